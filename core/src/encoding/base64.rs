@@ -1,0 +1,55 @@
+//! The base64 of payment headers: RFC 4648 section 4, standard alphabet.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+
+/// Longest text that [`decode`] reads, in bytes.
+pub const MAX_BYTES: usize = 128 * 1024;
+
+/// Encodes with the standard alphabet and padding. Spec: x402 HTTP transport, "Header Encoding".
+#[must_use]
+pub fn encode(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
+/// Decodes standard base64 whose padding is either complete or wholly absent.
+///
+/// Without padding because reference clients accept it so. Space, the URL alphabet, and non-zero unused bits (a second
+/// spelling of the same bytes) are refused. Empty text is empty bytes. At most [`MAX_BYTES`].
+///
+/// # Errors
+/// [`Base64Error::TooLarge`] before anything is read, [`Base64Error::Syntax`] otherwise.
+pub fn decode(text: &str) -> Result<Vec<u8>, Base64Error> {
+    if text.len() > MAX_BYTES {
+        return Err(Base64Error::TooLarge);
+    }
+    let engine = if text.ends_with('=') { &STANDARD } else { &STANDARD_NO_PAD };
+    engine.decode(text).map_err(|_| Base64Error::Syntax)
+}
+
+/// Why text is no base64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Base64Error {
+    /// Longer than [`MAX_BYTES`].
+    TooLarge,
+    /// A character, length, padding or unused bit that standard base64 does not have.
+    Syntax,
+}
+
+impl fmt::Display for Base64Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::TooLarge => "base64 text is too long",
+            Self::Syntax => {
+                "expected standard base64 (A-Z a-z 0-9 + /) with complete padding or none"
+            }
+        })
+    }
+}
+
+impl core::error::Error for Base64Error {}

@@ -1,0 +1,109 @@
+//! Hexadecimal text of hashes, addresses, nonces and signatures.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// Lower-case digits without a prefix.
+#[must_use]
+pub fn encode(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len().saturating_mul(2));
+    push(&mut text, bytes);
+    text
+}
+
+/// Lower-case digits after `0x`.
+#[must_use]
+pub fn encode_prefixed(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len().saturating_mul(2).saturating_add(2));
+    text.push_str("0x");
+    push(&mut text, bytes);
+    text
+}
+
+/// Reads `0x` (lower case) and an even number of digits of either case.
+///
+/// The result is half as long as the text, so whoever bounds the text bounds the result.
+///
+/// # Errors
+/// [`HexError::Prefix`], [`HexError::Length`] for an odd number of digits, [`HexError::Digit`].
+pub fn decode_prefixed(text: &str) -> Result<Vec<u8>, HexError> {
+    let (pairs, rest) = text.strip_prefix("0x").ok_or(HexError::Prefix)?.as_bytes().as_chunks();
+    if !rest.is_empty() {
+        return Err(HexError::Length);
+    }
+    pairs.iter().map(|pair| byte(*pair).ok_or(HexError::Digit)).collect()
+}
+
+/// Reads `0x` (lower case) and exactly `2 * N` digits of either case.
+///
+/// # Errors
+/// [`HexError::Prefix`], [`HexError::Length`], [`HexError::Digit`].
+pub const fn decode_array<const N: usize>(text: &str) -> Result<[u8; N], HexError> {
+    let [b'0', b'x', digits @ ..] = text.as_bytes() else {
+        return Err(HexError::Prefix);
+    };
+    let (mut pairs, rest) = digits.as_chunks();
+    if pairs.len() != N || !rest.is_empty() {
+        return Err(HexError::Length);
+    }
+    let mut bytes = [0; N];
+    let mut places: &mut [u8] = &mut bytes;
+    while let ([pair, more @ ..], [place, left @ ..]) = (pairs, places) {
+        match byte(*pair) {
+            Some(byte) => *place = byte,
+            None => return Err(HexError::Digit),
+        }
+        (pairs, places) = (more, left);
+    }
+    Ok(bytes)
+}
+
+fn push(text: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        for nibble in [byte >> 4, byte & 0x0f] {
+            let base = if nibble < 10 { b'0' } else { b'a' - 10 };
+            text.push(char::from(base.saturating_add(nibble)));
+        }
+    }
+}
+
+const fn byte([high, low]: [u8; 2]) -> Option<u8> {
+    match (nibble(high), nibble(low)) {
+        (Some(high), Some(low)) => Some(high << 4 | low),
+        _ => None,
+    }
+}
+
+const fn nibble(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit.wrapping_sub(b'0')),
+        b'a'..=b'f' => Some(digit.wrapping_sub(b'a' - 10)),
+        b'A'..=b'F' => Some(digit.wrapping_sub(b'A' - 10)),
+        _ => None,
+    }
+}
+
+/// Why text is not the expected hexadecimal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HexError {
+    /// It does not begin with `0x`.
+    Prefix,
+    /// It has another number of digits.
+    Length,
+    /// It has a character that is no digit.
+    Digit,
+}
+
+impl fmt::Display for HexError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Prefix => "expected hexadecimal that begins with 0x",
+            Self::Length => "hexadecimal has the wrong number of digits",
+            Self::Digit => "expected hexadecimal digits after 0x",
+        })
+    }
+}
+
+impl core::error::Error for HexError {}

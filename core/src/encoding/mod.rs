@@ -1,0 +1,8 @@
+//! Strict, bounded codecs: [`base64`] of payment headers, the [`json`] inside them, the [`hex`] inside that.
+//!
+//! Each reads one spelling of a value where the specifications allow several, so that what was checked here cannot mean
+//! something else to whoever reads it next.
+
+pub mod base64;
+pub mod hex;
+pub mod json;

@@ -1,0 +1,57 @@
+//! EIP-3009 `TransferWithAuthorization`: the payer's signed permission to move tokens once.
+
+use crate::amount::Amount;
+use crate::evm::address::Address;
+use crate::evm::eip712;
+use crate::evm::keccak::keccak256_parts;
+use crate::time::UnixTime;
+
+/// What the payer signs under x402 `exact`.
+///
+/// Spec: EIP-3009; x402 `exact` on EVM, "Payload".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Authorization {
+    /// The payer.
+    pub from: Address,
+    /// The payee.
+    pub to: Address,
+    /// Atomic units of the token.
+    pub value: Amount,
+    /// The last second at which it is not yet valid.
+    pub valid_after: UnixTime,
+    /// The first second at which it is no longer valid.
+    pub valid_before: UnixTime,
+    /// Chosen by the payer; the token takes each once per payer.
+    pub nonce: [u8; 32],
+}
+
+impl Authorization {
+    /// The EIP-712 hash of the struct.
+    #[must_use]
+    pub fn struct_hash(&self) -> [u8; 32] {
+        keccak256_parts(&[
+            &TYPE_HASH,
+            &self.from.to_word(),
+            &self.to.to_word(),
+            &self.value.to_be_bytes(),
+            &Amount::from_u64(self.valid_after.secs()).to_be_bytes(),
+            &Amount::from_u64(self.valid_before.secs()).to_be_bytes(),
+            &self.nonce,
+        ])
+    }
+
+    /// The EIP-712 digest that is signed, under the token's domain separator.
+    #[must_use]
+    pub fn digest(&self, separator: &[u8; 32]) -> [u8; 32] {
+        eip712::digest(separator, &self.struct_hash())
+    }
+}
+
+/// The EIP-712 type of [`Authorization`].
+pub const TYPE: &str = "TransferWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)";
+
+/// Keccak-256 of [`TYPE`].
+pub const TYPE_HASH: [u8; 32] = [
+    0x7c, 0x7c, 0x6c, 0xdb, 0x67, 0xa1, 0x87, 0x43, 0xf4, 0x9e, 0xc6, 0xfa, 0x9b, 0x35, 0xf5, 0x0d,
+    0x52, 0xed, 0x05, 0xcb, 0xed, 0x4c, 0xc5, 0x92, 0xe1, 0x3b, 0x44, 0x50, 0x1c, 0x1a, 0x22, 0x67,
+];

@@ -1,0 +1,289 @@
+//! EIP-712: the digest of typed structured data.
+//!
+//! [`Domain`] and [`digest`] serve types that are known when this is compiled; [`TypedData`] reads any typed data from JSON.
+//!
+//! - JSON is read strictly: every declared field is there, no other is, integers are decimal text or small JSON integers.
+//! - What a value looks like is decided by its declared type alone; there is no `null` and no default.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::amount::Amount;
+use crate::encoding::hex;
+use crate::evm::address::Address;
+use crate::evm::keccak::{keccak256, keccak256_parts};
+
+mod types;
+
+use self::types::{Kind, Types};
+
+/// The domain of tokens and of most contracts: name, version, chain, contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Domain<'a> {
+    /// What the contract calls itself, hashed as UTF-8.
+    pub name: &'a str,
+    /// The version of its signing rules.
+    pub version: &'a str,
+    /// The number of the chain.
+    pub chain_id: u64,
+    /// The contract that will check the signature.
+    pub verifying_contract: Address,
+}
+
+impl Domain<'_> {
+    /// The domain separator. Spec: EIP-712, "Definition of domainSeparator".
+    #[must_use]
+    pub fn separator(&self) -> [u8; 32] {
+        keccak256_parts(&[
+            &keccak256(DOMAIN_TYPE.as_bytes()),
+            &keccak256(self.name.as_bytes()),
+            &keccak256(self.version.as_bytes()),
+            &Amount::from_u64(self.chain_id).to_be_bytes(),
+            &self.verifying_contract.to_word(),
+        ])
+    }
+}
+
+/// The domain separator of a verifier that is no contract: name, version, chain.
+#[must_use]
+pub fn separator_without_contract(name: &str, version: &str, chain_id: u64) -> [u8; 32] {
+    keccak256_parts(&[
+        &keccak256(DOMAIN_TYPE_WITHOUT_CONTRACT.as_bytes()),
+        &keccak256(name.as_bytes()),
+        &keccak256(version.as_bytes()),
+        &Amount::from_u64(chain_id).to_be_bytes(),
+    ])
+}
+
+/// What is signed: the hash of `0x1901`, the domain separator and the hash of the struct.
+#[must_use]
+pub fn digest(separator: &[u8; 32], struct_hash: &[u8; 32]) -> [u8; 32] {
+    keccak256_parts(&[&[0x19, 0x01], separator, struct_hash])
+}
+
+/// Typed data as wallets get it, `{types, primaryType, domain, message}`, read and hashed.
+///
+/// `types` may leave out `EIP712Domain`; then the domain has the fields that are there, in the order of the standard.
+/// Spec: EIP-712, "Specification of the `eth_signTypedData` JSON RPC".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TypedData {
+    domain_separator: [u8; 32],
+    struct_hash: [u8; 32],
+}
+
+impl TypedData {
+    /// Reads the JSON object; at most 64 types of 64 fields, 16 levels and 4096 values.
+    ///
+    /// # Errors
+    /// See [`TypedDataError`].
+    pub fn from_json(json: &Value) -> Result<Self, TypedDataError> {
+        let member = |name| json.get(name).ok_or(TypedDataError::Shape);
+        let primary = member("primaryType")?.as_str().ok_or(TypedDataError::Shape)?;
+        let domain = member("domain")?.as_object().ok_or(TypedDataError::Shape)?;
+        let types = Types::read(member("types")?, domain)?;
+        // Signing the bare domain has no struct hash, and nobody needs it.
+        if primary == DOMAIN {
+            return Err(TypedDataError::Type);
+        }
+        let mut hasher = Hasher { types: &types, type_hashes: BTreeMap::new(), values: MAX_VALUES };
+        Ok(Self {
+            domain_separator: hasher.hash_members(DOMAIN, domain, MAX_DEPTH)?,
+            struct_hash: hasher.hash_struct(primary, member("message")?, MAX_DEPTH)?,
+        })
+    }
+
+    /// The hash of the domain.
+    #[must_use]
+    pub const fn domain_separator(&self) -> [u8; 32] {
+        self.domain_separator
+    }
+
+    /// The hash of the message.
+    #[must_use]
+    pub const fn struct_hash(&self) -> [u8; 32] {
+        self.struct_hash
+    }
+
+    /// What is signed.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        digest(&self.domain_separator, &self.struct_hash)
+    }
+}
+
+/// Why JSON is no typed data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TypedDataError {
+    /// A member is missing or is not an object, array or text where it has to be.
+    Shape,
+    /// A type is not known, declared twice over, or not spelt as the standard spells it.
+    Type,
+    /// A value is missing, undeclared, or not of its declared type.
+    Value,
+    /// More types, fields, levels or values than allowed.
+    TooLarge,
+}
+
+impl fmt::Display for TypedDataError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Shape => "expected typed data with types, primaryType, domain and message",
+            Self::Type => "typed data declares or uses a type that EIP-712 does not have",
+            Self::Value => "typed data has a value that does not fit its declared type",
+            Self::TooLarge => "typed data is too large",
+        })
+    }
+}
+
+impl core::error::Error for TypedDataError {}
+
+struct Hasher<'a> {
+    types: &'a Types,
+    type_hashes: BTreeMap<String, [u8; 32]>,
+    /// How many values may still come.
+    values: usize,
+}
+
+impl Hasher<'_> {
+    fn hash_struct(
+        &mut self,
+        name: &str,
+        value: &Value,
+        depth: usize,
+    ) -> Result<[u8; 32], TypedDataError> {
+        self.hash_members(name, value.as_object().ok_or(TypedDataError::Value)?, depth)
+    }
+
+    fn hash_members(
+        &mut self,
+        name: &str,
+        members: &Map<String, Value>,
+        depth: usize,
+    ) -> Result<[u8; 32], TypedDataError> {
+        let depth = depth.checked_sub(1).ok_or(TypedDataError::TooLarge)?;
+        let fields = self.types.of(name)?;
+        // Declared names are unique, so equal numbers mean that nothing undeclared is there.
+        if members.len() != fields.len() {
+            return Err(TypedDataError::Value);
+        }
+        let mut encoded = Vec::from(self.type_hash(name)?);
+        for field in fields {
+            let value = members.get(&field.name).ok_or(TypedDataError::Value)?;
+            encoded.extend(self.word(&field.kind, value, depth)?);
+        }
+        Ok(keccak256(&encoded))
+    }
+
+    fn type_hash(&mut self, name: &str) -> Result<[u8; 32], TypedDataError> {
+        if let Some(hash) = self.type_hashes.get(name) {
+            return Ok(*hash);
+        }
+        let hash = keccak256(self.types.encode(name)?.as_bytes());
+        self.type_hashes.insert(String::from(name), hash);
+        Ok(hash)
+    }
+
+    /// `encodeData` of one value: always one word.
+    fn word(
+        &mut self,
+        kind: &Kind,
+        value: &Value,
+        depth: usize,
+    ) -> Result<[u8; 32], TypedDataError> {
+        self.values = self.values.checked_sub(1).ok_or(TypedDataError::TooLarge)?;
+        let text = || value.as_str().ok_or(TypedDataError::Value);
+        match kind {
+            Kind::Bool => match value {
+                Value::Bool(is_true) => Ok(Amount::from_u64((*is_true).into()).to_be_bytes()),
+                _ => Err(TypedDataError::Value),
+            },
+            Kind::Address => {
+                Address::parse(text()?).map(Address::to_word).map_err(|_| TypedDataError::Value)
+            }
+            Kind::String => Ok(keccak256(text()?.as_bytes())),
+            Kind::Bytes => Ok(keccak256(&bytes(text()?)?)),
+            Kind::FixedBytes(length) => match bytes(text()?)? {
+                bytes if bytes.len() == *length => {
+                    let mut word = [0; 32];
+                    word.iter_mut().zip(bytes).for_each(|(place, byte)| *place = byte);
+                    Ok(word)
+                }
+                _ => Err(TypedDataError::Value),
+            },
+            Kind::Uint(size) => unsigned(&integer(value)?, *size),
+            Kind::Int(size) => signed(&integer(value)?, *size),
+            Kind::Struct(name) => self.hash_struct(name, value, depth),
+            Kind::Array(element, length) => {
+                let depth = depth.checked_sub(1).ok_or(TypedDataError::TooLarge)?;
+                let values = value.as_array().ok_or(TypedDataError::Value)?;
+                if length.is_some_and(|length| length != values.len()) {
+                    return Err(TypedDataError::Value);
+                }
+                let mut encoded = Vec::new();
+                for value in values {
+                    encoded.extend(self.word(element, value, depth)?);
+                }
+                Ok(keccak256(&encoded))
+            }
+        }
+    }
+}
+
+/// Decimal text of an integer; JSON numbers only as far as every reader takes them exactly.
+fn integer(value: &Value) -> Result<String, TypedDataError> {
+    match value {
+        Value::String(text) => Ok(text.clone()),
+        Value::Number(number) => match number.as_i64() {
+            Some(small) if small.unsigned_abs() < 1 << 53 => Ok(alloc::format!("{small}")),
+            _ => Err(TypedDataError::Value),
+        },
+        _ => Err(TypedDataError::Value),
+    }
+}
+
+fn unsigned(text: &str, size: usize) -> Result<[u8; 32], TypedDataError> {
+    let word = Amount::from_atomic(text).map_err(|_| TypedDataError::Value)?.to_be_bytes();
+    let unused = 32_usize.saturating_sub(size);
+    if word.iter().take(unused).all(|byte| *byte == 0) {
+        Ok(word)
+    } else {
+        Err(TypedDataError::Value)
+    }
+}
+
+/// Two's complement in a whole word; what lies above the sign bit of the type repeats it.
+fn signed(text: &str, size: usize) -> Result<[u8; 32], TypedDataError> {
+    let (digits, fill, sign) = match text.strip_prefix('-') {
+        Some(digits) => (digits, 0xff, 0x80),
+        None => (text, 0x00, 0x00),
+    };
+    let magnitude = Amount::from_atomic(digits).map_err(|_| TypedDataError::Value)?;
+    let encoded = if sign == 0 {
+        Some(magnitude)
+    } else {
+        Amount::MAX.checked_sub(magnitude).and_then(|rest| rest.checked_add(Amount::from_u64(1)))
+    };
+    // Minus zero is 2^256 and ends here.
+    let word = encoded.ok_or(TypedDataError::Value)?.to_be_bytes();
+    let unused = 32_usize.saturating_sub(size);
+    let filled = word.iter().take(unused).all(|byte| *byte == fill);
+    let signed = word.get(unused).is_some_and(|byte| byte & 0x80 == sign);
+    if filled && signed { Ok(word) } else { Err(TypedDataError::Value) }
+}
+
+fn bytes(text: &str) -> Result<Vec<u8>, TypedDataError> {
+    hex::decode_prefixed(text).map_err(|_| TypedDataError::Value)
+}
+
+const DOMAIN: &str = "EIP712Domain";
+const DOMAIN_TYPE: &str =
+    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)";
+const DOMAIN_TYPE_WITHOUT_CONTRACT: &str =
+    "EIP712Domain(string name,string version,uint256 chainId)";
+const MAX_DEPTH: usize = 16;
+const MAX_VALUES: usize = 4096;

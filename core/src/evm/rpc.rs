@@ -1,0 +1,215 @@
+//! What a chain is asked over JSON-RPC 2.0, as text; [`reply`] reads what it answers.
+//!
+//! Several [`Call`]s go as one batch, whose ids are the places of the calls counted from one. Nothing is sent from here.
+//! Assumptions: the node is the operator's choice and is believed, but may lag, lose calls and answer in any order.
+//! Spec: JSON-RPC 2.0 "Batch"; Ethereum execution API; ERC-20 and EIP-3009 for the contract calls and events.
+
+pub mod reply;
+
+use alloc::format;
+use alloc::string::String;
+
+use crate::encoding::hex;
+use crate::evm::address::Address;
+
+/// Most blocks that one query for logs covers.
+pub const MAX_SPAN_BLOCKS: u64 = 2_000;
+
+/// One question to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// `eth_chainId`: read with [`reply::Replies::quantity`].
+    ChainId,
+    /// `eth_blockNumber`: read with [`reply::Replies::quantity`].
+    BlockNumber,
+    /// `eth_getBlockByNumber` without its transactions' contents: read with [`reply::Replies::block`].
+    Block(At),
+    /// `eth_call` of `authorizationState(address,bytes32)`: read with [`reply::Replies::flag`]. Spec: EIP-3009.
+    AuthorizationState {
+        /// Whose authorization, of which token.
+        authorization: AuthorizationId,
+        /// After which block.
+        at: At,
+    },
+    /// `eth_call` of `balanceOf(address)`: read with [`reply::Replies::amount`]. Spec: ERC-20.
+    Balance {
+        /// The token.
+        asset: Address,
+        /// Whose balance.
+        holder: Address,
+        /// After which block.
+        at: At,
+    },
+    /// `eth_getLogs` of both events that end an authorization: read with [`reply::Replies::authorization_logs`].
+    AuthorizationLogs {
+        /// Whose authorization, of which token.
+        authorization: AuthorizationId,
+        /// In which blocks.
+        span: Span,
+    },
+    /// `eth_getTransactionReceipt` of the transaction with this hash: read with [`reply::Replies::receipt`].
+    Receipt([u8; 32]),
+}
+
+impl Call {
+    fn method(&self) -> &'static str {
+        match self {
+            Self::ChainId => "eth_chainId",
+            Self::BlockNumber => "eth_blockNumber",
+            Self::Block(_) => "eth_getBlockByNumber",
+            Self::AuthorizationState { .. } | Self::Balance { .. } => "eth_call",
+            Self::AuthorizationLogs { .. } => "eth_getLogs",
+            Self::Receipt(_) => "eth_getTransactionReceipt",
+        }
+    }
+
+    /// The parameters as a JSON array; only digits and fixed text go in, so nothing needs escaping.
+    fn params(&self) -> String {
+        match self {
+            Self::ChainId | Self::BlockNumber => String::from("[]"),
+            Self::Block(at) => format!(r#"["{}",false]"#, at.to_text()),
+            Self::AuthorizationState { authorization, at } => {
+                let data = call_data(
+                    AUTHORIZATION_STATE,
+                    &[authorization.authorizer.to_word(), authorization.nonce],
+                );
+                contract_call(&authorization.asset, &data, *at)
+            }
+            Self::Balance { asset, holder, at } => {
+                contract_call(asset, &call_data(BALANCE_OF, &[holder.to_word()]), *at)
+            }
+            Self::AuthorizationLogs { authorization, span } => format!(
+                r#"[{{"address":"{}","fromBlock":"{:#x}","toBlock":"{:#x}","topics":[["{}","{}"],"{}","{}"]}}]"#,
+                authorization.asset.to_lower_hex(),
+                span.first,
+                span.last,
+                hex::encode_prefixed(&AUTHORIZATION_USED),
+                hex::encode_prefixed(&AUTHORIZATION_CANCELED),
+                hex::encode_prefixed(&authorization.authorizer.to_word()),
+                hex::encode_prefixed(&authorization.nonce),
+            ),
+            Self::Receipt(transaction) => format!(r#"["{}"]"#, hex::encode_prefixed(transaction)),
+        }
+    }
+}
+
+/// The body that asks all of `calls` at once; always an array, also for one call.
+#[must_use]
+pub fn batch(calls: &[Call]) -> String {
+    let mut body = String::from("[");
+    for (id, call) in (1_u64..).zip(calls) {
+        if id > 1 {
+            body.push(',');
+        }
+        let (method, params) = (call.method(), call.params());
+        body.push_str(&format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{params}}}"#
+        ));
+    }
+    body.push(']');
+    body
+}
+
+/// Names one authorization on its chain: each token takes a nonce once per authorizer. Spec: EIP-3009.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuthorizationId {
+    /// The token.
+    pub asset: Address,
+    /// Who signed.
+    pub authorizer: Address,
+    /// What the signer chose.
+    pub nonce: [u8; 32],
+}
+
+/// A block by its number or by what the node calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    /// The block with this number.
+    Number(u64),
+    /// The newest one.
+    Latest,
+    /// The newest one that no honest majority takes back.
+    Safe,
+}
+
+impl At {
+    fn to_text(self) -> String {
+        match self {
+            Self::Number(number) => format!("{number:#x}"),
+            Self::Latest => String::from("latest"),
+            Self::Safe => String::from("safe"),
+        }
+    }
+}
+
+/// Blocks in a row, 1 to [`MAX_SPAN_BLOCKS`] of them, both ends inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    first: u64,
+    last: u64,
+}
+
+impl Span {
+    /// As many blocks as possible from `first` on, none above `limit`; none at all when `first` is above it.
+    #[must_use]
+    pub fn upward(first: u64, limit: u64) -> Option<Self> {
+        let last = first.saturating_add(MAX_SPAN_BLOCKS - 1).min(limit);
+        (first <= last).then_some(Self { first, last })
+    }
+
+    /// As many blocks as possible up to `last`.
+    #[must_use]
+    pub fn downward(last: u64) -> Self {
+        Self { first: last.saturating_sub(MAX_SPAN_BLOCKS - 1), last }
+    }
+
+    /// The lowest block.
+    #[must_use]
+    pub const fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// The highest block.
+    #[must_use]
+    pub const fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Whether the block lies inside.
+    #[must_use]
+    pub const fn contains(&self, block: u64) -> bool {
+        self.first <= block && block <= self.last
+    }
+}
+
+fn contract_call(contract: &Address, data: &str, at: At) -> String {
+    format!(r#"[{{"to":"{}","data":"{data}"}},"{}"]"#, contract.to_lower_hex(), at.to_text())
+}
+
+fn call_data(selector: [u8; 4], words: &[[u8; 32]]) -> String {
+    let mut data = hex::encode_prefixed(&selector);
+    for word in words {
+        data.push_str(&hex::encode(word));
+    }
+    data
+}
+
+/// Keccak-256 of `AuthorizationUsed(address,bytes32)`. Spec: EIP-3009.
+pub const AUTHORIZATION_USED: [u8; 32] = [
+    0x98, 0xde, 0x50, 0x35, 0x28, 0xee, 0x59, 0xb5, 0x75, 0xef, 0x0c, 0x0a, 0x25, 0x76, 0xa8, 0x24,
+    0x97, 0xbf, 0xc0, 0x29, 0xa5, 0x68, 0x5b, 0x20, 0x9e, 0x9e, 0xc3, 0x33, 0x47, 0x9b, 0x10, 0xa5,
+];
+/// Keccak-256 of `AuthorizationCanceled(address,bytes32)`. Spec: EIP-3009.
+pub const AUTHORIZATION_CANCELED: [u8; 32] = [
+    0x1c, 0xdd, 0x46, 0xff, 0x24, 0x27, 0x16, 0xcd, 0xaa, 0x72, 0xd1, 0x59, 0xd3, 0x39, 0xa4, 0x85,
+    0xb3, 0x43, 0x83, 0x98, 0x34, 0x8d, 0x68, 0xf0, 0x9d, 0x7c, 0x8c, 0x0a, 0x59, 0x35, 0x3d, 0x81,
+];
+/// Keccak-256 of `Transfer(address,address,uint256)`. Spec: ERC-20.
+pub const TRANSFER: [u8; 32] = [
+    0xdd, 0xf2, 0x52, 0xad, 0x1b, 0xe2, 0xc8, 0x9b, 0x69, 0xc2, 0xb0, 0x68, 0xfc, 0x37, 0x8d, 0xaa,
+    0x95, 0x2b, 0xa7, 0xf1, 0x63, 0xc4, 0xa1, 0x16, 0x28, 0xf5, 0x5a, 0x4d, 0xf5, 0x23, 0xb3, 0xef,
+];
+/// Selector of `authorizationState(address,bytes32)`.
+const AUTHORIZATION_STATE: [u8; 4] = [0xe9, 0x4a, 0x01, 0x02];
+/// Selector of `balanceOf(address)`.
+const BALANCE_OF: [u8; 4] = [0x70, 0xa0, 0x82, 0x31];

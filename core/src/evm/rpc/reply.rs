@@ -1,0 +1,346 @@
+//! What a node answered to a batch, read strictly: a member that is missing or odd is an error, never a default.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde_json::{Map, Value};
+
+use super::{AUTHORIZATION_CANCELED, AUTHORIZATION_USED, AuthorizationId, Span};
+use crate::amount::Amount;
+use crate::encoding::hex;
+use crate::encoding::json::{self, JsonError};
+use crate::evm::address::Address;
+use crate::time::UnixTime;
+
+/// Longest reply that is read, bytes: the receipt of a large bundle fits, whatever is longer does not.
+pub const MAX_REPLY_BYTES: usize = 1024 * 1024;
+
+/// The answers to one batch, each in the place of its call.
+#[derive(Debug)]
+pub struct Replies(Vec<Result<Value, RpcError>>);
+
+impl Replies {
+    /// Reads the reply to a batch of `calls` calls, whatever the order of its answers.
+    ///
+    /// An error that a node gives for a single call stays in its place. Spec: JSON-RPC 2.0, "Response object" and "Batch".
+    ///
+    /// # Errors
+    /// [`RpcError::Json`], and [`RpcError::Shape`] unless there is exactly one well-formed answer per call.
+    pub fn read(body: &[u8], calls: usize) -> Result<Self, RpcError> {
+        let document = json::parse_with(body, MAX_REPLY_BYTES).map_err(RpcError::Json)?;
+        let Value::Array(answers) = document else {
+            return Err(RpcError::Shape("batch"));
+        };
+        if answers.len() != calls {
+            return Err(RpcError::Shape("batch"));
+        }
+        let mut places: Vec<Option<Result<Value, RpcError>>> = Vec::new();
+        places.resize_with(calls, || None);
+        for answer in answers {
+            let Value::Object(answer) = answer else {
+                return Err(RpcError::Shape("answer"));
+            };
+            let (id, outcome) = answer_of(answer)?;
+            let place = usize::try_from(id)
+                .ok()
+                .and_then(|id| id.checked_sub(1))
+                .and_then(|index| places.get_mut(index))
+                .ok_or(RpcError::Shape("id"))?;
+            if place.replace(outcome).is_some() {
+                return Err(RpcError::Shape("id"));
+            }
+        }
+        places.into_iter().collect::<Option<_>>().map(Self).ok_or(RpcError::Shape("id"))
+    }
+
+    /// The result of the call in place `index`, a number up to 2^64 − 1.
+    ///
+    /// # Errors
+    /// [`RpcError::Refused`], [`RpcError::Shape`].
+    pub fn quantity(&self, index: usize) -> Result<u64, RpcError> {
+        quantity(self.result(index)?, "quantity")
+    }
+
+    /// The result of the call in place `index`, a block, or none if the node has no such block.
+    ///
+    /// # Errors
+    /// [`RpcError::Refused`], [`RpcError::Shape`].
+    pub fn block(&self, index: usize) -> Result<Option<Block>, RpcError> {
+        match self.result(index)? {
+            Value::Null => Ok(None),
+            Value::Object(block) => Ok(Some(Block {
+                number: quantity(member(block, "number")?, "number")?,
+                time: UnixTime::from_secs(quantity(member(block, "timestamp")?, "timestamp")?),
+            })),
+            _ => Err(RpcError::Shape("block")),
+        }
+    }
+
+    /// The result of the contract call in place `index`, a `bool`: the word 0 or 1 and nothing else.
+    ///
+    /// # Errors
+    /// [`RpcError::Refused`], [`RpcError::Shape`].
+    pub fn flag(&self, index: usize) -> Result<bool, RpcError> {
+        let word = self.amount(index)?;
+        if word == Amount::from_u64(1) {
+            Ok(true)
+        } else if word.is_zero() {
+            Ok(false)
+        } else {
+            Err(RpcError::Shape("bool"))
+        }
+    }
+
+    /// The result of the contract call in place `index`, a `uint256`.
+    ///
+    /// # Errors
+    /// [`RpcError::Refused`], [`RpcError::Shape`].
+    pub fn amount(&self, index: usize) -> Result<Amount, RpcError> {
+        array(self.result(index)?, "word").map(Amount::from_be_bytes)
+    }
+
+    /// The result of the call in place `index`: which transactions within `span` used or cancelled the authorization.
+    ///
+    /// Logs that the node marks as removed are left out.
+    ///
+    /// # Errors
+    /// [`RpcError::Refused`], [`RpcError::Shape`], also for a log that was not asked for.
+    pub fn authorization_logs(
+        &self,
+        index: usize,
+        authorization: &AuthorizationId,
+        span: Span,
+    ) -> Result<Vec<Log>, RpcError> {
+        let logs = logs(self.result(index)?)?;
+        let asked = |log: &Log| {
+            span.contains(log.block)
+                && (log.is_event(&AUTHORIZATION_USED, authorization)
+                    || log.is_event(&AUTHORIZATION_CANCELED, authorization))
+        };
+        if logs.iter().all(asked) {
+            Ok(logs.into_iter().filter(|log| log.standing == Standing::Included).collect())
+        } else {
+            Err(RpcError::Shape("log"))
+        }
+    }
+
+    /// The result of the call in place `index`: the receipt of `transaction`, or none while it is in no block.
+    ///
+    /// # Errors
+    /// [`RpcError::Refused`], [`RpcError::Shape`], also for the receipt of another transaction.
+    pub fn receipt(
+        &self,
+        index: usize,
+        transaction: &[u8; 32],
+    ) -> Result<Option<Receipt>, RpcError> {
+        let receipt = match self.result(index)? {
+            Value::Null => return Ok(None),
+            Value::Object(receipt) => receipt,
+            _ => return Err(RpcError::Shape("receipt")),
+        };
+        let status = match quantity(member(receipt, "status")?, "status")? {
+            0 => Status::Reverted,
+            1 => Status::Succeeded,
+            _ => return Err(RpcError::Shape("status")),
+        };
+        let block = quantity(member(receipt, "blockNumber")?, "blockNumber")?;
+        let mut logs = logs(member(receipt, "logs")?)?;
+        logs.sort_unstable_by_key(|log| log.index);
+        let named: [u8; 32] = array(member(receipt, "transactionHash")?, "transactionHash")?;
+        let strange = logs.iter().any(|log| log.transaction != *transaction || log.block != block);
+        let twice = logs.windows(2).any(|pair| match pair {
+            [one, next] => one.index == next.index,
+            _ => false,
+        });
+        if named != *transaction || strange || twice {
+            return Err(RpcError::Shape("receipt"));
+        }
+        Ok(Some(Receipt { block, status, logs }))
+    }
+
+    fn result(&self, index: usize) -> Result<&Value, RpcError> {
+        match self.0.get(index) {
+            Some(Ok(value)) => Ok(value),
+            Some(Err(error)) => Err(*error),
+            None => Err(RpcError::Shape("id")),
+        }
+    }
+}
+
+/// Number and time of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Its height.
+    pub number: u64,
+    /// Its timestamp.
+    pub time: UnixTime,
+}
+
+/// What became of a transaction that is in a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Number of the block.
+    pub block: u64,
+    /// Whether it had any effect; says nothing about which.
+    pub status: Status,
+    /// Its events in the order they happened, all of this transaction and block.
+    pub logs: Vec<Log>,
+}
+
+/// How a transaction ended. Spec: EIP-658.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It ran to its end.
+    Succeeded,
+    /// It changed nothing but the sender's gas.
+    Reverted,
+}
+
+/// One event of a contract.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// The contract.
+    pub address: Address,
+    /// At most four words: the event, then its indexed arguments.
+    pub topics: Vec<[u8; 32]>,
+    /// The other arguments.
+    pub data: Vec<u8>,
+    /// Number of the block.
+    pub block: u64,
+    /// Hash of the transaction.
+    pub transaction: [u8; 32],
+    /// Place among the events of the block.
+    pub index: u64,
+    /// Whether it is in the chain.
+    pub standing: Standing,
+}
+
+impl Log {
+    /// Whether it is `event(authorizer, nonce)` of this authorization's token.
+    #[must_use]
+    pub fn is_event(&self, event: &[u8; 32], authorization: &AuthorizationId) -> bool {
+        let AuthorizationId { asset, authorizer, nonce } = authorization;
+        self.address == *asset && self.topics == [*event, authorizer.to_word(), *nonce]
+    }
+}
+
+/// Whether an event is still in the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is.
+    Included,
+    /// Its block was taken back.
+    Removed,
+}
+
+/// Why a node's reply, or its answer to one call, tells nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RpcError {
+    /// Not one bounded JSON document.
+    Json(JsonError),
+    /// The node answered with an error of this number.
+    Refused(i64),
+    /// The named part is missing or is not what the specification says.
+    Shape(&'static str),
+}
+
+impl RpcError {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Json(error) => error.code(),
+            Self::Refused(_) => "rpc_refused",
+            Self::Shape(_) => "rpc_shape",
+        }
+    }
+}
+
+impl fmt::Display for RpcError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Json(error) => write!(formatter, "the node's reply cannot be read: {error}"),
+            Self::Refused(number) => {
+                write!(
+                    formatter,
+                    "the node answered with error {number}; check what its plan allows"
+                )
+            }
+            Self::Shape(part) => {
+                write!(formatter, "the node's reply has no proper \"{part}\"; try another node")
+            }
+        }
+    }
+}
+
+impl core::error::Error for RpcError {}
+
+/// The id of an answer, and its result or error.
+fn answer_of(mut answer: Map<String, Value>) -> Result<(u64, Result<Value, RpcError>), RpcError> {
+    if answer.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
+        return Err(RpcError::Shape("jsonrpc"));
+    }
+    let id = answer.get("id").and_then(Value::as_u64).ok_or(RpcError::Shape("id"))?;
+    let outcome = match (answer.remove("result"), answer.remove("error")) {
+        (Some(result), None) => Ok(result),
+        (None, Some(error)) => Err(RpcError::Refused(
+            error.get("code").and_then(Value::as_i64).ok_or(RpcError::Shape("error"))?,
+        )),
+        (Some(_), Some(_)) | (None, None) => return Err(RpcError::Shape("result")),
+    };
+    Ok((id, outcome))
+}
+
+fn logs(value: &Value) -> Result<Vec<Log>, RpcError> {
+    value.as_array().ok_or(RpcError::Shape("logs"))?.iter().map(log).collect()
+}
+
+fn log(value: &Value) -> Result<Log, RpcError> {
+    let log = value.as_object().ok_or(RpcError::Shape("log"))?;
+    let topics = member(log, "topics")?.as_array().ok_or(RpcError::Shape("topics"))?;
+    if topics.len() > 4 {
+        return Err(RpcError::Shape("topics"));
+    }
+    Ok(Log {
+        address: Address::from_bytes(array(member(log, "address")?, "address")?),
+        topics: topics.iter().map(|topic| array(topic, "topics")).collect::<Result<_, _>>()?,
+        data: member(log, "data")?
+            .as_str()
+            .and_then(|text| hex::decode_prefixed(text).ok())
+            .ok_or(RpcError::Shape("data"))?,
+        block: quantity(member(log, "blockNumber")?, "blockNumber")?,
+        transaction: array(member(log, "transactionHash")?, "transactionHash")?,
+        index: quantity(member(log, "logIndex")?, "logIndex")?,
+        standing: match member(log, "removed")? {
+            Value::Bool(false) => Standing::Included,
+            Value::Bool(true) => Standing::Removed,
+            _ => return Err(RpcError::Shape("removed")),
+        },
+    })
+}
+
+fn member<'a>(object: &'a Map<String, Value>, name: &'static str) -> Result<&'a Value, RpcError> {
+    object.get(name).ok_or(RpcError::Shape(name))
+}
+
+/// `0x` and 1 to 16 digits without a leading zero. Spec: execution API, "uint".
+fn quantity(value: &Value, name: &'static str) -> Result<u64, RpcError> {
+    let digits = value.as_str().and_then(|text| text.strip_prefix("0x"));
+    match digits.map(str::as_bytes) {
+        Some([b'0']) => Ok(0),
+        Some([b'1'..=b'9' | b'a'..=b'f' | b'A'..=b'F', rest @ ..])
+            if rest.iter().all(u8::is_ascii_hexdigit) =>
+        {
+            digits
+                .and_then(|digits| u64::from_str_radix(digits, 16).ok())
+                .ok_or(RpcError::Shape(name))
+        }
+        _ => Err(RpcError::Shape(name)),
+    }
+}
+
+fn array<const N: usize>(value: &Value, name: &'static str) -> Result<[u8; N], RpcError> {
+    value.as_str().and_then(|text| hex::decode_array(text).ok()).ok_or(RpcError::Shape(name))
+}

@@ -1,0 +1,129 @@
+//! A signature of an externally owned account, and who made it.
+//!
+//! Only the form that token contracts take: r, s, v in 65 bytes, v 27 or 28, s in the lower half of the group order. Compact
+//! (EIP-2098) and wrapped (ERC-6492) signatures are other lengths and are refused here.
+
+use core::fmt;
+
+use k256::ecdsa::{RecoveryId, Signature as RsSignature, VerifyingKey};
+use k256::elliptic_curve::scalar::IsHigh;
+
+use crate::encoding::hex::{self, HexError};
+use crate::evm::address::Address;
+use crate::evm::keccak::keccak256;
+
+/// A canonical secp256k1 signature with its recovery bit.
+///
+/// One signature has one text of bytes: high s and other values of v, which would be further spellings, do not exist here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signature {
+    rs: RsSignature,
+    odd_y: bool,
+}
+
+impl Signature {
+    /// Reads r, s and v, 65 bytes.
+    ///
+    /// # Errors
+    /// [`SignatureError::Length`], [`SignatureError::V`], [`SignatureError::Range`], [`SignatureError::HighS`], in this order.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, SignatureError> {
+        let bytes: &[u8; 65] = bytes.try_into().map_err(|_| SignatureError::Length)?;
+        let [rs @ .., v] = bytes;
+        let odd_y = match v {
+            27 => false,
+            28 => true,
+            _ => return Err(SignatureError::V),
+        };
+        let rs = RsSignature::from_slice(rs).map_err(|_| SignatureError::Range)?;
+        // Low-s only: else one authorization has two signatures.
+        if rs.s().is_high().into() {
+            return Err(SignatureError::HighS);
+        }
+        Ok(Self { rs, odd_y })
+    }
+
+    /// Reads the hexadecimal text of the 65 bytes, `0x` and 130 digits of either case; whoever calls bounds the text.
+    ///
+    /// # Errors
+    /// [`SignatureError::Hex`], and those of [`Signature::from_bytes`].
+    pub fn parse(text: &str) -> Result<Self, SignatureError> {
+        Self::from_bytes(&hex::decode_prefixed(text).map_err(SignatureError::Hex)?)
+    }
+
+    /// The 65 bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; 65] {
+        let mut bytes = [0; 65];
+        let (r, s) = self.rs.split_bytes();
+        let v = if self.odd_y { 28 } else { 27 };
+        for (place, byte) in bytes.iter_mut().zip(r.into_iter().chain(s).chain([v])) {
+            *place = byte;
+        }
+        bytes
+    }
+
+    /// The account whose key made this signature over `digest`.
+    ///
+    /// Every digest gives some account, so the caller compares with the one that is claimed. Runs in variable time on public
+    /// values only. Spec: SEC 1 section 4.1.6; Ethereum yellow paper, appendix F.
+    ///
+    /// # Errors
+    /// [`SignatureError::Unrecoverable`] when r is on no point of the curve or the key is the point at infinity.
+    pub fn recover(&self, digest: &[u8; 32]) -> Result<Address, SignatureError> {
+        let recovery = RecoveryId::new(self.odd_y, false);
+        let key = VerifyingKey::recover_from_prehash(digest, &self.rs, recovery)
+            .map_err(|_| SignatureError::Unrecoverable)?;
+        let point = key.to_sec1_point(false);
+        let coordinates = point.as_bytes().get(1..).ok_or(SignatureError::Unrecoverable)?;
+        let [_, _, _, _, _, _, _, _, _, _, _, _, address @ ..] = keccak256(coordinates);
+        Ok(Address::from_bytes(address))
+    }
+}
+
+/// Why bytes are no signature, or no signature of anybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SignatureError {
+    /// Not hexadecimal after `0x`.
+    Hex(HexError),
+    /// Not 65 bytes.
+    Length,
+    /// v is neither 27 nor 28.
+    V,
+    /// r or s is zero or not below the group order.
+    Range,
+    /// s is in the upper half of the group order.
+    HighS,
+    /// There is no key that could have made it.
+    Unrecoverable,
+}
+
+impl SignatureError {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Hex(_) => "signature_hex",
+            Self::Length => "signature_length",
+            Self::V => "signature_v",
+            Self::Range => "signature_range",
+            Self::HighS => "signature_high_s",
+            Self::Unrecoverable => "signature_unrecoverable",
+        }
+    }
+}
+
+impl fmt::Display for SignatureError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hex(error) => write!(formatter, "signature: {error}"),
+            Self::Length => formatter.write_str("expected a signature of 65 bytes"),
+            Self::V => formatter.write_str("last byte of the signature must be 27 or 28"),
+            Self::Range => formatter.write_str("signature has r or s out of range"),
+            Self::HighS => formatter.write_str("signature has a high s; use n - s and the other v"),
+            Self::Unrecoverable => formatter.write_str("signature recovers to no account"),
+        }
+    }
+}
+
+impl core::error::Error for SignatureError {}

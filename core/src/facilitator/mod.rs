@@ -1,0 +1,6 @@
+//! What a facilitator is asked and what its answers prove. Spec: x402 v2, "Facilitator Interface".
+//!
+//! [`breaker`] says whether it is worth asking, [`wire`] reads replies: only a positive, field-checked success is a success; every doubt is an unknown.
+
+pub mod breaker;
+pub mod wire;

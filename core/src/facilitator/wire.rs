@@ -1,0 +1,408 @@
+//! Requests to a facilitator and the strict reading of its replies.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::breaker::Health;
+use crate::amount::Amount;
+use crate::encoding::json;
+use crate::evm::address::Address;
+use crate::payment::TxHash;
+use crate::x402::Version;
+
+/// Longest reply that is read, bytes.
+pub const MAX_REPLY_BYTES: usize = 64 * 1024;
+/// Longest reason that is passed on, characters.
+const MAX_REASON: usize = 128;
+
+/// A facilitator's base URL; trailing slashes do not matter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facilitator {
+    base: String,
+}
+
+impl Facilitator {
+    /// The facilitator at `base`; the caller has validated the URL.
+    #[must_use]
+    pub fn new(base: &str) -> Self {
+        Self { base: base.trim_end_matches('/').to_owned() }
+    }
+
+    /// The base URL without a trailing slash.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// URL of `verify`.
+    #[must_use]
+    pub fn verify_url(&self) -> String {
+        format!("{}/verify", self.base)
+    }
+
+    /// URL of `settle`.
+    #[must_use]
+    pub fn settle_url(&self) -> String {
+        format!("{}/settle", self.base)
+    }
+}
+
+/// The body of `verify` and `settle`: the payer's JSON as it came, beside our own requirements.
+#[must_use]
+pub fn request<R: Serialize>(version: Version, payload: &str, requirements: &R) -> String {
+    // Our own requirements always serialise; an empty member would be refused by every facilitator.
+    let requirements = serde_json::to_string(requirements).unwrap_or_default();
+    let number = version.number();
+    format!(
+        r#"{{"x402Version":{number},"paymentPayload":{payload},"paymentRequirements":{requirements}}}"#
+    )
+}
+
+/// What came back from the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// A complete answer within the limits.
+    Answer {
+        /// HTTP status.
+        status: u16,
+        /// Whether `Content-Type` is JSON.
+        is_json: bool,
+        /// The body.
+        body: String,
+    },
+    /// No complete answer: timeout, connection lost, too long.
+    Nothing,
+    /// The call was never made, because the facilitator is known to be down.
+    NotSent,
+}
+
+impl Reply {
+    /// What the breaker learns from it: a failure is an exchange without usable JSON, or a server's error.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        match self {
+            Self::Answer { status, is_json: true, .. } if *status < 500 => Health::Good,
+            Self::Answer { .. } | Self::Nothing | Self::NotSent => Health::Bad,
+        }
+    }
+}
+
+/// What a reply must agree with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// Who pays.
+    pub payer: Address,
+    /// Network in the names of the protocol version spoken.
+    pub network: String,
+    /// Atomic units.
+    pub amount: Amount,
+}
+
+/// What `verify` told us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VerifyOutcome {
+    /// It would settle.
+    Valid,
+    /// It would not, and nothing was submitted.
+    Refused(String),
+    /// The nonce is used: somebody may have submitted this authorization.
+    Submitted(String),
+    /// No usable answer.
+    Unavailable,
+}
+
+/// What `settle` told us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SettleOutcome {
+    /// Value moved in this transaction, as far as the facilitator says.
+    Settled(TxHash),
+    /// For certain nothing was submitted.
+    Refused(String),
+    /// Anything else; the hash is what the facilitator named, if it is one.
+    Unknown(Option<TxHash>),
+}
+
+/// Reads the reply to `verify`.
+#[must_use]
+pub fn verify_outcome(reply: &Reply, expected: &Expected) -> VerifyOutcome {
+    let Some((status, object)) = object(reply) else {
+        return VerifyOutcome::Unavailable;
+    };
+    match object.get("isValid").and_then(Value::as_bool) {
+        Some(true) if (200..300).contains(&status) && payer_agrees(&object, expected) => {
+            VerifyOutcome::Valid
+        }
+        Some(false) if status < 500 => {
+            let reason = reason(&object, "invalidReason");
+            if speaks_of_submission(&reason) {
+                VerifyOutcome::Submitted(reason)
+            } else {
+                VerifyOutcome::Refused(reason)
+            }
+        }
+        _ => VerifyOutcome::Unavailable,
+    }
+}
+
+/// Reads the reply to `settle`.
+#[must_use]
+pub fn settle_outcome(reply: &Reply, expected: &Expected) -> SettleOutcome {
+    let Some((status, object)) = object(reply) else {
+        return SettleOutcome::Unknown(None);
+    };
+    let named = object.get("transaction").and_then(Value::as_str).unwrap_or_default();
+    let transaction = TxHash::parse(named);
+    let agrees = payer_agrees(&object, expected)
+        && object.get("network").and_then(Value::as_str) == Some(&expected.network)
+        && amount_agrees(&object, expected);
+    match (object.get("success").and_then(Value::as_bool), transaction) {
+        (Some(true), Some(hash)) if (200..300).contains(&status) && agrees => {
+            SettleOutcome::Settled(hash)
+        }
+        (Some(false), None) if status < 500 && named.is_empty() => {
+            let reason = reason(&object, "errorReason");
+            if is_definite(&reason) {
+                SettleOutcome::Refused(reason)
+            } else {
+                SettleOutcome::Unknown(None)
+            }
+        }
+        (_, hash) => SettleOutcome::Unknown(hash),
+    }
+}
+
+fn object(reply: &Reply) -> Option<(u16, Map<String, Value>)> {
+    let Reply::Answer { status, is_json: true, body } = reply else {
+        return None;
+    };
+    match json::parse_with(body.as_bytes(), MAX_REPLY_BYTES) {
+        Ok(Value::Object(object)) => Some((*status, object)),
+        _ => None,
+    }
+}
+
+/// `payer` may be absent or empty; a filled one must be ours.
+fn payer_agrees(object: &Map<String, Value>, expected: &Expected) -> bool {
+    match object.get("payer") {
+        None | Some(Value::Null) => true,
+        Some(Value::String(text)) if text.is_empty() => true,
+        Some(Value::String(text)) => {
+            Address::parse(text).is_ok_and(|payer| payer == expected.payer)
+        }
+        Some(_) => false,
+    }
+}
+
+/// `amount` may be absent or empty; a filled one must be the price.
+fn amount_agrees(object: &Map<String, Value>, expected: &Expected) -> bool {
+    match object.get("amount") {
+        None | Some(Value::Null) => true,
+        Some(Value::String(text)) if text.is_empty() => true,
+        Some(Value::String(text)) => {
+            Amount::from_atomic(text).is_ok_and(|amount| amount == expected.amount)
+        }
+        Some(_) => false,
+    }
+}
+
+/// The reason as printable ASCII of bounded length; it goes into answers and logs.
+fn reason(object: &Map<String, Value>, name: &str) -> String {
+    let text = object.get(name).and_then(Value::as_str).unwrap_or_default();
+    let clean: String =
+        text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(MAX_REASON).collect();
+    if clean.is_empty() { "unspecified".to_owned() } else { clean }
+}
+
+/// Whether a reason says that the authorization may have reached the chain.
+fn speaks_of_submission(reason: &str) -> bool {
+    let reason = reason.to_ascii_lowercase();
+    let used = |rest: &str| rest.contains("used") && !rest.contains("unused");
+    let after = |word: &str| reason.split_once(word).is_some_and(|(_, rest)| used(rest));
+    after("nonce")
+        || after("authorization is ")
+        || reason.contains("already used")
+        || reason.contains("already_used")
+        || reason.contains("duplicate_settlement")
+        || reason.contains("settlement_pending")
+}
+
+/// Whether a settle refusal with this reason proves that nothing was submitted.
+///
+/// A closed list: the reasons that the known facilitators give before they broadcast. Whatever is not on it
+/// (pending, duplicates, used nonces, failed or unexpected transactions, words nobody knows) proves nothing.
+fn is_definite(reason: &str) -> bool {
+    DEFINITE.contains(&reason)
+}
+
+/// Spec: x402 "Error Codes"; reference facilitator 2.27; x402-rs 2.
+const DEFINITE: &[&str] = &[
+    "accepted_requirements_mismatch",
+    "asset_mismatch",
+    "asset_not_deployed_contract",
+    "chain_id_mismatch",
+    "eip6492_factory_not_allowed",
+    "insufficient_funds",
+    "invalid_exact_evm_authorization_value",
+    "invalid_exact_evm_eip3009_not_supported",
+    "invalid_exact_evm_failed_to_parse_signature",
+    "invalid_exact_evm_insufficient_balance",
+    "invalid_exact_evm_missing_eip712_domain",
+    "invalid_exact_evm_network_mismatch",
+    "invalid_exact_evm_payload_authorization_valid_after",
+    "invalid_exact_evm_payload_authorization_valid_before",
+    "invalid_exact_evm_payload_authorization_value",
+    "invalid_exact_evm_payload_authorization_value_mismatch",
+    "invalid_exact_evm_payload_recipient_mismatch",
+    "invalid_exact_evm_payload_signature",
+    "invalid_exact_evm_payload_undeployed_smart_wallet",
+    "invalid_exact_evm_recipient_mismatch",
+    "invalid_exact_evm_scheme",
+    "invalid_exact_evm_signature",
+    "invalid_exact_evm_token_name_mismatch",
+    "invalid_exact_evm_token_version_mismatch",
+    "invalid_exact_evm_transaction_simulation_failed",
+    "invalid_format",
+    "invalid_network",
+    "invalid_payload",
+    "invalid_payment",
+    "invalid_payment_amount",
+    "invalid_payment_early",
+    "invalid_payment_expired",
+    "invalid_payment_requirements",
+    "invalid_scheme",
+    "invalid_signature",
+    "invalid_x402_version",
+    "payment_expired",
+    "recipient_mismatch",
+    "transaction_simulation",
+    "unsupported_chain",
+    "unsupported_payload_type",
+    "unsupported_scheme",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAYER: &str = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
+    const HASH: &str = "0x1111111111111111111111111111111111111111111111111111111111111111";
+
+    fn expected() -> Expected {
+        Expected {
+            payer: Address::parse(PAYER).unwrap(),
+            network: "eip155:84532".to_owned(),
+            amount: Amount::from_u64(10_000),
+        }
+    }
+
+    fn settle(status: u16, body: &str) -> SettleOutcome {
+        let reply = Reply::Answer { status, is_json: true, body: body.to_owned() };
+        settle_outcome(&reply, &expected())
+    }
+
+    fn success(change: &str, with: &str) -> String {
+        format!(
+            r#"{{"success":true,"transaction":"{HASH}","network":"eip155:84532","payer":"{PAYER}"}}"#
+        )
+        .replace(change, with)
+    }
+
+    #[test]
+    fn only_a_success_whose_every_field_agrees_is_a_settlement() {
+        let hash = TxHash::parse(HASH).unwrap();
+        assert_eq!(settle(200, &success("", "")), SettleOutcome::Settled(hash));
+        let lower = PAYER.to_ascii_lowercase();
+        assert_eq!(settle(200, &success(PAYER, &lower)), SettleOutcome::Settled(hash));
+        let doubts = [
+            (200, success("84532", "8453")),
+            (200, success(PAYER, "0x70997970C51812dc3A010C7d01b50e0d17dc79C8")),
+            (200, success(r#""network""#, r#""amount":"9999","network""#)),
+            (200, success(r#""network""#, r#""amount":10000,"network""#)),
+            (500, success("", "")),
+            (302, success("", "")),
+            (200, success(r#""success":true"#, r#""success":"true""#)),
+        ];
+        for (status, body) in doubts {
+            assert_eq!(
+                settle(status, &body),
+                SettleOutcome::Unknown(Some(hash)),
+                "{status} {body}"
+            );
+        }
+        let hashless = [
+            success(HASH, ""),
+            success(HASH, "0x1234"),
+            success(HASH, "pending"),
+            success(r#""success":true"#, r#""success":true,"success":true"#),
+            "[]".to_owned(),
+            "<html>".to_owned(),
+        ];
+        for body in hashless {
+            assert_eq!(settle(200, &body), SettleOutcome::Unknown(None), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_settle_refusal_is_believed_only_for_reasons_given_before_a_broadcast() {
+        let refusal = |reason: &str, transaction: &str| {
+            format!(
+                r#"{{"success":false,"errorReason":"{reason}","transaction":"{transaction}","network":"eip155:84532"}}"#
+            )
+        };
+        for status in [200, 400, 402] {
+            assert_eq!(
+                settle(status, &refusal("insufficient_funds", "")),
+                SettleOutcome::Refused("insufficient_funds".to_owned())
+            );
+        }
+        for reason in [
+            "settlement_pending",
+            "duplicate_settlement",
+            "invalid_exact_evm_nonce_already_used",
+            "invalid_transaction_state",
+            "unexpected_settle_error",
+            "invalid_exact_evm_transaction_failed",
+            "whatever",
+            "",
+        ] {
+            assert_eq!(settle(200, &refusal(reason, "")), SettleOutcome::Unknown(None), "{reason}");
+        }
+        let hash = TxHash::parse(HASH);
+        assert_eq!(settle(200, &refusal("insufficient_funds", HASH)), SettleOutcome::Unknown(hash));
+        assert_eq!(settle(500, &refusal("insufficient_funds", "")), SettleOutcome::Unknown(None));
+    }
+
+    #[test]
+    fn verify_is_believed_only_in_whole_replies() {
+        let verify = |status, body: &str| {
+            let reply = Reply::Answer { status, is_json: true, body: body.to_owned() };
+            verify_outcome(&reply, &expected())
+        };
+        assert_eq!(verify(200, r#"{"isValid":true}"#), VerifyOutcome::Valid);
+        assert_eq!(verify(500, r#"{"isValid":true}"#), VerifyOutcome::Unavailable);
+        assert_eq!(verify(200, r#"{"isValid":1}"#), VerifyOutcome::Unavailable);
+        assert_eq!(
+            verify(200, r#"{"isValid":true,"payer":"0x70997970C51812dc3A010C7d01b50e0d17dc79C8"}"#),
+            VerifyOutcome::Unavailable
+        );
+        assert_eq!(
+            verify(400, r#"{"isValid":false,"invalidReason":"invalid_signature\r\n","payer":""}"#),
+            VerifyOutcome::Refused("invalid_signature".to_owned())
+        );
+        assert_eq!(
+            verify(
+                200,
+                r#"{"isValid":false,"invalidReason":"invalid_exact_evm_nonce_already_used"}"#
+            ),
+            VerifyOutcome::Submitted("invalid_exact_evm_nonce_already_used".to_owned())
+        );
+        let html =
+            Reply::Answer { status: 200, is_json: false, body: r#"{"isValid":true}"#.to_owned() };
+        assert_eq!(verify_outcome(&html, &expected()), VerifyOutcome::Unavailable);
+        assert_eq!(verify_outcome(&Reply::Nothing, &expected()), VerifyOutcome::Unavailable);
+    }
+}

@@ -1,0 +1,247 @@
+//! Who may speak here: which route is asked for, which proof came with it, and whether it holds by itself.
+
+use alloc::borrow::ToOwned;
+use alloc::string::{String, ToString};
+
+use super::forward::{is_payment_credential, origin_call};
+use super::offer::Offer;
+use super::passage::{Arrival, Passage, Payer, Step};
+use super::path::Target;
+use super::redelivery::{self, Statement};
+use super::reply::{Audience, Reply};
+use super::route::Found;
+use super::{Gate, reply};
+use crate::encoding::hex;
+use crate::facilitator::wire::{self, Expected};
+use crate::http::{Headers, MAX_PAID_TARGET_BYTES, RequestHead, target_of};
+use crate::payment::{PaymentKey, Proof};
+use crate::problem::Code;
+use crate::time::UnixTime;
+use crate::x402::exact::{Payload, Room};
+use crate::x402::{Version, header, v1, v2};
+
+/// Shortest `Idempotency-Key` that is a secret, characters.
+const MIN_IDEMPOTENCY_KEY: usize = 22;
+/// Longest `Idempotency-Key`, characters.
+const MAX_IDEMPOTENCY_KEY: usize = 128;
+
+/// Whether a request shows something that may be a payment, so that its work must outlive the client.
+#[must_use]
+pub fn shows_proof(headers: &Headers) -> bool {
+    [Version::V1, Version::V2].iter().any(|v| headers.joined(v.proof_header()).is_some())
+}
+
+/// The client's correlation id if it is well formed, else `fresh`.
+#[must_use]
+pub fn correlation_id<'a>(headers: &'a Headers, fresh: &'a str) -> &'a str {
+    let good = |id: &&str| {
+        (8..=64).contains(&id.len())
+            && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    };
+    headers.get("x-correlation-id").filter(good).unwrap_or(fresh)
+}
+
+impl Gate {
+    /// Decides about one request: forward it, answer it, or begin the passage of its payment.
+    ///
+    /// `fresh` is a new correlation id.
+    pub fn admit(&self, head: RequestHead, fresh: &str, now: UnixTime) -> Step<'_> {
+        let correlation = correlation_id(&head.headers, fresh).to_owned();
+        // `fetch` cannot forward them, and nothing serves them.
+        if matches!(head.method.as_str(), "TRACE" | "TRACK" | "CONNECT") {
+            return refuse(Code::MethodNotAllowed, Audience::Other, &correlation);
+        }
+        let Ok(target) = Target::from_url(&head.url) else {
+            return refuse(Code::AmbiguousTarget, Audience::Other, &correlation);
+        };
+        match self.table.find(&head.method, &target) {
+            Found::Route(index) => match self.offers.get(index).and_then(Option::as_ref) {
+                Some(offer) => self.priced(offer, head, correlation, now),
+                None => self.free(&head, &correlation, now),
+            },
+            Found::Unlisted => self.free(&head, &correlation, now),
+            Found::Denied => refuse(Code::NotFound, Audience::Other, &correlation),
+            Found::Ambiguous => refuse(Code::AmbiguousTarget, Audience::Paid, &correlation),
+            Found::Options { allow } => {
+                Step::Respond(Reply::options(&allow.join(", "), &correlation))
+            }
+            Found::MethodNotAllowed { allow } => Step::Respond(
+                Reply::problem(Code::MethodNotAllowed, Audience::Paid, &correlation, None)
+                    .with("allow", &allow.join(", ")),
+            ),
+        }
+    }
+
+    fn free(&self, head: &RequestHead, correlation: &str, now: UnixTime) -> Step<'_> {
+        let timeout = self.origin_timeout_secs;
+        let call = origin_call(&self.origin, head, None, correlation, timeout, &self.keys, now);
+        Step::Pass(call, correlation.to_owned())
+    }
+
+    /// Finishes the answer of a free route.
+    pub fn finish_free(&self, head: &mut crate::http::ResponseHead, correlation: &str) {
+        reply::scrub(head, &self.origin);
+        head.headers.set("x-correlation-id", correlation);
+    }
+
+    /// The answer when the origin of a free route fails.
+    #[must_use]
+    pub fn free_failed(&self, timed_out: bool, correlation: &str) -> Reply {
+        let code = if timed_out { Code::OriginTimeout } else { Code::OriginFailed };
+        Reply::problem(code, Audience::Other, correlation, None)
+    }
+
+    fn priced<'g>(
+        &'g self,
+        offer: &'g Offer,
+        head: RequestHead,
+        correlation: String,
+        now: UnixTime,
+    ) -> Step<'g> {
+        if head.headers.filled("upgrade").is_some() {
+            return refuse(Code::UpgradeNotSupported, Audience::Paid, &correlation);
+        }
+        if head.target().len() > MAX_PAID_TARGET_BYTES {
+            return refuse(Code::TargetTooLong, Audience::Paid, &correlation);
+        }
+        let (version, proof, arrival) = match self.proof(offer, &head, now) {
+            Ok(Some(found)) => found,
+            Ok(None) => return challenge(offer, &head, Code::PaymentRequired, &correlation),
+            Err(code) => return challenge(offer, &head, code, &correlation),
+        };
+        let network = match version {
+            Version::V1 => offer.terms.network.v1_name().unwrap_or_default().to_owned(),
+            Version::V2 => offer.terms.network.to_string(),
+        };
+        let expected = Expected { payer: proof.payer, network, amount: offer.terms.amount };
+        // A statement that proves nothing is as good as none: the ledger says what that leaves.
+        let statement = head.headers.joined(redelivery::HEADER);
+        let wallet = statement.and_then(|value| Statement::parse(&value).ok()).is_some_and(|it| {
+            let chain_id = offer.terms.chain_id;
+            it.proves(&proof.key, &proof.payer, chain_id, &head.method, &head.url, now).is_ok()
+        });
+        let payer = Payer { version, proof, expected, arrival, wallet };
+        Passage::begin(self, offer, head, payer, correlation)
+    }
+
+    /// The one proof of a request, after every check that needs no network.
+    fn proof(
+        &self,
+        offer: &Offer,
+        head: &RequestHead,
+        now: UnixTime,
+    ) -> Result<Option<(Version, Proof, Arrival)>, Code> {
+        let headers = &head.headers;
+        let (one, two) = (
+            headers.joined(Version::V1.proof_header()),
+            headers.joined(Version::V2.proof_header()),
+        );
+        let credential =
+            headers.rows("authorization").any(|value| value.split(',').any(is_payment_credential))
+                || headers.joined("payment-authorization").is_some();
+        let (version, value) = match (&one, &two) {
+            (None, None) => return Ok(None),
+            (Some(_), Some(_)) => return Err(Code::AmbiguousPayment),
+            _ if credential => return Err(Code::AmbiguousPayment),
+            (Some(value), None) => (Version::V1, value),
+            (None, Some(value)) => (Version::V2, value),
+        };
+        let message = header::decode(value)?;
+        let (payload, identifier) = match version {
+            Version::V1 => (v1::parse(&message, &offer.terms)?, None),
+            Version::V2 => {
+                let ours = offer.requirements.first().ok_or(Code::Internal)?;
+                let payment = v2::PaymentPayload::parse(&message, ours)?;
+                if payment.resource_url.is_some_and(|url| !names_target(&url, head.target())) {
+                    return Err(Code::ResourceMismatch);
+                }
+                (payment.payload, payment.identifier)
+            }
+        };
+        let arrival = self.arrival(&payload, offer, now)?;
+        let key_header = headers
+            .get("idempotency-key")
+            .filter(|key| (MIN_IDEMPOTENCY_KEY..=MAX_IDEMPOTENCY_KEY).contains(&key.len()));
+        let identifier = identifier.or(key_header.map(ToOwned::to_owned));
+        let request = match version {
+            Version::V1 => {
+                let requirements = offer.version_1(&head.url).ok_or(Code::TermsMismatch)?;
+                wire::request(version, &message.text, &requirements)
+            }
+            Version::V2 => {
+                let ours = offer.requirements.first().ok_or(Code::Internal)?;
+                wire::request(version, &message.text, ours)
+            }
+        };
+        Ok(Some((version, proof_of(&payload, offer, identifier, request), arrival)))
+    }
+
+    /// Every check of the scheme. Too late an authorization that is right otherwise may be one that the ledger
+    /// knows: its row says what became of it, and fresh terms only when there is none.
+    fn arrival(&self, payload: &Payload, offer: &Offer, now: UnixTime) -> Result<Arrival, Code> {
+        let valid_before = payload.authorization().valid_before;
+        if self.closed_before.is_some_and(|closed| valid_before < closed) {
+            payload.check(&offer.terms, now, offer.room)?;
+            return Err(Code::Expired);
+        }
+        match payload.check(&offer.terms, now, offer.room) {
+            Ok(()) => Ok(Arrival::InTime),
+            Err(Code::Expired) => {
+                let any = Room { least_secs: 0, most_secs: offer.room.most_secs };
+                payload
+                    .check(&offer.terms, valid_before.min(now), any)
+                    .map_err(|_| Code::Expired)?;
+                Ok(Arrival::Late)
+            }
+            Err(code) => Err(code),
+        }
+    }
+}
+
+fn proof_of(
+    payload: &Payload,
+    offer: &Offer,
+    identifier: Option<String>,
+    request: String,
+) -> Proof {
+    let key: PaymentKey = payload.key(&offer.terms);
+    let signed = payload.authorization();
+    Proof { key, payer: signed.from, valid_before: signed.valid_before, identifier, request }
+}
+
+/// Whether `resource.url` names the path and query of this request; its host is not compared.
+fn names_target(url: &str, target: &str) -> bool {
+    let named = if url.starts_with('/') { Some(url) } else { target_of(url) };
+    match named {
+        Some(named) if named.is_ascii() => named == target,
+        Some(named) => in_ascii(named) == target,
+        // An absolute URL without a path names the root.
+        None => target == "/" && url.contains("://") && !url.contains('?'),
+    }
+}
+
+/// The target as the platform writes it: bytes beyond ASCII percent-encoded. Spec: URL standard, path state.
+fn in_ascii(target: &str) -> String {
+    let mut text = String::new();
+    for byte in target.bytes() {
+        if byte.is_ascii() {
+            text.push(char::from(byte));
+        } else {
+            text.push('%');
+            text.push_str(&hex::encode(&[byte]).to_ascii_uppercase());
+        }
+    }
+    text
+}
+
+/// A refusal of a priced route: with fresh terms where the payer may sign again.
+fn challenge<'g>(offer: &Offer, head: &RequestHead, code: Code, correlation: &str) -> Step<'g> {
+    match code.row().reason {
+        Some(reason) => Step::Respond(offer.challenge(head, code, reason, correlation)),
+        None => refuse(code, Audience::Paid, correlation),
+    }
+}
+
+fn refuse<'g>(code: Code, audience: Audience, correlation: &str) -> Step<'g> {
+    Step::Respond(Reply::problem(code, audience, correlation, None))
+}

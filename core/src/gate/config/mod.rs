@@ -1,0 +1,536 @@
+//! From an operator's variables to a [`Gate`]. Spec: docs/configuration.md.
+//!
+//! Variables come as one JSON object; structured values may be JSON or JSON text. Nothing has a silent default
+//! that costs money: what is missing, unknown, contradictory or not served by this version is an error that
+//! names the variable and the remedy. [`routes`] reads the route table.
+
+mod operator;
+mod recovery;
+mod routes;
+
+use core::fmt;
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+use super::Gate;
+use super::keys::Keys;
+use super::route::{RouteTable, Unlisted};
+use super::url::BaseUrl;
+use crate::chain::ChainId;
+use crate::encoding::json;
+use crate::evm::address::Address;
+use crate::facilitator::wire::Facilitator;
+use crate::secret::Secret;
+use crate::time::UnixTime;
+
+/// Longest configuration that is read, bytes.
+const MAX_CONFIG_BYTES: usize = 256 * 1024;
+/// Seconds the origin of a free route may take to its head.
+const FREE_TIMEOUT_SECS: u64 = 60;
+
+/// One thing that is wrong with the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The variable, and where in it.
+    pub variable: String,
+    /// What is wrong and what to do.
+    pub remedy: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.variable, self.remedy)
+    }
+}
+
+/// A facilitator in its long form.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FacilitatorConfig {
+    url: String,
+    networks: Option<Vec<String>>,
+    auth: Option<TextOr<BearerAuth>>,
+}
+
+/// A value that is a word, or something in full.
+#[derive(Clone, Debug)]
+enum TextOr<T> {
+    Text(String),
+    Other(T),
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for TextOr<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(text) => Ok(Self::Text(text)),
+            other => serde_json::from_value(other).map(Self::Other).map_err(D::Error::custom),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BearerAuth {
+    bearer: String,
+}
+
+/// The variables, and what was found wrong in them so far.
+struct Reader {
+    vars: Map<String, Value>,
+    errors: Vec<ConfigError>,
+}
+
+impl Reader {
+    fn fail(&mut self, variable: &str, remedy: impl Into<String>) {
+        self.note(ConfigError { variable: variable.to_owned(), remedy: remedy.into() });
+    }
+
+    #[inline(never)]
+    fn note(&mut self, error: ConfigError) {
+        // What every route inherits is wrong once.
+        if !self.errors.contains(&error) {
+            self.errors.push(error);
+        }
+    }
+
+    /// Whether a variable is not set; empty counts as absent.
+    fn is_absent(&self, name: &str) -> bool {
+        match self.vars.get(name) {
+            None | Some(Value::Null) => true,
+            Some(value) => value.as_str().is_some_and(str::is_empty),
+        }
+    }
+
+    /// A variable as text; empty counts as absent.
+    fn text(&mut self, name: &str) -> Option<String> {
+        match self.vars.get(name) {
+            None | Some(Value::Null) => None,
+            Some(Value::String(text)) if text.is_empty() => None,
+            Some(Value::String(text)) => Some(text.clone()),
+            Some(_) => {
+                self.fail(name, "must be text");
+                None
+            }
+        }
+    }
+
+    /// A structured variable: a JSON value, or JSON text of one. Plain text that is no JSON stays text.
+    fn value(&mut self, name: &str) -> Option<Value> {
+        match self.vars.get(name).cloned() {
+            None | Some(Value::Null) => None,
+            Some(Value::String(text)) if text.is_empty() => None,
+            Some(Value::String(text)) => {
+                let structured = text.trim_start().starts_with(['[', '{', '"']);
+                match json::parse_with(text.as_bytes(), MAX_CONFIG_BYTES) {
+                    Ok(value) => Some(value),
+                    Err(_) if !structured => Some(Value::String(text)),
+                    Err(error) => {
+                        self.fail(name, format!("is not valid JSON ({})", error.code()));
+                        None
+                    }
+                }
+            }
+            Some(value) => Some(value),
+        }
+    }
+
+    /// A structured variable of a known shape.
+    fn shaped<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
+        let value = self.value(name)?;
+        match serde_json::from_value(value) {
+            Ok(shaped) => Some(shaped),
+            Err(error) => {
+                self.fail(name, error.to_string());
+                None
+            }
+        }
+    }
+
+    /// A whole number within bounds.
+    fn number(&mut self, name: &str, default: u64, least: u64, most: u64) -> u64 {
+        let Some(value) = self.value(name) else {
+            return default;
+        };
+        match value.as_u64().filter(|number| (least..=most).contains(number)) {
+            Some(number) => number,
+            None => {
+                self.fail(name, format!("must be a whole number from {least} to {most}"));
+                default
+            }
+        }
+    }
+
+    fn secret(&mut self, name: &str, least_bytes: usize) -> Option<Secret<String>> {
+        match self.text(name) {
+            Some(secret) if secret.len() >= least_bytes => Some(Secret::new(secret)),
+            Some(_) => {
+                self.fail(
+                    name,
+                    format!("must have {least_bytes} bytes or more; put a longer secret"),
+                );
+                None
+            }
+            None if self.is_absent(name) => {
+                self.fail(name, format!("is missing; run `wrangler secret put {name}`"));
+                None
+            }
+            None => None,
+        }
+    }
+}
+
+/// What routes inherit.
+struct Inherited {
+    network: Option<ChainId>,
+    pay_to: Option<Value>,
+    settle_secs: u64,
+    max_validity_secs: u64,
+    keeps_responses: bool,
+    reads_chain: bool,
+}
+
+impl Gate {
+    /// Builds a gate from one JSON object of variables and secrets.
+    ///
+    /// # Errors
+    /// Everything that is wrong, not only the first thing.
+    pub fn from_vars(text: &str) -> Result<Self, Vec<ConfigError>> {
+        let Ok(Value::Object(vars)) = json::parse_with(text.as_bytes(), MAX_CONFIG_BYTES) else {
+            let remedy = "must be one JSON object of at most 256 KiB".to_owned();
+            return Err(Vec::from([ConfigError { variable: "vars".to_owned(), remedy }]));
+        };
+        let mut reader = Reader { vars, errors: Vec::new() };
+        let gate = read(&mut reader);
+        match gate {
+            Some(gate) if reader.errors.is_empty() => Ok(gate),
+            _ => Err(reader.errors),
+        }
+    }
+}
+
+fn read(reader: &mut Reader) -> Option<Gate> {
+    let recovery = recovery::read(reader);
+    let max_validity_secs = reader.number("MAX_VALIDITY_SECS", 3600, 120, 86_400);
+    let in_flight = reader.number("MAX_IN_FLIGHT_PER_PAYER", 16, 1, 1000);
+    let keep_hours = reader.number("KEEP_RESPONSES_HOURS", 24, 0, 8760);
+    let keep_days = reader.number("KEEP_PAYMENTS_DAYS", 400, 1, 36_500);
+    let restored = reader.number("LEDGER_CLOSED_BEFORE", 0, 0, 1 << 40);
+    let (shards, old_shards) = shards(reader);
+    let network = network(reader);
+    let pay_to = reader.value("PAY_TO");
+    if reader.is_absent("PAY_TO") {
+        reader.fail("PAY_TO", "is missing; set the address that is paid");
+    }
+    let unlisted = match reader.text("DEFAULT").as_deref() {
+        None | Some("free") => Unlisted::Free,
+        Some("deny") => Unlisted::Deny,
+        Some(_) => {
+            reader.fail("DEFAULT", "must be \"free\" or \"deny\"");
+            Unlisted::Deny
+        }
+    };
+    match reader.text("CONTRACT_WALLETS").as_deref() {
+        None | Some("refuse") => {}
+        Some("facilitator") => {
+            reader.fail(
+                "CONTRACT_WALLETS",
+                "\"facilitator\" is not served by this version; use \"refuse\"",
+            );
+        }
+        Some(_) => reader.fail("CONTRACT_WALLETS", "must be \"refuse\""),
+    }
+    if let Some(protocols) = reader.shaped::<Vec<String>>("PROTOCOLS") {
+        protocols_are_served(reader, "PROTOCOLS", &protocols);
+    }
+    let origin = base_url(reader, "ORIGIN_URL");
+    let rpc = rpc_url(reader, network.as_ref());
+    let facilitator = facilitator(reader, network.as_ref());
+    let gate_secret = reader.secret("GATE_SECRET", 32);
+    let previous = match reader.vars.contains_key("GATE_SECRET_PREVIOUS") {
+        true => reader.secret("GATE_SECRET_PREVIOUS", 32),
+        false => None,
+    };
+    let salt = reader.secret("LEDGER_SALT", 16);
+    let origin_secret = reader.text("ORIGIN_SECRET").map(Secret::new);
+    let token = operator::token(reader);
+    let webhook = operator::webhook(reader);
+    let inherited = Inherited {
+        network: network.clone(),
+        pay_to,
+        settle_secs: recovery.settle_secs,
+        max_validity_secs,
+        keeps_responses: keep_hours > 0,
+        reads_chain: rpc.is_some(),
+    };
+    let routes = routes::read(reader, &inherited);
+    let (rules, offers): (Vec<_>, Vec<_>) = routes.into_iter().unzip();
+    let table = match RouteTable::new(rules, unlisted) {
+        Ok(table) => table,
+        Err(error) => {
+            reader.fail("ROUTES", error.to_string());
+            return None;
+        }
+    };
+    let (facilitator, bearer) = facilitator?;
+    let mut keys = Keys::new(
+        gate_secret?.expose().as_bytes(),
+        salt?.expose().as_bytes(),
+        origin_secret.as_ref().map(|secret| secret.expose().as_bytes()),
+    );
+    if let Some(previous) = previous {
+        keys = keys.rotated_from(previous.expose().as_bytes());
+    }
+    Some(Gate {
+        table,
+        offers,
+        origin: origin?.as_str().to_owned(),
+        origin_timeout_secs: FREE_TIMEOUT_SECS,
+        facilitator,
+        breaker_secs: recovery.breaker_secs,
+        settle_secs: recovery.settle_secs,
+        plan: recovery.plan(rpc.is_some()),
+        rpc,
+        bearer,
+        keys,
+        shards,
+        old_shards,
+        in_flight: u32::try_from(in_flight).unwrap_or(1),
+        closed_before: (restored > 0).then(|| UnixTime::from_secs(restored).plus(3600)),
+        token,
+        webhook,
+        keeps: operator::keeps(keep_hours, keep_days),
+        protocols: &["x402"],
+        networks: network.iter().map(ToString::to_string).collect(),
+    })
+}
+
+/// How many ledger objects there are, and how many there were before, while payments of then may come again.
+fn shards(reader: &mut Reader) -> (u64, Option<u64>) {
+    let text = match reader.vars.get("LEDGER_SHARDS") {
+        Some(Value::String(text)) if text.contains(',') => text.clone(),
+        _ => return (reader.number("LEDGER_SHARDS", 16, 1, 4096), None),
+    };
+    let count = |text: &str| text.trim().parse().ok().filter(|count| (1..=4096).contains(count));
+    match text.split_once(',').map(|(new, old)| (count(new), count(old))) {
+        Some((Some(new), Some(old))) if new != old => (new, Some(old)),
+        _ => {
+            let remedy = "must be one number from 1 to 4096, or \"new,old\" while it changes";
+            reader.fail("LEDGER_SHARDS", remedy);
+            (1, None)
+        }
+    }
+}
+
+fn network(reader: &mut Reader) -> Option<ChainId> {
+    let value = match reader.value("NETWORK") {
+        Some(Value::Array(list)) => match <[Value; 1]>::try_from(list) {
+            Ok([one]) => one,
+            Err(_) => {
+                reader.fail("NETWORK", "several networks are not served by this version; give one");
+                return None;
+            }
+        },
+        Some(value) => value,
+        None if !reader.is_absent("NETWORK") => return None,
+        None => {
+            reader.fail("NETWORK", "is missing; set a CAIP-2 id such as eip155:8453");
+            return None;
+        }
+    };
+    let network = value.as_str().and_then(|text| ChainId::parse_or_name(text).ok());
+    match network {
+        Some(network) if network.evm_id().is_some() => Some(network),
+        Some(_) => {
+            reader.fail("NETWORK", "is no EVM network; this version serves eip155 networks");
+            None
+        }
+        None => {
+            reader.fail(
+                "NETWORK",
+                "must be a CAIP-2 id such as eip155:8453, or an x402 version 1 name",
+            );
+            None
+        }
+    }
+}
+
+fn protocols_are_served(reader: &mut Reader, variable: &str, protocols: &[String]) {
+    for protocol in protocols {
+        match protocol.as_str() {
+            "x402" => {}
+            "mpp" => reader.fail(variable, "\"mpp\" is not served by this version; list \"x402\""),
+            _ => reader.fail(variable, "must list \"x402\""),
+        }
+    }
+    if protocols.is_empty() {
+        reader.fail(variable, "must list \"x402\"");
+    }
+}
+
+fn base_url(reader: &mut Reader, name: &str) -> Option<BaseUrl> {
+    if reader.is_absent(name) {
+        reader.fail(name, "is missing; set an absolute URL");
+        return None;
+    }
+    let text = reader.text(name)?;
+    checked_url(reader, name, &text)
+}
+
+fn checked_url(reader: &mut Reader, variable: &str, text: &str) -> Option<BaseUrl> {
+    match BaseUrl::parse(text) {
+        Ok(url) => Some(url),
+        Err(remedy) => {
+            reader.fail(variable, remedy);
+            None
+        }
+    }
+}
+
+/// Where the chain of `network` can be read, if anywhere. A key in the path or query is usual, so it is a secret.
+fn rpc_url(reader: &mut Reader, network: Option<&ChainId>) -> Option<Secret<String>> {
+    let mut urls: Vec<(Option<ChainId>, String)> = Vec::new();
+    match reader.value("RPC_URL")? {
+        Value::Object(by_network) => {
+            for (name, url) in by_network {
+                match ChainId::parse_or_name(&name) {
+                    Ok(chain) => {
+                        urls.push((Some(chain), url.as_str().unwrap_or_default().to_owned()));
+                    }
+                    Err(_) => {
+                        reader.fail("RPC_URL", format!("{name} is no network; name a CAIP-2 id"))
+                    }
+                }
+            }
+        }
+        other => urls.push((None, other.as_str().unwrap_or_default().to_owned())),
+    }
+    let mut found = None;
+    for (chain, url) in urls {
+        let host = url.split('?').next().unwrap_or_default();
+        let good = checked_url(reader, "RPC_URL", host).is_some();
+        if good && chain.is_none_or(|chain| Some(&chain) == network) {
+            found = Some(Secret::new(url));
+        }
+    }
+    found
+}
+
+fn facilitator(
+    reader: &mut Reader,
+    network: Option<&ChainId>,
+) -> Option<(Facilitator, Option<Secret<String>>)> {
+    let config = match reader.value("FACILITATOR_URL") {
+        None if !reader.is_absent("FACILITATOR_URL") => return None,
+        None => {
+            reader.fail("FACILITATOR_URL", "is missing; set the URL of a facilitator");
+            return None;
+        }
+        Some(Value::String(url)) => FacilitatorConfig { url, networks: None, auth: None },
+        Some(value) => match serde_json::from_value::<Vec<FacilitatorConfig>>(value) {
+            Ok(list) => match <[FacilitatorConfig; 1]>::try_from(list) {
+                Ok([one]) => one,
+                Err(_) => {
+                    reader.fail(
+                        "FACILITATOR_URL",
+                        "several facilitators are not served by this version; list one",
+                    );
+                    return None;
+                }
+            },
+            Err(error) => {
+                reader.fail("FACILITATOR_URL", error.to_string());
+                return None;
+            }
+        },
+    };
+    if let (Some(networks), Some(network)) = (&config.networks, network) {
+        let serves = |pattern: &String| match pattern.strip_suffix('*') {
+            Some(prefix) => network.as_str().starts_with(prefix),
+            None => ChainId::parse_or_name(pattern).is_ok_and(|id| id == *network),
+        };
+        if !networks.iter().any(serves) {
+            reader.fail(
+                "FACILITATOR_URL",
+                format!("no facilitator serves {network}; list it or \"*\""),
+            );
+        }
+    }
+    let bearer = match config.auth {
+        None => None,
+        Some(TextOr::Text(name)) if name == "none" => None,
+        Some(TextOr::Text(name)) if name == "cdp" => {
+            reader.fail("FACILITATOR_URL", "auth \"cdp\" is not served by this version");
+            return None;
+        }
+        Some(TextOr::Text(_)) => {
+            reader.fail(
+                "FACILITATOR_URL",
+                "auth must be \"none\" or {\"bearer\": \"NAME_OF_A_SECRET\"}",
+            );
+            return None;
+        }
+        Some(TextOr::Other(auth)) => {
+            let token = reader.secret(&auth.bearer, 1);
+            let clean =
+                |token: &Secret<String>| token.expose().bytes().all(|b| b.is_ascii_graphic());
+            if token.as_ref().is_some_and(|token| !clean(token)) {
+                reader.fail(&auth.bearer, "must be visible ASCII without spaces");
+            }
+            token
+        }
+    };
+    let url = checked_url(reader, "FACILITATOR_URL", &config.url)?;
+    Some((Facilitator::new(url.as_str()), bearer))
+}
+
+/// Who is paid on `network`: one address for all, or one each.
+fn pay_to(
+    reader: &mut Reader,
+    variable: &str,
+    value: &Value,
+    network: &ChainId,
+) -> Option<Address> {
+    let text = match value {
+        Value::String(text) => text.as_str(),
+        Value::Object(by_network) => {
+            let mut ours = None;
+            for (name, to) in by_network {
+                let Ok(id) = ChainId::parse_or_name(name) else {
+                    reader.fail(variable, format!("{name:?} is no network; use its CAIP-2 id"));
+                    return None;
+                };
+                if id == *network && ours.replace(to).is_some() {
+                    reader.fail(variable, format!("names {network} twice; keep one"));
+                    return None;
+                }
+            }
+            match ours.and_then(Value::as_str) {
+                Some(text) => text,
+                None => {
+                    reader.fail(variable, format!("names no address for {network}; add one"));
+                    return None;
+                }
+            }
+        }
+        _ => {
+            reader.fail(variable, "must be an address, or an object of addresses by network");
+            return None;
+        }
+    };
+    let Ok(address) = Address::parse_checksummed(text) else {
+        reader.fail(variable, "is no address with a right EIP-55 checksum; copy it again");
+        return None;
+    };
+    if address.is_zero() || (address.is_burn() && network.is_main_network()) {
+        reader.fail(variable, "is an address that nobody holds; set your own");
+        return None;
+    }
+    Some(address)
+}

@@ -1,0 +1,42 @@
+//! Who may ask as the operator, whom notices go to, and how long rows are kept.
+
+use alloc::string::String;
+
+use super::Reader;
+use super::checked_url;
+use crate::gate::keys::digest;
+use crate::gate::operator::{Keeps, Webhook};
+use crate::secret::Secret;
+
+/// Reads the operator's token, as its digest; without one there is no operator API.
+pub(super) fn token(reader: &mut Reader) -> Option<Secret<String>> {
+    if reader.is_absent("OPERATOR_TOKEN") {
+        return None;
+    }
+    let token = reader.secret("OPERATOR_TOKEN", 1)?;
+    if !token.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
+        reader.fail("OPERATOR_TOKEN", "must be visible ASCII without spaces");
+    }
+    Some(Secret::new(digest(&[token.expose().as_bytes()])))
+}
+
+/// Reads where notices go.
+pub(super) fn webhook(reader: &mut Reader) -> Option<Webhook> {
+    if reader.is_absent("WEBHOOK_URL") {
+        if !reader.is_absent("WEBHOOK_SECRET") {
+            reader.fail("WEBHOOK_SECRET", "is set without WEBHOOK_URL; set both or neither");
+        }
+        return None;
+    }
+    let url = reader.text("WEBHOOK_URL")?;
+    // A key in the query is usual.
+    let plain = url.split('?').next().unwrap_or_default();
+    checked_url(reader, "WEBHOOK_URL", plain)?;
+    let secret = reader.secret("WEBHOOK_SECRET", 1)?;
+    Some(Webhook { url: Secret::new(url), secret })
+}
+
+/// Hours and days in seconds.
+pub(super) const fn keeps(hours: u64, days: u64) -> Keeps {
+    Keeps { responses_secs: hours.saturating_mul(3600), payments_secs: days.saturating_mul(86_400) }
+}

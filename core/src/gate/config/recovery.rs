@@ -1,0 +1,72 @@
+//! The times of recovery.
+
+use alloc::vec::Vec;
+
+use serde::Deserialize;
+
+use super::Reader;
+use crate::ledger::entry::Plan;
+
+/// Recovery times, section 6. Read now so that a typo is found now.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Recovery {
+    pub settle_secs: u64,
+    pub resend_secs: Vec<u64>,
+    pub chain_secs: Vec<u64>,
+    pub refund_secs: u64,
+    pub manual_secs: u64,
+    pub breaker_secs: u64,
+}
+
+impl Default for Recovery {
+    fn default() -> Self {
+        Self {
+            settle_secs: 30,
+            resend_secs: Vec::from([5, 15, 45]),
+            chain_secs: Vec::from([60, 600]),
+            refund_secs: 600,
+            manual_secs: 86_400,
+            breaker_secs: 5,
+        }
+    }
+}
+
+/// Reads them; what is out of bounds goes to the reader.
+pub(super) fn read(reader: &mut Reader) -> Recovery {
+    let recovery = reader.shaped::<Recovery>("RECOVERY").unwrap_or_default();
+    let list = |list: &[u64], len: core::ops::RangeInclusive<usize>| {
+        len.contains(&list.len()) && list.iter().all(|secs| (1..=86_400).contains(secs))
+    };
+    let checks = [
+        ((2..=300).contains(&recovery.settle_secs), "settle_secs must be from 2 to 300"),
+        (list(&recovery.resend_secs, 1..=10), "resend_secs must list 1 to 10 numbers from 1"),
+        (list(&recovery.chain_secs, 2..=2), "chain_secs must list 2 numbers from 1"),
+        ((5..=86_400).contains(&recovery.refund_secs), "refund_secs must be from 5 to 86400"),
+        (
+            (10..=2_592_000).contains(&recovery.manual_secs),
+            "manual_secs must be from 10 to 2592000",
+        ),
+        ((1..=3600).contains(&recovery.breaker_secs), "breaker_secs must be from 1 to 3600"),
+    ];
+    for (good, remedy) in checks {
+        if !good {
+            reader.fail("RECOVERY", remedy);
+        }
+    }
+    recovery
+}
+
+impl Recovery {
+    /// What the ledger needs of it.
+    pub(super) fn plan(&self, reads_chain: bool) -> Plan {
+        let chain = |index: usize| self.chain_secs.get(index).copied().unwrap_or(600);
+        Plan {
+            resend_secs: self.resend_secs.clone(),
+            chain_secs: [chain(0), chain(1)],
+            refund_secs: self.refund_secs,
+            manual_secs: self.manual_secs,
+            reads_chain,
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What the origin sees of a request. Spec: docs/protocols.md, "What the origin sees".
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+
+use super::keys::Keys;
+use crate::evm::address::Address;
+use crate::http::{Headers, RequestHead, has_token};
+use crate::time::UnixTime;
+
+/// A request to the origin; its body is the client's.
+#[derive(Clone, Debug)]
+pub struct OriginCall {
+    /// Method, as the client sent it.
+    pub method: String,
+    /// Absolute URL.
+    pub url: String,
+    /// Header fields.
+    pub headers: Headers,
+    /// Seconds to the head and, when sealing, to the end of the body.
+    pub timeout_secs: u64,
+}
+
+/// Who paid, on priced routes.
+#[derive(Clone, Copy, Debug)]
+pub struct Paid<'a> {
+    /// The payer.
+    pub payer: &'a Address,
+    /// Receipt id.
+    pub receipt: &'a str,
+}
+
+/// The request for the origin at `base`: what only the gate may say is removed from the client's fields, and
+/// said.
+#[must_use]
+pub fn origin_call(
+    base: &str,
+    head: &RequestHead,
+    paid: Option<Paid<'_>>,
+    correlation: &str,
+    timeout_secs: u64,
+    keys: &Keys,
+    now: UnixTime,
+) -> OriginCall {
+    let mut headers = head.headers.clone();
+    let connection = head.headers.joined("connection").unwrap_or_default();
+    headers.retain(|name, value| {
+        !(is_never_forwarded(name) || has_token(&connection, name) || is_payment(name, value))
+    });
+    headers.set("x-correlation-id", correlation);
+    let mut signed = ("", "");
+    let payer = paid.map(|paid| paid.payer.to_checksum()).unwrap_or_default();
+    if let Some(paid) = paid {
+        headers.retain(|name, _| !is_conditional(name));
+        headers.set("farebox-payer", &payer);
+        headers.set("farebox-payment", paid.receipt);
+        if headers.filled("idempotency-key").is_none() {
+            headers.set("idempotency-key", paid.receipt);
+        }
+        signed = (&payer, paid.receipt);
+    }
+    let target = head.target();
+    let time = alloc::format!("{}", now.secs());
+    if let Some(value) = keys.origin_signature(&time, [&head.method, target, signed.0, signed.1]) {
+        headers.set("farebox-signature", &value);
+    }
+    let mut url = base.to_owned();
+    url.push_str(target);
+    OriginCall { method: head.method.clone(), url, headers, timeout_secs }
+}
+
+/// Hop-by-hop fields, those that speak of payment, and those that rename method or URL, lower case.
+pub const NEVER_FORWARDED: &[&str] = &[
+    "connection",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "host",
+    "content-length",
+    "payment-signature",
+    "x-payment",
+    "payment-authorization",
+    "accept-payment",
+    "payment-required",
+    "payment-response",
+    "x-payment-response",
+    "payment-receipt",
+    "payment-replayed",
+    "sign-in-with-x",
+    "x-correlation-id",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
+    "x-original-uri",
+    "x-rewrite-url",
+    "x-override-url",
+    "x-forwarded-uri",
+    "x-forwarded-prefix",
+    "x-middleware-subrequest",
+    "x-paid",
+];
+/// Beginnings of names that are the gate's own, lower case.
+pub const OWN_PREFIXES: &[&str] = &["farebox-", "x-farebox-"];
+
+fn is_never_forwarded(name: &str) -> bool {
+    NEVER_FORWARDED.contains(&name) || OWN_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// `Authorization: Payment`, also in a joined list.
+fn is_payment(name: &str, value: &str) -> bool {
+    name == "authorization" && value.split(',').any(is_payment_credential)
+}
+
+/// Whether a credential's scheme is `Payment`.
+#[must_use]
+pub fn is_payment_credential(value: &str) -> bool {
+    let scheme = value.trim_start_matches([' ', '\t']).split([' ', '\t']).next();
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("payment"))
+}
+
+fn is_conditional(name: &str) -> bool {
+    name.starts_with("if-")
+}

@@ -1,0 +1,199 @@
+//! What the gate derives from its secrets, each under a label of its own. Spec: RFC 2104 with SHA-256.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+
+use crate::encoding::hex;
+use crate::evm::account::Account;
+use crate::evm::address::Address;
+use crate::payment::{PaymentKey, Receipt};
+use crate::secret::Secret;
+use crate::x402::extension::offer_receipt::{self, SignedReceipt};
+
+/// Keys of one gate.
+#[derive(Debug)]
+pub struct Keys {
+    receipt: Secret<[u8; 32]>,
+    identifier: Secret<[u8; 32]>,
+    shard: Secret<Vec<u8>>,
+    origin: Option<Secret<Vec<u8>>>,
+    /// Signs receipts.
+    signer: Option<Account>,
+    /// Signed receipts before the last rotation.
+    earlier: Option<Account>,
+}
+
+impl Keys {
+    /// Derives all keys; `salt` is never rotated, so what the ledger keeps is derived from it.
+    #[must_use]
+    pub fn new(gate_secret: &[u8], salt: &[u8], origin_secret: Option<&[u8]>) -> Self {
+        Self {
+            receipt: Secret::new(mac(gate_secret, &[b"farebox receipt"])),
+            identifier: Secret::new(mac(salt, &[b"farebox identifier"])),
+            shard: Secret::new(salt.to_vec()),
+            origin: origin_secret.map(|secret| Secret::new(secret.to_vec())),
+            signer: signer(gate_secret),
+            earlier: None,
+        }
+    }
+
+    /// The same keys after a rotation: receipts signed under the previous secret stay verifiable.
+    ///
+    /// Ids of payments do not change with it, because the ledger keeps them.
+    #[must_use]
+    pub fn rotated_from(mut self, previous: &[u8]) -> Self {
+        self.earlier = signer(previous);
+        self
+    }
+
+    /// A receipt under today's key; nothing in the case that [`Account::sign`] names.
+    #[must_use]
+    pub fn sign_receipt(&self, receipt: &Receipt) -> Option<SignedReceipt> {
+        SignedReceipt::new(receipt, self.signer.as_ref()?)
+    }
+
+    /// The account that signs receipts today.
+    #[must_use]
+    pub const fn receipt_signer(&self) -> Option<&Account> {
+        self.signer.as_ref()
+    }
+
+    /// Who signs receipts and who signed them, JSON: the document at `/.well-known/farebox-keys.json`.
+    #[must_use]
+    pub fn document(&self) -> String {
+        let entry = |account: &Account, status: &str| {
+            serde_json::json!({
+                "kid": offer_receipt::key_id(account),
+                "address": account.address().to_checksum(),
+                "format": offer_receipt::FORMAT,
+                "use": offer_receipt::NAME,
+                "status": status,
+            })
+        };
+        let current = self.signer.iter().map(|account| entry(account, "current"));
+        let earlier = self.earlier.iter().map(|account| entry(account, "previous"));
+        let keys: Vec<_> = current.chain(earlier).collect();
+        alloc::format!("{}", serde_json::json!({ "keys": keys }))
+    }
+
+    /// The public id of a payment: `rcpt_` and 26 base32 characters.
+    #[must_use]
+    pub fn receipt_id(&self, key: &PaymentKey) -> String {
+        let mut id = String::from("rcpt_");
+        id.push_str(&base32_26(&mac(self.receipt.expose(), &[key.as_bytes()])));
+        id
+    }
+
+    /// The stored form of an identifier that only the client and the gate know.
+    #[must_use]
+    pub fn identifier_hash(&self, identifier: &str) -> String {
+        hex::encode(&mac(self.identifier.expose(), &[identifier.as_bytes()]))
+    }
+
+    /// The ledger object that keeps this payer's rows.
+    #[must_use]
+    pub fn shard(&self, payer: &Address, shards: u64) -> u64 {
+        let digest = mac(self.shard.expose(), &[payer.as_bytes()]);
+        let head = digest.first_chunk::<8>().map_or(0, |head| u64::from_be_bytes(*head));
+        head.checked_rem(shards).unwrap_or(0)
+    }
+
+    /// `Farebox-Signature` for one forwarded request, where a secret is shared with the origin.
+    #[must_use]
+    pub fn origin_signature(&self, now: &str, parts: [&str; 4]) -> Option<String> {
+        let secret = self.origin.as_ref()?;
+        let [method, target, payer, payment] = parts;
+        let mut text = String::from(now);
+        for part in [method, target, payer, payment] {
+            text.push('\n');
+            text.push_str(part);
+        }
+        let mut value = String::from("t=");
+        value.push_str(now);
+        value.push_str(",v1=");
+        value.push_str(&hex::encode(&mac(secret.expose(), &[text.as_bytes()])));
+        Some(value)
+    }
+
+    /// Whether forwarded requests are signed.
+    #[must_use]
+    pub const fn signs_origin_requests(&self) -> bool {
+        self.origin.is_some()
+    }
+}
+
+/// The account that signs receipts under this secret: the first digest of a counter that is a key.
+fn signer(gate_secret: &[u8]) -> Option<Account> {
+    let digest = |counter| Secret::new(mac(gate_secret, &[b"farebox receipt signer", &[counter]]));
+    Account::from_candidates((0..=u8::MAX).map(digest))
+}
+
+/// HMAC-SHA-256 over parts in a row.
+pub(super) fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    // HMAC takes keys of every length; without one the digest of nothing is as good as any constant.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
+        return [0; 32];
+    };
+    for part in parts {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+/// The first 130 bits in the alphabet of RFC 4648 base32, lower case.
+fn base32_26(bytes: &[u8; 32]) -> String {
+    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let mut text = String::new();
+    let (mut buffer, mut bits) = (0_u32, 0_u32);
+    for byte in bytes {
+        buffer = (buffer << 8) | u32::from(*byte);
+        bits = bits.saturating_add(8);
+        while bits >= 5 && text.len() < 26 {
+            bits = bits.saturating_sub(5);
+            let index = usize::try_from((buffer >> bits) & 31).unwrap_or(0);
+            text.push(char::from(ALPHABET.get(index).copied().unwrap_or(b'a')));
+        }
+        buffer &= 0xff;
+    }
+    text
+}
+
+/// SHA-256 over length-prefixed parts, so that no two lists of parts share a digest.
+#[must_use]
+pub fn digest(parts: &[&[u8]]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        let length = u64::try_from(part.len()).unwrap_or(u64::MAX);
+        hash.update(length.to_be_bytes());
+        hash.update(part);
+    }
+    hex::encode(&hash.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base32_agrees_with_a_published_vector() {
+        // RFC 4648 section 10: "foobar" is MZXW6YTBOI.
+        let mut bytes = [0; 32];
+        bytes[..6].copy_from_slice(b"foobar");
+        assert!(base32_26(&bytes).starts_with("mzxw6ytboi"));
+        assert_eq!(base32_26(&bytes).len(), 26);
+    }
+
+    #[test]
+    fn the_mac_agrees_with_rfc_4231_case_2() {
+        let expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        assert_eq!(hex::encode(&mac(b"Jefe", &[b"what do ya want ", b"for nothing?"])), expected);
+    }
+
+    #[test]
+    fn moving_a_boundary_between_parts_changes_the_digest() {
+        assert_ne!(digest(&[b"ab", b"c"]), digest(&[b"a", b"bc"]));
+    }
+}

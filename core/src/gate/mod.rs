@@ -1,0 +1,153 @@
+//! The gate: which requests are priced, which proofs count, and what to do next.
+//!
+//! A request walks through [`path`] (one canonicaliser) and [`route`] (which price), [`admit`] (which proof),
+//! [`passage`] (each effect with the only value able to take its answer) and [`reply`]. [`config`] builds a
+//! [`Gate`] from an operator's variables, [`offer`] writes challenges, [`forward`] says what the origin sees.
+//! [`redelivery`] is a payer's word that he wants an answer again, [`receipts`] what he may show to others,
+//! [`operator`] what the one who runs the gate may ask and decide.
+
+pub mod admit;
+pub mod config;
+pub mod forward;
+pub mod keys;
+pub mod offer;
+pub mod operator;
+pub mod passage;
+pub mod path;
+pub mod receipts;
+pub mod recover;
+pub mod redelivery;
+pub mod reply;
+pub mod route;
+pub mod url;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::evm::address::Address;
+use crate::facilitator::wire::Facilitator;
+use crate::ledger::entry::Plan;
+use crate::secret::Secret;
+use crate::time::UnixTime;
+use keys::Keys;
+use offer::Offer;
+use route::RouteTable;
+
+/// An immutable gate, built once from configuration.
+#[derive(Debug)]
+pub struct Gate {
+    table: RouteTable,
+    /// By route index; nothing for free routes.
+    offers: Vec<Option<Offer>>,
+    origin: String,
+    origin_timeout_secs: u64,
+    facilitator: Facilitator,
+    breaker_secs: u64,
+    settle_secs: u64,
+    plan: Plan,
+    /// Where the chain can be read; its path or query may hold a key.
+    rpc: Option<Secret<String>>,
+    bearer: Option<Secret<String>>,
+    keys: Keys,
+    shards: u64,
+    /// How many there were before, while that changes.
+    old_shards: Option<u64>,
+    in_flight: u32,
+    /// Authorizations that end before this may have rows that a restore has lost.
+    closed_before: Option<UnixTime>,
+    /// Digest of the operator's token.
+    token: Option<Secret<String>>,
+    webhook: Option<operator::Webhook>,
+    keeps: operator::Keeps,
+    protocols: &'static [&'static str],
+    networks: Vec<String>,
+}
+
+impl Gate {
+    /// Base URL of the origin.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// `Authorization` for this facilitator URL; only for the configured facilitator.
+    #[must_use]
+    pub fn facilitator_authorization(&self, url: &str) -> Option<String> {
+        let ours =
+            url.strip_prefix(self.facilitator.base()).is_some_and(|rest| rest.starts_with('/'));
+        let bearer = self.bearer.as_ref().filter(|_| ours)?;
+        Some(alloc::format!("Bearer {}", bearer.expose()))
+    }
+
+    /// Every ledger object, those before a change of their number too.
+    pub fn objects(&self) -> impl Iterator<Item = String> {
+        let counts = [Some(self.shards), self.old_shards];
+        counts.into_iter().flatten().flat_map(|shards| {
+            (0..shards).map(move |shard| alloc::format!("ledger/{shards}/{shard}"))
+        })
+    }
+
+    /// The objects that may keep rows of this payer.
+    fn objects_of(&self, payer: &Address) -> impl Iterator<Item = String> {
+        let counts = [Some(self.shards), self.old_shards];
+        let places = counts.map(|shards| shards.map(|n| (n, self.keys.shard(payer, n))));
+        places
+            .into_iter()
+            .flatten()
+            .map(|(shards, shard)| alloc::format!("ledger/{shards}/{shard}"))
+    }
+
+    /// Times of recovery.
+    #[must_use]
+    pub const fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Where the chain can be read, if anywhere.
+    #[must_use]
+    pub fn rpc_url(&self) -> Option<&str> {
+        self.rpc.as_ref().map(|url| url.expose().as_str())
+    }
+
+    /// Seconds between two tries of a facilitator that is down.
+    #[must_use]
+    pub const fn breaker_secs(&self) -> u64 {
+        self.breaker_secs
+    }
+
+    /// What an edge needs to forward by itself requests that are certainly free, as JSON; nothing if every
+    /// request has to be looked at.
+    ///
+    /// Certainly free is a path of `a-z 0-9 / _ -` without `//` that begins with none of `priced`, asked for
+    /// with an ordinary method and without any field named in `request` or beginning as one of `own`. An
+    /// answer with a field named in `response` has to be scrubbed.
+    #[must_use]
+    pub fn plain_forwarding(&self) -> Option<String> {
+        if self.keys.signs_origin_requests() || !self.table.forwards_unlisted() {
+            return None;
+        }
+        let plain = serde_json::json!({
+            "origin": self.origin,
+            "milliseconds": self.origin_timeout_secs.saturating_mul(1000),
+            "priced": self.table.paid_prefixes(),
+            "request": forward::NEVER_FORWARDED,
+            "own": forward::OWN_PREFIXES,
+            "response": reply::NEVER_ANSWERED,
+        });
+        Some(alloc::format!("{plain}"))
+    }
+
+    /// The answer of `/_farebox/health`.
+    #[must_use]
+    pub fn health(&self) -> String {
+        let routes = self.offers.iter().flatten().count();
+        let health = serde_json::json!({
+            "ok": true,
+            "version": env!("CARGO_PKG_VERSION"),
+            "networks": self.networks,
+            "protocols": self.protocols,
+            "routes": routes,
+        });
+        alloc::format!("{health}")
+    }
+}

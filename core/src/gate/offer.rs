@@ -1,0 +1,263 @@
+//! What a priced route puts up: its terms, how they are served, and the one 402 that every client understands.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::reply::{Audience, Body, Reply, own_headers};
+use crate::evm::token::Token;
+use crate::http::{Headers, MAX_CHALLENGE_BYTES, RequestHead, ResponseHead};
+use crate::ledger::command::{Leases, Mode};
+use crate::payment::Terms;
+use crate::paywall;
+use crate::problem::Code;
+use crate::x402::exact::Room;
+use crate::x402::{header, v1, v2};
+
+/// Seconds of clock difference that are allowed for, both ways.
+pub const CLOCK_MARGIN_SECS: u64 = 6;
+/// Deadline of a verify call, seconds.
+pub const VERIFY_SECS: u64 = 5;
+
+/// Room for the fields that say what the body is, bytes.
+const PAGE_HEADER_BYTES: usize = 256;
+/// As long as a correlation id may be.
+const LONGEST_CORRELATION: &str =
+    "----------------------------------------------------------------";
+
+/// A priced route, ready to be asked for.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// The route's pattern, its name in rows and logs.
+    pub route: String,
+    /// What it asks.
+    pub terms: Terms,
+    /// The asset's symbol and decimals, for people.
+    pub asset_label: (String, u8),
+    /// When the money moves.
+    pub mode: Mode,
+    /// For people, at most 256 bytes.
+    pub description: String,
+    /// Of the answer.
+    pub mime_type: String,
+    /// Seconds the origin may take.
+    pub origin_timeout_secs: u64,
+    /// Whether responses are stored.
+    pub store: bool,
+    /// Whether the origin may be asked again after a failure.
+    pub idempotent: bool,
+    /// Whether a settlement counts only once the chain shows it.
+    pub confirms: bool,
+    /// Work times for the ledger.
+    pub leases: Leases,
+    /// How long an authorization must be valid.
+    pub room: Room,
+    /// Deadline of a settle call, seconds.
+    pub settle_secs: u64,
+    /// The wire form of the terms, built once.
+    pub requirements: Vec<v2::PaymentRequirements>,
+    written: Written,
+}
+
+/// The challenge, written once but for what depends on the request.
+#[derive(Clone, Debug, Default)]
+struct Written {
+    /// Around reason and URL.
+    version_2: [String; 3],
+    /// One entry of `accepts`, around its URL.
+    version_1: Option<[String; 2]>,
+}
+
+/// How a route serves, besides its terms.
+#[derive(Clone, Debug)]
+pub struct Manner {
+    /// The route's pattern.
+    pub route: String,
+    /// When the money moves.
+    pub mode: Mode,
+    /// For people.
+    pub description: String,
+    /// Of the answer.
+    pub mime_type: String,
+    /// Seconds the origin may take.
+    pub origin_timeout_secs: u64,
+    /// Whether responses are stored.
+    pub store: bool,
+    /// Whether the origin may be asked again.
+    pub idempotent: bool,
+    /// Whether a settlement counts only once the chain shows it.
+    pub confirms: bool,
+    /// Deadline of a settle call, seconds.
+    pub settle_secs: u64,
+    /// Longest accepted validity, seconds.
+    pub max_validity_secs: u64,
+}
+
+impl Offer {
+    /// Builds everything that does not depend on a request.
+    #[must_use]
+    pub fn new(terms: Terms, token: Option<&Token>, decimals: u8, manner: Manner) -> Self {
+        let flow = match manner.mode {
+            Mode::After => v2::Flow::Authorization,
+            Mode::Before => v2::Flow::Upfront,
+        };
+        let requirements = Vec::from([v2::PaymentRequirements::new(&terms, flow)]);
+        let settle = manner.settle_secs.saturating_add(CLOCK_MARGIN_SECS);
+        // Five looks at the chain, up to 15.5 seconds of waiting and a reply each.
+        let looking = if manner.confirms { 30 } else { 0 };
+        let least_secs = match manner.mode {
+            Mode::After => settle.saturating_add(manner.origin_timeout_secs),
+            Mode::Before => settle,
+        };
+        let label = token.map_or(terms.asset_name.as_str(), |token| token.symbol).into();
+        Self {
+            asset_label: (label, decimals),
+            leases: Leases {
+                executing: VERIFY_SECS.saturating_add(manner.origin_timeout_secs).saturating_add(5),
+                settling: manner.settle_secs.saturating_add(5).saturating_add(looking),
+                delivering: manner.origin_timeout_secs.saturating_add(5),
+            },
+            room: Room { least_secs, most_secs: manner.max_validity_secs },
+            settle_secs: manner.settle_secs,
+            route: manner.route,
+            mode: manner.mode,
+            description: manner.description,
+            mime_type: manner.mime_type,
+            origin_timeout_secs: manner.origin_timeout_secs,
+            store: manner.store,
+            idempotent: manner.idempotent,
+            confirms: manner.confirms,
+            terms,
+            requirements,
+            written: Written::default(),
+        }
+        .written()
+    }
+
+    /// Writes the challenge with empty texts, and cuts it where they stand.
+    fn written(mut self) -> Self {
+        let resource = v2::ResourceInfo {
+            url: "",
+            description: &self.description,
+            mime_type: &self.mime_type,
+        };
+        let required = v2::PaymentRequired::new("", resource, &self.requirements);
+        // Text and numbers always serialise, and reason and URL come before every text of the operator's.
+        let text = serde_json::to_string(&required).unwrap_or_default();
+        let (before, rest) = cut(&text, r#""error":"#);
+        let (between, after) = cut(rest, r#""url":"#);
+        let version_2 = [before.into(), between.into(), after.into()];
+        let version_1 = self.version_1("").map(|entry| {
+            let text = serde_json::to_string(&entry).unwrap_or_default();
+            let (before, after) = cut(&text, r#""resource":"#);
+            [before.into(), after.into()]
+        });
+        self.written = Written { version_2, version_1 };
+        self
+    }
+
+    /// The 402 for this request: version 2 terms in the header, version 1 members in the body, HTML for
+    /// browsers. `reason` is the protocol's word for `code`.
+    ///
+    /// Too long a target is answered 414 instead.
+    #[must_use]
+    pub fn challenge(
+        &self,
+        head: &RequestHead,
+        code: Code,
+        reason: &str,
+        correlation: &str,
+    ) -> Reply {
+        let mut headers = self.challenge_headers(&head.url, reason, correlation);
+        let html = head.prefers_html();
+        if headers.block_bytes().saturating_add(PAGE_HEADER_BYTES) > MAX_CHALLENGE_BYTES {
+            return Reply::problem(Code::TargetTooLong, Audience::Paid, correlation, None);
+        }
+        let body = if html {
+            headers.add("content-type", "text/html; charset=utf-8");
+            headers.add("content-security-policy", paywall::CONTENT_SECURITY_POLICY);
+            self.page(&head.url)
+        } else {
+            headers.add("content-type", "application/json");
+            self.version_1_body(&head.url, code, reason, correlation)
+        };
+        Reply {
+            head: ResponseHead { status: 402, headers },
+            body: Body::Text(body),
+            code: Some(code),
+            route: Some(self.route.clone()),
+        }
+    }
+
+    /// Bytes of the header block of a 402 for this URL; configuration keeps it within the limit.
+    #[must_use]
+    pub fn challenge_bytes(&self, url: &str) -> usize {
+        let headers = self.challenge_headers(url, "Payment required", LONGEST_CORRELATION);
+        headers.block_bytes().saturating_add(PAGE_HEADER_BYTES)
+    }
+
+    fn challenge_headers(&self, url: &str, reason: &str, correlation: &str) -> Headers {
+        let mut headers = own_headers(Audience::Paid, correlation);
+        let required = header::encode(&self.payment_required(url, reason));
+        headers.add("payment-required", &required);
+        headers.add("vary", "Accept, User-Agent");
+        headers
+    }
+
+    fn payment_required(&self, url: &str, reason: &str) -> String {
+        let [before, between, after] = &self.written.version_2;
+        [before.as_str(), &quoted(reason), between, &quoted(url), after].concat()
+    }
+
+    fn version_1_body(&self, url: &str, code: Code, reason: &str, correlation: &str) -> String {
+        let error =
+            if code == Code::PaymentRequired { "X-PAYMENT header is required" } else { reason };
+        let accepts = match &self.written.version_1 {
+            Some([before, after]) => [before.as_str(), &quoted(url), after].concat(),
+            None => String::new(),
+        };
+        [
+            r#"{"x402Version":1,"error":"#,
+            &quoted(error),
+            r#","accepts":["#,
+            &accepts,
+            r#"],"code":"#,
+            &quoted(code.name()),
+            r#","detail":"#,
+            &quoted(code.row().detail),
+            r#","correlation_id":"#,
+            &quoted(correlation),
+            "}",
+        ]
+        .concat()
+    }
+
+    /// The terms in version 1, for networks that have a name there.
+    #[must_use]
+    pub fn version_1<'a>(&'a self, url: &'a str) -> Option<v1::PaymentRequirements<'a>> {
+        v1::PaymentRequirements::new(&self.terms, url, &self.description, &self.mime_type)
+    }
+
+    fn page(&self, url: &str) -> String {
+        let (asset, decimals) = &self.asset_label;
+        paywall::html(&paywall::Page {
+            url,
+            description: &self.description,
+            price: &self.terms.amount.to_decimal(*decimals),
+            asset,
+            network: self.terms.network.as_str(),
+            pay_to: &self.terms.pay_to.to_checksum(),
+        })
+    }
+}
+
+/// Cuts at the empty text that is the value of `name`.
+fn cut<'a>(text: &'a str, name: &str) -> (&'a str, &'a str) {
+    let at = text.find(name).map_or(0, |at| at.saturating_add(name.len()));
+    let end = at.saturating_add(2);
+    (text.get(..at).unwrap_or_default(), text.get(end..).unwrap_or_default())
+}
+
+/// A text as JSON.
+fn quoted(text: &str) -> String {
+    serde_json::to_string(text).unwrap_or_default()
+}

@@ -1,0 +1,325 @@
+//! The operator's paths under `/_farebox`: who may ask, what is asked of the ledger objects, what is answered.
+//!
+//! [`Gate::operator`] answers at once, or gives a [`Visit`] that names objects to ask, at most four at once, until
+//! it has the answer, or an [`Export`] that goes through them one page after the other. A bearer token alone
+//! counts; without a configured one nothing is there. Spec: docs/operations.md, "Operator API".
+
+mod export;
+mod metrics;
+mod query;
+mod refund;
+mod visit;
+
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+pub use self::export::{Export, Piece};
+pub use self::metrics::label;
+use self::query::Query;
+pub use self::visit::{METERS, Turn, Visit};
+use super::Gate;
+use super::keys::digest;
+use super::reply::{Audience, Body, Reply, own_headers};
+use crate::encoding::{hex, json};
+use crate::http::{RequestHead, ResponseHead};
+use crate::ledger::report::{Decision, Errand, Filter, Resolution};
+use crate::payment::TxHash;
+use crate::problem::Code;
+use crate::secret::{Secret, ct_eq};
+use crate::time::UnixTime;
+
+/// Longest body of an operator's request, bytes.
+pub const MAX_BODY_BYTES: usize = 4 * 1024;
+/// Longest reason that an operator gives, bytes.
+const MAX_REASON_BYTES: usize = 512;
+/// Where the operator's paths begin.
+const PREFIX: &str = "/_farebox/";
+/// Most rows of one page of `payments`.
+const MAX_LIMIT: u64 = 200;
+
+/// Where notices go, and what they are signed with.
+#[derive(Debug)]
+pub struct Webhook {
+    /// Its query may hold a key.
+    pub url: Secret<String>,
+    /// The key of the signature.
+    pub secret: Secret<String>,
+}
+
+/// How long an object keeps things, seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keeps {
+    /// Stored responses, from the row's last change.
+    pub responses_secs: u64,
+    /// Rows that are at rest, from their last change.
+    pub payments_secs: u64,
+}
+
+/// What to do with a request.
+#[derive(Debug)]
+pub enum Asked {
+    /// Answer this.
+    Answer(Reply),
+    /// Read the body, at most [`MAX_BODY_BYTES`], and ask again with it.
+    Body,
+    /// Ask objects until there is an answer.
+    Visit(Box<Visit>),
+    /// Write rows as they come.
+    Export(Export),
+}
+
+impl Gate {
+    /// What a request for one of the operator's paths leads to; nothing for other paths. `body` is its body, once
+    /// it was read.
+    #[must_use]
+    pub fn operator(
+        &self,
+        head: &RequestHead,
+        body: Option<&str>,
+        correlation: &str,
+        now: UnixTime,
+    ) -> Option<Asked> {
+        let target = head.target();
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let place = Place::of(path.strip_prefix(PREFIX)?)?;
+        // Without a token there is nothing here, for anybody.
+        let token = self.token.as_ref()?;
+        let asked = if is_authorized(head, token.expose()) {
+            self.asked(place, head, query, body, now)
+        } else {
+            Err(Code::Unauthorized)
+        };
+        Some(match asked {
+            Ok(Plan::Body) => Asked::Body,
+            Ok(Plan::Visit(task)) => Asked::Visit(Box::new(Visit::new(
+                task,
+                self.objects().collect(),
+                correlation.to_owned(),
+            ))),
+            Ok(Plan::Export(format, filter)) => {
+                Asked::Export(Export::new(format, filter, self.objects().collect()))
+            }
+            Err(code) => {
+                let reply = refusal(code, correlation, None);
+                Asked::Answer(match code {
+                    Code::Unauthorized => {
+                        reply.with("www-authenticate", "Bearer realm=\"farebox operator\"")
+                    }
+                    Code::MethodNotAllowed => reply.with("allow", place.method()),
+                    _ => reply,
+                })
+            }
+        })
+    }
+
+    fn asked(
+        &self,
+        place: Place<'_>,
+        head: &RequestHead,
+        query: &str,
+        body: Option<&str>,
+        now: UnixTime,
+    ) -> Result<Plan, Code> {
+        if head.method != place.method() {
+            return Err(Code::MethodNotAllowed);
+        }
+        let query = Query::parse(query, place.parameters()).ok_or(Code::InvalidRequest)?;
+        Ok(match place {
+            Place::Payments => {
+                let limit = query.number("limit", 50, 1..=MAX_LIMIT)?;
+                let (filter, cursor) = (query.filter()?, query.cursor()?);
+                Plan::Visit(visit::Task::List { filter, limit, cursor })
+            }
+            Place::Payment(id) => Plan::Visit(visit::Task::Find { id: checked_id(id)? }),
+            Place::Totals => {
+                let day = query.day(now)?;
+                let filter = Filter {
+                    from: Some(day),
+                    to: Some(day.saturating_add(86_400)),
+                    ..Filter::default()
+                };
+                Plan::Visit(visit::Task::Totals { day, filter })
+            }
+            Place::Audit => Plan::Visit(visit::Task::Audit),
+            Place::Metrics => Plan::Visit(visit::Task::Metrics { now }),
+            Place::Export => {
+                let format = match query.get("format") {
+                    Some("csv") => export::Format::Csv,
+                    Some("jsonl") => export::Format::Lines,
+                    _ => return Err(Code::InvalidRequest),
+                };
+                Plan::Export(format, query.filter()?)
+            }
+            Place::Decision(id, what) => {
+                let id = checked_id(id)?;
+                let Some(body) = body else { return Ok(Plan::Body) };
+                let decision = decision(what, body).ok_or(Code::InvalidRequest)?;
+                let prove = match &decision {
+                    Decision::Refunded(text) if self.rpc_url().is_some() => TxHash::parse(text),
+                    _ => None,
+                };
+                Plan::Visit(visit::Task::Decide { id, decision, prove })
+            }
+        })
+    }
+    /// Whether there is an operator who may ask.
+    #[must_use]
+    pub const fn has_operator(&self) -> bool {
+        self.token.is_some()
+    }
+
+    /// Where notices go, if anywhere.
+    #[must_use]
+    pub const fn webhook(&self) -> Option<&Webhook> {
+        self.webhook.as_ref()
+    }
+
+    /// How long an object keeps things.
+    #[must_use]
+    pub const fn keeps(&self) -> Keeps {
+        self.keeps
+    }
+}
+
+impl Webhook {
+    /// `Farebox-Signature` of a notice.
+    #[must_use]
+    pub fn signature(&self, body: &str, now: UnixTime) -> String {
+        let secs = now.secs();
+        let text = alloc::format!("{secs}.{body}");
+        let mac = super::keys::mac(self.secret.expose().as_bytes(), &[text.as_bytes()]);
+        alloc::format!("t={secs},v1={}", hex::encode(&mac))
+    }
+}
+
+/// What an authorized request leads to.
+enum Plan {
+    Body,
+    Visit(visit::Task),
+    Export(export::Format, Filter),
+}
+
+/// One of the operator's paths.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    Payments,
+    Payment(&'a str),
+    Decision(&'a str, What),
+    Totals,
+    Audit,
+    Export,
+    Metrics,
+}
+
+#[derive(Clone, Copy)]
+enum What {
+    Refunded,
+    Waived,
+    Resolve,
+}
+
+impl<'a> Place<'a> {
+    fn of(rest: &'a str) -> Option<Self> {
+        let mut parts = rest.split('/');
+        let place = match (parts.next()?, parts.next(), parts.next()) {
+            ("payments", None, None) => Self::Payments,
+            ("payments", Some(id), None) if !id.is_empty() => Self::Payment(id),
+            ("payments", Some(id), Some("refunded")) => Self::Decision(id, What::Refunded),
+            ("payments", Some(id), Some("waived")) => Self::Decision(id, What::Waived),
+            ("payments", Some(id), Some("resolve")) => Self::Decision(id, What::Resolve),
+            ("totals", None, None) => Self::Totals,
+            ("audit", None, None) => Self::Audit,
+            ("export", None, None) => Self::Export,
+            ("metrics", None, None) => Self::Metrics,
+            _ => return None,
+        };
+        parts.next().is_none().then_some(place)
+    }
+
+    const fn method(self) -> &'static str {
+        match self {
+            Self::Decision(..) => "POST",
+            _ => "GET",
+        }
+    }
+
+    const fn parameters(self) -> &'static [&'static str] {
+        match self {
+            Self::Payments => &["state", "payer", "route", "from", "to", "limit", "cursor"],
+            Self::Totals => &["day"],
+            Self::Export => &["format", "from", "to"],
+            Self::Payment(_) | Self::Decision(..) | Self::Audit | Self::Metrics => &[],
+        }
+    }
+}
+
+/// Whether the request shows the token; digests are compared, so that the time says nothing about it.
+fn is_authorized(head: &RequestHead, token: &str) -> bool {
+    let shown = head.headers.get("authorization").and_then(|value| value.split_once(' '));
+    let Some((scheme, shown)) = shown else { return false };
+    let shown = digest(&[shown.trim_start().as_bytes()]);
+    scheme.eq_ignore_ascii_case("bearer") && ct_eq(shown.as_bytes(), token.as_bytes())
+}
+
+fn decision(what: What, body: &str) -> Option<Decision> {
+    let body = json::parse_with(body.as_bytes(), MAX_BODY_BYTES).ok()?;
+    let members = body.as_object()?;
+    let known: &[&str] = match what {
+        What::Refunded => &["transaction"],
+        What::Waived => &["reason"],
+        What::Resolve => &["as", "reason", "transaction"],
+    };
+    if members.keys().any(|name| !known.contains(&name.as_str())) {
+        return None;
+    }
+    let text = |name: &str| members.get(name)?.as_str();
+    let reason = || {
+        let good = |reason: &&str| !reason.trim().is_empty() && reason.len() <= MAX_REASON_BYTES;
+        text("reason").filter(good).map(ToOwned::to_owned)
+    };
+    let hash = || Some(TxHash::parse(text("transaction")?)?.to_text());
+    Some(match what {
+        What::Refunded => Decision::Refunded(hash()?),
+        What::Waived => Decision::Waived(reason()?),
+        What::Resolve => {
+            let transaction = match members.get("transaction") {
+                Some(_) => Some(hash()?),
+                None => None,
+            };
+            Decision::Resolved {
+                to: Resolution::parse(text("as")?)?,
+                reason: reason()?,
+                transaction,
+            }
+        }
+    })
+}
+
+fn checked_id(id: &str) -> Result<String, Code> {
+    if super::receipts::is_id(id) { Ok(id.to_owned()) } else { Err(Code::NotFound) }
+}
+
+/// The message that adds to the approximate counters: name with its labels, and what to add.
+#[must_use]
+pub fn meter(add: Vec<(String, u64)>) -> String {
+    message(Errand::Meter { add })
+}
+
+/// The message for an errand.
+fn message(operator: Errand) -> String {
+    let order = crate::ledger::report::Order { v: crate::ledger::command::VERSION, operator };
+    serde_json::to_string(&order).unwrap_or_default()
+}
+
+fn answer(media_type: &str, body: String, correlation: &str) -> Reply {
+    let mut headers = own_headers(Audience::Other, correlation);
+    headers.add("content-type", media_type);
+    let head = ResponseHead { status: 200, headers };
+    Reply { head, body: Body::Text(body), code: None, route: None }
+}
+
+fn refusal(code: Code, correlation: &str, payment: Option<&str>) -> Reply {
+    Reply::problem(code, Audience::Other, correlation, payment)
+}

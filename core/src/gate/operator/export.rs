@@ -1,0 +1,126 @@
+//! All rows as CSV or as one JSON object a line, object after object, page after page.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::message;
+use crate::gate::passage::Call;
+use crate::gate::reply::{Audience, Body, Reply, own_headers};
+use crate::http::ResponseHead;
+use crate::ledger::report::{CSV_HEAD, Errand, Filter, Mark, Report};
+
+/// Rows of one page.
+const PAGE_ROWS: u32 = 500;
+/// Most calls of one export; a larger one is broken off, and has to be asked for in parts.
+const MAX_CALLS: u32 = 900;
+
+/// How rows are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    Csv,
+    Lines,
+}
+
+/// An export and how far it is.
+#[derive(Debug)]
+pub struct Export {
+    format: Format,
+    filter: Filter,
+    objects: Vec<String>,
+    object: usize,
+    after: Option<Mark>,
+    calls: u32,
+}
+
+/// What the answer to a call gives.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Text to write.
+    Text(String),
+    /// An object is down: what was written so far is not all there is.
+    Broken,
+}
+
+impl Export {
+    pub(super) const fn new(format: Format, filter: Filter, objects: Vec<String>) -> Self {
+        Self { format, filter, objects, object: 0, after: None, calls: 0 }
+    }
+
+    /// Head of the answer; the body is what the pieces give.
+    #[must_use]
+    pub fn head(&self, correlation: &str) -> Reply {
+        let (media_type, name) = match self.format {
+            Format::Csv => ("text/csv; charset=utf-8; header=present", "payments.csv"),
+            Format::Lines => ("application/x-ndjson", "payments.jsonl"),
+        };
+        let mut headers = own_headers(Audience::Other, correlation);
+        headers.add("content-type", media_type);
+        headers.add("content-disposition", &alloc::format!("attachment; filename=\"{name}\""));
+        let head = ResponseHead { status: 200, headers };
+        Reply { head, body: Body::Held, code: None, route: None }
+    }
+
+    /// What stands before the first row.
+    #[must_use]
+    pub fn preamble(&self) -> &'static str {
+        match self.format {
+            Format::Csv => CSV_HEAD,
+            Format::Lines => "",
+        }
+    }
+
+    /// The last line of an export that is not complete.
+    #[must_use]
+    pub fn complaint(&self) -> &'static str {
+        match self.format {
+            Format::Csv => "incomplete,ledger_unavailable\r\n",
+            Format::Lines => "{\"incomplete\":\"ledger_unavailable\"}\n",
+        }
+    }
+
+    /// The object to ask next; nothing at the end.
+    #[must_use]
+    pub fn call(&self) -> Option<Call> {
+        let object = self.objects.get(self.object)?;
+        let errand = Errand::Page {
+            filter: self.filter.clone(),
+            after: self.after.clone(),
+            limit: PAGE_ROWS,
+        };
+        Some(Call {
+            object: object.to_owned(),
+            command: message(errand),
+            with_body: false,
+            delay_ms: 0,
+            beside: None,
+        })
+    }
+
+    /// Takes the answer to the last call, nothing for an object that is down.
+    pub fn heard(&mut self, text: Option<&str>) -> Piece {
+        self.calls = self.calls.saturating_add(1);
+        let report = text.and_then(|text| serde_json::from_str(text).ok());
+        let Some(Report::Items { items, more }) = report else {
+            return Piece::Broken;
+        };
+        if self.calls >= MAX_CALLS {
+            return Piece::Broken;
+        }
+        self.after = items.last().filter(|_| more).map(|item| item.mark());
+        if self.after.is_none() {
+            self.object = self.object.saturating_add(1);
+        }
+        let mut text = String::new();
+        for item in &items {
+            match self.format {
+                Format::Csv => text.push_str(&item.csv()),
+                Format::Lines => {
+                    text.push_str(&serde_json::to_string(item).unwrap_or_default());
+                    text.push('\n');
+                }
+            }
+        }
+        Piece::Text(text)
+    }
+}

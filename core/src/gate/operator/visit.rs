@@ -1,0 +1,398 @@
+//! A question of the operator to the ledger objects, at most four at once, until there is an answer.
+
+use alloc::borrow::ToOwned;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::query::Cursor;
+use super::refund::refund_proof;
+use super::{answer, message, metrics, refusal};
+use crate::evm::rpc;
+use crate::gate::passage::Call;
+use crate::gate::reply::Reply;
+use crate::ledger::report::tally::{ACCOUNTS, Sum};
+use crate::ledger::report::{Decision, Errand, Filter, Item, Mark, Report, transitions};
+use crate::payment::TxHash;
+use crate::problem::Code;
+use crate::time::UnixTime;
+
+/// Objects asked at once.
+const AT_ONCE: usize = 4;
+/// Name of the object that keeps the approximate counters.
+pub const METERS: &str = "meters";
+
+/// What the operator wants.
+#[derive(Debug)]
+pub(super) enum Task {
+    List {
+        filter: Filter,
+        limit: u64,
+        cursor: Option<Cursor>,
+    },
+    Find {
+        id: String,
+    },
+    Totals {
+        day: u64,
+        filter: Filter,
+    },
+    Audit,
+    Metrics {
+        now: UnixTime,
+    },
+    /// With `prove`, only once the chain shows this transaction as the refund.
+    Decide {
+        id: String,
+        decision: Decision,
+        prove: Option<TxHash>,
+    },
+}
+
+/// What to do next.
+#[derive(Debug)]
+pub enum Turn {
+    /// Ask these objects and tell all answers, in this order, to [`Visit::heard`].
+    Ask(Vec<Call>),
+    /// Ask a node of the chain and tell its reply to [`Visit::read`].
+    Chain(String),
+    /// Answer this.
+    Answer(Reply),
+}
+
+/// A page of payments.
+#[derive(Serialize)]
+struct Page<'a> {
+    items: &'a [Item],
+    next: Option<String>,
+}
+
+/// What was asked, and what is known so far.
+#[derive(Debug)]
+pub struct Visit {
+    task: Task,
+    objects: Vec<String>,
+    correlation: String,
+    /// Objects to ask, each from a place on.
+    waiting: VecDeque<(usize, Option<Mark>)>,
+    asked: Vec<usize>,
+    down: bool,
+    items: Vec<Item>,
+    next: Option<Cursor>,
+    sums: BTreeMap<[String; 3], Sum>,
+    counts: BTreeMap<(String, String), u64>,
+    oldest_unknown: Option<u64>,
+    meters: Option<Vec<(String, u64)>>,
+    /// The transaction that is looked up on the chain now.
+    proving: Option<(TxHash, Item)>,
+    reply: Option<Reply>,
+}
+
+impl Visit {
+    pub(super) fn new(task: Task, objects: Vec<String>, correlation: String) -> Self {
+        let mut waiting: VecDeque<_> = (0..objects.len()).map(|object| (object, None)).collect();
+        let mut reply = None;
+        if let Task::List { filter, cursor: Some(cursor), .. } = &task {
+            let known = cursor.object < objects.len();
+            waiting = (cursor.object..objects.len())
+                .map(|object| (object, cursor.after.clone().filter(|_| object == cursor.object)))
+                .collect();
+            if !known
+                || filter.payer.is_some()
+                    && cursor
+                        .after
+                        .as_ref()
+                        .is_some_and(|mark| filter.payer.as_deref() != Some(&mark.payer))
+            {
+                reply = Some(refusal(Code::InvalidRequest, &correlation, None));
+            }
+        }
+        Self {
+            task,
+            objects,
+            correlation,
+            waiting,
+            asked: Vec::new(),
+            down: false,
+            items: Vec::new(),
+            next: None,
+            sums: BTreeMap::new(),
+            counts: BTreeMap::new(),
+            oldest_unknown: None,
+            meters: None,
+            proving: None,
+            reply,
+        }
+    }
+
+    /// What to do next.
+    pub fn turn(&mut self) -> Turn {
+        if let Some(reply) = self.reply.take() {
+            return Turn::Answer(reply);
+        }
+        if let Some((hash, _)) = &self.proving {
+            return Turn::Chain(rpc::batch(&[
+                rpc::Call::ChainId,
+                rpc::Call::Receipt(*hash.as_bytes()),
+            ]));
+        }
+        let mut calls = Vec::new();
+        self.asked.clear();
+        while calls.len() < AT_ONCE
+            && let Some((object, after)) = self.waiting.pop_front()
+        {
+            if let Some(name) = self.objects.get(object) {
+                self.asked.push(object);
+                calls.push(call(name, self.errand(after)));
+            }
+        }
+        if !calls.is_empty() {
+            return Turn::Ask(calls);
+        }
+        if matches!(self.task, Task::Metrics { .. }) && self.meters.is_none() {
+            self.meters = Some(Vec::new());
+            return Turn::Ask(Vec::from([call(METERS, Errand::Meter { add: Vec::new() })]));
+        }
+        Turn::Answer(self.conclude())
+    }
+
+    fn errand(&self, after: Option<Mark>) -> Errand {
+        match &self.task {
+            Task::List { filter, limit, .. } => Errand::List {
+                filter: filter.clone(),
+                after,
+                limit: u32::try_from(*limit).unwrap_or(1),
+            },
+            Task::Find { id } | Task::Decide { id, prove: Some(_), .. } => {
+                Errand::Find { id: id.clone() }
+            }
+            Task::Decide { id, decision, prove: None } => {
+                Errand::Decide { id: id.clone(), decision: decision.clone() }
+            }
+            Task::Totals { filter, .. } => Errand::Sum { filter: filter.clone(), after },
+            Task::Audit => Errand::Sum { filter: Filter::default(), after },
+            Task::Metrics { .. } => Errand::Count,
+        }
+    }
+
+    /// Takes the answers to the calls of the last turn, nothing for an object that is down.
+    pub fn heard(&mut self, answers: impl IntoIterator<Item = Option<String>>) {
+        let asked = core::mem::take(&mut self.asked);
+        let mut asked = asked.into_iter();
+        for text in answers {
+            let object = asked.next().unwrap_or(usize::MAX);
+            let report = text.and_then(|text| serde_json::from_str::<Report>(&text).ok());
+            match report {
+                Some(report) => self.take(object, report),
+                // Counters that are approximate may as well be missing.
+                None if object == usize::MAX => {}
+                None => self.down = true,
+            }
+            if self.reply.is_some() {
+                return;
+            }
+        }
+        if self.down {
+            let partial = matches!(self.task, Task::Find { .. } | Task::Decide { .. });
+            if !partial {
+                self.reply = Some(refusal(Code::LedgerUnavailable, &self.correlation, None));
+            }
+        }
+    }
+
+    fn take(&mut self, object: usize, report: Report) {
+        match report {
+            Report::Items { items, more } => self.take_items(object, items, more),
+            Report::Item(Some(item)) => match &self.task {
+                Task::Decide { prove: Some(hash), .. } => {
+                    if matches!(item.state.as_str(), "refund_due" | "refunded") {
+                        self.proving = Some((*hash, *item));
+                        self.waiting.clear();
+                    } else {
+                        let refusal = refusal(Code::WrongState, &self.correlation, self.id());
+                        self.reply = Some(refusal);
+                    }
+                }
+                _ => self.reply = Some(self.shown(&item)),
+            },
+            Report::Item(None) => {}
+            Report::Sums { sums, after } => {
+                for sum in sums {
+                    let place = [sum.network.clone(), sum.asset.clone(), sum.route.clone()];
+                    let known = self
+                        .sums
+                        .entry(place)
+                        .or_insert_with(|| Sum { of: BTreeMap::new(), ..sum.clone() });
+                    known.merge(&sum);
+                }
+                if after.is_some() {
+                    self.waiting.push_back((object, after));
+                }
+            }
+            Report::Counts { rows, oldest_unknown } => {
+                for (state, route, number) in rows {
+                    let count = self.counts.entry((state, route)).or_insert(0);
+                    *count = count.saturating_add(number);
+                }
+                self.oldest_unknown = match (self.oldest_unknown, oldest_unknown) {
+                    (Some(one), Some(other)) => Some(one.min(other)),
+                    (one, other) => one.or(other),
+                };
+            }
+            Report::Decided(item) => self.reply = Some(self.shown(&item)),
+            Report::WrongState(_) => {
+                self.reply = Some(refusal(Code::WrongState, &self.correlation, self.id()));
+            }
+            Report::Meters(meters) => self.meters = Some(meters),
+        }
+    }
+
+    fn take_items(&mut self, object: usize, items: Vec<Item>, more: bool) {
+        let Task::List { limit, .. } = &self.task else { return };
+        let limit = usize::try_from(*limit).unwrap_or(1);
+        if self.next.is_some() {
+            return;
+        }
+        let count = items.len();
+        for (index, item) in items.into_iter().enumerate() {
+            let mark = item.mark();
+            self.items.push(item);
+            if self.items.len() < limit {
+                continue;
+            }
+            let left = more || index.saturating_add(1) < count;
+            if left {
+                self.next = Some(Cursor { object, after: Some(mark) });
+            } else if object.saturating_add(1) < self.objects.len() {
+                self.next = Some(Cursor { object: object.saturating_add(1), after: None });
+            }
+            self.waiting.clear();
+            self.reply = Some(self.conclude());
+            return;
+        }
+    }
+
+    /// Takes a node's reply about the refund.
+    pub fn read(&mut self, reply: Option<&[u8]>) {
+        let Some((hash, item)) = self.proving.take() else { return };
+        let proof = reply.and_then(|body| refund_proof(body, &hash, &item));
+        match proof {
+            Some(true) => {
+                if let Task::Decide { prove, .. } = &mut self.task {
+                    *prove = None;
+                }
+                self.waiting = (0..self.objects.len()).map(|object| (object, None)).collect();
+                self.down = false;
+            }
+            Some(false) => {
+                self.reply = Some(refusal(Code::RefundUnproven, &self.correlation, self.id()));
+            }
+            None => {
+                self.reply = Some(refusal(Code::ChainUnavailable, &self.correlation, self.id()));
+            }
+        }
+    }
+
+    fn id(&self) -> Option<&str> {
+        match &self.task {
+            Task::Find { id } | Task::Decide { id, .. } => Some(id),
+            _ => None,
+        }
+    }
+
+    /// One payment with its transitions.
+    fn shown(&self, item: &Item) -> Reply {
+        let steps = transitions(&item.history);
+        let bare = Item { history: String::new(), ..item.clone() };
+        let item = serde_json::to_string(&bare).unwrap_or_default();
+        let steps = serde_json::to_string(&steps).unwrap_or_default();
+        let open = item.strip_suffix('}').unwrap_or_default();
+        self.json([open, ",\"transitions\":", &steps, "}"].concat())
+    }
+
+    fn json(&self, document: String) -> Reply {
+        answer("application/json", document, &self.correlation)
+    }
+
+    /// The answer once every object has been asked.
+    fn conclude(&self) -> Reply {
+        match &self.task {
+            Task::List { .. } => {
+                let next = self.next.as_ref().map(Cursor::to_text);
+                self.json(
+                    serde_json::to_string(&Page { items: &self.items, next }).unwrap_or_default(),
+                )
+            }
+            Task::Find { .. } | Task::Decide { .. } => {
+                let code = if self.down { Code::LedgerUnavailable } else { Code::NotFound };
+                refusal(code, &self.correlation, None)
+            }
+            Task::Totals { day, .. } => {
+                let day = UnixTime::from_secs(*day).rfc3339();
+                let day = day.split('T').next().unwrap_or_default();
+                let items: Vec<_> = self.sums.values().map(|sum| self.total(sum)).collect();
+                self.json(json!({ "day": day, "items": items }).to_string())
+            }
+            Task::Audit => self.audit(),
+            Task::Metrics { now } => {
+                let text = metrics::text(
+                    &self.counts,
+                    self.oldest_unknown,
+                    self.meters.as_deref().unwrap_or_default(),
+                    *now,
+                );
+                answer("text/plain; version=0.0.4; charset=utf-8", text, &self.correlation)
+            }
+        }
+    }
+
+    fn total(&self, sum: &Sum) -> serde_json::Value {
+        let mut total = json!({
+            "network": sum.network,
+            "asset": sum.asset,
+            "route": sum.route,
+            "settled": sum.column("settled").to_string(),
+            "doubtful": sum.column("doubtful").to_string(),
+        });
+        if let Some(members) = total.as_object_mut() {
+            for account in ACCOUNTS {
+                members.insert(account.to_owned(), json!(sum.column(account).to_string()));
+            }
+        }
+        total
+    }
+
+    fn audit(&self) -> Reply {
+        let mut assets: BTreeMap<[String; 2], Sum> = BTreeMap::new();
+        for ([network, asset, _], sum) in &self.sums {
+            let place = [network.clone(), asset.clone()];
+            assets.entry(place).or_default().merge(sum);
+        }
+        let items: Vec<_> = assets
+            .into_iter()
+            .map(|([network, asset], sum)| {
+                let difference = sum.difference();
+                let mut item = self.total(&Sum { network, asset, ..sum });
+                if let Some(members) = item.as_object_mut() {
+                    members.remove("route");
+                    members.insert("difference".to_owned(), json!(difference));
+                }
+                item
+            })
+            .collect();
+        self.json(json!({ "items": items }).to_string())
+    }
+}
+
+fn call(object: &str, errand: Errand) -> Call {
+    Call {
+        object: object.to_owned(),
+        command: message(errand),
+        with_body: false,
+        delay_ms: 0,
+        beside: None,
+    }
+}

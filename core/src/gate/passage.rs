@@ -1,0 +1,314 @@
+//! The way of one payment through the gate: each effect comes with the only value able to take its answer.
+//!
+//! `after`: claim, verify, forward, seal, settle, record, respond. `before`: claim, settle, record, forward,
+//! seal, respond. A response too long or too slow to be stored streams instead of being sealed. Assumptions:
+//! - the edge carries out one [`Step`] after the other and hands each answer to the value that came with it;
+//! - everything between the claim and the last record goes on when the client leaves;
+//! - bodies stay at the edge; [`Body::Held`](super::reply::Body::Held) stands for the one it holds.
+
+mod chain;
+mod ledger;
+mod origin;
+mod settle;
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+
+pub use self::chain::{ChainCall, Reading};
+pub use self::ledger::{Call, Claiming, Filed, Recording};
+pub use self::origin::{Collected, Collecting, Forwarding, OriginReply, StreamEnd, Streaming};
+pub use self::settle::{FacilitatorCall, Settling, Verifying, Waiting};
+use super::Gate;
+use super::forward::OriginCall;
+use super::keys;
+use super::offer::Offer;
+use super::recover::Seen;
+use super::reply::{Audience, Reply};
+use crate::facilitator::wire::Expected;
+use crate::http::{BodyPresence, RequestHead, ResponseHead};
+use crate::ledger::command::{Command, Envelope, Mode, Role, VERSION};
+use crate::payment::{Proof, Receipt, TxHash};
+use crate::problem::Code;
+use crate::time::UnixTime;
+use crate::x402::extension::offer_receipt::Extensions;
+use crate::x402::{Version, header, v2};
+
+/// Longest request body that is part of the binding, bytes.
+pub const MAX_DIGESTED_BYTES: usize = 64 * 1024;
+/// Seconds that a client waits at most for a doubt to be resolved.
+const DOUBT_SECS: u64 = 10;
+
+/// What to do next.
+#[must_use]
+pub enum Step<'g> {
+    /// Forward a request that costs nothing; the text is its correlation id.
+    Pass(OriginCall, String),
+    /// Read up to [`MAX_DIGESTED_BYTES`] of the request's body and hash them.
+    Digest(Digesting<'g>),
+    /// Ask the ledger object whose payment this is.
+    Claim(Call, Claiming<'g>),
+    /// Ask the facilitator whether it would settle.
+    Verify(FacilitatorCall, Verifying<'g>),
+    /// Ask the origin.
+    Forward(OriginCall, Forwarding<'g>),
+    /// Read the origin's body to its end, within these limits.
+    Collect(Limits, Collecting<'g>),
+    /// Make the facilitator settle.
+    Settle(FacilitatorCall, Settling<'g>),
+    /// Ask a node of the chain.
+    Read(ChainCall, Reading<'g>),
+    /// Tell the ledger object; [`Call::with_body`] says whether the collected body goes along.
+    Record(Call, Recording<'g>),
+    /// Answer, let the held body stream, and report how that went.
+    Stream(Reply, Streaming<'g>),
+    /// Answer.
+    Respond(Reply),
+}
+
+/// Limits of a collected body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes.
+    pub bytes: u64,
+    /// Seconds from now.
+    pub secs: u64,
+}
+
+/// Who pays, as far as the request shows it.
+pub(super) struct Payer {
+    /// Protocol version spoken.
+    pub version: Version,
+    /// The proof.
+    pub proof: Proof,
+    /// What a facilitator's replies must agree with.
+    pub expected: Expected,
+    /// Whether it came in time.
+    pub arrival: Arrival,
+    /// Whether he signed that he wants this answer again.
+    pub wallet: bool,
+}
+
+/// Whether an authorization leaves the time to serve and settle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// It does.
+    InTime,
+    /// It does not: only what the ledger knows of it can be told.
+    Late,
+}
+
+/// Everything known about one payment on its way.
+pub struct Passage<'g> {
+    gate: &'g Gate,
+    offer: &'g Offer,
+    head: RequestHead,
+    version: Version,
+    proof: Proof,
+    expected: Expected,
+    arrival: Arrival,
+    wallet: bool,
+    correlation: String,
+    receipt: String,
+    digest: String,
+    fence: u64,
+    /// How many objects the one that is asked belongs to, and what it is to the payer.
+    place: (u64, Role),
+    /// First sight, for what the chain is asked.
+    seen: Seen,
+    /// Whether this request made the row.
+    owner: bool,
+    /// Whether the chain was asked.
+    inquired: bool,
+    transaction: Option<TxHash>,
+    response: Option<(ResponseHead, Kept)>,
+    /// When the response was there: the time of its receipt, whenever that is written.
+    served: UnixTime,
+}
+
+/// Whether the whole response is at the edge, to be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kept {
+    Whole,
+    Not,
+}
+
+/// Waits for the digest of the request's body.
+pub struct Digesting<'g>(Box<Passage<'g>>);
+
+impl<'g> Digesting<'g> {
+    /// The digest, or none for a body longer than the limit.
+    pub fn answered(self, digest: Option<String>) -> Step<'g> {
+        let mut passage = self.0;
+        passage.digest = digest.unwrap_or_else(|| "long".to_string());
+        passage.claim(0)
+    }
+}
+
+impl<'g> Passage<'g> {
+    /// Begins with a proof that passed every local check.
+    pub(super) fn begin(
+        gate: &'g Gate,
+        offer: &'g Offer,
+        head: RequestHead,
+        payer: Payer,
+        correlation: String,
+    ) -> Step<'g> {
+        let Payer { version, proof, expected, arrival, wallet } = payer;
+        let receipt = gate.keys.receipt_id(&proof.key);
+        let with_body = head.body == BodyPresence::Present;
+        let passage = Box::new(Self {
+            gate,
+            offer,
+            head,
+            version,
+            proof,
+            expected,
+            arrival,
+            wallet,
+            correlation,
+            receipt,
+            digest: "none".to_string(),
+            fence: 0,
+            place: match gate.old_shards {
+                Some(old) => (old, Role::Old),
+                None => (gate.shards, Role::Sole),
+            },
+            seen: Seen::now(UnixTime::from_secs(0)),
+            owner: false,
+            inquired: false,
+            transaction: None,
+            response: None,
+            served: UnixTime::from_secs(0),
+        });
+        if with_body { Step::Digest(Digesting(passage)) } else { passage.claim(0) }
+    }
+
+    /// What was asked for: first use of the payment fixes it.
+    fn binding(&self) -> String {
+        let terms = &self.offer.terms;
+        keys::digest(&[
+            self.head.method.as_bytes(),
+            self.head.authority().as_bytes(),
+            self.head.target().as_bytes(),
+            self.head.headers.get("range").unwrap_or_default().as_bytes(),
+            self.digest.as_bytes(),
+            self.offer.route.as_bytes(),
+            &terms.amount.to_be_bytes(),
+            terms.asset.as_bytes(),
+            terms.network.as_str().as_bytes(),
+            terms.pay_to.as_bytes(),
+        ])
+    }
+
+    /// One command to the object that keeps this payer's rows.
+    fn call(&self, command: Command) -> Call {
+        let (shards, role) = self.place;
+        let shard = self.gate.keys.shard(&self.proof.payer, shards);
+        let envelope = Envelope {
+            v: VERSION,
+            payer: self.proof.payer.to_lower_hex(),
+            key: self.proof.key.to_hex(),
+            command,
+            role,
+        };
+        Call {
+            object: format!("ledger/{shards}/{shard}"),
+            // Commands are text and numbers, which always serialise.
+            command: serde_json::to_string(&envelope).unwrap_or_default(),
+            with_body: false,
+            delay_ms: 0,
+            beside: None,
+        }
+    }
+
+    /// The settlement header of the protocol version that paid, for a payment that was not served: no receipt.
+    fn settlement(&self, reply: Reply) -> Reply {
+        self.settled(reply, None)
+    }
+
+    /// The settlement header of an answer that serves the payment: with a receipt in version 2.
+    fn settlement_served(&self, reply: Reply) -> Reply {
+        let signed = match self.version {
+            Version::V1 => None,
+            Version::V2 => self.receipt().and_then(|receipt| self.gate.keys.sign_receipt(&receipt)),
+        };
+        self.settled(reply, signed.map(Extensions::new))
+    }
+
+    fn settled(&self, reply: Reply, extensions: Option<Extensions>) -> Reply {
+        match self.transaction {
+            Some(transaction) => {
+                let transaction = transaction.to_text();
+                let value = self.settle_response(true, None, &transaction, extensions);
+                reply.with(self.version.settlement_header(), &value)
+            }
+            None => reply,
+        }
+    }
+
+    /// What the payer may show to others once he was served.
+    fn receipt(&self) -> Option<Receipt> {
+        let terms = &self.offer.terms;
+        Some(Receipt {
+            id: self.receipt.clone(),
+            route: self.offer.route.clone(),
+            resource_url: self.head.url.clone(),
+            payer: self.proof.payer,
+            network: terms.network.to_string(),
+            asset: terms.asset,
+            amount: terms.amount,
+            pay_to: terms.pay_to,
+            transaction: self.transaction?,
+            issued_at: self.served,
+        })
+    }
+
+    fn settle_response(
+        &self,
+        success: bool,
+        reason: Option<&str>,
+        transaction: &str,
+        extensions: Option<Extensions>,
+    ) -> String {
+        let response = v2::SettleResponse {
+            success,
+            error_reason: reason,
+            payer: &self.proof.payer.to_checksum(),
+            transaction,
+            network: &self.expected.network,
+            extensions,
+        };
+        header::encode(&serde_json::to_string(&response).unwrap_or_default())
+    }
+
+    /// Whether value has moved for this request: what follows is delivered or owed, never settled again.
+    fn is_paid(&self) -> bool {
+        self.offer.mode == Mode::Before || self.transaction.is_some()
+    }
+
+    /// Whether the authorization still leaves the time that the route's work takes from now on.
+    fn has_room(&self, now: UnixTime) -> bool {
+        self.proof.valid_before >= now.plus(self.offer.room.least_secs)
+    }
+
+    /// Fresh terms, because this authorization ends too early.
+    fn too_late(&self) -> Reply {
+        let reason = Code::Expired.row().reason.unwrap_or_default();
+        self.offer.challenge(&self.head, Code::Expired, reason, &self.correlation)
+    }
+
+    /// Nobody knows yet whether money moved.
+    fn unknown(&self) -> Step<'g> {
+        self.refuse(Code::SettlementUnknown)
+    }
+
+    /// A refusal that names this payment.
+    fn problem(&self, code: Code) -> Reply {
+        Reply::problem(code, Audience::Paid, &self.correlation, Some(&self.receipt))
+    }
+
+    fn refuse(&self, code: Code) -> Step<'g> {
+        Step::Respond(self.problem(code))
+    }
+}

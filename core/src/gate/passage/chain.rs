@@ -1,0 +1,164 @@
+//! Looks at the chain: beside the claim, before a doubt is answered, and where a settlement counts only once the
+//! chain shows it.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+
+use super::settle::Turn;
+use super::{Filed, Passage, Step};
+use crate::gate::recover::{Seen, learnt, question};
+use crate::ledger::command::{Answer, Client, Command, Learnt, Outcome};
+use crate::ledger::inquiry::confirmation::{Confirmation, Confirming, Step as Confirm};
+use crate::ledger::inquiry::{Asking, Next, Question};
+use crate::payment::TxHash;
+use crate::time::UnixTime;
+
+/// Milliseconds before each look for a named transaction.
+const CONFIRM_AFTER_MS: [u32; 5] = [500, 1_000, 2_000, 4_000, 8_000];
+
+/// One request to a node.
+#[derive(Clone, Debug)]
+pub struct ChainCall {
+    /// JSON-RPC.
+    pub body: String,
+    /// Milliseconds to wait before.
+    pub delay_ms: u32,
+}
+
+/// Waits for a node's reply.
+pub struct Reading<'g> {
+    passage: Box<Passage<'g>>,
+    asked: Asked,
+}
+
+/// What was asked, and what goes on with it.
+enum Asked {
+    /// What became of the authorization.
+    Fate(Asking, Answer),
+    /// Whether a named transaction is this payment.
+    Named {
+        confirming: Confirming,
+        question: Box<Question>,
+        named: TxHash,
+        looks: usize,
+        told: Told,
+    },
+}
+
+/// What a settle call's report goes on with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told {
+    /// Which call it was.
+    pub turn: Turn,
+    /// Whether the client still waits.
+    pub client: Client,
+}
+
+impl<'g> Passage<'g> {
+    /// Whether the chain can be asked about this payment, once.
+    pub(super) fn may_inquire(&self) -> bool {
+        !self.inquired && self.gate.rpc_url().is_some()
+    }
+
+    /// Asks what became of the authorization; `otherwise` is told if that brings nothing.
+    pub(super) fn inquire(mut self: Box<Self>, otherwise: Answer) -> Step<'g> {
+        self.inquired = true;
+        let Some(question) = self.question(self.transaction) else { return self.told(&otherwise) };
+        self.transaction = None;
+        let (body, asking) = question.ask();
+        let call = ChainCall { body, delay_ms: 0 };
+        Step::Read(call, Reading { passage: self, asked: Asked::Fate(asking, otherwise) })
+    }
+
+    /// Looks for the transaction that the facilitator named, before the row hears of it.
+    pub(super) fn confirm(self: Box<Self>, named: TxHash, told: Told) -> Step<'g> {
+        match self.question(None) {
+            Some(question) => self.look(question, named, 0, told),
+            None => self.report(Outcome::Unknown(Some(named.to_text())), told),
+        }
+    }
+
+    fn look(
+        self: Box<Self>,
+        question: Question,
+        named: TxHash,
+        looks: usize,
+        told: Told,
+    ) -> Step<'g> {
+        let Some(delay_ms) = CONFIRM_AFTER_MS.get(looks).copied() else {
+            return self.report(Outcome::Unknown(Some(named.to_text())), told);
+        };
+        let (body, confirming) = question.clone().confirm(named);
+        let (looks, question) = (looks.saturating_add(1), Box::new(question));
+        let asked = Asked::Named { confirming, question, named, looks, told };
+        Step::Read(ChainCall { body, delay_ms }, Reading { passage: self, asked })
+    }
+
+    /// Tells the row how a settle call went.
+    pub(super) fn report(self: Box<Self>, result: Outcome, told: Told) -> Step<'g> {
+        let (fence, seen_block) = (self.fence, self.seen.block);
+        let command = Command::Outcome { fence, result, client: told.client, seen_block };
+        self.record(command, Filed::Outcome(told.turn))
+    }
+
+    fn question(&self, known: Option<TxHash>) -> Option<Question> {
+        question(&self.proof.payer.to_lower_hex(), &self.payment(), self.seen, known)
+    }
+}
+
+impl<'g> Reading<'g> {
+    /// The body of the reply, or nothing unless it came completely, in time and with status 200.
+    pub fn answered(self, reply: Option<&[u8]>, now: UnixTime) -> Step<'g> {
+        let passage = self.passage;
+        match self.asked {
+            Asked::Fate(asking, otherwise) => match asking.answered(reply) {
+                Next::Ask(body, asking) => {
+                    let asked = Asked::Fate(asking, otherwise);
+                    Step::Read(ChainCall { body, delay_ms: 0 }, Reading { passage, asked })
+                }
+                Next::Found(finding) => {
+                    let valid_before = passage.proof.valid_before;
+                    passage.learn(learnt(&finding, valid_before, now), &otherwise)
+                }
+            },
+            Asked::Named { confirming, question, named, looks, told } => {
+                match confirming.answered(reply) {
+                    Confirm::Ask(body, confirming) => {
+                        let asked = Asked::Named { confirming, question, named, looks, told };
+                        Step::Read(ChainCall { body, delay_ms: 0 }, Reading { passage, asked })
+                    }
+                    Confirm::Done(Confirmation::Confirmed { .. }) => {
+                        passage.report(Outcome::Settled(named.to_text()), told)
+                    }
+                    Confirm::Done(Confirmation::Contradicted) => {
+                        passage.report(Outcome::Unknown(Some(named.to_text())), told)
+                    }
+                    Confirm::Done(Confirmation::NotYet | Confirmation::Unreadable(_)) => {
+                        passage.look(*question, named, looks, told)
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<'g> Passage<'g> {
+    /// Tells the row what the chain says; the row decides what that means.
+    fn learn(mut self: Box<Self>, learnt: Learnt, otherwise: &Answer) -> Step<'g> {
+        if learnt == Learnt::Nothing {
+            return self.told(otherwise);
+        }
+        if let Learnt::Captured(text) = &learnt {
+            self.transaction = TxHash::parse(text);
+        }
+        let owner = self.owner;
+        self.record(Command::Learn { learnt, owner }, Filed::Learnt)
+    }
+}
+
+impl Seen {
+    /// First sight now, with the block that is not read yet.
+    pub(super) const fn now(at: UnixTime) -> Self {
+        Self { at, block: None }
+    }
+}

@@ -1,0 +1,307 @@
+//! Claims and records: what the ledger object is told, and what its answers mean for the client.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+
+use super::origin::taken_out;
+use super::settle::Turn;
+use super::{Arrival, Kept, Passage, Step};
+use crate::gate::recover::Seen;
+use crate::gate::reply::{Body, Reply, finish_paid};
+use crate::http::ResponseHead;
+use crate::ledger::command::{Answer, Command, Failure, Mode, Payment, Role, Told};
+use crate::ledger::entry::FIRST_FENCE;
+use crate::ledger::inquiry::height;
+use crate::payment::TxHash;
+use crate::problem::Code;
+use crate::time::UnixTime;
+
+/// Milliseconds between two tries of a payer with too much in flight.
+const RETRY_MS: u32 = 500;
+/// Tries after the first one: up to 2 seconds.
+const RETRIES: u32 = 4;
+
+/// One call to a ledger object.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Name of the object.
+    pub object: String,
+    /// The command, JSON.
+    pub command: String,
+    /// Whether the collected body goes along.
+    pub with_body: bool,
+    /// Milliseconds to wait before.
+    pub delay_ms: u32,
+    /// A question to a node of the chain, asked at the same time.
+    pub beside: Option<String>,
+}
+
+/// Waits for the answer to a claim.
+pub struct Claiming<'g> {
+    passage: Box<Passage<'g>>,
+    tries: u32,
+}
+
+/// Waits for the answer to a record.
+pub struct Recording<'g> {
+    passage: Box<Passage<'g>>,
+    after: Filed,
+}
+
+/// What was put on record, and so what comes next.
+#[derive(Debug)]
+pub enum Filed {
+    /// The work is over; answer this.
+    Over(Reply),
+    /// The facilitator doubts; the object knows whether that is a refusal.
+    Suspected,
+    /// `after`: the response is sealed or about to stream; settle next.
+    Sealed,
+    /// `before`: the response is stored, or about to stream.
+    Stored,
+    /// A settle call's outcome.
+    Outcome(Turn),
+    /// What the chain says.
+    Learnt,
+}
+
+impl<'g> Passage<'g> {
+    /// Asks whose payment this is; `tries` went before.
+    pub(super) fn claim(self: Box<Self>, tries: u32) -> Step<'g> {
+        let (offer, payment) = (self.offer, self.payment());
+        // A payment that comes too late begins nothing: no place in flight is left for it.
+        let in_time = self.arrival == Arrival::InTime;
+        let mut call = self.call(Command::Claim {
+            payment: Box::new(payment),
+            leases: offer.leases,
+            idempotent: offer.idempotent && in_time,
+            wallet: self.wallet,
+            in_flight: if in_time { self.gate.in_flight } else { 0 },
+            last: self.inquired,
+        });
+        call.delay_ms = if tries == 0 { 0 } else { RETRY_MS };
+        call.beside = self.gate.rpc_url().map(|_| height::request());
+        Step::Claim(call, Claiming { passage: self, tries })
+    }
+
+    /// The payment as this request would record it.
+    pub(super) fn payment(&self) -> Payment {
+        let (offer, terms) = (self.offer, &self.offer.terms);
+        Payment {
+            binding: self.binding(),
+            secret: self.proof.identifier.as_deref().map(|id| self.gate.keys.identifier_hash(id)),
+            mode: offer.mode,
+            receipt: self.receipt.clone(),
+            route: offer.route.clone(),
+            url: self.head.url.clone(),
+            network: terms.network.as_str().into(),
+            asset: terms.asset.to_checksum(),
+            amount: alloc::format!("{}", terms.amount),
+            pay_to: terms.pay_to.to_checksum(),
+            valid_before: self.proof.valid_before.secs(),
+            facilitator: self.gate.facilitator.base().into(),
+            request: self.proof.request.clone(),
+            confirm: offer.confirms,
+        }
+    }
+
+    /// Puts something on record; `after` says what comes next.
+    pub(super) fn record(self: Box<Self>, command: Command, after: Filed) -> Step<'g> {
+        let mut call = self.call(command);
+        call.with_body = matches!(&after, Filed::Sealed | Filed::Stored)
+            && matches!(&self.response, Some((_, Kept::Whole)));
+        Step::Record(call, Recording { passage: self, after })
+    }
+
+    /// Ends the work without a response and answers `reply`.
+    pub(super) fn release(self: Box<Self>, why: Failure, reply: Reply) -> Step<'g> {
+        let fence = self.fence;
+        let after = match why {
+            Failure::Submitted => Filed::Suspected,
+            Failure::NothingRan | Failure::Origin => Filed::Over(reply),
+        };
+        self.record(Command::Release { fence, why }, after)
+    }
+
+    /// A stored response for a repeat that proved itself.
+    fn replay(&mut self, response: &str) -> Step<'g> {
+        let Some(mut head) = ResponseHead::from_text(response) else {
+            return self.refuse(Code::Internal);
+        };
+        if let Some(served) = taken_out(&mut head) {
+            self.served = served;
+        }
+        finish_paid(&mut head, &self.correlation);
+        let reply = Reply { head, body: Body::Held, code: None, route: None }
+            .with("payment-replayed", "true");
+        Step::Respond(self.settlement_served(reply))
+    }
+
+    /// What a client reads whose payment is in a state that this request cannot move.
+    pub(super) fn told(&self, answer: &Answer) -> Step<'g> {
+        let code = match answer {
+            Answer::InProgress => Code::PaymentInProgress,
+            Answer::Unknown | Answer::Stale => Code::SettlementUnknown,
+            Answer::Unresolved => Code::PaymentUnresolved,
+            Answer::Refused { reason } => {
+                let value = self.settle_response(false, Some(reason), "", None);
+                let reply = self.problem(Code::SettlementRefused);
+                return Step::Respond(reply.with(self.version.settlement_header(), &value));
+            }
+            Answer::AlreadyUsed => Code::PaymentAlreadyUsed,
+            Answer::AlreadyDelivered => Code::PaymentAlreadyDelivered,
+            Answer::OriginFailed => {
+                let reply = self.problem(Code::OriginFailed);
+                return Step::Respond(reply.with_status(
+                    409,
+                    &self.correlation,
+                    Some(&self.receipt),
+                ));
+            }
+            Answer::RefundDue => {
+                let reply = self.problem(Code::RefundDueRepeat);
+                return Step::Respond(self.settlement(reply));
+            }
+            Answer::Refunded => Code::Refunded,
+            Answer::Void => {
+                let (offer, code) = (self.offer, Code::PaymentRequired);
+                let reason = code.row().reason.unwrap_or_default();
+                return Step::Respond(offer.challenge(&self.head, code, reason, &self.correlation));
+            }
+            Answer::UnderReview => Code::UnderReview,
+            Answer::TooManyInFlight => Code::TooManyInFlight,
+            Answer::Granted { .. }
+            | Answer::Deliver { .. }
+            | Answer::Resend { .. }
+            | Answer::Replay { .. }
+            | Answer::Recorded
+            | Answer::Absent
+            | Answer::Unsupported => Code::LedgerUnavailable,
+        };
+        self.refuse(code)
+    }
+}
+
+impl<'g> Claiming<'g> {
+    /// The reply to [`Call::beside`]: the newest block when the payment was claimed.
+    #[must_use]
+    pub fn saw(mut self, reply: Option<&[u8]>) -> Self {
+        let chain_id = self.passage.offer.terms.chain_id;
+        self.passage.seen.block = height::read(chain_id, reply).ok();
+        self
+    }
+
+    /// For the log: the payment key's prefix and the route.
+    #[must_use]
+    pub fn label(&self) -> (String, String) {
+        (alloc::format!("{:?}", self.passage.proof.key), self.passage.offer.route.clone())
+    }
+
+    /// The object's answer, or none if it is down. A [`Told`] that names the row's receipt id keeps it for every
+    /// answer to the client and for the origin; without, the id is derived from today's secret.
+    pub fn answered(self, told: Option<impl Into<Told>>, now: UnixTime) -> Step<'g> {
+        let mut passage = self.passage;
+        passage.served = now;
+        let told = told.map(Into::into);
+        if let Some(Told { receipt: Some(receipt), .. }) = &told {
+            passage.receipt.clone_from(receipt);
+        }
+        match told.map(|told| told.answer) {
+            None => passage.refuse(Code::LedgerUnavailable),
+            Some(Answer::Granted { fence }) => {
+                passage.fence = fence;
+                passage.owner = true;
+                passage.seen.at = now;
+                // Begun again: first sight was earlier, and only the row knows when. A repeat or the alarm asks.
+                passage.inquired |= fence != FIRST_FENCE;
+                match passage.offer.mode {
+                    Mode::After => passage.verify(),
+                    Mode::Before if passage.has_room(now) => passage.settle_first(),
+                    Mode::Before => {
+                        let reply = passage.too_late();
+                        passage.release(Failure::NothingRan, reply)
+                    }
+                }
+            }
+            Some(Answer::Deliver { fence, transaction }) => {
+                passage.fence = fence;
+                passage.transaction = TxHash::parse(&transaction);
+                passage.forward(now)
+            }
+            Some(Answer::Resend { fence, facilitator, request, seen_at, seen_block }) => {
+                passage.fence = fence;
+                passage.seen = Seen { at: UnixTime::from_secs(seen_at), block: seen_block };
+                passage.settle_again(&facilitator, request, 0)
+            }
+            Some(Answer::Replay { response, transaction }) => {
+                passage.transaction = TxHash::parse(&transaction);
+                passage.replay(&response)
+            }
+            Some(Answer::Absent) if passage.place.1 == Role::Old => {
+                passage.place = (passage.gate.shards, Role::New);
+                passage.claim(0)
+            }
+            Some(Answer::TooManyInFlight) if passage.arrival == Arrival::Late => {
+                Step::Respond(passage.too_late())
+            }
+            Some(Answer::TooManyInFlight) if self.tries < RETRIES => {
+                passage.claim(self.tries.saturating_add(1))
+            }
+            Some(answer) => passage.told(&answer),
+        }
+    }
+}
+
+impl<'g> Recording<'g> {
+    /// The object's answer, or none if it is down.
+    pub fn answered(self, answer: Option<Answer>, now: UnixTime) -> Step<'g> {
+        let mut passage = self.passage;
+        match (self.after, answer) {
+            // Somebody else has moved the row on: what became of the payment is not ours to say.
+            (Filed::Over(_), Some(answer @ Answer::Stale)) => passage.told(&answer),
+            // The work ended: the client hears how even if the row could not be told.
+            (Filed::Over(reply), _) => Step::Respond(reply),
+            // A refusal is looked up too: who broadcasts and then refuses must not make the payer pay twice.
+            (
+                Filed::Suspected | Filed::Outcome(_),
+                Some(answer @ (Answer::Unknown | Answer::Refused { .. })),
+            ) if passage.may_inquire() => passage.inquire(answer),
+            (Filed::Suspected, _) => passage.unknown(),
+            (Filed::Learnt, Some(Answer::Granted { fence })) => {
+                passage.fence = fence;
+                passage.captured(now)
+            }
+            // The row has moved, or somebody works on it: it is told like any repeat.
+            (Filed::Learnt, Some(_)) => passage.claim(0),
+            (Filed::Learnt, None) => passage.unknown(),
+            (Filed::Sealed, Some(Answer::Granted { fence })) => {
+                passage.fence = fence;
+                passage.settle_first()
+            }
+            // Nothing was submitted; the lease ends the row.
+            (Filed::Sealed, None) => passage.refuse(Code::LedgerUnavailable),
+            (Filed::Stored, Some(Answer::Granted { .. })) => passage.respond(),
+            (Filed::Outcome(_), Some(Answer::Granted { fence })) => {
+                passage.fence = fence;
+                passage.captured(now)
+            }
+            (Filed::Outcome(turn), Some(Answer::Resend { fence, facilitator, request, .. })) => {
+                passage.fence = fence;
+                passage.transaction = None;
+                let waited = turn.waited_ms();
+                passage.settle_again(&facilitator, request, waited)
+            }
+            (Filed::Outcome(_), Some(Answer::Replay { response, .. })) => passage.replay(&response),
+            // Paid, and the work outlasted its lease: the row says that a refund is due.
+            (Filed::Stored, Some(Answer::Stale)) => {
+                let reply = passage.problem(Code::RefundDueTimeout);
+                Step::Respond(passage.settlement(reply))
+            }
+            (Filed::Outcome(_) | Filed::Sealed | Filed::Stored, Some(answer)) => {
+                passage.told(&answer)
+            }
+            // Money may have moved or has moved, and no row says so: the lease and the alarm finish.
+            (Filed::Outcome(_) | Filed::Stored, None) => passage.refuse(Code::SettlementUnknown),
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! The origin: asked once, its answer sealed or streamed, its failures told apart by whether money moved.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+
+use super::{Filed, Kept, Limits, Passage, Step};
+use crate::gate::forward::{Paid, origin_call};
+use crate::gate::reply::{Body, Reply, finish_paid, scrub};
+use crate::http::ResponseHead;
+use crate::ledger::command::{Command, Delivery, Failure};
+use crate::problem::Code;
+use crate::time::UnixTime;
+
+/// Longest response that is stored, bytes.
+const MAX_SEALED_BYTES: u64 = 1024 * 1024;
+/// Seconds within which a stored response must be complete.
+const MAX_SEALING_SECS: u64 = 10;
+
+/// What came back from the origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OriginReply {
+    /// A head; the edge holds the body.
+    Head(ResponseHead),
+    /// Nothing in time.
+    TimedOut,
+    /// The connection failed.
+    Lost,
+}
+
+/// What became of reading a body to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Collected {
+    /// All of it is at the edge.
+    Whole {
+        /// Its length.
+        bytes: u64,
+    },
+    /// It is longer or slower than the limits; the edge holds its beginning and the rest of the stream.
+    Open,
+    /// The origin's time is over.
+    TimedOut,
+    /// The connection broke.
+    Broken,
+}
+
+/// How a stream ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamEnd {
+    /// After its last byte.
+    Complete,
+    /// The client hung up.
+    ClientLeft,
+    /// The origin broke off, idled, or sent fewer bytes than it had said.
+    Broken,
+}
+
+/// Waits for the origin's head.
+pub struct Forwarding<'g> {
+    passage: Box<Passage<'g>>,
+    asked: UnixTime,
+}
+
+/// Waits for the origin's body.
+pub struct Collecting<'g> {
+    passage: Box<Passage<'g>>,
+    head: ResponseHead,
+    whole_time: bool,
+}
+
+/// A response on its way to the client.
+pub struct Streaming<'g>(Box<Passage<'g>>);
+
+impl<'g> Passage<'g> {
+    pub(super) fn forward(self: Box<Self>, now: UnixTime) -> Step<'g> {
+        let gate = self.gate;
+        let paid = Paid { payer: &self.proof.payer, receipt: &self.receipt };
+        let secs = self.offer.origin_timeout_secs;
+        let call = origin_call(
+            &gate.origin,
+            &self.head,
+            Some(paid),
+            &self.correlation,
+            secs,
+            &gate.keys,
+            now,
+        );
+        Step::Forward(call, Forwarding { passage: self, asked: now })
+    }
+
+    /// Hands out the response that the edge holds.
+    pub(super) fn respond(mut self: Box<Self>) -> Step<'g> {
+        let Some((head, kept)) = self.response.take() else {
+            return self.refuse(Code::Internal);
+        };
+        let reply =
+            self.settlement_served(Reply { head, body: Body::Held, code: None, route: None });
+        match kept {
+            Kept::Whole => Step::Respond(reply),
+            Kept::Not => Step::Stream(reply, Streaming(self)),
+        }
+    }
+
+    /// The origin failed: nothing is charged in `after`, a refund is due in `before`.
+    fn origin_failed(self: Box<Self>, answer: Answered) -> Step<'g> {
+        let timed_out = matches!(answer, Answered::Nothing { timed_out: true });
+        let reply = match (self.is_paid(), answer) {
+            (true, _) => {
+                let code = if timed_out { Code::RefundDueTimeout } else { Code::RefundDue };
+                self.settlement(self.problem(code))
+            }
+            (false, Answered::Head(head)) if head.status >= 400 && head.status != 402 => {
+                let mut reply =
+                    Reply { head, body: Body::Held, code: Some(Code::OriginFailed), route: None };
+                scrub(&mut reply.head, self.gate.origin());
+                finish_paid(&mut reply.head, &self.correlation);
+                reply
+            }
+            (false, _) => {
+                self.problem(if timed_out { Code::OriginTimeout } else { Code::OriginFailed })
+            }
+        };
+        self.release(Failure::Origin, reply)
+    }
+
+    /// The response is complete at the edge, or streams: `after` settles next, `before` stores.
+    fn served(mut self: Box<Self>, mut head: ResponseHead, kept: Kept) -> Step<'g> {
+        scrub(&mut head, self.gate.origin());
+        finish_paid(&mut head, &self.correlation);
+        let fence = self.fence;
+        let response = match kept {
+            Kept::Whole => Some(stored(&head, self.served)),
+            Kept::Not => None,
+        };
+        self.response = Some((head, kept));
+        let after = if self.is_paid() { Filed::Stored } else { Filed::Sealed };
+        let seen_block = self.seen.block;
+        self.record(Command::Seal { fence, response, seen_block }, after)
+    }
+}
+
+/// What the origin gave before it failed.
+enum Answered {
+    Head(ResponseHead),
+    Nothing { timed_out: bool },
+}
+
+impl<'g> Forwarding<'g> {
+    /// The origin's head, or why there is none.
+    pub fn answered(self, reply: OriginReply, now: UnixTime) -> Step<'g> {
+        let mut passage = self.passage;
+        passage.served = now;
+        let head = match reply {
+            OriginReply::Head(head) => head,
+            OriginReply::TimedOut => {
+                return passage.origin_failed(Answered::Nothing { timed_out: true });
+            }
+            OriginReply::Lost => {
+                return passage.origin_failed(Answered::Nothing { timed_out: false });
+            }
+        };
+        // A 304 answers a condition that was never forwarded; it is no delivery.
+        if !(200..400).contains(&head.status) || head.status == 304 {
+            return passage.origin_failed(Answered::Head(head));
+        }
+        if !passage.offer.store || !may_be_stored(&head) {
+            return passage.served(head, Kept::Not);
+        }
+        let left = passage.offer.origin_timeout_secs.saturating_sub(now.secs_since(self.asked));
+        let limits = Limits { bytes: MAX_SEALED_BYTES, secs: left.clamp(1, MAX_SEALING_SECS) };
+        let whole_time = left <= MAX_SEALING_SECS;
+        Step::Collect(limits, Collecting { passage, head, whole_time })
+    }
+}
+
+impl<'g> Collecting<'g> {
+    /// What became of the body.
+    pub fn answered(self, collected: Collected) -> Step<'g> {
+        let (passage, head) = (self.passage, self.head);
+        match collected {
+            Collected::Whole { bytes } if is_short(&head, &passage.head.method, bytes) => {
+                passage.origin_failed(Answered::Nothing { timed_out: false })
+            }
+            Collected::Whole { .. } => passage.served(head, Kept::Whole),
+            Collected::Open => passage.served(head, Kept::Not),
+            Collected::TimedOut if self.whole_time => {
+                passage.origin_failed(Answered::Nothing { timed_out: true })
+            }
+            Collected::TimedOut => passage.served(head, Kept::Not),
+            Collected::Broken => passage.origin_failed(Answered::Nothing { timed_out: false }),
+        }
+    }
+}
+
+impl Streaming<'_> {
+    /// The command that keeps the row while bytes flow.
+    #[must_use]
+    pub fn flowing(&self) -> super::Call {
+        self.report(Delivery::Flowing)
+    }
+
+    /// The command that ends the delivery.
+    #[must_use]
+    pub fn ended(&self, end: StreamEnd) -> super::Call {
+        self.report(match end {
+            StreamEnd::Complete => Delivery::Complete,
+            StreamEnd::ClientLeft => Delivery::ClientLeft,
+            StreamEnd::Broken => Delivery::Broken,
+        })
+    }
+
+    /// Seconds without a byte after which the origin counts as broken.
+    #[must_use]
+    pub fn idle_secs(&self) -> u64 {
+        self.0.offer.origin_timeout_secs
+    }
+
+    /// Bytes that the origin promised, where that can be compared.
+    #[must_use]
+    pub fn promised_bytes(reply: &Reply, method: &str) -> Option<u64> {
+        promised(&reply.head, method)
+    }
+
+    fn report(&self, delivery: Delivery) -> super::Call {
+        let fence = self.0.fence;
+        self.0.call(Command::Fulfil { fence, delivery })
+    }
+}
+
+/// Whether a response with this head may be stored at all.
+fn may_be_stored(head: &ResponseHead) -> bool {
+    let kind = head.headers.get("content-type").unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    let streams = ["text/event-stream", "application/x-ndjson"];
+    !streams.iter().any(|name| kind.eq_ignore_ascii_case(name))
+        && head.content_length().is_none_or(|length| length <= MAX_SEALED_BYTES)
+}
+
+/// `Content-Length`, where the body has that many bytes: not encoded, not for HEAD, 204 or 304.
+fn promised(head: &ResponseHead, method: &str) -> Option<u64> {
+    let comparable = method != "HEAD"
+        && !matches!(head.status, 204 | 304)
+        && head.headers.filled("content-encoding").is_none();
+    head.content_length().filter(|_| comparable)
+}
+
+fn is_short(head: &ResponseHead, method: &str, bytes: u64) -> bool {
+    promised(head, method).is_some_and(|promised| bytes < promised)
+}
+
+/// The field of a stored head that says when the response was there, so that every repeat has the same receipt.
+const SERVED: &str = "farebox-served";
+
+/// The stored form of a head: status, then one line per field; what belongs to one answer is left out.
+fn stored(head: &ResponseHead, served: UnixTime) -> String {
+    let mut kept = head.clone();
+    kept.headers.remove("x-correlation-id");
+    kept.headers.set(SERVED, &alloc::format!("{}", served.secs()));
+    let mut text = alloc::format!("{}\n", kept.status);
+    text.push_str(&kept.headers.to_lines());
+    text
+}
+
+/// Takes out of a stored head when its response was there; nothing in one of a version that did not say it.
+pub(super) fn taken_out(head: &mut ResponseHead) -> Option<UnixTime> {
+    let served = UnixTime::from_text(head.headers.get(SERVED)?).ok();
+    head.headers.remove(SERVED);
+    served
+}

@@ -1,0 +1,182 @@
+//! Verify and settle: what the facilitator is asked, and what its answers are worth.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+
+use super::chain::Told;
+use super::{DOUBT_SECS, Passage, Step};
+use crate::facilitator::wire::{Expected, Reply as Wire, VerifyOutcome, verify_outcome};
+use crate::gate::offer::VERIFY_SECS;
+use crate::gate::recover::{network_of, outcome};
+use crate::gate::reply::Reply;
+use crate::ledger::command::{Client, Failure, Mode, Outcome};
+use crate::payment::TxHash;
+use crate::problem::Code;
+use crate::time::UnixTime;
+
+/// Milliseconds between an unknown outcome and its one re-send.
+const RESEND_GAP_MS: u32 = 1_000;
+
+/// One call to a facilitator.
+#[derive(Clone, Debug)]
+pub struct FacilitatorCall {
+    /// Absolute URL.
+    pub url: String,
+    /// JSON.
+    pub body: String,
+    /// Deadline of the whole exchange, seconds.
+    pub secs: u64,
+    /// Milliseconds to wait before.
+    pub delay_ms: u32,
+    /// Whether it is left undone while the facilitator is known to be down.
+    pub guarded: bool,
+    /// What the client hears if the call takes longer than these milliseconds; the call goes on.
+    pub meanwhile: Option<(u32, Reply)>,
+}
+
+/// Which settle call of a request this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// The first one, after a claim.
+    First,
+    /// The one re-send that a doubt allows.
+    Again,
+}
+
+impl Turn {
+    /// Milliseconds that a re-send after this call waits.
+    pub(super) const fn waited_ms(self) -> u32 {
+        match self {
+            Self::First => RESEND_GAP_MS,
+            Self::Again => 0,
+        }
+    }
+}
+
+/// Waits for the answer to `verify`.
+pub struct Verifying<'g>(Box<Passage<'g>>);
+
+/// Waits for the answer to `settle`.
+pub struct Settling<'g> {
+    passage: Box<Passage<'g>>,
+    turn: Turn,
+    expected: Expected,
+}
+
+impl<'g> Passage<'g> {
+    pub(super) fn verify(self: Box<Self>) -> Step<'g> {
+        let call = FacilitatorCall {
+            url: self.gate.facilitator.verify_url(),
+            body: self.proof.request.clone(),
+            secs: VERIFY_SECS,
+            delay_ms: 0,
+            guarded: true,
+            meanwhile: None,
+        };
+        Step::Verify(call, Verifying(self))
+    }
+
+    /// The first settle call; its holder waits for it to its end.
+    pub(super) fn settle_first(self: Box<Self>) -> Step<'g> {
+        let call = FacilitatorCall {
+            url: self.gate.facilitator.settle_url(),
+            body: self.proof.request.clone(),
+            secs: self.offer.settle_secs,
+            delay_ms: 0,
+            guarded: self.offer.mode == Mode::Before,
+            meanwhile: None,
+        };
+        let expected = self.expected.clone();
+        Step::Settle(call, Settling { passage: self, turn: Turn::First, expected })
+    }
+
+    /// The same bytes once more to the same facilitator; the client waits a bounded time for it.
+    pub(super) fn settle_again(
+        self: Box<Self>,
+        facilitator: &str,
+        request: String,
+        delay_ms: u32,
+    ) -> Step<'g> {
+        let patience = u32::try_from(DOUBT_SECS).unwrap_or(10).saturating_mul(1000);
+        let mut expected = self.expected.clone();
+        expected.network = network_of(self.offer.terms.network.as_str(), &request);
+        let call = FacilitatorCall {
+            url: format!("{facilitator}/settle"),
+            body: request,
+            secs: self.offer.settle_secs,
+            delay_ms,
+            guarded: false,
+            meanwhile: Some((patience, self.problem(Code::SettlementUnknown))),
+        };
+        Step::Settle(call, Settling { passage: self, turn: Turn::Again, expected })
+    }
+
+    /// The row says that value moved: hand out what the origin gave, or ask it now.
+    pub(super) fn captured(self: Box<Self>, now: UnixTime) -> Step<'g> {
+        if self.response.is_some() { self.respond() } else { self.forward(now) }
+    }
+}
+
+impl<'g> Verifying<'g> {
+    /// The facilitator's reply.
+    pub fn answered(self, reply: &Wire, now: UnixTime) -> Step<'g> {
+        let passage = self.0;
+        match verify_outcome(reply, &passage.expected) {
+            VerifyOutcome::Valid if passage.has_room(now) => passage.forward(now),
+            VerifyOutcome::Valid => {
+                let reply = passage.too_late();
+                passage.release(Failure::NothingRan, reply)
+            }
+            VerifyOutcome::Refused(reason) => {
+                let (offer, code) = (passage.offer, Code::VerifyRefused);
+                let reply = offer.challenge(&passage.head, code, &reason, &passage.correlation);
+                passage.release(Failure::NothingRan, reply)
+            }
+            VerifyOutcome::Submitted(_) => {
+                let reply = passage.problem(Code::SettlementUnknown);
+                passage.release(Failure::Submitted, reply)
+            }
+            VerifyOutcome::Unavailable => {
+                let reply = passage.problem(Code::FacilitatorUnavailable);
+                passage.release(Failure::NothingRan, reply)
+            }
+        }
+    }
+}
+
+impl<'g> Settling<'g> {
+    /// The facilitator's reply, and whether the client heard something meanwhile.
+    pub fn answered(self, reply: &Wire, client: Waiting) -> Step<'g> {
+        let mut passage = self.passage;
+        if *reply == Wire::NotSent {
+            let reply = passage.problem(Code::FacilitatorUnavailable);
+            return passage.release(Failure::NothingRan, reply);
+        }
+        let result = outcome(reply, &self.expected);
+        if let Outcome::Settled(text) = &result {
+            passage.transaction = TxHash::parse(text);
+        }
+        let client = match (client, self.turn) {
+            (Waiting::No, _) => Client::Answered,
+            (Waiting::Yes, Turn::First) => Client::WaitsForMore,
+            (Waiting::Yes, Turn::Again) => Client::Waits,
+        };
+        let told = Told { turn: self.turn, client };
+        match (&result, passage.transaction) {
+            (Outcome::Settled(_), Some(named)) if passage.offer.confirms => {
+                passage.confirm(named, told)
+            }
+            _ => passage.report(result, told),
+        }
+    }
+}
+
+/// Whether the client still waits for its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// It does.
+    Yes,
+    /// It was answered already.
+    No,
+}

@@ -1,0 +1,151 @@
+//! What a byte of a path may stand for: percent escapes, overlong UTF-8, look-alikes and letter case outside ASCII.
+
+use alloc::vec::Vec;
+
+/// One percent-decoding; malformed escapes stay as they are.
+pub(in crate::gate) fn decode_once(path: &[u8]) -> Vec<u8> {
+    decode(path, EncodedSlash::Separates, Units::Stay)
+}
+
+/// Look-alikes as the ASCII a compatibility folding makes of them, overlong UTF-8 as what it spells, other
+/// letters in lower case. ASCII letters keep their case.
+pub(in crate::gate) fn fold(path: &[u8]) -> Vec<u8> {
+    let mut folded = Vec::with_capacity(path.len());
+    let mut rest = path;
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        if byte.is_ascii() {
+            folded.push(*byte);
+        } else if let Some((ascii, after)) = overlong(*byte, after) {
+            folded.push(ascii);
+            rest = after;
+        } else if let Some((letter, after)) = leading_char(*byte, after) {
+            push_folded(letter, &mut folded);
+            rest = after;
+        } else {
+            folded.push(*byte);
+        }
+    }
+    folded
+}
+
+/// What decoding does with `%2F`.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(super) enum EncodedSlash {
+    /// `%2F` becomes a separator: servers that decode the whole path.
+    Separates,
+    /// `%2F` stays inside its segment: routers that split first and decode each segment.
+    Stays,
+}
+
+/// What decoding does with `%uXXXX`.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(super) enum Units {
+    /// Nothing.
+    Stay,
+    /// `%uXXXX` is a UTF-16 unit.
+    Decoded,
+}
+
+/// One percent-decoding; malformed escapes stay as they are.
+pub(super) fn decode(path: &[u8], slash: EncodedSlash, units: Units) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut rest = path;
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        if *byte != b'%' {
+            decoded.push(*byte);
+        } else if let Some((value, after)) = hex_byte(after)
+            && !(value == b'/' && slash == EncodedSlash::Stays)
+        {
+            decoded.push(value);
+            rest = after;
+        } else if units == Units::Decoded
+            && let Some((unit, after)) = utf16_unit(after)
+        {
+            decoded.extend_from_slice(unit.encode_utf8(&mut [0; 4]).as_bytes());
+            rest = after;
+        } else {
+            decoded.push(b'%');
+        }
+    }
+    decoded
+}
+
+fn hex_byte(text: &[u8]) -> Option<(u8, &[u8])> {
+    let [high, low, after @ ..] = text else {
+        return None;
+    };
+    Some(((hex_digit(*high)? << 4) | hex_digit(*low)?, after))
+}
+
+fn hex_digit(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit & 0x0f),
+        b'a'..=b'f' | b'A'..=b'F' => Some((digit & 0x0f).wrapping_add(9)),
+        _ => None,
+    }
+}
+
+fn utf16_unit(text: &[u8]) -> Option<(char, &[u8])> {
+    let [b'u' | b'U', digits @ ..] = text else {
+        return None;
+    };
+    let (high, digits) = hex_byte(digits)?;
+    let (low, after) = hex_byte(digits)?;
+    Some((char::from_u32(u32::from(u16::from_be_bytes([high, low])))?, after))
+}
+
+/// ASCII written in two to four bytes, by old decoders that do not look at the shortest form.
+fn overlong(lead: u8, after: &[u8]) -> Option<(u8, &[u8])> {
+    let (high, low, after) = match (lead, after) {
+        (0xc0 | 0xc1, [low, after @ ..]) => (lead, low, after),
+        (0xe0, [high @ (0x80 | 0x81), low, after @ ..]) => (*high, low, after),
+        (0xf0, [0x80, high @ (0x80 | 0x81), low, after @ ..]) => (*high, low, after),
+        _ => return None,
+    };
+    Some((((high & 1) << 6) | (low & 0x3f), after))
+}
+
+fn leading_char(lead: u8, after: &[u8]) -> Option<(char, &[u8])> {
+    let more = match lead {
+        0xc2..=0xdf => 1,
+        0xe0..=0xef => 2,
+        0xf0..=0xf4 => 3,
+        _ => return None,
+    };
+    let (tail, after) = after.split_at_checked(more)?;
+    let mut bytes = Vec::from([lead]);
+    bytes.extend_from_slice(tail);
+    Some((core::str::from_utf8(&bytes).ok()?.chars().next()?, after))
+}
+
+fn push_folded(letter: char, folded: &mut Vec<u8>) {
+    let ascii: &[u8] = match letter {
+        '\u{ff01}'..='\u{ff5e}' => {
+            // Full width forms lie at a fixed distance from ASCII.
+            let narrow = u32::from(letter).wrapping_sub(0xfee0);
+            return folded.extend(u8::try_from(narrow));
+        }
+        '\u{2024}' | '\u{fe52}' | '\u{3002}' | '\u{ff61}' => b".",
+        '\u{2025}' => b"..",
+        '\u{2026}' => b"...",
+        '\u{2044}' | '\u{2215}' | '\u{29f8}' => b"/",
+        '\u{2216}' | '\u{29f5}' | '\u{29f9}' | '\u{fe68}' => b"\\",
+        '\u{037e}' | '\u{fe54}' => b";",
+        '\u{fe56}' => b"?",
+        '\u{fe5f}' => b"#",
+        '\u{fe6a}' => b"%",
+        '\u{0130}' | '\u{0131}' => b"i",
+        '\u{017f}' => b"s",
+        '\u{feff}' => b" ",
+        blank if blank.is_whitespace() => b" ",
+        other => {
+            for lower in other.to_lowercase() {
+                folded.extend_from_slice(lower.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+            return;
+        }
+    };
+    folded.extend_from_slice(ascii);
+}

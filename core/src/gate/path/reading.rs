@@ -1,0 +1,283 @@
+//! Every way a lenient origin may read a path: the closure of its rewrites, in any order, over at most three decodings.
+//!
+//! Each rewrite is what some server, proxy, framework or file system is known to do to a whole path. Orders
+//! matter (`/a%2fb/../c` is `/c` or `/a/c`), so nothing is folded into one normal form; equal results meet in
+//! one set. Letter case is left to the comparison, for it commutes with every rewrite.
+
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+use super::escape::{EncodedSlash, Units, decode, fold};
+
+/// Whether `test` holds for some reading of `path`, one leads above the root, or there are more than the budget.
+pub(super) fn any(path: &[u8], mut test: impl FnMut(&[u8]) -> bool) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut bytes: usize = 0;
+    let mut level = Vec::from([path.to_vec()]);
+    for _ in 0..=MAX_DECODINGS {
+        let mut decoded = Vec::new();
+        while let Some(reading) = level.pop() {
+            if seen.contains(&reading) {
+                continue;
+            }
+            bytes = bytes.saturating_add(reading.len());
+            if seen.len() >= MAX_READINGS || bytes > MAX_READING_BYTES || test(&reading) {
+                return true;
+            }
+            let signs = signs_of(&reading);
+            if signs & DOT != 0 && climbs_above_root(&reading) {
+                return true;
+            }
+            level.extend(
+                REWRITES
+                    .iter()
+                    .filter(|(sign, _)| signs & sign != 0)
+                    .map(|(_, rewrite)| rewrite(&reading))
+                    .filter(|other| *other != reading),
+            );
+            if signs & ESCAPE != 0 {
+                for slash in [EncodedSlash::Separates, EncodedSlash::Stays] {
+                    decoded.push(decode(&reading, slash, Units::Stay));
+                    decoded.push(decode(&reading, slash, Units::Decoded));
+                }
+            }
+            seen.insert(reading);
+        }
+        level = decoded;
+    }
+    false
+}
+
+type Sign = u16;
+
+/// Which rewrites can change a path at all, so that the others are not tried.
+fn signs_of(path: &[u8]) -> Sign {
+    let mut signs = 0;
+    let mut before = b'/';
+    for &byte in path.get(1..).unwrap_or(&[]) {
+        signs |= match byte {
+            b'%' => ESCAPE,
+            b'\\' => BACKSLASH,
+            b'/' if before == b'/' => DOUBLE_SLASH,
+            b'.' if before == b'/' => DOT,
+            b';' => SEMICOLON,
+            b'?' | b'#' => DELIMITER,
+            0..=b' ' | 0x7f => BLANK,
+            0x80.. => NON_ASCII,
+            _ => 0,
+        };
+        if before == b'.' && byte == b'/' {
+            signs |= BLANK;
+        }
+        before = byte;
+    }
+    signs
+        | match before {
+            b'.' => BLANK,
+            b'/' => TRAILING_SLASH,
+            _ => 0,
+        }
+}
+
+fn backslash_as_slash(path: &[u8]) -> Vec<u8> {
+    path.iter().map(|&byte| if byte == b'\\' { b'/' } else { byte }).collect()
+}
+
+fn merge_slashes(path: &[u8]) -> Vec<u8> {
+    let mut merged = path.to_vec();
+    merged.dedup_by(|a, b| *a == b'/' && *b == b'/');
+    merged
+}
+
+/// `//host/path` resolved as a reference to another host, as URL libraries do.
+fn drop_authority(path: &[u8]) -> Vec<u8> {
+    if !path.starts_with(b"//") {
+        return path.to_vec();
+    }
+    let past_slashes = path.iter().skip_while(|byte| **byte == b'/');
+    let rest: Vec<u8> = past_slashes.skip_while(|byte| **byte != b'/').copied().collect();
+    if rest.is_empty() { Vec::from(*b"/") } else { rest }
+}
+
+fn trim_trailing_slash(path: &[u8]) -> Vec<u8> {
+    let end = path.iter().rposition(|byte| *byte != b'/').map_or(1, |last| last.saturating_add(1));
+    path.get(..end).unwrap_or(path).to_vec()
+}
+
+/// Dot segments resolved as in RFC 3986 section 5.2.4; those above the root are dropped.
+fn resolve_dots(path: &[u8]) -> Vec<u8> {
+    let mut kept: Vec<&[u8]> = Vec::new();
+    let mut segments = segments_of(path).peekable();
+    while let Some(segment) = segments.next() {
+        if !matches!(segment, b"." | b"..") {
+            kept.push(segment);
+            continue;
+        }
+        if segment == b".." {
+            kept.pop();
+        }
+        if segments.peek().is_none() {
+            kept.push(b"");
+        }
+    }
+    joined(kept)
+}
+
+/// Whether dot segments lead above the root: there an origin with a path prefix has other pages.
+fn climbs_above_root(path: &[u8]) -> bool {
+    let mut depth: usize = 0;
+    for segment in segments_of(path) {
+        match (segment, depth.checked_sub(1)) {
+            (b".", _) => {}
+            (b"..", Some(above)) => depth = above,
+            (b"..", None) => return true,
+            _ => depth = depth.saturating_add(1),
+        }
+    }
+    false
+}
+
+fn cut_params_of_each(path: &[u8]) -> Vec<u8> {
+    joined(segments_of(path).map(|segment| until(segment, |byte| byte == b';')))
+}
+
+fn cut_params_of_last(path: &[u8]) -> Vec<u8> {
+    change_last(path, |segment| until(segment, |byte| byte == b';'))
+}
+
+fn cut_at_semicolon(path: &[u8]) -> Vec<u8> {
+    until(path, |byte| byte == b';').to_vec()
+}
+
+fn cut_at_question_mark(path: &[u8]) -> Vec<u8> {
+    until(path, |byte| byte == b'?').to_vec()
+}
+
+fn cut_at_hash(path: &[u8]) -> Vec<u8> {
+    until(path, |byte| byte == b'#').to_vec()
+}
+
+fn cut_at_nul(path: &[u8]) -> Vec<u8> {
+    until(path, |byte| byte == 0).to_vec()
+}
+
+fn cut_at_line_end(path: &[u8]) -> Vec<u8> {
+    until(path, |byte| matches!(byte, b'\r' | b'\n')).to_vec()
+}
+
+fn drop_controls(path: &[u8]) -> Vec<u8> {
+    path.iter().copied().filter(|byte| !byte.is_ascii_control()).collect()
+}
+
+fn trim_leading_blanks_of_each(path: &[u8]) -> Vec<u8> {
+    joined(segments_of(path).map(|segment| {
+        let start = segment.iter().position(|byte| !is_blank(*byte)).unwrap_or(segment.len());
+        segment.get(start..).unwrap_or(segment)
+    }))
+}
+
+fn trim_dot_end(path: &[u8]) -> Vec<u8> {
+    change_last(path, trim_dots_and_blanks)
+}
+
+fn trim_dots_of_each(path: &[u8]) -> Vec<u8> {
+    joined(segments_of(path).map(trim_dots_and_blanks))
+}
+
+/// `...` with one dot less is a dot segment.
+fn trim_one_dot_of_each(path: &[u8]) -> Vec<u8> {
+    joined(segments_of(path).map(|segment| match segment {
+        b"." | b".." => segment,
+        [shorter @ .., last] if *last == b'.' || is_blank(*last) => shorter,
+        _ => segment,
+    }))
+}
+
+fn trim_dots_and_blanks(segment: &[u8]) -> &[u8] {
+    if matches!(segment, b"." | b"..") {
+        return segment;
+    }
+    trim_end(segment, |byte| byte == b'.' || is_blank(byte))
+}
+
+fn is_blank(byte: u8) -> bool {
+    byte == b' ' || byte.is_ascii_control()
+}
+
+fn trim_end(segment: &[u8], drop: impl Fn(u8) -> bool) -> &[u8] {
+    let end =
+        segment.iter().rposition(|byte| !drop(*byte)).map_or(0, |last| last.saturating_add(1));
+    segment.get(..end).unwrap_or(segment)
+}
+
+fn until(text: &[u8], stop: impl Fn(u8) -> bool) -> &[u8] {
+    let end = text.iter().position(|byte| stop(*byte)).unwrap_or(text.len());
+    text.get(..end).unwrap_or(text)
+}
+
+fn segments_of(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.get(1..).unwrap_or(&[]).split(|byte| *byte == b'/')
+}
+
+fn joined<'a>(segments: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut path = Vec::new();
+    for segment in segments {
+        path.push(b'/');
+        path.extend_from_slice(segment);
+    }
+    if path.is_empty() {
+        path.push(b'/');
+    }
+    path
+}
+
+fn change_last(path: &[u8], change: impl Fn(&[u8]) -> &[u8]) -> Vec<u8> {
+    let Some(slash) = path.iter().rposition(|byte| *byte == b'/') else {
+        return path.to_vec();
+    };
+    let (before, last) = path.split_at_checked(slash.saturating_add(1)).unwrap_or((path, &[]));
+    let mut changed = before.to_vec();
+    changed.extend_from_slice(change(last));
+    changed
+}
+
+/// How often an origin may decode.
+const MAX_DECODINGS: usize = 3;
+/// More readings than this are not looked at; the path counts as ambiguous.
+const MAX_READINGS: usize = 512;
+/// All readings together, in bytes; above it the path counts as ambiguous.
+const MAX_READING_BYTES: usize = 131_072;
+
+const ESCAPE: Sign = 1;
+const BACKSLASH: Sign = 1 << 1;
+const DOUBLE_SLASH: Sign = 1 << 2;
+const DOT: Sign = 1 << 3;
+const SEMICOLON: Sign = 1 << 4;
+const DELIMITER: Sign = 1 << 5;
+/// A control byte, a space, or a segment that ends with a dot.
+const BLANK: Sign = 1 << 6;
+const NON_ASCII: Sign = 1 << 7;
+const TRAILING_SLASH: Sign = 1 << 8;
+
+type Rewrite = fn(&[u8]) -> Vec<u8>;
+
+const REWRITES: [(Sign, Rewrite); 18] = [
+    (BACKSLASH, backslash_as_slash),
+    (DOUBLE_SLASH, merge_slashes),
+    (DOUBLE_SLASH, drop_authority),
+    (TRAILING_SLASH, trim_trailing_slash),
+    (DOT, resolve_dots),
+    (SEMICOLON, cut_params_of_each),
+    (SEMICOLON, cut_params_of_last),
+    (SEMICOLON, cut_at_semicolon),
+    (DELIMITER, cut_at_question_mark),
+    (DELIMITER, cut_at_hash),
+    (BLANK, cut_at_nul),
+    (BLANK, cut_at_line_end),
+    (BLANK, drop_controls),
+    (BLANK, trim_leading_blanks_of_each),
+    (BLANK, trim_dot_end),
+    (BLANK, trim_dots_of_each),
+    (BLANK, trim_one_dot_of_each),
+    (NON_ASCII, fold),
+];

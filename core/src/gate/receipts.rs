@@ -1,0 +1,250 @@
+//! `/_farebox/receipts/{id}` and `/.well-known/farebox-keys.json`: what a payer may show to others, and who signed it.
+//!
+//! [`Gate::receipts`] answers at once or names the ledger objects to ask; [`Gate::receipt`] writes the answer from
+//! what they found. A receipt is private: without a proof that holds, it is not there (404). The proof is the
+//! secret of the first request in `Idempotency-Key`, or a [`Statement`] whose method is
+//! [`RECEIPT`](super::redelivery::RECEIPT). Spec: docs/protocols.md, "Receipts".
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::Serialize;
+
+use super::Gate;
+use super::passage::Call;
+use super::redelivery::{self, RECEIPT, Statement};
+use super::reply::{Audience, Body, Reply, own_headers};
+use crate::amount::Amount;
+use crate::chain::ChainId;
+use crate::evm::address::Address;
+use crate::http::{RequestHead, ResponseHead};
+use crate::ledger::command::VERSION;
+use crate::ledger::read::{Facts, Found, Read, Wanted};
+use crate::payment::{Receipt, TxHash};
+use crate::problem::Code;
+use crate::secret::ct_eq;
+use crate::time::UnixTime;
+use crate::x402::extension::offer_receipt::{self, SignedReceipt};
+
+/// Where the keys are.
+pub const KEYS_PATH: &str = "/.well-known/farebox-keys.json";
+/// What stands before the id of a receipt.
+pub const RECEIPTS_PATH: &str = "/_farebox/receipts/";
+/// Most objects that one request asks.
+pub const MAX_OBJECTS: usize = 32;
+
+/// What to do with a request for one of these paths.
+#[derive(Debug)]
+pub enum Asked {
+    /// Answer this.
+    Answer(Reply),
+    /// Ask these objects, in any order, at most 4 at once, and hand all answers to [`Gate::receipt`].
+    Find(Vec<Call>, Inquiry),
+}
+
+/// A request for a receipt whose proof is still to be compared with the row.
+#[derive(Clone, Debug)]
+pub struct Inquiry {
+    id: String,
+    secret: Option<String>,
+    statement: Option<Statement>,
+    url: String,
+    correlation: String,
+}
+
+/// A receipt and how the ledger and the operator name what it is about.
+#[derive(Serialize)]
+struct Document<'a> {
+    id: &'a str,
+    #[serde(flatten)]
+    signed: &'a SignedReceipt,
+    kid: String,
+    route: &'a str,
+    network: &'a str,
+    asset: String,
+    amount: String,
+    pay_to: String,
+    transaction: String,
+}
+
+impl Gate {
+    /// The answer to a request for one of the paths of this module; nothing for other paths.
+    #[must_use]
+    pub fn receipts(&self, head: &RequestHead, correlation: &str) -> Option<Asked> {
+        let path = head.target().split('?').next().unwrap_or_default();
+        let id = path.strip_prefix(RECEIPTS_PATH);
+        if path != KEYS_PATH && id.is_none() {
+            return None;
+        }
+        let refuse = |code| Some(Asked::Answer(refusal(code, correlation, None)));
+        if !matches!(head.method.as_str(), "GET" | "HEAD") {
+            let reply = refusal(Code::MethodNotAllowed, correlation, None);
+            return Some(Asked::Answer(reply.with("allow", "GET, HEAD")));
+        }
+        let Some(id) = id else {
+            return Some(Asked::Answer(json(self.keys.document(), correlation)));
+        };
+        if !is_id(id) {
+            return refuse(Code::NotFound);
+        }
+        let secret =
+            head.headers.get("idempotency-key").filter(|key| (16..=128).contains(&key.len()));
+        let statement = match head.headers.joined(redelivery::HEADER) {
+            None => None,
+            Some(value) => match Statement::parse(&value) {
+                Ok(statement) => Some(statement),
+                Err(code) => return refuse(code),
+            },
+        };
+        let inquiry = Inquiry {
+            id: id.to_owned(),
+            secret: secret.map(|secret| self.keys.identifier_hash(secret)),
+            statement,
+            url: head.url.clone(),
+            correlation: correlation.to_owned(),
+        };
+        let calls = self.calls(&inquiry, head);
+        if calls.is_empty() { refuse(Code::NotFound) } else { Some(Asked::Find(calls, inquiry)) }
+    }
+
+    /// The objects that may have the row: one where the payer is known, else every one.
+    fn calls(&self, inquiry: &Inquiry, head: &RequestHead) -> Vec<Call> {
+        let call = |object: String, payer: Option<Address>, key: Option<String>| {
+            let payer = payer.map(|payer| payer.to_lower_hex());
+            let read = Wanted { receipt: inquiry.id.clone(), payer, key };
+            let command = serde_json::to_string(&Read { v: VERSION, read }).unwrap_or_default();
+            Call { object, command, with_body: false, delay_ms: 0, beside: None }
+        };
+        let known = |payer: Address, key: Option<String>| {
+            self.objects_of(&payer)
+                .map(move |object| call(object, Some(payer), key.clone()))
+                .collect::<Vec<_>>()
+        };
+        if let Some(statement) = &inquiry.statement {
+            // Whoever signed it is the only payer whom it can prove.
+            let signers = self.chain_ids().filter_map(|chain| statement.signer(chain));
+            return signers
+                .flat_map(|payer| known(payer, Some(statement.key().to_hex())))
+                .collect();
+        }
+        let query = head.target().split_once('?').map_or("", |(_, query)| query);
+        let named = query.split('&').find_map(|pair| pair.strip_prefix("payer="));
+        let all: Vec<String> = self.objects().take(MAX_OBJECTS.saturating_add(1)).collect();
+        match named.map(Address::parse) {
+            _ if inquiry.secret.is_none() => Vec::new(),
+            Some(Ok(payer)) => known(payer, None),
+            Some(Err(_)) => Vec::new(),
+            None if all.len() > MAX_OBJECTS => Vec::new(),
+            None => all.into_iter().map(|object| call(object, None, None)).collect(),
+        }
+    }
+
+    fn chain_ids(&self) -> impl Iterator<Item = u64> {
+        self.networks.iter().filter_map(|network| ChainId::parse(network).ok()?.evm_id())
+    }
+
+    /// The answer from what the objects found; an object that is down found nothing and says `None`.
+    #[must_use]
+    pub fn receipt(
+        &self,
+        inquiry: &Inquiry,
+        answers: impl IntoIterator<Item = Option<Found>>,
+        now: UnixTime,
+    ) -> Reply {
+        let (mut down, mut row) = (false, None);
+        for answer in answers {
+            match answer {
+                None => down = true,
+                Some(found) => row = row.or(found.row),
+            }
+        }
+        let refuse = |code| refusal(code, &inquiry.correlation, Some(&inquiry.id));
+        match row {
+            Some(facts) if inquiry.holds(&facts, now) => match facts.state.as_str() {
+                "delivered" => match self.signed(&facts, now) {
+                    Some(text) => json(text, &inquiry.correlation),
+                    None => refuse(Code::Internal),
+                },
+                "refund_due" => refuse(Code::RefundDueRepeat),
+                "manual" => refuse(Code::UnderReview),
+                "unknown" => refuse(Code::SettlementUnknown),
+                "executing" | "settling" | "settled" | "delivering" => {
+                    refuse(Code::PaymentInProgress)
+                }
+                // Nothing was paid for, or not any more: there is no receipt and there will be none.
+                _ => refusal(Code::NotFound, &inquiry.correlation, None),
+            },
+            None if down => refusal(Code::LedgerUnavailable, &inquiry.correlation, None),
+            _ => refusal(Code::NotFound, &inquiry.correlation, None),
+        }
+    }
+
+    /// The signed receipt of a delivered payment; nothing for facts that are not whole.
+    fn signed(&self, facts: &Facts, now: UnixTime) -> Option<String> {
+        let receipt = Receipt {
+            id: facts.receipt.clone(),
+            route: facts.route.clone(),
+            resource_url: Some(facts.url.clone()).filter(|url| !url.is_empty())?,
+            payer: Address::parse(&facts.payer).ok()?,
+            network: facts.network.clone(),
+            asset: Address::parse(&facts.asset).ok()?,
+            amount: Amount::from_atomic(&facts.amount).ok()?,
+            pay_to: Address::parse(&facts.pay_to).ok()?,
+            transaction: TxHash::parse(facts.transaction.as_deref()?)?,
+            issued_at: now,
+        };
+        let signed = self.keys.sign_receipt(&receipt)?;
+        let document = Document {
+            id: &receipt.id,
+            signed: &signed,
+            kid: offer_receipt::key_id(self.keys.receipt_signer()?),
+            route: &receipt.route,
+            network: &receipt.network,
+            asset: receipt.asset.to_checksum(),
+            amount: format!("{}", receipt.amount),
+            pay_to: receipt.pay_to.to_checksum(),
+            transaction: receipt.transaction.to_text(),
+        };
+        serde_json::to_string(&document).ok()
+    }
+}
+
+impl Inquiry {
+    /// Whether the proof that came with it is one for this row.
+    fn holds(&self, facts: &Facts, now: UnixTime) -> bool {
+        let secret = match (&self.secret, &facts.secret) {
+            (Some(shown), Some(kept)) => ct_eq(shown.as_bytes(), kept.as_bytes()),
+            _ => false,
+        };
+        facts.receipt == self.id && (secret || self.is_signed_for(facts, now).unwrap_or(false))
+    }
+
+    fn is_signed_for(&self, facts: &Facts, now: UnixTime) -> Option<bool> {
+        let statement = self.statement.as_ref()?;
+        let payer = Address::parse(&facts.payer).ok()?;
+        let chain = ChainId::parse(&facts.network).ok()?.evm_id()?;
+        let key = statement.key();
+        let proves = statement.proves(key, &payer, chain, RECEIPT, &self.url, now).is_ok();
+        Some(proves && key.to_hex() == facts.key)
+    }
+}
+
+/// Whether text is a receipt id: `rcpt_` and 26 characters of base32.
+pub(super) fn is_id(text: &str) -> bool {
+    text.strip_prefix("rcpt_").is_some_and(|rest| {
+        rest.len() == 26 && rest.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7'))
+    })
+}
+
+fn json(body: String, correlation: &str) -> Reply {
+    let mut headers = own_headers(Audience::Other, correlation);
+    headers.add("content-type", "application/json");
+    let head = ResponseHead { status: 200, headers };
+    Reply { head, body: Body::Text(body), code: None, route: None }
+}
+
+fn refusal(code: Code, correlation: &str, payment: Option<&str>) -> Reply {
+    Reply::problem(code, Audience::Other, correlation, payment)
+}

@@ -1,0 +1,116 @@
+//! Calls about a recorded payment that no request waits for.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+
+use super::Gate;
+use super::passage::FacilitatorCall;
+use crate::amount::Amount;
+use crate::chain::ChainId;
+use crate::encoding::{hex, json};
+use crate::evm::address::Address;
+use crate::facilitator::wire::{Expected, Reply, SettleOutcome, settle_outcome};
+use crate::ledger::command::{Learnt, Outcome, Payment};
+use crate::ledger::inquiry::Question;
+use crate::ledger::inquiry::finding::{Finding, Verdict, verdict};
+use crate::payment::TxHash;
+use crate::time::UnixTime;
+
+/// How a request of version 1 begins.
+const VERSION_1: &str = r#"{"x402Version":1,"#;
+
+impl Gate {
+    /// The settle call that sends a recorded request once more, and what its answer has to agree with; nothing
+    /// if the row cannot be read.
+    #[must_use]
+    pub fn resend_call(
+        &self,
+        payer: &str,
+        payment: &Payment,
+        facilitator: &str,
+        request: String,
+    ) -> Option<(FacilitatorCall, Expected)> {
+        let expected = Expected {
+            payer: Address::parse(payer).ok()?,
+            network: network_of(&payment.network, &request),
+            amount: Amount::from_atomic(&payment.amount).ok()?,
+        };
+        let call = FacilitatorCall {
+            url: format!("{facilitator}/settle"),
+            body: request,
+            secs: self.settle_secs,
+            delay_ms: 0,
+            guarded: false,
+            meanwhile: None,
+        };
+        Some((call, expected))
+    }
+}
+
+/// The network's name in the protocol version that a recorded request speaks.
+#[must_use]
+pub fn network_of(network: &str, request: &str) -> String {
+    let chain = ChainId::parse(network).ok();
+    match chain.and_then(|chain| chain.v1_name()) {
+        Some(name) if request.starts_with(VERSION_1) => name.to_owned(),
+        _ => network.to_owned(),
+    }
+}
+
+/// A settle reply as the ledger is told of it.
+#[must_use]
+pub fn outcome(reply: &Reply, expected: &Expected) -> Outcome {
+    match settle_outcome(reply, expected) {
+        SettleOutcome::Settled(transaction) => Outcome::Settled(transaction.to_text()),
+        SettleOutcome::Refused(reason) => Outcome::Refused(reason),
+        SettleOutcome::Unknown(hash) => Outcome::Unknown(hash.map(|hash| hash.to_text())),
+    }
+}
+
+/// First sight of a payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// When it was claimed.
+    pub at: UnixTime,
+    /// The newest block then.
+    pub block: Option<u64>,
+}
+
+/// What the chain is asked about a recorded payment; nothing if the row cannot be read.
+#[must_use]
+pub fn question(
+    payer: &str,
+    payment: &Payment,
+    seen: Seen,
+    known: Option<TxHash>,
+) -> Option<Question> {
+    let request = json::parse(payment.request.as_bytes()).ok()?;
+    let nonce = request.pointer("/paymentPayload/payload/authorization/nonce")?.as_str()?;
+    Some(Question {
+        chain_id: ChainId::parse(&payment.network).ok()?.evm_id()?,
+        asset: Address::parse(&payment.asset).ok()?,
+        from: Address::parse(payer).ok()?,
+        to: Address::parse(&payment.pay_to).ok()?,
+        value: Amount::from_atomic(&payment.amount).ok()?,
+        nonce: hex::decode_array(nonce).ok()?,
+        seen_block: seen.block,
+        seen_at: seen.at,
+        known,
+        confirmations: 1,
+        cursor: None,
+    })
+}
+
+/// A finding as the ledger is told of it.
+#[must_use]
+pub fn learnt(finding: &Finding, valid_before: UnixTime, now: UnixTime) -> Learnt {
+    match verdict(finding, valid_before, now) {
+        Verdict::Captured(transaction) => Learnt::Captured(transaction.to_text()),
+        Verdict::Void => Learnt::Void,
+        Verdict::Early(transaction) | Verdict::Unclear(transaction) => {
+            Learnt::Contradiction(transaction.to_text())
+        }
+        Verdict::Open | Verdict::Unreadable => Learnt::Nothing,
+    }
+}

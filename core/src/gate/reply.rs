@@ -1,0 +1,263 @@
+//! What the gate answers: its own refusals, and the finishing of the origin's answers. Spec: docs/protocols.md, "Answers" and "HTTP".
+
+use alloc::string::{String, ToString};
+
+use crate::http::{Headers, ResponseHead};
+use crate::problem::{self, Code};
+
+/// One answer to the client.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// Status and header fields.
+    pub head: ResponseHead,
+    /// What follows.
+    pub body: Body,
+    /// What the log says about it.
+    pub code: Option<Code>,
+    /// Pattern of the priced route that was asked for, for the log.
+    pub route: Option<String>,
+}
+
+/// The body of a reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// Nothing.
+    Empty,
+    /// Text of ours.
+    Text(String),
+    /// What the edge holds: the origin's body, or the stored response.
+    Held,
+}
+
+/// Which routes a reply belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// A priced route: any page may read it.
+    Paid,
+    /// Anything else.
+    Other,
+}
+
+/// Headers that a page of another site may send to a priced route.
+pub const ALLOWED_HEADERS: &str = "PAYMENT-SIGNATURE, X-PAYMENT, Authorization, Payment-Authorization, Accept-Payment, Idempotency-Key, Farebox-Redelivery, SIGN-IN-WITH-X, Access-Control-Expose-Headers, Content-Type, Range, x-correlation-id";
+/// Headers that a page of another site may read from a priced route.
+pub const EXPOSED_HEADERS: &str = "PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE, WWW-Authenticate, Payment-Receipt, Payment-Replayed, Retry-After, x-correlation-id";
+
+impl Reply {
+    /// A refusal as a problem document.
+    #[must_use]
+    pub fn problem(
+        code: Code,
+        audience: Audience,
+        correlation: &str,
+        payment: Option<&str>,
+    ) -> Self {
+        let row = code.row();
+        let mut headers = own_headers(audience, correlation);
+        headers.add("content-type", "application/problem+json");
+        if let Some(secs) = row.retry_after {
+            headers.add("retry-after", &secs.to_string());
+        }
+        let body = problem::document(code, row.status, correlation, payment);
+        Self {
+            head: ResponseHead { status: row.status, headers },
+            body: Body::Text(body),
+            code: Some(code),
+            route: None,
+        }
+    }
+
+    /// The same refusal under another status.
+    #[must_use]
+    pub fn with_status(mut self, status: u16, correlation: &str, payment: Option<&str>) -> Self {
+        if let Some(code) = self.code {
+            self.body = Body::Text(problem::document(code, status, correlation, payment));
+        }
+        self.head.status = status;
+        self
+    }
+
+    /// Adds a header field.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.head.headers.set(&name.to_ascii_lowercase(), value);
+        self
+    }
+
+    /// The answer to OPTIONS on a path with a priced route.
+    #[must_use]
+    pub fn options(allow: &str, correlation: &str) -> Self {
+        let mut headers = own_headers(Audience::Paid, correlation);
+        headers.add("allow", allow);
+        headers.add("access-control-allow-methods", allow);
+        headers.add("access-control-allow-headers", ALLOWED_HEADERS);
+        headers.add("access-control-max-age", "600");
+        Self {
+            head: ResponseHead { status: 204, headers },
+            body: Body::Empty,
+            code: None,
+            route: None,
+        }
+    }
+}
+
+/// What every answer carries that the gate writes itself.
+#[must_use]
+pub fn own_headers(audience: Audience, correlation: &str) -> Headers {
+    let mut headers = Headers::new();
+    headers.add("cache-control", "no-store");
+    headers.add("x-correlation-id", correlation);
+    headers.add("x-content-type-options", "nosniff");
+    if audience == Audience::Paid {
+        headers.add("access-control-allow-origin", "*");
+        headers.add("access-control-expose-headers", EXPOSED_HEADERS);
+    }
+    headers
+}
+
+/// Removes from an origin's answer what only the gate may say: receipts, challenges, cache rules of shared
+/// caches, and absolute redirects that name the origin.
+pub fn scrub(head: &mut ResponseHead, origin: &str) {
+    head.headers.retain(|name, _| !is_ours(name));
+    if let Some(value) = head.headers.get("www-authenticate") {
+        let rest = without_payment_challenges(value);
+        if rest.is_empty() {
+            head.headers.remove("www-authenticate");
+        } else {
+            head.headers.set("www-authenticate", &rest);
+        }
+    }
+    if let Some(location) = head.headers.get("location").and_then(|to| to.strip_prefix(origin))
+        && location.starts_with('/')
+        && !location.starts_with("//")
+    {
+        let location = location.to_string();
+        head.headers.set("location", &location);
+    }
+}
+
+/// Fields that an origin does not send through the gate, lower case.
+pub const NEVER_ANSWERED: &[&str] = &[
+    "payment-required",
+    "payment-response",
+    "x-payment-response",
+    "payment-receipt",
+    "payment-replayed",
+    "settlement-overrides",
+    "extension-responses",
+    "x-correlation-id",
+    "connection",
+    "keep-alive",
+    "transfer-encoding",
+    "trailer",
+    "upgrade",
+];
+
+fn is_ours(name: &str) -> bool {
+    NEVER_ANSWERED.contains(&name) || name.starts_with("farebox-")
+}
+
+/// Marks an answer of a priced route: private, readable by any page unless the origin decided otherwise.
+pub fn finish_paid(head: &mut ResponseHead, correlation: &str) {
+    for name in [
+        "cdn-cache-control",
+        "cloudflare-cdn-cache-control",
+        "surrogate-control",
+        "expires",
+        "age",
+        "pragma",
+    ] {
+        head.headers.remove(name);
+    }
+    head.headers.set("cache-control", "private, no-store");
+    head.headers.set("x-correlation-id", correlation);
+    if head.headers.get("access-control-allow-origin").is_none() {
+        head.headers.add("access-control-allow-origin", "*");
+        head.headers.remove("access-control-allow-credentials");
+    }
+    let exposed = match head.headers.get("access-control-expose-headers") {
+        Some(theirs) => {
+            let mut both = theirs.to_string();
+            both.push_str(", ");
+            both.push_str(EXPOSED_HEADERS);
+            both
+        }
+        None => EXPOSED_HEADERS.to_string(),
+    };
+    head.headers.set("access-control-expose-headers", &exposed);
+}
+
+/// A `WWW-Authenticate` list without its `Payment` challenges. Spec: RFC 9110 11.6.1.
+fn without_payment_challenges(list: &str) -> String {
+    let mut kept = String::new();
+    let mut dropping = false;
+    for element in elements(list) {
+        if let Some(scheme) = scheme_of(element) {
+            dropping = scheme.eq_ignore_ascii_case("payment");
+        }
+        if !dropping && !element.is_empty() {
+            if !kept.is_empty() {
+                kept.push_str(", ");
+            }
+            kept.push_str(element);
+        }
+    }
+    kept
+}
+
+/// The elements of a list; commas inside quoted strings do not count.
+fn elements(list: &str) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut escaped) = (false, false);
+    list.split(move |c: char| {
+        if escaped {
+            escaped = false;
+        } else if quoted && c == '\\' {
+            escaped = true;
+        } else if c == '"' {
+            quoted = !quoted;
+        } else if c == ',' && !quoted {
+            return true;
+        }
+        false
+    })
+    .map(|element| element.trim_matches([' ', '\t']))
+}
+
+/// The scheme, if this element begins a challenge: a token alone, or a token and a space that is not part of
+/// a parameter.
+fn scheme_of(element: &str) -> Option<&str> {
+    let end = element.find([' ', '\t', '=']).unwrap_or(element.len());
+    let (name, rest) = element.split_at_checked(end)?;
+    let rest = rest.trim_start_matches([' ', '\t']);
+    (!name.is_empty() && !rest.starts_with('=')).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_payment_challenges_leave_the_list() {
+        let table = [
+            ("Basic realm=\"a, Payment b\"", "Basic realm=\"a, Payment b\""),
+            ("Payment id=\"1\", realm=\"x\"", ""),
+            ("Basic realm=\"a\", Payment id=\"1\", method=\"m\"", "Basic realm=\"a\""),
+            ("payment id=\"1\", Bearer, Digest a=1, b = 2", "Bearer, Digest a=1, b = 2"),
+            ("Payments x=1", "Payments x=1"),
+            ("Basic realm=\"\\\", Payment \"", "Basic realm=\"\\\", Payment \""),
+        ];
+        for (list, rest) in table {
+            assert_eq!(without_payment_challenges(list), rest, "{list}");
+        }
+    }
+
+    #[test]
+    fn an_origin_cannot_speak_for_the_gate() {
+        let mut head = ResponseHead::from_text(
+            "302\npayment-response: x\nfarebox-payer: y\npayment-required: z\nlocation: http://origin.test/next\nset-cookie: a=1",
+        )
+        .unwrap();
+        scrub(&mut head, "http://origin.test");
+        assert_eq!(head.headers.to_lines(), "set-cookie: a=1\nlocation: /next\n");
+    }
+}

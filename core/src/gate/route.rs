@@ -1,0 +1,324 @@
+//! The route table: which rule a method and a target land on, and whether an origin could read the target dearer.
+//!
+//! A pattern decides first, the method second: the most specific pattern that matches the path is the only one
+//! asked, so a method it does not list is refused and never falls through to a cheaper pattern.
+//! Order of calls: [`Pattern::parse`], [`Methods::list`], [`RouteTable::new`] once; [`RouteTable::find`] per request.
+//!
+//! Assumptions:
+//! - Two amounts compare only when their `asset` texts are equal, so `asset` names network and contract alike.
+
+mod methods;
+mod pattern;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cmp::Ordering;
+use core::fmt;
+
+pub use self::methods::{Methods, MethodsError};
+use self::pattern::Spelling;
+pub use self::pattern::{Pattern, PatternError};
+use crate::gate::path::Target;
+
+/// One line of the route table.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Rule {
+    /// The paths it is about.
+    pub pattern: Pattern,
+    /// The methods it allows there.
+    pub methods: Methods,
+    /// What it asks for.
+    pub ask: Ask,
+}
+
+/// What a rule asks before the request is forwarded.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Ask {
+    /// Nothing: an exception inside a priced prefix, or a path that is listed for its methods.
+    Free,
+    /// A payment.
+    Paid {
+        /// Network and asset, in one spelling per asset.
+        asset: String,
+        /// Atomic units, big endian.
+        amount: [u8; 32],
+    },
+}
+
+impl Ask {
+    /// Whether somebody who owes `self` gets away with less by owing `other`.
+    ///
+    /// Amounts of different assets do not compare and count as more.
+    fn exceeds(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Free, _) => false,
+            (Self::Paid { .. }, Self::Free) => true,
+            (
+                Self::Paid { asset, amount },
+                Self::Paid { asset: other_asset, amount: other_amount },
+            ) => asset != other_asset || amount.cmp(other_amount) == Ordering::Greater,
+        }
+    }
+}
+
+/// What happens to paths that no pattern matches. Spec: docs/configuration.md, `DEFAULT`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Unlisted {
+    /// They are forwarded without payment.
+    Free,
+    /// They are answered 404.
+    Deny,
+}
+
+/// What to do with a request.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Found {
+    /// The rule with this index in the list given to [`RouteTable::new`] decides.
+    Route(usize),
+    /// Forward it without payment.
+    Unlisted,
+    /// Answer 404.
+    Denied,
+    /// Answer 405.
+    MethodNotAllowed {
+        /// The methods of the `Allow` header.
+        allow: Vec<String>,
+    },
+    /// Answer `OPTIONS` here; the path has a paid rule, so the origin is not asked.
+    Options {
+        /// The methods of the `Allow` header, with `OPTIONS`.
+        allow: Vec<String>,
+    },
+    /// Answer 400: some origin could read the target as one that asks more, or is refused.
+    Ambiguous,
+}
+
+/// All rules, most specific pattern first.
+#[derive(Clone, Debug)]
+pub struct RouteTable {
+    rules: Vec<Rule>,
+    groups: Vec<Group>,
+    unlisted: Unlisted,
+    has_capitals: bool,
+}
+
+impl RouteTable {
+    /// Sorts the rules by how specific their patterns are: exact, then `[name]`, then `/*`; longer first.
+    ///
+    /// # Errors
+    /// [`TableError`] for equal patterns with a common method, and for a rule no request can reach.
+    pub fn new(rules: Vec<Rule>, unlisted: Unlisted) -> Result<Self, TableError> {
+        let mut groups: Vec<Group> = Vec::new();
+        for (second, rule) in rules.iter().enumerate() {
+            let Some(group) = groups.iter_mut().find(|group| group.pattern.overlays(&rule.pattern))
+            else {
+                groups.push(Group { pattern: rule.pattern.clone(), rules: Vec::from([second]) });
+                continue;
+            };
+            for &first in &group.rules {
+                if let Some(method) =
+                    rules.get(first).and_then(|other| other.methods.common(&rule.methods))
+                {
+                    return Err(TableError::SamePattern { first, second, method });
+                }
+            }
+            group.rules.push(second);
+        }
+        groups.sort_by_key(|group| group.pattern.specificity());
+        let has_capitals = rules.iter().any(|rule| rule.pattern.has_capitals());
+        let table = Self { rules, groups, unlisted, has_capitals };
+        match (0..table.rules.len()).find(|rule| !table.is_reachable(*rule)) {
+            Some(rule) => Err(TableError::Unreachable { rule }),
+            None => Ok(table),
+        }
+    }
+
+    /// The rules, in the order given.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// What to do with this request. The method is compared byte for byte; `GET` includes `HEAD`.
+    ///
+    /// Spec: docs/protocols.md, "Ambiguous targets".
+    pub fn find(&self, method: &str, target: &Target) -> Found {
+        let group = self.group(target.path().as_bytes(), Spelling::Literal);
+        let literal = self.landing(method, group);
+        let found = match (literal, group) {
+            (Landing::MethodNotAllowed, group) => {
+                return Found::MethodNotAllowed { allow: self.allow(group) };
+            }
+            (Landing::AnsweredOptions, group) => {
+                return Found::Options { allow: self.allow(group) };
+            }
+            (Landing::Rule(rule), _) => Found::Route(rule),
+            (Landing::Forwarded, _) => Found::Unlisted,
+            (Landing::Denied, _) => Found::Denied,
+        };
+        let all_read_alike = target.is_ordinary() && !self.has_capitals;
+        if !all_read_alike && target.any_reading(|path| self.reads_dearer(method, path, literal)) {
+            return Found::Ambiguous;
+        }
+        found
+    }
+
+    /// Whether paths that no pattern matches are forwarded without payment.
+    #[must_use]
+    pub fn forwards_unlisted(&self) -> bool {
+        self.unlisted == Unlisted::Free
+    }
+
+    /// Lower-case path prefixes outside of which plain paths are free.
+    ///
+    /// A path of `a-z 0-9 / _ -` without `//` that starts with none of them is forwarded without payment for
+    /// GET, HEAD, POST, PUT, PATCH and DELETE, provided that unlisted paths are free.
+    pub fn paid_prefixes(&self) -> Vec<String> {
+        let guarded =
+            self.rules.iter().filter(|rule| rule.ask != Ask::Free || !rule.methods.is_all());
+        let mut prefixes: Vec<String> = guarded.map(|rule| rule.pattern.plain_prefix()).collect();
+        prefixes.sort_unstable();
+        prefixes.dedup_by(|longer, shorter| longer.starts_with(shorter.as_str()));
+        prefixes
+    }
+
+    fn group(&self, path: &[u8], spelling: Spelling) -> Option<&Group> {
+        self.groups.iter().find(|group| group.pattern.matches(path, spelling))
+    }
+
+    fn landing(&self, method: &str, group: Option<&Group>) -> Landing {
+        let Some(group) = group else {
+            return match self.unlisted {
+                Unlisted::Free => Landing::Forwarded,
+                Unlisted::Deny => Landing::Denied,
+            };
+        };
+        let mut rules =
+            group.rules.iter().filter_map(|index| Some((*index, self.rules.get(*index)?)));
+        if method == "OPTIONS" {
+            let is_paid = rules.any(|(_, rule)| rule.ask != Ask::Free);
+            return if is_paid { Landing::AnsweredOptions } else { Landing::Forwarded };
+        }
+        match rules.find(|(_, rule)| rule.methods.allows(method)) {
+            Some((index, _)) => Landing::Rule(index),
+            None => Landing::MethodNotAllowed,
+        }
+    }
+
+    fn reads_dearer(&self, method: &str, path: &[u8], literal: Landing) -> bool {
+        let cased = self.group(path, Spelling::Read);
+        let folded = self.group(path, Spelling::ReadIgnoringCase);
+        let is_dearer = |group| self.is_dearer(self.landing(method, group), literal);
+        if is_dearer(cased) || is_dearer(folded) {
+            return true;
+        }
+        // An origin that folds case may serve the lower-case spelling, which can be another route.
+        let same = cased.map(|group| &group.pattern) == folded.map(|group| &group.pattern);
+        !same && is_dearer(self.group(&path.to_ascii_lowercase(), Spelling::Read))
+    }
+
+    fn is_dearer(&self, reading: Landing, literal: Landing) -> bool {
+        match (reading, literal) {
+            // Nothing of these is forwarded, but a priced page in disguise is told so.
+            (reading, Landing::Denied | Landing::MethodNotAllowed | Landing::AnsweredOptions) => {
+                self.ask(reading).exceeds(&Ask::Free)
+            }
+            (Landing::Forwarded, _) => false,
+            (Landing::Rule(_), literal) => self.ask(reading).exceeds(self.ask(literal)),
+            (Landing::Denied | Landing::MethodNotAllowed | Landing::AnsweredOptions, _) => true,
+        }
+    }
+
+    fn ask(&self, landing: Landing) -> &Ask {
+        match landing {
+            Landing::Rule(rule) => self.rules.get(rule).map_or(&Ask::Free, |rule| &rule.ask),
+            Landing::Forwarded
+            | Landing::Denied
+            | Landing::MethodNotAllowed
+            | Landing::AnsweredOptions => &Ask::Free,
+        }
+    }
+
+    fn allow(&self, group: Option<&Group>) -> Vec<String> {
+        let rules = group.into_iter().flat_map(|group| &group.rules);
+        let mut allow: Vec<String> = Vec::new();
+        for rule in rules.filter_map(|rule| self.rules.get(*rule)) {
+            allow.extend(rule.methods.names().map(String::from));
+        }
+        allow.push(String::from("OPTIONS"));
+        allow
+    }
+
+    /// Whether a request made for this rule gets there: a segment no pattern names in place of each `[name]`.
+    fn is_reachable(&self, index: usize) -> bool {
+        let Some(rule) = self.rules.get(index) else {
+            return false;
+        };
+        let mut name = String::from("x");
+        while self.groups.iter().any(|group| group.pattern.names_segment(&name)) {
+            name.push('x');
+        }
+        let deepest = self.groups.iter().map(|group| group.pattern.len()).max().unwrap_or(0);
+        let methods: Vec<&str> = rule.methods.names().collect();
+        rule.pattern.examples(&name, deepest).filter_map(|path| Target::parse(&path).ok()).any(
+            |target| methods.iter().any(|method| self.find(method, &target) == Found::Route(index)),
+        )
+    }
+}
+
+/// Rules of one pattern, which differ by method.
+#[derive(Clone, Debug)]
+struct Group {
+    pattern: Pattern,
+    rules: Vec<usize>,
+}
+
+/// Where one reading of a request ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Landing {
+    Rule(usize),
+    Forwarded,
+    Denied,
+    MethodNotAllowed,
+    AnsweredOptions,
+}
+
+/// Why a list of rules is no table. The operator has to change the rules named, counted from 0.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum TableError {
+    /// Two patterns match the same paths (names of `[name]` and letter case do not count) and share a method.
+    SamePattern {
+        /// The earlier rule.
+        first: usize,
+        /// The later rule.
+        second: usize,
+        /// A method of both.
+        method: String,
+    },
+    /// Every path of this rule belongs to more specific ones, or reads as one that asks more.
+    Unreachable {
+        /// The rule.
+        rule: usize,
+    },
+}
+
+impl fmt::Display for TableError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SamePattern { first, second, method } => {
+                write!(
+                    f,
+                    "routes {first} and {second} match the same paths for {method}; keep one or split the methods"
+                )
+            }
+            Self::Unreachable { rule } => {
+                write!(
+                    f,
+                    "route {rule} is never reached, other routes take all its paths; remove it or them"
+                )
+            }
+        }
+    }
+}
+
+impl core::error::Error for TableError {}

@@ -1,0 +1,149 @@
+//! Which URLs an operator may configure. Spec: docs/configuration.md, "URLs".
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+
+/// An absolute `http` or `https` URL without query, credentials or private host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BaseUrl(String);
+
+impl BaseUrl {
+    /// Reads a URL; trailing slashes are dropped, a path prefix is kept.
+    ///
+    /// # Errors
+    /// A sentence that says what to change.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let (scheme, rest) = text.split_once("://").ok_or("must be an absolute URL")?;
+        let plain = text.bytes().all(|b| b.is_ascii_graphic());
+        if !plain || rest.contains(['?', '#', '\\', '"', '<', '>']) {
+            return Err("must be an absolute URL without query, fragment or spaces");
+        }
+        let authority = rest.split('/').next().unwrap_or_default();
+        if authority.contains('@') {
+            return Err("must not carry credentials; use a secret");
+        }
+        let host =
+            host_of(authority).ok_or("must name a host and, if any, a port from 1 to 65535")?;
+        let local = is_loopback(&host);
+        match scheme {
+            "https" => {}
+            "http" if local => {}
+            "http" => return Err("must be https; http is for loopback hosts only"),
+            _ => return Err("must begin with https://"),
+        }
+        if !local && is_private(&host) {
+            return Err("must not be a private or link-local address");
+        }
+        Ok(Self(text.trim_end_matches('/').to_owned()))
+    }
+
+    /// The URL without a trailing slash.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The host in lower case without brackets, if authority and port are well formed.
+fn host_of(authority: &str) -> Option<String> {
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => {
+            let (host, tail) = rest.split_once(']')?;
+            (host, tail.strip_prefix(':').or_else(|| tail.is_empty().then_some("1"))?)
+        }
+        None => authority.split_once(':').unwrap_or((authority, "1")),
+    };
+    let port: u16 = port.parse().ok()?;
+    let good = |b: u8| b.is_ascii_alphanumeric() || b"-._:".contains(&b);
+    (port > 0 && !host.is_empty() && host.bytes().all(good)).then(|| host.to_ascii_lowercase())
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host == "::1"
+        || octets(host).is_some_and(|[a, ..]| a == 127)
+}
+
+/// Private, link-local, shared and unspecified addresses, and names that resolve inside only.
+fn is_private(host: &str) -> bool {
+    if host.contains(':') {
+        let first = host.split(':').next().unwrap_or_default();
+        let first = u16::from_str_radix(first, 16).unwrap_or(0);
+        return first & 0xe000 != 0x2000;
+    }
+    if let Some([a, b, ..]) = octets(host) {
+        return matches!(
+            (a, b),
+            (0 | 10 | 127, _) | (100, 64..=127) | (169, 254) | (172, 16..=31) | (192, 168)
+        ) || a >= 224;
+    }
+    // Other spellings of numbers (hex, octal, short forms) reach addresses that we did not look at.
+    let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    let numeric = last.starts_with("0x") || last.bytes().all(|b| b.is_ascii_digit());
+    numeric || !host.contains('.') || host.ends_with(".local") || host.ends_with(".internal")
+}
+
+fn octets(host: &str) -> Option<[u8; 4]> {
+    let mut parts = host.split('.').map(|part| {
+        let canonical = part == "0" || !part.starts_with('0');
+        part.parse::<u8>().ok().filter(|_| canonical && !part.starts_with('+'))
+    });
+    let octets = [parts.next()??, parts.next()??, parts.next()??, parts.next()??];
+    parts.next().is_none().then_some(octets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn public_https_and_loopback_are_the_only_hosts() {
+        for good in [
+            "https://api.example.com",
+            "https://api.example.com:8443/base/",
+            "http://127.0.0.1:8545",
+            "http://localhost:1",
+            "http://[::1]:80/x",
+            "https://[2606:4700::1]/",
+            "https://8.8.8.8",
+        ] {
+            assert!(BaseUrl::parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "api.example.com",
+            "ftp://a.example",
+            "http://a.example",
+            "https://u:p@a.example",
+            "https://a.example?x",
+            "https://a.example/#f",
+            "https://10.0.0.1",
+            "https://172.16.0.1",
+            "https://192.168.1.1",
+            "https://169.254.169.254",
+            "https://100.64.0.1",
+            "https://0.0.0.0",
+            "https://[fe80::1]",
+            "https://[fd00::1]",
+            "https://[::]",
+            "https://[::ffff:10.0.0.1]",
+            "https://2130706433",
+            "https://0x7f.1",
+            "https://0177.0.0.1",
+            "https://metadata.internal",
+            "https://intranet",
+            "https://a.example:0",
+            "https://a.example:99999",
+            "https://a b.example",
+            "https://",
+        ] {
+            assert!(BaseUrl::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_path_prefix_is_kept_and_a_trailing_slash_is_not() {
+        let url = BaseUrl::parse("https://api.example.com/base/");
+        assert_eq!(url.as_ref().map(BaseUrl::as_str), Ok("https://api.example.com/base"));
+    }
+}

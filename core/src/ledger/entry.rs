@@ -1,0 +1,296 @@
+//! The state machine of one payment. Total: every state answers every command.
+//!
+//! States and who moves them: docs/design.md, "The ledger". The object loads a row, lets
+//! [`Entry::lapse`] do what an alarm would have done, applies one command and stores the result, in one
+//! synchronous block. Assumptions:
+//! - every command but the claim shows the fence of the last grant; only its holder moves the row on;
+//! - after the first settle call, no report but a checked success ends the doubt.
+
+mod claim;
+mod operator;
+mod recover;
+mod report;
+
+use self::claim::Again;
+pub use self::operator::WrongState;
+pub use self::recover::{Plan, Work};
+
+use super::command::{Answer, Command, Leases, Mode, Payment};
+use super::state::{Lease, State, Undelivered, Why};
+use crate::payment::TxHash;
+use crate::time::UnixTime;
+
+/// What the object knows about the payer's other rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Rows that are worked on.
+    pub active: u32,
+    /// Rows that are not at rest.
+    pub open: u32,
+    /// A row with an unknown outcome, or refused in the last 10 minutes.
+    pub watched: bool,
+    /// A row for the same binding with an unknown outcome.
+    pub unresolved: bool,
+}
+
+/// The record of one payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// What never changes.
+    pub payment: Payment,
+    /// Work times of its route.
+    pub leases: Leases,
+    /// Where it stands.
+    pub state: State,
+    /// The last grant.
+    pub fence: u64,
+    /// Whether a response is stored.
+    pub sealed: bool,
+    /// First sight.
+    pub created: UnixTime,
+    /// What recovery has tried.
+    pub watch: Watch,
+    /// Whether a response was handed to somebody.
+    pub handed: bool,
+}
+
+/// What recovery has tried, and what it compares with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Watch {
+    /// Re-sends by the alarm.
+    pub resends: u32,
+    /// The last look at the chain.
+    pub read: Option<UnixTime>,
+    /// Number of the newest block beside the claim.
+    pub seen_block: Option<u64>,
+}
+
+/// Whether a reported transaction already belongs to another payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It does not.
+    No,
+    /// It does.
+    Yes,
+}
+
+/// What the claim that makes a row is granted.
+pub const FIRST_FENCE: u64 = 1;
+
+/// Most rows of one payer that are not at rest.
+const MAX_OPEN: u32 = 1000;
+
+/// Seconds between two sends of one payment.
+const RESEND_GAP_SECS: u64 = 1;
+
+impl Entry {
+    /// The first claim of a payment.
+    ///
+    /// # Errors
+    /// The answer that the claim gets when no row is made.
+    pub fn open(
+        payment: Payment,
+        leases: Leases,
+        in_flight: u32,
+        standing: Standing,
+        now: UnixTime,
+    ) -> Result<(Self, Answer), Answer> {
+        if let Some(answer) = refusal(standing, in_flight) {
+            return Err(answer);
+        }
+        let state = begin(payment.mode, leases, now);
+        let entry = Self {
+            payment,
+            leases,
+            state,
+            fence: FIRST_FENCE,
+            sealed: false,
+            created: now,
+            watch: Watch::default(),
+            handed: false,
+        };
+        Ok((entry, Answer::Granted { fence: FIRST_FENCE }))
+    }
+
+    /// What an alarm would have done by now: work past its lease is taken from its holder.
+    #[must_use]
+    pub fn lapse(mut self, now: UnixTime) -> Self {
+        let over = |lease: Lease| lease.until <= now;
+        self.state = match self.state {
+            State::Executing(lease) if over(lease) => State::Abandoned,
+            // The doubt began when the lease ended, whenever that is noticed: from then on the header may be
+            // public, and the time in which it may resume by itself runs.
+            State::Settling(lease) if over(lease) => State::Unknown {
+                since: lease.until,
+                transaction: None,
+                sent: lease.until,
+                resend: None,
+            },
+            State::Delivering { transaction, lease, streaming: true } if over(lease) => {
+                State::Manual { why: Why::StreamLost, transaction: Some(transaction) }
+            }
+            State::Delivering { transaction, lease, streaming: false } if over(lease) => {
+                State::RefundDue { transaction, why: Undelivered::Lost, since: lease.until }
+            }
+            State::Unknown { since, transaction, sent, resend: Some(resend) }
+                if resend.until <= now =>
+            {
+                State::Unknown { since, transaction, sent, resend: None }
+            }
+            State::Refused { since, reason, sent, resend: Some(resend) } if resend.until <= now => {
+                State::Refused { since, reason, sent, resend: None }
+            }
+            other => other,
+        };
+        self
+    }
+
+    /// When [`Entry::lapse`] has work to do; the object sets its alarm from this.
+    #[must_use]
+    pub const fn wake_at(&self) -> Option<UnixTime> {
+        match &self.state {
+            State::Executing(lease) | State::Settling(lease) | State::Delivering { lease, .. } => {
+                Some(lease.until)
+            }
+            State::Unknown { resend: Some(resend), .. }
+            | State::Refused { resend: Some(resend), .. } => Some(resend.until),
+            State::Unknown { resend: None, .. }
+            | State::Refused { resend: None, .. }
+            | State::Settled { .. }
+            | State::Delivered { .. }
+            | State::Released
+            | State::Abandoned
+            | State::RefundDue { .. }
+            | State::Void
+            | State::Closed
+            | State::Refunded { .. }
+            | State::Waived { .. }
+            | State::Manual { .. } => None,
+        }
+    }
+
+    /// Carries out one command. `standing` matters to claims, `taken` says whether the reported transaction
+    /// is already recorded for another payment: one transfer never serves two.
+    #[must_use]
+    pub fn apply(
+        self,
+        command: Command,
+        standing: Standing,
+        taken: Taken,
+        now: UnixTime,
+    ) -> (Self, Answer) {
+        match command {
+            Command::Claim { payment, leases, idempotent, in_flight, wallet, last } => {
+                let again = Again { payment: *payment, leases, idempotent, wallet, last };
+                self.claimed(again, refusal(standing, in_flight), now)
+            }
+            Command::Seal { fence, response, seen_block } if fence == self.fence => {
+                self.sees(seen_block).seal(response.is_some(), now)
+            }
+            Command::Outcome { fence, result, client, seen_block } if fence == self.fence => {
+                self.sees(seen_block).outcome(result, client, taken, now)
+            }
+            Command::Learn { learnt, owner } => self.learn(&learnt, owner, now),
+            Command::Fulfil { fence, delivery } if fence == self.fence => {
+                self.fulfil(delivery, now)
+            }
+            Command::Release { fence, why } if fence == self.fence => self.release(why, now),
+            Command::Outcome { result, .. } => (self.with_evidence(&result, taken), Answer::Stale),
+            Command::Seal { .. } | Command::Fulfil { .. } | Command::Release { .. } => {
+                (self, Answer::Stale)
+            }
+        }
+    }
+
+    /// The transaction that this row names as its own.
+    #[must_use]
+    pub const fn transaction(&self) -> Option<TxHash> {
+        match &self.state {
+            State::Settled { transaction, .. }
+            | State::Delivering { transaction, .. }
+            | State::Delivered { transaction }
+            | State::RefundDue { transaction, .. }
+            | State::Refunded { transaction, .. }
+            | State::Waived { transaction, .. } => Some(*transaction),
+            State::Unknown { transaction, .. } | State::Manual { transaction, .. } => *transaction,
+            State::Executing(_)
+            | State::Settling(_)
+            | State::Refused { .. }
+            | State::Released
+            | State::Abandoned
+            | State::Void
+            | State::Closed => None,
+        }
+    }
+
+    /// Whether somebody works on it.
+    #[must_use]
+    pub const fn is_active(&self) -> bool {
+        matches!(self.state, State::Executing(_) | State::Settling(_) | State::Delivering { .. })
+    }
+
+    /// Whether its outcome is unknown, until the authorization has surely expired.
+    #[must_use]
+    pub fn is_unknown(&self, now: UnixTime) -> bool {
+        matches!(self.state, State::Unknown { .. })
+            && now < UnixTime::from_secs(self.payment.valid_before).plus(60)
+    }
+
+    /// Whether its settlement was refused within the last 10 minutes.
+    #[must_use]
+    pub fn is_freshly_refused(&self, now: UnixTime) -> bool {
+        let end = UnixTime::from_secs(self.payment.valid_before).plus(60);
+        matches!(&self.state, State::Refused { since, .. } if now < since.plus(600).min(end))
+    }
+
+    /// Keeps the newest block beside the first claim. A later claimer saw a later block, which is not first sight.
+    fn sees(mut self, block: Option<u64>) -> Self {
+        if self.fence == FIRST_FENCE {
+            self.watch.seen_block = self.watch.seen_block.or(block);
+        }
+        self
+    }
+
+    /// What a holder needs to send the recorded payment once more.
+    fn send_again(&self, fence: u64) -> Answer {
+        Answer::Resend {
+            fence,
+            facilitator: self.payment.facilitator.clone(),
+            request: self.payment.request.clone(),
+            seen_at: self.created.secs(),
+            seen_block: self.watch.seen_block,
+        }
+    }
+
+    fn grant(&mut self) -> u64 {
+        self.fence = self.fence.saturating_add(1);
+        self.fence
+    }
+}
+
+fn begin(mode: Mode, leases: Leases, now: UnixTime) -> State {
+    match mode {
+        Mode::After => State::Executing(Lease { until: now.plus(leases.executing) }),
+        Mode::Before => State::Settling(Lease { until: now.plus(leases.settling) }),
+    }
+}
+
+fn delivering(transaction: TxHash, leases: Leases, now: UnixTime) -> State {
+    State::Delivering {
+        transaction,
+        lease: Lease { until: now.plus(leases.delivering) },
+        streaming: false,
+    }
+}
+
+/// Why a payment may not be begun now, if it may not.
+fn refusal(standing: Standing, in_flight: u32) -> Option<Answer> {
+    let most = if standing.watched { 1 } else { in_flight };
+    if standing.unresolved {
+        Some(Answer::Unresolved)
+    } else if standing.active >= most || standing.open >= MAX_OPEN {
+        Some(Answer::TooManyInFlight)
+    } else {
+        None
+    }
+}

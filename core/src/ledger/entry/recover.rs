@@ -1,0 +1,206 @@
+//! What is done about a row that nobody works on: sent again, looked up on the chain, closed, owed, given up.
+//!
+//! The object asks [`Entry::due`] when and what, does it, and tells [`Entry::rest`], [`Entry::apply`] or
+//! [`Entry::learn`] how it went. Only the chain proves that an authorization is void; without it nothing that may
+//! have been submitted is ever called void or owed by guess.
+
+use alloc::vec::Vec;
+
+use super::Entry;
+use super::claim::RESUME_SECS;
+use crate::ledger::command::{Answer, Learnt, Mode};
+use crate::ledger::state::{Resend, Sender, State, Undelivered, Why};
+use crate::payment::TxHash;
+use crate::time::UnixTime;
+
+/// Seconds before `validBefore` in which a payment is not sent any more.
+const SEND_MARGIN_SECS: u64 = 6;
+/// Seconds after `validBefore` until the chain can prove that an authorization was never used.
+const VOID_MARGIN_SECS: u64 = 60;
+/// Seconds after `validBefore` until a row that was never submitted closes unseen.
+const CLOSE_SECS: u64 = 600;
+/// Seconds of doubt in which the chain is read at the shorter interval.
+const CLOSE_WATCH_SECS: u64 = 600;
+
+/// Recovery times of the configuration, seconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// After each of these the same payment is sent again.
+    pub resend_secs: Vec<u64>,
+    /// Between two looks at the chain: in the first 10 minutes, and later.
+    pub chain_secs: [u64; 2],
+    /// How long a paid request waits to be fetched.
+    pub refund_secs: u64,
+    /// How long a doubt lasts before the operator has to look.
+    pub manual_secs: u64,
+    /// Whether there is a chain to look at.
+    pub reads_chain: bool,
+}
+
+/// What a row needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Its holder's time is over.
+    Lapse,
+    /// The same payment goes to the same facilitator once more.
+    Resend,
+    /// A look at the chain.
+    Read,
+    /// Nobody can look: it closes.
+    Close,
+    /// Nobody came for it: a refund is due.
+    Refund,
+    /// The operator has to look.
+    GiveUp,
+}
+
+impl Entry {
+    /// When this row needs something, and what.
+    #[must_use]
+    pub fn due(&self, plan: &Plan, now: UnixTime) -> Option<(UnixTime, Work)> {
+        if let Some(until) = self.wake_at() {
+            return Some((until, Work::Lapse));
+        }
+        let valid_before = UnixTime::from_secs(self.payment.valid_before);
+        match &self.state {
+            State::Unknown { since, sent, .. } => {
+                let give_up = since.plus(plan.manual_secs);
+                let resend = usize::try_from(self.watch.resends)
+                    .ok()
+                    .and_then(|tries| plan.resend_secs.get(tries))
+                    .map(|secs| sent.plus(*secs))
+                    .filter(|at| at.plus(SEND_MARGIN_SECS) < valid_before);
+                let next = match resend {
+                    Some(at) => (at, Work::Resend),
+                    None if plan.reads_chain => {
+                        (self.next_read(*since, *sent, plan, now), Work::Read)
+                    }
+                    None => (give_up, Work::GiveUp),
+                };
+                Some(if next.0 >= give_up { (give_up, Work::GiveUp) } else { next })
+            }
+            State::Refused { since, .. } if plan.reads_chain => {
+                Some(self.read_or_close(self.next_read(*since, *since, plan, now), plan))
+            }
+            State::Released | State::Abandoned if plan.reads_chain => {
+                let provable = valid_before.plus(VOID_MARGIN_SECS).plus(1);
+                let [_, later] = plan.chain_secs;
+                let again = self.watch.read.map_or(provable, |read| read.plus(later));
+                Some(self.read_or_close(again.max(provable), plan))
+            }
+            State::Refused { .. } | State::Released | State::Abandoned => {
+                Some((valid_before.plus(CLOSE_SECS), Work::Close))
+            }
+            State::Settled { since, .. } => {
+                Some((since.plus(plan.refund_secs).max(valid_before), Work::Refund))
+            }
+            State::Executing(_)
+            | State::Settling(_)
+            | State::Delivering { .. }
+            | State::Delivered { .. }
+            | State::RefundDue { .. }
+            | State::Void
+            | State::Closed
+            | State::Refunded { .. }
+            | State::Waived { .. }
+            | State::Manual { .. } => None,
+        }
+    }
+
+    /// A look at the chain, unless it has told nothing for as long as a doubt may last.
+    fn read_or_close(&self, read: UnixTime, plan: &Plan) -> (UnixTime, Work) {
+        let secs = plan.manual_secs.max(CLOSE_SECS);
+        let close = UnixTime::from_secs(self.payment.valid_before).plus(secs);
+        if read >= close { (close, Work::Close) } else { (read, Work::Read) }
+    }
+
+    /// Every look at the chain in the first minutes, then less often, and again more often once it can be proved void.
+    fn next_read(&self, since: UnixTime, sent: UnixTime, plan: &Plan, now: UnixTime) -> UnixTime {
+        let [soon, later] = plan.chain_secs;
+        let provable =
+            UnixTime::from_secs(self.payment.valid_before).plus(VOID_MARGIN_SECS).plus(1);
+        let Some(read) = self.watch.read else { return sent.plus(soon) };
+        let young = now < since.plus(CLOSE_WATCH_SECS);
+        let next = read.plus(if young { soon } else { later });
+        if read < provable { next.min(provable.max(read.plus(soon))) } else { next }
+    }
+
+    /// Work that needs nobody else: leases, closing, refunds, giving up.
+    #[must_use]
+    pub fn rest(self, work: Work, now: UnixTime) -> Self {
+        let mut entry = self.lapse(now);
+        entry.state = match (work, entry.state) {
+            (Work::Close, State::Refused { .. } | State::Released | State::Abandoned) => {
+                State::Closed
+            }
+            (Work::Refund, State::Settled { transaction, .. }) => {
+                State::RefundDue { transaction, why: Undelivered::NotFetched, since: now }
+            }
+            (Work::GiveUp, State::Unknown { transaction, .. }) => {
+                State::Manual { why: Why::Overdue, transaction }
+            }
+            (_, state) => state,
+        };
+        entry
+    }
+
+    /// Hands the alarm one more send of the same bytes.
+    #[must_use]
+    pub fn resend_by_alarm(mut self, now: UnixTime) -> (Self, Answer) {
+        let State::Unknown { sent, resend: resend @ None, .. } = &mut self.state else {
+            return (self, Answer::Stale);
+        };
+        *sent = now;
+        *resend = Some(Resend { until: now.plus(self.leases.settling), sender: Sender::Stranger });
+        self.watch.resends = self.watch.resends.saturating_add(1);
+        let fence = self.grant();
+        let answer = self.send_again(fence);
+        (self, answer)
+    }
+
+    /// Takes note of what the chain says. Work in progress is left to its holder; `owner` holds what the origin
+    /// gave and still waits. A transfer counts even where another row names its transaction: the reader matched
+    /// this payment's own use with its own `Transfer`, and one transaction may bundle several.
+    pub(super) fn learn(mut self, learnt: &Learnt, owner: bool, now: UnixTime) -> (Self, Answer) {
+        self.watch.read = Some(now);
+        let since = self.doubted_since(now);
+        let rests = matches!(
+            self.state,
+            State::Unknown { resend: None, .. }
+                | State::Refused { resend: None, .. }
+                | State::Released
+                | State::Abandoned
+                | State::Closed
+        );
+        if !rests {
+            return (self, Answer::Recorded);
+        }
+        let doubted = matches!(self.state, State::Unknown { .. } | State::Refused { .. });
+        let transaction = match learnt {
+            Learnt::Captured(text) | Learnt::Contradiction(text) => TxHash::parse(text),
+            Learnt::Void | Learnt::Nothing => None,
+        };
+        let never_ran = matches!(self.state, State::Released) && self.payment.mode == Mode::Before;
+        match (learnt, transaction) {
+            (Learnt::Captured(_), Some(transaction)) => {
+                if doubted {
+                    let to = if owner { Sender::Owner } else { Sender::Stranger };
+                    return self.captured(transaction, to, now);
+                }
+                self.state = if never_ran {
+                    // Somebody else made the header public, nobody knows when: it resumes nothing by itself.
+                    let since = since.minus(RESUME_SECS.saturating_add(1));
+                    State::Settled { transaction, since }
+                } else {
+                    State::RefundDue { transaction, why: Undelivered::LetGo, since }
+                };
+            }
+            (Learnt::Void, _) => self.state = State::Void,
+            (Learnt::Contradiction(_), Some(transaction)) => {
+                self.state = State::Manual { why: Why::PaidBefore, transaction: Some(transaction) };
+            }
+            (Learnt::Captured(_) | Learnt::Contradiction(_) | Learnt::Nothing, _) => {}
+        }
+        (self, Answer::Recorded)
+    }
+}

@@ -1,0 +1,233 @@
+//! What the holder of the fence reports: a sealed response, a settlement's outcome, a delivery, or a failure.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+
+use super::{Entry, RESEND_GAP_SECS, Taken, delivering};
+use crate::ledger::command::{Answer, Client, Delivery, Failure, Mode, Outcome};
+use crate::ledger::state::{Lease, Resend, Sender, State, Undelivered};
+use crate::payment::TxHash;
+use crate::time::UnixTime;
+
+/// Seconds for which a stream's row waits after its last sign of life.
+const STREAM_LEASE_SECS: u64 = 60;
+
+impl Entry {
+    pub(super) fn seal(mut self, stored: bool, now: UnixTime) -> (Self, Answer) {
+        self.state = match self.state {
+            State::Executing(_) => State::Settling(Lease { until: now.plus(self.leases.settling) }),
+            State::Delivering { transaction, .. } if stored => {
+                self.handed = true;
+                State::Delivered { transaction }
+            }
+            State::Delivering { transaction, .. } => State::Delivering {
+                transaction,
+                lease: Lease { until: now.plus(self.leases.delivering) },
+                streaming: true,
+            },
+            _ => return (self, Answer::Stale),
+        };
+        self.sealed = stored;
+        let fence = self.fence;
+        (self, Answer::Granted { fence })
+    }
+
+    pub(super) fn outcome(
+        self,
+        result: Outcome,
+        client: Client,
+        taken: Taken,
+        now: UnixTime,
+    ) -> (Self, Answer) {
+        let sender = match &self.state {
+            State::Settling(_) => Sender::Owner,
+            State::Unknown { resend: Some(resend), .. }
+            | State::Refused { resend: Some(resend), .. } => resend.sender,
+            _ => return (self.with_evidence(&result, taken), Answer::Stale),
+        };
+        let heard = if client == Client::Answered { Sender::Stranger } else { sender };
+        match result {
+            Outcome::Settled(text) => match (TxHash::parse(&text), taken) {
+                (Some(transaction), Taken::No) => self.captured(transaction, heard, now),
+                (hash, _) => self.doubt(hash.filter(|_| taken == Taken::No), client, sender, now),
+            },
+            Outcome::Refused(reason) => self.refused(reason, now),
+            Outcome::Unknown(text) => {
+                let hash = text.as_deref().and_then(TxHash::parse);
+                self.doubt(hash.filter(|_| taken == Taken::No), client, sender, now)
+            }
+        }
+    }
+
+    /// Value moved. What was sealed is delivered, what has not run may run, what was dropped is owed.
+    pub(super) fn captured(
+        mut self,
+        transaction: TxHash,
+        to: Sender,
+        now: UnixTime,
+    ) -> (Self, Answer) {
+        let granted = Answer::Granted { fence: self.fence };
+        let (state, answer) = match (self.payment.mode, self.sealed, to) {
+            (Mode::After, true, Sender::Owner) => {
+                self.handed = true;
+                (State::Delivered { transaction }, granted)
+            }
+            (Mode::After, true, Sender::Heir) => {
+                self.handed = true;
+                let transaction_text = transaction.to_text();
+                (
+                    State::Delivered { transaction },
+                    Answer::Replay { response: String::new(), transaction: transaction_text },
+                )
+            }
+            (Mode::After, true, Sender::Stranger) => {
+                (State::Delivered { transaction }, Answer::AlreadyDelivered)
+            }
+            (Mode::After, false, Sender::Owner) => {
+                let lease = Lease { until: now.plus(self.leases.delivering) };
+                (State::Delivering { transaction, lease, streaming: true }, granted)
+            }
+            (Mode::After, false, Sender::Heir | Sender::Stranger) => (
+                State::RefundDue {
+                    transaction,
+                    why: Undelivered::Dropped,
+                    since: self.doubted_since(now),
+                },
+                Answer::RefundDue,
+            ),
+            (Mode::Before, _, Sender::Owner | Sender::Heir) => {
+                (delivering(transaction, self.leases, now), granted)
+            }
+            (Mode::Before, _, Sender::Stranger) => (
+                State::Settled { transaction, since: self.doubted_since(now) },
+                Answer::AlreadyDelivered,
+            ),
+        };
+        self.state = state;
+        (self, answer)
+    }
+
+    /// A refusal counts only as the first word; after an unknown outcome it proves nothing.
+    fn refused(mut self, reason: String, now: UnixTime) -> (Self, Answer) {
+        match &mut self.state {
+            State::Settling(_) => {
+                let told = reason.clone();
+                self.state = State::Refused {
+                    since: now,
+                    reason,
+                    // The first repeat may send at once; the gap counts from its own send.
+                    sent: now.minus(RESEND_GAP_SECS),
+                    resend: None,
+                };
+                (self, Answer::Refused { reason: told })
+            }
+            State::Refused { reason, resend, .. } => {
+                *resend = None;
+                let reason = reason.to_owned();
+                (self, Answer::Refused { reason })
+            }
+            State::Unknown { resend, .. } => {
+                *resend = None;
+                (self, Answer::Unknown)
+            }
+            _ => (self, Answer::Stale),
+        }
+    }
+
+    /// No definitive answer; the first holder may send once more while its client waits.
+    fn doubt(
+        mut self,
+        hash: Option<TxHash>,
+        client: Client,
+        sender: Sender,
+        now: UnixTime,
+    ) -> (Self, Answer) {
+        let since = self.doubted_since(now);
+        let known = self.transaction();
+        let again = client == Client::WaitsForMore
+            && now.plus(RESEND_GAP_SECS) < UnixTime::from_secs(self.payment.valid_before);
+        let resend = again.then(|| Resend {
+            until: now.plus(self.leases.settling).plus(RESEND_GAP_SECS),
+            sender,
+        });
+        self.state = State::Unknown { since, transaction: hash.or(known), sent: now, resend };
+        if !again {
+            return (self, Answer::Unknown);
+        }
+        let fence = self.grant();
+        let answer = self.send_again(fence);
+        (self, answer)
+    }
+
+    pub(super) fn fulfil(mut self, delivery: Delivery, now: UnixTime) -> (Self, Answer) {
+        let State::Delivering { transaction, .. } = self.state else {
+            return (self, Answer::Stale);
+        };
+        self.state = match delivery {
+            Delivery::Flowing => State::Delivering {
+                transaction,
+                lease: Lease { until: now.plus(STREAM_LEASE_SECS) },
+                streaming: true,
+            },
+            Delivery::Complete | Delivery::ClientLeft => {
+                self.handed = true;
+                State::Delivered { transaction }
+            }
+            Delivery::Broken => {
+                State::RefundDue { transaction, why: Undelivered::Origin, since: now }
+            }
+        };
+        (self, Answer::Recorded)
+    }
+
+    pub(super) fn release(mut self, why: Failure, now: UnixTime) -> (Self, Answer) {
+        let (state, answer) = match (&self.state, why) {
+            (State::Executing(_), Failure::NothingRan) => (State::Released, Answer::Recorded),
+            (State::Executing(_), Failure::Origin) => (State::Abandoned, Answer::Recorded),
+            // `before`: no time was left, or the facilitator is known to be down; nothing was sent.
+            (State::Settling(_), Failure::NothingRan) if self.payment.mode == Mode::Before => {
+                (State::Released, Answer::Recorded)
+            }
+            // The lease ended the work first, and nobody has begun it again since.
+            (State::Released | State::Abandoned, Failure::NothingRan | Failure::Origin) => {
+                return (self, Answer::Recorded);
+            }
+            (State::Executing(_) | State::Released | State::Abandoned, Failure::Submitted) => (
+                State::Unknown { since: now, transaction: None, sent: now, resend: None },
+                Answer::Unknown,
+            ),
+            (State::Delivering { transaction, .. }, _) => (
+                State::RefundDue {
+                    transaction: *transaction,
+                    why: Undelivered::Origin,
+                    since: now,
+                },
+                Answer::RefundDue,
+            ),
+            _ => return (self, Answer::Stale),
+        };
+        self.state = state;
+        (self, answer)
+    }
+
+    /// A report that comes too late moves nothing, but what it names is kept.
+    pub(super) fn with_evidence(mut self, result: &Outcome, taken: Taken) -> Self {
+        if let State::Unknown { transaction: transaction @ None, .. } = &mut self.state
+            && taken == Taken::No
+        {
+            *transaction = match result {
+                Outcome::Settled(text) | Outcome::Unknown(Some(text)) => TxHash::parse(text),
+                Outcome::Refused(_) | Outcome::Unknown(None) => None,
+            };
+        }
+        self
+    }
+
+    /// Since when the header may be public: a later word of the facilitator does not begin that anew.
+    pub(super) fn doubted_since(&self, now: UnixTime) -> UnixTime {
+        match &self.state {
+            State::Unknown { since, .. } | State::Refused { since, .. } => *since,
+            _ => now,
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! What became of an authorization, read from the chain without IO: each request comes with the only value that takes its reply.
+//!
+//! [`Question::ask`] begins; heads, then the authorization's state, then (if it is used) its log, then the receipt: at most
+//! six round trips. A used nonce proves nothing, nor does a transaction that succeeded: only the authorization's own event with its own exact
+//! `Transfer` in one receipt does. [`finding::verdict`] says what follows for the row, [`confirmation`] checks a transaction that a facilitator named,
+//! [`height`] reads the block that counts as first sight. Assumptions:
+//! - the node is the operator's choice: it may lag, lose calls or fail, which is [`Unreadable`], but does not lie;
+//! - blocks up to the node's `safe` one stay; only what stays closes a payment without money.
+
+pub mod confirmation;
+mod evidence;
+pub mod finding;
+pub mod height;
+pub mod search;
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use self::evidence::Evidence;
+use self::finding::{Finality, Finding, Unreadable};
+use self::search::{Cursor, Search, estimate};
+use crate::amount::Amount;
+use crate::encoding::hex;
+use crate::evm::address::Address;
+use crate::evm::rpc::reply::{Block, Log, Receipt, Replies, RpcError};
+use crate::evm::rpc::{At, AuthorizationId, Call, Span, batch};
+use crate::payment::TxHash;
+use crate::time::UnixTime;
+
+/// Seconds by which a block's time may lie before the first sight and count as after it, when no block number was read then.
+pub const SIGHT_SLACK_SECS: u64 = 2;
+
+/// One EIP-3009 payment, as it was first seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The chain's number.
+    pub chain_id: u64,
+    /// The token.
+    pub asset: Address,
+    /// Who pays.
+    pub from: Address,
+    /// Who is paid.
+    pub to: Address,
+    /// Atomic units, exactly.
+    pub value: Amount,
+    /// Chosen by the payer.
+    pub nonce: [u8; 32],
+    /// The newest block when the payment was claimed; later blocks are after first sight.
+    pub seen_block: Option<u64>,
+    /// When it was claimed; decides only where no block was read.
+    pub seen_at: UnixTime,
+    /// A transaction that somebody named; a hint, never evidence.
+    pub known: Option<TxHash>,
+    /// Blocks that must hold a transfer, its own counted; zero means one.
+    pub confirmations: u64,
+    /// What an earlier inquiry searched to no avail.
+    pub cursor: Option<Cursor>,
+}
+
+impl Question {
+    /// The first request, a JSON-RPC body, and what takes its reply.
+    #[must_use]
+    pub fn ask(self) -> (String, Asking) {
+        let stage = Stage::Heads;
+        (batch(&stage.calls(&self)), Asking { question: Box::new(self), stage })
+    }
+
+    fn authorization(&self) -> AuthorizationId {
+        AuthorizationId { asset: self.asset, authorizer: self.from, nonce: self.nonce }
+    }
+
+    /// Whether a block came after the payment was first seen; `time` is that of the block.
+    fn is_after_sight(&self, block: u64, time: Option<UnixTime>) -> bool {
+        match (self.seen_block, time) {
+            (Some(seen), _) => block > seen,
+            (None, Some(time)) => time >= self.seen_at.minus(SIGHT_SLACK_SECS),
+            (None, None) => false,
+        }
+    }
+
+    fn is_confirmed(&self, block: u64, latest: u64) -> bool {
+        latest.saturating_sub(block).saturating_add(1) >= self.confirmations.max(1)
+    }
+}
+
+/// What to do next.
+#[derive(Debug)]
+#[must_use]
+pub enum Next {
+    /// Send this JSON-RPC body and hand over what came.
+    Ask(String, Asking),
+    /// The inquiry is over.
+    Found(Finding),
+}
+
+/// Waits for the reply to one request.
+#[derive(Debug)]
+pub struct Asking {
+    question: Box<Question>,
+    stage: Stage,
+}
+
+impl Asking {
+    /// The body of the reply, or nothing unless it came completely, in time and with status 200.
+    pub fn answered(self, reply: Option<&[u8]>) -> Next {
+        let Some(body) = reply else {
+            return Next::Found(Finding::Unreadable(Unreadable::NoReply));
+        };
+        let Self { question, stage } = self;
+        let calls = stage.calls(&question).len();
+        let turn =
+            Replies::read(body, calls).map_err(Unreadable::from).and_then(|replies| match stage {
+                Stage::Heads => heads(&question, &replies),
+                Stage::States(heads) => states(&question, heads, &replies),
+                Stage::Logs { heads, search, spans, round } => {
+                    logs(&question, heads, search, &spans, round, &replies)
+                }
+                Stage::Receipts { heads, places } => receipts(&question, heads, &places, &replies),
+            });
+        match turn {
+            Ok(Turn::Ask(stage)) => {
+                Next::Ask(batch(&stage.calls(&question)), Self { question, stage })
+            }
+            Ok(Turn::Found(finding)) => Next::Found(finding),
+            Err(error) => Next::Found(Finding::Unreadable(error)),
+        }
+    }
+}
+
+/// What the reply to a stage leads to.
+enum Turn {
+    Ask(Stage),
+    Found(Finding),
+}
+
+/// What was asked last.
+#[derive(Debug)]
+enum Stage {
+    /// Which blocks there are, and the receipt of the known transaction.
+    Heads,
+    /// Whether the authorization is used.
+    States(Heads),
+    /// Where.
+    Logs { heads: Heads, search: Search, spans: Vec<Span>, round: u8 },
+    /// What else those transactions did, and when.
+    Receipts { heads: Heads, places: Vec<Place> },
+}
+
+/// The newest block and the safe one.
+#[derive(Clone, Copy, Debug)]
+struct Heads {
+    latest: u64,
+    safe: Option<Block>,
+}
+
+impl Heads {
+    fn finality(&self, block: u64) -> Finality {
+        match self.safe {
+            Some(safe) if block <= safe.number => Finality::Safe,
+            Some(_) | None => Finality::Latest,
+        }
+    }
+}
+
+/// A transaction and its block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    transaction: [u8; 32],
+    block: u64,
+}
+
+impl Stage {
+    fn calls(&self, question: &Question) -> Vec<Call> {
+        let authorization = question.authorization();
+        let mut calls = Vec::new();
+        match self {
+            Self::Heads => {
+                calls.extend([Call::ChainId, Call::BlockNumber, Call::Block(At::Safe)]);
+                calls.extend(question.known.map(|known| Call::Receipt(*known.as_bytes())));
+            }
+            // By number, so that state and time are those of one block.
+            Self::States(Heads { latest, safe }) => {
+                let latest = At::Number(*latest);
+                calls.push(Call::AuthorizationState { authorization, at: latest });
+                calls.extend(safe.map(|safe| Call::AuthorizationState {
+                    authorization,
+                    at: At::Number(safe.number),
+                }));
+                calls.extend(question.seen_block.is_none().then_some(Call::Block(latest)));
+            }
+            Self::Logs { spans, .. } => calls.extend(
+                spans.iter().map(|span| Call::AuthorizationLogs { authorization, span: *span }),
+            ),
+            Self::Receipts { places, .. } => {
+                for place in places {
+                    calls.push(Call::Receipt(place.transaction));
+                }
+                if question.seen_block.is_none() {
+                    calls.extend(places.iter().map(|place| Call::Block(At::Number(place.block))));
+                }
+            }
+        }
+        calls
+    }
+}
+
+fn heads(question: &Question, replies: &Replies) -> Result<Turn, Unreadable> {
+    let chain = replies.quantity(0)?;
+    if chain != question.chain_id {
+        return Err(Unreadable::WrongChain(chain));
+    }
+    let safe = optional(replies.block(2))?.flatten();
+    // The node may have grown between two answers of one batch.
+    let latest = replies.quantity(1)?.max(safe.map_or(0, |safe| safe.number));
+    let known = question.known.and_then(|known| {
+        // The log search finds what this hint does not.
+        let receipt = replies.receipt(3, known.as_bytes()).ok().flatten()?;
+        let place = Place { transaction: *known.as_bytes(), block: receipt.block };
+        matches!(Evidence::of(&receipt, question), Evidence::Paid { .. })
+            .then_some((place, receipt))
+    });
+    let Some((place, receipt)) = known else {
+        return Ok(Turn::Ask(Stage::States(Heads { latest, safe })));
+    };
+    let heads = Heads { latest: latest.max(place.block), safe };
+    if question.seen_block.is_none() {
+        return Ok(Turn::Ask(Stage::Receipts { heads, places: Vec::from([place]) }));
+    }
+    conclude(question, heads, &[(place, receipt, None)]).map(Turn::Found)
+}
+
+fn states(question: &Question, heads: Heads, replies: &Replies) -> Result<Turn, Unreadable> {
+    let is_used = replies.flag(0)?;
+    let is_used_safely = match heads.safe {
+        Some(_) => optional(replies.flag(1))?,
+        None => None,
+    };
+    if !is_used {
+        return match is_used_safely {
+            Some(true) => Err(Unreadable::Contradictory),
+            Some(false) => {
+                Ok(Turn::Found(Finding::Unused { safe_time: heads.safe.map(|safe| safe.time) }))
+            }
+            None => Ok(Turn::Found(Finding::Unused { safe_time: None })),
+        };
+    }
+    let search = match (question.cursor, question.seen_block) {
+        (Some(cursor), _) => Search::resuming(cursor, heads.latest),
+        (None, Some(seen)) => Search::beginning(seen.saturating_add(1), heads.latest),
+        (None, None) => {
+            let index = if heads.safe.is_some() { 2 } else { 1 };
+            let latest = block(replies, index, heads.latest)?;
+            let sight = question.seen_at.minus(SIGHT_SLACK_SECS);
+            Search::beginning(estimate(sight, heads.safe, latest), heads.latest)
+        }
+    };
+    look(heads, search, 1)
+}
+
+/// Asks for the next logs, while there are blocks left and rounds to go.
+fn look(heads: Heads, mut search: Search, round: u8) -> Result<Turn, Unreadable> {
+    if round > MAX_LOG_ROUNDS {
+        let cursor = search.cursor(heads.safe.map(|safe| safe.number));
+        return Ok(Turn::Found(Finding::Searching { cursor }));
+    }
+    let spans = search.advance();
+    if spans.is_empty() {
+        // Used, and no block says so.
+        return Err(Unreadable::Contradictory);
+    }
+    Ok(Turn::Ask(Stage::Logs { heads, search, spans, round }))
+}
+
+fn logs(
+    question: &Question,
+    heads: Heads,
+    search: Search,
+    spans: &[Span],
+    round: u8,
+    replies: &Replies,
+) -> Result<Turn, Unreadable> {
+    let authorization = question.authorization();
+    let mut places: Vec<Place> = Vec::new();
+    let mut failure = None;
+    for (index, span) in spans.iter().enumerate() {
+        match replies.authorization_logs(index, &authorization, *span) {
+            Ok(logs) => {
+                for Log { transaction, block, .. } in logs {
+                    let place = Place { transaction, block };
+                    if !places.contains(&place) {
+                        places.push(place);
+                    }
+                }
+            }
+            Err(error) => failure = Some(error),
+        }
+    }
+    // What was found counts even where other blocks, long pruned perhaps, could not be read.
+    match (places.len(), failure) {
+        (0, Some(error)) => Err(error.into()),
+        (0, None) => look(heads, search, round.saturating_add(1)),
+        (1..=MAX_PLACES, _) => Ok(Turn::Ask(Stage::Receipts { heads, places })),
+        _ => Err(Unreadable::Contradictory),
+    }
+}
+
+fn receipts(
+    question: &Question,
+    heads: Heads,
+    places: &[Place],
+    replies: &Replies,
+) -> Result<Turn, Unreadable> {
+    let mut found = Vec::new();
+    for (index, place) in places.iter().enumerate() {
+        let receipt =
+            replies.receipt(index, &place.transaction)?.ok_or(Unreadable::Contradictory)?;
+        if receipt.block != place.block {
+            return Err(Unreadable::Contradictory);
+        }
+        let time = match question.seen_block {
+            Some(_) => None,
+            None => Some(block(replies, places.len().saturating_add(index), place.block)?.time),
+        };
+        found.push((*place, receipt, time));
+    }
+    conclude(question, heads, &found).map(Turn::Found)
+}
+
+/// The strongest thing that any of the receipts proves.
+fn conclude(
+    question: &Question,
+    heads: Heads,
+    found: &[(Place, Receipt, Option<UnixTime>)],
+) -> Result<Finding, Unreadable> {
+    let mut best: Option<(u8, Finding)> = None;
+    for (Place { transaction, block }, receipt, time) in found {
+        let (block, finality) = (*block, heads.finality(*block));
+        let transaction = hash(transaction)?;
+        let (rank, finding) = match Evidence::of(receipt, question) {
+            Evidence::Paid { log_index } if question.is_after_sight(block, *time) => {
+                if question.is_confirmed(block, heads.latest) {
+                    (5, Finding::Transferred { transaction, block, log_index })
+                } else {
+                    (4, Finding::Unconfirmed { transaction })
+                }
+            }
+            Evidence::Paid { .. } => (3, Finding::TransferredBefore { transaction, finality }),
+            Evidence::Unclear => (2, Finding::Unclear { transaction, finality }),
+            Evidence::Elsewhere => (1, Finding::UsedElsewhere { finality }),
+            Evidence::Cancelled => (0, Finding::Cancelled { finality }),
+            Evidence::Unrelated => continue,
+        };
+        if best.as_ref().is_none_or(|(most, _)| rank > *most) {
+            best = Some((rank, finding));
+        }
+    }
+    best.map(|(_, finding)| finding).ok_or(Unreadable::Contradictory)
+}
+
+/// The block `number`, which the node had a moment ago.
+fn block(replies: &Replies, index: usize, number: u64) -> Result<Block, Unreadable> {
+    replies.block(index)?.filter(|block| block.number == number).ok_or(Unreadable::Contradictory)
+}
+
+/// An answer that some nodes do not give: without it nothing is concluded from safe blocks.
+fn optional<T>(answer: Result<T, RpcError>) -> Result<Option<T>, RpcError> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(RpcError::Refused(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn hash(bytes: &[u8; 32]) -> Result<TxHash, Unreadable> {
+    TxHash::parse(&hex::encode_prefixed(bytes))
+        .ok_or(Unreadable::Rpc(RpcError::Shape("transactionHash")))
+}
+
+/// Most requests for logs in one inquiry, so that it ends after six round trips.
+const MAX_LOG_ROUNDS: u8 = 3;
+/// Most transactions that one authorization's logs may come from.
+const MAX_PLACES: usize = 4;

@@ -1,0 +1,121 @@
+//! Own confirmation: whether the transaction that a facilitator named is this payment, `confirm = "chain"`.
+//!
+//! One round trip, two where no block was read at first sight. The caller asks again after [`NotYet`](Confirmation::NotYet) and
+//! [`Unreadable`](Confirmation::Unreadable); what it never confirms is unknown, not refused.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::Question;
+use super::evidence::Evidence;
+use super::finding::Unreadable;
+use crate::evm::rpc::reply::{Receipt, Replies};
+use crate::evm::rpc::{At, Call, batch};
+use crate::payment::TxHash;
+
+/// What the chain says about the named transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Confirmation {
+    /// It is this payment, in enough blocks.
+    Confirmed {
+        /// Its block.
+        block: u64,
+        /// Place of the `Transfer` among the events of the block.
+        log_index: u64,
+    },
+    /// It is in no block, or in too few.
+    NotYet,
+    /// It is in the chain and does not make this payment, or made it before first sight.
+    Contradicted,
+    /// Nothing can be said.
+    Unreadable(Unreadable),
+}
+
+/// What to do next.
+#[derive(Debug)]
+#[must_use]
+pub enum Step {
+    /// Send this JSON-RPC body and hand over what came.
+    Ask(String, Confirming),
+    /// The answer.
+    Done(Confirmation),
+}
+
+/// Waits for the reply to one request.
+#[derive(Debug)]
+pub struct Confirming {
+    question: Box<Question>,
+    transaction: TxHash,
+    block: Option<u64>,
+}
+
+impl Question {
+    /// The first request about `transaction`, and what takes its reply; [`Question::known`] plays no part.
+    #[must_use]
+    pub fn confirm(self, transaction: TxHash) -> (String, Confirming) {
+        let confirming = Confirming { question: Box::new(self), transaction, block: None };
+        (batch(&confirming.calls()), confirming)
+    }
+}
+
+impl Confirming {
+    /// The body of the reply, or nothing unless it came completely, in time and with status 200.
+    pub fn answered(self, reply: Option<&[u8]>) -> Step {
+        match self.read(reply) {
+            Ok(Reading::Done(confirmation)) => Step::Done(confirmation),
+            Ok(Reading::NeedsTime { block }) => {
+                let again = Self { block: Some(block), ..self };
+                Step::Ask(batch(&again.calls()), again)
+            }
+            Err(error) => Step::Done(Confirmation::Unreadable(error)),
+        }
+    }
+
+    fn calls(&self) -> Vec<Call> {
+        let receipt = Call::Receipt(*self.transaction.as_bytes());
+        let mut calls = Vec::from([Call::ChainId, Call::BlockNumber, receipt]);
+        calls.extend(self.block.map(|block| Call::Block(At::Number(block))));
+        calls
+    }
+
+    fn read(&self, reply: Option<&[u8]>) -> Result<Reading, Unreadable> {
+        let replies = Replies::read(reply.ok_or(Unreadable::NoReply)?, self.calls().len())?;
+        let chain = replies.quantity(0)?;
+        if chain != self.question.chain_id {
+            return Err(Unreadable::WrongChain(chain));
+        }
+        let latest = replies.quantity(1)?;
+        let Some(receipt) = replies.receipt(2, self.transaction.as_bytes())? else {
+            return Ok(Reading::Done(Confirmation::NotYet));
+        };
+        let Evidence::Paid { log_index } = Evidence::of(&receipt, &self.question) else {
+            return Ok(Reading::Done(Confirmation::Contradicted));
+        };
+        let Receipt { block, .. } = receipt;
+        let time = match (self.question.seen_block, self.block) {
+            (Some(_), _) => None,
+            (None, None) => return Ok(Reading::NeedsTime { block }),
+            (None, Some(asked)) => {
+                let dated = replies.block(3)?.ok_or(Unreadable::Contradictory)?;
+                if asked != block || dated.number != block {
+                    return Err(Unreadable::Contradictory);
+                }
+                Some(dated.time)
+            }
+        };
+        Ok(Reading::Done(if !self.question.is_after_sight(block, time) {
+            Confirmation::Contradicted
+        } else if self.question.is_confirmed(block, latest.max(block)) {
+            Confirmation::Confirmed { block, log_index }
+        } else {
+            Confirmation::NotYet
+        }))
+    }
+}
+
+/// What one reply leads to.
+enum Reading {
+    Done(Confirmation),
+    NeedsTime { block: u64 },
+}

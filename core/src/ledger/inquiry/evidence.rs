@@ -1,0 +1,93 @@
+//! What one receipt proves about one authorization.
+
+use alloc::vec::Vec;
+
+use super::Question;
+use crate::amount::Amount;
+use crate::evm::rpc::reply::{Log, Receipt, Standing, Status};
+use crate::evm::rpc::{AUTHORIZATION_CANCELED, AUTHORIZATION_USED, TRANSFER};
+
+/// The meaning of a receipt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Evidence {
+    /// The authorization was used and its own `Transfer` moved exactly the value from payer to payee.
+    Paid {
+        /// Place of that `Transfer` among the events of its block.
+        log_index: u64,
+    },
+    /// The payer took the authorization back.
+    Cancelled,
+    /// The nonce was used and nothing like this payment was moved.
+    Elsewhere,
+    /// The nonce was used and such a `Transfer` is there, but not as the one that belongs to it, or one that is no standard one.
+    Unclear,
+    /// It does not speak of this authorization.
+    Unrelated,
+}
+
+impl Evidence {
+    /// Reads a receipt.
+    ///
+    /// The `Transfer` that belongs to a use is the token's first one after it and before the token's next use, so one
+    /// `Transfer` never serves two authorizations of a batch. A token that reports the other way round is understood where
+    /// nothing can be confused: one use, one `Transfer`. Spec: EIP-3009, reference implementation.
+    pub(super) fn of(receipt: &Receipt, question: &Question) -> Self {
+        if receipt.status != Status::Succeeded {
+            return Self::Unrelated;
+        }
+        let logs: Vec<&Log> = receipt
+            .logs
+            .iter()
+            .filter(|log| log.standing == Standing::Included && log.address == question.asset)
+            .collect();
+        let authorization = question.authorization();
+        let own = |log: &Log| log.is_event(&AUTHORIZATION_USED, &authorization);
+        let exact = |log: &Log| is_exact(log, question);
+
+        let following = logs.iter().enumerate().filter(|(_, log)| own(log)).find_map(|(at, _)| {
+            let after = logs.iter().skip(at.saturating_add(1));
+            after
+                .take_while(|log| !is_use(log))
+                .find(|log| is_transfer(log))
+                .filter(|log| exact(log))
+        });
+        if let Some(transfer) = following {
+            return Self::Paid { log_index: transfer.index };
+        }
+        if !logs.iter().any(|log| own(log)) {
+            let cancelled =
+                logs.iter().any(|log| log.is_event(&AUTHORIZATION_CANCELED, &authorization));
+            return if cancelled { Self::Cancelled } else { Self::Unrelated };
+        }
+        let uses = logs.iter().filter(|log| is_use(log)).count();
+        let transfers: Vec<&Log> = logs.iter().copied().filter(|log| is_transfer(log)).collect();
+        match transfers.as_slice() {
+            [transfer] if uses == 1 && exact(transfer) => Self::Paid { log_index: transfer.index },
+            // A `Transfer` that cannot be read may be the payment's: it must not close it as unpaid.
+            transfers if transfers.iter().any(|log| exact(log) || !is_standard(log)) => {
+                Self::Unclear
+            }
+            _ => Self::Elsewhere,
+        }
+    }
+}
+
+fn is_use(log: &Log) -> bool {
+    log.topics.first() == Some(&AUTHORIZATION_USED)
+}
+
+fn is_transfer(log: &Log) -> bool {
+    log.topics.first() == Some(&TRANSFER)
+}
+
+/// Whether it has the form that ERC-20 gives to a `Transfer`.
+fn is_standard(log: &Log) -> bool {
+    log.topics.len() == 3 && log.data.len() == 32
+}
+
+/// Whether it is the `Transfer` of exactly this payment.
+fn is_exact(log: &Log, question: &Question) -> bool {
+    log.topics == [TRANSFER, question.from.to_word(), question.to.to_word()]
+        && <[u8; 32]>::try_from(log.data.as_slice())
+            .is_ok_and(|word| Amount::from_be_bytes(word) == question.value)
+}

@@ -1,0 +1,84 @@
+//! Where the log of a used authorization is looked for: both ways from the first sight, a bounded number of blocks at a time.
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::evm::rpc::reply::Block;
+use crate::evm::rpc::{MAX_SPAN_BLOCKS, Span};
+use crate::time::UnixTime;
+
+/// Blocks that were searched to no avail, so that the next inquiry goes on from there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor {
+    /// The lowest block searched.
+    pub low: u64,
+    /// The block after the highest one searched.
+    pub high: u64,
+}
+
+/// One search up to a fixed newest block.
+#[derive(Debug)]
+pub(super) struct Search {
+    low: u64,
+    high: u64,
+    latest: u64,
+}
+
+impl Search {
+    /// Begins beside the block `first`, most likely just below the log.
+    pub(super) fn beginning(first: u64, latest: u64) -> Self {
+        let first = first.min(latest.saturating_add(1));
+        Self { low: first, high: first, latest }
+    }
+
+    /// Goes on where an earlier search ended.
+    pub(super) fn resuming(cursor: Cursor, latest: u64) -> Self {
+        let high = cursor.high.min(latest.saturating_add(1));
+        Self { low: cursor.low.min(high), high, latest }
+    }
+
+    /// The next spans, most likely first, which count as searched from now on; none when every block was.
+    ///
+    /// Upward before downward: an authorization is nearly always used after it was shown, and soon.
+    pub(super) fn advance(&mut self) -> Vec<Span> {
+        let mut spans = Vec::new();
+        while spans.len() < MAX_SPANS - 1
+            && let Some(span) = Span::upward(self.high, self.latest)
+        {
+            self.high = span.last().saturating_add(1);
+            spans.push(span);
+        }
+        let most = if spans.is_empty() { MAX_SPANS } else { spans.len().saturating_add(1) };
+        while spans.len() < most
+            && let Some(last) = self.low.checked_sub(1)
+        {
+            let span = Span::downward(last);
+            self.low = span.first();
+            spans.push(span);
+        }
+        spans
+    }
+
+    /// What need not be searched again; blocks that may still be replaced do.
+    pub(super) fn cursor(&self, safe: Option<u64>) -> Option<Cursor> {
+        let settled = safe.unwrap_or_else(|| self.latest.saturating_sub(MAX_SPAN_BLOCKS));
+        let high = self.high.min(settled.saturating_add(1));
+        (self.low < high).then_some(Cursor { low: self.low, high })
+    }
+}
+
+/// Roughly the first block at `time`, judged by the pace between two others; a guess far off costs only queries.
+pub(super) fn estimate(time: UnixTime, safe: Option<Block>, latest: Block) -> u64 {
+    let secs = latest.time.secs_since(time);
+    let back = safe
+        .and_then(|safe| {
+            let blocks = latest.number.saturating_sub(safe.number);
+            secs.saturating_mul(blocks).checked_div(latest.time.secs_since(safe.time))
+        })
+        .unwrap_or(secs);
+    latest.number.saturating_sub(back)
+}
+
+/// Most queries for logs in one batch.
+const MAX_SPANS: usize = 6;

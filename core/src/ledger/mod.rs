@@ -1,0 +1,16 @@
+//! The record of one payment: what it may become, and what crosses between Worker and ledger object.
+//!
+//! [`state`] says where a payment stands, [`entry`] moves it, [`command`] the messages, [`row`] the stored form,
+//! [`inquiry`] what the chain knows of it, [`read`] how a receipt is looked up, [`report`] what an operator asks.
+
+pub mod command;
+pub mod entry;
+pub mod inquiry;
+pub mod read;
+pub mod report;
+pub mod row;
+pub mod state;
+
+pub use command::{Answer, Command, Envelope, Payment, Told};
+pub use entry::{Entry, Standing};
+pub use state::State;

@@ -1,0 +1,89 @@
+//! How a row is found by its receipt id, and what of it may leave the object. Reads move nothing.
+//!
+//! The message is told from an [`Envelope`](super::Envelope) by its member `read`. The object looks the row up by
+//! `payer` and `key` where they are given, else by `receipt`, and answers [`Found`]; `receipt` has to agree always.
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+
+use serde::{Deserialize, Serialize};
+
+use super::entry::Entry;
+
+/// The message to an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Read {
+    /// [`VERSION`](super::command::VERSION).
+    pub v: u8,
+    /// Which row.
+    pub read: Wanted,
+}
+
+/// Which row is wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// Receipt id.
+    pub receipt: String,
+    /// Lower-case address, where it is known.
+    pub payer: Option<String>,
+    /// 64 hex digits, where they are known.
+    pub key: Option<String>,
+}
+
+/// What the object says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// The row, if it is here.
+    pub row: Option<Box<Facts>>,
+}
+
+/// What a receipt is written from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// Lower-case address.
+    pub payer: String,
+    /// 64 hex digits.
+    pub key: String,
+    /// Name of the state.
+    pub state: String,
+    /// Keyed hash of the identifier of the first request.
+    pub secret: Option<String>,
+    /// Receipt id, as recorded.
+    pub receipt: String,
+    /// Route pattern.
+    pub route: String,
+    /// The URL as it was asked for; empty in rows of a version that did not keep it.
+    pub url: String,
+    /// CAIP-2 network.
+    pub network: String,
+    /// Token address.
+    pub asset: String,
+    /// Atomic units, decimal text.
+    pub amount: String,
+    /// Recipient.
+    pub pay_to: String,
+    /// The settlement's transaction.
+    pub transaction: Option<String>,
+}
+
+impl Facts {
+    /// The facts of one row.
+    #[must_use]
+    pub fn of(payer: &str, key: &str, entry: &Entry) -> Self {
+        let payment = &entry.payment;
+        Self {
+            payer: payer.to_string(),
+            key: key.to_string(),
+            state: entry.state.name(),
+            secret: payment.secret.clone(),
+            receipt: payment.receipt.clone(),
+            route: payment.route.clone(),
+            url: payment.url.clone(),
+            network: payment.network.clone(),
+            asset: payment.asset.clone(),
+            amount: payment.amount.clone(),
+            pay_to: payment.pay_to.clone(),
+            transaction: entry.transaction().map(|hash| hash.to_text()),
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! What an operator asks of a ledger object, and what it is told: owned, versioned JSON.
+//!
+//! The message is told from an [`Envelope`](super::Envelope) by its member `operator`. Only [`Errand::Decide`] and
+//! [`Errand::Meter`] write. Sums of money are kept by [`tally`].
+
+pub mod tally;
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use self::tally::Sum;
+use crate::payment::TxHash;
+
+/// The message to an object.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Order {
+    /// [`VERSION`](super::command::VERSION).
+    pub v: u8,
+    /// What to do.
+    pub operator: Errand,
+}
+
+/// What to do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Errand {
+    /// Rows, newest first.
+    List {
+        /// Which.
+        filter: Filter,
+        /// Only rows behind this one.
+        after: Option<Mark>,
+        /// At most so many.
+        limit: u32,
+    },
+    /// Rows by payer and key, which costs the same however many there are.
+    Page {
+        /// Which.
+        filter: Filter,
+        /// Only rows behind this one.
+        after: Option<Mark>,
+        /// At most so many.
+        limit: u32,
+    },
+    /// The row with this receipt id, with its transitions.
+    Find {
+        /// Receipt id.
+        id: String,
+    },
+    /// Sums over at most a few thousand rows, by payer and key.
+    Sum {
+        /// Which.
+        filter: Filter,
+        /// Only rows behind this one.
+        after: Option<Mark>,
+    },
+    /// How many rows are in which state.
+    Count,
+    /// Moves the row with this receipt id.
+    Decide {
+        /// Receipt id.
+        id: String,
+        /// How.
+        decision: Decision,
+    },
+    /// Adds to the approximate counters, and tells them all.
+    Meter {
+        /// Name with its labels, and what to add.
+        add: Vec<(String, u64)>,
+    },
+}
+
+/// Which rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filter {
+    /// Name of the state.
+    pub state: Option<String>,
+    /// Lower-case address.
+    pub payer: Option<String>,
+    /// Route pattern.
+    pub route: Option<String>,
+    /// Claimed at this second or later.
+    pub from: Option<u64>,
+    /// Claimed before this second.
+    pub to: Option<u64>,
+}
+
+/// The place of a row in an order of rows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// When it was claimed, unix seconds.
+    pub created: u64,
+    /// Lower-case address.
+    pub payer: String,
+    /// 64 hex digits.
+    pub key: String,
+}
+
+/// A row as the operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// Receipt id.
+    pub id: String,
+    /// 64 hex digits.
+    pub key: String,
+    /// Name of the state.
+    pub state: String,
+    /// Lower-case address.
+    pub payer: String,
+    /// Route pattern.
+    pub route: String,
+    /// CAIP-2 network.
+    pub network: String,
+    /// Token address.
+    pub asset: String,
+    /// Atomic units, decimal text.
+    pub amount: String,
+    /// The settlement's transaction.
+    pub transaction: Option<String>,
+    /// Base URL of the facilitator.
+    pub facilitator: String,
+    /// Unix seconds.
+    pub created_at: u64,
+    /// Unix seconds.
+    pub updated_at: u64,
+    /// Why it is in this state, where the state alone does not say.
+    pub reason: Option<String>,
+    /// Lines of `at,from,to,why`; empty where they were not asked for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub history: String,
+}
+
+impl Item {
+    /// The place of the row.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark { created: self.created_at, payer: self.payer.clone(), key: self.key.clone() }
+    }
+
+    /// The row as CSV, in the order of [`CSV_HEAD`].
+    #[must_use]
+    pub fn csv(&self) -> String {
+        let (created, updated) = (self.created_at.to_string(), self.updated_at.to_string());
+        let transaction = self.transaction.as_deref().unwrap_or_default();
+        let reason = self.reason.as_deref().unwrap_or_default();
+        let cells = [
+            &self.id,
+            &self.key,
+            &self.state,
+            &self.payer,
+            &self.route,
+            &self.network,
+            &self.asset,
+            &self.amount,
+            transaction,
+            &self.facilitator,
+            &created,
+            &updated,
+            reason,
+        ];
+        let cells: Vec<String> = cells.iter().map(|text| cell(text)).collect();
+        let mut line = cells.join(",");
+        line.push_str("\r\n");
+        line
+    }
+}
+
+/// First line of an export as CSV.
+pub const CSV_HEAD: &str = "id,key,state,payer,route,network,asset,amount,transaction,facilitator,created_at,updated_at,reason\r\n";
+
+/// One cell: in quotes where it has to be, and with an apostrophe in front where a spreadsheet would compute it.
+///
+/// Spec: RFC 4180 2.6, 2.7.
+#[must_use]
+pub fn cell(text: &str) -> String {
+    let computes = |c: char| {
+        matches!(c, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠')
+    };
+    let formula = text.trim_start_matches(' ').starts_with(computes);
+    if !formula && !text.contains([',', '"', '\r', '\n']) {
+        return text.to_string();
+    }
+    let guard = if formula { "'" } else { "" };
+    format!("\"{guard}{}\"", text.replace('"', "\"\""))
+}
+
+/// What the operator decided about one payment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// This transaction paid back.
+    Refunded(String),
+    /// Nothing is owed, for this reason.
+    Waived(String),
+    /// What a payment under review came to.
+    Resolved {
+        /// The state.
+        to: Resolution,
+        /// In the operator's words.
+        reason: String,
+        /// The settlement's transaction, where the row names none.
+        #[serde(default)]
+        transaction: Option<String>,
+    },
+}
+
+impl Decision {
+    /// How the row's transitions name it.
+    #[must_use]
+    pub fn why(&self) -> String {
+        let text = match self {
+            Self::Refunded(transaction) => {
+                let hash = TxHash::parse(transaction).map(|hash| hash.to_text());
+                return format!("operator: {}", hash.unwrap_or_default());
+            }
+            Self::Waived(reason) | Self::Resolved { reason, .. } => reason,
+        };
+        let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        format!("operator: {line}")
+    }
+}
+
+/// What a payment under review may come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resolution {
+    /// It was paid and served.
+    Delivered,
+    /// It was paid and not served.
+    RefundDue,
+    /// It was paid, not served, and nothing is owed.
+    Waived,
+    /// It was never paid.
+    Void,
+}
+
+impl Resolution {
+    /// Reads a name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "delivered" => Self::Delivered,
+            "refund_due" => Self::RefundDue,
+            "waived" => Self::Waived,
+            "void" => Self::Void,
+            _ => return None,
+        })
+    }
+}
+
+/// What the object says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Report {
+    /// Rows, and whether there are more.
+    Items {
+        /// In the order that was asked for.
+        items: Vec<Item>,
+        /// Whether the limit cut them.
+        more: bool,
+    },
+    /// The row, if it is here.
+    Item(Option<Box<Item>>),
+    /// Sums, and where to go on.
+    Sums {
+        /// One for each network, asset and route.
+        sums: Vec<Sum>,
+        /// The last row that was looked at, unless it was the last of all.
+        after: Option<Mark>,
+    },
+    /// Numbers of rows.
+    Counts {
+        /// State, route, number.
+        rows: Vec<(String, String, u64)>,
+        /// Since when the oldest unknown row is unknown.
+        oldest_unknown: Option<u64>,
+    },
+    /// The row as it is now.
+    Decided(Box<Item>),
+    /// The row is in a state from which this does not lead: its name.
+    WrongState(String),
+    /// The counters.
+    Meters(Vec<(String, u64)>),
+}
+
+/// The transitions of a row, from the lines of its history; a line that is none is left out.
+#[must_use]
+pub fn transitions(history: &str) -> Vec<Transition> {
+    history
+        .lines()
+        .filter_map(|line| {
+            let mut parts = line.splitn(4, ',');
+            Some(Transition {
+                at: parts.next()?.parse().ok()?,
+                from: parts.next()?.to_string(),
+                to: parts.next()?.to_string(),
+                why: parts.next()?.to_string(),
+            })
+        })
+        .collect()
+}
+
+/// One step of a payment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Transition {
+    /// Unix seconds.
+    pub at: u64,
+    /// Name of the state before; `none` for the first.
+    pub from: String,
+    /// Name of the state after.
+    pub to: String,
+    /// What caused it.
+    pub why: String,
+}
+
+/// Every name of a state.
+pub const STATES: [&str; 15] = [
+    "executing",
+    "settling",
+    "unknown",
+    "settled",
+    "delivering",
+    "delivered",
+    "refused",
+    "released",
+    "abandoned",
+    "refund_due",
+    "void",
+    "closed",
+    "refunded",
+    "waived",
+    "manual",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_that_a_spreadsheet_would_compute_are_text() {
+        let cases = [
+            ("plain", "plain"),
+            ("", ""),
+            ("=cmd()", "\"'=cmd()\""),
+            ("+1", "\"'+1\""),
+            ("-1", "\"'-1\""),
+            ("@SUM(A1)", "\"'@SUM(A1)\""),
+            ("\t=1", "\"'\t=1\""),
+            ("  =1", "\"'  =1\""),
+            ("a,b", "\"a,b\""),
+            ("say \"hi\"", "\"say \"\"hi\"\"\""),
+            ("=\"a\"", "\"'=\"\"a\"\"\""),
+            ("a\nb", "\"a\nb\""),
+            ("/a=b", "/a=b"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(cell(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_reason_with_commas_and_line_ends_stays_one_transition() {
+        let decision = Decision::Waived("so, he\nagreed,1".to_string());
+        let history = format!("1,none,manual,claim\n2,manual,waived,{}\n", decision.why());
+        let read = transitions(&history);
+        assert_eq!(read.len(), 2);
+        assert_eq!(read[1].why, "operator: so, he agreed,1");
+        assert_eq!(
+            (read[1].at, read[1].from.as_str(), read[1].to.as_str()),
+            (2, "manual", "waived")
+        );
+    }
+
+    #[test]
+    fn lines_that_are_no_transitions_are_left_out() {
+        assert_eq!(transitions("x\n1,2\n,,,\n"), []);
+    }
+}

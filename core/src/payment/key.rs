@@ -1,0 +1,58 @@
+//! The idempotency identity of one payment.
+
+use core::fmt;
+
+use alloc::string::String;
+
+use crate::encoding::hex;
+use crate::evm::address::Address;
+use crate::evm::keccak::keccak256_parts;
+
+/// Names one authorization: what the chain treats as single-use, never header text and never the signature.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PaymentKey([u8; 32]);
+
+impl PaymentKey {
+    /// The key of an EIP-3009 authorization: chain, token, payer and nonce.
+    #[must_use]
+    pub fn of_authorization(
+        chain_id: u64,
+        asset: &Address,
+        from: &Address,
+        nonce: &[u8; 32],
+    ) -> Self {
+        Self(keccak256_parts(&[
+            b"eip3009",
+            &chain_id.to_be_bytes(),
+            asset.as_bytes(),
+            from.as_bytes(),
+            nonce,
+        ]))
+    }
+
+    /// The key with these bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 32 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// 64 hex digits.
+    #[must_use]
+    pub fn to_hex(&self) -> String {
+        hex::encode(&self.0)
+    }
+}
+
+/// The first 8 hex digits: enough to find a payment in a log, too little to be one.
+impl fmt::Debug for PaymentKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.to_hex();
+        write!(f, "{}", text.get(..8).unwrap_or_default())
+    }
+}

@@ -1,0 +1,106 @@
+//! The page of a 402, a pure function of the offer. No script; every text is escaped.
+
+use alloc::string::String;
+
+/// What the page tells.
+#[derive(Clone, Copy, Debug)]
+pub struct Page<'a> {
+    /// The URL that was asked for.
+    pub url: &'a str,
+    /// Description of the route.
+    pub description: &'a str,
+    /// Price in units of the asset, decimal text.
+    pub price: &'a str,
+    /// Name of the asset.
+    pub asset: &'a str,
+    /// Network.
+    pub network: &'a str,
+    /// Recipient.
+    pub pay_to: &'a str,
+}
+
+/// Policy of the page: nothing is loaded, nothing runs.
+pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Writes the page.
+#[must_use]
+pub fn html(page: &Page<'_>) -> String {
+    let mut out = String::from(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>Payment required</title>\n\
+         <style>body{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:10vh auto;padding:0 1rem}\
+         dt{font-weight:600}dd{margin:0 0 .75rem;overflow-wrap:anywhere}</style>\n\
+         <main>\n<h1>Payment required</h1>\n<p>",
+    );
+    if page.description.is_empty() {
+        out.push_str("This resource has a price.");
+    } else {
+        escape(page.description, &mut out);
+    }
+    out.push_str("</p>\n<dl>\n");
+    for (term, text) in [
+        ("Price", page.price),
+        ("Asset", page.asset),
+        ("Network", page.network),
+        ("Paid to", page.pay_to),
+        ("Resource", page.url),
+    ] {
+        out.push_str("<dt>");
+        out.push_str(term);
+        out.push_str("</dt><dd>");
+        escape(text, &mut out);
+        out.push_str("</dd>\n");
+    }
+    out.push_str(
+        "</dl>\n<p>Programs pay by themselves: the terms are in the <code>PAYMENT-REQUIRED</code> header \
+         (x402 version 2) and, when JSON is asked for, in the body (version 1).</p>\n</main>\n</html>\n",
+    );
+    out
+}
+
+fn escape(text: &str, out: &mut String) {
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            '`' => out.push_str("&#96;"),
+            c if c.is_control() => {}
+            c => out.push(c),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_of_a_page_becomes_markup() {
+        for payload in [
+            "<script>alert(1)</script>",
+            "\"><img src=x onerror=alert(1)>",
+            "' onmouseover='alert(1)",
+            "</title><svg/onload=alert(1)>",
+            "`<b>`",
+        ] {
+            let page = Page {
+                url: payload,
+                description: payload,
+                price: payload,
+                asset: payload,
+                network: payload,
+                pay_to: payload,
+            };
+            let plain =
+                Page { url: "", description: "", price: "", asset: "", network: "", pay_to: "" };
+            let (page, plain) = (html(&page), html(&plain));
+            for c in ["<", ">", "\"", "'", "`"] {
+                assert_eq!(page.matches(c).count(), plain.matches(c).count(), "{c} in {payload}");
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Points in time as the gate and the chains count them: whole seconds since 1970.
+//!
+//! Nobody reads a clock here; the present is an argument.
+
+use alloc::string::String;
+use core::fmt;
+
+/// Seconds since 1970-01-01T00:00:00Z, without leap seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnixTime(u64);
+
+impl UnixTime {
+    /// The point `secs` seconds after 1970.
+    #[must_use]
+    pub const fn from_secs(secs: u64) -> Self {
+        Self(secs)
+    }
+
+    /// Seconds since 1970.
+    #[must_use]
+    pub const fn secs(self) -> u64 {
+        self.0
+    }
+
+    /// The point `secs` seconds later, at most the last one there is.
+    #[must_use]
+    pub const fn plus(self, secs: u64) -> Self {
+        Self(self.0.saturating_add(secs))
+    }
+
+    /// The point `secs` seconds earlier, at least 1970.
+    #[must_use]
+    pub const fn minus(self, secs: u64) -> Self {
+        Self(self.0.saturating_sub(secs))
+    }
+
+    /// Seconds from `earlier` to here, zero when `earlier` is later.
+    #[must_use]
+    pub const fn secs_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// Reads canonical decimal seconds: ASCII digits without a leading zero, at most 2^64 − 1.
+    ///
+    /// Spec: x402 `exact` on EVM, `validAfter` and `validBefore`.
+    ///
+    /// # Errors
+    /// [`TimeError::Format`] for another spelling, [`TimeError::Overflow`] above 2^64 − 1.
+    pub fn from_text(text: &str) -> Result<Self, TimeError> {
+        match text.as_bytes() {
+            [] | [b'0', _, ..] => Err(TimeError::Format),
+            digits if !digits.iter().all(u8::is_ascii_digit) => Err(TimeError::Format),
+            _ => text.parse().map(Self).map_err(|_| TimeError::Overflow),
+        }
+    }
+
+    /// RFC 3339 text in UTC, `2025-11-20T06:00:00Z`; what lies after the year 9999 is written as its last second.
+    #[must_use]
+    pub fn rfc3339(self) -> String {
+        let secs = self.0.min(LAST_OF_9999);
+        let (days, second) = (secs / DAY_SECS, secs % DAY_SECS);
+        // Days counted from 0000-03-01, so that a leap day ends its year; eras of 400 years repeat exactly.
+        let days = days.saturating_add(DAYS_TO_1970);
+        let (era, day_of_era) = (days / ERA_DAYS, days % ERA_DAYS);
+        let leap_days = (day_of_era / 1_460)
+            .saturating_sub(day_of_era / 36_524)
+            .saturating_add(day_of_era / (ERA_DAYS - 1));
+        let year_of_era = day_of_era.saturating_sub(leap_days) / 365;
+        let year_days = year_of_era
+            .saturating_mul(365)
+            .saturating_add(year_of_era / 4)
+            .saturating_sub(year_of_era / 100);
+        let day_of_year = day_of_era.saturating_sub(year_days);
+        // Months from March have 31, 30, 31, 30, 31 days over and over: 153 days in five.
+        let month_from_march = day_of_year.saturating_mul(5).saturating_add(2) / 153;
+        let month_days = month_from_march.saturating_mul(153).saturating_add(2) / 5;
+        let day = day_of_year.saturating_sub(month_days).saturating_add(1);
+        let month = (month_from_march.saturating_add(2) % 12).saturating_add(1);
+        let year = era
+            .saturating_mul(400)
+            .saturating_add(year_of_era)
+            .saturating_add(u64::from(month <= 2));
+        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+        alloc::format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    }
+}
+
+/// The time an authorization may be used: strictly after `after`, strictly before `before`, never empty.
+///
+/// Spec: EIP-3009, `validAfter` and `validBefore`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    after: UnixTime,
+    before: UnixTime,
+}
+
+impl Window {
+    /// The window between two points.
+    ///
+    /// # Errors
+    /// [`EmptyWindow`] unless `after` lies before `before`.
+    pub fn new(after: UnixTime, before: UnixTime) -> Result<Self, EmptyWindow> {
+        if after < before { Ok(Self { after, before }) } else { Err(EmptyWindow { after, before }) }
+    }
+
+    /// The last second before the window.
+    #[must_use]
+    pub const fn after(&self) -> UnixTime {
+        self.after
+    }
+
+    /// The first second past the window.
+    #[must_use]
+    pub const fn before(&self) -> UnixTime {
+        self.before
+    }
+
+    /// Whether `now` lies inside; both ends are outside.
+    #[must_use]
+    pub fn contains(&self, now: UnixTime) -> bool {
+        self.after < now && now < self.before
+    }
+}
+
+/// A window that ends before it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EmptyWindow {
+    /// The last second before the window.
+    pub after: UnixTime,
+    /// The first second past the window.
+    pub before: UnixTime,
+}
+
+impl fmt::Display for EmptyWindow {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "window after {} and before {} is empty", self.after.0, self.before.0)
+    }
+}
+
+impl core::error::Error for EmptyWindow {}
+
+/// Why text is no time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TimeError {
+    /// Not canonical decimal digits.
+    Format,
+    /// More than 2^64 − 1 seconds.
+    Overflow,
+}
+
+impl fmt::Display for TimeError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Format => "expected unix seconds as decimal digits without a leading zero",
+            Self::Overflow => "time exceeds 2^64 - 1 seconds",
+        })
+    }
+}
+
+impl core::error::Error for TimeError {}
+
+const DAY_SECS: u64 = 86_400;
+/// Days of 400 Gregorian years.
+const ERA_DAYS: u64 = 146_097;
+/// Days from 0000-03-01 to 1970-01-01.
+const DAYS_TO_1970: u64 = 719_468;
+/// 9999-12-31T23:59:59Z.
+const LAST_OF_9999: u64 = 253_402_300_799;

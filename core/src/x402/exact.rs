@@ -1,0 +1,147 @@
+//! Scheme `exact` on EVM with EIP-3009: what the payer signed, and every check that needs no network.
+//!
+//! Spec: x402 scheme `exact` on EVM, "Phase 2: Verification"; the order is the reference facilitator's.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde_json::{Map, Value};
+
+use super::header;
+use crate::amount::Amount;
+use crate::encoding::hex;
+use crate::evm::address::Address;
+use crate::evm::eip3009::Authorization;
+use crate::evm::signature::Signature;
+use crate::payment::{PaymentKey, Terms};
+use crate::problem::Code;
+use crate::time::UnixTime;
+
+/// Longest signature that is looked at, bytes.
+const MAX_SIGNATURE_BYTES: usize = 4096;
+
+/// The scheme's name on the wire.
+pub const SCHEME: &str = "exact";
+
+/// A parsed `payload` of the scheme.
+#[derive(Clone, Debug)]
+pub struct Payload {
+    authorization: Authorization,
+    signature: Vec<u8>,
+    /// `validBefore` does not fit 64 bits: valid practically for ever.
+    endless: bool,
+}
+
+/// How long an authorization must still be, and may at most be, valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Seconds from now that `validBefore` must leave.
+    pub least_secs: u64,
+    /// Seconds from now that `validBefore` may leave.
+    pub most_secs: u64,
+}
+
+impl Payload {
+    /// Reads `{signature, authorization: {from, to, value, validAfter, validBefore, nonce}}`.
+    ///
+    /// # Errors
+    /// [`Code::MalformedPayment`] if a member is missing, of another type or not in its canonical form.
+    pub fn parse(payload: &Map<String, Value>) -> Result<Self, Code> {
+        let bad = Code::MalformedPayment;
+        let members = header::object(payload, "authorization")?;
+        // Two proofs in one payload: the one that was checked might not be the one that is settled.
+        if payload.keys().any(|name| is_other_proof(name)) {
+            return Err(bad);
+        }
+        let address = |name| Address::parse(header::text(members, name)?).map_err(|_| bad);
+        let number = |name| Amount::from_atomic(header::text(members, name)?).map_err(|_| bad);
+        let signature = header::text(payload, "signature")?;
+        if signature.len() > MAX_SIGNATURE_BYTES.saturating_mul(2) {
+            return Err(bad);
+        }
+        let valid_before = number("validBefore")?;
+        let before = seconds(valid_before);
+        Ok(Self {
+            authorization: Authorization {
+                from: address("from")?,
+                to: address("to")?,
+                value: number("value")?,
+                valid_after: seconds(number("validAfter")?)
+                    .unwrap_or(UnixTime::from_secs(u64::MAX)),
+                valid_before: before.unwrap_or(UnixTime::from_secs(u64::MAX)),
+                nonce: hex::decode_array(header::text(members, "nonce")?).map_err(|_| bad)?,
+            },
+            signature: hex::decode_prefixed(signature).map_err(|_| bad)?,
+            endless: before.is_none(),
+        })
+    }
+
+    /// Every check of the scheme that needs no network, in the order of the reference: signature, recipient,
+    /// window, value. Equality is strict; what the client echoed is not looked at.
+    ///
+    /// # Errors
+    /// The first check that fails.
+    pub fn check(&self, terms: &Terms, now: UnixTime, room: Room) -> Result<(), Code> {
+        let signed = &self.authorization;
+        // Its digest would need the time that did not fit.
+        if self.endless {
+            return Err(Code::ValidityTooLong);
+        }
+        let signature =
+            Signature::from_bytes(&self.signature).map_err(|_| Code::SignatureInvalid)?;
+        if signed.from.is_low() {
+            return Err(Code::SignatureInvalid);
+        }
+        let signer = signature.recover(&signed.digest(&terms.separator));
+        if signer.map_err(|_| Code::SignatureInvalid)? != signed.from {
+            return Err(Code::SignatureInvalid);
+        }
+        if signed.to != terms.pay_to {
+            return Err(Code::RecipientMismatch);
+        }
+        if signed.valid_before < now.plus(room.least_secs) {
+            return Err(Code::Expired);
+        }
+        if signed.valid_before > now.plus(room.most_secs) {
+            return Err(Code::ValidityTooLong);
+        }
+        if signed.valid_after > now {
+            return Err(Code::NotYetValid);
+        }
+        if signed.value != terms.amount {
+            return Err(Code::AmountMismatch);
+        }
+        Ok(())
+    }
+
+    /// What the payer signed.
+    #[must_use]
+    pub const fn authorization(&self) -> &Authorization {
+        &self.authorization
+    }
+
+    /// The identity of this authorization under the token of `terms`.
+    #[must_use]
+    pub fn key(&self, terms: &Terms) -> PaymentKey {
+        let signed = &self.authorization;
+        PaymentKey::of_authorization(terms.chain_id, &terms.asset, &signed.from, &signed.nonce)
+    }
+}
+
+/// Members of a payload that carry the proof of another way to pay on EVM.
+fn is_other_proof(name: &str) -> bool {
+    matches!(
+        name,
+        "permit2Authorization" | "voucher" | "deposit" | "delegationManager" | "permissionContext"
+    )
+}
+
+/// Seconds of a uint256; nothing beyond 64 bits.
+fn seconds(value: Amount) -> Option<UnixTime> {
+    let bytes = value.to_be_bytes();
+    let (high, low) = bytes.split_at(24);
+    if high.iter().any(|byte| *byte != 0) {
+        return None;
+    }
+    low.try_into().ok().map(|low| UnixTime::from_secs(u64::from_be_bytes(low)))
+}

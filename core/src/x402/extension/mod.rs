@@ -1,0 +1,3 @@
+//! Extensions of x402, one file each, named as they are on the wire.
+
+pub mod offer_receipt;

@@ -1,0 +1,95 @@
+//! A header value as strict JSON, and JSON as a header value.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde_json::{Map, Value};
+
+use crate::encoding::{base64, json};
+use crate::http::MAX_PROOF_BYTES;
+use crate::problem::Code;
+
+/// A decoded proof header: the JSON as it came, and the same JSON read strictly.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// The decoded bytes; this is what the facilitator gets.
+    pub text: String,
+    /// Its members.
+    pub object: Map<String, Value>,
+}
+
+/// Decodes a proof header: standard base64 of one JSON object without duplicate keys.
+///
+/// The platform joins rows of one header with commas; identical copies count once.
+///
+/// # Errors
+/// [`Code::ProofTooLarge`], [`Code::AmbiguousPayment`] for different copies, else [`Code::MalformedPayment`].
+pub fn decode(value: &str) -> Result<Message, Code> {
+    if value.len() > MAX_PROOF_BYTES {
+        return Err(Code::ProofTooLarge);
+    }
+    let mut copies = value.split(',').map(|part| part.trim_matches([' ', '\t']));
+    let first = copies.next().unwrap_or_default();
+    for copy in copies {
+        if copy.is_empty() || first.is_empty() {
+            return Err(Code::MalformedPayment);
+        }
+        if copy != first {
+            return Err(Code::AmbiguousPayment);
+        }
+    }
+    let bytes: Vec<u8> = base64::decode(first).map_err(|_| Code::MalformedPayment)?;
+    let Ok(Value::Object(object)) = json::parse(&bytes) else {
+        return Err(Code::MalformedPayment);
+    };
+    let text = String::from_utf8(bytes).map_err(|_| Code::MalformedPayment)?;
+    Ok(Message { text, object })
+}
+
+/// Encodes JSON text as a header value: standard base64 with padding.
+#[must_use]
+pub fn encode(json: &str) -> String {
+    base64::encode(json.as_bytes())
+}
+
+/// The version a message names.
+///
+/// # Errors
+/// [`Code::MalformedPayment`] if `x402Version` is not a small whole number.
+pub fn version(object: &Map<String, Value>) -> Result<u64, Code> {
+    object.get("x402Version").and_then(Value::as_u64).ok_or(Code::MalformedPayment)
+}
+
+/// A member that must be text.
+///
+/// # Errors
+/// [`Code::MalformedPayment`] if it is missing or of another type.
+pub fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Result<&'a str, Code> {
+    object.get(name).and_then(Value::as_str).ok_or(Code::MalformedPayment)
+}
+
+/// A member that must be an object.
+///
+/// # Errors
+/// [`Code::MalformedPayment`] if it is missing or of another type.
+pub fn object<'a>(
+    object: &'a Map<String, Value>,
+    name: &str,
+) -> Result<&'a Map<String, Value>, Code> {
+    object.get(name).and_then(Value::as_object).ok_or(Code::MalformedPayment)
+}
+
+/// A member that may be absent or `null`, and otherwise must be an object.
+///
+/// # Errors
+/// [`Code::MalformedPayment`] if it is of another type.
+pub fn optional_object<'a>(
+    object: &'a Map<String, Value>,
+    name: &str,
+) -> Result<Option<&'a Map<String, Value>>, Code> {
+    match object.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Object(inner)) => Ok(Some(inner)),
+        Some(_) => Err(Code::MalformedPayment),
+    }
+}

@@ -1,0 +1,72 @@
+//! x402 version 1: terms in the body of the 402, proof in `X-PAYMENT`, settlement in `X-PAYMENT-RESPONSE`.
+
+use alloc::string::{String, ToString};
+
+use serde::Serialize;
+
+use super::exact::{Payload, SCHEME};
+use super::header::{self, Message};
+use crate::payment::Terms;
+use crate::problem::Code;
+
+/// One entry of `accepts`. Members that the reference client requires are always there; none is `null`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PaymentRequirements<'a> {
+    scheme: &'static str,
+    network: &'static str,
+    max_amount_required: String,
+    resource: &'a str,
+    description: &'a str,
+    mime_type: &'a str,
+    pay_to: String,
+    max_timeout_seconds: u64,
+    asset: String,
+    extra: Extra<'a>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Extra<'a> {
+    name: &'a str,
+    version: &'a str,
+}
+
+impl<'a> PaymentRequirements<'a> {
+    /// The wire form of `terms`; nothing on networks without a version 1 name.
+    #[must_use]
+    pub fn new(
+        terms: &'a Terms,
+        resource: &'a str,
+        description: &'a str,
+        mime_type: &'a str,
+    ) -> Option<Self> {
+        Some(Self {
+            scheme: SCHEME,
+            network: terms.network.v1_name()?,
+            max_amount_required: terms.amount.to_string(),
+            resource,
+            description,
+            mime_type,
+            pay_to: terms.pay_to.to_checksum(),
+            max_timeout_seconds: terms.max_timeout_secs,
+            asset: terms.asset.to_checksum(),
+            extra: Extra { name: &terms.asset_name, version: &terms.asset_version },
+        })
+    }
+}
+
+/// Reads an `X-PAYMENT` payload for these terms.
+///
+/// # Errors
+/// [`Code::MalformedPayment`], [`Code::UnsupportedVersion`], [`Code::TermsMismatch`] for another scheme or network.
+pub fn parse(message: &Message, terms: &Terms) -> Result<Payload, Code> {
+    let object = &message.object;
+    if header::version(object)? != 1 {
+        return Err(Code::UnsupportedVersion);
+    }
+    let (scheme, network) = (header::text(object, "scheme")?, header::text(object, "network")?);
+    if scheme != SCHEME || terms.network.v1_name() != Some(network) {
+        return Err(Code::TermsMismatch);
+    }
+    Payload::parse(header::object(object, "payload")?)
+}

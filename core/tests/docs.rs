@@ -1,0 +1,285 @@
+//! The documents agree with the code: every variable, field, code, file and command is there, and no other.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests may panic"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+type Names = BTreeSet<String>;
+
+const CONFIGURATION: &str = "docs/configuration.md";
+const PROTOCOLS: &str = "docs/protocols.md";
+const DOCUMENTS: [&str; 8] = [
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    CONFIGURATION,
+    PROTOCOLS,
+    "docs/design.md",
+    "docs/operations.md",
+    "tests/vectors/README.md",
+];
+/// Which section describes the fields of each structured variable.
+const SECTIONS: [(&str, &[&str]); 5] = [
+    ("## Routes", &["RouteConfig"]),
+    ("### Price in atomic units", &["AtomicPrice"]),
+    ("### An asset in full", &["ExplicitAsset"]),
+    ("## Facilitator", &["FacilitatorConfig", "BearerAuth"]),
+    ("## Recovery times", &["Recovery"]),
+];
+
+#[test]
+fn every_variable_that_the_code_reads_is_described_and_no_other() {
+    let document = read(CONFIGURATION);
+    let mut described = names_in(section(&document, "## Variables"));
+    described.extend(names_in(section(&document, "## Secrets")));
+    assert_eq!(described, variables());
+}
+
+#[test]
+fn what_is_described_as_not_read_is_not_read() {
+    let document = read(CONFIGURATION);
+    let all = names_in(section(&document, "## Not in this version"));
+    let absent: Names = all.into_iter().filter(|name| is_variable(name)).collect();
+    assert!(absent.contains("RATE_LIMITER"));
+    let both: Vec<_> = absent.intersection(&variables()).cloned().collect();
+    assert!(both.is_empty(), "{both:?}");
+}
+
+#[test]
+fn numbers_have_the_default_and_the_bounds_that_are_described() {
+    let document = read(CONFIGURATION);
+    let rows = rows(section(&document, "## Variables"));
+    let source = configuration_source();
+    let calls: Vec<&str> = source.split("reader.number(").skip(1).collect();
+    assert!(calls.len() >= 6);
+    for call in calls {
+        let arguments: Vec<String> = call[..call.find(')').unwrap()]
+            .split(',')
+            .map(|argument| argument.trim().trim_matches('"').replace('_', ""))
+            .collect();
+        let name = call.split('"').nth(1).unwrap();
+        let row = rows.iter().find(|row| names_of(&row[0]).contains(name)).expect(name);
+        let text = row.join(" ");
+        let numbers: Names = text.split(|c: char| !c.is_ascii_digit()).map(String::from).collect();
+        let said = |number: &String| {
+            numbers.contains(number)
+                || *number == "0"
+                || (number == "1 << 40" && text.contains("2^40"))
+        };
+        for number in &arguments[1..] {
+            assert!(said(number), "{name}: {number} is not described");
+        }
+    }
+}
+
+#[test]
+fn every_field_of_a_structured_variable_is_described_and_no_other() {
+    let document = read(CONFIGURATION);
+    let mut structs = structs(&configuration_source());
+    for (heading, members) in SECTIONS {
+        let fields: Names =
+            members.iter().flat_map(|name| structs.remove(*name).expect(name)).collect();
+        assert_eq!(names_in(section(&document, heading)), fields, "{heading}");
+    }
+    assert!(structs.is_empty(), "in no section: {:?}", structs.keys());
+}
+
+#[test]
+fn every_code_is_described_with_its_statuses_and_no_other() {
+    let source = read("core/src/problem.rs");
+    let mut statuses: BTreeMap<String, Names> = BTreeMap::new();
+    let mut retries: BTreeMap<String, String> = BTreeMap::new();
+    for call in source.split("=> row(").skip(1) {
+        let mut parts = call.split('"');
+        let code = parts.nth(1).unwrap().to_owned();
+        let status: String = parts.next().unwrap().chars().filter(char::is_ascii_digit).collect();
+        if let Some((_, secs)) = call.split("Self::").next().unwrap().split_once(".retry(") {
+            retries.insert(code.clone(), secs.split(')').next().unwrap().to_owned());
+        }
+        statuses.entry(code).or_default().insert(status);
+    }
+    assert!(statuses.len() > 30);
+    let document = read(PROTOCOLS);
+    let answers = section(&document, "## Answers");
+    assert_eq!(names_in(answers), statuses.keys().cloned().collect());
+    for row in rows(answers) {
+        let code = names_of(&row[0]).pop_first().unwrap();
+        for status in &statuses[&code] {
+            assert!(row[1].contains(status), "{code}: {status}");
+        }
+        let retry = retries.get(&code).map_or("–", String::as_str);
+        assert_eq!(row[2], retry, "Retry-After of {code}");
+    }
+}
+
+#[test]
+fn every_deviation_names_cases_that_exist() {
+    let document = read(PROTOCOLS);
+    let rows = rows(section(&document, "## Where we decide otherwise"));
+    assert!(rows.len() > 20);
+    for row in rows {
+        let file = names_of(&row[0]).pop_first().unwrap();
+        let vectors: Value = serde_json::from_str(&read(&format!("tests/vectors/{file}"))).unwrap();
+        let vectors = vectors.to_string();
+        for case in names_of(&row[1]) {
+            assert!(vectors.contains(&Value::from(case.clone()).to_string()), "{file}: {case}");
+        }
+    }
+}
+
+#[test]
+fn every_vector_file_has_its_origin_and_no_other() {
+    let mut files = Names::new();
+    for family in ["security", "x402"] {
+        for entry in fs::read_dir(root().join("tests/vectors").join(family)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if name.ends_with(".json") {
+                files.insert(format!("{family}/{name}"));
+            }
+        }
+    }
+    assert_eq!(names_in(&read("tests/vectors/README.md")), files);
+}
+
+#[test]
+fn every_link_between_documents_leads_somewhere() {
+    for document in DOCUMENTS {
+        let text = read(document);
+        for target in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
+            if target.starts_with("https://") {
+                continue;
+            }
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let path = match file {
+                "" => root().join(document),
+                file => root().join(document).parent().unwrap().join(file),
+            };
+            let there =
+                fs::read_to_string(&path).unwrap_or_else(|_| panic!("{document}: {target}"));
+            assert!(anchor.is_empty() || anchors(&there).contains(anchor), "{document}: {target}");
+        }
+    }
+}
+
+#[test]
+fn every_command_that_is_named_exists() {
+    let package: Value = serde_json::from_str(&read("package.json")).unwrap();
+    for document in DOCUMENTS {
+        for rest in read(document).split("npm run ").skip(1) {
+            let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == ':';
+            let name = rest.split(|c: char| !is_name(c)).next().unwrap();
+            assert!(package["scripts"][name].is_string(), "{document}: npm run {name}");
+        }
+    }
+}
+
+/// The variables of the configuration: each text of capitals that its source quotes.
+fn variables() -> Names {
+    let source = configuration_source();
+    source.split('"').filter(|text| is_variable(text)).map(String::from).collect()
+}
+
+fn is_variable(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_uppercase() || c == '_';
+    text.len() > 3 && text.chars().all(plain)
+}
+
+/// The source of the configuration, without comments.
+fn configuration_source() -> String {
+    let mut files: Vec<PathBuf> = fs::read_dir(root().join("core/src/gate/config"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    let mut source = String::new();
+    for file in files {
+        for line in fs::read_to_string(file).unwrap().lines() {
+            if !line.trim_start().starts_with("//") {
+                source.push_str(line);
+                source.push('\n');
+            }
+        }
+    }
+    source
+}
+
+/// The fields of each struct that is read from a variable.
+fn structs(source: &str) -> BTreeMap<String, Names> {
+    let mut found = BTreeMap::new();
+    for rest in source.split("Deserialize)]\n").skip(1) {
+        let Some((head, body)) = rest.split_once(" {\n") else {
+            continue;
+        };
+        let Some((_, name)) = head.rsplit_once("struct ") else {
+            continue;
+        };
+        let body = body.split("\n}").next().unwrap();
+        let fields = body
+            .lines()
+            .filter(|line| !line.trim_start().starts_with('#'))
+            .map(|line| {
+                line.trim().trim_start_matches("pub ").split(':').next().unwrap().to_owned()
+            })
+            .collect();
+        found.insert(name.to_owned(), fields);
+    }
+    found
+}
+
+/// A section down to the next heading of any level.
+fn section<'a>(document: &'a str, heading: &str) -> &'a str {
+    let (_, rest) = document.split_once(&format!("\n{heading}\n")).expect(heading);
+    rest.split("\n#").next().unwrap()
+}
+
+/// The cells of each row of the tables in a text, headings left out.
+fn rows(text: &str) -> Vec<Vec<String>> {
+    text.lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| {
+            let cells = line.trim_matches('|').split(" | ");
+            cells.map(|cell| cell.trim().to_owned()).collect()
+        })
+        .collect()
+}
+
+/// What the first cells of the tables in a text name.
+fn names_in(text: &str) -> Names {
+    rows(text).iter().flat_map(|row| names_of(&row[0])).collect()
+}
+
+/// What a cell has between backticks.
+fn names_of(cell: &str) -> Names {
+    cell.split('`').skip(1).step_by(2).map(String::from).collect()
+}
+
+/// The anchors of a document's headings, as code hosts make them.
+fn anchors(document: &str) -> Names {
+    let headings = document.lines().filter(|line| line.starts_with('#'));
+    headings
+        .map(|line| {
+            let text = line.trim_start_matches('#').trim().to_lowercase();
+            let kept = text.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+            kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+        })
+        .collect()
+}
+
+fn read(file: &str) -> String {
+    let path = root().join(file);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}

@@ -1,0 +1,112 @@
+//! The one build step that needs Rust: wasm-bindgen as a library.
+//!
+//! `cargo run -p xtask -- bindgen <wasm> <out-dir> --target worker|web` writes `index.js` and
+//! `index_bg.wasm` (for `web` also `index.d.ts`) into `<out-dir>`. As a library it builds in seconds;
+//! the wasm-bindgen program takes minutes or a download.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use wasm_bindgen_cli_support::Bindgen;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = env::args().skip(1).collect();
+    let Some(glue) = Glue::parse(&words) else {
+        eprintln!("usage: xtask bindgen <wasm> <out-dir> --target worker|web");
+        return ExitCode::from(2);
+    };
+    match glue.generate() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What to generate glue for, and where to.
+struct Glue {
+    wasm: PathBuf,
+    out_dir: PathBuf,
+    target: Target,
+}
+
+/// Who loads the glue: a bundler that knows wasm modules, or a page that fetches the file.
+enum Target {
+    Worker,
+    Web,
+}
+
+impl Glue {
+    fn parse(words: &[String]) -> Option<Self> {
+        let [command, wasm, out_dir, flag, target] = words else {
+            return None;
+        };
+        if command != "bindgen" || flag != "--target" {
+            return None;
+        }
+        let target = match target.as_str() {
+            "worker" => Target::Worker,
+            "web" => Target::Web,
+            _ => return None,
+        };
+        Some(Self { wasm: wasm.into(), out_dir: out_dir.into(), target })
+    }
+
+    fn generate(&self) -> Result<(), String> {
+        if !self.wasm.is_file() {
+            return Err(format!("{} is missing: build it first", self.wasm.display()));
+        }
+        let mut bindgen = Bindgen::new();
+        bindgen.input_path(&self.wasm).out_name("index");
+        let described = match self.target {
+            Target::Worker => bindgen.typescript(false).module(true),
+            Target::Web => bindgen.typescript(true).web(true),
+        };
+        // After a panic the instance is poisoned: the entry module is told, and may start a new one.
+        described
+            .and_then(|bindgen| {
+                // Names of functions make half of the download; a panic's message names its place without them.
+                bindgen
+                    .remove_name_section(true)
+                    .remove_producers_section(true)
+                    .reset_state_function(true)
+                    .force_enable_abort_handler(true)
+                    .generate(&self.out_dir)
+            })
+            .map_err(|error| format!("wasm-bindgen: {error:#}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Option<Glue> {
+        let words: Vec<String> = line.split(' ').map(String::from).collect();
+        Glue::parse(&words)
+    }
+
+    #[test]
+    fn only_the_documented_command_line_is_understood() {
+        let cases = [
+            ("bindgen a.wasm out --target worker", true),
+            ("bindgen a.wasm out --target web", true),
+            ("bindgen a.wasm out --target node", false),
+            ("bindgen a.wasm out", false),
+            ("bindgen a.wasm out --target web extra", false),
+            ("bundle a.wasm out --target web", false),
+            ("bindgen a.wasm out -t web", false),
+        ];
+        for (line, understood) in cases {
+            assert_eq!(parse(line).is_some(), understood, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_missing_wasm_file_is_named() {
+        let glue = parse("bindgen no/such.wasm out --target web").unwrap();
+        assert_eq!(glue.generate().unwrap_err(), "no/such.wasm is missing: build it first");
+    }
+}
