@@ -1,0 +1,4 @@
+//! The edges of Farebox: they carry out what [`farebox_core`] decides, and translate types.
+
+#[cfg(feature = "worker")]
+mod worker;

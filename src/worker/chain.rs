@@ -1,0 +1,25 @@
+//! Asks a node of the chain; its address may hold a key, so nothing of it is logged.
+
+use farebox_core::facilitator::wire::Reply;
+use farebox_core::gate::Gate;
+
+use super::{edge, facilitator};
+
+/// Milliseconds of one exchange.
+const DEADLINE_MS: u32 = 5_000;
+/// Longest reply, bytes: a block's logs of one authorizer are few.
+const MAX_REPLY_BYTES: u32 = 1024 * 1024;
+
+/// Starts a request.
+pub(super) fn send(gate: &Gate, body: &str) -> js_sys::Promise {
+    let url = gate.rpc_url().unwrap_or_default();
+    edge::post_json(url, None, body, DEADLINE_MS, MAX_REPLY_BYTES)
+}
+
+/// The body of a complete reply with status 200.
+pub(super) async fn reply(promise: js_sys::Promise) -> Option<String> {
+    match facilitator::reply(promise).await {
+        Reply::Answer { status: 200, body, .. } => Some(body),
+        Reply::Answer { .. } | Reply::Nothing | Reply::NotSent => None,
+    }
+}

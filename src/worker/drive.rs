@@ -1,0 +1,296 @@
+//! The loop that carries out each step of a payment's passage, and goes on when the client leaves.
+
+use std::rc::Rc;
+
+use farebox_core::facilitator::wire::Reply as Wire;
+use farebox_core::gate::Gate;
+use farebox_core::gate::admit::correlation_id;
+use farebox_core::gate::passage::{
+    Collected, FacilitatorCall, Step, StreamEnd, Streaming, Waiting,
+};
+use farebox_core::gate::reply::{Body, Reply};
+use farebox_core::http::RequestHead;
+use wasm_bindgen::JsValue;
+
+#[cfg(feature = "operator")]
+use super::meters;
+use super::{chain, edge, facilitator, ledger, now, origin};
+
+/// Answers a request that shows a proof: the promise is for the client, the work goes on without him.
+pub(super) fn begin(
+    gate: Rc<Gate>,
+    head: RequestHead,
+    fresh: String,
+    request: JsValue,
+    namespace: JsValue,
+    context: &JsValue,
+) -> JsValue {
+    let (mut answer, mut fail) = (None, None);
+    let response = js_sys::Promise::new(&mut |resolve, reject| {
+        (answer, fail) = (Some(resolve), Some(reject));
+    });
+    drop(fail);
+    #[cfg(feature = "operator")]
+    meters::hand_over(&gate, &namespace, context);
+    let log = Log::new(&head, &fresh);
+    let client = Client { resolve: answer, log };
+    let work = edge::promise(async move {
+        drive(&gate, head, &fresh, &request, &namespace, client).await;
+        JsValue::UNDEFINED
+    });
+    edge::wait_until(context, &js_sys::Promise::from(work));
+    response.into()
+}
+
+/// The one who waits for an answer, until he got it.
+struct Client {
+    resolve: Option<js_sys::Function>,
+    log: Log,
+}
+
+impl Client {
+    fn answer(&mut self, reply: &Reply, held: &JsValue) {
+        if let Some(resolve) = self.resolve.take() {
+            // A resolve function does not throw.
+            let _ = resolve.call1(&JsValue::UNDEFINED, &edge::render_with(reply, held));
+            self.log.write(reply);
+            #[cfg(feature = "operator")]
+            meters::answered(reply, reply.route.as_ref().unwrap_or(&self.log.route));
+        }
+    }
+
+    const fn waiting(&self) -> Waiting {
+        if self.resolve.is_some() { Waiting::Yes } else { Waiting::No }
+    }
+}
+
+/// What the edge holds for the passage.
+struct Held {
+    /// The request's body: a stream, or the bytes that were hashed.
+    request: JsValue,
+    /// The origin's response, what was collected of it, or a stored body.
+    response: JsValue,
+}
+
+async fn drive(
+    gate: &Gate,
+    head: RequestHead,
+    fresh: &str,
+    request: &JsValue,
+    namespace: &JsValue,
+    mut client: Client,
+) {
+    #[cfg(feature = "panic-drill")]
+    let drilled = head.headers.clone();
+    let mut held = Held { request: edge::request_body(request), response: JsValue::NULL };
+    let method = head.method.clone();
+    let mut step = gate.admit(head, fresh, now());
+    loop {
+        step = match step {
+            Step::Pass(call, correlation) => {
+                let response = origin::pass(gate, call, &correlation, request).await;
+                if let Some(resolve) = client.resolve.take() {
+                    // A resolve function does not throw.
+                    let _ = resolve.call1(&JsValue::UNDEFINED, &response);
+                }
+                return;
+            }
+            Step::Digest(next) => {
+                let limit = farebox_core::gate::passage::MAX_DIGESTED_BYTES as u32;
+                let digested = edge::settled(edge::digest_body(request, limit, 30_000)).await;
+                let digested = digested.unwrap_or(JsValue::UNDEFINED);
+                held.request = edge::member(&digested, "body");
+                next.answered(edge::member(&digested, "digest").as_string())
+            }
+            Step::Claim(call, next) => {
+                client.log.label(next.label());
+                let started = edge::clock_ms();
+                let beside = call.beside.as_ref().map(|body| chain::send(gate, body));
+                let (answer, body) = split(ledger::ask(namespace, &call, &JsValue::NULL).await);
+                client.log.object_ms += edge::clock_ms().saturating_sub(started);
+                let next = match beside {
+                    Some(sent) => next.saw(chain::reply(sent).await.as_deref().map(str::as_bytes)),
+                    None => next,
+                };
+                #[cfg(feature = "panic-drill")]
+                drill(&drilled, "claimed");
+                held.response = body;
+                next.answered(answer, now())
+            }
+            Step::Verify(call, next) => {
+                let reply = ask_facilitator(gate, &call, &mut client).await;
+                next.answered(&reply, now())
+            }
+            Step::Settle(call, next) => {
+                let reply = ask_facilitator(gate, &call, &mut client).await;
+                next.answered(&reply, client.waiting())
+            }
+            Step::Read(call, next) => {
+                edge::pause(call.delay_ms).await;
+                let reply = chain::reply(chain::send(gate, &call.body)).await;
+                next.answered(reply.as_deref().map(str::as_bytes), now())
+            }
+            Step::Forward(call, next) => {
+                let started = edge::clock_ms();
+                let (reply, response) = origin::ask(&call, &held.request).await;
+                client.log.origin_ms += edge::clock_ms().saturating_sub(started);
+                held.response = response;
+                next.answered(reply, now())
+            }
+            Step::Collect(limits, next) => {
+                let bytes = u32::try_from(limits.bytes).unwrap_or(u32::MAX);
+                let milliseconds =
+                    u32::try_from(limits.secs.saturating_mul(1000)).unwrap_or(u32::MAX);
+                let collected =
+                    edge::settled(edge::collect(&held.response, bytes, milliseconds)).await;
+                let collected = collected.unwrap_or(JsValue::UNDEFINED);
+                held.response = edge::member(&collected, "source");
+                next.answered(kind(&collected))
+            }
+            Step::Record(call, next) => {
+                let started = edge::clock_ms();
+                let (answer, body) = split(ledger::ask(namespace, &call, &held.response).await);
+                client.log.object_ms += edge::clock_ms().saturating_sub(started);
+                if !body.is_null() && !body.is_undefined() {
+                    held.response = body;
+                }
+                next.answered(answer.map(|told| told.answer), now())
+            }
+            Step::Stream(reply, streaming) => {
+                let promised = Streaming::promised_bytes(&reply, &method);
+                stream(&streaming, &reply, promised, namespace, &held.response, client).await;
+                return;
+            }
+            Step::Respond(reply) => {
+                let body = match reply.body {
+                    Body::Held => edge::body_of(&held.response),
+                    Body::Empty | Body::Text(_) => {
+                        edge::discard(&held.response);
+                        JsValue::NULL
+                    }
+                };
+                client.answer(&reply, &body);
+                return;
+            }
+        };
+    }
+}
+
+/// One exchange with a facilitator; a client that has waited long enough is answered meanwhile.
+async fn ask_facilitator(gate: &Gate, call: &FacilitatorCall, client: &mut Client) -> Wire {
+    if !facilitator::admits(gate, call) {
+        return Wire::NotSent;
+    }
+    edge::pause(call.delay_ms).await;
+    let started = edge::clock_ms();
+    let sent = facilitator::send(gate, call);
+    if let Some((patience, meanwhile)) = &call.meanwhile
+        && !edge::is_settled_within(&sent, *patience).await
+    {
+        client.answer(meanwhile, &JsValue::NULL);
+    }
+    let reply = facilitator::reply(sent).await;
+    facilitator::note(gate, call, &reply);
+    let took = edge::clock_ms().saturating_sub(started);
+    #[cfg(feature = "operator")]
+    meters::called(&call.url, took, &reply);
+    client.log.facilitator_ms += took;
+    reply
+}
+
+/// Answers with a body that flows, and keeps the row until it has flown.
+async fn stream(
+    streaming: &Streaming<'_>,
+    reply: &Reply,
+    promised: Option<u64>,
+    namespace: &JsValue,
+    source: &JsValue,
+    mut client: Client,
+) {
+    let idle = u32::try_from(streaming.idle_secs().saturating_mul(1000)).unwrap_or(u32::MAX);
+    let promised = promised.and_then(|bytes| u32::try_from(bytes).ok());
+    let pump = edge::pump(source, idle, promised);
+    client.answer(reply, &edge::member(&pump, "readable"));
+    let end = loop {
+        let sign = edge::settled(edge::progress(&pump)).await.and_then(|sign| sign.as_string());
+        match sign.as_deref() {
+            Some("flowing") => {
+                ledger::ask(namespace, &streaming.flowing(), &JsValue::NULL).await;
+            }
+            Some("complete") => break StreamEnd::Complete,
+            Some("client_left") => break StreamEnd::ClientLeft,
+            _ => break StreamEnd::Broken,
+        }
+    };
+    ledger::ask(namespace, &streaming.ended(end), &JsValue::NULL).await;
+}
+
+fn split<T>(answer: Option<(T, JsValue)>) -> (Option<T>, JsValue) {
+    answer.map_or((None, JsValue::NULL), |(answer, body)| (Some(answer), body))
+}
+
+fn kind(collected: &JsValue) -> Collected {
+    match edge::member(collected, "kind").as_string().as_deref() {
+        Some("whole") => {
+            let bytes = edge::member(collected, "length").as_f64().unwrap_or(0.0);
+            Collected::Whole { bytes: bytes as u64 }
+        }
+        Some("open") => Collected::Open,
+        Some("timeout") => Collected::TimedOut,
+        _ => Collected::Broken,
+    }
+}
+
+/// The log line of one paid request.
+struct Log {
+    correlation: String,
+    method: String,
+    started: u64,
+    key8: String,
+    route: String,
+    facilitator_ms: u64,
+    origin_ms: u64,
+    object_ms: u64,
+}
+
+impl Log {
+    fn new(head: &RequestHead, fresh: &str) -> Self {
+        Self {
+            correlation: correlation_id(&head.headers, fresh).to_owned(),
+            method: head.method.clone(),
+            started: edge::clock_ms(),
+            key8: String::new(),
+            route: String::new(),
+            facilitator_ms: 0,
+            origin_ms: 0,
+            object_ms: 0,
+        }
+    }
+
+    fn label(&mut self, (key8, route): (String, String)) {
+        (self.key8, self.route) = (key8, route);
+    }
+
+    fn write(&self, reply: &Reply) {
+        let line = serde_json::json!({
+            "at": super::now().rfc3339(),
+            "correlation_id": self.correlation,
+            "method": self.method,
+            "route": self.route,
+            "status": reply.head.status,
+            "code": reply.code.map(|code| code.name()),
+            "key8": self.key8,
+            "facilitator_ms": self.facilitator_ms,
+            "origin_ms": self.origin_ms,
+            "object_ms": self.object_ms,
+            "total_ms": edge::clock_ms().saturating_sub(self.started),
+        });
+        edge::log(&line.to_string());
+    }
+}
+
+/// Panics where a request of the drill asks for it.
+#[cfg(feature = "panic-drill")]
+pub(super) fn drill(headers: &farebox_core::http::Headers, place: &str) {
+    assert!(headers.get("x-panic") != Some(place), "drill");
+}

@@ -1,0 +1,165 @@
+//! The border to `edge.mjs`: platform calls with as few crossings as possible.
+
+use std::future::Future;
+
+use farebox_core::gate::reply::{Body, Reply};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+
+#[wasm_bindgen(module = "/src/worker/edge.mjs")]
+extern "C" {
+    /// A response of status, header lines and body (null, text, bytes or a stream).
+    fn respond(status: u16, lines: &str, body: &JsValue) -> JsValue;
+
+    /// Asks an origin. Resolves to `{head, response}`, or to the text `timeout` or `lost`.
+    #[wasm_bindgen(js_name = askOrigin)]
+    pub(super) fn ask_origin(
+        url: &str,
+        method: &str,
+        lines: &str,
+        body: &JsValue,
+        milliseconds: u32,
+    ) -> js_sys::Promise;
+
+    /// Posts JSON to a facilitator. Resolves to status, `json` or an empty line, and body, or to undefined.
+    #[wasm_bindgen(js_name = postJson)]
+    pub(super) fn post_json(
+        url: &str,
+        authorization: Option<String>,
+        body: &str,
+        milliseconds: u32,
+        bytes: u32,
+    ) -> js_sys::Promise;
+
+    /// Posts a signed notice. Resolves to whether it was taken.
+    #[wasm_bindgen(js_name = postNotice)]
+    pub(super) fn post_notice(
+        url: &str,
+        signature: &str,
+        body: &str,
+        milliseconds: u32,
+    ) -> js_sys::Promise;
+
+    /// A body that is written piece by piece: `{readable, writer}`.
+    pub(super) fn channel() -> JsValue;
+
+    /// Writes a piece; without one, ends the body. Resolves to whether somebody still reads.
+    #[wasm_bindgen(js_name = writePiece)]
+    pub(super) fn write_piece(channel: &JsValue, piece: Option<&str>) -> js_sys::Promise;
+
+    /// The text of a request's body, or undefined if it is too long or not UTF-8.
+    #[wasm_bindgen(js_name = textOf)]
+    pub(super) fn text_of(request: &JsValue, bytes: u32) -> js_sys::Promise;
+
+    /// Asks a ledger object. Resolves to `{answer, body}`, or to undefined.
+    #[wasm_bindgen(js_name = askObject)]
+    pub(super) fn ask_object(
+        namespace: &JsValue,
+        name: &str,
+        command: &str,
+        body: &JsValue,
+        milliseconds: u32,
+    ) -> js_sys::Promise;
+
+    /// Reads a response's body. Resolves to `{kind, length, source}`.
+    pub(super) fn collect(response: &JsValue, bytes: u32, milliseconds: u32) -> js_sys::Promise;
+
+    /// Lets a body flow to the client: `{readable, next()}`.
+    pub(super) fn pump(source: &JsValue, idle: u32, promised: Option<u32>) -> JsValue;
+
+    /// Waits for the next sign of life of a pump: `flowing`, `complete`, `client_left` or `broken`.
+    pub(super) fn progress(pump: &JsValue) -> js_sys::Promise;
+
+    /// Reads and hashes a request's body up to a limit. Resolves to `{digest, body}`.
+    #[wasm_bindgen(js_name = digestBody)]
+    pub(super) fn digest_body(request: &JsValue, bytes: u32, milliseconds: u32) -> js_sys::Promise;
+
+    /// The body of a response that nobody has read.
+    #[wasm_bindgen(js_name = bodyOf)]
+    pub(super) fn body_of(response: &JsValue) -> JsValue;
+
+    /// The body of a request, or null.
+    #[wasm_bindgen(js_name = requestBody)]
+    pub(super) fn request_body(request: &JsValue) -> JsValue;
+
+    /// What has been read, and lets the rest go.
+    #[wasm_bindgen(js_name = discard)]
+    pub(super) fn discard(source: &JsValue);
+
+    /// Keeps a promise alive after the answer.
+    #[wasm_bindgen(js_name = waitUntil)]
+    pub(super) fn wait_until(context: &JsValue, promise: &js_sys::Promise);
+
+    /// Waits.
+    fn sleep(milliseconds: u32) -> js_sys::Promise;
+
+    /// Whether a promise is settled within this time.
+    fn within(promise: &js_sys::Promise, milliseconds: u32) -> js_sys::Promise;
+
+    /// The head of a response: status, and one line per field.
+    #[wasm_bindgen(js_name = headOf)]
+    pub(super) fn head_of(response: &JsValue) -> String;
+
+    /// One line of the log.
+    pub(super) fn log(line: &str);
+}
+
+/// A reply whose body is ours.
+pub(super) fn render(reply: &Reply) -> JsValue {
+    render_with(reply, &JsValue::NULL)
+}
+
+/// A reply; `held` is the body where the reply says so.
+pub(super) fn render_with(reply: &Reply, held: &JsValue) -> JsValue {
+    let lines = reply.head.headers.to_lines();
+    match &reply.body {
+        Body::Empty => respond(reply.head.status, &lines, &JsValue::NULL),
+        Body::Text(text) => respond(reply.head.status, &lines, &JsValue::from_str(text)),
+        Body::Held => respond(reply.head.status, &lines, held),
+    }
+}
+
+/// A promise of what a future gives; it never rejects.
+pub(super) fn promise(future: impl Future<Output = JsValue> + 'static) -> JsValue {
+    wasm_bindgen_futures::future_to_promise(async move { Ok(future.await) }).into()
+}
+
+/// Waits for a promise; a rejection is nothing, because `edge.mjs` rejects none that it can answer.
+pub(super) async fn settled(promise: js_sys::Promise) -> Option<JsValue> {
+    JsFuture::from(promise).await.ok().filter(|value| !value.is_undefined() && !value.is_null())
+}
+
+/// Waits some milliseconds.
+pub(super) async fn pause(milliseconds: u32) {
+    if milliseconds > 0 {
+        settled(sleep(milliseconds)).await;
+    }
+}
+
+/// Whether a promise is settled within this time; it goes on either way.
+pub(super) async fn is_settled_within(promise: &js_sys::Promise, milliseconds: u32) -> bool {
+    settled(within(promise, milliseconds)).await.is_some_and(|value| value.is_truthy())
+}
+
+/// A member of an object.
+pub(super) fn member(object: &JsValue, name: &str) -> JsValue {
+    js_sys::Reflect::get(object, &JsValue::from_str(name)).unwrap_or(JsValue::UNDEFINED)
+}
+
+/// Milliseconds of the platform's clock; it stands still between two waits.
+pub(super) fn clock_ms() -> u64 {
+    js_sys::Date::now() as u64
+}
+
+/// Makes a panic readable before it ends the instance; the platform crate then has the next call begin a new
+/// one, and tells `entry.mjs`.
+pub(super) fn contain_panics() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let platform = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            console_error_panic_hook::hook(info);
+            platform(info);
+        }));
+    });
+}

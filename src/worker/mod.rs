@@ -1,0 +1,200 @@
+//! The Cloudflare Worker: one entry per request, reserved paths, and the loop behind them.
+//!
+//! `entry.mjs` calls [`configure`] when the environment is new and [`handle`] for every request that is not
+//! certainly free; `edge.mjs` holds the platform calls. [`config`] keeps the gate, [`drive`] carries out its
+//! steps, [`origin`], [`facilitator`] and [`ledger`] are the three parties, [`objects`] the Durable Objects.
+
+mod chain;
+mod config;
+mod drive;
+mod edge;
+mod facilitator;
+mod ledger;
+#[cfg(feature = "operator")]
+mod meters;
+mod objects;
+#[cfg(feature = "operator")]
+mod operator;
+mod origin;
+
+use std::rc::Rc;
+
+use farebox_core::gate::Gate;
+use farebox_core::gate::admit::{correlation_id, shows_proof};
+use farebox_core::gate::passage::Step;
+use farebox_core::gate::receipts::Asked;
+use farebox_core::gate::reply::{Audience, Body, Reply};
+use farebox_core::http::{Headers, RequestHead, ResponseHead};
+use farebox_core::problem::Code;
+use farebox_core::time::UnixTime;
+use futures_util::future::join_all;
+use wasm_bindgen::prelude::*;
+
+/// Reads the configuration; answers [`Gate::plain_forwarding`].
+#[wasm_bindgen]
+#[must_use]
+pub fn configure(vars: &str) -> Option<String> {
+    edge::contain_panics();
+    config::configure(vars)
+}
+
+/// Answers one request: a `Response`, or a promise of one.
+///
+/// `head` is method, URL, `body` or an empty line, and one line per header field.
+#[wasm_bindgen]
+#[must_use]
+pub fn handle(head: &str, request: JsValue, ledger: JsValue, context: JsValue) -> JsValue {
+    let Some(head) = RequestHead::from_text(head) else {
+        return edge::render(&Reply::problem(Code::Internal, Audience::Other, &fresh_id(), None));
+    };
+    #[cfg(feature = "panic-drill")]
+    drive::drill(&head.headers, "gate");
+    let fresh = fresh_id();
+    let gate = config::gate();
+    if let Some(gate) = &gate
+        && let correlation = correlation_id(&head.headers, &fresh)
+        && let Some(asked) = gate.receipts(&head, correlation)
+    {
+        return receipt(gate.clone(), asked, ledger);
+    }
+    #[cfg(feature = "operator")]
+    if let Some(gate) = &gate
+        && let correlation = correlation_id(&head.headers, &fresh)
+        && let Some(answer) =
+            operator::answer(gate, &head, correlation, &request, &ledger, &context)
+    {
+        return answer;
+    }
+    if let Some(reply) = reserved(&head, gate.as_deref(), &fresh) {
+        return edge::render(&reply);
+    }
+    let Some(gate) = gate else {
+        let correlation = correlation_id(&head.headers, &fresh);
+        return edge::render(&Reply::problem(
+            Code::NotConfigured,
+            Audience::Other,
+            correlation,
+            None,
+        ));
+    };
+    if shows_proof(&head.headers) {
+        return drive::begin(gate, head, fresh, request, ledger, &context);
+    }
+    let method = head.method.clone();
+    match gate.admit(head, &fresh, now()) {
+        Step::Respond(reply) => {
+            log_refusal(&reply, &method);
+            #[cfg(feature = "operator")]
+            if let Some(route) = &reply.route {
+                meters::answered(&reply, route);
+                meters::hand_over(&gate, &ledger, &context);
+            }
+            edge::render(&reply)
+        }
+        Step::Pass(call, correlation) => {
+            let gate = gate.clone();
+            edge::promise(async move { origin::pass(&gate, call, &correlation, &request).await })
+        }
+        // Nothing else is asked for without a proof.
+        _ => edge::render(&Reply::problem(Code::Internal, Audience::Other, &fresh, None)),
+    }
+}
+
+/// The answer when the work on a request was lost: `internal`, or `timeout` or `lost` at a free origin.
+#[wasm_bindgen]
+#[must_use]
+pub fn fail(head: &str, why: &str) -> JsValue {
+    let fresh = fresh_id();
+    let head = RequestHead::from_text(head);
+    let correlation =
+        head.as_ref().map_or(fresh.as_str(), |head| correlation_id(&head.headers, &fresh));
+    let code = match why {
+        "timeout" => Code::OriginTimeout,
+        "lost" => Code::OriginFailed,
+        _ => Code::Internal,
+    };
+    edge::render(&Reply::problem(code, Audience::Other, correlation, None))
+}
+
+/// Finishes a free origin's response that carries fields of ours.
+#[wasm_bindgen]
+#[must_use]
+pub fn finish(response: JsValue, correlation: &str) -> JsValue {
+    let head = ResponseHead::from_text(&edge::head_of(&response));
+    match (config::gate(), head) {
+        (Some(gate), Some(mut head)) => {
+            gate.finish_free(&mut head, correlation);
+            let reply = Reply { head, body: Body::Held, code: None, route: None };
+            edge::render_with(&reply, &edge::body_of(&response))
+        }
+        _ => edge::render(&Reply::problem(Code::Internal, Audience::Other, correlation, None)),
+    }
+}
+
+/// What the gate says about a payment that it has made.
+fn receipt(gate: Rc<Gate>, asked: Asked, ledger: JsValue) -> JsValue {
+    match asked {
+        Asked::Answer(reply) => edge::render(&reply),
+        Asked::Find(calls, inquiry) => edge::promise(async move {
+            let mut answers = Vec::with_capacity(calls.len());
+            for four in calls.chunks(4) {
+                answers.extend(join_all(four.iter().map(|call| ledger::read(&ledger, call))).await);
+            }
+            edge::render(&gate.receipt(&inquiry, answers, now()))
+        }),
+    }
+}
+
+/// Paths of the gate itself.
+fn reserved(head: &RequestHead, gate: Option<&Gate>, fresh: &str) -> Option<Reply> {
+    let path = head.target().split('?').next()?;
+    let rest = path.strip_prefix("/_farebox")?;
+    if !(rest.is_empty() || rest.starts_with('/')) {
+        return None;
+    }
+    let correlation = correlation_id(&head.headers, fresh);
+    if rest != "/health" {
+        return Some(Reply::problem(Code::NotFound, Audience::Other, correlation, None));
+    }
+    let (status, body) = match gate {
+        Some(gate) => (200, gate.health()),
+        None => (503, r#"{"ok":false}"#.to_owned()),
+    };
+    let mut headers = Headers::new();
+    headers.add("content-type", "application/json");
+    headers.add("cache-control", "no-store");
+    headers.add("x-correlation-id", correlation);
+    Some(Reply {
+        head: ResponseHead { status, headers },
+        body: Body::Text(body),
+        code: None,
+        route: None,
+    })
+}
+
+/// Seconds of the platform's clock.
+fn now() -> UnixTime {
+    UnixTime::from_secs(edge::clock_ms() / 1000)
+}
+
+/// A new correlation id: 96 random bits.
+fn fresh_id() -> String {
+    let mut bytes = [0; 12];
+    // Without randomness the id would repeat, which harms nothing but the search in a log.
+    let _ = getrandom::fill(&mut bytes);
+    farebox_core::encoding::hex::encode(&bytes)
+}
+
+/// One log line for a request of a priced route that brought no proof.
+fn log_refusal(reply: &Reply, method: &str) {
+    let Some(route) = &reply.route else { return };
+    let line = serde_json::json!({
+        "at": now().rfc3339(),
+        "correlation_id": reply.head.headers.get("x-correlation-id"),
+        "method": method,
+        "route": route,
+        "status": reply.head.status,
+        "code": reply.code.map(|code| code.name()),
+    });
+    edge::log(&line.to_string());
+}

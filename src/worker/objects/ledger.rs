@@ -1,0 +1,350 @@
+//! The ledger object: loads a row, applies one command, stores it, in one synchronous block.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use farebox_core::encoding::hex;
+use farebox_core::gate::Gate;
+use farebox_core::ledger::command::{Learnt, Outcome, Role, VERSION};
+use farebox_core::ledger::entry::{Entry, Taken};
+use farebox_core::ledger::read::{Facts, Found, Read};
+use farebox_core::ledger::{Answer, Command, Envelope, Standing, State, Told};
+use farebox_core::payment::TxHash;
+use farebox_core::time::UnixTime;
+use sha2::{Digest, Sha256};
+use worker::{
+    DurableObject, Env, Error, Request, Response, Result, State as ObjectState, durable_object,
+};
+
+use super::chores::Chores;
+use super::memory::Memory;
+use super::rows::{Rows, Stored};
+use crate::worker::{config, edge, now};
+
+/// Names the bytes of JSON in front of a raw body.
+const SPLIT: &str = "farebox-split";
+
+/// One shard of the ledger.
+#[durable_object(alarm)]
+pub struct Ledger {
+    state: ObjectState,
+    /// Rows and what is remembered of them; nothing until first asked, and again after a failed write.
+    opened: RefCell<Option<(Rows, Memory)>>,
+    /// When the alarm is set for, as far as this instance knows.
+    alarm: Cell<Option<UnixTime>>,
+}
+
+impl DurableObject for Ledger {
+    fn new(state: ObjectState, _env: Env) -> Self {
+        Self { state, opened: RefCell::new(None), alarm: Cell::new(None) }
+    }
+
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
+        let split = request.headers().get(SPLIT)?.and_then(|text| text.parse::<usize>().ok());
+        let bytes = request.bytes().await?;
+        #[cfg(feature = "panic-drill")]
+        assert!(!bytes.windows(10).any(|part| part == b"drill-here"), "drill");
+        let json = bytes.get(..split.unwrap_or(bytes.len())).unwrap_or_default();
+        let body = split.and_then(|at| bytes.get(at..));
+        let (answer, stored) = if let Ok(envelope) = serde_json::from_slice::<Envelope>(json)
+            && envelope.v == VERSION
+        {
+            let (told, stored) = self.with_rows(|desk| desk.carry_out(envelope, body))?;
+            (serde_json::to_vec(&told)?, stored)
+        } else if let Ok(read) = serde_json::from_slice::<Read>(json)
+            && read.v == VERSION
+        {
+            (serde_json::to_vec(&self.with_rows(|desk| desk.look_up(&read))?)?, None)
+        } else {
+            (self.order(json)?, None)
+        };
+        self.set_alarm().await?;
+        match stored {
+            None => Response::from_bytes(answer),
+            Some(body) => {
+                let split = answer.len().to_string();
+                let mut response = Response::from_bytes([answer, body].concat())?;
+                response.headers_mut().set(SPLIT, &split)?;
+                Ok(response)
+            }
+        }
+    }
+
+    async fn alarm(&self) -> Result<Response> {
+        self.alarm.set(None);
+        // Whatever goes wrong, the alarm is armed again: what is due stays due.
+        let worked = self.recover().await;
+        self.set_alarm().await?;
+        worked?;
+        Response::empty()
+    }
+}
+
+impl Ledger {
+    /// What an operator asks; anything else is not understood.
+    fn order(&self, json: &[u8]) -> Result<Vec<u8>> {
+        #[cfg(feature = "operator")]
+        if let Ok(order) = serde_json::from_slice::<farebox_core::ledger::report::Order>(json)
+            && order.v == VERSION
+        {
+            let report = self.with_rows(|desk| desk.report(order.operator))?;
+            return Ok(serde_json::to_vec(&report)?);
+        }
+        let _ = json;
+        Ok(serde_json::to_vec(&Told::from(Answer::Unsupported))?)
+    }
+
+    /// One synchronous block over rows and memory. A failed write throws the memory away.
+    pub(super) fn with_rows<T>(&self, act: impl FnOnce(&mut Desk<'_>) -> Result<T>) -> Result<T> {
+        let (gate, rows, mut memory) = self.take()?;
+        let mut desk = Desk { gate: &gate, rows: &rows, memory: &mut memory, now: now() };
+        let result = act(&mut desk)?;
+        self.opened.replace(Some((rows, memory)));
+        Ok(result)
+    }
+
+    /// Takes rows and memory, for one block; who does not bring them back has them read again.
+    #[inline(never)]
+    fn take(&self) -> Result<(Rc<Gate>, Rows, Memory)> {
+        let gate = config::gate().ok_or_else(|| Error::from("not configured"))?;
+        let (rows, memory) = match self.opened.take() {
+            Some(both) => both,
+            None => self.open(&gate)?,
+        };
+        Ok((gate, rows, memory))
+    }
+
+    fn open(&self, gate: &Rc<Gate>) -> Result<(Rows, Memory)> {
+        let rows = Rows::open(self.state.storage().sql())?;
+        let (mut memory, now) = (Memory::default(), now());
+        for (payer, key, entry) in rows.remembered()? {
+            memory.note(&payer, &key, &entry, gate.plan(), now);
+        }
+        for (payer, key) in rows.moved()? {
+            memory.note_moved(&payer, &key, true);
+        }
+        for (payer, key, original) in rows.aliases()? {
+            memory.note_alias(&payer, &key, &original);
+        }
+        memory.chores = Chores::open(&rows, gate)?;
+        Ok((rows, memory))
+    }
+
+    /// Sets the alarm when it moves earlier.
+    async fn set_alarm(&self) -> Result<()> {
+        let Some(gate) = config::gate() else { return Ok(()) };
+        let now = now();
+        let wanted =
+            self.opened.borrow().as_ref().and_then(|(_, memory)| memory.wake_at(gate.plan(), now));
+        let Some(at) = wanted else { return Ok(()) };
+        if self.alarm.get().is_some_and(|set| set <= at) {
+            return Ok(());
+        }
+        self.alarm.set(Some(at));
+        let milliseconds = i64::try_from(at.secs().saturating_mul(1000)).unwrap_or(i64::MAX);
+        // A number here is an offset from now, not a time.
+        let offset = milliseconds - i64::try_from(edge::clock_ms()).unwrap_or(0);
+        self.state.storage().set_alarm(offset.max(0)).await
+    }
+}
+
+/// Rows, memory and time of one synchronous block.
+pub(super) struct Desk<'a> {
+    pub gate: &'a Gate,
+    pub rows: &'a Rows,
+    pub memory: &'a mut Memory,
+    pub now: UnixTime,
+}
+
+impl Desk<'_> {
+    /// The entry of a payment.
+    pub(super) fn entry(&self, payer: &str, key: &str) -> Result<Option<Entry>> {
+        match self.memory.entry(payer, key) {
+            Some(entry) => Ok(Some(entry.clone())),
+            None => self.rows.find(payer, key),
+        }
+    }
+
+    /// One command against one row.
+    pub(super) fn carry_out(
+        &mut self,
+        envelope: Envelope,
+        body: Option<&[u8]>,
+    ) -> Result<(Told, Option<Vec<u8>>)> {
+        let Envelope { payer, key, mut command, role, .. } = envelope;
+        let original = self.memory.original(&payer, &key);
+        if let (Some(_), Command::Claim { wallet, .. }) = (&original, &mut command) {
+            // It was never settled, so nobody but the payer can show it.
+            *wallet = true;
+        }
+        let key = original.unwrap_or(key);
+        let Some(before) = self.entry(&payer, &key)? else {
+            return self.begin(&payer, &key, command, role);
+        };
+        let standing = match &command {
+            Command::Claim { payment, .. } => self.memory.standing(&payer, &key, payment, self.now),
+            _ => Standing::default(),
+        };
+        let taken = match &command {
+            Command::Outcome {
+                result: Outcome::Settled(text) | Outcome::Unknown(Some(text)),
+                ..
+            }
+            | Command::Learn { learnt: Learnt::Captured(text), .. } => {
+                self.memory.taken(TxHash::parse(text), &key)
+            }
+            _ => Taken::No,
+        };
+        let response = match &command {
+            Command::Seal { response, .. } => response.clone(),
+            _ => None,
+        };
+        let (entry, answer) =
+            before.clone().lapse(self.now).apply(command, standing, taken, self.now);
+        if let (Some(head), Answer::Granted { .. }) = (response, &answer) {
+            let body = body.unwrap_or_default().to_vec();
+            let sha256 = hex::encode(&Sha256::digest(&body));
+            self.rows.store(&payer, &key, Stored { head, sha256, body }, self.now.secs())?;
+        }
+        self.write(&payer, &key, &before, &entry, "command")?;
+        self.told(&payer, &key, &entry, answer)
+    }
+
+    /// The row that a receipt id names.
+    fn look_up(&self, read: &Read) -> Result<Found> {
+        let wanted = &read.read;
+        let place = match (&wanted.payer, &wanted.key) {
+            (Some(payer), Some(key)) => {
+                let key = self.memory.original(payer, key).unwrap_or_else(|| key.clone());
+                Some((payer.clone(), key))
+            }
+            _ => self.rows.by_receipt(&wanted.receipt)?,
+        };
+        let Some((payer, key)) = place else { return Ok(Found { row: None }) };
+        let entry = self.entry(&payer, &key)?;
+        let entry = entry.filter(|entry| entry.payment.receipt == wanted.receipt);
+        Ok(Found { row: entry.map(|entry| Box::new(Facts::of(&payer, &key, &entry))) })
+    }
+
+    /// Stores what has changed of an entry, with the transition in its history.
+    pub(super) fn write(
+        &mut self,
+        payer: &str,
+        key: &str,
+        before: &Entry,
+        entry: &Entry,
+        why: &str,
+    ) -> Result<()> {
+        if entry == before {
+            return Ok(());
+        }
+        let now = self.now.secs();
+        let history = transition(key, &before.state.name(), &entry.state, why);
+        if entry.payment == before.payment && entry.leases == before.leases {
+            self.rows.update(payer, key, entry, &history, now)?;
+        } else {
+            let earlier = self.rows.history(payer, key)?;
+            self.rows.delete(payer, key)?;
+            self.rows.insert(payer, key, entry, &(earlier + &history), now)?;
+        }
+        self.memory.note(payer, key, entry, self.gate.plan(), self.now);
+        self.follow(payer, key, before, entry)
+    }
+
+    /// The first command of a payment has to be its claim.
+    fn begin(
+        &mut self,
+        payer: &str,
+        key: &str,
+        command: Command,
+        role: Role,
+    ) -> Result<(Told, Option<Vec<u8>>)> {
+        let Command::Claim { payment, leases, in_flight, idempotent, last, .. } = command else {
+            return Ok((Answer::Stale.into(), None));
+        };
+        let now = self.now;
+        if in_flight > 0
+            && let Some(original) = self.memory.unreceived(payer, &payment.binding, now)
+            && let Some(before) = self.entry(payer, &original)?
+        {
+            // Paid, and nobody received anything: the new authorization is the payer's signature for it.
+            let until = payment.valid_before.max(before.payment.valid_before) + 3600;
+            self.rows.alias(payer, key, &original, until)?;
+            self.memory.note_alias(payer, key, &original);
+            let again =
+                Command::Claim { payment, leases, idempotent, in_flight, wallet: true, last };
+            let (entry, answer) =
+                before.clone().lapse(now).apply(again, Standing::default(), Taken::No, now);
+            self.write(payer, &original, &before, &entry, "signed_anew")?;
+            return self.told(payer, &original, &entry, answer);
+        }
+        let standing = self.memory.standing(payer, key, &payment, now);
+        match role {
+            Role::Old if standing.unresolved => return Ok((Answer::Unresolved.into(), None)),
+            Role::Old => {
+                // A Worker that does not know of the change yet must not begin it here meanwhile.
+                self.rows.mark_moved(payer, key, payment.valid_before + 3600)?;
+                self.memory.note_moved(payer, key, true);
+                return Ok((Answer::Absent.into(), None));
+            }
+            Role::Sole if self.memory.is_moved(payer, key) => {
+                return Ok((Answer::InProgress.into(), None));
+            }
+            Role::New if self.memory.is_moved(payer, key) => {
+                self.rows.unmark_moved(payer, key)?;
+                self.memory.note_moved(payer, key, false);
+            }
+            Role::Sole | Role::New => {}
+        }
+        match Entry::open(*payment, leases, in_flight, standing, now) {
+            Ok((entry, answer)) => {
+                let history = transition(key, "none", &entry.state, "claim");
+                self.rows.insert(payer, key, &entry, &history, now.secs())?;
+                self.memory.note(payer, key, &entry, self.gate.plan(), now);
+                let receipt = Some(entry.payment.receipt);
+                Ok((Told { answer, receipt }, None))
+            }
+            Err(answer) => Ok((answer.into(), None)),
+        }
+    }
+
+    /// The answer with the row's receipt id, and the stored response behind one that replays it; a response that
+    /// was changed or lost is not replayed.
+    fn told(
+        &self,
+        payer: &str,
+        key: &str,
+        entry: &Entry,
+        answer: Answer,
+    ) -> Result<(Told, Option<Vec<u8>>)> {
+        let receipt = Some(entry.payment.receipt.clone());
+        let Answer::Replay { transaction, .. } = answer else {
+            return Ok((Told { answer, receipt }, None));
+        };
+        match self.rows.stored(payer, key)? {
+            Some(stored) if hex::encode(&Sha256::digest(&stored.body)) == stored.sha256 => {
+                let answer = Answer::Replay { response: stored.head, transaction };
+                Ok((Told { answer, receipt }, Some(stored.body)))
+            }
+            _ => Ok((Told { answer: Answer::AlreadyDelivered, receipt }, None)),
+        }
+    }
+}
+
+/// Logs a transition and gives its line of the row's history; nothing where the state stays.
+fn transition(key: &str, from: &str, to: &State, why: &str) -> String {
+    let to = to.name();
+    if from == to {
+        return String::new();
+    }
+    let at = now();
+    let line = serde_json::json!({
+        "at": at.rfc3339(),
+        "key8": key.get(..8).unwrap_or_default(),
+        "from": from,
+        "to": to,
+        "why": why,
+    });
+    edge::log(&line.to_string());
+    format!("{},{from},{to},{why}\n", at.secs())
+}

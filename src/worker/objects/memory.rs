@@ -1,0 +1,171 @@
+//! What a ledger object keeps in memory beside its rows: the entries that are not at rest, which payments stand
+//! for others, and which transactions are taken. Read once from the rows, kept in step with every write, thrown
+//! away when one fails.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use farebox_core::ledger::entry::{Entry, Plan, Taken, Work};
+use farebox_core::ledger::{Payment, Standing, State};
+use farebox_core::payment::TxHash;
+use farebox_core::time::UnixTime;
+
+use super::chores::Chores;
+
+/// Entries at work by payer and key, aliases, and the taken transactions.
+#[derive(Default)]
+pub(super) struct Memory {
+    open: HashMap<String, BTreeMap<String, Entry>>,
+    aliases: HashMap<(String, String), String>,
+    moved: HashSet<(String, String)>,
+    taken: HashMap<[u8; 32], String>,
+    pub chores: Chores,
+}
+
+impl Memory {
+    /// The entry, if it is at work.
+    pub(super) fn entry(&self, payer: &str, key: &str) -> Option<&Entry> {
+        self.open.get(payer)?.get(key)
+    }
+
+    /// Keeps step with a written row.
+    pub(super) fn note(
+        &mut self,
+        payer: &str,
+        key: &str,
+        entry: &Entry,
+        plan: &Plan,
+        now: UnixTime,
+    ) {
+        // A hash that was only named in doubt proves nothing, and takes nothing from others.
+        let proven = !matches!(entry.state, State::Unknown { .. });
+        if let Some(hash) = entry.transaction().filter(|_| proven) {
+            self.taken.entry(*hash.as_bytes()).or_insert_with(|| key.to_owned());
+        }
+        let is_open = entry.due(plan, now).is_some() || entry.awaits_heir(now);
+        if is_open {
+            self.open.entry(payer.to_owned()).or_default().insert(key.to_owned(), entry.clone());
+        } else if let Some(entries) = self.open.get_mut(payer) {
+            entries.remove(key);
+            if entries.is_empty() {
+                self.open.remove(payer);
+            }
+        }
+    }
+
+    /// Notes that a payment stands for another one.
+    pub(super) fn note_alias(&mut self, payer: &str, key: &str, original: &str) {
+        self.aliases.insert((payer.to_owned(), key.to_owned()), original.to_owned());
+    }
+
+    /// The payment that this one stands for.
+    pub(super) fn original(&self, payer: &str, key: &str) -> Option<String> {
+        if self.aliases.is_empty() {
+            return None;
+        }
+        self.aliases.get(&(payer.to_owned(), key.to_owned())).cloned()
+    }
+
+    /// Whether a payment is begun elsewhere.
+    pub(super) fn is_moved(&self, payer: &str, key: &str) -> bool {
+        !self.moved.is_empty() && self.moved.contains(&(payer.to_owned(), key.to_owned()))
+    }
+
+    /// Notes that a payment is begun elsewhere, or here after all.
+    pub(super) fn note_moved(&mut self, payer: &str, key: &str, elsewhere: bool) {
+        let place = (payer.to_owned(), key.to_owned());
+        if elsewhere {
+            self.moved.insert(place);
+        } else {
+            self.moved.remove(&place);
+        }
+    }
+
+    /// A payment of this payer for the same request that was paid and that nobody received.
+    pub(super) fn unreceived(&self, payer: &str, binding: &str, now: UnixTime) -> Option<String> {
+        let entries = self.open.get(payer)?;
+        entries
+            .iter()
+            .find(|(_, entry)| entry.payment.binding == binding && entry.awaits_heir(now))
+            .map(|(key, _)| key.clone())
+    }
+
+    /// How the payer's other rows stand, seen from a claim for `payment`.
+    pub(super) fn standing(
+        &self,
+        payer: &str,
+        key: &str,
+        payment: &Payment,
+        now: UnixTime,
+    ) -> Standing {
+        let mut standing = Standing::default();
+        for (other, entry) in self.open.get(payer).into_iter().flatten() {
+            if other == key {
+                continue;
+            }
+            let entry = entry.clone().lapse(now);
+            standing.active += u32::from(entry.is_active());
+            standing.open += 1;
+            standing.watched |= entry.is_unknown(now) || entry.is_freshly_refused(now);
+            standing.unresolved |=
+                entry.is_unknown(now) && entry.payment.binding == payment.binding;
+        }
+        standing
+    }
+
+    /// Whether a transaction is recorded for another payment.
+    pub(super) fn taken(&self, hash: Option<TxHash>, key: &str) -> Taken {
+        let owner = hash.and_then(|hash| self.taken.get(hash.as_bytes()));
+        if owner.is_some_and(|owner| owner != key) { Taken::Yes } else { Taken::No }
+    }
+
+    /// The rows whose time has come, earliest first, at most `most`.
+    pub(super) fn due(
+        &self,
+        plan: &Plan,
+        now: UnixTime,
+        most: usize,
+    ) -> Vec<(String, String, Work)> {
+        let mut due: Vec<_> = self
+            .all()
+            .filter_map(|(payer, key, entry)| {
+                let (at, work) = entry.due(plan, now)?;
+                (at <= now).then_some((at, payer, key, work))
+            })
+            .collect();
+        due.sort_unstable_by_key(|(at, ..)| *at);
+        due.into_iter()
+            .take(most)
+            .map(|(_, payer, key, work)| (payer.clone(), key.clone(), work))
+            .collect()
+    }
+
+    /// When the next row is due, or a chore.
+    pub(super) fn wake_at(&self, plan: &Plan, now: UnixTime) -> Option<UnixTime> {
+        let rows = self.all().filter_map(|(_, _, entry)| entry.due(plan, now)).map(|(at, _)| at);
+        let overdue = self.all().filter_map(|(_, key, entry)| self.chores.overdue_at(key, entry));
+        rows.chain(overdue).chain(self.chores.wake_at()).min()
+    }
+
+    /// Lets go of a row that is gone.
+    pub(super) fn forget(&mut self, payer: &str, key: &str, hash: Option<TxHash>) {
+        if let Some(entries) = self.open.get_mut(payer) {
+            entries.remove(key);
+        }
+        if let Some(hash) = hash
+            && self.taken.get(hash.as_bytes()).is_some_and(|owner| owner == key)
+        {
+            self.taken.remove(hash.as_bytes());
+        }
+    }
+
+    /// Lets go of an alias.
+    pub(super) fn forget_alias(&mut self, payer: &str, key: &str) {
+        self.aliases.remove(&(payer.to_owned(), key.to_owned()));
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = (&String, &String, &Entry)> {
+        self.open.iter().flat_map(|(payer, entries)| {
+            entries.iter().map(move |(key, entry)| (payer, key, entry))
+        })
+    }
+}

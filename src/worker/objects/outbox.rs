@@ -1,0 +1,156 @@
+//! Notices to the operator: written in the block of the transition that they tell of, sent by the alarm.
+//!
+//! A notice is tried at once and then after each of [`GAPS_SECS`], until it is taken; its id stays. A try is
+//! counted before it is sent, so that an end of the object between the two is a try too.
+
+use farebox_core::gate::Gate;
+use farebox_core::gate::keys::digest;
+use farebox_core::ledger::{Entry, State};
+use farebox_core::time::UnixTime;
+use worker::Result;
+
+use super::ledger::Desk;
+use super::rows::{Rows, integer, number, text};
+use crate::worker::{edge, now};
+
+/// A notice that is due.
+pub(super) struct Notice {
+    id: String,
+    body: String,
+}
+
+impl Desk<'_> {
+    /// Writes the notice of a transition that the operator has to know of.
+    pub(super) fn announce(
+        &mut self,
+        payer: &str,
+        key: &str,
+        before: &Entry,
+        entry: &Entry,
+    ) -> Result<()> {
+        let kind = match (&before.state, &entry.state) {
+            (State::RefundDue { .. }, State::RefundDue { .. })
+            | (State::Manual { .. }, State::Manual { .. }) => return Ok(()),
+            (_, State::RefundDue { .. }) => "payment.refund_due",
+            (_, State::Manual { .. }) => "payment.manual",
+            _ => return Ok(()),
+        };
+        self.post(kind, payer, key, entry, self.now)
+    }
+
+    /// Writes the notice that an outcome is still unknown, once.
+    pub(super) fn announce_overdue(&mut self, payer: &str, key: &str) -> Result<()> {
+        let Some(entry) = self.entry(payer, key)? else { return Ok(()) };
+        match entry.state {
+            State::Unknown { since, .. } => {
+                self.post("payment.unknown_overdue", payer, key, &entry, since)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// `since` tells the same notice from the next one of its kind.
+    fn post(
+        &mut self,
+        kind: &str,
+        payer: &str,
+        key: &str,
+        entry: &Entry,
+        since: UnixTime,
+    ) -> Result<()> {
+        if self.gate.webhook().is_none() {
+            return Ok(());
+        }
+        let (now, payment) = (self.now.secs(), &entry.payment);
+        let (since, fence) = (since.secs().to_be_bytes(), entry.fence.to_be_bytes());
+        let fence: &[u8] = if kind == "payment.unknown_overdue" { &[] } else { &fence };
+        let id = digest(&[kind.as_bytes(), payer.as_bytes(), key.as_bytes(), &since, fence]);
+        let id = format!("evt_{}", id.get(..32).unwrap_or(&id));
+        let row = farebox_core::ledger::row::Row::of(entry);
+        let body = serde_json::json!({
+            "id": id,
+            "type": kind,
+            "at": now,
+            "data": {
+                "id": payment.receipt,
+                "key": key,
+                "state": row.state,
+                "payer": payer,
+                "route": payment.route,
+                "network": payment.network,
+                "asset": payment.asset,
+                "amount": payment.amount,
+                "transaction": row.transaction,
+                "reason": row.reason,
+            },
+        });
+        let query = "INSERT OR IGNORE INTO outbox VALUES (?, ?, 0, ?, ?)";
+        let values = vec![id.into(), body.to_string().into(), number(now), number(now)];
+        self.rows.sql().exec(query, values)?;
+        self.memory.chores.notice_at = next(self.rows)?;
+        Ok(())
+    }
+
+    /// At most so many notices whose time has come; each counts as tried.
+    pub(super) fn due_notices(&mut self, most: usize) -> Result<Vec<Notice>> {
+        let is_due = self.memory.chores.notice_at.is_some_and(|at| at <= self.now);
+        if most == 0 || !is_due {
+            return Ok(Vec::new());
+        }
+        let query = "SELECT id, body, tries FROM outbox WHERE due <= ? ORDER BY due LIMIT ?";
+        let values = vec![number(self.now.secs()), number(most as u64)];
+        let mut due = Vec::new();
+        for row in self.rows.sql().exec(query, values)?.raw() {
+            let row = row?;
+            if let (Some(id), Some(body)) = (text(row.first()), text(row.get(1))) {
+                let tries = row.get(2).and_then(integer).unwrap_or(0);
+                due.push((Notice { id, body }, tries));
+            }
+        }
+        for (notice, tries) in &due {
+            let gap = usize::try_from(*tries).ok().and_then(|tries| GAPS_SECS.get(tries));
+            let next = gap.map(|gap| self.now.secs() + gap);
+            let query = "UPDATE outbox SET tries = ?, due = ? WHERE id = ?";
+            let next = next.map_or(worker::SqlStorageValue::Null, number);
+            let values = vec![number(tries + 1), next, notice.id.as_str().into()];
+            self.rows.sql().exec(query, values)?;
+        }
+        self.memory.chores.notice_at = next(self.rows)?;
+        Ok(due.into_iter().map(|(notice, _)| notice).collect())
+    }
+
+    /// The notice was taken.
+    pub(super) fn was_told(&mut self, notice: &Notice) -> Result<()> {
+        let query = "UPDATE outbox SET due = NULL WHERE id = ?";
+        self.rows.sql().exec(query, vec![notice.id.as_str().into()])?;
+        self.memory.chores.notice_at = next(self.rows)?;
+        Ok(())
+    }
+}
+
+/// Sends a notice; whether it was taken.
+pub(super) async fn notify(gate: &Gate, notice: &Notice) -> bool {
+    let Some(webhook) = gate.webhook() else { return false };
+    let signature = webhook.signature(&notice.body, now());
+    let sent = edge::post_notice(webhook.url.expose(), &signature, &notice.body, DEADLINE_MS);
+    edge::settled(sent).await.is_some_and(|taken| taken.is_truthy())
+}
+
+/// When the next notice is due.
+pub(super) fn next(rows: &Rows) -> Result<Option<UnixTime>> {
+    let row = rows.sql().exec("SELECT MIN(due) FROM outbox", None)?.raw().next().transpose()?;
+    Ok(row.and_then(|row| row.first().and_then(integer)).map(UnixTime::from_secs))
+}
+
+/// Removes notices that are done and that nothing could write again.
+pub(super) fn forget(rows: &Rows, now: UnixTime) -> Result<()> {
+    let query = "DELETE FROM outbox WHERE due IS NULL AND created <= ?";
+    rows.sql().exec(query, vec![number(now.secs().saturating_sub(KEEP_SECS))]).map(|_| ())
+}
+
+/// Seconds from each try to the next: six tries within 24 hours.
+const GAPS_SECS: [u64; 5] = [5, 60, 600, 7_200, 75_600];
+/// How long a notice that is done is remembered, seconds: longer than any doubt lasts.
+const KEEP_SECS: u64 = 35 * 86_400;
+/// Milliseconds of one try.
+const DEADLINE_MS: u32 = 5_000;

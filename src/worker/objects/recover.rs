@@ -1,0 +1,168 @@
+//! What the alarm does: rows whose holder is gone, payments to send once more, looks at the chain.
+//!
+//! Only here does an object call out, at most four calls at once; each is told to the row in a block of its own.
+
+use farebox_core::gate::Gate;
+use farebox_core::gate::recover::{Seen, learnt, outcome, question};
+use farebox_core::ledger::command::{Client, Command, Envelope, Learnt, Outcome, Role, VERSION};
+use farebox_core::ledger::entry::{Taken, Work};
+use farebox_core::ledger::inquiry::finding::Finding;
+use farebox_core::ledger::inquiry::{Next, Question};
+use farebox_core::ledger::{Answer, Standing};
+use farebox_core::time::UnixTime;
+use futures_util::future::join_all;
+use worker::Result;
+
+use super::ledger::Ledger;
+use super::outbox::{Notice, notify};
+use crate::worker::{chain, config, facilitator, now};
+
+/// Calls at once.
+const AT_ONCE: usize = 4;
+/// Rounds of one alarm; what is left is due at once again.
+const ROUNDS: usize = 8;
+
+/// A call that a row needs.
+struct Job {
+    payer: String,
+    key: String,
+    call: Call,
+}
+
+enum Call {
+    /// The same payment once more.
+    Resend { fence: u64, facilitator: String, request: String },
+    /// A look at the chain.
+    Read(Question),
+    /// A notice to the operator.
+    Notify(Notice),
+}
+
+impl Ledger {
+    /// Does what is due.
+    pub(super) async fn recover(&self) -> Result<()> {
+        // What goes wrong there keeps nobody's payment waiting.
+        let chores = self.with_rows(|desk| desk.do_chores());
+        for _ in 0..ROUNDS {
+            let jobs = self.next_jobs()?;
+            if jobs.is_empty() {
+                return chores;
+            }
+            for done in join_all(jobs.into_iter().map(|job| self.carry(job))).await {
+                done?;
+            }
+        }
+        chores
+    }
+
+    /// Finishes what needs nobody else, and takes up to four calls in hand.
+    fn next_jobs(&self) -> Result<Vec<Job>> {
+        self.with_rows(|desk| {
+            let mut jobs = Vec::new();
+            let plan = desk.gate.plan().clone();
+            for (payer, key, work) in desk.memory.due(&plan, desk.now, 200) {
+                let Some(before) = desk.entry(&payer, &key)? else { continue };
+                match work {
+                    Work::Lapse | Work::Close | Work::Refund | Work::GiveUp => {
+                        let entry = before.clone().rest(work, desk.now);
+                        desk.write(&payer, &key, &before, &entry, "alarm")?;
+                    }
+                    Work::Resend if jobs.len() < AT_ONCE => {
+                        let (entry, answer) = before.clone().resend_by_alarm(desk.now);
+                        desk.write(&payer, &key, &before, &entry, "alarm")?;
+                        if let Answer::Resend { fence, facilitator, request, .. } = answer {
+                            let call = Call::Resend { fence, facilitator, request };
+                            jobs.push(Job { payer, key, call });
+                        }
+                    }
+                    Work::Read if jobs.len() < AT_ONCE => {
+                        let seen = Seen { at: before.created, block: before.watch.seen_block };
+                        let known = before.transaction();
+                        match question(&payer, &before.payment, seen, known) {
+                            Some(question) => {
+                                jobs.push(Job { payer, key, call: Call::Read(question) });
+                            }
+                            // A row that cannot be asked about waits for its deadline.
+                            None => {
+                                let command =
+                                    Command::Learn { learnt: Learnt::Nothing, owner: false };
+                                let (standing, taken) = (Standing::default(), Taken::No);
+                                let (entry, _) =
+                                    before.clone().apply(command, standing, taken, desk.now);
+                                desk.write(&payer, &key, &before, &entry, "unreadable")?;
+                            }
+                        }
+                    }
+                    Work::Resend | Work::Read => {}
+                }
+            }
+            for notice in desk.due_notices(AT_ONCE - jobs.len())? {
+                let (payer, key) = (String::new(), String::new());
+                jobs.push(Job { payer, key, call: Call::Notify(notice) });
+            }
+            Ok(jobs)
+        })
+    }
+
+    async fn carry(&self, job: Job) -> Result<()> {
+        let Some(gate) = config::gate() else { return Ok(()) };
+        let Job { payer, key, call } = job;
+        match call {
+            Call::Resend { fence, facilitator, request } => {
+                let Some(entry) = self.with_rows(|desk| desk.entry(&payer, &key))? else {
+                    return Ok(());
+                };
+                let Some((call, expected)) =
+                    gate.resend_call(&payer, &entry.payment, &facilitator, request)
+                else {
+                    return Ok(());
+                };
+                let reply = facilitator::reply(facilitator::send(&gate, &call)).await;
+                facilitator::note(&gate, &call, &reply);
+                let result = match outcome(&reply, &expected) {
+                    // What the chain has to confirm is looked up there next.
+                    Outcome::Settled(named) if entry.payment.confirm => {
+                        Outcome::Unknown(Some(named))
+                    }
+                    told => told,
+                };
+                let client = Client::Answered;
+                let command = Command::Outcome { fence, result, client, seen_block: None };
+                let envelope = Envelope { v: VERSION, payer, key, command, role: Role::Sole };
+                self.with_rows(|desk| {
+                    desk.now = now();
+                    desk.carry_out(envelope, None)
+                })?;
+            }
+            Call::Read(question) => {
+                let Some(entry) = self.with_rows(|desk| desk.entry(&payer, &key))? else {
+                    return Ok(());
+                };
+                let finding = look(&gate, question).await;
+                let valid_before = UnixTime::from_secs(entry.payment.valid_before);
+                let learnt = learnt(&finding, valid_before, now());
+                let command = Command::Learn { learnt, owner: false };
+                let envelope = Envelope { v: VERSION, payer, key, command, role: Role::Sole };
+                self.with_rows(|desk| desk.carry_out(envelope, None))?;
+            }
+            Call::Notify(notice) => {
+                if notify(&gate, &notice).await {
+                    self.with_rows(|desk| desk.was_told(&notice))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Asks the chain to the end of an inquiry.
+async fn look(gate: &Gate, question: Question) -> Finding {
+    let (mut body, mut asking) = question.ask();
+    loop {
+        let reply = chain::reply(chain::send(gate, &body)).await;
+        match asking.answered(reply.as_deref().map(str::as_bytes)) {
+            Next::Ask(next, waits) => (body, asking) = (next, waits),
+            Next::Found(finding) => return finding,
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! What a ledger object tells its operator, and the decisions that it takes from him.
+
+use farebox_core::ledger::entry::Taken;
+use farebox_core::ledger::report::tally::{Line, Sum};
+use farebox_core::ledger::report::{Decision, Errand, Filter, Item, Mark, Report};
+use farebox_core::payment::TxHash;
+use std::collections::BTreeMap;
+use worker::{Result, SqlStorageValue as Value};
+
+use super::ledger::Desk;
+use super::rows::{integer, number, text};
+
+impl Desk<'_> {
+    /// Runs one errand.
+    pub(super) fn report(&mut self, errand: Errand) -> Result<Report> {
+        match errand {
+            Errand::List { filter, after, limit } => {
+                let mut conditions = Conditions::of(&filter);
+                if let Some(Mark { created, payer, key }) = after {
+                    let created = || number(created);
+                    conditions.add(
+                        "(created < ? OR (created = ? AND (payer, key) > (?, ?)))",
+                        [created(), created(), payer.into(), key.into()],
+                    );
+                }
+                self.items(conditions, "created DESC, payer, key", limit)
+            }
+            Errand::Page { filter, after, limit } => {
+                self.items(Conditions::of(&filter).behind(after), "payer, key", limit)
+            }
+            Errand::Find { id } => self.found(&id),
+            Errand::Sum { filter, after } => self.sums(Conditions::of(&filter).behind(after)),
+            Errand::Count => self.counts(),
+            Errand::Decide { id, decision } => self.decide(&id, &decision),
+            Errand::Meter { add } => self.meters(&add),
+        }
+    }
+
+    fn items(&self, conditions: Conditions, order: &str, limit: u32) -> Result<Report> {
+        let limit = limit.clamp(1, MOST_ITEMS);
+        let Conditions { text, mut values } = conditions;
+        let query =
+            format!("SELECT {ITEM}, '' FROM payments WHERE {text} ORDER BY {order} LIMIT ?");
+        values.push(number(u64::from(limit) + 1));
+        let mut items = Vec::new();
+        for row in self.rows.sql().exec(&query, values)?.raw() {
+            items.extend(item(&row?));
+        }
+        let more = items.len() > limit as usize;
+        items.truncate(limit as usize);
+        Ok(Report::Items { items, more })
+    }
+
+    fn found(&self, id: &str) -> Result<Report> {
+        let place = self.rows.by_receipt(id)?;
+        let item = place.map(|(payer, key)| self.item(&payer, &key)).transpose()?;
+        Ok(Report::Item(item.flatten().map(Box::new)))
+    }
+
+    fn item(&self, payer: &str, key: &str) -> Result<Option<Item>> {
+        let query = format!("SELECT {ITEM}, history FROM payments WHERE payer = ? AND key = ?");
+        let cursor = self.rows.sql().exec(&query, vec![payer.into(), key.into()])?;
+        Ok(cursor.raw().next().transpose()?.and_then(|row| item(&row)))
+    }
+
+    fn sums(&self, conditions: Conditions) -> Result<Report> {
+        let Conditions { text: condition, mut values } = conditions;
+        let query = format!(
+            "SELECT payer, key, created, network, asset, route, state, reason, tx, amount, request
+             FROM payments WHERE {condition} ORDER BY payer, key LIMIT ?"
+        );
+        values.push(number(u64::from(MOST_SUMMED)));
+        let mut sums: BTreeMap<[String; 3], Sum> = BTreeMap::new();
+        let (mut last, mut count) = (None, 0);
+        for row in self.rows.sql().exec(&query, values)?.raw() {
+            let row = row?;
+            let column = |index: usize| text(row.get(index));
+            let all = |index| column(index).unwrap_or_default();
+            let (key, created) = (all(1), row.get(2).and_then(integer).unwrap_or(0));
+            let (reason, transaction) = (column(7), column(8));
+            let hash = transaction.as_deref().and_then(TxHash::parse);
+            let place = [all(3), all(4), all(5)];
+            let [network, asset, route] = place.clone();
+            let sum = sums.entry(place).or_insert_with(|| Sum {
+                network,
+                asset,
+                route,
+                ..Sum::default()
+            });
+            sum.add(&Line {
+                state: &all(6),
+                reason: reason.as_deref(),
+                transaction: transaction.as_deref(),
+                counted: self.memory.taken(hash, &key) == Taken::Yes,
+                amount: &all(9),
+                request: &all(10),
+            });
+            count += 1;
+            last = Some(Mark { created, payer: all(0), key });
+        }
+        let after = last.filter(|_| count == MOST_SUMMED);
+        Ok(Report::Sums { sums: sums.into_values().collect(), after })
+    }
+
+    fn counts(&self) -> Result<Report> {
+        let query = "SELECT state, route, COUNT(*) FROM payments GROUP BY state, route";
+        let mut rows = Vec::new();
+        for row in self.rows.sql().exec(query, None)?.raw() {
+            let row = row?;
+            if let (Some(state), Some(route), Some(count)) =
+                (text(row.first()), text(row.get(1)), row.get(2).and_then(integer))
+            {
+                rows.push((state, route, count));
+            }
+        }
+        let query = "SELECT MIN(since) FROM payments WHERE state = 'unknown'";
+        let row = self.rows.sql().exec(query, None)?.raw().next().transpose()?;
+        let oldest_unknown = row.and_then(|row| row.first().and_then(integer));
+        Ok(Report::Counts { rows, oldest_unknown })
+    }
+
+    fn decide(&mut self, id: &str, decision: &Decision) -> Result<Report> {
+        let Some((payer, key)) = self.rows.by_receipt(id)? else {
+            return Ok(Report::Item(None));
+        };
+        let Some(before) = self.entry(&payer, &key)? else {
+            return Ok(Report::Item(None));
+        };
+        let current = before.clone().lapse(self.now);
+        let state = current.state.name();
+        let named = match decision {
+            Decision::Refunded(hash) | Decision::Resolved { transaction: Some(hash), .. } => {
+                Some(hash)
+            }
+            Decision::Waived(_) | Decision::Resolved { transaction: None, .. } => None,
+        };
+        if let Some(hash) = named
+            && self.serves_another(hash, &payer, &key)?
+        {
+            return Ok(Report::WrongState(state));
+        }
+        let Ok(entry) = current.decide(decision, self.now) else {
+            return Ok(Report::WrongState(state));
+        };
+        self.write(&payer, &key, &before, &entry, &decision.why())?;
+        Ok(match self.item(&payer, &key)? {
+            Some(item) => Report::Decided(Box::new(item)),
+            None => Report::Item(None),
+        })
+    }
+
+    /// Whether a transaction paid for another payment, or paid another one back.
+    fn serves_another(&self, refund: &str, payer: &str, key: &str) -> Result<bool> {
+        let hash = TxHash::parse(refund);
+        let query = "SELECT 1 FROM payments WHERE state = 'refunded' AND reason = ?
+            AND NOT (payer = ? AND key = ?) LIMIT 1";
+        let refund = hash.map(|hash| hash.to_text()).unwrap_or_default();
+        let values = vec![refund.into(), payer.into(), key.into()];
+        let row = self.rows.sql().exec(query, values)?.raw().next().transpose()?;
+        Ok(row.is_some() || self.memory.taken(hash, key) == Taken::Yes)
+    }
+
+    fn meters(&self, add: &[(String, u64)]) -> Result<Report> {
+        for (series, value) in add {
+            let query = "INSERT INTO meters VALUES (?, ?)
+                ON CONFLICT (series) DO UPDATE SET value = value + excluded.value";
+            self.rows.sql().exec(query, vec![series.as_str().into(), number(*value)])?;
+        }
+        let mut meters = Vec::new();
+        let query = "SELECT series, value FROM meters ORDER BY series LIMIT 4000";
+        for row in self.rows.sql().exec(query, None)?.raw() {
+            let row = row?;
+            meters.extend(text(row.first()).zip(row.get(1).and_then(integer)));
+        }
+        Ok(Report::Meters(meters))
+    }
+}
+
+/// What rows have to be like; all values are bound.
+struct Conditions {
+    text: String,
+    values: Vec<Value>,
+}
+
+impl Conditions {
+    fn of(filter: &Filter) -> Self {
+        let mut all = Self { text: "1".to_owned(), values: Vec::new() };
+        for (column, value) in
+            [("state", &filter.state), ("payer", &filter.payer), ("route", &filter.route)]
+        {
+            if let Some(value) = value {
+                all.add(&format!("{column} = ?"), [value.as_str().into()]);
+            }
+        }
+        if let Some(from) = filter.from {
+            all.add("created >= ?", [number(from)]);
+        }
+        if let Some(to) = filter.to {
+            all.add("created < ?", [number(to)]);
+        }
+        all
+    }
+
+    fn behind(mut self, after: Option<Mark>) -> Self {
+        if let Some(Mark { payer, key, .. }) = after {
+            self.add("(payer, key) > (?, ?)", [payer.into(), key.into()]);
+        }
+        self
+    }
+
+    fn add<const N: usize>(&mut self, condition: &str, values: [Value; N]) {
+        self.text.push_str(" AND ");
+        self.text.push_str(condition);
+        self.values.extend(values);
+    }
+}
+
+/// What an item is read from, in this order; its history follows.
+const ITEM: &str = "receipt, key, state, payer, route, network, asset, amount, tx, facilitator,
+    created, updated, reason";
+/// Most rows of one answer.
+const MOST_ITEMS: u32 = 500;
+/// Most rows of one answer of sums.
+const MOST_SUMMED: u32 = 2_000;
+
+fn item(row: &[Value]) -> Option<Item> {
+    let column = |index: usize| text(row.get(index));
+    Some(Item {
+        id: column(0)?,
+        key: column(1)?,
+        state: column(2)?,
+        payer: column(3)?,
+        route: column(4)?,
+        network: column(5)?,
+        asset: column(6)?,
+        amount: column(7)?,
+        transaction: column(8),
+        facilitator: column(9)?,
+        created_at: row.get(10).and_then(integer)?,
+        updated_at: row.get(11).and_then(integer)?,
+        reason: column(12),
+        history: column(13).unwrap_or_default(),
+    })
+}

@@ -1,0 +1,134 @@
+//! Carries out what an operator's request leads to: calls to ledger objects, a look at the chain, an export.
+
+use std::rc::Rc;
+
+use farebox_core::gate::Gate;
+use farebox_core::gate::operator::{Asked, Export, MAX_BODY_BYTES, Piece, Turn, Visit};
+use farebox_core::gate::passage::Call;
+use farebox_core::gate::reply::{Audience, Reply};
+use farebox_core::http::RequestHead;
+use farebox_core::problem::Code;
+use futures_util::future::join_all;
+use wasm_bindgen::JsValue;
+
+use super::{chain, edge, now};
+
+/// Milliseconds after which an object counts as down.
+const DEADLINE_MS: u32 = 10_000;
+
+/// The answer to a request for one of the operator's paths; nothing for other paths.
+pub(super) fn answer(
+    gate: &Rc<Gate>,
+    head: &RequestHead,
+    correlation: &str,
+    request: &JsValue,
+    namespace: &JsValue,
+    context: &JsValue,
+) -> Option<JsValue> {
+    let asked = gate.operator(head, None, correlation, now())?;
+    if let Asked::Answer(reply) = &asked {
+        return Some(edge::render(reply));
+    }
+    let (gate, head) = (gate.clone(), head.clone());
+    let (correlation, request) = (correlation.to_owned(), request.clone());
+    let (namespace, context) = (namespace.clone(), context.clone());
+    Some(edge::promise(async move {
+        let asked = match asked {
+            Asked::Body => {
+                let text = edge::settled(edge::text_of(&request, MAX_BODY_BYTES as u32)).await;
+                let text = text.and_then(|text| text.as_string()).unwrap_or_default();
+                gate.operator(&head, Some(&text), &correlation, now())
+            }
+            asked => Some(asked),
+        };
+        match asked {
+            Some(Asked::Answer(reply)) => edge::render(&reply),
+            Some(Asked::Visit(visit)) => edge::render(&go(&gate, &namespace, visit).await),
+            Some(Asked::Export(export)) => {
+                self::export(namespace, export, &correlation, &context).await
+            }
+            Some(Asked::Body) | None => edge::render(&internal(&correlation)),
+        }
+    }))
+}
+
+async fn go(gate: &Gate, namespace: &JsValue, mut visit: Box<Visit>) -> Reply {
+    loop {
+        match visit.turn() {
+            Turn::Answer(reply) => return reply,
+            Turn::Ask(calls) => {
+                let answers = calls.iter().map(|call| ask(namespace, call));
+                visit.heard(join_all(answers).await);
+            }
+            Turn::Chain(body) => {
+                let reply = chain::reply(chain::send(gate, &body)).await;
+                visit.read(reply.as_deref().map(str::as_bytes));
+            }
+        }
+    }
+}
+
+/// The text that an object answers; nothing if it is down.
+pub(super) async fn ask(namespace: &JsValue, call: &Call) -> Option<String> {
+    let (object, command) = (&call.object, &call.command);
+    let asked = edge::ask_object(namespace, object, command, &JsValue::NULL, DEADLINE_MS);
+    edge::member(&edge::settled(asked).await?, "answer").as_string()
+}
+
+/// Answers with rows as they come; an object that is down at the start is a refusal, later the last line says so.
+async fn export(
+    namespace: JsValue,
+    mut export: Export,
+    correlation: &str,
+    context: &JsValue,
+) -> JsValue {
+    let mut piece = export.preamble().to_owned();
+    while let Some(call) = export.call() {
+        match export.heard(ask(&namespace, &call).await.as_deref()) {
+            Piece::Text(text) => {
+                piece += &text;
+                if !piece.is_empty() {
+                    break;
+                }
+            }
+            Piece::Broken => {
+                let code = Code::LedgerUnavailable;
+                return edge::render(&Reply::problem(code, Audience::Other, correlation, None));
+            }
+        }
+    }
+    let channel = edge::channel();
+    let head = export.head(correlation);
+    let response = edge::render_with(&head, &edge::member(&channel, "readable"));
+    let work = edge::promise(async move {
+        loop {
+            let written = piece.is_empty()
+                || edge::settled(edge::write_piece(&channel, Some(&piece)))
+                    .await
+                    .is_some_and(|read| read.is_truthy());
+            if !written {
+                break;
+            }
+            let Some(call) = export.call() else {
+                edge::settled(edge::write_piece(&channel, None)).await;
+                break;
+            };
+            match export.heard(ask(&namespace, &call).await.as_deref()) {
+                Piece::Text(text) => piece = text,
+                Piece::Broken => {
+                    // The runtime ends a body in an orderly way whatever happens to it, so that only words tell.
+                    edge::settled(edge::write_piece(&channel, Some(export.complaint()))).await;
+                    edge::settled(edge::write_piece(&channel, None)).await;
+                    break;
+                }
+            }
+        }
+        JsValue::UNDEFINED
+    });
+    edge::wait_until(context, &js_sys::Promise::from(work));
+    response
+}
+
+fn internal(correlation: &str) -> Reply {
+    Reply::problem(Code::Internal, Audience::Other, correlation, None)
+}
