@@ -1,0 +1,174 @@
+// A chain of our own that says it is Base Sepolia: anvil, with our token where USDC is.
+//
+// Stock x402 clients pay only with assets they know, so the token's code is placed at the canonical
+// address of USDC on that network. Accounts come from anvil's published development phrase: their keys
+// are known to everybody and worth nothing anywhere else.
+
+import { accessSync, constants, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { delimiter, dirname, join } from 'node:path';
+
+import { createPublicClient, createWalletClient, defineChain, http, toHex } from 'viem';
+import { mnemonicToAccount, privateKeyToAccount } from 'viem/accounts';
+
+import { startProcess } from '../scripts/processes.mjs';
+import { freePort } from './server.mjs';
+
+/** CAIP-2 id and x402 v1 name of the chain. */
+export const NETWORK = 'eip155:84532';
+export const NETWORK_V1 = 'base-sepolia';
+/** Where USDC is on Base Sepolia, and our token here. */
+export const USDC = /** @type {const} */ ('0x036CbD53842c5426634e7929541eC2318f3dCF7e');
+/** What each payer gets, in atomic units: 1,000 USDC. */
+export const PAYER_FUNDS = 1_000_000_000n;
+
+
+/**
+ * @typedef {Awaited<ReturnType<typeof startChain>>} Chain
+ */
+
+/**
+ * Starts anvil and waits until the token is there and the payers have funds.
+ *
+ * `payers` are eight further funded accounts, for tests that must not share a balance.
+ *
+ * @param {{port?: number, log?: (line: string) => void}} [options]
+ */
+export async function startChain({ port, log = () => {} } = {}) {
+  const token = readArtefact('Token');
+  const chosen = port ?? (await freePort());
+  const url = `http://127.0.0.1:${chosen}`;
+  const child = startProcess(findAnvil(), [
+    '--host', '127.0.0.1', '--port', String(chosen),
+    '--chain-id', '84532', '--slots-in-an-epoch', '1',
+    '--mnemonic', PHRASE, '--accounts', String(ACCOUNTS), '--silent',
+  ]);
+  const chain = defineChain({
+    id: 84532,
+    name: 'Base Sepolia (local)',
+    nativeCurrency: { name: 'Ether', symbol: 'ETH', decimals: 18 },
+    rpcUrls: { default: { http: [url] } },
+  });
+  const transport = http(url, { retryCount: 0 });
+  const publicClient = createPublicClient({ chain, transport, pollingInterval: POLL_MS, cacheTime: 0 });
+
+  try {
+    await untilAnswering(publicClient, child);
+    log(`chain 84532 at ${url}`);
+    /** @type {(method: string, params: unknown[]) => Promise<unknown>} */
+    const rpc = (method, params) => publicClient.request(/** @type {any} */ ({ method, params }));
+
+    await rpc('anvil_setCode', [USDC, token.runtime]);
+    await rpc('anvil_setCode', [MULTICALL3, readArtefact('Multicall').runtime]);
+
+    const [facilitator, payee, payer, ...payers] = Array.from({ length: ACCOUNTS }, (_, index) => account(index));
+    if (!facilitator || !payee || !payer) throw new Error('the development phrase gave too few accounts');
+    const wallet = createWalletClient({ account: facilitator, chain, transport });
+    const funded = [payer, ...payers];
+    for (const { address } of funded) {
+      const hash = await wallet.writeContract({
+        address: USDC, abi: token.abi, functionName: 'mint', args: [address, PAYER_FUNDS],
+      });
+      await publicClient.waitForTransactionReceipt({ hash });
+    }
+    log(`token at ${USDC}, ${funded.length} payers funded`);
+
+    return {
+      url,
+      pid: child.pid,
+      chain,
+      publicClient,
+      rpc,
+      token: { address: USDC, abi: token.abi },
+      accounts: { facilitator, payee, payer, payers },
+      /**
+       * Tokens of an address, in atomic units.
+       *
+       * @param {`0x${string}`} address
+       * @returns {Promise<bigint>}
+       */
+      balanceOf: async (address) =>
+        /** @type {bigint} */ (
+          await publicClient.readContract({
+            address: USDC, abi: token.abi, functionName: 'balanceOf', args: [address],
+          })
+        ),
+      stop: child.stop,
+    };
+  } catch (error) {
+    await child.stop();
+    throw error;
+  }
+}
+
+/**
+ * The path of the anvil binary: the npm package's own file, because its launcher would orphan it.
+ *
+ * @returns {string}
+ */
+export function findAnvil() {
+  try {
+    const manifest = createRequire(import.meta.url).resolve('@foundry-rs/anvil-linux-amd64/package.json');
+    return join(dirname(manifest), 'bin', 'anvil');
+  } catch {
+    // The optional package exists for one platform; elsewhere anvil comes from PATH.
+  }
+  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
+    const candidate = join(folder, 'anvil');
+    try {
+      accessSync(candidate, constants.X_OK);
+      return candidate;
+    } catch {
+      // Not in this folder.
+    }
+  }
+  throw new Error('anvil is missing: run `npm ci` on Linux x64, or install Foundry so that `anvil` is on PATH');
+}
+
+/**
+ * An account of the development phrase, with its key, as a signer that stock clients accept.
+ *
+ * @param {number} index
+ */
+function account(index) {
+  const key = mnemonicToAccount(PHRASE, { addressIndex: index }).getHdKey().privateKey;
+  if (!key) throw new Error(`account ${index} has no key`);
+  const privateKey = toHex(key);
+  return { ...privateKeyToAccount(privateKey), privateKey };
+}
+
+/**
+ * @param {import('viem').PublicClient<any, any>} client
+ * @param {import('../scripts/processes.mjs').Child} child
+ */
+async function untilAnswering(client, child) {
+  let gone = false;
+  child.exited.then(() => { gone = true; });
+  const deadline = Date.now() + START_MS;
+  for (;;) {
+    try {
+      const id = await client.getChainId();
+      if (id !== 84532) throw new Error(`chain id ${id}`);
+      return;
+    } catch (error) {
+      if (gone) throw new Error(`anvil ended at once: ${child.output().trim() || 'no output'}`);
+      if (Date.now() > deadline) throw new Error(`anvil does not answer after ${START_MS / 1000} s`, { cause: error });
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+/**
+ * @param {'Token' | 'Multicall'} name
+ * @returns {{abi: import('viem').Abi, bytecode: `0x${string}`, runtime: `0x${string}`}}
+ */
+function readArtefact(name) {
+  return JSON.parse(readFileSync(new URL(`token/${name}.json`, import.meta.url), 'utf8'));
+}
+
+/** Where Multicall3 is on nearly every chain; facilitators look for it there. */
+const MULTICALL3 = '0xcA11bde05977b3631167028862bE2a173976CA11';
+const PHRASE = 'test test test test test test test test test test test junk';
+const ACCOUNTS = 11;
+const START_MS = 20_000;
+const POLL_MS = 20;

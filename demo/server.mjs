@@ -1,0 +1,38 @@
+// A node:http server on a free port of 127.0.0.1, which ends for certain: open connections are cut.
+
+import { createServer } from 'node:http';
+
+/**
+ * @param {(request: import('node:http').IncomingMessage, response: import('node:http').ServerResponse) => unknown} answer
+ * @param {{port?: number}} [options]
+ * @returns {Promise<{url: string, stop: () => Promise<void>}>}
+ */
+export async function serve(answer, { port = 0 } = {}) {
+  const server = createServer(answer);
+  server.keepAliveTimeout = 60_000;
+  await new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', () => resolve(undefined));
+  });
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the server has no port');
+  return {
+    url: `http://127.0.0.1:${address.port}`,
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+/**
+ * A port that was free a moment ago, for programs that cannot pick one themselves.
+ *
+ * @returns {Promise<number>}
+ */
+export async function freePort() {
+  const { url, stop } = await serve(() => {});
+  await stop();
+  return Number(new URL(url).port);
+}

@@ -1,0 +1,60 @@
+// Compiles the two contracts of the local chain with the pinned solc.
+//
+//   node demo/token/compile.mjs    writes Token.json and Multicall.json beside the sources
+//
+// The artefacts are committed so that the chain starts without a compiler; a test compiles again and
+// compares byte for byte. No metadata goes into the bytecode, so it depends on source and settings alone.
+
+import { readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+import solc from 'solc';
+
+export const contracts = ['Token', 'Multicall'];
+
+const settings = {
+  evmVersion: 'cancun',
+  optimizer: { enabled: true, runs: 200 },
+  metadata: { appendCBOR: false, bytecodeHash: 'none' },
+};
+
+/**
+ * Compiles `<name>.sol` and returns the exact text of its artefact.
+ *
+ * @param {string} name
+ * @returns {string}
+ */
+export function compile(name) {
+  const file = `${name}.sol`;
+  const input = {
+    language: 'Solidity',
+    sources: { [file]: { content: readFileSync(new URL(file, import.meta.url), 'utf8') } },
+    settings: {
+      ...settings,
+      outputSelection: { [file]: { [name]: ['abi', 'evm.bytecode.object', 'evm.deployedBytecode.object'] } },
+    },
+  };
+  const output = JSON.parse(solc.compile(JSON.stringify(input)));
+  /** @type {{formattedMessage: string}[]} */
+  const complaints = output.errors ?? [];
+  if (complaints.length > 0) {
+    throw new Error(complaints.map((complaint) => complaint.formattedMessage).join('\n'));
+  }
+  const { abi, evm } = output.contracts[file][name];
+  const artefact = {
+    contract: name,
+    compiler: solc.version(),
+    settings,
+    abi,
+    bytecode: `0x${evm.bytecode.object}`,
+    runtime: `0x${evm.deployedBytecode.object}`,
+  };
+  return `${JSON.stringify(artefact, null, 2)}\n`;
+}
+
+if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  for (const name of contracts) {
+    writeFileSync(new URL(`${name}.json`, import.meta.url), compile(name));
+    console.log(`demo/token/${name}.json`);
+  }
+}

@@ -1,0 +1,131 @@
+// Builds the Worker: build/index.js and build/index_bg.wasm.
+//
+//   node scripts/build.mjs [--features a,b] [--out build/dir]
+//
+// `--features` adds to `worker`, for test builds that belong in a folder of their own. cargo and esbuild
+// decide themselves what is up to date; nothing is skipped here.
+
+import { copyFileSync, mkdirSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { gzipSync } from 'node:zlib';
+
+import { root, run, runMain, step } from './steps.mjs';
+
+/**
+ * @typedef {object} Build
+ * @property {string[]} [features] besides `worker`
+ * @property {string} [out] folder, relative to the repository
+ */
+
+/**
+ * Compiles and bundles.
+ *
+ * @param {Build} [build]
+ */
+export async function buildWorker(build = {}) {
+  await compileWorker(build);
+  await bundleWorker(build);
+}
+
+/**
+ * The part that needs Rust alone: the wasm and its glue, in target/glue.
+ *
+ * @param {Build} [build]
+ */
+export async function compileWorker({ features = [], out = 'build' } = {}) {
+  // The two write to different folders of target/, so cargo lets them run side by side.
+  await Promise.all([
+    run('xtask', 'cargo', ['build', '--locked', '-p', 'xtask']),
+    run('Worker (Rust)', 'cargo', [
+      'build', '--locked', '--release', '-p', 'farebox',
+      '--target', 'wasm32-unknown-unknown', '--features', ['worker', ...features].join(','),
+    ]),
+  ]);
+  const wasm = join(targetFolder(), 'wasm32-unknown-unknown', 'release', 'farebox.wasm');
+  await run('wasm-bindgen', 'cargo', [
+    'run', '--locked', '--quiet', '-p', 'xtask', '--', 'bindgen', wasm, glueFolder(out), '--target', 'worker',
+  ]);
+}
+
+/**
+ * The part that needs npm packages: one module of the entry and the glue, beside the wasm.
+ *
+ * The entry imports the glue as `#glue`.
+ *
+ * @param {Build} [build]
+ */
+export async function bundleWorker({ out = 'build' } = {}) {
+  await step('bundle', async () => {
+    const esbuild = await import('esbuild');
+    const glue = glueFolder(out);
+    const folder = resolve(root, out);
+    const wasm = join(folder, 'index_bg.wasm');
+    rmSync(join(folder, 'index.js'), { force: true });
+    mkdirSync(folder, { recursive: true });
+    copyFileSync(join(glue, 'index_bg.wasm'), wasm);
+    await esbuild.build({
+      absWorkingDir: root,
+      entryPoints: ['src/worker/entry.mjs'],
+      outfile: join(folder, 'index.js'),
+      bundle: true,
+      format: 'esm',
+      target: 'es2022',
+      // Names stay, so that a stack in the log can be read.
+      minifyWhitespace: true,
+      minifySyntax: true,
+      conditions: ['workerd', 'worker'],
+      external: ['cloudflare:*'],
+      legalComments: 'none',
+      logLevel: 'warning',
+      // The glue lists its own snippet module once per import of it.
+      logOverride: { 'duplicate-object-key': 'silent' },
+      plugins: [glueOf(glue)],
+    });
+    const script = statSync(join(folder, 'index.js')).size;
+    const packed = gzipSync(readFileSync(wasm)).length + gzipSync(readFileSync(join(folder, 'index.js'))).length;
+    const [wasmKb, scriptKb, packedKb] = [statSync(wasm).size, script, packed].map((size) => Math.ceil(size / 1000));
+    console.log(`  ${out}: wasm ${wasmKb} kB, script ${scriptKb} kB, together ${packedKb} kB gzip`);
+  });
+}
+
+/**
+ * Resolves `#glue`, leaves wasm modules to the runtime, and turns `import source x from` into the
+ * form that the runtime's module rule understands.
+ *
+ * @param {string} folder
+ * @returns {import('esbuild').Plugin}
+ */
+function glueOf(folder) {
+  return {
+    name: 'glue',
+    setup(build) {
+      build.onResolve({ filter: /^#glue$/ }, () => ({ path: join(folder, 'index.js') }));
+      build.onResolve({ filter: /\.wasm$/ }, ({ path }) => ({ path: `./${basename(path)}`, external: true }));
+      build.onLoad({ filter: /\.js$/ }, ({ path }) => {
+        if (dirname(path) !== folder) return undefined;
+        const contents = readFileSync(path, 'utf8').replace(/^import source (\w+) from/gm, 'import $1 from');
+        return { contents, loader: 'js' };
+      });
+    },
+  };
+}
+
+/**
+ * @param {string} out
+ */
+function glueFolder(out) {
+  return join(targetFolder(), 'glue', out.replace(/[^\w-]+/g, '-'));
+}
+
+function targetFolder() {
+  return process.env.CARGO_TARGET_DIR ? resolve(root, process.env.CARGO_TARGET_DIR) : join(root, 'target');
+}
+
+if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  const { values } = parseArgs({ options: { features: { type: 'string' }, out: { type: 'string' } } });
+  await runMain(() =>
+    buildWorker({ features: values.features?.split(',').filter(Boolean), out: values.out }),
+  );
+}

@@ -1,0 +1,114 @@
+// Runs a built Worker in real workerd, as it will be deployed: one module, one wasm, one object class.
+
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+import { Miniflare } from 'miniflare';
+
+import { onEnd } from './processes.mjs';
+import { root } from './steps.mjs';
+
+/**
+ * @typedef {object} GateOptions
+ * @property {string} [build] folder of index.js and index_bg.wasm, relative to the repository
+ * @property {Record<string, unknown>} [vars] variables, as text or as JSON values
+ * @property {Record<string, string>} [secrets] merged over the variables; random ones are there already
+ * @property {string} [persist] folder for the objects' storage; without it a restart forgets
+ * @property {number} [port]
+ * @property {(request: import('miniflare').Request) => import('miniflare').Response | Promise<import('miniflare').Response>} [outboundService] stands between
+ *   the Worker and the network; an error thrown there is a 500 to the Worker, not a lost connection
+ */
+
+/**
+ * @typedef {Awaited<ReturnType<typeof startGate>>} Gate
+ */
+
+/**
+ * Starts workerd and waits until it listens on 127.0.0.1.
+ *
+ * `restart()` ends workerd and starts it again at the same address on the same storage; `kill()` ends it
+ * with SIGKILL first, as a lost machine would. `logs()` is all it has written.
+ *
+ * @param {GateOptions} [options]
+ */
+export async function startGate({ build = 'build', vars = {}, secrets = {}, persist, port = 0, outboundService } = {}) {
+  const folder = resolve(root, build);
+  const bindings = { ...randomSecrets(), ...vars, ...secrets };
+  let logs = '';
+
+  /** @param {number} onPort */
+  const start = async (onPort) => {
+    const before = workerdPids();
+    const mf = new Miniflare(/** @type {import('miniflare').MiniflareOptions} */ ({
+      name: 'farebox',
+      host: '127.0.0.1',
+      port: onPort,
+      cf: false,
+      compatibilityDate: COMPATIBILITY_DATE,
+      modules: [
+        { type: 'ESModule', path: 'index.js', contents: readFileSync(join(folder, 'index.js'), 'utf8') },
+        { type: 'CompiledWasm', path: 'index_bg.wasm', contents: readFileSync(join(folder, 'index_bg.wasm')) },
+      ],
+      durableObjects: { LEDGER: { className: 'Ledger', useSQLite: true } },
+      bindings,
+      ...(persist === undefined ? {} : { defaultPersistRoot: resolve(root, persist) }),
+      ...(outboundService === undefined ? {} : { outboundService }),
+      handleRuntimeStdio: (/** @type {import('node:stream').Readable} */ out, /** @type {import('node:stream').Readable} */ err) => {
+        for (const stream of [out, err]) stream.on('data', (chunk) => { logs += chunk; });
+      },
+    }));
+    const url = (await mf.ready).origin;
+    const pid = workerdPids().find((candidate) => !before.includes(candidate)) ?? -1;
+    return { mf, url, pid };
+  };
+
+  let running = await start(port);
+  const { url } = running;
+  const stop = async () => {
+    forget();
+    await running.mf.dispose();
+  };
+  const forget = onEnd(stop);
+
+  return {
+    url,
+    get mf() { return running.mf; },
+    get pid() { return running.pid; },
+    logs: () => logs,
+    stop,
+    async restart() {
+      await running.mf.dispose();
+      running = await start(Number(new URL(url).port));
+    },
+    async kill() {
+      if (running.pid > 0) process.kill(running.pid, 'SIGKILL');
+    },
+  };
+}
+
+/**
+ * Fresh secrets that satisfy the configuration.
+ *
+ * @returns {{GATE_SECRET: string, LEDGER_SALT: string, OPERATOR_TOKEN: string}}
+ */
+export function randomSecrets() {
+  return {
+    GATE_SECRET: randomBytes(32).toString('hex'),
+    LEDGER_SALT: randomBytes(16).toString('hex'),
+    OPERATOR_TOKEN: randomBytes(16).toString('hex'),
+  };
+}
+
+/** @returns {number[]} */
+function workerdPids() {
+  try {
+    return execFileSync('pgrep', ['-P', String(process.pid), 'workerd'], { encoding: 'utf8' }).trim().split('\n').map(Number);
+  } catch {
+    // pgrep ends with 1 when there is none, and may be missing: then nobody can ask for the pid.
+    return [];
+  }
+}
+
+const COMPATIBILITY_DATE = '2026-04-01';

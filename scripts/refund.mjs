@@ -1,0 +1,57 @@
+// Prints the unsigned transfer that pays an owed refund back. It signs and sends nothing.
+//
+//   FAREBOX_URL=https://gate.example OPERATOR_TOKEN=… npm run refund -- rcpt_…
+//
+// Send the transaction from a wallet of yours, then report its hash:
+// POST /_farebox/payments/<id>/refunded {"transaction": "0x…"}.
+
+import { fileURLToPath } from 'node:url';
+
+/** Selector of `transfer(address,uint256)`. Spec: ERC-20. */
+const TRANSFER = 'a9059cbb';
+
+/**
+ * The transaction that pays `payment` back, for any wallet: `eth_sendTransaction` without `from`.
+ *
+ * @param {Record<string, unknown>} payment as `GET /_farebox/payments/{id}` shows it
+ */
+export function transferOf(payment) {
+  const { state, network, asset, payer, amount } = payment;
+  if (state !== 'refund_due') throw new Error(`the payment is ${state}: nothing is owed`);
+  const [, chain] = /^eip155:(\d+)$/.exec(String(network)) ?? [];
+  const address = /^0x[0-9a-fA-F]{40}$/;
+  if (chain === undefined || !address.test(String(asset)) || !address.test(String(payer)) || !/^[1-9]\d*$/.test(String(amount))) {
+    throw new Error('the payment has a network, asset, payer or amount that is none');
+  }
+  const units = BigInt(String(amount)).toString(16);
+  if (units.length > 64) throw new Error('the amount is no uint256');
+  const words = [String(payer).slice(2).toLowerCase(), units].map((word) => word.padStart(64, '0'));
+  return { chainId: `0x${BigInt(chain).toString(16)}`, to: String(asset), value: '0x0', data: `0x${TRANSFER}${words.join('')}` };
+}
+
+/**
+ * Reads the payment and prints what to send.
+ *
+ * @param {string | undefined} id
+ * @param {string | undefined} url
+ * @param {string | undefined} token
+ */
+async function main(id, url, token) {
+  if (id === undefined || url === undefined || token === undefined) {
+    throw new Error('usage: FAREBOX_URL=https://… OPERATOR_TOKEN=… npm run refund -- rcpt_…');
+  }
+  const target = new URL(`/_farebox/payments/${encodeURIComponent(id)}`, url);
+  const response = await fetch(target, { headers: { authorization: `Bearer ${token}` }, redirect: 'error' });
+  const payment = /** @type {Record<string, unknown>} */ (await response.json());
+  if (!response.ok) throw new Error(`${response.status} ${payment['code']}: ${payment['detail']}`);
+  console.log(JSON.stringify(transferOf(payment), null, 2));
+  console.error(`Refund of ${payment['amount']} atomic units of ${payment['asset']} to ${payment['payer']} (${payment['reason']}).`);
+  console.error(`Send it once, then: POST ${target.pathname}/refunded {"transaction": "<its hash>"}`);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  main(process.argv[2], process.env['FAREBOX_URL'], process.env['OPERATOR_TOKEN']).catch((error) => {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  });
+}

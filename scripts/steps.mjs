@@ -1,0 +1,90 @@
+// What a person sees while commands run: one line when a step starts to matter, a heartbeat on long
+// ones, one line with its time when it is done.
+
+import { fileURLToPath } from 'node:url';
+
+import { endAll, isEnding, startProcess } from './processes.mjs';
+
+/** A step failed; its output has been printed. */
+export class StepFailed extends Error {}
+
+const began = Date.now();
+
+/**
+ * Runs a piece of work under a name and returns its result.
+ *
+ * @template T
+ * @param {string} name
+ * @param {() => Promise<T>} work
+ * @returns {Promise<T>}
+ */
+export async function step(name, work) {
+  const start = Date.now();
+  console.log(`… ${name}`);
+  const heart = setInterval(() => console.log(`… ${name}: still at it, ${seconds(start)}`), HEARTBEAT_MS);
+  try {
+    const result = await work();
+    console.log(`✓ ${name}, ${seconds(start)}`);
+    return result;
+  } catch (error) {
+    console.log(`✗ ${name}, ${seconds(start)}`);
+    throw error;
+  } finally {
+    clearInterval(heart);
+  }
+}
+
+/**
+ * Runs a program as a step: quiet when it succeeds, all its output when it fails. Returns the output.
+ *
+ * @param {string} name
+ * @param {string} command
+ * @param {string[]} args
+ * @param {{cwd?: string, env?: NodeJS.ProcessEnv}} [options]
+ * @returns {Promise<string>}
+ */
+export function run(name, command, args, options = {}) {
+  return step(name, async () => {
+    const child = startProcess(command, args, { cwd: root, ...options });
+    const code = await child.exited;
+    if (isEnding()) await new Promise(() => {});
+    if (code !== 0) {
+      console.log(child.output().trimEnd());
+      throw new StepFailed(`${name} failed: \`${[command, ...args].join(' ')}\` ended with ${code}`);
+    }
+    return child.output();
+  });
+}
+
+/**
+ * Runs a command's main function: its failure becomes one sentence and exit code 1, and ends at once
+ * whatever was running beside it.
+ *
+ * @param {() => Promise<unknown>} main
+ */
+export async function runMain(main) {
+  try {
+    await main();
+  } catch (error) {
+    console.error(error instanceof StepFailed ? `\n${error.message}` : error);
+    await endAll();
+    process.exit(1);
+  }
+}
+
+/** @returns {string} the time since this process began, as `12.3 s` */
+export function elapsed() {
+  return seconds(began);
+}
+
+/**
+ * @param {number} start
+ */
+function seconds(start) {
+  return `${((Date.now() - start) / 1000).toFixed(1)} s`;
+}
+
+/** The folder of the repository, without a trailing slash. */
+export const root = fileURLToPath(new URL('..', import.meta.url)).replace(/[\\/]$/, '');
+
+const HEARTBEAT_MS = 10_000;

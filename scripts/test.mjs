@@ -1,0 +1,129 @@
+// All that must hold before a change lands: setup, then every suite below.
+//
+//   node scripts/test.mjs [lint] [core] [worker] [e2e] [crash [moments [seed]]] [deploy]
+//
+// Without a name it runs all. `crash` kills workerd at every step and at that many random moments [20];
+// `deploy` checks that wrangler would take the Worker as it is.
+
+import { readdirSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { buildWorker } from './build.mjs';
+import { setup } from './setup.mjs';
+import { elapsed, root, run, runMain, StepFailed } from './steps.mjs';
+
+/** @type {Record<string, () => Promise<void>>} */
+const suites = { lint, core, worker, e2e, crash, deploy };
+
+/** How long a test may hang before it fails; the runner counts a file as one. */
+const TIMEOUT_MS = 120_000;
+/** What a random kill and its share of a drain may take. */
+const MOMENT_MS = 3_000;
+
+await runMain(async () => {
+  const words = process.argv.slice(2);
+  const [moments, seed] = words.filter(isNumber);
+  if (moments !== undefined) process.env.FAREBOX_CRASH_MOMENTS = moments;
+  if (seed !== undefined) process.env.FAREBOX_CRASH_SEED = seed;
+  const asked = words.filter((word) => !isNumber(word));
+  const unknown = asked.find((name) => !(name in suites));
+  if (unknown) throw new StepFailed(`no suite is called ${unknown}: there are ${Object.keys(suites).join(', ')}`);
+  await setup();
+  for (const name of asked.length > 0 ? asked : Object.keys(suites)) {
+    await suites[name]?.();
+  }
+  console.log(`\nall passed, ${elapsed()}`);
+});
+
+async function lint() {
+  await Promise.all([
+    run('lint: types', process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit']),
+    run('lint: format', 'cargo', ['fmt', '--all', '--check']),
+    lintRust(),
+  ]);
+}
+
+async function lintRust() {
+  await run('lint: clippy', 'cargo', [
+    'clippy', '--locked', '--workspace', '--all-targets', '--', '-D', 'warnings',
+  ]);
+  await run('lint: clippy, Worker', 'cargo', [
+    'clippy', '--locked', '-p', 'farebox', '--features', 'worker', '--target', 'wasm32-unknown-unknown',
+    '--', '-D', 'warnings',
+  ]);
+}
+
+async function core() {
+  // A target without std: what compiles there has no clock, no network and no randomness to reach for.
+  await run('test:core: no std', 'cargo', ['build', '--locked', '-p', 'farebox-core', '--target', 'wasm32v1-none']);
+  show(await run('test:core', 'cargo', ['test', '--locked', '--workspace']), /^test result:/);
+}
+
+async function worker() {
+  // A second Worker that panics on request, for the test of panic containment; the first is built last and stays.
+  await buildWorker({ features: ['panic-drill'], out: 'build/panic-drill' });
+  // The operator API has a build of its own until it fits into the deployed one.
+  await buildWorker({ features: ['operator'], out: 'build/operator' });
+  await buildWorker();
+  await runTests('test:worker', 'tests/worker');
+}
+
+async function e2e() {
+  await buildWorker();
+  await runTests('test:e2e', 'tests/e2e');
+}
+
+async function crash() {
+  await buildWorker();
+  // The files wait for leases and deadlines most of the time, so they run beside each other.
+  const moments = Number(process.env.FAREBOX_CRASH_MOMENTS ?? 0);
+  await runTests('test:crash', 'tests/crash', { atOnce: 4, timeoutMs: TIMEOUT_MS + moments * MOMENT_MS });
+}
+
+async function deploy() {
+  await buildWorker();
+  const output = await run('check:deploy', process.execPath, [
+    'node_modules/wrangler/bin/wrangler.js', 'deploy', '--dry-run', '--outdir', '.wrangler/dry-run',
+  ], { env: { ...process.env, CI: '1', WRANGLER_SEND_METRICS: 'false', CLOUDFLARE_CF_FETCH_ENABLED: 'false' } });
+  show(output, /^Total Upload|^--dry-run/);
+}
+
+/**
+ * Runs every `*.test.ts` of a folder with Node's own test runner.
+ *
+ * @param {string} name
+ * @param {string} folder
+ * @param {{atOnce?: number, timeoutMs?: number}} [options] `atOnce`: how many files, if not as many as there are spare cores
+ */
+async function runTests(name, folder, { atOnce, timeoutMs = TIMEOUT_MS } = {}) {
+  const files = existsSync(join(root, folder))
+    ? readdirSync(join(root, folder)).filter((file) => file.endsWith('.test.ts')).sort()
+    : [];
+  if (files.length === 0) throw new StepFailed(`${name}: there are no tests in ${folder}`);
+  const output = await run(name, process.execPath, [
+    '--import', './scripts/typescript.mjs', '--test', '--test-reporter', 'spec', '--test-timeout', String(timeoutMs),
+    ...(atOnce === undefined ? [] : [`--test-concurrency=${atOnce}`]),
+    ...files.map((file) => join(folder, file)),
+  ]);
+  show(output, /^ℹ (tests|pass|fail|cancelled|skipped|duration_ms|ends:)/);
+}
+
+/**
+ * @param {string} word
+ * @returns {boolean}
+ */
+function isNumber(word) {
+  return /^\d+$/.test(word);
+}
+
+/**
+ * Prints the lines with which a test runner closes.
+ *
+ * @param {string} output
+ * @param {RegExp} closing
+ */
+function show(output, closing) {
+  for (const line of output.split('\n')) {
+    if (closing.test(line)) console.log(`  ${line}`);
+  }
+}
