@@ -1,0 +1,474 @@
+//! All interleavings of one payment, two requests for different resources, one repeat, lost owners, lost replies,
+//! late and foreign transactions, and the clock; and proof that the checks would see a broken ledger.
+
+use std::collections::{HashSet, VecDeque};
+use std::fmt::Write;
+
+use farebox_core::ledger::command::{Client, Delivery, Failure, Mode, Outcome};
+use farebox_core::ledger::row::Row;
+use farebox_core::ledger::{Answer, Command, Entry, Standing};
+
+use super::mutant::{Mutant, apply, lapse};
+use super::{LEASES, NOW, at, hash, is_allowed, payment};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    First,
+    Again,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    Idle,
+    Verify,
+    Run,
+    Ran,
+    Send(Turn, String),
+    Report(Turn, Outcome),
+    Stream,
+    Over,
+}
+
+/// One request on its way, as the passage would take it.
+#[derive(Clone, Debug)]
+struct Actor {
+    binding: &'static str,
+    secret: Option<&'static str>,
+    place: Place,
+    fence: u64,
+    /// Whether the row told it that value moved.
+    paid: bool,
+    /// What it holds of the origin: nothing, a whole response, a stream.
+    holds: Option<bool>,
+}
+
+#[derive(Clone)]
+struct Model {
+    mode: Mode,
+    entry: Option<Entry>,
+    now: u64,
+    used: bool,
+    pending: u8,
+    actors: Vec<Actor>,
+    bytes: Option<String>,
+    runs: u8,
+    copies: Vec<&'static str>,
+    streamed: bool,
+    crashes: u8,
+    ticks: u8,
+    faults: u8,
+}
+
+type Step = Result<Model, String>;
+
+impl Model {
+    fn new(mode: Mode, first: Option<&'static str>, repeat: Option<&'static str>) -> Self {
+        let actor = |binding, secret| Actor {
+            binding,
+            secret,
+            place: Place::Idle,
+            fence: 0,
+            paid: false,
+            holds: None,
+        };
+        Self {
+            mode,
+            entry: None,
+            now: NOW,
+            used: false,
+            pending: 0,
+            actors: vec![actor("a", first), actor("b", first), actor("a", repeat)],
+            bytes: None,
+            runs: 0,
+            copies: Vec::new(),
+            streamed: false,
+            crashes: 0,
+            ticks: 0,
+            faults: 0,
+        }
+    }
+
+    fn key(&self) -> String {
+        let mut key = String::new();
+        let row = self.entry.as_ref().map(|entry| (Row::of(entry), entry.payment.request.clone()));
+        let (a, b) = (&self.actors, &self.copies);
+        let tail = (
+            self.now,
+            self.used,
+            self.pending,
+            self.runs,
+            self.streamed,
+            self.crashes,
+            self.ticks,
+            self.faults,
+        );
+        write!(key, "{row:?}{a:?}{b:?}{tail:?}{:?}", self.bytes).unwrap();
+        key
+    }
+
+    /// One command as the object carries it out, and the rules that every change obeys.
+    fn tell(&mut self, actor: usize, command: Command, mutant: Mutant) -> Result<Answer, String> {
+        let now = at(self.now);
+        let Some(entry) = self.entry.take() else {
+            let Command::Claim { payment, leases, in_flight, .. } = command else {
+                return Ok(Answer::Stale);
+            };
+            let (entry, answer) =
+                Entry::open(*payment, leases, in_flight, Standing::default(), now)
+                    .map_err(|answer| format!("{answer:?}"))?;
+            self.entry = Some(entry);
+            return Ok(answer);
+        };
+        let before = lapse(entry, self.now, mutant);
+        let holder = self.actors[actor].fence == before.fence;
+        let claim = matches!(command, Command::Claim { .. });
+        let settled = matches!(&command, Command::Outcome { result: Outcome::Settled(_), .. });
+        let (after, answer) = apply(before.clone(), command, self.now, mutant);
+        let (from, to) = (before.state.name(), after.state.name());
+        if !claim && !holder && from != to {
+            return Err(format!("{from} -> {to} by somebody without the fence"));
+        }
+        if !is_allowed(&from, &to) {
+            return Err(format!("{from} -> {to} is not in the table"));
+        }
+        let money = ["settled", "delivering", "delivered", "refund_due"];
+        if money.contains(&to.as_str()) && !self.used {
+            return Err(format!("{to} although nothing moved (settled: {settled})"));
+        }
+        if to == "delivered" && !after.sealed && !self.streamed {
+            return Err("delivered without a stored response or a whole stream".to_owned());
+        }
+        if to == "refund_due" && !self.copies.is_empty() && from != to && !self.streamed {
+            return Err("refund due and delivered".to_owned());
+        }
+        if after.fence < before.fence {
+            return Err("the fence went back".to_owned());
+        }
+        self.entry = Some(after);
+        Ok(answer)
+    }
+
+    fn hand_out(&mut self, actor: usize) -> Result<(), String> {
+        if !self.used {
+            return Err("handed out although nothing moved".to_owned());
+        }
+        self.copies.push(self.actors[actor].binding);
+        if self.copies.iter().any(|binding| *binding != self.copies[0]) {
+            return Err("two bindings served by one payment".to_owned());
+        }
+        self.actors[actor].place = Place::Over;
+        Ok(())
+    }
+
+    /// What a request does with the object's answer; mirrors `gate::passage`.
+    fn heard(&mut self, i: usize, answer: Answer, mutant: Mutant) -> Result<(), String> {
+        let doubt = matches!(answer, Answer::Unknown | Answer::Stale | Answer::Unresolved);
+        if doubt && mutant == Mutant::FreshTermsInDoubt {
+            self.fresh_terms()?;
+        }
+        let reporting = matches!(self.actors[i].place, Place::Report(..));
+        let place = match answer {
+            Answer::Granted { fence } => {
+                self.actors[i].fence = fence;
+                match (self.actors[i].holds, reporting) {
+                    (Some(whole), true) => {
+                        self.actors[i].paid = true;
+                        return self.serve(i, whole);
+                    }
+                    (Some(whole), false) if self.actors[i].paid => return self.serve(i, whole),
+                    (Some(_), false) => Place::Send(Turn::First, request(i)),
+                    (None, true) => {
+                        self.actors[i].paid = true;
+                        Place::Run
+                    }
+                    (None, false) if self.mode == Mode::After => Place::Verify,
+                    (None, false) => Place::Send(Turn::First, request(i)),
+                }
+            }
+            Answer::Deliver { fence, .. } => {
+                self.actors[i].fence = fence;
+                self.actors[i].paid = true;
+                Place::Run
+            }
+            Answer::Resend { fence, request: bytes, .. } => {
+                self.actors[i].fence = fence;
+                let own = mutant == Mutant::OwnBytes;
+                Place::Send(Turn::Again, if own { request(i) } else { bytes })
+            }
+            Answer::Replay { .. } => return self.hand_out(i),
+            _ => Place::Over,
+        };
+        self.actors[i].place = place;
+        Ok(())
+    }
+
+    fn serve(&mut self, i: usize, whole: bool) -> Result<(), String> {
+        self.hand_out(i)?;
+        if !whole {
+            self.actors[i].place = Place::Stream;
+        }
+        Ok(())
+    }
+
+    /// Somebody is told to sign anew: right only if nothing was ever submitted by us.
+    fn fresh_terms(&self) -> Result<(), String> {
+        match &self.bytes {
+            Some(_) => Err("fresh terms although money may move".to_owned()),
+            None => Ok(()),
+        }
+    }
+
+    fn successors(&self, mutant: Mutant) -> Vec<Step> {
+        let mut next = Vec::new();
+        for i in 0..self.actors.len() {
+            self.advance(i, mutant, &mut next);
+            if self.crashes < 2 && !matches!(self.actors[i].place, Place::Idle | Place::Over) {
+                let mut lost = self.clone();
+                lost.crashes += 1;
+                lost.actors[i].place = Place::Over;
+                next.push(Ok(lost));
+            }
+        }
+        if self.pending > 0 {
+            for lands in [true, false] {
+                let mut later = self.clone();
+                later.pending -= 1;
+                later.used |= lands;
+                next.push(Ok(later));
+            }
+        }
+        let wake = self.entry.as_ref().and_then(Entry::wake_at);
+        if let Some(wake) = wake.filter(|wake| wake.secs() > self.now && self.ticks < 2) {
+            let mut later = self.clone();
+            later.now = wake.secs();
+            later.ticks += 1;
+            later.entry = later.entry.map(|entry| lapse(entry, later.now, mutant));
+            next.push(Ok(later));
+        }
+        if self.ticks < 2 && self.entry.is_some() {
+            for secs in [2, 62] {
+                let mut later = self.clone();
+                later.now += secs;
+                later.ticks += 1;
+                next.push(Ok(later));
+            }
+        }
+        next
+    }
+
+    fn advance(&self, i: usize, mutant: Mutant, next: &mut Vec<Step>) {
+        let mut go = |act: &dyn Fn(&mut Self) -> Result<(), String>| {
+            let mut model = self.clone();
+            next.push(act(&mut model).map(|()| model));
+        };
+        let actor = &self.actors[i];
+        let fence = actor.fence;
+        match &actor.place {
+            Place::Over => {}
+            Place::Idle => go(&|m| {
+                let command = Command::Claim {
+                    payment: Box::new(payment(
+                        m.mode,
+                        m.actors[i].binding,
+                        m.actors[i].secret,
+                        &request(i),
+                    )),
+                    leases: LEASES,
+                    idempotent: false,
+                    wallet: false,
+                    in_flight: 16,
+                    last: false,
+                };
+                let answer = m.tell(i, command, mutant)?;
+                m.heard(i, answer, mutant)
+            }),
+            Place::Verify => {
+                if !self.used {
+                    go(&|m| {
+                        m.actors[i].place = Place::Run;
+                        Ok(())
+                    });
+                    go(&|m| {
+                        let answer = m.tell(
+                            i,
+                            Command::Release { fence, why: Failure::NothingRan },
+                            mutant,
+                        )?;
+                        m.actors[i].place = Place::Over;
+                        if answer == Answer::Recorded { m.fresh_terms() } else { Ok(()) }
+                    });
+                }
+                go(&|m| {
+                    m.used = true;
+                    m.tell(i, Command::Release { fence, why: Failure::Submitted }, mutant)?;
+                    m.actors[i].place = Place::Over;
+                    Ok(())
+                });
+            }
+            Place::Run => {
+                for outcome in [Some(true), Some(false), None] {
+                    go(&|m| {
+                        m.runs += 1;
+                        if m.runs > 1 {
+                            return Err("the origin ran twice".to_owned());
+                        }
+                        m.actors[i].holds = outcome;
+                        m.actors[i].place = Place::Ran;
+                        Ok(())
+                    });
+                }
+            }
+            Place::Ran => go(&|m| {
+                let Some(whole) = m.actors[i].holds else {
+                    m.tell(i, Command::Release { fence, why: Failure::Origin }, mutant)?;
+                    m.actors[i].place = Place::Over;
+                    return Ok(());
+                };
+                let response = whole.then(|| "200\n".to_owned());
+                let answer =
+                    m.tell(i, Command::Seal { fence, response, seen_block: None }, mutant)?;
+                if mutant == Mutant::DeliverOnSeal && answer != Answer::Stale {
+                    return m.hand_out(i);
+                }
+                m.heard(i, answer, mutant)
+            }),
+            Place::Send(turn, bytes) => {
+                let (turn, bytes) = (*turn, bytes.clone());
+                let sent = |m: &mut Self, result: Outcome| {
+                    m.actors[i].place = Place::Report(turn, result);
+                    match m.bytes.replace(bytes.clone()) {
+                        Some(first) if first != bytes => Err("other bytes were sent".to_owned()),
+                        _ => Ok(()),
+                    }
+                };
+                let ok = Outcome::Settled(hash(9).to_text());
+                if self.used {
+                    // An idempotent facilitator says so again, another one that the nonce is used.
+                    go(&|m| sent(m, ok.clone()));
+                    go(&|m| sent(m, Outcome::Unknown(None)));
+                    return;
+                }
+                go(&|m| {
+                    m.used = true;
+                    sent(m, ok.clone())
+                });
+                go(&|m| sent(m, Outcome::Refused("no".to_owned())));
+                if self.faults < 2 {
+                    go(&|m| {
+                        m.faults += 1;
+                        m.used = true;
+                        sent(m, Outcome::Unknown(Some(hash(9).to_text())))
+                    });
+                    go(&|m| {
+                        m.faults += 1;
+                        m.pending += 1;
+                        sent(m, Outcome::Unknown(None))
+                    });
+                }
+            }
+            Place::Report(turn, result) => {
+                let clients: &[Client] = match turn {
+                    Turn::First => &[Client::WaitsForMore],
+                    Turn::Again => &[Client::Waits, Client::Answered],
+                };
+                for client in clients {
+                    go(&|m| {
+                        let (result, client) = (result.clone(), *client);
+                        let command = Command::Outcome { fence, result, client, seen_block: None };
+                        let answer = m.tell(i, command, mutant)?;
+                        if client == Client::Answered
+                            && matches!(answer, Answer::Granted { .. } | Answer::Replay { .. })
+                        {
+                            return Err("handed out to somebody who has left".to_owned());
+                        }
+                        m.heard(i, answer, mutant)
+                    });
+                }
+            }
+            Place::Stream => {
+                go(&|m| {
+                    m.tell(i, Command::Fulfil { fence, delivery: Delivery::Flowing }, mutant)
+                        .map(drop)
+                });
+                for delivery in [Delivery::Complete, Delivery::Broken] {
+                    go(&|m| {
+                        m.streamed = true;
+                        m.actors[i].place = Place::Over;
+                        m.tell(i, Command::Fulfil { fence, delivery }, mutant).map(drop)
+                    });
+                }
+            }
+        }
+    }
+}
+
+fn request(actor: usize) -> String {
+    format!("bytes of request {actor}")
+}
+
+/// Visits everything that can be reached; the first violation ends it.
+fn explore(start: Model, mutant: Mutant, most: usize) -> Result<usize, String> {
+    let mut seen = HashSet::from([start.key()]);
+    let mut queue = VecDeque::from([start]);
+    while let Some(model) = queue.pop_front() {
+        for next in model.successors(mutant) {
+            let next = next?;
+            if seen.insert(next.key()) {
+                queue.push_back(next);
+            }
+        }
+        if seen.len() > most {
+            return Err(format!("more than {most} states"));
+        }
+    }
+    Ok(seen.len())
+}
+
+/// As [`explore`], but stops without a violation after so many states.
+fn finds(start: Model, mutant: Mutant, most: usize) -> Option<String> {
+    explore(start, mutant, most).err().filter(|found| !found.starts_with("more than"))
+}
+
+fn starts(mode: Mode) -> [Model; 3] {
+    let s = Some("s");
+    [Model::new(mode, s, s), Model::new(mode, s, None), Model::new(mode, None, None)]
+}
+
+#[test]
+fn no_interleaving_of_a_prepaid_request_breaks_a_rule() {
+    for start in starts(Mode::Before) {
+        let states = explore(start, Mutant::None, 2_000_000).unwrap();
+        assert!(states > 50_000, "{states}");
+    }
+}
+
+#[test]
+fn no_interleaving_of_a_request_paid_after_serving_breaks_a_rule() {
+    for start in starts(Mode::After) {
+        let states = explore(start, Mutant::None, 2_000_000).unwrap();
+        assert!(states > 50_000, "{states}");
+    }
+}
+
+#[test]
+fn every_seeded_defect_is_found() {
+    let mutants = [
+        Mutant::IgnoreFence,
+        Mutant::NoBinding,
+        Mutant::TimeoutIsVoid,
+        Mutant::RefusalEndsDoubt,
+        Mutant::DoubtIsSuccess,
+        Mutant::LapseReleases,
+        Mutant::FreshTermsInDoubt,
+        Mutant::OwnBytes,
+        Mutant::DeliverOnSeal,
+        Mutant::NoTable,
+    ];
+    for mutant in mutants {
+        let found = [Mode::After, Mode::Before].into_iter().find_map(|mode| {
+            let [both, ..] = starts(mode);
+            finds(both, mutant, 200_000)
+        });
+        assert!(found.is_some(), "{mutant:?} is not found");
+    }
+}

@@ -1,0 +1,14 @@
+//! Behaviours of the gate, with everything around it in memory.
+
+mod answers;
+mod config;
+mod faults;
+mod layers;
+mod ledger;
+mod limits;
+mod manners;
+mod receipts;
+mod recovery;
+mod redelivery;
+mod settlement;
+mod world;

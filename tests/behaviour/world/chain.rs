@@ -1,0 +1,332 @@
+//! The chain: one token contract, a block every two seconds, and a node that answers JSON-RPC text about it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use farebox_core::encoding::hex;
+use farebox_core::evm::keccak::keccak256;
+use farebox_core::evm::rpc::{AUTHORIZATION_CANCELED, AUTHORIZATION_USED, TRANSFER};
+use serde_json::{Value, json};
+
+use super::payer::Payer;
+
+/// Seconds between two blocks.
+const BLOCK_SECS: u64 = 2;
+/// Blocks by which the safe one is behind.
+const SAFE_LAG: u64 = 15;
+/// The token of all routes.
+pub const ASSET: &str = "0x036cbd53842c5426634e7929541ec2318f3dcf7e";
+
+/// What the token contract knows of one authorization.
+#[derive(Clone, Debug, Default)]
+pub struct Fate {
+    /// Matching transfers; the contract makes at most one.
+    pub transfers: u32,
+    /// Whether the payer cancelled it.
+    pub cancelled: bool,
+    /// Whether the nonce went to another authorization.
+    pub burnt: bool,
+    /// Sends that may still land.
+    pub pending: u32,
+    /// Atomic units that it was signed for.
+    pub value: Option<u64>,
+    /// When it ends, unix seconds.
+    pub until: Option<u64>,
+}
+
+/// What a node does with the next request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeFault {
+    /// It answers.
+    Fine,
+    /// Nothing comes.
+    Silent,
+    /// Something else comes.
+    Garbage,
+    /// Every call fails.
+    Refuses,
+    /// It serves another chain.
+    OtherChain,
+    /// It is many blocks behind.
+    Lags,
+}
+
+#[derive(Clone, Debug)]
+struct Transaction {
+    hash: String,
+    block: u64,
+    succeeded: bool,
+    /// Topics and data.
+    logs: Vec<(Vec<String>, String)>,
+    /// Nonces that are used from then on.
+    ends: Vec<String>,
+}
+
+/// The token contract and its blocks.
+#[derive(Default)]
+pub struct Chain {
+    /// Authorizations by nonce.
+    pub fates: BTreeMap<String, Fate>,
+    /// Unix seconds.
+    pub now: u64,
+    /// What the next requests to the node meet.
+    pub plan: VecDeque<NodeFault>,
+    /// Requests to the node so far.
+    pub asked: u32,
+    transactions: Vec<Transaction>,
+    payers: BTreeMap<u8, String>,
+}
+
+/// The transaction that settles this authorization.
+pub fn transaction_of(nonce: &str) -> String {
+    hex::encode_prefixed(&keccak256(nonce.as_bytes()))
+}
+
+fn topic(bytes: &[u8]) -> String {
+    hex::encode_prefixed(bytes)
+}
+
+fn word(address: &str) -> String {
+    format!("0x{:0>64}", address.trim_start_matches("0x").to_ascii_lowercase())
+}
+
+impl Chain {
+    /// Nothing has happened yet.
+    pub fn at(now: u64) -> Self {
+        Self { now, ..Self::default() }
+    }
+
+    /// Takes an authorization if it is unused.
+    pub fn submit(&mut self, nonce: &str) -> bool {
+        let until = self.fates.get(nonce).and_then(|fate| fate.until);
+        let lives = until.is_none_or(|until| self.next_block() * BLOCK_SECS < until);
+        let fresh = lives && !self.is_used(nonce);
+        let hash = transaction_of(nonce);
+        if fresh {
+            let fate = self.fates.entry(nonce.to_owned()).or_default();
+            fate.transfers += 1;
+            let value = fate.value.unwrap_or(10_000);
+            self.write(nonce, &hash, &AUTHORIZATION_USED, Some((super::PAY_TO, value)));
+        }
+        fresh
+    }
+
+    /// A token that does not revert takes the authorization and moves nothing; the transaction that succeeds.
+    pub fn silent(&mut self, nonce: &str) -> String {
+        let hash = hex::encode_prefixed(&keccak256(format!("silent {nonce}").as_bytes()));
+        let (block, logs) = (self.next_block(), Vec::new());
+        let succeeded = true;
+        self.transactions.push(Transaction {
+            hash: hash.clone(),
+            block,
+            succeeded,
+            logs,
+            ends: Vec::new(),
+        });
+        hash
+    }
+
+    /// Takes unused authorizations in one transaction.
+    pub fn bundle(&mut self, nonces: &[&str]) {
+        let from = self.transactions.len();
+        for nonce in nonces {
+            self.submit(nonce);
+        }
+        let parts = self.transactions.split_off(from);
+        let whole = parts.into_iter().reduce(|mut whole, part| {
+            whole.logs.extend(part.logs);
+            whole.ends.extend(part.ends);
+            whole
+        });
+        self.transactions.extend(whole);
+    }
+
+    /// The payer takes an authorization back, if it is unused.
+    pub fn cancel(&mut self, nonce: &str) {
+        if !self.is_used(nonce) {
+            self.fates.entry(nonce.to_owned()).or_default().cancelled = true;
+            let hash = hex::encode_prefixed(&keccak256(format!("cancel {nonce}").as_bytes()));
+            self.write(nonce, &hash, &AUTHORIZATION_CANCELED, None);
+        }
+    }
+
+    /// The nonce goes to an authorization for somebody else, in this transaction.
+    pub fn burn(&mut self, nonce: &str) -> String {
+        let hash = hex::encode_prefixed(&keccak256(format!("burn {nonce}").as_bytes()));
+        if !self.is_used(nonce) {
+            self.fates.entry(nonce.to_owned()).or_default().burnt = true;
+            let other = "0x00000000000000000000000000000000000000aa";
+            self.write(nonce, &hash, &AUTHORIZATION_USED, Some((other, 10_000)));
+        }
+        hash
+    }
+
+    /// A plain transfer like the payment's, which uses no authorization; its transaction.
+    pub fn transfer(&mut self, nonce: &str) -> String {
+        let hash = hex::encode_prefixed(&keccak256(format!("plain {nonce}").as_bytes()));
+        self.write(nonce, &hash, &AUTHORIZATION_USED, Some((super::PAY_TO, 10_000)));
+        if let Some(last) = self.transactions.last_mut() {
+            last.ends.clear();
+            last.logs.remove(0);
+        }
+        hash
+    }
+
+    /// Lets every pending send land.
+    pub fn land(&mut self) {
+        let nonces: Vec<_> = self.fates.keys().cloned().collect();
+        for nonce in nonces {
+            let fate = self.fates.entry(nonce.clone()).or_default();
+            if std::mem::take(&mut fate.pending) > 0 {
+                self.submit(&nonce);
+            }
+        }
+    }
+
+    /// Whether value moved for this authorization.
+    pub fn is_paid(&self, nonce: &str) -> bool {
+        self.fates.get(nonce).is_some_and(|fate| fate.transfers > 0)
+    }
+
+    /// Whether the contract would take it no more.
+    pub fn is_used(&self, nonce: &str) -> bool {
+        self.fates.get(nonce).is_some_and(|fate| fate.transfers > 0 || fate.cancelled || fate.burnt)
+    }
+
+    fn next_block(&self) -> u64 {
+        self.now / BLOCK_SECS + 1
+    }
+
+    fn payer(&mut self, nonce: &str) -> String {
+        let number = u8::from_str_radix(&nonce[8..10], 16).unwrap();
+        let address = || Payer::new(number.max(1)).address.to_lower_hex();
+        self.payers.entry(number).or_insert_with(address).clone()
+    }
+
+    fn write(&mut self, nonce: &str, hash: &str, event: &[u8], moved: Option<(&str, u64)>) {
+        let payer = word(&self.payer(nonce));
+        let mut logs = vec![(vec![topic(event), payer.clone(), nonce.to_owned()], "0x".to_owned())];
+        if let Some((to, value)) = moved {
+            logs.push((vec![topic(&TRANSFER), payer, word(to)], format!("0x{value:064x}")));
+        }
+        self.transactions.push(Transaction {
+            hash: hash.to_owned(),
+            block: self.next_block(),
+            succeeded: true,
+            logs,
+            ends: vec![nonce.to_owned()],
+        });
+    }
+
+    /// What the node answers, if anything comes.
+    pub fn answer(&mut self, body: &str) -> Option<String> {
+        self.asked += 1;
+        let fault = self.plan.pop_front().unwrap_or(NodeFault::Fine);
+        let calls: Vec<Value> = serde_json::from_str(body).unwrap();
+        let latest = match fault {
+            NodeFault::Silent => return None,
+            NodeFault::Garbage => return Some("<html>".to_owned()),
+            NodeFault::Lags => (self.now / BLOCK_SECS).saturating_sub(100),
+            _ => self.now / BLOCK_SECS,
+        };
+        let replies: Vec<Value> = calls
+            .iter()
+            .map(|call| {
+                let id = &call["id"];
+                if fault == NodeFault::Refuses {
+                    let error = json!({"code": -32_000, "message": "no"});
+                    return json!({"jsonrpc": "2.0", "id": id, "error": error});
+                }
+                let params = &call["params"];
+                let result = match call["method"].as_str().unwrap() {
+                    "eth_chainId" if fault == NodeFault::OtherChain => json!("0x1"),
+                    "eth_chainId" => json!(format!("{:#x}", super::CHAIN)),
+                    "eth_blockNumber" => json!(format!("{latest:#x}")),
+                    "eth_getBlockByNumber" => Self::block(&params[0], latest),
+                    "eth_call" => self.state(params, latest),
+                    "eth_getLogs" => self.logs(&params[0], latest),
+                    "eth_getTransactionReceipt" => self.receipt(&params[0], latest),
+                    other => panic!("{other}"),
+                };
+                json!({"jsonrpc": "2.0", "id": id, "result": result})
+            })
+            .collect();
+        Some(Value::Array(replies).to_string())
+    }
+
+    fn number(at: &Value, latest: u64) -> u64 {
+        match at.as_str().unwrap() {
+            "latest" => latest,
+            "safe" => latest.saturating_sub(SAFE_LAG),
+            number => u64::from_str_radix(&number[2..], 16).unwrap(),
+        }
+    }
+
+    fn block(at: &Value, latest: u64) -> Value {
+        let number = Self::number(at, latest);
+        if number > latest {
+            return Value::Null;
+        }
+        json!({
+            "number": format!("{number:#x}"), "timestamp": format!("{:#x}", number * BLOCK_SECS),
+            "hash": topic(&keccak256(&number.to_be_bytes())),
+        })
+    }
+
+    fn state(&self, params: &Value, latest: u64) -> Value {
+        let at = Self::number(&params[1], latest);
+        let data = params[0]["data"].as_str().unwrap();
+        let nonce = format!("0x{}", &data[data.len() - 64..]);
+        let ended = |tx: &&Transaction| tx.ends.contains(&nonce) && tx.block <= at;
+        let used = u64::from(self.transactions.iter().any(|tx| ended(&tx)));
+        json!(format!("0x{used:064x}"))
+    }
+
+    fn logs(&self, filter: &Value, latest: u64) -> Value {
+        let (from, to) = (
+            Self::number(&filter["fromBlock"], latest),
+            Self::number(&filter["toBlock"], latest).min(latest),
+        );
+        let topics = filter["topics"].as_array().unwrap();
+        let mut found = Vec::new();
+        for (place, tx) in self.transactions.iter().enumerate() {
+            for (index, log) in tx.logs.iter().enumerate() {
+                let fits = log.0.len() >= topics.len()
+                    && topics.iter().zip(&log.0).all(|(wanted, has)| match wanted {
+                        Value::Array(any) => any.iter().any(|one| one == has),
+                        one => one == has,
+                    });
+                if fits && (from..=to).contains(&tx.block) {
+                    found.push(Self::log(tx, place, index));
+                }
+            }
+        }
+        Value::Array(found)
+    }
+
+    fn log(tx: &Transaction, place: usize, index: usize) -> Value {
+        json!({
+            "address": ASSET, "topics": tx.logs[index].0, "data": tx.logs[index].1,
+            "blockNumber": format!("{:#x}", tx.block), "transactionHash": tx.hash,
+            "logIndex": format!("{:#x}", place * 8 + index), "removed": false,
+            "transactionIndex": format!("{place:#x}"),
+            "blockHash": topic(&keccak256(&tx.block.to_be_bytes())),
+        })
+    }
+
+    fn receipt(&self, hash: &Value, latest: u64) -> Value {
+        let found = self
+            .transactions
+            .iter()
+            .enumerate()
+            .find(|(_, tx)| hash == &tx.hash && tx.block <= latest);
+        let Some((place, tx)) = found else {
+            return Value::Null;
+        };
+        let logs: Vec<_> = (0..tx.logs.len()).map(|index| Self::log(tx, place, index)).collect();
+        json!({
+            "transactionHash": tx.hash, "blockNumber": format!("{:#x}", tx.block), "logs": logs,
+            "blockHash": topic(&keccak256(&tx.block.to_be_bytes())),
+            "status": if tx.succeeded { "0x1" } else { "0x0" },
+        })
+    }
+}

@@ -1,0 +1,212 @@
+//! A facilitator with a [`Chain`] behind it, honest unless told otherwise.
+
+use std::collections::VecDeque;
+
+use farebox_core::facilitator::wire::Reply;
+use serde_json::{Value, json};
+
+pub use super::chain::{Chain, transaction_of};
+
+/// What one `verify` does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verify {
+    /// It looks at the chain and tells.
+    Honest,
+    /// No answer.
+    Silent,
+    /// The breaker is open: it is not asked.
+    Spared,
+    /// This status and body.
+    Raw(u16, String),
+}
+
+/// What one `settle` does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settle {
+    /// It settles and tells.
+    Honest,
+    /// No answer, nothing submitted.
+    SilentBefore,
+    /// The breaker is open: it is not asked, where the call may be left undone.
+    Spared,
+    /// No answer, but the transaction lands.
+    SilentAfter,
+    /// No answer; the transaction lands when [`Chain::land`] says so, or never.
+    SilentLate,
+    /// `settlement_pending` with a hash; the transaction lands.
+    Pending,
+    /// `success: false` with this reason, nothing submitted.
+    Refuse(&'static str),
+    /// This status and body, nothing submitted. `TX` stands for this payment's transaction.
+    Raw(u16, String),
+    /// As the next one, after so many milliseconds.
+    Slow(u32, Box<Settle>),
+}
+
+/// What a second `settle` of a settled payment hears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeats {
+    /// The same success.
+    Idempotent,
+    /// That the nonce is used, as the reference facilitator says.
+    NonceUsed,
+}
+
+/// The facilitator.
+pub struct Facilitator {
+    /// The chain it submits to.
+    pub chain: Chain,
+    /// What the next `verify` calls do.
+    pub verify_plan: VecDeque<Verify>,
+    /// What the next `settle` calls do.
+    pub settle_plan: VecDeque<Settle>,
+    /// What repeats hear.
+    pub repeats: Repeats,
+    /// `verify` calls so far.
+    pub verified: u32,
+    /// Their nonces.
+    verifies: Vec<String>,
+    /// Bodies of the `settle` calls so far, by nonce.
+    pub settles: Vec<(String, String)>,
+    /// URLs that were called.
+    pub urls: Vec<String>,
+}
+
+impl Facilitator {
+    /// Honest, with an empty chain.
+    pub fn new() -> Self {
+        Self {
+            chain: Chain::at(super::BEGIN),
+            verify_plan: VecDeque::new(),
+            settle_plan: VecDeque::new(),
+            repeats: Repeats::NonceUsed,
+            verified: 0,
+            verifies: Vec::new(),
+            settles: Vec::new(),
+            urls: Vec::new(),
+        }
+    }
+
+    /// Answers one call, and says after how many milliseconds.
+    pub fn call(&mut self, url: &str, body: &str, now: u64) -> (Reply, u32) {
+        self.urls.push(url.to_owned());
+        let request: Value = serde_json::from_str(body).unwrap();
+        let signed = &request["paymentPayload"]["payload"]["authorization"];
+        let nonce = signed["nonce"].as_str().unwrap().to_ascii_lowercase();
+        let before: u64 = signed["validBefore"].as_str().unwrap().parse().unwrap();
+        let value = signed["value"].as_str().unwrap().parse().ok();
+        self.chain.now = now;
+        let fate = self.chain.fates.entry(nonce.clone()).or_default();
+        (fate.value, fate.until) = (value, Some(before));
+        let over = before <= now;
+        if url.ends_with("/verify") {
+            self.verified += 1;
+            self.verifies.push(nonce.clone());
+            let plan = self.verify_plan.pop_front().unwrap_or(Verify::Honest);
+            return (self.verify(plan, &nonce, signed, over), 0);
+        }
+        assert!(url.ends_with("/settle"), "{url}");
+        let mut plan = self.settle_plan.pop_front().unwrap_or(Settle::Honest);
+        if plan != Settle::Spared {
+            self.settles.push((nonce.clone(), body.to_owned()));
+        }
+        let mut took = 0;
+        while let Settle::Slow(more, next) = plan {
+            took += more;
+            plan = *next;
+        }
+        let network = request["paymentRequirements"]["network"].as_str().unwrap();
+        (self.settle(plan, &nonce, signed, network, over), took)
+    }
+
+    fn verify(&mut self, plan: Verify, nonce: &str, signed: &Value, over: bool) -> Reply {
+        let refused = |reason: &str| {
+            answer(
+                200,
+                &json!({"isValid": false, "invalidReason": reason, "payer": signed["from"]}),
+            )
+        };
+        match plan {
+            Verify::Silent => Reply::Nothing,
+            Verify::Spared => Reply::NotSent,
+            Verify::Raw(status, body) => raw(status, &body),
+            Verify::Honest if self.chain.is_used(nonce) => {
+                refused("invalid_exact_evm_nonce_already_used")
+            }
+            Verify::Honest if over => {
+                refused("invalid_exact_evm_payload_authorization_valid_before")
+            }
+            Verify::Honest => answer(200, &json!({"isValid": true, "payer": signed["from"]})),
+        }
+    }
+
+    fn settle(
+        &mut self,
+        plan: Settle,
+        nonce: &str,
+        signed: &Value,
+        network: &str,
+        over: bool,
+    ) -> Reply {
+        let hash = transaction_of(nonce);
+        let success = || {
+            let from = &signed["from"];
+            answer(
+                200,
+                &json!({"success": true, "payer": from, "transaction": hash, "network": network}),
+            )
+        };
+        let failure = |reason: &str, transaction: &str| {
+            let from = &signed["from"];
+            let body = json!({
+                "success": false, "errorReason": reason, "payer": from, "transaction": transaction, "network": network,
+            });
+            answer(200, &body)
+        };
+        match plan {
+            Settle::SilentBefore | Settle::Slow(..) => Reply::Nothing,
+            Settle::Spared => Reply::NotSent,
+            Settle::SilentAfter => {
+                let _ = over || self.chain.submit(nonce);
+                Reply::Nothing
+            }
+            Settle::SilentLate => {
+                self.chain.fates.entry(nonce.to_owned()).or_default().pending += u32::from(!over);
+                Reply::Nothing
+            }
+            Settle::Pending => {
+                let _ = over || self.chain.submit(nonce);
+                failure("settlement_pending", &hash)
+            }
+            Settle::Refuse(reason) => failure(reason, ""),
+            Settle::Raw(status, body) => raw(status, &body.replace("TX", &hash)),
+            Settle::Honest => match (self.chain.is_used(nonce), self.repeats) {
+                (true, Repeats::Idempotent) if self.chain.is_paid(nonce) => success(),
+                (true, _) => failure("invalid_exact_evm_nonce_already_used", ""),
+                (false, _) if over => {
+                    failure("invalid_exact_evm_payload_authorization_valid_before", "")
+                }
+                (false, _) if self.chain.submit(nonce) => success(),
+                (false, _) => failure("invalid_exact_evm_payload_authorization_valid_before", ""),
+            },
+        }
+    }
+
+    /// Verify calls for one authorization.
+    pub fn verified_of(&self, nonce: &str) -> usize {
+        self.verifies.iter().filter(|other| *other == nonce).count()
+    }
+
+    /// Settle calls for one authorization.
+    pub fn settles_of(&self, nonce: &str) -> usize {
+        self.settles.iter().filter(|(other, _)| other == nonce).count()
+    }
+}
+
+fn answer(status: u16, body: &Value) -> Reply {
+    raw(status, &body.to_string())
+}
+
+fn raw(status: u16, body: &str) -> Reply {
+    Reply::Answer { status, is_json: !body.starts_with('<'), body: body.to_owned() }
+}

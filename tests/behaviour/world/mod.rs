@@ -1,0 +1,501 @@
+//! Everything around the core, in memory, faults on demand: [`payer`], [`ledger`], [`facilitator`], [`origin`], a
+//! clock, and the loop that carries out each step exactly as an edge must.
+
+pub mod alarm;
+pub mod chain;
+pub mod defect;
+pub mod facilitator;
+pub mod ledger;
+pub mod origin;
+pub mod payer;
+
+use farebox_core::encoding::{base64, hex};
+use farebox_core::evm::address::Address;
+use farebox_core::gate::Gate;
+use farebox_core::gate::passage::{Call, MAX_DIGESTED_BYTES, OriginReply, Step, Streaming};
+use farebox_core::gate::passage::{StreamEnd, Waiting};
+use farebox_core::gate::reply::{Body, Reply};
+use farebox_core::http::{BodyPresence, Headers, RequestHead};
+use farebox_core::ledger::Entry;
+use farebox_core::payment::PaymentKey;
+use farebox_core::problem::Code;
+use farebox_core::time::UnixTime;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use facilitator::{Facilitator, Settle};
+use ledger::Ledger;
+use origin::{Held, Origin};
+use payer::{Payer, Payment};
+
+/// Where the gate is reached.
+pub const HOST: &str = "https://shop.example";
+/// The chain of all routes.
+pub const CHAIN: u64 = 84_532;
+/// When the world begins, unix seconds.
+pub const BEGIN: u64 = 1_800_000_000;
+/// Recipient of all routes.
+pub const PAY_TO: &str = "0x209693Bc6afc0C5328bA36FaF03C514EF312287C";
+
+/// Variables of a gate with these routes.
+pub fn vars(routes: Value) -> Value {
+    json!({
+        "ORIGIN_URL": "http://127.0.0.1:9000/base",
+        "PAY_TO": PAY_TO,
+        "NETWORK": "eip155:84532",
+        "FACILITATOR_URL": "http://127.0.0.1:9001/x402/",
+        "ROUTES": routes,
+        "GATE_SECRET": "canary-gate-secret-0123456789abcdef",
+        "LEDGER_SALT": "canary-ledger-salt",
+    })
+}
+
+/// One route per mode, and what tests need beside them.
+pub fn routes() -> Value {
+    json!([
+        {"path": "/after", "price": "$0.01"},
+        {"path": "/after/other", "price": "$0.01"},
+        {"path": "/before", "price": "$0.01", "settle": "before"},
+        {"path": "/before/other", "price": "$0.01", "settle": "before"},
+        {"path": "/unstored", "price": "$0.01", "store": false},
+        {"path": "/again", "price": "$0.01", "idempotent": true},
+        {"path": "/dear", "price": "$1.00"},
+        {"path": "/items/[id]", "price": "$0.01", "methods": ["GET", "POST"]},
+        {"path": "/quick", "price": "$0.01", "origin_timeout_secs": 5},
+    ])
+}
+
+/// The world.
+pub struct World {
+    /// Milliseconds since 1970.
+    pub now_ms: u64,
+    /// The gate under test.
+    pub gate: &'static Gate,
+    /// The ledger object.
+    pub ledger: Ledger,
+    /// The facilitator and its chain.
+    pub facilitator: Facilitator,
+    /// The origin.
+    pub origin: Origin,
+    /// Who pays by default.
+    pub payer: Payer,
+    fresh: u64,
+}
+
+/// What a client received.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// Status code.
+    pub status: u16,
+    /// Header fields.
+    pub headers: Headers,
+    /// Body.
+    pub body: Vec<u8>,
+    /// What the log says.
+    pub code: Option<Code>,
+    /// How its stream ended, if it streamed.
+    pub stream: Option<StreamEnd>,
+}
+
+/// A request on its way through the gate.
+pub struct Running {
+    step: Option<Step<'static>>,
+    held: Option<Held>,
+    body: Vec<u8>,
+    method: String,
+    /// What the client has received so far.
+    pub response: Option<Response>,
+    stream: Option<(Streaming<'static>, StreamEnd)>,
+}
+
+impl World {
+    /// A world with [`routes`].
+    pub fn new() -> Self {
+        Self::with(vars(routes()))
+    }
+
+    /// As [`World::new`], with a chain to look at and routes whose settlements it confirms.
+    pub fn with_chain() -> Self {
+        Self::with(Self::chain_vars())
+    }
+
+    /// The variables of [`World::with_chain`].
+    pub fn chain_vars() -> Value {
+        let mut routes = routes();
+        for settle in ["after", "before"] {
+            for other in ["", "/other"] {
+                routes.as_array_mut().unwrap().push(json!({
+                    "path": format!("/sure/{settle}{other}"), "price": "$0.01", "settle": settle,
+                    "confirm": "chain",
+                }));
+            }
+        }
+        let mut vars = vars(routes);
+        vars["RPC_URL"] = json!("http://127.0.0.1:9002/");
+        vars
+    }
+
+    /// A world with these variables.
+    pub fn with(vars: Value) -> Self {
+        let gate = Gate::from_vars(&vars.to_string()).unwrap();
+        Self::around(Box::leak(Box::new(gate)))
+    }
+
+    /// A world around a gate that is there already.
+    pub fn around(gate: &'static Gate) -> Self {
+        Self {
+            now_ms: BEGIN * 1000,
+            gate,
+            ledger: Ledger::new(gate.plan().clone()),
+            facilitator: Facilitator::new(),
+            origin: Origin::default(),
+            payer: Payer::new(1),
+            fresh: 0,
+        }
+    }
+
+    /// The present.
+    pub fn now(&self) -> UnixTime {
+        UnixTime::from_secs(self.now_ms / 1000)
+    }
+
+    /// Lets time pass.
+    pub fn wait(&mut self, secs: u64) {
+        self.set_ms(self.now_ms + secs * 1000);
+    }
+
+    /// Sets the clock.
+    pub fn set_ms(&mut self, now_ms: u64) {
+        self.now_ms = now_ms;
+        self.facilitator.chain.now = now_ms / 1000;
+    }
+
+    /// The nonce of the authorization that pays for what this one of the first payer asks: another one if it was
+    /// signed anew.
+    pub fn stands_for(&self, nonce: &str) -> String {
+        match self.ledger.aliases.get(&self.key_of(nonce)) {
+            Some(original) => nonce_in(&self.ledger.entry(original).unwrap().payment.request),
+            None => nonce.to_owned(),
+        }
+    }
+
+    /// The key of an authorization of the first payer.
+    fn key_of(&self, nonce: &str) -> String {
+        let asset = Address::parse(chain::ASSET).unwrap();
+        let bytes = hex::decode_array(nonce).unwrap();
+        PaymentKey::of_authorization(CHAIN, &asset, &self.payer.address, &bytes).to_hex()
+    }
+
+    /// The row of an authorization of the first payer.
+    pub fn row_of(&self, nonce: &str) -> Entry {
+        self.find_row(nonce).unwrap()
+    }
+
+    /// As [`World::row_of`], if there is one.
+    pub fn find_row(&self, nonce: &str) -> Option<Entry> {
+        self.ledger.entry(&self.key_of(nonce))
+    }
+
+    /// One request to the chain's node.
+    fn read_chain(&mut self, body: &str) -> Option<String> {
+        self.facilitator.chain.now = self.now_ms / 1000;
+        self.facilitator.chain.answer(body)
+    }
+
+    /// A GET without payment.
+    pub fn ask(&mut self, target: &str) -> Response {
+        self.send(get(target))
+    }
+
+    /// A payment for this target, signed for the terms of its 402.
+    pub fn sign(&mut self, target: &str) -> Payment {
+        let required = self.ask(target).payment_required();
+        let now = self.now().secs();
+        self.payer.sign(&required, now)
+    }
+
+    /// As [`World::sign`], with the `payment-identifier` of the client.
+    pub fn sign_as(&mut self, target: &str, id: &str) -> Payment {
+        let required = self.ask(target).payment_required();
+        let now = self.now().secs();
+        self.payer.sign_with(&required, now, |message| {
+            message["extensions"] = json!({"payment-identifier": {"info": {"id": id}}});
+        })
+    }
+
+    /// Signs and sends.
+    pub fn pay(&mut self, target: &str) -> Response {
+        let payment = self.sign(target);
+        self.present(&payment)
+    }
+
+    /// Sends a payment where it belongs.
+    pub fn present(&mut self, payment: &Payment) -> Response {
+        self.send(paid(payment))
+    }
+
+    /// A payment with the signature of this payer that he wants the answer again.
+    pub fn again(&self, payment: &Payment, payer: &Payer) -> RequestHead {
+        let url = format!("{HOST}{}", payment.target);
+        let statement = payer.redelivery(payment, "GET", &url, self.now().secs());
+        paid(payment).header("farebox-redelivery", &statement)
+    }
+
+    /// Sends a request and lets it run to its end.
+    pub fn send(&mut self, head: RequestHead) -> Response {
+        self.send_body(head, b"")
+    }
+
+    /// As [`World::send`], with a body.
+    pub fn send_body(&mut self, head: RequestHead, body: &[u8]) -> Response {
+        let mut running = self.start(head, body);
+        while self.advance(&mut running) {}
+        running.response.unwrap()
+    }
+
+    /// Begins a request.
+    pub fn start(&mut self, head: RequestHead, body: &[u8]) -> Running {
+        self.fresh += 1;
+        let fresh = format!("correlation-{}", self.fresh);
+        let method = head.method.clone();
+        let step = self.gate.admit(head, &fresh, self.now());
+        Running {
+            step: Some(step),
+            held: None,
+            body: body.to_vec(),
+            method,
+            response: None,
+            stream: None,
+        }
+    }
+
+    /// Carries out one step; false once there is none left.
+    pub fn advance(&mut self, running: &mut Running) -> bool {
+        if let Some((streaming, end)) = running.stream.take() {
+            self.tell(&streaming.ended(end), None);
+            return false;
+        }
+        let Some(step) = running.step.take() else {
+            return false;
+        };
+        running.step = match step {
+            Step::Pass(call, correlation) => {
+                let (reply, held) = self.origin.call(call);
+                running.held = held;
+                let reply = match reply {
+                    OriginReply::Head(mut head) => {
+                        self.gate.finish_free(&mut head, &correlation);
+                        Reply { head, body: Body::Held, code: None, route: None }
+                    }
+                    OriginReply::TimedOut => self.gate.free_failed(true, &correlation),
+                    OriginReply::Lost => self.gate.free_failed(false, &correlation),
+                };
+                running.answer(reply);
+                None
+            }
+            Step::Digest(next) => {
+                let short = running.body.len() <= MAX_DIGESTED_BYTES;
+                let digest = hex::encode(&Sha256::digest(&running.body));
+                Some(next.answered(short.then_some(digest)))
+            }
+            Step::Claim(call, next) => {
+                let next = match &call.beside {
+                    Some(question) => {
+                        next.saw(self.read_chain(question).as_deref().map(str::as_bytes))
+                    }
+                    None => next,
+                };
+                let told = self.tell(&call, None);
+                running.hold(told.body);
+                Some(next.answered(told.answer, self.now()))
+            }
+            Step::Read(call, next) => {
+                self.now_ms += u64::from(call.delay_ms);
+                let reply = self.read_chain(&call.body);
+                Some(next.answered(reply.as_deref().map(str::as_bytes), self.now()))
+            }
+            Step::Verify(call, next) => {
+                let (reply, _) = self.facilitator.call(&call.url, &call.body, self.now().secs());
+                Some(next.answered(&reply, self.now()))
+            }
+            Step::Forward(call, next) => {
+                let (reply, held) = self.origin.call(call);
+                running.held = held;
+                Some(next.answered(reply, self.now()))
+            }
+            Step::Collect(limits, next) => {
+                let collected = running.held.as_ref().unwrap().collect(limits);
+                Some(next.answered(collected))
+            }
+            Step::Settle(call, next) => {
+                let spared = self.facilitator.settle_plan.front() == Some(&Settle::Spared);
+                assert!(call.guarded || !spared, "this call may not be left undone");
+                self.now_ms += u64::from(call.delay_ms);
+                let (reply, took) = self.facilitator.call(&call.url, &call.body, self.now().secs());
+                self.now_ms += u64::from(took);
+                let waited = call.delay_ms + took;
+                let mut waiting = Waiting::Yes;
+                if let Some((_, meanwhile)) =
+                    call.meanwhile.filter(|(patience, _)| waited > *patience)
+                {
+                    running.answer(meanwhile);
+                    waiting = Waiting::No;
+                }
+                Some(next.answered(&reply, waiting))
+            }
+            Step::Record(call, next) => {
+                let body = running.held.as_ref().map(|held| held.bytes.clone());
+                let told = self.tell(&call, body.as_deref());
+                running.hold(told.body);
+                Some(next.answered(told.answer.map(|told| told.answer), self.now()))
+            }
+            Step::Stream(reply, streaming) => {
+                let promised = Streaming::promised_bytes(&reply, &running.method);
+                let end = running.held.as_ref().unwrap().stream(promised);
+                self.tell(&streaming.flowing(), None);
+                running.answer(reply);
+                if let Some(response) = &mut running.response {
+                    response.stream = Some(end);
+                }
+                running.stream = Some((streaming, end));
+                return true;
+            }
+            Step::Respond(reply) => {
+                running.answer(reply);
+                None
+            }
+        };
+        running.step.is_some()
+    }
+
+    fn tell(&mut self, call: &Call, body: Option<&[u8]>) -> ledger::Told {
+        self.now_ms += u64::from(call.delay_ms);
+        let body = body.filter(|_| call.with_body);
+        self.ledger.call(&call.object, &call.command, body, self.now())
+    }
+}
+
+impl Running {
+    /// The client hears this, unless it has heard something.
+    fn answer(&mut self, reply: Reply) {
+        if self.response.is_some() {
+            return;
+        }
+        let body = match reply.body {
+            Body::Empty => Vec::new(),
+            Body::Text(text) => text.into_bytes(),
+            Body::Held => self.held.as_ref().unwrap().bytes.clone(),
+        };
+        self.response = Some(Response {
+            status: reply.head.status,
+            headers: reply.head.headers,
+            body,
+            code: reply.code,
+            stream: None,
+        });
+    }
+
+    fn hold(&mut self, stored: Option<Vec<u8>>) {
+        if let Some(bytes) = stored {
+            let fate = origin::Fate::Complete;
+            self.held = Some(Held { bytes, fate });
+        }
+    }
+
+    /// What the next step is called.
+    pub fn next(&self) -> &'static str {
+        match &self.step {
+            None => "none",
+            Some(Step::Pass(..)) => "pass",
+            Some(Step::Digest(..)) => "digest",
+            Some(Step::Claim(..)) => "claim",
+            Some(Step::Verify(..)) => "verify",
+            Some(Step::Forward(..)) => "forward",
+            Some(Step::Collect(..)) => "collect",
+            Some(Step::Settle(..)) => "settle",
+            Some(Step::Read(..)) => "read",
+            Some(Step::Record(..)) => "record",
+            Some(Step::Stream(..)) => "stream",
+            Some(Step::Respond(..)) => "respond",
+        }
+    }
+}
+
+impl Response {
+    /// The wire name of the refusal, from the body.
+    pub fn problem(&self) -> String {
+        self.json()["code"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    /// The decoded `PAYMENT-REQUIRED`.
+    pub fn payment_required(&self) -> Value {
+        decoded(self.headers.get("payment-required").unwrap())
+    }
+
+    /// Whether it puts up terms to sign.
+    pub fn has_terms(&self) -> bool {
+        self.headers.get("payment-required").is_some() || self.json().get("accepts").is_some()
+    }
+
+    /// The decoded settlement header.
+    pub fn settlement(&self) -> Value {
+        let two = self.headers.get("payment-response");
+        let one = self.headers.get("x-payment-response");
+        two.or(one).map(decoded).unwrap_or_default()
+    }
+
+    /// Whether it hands out what the origin gave for a paid request.
+    pub fn is_delivery(&self) -> bool {
+        (200..400).contains(&self.status) && self.settlement()["success"] == true
+    }
+}
+
+/// The nonce in a facilitator's request.
+pub fn nonce_in(request: &str) -> String {
+    let request: Value = serde_json::from_str(request).unwrap();
+    let signed = &request["paymentPayload"]["payload"]["authorization"];
+    signed["nonce"].as_str().unwrap().to_ascii_lowercase()
+}
+
+/// A decoded header.
+pub fn decoded(value: &str) -> Value {
+    serde_json::from_slice(&base64::decode(value).unwrap()).unwrap()
+}
+
+/// A GET without payment.
+pub fn get(target: &str) -> RequestHead {
+    request("GET", target)
+}
+
+/// A request without payment.
+pub fn request(method: &str, target: &str) -> RequestHead {
+    RequestHead {
+        method: method.to_owned(),
+        url: format!("{HOST}{target}"),
+        headers: Headers::new(),
+        body: BodyPresence::Absent,
+    }
+}
+
+/// A GET with this payment.
+pub fn paid(payment: &Payment) -> RequestHead {
+    get(&payment.target).header(payment.header, &payment.value)
+}
+
+/// Requests with more fields.
+pub trait With {
+    /// Adds a field.
+    fn header(self, name: &str, value: &str) -> Self;
+}
+
+impl With for RequestHead {
+    fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.add(name, value);
+        self
+    }
+}

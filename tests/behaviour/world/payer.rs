@@ -1,0 +1,164 @@
+//! Somebody who reads a 402 and signs one of its terms, as a stock client does.
+
+use farebox_core::amount::Amount;
+use farebox_core::encoding::{base64, hex};
+use farebox_core::evm::address::Address;
+use farebox_core::evm::eip712::TypedData;
+use farebox_core::evm::eip3009::Authorization;
+use farebox_core::evm::keccak::keccak256;
+use farebox_core::payment::{PaymentKey, Terms};
+use farebox_core::time::UnixTime;
+use k256::ecdsa::SigningKey;
+use serde_json::{Value, json};
+
+/// An account with a key.
+pub struct Payer {
+    key: SigningKey,
+    /// Its address.
+    pub address: Address,
+    nonces: u64,
+}
+
+/// A signed payment, ready to be sent.
+#[derive(Clone, Debug)]
+pub struct Payment {
+    /// `payment-signature` or `x-payment`.
+    pub header: &'static str,
+    /// Base64 JSON.
+    pub value: String,
+    /// The path and query it was signed for.
+    pub target: String,
+    /// The authorization's nonce, hex.
+    pub nonce: String,
+    /// When it ends, unix seconds.
+    pub valid_before: u64,
+}
+
+impl Payer {
+    /// The payer with this number.
+    pub fn new(number: u8) -> Self {
+        let key = SigningKey::from_slice(&[number; 32]).unwrap();
+        let point = key.verifying_key().to_sec1_point(false);
+        let hash = keccak256(&point.as_bytes()[1..]);
+        let address = Address::from_bytes(hash[12..].try_into().unwrap());
+        Self { key, address, nonces: u64::from(number) << 32 }
+    }
+
+    /// Signs the first term of a decoded version 2 challenge.
+    pub fn sign(&mut self, required: &Value, now: u64) -> Payment {
+        self.sign_with(required, now, |_| {})
+    }
+
+    /// As [`Payer::sign`], with a change to the payload before it is encoded.
+    pub fn sign_with(
+        &mut self,
+        required: &Value,
+        now: u64,
+        change: impl FnOnce(&mut Value),
+    ) -> Payment {
+        let accepted = &required["accepts"][0];
+        let validity = accepted["maxTimeoutSeconds"].as_u64().unwrap();
+        let (payload, nonce) = self.authorize(accepted, "amount", 0, now + validity);
+        let mut message = json!({
+            "x402Version": 2, "payload": payload, "resource": required["resource"], "accepted": accepted,
+        });
+        change(&mut message);
+        let url = required["resource"]["url"].as_str().unwrap();
+        Payment {
+            header: "payment-signature",
+            value: base64::encode(message.to_string().as_bytes()),
+            target: url.strip_prefix(super::HOST).unwrap().to_owned(),
+            nonce,
+            valid_before: now + validity,
+        }
+    }
+
+    /// Signs the first term of a version 1 body.
+    pub fn sign_v1(&mut self, body: &Value, now: u64) -> Payment {
+        let accepted = &body["accepts"][0];
+        let validity = accepted["maxTimeoutSeconds"].as_u64().unwrap();
+        let (payload, nonce) =
+            self.authorize(accepted, "maxAmountRequired", now - 600, now + validity);
+        let message = json!({
+            "x402Version": 1, "scheme": accepted["scheme"], "network": accepted["network"], "payload": payload,
+        });
+        let url = accepted["resource"].as_str().unwrap();
+        Payment {
+            header: "x-payment",
+            value: base64::encode(message.to_string().as_bytes()),
+            target: url.strip_prefix(super::HOST).unwrap().to_owned(),
+            nonce,
+            valid_before: now + validity,
+        }
+    }
+
+    /// `Farebox-Redelivery` for this payment, method and URL, signed by this payer.
+    pub fn redelivery(&self, payment: &Payment, method: &str, url: &str, now: u64) -> String {
+        let payload = super::decoded(&payment.value);
+        let signed = &payload["payload"]["authorization"];
+        let asset = &payload["accepted"]["asset"];
+        let address = |value: &Value| Address::parse(value.as_str().unwrap()).unwrap();
+        let nonce = hex::decode_array(signed["nonce"].as_str().unwrap()).unwrap();
+        let from = address(&signed["from"]);
+        let key = PaymentKey::of_authorization(super::CHAIN, &address(asset), &from, &nonce);
+        let mut message = json!({
+            "paymentKey": hex::encode_prefixed(key.as_bytes()), "method": method, "url": url,
+            "issuedAt": now.to_string(),
+        });
+        let field = |name: &str, kind: &str| json!({ "name": name, "type": kind });
+        let typed = TypedData::from_json(&json!({
+            "domain": { "name": "Farebox", "version": "1", "chainId": super::CHAIN },
+            "types": { "Redelivery": [
+                field("paymentKey", "bytes32"), field("method", "string"), field("url", "string"),
+                field("issuedAt", "uint256"),
+            ] },
+            "primaryType": "Redelivery",
+            "message": message,
+        }));
+        let (signature, recovery) = self.key.sign_prehash_recoverable(&typed.unwrap().digest());
+        let mut bytes = signature.to_bytes().to_vec();
+        bytes.push(27 + recovery.to_byte());
+        message["signature"] = json!(hex::encode_prefixed(&bytes));
+        base64::encode(message.to_string().as_bytes())
+    }
+
+    fn authorize(
+        &mut self,
+        terms: &Value,
+        amount: &str,
+        after: u64,
+        before: u64,
+    ) -> (Value, String) {
+        self.nonces += 1;
+        let mut nonce = [0; 32];
+        nonce[..8].copy_from_slice(&self.nonces.to_be_bytes());
+        let text = |name: &str| terms[name].as_str().unwrap();
+        let authorization = Authorization {
+            from: self.address,
+            to: Address::parse(text("payTo")).unwrap(),
+            value: Amount::from_atomic(text(amount)).unwrap(),
+            valid_after: UnixTime::from_secs(after),
+            valid_before: UnixTime::from_secs(before),
+            nonce,
+        };
+        let separator = Terms::separator_of(
+            terms["extra"]["name"].as_str().unwrap(),
+            terms["extra"]["version"].as_str().unwrap(),
+            super::CHAIN,
+            Address::parse(text("asset")).unwrap(),
+        );
+        let (signature, recovery) =
+            self.key.sign_prehash_recoverable(&authorization.digest(&separator));
+        let mut bytes = signature.to_bytes().to_vec();
+        bytes.push(27 + recovery.to_byte());
+        let payload = json!({
+            "signature": hex::encode_prefixed(&bytes),
+            "authorization": {
+                "from": self.address.to_checksum(), "to": text("payTo"), "value": text(amount),
+                "validAfter": after.to_string(), "validBefore": before.to_string(),
+                "nonce": hex::encode_prefixed(&nonce),
+            },
+        });
+        (payload, hex::encode_prefixed(&nonce))
+    }
+}

@@ -1,0 +1,140 @@
+// The real parts with a proxy in front of each, and a gate on a folder that outlives it.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { encodeAbiParameters, keccak256, toHex } from 'viem';
+
+import { NETWORK, startChain, USDC, type Chain } from '../../demo/chain.mjs';
+import { startFacilitator, type Facilitator } from '../../demo/facilitator.mjs';
+import { startOrigin, type Origin } from '../../demo/origin.mjs';
+import { randomSecrets, startGate, type Gate } from '../../scripts/miniflare.mjs';
+import type { PaymentRequired } from '../worker/support/payer.ts';
+import { EXPECTED } from './expected.ts';
+import type { Mode } from './points.ts';
+import { startProxy, type Exchange, type Proxy } from './proxy.ts';
+import { startRowReader, type RowReader } from './rows.ts';
+import { Switchboard, type MessageName } from './switchboard.ts';
+
+/** Seconds for which payers sign; more than the gate needs for its own deadlines, little enough to wait for. */
+export const VALID_FOR_SECS = EXPECTED.unknownEndsBy === 'alarm' ? 20 : 55;
+/** What a payer owns when he comes, and what everything costs. */
+export const FUNDS = 1_000_000n;
+export const PRICE_ATOMIC = 10_000n;
+const SETTLE_SECS = 4;
+const ORIGIN_TIMEOUT_SECS = 4;
+
+export interface World {
+  readonly chain: Chain;
+  readonly facilitator: Facilitator;
+  readonly origin: Origin;
+  readonly gate: Gate;
+  readonly switchboard: Switchboard;
+  readonly rows: RowReader;
+  readonly persist: string;
+  readonly operatorToken: string;
+  /** What a mode asks for; for a stream it is the same. */
+  readonly required: Record<Mode, PaymentRequired>;
+  /** Waits until no message is under way. */
+  idle(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function startWorld(): Promise<World> {
+  const started: { stop(): Promise<void> }[] = [];
+  const stop = async () => {
+    for (const part of started.splice(0).reverse()) await part.stop();
+  };
+  const keep = <T extends { stop(): Promise<void> }>(part: T): T => {
+    started.push(part);
+    return part;
+  };
+  try {
+    const switchboard = new Switchboard();
+    const chain = keep(await startChain());
+    const origin = keep(await startOrigin());
+    const proxies: Proxy[] = [];
+    const proxied = async (target: string, describe: Describe, dropped?: (body: string) => string) => {
+      const proxy = keep(await startProxy({ target, switchboard, describe: describe(switchboard), ...(dropped ? { dropped } : {}) }));
+      proxies.push(proxy);
+      return proxy.url;
+    };
+    const broadcasts = await proxied(chain.url, broadcast, refused);
+    const facilitator = keep(await startFacilitator({ chain: { ...chain, url: broadcasts } }));
+    const vars = {
+      NETWORK,
+      PAY_TO: chain.accounts.payee.address,
+      FACILITATOR_URL: await proxied(facilitator.url, operation),
+      ORIGIN_URL: await proxied(origin.url, page),
+      RPC_URL: await proxied(chain.url, read),
+      LEDGER_SHARDS: 2,
+      ROUTES: (['after', 'before'] as const).flatMap((settle) => ['report', 'events'].map((kind) => ({
+        path: `/${kind}/${settle}/*`, methods: ['GET'], price: '$0.01', settle, origin_timeout_secs: ORIGIN_TIMEOUT_SECS, max_timeout_secs: 60,
+      }))),
+      RECOVERY: { settle_secs: SETTLE_SECS, resend_secs: [1, 2, 4], chain_secs: [1, 2], refund_secs: 5, manual_secs: 600, breaker_secs: 1 },
+    };
+    const secrets = randomSecrets();
+    const persist = mkdtempSync(join(tmpdir(), 'farebox-crash-'));
+    keep({ stop: async () => rmSync(persist, { recursive: true, force: true }) });
+    const rows = keep(await startRowReader());
+    const gate = keep(await startGate({ build: process.env.FAREBOX_BUILD ?? 'build', vars, secrets, persist }));
+    const required = {
+      after: await termsOf(`${gate.url}/report/after/terms`),
+      before: await termsOf(`${gate.url}/report/before/terms`),
+    };
+    const idle = async () => {
+      for (const proxy of proxies) await proxy.idle();
+    };
+    return { chain, facilitator, origin, gate, switchboard, rows, persist, operatorToken: secrets.OPERATOR_TOKEN, required, idle, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Gives a payer his tokens without a transaction, by writing the balance. */
+export async function fund(chain: Chain, payer: `0x${string}`): Promise<void> {
+  const slot = keccak256(encodeAbiParameters([{ type: 'address' }, { type: 'uint256' }], [payer, BALANCES_SLOT]));
+  await chain.rpc('anvil_setStorageAt', [USDC, slot, toHex(FUNDS, { size: 32 })]);
+}
+
+/** Where the token keeps its balances: third of its variables. */
+const BALANCES_SLOT = 2n;
+
+async function termsOf(url: string): Promise<PaymentRequired> {
+  const answer = await fetch(url);
+  const header = answer.headers.get('payment-required');
+  if (header === null) throw new Error(`no terms in a ${answer.status}: ${await answer.text()}`);
+  return JSON.parse(Buffer.from(header, 'base64').toString('utf8')) as PaymentRequired;
+}
+
+type Describe = (switchboard: Switchboard) => (url: string, body: string) => Exchange | undefined;
+
+const naming = (switchboard: Switchboard, text: string, request: MessageName, reply: MessageName): Exchange | undefined => {
+  const payment = switchboard.paymentIn(text);
+  return payment === undefined ? undefined : { payment, request, reply };
+};
+
+const operation: Describe = (switchboard) => (url, body) =>
+  url.endsWith('/verify')
+    ? naming(switchboard, body, 'verify.request', 'verify.reply')
+    : naming(switchboard, body, 'settle.request', 'settle.reply');
+
+const page: Describe = (switchboard) => (url) => {
+  const exchange = naming(switchboard, url, 'origin.request', 'origin.head');
+  return exchange && { ...exchange, end: 'origin.end' };
+};
+
+/** Of what the facilitator asks of the chain, the sending of a transaction alone. */
+const broadcast: Describe = (switchboard) => (_url, body) =>
+  body.includes('"eth_sendRawTransaction"') ? naming(switchboard, body, 'chain.request', 'chain.reply') : undefined;
+
+/** What the gate reads about one payment. */
+const read: Describe = (switchboard) => (_url, body) => naming(switchboard, body, 'rpc.request', 'rpc.reply');
+
+/** A chain's refusal that clients do not answer by asking again. */
+function refused(body: string): string {
+  const { id } = JSON.parse(body) as { id: number };
+  return JSON.stringify({ jsonrpc: '2.0', id, error: { code: -32000, message: 'dropped' } });
+}

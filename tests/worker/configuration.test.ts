@@ -1,0 +1,156 @@
+/** Configuration: the forms that mean the same, what health says, and errors that stop the gate. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+
+import type { Value } from './support/gate.ts';
+import {
+  ASSET,
+  NO_CALLS,
+  PAY_TO,
+  callsOf,
+  eventually,
+  expectFreshTerms,
+  expectPaid,
+  expectProblem,
+  jsonOf,
+  openWorld,
+  payFor,
+  routes,
+  send,
+  type WorldOptions,
+} from './support/world.ts';
+
+const room = { max_timeout_secs: 60, origin_timeout_secs: 2 };
+const token = { address: ASSET, name: 'USDC', version: '2', decimals: 6 };
+const plain = { path: '/after/*', price: '$0.01', ...room };
+const vars = (values: { readonly [name: string]: Value }): WorldOptions => ({ vars: values });
+
+/** Each of these asks 10000 atomic units of the same token for `/after/x`. */
+const same: readonly (readonly [what: string, options: WorldOptions])[] = [
+  ['ROUTES as a JSON value', vars({ ROUTES: routes() })],
+  ['RECOVERY as JSON text', vars({ RECOVERY: '{"settle_secs":2,"resend_secs":[1,1,1]}' })],
+  ['a version 1 network name', vars({ NETWORK: 'base-sepolia' })],
+  ['a list of networks', vars({ NETWORK: ['eip155:84532'] })],
+  ['PAY_TO by network', vars({ PAY_TO: { 'eip155:84532': PAY_TO } })],
+  ['a lower-case PAY_TO', vars({ PAY_TO: PAY_TO.toLowerCase() })],
+  ['another number of shards', vars({ LEDGER_SHARDS: 4 })],
+  ['a price in atomic units', { routes: [{ ...plain, price: { amount: '10000', asset: 'USDC' } }] }],
+  ['an asset given in full', { routes: [{ ...plain, asset: token }] }],
+  ['the recipient in the route', { routes: [{ ...plain, pay_to: PAY_TO }] }],
+  ['the network in the route', { routes: [{ ...plain, network: 'eip155:84532' }] }],
+  ['the protocol in the route', { routes: [{ ...plain, protocols: ['x402'] }] }],
+  ['a dearer route around it', { routes: [plain, { path: '/*', price: '$0.05', ...room }] }],
+  ['a free exception beside it', { routes: [plain, { path: '/after/free/*', price: 'free' }] }],
+];
+
+describe('configuration', () => {
+  for (const [what, options] of same) {
+    it(`${what} is understood`, async () => {
+      const world = await openWorld(options);
+      try {
+        const { required } = expectFreshTerms(await world.gate.raw('GET', '/after/x'), 'payment_required');
+        assert.equal(required.accepts.length, 1);
+        const { network, amount, asset, payTo } = required.accepts[0] ?? {};
+        assert.deepEqual({ network, amount, asset, payTo }, { network: 'eip155:84532', amount: '10000', asset: ASSET, payTo: PAY_TO });
+        const payment = await payFor(world, '/after/x');
+        expectPaid(await send(world, '/after/x', payment), payment);
+      } finally {
+        await world.stop();
+      }
+    });
+  }
+
+  it('a list of facilitators sends a secret to the one that wants it', async () => {
+    const origin = await openWorld();
+    const secrets = { FACILITATOR_TOKEN: 'the-token-of-this-facilitator' };
+    const url = [{ url: `${origin.facilitator.url}/base//`, networks: ['eip155:*'], auth: { bearer: 'FACILITATOR_TOKEN' } }];
+    const world = await openWorld({ secrets, vars: { FACILITATOR_URL: url } });
+    try {
+      const payment = await payFor(world, '/after/listed');
+      expectPaid(await send(world, '/after/listed', payment), payment);
+      assert.deepEqual(
+        origin.facilitator.calls.map((call) => [call.method, call.target, call.headers['authorization']]),
+        ['verify', 'settle'].map((name) => ['POST', `/base/${name}`, `Bearer ${secrets.FACILITATOR_TOKEN}`]),
+      );
+    } finally {
+      await Promise.all([world.stop(), origin.stop()]);
+    }
+  });
+
+  it('patterns are enough to protect a path', async () => {
+    const patterns = [{ pattern: '/after/*', price: '$0.01', description: 'by pattern' }];
+    const world = await openWorld({ without: ['ROUTES'], vars: { PROTECTED_PATTERNS: patterns } });
+    try {
+      const { required } = expectFreshTerms(await world.gate.raw('GET', '/after/x'));
+      assert.equal(required.accepts[0]?.amount, '10000');
+      assert.equal(required.resource.description, 'by pattern');
+      assert.equal((await world.gate.raw('GET', '/free')).status, 200);
+    } finally {
+      await world.stop();
+    }
+  });
+
+  it('health is open and says what is served', async () => {
+    const world = await openWorld();
+    try {
+      const answer = await world.gate.raw('GET', '/_farebox/health');
+      assert.equal(answer.status, 200);
+      const health = jsonOf(answer);
+      assert.equal(health['ok'], true);
+      for (const member of ['version', 'networks', 'protocols', 'routes']) assert.ok(member in health, member);
+      assert.equal(answer.headers['cache-control'], 'no-store');
+      assert.equal(world.origin.calls.length, 0);
+    } finally {
+      await world.stop();
+    }
+  });
+});
+
+const one = (fields: { readonly [key: string]: Value }): WorldOptions => ({
+  routes: [{ path: '/after/*', price: '$0.01', ...room, ...fields }],
+});
+const wrong: readonly (readonly [what: string, names: string, options: WorldOptions])[] = [
+  ['no GATE_SECRET', 'GATE_SECRET', { without: ['GATE_SECRET'] }],
+  ['a GATE_SECRET of 31 bytes', 'GATE_SECRET', { secrets: { GATE_SECRET: 'a'.repeat(31) } }],
+  ['no LEDGER_SALT', 'LEDGER_SALT', { without: ['LEDGER_SALT'] }],
+  ['a LEDGER_SALT of 15 bytes', 'LEDGER_SALT', { secrets: { LEDGER_SALT: 'a'.repeat(15) } }],
+  ['no PAY_TO', 'PAY_TO', { without: ['PAY_TO'] }],
+  ['a PAY_TO with a wrong checksum', 'PAY_TO', { vars: { PAY_TO: PAY_TO.replace('bD', 'Bd') } }],
+  ['the zero address as PAY_TO', 'PAY_TO', { vars: { PAY_TO: `0x${'0'.repeat(40)}` } }],
+  ['no FACILITATOR_URL', 'FACILITATOR_URL', { without: ['FACILITATOR_URL'] }],
+  ['a private FACILITATOR_URL', 'FACILITATOR_URL', { vars: { FACILITATOR_URL: 'https://10.0.0.1/x402' } }],
+  ['a plain http FACILITATOR_URL', 'FACILITATOR_URL', { vars: { FACILITATOR_URL: 'http://facilitator.example' } }],
+  ['credentials in ORIGIN_URL', 'ORIGIN_URL', { vars: { ORIGIN_URL: 'https://user:word@origin.example' } }],
+  ['an unknown NETWORK', 'NETWORK', { vars: { NETWORK: 'eip155:084532' } }],
+  ['ROUTES that are no JSON', 'ROUTES', { vars: { ROUTES: '[{' } }],
+  ['an unknown route field', 'ROUTES', one({ prize: '$1' })],
+  ['a price of zero', 'ROUTES', one({ price: '$0' })],
+  ['a price that rounds to zero', 'ROUTES', one({ price: '$0.0000001' })],
+  ['a negative price', 'ROUTES', one({ price: '$-1' })],
+  ['too little room in after mode', 'ROUTES', one({ max_timeout_secs: 39 })],
+  ['too little room in before mode', 'ROUTES', one({ settle: 'before', max_timeout_secs: 37 })],
+  ['an unknown settle mode', 'ROUTES', one({ settle: 'later' })],
+  ['two equal routes', 'ROUTES', { routes: [...routes(), { path: '/after/*', price: '$0.05', ...room }] }],
+  ['a settle_secs below its limit', 'RECOVERY', { vars: { RECOVERY: { settle_secs: 1 } } }],
+  ['an unknown RECOVERY field', 'RECOVERY', { vars: { RECOVERY: { settle_sec: 5 } } }],
+];
+
+describe('configuration errors', () => {
+  for (const [what, name, options] of wrong) {
+    it(`${what} stops the gate and names ${name} in the log`, async () => {
+      const world = await openWorld(options);
+      try {
+        for (const target of ['/after/x', '/free', '/']) {
+          expectProblem(await world.gate.raw('GET', target), { status: 503, code: 'not_configured', retryAfter: 60 });
+        }
+        const health = await world.gate.raw('GET', '/_farebox/health');
+        assert.equal(jsonOf(health)['ok'], false, health.text);
+        assert.equal(world.origin.calls.length, 0);
+        assert.deepEqual(callsOf(world, '', '/after/x'), NO_CALLS);
+        await eventually(`the log names ${name}`, () => world.gate.printed.includes(name), 2000);
+      } finally {
+        await world.stop();
+      }
+    });
+  }
+});

@@ -1,0 +1,172 @@
+/** What the origin sees of free and of paid requests. */
+import assert from 'node:assert/strict';
+import { createHash, createHmac } from 'node:crypto';
+import { after, before, describe, it } from 'node:test';
+
+import type { OriginCall } from './support/origin.ts';
+import type { HeaderRow } from './support/raw.ts';
+import { MODES, expectPaid, nextNumber, openWorld, payFor, routes, send, type World } from './support/world.ts';
+
+const ORIGIN_SECRET = 'origin-secret-of-the-test-suite-0123456789abcdef';
+const KINDS = ['free', ...MODES] as const;
+type Kind = (typeof KINDS)[number];
+
+/** Names that must not reach the origin, with values that would do harm there. */
+const REMOVED: readonly HeaderRow[] = [
+  ['Farebox-Payer', '0x0000000000000000000000000000000000000001'],
+  ['Farebox-Payment', 'rcpt_forged'],
+  ['Farebox-Signature', 't=1,v1=forged'],
+  ['Farebox-Anything', 'forged'],
+  ['PAYMENT-RESPONSE', 'forged'],
+  ['X-PAYMENT-RESPONSE', 'forged'],
+  ['Proxy-Authorization', 'Basic forged'],
+  ['Keep-Alive', 'timeout=5'],
+  ['TE', 'trailers'],
+  ['X-HTTP-Method-Override', 'DELETE'],
+  ['X-HTTP-Method', 'DELETE'],
+  ['X-Method-Override', 'DELETE'],
+  ['X-Original-URL', '/admin'],
+  ['X-Rewrite-URL', '/admin'],
+];
+
+describe('forwarding', () => {
+  let world: World;
+  before(async () => {
+    world = await openWorld({ secrets: { ORIGIN_SECRET } });
+  });
+  after(() => world.stop());
+
+  for (const kind of KINDS) {
+    it(`headers that are not the client's to send are removed (${kind})`, async () => {
+      const { call } = await forward(kind, { headers: REMOVED });
+      for (const [name, value] of REMOVED) {
+        const seen = call.headers[name.toLowerCase()];
+        assert.notEqual(seen, value, name);
+        if (!name.startsWith('Farebox-')) assert.equal(seen, undefined, name);
+      }
+      assert.equal(call.headers['farebox-anything'], undefined);
+      for (const name of ['payment-signature', 'x-payment']) assert.equal(call.headers[name], undefined, name);
+    });
+
+    it(`a header named by Connection is removed, ours stay (${kind})`, async () => {
+      const { call } = await forward(kind, {
+        headers: [
+          ['Connection', 'X-Nominated, Farebox-Payer, Farebox-Signature, x-correlation-id, keep-alive'],
+          ['X-Nominated', 'gone'],
+          ['X-Kept', 'kept'],
+        ],
+      });
+      assert.equal(call.headers['x-nominated'], undefined);
+      assert.equal(call.headers['x-kept'], 'kept');
+      assert.ok(call.headers['x-correlation-id']);
+      expectSignature(call);
+    });
+
+    it(`an ordinary Authorization and ordinary headers pass (${kind})`, async () => {
+      const { call } = await forward(kind, {
+        headers: [['Authorization', 'Bearer of-the-origin'], ['Cookie', 'a=b'], ['Accept-Language', 'de'], ['X-Custom', 'v']],
+      });
+      assert.equal(call.headers['authorization'], 'Bearer of-the-origin');
+      assert.equal(call.headers['cookie'], 'a=b');
+      assert.equal(call.headers['accept-language'], 'de');
+      assert.equal(call.headers['x-custom'], 'v');
+    });
+
+    it(`method, target bytes and body arrive unchanged (${kind})`, async () => {
+      const body = JSON.stringify({ text: 'ä'.repeat(2000) });
+      const { call } = await forward(kind, {
+        method: 'POST',
+        suffix: '/caf%C3%A9;a,b~c?x=%2F..%2f&y=a+b&&z',
+        body,
+        headers: [['Content-Type', 'application/json']],
+      });
+      assert.equal(call.method, 'POST');
+      assert.ok(call.target.endsWith('/caf%C3%A9;a,b~c?x=%2F..%2f&y=a+b&&z'), call.target);
+      assert.equal(call.bodyDigest, createHash('sha256').update(body).digest('hex'));
+      assert.equal(call.headers['content-type'], 'application/json');
+    });
+
+    it(`the signature for the origin covers time, method, target, payer and payment (${kind})`, async () => {
+      expectSignature((await forward(kind, { suffix: '/signed?a=1' })).call);
+    });
+  }
+
+  for (const mode of MODES) {
+    it(`a paid request names payer, payment and an idempotency key (${mode})`, async () => {
+      const { call, payer } = await forward(mode, {});
+      assert.equal(call.headers['farebox-payer']?.toLowerCase(), payer.toLowerCase());
+      assert.match(call.headers['farebox-payment'] ?? '', /^rcpt_[a-z2-7]{26}$/i);
+      assert.match(call.headers['idempotency-key'] ?? '', /^\S{16,128}$/);
+      const again = await forward(mode, {});
+      assert.notEqual(again.call.headers['farebox-payment'], call.headers['farebox-payment']);
+    });
+
+    it(`an idempotency key of the client is kept (${mode})`, async () => {
+      const { call } = await forward(mode, { headers: [['Idempotency-Key', 'short-key']] });
+      assert.equal(call.headers['idempotency-key'], 'short-key');
+    });
+  }
+
+  it('a free request names neither payer nor payment', async () => {
+    const { call } = await forward('free', {});
+    for (const name of ['farebox-payer', 'farebox-payment', 'idempotency-key']) {
+      assert.ok(!call.headers[name], `${name}: ${call.headers[name]}`);
+    }
+  });
+
+  it('a payment header on a free path never reaches the origin', async () => {
+    const payment = await payFor(world, '/after/for-free-path');
+    const rows: HeaderRow[] = [payment.row, ['X-PAYMENT', 'x'], ['Authorization', 'Payment abc']];
+    const answer = await world.gate.raw('GET', '/free-with-payment', rows);
+    assert.equal(answer.status, 200);
+    const seen = world.origin.of('/free-with-payment')[0]?.headers ?? {};
+    for (const name of ['payment-signature', 'x-payment', 'authorization']) assert.equal(seen[name], undefined, name);
+    assert.equal(world.facilitator.of('settle', payment.payer).length, 0);
+  });
+
+  it('redirects of a free path are handed on, not followed', async () => {
+    world.origin.script('/free-redirect', { status: 307, headers: { Location: 'http://127.0.0.1:9/x' }, body: '' });
+    const answer = await world.gate.raw('GET', '/free-redirect');
+    assert.equal(answer.status, 307);
+    assert.equal(answer.headers['location'], 'http://127.0.0.1:9/x');
+  });
+
+  it('the path prefix of the origin is kept and nothing is added twice', async () => {
+    const prefixed = await openWorld({ routes: routes(), vars: { ORIGIN_URL: `${world.origin.url}/v1/base/` } });
+    try {
+      const payment = await payFor(prefixed, '/after/prefixed?x=1');
+      expectPaid(await send(prefixed, '/after/prefixed?x=1', payment), payment);
+      assert.equal(world.origin.of('/v1/base/after/prefixed')[0]?.target, '/v1/base/after/prefixed?x=1');
+    } finally {
+      await prefixed.stop();
+    }
+  });
+
+  type Forwarded = { readonly call: OriginCall; readonly payer: string };
+
+  async function forward(
+    kind: Kind,
+    options: { headers?: readonly HeaderRow[]; method?: string; suffix?: string; body?: string },
+  ): Promise<Forwarded> {
+    const base = `/${kind}/forward-${nextNumber()}`;
+    const target = `${base}${options.suffix ?? ''}`;
+    const method = options.method ?? 'GET';
+    const payment = kind === 'free' ? undefined : await payFor(world, target, { method });
+    const rest = { method, headers: options.headers ?? [], ...(options.body === undefined ? {} : { body: options.body }) };
+    const answer = await send(world, target, payment, rest);
+    if (payment === undefined) assert.equal(answer.status, 200, answer.text.slice(0, 200));
+    else expectPaid(answer, payment);
+    const calls = world.origin.calls.filter((call) => call.target.startsWith(base));
+    assert.equal(calls.length, 1);
+    return { call: calls[0] as OriginCall, payer: payment?.payer ?? '' };
+  }
+});
+
+function expectSignature(call: OriginCall): void {
+  const [, time = '', mac = ''] = /^t=(\d+),v1=([0-9a-f]{64})$/.exec(call.headers['farebox-signature'] ?? '') ?? [];
+  const payer = call.headers['farebox-payer'] ?? '';
+  const payment = call.headers['farebox-payment'] ?? '';
+  const text = [time, call.method, call.target, payer, payment].join('\n');
+  assert.equal(mac, createHmac('sha256', ORIGIN_SECRET).update(text).digest('hex'), text);
+  assert.ok(Math.abs(Number(time) - Date.now() / 1000) < 5);
+}

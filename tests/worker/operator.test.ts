@@ -1,0 +1,418 @@
+/** The operator's paths: who may ask, what is shown, what may be decided, and whether the sums balance. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { promisify } from 'node:util';
+
+import { encodeFunctionData, erc20Abi } from 'viem';
+
+import type { JsonObject } from './support/payer.ts';
+import { OPERATOR_BUILD, Listener, ask, plant, rowsOf } from './support/operator.ts';
+import {
+  ASSET,
+  SECRETS,
+  eventually,
+  expectPaid,
+  expectProblem,
+  jsonOf,
+  nextNumber,
+  openWorld,
+  payFor,
+  send,
+  type World,
+} from './support/world.ts';
+
+const REFUND = `0x${'cd'.repeat(32)}`;
+const OTHER = '0xFD553Ae3Fc2976Db40d673CAe1eadB3B6Bc6F1BC';
+const NO_ID = `rcpt_${'a'.repeat(26)}`;
+const PATHS = ['payments', `payments/${NO_ID}`, 'totals', 'audit', 'export?format=csv', 'metrics'];
+
+/** Pays and is served; gives the row. */
+async function delivered(world: World, target = `/after/shown-${nextNumber()}`): Promise<JsonObject> {
+  const payment = await payFor(world, target);
+  expectPaid(await send(world, target, payment), payment);
+  return only(await rowsOf(world, payment.payer));
+}
+
+/** Pays and is not served; gives the row. */
+async function owed(world: World): Promise<JsonObject> {
+  const target = `/before/owed-${nextNumber()}`;
+  world.origin.script(target, { status: 500 });
+  const payment = await payFor(world, target);
+  const answer = await send(world, target, payment);
+  assert.equal(jsonOf(answer)['code'], 'refund_due', answer.text);
+  const row = only(await rowsOf(world, payment.payer));
+  assert.equal(row['id'], jsonOf(answer)['payment']);
+  return row;
+}
+
+function only(rows: readonly JsonObject[]): JsonObject {
+  assert.equal(rows.length, 1);
+  return rows[0] as JsonObject;
+}
+
+const text = (value: unknown): string => String(value);
+
+describe('operator', () => {
+  let world: World;
+  const persist = mkdtempSync(join(tmpdir(), 'farebox-operator-'));
+  before(async () => {
+    const recovery = { settle_secs: 2, resend_secs: [1, 1, 1], chain_secs: [1, 1], refund_secs: 5, manual_secs: 10 };
+    world = await openWorld({ build: OPERATOR_BUILD, persist, vars: { RECOVERY: recovery } });
+  });
+  after(async () => {
+    await world.stop();
+    rmSync(persist, { recursive: true, force: true });
+  });
+
+  it('without the token every path is 401, with it a path that is none is 404', async () => {
+    const wrong = [[], [['Authorization', 'Bearer wrong']], [['Authorization', `Basic ${SECRETS['OPERATOR_TOKEN']}`]],
+      [['Authorization', `Bearer ${SECRETS['OPERATOR_TOKEN']}x`]], [['Cookie', `token=${SECRETS['OPERATOR_TOKEN']}`]]] as const;
+    for (const headers of wrong) {
+      for (const path of PATHS) {
+        const answer = await world.gate.raw('GET', `/_farebox/${path}`, headers);
+        expectProblem(answer, { status: 401, code: 'unauthorized' });
+        assert.match(answer.headers['www-authenticate'] ?? '', /^Bearer /);
+        assert.equal(answer.headers['access-control-allow-origin'], undefined);
+      }
+    }
+    for (const path of ['config', 'payment', 'payments/x/y', 'payments/', '']) {
+      expectProblem(await ask(world, path), { status: 404, code: 'not_found' });
+    }
+    const posted = await world.gate.raw('POST', `/_farebox/payments/${NO_ID}/waived`, [], '{"reason":"x"}');
+    expectProblem(posted, { status: 401, code: 'unauthorized' });
+  });
+
+  it('the method is the one that is written', async () => {
+    const posted = await ask(world, 'payments', {});
+    expectProblem(posted, { status: 405, code: 'method_not_allowed' });
+    assert.equal(posted.headers['allow'], 'GET');
+    const got = await ask(world, `payments/${NO_ID}/waived`);
+    expectProblem(got, { status: 405, code: 'method_not_allowed' });
+    assert.equal(got.headers['allow'], 'POST');
+  });
+
+  it('a payment is shown with all its members and its transitions', async () => {
+    const row = await delivered(world);
+    const members = ['amount', 'asset', 'created_at', 'facilitator', 'id', 'key', 'network', 'payer', 'reason', 'route', 'state', 'transaction', 'updated_at'];
+    assert.deepEqual(Object.keys(row).sort(), members);
+    assert.equal(row['state'], 'delivered');
+    assert.equal(row['amount'], '10000');
+    assert.equal(text(row['asset']).toLowerCase(), ASSET.toLowerCase());
+    assert.equal(row['network'], 'eip155:84532');
+    assert.equal(row['route'], '/after/*');
+    assert.equal(row['facilitator'], world.facilitator.url);
+    const shown = jsonOf(await ask(world, `payments/${text(row['id'])}`));
+    const { transitions, ...rest } = shown;
+    assert.deepEqual(rest, row);
+    const steps = transitions as JsonObject[];
+    assert.deepEqual(steps.map((step) => [step['from'], step['to']]), [['none', 'executing'], ['executing', 'settling'], ['settling', 'delivered']]);
+    for (const step of steps) assert.ok(Number(step['at']) >= Number(row['created_at']));
+    expectProblem(await ask(world, `payments/${NO_ID}`), { status: 404, code: 'not_found' });
+    expectProblem(await ask(world, "payments/rcpt_'OR'1'='1"), { status: 404, code: 'not_found' });
+  });
+
+  it('filters, and refuses what it does not understand', async () => {
+    const good = await delivered(world, `/dear/filtered-${nextNumber()}`);
+    const bad = await owed(world);
+    const ids = async (query: string): Promise<string[]> => {
+      const answer = await ask(world, `payments?limit=200&${query}`);
+      assert.equal(answer.status, 200, answer.text);
+      return (jsonOf(answer)['items'] as JsonObject[]).map((item) => text(item['id']));
+    };
+    const [one, two] = [text(good['id']), text(bad['id'])];
+    const at = Number(good['created_at']);
+    const cases: readonly (readonly [query: string, one: boolean, two: boolean])[] = [
+      ['state=refund_due', false, true],
+      ['state=delivered', true, false],
+      ['route=%2Fdear%2F*', true, false],
+      ['route=/before/*', false, true],
+      [`payer=${text(bad['payer'])}`, false, true],
+      [`from=${at - 60}&to=${at + 60}`, true, true],
+      [`to=${at - 60}`, false, false],
+      [`from=${at + 600}`, false, false],
+      ['from=1970-01-02&to=2999-01-01', true, true],
+      ["route=' OR 1=1 --".replaceAll(' ', '%20'), false, false],
+    ];
+    for (const [query, first, second] of cases) {
+      const found = await ids(query);
+      assert.deepEqual([found.includes(one), found.includes(two)], [first, second], query);
+    }
+    for (const query of ['state=paid', 'payer=0x1', 'limit=0', 'limit=201', 'limit=x', 'cursor=zz', 'from=yesterday', 'status=manual', 'limit=1&limit=2', 'route=%zz']) {
+      expectProblem(await ask(world, `payments?${query}`), { status: 400, code: 'invalid_request' });
+    }
+  });
+
+  it('pages show every payment once', async () => {
+    for (let i = 0; i < 5; i += 1) await delivered(world);
+    const all = jsonOf(await ask(world, 'payments?limit=200'))['items'] as JsonObject[];
+    const seen: string[] = [];
+    let next: string | null = '';
+    while (next !== null) {
+      const page: JsonObject = jsonOf(await ask(world, `payments?limit=2${next === '' ? '' : `&cursor=${next}`}`));
+      const items = page['items'] as JsonObject[];
+      assert.ok(items.length <= 2);
+      seen.push(...items.map((item) => text(item['id'])));
+      next = page['next'] as string | null;
+      assert.ok(seen.length <= all.length, 'pages end');
+    }
+    assert.deepEqual(seen, all.map((item) => text(item['id'])));
+    assert.equal(new Set(seen).size, seen.length);
+  });
+
+  it('a refund and a waiver end a debt once', async () => {
+    const row = await owed(world);
+    const id = text(row['id']);
+    const transaction = `0x${'ab'.repeat(31)}01`;
+    for (const body of ['', '{', '[]', '{}', { transaction: '0x12' }, { transaction, more: 1 }, { reason: 'x' }, 'x'.repeat(5000)]) {
+      expectProblem(await ask(world, `payments/${id}/refunded`, body), { status: 400, code: 'invalid_request' });
+    }
+    expectProblem(await ask(world, `payments/${NO_ID}/refunded`, { transaction }), { status: 404, code: 'not_found' });
+    const own = { transaction: row['transaction'] };
+    expectProblem(await ask(world, `payments/${id}/refunded`, own), { status: 409, code: 'wrong_state' });
+    const done = await ask(world, `payments/${id}/refunded`, { transaction });
+    assert.equal(done.status, 200, done.text);
+    assert.equal(jsonOf(done)['state'], 'refunded');
+    const steps = jsonOf(done)['transitions'] as JsonObject[];
+    const last = steps.at(-1) as JsonObject;
+    assert.deepEqual([last['from'], last['to'], last['why']], ['refund_due', 'refunded', `operator: ${transaction}`]);
+    const again = await ask(world, `payments/${id}/refunded`, { transaction });
+    assert.equal(again.status, 200, 'the same words again change nothing');
+    assert.deepEqual(jsonOf(again)['transitions'], steps);
+    expectProblem(await ask(world, `payments/${id}/refunded`, { transaction: REFUND }), { status: 409, code: 'wrong_state' });
+    expectProblem(await ask(world, `payments/${id}/waived`, { reason: 'no' }), { status: 409, code: 'wrong_state' });
+
+    const other = text((await owed(world))['id']);
+    for (const body of [{ reason: '' }, { reason: ' ' }, { reason: 'x'.repeat(600) }, { reason: 1 }]) {
+      expectProblem(await ask(world, `payments/${other}/waived`, body), { status: 400, code: 'invalid_request' });
+    }
+    const waived = await ask(world, `payments/${other}/waived`, { reason: 'he agreed, "fine"\nthen' });
+    assert.equal(jsonOf(waived)['state'], 'waived', waived.text);
+    const words = (jsonOf(waived)['transitions'] as JsonObject[]).at(-1) as JsonObject;
+    assert.equal(words['why'], 'operator: he agreed, "fine" then');
+  });
+
+  it('the refund script prints the transfer of a debt, and nothing else', async () => {
+    const row = await owed(world);
+    const script = async (id: string): Promise<{ stdout: string; stderr: string; code: number }> =>
+      promisify(execFile)('node', ['scripts/refund.mjs', id], {
+        env: { ...process.env, FAREBOX_URL: world.gate.url, OPERATOR_TOKEN: SECRETS['OPERATOR_TOKEN'] },
+      }).then((done) => ({ ...done, code: 0 }), (error: { stdout: string; stderr: string; code: number }) => error);
+    const printed = JSON.parse((await script(text(row['id']))).stdout) as JsonObject;
+    const payer = text(row['payer']) as `0x${string}`;
+    const data = encodeFunctionData({ abi: erc20Abi, functionName: 'transfer', args: [payer, 10_000n] });
+    assert.deepEqual(printed, { chainId: '0x14a34', to: row['asset'], value: '0x0', data });
+    for (const id of [text((await delivered(world))['id']), NO_ID]) {
+      const refused = await script(id);
+      assert.equal(refused.code, 1);
+      assert.equal(refused.stdout, '');
+    }
+  });
+
+  it('a payment under review is resolved, and only such a one', async () => {
+    const target = `/after/review-${nextNumber()}`;
+    const payment = await payFor(world, target);
+    world.facilitator.script(payment.payer, { settle: { kind: 'good', fields: { payer: OTHER } } });
+    expectProblem(await send(world, target, payment), { status: 503, code: 'settlement_unknown', retryAfter: 5 });
+    let row = only(await rowsOf(world, payment.payer));
+    const id = text(row['id']);
+    const resolve = (as: string): ReturnType<typeof ask> => ask(world, `payments/${id}/resolve`, { as, reason: 'looked' });
+    expectProblem(await resolve('void'), { status: 409, code: 'wrong_state' });
+    const metrics = (await ask(world, 'metrics')).text;
+    assert.match(metrics, /^farebox_unknown_open 1$/m);
+    assert.match(metrics, /^farebox_unknown_oldest_seconds \d+$/m);
+    await eventually('it is under review', async () => {
+      row = only(await rowsOf(world, payment.payer));
+      return row['state'] === 'manual';
+    }, 25_000);
+    assert.equal(row['reason'], 'overdue');
+    assert.match((await ask(world, 'metrics')).text, /^farebox_manual_open 1$/m);
+    for (const as of ['refunded', 'manual', 'paid', '']) expectProblem(await resolve(as), { status: 400, code: 'invalid_request' });
+    const resolved = await resolve('refund_due');
+    assert.equal(jsonOf(resolved)['state'], 'refund_due', resolved.text);
+    assert.equal(jsonOf(resolved)['reason'], 'resolved');
+    expectProblem(await resolve('void'), { status: 409, code: 'wrong_state' });
+  });
+
+  it('totals of a day add up by asset and route', async () => {
+    const before = await ask(world, 'totals');
+    assert.equal(before.status, 200, before.text);
+    const route = (answer: JsonObject, name: string): JsonObject =>
+      (answer['items'] as JsonObject[]).find((item) => item['route'] === name) ?? {};
+    const units = (item: JsonObject, name: string): bigint => BigInt(text(item[name] ?? '0'));
+    const [was, due] = [route(jsonOf(before), '/dear/*'), route(jsonOf(before), '/before/*')];
+    await delivered(world, `/dear/total-${nextNumber()}`);
+    await owed(world);
+    const now = jsonOf(await ask(world, `totals?day=${text(jsonOf(before)['day'])}`));
+    const [is, isDue] = [route(now, '/dear/*'), route(now, '/before/*')];
+    assert.equal(text(is['asset']).toLowerCase(), ASSET.toLowerCase());
+    for (const column of ['settled', 'delivered']) assert.equal(units(is, column) - units(was, column), 20_000n, column);
+    for (const column of ['settled', 'refund_due']) assert.equal(units(isDue, column) - units(due, column), 10_000n, column);
+    for (const column of ['refunded', 'manual']) assert.match(text(is[column]), /^\d+$/);
+    assert.deepEqual(jsonOf(await ask(world, 'totals?day=2001-02-03')), { day: '2001-02-03', items: [] });
+    for (const day of ['2025-02-30', '1', 'today']) {
+      expectProblem(await ask(world, `totals?day=${day}`), { status: 400, code: 'invalid_request' });
+    }
+  });
+
+  it('an export holds every row, and no cell that a spreadsheet computes', async () => {
+    const row = await delivered(world);
+    const lines = await ask(world, 'export?format=jsonl');
+    assert.equal(lines.headers['content-type'], 'application/x-ndjson');
+    const rows = lines.text.trimEnd().split('\n').map((line) => JSON.parse(line) as JsonObject);
+    assert.deepEqual(rows.find((found) => found['id'] === row['id']), row);
+    const all = jsonOf(await ask(world, 'payments?limit=200'))['items'] as JsonObject[];
+    assert.equal(rows.length, all.length);
+    const csv = await ask(world, 'export?format=csv');
+    assert.match(csv.headers['content-type'] ?? '', /^text\/csv\b/);
+    assert.match(csv.headers['content-disposition'] ?? '', /^attachment;/);
+    const [head, ...cells] = csv.text.trimEnd().split('\r\n');
+    assert.equal(head, 'id,key,state,payer,route,network,asset,amount,transaction,facilitator,created_at,updated_at,reason');
+    assert.equal(cells.length, all.length);
+    const mine = cells.find((line) => line.startsWith(text(row['id']))) ?? '';
+    assert.ok(mine.includes(text(row['transaction'])));
+    const none = await ask(world, 'export?format=csv&to=1');
+    assert.equal(none.text, `${head}\r\n`);
+    for (const query of ['', '?format=xml', '?format=csv&state=delivered']) {
+      expectProblem(await ask(world, `export${query}`), { status: 400, code: 'invalid_request' });
+    }
+  });
+
+  it('metrics are in the text format, with a sentence for each', async () => {
+    await delivered(world);
+    await owed(world);
+    const answer = await ask(world, 'metrics');
+    assert.match(answer.headers['content-type'] ?? '', /^text\/plain; version=0\.0\.4/);
+    assert.match(answer.text, /^farebox_payments_total\{state="delivered",route="\/after\/\*"\} \d+$/m);
+    assert.match(answer.text, /^farebox_refund_due_open [1-9]\d*$/m);
+    for (const line of answer.text.trimEnd().split('\n')) {
+      assert.match(line, /^(# (HELP|TYPE) farebox_[a-z_]+ .+|farebox_[a-z_]+(\{([a-z]+="[^"]*",?)+\})? \d+(\.\d+)?)$/);
+    }
+    await eventually('the counters are handed over', async () => {
+      const { text: counted } = await ask(world, 'metrics');
+      return /^farebox_challenges_total\{route="\/after\/\*"\} [1-9]\d*$/m.test(counted)
+        && /^farebox_facilitator_seconds_count\{op="settle"\} [1-9]\d*$/m.test(counted);
+    }, 15_000);
+    const series = ['challenges_total', 'facilitator_seconds', 'facilitator_errors_total'];
+    for (const name of series) assert.match(answer.text, new RegExp(`^# HELP farebox_${name} .*[Aa]pproximate`, 'm'));
+  });
+
+  it('the audit balances, and finds a row that somebody changed', async () => {
+    const row = await delivered(world);
+    const difference = async (): Promise<string[]> => {
+      const answer = await ask(world, 'audit');
+      assert.equal(answer.status, 200, answer.text);
+      return (jsonOf(answer)['items'] as JsonObject[]).map((item) => text(item['difference']));
+    };
+    assert.deepEqual(await difference(), ['0']);
+    const changes: readonly (readonly [statement: string, undo: string, expected: string])[] = [
+      ["state = 'void'", "state = 'delivered'", '10000'],
+      ["amount = '9000'", "amount = '10000'", '1000'],
+      ["amount = '=1'", "amount = '10000'", '10000'],
+    ];
+    for (const [statement, undo, expected] of changes) {
+      await world.gate.stop();
+      assert.equal(plant(world.gate, `UPDATE payments SET ${statement} WHERE receipt = ?`, text(row['id'])), 1);
+      await world.gate.restart();
+      assert.deepEqual(await difference(), [expected], statement);
+      if (statement.includes('=1')) {
+        const csv = (await ask(world, 'export?format=csv')).text;
+        assert.ok(csv.includes(`,"'=1",`), 'the planted formula is text');
+      }
+      await world.gate.stop();
+      plant(world.gate, `UPDATE payments SET ${undo} WHERE receipt = ?`, text(row['id']));
+      await world.gate.restart();
+    }
+    assert.deepEqual(await difference(), ['0']);
+  });
+
+  it('no payer sees what the operator sees', async () => {
+    assert.ok(!world.gate.printed.includes(SECRETS['OPERATOR_TOKEN'] ?? ''), 'the token is in no log');
+    const health = await world.gate.raw('GET', '/_farebox/health');
+    assert.deepEqual(Object.keys(jsonOf(health)).sort(), ['networks', 'ok', 'protocols', 'routes', 'version']);
+  });
+});
+
+it('without a token in the configuration there is no operator API', async () => {
+  const world = await openWorld({ build: OPERATOR_BUILD, without: ['OPERATOR_TOKEN'] });
+  try {
+    for (const path of PATHS) {
+      expectProblem(await ask(world, path), { status: 404, code: 'not_found' });
+      const empty = await world.gate.raw('GET', `/_farebox/${path}`, [['Authorization', 'Bearer ']]);
+      expectProblem(empty, { status: 404, code: 'not_found' });
+    }
+  } finally {
+    await world.stop();
+  }
+});
+
+it('an object that is down makes the answer 503 and never a part', async () => {
+  const world = await openWorld({ build: OPERATOR_BUILD, probe: true });
+  try {
+    await delivered(world);
+    await world.gate.ledger('down', 3);
+    for (const path of ['payments', 'totals', 'audit', 'metrics', `payments/${NO_ID}`]) {
+      await world.gate.ledger('down', 3);
+      expectProblem(await ask(world, path), { status: 503, code: 'ledger_unavailable', retryAfter: 2 });
+    }
+    for (const format of ['csv', 'jsonl']) {
+      await world.gate.ledger('down', 3);
+      const exported = await ask(world, `export?format=${format}`);
+      const last = exported.text.trimEnd().split('\n').at(-1) ?? '';
+      assert.ok(exported.status === 503 || /^(\{"incomplete":|incomplete,)/.test(last), `a part is told from all: ${exported.status} ${exported.text}`);
+    }
+  } finally {
+    await world.stop();
+  }
+});
+
+it('with a chain to look at, only a refund that it shows ends a debt', async () => {
+  const receipts = new Map<string, unknown>();
+  let chainId = '0x14a34';
+  const node = await Listener.start((body) => {
+    const calls = JSON.parse(body) as { id: number; method: string; params: unknown[] }[];
+    const answers = calls.map(({ id, method, params }) => {
+      const base = { jsonrpc: '2.0', id };
+      if (method === 'eth_chainId') return { ...base, result: chainId };
+      if (method === 'eth_getTransactionReceipt') return { ...base, result: receipts.get(String(params[0])) ?? null };
+      return { ...base, error: { code: -32601, message: 'no' } };
+    });
+    return [200, JSON.stringify(answers)];
+  });
+  const world = await openWorld({ build: OPERATOR_BUILD, vars: { RPC_URL: node.url } });
+  try {
+    const row = await owed(world);
+    const id = text(row['id']);
+    const word = (hex: string): string => `0x${hex.replace(/^0x/, '').toLowerCase().padStart(64, '0')}`;
+    const transfer = (hash: string, change: { to?: string; amount?: string; asset?: string; status?: string } = {}): void => {
+      const log = {
+        address: change.asset ?? text(row['asset']),
+        topics: ['0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef', word(OTHER), word(change.to ?? text(row['payer']))],
+        data: word((change.amount === undefined ? 10_000n : BigInt(change.amount)).toString(16)),
+        blockNumber: '0x10', transactionHash: hash, logIndex: '0x0', removed: false,
+      };
+      receipts.set(hash, { transactionHash: hash, status: change.status ?? '0x1', blockNumber: '0x10', logs: [log] });
+    };
+    const hash = (end: string): string => `0x${'ef'.repeat(31)}${end}`;
+    transfer(hash('02'), { to: OTHER });
+    transfer(hash('03'), { amount: '9999' });
+    transfer(hash('04'), { asset: OTHER.toLowerCase() });
+    transfer(hash('05'), { status: '0x0' });
+    transfer(hash('06'));
+    for (const end of ['01', '02', '03', '04', '05']) {
+      expectProblem(await ask(world, `payments/${id}/refunded`, { transaction: hash(end) }), { status: 409, code: 'refund_unproven' });
+    }
+    chainId = '0x1';
+    expectProblem(await ask(world, `payments/${id}/refunded`, { transaction: hash('06') }), { status: 503, code: 'chain_unavailable', retryAfter: 5 });
+    chainId = '0x14a34';
+    assert.equal(only(await rowsOf(world, text(row['payer'])))['state'], 'refund_due');
+    const done = await ask(world, `payments/${id}/refunded`, { transaction: hash('06') });
+    assert.equal(jsonOf(done)['state'], 'refunded', done.text);
+  } finally {
+    await world.stop();
+    await node.stop();
+  }
+});

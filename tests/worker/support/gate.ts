@@ -1,0 +1,200 @@
+/**
+ * Runs the built Worker inside workerd and captures all it prints.
+ *
+ * Requests go to a direct socket of workerd, so that nothing rewrites a target or a header before the Worker sees it.
+ * `probe: true` puts a thin module in front that counts the calls of the ledger object and can make it fail.
+ */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { execFileSync } from 'node:child_process';
+
+import { Log, LogLevel, Miniflare, type MiniflareOptions } from 'miniflare';
+
+import { Connection, type Answer, type HeaderRow, type RawRequest } from './raw.ts';
+
+export type Value = string | number | boolean | null | readonly Value[] | { readonly [key: string]: Value };
+
+export type GateOptions = {
+  readonly vars: Readonly<Record<string, Value>>;
+  readonly secrets?: Readonly<Record<string, string>>;
+  /** Folder of the built Worker [`build`]. */
+  readonly build?: string;
+  /** Folder that keeps the objects; without one a new folder is used and removed at the end. */
+  readonly persist?: string;
+  readonly probe?: boolean;
+};
+
+/** `down`: fails before doing anything; `lost`: does it, then fails. */
+export type LedgerMode = 'ok' | 'down' | 'lost' | 'overloaded';
+
+export type LedgerCounts = { readonly calls: number; readonly objects: number; readonly paths: readonly string[] };
+
+export class Gate {
+  url = '';
+  readonly logs: string[] = [];
+  readonly persist: string;
+  readonly #options: GateOptions;
+  readonly #ownFolder: boolean;
+  #miniflare: Miniflare | undefined;
+  #pids: readonly number[] = [];
+
+  private constructor(options: GateOptions) {
+    this.#options = options;
+    this.#ownFolder = options.persist === undefined;
+    this.persist = options.persist ?? mkdtempSync(join(tmpdir(), 'farebox-gate-'));
+  }
+
+  static async start(options: GateOptions): Promise<Gate> {
+    const gate = new Gate(options);
+    await gate.#run().catch(async (error: unknown) => {
+      await gate.stop();
+      throw error;
+    });
+    return gate;
+  }
+
+  /** Sends one request on its own connection. */
+  async raw(
+    method: string,
+    target: string,
+    headers: readonly HeaderRow[] = [],
+    body?: RawRequest['body'],
+  ): Promise<Answer> {
+    const connection = await this.connect();
+    try {
+      return await connection.send({ method, target, headers, ...(body === undefined ? {} : { body }) });
+    } finally {
+      connection.close();
+    }
+  }
+
+  connect(): Promise<Connection> {
+    return Connection.open(this.url);
+  }
+
+  async stop(): Promise<void> {
+    await this.#miniflare?.dispose();
+    this.#miniflare = undefined;
+    if (this.#ownFolder) rmSync(this.persist, { recursive: true, force: true });
+  }
+
+  /** Ends workerd and starts it again on the same folder; `kill` ends it without warning. */
+  async restart(how: 'dispose' | 'kill' = 'dispose'): Promise<void> {
+    if (how === 'kill') for (const pid of this.#pids) process.kill(pid, 'SIGKILL');
+    await this.#miniflare?.dispose();
+    await this.#run();
+  }
+
+  /** Counts since the last call with a mode; with `at` the mode concerns only the call of that number. */
+  async ledger(mode?: LedgerMode, at = 0): Promise<LedgerCounts> {
+    const answer = await this.raw('GET', `/__probe/ledger${mode === undefined ? '' : `?mode=${mode}&at=${at}`}`);
+    return JSON.parse(answer.text) as LedgerCounts;
+  }
+
+  get printed(): string {
+    return this.logs.join('');
+  }
+
+  async #run(): Promise<void> {
+    const before = new Set(workerdChildren());
+    this.#miniflare = new Miniflare(miniflareOptions(this.#options, this.persist, (text) => this.logs.push(text)));
+    await this.#miniflare.ready;
+    const url = await this.#miniflare.unsafeGetDirectURL('gate');
+    this.url = url.origin;
+    this.#pids = workerdChildren().filter((pid) => !before.has(pid));
+  }
+}
+
+class CapturingLog extends Log {
+  readonly #keep: (text: string) => void;
+
+  constructor(keep: (text: string) => void) {
+    super(LogLevel.VERBOSE);
+    this.#keep = keep;
+  }
+
+  protected override log(message: string): void {
+    this.#keep(`${message}\n`);
+  }
+}
+
+function miniflareOptions(options: GateOptions, persist: string, keep: (text: string) => void): MiniflareOptions {
+  const build = resolve(options.build ?? process.env['FAREBOX_BUILD'] ?? 'build');
+  if (!existsSync(join(build, 'index.js'))) throw new Error(`no Worker in ${build}: run the build first`);
+  const modules = readdirSync(build)
+    .filter((name) => name.endsWith('.js') || name.endsWith('.wasm'))
+    .sort((a, b) => Number(b === 'index.js') - Number(a === 'index.js'))
+    .map((name) =>
+      name.endsWith('.wasm')
+        ? { type: 'CompiledWasm' as const, path: join(build, name), contents: readFileSync(join(build, name)) }
+        : { type: 'ESModule' as const, path: join(build, name), contents: readFileSync(join(build, name), 'utf8') },
+    );
+  const probe = { type: 'ESModule' as const, path: join(build, 'probe-entry.js'), contents: PROBE };
+  return {
+    cf: false,
+    host: '127.0.0.1',
+    port: 0,
+    log: new CapturingLog(keep),
+    handleRuntimeStdio: (stdout, stderr) => {
+      stdout.on('data', (piece: Buffer) => keep(piece.toString('utf8')));
+      stderr.on('data', (piece: Buffer) => keep(piece.toString('utf8')));
+    },
+    defaultPersistRoot: persist,
+    workers: [
+      {
+        name: 'gate',
+        modulesRoot: build,
+        modules: options.probe === true ? [probe, ...modules] : modules,
+        compatibilityDate: '2026-04-01',
+        durableObjects: { LEDGER: { className: 'Ledger', useSQLite: true } },
+        bindings: { ...options.vars, ...options.secrets } as Record<string, never>,
+        unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
+      },
+    ],
+  };
+}
+
+function workerdChildren(): number[] {
+  try {
+    return execFileSync('pgrep', ['-P', String(process.pid), 'workerd'], { encoding: 'utf8' }).trim().split('\n').map(Number);
+  } catch {
+    return [];
+  }
+}
+
+const PROBE = `
+import gate, { Ledger as Inner } from './index.js';
+let mode = 'ok';
+let at = 0;
+let calls = 0;
+const objects = new Set();
+const paths = [];
+export class Ledger extends Inner {
+  constructor(state, env) { super(state, env); this.probedId = state.id.toString(); }
+  async fetch(request) {
+    // Counters that a Worker hands over at its own time belong to no case.
+    if (new URL(request.url).pathname === '/meters') return super.fetch(request);
+    calls += 1;
+    objects.add(this.probedId);
+    paths.push(new URL(request.url).pathname);
+    const fault = at === 0 || at === calls ? mode : 'ok';
+    if (fault === 'down') throw new Error('probe: object down');
+    if (fault === 'overloaded') throw Object.assign(new Error('Durable Object is overloaded.'), { overloaded: true });
+    const answer = await super.fetch(request);
+    if (fault === 'lost') throw new Error('probe: answer lost');
+    return answer;
+  }
+}
+export default {
+  ...gate,
+  async fetch(request, env, context) {
+    const url = new URL(request.url);
+    if (url.pathname !== '/__probe/ledger') return gate.fetch(request, env, context);
+    const counts = { calls, objects: objects.size, paths: [...paths] };
+    const wanted = url.searchParams.get('mode');
+    if (wanted) { mode = wanted; at = Number(url.searchParams.get('at')); calls = 0; objects.clear(); paths.length = 0; }
+    return Response.json(counts);
+  },
+};
+`;

@@ -1,0 +1,166 @@
+/** Notices to the operator: one id however often they are tried, signed, written with the transition. */
+import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+
+import type { JsonObject } from './support/payer.ts';
+import { Listener, plant, rowsOf, type Taken } from './support/operator.ts';
+import { eventually, expectProblem, jsonOf, nextNumber, openWorld, payFor, send, type World } from './support/world.ts';
+import { OPERATOR_BUILD } from './support/operator.ts';
+
+const SECRET = 'webhook-secret-of-the-test-suite-0123';
+
+describe('webhook', () => {
+  let world: World;
+  let listener: Listener;
+  /** How often the next notice of a payment fails. */
+  const failures = new Map<string, number>();
+  const persist = mkdtempSync(join(tmpdir(), 'farebox-webhook-'));
+
+  before(async () => {
+    listener = await Listener.start((body) => {
+      const { id } = (JSON.parse(body) as { data: { id: string } }).data;
+      const left = failures.get(id) ?? failures.get('any') ?? 0;
+      failures.set(id, left - 1);
+      return [left > 0 ? 500 : 204, ''];
+    });
+    const recovery = { settle_secs: 2, resend_secs: [1], chain_secs: [1, 1], refund_secs: 5, manual_secs: 2000 };
+    world = await openWorld({
+      build: OPERATOR_BUILD,
+      persist,
+      vars: { WEBHOOK_URL: `${listener.url}/hook?key=1`, RECOVERY: recovery },
+      secrets: { WEBHOOK_SECRET: SECRET },
+    });
+  });
+  after(async () => {
+    await world.stop();
+    await listener.stop();
+    rmSync(persist, { recursive: true, force: true });
+  });
+
+  const about = (id: string): Taken[] => listener.taken.filter(({ text }) => text.includes(id));
+
+  /** A payment that was settled and not delivered; its id. */
+  async function owed(): Promise<string> {
+    const target = `/before/owed-${nextNumber()}`;
+    world.origin.script(target, { status: 500 });
+    const answer = await send(world, target, await payFor(world, target));
+    assert.equal(jsonOf(answer)['code'], 'refund_due', answer.text);
+    return String(jsonOf(answer)['payment']);
+  }
+
+  function expectSigned({ headers, text, target }: Taken): JsonObject {
+    assert.equal(target, '/hook?key=1');
+    const [, at = '', mac] = /^t=(\d+),v1=([0-9a-f]{64})$/.exec(String(headers['farebox-signature'])) ?? [];
+    assert.equal(mac, createHmac('sha256', SECRET).update(`${at}.${text}`).digest('hex'));
+    assert.ok(Math.abs(Number(at) - Date.now() / 1000) < 60);
+    const notice = JSON.parse(text) as JsonObject;
+    assert.deepEqual(Object.keys(notice).sort(), ['at', 'data', 'id', 'type']);
+    return notice;
+  }
+
+  it('a refund that is due is told once', async () => {
+    const id = await owed();
+    await eventually('the notice', () => about(id).length > 0);
+    const notice = expectSigned(about(id)[0] as Taken);
+    assert.equal(notice['type'], 'payment.refund_due');
+    const data = notice['data'] as JsonObject;
+    assert.equal(data['id'], id);
+    assert.equal(data['amount'], '10000');
+    assert.equal(data['reason'], 'origin');
+    assert.match(String(data['transaction']), /^0x[0-9a-f]{64}$/);
+    // A later notice is sent by the same alarm, so that a second one of this payment would have come before.
+    const later = await owed();
+    await eventually('the later notice', () => about(later).length > 0);
+    assert.equal(about(id).length, 1);
+  });
+
+  it('a notice that is not taken comes again with the same id and text', async () => {
+    failures.set('any', 1);
+    const id = await owed();
+    await eventually('two tries', () => about(id).length >= 2, 20_000);
+    failures.delete('any');
+    const [first, second] = about(id) as [Taken, Taken];
+    assert.equal(second.text, first.text);
+    assert.deepEqual(expectSigned(second), expectSigned(first));
+    assert.ok(second.atMs - first.atMs > 3_000, 'not at once');
+  });
+
+  it('an outcome that stays unknown is told after ten minutes, once, and so is a review', async () => {
+    const target = `/after/unknown-${nextNumber()}`;
+    const payment = await payFor(world, target);
+    world.facilitator.script(payment.payer, { settle: { kind: 'destroy' } });
+    expectProblem(await send(world, target, payment), { status: 503, code: 'settlement_unknown', retryAfter: 5 });
+    const id = String((await rowsOf(world, payment.payer))[0]?.['id']);
+    const age = async (secs: number): Promise<void> => {
+      await world.gate.stop();
+      const statement = "UPDATE payments SET since = since - ? WHERE receipt = ? AND state = 'unknown'";
+      assert.equal(plant(world.gate, statement, secs, id), 1);
+      await world.gate.restart();
+      await rowsOf(world, payment.payer);
+    };
+    const types = (): unknown[] => about(id).map((taken) => expectSigned(taken)['type']);
+    await age(700);
+    await eventually('the notice', () => types().includes('payment.unknown_overdue'), 15_000);
+    await world.gate.restart();
+    await rowsOf(world, payment.payer);
+    await age(2000);
+    await eventually('the review', () => types().includes('payment.manual'), 15_000);
+    assert.equal(new Set(about(id).map((taken) => expectSigned(taken)['id'])).size, types().length, 'one id for each');
+    const told = types().filter((type) => type === 'payment.manual');
+    assert.equal(told.length, 1);
+  });
+});
+
+describe('purge', () => {
+  let world: World;
+  const persist = mkdtempSync(join(tmpdir(), 'farebox-purge-'));
+  const secret = [['Idempotency-Key', 'p'.repeat(30)]] as const;
+  before(async () => {
+    world = await openWorld({ build: OPERATOR_BUILD, persist, vars: { KEEP_RESPONSES_HOURS: 1, KEEP_PAYMENTS_DAYS: 1 } });
+  });
+  after(async () => {
+    await world.stop();
+    rmSync(persist, { recursive: true, force: true });
+  });
+
+  it('removes what is old and at rest, and nothing else', async () => {
+    const targets = ['response', 'row', 'valid', 'owed', 'young'] as const;
+    const paid = new Map<string, { id: string; target: string; payment: Awaited<ReturnType<typeof payFor>> }>();
+    for (const name of targets) {
+      const target = `/${name === 'owed' ? 'before' : 'after'}/purge-${name}`;
+      if (name === 'owed') world.origin.script(target, { status: 500 });
+      const payment = await payFor(world, target);
+      const answer = await send(world, target, payment, { headers: secret });
+      assert.equal(answer.status, name === 'owed' ? 502 : 200, answer.text);
+      paid.set(name, { id: String((await rowsOf(world, payment.payer))[0]?.['id']), target, payment });
+    }
+    const of = (name: string): { id: string; target: string; payment: Awaited<ReturnType<typeof payFor>> } => {
+      const found = paid.get(name);
+      assert.ok(found);
+      return found;
+    };
+    await world.gate.stop();
+    const day = 86_400;
+    const age = (name: string, updated: number, validBefore: number): void => {
+      const statement = 'UPDATE payments SET updated = updated - ?, valid_before = valid_before - ? WHERE receipt = ?';
+      assert.equal(plant(world.gate, statement, updated, validBefore, of(name).id), 1);
+    };
+    age('response', 2 * 3600, 0);
+    age('row', 2 * day, 2 * day);
+    age('valid', 2 * day, 0);
+    age('owed', 2 * day, 2 * day);
+    await world.gate.restart();
+    const rows = async (name: string): Promise<number> => (await rowsOf(world, of(name).payment.payer)).length;
+    await eventually('the old row is gone', async () => (await rows('row')) === 0);
+    for (const name of ['response', 'valid', 'owed', 'young']) assert.equal(await rows(name), 1, name);
+    const again = (name: string): ReturnType<typeof send> => send(world, of(name).target, of(name).payment, { headers: secret });
+    await eventually('the old response is gone', async () => jsonOf(await again('response'))['code'] === 'payment_already_delivered');
+    const young = await again('young');
+    assert.equal(young.status, 200, young.text);
+    assert.equal(young.headers['payment-replayed'], 'true');
+  });
+});
