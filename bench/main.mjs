@@ -1,0 +1,119 @@
+// `npm run bench`: the built gate beside `@x402/hono` and `mppx`, all in the same workerd.
+//
+//   --rounds N    rounds per scenario [20]
+//   --quick       five rounds
+//   --only a,b    scenarios by name
+//   --build dir   folder of the built gate [build]
+//   --ledger disk keep the gate's rows on the disk [memory]
+//   --json        the lines as JSON
+//
+// A ratio is the median of the quotients of each round, with their range. Processor time is what the scheduler has
+// accounted to the Worker's process. The rows are in memory because the flush of a local disk, paid by the same process,
+// is no part of a deployed object; `--ledger disk` shows it. A missed goal is reported and is no failure; an unexpected answer is one.
+
+import { arch, cpus } from 'node:os';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+
+import { endAll } from '../scripts/processes.mjs';
+import { elapsed, root, runMain, step, StepFailed } from '../scripts/steps.mjs';
+import { startBackend } from './backend.mjs';
+import { FORGER, NETWORK } from './payments.mjs';
+import { scenarios } from './scenarios.mjs';
+import { startSide } from './sides.mjs';
+
+/** @typedef {import('./scenarios.mjs').Line} Line */
+
+/**
+ * @param {Line[]} lines
+ * @returns {string}
+ */
+function table(lines) {
+  const rows = [
+    ['', 'unit', 'farebox', 'peer', '', 'ratio', '', 'goal', ''],
+    ...lines.map(({ scenario, unit, ours, peer, theirs, ratio, goal, met }) => [
+      scenario,
+      unit,
+      figure(ours),
+      figure(theirs),
+      peer,
+      ratio === undefined ? '' : `${ratio.median.toFixed(2)}×`,
+      ratio === undefined ? '' : `(${ratio.least.toFixed(2)}–${ratio.greatest.toFixed(2)})`,
+      goal,
+      met === null ? '' : met ? 'met' : 'MISSED',
+    ]),
+  ];
+  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length))) ?? [];
+  return rows
+    .map((row) => row.map((cell, column) => (NUMBERS.has(column) ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0))).join('  ').trimEnd())
+    .join('\n');
+}
+
+/** Columns that are aligned on the right. */
+const NUMBERS = new Set([2, 3, 5]);
+
+/**
+ * @param {number} value
+ */
+function figure(value) {
+  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : Number.isInteger(value) ? String(value) : value.toFixed(2);
+}
+
+/**
+ * @param {string} name
+ * @returns {string}
+ */
+function version(name) {
+  return JSON.parse(readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8')).version;
+}
+
+await runMain(async () => {
+  const { values } = parseArgs({
+    options: {
+      rounds: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      only: { type: 'string' },
+      build: { type: 'string', default: 'build' },
+      ledger: { type: 'string', default: 'memory' },
+      json: { type: 'boolean', default: false },
+    },
+  });
+  const rounds = Number(values.rounds ?? (values.quick ? 5 : 20));
+  if (!Number.isInteger(rounds) || rounds < 1) throw new StepFailed('--rounds takes a whole number from 1');
+  const { ledger } = values;
+  if (ledger !== 'memory' && ledger !== 'disk') throw new StepFailed('--ledger takes memory or disk');
+  const only = values.only?.split(',');
+  const chosen = scenarios.filter(({ name }) => only?.includes(name) ?? true);
+  const unknown = only?.filter((name) => !scenarios.some((scenario) => scenario.name === name)) ?? [];
+  if (unknown.length > 0) {
+    throw new StepFailed(`no scenario is called ${unknown.join(', ')}; there are ${scenarios.map(({ name }) => name).join(', ')}`);
+  }
+  // The lines alone belong on the standard output then.
+  if (values.json) console.log = console.error;
+
+  const backend = await startBackend({ forger: FORGER, network: NETWORK });
+  const [gate, hono, mppx] = await step('Workers', async () => [
+    await startSide('farebox', backend, { build: values.build, ledger }),
+    await startSide('@x402/hono', backend, { build: values.build, ledger }),
+    await startSide('mppx', backend, { build: values.build, ledger }),
+  ]);
+  if (gate === undefined || hono === undefined || mppx === undefined) return;
+
+  /** @type {Line[]} */
+  const lines = [];
+  for (const scenario of chosen) {
+    lines.push(...await step(scenario.name, () => scenario.run({ gate, hono, mppx, backend, rounds })));
+  }
+  for (const side of [gate, hono, mppx]) side.client.close();
+  await backend.stop();
+  await endAll();
+
+  const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${arch}, Node ${process.versions.node}, workerd ${version('workerd')}`;
+  const peers = `@x402/hono ${version('@x402/hono')}, mppx ${version('mppx')}`;
+  if (values.json) {
+    process.stdout.write(`${JSON.stringify({ machine, peers, ledger, rounds, lines }, null, 2)}\n`);
+  } else {
+    console.log(`\n${machine}\n${peers}; rows ${ledger === 'disk' ? 'on disk' : 'in memory'}; ${rounds} rounds, medians of their quotients (least to greatest)\n\n${table(lines)}\n\n${elapsed()}`);
+  }
+});

@@ -1,0 +1,304 @@
+// What is measured, and which goal each has. A scenario fails when an answer is not the one it is about; a missed
+// goal is only reported.
+
+import { BIG_BYTES } from './backend.mjs';
+import { median, measure, playRounds, quotients } from './rounds.mjs';
+
+/** @typedef {import('./sides.mjs').Side} Side */
+/** @typedef {import('./load.mjs').Answer} Answer */
+
+/**
+ * @typedef {object} Stage
+ * @property {Side} gate
+ * @property {Side} hono
+ * @property {Side} mppx
+ * @property {import('./backend.mjs').Backend} backend
+ * @property {number} rounds
+ */
+
+/**
+ * @typedef {object} Line
+ * @property {string} scenario
+ * @property {string} unit
+ * @property {number} ours
+ * @property {string} peer
+ * @property {number} theirs
+ * @property {{median: number, least: number, greatest: number}} [ratio]
+ * @property {string} goal
+ * @property {boolean | null} met null where there is no goal
+ */
+
+/**
+ * @typedef {object} Scenario
+ * @property {string} name
+ * @property {(stage: Stage) => Promise<Line[]>} run
+ */
+
+/** @type {Scenario[]} */
+export const scenarios = [
+  { name: 'free', run: (stage) => plain(stage, { name: 'free', path: '/free', status: 200, goal: 1.0 }) },
+  { name: '402', run: (stage) => plain(stage, { name: '402', path: '/after', status: 402, goal: 1.5 }) },
+  { name: 'paid-after', run: (stage) => paid(stage, '/after') },
+  { name: 'paid-before', run: (stage) => paid(stage, '/before') },
+  { name: 'real-after', run: (stage) => realistic(stage, '/after', 1.01) },
+  { name: 'real-before', run: (stage) => realistic(stage, '/before', 0.93) },
+  { name: 'forged', run: forged },
+  { name: 'copies', run: copies },
+  { name: 'stream', run: stream },
+];
+
+/**
+ * Requests without a payment.
+ *
+ * @param {Stage} stage
+ * @param {{name: string, path: string, status: number, goal: number}} what
+ */
+async function plain({ gate, hono, rounds }, { name, path, status, goal }) {
+  const shots = Array.from({ length: 250 }, () => ({ path, headers: {} }));
+  const play = async (/** @type {Side} */ side) => {
+    const measured = await measure(side, shots, AT_ONCE);
+    for (const answer of measured.answers) expectAnswer(side, name, answer, status);
+    return measured;
+  };
+  await playRounds([gate, hono], WARM_ROUNDS, play);
+  return cpuAndWall(name, [gate, hono], await playRounds([gate, hono], rounds, play), [goal]);
+}
+
+/**
+ * Requests with a payment each, and a facilitator that answers at once.
+ *
+ * @param {Stage} stage
+ * @param {'/after' | '/before'} path
+ */
+async function paid({ gate, hono, mppx, backend, rounds }, path) {
+  const name = `paid${path.replace('/', '-')}`;
+  backend.delay(0, 0);
+  const sides = [gate, hono, mppx];
+  const play = async (/** @type {Side} */ side) => {
+    const shots = await side.paid(path, 40);
+    const before = backend.counts();
+    const measured = await measure(side, shots, AT_ONCE);
+    for (const answer of measured.answers) expectAnswer(side, name, answer, 200);
+    const after = backend.counts();
+    expect(after.origin - before.origin === shots.length, `${name}: ${side.name} asked the origin ${after.origin - before.origin} times`);
+    expect(after.settle - before.settle === shots.length, `${name}: ${side.name} settled ${after.settle - before.settle} times`);
+    return measured;
+  };
+  await playRounds(sides, 2 * WARM_ROUNDS, play);
+  return cpuAndWall(name, sides, await playRounds(sides, rounds, play), [0.7, 1.8]);
+}
+
+/**
+ * Requests with a payment each, and a facilitator that takes its time: the gate in one mode beside the peer's usual
+ * order (verify, work, settle) and its `upfront` one (settle, work).
+ *
+ * @param {Stage} stage
+ * @param {'/after' | '/before'} path
+ * @param {number} goal
+ * @returns {Promise<Line[]>}
+ */
+async function realistic({ gate, hono, backend, rounds }, path, goal) {
+  const name = `real${path.replace('/', '-')}`;
+  /** @type {Map<string, string>} */
+  const paths = new Map([[gate.name, path], [hono.name, '/after'], [UPFRONT, '/before']]);
+  const sides = path === '/after' ? [gate, hono] : [gate, hono, { ...hono, name: /** @type {Side['name']} */ (UPFRONT) }];
+  const play = async (/** @type {Side} */ side) => {
+    const { answers, wallMs } = await measure(side, await side.paid(paths.get(side.name) ?? path, 4), 2);
+    for (const answer of answers) expectAnswer(side, name, answer, 200);
+    return wallMs;
+  };
+  backend.delay(0, 0);
+  await playRounds(sides, 2, play);
+  backend.delay(VERIFY_MS, SETTLE_MS);
+  const [ours = [], ...peers] = await playRounds(sides, rounds, play);
+  backend.delay(0, 0);
+  return peers.map((theirs, index) => {
+    const ratio = quotients(ours, theirs);
+    const usual = index === 0;
+    return {
+      scenario: `${name}, time`, unit: 'ms', ours: median(ours), peer: sides[index + 1]?.name ?? '', theirs: median(theirs), ratio,
+      goal: usual ? `≤ ${goal}× its time` : '', met: usual ? ratio.median <= goal : null,
+    };
+  });
+}
+
+/**
+ * Payments with a signature of somebody else: what one costs, in time with a facilitator that takes its time and in
+ * processor time with one that does not, and how often the facilitator is asked.
+ *
+ * @param {Stage} stage
+ * @returns {Promise<Line[]>}
+ */
+async function forged({ gate, hono, backend, rounds }) {
+  const sides = [gate, hono];
+  /** @type {Record<string, number[]>} */
+  const calls = { [gate.name]: [], [hono.name]: [] };
+  /** @type {(count: number) => (side: Side) => Promise<import('./rounds.mjs').Measured>} */
+  const play = (count) => async (side) => {
+    const shots = await side.paid('/after', count, 'forged');
+    const before = backend.counts();
+    const measured = await measure(side, shots, AT_ONCE);
+    for (const answer of measured.answers) expectAnswer(side, 'forged', answer, 402);
+    const after = backend.counts();
+    expect(after.origin === before.origin, `forged: ${side.name} asked the origin`);
+    expect(after.settle === before.settle, `forged: ${side.name} settled`);
+    calls[side.name]?.push((after.verify - before.verify) / count);
+    return measured;
+  };
+  backend.delay(0, 0);
+  await playRounds(sides, WARM_ROUNDS, play(40));
+  const free = await playRounds(sides, rounds, play(40));
+  backend.delay(VERIFY_MS, SETTLE_MS);
+  const [ours = [], theirs = []] = await playRounds(sides, Math.ceil(rounds / 2), play(8));
+  backend.delay(0, 0);
+  const [ourTimes, theirTimes] = [ours, theirs].map((all) => all.map(({ wallMs }) => wallMs));
+  const ratio = quotients(theirTimes ?? [], ourTimes ?? []);
+  const [ourCalls, theirCalls] = sides.map((side) => median(calls[side.name] ?? []));
+  return [
+    {
+      scenario: 'forged, time', unit: 'ms', ours: median(ourTimes ?? []), peer: hono.name, theirs: median(theirTimes ?? []), ratio,
+      goal: '≥ 10×', met: ratio.median >= 10,
+    },
+    {
+      scenario: 'forged, facilitator', unit: 'calls', ours: ourCalls ?? Number.NaN, peer: hono.name, theirs: theirCalls ?? Number.NaN,
+      goal: '0 calls', met: ourCalls === 0,
+    },
+    ...cpuAndWall('forged', sides, free, []),
+  ];
+}
+
+/**
+ * Twenty copies of one payment at once: how often the origin runs and the facilitator settles.
+ *
+ * @param {Stage} stage
+ * @returns {Promise<Line[]>}
+ */
+async function copies({ gate, hono, backend, rounds }) {
+  const play = async (/** @type {Side} */ side) => {
+    const [shot] = await side.paid('/after', 1);
+    const before = backend.counts();
+    const answers = await side.client.all(Array.from({ length: COPIES }, () => /** @type {import('./load.mjs').Shot} */ (shot)), COPIES);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const after = backend.counts();
+    for (const { status, text } of answers) {
+      expect(status === 200 || status === 409, `copies: ${side.name} answered ${status}: ${text.slice(0, 300)}`);
+    }
+    const delivered = answers.filter(({ status }) => status === 200).length;
+    return { delivered, origin: after.origin - before.origin, settle: after.settle - before.settle };
+  };
+  backend.delay(VERIFY_MS / 6, SETTLE_MS / 10);
+  const [ours = [], theirs = []] = await playRounds([gate, hono], Math.ceil(rounds / 4), play);
+  backend.delay(0, 0);
+  return (/** @type {const} */ (['origin', 'settle', 'delivered'])).map((what) => {
+    const all = ours.map((counts) => counts[what]);
+    return {
+      scenario: `copies, ${what}`, unit: 'times', ours: Math.max(...all), peer: hono.name, theirs: median(theirs.map((counts) => counts[what])),
+      goal: '1', met: all.every((count) => count === 1),
+    };
+  });
+}
+
+/**
+ * Five megabytes that the origin takes a fifth of a second to send: time to the first byte of the body, and memory
+ * with sixteen of them at once.
+ *
+ * @param {Stage} stage
+ * @returns {Promise<Line[]>}
+ */
+async function stream({ gate, hono, backend, rounds }) {
+  backend.delay(0, 0);
+  const check = (/** @type {Side} */ side, /** @type {Answer} */ answer) => {
+    expectAnswer(side, 'stream', answer, 200);
+    expect(answer.bytes === BIG_BYTES, `stream: ${side.name} sent ${answer.bytes} bytes`);
+  };
+  const one = async (/** @type {Side} */ side) => {
+    const { answers } = await measure(side, await side.paid('/big', 1), 1);
+    for (const answer of answers) check(side, answer);
+    return answers[0]?.firstByteMs ?? Number.NaN;
+  };
+  await playRounds([gate, hono], 2, one);
+  const [ours = [], theirs = []] = await playRounds([gate, hono], Math.ceil(rounds / 2), one);
+  const ratio = quotients(theirs, ours);
+
+  const many = async (/** @type {Side} */ side) => {
+    const shots = await side.paid('/big', STREAMS);
+    const before = side.processor.residentBytes();
+    let most = before;
+    const watch = setInterval(() => { most = Math.max(most, side.processor.residentBytes()); }, 5);
+    const answers = await side.client.all(shots, STREAMS);
+    clearInterval(watch);
+    for (const answer of answers) check(side, answer);
+    return (most - before) / 1e6;
+  };
+  const [ourGrowth = [], theirGrowth = []] = await playRounds([gate, hono], Math.max(2, Math.ceil(rounds / 5)), many);
+  const growth = median(ourGrowth);
+  return [
+    {
+      scenario: 'stream, first byte', unit: 'ms', ours: median(ours), peer: hono.name, theirs: median(theirs), ratio,
+      goal: '≤ 5 ms', met: median(ours) <= 5,
+    },
+    {
+      scenario: `stream, memory of ${STREAMS}`, unit: 'MB', ours: growth, peer: hono.name, theirs: median(theirGrowth),
+      goal: `≤ ${FLAT_MB} MB`, met: growth <= FLAT_MB,
+    },
+  ];
+}
+
+/**
+ * Lines of processor time (the goals, one per peer) and of waiting time (without a goal).
+ *
+ * @param {string} name
+ * @param {Side[]} sides the gate and its peers
+ * @param {import('./rounds.mjs').Measured[][]} results
+ * @param {number[]} goals
+ * @returns {Line[]}
+ */
+function cpuAndWall(name, sides, results, goals) {
+  const [ours = []] = results;
+  return sides.slice(1).flatMap((peer, index) => {
+    const theirs = results[index + 1] ?? [];
+    const goal = goals[index];
+    /** @type {(key: 'cpuUs' | 'wallMs') => Pick<Line, 'ours' | 'peer' | 'theirs'> & {ratio: {median: number, least: number, greatest: number}}} */
+    const compare = (key) => {
+      const [a, b] = [ours, theirs].map((all) => all.map((measured) => measured[key]));
+      return { ours: median(a ?? []), peer: peer.name, theirs: median(b ?? []), ratio: quotients(b ?? [], a ?? []) };
+    };
+    const cpu = compare('cpuUs');
+    return [
+      { scenario: `${name}, processor`, unit: 'µs', ...cpu, goal: goal === undefined ? '' : `≥ ${goal.toFixed(1)}×`, met: goal === undefined ? null : cpu.ratio.median >= goal },
+      { scenario: `${name}, time`, unit: 'ms', ...compare('wallMs'), goal: '', met: null },
+    ];
+  });
+}
+
+/**
+ * @param {Side} side
+ * @param {string} name
+ * @param {Answer} answer
+ * @param {number} status
+ */
+function expectAnswer(side, name, answer, status) {
+  expect(answer.status === status, `${name}: ${side.name} answered ${answer.status}, not ${status}: ${answer.text.slice(0, 300)}`);
+  const { headers } = answer;
+  if (status === 402) expect('payment-required' in headers || 'www-authenticate' in headers, `${name}: ${side.name} asked for no payment`);
+  if (status === 200 && name !== 'free') expect('payment-response' in headers || 'payment-receipt' in headers, `${name}: ${side.name} gave no receipt`);
+}
+
+/**
+ * @param {boolean} holds
+ * @param {string} otherwise
+ */
+function expect(holds, otherwise) {
+  if (!holds) throw new Error(otherwise);
+}
+
+const UPFRONT = '@x402/hono upfront';
+const AT_ONCE = 8;
+/** Until the compilers of the runtime are done with what is hot. */
+const WARM_ROUNDS = 6;
+const COPIES = 20;
+const STREAMS = 16;
+/** What sixteen streams may take and still count as flat: a fifth of their bodies. */
+const FLAT_MB = 16;
+const VERIFY_MS = 60;
+const SETTLE_MS = 400;
