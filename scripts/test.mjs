@@ -62,8 +62,6 @@ async function core() {
 async function worker() {
   // A second Worker that panics on request, for the test of panic containment; the first is built last and stays.
   await buildWorker({ features: ['panic-drill'], out: 'build/panic-drill' });
-  // The operator API has a build of its own until it fits into the deployed one.
-  await buildWorker({ features: ['operator'], out: 'build/operator' });
   await buildWorker();
   await runTests('test:worker', 'tests/worker');
 }

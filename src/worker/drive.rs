@@ -12,7 +12,6 @@ use farebox_core::gate::reply::{Body, Reply};
 use farebox_core::http::RequestHead;
 use wasm_bindgen::JsValue;
 
-#[cfg(feature = "operator")]
 use super::meters;
 use super::{chain, edge, facilitator, ledger, now, origin};
 
@@ -30,7 +29,6 @@ pub(super) fn begin(
         (answer, fail) = (Some(resolve), Some(reject));
     });
     drop(fail);
-    #[cfg(feature = "operator")]
     meters::hand_over(&gate, &namespace, context);
     let log = Log::new(&head, &fresh);
     let client = Client { resolve: answer, log };
@@ -54,7 +52,6 @@ impl Client {
             // A resolve function does not throw.
             let _ = resolve.call1(&JsValue::UNDEFINED, &edge::render_with(reply, held));
             self.log.write(reply);
-            #[cfg(feature = "operator")]
             meters::answered(reply, reply.route.as_ref().unwrap_or(&self.log.route));
         }
     }
@@ -192,7 +189,6 @@ async fn ask_facilitator(gate: &Gate, call: &FacilitatorCall, client: &mut Clien
     let reply = facilitator::reply(sent).await;
     facilitator::note(gate, call, &reply);
     let took = edge::clock_ms().saturating_sub(started);
-    #[cfg(feature = "operator")]
     meters::called(&call.url, took, &reply);
     client.log.facilitator_ms += took;
     reply

@@ -10,10 +10,8 @@ mod drive;
 mod edge;
 mod facilitator;
 mod ledger;
-#[cfg(feature = "operator")]
 mod meters;
 mod objects;
-#[cfg(feature = "operator")]
 mod operator;
 mod origin;
 
@@ -57,7 +55,6 @@ pub fn handle(head: &str, request: JsValue, ledger: JsValue, context: JsValue) -
     {
         return receipt(gate.clone(), asked, ledger);
     }
-    #[cfg(feature = "operator")]
     if let Some(gate) = &gate
         && let correlation = correlation_id(&head.headers, &fresh)
         && let Some(answer) =
@@ -84,7 +81,6 @@ pub fn handle(head: &str, request: JsValue, ledger: JsValue, context: JsValue) -
     match gate.admit(head, &fresh, now()) {
         Step::Respond(reply) => {
             log_refusal(&reply, &method);
-            #[cfg(feature = "operator")]
             if let Some(route) = &reply.route {
                 meters::answered(&reply, route);
                 meters::hand_over(&gate, &ledger, &context);

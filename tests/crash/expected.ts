@@ -10,8 +10,6 @@ export interface Expected {
   readonly unknownEndsBy: 'repeat' | 'alarm';
   /** States in which a row may stay for good. */
   readonly rest: readonly string[];
-  /** The operator API answers: its list and its audit are compared with the rows and the chain. */
-  readonly operatorApi: boolean;
   /** Routes may say `confirm = "chain"`: then no lie is believed. */
   readonly confirmsOnChain: boolean;
   /** A facilitator's refusal to settle is checked on the chain before the payer may pay anew for the same. */
@@ -25,7 +23,6 @@ const RECOVERING: Expected = {
   gateReadsChain: true,
   unknownEndsBy: 'alarm',
   rest: ['delivered', 'refund_due', 'abandoned', 'released', 'manual', 'void', 'closed'],
-  operatorApi: false,
   confirmsOnChain: true,
   refusalsAreChecked: true,
   walletSignature: true,

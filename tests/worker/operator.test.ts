@@ -10,7 +10,7 @@ import { promisify } from 'node:util';
 import { encodeFunctionData, erc20Abi } from 'viem';
 
 import type { JsonObject } from './support/payer.ts';
-import { OPERATOR_BUILD, Listener, ask, plant, rowsOf } from './support/operator.ts';
+import { Listener, ask, plant, rowsOf } from './support/operator.ts';
 import {
   ASSET,
   SECRETS,
@@ -61,7 +61,7 @@ describe('operator', () => {
   const persist = mkdtempSync(join(tmpdir(), 'farebox-operator-'));
   before(async () => {
     const recovery = { settle_secs: 2, resend_secs: [1, 1, 1], chain_secs: [1, 1], refund_secs: 5, manual_secs: 10 };
-    world = await openWorld({ build: OPERATOR_BUILD, persist, vars: { RECOVERY: recovery } });
+    world = await openWorld({ persist, vars: { RECOVERY: recovery } });
   });
   after(async () => {
     await world.stop();
@@ -337,7 +337,7 @@ describe('operator', () => {
 });
 
 it('without a token in the configuration there is no operator API', async () => {
-  const world = await openWorld({ build: OPERATOR_BUILD, without: ['OPERATOR_TOKEN'] });
+  const world = await openWorld({ without: ['OPERATOR_TOKEN'] });
   try {
     for (const path of PATHS) {
       expectProblem(await ask(world, path), { status: 404, code: 'not_found' });
@@ -350,7 +350,7 @@ it('without a token in the configuration there is no operator API', async () => 
 });
 
 it('an object that is down makes the answer 503 and never a part', async () => {
-  const world = await openWorld({ build: OPERATOR_BUILD, probe: true });
+  const world = await openWorld({ probe: true });
   try {
     await delivered(world);
     await world.gate.ledger('down', 3);
@@ -382,7 +382,7 @@ it('with a chain to look at, only a refund that it shows ends a debt', async () 
     });
     return [200, JSON.stringify(answers)];
   });
-  const world = await openWorld({ build: OPERATOR_BUILD, vars: { RPC_URL: node.url } });
+  const world = await openWorld({ vars: { RPC_URL: node.url } });
   try {
     const row = await owed(world);
     const id = text(row['id']);

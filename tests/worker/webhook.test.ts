@@ -9,7 +9,6 @@ import { after, before, describe, it } from 'node:test';
 import type { JsonObject } from './support/payer.ts';
 import { Listener, plant, rowsOf, type Taken } from './support/operator.ts';
 import { eventually, expectProblem, jsonOf, nextNumber, openWorld, payFor, send, type World } from './support/world.ts';
-import { OPERATOR_BUILD } from './support/operator.ts';
 
 const SECRET = 'webhook-secret-of-the-test-suite-0123';
 
@@ -29,7 +28,6 @@ describe('webhook', () => {
     });
     const recovery = { settle_secs: 2, resend_secs: [1], chain_secs: [1, 1], refund_secs: 5, manual_secs: 2000 };
     world = await openWorld({
-      build: OPERATOR_BUILD,
       persist,
       vars: { WEBHOOK_URL: `${listener.url}/hook?key=1`, RECOVERY: recovery },
       secrets: { WEBHOOK_SECRET: SECRET },
@@ -120,7 +118,7 @@ describe('purge', () => {
   const persist = mkdtempSync(join(tmpdir(), 'farebox-purge-'));
   const secret = [['Idempotency-Key', 'p'.repeat(30)]] as const;
   before(async () => {
-    world = await openWorld({ build: OPERATOR_BUILD, persist, vars: { KEEP_RESPONSES_HOURS: 1, KEEP_PAYMENTS_DAYS: 1 } });
+    world = await openWorld({ persist, vars: { KEEP_RESPONSES_HOURS: 1, KEEP_PAYMENTS_DAYS: 1 } });
   });
   after(async () => {
     await world.stop();

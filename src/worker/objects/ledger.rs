@@ -5,9 +5,10 @@ use std::rc::Rc;
 
 use farebox_core::encoding::hex;
 use farebox_core::gate::Gate;
-use farebox_core::ledger::command::{Learnt, Outcome, Role, VERSION};
+use farebox_core::ledger::command::{Outcome, Role, VERSION};
 use farebox_core::ledger::entry::{Entry, Taken};
 use farebox_core::ledger::read::{Facts, Found, Read};
+use farebox_core::ledger::report::Order;
 use farebox_core::ledger::{Answer, Command, Envelope, Standing, State, Told};
 use farebox_core::payment::TxHash;
 use farebox_core::time::UnixTime;
@@ -83,14 +84,12 @@ impl DurableObject for Ledger {
 impl Ledger {
     /// What an operator asks; anything else is not understood.
     fn order(&self, json: &[u8]) -> Result<Vec<u8>> {
-        #[cfg(feature = "operator")]
-        if let Ok(order) = serde_json::from_slice::<farebox_core::ledger::report::Order>(json)
+        if let Ok(order) = serde_json::from_slice::<Order>(json)
             && order.v == VERSION
         {
             let report = self.with_rows(|desk| desk.report(order.operator))?;
             return Ok(serde_json::to_vec(&report)?);
         }
-        let _ = json;
         Ok(serde_json::to_vec(&Told::from(Answer::Unsupported))?)
     }
 
@@ -117,9 +116,14 @@ impl Ledger {
     fn open(&self, gate: &Rc<Gate>) -> Result<(Rows, Memory)> {
         let rows = Rows::open(self.state.storage().sql())?;
         let (mut memory, now) = (Memory::default(), now());
-        for (payer, key, entry) in rows.remembered()? {
+        for (payer, key, entry) in rows.open_entries()? {
             memory.note(&payer, &key, &entry, gate.plan(), now);
         }
+        rows.transactions(|hash, key| {
+            if let Some(hash) = TxHash::parse(hash) {
+                memory.note_taken(hash, key);
+            }
+        })?;
         for (payer, key) in rows.moved()? {
             memory.note_moved(&payer, &key, true);
         }
@@ -189,10 +193,7 @@ impl Desk<'_> {
             Command::Outcome {
                 result: Outcome::Settled(text) | Outcome::Unknown(Some(text)),
                 ..
-            }
-            | Command::Learn { learnt: Learnt::Captured(text), .. } => {
-                self.memory.taken(TxHash::parse(text), &key)
-            }
+            } => self.memory.taken(TxHash::parse(text), &key),
             _ => Taken::No,
         };
         let response = match &command {

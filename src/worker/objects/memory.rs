@@ -17,7 +17,9 @@ pub(super) struct Memory {
     open: HashMap<String, BTreeMap<String, Entry>>,
     aliases: HashMap<(String, String), String>,
     moved: HashSet<(String, String)>,
-    taken: HashMap<[u8; 32], String>,
+    /// The first eight bytes of each hash and of its payment's key: enough to tell them apart, and an accident would
+    /// only have the chain asked once more.
+    taken: HashMap<u64, u64>,
     pub chores: Chores,
 }
 
@@ -39,7 +41,7 @@ impl Memory {
         // A hash that was only named in doubt proves nothing, and takes nothing from others.
         let proven = !matches!(entry.state, State::Unknown { .. });
         if let Some(hash) = entry.transaction().filter(|_| proven) {
-            self.taken.entry(*hash.as_bytes()).or_insert_with(|| key.to_owned());
+            self.note_taken(hash, key);
         }
         let is_open = entry.due(plan, now).is_some() || entry.awaits_heir(now);
         if is_open {
@@ -50,6 +52,11 @@ impl Memory {
                 self.open.remove(payer);
             }
         }
+    }
+
+    /// Notes whose transaction this is, unless it is somebody's already.
+    pub(super) fn note_taken(&mut self, hash: TxHash, key: &str) {
+        self.taken.entry(head_of(hash)).or_insert_with(|| head_of_key(key));
     }
 
     /// Notes that a payment stands for another one.
@@ -114,8 +121,8 @@ impl Memory {
 
     /// Whether a transaction is recorded for another payment.
     pub(super) fn taken(&self, hash: Option<TxHash>, key: &str) -> Taken {
-        let owner = hash.and_then(|hash| self.taken.get(hash.as_bytes()));
-        if owner.is_some_and(|owner| owner != key) { Taken::Yes } else { Taken::No }
+        let owner = hash.and_then(|hash| self.taken.get(&head_of(hash)));
+        if owner.is_some_and(|owner| *owner != head_of_key(key)) { Taken::Yes } else { Taken::No }
     }
 
     /// The rows whose time has come, earliest first, at most `most`.
@@ -152,9 +159,9 @@ impl Memory {
             entries.remove(key);
         }
         if let Some(hash) = hash
-            && self.taken.get(hash.as_bytes()).is_some_and(|owner| owner == key)
+            && self.taken.get(&head_of(hash)) == Some(&head_of_key(key))
         {
-            self.taken.remove(hash.as_bytes());
+            self.taken.remove(&head_of(hash));
         }
     }
 
@@ -168,4 +175,13 @@ impl Memory {
             entries.iter().map(move |(key, entry)| (payer, key, entry))
         })
     }
+}
+
+fn head_of(hash: TxHash) -> u64 {
+    hash.as_bytes().first_chunk().map_or(0, |head| u64::from_be_bytes(*head))
+}
+
+/// Of a key in hex; they are hashes.
+fn head_of_key(key: &str) -> u64 {
+    key.get(..16).and_then(|head| u64::from_str_radix(head, 16).ok()).unwrap_or(0)
 }

@@ -5,6 +5,5 @@ mod ledger;
 mod memory;
 mod outbox;
 mod recover;
-#[cfg(feature = "operator")]
 mod report;
 mod rows;

@@ -86,11 +86,13 @@ impl Rows {
         Ok(cursor.raw().next().transpose()?.and_then(|row| entry(&row)))
     }
 
-    /// Every payer, key and entry that is not at rest, or names a transaction.
-    pub(super) fn remembered(&self) -> Result<Vec<(String, String, Entry)>> {
+    /// Every payer, key and entry that may still move. A full scan, like the next one: nothing that the ordinary
+    /// writes change has an index.
+    pub(super) fn open_entries(&self) -> Result<Vec<(String, String, Entry)>> {
         let query = format!(
-            "SELECT {COLUMNS}, payer, key FROM payments WHERE tx IS NOT NULL OR state NOT IN
-             ('void', 'closed')"
+            "SELECT {COLUMNS}, payer, key FROM payments WHERE state NOT IN
+             ('void', 'closed', 'refund_due', 'refunded', 'waived')
+             AND NOT (state = 'delivered' AND handed = 1)"
         );
         let mut all = Vec::new();
         for row in self.0.exec(&query, None)?.raw() {
@@ -102,6 +104,17 @@ impl Rows {
             }
         }
         Ok(all)
+    }
+
+    /// Gives `each` every transaction that is somebody's for certain, and his key.
+    pub(super) fn transactions(&self, mut each: impl FnMut(&str, &str)) -> Result<()> {
+        let query = "SELECT tx, key FROM payments WHERE tx IS NOT NULL AND state <> 'unknown'";
+        for row in self.0.exec(query, None)?.raw() {
+            if let [Value::String(transaction), Value::String(key)] = row?.as_slice() {
+                each(transaction, key);
+            }
+        }
+        Ok(())
     }
 
     /// A new row.

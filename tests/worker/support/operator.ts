@@ -8,8 +8,6 @@ import type { Answer } from './raw.ts';
 import type { JsonObject } from './payer.ts';
 import { SECRETS, jsonOf, type World } from './world.ts';
 
-/** The build with `--features operator`. */
-export const OPERATOR_BUILD = process.env['FAREBOX_OPERATOR_BUILD'] ?? 'build/operator';
 
 /** Sends one request with the operator's token. */
 export function ask(world: World, target: string, body?: unknown): Promise<Answer> {
