@@ -74,6 +74,8 @@ pub enum Code {
     UnderReview,
     /// The payer has too many payments in flight.
     TooManyInFlight,
+    /// The client's network sends more payments than the operator allows.
+    RateLimited,
     /// The facilitator is down and nothing was submitted.
     FacilitatorUnavailable,
     /// The ledger object is down or overloaded.
@@ -342,6 +344,13 @@ impl Code {
                 "this payer has too many payments in flight; wait for their answers",
             )
             .retry(2),
+            Self::RateLimited => row(
+                "rate_limited",
+                429,
+                "Too many payments",
+                "more payments come from this network than are allowed; send the same payment again later",
+            )
+            .retry(10),
             Self::FacilitatorUnavailable => row(
                 "facilitator_unavailable",
                 503,

@@ -17,6 +17,7 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use farebox_core::encoding::base64;
+use farebox_core::facilitator::breaker::Strain;
 use farebox_core::gate::Gate;
 use farebox_core::gate::passage::Step;
 use farebox_core::gate::reply::{Body, Reply};
@@ -71,7 +72,7 @@ fn head(method: &str, url: &str, headers: &[(&str, &str)]) -> RequestHead {
 /// What the gate decides before it asks anybody but an empty ledger.
 fn decide(gate: &Gate, head: RequestHead, now: u64) -> Decision {
     let now = UnixTime::from_secs(now);
-    let mut step = gate.admit(head, "fresh-correlation", now);
+    let mut step = gate.admit(head, "fresh-correlation", Strain::Calm, now);
     loop {
         step = match step {
             Step::Digest(next) => next.answered(None),
@@ -393,7 +394,9 @@ fn one_402_says_to_both_versions_what_the_proven_one_says() {
     let one = &proven["body"];
     let gate = gate("/x", &two["accepts"][0]);
     let head = head("GET", text(&two["resource"], "url"), &[]);
-    let Step::Respond(reply) = gate.admit(head, "fresh-correlation", UnixTime::from_secs(1)) else {
+    let Step::Respond(reply) =
+        gate.admit(head, "fresh-correlation", Strain::Calm, UnixTime::from_secs(1))
+    else {
         panic!("a priced route must be answered");
     };
     assert_eq!(reply.head.status, 402);

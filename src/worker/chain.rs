@@ -20,6 +20,6 @@ pub(super) fn send(gate: &Gate, body: &str) -> js_sys::Promise {
 pub(super) async fn reply(promise: js_sys::Promise) -> Option<String> {
     match facilitator::reply(promise).await {
         Reply::Answer { status: 200, body, .. } => Some(body),
-        Reply::Answer { .. } | Reply::Nothing | Reply::NotSent => None,
+        Reply::Answer { .. } | Reply::Nothing | Reply::NotSent | Reply::Recalled(_) => None,
     }
 }

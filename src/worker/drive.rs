@@ -12,8 +12,7 @@ use farebox_core::gate::reply::{Body, Reply};
 use farebox_core::http::RequestHead;
 use wasm_bindgen::JsValue;
 
-use super::meters;
-use super::{chain, edge, facilitator, ledger, now, origin};
+use super::{Bindings, chain, edge, facilitator, ledger, meters, now, origin};
 
 /// Answers a request that shows a proof: the promise is for the client, the work goes on without him.
 pub(super) fn begin(
@@ -21,7 +20,7 @@ pub(super) fn begin(
     head: RequestHead,
     fresh: String,
     request: JsValue,
-    namespace: JsValue,
+    bindings: Bindings,
     context: &JsValue,
 ) -> JsValue {
     let (mut answer, mut fail) = (None, None);
@@ -29,11 +28,11 @@ pub(super) fn begin(
         (answer, fail) = (Some(resolve), Some(reject));
     });
     drop(fail);
-    meters::hand_over(&gate, &namespace, context);
+    meters::hand_over(&gate, &bindings.ledger, context);
     let log = Log::new(&head, &fresh);
     let client = Client { resolve: answer, log };
     let work = edge::promise(async move {
-        drive(&gate, head, &fresh, &request, &namespace, client).await;
+        drive(&gate, head, &fresh, &request, &bindings, client).await;
         JsValue::UNDEFINED
     });
     edge::wait_until(context, &js_sys::Promise::from(work));
@@ -74,14 +73,15 @@ async fn drive(
     head: RequestHead,
     fresh: &str,
     request: &JsValue,
-    namespace: &JsValue,
+    bindings: &Bindings,
     mut client: Client,
 ) {
     #[cfg(feature = "panic-drill")]
     let drilled = head.headers.clone();
+    let namespace = &bindings.ledger;
     let mut held = Held { request: edge::request_body(request), response: JsValue::NULL };
     let method = head.method.clone();
-    let mut step = gate.admit(head, fresh, now());
+    let mut step = gate.admit(head, fresh, facilitator::strain(gate), now());
     loop {
         step = match step {
             Step::Pass(call, correlation) => {
@@ -101,6 +101,12 @@ async fn drive(
             }
             Step::Claim(call, next) => {
                 client.log.label(next.label());
+                if let Some(client) = &call.limited_by
+                    && !bindings.allows(client).await
+                {
+                    step = next.limited();
+                    continue;
+                }
                 let started = edge::clock_ms();
                 let beside = call.beside.as_ref().map(|body| chain::send(gate, body));
                 let (answer, body) = split(ledger::ask(namespace, &call, &JsValue::NULL).await);
@@ -175,8 +181,8 @@ async fn drive(
 
 /// One exchange with a facilitator; a client that has waited long enough is answered meanwhile.
 async fn ask_facilitator(gate: &Gate, call: &FacilitatorCall, client: &mut Client) -> Wire {
-    if !facilitator::admits(gate, call) {
-        return Wire::NotSent;
+    if let Some(reply) = facilitator::spared(gate, call) {
+        return reply;
     }
     edge::pause(call.delay_ms).await;
     let started = edge::clock_ms();

@@ -209,6 +209,20 @@ export async function askObject(namespace, name, command, body, milliseconds) {
   }
 }
 
+/**
+ * Whether one more is within the rate limit; a limit that fails limits nobody, because it only shields.
+ *
+ * @param {RateLimit} limiter
+ * @param {string} key
+ */
+export async function withinLimit(limiter, key) {
+  try {
+    return (await limiter.limit({ key })).success;
+  } catch {
+    return true;
+  }
+}
+
 /** Names the bytes of JSON in front of a raw body. */
 const SPLIT = 'farebox-split';
 

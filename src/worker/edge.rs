@@ -86,6 +86,10 @@ extern "C" {
     #[wasm_bindgen(js_name = discard)]
     pub(super) fn discard(source: &JsValue);
 
+    /// Asks the rate limit. Resolves to whether one more is allowed.
+    #[wasm_bindgen(js_name = withinLimit)]
+    pub(super) fn within_limit(limiter: &JsValue, key: &str) -> js_sys::Promise;
+
     /// Keeps a promise alive after the answer.
     #[wasm_bindgen(js_name = waitUntil)]
     pub(super) fn wait_until(context: &JsValue, promise: &js_sys::Promise);

@@ -2,7 +2,7 @@
 // certainly free, and keeps a panic from hanging anybody: the instance is thrown away and everybody who
 // waited in it is answered.
 
-import { Ledger as LedgerObject, __wbg_reset_state as renew, configure, fail, finish, handle } from '#glue';
+import { Ledger as LedgerObject, __wbg_reset_state as renew, configure, fail, finish, handle, sweep } from '#glue';
 
 /**
  * @typedef {object} Plain what `Gate::plain_forwarding` says
@@ -74,13 +74,24 @@ export default {
       const { plain } = configurationOf(env);
       const target = plain === undefined ? undefined : plainTarget(request, plain);
       if (plain !== undefined && target !== undefined) return forwardPlain(request, target, plain);
-      const answer = handle(headOf(request), request, env.LEDGER, context);
+      const answer = handle(headOf(request), request, env.LEDGER, env.RATE_LIMITER, context);
       return answer instanceof Response ? answer : await survived(answer);
     } catch (error) {
       // Refusals are answers: what is thrown here ended the instance, or says that it has ended.
       if (error !== LOST) lose();
       return internal(request, env);
     }
+  },
+
+  /**
+   * The trigger of `wrangler.toml`.
+   *
+   * @param {ScheduledController} _controller
+   * @param {Record<string, unknown>} env
+   */
+  async scheduled(_controller, env) {
+    configurationOf(env);
+    await survived(sweep(env.LEDGER));
   },
 };
 

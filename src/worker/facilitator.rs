@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use farebox_core::facilitator::breaker::Breaker;
+use farebox_core::facilitator::breaker::{Breaker, Operation, Strain};
+use farebox_core::facilitator::funds::Empties;
 use farebox_core::facilitator::wire::{MAX_REPLY_BYTES, Reply};
 use farebox_core::gate::Gate;
 use farebox_core::gate::passage::FacilitatorCall;
@@ -13,20 +14,45 @@ use super::{edge, now};
 thread_local! {
     /// By base URL of the call.
     static BREAKERS: RefCell<BTreeMap<String, Breaker>> = const { RefCell::new(BTreeMap::new()) };
+    /// Of all facilitators: a wallet is as empty for the next one.
+    static EMPTIES: RefCell<Empties> = const { RefCell::new(Empties::new()) };
 }
 
-/// Whether a call should be made at all.
-pub(super) fn admits(gate: &Gate, call: &FacilitatorCall) -> bool {
-    !call.guarded || with_breaker(call, |breaker| breaker.admits(now(), gate.breaker_secs()))
+/// The reply to a call that need not be made: its answer is known, or the facilitator is known to be down.
+pub(super) fn spared(gate: &Gate, call: &FacilitatorCall) -> Option<Reply> {
+    let recalled = |draft| EMPTIES.with_borrow(|empties| empties.recall(draft, now()));
+    if let Some(reply) = call.draft.as_ref().and_then(recalled) {
+        return Some(reply);
+    }
+    let admits = |breaker: &mut Breaker| breaker.admits(now(), gate.breaker_secs());
+    let down = call.guarded && !with_breaker(parts(&call.url).0, admits);
+    down.then_some(Reply::NotSent)
 }
 
 /// Takes note of how a call went.
 pub(super) fn note(gate: &Gate, call: &FacilitatorCall, reply: &Reply) {
-    with_breaker(call, |breaker| breaker.note(reply.health(), now(), gate.breaker_secs()));
+    let (base, operation) = parts(&call.url);
+    let (health, every) = (reply.health(), gate.breaker_secs());
+    with_breaker(base, |breaker| breaker.note(operation, health, now(), every));
+    if let Some(draft) = &call.draft {
+        EMPTIES.with_borrow_mut(|empties| empties.note(draft, reply, now()));
+    }
 }
 
-fn with_breaker<T>(call: &FacilitatorCall, act: impl FnOnce(&mut Breaker) -> T) -> T {
-    let base = call.url.rsplit_once('/').map_or("", |(base, _)| base);
+/// Whether the gate's facilitator settles.
+pub(super) fn strain(gate: &Gate) -> Strain {
+    with_breaker(gate.facilitator_url(), |breaker| breaker.strain())
+}
+
+fn parts(url: &str) -> (&str, Operation) {
+    match url.rsplit_once('/') {
+        Some((base, "verify")) => (base, Operation::Verify),
+        Some((base, _)) => (base, Operation::Settle),
+        None => ("", Operation::Settle),
+    }
+}
+
+fn with_breaker<T>(base: &str, act: impl FnOnce(&mut Breaker) -> T) -> T {
     BREAKERS.with_borrow_mut(|breakers| act(breakers.entry(base.to_owned()).or_default()))
 }
 

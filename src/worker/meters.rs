@@ -43,7 +43,7 @@ pub(super) fn called(url: &str, milliseconds: u64, reply: &Wire) {
         Wire::Answer { is_json: false, .. } => "not_json",
         Wire::Answer { .. } => return,
         Wire::Nothing => "no_answer",
-        Wire::NotSent => "not_sent",
+        Wire::NotSent | Wire::Recalled(_) => "not_sent",
     };
     add(&format!("farebox_facilitator_errors_total{{op=\"{op}\",kind=\"{kind}\"}}"), 1);
 }

@@ -17,6 +17,7 @@ mod origin;
 
 use std::rc::Rc;
 
+use farebox_core::facilitator::breaker::Strain;
 use farebox_core::gate::Gate;
 use farebox_core::gate::admit::{correlation_id, shows_proof};
 use farebox_core::gate::passage::Step;
@@ -41,7 +42,13 @@ pub fn configure(vars: &str) -> Option<String> {
 /// `head` is method, URL, `body` or an empty line, and one line per header field.
 #[wasm_bindgen]
 #[must_use]
-pub fn handle(head: &str, request: JsValue, ledger: JsValue, context: JsValue) -> JsValue {
+pub fn handle(
+    head: &str,
+    request: JsValue,
+    ledger: JsValue,
+    limiter: JsValue,
+    context: JsValue,
+) -> JsValue {
     let Some(head) = RequestHead::from_text(head) else {
         return edge::render(&Reply::problem(Code::Internal, Audience::Other, &fresh_id(), None));
     };
@@ -75,10 +82,11 @@ pub fn handle(head: &str, request: JsValue, ledger: JsValue, context: JsValue) -
         ));
     };
     if shows_proof(&head.headers) {
-        return drive::begin(gate, head, fresh, request, ledger, &context);
+        let bindings = Bindings { ledger, limiter };
+        return drive::begin(gate, head, fresh, request, bindings, &context);
     }
     let method = head.method.clone();
-    match gate.admit(head, &fresh, now()) {
+    match gate.admit(head, &fresh, Strain::Calm, now()) {
         Step::Respond(reply) => {
             log_refusal(&reply, &method);
             if let Some(route) = &reply.route {
@@ -94,6 +102,42 @@ pub fn handle(head: &str, request: JsValue, ledger: JsValue, context: JsValue) -
         // Nothing else is asked for without a proof.
         _ => edge::render(&Reply::problem(Code::Internal, Audience::Other, &fresh, None)),
     }
+}
+
+/// What the platform binds to the Worker, besides its variables.
+struct Bindings {
+    /// The namespace of ledger objects.
+    ledger: JsValue,
+    /// The rate limit, or undefined.
+    limiter: JsValue,
+}
+
+impl Bindings {
+    /// Whether one more payment of these clients is within the operator's limit.
+    async fn allows(&self, client: &str) -> bool {
+        self.limiter.is_undefined()
+            || edge::settled(edge::within_limit(&self.limiter, client))
+                .await
+                .is_some_and(|allowed| allowed.is_truthy())
+    }
+}
+
+/// Touches ledger objects, so that one whose alarm was lost goes on; resolves to how many did not answer.
+#[wasm_bindgen]
+#[must_use]
+pub fn sweep(ledger: JsValue) -> JsValue {
+    edge::promise(async move {
+        let calls = config::gate().map(|gate| gate.sweep(now())).unwrap_or_default();
+        let mut silent = 0;
+        for four in calls.chunks(4) {
+            let answers = join_all(four.iter().map(|call| operator::ask(&ledger, call))).await;
+            silent += answers.iter().filter(|answer| answer.is_none()).count();
+        }
+        if silent > 0 {
+            worker::console_error!("farebox: {silent} ledger objects did not answer the sweep");
+        }
+        JsValue::from(silent as u32)
+    })
 }
 
 /// The answer when the work on a request was lost: `internal`, or `timeout` or `lost` at a free origin.

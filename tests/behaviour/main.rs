@@ -2,6 +2,7 @@
 
 mod answers;
 mod config;
+mod exposure;
 mod faults;
 mod layers;
 mod ledger;
@@ -11,4 +12,5 @@ mod receipts;
 mod recovery;
 mod redelivery;
 mod settlement;
+mod sweep;
 mod world;

@@ -1,10 +1,11 @@
 //! Whether a facilitator is worth asking: opens after failures in a row, lets one request through now and then.
 //!
-//! One per facilitator and isolate; the edge keeps it and asks it before calls that may be left undone.
+//! One per facilitator and isolate; the edge keeps it and asks it before calls that may be left undone. Before it
+//! opens it says [`Strain::Strained`]: while settlements fail, nothing is served on credit.
 
 use crate::time::UnixTime;
 
-/// Failures in a row that open it.
+/// Failures in a row that open it, and failed settlements in a row that strain it.
 const FAILURES: u32 = 10;
 
 /// Counts failures of one facilitator.
@@ -12,6 +13,8 @@ const FAILURES: u32 = 10;
 pub struct Breaker {
     failures: u32,
     next_try: Option<UnixTime>,
+    /// Failed settlements in a row, whatever `verify` says meanwhile.
+    settles: u32,
 }
 
 /// How one call went.
@@ -21,6 +24,25 @@ pub enum Health {
     Good,
     /// None.
     Bad,
+}
+
+/// What was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Whether it would settle.
+    Verify,
+    /// To settle.
+    Settle,
+}
+
+/// Whether settlements come out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strain {
+    /// They do.
+    #[default]
+    Calm,
+    /// The last ones did not: routes that settle after the origin settle before it.
+    Strained,
 }
 
 impl Breaker {
@@ -38,13 +60,25 @@ impl Breaker {
         }
     }
 
-    /// Takes note of a call; a good one closes.
-    pub fn note(&mut self, health: Health, now: UnixTime, every_secs: u64) {
+    /// Whether settlements come out.
+    #[must_use]
+    pub const fn strain(&self) -> Strain {
+        if self.settles < FAILURES { Strain::Calm } else { Strain::Strained }
+    }
+
+    /// Takes note of a call; a good one closes, a good settlement calms.
+    pub fn note(&mut self, operation: Operation, health: Health, now: UnixTime, every_secs: u64) {
+        self.settles = match (operation, health) {
+            (Operation::Settle, Health::Good) => 0,
+            (Operation::Settle, Health::Bad) => self.settles.saturating_add(1),
+            (Operation::Verify, _) => self.settles,
+        };
         match health {
-            Health::Good => *self = Self::default(),
+            Health::Good => (self.failures, self.next_try) = (0, None),
             Health::Bad => {
                 self.failures = self.failures.saturating_add(1);
-                if self.failures >= FAILURES {
+                // Calls that are made whatever the breaker says fail too, and must not put the next try off.
+                if self.failures >= FAILURES && self.next_try.is_none() {
                     self.next_try = Some(now.plus(every_secs));
                 }
             }
@@ -54,29 +88,56 @@ impl Breaker {
 
 #[cfg(test)]
 mod tests {
+    use super::Operation::{Settle, Verify};
     use super::*;
+
+    fn at(secs: u64) -> UnixTime {
+        UnixTime::from_secs(1_000).plus(secs)
+    }
 
     #[test]
     fn ten_failures_in_a_row_open_it_and_one_success_closes_it() {
         let mut breaker = Breaker::default();
-        let at = |secs: u64| UnixTime::from_secs(1_000 + secs);
         for _ in 0..9 {
-            breaker.note(Health::Bad, at(0), 5);
+            breaker.note(Verify, Health::Bad, at(0), 5);
         }
-        breaker.note(Health::Good, at(0), 5);
+        breaker.note(Settle, Health::Good, at(0), 5);
         for _ in 0..9 {
-            breaker.note(Health::Bad, at(0), 5);
+            breaker.note(Verify, Health::Bad, at(0), 5);
             assert!(breaker.admits(at(0), 5));
         }
-        breaker.note(Health::Bad, at(0), 5);
+        breaker.note(Settle, Health::Bad, at(0), 5);
         assert!(!breaker.admits(at(4), 5));
         assert!(breaker.admits(at(5), 5));
         assert!(!breaker.admits(at(5), 5), "one request at a time");
-        breaker.note(Health::Bad, at(6), 5);
-        assert!(!breaker.admits(at(10), 5));
+        breaker.note(Verify, Health::Bad, at(6), 5);
+        for secs in 6..10 {
+            breaker.note(Settle, Health::Bad, at(secs), 5);
+            assert!(!breaker.admits(at(secs), 5));
+        }
+        assert!(breaker.admits(at(10), 5), "failures meanwhile put nothing off");
+        breaker.note(Verify, Health::Good, at(11), 5);
         assert!(breaker.admits(at(11), 5));
-        breaker.note(Health::Good, at(11), 5);
         assert!(breaker.admits(at(11), 5));
-        assert!(breaker.admits(at(11), 5));
+    }
+
+    #[test]
+    fn ten_failed_settlements_in_a_row_strain_it_though_verify_answers_and_one_good_one_calms_it() {
+        let mut breaker = Breaker::default();
+        for _ in 0..9 {
+            breaker.note(Verify, Health::Good, at(0), 5);
+            breaker.note(Settle, Health::Bad, at(0), 5);
+        }
+        assert_eq!(breaker.strain(), Strain::Calm);
+        breaker.note(Settle, Health::Bad, at(0), 5);
+        breaker.note(Verify, Health::Good, at(0), 5);
+        assert_eq!(breaker.strain(), Strain::Strained);
+        assert!(breaker.admits(at(0), 5), "strained is not open");
+        breaker.note(Settle, Health::Good, at(0), 5);
+        assert_eq!(breaker.strain(), Strain::Calm);
+        for _ in 0..20 {
+            breaker.note(Verify, Health::Bad, at(0), 5);
+        }
+        assert_eq!(breaker.strain(), Strain::Calm, "no settlement failed");
     }
 }

@@ -78,6 +78,8 @@ pub enum Reply {
     Nothing,
     /// The call was never made, because the facilitator is known to be down.
     NotSent,
+    /// The call was never made, because the answer is known: this refusal.
+    Recalled(String),
 }
 
 impl Reply {
@@ -86,6 +88,7 @@ impl Reply {
     pub fn health(&self) -> Health {
         match self {
             Self::Answer { status, is_json: true, .. } if *status < 500 => Health::Good,
+            Self::Recalled(_) => Health::Good,
             Self::Answer { .. } | Self::Nothing | Self::NotSent => Health::Bad,
         }
     }
@@ -129,6 +132,9 @@ pub enum SettleOutcome {
 /// Reads the reply to `verify`.
 #[must_use]
 pub fn verify_outcome(reply: &Reply, expected: &Expected) -> VerifyOutcome {
+    if let Reply::Recalled(reason) = reply {
+        return VerifyOutcome::Refused(reason.clone());
+    }
     let Some((status, object)) = object(reply) else {
         return VerifyOutcome::Unavailable;
     };
@@ -173,6 +179,25 @@ pub fn settle_outcome(reply: &Reply, expected: &Expected) -> SettleOutcome {
         }
         (_, hash) => SettleOutcome::Unknown(hash),
     }
+}
+
+/// The reason, if a reply says that the payer has too little and that nothing was submitted.
+#[must_use]
+pub fn lacks_funds(reply: &Reply) -> Option<String> {
+    // Looked for before anything is parsed: ordinary replies do not speak of funds.
+    let Reply::Answer { status, body, .. } = reply else { return None };
+    if *status >= 500 || !body.contains("insufficient") {
+        return None;
+    }
+    let (_, object) = object(reply)?;
+    let says = |name: &str| object.get(name).and_then(Value::as_bool) == Some(false);
+    let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
+    let reason = match (says("isValid"), says("success")) {
+        (true, false) => text("invalidReason"),
+        (false, true) if text("transaction").is_empty() => text("errorReason"),
+        _ => return None,
+    };
+    LACKING.contains(&reason).then(|| reason.to_owned())
 }
 
 fn object(reply: &Reply) -> Option<(u16, Map<String, Value>)> {
@@ -237,6 +262,10 @@ fn speaks_of_submission(reason: &str) -> bool {
 fn is_definite(reason: &str) -> bool {
     DEFINITE.contains(&reason)
 }
+
+/// Reasons that speak of the payer's balance.
+const LACKING: &[&str] =
+    &["insufficient_balance", "insufficient_funds", "invalid_exact_evm_insufficient_balance"];
 
 /// Spec: x402 "Error Codes"; reference facilitator 2.27; x402-rs 2.
 const DEFINITE: &[&str] = &[

@@ -12,6 +12,7 @@ use super::reply::{Audience, Reply};
 use super::route::Found;
 use super::{Gate, reply};
 use crate::encoding::hex;
+use crate::facilitator::breaker::Strain;
 use crate::facilitator::wire::{self, Expected};
 use crate::http::{Headers, MAX_PAID_TARGET_BYTES, RequestHead, target_of};
 use crate::payment::{PaymentKey, Proof};
@@ -44,8 +45,8 @@ pub fn correlation_id<'a>(headers: &'a Headers, fresh: &'a str) -> &'a str {
 impl Gate {
     /// Decides about one request: forward it, answer it, or begin the passage of its payment.
     ///
-    /// `fresh` is a new correlation id.
-    pub fn admit(&self, head: RequestHead, fresh: &str, now: UnixTime) -> Step<'_> {
+    /// `fresh` is a new correlation id; under [`Strain::Strained`] every route settles before its origin is asked.
+    pub fn admit(&self, head: RequestHead, fresh: &str, strain: Strain, now: UnixTime) -> Step<'_> {
         let correlation = correlation_id(&head.headers, fresh).to_owned();
         // `fetch` cannot forward them, and nothing serves them.
         if matches!(head.method.as_str(), "TRACE" | "TRACK" | "CONNECT") {
@@ -56,7 +57,7 @@ impl Gate {
         };
         match self.table.find(&head.method, &target) {
             Found::Route(index) => match self.offers.get(index).and_then(Option::as_ref) {
-                Some(offer) => self.priced(offer, head, correlation, now),
+                Some(offer) => self.priced(offer, head, correlation, strain, now),
                 None => self.free(&head, &correlation, now),
             },
             Found::Unlisted => self.free(&head, &correlation, now),
@@ -96,6 +97,7 @@ impl Gate {
         offer: &'g Offer,
         head: RequestHead,
         correlation: String,
+        strain: Strain,
         now: UnixTime,
     ) -> Step<'g> {
         if head.headers.filled("upgrade").is_some() {
@@ -120,7 +122,7 @@ impl Gate {
             let chain_id = offer.terms.chain_id;
             it.proves(&proof.key, &proof.payer, chain_id, &head.method, &head.url, now).is_ok()
         });
-        let payer = Payer { version, proof, expected, arrival, wallet };
+        let payer = Payer { version, proof, expected, arrival, wallet, strain };
         Passage::begin(self, offer, head, payer, correlation)
     }
 

@@ -4,12 +4,14 @@
 //! [`passage`] (each effect with the only value able to take its answer) and [`reply`]. [`config`] builds a
 //! [`Gate`] from an operator's variables, [`offer`] writes challenges, [`forward`] says what the origin sees.
 //! [`redelivery`] is a payer's word that he wants an answer again, [`receipts`] what he may show to others,
-//! [`operator`] what the one who runs the gate may ask and decide.
+//! [`operator`] what the one who runs the gate may ask and decide, [`limit`] whose requests are counted together,
+//! [`sweep`] what the clock asks of ledger objects.
 
 pub mod admit;
 pub mod config;
 pub mod forward;
 pub mod keys;
+pub mod limit;
 pub mod offer;
 pub mod operator;
 pub mod passage;
@@ -19,6 +21,7 @@ pub mod recover;
 pub mod redelivery;
 pub mod reply;
 pub mod route;
+pub mod sweep;
 pub mod url;
 
 use alloc::string::String;
@@ -68,6 +71,12 @@ impl Gate {
     #[must_use]
     pub fn origin(&self) -> &str {
         &self.origin
+    }
+
+    /// Base URL of the facilitator.
+    #[must_use]
+    pub fn facilitator_url(&self) -> &str {
+        self.facilitator.base()
     }
 
     /// `Authorization` for this facilitator URL; only for the configured facilitator.

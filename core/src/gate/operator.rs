@@ -308,7 +308,7 @@ pub fn meter(add: Vec<(String, u64)>) -> String {
 }
 
 /// The message for an errand.
-fn message(operator: Errand) -> String {
+pub(super) fn message(operator: Errand) -> String {
     let order = crate::ledger::report::Order { v: crate::ledger::command::VERSION, operator };
     serde_json::to_string(&order).unwrap_or_default()
 }

@@ -25,6 +25,7 @@ use super::keys;
 use super::offer::Offer;
 use super::recover::Seen;
 use super::reply::{Audience, Reply};
+use crate::facilitator::breaker::Strain;
 use crate::facilitator::wire::Expected;
 use crate::http::{BodyPresence, RequestHead, ResponseHead};
 use crate::ledger::command::{Command, Envelope, Mode, Role, VERSION};
@@ -87,6 +88,8 @@ pub(super) struct Payer {
     pub arrival: Arrival,
     /// Whether he signed that he wants this answer again.
     pub wallet: bool,
+    /// Whether his facilitator settles.
+    pub strain: Strain,
 }
 
 /// Whether an authorization leaves the time to serve and settle.
@@ -102,6 +105,8 @@ pub(super) enum Arrival {
 pub struct Passage<'g> {
     gate: &'g Gate,
     offer: &'g Offer,
+    /// The route's, unless the facilitator is strained.
+    mode: Mode,
     head: RequestHead,
     version: Version,
     proof: Proof,
@@ -154,12 +159,17 @@ impl<'g> Passage<'g> {
         payer: Payer,
         correlation: String,
     ) -> Step<'g> {
-        let Payer { version, proof, expected, arrival, wallet } = payer;
+        let Payer { version, proof, expected, arrival, wallet, strain } = payer;
         let receipt = gate.keys.receipt_id(&proof.key);
         let with_body = head.body == BodyPresence::Present;
         let passage = Box::new(Self {
             gate,
             offer,
+            // While settlements fail, nothing is served on credit.
+            mode: match strain {
+                Strain::Calm => offer.mode,
+                Strain::Strained => Mode::Before,
+            },
             head,
             version,
             proof,
@@ -212,14 +222,9 @@ impl<'g> Passage<'g> {
             command,
             role,
         };
-        Call {
-            object: format!("ledger/{shards}/{shard}"),
-            // Commands are text and numbers, which always serialise.
-            command: serde_json::to_string(&envelope).unwrap_or_default(),
-            with_body: false,
-            delay_ms: 0,
-            beside: None,
-        }
+        // Commands are text and numbers, which always serialise.
+        let command = serde_json::to_string(&envelope).unwrap_or_default();
+        Call::new(format!("ledger/{shards}/{shard}"), command)
     }
 
     /// The settlement header of the protocol version that paid, for a payment that was not served: no receipt.
@@ -284,7 +289,7 @@ impl<'g> Passage<'g> {
 
     /// Whether value has moved for this request: what follows is delivered or owed, never settled again.
     fn is_paid(&self) -> bool {
-        self.offer.mode == Mode::Before || self.transaction.is_some()
+        self.mode == Mode::Before || self.transaction.is_some()
     }
 
     /// Whether the authorization still leaves the time that the route's work takes from now on.

@@ -115,7 +115,7 @@ impl Gate {
             let payer = payer.map(|payer| payer.to_lower_hex());
             let read = Wanted { receipt: inquiry.id.clone(), payer, key };
             let command = serde_json::to_string(&Read { v: VERSION, read }).unwrap_or_default();
-            Call { object, command, with_body: false, delay_ms: 0, beside: None }
+            Call::new(object, command)
         };
         let known = |payer: Address, key: Option<String>| {
             self.objects_of(&payer)

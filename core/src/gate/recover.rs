@@ -42,6 +42,7 @@ impl Gate {
             secs: self.settle_secs,
             delay_ms: 0,
             guarded: false,
+            draft: None,
             meanwhile: None,
         };
         Some((call, expected))

@@ -1,4 +1,4 @@
-//! What an operator asks of a ledger object, and what it is told: owned, versioned JSON.
+//! What an operator, or the clock, asks of a ledger object, and what it is told: owned, versioned JSON.
 //!
 //! The message is told from an [`Envelope`](super::Envelope) by its member `operator`. Only [`Errand::Decide`] and
 //! [`Errand::Meter`] write. Sums of money are kept by [`tally`].
@@ -67,6 +67,8 @@ pub enum Errand {
         /// How.
         decision: Decision,
     },
+    /// Looks after itself: what a lost alarm left undone is due again.
+    Wake,
     /// Adds to the approximate counters, and tells them all.
     Meter {
         /// Name with its labels, and what to add.
@@ -283,6 +285,8 @@ pub enum Report {
     Decided(Box<Item>),
     /// The row is in a state from which this does not lead: its name.
     WrongState(String),
+    /// It is awake.
+    Awake,
     /// The counters.
     Meters(Vec<(String, u64)>),
 }

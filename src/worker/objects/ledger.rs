@@ -25,6 +25,9 @@ use crate::worker::{config, edge, now};
 /// Names the bytes of JSON in front of a raw body.
 const SPLIT: &str = "farebox-split";
 
+/// Seconds after which an alarm that has not come is lost.
+const LOST_SECS: u64 = 30;
+
 /// One shard of the ledger.
 #[durable_object(alarm)]
 pub struct Ledger {
@@ -134,14 +137,14 @@ impl Ledger {
         Ok((rows, memory))
     }
 
-    /// Sets the alarm when it moves earlier.
+    /// Sets the alarm when it moves earlier, or when the one that was set is overdue: it was lost.
     async fn set_alarm(&self) -> Result<()> {
         let Some(gate) = config::gate() else { return Ok(()) };
         let now = now();
         let wanted =
             self.opened.borrow().as_ref().and_then(|(_, memory)| memory.wake_at(gate.plan(), now));
         let Some(at) = wanted else { return Ok(()) };
-        if self.alarm.get().is_some_and(|set| set <= at) {
+        if self.alarm.get().is_some_and(|set| set <= at && now < set.plus(LOST_SECS)) {
             return Ok(());
         }
         self.alarm.set(Some(at));
@@ -284,8 +287,10 @@ impl Desk<'_> {
             Role::Old if standing.unresolved => return Ok((Answer::Unresolved.into(), None)),
             Role::Old => {
                 // A Worker that does not know of the change yet must not begin it here meanwhile.
-                self.rows.mark_moved(payer, key, payment.valid_before + 3600)?;
+                let until = payment.valid_before + 3600;
+                self.rows.mark_moved(payer, key, until)?;
                 self.memory.note_moved(payer, key, true);
+                self.memory.chores.purge_by(UnixTime::from_secs(until));
                 return Ok((Answer::Absent.into(), None));
             }
             Role::Sole if self.memory.is_moved(payer, key) => {

@@ -32,6 +32,8 @@ impl Desk<'_> {
             Errand::Sum { filter, after } => self.sums(Conditions::of(&filter).behind(after)),
             Errand::Count => self.counts(),
             Errand::Decide { id, decision } => self.decide(&id, &decision),
+            // That it was asked has opened it, and its alarm is looked after behind every answer.
+            Errand::Wake => Ok(Report::Awake),
             Errand::Meter { add } => self.meters(&add),
         }
     }

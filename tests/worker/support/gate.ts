@@ -23,6 +23,8 @@ export type GateOptions = {
   /** Folder that keeps the objects; without one a new folder is used and removed at the end. */
   readonly persist?: string;
   readonly probe?: boolean;
+  /** Payments of one network in a minute, by the platform's own rate limit bound as `RATE_LIMITER`. */
+  readonly perMinute?: number;
 };
 
 /** `down`: fails before doing anything; `lost`: does it, then fails. */
@@ -92,6 +94,13 @@ export class Gate {
     return JSON.parse(answer.text) as LedgerCounts;
   }
 
+  /** Runs the scheduled trigger. */
+  async scheduled(): Promise<string> {
+    const worker = await this.#miniflare?.getWorker();
+    const trigger = worker as unknown as { scheduled(options: { cron: string }): Promise<{ outcome: string }> } | undefined;
+    return (await trigger?.scheduled({ cron: '*/15 * * * *' }))?.outcome ?? 'not running';
+  }
+
   get printed(): string {
     return this.logs.join('');
   }
@@ -149,6 +158,9 @@ function miniflareOptions(options: GateOptions, persist: string, keep: (text: st
         compatibilityDate: '2026-04-01',
         durableObjects: { LEDGER: { className: 'Ledger', useSQLite: true } },
         bindings: { ...options.vars, ...options.secrets } as Record<string, never>,
+        ...(options.perMinute === undefined
+          ? {}
+          : { ratelimits: { RATE_LIMITER: { simple: { limit: options.perMinute, period: 60 } } } }),
         unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
       },
     ],

@@ -37,7 +37,7 @@ export const PAY_TO = '0x9bD306cEF7C9C5C35324a3acA5Cc136C80A8FF4f';
 export const ASSET = '0x036CbD53842c5426634e7929541eC2318f3dCF7e';
 export const NO_CALLS: Calls = { verify: 0, settle: 0, origin: 0 };
 /** Short, but inside what the configuration allows. */
-export const QUICK: Value = { settle_secs: 2, resend_secs: [1, 1, 1], chain_secs: [1, 1], refund_secs: 5 };
+export const QUICK = { settle_secs: 2, resend_secs: [1, 1, 1], chain_secs: [1, 1], refund_secs: 5 };
 export const ORIGIN_TIMEOUT_SECS = 2;
 
 export const SECRETS: Readonly<Record<string, string>> = {
@@ -83,13 +83,14 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     delete vars[name];
     delete bindings[name];
   }
-  const { build, persist, probe } = options;
+  const { build, persist, probe, perMinute } = options;
   const gate = await Gate.start({
     vars,
     secrets: bindings,
     ...(build === undefined ? {} : { build }),
     ...(persist === undefined ? {} : { persist }),
     ...(probe === undefined ? {} : { probe }),
+    ...(perMinute === undefined ? {} : { perMinute }),
   }).catch(async (error: unknown) => {
     await Promise.all([facilitator.stop(), origin.stop()]);
     throw error;

@@ -88,13 +88,7 @@ impl Export {
             after: self.after.clone(),
             limit: PAGE_ROWS,
         };
-        Some(Call {
-            object: object.to_owned(),
-            command: message(errand),
-            with_body: false,
-            delay_ms: 0,
-            beside: None,
-        })
+        Some(Call::new(object.to_owned(), message(errand)))
     }
 
     /// Takes the answer to the last call, nothing for an object that is down.

@@ -247,6 +247,7 @@ impl Visit {
                 self.reply = Some(refusal(Code::WrongState, &self.correlation, self.id()));
             }
             Report::Meters(meters) => self.meters = Some(meters),
+            Report::Awake => {}
         }
     }
 
@@ -388,11 +389,5 @@ impl Visit {
 }
 
 fn call(object: &str, errand: Errand) -> Call {
-    Call {
-        object: object.to_owned(),
-        command: message(errand),
-        with_body: false,
-        delay_ms: 0,
-        beside: None,
-    }
+    Call::new(object.to_owned(), message(errand))
 }

@@ -6,6 +6,7 @@ use alloc::string::String;
 use super::origin::taken_out;
 use super::settle::Turn;
 use super::{Arrival, Kept, Passage, Step};
+use crate::gate::limit::client_prefix;
 use crate::gate::recover::Seen;
 use crate::gate::reply::{Body, Reply, finish_paid};
 use crate::http::ResponseHead;
@@ -34,6 +35,15 @@ pub struct Call {
     pub delay_ms: u32,
     /// A question to a node of the chain, asked at the same time.
     pub beside: Option<String>,
+    /// Whose requests are counted, where the operator has bound a rate limit: it is asked before.
+    pub limited_by: Option<String>,
+}
+
+impl Call {
+    /// A command to an object, and nothing besides.
+    pub(in crate::gate) const fn new(object: String, command: String) -> Self {
+        Self { object, command, with_body: false, delay_ms: 0, beside: None, limited_by: None }
+    }
 }
 
 /// Waits for the answer to a claim.
@@ -81,6 +91,9 @@ impl<'g> Passage<'g> {
         });
         call.delay_ms = if tries == 0 { 0 } else { RETRY_MS };
         call.beside = self.gate.rpc_url().map(|_| height::request());
+        if tries == 0 && self.place.1 != Role::New {
+            call.limited_by = Some(client_prefix(self.head.headers.get("cf-connecting-ip")));
+        }
         Step::Claim(call, Claiming { passage: self, tries })
     }
 
@@ -90,7 +103,7 @@ impl<'g> Passage<'g> {
         Payment {
             binding: self.binding(),
             secret: self.proof.identifier.as_deref().map(|id| self.gate.keys.identifier_hash(id)),
-            mode: offer.mode,
+            mode: self.mode,
             receipt: self.receipt.clone(),
             route: offer.route.clone(),
             url: self.head.url.clone(),
@@ -191,6 +204,11 @@ impl<'g> Claiming<'g> {
         self
     }
 
+    /// The client's network has asked too often.
+    pub fn limited(self) -> Step<'g> {
+        self.passage.refuse(Code::RateLimited)
+    }
+
     /// For the log: the payment key's prefix and the route.
     #[must_use]
     pub fn label(&self) -> (String, String) {
@@ -214,7 +232,7 @@ impl<'g> Claiming<'g> {
                 passage.seen.at = now;
                 // Begun again: first sight was earlier, and only the row knows when. A repeat or the alarm asks.
                 passage.inquired |= fence != FIRST_FENCE;
-                match passage.offer.mode {
+                match passage.mode {
                     Mode::After => passage.verify(),
                     Mode::Before if passage.has_room(now) => passage.settle_first(),
                     Mode::Before => {

@@ -6,6 +6,7 @@ use alloc::string::String;
 
 use super::chain::Told;
 use super::{DOUBT_SECS, Passage, Step};
+use crate::facilitator::funds::Draft;
 use crate::facilitator::wire::{Expected, Reply as Wire, VerifyOutcome, verify_outcome};
 use crate::gate::offer::VERIFY_SECS;
 use crate::gate::recover::{network_of, outcome};
@@ -31,6 +32,8 @@ pub struct FacilitatorCall {
     pub delay_ms: u32,
     /// Whether it is left undone while the facilitator is known to be down.
     pub guarded: bool,
+    /// What it would take from whom, where it may be left undone because that is known not to be there.
+    pub draft: Option<Draft>,
     /// What the client hears if the call takes longer than these milliseconds; the call goes on.
     pub meanwhile: Option<(u32, Reply)>,
 }
@@ -72,9 +75,23 @@ impl<'g> Passage<'g> {
             secs: VERIFY_SECS,
             delay_ms: 0,
             guarded: true,
+            draft: Some(self.draft()),
             meanwhile: None,
         };
         Step::Verify(call, Verifying(self))
+    }
+
+    fn draft(&self) -> Draft {
+        let (terms, payer) = (&self.offer.terms, self.proof.payer.to_lower_hex());
+        let wallet = format!("{payer} {} {}", terms.network, terms.asset.to_lower_hex());
+        Draft { wallet, amount: terms.amount }
+    }
+
+    /// The facilitator refuses before anything was submitted.
+    fn refused(self: Box<Self>, reason: &str) -> Step<'g> {
+        let (offer, code) = (self.offer, Code::VerifyRefused);
+        let reply = offer.challenge(&self.head, code, reason, &self.correlation);
+        self.release(Failure::NothingRan, reply)
     }
 
     /// The first settle call; its holder waits for it to its end.
@@ -84,7 +101,8 @@ impl<'g> Passage<'g> {
             body: self.proof.request.clone(),
             secs: self.offer.settle_secs,
             delay_ms: 0,
-            guarded: self.offer.mode == Mode::Before,
+            guarded: self.mode == Mode::Before,
+            draft: (self.mode == Mode::Before).then(|| self.draft()),
             meanwhile: None,
         };
         let expected = self.expected.clone();
@@ -107,6 +125,7 @@ impl<'g> Passage<'g> {
             secs: self.offer.settle_secs,
             delay_ms,
             guarded: false,
+            draft: None,
             meanwhile: Some((patience, self.problem(Code::SettlementUnknown))),
         };
         Step::Settle(call, Settling { passage: self, turn: Turn::Again, expected })
@@ -128,11 +147,7 @@ impl<'g> Verifying<'g> {
                 let reply = passage.too_late();
                 passage.release(Failure::NothingRan, reply)
             }
-            VerifyOutcome::Refused(reason) => {
-                let (offer, code) = (passage.offer, Code::VerifyRefused);
-                let reply = offer.challenge(&passage.head, code, &reason, &passage.correlation);
-                passage.release(Failure::NothingRan, reply)
-            }
+            VerifyOutcome::Refused(reason) => passage.refused(&reason),
             VerifyOutcome::Submitted(_) => {
                 let reply = passage.problem(Code::SettlementUnknown);
                 passage.release(Failure::Submitted, reply)
@@ -152,6 +167,9 @@ impl<'g> Settling<'g> {
         if *reply == Wire::NotSent {
             let reply = passage.problem(Code::FacilitatorUnavailable);
             return passage.release(Failure::NothingRan, reply);
+        }
+        if let Wire::Recalled(reason) = reply {
+            return passage.refused(reason);
         }
         let result = outcome(reply, &self.expected);
         if let Outcome::Settled(text) = &result {

@@ -1,0 +1,134 @@
+//! Which wallets were found too empty a moment ago: they cost no further call while that is remembered.
+//!
+//! One per isolate, bounded; losing it costs a call. Only a facilitator's word fills it, and only for 30 s: a lie
+//! keeps a payer waiting for that long. It never speaks of money that moved.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+
+use super::wire::{Reply, lacks_funds};
+use crate::amount::Amount;
+use crate::time::UnixTime;
+
+/// Seconds a wallet is remembered.
+const MEMORY_SECS: u64 = 30;
+/// Most wallets at once.
+const MOST: usize = 1_000;
+
+/// What a payment would take from whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// Names payer, asset and network.
+    pub wallet: String,
+    /// Atomic units.
+    pub amount: Amount,
+}
+
+/// Wallets that lacked funds.
+#[derive(Debug, Default)]
+pub struct Empties(BTreeMap<String, Empty>);
+
+#[derive(Debug)]
+struct Empty {
+    /// So much it did not have.
+    amount: Amount,
+    until: UnixTime,
+    /// In the facilitator's words.
+    reason: String,
+}
+
+impl Empties {
+    /// Nothing remembered.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    /// What is known already about a payment that takes as much as was lacking, or more.
+    #[must_use]
+    pub fn recall(&self, draft: &Draft, now: UnixTime) -> Option<Reply> {
+        let empty = self.0.get(&draft.wallet)?;
+        let holds = now < empty.until && draft.amount >= empty.amount;
+        holds.then(|| Reply::Recalled(empty.reason.clone()))
+    }
+
+    /// Takes note of what the facilitator said about a payment.
+    pub fn note(&mut self, draft: &Draft, reply: &Reply, now: UnixTime) {
+        let Some(reason) = lacks_funds(reply) else { return };
+        if self.0.len() >= MOST {
+            self.0.retain(|_, empty| now < empty.until);
+        }
+        if self.0.len() < MOST || self.0.contains_key(&draft.wallet) {
+            let (amount, until) = (draft.amount, now.plus(MEMORY_SECS));
+            let empty = Empty { amount, until, reason };
+            self.0.insert(draft.wallet.clone(), empty);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::borrow::ToOwned;
+    use alloc::format;
+
+    use super::*;
+
+    fn draft(wallet: &str, amount: u64) -> Draft {
+        Draft { wallet: wallet.to_owned(), amount: Amount::from_u64(amount) }
+    }
+
+    fn says(body: &str) -> Reply {
+        Reply::Answer { status: 200, is_json: true, body: body.to_owned() }
+    }
+
+    fn at(secs: u64) -> UnixTime {
+        UnixTime::from_secs(1_000).plus(secs)
+    }
+
+    #[test]
+    fn a_wallet_that_lacks_funds_is_remembered_for_thirty_seconds_and_for_as_much() {
+        let mut empties = Empties::new();
+        let no = says(r#"{"isValid":false,"invalidReason":"insufficient_funds"}"#);
+        empties.note(&draft("a", 100), &no, at(0));
+        let known = Some(Reply::Recalled("insufficient_funds".to_owned()));
+        assert_eq!(empties.recall(&draft("a", 100), at(29)), known);
+        assert_eq!(empties.recall(&draft("a", 101), at(29)), known);
+        assert_eq!(empties.recall(&draft("a", 99), at(29)), None);
+        assert_eq!(empties.recall(&draft("b", 100), at(0)), None);
+        assert_eq!(empties.recall(&draft("a", 100), at(30)), None);
+    }
+
+    #[test]
+    fn nothing_but_a_plain_lack_of_funds_is_remembered() {
+        let others = [
+            r#"{"isValid":true,"invalidReason":"insufficient_funds"}"#,
+            r#"{"isValid":false,"invalidReason":"invalid_signature"}"#,
+            r#"{"isValid":false,"detail":"insufficient_funds"}"#,
+            r#"{"success":false,"errorReason":"insufficient_funds","transaction":"0x01"}"#,
+            r#"{"success":true,"errorReason":"insufficient_funds"}"#,
+            "insufficient_funds",
+        ];
+        let mut empties = Empties::new();
+        for body in others {
+            empties.note(&draft("a", 1), &says(body), at(0));
+            assert_eq!(empties.recall(&draft("a", 1), at(0)), None, "{body}");
+        }
+        let settle =
+            says(r#"{"success":false,"errorReason":"insufficient_funds","transaction":""}"#);
+        empties.note(&draft("a", 1), &settle, at(0));
+        assert!(empties.recall(&draft("a", 1), at(0)).is_some());
+    }
+
+    #[test]
+    fn it_stays_bounded_and_makes_room_when_what_it_knows_is_old() {
+        let mut empties = Empties::new();
+        let no = says(r#"{"isValid":false,"invalidReason":"insufficient_funds"}"#);
+        for wallet in 0..MOST + 5 {
+            empties.note(&draft(&format!("{wallet}"), 1), &no, at(0));
+        }
+        assert_eq!(empties.0.len(), MOST);
+        empties.note(&draft("late", 1), &no, at(30));
+        assert_eq!(empties.0.len(), 1);
+        assert!(empties.recall(&draft("late", 1), at(31)).is_some());
+    }
+}

@@ -1,0 +1,42 @@
+//! Whose requests are counted together, where the operator has bound a rate limit.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use core::net::IpAddr;
+
+/// The network of a client: an IPv4 address by itself, the first 56 bits of an IPv6 address, which is what one
+/// household is given. Clients whose address is not known are counted together.
+#[must_use]
+pub fn client_prefix(address: Option<&str>) -> String {
+    let address = address.and_then(|text| text.trim().parse::<IpAddr>().ok());
+    match address.map(|address| address.to_canonical()) {
+        None => "unknown".to_string(),
+        Some(IpAddr::V4(address)) => address.to_string(),
+        Some(IpAddr::V6(address)) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{:x}/56", d & 0xff00)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_household_is_counted_as_one() {
+        let cases = [
+            (Some("192.0.2.7"), "192.0.2.7"),
+            (Some("::ffff:192.0.2.7"), "192.0.2.7"),
+            (Some("2001:db8:1:2300::1"), "2001:db8:1:2300/56"),
+            (Some("2001:db8:1:23ff:ffff::9"), "2001:db8:1:2300/56"),
+            (Some("2001:db8:1:2400::1"), "2001:db8:1:2400/56"),
+            (Some("nonsense"), "unknown"),
+            (Some(""), "unknown"),
+            (None, "unknown"),
+        ];
+        for (address, prefix) in cases {
+            assert_eq!(client_prefix(address), prefix, "{address:?}");
+        }
+    }
+}
