@@ -61,18 +61,20 @@ impl Glue {
         let mut bindgen = Bindgen::new();
         bindgen.input_path(&self.wasm).out_name("index");
         let described = match self.target {
-            Target::Worker => bindgen.typescript(false).module(true),
+            // After a panic the instance is poisoned: the entry module is told, and may start a new one.
+            Target::Worker => bindgen
+                .typescript(false)
+                .module(true)
+                .map(|bindgen| bindgen.reset_state_function(true).force_enable_abort_handler(true)),
+            // Without: the handler takes instructions that Node 20 does not know.
             Target::Web => bindgen.typescript(true).web(true),
         };
-        // After a panic the instance is poisoned: the entry module is told, and may start a new one.
         described
             .and_then(|bindgen| {
                 // Names of functions make half of the download; a panic's message names its place without them.
                 bindgen
                     .remove_name_section(true)
                     .remove_producers_section(true)
-                    .reset_state_function(true)
-                    .force_enable_abort_handler(true)
                     .generate(&self.out_dir)
             })
             .map_err(|error| format!("wasm-bindgen: {error:#}"))

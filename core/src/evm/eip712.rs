@@ -5,7 +5,6 @@
 //! - JSON is read strictly: every declared field is there, no other is, integers are decimal text or small JSON integers.
 //! - What a value looks like is decided by its declared type alone; there is no `null` and no default.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -89,7 +88,7 @@ impl TypedData {
         if primary == DOMAIN {
             return Err(TypedDataError::Type);
         }
-        let mut hasher = Hasher { types: &types, type_hashes: BTreeMap::new(), values: MAX_VALUES };
+        let mut hasher = Hasher { types: &types, type_hashes: Vec::new(), values: MAX_VALUES };
         Ok(Self {
             domain_separator: hasher.hash_members(DOMAIN, domain, MAX_DEPTH)?,
             struct_hash: hasher.hash_struct(primary, member("message")?, MAX_DEPTH)?,
@@ -144,7 +143,8 @@ impl core::error::Error for TypedDataError {}
 
 struct Hasher<'a> {
     types: &'a Types,
-    type_hashes: BTreeMap<String, [u8; 32]>,
+    /// Few: a type is looked up faster than a tree would be.
+    type_hashes: Vec<(String, [u8; 32])>,
     /// How many values may still come.
     values: usize,
 }
@@ -180,11 +180,11 @@ impl Hasher<'_> {
     }
 
     fn type_hash(&mut self, name: &str) -> Result<[u8; 32], TypedDataError> {
-        if let Some(hash) = self.type_hashes.get(name) {
+        if let Some((_, hash)) = self.type_hashes.iter().find(|(known, _)| known == name) {
             return Ok(*hash);
         }
         let hash = keccak256(self.types.encode(name)?.as_bytes());
-        self.type_hashes.insert(String::from(name), hash);
+        self.type_hashes.push((String::from(name), hash));
         Ok(hash)
     }
 

@@ -25,7 +25,15 @@ pub struct Message {
 /// # Errors
 /// [`Code::ProofTooLarge`], [`Code::AmbiguousPayment`] for different copies, else [`Code::MalformedPayment`].
 pub fn decode(value: &str) -> Result<Message, Code> {
-    if value.len() > MAX_PROOF_BYTES {
+    decode_at_most(value, MAX_PROOF_BYTES)
+}
+
+/// As [`decode`], for a header of at most `most` bytes.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_at_most(value: &str, most: usize) -> Result<Message, Code> {
+    if value.len() > most {
         return Err(Code::ProofTooLarge);
     }
     let mut copies = value.split(',').map(|part| part.trim_matches([' ', '\t']));

@@ -1,7 +1,6 @@
 //! The types that typed data declares.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -9,8 +8,8 @@ use serde_json::{Map, Value};
 
 use super::{DOMAIN, MAX_DEPTH, TypedDataError};
 
-/// The declared structs, every reference among them resolved.
-pub(super) struct Types(BTreeMap<String, Vec<Field>>);
+/// The declared structs, at most [`MAX_TYPES`], every reference among them resolved.
+pub(super) struct Types(Vec<(String, Vec<Field>)>);
 
 pub(super) struct Field {
     pub(super) name: String,
@@ -25,26 +24,28 @@ impl Types {
         if declared.len() > MAX_TYPES {
             return Err(TypedDataError::TooLarge);
         }
-        let mut types = BTreeMap::new();
+        let mut types = Vec::new();
         for (name, fields) in declared {
             if !is_identifier(name) || Kind::elementary(name).is_some() || looks_elementary(name) {
                 return Err(TypedDataError::Type);
             }
-            types.insert(name.clone(), Self::fields(fields)?);
+            types.push((name.clone(), Self::fields(fields)?));
         }
-        let domain_fields = types.entry(String::from(DOMAIN)).or_insert_with(|| {
+        if !declared.contains_key(DOMAIN) {
             let present = DOMAIN_FIELDS.iter().filter(|(name, _)| domain.contains_key(*name));
-            present.filter_map(|(name, text)| Field::read(name, text).ok()).collect()
-        });
+            let fields = present.filter_map(|(name, text)| Field::read(name, text).ok()).collect();
+            types.push((String::from(DOMAIN), fields));
+        }
+        let types = Self(types);
         let is_standard = |field: &Field| {
             DOMAIN_FIELDS.iter().any(|(name, text)| *name == field.name && *text == field.text)
         };
-        if !domain_fields.iter().all(is_standard) {
+        if !types.of(DOMAIN)?.iter().all(is_standard) {
             return Err(TypedDataError::Type);
         }
-        let types = Self(types);
-        let mut references = types.0.values().flatten().filter_map(|field| field.kind.reference());
-        if references.all(|name| types.0.contains_key(name)) {
+        let fields = types.0.iter().flat_map(|(_, fields)| fields);
+        let mut references = fields.filter_map(|field| field.kind.reference());
+        if references.all(|name| types.of(name).is_ok()) {
             Ok(types)
         } else {
             Err(TypedDataError::Type)
@@ -56,12 +57,11 @@ impl Types {
         if declared.len() > MAX_FIELDS {
             return Err(TypedDataError::TooLarge);
         }
-        let mut names = BTreeSet::new();
-        let mut fields = Vec::new();
+        let mut fields: Vec<Field> = Vec::new();
         for field in declared {
             let text = |name| field.get(name).and_then(Value::as_str).ok_or(TypedDataError::Shape);
             let (name, kind) = (text("name")?, text("type")?);
-            if !names.insert(name) {
+            if fields.iter().any(|field| field.name == name) {
                 return Err(TypedDataError::Type);
             }
             fields.push(Field::read(name, kind)?);
@@ -70,16 +70,19 @@ impl Types {
     }
 
     pub(super) fn of(&self, name: &str) -> Result<&[Field], TypedDataError> {
-        self.0.get(name).map(Vec::as_slice).ok_or(TypedDataError::Type)
+        let found = self.0.iter().find(|(known, _)| known == name);
+        found.map(|(_, fields)| fields.as_slice()).ok_or(TypedDataError::Type)
     }
 
     /// `encodeType`: the struct, then all that it refers to in alphabetical order.
     pub(super) fn encode(&self, name: &str) -> Result<String, TypedDataError> {
-        let mut referred = BTreeSet::new();
+        let mut referred: Vec<&str> = Vec::new();
         let mut open = alloc::vec![name];
         while let Some(next) = open.pop() {
             for reference in self.of(next)?.iter().filter_map(|field| field.kind.reference()) {
-                if reference != name && referred.insert(reference) {
+                let Err(place) = referred.binary_search(&reference) else { continue };
+                if reference != name {
+                    referred.insert(place, reference);
                     open.push(reference);
                 }
             }

@@ -1,0 +1,245 @@
+//! What was signed lately: caps over time hold before anything is signed, whoever else signs at the same time.
+//!
+//! The record is text that a store keeps and replaces only if nobody else did meanwhile; [`Budget::reserve`] is the whole
+//! step in between. What is reserved stays counted until it is old: a signature that left may be charged, whatever a
+//! server says. Only what was never signed is let go by [`Budget::release`]. A record that cannot be read is no empty one.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::{Value, json};
+
+use super::challenge::Offer;
+use super::error::{ClientError, Reason};
+use super::policy::{CAP_DECIMALS, Policy};
+use super::select::rank;
+use crate::amount::Amount;
+use crate::encoding::json;
+use crate::time::UnixTime;
+
+/// The record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Budget {
+    /// What was signed or is about to be.
+    entries: Vec<Entry>,
+    /// By host and network: who is paid there.
+    pins: Vec<(String, String)>,
+}
+
+/// One payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    /// Nonce of its authorization, hex.
+    id: String,
+    /// When it was reserved, unix seconds.
+    at: u64,
+    host: String,
+    payee: String,
+    /// At [`CAP_DECIMALS`].
+    worth: Amount,
+}
+
+/// Version of the record.
+const VERSION: u64 = 1;
+/// Longest record that is read, bytes: [`MOST`] entries.
+const MAX_BYTES: usize = 8 * 1024 * 1024;
+/// Seconds of the caps.
+const HOUR_SECS: u64 = 3_600;
+const DAY_SECS: u64 = 86_400;
+/// Seconds after which an entry is dropped: long enough that a clock set back finds it still.
+const KEPT_SECS: u64 = 3 * DAY_SECS;
+/// Most entries: payments of the last hour, and sums of earlier hours. What is more is refused, never forgotten.
+const MOST: usize = 2_000;
+
+impl Budget {
+    /// Reads a record; none is an empty one.
+    ///
+    /// # Errors
+    /// [`Reason::BudgetUnreadable`].
+    pub fn from_text(text: Option<&str>) -> Result<Self, ClientError> {
+        let Some(text) = text else { return Ok(Self::default()) };
+        Self::read(text).ok_or_else(|| {
+            let message = "the record of what was spent cannot be read".to_string();
+            ClientError::new(Reason::BudgetUnreadable, message)
+        })
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let Ok(Value::Object(record)) = json::parse_with(text.as_bytes(), MAX_BYTES) else {
+            return None;
+        };
+        if record.get("v")?.as_u64() != Some(VERSION) {
+            return None;
+        }
+        let text = |value: &Value| value.as_str().map(ToString::to_string);
+        let entry = |value: &Value| match value.as_array()?.as_slice() {
+            [id, at, host, payee, worth] => Some(Entry {
+                id: text(id)?,
+                at: at.as_u64()?,
+                host: text(host)?,
+                payee: text(payee)?,
+                worth: Amount::from_atomic(worth.as_str()?).ok()?,
+            }),
+            _ => None,
+        };
+        let pin = |value: &Value| match value.as_array()?.as_slice() {
+            [place, payee] => Some((text(place)?, text(payee)?)),
+            _ => None,
+        };
+        Some(Self {
+            entries: record.get("entries")?.as_array()?.iter().map(entry).collect::<Option<_>>()?,
+            pins: record.get("pins")?.as_array()?.iter().map(pin).collect::<Option<_>>()?,
+        })
+    }
+
+    /// The record as text.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let entry = |entry: &Entry| {
+            json!([entry.id, entry.at, entry.host, entry.payee, entry.worth.to_string()])
+        };
+        let entries: Vec<Value> = self.entries.iter().map(entry).collect();
+        json!({"v": VERSION, "entries": entries, "pins": self.pins}).to_string()
+    }
+
+    /// Picks the best of the offers that policy and caps allow, and counts it as spent.
+    ///
+    /// # Errors
+    /// Why none of them may be paid; the record is as before.
+    pub fn reserve<'o>(
+        &mut self,
+        policy: &Policy,
+        offers: &'o [Offer],
+        draft: Draft<'_>,
+        now: UnixTime,
+    ) -> Result<&'o Offer, ClientError> {
+        let allowed = |offer: &Offer| {
+            policy
+                .judge(offer, draft.host)
+                .and_then(|()| self.affords(policy, offer, draft.host, now))
+        };
+        let able = offers.iter().filter(|offer| allowed(offer).is_ok());
+        if let Some(offer) = able.min_by_key(|offer| rank(offer)) {
+            self.count(offer, draft, now);
+            return Ok(offer);
+        }
+        // Why not is said of the one that would have been the choice.
+        let nothing = || ClientError::new(Reason::MalformedChallenge, "the server accepts nothing");
+        let choice = offers.iter().min_by_key(|offer| rank(offer)).ok_or_else(nothing)?;
+        Err(allowed(choice).err().unwrap_or_else(nothing))
+    }
+
+    /// Lets go of a payment that was never signed.
+    pub fn release(&mut self, id: &str) {
+        self.entries.retain(|entry| entry.id != id);
+    }
+
+    /// Whether the caps over time leave room, and the payee is the one of before.
+    fn affords(
+        &self,
+        policy: &Policy,
+        offer: &Offer,
+        host: &str,
+        now: UnixTime,
+    ) -> Result<(), ClientError> {
+        let payee = offer.pay_to.to_lower_hex();
+        let pinned = self.pinned(&pin(host, offer)).filter(|pinned| **pinned != payee);
+        if let (Some(pinned), true, None) = (pinned, policy.pins_payees, &policy.payees) {
+            let message = format!("{host} was paid at {pinned} before and now names {payee}");
+            return Err(ClientError::new(Reason::PayeeChanged, message));
+        }
+        if self.entries.len() >= MOST {
+            let message = format!("more than {MOST} payments in an hour");
+            return Err(ClientError::new(Reason::BudgetExhausted, message));
+        }
+        let caps = [
+            ("perHour", policy.per_hour, HOUR_SECS, None, None),
+            ("perDay", policy.per_day, DAY_SECS, None, None),
+            ("perHost", policy.per_host, DAY_SECS, Some(host), None),
+            ("perPayee", policy.per_payee, DAY_SECS, None, Some(payee.as_str())),
+        ];
+        for (name, cap, secs, host, payee) in caps {
+            let spent = self.spent(now.minus(secs), host, payee);
+            let after =
+                spent.zip(offer.worth()).and_then(|(spent, worth)| spent.checked_add(worth));
+            if after.is_none_or(|after| after > cap) {
+                let spent = spent.map_or_else(String::new, |spent| spent.to_decimal(CAP_DECIMALS));
+                let (price, cap) = (offer.price(), cap.to_decimal(CAP_DECIMALS));
+                let message =
+                    format!("{name} is {cap}, {spent} of it is used, the price is {price}");
+                return Err(ClientError::new(Reason::BudgetExhausted, message));
+            }
+        }
+        Ok(())
+    }
+
+    /// The sum since a time, of one host or payee where one is named; what lies in the future counts, because a clock
+    /// may have been set back.
+    fn spent(&self, since: UnixTime, host: Option<&str>, payee: Option<&str>) -> Option<Amount> {
+        let mut concerned = self.entries.iter().filter(|entry| {
+            entry.at > since.secs()
+                && host.is_none_or(|host| entry.host == host)
+                && payee.is_none_or(|payee| entry.payee == payee)
+        });
+        concerned.try_fold(Amount::ZERO, |sum, entry| sum.checked_add(entry.worth))
+    }
+
+    fn pinned(&self, place: &str) -> Option<&String> {
+        self.pins.iter().find(|(known, _)| known == place).map(|(_, payee)| payee)
+    }
+
+    fn count(&mut self, offer: &Offer, draft: Draft<'_>, now: UnixTime) {
+        self.compact(now);
+        let payee = offer.pay_to.to_lower_hex();
+        let place = pin(draft.host, offer);
+        if self.pinned(&place).is_none() {
+            self.pins.push((place, payee.clone()));
+        }
+        self.entries.push(Entry {
+            id: draft.id.to_string(),
+            at: now.secs(),
+            host: draft.host.to_string(),
+            payee,
+            worth: offer.worth().unwrap_or(Amount::MAX),
+        });
+    }
+}
+
+impl Budget {
+    /// Drops what is old, and adds up what is older than the shortest cap: by hour, host and payee, as of the latest.
+    fn compact(&mut self, now: UnixTime) {
+        let (old, settled) = (now.minus(KEPT_SECS).secs(), now.minus(HOUR_SECS).secs());
+        let mut kept: Vec<Entry> = Vec::new();
+        let hour = |entry: &Entry| entry.at / HOUR_SECS;
+        for entry in self.entries.drain(..).filter(|entry| entry.at > old) {
+            let alike = |other: &&mut Entry| {
+                other.at <= settled
+                    && hour(other) == hour(&entry)
+                    && other.host == entry.host
+                    && other.payee == entry.payee
+            };
+            let same = kept.iter_mut().find(alike).filter(|_| entry.at <= settled);
+            match same.and_then(|other| Some((other.worth.checked_add(entry.worth)?, other))) {
+                Some((worth, other)) => {
+                    (other.worth, other.at) = (worth, other.at.max(entry.at));
+                }
+                None => kept.push(entry),
+            }
+        }
+        self.entries = kept;
+    }
+}
+
+/// What is about to be signed.
+#[derive(Clone, Copy, Debug)]
+pub struct Draft<'a> {
+    /// Nonce of the authorization, hex.
+    pub id: &'a str,
+    /// Who serves.
+    pub host: &'a str,
+}
+
+fn pin(host: &str, offer: &Offer) -> String {
+    format!("{host} {}", offer.asset.network)
+}

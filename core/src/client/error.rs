@@ -1,0 +1,213 @@
+//! Why nothing was paid, or why what was paid did not come back: one table of code, remedy and what became of the money.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+
+/// A failure that the one who pays can act on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientError {
+    /// Which.
+    pub reason: Reason,
+    /// What was expected and what came; a server's words in it are cleaned and short.
+    pub message: String,
+}
+
+impl ClientError {
+    /// A failure with its occurrence in words.
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into() }
+    }
+}
+
+/// Which failure. The code never changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The policy itself cannot be read.
+    InvalidPolicy,
+    /// The request carries a payment already.
+    AlreadyPaying,
+    /// The 402 holds no terms that can be read.
+    MalformedChallenge,
+    /// The terms are of a protocol version that nobody here speaks.
+    UnsupportedVersion,
+    /// No offer is of a scheme that can be signed here.
+    UnsupportedScheme,
+    /// The network is not known.
+    UnsupportedNetwork,
+    /// The policy does not allow the network.
+    PolicyNetwork,
+    /// The asset is not known or not allowed, or the server describes it wrongly.
+    PolicyAsset,
+    /// The price is above the cap of one payment.
+    PolicyAmount,
+    /// The authorization would be valid for too long.
+    PolicyValidity,
+    /// The policy does not allow the host.
+    PolicyHost,
+    /// The policy does not allow the payee.
+    PolicyPayee,
+    /// The host names another payee than before.
+    PayeeChanged,
+    /// A cap over time is used up.
+    BudgetExhausted,
+    /// The record of what was spent cannot be read.
+    BudgetUnreadable,
+    /// The wallet signed something else, or for somebody else.
+    WrongSignature,
+    /// The server asks for payment again after it got one.
+    PaymentRefused,
+    /// Nobody knows whether the payment was taken, and the time to find out is over.
+    PaymentUnresolved,
+    /// The server uses the payment for something else, or will not say.
+    PaymentConflict,
+    /// The payment was taken and nothing delivered; the server owes a refund.
+    RefundDue,
+    /// The receipt contradicts what was signed.
+    ReceiptMismatch,
+}
+
+/// What is certain about the money when a failure is reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Money {
+    /// Nothing was signed.
+    NotSigned,
+    /// Something was signed; the budget counts it as spent.
+    Signed,
+}
+
+impl Reason {
+    /// Stable code, `snake_case`.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        self.row().0
+    }
+
+    /// What to do.
+    #[must_use]
+    pub const fn remedy(self) -> &'static str {
+        self.row().1
+    }
+
+    /// What is certain about the money.
+    #[must_use]
+    pub const fn money(self) -> Money {
+        match self {
+            Self::PaymentRefused
+            | Self::PaymentUnresolved
+            | Self::PaymentConflict
+            | Self::RefundDue
+            | Self::ReceiptMismatch => Money::Signed,
+            Self::InvalidPolicy
+            | Self::AlreadyPaying
+            | Self::MalformedChallenge
+            | Self::UnsupportedVersion
+            | Self::UnsupportedScheme
+            | Self::UnsupportedNetwork
+            | Self::PolicyNetwork
+            | Self::PolicyAsset
+            | Self::PolicyAmount
+            | Self::PolicyValidity
+            | Self::PolicyHost
+            | Self::PolicyPayee
+            | Self::PayeeChanged
+            | Self::BudgetExhausted
+            | Self::BudgetUnreadable
+            | Self::WrongSignature => Money::NotSigned,
+        }
+    }
+
+    const fn row(self) -> (&'static str, &'static str) {
+        match self {
+            Self::InvalidPolicy => ("invalid_policy", "correct the named field of the policy"),
+            Self::AlreadyPaying => {
+                ("already_paying", "leave the payment headers to the wrapper, or use plain fetch")
+            }
+            Self::MalformedChallenge => {
+                ("malformed_challenge", "tell the server's operator; nothing was signed")
+            }
+            Self::UnsupportedVersion => {
+                ("unsupported_version", "look for a newer version of this package")
+            }
+            Self::UnsupportedScheme => {
+                ("unsupported_scheme", "ask the server's operator for scheme exact with EIP-3009")
+            }
+            Self::UnsupportedNetwork => {
+                ("unsupported_network", "declare the asset in full under policy.assets")
+            }
+            Self::PolicyNetwork => {
+                ("policy_network", "add the network to policy.networks if you mean to pay there")
+            }
+            Self::PolicyAsset => (
+                "policy_asset",
+                "declare the asset in full under policy.assets if you trust its contract",
+            ),
+            Self::PolicyAmount => {
+                ("policy_amount", "raise policy.perPayment if the price is worth it")
+            }
+            Self::PolicyValidity => (
+                "policy_validity",
+                "raise policy.maxValiditySecs if the server needs that long to settle",
+            ),
+            Self::PolicyHost => ("policy_host", "add the host to policy.hosts if you trust it"),
+            Self::PolicyPayee => {
+                ("policy_payee", "add the payee to policy.payees if you know the address")
+            }
+            Self::PayeeChanged => (
+                "payee_changed",
+                "ask the server's operator; if the payee is right, add it to policy.payees",
+            ),
+            Self::BudgetExhausted => {
+                ("budget_exhausted", "wait until earlier payments are older, or raise the cap")
+            }
+            Self::BudgetUnreadable => (
+                "budget_unreadable",
+                "look at the store: without it nobody knows what was spent, so nothing is signed",
+            ),
+            Self::WrongSignature => {
+                ("wrong_signature", "use a wallet with a key of its own for the named address")
+            }
+            Self::PaymentRefused => (
+                "payment_refused",
+                "ask the server's operator before you pay again; the budget counts what was signed",
+            ),
+            Self::PaymentUnresolved => (
+                "payment_unresolved",
+                "send error.payment again later; do not sign a new one for the same request",
+            ),
+            Self::PaymentConflict => {
+                ("payment_conflict", "read error.message; do not pay again before it is settled")
+            }
+            Self::RefundDue => {
+                ("refund_due", "keep the payment reference and ask the server's operator")
+            }
+            Self::ReceiptMismatch => (
+                "receipt_mismatch",
+                "look the transaction up yourself; error.response holds what was served",
+            ),
+        }
+    }
+}
+
+/// Text of a server for people: no control characters, nothing that reorders or hides, at most 256 characters.
+#[must_use]
+pub fn clean(text: &str) -> String {
+    let hides = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
+    let spaced = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    spaced.filter(|c| !hides(*c)).take(MAX_TEXT).collect::<String>().trim().to_owned()
+}
+
+/// Most characters of a server's text.
+const MAX_TEXT: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_says_is_short_and_shows_all_that_it_holds() {
+        assert_eq!(clean("pay\r\nSet-Cookie: a=b"), "pay  Set-Cookie: a=b");
+        assert_eq!(clean("a\u{202e}b\u{200b}c\u{e0041}"), "abc");
+        assert_eq!(clean(&"x".repeat(1000)).len(), 256);
+    }
+}

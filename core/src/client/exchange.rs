@@ -1,0 +1,389 @@
+//! One request of one who pays, from the first answer to the last: what to do next, and never a second signature.
+//!
+//! The caller carries out each [`Next`] and comes back with what happened. Order of calls: [`Exchange::answered`] with
+//! the answer to the plain request; on [`Next::Reserve`] [`Exchange::reserve`] within one exchange of the store; on
+//! [`Next::Sign`] the wallet, then [`Exchange::signed`]; then requests with the headers of [`Next::Send`], each followed by
+//! [`Exchange::answered`] or [`Exchange::lost`], until [`Next::Return`] or [`Next::Fail`]. Assumptions:
+//! - once a payment was sent it is sent again, never signed anew; what it bought is asked for until it comes or time is up;
+//! - server texts go into messages only; no decision reads them but by their stable codes.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+
+use serde_json::{Value, json};
+
+use super::budget::{Budget, Draft};
+use super::challenge::Challenge;
+use super::error::{ClientError, Reason, clean};
+use super::policy::Policy;
+use super::prepare::{self, Prepared};
+use super::receipt::Settlement;
+use crate::encoding::{hex, json};
+use crate::evm::address::Address;
+use crate::evm::eip712::TypedData;
+use crate::http::Headers;
+use crate::time::UnixTime;
+use crate::x402::Version;
+
+/// Milliseconds before the first, second, … re-send where the server names no time.
+const BACKOFF_MS: [u64; 5] = [250, 500, 1_000, 2_000, 5_000];
+/// Longest time that a server may ask to wait, seconds.
+const MAX_RETRY_AFTER_SECS: u64 = 30;
+
+/// What the caller does next.
+#[derive(Clone, Debug)]
+pub enum Next {
+    /// Hand the answer to whoever asked, with the settlement if there was one.
+    Return(Option<Box<Value>>),
+    /// Count the payment against the budget: [`Exchange::reserve`].
+    Reserve,
+    /// Have this typed data signed: [`Exchange::signed`].
+    Sign(Box<Value>),
+    /// Wait, then send the request with these headers.
+    Send {
+        /// Milliseconds to wait before.
+        wait_ms: u64,
+        /// Names and values.
+        headers: alloc::vec::Vec<(String, String)>,
+    },
+    /// Report this.
+    Fail(ClientError),
+}
+
+/// The request of one who pays.
+#[derive(Debug)]
+pub struct Exchange {
+    policy: Policy,
+    method: String,
+    url: String,
+    host: String,
+    payer: Address,
+    nonce: [u8; 32],
+    identifier: Option<String>,
+    challenge: Option<Challenge>,
+    paid: Option<Paid>,
+    prepared: Option<Prepared>,
+}
+
+/// A payment that was signed.
+#[derive(Debug)]
+struct Paid {
+    header: (&'static str, String),
+    redelivery: Redelivery,
+    sent: usize,
+    until: UnixTime,
+}
+
+/// How far the payer's word that he wants the answer again has come.
+#[derive(Debug)]
+enum Redelivery {
+    Unasked,
+    Signing(Value),
+    Signed(String),
+}
+
+impl Exchange {
+    /// A request to `url`, which is absolute. `random` gives the nonce and the payment's identifier.
+    #[must_use]
+    pub fn new(policy: Policy, method: &str, url: &str, payer: Address, random: [u8; 48]) -> Self {
+        let (nonce, id) = random.split_at(32);
+        Self {
+            policy,
+            method: method.to_string(),
+            host: host_of(url),
+            url: url.to_string(),
+            payer,
+            nonce: nonce.try_into().unwrap_or([0; 32]),
+            identifier: Some(format!("pay_{}", hex::encode(id))),
+            challenge: None,
+            paid: None,
+            prepared: None,
+        }
+    }
+
+    /// Sends no `payment-identifier`, which makes answers unavailable to re-sends without a wallet's signature.
+    #[must_use]
+    pub fn without_identifier(mut self) -> Self {
+        self.identifier = None;
+        self
+    }
+
+    /// An answer came; `body` is needed of 402 and of refusals, up to 64 KiB.
+    pub fn answered(&mut self, status: u16, headers: &Headers, body: &[u8], now: UnixTime) -> Next {
+        if self.paid.is_some() {
+            return self.answered_paid(status, headers, body, now);
+        }
+        if status != 402 {
+            return Next::Return(None);
+        }
+        match Challenge::read(headers, body, &self.policy) {
+            Ok(challenge) if challenge.offers.is_empty() => Next::Fail(challenge.why_nothing()),
+            Ok(challenge) => {
+                self.challenge = Some(challenge);
+                Next::Reserve
+            }
+            Err(error) => Next::Fail(error),
+        }
+    }
+
+    /// No answer came. A plain request that is lost is the caller's own affair.
+    pub fn lost(&mut self, now: UnixTime) -> Next {
+        self.again(None, "no answer came", now)
+    }
+
+    /// Counts the best offer against the record of the store: the new record. Whoever cannot put it in the place of
+    /// `record`, because somebody else did meanwhile, calls again with that one.
+    ///
+    /// # Errors
+    /// Why nothing may be paid; the record stays as it is.
+    pub fn reserve(&mut self, record: Option<&str>, now: UnixTime) -> Result<String, ClientError> {
+        let nothing = || ClientError::new(Reason::MalformedChallenge, "nothing was asked for");
+        let challenge = self.challenge.as_ref().ok_or_else(nothing)?;
+        let mut budget = Budget::from_text(record)?;
+        let id = hex::encode(&self.nonce);
+        let draft = Draft { id: &id, host: &self.host };
+        let offer = budget.reserve(&self.policy, &challenge.offers, draft, now)?;
+        self.prepared = Some(Prepared::new(offer.clone(), self.payer, self.nonce, now));
+        Ok(budget.to_text())
+    }
+
+    /// The record without this payment; only for one that nobody signed.
+    ///
+    /// # Errors
+    /// [`Reason::BudgetUnreadable`].
+    pub fn release(&self, record: Option<&str>) -> Result<String, ClientError> {
+        let mut budget = Budget::from_text(record)?;
+        budget.release(&hex::encode(&self.nonce));
+        Ok(budget.to_text())
+    }
+
+    /// What is about to be paid, for a person or a hook; the server's texts are cleaned.
+    #[must_use]
+    pub fn proposal(&self) -> Option<Value> {
+        let (offer, challenge) = (&self.prepared.as_ref()?.offer, self.challenge.as_ref()?);
+        let elsewhere = offer
+            .resource
+            .as_deref()
+            .filter(|url| !url.starts_with('/') && origin_of(url) != origin_of(&self.url));
+        Some(json!({
+            "method": self.method,
+            "url": self.url,
+            "host": self.host,
+            "price": offer.price(),
+            "symbol": offer.asset.symbol,
+            "amount": offer.amount.to_string(),
+            "asset": offer.asset.address.to_checksum(),
+            "network": offer.asset.network.as_str(),
+            "testNetwork": !offer.asset.network.is_main_network(),
+            "payTo": offer.pay_to.to_checksum(),
+            "payer": self.payer.to_checksum(),
+            "validForSecs": offer.max_timeout_secs,
+            "paysBeforeWork": offer.flow == crate::x402::v2::Flow::Upfront,
+            "description": offer.description,
+            "serverSays": challenge.error,
+            "claimsToSell": elsewhere,
+        }))
+    }
+
+    /// What the wallet signs: valid from now on, however long somebody took to say yes.
+    pub fn prepare(&mut self, now: UnixTime) -> Next {
+        match self.prepared.take() {
+            Some(Prepared { offer, .. }) => {
+                let prepared = Prepared::new(offer, self.payer, self.nonce, now);
+                let typed_data = prepared.typed_data();
+                self.prepared = Some(prepared);
+                Next::Sign(Box::new(typed_data))
+            }
+            None => Next::Fail(ClientError::new(Reason::MalformedChallenge, "nothing is reserved")),
+        }
+    }
+
+    /// The wallet signed: the payment, or the wish to have its answer again.
+    pub fn signed(&mut self, signature: &str, now: UnixTime) -> Next {
+        match self.take_signature(signature, now) {
+            Ok(()) => self.send(0),
+            Err(error) => Next::Fail(error),
+        }
+    }
+
+    fn take_signature(&mut self, signature: &str, now: UnixTime) -> Result<(), ClientError> {
+        let unasked = || ClientError::new(Reason::WrongSignature, "no signature was asked for");
+        if let Some(paid) = &mut self.paid {
+            let Redelivery::Signing(statement) = &paid.redelivery else { return Err(unasked()) };
+            let digest = TypedData::from_json(statement).map_err(|_| unasked())?.digest();
+            let signature = prepare::checked(signature, &digest, &self.payer)?;
+            let header = prepare::redelivery_header(statement, &signature);
+            paid.redelivery = Redelivery::Signed(header);
+            return Ok(());
+        }
+        let (prepared, challenge) =
+            self.prepared.as_ref().zip(self.challenge.as_ref()).ok_or_else(unasked)?;
+        let header = prepared.header(signature, challenge, self.identifier.as_deref())?;
+        let until = now.plus(self.policy.deadline_secs);
+        self.paid = Some(Paid { header, redelivery: Redelivery::Unasked, sent: 0, until });
+        Ok(())
+    }
+
+    /// The payment as it was sent, to be sent again some day: header name and value, key, and its end.
+    #[must_use]
+    pub fn payment(&self) -> Option<Value> {
+        let (paid, prepared) = self.paid.as_ref().zip(self.prepared.as_ref())?;
+        Some(json!({
+            "method": self.method,
+            "url": self.url,
+            "header": [paid.header.0, paid.header.1],
+            "key": hex::encode_prefixed(prepared.key().as_bytes()),
+            "validBefore": prepared.authorization.valid_before.secs(),
+        }))
+    }
+
+    /// The same payment once more, after a time.
+    fn send(&mut self, wait_ms: u64) -> Next {
+        let Some(paid) = &mut self.paid else {
+            return Next::Fail(ClientError::new(Reason::MalformedChallenge, "nothing is signed"));
+        };
+        paid.sent = paid.sent.saturating_add(1);
+        let mut headers = alloc::vec![(paid.header.0.to_string(), paid.header.1.clone())];
+        if let Redelivery::Signed(value) = &paid.redelivery {
+            headers.push(("Farebox-Redelivery".to_string(), value.clone()));
+        }
+        Next::Send { wait_ms, headers }
+    }
+
+    /// Sends again if there is time, else the payment is unresolved.
+    fn again(&mut self, after_secs: Option<u64>, what: &str, now: UnixTime) -> Next {
+        let Some(paid) = &self.paid else {
+            let message = "the request was lost before anything was paid";
+            return Next::Fail(ClientError::new(Reason::MalformedChallenge, message));
+        };
+        let turn = paid.sent.saturating_sub(1);
+        let backoff = BACKOFF_MS.get(turn).or(BACKOFF_MS.last()).copied().unwrap_or(1_000);
+        let wait_ms = match after_secs {
+            Some(secs) => secs.min(MAX_RETRY_AFTER_SECS).saturating_mul(1_000),
+            None => backoff,
+        };
+        if now.plus(wait_ms.div_ceil(1_000)) > paid.until {
+            let secs = self.policy.deadline_secs;
+            let message = format!("after {secs} s the payment has no outcome: {what}");
+            return Next::Fail(ClientError::new(Reason::PaymentUnresolved, message));
+        }
+        self.send(wait_ms)
+    }
+
+    fn answered_paid(
+        &mut self,
+        status: u16,
+        headers: &Headers,
+        body: &[u8],
+        now: UnixTime,
+    ) -> Next {
+        let Some(prepared) = &self.prepared else {
+            return Next::Return(None);
+        };
+        let version = prepared.offer.version;
+        if status == 402 {
+            return Next::Fail(refused(version, headers, body));
+        }
+        let problem = Problem::read(headers, body);
+        let fail = |reason| Next::Fail(ClientError::new(reason, problem.message(status)));
+        match (status, problem.code.as_str(), problem.retryable) {
+            (_, "refund_due" | "refunded", _) => return fail(Reason::RefundDue),
+            (409, "payment_already_delivered", _) => return self.redeliver(&problem, now),
+            (409, "payment_already_used" | "under_review" | "origin_failed", _) => {
+                return fail(Reason::PaymentConflict);
+            }
+            (_, _, Some(true)) | (409 | 503, _, None) => {
+                return self.again(problem.retry_after, &problem.message(status), now);
+            }
+            (409, _, Some(false)) => return fail(Reason::PaymentConflict),
+            _ => {}
+        }
+        match Settlement::read(version, headers) {
+            Ok(None) => Next::Return(None),
+            Ok(Some(settlement)) => match settlement.check(prepared, &self.url) {
+                Ok(receipt) => Next::Return(Some(Box::new(receipt))),
+                Err(error) => Next::Fail(error),
+            },
+            Err(error) => Next::Fail(error),
+        }
+    }
+
+    /// The answer was delivered to nobody or lost: it is asked for with the wallet's word, once.
+    fn redeliver(&mut self, problem: &Problem, now: UnixTime) -> Next {
+        let key = self.prepared.as_ref().map(|prepared| (prepared.key(), prepared.offer.chain_id));
+        match (&mut self.paid, key) {
+            (Some(paid), Some((key, chain_id))) if problem.is_ours => match paid.redelivery {
+                Redelivery::Unasked => {
+                    let statement =
+                        prepare::redelivery(&key, chain_id, &self.method, &self.url, now);
+                    paid.redelivery = Redelivery::Signing(statement.clone());
+                    Next::Sign(Box::new(statement))
+                }
+                Redelivery::Signing(_) | Redelivery::Signed(_) => {
+                    let message = "the payment was delivered, and its answer is not given again";
+                    Next::Fail(ClientError::new(Reason::PaymentConflict, message))
+                }
+            },
+            _ => Next::Fail(ClientError::new(Reason::PaymentConflict, problem.message(409))),
+        }
+    }
+}
+
+/// What a 402 after a payment says.
+fn refused(version: Version, headers: &Headers, body: &[u8]) -> ClientError {
+    let settlement = Settlement::read(version, headers).ok().flatten();
+    let told = match &settlement {
+        Some(settlement) if !settlement.success() => settlement.reason(),
+        _ => match json::parse(body) {
+            Ok(object) => clean(object.get("error").and_then(Value::as_str).unwrap_or_default()),
+            Err(_) => String::new(),
+        },
+    };
+    let message = format!("the server asks for payment again after it got one: \"{told}\"");
+    ClientError::new(Reason::PaymentRefused, message)
+}
+
+/// A refusal in the words of RFC 9457, as far as it says anything.
+#[derive(Debug, Default)]
+struct Problem {
+    code: String,
+    detail: String,
+    retryable: Option<bool>,
+    retry_after: Option<u64>,
+    /// Whether it is of a gate that takes redelivery statements.
+    is_ours: bool,
+}
+
+impl Problem {
+    fn read(headers: &Headers, body: &[u8]) -> Self {
+        let object = json::parse(body).unwrap_or_default();
+        let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
+        let retry_after = headers.get("retry-after").and_then(|text| text.trim().parse().ok());
+        Self {
+            code: clean(text("code")),
+            detail: clean(text("detail")),
+            retryable: object.get("retryable").and_then(Value::as_bool),
+            retry_after,
+            is_ours: text("type").starts_with("urn:farebox:problem:"),
+        }
+    }
+
+    fn message(&self, status: u16) -> String {
+        let said = if self.detail.is_empty() { &self.code } else { &self.detail };
+        format!("the server answers {status}: \"{said}\"")
+    }
+}
+
+/// Host and port of an absolute URL, lower case.
+fn host_of(url: &str) -> String {
+    // `https:`, nothing, the authority, and whatever follows.
+    let authority = url.split(['/', '?', '#']).nth(2).unwrap_or_default();
+    authority.rsplit('@').next().unwrap_or_default().to_ascii_lowercase()
+}
+
+/// Scheme, host and port of an absolute URL.
+fn origin_of(url: &str) -> (String, String) {
+    let scheme = url.split(':').next().unwrap_or_default();
+    (scheme.to_ascii_lowercase(), host_of(url))
+}

@@ -1,0 +1,18 @@
+//! The one who pays: what a 402 asks for, whether that may be paid, what is signed, and what became of it.
+//!
+//! [`exchange`] walks through one request: [`challenge`] reads the terms, [`policy`] and [`budget`] decide,
+//! [`select`] ranks, [`prepare`] says what the wallet signs, [`receipt`] checks what comes back, [`error`] names every
+//! failure. Wallets, `fetch`, clocks and stores are the caller's.
+
+pub mod budget;
+pub mod challenge;
+pub mod error;
+pub mod exchange;
+pub mod policy;
+pub mod prepare;
+pub mod receipt;
+pub mod select;
+
+pub use error::{ClientError, Reason};
+pub use exchange::{Exchange, Next};
+pub use policy::Policy;

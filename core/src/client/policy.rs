@@ -1,0 +1,277 @@
+//! What may be paid, to whom, where and how much: decided by the payer's own words and pinned facts alone.
+//!
+//! Amounts are decimal text in whole tokens, compared at 18 fraction digits. Every known asset is a dollar token, so caps
+//! add them up; an asset that the policy declares itself counts token by token. Nothing a server says changes a cap.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::Value;
+
+use super::challenge::Offer;
+use super::error::{ClientError, Reason, clean};
+use crate::amount::Amount;
+use crate::chain::ChainId;
+use crate::encoding::json;
+use crate::evm::address::Address;
+use crate::evm::token::{self, Token};
+use crate::x402::Version;
+
+/// Fraction digits at which caps are compared.
+pub const CAP_DECIMALS: u8 = 18;
+
+/// The payer's rules.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    per_payment: Option<Amount>,
+    /// Cap over an hour.
+    pub per_hour: Amount,
+    /// Cap over a day.
+    pub per_day: Amount,
+    /// Cap over a day for one host.
+    pub per_host: Amount,
+    /// Cap over a day for one payee.
+    pub per_payee: Amount,
+    networks: Option<Vec<ChainId>>,
+    symbols: Option<Vec<String>>,
+    declared: Vec<Asset>,
+    hosts: Option<Vec<String>>,
+    /// Payees that are allowed whatever was seen before; with a list, only these.
+    pub payees: Option<Vec<Address>>,
+    /// Whether the first payee of a host stays its only one.
+    pub pins_payees: bool,
+    max_validity_secs: u64,
+    /// Seconds for which a payment is sent again before it is given up as unresolved.
+    pub deadline_secs: u64,
+}
+
+/// An asset that may be paid with, from the pinned table or declared by the payer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asset {
+    /// What people call it.
+    pub symbol: String,
+    /// The chain.
+    pub network: ChainId,
+    /// The contract.
+    pub address: Address,
+    /// EIP-712 domain name.
+    pub name: String,
+    /// EIP-712 domain version.
+    pub version: String,
+    /// Fraction digits.
+    pub decimals: u8,
+}
+
+impl Policy {
+    /// Reads a policy: a JSON object; what is missing has the default of docs/payer.md.
+    ///
+    /// # Errors
+    /// [`Reason::InvalidPolicy`], naming the field.
+    pub fn from_json(text: &str) -> Result<Self, ClientError> {
+        let Ok(Value::Object(written)) = json::parse(text.as_bytes()) else {
+            return Err(invalid("policy", "must be an object without doubled fields"));
+        };
+        let mut policy = Self::strict();
+        let (mut hour, mut host, mut payee) = (None, None, None);
+        for (field, value) in &written {
+            match field.as_str() {
+                "perPayment" => policy.per_payment = Some(cap(field, value)?),
+                "perHour" => hour = Some(cap(field, value)?),
+                "perDay" => policy.per_day = cap(field, value)?,
+                "perHost" => host = Some(cap(field, value)?),
+                "perPayee" => payee = Some(cap(field, value)?),
+                "networks" => {
+                    let id = |text: &str| ChainId::parse_or_name(text).ok();
+                    policy.networks = Some(list(field, value, id)?);
+                }
+                "assets" => (policy.symbols, policy.declared) = assets(value)?,
+                "hosts" => {
+                    policy.hosts = Some(list(field, value, |h| Some(h.to_ascii_lowercase()))?);
+                }
+                "payees" => {
+                    let address = |text: &str| Address::parse_checksummed(text).ok();
+                    policy.payees = Some(list(field, value, address)?);
+                }
+                "pinPayees" => {
+                    policy.pins_payees =
+                        value.as_bool().ok_or_else(|| invalid(field, "must be true or false"))?;
+                }
+                "maxValiditySecs" => policy.max_validity_secs = within(field, value, 86_400)?,
+                "deadlineSecs" => policy.deadline_secs = within(field, value, 3600)?,
+                _ => return Err(invalid(&clean(field), "is no field of a policy")),
+            }
+        }
+        // A cap that is not given is the one of the day.
+        policy.per_hour = hour.unwrap_or(policy.per_day);
+        policy.per_host = host.unwrap_or(policy.per_day);
+        policy.per_payee = payee.unwrap_or(policy.per_day);
+        Ok(policy)
+    }
+
+    /// What holds where nothing is written.
+    fn strict() -> Self {
+        let day = dollars(10);
+        Self {
+            per_payment: None,
+            per_hour: day,
+            per_day: day,
+            per_host: day,
+            per_payee: day,
+            networks: None,
+            symbols: None,
+            declared: Vec::new(),
+            hosts: None,
+            payees: None,
+            pins_payees: true,
+            max_validity_secs: 3600,
+            deadline_secs: 60,
+        }
+    }
+
+    /// The asset of this contract, if it may be paid with; what a server says of it is not asked.
+    ///
+    /// # Errors
+    /// [`Reason::UnsupportedNetwork`] for a network without a known asset, [`Reason::PolicyNetwork`],
+    /// [`Reason::PolicyAsset`].
+    pub fn asset(&self, network: &ChainId, contract: &Address) -> Result<Asset, ClientError> {
+        let declared = self.declared.iter().find(|asset| asset.network == *network);
+        if token::default_for(network).is_none() && declared.is_none() {
+            let message = format!("the server asks for payment on {network}, which is not known");
+            return Err(ClientError::new(Reason::UnsupportedNetwork, message));
+        }
+        if self.networks.as_ref().is_some_and(|networks| !networks.contains(network)) {
+            let message = format!("the policy does not allow payments on {network}");
+            return Err(ClientError::new(Reason::PolicyNetwork, message));
+        }
+        let is_it = |asset: &&Asset| asset.network == *network && asset.address == *contract;
+        if let Some(asset) = self.declared.iter().find(is_it) {
+            return Ok(asset.clone());
+        }
+        let known = token::by_address(network, contract).filter(|token| match &self.symbols {
+            Some(symbols) => symbols.iter().any(|symbol| symbol == token.symbol),
+            None => Some(*token) == token::default_for(network),
+        });
+        match known.filter(|token| token.eip3009) {
+            Some(token) => Ok(pinned(token, network)),
+            None => {
+                let message = format!("the policy does not allow {contract} on {network}");
+                Err(ClientError::new(Reason::PolicyAsset, message))
+            }
+        }
+    }
+
+    /// Whether one payment of this offer is allowed, whatever was paid before.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub fn judge(&self, offer: &Offer, host: &str) -> Result<(), ClientError> {
+        let fail = |reason, message: String| Err(ClientError::new(reason, message));
+        if self.hosts.as_ref().is_some_and(|hosts| !hosts.iter().any(|known| known == host)) {
+            return fail(Reason::PolicyHost, format!("the policy does not allow {host}"));
+        }
+        if self.payees.as_ref().is_some_and(|payees| !payees.contains(&offer.pay_to)) {
+            let message = format!("the policy does not allow the payee {}", offer.pay_to);
+            return fail(Reason::PolicyPayee, message);
+        }
+        let cap = self.per_payment.unwrap_or(match offer.version {
+            Version::V1 => dollars(1).checked_div_u64(10).unwrap_or(Amount::ZERO),
+            Version::V2 => dollars(1),
+        });
+        match offer.worth() {
+            Some(worth) if worth <= cap => {}
+            _ => {
+                let (price, symbol) = (offer.price(), &offer.asset.symbol);
+                let cap = cap.to_decimal(CAP_DECIMALS);
+                let message =
+                    format!("the price is {price} {symbol}, the cap of one payment {cap}");
+                return fail(Reason::PolicyAmount, message);
+            }
+        }
+        if offer.max_timeout_secs > self.max_validity_secs {
+            let (secs, most) = (offer.max_timeout_secs, self.max_validity_secs);
+            let message =
+                format!("the authorization would be valid for {secs} s, allowed are {most}");
+            return fail(Reason::PolicyValidity, message);
+        }
+        Ok(())
+    }
+}
+
+/// Whole dollars as a cap.
+fn dollars(whole: u64) -> Amount {
+    Amount::from_decimal(&whole.to_string(), CAP_DECIMALS).unwrap_or(Amount::ZERO)
+}
+
+fn pinned(token: &Token, network: &ChainId) -> Asset {
+    Asset {
+        symbol: token.symbol.to_owned(),
+        network: network.clone(),
+        address: token.address,
+        name: token.name.to_owned(),
+        version: token.version.to_owned(),
+        decimals: token.decimals,
+    }
+}
+
+/// A cap: decimal text, a dollar sign is decoration.
+fn cap(field: &str, value: &Value) -> Result<Amount, ClientError> {
+    let text = value.as_str().map(|text| text.strip_prefix('$').unwrap_or(text));
+    text.and_then(|text| Amount::from_decimal(text, CAP_DECIMALS).ok())
+        .ok_or_else(|| invalid(field, "must be decimal text such as \"0.10\""))
+}
+
+fn within(field: &str, value: &Value, most: u64) -> Result<u64, ClientError> {
+    let number = value.as_u64().filter(|number| (1..=most).contains(number));
+    number.ok_or_else(|| invalid(field, &format!("must be a whole number from 1 to {most}")))
+}
+
+fn list<T>(
+    field: &str,
+    value: &Value,
+    read: impl Fn(&str) -> Option<T>,
+) -> Result<Vec<T>, ClientError> {
+    let wrong = || invalid(field, "must be a list, each entry in its usual spelling");
+    let entries = value.as_array().ok_or_else(wrong)?;
+    entries.iter().map(|entry| entry.as_str().and_then(&read).ok_or_else(wrong)).collect()
+}
+
+/// Symbols of known assets, and assets in full.
+fn assets(value: &Value) -> Result<(Option<Vec<String>>, Vec<Asset>), ClientError> {
+    let wrong = || {
+        invalid(
+            "assets",
+            "must list symbols, or {symbol, network, address, name, version, decimals}",
+        )
+    };
+    let (mut symbols, mut declared) = (Vec::new(), Vec::new());
+    for entry in value.as_array().ok_or_else(wrong)? {
+        match entry {
+            Value::String(symbol) => symbols.push(symbol.clone()),
+            Value::Object(asset) if asset.len() == 6 => {
+                let text = |name: &str| asset.get(name).and_then(Value::as_str).ok_or_else(wrong);
+                let decimals = asset.get("decimals").and_then(Value::as_u64).map(u8::try_from);
+                declared.push(Asset {
+                    symbol: text("symbol")?.to_owned(),
+                    network: ChainId::parse_or_name(text("network")?).map_err(|_| wrong())?,
+                    address: Address::parse_checksummed(text("address")?).map_err(|_| wrong())?,
+                    name: text("name")?.to_owned(),
+                    version: text("version")?.to_owned(),
+                    decimals: match decimals {
+                        Some(Ok(decimals)) if decimals <= CAP_DECIMALS => decimals,
+                        _ => return Err(wrong()),
+                    },
+                });
+            }
+            _ => return Err(wrong()),
+        }
+    }
+    // Who only declares assets keeps the known default of each network.
+    let symbols = (!symbols.is_empty() || declared.is_empty()).then_some(symbols);
+    Ok((symbols, declared))
+}
+
+fn invalid(field: &str, what: &str) -> ClientError {
+    ClientError::new(Reason::InvalidPolicy, format!("{field}: {what}"))
+}

@@ -1,0 +1,224 @@
+//! What the wallet is asked to sign, and the payment header that its signature makes.
+
+use alloc::string::{String, ToString};
+
+use serde_json::{Map, Value, json};
+
+use super::challenge::{Challenge, Offer};
+use super::error::{ClientError, Reason};
+use crate::encoding::{hex, json};
+use crate::evm::address::Address;
+use crate::evm::eip712::Domain;
+use crate::evm::eip3009::Authorization;
+use crate::evm::signature::Signature;
+use crate::payment::PaymentKey;
+use crate::time::UnixTime;
+use crate::x402::{Version, header};
+
+/// Seconds by which version 1 clients let an authorization begin earlier. Spec: x402 v1 reference client.
+const V1_EARLY_SECS: u64 = 600;
+
+/// One authorization, ready to be signed.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// What it pays for.
+    pub offer: Offer,
+    /// What is signed.
+    pub authorization: Authorization,
+}
+
+impl Prepared {
+    /// The authorization for `offer`, valid for as long as it asks.
+    #[must_use]
+    pub fn new(offer: Offer, payer: Address, nonce: [u8; 32], now: UnixTime) -> Self {
+        let valid_after = match offer.version {
+            Version::V1 => now.minus(V1_EARLY_SECS),
+            Version::V2 => UnixTime::from_secs(0),
+        };
+        let authorization = Authorization {
+            from: payer,
+            to: offer.pay_to,
+            value: offer.amount,
+            valid_after,
+            valid_before: now.plus(offer.max_timeout_secs),
+            nonce,
+        };
+        Self { offer, authorization }
+    }
+
+    /// The payment's key, as every gate of this project names it.
+    #[must_use]
+    pub fn key(&self) -> PaymentKey {
+        let (asset, signed) = (&self.offer.asset.address, &self.authorization);
+        PaymentKey::of_authorization(self.offer.chain_id, asset, &signed.from, &signed.nonce)
+    }
+
+    /// Typed data for a wallet: pinned domain, `EIP712Domain` included, numbers as text.
+    #[must_use]
+    pub fn typed_data(&self) -> Value {
+        let asset = &self.offer.asset;
+        let domain = json!({
+            "name": asset.name,
+            "version": asset.version,
+            "chainId": self.offer.chain_id,
+            "verifyingContract": asset.address.to_checksum(),
+        });
+        typed_data(AUTHORIZATION_TYPES, domain, "TransferWithAuthorization", self.message())
+    }
+
+    fn message(&self) -> Value {
+        let signed = &self.authorization;
+        json!({
+            "from": signed.from.to_checksum(),
+            "to": signed.to.to_checksum(),
+            "value": signed.value.to_string(),
+            "validAfter": signed.valid_after.secs().to_string(),
+            "validBefore": signed.valid_before.secs().to_string(),
+            "nonce": hex::encode_prefixed(&signed.nonce),
+        })
+    }
+
+    /// The payment header, if the signature is the payer's own over exactly this.
+    ///
+    /// # Errors
+    /// [`Reason::WrongSignature`].
+    pub fn header(
+        &self,
+        signature: &str,
+        challenge: &Challenge,
+        identifier: Option<&str>,
+    ) -> Result<(&'static str, String), ClientError> {
+        let signature = self.checked(signature)?;
+        let authorization = self.message();
+        let message = match self.offer.version {
+            Version::V1 => json!({
+                "x402Version": 1,
+                "scheme": "exact",
+                "network": self.offer.accepted.get("network"),
+                "payload": {"signature": signature, "authorization": authorization},
+            }),
+            Version::V2 => {
+                let mut message = Map::new();
+                message.insert("x402Version".to_string(), json!(2));
+                let payload = json!({"authorization": authorization, "signature": signature});
+                message.insert("payload".to_string(), payload);
+                if let Some(resource) = &challenge.resource {
+                    message.insert("resource".to_string(), resource.clone());
+                }
+                message.insert("accepted".to_string(), self.offer.accepted.clone());
+                if let Some(extensions) = extensions(challenge, identifier) {
+                    message.insert("extensions".to_string(), extensions);
+                }
+                Value::Object(message)
+            }
+        };
+        let name = match self.offer.version {
+            Version::V1 => "X-PAYMENT",
+            Version::V2 => "PAYMENT-SIGNATURE",
+        };
+        Ok((name, header::encode(&message.to_string())))
+    }
+
+    /// The signature with a low s and v 27 or 28, if it recovers to the payer.
+    fn checked(&self, signature: &str) -> Result<String, ClientError> {
+        let asset = &self.offer.asset;
+        let domain = Domain {
+            name: &asset.name,
+            version: &asset.version,
+            chain_id: self.offer.chain_id,
+            verifying_contract: asset.address,
+        };
+        let digest = self.authorization.digest(&domain.separator());
+        checked(signature, &digest, &self.authorization.from)
+    }
+}
+
+/// A wallet's signature over `digest`, spelled as contracts take it.
+///
+/// # Errors
+/// [`Reason::WrongSignature`] if it is none, or another one's.
+pub fn checked(signature: &str, digest: &[u8; 32], payer: &Address) -> Result<String, ClientError> {
+    let wrong = |message: String| ClientError::new(Reason::WrongSignature, message);
+    let bytes = hex::decode_prefixed(signature)
+        .map_err(|_| wrong("the wallet's signature is no hex text".to_string()))?;
+    let [rs @ .., v] = bytes.as_slice() else {
+        return Err(wrong("the wallet gave no signature".to_string()));
+    };
+    // Some wallets say 0 and 1, which contracts refuse.
+    let v = if *v < 2 { v.saturating_add(27) } else { *v };
+    let mut spelled = rs.to_vec();
+    spelled.push(v);
+    let recovered =
+        Signature::from_bytes(&spelled).ok().and_then(|signature| signature.recover(digest).ok());
+    match recovered {
+        Some(signer) if signer == *payer => Ok(hex::encode_prefixed(&spelled)),
+        Some(signer) => Err(wrong(alloc::format!(
+            "the signature is that of {signer} or of other data, expected {payer}"
+        ))),
+        None => Err(wrong(alloc::format!(
+            "the signature of {} bytes proves no key, expected 65 bytes by {payer}",
+            spelled.len()
+        ))),
+    }
+}
+
+/// The server's extensions, with the identifier of this payment in its place.
+fn extensions(challenge: &Challenge, identifier: Option<&str>) -> Option<Value> {
+    let mut all = challenge.extensions.clone().unwrap_or_default();
+    if let Some(id) = identifier {
+        let entry = all.entry("payment-identifier").or_insert_with(|| json!({}));
+        if !entry.is_object() {
+            *entry = json!({});
+        }
+        if let Some(entry) = entry.as_object_mut() {
+            let info = entry.entry("info").or_insert_with(|| json!({"required": false}));
+            if !info.is_object() {
+                *info = json!({"required": false});
+            }
+            if let Some(info) = info.as_object_mut() {
+                info.insert("id".to_string(), json!(id));
+            }
+        }
+    }
+    (!all.is_empty()).then_some(Value::Object(all))
+}
+
+/// The typed data of a redelivery statement. Spec: docs/protocols.md, "Repeats".
+#[must_use]
+pub fn redelivery(
+    key: &PaymentKey,
+    chain_id: u64,
+    method: &str,
+    url: &str,
+    issued_at: UnixTime,
+) -> Value {
+    let domain = json!({"name": "Farebox", "version": "1", "chainId": chain_id});
+    let message = json!({
+        "paymentKey": hex::encode_prefixed(key.as_bytes()),
+        "method": method,
+        "url": url,
+        "issuedAt": issued_at.secs().to_string(),
+    });
+    typed_data(REDELIVERY_TYPES, domain, "Redelivery", message)
+}
+
+/// Typed data as wallets take it. `types` is JSON of this file.
+fn typed_data(types: &str, domain: Value, primary: &str, message: Value) -> Value {
+    let types = json::parse(types.as_bytes()).unwrap_or_default();
+    json!({"domain": domain, "types": types, "primaryType": primary, "message": message})
+}
+
+/// Spec: EIP-712; EIP-3009.
+const AUTHORIZATION_TYPES: &str = r#"{"EIP712Domain":[{"name":"name","type":"string"},{"name":"version","type":"string"},{"name":"chainId","type":"uint256"},{"name":"verifyingContract","type":"address"}],"TransferWithAuthorization":[{"name":"from","type":"address"},{"name":"to","type":"address"},{"name":"value","type":"uint256"},{"name":"validAfter","type":"uint256"},{"name":"validBefore","type":"uint256"},{"name":"nonce","type":"bytes32"}]}"#;
+/// Spec: EIP-712; docs/protocols.md, "Repeats".
+const REDELIVERY_TYPES: &str = r#"{"EIP712Domain":[{"name":"name","type":"string"},{"name":"version","type":"string"},{"name":"chainId","type":"uint256"}],"Redelivery":[{"name":"paymentKey","type":"bytes32"},{"name":"method","type":"string"},{"name":"url","type":"string"},{"name":"issuedAt","type":"uint256"}]}"#;
+
+/// The header that a signed statement makes.
+#[must_use]
+pub fn redelivery_header(statement: &Value, signature: &str) -> String {
+    let mut message = statement.get("message").cloned().unwrap_or_default();
+    if let Some(message) = message.as_object_mut() {
+        message.insert("signature".to_string(), json!(signature));
+    }
+    header::encode(&message.to_string())
+}

@@ -1,0 +1,169 @@
+//! Whether a settlement header agrees with what was signed.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+
+use serde_json::{Map, Value, json};
+
+use super::error::{ClientError, Reason, clean};
+use super::prepare::Prepared;
+use crate::amount::Amount;
+use crate::encoding::hex;
+use crate::evm::address::Address;
+use crate::evm::eip712;
+use crate::evm::keccak::{keccak256, keccak256_parts};
+use crate::evm::signature::Signature;
+use crate::http::Headers;
+use crate::payment::TxHash;
+use crate::x402::extension::offer_receipt;
+use crate::x402::{Version, header};
+
+/// Longest settlement header that is read, bytes.
+const MAX_HEADER_BYTES: usize = 64 * 1024;
+
+/// What a server says about a settlement.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    object: Map<String, Value>,
+}
+
+impl Settlement {
+    /// The settlement header, if there is one.
+    ///
+    /// # Errors
+    /// [`Reason::ReceiptMismatch`] for one that cannot be read.
+    pub fn read(version: Version, headers: &Headers) -> Result<Option<Self>, ClientError> {
+        let name = version.settlement_header().to_ascii_lowercase();
+        let Some(value) = headers.joined(&name) else { return Ok(None) };
+        match header::decode_at_most(&value, MAX_HEADER_BYTES) {
+            Ok(message) => Ok(Some(Self { object: message.object })),
+            Err(_) => Err(mismatch("the settlement header is not base64 of JSON")),
+        }
+    }
+
+    /// Whether it says that value moved.
+    #[must_use]
+    pub fn success(&self) -> bool {
+        self.object.get("success").and_then(Value::as_bool) == Some(true)
+    }
+
+    /// Why not, in the server's words, cleaned.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        clean(self.text("errorReason").unwrap_or("no reason given"))
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.object.get(name).and_then(Value::as_str)
+    }
+
+    /// The settlement for people, if every member agrees with the payment.
+    ///
+    /// # Errors
+    /// [`Reason::ReceiptMismatch`], naming the member.
+    pub fn check(&self, paid: &Prepared, url: &str) -> Result<Value, ClientError> {
+        let (offer, payer) = (&paid.offer, paid.authorization.from);
+        if !self.success() {
+            return Err(mismatch(&format!("it says that nothing moved: {}", self.reason())));
+        }
+        let network = match offer.version {
+            Version::V1 => offer.asset.network.v1_name().unwrap_or_default(),
+            Version::V2 => offer.asset.network.as_str(),
+        };
+        if self.text("network") != Some(network) {
+            return Err(mismatch("it names another network"));
+        }
+        let is_payer = |text: &str| Address::parse(text).is_ok_and(|address| address == payer);
+        if self.text("payer").is_some_and(|text| !text.is_empty() && !is_payer(text)) {
+            return Err(mismatch("it names another payer"));
+        }
+        let is_price = |text: &str| Amount::from_atomic(text).is_ok_and(|it| it == offer.amount);
+        if self.text("amount").is_some_and(|text| !text.is_empty() && !is_price(text)) {
+            return Err(mismatch("it names another amount"));
+        }
+        let transaction = self.text("transaction").and_then(TxHash::parse);
+        let Some(transaction) = transaction else {
+            return Err(mismatch("it names no transaction"));
+        };
+        let signed_by = self.receipt(paid, &transaction, url)?;
+        Ok(json!({
+            "transaction": transaction.to_text(),
+            "network": offer.asset.network.as_str(),
+            "payer": payer.to_checksum(),
+            "payTo": offer.pay_to.to_checksum(),
+            "amount": offer.amount.to_string(),
+            "asset": offer.asset.address.to_checksum(),
+            "price": offer.price(),
+            "symbol": offer.asset.symbol,
+            "signedBy": signed_by.map(|address| address.to_checksum()),
+        }))
+    }
+
+    /// Who signed the receipt of extension `offer-receipt`, if there is one in the form that can be checked here.
+    fn receipt(
+        &self,
+        paid: &Prepared,
+        transaction: &TxHash,
+        url: &str,
+    ) -> Result<Option<Address>, ClientError> {
+        let extension = self.object.get("extensions").and_then(|all| all.get(offer_receipt::NAME));
+        let receipt = extension.and_then(|it| it.get("info")).and_then(|info| info.get("receipt"));
+        let Some(receipt) = receipt else { return Ok(None) };
+        if receipt.get("format").and_then(Value::as_str) != Some(offer_receipt::FORMAT) {
+            return Ok(None);
+        }
+        let (signer, payload) = signer_of_receipt(receipt)?;
+        let text = |name: &str| payload.get(name).and_then(Value::as_str).unwrap_or_default();
+        let payer = Address::parse(text("payer"));
+        // A server may leave the transaction out; one that names it has to name this one.
+        let other = !text("transaction").is_empty()
+            && TxHash::parse(text("transaction")).as_ref() != Some(transaction);
+        if payer != Ok(paid.authorization.from) || other {
+            return Err(mismatch("the signed receipt names another payer or transaction"));
+        }
+        if text("network") != paid.offer.asset.network.as_str() || text("resourceUrl") != url {
+            return Err(mismatch("the signed receipt names another network or resource"));
+        }
+        Ok(Some(signer))
+    }
+}
+
+/// Who signed a receipt of extension `offer-receipt`, and what it says.
+///
+/// # Errors
+/// [`Reason::ReceiptMismatch`] if it has another form or no signer.
+pub fn signer_of_receipt(receipt: &Value) -> Result<(Address, &Map<String, Value>), ClientError> {
+    let payload = receipt.get("payload").and_then(Value::as_object);
+    let payload = payload.ok_or_else(|| mismatch("the receipt has no payload"))?;
+    let number = |name: &str| {
+        let number = payload.get(name).and_then(Value::as_u64);
+        number.ok_or_else(|| mismatch("the receipt lacks a number"))
+    };
+    let text = |name: &str| {
+        let text = payload.get(name).and_then(Value::as_str);
+        text.map(|text| keccak256(text.as_bytes()))
+            .ok_or_else(|| mismatch("the receipt lacks a text"))
+    };
+    let members = keccak256_parts(&[
+        &keccak256(offer_receipt::TYPE.as_bytes()),
+        &Amount::from_u64(number("version")?).to_be_bytes(),
+        &text("network")?,
+        &text("resourceUrl")?,
+        &text("payer")?,
+        &Amount::from_u64(number("issuedAt")?).to_be_bytes(),
+        &text("transaction")?,
+    ]);
+    let separator = eip712::separator_without_contract("x402 receipt", "1", 1);
+    let digest = eip712::digest(&separator, &members);
+    let signature = receipt.get("signature").and_then(Value::as_str).unwrap_or_default();
+    let signer = hex::decode_prefixed(signature)
+        .ok()
+        .and_then(|bytes| Signature::from_bytes(&bytes).ok())
+        .and_then(|signature| signature.recover(&digest).ok());
+    signer.map(|signer| (signer, payload)).ok_or_else(|| mismatch("the receipt has no signer"))
+}
+
+fn mismatch(what: &str) -> ClientError {
+    let message = format!("the receipt contradicts what was signed: {what}");
+    ClientError::new(Reason::ReceiptMismatch, message)
+}

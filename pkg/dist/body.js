@@ -1,0 +1,26 @@
+/** Bodies that can be sent more than once. */
+import { FareboxError } from './error.js';
+/** A body that can be sent again; text and bytes are copied, so that whoever changes them later changes nothing here. */
+export async function bodyOf(body, headers) {
+    if (body === undefined || body === null)
+        return undefined;
+    if (typeof body === 'string' || body instanceof Blob)
+        return body;
+    if (body instanceof URLSearchParams) {
+        if (!headers.has('content-type'))
+            headers.set('content-type', 'application/x-www-form-urlencoded;charset=UTF-8');
+        return body.toString();
+    }
+    if (body instanceof ArrayBuffer)
+        return new Uint8Array(body.slice(0));
+    if (ArrayBuffer.isView(body))
+        return new Uint8Array(body.buffer, body.byteOffset, body.byteLength).slice();
+    throw new FareboxError({
+        code: 'body_not_replayable',
+        message: `a body of type ${kindOf(body)} can be sent only once, and a payment may have to be sent again`,
+        remedy: 'give a string, URLSearchParams, bytes or a Blob; for a form, new Blob of its encoded text',
+    });
+}
+function kindOf(body) {
+    return body.constructor?.name ?? typeof body;
+}

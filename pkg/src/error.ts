@@ -1,0 +1,42 @@
+/** What went wrong, in the words that the compiled part or this package gives it. */
+
+/** A payment as it was sent: send the same one again, never a new one, while its outcome is not known. */
+export type SentPayment = {
+  readonly method: string;
+  readonly url: string;
+  readonly header: readonly [name: string, value: string];
+  /** 0x and 64 hex digits; how a gate's operator finds it. */
+  readonly key: string;
+  /** Unix seconds from which it cannot be charged any more. */
+  readonly validBefore: number;
+};
+
+/** The one class of errors: a stable `code`, a sentence, and what to do. */
+export class FareboxError extends Error {
+  override readonly name = 'FareboxError';
+  readonly code: string;
+  readonly remedy: string;
+  /** Whether a payment was signed: then the budget counts it as spent. */
+  readonly signed: boolean;
+  /** The payment, once it was signed. */
+  payment: SentPayment | undefined;
+  /** What the server answered last, if the body is still there. */
+  response: Response | undefined;
+
+  constructor(told: { code: string; message: string; remedy: string; signed?: boolean }, cause?: unknown) {
+    super(told.message, cause === undefined ? undefined : { cause });
+    this.code = told.code;
+    this.remedy = told.remedy;
+    this.signed = told.signed ?? false;
+  }
+}
+
+/** Runs a call into the compiled part; what it throws is JSON text. */
+export function told<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    if (typeof error !== 'string') throw error;
+    throw new FareboxError(JSON.parse(error) as { code: string; message: string; remedy: string; signed: boolean });
+  }
+}

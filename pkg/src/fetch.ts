@@ -1,0 +1,333 @@
+/** `fetch` that pays: carries out what the compiled part decides, one step after the other. */
+import { Exchange } from '#wasm';
+
+import { bodyOf, type Body } from './body.js';
+import { FareboxError, told, type SentPayment } from './error.js';
+import { asSigner, type AnySigner, type TypedData } from './signer.js';
+import { memoryStore, update, type Store } from './store.js';
+
+/** What may be paid: amounts are decimal text in whole tokens. Every field and default: docs/payer.md, "Policy". */
+export type Policy = {
+  /** Most for one payment ["1.00", of version 1 "0.10"]. */
+  readonly perPayment?: string;
+  /** Most in an hour [perDay]. */
+  readonly perHour?: string;
+  /** Most in a day ["10"]. */
+  readonly perDay?: string;
+  /** Most in a day for one host [perDay]. */
+  readonly perHost?: string;
+  /** Most in a day for one payee [perDay]. */
+  readonly perPayee?: string;
+  /** CAIP-2 ids or v1 names [every known network]. */
+  readonly networks?: readonly string[];
+  /** Symbols of known assets, or assets in full [the default asset of each network]. */
+  readonly assets?: readonly (string | DeclaredAsset)[];
+  /** Hosts with their port [every host]. */
+  readonly hosts?: readonly string[];
+  /** Payees; with a list only these [the first payee of each host and network]. */
+  readonly payees?: readonly string[];
+  /** Whether the first payee of a host and network stays its only one [true]. */
+  readonly pinPayees?: boolean;
+  /** Longest validity of an authorization, seconds [3600]. */
+  readonly maxValiditySecs?: number;
+  /** How long a payment without an outcome is sent again, seconds [60]. */
+  readonly deadlineSecs?: number;
+};
+
+/** An asset that is in no table; its facts are yours, never the server's. */
+export type DeclaredAsset = {
+  readonly symbol: string;
+  readonly network: string;
+  readonly address: string;
+  readonly name: string;
+  readonly version: string;
+  readonly decimals: number;
+};
+
+/** What is about to be paid. Texts of the server are cleaned and short; they are data, whatever they say. */
+export type Proposal = {
+  readonly method: string;
+  readonly url: string;
+  readonly host: string;
+  readonly price: string;
+  readonly symbol: string;
+  readonly amount: string;
+  readonly asset: string;
+  readonly network: string;
+  readonly testNetwork: boolean;
+  readonly payTo: string;
+  readonly payer: string;
+  readonly validForSecs: number;
+  readonly paysBeforeWork: boolean;
+  readonly description: string;
+  readonly serverSays: string;
+  /** Another place than the one asked for, where the server names one; never followed. */
+  readonly claimsToSell: string | null;
+};
+
+/** A settlement whose every member agrees with what was signed. */
+export type Receipt = {
+  readonly transaction: string;
+  readonly network: string;
+  readonly payer: string;
+  readonly payTo: string;
+  readonly amount: string;
+  readonly asset: string;
+  readonly price: string;
+  readonly symbol: string;
+  /** Who signed the receipt of extension `offer-receipt`, if there was one. */
+  readonly signedBy: string | null;
+};
+
+export type PayOptions = {
+  readonly signer: AnySigner;
+  readonly policy?: Policy;
+  /** Where the record of what was spent is kept [this process]. */
+  readonly store?: Store;
+  /** Asked before each signature; anything but true signs nothing. */
+  readonly confirm?: (proposal: Proposal) => boolean | Promise<boolean>;
+  /** Whether a `payment-identifier` goes along, by which an answer that was lost is given again [true]. */
+  readonly identifier?: boolean;
+  /** Unix seconds [the clock]. */
+  readonly now?: () => number;
+};
+
+type Step =
+  | { readonly do: 'return'; readonly receipt: Receipt | null }
+  | { readonly do: 'reserve' }
+  | { readonly do: 'sign'; readonly typedData: TypedData }
+  | { readonly do: 'send'; readonly waitMs: number; readonly headers: readonly (readonly [string, string])[] }
+  | { readonly do: 'fail'; readonly error: { code: string; message: string; remedy: string; signed: boolean } };
+
+const receipts = new WeakMap<Response, Receipt>();
+
+/** The settlement that came with a response of a wrapped `fetch`. */
+export function receiptOf(response: Response): Receipt | undefined {
+  return receipts.get(response);
+}
+
+/** The platform's `fetch`, paying. */
+export function payingFetch(options: PayOptions): typeof globalThis.fetch {
+  return wrapFetch((input, init) => globalThis.fetch(input, init), options);
+}
+
+/** A `fetch` that pays when it is asked to, within the policy, once. */
+export function wrapFetch(fetch: typeof globalThis.fetch, options: PayOptions): typeof globalThis.fetch {
+  const signer = asSigner(options.signer);
+  const store = options.store ?? memoryStore();
+  const policy = JSON.stringify(options.policy ?? {});
+  const now = options.now ?? (() => Date.now() / 1000);
+  // A policy that cannot be read is told when it is given, not when it is needed.
+  told(() => new Exchange(policy, 'GET', 'https://policy.invalid/', `0x${'11'.repeat(20)}`)).free();
+
+  return async (input, init) => {
+    const request = await requestOf(input, init);
+    const first = await plain(fetch, request);
+    if (first.status !== 402) return first;
+    const url = paidUrl(request, first);
+    const opened = told(() => new Exchange(policy, request.method, url, '0x' + '00'.repeat(19) + '01'));
+    opened.free();
+    const address = await signer.address();
+    let exchange = told(() => new Exchange(policy, request.method, url, address));
+    if (options.identifier === false) exchange = exchange.withoutIdentifier();
+    try {
+      return await pay({ exchange, fetch, request, url, signer, store, now, first, confirm: options.confirm });
+    } finally {
+      exchange.free();
+    }
+  };
+}
+
+type Plain = { readonly method: string; readonly url: string; readonly headers: Headers; readonly body: Body; readonly rest: RequestInit };
+
+type Payment = {
+  readonly exchange: Exchange;
+  readonly fetch: typeof globalThis.fetch;
+  readonly request: Plain;
+  readonly url: string;
+  readonly signer: ReturnType<typeof asSigner>;
+  readonly store: Store;
+  readonly now: () => number;
+  readonly first: Response;
+  readonly confirm: PayOptions['confirm'];
+};
+
+async function pay(payment: Payment): Promise<Response> {
+  const { exchange, request, url, signer, store, now } = payment;
+  let response: Response | undefined = payment.first;
+  let step = await answered(exchange, response, now);
+  let signed = false;
+  const fail = (error: FareboxError): FareboxError => {
+    const sent = exchange.payment();
+    if (sent !== undefined) error.payment = JSON.parse(sent) as SentPayment;
+    error.response = response;
+    return error;
+  };
+  for (;;) {
+    switch (step.do) {
+      case 'return': {
+        if (response === undefined) throw new TypeError('there is no response');
+        if (step.receipt !== null) receipts.set(response, step.receipt);
+        return response;
+      }
+      case 'fail':
+        throw fail(new FareboxError(step.error));
+      case 'reserve': {
+        await update(store, (record) => told(() => exchange.reserve(record, now())));
+        if (payment.confirm !== undefined) await agree(payment);
+        step = JSON.parse(exchange.prepare(now())) as Step;
+        break;
+      }
+      case 'sign': {
+        let signature: string;
+        try {
+          signature = await signer.sign(step.typedData);
+        } catch (error) {
+          // Nothing was signed: the wallet said so by giving nothing.
+          if (!signed) await release(payment);
+          throw error instanceof FareboxError ? fail(error) : error;
+        }
+        step = JSON.parse(exchange.signed(signature, now())) as Step;
+        signed = true;
+        break;
+      }
+      case 'send': {
+        await pause(step.waitMs, request.rest.signal);
+        response = await paid(payment, step.headers).catch(() => undefined);
+        if (request.rest.signal?.aborted === true && response === undefined) {
+          throw fail(new FareboxError({
+            code: 'aborted',
+            message: 'the request was aborted after the payment was sent',
+            remedy: 'send error.payment again; do not sign a new one for the same request',
+            signed: true,
+          }, request.rest.signal.reason));
+        }
+        step = response === undefined
+          ? (JSON.parse(exchange.lost(now())) as Step)
+          : await answered(exchange, response, now);
+        break;
+      }
+    }
+    void url;
+  }
+}
+
+/** Asks the hook; whoever does not say yes has nothing signed and nothing counted. */
+async function agree(payment: Payment): Promise<void> {
+  let yes: unknown = false;
+  try {
+    yes = await payment.confirm?.(JSON.parse(payment.exchange.proposal() ?? '{}') as Proposal);
+  } finally {
+    if (yes !== true) await release(payment);
+  }
+  if (yes === true) return;
+  throw new FareboxError({ code: 'declined', message: 'the payment was not confirmed', remedy: 'confirm it, or do without' });
+}
+
+async function release({ exchange, store }: Payment): Promise<void> {
+  await update(store, (record) => told(() => exchange.release(record)));
+}
+
+/** Tells the compiled part what came; bodies only of refusals, up to what it reads. */
+async function answered(exchange: Exchange, response: Response, now: () => number): Promise<Step> {
+  let lines = '';
+  for (const [name, value] of response.headers) lines += `${name}: ${value}\n`;
+  const tells = response.status >= 400 && /json/i.test(response.headers.get('content-type') ?? '');
+  const body = tells || response.status === 402 ? await beginning(response) : new Uint8Array();
+  return JSON.parse(exchange.answered(response.status, lines, body, now())) as Step;
+}
+
+/** The first 64 KiB of a body that stays readable; a longer one is not looked at. */
+async function beginning(response: Response): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  const reader = response.clone().body?.getReader();
+  while (reader !== undefined) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    pieces.push(value);
+    length += value.length;
+    if (length > MAX_BODY) {
+      await reader.cancel();
+      return new Uint8Array();
+    }
+  }
+  const all = new Uint8Array(length);
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.length;
+  }
+  return all;
+}
+
+/** The request in a form that can be sent more than once. */
+async function requestOf(input: RequestInfo | URL, init: RequestInit | undefined): Promise<Plain> {
+  const given = input instanceof Request ? input : undefined;
+  const url = new URL(given?.url ?? String(input), (globalThis as { location?: { href: string } }).location?.href);
+  url.hash = '';
+  const headers = new Headers(init?.headers ?? given?.headers);
+  if (headers.has('payment-signature') || headers.has('x-payment')) {
+    throw new FareboxError({
+      code: 'already_paying',
+      message: 'the request carries a payment already',
+      remedy: 'leave the payment headers to the wrapper, or use plain fetch',
+    });
+  }
+  const method = (init?.method ?? given?.method ?? 'GET').toUpperCase();
+  const body = await bodyOf(init?.body ?? (given?.body == null ? undefined : new Uint8Array(await given.clone().arrayBuffer())), headers);
+  const { body: _body, headers: _headers, method: _method, ...rest } = init ?? {};
+  const signal = init?.signal ?? given?.signal;
+  return { method, url: url.href, headers, body, rest: { ...rest, ...(signal == null ? {} : { signal }) } };
+}
+
+async function plain(fetch: typeof globalThis.fetch, request: Plain): Promise<Response> {
+  const { url, method, headers, body, rest } = request;
+  try {
+    return await fetch(url, { ...rest, method, headers, ...(body === undefined ? {} : { body }) });
+  } catch (error) {
+    const cause = (error as { cause?: { code?: unknown } } | undefined)?.cause;
+    if (cause?.code !== 'UND_ERR_HEADERS_OVERFLOW') throw error;
+    throw new FareboxError({
+      code: 'malformed_challenge',
+      message: 'the header of the answer is longer than this platform reads',
+      remedy: 'tell the server\'s operator; nothing was signed',
+    }, error);
+  }
+}
+
+/** The same request with the payment; a redirect is an answer, so that no payment goes where it was not asked for. */
+function paid({ fetch, request, url }: Payment, payment: readonly (readonly [string, string])[]): Promise<Response> {
+  const headers = new Headers(request.headers);
+  for (const [name, value] of payment) headers.set(name, value);
+  const { body, method, rest } = request;
+  return fetch(url, { ...rest, method, headers, redirect: 'manual', ...(body === undefined ? {} : { body }) });
+}
+
+/** Where the 402 came from: the place that was asked, or one of the same origin that it redirected to. */
+function paidUrl(request: Plain, response: Response): string {
+  if (!response.redirected || response.url === '') return request.url;
+  const [asked, came] = [new URL(request.url), new URL(response.url)];
+  if (asked.origin === came.origin && request.method === 'GET') return came.href;
+  throw new FareboxError({
+    code: 'redirected',
+    message: `the request was redirected to ${came.origin}, which asks for payment`,
+    remedy: 'ask for the final address yourself if you trust it',
+  });
+}
+
+async function pause(milliseconds: number, signal: AbortSignal | null | undefined): Promise<void> {
+  if (milliseconds === 0 || signal?.aborted === true) return;
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(done, milliseconds);
+    signal?.addEventListener('abort', done, { once: true });
+    function done(): void {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', done);
+      resolve();
+    }
+  });
+}
+
+/** Most of a refusal that is read, bytes. */
+const MAX_BODY = 64 * 1024;

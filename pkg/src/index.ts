@@ -1,0 +1,18 @@
+/**
+ * Pays for HTTP requests with x402: once, and never more than allowed.
+ *
+ * @packageDocumentation
+ */
+export { payingFetch, receiptOf, wrapFetch } from './fetch.js';
+export type { DeclaredAsset, PayOptions, Policy, Proposal, Receipt } from './fetch.js';
+export { generatedSigner, localSigner, viemSigner, walletSigner } from './signer.js';
+export type { AnySigner, Eip1193Provider, Signer, TypedData, ViemSigner } from './signer.js';
+export { memoryStore } from './store.js';
+export type { Kept, Store } from './store.js';
+export { FareboxError } from './error.js';
+export type { SentPayment } from './error.js';
+export {
+  authorizationTypedData, decodeHeader, encodeHeader, hashTypedData, keccak256, paymentKey, receiptSigner, recoverSigner,
+  redeliveryHeader, redeliveryTypedData,
+} from './codec.js';
+export type { Authorization, LooseTypedData } from './codec.js';

@@ -1,0 +1,111 @@
+// Builds the npm package: the compiled part with one glue and three entries, and the TypeScript around it.
+//
+//   node scripts/pkg.mjs
+//
+// Writes pkg/wasm/ and pkg/dist/, neither of which is committed.
+
+import { mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync, copyFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { setup } from './setup.mjs';
+import { root, run, runMain, step } from './steps.mjs';
+
+/** The package, ready to be packed. */
+export async function buildPackage() {
+  const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target');
+  const web = join(target, 'page');
+  await run('package (Rust)', 'cargo', [
+    'build', '--locked', '--profile', 'page', '-p', 'farebox', '--features', 'bindings',
+    '--target', 'wasm32-unknown-unknown', '--target-dir', web, ...SMALL_SHA2,
+  ]);
+  const glue = join(web, 'glue');
+  await run('package glue', 'cargo', [
+    'run', '--locked', '--quiet', '-p', 'xtask', '--',
+    'bindgen', join(web, 'wasm32-unknown-unknown', 'page', 'farebox.wasm'), glue, '--target', 'web',
+  ]);
+  await step('package entries', () => writeEntries(glue));
+  rmSync(join(root, 'pkg', 'dist'), { recursive: true, force: true });
+  await run('package types', process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'pkg/tsconfig.json']);
+}
+
+/** SHA-256 serves one signature a payment here: the small code of its crate does. */
+const SMALL_SHA2 = ['--config', 'target.wasm32-unknown-unknown.rustflags=["--cfg", "sha2_backend_soft=\\"compact\\""]'];
+
+/**
+ * One glue, and an entry for each way to get at the bytes without waiting: Workers import a module, Node reads a file,
+ * everything else carries them as text.
+ *
+ * @param {string} glue
+ */
+async function writeEntries(glue) {
+  const esbuild = await import('esbuild');
+  const folder = join(root, 'pkg', 'wasm');
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const types = readFileSync(join(glue, 'index.d.ts'), 'utf8');
+  const names = [...types.matchAll(/^export (?:class|function) (\w+)/gm)].map((match) => match[1] ?? '').filter((name) => !name.startsWith('_') && name !== 'initSync');
+  // The glue's own way of loading, by a URL beside it, would have bundlers ship the bytes twice.
+  await esbuild.build({
+    absWorkingDir: root,
+    stdin: { contents: `export { initSync, ${names.join(', ')} } from ${JSON.stringify(join(glue, 'index.js'))};`, resolveDir: root },
+    outfile: join(folder, 'farebox.js'),
+    bundle: true,
+    format: 'esm',
+    target: 'es2022',
+    legalComments: 'none',
+    logLevel: 'warning',
+  });
+  copyFileSync(join(glue, 'index_bg.wasm'), join(folder, 'farebox.wasm'));
+  const bytes = readFileSync(join(folder, 'farebox.wasm'));
+  // Not passed on by their names: then a bundler, told that nothing has side effects, would leave the entry out.
+  const again = `export const { ${names.join(', ')} } = glue;\n`;
+  const entries = {
+    'workerd.js': `import * as glue from './farebox.js';\nimport module from './farebox.wasm';\nglue.initSync({ module });\n${again}`,
+    'node.js': `import { readFileSync } from 'node:fs';\nimport * as glue from './farebox.js';\nglue.initSync({ module: readFileSync(new URL('./farebox.wasm', import.meta.url)) });\n${again}`,
+    'inline.js': `import * as glue from './farebox.js';\n${inText(bytes)}glue.initSync({ module: bytes });\n${again}`,
+    'farebox.d.ts': types.replace(/\nexport type InitInput[\s\S]*$/, '\n'),
+  };
+  for (const [name, contents] of Object.entries(entries)) writeFileSync(join(folder, name), contents);
+}
+
+/**
+ * A script that has these bytes in `bytes`. Each of the commonest is one letter, each other a mark and a letter: in a
+ * transfer with gzip that is as small as the bytes themselves, of which base64 makes a third more.
+ *
+ * @param {Buffer} bytes
+ */
+function inText(bytes) {
+  /** @type {number[]} */
+  const counts = new Array(256).fill(0);
+  for (const byte of bytes) counts[byte] = (counts[byte] ?? 0) + 1;
+  const order = [...counts.keys()].sort((a, b) => (counts[b] ?? 0) - (counts[a] ?? 0) || a - b);
+  const letters = Array.from({ length: 95 }, (_, index) => String.fromCharCode(32 + index)).filter((letter) => !'\\"\'`$<'.includes(letter));
+  const marks = letters.splice(-2);
+  /** @param {number} rank */
+  const spell = (rank) => {
+    const mark = Math.floor(rank / letters.length);
+    return (mark === 0 ? '' : marks[mark - 1]) + (letters[rank % letters.length] ?? '');
+  };
+  const spelling = new Map(order.map((byte, rank) => [byte, spell(rank)]));
+  let text = '';
+  for (const byte of bytes) text += spelling.get(byte);
+  return `const text = "${text}";
+const order = [${order.join(',')}];
+const letters = "${letters.join('')}";
+const bytes = new Uint8Array(${bytes.length});
+for (let at = 0, from = 0; at < bytes.length; at += 1) {
+  const mark = "${marks.join('')}".indexOf(text[from]) + 1;
+  if (mark > 0) from += 1;
+  bytes[at] = order[mark * letters.length + letters.indexOf(text[from])];
+  from += 1;
+}
+`;
+}
+
+if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  await runMain(async () => {
+    await setup();
+    await buildPackage();
+  });
+}

@@ -1,0 +1,91 @@
+//! One request of one who pays, step by step.
+
+use farebox_core::client::{self, Next, Policy};
+use farebox_core::evm::address::Address;
+use farebox_core::http::Headers;
+use serde_json::{Value, json};
+use wasm_bindgen::prelude::*;
+
+use super::{refused, seconds, thrown, told};
+
+/// One request: each method says what to do next, as JSON `{do: …}`.
+#[wasm_bindgen]
+pub struct Exchange(client::Exchange);
+
+#[wasm_bindgen]
+impl Exchange {
+    /// A request of `payer` to an absolute URL, under a policy (JSON).
+    #[wasm_bindgen(constructor)]
+    pub fn new(policy: &str, method: &str, url: &str, payer: &str) -> Result<Self, JsValue> {
+        let policy = Policy::from_json(policy).map_err(|error| thrown(&error))?;
+        let payer = Address::parse(payer)
+            .map_err(|_| refused("invalid_signer", "the signer's address is no address"))?;
+        let mut random = [0; 48];
+        getrandom::fill(&mut random)
+            .map_err(|_| refused("no_randomness", "the platform gives no random bytes"))?;
+        Ok(Self(client::Exchange::new(policy, method, url, payer, random)))
+    }
+
+    /// Sends no `payment-identifier`.
+    #[wasm_bindgen(js_name = withoutIdentifier)]
+    #[must_use]
+    pub fn without_identifier(self) -> Self {
+        Self(self.0.without_identifier())
+    }
+
+    /// An answer came: status, one `name: value` line per header field, and of refusals the body.
+    pub fn answered(&mut self, status: u16, headers: &str, body: &[u8], now: f64) -> String {
+        let headers = Headers::from_lines(headers.lines());
+        step(self.0.answered(status, &headers, body, seconds(now)))
+    }
+
+    /// No answer came.
+    pub fn lost(&mut self, now: f64) -> String {
+        step(self.0.lost(seconds(now)))
+    }
+
+    /// The record of the store with this payment counted; throws why not.
+    pub fn reserve(&mut self, record: Option<String>, now: f64) -> Result<String, JsValue> {
+        self.0.reserve(record.as_deref(), seconds(now)).map_err(|error| thrown(&error))
+    }
+
+    /// The record of the store without this payment, which nobody signed.
+    pub fn release(&self, record: Option<String>) -> Result<String, JsValue> {
+        self.0.release(record.as_deref()).map_err(|error| thrown(&error))
+    }
+
+    /// What is about to be paid, JSON.
+    #[must_use]
+    pub fn proposal(&self) -> Option<String> {
+        self.0.proposal().map(|proposal| proposal.to_string())
+    }
+
+    /// What the wallet signs.
+    pub fn prepare(&mut self, now: f64) -> String {
+        step(self.0.prepare(seconds(now)))
+    }
+
+    /// The wallet's signature, hex.
+    pub fn signed(&mut self, signature: &str, now: f64) -> String {
+        step(self.0.signed(signature, seconds(now)))
+    }
+
+    /// The payment as it was sent, JSON.
+    #[must_use]
+    pub fn payment(&self) -> Option<String> {
+        self.0.payment().map(|payment| payment.to_string())
+    }
+}
+
+fn step(next: Next) -> String {
+    let step: Value = match next {
+        Next::Return(receipt) => json!({"do": "return", "receipt": receipt}),
+        Next::Reserve => json!({"do": "reserve"}),
+        Next::Sign(typed_data) => json!({"do": "sign", "typedData": typed_data}),
+        Next::Send { wait_ms, headers } => {
+            json!({"do": "send", "waitMs": wait_ms, "headers": headers})
+        }
+        Next::Fail(error) => json!({"do": "fail", "error": told(&error)}),
+    };
+    step.to_string()
+}

@@ -1,0 +1,121 @@
+//! The wire formats, for whoever works without the wrapper.
+
+use farebox_core::client::prepare;
+use farebox_core::client::receipt::signer_of_receipt;
+use farebox_core::encoding::{hex, json as strict};
+use farebox_core::evm::address::Address;
+use farebox_core::evm::eip712::TypedData;
+use farebox_core::evm::keccak::keccak256 as hash;
+use farebox_core::evm::signature::Signature;
+use farebox_core::payment::PaymentKey;
+use farebox_core::x402::header;
+use serde_json::json;
+use wasm_bindgen::prelude::*;
+
+use super::{refused, seconds};
+
+/// Longest header that is decoded, bytes.
+const MAX_HEADER_BYTES: usize = 64 * 1024;
+
+/// The JSON text in a payment header of any kind.
+#[wasm_bindgen(js_name = decodeHeader)]
+pub fn decode_header(value: &str) -> Result<String, JsValue> {
+    header::decode_at_most(value, MAX_HEADER_BYTES).map(|message| message.text).map_err(|_| {
+        refused("invalid_header", "this is not base64 of one JSON object without doubled keys")
+    })
+}
+
+/// JSON text as a payment header.
+#[wasm_bindgen(js_name = encodeHeader)]
+#[must_use]
+pub fn encode_header(json: &str) -> String {
+    header::encode(json)
+}
+
+/// The EIP-712 digest of typed data (JSON), hex.
+#[wasm_bindgen(js_name = hashTypedData)]
+pub fn hash_typed_data(typed_data: &str) -> Result<String, JsValue> {
+    digest(typed_data).map(|digest| hex::encode_prefixed(&digest))
+}
+
+/// Who signed typed data (JSON).
+#[wasm_bindgen(js_name = recoverSigner)]
+pub fn recover_signer(typed_data: &str, signature: &str) -> Result<String, JsValue> {
+    let digest = digest(typed_data)?;
+    let signature = Signature::parse(signature).ok();
+    signature
+        .and_then(|signature| signature.recover(&digest).ok())
+        .map(|signer| signer.to_checksum())
+        .ok_or_else(|| {
+            refused("invalid_signature", "no key made this signature of 65 bytes with a low s")
+        })
+}
+
+/// Keccak-256 of bytes, hex.
+#[wasm_bindgen(js_name = keccak256)]
+#[must_use]
+pub fn keccak256(bytes: &[u8]) -> String {
+    hex::encode_prefixed(&hash(bytes))
+}
+
+/// The key of the payment of one authorization: what `Farebox-Redelivery` and a gate's log name it by.
+#[wasm_bindgen(js_name = paymentKey)]
+pub fn payment_key(
+    chain_id: f64,
+    asset: &str,
+    payer: &str,
+    nonce: &str,
+) -> Result<String, JsValue> {
+    let address = |text: &str| Address::parse(text).ok();
+    let nonce = hex::decode_array::<32>(nonce).ok();
+    match (address(asset), address(payer), nonce) {
+        (Some(asset), Some(payer), Some(nonce)) => {
+            let key = PaymentKey::of_authorization(chain_id as u64, &asset, &payer, &nonce);
+            Ok(hex::encode_prefixed(key.as_bytes()))
+        }
+        _ => Err(refused("invalid_payment", "expected two addresses and a nonce of 32 bytes")),
+    }
+}
+
+/// Typed data of a redelivery statement, JSON.
+#[wasm_bindgen(js_name = redeliveryTypedData)]
+pub fn redelivery_typed_data(
+    key: &str,
+    chain_id: f64,
+    method: &str,
+    url: &str,
+    now: f64,
+) -> Result<String, JsValue> {
+    let key = hex::decode_array::<32>(key)
+        .map_err(|_| refused("invalid_payment", "a payment key is 0x and 64 hex digits"))?;
+    let key = PaymentKey::from_bytes(key);
+    Ok(prepare::redelivery(&key, chain_id as u64, method, url, seconds(now)).to_string())
+}
+
+/// The `Farebox-Redelivery` header of a signed statement.
+#[wasm_bindgen(js_name = redeliveryHeader)]
+pub fn redelivery_header(typed_data: &str, signature: &str) -> Result<String, JsValue> {
+    let statement = strict::parse(typed_data.as_bytes())
+        .map_err(|_| refused("invalid_typed_data", "the statement is no JSON"))?;
+    Ok(prepare::redelivery_header(&statement, signature))
+}
+
+/// Who signed a receipt of extension `offer-receipt` (JSON), and what it says: `{signer, payload}`.
+#[wasm_bindgen(js_name = receiptSigner)]
+pub fn receipt_signer(receipt: &str) -> Result<String, JsValue> {
+    let receipt = strict::parse(receipt.as_bytes())
+        .map_err(|_| refused("invalid_receipt", "the receipt is no JSON"))?;
+    match signer_of_receipt(&receipt) {
+        Ok((signer, payload)) => {
+            Ok(json!({"signer": signer.to_checksum(), "payload": payload}).to_string())
+        }
+        Err(error) => Err(refused("invalid_receipt", &error.message)),
+    }
+}
+
+fn digest(typed_data: &str) -> Result<[u8; 32], JsValue> {
+    let data = strict::parse(typed_data.as_bytes()).ok();
+    data.and_then(|data| TypedData::from_json(&data).ok())
+        .map(|data| data.digest())
+        .ok_or_else(|| refused("invalid_typed_data", "this is no typed data of EIP-712"))
+}

@@ -1,0 +1,40 @@
+//! What the npm package calls: few functions with plain arguments, JSON text in and out. Rust never calls JavaScript.
+//!
+//! [`client`] is one request of one who pays, [`codec`] the wire formats for whoever works without it, [`key`] a key that
+//! stays inside. A failure is an exception whose value is the JSON text `{code, message, remedy, signed}`.
+
+mod client;
+mod codec;
+mod key;
+
+use farebox_core::client::ClientError;
+use farebox_core::client::error::Money;
+use farebox_core::time::UnixTime;
+use serde_json::{Value, json};
+use wasm_bindgen::JsValue;
+
+/// An error as JavaScript gets it.
+fn thrown(error: &ClientError) -> JsValue {
+    JsValue::from_str(&told(error).to_string())
+}
+
+fn told(error: &ClientError) -> Value {
+    json!({
+        "code": error.reason.code(),
+        "message": error.message,
+        "remedy": error.reason.remedy(),
+        "signed": error.reason.money() == Money::Signed,
+    })
+}
+
+/// An error of the codec: arguments that are not what they should be.
+fn refused(code: &str, message: &str) -> JsValue {
+    let remedy = "correct the argument";
+    let error = json!({"code": code, "message": message, "remedy": remedy, "signed": false});
+    JsValue::from_str(&error.to_string())
+}
+
+/// Unix seconds of JavaScript's clock.
+fn seconds(now: f64) -> UnixTime {
+    UnixTime::from_secs(now as u64)
+}
