@@ -125,8 +125,6 @@ export function wrapFetch(fetch: typeof globalThis.fetch, options: PayOptions): 
     const first = await plain(fetch, request);
     if (first.status !== 402) return first;
     const url = paidUrl(request, first);
-    const opened = told(() => new Exchange(policy, request.method, url, '0x' + '00'.repeat(19) + '01'));
-    opened.free();
     const address = await signer.address();
     let exchange = told(() => new Exchange(policy, request.method, url, address));
     if (options.identifier === false) exchange = exchange.withoutIdentifier();
@@ -152,63 +150,69 @@ type Payment = {
   readonly confirm: PayOptions['confirm'];
 };
 
+/** Walks through the steps; an error leaves with the payment and the last answer, as far as there are any. */
 async function pay(payment: Payment): Promise<Response> {
-  const { exchange, request, url, signer, store, now } = payment;
-  let response: Response | undefined = payment.first;
-  let step = await answered(exchange, response, now);
-  let signed = false;
-  const fail = (error: FareboxError): FareboxError => {
-    const sent = exchange.payment();
-    if (sent !== undefined) error.payment = JSON.parse(sent) as SentPayment;
-    error.response = response;
-    return error;
-  };
+  const last: Last = { response: payment.first };
+  try {
+    return await steps(payment, last);
+  } catch (error) {
+    if (error instanceof FareboxError) {
+      const sent = payment.exchange.payment();
+      if (sent !== undefined) error.payment = JSON.parse(sent) as SentPayment;
+      error.response = last.response;
+    }
+    throw error;
+  }
+}
+
+/** The last answer that came, unless the last request was lost. */
+type Last = { response: Response | undefined };
+
+async function steps(payment: Payment, last: Last): Promise<Response> {
+  const { exchange, request, signer, store, now } = payment;
+  const { signal } = request.rest;
+  let step = await answered(exchange, payment.first, now);
   for (;;) {
     switch (step.do) {
       case 'return': {
-        if (response === undefined) throw new TypeError('there is no response');
-        if (step.receipt !== null) receipts.set(response, step.receipt);
-        return response;
+        if (last.response === undefined) throw new TypeError('there is no response');
+        if (step.receipt !== null) receipts.set(last.response, step.receipt);
+        return last.response;
       }
       case 'fail':
-        throw fail(new FareboxError(step.error));
-      case 'reserve': {
+        throw new FareboxError(step.error);
+      case 'reserve':
         await update(store, (record) => told(() => exchange.reserve(record, now())));
         if (payment.confirm !== undefined) await agree(payment);
         step = JSON.parse(exchange.prepare(now())) as Step;
         break;
-      }
       case 'sign': {
-        let signature: string;
-        try {
-          signature = await signer.sign(step.typedData);
-        } catch (error) {
-          // Nothing was signed: the wallet said so by giving nothing.
-          if (!signed) await release(payment);
-          throw error instanceof FareboxError ? fail(error) : error;
-        }
+        const { typedData } = step;
+        const signature = await signer.sign(typedData).catch(async (error: unknown) => {
+          // A wallet that gives nothing has signed nothing.
+          if (exchange.payment() === undefined) await release(payment);
+          throw error;
+        });
         step = JSON.parse(exchange.signed(signature, now())) as Step;
-        signed = true;
         break;
       }
       case 'send': {
-        await pause(step.waitMs, request.rest.signal);
-        response = await paid(payment, step.headers).catch(() => undefined);
-        if (request.rest.signal?.aborted === true && response === undefined) {
-          throw fail(new FareboxError({
+        await pause(step.waitMs, signal);
+        last.response = await paid(payment, step.headers).catch(() => undefined);
+        if (signal?.aborted === true && last.response === undefined) {
+          throw new FareboxError({
             code: 'aborted',
             message: 'the request was aborted after the payment was sent',
             remedy: 'send error.payment again; do not sign a new one for the same request',
             signed: true,
-          }, request.rest.signal.reason));
+          }, signal.reason);
         }
-        step = response === undefined
+        step = last.response === undefined
           ? (JSON.parse(exchange.lost(now())) as Step)
-          : await answered(exchange, response, now);
+          : await answered(exchange, last.response, now);
         break;
       }
     }
-    void url;
   }
 }
 

@@ -1,0 +1,159 @@
+// The package pays our gate on a real chain: each signer, both settle modes, lost replies.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { createWalletClient, http, type Hex } from 'viem';
+import { privateKeyToAccount } from 'viem/accounts';
+
+import { FareboxError, localSigner, payingFetch, receiptOf, wrapFetch, type AnySigner } from '../../pkg/dist/index.js';
+import { changesDuring, startWorld, transfersOf, type World } from '../e2e/world.ts';
+
+let world: World;
+before(async () => { world = await startWorld(); });
+after(() => world?.stop());
+
+const PRICE = 10_000n;
+
+type Payer = World['chain']['accounts']['payer'];
+
+/** A wallet of a page over one key: what EIP-1193 asks for, and a network that has to be switched first. */
+function wallet(account: Payer): AnySigner & { readonly calls: string[] } {
+  const calls: string[] = [];
+  let chainId = '0x1';
+  return {
+    calls,
+    request: async ({ method, params = [] }) => {
+      calls.push(method);
+      switch (method) {
+        case 'eth_requestAccounts': return [account.address];
+        case 'eth_chainId': return chainId;
+        case 'wallet_switchEthereumChain':
+          chainId = (params[0] as { chainId: string }).chainId;
+          return null;
+        case 'eth_signTypedData_v4': {
+          const data = JSON.parse(params[1] as string);
+          assert.equal(BigInt(chainId), BigInt(data.domain.chainId), 'wallets refuse other networks');
+          delete data.types.EIP712Domain;
+          return account.signTypedData(data);
+        }
+        default: throw Object.assign(new Error(method), { code: 4200 });
+      }
+    },
+  };
+}
+
+const signers: Record<string, (account: Payer) => AnySigner> = {
+  'a key inside': ({ privateKey }) => localSigner(privateKey),
+  'an account of viem': ({ privateKey }) => privateKeyToAccount(privateKey),
+  'a wallet client of viem': ({ privateKey }) =>
+    createWalletClient({ account: privateKeyToAccount(privateKey), chain: world.chain.chain, transport: http(world.chain.url) }),
+  'a wallet of a page': wallet,
+};
+
+for (const [name, signerOf] of Object.entries(signers)) {
+  for (const path of ['/report', '/report-before']) {
+    test(`${name} pays ${path}, and the receipt names the transfer`, async () => {
+      const account = world.chain.accounts.payer;
+      const fetch = payingFetch({ signer: signerOf(account) });
+      const { result: response, change } = await changesDuring(world, account.address, () => fetch(`${world.gate.url}${path}`));
+      assert.equal(response.status, 200, await response.clone().text());
+      assert.equal(change.paid, PRICE);
+      assert.equal(change.received, PRICE);
+      assert.equal(change.asked, 1);
+      const receipt = receiptOf(response);
+      assert.ok(receipt);
+      assert.equal(receipt.price, '0.01');
+      assert.equal(receipt.payer, account.address);
+      const keys = (await (await globalThis.fetch(`${world.gate.url}/.well-known/farebox-keys.json`)).json()) as { keys: { address: string }[] };
+      assert.ok(keys.keys.some(({ address }) => address === receipt.signedBy), 'the gate signed it');
+      const [transfer] = await transfersOf(world, receipt.transaction as Hex);
+      assert.deepEqual(transfer, { from: account.address, to: world.chain.accounts.payee.address, value: PRICE });
+    });
+  }
+}
+
+test('what is free stays free, and nothing is signed for it', async () => {
+  const fetch = payingFetch({ signer: { address: async () => assert.fail('asked'), sign: async () => assert.fail('signed') } });
+  const response = await fetch(`${world.gate.url}/`);
+  assert.equal(response.status, 200);
+  assert.equal(receiptOf(response), undefined);
+});
+
+test('a reply that is lost after the settlement is asked for again with the same payment: one debit, the content', async () => {
+  const account = world.chain.accounts.payer;
+  for (const lose of [1, 2, 3]) {
+    let paid = 0;
+    const sent = new Set<string | null>();
+    const flaky: typeof globalThis.fetch = async (input, init) => {
+      const response = await globalThis.fetch(input, init);
+      const header = new Headers(init?.headers).get('payment-signature');
+      if (header === null) return response;
+      sent.add(header);
+      paid += 1;
+      if (paid > lose) return response;
+      await response.arrayBuffer();
+      throw new TypeError('fetch failed');
+    };
+    const fetch = wrapFetch(flaky, { signer: localSigner(account.privateKey) });
+    const { result: response, change } = await changesDuring(world, account.address, () => fetch(`${world.gate.url}/report`));
+    assert.equal(response.status, 200);
+    assert.equal(response.headers.get('payment-replayed'), 'true');
+    assert.equal(((await response.json()) as { weather?: unknown }) !== null, true);
+    assert.deepEqual([change.paid, change.asked, sent.size], [PRICE, 1, 1]);
+    assert.ok(receiptOf(response));
+  }
+});
+
+test('without an identifier a lost reply is asked for with the wallet\'s word', async () => {
+  const account = world.chain.accounts.payer;
+  const asked: string[][] = [];
+  let lost = false;
+  const flaky: typeof globalThis.fetch = async (input, init) => {
+    const response = await globalThis.fetch(input, init);
+    const headers = new Headers(init?.headers);
+    if (!headers.has('payment-signature')) return response;
+    asked.push([...headers.keys()].filter((name) => name.startsWith('farebox') || name.startsWith('payment')));
+    if (lost) return response;
+    lost = true;
+    await response.arrayBuffer();
+    throw new TypeError('fetch failed');
+  };
+  const fetch = wrapFetch(flaky, { signer: localSigner(account.privateKey), identifier: false });
+  const { result: response, change } = await changesDuring(world, account.address, () => fetch(`${world.gate.url}/report`));
+  assert.equal(response.status, 200);
+  assert.deepEqual(asked, [['payment-signature'], ['payment-signature'], ['farebox-redelivery', 'payment-signature']]);
+  assert.deepEqual([change.paid, change.asked], [PRICE, 1]);
+});
+
+test('a price above the cap is refused before anything is signed', async () => {
+  const fetch = payingFetch({ signer: localSigner(world.chain.accounts.payer.privateKey), policy: { perPayment: '0.009' } });
+  await assert.rejects(fetch(`${world.gate.url}/report`), (error) => {
+    assert.ok(error instanceof FareboxError);
+    assert.equal(error.code, 'policy_amount');
+    assert.equal(error.signed, false);
+    assert.equal(error.payment, undefined);
+    assert.equal(error.response?.status, 402);
+    return true;
+  });
+});
+
+test('a wallet whose owner says no is told apart, and the budget is as before', async () => {
+  const { address } = world.chain.accounts.payer;
+  let say: 'no' | 'yes' = 'no';
+  const provider = wallet(world.chain.accounts.payer);
+  const fetch = payingFetch({
+    signer: {
+      request: async (call: { method: string; params?: readonly unknown[] }) => {
+        if (call.method === 'eth_signTypedData_v4' && say === 'no') throw Object.assign(new Error('User rejected the request.'), { code: 4001 });
+        return (provider as { request(call: unknown): Promise<unknown> }).request(call);
+      },
+    },
+    policy: { perDay: '0.01' },
+  });
+  await assert.rejects(fetch(`${world.gate.url}/report`), (error) => error instanceof FareboxError && error.code === 'wallet_rejected' && !error.signed);
+  say = 'yes';
+  const { change } = await changesDuring(world, address, () => fetch(`${world.gate.url}/report`));
+  assert.equal(change.paid, PRICE, 'the rejected one was not counted');
+  await assert.rejects(fetch(`${world.gate.url}/report`), (error) => error instanceof FareboxError && error.code === 'budget_exhausted');
+});
