@@ -146,10 +146,15 @@ impl Ledger {
     /// It counts as set then.
     fn next_alarm(&self) -> Option<UnixTime> {
         let gate = config::gate()?;
-        let opened = self.opened.borrow();
-        let now = now();
-        let at = opened.as_ref()?.1.wake_at(gate.plan(), now)?;
-        if self.alarm.get().is_some_and(|set| set <= at && now < set.plus(LOST_SECS)) {
+        let mut opened = self.opened.borrow_mut();
+        let (memory, now) = (&mut opened.as_mut()?.1, now());
+        let set = self.alarm.get().filter(|set| now < set.plus(LOST_SECS));
+        // Rows at work may be many, and hardly ever is one of them due before the alarm.
+        if set.is_some_and(|set| memory.is_quiet_until(set)) {
+            return None;
+        }
+        let at = memory.wake_at(gate.plan(), now)?;
+        if set.is_some_and(|set| set <= at) {
             return None;
         }
         self.alarm.set(Some(at));
