@@ -1,11 +1,12 @@
 // A client that counts: sends requests over kept connections and notes time to the head, the first byte and the end.
 
-import { Agent, request as send } from 'node:http';
+import { Agent, request as open } from 'node:http';
 
 /**
  * @typedef {object} Shot one request to send, and what has to come back
  * @property {string} path
  * @property {Record<string, string>} headers
+ * @property {string} [body] makes it a POST
  */
 
 /**
@@ -20,28 +21,32 @@ import { Agent, request as send } from 'node:http';
 
 /** One client with its connections. */
 export class Client {
+  #name;
   #url;
   #agent = connections();
   /** When the last answer came. */
   #busy = 0;
 
   /**
+   * @param {string} name of the one that answers
    * @param {string} url
    */
-  constructor(url) {
+  constructor(name, url) {
+    this.#name = name;
     this.#url = url;
   }
 
   /**
-   * Sends one GET.
+   * Sends one request.
    *
    * @param {Shot} shot
    * @returns {Promise<Answer>}
    */
-  get({ path, headers }) {
+  send({ path, headers, body }) {
     return new Promise((resolve, reject) => {
       const start = performance.now();
-      const request = send(this.#url + path, { agent: this.#agent, headers: { accept: 'application/json', ...headers } }, (response) => {
+      const method = body === undefined ? 'GET' : 'POST';
+      const request = open(this.#url + path, { agent: this.#agent, method, headers: { accept: 'application/json', ...headers } }, (response) => {
         let [text, bytes, firstByteMs] = ['', 0, 0];
         response.on('data', (/** @type {Buffer} */ chunk) => {
           if (bytes === 0) firstByteMs = performance.now() - start;
@@ -58,9 +63,9 @@ export class Client {
           totalMs: performance.now() - start,
         }));
       });
-      request.setTimeout(ANSWER_MS, () => request.destroy(new Error(`no answer to ${path} within ${ANSWER_MS} ms`)));
+      request.setTimeout(ANSWER_MS, () => request.destroy(new Error(`no answer to ${path} of ${this.#name} within ${ANSWER_MS} ms`)));
       request.on('error', reject);
-      request.end();
+      request.end(body);
     });
   }
 
@@ -83,7 +88,7 @@ export class Client {
     const one = async () => {
       for (let index = next++; index < shots.length; index = next++) {
         const shot = shots[index];
-        if (shot !== undefined) answers[index] = await this.get(shot);
+        if (shot !== undefined) answers[index] = await this.send(shot);
       }
     };
     await Promise.all(Array.from({ length: atOnce }, one));

@@ -1,4 +1,5 @@
-// `npm run bench`: the built gate beside `@x402/hono` and `mppx`, all in the same workerd.
+// `npm run bench`: the built gate beside `@x402/hono` and `mppx`, its objects beside one that only inserts a row, all in the
+// same workerd.
 //
 //   --rounds N    rounds per scenario [20]
 //   --quick       five rounds
@@ -36,8 +37,8 @@ function table(lines) {
       scenario,
       unit,
       figure(ours),
-      figure(theirs),
-      peer,
+      theirs === undefined ? '' : figure(theirs),
+      peer ?? '',
       ratio === undefined ? '' : `${ratio.median.toFixed(2)}×`,
       ratio === undefined ? '' : `(${ratio.least.toFixed(2)}–${ratio.greatest.toFixed(2)})`,
       goal,
@@ -93,17 +94,19 @@ await runMain(async () => {
   if (values.json) console.log = console.error;
 
   const backend = await startBackend({ forger: FORGER, network: NETWORK });
+  /** @type {import('./sides.mjs').GateChoice} */
+  const choice = { build: values.build, ledger };
   const [gate, hono, mppx] = await step('Workers', async () => [
-    await startSide('farebox', backend, { build: values.build, ledger }),
-    await startSide('@x402/hono', backend, { build: values.build, ledger }),
-    await startSide('mppx', backend, { build: values.build, ledger }),
+    await startSide('farebox', backend, choice),
+    await startSide('@x402/hono', backend, choice),
+    await startSide('mppx', backend, choice),
   ]);
   if (gate === undefined || hono === undefined || mppx === undefined) return;
 
   /** @type {Line[]} */
   const lines = [];
   for (const scenario of chosen) {
-    lines.push(...await step(scenario.name, () => scenario.run({ gate, hono, mppx, backend, rounds })));
+    lines.push(...await step(scenario.name, () => scenario.run({ gate, hono, mppx, backend, choice, rounds })));
   }
   for (const side of [gate, hono, mppx]) side.client.close();
   await backend.stop();

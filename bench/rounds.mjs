@@ -1,29 +1,32 @@
 // Rounds: every side does the same in turn, the one that goes first changes, and what counts is the quotient within a round.
 
-/** @typedef {import('./sides.mjs').Side} Side */
+/** @typedef {import('./sides.mjs').Runner} Runner */
 
 /**
  * @typedef {object} Measured one side in one round
  * @property {number} cpuUs processor time of the Worker per request
  * @property {number} wallMs median time of an answer
+ * @property {number} perSecond requests per second
  * @property {import('./load.mjs').Answer[]} answers
  */
 
 /**
  * Sends the shots and measures the Worker meanwhile.
  *
- * @param {Side} side
+ * @param {Runner} side
  * @param {import('./load.mjs').Shot[]} shots
  * @param {number} atOnce
  * @returns {Promise<Measured>}
  */
 export async function measure(side, shots, atOnce) {
   const before = side.processor.nanoseconds();
+  const start = performance.now();
   const answers = await side.client.all(shots, atOnce);
+  const perSecond = (shots.length * 1000) / (performance.now() - start);
   // What goes on behind the last answer belongs to it.
   await new Promise((resolve) => setTimeout(resolve, TRAILING_MS));
   const cpuUs = (side.processor.nanoseconds() - before) / 1000 / shots.length;
-  return { cpuUs, wallMs: median(answers.map(({ totalMs }) => totalMs)), answers };
+  return { cpuUs, wallMs: median(answers.map(({ totalMs }) => totalMs)), perSecond, answers };
 }
 
 const TRAILING_MS = 25;
@@ -32,6 +35,7 @@ const TRAILING_MS = 25;
  * Plays rounds; the result has one list per side, in the order of the rounds.
  *
  * @template T
+ * @template {Runner} Side
  * @param {Side[]} sides
  * @param {number} rounds
  * @param {(side: Side) => Promise<T>} play
@@ -71,4 +75,12 @@ export function median(values) {
 export function quotients(dividends, divisors) {
   const all = dividends.map((dividend, round) => dividend / (divisors[round] ?? Number.NaN));
   return { median: median(all), least: Math.min(...all), greatest: Math.max(...all) };
+}
+
+/**
+ * @param {boolean} holds
+ * @param {string} otherwise
+ */
+export function expect(holds, otherwise) {
+  if (!holds) throw new Error(otherwise);
 }

@@ -17,10 +17,15 @@ import { ASSET, CHAIN_ID, mppxPayments, NETWORK, PAY_TO, termsOf, x402Payments }
 import { Processor } from './processor.mjs';
 
 /**
- * @typedef {object} Side
- * @property {'farebox' | '@x402/hono' | 'mppx'} name
+ * @typedef {object} Runner a Worker with its client and its process
+ * @property {string} name
  * @property {Client} client
  * @property {Processor} processor
+ */
+
+/**
+ * @typedef {Runner & Signing} Side
+ * @typedef {object} Signing
  * @property {(path: string, count: number, kind?: 'genuine' | 'forged') => Promise<import('./load.mjs').Shot[]>} paid
  *   signs requests for a path
  */
@@ -32,14 +37,15 @@ import { Processor } from './processor.mjs';
  */
 
 /**
- * Starts a side.
+ * Starts a side; `front` is a module in front of the built gate.
  *
- * @param {Side['name']} name
+ * @param {'farebox' | keyof typeof PEERS} name
  * @param {import('./backend.mjs').Backend} backend
  * @param {GateChoice} choice
+ * @param {string} [front]
  * @returns {Promise<Side>}
  */
-export async function startSide(name, { originUrl, facilitatorUrl }, { build, ledger }) {
+export async function startSide(name, { originUrl, facilitatorUrl }, { build, ledger }, front) {
   const options = name === 'farebox'
     ? gateOptions(build, originUrl, facilitatorUrl)
     : {
@@ -47,13 +53,41 @@ export async function startSide(name, { originUrl, facilitatorUrl }, { build, le
         compatibilityFlags: ['nodejs_compat'],
         bindings: { ORIGIN_URL: originUrl, FACILITATOR_URL: facilitatorUrl, NETWORK, PAY_TO, ASSET, CHAIN_ID },
       };
-  const { url, pid } = await startWorkerd(options, ledger);
-  const client = new Client(url);
-  return { name, client, processor: new Processor(pid), paid: payerOf(name, client) };
+  const runner = await startRunner(name, options, ledger, front);
+  return { ...runner, paid: payerOf(name, runner.client) };
 }
 
-/** @type {Record<'@x402/hono' | 'mppx', string>} */
+/** Workers that answer payments. */
 const PEERS = { '@x402/hono': 'bench/peers/hono.mjs', mppx: 'bench/peers/mppx.mjs' };
+
+/**
+ * Starts an object class that is not the gate's, under the same name, behind a module that plays commands to it.
+ *
+ * @param {string} name
+ * @param {string} peer its module
+ * @param {GateChoice['ledger']} ledger
+ * @param {string} front
+ * @returns {Promise<Runner>}
+ */
+export async function startObjects(name, peer, ledger, front) {
+  const modules = [{ type: 'ESModule', path: 'index.js', contents: await bundle(peer) }];
+  return startRunner(name, { modules, durableObjects: DURABLE_OBJECTS }, ledger, front);
+}
+
+const DURABLE_OBJECTS = { LEDGER: { className: 'Ledger', useSQLite: true } };
+
+/**
+ * @param {string} name
+ * @param {{modules: object[], [option: string]: unknown}} options
+ * @param {GateChoice['ledger']} ledger
+ * @param {string} [front]
+ * @returns {Promise<Runner>}
+ */
+async function startRunner(name, { modules, ...options }, ledger, front) {
+  const first = front === undefined ? [] : [{ type: 'ESModule', path: 'front.js', contents: await bundle(front, ['./index.js']) }];
+  const { url, pid } = await startWorkerd({ modules: [...first, ...modules], ...options }, ledger);
+  return { name, client: new Client(name, url), processor: new Processor(pid) };
+}
 
 /**
  * @param {string} folder
@@ -69,7 +103,7 @@ function gateOptions(folder, originUrl, facilitatorUrl) {
       { type: 'ESModule', path: 'index.js', contents: readFileSync(join(at, 'index.js'), 'utf8') },
       { type: 'CompiledWasm', path: 'index_bg.wasm', contents: readFileSync(join(at, 'index_bg.wasm')) },
     ],
-    durableObjects: { LEDGER: { className: 'Ledger', useSQLite: true } },
+    durableObjects: DURABLE_OBJECTS,
     bindings: {
       ...randomSecrets(),
       NETWORK,
@@ -87,9 +121,10 @@ function gateOptions(folder, originUrl, facilitatorUrl) {
 
 /**
  * @param {string} entry
+ * @param {string[]} [beside] modules that stand beside it
  * @returns {Promise<string>}
  */
-async function bundle(entry) {
+async function bundle(entry, beside = []) {
   const { outputFiles } = await esbuild.build({
     absWorkingDir: root,
     entryPoints: [entry],
@@ -100,7 +135,7 @@ async function bundle(entry) {
     target: 'es2022',
     conditions: ['workerd', 'worker', 'browser'],
     // The latter two are loaded on occasions that do not arise here.
-    external: ['node:*', 'cloudflare:*', '@x402/paywall', '@modelcontextprotocol/sdk/*'],
+    external: ['node:*', 'cloudflare:*', '@x402/paywall', '@modelcontextprotocol/sdk/*', ...beside],
     // The runtime has Node's modules under their full names only.
     alias: Object.fromEntries(NODE_MODULES.map((name) => [name, `node:${name}`])),
     legalComments: 'none',
@@ -163,7 +198,7 @@ function workerdPids() {
 }
 
 /**
- * @param {Side['name']} name
+ * @param {string} name
  * @param {Client} client
  * @returns {Side['paid']}
  */

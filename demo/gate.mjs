@@ -6,6 +6,9 @@ import { NETWORK } from './chain.mjs';
 export const PRICE = '$0.01';
 export const PRICE_ATOMIC = 10_000n;
 
+/** Paid in advance, and then the origin fails: how a refund becomes due. */
+export const FAILING = { path: '/fail/[status]', methods: ['GET'], price: PRICE, settle: 'before', description: 'A failing origin, paid in advance' };
+
 /**
  * Variables for a gate between these parts.
  *

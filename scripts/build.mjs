@@ -77,6 +77,7 @@ export async function bundleWorker({ out = 'build' } = {}) {
       minifySyntax: true,
       conditions: ['workerd', 'worker'],
       external: ['cloudflare:*'],
+      inject: ['src/worker/microtask.mjs'],
       legalComments: 'none',
       logLevel: 'warning',
       // The glue lists its own snippet module once per import of it.

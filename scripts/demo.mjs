@@ -5,6 +5,8 @@
 // Brings everything it needs, starts a chain, the reference facilitator, an origin and the gate on free
 // ports, lets stock clients pay, and stays up; `--once` ends instead, with 1 if anything did not hold.
 
+import { randomBytes } from 'node:crypto';
+
 import { bundleWorker, compileWorker } from './build.mjs';
 import { endAll } from './processes.mjs';
 import { checkNode, installPackages, installRust } from './setup.mjs';
@@ -42,19 +44,25 @@ async function prepare() {
 async function start(build) {
   const { startChain } = await import('../demo/chain.mjs');
   const { startFacilitator } = await import('../demo/facilitator.mjs');
-  const { gateVars } = await import('../demo/gate.mjs');
+  const { FAILING, gateVars } = await import('../demo/gate.mjs');
   const { startOrigin } = await import('../demo/origin.mjs');
   const { startGate } = await import('./miniflare.mjs');
   const chain = await startChain();
   const [facilitator, origin] = await Promise.all([startFacilitator({ chain }), startOrigin()]);
-  const gate = await startGate({ build, vars: gateVars({ chain, facilitator, origin }) });
-  return { chain, facilitator, origin, gate };
+  const vars = gateVars({ chain, facilitator, origin });
+  const token = randomBytes(16).toString('hex');
+  const gate = await startGate({
+    build,
+    vars: { ...vars, ROUTES: [...vars.ROUTES, FAILING], RPC_URL: chain.url },
+    secrets: { OPERATOR_TOKEN: token },
+  });
+  return { chain, facilitator, origin, gate, token };
 }
 
 /**
  * @param {Awaited<ReturnType<typeof start>>} parts
  */
-function stayUp({ chain, facilitator, origin, gate }) {
+function stayUp({ chain, facilitator, origin, gate, token }) {
   console.log(`
 All of it stays up until Ctrl-C
   gate         ${gate.url}
@@ -64,5 +72,10 @@ All of it stays up until Ctrl-C
 
 Try it: the first asks for money, the second is free
   curl -i ${gate.url}/report
-  curl -i ${gate.url}/about`);
+  curl -i ${gate.url}/about
+
+The operator's side: what was paid, and whether the books balance (docs/operations.md)
+  curl -s -H 'Authorization: Bearer ${token}' ${gate.url}/_farebox/payments
+  curl -s -H 'Authorization: Bearer ${token}' ${gate.url}/_farebox/audit
+A paid ${gate.url}/fail/503 fails after it was paid: its payment becomes a refund that is due.`);
 }

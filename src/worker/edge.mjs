@@ -236,6 +236,19 @@ function withBody(command, body) {
 }
 
 /**
+ * What an object says, and when its alarm has to be set for.
+ *
+ * @param {string} answer
+ * @param {Uint8Array | undefined} stored
+ * @param {number | undefined} alarm
+ */
+export function answered(answer, stored, alarm) {
+  if (stored === undefined) return { response: new Response(answer), alarm };
+  const { headers, body } = withBody(answer, stored);
+  return { response: new Response(body, { headers }), alarm };
+}
+
+/**
  * @param {Uint8Array[]} chunks
  * @param {number} length
  */

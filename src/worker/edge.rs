@@ -61,6 +61,13 @@ extern "C" {
         milliseconds: u32,
     ) -> js_sys::Promise;
 
+    /// What a ledger object says, with a stored body, and when its alarm has to be set for: `{response, alarm}`.
+    pub(super) fn answered(
+        answer: &str,
+        body: Option<js_sys::Uint8Array>,
+        alarm: Option<f64>,
+    ) -> JsValue;
+
     /// Reads a response's body. Resolves to `{kind, length, source}`.
     pub(super) fn collect(response: &JsValue, bytes: u32, milliseconds: u32) -> js_sys::Promise;
 

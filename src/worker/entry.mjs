@@ -112,21 +112,41 @@ export class Ledger {
     // An alarm may be the first thing that this isolate does.
     configurationOf(this.env);
     if (this.generation !== generation) {
-      this.object = new LedgerObject(this.state, this.env);
+      this.object = new LedgerObject(this.state);
       this.generation = generation;
     }
     return this.object;
   }
 
-  /** @param {Request} request */
-  fetch(request) {
-    return survived(this.compiled().fetch(request));
+  /**
+   * The compiled part answers in one block, in which nothing is waited for: it cannot be lost in between.
+   *
+   * @param {Request} request
+   */
+  async fetch(request) {
+    const split = request.headers.get(SPLIT);
+    const message = new Uint8Array(await request.arrayBuffer());
+    const object = this.compiled();
+    let answered;
+    try {
+      answered = object.ask(message, split === null ? message.length : Number(split));
+    } catch (error) {
+      // A statement that failed is an error like any other; a trap ended the instance.
+      if (error instanceof WebAssembly.RuntimeError) lose();
+      throw error;
+    }
+    const { response, alarm } = answered;
+    if (alarm !== undefined) await this.state.storage.setAlarm(alarm);
+    return response;
   }
 
   alarm() {
     return survived(this.compiled().alarm());
   }
 }
+
+/** Names the bytes of JSON in front of a raw body. */
+const SPLIT = 'farebox-split';
 
 /**
  * What a promise gives, or an exception when the instance that works on it is lost.

@@ -13,23 +13,20 @@ use farebox_core::ledger::{Answer, Command, Envelope, Standing, State, Told};
 use farebox_core::payment::TxHash;
 use farebox_core::time::UnixTime;
 use sha2::{Digest, Sha256};
-use worker::{
-    DurableObject, Env, Error, Request, Response, Result, State as ObjectState, durable_object,
-};
+use wasm_bindgen::prelude::*;
+use worker::worker_sys::DurableObjectState;
+use worker::{Error, Result, State as ObjectState};
 
 use super::chores::Chores;
 use super::memory::Memory;
 use super::rows::{Rows, Stored};
 use crate::worker::{config, edge, now};
 
-/// Names the bytes of JSON in front of a raw body.
-const SPLIT: &str = "farebox-split";
-
 /// Seconds after which an alarm that has not come is lost.
 const LOST_SECS: u64 = 30;
 
-/// One shard of the ledger.
-#[durable_object(alarm)]
+/// One shard of the ledger; `entry.mjs` reads its requests and sets its alarm.
+#[wasm_bindgen]
 pub struct Ledger {
     state: ObjectState,
     /// Rows and what is remembered of them; nothing until first asked, and again after a failed write.
@@ -38,62 +35,70 @@ pub struct Ledger {
     alarm: Cell<Option<UnixTime>>,
 }
 
-impl DurableObject for Ledger {
-    fn new(state: ObjectState, _env: Env) -> Self {
+#[wasm_bindgen]
+impl Ledger {
+    /// The shard that keeps its rows in this state.
+    #[wasm_bindgen(constructor)]
+    #[must_use]
+    pub fn new(state: DurableObjectState) -> Self {
+        let state = ObjectState::from(state);
         Self { state, opened: RefCell::new(None), alarm: Cell::new(None) }
     }
 
-    async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let split = request.headers().get(SPLIT)?.and_then(|text| text.parse::<usize>().ok());
-        let bytes = request.bytes().await?;
+    /// Answers JSON, behind which a raw body begins at `split`: `{response, alarm}`, in one synchronous block.
+    ///
+    /// # Errors
+    /// What the platform says about a failed statement.
+    pub fn ask(&self, message: &[u8], split: usize) -> std::result::Result<JsValue, JsValue> {
         #[cfg(feature = "panic-drill")]
-        assert!(!bytes.windows(10).any(|part| part == b"drill-here"), "drill");
-        let json = bytes.get(..split.unwrap_or(bytes.len())).unwrap_or_default();
-        let body = split.and_then(|at| bytes.get(at..));
-        let (answer, stored) = if let Ok(envelope) = serde_json::from_slice::<Envelope>(json)
-            && envelope.v == VERSION
-        {
-            let (told, stored) = self.with_rows(|desk| desk.carry_out(envelope, body))?;
-            (serde_json::to_vec(&told)?, stored)
-        } else if let Ok(read) = serde_json::from_slice::<Read>(json)
-            && read.v == VERSION
-        {
-            (serde_json::to_vec(&self.with_rows(|desk| desk.look_up(&read))?)?, None)
-        } else {
-            (self.order(json)?, None)
-        };
-        self.set_alarm().await?;
-        match stored {
-            None => Response::from_bytes(answer),
-            Some(body) => {
-                let split = answer.len().to_string();
-                let mut response = Response::from_bytes([answer, body].concat())?;
-                response.headers_mut().set(SPLIT, &split)?;
-                Ok(response)
-            }
-        }
+        assert!(!message.windows(10).any(|part| part == b"drill-here"), "drill");
+        let (json, body) = message.split_at_checked(split).unwrap_or((message, &[]));
+        let body = (split < message.len()).then_some(body);
+        let (answer, stored) = self.answer(json, body)?;
+        let stored = stored.map(|body| js_sys::Uint8Array::from(body.as_slice()));
+        let alarm = self.next_alarm().map(|at| at.secs().saturating_mul(1000) as f64);
+        Ok(edge::answered(&answer, stored, alarm))
     }
 
-    async fn alarm(&self) -> Result<Response> {
+    /// Does what is due.
+    ///
+    /// # Errors
+    /// What the platform says about a failed statement.
+    pub async fn alarm(&self) -> std::result::Result<(), JsValue> {
         self.alarm.set(None);
         // Whatever goes wrong, the alarm is armed again: what is due stays due.
         let worked = self.recover().await;
         self.set_alarm().await?;
-        worked?;
-        Response::empty()
+        Ok(worked?)
     }
 }
 
 impl Ledger {
+    fn answer(&self, json: &[u8], body: Option<&[u8]>) -> Result<(String, Option<Vec<u8>>)> {
+        if let Ok(envelope) = serde_json::from_slice::<Envelope>(json)
+            && envelope.v == VERSION
+        {
+            let (told, stored) = self.with_rows(|desk| desk.carry_out(envelope, body))?;
+            return Ok((serde_json::to_string(&told)?, stored));
+        }
+        if let Ok(read) = serde_json::from_slice::<Read>(json)
+            && read.v == VERSION
+        {
+            let found = self.with_rows(|desk| desk.look_up(&read))?;
+            return Ok((serde_json::to_string(&found)?, None));
+        }
+        Ok((self.order(json)?, None))
+    }
+
     /// What an operator asks; anything else is not understood.
-    fn order(&self, json: &[u8]) -> Result<Vec<u8>> {
+    fn order(&self, json: &[u8]) -> Result<String> {
         if let Ok(order) = serde_json::from_slice::<Order>(json)
             && order.v == VERSION
         {
             let report = self.with_rows(|desk| desk.report(order.operator))?;
-            return Ok(serde_json::to_vec(&report)?);
+            return Ok(serde_json::to_string(&report)?);
         }
-        Ok(serde_json::to_vec(&Told::from(Answer::Unsupported))?)
+        Ok(serde_json::to_string(&Told::from(Answer::Unsupported))?)
     }
 
     /// One synchronous block over rows and memory. A failed write throws the memory away.
@@ -137,17 +142,28 @@ impl Ledger {
         Ok((rows, memory))
     }
 
-    /// Sets the alarm when it moves earlier, or when the one that was set is overdue: it was lost.
-    async fn set_alarm(&self) -> Result<()> {
-        let Some(gate) = config::gate() else { return Ok(()) };
-        let now = now();
-        let wanted =
-            self.opened.borrow().as_ref().and_then(|(_, memory)| memory.wake_at(gate.plan(), now));
-        let Some(at) = wanted else { return Ok(()) };
-        if self.alarm.get().is_some_and(|set| set <= at && now < set.plus(LOST_SECS)) {
-            return Ok(());
+    /// When the alarm has to be set for, because it moves earlier or the one that was set is overdue: it was lost.
+    /// It counts as set then.
+    fn next_alarm(&self) -> Option<UnixTime> {
+        let gate = config::gate()?;
+        let mut opened = self.opened.borrow_mut();
+        let (memory, now) = (&mut opened.as_mut()?.1, now());
+        let set = self.alarm.get().filter(|set| now < set.plus(LOST_SECS));
+        // Rows at work may be many, and hardly ever is one of them due before the alarm.
+        if set.is_some_and(|set| memory.is_quiet_until(set)) {
+            return None;
+        }
+        let at = memory.wake_at(gate.plan(), now)?;
+        if set.is_some_and(|set| set <= at) {
+            return None;
         }
         self.alarm.set(Some(at));
+        Some(at)
+    }
+
+    /// Sets the alarm where it has to be.
+    async fn set_alarm(&self) -> Result<()> {
+        let Some(at) = self.next_alarm() else { return Ok(()) };
         let milliseconds = i64::try_from(at.secs().saturating_mul(1000)).unwrap_or(i64::MAX);
         // A number here is an offset from now, not a time.
         let offset = milliseconds - i64::try_from(edge::clock_ms()).unwrap_or(0);

@@ -20,6 +20,8 @@ pub(super) struct Memory {
     /// The first eight bytes of each hash and of its payment's key: enough to tell them apart, and an accident would
     /// only have the chain asked once more.
     taken: HashMap<u64, u64>,
+    /// The earliest that is due of the entries noted since all were last looked at.
+    noted: Option<UnixTime>,
     pub chores: Chores,
 }
 
@@ -43,7 +45,10 @@ impl Memory {
         if let Some(hash) = entry.transaction().filter(|_| proven) {
             self.note_taken(hash, key);
         }
-        let is_open = entry.due(plan, now).is_some() || entry.awaits_heir(now);
+        let due = entry.due(plan, now).map(|(at, _)| at);
+        let overdue = self.chores.overdue_at(key, entry);
+        self.noted = self.noted.into_iter().chain(due).chain(overdue).min();
+        let is_open = due.is_some() || entry.awaits_heir(now);
         if is_open {
             self.open.entry(payer.to_owned()).or_default().insert(key.to_owned(), entry.clone());
         } else if let Some(entries) = self.open.get_mut(payer) {
@@ -146,8 +151,14 @@ impl Memory {
             .collect()
     }
 
+    /// Whether nothing is due before `at`, if nothing was when [`Memory::wake_at`] last looked at all.
+    pub(super) fn is_quiet_until(&self, at: UnixTime) -> bool {
+        self.noted.into_iter().chain(self.chores.wake_at()).all(|due| at <= due)
+    }
+
     /// When the next row is due, or a chore.
-    pub(super) fn wake_at(&self, plan: &Plan, now: UnixTime) -> Option<UnixTime> {
+    pub(super) fn wake_at(&mut self, plan: &Plan, now: UnixTime) -> Option<UnixTime> {
+        self.noted = None;
         let rows = self.all().filter_map(|(_, _, entry)| entry.due(plan, now)).map(|(at, _)| at);
         let overdue = self.all().filter_map(|(_, key, entry)| self.chores.overdue_at(key, entry));
         rows.chain(overdue).chain(self.chores.wake_at()).min()

@@ -2,7 +2,8 @@
  * Runs the built Worker inside workerd and captures all it prints.
  *
  * Requests go to a direct socket of workerd, so that nothing rewrites a target or a header before the Worker sees it.
- * `probe: true` puts a thin module in front that counts the calls of the ledger object and can make it fail.
+ * `probe: true` puts a thin module in front that counts the calls and the writes of the ledger object and
+ * can make it fail.
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -30,7 +31,13 @@ export type GateOptions = {
 /** `down`: fails before doing anything; `lost`: does it, then fails. */
 export type LedgerMode = 'ok' | 'down' | 'lost' | 'overloaded';
 
-export type LedgerCounts = { readonly calls: number; readonly objects: number; readonly paths: readonly string[] };
+export type LedgerCounts = {
+  readonly calls: number;
+  readonly objects: number;
+  readonly paths: readonly string[];
+  /** Rows by table, other writes by the name of their call. */
+  readonly writes: Readonly<Record<string, number>>;
+};
 
 export class Gate {
   url = '';
@@ -140,6 +147,7 @@ function miniflareOptions(options: GateOptions, persist: string, keep: (text: st
         : { type: 'ESModule' as const, path: join(build, name), contents: readFileSync(join(build, name), 'utf8') },
     );
   const probe = { type: 'ESModule' as const, path: join(build, 'probe-entry.js'), contents: PROBE };
+  const tally = { type: 'ESModule' as const, path: join(build, 'tally.mjs'), contents: readFileSync('scripts/tally.mjs', 'utf8') };
   return {
     cf: false,
     host: '127.0.0.1',
@@ -154,7 +162,7 @@ function miniflareOptions(options: GateOptions, persist: string, keep: (text: st
       {
         name: 'gate',
         modulesRoot: build,
-        modules: options.probe === true ? [probe, ...modules] : modules,
+        modules: options.probe === true ? [probe, tally, ...modules] : modules,
         compatibilityDate: '2026-04-01',
         durableObjects: { LEDGER: { className: 'Ledger', useSQLite: true } },
         bindings: { ...options.vars, ...options.secrets } as Record<string, never>,
@@ -177,13 +185,15 @@ function workerdChildren(): number[] {
 
 const PROBE = `
 import gate, { Ledger as Inner } from './index.js';
+import { counted } from './tally.mjs';
 let mode = 'ok';
 let at = 0;
 let calls = 0;
 const objects = new Set();
 const paths = [];
+const writes = {};
 export class Ledger extends Inner {
-  constructor(state, env) { super(state, env); this.probedId = state.id.toString(); }
+  constructor(state, env) { super(counted(state, writes), env); this.probedId = state.id.toString(); }
   async fetch(request) {
     // Counters that a Worker hands over at its own time belong to no case.
     if (new URL(request.url).pathname === '/meters') return super.fetch(request);
@@ -203,9 +213,9 @@ export default {
   async fetch(request, env, context) {
     const url = new URL(request.url);
     if (url.pathname !== '/__probe/ledger') return gate.fetch(request, env, context);
-    const counts = { calls, objects: objects.size, paths: [...paths] };
+    const counts = { calls, objects: objects.size, paths: [...paths], writes: { ...writes } };
     const wanted = url.searchParams.get('mode');
-    if (wanted) { mode = wanted; at = Number(url.searchParams.get('at')); calls = 0; objects.clear(); paths.length = 0; }
+    if (wanted) { mode = wanted; at = Number(url.searchParams.get('at')); calls = 0; objects.clear(); paths.length = 0; for (const name in writes) delete writes[name]; }
     return Response.json(counts);
   },
 };

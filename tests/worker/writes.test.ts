@@ -1,0 +1,63 @@
+/** What a payment costs the ledger: its calls and every row that they write, index rows and alarms with them. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+
+import type { HeaderRow } from './support/raw.ts';
+import { MODES, expectPaid, openWorld, payFor, send, type Mode, type World } from './support/world.ts';
+
+const SECRET_ID = 'pay_fedcba9876543210fedcba9876543210';
+const SSE = { headers: { 'Content-Type': 'text/event-stream' }, body: ['data: one\n\n', 'data: two\n\n'], everyMs: 20 };
+/** For what is written behind the answer: the end of a stream, and whatever should not be. */
+const TRAILING_MS = 300;
+
+describe('writes', () => {
+  let world: World;
+  before(async () => {
+    world = await openWorld({ probe: true, vars: { LEDGER_SHARDS: 1, RECOVERY: { settle_secs: 20 } } });
+    // The tables are there, and the alarm stands for the earliest that can be due.
+    for (const mode of MODES) await writesOf(mode, 'first');
+  });
+  after(() => world.stop());
+
+  /** Calls and writes of one paid request. */
+  async function writesOf(mode: Mode, name: string, identifier?: string, rows: readonly HeaderRow[] = []): Promise<unknown> {
+    const path = `/${mode}/${name}`;
+    const payment = await payFor(world, path, identifier === undefined ? {} : { identifier });
+    await world.gate.ledger('ok');
+    expectPaid(await send(world, path, payment, { headers: rows }), payment);
+    await new Promise((resolve) => setTimeout(resolve, TRAILING_MS));
+    const { calls, writes } = await world.gate.ledger();
+    return { calls, ...writes };
+  }
+
+  for (const mode of MODES) {
+    it(`a payment writes its row three times and the body once (${mode})`, async () => {
+      assert.deepEqual(await writesOf(mode, 'plain'), { calls: 3, payments: 3, responses: 1 });
+    });
+
+    it(`an identifier or a key adds no write (${mode})`, async () => {
+      assert.deepEqual(await writesOf(mode, 'identified', SECRET_ID), { calls: 3, payments: 3, responses: 1 });
+      const rows: readonly HeaderRow[] = [['Idempotency-Key', 'w'.repeat(22)]];
+      assert.deepEqual(await writesOf(mode, 'keyed', undefined, rows), { calls: 3, payments: 3, responses: 1 });
+    });
+
+    it(`a body that flows is not written, its end is (${mode})`, async () => {
+      world.origin.script(`/${mode}/flowing`, SSE);
+      assert.deepEqual(await writesOf(mode, 'flowing'), { calls: 4, payments: 4 });
+    });
+
+    it(`a repeat and a question for the price write nothing (${mode})`, async () => {
+      const path = `/${mode}/repeated`;
+      const payment = await payFor(world, path, { identifier: `${SECRET_ID}${mode}` });
+      expectPaid(await send(world, path, payment), payment);
+      await world.gate.ledger('ok');
+      const again = await send(world, path, payment);
+      expectPaid(again, payment);
+      assert.equal(again.headers['payment-replayed'], 'true');
+      assert.equal((await send(world, path, undefined)).status, 402);
+      await new Promise((resolve) => setTimeout(resolve, TRAILING_MS));
+      const { calls, writes } = await world.gate.ledger();
+      assert.deepEqual({ calls, ...writes }, { calls: 1 });
+    });
+  }
+});
