@@ -2,7 +2,7 @@
 //
 //   node scripts/pkg.mjs
 //
-// Writes pkg/wasm/ and pkg/dist/, neither of which is committed.
+// Writes pkg/wasm/, pkg/dist/ and copies of the licences, none of which is committed.
 
 import { mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync, copyFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,6 +27,7 @@ export async function buildPackage() {
   await step('package entries', () => writeEntries(glue));
   rmSync(join(root, 'pkg', 'dist'), { recursive: true, force: true });
   await run('package types', process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'pkg/tsconfig.json']);
+  for (const licence of ['LICENSE-APACHE', 'LICENSE-MIT']) copyFileSync(join(root, licence), join(root, 'pkg', licence));
 }
 
 /** SHA-256 serves one signature a payment here: the small code of its crate does. */
