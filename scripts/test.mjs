@@ -9,7 +9,7 @@ import { readdirSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { buildWorker } from './build.mjs';
-import { buildPackage } from './pkg.mjs';
+import { buildPackage, buildPayer } from './pkg.mjs';
 import { setup } from './setup.mjs';
 import { elapsed, root, run, runMain, StepFailed } from './steps.mjs';
 
@@ -38,7 +38,7 @@ await runMain(async () => {
 
 async function lint() {
   // Its tests import the package, whose types are made of the compiled part's.
-  await buildPackage();
+  await buildPayer();
   await Promise.all([
     run('lint: types', process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit']),
     run('lint: format', 'cargo', ['fmt', '--all', '--check']),
@@ -75,7 +75,6 @@ async function e2e() {
 }
 
 async function pkg() {
-  await buildWorker();
   await buildPackage();
   await runTests('test:pkg', 'tests/pkg');
 }

@@ -13,6 +13,7 @@ import { Miniflare, type MiniflareOptions } from 'miniflare';
 import { build as vite } from 'vite';
 
 import { PRICE_ATOMIC } from '../../demo/gate.mjs';
+import { root } from '../../scripts/steps.mjs';
 import { changesDuring, startWorld, transfersOf, type World } from '../e2e/world.ts';
 import { installedProject, packPackage, readmeLines, started, temporaryFolder, type Tarball } from './tarball.ts';
 
@@ -66,9 +67,7 @@ test('the tarball has what package.json names, its licences, and no source or te
   assert.equal(scripts, undefined, 'nothing runs when it is installed');
   const targets = [exports, imports].flatMap((map) => Object.values<string | Record<string, string>>(map))
     .flatMap((entry) => (typeof entry === 'string' ? [entry] : Object.values(entry)));
-  for (const target of targets.filter((path) => !path.startsWith('./gate/'))) {
-    assert.ok(tarball.files.includes(target.slice(2)), target);
-  }
+  for (const target of targets) assert.ok(tarball.files.includes(target.slice(2)), target);
 });
 
 test('Node: an ES module pays', async () => {
@@ -119,6 +118,24 @@ test('a page bundled by esbuild pays (its script, in Node), and is as small as t
   await pays(() => runNode(at, script));
 });
 
+test('TypeScript finds the types of every entry, with nothing else installed', async () => {
+  const at = await project('types', {
+    'main.mts': `import { payingFetch, localSigner, receiptOf, FareboxError, type Policy, type Store } from 'farebox';
+import { fileStore } from 'farebox/file-store';
+import { objectStore, Budget } from 'farebox/object-store';
+import gate, { Ledger } from 'farebox/gate';
+const policy: Policy = { perPayment: '0.05', assets: ['USDC'] };
+const stores: Store[] = [fileStore('budget'), objectStore({ fetch: async () => new Response() })];
+const paid: typeof fetch = payingFetch({ signer: localSigner('0x'), policy, store: stores[0]!, confirm: ({ price }) => price === '0.01' });
+const price: string | undefined = receiptOf(await paid('https://api.example.com'))?.price;
+export { price, Budget, Ledger, gate, FareboxError };`,
+  });
+  await started(process.execPath, [
+    join(root, 'node_modules/typescript/bin/tsc'), '--noEmit', '--strict', '--exactOptionalPropertyTypes',
+    '--module', 'nodenext', '--target', 'es2022', '--lib', 'es2022,dom', 'main.mts',
+  ], at);
+});
+
 test('a Worker pays, in workerd', async () => {
   const { import: imported, rest } = program();
   const at = await project('worker', {
@@ -133,6 +150,47 @@ export default {
 };`,
   });
   const script = await bundle(at, 'worker.js', { conditions: ['workerd', 'worker'], external: ['*.wasm'] });
+  const worker = inWorkerd(at, script);
+  try {
+    await pays(() => worker.ask());
+  } finally {
+    await worker.stop();
+  }
+});
+
+test('a Worker keeps its budget in a Durable Object: what one request spent, the next has not', async () => {
+  const { privateKey } = world.chain.accounts.payer;
+  const at = await project('worker-budget', {
+    'worker.js': `import { localSigner, payingFetch, receiptOf } from 'farebox';
+import { objectStore } from 'farebox/object-store';
+export { Budget } from 'farebox/object-store';
+export default {
+  async fetch(request, env) {
+    const store = objectStore(env.BUDGET.get(env.BUDGET.idFromName('agent')));
+    const fetch = payingFetch({ signer: localSigner('${privateKey}'), policy: { perDay: '0.019' }, store });
+    try {
+      const response = await fetch('${world.gate.url}/report');
+      return new Response(await response.text() + receiptOf(response).transaction);
+    } catch (error) {
+      return new Response(error.code);
+    }
+  },
+};`,
+  });
+  const script = await bundle(at, 'worker.js', { conditions: ['workerd', 'worker'], external: ['*.wasm'] });
+  const worker = inWorkerd(at, script, { durableObjects: { BUDGET: { className: 'Budget', useSQLite: true } } });
+  try {
+    const { payer } = world.chain.accounts;
+    const { result: answers, change } = await changesDuring(world, payer.address, () => Promise.all([worker.ask(), worker.ask(), worker.ask()]));
+    assert.equal(change.paid, PRICE_ATOMIC);
+    assert.deepEqual(answers.filter((answer) => answer === 'budget_exhausted').length, 2, answers.join('\n'));
+  } finally {
+    await worker.stop();
+  }
+});
+
+/** A bundled Worker in workerd. */
+function inWorkerd(at: string, script: string, more: object = {}): { ask(): Promise<string>; stop(): Promise<void> } {
   const mf = new Miniflare({
     cf: false,
     compatibilityDate: '2026-04-01',
@@ -140,18 +198,18 @@ export default {
       { type: 'ESModule', path: 'index.js', contents: readFileSync(script, 'utf8') },
       { type: 'CompiledWasm', path: 'farebox.wasm', contents: readFileSync(join(at, 'node_modules/farebox/wasm/farebox.wasm')) },
     ],
+    ...more,
   } as MiniflareOptions);
-  try {
-    await pays(async () => {
+  return {
+    ask: async () => {
       const response = await mf.dispatchFetch('http://worker/');
       const text = await response.text();
       assert.equal(response.status, 200, text);
       return text;
-    });
-  } finally {
-    await mf.dispose();
-  }
-});
+    },
+    stop: () => mf.dispose(),
+  };
+}
 
 /** One script of an entry and the package; its path. */
 async function bundle(at: string, entry: string, options: esbuild.BuildOptions): Promise<string> {
