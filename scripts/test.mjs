@@ -54,6 +54,10 @@ async function lintRust() {
     'clippy', '--locked', '-p', 'farebox', '--features', 'worker', '--target', 'wasm32-unknown-unknown',
     '--', '-D', 'warnings',
   ]);
+  await run('lint: clippy, package', 'cargo', [
+    'clippy', '--locked', '-p', 'farebox', '--features', 'bindings', '--target', 'wasm32-unknown-unknown',
+    '--', '-D', 'warnings',
+  ]);
 }
 
 async function core() {

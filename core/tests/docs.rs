@@ -258,6 +258,19 @@ fn the_program_that_pays_is_the_same_wherever_it_stands() {
     assert!(program(PACKAGE).lines().count() <= 10);
 }
 
+#[test]
+fn the_package_says_how_to_deploy_the_gate_as_the_example_does() {
+    let document = read(PACKAGE);
+    let gate = section(&document, "## The gate");
+    let entry = between(gate, "```js\n", "```");
+    assert!(read("demo/js-gate/worker.js").contains(entry), "{entry}");
+    let example = read("demo/js-gate/wrangler.toml");
+    let known: Vec<&str> = example.lines().collect();
+    for line in between(gate, "```toml\n", "[vars]").lines() {
+        assert!(known.contains(&line), "{line}");
+    }
+}
+
 /// The codes that the package throws: whether a payment was signed, and what to do.
 fn thrown() -> BTreeMap<String, (bool, Names)> {
     let mut found: BTreeMap<String, (bool, Names)> = BTreeMap::new();
