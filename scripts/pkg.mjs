@@ -1,18 +1,27 @@
-// Builds the npm package: the compiled part with one glue and three entries, and the TypeScript around it.
+// Builds the npm package: the compiled part with one glue and three entries, the TypeScript around it, and the gate.
 //
 //   node scripts/pkg.mjs
 //
-// Writes pkg/wasm/ and pkg/dist/, neither of which is committed.
+// Writes pkg/wasm/, pkg/dist/, pkg/gate/ and copies of the licences, none of which is committed.
 
 import { mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync, copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { buildWorker } from './build.mjs';
 import { setup } from './setup.mjs';
 import { root, run, runMain, step } from './steps.mjs';
 
-/** The package, ready to be packed. */
+/** The package, ready to be packed; build/ has the Worker afterwards. */
 export async function buildPackage() {
+  await buildWorker();
+  await step('package gate', async () => writeGate(join(root, 'build')));
+  await buildPayer();
+  for (const licence of ['LICENSE-APACHE', 'LICENSE-MIT']) copyFileSync(join(root, licence), join(root, 'pkg', licence));
+}
+
+/** What pays, and its types. */
+export async function buildPayer() {
   const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target');
   const web = join(target, 'page');
   await run('package (Rust)', 'cargo', [
@@ -102,6 +111,43 @@ for (let at = 0, from = 0; at < bytes.length; at += 1) {
 }
 `;
 }
+
+/**
+ * The built Worker as a module of the package, for whoever deploys it without Rust.
+ *
+ * @param {string} build
+ */
+function writeGate(build) {
+  const folder = join(root, 'pkg', 'gate');
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  for (const name of ['index.js', 'index_bg.wasm']) copyFileSync(join(build, name), join(folder, name));
+  writeFileSync(join(folder, 'index.d.ts'), GATE_TYPES);
+  writeFileSync(join(folder, 'elsewhere.js'), ELSEWHERE);
+}
+
+/** Without the types of the platform, which the package does not bring. */
+const GATE_TYPES = `/** The gate: a Worker's module. Its variables and secrets are in \`env\`, and \`LEDGER\`, the namespace of {@link Ledger}. */
+declare const gate: {
+  fetch(request: Request, env: Record<string, unknown>, context: { waitUntil(promise: Promise<unknown>): void }): Promise<Response>;
+  /** Touches the ledger's objects, so that one whose alarm was lost goes on. */
+  scheduled(controller: unknown, env: Record<string, unknown>): Promise<void>;
+};
+export default gate;
+
+/** The class of the ledger's objects, with SQLite. */
+export declare class Ledger {
+  constructor(state: unknown, env: Record<string, unknown>);
+  fetch(request: Request): Promise<Response>;
+  alarm(): Promise<void>;
+}
+`;
+
+/** The names are there, so that it is this sentence that is read. */
+const ELSEWHERE = `export default undefined;
+export const Ledger = undefined;
+throw new Error('farebox/gate runs on Cloudflare Workers only: bundle it with wrangler, or with the conditions workerd and worker');
+`;
 
 if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
   await runMain(async () => {

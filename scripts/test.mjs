@@ -1,6 +1,6 @@
 // All that must hold before a change lands: setup, then every suite below.
 //
-//   node scripts/test.mjs [lint] [core] [worker] [e2e] [crash [moments [seed]]] [deploy]
+//   node scripts/test.mjs [lint] [core] [worker] [e2e] [pkg] [crash [moments [seed]]] [deploy]
 //
 // Without a name it runs all. `crash` kills workerd at every step and at that many random moments [20];
 // `deploy` checks that wrangler would take the Worker as it is.
@@ -9,11 +9,12 @@ import { readdirSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { buildWorker } from './build.mjs';
+import { buildPackage, buildPayer } from './pkg.mjs';
 import { setup } from './setup.mjs';
 import { elapsed, root, run, runMain, StepFailed } from './steps.mjs';
 
 /** @type {Record<string, () => Promise<void>>} */
-const suites = { lint, core, worker, e2e, crash, deploy };
+const suites = { lint, core, worker, e2e, pkg, crash, deploy };
 
 /** How long a test may hang before it fails; the runner counts a file as one. */
 const TIMEOUT_MS = 120_000;
@@ -36,6 +37,8 @@ await runMain(async () => {
 });
 
 async function lint() {
+  // Its tests import the package, whose types are made of the compiled part's.
+  await buildPayer();
   await Promise.all([
     run('lint: types', process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit']),
     run('lint: format', 'cargo', ['fmt', '--all', '--check']),
@@ -49,6 +52,10 @@ async function lintRust() {
   ]);
   await run('lint: clippy, Worker', 'cargo', [
     'clippy', '--locked', '-p', 'farebox', '--features', 'worker', '--target', 'wasm32-unknown-unknown',
+    '--', '-D', 'warnings',
+  ]);
+  await run('lint: clippy, package', 'cargo', [
+    'clippy', '--locked', '-p', 'farebox', '--features', 'bindings', '--target', 'wasm32-unknown-unknown',
     '--', '-D', 'warnings',
   ]);
 }
@@ -69,6 +76,11 @@ async function worker() {
 async function e2e() {
   await buildWorker();
   await runTests('test:e2e', 'tests/e2e');
+}
+
+async function pkg() {
+  await buildPackage();
+  await runTests('test:pkg', 'tests/pkg');
 }
 
 async function crash() {

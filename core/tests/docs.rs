@@ -18,7 +18,9 @@ type Names = BTreeSet<String>;
 
 const CONFIGURATION: &str = "docs/configuration.md";
 const PROTOCOLS: &str = "docs/protocols.md";
-const DOCUMENTS: [&str; 8] = [
+/// The npm package's own, which stands alone there.
+const PACKAGE: &str = "pkg/README.md";
+const DOCUMENTS: [&str; 10] = [
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
@@ -26,6 +28,8 @@ const DOCUMENTS: [&str; 8] = [
     PROTOCOLS,
     "docs/design.md",
     "docs/operations.md",
+    "docs/payer.md",
+    PACKAGE,
     "tests/vectors/README.md",
 ];
 /// Which section describes the fields of each structured variable.
@@ -181,6 +185,159 @@ fn every_command_that_is_named_exists() {
             assert!(package["scripts"][name].is_string(), "{document}: npm run {name}");
         }
     }
+}
+
+#[test]
+fn every_field_of_a_policy_is_described_and_no_other() {
+    let described = names_in(section(&read(PACKAGE), "## Policy"));
+    let source = read("core/src/client/policy.rs");
+    let arms = between(&source, "match field.as_str() {", "_ => return");
+    let is_arm = |line: &&str| line.trim_start().starts_with('"');
+    let read: Names = arms.lines().filter(is_arm).map(|line| quoted(line).remove(0)).collect();
+    assert_eq!(described, read);
+    assert_eq!(described, members("Policy"));
+}
+
+#[test]
+fn every_option_and_member_that_the_package_has_is_described() {
+    let document = read(PACKAGE);
+    assert_eq!(names_in(section(&document, "## Options")), members("PayOptions"));
+    for (heading, kind) in [("## Confirm", "Proposal"), ("## Receipts", "Receipt")] {
+        let described = names_of(section(&document, heading));
+        for member in members(kind) {
+            assert!(described.contains(&member), "{heading}: {member}");
+        }
+    }
+    let entry = read("pkg/src/index.ts");
+    for line in entry.split(';').filter(|line| line.trim_start().starts_with("export {")) {
+        for name in between(line, "{", "}").split(',').map(str::trim) {
+            assert!(document.contains(name), "{name} is not described");
+        }
+    }
+}
+
+#[test]
+fn every_network_that_is_paid_on_by_default_is_named_and_no_other() {
+    let source = read("core/src/evm/token.rs");
+    let mut seen = Names::new();
+    let mut paid = Names::new();
+    for line in between(&source, "pub const TOKENS", "\n];").lines() {
+        let row = line.trim_start();
+        let Some(id) = quoted(row).first().cloned() else { continue };
+        if seen.insert(id.clone()) && row.starts_with("eip3009(") {
+            paid.insert(id);
+        }
+    }
+    let document = read(PACKAGE);
+    let list = between(&document, "Networks with a known asset", "\n\n");
+    assert_eq!(names_of(list), paid);
+}
+
+#[test]
+fn every_error_of_the_package_is_described_with_its_remedy_and_no_other() {
+    let thrown = thrown();
+    assert!(thrown.len() > 30);
+    let mut described = Names::new();
+    for row in rows(section(&read(PACKAGE), "## Errors")) {
+        for code in names_of(&row[0]) {
+            let (signed, remedies) = thrown.get(&code).expect(&code);
+            assert_eq!(row[1], if *signed { "yes" } else { "no" }, "{code}");
+            for remedy in remedies {
+                assert!(row[2].contains(remedy), "{code}: {remedy}");
+            }
+            described.insert(code);
+        }
+    }
+    assert_eq!(described, thrown.into_keys().collect());
+}
+
+#[test]
+fn the_program_that_pays_is_the_same_wherever_it_stands() {
+    let program = |document| between(&read(document), "```js\n", "```").to_owned();
+    assert_eq!(program("README.md"), program(PACKAGE));
+    assert!(program(PACKAGE).lines().count() <= 10);
+}
+
+#[test]
+fn the_package_says_how_to_deploy_the_gate_as_the_example_does() {
+    let document = read(PACKAGE);
+    let gate = section(&document, "## The gate");
+    let entry = between(gate, "```js\n", "```");
+    assert!(read("demo/js-gate/worker.js").contains(entry), "{entry}");
+    let example = read("demo/js-gate/wrangler.toml");
+    let known: Vec<&str> = example.lines().collect();
+    for line in between(gate, "```toml\n", "[vars]").lines() {
+        assert!(known.contains(&line), "{line}");
+    }
+}
+
+/// The codes that the package throws: whether a payment was signed, and what to do.
+fn thrown() -> BTreeMap<String, (bool, Names)> {
+    let mut found: BTreeMap<String, (bool, Names)> = BTreeMap::new();
+    let mut add = |code: &str, signed: bool, remedy: &str| {
+        let entry = found.entry(code.to_owned()).or_default();
+        entry.0 |= signed;
+        entry.1.insert(remedy.to_owned());
+    };
+    let core = read("core/src/client/error.rs");
+    let signed = between(&core, "pub const fn money", "Money::Signed");
+    for arm in between(&core, "const fn row", "\n    }\n").split("Self::").skip(1) {
+        let name = arm.split(' ').next().unwrap();
+        let is_signed = signed.split_whitespace().any(|word| word == format!("Self::{name}"));
+        let [code, remedy] = quoted(arm).try_into().unwrap();
+        add(&code, is_signed, &remedy);
+    }
+    let own = read("src/bindings/mod.rs");
+    let argument = between(&own, "failed(code, message, \"", "\"").to_owned();
+    let random = quoted(between(&own, "fn no_randomness", "\n}"));
+    add(&random[1], false, &random[0]);
+    for source in sources("src/bindings") {
+        for call in source.split("refused(").skip(1).filter(|call| call.trim().starts_with('"')) {
+            add(&quoted(call)[0], false, &argument);
+        }
+    }
+    for source in sources("pkg/src") {
+        for call in source.split("new FareboxError({").skip(1) {
+            let (Some((_, code)), Some((_, remedy))) =
+                (call.split_once("code: '"), call.split_once("remedy: '"))
+            else {
+                continue;
+            };
+            let remedy = remedy.replace("\\'", "\u{1}");
+            let (remedy, rest) = remedy.split_once('\'').unwrap();
+            let is_signed = rest.split('}').next().unwrap().contains("signed: true");
+            add(code.split('\'').next().unwrap(), is_signed, &remedy.replace('\u{1}', "'"));
+        }
+    }
+    found
+}
+
+/// The members of an object type of the package.
+fn members(name: &str) -> Names {
+    let source = read("pkg/src/fetch.ts");
+    let body = between(&source, &format!("export type {name} = {{"), "\n};");
+    let member = |line: &str| {
+        let (name, _) = line.trim().strip_prefix("readonly ")?.split_once(':')?;
+        Some(name.trim_end_matches('?').to_owned())
+    };
+    body.lines().filter_map(member).collect()
+}
+
+/// The texts of the files in a folder.
+fn sources(folder: &str) -> Vec<String> {
+    let files = fs::read_dir(root().join(folder)).unwrap();
+    files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect()
+}
+
+/// What stands between two texts.
+fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
+    let (_, rest) = text.split_once(before).expect(before);
+    rest.split_once(after).expect(after).0
+}
+
+/// The texts between quotes.
+fn quoted(text: &str) -> Vec<String> {
+    text.split('"').skip(1).step_by(2).map(String::from).collect()
 }
 
 /// The variables of the configuration: each text of capitals that its source quotes.

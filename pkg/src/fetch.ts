@@ -6,7 +6,7 @@ import { FareboxError, told, type SentPayment } from './error.js';
 import { asSigner, type AnySigner, type TypedData } from './signer.js';
 import { memoryStore, update, type Store } from './store.js';
 
-/** What may be paid: amounts are decimal text in whole tokens. Every field and default: docs/payer.md, "Policy". */
+/** What may be paid: amounts are decimal text in whole tokens. Every field and default: README.md, "Policy". */
 export type Policy = {
   /** Most for one payment ["1.00", of version 1 "0.10"]. */
   readonly perPayment?: string;

@@ -6,7 +6,7 @@ use farebox_core::http::Headers;
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 
-use super::{refused, seconds, thrown, told};
+use super::{no_randomness, refused, seconds, thrown, told};
 
 /// One request: each method says what to do next, as JSON `{do: …}`.
 #[wasm_bindgen]
@@ -21,8 +21,7 @@ impl Exchange {
         let payer = Address::parse(payer)
             .map_err(|_| refused("invalid_signer", "the signer's address is no address"))?;
         let mut random = [0; 48];
-        getrandom::fill(&mut random)
-            .map_err(|_| refused("no_randomness", "the platform gives no random bytes"))?;
+        getrandom::fill(&mut random).map_err(|_| no_randomness())?;
         Ok(Self(client::Exchange::new(policy, method, url, payer, random)))
     }
 

@@ -6,7 +6,7 @@ use farebox_core::evm::eip712::TypedData;
 use farebox_core::secret::Secret;
 use wasm_bindgen::prelude::*;
 
-use super::refused;
+use super::{no_randomness, refused};
 
 /// A secp256k1 key; it is overwritten when `free()` is called.
 #[wasm_bindgen]
@@ -31,9 +31,7 @@ impl LocalKey {
             getrandom::fill(&mut bytes).ok().map(|()| Secret::new(bytes))
         });
         // A candidate is no key once in 2^128 times.
-        Account::from_candidates(candidates.take(4).flatten())
-            .map(Self)
-            .ok_or_else(|| refused("no_randomness", "the platform gives no random bytes"))
+        Account::from_candidates(candidates.take(4).flatten()).map(Self).ok_or_else(no_randomness)
     }
 
     /// Its address.

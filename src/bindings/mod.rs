@@ -29,7 +29,15 @@ fn told(error: &ClientError) -> Value {
 
 /// An error of the codec: arguments that are not what they should be.
 fn refused(code: &str, message: &str) -> JsValue {
-    let remedy = "correct the argument";
+    failed(code, message, "correct the argument")
+}
+
+fn no_randomness() -> JsValue {
+    let remedy = "use a platform with crypto.getRandomValues";
+    failed("no_randomness", "the platform gives no random bytes", remedy)
+}
+
+fn failed(code: &str, message: &str, remedy: &str) -> JsValue {
     let error = json!({"code": code, "message": message, "remedy": remedy, "signed": false});
     JsValue::from_str(&error.to_string())
 }

@@ -65,7 +65,7 @@ pub struct Asset {
 }
 
 impl Policy {
-    /// Reads a policy: a JSON object; what is missing has the default of docs/payer.md.
+    /// Reads a policy: a JSON object; what is missing has the default of pkg/README.md.
     ///
     /// # Errors
     /// [`Reason::InvalidPolicy`], naming the field.

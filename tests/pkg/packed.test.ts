@@ -1,0 +1,227 @@
+// The package as it is published, in the surroundings that it is made for: the program at the top of its README pays the
+// gate there, and the chain moves the price. Bundles for pages run in Node here, which stands in for a page: they carry
+// the compiled part as a page does and touch nothing of Node.
+
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+
+import * as esbuild from 'esbuild';
+import { Miniflare, type MiniflareOptions } from 'miniflare';
+import { build as vite } from 'vite';
+
+import { PRICE_ATOMIC } from '../../demo/gate.mjs';
+import { root } from '../../scripts/steps.mjs';
+import { changesDuring, startWorld, transfersOf, type World } from '../e2e/world.ts';
+import { installedProject, packPackage, readmeLines, started, temporaryFolder, type Tarball } from './tarball.ts';
+
+let world: World;
+let tarball: Tarball;
+const folder = temporaryFolder();
+before(async () => {
+  [world, tarball] = await Promise.all([startWorld(), packPackage(folder.path)]);
+});
+after(async () => {
+  await world?.stop();
+  folder.remove();
+});
+
+/** The README's program for this world. */
+function program(): { import: string; rest: string } {
+  return readmeLines(world.chain.accounts.payer.privateKey, `${world.gate.url}/report`);
+}
+
+/** A new project with the package installed. */
+async function project(name: string, files: Readonly<Record<string, string>>): Promise<string> {
+  const path = join(folder.path, name);
+  await installedProject(path, tarball, { 'package.json': JSON.stringify({ name, private: true }), ...files });
+  return path;
+}
+
+/** Runs something that prints what the README's program prints; the price moves once, in the transaction it names. */
+async function pays(run: () => Promise<string>): Promise<void> {
+  const { payer, payee } = world.chain.accounts;
+  const { result: printed, change } = await changesDuring(world, payer.address, run);
+  assert.deepEqual(
+    { paid: change.paid, received: change.received, asked: change.asked },
+    { paid: PRICE_ATOMIC, received: PRICE_ATOMIC, asked: 1 },
+  );
+  assert.match(printed, /Rainfall, Tuesday/);
+  const transaction = /^0x[0-9a-f]{64}$/m.exec(printed)?.[0] as `0x${string}` | undefined;
+  assert.ok(transaction, printed);
+  assert.deepEqual(await transfersOf(world, transaction), [{ from: payer.address, to: payee.address, value: PRICE_ATOMIC }]);
+}
+
+const runNode = async (cwd: string, file: string): Promise<string> => (await started(process.execPath, [file], cwd)).stdout;
+
+test('the tarball has what package.json names, its licences, and no source or test', () => {
+  const has = (pattern: RegExp): boolean => tarball.files.some((file) => pattern.test(file));
+  for (const file of ['README.md', 'LICENSE-MIT', 'LICENSE-APACHE', 'package.json', 'dist/index.js', 'dist/index.d.ts', 'wasm/farebox.wasm']) {
+    assert.ok(tarball.files.includes(file), file);
+  }
+  assert.ok(!has(/^src\/|\.test\.|tsconfig/), tarball.files.join(' '));
+  const { dependencies, scripts, exports, imports } = JSON.parse(readFileSync('pkg/package.json', 'utf8'));
+  assert.equal(dependencies, undefined);
+  assert.equal(scripts, undefined, 'nothing runs when it is installed');
+  const targets = [exports, imports].flatMap((map) => Object.values<string | Record<string, string>>(map))
+    .flatMap((entry) => (typeof entry === 'string' ? [entry] : Object.values(entry)));
+  for (const target of targets) assert.ok(tarball.files.includes(target.slice(2)), target);
+});
+
+test('Node: an ES module pays', async () => {
+  const { import: imported, rest } = program();
+  const at = await project('node-esm', { 'main.mjs': `${imported}\n${rest}` });
+  await pays(() => runNode(at, 'main.mjs'));
+});
+
+test('Node: a CommonJS module pays, by `await import`', async () => {
+  const { import: imported, rest } = program();
+  const asked = imported.replace(/^import (.*) from (.*);$/, 'const $1 = await import($2);');
+  const at = await project('node-cjs', { 'main.cjs': `(async () => {\n${asked}\n${rest}\n})();` });
+  await pays(() => runNode(at, 'main.cjs'));
+});
+
+test('a page built by Vite pays (its script, in Node)', async () => {
+  const { import: imported, rest } = program();
+  const at = await project('page-vite', {
+    'index.html': '<!doctype html><script type="module" src="/main.js"></script>',
+    'main.js': `${imported}\n${rest}`,
+  });
+  const told: string[] = [];
+  const note = (message: string): void => { told.push(message); };
+  await vite({
+    root: at,
+    configFile: false,
+    logLevel: 'warn',
+    // The polyfill that Vite puts in front of a page's script needs a document.
+    build: { modulePreload: { polyfill: false } },
+    customLogger: { info: () => {}, warn: note, warnOnce: note, error: note, clearScreen: () => {}, hasErrorLogged: () => false, hasWarned: false },
+  });
+  assert.deepEqual(told, [], 'Vite has nothing to complain of');
+  const scripts = readdirSync(join(at, 'dist', 'assets')).filter((name) => name.endsWith('.js'));
+  assert.equal(scripts.length, 1, 'one script, and the compiled part in it');
+  const script = join('dist', 'assets', scripts[0] ?? '');
+  assertForPages(readFileSync(join(at, script), 'utf8'));
+  await pays(() => runNode(at, script));
+});
+
+test('a page bundled by esbuild pays (its script, in Node), and is as small as tests/sizes.json says', async () => {
+  const { import: imported, rest } = program();
+  const at = await project('page-esbuild', { 'main.js': `${imported}\n${rest}` });
+  const script = await bundle(at, 'main.js', {});
+  assertForPages(readFileSync(script, 'utf8'));
+  const { gzip_bytes: most } = JSON.parse(readFileSync('tests/sizes.json', 'utf8')).package as { gzip_bytes: number };
+  const bytes = gzipSync(readFileSync(script), { level: 9 }).length;
+  assert.ok(bytes > 50_000 && bytes <= most, `${bytes} bytes, at most ${most}`);
+  await pays(() => runNode(at, script));
+});
+
+test('TypeScript finds the types of every entry, with nothing else installed', async () => {
+  const at = await project('types', {
+    'main.mts': `import { payingFetch, localSigner, receiptOf, FareboxError, type Policy, type Store } from 'farebox';
+import { fileStore } from 'farebox/file-store';
+import { objectStore, Budget } from 'farebox/object-store';
+import gate, { Ledger } from 'farebox/gate';
+const policy: Policy = { perPayment: '0.05', assets: ['USDC'] };
+const stores: Store[] = [fileStore('budget'), objectStore({ fetch: async () => new Response() })];
+const paid: typeof fetch = payingFetch({ signer: localSigner('0x'), policy, store: stores[0]!, confirm: ({ price }) => price === '0.01' });
+const price: string | undefined = receiptOf(await paid('https://api.example.com'))?.price;
+export { price, Budget, Ledger, gate, FareboxError };`,
+  });
+  await started(process.execPath, [
+    join(root, 'node_modules/typescript/bin/tsc'), '--noEmit', '--strict', '--exactOptionalPropertyTypes',
+    '--module', 'nodenext', '--target', 'es2022', '--lib', 'es2022,dom', 'main.mts',
+  ], at);
+});
+
+test('a Worker pays, in workerd', async () => {
+  const { import: imported, rest } = program();
+  const at = await project('worker', {
+    'worker.js': `${imported}
+export default {
+  async fetch() {
+    let printed = '';
+    const console = { log: (value) => { printed += (typeof value === 'string' ? value : JSON.stringify(value)) + '\\n'; } };
+    ${rest}
+    return new Response(printed);
+  },
+};`,
+  });
+  const script = await bundle(at, 'worker.js', { conditions: ['workerd', 'worker'], external: ['*.wasm'] });
+  const worker = inWorkerd(at, script);
+  try {
+    await pays(() => worker.ask());
+  } finally {
+    await worker.stop();
+  }
+});
+
+test('a Worker keeps its budget in a Durable Object: what one request spent, the next has not', async () => {
+  const { privateKey } = world.chain.accounts.payer;
+  const at = await project('worker-budget', {
+    'worker.js': `import { localSigner, payingFetch, receiptOf } from 'farebox';
+import { objectStore } from 'farebox/object-store';
+export { Budget } from 'farebox/object-store';
+export default {
+  async fetch(request, env) {
+    const store = objectStore(env.BUDGET.get(env.BUDGET.idFromName('agent')));
+    const fetch = payingFetch({ signer: localSigner('${privateKey}'), policy: { perDay: '0.019' }, store });
+    try {
+      const response = await fetch('${world.gate.url}/report');
+      return new Response(await response.text() + receiptOf(response).transaction);
+    } catch (error) {
+      return new Response(error.code);
+    }
+  },
+};`,
+  });
+  const script = await bundle(at, 'worker.js', { conditions: ['workerd', 'worker'], external: ['*.wasm'] });
+  const worker = inWorkerd(at, script, { durableObjects: { BUDGET: { className: 'Budget', useSQLite: true } } });
+  try {
+    const { payer } = world.chain.accounts;
+    const { result: answers, change } = await changesDuring(world, payer.address, () => Promise.all([worker.ask(), worker.ask(), worker.ask()]));
+    assert.equal(change.paid, PRICE_ATOMIC);
+    assert.deepEqual(answers.filter((answer) => answer === 'budget_exhausted').length, 2, answers.join('\n'));
+  } finally {
+    await worker.stop();
+  }
+});
+
+/** A bundled Worker in workerd. */
+function inWorkerd(at: string, script: string, more: object = {}): { ask(): Promise<string>; stop(): Promise<void> } {
+  const mf = new Miniflare({
+    cf: false,
+    compatibilityDate: '2026-04-01',
+    modules: [
+      { type: 'ESModule', path: 'index.js', contents: readFileSync(script, 'utf8') },
+      { type: 'CompiledWasm', path: 'farebox.wasm', contents: readFileSync(join(at, 'node_modules/farebox/wasm/farebox.wasm')) },
+    ],
+    ...more,
+  } as MiniflareOptions);
+  return {
+    ask: async () => {
+      const response = await mf.dispatchFetch('http://worker/');
+      const text = await response.text();
+      assert.equal(response.status, 200, text);
+      return text;
+    },
+    stop: () => mf.dispose(),
+  };
+}
+
+/** One script of an entry and the package; its path. */
+async function bundle(at: string, entry: string, options: esbuild.BuildOptions): Promise<string> {
+  const outfile = join(at, 'bundle.mjs');
+  const { warnings } = await esbuild.build({
+    absWorkingDir: at, entryPoints: [entry], outfile, bundle: true, minify: true, format: 'esm', logLevel: 'silent', ...options,
+  });
+  assert.deepEqual(warnings, []);
+  return outfile;
+}
+
+/** Nothing of Node, and nothing that would be fetched. */
+function assertForPages(script: string): void {
+  assert.doesNotMatch(script, /\bfrom ?["']|node:fs|import\.meta\.url|\.wasm["'`]/);
+}
