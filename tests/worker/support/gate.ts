@@ -23,7 +23,12 @@ export type GateOptions = {
   /** Folder that keeps the objects; without one a new folder is used and removed at the end. */
   readonly persist?: string;
   readonly probe?: boolean;
+  /** Runs a second Worker on the same objects, as while a deployment rolls out: the variables in which it differs. */
+  readonly beside?: Readonly<Record<string, Value>>;
 };
+
+/** What a restart changes: each replaces variables or secrets of the same name. */
+export type Changes = Pick<Partial<GateOptions>, 'vars' | 'secrets' | 'beside'>;
 
 /** `down`: fails before doing anything; `lost`: does it, then fails. */
 export type LedgerMode = 'ok' | 'down' | 'lost' | 'overloaded';
@@ -32,9 +37,11 @@ export type LedgerCounts = { readonly calls: number; readonly objects: number; r
 
 export class Gate {
   url = '';
+  /** Where the second Worker listens, if there is one. */
+  besideUrl = '';
   readonly logs: string[] = [];
   readonly persist: string;
-  readonly #options: GateOptions;
+  #options: GateOptions;
   readonly #ownFolder: boolean;
   #miniflare: Miniflare | undefined;
   #pids: readonly number[] = [];
@@ -69,8 +76,8 @@ export class Gate {
     }
   }
 
-  connect(): Promise<Connection> {
-    return Connection.open(this.url);
+  connect(url = this.url): Promise<Connection> {
+    return Connection.open(url);
   }
 
   async stop(): Promise<void> {
@@ -80,7 +87,14 @@ export class Gate {
   }
 
   /** Ends workerd and starts it again on the same folder; `kill` ends it without warning. */
-  async restart(how: 'dispose' | 'kill' = 'dispose'): Promise<void> {
+  async restart(how: 'dispose' | 'kill' = 'dispose', changes: Changes = {}): Promise<void> {
+    const { vars, secrets } = this.#options;
+    this.#options = {
+      ...this.#options,
+      ...changes,
+      vars: { ...vars, ...changes.vars },
+      secrets: { ...secrets, ...changes.secrets },
+    };
     if (how === 'kill') for (const pid of this.#pids) process.kill(pid, 'SIGKILL');
     await this.#miniflare?.dispose();
     await this.#run();
@@ -96,15 +110,25 @@ export class Gate {
     return this.logs.join('');
   }
 
-  async #run(): Promise<void> {
+  /** Starts one after the other, so that each knows its own process. */
+  #run(): Promise<void> {
+    const run = starting.then(() => this.#start());
+    starting = run.catch(() => undefined);
+    return run;
+  }
+
+  async #start(): Promise<void> {
     const before = new Set(workerdChildren());
     this.#miniflare = new Miniflare(miniflareOptions(this.#options, this.persist, (text) => this.logs.push(text)));
     await this.#miniflare.ready;
     const url = await this.#miniflare.unsafeGetDirectURL('gate');
     this.url = url.origin;
+    if (this.#options.beside !== undefined) this.besideUrl = (await this.#miniflare.unsafeGetDirectURL('beside')).origin;
     this.#pids = workerdChildren().filter((pid) => !before.has(pid));
   }
 }
+
+let starting: Promise<void> = Promise.resolve();
 
 class CapturingLog extends Log {
   readonly #keep: (text: string) => void;
@@ -131,6 +155,13 @@ function miniflareOptions(options: GateOptions, persist: string, keep: (text: st
         : { type: 'ESModule' as const, path: join(build, name), contents: readFileSync(join(build, name), 'utf8') },
     );
   const probe = { type: 'ESModule' as const, path: join(build, 'probe-entry.js'), contents: PROBE };
+  const worker = {
+    modulesRoot: build,
+    compatibilityDate: '2026-04-01',
+    unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
+  };
+  const bindings = { ...options.vars, ...options.secrets };
+  const ledger = { className: 'Ledger', useSQLite: true };
   return {
     cf: false,
     host: '127.0.0.1',
@@ -143,14 +174,23 @@ function miniflareOptions(options: GateOptions, persist: string, keep: (text: st
     defaultPersistRoot: persist,
     workers: [
       {
+        ...worker,
         name: 'gate',
-        modulesRoot: build,
         modules: options.probe === true ? [probe, ...modules] : modules,
-        compatibilityDate: '2026-04-01',
-        durableObjects: { LEDGER: { className: 'Ledger', useSQLite: true } },
-        bindings: { ...options.vars, ...options.secrets } as Record<string, never>,
-        unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
+        durableObjects: { LEDGER: ledger },
+        bindings: bindings as Record<string, never>,
       },
+      ...(options.beside === undefined
+        ? []
+        : [
+            {
+              ...worker,
+              name: 'beside',
+              modules,
+              durableObjects: { LEDGER: { ...ledger, scriptName: 'gate' } },
+              bindings: { ...bindings, ...options.beside } as Record<string, never>,
+            },
+          ]),
     ],
   };
 }

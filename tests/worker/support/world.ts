@@ -83,13 +83,14 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     delete vars[name];
     delete bindings[name];
   }
-  const { build, persist, probe } = options;
+  const { build, persist, probe, beside } = options;
   const gate = await Gate.start({
     vars,
     secrets: bindings,
     ...(build === undefined ? {} : { build }),
     ...(persist === undefined ? {} : { persist }),
     ...(probe === undefined ? {} : { probe }),
+    ...(beside === undefined ? {} : { beside }),
   }).catch(async (error: unknown) => {
     await Promise.all([facilitator.stop(), origin.stop()]);
     throw error;
@@ -116,15 +117,15 @@ export async function payFor(
   return pay(options.payer ?? freshPayer(), requiredBy(asked), options);
 }
 
-/** Sends a request with a payment, on `connection` when given. */
+/** Sends a request with a payment, on `connection` when given, or to the Worker that listens `at` another place. */
 export async function send(
   world: World,
   target: string,
   payment: Payment | undefined,
-  options: Partial<RawRequest> & { readonly connection?: Connection } = {},
+  options: Partial<RawRequest> & { readonly connection?: Connection; readonly at?: string } = {},
 ): Promise<Answer> {
-  const { connection, ...rest } = options;
-  const used = connection ?? (await world.gate.connect());
+  const { connection, at, ...rest } = options;
+  const used = connection ?? (await world.gate.connect(at));
   try {
     return await used.send({
       method: 'GET',
