@@ -2,7 +2,8 @@
  * Runs the built Worker inside workerd and captures all it prints.
  *
  * Requests go to a direct socket of workerd, so that nothing rewrites a target or a header before the Worker sees it.
- * `probe: true` puts a thin module in front that counts the calls of the ledger object and can make it fail.
+ * `probe: true` puts a thin module in front that counts the calls of the ledger object and can make it fail, and
+ * counts what the isolate fetches.
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -33,7 +34,15 @@ export type Changes = Pick<Partial<GateOptions>, 'vars' | 'secrets' | 'beside'>;
 /** `down`: fails before doing anything; `lost`: does it, then fails. */
 export type LedgerMode = 'ok' | 'down' | 'lost' | 'overloaded';
 
-export type LedgerCounts = { readonly calls: number; readonly objects: number; readonly paths: readonly string[] };
+export type LedgerCounts = {
+  readonly calls: number;
+  readonly objects: number;
+  readonly paths: readonly string[];
+  /** URLs that were fetched, by Worker and objects. */
+  readonly fetched: readonly string[];
+  /** How many fetches each alarm of an object made, and how many of them went on at once. */
+  readonly alarms: readonly { readonly fetched: number; readonly atOnce: number }[];
+};
 
 export class Gate {
   url = '';
@@ -210,6 +219,21 @@ let at = 0;
 let calls = 0;
 const objects = new Set();
 const paths = [];
+const fetched = [];
+const alarms = [];
+let going = 0;
+let atOnce = 0;
+const fetchOut = globalThis.fetch;
+globalThis.fetch = async (resource, options) => {
+  fetched.push(typeof resource === 'string' ? resource : resource.url);
+  going += 1;
+  atOnce = Math.max(atOnce, going);
+  try {
+    return await fetchOut(resource, options);
+  } finally {
+    going -= 1;
+  }
+};
 export class Ledger extends Inner {
   constructor(state, env) { super(state, env); this.probedId = state.id.toString(); }
   async fetch(request) {
@@ -225,15 +249,24 @@ export class Ledger extends Inner {
     if (fault === 'lost') throw new Error('probe: answer lost');
     return answer;
   }
+  async alarm() {
+    const before = fetched.length;
+    atOnce = going;
+    try {
+      return await super.alarm();
+    } finally {
+      alarms.push({ fetched: fetched.length - before, atOnce });
+    }
+  }
 }
 export default {
   ...gate,
   async fetch(request, env, context) {
     const url = new URL(request.url);
     if (url.pathname !== '/__probe/ledger') return gate.fetch(request, env, context);
-    const counts = { calls, objects: objects.size, paths: [...paths] };
+    const counts = { calls, objects: objects.size, paths: [...paths], fetched: [...fetched], alarms: [...alarms] };
     const wanted = url.searchParams.get('mode');
-    if (wanted) { mode = wanted; at = Number(url.searchParams.get('at')); calls = 0; objects.clear(); paths.length = 0; }
+    if (wanted) { mode = wanted; at = Number(url.searchParams.get('at')); calls = 0; objects.clear(); paths.length = fetched.length = alarms.length = 0; }
     return Response.json(counts);
   },
 };
