@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 
-import type { JsonObject } from './support/payer.ts';
+import { freshPayer, type JsonObject, type Payer } from './support/payer.ts';
 import { Listener, plant, rowsOf, type Taken } from './support/operator.ts';
-import { eventually, expectProblem, jsonOf, nextNumber, openWorld, payFor, send, type World } from './support/world.ts';
+import { eventually, expectPaid, expectProblem, jsonOf, nextNumber, openWorld, payFor, send, type World } from './support/world.ts';
 import { OPERATOR_BUILD } from './support/operator.ts';
 
 const SECRET = 'webhook-secret-of-the-test-suite-0123';
@@ -167,5 +167,27 @@ describe('purge', () => {
     const young = await again('young');
     assert.equal(young.status, 200, young.text);
     assert.equal(young.headers['payment-replayed'], 'true');
+  });
+
+  it('forgets where a payment was begun under a new number of objects once it has expired', async () => {
+    await world.gate.restart('dispose', { vars: { LEDGER_SHARDS: '2,1' } });
+    const payers = [freshPayer(), freshPayer()];
+    const target = '/after/purge-moved';
+    const payOnce = async (payer: Payer): Promise<void> => {
+      const payment = await payFor(world, target, { payer });
+      expectPaid(await send(world, target, payment), payment);
+    };
+    for (const payer of payers) await payOnce(payer);
+    const marked = (statement: string): number => plant(world.gate, statement, String(payers[0]?.address.toLowerCase()));
+    await world.gate.stop();
+    assert.equal(plant(world.gate, 'SELECT key FROM moved'), 2);
+    assert.equal(marked('UPDATE moved SET until = until - 100000 WHERE payer = ?'), 1);
+    await eventually('the old mark is gone', async () => {
+      await world.gate.restart();
+      await payOnce(freshPayer());
+      await world.gate.stop();
+      return marked('SELECT key FROM moved WHERE payer = ?') === 0;
+    }, 30_000);
+    assert.ok(plant(world.gate, 'SELECT key FROM moved') >= 2, 'the others stay');
   });
 });

@@ -41,6 +41,11 @@ impl Chores {
         self.notice_at.into_iter().chain(self.purge_at).min()
     }
 
+    /// Something is old by then.
+    pub(super) fn purge_by(&mut self, at: UnixTime) {
+        self.purge_at = Some(self.purge_at.map_or(at, |known| known.min(at)));
+    }
+
     /// When the operator is told that this outcome is still unknown.
     pub(super) fn overdue_at(&self, key: &str, entry: &Entry) -> Option<UnixTime> {
         match &entry.state {
@@ -62,9 +67,7 @@ impl Desk<'_> {
         entry: &Entry,
     ) -> Result<()> {
         let secs = self.gate.keeps().responses_secs.max(PURGE_GAP_SECS);
-        let at = self.now.plus(secs);
-        let chores = &mut self.memory.chores;
-        chores.purge_at = Some(chores.purge_at.map_or(at, |known| known.min(at)));
+        self.memory.chores.purge_by(self.now.plus(secs));
         self.announce(payer, key, before, entry)
     }
 
@@ -130,8 +133,15 @@ impl Desk<'_> {
             self.remove("aliases", payer, key)?;
             self.memory.forget_alias(payer, key);
         }
+        let moved = "SELECT payer, key FROM moved WHERE until <= ? LIMIT ?";
+        let moved = self.select(moved, vec![number(now), number(MOST as u64)])?;
+        for (payer, key, _) in &moved {
+            self.remove("moved", payer, key)?;
+            self.memory.note_moved(payer, key, false);
+        }
         outbox::forget(self.rows, self.now)?;
-        Ok(responses.len() == MOST || payments.len() == MOST || aliases.len() == MOST)
+        let lengths = [responses.len(), payments.len(), aliases.len(), moved.len()];
+        Ok(lengths.contains(&MOST))
     }
 
     fn select(
@@ -173,6 +183,7 @@ fn next_purge(rows: &Rows, gate: &Gate) -> Result<Option<UnixTime>> {
         first(&responses, vec![number(keeps.responses_secs)])?,
         first(&payments, vec![number(keeps.payments_secs)])?,
         first("SELECT MIN(until) FROM aliases", Vec::new())?,
+        first("SELECT MIN(until) FROM moved", Vec::new())?,
     ];
     Ok(times.into_iter().flatten().min().map(UnixTime::from_secs))
 }

@@ -283,8 +283,10 @@ impl Desk<'_> {
             Role::Old if standing.unresolved => return Ok((Answer::Unresolved.into(), None)),
             Role::Old => {
                 // A Worker that does not know of the change yet must not begin it here meanwhile.
-                self.rows.mark_moved(payer, key, payment.valid_before + 3600)?;
+                let until = payment.valid_before + 3600;
+                self.rows.mark_moved(payer, key, until)?;
                 self.memory.note_moved(payer, key, true);
+                self.memory.chores.purge_by(UnixTime::from_secs(until));
                 return Ok((Answer::Absent.into(), None));
             }
             Role::Sole if self.memory.is_moved(payer, key) => {
