@@ -230,12 +230,13 @@ export function rowsNamed(rows: readonly HeaderRow[], name: string): string[] {
   return rows.filter(([found]) => found.toLowerCase() === name.toLowerCase()).map(([, value]) => value);
 }
 
-/** Waits until `done` holds; fails with `what` after `withinMs`. */
+/** Waits until `done` holds, and asks less often the longer that takes; fails with `what` after `withinMs`. */
 export async function eventually(what: string, done: () => boolean | Promise<boolean>, withinMs = 10_000): Promise<void> {
-  const end = performance.now() + withinMs;
+  const started = performance.now();
   while (!(await done())) {
-    assert.ok(performance.now() < end, `${what}: not within ${withinMs} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    const waited = performance.now() - started;
+    assert.ok(waited < withinMs, `${what}: not within ${withinMs} ms`);
+    await new Promise((resolve) => setTimeout(resolve, Math.min(20 + waited / 10, 250)));
   }
 }
 
