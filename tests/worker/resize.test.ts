@@ -14,6 +14,7 @@ import { Load, codeOf, type Sent } from './support/load.ts';
 import type { Answer } from './support/raw.ts';
 import {
   MODES,
+  QUICK,
   begin,
   callsOf,
   eventually,
@@ -37,7 +38,7 @@ const SHORT_SECS = 25;
 describe('a change of the number of ledger objects', { concurrency: 2 }, () => {
   it('under load charges, asks and delivers once: 16, then 64, then 16 again', async () => {
     const persist = mkdtempSync(join(tmpdir(), 'farebox-resize-'));
-    const world = await openWorld({ persist, vars: { LEDGER_SHARDS: '16' } });
+    const world = await openWorld({ persist, vars: { LEDGER_SHARDS: '16', RECOVERY: { ...QUICK, settle_secs: 4 } } });
     try {
       const load = new Load(world, 'before');
       const held: Held[] = [];
@@ -78,7 +79,9 @@ describe('a change of the number of ledger objects', { concurrency: 2 }, () => {
 
   for (const [from, to] of [['16', '64,16'], ['64,16', '64'], ['64', '16,64'], ['16,64', '16']] as const) {
     it(`Workers of both numbers, ${from} and ${to}, share one payment while the change is rolled out`, async () => {
-      const world = await openWorld({ vars: { LEDGER_SHARDS: from }, beside: { LEDGER_SHARDS: to } });
+      // Time enough on a busy machine, where a settle call that takes too long is made again.
+      const RECOVERY = { ...QUICK, settle_secs: 10 };
+      const world = await openWorld({ vars: { LEDGER_SHARDS: from, RECOVERY }, beside: { LEDGER_SHARDS: to } });
       try {
         await Promise.all(Array.from({ length: 8 }, (_, i) => expectShared(world, i % 2 === 0 ? 'after' : 'before', i)));
       } finally {
