@@ -136,7 +136,13 @@ export class Ledger {
       throw error;
     }
     const { response, alarm } = answered;
-    if (alarm !== undefined) await this.state.storage.setAlarm(alarm);
+    if (alarm !== undefined) {
+      await this.state.storage.setAlarm(alarm).catch((/** @type {unknown} */ error) => {
+        // The compiled part counts it as set: the next request begins with one that knows of none.
+        this.generation = -1;
+        throw error;
+      });
+    }
     return response;
   }
 

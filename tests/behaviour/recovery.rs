@@ -399,6 +399,21 @@ fn a_nonce_that_went_to_another_authorization_never_counts() {
 }
 
 /// Does something on the chain, and names a transaction as the payment's.
+#[test]
+fn a_node_that_shows_a_transaction_and_cannot_date_it_is_asked_a_bounded_number_of_times() {
+    for settle in ["after", "before"] {
+        let mut world = World::with_chain();
+        let payment = world.sign(&format!("/sure/{settle}"));
+        world.facilitator.repeats = Repeats::Idempotent;
+        world.facilitator.chain.plan.extend([NodeFault::Silent]);
+        world.facilitator.chain.plan.extend([NodeFault::Undated; 40]);
+        let answer = world.present(&payment);
+        refused(&answer, 503, "settlement_unknown");
+        let (height, looks, inquiry) = (1, 10, 2);
+        assert_eq!(world.facilitator.chain.asked, height + looks + inquiry);
+    }
+}
+
 type Liar = dyn Fn(&mut World, &Payment) -> String;
 
 #[test]

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
-import { decodeFunctionData, encodePacked, keccak256, parseSignature, serializeSignature, type Hex } from 'viem';
+import { decodeFunctionData, parseSignature, serializeSignature, type Hex } from 'viem';
 
 import { USDC } from '../../demo/chain.mjs';
 import { EXPECTED } from '../crash/expected.ts';
 import { get } from '../crash/payments.ts';
 import { codeOf } from '../crash/verdict.ts';
 import { encode, type JsonObject, type Payment } from '../worker/support/payer.ts';
+import { signStatement } from '../worker/support/statement.ts';
 import { payingFetch, settlementOf } from './clients.ts';
 import { insist, MODES, sendTo, signFor, startFaultyWorld, tally, TURNS, type FaultyWorld } from './faulty-world.ts';
 import { lost } from './twisted.ts';
@@ -137,22 +138,7 @@ type Signer = FaultyWorld['chain']['accounts']['payee'] | ReturnType<FaultyWorld
 /** The header by which a wallet asks for what it has paid. */
 async function redelivery(payment: Payment, path: string, signer: Signer | ReturnType<FaultyWorld['payer']>): Promise<string> {
   const wallet = 'account' in signer ? signer.account : signer;
-  const message = {
-    paymentKey: keccak256(encodePacked(
-      ['string', 'uint64', 'address', 'address', 'bytes32'],
-      ['eip3009', 84532n, USDC, payment.payer as Hex, payment.nonce as Hex],
-    )),
-    method: 'GET',
-    url: `${world.gate.url}${path}`,
-    issuedAt: BigInt(Math.floor(Date.now() / 1000)),
-  };
-  const signature = await wallet.signTypedData({
-    domain: { name: 'Farebox', version: '1', chainId: 84532 },
-    types: { Redelivery: [
-      { name: 'paymentKey', type: 'bytes32' }, { name: 'method', type: 'string' }, { name: 'url', type: 'string' }, { name: 'issuedAt', type: 'uint256' },
-    ] },
-    primaryType: 'Redelivery',
-    message,
-  });
-  return Buffer.from(JSON.stringify({ ...message, issuedAt: Number(message.issuedAt), signature })).toString('base64');
+  const url = `${world.gate.url}${path}`;
+  const [, value] = await signStatement(wallet, { payment, asset: USDC, method: 'GET', url });
+  return value;
 }

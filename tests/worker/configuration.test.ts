@@ -147,7 +147,7 @@ describe('configuration errors', () => {
         assert.equal(jsonOf(health)['ok'], false, health.text);
         assert.equal(world.origin.calls.length, 0);
         assert.deepEqual(callsOf(world, '', '/after/x'), NO_CALLS);
-        await eventually(`the log names ${name}`, () => world.gate.printed.includes(name), 2000);
+        await eventually(`the log names ${name}`, () => world.gate.printed.includes(name));
       } finally {
         await world.stop();
       }

@@ -382,7 +382,7 @@ it('with a chain to look at, only a refund that it shows ends a debt', async () 
     });
     return [200, JSON.stringify(answers)];
   });
-  const world = await openWorld({ vars: { RPC_URL: node.url } });
+  const world = await openWorld({ probe: true, vars: { RPC_URL: node.url } });
   try {
     const row = await owed(world);
     const id = text(row['id']);
@@ -409,8 +409,12 @@ it('with a chain to look at, only a refund that it shows ends a debt', async () 
     expectProblem(await ask(world, `payments/${id}/refunded`, { transaction: hash('06') }), { status: 503, code: 'chain_unavailable', retryAfter: 5 });
     chainId = '0x14a34';
     assert.equal(only(await rowsOf(world, text(row['payer'])))['state'], 'refund_due');
+    await world.gate.ledger('ok');
     const done = await ask(world, `payments/${id}/refunded`, { transaction: hash('06') });
     assert.equal(jsonOf(done)['state'], 'refunded', done.text);
+    const { calls, fetched } = await world.gate.ledger();
+    assert.ok(calls <= 17, `each of 16 objects is asked for the debt, and the one that has it is told: ${calls}`);
+    assert.equal(fetched.length, 1);
   } finally {
     await world.stop();
     await node.stop();

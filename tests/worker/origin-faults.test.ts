@@ -143,7 +143,7 @@ describe('origin faults', { concurrency: 4 }, () => {
   });
 });
 
-describe('ledger and isolate faults', () => {
+describe('ledger and isolate faults', { concurrency: 4 }, () => {
   it('an answer of the object that gets lost neither settles nor runs anything twice', async () => {
     const world = await openWorld({ probe: true });
     try {

@@ -1,14 +1,14 @@
 /**
- * A panic anywhere in the compiled gate: everybody who waits is told at once, nobody hangs, nothing is
- * delivered twice, and the next request works. Runs a build that panics on request.
+ * A panic anywhere in the compiled gate: everybody who waits is told at once, nobody hangs, and the next request works.
+ * Runs a build that panics on request, and no other file beside it, because it counts milliseconds.
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
-import type { Answer, HeaderRow } from './support/raw.ts';
-import { MODES, eventually, expectFreshTerms, expectPaid, jsonOf, openWorld, payFor, send, type Mode, type World } from './support/world.ts';
+import { DRILL, expectLost } from './support/drill.ts';
+import type { Answer } from './support/raw.ts';
+import { MODES, eventually, expectFreshTerms, expectPaid, openWorld, payFor, send, type Mode, type World } from './support/world.ts';
 
-const DRILL = process.env['FAREBOX_DRILL_BUILD'] ?? 'build/panic-drill';
 /** What the answers take on a machine that does nothing else; one that is busy may be late once. */
 const SOON_MS = 50;
 const LATE_MS = 1000;
@@ -58,29 +58,6 @@ describe('a panic', () => {
     assert.ok(median !== undefined && median <= SOON_MS, took.map((ms) => ms.toFixed(1)).join(', '));
   });
 
-  for (const mode of MODES) {
-    it(`leaves a row that its lease ends, and no second charge (${mode})`, async () => {
-      const path = `/${mode}/recovers`;
-      const payment = await payFor(world, path);
-      world.facilitator.script(payment.payer, { settle: [{ kind: 'good', delayMs: 1500 }, { kind: 'good' }] });
-      const secret: HeaderRow = ['Idempotency-Key', 'the-secret-of-this-payer-0123456789'];
-      const answer = send(world, path, payment, { headers: [secret] });
-      await eventually('it is being settled', () => world.facilitator.of('settle', payment.payer).length === 1);
-      await world.gate.raw('GET', '/after/x', [['x-panic', 'gate']]);
-      expectLost(await answer);
-
-      await eventually('the lease is over', async () => {
-        const { status, text } = await send(world, path, payment, { headers: [secret] });
-        return status === 200 && text.length > 0;
-      }, 20_000);
-      const [first, second, ...others] = world.facilitator.of('settle', payment.payer).map((call) => call.body.toString());
-      assert.deepEqual(others, []);
-      assert.equal(second, first, 'the same bytes are sent again');
-      assert.equal(world.origin.of(path).length, 1, 'the origin ran once');
-      assert.equal(jsonOf(await send(world, path, payment))['code'], 'payment_already_delivered');
-    });
-  }
-
   it('cannot be asked for where the gate is deployed', async () => {
     const deployed = await openWorld();
     try {
@@ -100,9 +77,3 @@ describe('a panic', () => {
     return { payer: payment.payer, answer: send(world, path, payment) };
   }
 });
-
-function expectLost(answer: Answer): void {
-  assert.equal(answer.status, 500, answer.text);
-  assert.equal(jsonOf(answer)['code'], 'internal');
-  assert.equal(answer.headers['cache-control'], 'no-store');
-}

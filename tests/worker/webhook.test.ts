@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 
-import type { JsonObject } from './support/payer.ts';
+import { freshPayer, type JsonObject, type Payer } from './support/payer.ts';
 import { Listener, plant, rowsOf, type Taken } from './support/operator.ts';
-import { eventually, expectProblem, jsonOf, nextNumber, openWorld, payFor, send, type World } from './support/world.ts';
+import { eventually, expectPaid, expectProblem, jsonOf, nextNumber, openWorld, payFor, send, type World } from './support/world.ts';
 
 const SECRET = 'webhook-secret-of-the-test-suite-0123';
 
@@ -84,7 +84,7 @@ describe('webhook', () => {
     const [first, second] = about(id) as [Taken, Taken];
     assert.equal(second.text, first.text);
     assert.deepEqual(expectSigned(second), expectSigned(first));
-    assert.ok(second.atMs - first.atMs > 3_000, 'not at once');
+    assert.ok(second.atMs - first.atMs > 1_000, 'not at once');
   });
 
   it('an outcome that stays unknown is told after ten minutes, once, and so is a review', async () => {
@@ -100,16 +100,21 @@ describe('webhook', () => {
       await world.gate.restart();
       await rowsOf(world, payment.payer);
     };
-    const types = (): unknown[] => about(id).map((taken) => expectSigned(taken)['type']);
+    // A notice that was taken just before an end of the object comes again, with the same id.
+    const told = (type: string): Set<unknown> => {
+      const notices = about(id).map(expectSigned).filter((notice) => notice['type'] === type);
+      return new Set(notices.map((notice) => notice['id']));
+    };
     await age(700);
-    await eventually('the notice', () => types().includes('payment.unknown_overdue'), 15_000);
+    await eventually('the notice', () => told('payment.unknown_overdue').size > 0, 30_000);
     await world.gate.restart();
     await rowsOf(world, payment.payer);
     await age(2000);
-    await eventually('the review', () => types().includes('payment.manual'), 15_000);
-    assert.equal(new Set(about(id).map((taken) => expectSigned(taken)['id'])).size, types().length, 'one id for each');
-    const told = types().filter((type) => type === 'payment.manual');
-    assert.equal(told.length, 1);
+    // A re-send that an end of the object has cut holds the row until its lease is over.
+    await eventually('the review', () => told('payment.manual').size > 0, 30_000);
+    // The row was made older twice, so that its doubt began at two times; the restart between them told nothing new.
+    await eventually('both notices', () => told('payment.unknown_overdue').size >= 2, 30_000);
+    assert.deepEqual([told('payment.unknown_overdue').size, told('payment.manual').size], [2, 1]);
   });
 });
 
@@ -151,8 +156,6 @@ describe('purge', () => {
     age('row', 2 * day, 2 * day);
     age('valid', 2 * day, 0);
     age('owed', 2 * day, 2 * day);
-    const objects = plant(world.gate, "INSERT INTO moved VALUES ('0xaa', 'old', 1), ('0xaa', 'young', 4000000000)") / 2;
-    assert.ok(objects > 0);
     await world.gate.restart();
     const rows = async (name: string): Promise<number> => (await rowsOf(world, of(name).payment.payer)).length;
     await eventually('the old row is gone', async () => (await rows('row')) === 0);
@@ -162,9 +165,27 @@ describe('purge', () => {
     const young = await again('young');
     assert.equal(young.status, 200, young.text);
     assert.equal(young.headers['payment-replayed'], 'true');
+  });
+
+  it('forgets where a payment was begun under a new number of objects once it has expired', async () => {
+    await world.gate.restart('dispose', { vars: { LEDGER_SHARDS: '2,1' } });
+    const payers = [freshPayer(), freshPayer()];
+    const target = '/after/purge-moved';
+    const payOnce = async (payer: Payer): Promise<void> => {
+      const payment = await payFor(world, target, { payer });
+      expectPaid(await send(world, target, payment), payment);
+    };
+    for (const payer of payers) await payOnce(payer);
+    const marked = (statement: string): number => plant(world.gate, statement, String(payers[0]?.address.toLowerCase()));
     await world.gate.stop();
-    assert.equal(plant(world.gate, "SELECT 1 FROM moved WHERE key = 'young'"), objects, 'what has moved is still known');
-    assert.equal(plant(world.gate, "SELECT 1 FROM moved WHERE key = 'old'"), 0, 'until its payment cannot be charged any more');
-    await world.gate.restart();
+    assert.equal(plant(world.gate, 'SELECT key FROM moved'), 2);
+    assert.equal(marked('UPDATE moved SET until = until - 100000 WHERE payer = ?'), 1);
+    await eventually('the old mark is gone', async () => {
+      await world.gate.restart();
+      await payOnce(freshPayer());
+      await world.gate.stop();
+      return marked('SELECT key FROM moved WHERE payer = ?') === 0;
+    }, 30_000);
+    assert.ok(plant(world.gate, 'SELECT key FROM moved') >= 2, 'the others stay');
   });
 });

@@ -125,6 +125,8 @@ pub struct Passage<'g> {
     owner: bool,
     /// Whether the chain was asked.
     inquired: bool,
+    /// Requests to a node for a named transaction.
+    looks: u32,
     transaction: Option<TxHash>,
     response: Option<(ResponseHead, Kept)>,
     /// When the response was there: the time of its receipt, whenever that is written.
@@ -187,6 +189,7 @@ impl<'g> Passage<'g> {
             seen: Seen::now(UnixTime::from_secs(0)),
             owner: false,
             inquired: false,
+            looks: 0,
             transaction: None,
             response: None,
             served: UnixTime::from_secs(0),

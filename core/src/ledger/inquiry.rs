@@ -28,6 +28,8 @@ use crate::evm::rpc::{At, AuthorizationId, Call, Span, batch};
 use crate::payment::TxHash;
 use crate::time::UnixTime;
 
+/// Most round trips of one inquiry: heads, states, logs three times, receipts.
+pub const MAX_ROUND_TRIPS: usize = 6;
 /// Seconds by which a block's time may lie before the first sight and count as after it, when no block number was read then.
 pub const SIGHT_SLACK_SECS: u64 = 2;
 

@@ -140,7 +140,8 @@ impl Desk<'_> {
             self.memory.note_moved(payer, key, false);
         }
         outbox::forget(self.rows, self.now)?;
-        Ok([responses.len(), payments.len(), aliases.len(), moved.len()].contains(&MOST))
+        let lengths = [responses.len(), payments.len(), aliases.len(), moved.len()];
+        Ok(lengths.contains(&MOST))
     }
 
     fn select(

@@ -167,7 +167,11 @@ impl Ledger {
         let milliseconds = i64::try_from(at.secs().saturating_mul(1000)).unwrap_or(i64::MAX);
         // A number here is an offset from now, not a time.
         let offset = milliseconds - i64::try_from(edge::clock_ms()).unwrap_or(0);
-        self.state.storage().set_alarm(offset.max(0)).await
+        let set = self.state.storage().set_alarm(offset.max(0)).await;
+        if set.is_err() {
+            self.alarm.set(None);
+        }
+        set
     }
 }
 

@@ -7,7 +7,7 @@ use farebox_core::gate::recover::{Seen, learnt, outcome, question};
 use farebox_core::ledger::command::{Client, Command, Envelope, Learnt, Outcome, Role, VERSION};
 use farebox_core::ledger::entry::{Taken, Work};
 use farebox_core::ledger::inquiry::finding::Finding;
-use farebox_core::ledger::inquiry::{Next, Question};
+use farebox_core::ledger::inquiry::{MAX_ROUND_TRIPS, Next, Question};
 use farebox_core::ledger::{Answer, Standing};
 use farebox_core::time::UnixTime;
 use futures_util::future::join_all;
@@ -19,8 +19,8 @@ use crate::worker::{chain, config, facilitator, now};
 
 /// Calls at once.
 const AT_ONCE: usize = 4;
-/// Rounds of one alarm; what is left is due at once again.
-const ROUNDS: usize = 8;
+/// Most fetches of one alarm, below what the platform allows an invocation; what is left is due at once again.
+const MAX_FETCHES: usize = 32;
 
 /// A call that a row needs.
 struct Job {
@@ -43,13 +43,14 @@ impl Ledger {
     pub(super) async fn recover(&self) -> Result<()> {
         // What goes wrong there keeps nobody's payment waiting.
         let chores = self.with_rows(|desk| desk.do_chores());
-        for _ in 0..ROUNDS {
+        let mut fetches = 0;
+        while fetches + AT_ONCE * MAX_ROUND_TRIPS <= MAX_FETCHES {
             let jobs = self.next_jobs()?;
             if jobs.is_empty() {
                 return chores;
             }
             for done in join_all(jobs.into_iter().map(|job| self.carry(job))).await {
-                done?;
+                fetches += done?;
             }
         }
         chores
@@ -104,18 +105,19 @@ impl Ledger {
         })
     }
 
-    async fn carry(&self, job: Job) -> Result<()> {
-        let Some(gate) = config::gate() else { return Ok(()) };
+    /// Makes the call, and says how many fetches that took.
+    async fn carry(&self, job: Job) -> Result<usize> {
+        let Some(gate) = config::gate() else { return Ok(1) };
         let Job { payer, key, call } = job;
         match call {
             Call::Resend { fence, facilitator, request } => {
                 let Some(entry) = self.with_rows(|desk| desk.entry(&payer, &key))? else {
-                    return Ok(());
+                    return Ok(1);
                 };
                 let Some((call, expected)) =
                     gate.resend_call(&payer, &entry.payment, &facilitator, request)
                 else {
-                    return Ok(());
+                    return Ok(1);
                 };
                 let reply = facilitator::reply(facilitator::send(&gate, &call)).await;
                 facilitator::note(&gate, &call, &reply);
@@ -136,14 +138,15 @@ impl Ledger {
             }
             Call::Read(question) => {
                 let Some(entry) = self.with_rows(|desk| desk.entry(&payer, &key))? else {
-                    return Ok(());
+                    return Ok(1);
                 };
-                let finding = look(&gate, question).await;
+                let (finding, trips) = look(&gate, question).await;
                 let valid_before = UnixTime::from_secs(entry.payment.valid_before);
                 let learnt = learnt(&finding, valid_before, now());
                 let command = Command::Learn { learnt, owner: false };
                 let envelope = Envelope { v: VERSION, payer, key, command, role: Role::Sole };
                 self.with_rows(|desk| desk.carry_out(envelope, None))?;
+                return Ok(trips);
             }
             Call::Notify(notice) => {
                 if notify(&gate, &notice).await {
@@ -151,18 +154,20 @@ impl Ledger {
                 }
             }
         }
-        Ok(())
+        Ok(1)
     }
 }
 
-/// Asks the chain to the end of an inquiry.
-async fn look(gate: &Gate, question: Question) -> Finding {
+/// Asks the chain to the end of an inquiry; and the round trips that took.
+async fn look(gate: &Gate, question: Question) -> (Finding, usize) {
     let (mut body, mut asking) = question.ask();
+    let mut trips = 0;
     loop {
+        trips += 1;
         let reply = chain::reply(chain::send(gate, &body)).await;
         match asking.answered(reply.as_deref().map(str::as_bytes)) {
             Next::Ask(next, waits) => (body, asking) = (next, waits),
-            Next::Found(finding) => return finding,
+            Next::Found(finding) => return (finding, trips),
         }
     }
 }

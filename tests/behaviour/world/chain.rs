@@ -48,6 +48,8 @@ pub enum NodeFault {
     OtherChain,
     /// It is many blocks behind.
     Lags,
+    /// It has no block that is asked for by its number.
+    Undated,
 }
 
 #[derive(Clone, Debug)]
@@ -241,6 +243,11 @@ impl Chain {
                     "eth_chainId" if fault == NodeFault::OtherChain => json!("0x1"),
                     "eth_chainId" => json!(format!("{:#x}", super::CHAIN)),
                     "eth_blockNumber" => json!(format!("{latest:#x}")),
+                    "eth_getBlockByNumber"
+                        if fault == NodeFault::Undated && params[0] != "safe" =>
+                    {
+                        Value::Null
+                    }
                     "eth_getBlockByNumber" => Self::block(&params[0], latest),
                     "eth_call" => self.state(params, latest),
                     "eth_getLogs" => self.logs(&params[0], latest),

@@ -2,8 +2,8 @@
  * Runs the built Worker inside workerd and captures all it prints.
  *
  * Requests go to a direct socket of workerd, so that nothing rewrites a target or a header before the Worker sees it.
- * `probe: true` puts a thin module in front that counts the calls and the writes of the ledger object and
- * can make it fail.
+ * `probe: true` puts a thin module in front that counts the calls and the writes of the ledger object and can make it
+ * fail, and counts what the isolate fetches.
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -26,7 +26,12 @@ export type GateOptions = {
   readonly probe?: boolean;
   /** Payments of one network in a minute, by the platform's own rate limit bound as `RATE_LIMITER`. */
   readonly perMinute?: number;
+  /** Runs a second Worker on the same objects, as while a deployment rolls out: the variables in which it differs. */
+  readonly beside?: Readonly<Record<string, Value>>;
 };
+
+/** What a restart changes: each replaces variables or secrets of the same name. */
+export type Changes = Pick<Partial<GateOptions>, 'vars' | 'secrets' | 'beside'>;
 
 /** `down`: fails before doing anything; `lost`: does it, then fails. */
 export type LedgerMode = 'ok' | 'down' | 'lost' | 'overloaded';
@@ -37,13 +42,19 @@ export type LedgerCounts = {
   readonly paths: readonly string[];
   /** Rows by table, other writes by the name of their call. */
   readonly writes: Readonly<Record<string, number>>;
+  /** URLs that were fetched, by Worker and objects. */
+  readonly fetched: readonly string[];
+  /** How many fetches each alarm of an object made, and how many of them went on at once. */
+  readonly alarms: readonly { readonly fetched: number; readonly atOnce: number }[];
 };
 
 export class Gate {
   url = '';
+  /** Where the second Worker listens, if there is one. */
+  besideUrl = '';
   readonly logs: string[] = [];
   readonly persist: string;
-  readonly #options: GateOptions;
+  #options: GateOptions;
   readonly #ownFolder: boolean;
   #miniflare: Miniflare | undefined;
   #pids: readonly number[] = [];
@@ -78,8 +89,8 @@ export class Gate {
     }
   }
 
-  connect(): Promise<Connection> {
-    return Connection.open(this.url);
+  connect(url = this.url): Promise<Connection> {
+    return Connection.open(url);
   }
 
   async stop(): Promise<void> {
@@ -89,7 +100,14 @@ export class Gate {
   }
 
   /** Ends workerd and starts it again on the same folder; `kill` ends it without warning. */
-  async restart(how: 'dispose' | 'kill' = 'dispose'): Promise<void> {
+  async restart(how: 'dispose' | 'kill' = 'dispose', changes: Changes = {}): Promise<void> {
+    const { vars, secrets } = this.#options;
+    this.#options = {
+      ...this.#options,
+      ...changes,
+      vars: { ...vars, ...changes.vars },
+      secrets: { ...secrets, ...changes.secrets },
+    };
     if (how === 'kill') for (const pid of this.#pids) process.kill(pid, 'SIGKILL');
     await this.#miniflare?.dispose();
     await this.#run();
@@ -112,15 +130,25 @@ export class Gate {
     return this.logs.join('');
   }
 
-  async #run(): Promise<void> {
+  /** Starts one after the other, so that each knows its own process. */
+  #run(): Promise<void> {
+    const run = starting.then(() => this.#start());
+    starting = run.catch(() => undefined);
+    return run;
+  }
+
+  async #start(): Promise<void> {
     const before = new Set(workerdChildren());
     this.#miniflare = new Miniflare(miniflareOptions(this.#options, this.persist, (text) => this.logs.push(text)));
     await this.#miniflare.ready;
     const url = await this.#miniflare.unsafeGetDirectURL('gate');
     this.url = url.origin;
+    if (this.#options.beside !== undefined) this.besideUrl = (await this.#miniflare.unsafeGetDirectURL('beside')).origin;
     this.#pids = workerdChildren().filter((pid) => !before.has(pid));
   }
 }
+
+let starting: Promise<void> = Promise.resolve();
 
 class CapturingLog extends Log {
   readonly #keep: (text: string) => void;
@@ -148,6 +176,13 @@ function miniflareOptions(options: GateOptions, persist: string, keep: (text: st
     );
   const probe = { type: 'ESModule' as const, path: join(build, 'probe-entry.js'), contents: PROBE };
   const tally = { type: 'ESModule' as const, path: join(build, 'tally.mjs'), contents: readFileSync('scripts/tally.mjs', 'utf8') };
+  const worker = {
+    modulesRoot: build,
+    compatibilityDate: '2026-04-01',
+    unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
+  };
+  const bindings = { ...options.vars, ...options.secrets };
+  const ledger = { className: 'Ledger', useSQLite: true };
   return {
     cf: false,
     host: '127.0.0.1',
@@ -160,17 +195,26 @@ function miniflareOptions(options: GateOptions, persist: string, keep: (text: st
     defaultPersistRoot: persist,
     workers: [
       {
+        ...worker,
         name: 'gate',
-        modulesRoot: build,
         modules: options.probe === true ? [probe, tally, ...modules] : modules,
-        compatibilityDate: '2026-04-01',
-        durableObjects: { LEDGER: { className: 'Ledger', useSQLite: true } },
-        bindings: { ...options.vars, ...options.secrets } as Record<string, never>,
+        durableObjects: { LEDGER: ledger },
+        bindings: bindings as Record<string, never>,
         ...(options.perMinute === undefined
           ? {}
           : { ratelimits: { RATE_LIMITER: { simple: { limit: options.perMinute, period: 60 } } } }),
-        unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
       },
+      ...(options.beside === undefined
+        ? []
+        : [
+            {
+              ...worker,
+              name: 'beside',
+              modules,
+              durableObjects: { LEDGER: { ...ledger, scriptName: 'gate' } },
+              bindings: { ...bindings, ...options.beside } as Record<string, never>,
+            },
+          ]),
     ],
   };
 }
@@ -192,6 +236,21 @@ let calls = 0;
 const objects = new Set();
 const paths = [];
 const writes = {};
+const fetched = [];
+const alarms = [];
+let going = 0;
+let atOnce = 0;
+const fetchOut = globalThis.fetch;
+globalThis.fetch = async (resource, options) => {
+  fetched.push(typeof resource === 'string' ? resource : resource.url);
+  going += 1;
+  atOnce = Math.max(atOnce, going);
+  try {
+    return await fetchOut(resource, options);
+  } finally {
+    going -= 1;
+  }
+};
 export class Ledger extends Inner {
   constructor(state, env) { super(counted(state, writes), env); this.probedId = state.id.toString(); }
   async fetch(request) {
@@ -207,15 +266,28 @@ export class Ledger extends Inner {
     if (fault === 'lost') throw new Error('probe: answer lost');
     return answer;
   }
+  async alarm() {
+    const before = fetched.length;
+    atOnce = going;
+    try {
+      return await super.alarm();
+    } finally {
+      alarms.push({ fetched: fetched.length - before, atOnce });
+    }
+  }
 }
 export default {
   ...gate,
   async fetch(request, env, context) {
     const url = new URL(request.url);
     if (url.pathname !== '/__probe/ledger') return gate.fetch(request, env, context);
-    const counts = { calls, objects: objects.size, paths: [...paths], writes: { ...writes } };
+    const counts = { calls, objects: objects.size, paths: [...paths], writes: { ...writes }, fetched: [...fetched], alarms: [...alarms] };
     const wanted = url.searchParams.get('mode');
-    if (wanted) { mode = wanted; at = Number(url.searchParams.get('at')); calls = 0; objects.clear(); paths.length = 0; for (const name in writes) delete writes[name]; }
+    if (wanted) {
+      mode = wanted; at = Number(url.searchParams.get('at')); calls = 0; objects.clear();
+      paths.length = fetched.length = alarms.length = 0;
+      for (const name in writes) delete writes[name];
+    }
     return Response.json(counts);
   },
 };

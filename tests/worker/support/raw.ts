@@ -47,6 +47,8 @@ type Head = { readonly status: number; readonly rows: HeaderRow[]; readonly rest
 type Body = { pieces: Buffer[]; done: boolean };
 
 const IDLE_LIMIT_MS = 30_000;
+/** How long a connection may have been idle to be used once more. */
+const IDLE_MS = 3_000;
 
 /** One keep-alive connection; requests are sent one after another. */
 export class Connection {
@@ -54,6 +56,7 @@ export class Connection {
   #buffered: Buffer = Buffer.alloc(0);
   #ended = false;
   #announced = false;
+  #usedAt = performance.now();
   #wake: () => void = () => {};
 
   private constructor(socket: Socket) {
@@ -81,9 +84,9 @@ export class Connection {
     });
   }
 
-  /** The server closed this connection or said that it will. */
+  /** The server closed this connection, said that it will, or is about to: workerd ends an idle one after 5 s. */
   get ended(): boolean {
-    return this.#ended || this.#announced;
+    return this.#ended || this.#announced || performance.now() - this.#usedAt > IDLE_MS;
   }
 
   close(): void {
@@ -112,7 +115,8 @@ export class Connection {
     if (enough()) this.close();
     this.#announced = (headers['connection'] ?? '').toLowerCase() === 'close';
     const whole = Buffer.concat(body.pieces);
-    const lastByteMs = performance.now() - started;
+    this.#usedAt = performance.now();
+    const lastByteMs = this.#usedAt - started;
     return {
       status: head.status,
       headers,

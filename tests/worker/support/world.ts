@@ -83,7 +83,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     delete vars[name];
     delete bindings[name];
   }
-  const { build, persist, probe, perMinute } = options;
+  const { build, persist, probe, perMinute, beside } = options;
   const gate = await Gate.start({
     vars,
     secrets: bindings,
@@ -91,6 +91,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     ...(persist === undefined ? {} : { persist }),
     ...(probe === undefined ? {} : { probe }),
     ...(perMinute === undefined ? {} : { perMinute }),
+    ...(beside === undefined ? {} : { beside }),
   }).catch(async (error: unknown) => {
     await Promise.all([facilitator.stop(), origin.stop()]);
     throw error;
@@ -117,15 +118,15 @@ export async function payFor(
   return pay(options.payer ?? freshPayer(), requiredBy(asked), options);
 }
 
-/** Sends a request with a payment, on `connection` when given. */
+/** Sends a request with a payment, on `connection` when given, or to the Worker that listens `at` another place. */
 export async function send(
   world: World,
   target: string,
   payment: Payment | undefined,
-  options: Partial<RawRequest> & { readonly connection?: Connection } = {},
+  options: Partial<RawRequest> & { readonly connection?: Connection; readonly at?: string } = {},
 ): Promise<Answer> {
-  const { connection, ...rest } = options;
-  const used = connection ?? (await world.gate.connect());
+  const { connection, at, ...rest } = options;
+  const used = connection ?? (await world.gate.connect(at));
   try {
     return await used.send({
       method: 'GET',
@@ -230,12 +231,13 @@ export function rowsNamed(rows: readonly HeaderRow[], name: string): string[] {
   return rows.filter(([found]) => found.toLowerCase() === name.toLowerCase()).map(([, value]) => value);
 }
 
-/** Waits until `done` holds; fails with `what` after `withinMs`. */
+/** Waits until `done` holds, and asks less often the longer that takes; fails with `what` after `withinMs`. */
 export async function eventually(what: string, done: () => boolean | Promise<boolean>, withinMs = 10_000): Promise<void> {
-  const end = performance.now() + withinMs;
+  const started = performance.now();
   while (!(await done())) {
-    assert.ok(performance.now() < end, `${what}: not within ${withinMs} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    const waited = performance.now() - started;
+    assert.ok(waited < withinMs, `${what}: not within ${withinMs} ms`);
+    await new Promise((resolve) => setTimeout(resolve, Math.min(20 + waited / 10, 250)));
   }
 }
 

@@ -86,8 +86,8 @@ pub struct Visit {
     counts: BTreeMap<(String, String), u64>,
     oldest_unknown: Option<u64>,
     meters: Option<Vec<(String, u64)>>,
-    /// The transaction that is looked up on the chain now.
-    proving: Option<(TxHash, Item)>,
+    /// The transaction that is looked up on the chain now, the debt that it ends, and the object that has it.
+    proving: Option<(TxHash, Item, usize)>,
     reply: Option<Reply>,
 }
 
@@ -133,7 +133,7 @@ impl Visit {
         if let Some(reply) = self.reply.take() {
             return Turn::Answer(reply);
         }
-        if let Some((hash, _)) = &self.proving {
+        if let Some((hash, ..)) = &self.proving {
             return Turn::Chain(rpc::batch(&[
                 rpc::Call::ChainId,
                 rpc::Call::Receipt(*hash.as_bytes()),
@@ -209,7 +209,7 @@ impl Visit {
             Report::Item(Some(item)) => match &self.task {
                 Task::Decide { prove: Some(hash), .. } => {
                     if matches!(item.state.as_str(), "refund_due" | "refunded") {
-                        self.proving = Some((*hash, *item));
+                        self.proving = Some((*hash, *item, object));
                         self.waiting.clear();
                     } else {
                         let refusal = refusal(Code::WrongState, &self.correlation, self.id());
@@ -278,14 +278,14 @@ impl Visit {
 
     /// Takes a node's reply about the refund.
     pub fn read(&mut self, reply: Option<&[u8]>) {
-        let Some((hash, item)) = self.proving.take() else { return };
+        let Some((hash, item, object)) = self.proving.take() else { return };
         let proof = reply.and_then(|body| refund_proof(body, &hash, &item));
         match proof {
             Some(true) => {
                 if let Task::Decide { prove, .. } = &mut self.task {
                     *prove = None;
                 }
-                self.waiting = (0..self.objects.len()).map(|object| (object, None)).collect();
+                self.waiting = VecDeque::from([(object, None)]);
                 self.down = false;
             }
             Some(false) => {

@@ -15,6 +15,8 @@ use crate::time::UnixTime;
 
 /// Milliseconds before each look for a named transaction.
 const CONFIRM_AFTER_MS: [u32; 5] = [500, 1_000, 2_000, 4_000, 8_000];
+/// Most requests to a node for the looks of one passage, so that all it calls stays below what the platform allows.
+const MAX_LOOKS: u32 = 10;
 
 /// One request to a node.
 #[derive(Clone, Debug)]
@@ -79,15 +81,17 @@ impl<'g> Passage<'g> {
     }
 
     fn look(
-        self: Box<Self>,
+        mut self: Box<Self>,
         question: Question,
         named: TxHash,
         looks: usize,
         told: Told,
     ) -> Step<'g> {
-        let Some(delay_ms) = CONFIRM_AFTER_MS.get(looks).copied() else {
+        let delay_ms = CONFIRM_AFTER_MS.get(looks).copied();
+        let Some(delay_ms) = delay_ms.filter(|_| self.looks < MAX_LOOKS) else {
             return self.report(Outcome::Unknown(Some(named.to_text())), told);
         };
+        self.looks = self.looks.saturating_add(1);
         let (body, confirming) = question.clone().confirm(named);
         let (looks, question) = (looks.saturating_add(1), Box::new(question));
         let asked = Asked::Named { confirming, question, named, looks, told };
@@ -109,7 +113,7 @@ impl<'g> Passage<'g> {
 impl<'g> Reading<'g> {
     /// The body of the reply, or nothing unless it came completely, in time and with status 200.
     pub fn answered(self, reply: Option<&[u8]>, now: UnixTime) -> Step<'g> {
-        let passage = self.passage;
+        let mut passage = self.passage;
         match self.asked {
             Asked::Fate(asking, otherwise) => match asking.answered(reply) {
                 Next::Ask(body, asking) => {
@@ -123,7 +127,8 @@ impl<'g> Reading<'g> {
             },
             Asked::Named { confirming, question, named, looks, told } => {
                 match confirming.answered(reply) {
-                    Confirm::Ask(body, confirming) => {
+                    Confirm::Ask(body, confirming) if passage.looks < MAX_LOOKS => {
+                        passage.looks = passage.looks.saturating_add(1);
                         let asked = Asked::Named { confirming, question, named, looks, told };
                         Step::Read(ChainCall { body, delay_ms: 0 }, Reading { passage, asked })
                     }
@@ -133,7 +138,8 @@ impl<'g> Reading<'g> {
                     Confirm::Done(Confirmation::Contradicted) => {
                         passage.report(Outcome::Unknown(Some(named.to_text())), told)
                     }
-                    Confirm::Done(Confirmation::NotYet | Confirmation::Unreadable(_)) => {
+                    Confirm::Ask(..)
+                    | Confirm::Done(Confirmation::NotYet | Confirmation::Unreadable(_)) => {
                         passage.look(*question, named, looks, told)
                     }
                 }

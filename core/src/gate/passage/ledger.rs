@@ -90,8 +90,10 @@ impl<'g> Passage<'g> {
             last: self.inquired,
         });
         call.delay_ms = if tries == 0 { 0 } else { RETRY_MS };
-        call.beside = self.gate.rpc_url().map(|_| height::request());
-        if tries == 0 && self.place.1 != Role::New {
+        // First sight is when the payment came, however often its claim is tried.
+        let first = tries == 0 && self.place.1 != Role::New && !self.inquired;
+        call.beside = self.gate.rpc_url().filter(|_| first).map(|_| height::request());
+        if first {
             call.limited_by = Some(client_prefix(self.head.headers.get("cf-connecting-ip")));
         }
         Step::Claim(call, Claiming { passage: self, tries })
