@@ -14,10 +14,11 @@ pub struct LocalKey(Account);
 
 #[wasm_bindgen]
 impl LocalKey {
-    /// The key of 32 bytes in hex. The caller's own copy is the caller's to forget.
+    /// The key of 32 bytes in hex. The copy made here is overwritten, the caller's own is the caller's to forget.
     #[wasm_bindgen(js_name = fromHex)]
-    pub fn from_hex(text: &str) -> Result<Self, JsValue> {
-        let bytes = hex::decode_array::<32>(text).ok().map(Secret::new);
+    pub fn from_hex(text: String) -> Result<Self, JsValue> {
+        let text = Secret::new(text);
+        let bytes = hex::decode_array::<32>(text.expose()).ok().map(Secret::new);
         bytes
             .and_then(|bytes| Account::from_candidates([bytes].into_iter()))
             .map(Self)
