@@ -17,7 +17,7 @@ export class FareboxError extends Error {
   readonly code: string;
   readonly remedy: string;
   /** Whether a payment was signed: then the budget counts it as spent. */
-  readonly signed: boolean;
+  signed: boolean;
   /** The payment, once it was signed. */
   payment: SentPayment | undefined;
   /** What the server answered last, if the body is still there. */

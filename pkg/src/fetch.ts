@@ -158,7 +158,11 @@ async function pay(payment: Payment): Promise<Response> {
   } catch (error) {
     if (error instanceof FareboxError) {
       const sent = payment.exchange.payment();
-      if (sent !== undefined) error.payment = JSON.parse(sent) as SentPayment;
+      if (sent !== undefined) {
+        error.payment = JSON.parse(sent) as SentPayment;
+        // Whatever went wrong later, a wallet that says no to a second question included.
+        error.signed = true;
+      }
       error.response = last.response;
     }
     throw error;
@@ -182,12 +186,18 @@ async function steps(payment: Payment, last: Last): Promise<Response> {
       case 'fail':
         throw new FareboxError(step.error);
       case 'reserve':
+        signal?.throwIfAborted();
         await update(store, (record) => told(() => exchange.reserve(record, now())));
         if (payment.confirm !== undefined) await agree(payment);
         step = JSON.parse(exchange.prepare(now())) as Step;
         break;
       case 'sign': {
         const { typedData } = step;
+        if (signal?.aborted === true) {
+          if (exchange.payment() !== undefined) throw aborted(signal);
+          await release(payment);
+          throw signal.reason;
+        }
         const signature = await signer.sign(typedData).catch(async (error: unknown) => {
           // A wallet that gives nothing has signed nothing.
           if (exchange.payment() === undefined) await release(payment);
@@ -199,14 +209,7 @@ async function steps(payment: Payment, last: Last): Promise<Response> {
       case 'send': {
         await pause(step.waitMs, signal);
         last.response = await paid(payment, step.headers).catch(() => undefined);
-        if (signal?.aborted === true && last.response === undefined) {
-          throw new FareboxError({
-            code: 'aborted',
-            message: 'the request was aborted after the payment was sent',
-            remedy: 'send error.payment again; do not sign a new one for the same request',
-            signed: true,
-          }, signal.reason);
-        }
+        if (signal?.aborted === true && last.response === undefined) throw aborted(signal);
         step = last.response === undefined
           ? (JSON.parse(exchange.lost(now())) as Step)
           : await answered(exchange, last.response, now);
@@ -214,6 +217,15 @@ async function steps(payment: Payment, last: Last): Promise<Response> {
       }
     }
   }
+}
+
+function aborted(signal: AbortSignal): FareboxError {
+  return new FareboxError({
+    code: 'aborted',
+    message: 'the request was aborted after the payment was signed',
+    remedy: 'send error.payment again; do not sign a new one for the same request',
+    signed: true,
+  }, signal.reason);
 }
 
 /** Asks the hook; whoever does not say yes has nothing signed and nothing counted. */
@@ -241,20 +253,22 @@ async function answered(exchange: Exchange, response: Response, now: () => numbe
   return JSON.parse(exchange.answered(response.status, lines, body, now())) as Step;
 }
 
-/** The first 64 KiB of a body that stays readable; a longer one is not looked at. */
+/** The first 64 KiB of a body that stays readable; a longer one, or one that breaks off, is not looked at. */
 async function beginning(response: Response): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
   let length = 0;
   const reader = response.clone().body?.getReader();
   while (reader !== undefined) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    pieces.push(value);
-    length += value.length;
-    if (length > MAX_BODY) {
-      await reader.cancel();
+    // An answer without its body is an answer still: its status decides.
+    const { done, value } = await reader.read().catch(() => ({ done: undefined, value: undefined }));
+    if (done === true) break;
+    length += value?.length ?? Infinity;
+    if (value === undefined || length > MAX_BODY) {
+      // Not waited for: it would last until the other copy is read.
+      reader.cancel().catch(() => undefined);
       return new Uint8Array();
     }
+    pieces.push(value);
   }
   const all = new Uint8Array(length);
   let at = 0;
@@ -313,11 +327,13 @@ function paidUrl(request: Plain, response: Response): string {
   if (!response.redirected || response.url === '') return request.url;
   const [asked, came] = [new URL(request.url), new URL(response.url)];
   if (asked.origin === came.origin && request.method === 'GET') return came.href;
-  throw new FareboxError({
+  const error = new FareboxError({
     code: 'redirected',
     message: `the request was redirected to ${came.origin}, which asks for payment`,
     remedy: 'ask for the final address yourself if you trust it',
   });
+  error.response = response;
+  throw error;
 }
 
 async function pause(milliseconds: number, signal: AbortSignal | null | undefined): Promise<void> {

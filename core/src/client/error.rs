@@ -192,9 +192,20 @@ impl Reason {
 /// Text of a server for people: no control characters, nothing that reorders or hides, at most 256 characters.
 #[must_use]
 pub fn clean(text: &str) -> String {
-    let hides = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
-    let spaced = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    let spaced = text.chars().map(|c| if breaks(c) { ' ' } else { c });
     spaced.filter(|c| !hides(*c)).take(MAX_TEXT).collect::<String>().trim().to_owned()
+}
+
+/// Whether nothing is seen of a character but what it does to others. Spec: Unicode, `Default_Ignorable_Code_Point` and
+/// `Bidi_Control`, and the marks of annotations.
+const fn hides(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+        | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// Most characters of a server's text.
@@ -208,6 +219,7 @@ mod tests {
     fn what_a_server_says_is_short_and_shows_all_that_it_holds() {
         assert_eq!(clean("pay\r\nSet-Cookie: a=b"), "pay  Set-Cookie: a=b");
         assert_eq!(clean("a\u{202e}b\u{200b}c\u{e0041}"), "abc");
+        assert_eq!(clean("a\u{61c}b\u{e0101}c\u{ad}\u{2028}d"), "abc d");
         assert_eq!(clean(&"x".repeat(1000)).len(), 256);
     }
 }

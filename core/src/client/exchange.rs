@@ -260,7 +260,8 @@ impl Exchange {
         let turn = paid.sent.saturating_sub(1);
         let backoff = BACKOFF_MS.get(turn).or(BACKOFF_MS.last()).copied().unwrap_or(1_000);
         let wait_ms = match after_secs {
-            Some(secs) => secs.min(MAX_RETRY_AFTER_SECS).saturating_mul(1_000),
+            // At once, for ever, is no time to wait.
+            Some(secs) => secs.min(MAX_RETRY_AFTER_SECS).saturating_mul(1_000).max(backoff),
             None => backoff,
         };
         if now.plus(wait_ms.div_ceil(1_000)) > paid.until {
