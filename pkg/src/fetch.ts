@@ -184,6 +184,8 @@ async function steps(payment: Payment, last: Last): Promise<Response> {
         return last.response;
       }
       case 'fail':
+        // What the wallet gave is no signature for this payment: nobody can charge it.
+        if (exchange.payment() === undefined && exchange.proposal() !== undefined) await release(payment);
         throw new FareboxError(step.error);
       case 'reserve':
         signal?.throwIfAborted();
@@ -198,11 +200,14 @@ async function steps(payment: Payment, last: Last): Promise<Response> {
           await release(payment);
           throw signal.reason;
         }
-        const signature = await signer.sign(typedData).catch(async (error: unknown) => {
+        let signature: string;
+        try {
+          signature = await signer.sign(typedData);
+        } catch (error) {
           // A wallet that gives nothing has signed nothing.
           if (exchange.payment() === undefined) await release(payment);
           throw error;
-        });
+        }
         step = JSON.parse(exchange.signed(signature, now())) as Step;
         break;
       }
@@ -295,8 +300,16 @@ async function requestOf(input: RequestInfo | URL, init: RequestInit | undefined
   const method = (init?.method ?? given?.method ?? 'GET').toUpperCase();
   const body = await bodyOf(init?.body ?? (given?.body == null ? undefined : new Uint8Array(await given.clone().arrayBuffer())), headers);
   const { body: _body, headers: _headers, method: _method, ...rest } = init ?? {};
-  const signal = init?.signal ?? given?.signal;
-  return { method, url: url.href, headers, body, rest: { ...rest, ...(signal == null ? {} : { signal }) } };
+  return { method, url: url.href, headers, body, rest: { ...(given === undefined ? {} : settingsOf(given)), ...rest } };
+}
+
+/** What a request of its own says besides; members that a platform does not know are left to it. */
+function settingsOf(request: Request): RequestInit {
+  const { cache, credentials, integrity, keepalive, mode, redirect, referrer, referrerPolicy, signal } = request;
+  const settings: Record<string, unknown> = { cache, credentials, integrity, keepalive, redirect, referrer, referrerPolicy, signal };
+  // Only the browser itself may navigate.
+  if (mode !== 'navigate') settings['mode'] = mode;
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined && value !== null && value !== ''));
 }
 
 async function plain(fetch: typeof globalThis.fetch, request: Plain): Promise<Response> {
