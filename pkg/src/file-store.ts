@@ -1,6 +1,6 @@
 /** A record in a folder, shared by every process of the machine that names the same one; survives kill -9. */
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, open, readdir, readFile, unlink } from 'node:fs/promises';
+import { access, link, mkdir, open, readdir, readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { Store } from './store.js';
@@ -38,10 +38,12 @@ export function fileStore(folder: string): Store {
     },
     replace: async (version, record) => {
       const { n, ids } = version as { n: number; ids: readonly string[] };
+      const mine = nameOf(n + 1);
+      // Whoever is late already needs no draft.
+      if (await access(mine).then(() => true, () => false)) return false;
       const id = randomBytes(12).toString('hex');
       const draft = join(folder, `draft-${process.pid}-${id}`);
       await write(draft, { ids: [...ids, id].slice(-ANCESTORS), record });
-      const mine = nameOf(n + 1);
       try {
         await link(draft, mine);
       } catch (error) {
@@ -50,14 +52,14 @@ export function fileStore(folder: string): Store {
       } finally {
         await unlink(draft);
       }
+      const present = await numbers();
       // This number may have been taken and removed long ago, for whoever was asleep: then the latest state, which is
       // never removed, does not descend from this one.
-      const now = await latest();
-      if (now.n !== n + 1 && !(now.state?.ids.includes(id) ?? false)) {
+      if (present.at(-1) !== n + 1 && !((await latest()).state?.ids.includes(id) ?? false)) {
         await remove(mine);
         return false;
       }
-      const old = (await numbers()).filter((number) => number < now.n - KEPT);
+      const old = present.filter((number) => number < n + 1 - KEPT);
       await Promise.all(old.map((number) => remove(nameOf(number))));
       return true;
     },

@@ -114,6 +114,8 @@ impl Budget {
         draft: Draft<'_>,
         now: UnixTime,
     ) -> Result<&'o Offer, ClientError> {
+        // Before the entries are counted: a full record makes room by itself.
+        self.compact(now);
         let allowed = |offer: &Offer| {
             policy
                 .judge(offer, draft.host)
@@ -190,7 +192,6 @@ impl Budget {
     }
 
     fn count(&mut self, offer: &Offer, draft: Draft<'_>, now: UnixTime) {
-        self.compact(now);
         let payee = offer.pay_to.to_lower_hex();
         let place = pin(draft.host, offer);
         if self.pinned(&place).is_none() {
@@ -207,7 +208,8 @@ impl Budget {
 }
 
 impl Budget {
-    /// Drops what is old, and adds up what is older than the shortest cap: by hour, host and payee, as of the latest.
+    /// Drops what is old, and adds up what is older than the shortest cap: by hour, host and payee, as of the latest. A sum
+    /// has no nonce: whoever lets go of one of its payments so late would let go of the others.
     fn compact(&mut self, now: UnixTime) {
         let (old, settled) = (now.minus(KEPT_SECS).secs(), now.minus(HOUR_SECS).secs());
         let mut kept: Vec<Entry> = Vec::new();
@@ -223,6 +225,7 @@ impl Budget {
             match same.and_then(|other| Some((other.worth.checked_add(entry.worth)?, other))) {
                 Some((worth, other)) => {
                     (other.worth, other.at) = (worth, other.at.max(entry.at));
+                    other.id.clear();
                 }
                 None => kept.push(entry),
             }
