@@ -47,9 +47,12 @@ const MAX_BYTES: usize = 8 * 1024 * 1024;
 /// Seconds of the caps.
 const HOUR_SECS: u64 = 3_600;
 const DAY_SECS: u64 = 86_400;
+/// Seconds of the sums within an hour, and how many entries are too few to be worth adding up.
+const SPAN_SECS: u64 = 300;
+const FEW: usize = 64;
 /// Seconds after which an entry is dropped: long enough that a clock set back finds it still.
 const KEPT_SECS: u64 = 3 * DAY_SECS;
-/// Most entries: payments of the last hour, and sums of earlier hours. What is more is refused, never forgotten.
+/// Most entries: payments of the last minutes, and sums of what was before. What is more is refused, never forgotten.
 const MOST: usize = 2_000;
 
 impl Budget {
@@ -152,7 +155,7 @@ impl Budget {
             return Err(ClientError::new(Reason::PayeeChanged, message));
         }
         if self.entries.len() >= MOST {
-            let message = format!("more than {MOST} payments in an hour");
+            let message = format!("more than {MOST} payments in five minutes");
             return Err(ClientError::new(Reason::BudgetExhausted, message));
         }
         let caps = [
@@ -208,20 +211,24 @@ impl Budget {
 }
 
 impl Budget {
-    /// Drops what is old, and adds up what is older than the shortest cap: by hour, host and payee, as of the latest. A sum
-    /// has no nonce: whoever lets go of one of its payments so late would let go of the others.
+    /// Drops what is old, and adds up the rest by host and payee, as of the latest: of each hour that the shortest cap has
+    /// left behind, and of each five minutes in it where there are many. A sum has no nonce: whoever lets go of one of its
+    /// payments so late would let go of the others.
     fn compact(&mut self, now: UnixTime) {
-        let (old, settled) = (now.minus(KEPT_SECS).secs(), now.minus(HOUR_SECS).secs());
+        let old = now.minus(KEPT_SECS).secs();
+        let many = self.entries.len() > FEW;
+        let span = |entry: &Entry| match now.secs().saturating_sub(entry.at) {
+            age if age >= HOUR_SECS => Some((HOUR_SECS, entry.at / HOUR_SECS)),
+            age if age >= SPAN_SECS && many => Some((SPAN_SECS, entry.at / SPAN_SECS)),
+            _ => None,
+        };
         let mut kept: Vec<Entry> = Vec::new();
-        let hour = |entry: &Entry| entry.at / HOUR_SECS;
         for entry in self.entries.drain(..).filter(|entry| entry.at > old) {
+            let place = span(&entry);
             let alike = |other: &&mut Entry| {
-                other.at <= settled
-                    && hour(other) == hour(&entry)
-                    && other.host == entry.host
-                    && other.payee == entry.payee
+                span(other) == place && other.host == entry.host && other.payee == entry.payee
             };
-            let same = kept.iter_mut().find(alike).filter(|_| entry.at <= settled);
+            let same = place.and_then(|_| kept.iter_mut().find(alike));
             match same.and_then(|other| Some((other.worth.checked_add(entry.worth)?, other))) {
                 Some((worth, other)) => {
                     (other.worth, other.at) = (worth, other.at.max(entry.at));
