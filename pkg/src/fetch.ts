@@ -184,8 +184,6 @@ async function steps(payment: Payment, last: Last): Promise<Response> {
         return last.response;
       }
       case 'fail':
-        // What the wallet gave is no signature for this payment: nobody can charge it.
-        if (exchange.payment() === undefined && exchange.proposal() !== undefined) await release(payment);
         throw new FareboxError(step.error);
       case 'reserve':
         signal?.throwIfAborted();

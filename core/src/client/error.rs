@@ -93,7 +93,9 @@ impl Reason {
     #[must_use]
     pub const fn money(self) -> Money {
         match self {
-            Self::PaymentRefused
+            // The wallet gave something; what else it did with the question is not known.
+            Self::WrongSignature
+            | Self::PaymentRefused
             | Self::PaymentUnresolved
             | Self::PaymentConflict
             | Self::RefundDue
@@ -112,8 +114,7 @@ impl Reason {
             | Self::PolicyPayee
             | Self::PayeeChanged
             | Self::BudgetExhausted
-            | Self::BudgetUnreadable
-            | Self::WrongSignature => Money::NotSigned,
+            | Self::BudgetUnreadable => Money::NotSigned,
         }
     }
 
