@@ -24,8 +24,8 @@ export interface FaultyWorld {
   stop(): Promise<void>;
 }
 
-/** Routes `/report/{mode}/*`; `confirm` says whose word counts. */
-export async function startFaultyWorld(confirm: 'facilitator' | 'chain' = 'facilitator'): Promise<FaultyWorld> {
+/** Routes `/report/{mode}/*`; `confirm` says whose word counts, `persist` where the ledger outlives the gate. */
+export async function startFaultyWorld(confirm: 'facilitator' | 'chain' = 'facilitator', persist?: string): Promise<FaultyWorld> {
   const started: { stop(): Promise<void> }[] = [];
   const stop = async () => {
     for (const part of started.splice(0).reverse()) await part.stop();
@@ -40,6 +40,7 @@ export async function startFaultyWorld(confirm: 'facilitator' | 'chain' = 'facil
     const facilitator = keep(await startTwisted(chain));
     const gate = keep(await startGate({
       build: process.env.FAREBOX_BUILD ?? 'build',
+      ...(persist === undefined ? {} : { persist }),
       vars: {
         NETWORK,
         PAY_TO: chain.accounts.payee.address,

@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { createWalletClient, http, type Hex } from 'viem';
-import { privateKeyToAccount } from 'viem/accounts';
+import type { Hex } from 'viem';
 
-import { FareboxError, localSigner, payingFetch, receiptOf, wrapFetch, type AnySigner } from '../../pkg/dist/index.js';
+import { FareboxError, localSigner, payingFetch, receiptOf, wrapFetch } from '../../pkg/dist/index.js';
 import { changesDuring, startWorld, transfersOf, type World } from '../e2e/world.ts';
+import { SIGNERS, wallet } from './signers.ts';
 
 let world: World;
 before(async () => { world = await startWorld(); });
@@ -15,47 +15,11 @@ after(() => world?.stop());
 
 const PRICE = 10_000n;
 
-type Payer = World['chain']['accounts']['payer'];
-
-/** A wallet of a page over one key: what EIP-1193 asks for, and a network that has to be switched first. */
-function wallet(account: Payer): AnySigner & { readonly calls: string[] } {
-  const calls: string[] = [];
-  let chainId = '0x1';
-  return {
-    calls,
-    request: async ({ method, params = [] }) => {
-      calls.push(method);
-      switch (method) {
-        case 'eth_requestAccounts': return [account.address];
-        case 'eth_chainId': return chainId;
-        case 'wallet_switchEthereumChain':
-          chainId = (params[0] as { chainId: string }).chainId;
-          return null;
-        case 'eth_signTypedData_v4': {
-          const data = JSON.parse(params[1] as string);
-          assert.equal(BigInt(chainId), BigInt(data.domain.chainId), 'wallets refuse other networks');
-          delete data.types.EIP712Domain;
-          return account.signTypedData(data);
-        }
-        default: throw Object.assign(new Error(method), { code: 4200 });
-      }
-    },
-  };
-}
-
-const signers: Record<string, (account: Payer) => AnySigner> = {
-  'a key inside': ({ privateKey }) => localSigner(privateKey),
-  'an account of viem': ({ privateKey }) => privateKeyToAccount(privateKey),
-  'a wallet client of viem': ({ privateKey }) =>
-    createWalletClient({ account: privateKeyToAccount(privateKey), chain: world.chain.chain, transport: http(world.chain.url) }),
-  'a wallet of a page': wallet,
-};
-
-for (const [name, signerOf] of Object.entries(signers)) {
+for (const [name, signerOf] of Object.entries(SIGNERS)) {
   for (const path of ['/report', '/report-before']) {
     test(`${name} pays ${path}, and the receipt names the transfer`, async () => {
       const account = world.chain.accounts.payer;
-      const fetch = payingFetch({ signer: signerOf(account) });
+      const fetch = payingFetch({ signer: signerOf(account, world.chain) });
       const { result: response, change } = await changesDuring(world, account.address, () => fetch(`${world.gate.url}${path}`));
       assert.equal(response.status, 200, await response.clone().text());
       assert.equal(change.paid, PRICE);
