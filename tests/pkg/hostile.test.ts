@@ -278,17 +278,27 @@ for (const [code, answer] of [
 }
 
 test('whoever aborts before the signature signs nothing, and the budget is as before', async (t) => {
-  for (const when of ['asked', 'confirming'] as const) {
+  for (const when of ['reading the terms', 'confirming'] as const) {
     const abort = new AbortController();
+    let asked = false;
+    const abortWhen = (now: typeof when): void => {
+      if (asked && now === when) abort.abort();
+    };
     const met = await meet(t, (_, response) => {
-      if (when === 'asked') response.on('close', () => abort.abort());
+      asked = true;
       ask(response);
     }, {
       init: { signal: abort.signal },
-      options: { confirm: async ({ url }) => {
-        if (!url.endsWith('/honest')) abort.abort();
-        return true;
-      } },
+      options: {
+        now: () => {
+          abortWhen('reading the terms');
+          return 1_763_600_000;
+        },
+        confirm: () => {
+          abortWhen('confirming');
+          return true;
+        },
+      },
     });
     assert.equal('error' in met && (met.error as Error).name, 'AbortError');
     assert.deepEqual([met.asked.length, met.after], [0, met.before]);
