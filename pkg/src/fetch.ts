@@ -296,7 +296,12 @@ async function requestOf(input: RequestInfo | URL, init: RequestInit | undefined
   const body = await bodyOf(init?.body ?? (given?.body == null ? undefined : new Uint8Array(await given.clone().arrayBuffer())), headers);
   const { body: _body, headers: _headers, method: _method, ...rest } = init ?? {};
   const signal = init?.signal ?? given?.signal;
-  return { method, url: url.href, headers, body, rest: { ...rest, ...(signal == null ? {} : { signal }) } };
+  // Of a Request's own settings those that decide where it goes and what goes along; not every platform knows both.
+  const own = given === undefined ? {} : {
+    ...(given.redirect === undefined ? {} : { redirect: given.redirect }),
+    ...(given.credentials === undefined ? {} : { credentials: given.credentials }),
+  };
+  return { method, url: url.href, headers, body, rest: { ...own, ...rest, ...(signal == null ? {} : { signal }) } };
 }
 
 async function plain(fetch: typeof globalThis.fetch, request: Plain): Promise<Response> {

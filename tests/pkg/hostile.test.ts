@@ -143,6 +143,17 @@ test('a redirect to another host that asks for payment: redirected, nothing sign
   assert.deepEqual([error.response?.status, elsewhere.requests.length], [402, 1]);
 });
 
+test('a Request that follows no redirect follows none', async (t) => {
+  const elsewhere = await open((_, response) => ask(response));
+  t.after(elsewhere.stop);
+  const shop = await open((_, response) => { response.writeHead(302, { location: elsewhere.url }).end(); });
+  t.after(shop.stop);
+  const fetch = payingFetch({ signer: watchedSigner() });
+  assert.equal((await fetch(new Request(shop.url, { redirect: 'manual' }))).status, 302);
+  await assert.rejects(fetch(new Request(shop.url, { redirect: 'error' })), TypeError);
+  assert.equal(elsewhere.requests.length, 0);
+});
+
 test('a redirect that comes after the payment is handed over, and no payment follows it', async (t) => {
   const elsewhere = await open((_, response) => serve(response));
   t.after(elsewhere.stop);
