@@ -143,6 +143,17 @@ test('a redirect to another host that asks for payment: redirected, nothing sign
   assert.deepEqual([error.response?.status, elsewhere.requests.length], [402, 1]);
 });
 
+test('a Request that follows no redirect follows none', async (t) => {
+  const elsewhere = await open((_, response) => ask(response));
+  t.after(elsewhere.stop);
+  const shop = await open((_, response) => { response.writeHead(302, { location: elsewhere.url }).end(); });
+  t.after(shop.stop);
+  const fetch = payingFetch({ signer: watchedSigner() });
+  assert.equal((await fetch(new Request(shop.url, { redirect: 'manual' }))).status, 302);
+  await assert.rejects(fetch(new Request(shop.url, { redirect: 'error' })), TypeError);
+  assert.equal(elsewhere.requests.length, 0);
+});
+
 test('a redirect that comes after the payment is handed over, and no payment follows it', async (t) => {
   const elsewhere = await open((_, response) => serve(response));
   t.after(elsewhere.stop);
@@ -278,17 +289,27 @@ for (const [code, answer] of [
 }
 
 test('whoever aborts before the signature signs nothing, and the budget is as before', async (t) => {
-  for (const when of ['asked', 'confirming'] as const) {
+  for (const when of ['reading the terms', 'confirming'] as const) {
     const abort = new AbortController();
+    let asked = false;
+    const abortWhen = (now: typeof when): void => {
+      if (asked && now === when) abort.abort();
+    };
     const met = await meet(t, (_, response) => {
-      if (when === 'asked') response.on('close', () => abort.abort());
+      asked = true;
       ask(response);
     }, {
       init: { signal: abort.signal },
-      options: { confirm: async ({ url }) => {
-        if (!url.endsWith('/honest')) abort.abort();
-        return true;
-      } },
+      options: {
+        now: () => {
+          abortWhen('reading the terms');
+          return 1_763_600_000;
+        },
+        confirm: () => {
+          abortWhen('confirming');
+          return true;
+        },
+      },
     });
     assert.equal('error' in met && (met.error as Error).name, 'AbortError');
     assert.deepEqual([met.asked.length, met.after], [0, met.before]);

@@ -13,11 +13,11 @@ import { fileURLToPath } from 'node:url';
 import { Miniflare } from 'miniflare';
 
 import { fileStore } from '../../pkg/dist/file-store.js';
-import { memoryStore, type Store } from '../../pkg/dist/index.js';
+import { FareboxError, memoryStore, type Store } from '../../pkg/dist/index.js';
 import { objectStore } from '../../pkg/dist/object-store.js';
 import { randomOf } from './random.ts';
 import { brokenCaps, countsRight, makeShare, PAYMENTS, scheduleOf, signing, sumOf, type Schedule, type Signed } from './schedule.ts';
-import { spentIn, storeOf } from './shop.ts';
+import { OTHER, PAYEE, spentIn, storeOf } from './shop.ts';
 import type { Order, Report } from './spender.ts';
 
 const SCHEDULES = 1_000;
@@ -192,6 +192,24 @@ test('a record that is full of older payments makes room by itself, and forgets 
   await makeShare({ ...schedule, policy, wishes: [{ ...wish, confirmed: true }] }, 0, store, { wallet: signing, onSigned: (it) => signed.push(it) });
   assert.equal(signed.length, 1);
   assert.equal(await countedIn(store), 2_000 + wish.amount);
+});
+
+test('a record of very many hosts stays readable, and at the last one that fits forgets no payee', async () => {
+  const { wishes: [wish = assert.fail()], ...schedule } = scheduleOf(SEED);
+  const pay = async (pins: number, host: string, payTo: string): Promise<number> => {
+    const known = Array.from({ length: pins }, (_, index) => [`${index}.example eip155:84532`, PAYEE.toLowerCase()]);
+    const store = await storeOf(JSON.stringify({ v: 1, entries: [], pins: known }));
+    const signed: Signed[] = [];
+    for (const turn of [1, 2]) {
+      const wishes = [{ ...wish, at: wish.at + turn, amount: 1, host, payTo, confirmed: true }];
+      await makeShare({ ...schedule, policy: {}, wishes }, 0, store, { wallet: signing, onSigned: (it) => signed.push(it) });
+    }
+    return signed.length;
+  };
+  assert.equal(await pay(19_998, 'new.example', PAYEE), 2);
+  assert.equal(await pay(20_000, 'new.example', PAYEE), 0);
+  assert.equal(await pay(20_000, '7.example', PAYEE), 2);
+  await assert.rejects(pay(20_000, '7.example', OTHER), (error) => error instanceof FareboxError && error.code === 'payee_changed');
 });
 
 test('who declines late lets go of no payment but his own', async () => {

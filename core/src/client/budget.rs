@@ -42,8 +42,10 @@ struct Entry {
 
 /// Version of the record.
 const VERSION: u64 = 1;
-/// Longest record that is read, bytes: [`MOST`] entries.
+/// Longest record that is read, bytes: [`MOST`] entries and [`MOST_PINS`] pins with room to spare.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
+/// Most values in it: six of each entry, three of each pin, and what is around them.
+const MAX_VALUES: usize = 6 * MOST + 3 * MOST_PINS + 64;
 /// Seconds of the caps.
 const HOUR_SECS: u64 = 3_600;
 const DAY_SECS: u64 = 86_400;
@@ -54,6 +56,8 @@ const FEW: usize = 64;
 const KEPT_SECS: u64 = 3 * DAY_SECS;
 /// Most entries: payments of the last minutes, and sums of what was before. What is more is refused, never forgotten.
 const MOST: usize = 2_000;
+/// Most hosts whose payee is known, by network. To forget one would let its payee change.
+const MOST_PINS: usize = 20_000;
 
 impl Budget {
     /// Reads a record; none is an empty one.
@@ -69,7 +73,8 @@ impl Budget {
     }
 
     fn read(text: &str) -> Option<Self> {
-        let Ok(Value::Object(record)) = json::parse_with(text.as_bytes(), MAX_BYTES) else {
+        let Ok(Value::Object(record)) = json::parse_within(text.as_bytes(), MAX_BYTES, MAX_VALUES)
+        else {
             return None;
         };
         if record.get("v")?.as_u64() != Some(VERSION) {
@@ -149,10 +154,21 @@ impl Budget {
         now: UnixTime,
     ) -> Result<(), ClientError> {
         let payee = offer.pay_to.to_lower_hex();
-        let pinned = self.pinned(&pin(host, offer)).filter(|pinned| **pinned != payee);
-        if let (Some(pinned), true, None) = (pinned, policy.pins_payees, &policy.payees) {
-            let message = format!("{host} was paid at {pinned} before and now names {payee}");
-            return Err(ClientError::new(Reason::PayeeChanged, message));
+        if policy.pins_payees && policy.payees.is_none() {
+            match self.pinned(&pin(host, offer)) {
+                Some(pinned) if *pinned != payee => {
+                    let message =
+                        format!("{host} was paid at {pinned} before and now names {payee}");
+                    return Err(ClientError::new(Reason::PayeeChanged, message));
+                }
+                None if self.pins.len() >= MOST_PINS => {
+                    let message = format!(
+                        "the payees of {MOST_PINS} hosts are known and no more are kept: list policy.payees"
+                    );
+                    return Err(ClientError::new(Reason::BudgetExhausted, message));
+                }
+                Some(_) | None => {}
+            }
         }
         if self.entries.len() >= MOST {
             let message = format!("more than {MOST} payments in five minutes");
@@ -197,7 +213,7 @@ impl Budget {
     fn count(&mut self, offer: &Offer, draft: Draft<'_>, now: UnixTime) {
         let payee = offer.pay_to.to_lower_hex();
         let place = pin(draft.host, offer);
-        if self.pinned(&place).is_none() {
+        if self.pinned(&place).is_none() && self.pins.len() < MOST_PINS {
             self.pins.push((place, payee.clone()));
         }
         self.entries.push(Entry {

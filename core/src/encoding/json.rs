@@ -31,11 +31,19 @@ pub fn parse(text: &[u8]) -> Result<Value, JsonError> {
 /// # Errors
 /// See [`JsonError`].
 pub fn parse_with(text: &[u8], max_bytes: usize) -> Result<Value, JsonError> {
+    parse_within(text, max_bytes, MAX_VALUES)
+}
+
+/// Reads one JSON document of at most `max_bytes` and `max_values`: for what this program wrote itself.
+///
+/// # Errors
+/// See [`JsonError`].
+pub fn parse_within(text: &[u8], max_bytes: usize, max_values: usize) -> Result<Value, JsonError> {
     if text.len() > max_bytes {
         return Err(JsonError::TooLarge);
     }
     let text = core::str::from_utf8(text).map_err(|_| JsonError::NotUtf8)?;
-    let limits = Limits { values: Cell::new(MAX_VALUES), broken: Cell::new(None) };
+    let limits = Limits { values: Cell::new(max_values), broken: Cell::new(None) };
     let mut deserializer = serde_json::Deserializer::from_str(text);
     Node { limits: &limits, depth: MAX_DEPTH }
         .deserialize(&mut deserializer)
