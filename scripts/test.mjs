@@ -63,7 +63,9 @@ async function lintRust() {
 async function core() {
   // A target without std: what compiles there has no clock, no network and no randomness to reach for.
   await run('test:core: no std', 'cargo', ['build', '--locked', '-p', 'farebox-core', '--target', 'wasm32v1-none']);
-  show(await run('test:core', 'cargo', ['test', '--locked', '--workspace']), /^test result:/);
+  const output = await run('test:core', 'cargo', ['test', '--locked', '--workspace', '--', '--show-output']);
+  // How much of the ledger's behaviour was visited belongs to the result.
+  show(output, /^test result:|^(After|Before)\b.*: \d+ states|histories from seed/);
 }
 
 async function worker() {
