@@ -4,7 +4,7 @@ use farebox_core::ledger::State;
 use farebox_core::ledger::state::{Undelivered, Why};
 use serde_json::json;
 
-use crate::world::chain::{NodeFault, transaction_of};
+use crate::world::chain::{Chain, NodeFault, transaction_of};
 use crate::world::facilitator::{Repeats, Settle, Verify};
 use crate::world::payer::{Payer, Payment};
 use crate::world::{Response, World, get, paid};
@@ -21,6 +21,22 @@ fn doubted(world: &mut World, target: &str, settle: &Settle) -> Payment {
     world.facilitator.settle_plan.extend([settle.clone(), Settle::SilentBefore]);
     refused(&world.present(&payment), 503, "settlement_unknown");
     payment
+}
+
+/// Pays; just before the facilitator is asked to settle, something happens on the chain.
+fn happens_before_settle<T>(
+    world: &mut World,
+    payment: &Payment,
+    what: impl FnOnce(&mut Chain) -> T,
+) -> Response {
+    let mut first = world.start(paid(payment), b"");
+    while first.next() != "settle" {
+        world.advance(&mut first);
+    }
+    what(&mut world.facilitator.chain);
+    world.wait(4);
+    while world.advance(&mut first) {}
+    first.response.unwrap()
 }
 
 fn lie(transaction: &str) -> Settle {
@@ -350,14 +366,8 @@ fn a_cancelled_authorization_ends_void_and_nothing_is_handed_out() {
     for target in MODES {
         let mut world = World::with_chain();
         let payment = world.sign(target);
-        let mut first = world.start(paid(&payment), b"");
-        while first.next() != "settle" {
-            world.advance(&mut first);
-        }
-        world.facilitator.chain.cancel(&payment.nonce);
-        world.wait(4);
-        while world.advance(&mut first) {}
-        let answer = first.response.unwrap();
+        let answer =
+            happens_before_settle(&mut world, &payment, |chain| chain.cancel(&payment.nonce));
         assert!(!answer.is_delivery() && !answer.has_terms(), "{}", answer.problem());
         world.pass(200);
         assert_eq!(world.ledger.state(), State::Void, "{target}");
@@ -385,14 +395,9 @@ fn a_nonce_that_went_to_another_authorization_never_counts() {
     for target in MODES {
         let mut world = World::with_chain();
         let payment = world.sign(target);
-        let mut first = world.start(paid(&payment), b"");
-        while first.next() != "settle" {
-            world.advance(&mut first);
-        }
-        world.facilitator.chain.burn(&payment.nonce);
-        world.wait(4);
-        while world.advance(&mut first) {}
-        assert!(!first.response.unwrap().is_delivery());
+        let answer =
+            happens_before_settle(&mut world, &payment, |chain| chain.burn(&payment.nonce));
+        assert!(!answer.is_delivery());
         world.pass(200);
         assert_eq!(world.ledger.state(), State::Void);
     }

@@ -224,9 +224,7 @@ impl Budget {
             worth: offer.worth().unwrap_or(Amount::MAX),
         });
     }
-}
 
-impl Budget {
     /// Drops what is old, and adds up the rest by host and payee, as of the latest: of each hour that the shortest cap has
     /// left behind, and of each five minutes in it where there are many. A sum has no nonce: whoever lets go of one of its
     /// payments so late would let go of the others.

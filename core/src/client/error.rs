@@ -25,8 +25,6 @@ impl ClientError {
 pub enum Reason {
     /// The policy itself cannot be read.
     InvalidPolicy,
-    /// The request carries a payment already.
-    AlreadyPaying,
     /// The 402 holds no terms that can be read.
     MalformedChallenge,
     /// The terms are of a protocol version that nobody here speaks.
@@ -101,7 +99,6 @@ impl Reason {
             | Self::RefundDue
             | Self::ReceiptMismatch => Money::Signed,
             Self::InvalidPolicy
-            | Self::AlreadyPaying
             | Self::MalformedChallenge
             | Self::UnsupportedVersion
             | Self::UnsupportedScheme
@@ -121,9 +118,6 @@ impl Reason {
     const fn row(self) -> (&'static str, &'static str) {
         match self {
             Self::InvalidPolicy => ("invalid_policy", "correct the named field of the policy"),
-            Self::AlreadyPaying => {
-                ("already_paying", "leave the payment headers to the wrapper, or use plain fetch")
-            }
             Self::MalformedChallenge => {
                 ("malformed_challenge", "tell the server's operator; nothing was signed")
             }

@@ -10,8 +10,6 @@ use super::prepare::Prepared;
 use crate::amount::Amount;
 use crate::encoding::hex;
 use crate::evm::address::Address;
-use crate::evm::eip712;
-use crate::evm::keccak::{keccak256, keccak256_parts};
 use crate::evm::signature::Signature;
 use crate::http::Headers;
 use crate::payment::TxHash;
@@ -135,26 +133,9 @@ impl Settlement {
 pub fn signer_of_receipt(receipt: &Value) -> Result<(Address, &Map<String, Value>), ClientError> {
     let payload = receipt.get("payload").and_then(Value::as_object);
     let payload = payload.ok_or_else(|| mismatch("the receipt has no payload"))?;
-    let number = |name: &str| {
-        let number = payload.get(name).and_then(Value::as_u64);
-        number.ok_or_else(|| mismatch("the receipt lacks a number"))
-    };
-    let text = |name: &str| {
-        let text = payload.get(name).and_then(Value::as_str);
-        text.map(|text| keccak256(text.as_bytes()))
-            .ok_or_else(|| mismatch("the receipt lacks a text"))
-    };
-    let members = keccak256_parts(&[
-        &keccak256(offer_receipt::TYPE.as_bytes()),
-        &Amount::from_u64(number("version")?).to_be_bytes(),
-        &text("network")?,
-        &text("resourceUrl")?,
-        &text("payer")?,
-        &Amount::from_u64(number("issuedAt")?).to_be_bytes(),
-        &text("transaction")?,
-    ]);
-    let separator = eip712::separator_without_contract("x402 receipt", "1", 1);
-    let digest = eip712::digest(&separator, &members);
+    let digest = offer_receipt::Payload::read(payload)
+        .ok_or_else(|| mismatch("the receipt lacks a member"))?
+        .digest();
     let signature = receipt.get("signature").and_then(Value::as_str).unwrap_or_default();
     let signer = hex::decode_prefixed(signature)
         .ok()

@@ -7,6 +7,7 @@ use alloc::string::{String, ToString};
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use crate::amount::Amount;
 use crate::encoding::hex;
@@ -47,6 +48,21 @@ impl Payload {
             issued_at: receipt.issued_at.secs(),
             transaction: receipt.transaction.to_text(),
         }
+    }
+
+    /// The members of a payload that came, each as it is written there; nothing if one is missing.
+    #[must_use]
+    pub fn read(object: &Map<String, Value>) -> Option<Self> {
+        let number = |name: &str| object.get(name).and_then(Value::as_u64);
+        let text = |name: &str| object.get(name).and_then(Value::as_str).map(ToString::to_string);
+        Some(Self {
+            version: number("version")?,
+            network: text("network")?,
+            resource_url: text("resourceUrl")?,
+            payer: text("payer")?,
+            issued_at: number("issuedAt")?,
+            transaction: text("transaction")?,
+        })
     }
 
     /// What is signed over it.
