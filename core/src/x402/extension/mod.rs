@@ -1,3 +1,4 @@
 //! Extensions of x402, one file each, named as they are on the wire.
 
+pub mod diagnostic;
 pub mod offer_receipt;
