@@ -15,6 +15,8 @@ pub struct Breaker {
     next_try: Option<UnixTime>,
     /// Failed settlements in a row, whatever `verify` says meanwhile.
     settles: u32,
+    /// Exchanges in a row that failed, or whose answer speaks of trouble that is not the payer's.
+    troubles: u64,
 }
 
 /// How one call went.
@@ -64,6 +66,17 @@ impl Breaker {
     #[must_use]
     pub const fn strain(&self) -> Strain {
         if self.settles < FAILURES { Strain::Calm } else { Strain::Strained }
+    }
+
+    /// Exchanges in a row that went wrong through nobody who pays.
+    #[must_use]
+    pub const fn troubles(&self) -> u64 {
+        self.troubles
+    }
+
+    /// Takes note of whether an exchange went wrong through nobody who pays.
+    pub const fn note_trouble(&mut self, troubled: bool) {
+        self.troubles = if troubled { self.troubles.saturating_add(1) } else { 0 };
     }
 
     /// Takes note of a call; a good one closes, a good settlement calms.

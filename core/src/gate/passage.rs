@@ -16,20 +16,23 @@ use alloc::format;
 use alloc::string::{String, ToString};
 
 pub use self::chain::{ChainCall, Reading};
-pub use self::ledger::{Call, Claiming, Filed, Recording};
+pub use self::ledger::{Call, Claiming, Ending, Filed, Recording};
 pub use self::origin::{Collected, Collecting, Forwarding, OriginReply, StreamEnd, Streaming};
 pub use self::settle::{FacilitatorCall, Settling, Verifying, Waiting};
 use super::Gate;
+use super::diagnose::{Diagnosis, Finding};
 use super::forward::OriginCall;
 use super::keys;
 use super::offer::Offer;
 use super::recover::Seen;
 use super::reply::{Audience, Reply};
 use crate::facilitator::breaker::Strain;
+use crate::facilitator::reason;
 use crate::facilitator::wire::Expected;
 use crate::http::{BodyPresence, RequestHead, ResponseHead};
-use crate::ledger::command::{Command, Envelope, Mode, Role, VERSION};
-use crate::payment::{Proof, Receipt, TxHash};
+use crate::ledger::attempts::{Blame, Counting, Tally};
+use crate::ledger::command::{Command, Envelope, Failure, Mode, Role, VERSION};
+use crate::payment::{Cause, Proof, Receipt, TxHash};
 use crate::problem::Code;
 use crate::time::UnixTime;
 use crate::x402::extension::offer_receipt::Extensions;
@@ -90,6 +93,8 @@ pub(super) struct Payer {
     pub wallet: bool,
     /// Whether his facilitator settles.
     pub strain: Strain,
+    /// Its failures in a row.
+    pub troubles: u64,
 }
 
 /// Whether an authorization leaves the time to serve and settle.
@@ -114,6 +119,12 @@ pub struct Passage<'g> {
     arrival: Arrival,
     wallet: bool,
     correlation: String,
+    /// Failures of the facilitator in a row, when the request came.
+    troubles: u64,
+    /// What stands in the way, as far as this request has learnt it.
+    blame: Option<Blame>,
+    /// The payer's failures in a row at this route.
+    tally: Option<Tally>,
     receipt: String,
     digest: String,
     fence: u64,
@@ -161,7 +172,7 @@ impl<'g> Passage<'g> {
         payer: Payer,
         correlation: String,
     ) -> Step<'g> {
-        let Payer { version, proof, expected, arrival, wallet, strain } = payer;
+        let Payer { version, proof, expected, arrival, wallet, strain, troubles } = payer;
         let receipt = gate.keys.receipt_id(&proof.key);
         let with_body = head.body == BodyPresence::Present;
         let passage = Box::new(Self {
@@ -179,6 +190,10 @@ impl<'g> Passage<'g> {
             arrival,
             wallet,
             correlation,
+            troubles,
+            blame: (arrival == Arrival::Late)
+                .then(|| Blame { cause: Cause::Expired, reason: Code::Expired.name().to_string() }),
+            tally: None,
             receipt,
             digest: "none".to_string(),
             fence: 0,
@@ -224,6 +239,11 @@ impl<'g> Passage<'g> {
             key: self.proof.key.to_hex(),
             command,
             role,
+            counting: self.offer.diagnostics.map(|limits| Counting {
+                route: self.offer.route.clone(),
+                exceeded_after: limits.exceeded_after,
+                blame: self.blame.clone().filter(|blame| blame.cause != Cause::Trouble),
+            }),
         };
         // Commands are text and numbers, which always serialise.
         let command = serde_json::to_string(&envelope).unwrap_or_default();
@@ -300,10 +320,43 @@ impl<'g> Passage<'g> {
         self.proof.valid_before >= now.plus(self.offer.room.least_secs)
     }
 
+    /// Fresh terms, with what is to say about the payment that came.
+    fn fresh_terms(&self, code: Code, reason: &str, now: UnixTime) -> Reply {
+        let diagnosis = self.diagnosis(now);
+        self.offer.challenge(&self.head, code, reason, &self.correlation, diagnosis.as_ref())
+    }
+
     /// Fresh terms, because this authorization ends too early.
-    fn too_late(&self) -> Reply {
-        let reason = Code::Expired.row().reason.unwrap_or_default();
-        self.offer.challenge(&self.head, Code::Expired, reason, &self.correlation)
+    fn too_late(&self, now: UnixTime) -> Reply {
+        self.fresh_terms(Code::Expired, Code::Expired.row().reason.unwrap_or_default(), now)
+    }
+
+    /// What is to say about the payment that came.
+    fn diagnosis(&self, now: UnixTime) -> Option<Diagnosis> {
+        self.diagnosis_of(self.blame.as_ref()?, now)
+    }
+
+    fn diagnosis_of(&self, blame: &Blame, now: UnixTime) -> Option<Diagnosis> {
+        let finding = Finding {
+            blame,
+            tally: self.tally.as_ref(),
+            troubles: self.troubles,
+            correlation: &self.correlation,
+        };
+        self.offer.diagnostics?.diagnose(finding, now)
+    }
+
+    /// The facilitator, or what it stands on, failed in this request.
+    fn trouble(&mut self) {
+        self.troubles = self.troubles.saturating_add(1);
+        self.blame = Some(Blame { cause: Cause::Trouble, reason: String::new() });
+    }
+
+    /// Ends the work because this authorization ends too early.
+    fn release_late(mut self: Box<Self>) -> Step<'g> {
+        self.blame =
+            Some(Blame { cause: Cause::Expired, reason: Code::Expired.name().to_string() });
+        self.release(Failure::NothingRan, Ending::TooLate)
     }
 
     /// Nobody knows yet whether money moved.
@@ -319,4 +372,9 @@ impl<'g> Passage<'g> {
     fn refuse(&self, code: Code) -> Step<'g> {
         Step::Respond(self.problem(code))
     }
+}
+
+/// What a facilitator's reason blames.
+fn blame_of(reason: &str) -> Blame {
+    Blame { cause: reason::cause(reason), reason: reason::known(reason).unwrap_or_default() }
 }

@@ -34,6 +34,7 @@ impl Desk<'_> {
             Errand::Decide { id, decision } => self.decide(&id, &decision),
             // That it was asked has opened it, and its alarm is looked after behind every answer.
             Errand::Wake => Ok(Report::Awake),
+            Errand::Failures { limit } => Ok(Report::Failing(self.failures(limit))),
             Errand::Meter { add } => self.meters(&add),
         }
     }
@@ -118,7 +119,7 @@ impl Desk<'_> {
         let query = "SELECT MIN(since) FROM payments WHERE state = 'unknown'";
         let row = self.rows.sql().exec(query, None)?.raw().next().transpose()?;
         let oldest_unknown = row.and_then(|row| row.first().and_then(integer));
-        Ok(Report::Counts { rows, oldest_unknown })
+        Ok(Report::Counts { rows, oldest_unknown, failing: self.failing_counts() })
     }
 
     fn decide(&mut self, id: &str, decision: &Decision) -> Result<Report> {
@@ -219,7 +220,7 @@ impl Conditions {
 
 /// What an item is read from, in this order; its history follows.
 const ITEM: &str = "receipt, key, state, payer, route, network, asset, amount, tx, facilitator,
-    created, updated, reason";
+    created, updated, reason, correlation";
 /// Most rows of one answer.
 const MOST_ITEMS: u32 = 500;
 /// Most rows of one answer of sums.
@@ -241,6 +242,7 @@ fn item(row: &[Value]) -> Option<Item> {
         created_at: row.get(10).and_then(integer)?,
         updated_at: row.get(11).and_then(integer)?,
         reason: column(12),
-        history: column(13).unwrap_or_default(),
+        correlation_id: column(13).unwrap_or_default(),
+        history: column(14).unwrap_or_default(),
     })
 }
