@@ -9,13 +9,13 @@ use wasm_bindgen::JsValue;
 use super::{attempts, edge, meters, operator};
 
 thread_local! {
-    /// When the last hand-over was begun, and whether it has not ended.
+    /// When the last hand-over was to begin or has ended, and whether it has not.
     static LAST: Cell<Option<(u64, bool)>> = const { Cell::new(None) };
 }
 
 /// Milliseconds from the first count to a hand-over.
 const WAIT_MS: u64 = 2_000;
-/// Milliseconds from one hand-over to the next.
+/// Milliseconds from the end of one hand-over to the next.
 const GAP_MS: u64 = 10_000;
 /// Milliseconds after which a hand-over counts as lost.
 const LOST_MS: u64 = 30_000;
@@ -38,9 +38,8 @@ pub(super) fn begin(gate: &Gate, namespace: &JsValue, context: &JsValue) {
     let namespace = namespace.clone();
     let work = edge::promise(async move {
         edge::pause(u32::try_from(wait).unwrap_or(u32::MAX)).await;
-        let begun = edge::clock_ms();
         hand_over(&namespace, operated).await;
-        LAST.set(Some((begun, false)));
+        LAST.set(Some((edge::clock_ms(), false)));
         JsValue::UNDEFINED
     });
     edge::wait_until(context, &js_sys::Promise::from(work));

@@ -45,7 +45,7 @@ struct Client {
     tally: Tally,
     /// What the object does not know yet.
     fresh: Fresh,
-    /// Its name the day before.
+    /// The name that the object may know it by: of the last hand-over, else of the day before.
     was: String,
     object: String,
     /// Requests for terms that no payment has answered yet.
@@ -128,13 +128,13 @@ impl Attempts {
             let client = earlier.unwrap_or_else(|| Client {
                 tally: Tally::new(now),
                 fresh: Fresh::default(),
-                was: was.clone(),
+                was,
                 object: format!("ledger/{shards}/{shard}"),
                 open: 0,
                 exceeded_after: seen.exceeded_after,
                 claims: None,
             });
-            self.clients.put(place.clone(), Client { was, ..client });
+            self.clients.put(place.clone(), client);
         }
         place
     }
@@ -177,7 +177,6 @@ impl Attempts {
             let empty = |tally: &Tally| tally.attempts == 0 && tally.streak == 0;
             client.fresh.more = client.fresh.more.take().filter(|more| !empty(more));
         }
-        self.forget_if_empty(place);
     }
 
     /// Somebody there paid and is served.
@@ -190,14 +189,6 @@ impl Attempts {
         }
     }
 
-    fn forget_if_empty(&mut self, place: &Place) {
-        let is_empty = |client: &Client| {
-            client.fresh.is_nothing() && client.tally.attempts == 0 && client.tally.streak == 0
-        };
-        if self.clients.get(place).is_some_and(is_empty) {
-            self.clients.remove(place);
-        }
-    }
 
     /// Whether there is anything to hand over.
     #[must_use]
@@ -207,13 +198,13 @@ impl Attempts {
 
     /// Packs what was counted, by object, and lets go of who was idle for long. What does not fit waits.
     pub fn hand_over(&mut self, now: UnixTime) -> Vec<Parcel> {
-        let idle: Vec<Place> = self
+        let over: Vec<Place> = self
             .clients
             .iter()
-            .filter(|(_, client)| client.tally.is_idle(now))
+            .filter(|(_, client)| client.is_over(now))
             .map(|(place, _)| place.clone())
             .collect();
-        for place in idle {
+        for place in over {
             self.clients.remove(&place);
         }
         self.waiting = false;
@@ -263,6 +254,9 @@ impl Attempts {
         for (place, sent) in parcel.places.into_iter().zip(parcel.sent) {
             let theirs = merged.next();
             let Some(client) = self.clients.get_mut(&place) else { continue };
+            if theirs.is_some() {
+                client.was = place.0;
+            }
             match theirs {
                 // A success meanwhile: what was before it counts no more.
                 _ if client.fresh.reset => {}
@@ -270,7 +264,7 @@ impl Attempts {
                     let mut tally = theirs.unwrap_or_else(|| Tally::new(now));
                     tally.attempts = tally.attempts.saturating_sub(client.fresh.back);
                     if let Some(more) = &client.fresh.more {
-                        tally.merge(more, now);
+                        tally.merge(more);
                     }
                     client.tally = Tally { last_at: client.tally.last_at, ..tally };
                 }
@@ -279,13 +273,20 @@ impl Attempts {
                     let newer = core::mem::replace(&mut client.fresh, sent);
                     client.fresh.back = client.fresh.back.saturating_add(newer.back);
                     match (&mut client.fresh.more, newer.more) {
-                        (Some(more), Some(newer)) => more.merge(&newer, now),
+                        (Some(more), Some(newer)) => more.merge(&newer),
                         (more, newer) => *more = more.take().or(newer),
                     }
                 }
             }
-            self.forget_if_empty(&place);
         }
+    }
+}
+
+impl Client {
+    /// Whether nothing of it is left to remember.
+    fn is_over(&self, now: UnixTime) -> bool {
+        let nothing = self.tally.attempts == 0 && self.tally.streak == 0 && self.open == 0;
+        self.tally.is_idle(now) || nothing && self.fresh.is_nothing()
     }
 }
 

@@ -83,8 +83,9 @@ impl Tally {
     }
 
     /// Takes in what was counted elsewhere: `more` came since it and `self` met last.
-    pub fn merge(&mut self, more: &Self, now: UnixTime) {
-        if self.is_idle(now) || self.attempts == 0 && self.streak == 0 {
+    pub fn merge(&mut self, more: &Self) {
+        let apart = self.is_idle(UnixTime::from_secs(more.first_at));
+        if apart || self.attempts == 0 && self.streak == 0 {
             *self = more.clone();
             return;
         }
@@ -230,13 +231,14 @@ impl Entry {
     /// The row after this entry, given the row before; nothing where there are no failures any more.
     #[must_use]
     pub fn applied_to(&self, row: Option<Tally>, now: UnixTime) -> Option<Tally> {
-        let mut row = row.filter(|row| !self.reset && !row.is_idle(now));
+        let until = self.more.as_ref().map_or(now, |more| UnixTime::from_secs(more.first_at));
+        let mut row = row.filter(|row| !self.reset && !row.is_idle(until));
         if let Some(row) = &mut row {
             row.attempts = row.attempts.saturating_sub(self.back);
         }
         match (row, &self.more) {
             (Some(mut row), Some(more)) => {
-                row.merge(more, now);
+                row.merge(more);
                 Some(row)
             }
             (row, more) => row.or_else(|| more.clone()),

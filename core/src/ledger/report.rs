@@ -161,8 +161,8 @@ pub struct Item {
     pub updated_at: u64,
     /// Why it is in this state, where the state alone does not say.
     pub reason: Option<String>,
-    /// Correlation id of the request that began it.
-    #[serde(default)]
+    /// Correlation id of the request that began it; empty where it was not asked for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub correlation_id: String,
     /// Lines of `at,from,to,why`; empty where they were not asked for.
     #[serde(default, skip_serializing_if = "String::is_empty")]

@@ -105,12 +105,19 @@ impl Desk<'_> {
         for entry in entries {
             let place = (entry.client.clone(), entry.route.clone());
             let was = (entry.was.clone(), entry.route.clone());
-            let earlier = self.memory.failures.rows.remove(&was);
+            let moves = was != place;
+            let earlier = if moves { self.memory.failures.rows.remove(&was) } else { None };
             if earlier.is_some() {
                 self.delete_failures(&was)?;
             }
-            let row = self.memory.failures.rows.get(&place);
-            let row = row.or(earlier.as_ref()).map(|row| row.tally.clone());
+            let row = self.memory.failures.rows.get(&place).map(|row| row.tally.clone());
+            let row = match (row, earlier) {
+                (Some(mut row), Some(earlier)) => {
+                    row.merge(&earlier.tally);
+                    Some(row)
+                }
+                (row, earlier) => row.or(earlier.map(|earlier| earlier.tally)),
+            };
             let merged = entry.applied_to(row, self.now);
             match &merged {
                 Some(tally) => {

@@ -43,7 +43,7 @@ impl Desk<'_> {
         let limit = limit.clamp(1, MOST_ITEMS);
         let Conditions { text, mut values } = conditions;
         let query =
-            format!("SELECT {ITEM}, '' FROM payments WHERE {text} ORDER BY {order} LIMIT ?");
+            format!("SELECT {ITEM} FROM payments WHERE {text} ORDER BY {order} LIMIT ?");
         values.push(number(u64::from(limit) + 1));
         let mut items = Vec::new();
         for row in self.rows.sql().exec(&query, values)?.raw() {
@@ -61,7 +61,9 @@ impl Desk<'_> {
     }
 
     fn item(&self, payer: &str, key: &str) -> Result<Option<Item>> {
-        let query = format!("SELECT {ITEM}, history FROM payments WHERE payer = ? AND key = ?");
+        let query = format!(
+            "SELECT {ITEM}, correlation, history FROM payments WHERE payer = ? AND key = ?"
+        );
         let cursor = self.rows.sql().exec(&query, vec![payer.into(), key.into()])?;
         Ok(cursor.raw().next().transpose()?.and_then(|row| item(&row)))
     }
@@ -218,9 +220,9 @@ impl Conditions {
     }
 }
 
-/// What an item is read from, in this order; its history follows.
+/// What an item is read from, in this order; its correlation id and its history follow.
 const ITEM: &str = "receipt, key, state, payer, route, network, asset, amount, tx, facilitator,
-    created, updated, reason, correlation";
+    created, updated, reason";
 /// Most rows of one answer.
 const MOST_ITEMS: u32 = 500;
 /// Most rows of one answer of sums.
