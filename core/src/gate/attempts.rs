@@ -91,14 +91,14 @@ pub struct Parcel {
     /// The call.
     pub call: Call,
     places: Vec<Place>,
-    sent: Vec<Fresh>,
+    resets: Vec<bool>,
 }
 
 /// A parcel that is being packed.
 #[derive(Default)]
 struct Packed {
     places: Vec<Place>,
-    sent: Vec<Fresh>,
+    resets: Vec<bool>,
     entries: Vec<Entry>,
 }
 
@@ -189,7 +189,6 @@ impl Attempts {
         }
     }
 
-
     /// Whether there is anything to hand over.
     #[must_use]
     pub const fn is_waiting(&self) -> bool {
@@ -229,29 +228,29 @@ impl Attempts {
                 was: client.was.clone(),
                 route: place.1.clone(),
                 reset: fresh.reset,
-                more: fresh.more.clone(),
+                more: fresh.more,
                 back: fresh.back,
                 claims: client.claims.clone(),
                 exceeded_after: client.exceeded_after,
             });
             packed.places.push(place.clone());
-            packed.sent.push(fresh);
+            packed.resets.push(fresh.reset);
         }
         parcels
             .into_iter()
-            .map(|(object, Packed { places, sent, entries })| {
+            .map(|(object, Packed { places, resets, entries })| {
                 let message = serde_json::to_string(&Count { v: VERSION, count: entries });
                 // Text and numbers always serialise.
-                Parcel { call: Call::new(object, message.unwrap_or_default()), places, sent }
+                Parcel { call: Call::new(object, message.unwrap_or_default()), places, resets }
             })
             .collect()
     }
 
-    /// Takes the object's answer; without one, what was sent is sent again.
+    /// Takes the object's answer; without one, what was sent counts no more, unless it was a success.
     pub fn heard(&mut self, parcel: Parcel, answer: Option<&str>, now: UnixTime) {
         let counted = answer.and_then(|text| serde_json::from_str::<Counted>(text).ok());
         let mut merged = counted.into_iter().flat_map(|counted| counted.counted.into_iter());
-        for (place, sent) in parcel.places.into_iter().zip(parcel.sent) {
+        for (place, reset) in parcel.places.into_iter().zip(parcel.resets) {
             let theirs = merged.next();
             let Some(client) = self.clients.get_mut(&place) else { continue };
             if theirs.is_some() {
@@ -268,14 +267,10 @@ impl Attempts {
                     }
                     client.tally = Tally { last_at: client.tally.last_at, ..tally };
                 }
+                // Sent again, what did arrive would count twice; a success may be told twice.
                 None => {
-                    self.waiting = true;
-                    let newer = core::mem::replace(&mut client.fresh, sent);
-                    client.fresh.back = client.fresh.back.saturating_add(newer.back);
-                    match (&mut client.fresh.more, newer.more) {
-                        (Some(more), Some(newer)) => more.merge(&newer),
-                        (more, newer) => *more = more.take().or(newer),
-                    }
+                    client.fresh.reset = reset;
+                    self.waiting |= reset;
                 }
             }
         }

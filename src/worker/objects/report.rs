@@ -42,8 +42,7 @@ impl Desk<'_> {
     fn items(&self, conditions: Conditions, order: &str, limit: u32) -> Result<Report> {
         let limit = limit.clamp(1, MOST_ITEMS);
         let Conditions { text, mut values } = conditions;
-        let query =
-            format!("SELECT {ITEM} FROM payments WHERE {text} ORDER BY {order} LIMIT ?");
+        let query = format!("SELECT {ITEM} FROM payments WHERE {text} ORDER BY {order} LIMIT ?");
         values.push(number(u64::from(limit) + 1));
         let mut items = Vec::new();
         for row in self.rows.sql().exec(&query, values)?.raw() {

@@ -414,15 +414,6 @@ impl World {
         (reply, took)
     }
 
-    /// Hands over what the isolate counted.
-    pub fn hand_over(&mut self) {
-        let now = self.now();
-        for parcel in self.attempts.hand_over(now) {
-            let answer = self.ledger.count(&parcel.call.command, now);
-            self.attempts.heard(parcel, Some(&answer), now);
-        }
-    }
-
     fn tell(&mut self, call: &Call, body: Option<&[u8]>) -> ledger::Told {
         self.now_ms += u64::from(call.delay_ms);
         let body = body.filter(|_| call.with_body);
