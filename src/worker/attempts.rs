@@ -6,6 +6,7 @@ use farebox_core::gate::Gate;
 use farebox_core::gate::admit::Surroundings;
 use farebox_core::gate::attempts::{Attempts, Parcel};
 use farebox_core::gate::passage::Step;
+use farebox_core::gate::reply::Marks;
 use farebox_core::http::RequestHead;
 use farebox_core::ledger::attempts::Place;
 
@@ -29,9 +30,16 @@ pub(super) fn admit<'g>(
     })
 }
 
-/// Somebody there paid and is served.
-pub(super) fn succeeded(place: &Place) {
-    ATTEMPTS.with_borrow_mut(|attempts| attempts.succeeded(place, now()));
+/// Counts what an answer says about a client that brought a payment.
+pub(super) fn answered(place: &Place, marks: &Marks) {
+    ATTEMPTS.with_borrow_mut(|attempts| {
+        if marks.served {
+            attempts.succeeded(place, now());
+        }
+        if let Some(blame) = &marks.failed {
+            attempts.failed(place, blame, None, now());
+        }
+    });
 }
 
 /// Whether there is anything to hand over.

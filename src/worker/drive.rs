@@ -56,8 +56,8 @@ impl Client {
             let _ = resolve.call1(&JsValue::UNDEFINED, &edge::render_with(reply, held));
             self.log.write(reply);
             meters::answered(reply, reply.route.as_ref().unwrap_or(&self.log.route));
-            if let Some(place) = self.place.as_ref().filter(|_| reply.marks.served) {
-                attempts::succeeded(place);
+            if let Some(place) = &self.place {
+                attempts::answered(place, &reply.marks);
             }
         }
     }

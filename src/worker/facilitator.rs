@@ -35,7 +35,7 @@ pub(super) fn note(gate: &Gate, call: &FacilitatorCall, reply: &Reply) {
     let (health, every) = (reply.health(), gate.breaker_secs());
     with_breaker(base, |breaker| {
         breaker.note(operation, health, now(), every);
-        breaker.note_trouble(reply.is_trouble());
+        breaker.note_trouble(reply.is_trouble(), now());
     });
     if let Some(draft) = &call.draft {
         EMPTIES.with_borrow_mut(|empties| empties.note(draft, reply, now()));
@@ -44,7 +44,7 @@ pub(super) fn note(gate: &Gate, call: &FacilitatorCall, reply: &Reply) {
 
 /// Whether the gate's facilitator settles, and how often in a row it failed.
 pub(super) fn conditions(gate: &Gate) -> (Strain, u64) {
-    with_breaker(gate.facilitator_url(), |breaker| (breaker.strain(), breaker.troubles()))
+    with_breaker(gate.facilitator_url(), |breaker| (breaker.strain(), breaker.troubles(now())))
 }
 
 fn parts(url: &str) -> (&str, Operation) {

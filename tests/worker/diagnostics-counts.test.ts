@@ -125,11 +125,25 @@ describe('counts of failures', { concurrency: 3 }, () => {
       assert.deepEqual([told(tenth).attempts, told(tenth).reason], [undefined, undefined]);
       const fresh = new Client(world);
       assert.equal(verdict(await fresh.ask('/after/outage')), 'OPERATOR_ALERT escalate', 'before anybody signs for nothing');
+      await world.gate.ahead(61);
+      const ahead = { validForSecs: 61 + 60 };
+      assert.equal(verdict(await new Client(world).ask('/after/outage')), 'silent', 'somebody has to try again some day');
+      assert.equal(verdict(await (clients[0] as Client).pay('/after/outage', ahead)), 'OPERATOR_ALERT escalate', 'it is not over');
       await new Promise((resolve) => setTimeout(resolve, 2_500));
-      assert.equal((await fresh.pay('/after/outage')).status, 200);
+      assert.equal((await fresh.pay('/after/outage', ahead)).status, 200);
       assert.equal(verdict(await new Client(world).ask('/after/outage')), 'silent');
       world.facilitator.script(clients[0]?.payer.address ?? '', { verify: refusedVerify('invalid_payload') });
-      assert.equal(told(await (clients[0] as Client).pay('/after/outage')).attempts, undefined, 'the outage was not counted');
+      assert.equal(told(await (clients[0] as Client).pay('/after/outage', ahead)).attempts, undefined, 'the outage was not counted');
+    }));
+
+  it('after a restore nobody is blamed for a payment that ends too early', () =>
+    within({ vars: { LEDGER_CLOSED_BEFORE: Math.floor(Date.now() / 1000) } }, async (world) => {
+      const client = new Client(world);
+      for (let turn = 0; turn < 3; turn += 1) {
+        const answer = await client.pay('/after/restored');
+        expectFreshTerms(answer, 'expired');
+        assert.equal(verdict(answer), 'silent');
+      }
     }));
 
   it('errors that a facilitator says are its own are an alert after ten in a row, and count for nobody', () =>

@@ -178,6 +178,23 @@ describe('diagnostics', { concurrency: 4 }, () => {
     assert.equal((await victim.pay('/after/victim')).status, 200);
   });
 
+  it('his payments of before, which everybody can read on the chain, change nothing for him', async () => {
+    const [thief, victim] = [new Client(world), new Client(world)];
+    const paid = await victim.sign('/after/public', { tamper: (message) => delete message['resource'] });
+    expectPaid(await victim.send('/after/public', paid), paid);
+    const old = await victim.sign('/after/public', { validForSecs: -4_000 });
+    for (let turn = 0; turn < 60; turn += 1) {
+      expectProblem(await thief.send(`/after/public-${turn}`, paid), { status: 409, code: 'payment_already_used' });
+      expectFreshTerms(await thief.send('/after/public', old), 'expired');
+    }
+    assert.equal(told(await thief.send('/after/public-x', paid)).attempts, 121, 'they count for the network that sends them');
+    assert.equal(verdict(await victim.ask('/after/public')), 'silent');
+    world.facilitator.script(victim.payer.address, { verify: [refusedVerify('invalid_payload'), { kind: 'good' }] });
+    const refused = await victim.pay('/after/public');
+    assert.deepEqual([verdict(refused), told(refused).attempts], ['PAYMENT_UNVERIFIED', undefined]);
+    assert.equal((await victim.pay('/after/public')).status, 200);
+  });
+
   it('a flood from his own address changes nothing for a payer whose signature is good', async () => {
     const flood = new Client(world);
     const victim = new Client(world, { address: flood.row[1] });

@@ -40,7 +40,7 @@ pub struct Surroundings<'a> {
     pub troubles: u64,
     /// Who failed how often.
     pub attempts: &'a mut Attempts,
-    /// The client of a payment with a good signature, for [`Attempts::succeeded`].
+    /// Where the client is counted, if it is: what becomes of its payment is counted there too.
     pub client: Option<Place>,
 }
 
@@ -130,26 +130,16 @@ impl Gate {
         if head.target().len() > MAX_PAID_TARGET_BYTES {
             return refuse(Code::TargetTooLong, Audience::Paid, &correlation);
         }
-        let seen = self.seen(offer, &head, around, now);
+        around.client = self.seen(offer, &head, around, now);
         let (version, proof, arrival) = match self.proof(offer, &head, now) {
             Ok(Some(found)) => found,
             Ok(None) => {
-                return refused(
-                    offer,
-                    &head,
-                    Code::PaymentRequired,
-                    &correlation,
-                    around,
-                    seen,
-                    now,
-                );
+                let code = Code::PaymentRequired;
+                return self.refused(offer, &head, code, &correlation, around, now);
             }
-            Err(code) => return refused(offer, &head, code, &correlation, around, seen, now),
+            Err(code) => return self.refused(offer, &head, code, &correlation, around, now),
         };
-        if let Some(place) = &seen {
-            around.attempts.proved(place);
-        }
-        around.client = seen;
+        let seen = around.client.as_ref().and_then(|place| around.attempts.proved(place));
         let network = match version {
             Version::V1 => offer.terms.network.v1_name().unwrap_or_default().to_owned(),
             Version::V2 => offer.terms.network.to_string(),
@@ -162,8 +152,46 @@ impl Gate {
             it.proves(&proof.key, &proof.payer, chain_id, &head.method, &head.url, now).is_ok()
         });
         let (strain, troubles) = (around.strain, around.troubles);
-        let payer = Payer { version, proof, expected, arrival, wallet, strain, troubles };
-        Passage::begin(self, offer, head, payer, correlation)
+        let payer = Payer { version, proof, expected, arrival, wallet, strain, troubles, seen };
+        Passage::begin(self, offer, head, payer, correlation, now)
+    }
+
+    /// A refusal of a priced route to somebody who proves nothing: with fresh terms where he may sign again.
+    fn refused<'g>(
+        &self,
+        offer: &Offer,
+        head: &RequestHead,
+        code: Code,
+        correlation: &str,
+        around: &mut Surroundings<'_>,
+        now: UnixTime,
+    ) -> Step<'g> {
+        // While a restore is not over, what ends too early does so because of us.
+        let closed = self.closed_before.is_some_and(|closed| now < closed);
+        let cause = match cause_of(code) {
+            Cause::Expired if closed => Cause::Trouble,
+            cause => cause,
+        };
+        let nothing = matches!(cause, Cause::Unpaid | Cause::Trouble);
+        let reason = if nothing { "" } else { code.name() };
+        let blame = Blame { cause, reason: reason.to_string() };
+        let claims = if nothing { None } else { claimed(head) };
+        let tally = around
+            .client
+            .as_ref()
+            .filter(|_| cause != Cause::Trouble)
+            .map(|place| around.attempts.failed(place, &blame, claims, now));
+        let Some(reason) = code.row().reason else {
+            return refuse(code, Audience::Paid, correlation);
+        };
+        let finding = Finding {
+            blame: &blame,
+            tally: tally.as_ref(),
+            troubles: around.troubles,
+            correlation,
+        };
+        let diagnosis = offer.diagnostics.and_then(|limits| limits.diagnose(finding, now));
+        Step::Respond(offer.challenge(head, code, reason, correlation, diagnosis.as_ref()))
     }
 
     /// Where this client is counted, if it is.
@@ -288,30 +316,6 @@ fn in_ascii(target: &str) -> String {
         }
     }
     text
-}
-
-/// A refusal of a priced route to somebody who proves nothing: with fresh terms where he may sign again.
-fn refused<'g>(
-    offer: &Offer,
-    head: &RequestHead,
-    code: Code,
-    correlation: &str,
-    around: &mut Surroundings<'_>,
-    seen: Option<Place>,
-    now: UnixTime,
-) -> Step<'g> {
-    let cause = cause_of(code);
-    let reason = if cause == Cause::Unpaid { "" } else { code.name() };
-    let blame = Blame { cause, reason: reason.to_string() };
-    let claims = if cause == Cause::Unpaid { None } else { claimed(head) };
-    let tally = seen.map(|place| around.attempts.failed(&place, &blame, claims, now));
-    let Some(reason) = code.row().reason else {
-        return refuse(code, Audience::Paid, correlation);
-    };
-    let finding =
-        Finding { blame: &blame, tally: tally.as_ref(), troubles: around.troubles, correlation };
-    let diagnosis = offer.diagnostics.and_then(|limits| limits.diagnose(finding, now));
-    Step::Respond(offer.challenge(head, code, reason, correlation, diagnosis.as_ref()))
 }
 
 /// Whom a payment that proves nothing names as its payer.

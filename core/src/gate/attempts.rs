@@ -164,9 +164,10 @@ impl Attempts {
         client.tally.clone()
     }
 
-    /// A payment with a good signature came: the request that fetched its terms is no failure of the network.
-    pub fn proved(&mut self, place: &Place) {
-        let Some(client) = self.clients.get_mut(place) else { return };
+    /// A payment with a good signature came: the request that fetched its terms is no failure of the network, whose
+    /// others are told.
+    pub fn proved(&mut self, place: &Place) -> Option<Tally> {
+        let client = self.clients.get_mut(place)?;
         if client.open > 0 {
             client.open = client.open.saturating_sub(1);
             client.tally.attempts = client.tally.attempts.saturating_sub(1);
@@ -177,6 +178,7 @@ impl Attempts {
             let empty = |tally: &Tally| tally.attempts == 0 && tally.streak == 0;
             client.fresh.more = client.fresh.more.take().filter(|more| !empty(more));
         }
+        Some(client.tally.clone())
     }
 
     /// Somebody there paid and is served.

@@ -199,7 +199,10 @@ impl Offer {
             body: Body::Text(body),
             code: Some(code),
             route: Some(self.route.clone()),
-            marks: Marks { diagnosed: diagnosis.map(|diagnosis| diagnosis.code), served: false },
+            marks: Marks {
+                diagnosed: diagnosis.map(|diagnosis| diagnosis.code),
+                ..Marks::default()
+            },
         }
     }
 

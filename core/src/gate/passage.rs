@@ -40,6 +40,8 @@ use crate::x402::{Version, header, v2};
 
 /// Longest request body that is part of the binding, bytes.
 pub const MAX_DIGESTED_BYTES: usize = 64 * 1024;
+/// Seconds after its end for which an authorization that nobody settled is its payer's secret, more or less.
+const RECENT_SECS: u64 = 3_600;
 /// Seconds that a client waits at most for a doubt to be resolved.
 const DOUBT_SECS: u64 = 10;
 
@@ -95,6 +97,8 @@ pub(super) struct Payer {
     pub strain: Strain,
     /// Its failures in a row.
     pub troubles: u64,
+    /// The failures in a row of his network.
+    pub seen: Option<Tally>,
 }
 
 /// Whether an authorization leaves the time to serve and settle.
@@ -121,10 +125,14 @@ pub struct Passage<'g> {
     correlation: String,
     /// Failures of the facilitator in a row, when the request came.
     troubles: u64,
+    /// Whether the authorization has ended lately, if at all.
+    is_recent: bool,
     /// What stands in the way, as far as this request has learnt it.
     blame: Option<Blame>,
     /// The payer's failures in a row at this route.
     tally: Option<Tally>,
+    /// Those of his network, when the request came.
+    network: Option<Tally>,
     receipt: String,
     digest: String,
     fence: u64,
@@ -171,8 +179,10 @@ impl<'g> Passage<'g> {
         head: RequestHead,
         payer: Payer,
         correlation: String,
+        now: UnixTime,
     ) -> Step<'g> {
-        let Payer { version, proof, expected, arrival, wallet, strain, troubles } = payer;
+        let recent = now < UnixTime::from_secs(payer.proof.valid_before.secs()).plus(RECENT_SECS);
+        let Payer { version, proof, expected, arrival, wallet, strain, troubles, seen } = payer;
         let receipt = gate.keys.receipt_id(&proof.key);
         let with_body = head.body == BodyPresence::Present;
         let passage = Box::new(Self {
@@ -191,9 +201,11 @@ impl<'g> Passage<'g> {
             wallet,
             correlation,
             troubles,
+            is_recent: recent,
             blame: (arrival == Arrival::Late)
                 .then(|| Blame { cause: Cause::Expired, reason: Code::Expired.name().to_string() }),
             tally: None,
+            network: seen,
             receipt,
             digest: "none".to_string(),
             fence: 0,
@@ -242,7 +254,7 @@ impl<'g> Passage<'g> {
             counting: self.offer.diagnostics.map(|limits| Counting {
                 route: self.offer.route.clone(),
                 exceeded_after: limits.exceeded_after,
-                blame: self.blame.clone().filter(|blame| blame.cause != Cause::Trouble),
+                blame: self.blame.clone().filter(|blame| self.is_the_payers(blame)),
             }),
         };
         // Commands are text and numbers, which always serialise.
@@ -322,8 +334,42 @@ impl<'g> Passage<'g> {
 
     /// Fresh terms, with what is to say about the payment that came.
     fn fresh_terms(&self, code: Code, reason: &str, now: UnixTime) -> Reply {
-        let diagnosis = self.diagnosis(now);
-        self.offer.challenge(&self.head, code, reason, &self.correlation, diagnosis.as_ref())
+        let (head, correlation) = (&self.head, &self.correlation);
+        let terms = |diagnosis: Option<&Diagnosis>| {
+            self.offer.challenge(head, code, reason, correlation, diagnosis)
+        };
+        match &self.blame {
+            Some(blame) if blame.cause == Cause::Expired && !self.is_the_payers(blame) => {
+                self.blaming_network(blame, now, terms)
+            }
+            _ => terms(self.diagnosis(now).as_ref()),
+        }
+    }
+
+    /// Whether a failure is counted for the payer: not our trouble, and not an authorization that ended so long ago that
+    /// others may have it from the chain.
+    fn is_the_payers(&self, blame: &Blame) -> bool {
+        match blame.cause {
+            Cause::Trouble => false,
+            Cause::Expired => self.is_recent,
+            _ => true,
+        }
+    }
+
+    /// An answer that counts a failure for the client's network.
+    fn blaming_network(
+        &self,
+        blame: &Blame,
+        now: UnixTime,
+        reply: impl FnOnce(Option<&Diagnosis>) -> Reply,
+    ) -> Reply {
+        let tally = self.network.clone().map(|mut tally| {
+            tally.count(blame, now);
+            tally
+        });
+        let mut reply = reply(self.diagnosis_of(blame, tally.as_ref(), now).as_ref());
+        reply.marks.failed = Some(blame.clone());
+        reply
     }
 
     /// Fresh terms, because this authorization ends too early.
@@ -333,16 +379,17 @@ impl<'g> Passage<'g> {
 
     /// What is to say about the payment that came.
     fn diagnosis(&self, now: UnixTime) -> Option<Diagnosis> {
-        self.diagnosis_of(self.blame.as_ref()?, now)
+        self.diagnosis_of(self.blame.as_ref()?, self.tally.as_ref(), now)
     }
 
-    fn diagnosis_of(&self, blame: &Blame, now: UnixTime) -> Option<Diagnosis> {
-        let finding = Finding {
-            blame,
-            tally: self.tally.as_ref(),
-            troubles: self.troubles,
-            correlation: &self.correlation,
-        };
+    fn diagnosis_of(
+        &self,
+        blame: &Blame,
+        tally: Option<&Tally>,
+        now: UnixTime,
+    ) -> Option<Diagnosis> {
+        let finding =
+            Finding { blame, tally, troubles: self.troubles, correlation: &self.correlation };
         self.offer.diagnostics?.diagnose(finding, now)
     }
 

@@ -4,6 +4,7 @@ use alloc::string::{String, ToString};
 
 use super::diagnose::Diagnosis;
 use crate::http::{Headers, ResponseHead};
+use crate::ledger::attempts::Blame;
 use crate::problem::{self, Code};
 use crate::x402::extension::diagnostic::DiagnosticCode;
 
@@ -23,12 +24,14 @@ pub struct Reply {
 }
 
 /// What is counted of an answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Marks {
     /// What the payer was told about why.
     pub diagnosed: Option<DiagnosticCode>,
     /// Whether a payment is served with it.
     pub served: bool,
+    /// What the client's network is to be counted for, although a good signature came with the request.
+    pub failed: Option<Blame>,
 }
 
 /// The body of a reply.

@@ -307,21 +307,17 @@ impl Kind {
 }
 
 impl Mark {
-    /// Reads a command and its answer. What is still open, and what is our own trouble, is no mark.
+    /// Reads a command and its answer. What is still open, and what is our own trouble, is no mark; a payment that was
+    /// used before is none either, because everybody can read it on the chain and send it.
     #[must_use]
     pub fn of(kind: Kind, answer: &Answer, blame: Option<&Blame>) -> Self {
-        let replayed =
-            |reason: &str| Self::Failure(Blame { cause: Cause::Replayed, reason: reason.into() });
         let blamed = || blame.map_or(Self::Nothing, |blame| Self::Failure(blame.clone()));
         match (kind, answer) {
             (_, Answer::Replay { .. } | Answer::Deliver { .. })
             | (Kind::Settlement, Answer::Granted { .. }) => Self::Success,
-            (Kind::Claim { .. }, Answer::AlreadyUsed) => replayed("payment_already_used"),
-            (Kind::Claim { .. }, Answer::AlreadyDelivered) => replayed("payment_already_delivered"),
-            (Kind::Claim { late: true }, Answer::TooManyInFlight | Answer::Void)
+            (Kind::Claim { late: true }, Answer::TooManyInFlight)
             | (Kind::Settlement, Answer::Refused { .. })
             | (Kind::Refusal, Answer::Recorded) => blamed(),
-            (Kind::Claim { .. }, Answer::Void) => replayed("authorization_void"),
             _ => Self::Nothing,
         }
     }

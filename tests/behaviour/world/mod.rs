@@ -389,8 +389,14 @@ impl World {
                 return true;
             }
             Step::Respond(reply) => {
-                if let Some(client) = running.client.take().filter(|_| reply.marks.served) {
-                    self.attempts.succeeded(&client, self.now());
+                if let Some(client) = running.client.take() {
+                    let now = self.now();
+                    if reply.marks.served {
+                        self.attempts.succeeded(&client, now);
+                    }
+                    if let Some(blame) = &reply.marks.failed {
+                        self.attempts.failed(&client, blame, None, now);
+                    }
                 }
                 running.answer(reply);
                 None

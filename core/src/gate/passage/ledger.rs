@@ -184,17 +184,14 @@ impl<'g> Passage<'g> {
 
     /// What a client reads whose payment is in a state that this request cannot move.
     pub(super) fn told(&self, answer: &Answer, now: UnixTime) -> Step<'g> {
-        let replayed = |reason: &str| {
-            let blame = Blame { cause: Cause::Replayed, reason: reason.into() };
-            self.diagnosis_of(&blame, now)
-        };
+        let replayed = |reason: &str| Blame { cause: Cause::Replayed, reason: reason.into() };
         let code = match answer {
             Answer::InProgress => Code::PaymentInProgress,
             Answer::Unknown | Answer::Stale => Code::SettlementUnknown,
             Answer::Unresolved => Code::PaymentUnresolved,
             Answer::Refused { reason } => {
                 let value = self.settle_response(false, Some(reason), "", None);
-                let diagnosis = self.diagnosis_of(&blame_of(reason), now);
+                let diagnosis = self.diagnosis_of(&blame_of(reason), self.tally.as_ref(), now);
                 let reply = self.problem(Code::SettlementRefused).diagnosed(diagnosis.as_ref());
                 return Step::Respond(reply.with(self.version.settlement_header(), &value));
             }
@@ -203,8 +200,8 @@ impl<'g> Passage<'g> {
                     Answer::AlreadyUsed => Code::PaymentAlreadyUsed,
                     _ => Code::PaymentAlreadyDelivered,
                 };
-                let diagnosis = replayed(code.name());
-                return Step::Respond(self.problem(code).diagnosed(diagnosis.as_ref()));
+                let reply = |diagnosis: Option<&_>| self.problem(code).diagnosed(diagnosis);
+                return Step::Respond(self.blaming_network(&replayed(code.name()), now, reply));
             }
             Answer::OriginFailed => {
                 let reply = self.problem(Code::OriginFailed);
@@ -220,15 +217,14 @@ impl<'g> Passage<'g> {
             }
             Answer::Refunded => Code::Refunded,
             Answer::Void => {
-                let diagnosis = match &self.blame {
-                    Some(blame) => self.diagnosis_of(blame, now),
-                    None => replayed("authorization_void"),
-                };
+                let blame = self.blame.clone().unwrap_or_else(|| replayed("authorization_void"));
                 let (offer, code) = (self.offer, Code::PaymentRequired);
                 let reason = code.row().reason.unwrap_or_default();
                 let (head, correlation) = (&self.head, &self.correlation);
-                let reply = offer.challenge(head, code, reason, correlation, diagnosis.as_ref());
-                return Step::Respond(reply);
+                let reply = |diagnosis: Option<&_>| {
+                    offer.challenge(head, code, reason, correlation, diagnosis)
+                };
+                return Step::Respond(self.blaming_network(&blame, now, reply));
             }
             Answer::UnderReview => Code::UnderReview,
             Answer::TooManyInFlight => Code::TooManyInFlight,
