@@ -36,8 +36,8 @@ pub(super) fn answered(place: &Place, marks: &Marks) {
         if marks.served {
             attempts.succeeded(place, now());
         }
-        if let Some(blame) = &marks.failed {
-            attempts.failed(place, blame, None, now());
+        if let Some((blame, payer)) = &marks.failed {
+            attempts.failed(place, blame, Some(payer.clone()), now());
         }
     });
 }

@@ -368,7 +368,7 @@ impl<'g> Passage<'g> {
             tally
         });
         let mut reply = reply(self.diagnosis_of(blame, tally.as_ref(), now).as_ref());
-        reply.marks.failed = Some(blame.clone());
+        reply.marks.failed = Some((blame.clone(), self.proof.payer.to_lower_hex()));
         reply
     }
 

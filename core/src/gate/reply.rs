@@ -30,8 +30,8 @@ pub struct Marks {
     pub diagnosed: Option<DiagnosticCode>,
     /// Whether a payment is served with it.
     pub served: bool,
-    /// What the client's network is to be counted for, although a good signature came with the request.
-    pub failed: Option<Blame>,
+    /// What the client's network is to be counted for, although a good signature came with the request, and whose.
+    pub failed: Option<(Blame, String)>,
 }
 
 /// The body of a reply.

@@ -394,7 +394,7 @@ impl World {
                     if reply.marks.served {
                         self.attempts.succeeded(&client, now);
                     }
-                    if let Some(blame) = &reply.marks.failed {
+                    if let Some((blame, _)) = &reply.marks.failed {
                         self.attempts.failed(&client, blame, None, now);
                     }
                 }
