@@ -1,7 +1,7 @@
 //! What the npm package calls: few functions with plain arguments, JSON text in and out. Rust never calls JavaScript.
 //!
 //! [`client`] is one request of one who pays, [`codec`] the wire formats for whoever works without it, [`key`] a key that
-//! stays inside. A failure is an exception whose value is the JSON text `{code, message, remedy, signed}`.
+//! stays inside. A failure is an exception whose value is the JSON text `{code, message, remedy, signed}`, with the server's `diagnostic` if there was one.
 
 mod client;
 mod codec;
@@ -24,6 +24,7 @@ fn told(error: &ClientError) -> Value {
         "message": error.message,
         "remedy": error.reason.remedy(),
         "signed": error.reason.money() == Money::Signed,
+        "diagnostic": error.diagnostic,
     })
 }
 

@@ -12,6 +12,7 @@ use farebox_core::time::UnixTime;
 use serde_json::{Value, json};
 
 const URL: &str = "https://shop.example/report?day=1";
+const ENDPOINT: &str = "GET https://shop.example/report";
 const NOW: u64 = 1_800_000_000;
 const USDC: &str = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
 const USDC_MAIN: &str = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913";
@@ -32,7 +33,7 @@ fn policy(text: &str) -> Policy {
 }
 
 fn exchange(rules: &str, seed: u8) -> Exchange {
-    Exchange::new(policy(rules), "GET", URL, account().address(), [seed; 48])
+    Exchange::new(policy(rules), "GET", URL, ENDPOINT, account().address(), [seed; 48])
 }
 
 fn entry(amount: &str) -> Value {

@@ -1,0 +1,102 @@
+//! The endpoints that a person has to look at, kept in the record of the budget so that all who share it know.
+//!
+//! An endpoint is a method and a URL without its query, as the payer asked for it: nothing that a server says names one.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use serde_json::{Value, json};
+
+use super::diagnostic::State;
+use super::error::{ClientError, Reason, clean};
+use crate::time::UnixTime;
+
+/// What is held against endpoints, the latest last: rows of method and URL, state, unix seconds, and what the server said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Endpoints(Vec<Value>);
+
+/// Most endpoints. They are read and written with each payment, and a server that is asked at many places may fill them
+/// with texts: then the oldest goes.
+pub const MOST: usize = 256;
+/// Most values of one in a record: itself, its members, and those of what the server said.
+pub const VALUES: usize = 14;
+
+impl Endpoints {
+    /// Reads the rows of a record; none are none.
+    #[must_use]
+    pub fn read(rows: Option<&Value>) -> Option<Self> {
+        let Some(rows) = rows else { return Some(Self::default()) };
+        let rows = rows.as_array()?;
+        rows.iter().all(|it| state_in(it).is_some()).then(|| Self(rows.clone()))
+    }
+
+    /// The rows for the record.
+    #[must_use]
+    pub fn rows(&self) -> &[Value] {
+        &self.0
+    }
+
+    /// What is held against an endpoint.
+    #[must_use]
+    pub fn state(&self, name: &str) -> Option<State> {
+        self.find(name).and_then(state_in)
+    }
+
+    /// Whether an endpoint may be asked.
+    ///
+    /// # Errors
+    /// [`Reason::EndpointBlocked`], [`Reason::ApprovalNeeded`].
+    pub fn admit(&self, name: &str) -> Result<(), ClientError> {
+        match self.state(name) {
+            Some(state @ (State::Blocked | State::Pending)) => {
+                let info = self.find(name).and_then(|row| row.get(3));
+                Err(stopped(name, state, info.unwrap_or(&Value::Null)))
+            }
+            Some(State::Retrying) | None => Ok(()),
+        }
+    }
+
+    /// Holds what a diagnostic advises against an endpoint; a second payment that came after its end is for a person.
+    /// Nothing is made less by it. Whether anything was made more.
+    pub fn mark(&mut self, name: &str, advice: State, info: &Value, now: UnixTime) -> bool {
+        let known = self.state(name);
+        let state = match known {
+            Some(State::Retrying) => advice.max(State::Pending),
+            _ => advice,
+        };
+        if known >= Some(state) {
+            return false;
+        }
+        self.0.retain(|row| name_in(row) != Some(name));
+        if self.0.len() >= MOST {
+            self.0.remove(0);
+        }
+        self.0.push(json!([name, state.name(), now.secs(), info]));
+        true
+    }
+
+    fn find(&self, name: &str) -> Option<&Value> {
+        self.0.iter().find(|row| name_in(row) == Some(name))
+    }
+}
+
+fn name_in(row: &Value) -> Option<&str> {
+    row.get(0)?.as_str()
+}
+
+fn state_in(row: &Value) -> Option<State> {
+    State::parse(row.get(1)?.as_str()?)
+}
+
+/// Why an endpoint is not asked, in the words of what was said about it.
+#[must_use]
+pub fn stopped(name: &str, state: State, info: &Value) -> ClientError {
+    let (reason, what) = match state {
+        State::Blocked => (Reason::EndpointBlocked, "is blocked"),
+        State::Retrying | State::Pending => (Reason::ApprovalNeeded, "waits for approval"),
+    };
+    let said = |name| info.get(name).and_then(Value::as_str).unwrap_or_default();
+    let (name, code, message) = (clean(name), said("code"), said("message"));
+    let message = format!("{name} {what}: the server says {code} \"{message}\"");
+    ClientError::new(reason, message).with(info)
+}
