@@ -27,7 +27,7 @@ impl Endpoints {
     pub fn read(rows: Option<&Value>) -> Option<Self> {
         let Some(rows) = rows else { return Some(Self::default()) };
         let rows = rows.as_array()?;
-        rows.iter().all(|it| state_in(it).is_some()).then(|| Self(rows.clone()))
+        rows.iter().all(|it| row(it).is_some()).then(|| Self(rows.clone()))
     }
 
     /// The rows for the record.
@@ -39,7 +39,7 @@ impl Endpoints {
     /// What is held against an endpoint.
     #[must_use]
     pub fn state(&self, name: &str) -> Option<State> {
-        self.find(name).and_then(state_in)
+        self.find(name).map(|(_, state, _)| state)
     }
 
     /// Whether an endpoint may be asked.
@@ -47,12 +47,11 @@ impl Endpoints {
     /// # Errors
     /// [`Reason::EndpointBlocked`], [`Reason::ApprovalNeeded`].
     pub fn admit(&self, name: &str) -> Result<(), ClientError> {
-        match self.state(name) {
-            Some(state @ (State::Blocked | State::Pending)) => {
-                let info = self.find(name).and_then(|row| row.get(3));
-                Err(stopped(name, state, info.unwrap_or(&Value::Null)))
+        match self.find(name) {
+            Some((_, state @ (State::Blocked | State::Pending), info)) => {
+                Err(stopped(name, state, info))
             }
-            Some(State::Retrying) | None => Ok(()),
+            Some((_, State::Retrying, _)) | None => Ok(()),
         }
     }
 
@@ -67,7 +66,7 @@ impl Endpoints {
         if known >= Some(state) {
             return false;
         }
-        self.0.retain(|row| name_in(row) != Some(name));
+        self.0.retain(|it| row(it).is_none_or(|(known, ..)| known != name));
         if self.0.len() >= MOST {
             self.0.remove(0);
         }
@@ -75,17 +74,19 @@ impl Endpoints {
         true
     }
 
-    fn find(&self, name: &str) -> Option<&Value> {
-        self.0.iter().find(|row| name_in(row) == Some(name))
+    fn find(&self, name: &str) -> Option<(&str, State, &Value)> {
+        self.0.iter().filter_map(row).find(|(known, ..)| *known == name)
     }
 }
 
-fn name_in(row: &Value) -> Option<&str> {
-    row.get(0)?.as_str()
-}
-
-fn state_in(row: &Value) -> Option<State> {
-    State::parse(row.get(1)?.as_str()?)
+/// Name, state, and what the server said.
+fn row(value: &Value) -> Option<(&str, State, &Value)> {
+    match value.as_array()?.as_slice() {
+        [name, state, since, info] if since.is_u64() && info.is_object() => {
+            Some((name.as_str()?, State::parse(state.as_str()?)?, info))
+        }
+        _ => None,
+    }
 }
 
 /// Why an endpoint is not asked, in the words of what was said about it.
