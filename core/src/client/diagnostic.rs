@@ -54,8 +54,15 @@ impl State {
 }
 
 /// The texts of a diagnostic, and the most characters of each that are kept.
-const TEXTS: [(&str, usize); 5] =
-    [("code", 64), ("message", 256), ("suggestion", 256), ("firstAttempt", 64), ("reason", 64)];
+const TEXTS: [(&str, usize); 6] = [
+    ("code", 64),
+    ("message", 256),
+    ("suggestion", 256),
+    ("firstAttempt", 64),
+    ("reason", 64),
+    (CORRELATION, 64),
+];
+const CORRELATION: &str = "correlationId";
 
 impl Diagnostic {
     /// Reads the diagnostic of a refusal, if there is one that can be acted on. `id` names the request where the server
@@ -69,26 +76,29 @@ impl Diagnostic {
         let body = json::parse(body).unwrap_or_default();
         let extension = terms.as_ref().and_then(extension_in).or_else(|| extension_in(&body));
         let told = extension?.get("info")?;
+        let elsewhere = || body.get("correlation_id").and_then(Value::as_str);
         let mut info = Map::new();
         for (name, most) in TEXTS {
-            if let Some(text) = told.get(name) {
-                info.insert(name.into(), short(text.as_str()?, most));
-            }
+            let text = match told.get(name) {
+                Some(text) => text.as_str()?,
+                None if name == CORRELATION => {
+                    headers.filled("x-correlation-id").or_else(elsewhere).unwrap_or(id)
+                }
+                None => continue,
+            };
+            info.insert(name.into(), clean(text).chars().take(most).collect::<String>().into());
         }
-        if let Some(attempts) = told.get("attempts") {
-            info.insert("attempts".into(), attempts.as_u64()?.into());
+        let (mut escalate, mut attempts) = (false, None);
+        if let Some(flag) = told.get("escalate") {
+            escalate = flag.as_bool()?;
         }
-        let escalate = match told.get("escalate") {
-            Some(escalate) => escalate.as_bool()?,
-            None => false,
-        };
+        if let Some(number) = told.get("attempts") {
+            attempts = Some(number.as_u64()?);
+        }
         info.insert("escalate".into(), escalate.into());
-        let elsewhere = || body.get("correlation_id").and_then(Value::as_str);
-        let id = match told.get("correlationId") {
-            Some(id) => id.as_str()?,
-            None => headers.filled("x-correlation-id").or_else(elsewhere).unwrap_or(id),
-        };
-        info.insert("correlationId".into(), short(id, 64));
+        if let Some(attempts) = attempts {
+            info.insert("attempts".into(), attempts.into());
+        }
         // As it came: what cleaning makes of a text may be a name that the server did not say.
         let advice = match DiagnosticCode::parse(told.get("code")?.as_str()?) {
             _ if escalate => Some(State::Blocked),
@@ -108,8 +118,4 @@ impl Diagnostic {
 
 fn extension_in(object: &Value) -> Option<&Value> {
     object.get("extensions")?.get(NAME)
-}
-
-fn short(text: &str, most: usize) -> Value {
-    clean(text).chars().take(most).collect::<String>().into()
 }
