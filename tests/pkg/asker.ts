@@ -13,5 +13,5 @@ process.on('message', async ({ url, folder, calls }: Question) => {
   const fetch = wrapFetch(globalThis.fetch, { signer, store: fileStore(folder), onEscalation: (event) => { events.push(event); } });
   const codes = await Promise.all(Array.from({ length: calls }, () =>
     fetch(url).then(({ status }) => String(status), (error: unknown) => (error instanceof FareboxError ? error.code : String(error)))));
-  process.send?.({ codes, events, signed: signer.asked.length } satisfies Answers, () => process.disconnect());
+  process.send?.({ codes, events, signed: signer.asked.length } satisfies Answers, undefined, undefined, () => { process.disconnect(); });
 });

@@ -49,7 +49,7 @@ impl Endpoints {
     pub fn admit(&self, name: &str) -> Result<(), ClientError> {
         match self.find(name) {
             Some((_, state @ (State::Blocked | State::Pending), info)) => {
-                Err(stopped(name, state, info))
+                Err(stopped(name, state, info).with(info.clone()))
             }
             Some((_, State::Retrying, _)) | None => Ok(()),
         }
@@ -66,9 +66,10 @@ impl Endpoints {
         if known >= Some(state) {
             return false;
         }
-        self.0.retain(|it| row(it).is_none_or(|(known, ..)| known != name));
-        if self.0.len() >= MOST {
-            self.0.remove(0);
+        let is_it = |it: &Value| row(it).is_some_and(|(known, ..)| known == name);
+        let full = (self.0.len() >= MOST).then_some(0);
+        if let Some(at) = self.0.iter().position(is_it).or(full) {
+            self.0.remove(at);
         }
         self.0.push(json!([name, state.name(), now.secs(), info]));
         true
@@ -99,5 +100,5 @@ pub fn stopped(name: &str, state: State, info: &Value) -> ClientError {
     let said = |name| info.get(name).and_then(Value::as_str).unwrap_or_default();
     let (name, code, message) = (clean(name), said("code"), said("message"));
     let message = format!("{name} {what}: the server says {code} \"{message}\"");
-    ClientError::new(reason, message).with(info)
+    ClientError::new(reason, message)
 }

@@ -25,8 +25,8 @@ impl ClientError {
 
     /// The same failure with what the server's diagnostic says.
     #[must_use]
-    pub fn with(mut self, diagnostic: &Value) -> Self {
-        self.diagnostic = Some(Box::new(diagnostic.clone()));
+    pub fn with(mut self, diagnostic: Value) -> Self {
+        self.diagnostic = Some(Box::new(diagnostic));
         self
     }
 }

@@ -197,10 +197,10 @@ impl Exchange {
         Ok(budget.to_text())
     }
 
-    /// What is about to be paid, or would be, for a person or a hook; the server's texts are cleaned.
+    /// What is about to be paid, for a person or a hook; the server's texts are cleaned.
     #[must_use]
     pub fn proposal(&self) -> Option<Value> {
-        let (offer, challenge) = (self.offered()?, self.challenge.as_ref()?);
+        let (offer, challenge) = (&self.prepared.as_ref()?.offer, self.challenge.as_ref()?);
         let elsewhere = offer
             .resource
             .as_deref()

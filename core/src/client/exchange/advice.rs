@@ -17,7 +17,6 @@ use crate::client::diagnostic::{Diagnostic, State};
 use crate::client::endpoints;
 use crate::client::error::{ClientError, Reason};
 use crate::client::prepare::Prepared;
-use crate::client::select::rank;
 use crate::encoding::hex;
 use crate::http::Headers;
 use crate::time::UnixTime;
@@ -57,28 +56,32 @@ impl Exchange {
         let id = format!("req_{}", hex::encode(self.nonce.get(..8).unwrap_or_default()));
         let diagnostic = is_refusal.then(|| Diagnostic::read(headers, body, &id)).flatten();
         let Some(Diagnostic { info, advice }) = diagnostic else { return next };
+        let state = match (advice, renewal) {
+            // Fresh terms end what it complains of.
+            (Some(State::Retrying), Renewal::Asking) => None,
+            (Some(State::Retrying), _) if !paid || status != 402 => None,
+            (Some(State::Retrying), Renewal::Signing | Renewal::Signed) => Some(State::Pending),
+            (state, _) => state,
+        };
+        match (state, &next) {
+            (Some(state), _) if !paid => {
+                next = Next::Fail(endpoints::stopped(&self.endpoint, state, &info));
+            }
+            (None, _) | (_, Next::Return(_) | Next::Fail(_)) => {}
+            (Some(_), _) => {
+                let reason = match status {
+                    402 => Reason::PaymentRefused,
+                    409 => Reason::PaymentConflict,
+                    _ => Reason::PaymentUnresolved,
+                };
+                let message = "the server says that nobody should go on";
+                next = Next::Fail(ClientError::new(reason, message));
+            }
+        }
         if let Next::Fail(error) = &mut next {
             error.diagnostic = Some(Box::new(info.clone()));
         }
-        let state = match (advice, renewal) {
-            (None, _) => return next,
-            // Fresh terms end what it complains of.
-            (Some(State::Retrying), Renewal::Asking) => return next,
-            (Some(State::Retrying), _) if !paid || status != 402 => return next,
-            (Some(State::Retrying), Renewal::Signing | Renewal::Signed) => State::Pending,
-            (Some(state), _) => state,
-        };
-        if !paid {
-            next = Next::Fail(endpoints::stopped(&self.endpoint, state, &info));
-        } else if !matches!(next, Next::Return(_) | Next::Fail(_)) {
-            let reason = match status {
-                402 => Reason::PaymentRefused,
-                409 => Reason::PaymentConflict,
-                _ => Reason::PaymentUnresolved,
-            };
-            let message = "the server says that nobody should go on";
-            next = Next::Fail(ClientError::new(reason, message).with(&info));
-        }
+        let Some(state) = state else { return next };
         self.advice = Some(Advice { info, state, held: state, next });
         Next::Mark
     }
@@ -148,15 +151,6 @@ impl Exchange {
         self.challenge = Some(challenge);
         self.renewal = Renewal::Signing;
         Next::Renew
-    }
-
-    /// What was paid, or would be by what the policy allows for one payment.
-    pub(super) fn offered(&self) -> Option<&Offer> {
-        if let Some(prepared) = &self.prepared {
-            return Some(&prepared.offer);
-        }
-        let offers = self.challenge.iter().flat_map(|challenge| &challenge.offers);
-        offers.filter(|it| self.policy.judge(it, &self.host).is_ok()).min_by_key(|it| rank(it))
     }
 }
 
