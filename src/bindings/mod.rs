@@ -1,7 +1,7 @@
 //! What the npm package calls: few functions with plain arguments, JSON text in and out. Rust never calls JavaScript.
 //!
 //! [`client`] is one request of one who pays, [`codec`] the wire formats for whoever works without it, [`key`] a key that
-//! stays inside. A failure is an exception whose value is the JSON text `{code, message, remedy, signed}`, with the server's `diagnostic` if there was one.
+//! stays inside. A failure is an exception whose value is the JSON text `{code, message, remedy, signed, diagnostic}`.
 
 mod client;
 mod codec;

@@ -204,6 +204,17 @@ fn an_answer_to_a_payment_that_says_stop_is_not_followed_by_another_request() {
 }
 
 #[test]
+fn an_answer_that_is_handed_over_stays_so_and_the_endpoint_is_blocked() {
+    let mut exchange = exchange("{}", 1);
+    paid(&mut exchange, &offers());
+    let alert = body(&json!({"code": "OPERATOR_ALERT"}));
+    let next = exchange.answered(400, &settled(|_| {}), &alert, at(1));
+    let (record, next) = held(&mut exchange, next, None);
+    assert!(matches!(next, Next::Return(Some(_))), "{next:?}");
+    assert_eq!(state(record.as_deref()).as_deref(), Some("blocked"));
+}
+
+#[test]
 fn a_delivered_answer_is_not_asked_for_again_where_the_server_says_stop() {
     let mut exchange = exchange("{}", 1);
     paid(&mut exchange, &offers());
