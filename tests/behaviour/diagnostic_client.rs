@@ -365,6 +365,19 @@ fn a_second_payment_that_came_too_late_is_for_a_person_in_this_call_or_the_next(
     assert_eq!(state(record.as_deref()).as_deref(), Some("pending"));
 }
 
+#[test]
+fn whoever_pays_learns_from_the_record_that_a_success_ends_an_expiry() {
+    let mut one = exchange("{}", 1);
+    paid(&mut one, &offers());
+    let (record, _) = expired(&mut one, None);
+    for (record, knows) in [(record.as_deref(), true), (None, false)] {
+        let mut other = exchange("{}", 2);
+        other.answered(402, &terms(&offers()), b"", at(80));
+        other.reserve(record, at(80)).unwrap();
+        assert_eq!(other.is_retrying(), knows);
+    }
+}
+
 /// An expired payment, and what fresh terms make of it.
 fn renewed(status: u16, headers: &Headers) -> Result<(), ClientError> {
     let mut exchange = exchange(r#"{"pinPayees": false}"#, 1);
@@ -409,7 +422,8 @@ fn fresh_terms_that_differ_in_anything_that_costs_are_not_signed() {
 #[test]
 fn without_fresh_terms_nothing_is_signed_again_and_the_payment_is_refused() {
     for status in [302, 402, 404, 409, 503] {
-        let error = renewed(status, &Headers::new()).unwrap_err();
+        let headers = if status == 402 { Headers::new() } else { terms(&offers()) };
+        let error = renewed(status, &headers).unwrap_err();
         assert_eq!(error.reason.code(), "payment_refused", "{status}");
     }
     let mut exchange = exchange("{}", 1);
