@@ -49,10 +49,10 @@ export type EscalationEvent = {
 type State = 'retrying' | 'pending' | 'blocked';
 type Listed = readonly [name: string, state: State, since: number, diagnostic: Diagnostic];
 
-/** Method and URL, without its query. A longer one is cut: what is kept of it is read with each payment. */
+/** Method and URL, without its query. A longer URL is cut: what is kept of it is read with each payment. */
 export function endpointOf(method: string, url: string): string {
   const { origin, pathname } = new URL(url);
-  return `${method} ${origin}${pathname}`.slice(0, 1024);
+  return `${method} ${(origin + pathname).slice(0, 1024)}`;
 }
 
 /** The endpoints of a store, also for another process than the one that pays. */
@@ -69,7 +69,7 @@ export function endpointsOf(store: Store): Endpoints {
 /** Takes back what is held against an endpoint, if it is this. */
 async function reopen(store: Store, endpoint: string, state: State): Promise<boolean> {
   const [url = '', method] = endpoint.split(' ').reverse();
-  const name = endpointOf(method ?? '', url);
+  const name = endpointOf(method?.toUpperCase() ?? '', url);
   return update(store, (record) => {
     const all = listed(record);
     const left = all.filter(([known, is]) => is !== state || (method === undefined ? known.slice(known.indexOf(' ')) : known) !== name);
@@ -112,11 +112,14 @@ export function watchOf(store: Store, now: () => number, onEscalation: ((event: 
     /** Holds against an endpoint what `mark` makes of the record; who blocks it tells, with the price of `proposal`. */
     async hold(endpoint: string, mark: (record: string | undefined) => string | undefined, proposal: Proposal | undefined): Promise<void> {
       try {
+        let latest: string | undefined;
         const changed = await update(store, (record) => {
           const next = mark(record);
-          learn(next ?? record);
+          latest = next ?? record;
           return next;
         });
+        // Not before: what is not written may be learned otherwise by other calls meanwhile.
+        learn(latest);
         const [, state, , info] = known?.get(endpoint) ?? [];
         if (!changed || state !== 'blocked' || info === undefined) return;
         const [method = '', url = ''] = endpoint.split(' ');

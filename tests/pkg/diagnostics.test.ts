@@ -129,7 +129,7 @@ test('an operator lets calls out again, by URL or by method and URL, also from e
   const shop = await shopOf(t, [tell(EXCEEDED), tell(EXCEEDED), tell(EXCEEDED), demand]);
   const { fetch, store, events } = payerOf();
   const url = `${shop.url}/resource`;
-  for (const [name, endpoints] of [[`${url}?any=query`, fetch.endpoints], [`GET ${url}`, fetch.endpoints], [url, endpointsOf(store)]] as const) {
+  for (const [name, endpoints] of [[`${url}?any=query`, fetch.endpoints], [`get ${url}`, fetch.endpoints], [url, endpointsOf(store)]] as const) {
     await failsWith('endpoint_blocked', fetch(url));
     await failsWith('endpoint_blocked', fetch(url));
     for (const wrong of [`POST ${url}`, `${url}/more`, shop.url]) assert.equal(await endpoints.reenable(wrong), false, wrong);
@@ -138,6 +138,17 @@ test('an operator lets calls out again, by URL or by method and URL, also from e
   }
   await pays(fetch(url));
   assert.deepEqual([events.length, shop.seen.unpaid, await fetch.endpoints.blocked()], [3, 4, []]);
+});
+
+test('a place with a long name is stopped and opened like any other', async (t) => {
+  const shop = await shopOf(t, [tell(EXCEEDED)]);
+  const { fetch } = payerOf();
+  const url = `${shop.url}/${'x'.repeat(2_000)}`;
+  for (const name of [url, `GET ${url}`]) {
+    for (const _ of [1, 2]) await failsWith('endpoint_blocked', fetch(url));
+    assert.equal(await fetch.endpoints.reenable(name), true);
+  }
+  assert.equal(shop.requests.length, 2);
 });
 
 test('the flag wins over the code, and a payer without a hook stops as well', async (t) => {
@@ -163,6 +174,32 @@ test('fifty calls at once are told of once', async (t) => {
   const { fetch, events } = payerOf();
   await Promise.all(Array.from({ length: 50 }, () => failsWith('endpoint_blocked', fetch(shop.url))));
   assert.deepEqual([events.length, (await fetch.endpoints.blocked()).length], [1, 1]);
+});
+
+test('a call that reads the record while another one writes it takes nothing from its event', async (t) => {
+  let second: Promise<FareboxError> | undefined;
+  let asked = (): void => {};
+  const kept = memoryStore();
+  const store: Store = {
+    read: kept.read,
+    replace: async (version, record) => {
+      if (second === undefined) {
+        const arrived = new Promise<void>((resolve) => { asked = resolve; });
+        second = failsWith('endpoint_blocked', fetch(shop.url));
+        await arrived;
+      }
+      return kept.replace(version, record);
+    },
+  };
+  const shop = await shopOf(t, [tell(EXCEEDED), (response, request) => {
+    asked();
+    tell(EXCEEDED)(response, request);
+  }]);
+  const { fetch, events } = payerOf({ store });
+  await failsWith('endpoint_blocked', fetch(shop.url));
+  await second;
+  const [entry] = await fetch.endpoints.blocked();
+  assert.deepEqual(events.map((event) => event.correlation_id), [entry?.diagnostic.correlationId]);
 });
 
 /** Runs the same question in processes of their own. */

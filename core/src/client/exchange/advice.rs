@@ -52,10 +52,13 @@ impl Exchange {
         mut next: Next,
     ) -> Next {
         let paid = self.paid.is_some();
-        let is_refusal = status == 402 || paid && status >= 400;
+        if !(status == 402 || paid && status >= 400) {
+            return next;
+        }
         let id = format!("req_{}", hex::encode(self.nonce.get(..8).unwrap_or_default()));
-        let diagnostic = is_refusal.then(|| Diagnostic::read(headers, body, &id)).flatten();
-        let Some(Diagnostic { info, advice }) = diagnostic else { return next };
+        let Some(Diagnostic { info, advice }) = Diagnostic::read(headers, body, &id) else {
+            return next;
+        };
         let state = match (advice, renewal) {
             // Fresh terms end what it complains of.
             (Some(State::Retrying), Renewal::Asking) => None,
