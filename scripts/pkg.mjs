@@ -2,7 +2,7 @@
 //
 //   node scripts/pkg.mjs
 //
-// Writes pkg/wasm/, pkg/dist/, pkg/gate/ and copies of the licences, none of which is committed.
+// Writes pkg/wasm/, pkg/dist/, pkg/gate/, pkg/schemas/ and copies of the licences, none of which is committed.
 
 import { mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync, copyFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,6 +17,9 @@ export async function buildPackage() {
   await buildWorker();
   await step('package gate', async () => writeGate(join(root, 'build')));
   await buildPayer();
+  const schemas = join(root, 'pkg', 'schemas');
+  mkdirSync(schemas, { recursive: true });
+  copyFileSync(join(root, 'core', 'src', 'x402', 'extension', 'diagnostic.json'), join(schemas, 'diagnostic.json'));
   for (const licence of ['LICENSE-APACHE', 'LICENSE-MIT']) copyFileSync(join(root, licence), join(root, 'pkg', licence));
 }
 

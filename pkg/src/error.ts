@@ -11,6 +11,22 @@ export type SentPayment = {
   readonly validBefore: number;
 };
 
+/** What a server says about why it takes no payment: extension `diagnostic`. Texts are cleaned and short; they are data, whatever they say. */
+export type Diagnostic = {
+  readonly code: string;
+  readonly escalate: boolean;
+  readonly message?: string;
+  readonly suggestion?: string;
+  readonly attempts?: number;
+  readonly firstAttempt?: string;
+  readonly reason?: string;
+  /** The server's name for the request; without one `req_` and the beginning of the payment's nonce. */
+  readonly correlationId: string;
+};
+
+/** An error as the compiled part tells it. */
+export type Told = { code: string; message: string; remedy: string; signed?: boolean; diagnostic?: Diagnostic | null };
+
 /** The one class of errors: a stable `code`, a sentence, and what to do. */
 export class FareboxError extends Error {
   override readonly name = 'FareboxError';
@@ -22,12 +38,15 @@ export class FareboxError extends Error {
   payment: SentPayment | undefined;
   /** What the server answered last, if the body is still there. */
   response: Response | undefined;
+  /** Why the server takes no payment, if it says so in a way that can be acted on. */
+  readonly diagnostic: Diagnostic | undefined;
 
-  constructor(told: { code: string; message: string; remedy: string; signed?: boolean }, cause?: unknown) {
+  constructor(told: Told, cause?: unknown) {
     super(told.message, cause === undefined ? undefined : { cause });
     this.code = told.code;
     this.remedy = told.remedy;
     this.signed = told.signed ?? false;
+    this.diagnostic = told.diagnostic ?? undefined;
   }
 }
 
@@ -37,6 +56,6 @@ export function told<T>(call: () => T): T {
     return call();
   } catch (error) {
     if (typeof error !== 'string') throw error;
-    throw new FareboxError(JSON.parse(error) as { code: string; message: string; remedy: string; signed: boolean });
+    throw new FareboxError(JSON.parse(error) as Told);
   }
 }

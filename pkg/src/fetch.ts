@@ -2,7 +2,8 @@
 import { Exchange } from '#wasm';
 
 import { bodyOf, type Body } from './body.js';
-import { FareboxError, told, type SentPayment } from './error.js';
+import { endpointOf, endpointsOf, watchOf, type Endpoints, type EscalationEvent, type Watch } from './endpoints.js';
+import { FareboxError, told, type SentPayment, type Told } from './error.js';
 import { asSigner, type AnySigner, type TypedData } from './signer.js';
 import { memoryStore, update, type Store } from './store.js';
 
@@ -63,6 +64,8 @@ export type Proposal = {
   readonly serverSays: string;
   /** Another place than the one asked for, where the server names one; never followed. */
   readonly claimsToSell: string | null;
+  /** Whether it takes the place of a payment that came too late: both have one nonce, of which a contract takes one. */
+  readonly replaces: boolean;
 };
 
 /** A settlement whose every member agrees with what was signed. */
@@ -88,16 +91,21 @@ export type PayOptions = {
   readonly confirm?: (proposal: Proposal) => boolean | Promise<boolean>;
   /** Whether a `payment-identifier` goes along, by which an answer that was lost is given again [true]. */
   readonly identifier?: boolean;
+  /** Told once when a server's diagnostic blocks an endpoint; waited for, and what it throws is lost [nobody]. */
+  readonly onEscalation?: (event: EscalationEvent) => void | Promise<void>;
   /** Unix seconds [the clock]. */
   readonly now?: () => number;
 };
 
+/** `fetch`, and the endpoints of its store that a person has to look at. */
+export type PayingFetch = typeof globalThis.fetch & { readonly endpoints: Endpoints };
+
 type Step =
-  | { readonly do: 'return'; readonly receipt: Receipt | null }
-  | { readonly do: 'reserve' }
+  | { readonly do: 'return'; readonly receipt: Receipt | null; readonly retrying: boolean }
+  | { readonly do: 'reserve' | 'renew' | 'mark' }
   | { readonly do: 'sign'; readonly typedData: TypedData }
   | { readonly do: 'send'; readonly waitMs: number; readonly headers: readonly (readonly [string, string])[] }
-  | { readonly do: 'fail'; readonly error: { code: string; message: string; remedy: string; signed: boolean } };
+  | { readonly do: 'fail'; readonly error: Told };
 
 const receipts = new WeakMap<Response, Receipt>();
 
@@ -107,33 +115,38 @@ export function receiptOf(response: Response): Receipt | undefined {
 }
 
 /** The platform's `fetch`, paying. */
-export function payingFetch(options: PayOptions): typeof globalThis.fetch {
+export function payingFetch(options: PayOptions): PayingFetch {
   return wrapFetch((input, init) => globalThis.fetch(input, init), options);
 }
 
 /** A `fetch` that pays when it is asked to, within the policy, once. */
-export function wrapFetch(fetch: typeof globalThis.fetch, options: PayOptions): typeof globalThis.fetch {
+export function wrapFetch(fetch: typeof globalThis.fetch, options: PayOptions): PayingFetch {
   const signer = asSigner(options.signer);
   const store = options.store ?? memoryStore();
   const policy = JSON.stringify(options.policy ?? {});
   const now = options.now ?? (() => Date.now() / 1000);
   // A policy that cannot be read is told when it is given, not when it is needed.
-  told(() => new Exchange(policy, 'GET', 'https://policy.invalid/', `0x${'11'.repeat(20)}`)).free();
+  told(() => new Exchange(policy, 'GET', 'https://policy.invalid/', '', `0x${'11'.repeat(20)}`)).free();
 
-  return async (input, init) => {
+  const watch = watchOf(store, now, options.onEscalation);
+  const paying: typeof globalThis.fetch = async (input, init) => {
     const request = await requestOf(input, init);
+    const endpoint = endpointOf(request.method, request.url);
+    await watch.admit(endpoint);
     const first = await plain(fetch, request);
+    if (first.ok) await watch.delivered(endpoint);
     if (first.status !== 402) return first;
     const url = paidUrl(request, first);
     const address = await signer.address();
-    let exchange = told(() => new Exchange(policy, request.method, url, address));
+    let exchange = told(() => new Exchange(policy, request.method, url, endpoint, address));
     if (options.identifier === false) exchange = exchange.withoutIdentifier();
     try {
-      return await pay({ exchange, fetch, request, url, signer, store, now, first, confirm: options.confirm });
+      return await pay({ exchange, fetch, request, url, endpoint, watch, signer, store, now, first, confirm: options.confirm });
     } finally {
       exchange.free();
     }
   };
+  return Object.assign(paying, { endpoints: endpointsOf(store) });
 }
 
 type Plain = { readonly method: string; readonly url: string; readonly headers: Headers; readonly body: Body; readonly rest: RequestInit };
@@ -143,6 +156,8 @@ type Payment = {
   readonly fetch: typeof globalThis.fetch;
   readonly request: Plain;
   readonly url: string;
+  readonly endpoint: string;
+  readonly watch: Watch;
   readonly signer: ReturnType<typeof asSigner>;
   readonly store: Store;
   readonly now: () => number;
@@ -157,6 +172,7 @@ async function pay(payment: Payment): Promise<Response> {
     return await steps(payment, last);
   } catch (error) {
     if (error instanceof FareboxError) {
+      if (error.code === 'endpoint_blocked' || error.code === 'approval_needed') payment.watch.refused();
       const sent = payment.exchange.payment();
       if (sent !== undefined) {
         error.payment = JSON.parse(sent) as SentPayment;
@@ -173,13 +189,14 @@ async function pay(payment: Payment): Promise<Response> {
 type Last = { response: Response | undefined };
 
 async function steps(payment: Payment, last: Last): Promise<Response> {
-  const { exchange, request, signer, store, now } = payment;
+  const { exchange, request, signer, store, now, endpoint, watch } = payment;
   const { signal } = request.rest;
   let step = await answered(exchange, payment.first, now);
   for (;;) {
     switch (step.do) {
       case 'return': {
         if (last.response === undefined) throw new TypeError('there is no response');
+        if (last.response.ok) await watch.delivered(endpoint, step.retrying);
         if (step.receipt !== null) receipts.set(last.response, step.receipt);
         return last.response;
       }
@@ -188,8 +205,14 @@ async function steps(payment: Payment, last: Last): Promise<Response> {
       case 'reserve':
         signal?.throwIfAborted();
         await update(store, (record) => told(() => exchange.reserve(record, now())));
+        // falls through
+      case 'renew':
         if (payment.confirm !== undefined) await agree(payment);
         step = JSON.parse(exchange.prepare(now())) as Step;
+        break;
+      case 'mark':
+        await watch.hold(endpoint, (record) => told(() => exchange.mark(record, now())), wouldPay(payment));
+        step = JSON.parse(exchange.marked()) as Step;
         break;
       case 'sign': {
         const { typedData } = step;
@@ -231,16 +254,32 @@ function aborted(signal: AbortSignal): FareboxError {
   }, signal.reason);
 }
 
-/** Asks the hook; whoever does not say yes has nothing signed and nothing counted. */
+/** Asks the hook; whoever does not say yes has nothing signed, and nothing counted unless something was signed before. */
 async function agree(payment: Payment): Promise<void> {
   let yes: unknown = false;
   try {
-    yes = await payment.confirm?.(JSON.parse(payment.exchange.proposal() ?? '{}') as Proposal);
+    const proposal = proposalOf(payment.exchange);
+    yes = proposal !== undefined && await payment.confirm?.(proposal);
   } finally {
-    if (yes !== true) await release(payment);
+    if (yes !== true && payment.exchange.payment() === undefined) await release(payment);
   }
   if (yes === true) return;
   throw new FareboxError({ code: 'declined', message: 'the payment was not confirmed', remedy: 'confirm it, or do without' });
+}
+
+function proposalOf(exchange: Exchange): Proposal | undefined {
+  const proposal = exchange.proposal();
+  return proposal === undefined ? undefined : JSON.parse(proposal) as Proposal;
+}
+
+/** What is paid, or would be if nothing had been spent. */
+function wouldPay({ exchange, now }: Payment): Proposal | undefined {
+  try {
+    if (exchange.proposal() === undefined) exchange.reserve(undefined, now());
+  } catch {
+    // Nothing that is asked for may be paid.
+  }
+  return proposalOf(exchange);
 }
 
 async function release({ exchange, store }: Payment): Promise<void> {

@@ -4,13 +4,15 @@
  * @packageDocumentation
  */
 export { payingFetch, receiptOf, wrapFetch } from './fetch.js';
-export type { DeclaredAsset, PayOptions, Policy, Proposal, Receipt } from './fetch.js';
+export type { DeclaredAsset, PayingFetch, PayOptions, Policy, Proposal, Receipt } from './fetch.js';
 export { generatedSigner, localSigner, viemSigner, walletSigner } from './signer.js';
 export type { AnySigner, Eip1193Provider, Signer, TypedData, ViemSigner } from './signer.js';
+export { endpointsOf } from './endpoints.js';
+export type { Endpoints, Entry, EscalationEvent } from './endpoints.js';
 export { memoryStore } from './store.js';
 export type { Kept, Store } from './store.js';
 export { FareboxError } from './error.js';
-export type { SentPayment } from './error.js';
+export type { Diagnostic, SentPayment } from './error.js';
 export {
   authorizationTypedData, decodeHeader, encodeHeader, hashTypedData, keccak256, paymentKey, receiptSigner, recoverSigner,
   redeliveryHeader, redeliveryTypedData,

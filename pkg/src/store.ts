@@ -27,11 +27,13 @@ export function memoryStore(): Store {
   };
 }
 
-/** Reads, changes and replaces until nobody came between; `change` may throw, then nothing is replaced. */
-export async function update(store: Store, change: (record: string | undefined) => string): Promise<void> {
+/** Reads, changes and replaces until nobody came between; `change` may throw or give nothing, then nothing is replaced. Whether it was. */
+export async function update(store: Store, change: (record: string | undefined) => string | undefined): Promise<boolean> {
   for (let turn = 0; ; turn += 1) {
     const { record, version } = await store.read();
-    if (await store.replace(version, change(record))) return;
+    const next = change(record);
+    if (next === undefined) return false;
+    if (await store.replace(version, next)) return true;
     // Whoever comes between finishes; the wait is spread so that many who meet do not meet again.
     await new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(50, 2 + turn)));
   }

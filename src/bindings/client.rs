@@ -2,6 +2,7 @@
 
 use alloc::string::{String, ToString};
 
+use farebox_core::client::budget::Budget;
 use farebox_core::client::{self, Next, Policy};
 use farebox_core::evm::address::Address;
 use farebox_core::http::Headers;
@@ -16,15 +17,22 @@ pub struct Exchange(client::Exchange);
 
 #[wasm_bindgen]
 impl Exchange {
-    /// A request of `payer` to an absolute URL, under a policy (JSON).
+    /// A request of `payer` to an absolute URL, under a policy (JSON). `endpoint` is the method and the URL that were asked
+    /// for, without the query.
     #[wasm_bindgen(constructor)]
-    pub fn new(policy: &str, method: &str, url: &str, payer: &str) -> Result<Self, JsValue> {
+    pub fn new(
+        policy: &str,
+        method: &str,
+        url: &str,
+        endpoint: &str,
+        payer: &str,
+    ) -> Result<Self, JsValue> {
         let policy = Policy::from_json(policy).map_err(|error| thrown(&error))?;
         let payer = Address::parse(payer)
             .map_err(|_| refused("invalid_signer", "the signer's address is no address"))?;
         let mut random = [0; 48];
         getrandom::fill(&mut random).map_err(|_| no_randomness())?;
-        Ok(Self(client::Exchange::new(policy, method, url, payer, random)))
+        Ok(Self(client::Exchange::new(policy, method, url, endpoint, payer, random)))
     }
 
     /// Sends no `payment-identifier`.
@@ -37,12 +45,14 @@ impl Exchange {
     /// An answer came: status, one `name: value` line per header field, and of refusals the body.
     pub fn answered(&mut self, status: u16, headers: &str, body: &[u8], now: f64) -> String {
         let headers = Headers::from_lines(headers.lines());
-        step(self.0.answered(status, &headers, body, seconds(now)))
+        let next = self.0.answered(status, &headers, body, seconds(now));
+        self.step(next)
     }
 
     /// No answer came.
     pub fn lost(&mut self, now: f64) -> String {
-        step(self.0.lost(seconds(now)))
+        let next = self.0.lost(seconds(now));
+        self.step(next)
     }
 
     /// The record of the store with this payment counted; throws why not.
@@ -55,6 +65,17 @@ impl Exchange {
         self.0.release(record.as_deref()).map_err(|error| thrown(&error))
     }
 
+    /// The record of the store with what the server advises held against the endpoint; none if it says so already.
+    pub fn mark(&mut self, record: Option<String>, now: f64) -> Result<Option<String>, JsValue> {
+        self.0.mark(record.as_deref(), seconds(now)).map_err(|error| thrown(&error))
+    }
+
+    /// What comes after that.
+    pub fn marked(&mut self) -> String {
+        let next = self.0.marked();
+        self.step(next)
+    }
+
     /// What is about to be paid, JSON.
     #[must_use]
     pub fn proposal(&self) -> Option<String> {
@@ -63,12 +84,14 @@ impl Exchange {
 
     /// What the wallet signs.
     pub fn prepare(&mut self, now: f64) -> String {
-        step(self.0.prepare(seconds(now)))
+        let next = self.0.prepare(seconds(now));
+        self.step(next)
     }
 
     /// The wallet's signature, hex.
     pub fn signed(&mut self, signature: &str, now: f64) -> String {
-        step(self.0.signed(signature, seconds(now)))
+        let next = self.0.signed(signature, seconds(now));
+        self.step(next)
     }
 
     /// The payment as it was sent, JSON.
@@ -76,17 +99,29 @@ impl Exchange {
     pub fn payment(&self) -> Option<String> {
         self.0.payment().map(|payment| payment.to_string())
     }
+
+    fn step(&self, next: Next) -> String {
+        let step: Value = match next {
+            Next::Return(receipt) => {
+                json!({"do": "return", "receipt": receipt, "retrying": self.0.is_retrying()})
+            }
+            Next::Reserve => json!({"do": "reserve"}),
+            Next::Renew => json!({"do": "renew"}),
+            Next::Mark => json!({"do": "mark"}),
+            Next::Sign(typed_data) => json!({"do": "sign", "typedData": typed_data}),
+            Next::Send { wait_ms, headers } => {
+                json!({"do": "send", "waitMs": wait_ms, "headers": headers})
+            }
+            Next::Fail(error) => json!({"do": "fail", "error": told(&error)}),
+        };
+        step.to_string()
+    }
 }
 
-fn step(next: Next) -> String {
-    let step: Value = match next {
-        Next::Return(receipt) => json!({"do": "return", "receipt": receipt}),
-        Next::Reserve => json!({"do": "reserve"}),
-        Next::Sign(typed_data) => json!({"do": "sign", "typedData": typed_data}),
-        Next::Send { wait_ms, headers } => {
-            json!({"do": "send", "waitMs": wait_ms, "headers": headers})
-        }
-        Next::Fail(error) => json!({"do": "fail", "error": told(&error)}),
-    };
-    step.to_string()
+/// Throws if the record says that a person has to look at an endpoint first.
+#[wasm_bindgen(js_name = admitEndpoint)]
+pub fn admit_endpoint(record: Option<String>, endpoint: &str) -> Result<(), JsValue> {
+    Budget::from_text(record.as_deref())
+        .and_then(|budget| budget.endpoints.admit(endpoint))
+        .map_err(|error| thrown(&error))
 }

@@ -2,7 +2,7 @@
 //!
 //! [`client`] is one request of one who pays, [`codec`] the wire formats for whoever works without it, [`key`] a key that
 //! stays inside, `runtime` what stands in for std. A failure is an exception whose value is the JSON text
-//! `{code, message, remedy, signed}`.
+//! `{code, message, remedy, signed, diagnostic}`.
 
 mod client;
 mod codec;
@@ -29,6 +29,7 @@ fn told(error: &ClientError) -> Value {
         "message": error.message,
         "remedy": error.reason.remedy(),
         "signed": error.reason.money() == Money::Signed,
+        "diagnostic": error.diagnostic,
     })
 }
 

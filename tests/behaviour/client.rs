@@ -11,19 +11,20 @@ use farebox_core::secret::Secret;
 use farebox_core::time::UnixTime;
 use serde_json::{Value, json};
 
-const URL: &str = "https://shop.example/report?day=1";
-const NOW: u64 = 1_800_000_000;
+pub(super) const URL: &str = "https://shop.example/report?day=1";
+pub(super) const ENDPOINT: &str = "GET https://shop.example/report";
+pub(super) const NOW: u64 = 1_800_000_000;
 const USDC: &str = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
-const USDC_MAIN: &str = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913";
-const PAYEE: &str = "0x209693Bc6afc0C5328bA36FaF03C514EF312287C";
-const OTHER: &str = "0x9bD306cEF7C9C5C35324a3acA5Cc136C80A8FF4f";
+pub(super) const USDC_MAIN: &str = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913";
+pub(super) const PAYEE: &str = "0x209693Bc6afc0C5328bA36FaF03C514EF312287C";
+pub(super) const OTHER: &str = "0x9bD306cEF7C9C5C35324a3acA5Cc136C80A8FF4f";
 const HASH: &str = "0x1111111111111111111111111111111111111111111111111111111111111111";
 
-fn at(secs: u64) -> UnixTime {
+pub(super) fn at(secs: u64) -> UnixTime {
     UnixTime::from_secs(NOW + secs)
 }
 
-fn account() -> Account {
+pub(super) fn account() -> Account {
     Account::from_candidates([Secret::new([7; 32])].into_iter()).unwrap()
 }
 
@@ -31,16 +32,16 @@ fn policy(text: &str) -> Policy {
     Policy::from_json(text).unwrap()
 }
 
-fn exchange(rules: &str, seed: u8) -> Exchange {
-    Exchange::new(policy(rules), "GET", URL, account().address(), [seed; 48])
+pub(super) fn exchange(rules: &str, seed: u8) -> Exchange {
+    Exchange::new(policy(rules), "GET", URL, ENDPOINT, account().address(), [seed; 48])
 }
 
-fn entry(amount: &str) -> Value {
+pub(super) fn entry(amount: &str) -> Value {
     json!({"scheme": "exact", "network": "eip155:84532", "amount": amount, "asset": USDC, "payTo": PAYEE,
         "maxTimeoutSeconds": 60, "extra": {"name": "USDC", "version": "2"}})
 }
 
-fn terms(accepts: &Value) -> Headers {
+pub(super) fn terms(accepts: &Value) -> Headers {
     let required =
         json!({"x402Version": 2, "error": "pay", "resource": {"url": URL}, "accepts": accepts});
     let mut headers = Headers::new();
@@ -48,7 +49,7 @@ fn terms(accepts: &Value) -> Headers {
     headers
 }
 
-fn problem(code: &str, retryable: Option<bool>) -> Vec<u8> {
+pub(super) fn problem(code: &str, retryable: Option<bool>) -> Vec<u8> {
     let kind = format!("urn:farebox:problem:{code}");
     let mut problem = json!({"type": kind, "code": code, "detail": "words"});
     if let Some(retryable) = retryable {
@@ -57,7 +58,7 @@ fn problem(code: &str, retryable: Option<bool>) -> Vec<u8> {
     problem.to_string().into_bytes()
 }
 
-fn settled(change: impl FnOnce(&mut Value)) -> Headers {
+pub(super) fn settled(change: impl FnOnce(&mut Value)) -> Headers {
     let mut response = json!({"success": true, "transaction": HASH, "network": "eip155:84532",
         "payer": account().address().to_checksum()});
     change(&mut response);
@@ -66,19 +67,19 @@ fn settled(change: impl FnOnce(&mut Value)) -> Headers {
     headers
 }
 
-fn sign(next: Next) -> String {
+pub(super) fn sign(next: Next) -> String {
     let Next::Sign(data) = next else { panic!("{next:?}") };
     let digest = TypedData::from_json(&data).unwrap().digest();
     hex::encode_prefixed(&account().sign(&digest).unwrap().to_bytes())
 }
 
-fn failure(next: Next) -> ClientError {
+pub(super) fn failure(next: Next) -> ClientError {
     let Next::Fail(error) = next else { panic!("{next:?}") };
     error
 }
 
 /// Pays these terms and gives the headers that were sent.
-fn paid(exchange: &mut Exchange, accepts: &Value) -> Vec<(String, String)> {
+pub(super) fn paid(exchange: &mut Exchange, accepts: &Value) -> Vec<(String, String)> {
     assert!(matches!(exchange.answered(402, &terms(accepts), b"", at(0)), Next::Reserve));
     exchange.reserve(None, at(0)).unwrap();
     let signature = sign(exchange.prepare(at(0)));

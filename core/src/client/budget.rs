@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use serde_json::{Value, json};
 
 use super::challenge::Offer;
+use super::endpoints::{self, Endpoints};
 use super::error::{ClientError, Reason};
 use super::policy::{CAP_DECIMALS, Policy};
 use super::select::rank;
@@ -25,6 +26,8 @@ pub struct Budget {
     entries: Vec<Entry>,
     /// By host and network: who is paid there.
     pins: Vec<(String, String)>,
+    /// Where nothing is paid until a person looks.
+    pub endpoints: Endpoints,
 }
 
 /// One payment.
@@ -44,8 +47,8 @@ struct Entry {
 const VERSION: u64 = 1;
 /// Longest record that is read, bytes: [`MOST`] entries and [`MOST_PINS`] pins with room to spare.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
-/// Most values in it: six of each entry, three of each pin, and what is around them.
-const MAX_VALUES: usize = 6 * MOST + 3 * MOST_PINS + 64;
+/// Most values in it: six of each entry, three of each pin, those of the endpoints, and what is around them.
+const MAX_VALUES: usize = 6 * MOST + 3 * MOST_PINS + endpoints::VALUES * endpoints::MOST + 64;
 /// Seconds of the caps.
 const HOUR_SECS: u64 = 3_600;
 const DAY_SECS: u64 = 86_400;
@@ -98,6 +101,7 @@ impl Budget {
         Some(Self {
             entries: record.get("entries")?.as_array()?.iter().map(entry).collect::<Option<_>>()?,
             pins: record.get("pins")?.as_array()?.iter().map(pin).collect::<Option<_>>()?,
+            endpoints: Endpoints::read(record.get("endpoints"))?,
         })
     }
 
@@ -108,7 +112,9 @@ impl Budget {
             json!([entry.id, entry.at, entry.host, entry.payee, entry.worth.to_string()])
         };
         let entries: Vec<Value> = self.entries.iter().map(entry).collect();
-        json!({"v": VERSION, "entries": entries, "pins": self.pins}).to_string()
+        let endpoints = self.endpoints.rows();
+        json!({"v": VERSION, "entries": entries, "pins": self.pins, "endpoints": endpoints})
+            .to_string()
     }
 
     /// Picks the best of the offers that policy and caps allow, and counts it as spent.
@@ -122,6 +128,7 @@ impl Budget {
         draft: Draft<'_>,
         now: UnixTime,
     ) -> Result<&'o Offer, ClientError> {
+        self.endpoints.admit(draft.endpoint)?;
         // Before the entries are counted: a full record makes room by itself.
         self.compact(now);
         let allowed = |offer: &Offer| {
@@ -262,6 +269,8 @@ pub struct Draft<'a> {
     pub id: &'a str,
     /// Who serves.
     pub host: &'a str,
+    /// What was asked for.
+    pub endpoint: &'a str,
 }
 
 fn pin(host: &str, offer: &Offer) -> String {

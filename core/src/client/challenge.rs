@@ -22,7 +22,7 @@ use crate::x402::{Version, header};
 /// The header with the terms of version 2, lower case.
 pub const REQUIRED_HEADER: &str = "payment-required";
 /// Longest header of terms that is read, bytes.
-const MAX_HEADER_BYTES: usize = 64 * 1024;
+pub(super) const MAX_HEADER_BYTES: usize = 64 * 1024;
 /// Most entries of `accepts` that are looked at.
 const MAX_OFFERS: usize = 64;
 

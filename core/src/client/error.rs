@@ -1,7 +1,10 @@
 //! Why nothing was paid, or why what was paid did not come back: one table of code, remedy and what became of the money.
 
 use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
 use alloc::string::String;
+
+use serde_json::Value;
 
 /// A failure that the one who pays can act on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,12 +13,21 @@ pub struct ClientError {
     pub reason: Reason,
     /// What was expected and what came; a server's words in it are cleaned and short.
     pub message: String,
+    /// What the server's diagnostic says, cleaned, if there was one.
+    pub diagnostic: Option<Box<Value>>,
 }
 
 impl ClientError {
     /// A failure with its occurrence in words.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into() }
+        Self { reason, message: message.into(), diagnostic: None }
+    }
+
+    /// The same failure with what the server's diagnostic says.
+    #[must_use]
+    pub fn with(mut self, diagnostic: Value) -> Self {
+        self.diagnostic = Some(Box::new(diagnostic));
+        self
     }
 }
 
@@ -51,6 +63,10 @@ pub enum Reason {
     BudgetExhausted,
     /// The record of what was spent cannot be read.
     BudgetUnreadable,
+    /// The server said that nobody should go on; the endpoint waits until a person enables it.
+    EndpointBlocked,
+    /// The server said that what was paid proves nothing; the endpoint waits for a person's approval.
+    ApprovalNeeded,
     /// The wallet signed something else, or for somebody else.
     WrongSignature,
     /// The server asks for payment again after it got one.
@@ -111,7 +127,9 @@ impl Reason {
             | Self::PolicyPayee
             | Self::PayeeChanged
             | Self::BudgetExhausted
-            | Self::BudgetUnreadable => Money::NotSigned,
+            | Self::BudgetUnreadable
+            | Self::EndpointBlocked
+            | Self::ApprovalNeeded => Money::NotSigned,
         }
     }
 
@@ -158,6 +176,14 @@ impl Reason {
             Self::BudgetUnreadable => (
                 "budget_unreadable",
                 "look at the store: without it nobody knows what was spent, so nothing is signed",
+            ),
+            Self::EndpointBlocked => (
+                "endpoint_blocked",
+                "read error.diagnostic, mend what it names, then call fetch.endpoints.reenable(url)",
+            ),
+            Self::ApprovalNeeded => (
+                "approval_needed",
+                "read error.diagnostic; to pay there again, call fetch.endpoints.approve(url)",
             ),
             Self::WrongSignature => {
                 ("wrong_signature", "use a wallet with a key of its own for the named address")

@@ -1,10 +1,12 @@
-//! One request of one who pays, from the first answer to the last: what to do next, and never a second signature.
+//! One request of one who pays, from the first answer to the last: what to do next, and never a second payment.
 //!
 //! The caller carries out each [`Next`] and comes back with what happened. Order of calls: [`Exchange::answered`] with
 //! the answer to the plain request; on [`Next::Reserve`] [`Exchange::reserve`] within one exchange of the store; on
 //! [`Next::Sign`] the wallet, then [`Exchange::signed`]; then requests with the headers of [`Next::Send`], each followed by
-//! [`Exchange::answered`] or [`Exchange::lost`], until [`Next::Return`] or [`Next::Fail`]. Assumptions:
-//! - once a payment was sent it is sent again, never signed anew; what it bought is asked for until it comes or time is up;
+//! [`Exchange::answered`] or [`Exchange::lost`], until [`Next::Return`] or [`Next::Fail`]. [`advice`] is what a server's
+//! diagnostic changes in that: it stops, or has an expired payment signed once more. Assumptions:
+//! - once a payment was sent it is sent again; what it bought is asked for until it comes or time is up;
+//! - whatever is signed has the nonce of this exchange, of which a contract takes one: at most one payment can be charged;
 //! - server texts go into messages only; no decision reads them but by their stable codes.
 
 use alloc::boxed::Box;
@@ -13,6 +15,7 @@ use alloc::string::{String, ToString};
 
 use serde_json::{Value, json};
 
+use self::advice::{Advice, Renewal};
 use super::budget::{Budget, Draft};
 use super::challenge::Challenge;
 use super::error::{ClientError, Reason, clean};
@@ -26,6 +29,8 @@ use crate::http::Headers;
 use crate::time::UnixTime;
 use crate::x402::Version;
 
+mod advice;
+
 /// Milliseconds before the first, second, … re-send where the server names no time.
 const BACKOFF_MS: [u64; 5] = [250, 500, 1_000, 2_000, 5_000];
 /// Longest time that a server may ask to wait, seconds.
@@ -38,6 +43,10 @@ pub enum Next {
     Return(Option<Box<Value>>),
     /// Count the payment against the budget: [`Exchange::reserve`].
     Reserve,
+    /// Have the payment signed once more, from now on and under the same nonce: [`Exchange::prepare`]. It is counted.
+    Renew,
+    /// Hold what the server advises against the endpoint: [`Exchange::mark`] within one exchange of the store, then [`Exchange::marked`].
+    Mark,
     /// Have this typed data signed: [`Exchange::signed`].
     Sign(Box<Value>),
     /// Wait, then send the request with these headers.
@@ -58,18 +67,25 @@ pub struct Exchange {
     method: String,
     url: String,
     host: String,
+    /// Method and URL that were asked for, without the query.
+    endpoint: String,
     payer: Address,
     nonce: [u8; 32],
     identifier: Option<String>,
     challenge: Option<Challenge>,
     paid: Option<Paid>,
     prepared: Option<Prepared>,
+    renewal: Renewal,
+    advice: Option<Advice>,
+    /// Whether an expired payment is held against the endpoint, which a success ends.
+    retrying: bool,
 }
 
 /// A payment that was signed.
 #[derive(Debug)]
 struct Paid {
     header: (&'static str, String),
+    valid_before: UnixTime,
     redelivery: Redelivery,
     sent: usize,
     until: UnixTime,
@@ -84,21 +100,33 @@ enum Redelivery {
 }
 
 impl Exchange {
-    /// A request to `url`, which is absolute. `random` gives the nonce and the payment's identifier.
+    /// A request to `url`, which is absolute. `endpoint` is the method and the URL that were asked for, without the query;
+    /// `random` gives the nonce and the payment's identifier.
     #[must_use]
-    pub fn new(policy: Policy, method: &str, url: &str, payer: Address, random: [u8; 48]) -> Self {
+    pub fn new(
+        policy: Policy,
+        method: &str,
+        url: &str,
+        endpoint: &str,
+        payer: Address,
+        random: [u8; 48],
+    ) -> Self {
         let (nonce, id) = random.split_at(32);
         Self {
             policy,
             method: method.to_string(),
             host: host_of(url),
             url: url.to_string(),
+            endpoint: endpoint.to_string(),
             payer,
             nonce: nonce.try_into().unwrap_or([0; 32]),
             identifier: Some(format!("pay_{}", hex::encode(id))),
             challenge: None,
             paid: None,
             prepared: None,
+            renewal: Renewal::Unasked,
+            advice: None,
+            retrying: false,
         }
     }
 
@@ -111,9 +139,16 @@ impl Exchange {
 
     /// An answer came; `body` is needed of 402 and of refusals, up to 64 KiB.
     pub fn answered(&mut self, status: u16, headers: &Headers, body: &[u8], now: UnixTime) -> Next {
-        if self.paid.is_some() {
-            return self.answered_paid(status, headers, body, now);
-        }
+        let renewal = self.renewal;
+        let next = match (renewal, &self.paid) {
+            (Renewal::Asking, _) => self.answered_again(status, headers, body, now),
+            (_, Some(_)) => self.answered_paid(status, headers, body, now),
+            (_, None) => self.answered_plain(status, headers, body),
+        };
+        self.advised(status, headers, body, renewal, next)
+    }
+
+    fn answered_plain(&mut self, status: u16, headers: &Headers, body: &[u8]) -> Next {
         if status != 402 {
             return Next::Return(None);
         }
@@ -129,6 +164,9 @@ impl Exchange {
 
     /// No answer came. A plain request that is lost is the caller's own affair.
     pub fn lost(&mut self, now: UnixTime) -> Next {
+        if self.renewal == Renewal::Asking {
+            return not_renewed("no answer came");
+        }
         self.again(None, "no answer came", now)
     }
 
@@ -142,9 +180,10 @@ impl Exchange {
         let challenge = self.challenge.as_ref().ok_or_else(nothing)?;
         let mut budget = Budget::from_text(record)?;
         let id = hex::encode(&self.nonce);
-        let draft = Draft { id: &id, host: &self.host };
+        let draft = Draft { id: &id, host: &self.host, endpoint: &self.endpoint };
         let offer = budget.reserve(&self.policy, &challenge.offers, draft, now)?;
         self.prepared = Some(Prepared::new(offer.clone(), self.payer, self.nonce, now));
+        self.retrying = budget.endpoints.state(&self.endpoint).is_some();
         Ok(budget.to_text())
     }
 
@@ -183,6 +222,7 @@ impl Exchange {
             "description": offer.description,
             "serverSays": challenge.error,
             "claimsToSell": elsewhere,
+            "replaces": self.paid.is_some(),
         }))
     }
 
@@ -209,7 +249,8 @@ impl Exchange {
 
     fn take_signature(&mut self, signature: &str, now: UnixTime) -> Result<(), ClientError> {
         let unasked = || ClientError::new(Reason::WrongSignature, "no signature was asked for");
-        if let Some(paid) = &mut self.paid {
+        let renews = self.renewal == Renewal::Signing;
+        if let Some(paid) = self.paid.as_mut().filter(|_| !renews) {
             let Redelivery::Signing(statement) = &paid.redelivery else { return Err(unasked()) };
             let digest = TypedData::from_json(statement).map_err(|_| unasked())?.digest();
             let signature = prepare::checked(signature, &digest, &self.payer)?;
@@ -221,7 +262,12 @@ impl Exchange {
             self.prepared.as_ref().zip(self.challenge.as_ref()).ok_or_else(unasked)?;
         let header = prepared.header(signature, challenge, self.identifier.as_deref())?;
         let until = now.plus(self.policy.deadline_secs);
-        self.paid = Some(Paid { header, redelivery: Redelivery::Unasked, sent: 0, until });
+        let valid_before = prepared.authorization.valid_before;
+        let redelivery = Redelivery::Unasked;
+        self.paid = Some(Paid { header, valid_before, redelivery, sent: 0, until });
+        if renews {
+            self.renewal = Renewal::Signed;
+        }
         Ok(())
     }
 
@@ -234,7 +280,7 @@ impl Exchange {
             "url": self.url,
             "header": [paid.header.0, paid.header.1],
             "key": hex::encode_prefixed(prepared.key().as_bytes()),
-            "validBefore": prepared.authorization.valid_before.secs(),
+            "validBefore": paid.valid_before.secs(),
         }))
     }
 
@@ -300,7 +346,13 @@ impl Exchange {
             (409, _, Some(false)) => return fail(Reason::PaymentConflict),
             _ => {}
         }
-        match Settlement::read(version, headers) {
+        self.delivered(headers)
+    }
+
+    /// What was paid for came, with a settlement that agrees or none.
+    fn delivered(&self, headers: &Headers) -> Next {
+        let Some(prepared) = &self.prepared else { return Next::Return(None) };
+        match Settlement::read(prepared.offer.version, headers) {
             Ok(None) => Next::Return(None),
             Ok(Some(settlement)) => match settlement.check(prepared, &self.url) {
                 Ok(receipt) => Next::Return(Some(Box::new(receipt))),
@@ -343,6 +395,12 @@ fn refused(version: Version, headers: &Headers, body: &[u8]) -> ClientError {
     };
     let message = format!("the server asks for payment again after it got one: \"{told}\"");
     ClientError::new(Reason::PaymentRefused, message)
+}
+
+/// A payment that came after its end, and nothing to sign instead.
+fn not_renewed(why: &str) -> Next {
+    let message = format!("the payment came after its end, and is not signed again: {why}");
+    Next::Fail(ClientError::new(Reason::PaymentRefused, message))
 }
 
 /// A refusal in the words of RFC 9457, as far as it says anything.

@@ -2,10 +2,13 @@
 //!
 //! [`exchange`] walks through one request: [`challenge`] reads the terms, [`policy`] and [`budget`] decide,
 //! [`select`] ranks, [`prepare`] says what the wallet signs, [`receipt`] checks what comes back, [`error`] names every
-//! failure. Wallets, `fetch`, clocks and stores are the caller's.
+//! failure. [`diagnostic`] reads why a server takes nothing, and [`endpoints`] keeps whom that stops. Wallets, `fetch`,
+//! clocks and stores are the caller's.
 
 pub mod budget;
 pub mod challenge;
+pub mod diagnostic;
+pub mod endpoints;
 pub mod error;
 pub mod exchange;
 pub mod policy;

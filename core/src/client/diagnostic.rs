@@ -1,0 +1,121 @@
+//! What a server says about why it takes no payment: read as advice, whole or not at all.
+//!
+//! Spec: x402 extension "Diagnostic" (proposed). The header of a 402 says it, or the body of any refusal. A member of another
+//! type makes it none, and so does a code that nobody knows, unless the server says that a person has to look. No amount,
+//! payee or policy is read from it, and the place that it means is the one that was asked, whatever it names.
+
+use alloc::string::String;
+
+use serde_json::{Map, Value};
+
+use super::challenge::{MAX_HEADER_BYTES, REQUIRED_HEADER};
+use super::error::clean;
+use crate::encoding::json;
+use crate::http::Headers;
+use crate::x402::extension::diagnostic::{DiagnosticCode, NAME};
+use crate::x402::header;
+
+/// Why no payment is taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Its members, for people: texts are cleaned and short.
+    pub info: Value,
+    /// What is to be done about the endpoint, if anything.
+    pub advice: Option<State>,
+}
+
+/// What is held against an endpoint that is not simply open, the lesser first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// A payment came after its end, and none succeeded since.
+    Retrying,
+    /// A person has to approve before anything is paid again.
+    Pending,
+    /// A person has to enable it again.
+    Blocked,
+}
+
+impl State {
+    /// The name in records.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Retrying => "retrying",
+            Self::Pending => "pending",
+            Self::Blocked => "blocked",
+        }
+    }
+
+    /// The state of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Retrying, Self::Pending, Self::Blocked].into_iter().find(|it| it.name() == name)
+    }
+}
+
+/// The texts of a diagnostic, and the most characters of each that are kept.
+const TEXTS: [(&str, usize); 6] = [
+    ("code", 64),
+    ("message", 256),
+    ("suggestion", 256),
+    ("firstAttempt", 64),
+    ("reason", 64),
+    (CORRELATION, 64),
+];
+const CORRELATION: &str = "correlationId";
+
+impl Diagnostic {
+    /// Reads the diagnostic of a refusal, if there is one that can be acted on. `id` names the request where the server
+    /// does not.
+    #[must_use]
+    pub fn read(headers: &Headers, body: &[u8], id: &str) -> Option<Self> {
+        let terms = headers
+            .joined(REQUIRED_HEADER)
+            .and_then(|value| header::decode_at_most(&value, MAX_HEADER_BYTES).ok())
+            .map(|message| Value::Object(message.object));
+        let body = json::parse(body).unwrap_or_default();
+        let extension = terms.as_ref().and_then(extension_in).or_else(|| extension_in(&body));
+        let told = extension?.get("info")?;
+        let elsewhere = || body.get("correlation_id").and_then(Value::as_str);
+        let mut info = Map::new();
+        for (name, most) in TEXTS {
+            let text = match told.get(name) {
+                Some(text) => text.as_str()?,
+                None if name == CORRELATION => {
+                    headers.filled("x-correlation-id").or_else(elsewhere).unwrap_or(id)
+                }
+                None => continue,
+            };
+            info.insert(name.into(), clean(text).chars().take(most).collect::<String>().into());
+        }
+        let (mut escalate, mut attempts) = (false, None);
+        if let Some(flag) = told.get("escalate") {
+            escalate = flag.as_bool()?;
+        }
+        if let Some(number) = told.get("attempts") {
+            attempts = Some(number.as_u64()?);
+        }
+        info.insert("escalate".into(), escalate.into());
+        if let Some(attempts) = attempts {
+            info.insert("attempts".into(), attempts.into());
+        }
+        // As it came: what cleaning makes of a text may be a name that the server did not say.
+        let advice = match DiagnosticCode::parse(told.get("code")?.as_str()?) {
+            _ if escalate => Some(State::Blocked),
+            Some(
+                DiagnosticCode::AttemptsExceeded
+                | DiagnosticCode::InsufficientFunds
+                | DiagnosticCode::OperatorAlert,
+            ) => Some(State::Blocked),
+            Some(DiagnosticCode::PaymentUnverified) => Some(State::Pending),
+            Some(DiagnosticCode::InvoiceExpired) => Some(State::Retrying),
+            Some(DiagnosticCode::PaymentRequired) => None,
+            None => return None,
+        };
+        Some(Self { info: Value::Object(info), advice })
+    }
+}
+
+fn extension_in(object: &Value) -> Option<&Value> {
+    object.get("extensions")?.get(NAME)
+}

@@ -1,0 +1,104 @@
+//! The endpoints that a person has to look at, kept in the record of the budget so that all who share it know.
+//!
+//! An endpoint is a method and a URL without its query, as the payer asked for it: nothing that a server says names one.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use serde_json::{Value, json};
+
+use super::diagnostic::State;
+use super::error::{ClientError, Reason, clean};
+use crate::time::UnixTime;
+
+/// What is held against endpoints, the latest last: rows of method and URL, state, unix seconds, and what the server said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Endpoints(Vec<Value>);
+
+/// Most endpoints. They are read and written with each payment, and a server that is asked at many places may fill them
+/// with texts: then the oldest goes.
+pub const MOST: usize = 256;
+/// Most values of one in a record: itself, its members, and those of what the server said.
+pub const VALUES: usize = 14;
+
+impl Endpoints {
+    /// Reads the rows of a record; none are none.
+    #[must_use]
+    pub fn read(rows: Option<&Value>) -> Option<Self> {
+        let Some(rows) = rows else { return Some(Self::default()) };
+        let rows = rows.as_array()?;
+        rows.iter().all(|it| row(it).is_some()).then(|| Self(rows.clone()))
+    }
+
+    /// The rows for the record.
+    #[must_use]
+    pub fn rows(&self) -> &[Value] {
+        &self.0
+    }
+
+    /// What is held against an endpoint.
+    #[must_use]
+    pub fn state(&self, name: &str) -> Option<State> {
+        self.find(name).map(|(_, state, _)| state)
+    }
+
+    /// Whether an endpoint may be asked.
+    ///
+    /// # Errors
+    /// [`Reason::EndpointBlocked`], [`Reason::ApprovalNeeded`].
+    pub fn admit(&self, name: &str) -> Result<(), ClientError> {
+        match self.find(name) {
+            Some((_, state @ (State::Blocked | State::Pending), info)) => {
+                Err(stopped(name, state, info).with(info.clone()))
+            }
+            Some((_, State::Retrying, _)) | None => Ok(()),
+        }
+    }
+
+    /// Holds what a diagnostic advises against an endpoint; a second payment that came after its end is for a person.
+    /// Nothing is made less by it. Whether anything was made more.
+    pub fn mark(&mut self, name: &str, advice: State, info: &Value, now: UnixTime) -> bool {
+        let known = self.state(name);
+        let state = match known {
+            Some(State::Retrying) => advice.max(State::Pending),
+            _ => advice,
+        };
+        if known >= Some(state) {
+            return false;
+        }
+        let is_it = |it: &Value| row(it).is_some_and(|(known, ..)| known == name);
+        let full = (self.0.len() >= MOST).then_some(0);
+        if let Some(at) = self.0.iter().position(is_it).or(full) {
+            self.0.remove(at);
+        }
+        self.0.push(json!([name, state.name(), now.secs(), info]));
+        true
+    }
+
+    fn find(&self, name: &str) -> Option<(&str, State, &Value)> {
+        self.0.iter().filter_map(row).find(|(known, ..)| *known == name)
+    }
+}
+
+/// Name, state, and what the server said.
+fn row(value: &Value) -> Option<(&str, State, &Value)> {
+    match value.as_array()?.as_slice() {
+        [name, state, since, info] if since.is_u64() && info.is_object() => {
+            Some((name.as_str()?, State::parse(state.as_str()?)?, info))
+        }
+        _ => None,
+    }
+}
+
+/// Why an endpoint is not asked, in the words of what was said about it.
+#[must_use]
+pub fn stopped(name: &str, state: State, info: &Value) -> ClientError {
+    let (reason, what) = match state {
+        State::Blocked => (Reason::EndpointBlocked, "is blocked"),
+        State::Retrying | State::Pending => (Reason::ApprovalNeeded, "waits for approval"),
+    };
+    let said = |name| info.get(name).and_then(Value::as_str).unwrap_or_default();
+    let (name, code, message) = (clean(name), said("code"), said("message"));
+    let message = format!("{name} {what}: the server says {code} \"{message}\"");
+    ClientError::new(reason, message)
+}

@@ -1,0 +1,165 @@
+//! What a server's diagnostic changes in an exchange: it stops, or an expired payment is signed once more.
+//!
+//! A diagnostic takes away what would come next and never adds a payment. The one thing that it may ask for is the same
+//! payment from now on: the same nonce, amount, payee, asset and network, so that at most one of both can be charged.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde_json::Value;
+
+use super::{Exchange, Next, not_renewed};
+use crate::client::budget::Budget;
+use crate::client::challenge::{Challenge, Offer};
+use crate::client::diagnostic::{Diagnostic, State};
+use crate::client::endpoints;
+use crate::client::error::{ClientError, Reason};
+use crate::client::prepare::Prepared;
+use crate::encoding::hex;
+use crate::http::Headers;
+use crate::time::UnixTime;
+
+/// How far the second signature over an expired payment has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Renewal {
+    Unasked,
+    /// The plain request goes out once more, for fresh terms.
+    Asking,
+    Signing,
+    Signed,
+}
+
+/// What is held against the endpoint, and what comes after that.
+#[derive(Debug)]
+pub(super) struct Advice {
+    info: Value,
+    state: State,
+    /// What the record holds against it; that, if the record cannot be read.
+    held: State,
+    next: Next,
+}
+
+impl Exchange {
+    /// What comes next once the diagnostic of an answer is heard. `renewal` is how far that was when the answer came.
+    pub(super) fn advised(
+        &mut self,
+        status: u16,
+        headers: &Headers,
+        body: &[u8],
+        renewal: Renewal,
+        mut next: Next,
+    ) -> Next {
+        let paid = self.paid.is_some();
+        if !(status == 402 || paid && status >= 400) {
+            return next;
+        }
+        let id = format!("req_{}", hex::encode(self.nonce.get(..8).unwrap_or_default()));
+        let Some(Diagnostic { info, advice }) = Diagnostic::read(headers, body, &id) else {
+            return next;
+        };
+        let state = match (advice, renewal) {
+            // Fresh terms end what it complains of.
+            (Some(State::Retrying), Renewal::Asking) => None,
+            (Some(State::Retrying), _) if !paid || status != 402 => None,
+            (Some(State::Retrying), Renewal::Signing | Renewal::Signed) => Some(State::Pending),
+            (state, _) => state,
+        };
+        match (state, &next) {
+            (Some(state), _) if !paid => {
+                next = Next::Fail(endpoints::stopped(&self.endpoint, state, &info));
+            }
+            (None, _) | (_, Next::Return(_) | Next::Fail(_)) => {}
+            (Some(_), _) => {
+                let reason = match status {
+                    402 => Reason::PaymentRefused,
+                    409 => Reason::PaymentConflict,
+                    _ => Reason::PaymentUnresolved,
+                };
+                let message = "the server says that nobody should go on";
+                next = Next::Fail(ClientError::new(reason, message));
+            }
+        }
+        if let Next::Fail(error) = &mut next {
+            error.diagnostic = Some(Box::new(info.clone()));
+        }
+        let Some(state) = state else { return next };
+        self.advice = Some(Advice { info, state, held: state, next });
+        Next::Mark
+    }
+
+    /// The record with what the diagnostic advises held against the endpoint; none if the record says so already.
+    ///
+    /// # Errors
+    /// [`Reason::BudgetUnreadable`].
+    pub fn mark(
+        &mut self,
+        record: Option<&str>,
+        now: UnixTime,
+    ) -> Result<Option<String>, ClientError> {
+        let Some(advice) = &mut self.advice else { return Ok(None) };
+        let mut budget = Budget::from_text(record)?;
+        let endpoints = &mut budget.endpoints;
+        let changed = endpoints.mark(&self.endpoint, advice.state, &advice.info, now);
+        advice.held = endpoints.state(&self.endpoint).unwrap_or(advice.state);
+        Ok(changed.then(|| budget.to_text()))
+    }
+
+    /// What comes next, once the record says it or could not be read or written.
+    pub fn marked(&mut self) -> Next {
+        match self.advice.take() {
+            Some(Advice { held: State::Retrying, .. }) => {
+                (self.renewal, self.retrying) = (Renewal::Asking, true);
+                Next::Send { wait_ms: 0, headers: Vec::new() }
+            }
+            Some(advice) => advice.next,
+            None => {
+                Next::Fail(ClientError::new(Reason::MalformedChallenge, "nothing is to be held"))
+            }
+        }
+    }
+
+    /// Whether a success ends what the record holds against the endpoint.
+    #[must_use]
+    pub fn is_retrying(&self) -> bool {
+        self.retrying
+    }
+
+    /// The answer to the plain request after a payment that came too late.
+    pub(super) fn answered_again(
+        &mut self,
+        status: u16,
+        headers: &Headers,
+        body: &[u8],
+        now: UnixTime,
+    ) -> Next {
+        if status < 300 {
+            return self.delivered(headers);
+        }
+        if status != 402 {
+            return not_renewed(&format!("the server answers {status} instead of fresh terms"));
+        }
+        let (Some(Prepared { offer, .. }), Ok(challenge)) =
+            (&self.prepared, Challenge::read(headers, body, &self.policy))
+        else {
+            return not_renewed("the fresh terms cannot be read");
+        };
+        let same =
+            |fresh: &&Offer| is_same(fresh, offer) && self.policy.judge(fresh, &self.host).is_ok();
+        let Some(fresh) = challenge.offers.iter().find(same) else {
+            return not_renewed("the terms changed");
+        };
+        self.prepared = Some(Prepared::new(fresh.clone(), self.payer, self.nonce, now));
+        self.challenge = Some(challenge);
+        self.renewal = Renewal::Signing;
+        Next::Renew
+    }
+}
+
+/// Whether signing `fresh` under the nonce of `signed` can cost nothing more, and nobody else is paid.
+fn is_same(fresh: &Offer, signed: &Offer) -> bool {
+    let terms =
+        |it: &Offer| (it.version, it.chain_id, it.asset.address, it.amount, it.pay_to, it.flow);
+    terms(fresh) == terms(signed)
+}

@@ -1,0 +1,147 @@
+/** Where nobody pays until a person has looked: what servers say by the extension `diagnostic`, kept beside the budget. */
+import { admitEndpoint } from '#wasm';
+
+import { told, type Diagnostic } from './error.js';
+import type { Proposal } from './fetch.js';
+import { update, type Store } from './store.js';
+
+/** An endpoint that a person has to look at. */
+export type Entry = {
+  /** Without its query. */
+  readonly endpoint: string;
+  readonly method: string;
+  /** ISO 8601. */
+  readonly since: string;
+  readonly diagnostic: Diagnostic;
+};
+
+/** The endpoints of a store. One is named by its URL, for all methods, or by method and URL. */
+export type Endpoints = {
+  /** Where a server said that nobody should go on. */
+  blocked(): Promise<Entry[]>;
+  /** Where a server said that what was paid proves nothing, or let it expire twice. */
+  pending(): Promise<Entry[]>;
+  /** Lets calls to a blocked endpoint out again; whether it was blocked. */
+  reenable(endpoint: string): Promise<boolean>;
+  /** Lets calls to an endpoint that waits for approval out again; whether it did wait. */
+  approve(endpoint: string): Promise<boolean>;
+};
+
+/** What `onEscalation` is told, once for each block. */
+export type EscalationEvent = {
+  readonly type: 'x402_escalation';
+  /** As it was asked for, without its query. */
+  readonly endpoint: string;
+  readonly method: string;
+  /** The price for those who read numbers; `amount_text` and `amount_atomic` are exact. Without a price that could be paid, none of these. */
+  readonly amount?: number;
+  readonly amount_text?: string;
+  readonly amount_atomic?: string;
+  readonly currency?: string;
+  readonly network?: string;
+  readonly asset?: string;
+  readonly correlation_id: string;
+  readonly diagnostic: Omit<Diagnostic, 'correlationId'>;
+  /** ISO 8601. */
+  readonly timestamp: string;
+};
+
+type State = 'retrying' | 'pending' | 'blocked';
+type Listed = readonly [name: string, state: State, since: number, diagnostic: Diagnostic];
+
+/** Method and URL, without its query. A longer URL is cut: what is kept of it is read with each payment. */
+export function endpointOf(method: string, url: string): string {
+  const { origin, pathname } = new URL(url);
+  return `${method} ${(origin + pathname).slice(0, 1024)}`;
+}
+
+/** The endpoints of a store, also for another process than the one that pays. */
+export function endpointsOf(store: Store): Endpoints {
+  const list = (state: State) => async (): Promise<Entry[]> =>
+    listed((await store.read()).record).filter((it) => it[1] === state).map(([name, , since, diagnostic]) => {
+      const [method = '', endpoint = ''] = name.split(' ');
+      return { endpoint, method, since: isoOf(since), diagnostic };
+    });
+  const open = (state: State) => (endpoint: string): Promise<boolean> => reopen(store, endpoint, state);
+  return { blocked: list('blocked'), pending: list('pending'), reenable: open('blocked'), approve: open('pending') };
+}
+
+/** Takes back what is held against an endpoint, if it is this. */
+async function reopen(store: Store, endpoint: string, state: State): Promise<boolean> {
+  const [url = '', method] = endpoint.split(' ').reverse();
+  const name = endpointOf(method?.toUpperCase() ?? '', url);
+  return update(store, (record) => {
+    const all = listed(record);
+    const left = all.filter(([known, is]) => is !== state || (method === undefined ? known.slice(known.indexOf(' ')) : known) !== name);
+    if (left.length === all.length) return undefined;
+    return JSON.stringify({ ...JSON.parse(record ?? '') as object, endpoints: left.length > 0 ? left : undefined });
+  });
+}
+
+function listed(record: string | undefined): readonly Listed[] {
+  return (JSON.parse(record ?? '{}') as { endpoints?: readonly Listed[] }).endpoints ?? [];
+}
+
+const isoOf = (secs: number): string => new Date(secs * 1000).toISOString();
+
+/** What one process knows of a store's endpoints, so that the store is not read for each call. */
+export type Watch = ReturnType<typeof watchOf>;
+
+export function watchOf(store: Store, now: () => number, onEscalation: ((event: EscalationEvent) => void | Promise<void>) | undefined) {
+  let known: Map<string, Listed> | undefined;
+  const learn = (record: string | undefined): void => { known = new Map(listed(record).map((it) => [it[0], it])); };
+  const isStopped = (endpoint: string): boolean => ['blocked', 'pending'].includes(known?.get(endpoint)?.[1] ?? '');
+  return {
+    /** Throws if a person has to look at an endpoint first. */
+    async admit(endpoint: string): Promise<void> {
+      if (known !== undefined && !isStopped(endpoint)) return;
+      let record: string | undefined;
+      try {
+        ({ record } = await store.read());
+        learn(record);
+      } catch {
+        // What is free needs no store; without it nothing is paid.
+        return;
+      }
+      if (isStopped(endpoint)) told(() => admitEndpoint(record, endpoint));
+    },
+
+    /** The record refused an endpoint: it is looked at before the next call. */
+    refused(): void { known = undefined; },
+
+    /** Holds against an endpoint what `mark` makes of the record; who blocks it tells, with the price of `proposal`. */
+    async hold(endpoint: string, mark: (record: string | undefined) => string | undefined, proposal: Proposal | undefined): Promise<void> {
+      try {
+        let latest: string | undefined;
+        const changed = await update(store, (record) => {
+          const next = mark(record);
+          latest = next ?? record;
+          return next;
+        });
+        // Not before: what is not written may be learned otherwise by other calls meanwhile.
+        learn(latest);
+        const [, state, , info] = known?.get(endpoint) ?? [];
+        if (!changed || state !== 'blocked' || info === undefined) return;
+        const [method = '', url = ''] = endpoint.split(' ');
+        const { correlationId, ...diagnostic } = info;
+        await onEscalation?.({
+          type: 'x402_escalation', endpoint: url, method, ...(proposal && priceOf(proposal)), correlation_id: correlationId, diagnostic, timestamp: isoOf(now()),
+        });
+      } catch {
+        // Neither a store nor whoever is told decides what becomes of this call.
+      }
+    },
+
+    /** Something came from an endpoint: an expired payment is forgotten, where one is known. */
+    async delivered(endpoint: string, isRetrying = known?.get(endpoint)?.[1] === 'retrying'): Promise<void> {
+      if (!isRetrying) return;
+      known?.delete(endpoint);
+      // What came is not lost because the store is.
+      await reopen(store, endpoint, 'retrying').catch(() => undefined);
+    },
+  };
+}
+
+function priceOf({ price, amount, symbol, network, asset }: Proposal) {
+  return { amount: Number(price), amount_text: price, amount_atomic: amount, currency: symbol, network, asset };
+}
