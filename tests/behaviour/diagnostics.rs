@@ -12,7 +12,7 @@ use farebox_core::x402::extension::diagnostic::SCHEMA;
 use serde_json::{Value, json};
 
 use crate::world::payer::Payer;
-use crate::world::{Response, With, World, paid, request};
+use crate::world::{Response, With, World, paid, request, schema};
 
 const CAUSES: [Cause; 9] = [
     Cause::Unpaid,
@@ -356,6 +356,7 @@ fn every_finding_is_either_silent_or_says_all_that_it_must() {
             continue;
         };
         let whole: Value = serde_json::from_str(&told.extension).unwrap();
+        schema::valid(&whole);
         let info = &whole["info"];
         let text = |name: &str| info[name].as_str().unwrap();
         assert!(!text("message").is_empty() && !text("suggestion").is_empty());

@@ -8,6 +8,7 @@ pub mod facilitator;
 pub mod ledger;
 pub mod origin;
 pub mod payer;
+pub mod schema;
 
 use farebox_core::encoding::{base64, hex};
 use farebox_core::evm::address::Address;
@@ -438,6 +439,11 @@ impl Running {
             Body::Text(text) => text.into_bytes(),
             Body::Held => self.held.as_ref().unwrap().bytes.clone(),
         };
+        if reply.head.status >= 400
+            && !reply.head.headers.get("content-type").is_some_and(|it| it.contains("html"))
+        {
+            schema::check(&reply.head.headers, &body);
+        }
         self.response = Some(Response {
             status: reply.head.status,
             headers: reply.head.headers,
