@@ -4,11 +4,10 @@ use std::cell::RefCell;
 
 use farebox_core::gate::Gate;
 use farebox_core::gate::admit::Surroundings;
-use farebox_core::gate::attempts::{Attempts, Parcel};
+use farebox_core::gate::attempts::{Attempts, Parcel, Spot};
 use farebox_core::gate::passage::Step;
 use farebox_core::gate::reply::Marks;
 use farebox_core::http::RequestHead;
-use farebox_core::ledger::attempts::Place;
 
 use super::{facilitator, now};
 
@@ -21,7 +20,7 @@ pub(super) fn admit<'g>(
     gate: &'g Gate,
     head: RequestHead,
     fresh: &str,
-) -> (Step<'g>, Option<Place>) {
+) -> (Step<'g>, Option<Spot>) {
     let (strain, troubles) = facilitator::conditions(gate);
     ATTEMPTS.with_borrow_mut(|attempts| {
         let mut around = Surroundings { strain, troubles, attempts, client: None };
@@ -31,13 +30,13 @@ pub(super) fn admit<'g>(
 }
 
 /// Counts what an answer says about a client that brought a payment.
-pub(super) fn answered(place: &Place, marks: &Marks) {
+pub(super) fn answered(spot: &Spot, marks: &Marks) {
     ATTEMPTS.with_borrow_mut(|attempts| {
         if marks.served {
-            attempts.succeeded(place, now());
+            attempts.succeeded(spot, now());
         }
         if let Some((blame, payer)) = &marks.failed {
-            attempts.failed(place, blame, Some(payer.clone()), now());
+            attempts.failed(spot, blame, Some(payer.clone()), now());
         }
     });
 }
@@ -48,8 +47,8 @@ pub(super) fn is_waiting() -> bool {
 }
 
 /// What was counted, by object.
-pub(super) fn hand_over() -> Vec<Parcel> {
-    ATTEMPTS.with_borrow_mut(|attempts| attempts.hand_over(now()))
+pub(super) fn hand_over(gate: &Gate) -> Vec<Parcel> {
+    ATTEMPTS.with_borrow_mut(|attempts| gate.hand_over(attempts, now()))
 }
 
 /// Takes an object's answer.

@@ -5,12 +5,12 @@ use std::rc::Rc;
 use farebox_core::facilitator::wire::Reply as Wire;
 use farebox_core::gate::Gate;
 use farebox_core::gate::admit::correlation_id;
+use farebox_core::gate::attempts::Spot;
 use farebox_core::gate::passage::{
     Collected, FacilitatorCall, Step, StreamEnd, Streaming, Waiting,
 };
 use farebox_core::gate::reply::{Body, Reply};
 use farebox_core::http::RequestHead;
-use farebox_core::ledger::attempts::Place;
 use wasm_bindgen::JsValue;
 
 use super::{Bindings, attempts, chain, edge, facilitator, handover, ledger, meters, now, origin};
@@ -30,7 +30,7 @@ pub(super) fn begin(
     });
     drop(fail);
     let log = Log::new(&head, &fresh);
-    let client = Client { resolve: answer, log, place: None };
+    let client = Client { resolve: answer, log, spot: None };
     let later = context.clone();
     let work = edge::promise(async move {
         drive(&gate, head, &fresh, &request, &bindings, client).await;
@@ -46,7 +46,7 @@ struct Client {
     resolve: Option<js_sys::Function>,
     log: Log,
     /// Where his network is counted.
-    place: Option<Place>,
+    spot: Option<Spot>,
 }
 
 impl Client {
@@ -56,8 +56,8 @@ impl Client {
             let _ = resolve.call1(&JsValue::UNDEFINED, &edge::render_with(reply, held));
             self.log.write(reply);
             meters::answered(reply, reply.route.as_ref().unwrap_or(&self.log.route));
-            if let Some(place) = &self.place {
-                attempts::answered(place, &reply.marks);
+            if let Some(spot) = &self.spot {
+                attempts::answered(spot, &reply.marks);
             }
         }
     }
@@ -88,8 +88,8 @@ async fn drive(
     let namespace = &bindings.ledger;
     let mut held = Held { request: edge::request_body(request), response: JsValue::NULL };
     let method = head.method.clone();
-    let (mut step, place) = attempts::admit(gate, head, fresh);
-    client.place = place;
+    let (mut step, spot) = attempts::admit(gate, head, fresh);
+    client.spot = spot;
     loop {
         step = match step {
             Step::Pass(call, correlation) => {

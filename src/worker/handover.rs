@@ -1,6 +1,7 @@
 //! What an isolate counted goes to objects behind an answer: once for all requests of a while, never before one.
 
 use std::cell::Cell;
+use std::rc::Rc;
 
 use farebox_core::gate::Gate;
 use futures_util::future::join_all;
@@ -23,7 +24,7 @@ const LOST_MS: u64 = 30_000;
 const AT_ONCE: usize = 4;
 
 /// Has what was counted handed over in a while.
-pub(super) fn begin(gate: &Gate, namespace: &JsValue, context: &JsValue) {
+pub(super) fn begin(gate: &Rc<Gate>, namespace: &JsValue, context: &JsValue) {
     let operated = gate.has_operator();
     if !(attempts::is_waiting() || operated && meters::is_waiting()) {
         return;
@@ -35,18 +36,18 @@ pub(super) fn begin(gate: &Gate, namespace: &JsValue, context: &JsValue) {
         _ => WAIT_MS,
     };
     LAST.set(Some((now.saturating_add(wait), true)));
-    let namespace = namespace.clone();
+    let (gate, namespace) = (gate.clone(), namespace.clone());
     let work = edge::promise(async move {
         edge::pause(u32::try_from(wait).unwrap_or(u32::MAX)).await;
-        hand_over(&namespace, operated).await;
+        hand_over(&gate, &namespace).await;
         LAST.set(Some((edge::clock_ms(), false)));
         JsValue::UNDEFINED
     });
     edge::wait_until(context, &js_sys::Promise::from(work));
 }
 
-async fn hand_over(namespace: &JsValue, operated: bool) {
-    let mut parcels = attempts::hand_over();
+async fn hand_over(gate: &Gate, namespace: &JsValue) {
+    let mut parcels = attempts::hand_over(gate);
     while !parcels.is_empty() {
         let rest = parcels.split_off(parcels.len().min(AT_ONCE));
         let answers =
@@ -56,7 +57,7 @@ async fn hand_over(namespace: &JsValue, operated: bool) {
         }
         parcels = rest;
     }
-    if operated {
+    if gate.has_operator() {
         meters::hand_over(namespace).await;
     }
 }

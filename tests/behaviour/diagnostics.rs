@@ -51,12 +51,12 @@ fn at(secs: u64) -> UnixTime {
 }
 
 fn seen(network: &str) -> Seen<'_> {
-    Seen { network, route: "/r", exceeded_after: 100 }
+    Seen { network, route: "/r", route_hash: 7, exceeded_after: 100 }
 }
 
 /// Hands over what an isolate counted to the objects of `world`; `lost` answers do not come back.
 fn hand_over(isolate: &mut Attempts, world: &mut World, lost: bool, now: UnixTime) {
-    for parcel in isolate.hand_over(now) {
+    for parcel in isolate.hand_over(&keys(), 16, now) {
         let answer = world.ledger.count(&parcel.call.command, now);
         isolate.heard(parcel, (!lost).then_some(answer.as_str()), now);
     }
@@ -79,7 +79,7 @@ fn three_isolates_and_an_object_agree_with_one_list_of_events() {
             let network = format!("192.0.2.{client}");
             let which = usize::try_from(dice.below(3)).unwrap();
             let isolate = &mut isolates[which];
-            let place = isolate.place(&keys, 16, seen(&network), at(now));
+            let place = isolate.spot(&keys, seen(&network), at(now));
             match dice.below(10) {
                 0 => {
                     isolate.succeeded(&place, at(now));
@@ -87,7 +87,7 @@ fn three_isolates_and_an_object_agree_with_one_list_of_events() {
                         hand_over(isolate, &mut world, false, at(now));
                     }
                     // What the others had not handed over came before it.
-                    let place = isolates[which].place(&keys, 16, seen(&network), at(now));
+                    let place = isolates[which].spot(&keys, seen(&network), at(now));
                     isolates[which].succeeded(&place, at(now));
                     hand_over(&mut isolates[which], &mut world, false, at(now));
                     model.remove(&client);
@@ -121,12 +121,12 @@ fn three_isolates_and_an_object_agree_with_one_list_of_events() {
 fn what_an_isolate_learns_is_what_all_of_them_counted() {
     let (mut world, keys) = (World::new(), keys());
     let (mut one, mut two) = (Attempts::new(), Attempts::new());
-    let place = one.place(&keys, 16, seen("192.0.2.1"), at(0));
+    let place = one.spot(&keys, seen("192.0.2.1"), at(0));
     for turn in 0..60 {
         one.failed(&place, &blame(Cause::Unpaid), None, at(turn));
     }
     hand_over(&mut one, &mut world, false, at(60));
-    let same = two.place(&keys, 16, seen("192.0.2.1"), at(61));
+    let same = two.spot(&keys, seen("192.0.2.1"), at(61));
     assert_eq!(place, same);
     assert_eq!(two.failed(&same, &blame(Cause::Unpaid), None, at(61)).attempts, 1);
     hand_over(&mut two, &mut world, false, at(62));
@@ -138,7 +138,7 @@ fn what_an_isolate_learns_is_what_all_of_them_counted() {
 fn an_answer_that_is_lost_counts_nothing_twice_and_forgets_no_success() {
     let (mut world, keys) = (World::new(), keys());
     let mut isolate = Attempts::new();
-    let place = isolate.place(&keys, 16, seen("192.0.2.1"), at(0));
+    let place = isolate.spot(&keys, seen("192.0.2.1"), at(0));
     for _ in 0..5 {
         isolate.failed(&place, &blame(Cause::Unpaid), None, at(0));
     }
@@ -147,7 +147,7 @@ fn an_answer_that_is_lost_counts_nothing_twice_and_forgets_no_success() {
     assert_eq!(world.ledger.failures.values().map(|tally| tally.attempts).sum::<u64>(), 5);
     isolate.succeeded(&place, at(3));
     // Neither the call arrives nor its answer.
-    for parcel in isolate.hand_over(at(3)) {
+    for parcel in isolate.hand_over(&keys, 16, at(3)) {
         isolate.heard(parcel, None, at(3));
     }
     assert!(isolate.is_waiting());
@@ -161,20 +161,20 @@ fn memory_and_messages_are_bounded_and_nothing_in_them_names_a_network() {
     let mut isolate = Attempts::new();
     for network in 0..10_000_u64 {
         let network = format!("203.0.{}.{}", network / 250, network % 250);
-        let place = isolate.place(&keys, 64, seen(&network), at(network_time(&network)));
+        let place = isolate.spot(&keys, seen(&network), at(network_time(&network)));
         isolate.failed(&place, &blame(Cause::Unpaid), None, at(network_time(&network)));
     }
     let mut handed = 0;
     for round in 0..40 {
-        let parcels = isolate.hand_over(at(20_000));
+        let parcels = isolate.hand_over(&keys, 64, at(20_000));
         assert!(parcels.len() <= 16);
         let mut here = 0;
         for parcel in parcels {
             let message: Count = serde_json::from_str(&parcel.call.command).unwrap();
-            assert!(message.count.len() <= 256);
             assert!(!parcel.call.command.contains("203.0."));
             here += message.count.len();
         }
+        assert!(here <= 512);
         handed += here;
         if here == 0 {
             assert!(round > 1 && !isolate.is_waiting());
@@ -196,10 +196,10 @@ fn a_name_changes_every_day_and_a_count_goes_along_for_as_long_as_it_is_not_idle
     let mut last = 0;
     for day in 0..5 {
         let now = at(day * 86_000);
-        let place = isolate.place(&keys, 16, seen("192.0.2.1"), now);
+        let place = isolate.spot(&keys, seen("192.0.2.1"), now);
         last = isolate.failed(&place, &blame(Cause::Unpaid), None, now).attempts;
         hand_over(&mut isolate, &mut world, false, now);
-        names.push(place);
+        names.extend(world.ledger.failures.keys().cloned());
     }
     assert_eq!(last, 5);
     names.dedup();
@@ -208,12 +208,12 @@ fn a_name_changes_every_day_and_a_count_goes_along_for_as_long_as_it_is_not_idle
     // Another isolate that never saw it before takes the row over from yesterday's name.
     let mut other = Attempts::new();
     let now = at(4 * 86_000 + 80_000);
-    let place = other.place(&keys, 16, seen("192.0.2.1"), now);
+    let place = other.spot(&keys, seen("192.0.2.1"), now);
     other.failed(&place, &blame(Cause::Unpaid), None, now);
     hand_over(&mut other, &mut world, false, now);
     assert_eq!(world.ledger.failures.values().map(|tally| tally.attempts).collect::<Vec<_>>(), [6]);
     let late = now.plus(IDLE_SECS);
-    let place = isolate.place(&keys, 16, seen("192.0.2.1"), late);
+    let place = isolate.spot(&keys, seen("192.0.2.1"), late);
     assert_eq!(isolate.failed(&place, &blame(Cause::Unpaid), None, late).attempts, 1);
 }
 

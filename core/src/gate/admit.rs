@@ -3,7 +3,7 @@
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 
-use super::attempts::{Attempts, Seen};
+use super::attempts::{Attempts, Seen, Spot};
 use super::diagnose::{Finding, cause_of};
 use super::forward::{is_payment_credential, origin_call};
 use super::limit::client_prefix;
@@ -19,7 +19,7 @@ use crate::evm::address::Address;
 use crate::facilitator::breaker::Strain;
 use crate::facilitator::wire::{self, Expected};
 use crate::http::{Headers, MAX_PAID_TARGET_BYTES, RequestHead, target_of};
-use crate::ledger::attempts::{Blame, Place};
+use crate::ledger::attempts::Blame;
 use crate::payment::{Cause, PaymentKey, Proof};
 use crate::problem::Code;
 use crate::time::UnixTime;
@@ -41,7 +41,7 @@ pub struct Surroundings<'a> {
     /// Who failed how often.
     pub attempts: &'a mut Attempts,
     /// Where the client is counted, if it is: what becomes of its payment is counted there too.
-    pub client: Option<Place>,
+    pub client: Option<Spot>,
 }
 
 /// Whether a request shows something that may be a payment, so that its work must outlive the client.
@@ -139,7 +139,7 @@ impl Gate {
             }
             Err(code) => return self.refused(offer, &head, code, &correlation, around, now),
         };
-        let seen = around.client.as_ref().and_then(|place| around.attempts.proved(place));
+        let seen = around.client.as_ref().and_then(|spot| around.attempts.proved(spot));
         let network = match version {
             Version::V1 => offer.terms.network.v1_name().unwrap_or_default().to_owned(),
             Version::V2 => offer.terms.network.to_string(),
@@ -180,7 +180,7 @@ impl Gate {
             .client
             .as_ref()
             .filter(|_| cause != Cause::Trouble)
-            .map(|place| around.attempts.failed(place, &blame, claims, now));
+            .map(|spot| around.attempts.failed(spot, &blame, claims, now));
         let Some(reason) = code.row().reason else {
             return refuse(code, Audience::Paid, correlation);
         };
@@ -201,11 +201,12 @@ impl Gate {
         head: &RequestHead,
         around: &mut Surroundings<'_>,
         now: UnixTime,
-    ) -> Option<Place> {
+    ) -> Option<Spot> {
         let exceeded_after = offer.diagnostics?.exceeded_after;
         let network = client_prefix(head.headers.get("cf-connecting-ip"));
-        let seen = Seen { network: &network, route: &offer.route, exceeded_after };
-        Some(around.attempts.place(&self.keys, self.shards, seen, now))
+        let (route, route_hash) = (&offer.route, offer.route_hash);
+        let seen = Seen { network: &network, route, route_hash, exceeded_after };
+        Some(around.attempts.spot(&self.keys, seen, now))
     }
 
     /// The one proof of a request, after every check that needs no network.

@@ -1,30 +1,30 @@
 //! Requests that bring no payment, or none that proves who pays: counted by network and route, in the isolate.
 //!
-//! A client is named by a keyed hash of its network and the route, under a salt of the day; nothing else of it is kept.
+//! A client is a keyed hash of its network at a route; the objects know it by a hash of both under a salt of the day.
+//! Nothing else of it is kept.
 //! Assumptions:
 //! - nothing is waited for: what was counted is handed over behind answers, and the merged counts come back then;
 //! - a payment answers the request that fetched its terms, so both together are one attempt; once the signature is good
 //!   that attempt is the payer's, and no longer his network's;
 //! - a success ends the row of failures.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use super::Gate;
 use super::keys::{Keys, mac};
 use super::passage::Call;
 use crate::encoding::hex;
-use crate::ledger::attempts::{Blame, Book, Count, Counted, Dated, Entry, Place, Tally};
+use crate::ledger::attempts::{Blame, Book, Count, Counted, Dated, Entry, Tally};
 use crate::ledger::command::VERSION;
 use crate::payment::Cause;
 use crate::time::UnixTime;
 
 /// Most clients that an isolate remembers.
 const MOST_CLIENTS: usize = 4_096;
-/// Most clients of one hand-over to one object.
-const MOST_HANDED: usize = 256;
-/// Most objects of one hand-over.
+/// Most clients of one hand-over, and most objects.
+const MOST_HANDED: usize = 512;
 const MOST_OBJECTS: usize = 16;
 /// Seconds of one salt.
 const SALT_SECS: u64 = 86_400;
@@ -32,22 +32,27 @@ const SALT_SECS: u64 = 86_400;
 /// What an isolate remembers.
 #[derive(Debug)]
 pub struct Attempts {
-    clients: Book<Client>,
-    /// The day, its salt, and the salt of the day before.
-    salts: Option<(u64, [u8; 32], [u8; 32])>,
+    clients: Book<Spot, Client>,
     /// Whether somebody has something to hand over.
     waiting: bool,
+}
+
+/// Where a client is counted in the isolate: keyed hashes of its network and of the route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Spot {
+    network: [u8; 16],
+    route: u64,
 }
 
 /// One client at one route.
 #[derive(Debug)]
 struct Client {
+    route: String,
     tally: Tally,
     /// What the object does not know yet.
     fresh: Fresh,
-    /// The name that the object may know it by: of the last hand-over, else of the day before.
-    was: String,
-    object: String,
+    /// The name by which the object knows it.
+    known_as: Option<String>,
     /// Requests for terms that no payment has answered yet.
     open: u64,
     exceeded_after: u64,
@@ -81,6 +86,8 @@ pub struct Seen<'a> {
     pub network: &'a str,
     /// Route pattern.
     pub route: &'a str,
+    /// Hash of it.
+    pub route_hash: u64,
     /// From how many failures on the operator is told.
     pub exceeded_after: u64,
 }
@@ -90,64 +97,51 @@ pub struct Seen<'a> {
 pub struct Parcel {
     /// The call.
     pub call: Call,
-    places: Vec<Place>,
-    resets: Vec<bool>,
+    of: Vec<Handed>,
 }
 
-/// A parcel that is being packed.
-#[derive(Default)]
-struct Packed {
-    places: Vec<Place>,
-    resets: Vec<bool>,
-    entries: Vec<Entry>,
+/// One client of a parcel.
+#[derive(Debug)]
+struct Handed {
+    spot: Spot,
+    name: String,
+    reset: bool,
 }
 
 impl Attempts {
     /// Nobody yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { clients: Book::new(MOST_CLIENTS), salts: None, waiting: false }
+        Self { clients: Book::new(MOST_CLIENTS), waiting: false }
     }
 
-    /// The client's place, made if it is new.
-    pub fn place(&mut self, keys: &Keys, shards: u64, seen: Seen<'_>, now: UnixTime) -> Place {
-        let day = now.secs() / SALT_SECS;
-        let (_, today, yesterday) = match self.salts {
-            Some(salts) if salts.0 == day => salts,
-            _ => {
-                let salts = (day, keys.network_salt(day), keys.network_salt(day.saturating_sub(1)));
-                self.salts = Some(salts);
-                salts
-            }
-        };
-        let place = (name(&today, seen), seen.route.to_string());
-        if self.clients.get(&place).is_none() {
-            let was = name(&yesterday, seen);
-            let shard = keys.network_shard(seen.network, shards);
-            let earlier = self.clients.remove(&(was.clone(), place.1.clone()));
-            let client = earlier.unwrap_or_else(|| Client {
+    /// The client's spot, made if it is new.
+    pub fn spot(&mut self, keys: &Keys, seen: Seen<'_>, now: UnixTime) -> Spot {
+        let spot = Spot { network: keys.network(seen.network), route: seen.route_hash };
+        if self.clients.get(&spot).is_none() {
+            let client = Client {
+                route: seen.route.to_string(),
                 tally: Tally::new(now),
                 fresh: Fresh::default(),
-                was,
-                object: format!("ledger/{shards}/{shard}"),
+                known_as: None,
                 open: 0,
                 exceeded_after: seen.exceeded_after,
                 claims: None,
-            });
-            self.clients.put(place.clone(), client);
+            };
+            self.clients.put(spot, client);
         }
-        place
+        spot
     }
 
     /// A request that brought no payment, or one that proves nothing; `claims` is whom that one names.
     pub fn failed(
         &mut self,
-        place: &Place,
+        spot: &Spot,
         blame: &Blame,
         claims: Option<String>,
         now: UnixTime,
     ) -> Tally {
-        let Some(client) = self.clients.get_mut(place) else { return Tally::new(now) };
+        let Some(client) = self.clients.get_mut(spot) else { return Tally::new(now) };
         self.waiting = true;
         let answers = blame.cause != Cause::Unpaid && client.open > 0;
         let more = client.fresh.more.get_or_insert_with(|| Tally::new(now));
@@ -166,8 +160,8 @@ impl Attempts {
 
     /// A payment with a good signature came: the request that fetched its terms is no failure of the network, whose
     /// others are told.
-    pub fn proved(&mut self, place: &Place) -> Option<Tally> {
-        let client = self.clients.get_mut(place)?;
+    pub fn proved(&mut self, spot: &Spot) -> Option<Tally> {
+        let client = self.clients.get_mut(spot)?;
         if client.open > 0 {
             client.open = client.open.saturating_sub(1);
             client.tally.attempts = client.tally.attempts.saturating_sub(1);
@@ -182,8 +176,8 @@ impl Attempts {
     }
 
     /// Somebody there paid and is served.
-    pub fn succeeded(&mut self, place: &Place, now: UnixTime) {
-        if let Some(client) = self.clients.get_mut(place) {
+    pub fn succeeded(&mut self, spot: &Spot, now: UnixTime) {
+        if let Some(client) = self.clients.get_mut(spot) {
             self.waiting = true;
             client.tally = Tally::new(now);
             client.fresh = Fresh { reset: true, ..Fresh::default() };
@@ -198,65 +192,68 @@ impl Attempts {
     }
 
     /// Packs what was counted, by object, and lets go of who was idle for long. What does not fit waits.
-    pub fn hand_over(&mut self, now: UnixTime) -> Vec<Parcel> {
-        let over: Vec<Place> = self
-            .clients
-            .iter()
-            .filter(|(_, client)| client.is_over(now))
-            .map(|(place, _)| place.clone())
-            .collect();
-        for place in over {
-            self.clients.remove(&place);
+    pub fn hand_over(&mut self, keys: &Keys, shards: u64, now: UnixTime) -> Vec<Parcel> {
+        let over = self.clients.iter().filter(|(_, client)| client.is_over(now));
+        let over: Vec<Spot> = over.map(|(spot, _)| *spot).collect();
+        for spot in over {
+            self.clients.remove(&spot);
         }
+        let day = now.secs() / SALT_SECS;
+        let salts = [day, day.saturating_sub(1)].map(|day| keys.network_salt(day));
         self.waiting = false;
-        let mut parcels: BTreeMap<String, Packed> = BTreeMap::new();
-        for (place, client) in self.clients.iter_mut() {
-            let full = parcels.len() >= MOST_OBJECTS && !parcels.contains_key(&client.object);
+        let mut packed: Vec<(u64, Vec<Handed>, Vec<Entry>)> = Vec::new();
+        let mut room = MOST_HANDED;
+        for (spot, client) in self.clients.iter_mut() {
             if client.fresh.is_nothing() {
                 continue;
             }
-            if full {
+            let shard = keys.network_shard(&spot.network, shards);
+            let known = packed.iter().position(|(known, ..)| *known == shard);
+            if room == 0 || known.is_none() && packed.len() >= MOST_OBJECTS {
                 self.waiting = true;
                 continue;
             }
-            let packed = parcels.entry(client.object.clone()).or_default();
-            if packed.places.len() >= MOST_HANDED {
-                self.waiting = true;
-                continue;
+            room = room.saturating_sub(1);
+            let at = known.unwrap_or(packed.len());
+            if known.is_none() {
+                packed.push((shard, Vec::new(), Vec::new()));
             }
-            let fresh = core::mem::take(&mut client.fresh);
-            packed.entries.push(Entry {
-                client: place.0.clone(),
-                was: client.was.clone(),
-                route: place.1.clone(),
-                reset: fresh.reset,
-                more: fresh.more,
-                back: fresh.back,
+            let Some((_, of, count)) = packed.get_mut(at) else { continue };
+            let Fresh { reset, back, more } = core::mem::take(&mut client.fresh);
+            let [today, yesterday] = &salts;
+            let name = name(today, spot, &client.route);
+            of.push(Handed { spot: *spot, name: name.clone(), reset });
+            count.push(Entry {
+                client: name,
+                was: match &client.known_as {
+                    Some(known) => known.clone(),
+                    None => self::name(yesterday, spot, &client.route),
+                },
+                route: client.route.clone(),
+                reset,
+                more,
+                back,
                 claims: client.claims.clone(),
                 exceeded_after: client.exceeded_after,
             });
-            packed.places.push(place.clone());
-            packed.resets.push(fresh.reset);
         }
-        parcels
-            .into_iter()
-            .map(|(object, Packed { places, resets, entries })| {
-                let message = serde_json::to_string(&Count { v: VERSION, count: entries });
-                // Text and numbers always serialise.
-                Parcel { call: Call::new(object, message.unwrap_or_default()), places, resets }
-            })
-            .collect()
+        let parcel = |(shard, of, count): (u64, Vec<Handed>, Vec<Entry>)| {
+            // Text and numbers always serialise.
+            let message = serde_json::to_string(&Count { v: VERSION, count }).unwrap_or_default();
+            Parcel { call: Call::new(format!("ledger/{shards}/{shard}"), message), of }
+        };
+        packed.into_iter().map(parcel).collect()
     }
 
     /// Takes the object's answer; without one, what was sent counts no more, unless it was a success.
     pub fn heard(&mut self, parcel: Parcel, answer: Option<&str>, now: UnixTime) {
         let counted = answer.and_then(|text| serde_json::from_str::<Counted>(text).ok());
         let mut merged = counted.into_iter().flat_map(|counted| counted.counted.into_iter());
-        for (place, reset) in parcel.places.into_iter().zip(parcel.resets) {
+        for Handed { spot, name, reset } in parcel.of {
             let theirs = merged.next();
-            let Some(client) = self.clients.get_mut(&place) else { continue };
+            let Some(client) = self.clients.get_mut(&spot) else { continue };
             if theirs.is_some() {
-                client.was = place.0;
+                client.known_as = Some(name);
             }
             match theirs {
                 // A success meanwhile: what was before it counts no more.
@@ -294,8 +291,15 @@ impl Default for Attempts {
 }
 
 /// The name of a client that proves nothing.
-fn name(salt: &[u8; 32], seen: Seen<'_>) -> String {
-    let digest = mac(salt, &[seen.network.as_bytes(), b"\n", seen.route.as_bytes()]);
+fn name(salt: &[u8; 32], spot: &Spot, route: &str) -> String {
+    let digest = mac(salt, &[&spot.network, route.as_bytes()]);
     let head = digest.first_chunk::<16>().map(|head| hex::encode(head)).unwrap_or_default();
     format!("net_{head}")
+}
+
+impl Gate {
+    /// What an isolate has to hand over, by object.
+    pub fn hand_over(&self, attempts: &mut Attempts, now: UnixTime) -> Vec<Parcel> {
+        attempts.hand_over(&self.keys, self.shards, now)
+    }
 }

@@ -99,10 +99,17 @@ impl Keys {
         shard_of(&mac(self.shard.expose(), &[payer.as_bytes()]), shards)
     }
 
-    /// The ledger object that counts clients of this network.
+    /// What a network is counted under in an isolate.
     #[must_use]
-    pub fn network_shard(&self, network: &str, shards: u64) -> u64 {
-        shard_of(&mac(self.shard.expose(), &[network.as_bytes()]), shards)
+    pub fn network(&self, network: &str) -> [u8; 16] {
+        let digest = mac(self.shard.expose(), &[network.as_bytes()]);
+        digest.first_chunk::<16>().copied().unwrap_or_default()
+    }
+
+    /// The ledger object that counts clients of [`Keys::network`].
+    #[must_use]
+    pub fn network_shard(&self, network: &[u8; 16], shards: u64) -> u64 {
+        shard_of(network, shards)
     }
 
     /// What clients of a day are named under.
@@ -135,7 +142,7 @@ impl Keys {
     }
 }
 
-fn shard_of(digest: &[u8; 32], shards: u64) -> u64 {
+fn shard_of(digest: &[u8], shards: u64) -> u64 {
     let head = digest.first_chunk::<8>().map_or(0, |head| u64::from_be_bytes(*head));
     head.checked_rem(shards).unwrap_or(0)
 }

@@ -4,6 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::diagnose::{Diagnosis, Limits};
+use super::keys;
 use super::reply::{Audience, Body, Marks, Reply, own_headers};
 use crate::evm::token::Token;
 use crate::http::{Headers, MAX_CHALLENGE_BYTES, RequestHead, ResponseHead};
@@ -56,6 +57,8 @@ pub struct Offer {
     pub settle_secs: u64,
     /// From when on a failing client is told what; nothing where nobody is counted.
     pub diagnostics: Option<Limits>,
+    /// Hash of the pattern, under which clients are counted.
+    pub route_hash: u64,
     /// The wire form of the terms, built once.
     pub requirements: Vec<v2::PaymentRequirements>,
     written: Written,
@@ -123,6 +126,7 @@ impl Offer {
             },
             room: Room { least_secs, most_secs: manner.max_validity_secs },
             settle_secs: manner.settle_secs,
+            route_hash: route_hash(&manner.route),
             route: manner.route,
             mode: manner.mode,
             description: manner.description,
@@ -282,6 +286,11 @@ impl Offer {
             pay_to: &self.terms.pay_to.to_checksum(),
         })
     }
+}
+
+fn route_hash(pattern: &str) -> u64 {
+    let digest = keys::digest(&[pattern.as_bytes()]);
+    digest.get(..16).and_then(|head| u64::from_str_radix(head, 16).ok()).unwrap_or_default()
 }
 
 /// Cuts at the empty text that is the value of `name`.

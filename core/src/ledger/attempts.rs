@@ -114,8 +114,8 @@ pub type Place = (String, String);
 
 /// Rows of failures, a bounded number of them.
 #[derive(Clone, Debug)]
-pub struct Book<T> {
-    rows: BTreeMap<Place, T>,
+pub struct Book<K, T> {
+    rows: BTreeMap<K, T>,
     most: usize,
 }
 
@@ -131,7 +131,7 @@ impl Dated for Tally {
     }
 }
 
-impl<T: Dated> Book<T> {
+impl<K: Ord + Clone, T: Dated> Book<K, T> {
     /// No row yet, and never more than `most`.
     #[must_use]
     pub const fn new(most: usize) -> Self {
@@ -140,21 +140,21 @@ impl<T: Dated> Book<T> {
 
     /// The row of this place.
     #[must_use]
-    pub fn get(&self, place: &Place) -> Option<&T> {
+    pub fn get(&self, place: &K) -> Option<&T> {
         self.rows.get(place)
     }
 
     /// The row of this place.
-    pub fn get_mut(&mut self, place: &Place) -> Option<&mut T> {
+    pub fn get_mut(&mut self, place: &K) -> Option<&mut T> {
         self.rows.get_mut(place)
     }
 
     /// Puts a row in; those that went for want of room are given back: the ones that were idle for longest, an eighth
     /// of all at once.
-    pub fn put(&mut self, place: Place, row: T) -> Vec<Place> {
+    pub fn put(&mut self, place: K, row: T) -> Vec<K> {
         let mut gone = Vec::new();
         if self.rows.len() >= self.most && !self.rows.contains_key(&place) {
-            let mut ages: Vec<(u64, Place)> =
+            let mut ages: Vec<(u64, K)> =
                 self.rows.iter().map(|(place, row)| (row.last_at(), place.clone())).collect();
             ages.sort_unstable();
             ages.truncate((self.most / 8).max(1));
@@ -168,17 +168,17 @@ impl<T: Dated> Book<T> {
     }
 
     /// Takes a row out.
-    pub fn remove(&mut self, place: &Place) -> Option<T> {
+    pub fn remove(&mut self, place: &K) -> Option<T> {
         self.rows.remove(place)
     }
 
     /// Every row.
-    pub fn iter(&self) -> impl Iterator<Item = (&Place, &T)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &T)> {
         self.rows.iter()
     }
 
     /// Every row.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&Place, &mut T)> {
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut T)> {
         self.rows.iter_mut()
     }
 

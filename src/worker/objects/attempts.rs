@@ -37,7 +37,7 @@ impl Dated for Row {
 
 /// All who fail.
 pub(super) struct Failures {
-    rows: Book<Row>,
+    rows: Book<Place, Row>,
     /// When the operator was told of one that proves nothing.
     told_at: Option<UnixTime>,
 }

@@ -17,13 +17,12 @@ use farebox_core::facilitator::funds::Empties;
 use farebox_core::facilitator::wire::Reply as Wire;
 use farebox_core::gate::Gate;
 use farebox_core::gate::admit::Surroundings;
-use farebox_core::gate::attempts::Attempts;
+use farebox_core::gate::attempts::{Attempts, Spot};
 use farebox_core::gate::passage::{Call, FacilitatorCall, MAX_DIGESTED_BYTES, OriginReply, Step};
 use farebox_core::gate::passage::{StreamEnd, Streaming, Waiting};
 use farebox_core::gate::reply::{Body, Reply};
 use farebox_core::http::{BodyPresence, Headers, RequestHead};
 use farebox_core::ledger::Entry;
-use farebox_core::ledger::attempts::Place;
 use farebox_core::payment::PaymentKey;
 use farebox_core::problem::Code;
 use farebox_core::time::UnixTime;
@@ -115,7 +114,7 @@ pub struct Response {
 /// A request on its way through the gate.
 pub struct Running {
     /// Where the client is counted.
-    client: Option<Place>,
+    client: Option<Spot>,
     step: Option<Step<'static>>,
     held: Option<Held>,
     body: Vec<u8>,
