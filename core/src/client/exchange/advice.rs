@@ -138,7 +138,7 @@ impl Exchange {
         }
         match self.answered_plain(status, headers, body) {
             Next::Reserve => {}
-            Next::Fail(error) => return not_renewed(&error.message),
+            Next::Fail(_) => return not_renewed("the terms changed, or cannot be read"),
             _ => return not_renewed("the server answers without fresh terms"),
         }
         let (Some(prepared), Some(challenge)) = (&self.prepared, &self.challenge) else {
