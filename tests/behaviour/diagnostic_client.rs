@@ -421,7 +421,7 @@ fn fresh_terms_that_differ_in_anything_that_costs_are_not_signed() {
 
 #[test]
 fn without_fresh_terms_nothing_is_signed_again_and_the_payment_is_refused() {
-    for status in [302, 402, 404, 409, 503] {
+    for status in [0, 302, 402, 404, 409, 503] {
         let headers = if status == 402 { Headers::new() } else { terms(&offers()) };
         let error = renewed(status, &headers).unwrap_err();
         assert_eq!(error.reason.code(), "payment_refused", "{status}");

@@ -133,7 +133,7 @@ impl Exchange {
         body: &[u8],
         now: UnixTime,
     ) -> Next {
-        if status < 300 {
+        if (200..300).contains(&status) {
             return self.delivered(headers);
         }
         match self.answered_plain(status, headers, body) {
