@@ -44,6 +44,7 @@ export const scenarios = [
   { name: 'paid-before', run: (stage) => paid(stage, '/before') },
   { name: 'real-after', run: (stage) => realistic(stage, '/after', 1.01) },
   { name: 'real-before', run: (stage) => realistic(stage, '/before', 0.93) },
+  { name: 'diagnostics', run: diagnostics },
   { name: 'forged', run: forged },
   { name: 'copies', run: copies },
   { name: 'stream', run: stream },
@@ -58,9 +59,8 @@ export const scenarios = [
  * @param {{name: string, path: string, status: number, goal: number}} what
  */
 async function plain({ gate, hono, rounds }, { name, path, status, goal }) {
-  const shots = Array.from({ length: 250 }, () => ({ path, headers: {} }));
   const play = async (/** @type {Side} */ side) => {
-    const measured = await measure(side, shots, AT_ONCE);
+    const measured = await measure(side, asking(path, 250), AT_ONCE);
     for (const answer of measured.answers) expectAnswer(side, name, answer, status);
     return measured;
   };
@@ -70,6 +70,63 @@ async function plain({ gate, hono, rounds }, { name, path, status, goal }) {
   await playRounds([gate, hono], WARM_ROUNDS, play);
   return cpuAndWall(name, [gate, hono], await playRounds([gate, hono], rounds, play), [goal]);
 }
+
+/**
+ * What it costs to count clients and to say why: one route with diagnostics and one without, of the same gate.
+ *
+ * @param {Stage} stage
+ * @returns {Promise<Line[]>}
+ */
+async function diagnostics({ gate, backend, rounds }) {
+  backend.delay(0, 0);
+  /** @type {Line[]} */
+  const lines = [];
+  /** @type {(what: string, shots: (path: string) => Promise<import('./load.mjs').Shot[]>, status: number, goal: number | undefined) => Promise<void>} */
+  const compare = async (what, shots, status, goal) => {
+    const routes = [{ ...gate, name: 'with', path: '/after' }, { ...gate, name: 'without', path: '/silent' }];
+    const play = async (/** @type {(typeof routes)[number]} */ side) => {
+      const measured = await measure(side, await shots(side.path), AT_ONCE);
+      for (const answer of measured.answers) expectAnswer(side, `diagnostics, ${what}`, answer, status);
+      return measured;
+    };
+    await playRounds(routes, WARM_ROUNDS, play);
+    const [ours = [], theirs = []] = await playRounds(routes, Math.max(rounds, 20), play);
+    const rates = [ours, theirs].map((all) => all.map(({ perSecond }) => perSecond));
+    const costs = [ours, theirs].map((all) => all.map(({ cpuUs }) => cpuUs));
+    const rate = quotients(rates[0] ?? [], rates[1] ?? []);
+    const peer = 'diagnostics off';
+    lines.push(
+      {
+        scenario: `diagnostics, ${what}`, unit: '/s', ours: median(rates[0] ?? []), peer, theirs: median(rates[1] ?? []), ratio: rate,
+        goal: goal === undefined ? '' : `≥ ${goal}×`, met: goal === undefined ? null : rate.median >= goal,
+      },
+      {
+        scenario: `diagnostics, ${what}, processor`, unit: 'µs', ours: median(costs[0] ?? []), peer, theirs: median(costs[1] ?? []),
+        ratio: quotients(costs[1] ?? [], costs[0] ?? []), goal: '', met: null,
+      },
+    );
+  };
+  await compare('402', async (path) => asking(path, 250), 402, 0.95);
+  await compare('paid', (path) => gate.paid(path, 40), 200, 0.95);
+  const one = { 'cf-connecting-ip': '192.0.2.1' };
+  await compare('402 past the threshold', async (path) => Array.from({ length: 250 }, () => ({ path, headers: one })), 402, undefined);
+  return lines;
+}
+
+/**
+ * Requests without a payment, each from another place, so that nobody is asked to stop.
+ *
+ * @param {string} path
+ * @param {number} count
+ */
+function asking(path, count) {
+  return Array.from({ length: count }, () => {
+    places += 1;
+    return { path, headers: { 'cf-connecting-ip': `198.${18 + (places >> 16) % 2}.${(places >> 8) & 255}.${places & 255}` } };
+  });
+}
+
+let places = 0;
 
 /**
  * Requests with a payment each, and a facilitator that answers at once.

@@ -112,6 +112,7 @@ function gateOptions(folder, originUrl, facilitatorUrl) {
       FACILITATOR_URL: facilitatorUrl,
       ROUTES: [
         route('/after', { description: 'Paid after the answer' }),
+        route('/silent', { description: 'Paid after the answer', diagnostics: false }),
         route('/before', { settle: 'before', description: 'Paid before the answer' }),
         route('/big', { mime_type: 'application/octet-stream', description: 'Five megabytes' }),
       ],

@@ -1,4 +1,4 @@
-// What the demo shows: three payments, each exchange with its headers decoded, and what they did on the
+// What the demo shows: three payments and one that is none, each exchange with its headers decoded, and what they did on the
 // chain. Whatever should hold is checked; the tour fails when it does not.
 
 import { ExactEvmScheme } from '@x402/evm/exact/client';
@@ -78,6 +78,26 @@ export async function tour(parts) {
   check(origin.requests.length - asked === 1, 'the origin was asked once');
   check(facilitator.counts.settle - settled === 1, 'the facilitator settled once');
   await checkReceipt(parts, third.headers.get('payment-response'), check);
+
+  console.log('\nAn agent with a wrong key asks: the gate says in its 402 why, and that the agent should stop');
+  const wrong = wrapFetchWithPaymentFromConfig(
+    async (input, init) => {
+      const request = new Request(input, init);
+      const header = request.headers.get('payment-signature');
+      if (header === null) return fetch(request);
+      // It names another payer than the one whose key it has.
+      const payment = decode(header);
+      payment.payload.authorization.from = payee.address;
+      const headers = new Headers(request.headers);
+      headers.set('payment-signature', Buffer.from(JSON.stringify(payment)).toString('base64'));
+      return fetch(new Request(request, { headers }));
+    },
+    { schemes: [{ network: 'eip155:*', client: new ExactEvmScheme(payer) }] },
+  );
+  const refused = await wrong(report);
+  const why = (await refused.json())?.extensions?.diagnostic?.info;
+  say('diagnostic', why);
+  check(refused.status === 402 && why?.code === 'PAYMENT_UNVERIFIED' && why.escalate === true, 'it was told so, and nothing was settled');
 
   const end = await balances();
   sayBalances('after', end);

@@ -77,5 +77,7 @@ Try it: the first asks for money, the second is free
 The operator's side: what was paid, and whether the books balance (docs/operations.md)
   curl -s -H 'Authorization: Bearer ${token}' ${gate.url}/_farebox/payments
   curl -s -H 'Authorization: Bearer ${token}' ${gate.url}/_farebox/audit
+Who fails to pay, and why: the agent with the wrong key
+  curl -s -H 'Authorization: Bearer ${token}' ${gate.url}/_farebox/failures
 A paid ${gate.url}/fail/503 fails after it was paid: its payment becomes a refund that is due.`);
 }

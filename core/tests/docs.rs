@@ -33,8 +33,9 @@ const DOCUMENTS: [&str; 10] = [
     "tests/vectors/README.md",
 ];
 /// Which section describes the fields of each structured variable.
-const SECTIONS: [(&str, &[&str]); 5] = [
+const SECTIONS: [(&str, &[&str]); 6] = [
     ("## Routes", &["RouteConfig"]),
+    ("### Diagnostics", &["LimitsConfig"]),
     ("### Price in atomic units", &["AtomicPrice"]),
     ("### An asset in full", &["ExplicitAsset"]),
     ("## Facilitator", &["FacilitatorConfig", "BearerAuth"]),

@@ -19,6 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use farebox_core::encoding::base64;
 use farebox_core::facilitator::breaker::Strain;
 use farebox_core::gate::Gate;
+use farebox_core::gate::admit::Surroundings;
+use farebox_core::gate::attempts::Attempts;
 use farebox_core::gate::passage::Step;
 use farebox_core::gate::reply::{Body, Reply};
 use farebox_core::http::{BodyPresence, Headers, RequestHead};
@@ -69,10 +71,16 @@ fn head(method: &str, url: &str, headers: &[(&str, &str)]) -> RequestHead {
     RequestHead { method: method.to_owned(), url: url.to_owned(), headers: fields, body }
 }
 
+fn calm(attempts: &mut Attempts) -> Surroundings<'_> {
+    Surroundings { strain: Strain::Calm, troubles: 0, attempts, client: None }
+}
+
 /// What the gate decides before it asks anybody but an empty ledger.
 fn decide(gate: &Gate, head: RequestHead, now: u64) -> Decision {
     let now = UnixTime::from_secs(now);
-    let mut step = gate.admit(head, "fresh-correlation", Strain::Calm, now);
+    let mut attempts = Attempts::new();
+    let mut around = calm(&mut attempts);
+    let mut step = gate.admit(head, "fresh-correlation", &mut around, now);
     loop {
         step = match step {
             Step::Digest(next) => next.answered(None),
@@ -394,9 +402,12 @@ fn one_402_says_to_both_versions_what_the_proven_one_says() {
     let one = &proven["body"];
     let gate = gate("/x", &two["accepts"][0]);
     let head = head("GET", text(&two["resource"], "url"), &[]);
-    let Step::Respond(reply) =
-        gate.admit(head, "fresh-correlation", Strain::Calm, UnixTime::from_secs(1))
-    else {
+    let Step::Respond(reply) = gate.admit(
+        head,
+        "fresh-correlation",
+        &mut calm(&mut Attempts::new()),
+        UnixTime::from_secs(1),
+    ) else {
         panic!("a priced route must be answered");
     };
     assert_eq!(reply.head.status, 402);

@@ -1,5 +1,7 @@
 //! One request of one who pays, step by step.
 
+use alloc::string::{String, ToString};
+
 use farebox_core::client::budget::Budget;
 use farebox_core::client::{self, Next, Policy};
 use farebox_core::evm::address::Address;

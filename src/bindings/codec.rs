@@ -1,5 +1,7 @@
 //! The wire formats, for whoever works without the wrapper.
 
+use alloc::string::{String, ToString};
+
 use farebox_core::client::prepare;
 use farebox_core::client::receipt::signer_of_receipt;
 use farebox_core::encoding::{hex, json as strict};

@@ -1,5 +1,7 @@
 //! A key that stays inside: made or taken over, used to sign, never handed back.
 
+use alloc::string::String;
+
 use farebox_core::encoding::{hex, json};
 use farebox_core::evm::account::Account;
 use farebox_core::evm::eip712::TypedData;

@@ -1,11 +1,16 @@
 //! What the npm package calls: few functions with plain arguments, JSON text in and out. Rust never calls JavaScript.
 //!
 //! [`client`] is one request of one who pays, [`codec`] the wire formats for whoever works without it, [`key`] a key that
-//! stays inside. A failure is an exception whose value is the JSON text `{code, message, remedy, signed, diagnostic}`.
+//! stays inside, `runtime` what stands in for std. A failure is an exception whose value is the JSON text
+//! `{code, message, remedy, signed, diagnostic}`.
 
 mod client;
 mod codec;
 mod key;
+#[cfg(all(not(feature = "worker"), target_arch = "wasm32"))]
+mod runtime;
+
+use alloc::string::ToString;
 
 use farebox_core::client::ClientError;
 use farebox_core::client::error::Money;

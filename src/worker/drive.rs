@@ -10,9 +10,10 @@ use farebox_core::gate::passage::{
 };
 use farebox_core::gate::reply::{Body, Reply};
 use farebox_core::http::RequestHead;
+use farebox_core::ledger::attempts::Place;
 use wasm_bindgen::JsValue;
 
-use super::{Bindings, chain, edge, facilitator, ledger, meters, now, origin};
+use super::{Bindings, attempts, chain, edge, facilitator, handover, ledger, meters, now, origin};
 
 /// Answers a request that shows a proof: the promise is for the client, the work goes on without him.
 pub(super) fn begin(
@@ -28,11 +29,12 @@ pub(super) fn begin(
         (answer, fail) = (Some(resolve), Some(reject));
     });
     drop(fail);
-    meters::hand_over(&gate, &bindings.ledger, context);
     let log = Log::new(&head, &fresh);
-    let client = Client { resolve: answer, log };
+    let client = Client { resolve: answer, log, place: None };
+    let later = context.clone();
     let work = edge::promise(async move {
         drive(&gate, head, &fresh, &request, &bindings, client).await;
+        handover::begin(&gate, &bindings.ledger, &later);
         JsValue::UNDEFINED
     });
     edge::wait_until(context, &js_sys::Promise::from(work));
@@ -43,6 +45,8 @@ pub(super) fn begin(
 struct Client {
     resolve: Option<js_sys::Function>,
     log: Log,
+    /// Where his network is counted.
+    place: Option<Place>,
 }
 
 impl Client {
@@ -52,6 +56,9 @@ impl Client {
             let _ = resolve.call1(&JsValue::UNDEFINED, &edge::render_with(reply, held));
             self.log.write(reply);
             meters::answered(reply, reply.route.as_ref().unwrap_or(&self.log.route));
+            if let Some(place) = &self.place {
+                attempts::answered(place, &reply.marks);
+            }
         }
     }
 
@@ -81,7 +88,8 @@ async fn drive(
     let namespace = &bindings.ledger;
     let mut held = Held { request: edge::request_body(request), response: JsValue::NULL };
     let method = head.method.clone();
-    let mut step = gate.admit(head, fresh, facilitator::strain(gate), now());
+    let (mut step, place) = attempts::admit(gate, head, fresh);
+    client.place = place;
     loop {
         step = match step {
             Step::Pass(call, correlation) => {
@@ -157,7 +165,7 @@ async fn drive(
                 if !body.is_null() && !body.is_undefined() {
                     held.response = body;
                 }
-                next.answered(answer.map(|told| told.answer), now())
+                next.answered(answer, now())
             }
             Step::Stream(reply, streaming) => {
                 let promised = Streaming::promised_bytes(&reply, &method);
@@ -281,6 +289,7 @@ impl Log {
             "route": self.route,
             "status": reply.head.status,
             "code": reply.code.map(|code| code.name()),
+            "diagnosis": reply.marks.diagnosed.map(|code| code.name()),
             "key8": self.key8,
             "facilitator_ms": self.facilitator_ms,
             "origin_ms": self.origin_ms,

@@ -33,15 +33,18 @@ pub(super) fn spared(gate: &Gate, call: &FacilitatorCall) -> Option<Reply> {
 pub(super) fn note(gate: &Gate, call: &FacilitatorCall, reply: &Reply) {
     let (base, operation) = parts(&call.url);
     let (health, every) = (reply.health(), gate.breaker_secs());
-    with_breaker(base, |breaker| breaker.note(operation, health, now(), every));
+    with_breaker(base, |breaker| {
+        breaker.note(operation, health, now(), every);
+        breaker.note_trouble(reply.is_trouble(), now());
+    });
     if let Some(draft) = &call.draft {
         EMPTIES.with_borrow_mut(|empties| empties.note(draft, reply, now()));
     }
 }
 
-/// Whether the gate's facilitator settles.
-pub(super) fn strain(gate: &Gate) -> Strain {
-    with_breaker(gate.facilitator_url(), |breaker| breaker.strain())
+/// Whether the gate's facilitator settles, and how often in a row it failed.
+pub(super) fn conditions(gate: &Gate) -> (Strain, u64) {
+    with_breaker(gate.facilitator_url(), |breaker| (breaker.strain(), breaker.troubles(now())))
 }
 
 fn parts(url: &str) -> (&str, Operation) {

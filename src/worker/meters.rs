@@ -1,11 +1,10 @@
 //! Counts that need not be exact: kept by the isolate, added to one object now and then while there is an operator
 //! who may ask. What an isolate has not handed over when it ends is lost.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use farebox_core::facilitator::wire::Reply as Wire;
-use farebox_core::gate::Gate;
 use farebox_core::gate::operator::{METERS, label, meter};
 use farebox_core::gate::reply::Reply;
 use wasm_bindgen::JsValue;
@@ -15,21 +14,19 @@ use super::edge;
 thread_local! {
     /// By name and labels.
     static COUNTS: RefCell<BTreeMap<String, u64>> = const { RefCell::new(BTreeMap::new()) };
-    /// When a hand-over was begun that has not ended.
-    static PENDING: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
-/// Milliseconds from the first count to the hand-over.
-const WAIT_MS: u32 = 5_000;
-/// Milliseconds after which a hand-over counts as lost.
-const LOST_MS: u64 = 20_000;
 /// Milliseconds after which the object counts as down.
 const DEADLINE_MS: u32 = 5_000;
 
-/// An answer that may carry terms.
+/// An answer that may carry terms, or words about why payment fails.
 pub(super) fn answered(reply: &Reply, route: &str) {
     if reply.head.headers.get("payment-required").is_some() {
         add(&format!("farebox_challenges_total{{route=\"{}\"}}", label(route)), 1);
+    }
+    if let Some(code) = reply.marks.diagnosed {
+        let (route, code) = (label(route), code.name());
+        add(&format!("farebox_diagnostics_total{{route=\"{route}\",code=\"{code}\"}}"), 1);
     }
 }
 
@@ -52,31 +49,18 @@ fn add(series: &str, value: u64) {
     COUNTS.with_borrow_mut(|counts| *counts.entry(series.to_owned()).or_default() += value);
 }
 
-/// Has what was counted handed over in a while, once for all requests of that while.
-pub(super) fn hand_over(gate: &Gate, namespace: &JsValue, context: &JsValue) {
-    let now = edge::clock_ms();
-    let pending = PENDING.get().is_some_and(|since| now.saturating_sub(since) < LOST_MS);
-    if pending || !gate.has_operator() {
+/// Whether there is anything to hand over.
+pub(super) fn is_waiting() -> bool {
+    COUNTS.with_borrow(|counts| !counts.is_empty())
+}
+
+/// Adds what was counted to the object that keeps it.
+pub(super) async fn hand_over(namespace: &JsValue) {
+    let counts = COUNTS.take();
+    if counts.is_empty() {
         return;
     }
-    PENDING.set(Some(now));
-    let namespace = namespace.clone();
-    let work = edge::promise(async move {
-        edge::pause(WAIT_MS).await;
-        let counts = COUNTS.take();
-        if !counts.is_empty() {
-            let message = meter(counts.into_iter().collect());
-            edge::settled(edge::ask_object(
-                &namespace,
-                METERS,
-                &message,
-                &JsValue::NULL,
-                DEADLINE_MS,
-            ))
-            .await;
-        }
-        PENDING.set(None);
-        JsValue::UNDEFINED
-    });
-    edge::wait_until(context, &js_sys::Promise::from(work));
+    let message = meter(counts.into_iter().collect());
+    let none = JsValue::NULL;
+    edge::settled(edge::ask_object(namespace, METERS, &message, &none, DEADLINE_MS)).await;
 }

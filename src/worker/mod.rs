@@ -4,11 +4,13 @@
 //! certainly free; `edge.mjs` holds the platform calls. [`config`] keeps the gate, [`drive`] carries out its
 //! steps, [`origin`], [`facilitator`] and [`ledger`] are the three parties, [`objects`] the Durable Objects.
 
+mod attempts;
 mod chain;
 mod config;
 mod drive;
 mod edge;
 mod facilitator;
+mod handover;
 mod ledger;
 mod meters;
 mod objects;
@@ -17,7 +19,6 @@ mod origin;
 
 use std::rc::Rc;
 
-use farebox_core::facilitator::breaker::Strain;
 use farebox_core::gate::Gate;
 use farebox_core::gate::admit::{correlation_id, shows_proof};
 use farebox_core::gate::passage::Step;
@@ -26,6 +27,7 @@ use farebox_core::gate::reply::{Audience, Body, Reply};
 use farebox_core::http::{Headers, RequestHead, ResponseHead};
 use farebox_core::problem::Code;
 use farebox_core::time::UnixTime;
+use farebox_core::x402::extension::diagnostic::SCHEMA;
 use futures_util::future::join_all;
 use wasm_bindgen::prelude::*;
 
@@ -86,12 +88,12 @@ pub fn handle(
         return drive::begin(gate, head, fresh, request, bindings, &context);
     }
     let method = head.method.clone();
-    match gate.admit(head, &fresh, Strain::Calm, now()) {
+    match attempts::admit(&gate, head, &fresh).0 {
         Step::Respond(reply) => {
             log_refusal(&reply, &method);
             if let Some(route) = &reply.route {
                 meters::answered(&reply, route);
-                meters::hand_over(&gate, &ledger, &context);
+                handover::begin(&gate, &ledger, &context);
             }
             edge::render(&reply)
         }
@@ -164,7 +166,7 @@ pub fn finish(response: JsValue, correlation: &str) -> JsValue {
     match (config::gate(), head) {
         (Some(gate), Some(mut head)) => {
             gate.finish_free(&mut head, correlation);
-            let reply = Reply { head, body: Body::Held, code: None, route: None };
+            let reply = Reply::new(head, Body::Held);
             edge::render_with(&reply, &edge::body_of(&response))
         }
         _ => edge::render(&Reply::problem(Code::Internal, Audience::Other, correlation, None)),
@@ -193,23 +195,18 @@ fn reserved(head: &RequestHead, gate: Option<&Gate>, fresh: &str) -> Option<Repl
         return None;
     }
     let correlation = correlation_id(&head.headers, fresh);
-    if rest != "/health" {
-        return Some(Reply::problem(Code::NotFound, Audience::Other, correlation, None));
-    }
-    let (status, body) = match gate {
-        Some(gate) => (200, gate.health()),
-        None => (503, r#"{"ok":false}"#.to_owned()),
+    let (status, kind, body) = match (rest, gate) {
+        ("/health", Some(gate)) => (200, "application/json", gate.health()),
+        ("/health", None) => (503, "application/json", r#"{"ok":false}"#.to_owned()),
+        ("/schemas/diagnostic.json", _) => (200, "application/schema+json", SCHEMA.to_owned()),
+        _ => return Some(Reply::problem(Code::NotFound, Audience::Other, correlation, None)),
     };
     let mut headers = Headers::new();
-    headers.add("content-type", "application/json");
+    headers.add("content-type", kind);
     headers.add("cache-control", "no-store");
+    headers.add("access-control-allow-origin", "*");
     headers.add("x-correlation-id", correlation);
-    Some(Reply {
-        head: ResponseHead { status, headers },
-        body: Body::Text(body),
-        code: None,
-        route: None,
-    })
+    Some(Reply::new(ResponseHead { status, headers }, Body::Text(body)))
 }
 
 /// Seconds of the platform's clock.
@@ -235,6 +232,7 @@ fn log_refusal(reply: &Reply, method: &str) {
         "route": route,
         "status": reply.head.status,
         "code": reply.code.map(|code| code.name()),
+        "diagnosis": reply.marks.diagnosed.map(|code| code.name()),
     });
     edge::log(&line.to_string());
 }

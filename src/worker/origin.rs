@@ -37,7 +37,7 @@ pub(super) async fn pass(
     match ask(&call, &edge::request_body(request)).await {
         (OriginReply::Head(mut head), response) => {
             gate.finish_free(&mut head, correlation);
-            let reply = Reply { head, body: Body::Held, code: None, route: None };
+            let reply = Reply::new(head, Body::Held);
             edge::render_with(&reply, &edge::body_of(&response))
         }
         (OriginReply::TimedOut, _) => edge::render(&gate.free_failed(true, correlation)),

@@ -3,6 +3,8 @@
 
 use farebox_core::facilitator::breaker::Strain;
 use farebox_core::facilitator::funds::Empties;
+use farebox_core::gate::admit::Surroundings;
+use farebox_core::gate::attempts::Attempts;
 use farebox_core::gate::passage::Step;
 
 use crate::world::facilitator::{Settle, Verify};
@@ -132,7 +134,9 @@ fn a_limited_network_is_told_before_the_ledger_is_asked_and_the_payment_stays_go
     let head = paid(&payment).header("cf-connecting-ip", "2001:db8:1:2345::7");
     let gate = world.gate;
     let now = world.now();
-    let Step::Claim(call, next) = gate.admit(head, "fresh-correlation", Strain::Calm, now) else {
+    let (strain, mut attempts) = (Strain::Calm, Attempts::new());
+    let mut around = Surroundings { strain, troubles: 0, attempts: &mut attempts, client: None };
+    let Step::Claim(call, next) = gate.admit(head, "fresh-correlation", &mut around, now) else {
         panic!("a payment begins with its claim");
     };
     assert_eq!(call.limited_by.as_deref(), Some("2001:db8:1:2300/56"));

@@ -4,6 +4,7 @@ mod answers;
 mod client;
 mod config;
 mod diagnostic_client;
+mod diagnostics;
 mod exposure;
 mod faults;
 mod layers;

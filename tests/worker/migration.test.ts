@@ -27,8 +27,9 @@ const PAYMENTS_2 = `${PAYMENTS_1}, resends INTEGER NOT NULL DEFAULT 0, read INTE
   confirm INTEGER NOT NULL DEFAULT 0`;
 
 const EARLIER = [
-  { schema: 1, payments: PAYMENTS_1, without: ['aliases', 'moved', 'outbox', 'meters'] },
-  { schema: 2, payments: PAYMENTS_2, without: ['outbox', 'meters'] },
+  { schema: 1, payments: PAYMENTS_1, without: ['aliases', 'moved', 'outbox', 'meters', 'attempts'] },
+  { schema: 2, payments: PAYMENTS_2, without: ['outbox', 'meters', 'attempts'] },
+  { schema: 3, payments: PAYMENTS_2, without: ['attempts'] },
 ] as const;
 
 /** Gives every object the schema of an earlier build; prints how many payments were kept. */

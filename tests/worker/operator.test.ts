@@ -106,8 +106,9 @@ describe('operator', () => {
     assert.equal(row['route'], '/after/*');
     assert.equal(row['facilitator'], world.facilitator.url);
     const shown = jsonOf(await ask(world, `payments/${text(row['id'])}`));
-    const { transitions, ...rest } = shown;
+    const { transitions, correlation_id: correlation, ...rest } = shown;
     assert.deepEqual(rest, row);
+    assert.match(String(correlation), /^[A-Za-z0-9_-]{8,64}$/);
     const steps = transitions as JsonObject[];
     assert.deepEqual(steps.map((step) => [step['from'], step['to']]), [['none', 'executing'], ['executing', 'settling'], ['settling', 'delivered']]);
     for (const step of steps) assert.ok(Number(step['at']) >= Number(row['created_at']));

@@ -8,13 +8,20 @@ use crate::time::UnixTime;
 /// Failures in a row that open it, and failed settlements in a row that strain it.
 const FAILURES: u32 = 10;
 
+/// Seconds for which trouble is worth telling.
+const FRESH_SECS: u64 = 60;
+
 /// Counts failures of one facilitator.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Breaker {
     failures: u32,
     next_try: Option<UnixTime>,
     /// Failed settlements in a row, whatever `verify` says meanwhile.
     settles: u32,
+    /// Exchanges in a row that failed, or whose answer speaks of trouble that is not the payer's.
+    troubles: u64,
+    /// When the last of those was.
+    troubled_at: UnixTime,
 }
 
 /// How one call went.
@@ -45,6 +52,13 @@ pub enum Strain {
     Strained,
 }
 
+impl Default for Breaker {
+    fn default() -> Self {
+        let troubled_at = UnixTime::from_secs(0);
+        Self { failures: 0, next_try: None, settles: 0, troubles: 0, troubled_at }
+    }
+}
+
 impl Breaker {
     /// Whether a call may be made now; while open, one in `every_secs`.
     pub fn admits(&mut self, now: UnixTime, every_secs: u64) -> bool {
@@ -64,6 +78,19 @@ impl Breaker {
     #[must_use]
     pub const fn strain(&self) -> Strain {
         if self.settles < FAILURES { Strain::Calm } else { Strain::Strained }
+    }
+
+    /// Exchanges in a row that went wrong through nobody who pays, if the last was lately.
+    #[must_use]
+    pub fn troubles(&self, now: UnixTime) -> u64 {
+        // Whoever is told stays away: without an end nobody would find out that it is over.
+        if now < self.troubled_at.plus(FRESH_SECS) { self.troubles } else { 0 }
+    }
+
+    /// Takes note of whether an exchange went wrong through nobody who pays.
+    pub const fn note_trouble(&mut self, troubled: bool, now: UnixTime) {
+        self.troubles = if troubled { self.troubles.saturating_add(1) } else { 0 };
+        self.troubled_at = now;
     }
 
     /// Takes note of a call; a good one closes, a good settlement calms.

@@ -8,10 +8,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::breaker::Health;
+use super::reason::{self, is_definite};
 use crate::amount::Amount;
 use crate::encoding::json;
 use crate::evm::address::Address;
-use crate::payment::TxHash;
+use crate::payment::{Cause, TxHash};
 use crate::x402::Version;
 
 /// Longest reply that is read, bytes.
@@ -92,6 +93,21 @@ impl Reply {
             Self::Answer { .. } | Self::Nothing | Self::NotSent => Health::Bad,
         }
     }
+
+    /// Whether the exchange went wrong through nobody who pays: it failed, or its refusal says so.
+    #[must_use]
+    pub fn is_trouble(&self) -> bool {
+        // Looked for before anything is parsed: ordinary replies refuse nothing.
+        let Self::Answer { body, .. } = self else { return self.health() == Health::Bad };
+        if self.health() == Health::Bad || !body.contains("false") {
+            return self.health() == Health::Bad;
+        }
+        let Some((_, object)) = object(self) else { return true };
+        ["invalidReason", "errorReason"].iter().any(|name| {
+            let reason = object.get(*name).and_then(Value::as_str);
+            reason.is_some_and(|reason| reason::cause(reason) == Cause::Trouble)
+        })
+    }
 }
 
 /// What a reply must agree with.
@@ -143,7 +159,7 @@ pub fn verify_outcome(reply: &Reply, expected: &Expected) -> VerifyOutcome {
             VerifyOutcome::Valid
         }
         Some(false) if status < 500 => {
-            let reason = reason(&object, "invalidReason");
+            let reason = words(&object, "invalidReason");
             if speaks_of_submission(&reason) {
                 VerifyOutcome::Submitted(reason)
             } else {
@@ -170,7 +186,7 @@ pub fn settle_outcome(reply: &Reply, expected: &Expected) -> SettleOutcome {
             SettleOutcome::Settled(hash)
         }
         (Some(false), None) if status < 500 && named.is_empty() => {
-            let reason = reason(&object, "errorReason");
+            let reason = words(&object, "errorReason");
             if is_definite(&reason) {
                 SettleOutcome::Refused(reason)
             } else {
@@ -197,7 +213,7 @@ pub fn lacks_funds(reply: &Reply) -> Option<String> {
         (false, true) if text("transaction").is_empty() => text("errorReason"),
         _ => return None,
     };
-    LACKING.contains(&reason).then(|| reason.to_owned())
+    (reason::cause(reason) == Cause::Funds).then(|| reason.to_owned())
 }
 
 fn object(reply: &Reply) -> Option<(u16, Map<String, Value>)> {
@@ -235,7 +251,7 @@ fn amount_agrees(object: &Map<String, Value>, expected: &Expected) -> bool {
 }
 
 /// The reason as printable ASCII of bounded length; it goes into answers and logs.
-fn reason(object: &Map<String, Value>, name: &str) -> String {
+fn words(object: &Map<String, Value>, name: &str) -> String {
     let text = object.get(name).and_then(Value::as_str).unwrap_or_default();
     let clean: String =
         text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(MAX_REASON).collect();
@@ -254,64 +270,6 @@ fn speaks_of_submission(reason: &str) -> bool {
         || reason.contains("duplicate_settlement")
         || reason.contains("settlement_pending")
 }
-
-/// Whether a settle refusal with this reason proves that nothing was submitted.
-///
-/// A closed list: the reasons that the known facilitators give before they broadcast. Whatever is not on it
-/// (pending, duplicates, used nonces, failed or unexpected transactions, words nobody knows) proves nothing.
-fn is_definite(reason: &str) -> bool {
-    DEFINITE.contains(&reason)
-}
-
-/// Reasons that speak of the payer's balance.
-const LACKING: &[&str] =
-    &["insufficient_balance", "insufficient_funds", "invalid_exact_evm_insufficient_balance"];
-
-/// Spec: x402 "Error Codes"; reference facilitator 2.27; x402-rs 2.
-const DEFINITE: &[&str] = &[
-    "accepted_requirements_mismatch",
-    "asset_mismatch",
-    "asset_not_deployed_contract",
-    "chain_id_mismatch",
-    "eip6492_factory_not_allowed",
-    "insufficient_funds",
-    "invalid_exact_evm_authorization_value",
-    "invalid_exact_evm_eip3009_not_supported",
-    "invalid_exact_evm_failed_to_parse_signature",
-    "invalid_exact_evm_insufficient_balance",
-    "invalid_exact_evm_missing_eip712_domain",
-    "invalid_exact_evm_network_mismatch",
-    "invalid_exact_evm_payload_authorization_valid_after",
-    "invalid_exact_evm_payload_authorization_valid_before",
-    "invalid_exact_evm_payload_authorization_value",
-    "invalid_exact_evm_payload_authorization_value_mismatch",
-    "invalid_exact_evm_payload_recipient_mismatch",
-    "invalid_exact_evm_payload_signature",
-    "invalid_exact_evm_payload_undeployed_smart_wallet",
-    "invalid_exact_evm_recipient_mismatch",
-    "invalid_exact_evm_scheme",
-    "invalid_exact_evm_signature",
-    "invalid_exact_evm_token_name_mismatch",
-    "invalid_exact_evm_token_version_mismatch",
-    "invalid_exact_evm_transaction_simulation_failed",
-    "invalid_format",
-    "invalid_network",
-    "invalid_payload",
-    "invalid_payment",
-    "invalid_payment_amount",
-    "invalid_payment_early",
-    "invalid_payment_expired",
-    "invalid_payment_requirements",
-    "invalid_scheme",
-    "invalid_signature",
-    "invalid_x402_version",
-    "payment_expired",
-    "recipient_mismatch",
-    "transaction_simulation",
-    "unsupported_chain",
-    "unsupported_payload_type",
-    "unsupported_scheme",
-];
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,10 @@
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 
+use super::attempts::{Attempts, Seen};
+use super::diagnose::{Finding, cause_of};
 use super::forward::{is_payment_credential, origin_call};
+use super::limit::client_prefix;
 use super::offer::Offer;
 use super::passage::{Arrival, Passage, Payer, Step};
 use super::path::Target;
@@ -12,10 +15,12 @@ use super::reply::{Audience, Reply};
 use super::route::Found;
 use super::{Gate, reply};
 use crate::encoding::hex;
+use crate::evm::address::Address;
 use crate::facilitator::breaker::Strain;
 use crate::facilitator::wire::{self, Expected};
 use crate::http::{Headers, MAX_PAID_TARGET_BYTES, RequestHead, target_of};
-use crate::payment::{PaymentKey, Proof};
+use crate::ledger::attempts::{Blame, Place};
+use crate::payment::{Cause, PaymentKey, Proof};
 use crate::problem::Code;
 use crate::time::UnixTime;
 use crate::x402::exact::{Payload, Room};
@@ -25,6 +30,19 @@ use crate::x402::{Version, header, v1, v2};
 const MIN_IDEMPOTENCY_KEY: usize = 22;
 /// Longest `Idempotency-Key`, characters.
 const MAX_IDEMPOTENCY_KEY: usize = 128;
+
+/// What the isolate knows beside a request, and learns from it.
+#[derive(Debug)]
+pub struct Surroundings<'a> {
+    /// Whether the facilitator settles.
+    pub strain: Strain,
+    /// Its failures in a row.
+    pub troubles: u64,
+    /// Who failed how often.
+    pub attempts: &'a mut Attempts,
+    /// Where the client is counted, if it is: what becomes of its payment is counted there too.
+    pub client: Option<Place>,
+}
 
 /// Whether a request shows something that may be a payment, so that its work must outlive the client.
 #[must_use]
@@ -46,7 +64,13 @@ impl Gate {
     /// Decides about one request: forward it, answer it, or begin the passage of its payment.
     ///
     /// `fresh` is a new correlation id; under [`Strain::Strained`] every route settles before its origin is asked.
-    pub fn admit(&self, head: RequestHead, fresh: &str, strain: Strain, now: UnixTime) -> Step<'_> {
+    pub fn admit(
+        &self,
+        head: RequestHead,
+        fresh: &str,
+        around: &mut Surroundings<'_>,
+        now: UnixTime,
+    ) -> Step<'_> {
         let correlation = correlation_id(&head.headers, fresh).to_owned();
         // `fetch` cannot forward them, and nothing serves them.
         if matches!(head.method.as_str(), "TRACE" | "TRACK" | "CONNECT") {
@@ -57,7 +81,7 @@ impl Gate {
         };
         match self.table.find(&head.method, &target) {
             Found::Route(index) => match self.offers.get(index).and_then(Option::as_ref) {
-                Some(offer) => self.priced(offer, head, correlation, strain, now),
+                Some(offer) => self.priced(offer, head, correlation, around, now),
                 None => self.free(&head, &correlation, now),
             },
             Found::Unlisted => self.free(&head, &correlation, now),
@@ -97,7 +121,7 @@ impl Gate {
         offer: &'g Offer,
         head: RequestHead,
         correlation: String,
-        strain: Strain,
+        around: &mut Surroundings<'_>,
         now: UnixTime,
     ) -> Step<'g> {
         if head.headers.filled("upgrade").is_some() {
@@ -106,11 +130,16 @@ impl Gate {
         if head.target().len() > MAX_PAID_TARGET_BYTES {
             return refuse(Code::TargetTooLong, Audience::Paid, &correlation);
         }
+        around.client = self.seen(offer, &head, around, now);
         let (version, proof, arrival) = match self.proof(offer, &head, now) {
             Ok(Some(found)) => found,
-            Ok(None) => return challenge(offer, &head, Code::PaymentRequired, &correlation),
-            Err(code) => return challenge(offer, &head, code, &correlation),
+            Ok(None) => {
+                let code = Code::PaymentRequired;
+                return self.refused(offer, &head, code, &correlation, around, now);
+            }
+            Err(code) => return self.refused(offer, &head, code, &correlation, around, now),
         };
+        let seen = around.client.as_ref().and_then(|place| around.attempts.proved(place));
         let network = match version {
             Version::V1 => offer.terms.network.v1_name().unwrap_or_default().to_owned(),
             Version::V2 => offer.terms.network.to_string(),
@@ -122,8 +151,61 @@ impl Gate {
             let chain_id = offer.terms.chain_id;
             it.proves(&proof.key, &proof.payer, chain_id, &head.method, &head.url, now).is_ok()
         });
-        let payer = Payer { version, proof, expected, arrival, wallet, strain };
-        Passage::begin(self, offer, head, payer, correlation)
+        let (strain, troubles) = (around.strain, around.troubles);
+        let payer = Payer { version, proof, expected, arrival, wallet, strain, troubles, seen };
+        Passage::begin(self, offer, head, payer, correlation, now)
+    }
+
+    /// A refusal of a priced route to somebody who proves nothing: with fresh terms where he may sign again.
+    fn refused<'g>(
+        &self,
+        offer: &Offer,
+        head: &RequestHead,
+        code: Code,
+        correlation: &str,
+        around: &mut Surroundings<'_>,
+        now: UnixTime,
+    ) -> Step<'g> {
+        // While a restore is not over, what ends too early does so because of us.
+        let closed = self.closed_before.is_some_and(|closed| now < closed);
+        let cause = match cause_of(code) {
+            Cause::Expired if closed => Cause::Trouble,
+            cause => cause,
+        };
+        let nothing = matches!(cause, Cause::Unpaid | Cause::Trouble);
+        let reason = if nothing { "" } else { code.name() };
+        let blame = Blame { cause, reason: reason.to_string() };
+        let claims = if nothing { None } else { claimed(head) };
+        let tally = around
+            .client
+            .as_ref()
+            .filter(|_| cause != Cause::Trouble)
+            .map(|place| around.attempts.failed(place, &blame, claims, now));
+        let Some(reason) = code.row().reason else {
+            return refuse(code, Audience::Paid, correlation);
+        };
+        let finding = Finding {
+            blame: &blame,
+            tally: tally.as_ref(),
+            troubles: around.troubles,
+            correlation,
+        };
+        let diagnosis = offer.diagnostics.and_then(|limits| limits.diagnose(finding, now));
+        Step::Respond(offer.challenge(head, code, reason, correlation, diagnosis.as_ref()))
+    }
+
+    /// Where this client is counted, if it is.
+    fn seen(
+        &self,
+        offer: &Offer,
+        head: &RequestHead,
+        around: &mut Surroundings<'_>,
+        now: UnixTime,
+    ) -> Option<Place> {
+        let exceeded_after = offer.diagnostics?.exceeded_after;
+        let network = client_prefix(head.headers.get("cf-connecting-ip"));
+        let seen = Seen { network: &network, route: &offer.route, exceeded_after };
+        Some(around.attempts.place(&self.keys, self.shards, seen, now))
     }
 
     /// The one proof of a request, after every check that needs no network.
@@ -236,12 +318,14 @@ fn in_ascii(target: &str) -> String {
     text
 }
 
-/// A refusal of a priced route: with fresh terms where the payer may sign again.
-fn challenge<'g>(offer: &Offer, head: &RequestHead, code: Code, correlation: &str) -> Step<'g> {
-    match code.row().reason {
-        Some(reason) => Step::Respond(offer.challenge(head, code, reason, correlation)),
-        None => refuse(code, Audience::Paid, correlation),
-    }
+/// Whom a payment that proves nothing names as its payer.
+fn claimed(head: &RequestHead) -> Option<String> {
+    let value = [Version::V1, Version::V2]
+        .iter()
+        .find_map(|version| head.headers.joined(version.proof_header()))?;
+    let message = header::decode(&value).ok()?;
+    let named = message.object.get("payload")?.get("authorization")?.get("from")?.as_str()?;
+    Some(Address::parse(named).ok()?.to_lower_hex())
 }
 
 fn refuse<'g>(code: Code, audience: Audience, correlation: &str) -> Step<'g> {

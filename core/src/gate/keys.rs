@@ -96,9 +96,19 @@ impl Keys {
     /// The ledger object that keeps this payer's rows.
     #[must_use]
     pub fn shard(&self, payer: &Address, shards: u64) -> u64 {
-        let digest = mac(self.shard.expose(), &[payer.as_bytes()]);
-        let head = digest.first_chunk::<8>().map_or(0, |head| u64::from_be_bytes(*head));
-        head.checked_rem(shards).unwrap_or(0)
+        shard_of(&mac(self.shard.expose(), &[payer.as_bytes()]), shards)
+    }
+
+    /// The ledger object that counts clients of this network.
+    #[must_use]
+    pub fn network_shard(&self, network: &str, shards: u64) -> u64 {
+        shard_of(&mac(self.shard.expose(), &[network.as_bytes()]), shards)
+    }
+
+    /// What clients of a day are named under.
+    #[must_use]
+    pub fn network_salt(&self, day: u64) -> [u8; 32] {
+        mac(self.shard.expose(), &[b"farebox networks", &day.to_be_bytes()])
     }
 
     /// `Farebox-Signature` for one forwarded request, where a secret is shared with the origin.
@@ -123,6 +133,11 @@ impl Keys {
     pub const fn signs_origin_requests(&self) -> bool {
         self.origin.is_some()
     }
+}
+
+fn shard_of(digest: &[u8; 32], shards: u64) -> u64 {
+    let head = digest.first_chunk::<8>().map_or(0, |head| u64::from_be_bytes(*head));
+    head.checked_rem(shards).unwrap_or(0)
 }
 
 /// The account that signs receipts under this secret: the first digest of a counter that is a key.

@@ -5,10 +5,12 @@
 //! [`Gate`] from an operator's variables, [`offer`] writes challenges, [`forward`] says what the origin sees.
 //! [`redelivery`] is a payer's word that he wants an answer again, [`receipts`] what he may show to others,
 //! [`operator`] what the one who runs the gate may ask and decide, [`limit`] whose requests are counted together,
-//! [`sweep`] what the clock asks of ledger objects.
+//! [`sweep`] what the clock asks of ledger objects. [`attempts`] counts who fails, [`diagnose`] says why and when to stop.
 
 pub mod admit;
+pub mod attempts;
 pub mod config;
+pub mod diagnose;
 pub mod forward;
 pub mod keys;
 pub mod limit;

@@ -1,9 +1,10 @@
 //! What a priced route puts up: its terms, how they are served, and the one 402 that every client understands.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::reply::{Audience, Body, Reply, own_headers};
+use super::diagnose::{Diagnosis, Limits};
+use super::reply::{Audience, Body, Marks, Reply, own_headers};
 use crate::evm::token::Token;
 use crate::http::{Headers, MAX_CHALLENGE_BYTES, RequestHead, ResponseHead};
 use crate::ledger::command::{Leases, Mode};
@@ -53,6 +54,8 @@ pub struct Offer {
     pub room: Room,
     /// Deadline of a settle call, seconds.
     pub settle_secs: u64,
+    /// From when on a failing client is told what; nothing where nobody is counted.
+    pub diagnostics: Option<Limits>,
     /// The wire form of the terms, built once.
     pub requirements: Vec<v2::PaymentRequirements>,
     written: Written,
@@ -90,6 +93,8 @@ pub struct Manner {
     pub settle_secs: u64,
     /// Longest accepted validity, seconds.
     pub max_validity_secs: u64,
+    /// From when on a failing client is told what.
+    pub diagnostics: Option<Limits>,
 }
 
 impl Offer {
@@ -126,6 +131,7 @@ impl Offer {
             store: manner.store,
             idempotent: manner.idempotent,
             confirms: manner.confirms,
+            diagnostics: manner.diagnostics,
             terms,
             requirements,
             written: Written::default(),
@@ -156,9 +162,9 @@ impl Offer {
     }
 
     /// The 402 for this request: version 2 terms in the header, version 1 members in the body, HTML for
-    /// browsers. `reason` is the protocol's word for `code`.
+    /// browsers. `reason` is the protocol's word for `code`; the diagnosis stands in both.
     ///
-    /// Too long a target is answered 414 instead.
+    /// Too long a target is answered 414 instead; a diagnosis that would make it too long is left out.
     #[must_use]
     pub fn challenge(
         &self,
@@ -166,11 +172,19 @@ impl Offer {
         code: Code,
         reason: &str,
         correlation: &str,
+        diagnosis: Option<&Diagnosis>,
     ) -> Reply {
-        let mut headers = self.challenge_headers(&head.url, reason, correlation);
+        let member = diagnosis.map(Diagnosis::member).unwrap_or_default();
+        let mut headers = self.challenge_headers(&head.url, reason, correlation, &member);
         let html = head.prefers_html();
         if headers.block_bytes().saturating_add(PAGE_HEADER_BYTES) > MAX_CHALLENGE_BYTES {
-            return Reply::problem(Code::TargetTooLong, Audience::Paid, correlation, None);
+            return match diagnosis {
+                Some(_) => self.challenge(head, code, reason, correlation, None),
+                None => Reply::problem(Code::TargetTooLong, Audience::Paid, correlation, None),
+            };
+        }
+        if let Some(secs) = diagnosis.and_then(|diagnosis| diagnosis.retry_after) {
+            headers.add("retry-after", &secs.to_string());
         }
         let body = if html {
             headers.add("content-type", "text/html; charset=utf-8");
@@ -178,37 +192,56 @@ impl Offer {
             self.page(&head.url)
         } else {
             headers.add("content-type", "application/json");
-            self.version_1_body(&head.url, code, reason, correlation)
+            self.version_1_body(&head.url, code, reason, correlation, &member)
         };
         Reply {
             head: ResponseHead { status: 402, headers },
             body: Body::Text(body),
             code: Some(code),
             route: Some(self.route.clone()),
+            marks: Marks {
+                diagnosed: diagnosis.map(|diagnosis| diagnosis.code),
+                ..Marks::default()
+            },
         }
     }
 
     /// Bytes of the header block of a 402 for this URL; configuration keeps it within the limit.
     #[must_use]
     pub fn challenge_bytes(&self, url: &str) -> usize {
-        let headers = self.challenge_headers(url, "Payment required", LONGEST_CORRELATION);
+        let headers = self.challenge_headers(url, "Payment required", LONGEST_CORRELATION, "");
         headers.block_bytes().saturating_add(PAGE_HEADER_BYTES)
     }
 
-    fn challenge_headers(&self, url: &str, reason: &str, correlation: &str) -> Headers {
+    /// `member` is the last one of the terms, or nothing.
+    fn challenge_headers(
+        &self,
+        url: &str,
+        reason: &str,
+        correlation: &str,
+        member: &str,
+    ) -> Headers {
         let mut headers = own_headers(Audience::Paid, correlation);
-        let required = header::encode(&self.payment_required(url, reason));
+        let required = header::encode(&self.payment_required(url, reason, member));
         headers.add("payment-required", &required);
         headers.add("vary", "Accept, User-Agent");
         headers
     }
 
-    fn payment_required(&self, url: &str, reason: &str) -> String {
+    fn payment_required(&self, url: &str, reason: &str, member: &str) -> String {
         let [before, between, after] = &self.written.version_2;
-        [before.as_str(), &quoted(reason), between, &quoted(url), after].concat()
+        let after = after.strip_suffix('}').unwrap_or_default();
+        [before.as_str(), &quoted(reason), between, &quoted(url), after, member, "}"].concat()
     }
 
-    fn version_1_body(&self, url: &str, code: Code, reason: &str, correlation: &str) -> String {
+    fn version_1_body(
+        &self,
+        url: &str,
+        code: Code,
+        reason: &str,
+        correlation: &str,
+        member: &str,
+    ) -> String {
         let error =
             if code == Code::PaymentRequired { "X-PAYMENT header is required" } else { reason };
         let accepts = match &self.written.version_1 {
@@ -226,6 +259,7 @@ impl Offer {
             &quoted(code.row().detail),
             r#","correlation_id":"#,
             &quoted(correlation),
+            member,
             "}",
         ]
         .concat()

@@ -144,6 +144,12 @@ impl Gate {
             }
             Place::Audit => Plan::Visit(visit::Task::Audit),
             Place::Metrics => Plan::Visit(visit::Task::Metrics { now }),
+            Place::Failures => {
+                let limit = query.number("limit", 50, 1..=MAX_LIMIT)?;
+                let text = |name: &str| query.get(name).map(ToOwned::to_owned);
+                let wanted = visit::Wanted { code: text("code"), route: text("route") };
+                Plan::Visit(visit::Task::Failures { limit, wanted })
+            }
             Place::Export => {
                 let format = match query.get("format") {
                     Some("csv") => export::Format::Csv,
@@ -211,6 +217,7 @@ enum Place<'a> {
     Audit,
     Export,
     Metrics,
+    Failures,
 }
 
 #[derive(Clone, Copy)]
@@ -233,6 +240,7 @@ impl<'a> Place<'a> {
             ("audit", None, None) => Self::Audit,
             ("export", None, None) => Self::Export,
             ("metrics", None, None) => Self::Metrics,
+            ("failures", None, None) => Self::Failures,
             _ => return None,
         };
         parts.next().is_none().then_some(place)
@@ -250,6 +258,7 @@ impl<'a> Place<'a> {
             Self::Payments => &["state", "payer", "route", "from", "to", "limit", "cursor"],
             Self::Totals => &["day"],
             Self::Export => &["format", "from", "to"],
+            Self::Failures => &["code", "route", "limit"],
             Self::Payment(_) | Self::Decision(..) | Self::Audit | Self::Metrics => &[],
         }
     }
@@ -317,7 +326,7 @@ fn answer(media_type: &str, body: String, correlation: &str) -> Reply {
     let mut headers = own_headers(Audience::Other, correlation);
     headers.add("content-type", media_type);
     let head = ResponseHead { status: 200, headers };
-    Reply { head, body: Body::Text(body), code: None, route: None }
+    Reply::new(head, Body::Text(body))
 }
 
 fn refusal(code: Code, correlation: &str, payment: Option<&str>) -> Reply {

@@ -67,6 +67,8 @@ struct Document<'a> {
     amount: String,
     pay_to: String,
     transaction: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    correlation_id: &'a str,
 }
 
 impl Gate {
@@ -206,6 +208,7 @@ impl Gate {
             amount: format!("{}", receipt.amount),
             pay_to: receipt.pay_to.to_checksum(),
             transaction: receipt.transaction.to_text(),
+            correlation_id: &facts.correlation,
         };
         serde_json::to_string(&document).ok()
     }
@@ -242,7 +245,7 @@ fn json(body: String, correlation: &str) -> Reply {
     let mut headers = own_headers(Audience::Other, correlation);
     headers.add("content-type", "application/json");
     let head = ResponseHead { status: 200, headers };
-    Reply { head, body: Body::Text(body), code: None, route: None }
+    Reply::new(head, Body::Text(body))
 }
 
 fn refusal(code: Code, correlation: &str, payment: Option<&str>) -> Reply {

@@ -2,8 +2,11 @@
 
 use alloc::string::{String, ToString};
 
+use super::diagnose::Diagnosis;
 use crate::http::{Headers, ResponseHead};
+use crate::ledger::attempts::Blame;
 use crate::problem::{self, Code};
+use crate::x402::extension::diagnostic::DiagnosticCode;
 
 /// One answer to the client.
 #[derive(Clone, Debug)]
@@ -16,6 +19,19 @@ pub struct Reply {
     pub code: Option<Code>,
     /// Pattern of the priced route that was asked for, for the log.
     pub route: Option<String>,
+    /// What the edge counts.
+    pub marks: Marks,
+}
+
+/// What is counted of an answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// What the payer was told about why.
+    pub diagnosed: Option<DiagnosticCode>,
+    /// Whether a payment is served with it.
+    pub served: bool,
+    /// What the client's network is to be counted for, although a good signature came with the request, and whose.
+    pub failed: Option<(Blame, String)>,
 }
 
 /// The body of a reply.
@@ -44,6 +60,12 @@ pub const ALLOWED_HEADERS: &str = "PAYMENT-SIGNATURE, X-PAYMENT, Authorization, 
 pub const EXPOSED_HEADERS: &str = "PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE, WWW-Authenticate, Payment-Receipt, Payment-Replayed, Retry-After, x-correlation-id";
 
 impl Reply {
+    /// An answer that is no refusal.
+    #[must_use]
+    pub fn new(head: ResponseHead, body: Body) -> Self {
+        Self { head, body, code: None, route: None, marks: Marks::default() }
+    }
+
     /// A refusal as a problem document.
     #[must_use]
     pub fn problem(
@@ -64,7 +86,19 @@ impl Reply {
             body: Body::Text(body),
             code: Some(code),
             route: None,
+            marks: Marks::default(),
         }
+    }
+
+    /// The refusal with what the payer's program should know about it.
+    #[must_use]
+    pub fn diagnosed(mut self, diagnosis: Option<&Diagnosis>) -> Self {
+        let (Some(diagnosis), Body::Text(body)) = (diagnosis, &mut self.body) else { return self };
+        if let Some(open) = body.strip_suffix('}') {
+            *body = [open, &diagnosis.member(), "}"].concat();
+            self.marks.diagnosed = Some(diagnosis.code);
+        }
+        self
     }
 
     /// The same refusal under another status.
@@ -92,12 +126,7 @@ impl Reply {
         headers.add("access-control-allow-methods", allow);
         headers.add("access-control-allow-headers", ALLOWED_HEADERS);
         headers.add("access-control-max-age", "600");
-        Self {
-            head: ResponseHead { status: 204, headers },
-            body: Body::Empty,
-            code: None,
-            route: None,
-        }
+        Self::new(ResponseHead { status: 204, headers }, Body::Empty)
     }
 }
 

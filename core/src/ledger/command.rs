@@ -5,6 +5,8 @@ use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
 
+use super::attempts::{Counting, Tally};
+
 /// Version of the messages this code writes; an object accepts this one and the one before.
 pub const VERSION: u8 = 1;
 
@@ -22,6 +24,9 @@ pub struct Envelope {
     /// What this object is to the payer while the number of objects changes.
     #[serde(default)]
     pub role: Role,
+    /// How a failure of this payer is counted, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counting: Option<Counting>,
 }
 
 /// What an object is to a payer.
@@ -63,6 +68,9 @@ pub struct Payment {
     /// The URL as it was asked for.
     #[serde(default)]
     pub url: String,
+    /// Correlation id of the request that began it.
+    #[serde(default)]
+    pub correlation: String,
     /// CAIP-2 network.
     pub network: String,
     /// Token address.
@@ -231,11 +239,14 @@ pub struct Told {
     /// [`Payment::receipt`] of the row, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<String>,
+    /// This payer's failures in a row at this route.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tally: Option<Tally>,
 }
 
 impl From<Answer> for Told {
     fn from(answer: Answer) -> Self {
-        Self { answer, receipt: None }
+        Self { answer, receipt: None, tally: None }
     }
 }
 

@@ -1,8 +1,10 @@
 //! The record of one payment: what it may become, and what crosses between Worker and ledger object.
 //!
 //! [`state`] says where a payment stands, [`entry`] moves it, [`command`] the messages, [`row`] the stored form,
-//! [`inquiry`] what the chain knows of it, [`read`] how a receipt is looked up, [`report`] what an operator asks.
+//! [`inquiry`] what the chain knows of it, [`read`] how a receipt is looked up, [`report`] what an operator asks, [`attempts`]
+//! who fails how often.
 
+pub mod attempts;
 pub mod command;
 pub mod entry;
 pub mod inquiry;

@@ -64,6 +64,9 @@ pub struct Facts {
     pub pay_to: String,
     /// The settlement's transaction.
     pub transaction: Option<String>,
+    /// Correlation id of the request that began it.
+    #[serde(default)]
+    pub correlation: String,
 }
 
 impl Facts {
@@ -84,6 +87,7 @@ impl Facts {
             amount: payment.amount.clone(),
             pay_to: payment.pay_to.clone(),
             transaction: entry.transaction().map(|hash| hash.to_text()),
+            correlation: payment.correlation.clone(),
         }
     }
 }

@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use self::tally::Sum;
-use crate::payment::TxHash;
+use crate::payment::{Cause, TxHash};
 
 /// The message to an object.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -69,6 +69,11 @@ pub enum Errand {
     },
     /// Looks after itself: what a lost alarm left undone is due again.
     Wake,
+    /// Who failed, most often first.
+    Failures {
+        /// At most so many.
+        limit: u32,
+    },
     /// Adds to the approximate counters, and tells them all.
     Meter {
         /// Name with its labels, and what to add.
@@ -89,6 +94,31 @@ pub struct Filter {
     pub from: Option<u64>,
     /// Claimed before this second.
     pub to: Option<u64>,
+}
+
+/// One who failed at a route, as the operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failing {
+    /// Lower-case address of a proven payer, or the opaque name of a network.
+    pub client: String,
+    /// Whom an unproven client said to be.
+    pub claims: Option<String>,
+    /// Route pattern.
+    pub route: String,
+    /// What he is told, in the words of x402.
+    pub code: String,
+    /// What stood in the way last.
+    pub cause: Cause,
+    /// The reason in the letters of a vocabulary.
+    pub reason: String,
+    /// Failures in a row that count.
+    pub attempts: u64,
+    /// How often in a row the cause was this.
+    pub times: u64,
+    /// Unix seconds.
+    pub first_at: u64,
+    /// Unix seconds.
+    pub last_at: u64,
 }
 
 /// The place of a row in an order of rows.
@@ -131,6 +161,9 @@ pub struct Item {
     pub updated_at: u64,
     /// Why it is in this state, where the state alone does not say.
     pub reason: Option<String>,
+    /// Correlation id of the request that began it; empty where it was not asked for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub correlation_id: String,
     /// Lines of `at,from,to,why`; empty where they were not asked for.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub history: String,
@@ -280,6 +313,9 @@ pub enum Report {
         rows: Vec<(String, String, u64)>,
         /// Since when the oldest unknown row is unknown.
         oldest_unknown: Option<u64>,
+        /// Route, code, `payer` or `network`, number of those who fail.
+        #[serde(default)]
+        failing: Vec<(String, String, String, u64)>,
     },
     /// The row as it is now.
     Decided(Box<Item>),
@@ -287,6 +323,8 @@ pub enum Report {
     WrongState(String),
     /// It is awake.
     Awake,
+    /// Who failed.
+    Failing(Vec<Failing>),
     /// The counters.
     Meters(Vec<(String, u64)>),
 }

@@ -1,8 +1,9 @@
 //! What payment protocols have in common; nothing here knows one by name.
 //!
 //! [`Terms`] is what a route asks, [`Proof`] what a payer brought, [`PaymentKey`] names it, [`Settlement`] says
-//! that value moved, [`Receipt`] that it was served for.
+//! that value moved, [`Receipt`] that it was served for, [`Cause`] what stood in the way.
 
+pub mod cause;
 pub mod key;
 pub mod receipt;
 pub mod settlement;
@@ -15,6 +16,7 @@ use crate::evm::address::Address;
 use crate::evm::eip712::Domain;
 use crate::time::UnixTime;
 
+pub use cause::Cause;
 pub use key::PaymentKey;
 pub use receipt::Receipt;
 pub use settlement::{Settlement, TxHash};

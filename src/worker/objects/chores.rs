@@ -11,6 +11,7 @@ use farebox_core::payment::TxHash;
 use farebox_core::time::UnixTime;
 use worker::{Result, SqlStorageValue as Value};
 
+use super::attempts::next_idle;
 use super::ledger::Desk;
 use super::outbox;
 use super::rows::{Rows, integer, number, text};
@@ -139,6 +140,7 @@ impl Desk<'_> {
             self.remove("moved", payer, key)?;
             self.memory.note_moved(payer, key, false);
         }
+        self.purge_failures()?;
         outbox::forget(self.rows, self.now)?;
         let lengths = [responses.len(), payments.len(), aliases.len(), moved.len()];
         Ok(lengths.contains(&MOST))
@@ -184,6 +186,7 @@ fn next_purge(rows: &Rows, gate: &Gate) -> Result<Option<UnixTime>> {
         first(&payments, vec![number(keeps.payments_secs)])?,
         first("SELECT MIN(until) FROM aliases", Vec::new())?,
         first("SELECT MIN(until) FROM moved", Vec::new())?,
+        next_idle(rows)?,
     ];
     Ok(times.into_iter().flatten().min().map(UnixTime::from_secs))
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use farebox_core::encoding::hex;
 use farebox_core::gate::Gate;
+use farebox_core::ledger::attempts::{Count, Kind};
 use farebox_core::ledger::command::{Outcome, Role, VERSION};
 use farebox_core::ledger::entry::{Entry, Taken};
 use farebox_core::ledger::read::{Facts, Found, Read};
@@ -17,6 +18,7 @@ use wasm_bindgen::prelude::*;
 use worker::worker_sys::DurableObjectState;
 use worker::{Error, Result, State as ObjectState};
 
+use super::attempts::Failures;
 use super::chores::Chores;
 use super::memory::Memory;
 use super::rows::{Rows, Stored};
@@ -78,7 +80,7 @@ impl Ledger {
         if let Ok(envelope) = serde_json::from_slice::<Envelope>(json)
             && envelope.v == VERSION
         {
-            let (told, stored) = self.with_rows(|desk| desk.carry_out(envelope, body))?;
+            let (told, stored) = self.with_rows(|desk| desk.take_order(envelope, body))?;
             return Ok((serde_json::to_string(&told)?, stored));
         }
         if let Ok(read) = serde_json::from_slice::<Read>(json)
@@ -86,6 +88,12 @@ impl Ledger {
         {
             let found = self.with_rows(|desk| desk.look_up(&read))?;
             return Ok((serde_json::to_string(&found)?, None));
+        }
+        if let Ok(count) = serde_json::from_slice::<Count>(json)
+            && count.v == VERSION
+        {
+            let counted = self.with_rows(|desk| desk.count(count.count))?;
+            return Ok((serde_json::to_string(&counted)?, None));
         }
         Ok((self.order(json)?, None))
     }
@@ -138,6 +146,7 @@ impl Ledger {
         for (payer, key, original) in rows.aliases()? {
             memory.note_alias(&payer, &key, &original);
         }
+        memory.failures = Failures::open(&rows)?;
         memory.chores = Chores::open(&rows, gate)?;
         Ok((rows, memory))
     }
@@ -190,6 +199,21 @@ impl Desk<'_> {
             Some(entry) => Ok(Some(entry.clone())),
             None => self.rows.find(payer, key),
         }
+    }
+
+    /// One command against one row, and what it says about the payer.
+    fn take_order(
+        &mut self,
+        mut envelope: Envelope,
+        body: Option<&[u8]>,
+    ) -> Result<(Told, Option<Vec<u8>>)> {
+        let Some(counting) = envelope.counting.take() else {
+            return self.carry_out(envelope, body);
+        };
+        let (payer, kind) = (envelope.payer.clone(), Kind::of(&envelope.command));
+        let (mut told, stored) = self.carry_out(envelope, body)?;
+        told.tally = self.mark(&payer, kind, &told.answer, counting)?;
+        Ok((told, stored))
     }
 
     /// One command against one row.
@@ -328,7 +352,7 @@ impl Desk<'_> {
                 self.rows.insert(payer, key, &entry, &history, now.secs())?;
                 self.memory.note(payer, key, &entry, self.gate.plan(), now);
                 let receipt = Some(entry.payment.receipt);
-                Ok((Told { answer, receipt }, None))
+                Ok((Told { answer, receipt, tally: None }, None))
             }
             Err(answer) => Ok((answer.into(), None)),
         }
@@ -345,14 +369,17 @@ impl Desk<'_> {
     ) -> Result<(Told, Option<Vec<u8>>)> {
         let receipt = Some(entry.payment.receipt.clone());
         let Answer::Replay { transaction, .. } = answer else {
-            return Ok((Told { answer, receipt }, None));
+            return Ok((Told { answer, receipt, tally: None }, None));
         };
         match self.rows.stored(payer, key)? {
             Some(stored) if hex::encode(&Sha256::digest(&stored.body)) == stored.sha256 => {
                 let answer = Answer::Replay { response: stored.head, transaction };
-                Ok((Told { answer, receipt }, Some(stored.body)))
+                Ok((Told { answer, receipt, tally: None }, Some(stored.body)))
             }
-            _ => Ok((Told { answer: Answer::AlreadyDelivered, receipt }, None)),
+            _ => {
+                let answer = Answer::AlreadyDelivered;
+                Ok((Told { answer, receipt, tally: None }, None))
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use farebox_core::ledger::{Payment, Standing, State};
 use farebox_core::payment::TxHash;
 use farebox_core::time::UnixTime;
 
+use super::attempts::Failures;
 use super::chores::Chores;
 
 /// Entries at work by payer and key, aliases, and the taken transactions.
@@ -23,6 +24,8 @@ pub(super) struct Memory {
     /// The earliest that is due of the entries noted since all were last looked at.
     noted: Option<UnixTime>,
     pub chores: Chores,
+    /// Who failed how often.
+    pub failures: Failures,
 }
 
 impl Memory {

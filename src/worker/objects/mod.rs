@@ -1,5 +1,6 @@
 //! Durable Objects: SQL lives here and nowhere else.
 
+mod attempts;
 mod chores;
 mod ledger;
 mod memory;

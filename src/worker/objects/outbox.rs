@@ -35,7 +35,7 @@ impl Desk<'_> {
             (_, State::Manual { .. }) => "payment.manual",
             _ => return Ok(()),
         };
-        self.post(kind, payer, key, entry, self.now)
+        self.post_payment(kind, payer, key, entry, self.now)
     }
 
     /// Writes the notice that an outcome is still unknown, once.
@@ -43,14 +43,14 @@ impl Desk<'_> {
         let Some(entry) = self.entry(payer, key)? else { return Ok(()) };
         match entry.state {
             State::Unknown { since, .. } => {
-                self.post("payment.unknown_overdue", payer, key, &entry, since)
+                self.post_payment("payment.unknown_overdue", payer, key, &entry, since)
             }
             _ => Ok(()),
         }
     }
 
     /// `since` tells the same notice from the next one of its kind.
-    fn post(
+    fn post_payment(
         &mut self,
         kind: &str,
         payer: &str,
@@ -58,32 +58,41 @@ impl Desk<'_> {
         entry: &Entry,
         since: UnixTime,
     ) -> Result<()> {
+        let payment = &entry.payment;
+        let (since, fence) = (since.secs().to_be_bytes(), entry.fence.to_be_bytes());
+        let fence: &[u8] = if kind == "payment.unknown_overdue" { &[] } else { &fence };
+        let row = farebox_core::ledger::row::Row::of(entry);
+        let data = serde_json::json!({
+            "id": payment.receipt,
+            "key": key,
+            "state": row.state,
+            "payer": payer,
+            "route": payment.route,
+            "network": payment.network,
+            "asset": payment.asset,
+            "amount": payment.amount,
+            "transaction": row.transaction,
+            "reason": row.reason,
+        });
+        self.post(kind, &[payer.as_bytes(), key.as_bytes(), &since, fence], &data)
+    }
+
+    /// Writes a notice; what `names` it tells it from others of its kind.
+    pub(super) fn post(
+        &mut self,
+        kind: &str,
+        names: &[&[u8]],
+        data: &serde_json::Value,
+    ) -> Result<()> {
         if self.gate.webhook().is_none() {
             return Ok(());
         }
-        let (now, payment) = (self.now.secs(), &entry.payment);
-        let (since, fence) = (since.secs().to_be_bytes(), entry.fence.to_be_bytes());
-        let fence: &[u8] = if kind == "payment.unknown_overdue" { &[] } else { &fence };
-        let id = digest(&[kind.as_bytes(), payer.as_bytes(), key.as_bytes(), &since, fence]);
+        let now = self.now.secs();
+        let names: Vec<&[u8]> =
+            [kind.as_bytes()].into_iter().chain(names.iter().copied()).collect();
+        let id = digest(&names);
         let id = format!("evt_{}", id.get(..32).unwrap_or(&id));
-        let row = farebox_core::ledger::row::Row::of(entry);
-        let body = serde_json::json!({
-            "id": id,
-            "type": kind,
-            "at": now,
-            "data": {
-                "id": payment.receipt,
-                "key": key,
-                "state": row.state,
-                "payer": payer,
-                "route": payment.route,
-                "network": payment.network,
-                "asset": payment.asset,
-                "amount": payment.amount,
-                "transaction": row.transaction,
-                "reason": row.reason,
-            },
-        });
+        let body = serde_json::json!({"id": id, "type": kind, "at": now, "data": data});
         let query = "INSERT OR IGNORE INTO outbox VALUES (?, ?, 0, ?, ?)";
         let values = vec![id.into(), body.to_string().into(), number(now), number(now)];
         self.rows.sql().exec(query, values)?;

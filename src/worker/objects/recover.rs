@@ -130,7 +130,8 @@ impl Ledger {
                 };
                 let client = Client::Answered;
                 let command = Command::Outcome { fence, result, client, seen_block: None };
-                let envelope = Envelope { v: VERSION, payer, key, command, role: Role::Sole };
+                let envelope =
+                    Envelope { v: VERSION, payer, key, command, role: Role::Sole, counting: None };
                 self.with_rows(|desk| {
                     desk.now = now();
                     desk.carry_out(envelope, None)
@@ -144,7 +145,8 @@ impl Ledger {
                 let valid_before = UnixTime::from_secs(entry.payment.valid_before);
                 let learnt = learnt(&finding, valid_before, now());
                 let command = Command::Learn { learnt, owner: false };
-                let envelope = Envelope { v: VERSION, payer, key, command, role: Role::Sole };
+                let envelope =
+                    Envelope { v: VERSION, payer, key, command, role: Role::Sole, counting: None };
                 self.with_rows(|desk| desk.carry_out(envelope, None))?;
                 return Ok(trips);
             }

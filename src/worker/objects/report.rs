@@ -34,6 +34,7 @@ impl Desk<'_> {
             Errand::Decide { id, decision } => self.decide(&id, &decision),
             // That it was asked has opened it, and its alarm is looked after behind every answer.
             Errand::Wake => Ok(Report::Awake),
+            Errand::Failures { limit } => Ok(Report::Failing(self.failures(limit))),
             Errand::Meter { add } => self.meters(&add),
         }
     }
@@ -41,8 +42,7 @@ impl Desk<'_> {
     fn items(&self, conditions: Conditions, order: &str, limit: u32) -> Result<Report> {
         let limit = limit.clamp(1, MOST_ITEMS);
         let Conditions { text, mut values } = conditions;
-        let query =
-            format!("SELECT {ITEM}, '' FROM payments WHERE {text} ORDER BY {order} LIMIT ?");
+        let query = format!("SELECT {ITEM} FROM payments WHERE {text} ORDER BY {order} LIMIT ?");
         values.push(number(u64::from(limit) + 1));
         let mut items = Vec::new();
         for row in self.rows.sql().exec(&query, values)?.raw() {
@@ -60,7 +60,9 @@ impl Desk<'_> {
     }
 
     fn item(&self, payer: &str, key: &str) -> Result<Option<Item>> {
-        let query = format!("SELECT {ITEM}, history FROM payments WHERE payer = ? AND key = ?");
+        let query = format!(
+            "SELECT {ITEM}, correlation, history FROM payments WHERE payer = ? AND key = ?"
+        );
         let cursor = self.rows.sql().exec(&query, vec![payer.into(), key.into()])?;
         Ok(cursor.raw().next().transpose()?.and_then(|row| item(&row)))
     }
@@ -118,7 +120,7 @@ impl Desk<'_> {
         let query = "SELECT MIN(since) FROM payments WHERE state = 'unknown'";
         let row = self.rows.sql().exec(query, None)?.raw().next().transpose()?;
         let oldest_unknown = row.and_then(|row| row.first().and_then(integer));
-        Ok(Report::Counts { rows, oldest_unknown })
+        Ok(Report::Counts { rows, oldest_unknown, failing: self.failing_counts() })
     }
 
     fn decide(&mut self, id: &str, decision: &Decision) -> Result<Report> {
@@ -217,7 +219,7 @@ impl Conditions {
     }
 }
 
-/// What an item is read from, in this order; its history follows.
+/// What an item is read from, in this order; its correlation id and its history follow.
 const ITEM: &str = "receipt, key, state, payer, route, network, asset, amount, tx, facilitator,
     created, updated, reason";
 /// Most rows of one answer.
@@ -241,6 +243,7 @@ fn item(row: &[Value]) -> Option<Item> {
         created_at: row.get(10).and_then(integer)?,
         updated_at: row.get(11).and_then(integer)?,
         reason: column(12),
-        history: column(13).unwrap_or_default(),
+        correlation_id: column(13).unwrap_or_default(),
+        history: column(14).unwrap_or_default(),
     })
 }

@@ -42,6 +42,12 @@ const MIGRATIONS: &[&[&str]] = &[&[
         id TEXT PRIMARY KEY, body TEXT NOT NULL, tries INTEGER NOT NULL, due INTEGER,
         created INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE meters (series TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
+], &[
+    "ALTER TABLE payments ADD COLUMN correlation TEXT NOT NULL DEFAULT ''",
+    "CREATE TABLE attempts (
+        who TEXT NOT NULL, route TEXT NOT NULL, attempts INTEGER NOT NULL, first_at INTEGER NOT NULL,
+        last_at INTEGER NOT NULL, cause TEXT NOT NULL, reason TEXT NOT NULL, streak INTEGER NOT NULL,
+        claims TEXT, PRIMARY KEY (who, route)) WITHOUT ROWID",
 ]];
 
 /// The rows of one object.
@@ -129,7 +135,7 @@ impl Rows {
         let (payment, leases, row) = (&entry.payment, entry.leases, Row::of(entry));
         let query = "INSERT INTO payments VALUES
             (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-             ?, ?, ?, ?, ?, ?, ?)";
+             ?, ?, ?, ?, ?, ?, ?, ?)";
         let values = vec![
             payer.into(),
             key.into(),
@@ -166,6 +172,7 @@ impl Rows {
             history.into(),
             payment.url.as_str().into(),
             number(u64::from(payment.confirm)),
+            payment.correlation.as_str().into(),
         ];
         self.0.exec(query, values).map(|_| ())
     }
@@ -309,9 +316,9 @@ const COLUMNS: &str =
     "binding, secret, mode, receipt, route, network, asset, amount, pay_to, valid_before,
     facilitator, request, executing, settling, delivering,
     state, fence, due, since, sent, tx, reason, holder, sealed, created, resends, read, seen_block,
-    handed, url, confirm";
+    handed, url, confirm, correlation";
 /// How many columns those are.
-const PAYER: usize = 31;
+const PAYER: usize = 32;
 
 fn entry(row: &[Value]) -> Option<Entry> {
     let names = COLUMNS.split(',').map(str::trim);
@@ -333,6 +340,7 @@ fn entry(row: &[Value]) -> Option<Entry> {
         request: text("request")?,
         url: text("url")?,
         confirm: number("confirm")? == 1,
+        correlation: text("correlation")?,
     };
     let leases = Leases {
         executing: number("executing")?,

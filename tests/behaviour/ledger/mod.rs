@@ -48,6 +48,7 @@ fn payment(mode: Mode, binding: &str, secret: Option<&str>, request: &str) -> Pa
         facilitator: "https://f.example".to_owned(),
         request: request.to_owned(),
         confirm: false,
+        correlation: String::new(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use farebox_core::ledger::attempts::{Count, Counted, Counting, Kind, Mark, Place, Tally};
 use farebox_core::ledger::command::{Learnt, Leases, Outcome, Role, VERSION};
 use farebox_core::ledger::entry::{Plan, Taken, Work};
 use farebox_core::ledger::read::{Facts, Found, Read};
@@ -57,6 +58,8 @@ pub struct Ledger {
     pub transitions: Vec<(String, String, String)>,
     /// Objects that were asked.
     pub objects: Vec<String>,
+    /// Who failed how often.
+    pub failures: BTreeMap<Place, Tally>,
 }
 
 /// What comes back from a call.
@@ -81,6 +84,7 @@ impl Ledger {
             commands: 0,
             transitions: Vec::new(),
             objects: Vec::new(),
+            failures: BTreeMap::new(),
         }
     }
 
@@ -97,6 +101,7 @@ impl Ledger {
         assert_eq!(envelope.v, VERSION);
         let saved = (fault == LedgerFault::WriteFails)
             .then(|| (self.rows.clone(), self.aliases.clone(), self.transitions.clone()));
+        let kind = Kind::of(&envelope.command);
         let (mut answer, stored) = self.apply(envelope.clone(), body, now);
         if answer == Answer::Unknown && self.defect == Defect::TermsInDoubt {
             answer = Answer::Void;
@@ -107,7 +112,11 @@ impl Ledger {
         }
         let key = self.original(&envelope.key);
         let receipt = self.rows.get(&key).map(|row| row.payment.receipt.clone());
-        let answer = Reply { answer, receipt };
+        let tally = envelope
+            .counting
+            .clone()
+            .and_then(|counting| self.mark(&envelope.payer, kind, &answer, &counting, now));
+        let answer = Reply { answer, receipt, tally };
         // What crosses is text: an answer that does not survive that would not arrive.
         let wire = serde_json::to_string(&answer).unwrap();
         assert_eq!(serde_json::from_str::<Reply>(&wire).unwrap(), answer);
@@ -115,6 +124,47 @@ impl Ledger {
             return lost(None, None);
         }
         lost(Some(answer), stored)
+    }
+
+    /// How a command of a proven payer came out.
+    fn mark(
+        &mut self,
+        payer: &str,
+        kind: Kind,
+        answer: &Answer,
+        counting: &Counting,
+        now: UnixTime,
+    ) -> Option<Tally> {
+        let place = (payer.to_owned(), counting.route.clone());
+        match Mark::of(kind, answer, counting.blame.as_ref()) {
+            Mark::Nothing => None,
+            Mark::Success => {
+                self.failures.remove(&place);
+                None
+            }
+            Mark::Failure(blame) => {
+                let tally = self.failures.entry(place).or_insert_with(|| Tally::new(now));
+                tally.count(&blame, now);
+                Some(tally.clone())
+            }
+        }
+    }
+
+    /// Merges what an isolate counted, as an object does.
+    pub fn count(&mut self, text: &str, now: UnixTime) -> String {
+        let message: Count = serde_json::from_str(text).unwrap();
+        let mut counted = Vec::new();
+        for entry in message.count {
+            let place = (entry.client.clone(), entry.route.clone());
+            let was = self.failures.remove(&(entry.was.clone(), entry.route.clone()));
+            let row = self.failures.remove(&place).or(was);
+            let merged = entry.applied_to(row, now);
+            if let Some(tally) = &merged {
+                self.failures.insert(place, tally.clone());
+            }
+            counted.push(merged);
+        }
+        serde_json::to_string(&Counted { counted }).unwrap()
     }
 
     fn apply(
@@ -289,7 +339,9 @@ impl Ledger {
     /// A command of the object's own alarm.
     pub fn carry_out(&mut self, key: &str, command: Command, now: UnixTime) -> Answer {
         let (payer, key) = (self.payer(key), key.to_owned());
-        self.apply(Envelope { v: VERSION, payer, key, command, role: Role::Sole }, None, now).0
+        let envelope =
+            Envelope { v: VERSION, payer, key, command, role: Role::Sole, counting: None };
+        self.apply(envelope, None, now).0
     }
 
     /// The entry of this key.

@@ -15,11 +15,14 @@ use farebox_core::facilitator::breaker::Strain;
 use farebox_core::facilitator::funds::Empties;
 use farebox_core::facilitator::wire::Reply as Wire;
 use farebox_core::gate::Gate;
+use farebox_core::gate::admit::Surroundings;
+use farebox_core::gate::attempts::Attempts;
 use farebox_core::gate::passage::{Call, FacilitatorCall, MAX_DIGESTED_BYTES, OriginReply, Step};
 use farebox_core::gate::passage::{StreamEnd, Streaming, Waiting};
 use farebox_core::gate::reply::{Body, Reply};
 use farebox_core::http::{BodyPresence, Headers, RequestHead};
 use farebox_core::ledger::Entry;
+use farebox_core::ledger::attempts::Place;
 use farebox_core::payment::PaymentKey;
 use farebox_core::problem::Code;
 use farebox_core::time::UnixTime;
@@ -84,6 +87,10 @@ pub struct World {
     pub payer: Payer,
     /// What the isolate has seen of the facilitator's settlements.
     pub strain: Strain,
+    /// Its failures in a row.
+    pub troubles: u64,
+    /// Who failed how often, as the isolate knows it.
+    pub attempts: Attempts,
     /// What the isolate has seen of wallets; without it each request comes to a new isolate.
     pub empties: Option<Empties>,
     fresh: u64,
@@ -106,6 +113,8 @@ pub struct Response {
 
 /// A request on its way through the gate.
 pub struct Running {
+    /// Where the client is counted.
+    client: Option<Place>,
     step: Option<Step<'static>>,
     held: Option<Held>,
     body: Vec<u8>,
@@ -158,6 +167,8 @@ impl World {
             origin: Origin::default(),
             payer: Payer::new(1),
             strain: Strain::Calm,
+            troubles: 0,
+            attempts: Attempts::new(),
             empties: None,
             fresh: 0,
         }
@@ -267,8 +278,16 @@ impl World {
         self.fresh += 1;
         let fresh = format!("correlation-{}", self.fresh);
         let method = head.method.clone();
-        let step = self.gate.admit(head, &fresh, self.strain, self.now());
+        let now = self.now();
+        let mut around = Surroundings {
+            strain: self.strain,
+            troubles: self.troubles,
+            attempts: &mut self.attempts,
+            client: None,
+        };
+        let step = self.gate.admit(head, &fresh, &mut around, now);
         Running {
+            client: around.client,
             step: Some(step),
             held: None,
             body: body.to_vec(),
@@ -294,7 +313,7 @@ impl World {
                 let reply = match reply {
                     OriginReply::Head(mut head) => {
                         self.gate.finish_free(&mut head, &correlation);
-                        Reply { head, body: Body::Held, code: None, route: None }
+                        Reply::new(head, Body::Held)
                     }
                     OriginReply::TimedOut => self.gate.free_failed(true, &correlation),
                     OriginReply::Lost => self.gate.free_failed(false, &correlation),
@@ -356,7 +375,7 @@ impl World {
                 let body = running.held.as_ref().map(|held| held.bytes.clone());
                 let told = self.tell(&call, body.as_deref());
                 running.hold(told.body);
-                Some(next.answered(told.answer.map(|told| told.answer), self.now()))
+                Some(next.answered(told.answer, self.now()))
             }
             Step::Stream(reply, streaming) => {
                 let promised = Streaming::promised_bytes(&reply, &running.method);
@@ -370,6 +389,15 @@ impl World {
                 return true;
             }
             Step::Respond(reply) => {
+                if let Some(client) = running.client.take() {
+                    let now = self.now();
+                    if reply.marks.served {
+                        self.attempts.succeeded(&client, now);
+                    }
+                    if let Some((blame, _)) = &reply.marks.failed {
+                        self.attempts.failed(&client, blame, None, now);
+                    }
+                }
                 running.answer(reply);
                 None
             }
@@ -385,6 +413,7 @@ impl World {
             return (reply, 0);
         }
         let (reply, took) = self.facilitator.call(&call.url, &call.body, now.secs());
+        self.troubles = if reply.is_trouble() { self.troubles + 1 } else { 0 };
         if let Some((empties, draft)) = self.empties.as_mut().zip(call.draft.as_ref()) {
             empties.note(draft, &reply, now);
         }

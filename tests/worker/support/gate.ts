@@ -3,7 +3,7 @@
  *
  * Requests go to a direct socket of workerd, so that nothing rewrites a target or a header before the Worker sees it.
  * `probe: true` puts a thin module in front that counts the calls and the writes of the ledger object and can make it
- * fail, and counts what the isolate fetches.
+ * fail, counts what the isolate fetches, and sets its clock ahead.
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -46,6 +46,8 @@ export type LedgerCounts = {
   readonly fetched: readonly string[];
   /** How many fetches each alarm of an object made, and how many of them went on at once. */
   readonly alarms: readonly { readonly fetched: number; readonly atOnce: number }[];
+  /** When counts were handed over, milliseconds of the Worker's clock; they are in no other number but the writes. */
+  readonly handovers: readonly number[];
 };
 
 export class Gate {
@@ -117,6 +119,11 @@ export class Gate {
   async ledger(mode?: LedgerMode, at = 0): Promise<LedgerCounts> {
     const answer = await this.raw('GET', `/__probe/ledger${mode === undefined ? '' : `?mode=${mode}&at=${at}`}`);
     return JSON.parse(answer.text) as LedgerCounts;
+  }
+
+  /** Sets the Worker's clock ahead, and its objects' with it; gives its time, unix seconds. A probe is needed. */
+  async ahead(secs: number): Promise<number> {
+    return Number((await this.raw('GET', `/__probe/clock?secs=${secs}`)).text);
   }
 
   /** Runs the scheduled trigger. */
@@ -238,6 +245,7 @@ const paths = [];
 const writes = {};
 const fetched = [];
 const alarms = [];
+const handovers = [];
 let going = 0;
 let atOnce = 0;
 const fetchOut = globalThis.fetch;
@@ -254,8 +262,11 @@ globalThis.fetch = async (resource, options) => {
 export class Ledger extends Inner {
   constructor(state, env) { super(counted(state, writes), env); this.probedId = state.id.toString(); }
   async fetch(request) {
-    // Counters that a Worker hands over at its own time belong to no case.
-    if (new URL(request.url).pathname === '/meters') return super.fetch(request);
+    // What a Worker hands over at its own time belongs to no case.
+    if (new URL(request.url).pathname === '/meters' || /^.{0,9}"count":/.test(await request.clone().text())) {
+      handovers.push(Date.now());
+      return super.fetch(request);
+    }
     calls += 1;
     objects.add(this.probedId);
     paths.push(new URL(request.url).pathname);
@@ -276,16 +287,23 @@ export class Ledger extends Inner {
     }
   }
 }
+let ahead = 0;
+const clock = Date.now;
+Date.now = () => clock.call(Date) + ahead;
 export default {
   ...gate,
   async fetch(request, env, context) {
     const url = new URL(request.url);
+    if (url.pathname === '/__probe/clock') {
+      ahead += 1000 * Number(url.searchParams.get('secs'));
+      return Response.json(Math.floor(Date.now() / 1000));
+    }
     if (url.pathname !== '/__probe/ledger') return gate.fetch(request, env, context);
-    const counts = { calls, objects: objects.size, paths: [...paths], writes: { ...writes }, fetched: [...fetched], alarms: [...alarms] };
+    const counts = { calls, objects: objects.size, paths: [...paths], writes: { ...writes }, fetched: [...fetched], alarms: [...alarms], handovers: [...handovers] };
     const wanted = url.searchParams.get('mode');
     if (wanted) {
       mode = wanted; at = Number(url.searchParams.get('at')); calls = 0; objects.clear();
-      paths.length = fetched.length = alarms.length = 0;
+      paths.length = fetched.length = alarms.length = handovers.length = 0;
       for (const name in writes) delete writes[name];
     }
     return Response.json(counts);

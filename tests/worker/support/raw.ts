@@ -7,6 +7,8 @@
  */
 import { connect, type Socket } from 'node:net';
 
+import { diagnosticIn } from '../../support/diagnostic.ts';
+
 export type HeaderRow = readonly [name: string, value: string];
 
 export type RawRequest = {
@@ -117,7 +119,7 @@ export class Connection {
     const whole = Buffer.concat(body.pieces);
     this.#usedAt = performance.now();
     const lastByteMs = this.#usedAt - started;
-    return {
+    const answer = {
       status: head.status,
       headers,
       rawHeaders: head.rows,
@@ -128,6 +130,9 @@ export class Connection {
       complete: body.done,
       closed: this.ended,
     };
+    // Whatever a test is about: what its answers say of failures has the published form.
+    if (answer.status >= 400 && answer.complete && request.method !== 'HEAD') diagnosticIn(answer);
+    return answer;
   }
 
   async #readHead(deadline: number): Promise<Head> {

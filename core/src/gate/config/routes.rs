@@ -13,6 +13,7 @@ use crate::amount::Amount;
 use crate::chain::ChainId;
 use crate::evm::address::Address;
 use crate::evm::token::{self, Token};
+use crate::gate::diagnose::Limits;
 use crate::gate::offer::{Manner, Offer};
 use crate::gate::route::{Ask, Methods, Pattern, Rule};
 use crate::http::MAX_CHALLENGE_BYTES;
@@ -43,6 +44,15 @@ struct RouteConfig {
     store: Option<bool>,
     idempotent: Option<bool>,
     confirm: Option<String>,
+    diagnostics: Option<Value>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LimitsConfig {
+    exceeded_after: Option<u64>,
+    unverified_after: Option<u64>,
+    alert_after: Option<u64>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -360,5 +370,35 @@ fn manner(
         confirms: config.confirm.as_deref() == Some("chain"),
         settle_secs: inherited.settle_secs,
         max_validity_secs: inherited.max_validity_secs,
+        diagnostics: diagnostics(reader, place, config.diagnostics.as_ref())?,
     })
+}
+
+/// What failing clients are told; nothing where the configuration is wrong.
+fn diagnostics(reader: &mut Reader, place: &str, config: Option<&Value>) -> Option<Option<Limits>> {
+    let config = match config {
+        None | Some(Value::Bool(true)) => return Some(Some(Limits::DEFAULT)),
+        Some(Value::Bool(false)) => return Some(None),
+        Some(limits) => match serde_json::from_value::<LimitsConfig>(limits.clone()) {
+            Ok(limits) => limits,
+            Err(error) => {
+                reader.fail(&format!("{place}.diagnostics"), error.to_string());
+                return None;
+            }
+        },
+    };
+    let mut number = |name: &str, value: Option<u64>, default: u64| match value.unwrap_or(default) {
+        number @ 2..=1_000_000 => Some(number),
+        _ => {
+            let variable = format!("{place}.diagnostics.{name}");
+            reader.fail(&variable, "must be a whole number from 2 to 1000000");
+            None
+        }
+    };
+    let Limits { exceeded_after, unverified_after, alert_after } = Limits::DEFAULT;
+    Some(Some(Limits {
+        exceeded_after: number("exceeded_after", config.exceeded_after, exceeded_after)?,
+        unverified_after: number("unverified_after", config.unverified_after, unverified_after)?,
+        alert_after: number("alert_after", config.alert_after, alert_after)?,
+    }))
 }

@@ -58,7 +58,7 @@ impl Export {
         headers.add("content-type", media_type);
         headers.add("content-disposition", &alloc::format!("attachment; filename=\"{name}\""));
         let head = ResponseHead { status: 200, headers };
-        Reply { head, body: Body::Held, code: None, route: None }
+        Reply::new(head, Body::Held)
     }
 
     /// What stands before the first row.

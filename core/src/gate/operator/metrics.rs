@@ -9,6 +9,7 @@ use crate::time::UnixTime;
 /// All metrics; `counts` by state and route, times of `meters` in milliseconds.
 pub(super) fn text(
     counts: &BTreeMap<(String, String), u64>,
+    failing: &BTreeMap<(String, String, String), u64>,
     oldest_unknown: Option<u64>,
     meters: &[(String, u64)],
     now: UnixTime,
@@ -33,6 +34,18 @@ pub(super) fn text(
             "farebox_payments_total{{state=\"{state}\",route=\"{route}\"}} {number}\n"
         ));
     }
+    head(
+        &mut text,
+        "farebox_failing_clients",
+        "gauge",
+        "Clients that fail in a row, by what they are told: proven payers, and networks of others. From rows.",
+    );
+    for ((route, code, kind), number) in failing {
+        let route = label(route);
+        text.push_str(&format!(
+            "farebox_failing_clients{{route=\"{route}\",code=\"{code}\",kind=\"{kind}\"}} {number}\n"
+        ));
+    }
     let oldest = oldest_unknown.map_or(0, |since| now.secs().saturating_sub(since));
     let gauges = [
         ("farebox_unknown_open", "Payments with an unknown outcome.", count("unknown")),
@@ -46,6 +59,7 @@ pub(super) fn text(
     }
     let families = [
         ("farebox_challenges_total", "counter", "Requests answered with terms of payment.", ""),
+        ("farebox_diagnostics_total", "counter", "Answers that say why payment fails.", ""),
         ("farebox_facilitator_seconds", "summary", "Time of calls to facilitators.", "_sum _count"),
         (
             "farebox_facilitator_errors_total",
@@ -100,7 +114,7 @@ mod tests {
         let route = "/a\"} 1\nfarebox_manual_open 9\\".to_string();
         let counts = BTreeMap::from([(("unknown".to_string(), route), 2)]);
         let meters = [("farebox_facilitator_seconds_sum{op=\"settle\"}".to_string(), 12_034)];
-        let written = text(&counts, Some(40), &meters, UnixTime::from_secs(100));
+        let written = text(&counts, &BTreeMap::new(), Some(40), &meters, UnixTime::from_secs(100));
         let lines: alloc::vec::Vec<&str> = written.lines().collect();
         let expected = [
             "farebox_payments_total{state=\"unknown\",route=\"/a\\\"} 1\\nfarebox_manual_open 9\\\\\"} 2",

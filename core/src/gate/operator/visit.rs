@@ -15,13 +15,15 @@ use crate::evm::rpc;
 use crate::gate::passage::Call;
 use crate::gate::reply::Reply;
 use crate::ledger::report::tally::{ACCOUNTS, Sum};
-use crate::ledger::report::{Decision, Errand, Filter, Item, Mark, Report, transitions};
+use crate::ledger::report::{Decision, Errand, Failing, Filter, Item, Mark, Report, transitions};
 use crate::payment::TxHash;
 use crate::problem::Code;
 use crate::time::UnixTime;
 
 /// Objects asked at once.
 const AT_ONCE: usize = 4;
+/// Most of those who fail that one object tells.
+const MOST_FAILING: u32 = 1_000;
 /// Name of the object that keeps the approximate counters.
 pub const METERS: &str = "meters";
 
@@ -44,12 +46,23 @@ pub(super) enum Task {
     Metrics {
         now: UnixTime,
     },
+    Failures {
+        limit: u64,
+        wanted: Wanted,
+    },
     /// With `prove`, only once the chain shows this transaction as the refund.
     Decide {
         id: String,
         decision: Decision,
         prove: Option<TxHash>,
     },
+}
+
+/// Which of those who fail.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub code: Option<String>,
+    pub route: Option<String>,
 }
 
 /// What to do next.
@@ -86,6 +99,10 @@ pub struct Visit {
     counts: BTreeMap<(String, String), u64>,
     oldest_unknown: Option<u64>,
     meters: Option<Vec<(String, u64)>>,
+    /// Who failed.
+    failing: Vec<Failing>,
+    /// How many fail, by route, code and kind.
+    failing_counts: BTreeMap<(String, String, String), u64>,
     /// The transaction that is looked up on the chain now, the debt that it ends, and the object that has it.
     proving: Option<(TxHash, Item, usize)>,
     reply: Option<Reply>,
@@ -123,6 +140,8 @@ impl Visit {
             counts: BTreeMap::new(),
             oldest_unknown: None,
             meters: None,
+            failing: Vec::new(),
+            failing_counts: BTreeMap::new(),
             proving: None,
             reply,
         }
@@ -175,6 +194,7 @@ impl Visit {
             Task::Totals { filter, .. } => Errand::Sum { filter: filter.clone(), after },
             Task::Audit => Errand::Sum { filter: Filter::default(), after },
             Task::Metrics { .. } => Errand::Count,
+            Task::Failures { .. } => Errand::Failures { limit: MOST_FAILING },
         }
     }
 
@@ -232,7 +252,11 @@ impl Visit {
                     self.waiting.push_back((object, after));
                 }
             }
-            Report::Counts { rows, oldest_unknown } => {
+            Report::Counts { rows, oldest_unknown, failing } => {
+                for (route, code, kind, number) in failing {
+                    let count = self.failing_counts.entry((route, code, kind)).or_insert(0);
+                    *count = count.saturating_add(number);
+                }
                 for (state, route, number) in rows {
                     let count = self.counts.entry((state, route)).or_insert(0);
                     *count = count.saturating_add(number);
@@ -247,6 +271,7 @@ impl Visit {
                 self.reply = Some(refusal(Code::WrongState, &self.correlation, self.id()));
             }
             Report::Meters(meters) => self.meters = Some(meters),
+            Report::Failing(failing) => self.failing.extend(failing),
             Report::Awake => {}
         }
     }
@@ -338,9 +363,11 @@ impl Visit {
                 self.json(json!({ "day": day, "items": items }).to_string())
             }
             Task::Audit => self.audit(),
+            Task::Failures { limit, wanted } => self.failures(*limit, wanted),
             Task::Metrics { now } => {
                 let text = metrics::text(
                     &self.counts,
+                    &self.failing_counts,
                     self.oldest_unknown,
                     self.meters.as_deref().unwrap_or_default(),
                     *now,
@@ -364,6 +391,33 @@ impl Visit {
             }
         }
         total
+    }
+
+    /// Who fails most, and how many fail at each route.
+    fn failures(&self, limit: u64, wanted: &Wanted) -> Reply {
+        let agrees = |wanted: &Option<String>, text: &str| {
+            wanted.as_deref().is_none_or(|wanted| wanted == text)
+        };
+        let mut failing: Vec<&Failing> = self
+            .failing
+            .iter()
+            .filter(|it| agrees(&wanted.code, &it.code) && agrees(&wanted.route, &it.route))
+            .collect();
+        failing.sort_by_key(|it| core::cmp::Reverse((it.attempts, it.times)));
+        let mut routes: BTreeMap<(&str, &str), (u64, u64)> = BTreeMap::new();
+        for it in &failing {
+            let (clients, attempts) = routes.entry((&it.route, &it.code)).or_default();
+            *clients = clients.saturating_add(1);
+            *attempts = attempts.saturating_add(it.attempts);
+        }
+        let routes: Vec<_> = routes
+            .into_iter()
+            .map(|((route, code), (clients, attempts))| {
+                json!({ "route": route, "code": code, "clients": clients, "attempts": attempts })
+            })
+            .collect();
+        failing.truncate(usize::try_from(limit).unwrap_or(1));
+        self.json(json!({ "items": failing, "routes": routes }).to_string())
     }
 
     fn audit(&self) -> Reply {

@@ -63,9 +63,11 @@ impl<'g> Passage<'g> {
     }
 
     /// Asks what became of the authorization; `otherwise` is told if that brings nothing.
-    pub(super) fn inquire(mut self: Box<Self>, otherwise: Answer) -> Step<'g> {
+    pub(super) fn inquire(mut self: Box<Self>, otherwise: Answer, now: UnixTime) -> Step<'g> {
         self.inquired = true;
-        let Some(question) = self.question(self.transaction) else { return self.told(&otherwise) };
+        let Some(question) = self.question(self.transaction) else {
+            return self.told(&otherwise, now);
+        };
         self.transaction = None;
         let (body, asking) = question.ask();
         let call = ChainCall { body, delay_ms: 0 };
@@ -99,7 +101,10 @@ impl<'g> Passage<'g> {
     }
 
     /// Tells the row how a settle call went.
-    pub(super) fn report(self: Box<Self>, result: Outcome, told: Told) -> Step<'g> {
+    pub(super) fn report(mut self: Box<Self>, result: Outcome, told: Told) -> Step<'g> {
+        if let Outcome::Refused(reason) = &result {
+            self.blames(reason);
+        }
         let (fence, seen_block) = (self.fence, self.seen.block);
         let command = Command::Outcome { fence, result, client: told.client, seen_block };
         self.record(command, Filed::Outcome(told.turn))
@@ -122,7 +127,7 @@ impl<'g> Reading<'g> {
                 }
                 Next::Found(finding) => {
                     let valid_before = passage.proof.valid_before;
-                    passage.learn(learnt(&finding, valid_before, now), &otherwise)
+                    passage.learn(learnt(&finding, valid_before, now), &otherwise, now)
                 }
             },
             Asked::Named { confirming, question, named, looks, told } => {
@@ -150,9 +155,9 @@ impl<'g> Reading<'g> {
 
 impl<'g> Passage<'g> {
     /// Tells the row what the chain says; the row decides what that means.
-    fn learn(mut self: Box<Self>, learnt: Learnt, otherwise: &Answer) -> Step<'g> {
+    fn learn(mut self: Box<Self>, learnt: Learnt, otherwise: &Answer, now: UnixTime) -> Step<'g> {
         if learnt == Learnt::Nothing {
-            return self.told(otherwise);
+            return self.told(otherwise, now);
         }
         if let Learnt::Captured(text) = &learnt {
             self.transaction = TxHash::parse(text);

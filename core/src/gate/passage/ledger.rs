@@ -5,15 +5,16 @@ use alloc::string::String;
 
 use super::origin::taken_out;
 use super::settle::Turn;
-use super::{Arrival, Kept, Passage, Step};
+use super::{Arrival, Kept, Passage, Step, blame_of};
 use crate::gate::limit::client_prefix;
 use crate::gate::recover::Seen;
 use crate::gate::reply::{Body, Reply, finish_paid};
 use crate::http::ResponseHead;
+use crate::ledger::attempts::Blame;
 use crate::ledger::command::{Answer, Command, Failure, Mode, Payment, Role, Told};
 use crate::ledger::entry::FIRST_FENCE;
 use crate::ledger::inquiry::height;
-use crate::payment::TxHash;
+use crate::payment::{Cause, TxHash};
 use crate::problem::Code;
 use crate::time::UnixTime;
 
@@ -62,7 +63,7 @@ pub struct Recording<'g> {
 #[derive(Debug)]
 pub enum Filed {
     /// The work is over; answer this.
-    Over(Reply),
+    Over(Ending),
     /// The facilitator doubts; the object knows whether that is a refusal.
     Suspected,
     /// `after`: the response is sealed or about to stream; settle next.
@@ -73,6 +74,19 @@ pub enum Filed {
     Outcome(Turn),
     /// What the chain says.
     Learnt,
+}
+
+/// How work ends without a response of the origin.
+#[derive(Debug)]
+pub enum Ending {
+    /// With this answer.
+    Said(Reply),
+    /// The authorization leaves no time.
+    TooLate,
+    /// The facilitator refuses, in its words.
+    Refused(String),
+    /// The facilitator does not answer.
+    Down,
 }
 
 impl<'g> Passage<'g> {
@@ -109,6 +123,7 @@ impl<'g> Passage<'g> {
             receipt: self.receipt.clone(),
             route: offer.route.clone(),
             url: self.head.url.clone(),
+            correlation: self.correlation.clone(),
             network: terms.network.as_str().into(),
             asset: terms.asset.to_checksum(),
             amount: alloc::format!("{}", terms.amount),
@@ -128,14 +143,29 @@ impl<'g> Passage<'g> {
         Step::Record(call, Recording { passage: self, after })
     }
 
-    /// Ends the work without a response and answers `reply`.
-    pub(super) fn release(self: Box<Self>, why: Failure, reply: Reply) -> Step<'g> {
+    /// Ends the work without a response.
+    pub(super) fn release(self: Box<Self>, why: Failure, ending: Ending) -> Step<'g> {
         let fence = self.fence;
-        let after = match why {
-            Failure::Submitted => Filed::Suspected,
-            Failure::NothingRan | Failure::Origin => Filed::Over(reply),
-        };
-        self.record(Command::Release { fence, why }, after)
+        self.record(Command::Release { fence, why }, Filed::Over(ending))
+    }
+
+    /// Somebody may have submitted the authorization: the object knows whether that is a refusal.
+    pub(super) fn suspect(self: Box<Self>) -> Step<'g> {
+        let (fence, why) = (self.fence, Failure::Submitted);
+        self.record(Command::Release { fence, why }, Filed::Suspected)
+    }
+
+    /// What the client reads when the work is over.
+    fn end(&self, ending: Ending, now: UnixTime) -> Step<'g> {
+        Step::Respond(match ending {
+            Ending::Said(reply) => reply,
+            Ending::TooLate => self.too_late(now),
+            Ending::Refused(reason) => self.fresh_terms(Code::VerifyRefused, &reason, now),
+            Ending::Down => {
+                let reply = self.problem(Code::FacilitatorUnavailable);
+                reply.diagnosed(self.diagnosis(now).as_ref())
+            }
+        })
     }
 
     /// A stored response for a repeat that proved itself.
@@ -147,24 +177,32 @@ impl<'g> Passage<'g> {
             self.served = served;
         }
         finish_paid(&mut head, &self.correlation);
-        let reply = Reply { head, body: Body::Held, code: None, route: None }
-            .with("payment-replayed", "true");
+        let mut reply = Reply::new(head, Body::Held).with("payment-replayed", "true");
+        reply.marks.served = true;
         Step::Respond(self.settlement_served(reply))
     }
 
     /// What a client reads whose payment is in a state that this request cannot move.
-    pub(super) fn told(&self, answer: &Answer) -> Step<'g> {
+    pub(super) fn told(&self, answer: &Answer, now: UnixTime) -> Step<'g> {
+        let replayed = |reason: &str| Blame { cause: Cause::Replayed, reason: reason.into() };
         let code = match answer {
             Answer::InProgress => Code::PaymentInProgress,
             Answer::Unknown | Answer::Stale => Code::SettlementUnknown,
             Answer::Unresolved => Code::PaymentUnresolved,
             Answer::Refused { reason } => {
                 let value = self.settle_response(false, Some(reason), "", None);
-                let reply = self.problem(Code::SettlementRefused);
+                let diagnosis = self.diagnosis_of(&blame_of(reason), self.tally.as_ref(), now);
+                let reply = self.problem(Code::SettlementRefused).diagnosed(diagnosis.as_ref());
                 return Step::Respond(reply.with(self.version.settlement_header(), &value));
             }
-            Answer::AlreadyUsed => Code::PaymentAlreadyUsed,
-            Answer::AlreadyDelivered => Code::PaymentAlreadyDelivered,
+            Answer::AlreadyUsed | Answer::AlreadyDelivered => {
+                let code = match answer {
+                    Answer::AlreadyUsed => Code::PaymentAlreadyUsed,
+                    _ => Code::PaymentAlreadyDelivered,
+                };
+                let reply = |diagnosis: Option<&_>| self.problem(code).diagnosed(diagnosis);
+                return Step::Respond(self.blaming_network(&replayed(code.name()), now, reply));
+            }
             Answer::OriginFailed => {
                 let reply = self.problem(Code::OriginFailed);
                 return Step::Respond(reply.with_status(
@@ -179,9 +217,14 @@ impl<'g> Passage<'g> {
             }
             Answer::Refunded => Code::Refunded,
             Answer::Void => {
+                let blame = self.blame.clone().unwrap_or_else(|| replayed("authorization_void"));
                 let (offer, code) = (self.offer, Code::PaymentRequired);
                 let reason = code.row().reason.unwrap_or_default();
-                return Step::Respond(offer.challenge(&self.head, code, reason, &self.correlation));
+                let (head, correlation) = (&self.head, &self.correlation);
+                let reply = |diagnosis: Option<&_>| {
+                    offer.challenge(head, code, reason, correlation, diagnosis)
+                };
+                return Step::Respond(self.blaming_network(&blame, now, reply));
             }
             Answer::UnderReview => Code::UnderReview,
             Answer::TooManyInFlight => Code::TooManyInFlight,
@@ -223,8 +266,11 @@ impl<'g> Claiming<'g> {
         let mut passage = self.passage;
         passage.served = now;
         let told = told.map(Into::into);
-        if let Some(Told { receipt: Some(receipt), .. }) = &told {
-            passage.receipt.clone_from(receipt);
+        if let Some(Told { receipt, tally, .. }) = &told {
+            passage.tally = tally.clone().or(passage.tally);
+            if let Some(receipt) = receipt {
+                passage.receipt.clone_from(receipt);
+            }
         }
         match told.map(|told| told.answer) {
             None => passage.refuse(Code::LedgerUnavailable),
@@ -237,10 +283,7 @@ impl<'g> Claiming<'g> {
                 match passage.mode {
                     Mode::After => passage.verify(),
                     Mode::Before if passage.has_room(now) => passage.settle_first(),
-                    Mode::Before => {
-                        let reply = passage.too_late();
-                        passage.release(Failure::NothingRan, reply)
-                    }
+                    Mode::Before => passage.release_late(),
                 }
             }
             Some(Answer::Deliver { fence, transaction }) => {
@@ -262,30 +305,32 @@ impl<'g> Claiming<'g> {
                 passage.claim(0)
             }
             Some(Answer::TooManyInFlight) if passage.arrival == Arrival::Late => {
-                Step::Respond(passage.too_late())
+                Step::Respond(passage.too_late(now))
             }
             Some(Answer::TooManyInFlight) if self.tries < RETRIES => {
                 passage.claim(self.tries.saturating_add(1))
             }
-            Some(answer) => passage.told(&answer),
+            Some(answer) => passage.told(&answer, now),
         }
     }
 }
 
 impl<'g> Recording<'g> {
     /// The object's answer, or none if it is down.
-    pub fn answered(self, answer: Option<Answer>, now: UnixTime) -> Step<'g> {
+    pub fn answered(self, told: Option<impl Into<Told>>, now: UnixTime) -> Step<'g> {
         let mut passage = self.passage;
-        match (self.after, answer) {
+        let told = told.map(Into::into);
+        passage.tally = told.as_ref().and_then(|told| told.tally.clone()).or(passage.tally);
+        match (self.after, told.map(|told| told.answer)) {
             // Somebody else has moved the row on: what became of the payment is not ours to say.
-            (Filed::Over(_), Some(answer @ Answer::Stale)) => passage.told(&answer),
+            (Filed::Over(_), Some(answer @ Answer::Stale)) => passage.told(&answer, now),
             // The work ended: the client hears how even if the row could not be told.
-            (Filed::Over(reply), _) => Step::Respond(reply),
+            (Filed::Over(ending), _) => passage.end(ending, now),
             // A refusal is looked up too: who broadcasts and then refuses must not make the payer pay twice.
             (
                 Filed::Suspected | Filed::Outcome(_),
                 Some(answer @ (Answer::Unknown | Answer::Refused { .. })),
-            ) if passage.may_inquire() => passage.inquire(answer),
+            ) if passage.may_inquire() => passage.inquire(answer, now),
             (Filed::Suspected, _) => passage.unknown(),
             (Filed::Learnt, Some(Answer::Granted { fence })) => {
                 passage.fence = fence;
@@ -318,7 +363,7 @@ impl<'g> Recording<'g> {
                 Step::Respond(passage.settlement(reply))
             }
             (Filed::Outcome(_) | Filed::Sealed | Filed::Stored, Some(answer)) => {
-                passage.told(&answer)
+                passage.told(&answer, now)
             }
             // Money may have moved or has moved, and no row says so: the lease and the alarm finish.
             (Filed::Outcome(_) | Filed::Stored, None) => passage.refuse(Code::SettlementUnknown),

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 
-use super::{Filed, Kept, Limits, Passage, Step};
+use super::{Ending, Filed, Kept, Limits, Passage, Step};
 use crate::gate::forward::{Paid, origin_call};
 use crate::gate::reply::{Body, Reply, finish_paid, scrub};
 use crate::http::ResponseHead;
@@ -92,8 +92,8 @@ impl<'g> Passage<'g> {
         let Some((head, kept)) = self.response.take() else {
             return self.refuse(Code::Internal);
         };
-        let reply =
-            self.settlement_served(Reply { head, body: Body::Held, code: None, route: None });
+        let mut reply = self.settlement_served(Reply::new(head, Body::Held));
+        reply.marks.served = true;
         match kept {
             Kept::Whole => Step::Respond(reply),
             Kept::Not => Step::Stream(reply, Streaming(self)),
@@ -109,8 +109,8 @@ impl<'g> Passage<'g> {
                 self.settlement(self.problem(code))
             }
             (false, Answered::Head(head)) if head.status >= 400 && head.status != 402 => {
-                let mut reply =
-                    Reply { head, body: Body::Held, code: Some(Code::OriginFailed), route: None };
+                let mut reply = Reply::new(head, Body::Held);
+                reply.code = Some(Code::OriginFailed);
                 scrub(&mut reply.head, self.gate.origin());
                 finish_paid(&mut reply.head, &self.correlation);
                 reply
@@ -119,7 +119,7 @@ impl<'g> Passage<'g> {
                 self.problem(if timed_out { Code::OriginTimeout } else { Code::OriginFailed })
             }
         };
-        self.release(Failure::Origin, reply)
+        self.release(Failure::Origin, Ending::Said(reply))
     }
 
     /// The response is complete at the edge, or streams: `after` settles next, `before` stores.

@@ -1,18 +1,19 @@
 //! Verify and settle: what the facilitator is asked, and what its answers are worth.
 
+use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 
 use super::chain::Told;
-use super::{DOUBT_SECS, Passage, Step};
+use super::{DOUBT_SECS, Ending, Passage, Step, blame_of};
 use crate::facilitator::funds::Draft;
 use crate::facilitator::wire::{Expected, Reply as Wire, VerifyOutcome, verify_outcome};
 use crate::gate::offer::VERIFY_SECS;
 use crate::gate::recover::{network_of, outcome};
 use crate::gate::reply::Reply;
 use crate::ledger::command::{Client, Failure, Mode, Outcome};
-use crate::payment::TxHash;
+use crate::payment::{Cause, TxHash};
 use crate::problem::Code;
 use crate::time::UnixTime;
 
@@ -88,10 +89,18 @@ impl<'g> Passage<'g> {
     }
 
     /// The facilitator refuses before anything was submitted.
-    fn refused(self: Box<Self>, reason: &str) -> Step<'g> {
-        let (offer, code) = (self.offer, Code::VerifyRefused);
-        let reply = offer.challenge(&self.head, code, reason, &self.correlation);
-        self.release(Failure::NothingRan, reply)
+    fn refused(mut self: Box<Self>, reason: &str) -> Step<'g> {
+        self.blames(reason);
+        self.release(Failure::NothingRan, Ending::Refused(reason.to_owned()))
+    }
+
+    /// The facilitator says why not.
+    pub(super) fn blames(&mut self, reason: &str) {
+        let blame = blame_of(reason);
+        if blame.cause == Cause::Trouble {
+            self.troubles = self.troubles.saturating_add(1);
+        }
+        self.blame = Some(blame);
     }
 
     /// The first settle call; its holder waits for it to its end.
@@ -140,21 +149,15 @@ impl<'g> Passage<'g> {
 impl<'g> Verifying<'g> {
     /// The facilitator's reply.
     pub fn answered(self, reply: &Wire, now: UnixTime) -> Step<'g> {
-        let passage = self.0;
+        let mut passage = self.0;
         match verify_outcome(reply, &passage.expected) {
             VerifyOutcome::Valid if passage.has_room(now) => passage.forward(now),
-            VerifyOutcome::Valid => {
-                let reply = passage.too_late();
-                passage.release(Failure::NothingRan, reply)
-            }
+            VerifyOutcome::Valid => passage.release_late(),
             VerifyOutcome::Refused(reason) => passage.refused(&reason),
-            VerifyOutcome::Submitted(_) => {
-                let reply = passage.problem(Code::SettlementUnknown);
-                passage.release(Failure::Submitted, reply)
-            }
+            VerifyOutcome::Submitted(_) => passage.suspect(),
             VerifyOutcome::Unavailable => {
-                let reply = passage.problem(Code::FacilitatorUnavailable);
-                passage.release(Failure::NothingRan, reply)
+                passage.trouble();
+                passage.release(Failure::NothingRan, Ending::Down)
             }
         }
     }
@@ -165,8 +168,8 @@ impl<'g> Settling<'g> {
     pub fn answered(self, reply: &Wire, client: Waiting) -> Step<'g> {
         let mut passage = self.passage;
         if *reply == Wire::NotSent {
-            let reply = passage.problem(Code::FacilitatorUnavailable);
-            return passage.release(Failure::NothingRan, reply);
+            passage.trouble();
+            return passage.release(Failure::NothingRan, Ending::Down);
         }
         if let Wire::Recalled(reason) = reply {
             return passage.refused(reason);

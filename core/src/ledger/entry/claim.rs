@@ -86,11 +86,12 @@ impl Entry {
                 if let Some(answer) = refusal {
                     return (self, answer);
                 }
-                // Nothing was submitted for it: terms of work may be today's, its secret and its receipt's id
-                // stay the first.
+                // Nothing was submitted for it: terms of work may be today's, its secret, its receipt's id
+                // and its correlation id stay the first.
                 let secret = self.payment.secret.take().or(again.secret.clone());
                 let receipt = self.payment.receipt.clone();
-                self.payment = Payment { secret, receipt, ..again };
+                let correlation = core::mem::take(&mut self.payment.correlation);
+                self.payment = Payment { secret, receipt, correlation, ..again };
                 self.leases = leases;
                 self.state = begin(self.payment.mode, leases, now);
                 let fence = self.grant();

@@ -92,6 +92,7 @@ mod tests {
             facilitator: String::new(),
             request: String::new(),
             confirm: false,
+            correlation: String::new(),
         };
         let leases = Leases { executing: 1, settling: 1, delivering: 1 };
         let (entry, _) = Entry::open(payment, leases, 1, Standing::default(), NOW).unwrap();

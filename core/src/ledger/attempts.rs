@@ -1,0 +1,324 @@
+//! Failures in a row of one client at one route: how they are counted, merged, bounded and forgotten.
+//!
+//! Who proved to be a payer is counted by address, in the ledger object that keeps his payments; everybody else by a keyed
+//! hash that the gate makes, in its isolate first and then in an object, where the counts of all isolates meet. A success
+//! ends the row of failures. Too small a balance is noted and never counted; trouble of ours is not even noted.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use super::command::{Answer, Command, Failure};
+use crate::payment::Cause;
+use crate::time::UnixTime;
+
+/// Seconds without a failure after which a row of them has ended.
+pub const IDLE_SECS: u64 = 86_400;
+/// Times of the threshold from which not every failure is written any more.
+const SPARSE: u64 = 10;
+
+/// What stood in the way once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blame {
+    /// In a word.
+    pub cause: Cause,
+    /// The reason in the letters of a vocabulary, or empty. Never a text that somebody sent.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+/// Failures in a row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// How many of them count.
+    pub attempts: u64,
+    /// When the first came, unix seconds.
+    pub first_at: u64,
+    /// When the last came, unix seconds.
+    pub last_at: u64,
+    /// What stood in the way last; requests without a payment leave it as it was.
+    pub blame: Blame,
+    /// How often in a row that was the cause.
+    pub streak: u64,
+}
+
+impl Tally {
+    /// Nothing yet.
+    #[must_use]
+    pub const fn new(now: UnixTime) -> Self {
+        let blame = Blame { cause: Cause::Unpaid, reason: String::new() };
+        Self { attempts: 0, first_at: now.secs(), last_at: now.secs(), blame, streak: 0 }
+    }
+
+    /// Whether so long ago that the row of failures has ended.
+    #[must_use]
+    pub const fn is_idle(&self, now: UnixTime) -> bool {
+        now.secs().saturating_sub(self.last_at) >= IDLE_SECS
+    }
+
+    /// One more failure.
+    pub fn count(&mut self, blame: &Blame, now: UnixTime) {
+        self.note(blame, now);
+        if blame.cause != Cause::Funds {
+            self.attempts = self.attempts.saturating_add(1);
+        }
+    }
+
+    /// A failure that answers a request which was counted already.
+    pub fn note(&mut self, blame: &Blame, now: UnixTime) {
+        if self.is_idle(now) {
+            *self = Self::new(now);
+        }
+        self.last_at = self.last_at.max(now.secs());
+        match blame.cause {
+            Cause::Unpaid => {}
+            cause if cause == self.blame.cause => {
+                self.streak = self.streak.saturating_add(1);
+                self.blame.reason.clone_from(&blame.reason);
+            }
+            _ => (self.blame, self.streak) = (blame.clone(), 1),
+        }
+    }
+
+    /// Takes in what was counted elsewhere: `more` came since it and `self` met last.
+    pub fn merge(&mut self, more: &Self) {
+        let apart = self.is_idle(UnixTime::from_secs(more.first_at));
+        if apart || self.attempts == 0 && self.streak == 0 {
+            *self = more.clone();
+            return;
+        }
+        self.attempts = self.attempts.saturating_add(more.attempts);
+        self.first_at = self.first_at.min(more.first_at);
+        self.last_at = self.last_at.max(more.last_at);
+        if more.blame.cause == Cause::Unpaid {
+            return;
+        }
+        let before = if more.blame.cause == self.blame.cause { self.streak } else { 0 };
+        self.streak = before.saturating_add(more.streak);
+        self.blame = more.blame.clone();
+    }
+
+    /// Whether the failures from `before` to now are worth a write: each up to ten times the threshold, then every tenth
+    /// part of what there is.
+    #[must_use]
+    pub const fn is_worth_writing(&self, written: u64, exceeded_after: u64) -> bool {
+        let sparse = self.attempts > exceeded_after.saturating_mul(SPARSE);
+        !sparse || self.attempts.saturating_sub(written) >= self.attempts / SPARSE
+    }
+}
+
+/// Which row: who, as an address or an opaque name, and the route.
+pub type Place = (String, String);
+
+/// Rows of failures, a bounded number of them.
+#[derive(Clone, Debug)]
+pub struct Book<T> {
+    rows: BTreeMap<Place, T>,
+    most: usize,
+}
+
+/// What has a tally in it.
+pub trait Dated {
+    /// When it was touched last, unix seconds.
+    fn last_at(&self) -> u64;
+}
+
+impl Dated for Tally {
+    fn last_at(&self) -> u64 {
+        self.last_at
+    }
+}
+
+impl<T: Dated> Book<T> {
+    /// No row yet, and never more than `most`.
+    #[must_use]
+    pub const fn new(most: usize) -> Self {
+        Self { rows: BTreeMap::new(), most }
+    }
+
+    /// The row of this place.
+    #[must_use]
+    pub fn get(&self, place: &Place) -> Option<&T> {
+        self.rows.get(place)
+    }
+
+    /// The row of this place.
+    pub fn get_mut(&mut self, place: &Place) -> Option<&mut T> {
+        self.rows.get_mut(place)
+    }
+
+    /// Puts a row in; those that went for want of room are given back: the ones that were idle for longest, an eighth
+    /// of all at once.
+    pub fn put(&mut self, place: Place, row: T) -> Vec<Place> {
+        let mut gone = Vec::new();
+        if self.rows.len() >= self.most && !self.rows.contains_key(&place) {
+            let mut ages: Vec<(u64, Place)> =
+                self.rows.iter().map(|(place, row)| (row.last_at(), place.clone())).collect();
+            ages.sort_unstable();
+            ages.truncate((self.most / 8).max(1));
+            for (_, place) in ages {
+                self.rows.remove(&place);
+                gone.push(place);
+            }
+        }
+        self.rows.insert(place, row);
+        gone
+    }
+
+    /// Takes a row out.
+    pub fn remove(&mut self, place: &Place) -> Option<T> {
+        self.rows.remove(place)
+    }
+
+    /// Every row.
+    pub fn iter(&self) -> impl Iterator<Item = (&Place, &T)> {
+        self.rows.iter()
+    }
+
+    /// Every row.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&Place, &mut T)> {
+        self.rows.iter_mut()
+    }
+
+    /// How many rows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+}
+
+/// The message that hands over what an isolate counted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Count {
+    /// [`VERSION`](super::command::VERSION).
+    pub v: u8,
+    /// By client.
+    pub count: Vec<Entry>,
+}
+
+/// What an isolate counted of one client.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Entry {
+    /// Opaque name of today.
+    pub client: String,
+    /// Opaque name of the day before.
+    pub was: String,
+    /// Route pattern.
+    pub route: String,
+    /// Whether there was a success before what follows.
+    pub reset: bool,
+    /// Since the last time.
+    pub more: Option<Tally>,
+    /// How many that were handed over earlier do not count after all.
+    #[serde(default)]
+    pub back: u64,
+    /// Whom the client said to be, without proof.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claims: Option<String>,
+    /// From how many failures on the operator is told.
+    pub exceeded_after: u64,
+}
+
+impl Entry {
+    /// The row after this entry, given the row before; nothing where there are no failures any more.
+    #[must_use]
+    pub fn applied_to(&self, row: Option<Tally>, now: UnixTime) -> Option<Tally> {
+        let until = self.more.as_ref().map_or(now, |more| UnixTime::from_secs(more.first_at));
+        let mut row = row.filter(|row| !self.reset && !row.is_idle(until));
+        if let Some(row) = &mut row {
+            row.attempts = row.attempts.saturating_sub(self.back);
+        }
+        match (row, &self.more) {
+            (Some(mut row), Some(more)) => {
+                row.merge(more);
+                Some(row)
+            }
+            (row, more) => row.or_else(|| more.clone()),
+        }
+        .filter(|row| row.attempts > 0 || row.streak > 0)
+    }
+}
+
+/// What the object says: the merged counts, in the order of the entries.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Counted {
+    /// Nothing where there are no failures.
+    pub counted: Vec<Option<Tally>>,
+}
+
+/// How a failure of somebody who proved to be a payer is counted; goes along with a command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counting {
+    /// Route pattern.
+    pub route: String,
+    /// From how many failures on the operator is told.
+    pub exceeded_after: u64,
+    /// What stood in the way, where the Worker knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blame: Option<Blame>,
+}
+
+/// What a command and its answer say about the payer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// One more failure.
+    Failure(Blame),
+    /// He paid, or gets what he paid for.
+    Success,
+    /// Neither.
+    Nothing,
+}
+
+/// What of a command decides about the mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A claim; one that comes too late begins nothing.
+    Claim {
+        /// Whether it does.
+        late: bool,
+    },
+    /// A report of a settlement, or evidence of one.
+    Settlement,
+    /// Work that ended before anything was submitted.
+    Refusal,
+    /// Anything else.
+    Other,
+}
+
+impl Kind {
+    /// The kind of a command.
+    #[must_use]
+    pub const fn of(command: &Command) -> Self {
+        match command {
+            Command::Claim { in_flight, .. } => Self::Claim { late: *in_flight == 0 },
+            Command::Outcome { .. } | Command::Learn { .. } => Self::Settlement,
+            Command::Release { why: Failure::NothingRan, .. } => Self::Refusal,
+            Command::Seal { .. } | Command::Fulfil { .. } | Command::Release { .. } => Self::Other,
+        }
+    }
+}
+
+impl Mark {
+    /// Reads a command and its answer. What is still open, and what is our own trouble, is no mark; a payment that was
+    /// used before is none either, because everybody can read it on the chain and send it.
+    #[must_use]
+    pub fn of(kind: Kind, answer: &Answer, blame: Option<&Blame>) -> Self {
+        let blamed = || blame.map_or(Self::Nothing, |blame| Self::Failure(blame.clone()));
+        match (kind, answer) {
+            (_, Answer::Replay { .. } | Answer::Deliver { .. })
+            | (Kind::Settlement, Answer::Granted { .. }) => Self::Success,
+            (Kind::Claim { late: true }, Answer::TooManyInFlight)
+            | (Kind::Settlement, Answer::Refused { .. })
+            | (Kind::Refusal, Answer::Recorded) => blamed(),
+            _ => Self::Nothing,
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What an isolate counted goes to objects behind an answer: once for all requests of a while, never before one.
+
+use std::cell::Cell;
+
+use farebox_core::gate::Gate;
+use futures_util::future::join_all;
+use wasm_bindgen::JsValue;
+
+use super::{attempts, edge, meters, operator};
+
+thread_local! {
+    /// When the last hand-over was to begin or has ended, and whether it has not.
+    static LAST: Cell<Option<(u64, bool)>> = const { Cell::new(None) };
+}
+
+/// Milliseconds from the first count to a hand-over.
+const WAIT_MS: u64 = 2_000;
+/// Milliseconds from the end of one hand-over to the next.
+const GAP_MS: u64 = 10_000;
+/// Milliseconds after which a hand-over counts as lost.
+const LOST_MS: u64 = 30_000;
+/// Objects told at once.
+const AT_ONCE: usize = 4;
+
+/// Has what was counted handed over in a while.
+pub(super) fn begin(gate: &Gate, namespace: &JsValue, context: &JsValue) {
+    let operated = gate.has_operator();
+    if !(attempts::is_waiting() || operated && meters::is_waiting()) {
+        return;
+    }
+    let now = edge::clock_ms();
+    let wait = match LAST.get() {
+        Some((since, true)) if now.saturating_sub(since) < LOST_MS => return,
+        Some((since, false)) => WAIT_MS.max(GAP_MS.saturating_sub(now.saturating_sub(since))),
+        _ => WAIT_MS,
+    };
+    LAST.set(Some((now.saturating_add(wait), true)));
+    let namespace = namespace.clone();
+    let work = edge::promise(async move {
+        edge::pause(u32::try_from(wait).unwrap_or(u32::MAX)).await;
+        hand_over(&namespace, operated).await;
+        LAST.set(Some((edge::clock_ms(), false)));
+        JsValue::UNDEFINED
+    });
+    edge::wait_until(context, &js_sys::Promise::from(work));
+}
+
+async fn hand_over(namespace: &JsValue, operated: bool) {
+    let mut parcels = attempts::hand_over();
+    while !parcels.is_empty() {
+        let rest = parcels.split_off(parcels.len().min(AT_ONCE));
+        let answers =
+            join_all(parcels.iter().map(|parcel| operator::ask(namespace, &parcel.call))).await;
+        for (parcel, answer) in parcels.into_iter().zip(answers) {
+            attempts::heard(parcel, answer.as_deref());
+        }
+        parcels = rest;
+    }
+    if operated {
+        meters::hand_over(namespace).await;
+    }
+}

@@ -1,0 +1,380 @@
+//! Counts of failures against a plain model, what an isolate may remember, and texts that name nobody.
+
+use std::collections::BTreeMap;
+
+use farebox_core::gate::attempts::{Attempts, Seen};
+use farebox_core::gate::diagnose::{Finding, Limits, info_schema};
+use farebox_core::gate::keys::Keys;
+use farebox_core::ledger::attempts::{Blame, Count, IDLE_SECS, Place, Tally};
+use farebox_core::payment::Cause;
+use farebox_core::time::UnixTime;
+use farebox_core::x402::extension::diagnostic::SCHEMA;
+use serde_json::{Value, json};
+
+use crate::world::payer::Payer;
+use crate::world::{Response, With, World, paid, request};
+
+const CAUSES: [Cause; 9] = [
+    Cause::Unpaid,
+    Cause::Funds,
+    Cause::Expired,
+    Cause::Early,
+    Cause::Signature,
+    Cause::Terms,
+    Cause::Replayed,
+    Cause::Trouble,
+    Cause::Unknown,
+];
+
+/// Repeatable numbers (xorshift64*).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, most: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % most
+    }
+}
+
+fn keys() -> Keys {
+    Keys::new(&[7; 32], &[9; 16], None)
+}
+
+fn blame(cause: Cause) -> Blame {
+    Blame { cause, reason: String::new() }
+}
+
+fn at(secs: u64) -> UnixTime {
+    UnixTime::from_secs(1_760_000_000 + secs)
+}
+
+fn seen(network: &str) -> Seen<'_> {
+    Seen { network, route: "/r", exceeded_after: 100 }
+}
+
+/// Hands over what an isolate counted to the objects of `world`; `lost` answers do not come back.
+fn hand_over(isolate: &mut Attempts, world: &mut World, lost: bool, now: UnixTime) {
+    for parcel in isolate.hand_over(now) {
+        let answer = world.ledger.count(&parcel.call.command, now);
+        isolate.heard(parcel, (!lost).then_some(answer.as_str()), now);
+    }
+}
+
+#[test]
+fn three_isolates_and_an_object_agree_with_one_list_of_events() {
+    for seed in 1..=400 {
+        let mut dice = Dice(seed * 0x9e37_79b9);
+        let mut world = World::new();
+        let keys = keys();
+        let mut isolates: Vec<Attempts> = (0..3).map(|_| Attempts::new()).collect();
+        // The model: failures since the last success, by client. A success is handed over at once, so that the order of
+        // events is that of the list.
+        let mut model: BTreeMap<u64, u64> = BTreeMap::new();
+        let mut now = 0;
+        for _ in 0..60 {
+            now += dice.below(20);
+            let client = dice.below(3);
+            let network = format!("192.0.2.{client}");
+            let which = usize::try_from(dice.below(3)).unwrap();
+            let isolate = &mut isolates[which];
+            let place = isolate.place(&keys, 16, seen(&network), at(now));
+            match dice.below(10) {
+                0 => {
+                    isolate.succeeded(&place, at(now));
+                    for isolate in &mut isolates {
+                        hand_over(isolate, &mut world, false, at(now));
+                    }
+                    // What the others had not handed over came before it.
+                    let place = isolates[which].place(&keys, 16, seen(&network), at(now));
+                    isolates[which].succeeded(&place, at(now));
+                    hand_over(&mut isolates[which], &mut world, false, at(now));
+                    model.remove(&client);
+                }
+                1..=3 => hand_over(isolate, &mut world, false, at(now)),
+                4 => {
+                    isolate.failed(&place, &blame(Cause::Unpaid), None, at(now));
+                    isolate.proved(&place);
+                }
+                _ => {
+                    isolate.failed(&place, &blame(Cause::Unpaid), None, at(now));
+                    *model.entry(client).or_default() += 1;
+                }
+            }
+        }
+        for _ in 0..2 {
+            for isolate in &mut isolates {
+                hand_over(isolate, &mut world, false, at(now));
+            }
+        }
+        let mut kept: Vec<u64> =
+            world.ledger.failures.values().map(|tally| tally.attempts).collect();
+        let mut expected: Vec<u64> = model.values().copied().collect();
+        kept.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(kept, expected, "seed {seed}");
+    }
+}
+
+#[test]
+fn what_an_isolate_learns_is_what_all_of_them_counted() {
+    let (mut world, keys) = (World::new(), keys());
+    let (mut one, mut two) = (Attempts::new(), Attempts::new());
+    let place = one.place(&keys, 16, seen("192.0.2.1"), at(0));
+    for turn in 0..60 {
+        one.failed(&place, &blame(Cause::Unpaid), None, at(turn));
+    }
+    hand_over(&mut one, &mut world, false, at(60));
+    let same = two.place(&keys, 16, seen("192.0.2.1"), at(61));
+    assert_eq!(place, same);
+    assert_eq!(two.failed(&same, &blame(Cause::Unpaid), None, at(61)).attempts, 1);
+    hand_over(&mut two, &mut world, false, at(62));
+    let tally = two.failed(&same, &blame(Cause::Unpaid), None, at(63));
+    assert_eq!((tally.attempts, tally.first_at), (62, at(0).secs()));
+}
+
+#[test]
+fn an_answer_that_is_lost_counts_nothing_twice_and_forgets_no_success() {
+    let (mut world, keys) = (World::new(), keys());
+    let mut isolate = Attempts::new();
+    let place = isolate.place(&keys, 16, seen("192.0.2.1"), at(0));
+    for _ in 0..5 {
+        isolate.failed(&place, &blame(Cause::Unpaid), None, at(0));
+    }
+    hand_over(&mut isolate, &mut world, true, at(1));
+    hand_over(&mut isolate, &mut world, false, at(2));
+    assert_eq!(world.ledger.failures.values().map(|tally| tally.attempts).sum::<u64>(), 5);
+    isolate.succeeded(&place, at(3));
+    // Neither the call arrives nor its answer.
+    for parcel in isolate.hand_over(at(3)) {
+        isolate.heard(parcel, None, at(3));
+    }
+    assert!(isolate.is_waiting());
+    hand_over(&mut isolate, &mut world, false, at(4));
+    assert!(world.ledger.failures.is_empty());
+}
+
+#[test]
+fn memory_and_messages_are_bounded_and_nothing_in_them_names_a_network() {
+    let keys = keys();
+    let mut isolate = Attempts::new();
+    for network in 0..10_000_u64 {
+        let network = format!("203.0.{}.{}", network / 250, network % 250);
+        let place = isolate.place(&keys, 64, seen(&network), at(network_time(&network)));
+        isolate.failed(&place, &blame(Cause::Unpaid), None, at(network_time(&network)));
+    }
+    let mut handed = 0;
+    for round in 0..40 {
+        let parcels = isolate.hand_over(at(20_000));
+        assert!(parcels.len() <= 16);
+        let mut here = 0;
+        for parcel in parcels {
+            let message: Count = serde_json::from_str(&parcel.call.command).unwrap();
+            assert!(message.count.len() <= 256);
+            assert!(!parcel.call.command.contains("203.0."));
+            here += message.count.len();
+        }
+        handed += here;
+        if here == 0 {
+            assert!(round > 1 && !isolate.is_waiting());
+            break;
+        }
+    }
+    assert!((3_000..=4_096).contains(&handed), "{handed}");
+}
+
+fn network_time(network: &str) -> u64 {
+    network.len() as u64
+}
+
+#[test]
+fn a_name_changes_every_day_and_a_count_goes_along_for_as_long_as_it_is_not_idle() {
+    let (mut world, keys) = (World::new(), keys());
+    let mut isolate = Attempts::new();
+    let mut names: Vec<Place> = Vec::new();
+    let mut last = 0;
+    for day in 0..5 {
+        let now = at(day * 86_000);
+        let place = isolate.place(&keys, 16, seen("192.0.2.1"), now);
+        last = isolate.failed(&place, &blame(Cause::Unpaid), None, now).attempts;
+        hand_over(&mut isolate, &mut world, false, now);
+        names.push(place);
+    }
+    assert_eq!(last, 5);
+    names.dedup();
+    assert!(names.len() >= 4, "{names:?}");
+    assert_eq!(world.ledger.failures.len(), 1, "one row, under the last name");
+    // Another isolate that never saw it before takes the row over from yesterday's name.
+    let mut other = Attempts::new();
+    let now = at(4 * 86_000 + 80_000);
+    let place = other.place(&keys, 16, seen("192.0.2.1"), now);
+    other.failed(&place, &blame(Cause::Unpaid), None, now);
+    hand_over(&mut other, &mut world, false, now);
+    assert_eq!(world.ledger.failures.values().map(|tally| tally.attempts).collect::<Vec<_>>(), [6]);
+    let late = now.plus(IDLE_SECS);
+    let place = isolate.place(&keys, 16, seen("192.0.2.1"), late);
+    assert_eq!(isolate.failed(&place, &blame(Cause::Unpaid), None, late).attempts, 1);
+}
+
+#[test]
+fn the_schema_that_goes_along_is_the_part_about_info() {
+    let whole: Value = serde_json::from_str(SCHEMA).unwrap();
+    let part: Value = serde_json::from_str(info_schema()).unwrap();
+    assert_eq!(whole["properties"]["info"], part);
+}
+
+/// What a client might recognise itself by, or an attacker a victim.
+fn names_somebody(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let hex_run = lower
+        .split(|c: char| !c.is_ascii_hexdigit())
+        .any(|run| run.len() >= 12 && run.bytes().any(|b| b.is_ascii_digit()));
+    let dotted = lower
+        .split_whitespace()
+        .any(|word| word.split('.').filter(|part| part.parse::<u16>().is_ok()).count() >= 3);
+    hex_run
+        || dotted
+        || lower.contains("0x")
+        || lower.contains('@')
+        || lower.contains("::")
+        || lower.contains("canary")
+}
+
+#[test]
+fn in_ten_thousand_states_no_text_contains_an_address_an_ip_or_a_header_value() {
+    let mut dice = Dice(20_260_101);
+    let (mut world, mut spoken) = (World::new(), 0);
+    let mut payers: Vec<Payer> = (1..=8).map(Payer::new).collect();
+    let base = world.sign("/after");
+    for state in 0..10_000_u64 {
+        if dice.below(40) == 0 {
+            world.wait(dice.below(50_000));
+        }
+        world.troubles = if dice.below(30) == 0 { 10 } else { 0 };
+        let address = match dice.below(3) {
+            0 => format!("198.51.100.{}", dice.below(4)),
+            1 => format!("2001:db8:{:x}::7", dice.below(4)),
+            _ => "someone@example.com".to_owned(),
+        };
+        let mut head = request("GET", "/after")
+            .header("cf-connecting-ip", &address)
+            .header("user-agent", &format!("canary-agent-{state}"))
+            .header("cookie", "session=canary-cookie")
+            .header("x-forwarded-for", &address);
+        match dice.below(6) {
+            // Somebody else's name on a signature.
+            0 => {
+                let payer = &mut payers[usize::try_from(dice.below(8)).unwrap()];
+                let named = payer.address.to_checksum();
+                let text =
+                    String::from_utf8(farebox_core::encoding::base64::decode(&base.value).unwrap())
+                        .unwrap();
+                let mut message: Value = serde_json::from_str(&text).unwrap();
+                message["payload"]["authorization"]["from"] = json!(named);
+                let value = farebox_core::encoding::base64::encode(message.to_string().as_bytes());
+                head = head.header(base.header, &value);
+            }
+            // Signed well, refused in words that name the payer.
+            1 => {
+                let reason =
+                    format!("{} of {address} canary-reason", world.payer.address.to_checksum());
+                let body = json!({"isValid": false, "invalidReason": reason}).to_string();
+                world
+                    .facilitator
+                    .verify_plan
+                    .push_back(crate::world::facilitator::Verify::Raw(200, body));
+                let payment = world.sign("/after");
+                head = paid(&payment).header("cf-connecting-ip", &address);
+            }
+            _ => {}
+        }
+        let response = world.send(head);
+        world.facilitator.verify_plan.clear();
+        let Some(info) = info_of(&response) else { continue };
+        spoken += 1;
+        for member in ["code", "message", "suggestion", "reason", "firstAttempt"] {
+            let Some(text) = info[member].as_str() else { continue };
+            assert!(!names_somebody(text), "state {state}: {member} is {text}");
+        }
+        let known = [
+            "code",
+            "message",
+            "suggestion",
+            "escalate",
+            "attempts",
+            "firstAttempt",
+            "reason",
+            "correlationId",
+        ];
+        assert!(
+            info.as_object().unwrap().keys().all(|name| known.contains(&name.as_str())),
+            "{info}"
+        );
+    }
+    assert!(spoken > 3_000, "{spoken} answers said something");
+    assert!(
+        names_somebody("from 198.51.100.7") && names_somebody("a@b.c") && names_somebody("0xf39f")
+    );
+}
+
+fn info_of(response: &Response) -> Option<Value> {
+    let body: Value = serde_json::from_slice(&response.body).ok()?;
+    body["extensions"]["diagnostic"].get("info").cloned()
+}
+
+#[test]
+fn every_finding_is_either_silent_or_says_all_that_it_must() {
+    let mut dice = Dice(7);
+    for _ in 0..10_000 {
+        let cause = CAUSES[usize::try_from(dice.below(9)).unwrap()];
+        let limits = Limits {
+            exceeded_after: 2 + dice.below(200),
+            unverified_after: 2 + dice.below(5),
+            alert_after: 2 + dice.below(20),
+        };
+        let mut tally = Tally::new(at(0));
+        for _ in 0..dice.below(250) {
+            tally.count(
+                &blame(if dice.below(3) == 0 { Cause::Unpaid } else { cause }),
+                at(dice.below(900)),
+            );
+        }
+        tally.count(&blame(cause), at(900));
+        let troubles = dice.below(30);
+        let blame = blame(cause);
+        let finding =
+            Finding { blame: &blame, tally: Some(&tally), troubles, correlation: "correlation" };
+        let told = limits.diagnose(finding, at(1_000));
+        let exceeded = tally.attempts >= limits.exceeded_after;
+        let Some(told) = told else {
+            assert!(
+                matches!(cause, Cause::Unpaid | Cause::Trouble | Cause::Unknown),
+                "{cause:?} is told"
+            );
+            assert!(!exceeded || cause == Cause::Trouble);
+            continue;
+        };
+        let whole: Value = serde_json::from_str(&told.extension).unwrap();
+        let info = &whole["info"];
+        let text = |name: &str| info[name].as_str().unwrap();
+        assert!(!text("message").is_empty() && !text("suggestion").is_empty());
+        assert_eq!(info["attempts"].is_null(), info["firstAttempt"].is_null());
+        if let Some(attempts) = info["attempts"].as_u64() {
+            assert!(attempts >= 2 && text("message").contains(&attempts.to_string()));
+        }
+        // Whoever has failed too often is asked to stop, whatever else there is to say; our trouble is no history.
+        if exceeded && text("code") != "OPERATOR_ALERT" {
+            assert_eq!(info["escalate"], json!(true), "{info}");
+            let waits = told.retry_after.unwrap();
+            assert!(
+                (30..=3_600).contains(&waits)
+                    && waits >= 30 * (tally.attempts / limits.exceeded_after).min(120)
+            );
+        }
+        if cause == Cause::Trouble {
+            assert!(troubles >= limits.alert_after && info["attempts"].is_null());
+        }
+        assert_eq!(cause == Cause::Funds, text("code") == "WALLET_INSUFFICIENT_FUNDS");
+    }
+}
