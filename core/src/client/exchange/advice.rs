@@ -61,6 +61,8 @@ impl Exchange {
         let state = match (advice, renewal) {
             // Fresh terms end what it complains of.
             (Some(State::Retrying), Renewal::Asking) => None,
+            // The wallet's word is the answer to that doubt, and moves no money.
+            (Some(State::Pending), _) if matches!(next, Next::Sign(_)) => None,
             (Some(State::Retrying), _) if !paid || status != 402 => None,
             (Some(State::Retrying), Renewal::Signing | Renewal::Signed) => Some(State::Pending),
             (state, _) => state,
