@@ -215,6 +215,23 @@ fn an_answer_that_is_handed_over_stays_so_and_the_endpoint_is_blocked() {
 }
 
 #[test]
+fn a_delivered_answer_that_needs_the_wallets_word_is_asked_for_once_before_a_person_is() {
+    let mut exchange = exchange("{}", 1);
+    paid(&mut exchange, &offers());
+    let mut problem: Value =
+        serde_json::from_slice(&body(&json!({"code": "PAYMENT_UNVERIFIED"}))).unwrap();
+    problem["code"] = "payment_already_delivered".into();
+    problem["type"] = "urn:farebox:problem:payment_already_delivered".into();
+    let problem = problem.to_string();
+    let signature = sign(exchange.answered(409, &Headers::new(), problem.as_bytes(), at(1)));
+    assert!(matches!(exchange.signed(&signature, at(1)), Next::Send { .. }));
+    let next = exchange.answered(409, &Headers::new(), problem.as_bytes(), at(2));
+    let (record, next) = held(&mut exchange, next, None);
+    assert_eq!(failure(next).reason.code(), "payment_conflict");
+    assert_eq!(state(record.as_deref()).as_deref(), Some("pending"));
+}
+
+#[test]
 fn a_delivered_answer_is_not_asked_for_again_where_the_server_says_stop() {
     let mut exchange = exchange("{}", 1);
     paid(&mut exchange, &offers());
@@ -421,7 +438,7 @@ fn fresh_terms_that_differ_in_anything_that_costs_are_not_signed() {
 
 #[test]
 fn without_fresh_terms_nothing_is_signed_again_and_the_payment_is_refused() {
-    for status in [302, 402, 404, 409, 503] {
+    for status in [0, 302, 402, 404, 409, 503] {
         let headers = if status == 402 { Headers::new() } else { terms(&offers()) };
         let error = renewed(status, &headers).unwrap_err();
         assert_eq!(error.reason.code(), "payment_refused", "{status}");

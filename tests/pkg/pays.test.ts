@@ -90,6 +90,30 @@ test('without an identifier a lost reply is asked for with the wallet\'s word', 
   assert.deepEqual([change.paid, change.asked], [PRICE, 1]);
 });
 
+test('a payment that came too late is signed once more under its nonce: one debit, the content', async () => {
+  const account = world.chain.accounts.payer;
+  // This payer's clock is a day slow, until it has signed.
+  let slowSecs = 86_400;
+  const nonces: unknown[] = [];
+  const key = localSigner(account.privateKey);
+  const fetch = payingFetch({
+    now: () => Date.now() / 1000 - slowSecs,
+    signer: {
+      address: key.address,
+      sign: (typedData) => {
+        slowSecs = 0;
+        nonces.push(typedData.message['nonce']);
+        return key.sign(typedData);
+      },
+    },
+  });
+  const { result: response, change } = await changesDuring(world, account.address, () => fetch(`${world.gate.url}/report`));
+  assert.equal(response.status, 200);
+  assert.ok(receiptOf(response));
+  assert.deepEqual([change.paid, nonces.length, new Set(nonces).size], [PRICE, 2, 1]);
+  assert.deepEqual(await fetch.endpoints.pending(), []);
+});
+
 test('a price above the cap is refused before anything is signed', async () => {
   const fetch = payingFetch({ signer: localSigner(world.chain.accounts.payer.privateKey), policy: { perPayment: '0.009' } });
   await assert.rejects(fetch(`${world.gate.url}/report`), (error) => {

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use self::advice::{Advice, Renewal};
 use super::budget::{Budget, Draft};
-use super::challenge::Challenge;
+use super::challenge::{Challenge, Offer};
 use super::error::{ClientError, Reason, clean};
 use super::policy::Policy;
 use super::prepare::{self, Prepared};
@@ -182,9 +182,14 @@ impl Exchange {
         let id = hex::encode(&self.nonce);
         let draft = Draft { id: &id, host: &self.host, endpoint: &self.endpoint };
         let offer = budget.reserve(&self.policy, &challenge.offers, draft, now)?;
-        self.prepared = Some(Prepared::new(offer.clone(), self.payer, self.nonce, now));
+        self.propose(offer.clone(), now);
         self.retrying = budget.endpoints.state(&self.endpoint).is_some();
         Ok(budget.to_text())
+    }
+
+    /// This offer is what is signed next: under the nonce of this exchange, whichever it is.
+    fn propose(&mut self, offer: Offer, now: UnixTime) -> &Prepared {
+        self.prepared.insert(Prepared::new(offer, self.payer, self.nonce, now))
     }
 
     /// The record without this payment; only for one that nobody signed.
@@ -230,10 +235,7 @@ impl Exchange {
     pub fn prepare(&mut self, now: UnixTime) -> Next {
         match self.prepared.take() {
             Some(Prepared { offer, .. }) => {
-                let prepared = Prepared::new(offer, self.payer, self.nonce, now);
-                let typed_data = prepared.typed_data();
-                self.prepared = Some(prepared);
-                Next::Sign(Box::new(typed_data))
+                Next::Sign(Box::new(self.propose(offer, now).typed_data()))
             }
             None => Next::Fail(ClientError::new(Reason::MalformedChallenge, "nothing is reserved")),
         }

@@ -12,11 +12,10 @@ use serde_json::Value;
 
 use super::{Exchange, Next, not_renewed};
 use crate::client::budget::Budget;
-use crate::client::challenge::{Challenge, Offer};
+use crate::client::challenge::Offer;
 use crate::client::diagnostic::{Diagnostic, State};
 use crate::client::endpoints;
 use crate::client::error::{ClientError, Reason};
-use crate::client::prepare::Prepared;
 use crate::encoding::hex;
 use crate::http::Headers;
 use crate::time::UnixTime;
@@ -62,6 +61,8 @@ impl Exchange {
         let state = match (advice, renewal) {
             // Fresh terms end what it complains of.
             (Some(State::Retrying), Renewal::Asking) => None,
+            // The wallet's word is the answer to that doubt, and moves no money.
+            (Some(State::Pending), _) if matches!(next, Next::Sign(_)) => None,
             (Some(State::Retrying), _) if !paid || status != 402 => None,
             (Some(State::Retrying), Renewal::Signing | Renewal::Signed) => Some(State::Pending),
             (state, _) => state,
@@ -134,24 +135,24 @@ impl Exchange {
         body: &[u8],
         now: UnixTime,
     ) -> Next {
-        if status < 300 {
+        if (200..300).contains(&status) {
             return self.delivered(headers);
         }
-        if status != 402 {
-            return not_renewed(&format!("the server answers {status} instead of fresh terms"));
+        match self.answered_plain(status, headers, body) {
+            Next::Reserve => {}
+            Next::Fail(_) => return not_renewed("the terms changed, or cannot be read"),
+            _ => return not_renewed("the server answers without fresh terms"),
         }
-        let (Some(Prepared { offer, .. }), Ok(challenge)) =
-            (&self.prepared, Challenge::read(headers, body, &self.policy))
-        else {
-            return not_renewed("the fresh terms cannot be read");
+        let (Some(prepared), Some(challenge)) = (&self.prepared, &self.challenge) else {
+            return not_renewed("nothing was signed");
         };
-        let same =
-            |fresh: &&Offer| is_same(fresh, offer) && self.policy.judge(fresh, &self.host).is_ok();
+        let same = |fresh: &&Offer| {
+            is_same(fresh, &prepared.offer) && self.policy.judge(fresh, &self.host).is_ok()
+        };
         let Some(fresh) = challenge.offers.iter().find(same) else {
             return not_renewed("the terms changed");
         };
-        self.prepared = Some(Prepared::new(fresh.clone(), self.payer, self.nonce, now));
-        self.challenge = Some(challenge);
+        self.propose(fresh.clone(), now);
         self.renewal = Renewal::Signing;
         Next::Renew
     }
