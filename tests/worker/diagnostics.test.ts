@@ -151,6 +151,17 @@ describe('diagnostics', { concurrency: 4 }, () => {
     assert.deepEqual([verdict(again), told(again).attempts], ['PAYMENT_UNVERIFIED escalate', 3]);
   });
 
+  it('whoever lost an answer and asks again is told how to get it, and no more', async () => {
+    const client = new Client(world);
+    const payment = await client.sign('/after/lost');
+    expectPaid(await client.send('/after/lost', payment), payment);
+    for (const said of ['silent', 'silent', 'PAYMENT_UNVERIFIED escalate']) {
+      const answer = await client.send('/after/lost', payment);
+      expectProblem(answer, { status: 409, code: 'payment_already_delivered' });
+      assert.equal(verdict(answer), said);
+    }
+  });
+
   it('payers behind one address have counts of their own', async () => {
     const one = new Client(world);
     const two = new Client(world, { address: one.row[1] });

@@ -123,8 +123,12 @@ impl Limits {
             Cause::Signature => (DiagnosticCode::PaymentUnverified, true),
             Cause::Early => (DiagnosticCode::PaymentUnverified, exceeded),
             Cause::Terms | Cause::Replayed => {
-                let often = streak >= self.unverified_after;
-                (DiagnosticCode::PaymentUnverified, exceeded || often)
+                let often = exceeded || streak >= self.unverified_after;
+                // Whoever lost an answer asks again, and is told how to get it.
+                if !often && blame.reason == Code::PaymentAlreadyDelivered.name() {
+                    return None;
+                }
+                (DiagnosticCode::PaymentUnverified, often)
             }
         };
         // Our trouble is nobody's history, and a first contact has none.
