@@ -59,7 +59,7 @@ describe('receipts', () => {
     });
 
     it(`a receipt is looked up by the secret or the wallet, and by nobody else (${mode})`, async () => {
-      const { payer, payment, receipt, id } = served(mode);
+      const { payer, payment, receipt, id, correlation } = served(mode);
       for (const row of [secretRow(IDENTIFIER), await wallet(payer, payment, id)]) {
         const found = await lookUp(id, row);
         const { signer, payload } = await verifyReceiptSignatureEIP712(found.receipt);
@@ -74,6 +74,7 @@ describe('receipts', () => {
           amount: '10000',
           pay_to: PAY_TO,
           transaction: payment.transaction,
+          correlation_id: correlation,
         });
       }
       const others = [[], [secretRow('x'.repeat(30))], [await wallet(freshPayer(), payment, id)]];
