@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 
 use super::keys::{Keys, mac};
 use super::passage::Call;
-use crate::encoding::hex;
+use crate::encoding::{hex, message};
 use crate::ledger::attempts::{Blame, Book, Count, Counted, Dated, Entry, Place, Tally};
 use crate::ledger::command::VERSION;
 use crate::payment::Cause;
@@ -258,7 +258,7 @@ impl Attempts {
 
     /// Takes the object's answer; without one, what was sent is sent again.
     pub fn heard(&mut self, parcel: Parcel, answer: Option<&str>, now: UnixTime) {
-        let counted = answer.and_then(|text| serde_json::from_str::<Counted>(text).ok());
+        let counted = answer.and_then(message::read::<Counted>);
         let mut merged = counted.into_iter().flat_map(|counted| counted.counted.into_iter());
         for (place, sent) in parcel.places.into_iter().zip(parcel.sent) {
             let theirs = merged.next();

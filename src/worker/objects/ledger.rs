@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use farebox_core::encoding::hex;
+use farebox_core::encoding::message::Message;
 use farebox_core::gate::Gate;
 use farebox_core::ledger::attempts::{Count, Kind};
 use farebox_core::ledger::command::{Outcome, Role, VERSION};
@@ -77,36 +78,27 @@ impl Ledger {
 
 impl Ledger {
     fn answer(&self, json: &[u8], body: Option<&[u8]>) -> Result<(String, Option<Vec<u8>>)> {
-        if let Ok(envelope) = serde_json::from_slice::<Envelope>(json)
-            && envelope.v == VERSION
-        {
+        let Some(message) = Message::parse(json).filter(|message| message.is_of(VERSION)) else {
+            return unsupported();
+        };
+        if message.has("command") {
+            let Some(envelope) = message.read() else { return unsupported() };
             let (told, stored) = self.with_rows(|desk| desk.take_order(envelope, body))?;
             return Ok((serde_json::to_string(&told)?, stored));
         }
-        if let Ok(read) = serde_json::from_slice::<Read>(json)
-            && read.v == VERSION
-        {
+        if message.has("read") {
+            let Some(read) = message.read() else { return unsupported() };
             let found = self.with_rows(|desk| desk.look_up(&read))?;
             return Ok((serde_json::to_string(&found)?, None));
         }
-        if let Ok(count) = serde_json::from_slice::<Count>(json)
-            && count.v == VERSION
-        {
-            let counted = self.with_rows(|desk| desk.count(count.count))?;
+        if message.has("count") {
+            let Some(Count { count, .. }) = message.read() else { return unsupported() };
+            let counted = self.with_rows(|desk| desk.count(count))?;
             return Ok((serde_json::to_string(&counted)?, None));
         }
-        Ok((self.order(json)?, None))
-    }
-
-    /// What an operator asks; anything else is not understood.
-    fn order(&self, json: &[u8]) -> Result<String> {
-        if let Ok(order) = serde_json::from_slice::<Order>(json)
-            && order.v == VERSION
-        {
-            let report = self.with_rows(|desk| desk.report(order.operator))?;
-            return Ok(serde_json::to_string(&report)?);
-        }
-        Ok(serde_json::to_string(&Told::from(Answer::Unsupported))?)
+        let Some(Order { operator, .. }) = message.read() else { return unsupported() };
+        let report = self.with_rows(|desk| desk.report(operator))?;
+        Ok((serde_json::to_string(&report)?, None))
     }
 
     /// One synchronous block over rows and memory. A failed write throws the memory away.
@@ -182,6 +174,10 @@ impl Ledger {
         }
         set
     }
+}
+
+fn unsupported() -> Result<(String, Option<Vec<u8>>)> {
+    Ok((serde_json::to_string(&Told::from(Answer::Unsupported))?, None))
 }
 
 /// Rows, memory and time of one synchronous block.

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::query::Cursor;
 use super::refund::refund_proof;
 use super::{answer, message, metrics, refusal};
+use crate::encoding;
 use crate::evm::rpc;
 use crate::gate::passage::Call;
 use crate::gate::reply::Reply;
@@ -204,7 +205,7 @@ impl Visit {
         let mut asked = asked.into_iter();
         for text in answers {
             let object = asked.next().unwrap_or(usize::MAX);
-            let report = text.and_then(|text| serde_json::from_str::<Report>(&text).ok());
+            let report = text.and_then(|text| encoding::message::read(&text));
             match report {
                 Some(report) => self.take(object, report),
                 // Counters that are approximate may as well be missing.
