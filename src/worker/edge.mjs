@@ -522,3 +522,15 @@ export function headOf(response) {
 export function log(line) {
   console.log(line);
 }
+
+/**
+ * @param {string} line
+ */
+export function complain(line) {
+  console.error(line);
+}
+
+/** The entry's function of this name: the glue brings a module of its own, which cannot import it. */
+export function panicked() {
+  /** @type {any} */ (globalThis).__farebox_panicked();
+}

@@ -113,6 +113,12 @@ extern "C" {
 
     /// One line of the log.
     pub(super) fn log(line: &str);
+
+    /// One line of the log that the operator should act on.
+    pub(super) fn complain(line: &str);
+
+    /// Says that this instance ends.
+    fn panicked();
 }
 
 /// A reply whose body is ours.
@@ -162,15 +168,11 @@ pub(super) fn clock_ms() -> u64 {
     js_sys::Date::now() as u64
 }
 
-/// Makes a panic readable before it ends the instance; the platform crate then has the next call begin a new
-/// one, and tells `entry.mjs`.
+/// Makes a panic readable before it ends the instance, and tells `entry.mjs`; the next call begins a new one.
 pub(super) fn contain_panics() {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| {
-        let platform = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            console_error_panic_hook::hook(info);
-            platform(info);
-        }));
-    });
+    std::panic::set_hook(Box::new(|info| {
+        console_error_panic_hook::hook(info);
+        panicked();
+    }));
+    wasm_bindgen::handler::set_on_abort(wasm_bindgen::handler::schedule_reinit);
 }

@@ -55,13 +55,8 @@ function usable() {
   lost = false;
 }
 
-// The platform crate notes a panic on this object, just before the instance ends.
-Object.defineProperty(/** @type {any} */ (globalThis).__worker_init_state, 'criticalError', {
-  get: () => lost,
-  set(value) {
-    if (value) lose();
-  },
-});
+// A panic calls this, just before the instance ends.
+/** @type {any} */ (globalThis).__farebox_panicked = lose;
 
 export default {
   /**

@@ -31,11 +31,16 @@ use farebox_core::x402::extension::diagnostic::SCHEMA;
 use futures_util::future::join_all;
 use wasm_bindgen::prelude::*;
 
+/// Runs before everything else in an instance.
+#[wasm_bindgen(start)]
+pub fn start() {
+    edge::contain_panics();
+}
+
 /// Reads the configuration; answers [`Gate::plain_forwarding`].
 #[wasm_bindgen]
 #[must_use]
 pub fn configure(vars: &str) -> Option<String> {
-    edge::contain_panics();
     config::configure(vars)
 }
 
@@ -136,7 +141,7 @@ pub fn sweep(ledger: JsValue) -> JsValue {
             silent += answers.iter().filter(|answer| answer.is_none()).count();
         }
         if silent > 0 {
-            worker::console_error!("farebox: {silent} ledger objects did not answer the sweep");
+            edge::complain(&format!("farebox: {silent} ledger objects did not answer the sweep"));
         }
         JsValue::from(silent as u32)
     })

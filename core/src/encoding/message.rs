@@ -124,12 +124,17 @@ impl<'de> Deserializer<'de> for Part {
         }
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(
-        self,
-        _: usize,
-        visitor: V,
-    ) -> Result<V::Value, Unfit> {
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Unfit> {
         self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+        match self.0 {
+            Value::Object(members) => {
+                visitor.visit_map(Members { rest: members.into_iter(), value: Value::Null })
+            }
+            _ => Err(Unfit),
+        }
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -138,12 +143,7 @@ impl<'de> Deserializer<'de> for Part {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Unfit> {
-        match self.0 {
-            Value::Object(members) => {
-                visitor.visit_map(Members { rest: members.into_iter(), value: Value::Null })
-            }
-            _ => Err(Unfit),
-        }
+        self.deserialize_map(visitor)
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -156,7 +156,7 @@ impl<'de> Deserializer<'de> for Part {
     }
 
     forward_to_deserialize_any! {
-        i8 i16 i32 i64 i128 u16 u128 f32 f64 char str bytes byte_buf unit unit_struct newtype_struct tuple_struct map
+        i8 i16 i32 i64 i128 u16 u128 f32 f64 char str bytes byte_buf unit unit_struct newtype_struct tuple_struct
     }
 }
 
@@ -192,10 +192,10 @@ impl<'de> VariantAccess<'de> for Part {
 
     fn struct_variant<V: Visitor<'de>>(
         self,
-        fields: &'static [&'static str],
+        _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Unfit> {
-        self.deserialize_struct("", fields, visitor)
+        self.deserialize_map(visitor)
     }
 }
 

@@ -10,10 +10,10 @@ use farebox_core::ledger::attempts::{
 use farebox_core::ledger::report::Failing;
 use farebox_core::payment::Cause;
 use farebox_core::time::UnixTime;
-use worker::Result;
 
 use super::ledger::Desk;
 use super::rows::{Rows, integer, number, text};
+use super::sql::Result;
 
 /// Most rows of an object.
 const MOST: usize = 4_096;
@@ -53,7 +53,7 @@ impl Failures {
     pub(super) fn open(rows: &Rows) -> Result<Self> {
         let mut all = Self::default();
         let query = "SELECT who, route, attempts, first_at, last_at, cause, reason, streak, claims FROM attempts";
-        for row in rows.sql().exec(query, None)?.raw() {
+        for row in rows.sql().exec(query, Vec::new())?.raw() {
             let row = row?;
             let column = |index: usize| text(row.get(index));
             let count = |index: usize| row.get(index).and_then(integer).unwrap_or(0);
@@ -267,6 +267,6 @@ fn failing(gate: &Gate, who: &str, route: &str, tally: &Tally, claims: Option<&s
 /// When the first row will have been idle for long.
 pub(super) fn next_idle(rows: &Rows) -> Result<Option<u64>> {
     let query = "SELECT MIN(last_at) FROM attempts";
-    let row = rows.sql().exec(query, None)?.raw().next().transpose()?;
+    let row = rows.sql().exec(query, Vec::new())?.raw().next().transpose()?;
     Ok(row.and_then(|row| row.first().and_then(integer)).map(|at| at + IDLE_SECS))
 }

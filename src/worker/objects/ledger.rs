@@ -14,15 +14,15 @@ use farebox_core::ledger::report::Order;
 use farebox_core::ledger::{Answer, Command, Envelope, Standing, State, Told};
 use farebox_core::payment::TxHash;
 use farebox_core::time::UnixTime;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use wasm_bindgen::prelude::*;
-use worker::worker_sys::DurableObjectState;
-use worker::{Error, Result, State as ObjectState};
 
 use super::attempts::Failures;
 use super::chores::Chores;
 use super::memory::Memory;
 use super::rows::{Rows, Stored};
+use super::sql::{ObjectState, Result};
 use crate::worker::{config, edge, now};
 
 /// Seconds after which an alarm that has not come is lost.
@@ -43,8 +43,7 @@ impl Ledger {
     /// The shard that keeps its rows in this state.
     #[wasm_bindgen(constructor)]
     #[must_use]
-    pub fn new(state: DurableObjectState) -> Self {
-        let state = ObjectState::from(state);
+    pub fn new(state: ObjectState) -> Self {
         Self { state, opened: RefCell::new(None), alarm: Cell::new(None) }
     }
 
@@ -72,7 +71,7 @@ impl Ledger {
         // Whatever goes wrong, the alarm is armed again: what is due stays due.
         let worked = self.recover().await;
         self.set_alarm().await?;
-        Ok(worked?)
+        worked
     }
 }
 
@@ -84,21 +83,21 @@ impl Ledger {
         if message.has("command") {
             let Some(envelope) = message.read() else { return unsupported() };
             let (told, stored) = self.with_rows(|desk| desk.take_order(envelope, body))?;
-            return Ok((serde_json::to_string(&told)?, stored));
+            return Ok((written(&told), stored));
         }
         if message.has("read") {
             let Some(read) = message.read() else { return unsupported() };
             let found = self.with_rows(|desk| desk.look_up(&read))?;
-            return Ok((serde_json::to_string(&found)?, None));
+            return Ok((written(&found), None));
         }
         if message.has("count") {
             let Some(Count { count, .. }) = message.read() else { return unsupported() };
             let counted = self.with_rows(|desk| desk.count(count))?;
-            return Ok((serde_json::to_string(&counted)?, None));
+            return Ok((written(&counted), None));
         }
         let Some(Order { operator, .. }) = message.read() else { return unsupported() };
         let report = self.with_rows(|desk| desk.report(operator))?;
-        Ok((serde_json::to_string(&report)?, None))
+        Ok((written(&report), None))
     }
 
     /// One synchronous block over rows and memory. A failed write throws the memory away.
@@ -113,7 +112,7 @@ impl Ledger {
     /// Takes rows and memory, for one block; who does not bring them back has them read again.
     #[inline(never)]
     fn take(&self) -> Result<(Rc<Gate>, Rows, Memory)> {
-        let gate = config::gate().ok_or_else(|| Error::from("not configured"))?;
+        let gate = config::gate().ok_or_else(|| JsValue::from_str("not configured"))?;
         let (rows, memory) = match self.opened.take() {
             Some(both) => both,
             None => self.open(&gate)?,
@@ -122,7 +121,7 @@ impl Ledger {
     }
 
     fn open(&self, gate: &Rc<Gate>) -> Result<(Rows, Memory)> {
-        let rows = Rows::open(self.state.storage().sql())?;
+        let rows = Rows::open(self.state.database())?;
         let (mut memory, now) = (Memory::default(), now());
         for (payer, key, entry) in rows.open_entries()? {
             memory.note(&payer, &key, &entry, gate.plan(), now);
@@ -165,10 +164,8 @@ impl Ledger {
     /// Sets the alarm where it has to be.
     async fn set_alarm(&self) -> Result<()> {
         let Some(at) = self.next_alarm() else { return Ok(()) };
-        let milliseconds = i64::try_from(at.secs().saturating_mul(1000)).unwrap_or(i64::MAX);
-        // A number here is an offset from now, not a time.
-        let offset = milliseconds - i64::try_from(edge::clock_ms()).unwrap_or(0);
-        let set = self.state.storage().set_alarm(offset.max(0)).await;
+        let milliseconds = at.secs().saturating_mul(1000).max(edge::clock_ms());
+        let set = self.state.wake_at(milliseconds as f64).await;
         if set.is_err() {
             self.alarm.set(None);
         }
@@ -177,7 +174,12 @@ impl Ledger {
 }
 
 fn unsupported() -> Result<(String, Option<Vec<u8>>)> {
-    Ok((serde_json::to_string(&Told::from(Answer::Unsupported))?, None))
+    Ok((written(&Told::from(Answer::Unsupported)), None))
+}
+
+fn written(answer: &impl Serialize) -> String {
+    // Text and numbers always serialise.
+    serde_json::to_string(answer).unwrap_or_default()
 }
 
 /// Rows, memory and time of one synchronous block.

@@ -5,10 +5,10 @@ use farebox_core::ledger::report::tally::{Line, Sum};
 use farebox_core::ledger::report::{Decision, Errand, Filter, Item, Mark, Report};
 use farebox_core::payment::TxHash;
 use std::collections::BTreeMap;
-use worker::{Result, SqlStorageValue as Value};
 
 use super::ledger::Desk;
 use super::rows::{integer, number, text};
+use super::sql::{Result, Value};
 
 impl Desk<'_> {
     /// Runs one errand.
@@ -108,7 +108,7 @@ impl Desk<'_> {
     fn counts(&self) -> Result<Report> {
         let query = "SELECT state, route, COUNT(*) FROM payments GROUP BY state, route";
         let mut rows = Vec::new();
-        for row in self.rows.sql().exec(query, None)?.raw() {
+        for row in self.rows.sql().exec(query, Vec::new())?.raw() {
             let row = row?;
             if let (Some(state), Some(route), Some(count)) =
                 (text(row.first()), text(row.get(1)), row.get(2).and_then(integer))
@@ -117,7 +117,7 @@ impl Desk<'_> {
             }
         }
         let query = "SELECT MIN(since) FROM payments WHERE state = 'unknown'";
-        let row = self.rows.sql().exec(query, None)?.raw().next().transpose()?;
+        let row = self.rows.sql().exec(query, Vec::new())?.raw().next().transpose()?;
         let oldest_unknown = row.and_then(|row| row.first().and_then(integer));
         Ok(Report::Counts { rows, oldest_unknown, failing: self.failing_counts() })
     }
@@ -171,7 +171,7 @@ impl Desk<'_> {
         }
         let mut meters = Vec::new();
         let query = "SELECT series, value FROM meters ORDER BY series LIMIT 4000";
-        for row in self.rows.sql().exec(query, None)?.raw() {
+        for row in self.rows.sql().exec(query, Vec::new())?.raw() {
             let row = row?;
             meters.extend(text(row.first()).zip(row.get(1).and_then(integer)));
         }

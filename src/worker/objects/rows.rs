@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use farebox_core::ledger::command::{Leases, Mode, Payment};
 use farebox_core::ledger::entry::Entry;
 use farebox_core::ledger::row::Row;
-use worker::{Result, SqlStorage, SqlStorageValue as Value};
+
+use super::sql::{Result, Sql, Value};
 
 /// Schema changes in order; the number of those that have run is kept in `meta`.
 const MIGRATIONS: &[&[&str]] = &[&[
@@ -51,7 +52,7 @@ const MIGRATIONS: &[&[&str]] = &[&[
 ]];
 
 /// The rows of one object.
-pub(super) struct Rows(SqlStorage);
+pub(super) struct Rows(Sql);
 
 /// A response as it is stored.
 pub(super) struct Stored {
@@ -62,17 +63,17 @@ pub(super) struct Stored {
 
 impl Rows {
     /// Opens the tables, bringing them to this version.
-    pub(super) fn open(sql: SqlStorage) -> Result<Self> {
+    pub(super) fn open(sql: Sql) -> Result<Self> {
         sql.exec(
             "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL)",
-            None,
+            Vec::new(),
         )?;
-        let cursor = sql.exec("SELECT value FROM meta WHERE name = 'schema'", None)?;
+        let cursor = sql.exec("SELECT value FROM meta WHERE name = 'schema'", Vec::new())?;
         let done = cursor.raw().next().transpose()?;
         let done = done.and_then(|row| row.first().and_then(integer)).unwrap_or(0);
         for (number, statements) in MIGRATIONS.iter().enumerate().skip(done as usize) {
             for statement in *statements {
-                sql.exec(statement, None)?;
+                sql.exec(statement, Vec::new())?;
             }
             let number = Value::Integer(number as i64 + 1);
             sql.exec("INSERT OR REPLACE INTO meta VALUES ('schema', ?)", vec![number])?;
@@ -81,7 +82,7 @@ impl Rows {
     }
 
     /// For the statements of other files.
-    pub(super) const fn sql(&self) -> &SqlStorage {
+    pub(super) const fn sql(&self) -> &Sql {
         &self.0
     }
 
@@ -101,7 +102,7 @@ impl Rows {
              AND NOT (state = 'delivered' AND handed = 1)"
         );
         let mut all = Vec::new();
-        for row in self.0.exec(&query, None)?.raw() {
+        for row in self.0.exec(&query, Vec::new())?.raw() {
             let row = row?;
             if let (Some(entry), Some(payer), Some(key)) =
                 (entry(&row), text(row.get(PAYER)), text(row.get(PAYER + 1)))
@@ -115,7 +116,7 @@ impl Rows {
     /// Gives `each` every transaction that is somebody's for certain, and his key.
     pub(super) fn transactions(&self, mut each: impl FnMut(&str, &str)) -> Result<()> {
         let query = "SELECT tx, key FROM payments WHERE tx IS NOT NULL AND state <> 'unknown'";
-        for row in self.0.exec(query, None)?.raw() {
+        for row in self.0.exec(query, Vec::new())?.raw() {
             if let [Value::String(transaction), Value::String(key)] = row?.as_slice() {
                 each(transaction, key);
             }
@@ -223,7 +224,7 @@ impl Rows {
     /// Every payer, key and the key that it stands for.
     pub(super) fn aliases(&self) -> Result<Vec<(String, String, String)>> {
         let mut all = Vec::new();
-        for row in self.0.exec("SELECT payer, key, original FROM aliases", None)?.raw() {
+        for row in self.0.exec("SELECT payer, key, original FROM aliases", Vec::new())?.raw() {
             let row = row?;
             if let (Some(payer), Some(key), Some(original)) =
                 (text(row.first()), text(row.get(1)), text(row.get(2)))
@@ -265,7 +266,7 @@ impl Rows {
     /// Every payer and key of a payment that is begun elsewhere.
     pub(super) fn moved(&self) -> Result<Vec<(String, String)>> {
         let mut all = Vec::new();
-        for row in self.0.exec("SELECT payer, key FROM moved", None)?.raw() {
+        for row in self.0.exec("SELECT payer, key FROM moved", Vec::new())?.raw() {
             let row = row?;
             all.extend(text(row.first()).zip(text(row.get(1))));
         }
