@@ -7,7 +7,6 @@
 //!   that attempt is the payer's, and no longer his network's;
 //! - a success ends the row of failures.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -18,6 +17,7 @@ use crate::encoding::{hex, message};
 use crate::ledger::attempts::{Blame, Book, Count, Counted, Dated, Entry, Place, Tally};
 use crate::ledger::command::VERSION;
 use crate::payment::Cause;
+use crate::sorted::Sorted;
 use crate::time::UnixTime;
 
 /// Most clients that an isolate remembers.
@@ -217,9 +217,9 @@ impl Attempts {
             self.clients.remove(&place);
         }
         self.waiting = false;
-        let mut parcels: BTreeMap<String, Packed> = BTreeMap::new();
+        let mut parcels: Sorted<String, Packed> = Sorted::new();
         for (place, client) in self.clients.iter_mut() {
-            let full = parcels.len() >= MOST_OBJECTS && !parcels.contains_key(&client.object);
+            let full = parcels.len() >= MOST_OBJECTS && !parcels.contains(&client.object);
             if client.fresh.is_nothing() {
                 continue;
             }
@@ -227,7 +227,7 @@ impl Attempts {
                 self.waiting = true;
                 continue;
             }
-            let packed = parcels.entry(client.object.clone()).or_default();
+            let packed = parcels.get_or(client.object.clone(), Packed::default);
             if packed.places.len() >= MOST_HANDED {
                 self.waiting = true;
                 continue;

@@ -4,7 +4,6 @@
 //! hash that the gate makes, in its isolate first and then in an object, where the counts of all isolates meet. A success
 //! ends the row of failures. Too small a balance is noted and never counted; trouble of ours is not even noted.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -12,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::{Answer, Command, Failure};
 use crate::payment::Cause;
+use crate::sorted::{Sorted, by_rank};
 use crate::time::UnixTime;
 
 /// Seconds without a failure after which a row of them has ended.
@@ -114,7 +114,7 @@ pub type Place = (String, String);
 /// Rows of failures, a bounded number of them.
 #[derive(Clone, Debug)]
 pub struct Book<T> {
-    rows: BTreeMap<Place, T>,
+    rows: Sorted<Place, T>,
     most: usize,
 }
 
@@ -134,7 +134,7 @@ impl<T: Dated> Book<T> {
     /// No row yet, and never more than `most`.
     #[must_use]
     pub const fn new(most: usize) -> Self {
-        Self { rows: BTreeMap::new(), most }
+        Self { rows: Sorted::new(), most }
     }
 
     /// The row of this place.
@@ -152,14 +152,13 @@ impl<T: Dated> Book<T> {
     /// of all at once.
     pub fn put(&mut self, place: Place, row: T) -> Vec<Place> {
         let mut gone = Vec::new();
-        if self.rows.len() >= self.most && !self.rows.contains_key(&place) {
-            let mut ages: Vec<(u64, Place)> =
-                self.rows.iter().map(|(place, row)| (row.last_at(), place.clone())).collect();
-            ages.sort_unstable();
-            ages.truncate((self.most / 8).max(1));
-            for (_, place) in ages {
-                self.rows.remove(&place);
-                gone.push(place);
+        if self.rows.len() >= self.most && !self.rows.contains(&place) {
+            let rows = self.rows.iter().map(|(place, row)| (row.last_at(), place)).collect();
+            let oldest = by_rank(rows, |(last_at, _)| (*last_at, 0));
+            let oldest = oldest.into_iter().take((self.most / 8).max(1));
+            gone.extend(oldest.map(|(_, place)| place.clone()));
+            for place in &gone {
+                self.rows.remove(place);
             }
         }
         self.rows.insert(place, row);
@@ -173,12 +172,12 @@ impl<T: Dated> Book<T> {
 
     /// Every row.
     pub fn iter(&self) -> impl Iterator<Item = (&Place, &T)> {
-        self.rows.iter()
+        self.rows.iter().map(|(place, row)| (place, row))
     }
 
     /// Every row.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&Place, &mut T)> {
-        self.rows.iter_mut()
+        self.rows.iter_mut().map(|(place, row)| (&*place, row))
     }
 
     /// How many rows there are.

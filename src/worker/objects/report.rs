@@ -4,7 +4,7 @@ use farebox_core::ledger::entry::Taken;
 use farebox_core::ledger::report::tally::{Line, Sum};
 use farebox_core::ledger::report::{Decision, Errand, Filter, Item, Mark, Report};
 use farebox_core::payment::TxHash;
-use std::collections::BTreeMap;
+use farebox_core::sorted::Sorted;
 
 use super::ledger::Desk;
 use super::rows::{integer, number, text};
@@ -73,7 +73,7 @@ impl Desk<'_> {
              FROM payments WHERE {condition} ORDER BY payer, key LIMIT ?"
         );
         values.push(number(u64::from(MOST_SUMMED)));
-        let mut sums: BTreeMap<[String; 3], Sum> = BTreeMap::new();
+        let mut sums: Sorted<[String; 3], Sum> = Sorted::new();
         let (mut last, mut count) = (None, 0);
         for row in self.rows.sql().exec(&query, values)?.raw() {
             let row = row?;
@@ -84,12 +84,7 @@ impl Desk<'_> {
             let hash = transaction.as_deref().and_then(TxHash::parse);
             let place = [all(3), all(4), all(5)];
             let [network, asset, route] = place.clone();
-            let sum = sums.entry(place).or_insert_with(|| Sum {
-                network,
-                asset,
-                route,
-                ..Sum::default()
-            });
+            let sum = sums.get_or(place, || Sum { network, asset, route, ..Sum::default() });
             sum.add(&Line {
                 state: &all(6),
                 reason: reason.as_deref(),
@@ -102,7 +97,7 @@ impl Desk<'_> {
             last = Some(Mark { created, payer: all(0), key });
         }
         let after = last.filter(|_| count == MOST_SUMMED);
-        Ok(Report::Sums { sums: sums.into_values().collect(), after })
+        Ok(Report::Sums { sums: sums.into_iter().map(|(_, sum)| sum).collect(), after })
     }
 
     fn counts(&self) -> Result<Report> {

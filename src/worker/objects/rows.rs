@@ -1,7 +1,5 @@
 //! The tables of a ledger object. One statement per function; amounts are text; schema changes are numbered.
 
-use std::collections::HashMap;
-
 use farebox_core::ledger::command::{Leases, Mode, Payment};
 use farebox_core::ledger::entry::Entry;
 use farebox_core::ledger::row::Row;
@@ -312,57 +310,68 @@ impl Rows {
     }
 }
 
-/// What an entry is read from, in this order.
+/// What an entry is read from, one column after the other.
 const COLUMNS: &str =
     "binding, secret, mode, receipt, route, network, asset, amount, pay_to, valid_before,
-    facilitator, request, executing, settling, delivering,
+    facilitator, request, url, confirm, correlation, executing, settling, delivering,
     state, fence, due, since, sent, tx, reason, holder, sealed, created, resends, read, seen_block,
-    handed, url, confirm, correlation";
+    handed";
 /// How many columns those are.
 const PAYER: usize = 32;
 
+/// The columns of a row that have not been read.
+struct Columns<'a>(std::slice::Iter<'a, Value>);
+
+impl Columns<'_> {
+    fn text(&mut self) -> Option<String> {
+        text(self.0.next())
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        self.0.next().and_then(integer)
+    }
+}
+
+/// An entry; the members are read in the order of [`COLUMNS`].
 fn entry(row: &[Value]) -> Option<Entry> {
-    let names = COLUMNS.split(',').map(str::trim);
-    let by_name: HashMap<&str, &Value> = names.zip(row).collect();
-    let text = |name| text(by_name.get(name).copied());
-    let number = |name| by_name.get(name).copied().and_then(integer);
+    let mut columns = Columns(row.iter());
     let payment = Payment {
-        binding: text("binding")?,
-        secret: text("secret"),
-        mode: if text("mode")? == mode_name(Mode::After) { Mode::After } else { Mode::Before },
-        receipt: text("receipt")?,
-        route: text("route")?,
-        network: text("network")?,
-        asset: text("asset")?,
-        amount: text("amount")?,
-        pay_to: text("pay_to")?,
-        valid_before: number("valid_before")?,
-        facilitator: text("facilitator")?,
-        request: text("request")?,
-        url: text("url")?,
-        confirm: number("confirm")? == 1,
-        correlation: text("correlation")?,
+        binding: columns.text()?,
+        secret: columns.text(),
+        mode: if columns.text()? == mode_name(Mode::After) { Mode::After } else { Mode::Before },
+        receipt: columns.text()?,
+        route: columns.text()?,
+        network: columns.text()?,
+        asset: columns.text()?,
+        amount: columns.text()?,
+        pay_to: columns.text()?,
+        valid_before: columns.number()?,
+        facilitator: columns.text()?,
+        request: columns.text()?,
+        url: columns.text()?,
+        confirm: columns.number()? == 1,
+        correlation: columns.text()?,
     };
     let leases = Leases {
-        executing: number("executing")?,
-        settling: number("settling")?,
-        delivering: number("delivering")?,
+        executing: columns.number()?,
+        settling: columns.number()?,
+        delivering: columns.number()?,
     };
     let row = Row {
-        state: text("state")?,
-        fence: number("fence")?,
-        due: number("due"),
-        since: number("since"),
-        sent: number("sent"),
-        transaction: text("tx"),
-        reason: text("reason"),
-        holder: text("holder"),
-        sealed: number("sealed")? == 1,
-        created: number("created")?,
-        resends: number("resends")?,
-        read: number("read"),
-        seen_block: number("seen_block"),
-        handed: number("handed")? == 1,
+        state: columns.text()?,
+        fence: columns.number()?,
+        due: columns.number(),
+        since: columns.number(),
+        sent: columns.number(),
+        transaction: columns.text(),
+        reason: columns.text(),
+        holder: columns.text(),
+        sealed: columns.number()? == 1,
+        created: columns.number()?,
+        resends: columns.number()?,
+        read: columns.number(),
+        seen_block: columns.number(),
+        handed: columns.number()? == 1,
     };
     Some(row.into_entry(payment, leases))
 }
