@@ -69,14 +69,26 @@ impl Error for Unfit {
     }
 }
 
-/// A value of the message. It is read as what its reader asks for, never as what it looks like.
+/// A value of the message. What its reader asks for is compiled, nothing else.
 struct Part(Value);
 
 impl<'de> Deserializer<'de> for Part {
     type Error = Unfit;
 
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Unfit> {
-        Err(Unfit)
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+        match &self.0 {
+            Value::Null => visitor.visit_unit(),
+            Value::Bool(_) => self.deserialize_bool(visitor),
+            Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
+                (Some(number), ..) => visitor.visit_u64(number),
+                (_, Some(number), _) => visitor.visit_i64(number),
+                (.., Some(number)) => visitor.visit_f64(number),
+                _ => Err(Unfit),
+            },
+            Value::String(_) => self.deserialize_string(visitor),
+            Value::Array(_) => self.deserialize_seq(visitor),
+            Value::Object(_) => self.deserialize_map(visitor),
+        }
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
@@ -115,6 +127,14 @@ impl<'de> Deserializer<'de> for Part {
             Value::Null => visitor.visit_none(),
             value => visitor.visit_some(Self(value)),
         }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Unfit> {
+        visitor.visit_newtype_struct(self)
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
@@ -156,7 +176,7 @@ impl<'de> Deserializer<'de> for Part {
     }
 
     forward_to_deserialize_any! {
-        i8 i16 i32 i64 i128 u16 u128 f32 f64 char str bytes byte_buf unit unit_struct newtype_struct tuple_struct
+        i8 i16 i32 i64 i128 u16 u128 f32 f64 char str bytes byte_buf unit unit_struct tuple_struct
     }
 }
 
