@@ -3,12 +3,12 @@
 //! Members of a struct go by name, and what does not fit has no error text: `serde_json` would compile a reader by position
 //! and a sentence for each, several times the code. Not for what comes from outside: nothing bounds its size.
 
-use alloc::vec;
 use core::fmt;
+use core::slice;
 
 use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess,
-    VariantAccess, Visitor,
+    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error, IntoDeserializer,
+    MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
 use serde_json::{Value, map};
@@ -46,8 +46,8 @@ impl Message {
 
     /// The message as this type; nothing if it is none of it.
     #[must_use]
-    pub fn read<T: DeserializeOwned>(self) -> Option<T> {
-        T::deserialize(Part(self.0)).ok()
+    pub fn read<T: DeserializeOwned>(&self) -> Option<T> {
+        T::deserialize(Part(&self.0)).ok()
     }
 }
 
@@ -70,13 +70,14 @@ impl Error for Unfit {
 }
 
 /// A value of the message. What its reader asks for is compiled, nothing else.
-struct Part(Value);
+#[derive(Clone, Copy)]
+struct Part<'a>(&'a Value);
 
-impl<'de> Deserializer<'de> for Part {
+impl<'de> Deserializer<'de> for Part<'_> {
     type Error = Unfit;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        match &self.0 {
+        match self.0 {
             Value::Null => visitor.visit_unit(),
             Value::Bool(_) => self.deserialize_bool(visitor),
             Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
@@ -113,13 +114,9 @@ impl<'de> Deserializer<'de> for Part {
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
         match self.0 {
-            Value::String(text) => visitor.visit_string(text),
+            Value::String(text) => visitor.visit_str(text),
             _ => Err(Unfit),
         }
-    }
-
-    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        visitor.visit_str(self.0.as_str().ok_or(Unfit)?)
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
@@ -139,7 +136,7 @@ impl<'de> Deserializer<'de> for Part {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
         match self.0 {
-            Value::Array(elements) => visitor.visit_seq(Elements(elements.into_iter())),
+            Value::Array(elements) => visitor.visit_seq(Elements(elements.iter())),
             _ => Err(Unfit),
         }
     }
@@ -151,7 +148,7 @@ impl<'de> Deserializer<'de> for Part {
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
         match self.0 {
             Value::Object(members) => {
-                visitor.visit_map(Members { rest: members.into_iter(), value: Value::Null })
+                visitor.visit_map(Members { rest: members.iter(), value: &Value::Null })
             }
             _ => Err(Unfit),
         }
@@ -176,26 +173,26 @@ impl<'de> Deserializer<'de> for Part {
     }
 
     forward_to_deserialize_any! {
-        i8 i16 i32 i64 i128 u16 u128 f32 f64 char str bytes byte_buf unit unit_struct tuple_struct
+        i8 i16 i32 i64 i128 u16 u128 f32 f64 char str bytes byte_buf unit unit_struct tuple_struct identifier
     }
 }
 
 /// A variant is its name, or an object of its name and what it holds.
-impl<'de> EnumAccess<'de> for Part {
+impl<'de, 'a> EnumAccess<'de> for Part<'a> {
     type Error = Unfit;
     type Variant = Self;
 
     fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Unfit> {
         let (name, held) = match self.0 {
-            Value::Object(members) => members.into_iter().next().ok_or(Unfit)?,
-            Value::String(name) => (name, Value::Null),
+            Value::Object(members) => members.iter().next().ok_or(Unfit)?,
+            Value::String(name) => (name, &Value::Null),
             _ => return Err(Unfit),
         };
-        Ok((seed.deserialize(Self(Value::String(name)))?, Self(held)))
+        Ok((seed.deserialize(name.as_str().into_deserializer())?, Self(held)))
     }
 }
 
-impl<'de> VariantAccess<'de> for Part {
+impl<'de> VariantAccess<'de> for Part<'_> {
     type Error = Unfit;
 
     fn unit_variant(self) -> Result<(), Unfit> {
@@ -219,9 +216,9 @@ impl<'de> VariantAccess<'de> for Part {
     }
 }
 
-struct Elements(vec::IntoIter<Value>);
+struct Elements<'a>(slice::Iter<'a, Value>);
 
-impl<'de> SeqAccess<'de> for Elements {
+impl<'de> SeqAccess<'de> for Elements<'_> {
     type Error = Unfit;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(
@@ -232,13 +229,13 @@ impl<'de> SeqAccess<'de> for Elements {
     }
 }
 
-struct Members {
-    rest: map::IntoIter,
+struct Members<'a> {
+    rest: map::Iter<'a>,
     /// Of the name that was read last.
-    value: Value,
+    value: &'a Value,
 }
 
-impl<'de> MapAccess<'de> for Members {
+impl<'de> MapAccess<'de> for Members<'_> {
     type Error = Unfit;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(
@@ -247,10 +244,10 @@ impl<'de> MapAccess<'de> for Members {
     ) -> Result<Option<K::Value>, Unfit> {
         let Some((name, value)) = self.rest.next() else { return Ok(None) };
         self.value = value;
-        seed.deserialize(Part(Value::String(name))).map(Some)
+        seed.deserialize(name.as_str().into_deserializer()).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Unfit> {
-        seed.deserialize(Part(self.value.take()))
+        seed.deserialize(Part(self.value))
     }
 }
