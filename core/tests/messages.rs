@@ -18,10 +18,10 @@ const ITEM: &str = r#"{"id":"i","key":"k","state":"s","payer":"p","route":"/a","
     "transaction":null,"facilitator":"f","created_at":1,"updated_at":2,"reason":"why","correlation_id":"c","history":"h"}"#;
 
 fn is_read_alike<T: Serialize + DeserializeOwned + Debug>(text: &str) {
-    let expected: T = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
-    let written = serde_json::to_string(&expected).unwrap();
+    let expected = serde_json::from_str::<T>(text).map_err(|error| error.to_string());
+    let written = serde_json::to_string(&expected.as_ref().ok()).unwrap_or_default();
     for text in [text, &written] {
-        let read = message::read::<T>(text).unwrap_or_else(|| panic!("{text}"));
+        let read = message::read::<T>(text).ok_or_else(String::new);
         assert_eq!(format!("{read:?}"), format!("{expected:?}"), "{text}");
     }
 }
