@@ -12,6 +12,7 @@ pub mod chain;
 pub mod encoding;
 pub mod problem;
 pub mod secret;
+pub mod sorted;
 pub mod time;
 
 pub mod evm;

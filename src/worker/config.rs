@@ -5,6 +5,8 @@ use std::rc::Rc;
 
 use farebox_core::gate::Gate;
 
+use super::edge;
+
 /// A configuration and the gate it made, or did not make.
 struct Configured {
     digest: String,
@@ -26,7 +28,7 @@ pub(super) fn configure(vars: &str) -> Option<String> {
             Ok(gate) => Some(Rc::new(gate)),
             Err(errors) => {
                 for error in errors {
-                    worker::console_error!("farebox is not configured: {error}");
+                    edge::complain(&format!("farebox is not configured: {error}"));
                 }
                 None
             }

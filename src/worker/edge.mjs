@@ -522,3 +522,10 @@ export function headOf(response) {
 export function log(line) {
   console.log(line);
 }
+
+/**
+ * @param {string} line
+ */
+export function complain(line) {
+  console.error(line);
+}

@@ -113,6 +113,9 @@ extern "C" {
 
     /// One line of the log.
     pub(super) fn log(line: &str);
+
+    /// One line of the log that the operator should act on.
+    pub(super) fn complain(line: &str);
 }
 
 /// A reply whose body is ours.

@@ -1,19 +1,19 @@
 //! Carries out a facilitator call over `fetch`.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
 use farebox_core::facilitator::breaker::{Breaker, Operation, Strain};
 use farebox_core::facilitator::funds::Empties;
 use farebox_core::facilitator::wire::{MAX_REPLY_BYTES, Reply};
 use farebox_core::gate::Gate;
 use farebox_core::gate::passage::FacilitatorCall;
+use farebox_core::sorted::Sorted;
 
 use super::{edge, now};
 
 thread_local! {
     /// By base URL of the call.
-    static BREAKERS: RefCell<BTreeMap<String, Breaker>> = const { RefCell::new(BTreeMap::new()) };
+    static BREAKERS: RefCell<Sorted<String, Breaker>> = const { RefCell::new(Sorted::new()) };
     /// Of all facilitators: a wallet is as empty for the next one.
     static EMPTIES: RefCell<Empties> = const { RefCell::new(Empties::new()) };
 }
@@ -56,7 +56,7 @@ fn parts(url: &str) -> (&str, Operation) {
 }
 
 fn with_breaker<T>(base: &str, act: impl FnOnce(&mut Breaker) -> T) -> T {
-    BREAKERS.with_borrow_mut(|breakers| act(breakers.entry(base.to_owned()).or_default()))
+    BREAKERS.with_borrow_mut(|breakers| act(breakers.get_or(base.to_owned(), Breaker::default)))
 }
 
 /// Starts a call; its promise resolves to the text that [`reply`] reads.

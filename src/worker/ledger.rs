@@ -1,5 +1,6 @@
 //! Carries out a call to a ledger object.
 
+use farebox_core::encoding::message;
 use farebox_core::gate::passage::Call;
 use farebox_core::ledger::Told;
 use serde::de::DeserializeOwned;
@@ -15,7 +16,7 @@ pub(super) async fn read<T: DeserializeOwned>(namespace: &JsValue, call: &Call) 
     let none = JsValue::NULL;
     let promise = edge::ask_object(namespace, &call.object, &call.command, &none, DEADLINE_MS);
     let reply = edge::settled(promise).await?;
-    serde_json::from_str(&edge::member(&reply, "answer").as_string()?).ok()
+    message::read(&edge::member(&reply, "answer").as_string()?)
 }
 
 /// The object's answer, with the stored body of a replay; nothing if the object is down.
@@ -29,5 +30,5 @@ pub(super) async fn ask(
     let promise = edge::ask_object(namespace, &call.object, &call.command, body, DEADLINE_MS);
     let reply = edge::settled(promise).await?;
     let answer = edge::member(&reply, "answer").as_string()?;
-    Some((serde_json::from_str(&answer).ok()?, edge::member(&reply, "body")))
+    Some((message::read(&answer)?, edge::member(&reply, "body")))
 }

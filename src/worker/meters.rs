@@ -2,18 +2,18 @@
 //! who may ask. What an isolate has not handed over when it ends is lost.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
 use farebox_core::facilitator::wire::Reply as Wire;
 use farebox_core::gate::operator::{METERS, label, meter};
 use farebox_core::gate::reply::Reply;
+use farebox_core::sorted::Sorted;
 use wasm_bindgen::JsValue;
 
 use super::edge;
 
 thread_local! {
     /// By name and labels.
-    static COUNTS: RefCell<BTreeMap<String, u64>> = const { RefCell::new(BTreeMap::new()) };
+    static COUNTS: RefCell<Sorted<String, u64>> = const { RefCell::new(Sorted::new()) };
 }
 
 /// Milliseconds after which the object counts as down.
@@ -46,7 +46,7 @@ pub(super) fn called(url: &str, milliseconds: u64, reply: &Wire) {
 }
 
 fn add(series: &str, value: u64) {
-    COUNTS.with_borrow_mut(|counts| *counts.entry(series.to_owned()).or_default() += value);
+    COUNTS.with_borrow_mut(|counts| *counts.get_or(series.to_owned(), || 0) += value);
 }
 
 /// Whether there is anything to hand over.

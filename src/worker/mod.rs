@@ -136,7 +136,7 @@ pub fn sweep(ledger: JsValue) -> JsValue {
             silent += answers.iter().filter(|answer| answer.is_none()).count();
         }
         if silent > 0 {
-            worker::console_error!("farebox: {silent} ledger objects did not answer the sweep");
+            edge::complain(&format!("farebox: {silent} ledger objects did not answer the sweep"));
         }
         JsValue::from(silent as u32)
     })

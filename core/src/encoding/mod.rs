@@ -1,4 +1,5 @@
-//! Strict, bounded codecs: [`base64`] of payment headers, the [`json`] inside them, the [`hex`] inside that.
+//! Strict, bounded codecs: [`base64`] of payment headers, the [`json`] inside them, the [`hex`] inside that. And the
+//! [`message`] that this program sends itself.
 //!
 //! Each reads one spelling of a value where the specifications allow several, so that what was checked here cannot mean
 //! something else to whoever reads it next.
@@ -6,3 +7,4 @@
 pub mod base64;
 pub mod hex;
 pub mod json;
+pub mod message;

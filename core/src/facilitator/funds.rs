@@ -3,11 +3,11 @@
 //! One per isolate, bounded; losing it costs a call. Only a facilitator's word fills it, and only for 30 s: a lie
 //! keeps a payer waiting for that long. It never speaks of money that moved.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 
 use super::wire::{Reply, lacks_funds};
 use crate::amount::Amount;
+use crate::sorted::Sorted;
 use crate::time::UnixTime;
 
 /// Seconds a wallet is remembered.
@@ -26,7 +26,7 @@ pub struct Draft {
 
 /// Wallets that lacked funds.
 #[derive(Debug, Default)]
-pub struct Empties(BTreeMap<String, Empty>);
+pub struct Empties(Sorted<String, Empty>);
 
 #[derive(Debug)]
 struct Empty {
@@ -41,7 +41,7 @@ impl Empties {
     /// Nothing remembered.
     #[must_use]
     pub const fn new() -> Self {
-        Self(BTreeMap::new())
+        Self(Sorted::new())
     }
 
     /// What is known already about a payment that takes as much as was lacking, or more.
@@ -56,9 +56,9 @@ impl Empties {
     pub fn note(&mut self, draft: &Draft, reply: &Reply, now: UnixTime) {
         let Some(reason) = lacks_funds(reply) else { return };
         if self.0.len() >= MOST {
-            self.0.retain(|_, empty| now < empty.until);
+            self.0.retain(|(_, empty)| now < empty.until);
         }
-        if self.0.len() < MOST || self.0.contains_key(&draft.wallet) {
+        if self.0.len() < MOST || self.0.contains(&draft.wallet) {
             let (amount, until) = (draft.amount, now.plus(MEMORY_SECS));
             let empty = Empty { amount, until, reason };
             self.0.insert(draft.wallet.clone(), empty);

@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 use super::Gate;
 use super::keys::{Keys, mac};
 use super::passage::Call;
-use crate::encoding::hex;
+use crate::encoding::{hex, message};
 use crate::ledger::attempts::{Blame, Book, Count, Counted, Dated, Entry, Tally};
 use crate::ledger::command::VERSION;
 use crate::payment::Cause;
@@ -247,7 +247,7 @@ impl Attempts {
 
     /// Takes the object's answer; without one, what was sent counts no more, unless it was a success.
     pub fn heard(&mut self, parcel: Parcel, answer: Option<&str>, now: UnixTime) {
-        let counted = answer.and_then(|text| serde_json::from_str::<Counted>(text).ok());
+        let counted = answer.and_then(message::read::<Counted>);
         let mut merged = counted.into_iter().flat_map(|counted| counted.counted.into_iter());
         for Handed { spot, name, reset } in parcel.of {
             let theirs = merged.next();

@@ -124,7 +124,12 @@ impl RouteTable {
             }
             group.rules.push(second);
         }
-        groups.sort_by_key(|group| group.pattern.specificity());
+        let groups = groups.into_iter().fold(Vec::new(), |mut sorted: Vec<Group>, group| {
+            let rank = group.pattern.specificity();
+            let at = sorted.partition_point(|known| known.pattern.specificity() <= rank);
+            sorted.insert(at, group);
+            sorted
+        });
         let has_capitals = rules.iter().any(|rule| rule.pattern.has_capitals());
         let table = Self { rules, groups, unlisted, has_capitals };
         match (0..table.rules.len()).find(|rule| !table.is_reachable(*rule)) {
@@ -175,8 +180,11 @@ impl RouteTable {
     pub fn paid_prefixes(&self) -> Vec<String> {
         let guarded =
             self.rules.iter().filter(|rule| rule.ask != Ask::Free || !rule.methods.is_all());
-        let mut prefixes: Vec<String> = guarded.map(|rule| rule.pattern.plain_prefix()).collect();
-        prefixes.sort_unstable();
+        let mut prefixes: Vec<String> = Vec::new();
+        for prefix in guarded.map(|rule| rule.pattern.plain_prefix()) {
+            let at = prefixes.partition_point(|known| *known < prefix);
+            prefixes.insert(at, prefix);
+        }
         prefixes.dedup_by(|longer, shorter| longer.starts_with(shorter.as_str()));
         prefixes
     }

@@ -4,7 +4,7 @@
 //! hash that the gate makes, in its isolate first and then in an object, where the counts of all isolates meet. A success
 //! ends the row of failures. Too small a balance is noted and never counted; trouble of ours is not even noted.
 
-use alloc::collections::BTreeMap;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::{Answer, Command, Failure};
 use crate::payment::Cause;
+use crate::sorted::{Sorted, by_rank};
 use crate::time::UnixTime;
 
 /// Seconds without a failure after which a row of them has ended.
@@ -115,7 +116,8 @@ pub type Place = (String, String);
 /// Rows of failures, a bounded number of them.
 #[derive(Clone, Debug)]
 pub struct Book<K, T> {
-    rows: BTreeMap<K, T>,
+    /// Each at a place of its own, so that a row which comes or goes moves little.
+    rows: Sorted<K, Box<T>>,
     most: usize,
 }
 
@@ -135,51 +137,50 @@ impl<K: Ord + Clone, T: Dated> Book<K, T> {
     /// No row yet, and never more than `most`.
     #[must_use]
     pub const fn new(most: usize) -> Self {
-        Self { rows: BTreeMap::new(), most }
+        Self { rows: Sorted::new(), most }
     }
 
     /// The row of this place.
     #[must_use]
     pub fn get(&self, place: &K) -> Option<&T> {
-        self.rows.get(place)
+        self.rows.get(place).map(AsRef::as_ref)
     }
 
     /// The row of this place.
     pub fn get_mut(&mut self, place: &K) -> Option<&mut T> {
-        self.rows.get_mut(place)
+        self.rows.get_mut(place).map(AsMut::as_mut)
     }
 
     /// Puts a row in; those that went for want of room are given back: the ones that were idle for longest, an eighth
     /// of all at once.
     pub fn put(&mut self, place: K, row: T) -> Vec<K> {
         let mut gone = Vec::new();
-        if self.rows.len() >= self.most && !self.rows.contains_key(&place) {
-            let mut ages: Vec<(u64, K)> =
-                self.rows.iter().map(|(place, row)| (row.last_at(), place.clone())).collect();
-            ages.sort_unstable();
-            ages.truncate((self.most / 8).max(1));
-            for (_, place) in ages {
-                self.rows.remove(&place);
-                gone.push(place);
+        if self.rows.len() >= self.most && !self.rows.contains(&place) {
+            let rows = self.rows.iter().map(|(place, row)| (row.last_at(), place)).collect();
+            let oldest = by_rank(rows, |(last_at, _)| (*last_at, 0));
+            let oldest = oldest.into_iter().take((self.most / 8).max(1));
+            gone.extend(oldest.map(|(_, place)| place.clone()));
+            for place in &gone {
+                self.rows.remove(place);
             }
         }
-        self.rows.insert(place, row);
+        self.rows.insert(place, Box::new(row));
         gone
     }
 
     /// Takes a row out.
     pub fn remove(&mut self, place: &K) -> Option<T> {
-        self.rows.remove(place)
+        self.rows.remove(place).map(|row| *row)
     }
 
     /// Every row.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &T)> {
-        self.rows.iter()
+        self.rows.iter().map(|(place, row)| (place, row.as_ref()))
     }
 
     /// Every row.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut T)> {
-        self.rows.iter_mut()
+        self.rows.iter_mut().map(|(place, row)| (&*place, row.as_mut()))
     }
 
     /// How many rows there are.

@@ -1,7 +1,5 @@
 //! Who failed how often: rows beside the payments, all of them in memory, written behind answers that wait for nothing.
 
-use std::collections::BTreeMap;
-
 use farebox_core::gate::Gate;
 use farebox_core::ledger::Answer;
 use farebox_core::ledger::attempts::{
@@ -9,11 +7,12 @@ use farebox_core::ledger::attempts::{
 };
 use farebox_core::ledger::report::Failing;
 use farebox_core::payment::Cause;
+use farebox_core::sorted::{Sorted, by_rank};
 use farebox_core::time::UnixTime;
-use worker::Result;
 
 use super::ledger::Desk;
 use super::rows::{Rows, integer, number, text};
+use super::sql::Result;
 
 /// Most rows of an object.
 const MOST: usize = 4_096;
@@ -53,7 +52,7 @@ impl Failures {
     pub(super) fn open(rows: &Rows) -> Result<Self> {
         let mut all = Self::default();
         let query = "SELECT who, route, attempts, first_at, last_at, cause, reason, streak, claims FROM attempts";
-        for row in rows.sql().exec(query, None)?.raw() {
+        for row in rows.sql().exec(query, Vec::new())?.raw() {
             let row = row?;
             let column = |index: usize| text(row.get(index));
             let count = |index: usize| row.get(index).and_then(integer).unwrap_or(0);
@@ -227,23 +226,22 @@ impl Desk<'_> {
     /// Who failed, most often first.
     pub(super) fn failures(&self, limit: u32) -> Vec<Failing> {
         let rows = self.memory.failures.rows.iter();
-        let mut all: Vec<Failing> = rows
-            .filter(|(_, row)| !row.tally.is_idle(self.now))
+        let all = rows.filter(|(_, row)| !row.tally.is_idle(self.now)).collect();
+        by_rank(all, |(_, row)| (!row.tally.attempts, !row.tally.streak))
+            .into_iter()
+            .take(limit as usize)
             .map(|((who, route), row)| {
                 failing(self.gate, who, route, &row.tally, row.claims.as_deref())
             })
-            .collect();
-        all.sort_by_key(|failing| std::cmp::Reverse((failing.attempts, failing.times)));
-        all.truncate(limit as usize);
-        all
+            .collect()
     }
 
     /// How many fail, by route, code and kind.
     pub(super) fn failing_counts(&self) -> Vec<(String, String, String, u64)> {
-        let mut counts: BTreeMap<(String, String, &str), u64> = BTreeMap::new();
+        let mut counts: Sorted<(String, String, &str), u64> = Sorted::new();
         for failing in self.failures(u32::MAX) {
             let kind = if is_payer(&failing.client) { "payer" } else { "network" };
-            *counts.entry((failing.route, failing.code, kind)).or_default() += 1;
+            *counts.get_or((failing.route, failing.code, kind), || 0) += 1;
         }
         let line = |((route, code, kind), count): ((String, String, &str), u64)| {
             (route, code, kind.to_owned(), count)
@@ -274,6 +272,6 @@ fn failing(gate: &Gate, who: &str, route: &str, tally: &Tally, claims: Option<&s
 /// When the first row will have been idle for long.
 pub(super) fn next_idle(rows: &Rows) -> Result<Option<u64>> {
     let query = "SELECT MIN(last_at) FROM attempts";
-    let row = rows.sql().exec(query, None)?.raw().next().transpose()?;
+    let row = rows.sql().exec(query, Vec::new())?.raw().next().transpose()?;
     Ok(row.and_then(|row| row.first().and_then(integer)).map(|at| at + IDLE_SECS))
 }

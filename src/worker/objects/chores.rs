@@ -9,12 +9,12 @@ use farebox_core::gate::Gate;
 use farebox_core::ledger::{Entry, State};
 use farebox_core::payment::TxHash;
 use farebox_core::time::UnixTime;
-use worker::{Result, SqlStorageValue as Value};
 
 use super::attempts::next_idle;
 use super::ledger::Desk;
 use super::outbox;
 use super::rows::{Rows, integer, number, text};
+use super::sql::{Result, Value};
 
 /// When chores are due.
 #[derive(Default)]

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use farebox_core::encoding::hex;
+use farebox_core::encoding::message::Message;
 use farebox_core::gate::Gate;
 use farebox_core::ledger::attempts::{Count, Kind};
 use farebox_core::ledger::command::{Outcome, Role, VERSION};
@@ -13,15 +14,16 @@ use farebox_core::ledger::report::Order;
 use farebox_core::ledger::{Answer, Command, Envelope, Standing, State, Told};
 use farebox_core::payment::TxHash;
 use farebox_core::time::UnixTime;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use wasm_bindgen::prelude::*;
 use worker::worker_sys::DurableObjectState;
-use worker::{Error, Result, State as ObjectState};
 
 use super::attempts::Failures;
 use super::chores::Chores;
 use super::memory::Memory;
 use super::rows::{Rows, Stored};
+use super::sql::{Result, Sql, wake_at};
 use crate::worker::{config, edge, now};
 
 /// Seconds after which an alarm that has not come is lost.
@@ -30,7 +32,7 @@ const LOST_SECS: u64 = 30;
 /// One shard of the ledger; `entry.mjs` reads its requests and sets its alarm.
 #[wasm_bindgen]
 pub struct Ledger {
-    state: ObjectState,
+    state: DurableObjectState,
     /// Rows and what is remembered of them; nothing until first asked, and again after a failed write.
     opened: RefCell<Option<(Rows, Memory)>>,
     /// When the alarm is set for, as far as this instance knows.
@@ -43,7 +45,6 @@ impl Ledger {
     #[wasm_bindgen(constructor)]
     #[must_use]
     pub fn new(state: DurableObjectState) -> Self {
-        let state = ObjectState::from(state);
         Self { state, opened: RefCell::new(None), alarm: Cell::new(None) }
     }
 
@@ -71,42 +72,33 @@ impl Ledger {
         // Whatever goes wrong, the alarm is armed again: what is due stays due.
         let worked = self.recover().await;
         self.set_alarm().await?;
-        Ok(worked?)
+        worked
     }
 }
 
 impl Ledger {
     fn answer(&self, json: &[u8], body: Option<&[u8]>) -> Result<(String, Option<Vec<u8>>)> {
-        if let Ok(envelope) = serde_json::from_slice::<Envelope>(json)
-            && envelope.v == VERSION
-        {
+        let Some(message) = Message::parse(json).filter(|message| message.is_of(VERSION)) else {
+            return unsupported();
+        };
+        if message.has("command") {
+            let Some(envelope) = message.read() else { return unsupported() };
             let (told, stored) = self.with_rows(|desk| desk.take_order(envelope, body))?;
-            return Ok((serde_json::to_string(&told)?, stored));
+            return Ok((written(&told), stored));
         }
-        if let Ok(read) = serde_json::from_slice::<Read>(json)
-            && read.v == VERSION
-        {
+        if message.has("read") {
+            let Some(read) = message.read() else { return unsupported() };
             let found = self.with_rows(|desk| desk.look_up(&read))?;
-            return Ok((serde_json::to_string(&found)?, None));
+            return Ok((written(&found), None));
         }
-        if let Ok(count) = serde_json::from_slice::<Count>(json)
-            && count.v == VERSION
-        {
-            let counted = self.with_rows(|desk| desk.count(count.count))?;
-            return Ok((serde_json::to_string(&counted)?, None));
+        if message.has("count") {
+            let Some(Count { count, .. }) = message.read() else { return unsupported() };
+            let counted = self.with_rows(|desk| desk.count(count))?;
+            return Ok((written(&counted), None));
         }
-        Ok((self.order(json)?, None))
-    }
-
-    /// What an operator asks; anything else is not understood.
-    fn order(&self, json: &[u8]) -> Result<String> {
-        if let Ok(order) = serde_json::from_slice::<Order>(json)
-            && order.v == VERSION
-        {
-            let report = self.with_rows(|desk| desk.report(order.operator))?;
-            return Ok(serde_json::to_string(&report)?);
-        }
-        Ok(serde_json::to_string(&Told::from(Answer::Unsupported))?)
+        let Some(Order { operator, .. }) = message.read() else { return unsupported() };
+        let report = self.with_rows(|desk| desk.report(operator))?;
+        Ok((written(&report), None))
     }
 
     /// One synchronous block over rows and memory. A failed write throws the memory away.
@@ -121,7 +113,7 @@ impl Ledger {
     /// Takes rows and memory, for one block; who does not bring them back has them read again.
     #[inline(never)]
     fn take(&self) -> Result<(Rc<Gate>, Rows, Memory)> {
-        let gate = config::gate().ok_or_else(|| Error::from("not configured"))?;
+        let gate = config::gate().ok_or_else(|| JsValue::from_str("not configured"))?;
         let (rows, memory) = match self.opened.take() {
             Some(both) => both,
             None => self.open(&gate)?,
@@ -130,7 +122,7 @@ impl Ledger {
     }
 
     fn open(&self, gate: &Rc<Gate>) -> Result<(Rows, Memory)> {
-        let rows = Rows::open(self.state.storage().sql())?;
+        let rows = Rows::open(Sql::of(&self.state)?)?;
         let (mut memory, now) = (Memory::default(), now());
         for (payer, key, entry) in rows.open_entries()? {
             memory.note(&payer, &key, &entry, gate.plan(), now);
@@ -173,15 +165,22 @@ impl Ledger {
     /// Sets the alarm where it has to be.
     async fn set_alarm(&self) -> Result<()> {
         let Some(at) = self.next_alarm() else { return Ok(()) };
-        let milliseconds = i64::try_from(at.secs().saturating_mul(1000)).unwrap_or(i64::MAX);
-        // A number here is an offset from now, not a time.
-        let offset = milliseconds - i64::try_from(edge::clock_ms()).unwrap_or(0);
-        let set = self.state.storage().set_alarm(offset.max(0)).await;
+        let milliseconds = at.secs().saturating_mul(1000).max(edge::clock_ms());
+        let set = wake_at(&self.state, milliseconds as f64).await;
         if set.is_err() {
             self.alarm.set(None);
         }
         set
     }
+}
+
+fn unsupported() -> Result<(String, Option<Vec<u8>>)> {
+    Ok((written(&Told::from(Answer::Unsupported)), None))
+}
+
+fn written(answer: &impl Serialize) -> String {
+    // Text and numbers always serialise.
+    serde_json::to_string(answer).unwrap_or_default()
 }
 
 /// Rows, memory and time of one synchronous block.

@@ -2,11 +2,12 @@
 //! for others, and which transactions are taken. Read once from the rows, kept in step with every write, thrown
 //! away when one fails.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use farebox_core::ledger::entry::{Entry, Plan, Taken, Work};
 use farebox_core::ledger::{Payment, Standing, State};
 use farebox_core::payment::TxHash;
+use farebox_core::sorted::{Sorted, by_rank};
 use farebox_core::time::UnixTime;
 
 use super::attempts::Failures;
@@ -15,7 +16,7 @@ use super::chores::Chores;
 /// Entries at work by payer and key, aliases, and the taken transactions.
 #[derive(Default)]
 pub(super) struct Memory {
-    open: HashMap<String, BTreeMap<String, Entry>>,
+    open: HashMap<String, Sorted<String, Entry>>,
     aliases: HashMap<(String, String), String>,
     moved: HashSet<(String, String)>,
     /// The first eight bytes of each hash and of its payment's key: enough to tell them apart, and an accident would
@@ -113,7 +114,7 @@ impl Memory {
         now: UnixTime,
     ) -> Standing {
         let mut standing = Standing::default();
-        for (other, entry) in self.open.get(payer).into_iter().flatten() {
+        for (other, entry) in self.open.get(payer).into_iter().flat_map(Sorted::iter) {
             if other == key {
                 continue;
             }
@@ -140,15 +141,15 @@ impl Memory {
         now: UnixTime,
         most: usize,
     ) -> Vec<(String, String, Work)> {
-        let mut due: Vec<_> = self
+        let due = self
             .all()
             .filter_map(|(payer, key, entry)| {
                 let (at, work) = entry.due(plan, now)?;
                 (at <= now).then_some((at, payer, key, work))
             })
             .collect();
-        due.sort_unstable_by_key(|(at, ..)| *at);
-        due.into_iter()
+        by_rank(due, |(at, ..)| (at.secs(), 0))
+            .into_iter()
             .take(most)
             .map(|(_, payer, key, work)| (payer.clone(), key.clone(), work))
             .collect()

@@ -8,3 +8,4 @@ mod outbox;
 mod recover;
 mod report;
 mod rows;
+mod sql;

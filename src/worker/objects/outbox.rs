@@ -7,10 +7,10 @@ use farebox_core::gate::Gate;
 use farebox_core::gate::keys::digest;
 use farebox_core::ledger::{Entry, State};
 use farebox_core::time::UnixTime;
-use worker::Result;
 
 use super::ledger::Desk;
 use super::rows::{Rows, integer, number, text};
+use super::sql::{Result, Value};
 use crate::worker::{edge, now};
 
 /// A notice that is due.
@@ -120,7 +120,7 @@ impl Desk<'_> {
             let gap = usize::try_from(*tries).ok().and_then(|tries| GAPS_SECS.get(tries));
             let next = gap.map(|gap| self.now.secs() + gap);
             let query = "UPDATE outbox SET tries = ?, due = ? WHERE id = ?";
-            let next = next.map_or(worker::SqlStorageValue::Null, number);
+            let next = next.map_or(Value::Null, number);
             let values = vec![number(tries + 1), next, notice.id.as_str().into()];
             self.rows.sql().exec(query, values)?;
         }
@@ -147,7 +147,8 @@ pub(super) async fn notify(gate: &Gate, notice: &Notice) -> bool {
 
 /// When the next notice is due.
 pub(super) fn next(rows: &Rows) -> Result<Option<UnixTime>> {
-    let row = rows.sql().exec("SELECT MIN(due) FROM outbox", None)?.raw().next().transpose()?;
+    let row =
+        rows.sql().exec("SELECT MIN(due) FROM outbox", Vec::new())?.raw().next().transpose()?;
     Ok(row.and_then(|row| row.first().and_then(integer)).map(UnixTime::from_secs))
 }
 

@@ -11,10 +11,10 @@ use farebox_core::ledger::inquiry::{MAX_ROUND_TRIPS, Next, Question};
 use farebox_core::ledger::{Answer, Standing};
 use farebox_core::time::UnixTime;
 use futures_util::future::join_all;
-use worker::Result;
 
 use super::ledger::Ledger;
 use super::outbox::{Notice, notify};
+use super::sql::Result;
 use crate::worker::{chain, config, facilitator, now};
 
 /// Calls at once.

@@ -4,11 +4,11 @@ use farebox_core::ledger::entry::Taken;
 use farebox_core::ledger::report::tally::{Line, Sum};
 use farebox_core::ledger::report::{Decision, Errand, Filter, Item, Mark, Report};
 use farebox_core::payment::TxHash;
-use std::collections::BTreeMap;
-use worker::{Result, SqlStorageValue as Value};
+use farebox_core::sorted::Sorted;
 
 use super::ledger::Desk;
 use super::rows::{integer, number, text};
+use super::sql::{Result, Value};
 
 impl Desk<'_> {
     /// Runs one errand.
@@ -74,7 +74,7 @@ impl Desk<'_> {
              FROM payments WHERE {condition} ORDER BY payer, key LIMIT ?"
         );
         values.push(number(u64::from(MOST_SUMMED)));
-        let mut sums: BTreeMap<[String; 3], Sum> = BTreeMap::new();
+        let mut sums: Sorted<[String; 3], Sum> = Sorted::new();
         let (mut last, mut count) = (None, 0);
         for row in self.rows.sql().exec(&query, values)?.raw() {
             let row = row?;
@@ -85,12 +85,7 @@ impl Desk<'_> {
             let hash = transaction.as_deref().and_then(TxHash::parse);
             let place = [all(3), all(4), all(5)];
             let [network, asset, route] = place.clone();
-            let sum = sums.entry(place).or_insert_with(|| Sum {
-                network,
-                asset,
-                route,
-                ..Sum::default()
-            });
+            let sum = sums.get_or(place, || Sum { network, asset, route, ..Sum::default() });
             sum.add(&Line {
                 state: &all(6),
                 reason: reason.as_deref(),
@@ -103,13 +98,13 @@ impl Desk<'_> {
             last = Some(Mark { created, payer: all(0), key });
         }
         let after = last.filter(|_| count == MOST_SUMMED);
-        Ok(Report::Sums { sums: sums.into_values().collect(), after })
+        Ok(Report::Sums { sums: sums.into_iter().map(|(_, sum)| sum).collect(), after })
     }
 
     fn counts(&self) -> Result<Report> {
         let query = "SELECT state, route, COUNT(*) FROM payments GROUP BY state, route";
         let mut rows = Vec::new();
-        for row in self.rows.sql().exec(query, None)?.raw() {
+        for row in self.rows.sql().exec(query, Vec::new())?.raw() {
             let row = row?;
             if let (Some(state), Some(route), Some(count)) =
                 (text(row.first()), text(row.get(1)), row.get(2).and_then(integer))
@@ -118,7 +113,7 @@ impl Desk<'_> {
             }
         }
         let query = "SELECT MIN(since) FROM payments WHERE state = 'unknown'";
-        let row = self.rows.sql().exec(query, None)?.raw().next().transpose()?;
+        let row = self.rows.sql().exec(query, Vec::new())?.raw().next().transpose()?;
         let oldest_unknown = row.and_then(|row| row.first().and_then(integer));
         Ok(Report::Counts { rows, oldest_unknown, failing: self.failing_counts() })
     }
@@ -172,7 +167,7 @@ impl Desk<'_> {
         }
         let mut meters = Vec::new();
         let query = "SELECT series, value FROM meters ORDER BY series LIMIT 4000";
-        for row in self.rows.sql().exec(query, None)?.raw() {
+        for row in self.rows.sql().exec(query, Vec::new())?.raw() {
             let row = row?;
             meters.extend(text(row.first()).zip(row.get(1).and_then(integer)));
         }

@@ -1,11 +1,10 @@
 //! The tables of a ledger object. One statement per function; amounts are text; schema changes are numbered.
 
-use std::collections::HashMap;
-
 use farebox_core::ledger::command::{Leases, Mode, Payment};
 use farebox_core::ledger::entry::Entry;
 use farebox_core::ledger::row::Row;
-use worker::{Result, SqlStorage, SqlStorageValue as Value};
+
+use super::sql::{Result, Sql, Value};
 
 /// Schema changes in order; the number of those that have run is kept in `meta`.
 const MIGRATIONS: &[&[&str]] = &[&[
@@ -51,7 +50,7 @@ const MIGRATIONS: &[&[&str]] = &[&[
 ]];
 
 /// The rows of one object.
-pub(super) struct Rows(SqlStorage);
+pub(super) struct Rows(Sql);
 
 /// A response as it is stored.
 pub(super) struct Stored {
@@ -62,17 +61,17 @@ pub(super) struct Stored {
 
 impl Rows {
     /// Opens the tables, bringing them to this version.
-    pub(super) fn open(sql: SqlStorage) -> Result<Self> {
+    pub(super) fn open(sql: Sql) -> Result<Self> {
         sql.exec(
             "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL)",
-            None,
+            Vec::new(),
         )?;
-        let cursor = sql.exec("SELECT value FROM meta WHERE name = 'schema'", None)?;
+        let cursor = sql.exec("SELECT value FROM meta WHERE name = 'schema'", Vec::new())?;
         let done = cursor.raw().next().transpose()?;
         let done = done.and_then(|row| row.first().and_then(integer)).unwrap_or(0);
         for (number, statements) in MIGRATIONS.iter().enumerate().skip(done as usize) {
             for statement in *statements {
-                sql.exec(statement, None)?;
+                sql.exec(statement, Vec::new())?;
             }
             let number = Value::Integer(number as i64 + 1);
             sql.exec("INSERT OR REPLACE INTO meta VALUES ('schema', ?)", vec![number])?;
@@ -81,7 +80,7 @@ impl Rows {
     }
 
     /// For the statements of other files.
-    pub(super) const fn sql(&self) -> &SqlStorage {
+    pub(super) const fn sql(&self) -> &Sql {
         &self.0
     }
 
@@ -101,7 +100,7 @@ impl Rows {
              AND NOT (state = 'delivered' AND handed = 1)"
         );
         let mut all = Vec::new();
-        for row in self.0.exec(&query, None)?.raw() {
+        for row in self.0.exec(&query, Vec::new())?.raw() {
             let row = row?;
             if let (Some(entry), Some(payer), Some(key)) =
                 (entry(&row), text(row.get(PAYER)), text(row.get(PAYER + 1)))
@@ -115,7 +114,7 @@ impl Rows {
     /// Gives `each` every transaction that is somebody's for certain, and his key.
     pub(super) fn transactions(&self, mut each: impl FnMut(&str, &str)) -> Result<()> {
         let query = "SELECT tx, key FROM payments WHERE tx IS NOT NULL AND state <> 'unknown'";
-        for row in self.0.exec(query, None)?.raw() {
+        for row in self.0.exec(query, Vec::new())?.raw() {
             if let [Value::String(transaction), Value::String(key)] = row?.as_slice() {
                 each(transaction, key);
             }
@@ -223,7 +222,7 @@ impl Rows {
     /// Every payer, key and the key that it stands for.
     pub(super) fn aliases(&self) -> Result<Vec<(String, String, String)>> {
         let mut all = Vec::new();
-        for row in self.0.exec("SELECT payer, key, original FROM aliases", None)?.raw() {
+        for row in self.0.exec("SELECT payer, key, original FROM aliases", Vec::new())?.raw() {
             let row = row?;
             if let (Some(payer), Some(key), Some(original)) =
                 (text(row.first()), text(row.get(1)), text(row.get(2)))
@@ -265,7 +264,7 @@ impl Rows {
     /// Every payer and key of a payment that is begun elsewhere.
     pub(super) fn moved(&self) -> Result<Vec<(String, String)>> {
         let mut all = Vec::new();
-        for row in self.0.exec("SELECT payer, key FROM moved", None)?.raw() {
+        for row in self.0.exec("SELECT payer, key FROM moved", Vec::new())?.raw() {
             let row = row?;
             all.extend(text(row.first()).zip(text(row.get(1))));
         }
@@ -311,57 +310,68 @@ impl Rows {
     }
 }
 
-/// What an entry is read from, in this order.
+/// What an entry is read from, one column after the other.
 const COLUMNS: &str =
     "binding, secret, mode, receipt, route, network, asset, amount, pay_to, valid_before,
-    facilitator, request, executing, settling, delivering,
+    facilitator, request, url, confirm, correlation, executing, settling, delivering,
     state, fence, due, since, sent, tx, reason, holder, sealed, created, resends, read, seen_block,
-    handed, url, confirm, correlation";
+    handed";
 /// How many columns those are.
 const PAYER: usize = 32;
 
+/// The columns of a row that have not been read.
+struct Columns<'a>(std::slice::Iter<'a, Value>);
+
+impl Columns<'_> {
+    fn text(&mut self) -> Option<String> {
+        text(self.0.next())
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        self.0.next().and_then(integer)
+    }
+}
+
+/// An entry; the members are read in the order of [`COLUMNS`].
 fn entry(row: &[Value]) -> Option<Entry> {
-    let names = COLUMNS.split(',').map(str::trim);
-    let by_name: HashMap<&str, &Value> = names.zip(row).collect();
-    let text = |name| text(by_name.get(name).copied());
-    let number = |name| by_name.get(name).copied().and_then(integer);
+    let mut columns = Columns(row.iter());
     let payment = Payment {
-        binding: text("binding")?,
-        secret: text("secret"),
-        mode: if text("mode")? == mode_name(Mode::After) { Mode::After } else { Mode::Before },
-        receipt: text("receipt")?,
-        route: text("route")?,
-        network: text("network")?,
-        asset: text("asset")?,
-        amount: text("amount")?,
-        pay_to: text("pay_to")?,
-        valid_before: number("valid_before")?,
-        facilitator: text("facilitator")?,
-        request: text("request")?,
-        url: text("url")?,
-        confirm: number("confirm")? == 1,
-        correlation: text("correlation")?,
+        binding: columns.text()?,
+        secret: columns.text(),
+        mode: if columns.text()? == mode_name(Mode::After) { Mode::After } else { Mode::Before },
+        receipt: columns.text()?,
+        route: columns.text()?,
+        network: columns.text()?,
+        asset: columns.text()?,
+        amount: columns.text()?,
+        pay_to: columns.text()?,
+        valid_before: columns.number()?,
+        facilitator: columns.text()?,
+        request: columns.text()?,
+        url: columns.text()?,
+        confirm: columns.number()? == 1,
+        correlation: columns.text()?,
     };
     let leases = Leases {
-        executing: number("executing")?,
-        settling: number("settling")?,
-        delivering: number("delivering")?,
+        executing: columns.number()?,
+        settling: columns.number()?,
+        delivering: columns.number()?,
     };
     let row = Row {
-        state: text("state")?,
-        fence: number("fence")?,
-        due: number("due"),
-        since: number("since"),
-        sent: number("sent"),
-        transaction: text("tx"),
-        reason: text("reason"),
-        holder: text("holder"),
-        sealed: number("sealed")? == 1,
-        created: number("created")?,
-        resends: number("resends")?,
-        read: number("read"),
-        seen_block: number("seen_block"),
-        handed: number("handed")? == 1,
+        state: columns.text()?,
+        fence: columns.number()?,
+        due: columns.number(),
+        since: columns.number(),
+        sent: columns.number(),
+        transaction: columns.text(),
+        reason: columns.text(),
+        holder: columns.text(),
+        sealed: columns.number()? == 1,
+        created: columns.number()?,
+        resends: columns.number()?,
+        read: columns.number(),
+        seen_block: columns.number(),
+        handed: columns.number()? == 1,
     };
     Some(row.into_entry(payment, leases))
 }

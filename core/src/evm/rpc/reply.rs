@@ -11,6 +11,7 @@ use crate::amount::Amount;
 use crate::encoding::hex;
 use crate::encoding::json::{self, JsonError};
 use crate::evm::address::Address;
+use crate::sorted::by_rank;
 use crate::time::UnixTime;
 
 /// Longest reply that is read, bytes: the receipt of a large bundle fits, whatever is longer does not.
@@ -145,8 +146,7 @@ impl Replies {
             _ => return Err(RpcError::Shape("status")),
         };
         let block = quantity(member(receipt, "blockNumber")?, "blockNumber")?;
-        let mut logs = logs(member(receipt, "logs")?)?;
-        logs.sort_unstable_by_key(|log| log.index);
+        let logs = by_rank(logs(member(receipt, "logs")?)?, |log| (log.index, 0));
         let named: [u8; 32] = array(member(receipt, "transactionHash")?, "transactionHash")?;
         let strange = logs.iter().any(|log| log.transaction != *transaction || log.block != block);
         let twice = logs.windows(2).any(|pair| match pair {

@@ -70,7 +70,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for TextOr<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Value::deserialize(deserializer)? {
             Value::String(text) => Ok(Self::Text(text)),
-            other => serde_json::from_value(other).map(Self::Other).map_err(D::Error::custom),
+            other => T::deserialize(&other).map(Self::Other).map_err(D::Error::custom),
         }
     }
 }
@@ -144,7 +144,7 @@ impl Reader {
     /// A structured variable of a known shape.
     fn shaped<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
         let value = self.value(name)?;
-        match serde_json::from_value(value) {
+        match T::deserialize(&value) {
             Ok(shaped) => Some(shaped),
             Err(error) => {
                 self.fail(name, error.to_string());
@@ -433,7 +433,7 @@ fn facilitator(
             return None;
         }
         Some(Value::String(url)) => FacilitatorConfig { url, networks: None, auth: None },
-        Some(value) => match serde_json::from_value::<Vec<FacilitatorConfig>>(value) {
+        Some(value) => match Vec::<FacilitatorConfig>::deserialize(&value) {
             Ok(list) => match <[FacilitatorConfig; 1]>::try_from(list) {
                 Ok([one]) => one,
                 Err(_) => {

@@ -104,7 +104,7 @@ pub(super) fn read(reader: &mut Reader, inherited: &Inherited) -> Vec<(Rule, Opt
         if variable == "PROTECTED_PATTERNS" {
             rename_pattern(&mut value);
         }
-        match serde_json::from_value::<RouteConfig>(value) {
+        match RouteConfig::deserialize(&value) {
             Ok(config) => routes.extend(route(reader, inherited, &place, config)),
             Err(error) => reader.fail(&place, error.to_string()),
         }
@@ -379,7 +379,7 @@ fn diagnostics(reader: &mut Reader, place: &str, config: Option<&Value>) -> Opti
     let config = match config {
         None | Some(Value::Bool(true)) => return Some(Some(Limits::DEFAULT)),
         Some(Value::Bool(false)) => return Some(None),
-        Some(limits) => match serde_json::from_value::<LimitsConfig>(limits.clone()) {
+        Some(limits) => match LimitsConfig::deserialize(limits) {
             Ok(limits) => limits,
             Err(error) => {
                 reader.fail(&format!("{place}.diagnostics"), error.to_string());

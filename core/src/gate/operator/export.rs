@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::message;
+use crate::encoding;
 use crate::gate::passage::Call;
 use crate::gate::reply::{Audience, Body, Reply, own_headers};
 use crate::http::ResponseHead;
@@ -94,7 +95,7 @@ impl Export {
     /// Takes the answer to the last call, nothing for an object that is down.
     pub fn heard(&mut self, text: Option<&str>) -> Piece {
         self.calls = self.calls.saturating_add(1);
-        let report = text.and_then(|text| serde_json::from_str(text).ok());
+        let report = text.and_then(encoding::message::read);
         let Some(Report::Items { items, more }) = report else {
             return Piece::Broken;
         };

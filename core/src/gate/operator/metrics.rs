@@ -1,15 +1,15 @@
 //! What a scraper reads. Spec: Prometheus text format 0.0.4.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 
+use crate::sorted::Sorted;
 use crate::time::UnixTime;
 
 /// All metrics; `counts` by state and route, times of `meters` in milliseconds.
 pub(super) fn text(
-    counts: &BTreeMap<(String, String), u64>,
-    failing: &BTreeMap<(String, String, String), u64>,
+    counts: &Sorted<(String, String), u64>,
+    failing: &Sorted<(String, String, String), u64>,
     oldest_unknown: Option<u64>,
     meters: &[(String, u64)],
     now: UnixTime,
@@ -28,7 +28,7 @@ pub(super) fn text(
         "gauge",
         "Payments in the ledger by their state now. Exact, from rows.",
     );
-    for ((state, route), number) in counts {
+    for ((state, route), number) in counts.iter() {
         let (state, route) = (label(state), label(route));
         text.push_str(&format!(
             "farebox_payments_total{{state=\"{state}\",route=\"{route}\"}} {number}\n"
@@ -40,7 +40,7 @@ pub(super) fn text(
         "gauge",
         "Clients that fail in a row, by what they are told: proven payers, and networks of others. From rows.",
     );
-    for ((route, code, kind), number) in failing {
+    for ((route, code, kind), number) in failing.iter() {
         let route = label(route);
         text.push_str(&format!(
             "farebox_failing_clients{{route=\"{route}\",code=\"{code}\",kind=\"{kind}\"}} {number}\n"
@@ -112,9 +112,10 @@ mod tests {
     #[test]
     fn a_route_cannot_end_its_label_and_times_are_seconds() {
         let route = "/a\"} 1\nfarebox_manual_open 9\\".to_string();
-        let counts = BTreeMap::from([(("unknown".to_string(), route), 2)]);
+        let mut counts = Sorted::new();
+        counts.insert(("unknown".to_string(), route), 2);
         let meters = [("farebox_facilitator_seconds_sum{op=\"settle\"}".to_string(), 12_034)];
-        let written = text(&counts, &BTreeMap::new(), Some(40), &meters, UnixTime::from_secs(100));
+        let written = text(&counts, &Sorted::new(), Some(40), &meters, UnixTime::from_secs(100));
         let lines: alloc::vec::Vec<&str> = written.lines().collect();
         let expected = [
             "farebox_payments_total{state=\"unknown\",route=\"/a\\\"} 1\\nfarebox_manual_open 9\\\\\"} 2",

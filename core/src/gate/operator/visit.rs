@@ -11,6 +11,7 @@ use serde_json::json;
 use super::query::Cursor;
 use super::refund::refund_proof;
 use super::{answer, message, metrics, refusal};
+use crate::encoding;
 use crate::evm::rpc;
 use crate::gate::passage::Call;
 use crate::gate::reply::Reply;
@@ -18,6 +19,7 @@ use crate::ledger::report::tally::{ACCOUNTS, Sum};
 use crate::ledger::report::{Decision, Errand, Failing, Filter, Item, Mark, Report, transitions};
 use crate::payment::TxHash;
 use crate::problem::Code;
+use crate::sorted::{Sorted, by_rank};
 use crate::time::UnixTime;
 
 /// Objects asked at once.
@@ -95,14 +97,14 @@ pub struct Visit {
     down: bool,
     items: Vec<Item>,
     next: Option<Cursor>,
-    sums: BTreeMap<[String; 3], Sum>,
-    counts: BTreeMap<(String, String), u64>,
+    sums: Sorted<[String; 3], Sum>,
+    counts: Sorted<(String, String), u64>,
     oldest_unknown: Option<u64>,
     meters: Option<Vec<(String, u64)>>,
     /// Who failed.
     failing: Vec<Failing>,
     /// How many fail, by route, code and kind.
-    failing_counts: BTreeMap<(String, String, String), u64>,
+    failing_counts: Sorted<(String, String, String), u64>,
     /// The transaction that is looked up on the chain now, the debt that it ends, and the object that has it.
     proving: Option<(TxHash, Item, usize)>,
     reply: Option<Reply>,
@@ -136,12 +138,12 @@ impl Visit {
             down: false,
             items: Vec::new(),
             next: None,
-            sums: BTreeMap::new(),
-            counts: BTreeMap::new(),
+            sums: Sorted::new(),
+            counts: Sorted::new(),
             oldest_unknown: None,
             meters: None,
             failing: Vec::new(),
-            failing_counts: BTreeMap::new(),
+            failing_counts: Sorted::new(),
             proving: None,
             reply,
         }
@@ -204,7 +206,7 @@ impl Visit {
         let mut asked = asked.into_iter();
         for text in answers {
             let object = asked.next().unwrap_or(usize::MAX);
-            let report = text.and_then(|text| serde_json::from_str::<Report>(&text).ok());
+            let report = text.and_then(|text| encoding::message::read(&text));
             match report {
                 Some(report) => self.take(object, report),
                 // Counters that are approximate may as well be missing.
@@ -242,10 +244,8 @@ impl Visit {
             Report::Sums { sums, after } => {
                 for sum in sums {
                     let place = [sum.network.clone(), sum.asset.clone(), sum.route.clone()];
-                    let known = self
-                        .sums
-                        .entry(place)
-                        .or_insert_with(|| Sum { of: BTreeMap::new(), ..sum.clone() });
+                    let known =
+                        self.sums.get_or(place, || Sum { of: BTreeMap::new(), ..sum.clone() });
                     known.merge(&sum);
                 }
                 if after.is_some() {
@@ -254,11 +254,11 @@ impl Visit {
             }
             Report::Counts { rows, oldest_unknown, failing } => {
                 for (route, code, kind, number) in failing {
-                    let count = self.failing_counts.entry((route, code, kind)).or_insert(0);
+                    let count = self.failing_counts.get_or((route, code, kind), || 0);
                     *count = count.saturating_add(number);
                 }
                 for (state, route, number) in rows {
-                    let count = self.counts.entry((state, route)).or_insert(0);
+                    let count = self.counts.get_or((state, route), || 0);
                     *count = count.saturating_add(number);
                 }
                 self.oldest_unknown = match (self.oldest_unknown, oldest_unknown) {
@@ -359,7 +359,7 @@ impl Visit {
             Task::Totals { day, .. } => {
                 let day = UnixTime::from_secs(*day).rfc3339();
                 let day = day.split('T').next().unwrap_or_default();
-                let items: Vec<_> = self.sums.values().map(|sum| self.total(sum)).collect();
+                let items: Vec<_> = self.sums.iter().map(|(_, sum)| self.total(sum)).collect();
                 self.json(json!({ "day": day, "items": items }).to_string())
             }
             Task::Audit => self.audit(),
@@ -398,15 +398,15 @@ impl Visit {
         let agrees = |wanted: &Option<String>, text: &str| {
             wanted.as_deref().is_none_or(|wanted| wanted == text)
         };
-        let mut failing: Vec<&Failing> = self
+        let failing: Vec<&Failing> = self
             .failing
             .iter()
             .filter(|it| agrees(&wanted.code, &it.code) && agrees(&wanted.route, &it.route))
             .collect();
-        failing.sort_by_key(|it| core::cmp::Reverse((it.attempts, it.times)));
-        let mut routes: BTreeMap<(&str, &str), (u64, u64)> = BTreeMap::new();
+        let mut failing = by_rank(failing, |it| (!it.attempts, !it.times));
+        let mut routes: Sorted<(&str, &str), (u64, u64)> = Sorted::new();
         for it in &failing {
-            let (clients, attempts) = routes.entry((&it.route, &it.code)).or_default();
+            let (clients, attempts) = routes.get_or((&it.route, &it.code), Default::default);
             *clients = clients.saturating_add(1);
             *attempts = attempts.saturating_add(it.attempts);
         }
@@ -421,10 +421,10 @@ impl Visit {
     }
 
     fn audit(&self) -> Reply {
-        let mut assets: BTreeMap<[String; 2], Sum> = BTreeMap::new();
-        for ([network, asset, _], sum) in &self.sums {
+        let mut assets: Sorted<[String; 2], Sum> = Sorted::new();
+        for ([network, asset, _], sum) in self.sums.iter() {
             let place = [network.clone(), asset.clone()];
-            assets.entry(place).or_default().merge(sum);
+            assets.get_or(place, Sum::default).merge(sum);
         }
         let items: Vec<_> = assets
             .into_iter()

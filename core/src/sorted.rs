@@ -1,0 +1,167 @@
+//! A map of few rows: a list in the order of its keys. It compiles to a fraction of a `BTreeMap`, and moves what lies behind
+//! a row that comes or goes, which up to some thousands costs less than a hash.
+
+use alloc::vec::{self, Vec};
+use core::borrow::Borrow;
+use core::slice;
+
+/// Rows in the order of their keys, which occur once.
+#[derive(Clone, Debug)]
+pub struct Sorted<K, V>(Vec<(K, V)>);
+
+impl<K: Ord, V> Sorted<K, V> {
+    /// No row.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// The row of this key, or where it would be.
+    fn find<Q: Ord + ?Sized>(&self, key: &Q) -> Result<usize, usize>
+    where
+        K: Borrow<Q>,
+    {
+        self.0.binary_search_by(|(known, _)| known.borrow().cmp(key))
+    }
+
+    /// The row of this key.
+    pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        self.find(key).ok().and_then(|at| self.0.get(at)).map(|(_, value)| value)
+    }
+
+    /// The row of this key.
+    pub fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+    {
+        self.find(key).ok().and_then(|at| self.0.get_mut(at)).map(|(_, value)| value)
+    }
+
+    /// The row of this key, made if it is new.
+    pub fn get_or(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
+        match self.find(&key) {
+            #[expect(clippy::indexing_slicing, reason = "the row was found there")]
+            Ok(at) => &mut self.0[at].1,
+            Err(at) => &mut self.0.insert_mut(at, (key, make())).1,
+        }
+    }
+
+    /// Whether there is a row of this key.
+    pub fn contains<Q: Ord + ?Sized>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        self.find(key).is_ok()
+    }
+
+    /// Puts a row in, in place of the one of the same key.
+    pub fn insert(&mut self, key: K, value: V) {
+        match self.find(&key) {
+            Ok(at) => {
+                if let Some(row) = self.0.get_mut(at) {
+                    row.1 = value;
+                }
+            }
+            Err(at) => self.0.insert(at, (key, value)),
+        }
+    }
+
+    /// Takes a row out.
+    pub fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
+        self.find(key).ok().map(|at| self.0.remove(at).1)
+    }
+
+    /// Keeps the rows of which this is true.
+    pub fn retain(&mut self, keep: impl FnMut(&mut (K, V)) -> bool) {
+        self.0.retain_mut(keep);
+    }
+
+    /// Every row, in order.
+    pub fn iter(&self) -> slice::Iter<'_, (K, V)> {
+        self.0.iter()
+    }
+
+    /// Every row, in order.
+    pub fn iter_mut(&mut self) -> slice::IterMut<'_, (K, V)> {
+        self.0.iter_mut()
+    }
+
+    /// How many rows there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<K: Ord, V> Default for Sorted<K, V> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<K, V> IntoIterator for Sorted<K, V> {
+    type Item = (K, V);
+    type IntoIter = vec::IntoIter<(K, V)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+/// The list in the order of a rank; equals stay as they were. Every list is sorted by the same code.
+pub fn by_rank<T>(list: Vec<T>, rank: impl Fn(&T) -> (u64, u64)) -> Vec<T> {
+    let mut ranks: Vec<((u64, u64), usize)> =
+        list.iter().enumerate().map(|(place, item)| (rank(item), place)).collect();
+    ranks.sort_unstable();
+    let mut list: Vec<Option<T>> = list.into_iter().map(Some).collect();
+    ranks.into_iter().filter_map(|(_, place)| list.get_mut(place)?.take()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn rows_are_those_of_a_map() {
+        let (mut sorted, mut map) = (Sorted::new(), BTreeMap::new());
+        for step in 0..2_000_u64 {
+            let (key, act) = (step * 7_919 % 61, step * 104_729 % 5);
+            match act {
+                0 => assert_eq!(sorted.remove(&key), map.remove(&key), "{step}"),
+                1 => {
+                    *sorted.get_or(key, || 1) += step;
+                    *map.entry(key).or_insert(1) += step;
+                }
+                _ => {
+                    sorted.insert(key, step);
+                    map.insert(key, step);
+                }
+            }
+            assert_eq!(sorted.get(&key), map.get(&key), "{step}");
+            assert_eq!(sorted.contains(&key), map.contains_key(&key), "{step}");
+            assert!(sorted.iter().map(|(key, value)| (key, value)).eq(map.iter()), "{step}");
+        }
+    }
+
+    #[test]
+    fn equals_keep_their_order() {
+        let list = Vec::from([(2, 'a'), (1, 'b'), (2, 'c'), (0, 'd'), (1, 'e')]);
+        let ranked = by_rank(list, |(rank, _)| (*rank, 0));
+        let letters: alloc::string::String = ranked.iter().map(|(_, letter)| letter).collect();
+        assert_eq!(letters, "dbeac");
+    }
+}

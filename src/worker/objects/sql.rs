@@ -1,0 +1,123 @@
+//! The platform's side of an object: its state, its SQLite, and the values that cross over.
+
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use worker::worker_sys::{DurableObjectState, SqlStorage, SqlStorageCursor};
+
+/// What went wrong is what the platform threw.
+pub(super) type Result<T> = std::result::Result<T, JsValue>;
+
+/// An object's database.
+pub(super) struct Sql(SqlStorage);
+
+impl Sql {
+    /// The database of this object.
+    pub(super) fn of(state: &DurableObjectState) -> Result<Self> {
+        Ok(Self(state.storage()?.sql()))
+    }
+
+    /// Runs one statement; each `?` in it stands for a value.
+    pub(super) fn exec(&self, query: &str, values: Vec<Value>) -> Result<Cursor> {
+        let array = js_sys::Array::new();
+        for value in values {
+            array.push(&value.into());
+        }
+        self.0.exec(query, array).map(Cursor)
+    }
+}
+
+/// Sets an object's alarm for this time of the platform's clock.
+pub(super) async fn wake_at(state: &DurableObjectState, milliseconds: f64) -> Result<()> {
+    let at = js_sys::Date::new(&JsValue::from_f64(milliseconds));
+    let promise = state.storage()?.set_alarm(at, js_sys::Object::new())?;
+    JsFuture::from(promise).await.map(|_| ())
+}
+
+/// What a statement gave.
+pub(super) struct Cursor(SqlStorageCursor);
+
+impl Cursor {
+    /// The rows, each an array of its columns.
+    pub(super) fn raw(&self) -> Raw {
+        Raw(self.0.raw())
+    }
+}
+
+/// Rows as they are read.
+pub(super) struct Raw(js_sys::Iterator);
+
+impl Iterator for Raw {
+    type Item = Result<Vec<Value>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.0.next() {
+            Ok(next) if next.done() => None,
+            Ok(next) => {
+                let columns = js_sys::Array::from(&next.value());
+                Some(Ok(columns.iter().map(Value::from).collect()))
+            }
+            Err(error) => Some(Err(error)),
+        }
+    }
+}
+
+/// What a column holds.
+pub(super) enum Value {
+    Null,
+    Integer(i64),
+    String(String),
+    Blob(Vec<u8>),
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::String(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::String(text)
+    }
+}
+
+impl From<Option<String>> for Value {
+    fn from(text: Option<String>) -> Self {
+        text.map_or(Self::Null, Self::String)
+    }
+}
+
+impl From<Vec<u8>> for Value {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Blob(bytes)
+    }
+}
+
+impl From<Value> for JsValue {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Null => Self::NULL,
+            Value::Integer(number) => Self::from_f64(number as f64),
+            Value::String(text) => Self::from_str(&text),
+            Value::Blob(bytes) => js_sys::Uint8Array::from(bytes.as_slice()).into(),
+        }
+    }
+}
+
+/// No column holds a fraction, and no number one to which it is not exact.
+impl From<JsValue> for Value {
+    fn from(value: JsValue) -> Self {
+        if let Some(text) = value.as_string() {
+            return Self::String(text);
+        }
+        if let Some(number) = value.as_f64() {
+            let whole = number as i64;
+            let exact = whole as f64 == number && whole.unsigned_abs() < 1 << 53;
+            return if exact { Self::Integer(whole) } else { Self::Null };
+        }
+        match value.dyn_into::<js_sys::ArrayBuffer>() {
+            Ok(bytes) => Self::Blob(js_sys::Uint8Array::new(&bytes).to_vec()),
+            Err(_) => Self::Null,
+        }
+    }
+}
