@@ -30,6 +30,7 @@ type Served = {
   readonly receipt: EIP712SignedReceipt;
   /** What the origin was told. */
   readonly id: string;
+  readonly correlation: string;
 };
 
 describe('receipts', () => {
@@ -165,7 +166,7 @@ describe('receipts', () => {
     expectPaid(answer, payment);
     const id = world.origin.of(path)[0]?.headers['farebox-payment'];
     assert.match(String(id), /^rcpt_[a-z2-7]{26}$/);
-    return { mode, path, payer, payment, receipt: receiptIn(answer), id: String(id) };
+    return { mode, path, payer, payment, receipt: receiptIn(answer), id: String(id), correlation: String(answer.headers['x-correlation-id']) };
   }
 
   function served(mode: Mode): Served {
