@@ -16,7 +16,7 @@ use super::Gate;
 use super::keys::{Keys, mac};
 use super::passage::Call;
 use crate::encoding::{hex, message};
-use crate::ledger::attempts::{Blame, Book, Count, Counted, Dated, Entry, Tally};
+use crate::ledger::attempts::{Blame, Book, Count, Counted, Entry, Tally};
 use crate::ledger::command::VERSION;
 use crate::payment::Cause;
 use crate::time::UnixTime;
@@ -73,12 +73,6 @@ impl Fresh {
     }
 }
 
-impl Dated for Client {
-    fn last_at(&self) -> u64 {
-        self.tally.last_at
-    }
-}
-
 /// A request whose client is counted.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
@@ -118,18 +112,15 @@ impl Attempts {
     /// The client's spot, made if it is new.
     pub fn spot(&mut self, keys: &Keys, seen: Seen<'_>, now: UnixTime) -> Spot {
         let spot = Spot { network: keys.network(seen.network), route: seen.route_hash };
-        if self.clients.get(&spot).is_none() {
-            let client = Client {
-                route: seen.route.to_string(),
-                tally: Tally::new(now),
-                fresh: Fresh::default(),
-                known_as: None,
-                open: 0,
-                exceeded_after: seen.exceeded_after,
-                claims: None,
-            };
-            self.clients.put(spot, client);
-        }
+        self.clients.touch(spot, || Client {
+            route: seen.route.to_string(),
+            tally: Tally::new(now),
+            fresh: Fresh::default(),
+            known_as: None,
+            open: 0,
+            exceeded_after: seen.exceeded_after,
+            claims: None,
+        });
         spot
     }
 

@@ -19,6 +19,8 @@ pub struct Keys {
     receipt: Secret<[u8; 32]>,
     identifier: Secret<[u8; 32]>,
     shard: Secret<Vec<u8>>,
+    /// The same, with its key taken in: it names a network in every request for terms.
+    networks: Option<Hmac<Sha256>>,
     origin: Option<Secret<Vec<u8>>>,
     /// Signs receipts.
     signer: Option<Account>,
@@ -34,6 +36,7 @@ impl Keys {
             receipt: Secret::new(mac(gate_secret, &[b"farebox receipt"])),
             identifier: Secret::new(mac(salt, &[b"farebox identifier"])),
             shard: Secret::new(salt.to_vec()),
+            networks: Hmac::new_from_slice(salt).ok(),
             origin: origin_secret.map(|secret| Secret::new(secret.to_vec())),
             signer: signer(gate_secret),
             earlier: None,
@@ -102,8 +105,9 @@ impl Keys {
     /// What a network is counted under in an isolate.
     #[must_use]
     pub fn network(&self, network: &str) -> [u8; 16] {
-        let digest = mac(self.shard.expose(), &[network.as_bytes()]);
-        digest.first_chunk::<16>().copied().unwrap_or_default()
+        let Some(mut mac) = self.networks.clone() else { return [0; 16] };
+        mac.update(network.as_bytes());
+        mac.finalize().into_bytes().first_chunk::<16>().copied().unwrap_or_default()
     }
 
     /// The ledger object that counts clients of [`Keys::network`].

@@ -1,20 +1,23 @@
 //! Whose requests are counted together, where the operator has bound a rate limit.
 
+use alloc::borrow::Cow;
 use alloc::format;
-use alloc::string::{String, ToString};
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 
 /// The network of a client: an IPv4 address by itself, the first 56 bits of an IPv6 address, which is what one
 /// household is given. Clients whose address is not known are counted together.
 #[must_use]
-pub fn client_prefix(address: Option<&str>) -> String {
-    let address = address.and_then(|text| text.trim().parse::<IpAddr>().ok());
-    match address.map(|address| address.to_canonical()) {
-        None => "unknown".to_string(),
-        Some(IpAddr::V4(address)) => address.to_string(),
-        Some(IpAddr::V6(address)) => {
+pub fn client_prefix(address: Option<&str>) -> Cow<'_, str> {
+    let text = address.unwrap_or_default().trim();
+    if text.parse::<Ipv4Addr>().is_ok() {
+        return Cow::Borrowed(text);
+    }
+    match text.parse::<IpAddr>().map(|address| address.to_canonical()) {
+        Err(_) => Cow::Borrowed("unknown"),
+        Ok(IpAddr::V4(address)) => Cow::Owned(format!("{address}")),
+        Ok(IpAddr::V6(address)) => {
             let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{:x}/56", d & 0xff00)
+            Cow::Owned(format!("{a:x}:{b:x}:{c:x}:{:x}/56", d & 0xff00))
         }
     }
 }

@@ -4,7 +4,7 @@
 //! hash that the gate makes, in its isolate first and then in an object, where the counts of all isolates meet. A success
 //! ends the row of failures. Too small a balance is noted and never counted; trouble of ours is not even noted.
 
-use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 
 use super::command::{Answer, Command, Failure};
 use crate::payment::Cause;
-use crate::sorted::{Sorted, by_rank};
 use crate::time::UnixTime;
 
 /// Seconds without a failure after which a row of them has ended.
@@ -113,86 +112,65 @@ impl Tally {
 /// Which row: who, as an address or an opaque name, and the route.
 pub type Place = (String, String);
 
-/// Rows of failures, a bounded number of them.
+/// Rows of failures, a bounded number of them: those that were touched lately, and those of before.
 #[derive(Clone, Debug)]
 pub struct Book<K, T> {
-    /// Each at a place of its own, so that a row which comes or goes moves little.
-    rows: Sorted<K, Box<T>>,
+    young: BTreeMap<K, T>,
+    old: BTreeMap<K, T>,
     most: usize,
 }
 
-/// What has a tally in it.
-pub trait Dated {
-    /// When it was touched last, unix seconds.
-    fn last_at(&self) -> u64;
-}
-
-impl Dated for Tally {
-    fn last_at(&self) -> u64 {
-        self.last_at
-    }
-}
-
-impl<K: Ord + Clone, T: Dated> Book<K, T> {
+impl<K: Ord + Clone, T> Book<K, T> {
     /// No row yet, and never more than `most`.
     #[must_use]
     pub const fn new(most: usize) -> Self {
-        Self { rows: Sorted::new(), most }
+        Self { young: BTreeMap::new(), old: BTreeMap::new(), most }
     }
 
     /// The row of this place.
     #[must_use]
     pub fn get(&self, place: &K) -> Option<&T> {
-        self.rows.get(place).map(AsRef::as_ref)
+        self.young.get(place).or_else(|| self.old.get(place))
     }
 
     /// The row of this place.
     pub fn get_mut(&mut self, place: &K) -> Option<&mut T> {
-        self.rows.get_mut(place).map(AsMut::as_mut)
+        self.young.get_mut(place).or_else(|| self.old.get_mut(place))
     }
 
-    /// Puts a row in; those that went for want of room are given back: the ones that were idle for longest, an eighth
-    /// of all at once.
+    /// Puts a row in; those that went for want of room are given back: none was put in again since as many others were
+    /// as half of what there may be.
     pub fn put(&mut self, place: K, row: T) -> Vec<K> {
-        let mut gone = Vec::new();
-        if self.rows.len() >= self.most && !self.rows.contains(&place) {
-            let rows = self.rows.iter().map(|(place, row)| (row.last_at(), place)).collect();
-            let oldest = by_rank(rows, |(last_at, _)| (*last_at, 0));
-            let oldest = oldest.into_iter().take((self.most / 8).max(1));
-            gone.extend(oldest.map(|(_, place)| place.clone()));
-            for place in &gone {
-                self.rows.remove(place);
-            }
+        self.old.remove(&place);
+        self.young.insert(place, row);
+        if self.young.len() < self.most / 2 {
+            return Vec::new();
         }
-        self.rows.insert(place, Box::new(row));
-        gone
+        let young = core::mem::take(&mut self.young);
+        core::mem::replace(&mut self.old, young).into_keys().collect()
+    }
+
+    /// Has a row stay, made if it is new.
+    pub fn touch(&mut self, place: K, make: impl FnOnce() -> T) {
+        if !self.young.contains_key(&place) {
+            let row = self.old.remove(&place).unwrap_or_else(make);
+            self.put(place, row);
+        }
     }
 
     /// Takes a row out.
     pub fn remove(&mut self, place: &K) -> Option<T> {
-        self.rows.remove(place).map(|row| *row)
+        self.young.remove(place).or_else(|| self.old.remove(place))
     }
 
     /// Every row.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &T)> {
-        self.rows.iter().map(|(place, row)| (place, row.as_ref()))
+        self.young.iter().chain(&self.old)
     }
 
     /// Every row.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut T)> {
-        self.rows.iter_mut().map(|(place, row)| (&*place, row.as_mut()))
-    }
-
-    /// How many rows there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.young.iter_mut().chain(&mut self.old)
     }
 }
 

@@ -3,7 +3,7 @@
 use farebox_core::gate::Gate;
 use farebox_core::ledger::Answer;
 use farebox_core::ledger::attempts::{
-    Blame, Book, Counted, Counting, Dated, Entry, IDLE_SECS, Kind, Mark, Place, Tally,
+    Blame, Book, Counted, Counting, Entry, IDLE_SECS, Kind, Mark, Place, Tally,
 };
 use farebox_core::ledger::report::Failing;
 use farebox_core::payment::Cause;
@@ -28,12 +28,6 @@ pub(super) struct Row {
     claims: Option<String>,
 }
 
-impl Dated for Row {
-    fn last_at(&self) -> u64 {
-        self.tally.last_at
-    }
-}
-
 /// All who fail.
 pub(super) struct Failures {
     rows: Book<Place, Row>,
@@ -51,7 +45,7 @@ impl Failures {
     /// Reads the rows.
     pub(super) fn open(rows: &Rows) -> Result<Self> {
         let mut all = Self::default();
-        let query = "SELECT who, route, attempts, first_at, last_at, cause, reason, streak, claims FROM attempts";
+        let query = "SELECT who, route, attempts, first_at, last_at, cause, reason, streak, claims FROM attempts ORDER BY last_at";
         for row in rows.sql().exec(query, Vec::new())?.raw() {
             let row = row?;
             let column = |index: usize| text(row.get(index));
@@ -183,11 +177,14 @@ impl Desk<'_> {
 
     /// Removes who was idle for long.
     pub(super) fn purge_failures(&mut self) -> Result<()> {
-        let idle =
-            |(place, row): (&Place, &Row)| row.tally.is_idle(self.now).then(|| place.clone());
-        let idle: Vec<Place> = self.memory.failures.rows.iter().filter_map(idle).collect();
+        let until = self.now.secs().saturating_sub(IDLE_SECS);
+        let query = "DELETE FROM attempts WHERE last_at <= ?";
+        self.rows.sql().exec(query, vec![number(until)])?;
+        let rows = self.memory.failures.rows.iter();
+        let idle = rows.filter(|(_, row)| row.tally.is_idle(self.now));
+        let idle: Vec<Place> = idle.map(|(place, _)| place.clone()).collect();
         for place in idle {
-            self.drop_failures(&place)?;
+            self.memory.failures.rows.remove(&place);
         }
         Ok(())
     }

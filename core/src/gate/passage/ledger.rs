@@ -108,7 +108,7 @@ impl<'g> Passage<'g> {
         let first = tries == 0 && self.place.1 != Role::New && !self.inquired;
         call.beside = self.gate.rpc_url().filter(|_| first).map(|_| height::request());
         if first {
-            call.limited_by = Some(client_prefix(self.head.headers.get("cf-connecting-ip")));
+            call.limited_by = Some(client_prefix(self.head.headers.get("cf-connecting-ip")).into());
         }
         Step::Claim(call, Claiming { passage: self, tries })
     }
