@@ -222,9 +222,9 @@ fn fresh_id() -> String {
     farebox_core::encoding::hex::encode(&bytes)
 }
 
-/// One log line for a request of a priced route that brought no proof.
+/// One log line for a request of a priced route that brought no proof, unless the client repeats itself.
 fn log_refusal(reply: &Reply, method: &str) {
-    let Some(route) = &reply.route else { return };
+    let Some(route) = reply.route.as_ref().filter(|_| !reply.marks.repeats) else { return };
     let line = serde_json::json!({
         "at": now().rfc3339(),
         "correlation_id": reply.head.headers.get("x-correlation-id"),

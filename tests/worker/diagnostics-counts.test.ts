@@ -45,6 +45,8 @@ describe('counts of failures', { concurrency: 3 }, () => {
       assert.match(message, /\b8432\b.*\b18 days\b.*has to be stopped/);
       assert.ok(Math.abs(Date.parse(String(firstAttempt)) / 1000 - begun) < 3, String(firstAttempt));
       assert.equal(answer.headers['retry-after'], '2520');
+      const lines = world.gate.printed.split('\n').filter((line) => line.includes('PAYMENT_ATTEMPTS_EXCEEDED'));
+      assert.equal(lines.length, 84, 'each further hundred is a line');
       await world.gate.ahead(DAY_SECS);
       assert.equal(verdict(await client.ask('/after/long')), 'silent', 'a day without a request ends the row of them');
     }));

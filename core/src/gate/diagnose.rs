@@ -60,6 +60,9 @@ pub struct Diagnosis {
     pub extension: String,
     /// Seconds that a client who has failed too often should wait.
     pub retry_after: Option<u64>,
+    /// Whether it repeats what was said a moment ago: of a client that goes on and on, one answer in so many as the
+    /// threshold is worth a line.
+    pub repeats: bool,
 }
 
 impl Diagnosis {
@@ -165,6 +168,9 @@ impl Limits {
         Some(Diagnosis {
             code,
             extension: [r#"{"info":"#, &info, r#","schema":"#, info_schema(), "}"].concat(),
+            repeats: exceeded
+                && !ours
+                && attempts.checked_rem(self.exceeded_after).is_some_and(|rest| rest != 0),
             retry_after: (exceeded && !ours)
                 .then(|| RETRY_STEP_SECS.saturating_mul(multiples).min(MAX_RETRY_SECS)),
         })

@@ -205,6 +205,7 @@ impl Offer {
             route: Some(self.route.clone()),
             marks: Marks {
                 diagnosed: diagnosis.map(|diagnosis| diagnosis.code),
+                repeats: diagnosis.is_some_and(|diagnosis| diagnosis.repeats),
                 ..Marks::default()
             },
         }

@@ -28,6 +28,8 @@ pub struct Reply {
 pub struct Marks {
     /// What the payer was told about why.
     pub diagnosed: Option<DiagnosticCode>,
+    /// Whether the client has heard the same many times: it needs no line of the log.
+    pub repeats: bool,
     /// Whether a payment is served with it.
     pub served: bool,
     /// What the client's network is to be counted for, although a good signature came with the request, and whose.
