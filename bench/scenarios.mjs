@@ -106,10 +106,10 @@ async function diagnostics({ gate, backend, rounds }) {
       },
     );
   };
-  await compare('402', async (path) => asking(path, 1000), 402, 0.95);
+  await compare('402', async (path) => asking(path, 2000), 402, 0.95);
   await compare('paid', (path) => gate.paid(path, 40), 200, 0.95);
   const one = { 'cf-connecting-ip': '192.0.2.1' };
-  await compare('402 past the threshold', async (path) => Array.from({ length: 1000 }, () => ({ path, headers: one })), 402, undefined);
+  await compare('402 past the threshold', async (path) => Array.from({ length: 2000 }, () => ({ path, headers: one })), 402, undefined);
   return lines;
 }
 

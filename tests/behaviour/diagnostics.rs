@@ -1,6 +1,7 @@
 //! Counts of failures against a plain model, what an isolate may remember, and texts that name nobody.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 
 use farebox_core::gate::attempts::{Attempts, Seen};
 use farebox_core::gate::diagnose::{Finding, Limits, info_schema};
@@ -50,8 +51,10 @@ fn at(secs: u64) -> UnixTime {
     UnixTime::from_secs(1_760_000_000 + secs)
 }
 
+static ROUTE: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from("/r"));
+
 fn seen(network: &str) -> Seen<'_> {
-    Seen { network, route: "/r", route_hash: 7, exceeded_after: 100 }
+    Seen { network, route: &ROUTE, route_hash: 7, exceeded_after: 100 }
 }
 
 /// Hands over what an isolate counted to the objects of `world`; `lost` answers do not come back.

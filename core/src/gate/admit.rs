@@ -204,7 +204,7 @@ impl Gate {
     ) -> Option<Spot> {
         let exceeded_after = offer.diagnostics?.exceeded_after;
         let network = client_prefix(head.headers.get("cf-connecting-ip"));
-        let (route, route_hash) = (&offer.route, offer.route_hash);
+        let (route, route_hash) = (&offer.counted_as.0, offer.counted_as.1);
         let seen = Seen { network: &network, route, route_hash, exceeded_after };
         Some(around.attempts.spot(&self.keys, seen, now))
     }

@@ -10,6 +10,7 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::Gate;
@@ -47,7 +48,7 @@ pub struct Spot {
 /// One client at one route.
 #[derive(Debug)]
 struct Client {
-    route: String,
+    route: Arc<str>,
     tally: Tally,
     /// What the object does not know yet.
     fresh: Fresh,
@@ -79,7 +80,7 @@ pub struct Seen<'a> {
     /// Prefix of the client's network.
     pub network: &'a str,
     /// Route pattern.
-    pub route: &'a str,
+    pub route: &'a Arc<str>,
     /// Hash of it.
     pub route_hash: u64,
     /// From how many failures on the operator is told.
@@ -113,7 +114,7 @@ impl Attempts {
     pub fn spot(&mut self, keys: &Keys, seen: Seen<'_>, now: UnixTime) -> Spot {
         let spot = Spot { network: keys.network(seen.network), route: seen.route_hash };
         self.clients.touch(spot, || Client {
-            route: seen.route.to_string(),
+            route: seen.route.clone(),
             tally: Tally::new(now),
             fresh: Fresh::default(),
             known_as: None,
@@ -220,7 +221,7 @@ impl Attempts {
                     Some(known) => known.clone(),
                     None => self::name(yesterday, spot, &client.route),
                 },
-                route: client.route.clone(),
+                route: client.route.to_string(),
                 reset,
                 more,
                 back,

@@ -1,6 +1,7 @@
 //! What a priced route puts up: its terms, how they are served, and the one 402 that every client understands.
 
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::diagnose::{Diagnosis, Limits};
@@ -57,8 +58,8 @@ pub struct Offer {
     pub settle_secs: u64,
     /// From when on a failing client is told what; nothing where nobody is counted.
     pub diagnostics: Option<Limits>,
-    /// Hash of the pattern, under which clients are counted.
-    pub route_hash: u64,
+    /// The pattern and a hash of it, under which clients are counted.
+    pub counted_as: (Arc<str>, u64),
     /// The wire form of the terms, built once.
     pub requirements: Vec<v2::PaymentRequirements>,
     written: Written,
@@ -126,7 +127,7 @@ impl Offer {
             },
             room: Room { least_secs, most_secs: manner.max_validity_secs },
             settle_secs: manner.settle_secs,
-            route_hash: route_hash(&manner.route),
+            counted_as: (Arc::from(manner.route.as_str()), route_hash(&manner.route)),
             route: manner.route,
             mode: manner.mode,
             description: manner.description,
