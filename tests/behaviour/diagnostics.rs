@@ -159,6 +159,38 @@ fn an_answer_that_is_lost_counts_nothing_twice_and_forgets_no_success() {
 }
 
 #[test]
+fn a_success_while_counts_are_under_way_ends_them() {
+    let (mut world, keys) = (World::new(), keys());
+    let mut isolate = Attempts::new();
+    let spot = isolate.spot(&keys, seen("192.0.2.1"), at(0));
+    for _ in 0..5 {
+        isolate.failed(&spot, &blame(Cause::Unpaid), None, at(0));
+    }
+    for parcel in isolate.hand_over(&keys, 16, at(1)) {
+        let answer = world.ledger.count(&parcel.call.command, at(1));
+        isolate.succeeded(&spot, at(1));
+        isolate.heard(parcel, Some(&answer), at(1));
+    }
+    assert_eq!(isolate.failed(&spot, &blame(Cause::Unpaid), None, at(2)).attempts, 1);
+}
+
+#[test]
+fn a_row_is_found_under_the_name_of_the_last_hand_over_however_long_ago_that_was() {
+    let (mut world, keys) = (World::new(), keys());
+    let mut isolate = Attempts::new();
+    for hours in [0, 20, 40, 60] {
+        let now = at(hours * 3_600);
+        let spot = isolate.spot(&keys, seen("192.0.2.1"), now);
+        isolate.failed(&spot, &blame(Cause::Unpaid), None, now);
+        if matches!(hours, 0 | 60) {
+            hand_over(&mut isolate, &mut world, false, now);
+        }
+    }
+    let kept: Vec<u64> = world.ledger.failures.values().map(|tally| tally.attempts).collect();
+    assert_eq!(kept, [4]);
+}
+
+#[test]
 fn memory_and_messages_are_bounded_and_nothing_in_them_names_a_network() {
     let keys = keys();
     let mut isolate = Attempts::new();
