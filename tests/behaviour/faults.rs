@@ -128,6 +128,7 @@ fn a_late_payment_that_nobody_knows_gets_fresh_terms() {
     let response = world.present(&payment);
     assert_eq!((response.status, response.problem().as_str()), (402, "expired"));
     assert!(response.has_terms());
+    assert!(response.names("INVOICE_EXPIRED"));
     assert_eq!(world.ledger.entries().len(), 0, "it leaves no row");
     assert_eq!(world.facilitator.urls.len(), 0);
 }
@@ -163,6 +164,7 @@ fn work_is_not_begun_for_an_authorization_that_ends_while_it_waits() {
     while world.advance(&mut running) {}
     let response = running.response.unwrap();
     assert_eq!((response.status, response.problem().as_str()), (402, "expired"));
+    assert!(!response.names("diagnostic"), "the time went by at our side");
     assert_eq!(world.origin.calls.len(), 0);
     let mut world = World::new();
     let payment = world.sign("/before");
@@ -170,7 +172,10 @@ fn work_is_not_begun_for_an_authorization_that_ends_while_it_waits() {
     let mut running = world.start(paid(&payment), b"");
     world.wait(4);
     while world.advance(&mut running) {}
-    assert_eq!(running.response.unwrap().problem(), "expired");
+    let response = running.response.unwrap();
+    assert_eq!(response.problem(), "expired");
+    assert!(!response.names("diagnostic"));
+    assert!(world.ledger.failures.is_empty());
     assert_eq!(world.facilitator.settles.len(), 0);
     assert_eq!(world.ledger.state(), State::Released);
 }

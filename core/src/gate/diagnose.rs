@@ -210,7 +210,7 @@ const fn words(code: DiagnosticCode, cause: Cause) -> (&'static str, &'static st
             "top the wallet up with the asset of these terms, then let a person start again",
         ),
         (DiagnosticCode::InvoiceExpired, _) => (
-            "the payment came after its end",
+            "the payment came too late to be served before its end",
             "sign a new one for these terms and send it at once; if that is too late as well, set the client's clock",
         ),
         (_, Cause::Signature) => (

@@ -6,6 +6,7 @@
 //! - everything between the claim and the last record goes on when the client leaves;
 //! - bodies stay at the edge; [`Body::Held`](super::reply::Body::Held) stands for the one it holds.
 
+mod blame;
 mod chain;
 mod ledger;
 mod origin;
@@ -20,18 +21,16 @@ pub use self::ledger::{Call, Claiming, Ending, Filed, Recording};
 pub use self::origin::{Collected, Collecting, Forwarding, OriginReply, StreamEnd, Streaming};
 pub use self::settle::{FacilitatorCall, Settling, Verifying, Waiting};
 use super::Gate;
-use super::diagnose::{Diagnosis, Finding};
 use super::forward::OriginCall;
 use super::keys;
 use super::offer::Offer;
 use super::recover::Seen;
 use super::reply::{Audience, Reply};
 use crate::facilitator::breaker::Strain;
-use crate::facilitator::reason;
 use crate::facilitator::wire::Expected;
 use crate::http::{BodyPresence, RequestHead, ResponseHead};
 use crate::ledger::attempts::{Blame, Counting, Tally};
-use crate::ledger::command::{Command, Envelope, Failure, Mode, Role, VERSION};
+use crate::ledger::command::{Command, Envelope, Mode, Role, VERSION};
 use crate::payment::{Cause, Proof, Receipt, TxHash};
 use crate::problem::Code;
 use crate::time::UnixTime;
@@ -40,8 +39,6 @@ use crate::x402::{Version, header, v2};
 
 /// Longest request body that is part of the binding, bytes.
 pub const MAX_DIGESTED_BYTES: usize = 64 * 1024;
-/// Seconds after its end for which an authorization that nobody settled is its payer's secret, more or less.
-const RECENT_SECS: u64 = 3_600;
 /// Seconds that a client waits at most for a doubt to be resolved.
 const DOUBT_SECS: u64 = 10;
 
@@ -181,7 +178,8 @@ impl<'g> Passage<'g> {
         correlation: String,
         now: UnixTime,
     ) -> Step<'g> {
-        let recent = now < UnixTime::from_secs(payer.proof.valid_before.secs()).plus(RECENT_SECS);
+        let recent =
+            now < UnixTime::from_secs(payer.proof.valid_before.secs()).plus(blame::RECENT_SECS);
         let Payer { version, proof, expected, arrival, wallet, strain, troubles, seen } = payer;
         let receipt = gate.keys.receipt_id(&proof.key);
         let with_body = head.body == BodyPresence::Present;
@@ -332,80 +330,6 @@ impl<'g> Passage<'g> {
         self.proof.valid_before >= now.plus(self.offer.room.least_secs)
     }
 
-    /// Fresh terms, with what is to say about the payment that came.
-    fn fresh_terms(&self, code: Code, reason: &str, now: UnixTime) -> Reply {
-        let (head, correlation) = (&self.head, &self.correlation);
-        let terms = |diagnosis: Option<&Diagnosis>| {
-            self.offer.challenge(head, code, reason, correlation, diagnosis)
-        };
-        match &self.blame {
-            Some(blame) if blame.cause == Cause::Expired && !self.is_the_payers(blame) => {
-                self.blaming_network(blame, now, terms)
-            }
-            _ => terms(self.diagnosis(now).as_ref()),
-        }
-    }
-
-    /// Whether a failure is counted for the payer: not our trouble, and not an authorization that ended so long ago that
-    /// others may have it from the chain.
-    fn is_the_payers(&self, blame: &Blame) -> bool {
-        match blame.cause {
-            Cause::Trouble => false,
-            Cause::Expired => self.is_recent,
-            _ => true,
-        }
-    }
-
-    /// An answer that counts a failure for the client's network.
-    fn blaming_network(
-        &self,
-        blame: &Blame,
-        now: UnixTime,
-        reply: impl FnOnce(Option<&Diagnosis>) -> Reply,
-    ) -> Reply {
-        let tally = self.network.clone().map(|mut tally| {
-            tally.count(blame, now);
-            tally
-        });
-        let mut reply = reply(self.diagnosis_of(blame, tally.as_ref(), now).as_ref());
-        reply.marks.failed = Some((blame.clone(), self.proof.payer.to_lower_hex()));
-        reply
-    }
-
-    /// Fresh terms, because this authorization ends too early.
-    fn too_late(&self, now: UnixTime) -> Reply {
-        self.fresh_terms(Code::Expired, Code::Expired.row().reason.unwrap_or_default(), now)
-    }
-
-    /// What is to say about the payment that came.
-    fn diagnosis(&self, now: UnixTime) -> Option<Diagnosis> {
-        self.diagnosis_of(self.blame.as_ref()?, self.tally.as_ref(), now)
-    }
-
-    fn diagnosis_of(
-        &self,
-        blame: &Blame,
-        tally: Option<&Tally>,
-        now: UnixTime,
-    ) -> Option<Diagnosis> {
-        let finding =
-            Finding { blame, tally, troubles: self.troubles, correlation: &self.correlation };
-        self.offer.diagnostics?.diagnose(finding, now)
-    }
-
-    /// The facilitator, or what it stands on, failed in this request.
-    fn trouble(&mut self) {
-        self.troubles = self.troubles.saturating_add(1);
-        self.blame = Some(Blame { cause: Cause::Trouble, reason: String::new() });
-    }
-
-    /// Ends the work because this authorization ends too early.
-    fn release_late(mut self: Box<Self>) -> Step<'g> {
-        self.blame =
-            Some(Blame { cause: Cause::Expired, reason: Code::Expired.name().to_string() });
-        self.release(Failure::NothingRan, Ending::TooLate)
-    }
-
     /// Nobody knows yet whether money moved.
     fn unknown(&self) -> Step<'g> {
         self.refuse(Code::SettlementUnknown)
@@ -419,9 +343,4 @@ impl<'g> Passage<'g> {
     fn refuse(&self, code: Code) -> Step<'g> {
         Step::Respond(self.problem(code))
     }
-}
-
-/// What a facilitator's reason blames.
-fn blame_of(reason: &str) -> Blame {
-    Blame { cause: reason::cause(reason), reason: reason::known(reason).unwrap_or_default() }
 }

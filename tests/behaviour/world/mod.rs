@@ -499,6 +499,11 @@ impl Response {
         self.headers.get("payment-required").is_some() || self.json().get("accepts").is_some()
     }
 
+    /// Whether its body has this word.
+    pub fn names(&self, word: &str) -> bool {
+        String::from_utf8_lossy(&self.body).contains(word)
+    }
+
     /// The decoded settlement header.
     pub fn settlement(&self) -> Value {
         let two = self.headers.get("payment-response");

@@ -3,9 +3,10 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 
+use super::blame::blame_of;
 use super::origin::taken_out;
 use super::settle::Turn;
-use super::{Arrival, Kept, Passage, Step, blame_of};
+use super::{Arrival, Kept, Passage, Step};
 use crate::gate::limit::client_prefix;
 use crate::gate::recover::Seen;
 use crate::gate::reply::{Body, Reply, finish_paid};
@@ -283,7 +284,7 @@ impl<'g> Claiming<'g> {
                 match passage.mode {
                     Mode::After => passage.verify(),
                     Mode::Before if passage.has_room(now) => passage.settle_first(),
-                    Mode::Before => passage.release_late(),
+                    Mode::Before => passage.release(Failure::NothingRan, Ending::TooLate),
                 }
             }
             Some(Answer::Deliver { fence, transaction }) => {

@@ -6,14 +6,14 @@ use alloc::format;
 use alloc::string::String;
 
 use super::chain::Told;
-use super::{DOUBT_SECS, Ending, Passage, Step, blame_of};
+use super::{DOUBT_SECS, Ending, Passage, Step};
 use crate::facilitator::funds::Draft;
 use crate::facilitator::wire::{Expected, Reply as Wire, VerifyOutcome, verify_outcome};
 use crate::gate::offer::VERIFY_SECS;
 use crate::gate::recover::{network_of, outcome};
 use crate::gate::reply::Reply;
 use crate::ledger::command::{Client, Failure, Mode, Outcome};
-use crate::payment::{Cause, TxHash};
+use crate::payment::TxHash;
 use crate::problem::Code;
 use crate::time::UnixTime;
 
@@ -94,15 +94,6 @@ impl<'g> Passage<'g> {
         self.release(Failure::NothingRan, Ending::Refused(reason.to_owned()))
     }
 
-    /// The facilitator says why not.
-    pub(super) fn blames(&mut self, reason: &str) {
-        let blame = blame_of(reason);
-        if blame.cause == Cause::Trouble {
-            self.troubles = self.troubles.saturating_add(1);
-        }
-        self.blame = Some(blame);
-    }
-
     /// The first settle call; its holder waits for it to its end.
     pub(super) fn settle_first(self: Box<Self>) -> Step<'g> {
         let call = FacilitatorCall {
@@ -152,7 +143,8 @@ impl<'g> Verifying<'g> {
         let mut passage = self.0;
         match verify_outcome(reply, &passage.expected) {
             VerifyOutcome::Valid if passage.has_room(now) => passage.forward(now),
-            VerifyOutcome::Valid => passage.release_late(),
+            // It had room when it came: the time went by at our side.
+            VerifyOutcome::Valid => passage.release(Failure::NothingRan, Ending::TooLate),
             VerifyOutcome::Refused(reason) => passage.refused(&reason),
             VerifyOutcome::Submitted(_) => passage.suspect(),
             VerifyOutcome::Unavailable => {

@@ -1,0 +1,98 @@
+//! What stands in the way of a payment with a good signature: whose it is, where it is counted, and what is said about it.
+
+use alloc::string::String;
+
+use super::Passage;
+use crate::facilitator::reason;
+use crate::gate::diagnose::{Diagnosis, Finding};
+use crate::gate::reply::Reply;
+use crate::ledger::attempts::{Blame, Tally};
+use crate::payment::Cause;
+use crate::problem::Code;
+use crate::time::UnixTime;
+
+/// Seconds after its end for which an authorization that nobody settled is its payer's secret, more or less.
+pub(super) const RECENT_SECS: u64 = 3_600;
+
+impl Passage<'_> {
+    /// Fresh terms, with what is to say about the payment that came.
+    pub(super) fn fresh_terms(&self, code: Code, reason: &str, now: UnixTime) -> Reply {
+        let (head, correlation) = (&self.head, &self.correlation);
+        let terms = |diagnosis: Option<&Diagnosis>| {
+            self.offer.challenge(head, code, reason, correlation, diagnosis)
+        };
+        match &self.blame {
+            Some(blame) if blame.cause == Cause::Expired && !self.is_the_payers(blame) => {
+                self.blaming_network(blame, now, terms)
+            }
+            _ => terms(self.diagnosis(now).as_ref()),
+        }
+    }
+
+    /// Whether a failure is counted for the payer: not our trouble, and not an authorization that ended so long ago that
+    /// others may have it from the chain.
+    pub(super) fn is_the_payers(&self, blame: &Blame) -> bool {
+        match blame.cause {
+            Cause::Trouble => false,
+            Cause::Expired => self.is_recent,
+            _ => true,
+        }
+    }
+
+    /// An answer that counts a failure for the client's network.
+    pub(super) fn blaming_network(
+        &self,
+        blame: &Blame,
+        now: UnixTime,
+        reply: impl FnOnce(Option<&Diagnosis>) -> Reply,
+    ) -> Reply {
+        let tally = self.network.clone().map(|mut tally| {
+            tally.count(blame, now);
+            tally
+        });
+        let mut reply = reply(self.diagnosis_of(blame, tally.as_ref(), now).as_ref());
+        reply.marks.failed = Some((blame.clone(), self.proof.payer.to_lower_hex()));
+        reply
+    }
+
+    /// Fresh terms, because this authorization ends too early.
+    pub(super) fn too_late(&self, now: UnixTime) -> Reply {
+        self.fresh_terms(Code::Expired, Code::Expired.row().reason.unwrap_or_default(), now)
+    }
+
+    /// What is to say about the payment that came.
+    pub(super) fn diagnosis(&self, now: UnixTime) -> Option<Diagnosis> {
+        self.diagnosis_of(self.blame.as_ref()?, self.tally.as_ref(), now)
+    }
+
+    pub(super) fn diagnosis_of(
+        &self,
+        blame: &Blame,
+        tally: Option<&Tally>,
+        now: UnixTime,
+    ) -> Option<Diagnosis> {
+        let finding =
+            Finding { blame, tally, troubles: self.troubles, correlation: &self.correlation };
+        self.offer.diagnostics?.diagnose(finding, now)
+    }
+
+    /// The facilitator, or what it stands on, failed in this request.
+    pub(super) fn trouble(&mut self) {
+        self.troubles = self.troubles.saturating_add(1);
+        self.blame = Some(Blame { cause: Cause::Trouble, reason: String::new() });
+    }
+
+    /// The facilitator says why not.
+    pub(super) fn blames(&mut self, reason: &str) {
+        let blame = blame_of(reason);
+        if blame.cause == Cause::Trouble {
+            self.troubles = self.troubles.saturating_add(1);
+        }
+        self.blame = Some(blame);
+    }
+}
+
+/// What a facilitator's reason blames.
+pub(super) fn blame_of(reason: &str) -> Blame {
+    Blame { cause: reason::cause(reason), reason: reason::known(reason).unwrap_or_default() }
+}
