@@ -33,13 +33,19 @@ pub(super) fn begin(
     let client = Client { resolve: answer, log, spot: None };
     let later = context.clone();
     let work = edge::promise(async move {
-        drive(&gate, head, &fresh, &request, &bindings, client).await;
-        handover::begin(&gate, &bindings.ledger, &later);
+        let steps = drive(&gate, head, &fresh, &request, &bindings, client).await;
+        // What one request may call is bounded; after a long way another one hands over.
+        if steps <= MOST_STEPS {
+            handover::begin(&gate, &bindings.ledger, &later);
+        }
         JsValue::UNDEFINED
     });
     edge::wait_until(context, &js_sys::Promise::from(work));
     response.into()
 }
+
+/// Most steps of a passage behind which counts are handed over: with that all its calls stay below what is allowed.
+const MOST_STEPS: u32 = 12;
 
 /// The one who waits for an answer, until he got it.
 struct Client {
@@ -82,7 +88,7 @@ async fn drive(
     request: &JsValue,
     bindings: &Bindings,
     mut client: Client,
-) {
+) -> u32 {
     #[cfg(feature = "panic-drill")]
     let drilled = head.headers.clone();
     let namespace = &bindings.ledger;
@@ -90,7 +96,9 @@ async fn drive(
     let method = head.method.clone();
     let (mut step, spot) = attempts::admit(gate, head, fresh);
     client.spot = spot;
+    let mut steps = 0;
     loop {
+        steps += 1;
         step = match step {
             Step::Pass(call, correlation) => {
                 let response = origin::pass(gate, call, &correlation, request).await;
@@ -98,7 +106,7 @@ async fn drive(
                     // A resolve function does not throw.
                     let _ = resolve.call1(&JsValue::UNDEFINED, &response);
                 }
-                return;
+                return steps;
             }
             Step::Digest(next) => {
                 let limit = farebox_core::gate::passage::MAX_DIGESTED_BYTES as u32;
@@ -170,7 +178,8 @@ async fn drive(
             Step::Stream(reply, streaming) => {
                 let promised = Streaming::promised_bytes(&reply, &method);
                 stream(&streaming, &reply, promised, namespace, &held.response, client).await;
-                return;
+                // Nobody counts its signs of life.
+                return u32::MAX;
             }
             Step::Respond(reply) => {
                 let body = match reply.body {
@@ -181,7 +190,7 @@ async fn drive(
                     }
                 };
                 client.answer(&reply, &body);
-                return;
+                return steps;
             }
         };
     }
