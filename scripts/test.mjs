@@ -83,7 +83,8 @@ async function e2e() {
 
 async function pkg() {
   await buildPackage();
-  await runTests('test:pkg', 'tests/pkg');
+  // The files wait for processes, bundlers and hand-overs most of the time.
+  await runTests('test:pkg', 'tests/pkg', { atOnce: 2 });
 }
 
 async function crash() {

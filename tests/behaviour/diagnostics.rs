@@ -297,7 +297,7 @@ fn in_ten_thousand_states_no_text_contains_an_address_an_ip_or_a_header_value() 
             .header("user-agent", &format!("canary-agent-{state}"))
             .header("cookie", "session=canary-cookie")
             .header("x-forwarded-for", &address);
-        match dice.below(6) {
+        match dice.below(20) {
             // Somebody else's name on a signature.
             0 => {
                 let payer = &mut payers[usize::try_from(dice.below(8)).unwrap()];

@@ -2,7 +2,7 @@
 // operator sees who it is. Whoever knows nothing of that pays as before.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before, describe, it } from 'node:test';
 
 import { generatePrivateKey } from 'viem/accounts';
 
@@ -83,8 +83,9 @@ const AGENTS: readonly Agent[] = [
   },
 ];
 
-for (const [index, agent] of AGENTS.entries()) {
-  test(`an agent with ${agent.what} is told so, stops by itself, and is seen`, async () => {
+// Beside each other: what the operator sees comes some seconds later.
+describe('broken agents', { concurrency: AGENTS.length }, () => {
+  for (const [index, agent] of AGENTS.entries()) it(`an agent with ${agent.what} is told so, stops by itself, and is seen`, async () => {
     const signer = localSigner(agent.key());
     const address = await signer.address();
     const events: EscalationEvent[] = [];
@@ -144,12 +145,12 @@ for (const [index, agent] of AGENTS.entries()) {
     await fetch(`${gate.url}/report?turn=again`).catch(() => undefined);
     assert.ok(requests > before, 'the next call goes out');
   });
-}
 
-test('a stock client beside them pays as before', async () => {
-  const fetch = payingFetch(globalThis.fetch, chain.accounts.payer);
-  const response = await fetch(`${gate.url}/report`);
-  assert.equal(response.status, 200, await response.text());
+  it('a stock client beside them pays as before', async () => {
+    const fetch = payingFetch(globalThis.fetch, chain.accounts.payer);
+    const response = await fetch(`${gate.url}/report`);
+    assert.equal(response.status, 200, await response.text());
+  });
 });
 
 async function failures(): Promise<Record<string, unknown>[]> {
