@@ -438,9 +438,10 @@ impl Running {
             Body::Text(text) => text.into_bytes(),
             Body::Held => self.held.as_ref().unwrap().bytes.clone(),
         };
-        if reply.head.status >= 400
-            && !reply.head.headers.get("content-type").is_some_and(|it| it.contains("html"))
-        {
+        let plain = reply.code == Some(Code::PaymentRequired) && reply.marks.diagnosed.is_none();
+        let html = reply.head.headers.get("content-type").is_some_and(|it| it.contains("html"));
+        // Terms that say nothing are by far the most, and the vectors have them.
+        if reply.head.status >= 400 && !plain && !html {
             schema::check(&reply.head.headers, &body);
         }
         self.response = Some(Response {
