@@ -12,6 +12,7 @@ use farebox_core::time::UnixTime;
 use farebox_core::x402::extension::diagnostic::SCHEMA;
 use serde_json::{Value, json};
 
+use crate::dice::Dice;
 use crate::world::payer::Payer;
 use crate::world::{Response, With, World, paid, request, schema};
 
@@ -26,18 +27,6 @@ const CAUSES: [Cause; 9] = [
     Cause::Trouble,
     Cause::Unknown,
 ];
-
-/// Repeatable numbers (xorshift64*).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, most: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % most
-    }
-}
 
 fn keys() -> Keys {
     Keys::new(&[7; 32], &[9; 16], None)

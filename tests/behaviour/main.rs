@@ -5,6 +5,7 @@ mod client;
 mod config;
 mod diagnostic_client;
 mod diagnostics;
+mod dice;
 mod exposure;
 mod faults;
 mod layers;

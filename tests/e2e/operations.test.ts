@@ -6,36 +6,23 @@ import { after, before, test } from 'node:test';
 
 import { createWalletClient, http, type Hex } from 'viem';
 
-import { startChain, type Chain } from '../../demo/chain.mjs';
-import { startFacilitator } from '../../demo/facilitator.mjs';
-import { FAILING, gateVars } from '../../demo/gate.mjs';
-import { startOrigin } from '../../demo/origin.mjs';
-import { startGate, type Gate } from '../../scripts/miniflare.mjs';
+import type { Chain } from '../../demo/chain.mjs';
+import { FAILING } from '../../demo/gate.mjs';
+import type { Gate } from '../../scripts/miniflare.mjs';
 import { payingFetch } from './clients.ts';
+import { startWorld, type World } from './world.ts';
 
 const TOKEN = 'operator-token-of-the-operations-test';
 const PRICE = 10_000n;
 
+let world: World;
 let chain: Chain;
 let gate: Gate;
-const stops: (() => Promise<void>)[] = [];
 before(async () => {
-  chain = await startChain();
-  stops.push(() => chain.stop());
-  const origin = await startOrigin();
-  stops.push(() => origin.stop());
-  const facilitator = await startFacilitator({ chain });
-  stops.push(() => facilitator.stop());
-  const vars = gateVars({ chain, facilitator, origin });
-  gate = await startGate({
-    vars: { ...vars, ROUTES: [...vars.ROUTES, FAILING], RPC_URL: chain.url },
-    secrets: { OPERATOR_TOKEN: TOKEN },
-  });
-  stops.push(() => gate.stop());
+  world = await startWorld({ readsChain: true, routes: [FAILING], secrets: { OPERATOR_TOKEN: TOKEN } });
+  ({ chain, gate } = world);
 });
-after(async () => {
-  for (const stop of stops.reverse()) await stop();
-});
+after(() => world?.stop());
 
 type Item = { id: string; state: string; payer: string; amount: string; reason: string; transaction: string };
 

@@ -16,8 +16,17 @@ export interface World {
   stop(): Promise<void>;
 }
 
+/** What a test has otherwise than the demo. */
+export interface Otherwise {
+  /** Whether the gate reads the chain. */
+  readsChain?: boolean;
+  /** Routes besides the demo's. */
+  routes?: object[];
+  secrets?: Record<string, string>;
+}
+
 /** Starts all parts on free ports; `FAREBOX_BUILD` names another folder than `build`. */
-export async function startWorld(): Promise<World> {
+export async function startWorld({ readsChain = false, routes = [], secrets = {} }: Otherwise = {}): Promise<World> {
   const started: { stop(): Promise<void> }[] = [];
   const stop = async () => {
     for (const part of started.reverse()) await part.stop();
@@ -30,10 +39,12 @@ export async function startWorld(): Promise<World> {
     const chain = keep(await startChain());
     const origin = keep(await startOrigin());
     const facilitator = keep(await startFacilitator({ chain }));
+    const vars = gateVars({ chain, facilitator, origin });
     const gate = keep(
       await startGate({
         build: process.env.FAREBOX_BUILD ?? 'build',
-        vars: gateVars({ chain, facilitator, origin }),
+        vars: { ...vars, ROUTES: [...vars.ROUTES, ...routes], ...(readsChain ? { RPC_URL: chain.url } : {}) },
+        secrets,
       }),
     );
     return { chain, facilitator, origin, gate, stop };

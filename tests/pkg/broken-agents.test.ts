@@ -6,35 +6,25 @@ import { after, before, describe, it } from 'node:test';
 
 import { generatePrivateKey } from 'viem/accounts';
 
-import { startChain, type Chain } from '../../demo/chain.mjs';
-import { startFacilitator } from '../../demo/facilitator.mjs';
-import { gateVars } from '../../demo/gate.mjs';
-import { startOrigin } from '../../demo/origin.mjs';
-import { startGate, type Gate } from '../../scripts/miniflare.mjs';
+import type { Chain } from '../../demo/chain.mjs';
+import type { Gate } from '../../scripts/miniflare.mjs';
 import { decodeHeader, encodeHeader, FareboxError, localSigner, wrapFetch, type Diagnostic, type EscalationEvent } from '../../pkg/dist/index.js';
 import { payingFetch } from '../e2e/clients.ts';
+import { startWorld, type World } from '../e2e/world.ts';
 import { diagnosticIn } from '../support/diagnostic.ts';
 
 const TOKEN = 'operator-token-of-the-broken-agents';
 /** How often an agent tries that does not know better. */
 const TRIES = 30;
 
+let world: World;
 let chain: Chain;
 let gate: Gate;
-const stops: (() => Promise<void>)[] = [];
 before(async () => {
-  chain = await startChain();
-  stops.push(() => chain.stop());
-  const origin = await startOrigin();
-  stops.push(() => origin.stop());
-  const facilitator = await startFacilitator({ chain });
-  stops.push(() => facilitator.stop());
-  gate = await startGate({ vars: { ...gateVars({ chain, facilitator, origin }), RPC_URL: chain.url }, secrets: { OPERATOR_TOKEN: TOKEN } });
-  stops.push(() => gate.stop());
+  world = await startWorld({ readsChain: true, secrets: { OPERATOR_TOKEN: TOKEN } });
+  ({ chain, gate } = world);
 });
-after(async () => {
-  for (const stop of stops.reverse()) await stop();
-});
+after(() => world?.stop());
 
 type Payment = { accepted: { network: string }; resource?: unknown; payload: { signature: string; authorization: { from: string } } };
 type Agent = {

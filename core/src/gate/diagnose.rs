@@ -108,14 +108,13 @@ pub const fn cause_of(code: Code) -> Cause {
 }
 
 impl Limits {
-    /// What to say about a finding; mostly nothing.
-    #[must_use]
-    pub fn diagnose(&self, finding: Finding<'_>, now: UnixTime) -> Option<Diagnosis> {
-        let Finding { blame, tally, troubles, correlation } = finding;
+    /// The code of a finding, and whether a person should look; mostly nothing.
+    fn judge(&self, finding: Finding<'_>) -> Option<(DiagnosticCode, bool)> {
+        let Finding { blame, tally, troubles, .. } = finding;
         let (attempts, streak) = tally.map_or((0, 0), |tally| (tally.attempts, tally.streak));
         let exceeded = attempts >= self.exceeded_after;
         let alert = troubles >= self.alert_after;
-        let (code, escalate) = match blame.cause {
+        Some(match blame.cause {
             Cause::Unpaid | Cause::Trouble if alert => (DiagnosticCode::OperatorAlert, true),
             Cause::Trouble => return None,
             Cause::Unpaid | Cause::Unknown if exceeded => (DiagnosticCode::AttemptsExceeded, true),
@@ -133,7 +132,17 @@ impl Limits {
                 }
                 (DiagnosticCode::PaymentUnverified, often)
             }
-        };
+        })
+    }
+
+    /// What to say about a finding; mostly nothing.
+    #[must_use]
+    pub fn diagnose(&self, finding: Finding<'_>, now: UnixTime) -> Option<Diagnosis> {
+        let (code, escalate) = self.judge(finding)?;
+        let Finding { blame, tally, troubles, correlation } = finding;
+        let attempts = tally.map_or(0, |tally| tally.attempts);
+        let exceeded = attempts >= self.exceeded_after;
+        let alert = troubles >= self.alert_after;
         // Our trouble is nobody's history, and a first contact has none.
         let ours = alert && matches!(blame.cause, Cause::Unpaid | Cause::Trouble);
         let history = tally.filter(|tally| !ours && tally.attempts >= 2);
@@ -185,8 +194,7 @@ impl Gate {
         let limits = offer.and_then(|offer| offer.diagnostics).unwrap_or(Limits::DEFAULT);
         let blame = &tally.blame;
         let finding = Finding { blame, tally: Some(tally), troubles: 0, correlation: "" };
-        let told = limits.diagnose(finding, UnixTime::from_secs(tally.last_at));
-        told.map_or(DiagnosticCode::PaymentRequired, |diagnosis| diagnosis.code).name()
+        limits.judge(finding).map_or(DiagnosticCode::PaymentRequired, |(code, _)| code).name()
     }
 }
 

@@ -100,7 +100,7 @@ impl Tally {
         self.blame = more.blame.clone();
     }
 
-    /// Whether the failures from `before` to now are worth a write: each up to ten times the threshold, then every tenth
+    /// Whether the failures since `written` of them were stored are worth a write: each up to ten times the threshold, then every tenth
     /// part of what there is.
     #[must_use]
     pub const fn is_worth_writing(&self, written: u64, exceeded_after: u64) -> bool {
@@ -188,7 +188,7 @@ pub struct Count {
 pub struct Entry {
     /// Opaque name of today.
     pub client: String,
-    /// Opaque name of the day before.
+    /// Opaque name under which it was handed over last, else that of the day before.
     pub was: String,
     /// Route pattern.
     pub route: String,

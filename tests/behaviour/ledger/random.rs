@@ -16,27 +16,12 @@ use crate::world::payer::Payment;
 use crate::world::{Running, World, paid};
 
 use super::is_allowed;
+use crate::dice::Dice;
 
 /// Histories, unless the environment asks for more.
 const HISTORIES: u64 = 10_000;
 /// Where they are played.
 const TARGETS: [&str; 4] = ["/after", "/before", "/sure/after", "/sure/before"];
-
-/// Repeatable numbers (xorshift64*).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, most: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % most
-    }
-
-    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
-        from[usize::try_from(self.below(from.len() as u64)).unwrap()].clone()
-    }
-}
 
 /// A request on its way and what it presented.
 struct Sent {
