@@ -60,6 +60,15 @@ pub fn keccak256(bytes: &[u8]) -> String {
     hex::encode_prefixed(&hash(bytes))
 }
 
+/// A chain's id, of which JavaScript's number is exact.
+fn chain(id: f64) -> Result<u64, JsValue> {
+    let whole = id as u64;
+    if whole as f64 == id && whole < 1 << 53 {
+        return Ok(whole);
+    }
+    Err(refused("invalid_payment", "a chain id is a whole number below 2^53"))
+}
+
 /// The key of the payment of one authorization: what `Farebox-Redelivery` and a gate's log name it by.
 #[wasm_bindgen(js_name = paymentKey)]
 pub fn payment_key(
@@ -72,7 +81,7 @@ pub fn payment_key(
     let nonce = hex::decode_array::<32>(nonce).ok();
     match (address(asset), address(payer), nonce) {
         (Some(asset), Some(payer), Some(nonce)) => {
-            let key = PaymentKey::of_authorization(chain_id as u64, &asset, &payer, &nonce);
+            let key = PaymentKey::of_authorization(chain(chain_id)?, &asset, &payer, &nonce);
             Ok(hex::encode_prefixed(key.as_bytes()))
         }
         _ => Err(refused("invalid_payment", "expected two addresses and a nonce of 32 bytes")),
@@ -91,7 +100,7 @@ pub fn redelivery_typed_data(
     let key = hex::decode_array::<32>(key)
         .map_err(|_| refused("invalid_payment", "a payment key is 0x and 64 hex digits"))?;
     let key = PaymentKey::from_bytes(key);
-    Ok(prepare::redelivery(&key, chain_id as u64, method, url, seconds(now)).to_string())
+    Ok(prepare::redelivery(&key, chain(chain_id)?, method, url, seconds(now)).to_string())
 }
 
 /// The `Farebox-Redelivery` header of a signed statement.

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { getAddress, hashTypedData as hashByViem, recoverTypedDataAddress, type Hex } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 
-import { FareboxError, hashTypedData, localSigner, recoverSigner, type LooseTypedData } from '../../pkg/dist/index.js';
+import { FareboxError, hashTypedData, localSigner, paymentKey, recoverSigner, redeliveryTypedData, type LooseTypedData } from '../../pkg/dist/index.js';
 import { randomOf, type Random } from './random.ts';
 import { PAYER, PAYER_KEY } from './shop.ts';
 
@@ -139,6 +139,20 @@ test('what is no typed data is refused with a typed error, where a guess would b
   assert.match(hashTypedData(good), /^0x[0-9a-f]{64}$/);
   for (const data of wrong) {
     assert.throws(() => hashTypedData(data), (error) => error instanceof FareboxError && error.code === 'invalid_typed_data', JSON.stringify(data));
+  }
+});
+
+test('a chain id that is no whole number names no chain', () => {
+  const nonce = `0x${'11'.repeat(32)}`;
+  const key = (chainId: number) => paymentKey({ chainId, asset: PAYER, payer: PAYER, nonce });
+  assert.match(key(84532), /^0x[0-9a-f]{64}$/);
+  assert.notEqual(key(84532), key(84533));
+  const statement = (chainId: number) => redeliveryTypedData({ paymentKey: nonce, chainId, method: 'GET', url: 'https://shop.example/', now: 1 });
+  assert.equal(statement(84532).domain['chainId'], 84532);
+  for (const wrong of [84532.5, -1, NaN, Infinity, 2 ** 53]) {
+    for (const call of [key, statement]) {
+      assert.throws(() => call(wrong), (error) => error instanceof FareboxError && error.code === 'invalid_payment', String(wrong));
+    }
   }
 });
 
