@@ -9,6 +9,13 @@ pub struct Page<'a> {
     pub url: &'a str,
     /// Description of the route.
     pub description: &'a str,
+    /// The ways to pay.
+    pub ways: &'a [Way<'a>],
+}
+
+/// One way to pay.
+#[derive(Clone, Copy, Debug)]
+pub struct Way<'a> {
     /// Price in units of the asset, decimal text.
     pub price: &'a str,
     /// Name of the asset.
@@ -39,13 +46,15 @@ pub fn html(page: &Page<'_>) -> String {
         escape(page.description, &mut out);
     }
     out.push_str("</p>\n<dl>\n");
-    for (term, text) in [
-        ("Price", page.price),
-        ("Asset", page.asset),
-        ("Network", page.network),
-        ("Paid to", page.pay_to),
-        ("Resource", page.url),
-    ] {
+    let ways = page.ways.iter().flat_map(|way| {
+        [
+            ("Price", way.price),
+            ("Asset", way.asset),
+            ("Network", way.network),
+            ("Paid to", way.pay_to),
+        ]
+    });
+    for (term, text) in ways.chain([("Resource", page.url)]) {
         out.push_str("<dt>");
         out.push_str(term);
         out.push_str("</dt><dd>");
@@ -87,17 +96,11 @@ mod tests {
             "</title><svg/onload=alert(1)>",
             "`<b>`",
         ] {
-            let page = Page {
-                url: payload,
-                description: payload,
-                price: payload,
-                asset: payload,
-                network: payload,
-                pay_to: payload,
+            let page = |text| {
+                let way = Way { price: text, asset: text, network: text, pay_to: text };
+                html(&Page { url: text, description: text, ways: &[way, way] })
             };
-            let plain =
-                Page { url: "", description: "", price: "", asset: "", network: "", pay_to: "" };
-            let (page, plain) = (html(&page), html(&plain));
+            let (page, plain) = (page(payload), page(""));
             for c in ["<", ">", "\"", "'", "`"] {
                 assert_eq!(page.matches(c).count(), plain.matches(c).count(), "{c} in {payload}");
             }

@@ -127,7 +127,7 @@ const REFUSED: u64 = u64::MAX;
 fn price(ask: &Ask) -> u64 {
     match ask {
         Ask::Free => 0,
-        Ask::Paid { amount, .. } => u64::from(amount[31]),
+        Ask::Paid(ways) => u64::from(ways[0].1[31]),
     }
 }
 
@@ -303,7 +303,7 @@ fn table(rows: &[Row], unlisted: Unlisted) -> RouteTable {
         let mut amount = [0; 32];
         amount[31] = *price;
         let ask =
-            if *price == 0 { Ask::Free } else { Ask::Paid { asset: String::from("usdc"), amount } };
+            if *price == 0 { Ask::Free } else { Ask::Paid(vec![(String::from("usdc"), amount)]) };
         let methods =
             if *method == "all" { Methods::all() } else { Methods::list([*method]).unwrap() };
         Rule { pattern: Pattern::parse(pattern).unwrap(), methods, ask }

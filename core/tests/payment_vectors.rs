@@ -17,7 +17,6 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use farebox_core::encoding::base64;
-use farebox_core::facilitator::breaker::Strain;
 use farebox_core::gate::Gate;
 use farebox_core::gate::admit::Surroundings;
 use farebox_core::gate::attempts::Attempts;
@@ -72,7 +71,7 @@ fn head(method: &str, url: &str, headers: &[(&str, &str)]) -> RequestHead {
 }
 
 fn calm(attempts: &mut Attempts) -> Surroundings<'_> {
-    Surroundings { strain: Strain::Calm, troubles: 0, attempts, client: None }
+    Surroundings { facilitators: Vec::new(), attempts, client: None }
 }
 
 /// What the gate decides before it asks anybody but an empty ledger.

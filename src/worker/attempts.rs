@@ -21,9 +21,9 @@ pub(super) fn admit<'g>(
     head: RequestHead,
     fresh: &str,
 ) -> (Step<'g>, Option<Spot>) {
-    let (strain, troubles) = facilitator::conditions(gate);
+    let facilitators = facilitator::conditions(gate);
     ATTEMPTS.with_borrow_mut(|attempts| {
-        let mut around = Surroundings { strain, troubles, attempts, client: None };
+        let mut around = Surroundings { facilitators, attempts, client: None };
         let step = gate.admit(head, fresh, &mut around, now());
         (step, around.client)
     })

@@ -10,9 +10,9 @@ const DEADLINE_MS: u32 = 5_000;
 /// Longest reply, bytes: a block's logs of one authorizer are few.
 const MAX_REPLY_BYTES: u32 = 1024 * 1024;
 
-/// Starts a request.
-pub(super) fn send(gate: &Gate, body: &str) -> js_sys::Promise {
-    let url = gate.rpc_url().unwrap_or_default();
+/// Starts a request about this network, a CAIP-2 id.
+pub(super) fn send(gate: &Gate, network: &str, body: &str) -> js_sys::Promise {
+    let url = gate.rpc_url(network).unwrap_or_default();
     edge::post_json(url, None, body, DEADLINE_MS, MAX_REPLY_BYTES)
 }
 

@@ -124,7 +124,8 @@ async fn drive(
                     continue;
                 }
                 let started = edge::clock_ms();
-                let beside = call.beside.as_ref().map(|body| chain::send(gate, body));
+                let beside =
+                    call.beside.as_ref().map(|call| chain::send(gate, &call.network, &call.body));
                 let (answer, body) = split(ledger::ask(namespace, &call, &JsValue::NULL).await);
                 client.log.object_ms += edge::clock_ms().saturating_sub(started);
                 let next = match beside {
@@ -137,8 +138,17 @@ async fn drive(
                 next.answered(answer, now())
             }
             Step::Verify(call, next) => {
+                let unproven = call.unproven.as_deref();
+                if unproven.is_some_and(|client| !facilitator::admits(client)) {
+                    step = next.limited();
+                    continue;
+                }
                 let reply = ask_facilitator(gate, &call, &mut client).await;
-                next.answered(&reply, now())
+                let then = next.answered(&reply, now());
+                if let Some(client) = unproven {
+                    facilitator::ended(client, matches!(then, Step::Claim(..)));
+                }
+                then
             }
             Step::Settle(call, next) => {
                 let reply = ask_facilitator(gate, &call, &mut client).await;
@@ -146,7 +156,7 @@ async fn drive(
             }
             Step::Read(call, next) => {
                 edge::pause(call.delay_ms).await;
-                let reply = chain::reply(chain::send(gate, &call.body)).await;
+                let reply = chain::reply(chain::send(gate, &call.network, &call.body)).await;
                 next.answered(reply.as_deref().map(str::as_bytes), now())
             }
             Step::Forward(call, next) => {

@@ -2,8 +2,9 @@
 
 use std::cell::RefCell;
 
-use farebox_core::facilitator::breaker::{Breaker, Operation, Strain};
+use farebox_core::facilitator::breaker::{Breaker, Condition, Operation};
 use farebox_core::facilitator::funds::Empties;
+use farebox_core::facilitator::unproven::Unproven;
 use farebox_core::facilitator::wire::{MAX_REPLY_BYTES, Reply};
 use farebox_core::gate::Gate;
 use farebox_core::gate::passage::FacilitatorCall;
@@ -16,6 +17,8 @@ thread_local! {
     static BREAKERS: RefCell<Sorted<String, Breaker>> = const { RefCell::new(Sorted::new()) };
     /// Of all facilitators: a wallet is as empty for the next one.
     static EMPTIES: RefCell<Empties> = const { RefCell::new(Empties::new()) };
+    /// By the client's network.
+    static UNPROVEN: RefCell<Unproven> = const { RefCell::new(Unproven::new()) };
 }
 
 /// The reply to a call that need not be made: its answer is known, or the facilitator is known to be down.
@@ -42,9 +45,20 @@ pub(super) fn note(gate: &Gate, call: &FacilitatorCall, reply: &Reply) {
     }
 }
 
-/// Whether the gate's facilitator settles, and how often in a row it failed.
-pub(super) fn conditions(gate: &Gate) -> (Strain, u64) {
-    with_breaker(gate.facilitator_url(), |breaker| (breaker.strain(), breaker.troubles(now())))
+/// How the gate's facilitators do, in its order.
+pub(super) fn conditions(gate: &Gate) -> Vec<Condition> {
+    let condition = |base| with_breaker(base, |breaker| breaker.condition(now()));
+    gate.facilitator_urls().map(condition).collect()
+}
+
+/// Whether a payment of this client that nobody vouches for may be looked at now.
+pub(super) fn admits(client: &str) -> bool {
+    UNPROVEN.with_borrow_mut(|unproven| unproven.admits(client, now()))
+}
+
+/// The look at it is over.
+pub(super) fn ended(client: &str, vouched: bool) {
+    UNPROVEN.with_borrow_mut(|unproven| unproven.ended(client, vouched));
 }
 
 fn parts(url: &str) -> (&str, Operation) {

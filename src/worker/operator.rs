@@ -60,8 +60,8 @@ async fn go(gate: &Gate, namespace: &JsValue, mut visit: Box<Visit>) -> Reply {
                 let answers = calls.iter().map(|call| ask(namespace, call));
                 visit.heard(join_all(answers).await);
             }
-            Turn::Chain(body) => {
-                let reply = chain::reply(chain::send(gate, &body)).await;
+            Turn::Chain(network, body) => {
+                let reply = chain::reply(chain::send(gate, &network, &body)).await;
                 visit.read(reply.as_deref().map(str::as_bytes));
             }
         }

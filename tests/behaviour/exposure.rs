@@ -1,7 +1,7 @@
 //! What is not risked twice: wallets that were empty a moment ago, work on credit while settlements fail, and a
 //! network that sends too much. Spec: docs/design.md, "What is kept in memory".
 
-use farebox_core::facilitator::breaker::Strain;
+use farebox_core::facilitator::breaker::{Condition, Strain};
 use farebox_core::facilitator::funds::Empties;
 use farebox_core::gate::admit::Surroundings;
 use farebox_core::gate::attempts::Attempts;
@@ -135,7 +135,11 @@ fn a_limited_network_is_told_before_the_ledger_is_asked_and_the_payment_stays_go
     let gate = world.gate;
     let now = world.now();
     let (strain, mut attempts) = (Strain::Calm, Attempts::new());
-    let mut around = Surroundings { strain, troubles: 0, attempts: &mut attempts, client: None };
+    let mut around = Surroundings {
+        facilitators: vec![Condition { strain, troubles: 0, ready: true }],
+        attempts: &mut attempts,
+        client: None,
+    };
     let Step::Claim(call, next) = gate.admit(head, "fresh-correlation", &mut around, now) else {
         panic!("a payment begins with its claim");
     };

@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`address`] and [`keccak`]; [`eip712`], the digest of typed data; [`signature`], from a digest to its signer;
 //! [`account`], from a key to a signature; [`eip3009`], the authorization that moves a stablecoin; [`token`],
-//! the assets that are known; [`rpc`], questions to a node and the reading of its replies.
+//! the assets that are known; [`wallet`], signatures that only their contract knows; [`rpc`], questions to a node and the reading of its replies.
 
 pub mod account;
 pub mod address;
@@ -12,3 +12,4 @@ pub mod keccak;
 pub mod rpc;
 pub mod signature;
 pub mod token;
+pub mod wallet;

@@ -52,6 +52,23 @@ pub enum Strain {
     Strained,
 }
 
+/// How a facilitator does, as far as one isolate has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// Whether it settles.
+    pub strain: Strain,
+    /// Its failures in a row.
+    pub troubles: u64,
+    /// Whether a call that may be left undone would be made now.
+    pub ready: bool,
+}
+
+impl Default for Condition {
+    fn default() -> Self {
+        Self { strain: Strain::Calm, troubles: 0, ready: true }
+    }
+}
+
 impl Default for Breaker {
     fn default() -> Self {
         let troubled_at = UnixTime::from_secs(0);
@@ -72,6 +89,13 @@ impl Breaker {
                 true
             }
         }
+    }
+
+    /// How the facilitator does.
+    #[must_use]
+    pub fn condition(&self, now: UnixTime) -> Condition {
+        let ready = self.failures < FAILURES || self.next_try.is_none_or(|at| at <= now);
+        Condition { strain: self.strain(), troubles: self.troubles(now), ready }
     }
 
     /// Whether settlements come out.

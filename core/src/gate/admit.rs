@@ -1,13 +1,17 @@
 //! Who may speak here: which route is asked for, which proof came with it, and whether it holds by itself.
 
 use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::{Map, Value};
 
 use super::attempts::{Attempts, Seen, Spot};
 use super::diagnose::{Finding, cause_of};
 use super::forward::{is_payment_credential, origin_call};
 use super::limit::client_prefix;
-use super::offer::Offer;
+use super::offer::{Choice, Offer};
 use super::passage::{Arrival, Passage, Payer, Step};
 use super::path::Target;
 use super::redelivery::{self, Statement};
@@ -16,15 +20,15 @@ use super::route::Found;
 use super::{Gate, reply};
 use crate::encoding::hex;
 use crate::evm::address::Address;
-use crate::facilitator::breaker::Strain;
+use crate::facilitator::breaker::Condition;
 use crate::facilitator::wire::{self, Expected};
 use crate::http::{Headers, MAX_PAID_TARGET_BYTES, RequestHead, target_of};
 use crate::ledger::attempts::Blame;
 use crate::payment::{Cause, PaymentKey, Proof};
 use crate::problem::Code;
 use crate::time::UnixTime;
-use crate::x402::exact::{Payload, Room};
-use crate::x402::{Version, header, v1, v2};
+use crate::x402::exact::{Payload, Room, Vouched};
+use crate::x402::{Version, header, opaque, v1, v2};
 
 /// Shortest `Idempotency-Key` that is a secret, characters.
 const MIN_IDEMPOTENCY_KEY: usize = 22;
@@ -34,10 +38,8 @@ const MAX_IDEMPOTENCY_KEY: usize = 128;
 /// What the isolate knows beside a request, and learns from it.
 #[derive(Debug)]
 pub struct Surroundings<'a> {
-    /// Whether the facilitator settles.
-    pub strain: Strain,
-    /// Its failures in a row.
-    pub troubles: u64,
+    /// How the facilitators do, in the order of the configuration.
+    pub facilitators: Vec<Condition>,
     /// Who failed how often.
     pub attempts: &'a mut Attempts,
     /// Where the client is counted, if it is: what becomes of its payment is counted there too.
@@ -131,7 +133,7 @@ impl Gate {
             return refuse(Code::TargetTooLong, Audience::Paid, &correlation);
         }
         around.client = self.seen(offer, &head, around, now);
-        let (version, proof, arrival) = match self.proof(offer, &head, now) {
+        let brought = match self.proof(offer, &head, now) {
             Ok(Some(found)) => found,
             Ok(None) => {
                 let code = Code::PaymentRequired;
@@ -139,21 +141,34 @@ impl Gate {
             }
             Err(code) => return self.refused(offer, &head, code, &correlation, around, now),
         };
-        let seen = around.client.as_ref().and_then(|spot| around.attempts.proved(spot));
+        let Brought { version, choice, proof, arrival, vouched } = brought;
+        let seen = around.client.as_ref().and_then(|spot| match vouched {
+            Vouched::Yes => around.attempts.proved(spot),
+            Vouched::NotYet => around.attempts.known(spot),
+        });
         let network = match version {
-            Version::V1 => offer.terms.network.v1_name().unwrap_or_default().to_owned(),
-            Version::V2 => offer.terms.network.to_string(),
+            Version::V1 => choice.terms.network.v1_name().unwrap_or_default().to_owned(),
+            Version::V2 => choice.terms.network.to_string(),
         };
-        let expected = Expected { payer: proof.payer, network, amount: offer.terms.amount };
+        let expected = Expected { payer: proof.payer, network, amount: choice.terms.amount };
         // A statement that proves nothing is as good as none: the ledger says what that leaves.
         let statement = head.headers.joined(redelivery::HEADER);
         let wallet = statement.and_then(|value| Statement::parse(&value).ok()).is_some_and(|it| {
-            let chain_id = offer.terms.chain_id;
-            it.proves(&proof.key, &proof.payer, chain_id, &head.method, &head.url, now).is_ok()
+            let (chain_id, method) = (choice.chain_id(), &head.method);
+            let proves = |payer| it.proves(&proof.key, payer, chain_id, method, &head.url, now);
+            proof.payer.as_ref().is_some_and(|payer| proves(payer).is_ok())
         });
-        let (strain, troubles) = (around.strain, around.troubles);
-        let payer = Payer { version, proof, expected, arrival, wallet, strain, troubles, seen };
-        Passage::begin(self, offer, head, payer, correlation, now)
+        let facilitators = core::mem::take(&mut around.facilitators);
+        let payer =
+            Payer { version, proof, expected, arrival, vouched, wallet, facilitators, seen };
+        Passage::begin(self, (offer, choice), head, payer, correlation, now)
+    }
+
+    /// The fewest failures in a row of those who could settle for this route.
+    fn troubles(offer: &Offer, facilitators: &[Condition]) -> u64 {
+        let places = offer.choices.iter().flat_map(|choice| &choice.facilitators);
+        let troubles = places.filter_map(|place| facilitators.get(*place));
+        troubles.map(|condition| condition.troubles).min().unwrap_or(0)
     }
 
     /// A refusal of a priced route to somebody who proves nothing: with fresh terms where he may sign again.
@@ -187,7 +202,7 @@ impl Gate {
         let finding = Finding {
             blame: &blame,
             tally: tally.as_ref(),
-            troubles: around.troubles,
+            troubles: Self::troubles(offer, &around.facilitators),
             correlation,
         };
         let diagnosis = offer.diagnostics.and_then(|limits| limits.diagnose(finding, now));
@@ -210,12 +225,12 @@ impl Gate {
     }
 
     /// The one proof of a request, after every check that needs no network.
-    fn proof(
+    fn proof<'g>(
         &self,
-        offer: &Offer,
+        offer: &'g Offer,
         head: &RequestHead,
         now: UnixTime,
-    ) -> Result<Option<(Version, Proof, Arrival)>, Code> {
+    ) -> Result<Option<Brought<'g>>, Code> {
         let headers = &head.headers;
         let (one, two) = (
             headers.joined(Version::V1.proof_header()),
@@ -232,66 +247,110 @@ impl Gate {
             (None, Some(value)) => (Version::V2, value),
         };
         let message = header::decode(value)?;
-        let (payload, identifier) = match version {
-            Version::V1 => (v1::parse(&message, &offer.terms)?, None),
+        let (choice, signed, identifier) = match version {
+            Version::V1 => {
+                let (network, payload) = v1::read(&message)?;
+                let on = |choice: &&Choice| choice.terms.network.v1_name() == Some(network);
+                let choice = offer.choices.iter().find(on).ok_or(Code::TermsMismatch)?;
+                (choice, Signed::parse(payload, choice)?, None)
+            }
             Version::V2 => {
-                let ours = offer.requirements.first().ok_or(Code::Internal)?;
-                let payment = v2::PaymentPayload::parse(&message, ours)?;
-                if payment.resource_url.is_some_and(|url| !names_target(&url, head.target())) {
+                let payment = v2::PaymentPayload::read(&message)?;
+                let on = |choice: &&Choice| choice.terms.network.as_str() == payment.network;
+                let choice = offer.choices.iter().find(on).or(offer.choices.first());
+                let choice = choice.ok_or(Code::Internal)?;
+                let signed = Signed::parse(payment.payload, choice)?;
+                if !choice.requirements.accepted_as(payment.accepted) {
+                    return Err(Code::TermsMismatch);
+                }
+                if payment.resource_url.is_some_and(|url| !names_target(url, head.target())) {
                     return Err(Code::ResourceMismatch);
                 }
-                (payment.payload, payment.identifier)
+                (choice, signed, payment.identifier)
             }
         };
-        let arrival = self.arrival(&payload, offer, now)?;
+        let (arrival, vouched, valid_before) = self.arrival(&signed, (offer, choice), now)?;
         let key_header = headers
             .get("idempotency-key")
             .filter(|key| (MIN_IDEMPOTENCY_KEY..=MAX_IDEMPOTENCY_KEY).contains(&key.len()));
         let identifier = identifier.or(key_header.map(ToOwned::to_owned));
         let request = match version {
             Version::V1 => {
-                let requirements = offer.version_1(&head.url).ok_or(Code::TermsMismatch)?;
-                wire::request(version, &message.text, &requirements)
+                let ours = offer.version_1(choice, &head.url).ok_or(Code::TermsMismatch)?;
+                wire::request(version, &message.text, &ours)
             }
-            Version::V2 => {
-                let ours = offer.requirements.first().ok_or(Code::Internal)?;
-                wire::request(version, &message.text, ours)
-            }
+            Version::V2 => wire::request(version, &message.text, &choice.requirements),
         };
-        Ok(Some((version, proof_of(&payload, offer, identifier, request), arrival)))
+        let (key, payer) = match (&signed, &choice.terms.token) {
+            (Signed::Token(payload), Some(token)) => {
+                (payload.key(token), Some(payload.authorization().from))
+            }
+            (Signed::Opaque(key), _) => (*key, None),
+            (Signed::Token(_), None) => return Err(Code::Internal),
+        };
+        let proof = Proof { key, payer, valid_before, identifier, request };
+        Ok(Some(Brought { version, choice, proof, arrival, vouched }))
     }
 
-    /// Every check of the scheme. Too late an authorization that is right otherwise may be one that the ledger
-    /// knows: its row says what became of it, and fresh terms only when there is none.
-    fn arrival(&self, payload: &Payload, offer: &Offer, now: UnixTime) -> Result<Arrival, Code> {
+    /// Every check of the scheme, and when the payment ends. Too late an authorization that is right otherwise may be
+    /// one that the ledger knows: its row says what became of it, and fresh terms only when there is none.
+    fn arrival(
+        &self,
+        signed: &Signed,
+        (offer, choice): (&Offer, &Choice),
+        now: UnixTime,
+    ) -> Result<(Arrival, Vouched, UnixTime), Code> {
+        let payload = match signed {
+            Signed::Token(payload) => payload,
+            // Nothing here says when the chain stops taking it: it counts for as long as it was asked to be good.
+            Signed::Opaque(_) => {
+                let end = now.plus(choice.terms.max_timeout_secs);
+                return Ok((Arrival::InTime, Vouched::NotYet, end));
+            }
+        };
         let valid_before = payload.authorization().valid_before;
+        let check = |now, room| payload.check(&choice.terms, self.wallets.as_ref(), now, room);
         if self.closed_before.is_some_and(|closed| valid_before < closed) {
-            payload.check(&offer.terms, now, offer.room)?;
+            check(now, offer.room)?;
             return Err(Code::Expired);
         }
-        match payload.check(&offer.terms, now, offer.room) {
-            Ok(()) => Ok(Arrival::InTime),
+        let (arrival, vouched) = match check(now, offer.room) {
+            Ok(vouched) => (Arrival::InTime, vouched),
             Err(Code::Expired) => {
                 let any = Room { least_secs: 0, most_secs: offer.room.most_secs };
-                payload
-                    .check(&offer.terms, valid_before.min(now), any)
-                    .map_err(|_| Code::Expired)?;
-                Ok(Arrival::Late)
+                let vouched = check(valid_before.min(now), any).map_err(|_| Code::Expired)?;
+                (Arrival::Late, vouched)
             }
-            Err(code) => Err(code),
-        }
+            Err(code) => return Err(code),
+        };
+        Ok((arrival, vouched, valid_before))
     }
 }
 
-fn proof_of(
-    payload: &Payload,
-    offer: &Offer,
-    identifier: Option<String>,
-    request: String,
-) -> Proof {
-    let key: PaymentKey = payload.key(&offer.terms);
-    let signed = payload.authorization();
-    Proof { key, payer: signed.from, valid_before: signed.valid_before, identifier, request }
+/// What a request brought to pay with.
+struct Brought<'g> {
+    version: Version,
+    choice: &'g Choice,
+    proof: Proof,
+    arrival: Arrival,
+    vouched: Vouched,
+}
+
+/// What was signed.
+enum Signed {
+    /// An authorization that is read here.
+    Token(Box<Payload>),
+    /// A payment that only its chain reads.
+    Opaque(PaymentKey),
+}
+
+impl Signed {
+    fn parse(payload: &Map<String, Value>, choice: &Choice) -> Result<Self, Code> {
+        match choice.terms.token {
+            Some(_) => Payload::parse(payload).map(|payload| Self::Token(Box::new(payload))),
+            None => opaque::key(&choice.terms.network, payload).map(Self::Opaque),
+        }
+    }
 }
 
 /// Whether `resource.url` names the path and query of this request; its host is not compared.

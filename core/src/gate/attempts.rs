@@ -150,6 +150,12 @@ impl Attempts {
         client.tally.clone()
     }
 
+    /// The failures in a row of a client, as far as they are known here.
+    #[must_use]
+    pub fn known(&self, spot: &Spot) -> Option<Tally> {
+        Some(self.clients.get(spot)?.tally.clone())
+    }
+
     /// A payment with a good signature came: the request that fetched its terms is no failure of the network, whose
     /// others are told.
     pub fn proved(&mut self, spot: &Spot) -> Option<Tally> {

@@ -4,7 +4,6 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 
 use super::keys::Keys;
-use crate::evm::address::Address;
 use crate::http::{Headers, RequestHead, has_token};
 use crate::time::UnixTime;
 
@@ -24,8 +23,8 @@ pub struct OriginCall {
 /// Who paid, on priced routes.
 #[derive(Clone, Copy, Debug)]
 pub struct Paid<'a> {
-    /// The payer.
-    pub payer: &'a Address,
+    /// The payer; empty where only his chain knows.
+    pub payer: &'a str,
     /// Receipt id.
     pub receipt: &'a str,
 }
@@ -49,15 +48,16 @@ pub fn origin_call(
     });
     headers.set("x-correlation-id", correlation);
     let mut signed = ("", "");
-    let payer = paid.map(|paid| paid.payer.to_checksum()).unwrap_or_default();
     if let Some(paid) = paid {
         headers.retain(|name, _| !is_conditional(name));
-        headers.set("farebox-payer", &payer);
+        if !paid.payer.is_empty() {
+            headers.set("farebox-payer", paid.payer);
+        }
         headers.set("farebox-payment", paid.receipt);
         if headers.filled("idempotency-key").is_none() {
             headers.set("idempotency-key", paid.receipt);
         }
-        signed = (&payer, paid.receipt);
+        signed = (paid.payer, paid.receipt);
     }
     let target = head.target();
     let time = alloc::format!("{}", now.secs());

@@ -8,7 +8,6 @@ use sha2::{Digest, Sha256};
 
 use crate::encoding::hex;
 use crate::evm::account::Account;
-use crate::evm::address::Address;
 use crate::payment::{PaymentKey, Receipt};
 use crate::secret::Secret;
 use crate::x402::extension::offer_receipt::{self, SignedReceipt};
@@ -96,10 +95,10 @@ impl Keys {
         hex::encode(&mac(self.identifier.expose(), &[identifier.as_bytes()]))
     }
 
-    /// The ledger object that keeps this payer's rows.
+    /// The ledger object that keeps the rows of this payer: 20 bytes of an address, or 32 of a payment key.
     #[must_use]
-    pub fn shard(&self, payer: &Address, shards: u64) -> u64 {
-        shard_of(&mac(self.shard.expose(), &[payer.as_bytes()]), shards)
+    pub fn shard(&self, payer: &[u8], shards: u64) -> u64 {
+        shard_of(&mac(self.shard.expose(), &[payer]), shards)
     }
 
     /// What a network is counted under in an isolate.

@@ -29,7 +29,7 @@ pub mod url;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::evm::address::Address;
+use crate::evm::wallet::Wallets;
 use crate::facilitator::wire::Facilitator;
 use crate::ledger::entry::Plan;
 use crate::secret::Secret;
@@ -46,13 +46,15 @@ pub struct Gate {
     offers: Vec<Option<Offer>>,
     origin: String,
     origin_timeout_secs: u64,
-    facilitator: Facilitator,
+    /// In the order of the configuration.
+    settlers: Vec<Settler>,
+    /// Which contract wallets may pay, if any.
+    wallets: Option<Wallets>,
     breaker_secs: u64,
     settle_secs: u64,
     plan: Plan,
-    /// Where the chain can be read; its path or query may hold a key.
-    rpc: Option<Secret<String>>,
-    bearer: Option<Secret<String>>,
+    /// Where chains can be read, by CAIP-2 id; path or query may hold a key.
+    rpc: Vec<(String, Secret<String>)>,
     keys: Keys,
     shards: u64,
     /// How many there were before, while that changes.
@@ -68,6 +70,13 @@ pub struct Gate {
     networks: Vec<String>,
 }
 
+/// A facilitator, and the key it takes.
+#[derive(Debug)]
+struct Settler {
+    facilitator: Facilitator,
+    bearer: Option<Secret<String>>,
+}
+
 impl Gate {
     /// Base URL of the origin.
     #[must_use]
@@ -75,19 +84,16 @@ impl Gate {
         &self.origin
     }
 
-    /// Base URL of the facilitator.
-    #[must_use]
-    pub fn facilitator_url(&self) -> &str {
-        self.facilitator.base()
+    /// Base URLs of the facilitators, in the order of the configuration.
+    pub fn facilitator_urls(&self) -> impl Iterator<Item = &str> {
+        self.settlers.iter().map(|settler| settler.facilitator.base())
     }
 
-    /// `Authorization` for this facilitator URL; only for the configured facilitator.
+    /// `Authorization` for this facilitator URL: each facilitator gets its own key and no other.
     #[must_use]
     pub fn facilitator_authorization(&self, url: &str) -> Option<String> {
-        let ours =
-            url.strip_prefix(self.facilitator.base()).is_some_and(|rest| rest.starts_with('/'));
-        let bearer = self.bearer.as_ref().filter(|_| ours)?;
-        Some(alloc::format!("Bearer {}", bearer.expose()))
+        let settler = self.settlers.iter().find(|settler| settler.facilitator.owns(url))?;
+        Some(alloc::format!("Bearer {}", settler.bearer.as_ref()?.expose()))
     }
 
     /// Every ledger object, those before a change of their number too.
@@ -98,8 +104,8 @@ impl Gate {
         })
     }
 
-    /// The objects that may keep rows of this payer.
-    fn objects_of(&self, payer: &Address) -> impl Iterator<Item = String> {
+    /// The objects that may keep rows of this payer, or of a payment whose payer is not known.
+    fn objects_of(&self, payer: &[u8]) -> impl Iterator<Item = String> {
         let counts = [Some(self.shards), self.old_shards];
         let places = counts.map(|shards| shards.map(|n| (n, self.keys.shard(payer, n))));
         places
@@ -114,10 +120,11 @@ impl Gate {
         &self.plan
     }
 
-    /// Where the chain can be read, if anywhere.
+    /// Where the chain of this network, a CAIP-2 id, can be read, if anywhere.
     #[must_use]
-    pub fn rpc_url(&self) -> Option<&str> {
-        self.rpc.as_ref().map(|url| url.expose().as_str())
+    pub fn rpc_url(&self, network: &str) -> Option<&str> {
+        let (_, url) = self.rpc.iter().find(|(known, _)| known == network)?;
+        Some(url.expose())
     }
 
     /// Seconds between two tries of a facilitator that is down.

@@ -7,7 +7,6 @@ use alloc::vec::Vec;
 use super::diagnose::{Diagnosis, Limits};
 use super::keys;
 use super::reply::{Audience, Body, Marks, Reply, own_headers};
-use crate::evm::token::Token;
 use crate::http::{Headers, MAX_CHALLENGE_BYTES, RequestHead, ResponseHead};
 use crate::ledger::command::{Leases, Mode};
 use crate::payment::Terms;
@@ -32,10 +31,8 @@ const LONGEST_CORRELATION: &str =
 pub struct Offer {
     /// The route's pattern, its name in rows and logs.
     pub route: String,
-    /// What it asks.
-    pub terms: Terms,
-    /// The asset's symbol and decimals, for people.
-    pub asset_label: (String, u8),
+    /// What it asks, on each network that it can be paid on; never empty.
+    pub choices: Vec<Choice>,
     /// When the money moves.
     pub mode: Mode,
     /// For people, at most 256 bytes.
@@ -60,9 +57,47 @@ pub struct Offer {
     pub diagnostics: Option<Limits>,
     /// The pattern and a hash of it, under which clients are counted.
     pub counted_as: (Arc<str>, u64),
-    /// The wire form of the terms, built once.
-    pub requirements: Vec<v2::PaymentRequirements>,
     written: Written,
+}
+
+/// One way to pay for a route.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// What it asks.
+    pub terms: Terms,
+    /// The asset's symbol and decimals, for people.
+    pub asset_label: (String, u8),
+    /// Who may settle it, by place in the configuration, first to last resort; never empty.
+    pub facilitators: Vec<usize>,
+    /// Whether `before` asks `verify` first: because another facilitator could be asked, or because this one may refuse
+    /// its key, which is certain to have moved no money only there.
+    pub verifies_first: bool,
+    /// The wire form of the terms, built once.
+    pub requirements: v2::PaymentRequirements,
+}
+
+impl Choice {
+    /// A way to pay, for a route that serves in this mode.
+    #[must_use]
+    pub fn new(
+        terms: Terms,
+        asset_label: (String, u8),
+        (facilitators, verifies_first): (Vec<usize>, bool),
+        mode: Mode,
+    ) -> Self {
+        let flow = match mode {
+            Mode::After => v2::Flow::Authorization,
+            Mode::Before => v2::Flow::Upfront,
+        };
+        let requirements = v2::PaymentRequirements::new(&terms, flow);
+        Self { terms, asset_label, facilitators, verifies_first, requirements }
+    }
+
+    /// The number of an EVM chain; zero, which is none, of others.
+    #[must_use]
+    pub fn chain_id(&self) -> u64 {
+        self.terms.token.map_or(0, |token| token.chain_id)
+    }
 }
 
 /// The challenge, written once but for what depends on the request.
@@ -70,8 +105,8 @@ pub struct Offer {
 struct Written {
     /// Around reason and URL.
     version_2: [String; 3],
-    /// One entry of `accepts`, around its URL.
-    version_1: Option<[String; 2]>,
+    /// Entries of `accepts`, each around its URL.
+    version_1: Vec<[String; 2]>,
 }
 
 /// How a route serves, besides its terms.
@@ -104,12 +139,7 @@ pub struct Manner {
 impl Offer {
     /// Builds everything that does not depend on a request.
     #[must_use]
-    pub fn new(terms: Terms, token: Option<&Token>, decimals: u8, manner: Manner) -> Self {
-        let flow = match manner.mode {
-            Mode::After => v2::Flow::Authorization,
-            Mode::Before => v2::Flow::Upfront,
-        };
-        let requirements = Vec::from([v2::PaymentRequirements::new(&terms, flow)]);
+    pub fn new(choices: Vec<Choice>, manner: Manner) -> Self {
         let settle = manner.settle_secs.saturating_add(CLOCK_MARGIN_SECS);
         // Five looks at the chain, up to 15.5 seconds of waiting and a reply each.
         let looking = if manner.confirms { 30 } else { 0 };
@@ -117,9 +147,7 @@ impl Offer {
             Mode::After => settle.saturating_add(manner.origin_timeout_secs),
             Mode::Before => settle,
         };
-        let label = token.map_or(terms.asset_name.as_str(), |token| token.symbol).into();
         Self {
-            asset_label: (label, decimals),
             leases: Leases {
                 executing: VERIFY_SECS.saturating_add(manner.origin_timeout_secs).saturating_add(5),
                 settling: manner.settle_secs.saturating_add(5).saturating_add(looking),
@@ -137,8 +165,7 @@ impl Offer {
             idempotent: manner.idempotent,
             confirms: manner.confirms,
             diagnostics: manner.diagnostics,
-            terms,
-            requirements,
+            choices,
             written: Written::default(),
         }
         .written()
@@ -151,17 +178,24 @@ impl Offer {
             description: &self.description,
             mime_type: &self.mime_type,
         };
-        let required = v2::PaymentRequired::new("", resource, &self.requirements);
+        let required = v2::PaymentRequired::new(
+            "",
+            resource,
+            self.choices.iter().map(|choice| &choice.requirements).collect(),
+        );
         // Text and numbers always serialise, and reason and URL come before every text of the operator's.
         let text = serde_json::to_string(&required).unwrap_or_default();
         let (before, rest) = cut(&text, r#""error":"#);
         let (between, after) = cut(rest, r#""url":"#);
         let version_2 = [before.into(), between.into(), after.into()];
-        let version_1 = self.version_1("").map(|entry| {
-            let text = serde_json::to_string(&entry).unwrap_or_default();
-            let (before, after) = cut(&text, r#""resource":"#);
-            [before.into(), after.into()]
-        });
+        let entries = self.choices.iter().filter_map(|choice| self.version_1(choice, ""));
+        let version_1 = entries
+            .map(|entry| {
+                let text = serde_json::to_string(&entry).unwrap_or_default();
+                let (before, after) = cut(&text, r#""resource":"#);
+                [before.into(), after.into()]
+            })
+            .collect();
         self.written = Written { version_2, version_1 };
         self
     }
@@ -250,10 +284,9 @@ impl Offer {
     ) -> String {
         let error =
             if code == Code::PaymentRequired { "X-PAYMENT header is required" } else { reason };
-        let accepts = match &self.written.version_1 {
-            Some([before, after]) => [before.as_str(), &quoted(url), after].concat(),
-            None => String::new(),
-        };
+        let url = quoted(url);
+        let entry = |[before, after]: &[String; 2]| [before.as_str(), &url, after].concat();
+        let accepts = self.written.version_1.iter().map(entry).collect::<Vec<_>>().join(",");
         [
             r#"{"x402Version":1,"error":"#,
             &quoted(error),
@@ -273,20 +306,28 @@ impl Offer {
 
     /// The terms in version 1, for networks that have a name there.
     #[must_use]
-    pub fn version_1<'a>(&'a self, url: &'a str) -> Option<v1::PaymentRequirements<'a>> {
-        v1::PaymentRequirements::new(&self.terms, url, &self.description, &self.mime_type)
+    pub fn version_1<'a>(
+        &'a self,
+        choice: &'a Choice,
+        url: &'a str,
+    ) -> Option<v1::PaymentRequirements<'a>> {
+        v1::PaymentRequirements::new(&choice.terms, url, &self.description, &self.mime_type)
     }
 
     fn page(&self, url: &str) -> String {
-        let (asset, decimals) = &self.asset_label;
-        paywall::html(&paywall::Page {
-            url,
-            description: &self.description,
-            price: &self.terms.amount.to_decimal(*decimals),
-            asset,
-            network: self.terms.network.as_str(),
-            pay_to: &self.terms.pay_to.to_checksum(),
-        })
+        let prices: Vec<String> = self
+            .choices
+            .iter()
+            .map(|choice| choice.terms.amount.to_decimal(choice.asset_label.1))
+            .collect();
+        let ways = self.choices.iter().zip(&prices).map(|(choice, price)| paywall::Way {
+            price,
+            asset: &choice.asset_label.0,
+            network: choice.terms.network.as_str(),
+            pay_to: &choice.terms.pay_to,
+        });
+        let ways = ways.collect::<Vec<_>>();
+        paywall::html(&paywall::Page { url, description: &self.description, ways: &ways })
     }
 }
 

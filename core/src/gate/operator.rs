@@ -163,10 +163,11 @@ impl Gate {
                 let Some(body) = body else { return Ok(Plan::Body) };
                 let decision = decision(what, body).ok_or(Code::InvalidRequest)?;
                 let prove = match &decision {
-                    Decision::Refunded(text) if self.rpc_url().is_some() => TxHash::parse(text),
+                    Decision::Refunded(text) if !self.rpc.is_empty() => TxHash::parse(text),
                     _ => None,
                 };
-                Plan::Visit(visit::Task::Decide { id, decision, prove })
+                let readable = self.rpc.iter().map(|(network, _)| network.clone()).collect();
+                Plan::Visit(visit::Task::Decide { id, decision, prove, readable })
             }
         })
     }

@@ -15,6 +15,7 @@ mod settle;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 pub use self::chain::{ChainCall, Reading};
 pub use self::ledger::{Call, Claiming, Ending, Filed, Recording};
@@ -23,22 +24,25 @@ pub use self::settle::{FacilitatorCall, Settling, Verifying, Waiting};
 use super::Gate;
 use super::forward::OriginCall;
 use super::keys;
-use super::offer::Offer;
+use super::offer::{Choice, Offer, VERIFY_SECS};
 use super::recover::Seen;
 use super::reply::{Audience, Reply};
-use crate::facilitator::breaker::Strain;
-use crate::facilitator::wire::Expected;
+use crate::facilitator::breaker::{Condition, Strain};
+use crate::facilitator::wire::{Expected, Facilitator};
 use crate::http::{BodyPresence, RequestHead, ResponseHead};
 use crate::ledger::attempts::{Blame, Counting, Tally};
-use crate::ledger::command::{Command, Envelope, Mode, Role, VERSION};
+use crate::ledger::command::{Command, Envelope, Leases, Mode, Role, VERSION};
 use crate::payment::{Cause, Proof, Receipt, TxHash};
 use crate::problem::Code;
 use crate::time::UnixTime;
+use crate::x402::exact::Vouched;
 use crate::x402::extension::offer_receipt::Extensions;
 use crate::x402::{Version, header, v2};
 
 /// Longest request body that is part of the binding, bytes.
 pub const MAX_DIGESTED_BYTES: usize = 64 * 1024;
+/// Settles for a route that names nobody, which there is none of.
+static NOBODY: Facilitator = Facilitator::NONE;
 /// Seconds that a client waits at most for a doubt to be resolved.
 const DOUBT_SECS: u64 = 10;
 
@@ -88,12 +92,12 @@ pub(super) struct Payer {
     pub expected: Expected,
     /// Whether it came in time.
     pub arrival: Arrival,
+    /// Whether its signature holds.
+    pub vouched: Vouched,
     /// Whether he signed that he wants this answer again.
     pub wallet: bool,
-    /// Whether his facilitator settles.
-    pub strain: Strain,
-    /// Its failures in a row.
-    pub troubles: u64,
+    /// How the facilitators do, in the order of the configuration.
+    pub facilitators: Vec<Condition>,
     /// The failures in a row of his network.
     pub seen: Option<Tally>,
 }
@@ -111,13 +115,21 @@ pub(super) enum Arrival {
 pub struct Passage<'g> {
     gate: &'g Gate,
     offer: &'g Offer,
-    /// The route's, unless the facilitator is strained.
+    choice: &'g Choice,
+    /// Those who may settle, from the one that is asked now to the last resort, by place in the configuration.
+    facilitators: Vec<usize>,
+    /// The route's, unless the facilitator is strained or the payer is a contract.
     mode: Mode,
     head: RequestHead,
     version: Version,
     proof: Proof,
     expected: Expected,
     arrival: Arrival,
+    vouched: Vouched,
+    /// Whether the facilitator that is asked now has verified it.
+    verified: bool,
+    /// Whether the payer's signature is one that only his contract knows.
+    is_contract: bool,
     wallet: bool,
     correlation: String,
     /// Failures of the facilitator in a row, when the request came.
@@ -141,6 +153,8 @@ pub struct Passage<'g> {
     owner: bool,
     /// Whether the chain was asked.
     inquired: bool,
+    /// Whether the object was asked: first sight is over.
+    claimed: bool,
     /// Requests to a node for a named transaction.
     looks: u32,
     transaction: Option<TxHash>,
@@ -172,7 +186,7 @@ impl<'g> Passage<'g> {
     /// Begins with a proof that passed every local check.
     pub(super) fn begin(
         gate: &'g Gate,
-        offer: &'g Offer,
+        (offer, choice): (&'g Offer, &'g Choice),
         head: RequestHead,
         payer: Payer,
         correlation: String,
@@ -180,22 +194,36 @@ impl<'g> Passage<'g> {
     ) -> Step<'g> {
         let recent =
             now < UnixTime::from_secs(payer.proof.valid_before.secs()).plus(blame::RECENT_SECS);
-        let Payer { version, proof, expected, arrival, wallet, strain, troubles, seen } = payer;
+        let Payer { version, proof, expected, arrival, vouched, wallet, seen, .. } = payer;
+        let conditions = payer.facilitators;
+        let condition = |place: &usize| conditions.get(*place).copied().unwrap_or_default();
+        // One that is known to be down is asked last.
+        let (mut facilitators, down): (Vec<usize>, Vec<usize>) =
+            choice.facilitators.iter().partition(|place| condition(place).ready);
+        facilitators.extend(down);
+        let Condition { strain, troubles, .. } =
+            facilitators.first().map(condition).unwrap_or_default();
+        let is_contract = vouched == Vouched::NotYet && proof.payer.is_some();
         let receipt = gate.keys.receipt_id(&proof.key);
         let with_body = head.body == BodyPresence::Present;
         let passage = Box::new(Self {
             gate,
             offer,
-            // While settlements fail, nothing is served on credit.
+            choice,
+            facilitators,
+            // While settlements fail, nothing is served on credit; and a contract may change its mind.
             mode: match strain {
-                Strain::Calm => offer.mode,
-                Strain::Strained => Mode::Before,
+                Strain::Calm if !is_contract => offer.mode,
+                Strain::Calm | Strain::Strained => Mode::Before,
             },
             head,
             version,
             proof,
             expected,
             arrival,
+            vouched,
+            verified: false,
+            is_contract,
             wallet,
             correlation,
             troubles,
@@ -214,6 +242,7 @@ impl<'g> Passage<'g> {
             seen: Seen::now(UnixTime::from_secs(0)),
             owner: false,
             inquired: false,
+            claimed: false,
             looks: 0,
             transaction: None,
             response: None,
@@ -224,7 +253,11 @@ impl<'g> Passage<'g> {
 
     /// What was asked for: first use of the payment fixes it.
     fn binding(&self) -> String {
-        let terms = &self.offer.terms;
+        let terms = &self.choice.terms;
+        let (asset, pay_to) = match &terms.token {
+            Some(token) => (token.asset.as_bytes().as_slice(), token.pay_to.as_bytes().as_slice()),
+            None => (terms.asset.as_bytes(), terms.pay_to.as_bytes()),
+        };
         keys::digest(&[
             self.head.method.as_bytes(),
             self.head.authority().as_bytes(),
@@ -233,23 +266,23 @@ impl<'g> Passage<'g> {
             self.digest.as_bytes(),
             self.offer.route.as_bytes(),
             &terms.amount.to_be_bytes(),
-            terms.asset.as_bytes(),
+            asset,
             terms.network.as_str().as_bytes(),
-            terms.pay_to.as_bytes(),
+            pay_to,
         ])
     }
 
     /// One command to the object that keeps this payer's rows.
     fn call(&self, command: Command) -> Call {
         let (shards, role) = self.place;
-        let shard = self.gate.keys.shard(&self.proof.payer, shards);
+        let shard = self.gate.keys.shard(self.proof.place(), shards);
         let envelope = Envelope {
             v: VERSION,
-            payer: self.proof.payer.to_lower_hex(),
+            payer: self.proof.account(),
             key: self.proof.key.to_hex(),
             command,
             role,
-            counting: self.offer.diagnostics.map(|limits| Counting {
+            counting: self.offer.diagnostics.filter(|_| self.is_proven()).map(|limits| Counting {
                 route: self.offer.route.clone(),
                 exceeded_after: limits.exceeded_after,
                 blame: self.blame.clone().filter(|blame| self.is_the_payers(blame)),
@@ -287,16 +320,16 @@ impl<'g> Passage<'g> {
 
     /// What the payer may show to others once he was served.
     fn receipt(&self) -> Option<Receipt> {
-        let terms = &self.offer.terms;
+        let terms = &self.choice.terms;
         Some(Receipt {
             id: self.receipt.clone(),
             route: self.offer.route.clone(),
             resource_url: self.head.url.clone(),
-            payer: self.proof.payer,
+            payer: self.payer_text(),
             network: terms.network.to_string(),
-            asset: terms.asset,
+            asset: terms.asset.clone(),
             amount: terms.amount,
-            pay_to: terms.pay_to,
+            pay_to: terms.pay_to.clone(),
             transaction: self.transaction?,
             issued_at: self.served,
         })
@@ -312,12 +345,38 @@ impl<'g> Passage<'g> {
         let response = v2::SettleResponse {
             success,
             error_reason: reason,
-            payer: &self.proof.payer.to_checksum(),
+            payer: &self.payer_text(),
             transaction,
             network: &self.expected.network,
             extensions,
         };
         header::encode(&serde_json::to_string(&response).unwrap_or_default())
+    }
+
+    /// The payer as the chain names him; empty where that is not known.
+    fn payer_text(&self) -> String {
+        self.proof.payer.map(|payer| payer.to_checksum()).unwrap_or_default()
+    }
+
+    /// Whether it is certain that the named payer signed: what fails is counted for him, and for nobody else.
+    fn is_proven(&self) -> bool {
+        self.vouched == Vouched::Yes && self.proof.payer.is_some()
+    }
+
+    /// The facilitator that is asked now.
+    fn facilitator(&self) -> &'g Facilitator {
+        let settlers = &self.gate.settlers;
+        let place = self.facilitators.first().copied().unwrap_or_default();
+        // A route has at least one facilitator, or it is no route.
+        settlers.get(place).map_or(&NOBODY, |settler| &settler.facilitator)
+    }
+
+    /// Work times, as the object is told.
+    fn leases(&self) -> Leases {
+        let Leases { executing, settling, delivering } = self.offer.leases;
+        let verifies = self.mode == Mode::Before && self.choice.verifies_first && !self.verified;
+        let first = if verifies { VERIFY_SECS } else { 0 };
+        Leases { executing, settling: settling.saturating_add(first), delivering }
     }
 
     /// Whether value has moved for this request: what follows is delivered or owed, never settled again.

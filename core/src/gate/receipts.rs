@@ -120,7 +120,7 @@ impl Gate {
             Call::new(object, command)
         };
         let known = |payer: Address, key: Option<String>| {
-            self.objects_of(&payer)
+            self.objects_of(payer.as_bytes())
                 .map(move |object| call(object, Some(payer), key.clone()))
                 .collect::<Vec<_>>()
         };
@@ -189,12 +189,12 @@ impl Gate {
             id: facts.receipt.clone(),
             route: facts.route.clone(),
             resource_url: Some(facts.url.clone()).filter(|url| !url.is_empty())?,
-            payer: Address::parse(&facts.payer).ok()?,
+            payer: named(&facts.payer),
             network: facts.network.clone(),
-            asset: Address::parse(&facts.asset).ok()?,
+            asset: facts.asset.clone(),
             amount: Amount::from_atomic(&facts.amount).ok()?,
-            pay_to: Address::parse(&facts.pay_to).ok()?,
-            transaction: TxHash::parse(facts.transaction.as_deref()?)?,
+            pay_to: facts.pay_to.clone(),
+            transaction: TxHash::parse_any(facts.transaction.as_deref()?)?,
             issued_at: now,
         };
         let signed = self.keys.sign_receipt(&receipt)?;
@@ -204,14 +204,19 @@ impl Gate {
             kid: offer_receipt::key_id(self.keys.receipt_signer()?),
             route: &receipt.route,
             network: &receipt.network,
-            asset: receipt.asset.to_checksum(),
+            asset: receipt.asset.clone(),
             amount: format!("{}", receipt.amount),
-            pay_to: receipt.pay_to.to_checksum(),
+            pay_to: receipt.pay_to.clone(),
             transaction: receipt.transaction.to_text(),
             correlation_id: &facts.correlation,
         };
         serde_json::to_string(&document).ok()
     }
+}
+
+/// A row's payer as its chain names him; empty where the row is kept under the payment's key.
+fn named(account: &str) -> String {
+    Address::parse(account).map(|payer| payer.to_checksum()).unwrap_or_default()
 }
 
 impl Inquiry {

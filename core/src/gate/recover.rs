@@ -32,7 +32,10 @@ impl Gate {
         request: String,
     ) -> Option<(FacilitatorCall, Expected)> {
         let expected = Expected {
-            payer: Address::parse(payer).ok()?,
+            payer: match payment.network.starts_with("eip155:") {
+                true => Some(Address::parse(payer).ok()?),
+                false => None,
+            },
             network: network_of(&payment.network, &request),
             amount: Amount::from_atomic(&payment.amount).ok()?,
         };
@@ -44,6 +47,7 @@ impl Gate {
             guarded: false,
             draft: None,
             meanwhile: None,
+            unproven: None,
         };
         Some((call, expected))
     }

@@ -12,7 +12,6 @@ mod pattern;
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::cmp::Ordering;
 use core::fmt;
 
 pub use self::methods::{Methods, MethodsError};
@@ -36,13 +35,8 @@ pub struct Rule {
 pub enum Ask {
     /// Nothing: an exception inside a priced prefix, or a path that is listed for its methods.
     Free,
-    /// A payment.
-    Paid {
-        /// Network and asset, in one spelling per asset.
-        asset: String,
-        /// Atomic units, big endian.
-        amount: [u8; 32],
-    },
+    /// A payment, in one of these: network and asset in one spelling per asset, and atomic units, big endian.
+    Paid(Vec<(String, [u8; 32])>),
 }
 
 impl Ask {
@@ -52,11 +46,11 @@ impl Ask {
     fn exceeds(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Free, _) => false,
-            (Self::Paid { .. }, Self::Free) => true,
-            (
-                Self::Paid { asset, amount },
-                Self::Paid { asset: other_asset, amount: other_amount },
-            ) => asset != other_asset || amount.cmp(other_amount) == Ordering::Greater,
+            (Self::Paid(_), Self::Free) => true,
+            // Whatever the other one can be paid in has to be enough here.
+            (Self::Paid(ours), Self::Paid(others)) => !others.iter().all(|(asset, amount)| {
+                ours.iter().any(|(ours, least)| ours == asset && least <= amount)
+            }),
         }
     }
 }

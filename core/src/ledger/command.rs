@@ -6,6 +6,7 @@ use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 use super::attempts::{Counting, Tally};
+use crate::payment::TxHash;
 
 /// Version of the messages this code writes; an object accepts this one and the one before.
 pub const VERSION: u8 = 1;
@@ -88,6 +89,18 @@ pub struct Payment {
     /// Whether a settlement counts only once the chain shows it.
     #[serde(default)]
     pub confirm: bool,
+}
+
+impl Payment {
+    /// A transaction of this payment's network by its name there; a word that is none is nothing.
+    #[must_use]
+    pub fn transaction(&self, name: &str) -> Option<TxHash> {
+        if self.network.starts_with("eip155:") {
+            TxHash::parse(name)
+        } else {
+            TxHash::parse_any(name)
+        }
+    }
 }
 
 /// How long each kind of work may take before somebody else finishes it, seconds.

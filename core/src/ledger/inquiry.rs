@@ -179,7 +179,7 @@ impl Stage {
         match self {
             Self::Heads => {
                 calls.extend([Call::ChainId, Call::BlockNumber, Call::Block(At::Safe)]);
-                calls.extend(question.known.map(|known| Call::Receipt(*known.as_bytes())));
+                calls.extend(question.known.map(|known| Call::Receipt(known.to_bytes())));
             }
             // By number, so that state and time are those of one block.
             Self::States(Heads { latest, safe }) => {
@@ -217,8 +217,8 @@ fn heads(question: &Question, replies: &Replies) -> Result<Turn, Unreadable> {
     let latest = replies.quantity(1)?.max(safe.map_or(0, |safe| safe.number));
     let known = question.known.and_then(|known| {
         // The log search finds what this hint does not.
-        let receipt = replies.receipt(3, known.as_bytes()).ok().flatten()?;
-        let place = Place { transaction: *known.as_bytes(), block: receipt.block };
+        let receipt = replies.receipt(3, &known.to_bytes()).ok().flatten()?;
+        let place = Place { transaction: known.to_bytes(), block: receipt.block };
         matches!(Evidence::of(&receipt, question), Evidence::Paid { .. })
             .then_some((place, receipt))
     });

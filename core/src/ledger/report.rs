@@ -249,7 +249,7 @@ impl Decision {
     pub fn why(&self) -> String {
         let text = match self {
             Self::Refunded(transaction) => {
-                let hash = TxHash::parse(transaction).map(|hash| hash.to_text());
+                let hash = TxHash::parse_any(transaction).map(|hash| hash.to_text());
                 return format!("operator: {}", hash.unwrap_or_default());
             }
             Self::Waived(reason) | Self::Resolved { reason, .. } => reason,

@@ -131,7 +131,7 @@ impl Row {
     }
 
     fn hash(&self) -> Option<TxHash> {
-        self.transaction.as_deref().and_then(TxHash::parse)
+        self.transaction.as_deref().and_then(TxHash::parse_any)
     }
 
     fn state(&self) -> Option<State> {
@@ -195,7 +195,7 @@ impl Row {
             "closed" => State::Closed,
             "refunded" => State::Refunded {
                 transaction: self.hash()?,
-                refund: TxHash::parse(self.reason.as_deref()?)?,
+                refund: TxHash::parse_any(self.reason.as_deref()?)?,
             },
             "waived" => State::Waived { transaction: self.hash()?, reason: self.reason.clone()? },
             "manual" => State::Manual {

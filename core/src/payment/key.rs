@@ -30,6 +30,12 @@ impl PaymentKey {
         ]))
     }
 
+    /// The key of a payment on a chain that is not read here: the network, and the bytes that the chain takes once.
+    #[must_use]
+    pub fn of_bytes(network: &str, bytes: &[u8]) -> Self {
+        Self(keccak256_parts(&[b"opaque", network.as_bytes(), b"\0", bytes]))
+    }
+
     /// The key with these bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {

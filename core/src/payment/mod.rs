@@ -10,6 +10,8 @@ pub mod settlement;
 
 use alloc::string::String;
 
+use serde_json::{Map, Value};
+
 use crate::amount::Amount;
 use crate::chain::ChainId;
 use crate::evm::address::Address;
@@ -21,30 +23,39 @@ pub use key::PaymentKey;
 pub use receipt::Receipt;
 pub use settlement::{Settlement, TxHash};
 
-/// What a route asks: one price in one asset for one recipient. Ours, never taken from the wire.
+/// What a route asks on one network: one price in one asset for one recipient. Ours, never taken from the wire.
 #[derive(Clone, Debug)]
 pub struct Terms {
     /// The chain.
     pub network: ChainId,
-    /// Its EVM chain id.
+    /// The asset as the wire names it; on EVM the token contract with its checksum.
+    pub asset: String,
+    /// The recipient as the wire names it.
+    pub pay_to: String,
+    /// Atomic units.
+    pub amount: Amount,
+    /// Seconds the payer may make the authorization valid for.
+    pub max_timeout_secs: u64,
+    /// What a payer has to know besides: on EVM the token's EIP-712 domain.
+    pub extra: Map<String, Value>,
+    /// What the gate itself checks a signature against; nothing where only the facilitator can.
+    pub token: Option<SignedToken>,
+}
+
+/// An EVM token whose authorizations the gate checks itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignedToken {
+    /// The EVM chain id.
     pub chain_id: u64,
     /// The token contract.
     pub asset: Address,
-    /// EIP-712 domain name of the token.
-    pub asset_name: String,
-    /// EIP-712 domain version of the token.
-    pub asset_version: String,
-    /// Atomic units.
-    pub amount: Amount,
     /// The recipient.
     pub pay_to: Address,
-    /// Seconds the payer may make the authorization valid for.
-    pub max_timeout_secs: u64,
     /// Domain separator of the token, computed once.
     pub separator: [u8; 32],
 }
 
-impl Terms {
+impl SignedToken {
     /// The token's EIP-712 separator for these domain members.
     #[must_use]
     pub fn separator_of(name: &str, version: &str, chain_id: u64, asset: Address) -> [u8; 32] {
@@ -57,12 +68,26 @@ impl Terms {
 pub struct Proof {
     /// Names the authorization, whichever header carried it.
     pub key: PaymentKey,
-    /// Who pays.
-    pub payer: Address,
+    /// Who pays; nothing where only the chain knows.
+    pub payer: Option<Address>,
     /// The authorization cannot be settled from this time on.
     pub valid_before: UnixTime,
     /// Identifier chosen by the client, if it sent one; a secret between it and the gate.
     pub identifier: Option<String>,
     /// The exact request body for the facilitator's `verify` and `settle`.
     pub request: String,
+}
+
+impl Proof {
+    /// Under what the ledger keeps it: the payer's lower-case address, or the payment's own key.
+    #[must_use]
+    pub fn account(&self) -> String {
+        self.payer.map_or_else(|| self.key.to_hex(), |payer| payer.to_lower_hex())
+    }
+
+    /// The bytes that choose its ledger object.
+    #[must_use]
+    pub fn place(&self) -> &[u8] {
+        self.payer.as_ref().map_or(self.key.as_bytes().as_slice(), |payer| payer.as_bytes())
+    }
 }

@@ -3,7 +3,6 @@
 use alloc::string::String;
 
 use crate::amount::Amount;
-use crate::evm::address::Address;
 use crate::payment::TxHash;
 use crate::time::UnixTime;
 
@@ -16,16 +15,16 @@ pub struct Receipt {
     pub route: String,
     /// The URL as it was asked for.
     pub resource_url: String,
-    /// Who paid.
-    pub payer: Address,
+    /// Who paid, as the chain names him; empty where that is not known.
+    pub payer: String,
     /// CAIP-2 network.
     pub network: String,
-    /// The token contract.
-    pub asset: Address,
+    /// The asset as the wire names it.
+    pub asset: String,
     /// Atomic units.
     pub amount: Amount,
-    /// Who was paid.
-    pub pay_to: Address,
+    /// Who was paid, as the wire names him.
+    pub pay_to: String,
     /// The transaction that moved the money.
     pub transaction: TxHash,
     /// When the gate says so.

@@ -6,33 +6,75 @@ use alloc::string::String;
 
 use crate::encoding::hex;
 
-/// Hash of a transaction on an EVM chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TxHash([u8; 32]);
+/// Longest name of a transaction, bytes: a Solana signature in base58 has 88.
+const MAX_BYTES: usize = 96;
+/// Shortest name of a transaction on a chain that is not read here, bytes.
+const MIN_BYTES: usize = 16;
+
+/// Names a transaction: by its hash on an EVM chain, elsewhere in the chain's own words.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TxHash {
+    /// Padded with zeros.
+    text: [u8; MAX_BYTES],
+    bytes: u8,
+}
 
 impl TxHash {
-    /// Reads `0x` and 64 hex digits; nothing else is a hash.
+    /// Reads `0x` and 64 hex digits; nothing else is a hash of an EVM chain.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        hex::decode_array::<32>(text).ok().filter(|bytes| bytes != &[0; 32]).map(Self)
+        let bytes = hex::decode_array::<32>(text).ok().filter(|bytes| bytes != &[0; 32])?;
+        Self::hold(&hex::encode_prefixed(&bytes))
     }
 
-    /// The 32 bytes.
+    /// Reads the name of a transaction on whatever chain: a hash as [`TxHash::parse`] reads it, or 16 to 96
+    /// letters, digits and `._@=/+:-`.
     #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
+    pub fn parse_any(text: &str) -> Option<Self> {
+        let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._@=/+:-".contains(&b));
+        match Self::parse(text) {
+            Some(hash) => Some(hash),
+            // A word such as `pending`, or a hash that is none, names nothing.
+            None if text.starts_with("0x") || text.len() < MIN_BYTES || !plain => None,
+            None => Self::hold(text),
+        }
     }
 
-    /// `0x` and 64 lower-case hex digits.
+    fn hold(name: &str) -> Option<Self> {
+        let mut text = [0; MAX_BYTES];
+        text.get_mut(..name.len())?.copy_from_slice(name.as_bytes());
+        Some(Self { text, bytes: u8::try_from(name.len()).ok()? })
+    }
+
+    /// The 32 bytes of a hash on an EVM chain; zeros for other names, which no such chain knows.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; 32] {
+        hex::decode_array::<32>(self.as_str()).unwrap_or_default()
+    }
+
+    /// The name: `0x` and 64 lower-case hex digits on an EVM chain.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        let name = self.text.get(..usize::from(self.bytes)).unwrap_or_default();
+        core::str::from_utf8(name).unwrap_or_default()
+    }
+
+    /// The name, owned.
     #[must_use]
     pub fn to_text(&self) -> String {
-        hex::encode_prefixed(&self.0)
+        String::from(self.as_str())
     }
 }
 
 impl fmt::Display for TxHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.to_text())
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for TxHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TxHash({self})")
     }
 }
 
@@ -41,4 +83,39 @@ impl fmt::Display for TxHash {
 pub struct Settlement {
     /// The transaction.
     pub transaction: TxHash,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_evm_hash_is_one_text_whatever_its_letter_case() {
+        let lower = alloc::format!("0x{}", "ab".repeat(32));
+        let upper = alloc::format!("0x{}", "AB".repeat(32));
+        assert_eq!(TxHash::parse(&upper).unwrap().as_str(), lower);
+        assert_eq!(TxHash::parse(&upper), TxHash::parse_any(&lower));
+        assert_eq!(TxHash::parse(&lower).unwrap().to_bytes(), [0xab; 32]);
+    }
+
+    #[test]
+    fn other_chains_name_transactions_in_their_own_words() {
+        let solana = "5VERv8NMvzbJMEkV8xnrLkEaWRtSz9CosKDYjCJjBRnbJLgp8uirBgmQpjKhoR4tjF3ZpRzrFmBV6UjKdiSZkQUW";
+        assert_eq!(TxHash::parse_any(solana).unwrap().as_str(), solana);
+        assert_eq!(TxHash::parse(solana), None);
+        assert!(TxHash::parse_any("0.0.1234@1700000000.000000001").is_some());
+        let zero = alloc::format!("0x{}", "0".repeat(64));
+        let long = "a".repeat(97);
+        for none in [
+            "",
+            "pending",
+            "0x1234567890abcdef",
+            &zero,
+            &long,
+            "five words are no name here",
+            "aaaaaaaaaaaaaaaaä",
+        ] {
+            assert_eq!(TxHash::parse_any(none), None, "{none}");
+        }
+    }
 }

@@ -13,7 +13,8 @@ use crate::encoding::hex;
 use crate::evm::address::Address;
 use crate::evm::eip3009::Authorization;
 use crate::evm::signature::Signature;
-use crate::payment::{PaymentKey, Terms};
+use crate::evm::wallet::Wallets;
+use crate::payment::{PaymentKey, SignedToken, Terms};
 use crate::problem::Code;
 use crate::time::UnixTime;
 
@@ -39,6 +40,15 @@ pub struct Room {
     pub least_secs: u64,
     /// Seconds from now that `validBefore` may leave.
     pub most_secs: u64,
+}
+
+/// Whether somebody vouches for a signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vouched {
+    /// It is the payer's.
+    Yes,
+    /// It may be that of the payer's contract, or of a chain that is not read here: a facilitator has to say.
+    NotYet,
 }
 
 impl Payload {
@@ -77,26 +87,34 @@ impl Payload {
     }
 
     /// Every check of the scheme that needs no network, in the order of the reference: signature, recipient,
-    /// window, value. Equality is strict; what the client echoed is not looked at.
+    /// window, value. Equality is strict; what the client echoed is not looked at. A signature that is not of the
+    /// payer's own key is refused, or left to the facilitator where `wallets` says so.
     ///
     /// # Errors
     /// The first check that fails.
-    pub fn check(&self, terms: &Terms, now: UnixTime, room: Room) -> Result<(), Code> {
+    pub fn check(
+        &self,
+        terms: &Terms,
+        wallets: Option<&Wallets>,
+        now: UnixTime,
+        room: Room,
+    ) -> Result<Vouched, Code> {
         let signed = &self.authorization;
+        let token = terms.token.as_ref().ok_or(Code::TermsMismatch)?;
         // Its digest would need the time that did not fit.
         if self.endless {
             return Err(Code::ValidityTooLong);
         }
-        let signature =
-            Signature::from_bytes(&self.signature).map_err(|_| Code::SignatureInvalid)?;
+        // Precompiles live there, and answer whatever they are asked.
         if signed.from.is_low() {
             return Err(Code::SignatureInvalid);
         }
-        let signer = signature.recover(&signed.digest(&terms.separator));
-        if signer.map_err(|_| Code::SignatureInvalid)? != signed.from {
-            return Err(Code::SignatureInvalid);
-        }
-        if signed.to != terms.pay_to {
+        let vouched = match wallets {
+            _ if self.is_the_payers_own(token) => Vouched::Yes,
+            Some(wallets) if wallets.may_ask(&self.signature) => Vouched::NotYet,
+            _ => return Err(Code::SignatureInvalid),
+        };
+        if signed.to != token.pay_to {
             return Err(Code::RecipientMismatch);
         }
         if signed.valid_before < now.plus(room.least_secs) {
@@ -111,7 +129,14 @@ impl Payload {
         if signed.value != terms.amount {
             return Err(Code::AmountMismatch);
         }
-        Ok(())
+        Ok(vouched)
+    }
+
+    fn is_the_payers_own(&self, token: &SignedToken) -> bool {
+        let digest = self.authorization.digest(&token.separator);
+        Signature::from_bytes(&self.signature)
+            .and_then(|signature| signature.recover(&digest))
+            .is_ok_and(|signer| signer == self.authorization.from)
     }
 
     /// What the payer signed.
@@ -120,11 +145,11 @@ impl Payload {
         &self.authorization
     }
 
-    /// The identity of this authorization under the token of `terms`.
+    /// The identity of this authorization under `token`.
     #[must_use]
-    pub fn key(&self, terms: &Terms) -> PaymentKey {
+    pub fn key(&self, token: &SignedToken) -> PaymentKey {
         let signed = &self.authorization;
-        PaymentKey::of_authorization(terms.chain_id, &terms.asset, &signed.from, &signed.nonce)
+        PaymentKey::of_authorization(token.chain_id, &token.asset, &signed.from, &signed.nonce)
     }
 }
 

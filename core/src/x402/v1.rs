@@ -3,8 +3,9 @@
 use alloc::string::{String, ToString};
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
-use super::exact::{Payload, SCHEME};
+use super::exact::SCHEME;
 use super::header::{self, Message};
 use crate::payment::Terms;
 use crate::problem::Code;
@@ -19,16 +20,10 @@ pub struct PaymentRequirements<'a> {
     resource: &'a str,
     description: &'a str,
     mime_type: &'a str,
-    pay_to: String,
+    pay_to: &'a str,
     max_timeout_seconds: u64,
-    asset: String,
-    extra: Extra<'a>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct Extra<'a> {
-    name: &'a str,
-    version: &'a str,
+    asset: &'a str,
+    extra: &'a Map<String, Value>,
 }
 
 impl<'a> PaymentRequirements<'a> {
@@ -47,26 +42,26 @@ impl<'a> PaymentRequirements<'a> {
             resource,
             description,
             mime_type,
-            pay_to: terms.pay_to.to_checksum(),
+            pay_to: &terms.pay_to,
             max_timeout_seconds: terms.max_timeout_secs,
-            asset: terms.asset.to_checksum(),
-            extra: Extra { name: &terms.asset_name, version: &terms.asset_version },
+            asset: &terms.asset,
+            extra: &terms.extra,
         })
     }
 }
 
-/// Reads an `X-PAYMENT` payload for these terms.
+/// Reads an `X-PAYMENT` message: its network, and what was signed.
 ///
 /// # Errors
-/// [`Code::MalformedPayment`], [`Code::UnsupportedVersion`], [`Code::TermsMismatch`] for another scheme or network.
-pub fn parse(message: &Message, terms: &Terms) -> Result<Payload, Code> {
+/// [`Code::MalformedPayment`], [`Code::UnsupportedVersion`], [`Code::TermsMismatch`] for another scheme.
+pub fn read(message: &Message) -> Result<(&str, &Map<String, Value>), Code> {
     let object = &message.object;
     if header::version(object)? != 1 {
         return Err(Code::UnsupportedVersion);
     }
     let (scheme, network) = (header::text(object, "scheme")?, header::text(object, "network")?);
-    if scheme != SCHEME || terms.network.v1_name() != Some(network) {
+    if scheme != SCHEME {
         return Err(Code::TermsMismatch);
     }
-    Payload::parse(header::object(object, "payload")?)
+    Ok((network, header::object(object, "payload")?))
 }

@@ -2,11 +2,12 @@
 
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::exact::{Payload, SCHEME};
+use super::exact::SCHEME;
 use super::extension::offer_receipt::Extensions;
 use super::header::{self, Message};
 use crate::evm::address::Address;
@@ -32,58 +33,44 @@ pub struct PaymentRequirements {
     asset: String,
     pay_to: String,
     max_timeout_seconds: u64,
-    extra: Extra,
-}
-
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Extra {
-    name: String,
-    version: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    payment_flow: Option<&'static str>,
+    extra: Map<String, Value>,
 }
 
 impl PaymentRequirements {
     /// The wire form of `terms`.
     #[must_use]
     pub fn new(terms: &Terms, flow: Flow) -> Self {
+        let mut extra = terms.extra.clone();
+        if flow == Flow::Upfront {
+            extra.insert("paymentFlow".to_owned(), Value::from("upfront"));
+        }
         Self {
             scheme: SCHEME,
             network: terms.network.to_string(),
             amount: terms.amount.to_string(),
-            asset: terms.asset.to_checksum(),
-            pay_to: terms.pay_to.to_checksum(),
+            asset: terms.asset.clone(),
+            pay_to: terms.pay_to.clone(),
             max_timeout_seconds: terms.max_timeout_secs,
-            extra: Extra {
-                name: terms.asset_name.clone(),
-                version: terms.asset_version.clone(),
-                payment_flow: match flow {
-                    Flow::Authorization => None,
-                    Flow::Upfront => Some("upfront"),
-                },
-            },
+            extra,
         }
     }
 
-    /// Whether `accepted` is a copy of these requirements: the same members, addresses compared as bytes, and
+    /// Whether `accepted` is a copy of these requirements: the same members, EVM addresses compared as bytes, and
     /// our `extra` contained in its `extra`.
     #[must_use]
     pub fn accepted_as(&self, accepted: &Map<String, Value>) -> bool {
         let text =
             |name: &str, ours: &str| accepted.get(name).and_then(Value::as_str) == Some(ours);
         let address = |name: &str, ours: &str| {
-            let theirs = accepted.get(name).and_then(Value::as_str).map(Address::parse);
-            matches!((theirs, Address::parse(ours)), (Some(Ok(theirs)), Ok(ours)) if theirs == ours)
+            let theirs = accepted.get(name).and_then(Value::as_str).unwrap_or_default();
+            match (Address::parse(theirs), Address::parse(ours)) {
+                (Ok(theirs), Ok(ours)) => theirs == ours,
+                _ => theirs == ours,
+            }
         };
         let extra = accepted.get("extra").and_then(Value::as_object);
         let contained = extra.is_some_and(|extra| {
-            let has =
-                |name: &str, ours: &str| extra.get(name).and_then(Value::as_str) == Some(ours);
-            let flow = extra.get("paymentFlow").and_then(Value::as_str);
-            has("name", &self.extra.name)
-                && has("version", &self.extra.version)
-                && self.extra.payment_flow.is_none_or(|ours| flow == Some(ours))
+            self.extra.iter().all(|(name, ours)| extra.get(name) == Some(ours))
         });
         accepted.len() == 7
             && text("scheme", self.scheme)
@@ -116,7 +103,7 @@ pub struct PaymentRequired<'a> {
     x402_version: u64,
     error: &'a str,
     resource: ResourceInfo<'a>,
-    accepts: &'a [PaymentRequirements],
+    accepts: Vec<&'a PaymentRequirements>,
 }
 
 impl<'a> PaymentRequired<'a> {
@@ -125,7 +112,7 @@ impl<'a> PaymentRequired<'a> {
     pub const fn new(
         error: &'a str,
         resource: ResourceInfo<'a>,
-        accepts: &'a [PaymentRequirements],
+        accepts: Vec<&'a PaymentRequirements>,
     ) -> Self {
         Self { x402_version: 2, error, resource, accepts }
     }
@@ -133,39 +120,41 @@ impl<'a> PaymentRequired<'a> {
 
 /// A parsed `PAYMENT-SIGNATURE`.
 #[derive(Clone, Debug)]
-pub struct PaymentPayload {
+pub struct PaymentPayload<'a> {
     /// What the payer signed.
-    pub payload: Payload,
+    pub payload: &'a Map<String, Value>,
+    /// The requirements that he says he pays; compared with our own, never trusted further.
+    pub accepted: &'a Map<String, Value>,
+    /// The network among them.
+    pub network: &'a str,
     /// `resource.url`, if the payload names one.
-    pub resource_url: Option<String>,
+    pub resource_url: Option<&'a str>,
     /// `payment-identifier`, if the client sent a well-formed one.
     pub identifier: Option<String>,
 }
 
-impl PaymentPayload {
-    /// Reads a payload and compares `accepted` with our own requirements; the echo is never trusted further.
+impl<'a> PaymentPayload<'a> {
+    /// Reads the members of a payload.
     ///
     /// # Errors
-    /// [`Code::MalformedPayment`], [`Code::UnsupportedVersion`], [`Code::TermsMismatch`].
-    pub fn parse(message: &Message, ours: &PaymentRequirements) -> Result<Self, Code> {
+    /// [`Code::MalformedPayment`], [`Code::UnsupportedVersion`], [`Code::TermsMismatch`] for another scheme.
+    pub fn read(message: &'a Message) -> Result<Self, Code> {
         let object = &message.object;
         if header::version(object)? != 2 {
             return Err(Code::UnsupportedVersion);
         }
         let resource_url = match header::optional_object(object, "resource")? {
             None => None,
-            Some(resource) => Some(header::text(resource, "url")?.to_owned()),
+            Some(resource) => Some(header::text(resource, "url")?),
         };
         let identifier = identifier(header::optional_object(object, "extensions")?);
         let accepted = header::object(object, "accepted")?;
         if header::text(accepted, "scheme")? != SCHEME {
             return Err(Code::TermsMismatch);
         }
-        let payload = Payload::parse(header::object(object, "payload")?)?;
-        if !ours.accepted_as(accepted) {
-            return Err(Code::TermsMismatch);
-        }
-        Ok(Self { payload, resource_url, identifier })
+        let network = accepted.get("network").and_then(Value::as_str).unwrap_or_default();
+        let payload = header::object(object, "payload")?;
+        Ok(Self { payload, accepted, network, resource_url, identifier })
     }
 }
 
@@ -185,7 +174,8 @@ pub struct SettleResponse<'a> {
     /// Why not, in the protocol's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_reason: Option<&'a str>,
-    /// Who paid.
+    /// Who paid, where that is known.
+    #[serde(skip_serializing_if = "str::is_empty")]
     pub payer: &'a str,
     /// The transaction, or an empty text.
     pub transaction: &'a str,

@@ -25,5 +25,5 @@ pub fn free() -> Ask {
 pub fn paid(asset: &str, amount: u64) -> Ask {
     let mut bytes = [0; 32];
     bytes[24..].copy_from_slice(&amount.to_be_bytes());
-    Ask::Paid { asset: asset.to_owned(), amount: bytes }
+    Ask::Paid(vec![(asset.to_owned(), bytes)])
 }

@@ -126,7 +126,7 @@ impl Desk<'_> {
         for (payer, key, hash) in &payments {
             self.remove("responses", payer, key)?;
             self.remove("payments", payer, key)?;
-            self.memory.forget(payer, key, hash.as_deref().and_then(TxHash::parse));
+            self.memory.forget(payer, key, hash.as_deref().and_then(TxHash::parse_any));
         }
         let aliases = "SELECT payer, key FROM aliases WHERE until <= ? LIMIT ?";
         let aliases = self.select(aliases, vec![number(now), number(MOST as u64)])?;

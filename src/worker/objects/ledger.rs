@@ -128,7 +128,7 @@ impl Ledger {
             memory.note(&payer, &key, &entry, gate.plan(), now);
         }
         rows.transactions(|hash, key| {
-            if let Some(hash) = TxHash::parse(hash) {
+            if let Some(hash) = TxHash::parse_any(hash) {
                 memory.note_taken(hash, key);
             }
         })?;
@@ -239,7 +239,7 @@ impl Desk<'_> {
             Command::Outcome {
                 result: Outcome::Settled(text) | Outcome::Unknown(Some(text)),
                 ..
-            } => self.memory.taken(TxHash::parse(text), &key),
+            } => self.memory.taken(TxHash::parse_any(text), &key),
             _ => Taken::No,
         };
         let response = match &command {

@@ -4,6 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use farebox_core::gate::keys::digest;
 use farebox_core::ledger::entry::{Entry, Plan, Taken, Work};
 use farebox_core::ledger::{Payment, Standing, State};
 use farebox_core::payment::TxHash;
@@ -193,7 +194,10 @@ impl Memory {
 }
 
 fn head_of(hash: TxHash) -> u64 {
-    hash.as_bytes().first_chunk().map_or(0, |head| u64::from_be_bytes(*head))
+    match hash.as_str().strip_prefix("0x") {
+        Some(digits) => head_of_key(digits),
+        None => head_of_key(&digest(&[hash.as_str().as_bytes()])),
+    }
 }
 
 /// Of a key in hex; they are hashes.

@@ -33,7 +33,7 @@ enum Call {
     /// The same payment once more.
     Resend { fence: u64, facilitator: String, request: String },
     /// A look at the chain.
-    Read(Question),
+    Read(Box<Question>),
     /// A notice to the operator.
     Notify(Notice),
 }
@@ -81,7 +81,7 @@ impl Ledger {
                         let known = before.transaction();
                         match question(&payer, &before.payment, seen, known) {
                             Some(question) => {
-                                jobs.push(Job { payer, key, call: Call::Read(question) });
+                                jobs.push(Job { payer, key, call: Call::Read(Box::new(question)) });
                             }
                             // A row that cannot be asked about waits for its deadline.
                             None => {
@@ -141,7 +141,7 @@ impl Ledger {
                 let Some(entry) = self.with_rows(|desk| desk.entry(&payer, &key))? else {
                     return Ok(1);
                 };
-                let (finding, trips) = look(&gate, question).await;
+                let (finding, trips) = look(&gate, *question).await;
                 let valid_before = UnixTime::from_secs(entry.payment.valid_before);
                 let learnt = learnt(&finding, valid_before, now());
                 let command = Command::Learn { learnt, owner: false };
@@ -162,11 +162,12 @@ impl Ledger {
 
 /// Asks the chain to the end of an inquiry; and the round trips that took.
 async fn look(gate: &Gate, question: Question) -> (Finding, usize) {
+    let network = format!("eip155:{}", question.chain_id);
     let (mut body, mut asking) = question.ask();
     let mut trips = 0;
     loop {
         trips += 1;
-        let reply = chain::reply(chain::send(gate, &body)).await;
+        let reply = chain::reply(chain::send(gate, &network, &body)).await;
         match asking.answered(reply.as_deref().map(str::as_bytes)) {
             Next::Ask(next, waits) => (body, asking) = (next, waits),
             Next::Found(finding) => return (finding, trips),

@@ -82,7 +82,7 @@ impl Desk<'_> {
             let all = |index| column(index).unwrap_or_default();
             let (key, created) = (all(1), row.get(2).and_then(integer).unwrap_or(0));
             let (reason, transaction) = (column(7), column(8));
-            let hash = transaction.as_deref().and_then(TxHash::parse);
+            let hash = transaction.as_deref().and_then(TxHash::parse_any);
             let place = [all(3), all(4), all(5)];
             let [network, asset, route] = place.clone();
             let sum = sums.get_or(place, || Sum { network, asset, route, ..Sum::default() });
@@ -150,7 +150,7 @@ impl Desk<'_> {
 
     /// Whether a transaction paid for another payment, or paid another one back.
     fn serves_another(&self, refund: &str, payer: &str, key: &str) -> Result<bool> {
-        let hash = TxHash::parse(refund);
+        let hash = TxHash::parse_any(refund);
         let query = "SELECT 1 FROM payments WHERE state = 'refunded' AND reason = ?
             AND NOT (payer = ? AND key = ?) LIMIT 1";
         let refund = hash.map(|hash| hash.to_text()).unwrap_or_default();

@@ -417,7 +417,7 @@ impl Ledger {
                 result: Outcome::Settled(text) | Outcome::Unknown(Some(text)),
                 ..
             }
-            | Command::Learn { learnt: Learnt::Captured(text), .. } => TxHash::parse(text),
+            | Command::Learn { learnt: Learnt::Captured(text), .. } => TxHash::parse_any(text),
             _ => None,
         };
         let elsewhere = |hash: TxHash| {

@@ -12,7 +12,7 @@ pub mod schema;
 
 use farebox_core::encoding::{base64, hex};
 use farebox_core::evm::address::Address;
-use farebox_core::facilitator::breaker::Strain;
+use farebox_core::facilitator::breaker::{Condition, Strain};
 use farebox_core::facilitator::funds::Empties;
 use farebox_core::facilitator::wire::Reply as Wire;
 use farebox_core::gate::Gate;
@@ -280,8 +280,11 @@ impl World {
         let method = head.method.clone();
         let now = self.now();
         let mut around = Surroundings {
-            strain: self.strain,
-            troubles: self.troubles,
+            facilitators: vec![Condition {
+                strain: self.strain,
+                troubles: self.troubles,
+                ready: true,
+            }],
             attempts: &mut self.attempts,
             client: None,
         };
@@ -329,7 +332,7 @@ impl World {
             Step::Claim(call, next) => {
                 let next = match &call.beside {
                     Some(question) => {
-                        next.saw(self.read_chain(question).as_deref().map(str::as_bytes))
+                        next.saw(self.read_chain(&question.body).as_deref().map(str::as_bytes))
                     }
                     None => next,
                 };

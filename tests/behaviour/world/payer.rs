@@ -6,7 +6,7 @@ use farebox_core::evm::address::Address;
 use farebox_core::evm::eip712::TypedData;
 use farebox_core::evm::eip3009::Authorization;
 use farebox_core::evm::keccak::keccak256;
-use farebox_core::payment::{PaymentKey, Terms};
+use farebox_core::payment::{PaymentKey, SignedToken};
 use farebox_core::time::UnixTime;
 use k256::ecdsa::SigningKey;
 use serde_json::{Value, json};
@@ -141,7 +141,7 @@ impl Payer {
             valid_before: UnixTime::from_secs(before),
             nonce,
         };
-        let separator = Terms::separator_of(
+        let separator = SignedToken::separator_of(
             terms["extra"]["name"].as_str().unwrap(),
             terms["extra"]["version"].as_str().unwrap(),
             super::CHAIN,

@@ -4,6 +4,9 @@
 //! that costs money: what is missing, unknown, contradictory or not served by this version is an error that
 //! names the variable and the remedy. [`routes`] reads the route table.
 
+mod assets;
+mod facilitators;
+mod networks;
 mod operator;
 mod recovery;
 mod routes;
@@ -25,8 +28,6 @@ use super::route::{RouteTable, Unlisted};
 use super::url::BaseUrl;
 use crate::chain::ChainId;
 use crate::encoding::json;
-use crate::evm::address::Address;
-use crate::facilitator::wire::Facilitator;
 use crate::secret::Secret;
 use crate::time::UnixTime;
 
@@ -48,15 +49,6 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.variable, self.remedy)
     }
-}
-
-/// A facilitator in its long form.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FacilitatorConfig {
-    url: String,
-    networks: Option<Vec<String>>,
-    auth: Option<TextOr<BearerAuth>>,
 }
 
 /// A value that is a word, or something in full.
@@ -188,12 +180,14 @@ impl Reader {
 
 /// What routes inherit.
 struct Inherited {
-    network: Option<ChainId>,
+    networks: Vec<ChainId>,
+    facilitators: Vec<facilitators::Listed>,
     pay_to: Option<Value>,
     settle_secs: u64,
     max_validity_secs: u64,
     keeps_responses: bool,
-    reads_chain: bool,
+    /// CAIP-2 ids of the networks whose chain can be read.
+    readable: Vec<String>,
 }
 
 impl Gate {
@@ -223,7 +217,7 @@ fn read(reader: &mut Reader) -> Option<Gate> {
     let keep_days = reader.number("KEEP_PAYMENTS_DAYS", 400, 1, 36_500);
     let restored = reader.number("LEDGER_CLOSED_BEFORE", 0, 0, 1 << 40);
     let (shards, old_shards) = shards(reader);
-    let network = network(reader);
+    let networks = networks::read(reader);
     let pay_to = reader.value("PAY_TO");
     if reader.is_absent("PAY_TO") {
         reader.fail("PAY_TO", "is missing; set the address that is paid");
@@ -236,22 +230,13 @@ fn read(reader: &mut Reader) -> Option<Gate> {
             Unlisted::Deny
         }
     };
-    match reader.text("CONTRACT_WALLETS").as_deref() {
-        None | Some("refuse") => {}
-        Some("facilitator") => {
-            reader.fail(
-                "CONTRACT_WALLETS",
-                "\"facilitator\" is not served by this version; use \"refuse\"",
-            );
-        }
-        Some(_) => reader.fail("CONTRACT_WALLETS", "must be \"refuse\""),
-    }
+    let wallets = networks::wallets(reader);
     if let Some(protocols) = reader.shaped::<Vec<String>>("PROTOCOLS") {
         protocols_are_served(reader, "PROTOCOLS", &protocols);
     }
     let origin = base_url(reader, "ORIGIN_URL");
-    let rpc = rpc_url(reader, network.as_ref());
-    let facilitator = facilitator(reader, network.as_ref());
+    let rpc = networks::rpc(reader, &networks);
+    let (settlers, listed) = facilitators::read(reader, &networks);
     let gate_secret = reader.secret("GATE_SECRET", 32);
     let previous = match reader.vars.contains_key("GATE_SECRET_PREVIOUS") {
         true => reader.secret("GATE_SECRET_PREVIOUS", 32),
@@ -262,12 +247,13 @@ fn read(reader: &mut Reader) -> Option<Gate> {
     let token = operator::token(reader);
     let webhook = operator::webhook(reader);
     let inherited = Inherited {
-        network: network.clone(),
+        networks: networks.clone(),
+        facilitators: listed,
         pay_to,
         settle_secs: recovery.settle_secs,
         max_validity_secs,
         keeps_responses: keep_hours > 0,
-        reads_chain: rpc.is_some(),
+        readable: rpc.iter().map(|(network, _)| network.clone()).collect(),
     };
     let routes = routes::read(reader, &inherited);
     let (rules, offers): (Vec<_>, Vec<_>) = routes.into_iter().unzip();
@@ -278,7 +264,6 @@ fn read(reader: &mut Reader) -> Option<Gate> {
             return None;
         }
     };
-    let (facilitator, bearer) = facilitator?;
     let mut keys = Keys::new(
         gate_secret?.expose().as_bytes(),
         salt?.expose().as_bytes(),
@@ -292,12 +277,12 @@ fn read(reader: &mut Reader) -> Option<Gate> {
         offers,
         origin: origin?.as_str().to_owned(),
         origin_timeout_secs: FREE_TIMEOUT_SECS,
-        facilitator,
+        settlers,
+        wallets,
         breaker_secs: recovery.breaker_secs,
         settle_secs: recovery.settle_secs,
-        plan: recovery.plan(rpc.is_some()),
+        plan: recovery.plan(&inherited.readable),
         rpc,
-        bearer,
         keys,
         shards,
         old_shards,
@@ -307,7 +292,7 @@ fn read(reader: &mut Reader) -> Option<Gate> {
         webhook,
         keeps: operator::keeps(keep_hours, keep_days),
         protocols: &["x402"],
-        networks: network.iter().map(ToString::to_string).collect(),
+        networks: networks.iter().map(ToString::to_string).collect(),
     })
 }
 
@@ -324,39 +309,6 @@ fn shards(reader: &mut Reader) -> (u64, Option<u64>) {
             let remedy = "must be one number from 1 to 4096, or \"new,old\" while it changes";
             reader.fail("LEDGER_SHARDS", remedy);
             (1, None)
-        }
-    }
-}
-
-fn network(reader: &mut Reader) -> Option<ChainId> {
-    let value = match reader.value("NETWORK") {
-        Some(Value::Array(list)) => match <[Value; 1]>::try_from(list) {
-            Ok([one]) => one,
-            Err(_) => {
-                reader.fail("NETWORK", "several networks are not served by this version; give one");
-                return None;
-            }
-        },
-        Some(value) => value,
-        None if !reader.is_absent("NETWORK") => return None,
-        None => {
-            reader.fail("NETWORK", "is missing; set a CAIP-2 id such as eip155:8453");
-            return None;
-        }
-    };
-    let network = value.as_str().and_then(|text| ChainId::parse_or_name(text).ok());
-    match network {
-        Some(network) if network.evm_id().is_some() => Some(network),
-        Some(_) => {
-            reader.fail("NETWORK", "is no EVM network; this version serves eip155 networks");
-            None
-        }
-        None => {
-            reader.fail(
-                "NETWORK",
-                "must be a CAIP-2 id such as eip155:8453, or an x402 version 1 name",
-            );
-            None
         }
     }
 }
@@ -391,146 +343,4 @@ fn checked_url(reader: &mut Reader, variable: &str, text: &str) -> Option<BaseUr
             None
         }
     }
-}
-
-/// Where the chain of `network` can be read, if anywhere. A key in the path or query is usual, so it is a secret.
-fn rpc_url(reader: &mut Reader, network: Option<&ChainId>) -> Option<Secret<String>> {
-    let mut urls: Vec<(Option<ChainId>, String)> = Vec::new();
-    match reader.value("RPC_URL")? {
-        Value::Object(by_network) => {
-            for (name, url) in by_network {
-                match ChainId::parse_or_name(&name) {
-                    Ok(chain) => {
-                        urls.push((Some(chain), url.as_str().unwrap_or_default().to_owned()));
-                    }
-                    Err(_) => {
-                        reader.fail("RPC_URL", format!("{name} is no network; name a CAIP-2 id"))
-                    }
-                }
-            }
-        }
-        other => urls.push((None, other.as_str().unwrap_or_default().to_owned())),
-    }
-    let mut found = None;
-    for (chain, url) in urls {
-        let host = url.split('?').next().unwrap_or_default();
-        let good = checked_url(reader, "RPC_URL", host).is_some();
-        if good && chain.is_none_or(|chain| Some(&chain) == network) {
-            found = Some(Secret::new(url));
-        }
-    }
-    found
-}
-
-fn facilitator(
-    reader: &mut Reader,
-    network: Option<&ChainId>,
-) -> Option<(Facilitator, Option<Secret<String>>)> {
-    let config = match reader.value("FACILITATOR_URL") {
-        None if !reader.is_absent("FACILITATOR_URL") => return None,
-        None => {
-            reader.fail("FACILITATOR_URL", "is missing; set the URL of a facilitator");
-            return None;
-        }
-        Some(Value::String(url)) => FacilitatorConfig { url, networks: None, auth: None },
-        Some(value) => match Vec::<FacilitatorConfig>::deserialize(&value) {
-            Ok(list) => match <[FacilitatorConfig; 1]>::try_from(list) {
-                Ok([one]) => one,
-                Err(_) => {
-                    reader.fail(
-                        "FACILITATOR_URL",
-                        "several facilitators are not served by this version; list one",
-                    );
-                    return None;
-                }
-            },
-            Err(error) => {
-                reader.fail("FACILITATOR_URL", error.to_string());
-                return None;
-            }
-        },
-    };
-    if let (Some(networks), Some(network)) = (&config.networks, network) {
-        let serves = |pattern: &String| match pattern.strip_suffix('*') {
-            Some(prefix) => network.as_str().starts_with(prefix),
-            None => ChainId::parse_or_name(pattern).is_ok_and(|id| id == *network),
-        };
-        if !networks.iter().any(serves) {
-            reader.fail(
-                "FACILITATOR_URL",
-                format!("no facilitator serves {network}; list it or \"*\""),
-            );
-        }
-    }
-    let bearer = match config.auth {
-        None => None,
-        Some(TextOr::Text(name)) if name == "none" => None,
-        Some(TextOr::Text(name)) if name == "cdp" => {
-            reader.fail("FACILITATOR_URL", "auth \"cdp\" is not served by this version");
-            return None;
-        }
-        Some(TextOr::Text(_)) => {
-            reader.fail(
-                "FACILITATOR_URL",
-                "auth must be \"none\" or {\"bearer\": \"NAME_OF_A_SECRET\"}",
-            );
-            return None;
-        }
-        Some(TextOr::Other(auth)) => {
-            let token = reader.secret(&auth.bearer, 1);
-            let clean =
-                |token: &Secret<String>| token.expose().bytes().all(|b| b.is_ascii_graphic());
-            if token.as_ref().is_some_and(|token| !clean(token)) {
-                reader.fail(&auth.bearer, "must be visible ASCII without spaces");
-            }
-            token
-        }
-    };
-    let url = checked_url(reader, "FACILITATOR_URL", &config.url)?;
-    Some((Facilitator::new(url.as_str()), bearer))
-}
-
-/// Who is paid on `network`: one address for all, or one each.
-fn pay_to(
-    reader: &mut Reader,
-    variable: &str,
-    value: &Value,
-    network: &ChainId,
-) -> Option<Address> {
-    let text = match value {
-        Value::String(text) => text.as_str(),
-        Value::Object(by_network) => {
-            let mut ours = None;
-            for (name, to) in by_network {
-                let Ok(id) = ChainId::parse_or_name(name) else {
-                    reader.fail(variable, format!("{name:?} is no network; use its CAIP-2 id"));
-                    return None;
-                };
-                if id == *network && ours.replace(to).is_some() {
-                    reader.fail(variable, format!("names {network} twice; keep one"));
-                    return None;
-                }
-            }
-            match ours.and_then(Value::as_str) {
-                Some(text) => text,
-                None => {
-                    reader.fail(variable, format!("names no address for {network}; add one"));
-                    return None;
-                }
-            }
-        }
-        _ => {
-            reader.fail(variable, "must be an address, or an object of addresses by network");
-            return None;
-        }
-    };
-    let Ok(address) = Address::parse_checksummed(text) else {
-        reader.fail(variable, "is no address with a right EIP-55 checksum; copy it again");
-        return None;
-    };
-    if address.is_zero() || (address.is_burn() && network.is_main_network()) {
-        reader.fail(variable, "is an address that nobody holds; set your own");
-        return None;
-    }
-    Some(address)
 }

@@ -1,5 +1,6 @@
 //! The times of recovery.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::Deserialize;
@@ -59,14 +60,14 @@ pub(super) fn read(reader: &mut Reader) -> Recovery {
 
 impl Recovery {
     /// What the ledger needs of it.
-    pub(super) fn plan(&self, reads_chain: bool) -> Plan {
+    pub(super) fn plan(&self, readable: &[String]) -> Plan {
         let chain = |index: usize| self.chain_secs.get(index).copied().unwrap_or(600);
         Plan {
             resend_secs: self.resend_secs.clone(),
             chain_secs: [chain(0), chain(1)],
             refund_secs: self.refund_secs,
             manual_secs: self.manual_secs,
-            reads_chain,
+            readable: readable.to_vec(),
         }
     }
 }

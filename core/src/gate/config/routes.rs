@@ -8,17 +8,18 @@ use alloc::vec::Vec;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Inherited, Reader, TextOr, pay_to, protocols_are_served};
-use crate::amount::Amount;
+use super::assets::{AssetConfig, PriceConfig, names_one_network, price};
+use super::facilitators::serving;
+use super::networks::pay_to;
+use super::{Inherited, Reader, TextOr, protocols_are_served};
 use crate::chain::ChainId;
 use crate::evm::address::Address;
-use crate::evm::token::{self, Token};
 use crate::gate::diagnose::Limits;
-use crate::gate::offer::{Manner, Offer};
+use crate::gate::offer::{Choice, Manner, Offer};
 use crate::gate::route::{Ask, Methods, Pattern, Rule};
 use crate::http::MAX_CHALLENGE_BYTES;
 use crate::ledger::command::Mode;
-use crate::payment::Terms;
+use crate::payment::{SignedToken, Terms};
 
 /// Longest description, bytes.
 const MAX_DESCRIPTION: usize = 256;
@@ -30,12 +31,12 @@ const MAX_ROUTES: usize = 1000;
 struct RouteConfig {
     path: String,
     methods: Option<TextOr<Vec<String>>>,
-    price: TextOr<AtomicPrice>,
+    price: PriceConfig,
     settle: Option<Mode>,
     protocols: Option<Vec<String>>,
     network: Option<String>,
     pay_to: Option<Value>,
-    asset: Option<TextOr<ExplicitAsset>>,
+    asset: Option<AssetConfig>,
     #[serde(default)]
     description: String,
     mime_type: Option<String>,
@@ -53,31 +54,6 @@ struct LimitsConfig {
     exceeded_after: Option<u64>,
     unverified_after: Option<u64>,
     alert_after: Option<u64>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AtomicPrice {
-    amount: String,
-    asset: TextOr<ExplicitAsset>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ExplicitAsset {
-    address: String,
-    name: String,
-    version: String,
-    decimals: u8,
-}
-
-/// The asset of a route: pinned by us, or spelled out by the operator.
-struct Asset {
-    address: Address,
-    name: String,
-    version: String,
-    decimals: u8,
-    token: Option<&'static Token>,
 }
 
 /// Every route, with its offer if it is priced. What is wrong goes to the reader.
@@ -138,55 +114,116 @@ fn route(
     if let Some(protocols) = &config.protocols {
         protocols_are_served(reader, &format!("{place}.protocols"), protocols);
     }
-    match config.confirm.as_deref() {
-        None | Some("facilitator") => {}
-        Some("chain") if inherited.reads_chain => {}
-        Some("chain") => {
-            reader.fail(&format!("{place}.confirm"), "\"chain\" needs RPC_URL; set it");
-        }
-        Some(_) => reader.fail(&format!("{place}.confirm"), "must be \"facilitator\""),
-    }
     if matches!(&config.price, TextOr::Text(text) if text == "free") {
         return Some((Rule { pattern, methods, ask: Ask::Free }, None));
     }
-    let network = match &config.network {
-        None => inherited.network.clone()?,
-        Some(text) => match ChainId::parse_or_name(text) {
-            Ok(network) if Some(&network) == inherited.network.as_ref() => network,
-            _ => {
-                reader.fail(&format!("{place}.network"), "must be the network of NETWORK");
-                return None;
-            }
-        },
-    };
-    let chain_id = network.evm_id()?;
-    let recipient = match (&config.pay_to, &inherited.pay_to) {
-        (Some(value), _) => pay_to(reader, &format!("{place}.pay_to"), value, &network)?,
-        (None, Some(value)) => pay_to(reader, "PAY_TO", value, &network)?,
-        (None, None) => return None,
-    };
-    let (amount, asset) = price(reader, place, &config, &network)?;
+    let networks = networks(reader, inherited, place, &config)?;
+    confirmation(reader, inherited, place, &config, &networks);
     let manner = manner(reader, inherited, place, &config)?;
-    let terms = Terms {
-        separator: Terms::separator_of(&asset.name, &asset.version, chain_id, asset.address),
-        network,
-        chain_id,
-        asset: asset.address,
-        asset_name: asset.name,
-        asset_version: asset.version,
-        amount,
-        pay_to: recipient,
-        max_timeout_secs: config.max_timeout_secs.unwrap_or(300),
-    };
-    let ask = Ask::Paid {
-        asset: format!("{}/{}", terms.network, terms.asset.to_lower_hex()),
-        amount: amount.to_be_bytes(),
-    };
-    let offer = Offer::new(terms, asset.token, asset.decimals, manner);
+    let mut choices = Vec::new();
+    for network in &networks {
+        choices.push(choice(reader, inherited, place, (&config, manner.mode), network)?);
+    }
+    let assets = choices.iter().map(|choice| {
+        let Terms { network, asset, amount, .. } = &choice.terms;
+        (format!("{network}/{asset}"), amount.to_be_bytes())
+    });
+    let ask = Ask::Paid(assets.collect());
+    let offer = Offer::new(choices, manner);
     if offer.challenge_bytes("https://gate.example/") > MAX_CHALLENGE_BYTES {
         reader.fail(place, "its 402 header would be longer than 8192 bytes; shorten its texts");
     }
     Some((Rule { pattern, methods, ask }, Some(offer)))
+}
+
+/// The networks that a route can be paid on: those of `NETWORK`, or its own.
+fn networks(
+    reader: &mut Reader,
+    inherited: &Inherited,
+    place: &str,
+    config: &RouteConfig,
+) -> Option<Vec<ChainId>> {
+    let all = &inherited.networks;
+    match &config.network {
+        None if all.len() > 1 && names_one_network(&config.price, config.asset.as_ref()) => {
+            let remedy = "must be named, because NETWORK lists several and the asset is one of a single network";
+            reader.fail(&format!("{place}.network"), remedy);
+            None
+        }
+        None => Some(all.clone()).filter(|all| !all.is_empty()),
+        Some(text) => match ChainId::parse_or_name(text) {
+            Ok(network) if all.contains(&network) => Some(Vec::from([network])),
+            _ => {
+                reader.fail(&format!("{place}.network"), "must be a network of NETWORK");
+                None
+            }
+        },
+    }
+}
+
+fn confirmation(
+    reader: &mut Reader,
+    inherited: &Inherited,
+    place: &str,
+    config: &RouteConfig,
+    networks: &[ChainId],
+) {
+    let readable =
+        |network: &ChainId| inherited.readable.iter().any(|known| *known == network.as_str());
+    match config.confirm.as_deref() {
+        None | Some("facilitator") => {}
+        Some("chain") => {
+            if let Some(blind) = networks.iter().find(|network| !readable(network)) {
+                let remedy = format!("\"chain\" needs RPC_URL for {blind}; set it");
+                reader.fail(&format!("{place}.confirm"), remedy);
+            }
+        }
+        Some(_) => {
+            reader.fail(&format!("{place}.confirm"), "must be \"facilitator\" or \"chain\"");
+        }
+    }
+}
+
+/// One way to pay for a route.
+fn choice(
+    reader: &mut Reader,
+    inherited: &Inherited,
+    place: &str,
+    (config, mode): (&RouteConfig, Mode),
+    network: &ChainId,
+) -> Option<Choice> {
+    let recipient = match (&config.pay_to, &inherited.pay_to) {
+        (Some(value), _) => pay_to(reader, &format!("{place}.pay_to"), value, network)?,
+        (None, Some(value)) => pay_to(reader, "PAY_TO", value, network)?,
+        (None, None) => return None,
+    };
+    let (amount, asset) = price(reader, place, (&config.price, config.asset.as_ref()), network)?;
+    let serving = serving(reader, &inherited.facilitators, network)?;
+    let mut extra = serving.extra;
+    let token = match (&asset.domain, network.evm_id()) {
+        (Some(domain), Some(chain_id)) => {
+            extra.extend(domain.extra());
+            let (name, version, contract) = (&domain.name, &domain.version, domain.contract);
+            Some(SignedToken {
+                chain_id,
+                asset: contract,
+                pay_to: Address::parse(&recipient).ok()?,
+                separator: SignedToken::separator_of(name, version, chain_id, contract),
+            })
+        }
+        _ => None,
+    };
+    let terms = Terms {
+        network: network.clone(),
+        asset: asset.name,
+        pay_to: recipient,
+        amount,
+        max_timeout_secs: config.max_timeout_secs.unwrap_or(300),
+        extra,
+        token,
+    };
+    let verifies_first = serving.places.len() > 1 || serving.takes_key;
+    Some(Choice::new(terms, asset.label, (serving.places, verifies_first), mode))
 }
 
 fn methods(
@@ -210,114 +247,6 @@ fn methods(
             }
         },
     }
-}
-
-fn price(
-    reader: &mut Reader,
-    place: &str,
-    config: &RouteConfig,
-    network: &ChainId,
-) -> Option<(Amount, Asset)> {
-    let variable = format!("{place}.price");
-    match &config.price {
-        TextOr::Text(text) => {
-            let asset = asset(reader, &format!("{place}.asset"), config.asset.as_ref(), network)?;
-            match Amount::from_price(text, asset.decimals) {
-                Ok(amount) => Some((amount, asset)),
-                Err(error) => {
-                    reader.fail(&variable, format!("{error}; write a price such as \"$0.01\""));
-                    None
-                }
-            }
-        }
-        TextOr::Other(price) => {
-            if config.asset.is_some() {
-                reader
-                    .fail(&format!("{place}.asset"), "price names an asset too; keep one of them");
-                return None;
-            }
-            let asset = asset(reader, &format!("{variable}.asset"), Some(&price.asset), network)?;
-            match Amount::from_atomic(&price.amount) {
-                Ok(amount) if !amount.is_zero() => Some((amount, asset)),
-                Ok(_) => {
-                    reader.fail(&variable, "must be more than zero; a free route says \"free\"");
-                    None
-                }
-                Err(error) => {
-                    reader.fail(&variable, error.to_string());
-                    None
-                }
-            }
-        }
-    }
-}
-
-fn asset(
-    reader: &mut Reader,
-    variable: &str,
-    config: Option<&TextOr<ExplicitAsset>>,
-    network: &ChainId,
-) -> Option<Asset> {
-    let known = match config {
-        None => token::default_for(network),
-        Some(TextOr::Text(symbol)) => token::by_symbol(network, symbol),
-        Some(TextOr::Other(explicit)) => {
-            let Ok(address) = Address::parse_checksummed(&explicit.address) else {
-                reader.fail(variable, "its address has no right EIP-55 checksum; copy it again");
-                return None;
-            };
-            if address.is_low() {
-                reader.fail(variable, "its address is no token contract; copy it again");
-                return None;
-            }
-            if !is_domain_text(&explicit.name) || !is_domain_text(&explicit.version) {
-                let remedy =
-                    "name and version must be those of the token's EIP-712 domain, 1 to 64 bytes";
-                reader.fail(variable, remedy);
-                return None;
-            }
-            if let Some(pinned) = token::by_address(network, &address) {
-                let same = pinned.name == explicit.name
-                    && pinned.version == explicit.version
-                    && pinned.decimals == explicit.decimals;
-                if !same {
-                    reader.fail(variable, "this token is known with another name, version or decimals; use its symbol");
-                    return None;
-                }
-            }
-            return Some(Asset {
-                address,
-                name: explicit.name.clone(),
-                version: explicit.version.clone(),
-                decimals: explicit.decimals,
-                token: token::by_address(network, &address),
-            });
-        }
-    };
-    match known {
-        Some(token) if token.eip3009 => Some(Asset {
-            address: token.address,
-            name: token.name.to_owned(),
-            version: token.version.to_owned(),
-            decimals: token.decimals,
-            token: Some(token),
-        }),
-        Some(_) => {
-            reader.fail(variable, "this token cannot be paid by EIP-3009; name another one");
-            None
-        }
-        None => {
-            let remedy =
-                "is not known on this network; spell out address, name, version and decimals";
-            reader.fail(variable, remedy);
-            None
-        }
-    }
-}
-
-/// Whether a text can be a member of a token's EIP-712 domain.
-fn is_domain_text(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && !text.chars().any(char::is_control)
 }
 
 fn manner(

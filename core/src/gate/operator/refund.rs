@@ -14,7 +14,7 @@ pub(super) fn refund_proof(body: &[u8], hash: &TxHash, item: &Item) -> Option<bo
     if Some(replies.quantity(0).ok()?) != ChainId::parse(&item.network).ok()?.evm_id() {
         return None;
     }
-    let Some(receipt) = replies.receipt(1, hash.as_bytes()).ok()? else {
+    let Some(receipt) = replies.receipt(1, &hash.to_bytes()).ok()? else {
         return Some(false);
     };
     let asset = Address::parse(&item.asset).ok()?;

@@ -52,11 +52,12 @@ pub(super) enum Task {
         limit: u64,
         wanted: Wanted,
     },
-    /// With `prove`, only once the chain shows this transaction as the refund.
+    /// With `prove`, only once the chain shows this transaction as the refund, where it is among the `readable`.
     Decide {
         id: String,
         decision: Decision,
         prove: Option<TxHash>,
+        readable: Vec<String>,
     },
 }
 
@@ -72,8 +73,8 @@ pub(super) struct Wanted {
 pub enum Turn {
     /// Ask these objects and tell all answers, in this order, to [`Visit::heard`].
     Ask(Vec<Call>),
-    /// Ask a node of the chain and tell its reply to [`Visit::read`].
-    Chain(String),
+    /// Ask a node of this network, a CAIP-2 id, and tell its reply to [`Visit::read`].
+    Chain(String, String),
     /// Answer this.
     Answer(Reply),
 }
@@ -154,11 +155,9 @@ impl Visit {
         if let Some(reply) = self.reply.take() {
             return Turn::Answer(reply);
         }
-        if let Some((hash, ..)) = &self.proving {
-            return Turn::Chain(rpc::batch(&[
-                rpc::Call::ChainId,
-                rpc::Call::Receipt(*hash.as_bytes()),
-            ]));
+        if let Some((hash, item, _)) = &self.proving {
+            let calls = [rpc::Call::ChainId, rpc::Call::Receipt(hash.to_bytes())];
+            return Turn::Chain(item.network.clone(), rpc::batch(&calls));
         }
         let mut calls = Vec::new();
         self.asked.clear();
@@ -190,7 +189,7 @@ impl Visit {
             Task::Find { id } | Task::Decide { id, prove: Some(_), .. } => {
                 Errand::Find { id: id.clone() }
             }
-            Task::Decide { id, decision, prove: None } => {
+            Task::Decide { id, decision, prove: None, .. } => {
                 Errand::Decide { id: id.clone(), decision: decision.clone() }
             }
             Task::Totals { filter, .. } => Errand::Sum { filter: filter.clone(), after },
@@ -228,7 +227,13 @@ impl Visit {
     fn take(&mut self, object: usize, report: Report) {
         match report {
             Report::Items { items, more } => self.take_items(object, items, more),
-            Report::Item(Some(item)) => match &self.task {
+            Report::Item(Some(item)) => match &mut self.task {
+                Task::Decide { prove: prove @ Some(_), readable, .. }
+                    if !readable.contains(&item.network) =>
+                {
+                    *prove = None;
+                    self.waiting = VecDeque::from([(object, None)]);
+                }
                 Task::Decide { prove: Some(hash), .. } => {
                     if matches!(item.state.as_str(), "refund_due" | "refunded") {
                         self.proving = Some((*hash, *item, object));

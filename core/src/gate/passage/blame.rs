@@ -22,7 +22,7 @@ impl Passage<'_> {
             self.offer.challenge(head, code, reason, correlation, diagnosis)
         };
         match &self.blame {
-            Some(blame) if blame.cause == Cause::Expired && !self.is_the_payers(blame) => {
+            Some(blame) if blame.cause != Cause::Trouble && !self.is_the_payers(blame) => {
                 self.blaming_network(blame, now, terms)
             }
             _ => terms(self.diagnosis(now).as_ref()),
@@ -34,6 +34,7 @@ impl Passage<'_> {
     pub(super) fn is_the_payers(&self, blame: &Blame) -> bool {
         match blame.cause {
             Cause::Trouble => false,
+            _ if !self.is_proven() => false,
             Cause::Expired => self.is_recent,
             _ => true,
         }
@@ -51,7 +52,7 @@ impl Passage<'_> {
             tally
         });
         let mut reply = reply(self.diagnosis_of(blame, tally.as_ref(), now).as_ref());
-        reply.marks.failed = Some((blame.clone(), self.proof.payer.to_lower_hex()));
+        reply.marks.failed = Some((blame.clone(), self.proof.account()));
         reply
     }
 

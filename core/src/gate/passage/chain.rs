@@ -21,10 +21,18 @@ const MAX_LOOKS: u32 = 10;
 /// One request to a node.
 #[derive(Clone, Debug)]
 pub struct ChainCall {
+    /// CAIP-2 id of the network whose node it is for.
+    pub network: String,
     /// JSON-RPC.
     pub body: String,
     /// Milliseconds to wait before.
     pub delay_ms: u32,
+}
+
+impl ChainCall {
+    pub(super) fn new(network: &str, body: String) -> Self {
+        Self { network: network.into(), body, delay_ms: 0 }
+    }
 }
 
 /// Waits for a node's reply.
@@ -59,7 +67,7 @@ pub(super) struct Told {
 impl<'g> Passage<'g> {
     /// Whether the chain can be asked about this payment, once.
     pub(super) fn may_inquire(&self) -> bool {
-        !self.inquired && self.gate.rpc_url().is_some()
+        !self.inquired && self.gate.rpc_url(self.choice.terms.network.as_str()).is_some()
     }
 
     /// Asks what became of the authorization; `otherwise` is told if that brings nothing.
@@ -70,7 +78,7 @@ impl<'g> Passage<'g> {
         };
         self.transaction = None;
         let (body, asking) = question.ask();
-        let call = ChainCall { body, delay_ms: 0 };
+        let call = self.ask(body, 0);
         Step::Read(call, Reading { passage: self, asked: Asked::Fate(asking, otherwise) })
     }
 
@@ -97,7 +105,8 @@ impl<'g> Passage<'g> {
         let (body, confirming) = question.clone().confirm(named);
         let (looks, question) = (looks.saturating_add(1), Box::new(question));
         let asked = Asked::Named { confirming, question, named, looks, told };
-        Step::Read(ChainCall { body, delay_ms }, Reading { passage: self, asked })
+        let call = self.ask(body, delay_ms);
+        Step::Read(call, Reading { passage: self, asked })
     }
 
     /// Tells the row how a settle call went.
@@ -111,7 +120,11 @@ impl<'g> Passage<'g> {
     }
 
     fn question(&self, known: Option<TxHash>) -> Option<Question> {
-        question(&self.proof.payer.to_lower_hex(), &self.payment(), self.seen, known)
+        question(&self.proof.account(), &self.payment(), self.seen, known)
+    }
+
+    fn ask(&self, body: String, delay_ms: u32) -> ChainCall {
+        ChainCall { delay_ms, ..ChainCall::new(self.choice.terms.network.as_str(), body) }
     }
 }
 
@@ -123,7 +136,7 @@ impl<'g> Reading<'g> {
             Asked::Fate(asking, otherwise) => match asking.answered(reply) {
                 Next::Ask(body, asking) => {
                     let asked = Asked::Fate(asking, otherwise);
-                    Step::Read(ChainCall { body, delay_ms: 0 }, Reading { passage, asked })
+                    Step::Read(passage.ask(body, 0), Reading { passage, asked })
                 }
                 Next::Found(finding) => {
                     let valid_before = passage.proof.valid_before;
@@ -135,7 +148,7 @@ impl<'g> Reading<'g> {
                     Confirm::Ask(body, confirming) if passage.looks < MAX_LOOKS => {
                         passage.looks = passage.looks.saturating_add(1);
                         let asked = Asked::Named { confirming, question, named, looks, told };
-                        Step::Read(ChainCall { body, delay_ms: 0 }, Reading { passage, asked })
+                        Step::Read(passage.ask(body, 0), Reading { passage, asked })
                     }
                     Confirm::Done(Confirmation::Confirmed { .. }) => {
                         passage.report(Outcome::Settled(named.to_text()), told)

@@ -6,7 +6,7 @@ use alloc::string::String;
 use super::blame::blame_of;
 use super::origin::taken_out;
 use super::settle::Turn;
-use super::{Arrival, Kept, Passage, Step};
+use super::{Arrival, ChainCall, Kept, Passage, Step};
 use crate::gate::limit::client_prefix;
 use crate::gate::recover::Seen;
 use crate::gate::reply::{Body, Reply, finish_paid};
@@ -18,6 +18,7 @@ use crate::ledger::inquiry::height;
 use crate::payment::{Cause, TxHash};
 use crate::problem::Code;
 use crate::time::UnixTime;
+use crate::x402::exact::Vouched;
 
 /// Milliseconds between two tries of a payer with too much in flight.
 const RETRY_MS: u32 = 500;
@@ -36,7 +37,7 @@ pub struct Call {
     /// Milliseconds to wait before.
     pub delay_ms: u32,
     /// A question to a node of the chain, asked at the same time.
-    pub beside: Option<String>,
+    pub beside: Option<ChainCall>,
     /// Whose requests are counted, where the operator has bound a rate limit: it is asked before.
     pub limited_by: Option<String>,
 }
@@ -94,20 +95,27 @@ impl<'g> Passage<'g> {
     /// Asks whose payment this is; `tries` went before.
     pub(super) fn claim(self: Box<Self>, tries: u32) -> Step<'g> {
         let (offer, payment) = (self.offer, self.payment());
-        // A payment that comes too late begins nothing: no place in flight is left for it.
+        // A payment that comes too late, or that nobody vouches for yet, begins nothing: no place in flight is left for it.
         let in_time = self.arrival == Arrival::InTime;
+        let in_flight = match in_time && self.vouched == Vouched::Yes {
+            false => 0,
+            true if self.is_contract => 1,
+            true => self.gate.in_flight,
+        };
         let mut call = self.call(Command::Claim {
             payment: Box::new(payment),
-            leases: offer.leases,
+            leases: self.leases(),
             idempotent: offer.idempotent && in_time,
             wallet: self.wallet,
-            in_flight: if in_time { self.gate.in_flight } else { 0 },
+            in_flight,
             last: self.inquired,
         });
         call.delay_ms = if tries == 0 { 0 } else { RETRY_MS };
         // First sight is when the payment came, however often its claim is tried.
-        let first = tries == 0 && self.place.1 != Role::New && !self.inquired;
-        call.beside = self.gate.rpc_url().filter(|_| first).map(|_| height::request());
+        let first = tries == 0 && self.place.1 != Role::New && !self.inquired && !self.claimed;
+        let network = self.choice.terms.network.as_str();
+        let readable = self.gate.rpc_url(network).filter(|_| first);
+        call.beside = readable.map(|_| ChainCall::new(network, height::request()));
         if first {
             call.limited_by = Some(client_prefix(self.head.headers.get("cf-connecting-ip")).into());
         }
@@ -116,7 +124,7 @@ impl<'g> Passage<'g> {
 
     /// The payment as this request would record it.
     pub(super) fn payment(&self) -> Payment {
-        let (offer, terms) = (self.offer, &self.offer.terms);
+        let (offer, terms) = (self.offer, &self.choice.terms);
         Payment {
             binding: self.binding(),
             secret: self.proof.identifier.as_deref().map(|id| self.gate.keys.identifier_hash(id)),
@@ -126,11 +134,11 @@ impl<'g> Passage<'g> {
             url: self.head.url.clone(),
             correlation: self.correlation.clone(),
             network: terms.network.as_str().into(),
-            asset: terms.asset.to_checksum(),
+            asset: terms.asset.clone(),
             amount: alloc::format!("{}", terms.amount),
-            pay_to: terms.pay_to.to_checksum(),
+            pay_to: terms.pay_to.clone(),
             valid_before: self.proof.valid_before.secs(),
-            facilitator: self.gate.facilitator.base().into(),
+            facilitator: self.facilitator().base().into(),
             request: self.proof.request.clone(),
             confirm: offer.confirms,
         }
@@ -157,7 +165,7 @@ impl<'g> Passage<'g> {
     }
 
     /// What the client reads when the work is over.
-    fn end(&self, ending: Ending, now: UnixTime) -> Step<'g> {
+    pub(super) fn end(&self, ending: Ending, now: UnixTime) -> Step<'g> {
         Step::Respond(match ending {
             Ending::Said(reply) => reply,
             Ending::TooLate => self.too_late(now),
@@ -245,7 +253,7 @@ impl<'g> Claiming<'g> {
     /// The reply to [`Call::beside`]: the newest block when the payment was claimed.
     #[must_use]
     pub fn saw(mut self, reply: Option<&[u8]>) -> Self {
-        let chain_id = self.passage.offer.terms.chain_id;
+        let chain_id = self.passage.choice.chain_id();
         self.passage.seen.block = height::read(chain_id, reply).ok();
         self
     }
@@ -266,6 +274,7 @@ impl<'g> Claiming<'g> {
     pub fn answered(self, told: Option<impl Into<Told>>, now: UnixTime) -> Step<'g> {
         let mut passage = self.passage;
         passage.served = now;
+        passage.claimed = true;
         let told = told.map(Into::into);
         if let Some(Told { receipt, tally, .. }) = &told {
             passage.tally = tally.clone().or(passage.tally);
@@ -281,10 +290,11 @@ impl<'g> Claiming<'g> {
                 passage.seen.at = now;
                 // Begun again: first sight was earlier, and only the row knows when. A repeat or the alarm asks.
                 passage.inquired |= fence != FIRST_FENCE;
-                match passage.mode {
-                    Mode::After => passage.verify(),
-                    Mode::Before if passage.has_room(now) => passage.settle_first(),
-                    Mode::Before => passage.release(Failure::NothingRan, Ending::TooLate),
+                let verifies = passage.mode == Mode::After || passage.choice.verifies_first;
+                match passage.has_room(now) {
+                    false => passage.release(Failure::NothingRan, Ending::TooLate),
+                    true if verifies && !passage.verified => passage.verify(),
+                    true => passage.go_on(now),
                 }
             }
             Some(Answer::Deliver { fence, transaction }) => {
@@ -308,6 +318,8 @@ impl<'g> Claiming<'g> {
             Some(Answer::TooManyInFlight) if passage.arrival == Arrival::Late => {
                 Step::Respond(passage.too_late(now))
             }
+            // Not known: a facilitator has to vouch for it before anything is written.
+            Some(Answer::TooManyInFlight) if passage.vouched == Vouched::NotYet => passage.verify(),
             Some(Answer::TooManyInFlight) if self.tries < RETRIES => {
                 passage.claim(self.tries.saturating_add(1))
             }
@@ -325,6 +337,12 @@ impl<'g> Recording<'g> {
         match (self.after, told.map(|told| told.answer)) {
             // Somebody else has moved the row on: what became of the payment is not ours to say.
             (Filed::Over(_), Some(answer @ Answer::Stale)) => passage.told(&answer, now),
+            // Nothing was submitted anywhere, and the row says so: somebody else may do it.
+            (Filed::Over(Ending::Down), Some(_)) if passage.facilitators.len() > 1 => {
+                passage.facilitators.remove(0);
+                passage.verified = false;
+                passage.claim(0)
+            }
             // The work ended: the client hears how even if the row could not be told.
             (Filed::Over(ending), _) => passage.end(ending, now),
             // A refusal is looked up too: who broadcasts and then refuses must not make the payer pay twice.

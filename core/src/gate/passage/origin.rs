@@ -73,7 +73,7 @@ pub struct Streaming<'g>(Box<Passage<'g>>);
 impl<'g> Passage<'g> {
     pub(super) fn forward(self: Box<Self>, now: UnixTime) -> Step<'g> {
         let gate = self.gate;
-        let paid = Paid { payer: &self.proof.payer, receipt: &self.receipt };
+        let paid = Paid { payer: &self.payer_text(), receipt: &self.receipt };
         let secs = self.offer.origin_timeout_secs;
         let call = origin_call(
             &gate.origin,

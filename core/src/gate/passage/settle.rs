@@ -9,6 +9,7 @@ use super::chain::Told;
 use super::{DOUBT_SECS, Ending, Passage, Step};
 use crate::facilitator::funds::Draft;
 use crate::facilitator::wire::{Expected, Reply as Wire, VerifyOutcome, verify_outcome};
+use crate::gate::limit::client_prefix;
 use crate::gate::offer::VERIFY_SECS;
 use crate::gate::recover::{network_of, outcome};
 use crate::gate::reply::Reply;
@@ -16,6 +17,7 @@ use crate::ledger::command::{Client, Failure, Mode, Outcome};
 use crate::payment::TxHash;
 use crate::problem::Code;
 use crate::time::UnixTime;
+use crate::x402::exact::Vouched;
 
 /// Milliseconds between an unknown outcome and its one re-send.
 const RESEND_GAP_MS: u32 = 1_000;
@@ -37,6 +39,8 @@ pub struct FacilitatorCall {
     pub draft: Option<Draft>,
     /// What the client hears if the call takes longer than these milliseconds; the call goes on.
     pub meanwhile: Option<(u32, Reply)>,
+    /// The client's network, where nobody has vouched for the payment: such calls are few at once and few in a minute.
+    pub unproven: Option<String>,
 }
 
 /// Which settle call of a request this is.
@@ -71,39 +75,46 @@ pub struct Settling<'g> {
 impl<'g> Passage<'g> {
     pub(super) fn verify(self: Box<Self>) -> Step<'g> {
         let call = FacilitatorCall {
-            url: self.gate.facilitator.verify_url(),
+            url: self.facilitator().verify_url(),
             body: self.proof.request.clone(),
             secs: VERIFY_SECS,
             delay_ms: 0,
             guarded: true,
-            draft: Some(self.draft()),
+            draft: Some(self.draft()).filter(|_| self.vouched == Vouched::Yes),
             meanwhile: None,
+            unproven: (self.vouched == Vouched::NotYet)
+                .then(|| client_prefix(self.head.headers.get("cf-connecting-ip")).into()),
         };
         Step::Verify(call, Verifying(self))
     }
 
     fn draft(&self) -> Draft {
-        let (terms, payer) = (&self.offer.terms, self.proof.payer.to_lower_hex());
-        let wallet = format!("{payer} {} {}", terms.network, terms.asset.to_lower_hex());
+        let (terms, payer) = (&self.choice.terms, self.proof.account());
+        let wallet = format!("{payer} {} {}", terms.network, terms.asset);
         Draft { wallet, amount: terms.amount }
     }
 
     /// The facilitator refuses before anything was submitted.
-    fn refused(mut self: Box<Self>, reason: &str) -> Step<'g> {
+    fn refused(mut self: Box<Self>, reason: &str, now: UnixTime) -> Step<'g> {
         self.blames(reason);
+        if self.vouched == Vouched::NotYet {
+            // There is no row.
+            return Step::Respond(self.fresh_terms(Code::VerifyRefused, reason, now));
+        }
         self.release(Failure::NothingRan, Ending::Refused(reason.to_owned()))
     }
 
     /// The first settle call; its holder waits for it to its end.
     pub(super) fn settle_first(self: Box<Self>) -> Step<'g> {
         let call = FacilitatorCall {
-            url: self.gate.facilitator.settle_url(),
+            url: self.facilitator().settle_url(),
             body: self.proof.request.clone(),
             secs: self.offer.settle_secs,
             delay_ms: 0,
             guarded: self.mode == Mode::Before,
             draft: (self.mode == Mode::Before).then(|| self.draft()),
             meanwhile: None,
+            unproven: None,
         };
         let expected = self.expected.clone();
         Step::Settle(call, Settling { passage: self, turn: Turn::First, expected })
@@ -118,7 +129,7 @@ impl<'g> Passage<'g> {
     ) -> Step<'g> {
         let patience = u32::try_from(DOUBT_SECS).unwrap_or(10).saturating_mul(1000);
         let mut expected = self.expected.clone();
-        expected.network = network_of(self.offer.terms.network.as_str(), &request);
+        expected.network = network_of(self.choice.terms.network.as_str(), &request);
         let call = FacilitatorCall {
             url: format!("{facilitator}/settle"),
             body: request,
@@ -127,8 +138,29 @@ impl<'g> Passage<'g> {
             guarded: false,
             draft: None,
             meanwhile: Some((patience, self.problem(Code::SettlementUnknown))),
+            unproven: None,
         };
         Step::Settle(call, Settling { passage: self, turn: Turn::Again, expected })
+    }
+
+    /// The facilitator would settle.
+    pub(super) fn go_on(self: Box<Self>, now: UnixTime) -> Step<'g> {
+        match self.mode {
+            Mode::After => self.forward(now),
+            Mode::Before => self.settle_first(),
+        }
+    }
+
+    /// The facilitator does not answer, and nothing was submitted: the next one is asked, if there is one.
+    fn down(mut self: Box<Self>, now: UnixTime) -> Step<'g> {
+        if self.vouched == Vouched::Yes {
+            return self.release(Failure::NothingRan, Ending::Down);
+        }
+        if self.facilitators.len() > 1 {
+            self.facilitators.remove(0);
+            return self.verify();
+        }
+        self.end(Ending::Down, now)
     }
 
     /// The row says that value moved: hand out what the origin gave, or ask it now.
@@ -138,18 +170,31 @@ impl<'g> Passage<'g> {
 }
 
 impl<'g> Verifying<'g> {
+    /// The client's network has too many payments looked at that nobody vouches for.
+    pub fn limited(self) -> Step<'g> {
+        self.0.refuse(Code::RateLimited)
+    }
+
     /// The facilitator's reply.
     pub fn answered(self, reply: &Wire, now: UnixTime) -> Step<'g> {
         let mut passage = self.0;
         match verify_outcome(reply, &passage.expected) {
-            VerifyOutcome::Valid if passage.has_room(now) => passage.forward(now),
+            VerifyOutcome::Valid if passage.vouched == Vouched::NotYet => {
+                (passage.vouched, passage.verified) = (Vouched::Yes, true);
+                passage.claim(0)
+            }
+            VerifyOutcome::Valid if passage.has_room(now) => passage.go_on(now),
             // It had room when it came: the time went by at our side.
             VerifyOutcome::Valid => passage.release(Failure::NothingRan, Ending::TooLate),
-            VerifyOutcome::Refused(reason) => passage.refused(&reason),
+            VerifyOutcome::Refused(reason) => passage.refused(&reason, now),
+            // Nobody vouches for it, so nobody's word about it is told: there is no row to look at.
+            VerifyOutcome::Submitted(reason) if passage.vouched == Vouched::NotYet => {
+                passage.refused(&reason, now)
+            }
             VerifyOutcome::Submitted(_) => passage.suspect(),
             VerifyOutcome::Unavailable => {
                 passage.trouble();
-                passage.release(Failure::NothingRan, Ending::Down)
+                passage.down(now)
             }
         }
     }
@@ -164,7 +209,8 @@ impl<'g> Settling<'g> {
             return passage.release(Failure::NothingRan, Ending::Down);
         }
         if let Wire::Recalled(reason) = reply {
-            return passage.refused(reason);
+            passage.blames(reason);
+            return passage.release(Failure::NothingRan, Ending::Refused(reason.clone()));
         }
         let result = outcome(reply, &self.expected);
         if let Outcome::Settled(text) = &result {

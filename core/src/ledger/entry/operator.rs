@@ -3,7 +3,6 @@
 use super::Entry;
 use crate::ledger::report::{Decision, Resolution};
 use crate::ledger::state::{State, Undelivered};
-use crate::payment::TxHash;
 use crate::time::UnixTime;
 
 /// The row is in a state from which the decision does not lead, or lacks what it needs.
@@ -18,14 +17,14 @@ impl Entry {
     pub fn decide(mut self, decision: &Decision, now: UnixTime) -> Result<Self, WrongState> {
         self.state = match (self.state, decision) {
             (State::RefundDue { transaction, .. }, Decision::Refunded(text)) => {
-                let refund = TxHash::parse(text).filter(|refund| *refund != transaction);
+                let refund = self.payment.transaction(text).filter(|refund| *refund != transaction);
                 State::Refunded { transaction, refund: refund.ok_or(WrongState)? }
             }
             (State::RefundDue { transaction, .. }, Decision::Waived(reason)) => {
                 State::Waived { transaction, reason: reason.clone() }
             }
             (State::Refunded { transaction, refund }, Decision::Refunded(text))
-                if TxHash::parse(text) == Some(refund) =>
+                if self.payment.transaction(text) == Some(refund) =>
             {
                 State::Refunded { transaction, refund }
             }
@@ -38,7 +37,7 @@ impl Entry {
                 State::Manual { transaction, .. },
                 Decision::Resolved { to, reason, transaction: named },
             ) => {
-                let named = named.as_deref().and_then(TxHash::parse);
+                let named = named.as_deref().and_then(|name| self.payment.transaction(name));
                 match (to, transaction.or(named)) {
                     (Resolution::Void, _) => State::Void,
                     (Resolution::Delivered, Some(transaction)) => State::Delivered { transaction },
@@ -68,6 +67,7 @@ mod tests {
     use crate::ledger::command::{Leases, Mode, Payment};
     use crate::ledger::entry::Standing;
     use crate::ledger::state::Why;
+    use crate::payment::TxHash;
 
     const NOW: UnixTime = UnixTime::from_secs(1_000);
 

@@ -4,13 +4,13 @@
 //! [`Entry::learn`] how it went. Only the chain proves that an authorization is void; without it nothing that may
 //! have been submitted is ever called void or owed by guess.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Entry;
 use super::claim::RESUME_SECS;
 use crate::ledger::command::{Answer, Learnt, Mode};
 use crate::ledger::state::{Resend, Sender, State, Undelivered, Why};
-use crate::payment::TxHash;
 use crate::time::UnixTime;
 
 /// Seconds before `validBefore` in which a payment is not sent any more.
@@ -33,8 +33,14 @@ pub struct Plan {
     pub refund_secs: u64,
     /// How long a doubt lasts before the operator has to look.
     pub manual_secs: u64,
-    /// Whether there is a chain to look at.
-    pub reads_chain: bool,
+    /// CAIP-2 ids of the networks whose chain can be looked at.
+    pub readable: Vec<String>,
+}
+
+impl Plan {
+    fn reads(&self, network: &str) -> bool {
+        self.readable.iter().any(|known| known == network)
+    }
 }
 
 /// What a row needs.
@@ -62,6 +68,7 @@ impl Entry {
             return Some((until, Work::Lapse));
         }
         let valid_before = UnixTime::from_secs(self.payment.valid_before);
+        let reads_chain = plan.reads(&self.payment.network);
         match &self.state {
             State::Unknown { since, sent, .. } => {
                 let give_up = since.plus(plan.manual_secs);
@@ -72,17 +79,15 @@ impl Entry {
                     .filter(|at| at.plus(SEND_MARGIN_SECS) < valid_before);
                 let next = match resend {
                     Some(at) => (at, Work::Resend),
-                    None if plan.reads_chain => {
-                        (self.next_read(*since, *sent, plan, now), Work::Read)
-                    }
+                    None if reads_chain => (self.next_read(*since, *sent, plan, now), Work::Read),
                     None => (give_up, Work::GiveUp),
                 };
                 Some(if next.0 >= give_up { (give_up, Work::GiveUp) } else { next })
             }
-            State::Refused { since, .. } if plan.reads_chain => {
+            State::Refused { since, .. } if reads_chain => {
                 Some(self.read_or_close(self.next_read(*since, *since, plan, now), plan))
             }
-            State::Released | State::Abandoned if plan.reads_chain => {
+            State::Released | State::Abandoned if reads_chain => {
                 let provable = valid_before.plus(VOID_MARGIN_SECS).plus(1);
                 let [_, later] = plan.chain_secs;
                 let again = self.watch.read.map_or(provable, |read| read.plus(later));
@@ -177,7 +182,7 @@ impl Entry {
         }
         let doubted = matches!(self.state, State::Unknown { .. } | State::Refused { .. });
         let transaction = match learnt {
-            Learnt::Captured(text) | Learnt::Contradiction(text) => TxHash::parse(text),
+            Learnt::Captured(text) | Learnt::Contradiction(text) => self.payment.transaction(text),
             Learnt::Void | Learnt::Nothing => None,
         };
         let never_ran = matches!(self.state, State::Released) && self.payment.mode == Mode::Before;

@@ -47,13 +47,13 @@ impl Entry {
         };
         let heard = if client == Client::Answered { Sender::Stranger } else { sender };
         match result {
-            Outcome::Settled(text) => match (TxHash::parse(&text), taken) {
+            Outcome::Settled(text) => match (self.payment.transaction(&text), taken) {
                 (Some(transaction), Taken::No) => self.captured(transaction, heard, now),
                 (hash, _) => self.doubt(hash.filter(|_| taken == Taken::No), client, sender, now),
             },
             Outcome::Refused(reason) => self.refused(reason, now),
             Outcome::Unknown(text) => {
-                let hash = text.as_deref().and_then(TxHash::parse);
+                let hash = text.and_then(|text| self.payment.transaction(&text));
                 self.doubt(hash.filter(|_| taken == Taken::No), client, sender, now)
             }
         }
@@ -212,13 +212,14 @@ impl Entry {
 
     /// A report that comes too late moves nothing, but what it names is kept.
     pub(super) fn with_evidence(mut self, result: &Outcome, taken: Taken) -> Self {
+        let named = match result {
+            Outcome::Settled(text) | Outcome::Unknown(Some(text)) => self.payment.transaction(text),
+            Outcome::Refused(_) | Outcome::Unknown(None) => None,
+        };
         if let State::Unknown { transaction: transaction @ None, .. } = &mut self.state
             && taken == Taken::No
         {
-            *transaction = match result {
-                Outcome::Settled(text) | Outcome::Unknown(Some(text)) => TxHash::parse(text),
-                Outcome::Refused(_) | Outcome::Unknown(None) => None,
-            };
+            *transaction = named;
         }
         self
     }

@@ -73,7 +73,7 @@ impl Confirming {
     }
 
     fn calls(&self) -> Vec<Call> {
-        let receipt = Call::Receipt(*self.transaction.as_bytes());
+        let receipt = Call::Receipt(self.transaction.to_bytes());
         let mut calls = Vec::from([Call::ChainId, Call::BlockNumber, receipt]);
         calls.extend(self.block.map(|block| Call::Block(At::Number(block))));
         calls
@@ -86,7 +86,7 @@ impl Confirming {
             return Err(Unreadable::WrongChain(chain));
         }
         let latest = replies.quantity(1)?;
-        let Some(receipt) = replies.receipt(2, self.transaction.as_bytes())? else {
+        let Some(receipt) = replies.receipt(2, &self.transaction.to_bytes())? else {
             return Ok(Reading::Done(Confirmation::NotYet));
         };
         let Evidence::Paid { log_index } = Evidence::of(&receipt, &self.question) else {

@@ -44,7 +44,7 @@ impl Payload {
             version: VERSION,
             network: receipt.network.clone(),
             resource_url: receipt.resource_url.clone(),
-            payer: receipt.payer.to_checksum(),
+            payer: receipt.payer.clone(),
             issued_at: receipt.issued_at.secs(),
             transaction: receipt.transaction.to_text(),
         }

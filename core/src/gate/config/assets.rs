@@ -1,0 +1,215 @@
+//! What a route is paid in, and how much of it.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::networks::is_name;
+use super::{Reader, TextOr};
+use crate::amount::Amount;
+use crate::chain::ChainId;
+use crate::evm::address::Address;
+use crate::evm::token::{self, Token};
+
+/// What a price says.
+pub(super) type PriceConfig = TextOr<AtomicPrice>;
+/// What an asset says.
+pub(super) type AssetConfig = TextOr<ExplicitAsset>;
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AtomicPrice {
+    amount: String,
+    asset: AssetConfig,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExplicitAsset {
+    address: String,
+    name: Option<String>,
+    version: Option<String>,
+    symbol: Option<String>,
+    decimals: u8,
+}
+
+/// The asset of a route: pinned by us, or spelled out by the operator.
+pub(super) struct Asset {
+    /// As the wire names it.
+    pub name: String,
+    /// Symbol and decimals, for people.
+    pub label: (String, u8),
+    /// The EIP-712 domain, on EVM.
+    pub domain: Option<Domain>,
+}
+
+/// What a wallet signs under.
+pub(super) struct Domain {
+    pub contract: Address,
+    pub name: String,
+    pub version: String,
+}
+
+impl Domain {
+    /// As `extra` of the requirements says it.
+    pub(super) fn extra(&self) -> Map<String, Value> {
+        let member = |name: &str, text: &str| (name.to_owned(), Value::from(text));
+        Map::from_iter([member("name", &self.name), member("version", &self.version)])
+    }
+}
+
+/// Whether amount or asset is one of a single network.
+pub(super) const fn names_one_network(price: &PriceConfig, asset: Option<&AssetConfig>) -> bool {
+    matches!(price, TextOr::Other(_)) || matches!(asset, Some(TextOr::Other(_)))
+}
+
+/// Reads a price on `network`.
+pub(super) fn price(
+    reader: &mut Reader,
+    place: &str,
+    (price, asset): (&PriceConfig, Option<&AssetConfig>),
+    network: &ChainId,
+) -> Option<(Amount, Asset)> {
+    let variable = format!("{place}.price");
+    match price {
+        TextOr::Text(text) => {
+            let asset = read(reader, &format!("{place}.asset"), asset, network)?;
+            match Amount::from_price(text, asset.label.1) {
+                Ok(amount) => Some((amount, asset)),
+                Err(error) => {
+                    reader.fail(&variable, format!("{error}; write a price such as \"$0.01\""));
+                    None
+                }
+            }
+        }
+        TextOr::Other(price) => {
+            if asset.is_some() {
+                reader
+                    .fail(&format!("{place}.asset"), "price names an asset too; keep one of them");
+                return None;
+            }
+            let asset = read(reader, &format!("{variable}.asset"), Some(&price.asset), network)?;
+            match Amount::from_atomic(&price.amount) {
+                Ok(amount) if !amount.is_zero() => Some((amount, asset)),
+                Ok(_) => {
+                    reader.fail(&variable, "must be more than zero; a free route says \"free\"");
+                    None
+                }
+                Err(error) => {
+                    reader.fail(&variable, error.to_string());
+                    None
+                }
+            }
+        }
+    }
+}
+
+fn read(
+    reader: &mut Reader,
+    variable: &str,
+    config: Option<&AssetConfig>,
+    network: &ChainId,
+) -> Option<Asset> {
+    let known = match config {
+        None => token::default_for(network),
+        Some(TextOr::Text(symbol)) => token::by_symbol(network, symbol),
+        Some(TextOr::Other(explicit)) => {
+            return match network.evm_id() {
+                Some(_) => contract(reader, variable, explicit, network),
+                None => elsewhere(reader, variable, explicit),
+            };
+        }
+    };
+    match known {
+        Some(token) if token.eip3009 => Some(pinned(token)),
+        Some(_) => {
+            reader.fail(variable, "this token cannot be paid by EIP-3009; name another one");
+            None
+        }
+        None => {
+            let remedy = match network.evm_id() {
+                Some(_) => {
+                    "is not known on this network; spell out address, name, version and decimals"
+                }
+                None => "no asset is known on this network; spell out address and decimals",
+            };
+            reader.fail(variable, remedy);
+            None
+        }
+    }
+}
+
+fn pinned(token: &Token) -> Asset {
+    let domain =
+        Domain { contract: token.address, name: token.name.into(), version: token.version.into() };
+    Asset {
+        name: token.address.to_checksum(),
+        label: (token.symbol.into(), token.decimals),
+        domain: Some(domain),
+    }
+}
+
+/// A token contract in full.
+fn contract(
+    reader: &mut Reader,
+    variable: &str,
+    explicit: &ExplicitAsset,
+    network: &ChainId,
+) -> Option<Asset> {
+    let Ok(address) = Address::parse_checksummed(&explicit.address) else {
+        reader.fail(variable, "its address has no right EIP-55 checksum; copy it again");
+        return None;
+    };
+    if address.is_low() {
+        reader.fail(variable, "its address is no token contract; copy it again");
+        return None;
+    }
+    let (Some(name), Some(version)) = (&explicit.name, &explicit.version) else {
+        reader.fail(variable, "name and version are missing; those of the token's EIP-712 domain");
+        return None;
+    };
+    if !is_domain_text(name) || !is_domain_text(version) {
+        let remedy = "name and version must be those of the token's EIP-712 domain, 1 to 64 bytes";
+        reader.fail(variable, remedy);
+        return None;
+    }
+    let known = token::by_address(network, &address);
+    let differs = |pinned: &Token| {
+        pinned.name != name || pinned.version != version || pinned.decimals != explicit.decimals
+    };
+    if known.is_some_and(differs) {
+        let remedy = "this token is known with another name, version or decimals; use its symbol";
+        reader.fail(variable, remedy);
+        return None;
+    }
+    let symbol = explicit.symbol.as_deref().or(known.map(|token| token.symbol)).unwrap_or(name);
+    Some(Asset {
+        name: address.to_checksum(),
+        label: (symbol.to_owned(), explicit.decimals),
+        domain: Some(Domain { contract: address, name: name.clone(), version: version.clone() }),
+    })
+}
+
+/// An asset of a chain that is not read here.
+fn elsewhere(reader: &mut Reader, variable: &str, explicit: &ExplicitAsset) -> Option<Asset> {
+    if explicit.name.is_some() || explicit.version.is_some() {
+        reader.fail(variable, "name and version belong to EVM tokens; remove them");
+        return None;
+    }
+    if !is_name(&explicit.address) || explicit.symbol.as_ref().is_some_and(|it| !is_domain_text(it))
+    {
+        let remedy = "address must be 1 to 128 visible ASCII characters, symbol 1 to 64 bytes";
+        reader.fail(variable, remedy);
+        return None;
+    }
+    let symbol = explicit.symbol.clone().unwrap_or_else(|| explicit.address.clone());
+    Some(Asset { name: explicit.address.clone(), label: (symbol, explicit.decimals), domain: None })
+}
+
+/// Whether a text can be a member of a token's EIP-712 domain.
+fn is_domain_text(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && !text.chars().any(char::is_control)
+}

@@ -1,0 +1,171 @@
+//! Who verifies and settles, on which networks, under which key.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::networks::of_network;
+use super::{BearerAuth, Reader, TextOr, checked_url};
+use crate::chain::ChainId;
+use crate::facilitator::wire::Facilitator;
+use crate::gate::Settler;
+use crate::secret::Secret;
+
+/// Most facilitators.
+const MAX_FACILITATORS: usize = 8;
+
+/// A facilitator in its long form.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FacilitatorConfig {
+    url: String,
+    networks: Option<Vec<String>>,
+    auth: Option<TextOr<BearerAuth>>,
+    extra: Option<Map<String, Value>>,
+}
+
+/// What routes need to know of one.
+pub(super) struct Listed {
+    networks: Vec<String>,
+    extra: Map<String, Value>,
+    takes_key: bool,
+}
+
+/// Who serves a network, first to last resort.
+pub(super) struct Serving {
+    /// By place in the configuration.
+    pub places: Vec<usize>,
+    /// Whether one of them takes a key.
+    pub takes_key: bool,
+    /// What a payer has to know for them: `extra` of the requirements.
+    pub extra: Map<String, Value>,
+}
+
+/// Reads `FACILITATOR_URL`; empty where something is wrong.
+pub(super) fn read(reader: &mut Reader, networks: &[ChainId]) -> (Vec<Settler>, Vec<Listed>) {
+    let configs = match reader.value("FACILITATOR_URL") {
+        None if !reader.is_absent("FACILITATOR_URL") => Vec::new(),
+        None => {
+            reader.fail("FACILITATOR_URL", "is missing; set the URL of a facilitator");
+            Vec::new()
+        }
+        Some(Value::String(url)) => {
+            Vec::from([FacilitatorConfig { url, networks: None, auth: None, extra: None }])
+        }
+        Some(value) => match Vec::<FacilitatorConfig>::deserialize(&value) {
+            Ok(list) if (1..=MAX_FACILITATORS).contains(&list.len()) => list,
+            Ok(_) => {
+                reader.fail("FACILITATOR_URL", "must list 1 to 8 facilitators");
+                Vec::new()
+            }
+            Err(error) => {
+                reader.fail("FACILITATOR_URL", format!("{error}"));
+                Vec::new()
+            }
+        },
+    };
+    let (mut settlers, mut listed): (Vec<Settler>, Vec<Listed>) = (Vec::new(), Vec::new());
+    for (index, config) in configs.into_iter().enumerate() {
+        let place = format!("FACILITATOR_URL[{index}]");
+        let names = config.networks.unwrap_or_else(|| Vec::from([String::from("*")]));
+        if let Some(wrong) = names.iter().find(|name| !is_pattern(name)) {
+            reader.fail(
+                &format!("{place}.networks"),
+                format!("{wrong:?} is no network; list CAIP-2 ids, names, \"eip155:*\" or \"*\""),
+            );
+        }
+        let bearer = bearer(reader, config.auth);
+        let Some(url) = checked_url(reader, "FACILITATOR_URL", &config.url) else { continue };
+        let facilitator = Facilitator::new(url.as_str());
+        if settlers.iter().any(|other| other.facilitator == facilitator) {
+            reader.fail("FACILITATOR_URL", format!("lists {} twice; keep one", facilitator.base()));
+        }
+        let takes_key = bearer.is_some();
+        settlers.push(Settler { facilitator, bearer });
+        listed.push(Listed { networks: names, extra: config.extra.unwrap_or_default(), takes_key });
+    }
+    for network in networks.iter().filter(|_| !listed.is_empty()) {
+        if !listed.iter().any(|one| one.serves(network)) {
+            reader.fail(
+                "FACILITATOR_URL",
+                format!("no facilitator serves {network}; list it or \"*\""),
+            );
+        }
+    }
+    (settlers, listed)
+}
+
+impl Listed {
+    fn serves(&self, network: &ChainId) -> bool {
+        self.networks.iter().any(|pattern| match pattern.strip_suffix('*') {
+            Some(prefix) => network.as_str().starts_with(prefix),
+            None => ChainId::parse_or_name(pattern).is_ok_and(|id| id == *network),
+        })
+    }
+}
+
+/// Who serves `network`. Only those that want the same of a payer as the first can stand in for it.
+pub(super) fn serving(
+    reader: &mut Reader,
+    listed: &[Listed],
+    network: &ChainId,
+) -> Option<Serving> {
+    let mut found: Option<Serving> = None;
+    for (place, one) in listed.iter().enumerate().filter(|(_, one)| one.serves(network)) {
+        let variable = format!("FACILITATOR_URL[{place}].extra");
+        let extra = match of_network(reader, &variable, &one.extra, network).ok()? {
+            None => Map::new(),
+            Some(Value::Object(extra)) => extra.clone(),
+            Some(_) => {
+                reader.fail(&variable, "must be an object of objects by network");
+                return None;
+            }
+        };
+        match &mut found {
+            None => {
+                found =
+                    Some(Serving { places: Vec::from([place]), takes_key: one.takes_key, extra })
+            }
+            Some(serving) if serving.extra == extra => {
+                serving.places.push(place);
+                serving.takes_key |= one.takes_key;
+            }
+            Some(_) => {}
+        }
+    }
+    found
+}
+
+/// A CAIP-2 id, a name, or the beginning of ids with a star.
+fn is_pattern(text: &str) -> bool {
+    match text.strip_suffix('*') {
+        Some(prefix) => prefix.is_empty() || prefix.ends_with(':'),
+        None => ChainId::parse_or_name(text).is_ok(),
+    }
+}
+
+fn bearer(reader: &mut Reader, auth: Option<TextOr<BearerAuth>>) -> Option<Secret<String>> {
+    match auth {
+        None => None,
+        Some(TextOr::Text(name)) if name == "none" => None,
+        Some(TextOr::Text(_)) => {
+            reader.fail(
+                "FACILITATOR_URL",
+                "auth must be \"none\" or {\"bearer\": \"NAME_OF_A_SECRET\"}",
+            );
+            None
+        }
+        Some(TextOr::Other(auth)) => {
+            let token = reader.secret(&auth.bearer, 1);
+            let clean =
+                |token: &Secret<String>| token.expose().bytes().all(|b| b.is_ascii_graphic());
+            if token.as_ref().is_some_and(|token| !clean(token)) {
+                reader.fail(&auth.bearer, "must be visible ASCII without spaces");
+            }
+            token
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! The networks that are paid on: which, who is paid there, and where their chains can be read.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::Value;
+
+use super::{Reader, checked_url};
+use crate::chain::ChainId;
+use crate::evm::address::Address;
+use crate::secret::Secret;
+
+/// Most networks.
+const MAX_NETWORKS: usize = 16;
+/// Longest name of an account or asset on a chain that is not read here, bytes.
+pub(super) const MAX_NAME: usize = 128;
+
+/// Reads `NETWORK`; empty where something is wrong.
+pub(super) fn read(reader: &mut Reader) -> Vec<ChainId> {
+    let list = match reader.value("NETWORK") {
+        Some(Value::Array(list)) => list,
+        Some(value) => Vec::from([value]),
+        None if !reader.is_absent("NETWORK") => return Vec::new(),
+        None => {
+            reader.fail("NETWORK", "is missing; set a CAIP-2 id such as eip155:8453");
+            return Vec::new();
+        }
+    };
+    if list.is_empty() || list.len() > MAX_NETWORKS {
+        reader.fail("NETWORK", "must list 1 to 16 networks");
+        return Vec::new();
+    }
+    let mut networks: Vec<ChainId> = Vec::new();
+    for value in list {
+        match value.as_str().and_then(|text| ChainId::parse_or_name(text).ok()) {
+            Some(network) if networks.contains(&network) => {
+                reader.fail("NETWORK", format!("names {network} twice; keep one"));
+            }
+            Some(network) => networks.push(network),
+            None => {
+                let remedy =
+                    "must be a CAIP-2 id such as eip155:8453, or an x402 version 1 name, or a list";
+                reader.fail("NETWORK", remedy);
+                return Vec::new();
+            }
+        }
+    }
+    networks
+}
+
+/// The member of an object by network that is for `network`; names of networks may be of either kind.
+pub(super) fn of_network<'v>(
+    reader: &mut Reader,
+    variable: &str,
+    by_network: &'v serde_json::Map<String, Value>,
+    network: &ChainId,
+) -> Result<Option<&'v Value>, Reported> {
+    let mut ours = None;
+    for (name, value) in by_network {
+        let Ok(id) = ChainId::parse_or_name(name) else {
+            reader.fail(variable, format!("{name:?} is no network; use its CAIP-2 id"));
+            return Err(Reported);
+        };
+        if id == *network && ours.replace(value).is_some() {
+            reader.fail(variable, format!("names {network} twice; keep one"));
+            return Err(Reported);
+        }
+    }
+    Ok(ours)
+}
+
+/// What is wrong has been said.
+pub(super) struct Reported;
+
+/// Who is paid on `network`: one name for all, or one each. On EVM it is an address.
+pub(super) fn pay_to(
+    reader: &mut Reader,
+    variable: &str,
+    value: &Value,
+    network: &ChainId,
+) -> Option<String> {
+    let text = match value {
+        Value::String(text) => text.as_str(),
+        Value::Object(by_network) => {
+            match of_network(reader, variable, by_network, network).ok()?.and_then(Value::as_str) {
+                Some(text) => text,
+                None => {
+                    reader.fail(variable, format!("names no address for {network}; add one"));
+                    return None;
+                }
+            }
+        }
+        _ => {
+            reader.fail(variable, "must be an address, or an object of addresses by network");
+            return None;
+        }
+    };
+    if network.evm_id().is_none() {
+        let good = is_account(network, text);
+        if !good {
+            reader
+                .fail(variable, format!("is no account of {network}; name one there, by network"));
+        }
+        return good.then(|| text.to_owned());
+    }
+    let Ok(address) = Address::parse_checksummed(text) else {
+        reader.fail(variable, "is no address with a right EIP-55 checksum; copy it again");
+        return None;
+    };
+    if address.is_zero() || (address.is_burn() && network.is_main_network()) {
+        reader.fail(variable, "is an address that nobody holds; set your own");
+        return None;
+    }
+    Some(address.to_checksum())
+}
+
+/// Whether a text can name an account on a chain that is not read here.
+pub(super) fn is_account(network: &ChainId, text: &str) -> bool {
+    let base58 = |b: u8| b.is_ascii_alphanumeric() && !matches!(b, b'0' | b'O' | b'I' | b'l');
+    if network.as_str().starts_with("solana:") {
+        return (32..=44).contains(&text.len()) && text.bytes().all(base58);
+    }
+    // An EVM address is one nowhere else.
+    let evm = text.len() == 42 && text.starts_with("0x");
+    !evm && is_name(text)
+}
+
+/// Whether a text can name something on a chain that is not read here.
+pub(super) fn is_name(text: &str) -> bool {
+    (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Where the chains of `networks` can be read. A key in the path or query is usual, so these are secrets.
+pub(super) fn rpc(reader: &mut Reader, networks: &[ChainId]) -> Vec<(String, Secret<String>)> {
+    let mut urls: Vec<(ChainId, String)> = Vec::new();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let evm: Vec<&ChainId> = networks.iter().filter(|chain| chain.evm_id().is_some()).collect();
+    match (reader.value("RPC_URL"), evm.as_slice()) {
+        (None, _) => {}
+        (Some(Value::Object(by_network)), _) => {
+            for (name, url) in &by_network {
+                match ChainId::parse_or_name(name) {
+                    Ok(chain) if chain.evm_id().is_some() => urls.push((chain, text(url))),
+                    Ok(_) => {
+                        let remedy = format!("{name} is no EVM network; only those can be read");
+                        reader.fail("RPC_URL", remedy);
+                    }
+                    Err(_) => {
+                        reader.fail("RPC_URL", format!("{name} is no network; name a CAIP-2 id"));
+                    }
+                }
+            }
+        }
+        (Some(url), [only]) => urls.push(((*only).clone(), text(&url))),
+        (Some(_), []) => reader.fail("RPC_URL", "no network of NETWORK can be read; remove it"),
+        (Some(_), _) => {
+            reader.fail("RPC_URL", "NETWORK lists several; write an object of URLs by network");
+        }
+    }
+    let mut found = Vec::new();
+    for (chain, url) in urls {
+        let host = url.split('?').next().unwrap_or_default();
+        if checked_url(reader, "RPC_URL", host).is_some() && networks.contains(&chain) {
+            found.push((chain.to_string(), Secret::new(url)));
+        }
+    }
+    found
+}
+
+/// Reads `CONTRACT_WALLETS` and the factories that may deploy them.
+pub(super) fn wallets(reader: &mut Reader) -> Option<crate::evm::wallet::Wallets> {
+    let served = match reader.text("CONTRACT_WALLETS").as_deref() {
+        None | Some("refuse") => false,
+        Some("facilitator") => true,
+        Some(_) => {
+            reader.fail("CONTRACT_WALLETS", "must be \"refuse\" or \"facilitator\"");
+            return None;
+        }
+    };
+    let listed = reader.shaped::<Vec<String>>("WALLET_FACTORIES");
+    if listed.is_some() && !served {
+        reader.fail("WALLET_FACTORIES", "needs CONTRACT_WALLETS = \"facilitator\"; set it");
+    }
+    let mut factories = Vec::new();
+    for text in listed.iter().flatten() {
+        match Address::parse_checksummed(text) {
+            Ok(address) if !address.is_low() => factories.push(address),
+            _ => reader.fail(
+                "WALLET_FACTORIES",
+                format!(
+                    "{text:?} is no contract's address with a right EIP-55 checksum; copy it again"
+                ),
+            ),
+        }
+    }
+    served.then(|| crate::evm::wallet::Wallets::new(factories))
+}
