@@ -138,15 +138,15 @@ async fn drive(
                 next.answered(answer, now())
             }
             Step::Verify(call, next) => {
-                let unproven = call.unproven.as_deref();
-                if unproven.is_some_and(|client| !facilitator::admits(client)) {
+                let unproven = call.unproven.as_ref();
+                if unproven.is_some_and(|claimant| !facilitator::admits(claimant)) {
                     step = next.limited();
                     continue;
                 }
                 let reply = ask_facilitator(gate, &call, &mut client).await;
                 let then = next.answered(&reply, now());
-                if let Some(client) = unproven {
-                    facilitator::ended(client, matches!(then, Step::Claim(..)));
+                if let Some(claimant) = unproven {
+                    facilitator::ended(claimant, matches!(then, Step::Claim(..)));
                 }
                 then
             }

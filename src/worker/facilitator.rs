@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use farebox_core::facilitator::breaker::{Breaker, Condition, Operation};
 use farebox_core::facilitator::funds::Empties;
-use farebox_core::facilitator::unproven::Unproven;
+use farebox_core::facilitator::unproven::{Claimant, Unproven};
 use farebox_core::facilitator::wire::{MAX_REPLY_BYTES, Reply};
 use farebox_core::gate::Gate;
 use farebox_core::gate::passage::FacilitatorCall;
@@ -17,7 +17,6 @@ thread_local! {
     static BREAKERS: RefCell<Sorted<String, Breaker>> = const { RefCell::new(Sorted::new()) };
     /// Of all facilitators: a wallet is as empty for the next one.
     static EMPTIES: RefCell<Empties> = const { RefCell::new(Empties::new()) };
-    /// By the client's network.
     static UNPROVEN: RefCell<Unproven> = const { RefCell::new(Unproven::new()) };
 }
 
@@ -51,14 +50,14 @@ pub(super) fn conditions(gate: &Gate) -> Vec<Condition> {
     gate.facilitator_urls().map(condition).collect()
 }
 
-/// Whether a payment of this client that nobody vouches for may be looked at now.
-pub(super) fn admits(client: &str) -> bool {
-    UNPROVEN.with_borrow_mut(|unproven| unproven.admits(client, now()))
+/// Whether a payment that nobody vouches for may be looked at now.
+pub(super) fn admits(claimant: &Claimant) -> bool {
+    UNPROVEN.with_borrow_mut(|unproven| unproven.admits(claimant, now()))
 }
 
 /// The look at it is over.
-pub(super) fn ended(client: &str, vouched: bool) {
-    UNPROVEN.with_borrow_mut(|unproven| unproven.ended(client, vouched));
+pub(super) fn ended(claimant: &Claimant, vouched: bool) {
+    UNPROVEN.with_borrow_mut(|unproven| unproven.ended(claimant, vouched));
 }
 
 fn parts(url: &str) -> (&str, Operation) {

@@ -353,6 +353,14 @@ impl<'g> Passage<'g> {
         header::encode(&serde_json::to_string(&response).unwrap_or_default())
     }
 
+    /// A transaction of this payment's network by its name there.
+    fn named(&self, name: &str) -> Option<TxHash> {
+        match self.choice.terms.token {
+            Some(_) => TxHash::parse(name),
+            None => TxHash::parse_any(name),
+        }
+    }
+
     /// The payer as the chain names him; empty where that is not known.
     fn payer_text(&self) -> String {
         self.proof.payer.map(|payer| payer.to_checksum()).unwrap_or_default()

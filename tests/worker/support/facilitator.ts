@@ -54,9 +54,9 @@ export class Facilitator {
     });
   }
 
-  static async start(): Promise<Facilitator> {
+  static async start(port = 0): Promise<Facilitator> {
     const server = createServer();
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
     return new Facilitator(server, (server.address() as AddressInfo).port);
   }
 

@@ -62,6 +62,8 @@ export function routes(extra: readonly Value[] = []): readonly Value[] {
 export type WorldOptions = Partial<Omit<GateOptions, 'vars'>> & {
   readonly vars?: Readonly<Record<string, Value>>;
   readonly routes?: readonly Value[];
+  /** Variables that name the world's facilitator. */
+  readonly withFacilitator?: (url: string) => Readonly<Record<string, Value>>;
   /** Variables to leave out. */
   readonly without?: readonly string[];
 };
@@ -77,6 +79,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     ROUTES: JSON.stringify(options.routes ?? routes()),
     RECOVERY: QUICK,
     ...options.vars,
+    ...options.withFacilitator?.(facilitator.url),
   };
   const bindings = { ...SECRETS, ...options.secrets };
   for (const name of options.without ?? []) {

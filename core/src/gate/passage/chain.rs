@@ -173,7 +173,7 @@ impl<'g> Passage<'g> {
             return self.told(otherwise, now);
         }
         if let Learnt::Captured(text) = &learnt {
-            self.transaction = TxHash::parse(text);
+            self.transaction = self.named(text);
         }
         let owner = self.owner;
         self.record(Command::Learn { learnt, owner }, Filed::Learnt)

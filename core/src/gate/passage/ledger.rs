@@ -15,7 +15,7 @@ use crate::ledger::attempts::Blame;
 use crate::ledger::command::{Answer, Command, Failure, Mode, Payment, Role, Told};
 use crate::ledger::entry::FIRST_FENCE;
 use crate::ledger::inquiry::height;
-use crate::payment::{Cause, TxHash};
+use crate::payment::Cause;
 use crate::problem::Code;
 use crate::time::UnixTime;
 use crate::x402::exact::Vouched;
@@ -299,7 +299,7 @@ impl<'g> Claiming<'g> {
             }
             Some(Answer::Deliver { fence, transaction }) => {
                 passage.fence = fence;
-                passage.transaction = TxHash::parse(&transaction);
+                passage.transaction = passage.named(&transaction);
                 passage.forward(now)
             }
             Some(Answer::Resend { fence, facilitator, request, seen_at, seen_block }) => {
@@ -308,7 +308,7 @@ impl<'g> Claiming<'g> {
                 passage.settle_again(&facilitator, request, 0)
             }
             Some(Answer::Replay { response, transaction }) => {
-                passage.transaction = TxHash::parse(&transaction);
+                passage.transaction = passage.named(&transaction);
                 passage.replay(&response)
             }
             Some(Answer::Absent) if passage.place.1 == Role::Old => {

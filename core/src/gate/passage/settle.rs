@@ -8,13 +8,13 @@ use alloc::string::String;
 use super::chain::Told;
 use super::{DOUBT_SECS, Ending, Passage, Step};
 use crate::facilitator::funds::Draft;
+use crate::facilitator::unproven::Claimant;
 use crate::facilitator::wire::{Expected, Reply as Wire, VerifyOutcome, verify_outcome};
 use crate::gate::limit::client_prefix;
 use crate::gate::offer::VERIFY_SECS;
 use crate::gate::recover::{network_of, outcome};
 use crate::gate::reply::Reply;
 use crate::ledger::command::{Client, Failure, Mode, Outcome};
-use crate::payment::TxHash;
 use crate::problem::Code;
 use crate::time::UnixTime;
 use crate::x402::exact::Vouched;
@@ -39,8 +39,8 @@ pub struct FacilitatorCall {
     pub draft: Option<Draft>,
     /// What the client hears if the call takes longer than these milliseconds; the call goes on.
     pub meanwhile: Option<(u32, Reply)>,
-    /// The client's network, where nobody has vouched for the payment: such calls are few at once and few in a minute.
-    pub unproven: Option<String>,
+    /// Whom it is about, where nobody has vouched for the payment: such calls are few at once and few in a minute.
+    pub unproven: Option<Claimant>,
 }
 
 /// Which settle call of a request this is.
@@ -82,8 +82,10 @@ impl<'g> Passage<'g> {
             guarded: true,
             draft: Some(self.draft()).filter(|_| self.vouched == Vouched::Yes),
             meanwhile: None,
-            unproven: (self.vouched == Vouched::NotYet)
-                .then(|| client_prefix(self.head.headers.get("cf-connecting-ip")).into()),
+            unproven: (self.vouched == Vouched::NotYet).then(|| Claimant {
+                network: client_prefix(self.head.headers.get("cf-connecting-ip")).into(),
+                account: self.proof.account(),
+            }),
         };
         Step::Verify(call, Verifying(self))
     }
@@ -214,7 +216,7 @@ impl<'g> Settling<'g> {
         }
         let result = outcome(reply, &self.expected);
         if let Outcome::Settled(text) = &result {
-            passage.transaction = TxHash::parse(text);
+            passage.transaction = passage.named(text);
         }
         let client = match (client, self.turn) {
             (Waiting::No, _) => Client::Answered,

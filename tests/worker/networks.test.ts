@@ -1,0 +1,229 @@
+/** Several networks at one gate: what each route asks on which, and payments on chains that the gate does not read. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+
+import type { Reply } from './support/facilitator.ts';
+import { encode, freshPayer, pay, requiredBy, settlementOf, type Json, type PaymentRequired } from './support/payer.ts';
+import type { Answer, HeaderRow } from './support/raw.ts';
+import { PAY_TO, expectFreshTerms, expectProblem, jsonOf, nextNumber, openWorld, send, type World } from './support/world.ts';
+
+const SOLANA = 'solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1';
+const PAYEE = '7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU';
+const MINT = '4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU';
+const FEE_PAYER = 'EwWqGE4ZFKLofuestmU4LDdK7XM1N4ALgdZccwYugwGd';
+const BASE_PAYEE = '0x209693Bc6afc0C5328bA36FaF03C514EF312287C';
+const SIGNATURE = '5VERv8NMvzbJMEkV8xnrLkEaWRtSz9CosKDYjCJjBRnbJLgp8uirBgmQpjKhoR4tjF3ZpRzrFmBV6UjKdiSZkQUW';
+const SECRET = [['Idempotency-Key', 's'.repeat(30)]] as const;
+const TOKEN = [['Authorization', 'Bearer operator-token-of-the-test-suite-0123456789']] as const;
+
+let world: World;
+
+before(async () => {
+  const asset = { address: MINT, decimals: 6, symbol: 'USDC' };
+  const common = { max_timeout_secs: 60, origin_timeout_secs: 2 };
+  world = await openWorld({
+    vars: {
+      NETWORK: ['eip155:84532', 'base', SOLANA],
+      PAY_TO: { 'base-sepolia': PAY_TO, 'eip155:8453': BASE_PAYEE, [SOLANA]: PAYEE },
+    },
+    withFacilitator: (url) => ({ FACILITATOR_URL: [{ url, extra: { [SOLANA]: { feePayer: FEE_PAYER } } }] }),
+    routes: [
+      { path: '/base/*', network: 'base', price: '$0.02', ...common },
+      { path: '/test/*', network: 'base-sepolia', price: '$0.01', ...common },
+      { path: '/sol/after/*', network: SOLANA, price: '$0.01', asset, ...common },
+      { path: '/sol/before/*', network: SOLANA, price: { amount: '10000', asset }, settle: 'before', ...common },
+    ],
+  });
+});
+after(() => world.stop());
+
+describe('routes of several networks', () => {
+  it('asks each route on its own network, for the payee of that network', async () => {
+    const asked = async (path: string) => {
+      const { network, payTo, amount } = requiredBy(await world.gate.raw('GET', path)).accepts[0] ?? assert.fail();
+      return { network, payTo, amount };
+    };
+    assert.deepEqual(await asked('/base/a'), { network: 'eip155:8453', payTo: BASE_PAYEE, amount: '20000' });
+    assert.deepEqual(await asked('/test/a'), { network: 'eip155:84532', payTo: PAY_TO, amount: '10000' });
+    assert.deepEqual(await asked('/sol/after/a'), { network: SOLANA, payTo: PAYEE, amount: '10000' });
+  });
+
+  for (const version of [1, 2] as const) {
+    it(`takes a payment of version ${version} on each, and not on the other`, async () => {
+      for (const path of [`/base/v${version}`, `/test/v${version}`]) {
+        const payer = freshPayer();
+        const payment = await pay(payer, requiredBy(await world.gate.raw('GET', path)), { version });
+        const answer = await send(world, path, payment);
+        assert.equal(answer.status, 200, answer.text);
+        const [call] = world.facilitator.of('settle', payer.address);
+        assert.equal(call?.network, version === 1 ? (path.startsWith('/base') ? 'base' : 'base-sepolia') : path.startsWith('/base') ? 'eip155:8453' : 'eip155:84532');
+        const other = path.replace('base', 'x').replace('test', 'base').replace('x', 'test');
+        const foreign = await pay(freshPayer(), requiredBy(await world.gate.raw('GET', path)), { version });
+        expectFreshTerms(await send(world, other, foreign), 'terms_mismatch');
+      }
+    });
+  }
+});
+
+describe('a route that is offered on every network', () => {
+  let both: World;
+
+  before(async () => {
+    both = await openWorld({
+      vars: { NETWORK: ['base-sepolia', 'base'], PAY_TO: { 'base-sepolia': PAY_TO, base: BASE_PAYEE } },
+    });
+  });
+  after(() => both.stop());
+
+  it('lists them in its order, in both versions, and takes a payment on any', async () => {
+    const asked = await both.gate.raw('GET', '/after/both');
+    const { required, body } = expectFreshTerms(asked);
+    assert.deepEqual(required.accepts.map((terms) => [terms.network, terms.payTo]), [['eip155:84532', PAY_TO], ['eip155:8453', BASE_PAYEE]]);
+    const one = body['accepts'] as { network: string; payTo: string; resource: string }[];
+    assert.deepEqual(one.map((terms) => [terms.network, terms.payTo]), [['base-sepolia', PAY_TO], ['base', BASE_PAYEE]]);
+    for (const terms of required.accepts) {
+      const version = terms.network === 'eip155:8453' ? 1 : 2;
+      const payer = freshPayer();
+      const payment = await pay(payer, { ...required, accepts: [terms] }, { version });
+      const answer = await send(both, '/after/both', payment);
+      assert.equal(answer.status, 200, answer.text);
+      const items = jsonOf(await both.gate.raw('GET', `/_farebox/payments?payer=${payer.address}`, TOKEN))['items'];
+      const [item] = items as { network: string; amount: string }[];
+      assert.equal(item?.network, terms.network);
+    }
+    const page = await both.gate.raw('GET', '/after/both', [['Accept', 'text/html'], ['User-Agent', 'Mozilla/5.0']]);
+    assert.match(page.text, /eip155:84532[\s\S]*eip155:8453/);
+  });
+});
+
+/** A transaction of Solana's form: two signatures, the first one still missing, and a message of its own. */
+function transaction(number: number): Buffer {
+  return Buffer.concat([Buffer.of(2), Buffer.alloc(64), Buffer.alloc(64, 7), Buffer.from(`message ${number}, signed once`)]);
+}
+
+function solana(required: PaymentRequired, text: string, change: (payload: Record<string, Json>) => unknown = (it) => it): HeaderRow {
+  const accepted = required.accepts[0] as unknown as Json;
+  return encode(JSON.stringify(change({ x402Version: 2, payload: { transaction: text }, accepted })), 2);
+}
+
+async function ask(path: string): Promise<PaymentRequired> {
+  return requiredBy(await world.gate.raw('GET', path));
+}
+
+/** Settles in a transaction of its own: one that is recorded for another payment proves nothing. */
+function settlesAs(number: number): { signature: string; settle: Reply } {
+  const signature = `${SIGNATURE.slice(0, -5)}${String(number).replaceAll('0', 'a').padStart(5, 'z')}`;
+  return { signature, settle: { kind: 'json', body: { success: true, transaction: signature, network: SOLANA, payer: FEE_PAYER } } };
+}
+const callsNow = () => ({ verify: world.facilitator.of('verify').length, settle: world.facilitator.of('settle').length });
+
+for (const mode of ['after', 'before']) {
+  describe(`a payment on Solana, ${mode}`, () => {
+    const sendRow = (path: string, row: HeaderRow, headers: readonly HeaderRow[] = SECRET): Promise<Answer> =>
+      world.gate.raw('GET', path, [row, ...headers]);
+
+    it('is delivered once, in whatever spelling it comes', async () => {
+      const path = `/sol/${mode}/spelled-${nextNumber()}`;
+      const required = await ask(path);
+      assert.deepEqual(required.accepts[0]?.extra['feePayer'], FEE_PAYER);
+      const { signature, settle } = settlesAs(nextNumber());
+      world.facilitator.script('', { settle });
+      const before = callsNow();
+      const bytes = transaction(nextNumber());
+      const first = solana(required, bytes.toString('base64'));
+      const answer = await sendRow(path, first);
+      assert.equal(answer.status, 200, answer.text);
+      const settlement = settlementOf(answer);
+      assert.deepEqual([settlement?.['success'], settlement?.['transaction'], settlement?.['network'], settlement?.['payer']], [true, signature, SOLANA, undefined]);
+      assert.deepEqual(callsNow(), { verify: before.verify + 1, settle: before.settle + 1 });
+      const sent = JSON.parse(world.facilitator.of('settle').at(-1)?.body.toString() ?? '') as { paymentPayload: Json };
+      assert.deepEqual(sent.paymentPayload, JSON.parse(Buffer.from(first[1], 'base64').toString()), 'as it came');
+      assert.equal(world.origin.of(path).length, 1);
+      assert.equal(world.origin.of(path)[0]?.headers['farebox-payer'], undefined);
+
+      const other = Buffer.from(bytes);
+      other.fill(9, 1, 65);
+      const spellings = {
+        'without padding': solana(required, bytes.toString('base64').replace(/=+$/, '')),
+        'another placeholder for the missing signature': solana(required, other.toString('base64')),
+        'another order, and members more': solana(required, bytes.toString('base64'), ({ payload, accepted }) => ({
+          accepted, payload: { memo: 'x', ...(payload as object) }, x402Version: 2,
+        })),
+      };
+      for (const [name, row] of Object.entries(spellings)) {
+        const again = await sendRow(path, row);
+        assert.equal(again.status, 200, `${name}: ${again.text}`);
+        assert.equal(again.headers['payment-replayed'], 'true', name);
+        assert.equal(again.text, answer.text);
+        const stranger = await sendRow(path, row, []);
+        expectProblem(stranger, { status: 409, code: 'payment_already_delivered' });
+        expectProblem(await sendRow(`${path}-other`, row), { status: 409, code: 'payment_already_used' });
+      }
+      assert.deepEqual(callsNow(), { verify: before.verify + 1, settle: before.settle + 1 }, 'nobody was asked again');
+      assert.equal(world.origin.of(path).length, 1, 'one delivery');
+    });
+
+    it('is delivered once of fifty at a time', async () => {
+      const path = `/sol/${mode}/race-${nextNumber()}`;
+      const required = await ask(path);
+      world.facilitator.script('', { settle: settlesAs(nextNumber()).settle });
+      const before = callsNow().settle;
+      const row = solana(required, transaction(nextNumber()).toString('base64'));
+      const answers = await Promise.all(Array.from({ length: 50 }, () => sendRow(path, row)));
+      const served = answers.filter(({ status }) => status === 200);
+      assert.ok(served.length >= 1);
+      assert.equal(served.filter(({ headers }) => headers['payment-replayed'] === undefined).length, 1);
+      for (const { status, text } of answers) assert.ok([200, 409, 429].includes(status), text);
+      assert.equal(callsNow().settle, before + 1);
+      assert.equal(world.origin.of(path).length, 1);
+    });
+
+    it('leaves nothing behind when the facilitator refuses it', async () => {
+      const path = `/sol/${mode}/refused-${nextNumber()}`;
+      const required = await ask(path);
+      const text = transaction(nextNumber()).toString('base64');
+      world.facilitator.script('', { verify: { kind: 'json', body: { isValid: false, invalidReason: 'invalid_exact_svm_payload_transaction' } } });
+      const rows = async () => (jsonOf(await world.gate.raw('GET', '/_farebox/payments?limit=200', TOKEN))['items'] as Json[]).length;
+      const known = await rows();
+      expectFreshTerms(await sendRow(path, solana(required, text)), 'verify_refused');
+      assert.equal(await rows(), known);
+      assert.equal(world.origin.of(path).length, 0);
+      world.facilitator.script('', { settle: settlesAs(nextNumber()).settle });
+      assert.equal((await sendRow(path, solana(required, text))).status, 200, 'good later');
+    });
+
+    it('is not served on a word that names no transaction', async () => {
+      const path = `/sol/${mode}/words-${nextNumber()}`;
+      const required = await ask(path);
+      const row = solana(required, transaction(nextNumber()).toString('base64'));
+      world.facilitator.script('', { settle: { kind: 'json', body: { success: true, transaction: 'pending', network: SOLANA } } });
+      expectProblem(await sendRow(path, row), { status: 503, code: 'settlement_unknown', retryAfter: 5 });
+      world.facilitator.script('', {});
+    });
+  });
+}
+
+describe('what is no payment on Solana', () => {
+  for (const [name, text] of Object.entries({ 'no base64': '%%%', 'no transaction': Buffer.from([200, 1]).toString('base64'), 'no message': Buffer.alloc(65, 1).toString('base64') })) {
+    it(`is malformed: ${name}`, async () => {
+      const path = `/sol/after/malformed-${nextNumber()}`;
+      const required = await ask(path);
+      const before = callsNow();
+      expectProblem(await world.gate.raw('GET', path, [solana(required, text)]), { status: 400, code: 'malformed_payment' });
+      assert.deepEqual(callsNow(), before);
+    });
+  }
+
+  it('is refused with other terms than ours', async () => {
+    const path = `/sol/after/terms-${nextNumber()}`;
+    const required = await ask(path);
+    const before = callsNow();
+    for (const change of [{ payTo: MINT }, { asset: PAYEE }, { amount: '9999' }, { extra: {} }, { extra: { feePayer: MINT } }]) {
+      const row = solana(required, transaction(nextNumber()).toString('base64'), (payload) => ({
+        ...payload, accepted: { ...(payload['accepted'] as object), ...change },
+      }));
+      expectFreshTerms(await world.gate.raw('GET', path, [row]), 'terms_mismatch');
+    }
+    assert.deepEqual(callsNow(), before);
+  });
+});
