@@ -159,10 +159,10 @@ async function untilAnswering(client, child) {
 }
 
 /**
- * @param {'Token' | 'Multicall'} name
+ * @param {'Token' | 'Multicall' | 'Wallet' | 'WalletFactory'} name
  * @returns {{abi: import('viem').Abi, bytecode: `0x${string}`, runtime: `0x${string}`}}
  */
-function readArtefact(name) {
+export function readArtefact(name) {
   return JSON.parse(readFileSync(new URL(`token/${name}.json`, import.meta.url), 'utf8'));
 }
 

@@ -19,10 +19,12 @@ import { serve } from './server.mjs';
 /**
  * Serves `POST /verify`, `POST /settle` and `GET /supported`; `counts` says how often each was asked.
  *
- * @param {{chain: import('./chain.mjs').Chain, port?: number}} options
+ * `factories` are the contracts that it lets deploy wallets (ERC-6492).
+ *
+ * @param {{chain: import('./chain.mjs').Chain, port?: number, factories?: string[]}} options
  */
-export async function startFacilitator({ chain, port }) {
-  const facilitator = reference(chain);
+export async function startFacilitator({ chain, port, factories = [] }) {
+  const facilitator = reference(chain, factories);
   const counts = { verify: 0, settle: 0, supported: 0 };
 
   const { url, stop } = await serve(async (request, response) => {
@@ -54,8 +56,9 @@ export async function startFacilitator({ chain, port }) {
 
 /**
  * @param {import('./chain.mjs').Chain} chain
+ * @param {string[]} factories
  */
-function reference(chain) {
+function reference(chain, factories) {
   const account = chain.accounts.facilitator;
   const wallet = createWalletClient({
     account,
@@ -76,7 +79,7 @@ function reference(chain) {
     }),
   );
   return new x402Facilitator()
-    .register(NETWORK, new ExactEvmScheme(signer))
+    .register(NETWORK, new ExactEvmScheme(signer, { eip6492AllowedFactories: factories }))
     .registerV1(/** @type {any} */ (NETWORK_V1), new ExactEvmSchemeV1(signer));
 }
 

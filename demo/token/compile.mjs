@@ -1,6 +1,6 @@
-// Compiles the two contracts of the local chain with the pinned solc.
+// Compiles the contracts of the local chain with the pinned solc.
 //
-//   node demo/token/compile.mjs    writes Token.json and Multicall.json beside the sources
+//   node demo/token/compile.mjs    writes Token.json and the others beside the sources
 //
 // The artefacts are committed so that the chain starts without a compiler; a test compiles again and
 // compares byte for byte. No metadata goes into the bytecode, so it depends on source and settings alone.
@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 
 import solc from 'solc';
 
-export const contracts = ['Token', 'Multicall'];
+export const contracts = ['Token', 'Multicall', 'Wallet', 'WalletFactory'];
 
 const settings = {
   evmVersion: 'cancun',
@@ -26,15 +26,17 @@ const settings = {
  */
 export function compile(name) {
   const file = `${name}.sol`;
+  const contents = (/** @type {string} */ path) => readFileSync(new URL(path, import.meta.url), 'utf8');
   const input = {
     language: 'Solidity',
-    sources: { [file]: { content: readFileSync(new URL(file, import.meta.url), 'utf8') } },
+    sources: { [file]: { content: contents(file) } },
     settings: {
       ...settings,
       outputSelection: { [file]: { [name]: ['abi', 'evm.bytecode.object', 'evm.deployedBytecode.object'] } },
     },
   };
-  const output = JSON.parse(solc.compile(JSON.stringify(input)));
+  const imported = (/** @type {string} */ path) => ({ contents: contents(path) });
+  const output = JSON.parse(solc.compile(JSON.stringify(input), { import: imported }));
   /** @type {{formattedMessage: string}[]} */
   const complaints = output.errors ?? [];
   if (complaints.length > 0) {

@@ -23,10 +23,13 @@ export interface Otherwise {
   /** Routes besides the demo's. */
   routes?: object[];
   secrets?: Record<string, string>;
+  vars?: Record<string, unknown>;
+  /** Contracts that the facilitator lets deploy wallets. */
+  factories?: string[];
 }
 
 /** Starts all parts on free ports; `FAREBOX_BUILD` names another folder than `build`. */
-export async function startWorld({ readsChain = false, routes = [], secrets = {} }: Otherwise = {}): Promise<World> {
+export async function startWorld({ readsChain = false, routes = [], secrets = {}, vars: others = {}, factories = [] }: Otherwise = {}): Promise<World> {
   const started: { stop(): Promise<void> }[] = [];
   const stop = async () => {
     for (const part of started.reverse()) await part.stop();
@@ -38,12 +41,12 @@ export async function startWorld({ readsChain = false, routes = [], secrets = {}
   try {
     const chain = keep(await startChain());
     const origin = keep(await startOrigin());
-    const facilitator = keep(await startFacilitator({ chain }));
+    const facilitator = keep(await startFacilitator({ chain, factories }));
     const vars = gateVars({ chain, facilitator, origin });
     const gate = keep(
       await startGate({
         build: process.env.FAREBOX_BUILD ?? 'build',
-        vars: { ...vars, ROUTES: [...vars.ROUTES, ...routes], ...(readsChain ? { RPC_URL: chain.url } : {}) },
+        vars: { ...vars, ROUTES: [...vars.ROUTES, ...routes], ...(readsChain ? { RPC_URL: chain.url } : {}), ...others },
         secrets,
       }),
     );
