@@ -41,6 +41,8 @@ use crate::x402::{Version, header, v2};
 
 /// Longest request body that is part of the binding, bytes.
 pub const MAX_DIGESTED_BYTES: usize = 64 * 1024;
+/// Facilitators that one request asks at most, one after the other.
+const MOST_ASKED: usize = 2;
 /// Settles for a route that names nobody, which there is none of.
 static NOBODY: Facilitator = Facilitator::NONE;
 /// Seconds that a client waits at most for a doubt to be resolved.
@@ -201,6 +203,7 @@ impl<'g> Passage<'g> {
         let (mut facilitators, down): (Vec<usize>, Vec<usize>) =
             choice.facilitators.iter().partition(|place| condition(place).ready);
         facilitators.extend(down);
+        facilitators.truncate(MOST_ASKED);
         let Condition { strain, troubles, .. } =
             facilitators.first().map(condition).unwrap_or_default();
         let is_contract = vouched == Vouched::NotYet && proof.payer.is_some();

@@ -65,6 +65,11 @@ pub(super) struct Told {
 }
 
 impl<'g> Passage<'g> {
+    /// Takes calls that an ordinary passage does not make from the looks that are left, so that all stay as many.
+    pub(super) const fn spend(&mut self, calls: u32) {
+        self.looks = self.looks.saturating_add(calls);
+    }
+
     /// Whether the chain can be asked about this payment, once.
     pub(super) fn may_inquire(&self) -> bool {
         !self.inquired && self.gate.rpc_url(self.choice.terms.network.as_str()).is_some()

@@ -341,6 +341,7 @@ impl<'g> Recording<'g> {
             (Filed::Over(Ending::Down), Some(_)) if passage.facilitators.len() > 1 => {
                 passage.facilitators.remove(0);
                 passage.verified = false;
+                passage.spend(3);
                 passage.claim(0)
             }
             // The work ended: the client hears how even if the row could not be told.

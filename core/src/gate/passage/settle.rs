@@ -183,6 +183,7 @@ impl<'g> Verifying<'g> {
         match verify_outcome(reply, &passage.expected) {
             VerifyOutcome::Valid if passage.vouched == Vouched::NotYet => {
                 (passage.vouched, passage.verified) = (Vouched::Yes, true);
+                passage.spend(1);
                 passage.claim(0)
             }
             VerifyOutcome::Valid if passage.has_room(now) => passage.go_on(now),
