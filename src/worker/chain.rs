@@ -13,13 +13,13 @@ const MAX_REPLY_BYTES: u32 = 1024 * 1024;
 /// Starts a request about this network, a CAIP-2 id.
 pub(super) fn send(gate: &Gate, network: &str, body: &str) -> js_sys::Promise {
     let url = gate.rpc_url(network).unwrap_or_default();
-    edge::post_json(url, None, body, DEADLINE_MS, MAX_REPLY_BYTES)
+    edge::ask_json(url, "", None, body, DEADLINE_MS, MAX_REPLY_BYTES)
 }
 
 /// The body of a complete reply with status 200.
 pub(super) async fn reply(promise: js_sys::Promise) -> Option<String> {
-    match facilitator::reply(promise).await {
-        Reply::Answer { status: 200, body, .. } => Some(body),
-        Reply::Answer { .. } | Reply::Nothing | Reply::NotSent | Reply::Recalled(_) => None,
+    match facilitator::read(edge::settled(promise).await) {
+        Ok(Reply::Answer { status: 200, body, .. }) => Some(body),
+        _ => None,
     }
 }

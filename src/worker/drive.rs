@@ -219,7 +219,7 @@ async fn ask_facilitator(gate: &Gate, call: &FacilitatorCall, client: &mut Clien
     {
         client.answer(meanwhile, &JsValue::NULL);
     }
-    let reply = facilitator::reply(sent).await;
+    let reply = facilitator::reply(gate, &call.url, edge::settled(sent).await);
     facilitator::note(gate, call, &reply);
     let took = edge::clock_ms().saturating_sub(started);
     meters::called(&call.url, took, &reply);

@@ -56,38 +56,74 @@ export async function askOrigin(url, method, lines, body, milliseconds) {
 }
 
 /**
- * Posts JSON; the answer is status, `json` or nothing, and the body, if all of it came in time and is not
- * too long.
+ * Posts JSON, or asks for it where there is no body. The answer is status, `json` or nothing, and the body, if all of
+ * it came in time and is not too long; else a word: `unsigned` (and never sent), `late`, `long` or `lost`.
  *
  * @param {string} url
- * @param {string | undefined} authorization
+ * @param {string} lines fields that show who asks
+ * @param {string | undefined} signing what [`signed`] takes, if that shows it
  * @param {string} body
  * @param {number} milliseconds
  * @param {number} bytes
  */
-export async function postJson(url, authorization, body, milliseconds, bytes) {
+export async function askJson(url, lines, signing, body, milliseconds, bytes) {
+  const headers = headersOf(`content-type: application/json\naccept: application/json\n${lines}`);
+  try {
+    if (signing !== undefined) headers.set('authorization', `Bearer ${await signed(signing)}`);
+  } catch {
+    return 'unsigned';
+  }
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(), milliseconds);
   try {
     const response = await fetch(url, {
-      method: 'POST',
-      headers: authorization === undefined ? JSON_HEADERS : { ...JSON_HEADERS, authorization },
-      body,
+      headers,
+      ...(body === '' ? {} : { method: 'POST', body }),
       redirect: 'manual',
       signal: controller.signal,
     });
     const type = response.headers.get('content-type') ?? '';
     const text = await bounded(response, bytes);
-    if (text === undefined) return undefined;
+    if (text === undefined) return 'long';
     return `${response.status}\n${/^application\/([\w.+-]+\+)?json\s*(;|$)/i.test(type) ? 'json' : ''}\n${text}`;
   } catch {
-    return undefined;
+    return controller.signal.aborted ? 'late' : 'lost';
   } finally {
     clearTimeout(timer);
   }
 }
 
-const JSON_HEADERS = { 'content-type': 'application/json', accept: 'application/json' };
+/**
+ * Keys by their PKCS#8, imported once.
+ *
+ * @type {Map<string, CryptoKey>}
+ */
+const keys = new Map();
+
+/** What the algorithms of a JWT are called elsewhere. */
+const ALGORITHMS = new Map([
+  ['EdDSA', { name: 'Ed25519' }],
+  ['ES256', { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }],
+]);
+
+/**
+ * A JWT with its signature; throws if the key is none.
+ *
+ * @param {string} signing algorithm, PKCS#8 in base64, and the JWT without signature, apart by spaces
+ */
+export async function signed(signing) {
+  const [name = '', pkcs8 = '', input = ''] = signing.split(' ');
+  const algorithm = /** @type {EcKeyImportParams & EcdsaParams} */ (ALGORITHMS.get(name));
+  let key = keys.get(pkcs8);
+  if (key === undefined) {
+    const bytes = Uint8Array.from(atob(pkcs8), (char) => char.charCodeAt(0));
+    key = await crypto.subtle.importKey('pkcs8', bytes, algorithm, false, ['sign']);
+    keys.set(pkcs8, key);
+  }
+  const signature = new Uint8Array(await crypto.subtle.sign(algorithm, key, new TextEncoder().encode(input)));
+  const base64 = btoa(String.fromCharCode(...signature));
+  return `${input}.${base64.replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')}`;
+}
 
 /**
  * Posts a signed notice; whether it was taken.

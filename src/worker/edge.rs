@@ -21,11 +21,13 @@ extern "C" {
         milliseconds: u32,
     ) -> js_sys::Promise;
 
-    /// Posts JSON to a facilitator. Resolves to status, `json` or an empty line, and body, or to undefined.
-    #[wasm_bindgen(js_name = postJson)]
-    pub(super) fn post_json(
+    /// Posts JSON, or asks for it without a body. Resolves to status, `json` or an empty line, and body, or to a word
+    /// for why there is none.
+    #[wasm_bindgen(js_name = askJson)]
+    pub(super) fn ask_json(
         url: &str,
-        authorization: Option<String>,
+        lines: &str,
+        signing: Option<&str>,
         body: &str,
         milliseconds: u32,
         bytes: u32,

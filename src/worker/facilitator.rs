@@ -1,16 +1,22 @@
-//! Carries out a facilitator call over `fetch`.
+//! Carries out a facilitator call over `fetch`, and tells the operator of facilitators that misbehave.
 
 use std::cell::RefCell;
 
+use farebox_core::facilitator::auth::Moment;
 use farebox_core::facilitator::breaker::{Breaker, Condition, Operation};
+use farebox_core::facilitator::fault::Fault;
 use farebox_core::facilitator::funds::Empties;
 use farebox_core::facilitator::unproven::{Claimant, Unproven};
 use farebox_core::facilitator::wire::{MAX_REPLY_BYTES, Reply};
 use farebox_core::gate::Gate;
 use farebox_core::gate::passage::FacilitatorCall;
 use farebox_core::sorted::Sorted;
+use wasm_bindgen::JsValue;
 
 use super::{edge, now};
+
+/// Seconds for which the operator is not told the same again.
+const TELL_SECS: u64 = 60;
 
 thread_local! {
     /// By base URL of the call.
@@ -18,6 +24,8 @@ thread_local! {
     /// Of all facilitators: a wallet is as empty for the next one.
     static EMPTIES: RefCell<Empties> = const { RefCell::new(Empties::new()) };
     static UNPROVEN: RefCell<Unproven> = const { RefCell::new(Unproven::new()) };
+    /// Lines of the log, and when each may be written again, unix seconds.
+    static TOLD: RefCell<Sorted<String, u64>> = const { RefCell::new(Sorted::new()) };
 }
 
 /// The reply to a call that need not be made: its answer is known, or the facilitator is known to be down.
@@ -36,7 +44,10 @@ pub(super) fn note(gate: &Gate, call: &FacilitatorCall, reply: &Reply) {
     let (base, operation) = parts(&call.url);
     let (health, every) = (reply.health(), gate.breaker_secs());
     with_breaker(base, |breaker| {
-        breaker.note(operation, health, now(), every);
+        // Whoever sees that a key is wrong is there: payers are told the one thing and not the other in turn.
+        if operation == Operation::Settle || !reply.refuses_key() {
+            breaker.note(operation, health, now(), every);
+        }
         breaker.note_trouble(reply.is_trouble(), now());
     });
     if let Some(draft) = &call.draft {
@@ -74,15 +85,59 @@ fn with_breaker<T>(base: &str, act: impl FnOnce(&mut Breaker) -> T) -> T {
 
 /// Starts a call; its promise resolves to the text that [`reply`] reads.
 pub(super) fn send(gate: &Gate, call: &FacilitatorCall) -> js_sys::Promise {
-    let authorization = gate.facilitator_authorization(&call.url);
     let milliseconds = u32::try_from(call.secs.saturating_mul(1000)).unwrap_or(u32::MAX);
-    edge::post_json(&call.url, authorization, &call.body, milliseconds, MAX_REPLY_BYTES as u32)
+    ask(gate, "POST", &call.url, call.body.clone(), milliseconds, MAX_REPLY_BYTES)
 }
 
-/// What came back.
-pub(super) async fn reply(promise: js_sys::Promise) -> Reply {
-    let text = edge::settled(promise).await.and_then(|value| value.as_string());
-    text.as_deref().and_then(parse).unwrap_or(Reply::Nothing)
+/// Starts a request that shows who asks.
+pub(super) fn ask(
+    gate: &Gate,
+    method: &str,
+    url: &str,
+    body: String,
+    milliseconds: u32,
+    bytes: usize,
+) -> js_sys::Promise {
+    let mut nonce = [0; 16];
+    // A key that signs the same text twice gives nothing away.
+    let _ = getrandom::fill(&mut nonce);
+    let moment = Moment { milliseconds: edge::clock_ms(), nonce };
+    let signed = gate.auth(url).sign(method, url, body, moment);
+    let signing = signed.signing.as_ref().map(|signing| signing.expose().as_str());
+    edge::ask_json(url, signed.lines.expose(), signing, &signed.body, milliseconds, bytes as u32)
+}
+
+/// What came back from this URL of a facilitator; the operator reads what is wrong with it.
+pub(super) fn reply(gate: &Gate, url: &str, said: Option<JsValue>) -> Reply {
+    let (reply, fault) = match read(said) {
+        Ok(reply) => {
+            let fault = Fault::of(&reply, url);
+            (reply, fault)
+        }
+        Err(Fault::Unsigned) => (Reply::Unsigned, Some(Fault::Unsigned)),
+        Err(fault) => (Reply::Nothing, Some(fault)),
+    };
+    if let Some(fault) = fault {
+        complain(fault.line(url, gate.auth(url), &reply));
+    }
+    reply
+}
+
+/// Tells the operator, once a minute.
+fn complain(line: String) {
+    TOLD.with_borrow_mut(|told| {
+        let (now, next) = (now().secs(), told.get_or(line.clone(), || 0));
+        if *next <= now {
+            *next = now + TELL_SECS;
+            edge::complain(&line);
+        }
+    });
+}
+
+/// A whole answer, or what was wrong instead.
+pub(super) fn read(said: Option<JsValue>) -> Result<Reply, Fault> {
+    let text = said.and_then(|value| value.as_string()).unwrap_or_default();
+    parse(&text).ok_or_else(|| Fault::named(&text))
 }
 
 fn parse(text: &str) -> Option<Reply> {

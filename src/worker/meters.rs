@@ -36,11 +36,12 @@ pub(super) fn called(url: &str, milliseconds: u64, reply: &Wire) {
     add(&format!("farebox_facilitator_seconds_sum{{op=\"{op}\"}}"), milliseconds);
     add(&format!("farebox_facilitator_seconds_count{{op=\"{op}\"}}"), 1);
     let kind = match reply {
+        _ if reply.refuses_key() => "key",
         Wire::Answer { status: 500.., .. } => "status",
         Wire::Answer { is_json: false, .. } => "not_json",
         Wire::Answer { .. } => return,
         Wire::Nothing => "no_answer",
-        Wire::NotSent | Wire::Recalled(_) => "not_sent",
+        Wire::NotSent | Wire::Recalled(_) | Wire::Unsigned => "not_sent",
     };
     add(&format!("farebox_facilitator_errors_total{{op=\"{op}\",kind=\"{kind}\"}}"), 1);
 }

@@ -16,6 +16,7 @@ mod meters;
 mod objects;
 mod operator;
 mod origin;
+mod supported;
 
 use std::rc::Rc;
 
@@ -71,7 +72,7 @@ pub fn handle(
     {
         return answer;
     }
-    if let Some(reply) = reserved(&head, gate.as_deref(), &fresh) {
+    if let Some(reply) = reserved(&head, gate.as_ref(), &fresh, &context) {
         return edge::render(&reply);
     }
     let Some(gate) = gate else {
@@ -188,7 +189,12 @@ fn receipt(gate: Rc<Gate>, asked: Asked, ledger: JsValue) -> JsValue {
 }
 
 /// Paths of the gate itself.
-fn reserved(head: &RequestHead, gate: Option<&Gate>, fresh: &str) -> Option<Reply> {
+fn reserved(
+    head: &RequestHead,
+    gate: Option<&Rc<Gate>>,
+    fresh: &str,
+    context: &JsValue,
+) -> Option<Reply> {
     let path = head.target().split('?').next()?;
     let rest = path.strip_prefix("/_farebox")?;
     if !(rest.is_empty() || rest.starts_with('/')) {
@@ -196,7 +202,7 @@ fn reserved(head: &RequestHead, gate: Option<&Gate>, fresh: &str) -> Option<Repl
     }
     let correlation = correlation_id(&head.headers, fresh);
     let (status, kind, body) = match (rest, gate) {
-        ("/health", Some(gate)) => (200, "application/json", gate.health()),
+        ("/health", Some(gate)) => (200, "application/json", supported::health(gate, context)),
         ("/health", None) => (503, "application/json", r#"{"ok":false}"#.to_owned()),
         ("/schemas/diagnostic.json", _) => (200, "application/schema+json", SCHEMA.to_owned()),
         _ => return Some(Reply::problem(Code::NotFound, Audience::Other, correlation, None)),

@@ -112,7 +112,6 @@ fn every_wrong_variable_is_named() {
         ("FACILITATOR_URL", json!([{"url": "https://a.example", "network": ["*"]}])),
         ("FACILITATOR_URL", json!([{"url": "https://a.example", "networks": ["eip155:1"]}])),
         ("FACILITATOR_URL", json!([{"url": "https://a.example", "auth": "basic"}])),
-        ("FACILITATOR_URL", json!([{"url": "https://a.example", "auth": "cdp"}])),
         ("F_TOKEN", json!([{"url": "https://a.example", "auth": {"bearer": "F_TOKEN"}}])),
         ("DEFAULT", "allow".into()),
         ("DEFAULT", 1.into()),

@@ -7,6 +7,7 @@ mod diagnostic_client;
 mod diagnostics;
 mod dice;
 mod exposure;
+mod facilitator_keys;
 mod faults;
 mod layers;
 mod ledger;

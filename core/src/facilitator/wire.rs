@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::breaker::Health;
 use super::reason::{self, is_definite};
+use super::supported;
 use crate::amount::Amount;
 use crate::encoding::json;
 use crate::evm::address::Address;
@@ -42,10 +43,11 @@ impl Facilitator {
         &self.base
     }
 
-    /// Whether a URL is one of this facilitator's.
+    /// Whether a URL is one of those that this facilitator is called at.
     #[must_use]
     pub fn owns(&self, url: &str) -> bool {
-        url.strip_prefix(self.base.as_str()).is_some_and(|rest| rest.starts_with('/'))
+        let place = url.strip_prefix(self.base.as_str());
+        matches!(place, Some("/verify" | "/settle" | "/supported"))
     }
 
     /// URL of `verify`.
@@ -90,6 +92,8 @@ pub enum Reply {
     NotSent,
     /// The call was never made, because the answer is known: this refusal.
     Recalled(String),
+    /// The call was never made, because the key for it cannot sign.
+    Unsigned,
 }
 
 impl Reply {
@@ -97,9 +101,43 @@ impl Reply {
     #[must_use]
     pub fn health(&self) -> Health {
         match self {
-            Self::Answer { status, is_json: true, .. } if *status < 500 => Health::Good,
+            Self::Answer { status, is_json: true, .. } if *status < 500 && !self.refuses_key() => {
+                Health::Good
+            }
             Self::Recalled(_) => Health::Good,
-            Self::Answer { .. } | Self::Nothing | Self::NotSent => Health::Bad,
+            Self::Answer { .. } | Self::Nothing | Self::NotSent | Self::Unsigned => Health::Bad,
+        }
+    }
+
+    /// Whether it is about the gate's key and not about the payment.
+    #[must_use]
+    pub fn refuses_key(&self) -> bool {
+        match self {
+            Self::Unsigned => true,
+            Self::Answer { status: 401 | 403, .. } => {
+                !self.says("isValid") && !self.says("success")
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a member is there as an answer has it: a flag or a list.
+    pub(super) fn says(&self, member: &str) -> bool {
+        let object = self.object(supported::MAX_BYTES);
+        let value = object.as_ref().and_then(|(_, object)| object.get(member));
+        value.is_some_and(|value| value.is_boolean() || value.is_array())
+    }
+
+    /// Status and JSON object of an answer; of an envelope `{code, msg, data}` what is in it. Spec: OKX API, "Response".
+    pub(super) fn object(&self, most_bytes: usize) -> Option<(u16, Map<String, Value>)> {
+        let Self::Answer { status, is_json: true, body } = self else { return None };
+        let Ok(Value::Object(mut object)) = json::parse_with(body.as_bytes(), most_bytes) else {
+            return None;
+        };
+        let is_good = object.get("code").is_some_and(|code| code == "0" || *code == 0);
+        match object.remove("data") {
+            Some(Value::Object(inner)) if is_good => Some((*status, inner)),
+            _ => Some((*status, object)),
         }
     }
 
@@ -111,7 +149,7 @@ impl Reply {
         if self.health() == Health::Bad || !body.contains("false") {
             return self.health() == Health::Bad;
         }
-        let Some((_, object)) = object(self) else { return true };
+        let Some((_, object)) = self.object(MAX_REPLY_BYTES) else { return true };
         ["invalidReason", "errorReason"].iter().any(|name| {
             let reason = object.get(*name).and_then(Value::as_str);
             reason.is_some_and(|reason| reason::cause(reason) == Cause::Trouble)
@@ -139,6 +177,8 @@ pub enum VerifyOutcome {
     Refused(String),
     /// The nonce is used: somebody may have submitted this authorization.
     Submitted(String),
+    /// It refuses whoever asks, and looked at no payment.
+    KeyRefused,
     /// No usable answer.
     Unavailable,
 }
@@ -160,7 +200,10 @@ pub fn verify_outcome(reply: &Reply, expected: &Expected) -> VerifyOutcome {
     if let Reply::Recalled(reason) = reply {
         return VerifyOutcome::Refused(reason.clone());
     }
-    let Some((status, object)) = object(reply) else {
+    if reply.refuses_key() {
+        return VerifyOutcome::KeyRefused;
+    }
+    let Some((status, object)) = reply.object(MAX_REPLY_BYTES) else {
         return VerifyOutcome::Unavailable;
     };
     match object.get("isValid").and_then(Value::as_bool) {
@@ -182,7 +225,7 @@ pub fn verify_outcome(reply: &Reply, expected: &Expected) -> VerifyOutcome {
 /// Reads the reply to `settle`.
 #[must_use]
 pub fn settle_outcome(reply: &Reply, expected: &Expected) -> SettleOutcome {
-    let Some((status, object)) = object(reply) else {
+    let Some((status, object)) = reply.object(MAX_REPLY_BYTES) else {
         return SettleOutcome::Unknown(None);
     };
     let named = object.get("transaction").and_then(Value::as_str).unwrap_or_default();
@@ -192,7 +235,8 @@ pub fn settle_outcome(reply: &Reply, expected: &Expected) -> SettleOutcome {
     };
     let agrees = payer_agrees(&object, expected)
         && object.get("network").and_then(Value::as_str) == Some(&expected.network)
-        && amount_agrees(&object, expected);
+        && amount_agrees(&object, expected)
+        && is_over(&object);
     match (object.get("success").and_then(Value::as_bool), transaction) {
         (Some(true), Some(hash)) if (200..300).contains(&status) && agrees => {
             SettleOutcome::Settled(hash)
@@ -217,7 +261,7 @@ pub fn lacks_funds(reply: &Reply) -> Option<String> {
     if *status >= 500 || !body.contains("insufficient") {
         return None;
     }
-    let (_, object) = object(reply)?;
+    let (_, object) = reply.object(MAX_REPLY_BYTES)?;
     let says = |name: &str| object.get(name).and_then(Value::as_bool) == Some(false);
     let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
     let reason = match (says("isValid"), says("success")) {
@@ -228,14 +272,10 @@ pub fn lacks_funds(reply: &Reply) -> Option<String> {
     (reason::cause(reason) == Cause::Funds).then(|| reason.to_owned())
 }
 
-fn object(reply: &Reply) -> Option<(u16, Map<String, Value>)> {
-    let Reply::Answer { status, is_json: true, body } = reply else {
-        return None;
-    };
-    match json::parse_with(body.as_bytes(), MAX_REPLY_BYTES) {
-        Ok(Value::Object(object)) => Some((*status, object)),
-        _ => None,
-    }
+/// Who settles behind his answer says that the transaction is still `pending`, or that he waited too long for it.
+fn is_over(object: &Map<String, Value>) -> bool {
+    let status = object.get("status").and_then(Value::as_str);
+    !matches!(status, Some("pending" | "timeout"))
 }
 
 /// `payer` may be absent or empty; a filled one must be ours.
@@ -373,6 +413,61 @@ mod tests {
         let hash = TxHash::parse(HASH);
         assert_eq!(settle(200, &refusal("insufficient_funds", HASH)), SettleOutcome::Unknown(hash));
         assert_eq!(settle(500, &refusal("insufficient_funds", "")), SettleOutcome::Unknown(None));
+    }
+
+    #[test]
+    fn a_settlement_that_goes_on_behind_the_answer_is_unknown() {
+        let hash = TxHash::parse(HASH).unwrap();
+        for (status, outcome) in [
+            ("success", SettleOutcome::Settled(hash)),
+            ("pending", SettleOutcome::Unknown(Some(hash))),
+            ("timeout", SettleOutcome::Unknown(Some(hash))),
+        ] {
+            let body = success("{", &format!(r#"{{"status":"{status}","#));
+            assert_eq!(settle(200, &body), outcome, "{status}");
+        }
+    }
+
+    #[test]
+    fn an_envelope_is_opened_where_it_says_that_all_is_well() {
+        let hash = TxHash::parse(HASH).unwrap();
+        for (code, outcome) in [
+            (r#""0""#, SettleOutcome::Settled(hash)),
+            ("0", SettleOutcome::Settled(hash)),
+            (r#""50011""#, SettleOutcome::Unknown(None)),
+            ("1", SettleOutcome::Unknown(None)),
+            ("null", SettleOutcome::Unknown(None)),
+        ] {
+            let body = format!(r#"{{"code":{code},"msg":"","data":{}}}"#, success("", ""));
+            assert_eq!(settle(200, &body), outcome, "{code}");
+        }
+        let bare = format!(r#"{{"data":{}}}"#, success("", ""));
+        assert_eq!(settle(200, &bare), SettleOutcome::Unknown(None));
+    }
+
+    #[test]
+    fn a_refused_key_is_told_from_a_refused_payment_by_what_the_answer_says() {
+        let verify = |status, is_json, body: &str| {
+            let reply = Reply::Answer { status, is_json, body: body.to_owned() };
+            (verify_outcome(&reply, &expected()), reply.health())
+        };
+        let refused = (VerifyOutcome::KeyRefused, Health::Bad);
+        for status in [401, 403] {
+            assert_eq!(verify(status, true, r#"{"error":"unauthorized"}"#), refused);
+            assert_eq!(verify(status, true, r#"{"isValid":"false"}"#), refused);
+            assert_eq!(verify(status, true, r#"{"code":"50103","msg":"","data":null}"#), refused);
+            assert_eq!(verify(status, false, "<html>"), refused);
+            assert_eq!(verify(status, false, r#"{"isValid":false}"#), refused);
+            let no = r#"{"isValid":false,"invalidReason":"invalid_signature"}"#;
+            let payment = VerifyOutcome::Refused("invalid_signature".to_owned());
+            assert_eq!(verify(status, true, no), (payment, Health::Good));
+        }
+        for status in [400, 402, 404, 429, 500] {
+            let (outcome, _) = verify(status, true, r#"{"error":"unauthorized"}"#);
+            assert_eq!(outcome, VerifyOutcome::Unavailable, "{status}");
+        }
+        assert_eq!(verify_outcome(&Reply::Unsigned, &expected()), VerifyOutcome::KeyRefused);
+        assert_eq!(settle(401, r#"{"error":"unauthorized"}"#), SettleOutcome::Unknown(None));
     }
 
     #[test]

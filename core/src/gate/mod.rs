@@ -29,7 +29,10 @@ pub mod url;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use serde_json::Value;
+
 use crate::evm::wallet::Wallets;
+use crate::facilitator::auth::Auth;
 use crate::facilitator::wire::Facilitator;
 use crate::ledger::entry::Plan;
 use crate::secret::Secret;
@@ -70,11 +73,12 @@ pub struct Gate {
     networks: Vec<String>,
 }
 
-/// A facilitator, and the key it takes.
+/// A facilitator, the key it takes, and the networks that it is asked about.
 #[derive(Debug)]
 struct Settler {
     facilitator: Facilitator,
-    bearer: Option<Secret<String>>,
+    auth: Auth,
+    networks: Vec<String>,
 }
 
 impl Gate {
@@ -89,11 +93,20 @@ impl Gate {
         self.settlers.iter().map(|settler| settler.facilitator.base())
     }
 
-    /// `Authorization` for this facilitator URL: each facilitator gets its own key and no other.
+    /// How the gate shows who it is at this URL: each facilitator gets its own key and no other.
     #[must_use]
-    pub fn facilitator_authorization(&self, url: &str) -> Option<String> {
-        let settler = self.settlers.iter().find(|settler| settler.facilitator.owns(url))?;
-        Some(alloc::format!("Bearer {}", settler.bearer.as_ref()?.expose()))
+    pub fn auth(&self, url: &str) -> &Auth {
+        self.settler(url).map_or(&Auth::None, |settler| &settler.auth)
+    }
+
+    /// The networks that are offered with the facilitator of this URL, CAIP-2 ids.
+    #[must_use]
+    pub fn networks_at(&self, url: &str) -> &[String] {
+        self.settler(url).map_or(&[], |settler| &settler.networks)
+    }
+
+    fn settler(&self, url: &str) -> Option<&Settler> {
+        self.settlers.iter().find(|settler| settler.facilitator.owns(url))
     }
 
     /// Every ledger object, those before a change of their number too.
@@ -155,17 +168,20 @@ impl Gate {
         Some(alloc::format!("{plain}"))
     }
 
-    /// The answer of `/_farebox/health`.
+    /// The answer of `/_farebox/health`; `facilitators` is what each has said it serves.
     #[must_use]
-    pub fn health(&self) -> String {
+    pub fn health(&self, facilitators: Vec<Value>) -> String {
         let routes = self.offers.iter().flatten().count();
-        let health = serde_json::json!({
+        let mut health = serde_json::json!({
             "ok": true,
             "version": env!("CARGO_PKG_VERSION"),
             "networks": self.networks,
             "protocols": self.protocols,
             "routes": routes,
         });
+        if let Value::Object(members) = &mut health {
+            members.insert("facilitators".into(), Value::Array(facilitators));
+        }
         alloc::format!("{health}")
     }
 }

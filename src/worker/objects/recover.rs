@@ -15,7 +15,7 @@ use futures_util::future::join_all;
 use super::ledger::Ledger;
 use super::outbox::{Notice, notify};
 use super::sql::Result;
-use crate::worker::{chain, config, facilitator, now};
+use crate::worker::{chain, config, edge, facilitator, now};
 
 /// Calls at once.
 const AT_ONCE: usize = 4;
@@ -119,7 +119,8 @@ impl Ledger {
                 else {
                     return Ok(1);
                 };
-                let reply = facilitator::reply(facilitator::send(&gate, &call)).await;
+                let said = edge::settled(facilitator::send(&gate, &call)).await;
+                let reply = facilitator::reply(&gate, &call.url, said);
                 facilitator::note(&gate, &call, &reply);
                 let result = match outcome(&reply, &expected) {
                     // What the chain has to confirm is looked up there next.

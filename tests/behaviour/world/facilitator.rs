@@ -16,6 +16,8 @@ pub enum Verify {
     Silent,
     /// The breaker is open: it is not asked.
     Spared,
+    /// The key cannot sign: it is not asked.
+    Unsigned,
     /// This status and body.
     Raw(u16, String),
 }
@@ -29,6 +31,8 @@ pub enum Settle {
     SilentBefore,
     /// The breaker is open: it is not asked, where the call may be left undone.
     Spared,
+    /// The key cannot sign: it is not asked.
+    Unsigned,
     /// No answer, but the transaction lands.
     SilentAfter,
     /// No answer; the transaction lands when [`Chain::land`] says so, or never.
@@ -107,7 +111,7 @@ impl Facilitator {
         }
         assert!(url.ends_with("/settle"), "{url}");
         let mut plan = self.settle_plan.pop_front().unwrap_or(Settle::Honest);
-        if plan != Settle::Spared {
+        if !matches!(plan, Settle::Spared | Settle::Unsigned) {
             self.settles.push((nonce.clone(), body.to_owned()));
         }
         let mut took = 0;
@@ -129,6 +133,7 @@ impl Facilitator {
         match plan {
             Verify::Silent => Reply::Nothing,
             Verify::Spared => Reply::NotSent,
+            Verify::Unsigned => Reply::Unsigned,
             Verify::Raw(status, body) => raw(status, &body),
             Verify::Honest if self.chain.is_used(nonce) => {
                 refused("invalid_exact_evm_nonce_already_used")
@@ -166,6 +171,7 @@ impl Facilitator {
         match plan {
             Settle::SilentBefore | Settle::Slow(..) => Reply::Nothing,
             Settle::Spared => Reply::NotSent,
+            Settle::Unsigned => Reply::Unsigned,
             Settle::SilentAfter => {
                 let _ = over || self.chain.submit(nonce);
                 Reply::Nothing

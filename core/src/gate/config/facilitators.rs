@@ -8,11 +8,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::networks::of_network;
-use super::{BearerAuth, Reader, TextOr, checked_url};
+use super::{Reader, auth, checked_url};
 use crate::chain::ChainId;
 use crate::facilitator::wire::Facilitator;
 use crate::gate::Settler;
-use crate::secret::Secret;
 
 /// Most facilitators.
 const MAX_FACILITATORS: usize = 8;
@@ -23,7 +22,7 @@ const MAX_FACILITATORS: usize = 8;
 struct FacilitatorConfig {
     url: String,
     networks: Option<Vec<String>>,
-    auth: Option<TextOr<BearerAuth>>,
+    auth: Option<Value>,
     extra: Option<Map<String, Value>>,
 }
 
@@ -77,15 +76,18 @@ pub(super) fn read(reader: &mut Reader, networks: &[ChainId]) -> (Vec<Settler>, 
                 format!("{wrong:?} is no network; list CAIP-2 ids, names, \"eip155:*\" or \"*\""),
             );
         }
-        let bearer = bearer(reader, config.auth);
+        let auth = auth::read(reader, config.auth.as_ref());
         let Some(url) = checked_url(reader, "FACILITATOR_URL", &config.url) else { continue };
         let facilitator = Facilitator::new(url.as_str());
         if settlers.iter().any(|other| other.facilitator == facilitator) {
             reader.fail("FACILITATOR_URL", format!("lists {} twice; keep one", facilitator.base()));
         }
-        let takes_key = bearer.is_some();
-        settlers.push(Settler { facilitator, bearer });
-        listed.push(Listed { networks: names, extra: config.extra.unwrap_or_default(), takes_key });
+        let takes_key = auth.takes_key();
+        let one = Listed { networks: names, extra: config.extra.unwrap_or_default(), takes_key };
+        let serves = networks.iter().filter(|network| one.serves(network));
+        let networks = serves.map(|network| network.as_str().into()).collect();
+        settlers.push(Settler { facilitator, auth, networks });
+        listed.push(one);
     }
     for network in networks.iter().filter(|_| !listed.is_empty()) {
         if !listed.iter().any(|one| one.serves(network)) {
@@ -144,28 +146,5 @@ fn is_pattern(text: &str) -> bool {
     match text.strip_suffix('*') {
         Some(prefix) => prefix.is_empty() || prefix.ends_with(':'),
         None => ChainId::parse_or_name(text).is_ok(),
-    }
-}
-
-fn bearer(reader: &mut Reader, auth: Option<TextOr<BearerAuth>>) -> Option<Secret<String>> {
-    match auth {
-        None => None,
-        Some(TextOr::Text(name)) if name == "none" => None,
-        Some(TextOr::Text(_)) => {
-            reader.fail(
-                "FACILITATOR_URL",
-                "auth must be \"none\" or {\"bearer\": \"NAME_OF_A_SECRET\"}",
-            );
-            None
-        }
-        Some(TextOr::Other(auth)) => {
-            let token = reader.secret(&auth.bearer, 1);
-            let clean =
-                |token: &Secret<String>| token.expose().bytes().all(|b| b.is_ascii_graphic());
-            if token.as_ref().is_some_and(|token| !clean(token)) {
-                reader.fail(&auth.bearer, "must be visible ASCII without spaces");
-            }
-            token
-        }
     }
 }

@@ -5,6 +5,7 @@
 //! names the variable and the remedy. [`routes`] reads the route table.
 
 mod assets;
+mod auth;
 mod facilitators;
 mod networks;
 mod operator;
@@ -65,12 +66,6 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for TextOr<T> {
             other => T::deserialize(&other).map(Self::Other).map_err(D::Error::custom),
         }
     }
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BearerAuth {
-    bearer: String,
 }
 
 /// The variables, and what was found wrong in them so far.

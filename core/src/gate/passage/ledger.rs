@@ -89,6 +89,8 @@ pub enum Ending {
     Refused(String),
     /// The facilitator does not answer.
     Down,
+    /// The facilitator refuses the gate's key.
+    KeyRefused,
 }
 
 impl<'g> Passage<'g> {
@@ -170,9 +172,12 @@ impl<'g> Passage<'g> {
             Ending::Said(reply) => reply,
             Ending::TooLate => self.too_late(now),
             Ending::Refused(reason) => self.fresh_terms(Code::VerifyRefused, &reason, now),
-            Ending::Down => {
-                let reply = self.problem(Code::FacilitatorUnavailable);
-                reply.diagnosed(self.diagnosis(now).as_ref())
+            Ending::Down | Ending::KeyRefused => {
+                let code = match ending {
+                    Ending::KeyRefused => Code::NotConfigured,
+                    _ => Code::FacilitatorUnavailable,
+                };
+                self.problem(code).diagnosed(self.diagnosis(now).as_ref())
             }
         })
     }

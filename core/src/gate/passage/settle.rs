@@ -153,16 +153,22 @@ impl<'g> Passage<'g> {
         }
     }
 
-    /// The facilitator does not answer, and nothing was submitted: the next one is asked, if there is one.
-    fn down(mut self: Box<Self>, now: UnixTime) -> Step<'g> {
+    /// The facilitator says nothing about this payment, and nothing was submitted: the next one is asked, if there is one.
+    fn down(mut self: Box<Self>, ending: Ending, now: UnixTime) -> Step<'g> {
+        self.trouble();
         if self.vouched == Vouched::Yes {
-            return self.release(Failure::NothingRan, Ending::Down);
+            return self.release(Failure::NothingRan, ending);
         }
-        if self.facilitators.len() > 1 {
+        if self.facilitators.len() > 1 && matches!(ending, Ending::Down) {
             self.facilitators.remove(0);
             return self.verify();
         }
-        self.end(Ending::Down, now)
+        self.end(ending, now)
+    }
+
+    /// Whether the facilitator that is asked now is shown a key.
+    fn shows_key(&self) -> bool {
+        self.gate.auth(&self.facilitator().verify_url()).takes_key()
     }
 
     /// The row says that value moved: hand out what the origin gave, or ask it now.
@@ -180,7 +186,8 @@ impl<'g> Verifying<'g> {
     /// The facilitator's reply.
     pub fn answered(self, reply: &Wire, now: UnixTime) -> Step<'g> {
         let mut passage = self.0;
-        match verify_outcome(reply, &passage.expected) {
+        let outcome = verify_outcome(reply, &passage.expected);
+        match outcome {
             VerifyOutcome::Valid if passage.vouched == Vouched::NotYet => {
                 (passage.vouched, passage.verified) = (Vouched::Yes, true);
                 passage.spend(1);
@@ -195,9 +202,9 @@ impl<'g> Verifying<'g> {
                 passage.refused(&reason, now)
             }
             VerifyOutcome::Submitted(_) => passage.suspect(),
-            VerifyOutcome::Unavailable => {
-                passage.trouble();
-                passage.down(now)
+            VerifyOutcome::KeyRefused | VerifyOutcome::Unavailable => {
+                let key = outcome == VerifyOutcome::KeyRefused && passage.shows_key();
+                passage.down(if key { Ending::KeyRefused } else { Ending::Down }, now)
             }
         }
     }
@@ -207,9 +214,16 @@ impl<'g> Settling<'g> {
     /// The facilitator's reply, and whether the client heard something meanwhile.
     pub fn answered(self, reply: &Wire, client: Waiting) -> Step<'g> {
         let mut passage = self.passage;
-        if *reply == Wire::NotSent {
+        // Before the first call of `before` nothing was submitted; what was sealed or sent once more is another matter.
+        let first = self.turn == Turn::First && passage.mode == Mode::Before;
+        let unsent = match reply {
+            Wire::NotSent => Some(Ending::Down),
+            Wire::Unsigned if first => Some(Ending::KeyRefused),
+            _ => None,
+        };
+        if let Some(ending) = unsent {
             passage.trouble();
-            return passage.release(Failure::NothingRan, Ending::Down);
+            return passage.release(Failure::NothingRan, ending);
         }
         if let Wire::Recalled(reason) = reply {
             passage.blames(reason);

@@ -1,0 +1,124 @@
+//! The `auth` of a facilitator, and the secrets that it names.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde_json::Value;
+
+use super::Reader;
+use crate::encoding::base64;
+use crate::facilitator::auth::{Auth, SigningKey};
+use crate::secret::Secret;
+
+/// Where the key of Coinbase's Developer Platform stands.
+const CDP_SECRET: &str = "CDP_API_KEY_SECRET";
+/// PKCS#8 of an Ed25519 seed begins so. Spec: RFC 8410.
+const ED25519: &[u8] = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
+/// Behind the first length of PKCS#8: version 0, an elliptic curve, P-256. Spec: RFC 5958, RFC 5480.
+const P256: &[u8] = b"\x02\x01\x00\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
+
+/// Reads one; what is wrong goes to the reader.
+pub(super) fn read(reader: &mut Reader, config: Option<&Value>) -> Auth {
+    // Without an error there is one.
+    whole(reader, config).unwrap_or(Auth::None)
+}
+
+fn whole(reader: &mut Reader, config: Option<&Value>) -> Option<Auth> {
+    let auth = match config {
+        None | Some(Value::Null) => return Some(Auth::None),
+        Some(Value::String(word)) => (word.as_str(), None),
+        Some(Value::Object(full)) if full.len() == 1 => {
+            ("bearer", full.get("bearer").and_then(Value::as_str))
+        }
+        Some(_) => ("", None),
+    };
+    match auth {
+        ("none", _) => Some(Auth::None),
+        ("cdp", _) => {
+            // Both are looked at, so that both are reported.
+            let id = visible(reader, "CDP_API_KEY_ID");
+            let key = signing_key(reader);
+            Some(Auth::Cdp { id: id?.expose().clone(), key: key? })
+        }
+        ("okx", _) => {
+            let names = ["OKX_API_KEY", "OKX_API_SECRET", "OKX_API_PASSPHRASE"];
+            let [key, secret, passphrase] = names.map(|name| visible(reader, name));
+            Some(Auth::Okx { key: key?, secret: secret?, passphrase: passphrase? })
+        }
+        ("bearer", Some(name)) => {
+            let token = visible(reader, name)?;
+            Some(Auth::Bearer { variable: name.to_owned(), token })
+        }
+        _ => {
+            let remedy = r#"auth must be "none", "cdp", "okx" or {"bearer": "NAME_OF_A_SECRET"}"#;
+            reader.fail("FACILITATOR_URL", remedy);
+            None
+        }
+    }
+}
+
+/// A secret that goes into a header field.
+fn visible(reader: &mut Reader, name: &str) -> Option<Secret<String>> {
+    let secret = reader.secret(name, 1)?;
+    if !secret.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
+        reader.fail(name, "must be visible ASCII without spaces; put it again");
+        return None;
+    }
+    Some(secret)
+}
+
+fn signing_key(reader: &mut Reader) -> Option<SigningKey> {
+    let text = reader.secret(CDP_SECRET, 1)?;
+    match pkcs8(text.expose()) {
+        Ok((algorithm, bytes)) => {
+            let pkcs8 = Secret::new(base64::encode(bytes.expose()));
+            Some(SigningKey { algorithm, pkcs8 })
+        }
+        Err(remedy) => {
+            reader.fail(CDP_SECRET, remedy);
+            None
+        }
+    }
+}
+
+/// Base64 of an Ed25519 seed and its public key, or the PEM of a key; as algorithm and PKCS#8.
+fn pkcs8(text: &str) -> Result<(&'static str, Secret<Vec<u8>>), &'static str> {
+    let Some(pem) = text.trim().strip_prefix("-----BEGIN ") else {
+        let bytes = Secret::new(base64::decode(text).map_err(|_| UNREADABLE)?);
+        let ([seed, _public], []) = bytes.expose().as_chunks::<32>() else {
+            return Err(UNREADABLE);
+        };
+        let mut key = ED25519.to_vec();
+        key.extend_from_slice(seed);
+        return Ok(("EdDSA", Secret::new(key)));
+    };
+    if pem.starts_with("EC ") {
+        return Err("is a SEC1 key; convert it with `openssl pkcs8 -topk8 -nocrypt`");
+    }
+    // Files of variables often write a line end as two characters.
+    let mut lines = pem.replace("\\n", "");
+    lines.retain(|char| !char.is_ascii_whitespace());
+    let lines = Secret::new(lines);
+    let body = lines.expose().strip_prefix("PRIVATEKEY-----");
+    let body = body.and_then(|body| body.strip_suffix("-----ENDPRIVATEKEY-----"));
+    let body = body.ok_or(UNREADABLE)?;
+    let der = Secret::new(base64::decode(body).map_err(|_| UNREADABLE)?);
+    if der.expose().strip_prefix(ED25519).is_some_and(|seed| seed.len() == 32) {
+        return Ok(("EdDSA", der));
+    }
+    let inner = match der.expose().as_slice() {
+        [0x30, 0x81, length, inner @ ..] | [0x30, length, inner @ ..]
+            if usize::from(*length) == inner.len() =>
+        {
+            inner
+        }
+        _ => return Err(UNREADABLE),
+    };
+    if !inner.starts_with(P256) {
+        return Err("is a key of another curve; create an Ed25519 or EC P-256 key");
+    }
+    Ok(("ES256", der))
+}
+
+const UNREADABLE: &str = "must be base64 of an Ed25519 key (64 bytes) or the PEM of an EC P-256 key in PKCS#8 (BEGIN PRIVATE KEY), whole and without spaces";
