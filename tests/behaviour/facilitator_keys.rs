@@ -97,7 +97,8 @@ fn a_malformed_key_is_an_error_that_names_its_variable_and_the_remedy() {
 #[test]
 fn each_secret_that_is_missing_or_unfit_for_a_header_is_named() {
     let okx = [("OKX_API_KEY", "a"), ("OKX_API_SECRET", "b"), ("OKX_API_PASSPHRASE", "c")];
-    let table: [(Value, &[(&str, &str)], &[&str]); 9] = [
+    type Row<'a> = (Value, &'a [(&'a str, &'a str)], &'a [&'a str]);
+    let table: [Row<'_>; 9] = [
         ("cdp".into(), &[], &["CDP_API_KEY_ID", "CDP_API_KEY_SECRET"]),
         ("cdp".into(), &[("CDP_API_KEY_ID", "id")], &["CDP_API_KEY_SECRET"]),
         ("cdp".into(), &[("CDP_API_KEY_SECRET", ED25519)], &["CDP_API_KEY_ID"]),

@@ -12,7 +12,7 @@ import type { AddressInfo } from 'node:net';
 export type Operation = 'verify' | 'settle';
 
 export type FacilitatorCall = {
-  readonly operation: Operation | 'other';
+  readonly operation: Operation | 'supported' | 'other';
   readonly method: string;
   readonly target: string;
   readonly headers: IncomingMessage['headers'];
@@ -42,6 +42,10 @@ export class Facilitator {
   readonly calls: FacilitatorCall[] = [];
   /** Authorizations that were settled, as `payer/nonce`. */
   readonly settled = new Set<string>();
+  /** Stands before everything else: what it answers is the answer. */
+  gatekeeper: ((call: FacilitatorCall) => Reply | undefined) | undefined;
+  /** What it says it serves. */
+  supported: Reply = kinds([{ x402Version: 2, scheme: 'exact', network: 'eip155:84532' }]);
   readonly #server: Server;
   readonly #scripts = new Map<string, Script>();
   readonly #used = new Map<string, number>();
@@ -83,7 +87,7 @@ export class Facilitator {
     const body = Buffer.concat(pieces);
     const call = describeCall(request, body);
     this.calls.push(call);
-    const reply = call.operation === 'other' ? NOT_FOUND : this.#next(call.operation, call.payer);
+    const reply = this.gatekeeper?.(call) ?? this.#scripted(call);
     if (reply.kind === 'good' || reply.kind === 'json') await sleep(reply.delayMs ?? 0);
     switch (reply.kind) {
       case 'good':
@@ -105,6 +109,11 @@ export class Facilitator {
         response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': '4096' });
         response.write(reply.text, () => request.socket.destroy());
     }
+  }
+
+  #scripted(call: FacilitatorCall): Reply {
+    if (call.operation === 'other') return NOT_FOUND;
+    return call.operation === 'supported' ? this.supported : this.#next(call.operation, call.payer);
   }
 
   #next(operation: Operation, payer: string): Reply {
@@ -134,6 +143,11 @@ export function refusedSettle(reason: string, fields: Readonly<Record<string, un
   };
 }
 
+/** An answer of `GET /supported`. */
+export function kinds(list: readonly unknown[]): Reply {
+  return { kind: 'json', body: { kinds: list, extensions: [], signers: {} } };
+}
+
 const NOT_FOUND: Reply = { kind: 'json', status: 404, body: { error: 'not found' } };
 
 function goodAnswer(call: FacilitatorCall): Record<string, unknown> {
@@ -148,7 +162,8 @@ function goodAnswer(call: FacilitatorCall): Record<string, unknown> {
 
 function describeCall(request: IncomingMessage, body: Buffer): FacilitatorCall {
   const target = request.url ?? '';
-  const operation = target.endsWith('/verify') ? 'verify' : target.endsWith('/settle') ? 'settle' : 'other';
+  const last = target.split('/').at(-1) ?? '';
+  const operation = last === 'verify' || last === 'settle' || last === 'supported' ? last : 'other';
   const text = body.toString('utf8');
   return {
     operation,

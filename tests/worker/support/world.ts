@@ -66,6 +66,8 @@ export type WorldOptions = Partial<Omit<GateOptions, 'vars'>> & {
   readonly withFacilitator?: (url: string) => Readonly<Record<string, Value>>;
   /** Variables to leave out. */
   readonly without?: readonly string[];
+  /** The key that its facilitator takes, below this path [none]. */
+  readonly auth?: { readonly is: Value; readonly path?: string };
 };
 
 export async function openWorld(options: WorldOptions = {}): Promise<World> {
@@ -74,7 +76,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const vars: Record<string, Value> = {
     NETWORK: 'eip155:84532',
     PAY_TO,
-    FACILITATOR_URL: facilitator.url,
+    FACILITATOR_URL: options.auth ? [{ url: facilitator.url + (options.auth.path ?? ''), auth: options.auth.is }] : facilitator.url,
     ORIGIN_URL: origin.url,
     ROUTES: JSON.stringify(options.routes ?? routes()),
     RECOVERY: QUICK,

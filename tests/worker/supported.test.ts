@@ -1,0 +1,98 @@
+/** What a facilitator says it serves: on show for the operator, and decides about nothing. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+
+import { kinds, type Reply } from './support/facilitator.ts';
+import { eventually, expectNextGoodRequest, jsonOf, openWorld, type World } from './support/world.ts';
+
+const HTML = { kind: 'raw', status: 200, headers: { 'Content-Type': 'text/html' }, body: '<h1>Welcome</h1>' } as const;
+const PATIENCE_MS = 40_000;
+
+type Entry = { readonly url: string; readonly supported: string; readonly networks_missing: readonly string[]; readonly at: number | null };
+
+async function health(world: World): Promise<Entry> {
+  const answer = await world.gate.raw('GET', '/_farebox/health');
+  assert.equal(answer.status, 200);
+  const { ok, facilitators } = jsonOf(answer) as unknown as { ok: boolean; facilitators: readonly Entry[] };
+  assert.equal(ok, true, 'whatever a facilitator says');
+  assert.equal(facilitators.length, 1);
+  return facilitators[0] as Entry;
+}
+
+async function healthOnce(world: World, supported: string): Promise<Entry> {
+  let entry = await health(world);
+  await eventually(`supported is ${supported}`, async () => {
+    entry = await health(world);
+    return entry.supported === supported;
+  }, PATIENCE_MS);
+  return entry;
+}
+
+function asked(world: World): number {
+  return world.facilitator.calls.filter((call) => call.operation === 'supported').length;
+}
+
+describe('what a facilitator says it serves', { concurrency: 4 }, () => {
+  it('is asked behind the answer, kept for ten minutes, and kept on when it fails later', async () => {
+    const world = await openWorld({ probe: true });
+    try {
+      const { url } = world.facilitator;
+      assert.deepEqual(await health(world), { url, supported: 'unknown', networks_missing: [], at: null });
+      const { at, ...rest } = await healthOnce(world, 'ok');
+      assert.deepEqual(rest, { url, supported: 'ok', networks_missing: [] });
+      assert.ok(Math.abs(Number(at) - Date.now() / 1000) < 60);
+      for (let turn = 0; turn < 5; turn += 1) await health(world);
+      assert.equal(asked(world), 1);
+      world.facilitator.supported = HTML;
+      await world.gate.ahead(500);
+      assert.equal((await health(world)).supported, 'ok');
+      assert.equal(asked(world), 1);
+      await world.gate.ahead(110);
+      assert.deepEqual(await healthOnce(world, 'stale'), { url, supported: 'stale', networks_missing: [], at });
+      assert.equal(asked(world), 2);
+      await health(world);
+      assert.equal(asked(world), 2, 'one that failed is left in peace for a minute');
+      world.facilitator.supported = kinds([]);
+      await world.gate.ahead(70);
+      assert.deepEqual((await healthOnce(world, 'ok')).networks_missing, ['eip155:84532']);
+      const line = `farebox: ${url}/supported does not list eip155:84532`;
+      await eventually('the log names it', () => world.gate.printed.includes(line), PATIENCE_MS);
+    } finally {
+      await world.stop();
+    }
+  });
+
+  const exact = { x402Version: 2, scheme: 'exact', network: 'eip155:84532' };
+  const answers: readonly (readonly [what: string, reply: Reply, supported: string, missing: readonly string[]])[] = [
+    ['its version 1 name', kinds([{ ...exact, x402Version: 1, network: 'base-sepolia' }]), 'ok', []],
+    ['among others and nonsense', kinds([null, 7, {}, { network: 7 }, { ...exact, network: 'eip155:1' }, exact]), 'ok', []],
+    ['another network', kinds([{ ...exact, network: 'eip155:8453' }]), 'ok', ['eip155:84532']],
+    ['another scheme', kinds([{ ...exact, scheme: 'upto' }]), 'ok', ['eip155:84532']],
+    ['256 KiB', kinds([exact, { filler: 'a'.repeat(255_000) }]), 'ok', []],
+    ['more than 256 KiB', kinds([exact, { filler: 'a'.repeat(270_000) }]), 'unknown', []],
+    ['no list', { kind: 'json', body: { kinds: 'all' } }, 'wrong', []],
+    ['an error', { kind: 'json', status: 500, body: { kinds: [exact] } }, 'wrong', []],
+    ['HTML', HTML, 'wrong', []],
+    ['nothing', { kind: 'destroy' }, 'unknown', []],
+    ['one byte now and then', { kind: 'drip', text: JSON.stringify({ kinds: [exact] }), everyMs: 500 }, 'unknown', []],
+  ];
+  for (const [what, reply, supported, missing] of answers) {
+    it(`${what} is ${supported}${missing.length > 0 ? ' and missing' : ''}, and payments go on`, async () => {
+      const world = await openWorld();
+      try {
+        world.facilitator.supported = reply;
+        await health(world);
+        await eventually('it is asked', () => asked(world) === 1, PATIENCE_MS);
+        if (supported === 'unknown') await eventually('the log names it', () => world.gate.printed.includes('/supported '), PATIENCE_MS);
+        const entry = await healthOnce(world, supported);
+        assert.deepEqual(entry.networks_missing, missing);
+        assert.equal(entry.at === null, supported !== 'ok');
+        const connection = await world.gate.connect();
+        await expectNextGoodRequest(world, connection);
+        connection.close();
+      } finally {
+        await world.stop();
+      }
+    });
+  }
+});
