@@ -38,7 +38,7 @@ const SECTIONS: [(&str, &[&str]); 6] = [
     ("### Diagnostics", &["LimitsConfig"]),
     ("### Price in atomic units", &["AtomicPrice"]),
     ("### An asset in full", &["ExplicitAsset"]),
-    ("## Facilitator", &["FacilitatorConfig", "BearerAuth"]),
+    ("## Facilitator", &["FacilitatorConfig"]),
     ("## Recovery times", &["Recovery"]),
 ];
 

@@ -130,6 +130,22 @@ fn each_secret_that_is_missing_or_unfit_for_a_header_is_named() {
 }
 
 #[test]
+fn each_facilitator_is_shown_its_own_key() {
+    let mut vars = cdp(ED25519);
+    vars["F_TOKEN"] = "token".into();
+    vars["FACILITATOR_URL"] = json!([
+        {"url": "https://f.example", "auth": {"bearer": "F_TOKEN"}},
+        {"url": "https://f.example/x402", "auth": "cdp"},
+        {"url": "https://f.example/x402/plain"},
+    ]);
+    let gate = Gate::from_vars(&vars.to_string()).unwrap();
+    let variable = |url| gate.auth(url).variable();
+    assert_eq!(variable("https://f.example/settle"), Some("F_TOKEN"));
+    assert_eq!(variable("https://f.example/x402/settle"), Some("CDP_API_KEY_SECRET"));
+    assert_eq!(variable("https://f.example/x402/plain/settle"), None);
+}
+
+#[test]
 fn a_key_goes_to_its_facilitators_own_urls_and_nowhere_else() {
     let bearer = with_auth(&json!({"bearer": "F_TOKEN"}), &[("F_TOKEN", "canary-token")]);
     let okx = [("OKX_API_KEY", "canary-a"), ("OKX_API_SECRET", "b"), ("OKX_API_PASSPHRASE", "c")];
@@ -163,25 +179,40 @@ const REFUSALS: [&str; 3] = [r#"{"error":"unauthorized"}"#, "<html>", r#"{"code"
 
 #[test]
 fn a_refused_key_is_the_operators_matter_and_the_payment_stays_good() {
-    let mut world = World::with(cdp(ED25519));
-    let payment = world.sign("/after");
     let refusals = [401, 403]
         .into_iter()
         .flat_map(|status| REFUSALS.map(|body| Verify::Raw(status, body.to_owned())));
-    for plan in refusals.chain([Verify::Unsigned]) {
-        world.facilitator.verify_plan.push_back(plan.clone());
-        let response = world.present(&payment);
-        assert_eq!(
-            (response.status, response.problem().as_str()),
-            (503, "not_configured"),
-            "{plan:?}"
-        );
-        assert_eq!(response.headers.get("retry-after"), Some("60"));
-        assert!(!response.has_terms(), "nobody is asked to pay again");
-        assert_eq!(world.ledger.state(), State::Released);
+    let plans: Vec<Verify> = refusals.chain([Verify::Unsigned]).collect();
+    for target in ["/after", "/before"] {
+        let mut world = World::with(cdp(ED25519));
+        let payment = world.sign(target);
+        for plan in &plans {
+            world.facilitator.verify_plan.push_back(plan.clone());
+            let response = world.present(&payment);
+            assert_eq!(
+                (response.status, response.problem().as_str()),
+                (503, "not_configured"),
+                "{target} {plan:?}"
+            );
+            assert_eq!(response.headers.get("retry-after"), Some("60"));
+            assert!(!response.has_terms(), "nobody is asked to pay again");
+            assert_eq!(world.ledger.state(), State::Released);
+        }
+        assert_eq!((world.origin.calls.len(), world.facilitator.settles.len()), (0, 0));
+        assert_eq!(world.present(&payment).status, 200, "the same payment may come again");
     }
-    assert_eq!((world.origin.calls.len(), world.facilitator.settles.len()), (0, 0));
-    assert_eq!(world.present(&payment).status, 200, "the same payment may come again");
+}
+
+#[test]
+fn a_refused_key_is_not_covered_up_by_another_facilitator() {
+    let mut vars = cdp(ED25519);
+    vars["FACILITATOR_URL"] =
+        json!([{"url": "https://f.example/x402", "auth": "cdp"}, {"url": "https://g.example"}]);
+    let mut world = World::with(vars);
+    world.facilitator.verify_plan.push_back(Verify::Raw(401, REFUSALS[0].to_owned()));
+    let payment = world.sign("/after");
+    assert_eq!(world.present(&payment).problem(), "not_configured");
+    assert_eq!(world.facilitator.urls, ["https://f.example/x402/verify"]);
 }
 
 #[test]
@@ -206,7 +237,7 @@ fn a_key_refused_at_settle_leaves_the_outcome_unknown() {
             let response = world.present(&payment);
             assert_eq!(response.problem(), "settlement_unknown", "{target} {body}");
             assert!(!response.has_terms());
-            assert_eq!(world.facilitator.urls.len(), if target == "/after" { 3 } else { 2 });
+            assert_eq!((world.facilitator.verified, world.facilitator.settles.len()), (1, 2));
         }
     }
 }

@@ -51,7 +51,8 @@ fn whole(reader: &mut Reader, config: Option<&Value>) -> Option<Auth> {
             Some(Auth::Bearer { variable: name.to_owned(), token })
         }
         _ => {
-            let remedy = r#"auth must be "none", "cdp", "okx" or {"bearer": "NAME_OF_A_SECRET"}"#;
+            let remedy =
+                "auth must be \"none\", \"cdp\", \"okx\" or {\"bearer\": \"NAME_OF_A_SECRET\"}";
             reader.fail("FACILITATOR_URL", remedy);
             None
         }
