@@ -333,7 +333,10 @@ describe('operator', () => {
   it('no payer sees what the operator sees', async () => {
     assert.ok(!world.gate.printed.includes(SECRETS['OPERATOR_TOKEN'] ?? ''), 'the token is in no log');
     const health = await world.gate.raw('GET', '/_farebox/health');
-    assert.deepEqual(Object.keys(jsonOf(health)).sort(), ['networks', 'ok', 'protocols', 'routes', 'version']);
+    assert.deepEqual(Object.keys(jsonOf(health)).sort(), ['facilitators', 'networks', 'ok', 'protocols', 'routes', 'version']);
+    for (const entry of jsonOf(health)['facilitators'] as JsonObject[]) {
+      assert.deepEqual(Object.keys(entry).sort(), ['at', 'networks_missing', 'supported', 'url']);
+    }
   });
 });
 
