@@ -103,6 +103,10 @@ function glueOf(folder) {
     name: 'glue',
     setup(build) {
       build.onResolve({ filter: /^#glue$/ }, () => ({ path: join(folder, 'index.js') }));
+      // wasm-bindgen copies single files: their sources are the same, and may import others.
+      build.onResolve({ filter: /\/snippets\/farebox-\w+\// }, ({ path }) => ({
+        path: join(root, path.replace(/^.*\/snippets\/farebox-\w+\//, '')),
+      }));
       build.onResolve({ filter: /\.wasm$/ }, ({ path }) => ({ path: `./${basename(path)}`, external: true }));
       build.onLoad({ filter: /\.js$/ }, ({ path }) => {
         if (dirname(path) !== folder) return undefined;

@@ -92,6 +92,8 @@ pub enum Code {
     ChainUnavailable,
     /// The gate's configuration has an error.
     NotConfigured,
+    /// The request has come through this gate before.
+    LoopDetected,
     /// A broken invariant; nothing was charged by it.
     Internal,
 }
@@ -403,6 +405,12 @@ impl Code {
                 "this gate has a configuration error; its operator finds the variable in the log",
             )
             .retry(60),
+            Self::LoopDetected => row(
+                "loop_detected",
+                508,
+                "Loop detected",
+                "this request has come through this gate before; its operator has to name another origin",
+            ),
             Self::Internal => row("internal", 500, "Internal error", "the gate failed; a payment that came with the request may be on its way, send the same payment again")
             .retry(2),
         }

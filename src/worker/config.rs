@@ -1,44 +1,82 @@
-//! The one gate of an isolate, cached by its configuration.
+//! The gates of an isolate, cached by their configuration: one for its requests, and one for its objects.
+//!
+//! Objects ask nobody for payment and have to go on when the route table is wrong or cannot be read. They take the
+//! gate of the requests if there is one.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use farebox_core::gate::Gate;
+use farebox_core::gate::config::Routes;
+use farebox_core::gate::keys::digest;
 
 use super::edge;
 
 /// A configuration and the gate it made, or did not make.
 struct Configured {
-    digest: String,
+    vars: String,
+    /// Of the stored route table, if there is one.
+    table: Option<String>,
     gate: Option<Rc<Gate>>,
 }
 
 thread_local! {
-    static CONFIGURED: RefCell<Option<Configured>> = const { RefCell::new(None) };
+    static REQUESTS: RefCell<Option<Configured>> = const { RefCell::new(None) };
+    static OBJECTS: RefCell<Option<Configured>> = const { RefCell::new(None) };
 }
 
-/// Builds the gate if the configuration is new; the operator reads in the log what is wrong with it.
-pub(super) fn configure(vars: &str) -> Option<String> {
-    let digest = farebox_core::gate::keys::digest(&[vars.as_bytes()]);
-    let known = CONFIGURED.with_borrow(|configured| {
-        configured.as_ref().is_some_and(|configured| configured.digest == digest)
+/// Builds the gate if the configuration is new, and says what an edge needs of it; the operator reads in the log
+/// what is wrong with it.
+///
+/// A stored table that is wrong says nothing and leaves the gate that is there.
+pub(super) fn configure(vars: &str, table: Option<&str>) -> Option<String> {
+    let digests = (digest(&[vars.as_bytes()]), table.map(|table| digest(&[table.as_bytes()])));
+    let known = REQUESTS.with_borrow(|known| {
+        known.as_ref().map(|known| (known.vars == digests.0, known.table == digests.1))
     });
-    if !known {
-        let gate = match Gate::from_vars(vars) {
-            Ok(gate) => Some(Rc::new(gate)),
-            Err(errors) => {
-                for error in errors {
-                    edge::complain(&format!("farebox is not configured: {error}"));
-                }
-                None
-            }
-        };
-        CONFIGURED.set(Some(Configured { digest, gate }));
+    if known != Some((true, true)) {
+        let built = build(vars, table.map_or(Routes::Variables, Routes::Stored));
+        if built.is_none() && known.is_some_and(|(same_vars, _)| same_vars) && gate().is_some() {
+            edge::complain("farebox keeps the last good route table");
+            return None;
+        }
+        let (vars, table) = digests;
+        REQUESTS.set(Some(Configured { vars, table, gate: built }));
     }
-    gate()?.plain_forwarding()
+    Some(gate()?.for_edge())
 }
 
-/// The configured gate.
+/// As [`configure`], for objects and for what is asked of them without a request.
+pub(super) fn configure_objects(vars: &str) -> Option<String> {
+    let digest = digest(&[vars.as_bytes()]);
+    let is_known = |known: &Option<Configured>| {
+        known.as_ref().is_some_and(|known| known.vars == digest && known.gate.is_some())
+    };
+    if !REQUESTS.with_borrow(is_known) && !OBJECTS.with_borrow(is_known) {
+        let gate = build(vars, Routes::Spared);
+        OBJECTS.set(Some(Configured { vars: digest, table: None, gate }));
+    }
+    Some(for_objects()?.for_edge())
+}
+
+fn build(vars: &str, routes: Routes<'_>) -> Option<Rc<Gate>> {
+    match Gate::configured(vars, routes) {
+        Ok(gate) => Some(Rc::new(gate)),
+        Err(errors) => {
+            for error in errors {
+                edge::complain(&format!("farebox is not configured: {error}"));
+            }
+            None
+        }
+    }
+}
+
+/// The gate of requests.
 pub(super) fn gate() -> Option<Rc<Gate>> {
-    CONFIGURED.with_borrow(|configured| configured.as_ref()?.gate.clone())
+    REQUESTS.with_borrow(|configured| configured.as_ref()?.gate.clone())
+}
+
+/// The gate of objects; it never answers a request.
+pub(super) fn for_objects() -> Option<Rc<Gate>> {
+    gate().or_else(|| OBJECTS.with_borrow(|configured| configured.as_ref()?.gate.clone()))
 }

@@ -101,7 +101,8 @@ async fn drive(
         steps += 1;
         step = match step {
             Step::Pass(call, correlation) => {
-                let response = origin::pass(gate, call, &correlation, request).await;
+                let response =
+                    origin::pass(gate, call, &correlation, request, &bindings.origin).await;
                 if let Some(resolve) = client.resolve.take() {
                     // A resolve function does not throw.
                     let _ = resolve.call1(&JsValue::UNDEFINED, &response);
@@ -161,7 +162,7 @@ async fn drive(
             }
             Step::Forward(call, next) => {
                 let started = edge::clock_ms();
-                let (reply, response) = origin::ask(&call, &held.request).await;
+                let (reply, response) = origin::ask(&call, &held.request, &bindings.origin).await;
                 client.log.origin_ms += edge::clock_ms().saturating_sub(started);
                 held.response = response;
                 next.answered(reply, now())

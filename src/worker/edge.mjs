@@ -30,17 +30,18 @@ function headersOf(lines) {
 /**
  * Asks an origin; `timeout` when the head does not come in time, `lost` when the connection fails.
  *
+ * @param {Fetcher | undefined} bound the Worker that is the origin, if it is one
  * @param {string} url
  * @param {string} method
  * @param {string} lines
  * @param {BodyInit | null} body
  * @param {number} milliseconds
  */
-export async function askOrigin(url, method, lines, body, milliseconds) {
+export async function askOrigin(bound, url, method, lines, body, milliseconds) {
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(), milliseconds);
   try {
-    const response = await fetch(url, {
+    const response = await (bound ?? globalThis).fetch(url, {
       method,
       headers: headersOf(lines),
       body: method === 'GET' || method === 'HEAD' ? null : body,
@@ -210,19 +211,39 @@ async function bounded(response, limit) {
 }
 
 /**
+ * The ledger's namespace, in the jurisdiction that the operator has chosen, and where its objects had best begin.
+ *
+ * @param {DurableObjectNamespace | undefined} namespace
+ * @param {DurableObjectJurisdiction | null | undefined} jurisdiction
+ * @param {DurableObjectLocationHint | null | undefined} location
+ */
+export function ledgerOf(namespace, jurisdiction, location) {
+  const hint = location ? { locationHint: location } : undefined;
+  if (!jurisdiction) return { namespace, hint };
+  try {
+    return { namespace: namespace?.jurisdiction(jurisdiction), hint };
+  } catch (error) {
+    // Objects elsewhere would be other ones: rather no ledger than a second one.
+    complain(`farebox: LEDGER_JURISDICTION: the platform has no ${jurisdiction} (${error instanceof Error ? error.message : error})`);
+    return { namespace: undefined, hint };
+  }
+}
+
+/**
  * Asks a ledger object; a body goes behind the command, and so does a stored one behind its answer.
  *
- * @param {DurableObjectNamespace} namespace
+ * @param {ReturnType<typeof ledgerOf>} ledger
  * @param {string} name
  * @param {string} command
  * @param {Uint8Array | { whole: Uint8Array } | null} body
  * @param {number} milliseconds
  */
-export async function askObject(namespace, name, command, body, milliseconds) {
+export async function askObject({ namespace, hint }, name, command, body, milliseconds) {
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(), milliseconds);
   try {
-    const stub = namespace.get(namespace.idFromName(name));
+    if (namespace === undefined) return undefined;
+    const stub = namespace.get(namespace.idFromName(name), hint);
     const bytes = body === null ? undefined : 'whole' in body ? body.whole : body;
     const response = await stub.fetch(`https://ledger/${name.startsWith('ledger/') ? '' : name}`, {
       method: 'POST',

@@ -11,9 +11,10 @@ extern "C" {
     /// A response of status, header lines and body (null, text, bytes or a stream).
     fn respond(status: u16, lines: &str, body: &JsValue) -> JsValue;
 
-    /// Asks an origin. Resolves to `{head, response}`, or to the text `timeout` or `lost`.
+    /// Asks an origin: the Worker bound as such, or a server. Resolves to `{head, response}`, or to the text `timeout` or `lost`.
     #[wasm_bindgen(js_name = askOrigin)]
     pub(super) fn ask_origin(
+        bound: &JsValue,
         url: &str,
         method: &str,
         lines: &str,

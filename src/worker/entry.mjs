@@ -2,11 +2,17 @@
 // certainly free, and keeps a panic from hanging anybody: the instance is thrown away and everybody who
 // waited in it is answered.
 
-import { Ledger as LedgerObject, __wbg_reset_state as renew, configure, fail, finish, handle, sweep } from '#glue';
+import {
+  Ledger as LedgerObject, __wbg_reset_state as renew, configure, configureObjects, fail, finish, handle, sweep,
+} from '#glue';
+
+import { complain, ledgerOf } from './edge.mjs';
+import { StoredTable } from './table.mjs';
 
 /**
  * @typedef {object} Plain what `Gate::plain_forwarding` says
- * @property {string} origin
+ * @property {string | null} origin
+ * @property {string} mark
  * @property {number} milliseconds
  * @property {string[]} priced
  * @property {Set<string>} request
@@ -15,12 +21,35 @@ import { Ledger as LedgerObject, __wbg_reset_state as renew, configure, fail, fi
  */
 
 /**
+ * @typedef {object} Configuration what `Gate::for_edge` says, with what the platform binds
+ * @property {Plain | undefined} plain
+ * @property {Bindings} bindings
+ */
+
+/**
+ * @typedef {object} Bindings
+ * @property {{ namespace: DurableObjectNamespace | undefined, hint: object | undefined }} ledger
+ * @property {RateLimit | undefined} limiter
+ * @property {Fetcher | undefined} origin
+ */
+
+/**
  * What each environment's configuration gave. The objects of a Worker may be given another one than its requests,
  * with the same variables in it.
  *
- * @type {WeakMap<object, { plain: Plain | undefined }>}
+ * @type {WeakMap<object, Configuration>}
  */
 let configured = new WeakMap();
+
+/**
+ * The same for objects, and for what is asked of them without a request: it needs no route table.
+ *
+ * @type {WeakMap<object, Configuration>}
+ */
+let configuredForObjects = new WeakMap();
+
+/** The route table beside the variables, where `CONFIG` is bound. */
+const stored = new StoredTable();
 
 /** Counts instances of the compiled gate. */
 let generation = 0;
@@ -39,6 +68,7 @@ function lose() {
   if (lost) return;
   lost = true;
   configured = new WeakMap();
+  configuredForObjects = new WeakMap();
   const all = [...waiting];
   waiting.clear();
   for (const tell of all) tell();
@@ -71,10 +101,11 @@ export default {
    */
   async fetch(request, env, context) {
     try {
-      const { plain } = configurationOf(env);
-      const target = plain === undefined ? undefined : plainTarget(request, plain);
-      if (plain !== undefined && target !== undefined) return forwardPlain(request, target, plain);
-      const answer = handle(headOf(request), request, env.LEDGER, env.RATE_LIMITER, context);
+      if (isBinding(env.CONFIG)) await tableKnown(/** @type {KVNamespace} */ (env.CONFIG), env, context);
+      const { plain, bindings } = configurationOf(env);
+      const url = plain === undefined ? undefined : plainUrl(request, plain);
+      if (plain !== undefined && url !== undefined) return forwardPlain(request, url, plain, bindings.origin);
+      const answer = handle(headOf(request), request, bindings, context);
       return answer instanceof Response ? answer : await survived(answer);
     } catch (error) {
       // Refusals are answers: what is thrown here ended the instance, or says that it has ended.
@@ -90,8 +121,8 @@ export default {
    * @param {Record<string, unknown>} env
    */
   async scheduled(_controller, env) {
-    configurationOf(env);
-    await survived(sweep(env.LEDGER));
+    const { bindings } = configurationForObjects(env);
+    await survived(sweep(bindings.ledger));
   },
 };
 
@@ -110,7 +141,7 @@ export class Ledger {
   compiled() {
     usable();
     // An alarm may be the first thing that this isolate does.
-    configurationOf(this.env);
+    configurationForObjects(this.env);
     if (this.generation !== generation) {
       this.object = new LedgerObject(this.state);
       this.generation = generation;
@@ -194,31 +225,88 @@ function internal(request, env) {
 
 /**
  * @param {Record<string, unknown>} env
+ * @returns {Configuration}
  */
 function configurationOf(env) {
   const known = configured.get(env);
   if (known !== undefined) return known;
   usable();
-  const text = configure(variablesOf(env));
-  const plain = text === undefined ? undefined : JSON.parse(text);
-  if (plain !== undefined) {
-    plain.request = new Set(plain.request);
-    plain.response = new Set(plain.response);
-  }
-  const configuration = { plain };
-  configured.set(env, configuration);
+  // Nothing is served by the variables' table while the stored one is not known.
+  const waits = isBinding(env.CONFIG) && stored.text === undefined;
+  const configuration = configurationBy(waits ? undefined : configure(variablesOf(env), stored.text ?? undefined), env);
+  if (!waits) configured.set(env, configuration);
   return configuration;
 }
 
 /**
- * Variables and secrets as one JSON object; bindings are left out.
+ * @param {Record<string, unknown>} env
+ */
+function configurationForObjects(env) {
+  const known = configuredForObjects.get(env);
+  if (known !== undefined) return known;
+  usable();
+  const configuration = configurationBy(configureObjects(variablesOf(env)), env);
+  configuredForObjects.set(env, configuration);
+  return configuration;
+}
+
+/**
+ * @param {string | undefined} text nothing where the configuration is wrong
+ * @param {Record<string, unknown>} env
+ * @returns {Configuration}
+ */
+function configurationBy(text, env) {
+  const { plain, jurisdiction, location } = text === undefined ? {} : JSON.parse(text);
+  if (plain) {
+    plain.request = new Set(plain.request);
+    plain.response = new Set(plain.response);
+  }
+  const origin = /** @type {Fetcher | undefined} */ (isBinding(env.ORIGIN) ? env.ORIGIN : undefined);
+  const limiter = /** @type {RateLimit | undefined} */ (env.RATE_LIMITER);
+  const ledger = ledgerOf(/** @type {DurableObjectNamespace} */ (env.LEDGER), jurisdiction, location);
+  return { plain: plain ?? undefined, bindings: { ledger, limiter, origin } };
+}
+
+/**
+ * Has the stored route table read if that is due. Only a request that comes before there is one waits for it.
+ *
+ * @param {KVNamespace} store
+ * @param {Record<string, unknown>} env
+ * @param {ExecutionContext} context
+ */
+async function tableKnown(store, env, context) {
+  const take = (/** @type {string | null} */ text) => {
+    usable();
+    const answer = configure(variablesOf(env), text ?? undefined);
+    if (answer === undefined) return false;
+    // What other environments were told of it is over.
+    configured = new WeakMap([[env, configurationBy(answer, env)]]);
+    return true;
+  };
+  const read = stored.refresh(store, take, complain);
+  // What is thrown there ended the instance.
+  if (read !== undefined) context.waitUntil(read.catch(lose));
+  if (stored.text === undefined) await stored.settled();
+}
+
+/**
+ * Whether the platform binds something here: everything that is no variable.
+ *
+ * @param {unknown} value
+ */
+function isBinding(value) {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && Object.getPrototypeOf(value) !== Object.prototype;
+}
+
+/**
+ * Variables and secrets as one JSON object, and the names of what the platform binds as its member `bindings`.
  *
  * @param {Record<string, unknown>} env
  */
 function variablesOf(env) {
-  const plain = Object.entries(env).filter(([, value]) =>
-    typeof value !== 'object' || value === null || Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype);
-  return JSON.stringify(Object.fromEntries(plain));
+  const all = Object.entries(env);
+  const bindings = all.filter(([, value]) => isBinding(value)).map(([name]) => name).sort();
+  return JSON.stringify({ ...Object.fromEntries(all.filter(([, value]) => !isBinding(value))), bindings });
 }
 
 /**
@@ -237,17 +325,20 @@ const ORDINARY = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']);
 /** Fields that the runtime writes itself, and the ordinary words of `Connection`. */
 const RUNTIME = new Set(['host', 'content-length', 'transfer-encoding', 'connection']);
 
+/** What the gate puts on requests that it lets through; one that comes with it goes to the compiled gate. */
+const MARK = 'farebox-loop';
+
 /** What an origin says about its own connection. */
 const HOP = new Set(['connection', 'keep-alive', 'transfer-encoding']);
 
 /**
- * Path and query of a request that is certainly free; undefined sends it to the gate. It may be too careful,
- * never too generous: the compiled gate alone judges the rest.
+ * What to ask the origin for, if the request is certainly free; undefined sends it to the gate. It may be too
+ * careful, never too generous: the compiled gate alone judges the rest.
  *
  * @param {Request} request
  * @param {Plain} plain
  */
-function plainTarget(request, plain) {
+function plainUrl(request, plain) {
   if (!ORDINARY.has(request.method)) return undefined;
   const { url } = request;
   const start = url.indexOf('/', url.indexOf('://') + 3);
@@ -260,23 +351,25 @@ function plainTarget(request, plain) {
     if (plain.own.some((prefix) => name.startsWith(prefix))) return undefined;
     if (name === 'authorization' && /(^|,)\s*payment([\s,]|$)/i.test(value)) return undefined;
   }
-  return match[0];
+  return (plain.origin ?? url.slice(0, start)) + match[0];
 }
 
 /**
  * @param {Request} request
- * @param {string} target
+ * @param {string} url
  * @param {Plain} plain
+ * @param {Fetcher | undefined} bound the Worker that is the origin, if it is one
  */
-async function forwardPlain(request, target, plain) {
+async function forwardPlain(request, url, plain, bound) {
   const correlation = crypto.randomUUID();
   const headers = new Headers(request.headers);
   for (const name of RUNTIME) headers.delete(name);
   headers.set('x-correlation-id', correlation);
+  headers.set(MARK, plain.mark);
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(), plain.milliseconds);
   try {
-    const response = await fetch(plain.origin + target, {
+    const response = await (bound ?? globalThis).fetch(url, {
       method: request.method,
       headers,
       body: request.body,

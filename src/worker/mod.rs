@@ -1,6 +1,6 @@
 //! The Cloudflare Worker: one entry per request, reserved paths, and the loop behind them.
 //!
-//! `entry.mjs` calls [`configure`] when the environment is new and [`handle`] for every request that is not
+//! `entry.mjs` calls [`configure`] when the environment or its route table is new and [`handle`] for every request that is not
 //! certainly free; `edge.mjs` holds the platform calls. [`config`] keeps the gate, [`drive`] carries out its
 //! steps, [`origin`], [`facilitator`] and [`ledger`] are the three parties, [`objects`] the Durable Objects.
 
@@ -32,12 +32,21 @@ use farebox_core::x402::extension::diagnostic::SCHEMA;
 use futures_util::future::join_all;
 use wasm_bindgen::prelude::*;
 
-/// Reads the configuration; answers [`Gate::plain_forwarding`].
+/// Reads the configuration, with the route table that is stored, if any; answers [`Gate::for_edge`], or nothing if it
+/// is wrong.
 #[wasm_bindgen]
 #[must_use]
-pub fn configure(vars: &str) -> Option<String> {
+pub fn configure(vars: &str, table: Option<String>) -> Option<String> {
     edge::contain_panics();
-    config::configure(vars)
+    config::configure(vars, table.as_deref())
+}
+
+/// As [`configure`], for objects and for [`sweep`].
+#[wasm_bindgen(js_name = configureObjects)]
+#[must_use]
+pub fn configure_objects(vars: &str) -> Option<String> {
+    edge::contain_panics();
+    config::configure_objects(vars)
 }
 
 /// Answers one request: a `Response`, or a promise of one.
@@ -45,13 +54,10 @@ pub fn configure(vars: &str) -> Option<String> {
 /// `head` is method, URL, `body` or an empty line, and one line per header field.
 #[wasm_bindgen]
 #[must_use]
-pub fn handle(
-    head: &str,
-    request: JsValue,
-    ledger: JsValue,
-    limiter: JsValue,
-    context: JsValue,
-) -> JsValue {
+pub fn handle(head: &str, request: JsValue, bindings: &JsValue, context: JsValue) -> JsValue {
+    edge::contain_panics();
+    let bindings = Bindings::of(bindings);
+    let ledger = bindings.ledger.clone();
     let Some(head) = RequestHead::from_text(head) else {
         return edge::render(&Reply::problem(Code::Internal, Audience::Other, &fresh_id(), None));
     };
@@ -85,7 +91,6 @@ pub fn handle(
         ));
     };
     if shows_proof(&head.headers) {
-        let bindings = Bindings { ledger, limiter };
         return drive::begin(gate, head, fresh, request, bindings, &context);
     }
     let method = head.method.clone();
@@ -100,7 +105,9 @@ pub fn handle(
         }
         Step::Pass(call, correlation) => {
             let gate = gate.clone();
-            edge::promise(async move { origin::pass(&gate, call, &correlation, &request).await })
+            edge::promise(async move {
+                origin::pass(&gate, call, &correlation, &request, &bindings.origin).await
+            })
         }
         // Nothing else is asked for without a proof.
         _ => edge::render(&Reply::problem(Code::Internal, Audience::Other, &fresh, None)),
@@ -113,9 +120,16 @@ struct Bindings {
     ledger: JsValue,
     /// The rate limit, or undefined.
     limiter: JsValue,
+    /// The Worker that is the origin, or undefined.
+    origin: JsValue,
 }
 
 impl Bindings {
+    fn of(bindings: &JsValue) -> Self {
+        let member = |name| edge::member(bindings, name);
+        Self { ledger: member("ledger"), limiter: member("limiter"), origin: member("origin") }
+    }
+
     /// Whether one more payment of these clients is within the operator's limit.
     async fn allows(&self, client: &str) -> bool {
         self.limiter.is_undefined()
@@ -130,7 +144,7 @@ impl Bindings {
 #[must_use]
 pub fn sweep(ledger: JsValue) -> JsValue {
     edge::promise(async move {
-        let calls = config::gate().map(|gate| gate.sweep(now())).unwrap_or_default();
+        let calls = config::for_objects().map(|gate| gate.sweep(now())).unwrap_or_default();
         let mut silent = 0;
         for four in calls.chunks(4) {
             let answers = join_all(four.iter().map(|call| operator::ask(&ledger, call))).await;

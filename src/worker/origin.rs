@@ -9,11 +9,16 @@ use wasm_bindgen::JsValue;
 
 use super::edge;
 
-/// Asks the origin; with a head comes the response whose body nobody has read.
-pub(super) async fn ask(call: &OriginCall, body: &JsValue) -> (OriginReply, JsValue) {
+/// Asks the origin, which is the Worker `bound` as such if there is one; with a head comes the response whose body
+/// nobody has read.
+pub(super) async fn ask(
+    call: &OriginCall,
+    body: &JsValue,
+    bound: &JsValue,
+) -> (OriginReply, JsValue) {
     let milliseconds = u32::try_from(call.timeout_secs.saturating_mul(1000)).unwrap_or(u32::MAX);
     let lines = call.headers.to_lines();
-    let promise = edge::ask_origin(&call.url, &call.method, &lines, body, milliseconds);
+    let promise = edge::ask_origin(bound, &call.url, &call.method, &lines, body, milliseconds);
     let Some(reply) = edge::settled(promise).await else {
         return (OriginReply::Lost, JsValue::NULL);
     };
@@ -33,8 +38,9 @@ pub(super) async fn pass(
     call: OriginCall,
     correlation: &str,
     request: &JsValue,
+    bound: &JsValue,
 ) -> JsValue {
-    match ask(&call, &edge::request_body(request)).await {
+    match ask(&call, &edge::request_body(request), bound).await {
         (OriginReply::Head(mut head), response) => {
             gate.finish_free(&mut head, correlation);
             let reply = Reply::new(head, Body::Held);

@@ -76,8 +76,6 @@ fn every_wrong_variable_is_named() {
         "https://2130706433",
     ];
     let mut table: Vec<(&str, Value)> = vec![
-        ("ORIGIN_URL", Value::Null),
-        ("ORIGIN_URL", "".into()),
         ("ORIGIN_URL", 7.into()),
         ("ORIGIN_URL", "origin.example".into()),
         ("ORIGIN_URL", "http://origin.example".into()),

@@ -13,6 +13,7 @@ mod layers;
 mod ledger;
 mod limits;
 mod manners;
+mod origins;
 mod receipts;
 mod recovery;
 mod redelivery;

@@ -178,7 +178,8 @@ fn the_origin_sees_the_payer_and_nothing_that_speaks_of_payment() {
         world.send(head);
         let call = world.origin.calls.pop().unwrap();
         let names: BTreeSet<&str> = call.headers.iter().map(|(name, _)| name).collect();
-        let mut expected = BTreeSet::from(["authorization", "cookie", "x-correlation-id"]);
+        let mut expected =
+            BTreeSet::from(["authorization", "cookie", "farebox-loop", "x-correlation-id"]);
         if is_paid {
             expected.extend(["farebox-payer", "farebox-payment", "idempotency-key"]);
         } else {

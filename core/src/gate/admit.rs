@@ -78,6 +78,9 @@ impl Gate {
         if matches!(head.method.as_str(), "TRACE" | "TRACK" | "CONNECT") {
             return refuse(Code::MethodNotAllowed, Audience::Other, &correlation);
         }
+        if self.has_let_through(&head.headers) {
+            return refuse(Code::LoopDetected, Audience::Other, &correlation);
+        }
         let Ok(target) = Target::from_url(&head.url) else {
             return refuse(Code::AmbiguousTarget, Audience::Other, &correlation);
         };

@@ -1,9 +1,9 @@
 //! What the origin sees of a request. Spec: docs/protocols.md, "What the origin sees".
 
-use alloc::borrow::ToOwned;
 use alloc::string::String;
 
 use super::keys::Keys;
+use super::origin::{MARK, Origin};
 use crate::http::{Headers, RequestHead, has_token};
 use crate::time::UnixTime;
 
@@ -29,11 +29,11 @@ pub struct Paid<'a> {
     pub receipt: &'a str,
 }
 
-/// The request for the origin at `base`: what only the gate may say is removed from the client's fields, and
+/// The request for the origin: what only the gate may say is removed from the client's fields, and
 /// said.
 #[must_use]
 pub fn origin_call(
-    base: &str,
+    origin: &Origin,
     head: &RequestHead,
     paid: Option<Paid<'_>>,
     correlation: &str,
@@ -64,9 +64,8 @@ pub fn origin_call(
     if let Some(value) = keys.origin_signature(&time, [&head.method, target, signed.0, signed.1]) {
         headers.set("farebox-signature", &value);
     }
-    let mut url = base.to_owned();
-    url.push_str(target);
-    OriginCall { method: head.method.clone(), url, headers, timeout_secs }
+    headers.set(MARK, keys.mark());
+    OriginCall { method: head.method.clone(), url: origin.url(head), headers, timeout_secs }
 }
 
 /// Hop-by-hop fields, those that speak of payment, and those that rename method or URL, lower case.

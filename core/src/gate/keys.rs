@@ -21,6 +21,8 @@ pub struct Keys {
     /// The same, with its key taken in: it names a network in every request for terms.
     networks: Option<Hmac<Sha256>>,
     origin: Option<Secret<Vec<u8>>>,
+    /// What the gate marks with that it let through.
+    mark: String,
     /// Signs receipts.
     signer: Option<Account>,
     /// Signed receipts before the last rotation.
@@ -37,6 +39,7 @@ impl Keys {
             shard: Secret::new(salt.to_vec()),
             networks: Hmac::new_from_slice(salt).ok(),
             origin: origin_secret.map(|secret| Secret::new(secret.to_vec())),
+            mark: base32_26(&mac(gate_secret, &[b"farebox loop"])),
             signer: signer(gate_secret),
             earlier: None,
         }
@@ -136,6 +139,12 @@ impl Keys {
         value.push_str(",v1=");
         value.push_str(&hex::encode(&mac(secret.expose(), &[text.as_bytes()])));
         Some(value)
+    }
+
+    /// The mark on what this gate let through. Who shows it himself is only refused himself.
+    #[must_use]
+    pub fn mark(&self) -> &str {
+        &self.mark
     }
 
     /// Whether forwarded requests are signed.

@@ -2,7 +2,7 @@
 //!
 //! A request walks through [`path`] (one canonicaliser) and [`route`] (which price), [`admit`] (which proof),
 //! [`passage`] (each effect with the only value able to take its answer) and [`reply`]. [`config`] builds a
-//! [`Gate`] from an operator's variables, [`offer`] writes challenges, [`forward`] says what the origin sees.
+//! [`Gate`] from an operator's variables, [`offer`] writes challenges, [`origin`] is who is asked, [`forward`] says what it sees.
 //! [`redelivery`] is a payer's word that he wants an answer again, [`receipts`] what he may show to others,
 //! [`operator`] what the one who runs the gate may ask and decide, [`limit`] whose requests are counted together,
 //! [`sweep`] what the clock asks of ledger objects. [`attempts`] counts who fails, [`diagnose`] says why and when to stop.
@@ -16,6 +16,7 @@ pub mod keys;
 pub mod limit;
 pub mod offer;
 pub mod operator;
+pub mod origin;
 pub mod passage;
 pub mod path;
 pub mod receipts;
@@ -39,6 +40,7 @@ use crate::secret::Secret;
 use crate::time::UnixTime;
 use keys::Keys;
 use offer::Offer;
+use origin::{Origin, Residence};
 use route::RouteTable;
 
 /// An immutable gate, built once from configuration.
@@ -47,7 +49,8 @@ pub struct Gate {
     table: RouteTable,
     /// By route index; nothing for free routes.
     offers: Vec<Option<Offer>>,
-    origin: String,
+    origin: Origin,
+    residence: Residence,
     origin_timeout_secs: u64,
     /// In the order of the configuration.
     settlers: Vec<Settler>,
@@ -82,9 +85,9 @@ struct Settler {
 }
 
 impl Gate {
-    /// Base URL of the origin.
+    /// Who answers what is let through.
     #[must_use]
-    pub fn origin(&self) -> &str {
+    pub const fn origin(&self) -> &Origin {
         &self.origin
     }
 
@@ -146,26 +149,26 @@ impl Gate {
         self.breaker_secs
     }
 
-    /// What an edge needs to forward by itself requests that are certainly free, as JSON; nothing if every
-    /// request has to be looked at.
+    /// What an edge needs to forward by itself requests that are certainly free; nothing if every request has to
+    /// be looked at. Without `origin` the URL that the client asked for is asked for.
     ///
     /// Certainly free is a path of `a-z 0-9 / _ -` without `//` that begins with none of `priced`, asked for
     /// with an ordinary method and without any field named in `request` or beginning as one of `own`. An
     /// answer with a field named in `response` has to be scrubbed.
     #[must_use]
-    pub fn plain_forwarding(&self) -> Option<String> {
+    pub fn plain_forwarding(&self) -> Option<Value> {
         if self.keys.signs_origin_requests() || !self.table.forwards_unlisted() {
             return None;
         }
-        let plain = serde_json::json!({
-            "origin": self.origin,
+        Some(serde_json::json!({
+            "origin": self.origin.base(),
+            "mark": self.keys.mark(),
             "milliseconds": self.origin_timeout_secs.saturating_mul(1000),
             "priced": self.table.paid_prefixes(),
             "request": forward::NEVER_FORWARDED,
             "own": forward::OWN_PREFIXES,
             "response": reply::NEVER_ANSWERED,
-        });
-        Some(alloc::format!("{plain}"))
+        }))
     }
 
     /// The answer of `/_farebox/health`; `facilitators` is what each has said it serves.

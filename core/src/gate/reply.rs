@@ -3,6 +3,7 @@
 use alloc::string::{String, ToString};
 
 use super::diagnose::Diagnosis;
+use super::origin::Origin;
 use crate::http::{Headers, ResponseHead};
 use crate::ledger::attempts::Blame;
 use crate::problem::{self, Code};
@@ -148,7 +149,7 @@ pub fn own_headers(audience: Audience, correlation: &str) -> Headers {
 
 /// Removes from an origin's answer what only the gate may say: receipts, challenges, cache rules of shared
 /// caches, and absolute redirects that name the origin.
-pub fn scrub(head: &mut ResponseHead, origin: &str) {
+pub fn scrub(head: &mut ResponseHead, origin: &Origin) {
     head.headers.retain(|name, _| !is_ours(name));
     if let Some(value) = head.headers.get("www-authenticate") {
         let rest = without_payment_challenges(value);
@@ -158,7 +159,8 @@ pub fn scrub(head: &mut ResponseHead, origin: &str) {
             head.headers.set("www-authenticate", &rest);
         }
     }
-    if let Some(location) = head.headers.get("location").and_then(|to| to.strip_prefix(origin))
+    if let Some(base) = origin.base()
+        && let Some(location) = head.headers.get("location").and_then(|to| to.strip_prefix(base))
         && location.starts_with('/')
         && !location.starts_with("//")
     {
@@ -288,7 +290,7 @@ mod tests {
             "302\npayment-response: x\nfarebox-payer: y\npayment-required: z\nlocation: http://origin.test/next\nset-cookie: a=1",
         )
         .unwrap();
-        scrub(&mut head, "http://origin.test");
+        scrub(&mut head, &Origin::Url("http://origin.test".to_string()));
         assert_eq!(head.headers.to_lines(), "set-cookie: a=1\nlocation: /next\n");
     }
 }

@@ -113,7 +113,7 @@ impl Ledger {
     /// Takes rows and memory, for one block; who does not bring them back has them read again.
     #[inline(never)]
     fn take(&self) -> Result<(Rc<Gate>, Rows, Memory)> {
-        let gate = config::gate().ok_or_else(|| JsValue::from_str("not configured"))?;
+        let gate = config::for_objects().ok_or_else(|| JsValue::from_str("not configured"))?;
         let (rows, memory) = match self.opened.take() {
             Some(both) => both,
             None => self.open(&gate)?,
@@ -146,7 +146,7 @@ impl Ledger {
     /// When the alarm has to be set for, because it moves earlier or the one that was set is overdue: it was lost.
     /// It counts as set then.
     fn next_alarm(&self) -> Option<UnixTime> {
-        let gate = config::gate()?;
+        let gate = config::for_objects()?;
         let mut opened = self.opened.borrow_mut();
         let (memory, now) = (&mut opened.as_mut()?.1, now());
         let set = self.alarm.get().filter(|set| now < set.plus(LOST_SECS));

@@ -107,7 +107,7 @@ impl Ledger {
 
     /// Makes the call, and says how many fetches that took.
     async fn carry(&self, job: Job) -> Result<usize> {
-        let Some(gate) = config::gate() else { return Ok(1) };
+        let Some(gate) = config::for_objects() else { return Ok(1) };
         let Job { payer, key, call } = job;
         match call {
             Call::Resend { fence, facilitator, request } => {

@@ -2,15 +2,17 @@
 //!
 //! Variables come as one JSON object; structured values may be JSON or JSON text. Nothing has a silent default
 //! that costs money: what is missing, unknown, contradictory or not served by this version is an error that
-//! names the variable and the remedy. [`routes`] reads the route table.
+//! names the variable and the remedy. [`table`] says which route table counts, [`routes`] reads it.
 
 mod assets;
 mod auth;
 mod facilitators;
 mod networks;
 mod operator;
+mod places;
 mod recovery;
 mod routes;
+mod table;
 
 use core::fmt;
 
@@ -23,9 +25,10 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
+pub use self::table::Routes;
 use super::Gate;
 use super::keys::Keys;
-use super::route::{RouteTable, Unlisted};
+use super::route::Unlisted;
 use super::url::BaseUrl;
 use crate::chain::ChainId;
 use crate::encoding::json;
@@ -34,6 +37,8 @@ use crate::time::UnixTime;
 
 /// Longest configuration that is read, bytes.
 const MAX_CONFIG_BYTES: usize = 256 * 1024;
+/// The member of the variables that lists the names of bindings.
+const BINDINGS: &str = "bindings";
 /// Seconds the origin of a free route may take to its head.
 const FREE_TIMEOUT_SECS: u64 = 60;
 
@@ -93,6 +98,12 @@ impl Reader {
             None | Some(Value::Null) => true,
             Some(value) => value.as_str().is_some_and(str::is_empty),
         }
+    }
+
+    /// Whether the platform binds something under this name. No variable can say so: the edge writes the list.
+    fn is_bound(&self, name: &str) -> bool {
+        let bound = self.vars.get(BINDINGS).and_then(Value::as_array);
+        bound.is_some_and(|names| names.iter().any(|bound| bound == name))
     }
 
     /// A variable as text; empty counts as absent.
@@ -191,12 +202,20 @@ impl Gate {
     /// # Errors
     /// Everything that is wrong, not only the first thing.
     pub fn from_vars(text: &str) -> Result<Self, Vec<ConfigError>> {
+        Self::configured(text, Routes::Variables)
+    }
+
+    /// As [`Gate::from_vars`], with the route table that counts.
+    ///
+    /// # Errors
+    /// Everything that is wrong, not only the first thing.
+    pub fn configured(text: &str, routes: Routes<'_>) -> Result<Self, Vec<ConfigError>> {
         let Ok(Value::Object(vars)) = json::parse_with(text.as_bytes(), MAX_CONFIG_BYTES) else {
             let remedy = "must be one JSON object of at most 256 KiB".to_owned();
             return Err(Vec::from([ConfigError { variable: "vars".to_owned(), remedy }]));
         };
-        let mut reader = Reader { vars, errors: Vec::new() };
-        let gate = read(&mut reader);
+        let mut reader = Reader { vars, errors: Vec::new() }.with_table(routes, text.len());
+        let gate = read(&mut reader, routes);
         match gate {
             Some(gate) if reader.errors.is_empty() => Ok(gate),
             _ => Err(reader.errors),
@@ -204,7 +223,7 @@ impl Gate {
     }
 }
 
-fn read(reader: &mut Reader) -> Option<Gate> {
+fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
     let recovery = recovery::read(reader);
     let max_validity_secs = reader.number("MAX_VALIDITY_SECS", 3600, 120, 86_400);
     let in_flight = reader.number("MAX_IN_FLIGHT_PER_PAYER", 16, 1, 1000);
@@ -229,7 +248,7 @@ fn read(reader: &mut Reader) -> Option<Gate> {
     if let Some(protocols) = reader.shaped::<Vec<String>>("PROTOCOLS") {
         protocols_are_served(reader, "PROTOCOLS", &protocols);
     }
-    let origin = base_url(reader, "ORIGIN_URL");
+    let (origin, residence) = places::read(reader);
     let rpc = networks::rpc(reader, &networks);
     let (settlers, listed) = facilitators::read(reader, &networks);
     let gate_secret = reader.secret("GATE_SECRET", 32);
@@ -250,15 +269,7 @@ fn read(reader: &mut Reader) -> Option<Gate> {
         keeps_responses: keep_hours > 0,
         readable: rpc.iter().map(|(network, _)| network.clone()).collect(),
     };
-    let routes = routes::read(reader, &inherited);
-    let (rules, offers): (Vec<_>, Vec<_>) = routes.into_iter().unzip();
-    let table = match RouteTable::new(rules, unlisted) {
-        Ok(table) => table,
-        Err(error) => {
-            reader.fail("ROUTES", error.to_string());
-            return None;
-        }
-    };
+    let (table, offers) = table::read(reader, &inherited, unlisted, routes)?;
     let mut keys = Keys::new(
         gate_secret?.expose().as_bytes(),
         salt?.expose().as_bytes(),
@@ -270,7 +281,8 @@ fn read(reader: &mut Reader) -> Option<Gate> {
     Some(Gate {
         table,
         offers,
-        origin: origin?.as_str().to_owned(),
+        origin: origin?,
+        residence,
         origin_timeout_secs: FREE_TIMEOUT_SECS,
         settlers,
         wallets,
@@ -319,15 +331,6 @@ fn protocols_are_served(reader: &mut Reader, variable: &str, protocols: &[String
     if protocols.is_empty() {
         reader.fail(variable, "must list \"x402\"");
     }
-}
-
-fn base_url(reader: &mut Reader, name: &str) -> Option<BaseUrl> {
-    if reader.is_absent(name) {
-        reader.fail(name, "is missing; set an absolute URL");
-        return None;
-    }
-    let text = reader.text(name)?;
-    checked_url(reader, name, &text)
 }
 
 fn checked_url(reader: &mut Reader, variable: &str, text: &str) -> Option<BaseUrl> {

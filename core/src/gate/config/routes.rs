@@ -58,7 +58,7 @@ struct LimitsConfig {
 
 /// Every route, with its offer if it is priced. What is wrong goes to the reader.
 pub(super) fn read(reader: &mut Reader, inherited: &Inherited) -> Vec<(Rule, Option<Offer>)> {
-    let variable = if reader.vars.contains_key("ROUTES") { "ROUTES" } else { "PROTECTED_PATTERNS" };
+    let variable = reader.table();
     if variable == "ROUTES" && reader.vars.contains_key("PROTECTED_PATTERNS") {
         reader.fail("PROTECTED_PATTERNS", "ROUTES is set too; keep one of them");
     }
@@ -70,7 +70,7 @@ pub(super) fn read(reader: &mut Reader, inherited: &Inherited) -> Vec<(Rule, Opt
         }
         None if !reader.is_absent(variable) => return Vec::new(),
         None => {
-            reader.fail("ROUTES", "is missing; list what costs money");
+            reader.fail(variable, "is missing; list what costs money");
             return Vec::new();
         }
     };

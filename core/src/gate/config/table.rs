@@ -1,0 +1,68 @@
+//! The route table: in a variable, or stored beside the Worker where it can change without a deployment.
+
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use serde_json::Value;
+
+use super::{Inherited, MAX_CONFIG_BYTES, Reader, routes};
+use crate::gate::offer::Offer;
+use crate::gate::route::{RouteTable, Unlisted};
+
+/// How errors name the stored table: the key `routes` of the binding `CONFIG`. It is read like a variable.
+pub(super) const STORED: &str = "CONFIG routes";
+
+/// Which route table counts.
+#[derive(Clone, Copy, Debug)]
+pub enum Routes<'a> {
+    /// That of the variables.
+    Variables,
+    /// This one, in place of the variables'.
+    Stored(&'a str),
+    /// That of the variables, and none if something is wrong with it: for who asks nobody for payment, and has to
+    /// go on.
+    Spared,
+}
+
+impl Reader {
+    /// Takes a stored table in, if there is one.
+    pub(super) fn with_table(mut self, routes: Routes<'_>, used: usize) -> Self {
+        // No variable can pass itself off as one.
+        self.vars.remove(STORED);
+        if let Routes::Stored(table) = routes {
+            if used.saturating_add(table.len()) > MAX_CONFIG_BYTES {
+                self.fail(STORED, "makes the configuration longer than 256 KiB; list fewer routes");
+            }
+            self.vars.insert(STORED.to_string(), Value::String(table.to_string()));
+        }
+        self
+    }
+
+    /// The variable with the route table.
+    pub(super) fn table(&self) -> &'static str {
+        ["PROTECTED_PATTERNS", "ROUTES", STORED]
+            .into_iter()
+            .rfind(|name| self.vars.contains_key(*name))
+            .unwrap_or("ROUTES")
+    }
+}
+
+/// Reads the table; what is wrong goes to the reader, unless it is spared.
+pub(super) fn read(
+    reader: &mut Reader,
+    inherited: &Inherited,
+    unlisted: Unlisted,
+    source: Routes<'_>,
+) -> Option<(RouteTable, Vec<Option<Offer>>)> {
+    let known = reader.errors.len();
+    let (rules, offers) = routes::read(reader, inherited).into_iter().unzip();
+    let table = RouteTable::new(rules, unlisted);
+    if let Err(error) = &table {
+        reader.fail(reader.table(), error.to_string());
+    }
+    if matches!(source, Routes::Spared) && reader.errors.len() > known {
+        reader.errors.truncate(known);
+        return Some((RouteTable::new(Vec::new(), Unlisted::Deny).ok()?, Vec::new()));
+    }
+    Some((table.ok()?, offers))
+}
