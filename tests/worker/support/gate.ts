@@ -28,7 +28,14 @@ export type GateOptions = {
   readonly perMinute?: number;
   /** Runs a second Worker on the same objects, as while a deployment rolls out: the variables in which it differs. */
   readonly beside?: Readonly<Record<string, Value>>;
+  /** A Worker in front of an origin, bound as `ORIGIN` or standing where the zone's server stands. */
+  readonly worker?: { readonly as: 'bound' | 'zone'; readonly origin: string; readonly facilitator: string };
+  /** Binds a KV namespace as `CONFIG`; this is its key `routes` in the beginning, unless null. */
+  readonly config?: string | null;
 };
+
+/** What reads of the KV namespace do; a probe is needed. */
+export type StoreMode = 'ok' | 'down' | 'hang';
 
 /** What a restart changes: each replaces variables or secrets of the same name. */
 export type Changes = Pick<Partial<GateOptions>, 'vars' | 'secrets' | 'beside'>;
@@ -60,6 +67,7 @@ export class Gate {
   readonly #ownFolder: boolean;
   #miniflare: Miniflare | undefined;
   #pids: readonly number[] = [];
+  #stored = false;
 
   private constructor(options: GateOptions) {
     this.#options = options;
@@ -121,6 +129,17 @@ export class Gate {
     return JSON.parse(answer.text) as LedgerCounts;
   }
 
+  /** Writes the stored route table, or removes it. */
+  async store(table: string | null): Promise<void> {
+    const store = (await this.#miniflare?.getKVNamespace('CONFIG', 'gate')) as unknown as Store;
+    await (table === null ? store.delete('routes') : store.put('routes', table));
+  }
+
+  /** How often the table was read so far; with a mode, what reads do from now on. */
+  async reads(mode?: StoreMode): Promise<number> {
+    return Number((await this.raw('GET', `/__probe/store${mode === undefined ? '' : `?mode=${mode}`}`)).text);
+  }
+
   /** Sets the Worker's clock ahead, and its objects' with it; gives its time, unix seconds. A probe is needed. */
   async ahead(secs: number): Promise<number> {
     return Number((await this.raw('GET', `/__probe/clock?secs=${secs}`)).text);
@@ -148,12 +167,16 @@ export class Gate {
     const before = new Set(workerdChildren());
     this.#miniflare = new Miniflare(miniflareOptions(this.#options, this.persist, (text) => this.logs.push(text)));
     await this.#miniflare.ready;
+    if (typeof this.#options.config === 'string' && !this.#stored) await this.store(this.#options.config);
+    this.#stored = true;
     const url = await this.#miniflare.unsafeGetDirectURL('gate');
     this.url = url.origin;
     if (this.#options.beside !== undefined) this.besideUrl = (await this.#miniflare.unsafeGetDirectURL('beside')).origin;
     this.#pids = workerdChildren().filter((pid) => !before.has(pid));
   }
 }
+
+type Store = { put(key: string, value: string): Promise<void>; delete(key: string): Promise<void> };
 
 let starting: Promise<void> = Promise.resolve();
 
@@ -207,10 +230,24 @@ function miniflareOptions(options: GateOptions, persist: string, keep: (text: st
         modules: options.probe === true ? [probe, tally, ...modules] : modules,
         durableObjects: { LEDGER: ledger },
         bindings: bindings as Record<string, never>,
+        ...(options.config === undefined ? {} : { kvNamespaces: ['CONFIG'] }),
+        ...(options.worker?.as === 'bound' ? { serviceBindings: { ORIGIN: 'origin' } } : {}),
+        ...(options.worker?.as === 'zone' ? { outboundService: 'origin' } : {}),
         ...(options.perMinute === undefined
           ? {}
           : { ratelimits: { RATE_LIMITER: { simple: { limit: options.perMinute, period: 60 } } } }),
       },
+      ...(options.worker === undefined
+        ? []
+        : [
+            {
+              name: 'origin',
+              compatibilityDate: worker.compatibilityDate,
+              modules: [{ type: 'ESModule' as const, path: 'origin.mjs', contents: ORIGIN_WORKER }],
+              bindings: { ORIGIN: options.worker.origin, FACILITATOR: options.worker.facilitator },
+              serviceBindings: { GATE: 'gate' },
+            },
+          ]),
       ...(options.beside === undefined
         ? []
         : [
@@ -233,6 +270,24 @@ function workerdChildren(): number[] {
     return [];
   }
 }
+
+/** Asks the scripted origin for everything that is not the facilitator's; some paths it answers by itself. */
+const ORIGIN_WORKER = `
+export default {
+  async fetch(request, env) {
+    const url = new URL(request.url);
+    if (url.origin === env.FACILITATOR) return fetch(request);
+    if (url.pathname.endsWith('/worker-throws')) throw new Error('the origin Worker fails');
+    if (url.pathname.endsWith('/worker-hangs')) return new Promise(() => { setInterval(() => {}, 1000); });
+    if (url.pathname.endsWith('/comes-back')) return env.GATE.fetch(request);
+    const headers = new Headers(request.headers);
+    headers.set('x-url-asked', request.url);
+    return fetch(env.ORIGIN + url.pathname + url.search, {
+      method: request.method, headers, body: request.body, redirect: 'manual', signal: request.signal,
+    });
+  },
+};
+`;
 
 const PROBE = `
 import gate, { Ledger as Inner } from './index.js';
@@ -287,6 +342,23 @@ export class Ledger extends Inner {
     }
   }
 }
+let reads = 0;
+let storeMode = 'ok';
+class Store {
+  constructor(kv) { this.kv = kv; }
+  get(...words) {
+    reads += 1;
+    if (storeMode === 'down') throw new Error('probe: KV down');
+    if (storeMode === 'hang') return new Promise(() => {});
+    return this.kv.get(...words);
+  }
+}
+const probed = new WeakMap();
+function withStore(env) {
+  if (env.CONFIG === undefined) return env;
+  if (!probed.has(env)) probed.set(env, { ...env, CONFIG: new Store(env.CONFIG) });
+  return probed.get(env);
+}
 let ahead = 0;
 const clock = Date.now;
 Date.now = () => clock.call(Date) + ahead;
@@ -298,7 +370,11 @@ export default {
       ahead += 1000 * Number(url.searchParams.get('secs'));
       return Response.json(Math.floor(Date.now() / 1000));
     }
-    if (url.pathname !== '/__probe/ledger') return gate.fetch(request, env, context);
+    if (url.pathname === '/__probe/store') {
+      storeMode = url.searchParams.get('mode') ?? storeMode;
+      return Response.json(reads);
+    }
+    if (url.pathname !== '/__probe/ledger') return gate.fetch(request, withStore(env), context);
     const counts = { calls, objects: objects.size, paths: [...paths], writes: { ...writes }, fetched: [...fetched], alarms: [...alarms], handovers: [...handovers] };
     const wanted = url.searchParams.get('mode');
     if (wanted) {

@@ -59,7 +59,11 @@ export function routes(extra: readonly Value[] = []): readonly Value[] {
   ];
 }
 
-export type WorldOptions = Partial<Omit<GateOptions, 'vars'>> & {
+/** Who is the origin: a server at `ORIGIN_URL`, a Worker bound as `ORIGIN`, or what stands behind a zone route. */
+export type OriginKind = 'url' | 'bound' | 'zone';
+
+export type WorldOptions = Partial<Omit<GateOptions, 'vars' | 'worker'>> & {
+  readonly origin?: OriginKind;
   readonly vars?: Readonly<Record<string, Value>>;
   readonly routes?: readonly Value[];
   /** Variables that name the world's facilitator. */
@@ -88,7 +92,9 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     delete vars[name];
     delete bindings[name];
   }
-  const { build, persist, probe, perMinute, beside } = options;
+  const kind = options.origin ?? 'url';
+  if (kind !== 'url' && options.vars?.['ORIGIN_URL'] === undefined) delete vars['ORIGIN_URL'];
+  const { build, persist, probe, perMinute, beside, config } = options;
   const gate = await Gate.start({
     vars,
     secrets: bindings,
@@ -97,6 +103,8 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     ...(probe === undefined ? {} : { probe }),
     ...(perMinute === undefined ? {} : { perMinute }),
     ...(beside === undefined ? {} : { beside }),
+    ...(config === undefined ? {} : { config }),
+    ...(kind === 'url' ? {} : { worker: { as: kind, origin: origin.url, facilitator: facilitator.url } }),
   }).catch(async (error: unknown) => {
     await Promise.all([facilitator.stop(), origin.stop()]);
     throw error;
