@@ -13,6 +13,7 @@
 
 import { createHash } from 'node:crypto';
 
+import { isFromGate } from './from-gate.mjs';
 import { serve } from './server.mjs';
 
 /** Length of the body of `/big`. */
@@ -37,17 +38,22 @@ export const BIG_BYTES = 5 * 1024 * 1024;
 
 /**
  * Starts the origin. `requests` holds what arrived, oldest first; `release()` lets the held answers
- * to all of them go on, also those that have not come to their pause yet.
+ * to all of them go on, also those that have not come to their pause yet. With a secret, which is the gate's
+ * `ORIGIN_SECRET`, whatever the gate did not sign is refused, and is not among them.
  *
- * @param {{port?: number}} [options]
+ * @param {{port?: number, secret?: string}} [options]
  */
-export async function startOrigin({ port } = {}) {
+export async function startOrigin({ port, secret } = {}) {
   /** @type {Seen[]} */
   const requests = [];
   /** @type {Set<() => void>} */
   const held = new Set();
 
   const { url, stop } = await serve(async (request, response) => {
+    if (secret !== undefined && !isFromGate(request, secret)) {
+      response.writeHead(403, { 'content-type': 'text/plain; charset=utf-8' }).end('Ask the gate.\n');
+      return;
+    }
     /** @type {Seen} */
     const seen = {
       at: Date.now(),

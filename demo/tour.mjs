@@ -1,5 +1,5 @@
-// What the demo shows: three payments and one that is none, each exchange with its headers decoded, and what they did on the
-// chain. Whatever should hold is checked; the tour fails when it does not.
+// What the demo shows: three payments, one that is none, and a way round that is closed; each exchange with its headers
+// decoded, and what they did on the chain. Whatever should hold is checked; the tour fails when it does not.
 
 import { ExactEvmScheme } from '@x402/evm/exact/client';
 import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
@@ -98,6 +98,10 @@ export async function tour(parts) {
   const why = (await refused.json())?.extensions?.diagnostic?.info;
   say('diagnostic', why);
   check(refused.status === 402 && why?.code === 'PAYMENT_UNVERIFIED' && why.escalate === true, 'it was told so, and nothing was settled');
+
+  console.log('\nSomebody asks the origin for the report, past the gate');
+  const direct = await fetch(`${origin.url}/report`);
+  check(direct.status === 403, 'he is refused: the origin serves what the gate has signed');
 
   const end = await balances();
   sayBalances('after', end);

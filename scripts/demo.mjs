@@ -47,14 +47,15 @@ async function start(build) {
   const { FAILING, gateVars } = await import('../demo/gate.mjs');
   const { startOrigin } = await import('../demo/origin.mjs');
   const { startGate } = await import('./miniflare.mjs');
+  const secret = randomBytes(32).toString('hex');
   const chain = await startChain();
-  const [facilitator, origin] = await Promise.all([startFacilitator({ chain }), startOrigin()]);
+  const [facilitator, origin] = await Promise.all([startFacilitator({ chain }), startOrigin({ secret })]);
   const vars = gateVars({ chain, facilitator, origin });
   const token = randomBytes(16).toString('hex');
   const gate = await startGate({
     build,
     vars: { ...vars, ROUTES: [...vars.ROUTES, FAILING], RPC_URL: chain.url },
-    secrets: { OPERATOR_TOKEN: token },
+    secrets: { OPERATOR_TOKEN: token, ORIGIN_SECRET: secret },
   });
   return { chain, facilitator, origin, gate, token };
 }
@@ -73,6 +74,8 @@ All of it stays up until Ctrl-C
 Try it: the first asks for money, the second is free
   curl -i ${gate.url}/report
   curl -i ${gate.url}/about
+The origin refuses who comes past the gate (docs/origin.md)
+  curl -i ${origin.url}/report
 
 The operator's side: what was paid, and whether the books balance (docs/operations.md)
   curl -s -H 'Authorization: Bearer ${token}' ${gate.url}/_farebox/payments

@@ -8,7 +8,7 @@ import { after, before, describe, it } from 'node:test';
 import { faults } from './support/faults.ts';
 import type { OriginCall } from './support/origin.ts';
 import { settlementOf } from './support/payer.ts';
-import type { Answer } from './support/raw.ts';
+import type { Answer, HeaderRow } from './support/raw.ts';
 import {
   MODES,
   eventually,
@@ -39,7 +39,8 @@ for (const kind of ['bound', 'zone'] as const) {
 
     for (const target of FREE) {
       it(`is asked for the URL that the client asked for: ${target}`, async () => {
-        const answer = await world.gate.raw('POST', target, [['Content-Type', 'text/plain'], ['Farebox-Loop', 'forged']], 'a body');
+        const forged: readonly HeaderRow[] = target.includes('%') ? [['Farebox-Loop', 'forged']] : [];
+        const answer = await world.gate.raw('POST', target, [['Content-Type', 'text/plain'], ...forged], 'a body');
         assert.equal(answer.status, 200, answer.text);
         const call = only(world, target);
         assert.equal(call.headers['x-url-asked'], HOST + target);

@@ -1,0 +1,16 @@
+// Whether a request comes from the gate, as docs/origin.md says it.
+
+import { createHmac, timingSafeEqual } from 'node:crypto';
+
+/**
+ * @param {{ method?: string, url?: string, headers: import('node:http').IncomingHttpHeaders }} request as Node gives it
+ * @param {string} secret `ORIGIN_SECRET`
+ * @param {number} now unix seconds
+ */
+export function isFromGate({ method, url, headers }, secret, now = Date.now() / 1000) {
+  const { 'farebox-signature': signature, 'farebox-payer': payer = '', 'farebox-payment': payment = '' } = headers;
+  const found = /^t=(\d{1,12}),v1=([0-9a-f]{64})$/.exec(String(signature));
+  if (found === null || Math.abs(now - Number(found[1])) > 300) return false;
+  const right = createHmac('sha256', secret).update([found[1], method, url, payer, payment].join('\n')).digest();
+  return timingSafeEqual(right, Buffer.from(String(found[2]), 'hex'));
+}
