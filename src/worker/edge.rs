@@ -1,4 +1,4 @@
-//! The border to `edge.mjs`: platform calls with as few crossings as possible.
+//! The border to `edge.mjs`, `origin.mjs` and `ledger.mjs`: platform calls with as few crossings as possible.
 
 use std::future::Future;
 
@@ -10,17 +10,6 @@ use wasm_bindgen_futures::JsFuture;
 extern "C" {
     /// A response of status, header lines and body (null, text, bytes or a stream).
     fn respond(status: u16, lines: &str, body: &JsValue) -> JsValue;
-
-    /// Asks an origin: the Worker bound as such, or a server. Resolves to `{head, response}`, or to the text `timeout` or `lost`.
-    #[wasm_bindgen(js_name = askOrigin)]
-    pub(super) fn ask_origin(
-        bound: &JsValue,
-        url: &str,
-        method: &str,
-        lines: &str,
-        body: &JsValue,
-        milliseconds: u32,
-    ) -> js_sys::Promise;
 
     /// Posts JSON, or asks for it without a body. Resolves to status, `json` or an empty line, and body, or to a word
     /// for why there is none.
@@ -54,48 +43,6 @@ extern "C" {
     #[wasm_bindgen(js_name = textOf)]
     pub(super) fn text_of(request: &JsValue, bytes: u32) -> js_sys::Promise;
 
-    /// Asks a ledger object. Resolves to `{answer, body}`, or to undefined.
-    #[wasm_bindgen(js_name = askObject)]
-    pub(super) fn ask_object(
-        namespace: &JsValue,
-        name: &str,
-        command: &str,
-        body: &JsValue,
-        milliseconds: u32,
-    ) -> js_sys::Promise;
-
-    /// What a ledger object says, with a stored body, and when its alarm has to be set for: `{response, alarm}`.
-    pub(super) fn answered(
-        answer: &str,
-        body: Option<js_sys::Uint8Array>,
-        alarm: Option<f64>,
-    ) -> JsValue;
-
-    /// Reads a response's body. Resolves to `{kind, length, source}`.
-    pub(super) fn collect(response: &JsValue, bytes: u32, milliseconds: u32) -> js_sys::Promise;
-
-    /// Lets a body flow to the client: `{readable, next()}`.
-    pub(super) fn pump(source: &JsValue, idle: u32, promised: Option<u32>) -> JsValue;
-
-    /// Waits for the next sign of life of a pump: `flowing`, `complete`, `client_left` or `broken`.
-    pub(super) fn progress(pump: &JsValue) -> js_sys::Promise;
-
-    /// Reads and hashes a request's body up to a limit. Resolves to `{digest, body}`.
-    #[wasm_bindgen(js_name = digestBody)]
-    pub(super) fn digest_body(request: &JsValue, bytes: u32, milliseconds: u32) -> js_sys::Promise;
-
-    /// The body of a response that nobody has read.
-    #[wasm_bindgen(js_name = bodyOf)]
-    pub(super) fn body_of(response: &JsValue) -> JsValue;
-
-    /// The body of a request, or null.
-    #[wasm_bindgen(js_name = requestBody)]
-    pub(super) fn request_body(request: &JsValue) -> JsValue;
-
-    /// What has been read, and lets the rest go.
-    #[wasm_bindgen(js_name = discard)]
-    pub(super) fn discard(source: &JsValue);
-
     /// Asks the rate limit. Resolves to whether one more is allowed.
     #[wasm_bindgen(js_name = withinLimit)]
     pub(super) fn within_limit(limiter: &JsValue, key: &str) -> js_sys::Promise;
@@ -121,6 +68,65 @@ extern "C" {
     pub(super) fn complain(line: &str);
 }
 
+#[wasm_bindgen(module = "/src/worker/origin.mjs")]
+extern "C" {
+    /// Asks an origin: the Worker bound as such, or a server. Resolves to `{head, response}`, or to the text `timeout` or `lost`.
+    #[wasm_bindgen(js_name = askOrigin)]
+    pub(super) fn ask_origin(
+        bound: &JsValue,
+        url: &str,
+        method: &str,
+        lines: &str,
+        body: &JsValue,
+        milliseconds: u32,
+    ) -> js_sys::Promise;
+
+    /// Reads a response's body. Resolves to `{kind, length, source}`.
+    pub(super) fn collect(response: &JsValue, bytes: u32, milliseconds: u32) -> js_sys::Promise;
+
+    /// Lets a body flow to the client: `{readable, next()}`.
+    pub(super) fn pump(source: &JsValue, idle: u32, promised: Option<u32>) -> JsValue;
+
+    /// Waits for the next sign of life of a pump: `flowing`, `complete`, `client_left` or `broken`.
+    pub(super) fn progress(pump: &JsValue) -> js_sys::Promise;
+
+    /// Reads and hashes a request's body up to a limit. Resolves to `{digest, body}`.
+    #[wasm_bindgen(js_name = digestBody)]
+    pub(super) fn digest_body(request: &JsValue, bytes: u32, milliseconds: u32) -> js_sys::Promise;
+
+    /// The body of a response that nobody has read.
+    #[wasm_bindgen(js_name = bodyOf)]
+    pub(super) fn body_of(response: &JsValue) -> JsValue;
+
+    /// The body of a request, or null.
+    #[wasm_bindgen(js_name = requestBody)]
+    pub(super) fn request_body(request: &JsValue) -> JsValue;
+
+    /// What has been read, and lets the rest go.
+    #[wasm_bindgen(js_name = discard)]
+    pub(super) fn discard(source: &JsValue);
+}
+
+#[wasm_bindgen(module = "/src/worker/ledger.mjs")]
+extern "C" {
+    /// Asks a ledger object. Resolves to `{answer, body}`, or to undefined.
+    #[wasm_bindgen(js_name = askObject)]
+    pub(super) fn ask_object(
+        namespace: &JsValue,
+        name: &str,
+        command: &str,
+        body: &JsValue,
+        milliseconds: u32,
+    ) -> js_sys::Promise;
+
+    /// What a ledger object says, with a stored body, and when its alarm has to be set for: `{response, alarm}`.
+    pub(super) fn answered(
+        answer: &str,
+        body: Option<js_sys::Uint8Array>,
+        alarm: Option<f64>,
+    ) -> JsValue;
+}
+
 /// A reply whose body is ours.
 pub(super) fn render(reply: &Reply) -> JsValue {
     render_with(reply, &JsValue::NULL)
@@ -141,7 +147,7 @@ pub(super) fn promise(future: impl Future<Output = JsValue> + 'static) -> JsValu
     wasm_bindgen_futures::future_to_promise(async move { Ok(future.await) }).into()
 }
 
-/// Waits for a promise; a rejection is nothing, because `edge.mjs` rejects none that it can answer.
+/// Waits for a promise; a rejection is nothing, because those modules reject none that they can answer.
 pub(super) async fn settled(promise: js_sys::Promise) -> Option<JsValue> {
     JsFuture::from(promise).await.ok().filter(|value| !value.is_undefined() && !value.is_null())
 }

@@ -6,23 +6,14 @@ import {
   Ledger as LedgerObject, __wbg_reset_state as renew, configure, configureObjects, fail, finish, handle, sweep,
 } from '#glue';
 
-import { complain, ledgerOf } from './edge.mjs';
+import { complain, requestHead } from './edge.mjs';
+import { forwardPlain, plainUrl } from './free.mjs';
+import { SPLIT, ledgerOf } from './ledger.mjs';
 import { StoredTable } from './table.mjs';
 
 /**
- * @typedef {object} Plain what `Gate::plain_forwarding` says
- * @property {string | null} origin
- * @property {string} mark
- * @property {number} milliseconds
- * @property {string[]} priced
- * @property {Set<string>} request
- * @property {string[]} own
- * @property {Set<string>} response
- */
-
-/**
  * @typedef {object} Configuration what `Gate::for_edge` says, with what the platform binds
- * @property {Plain | undefined} plain
+ * @property {import('./free.mjs').Plain | undefined} plain
  * @property {Bindings} bindings
  */
 
@@ -105,7 +96,7 @@ export default {
       const { plain, bindings } = configurationOf(env);
       const url = plain === undefined ? undefined : plainUrl(request, plain);
       if (plain !== undefined && url !== undefined) return forwardPlain(request, url, plain, bindings.origin);
-      const answer = handle(headOf(request), request, bindings, context);
+      const answer = handle(requestHead(request), request, bindings, context);
       return answer instanceof Response ? answer : await survived(answer);
     } catch (error) {
       // Refusals are answers: what is thrown here ended the instance, or says that it has ended.
@@ -182,9 +173,6 @@ export class Ledger {
   }
 }
 
-/** Names the bytes of JSON in front of a raw body. */
-const SPLIT = 'farebox-split';
-
 /**
  * What a promise gives, or an exception when the instance that works on it is lost.
  *
@@ -217,7 +205,7 @@ const LONGEST_MS = 3_600_000;
 function internal(request, env) {
   try {
     configurationOf(env);
-    return fail(headOf(request), 'internal');
+    return fail(requestHead(request), 'internal');
   } catch {
     return new Response(null, { status: 500, headers: { 'cache-control': 'no-store' } });
   }
@@ -307,86 +295,4 @@ function variablesOf(env) {
   const all = Object.entries(env);
   const bindings = all.filter(([, value]) => isBinding(value)).map(([name]) => name).sort();
   return JSON.stringify({ ...Object.fromEntries(all.filter(([, value]) => !isBinding(value))), bindings });
-}
-
-/**
- * Method, URL, whether a body comes, and one line per header field.
- *
- * @param {Request} request
- */
-function headOf(request) {
-  let head = `${request.method}\n${request.url}\n${request.body === null ? '' : 'body'}`;
-  for (const [name, value] of request.headers) head += `\n${name}: ${value}`;
-  return head;
-}
-
-const ORDINARY = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']);
-
-/** Fields that the runtime writes itself, and the ordinary words of `Connection`. */
-const RUNTIME = new Set(['host', 'content-length', 'transfer-encoding', 'connection']);
-
-/** What the gate puts on requests that it lets through; one that comes with it goes to the compiled gate. */
-const MARK = 'farebox-loop';
-
-/** What an origin says about its own connection. */
-const HOP = new Set(['connection', 'keep-alive', 'transfer-encoding']);
-
-/**
- * What to ask the origin for, if the request is certainly free; undefined sends it to the gate. It may be too
- * careful, never too generous: the compiled gate alone judges the rest.
- *
- * @param {Request} request
- * @param {Plain} plain
- */
-function plainUrl(request, plain) {
-  if (!ORDINARY.has(request.method)) return undefined;
-  const { url } = request;
-  const start = url.indexOf('/', url.indexOf('://') + 3);
-  const match = start < 0 ? null : /^((?:\/[a-z0-9_-]+)*\/?)(?:\?[\w.~=&,:+%-]*)?$/.exec(url.slice(start));
-  const path = match?.[1];
-  if (match === null || path === undefined || path === '' || path.startsWith('/_')) return undefined;
-  if (plain.priced.some((prefix) => path.startsWith(prefix))) return undefined;
-  for (const [name, value] of request.headers) {
-    if (name === 'connection' ? !/^(close|keep-alive)$/i.test(value) : plain.request.has(name) && !RUNTIME.has(name)) return undefined;
-    if (plain.own.some((prefix) => name.startsWith(prefix))) return undefined;
-    if (name === 'authorization' && /(^|,)\s*payment([\s,]|$)/i.test(value)) return undefined;
-  }
-  return (plain.origin ?? url.slice(0, start)) + match[0];
-}
-
-/**
- * @param {Request} request
- * @param {string} url
- * @param {Plain} plain
- * @param {Fetcher | undefined} bound the Worker that is the origin, if it is one
- */
-async function forwardPlain(request, url, plain, bound) {
-  const correlation = crypto.randomUUID();
-  const headers = new Headers(request.headers);
-  for (const name of RUNTIME) headers.delete(name);
-  headers.set('x-correlation-id', correlation);
-  headers.set(MARK, plain.mark);
-  const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(), plain.milliseconds);
-  try {
-    const response = await (bound ?? globalThis).fetch(url, {
-      method: request.method,
-      headers,
-      body: request.body,
-      redirect: 'manual',
-      signal: controller.signal,
-    });
-    for (const name of response.headers.keys()) {
-      if (plain.response.has(name) && !HOP.has(name)) return finish(response, correlation);
-      if (name === 'location' || name === 'www-authenticate' || name.startsWith('farebox-')) return finish(response, correlation);
-    }
-    const answer = new Response(response.body, response);
-    for (const name of HOP) answer.headers.delete(name);
-    answer.headers.set('x-correlation-id', correlation);
-    return answer;
-  } catch {
-    return fail(headOf(request), controller.signal.aborted ? 'timeout' : 'lost');
-  } finally {
-    clearTimeout(timer);
-  }
 }

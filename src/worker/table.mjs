@@ -29,7 +29,7 @@ export class StoredTable {
   /**
    * Reads the table if that is due, and offers a text that was not read before; the promise is to be kept alive.
    *
-   * @param {KVNamespace} store
+   * @param {{ get(key: string): Promise<string | null> }} store the KV namespace
    * @param {(text: string | null) => boolean} take whether it is good; it counts from then on
    * @param {(line: string) => void} complain
    * @returns {Promise<void> | undefined}
@@ -43,7 +43,7 @@ export class StoredTable {
   }
 
   /**
-   * @param {KVNamespace} store
+   * @param {{ get(key: string): Promise<string | null> }} store the KV namespace
    * @param {(text: string | null) => boolean} take
    * @param {(line: string) => void} complain
    */

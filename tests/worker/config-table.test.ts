@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
+import { StoredTable } from '../../src/worker/table.mjs';
 import type { Value } from './support/gate.ts';
 import { freshPayer, pay, requiredBy } from './support/payer.ts';
 import type { Answer } from './support/raw.ts';
@@ -276,6 +277,17 @@ describe('the route table in KV', { concurrency: 2 }, () => {
       }
     });
   }
+});
+
+describe('a stored text', () => {
+  it('is never handed to the gate in full when it is far too long', async () => {
+    const table = new StoredTable();
+    const seen: number[] = [];
+    const store = { get: async () => 'x'.repeat(20_000_000) };
+    await table.refresh(store, (text) => seen.push(text?.length ?? 0) > 1, () => assert.fail('it was read'));
+    assert.deepEqual(seen, [256 * 1024 + 1], 'enough to be refused');
+    assert.equal(table.text, undefined);
+  });
 });
 
 type Settle = {

@@ -140,6 +140,11 @@ export class Gate {
     return Number((await this.raw('GET', `/__probe/store${mode === undefined ? '' : `?mode=${mode}`}`)).text);
   }
 
+  /** What objects were asked, with the jurisdiction and the location that each call named. A probe is needed. */
+  async homes(): Promise<readonly (readonly [asked: string, jurisdiction: string | null, location: string | null])[]> {
+    return JSON.parse((await this.raw('GET', '/__probe/homes')).text) as [string, string | null, string | null][];
+  }
+
   /** Sets the Worker's clock ahead, and its objects' with it; gives its time, unix seconds. A probe is needed. */
   async ahead(secs: number): Promise<number> {
     return Number((await this.raw('GET', `/__probe/clock?secs=${secs}`)).text);
@@ -353,19 +358,37 @@ class Store {
     return this.kv.get(...words);
   }
 }
+const homes = [];
+class Namespace {
+  constructor(inner, jurisdiction) { this.inner = inner; this.home = jurisdiction ?? null; }
+  // workerd has no jurisdictions: the objects are those without.
+  jurisdiction(name) { return new Namespace(this.inner, name); }
+  idFromName(name) { return this.inner.idFromName(name); }
+  get(id, options) {
+    const stub = this.inner.get(id, options);
+    const note = (asked) => { homes.push([asked, this.home, options?.locationHint ?? null]); };
+    return { fetch: (url, init) => {
+      note(new URL(url).pathname === '/meters' ? 'meters' : Object.keys(JSON.parse(/^{.*}/.exec(typeof init.body === 'string' ? init.body : '{}')[0])).find((name) => name !== 'v') ?? 'body');
+      return stub.fetch(url, init);
+    } };
+  }
+}
 const probed = new WeakMap();
-function withStore(env) {
-  if (env.CONFIG === undefined) return env;
-  if (!probed.has(env)) probed.set(env, { ...env, CONFIG: new Store(env.CONFIG) });
+function around(env) {
+  if (!probed.has(env)) {
+    const store = env.CONFIG === undefined ? {} : { CONFIG: new Store(env.CONFIG) };
+    probed.set(env, { ...env, ...store, LEDGER: new Namespace(env.LEDGER) });
+  }
   return probed.get(env);
 }
 let ahead = 0;
 const clock = Date.now;
 Date.now = () => clock.call(Date) + ahead;
 export default {
-  ...gate,
+  scheduled: (controller, env, context) => gate.scheduled(controller, around(env), context),
   async fetch(request, env, context) {
     const url = new URL(request.url);
+    if (url.pathname === '/__probe/homes') return Response.json(homes);
     if (url.pathname === '/__probe/clock') {
       ahead += 1000 * Number(url.searchParams.get('secs'));
       return Response.json(Math.floor(Date.now() / 1000));
@@ -374,7 +397,7 @@ export default {
       storeMode = url.searchParams.get('mode') ?? storeMode;
       return Response.json(reads);
     }
-    if (url.pathname !== '/__probe/ledger') return gate.fetch(request, withStore(env), context);
+    if (url.pathname !== '/__probe/ledger') return gate.fetch(request, around(env), context);
     const counts = { calls, objects: objects.size, paths: [...paths], writes: { ...writes }, fetched: [...fetched], alarms: [...alarms], handovers: [...handovers] };
     const wanted = url.searchParams.get('mode');
     if (wanted) {
