@@ -7,9 +7,9 @@ use super::{Reader, checked_url};
 use crate::gate::origin::{Origin, Residence};
 
 /// Jurisdictions that the platform keeps objects in.
-const JURISDICTIONS: &[&str] = &["eu", "fedramp"];
+const JURISDICTIONS: &str = "eu fedramp";
 /// Places that the platform takes as a hint where an object begins.
-const LOCATIONS: &[&str] = &["wnam", "enam", "sam", "weur", "eeur", "apac", "oc", "afr", "me"];
+const LOCATIONS: &str = "wnam enam sam weur eeur apac oc afr me";
 
 /// Reads both; what is wrong goes to the reader.
 pub(super) fn read(reader: &mut Reader) -> (Option<Origin>, Residence) {
@@ -37,14 +37,14 @@ fn origin(reader: &mut Reader) -> Option<Origin> {
     checked_url(reader, "ORIGIN_URL", &text).map(|url| Origin::Url(url.as_str().to_owned()))
 }
 
-fn one_of(reader: &mut Reader, name: &str, words: &'static [&'static str]) -> Option<&'static str> {
+fn one_of(reader: &mut Reader, name: &str, words: &'static str) -> Option<&'static str> {
     if reader.is_absent(name) {
         return None;
     }
     let text = reader.text(name)?;
-    let word = words.iter().find(|word| **word == text).copied();
+    let word = words.split(' ').find(|word| *word == text);
     if word.is_none() {
-        reader.fail(name, format!("must be one of {}", words.join(", ")));
+        reader.fail(name, format!("must be one of: {words}"));
     }
     word
 }

@@ -55,14 +55,18 @@ pub(super) fn read(
     source: Routes<'_>,
 ) -> Option<(RouteTable, Vec<Option<Offer>>)> {
     let known = reader.errors.len();
-    let (rules, offers) = routes::read(reader, inherited).into_iter().unzip();
-    let table = RouteTable::new(rules, unlisted);
-    if let Err(error) = &table {
-        reader.fail(reader.table(), error.to_string());
-    }
-    if matches!(source, Routes::Spared) && reader.errors.len() > known {
+    let (mut rules, mut offers): (Vec<_>, Vec<_>) =
+        routes::read(reader, inherited).into_iter().unzip();
+    let mut unlisted = unlisted;
+    loop {
+        let table = RouteTable::new(rules, unlisted);
+        if let Err(error) = &table {
+            reader.fail(reader.table(), error.to_string());
+        }
+        if !matches!(source, Routes::Spared) || reader.errors.len() == known {
+            return Some((table.ok()?, offers));
+        }
         reader.errors.truncate(known);
-        return Some((RouteTable::new(Vec::new(), Unlisted::Deny).ok()?, Vec::new()));
+        (rules, offers, unlisted) = (Vec::new(), Vec::new(), Unlisted::Deny);
     }
-    Some((table.ok()?, offers))
 }
