@@ -1,10 +1,14 @@
-//! The one build step that needs Rust: wasm-bindgen as a library.
+//! The steps that need Rust: wasm-bindgen as a library, and the gate's rules for `npm run check`.
 //!
-//! `cargo run -p xtask -- bindgen <wasm> <out-dir> --target worker|web` writes `index.js` and
+//! `cargo run -p xtask -- check` reads one JSON object of variables and prints what the gate thinks of it,
+//! see [`check`]. `cargo run -p xtask -- bindgen <wasm> <out-dir> --target worker|web` writes `index.js` and
 //! `index_bg.wasm` (for `web` also `index.d.ts`) into `<out-dir>`. As a library it builds in seconds;
 //! the wasm-bindgen program takes minutes or a download.
 
+mod check;
+
 use std::env;
+use std::io::{Read, stdin};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -12,8 +16,21 @@ use wasm_bindgen_cli_support::Bindgen;
 
 fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).collect();
+    if words == ["check"] {
+        let mut vars = String::new();
+        return match stdin().read_to_string(&mut vars) {
+            Ok(_) => {
+                println!("{}", check::judge(&vars));
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                eprintln!("the variables cannot be read: {error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let Some(glue) = Glue::parse(&words) else {
-        eprintln!("usage: xtask bindgen <wasm> <out-dir> --target worker|web");
+        eprintln!("usage: xtask bindgen <wasm> <out-dir> --target worker|web, or xtask check");
         return ExitCode::from(2);
     };
     match glue.generate() {

@@ -13,6 +13,7 @@ mod places;
 mod recovery;
 mod routes;
 mod table;
+mod test_networks;
 
 use core::fmt;
 
@@ -232,6 +233,7 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
     let restored = reader.number("LEDGER_CLOSED_BEFORE", 0, 0, 1 << 40);
     let (shards, old_shards) = shards(reader);
     let networks = networks::read(reader);
+    test_networks::check(reader, &networks);
     let pay_to = reader.value("PAY_TO");
     if reader.is_absent("PAY_TO") {
         reader.fail("PAY_TO", "is missing; set the address that is paid");

@@ -1,0 +1,162 @@
+// What wrangler.toml says around the variables: bindings, migrations, dates, routes.
+
+import { spawnSync } from 'node:child_process';
+import { basename, dirname } from 'node:path';
+
+import { BINDINGS, nearMiss } from './names.mjs';
+import { parseSource } from './source.mjs';
+import { Unusable } from './unusable.mjs';
+import { structured } from './worker.mjs';
+
+/**
+ * @typedef {import('./worker.mjs').Worker} Worker
+ * @typedef {import('./source.mjs').Source} Source
+ * @typedef {import('./source.mjs').Table} Table
+ */
+
+/**
+ * @typedef {object} Notes who takes what was found
+ * @property {(variable: string, remedy: string, path?: import('./source.mjs').Path) => void} error
+ * @property {(variable: string, remedy: string, path?: import('./source.mjs').Path) => void} warning
+ */
+
+/** The first date of the platform that the Worker is tested with. */
+const OLDEST_DATE = '2026-04-01';
+
+/**
+ * @param {Worker} worker
+ * @param {string | undefined} env
+ * @param {Notes} notes
+ */
+export function checkDeployment(worker, env, notes) {
+  checkLedger(worker.config, env, notes);
+  checkPlatform(worker.config, notes);
+  checkBindings(worker, notes);
+}
+
+/**
+ * @param {Table} config
+ * @param {string | undefined} env
+ * @param {Notes} notes
+ */
+function checkLedger(config, env, notes) {
+  const [ledger] = config.durable_objects.bindings.filter((/** @type {Table} */ binding) => binding.name === 'LEDGER');
+  const again = env === undefined ? '' : `; bindings are not inherited, so write [[env.${env}.durable_objects.bindings]]`;
+  const path = ['durable_objects', 'bindings'];
+  if (ledger === undefined) {
+    const [other] = config.durable_objects.bindings;
+    const slip = other !== undefined && nearMiss(other.name, ['LEDGER']) ? ` (${other.name} is not read)` : '';
+    notes.error('LEDGER', `is missing${slip}; bind the class Ledger under this name${again}`, path);
+  } else if (ledger.class_name !== 'Ledger') {
+    notes.error('LEDGER', `binds the class ${ledger.class_name}; the Worker has Ledger`, path);
+  } else if (ledger.script_name === undefined) {
+    const has = (/** @type {string} */ key) => config.migrations.some((/** @type {Table} */ step) => step[key]?.includes('Ledger'));
+    if (has('new_classes')) {
+      notes.error('migrations', 'make Ledger with new_classes; it needs SQLite: write new_sqlite_classes = ["Ledger"]', ['migrations']);
+    } else if (!has('new_sqlite_classes')) {
+      notes.error('migrations', 'have no new_sqlite_classes = ["Ledger"]; without it the ledger has no storage', ['migrations']);
+    }
+  }
+}
+
+/**
+ * @param {Table} config
+ * @param {Notes} notes
+ */
+function checkPlatform(config, notes) {
+  if (config.compatibility_date === undefined || config.compatibility_date < OLDEST_DATE) {
+    notes.error('compatibility_date', `must be ${OLDEST_DATE} or later`, ['compatibility_date']);
+  }
+  if (!config.triggers?.crons?.length) {
+    notes.warning('triggers', 'have no cron, so that nothing wakes a ledger object whose alarm was lost; set crons = ["*/15 * * * *"]', ['triggers']);
+  }
+  if (config.cache?.enabled === true) {
+    notes.warning('cache.enabled', 'answers in front of the gate; take it out', ['cache', 'enabled']);
+  }
+  const isRouted = config.route !== undefined || (config.routes ?? []).length > 0;
+  if (isRouted && config.workers_dev !== false) {
+    notes.warning('workers_dev', 'is left open beside routes: the gate also answers at workers.dev, around the rules of your zone; set workers_dev = false', ['workers_dev']);
+  }
+  if (isRouted && config.preview_urls === true) {
+    notes.warning('preview_urls', 'are open beside routes: each version also answers at workers.dev; set preview_urls = false', ['preview_urls']);
+  }
+}
+
+/**
+ * @param {Worker} worker
+ * @param {Notes} notes
+ */
+function checkBindings({ config, vars }, notes) {
+  const services = names(config.services);
+  for (const [key, known] of Object.entries(BINDINGS)) {
+    for (const [index, name] of names(config[key]).entries()) {
+      const meant = nearMiss(name, known);
+      if (meant !== undefined) notes.warning(name, `is not read; did you mean ${meant}?`, [key, index]);
+    }
+  }
+  if (services.includes('ORIGIN') && vars.ORIGIN_URL) {
+    notes.error('ORIGIN_URL', 'is set beside the service binding ORIGIN; keep one of them', ['vars', 'ORIGIN_URL']);
+  }
+  const routes = structured(vars.ROUTES);
+  for (const [index, route] of (Array.isArray(routes) ? routes : []).entries()) {
+    const from = route?.price?.from;
+    if (typeof from === 'string' && !services.includes(from)) {
+      notes.error(`ROUTES[${index}].price`, `asks ${from}, which is no service binding; add it to services`, ['vars', 'ROUTES', index, 'price']);
+    }
+  }
+}
+
+/**
+ * A number of ledger objects that changes at once would let a payment of before be claimed again.
+ *
+ * @param {Worker} worker
+ * @param {string} file
+ * @param {string | undefined} env
+ * @param {Notes} notes
+ */
+export function checkShards({ vars }, file, env, notes) {
+  const before = committed(file);
+  const old = env === undefined ? before : before?.env?.[env];
+  if (old === undefined) return;
+  const was = shards(old.vars?.LEDGER_SHARDS);
+  const is = shards(vars.LEDGER_SHARDS);
+  const grows = was.length === 1 && is.length === 2 && is[1] === was[0];
+  const ends = was.length === 2 && is.length === 1 && is[0] === was[0];
+  const turnsBack = was.length === 2 && is.length === 2 && is[0] === was[1] && is[1] === was[0];
+  if (is.join() === was.join() || grows || ends || turnsBack) return;
+  const [from] = was;
+  notes.error('LEDGER_SHARDS', `was ${was.join(',')} in the last commit; write "${is[0]},${from}" until the longest validity and an hour have passed`, ['vars', 'LEDGER_SHARDS']);
+}
+
+/**
+ * @param {unknown} value
+ * @returns {string[]} new, and old while it changes
+ */
+function shards(value) {
+  return String(value ?? 16).split(',').map((number) => number.trim());
+}
+
+/**
+ * The file as it was last committed, if there is a repository that knows it.
+ *
+ * @param {string} file
+ * @returns {Table | undefined}
+ */
+function committed(file) {
+  const shown = spawnSync('git', ['show', `HEAD:./${basename(file)}`], { cwd: dirname(file), encoding: 'utf8' });
+  if (shown.status !== 0) return undefined;
+  try {
+    return parseSource(file, shown.stdout).raw;
+  } catch (error) {
+    if (error instanceof Unusable) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * @param {Table[] | undefined} bindings
+ * @returns {string[]}
+ */
+function names(bindings) {
+  return (bindings ?? []).map((binding) => String(binding.binding ?? binding.name));
+}

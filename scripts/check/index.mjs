@@ -1,0 +1,106 @@
+// The whole check of one environment of a wrangler.toml, in the order in which a person would want to know.
+
+import { checkDeployment, checkShards } from './deployment.mjs';
+import { checkFacilitators } from './facilitators.mjs';
+import { nearMiss, SECRETS, variables } from './names.mjs';
+import { probe } from './probes.mjs';
+import { judge } from './rules.mjs';
+import { readSource } from './source.mjs';
+import { readWorker } from './worker.mjs';
+
+/**
+ * @typedef {object} Finding
+ * @property {string} variable the variable, binding or key, and where in it
+ * @property {string} remedy
+ * @property {string} file
+ * @property {number} line
+ * @property {number} column
+ *
+ * @typedef {object} Report
+ * @property {boolean} ok whether there are no errors
+ * @property {Finding[]} errors
+ * @property {Finding[]} warnings
+ * @property {Finding[]} notes what this machine cannot know
+ * @property {import('./probes.mjs').Probe[]} probes
+ *
+ * @typedef {object} Options
+ * @property {string} file
+ * @property {string} [env]
+ * @property {boolean} [secrets] whether a secret that is not in .dev.vars is an error
+ * @property {boolean} [offline] whether nobody is asked
+ * @property {(line: string) => void} [say] told of each question before it is asked
+ */
+
+/**
+ * @param {Options} options
+ * @returns {Promise<Report>}
+ */
+export async function check({ file, env, secrets = false, offline = false, say = () => {} }) {
+  const source = readSource(file);
+  const worker = await readWorker(source, env);
+  /** @type {Report} */
+  const report = { ok: true, errors: [], warnings: [], notes: [], probes: [] };
+  /** @type {(into: Finding[]) => (variable: string, remedy: string, path?: import('./source.mjs').Path) => void} */
+  const into = (list) => (variable, remedy, path = ['vars', ...pathOf(variable)]) => {
+    if (list.some((known) => known.variable === variable && known.remedy === remedy)) return;
+    list.push({ variable, remedy, file, ...placeOf(source, env, path) });
+  };
+  const notes = { error: into(report.errors), warning: into(report.warnings) };
+  const note = into(report.notes);
+
+  const judgement = judge({ ...worker.secrets, ...worker.vars });
+  for (const { variable, remedy } of judgement.errors) {
+    const isAbsentSecret = /^is missing; run `wrangler secret put /.test(remedy);
+    if (isAbsentSecret && !secrets) {
+      const put = `wrangler secret put ${variable}${env === undefined ? '' : ` --env ${env}`}`;
+      note(variable, `is a secret; \`${put}\` if it is not there yet`);
+    } else {
+      notes.error(variable, remedy);
+    }
+  }
+  checkNames(worker, notes);
+  checkDeployment(worker, env, notes);
+  checkShards(worker, file, env, notes);
+  checkFacilitators(worker, judgement.networks, notes);
+  if (!offline) report.probes = await probe(worker, judgement.networks, notes, say);
+
+  for (const list of [report.errors, report.warnings]) list.sort((a, b) => a.line - b.line || a.column - b.column);
+  return { ...report, ok: report.errors.length === 0 };
+}
+
+/**
+ * @param {import('./worker.mjs').Worker} worker
+ * @param {import('./deployment.mjs').Notes} notes
+ */
+function checkNames({ vars }, notes) {
+  const known = [...variables(), ...SECRETS];
+  for (const name of Object.keys(vars)) {
+    const meant = nearMiss(name, known);
+    if (meant !== undefined) notes.warning(name, `is not read; did you mean ${meant}?`);
+    if (SECRETS.includes(name)) {
+      notes.warning(name, `is a secret in a file that is committed; take it out and run \`wrangler secret put ${name}\``);
+    }
+  }
+}
+
+/**
+ * @param {string} variable as in `ROUTES[2].price`
+ * @returns {import('./source.mjs').Path}
+ */
+function pathOf(variable) {
+  return [...variable.matchAll(/\[(\d+)\]|([^.[\]]+)/g)].map(([, index, name]) => (index === undefined ? name ?? '' : Number(index)));
+}
+
+/**
+ * In the environment if it has it, else at the top level, where most keys are inherited from.
+ *
+ * @param {import('./source.mjs').Source} source
+ * @param {string | undefined} env
+ * @param {import('./source.mjs').Path} path
+ */
+function placeOf(source, env, path) {
+  if (env === undefined) return source.place(path);
+  const top = path[0] ?? '';
+  const isOwn = top === 'vars' || source.raw.env[env][top] !== undefined || source.raw[top] === undefined;
+  return source.place(isOwn ? ['env', env, ...path] : path);
+}

@@ -1,0 +1,54 @@
+// What the gate reads by name, and what was probably meant to be one of those names.
+
+import { readFileSync } from 'node:fs';
+
+/** Secrets that the gate reads under these names. */
+export const SECRETS = [
+  'GATE_SECRET', 'GATE_SECRET_PREVIOUS', 'LEDGER_SALT', 'ORIGIN_SECRET', 'OPERATOR_TOKEN', 'WEBHOOK_SECRET', 'API_KEYS',
+  'CDP_API_KEY_ID', 'CDP_API_KEY_SECRET', 'OKX_API_KEY', 'OKX_API_SECRET', 'OKX_API_PASSPHRASE',
+];
+
+/** Bindings, by the key of wrangler.toml that holds them. */
+export const BINDINGS = /** @type {const} */ ({
+  kv_namespaces: ['CONFIG'],
+  services: ['ORIGIN'],
+  ratelimits: ['RATE_LIMITER'],
+});
+
+/** @returns {string[]} the variables that the schema describes */
+export function variables() {
+  const schema = JSON.parse(readFileSync(new URL('../../schema/wrangler.schema.json', import.meta.url), 'utf8'));
+  return Object.keys(schema.definitions.vars.properties);
+}
+
+/**
+ * The known name that `name` is a slip of, if it is one.
+ *
+ * @param {string} name
+ * @param {readonly string[]} known
+ * @returns {string | undefined}
+ */
+export function nearMiss(name, known) {
+  if (known.includes(name)) return undefined;
+  return known.find((candidate) => distance(name.toUpperCase(), candidate) <= 2);
+}
+
+/**
+ * How many letters have to be put in, taken out or replaced.
+ *
+ * @param {string} from
+ * @param {string} to
+ * @returns {number}
+ */
+export function distance(from, to) {
+  let row = Array.from({ length: to.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= from.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= to.length; j += 1) {
+      const replaced = (row[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[to.length] ?? 0;
+}

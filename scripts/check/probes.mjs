@@ -1,0 +1,152 @@
+// What can only be seen by asking: each question is named before it is asked, and takes 5 seconds at most.
+
+import { facilitators, serves } from './facilitators.mjs';
+import { message } from './source.mjs';
+import { structured } from './worker.mjs';
+
+/**
+ * @typedef {object} Probe
+ * @property {string} url
+ * @property {string} result
+ *
+ * @typedef {import('./source.mjs').Table} Table
+ * @typedef {import('./deployment.mjs').Notes} Notes
+ * @typedef {import('./rules.mjs').Judgement['networks']} Networks
+ */
+
+const DEADLINE_MS = 5_000;
+/** Most that is read of an answer, bytes. */
+const MOST_BYTES = 1_048_576;
+
+/**
+ * @param {import('./worker.mjs').Worker} worker
+ * @param {Networks} networks
+ * @param {Notes} notes
+ * @param {(line: string) => void} say
+ * @returns {Promise<Probe[]>}
+ */
+export async function probe({ vars, secrets }, networks, notes, say) {
+  /** @type {Probe[]} */
+  const probes = [];
+  /** @type {(url: string, shown: string, work: () => Promise<string>) => Promise<void>} */
+  const ask = async (url, shown, work) => {
+    say(`asking ${shown}`);
+    const result = await work().catch((error) => `no answer: ${error?.cause instanceof Error ? error.cause.message : message(error)}`);
+    say(`  ${result}`);
+    probes.push({ url, result });
+  };
+  for (const facilitator of facilitators(vars)) {
+    const url = `${facilitator.url.replace(/\/+$/, '')}/supported`;
+    if (facilitator.auth !== 'none') {
+      const result = 'not asked: it needs the key of the deployed Worker';
+      say(`${url} is ${result}`);
+      probes.push({ url, result });
+      continue;
+    }
+    const wanted = networks.filter(({ id, name }) => serves(facilitator.networks, id, name));
+    await ask(url, `GET ${url}`, () => supported(url, wanted, facilitator.path, notes));
+  }
+  const target = paidTarget(vars);
+  if (target !== undefined) await ask(target, `GET ${target}, as somebody who goes around the gate`, () => bypass(target, notes));
+  const rpc = vars.RPC_URL ?? secrets.RPC_URL;
+  for (const { id, name } of networks) {
+    const node = ofNetwork(rpc, id, name);
+    const payee = ofNetwork(vars.PAY_TO, id, name);
+    if (node === undefined || payee === undefined || !id.startsWith('eip155:') || !URL.canParse(node)) continue;
+    const { origin } = new URL(node);
+    // The rest of the URL often is a key.
+    await ask(origin, `${origin} whether ${payee} has code on ${id}`, () => code(node, id, payee, notes));
+  }
+  return probes;
+}
+
+/**
+ * @param {string} url
+ * @param {Networks} wanted
+ * @param {import('./source.mjs').Path} path
+ * @param {Notes} notes
+ */
+async function supported(url, wanted, path, notes) {
+  const { status, text } = await get(url);
+  if (status !== 200) return `answers ${status}`;
+  /** @type {unknown} */
+  const said = JSON.parse(text);
+  const { kinds } = /** @type {{kinds?: {network?: string}[]}} */ (said);
+  const listed = new Set((Array.isArray(kinds) ? kinds : []).map(({ network }) => network));
+  const missing = wanted.filter(({ id, name }) => !listed.has(id) && !(name !== null && listed.has(name)));
+  for (const { id } of missing) {
+    notes.warning('FACILITATOR_URL', `does not list ${id} in ${url}; payments there would be refused`, path);
+  }
+  return missing.length === 0 ? `lists ${wanted.map(({ id }) => id).join(', ')}` : `does not list ${missing.map(({ id }) => id).join(', ')}`;
+}
+
+/**
+ * @param {string} target
+ * @param {Notes} notes
+ */
+async function bypass(target, notes) {
+  const { status, text } = await get(target);
+  if (status < 200 || status > 299 || text === '') return `answers ${status}`;
+  const remedy = `serves ${new URL(target).pathname} without the gate; set ORIGIN_SECRET and have the origin check Farebox-Signature, or close it by network`;
+  notes.warning('ORIGIN_URL', remedy, ['vars', 'ORIGIN_URL']);
+  return `answers ${status} with a body: it can be had without paying`;
+}
+
+/**
+ * @param {string} node
+ * @param {string} network
+ * @param {string} payee
+ * @param {Notes} notes
+ */
+async function code(node, network, payee, notes) {
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'eth_getCode', params: [payee, 'latest'] });
+  const { status, text } = await get(node, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+  const { result } = JSON.parse(text);
+  if (typeof result !== 'string') return `answers ${status} without a result`;
+  if (result === '0x') return 'it has none';
+  notes.warning('PAY_TO', `is a contract on ${network}; make sure that you hold it there and that it can send the token on`, ['vars', 'PAY_TO']);
+  return 'it has';
+}
+
+/**
+ * The first paid path behind `ORIGIN_URL`, with something in the place of what is free in it.
+ *
+ * @param {Table} vars
+ * @returns {string | undefined}
+ */
+function paidTarget(vars) {
+  const routes = structured(vars.ROUTES ?? vars.PROTECTED_PATTERNS);
+  const paid = (Array.isArray(routes) ? routes : []).find((route) =>
+    route?.price !== 'free' && (!Array.isArray(route?.methods) || route.methods.includes('GET')));
+  const path = paid?.path ?? paid?.pattern;
+  if (typeof path !== 'string' || typeof vars.ORIGIN_URL !== 'string' || !URL.canParse(vars.ORIGIN_URL)) return undefined;
+  return vars.ORIGIN_URL.replace(/\/+$/, '') + path.replace(/\/\*$/, '/').replace(/\[[^\]/]*\]/g, '1');
+}
+
+/**
+ * @param {unknown} value one text for all networks, or one each
+ * @param {string} id
+ * @param {string | null} name
+ * @returns {string | undefined}
+ */
+function ofNetwork(value, id, name) {
+  const known = structured(value);
+  if (typeof known === 'string') return known;
+  const found = /** @type {Table} */ (known ?? {})[id] ?? /** @type {Table} */ (known ?? {})[name ?? ''];
+  return typeof found === 'string' ? found : undefined;
+}
+
+/**
+ * @param {string} url
+ * @param {RequestInit} [init]
+ */
+async function get(url, init = {}) {
+  const response = await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(DEADLINE_MS), ...init });
+  let text = '';
+  const decoder = new TextDecoder();
+  for await (const piece of response.body ?? []) {
+    text += decoder.decode(piece, { stream: true });
+    if (text.length > MOST_BYTES) break;
+  }
+  return { status: response.status, text };
+}

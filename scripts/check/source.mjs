@@ -1,0 +1,120 @@
+// A wrangler.toml with the places of what stands in it.
+
+import { readFileSync } from 'node:fs';
+
+import { getStaticTOMLValue, parseTOML } from 'toml-eslint-parser';
+
+import { Unusable } from './unusable.mjs';
+
+/**
+ * @typedef {{line: number, column: number}} Place both from 1
+ * @typedef {(string | number)[]} Path as in `['vars', 'ROUTES', 2, 'price']`
+ * @typedef {Record<string, any>} Table
+ */
+
+/**
+ * @typedef {object} Source
+ * @property {string} file as it was named
+ * @property {Table} raw the file as it stands, no environment applied
+ * @property {(path: Path) => Place} place where a value stands, or the nearest thing around it
+ */
+
+/**
+ * @param {string} file
+ * @returns {Source}
+ */
+export function readSource(file) {
+  if (!file.endsWith('.toml')) throw new Unusable(`${file}: only TOML is read`);
+  let text;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new Unusable(`${file} cannot be read: ${message(error)}`);
+  }
+  return parseSource(file, text);
+}
+
+/**
+ * @param {string} file
+ * @param {string} text
+ * @returns {Source}
+ */
+export function parseSource(file, text) {
+  let ast;
+  try {
+    ast = parseTOML(text);
+  } catch (error) {
+    const { lineNumber, column } = /** @type {{lineNumber?: number, column?: number}} */ (error);
+    throw new Unusable(`${file}:${lineNumber ?? 1}:${(column ?? 0) + 1} is no TOML: ${message(error)}`);
+  }
+  /** @type {Map<string, Place>} */
+  const places = new Map();
+  for (const part of ast.body[0].body) {
+    if (part.type === 'TOMLTable') note(places, part, part.resolvedKey);
+    else noteMember(places, part, []);
+  }
+  return {
+    file,
+    raw: /** @type {Table} */ (getStaticTOMLValue(ast)),
+    place(path) {
+      for (let length = path.length; length > 0; length -= 1) {
+        const found = places.get(JSON.stringify(path.slice(0, length)));
+        if (found !== undefined) return found;
+      }
+      return { line: 1, column: 1 };
+    },
+  };
+}
+
+/**
+ * Notes a value and what is in it.
+ *
+ * @param {Map<string, Place>} places
+ * @param {import('toml-eslint-parser').AST.TOMLTable | import('toml-eslint-parser').AST.TOMLContentNode} node
+ * @param {Path} path
+ */
+function note(places, node, path) {
+  notePlace(places, node, path);
+  if (node.type === 'TOMLArray') node.elements.forEach((element, index) => note(places, element, [...path, index]));
+  if (node.type === 'TOMLInlineTable' || node.type === 'TOMLTable') {
+    for (const member of node.body) noteMember(places, member, path);
+  }
+}
+
+/**
+ * A member is where its key is.
+ *
+ * @param {Map<string, Place>} places
+ * @param {import('toml-eslint-parser').AST.TOMLKeyValue} member
+ * @param {Path} path
+ */
+function noteMember(places, member, path) {
+  /** @type {Path} */
+  const inner = [...path];
+  for (const key of member.key.keys) {
+    inner.push(key.type === 'TOMLBare' ? key.name : key.value);
+    notePlace(places, key, inner);
+  }
+  note(places, member.value, inner);
+}
+
+/**
+ * Notes where a path begins; `[a.b]` is also the place of `a`, until `a` has one of its own.
+ *
+ * @param {Map<string, Place>} places
+ * @param {{loc: {start: {line: number, column: number}}}} node
+ * @param {Path} path
+ */
+function notePlace(places, { loc: { start } }, path) {
+  for (let length = path.length; length > 0; length -= 1) {
+    const name = JSON.stringify(path.slice(0, length));
+    if (!places.has(name)) places.set(name, { line: start.line, column: start.column + 1 });
+  }
+}
+
+/**
+ * @param {unknown} error
+ */
+export function message(error) {
+  return error instanceof Error ? error.message : String(error);
+}

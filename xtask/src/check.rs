@@ -1,0 +1,62 @@
+//! What the gate thinks of a configuration, as JSON.
+
+use farebox_core::chain::ChainId;
+use farebox_core::gate::Gate;
+use serde_json::{Value, json};
+
+/// `{"errors": [{"variable", "remedy"}], "networks": [{"id", "name", "main"}]}` for one JSON object of variables.
+///
+/// `networks` are those of `NETWORK` that can be read, right or wrong otherwise.
+pub fn judge(vars: &str) -> Value {
+    let errors = Gate::from_vars(vars).err().unwrap_or_default();
+    let errors: Vec<Value> = errors
+        .iter()
+        .map(|error| json!({"variable": error.variable, "remedy": error.remedy}))
+        .collect();
+    json!({"errors": errors, "networks": networks(vars)})
+}
+
+fn networks(vars: &str) -> Vec<Value> {
+    let vars: Value = serde_json::from_str(vars).unwrap_or_default();
+    let list = match vars.get("NETWORK").cloned() {
+        Some(Value::String(text)) => serde_json::from_str(&text).unwrap_or(Value::String(text)),
+        Some(value) => value,
+        None => Value::Null,
+    };
+    let names = match list {
+        Value::Array(names) => names,
+        one => vec![one],
+    };
+    let chains = names.iter().filter_map(Value::as_str).map(ChainId::parse_or_name);
+    chains
+        .flatten()
+        .map(|chain| json!({"id": chain.as_str(), "name": chain.v1_name(), "main": chain.is_main_network()}))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_named_and_networks_are_told_apart() {
+        let said = judge(r#"{"NETWORK": ["base", "eip155:84532", "nowhere"]}"#);
+        let named: Vec<_> =
+            said["errors"].as_array().unwrap().iter().map(|error| &error["variable"]).collect();
+        assert!(named.contains(&&json!("PAY_TO")), "{named:?}");
+        assert_eq!(
+            said["networks"],
+            json!([
+                {"id": "eip155:8453", "name": "base", "main": true},
+                {"id": "eip155:84532", "name": "base-sepolia", "main": false},
+            ])
+        );
+    }
+
+    #[test]
+    fn what_is_no_object_is_an_error_too() {
+        for text in ["", "[]", "{", "null"] {
+            assert_eq!(judge(text)["errors"][0]["variable"], "vars", "{text}");
+        }
+    }
+}
