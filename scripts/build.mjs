@@ -124,7 +124,8 @@ function glueFolder(out) {
   return join(targetFolder(), 'glue', out.replace(/[^\w-]+/g, '-'));
 }
 
-function targetFolder() {
+/** @returns {string} where cargo puts what it makes */
+export function targetFolder() {
   return process.env.CARGO_TARGET_DIR ? resolve(root, process.env.CARGO_TARGET_DIR) : join(root, 'target');
 }
 

@@ -91,6 +91,9 @@ function pathOf(variable) {
   return [...variable.matchAll(/\[(\d+)\]|([^.[\]]+)/g)].map(([, index, name]) => (index === undefined ? name ?? '' : Number(index)));
 }
 
+/** What an environment must say itself, of the keys that are looked at. */
+const NOT_INHERITED = ['vars', 'durable_objects', 'kv_namespaces', 'services', 'ratelimits'];
+
 /**
  * In the environment if it has it, else at the top level, where most keys are inherited from.
  *
@@ -101,6 +104,6 @@ function pathOf(variable) {
 function placeOf(source, env, path) {
   if (env === undefined) return source.place(path);
   const top = path[0] ?? '';
-  const isOwn = top === 'vars' || source.raw.env[env][top] !== undefined || source.raw[top] === undefined;
+  const isOwn = NOT_INHERITED.includes(String(top)) || source.raw.env[env][top] !== undefined || source.raw[top] === undefined;
   return source.place(isOwn ? ['env', env, ...path] : path);
 }

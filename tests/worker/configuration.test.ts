@@ -1,17 +1,13 @@
-/** Configuration: the forms that mean the same, what health says, and errors that stop the gate. */
+/** Configuration: the forms that mean the same, and what health says. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
 import type { Value } from './support/gate.ts';
 import {
   ASSET,
-  NO_CALLS,
   PAY_TO,
-  callsOf,
-  eventually,
   expectFreshTerms,
   expectPaid,
-  expectProblem,
   jsonOf,
   openWorld,
   payFor,
@@ -104,53 +100,4 @@ describe('configuration', () => {
       await world.stop();
     }
   });
-});
-
-const one = (fields: { readonly [key: string]: Value }): WorldOptions => ({
-  routes: [{ path: '/after/*', price: '$0.01', ...room, ...fields }],
-});
-const wrong: readonly (readonly [what: string, names: string, options: WorldOptions])[] = [
-  ['no GATE_SECRET', 'GATE_SECRET', { without: ['GATE_SECRET'] }],
-  ['a GATE_SECRET of 31 bytes', 'GATE_SECRET', { secrets: { GATE_SECRET: 'a'.repeat(31) } }],
-  ['no LEDGER_SALT', 'LEDGER_SALT', { without: ['LEDGER_SALT'] }],
-  ['a LEDGER_SALT of 15 bytes', 'LEDGER_SALT', { secrets: { LEDGER_SALT: 'a'.repeat(15) } }],
-  ['no PAY_TO', 'PAY_TO', { without: ['PAY_TO'] }],
-  ['a PAY_TO with a wrong checksum', 'PAY_TO', { vars: { PAY_TO: PAY_TO.replace('bD', 'Bd') } }],
-  ['the zero address as PAY_TO', 'PAY_TO', { vars: { PAY_TO: `0x${'0'.repeat(40)}` } }],
-  ['no FACILITATOR_URL', 'FACILITATOR_URL', { without: ['FACILITATOR_URL'] }],
-  ['a private FACILITATOR_URL', 'FACILITATOR_URL', { vars: { FACILITATOR_URL: 'https://10.0.0.1/x402' } }],
-  ['a plain http FACILITATOR_URL', 'FACILITATOR_URL', { vars: { FACILITATOR_URL: 'http://facilitator.example' } }],
-  ['credentials in ORIGIN_URL', 'ORIGIN_URL', { vars: { ORIGIN_URL: 'https://user:word@origin.example' } }],
-  ['an unknown NETWORK', 'NETWORK', { vars: { NETWORK: 'eip155:084532' } }],
-  ['ROUTES that are no JSON', 'ROUTES', { vars: { ROUTES: '[{' } }],
-  ['an unknown route field', 'ROUTES', one({ prize: '$1' })],
-  ['a price of zero', 'ROUTES', one({ price: '$0' })],
-  ['a price that rounds to zero', 'ROUTES', one({ price: '$0.0000001' })],
-  ['a negative price', 'ROUTES', one({ price: '$-1' })],
-  ['too little room in after mode', 'ROUTES', one({ max_timeout_secs: 39 })],
-  ['too little room in before mode', 'ROUTES', one({ settle: 'before', max_timeout_secs: 37 })],
-  ['an unknown settle mode', 'ROUTES', one({ settle: 'later' })],
-  ['two equal routes', 'ROUTES', { routes: [...routes(), { path: '/after/*', price: '$0.05', ...room }] }],
-  ['a settle_secs below its limit', 'RECOVERY', { vars: { RECOVERY: { settle_secs: 1 } } }],
-  ['an unknown RECOVERY field', 'RECOVERY', { vars: { RECOVERY: { settle_sec: 5 } } }],
-];
-
-describe('configuration errors', () => {
-  for (const [what, name, options] of wrong) {
-    it(`${what} stops the gate and names ${name} in the log`, async () => {
-      const world = await openWorld(options);
-      try {
-        for (const target of ['/after/x', '/free', '/']) {
-          expectProblem(await world.gate.raw('GET', target), { status: 503, code: 'not_configured', retryAfter: 60 });
-        }
-        const health = await world.gate.raw('GET', '/_farebox/health');
-        assert.equal(jsonOf(health)['ok'], false, health.text);
-        assert.equal(world.origin.calls.length, 0);
-        assert.deepEqual(callsOf(world, '', '/after/x'), NO_CALLS);
-        await eventually(`the log names ${name}`, () => world.gate.printed.includes(name));
-      } finally {
-        await world.stop();
-      }
-    });
-  }
 });

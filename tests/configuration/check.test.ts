@@ -1,0 +1,235 @@
+/** `npm run check`: each wrong setting is an error with its place, and so is what is wrong around them. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { after, describe, it } from 'node:test';
+
+import { check, type Finding, type Report } from '../../scripts/check/index.mjs';
+import { HEAD, openFolder, settingsOf, TABLE, tomlOf, type Vars } from './table.ts';
+
+const folder = openFolder();
+after(() => folder.remove());
+
+/** The text of the file from where a finding points to. */
+function at(text: string, { line, column }: Finding): string {
+  return text.split('\n')[line - 1]?.slice(column - 1) ?? '';
+}
+
+async function checked(text: string, secrets: Vars = {}, options: { env?: string; secrets?: boolean } = {}): Promise<Report> {
+  folder.write(text, secrets);
+  return check({ file: folder.file, offline: true, ...options });
+}
+
+const GOOD = settingsOf({});
+
+describe('wrong settings', () => {
+  for (const one of TABLE.cases) {
+    it(`${one.name}: ${one.variable} is named with its place`, async () => {
+      const { vars, secrets } = settingsOf(one);
+      const text = tomlOf(vars);
+      const report = await checked(text, secrets, { secrets: true });
+      assert.equal(report.ok, false);
+      assert.deepEqual(report.warnings, []);
+      assert.equal(report.errors.length, 1, JSON.stringify(report.errors));
+      const [error] = report.errors as [Finding];
+      assert.equal(error.variable, one.variable);
+      assert.ok(error.remedy.includes(one.says), error.remedy);
+      assert.equal(error.file, folder.file);
+      assert.ok(at(text, error).startsWith(beginning(one.variable, vars)), `${error.line}:${error.column} is ${at(text, error)}`);
+      if (error.variable.includes('[1]')) assert.match(text.split('\n')[error.line - 2] ?? '', /"\/good"/);
+    });
+  }
+});
+
+/** What stands at the place of a variable: the field if the route has it, the route, the variable, or the table. */
+function beginning(variable: string, vars: Vars): string {
+  const [, name = '', index, ...fields] = /^(\w+)(?:\[(\d+)\])?(?:\.(\w+))?(?:\.(\w+))?$/.exec(variable) ?? [];
+  if (!(name in vars)) return '[vars]';
+  if (index === undefined) return `${name} =`;
+  let value = (vars[name] as readonly Vars[])[Number(index)] ?? {};
+  let begins = typeof value === 'string' ? '"' : '{';
+  for (const field of fields) {
+    if (field === undefined || !(field in value)) break;
+    begins = `"${field}" =`;
+    value = value[field] as Vars;
+  }
+  return begins;
+}
+
+describe('around the settings', () => {
+  const text = tomlOf(GOOD.vars);
+  const without = (part: string): string => {
+    assert.ok(text.includes(part), part);
+    return text.replace(part, '');
+  };
+  const ledger = '\n[[durable_objects.bindings]]\nname = "LEDGER"\nclass_name = "Ledger"\n';
+  const errors: readonly (readonly [what: string, text: string, variable: string, says: string, at: string])[] = [
+    ['no LEDGER', without(ledger), 'LEDGER', 'is missing', 'name ='],
+    ['a LEDGER under another name', text.replace('"LEDGER"', '"LEDGERS"'), 'LEDGER', 'LEDGERS is not read', '[[durable'],
+    ['a LEDGER of another class', text.replace('class_name = "Ledger"', 'class_name = "Object"'), 'LEDGER', 'Object', '[[durable'],
+    ['no migration', without('new_sqlite_classes = ["Ledger"]\n'), 'migrations', 'new_sqlite_classes', '[[migrations'],
+    ['a migration without SQLite', text.replace('new_sqlite_classes', 'new_classes'), 'migrations', 'SQLite', '[[migrations'],
+    ['an older date', text.replace('2026-04-01', '2026-03-31'), 'compatibility_date', '2026-04-01', 'compatibility_date'],
+    ['no date', without('compatibility_date = "2026-04-01"\n'), 'compatibility_date', '2026-04-01', 'name ='],
+    ['two origins', `${text}\n[[services]]\nbinding = "ORIGIN"\nservice = "site"\n`, 'ORIGIN_URL', 'ORIGIN', 'ORIGIN_URL ='],
+    [
+      'a main network with the public test facilitator',
+      tomlOf({ ...GOOD.vars, NETWORK: 'base', FACILITATOR_URL: 'https://x402.org/facilitator' }), 'FACILITATOR_URL', 'test networks', 'FACILITATOR_URL =',
+    ],
+  ];
+  for (const [what, wrong, variable, says, begins] of errors) {
+    it(`${what} is an error`, async () => {
+      const report = await checked(wrong, GOOD.secrets);
+      assert.deepEqual(report.errors.map((error) => error.variable), [variable], JSON.stringify(report.errors));
+      const [error] = report.errors as [Finding];
+      assert.ok(error.remedy.includes(says), error.remedy);
+      assert.ok(at(wrong, error).startsWith(begins), at(wrong, error));
+    });
+  }
+
+  const routed = text.replace('workers_dev = true', 'route = "gate.example/*"');
+  const cdp = { ...GOOD.vars, NETWORK: 'base', FACILITATOR_URL: 'https://api.cdp.coinbase.com/platform/v2/x402' };
+  const cheap = tomlOf({ ...cdp, ROUTES: [{ path: '/a', price: '$1' }, { path: '/b', price: '$0.0009' }, { path: '/c', price: { amount: '999', asset: 'USDC' } }, { path: '/d', price: '$0.001' }] });
+  const warnings: readonly (readonly [what: string, text: string, variables: readonly string[], says: string])[] = [
+    ['a slip in the name of a variable', `${text}ORIGIN_URI = "x"\nSOME_OTHER = "x"\n`, ['ORIGIN_URI'], 'ORIGIN_URL'],
+    ['a slip in letter case', `${text}pay_to = "x"\n`, ['pay_to'], 'PAY_TO'],
+    ['a secret in the file', `${text}OPERATOR_TOKEN = "x"\n`, ['OPERATOR_TOKEN'], 'secret put'],
+    ['no cron', without('triggers = { crons = ["*/15 * * * *"] }\n'), ['triggers'], 'crons'],
+    ['a cache in front of the gate', `${text}[cache]\nenabled = true\n`, ['cache.enabled'], 'in front'],
+    ['routes beside workers.dev', text.replace('workers_dev = true', 'workers_dev = true\nroute = "gate.example/*"'), ['workers_dev'], 'workers_dev = false'],
+    ['routes without a word on workers.dev', routed, ['workers_dev'], 'workers_dev = false'],
+    ['open previews beside routes', text.replace('workers_dev = true', 'workers_dev = false\npreview_urls = true\nroute = "gate.example/*"'), ['preview_urls'], 'preview_urls = false'],
+    ['a namespace with a slip in its name', `${text}[[kv_namespaces]]\nbinding = "CONFIGS"\nid = "0"\n`, ['CONFIGS'], 'CONFIG'],
+    ['a service with a slip in its name', `${text}[[services]]\nbinding = "ORGIN"\nservice = "site"\n`, ['ORGIN'], 'ORIGIN'],
+    ['prices below the fee of the facilitator', cheap, ['ROUTES[1].price', 'ROUTES[2].price'], '$0.001'],
+  ];
+  for (const [what, odd, variables, says] of warnings) {
+    it(`${what} is a warning`, async () => {
+      const report = await checked(odd, GOOD.secrets);
+      assert.deepEqual(report.errors, []);
+      assert.equal(report.ok, true);
+      assert.deepEqual(report.warnings.map((warning) => warning.variable), variables);
+      for (const { remedy } of report.warnings) assert.ok(remedy.includes(says), remedy);
+    });
+  }
+
+  it('a good file has nothing, nor has one whose routes close workers.dev', async () => {
+    for (const good of [text, text.replace('workers_dev = true', 'workers_dev = false\nroute = "gate.example/*"')]) {
+      const report = await checked(good, GOOD.secrets);
+      assert.deepEqual(report, { ok: true, errors: [], warnings: [], notes: [], probes: [] });
+    }
+  });
+
+  it('secrets that are not here are notes, and errors when they are asked for', async () => {
+    const report = await checked(text);
+    assert.deepEqual([report.ok, report.errors, report.notes.map(({ variable }) => variable)], [true, [], ['GATE_SECRET', 'LEDGER_SALT']]);
+    const strict = await checked(text, {}, { secrets: true });
+    assert.deepEqual([strict.ok, strict.errors.map(({ variable }) => variable), strict.notes], [false, ['GATE_SECRET', 'LEDGER_SALT'], []]);
+  });
+});
+
+describe('environments', () => {
+  const binding = '\n[[env.live.durable_objects.bindings]]\nname = "LEDGER"\nclass_name = "Ledger"\n';
+  it('neither variables nor bindings are inherited, dates, migrations and triggers are', async () => {
+    const text = `${tomlOf(GOOD.vars)}\n[env.live]\nname = "live"\n`;
+    const report = await checked(text, GOOD.secrets, { env: 'live' });
+    const missing = ['NETWORK', 'PAY_TO', 'ORIGIN_URL', 'FACILITATOR_URL', 'ROUTES', 'LEDGER'];
+    assert.deepEqual(report.errors.map(({ variable }) => variable).sort(), missing.sort());
+    assert.deepEqual(report.warnings, []);
+    for (const error of report.errors) assert.ok(at(text, error).startsWith('[env.live]'), at(text, error));
+    assert.match(report.errors.find(({ variable }) => variable === 'LEDGER')?.remedy ?? '', /\[\[env\.live\.durable_objects\.bindings\]\]/);
+  });
+
+  it('an error of an environment has its place there', async () => {
+    const top = tomlOf(GOOD.vars);
+    const text = tomlOf({ ...GOOD.vars, DEFAULT: 'allow' }, { head: top + binding, table: 'env.live.vars' });
+    assert.deepEqual((await checked(text, GOOD.secrets)).errors, []);
+    const { errors } = await checked(text, GOOD.secrets, { env: 'live' });
+    assert.deepEqual(errors.map(({ variable }) => variable), ['DEFAULT']);
+    assert.equal(errors[0]?.line, text.split('\n').indexOf('DEFAULT = "allow"') + 1);
+  });
+});
+
+describe('the number of ledger objects', () => {
+  const folder = openFolder();
+  after(() => folder.remove());
+  const git = (...args: string[]) => {
+    const { status, stderr } = spawnSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@example.com', '-c', 'commit.gpgsign=false', ...args], { cwd: folder.path, encoding: 'utf8' });
+    assert.equal(status, 0, stderr);
+  };
+  const of = (shards: string | number | undefined) => tomlOf({ ...GOOD.vars, ...(shards === undefined ? {} : { LEDGER_SHARDS: shards }) });
+
+  for (const [was, is, isRight] of [
+    [16, 64, false],
+    [undefined, 64, false],
+    [16, undefined, true],
+    [16, '16', true],
+    [16, '64,16', true],
+    [undefined, '64,16', true],
+    [16, '64,32', false],
+    ['64,16', 64, true],
+    ['64,16', 16, false],
+    ['64,16', '16,64', true],
+    ['64,16', '128,64', false],
+  ] as const) {
+    it(`from ${was ?? 'nothing'} to ${is ?? 'nothing'} is ${isRight ? 'right' : 'an error'}`, async () => {
+      folder.write(of(was));
+      git('init', '--quiet');
+      git('add', 'wrangler.toml');
+      git('commit', '--quiet', '--allow-empty', '--message', 'x');
+      folder.write(of(is), GOOD.secrets);
+      const { errors } = await check({ file: folder.file, offline: true });
+      assert.deepEqual(errors.map(({ variable }) => variable), isRight ? [] : ['LEDGER_SHARDS'], JSON.stringify(errors));
+    });
+  }
+
+  it('a file that no commit knows may begin with any', async () => {
+    const fresh = openFolder();
+    try {
+      fresh.write(of(64), GOOD.secrets);
+      assert.equal((await check({ file: fresh.file, offline: true })).ok, true);
+    } finally {
+      fresh.remove();
+    }
+  });
+});
+
+describe('the command', () => {
+  const run = (...args: string[]) => spawnSync(process.execPath, ['scripts/check.mjs', '--offline', ...args], { encoding: 'utf8' });
+
+  it('tells a person file, line and column of each error and counts them, and ends with 1', () => {
+    const text = tomlOf({ ...GOOD.vars, DEFAULT: 'allow', ROUTES: [{ path: '/a', price: '$0' }] }) + 'ORIGIN_URI = "x"\n';
+    folder.write(text);
+    const { status, stdout } = run('--config', folder.file);
+    const line = (part: string) => text.split('\n').findIndex((one) => one.includes(part)) + 1;
+    assert.equal(status, 1, stdout);
+    assert.deepEqual(stdout.trim().split('\n'), [
+      `${folder.file}:${line('"/a"')}:20 ROUTES[0].price: price is zero; write "free" for a route that costs nothing; write a price such as "$0.01"`,
+      `${folder.file}:${line('DEFAULT')}:1 DEFAULT: must be "free" or "deny"`,
+      `${folder.file}:${line('ORIGIN_URI')}:1 warning: ORIGIN_URI: is not read; did you mean ORIGIN_URL?`,
+      'note: GATE_SECRET is a secret; `wrangler secret put GATE_SECRET` if it is not there yet',
+      'note: LEDGER_SALT is a secret; `wrangler secret put LEDGER_SALT` if it is not there yet',
+      `${folder.file}: 2 errors, 1 warning`,
+    ]);
+  });
+
+  it('prints one JSON document and ends with 0 when there are warnings alone', () => {
+    folder.write(`${tomlOf(GOOD.vars)}ORIGIN_URI = "x"\n`, GOOD.secrets);
+    const { status, stdout } = run('--config', folder.file, '--json');
+    const [warning, ...others] = JSON.parse(stdout).warnings;
+    assert.equal(status, 0);
+    assert.deepEqual(others, []);
+    assert.deepEqual(Object.keys(warning), ['variable', 'remedy', 'file', 'line', 'column']);
+    assert.deepEqual({ ...JSON.parse(stdout), warnings: [] }, { ok: true, errors: [], warnings: [], notes: [], probes: [] });
+  });
+
+  it('ends with 2 when there is nothing to check', () => {
+    folder.write(HEAD);
+    const broken = openFolder();
+    broken.write('vars = {');
+    const wrong = [['--config', 'no/such.toml'], ['--config', 'package.json'], ['--config', broken.file], ['--config', folder.file, '--env', 'live'], ['--strict']];
+    const ends = wrong.map((args) => run(...args));
+    broken.remove();
+    assert.deepEqual(ends.map(({ status, stdout }) => [status, stdout]), wrong.map(() => [2, '']));
+    for (const { stderr } of ends) assert.doesNotMatch(stderr, /^\s+at /m, 'no stack');
+  });
+});
