@@ -1,0 +1,95 @@
+// Descriptions and defaults of the configuration's schema, from the tables of docs/configuration.md.
+//
+//   node scripts/schema.mjs
+//
+// What a value may be stands in the schema alone; a test holds both against each other.
+
+import { readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { root } from './steps.mjs';
+
+/** Which section describes which definition. */
+export const SECTIONS = /** @type {const} */ ({
+  vars: '## Variables',
+  route: '## Routes',
+  diagnostics: '### Diagnostics',
+  free: '### Free requests',
+  price: '### Price in atomic units',
+  asset: '### An asset in full',
+  facilitator: '## Facilitator',
+  recovery: '## Recovery times',
+});
+
+/**
+ * @typedef {object} Row
+ * @property {string} name
+ * @property {unknown} preset the default, if it is a value
+ * @property {boolean} isRequired
+ * @property {string} form
+ */
+
+/**
+ * The rows of a section's tables.
+ *
+ * @param {string} document
+ * @param {string} heading
+ * @returns {Row[]}
+ */
+export function rowsOf(document, heading) {
+  const [, section] = document.split(`\n${heading}\n`);
+  if (section === undefined) throw new Error(`no section ${heading}`);
+  const [text = ''] = section.split(/\n#/);
+  return text.split('\n').filter((line) => line.startsWith('| `')).map((line) => {
+    const [name = '', preset = '', form = ''] = line.replace(/^\| | \|$/g, '').split(' | ');
+    return { name: name.replace(/`/g, ''), preset: presetOf(preset), isRequired: preset === 'required', form };
+  });
+}
+
+/**
+ * @param {string} cell
+ * @returns {unknown}
+ */
+function presetOf(cell) {
+  const [, quoted] = /^`(.*)`$/.exec(cell) ?? [];
+  try {
+    return JSON.parse(quoted ?? cell);
+  } catch {
+    // A word stands for itself; a name, a dash and a sentence are no values.
+    return quoted !== undefined && /^[a-z]+$/.test(quoted) ? quoted : undefined;
+  }
+}
+
+/**
+ * The schema with what the document says.
+ *
+ * @param {any} schema
+ * @param {string} document
+ * @returns {any}
+ */
+export function described(schema, document) {
+  const next = structuredClone(schema);
+  for (const [definition, heading] of Object.entries(SECTIONS)) {
+    for (const { name, preset, form } of rowsOf(document, heading)) {
+      const property = next.definitions[definition].properties[name];
+      if (property === undefined) continue;
+      // Beside a reference nothing is read in this draft.
+      const { $ref, ...own } = property;
+      const text = form.replace(/\[([^\]]+)\]\((?:[^()]|\([^)]*\))*\)/g, '$1');
+      next.definitions[definition].properties[name] = {
+        ...own,
+        ...($ref === undefined ? {} : { allOf: [{ $ref }] }),
+        description: text,
+        ...(preset === undefined ? {} : { default: preset }),
+      };
+    }
+  }
+  return next;
+}
+
+if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  const file = join(root, 'schema', 'wrangler.schema.json');
+  const document = readFileSync(join(root, 'docs', 'configuration.md'), 'utf8');
+  writeFileSync(file, `${JSON.stringify(described(JSON.parse(readFileSync(file, 'utf8')), document), null, 2)}\n`);
+}

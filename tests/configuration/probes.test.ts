@@ -1,0 +1,132 @@
+/** What `npm run check` asks: facilitator, origin and node, each named before it is asked. */
+import assert from 'node:assert/strict';
+import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, it } from 'node:test';
+
+import { check, type Report } from '../../scripts/check/index.mjs';
+import { openFolder, settingsOf, TABLE, tomlOf, type Value, type Vars } from './table.ts';
+
+type Server = { readonly url: string; readonly asked: string[]; stop(): Promise<void> };
+type Asked = { readonly report: Report; readonly events: readonly string[] };
+
+const LISTS = JSON.stringify({ kinds: [{ x402Version: 2, scheme: 'exact', network: 'eip155:84532' }] });
+const LISTS_V1 = JSON.stringify({ kinds: [{ x402Version: 1, scheme: 'exact', network: 'base-sepolia' }] });
+const PAY_TO = TABLE.base['PAY_TO'] as string;
+
+async function serve(events: string[], answer: RequestListener): Promise<Server> {
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    asked.push(`${request.method} ${request.url}`);
+    events.push(`asked ${request.url}`);
+    answer(request, response);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    asked,
+    stop: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+const says = (status: number, body: string): RequestListener => (_request, response) => response.writeHead(status).end(body);
+
+/** Checks a good configuration between these three. */
+async function probed(
+  answers: { facilitator?: RequestListener; origin?: RequestListener; node?: RequestListener },
+  vars: (urls: { facilitator: string; origin: string; node: string }) => Vars = () => ({}),
+): Promise<Asked & { readonly servers: { readonly facilitator: Server; readonly origin: Server; readonly node: Server } }> {
+  const events: string[] = [];
+  const [facilitator, origin, node] = await Promise.all([
+    serve(events, answers.facilitator ?? says(200, LISTS)),
+    serve(events, answers.origin ?? says(403, 'no')),
+    serve(events, answers.node ?? says(200, '{"jsonrpc":"2.0","id":1,"result":"0x"}')),
+  ]);
+  const folder = openFolder();
+  try {
+    const good = settingsOf({});
+    const urls = { facilitator: facilitator.url, origin: origin.url, node: node.url };
+    const text = tomlOf({ ...good.vars, FACILITATOR_URL: `${facilitator.url}/x402/`, ORIGIN_URL: `${origin.url}/v1`, ...vars(urls) });
+    folder.write(text, good.secrets);
+    const report = await check({ file: folder.file, say: (line) => events.push(line) });
+    return { report, events, servers: { facilitator, origin, node } };
+  } finally {
+    folder.remove();
+    await Promise.all([facilitator.stop(), origin.stop(), node.stop()]);
+  }
+}
+
+describe('probes', () => {
+  it('a facilitator that lists the network and an origin that is closed are nothing to warn of', async () => {
+    const { report, events, servers } = await probed({});
+    assert.deepEqual([report.ok, report.warnings], [true, []]);
+    assert.deepEqual(servers.facilitator.asked, ['GET /x402/supported']);
+    assert.deepEqual(servers.origin.asked, ['GET /v1/good']);
+    assert.deepEqual(report.probes, [
+      { url: `${servers.facilitator.url}/x402/supported`, result: 'lists eip155:84532' },
+      { url: `${servers.origin.url}/v1/good`, result: 'answers 403' },
+    ]);
+    for (const target of ['/x402/supported', '/v1/good']) {
+      const named = events.findIndex((event) => event.startsWith('asking ') && event.includes(target));
+      assert.ok(named >= 0 && named < events.indexOf(`asked ${target}`), `${target} is named before it is asked: ${events.join('; ')}`);
+    }
+  });
+
+  it('a network may be listed by its version 1 name', async () => {
+    const { report } = await probed({ facilitator: says(200, LISTS_V1) });
+    assert.deepEqual(report.warnings, []);
+  });
+
+  it('a network that the facilitator does not list is a warning', async () => {
+    const { report } = await probed({}, () => ({ NETWORK: 'base' }));
+    assert.deepEqual(report.warnings.map(({ variable }) => variable), ['FACILITATOR_URL']);
+    assert.match(report.warnings[0]?.remedy ?? '', /eip155:8453/);
+  });
+
+  it('a facilitator that wants a key is not asked', async () => {
+    const { report, servers } = await probed({}, ({ facilitator }) => ({ FACILITATOR_URL: [{ url: facilitator, auth: { bearer: 'F_TOKEN' } }] }));
+    assert.deepEqual(servers.facilitator.asked, []);
+    assert.match(report.probes[0]?.result ?? '', /key of the deployed Worker/);
+    assert.deepEqual(report.warnings, []);
+  });
+
+  for (const [what, facilitator] of [
+    ['fails', says(500, 'no')],
+    ['says no JSON', says(200, '<html>')],
+    ['hangs up', (request: IncomingMessage) => request.socket.destroy()],
+  ] as const) {
+    it(`a facilitator that ${what} ends the probe, not the check`, async () => {
+      const { report } = await probed({ facilitator });
+      assert.deepEqual([report.ok, report.warnings, report.probes.length], [true, [], 2]);
+    });
+  }
+
+  it('an origin that serves a paid path to anybody is a warning, one without a body is not', async () => {
+    const open = await probed({ origin: says(200, 'the report') });
+    assert.deepEqual(open.report.warnings.map(({ variable }) => variable), ['ORIGIN_URL']);
+    assert.match(open.report.warnings[0]?.remedy ?? '', /ORIGIN_SECRET/);
+    const empty = await probed({ origin: says(200, '') });
+    assert.deepEqual(empty.report.warnings, []);
+  });
+
+  it('asks the origin for the first path that is paid, with something in the place of its parameters', async () => {
+    const routes: Value = [{ path: '/free', price: 'free' }, { path: '/post', price: '$1', methods: ['POST'] }, { path: '/u/[id]/*', price: '$1' }];
+    const { servers } = await probed({}, () => ({ ROUTES: routes }));
+    assert.deepEqual(servers.origin.asked, ['GET /v1/u/1/']);
+  });
+
+  it('a payee that is a contract is a warning, and the key of the node is not shown', async () => {
+    const withNode = ({ node }: { node: string }): Vars => ({ RPC_URL: `${node}/v2/canary?key=canary` });
+    const plain = await probed({}, withNode);
+    assert.deepEqual(plain.report.warnings, []);
+    assert.deepEqual(plain.servers.node.asked, ['POST /v2/canary?key=canary']);
+    const contract = await probed({ node: says(200, '{"jsonrpc":"2.0","id":1,"result":"0x6080"}') }, withNode);
+    assert.deepEqual(contract.report.warnings.map(({ variable }) => variable), ['PAY_TO']);
+    const shown = contract.events.filter((event) => !event.startsWith('asked ')).join('\n') + JSON.stringify(contract.report);
+    assert.ok(shown.includes(PAY_TO) && !shown.includes('canary'), shown);
+  });
+});
