@@ -38,13 +38,22 @@ export const SECTIONS = /** @type {const} */ ({
  * @returns {Row[]}
  */
 export function rowsOf(document, heading) {
-  const [, section] = document.split(`\n${heading}\n`);
-  if (section === undefined) throw new Error(`no section ${heading}`);
-  const [text = ''] = section.split(/\n#/);
-  return text.split('\n').filter((line) => line.startsWith('| `')).map((line) => {
+  return sectionOf(document, heading).split('\n').filter((line) => line.startsWith('| `')).map((line) => {
     const [name = '', preset = '', form = ''] = line.replace(/^\| | \|$/g, '').split(' | ');
     return { name: name.replace(/`/g, ''), preset: presetOf(preset), isRequired: preset === 'required', form };
   });
+}
+
+/**
+ * A section down to the next heading of any level.
+ *
+ * @param {string} document
+ * @param {string} heading
+ */
+export function sectionOf(document, heading) {
+  const [, section] = document.split(`\n${heading}\n`);
+  if (section === undefined) throw new Error(`no section ${heading}`);
+  return section.split(/\n#/)[0] ?? '';
 }
 
 /**
