@@ -6,7 +6,7 @@
 // that is not in .dev.vars an error; `--json` prints the report alone.
 
 import { existsSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { Unusable } from './check/unusable.mjs';
@@ -37,7 +37,7 @@ async function main() {
     if (!existsSync(join(root, 'node_modules', 'toml-eslint-parser'))) await setup();
     const { check } = await import('./check/index.mjs');
     const { env, json, offline, secrets } = values;
-    const file = values.config ?? relative(process.cwd(), join(root, 'wrangler.toml'));
+    const file = values.config ?? 'wrangler.toml';
     const report = await check({ file, offline, secrets, say: (line) => console.log(line), ...(env === undefined ? {} : { env }) });
     if (json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
     else print(report, file, env);

@@ -36,7 +36,7 @@ await runMain(async () => {
   const wrangler = startProcess(
     process.execPath,
     [
-      'node_modules/wrangler/bin/wrangler.js', 'dev', '--ip', '127.0.0.1', '--show-interactive-dev-session=false',
+      'node_modules/wrangler/bin/wrangler.js', 'dev', '--env', '', '--ip', '127.0.0.1', '--show-interactive-dev-session=false',
       ...Object.entries(vars).flatMap(([name, value]) => ['--var', `${name}:${value}`]),
       ...process.argv.slice(2),
     ],

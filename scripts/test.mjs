@@ -3,7 +3,7 @@
 //   node scripts/test.mjs [lint] [core] [worker] [e2e] [pkg] [crash [moments [seed]]] [deploy]
 //
 // Without a name it runs all. `crash` kills workerd at every step and at that many random moments [20];
-// `deploy` checks that wrangler would take the Worker as it is.
+// `deploy` holds configuration, check and documents against each other, and asks wrangler whether it would take each environment.
 
 import { readdirSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -96,10 +96,13 @@ async function crash() {
 
 async function deploy() {
   await buildWorker();
-  const output = await run('check:deploy', process.execPath, [
-    'node_modules/wrangler/bin/wrangler.js', 'deploy', '--dry-run', '--outdir', '.wrangler/dry-run',
-  ], { env: { ...process.env, CI: '1', WRANGLER_SEND_METRICS: 'false', CLOUDFLARE_CF_FETCH_ENABLED: 'false' } });
-  show(output, /^Total Upload|^--dry-run/);
+  await runTests('test:configuration', 'tests/configuration', { atOnce: 2 });
+  for (const env of ['', 'preview', 'production']) {
+    const output = await run(`check:deploy${env && `: ${env}`}`, process.execPath, [
+      'node_modules/wrangler/bin/wrangler.js', 'deploy', '--dry-run', '--env', env, '--outdir', '.wrangler/dry-run',
+    ], { env: { ...process.env, CI: '1', WRANGLER_SEND_METRICS: 'false', CLOUDFLARE_CF_FETCH_ENABLED: 'false' } });
+    show(output, /^Total Upload|^--dry-run/);
+  }
 }
 
 /**

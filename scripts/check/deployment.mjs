@@ -32,6 +32,7 @@ export function checkDeployment(worker, env, notes) {
   checkLedger(worker.config, env, notes);
   checkPlatform(worker.config, notes);
   checkBindings(worker, notes);
+  checkPayee(worker, notes);
 }
 
 /**
@@ -103,6 +104,20 @@ function checkBindings({ config, vars }, notes) {
     if (typeof from === 'string' && !services.includes(from)) {
       notes.error(`ROUTES[${index}].price`, `asks ${from}, which is no service binding; add it to services`, ['vars', 'ROUTES', index, 'price']);
     }
+  }
+}
+
+/**
+ * On a main network the gate refuses it.
+ *
+ * @param {Worker} worker
+ * @param {Notes} notes
+ */
+function checkPayee({ vars }, notes) {
+  const payees = structured(vars.PAY_TO);
+  const all = typeof payees === 'object' && payees !== null ? Object.values(payees) : [payees];
+  if (all.some((payee) => /^0x0{36}dead$/i.test(String(payee)))) {
+    notes.warning('PAY_TO', 'is an address that nobody holds; what is paid to it is lost');
   }
 }
 

@@ -45,7 +45,13 @@ export async function check({ file, env, secrets = false, offline = false, say =
     if (list.some((known) => known.variable === variable && known.remedy === remedy)) return;
     list.push({ variable, remedy, file, ...placeOf(source, env, path) });
   };
-  const notes = { error: into(report.errors), warning: into(report.warnings) };
+  const isWrong = (/** @type {string} */ variable) => report.errors.some((error) => error.variable === variable);
+  const [error, warning] = [into(report.errors), into(report.warnings)];
+  // What the gate has said of a variable is said once.
+  const notes = {
+    /** @type {typeof error} */ error: (variable, ...rest) => void (isWrong(variable) || error(variable, ...rest)),
+    /** @type {typeof warning} */ warning: (variable, ...rest) => void (isWrong(variable) || warning(variable, ...rest)),
+  };
   const note = into(report.notes);
 
   const judgement = judge({ ...worker.secrets, ...worker.vars });
@@ -55,7 +61,7 @@ export async function check({ file, env, secrets = false, offline = false, say =
       const put = `wrangler secret put ${variable}${env === undefined ? '' : ` --env ${env}`}`;
       note(variable, `is a secret; \`${put}\` if it is not there yet`);
     } else {
-      notes.error(variable, remedy);
+      error(variable, remedy);
     }
   }
   checkNames(worker, notes);

@@ -93,6 +93,7 @@ describe('around the settings', () => {
     ['a slip in the name of a variable', `${text}ORIGIN_URI = "x"\nSOME_OTHER = "x"\n`, ['ORIGIN_URI'], 'ORIGIN_URL'],
     ['a slip in letter case', `${text}pay_to = "x"\n`, ['pay_to'], 'PAY_TO'],
     ['a secret in the file', `${text}OPERATOR_TOKEN = "x"\n`, ['OPERATOR_TOKEN'], 'secret put'],
+    ['a payee that nobody holds', tomlOf({ ...GOOD.vars, PAY_TO: `0x${'0'.repeat(36)}dEaD` }), ['PAY_TO'], 'lost'],
     ['no cron', without('triggers = { crons = ["*/15 * * * *"] }\n'), ['triggers'], 'crons'],
     ['a cache in front of the gate', `${text}[cache]\nenabled = true\n`, ['cache.enabled'], 'in front'],
     ['routes beside workers.dev', text.replace('workers_dev = true', 'workers_dev = true\nroute = "gate.example/*"'), ['workers_dev'], 'workers_dev = false'],
