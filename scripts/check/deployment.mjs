@@ -74,11 +74,10 @@ function checkPlatform(config, notes) {
   if (config.cache?.enabled === true) {
     notes.warning('cache.enabled', 'answers in front of the gate; take it out', ['cache', 'enabled']);
   }
-  const isRouted = config.route !== undefined || (config.routes ?? []).length > 0;
-  if (isRouted && config.workers_dev !== false) {
+  if (isRouted(config) && config.workers_dev !== false) {
     notes.warning('workers_dev', 'is left open beside routes: the gate also answers at workers.dev, around the rules of your zone; set workers_dev = false', ['workers_dev']);
   }
-  if (isRouted && config.preview_urls === true) {
+  if (isRouted(config) && config.preview_urls === true) {
     notes.warning('preview_urls', 'are open beside routes: each version also answers at workers.dev; set preview_urls = false', ['preview_urls']);
   }
 }
@@ -95,8 +94,10 @@ function checkBindings({ config, vars }, notes) {
       if (meant !== undefined) notes.warning(name, `is not read; did you mean ${meant}?`, [key, index]);
     }
   }
-  if (services.includes('ORIGIN') && vars.ORIGIN_URL) {
-    notes.error('ORIGIN_URL', 'is set beside the service binding ORIGIN; keep one of them', ['vars', 'ORIGIN_URL']);
+  const hasOrigin = services.includes('ORIGIN');
+  if (hasOrigin && vars.ORIGIN_URL) notes.error('ORIGIN_URL', 'is set beside the service binding ORIGIN; keep one of them');
+  if (!hasOrigin && !vars.ORIGIN_URL && !isRouted(config)) {
+    notes.error('ORIGIN_URL', 'is missing, and there is neither a service binding ORIGIN nor a route of a zone whose server could be asked; set one of them');
   }
   const routes = structured(vars.ROUTES);
   for (const [index, route] of (Array.isArray(routes) ? routes : []).entries()) {
@@ -169,9 +170,24 @@ function committed(file) {
 }
 
 /**
- * @param {Table[] | undefined} bindings
+ * @param {Table} config
+ * @returns {string[]} the names of what the platform binds
+ */
+export function bindings({ durable_objects, kv_namespaces, services, ratelimits }) {
+  return [durable_objects.bindings, kv_namespaces, services, ratelimits].flatMap(names).sort();
+}
+
+/**
+ * @param {Table} config
+ */
+function isRouted({ route, routes = [] }) {
+  return route !== undefined || routes.length > 0;
+}
+
+/**
+ * @param {Table[] | undefined} list
  * @returns {string[]}
  */
-function names(bindings) {
-  return (bindings ?? []).map((binding) => String(binding.binding ?? binding.name));
+function names(list) {
+  return (list ?? []).map((binding) => String(binding.binding ?? binding.name));
 }

@@ -1,6 +1,6 @@
 // The whole check of one environment of a wrangler.toml, in the order in which a person would want to know.
 
-import { checkDeployment, checkShards } from './deployment.mjs';
+import { bindings, checkDeployment, checkShards } from './deployment.mjs';
 import { checkFacilitators } from './facilitators.mjs';
 import { nearMiss, SECRETS, variables } from './names.mjs';
 import { probe } from './probes.mjs';
@@ -54,12 +54,15 @@ export async function check({ file, env, secrets = false, offline = false, say =
   };
   const note = into(report.notes);
 
-  const judgement = judge({ ...worker.secrets, ...worker.vars });
+  // The names of bindings as the Worker tells them to the gate.
+  const judgement = judge({ ...worker.secrets, ...worker.vars, bindings: bindings(worker.config) });
   for (const { variable, remedy } of judgement.errors) {
-    const isAbsentSecret = /^is missing; run `wrangler secret put /.test(remedy);
-    if (isAbsentSecret && !secrets) {
+    const isAbsent = remedy.startsWith('is missing; ');
+    if (isAbsent && remedy.includes('`wrangler secret put ') && !secrets) {
       const put = `wrangler secret put ${variable}${env === undefined ? '' : ` --env ${env}`}`;
       note(variable, `is a secret; \`${put}\` if it is not there yet`);
+    } else if (isAbsent && variable === 'ROUTES' && bindings(worker.config).includes('CONFIG')) {
+      note(variable, 'stand in the KV namespace CONFIG, which is not looked at');
     } else {
       error(variable, remedy);
     }

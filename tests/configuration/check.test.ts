@@ -70,6 +70,7 @@ describe('around the settings', () => {
     ['a migration without SQLite', text.replace('new_sqlite_classes', 'new_classes'), 'migrations', 'SQLite', '[[migrations'],
     ['an older date', text.replace('2026-04-01', '2026-03-31'), 'compatibility_date', '2026-04-01', 'compatibility_date'],
     ['no date', without('compatibility_date = "2026-04-01"\n'), 'compatibility_date', '2026-04-01', 'name ='],
+    ['no origin and no route', tomlOf(settingsOf({ set: { ORIGIN_URL: null } }).vars), 'ORIGIN_URL', 'is missing', '[vars]'],
     ['two origins', `${text}\n[[services]]\nbinding = "ORIGIN"\nservice = "site"\n`, 'ORIGIN_URL', 'ORIGIN', 'ORIGIN_URL ='],
     [
       'a main network with the public test facilitator',
