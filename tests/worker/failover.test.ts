@@ -59,7 +59,7 @@ async function facilitatorOf(payer: string): Promise<string> {
 }
 
 for (const mode of MODES) {
-  describe(`${mode}: two facilitators`, () => {
+  describe(`${mode}: two facilitators`, { concurrency: true }, () => {
     it('asks the first alone while it answers', async () => {
       const { payment, answer } = await paid(mode, {});
       expectPaid(answer, payment);
