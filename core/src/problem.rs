@@ -70,6 +70,8 @@ pub enum Code {
     RefundDueRepeat,
     /// The payment was not delivered, and the operator has settled that with the payer.
     Refunded,
+    /// The operator does not let this payer pay.
+    PayerDenied,
     /// The operator has to look at this payment.
     UnderReview,
     /// The payer has too many payments in flight.
@@ -332,6 +334,12 @@ impl Code {
                 409,
                 "Refunded",
                 "this payment was settled, not delivered, and refunded or waived by the operator",
+            ),
+            Self::PayerDenied => row(
+                "payer_denied",
+                403,
+                "Payer denied",
+                "this gate takes no payments of this payer; nothing was charged, and another payment of his changes nothing",
             ),
             Self::UnderReview => row(
                 "under_review",

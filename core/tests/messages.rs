@@ -4,6 +4,7 @@ use std::fmt::Debug;
 
 use farebox_core::encoding::message::{self, Message};
 use farebox_core::ledger::attempts::{Count, Counted};
+use farebox_core::ledger::quota::Spend;
 use farebox_core::ledger::read::{Found, Read};
 use farebox_core::ledger::report::{Order, Report};
 use farebox_core::ledger::{Envelope, Told};
@@ -87,6 +88,10 @@ fn reads_and_counts() {
         r#"{{"v":1,"count":[{{{entry},"reset":true,"more":{TALLY},"back":2,"claims":"0x1"}},{{{entry},"reset":false,"more":null}}]}}"#
     ));
     is_read_alike::<Counted>(&format!(r#"{{"counted":[null,{TALLY}]}}"#));
+    is_read_alike::<Spend>(r#"{"v":1,"spend":"net_1","day":20777,"per_day":10}"#);
+    for left in ["null", "0", "18446744073709551615"] {
+        is_read_alike::<Option<u64>>(left);
+    }
 }
 
 #[test]
@@ -147,6 +152,10 @@ fn what_does_not_fit_is_nothing() {
     for text in texts {
         assert!(serde_json::from_str::<Read>(text).is_err(), "{text}");
         assert_eq!(message::read::<Read>(text), None, "{text}");
+    }
+    for text in ["", "-1", "1.5", r#""3""#, "{}", "true"] {
+        assert!(serde_json::from_str::<Option<u64>>(text).is_err(), "{text}");
+        assert_eq!(message::read::<Option<u64>>(text), None, "{text}");
     }
     for text in [
         r#"{"answer":"nothing_known"}"#,

@@ -6,6 +6,7 @@ use farebox_core::gate::Gate;
 use farebox_core::gate::admit::Surroundings;
 use farebox_core::gate::attempts::{Attempts, Parcel, Spot};
 use farebox_core::gate::passage::Step;
+use farebox_core::gate::passing::Spending;
 use farebox_core::gate::reply::Marks;
 use farebox_core::http::RequestHead;
 
@@ -21,11 +22,21 @@ pub(super) fn admit<'g>(
     head: RequestHead,
     fresh: &str,
 ) -> (Step<'g>, Option<Spot>) {
+    surrounded(gate, |around| {
+        let step = gate.admit(head, fresh, around, now());
+        (step, around.client)
+    })
+}
+
+/// What the gate decides once it is known whether a request is one of the client's free ones.
+pub(super) fn spent<'g>(gate: &'g Gate, spending: Spending, answer: Option<&str>) -> Step<'g> {
+    surrounded(gate, |around| gate.spent(spending, answer, around, now()))
+}
+
+fn surrounded<T>(gate: &Gate, decide: impl FnOnce(&mut Surroundings<'_>) -> T) -> T {
     let facilitators = facilitator::conditions(gate);
     ATTEMPTS.with_borrow_mut(|attempts| {
-        let mut around = Surroundings { facilitators, attempts, client: None };
-        let step = gate.admit(head, fresh, &mut around, now());
-        (step, around.client)
+        decide(&mut Surroundings { facilitators, attempts, client: None })
     })
 }
 

@@ -13,7 +13,9 @@ use farebox_core::gate::reply::{Body, Reply};
 use farebox_core::http::RequestHead;
 use wasm_bindgen::JsValue;
 
-use super::{Bindings, attempts, chain, edge, facilitator, handover, ledger, meters, now, origin};
+use super::{
+    Bindings, attempts, chain, edge, facilitator, handover, ledger, meters, now, operator, origin,
+};
 
 /// Answers a request that shows a proof: the promise is for the client, the work goes on without him.
 pub(super) fn begin(
@@ -100,14 +102,17 @@ async fn drive(
     loop {
         steps += 1;
         step = match step {
-            Step::Pass(call, correlation) => {
-                let response =
-                    origin::pass(gate, call, &correlation, request, &bindings.origin).await;
+            Step::Pass(call, passing) => {
+                let response = origin::pass(gate, call, &passing, request, &bindings.origin).await;
                 if let Some(resolve) = client.resolve.take() {
                     // A resolve function does not throw.
                     let _ = resolve.call1(&JsValue::UNDEFINED, &response);
                 }
                 return steps;
+            }
+            Step::Spend(call, spending) => {
+                let answer = operator::ask(namespace, &call).await;
+                attempts::spent(gate, spending, answer.as_deref())
             }
             Step::Digest(next) => {
                 let limit = farebox_core::gate::passage::MAX_DIGESTED_BYTES as u32;

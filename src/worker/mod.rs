@@ -24,6 +24,7 @@ use std::rc::Rc;
 use farebox_core::gate::Gate;
 use farebox_core::gate::admit::{correlation_id, shows_proof};
 use farebox_core::gate::passage::Step;
+use farebox_core::gate::passing::Passing;
 use farebox_core::gate::receipts::Asked;
 use farebox_core::gate::reply::{Audience, Body, Reply};
 use farebox_core::http::{Headers, RequestHead, ResponseHead};
@@ -96,23 +97,49 @@ pub fn handle(head: &str, request: JsValue, bindings: &JsValue, context: JsValue
     }
     let method = head.method.clone();
     match attempts::admit(&gate, head, &fresh).0 {
-        Step::Respond(reply) => {
-            log_refusal(&reply, &method);
-            if let Some(route) = &reply.route {
-                meters::answered(&reply, route);
-                handover::begin(&gate, &ledger, &context);
-            }
-            edge::render(&reply)
-        }
-        Step::Pass(call, correlation) => {
+        Step::Respond(reply) => refuse(&gate, &reply, &method, &ledger, &context),
+        Step::Pass(call, passing) => {
             let gate = gate.clone();
             edge::promise(async move {
-                origin::pass(&gate, call, &correlation, &request, &bindings.origin).await
+                origin::pass(&gate, call, &passing, &request, &bindings.origin).await
+            })
+        }
+        Step::Spend(call, spending) => {
+            let gate = gate.clone();
+            edge::promise(async move {
+                let answer = operator::ask(&ledger, &call).await;
+                match attempts::spent(&gate, spending, answer.as_deref()) {
+                    Step::Respond(reply) => refuse(&gate, &reply, &method, &ledger, &context),
+                    Step::Pass(call, passing) => {
+                        origin::pass(&gate, call, &passing, &request, &bindings.origin).await
+                    }
+                    _ => broken(&fresh),
+                }
             })
         }
         // Nothing else is asked for without a proof.
-        _ => edge::render(&Reply::problem(Code::Internal, Audience::Other, &fresh, None)),
+        _ => broken(&fresh),
     }
+}
+
+/// Answers a request that brought no proof, and counts that.
+fn refuse(
+    gate: &Rc<Gate>,
+    reply: &Reply,
+    method: &str,
+    ledger: &JsValue,
+    context: &JsValue,
+) -> JsValue {
+    log_refusal(reply, method);
+    if let Some(route) = &reply.route {
+        meters::answered(reply, route);
+        handover::begin(gate, ledger, context);
+    }
+    edge::render(reply)
+}
+
+fn broken(correlation: &str) -> JsValue {
+    edge::render(&Reply::problem(Code::Internal, Audience::Other, correlation, None))
 }
 
 /// What the platform binds to the Worker, besides its variables.
@@ -181,7 +208,7 @@ pub fn finish(response: JsValue, correlation: &str) -> JsValue {
     let head = ResponseHead::from_text(&edge::head_of(&response));
     match (config::gate(), head) {
         (Some(gate), Some(mut head)) => {
-            gate.finish_free(&mut head, correlation);
+            gate.finish_free(&mut head, &Passing::free(correlation.to_owned()));
             let reply = Reply::new(head, Body::Held);
             edge::render_with(&reply, &edge::body_of(&response))
         }

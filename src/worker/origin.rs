@@ -3,6 +3,7 @@
 use farebox_core::gate::Gate;
 use farebox_core::gate::forward::OriginCall;
 use farebox_core::gate::passage::OriginReply;
+use farebox_core::gate::passing::Passing;
 use farebox_core::gate::reply::{Body, Reply};
 use farebox_core::http::ResponseHead;
 use wasm_bindgen::JsValue;
@@ -32,21 +33,21 @@ pub(super) async fn ask(
     }
 }
 
-/// Forwards a request that costs nothing and streams the answer back.
+/// Forwards a request that goes on without a payment, and streams the answer back.
 pub(super) async fn pass(
     gate: &Gate,
     call: OriginCall,
-    correlation: &str,
+    passing: &Passing,
     request: &JsValue,
     bound: &JsValue,
 ) -> JsValue {
     match ask(&call, &edge::request_body(request), bound).await {
         (OriginReply::Head(mut head), response) => {
-            gate.finish_free(&mut head, correlation);
+            gate.finish_free(&mut head, passing);
             let reply = Reply::new(head, Body::Held);
             edge::render_with(&reply, &edge::body_of(&response))
         }
-        (OriginReply::TimedOut, _) => edge::render(&gate.free_failed(true, correlation)),
-        (OriginReply::Lost, _) => edge::render(&gate.free_failed(false, correlation)),
+        (OriginReply::TimedOut, _) => edge::render(&gate.free_failed(true, passing)),
+        (OriginReply::Lost, _) => edge::render(&gate.free_failed(false, passing)),
     }
 }

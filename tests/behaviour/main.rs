@@ -2,6 +2,7 @@
 
 mod answers;
 mod client;
+mod clients;
 mod config;
 mod diagnostic_client;
 mod diagnostics;
@@ -9,6 +10,7 @@ mod dice;
 mod exposure;
 mod facilitator_keys;
 mod faults;
+mod free_quota;
 mod layers;
 mod ledger;
 mod limits;

@@ -7,9 +7,10 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
+use super::Gate;
 use super::attempts::{Attempts, Seen, Spot};
-use super::diagnose::{Finding, cause_of};
-use super::forward::{is_payment_credential, origin_call};
+use super::diagnose::{Finding, Limits, cause_of};
+use super::forward::is_payment_credential;
 use super::limit::client_prefix;
 use super::offer::{Choice, Offer};
 use super::passage::{Arrival, Passage, Payer, Step};
@@ -17,7 +18,6 @@ use super::path::Target;
 use super::redelivery::{self, Statement};
 use super::reply::{Audience, Reply};
 use super::route::Found;
-use super::{Gate, reply};
 use crate::encoding::hex;
 use crate::evm::address::Address;
 use crate::facilitator::breaker::Condition;
@@ -86,7 +86,7 @@ impl Gate {
         };
         match self.table.find(&head.method, &target) {
             Found::Route(index) => match self.offers.get(index).and_then(Option::as_ref) {
-                Some(offer) => self.priced(offer, head, correlation, around, now),
+                Some(offer) => self.priced((index, offer), head, correlation, around, now),
                 None => self.free(&head, &correlation, now),
             },
             Found::Unlisted => self.free(&head, &correlation, now),
@@ -102,28 +102,9 @@ impl Gate {
         }
     }
 
-    fn free(&self, head: &RequestHead, correlation: &str, now: UnixTime) -> Step<'_> {
-        let timeout = self.origin_timeout_secs;
-        let call = origin_call(&self.origin, head, None, correlation, timeout, &self.keys, now);
-        Step::Pass(call, correlation.to_owned())
-    }
-
-    /// Finishes the answer of a free route.
-    pub fn finish_free(&self, head: &mut crate::http::ResponseHead, correlation: &str) {
-        reply::scrub(head, &self.origin);
-        head.headers.set("x-correlation-id", correlation);
-    }
-
-    /// The answer when the origin of a free route fails.
-    #[must_use]
-    pub fn free_failed(&self, timed_out: bool, correlation: &str) -> Reply {
-        let code = if timed_out { Code::OriginTimeout } else { Code::OriginFailed };
-        Reply::problem(code, Audience::Other, correlation, None)
-    }
-
     fn priced<'g>(
         &'g self,
-        offer: &'g Offer,
+        (route, offer): (usize, &'g Offer),
         head: RequestHead,
         correlation: String,
         around: &mut Surroundings<'_>,
@@ -135,12 +116,22 @@ impl Gate {
         if head.target().len() > MAX_PAID_TARGET_BYTES {
             return refuse(Code::TargetTooLong, Audience::Paid, &correlation);
         }
-        around.client = self.seen(offer, &head, around, now);
+        if offer.takes_keys
+            && let Some(name) = self.clients.holder(&head.headers)
+        {
+            return self.by_key(offer, &head, name, correlation, now);
+        }
+        around.client = offer.diagnostics.map(|_| self.spot(offer, &head, around, now));
         let brought = match self.proof(offer, &head, now) {
             Ok(Some(found)) => found,
             Ok(None) => {
-                let code = Code::PaymentRequired;
-                return self.refused(offer, &head, code, &correlation, around, now);
+                return match self.spend(route, offer, &head, &correlation, around, now) {
+                    Some((call, spending)) => Step::Spend(call, spending),
+                    None => {
+                        let code = Code::PaymentRequired;
+                        self.refused(offer, &head, code, &correlation, around, now)
+                    }
+                };
             }
             Err(code) => return self.refused(offer, &head, code, &correlation, around, now),
         };
@@ -161,6 +152,8 @@ impl Gate {
             let proves = |payer| it.proves(&proof.key, payer, chain_id, method, &head.url, now);
             proof.payer.as_ref().is_some_and(|payer| proves(payer).is_ok())
         });
+        let denied = self.clients.denies(&proof.account());
+        let arrival = if denied { Arrival::Denied } else { arrival };
         let facilitators = core::mem::take(&mut around.facilitators);
         let payer =
             Payer { version, proof, expected, arrival, vouched, wallet, facilitators, seen };
@@ -172,6 +165,20 @@ impl Gate {
         let places = offer.choices.iter().flat_map(|choice| &choice.facilitators);
         let troubles = places.filter_map(|place| facilitators.get(*place));
         troubles.map(|condition| condition.troubles).min().unwrap_or(0)
+    }
+
+    /// Fresh terms for somebody who brings nothing.
+    pub(super) fn unpaid<'g>(
+        &self,
+        offer: &Offer,
+        head: &RequestHead,
+        correlation: &str,
+        around: &mut Surroundings<'_>,
+        now: UnixTime,
+    ) -> Step<'g> {
+        let spot = self.spot(offer, head, around, now);
+        around.client = offer.diagnostics.map(|_| spot);
+        self.refused(offer, head, Code::PaymentRequired, correlation, around, now)
     }
 
     /// A refusal of a priced route to somebody who proves nothing: with fresh terms where he may sign again.
@@ -212,19 +219,19 @@ impl Gate {
         Step::Respond(offer.challenge(head, code, reason, correlation, diagnosis.as_ref()))
     }
 
-    /// Where this client is counted, if it is.
-    fn seen(
+    /// Where this client is counted.
+    fn spot(
         &self,
         offer: &Offer,
         head: &RequestHead,
         around: &mut Surroundings<'_>,
         now: UnixTime,
-    ) -> Option<Spot> {
-        let exceeded_after = offer.diagnostics?.exceeded_after;
+    ) -> Spot {
+        let exceeded_after = offer.diagnostics.unwrap_or(Limits::DEFAULT).exceeded_after;
         let network = client_prefix(head.headers.get("cf-connecting-ip"));
         let (route, route_hash) = (&offer.counted_as.0, offer.counted_as.1);
         let seen = Seen { network: &network, route, route_hash, exceeded_after };
-        Some(around.attempts.spot(&self.keys, seen, now))
+        around.attempts.spot(&self.keys, seen, now)
     }
 
     /// The one proof of a request, after every check that needs no network.

@@ -45,6 +45,28 @@ pub struct Spot {
     route: u64,
 }
 
+impl Spot {
+    /// The spot of a network at a route.
+    #[must_use]
+    pub fn of(keys: &Keys, network: &str, route: u64) -> Self {
+        Self { network: keys.network(network), route }
+    }
+
+    /// The object that counts its client.
+    #[must_use]
+    pub fn object(&self, keys: &Keys, shards: u64) -> String {
+        format!("ledger/{shards}/{}", keys.network_shard(&self.network, shards))
+    }
+
+    /// The name, under the salt of a day, of a client that proves nothing.
+    #[must_use]
+    pub fn name(&self, salt: &[u8; 32], route: &str) -> String {
+        let digest = mac(salt, &[&self.network, route.as_bytes()]);
+        let head = digest.first_chunk::<16>().map(|head| hex::encode(head)).unwrap_or_default();
+        format!("net_{head}")
+    }
+}
+
 /// One client at one route.
 #[derive(Debug)]
 struct Client {
@@ -58,6 +80,8 @@ struct Client {
     open: u64,
     exceeded_after: u64,
     claims: Option<String>,
+    /// The day whose free requests are used up.
+    used_up: Option<u64>,
 }
 
 /// What was counted since the last hand-over.
@@ -112,7 +136,7 @@ impl Attempts {
 
     /// The client's spot, made if it is new.
     pub fn spot(&mut self, keys: &Keys, seen: Seen<'_>, now: UnixTime) -> Spot {
-        let spot = Spot { network: keys.network(seen.network), route: seen.route_hash };
+        let spot = Spot::of(keys, seen.network, seen.route_hash);
         self.clients.touch(spot, || Client {
             route: seen.route.clone(),
             tally: Tally::new(now),
@@ -121,8 +145,22 @@ impl Attempts {
             open: 0,
             exceeded_after: seen.exceeded_after,
             claims: None,
+            used_up: None,
         });
         spot
+    }
+
+    /// Whether it is known that none of the client's free requests of this day is left.
+    #[must_use]
+    pub fn has_used_up(&self, spot: &Spot, day: u64) -> bool {
+        self.clients.get(spot).is_some_and(|client| client.used_up == Some(day))
+    }
+
+    /// None is left, an object says.
+    pub fn use_up(&mut self, spot: &Spot, day: u64) {
+        if let Some(client) = self.clients.get_mut(spot) {
+            client.used_up = Some(day);
+        }
     }
 
     /// A request that brought no payment, or one that proves nothing; `claims` is whom that one names.
@@ -219,13 +257,13 @@ impl Attempts {
             let Some((_, of, count)) = packed.get_mut(at) else { continue };
             let Fresh { reset, back, more } = core::mem::take(&mut client.fresh);
             let [today, yesterday] = &salts;
-            let name = name(today, spot, &client.route);
+            let name = spot.name(today, &client.route);
             of.push(Handed { spot: *spot, name: name.clone(), reset });
             count.push(Entry {
                 client: name,
                 was: match &client.known_as {
                     Some(known) => known.clone(),
-                    None => self::name(yesterday, spot, &client.route),
+                    None => spot.name(yesterday, &client.route),
                 },
                 route: client.route.to_string(),
                 reset,
@@ -278,7 +316,8 @@ impl Client {
     /// Whether nothing of it is left to remember.
     fn is_over(&self, now: UnixTime) -> bool {
         let nothing = self.tally.attempts == 0 && self.tally.streak == 0 && self.open == 0;
-        self.tally.is_idle(now) || nothing && self.fresh.is_nothing()
+        let today = self.used_up.is_some_and(|day| day == now.secs() / SALT_SECS);
+        self.tally.is_idle(now) || nothing && self.fresh.is_nothing() && !today
     }
 }
 
@@ -286,13 +325,6 @@ impl Default for Attempts {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// The name of a client that proves nothing.
-fn name(salt: &[u8; 32], spot: &Spot, route: &str) -> String {
-    let digest = mac(salt, &[&spot.network, route.as_bytes()]);
-    let head = digest.first_chunk::<16>().map(|head| hex::encode(head)).unwrap_or_default();
-    format!("net_{head}")
 }
 
 impl Gate {

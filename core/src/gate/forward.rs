@@ -20,13 +20,20 @@ pub struct OriginCall {
     pub timeout_secs: u64,
 }
 
-/// Who paid, on priced routes.
+/// Who asks, as far as the origin is told.
 #[derive(Clone, Copy, Debug)]
-pub struct Paid<'a> {
-    /// The payer; empty where only his chain knows.
-    pub payer: &'a str,
-    /// Receipt id.
-    pub receipt: &'a str,
+pub enum Caller<'a> {
+    /// Somebody.
+    Anybody,
+    /// The holder of the key of this name.
+    Client(&'a str),
+    /// Who paid.
+    Payer {
+        /// The payer; empty where only his chain knows.
+        payer: &'a str,
+        /// Receipt id.
+        receipt: &'a str,
+    },
 }
 
 /// The request for the origin: what only the gate may say is removed from the client's fields, and
@@ -35,7 +42,7 @@ pub struct Paid<'a> {
 pub fn origin_call(
     origin: &Origin,
     head: &RequestHead,
-    paid: Option<Paid<'_>>,
+    caller: Caller<'_>,
     correlation: &str,
     timeout_secs: u64,
     keys: &Keys,
@@ -47,21 +54,27 @@ pub fn origin_call(
         !(is_never_forwarded(name) || has_token(&connection, name) || is_payment(name, value))
     });
     headers.set("x-correlation-id", correlation);
-    let mut signed = ("", "");
-    if let Some(paid) = paid {
-        headers.retain(|name, _| !is_conditional(name));
-        if !paid.payer.is_empty() {
-            headers.set("farebox-payer", paid.payer);
+    let (who, receipt) = match caller {
+        Caller::Anybody => ("", ""),
+        Caller::Client(name) => {
+            headers.set("farebox-client", name);
+            (name, "")
         }
-        headers.set("farebox-payment", paid.receipt);
-        if headers.filled("idempotency-key").is_none() {
-            headers.set("idempotency-key", paid.receipt);
+        Caller::Payer { payer, receipt } => {
+            headers.retain(|name, _| !is_conditional(name));
+            if !payer.is_empty() {
+                headers.set("farebox-payer", payer);
+            }
+            headers.set("farebox-payment", receipt);
+            if headers.filled("idempotency-key").is_none() {
+                headers.set("idempotency-key", receipt);
+            }
+            (payer, receipt)
         }
-        signed = (paid.payer, paid.receipt);
-    }
+    };
     let target = head.target();
     let time = alloc::format!("{}", now.secs());
-    if let Some(value) = keys.origin_signature(&time, [&head.method, target, signed.0, signed.1]) {
+    if let Some(value) = keys.origin_signature(&time, [&head.method, target, who, receipt]) {
         headers.set("farebox-signature", &value);
     }
     headers.set(MARK, keys.mark());

@@ -5,10 +5,12 @@
 //! [`Gate`] from an operator's variables, [`offer`] writes challenges, [`origin`] is who is asked, [`forward`] says what it sees.
 //! [`redelivery`] is a payer's word that he wants an answer again, [`receipts`] what he may show to others,
 //! [`operator`] what the one who runs the gate may ask and decide, [`limit`] whose requests are counted together,
-//! [`sweep`] what the clock asks of ledger objects. [`attempts`] counts who fails, [`diagnose`] says why and when to stop.
+//! [`sweep`] what the clock asks of ledger objects. [`clients`] are those whom the operator knows, [`passing`] forwards what
+//! goes on without a payment. [`attempts`] counts who fails, [`diagnose`] says why and when to stop.
 
 pub mod admit;
 pub mod attempts;
+pub mod clients;
 pub mod config;
 pub mod diagnose;
 pub mod forward;
@@ -18,6 +20,7 @@ pub mod offer;
 pub mod operator;
 pub mod origin;
 pub mod passage;
+pub mod passing;
 pub mod path;
 pub mod receipts;
 pub mod recover;
@@ -38,6 +41,7 @@ use crate::facilitator::wire::Facilitator;
 use crate::ledger::entry::Plan;
 use crate::secret::Secret;
 use crate::time::UnixTime;
+use clients::Clients;
 use keys::Keys;
 use offer::Offer;
 use origin::{Origin, Residence};
@@ -62,6 +66,7 @@ pub struct Gate {
     /// Where chains can be read, by CAIP-2 id; path or query may hold a key.
     rpc: Vec<(String, Secret<String>)>,
     keys: Keys,
+    clients: Clients,
     shards: u64,
     /// How many there were before, while that changes.
     old_shards: Option<u64>,

@@ -53,6 +53,10 @@ pub struct Offer {
     pub room: Room,
     /// Deadline of a settle call, seconds.
     pub settle_secs: u64,
+    /// Whether the holder of a key passes without a payment.
+    pub takes_keys: bool,
+    /// How many requests of a client's day are free, if any.
+    pub free_per_day: Option<u64>,
     /// From when on a failing client is told what; nothing where nobody is counted.
     pub diagnostics: Option<Limits>,
     /// The pattern and a hash of it, under which clients are counted.
@@ -132,6 +136,10 @@ pub struct Manner {
     pub settle_secs: u64,
     /// Longest accepted validity, seconds.
     pub max_validity_secs: u64,
+    /// Whether the holder of a key passes without a payment.
+    pub takes_keys: bool,
+    /// How many requests of a client's day are free, if any.
+    pub free_per_day: Option<u64>,
     /// From when on a failing client is told what.
     pub diagnostics: Option<Limits>,
 }
@@ -164,6 +172,8 @@ impl Offer {
             store: manner.store,
             idempotent: manner.idempotent,
             confirms: manner.confirms,
+            takes_keys: manner.takes_keys,
+            free_per_day: manner.free_per_day,
             diagnostics: manner.diagnostics,
             choices,
             written: Written::default(),

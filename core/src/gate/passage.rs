@@ -25,6 +25,7 @@ use super::Gate;
 use super::forward::OriginCall;
 use super::keys;
 use super::offer::{Choice, Offer, VERIFY_SECS};
+use super::passing::{Passing, Spending};
 use super::recover::Seen;
 use super::reply::{Audience, Reply};
 use crate::facilitator::breaker::{Condition, Strain};
@@ -51,8 +52,10 @@ const DOUBT_SECS: u64 = 10;
 /// What to do next.
 #[must_use]
 pub enum Step<'g> {
-    /// Forward a request that costs nothing; the text is its correlation id.
-    Pass(OriginCall, String),
+    /// Forward a request that goes on without a payment.
+    Pass(OriginCall, Passing),
+    /// Ask the ledger object for one of the client's free requests; [`Gate::spent`] takes the answer.
+    Spend(Call, Spending),
     /// Read up to [`MAX_DIGESTED_BYTES`] of the request's body and hash them.
     Digest(Digesting<'g>),
     /// Ask the ledger object whose payment this is.
@@ -111,6 +114,8 @@ pub(super) enum Arrival {
     InTime,
     /// It does not: only what the ledger knows of it can be told.
     Late,
+    /// Its payer may not pay: the same.
+    Denied,
 }
 
 /// Everything known about one payment on its way.

@@ -2,12 +2,13 @@
 //!
 //! [`state`] says where a payment stands, [`entry`] moves it, [`command`] the messages, [`row`] the stored form,
 //! [`inquiry`] what the chain knows of it, [`read`] how a receipt is looked up, [`report`] what an operator asks, [`attempts`]
-//! who fails how often.
+//! who fails how often, [`quota`] who may ask how often for nothing.
 
 pub mod attempts;
 pub mod command;
 pub mod entry;
 pub mod inquiry;
+pub mod quota;
 pub mod read;
 pub mod report;
 pub mod row;

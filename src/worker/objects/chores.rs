@@ -13,6 +13,7 @@ use farebox_core::time::UnixTime;
 use super::attempts::next_idle;
 use super::ledger::Desk;
 use super::outbox;
+use super::quota::next_old;
 use super::rows::{Rows, integer, number, text};
 use super::sql::{Result, Value};
 
@@ -140,9 +141,10 @@ impl Desk<'_> {
             self.remove("moved", payer, key)?;
             self.memory.note_moved(payer, key, false);
         }
+        let counts = self.purge_quota(MOST as u64)?;
         self.purge_failures()?;
         outbox::forget(self.rows, self.now)?;
-        let lengths = [responses.len(), payments.len(), aliases.len(), moved.len()];
+        let lengths = [responses.len(), payments.len(), aliases.len(), moved.len(), counts];
         Ok(lengths.contains(&MOST))
     }
 
@@ -187,6 +189,7 @@ fn next_purge(rows: &Rows, gate: &Gate) -> Result<Option<UnixTime>> {
         first("SELECT MIN(until) FROM aliases", Vec::new())?,
         first("SELECT MIN(until) FROM moved", Vec::new())?,
         next_idle(rows)?,
+        next_old(rows)?,
     ];
     Ok(times.into_iter().flatten().min().map(UnixTime::from_secs))
 }

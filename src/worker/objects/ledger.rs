@@ -96,6 +96,11 @@ impl Ledger {
             let counted = self.with_rows(|desk| desk.count(count))?;
             return Ok((written(&counted), None));
         }
+        if message.has("spend") {
+            let Some(spend) = message.read() else { return unsupported() };
+            let left = self.with_rows(|desk| desk.spend(&spend))?;
+            return Ok((written(&left), None));
+        }
         let Some(Order { operator, .. }) = message.read() else { return unsupported() };
         let report = self.with_rows(|desk| desk.report(operator))?;
         Ok((written(&report), None))

@@ -5,6 +5,7 @@ mod chores;
 mod ledger;
 mod memory;
 mod outbox;
+mod quota;
 mod recover;
 mod report;
 mod rows;

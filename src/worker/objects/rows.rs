@@ -47,6 +47,10 @@ const MIGRATIONS: &[&[&str]] = &[&[
         who TEXT NOT NULL, route TEXT NOT NULL, attempts INTEGER NOT NULL, first_at INTEGER NOT NULL,
         last_at INTEGER NOT NULL, cause TEXT NOT NULL, reason TEXT NOT NULL, streak INTEGER NOT NULL,
         claims TEXT, PRIMARY KEY (who, route)) WITHOUT ROWID",
+], &[
+    "CREATE TABLE quota (
+        day INTEGER NOT NULL, client TEXT NOT NULL, used INTEGER NOT NULL,
+        PRIMARY KEY (day, client)) WITHOUT ROWID",
 ]];
 
 /// The rows of one object.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use farebox_core::ledger::attempts::{Count, Counted, Counting, Kind, Mark, Place, Tally};
 use farebox_core::ledger::command::{Learnt, Leases, Outcome, Role, VERSION};
 use farebox_core::ledger::entry::{Plan, Taken, Work};
+use farebox_core::ledger::quota::Spend;
 use farebox_core::ledger::read::{Facts, Found, Read};
 use farebox_core::ledger::row::Row;
 use farebox_core::ledger::{
@@ -60,6 +61,10 @@ pub struct Ledger {
     pub objects: Vec<String>,
     /// Who failed how often.
     pub failures: BTreeMap<Place, Tally>,
+    /// Free requests used, by day and client.
+    pub quota: BTreeMap<(u64, String), u64>,
+    /// What it says to the next one who asks for a free request.
+    pub says: Option<String>,
 }
 
 /// What comes back from a call.
@@ -85,6 +90,8 @@ impl Ledger {
             transitions: Vec::new(),
             objects: Vec::new(),
             failures: BTreeMap::new(),
+            quota: BTreeMap::new(),
+            says: None,
         }
     }
 
@@ -124,6 +131,25 @@ impl Ledger {
             return lost(None, None);
         }
         lost(Some(answer), stored)
+    }
+
+    /// One free request, taken as an object does.
+    pub fn spend(&mut self, object: &str, text: &str) -> Option<String> {
+        if self.plan.pop_front().unwrap_or(LedgerFault::Fine) != LedgerFault::Fine {
+            return None;
+        }
+        self.objects.push(object.to_owned());
+        if let Some(answer) = self.says.take() {
+            return Some(answer);
+        }
+        let message: Spend = serde_json::from_str(text).unwrap();
+        assert_eq!(message.v, VERSION);
+        let used = self.quota.entry((message.day, message.spend)).or_default();
+        let left = (*used < message.per_day).then(|| {
+            *used += 1;
+            message.per_day - *used
+        });
+        Some(serde_json::to_string(&left).unwrap())
     }
 
     /// How a command of a proven payer came out.

@@ -273,22 +273,25 @@ impl World {
         running.response.unwrap()
     }
 
+    /// What the isolate knows beside a request.
+    fn surroundings(&mut self) -> Surroundings<'_> {
+        let (strain, troubles) = (self.strain, self.troubles);
+        Surroundings {
+            facilitators: vec![Condition { strain, troubles, ready: true }],
+            attempts: &mut self.attempts,
+            client: None,
+        }
+    }
+
     /// Begins a request.
     pub fn start(&mut self, head: RequestHead, body: &[u8]) -> Running {
         self.fresh += 1;
         let fresh = format!("correlation-{}", self.fresh);
         let method = head.method.clone();
         let now = self.now();
-        let mut around = Surroundings {
-            facilitators: vec![Condition {
-                strain: self.strain,
-                troubles: self.troubles,
-                ready: true,
-            }],
-            attempts: &mut self.attempts,
-            client: None,
-        };
-        let step = self.gate.admit(head, &fresh, &mut around, now);
+        let gate = self.gate;
+        let mut around = self.surroundings();
+        let step = gate.admit(head, &fresh, &mut around, now);
         Running {
             client: around.client,
             step: Some(step),
@@ -310,19 +313,24 @@ impl World {
             return false;
         };
         running.step = match step {
-            Step::Pass(call, correlation) => {
+            Step::Pass(call, passing) => {
                 let (reply, held) = self.origin.call(call);
                 running.held = held;
                 let reply = match reply {
                     OriginReply::Head(mut head) => {
-                        self.gate.finish_free(&mut head, &correlation);
+                        self.gate.finish_free(&mut head, &passing);
                         Reply::new(head, Body::Held)
                     }
-                    OriginReply::TimedOut => self.gate.free_failed(true, &correlation),
-                    OriginReply::Lost => self.gate.free_failed(false, &correlation),
+                    OriginReply::TimedOut => self.gate.free_failed(true, &passing),
+                    OriginReply::Lost => self.gate.free_failed(false, &passing),
                 };
                 running.answer(reply);
                 None
+            }
+            Step::Spend(call, spending) => {
+                let answer = self.ledger.spend(&call.object, &call.command);
+                let (gate, now) = (self.gate, self.now());
+                Some(gate.spent(spending, answer.as_deref(), &mut self.surroundings(), now))
             }
             Step::Digest(next) => {
                 let short = running.body.len() <= MAX_DIGESTED_BYTES;
@@ -468,6 +476,7 @@ impl Running {
         match &self.step {
             None => "none",
             Some(Step::Pass(..)) => "pass",
+            Some(Step::Spend(..)) => "spend",
             Some(Step::Digest(..)) => "digest",
             Some(Step::Claim(..)) => "claim",
             Some(Step::Verify(..)) => "verify",

@@ -6,6 +6,7 @@
 
 mod assets;
 mod auth;
+mod clients;
 mod facilitators;
 mod networks;
 mod operator;
@@ -262,6 +263,7 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
     let origin_secret = reader.text("ORIGIN_SECRET").map(Secret::new);
     let token = operator::token(reader);
     let webhook = operator::webhook(reader);
+    let clients = clients::read(reader);
     let inherited = Inherited {
         networks: networks.clone(),
         facilitators: listed,
@@ -293,6 +295,7 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
         plan: recovery.plan(&inherited.readable),
         rpc,
         keys,
+        clients,
         shards,
         old_shards,
         in_flight: u32::try_from(in_flight).unwrap_or(1),

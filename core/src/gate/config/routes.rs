@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::assets::{AssetConfig, PriceConfig, names_one_network, price};
 use super::facilitators::serving;
 use super::networks::pay_to;
-use super::{Inherited, Reader, TextOr, protocols_are_served};
+use super::{Inherited, Reader, TextOr, clients, protocols_are_served};
 use crate::chain::ChainId;
 use crate::evm::address::Address;
 use crate::gate::diagnose::Limits;
@@ -46,6 +46,8 @@ struct RouteConfig {
     idempotent: Option<bool>,
     confirm: Option<String>,
     diagnostics: Option<Value>,
+    api_keys: Option<bool>,
+    free: Option<Value>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -299,6 +301,8 @@ fn manner(
         confirms: config.confirm.as_deref() == Some("chain"),
         settle_secs: inherited.settle_secs,
         max_validity_secs: inherited.max_validity_secs,
+        takes_keys: config.api_keys.unwrap_or(true),
+        free_per_day: clients::free(reader, place, config.free.as_ref()),
         diagnostics: diagnostics(reader, place, config.diagnostics.as_ref())?,
     })
 }

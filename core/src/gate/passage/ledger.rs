@@ -97,7 +97,8 @@ impl<'g> Passage<'g> {
     /// Asks whose payment this is; `tries` went before.
     pub(super) fn claim(self: Box<Self>, tries: u32) -> Step<'g> {
         let (offer, payment) = (self.offer, self.payment());
-        // A payment that comes too late, or that nobody vouches for yet, begins nothing: no place in flight is left for it.
+        // A payment that comes too late, that nobody vouches for yet, or whose payer may not pay begins nothing: no place in
+        // flight is left for it.
         let in_time = self.arrival == Arrival::InTime;
         let in_flight = match in_time && self.vouched == Vouched::Yes {
             false => 0,
@@ -322,6 +323,11 @@ impl<'g> Claiming<'g> {
             }
             Some(Answer::TooManyInFlight) if passage.arrival == Arrival::Late => {
                 Step::Respond(passage.too_late(now))
+            }
+            Some(Answer::TooManyInFlight | Answer::Unresolved)
+                if passage.arrival == Arrival::Denied =>
+            {
+                passage.refuse(Code::PayerDenied)
             }
             // Not known: a facilitator has to vouch for it before anything is written.
             Some(Answer::TooManyInFlight) if passage.vouched == Vouched::NotYet => passage.verify(),

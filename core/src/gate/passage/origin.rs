@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 
 use super::{Ending, Filed, Kept, Limits, Passage, Step};
-use crate::gate::forward::{Paid, origin_call};
+use crate::gate::forward::{Caller, origin_call};
 use crate::gate::reply::{Body, Reply, finish_paid, scrub};
 use crate::http::ResponseHead;
 use crate::ledger::command::{Command, Delivery, Failure};
@@ -73,17 +73,10 @@ pub struct Streaming<'g>(Box<Passage<'g>>);
 impl<'g> Passage<'g> {
     pub(super) fn forward(self: Box<Self>, now: UnixTime) -> Step<'g> {
         let gate = self.gate;
-        let paid = Paid { payer: &self.payer_text(), receipt: &self.receipt };
+        let caller = Caller::Payer { payer: &self.payer_text(), receipt: &self.receipt };
         let secs = self.offer.origin_timeout_secs;
-        let call = origin_call(
-            &gate.origin,
-            &self.head,
-            Some(paid),
-            &self.correlation,
-            secs,
-            &gate.keys,
-            now,
-        );
+        let call =
+            origin_call(&gate.origin, &self.head, caller, &self.correlation, secs, &gate.keys, now);
         Step::Forward(call, Forwarding { passage: self, asked: now })
     }
 

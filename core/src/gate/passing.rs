@@ -1,0 +1,166 @@
+//! Requests that go on without a payment: to free paths, by a key, and the free ones of a day.
+//!
+//! A day's free requests of a client are counted by a ledger object. It is asked only for what brings no proof, and no
+//! longer once this isolate knows that the day's are used up; whose object does not answer is asked for payment.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+
+use super::Gate;
+use super::admit::Surroundings;
+use super::attempts::Spot;
+use super::clients::KEY_HEADER;
+use super::forward::{Caller, OriginCall, origin_call};
+use super::limit::client_prefix;
+use super::offer::Offer;
+use super::passage::{Call, Step};
+use super::reply::{self, Audience, Reply};
+use crate::encoding::message;
+use crate::http::{RequestHead, ResponseHead};
+use crate::ledger::command::VERSION;
+use crate::ledger::quota::{DAY_SECS, Spend};
+use crate::problem::Code;
+use crate::time::UnixTime;
+
+/// The field that says how many more of the day are free, lower case.
+const REMAINING_HEADER: &str = "farebox-free-remaining";
+
+/// A request that goes on without a payment, as far as its answer shows that.
+#[derive(Clone, Debug)]
+pub struct Passing {
+    correlation: String,
+    audience: Audience,
+    /// How many more are free today.
+    remaining: Option<u64>,
+}
+
+impl Passing {
+    /// To a path without a price.
+    #[must_use]
+    pub const fn free(correlation: String) -> Self {
+        Self { correlation, audience: Audience::Other, remaining: None }
+    }
+}
+
+/// Waits for the object that counts free requests.
+pub struct Spending {
+    route: usize,
+    head: RequestHead,
+    correlation: String,
+    spot: Spot,
+    day: u64,
+}
+
+impl Gate {
+    /// Forwards to a path without a price.
+    pub(super) fn free(&self, head: &RequestHead, correlation: &str, now: UnixTime) -> Step<'_> {
+        let timeout = self.origin_timeout_secs;
+        let passing = Passing::free(correlation.to_string());
+        Step::Pass(self.origin_call(head, Caller::Anybody, correlation, timeout, now), passing)
+    }
+
+    /// Forwards to a priced route for the holder of a key.
+    pub(super) fn by_key(
+        &self,
+        offer: &Offer,
+        head: &RequestHead,
+        name: &str,
+        correlation: String,
+        now: UnixTime,
+    ) -> Step<'_> {
+        let timeout = offer.origin_timeout_secs;
+        let mut call = self.origin_call(head, Caller::Client(name), &correlation, timeout, now);
+        call.headers.remove(KEY_HEADER);
+        Step::Pass(call, Passing { correlation, audience: Audience::Paid, remaining: None })
+    }
+
+    fn origin_call(
+        &self,
+        head: &RequestHead,
+        caller: Caller<'_>,
+        correlation: &str,
+        timeout_secs: u64,
+        now: UnixTime,
+    ) -> OriginCall {
+        origin_call(&self.origin, head, caller, correlation, timeout_secs, &self.keys, now)
+    }
+
+    /// Asks for one of the client's free requests of today, unless it is known that there is none.
+    pub(super) fn spend(
+        &self,
+        route: usize,
+        offer: &Offer,
+        head: &RequestHead,
+        correlation: &str,
+        around: &Surroundings<'_>,
+        now: UnixTime,
+    ) -> Option<(Call, Spending)> {
+        let per_day = offer.free_per_day?;
+        let day = now.secs() / DAY_SECS;
+        let network = client_prefix(head.headers.get("cf-connecting-ip"));
+        let spot = Spot::of(&self.keys, &network, offer.counted_as.1);
+        if around.attempts.has_used_up(&spot, day) {
+            return None;
+        }
+        let spend = spot.name(&self.keys.network_salt(day), &offer.route);
+        // Text and numbers always serialise.
+        let message = serde_json::to_string(&Spend { v: VERSION, spend, day, per_day });
+        let call = Call::new(spot.object(&self.keys, self.shards), message.unwrap_or_default());
+        let (head, correlation) = (head.clone(), correlation.to_string());
+        Some((call, Spending { route, head, correlation, spot, day }))
+    }
+
+    /// Takes the object's answer, if there is one: forwards what is free, and asks for payment else.
+    pub fn spent(
+        &self,
+        spending: Spending,
+        answer: Option<&str>,
+        around: &mut Surroundings<'_>,
+        now: UnixTime,
+    ) -> Step<'_> {
+        let Spending { route, head, correlation, spot, day } = spending;
+        let Some(offer) = self.offers.get(route).and_then(Option::as_ref) else {
+            return Step::Respond(Reply::problem(
+                Code::Internal,
+                Audience::Paid,
+                &correlation,
+                None,
+            ));
+        };
+        let left = answer.and_then(message::read::<Option<u64>>);
+        if let Some(Some(remaining)) = left {
+            let timeout = offer.origin_timeout_secs;
+            let call = self.origin_call(&head, Caller::Anybody, &correlation, timeout, now);
+            let remaining = Some(remaining);
+            return Step::Pass(call, Passing { correlation, audience: Audience::Paid, remaining });
+        }
+        let step = self.unpaid(offer, &head, &correlation, around, now);
+        if left.is_some() {
+            around.attempts.use_up(&spot, day);
+        }
+        step
+    }
+
+    /// Finishes the answer to a request that went on without a payment.
+    pub fn finish_free(&self, head: &mut ResponseHead, passing: &Passing) {
+        reply::scrub(head, &self.origin);
+        match passing.audience {
+            Audience::Paid => reply::finish_paid(head, &passing.correlation),
+            Audience::Other => head.headers.set("x-correlation-id", &passing.correlation),
+        }
+        if let Some(remaining) = passing.remaining {
+            head.headers.set(REMAINING_HEADER, &format!("{remaining}"));
+        }
+    }
+
+    /// The answer when the origin of such a request fails.
+    #[must_use]
+    pub fn free_failed(&self, timed_out: bool, passing: &Passing) -> Reply {
+        let code = if timed_out { Code::OriginTimeout } else { Code::OriginFailed };
+        let reply = Reply::problem(code, passing.audience, &passing.correlation, None);
+        match passing.remaining {
+            Some(remaining) => reply.with(REMAINING_HEADER, &format!("{remaining}")),
+            None => reply,
+        }
+    }
+}

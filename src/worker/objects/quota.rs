@@ -1,0 +1,44 @@
+//! The free requests of a day: one row for each client at each route, named anew every day.
+
+use farebox_core::ledger::quota::{DAY_SECS, KEPT_DAYS, Spend};
+use farebox_core::time::UnixTime;
+
+use super::ledger::Desk;
+use super::rows::{Rows, integer, number};
+use super::sql::Result;
+
+impl Desk<'_> {
+    /// Takes one of a client's free requests: how many are left, or nothing where none was.
+    pub(super) fn spend(&mut self, spend: &Spend) -> Result<Option<u64>> {
+        let query = "INSERT INTO quota VALUES (?, ?, 1)
+             ON CONFLICT (day, client) DO UPDATE SET used = used + 1 WHERE used < ? RETURNING used";
+        let values = vec![number(spend.day), spend.spend.as_str().into(), number(spend.per_day)];
+        let row = self.rows.sql().exec(query, values)?.raw().next().transpose()?;
+        let Some(used) = row.and_then(|row| row.first().and_then(integer)) else {
+            return Ok(None);
+        };
+        self.memory.chores.purge_by(UnixTime::from_secs(old_at(spend.day)));
+        Ok(Some(spend.per_day.saturating_sub(used)))
+    }
+
+    /// Removes counts of days that are long over: how many.
+    pub(super) fn purge_quota(&self, most: u64) -> Result<usize> {
+        let query = "DELETE FROM quota WHERE (day, client) IN
+             (SELECT day, client FROM quota WHERE day <= ? LIMIT ?) RETURNING day";
+        let day = (self.now.secs() / DAY_SECS).saturating_sub(KEPT_DAYS);
+        let mut gone = self.rows.sql().exec(query, vec![number(day), number(most)])?.raw();
+        gone.try_fold(0, |count, row| row.map(|_| count + 1))
+    }
+}
+
+/// When the first count is old.
+pub(super) fn next_old(rows: &Rows) -> Result<Option<u64>> {
+    let query = "SELECT MIN(day) FROM quota";
+    let row = rows.sql().exec(query, Vec::new())?.raw().next().transpose()?;
+    Ok(row.and_then(|row| row.first().and_then(integer)).map(old_at))
+}
+
+/// When a day's counts are removed.
+const fn old_at(day: u64) -> u64 {
+    (day + KEPT_DAYS) * DAY_SECS
+}
