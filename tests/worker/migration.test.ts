@@ -25,11 +25,13 @@ const PAYMENTS_1 = `payer TEXT NOT NULL, key TEXT NOT NULL, binding TEXT NOT NUL
 const PAYMENTS_2 = `${PAYMENTS_1}, resends INTEGER NOT NULL DEFAULT 0, read INTEGER, seen_block INTEGER,
   handed INTEGER NOT NULL DEFAULT 1, history TEXT NOT NULL DEFAULT '', url TEXT NOT NULL DEFAULT '',
   confirm INTEGER NOT NULL DEFAULT 0`;
+const PAYMENTS_4 = `${PAYMENTS_2}, correlation TEXT NOT NULL DEFAULT ''`;
 
 const EARLIER = [
-  { schema: 1, payments: PAYMENTS_1, without: ['aliases', 'moved', 'outbox', 'meters', 'attempts'] },
-  { schema: 2, payments: PAYMENTS_2, without: ['outbox', 'meters', 'attempts'] },
-  { schema: 3, payments: PAYMENTS_2, without: ['attempts'] },
+  { schema: 1, payments: PAYMENTS_1, without: ['aliases', 'moved', 'outbox', 'meters', 'attempts', 'quota'] },
+  { schema: 2, payments: PAYMENTS_2, without: ['outbox', 'meters', 'attempts', 'quota'] },
+  { schema: 3, payments: PAYMENTS_2, without: ['attempts', 'quota'] },
+  { schema: 4, payments: PAYMENTS_4, without: ['quota'] },
 ] as const;
 
 /** Gives every object the schema of an earlier build; prints how many payments were kept. */
