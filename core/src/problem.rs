@@ -78,6 +78,8 @@ pub enum Code {
     TooManyInFlight,
     /// The client's network sends more payments than the operator allows.
     RateLimited,
+    /// Nobody says what the route costs.
+    PriceUnavailable,
     /// The facilitator is down and nothing was submitted.
     FacilitatorUnavailable,
     /// The ledger object is down or overloaded.
@@ -361,6 +363,13 @@ impl Code {
                 "more payments come from this network than are allowed; send the same payment again later",
             )
             .retry(10),
+            Self::PriceUnavailable => row(
+                "price_unavailable",
+                503,
+                "Price unavailable",
+                "the price of this request cannot be told right now and nothing was charged; send the same request again",
+            )
+            .retry(5),
             Self::FacilitatorUnavailable => row(
                 "facilitator_unavailable",
                 503,

@@ -1,4 +1,4 @@
-//! Who failed how often, as this isolate knows it.
+//! Who failed how often, and what was quoted, as this isolate knows it.
 
 use std::cell::RefCell;
 
@@ -7,6 +7,7 @@ use farebox_core::gate::admit::Surroundings;
 use farebox_core::gate::attempts::{Attempts, Parcel, Spot};
 use farebox_core::gate::passage::Step;
 use farebox_core::gate::passing::Spending;
+use farebox_core::gate::quoting::Pricing;
 use farebox_core::gate::reply::Marks;
 use farebox_core::http::RequestHead;
 
@@ -31,6 +32,18 @@ pub(super) fn admit<'g>(
 /// What the gate decides once it is known whether a request is one of the client's free ones.
 pub(super) fn spent<'g>(gate: &'g Gate, spending: Spending, answer: Option<&str>) -> Step<'g> {
     surrounded(gate, |around| gate.spent(spending, answer, around, now()))
+}
+
+/// What the gate decides once it is known what a request costs.
+pub(super) fn priced<'g>(
+    gate: &'g Gate,
+    pricing: Pricing,
+    answer: Option<&str>,
+) -> (Step<'g>, Option<Spot>) {
+    surrounded(gate, |around| {
+        let step = gate.priced_at(pricing, answer, around, now());
+        (step, around.client)
+    })
 }
 
 fn surrounded<T>(gate: &Gate, decide: impl FnOnce(&mut Surroundings<'_>) -> T) -> T {

@@ -114,6 +114,12 @@ async fn drive(
                 let answer = operator::ask(namespace, &call).await;
                 attempts::spent(gate, spending, answer.as_deref())
             }
+            Step::Price(call, pricing) => {
+                let answer = bindings.price(&call).await;
+                let (next, spot) = attempts::priced(gate, pricing, answer.as_deref());
+                client.spot = spot;
+                next
+            }
             Step::Digest(next) => {
                 let limit = farebox_core::gate::passage::MAX_DIGESTED_BYTES as u32;
                 let digested = edge::settled(edge::digest_body(request, limit, 30_000)).await;

@@ -99,6 +99,32 @@ export async function signed(signing) {
 }
 
 /**
+ * Posts a question to a Worker that names prices; its answer if that is 200, came in time and is not too long.
+ *
+ * @param {Record<string, Fetcher>} services
+ * @param {string} name
+ * @param {string} body
+ * @param {number} milliseconds
+ * @param {number} bytes
+ */
+export async function askPrice(services, name, body, milliseconds, bytes) {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(), milliseconds);
+  try {
+    const headers = { 'content-type': 'application/json', accept: 'application/json' };
+    const init = { method: 'POST', headers, body, redirect: /** @type {const} */ ('manual'), signal: controller.signal };
+    const response = await services[name]?.fetch('https://pricer/price', init);
+    if (response?.status === 200) return await bounded(response, bytes);
+    await response?.body?.cancel();
+    return undefined;
+  } catch {
+    return undefined;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
  * Posts a signed notice; whether it was taken.
  *
  * @param {string} url

@@ -23,6 +23,16 @@ extern "C" {
         bytes: u32,
     ) -> js_sys::Promise;
 
+    /// Asks a bound Worker for a price. Resolves to its answer, or to undefined.
+    #[wasm_bindgen(js_name = askPrice)]
+    pub(super) fn ask_price(
+        services: &JsValue,
+        name: &str,
+        body: &str,
+        milliseconds: u32,
+        bytes: u32,
+    ) -> js_sys::Promise;
+
     /// Posts a signed notice. Resolves to whether it was taken.
     #[wasm_bindgen(js_name = postNotice)]
     pub(super) fn post_notice(

@@ -22,6 +22,7 @@ import { StoredTable } from './table.mjs';
  * @property {{ namespace: DurableObjectNamespace | undefined, hint: object | undefined }} ledger
  * @property {RateLimit | undefined} limiter
  * @property {Fetcher | undefined} origin
+ * @property {Record<string, unknown>} services all that the platform binds, and the variables
  */
 
 /**
@@ -252,7 +253,7 @@ function configurationBy(text, env) {
   const origin = /** @type {Fetcher | undefined} */ (isBinding(env.ORIGIN) ? env.ORIGIN : undefined);
   const limiter = /** @type {RateLimit | undefined} */ (env.RATE_LIMITER);
   const ledger = ledgerOf(/** @type {DurableObjectNamespace} */ (env.LEDGER), jurisdiction, location);
-  return { plain: plain ?? undefined, bindings: { ledger, limiter, origin } };
+  return { plain: plain ?? undefined, bindings: { ledger, limiter, origin, services: env } };
 }
 
 /**

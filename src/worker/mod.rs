@@ -23,8 +23,10 @@ use std::rc::Rc;
 
 use farebox_core::gate::Gate;
 use farebox_core::gate::admit::{correlation_id, shows_proof};
-use farebox_core::gate::passage::Step;
-use farebox_core::gate::passing::Passing;
+use farebox_core::gate::passage::{Call, Step};
+use farebox_core::gate::passing::{Passing, Spending};
+use farebox_core::gate::pricer::{self, PriceCall};
+use farebox_core::gate::quoting::Pricing;
 use farebox_core::gate::receipts::Asked;
 use farebox_core::gate::reply::{Audience, Body, Reply};
 use farebox_core::http::{Headers, RequestHead, ResponseHead};
@@ -105,20 +107,56 @@ pub fn handle(head: &str, request: JsValue, bindings: &JsValue, context: JsValue
             })
         }
         Step::Spend(call, spending) => {
-            let gate = gate.clone();
-            edge::promise(async move {
-                let answer = operator::ask(&ledger, &call).await;
-                match attempts::spent(&gate, spending, answer.as_deref()) {
-                    Step::Respond(reply) => refuse(&gate, &reply, &method, &ledger, &context),
-                    Step::Pass(call, passing) => {
-                        origin::pass(&gate, call, &passing, &request, &bindings.origin).await
-                    }
-                    _ => broken(&fresh),
-                }
-            })
+            let first = First::Spend(call, spending);
+            edge::promise(unpaid(gate, first, method, request, bindings, context))
+        }
+        Step::Price(call, pricing) => {
+            let first = First::Price(call, pricing);
+            edge::promise(unpaid(gate, first, method, request, bindings, context))
         }
         // Nothing else is asked for without a proof.
         _ => broken(&fresh),
+    }
+}
+
+/// What has to be known first about a request that brings no proof.
+enum First {
+    /// Whether it is one of the client's free ones.
+    Spend(Call, Spending),
+    /// What it costs.
+    Price(PriceCall, Pricing),
+}
+
+/// Answers a request that brings no proof, once what has to be is known.
+async fn unpaid(
+    gate: Rc<Gate>,
+    first: First,
+    method: String,
+    request: JsValue,
+    bindings: Bindings,
+    context: JsValue,
+) -> JsValue {
+    let ledger = &bindings.ledger;
+    let mut step = match first {
+        First::Spend(call, spending) => Step::Spend(call, spending),
+        First::Price(call, pricing) => Step::Price(call, pricing),
+    };
+    loop {
+        step = match step {
+            Step::Spend(call, spending) => {
+                let answer = operator::ask(ledger, &call).await;
+                attempts::spent(&gate, spending, answer.as_deref())
+            }
+            Step::Price(call, pricing) => {
+                let answer = bindings.price(&call).await;
+                attempts::priced(&gate, pricing, answer.as_deref()).0
+            }
+            Step::Respond(reply) => return refuse(&gate, &reply, &method, ledger, &context),
+            Step::Pass(call, passing) => {
+                return origin::pass(&gate, call, &passing, &request, &bindings.origin).await;
+            }
+            _ => return broken(&fresh_id()),
+        };
     }
 }
 
@@ -150,12 +188,30 @@ struct Bindings {
     limiter: JsValue,
     /// The Worker that is the origin, or undefined.
     origin: JsValue,
+    /// The whole environment, in which a binding is found by its name.
+    services: JsValue,
 }
 
 impl Bindings {
     fn of(bindings: &JsValue) -> Self {
         let member = |name| edge::member(bindings, name);
-        Self { ledger: member("ledger"), limiter: member("limiter"), origin: member("origin") }
+        Self {
+            ledger: member("ledger"),
+            limiter: member("limiter"),
+            origin: member("origin"),
+            services: member("services"),
+        }
+    }
+
+    /// What a Worker that names prices says, if it says something in time.
+    async fn price(&self, call: &PriceCall) -> Option<String> {
+        let (ms, bytes) = (pricer::DEADLINE_MS, pricer::MAX_ANSWER_BYTES as u32);
+        let asked = edge::ask_price(&self.services, &call.binding, &call.body, ms, bytes);
+        let answer = edge::settled(asked).await.and_then(|text| text.as_string());
+        if answer.is_none() {
+            edge::complain(&format!("farebox: {} named no price", call.binding));
+        }
+        answer
     }
 
     /// Whether one more payment of these clients is within the operator's limit.

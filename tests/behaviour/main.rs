@@ -16,6 +16,7 @@ mod ledger;
 mod limits;
 mod manners;
 mod origins;
+mod pricer;
 mod receipts;
 mod recovery;
 mod redelivery;

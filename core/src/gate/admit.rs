@@ -1,6 +1,6 @@
 //! Who may speak here: which route is asked for, which proof came with it, and whether it holds by itself.
 
-use alloc::borrow::ToOwned;
+use alloc::borrow::{Cow, ToOwned};
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -15,6 +15,7 @@ use super::limit::client_prefix;
 use super::offer::{Choice, Offer};
 use super::passage::{Arrival, Passage, Payer, Step};
 use super::path::Target;
+use super::quoting::unpriced;
 use super::redelivery::{self, Statement};
 use super::reply::{Audience, Reply};
 use super::route::Found;
@@ -122,18 +123,50 @@ impl Gate {
             return self.by_key(offer, &head, name, correlation, now);
         }
         around.client = offer.diagnostics.map(|_| self.spot(offer, &head, around, now));
-        let brought = match self.proof(offer, &head, now) {
-            Ok(Some(found)) => found,
-            Ok(None) => {
-                return match self.spend(route, offer, &head, &correlation, around, now) {
-                    Some((call, spending)) => Step::Spend(call, spending),
-                    None => {
-                        let code = Code::PaymentRequired;
-                        self.refused(offer, &head, code, &correlation, around, now)
-                    }
-                };
+        if let Some(pricer) = &offer.pricer {
+            return self.quoted((route, offer, pricer), head, correlation, around, now);
+        }
+        if !shows_proof(&head.headers)
+            && let Some((call, spending)) =
+                self.spend(route, offer, &head, &correlation, around, now)
+        {
+            return Step::Spend(call, spending);
+        }
+        let offer = Cow::Borrowed(offer);
+        self.pay((offer.clone(), offer), None, head, correlation, around, now)
+    }
+
+    /// Judges what a request brings by the second offer, and shows the first one to who may sign again; `instead` is what
+    /// the price makes of its arrival.
+    pub(super) fn pay<'g>(
+        &'g self,
+        (offer, judged): (Cow<'g, Offer>, Cow<'g, Offer>),
+        instead: Option<Arrival>,
+        head: RequestHead,
+        correlation: String,
+        around: &mut Surroundings<'_>,
+        now: UnixTime,
+    ) -> Step<'g> {
+        let brought = match judged {
+            Cow::Borrowed(judged) => self.proof(judged, &head, now),
+            Cow::Owned(judged) => {
+                self.proof(&judged, &head, now).map(|found| found.map(Brought::into_owned))
             }
-            Err(code) => return self.refused(offer, &head, code, &correlation, around, now),
+        };
+        let brought = match (brought, instead) {
+            (Ok(Some(found)), _) => found,
+            (Ok(None), _) => {
+                let code = Code::PaymentRequired;
+                return self.refused(&offer, &head, code, &correlation, around, now);
+            }
+            // There are no terms to put up.
+            (Err(code), Some(Arrival::Unpriced)) if code.row().reason.is_some() => {
+                return unpriced(&offer, &correlation);
+            }
+            (Err(code), Some(Arrival::Waived)) if code.row().reason.is_some() => {
+                return self.waived(&offer, &head, correlation, now);
+            }
+            (Err(code), _) => return self.refused(&offer, &head, code, &correlation, around, now),
         };
         let Brought { version, choice, proof, arrival, vouched } = brought;
         let seen = around.client.as_ref().and_then(|spot| match vouched {
@@ -153,7 +186,7 @@ impl Gate {
             proof.payer.as_ref().is_some_and(|payer| proves(payer).is_ok())
         });
         let denied = self.clients.denies(&proof.account());
-        let arrival = if denied { Arrival::Denied } else { arrival };
+        let arrival = if denied { Arrival::Denied } else { instead.unwrap_or(arrival) };
         let facilitators = core::mem::take(&mut around.facilitators);
         let payer =
             Payer { version, proof, expected, arrival, vouched, wallet, facilitators, seen };
@@ -167,22 +200,8 @@ impl Gate {
         troubles.map(|condition| condition.troubles).min().unwrap_or(0)
     }
 
-    /// Fresh terms for somebody who brings nothing.
-    pub(super) fn unpaid<'g>(
-        &self,
-        offer: &Offer,
-        head: &RequestHead,
-        correlation: &str,
-        around: &mut Surroundings<'_>,
-        now: UnixTime,
-    ) -> Step<'g> {
-        let spot = self.spot(offer, head, around, now);
-        around.client = offer.diagnostics.map(|_| spot);
-        self.refused(offer, head, Code::PaymentRequired, correlation, around, now)
-    }
-
     /// A refusal of a priced route to somebody who proves nothing: with fresh terms where he may sign again.
-    fn refused<'g>(
+    pub(super) fn refused<'g>(
         &self,
         offer: &Offer,
         head: &RequestHead,
@@ -220,7 +239,7 @@ impl Gate {
     }
 
     /// Where this client is counted.
-    fn spot(
+    pub(super) fn spot(
         &self,
         offer: &Offer,
         head: &RequestHead,
@@ -299,7 +318,7 @@ impl Gate {
             (Signed::Token(_), None) => return Err(Code::Internal),
         };
         let proof = Proof { key, payer, valid_before, identifier, request };
-        Ok(Some(Brought { version, choice, proof, arrival, vouched }))
+        Ok(Some(Brought { version, choice: Cow::Borrowed(choice), proof, arrival, vouched }))
     }
 
     /// Every check of the scheme, and when the payment ends. Too late an authorization that is right otherwise may be
@@ -340,10 +359,16 @@ impl Gate {
 /// What a request brought to pay with.
 struct Brought<'g> {
     version: Version,
-    choice: &'g Choice,
+    choice: Cow<'g, Choice>,
     proof: Proof,
     arrival: Arrival,
     vouched: Vouched,
+}
+
+impl Brought<'_> {
+    fn into_owned<'g>(self) -> Brought<'g> {
+        Brought { choice: Cow::Owned(self.choice.into_owned()), ..self }
+    }
 }
 
 /// What was signed.

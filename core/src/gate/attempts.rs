@@ -16,6 +16,7 @@ use alloc::vec::Vec;
 use super::Gate;
 use super::keys::{Keys, mac};
 use super::passage::Call;
+use super::pricer::Quotes;
 use crate::encoding::{hex, message};
 use crate::ledger::attempts::{Blame, Book, Count, Counted, Entry, Tally};
 use crate::ledger::command::VERSION;
@@ -36,6 +37,8 @@ pub struct Attempts {
     clients: Book<Spot, Client>,
     /// Whether somebody has something to hand over.
     waiting: bool,
+    /// What was quoted lately.
+    pub(super) quotes: Quotes,
 }
 
 /// Where a client is counted in the isolate: keyed hashes of its network and of the route.
@@ -131,7 +134,7 @@ impl Attempts {
     /// Nobody yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { clients: Book::new(MOST_CLIENTS), waiting: false }
+        Self { clients: Book::new(MOST_CLIENTS), waiting: false, quotes: Quotes::new() }
     }
 
     /// The client's spot, made if it is new.

@@ -17,6 +17,7 @@ use crate::x402::extension::offer_receipt::{self, SignedReceipt};
 pub struct Keys {
     receipt: Secret<[u8; 32]>,
     identifier: Secret<[u8; 32]>,
+    quote: Secret<[u8; 32]>,
     shard: Secret<Vec<u8>>,
     /// The same, with its key taken in: it names a network in every request for terms.
     networks: Option<Hmac<Sha256>>,
@@ -36,6 +37,7 @@ impl Keys {
         Self {
             receipt: Secret::new(mac(gate_secret, &[b"farebox receipt"])),
             identifier: Secret::new(mac(salt, &[b"farebox identifier"])),
+            quote: Secret::new(mac(gate_secret, &[b"farebox quote"])),
             shard: Secret::new(salt.to_vec()),
             networks: Hmac::new_from_slice(salt).ok(),
             origin: origin_secret.map(|secret| Secret::new(secret.to_vec())),
@@ -96,6 +98,13 @@ impl Keys {
     #[must_use]
     pub fn identifier_hash(&self, identifier: &str) -> String {
         hex::encode(&mac(self.identifier.expose(), &[identifier.as_bytes()]))
+    }
+
+    /// What shows that a quote is the gate's: 32 hex digits over these parts.
+    #[must_use]
+    pub fn quote(&self, parts: &[&[u8]]) -> String {
+        let mac = mac(self.quote.expose(), &[digest(parts).as_bytes()]);
+        mac.first_chunk::<16>().map(|head| hex::encode(head)).unwrap_or_default()
     }
 
     /// The ledger object that keeps the rows of this payer: 20 bytes of an address, or 32 of a payment key.

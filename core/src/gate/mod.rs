@@ -6,7 +6,7 @@
 //! [`redelivery`] is a payer's word that he wants an answer again, [`receipts`] what he may show to others,
 //! [`operator`] what the one who runs the gate may ask and decide, [`limit`] whose requests are counted together,
 //! [`sweep`] what the clock asks of ledger objects. [`clients`] are those whom the operator knows, [`passing`] forwards what
-//! goes on without a payment. [`attempts`] counts who fails, [`diagnose`] says why and when to stop.
+//! goes on without a payment, [`pricer`] names prices and [`quoting`] holds payments against them. [`attempts`] counts who fails, [`diagnose`] says why and when to stop.
 
 pub mod admit;
 pub mod attempts;
@@ -22,6 +22,8 @@ pub mod origin;
 pub mod passage;
 pub mod passing;
 pub mod path;
+pub mod pricer;
+pub mod quoting;
 pub mod receipts;
 pub mod recover;
 pub mod redelivery;

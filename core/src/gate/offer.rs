@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use super::diagnose::{Diagnosis, Limits};
 use super::keys;
+use super::pricer::Pricer;
 use super::reply::{Audience, Body, Marks, Reply, own_headers};
 use crate::http::{Headers, MAX_CHALLENGE_BYTES, RequestHead, ResponseHead};
 use crate::ledger::command::{Leases, Mode};
@@ -57,6 +58,8 @@ pub struct Offer {
     pub takes_keys: bool,
     /// How many requests of a client's day are free, if any.
     pub free_per_day: Option<u64>,
+    /// Who names the price, if that is not the configuration: then each choice asks the most that there can be asked.
+    pub pricer: Option<Pricer>,
     /// From when on a failing client is told what; nothing where nobody is counted.
     pub diagnostics: Option<Limits>,
     /// The pattern and a hash of it, under which clients are counted.
@@ -174,11 +177,19 @@ impl Offer {
             confirms: manner.confirms,
             takes_keys: manner.takes_keys,
             free_per_day: manner.free_per_day,
+            pricer: None,
             diagnostics: manner.diagnostics,
             choices,
             written: Written::default(),
         }
         .written()
+    }
+
+    /// The same route with these choices and, if one is given, another description.
+    #[must_use]
+    pub fn at(&self, choices: Vec<Choice>, description: Option<&str>) -> Self {
+        let description = description.unwrap_or(&self.description).into();
+        Self { choices, description, ..self.clone() }.written()
     }
 
     /// Writes the challenge with empty texts, and cuts it where they stand.

@@ -12,6 +12,7 @@ mod ledger;
 mod origin;
 mod settle;
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -26,6 +27,8 @@ use super::forward::OriginCall;
 use super::keys;
 use super::offer::{Choice, Offer, VERIFY_SECS};
 use super::passing::{Passing, Spending};
+use super::pricer::PriceCall;
+use super::quoting::Pricing;
 use super::recover::Seen;
 use super::reply::{Audience, Reply};
 use crate::facilitator::breaker::{Condition, Strain};
@@ -56,6 +59,8 @@ pub enum Step<'g> {
     Pass(OriginCall, Passing),
     /// Ask the ledger object for one of the client's free requests; [`Gate::spent`] takes the answer.
     Spend(Call, Spending),
+    /// Ask who names the price; [`Gate::priced_at`] takes the answer.
+    Price(PriceCall, Pricing),
     /// Read up to [`MAX_DIGESTED_BYTES`] of the request's body and hash them.
     Digest(Digesting<'g>),
     /// Ask the ledger object whose payment this is.
@@ -116,13 +121,19 @@ pub(super) enum Arrival {
     Late,
     /// Its payer may not pay: the same.
     Denied,
+    /// It pays another price than there is by now: the same.
+    Repriced,
+    /// Nobody says what the price is: the same.
+    Unpriced,
+    /// Nothing is asked by now: the same, and what is not known passes.
+    Waived,
 }
 
 /// Everything known about one payment on its way.
 pub struct Passage<'g> {
     gate: &'g Gate,
-    offer: &'g Offer,
-    choice: &'g Choice,
+    offer: Cow<'g, Offer>,
+    choice: Cow<'g, Choice>,
     /// Those who may settle, from the one that is asked now to the last resort, by place in the configuration.
     facilitators: Vec<usize>,
     /// The route's, unless the facilitator is strained or the payer is a contract.
@@ -193,7 +204,7 @@ impl<'g> Passage<'g> {
     /// Begins with a proof that passed every local check.
     pub(super) fn begin(
         gate: &'g Gate,
-        (offer, choice): (&'g Offer, &'g Choice),
+        (offer, choice): (Cow<'g, Offer>, Cow<'g, Choice>),
         head: RequestHead,
         payer: Payer,
         correlation: String,
@@ -216,14 +227,14 @@ impl<'g> Passage<'g> {
         let with_body = head.body == BodyPresence::Present;
         let passage = Box::new(Self {
             gate,
-            offer,
-            choice,
             facilitators,
             // While settlements fail, nothing is served on credit; and a contract may change its mind.
             mode: match strain {
                 Strain::Calm if !is_contract => offer.mode,
                 Strain::Calm | Strain::Strained => Mode::Before,
             },
+            offer,
+            choice,
             head,
             version,
             proof,

@@ -14,6 +14,7 @@ use super::forward::{Caller, OriginCall, origin_call};
 use super::limit::client_prefix;
 use super::offer::Offer;
 use super::passage::{Call, Step};
+use super::quoting::Pricing;
 use super::reply::{self, Audience, Reply};
 use crate::encoding::message;
 use crate::http::{RequestHead, ResponseHead};
@@ -47,7 +48,6 @@ pub struct Spending {
     route: usize,
     head: RequestHead,
     correlation: String,
-    spot: Spot,
     day: u64,
 }
 
@@ -71,6 +71,19 @@ impl Gate {
         let timeout = offer.origin_timeout_secs;
         let mut call = self.origin_call(head, Caller::Client(name), &correlation, timeout, now);
         call.headers.remove(KEY_HEADER);
+        Step::Pass(call, Passing { correlation, audience: Audience::Paid, remaining: None })
+    }
+
+    /// Forwards to a priced route that asks nothing this time.
+    pub(super) fn waived(
+        &self,
+        offer: &Offer,
+        head: &RequestHead,
+        correlation: String,
+        now: UnixTime,
+    ) -> Step<'_> {
+        let timeout = offer.origin_timeout_secs;
+        let call = self.origin_call(head, Caller::Anybody, &correlation, timeout, now);
         Step::Pass(call, Passing { correlation, audience: Audience::Paid, remaining: None })
     }
 
@@ -107,7 +120,7 @@ impl Gate {
         let message = serde_json::to_string(&Spend { v: VERSION, spend, day, per_day });
         let call = Call::new(spot.object(&self.keys, self.shards), message.unwrap_or_default());
         let (head, correlation) = (head.clone(), correlation.to_string());
-        Some((call, Spending { route, head, correlation, spot, day }))
+        Some((call, Spending { route, head, correlation, day }))
     }
 
     /// Takes the object's answer, if there is one: forwards what is free, and asks for payment else.
@@ -118,7 +131,7 @@ impl Gate {
         around: &mut Surroundings<'_>,
         now: UnixTime,
     ) -> Step<'_> {
-        let Spending { route, head, correlation, spot, day } = spending;
+        let Spending { route, head, correlation, day } = spending;
         let Some(offer) = self.offers.get(route).and_then(Option::as_ref) else {
             return Step::Respond(Reply::problem(
                 Code::Internal,
@@ -134,11 +147,16 @@ impl Gate {
             let remaining = Some(remaining);
             return Step::Pass(call, Passing { correlation, audience: Audience::Paid, remaining });
         }
-        let step = self.unpaid(offer, &head, &correlation, around, now);
+        // Known from here on.
+        let known = self.spot(offer, &head, around, now);
         if left.is_some() {
-            around.attempts.use_up(&spot, day);
+            around.attempts.use_up(&known, day);
         }
-        step
+        around.client = offer.diagnostics.map(|_| known);
+        match &offer.pricer {
+            Some(pricer) => Step::Price(pricer.call(&head), Pricing::new(route, head, correlation)),
+            None => self.refused(offer, &head, Code::PaymentRequired, &correlation, around, now),
+        }
     }
 
     /// Finishes the answer to a request that went on without a payment.

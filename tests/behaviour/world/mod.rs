@@ -10,6 +10,8 @@ pub mod origin;
 pub mod payer;
 pub mod schema;
 
+use std::collections::VecDeque;
+
 use farebox_core::encoding::{base64, hex};
 use farebox_core::evm::address::Address;
 use farebox_core::facilitator::breaker::{Condition, Strain};
@@ -91,6 +93,10 @@ pub struct World {
     pub troubles: u64,
     /// Who failed how often, as the isolate knows it.
     pub attempts: Attempts,
+    /// What the Worker that names prices says next; the last one stays, and without any it is silent.
+    pub prices: VecDeque<String>,
+    /// What it was asked.
+    pub priced: Vec<Value>,
     /// What the isolate has seen of wallets; without it each request comes to a new isolate.
     pub empties: Option<Empties>,
     fresh: u64,
@@ -169,6 +175,8 @@ impl World {
             strain: Strain::Calm,
             troubles: 0,
             attempts: Attempts::new(),
+            prices: VecDeque::new(),
+            priced: Vec::new(),
             empties: None,
             fresh: 0,
         }
@@ -332,6 +340,20 @@ impl World {
                 let (gate, now) = (self.gate, self.now());
                 Some(gate.spent(spending, answer.as_deref(), &mut self.surroundings(), now))
             }
+            Step::Price(call, pricing) => {
+                assert_eq!(call.binding, "PRICER");
+                self.priced.push(serde_json::from_str(&call.body).unwrap());
+                let answer = match self.prices.len() {
+                    0 => None,
+                    1 => self.prices.front().cloned(),
+                    _ => self.prices.pop_front(),
+                };
+                let (gate, now) = (self.gate, self.now());
+                let mut around = self.surroundings();
+                let step = gate.priced_at(pricing, answer.as_deref(), &mut around, now);
+                running.client = around.client;
+                Some(step)
+            }
             Step::Digest(next) => {
                 let short = running.body.len() <= MAX_DIGESTED_BYTES;
                 let digest = hex::encode(&Sha256::digest(&running.body));
@@ -477,6 +499,7 @@ impl Running {
             None => "none",
             Some(Step::Pass(..)) => "pass",
             Some(Step::Spend(..)) => "spend",
+            Some(Step::Price(..)) => "price",
             Some(Step::Digest(..)) => "digest",
             Some(Step::Claim(..)) => "claim",
             Some(Step::Verify(..)) => "verify",

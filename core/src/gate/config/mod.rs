@@ -11,6 +11,7 @@ mod facilitators;
 mod networks;
 mod operator;
 mod places;
+mod pricer;
 mod recovery;
 mod routes;
 mod table;

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::assets::{AssetConfig, PriceConfig, names_one_network, price};
 use super::facilitators::serving;
 use super::networks::pay_to;
+use super::pricer::{self, PricerConfig};
 use super::{Inherited, Reader, TextOr, clients, protocols_are_served};
 use crate::chain::ChainId;
 use crate::evm::address::Address;
@@ -82,8 +83,9 @@ pub(super) fn read(reader: &mut Reader, inherited: &Inherited) -> Vec<(Rule, Opt
         if variable == "PROTECTED_PATTERNS" {
             rename_pattern(&mut value);
         }
+        let pricer = pricer::take(reader, &place, &mut value);
         match RouteConfig::deserialize(&value) {
-            Ok(config) => routes.extend(route(reader, inherited, &place, config)),
+            Ok(config) => routes.extend(route(reader, inherited, &place, (config, pricer))),
             Err(error) => reader.fail(&place, error.to_string()),
         }
     }
@@ -103,7 +105,7 @@ fn route(
     reader: &mut Reader,
     inherited: &Inherited,
     place: &str,
-    config: RouteConfig,
+    (config, pricer): (RouteConfig, Option<PricerConfig>),
 ) -> Option<(Rule, Option<Offer>)> {
     let pattern = match Pattern::parse(&config.path) {
         Ok(pattern) => pattern,
@@ -130,8 +132,13 @@ fn route(
         let Terms { network, asset, amount, .. } = &choice.terms;
         (format!("{network}/{asset}"), amount.to_be_bytes())
     });
-    let ask = Ask::Paid(assets.collect());
-    let offer = Offer::new(choices, manner);
+    let mut ask = Ask::Paid(assets.collect());
+    let mut offer = Offer::new(choices, manner);
+    if let Some(config) = pricer {
+        // What it will ask compares with no other price.
+        ask = Ask::Paid(Vec::from([(place.to_owned(), [0; 32])]));
+        offer.pricer = Some(pricer::read(reader, place, config, &offer)?);
+    }
     if offer.challenge_bytes("https://gate.example/") > MAX_CHALLENGE_BYTES {
         reader.fail(place, "its 402 header would be longer than 8192 bytes; shorten its texts");
     }

@@ -96,8 +96,8 @@ pub enum Ending {
 impl<'g> Passage<'g> {
     /// Asks whose payment this is; `tries` went before.
     pub(super) fn claim(self: Box<Self>, tries: u32) -> Step<'g> {
-        let (offer, payment) = (self.offer, self.payment());
-        // A payment that comes too late, that nobody vouches for yet, or whose payer may not pay begins nothing: no place in
+        let (idempotent, payment) = (self.offer.idempotent, self.payment());
+        // A payment that comes too late, that nobody vouches for yet, whose payer may not pay or that pays another price begins nothing: no place in
         // flight is left for it.
         let in_time = self.arrival == Arrival::InTime;
         let in_flight = match in_time && self.vouched == Vouched::Yes {
@@ -108,7 +108,7 @@ impl<'g> Passage<'g> {
         let mut call = self.call(Command::Claim {
             payment: Box::new(payment),
             leases: self.leases(),
-            idempotent: offer.idempotent && in_time,
+            idempotent: idempotent && in_time,
             wallet: self.wallet,
             in_flight,
             last: self.inquired,
@@ -127,7 +127,7 @@ impl<'g> Passage<'g> {
 
     /// The payment as this request would record it.
     pub(super) fn payment(&self) -> Payment {
-        let (offer, terms) = (self.offer, &self.choice.terms);
+        let (offer, terms) = (&self.offer, &self.choice.terms);
         Payment {
             binding: self.binding(),
             secret: self.proof.identifier.as_deref().map(|id| self.gate.keys.identifier_hash(id)),
@@ -197,6 +197,23 @@ impl<'g> Passage<'g> {
         Step::Respond(self.settlement_served(reply))
     }
 
+    /// What becomes of a request whose payment the ledger does not know and will not begin.
+    fn barred(&self, now: UnixTime) -> Step<'g> {
+        match self.arrival {
+            Arrival::InTime | Arrival::Late => Step::Respond(self.too_late(now)),
+            Arrival::Denied => self.refuse(Code::PayerDenied),
+            Arrival::Unpriced => self.refuse(Code::PriceUnavailable),
+            Arrival::Repriced => {
+                let code = Code::AmountMismatch;
+                let reason = code.row().reason.unwrap_or_default();
+                Step::Respond(self.fresh_terms(code, reason, now))
+            }
+            Arrival::Waived => {
+                self.gate.waived(&self.offer, &self.head, self.correlation.clone(), now)
+            }
+        }
+    }
+
     /// What a client reads whose payment is in a state that this request cannot move.
     pub(super) fn told(&self, answer: &Answer, now: UnixTime) -> Step<'g> {
         let replayed = |reason: &str| Blame { cause: Cause::Replayed, reason: reason.into() };
@@ -233,7 +250,7 @@ impl<'g> Passage<'g> {
             Answer::Refunded => Code::Refunded,
             Answer::Void => {
                 let blame = self.blame.clone().unwrap_or_else(|| replayed("authorization_void"));
-                let (offer, code) = (self.offer, Code::PaymentRequired);
+                let (offer, code) = (&self.offer, Code::PaymentRequired);
                 let reason = code.row().reason.unwrap_or_default();
                 let (head, correlation) = (&self.head, &self.correlation);
                 let reply = |diagnosis: Option<&_>| {
@@ -321,13 +338,15 @@ impl<'g> Claiming<'g> {
                 passage.place = (passage.gate.shards, Role::New);
                 passage.claim(0)
             }
-            Some(Answer::TooManyInFlight) if passage.arrival == Arrival::Late => {
-                Step::Respond(passage.too_late(now))
+            Some(Answer::Unresolved) if passage.arrival == Arrival::Denied => passage.barred(now),
+            Some(Answer::TooManyInFlight) if passage.arrival != Arrival::InTime => {
+                passage.barred(now)
             }
-            Some(Answer::TooManyInFlight | Answer::Unresolved)
-                if passage.arrival == Arrival::Denied =>
+            // There are no terms to put up.
+            Some(Answer::Void)
+                if matches!(passage.arrival, Arrival::Unpriced | Arrival::Waived) =>
             {
-                passage.refuse(Code::PayerDenied)
+                passage.barred(now)
             }
             // Not known: a facilitator has to vouch for it before anything is written.
             Some(Answer::TooManyInFlight) if passage.vouched == Vouched::NotYet => passage.verify(),

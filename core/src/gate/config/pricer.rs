@@ -1,0 +1,68 @@
+//! Who names the price of a route: `price = { from = "PRICER", max = "$1.00" }`.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde_json::Value;
+
+use super::Reader;
+use crate::amount::Amount;
+use crate::gate::offer::Offer;
+use crate::gate::pricer::Pricer;
+
+/// What a route says about it.
+pub(super) struct PricerConfig {
+    from: String,
+    min: Option<String>,
+}
+
+/// Takes it out of a route, and leaves the most that may be asked in its place.
+pub(super) fn take(reader: &mut Reader, place: &str, route: &mut Value) -> Option<PricerConfig> {
+    let price = route.get_mut("price").filter(|price| price.get("from").is_some())?;
+    let config = price.take();
+    let text = |name: &str| config.get(name).and_then(Value::as_str).map(ToOwned::to_owned);
+    let (from, min, max) = (text("from"), text("min"), text("max"));
+    let unknown = config.as_object().is_some_and(|members| {
+        members.iter().any(|(name, value)| {
+            !matches!(name.as_str(), "from" | "min" | "max") || !value.is_string()
+        })
+    });
+    let max = max.filter(|max| !unknown && max != "free");
+    // Without a price the route would not be read at all, and its other faults would not be named.
+    *price = Value::from(max.as_deref().unwrap_or("$1"));
+    let from = from.unwrap_or_default();
+    let named = from.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+    if max.is_none() || !named || !(1..=64).contains(&from.len()) {
+        let remedy = "must be {from = \"PRICER\", max = \"$1.00\"} with the name of a service binding, and min if there is a least price";
+        reader.fail(&format!("{place}.price"), remedy);
+        return None;
+    }
+    if !reader.is_bound(&from) {
+        let remedy = format!("{from} is no service binding; add it to [[services]]");
+        reader.fail(&format!("{place}.price"), remedy);
+    }
+    Some(PricerConfig { from, min })
+}
+
+/// The same, with its least price on each choice of the offer.
+pub(super) fn read(
+    reader: &mut Reader,
+    place: &str,
+    config: PricerConfig,
+    offer: &Offer,
+) -> Option<Pricer> {
+    let Some(min) = config.min else { return Some(Pricer { binding: config.from, least: None }) };
+    let mut least = Vec::new();
+    for choice in &offer.choices {
+        match Amount::from_price(&min, choice.asset_label.1) {
+            Ok(amount) if amount <= choice.terms.amount => least.push(amount),
+            _ => {
+                reader.fail(&format!("{place}.price"), "min must be a price of at most max");
+                return None;
+            }
+        }
+    }
+    Some(Pricer { binding: config.from, least: Some(least) })
+}

@@ -1,0 +1,159 @@
+//! Prices that somebody else names: a Worker bound to the gate, asked about the head of a request.
+//!
+//! Assumptions:
+//! - it is asked for what brings no payment, and for a payment whose price the gate cannot know any more; whatever it does
+//!   wrong, nothing is charged and nothing is free;
+//! - a price is a promise for some seconds: a quote, which the client hands back in `accepted.extra.quote`, so that no state is kept;
+//!   an isolate remembers besides what it has quoted, for clients that hand nothing back.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde_json::{Value, json};
+
+use super::offer::{Choice, Offer};
+use crate::amount::Amount;
+use crate::encoding::json;
+use crate::http::{BodyPresence, RequestHead};
+use crate::time::UnixTime;
+
+/// Longest answer, bytes.
+pub const MAX_ANSWER_BYTES: usize = 4096;
+/// Deadline of the whole exchange, milliseconds.
+pub const DEADLINE_MS: u32 = 2_000;
+/// Seconds for which a price holds that says nothing about it, and the bounds of what it may say.
+const VALID_SECS: u64 = 60;
+const LEAST_SECS: u64 = 5;
+const MOST_SECS: u64 = 3_600;
+/// Most quotes that an isolate remembers.
+const MOST_QUOTES: usize = 1_024;
+/// Longest header field that is told, bytes.
+const MAX_FIELD_BYTES: usize = 1_024;
+
+/// Fields of a request that are told, lower case: nothing that proves who somebody is.
+const TOLD: &[&str] =
+    &["accept", "accept-language", "cf-ipcountry", "content-type", "origin", "range", "user-agent"];
+
+/// Who names the price of a route.
+#[derive(Clone, Debug)]
+pub struct Pricer {
+    /// The service binding.
+    pub binding: String,
+    /// The least that it may ask, by choice; without, nothing may be free either. The most is what the choice says.
+    pub least: Option<Vec<Amount>>,
+}
+
+/// One question to it.
+#[derive(Clone, Debug)]
+pub struct PriceCall {
+    /// The service binding.
+    pub binding: String,
+    /// JSON.
+    pub body: String,
+}
+
+/// What it says.
+pub(super) enum Told {
+    /// Nothing is asked.
+    Free,
+    /// So much on each choice, for so long, for this.
+    Price { amounts: Vec<Amount>, secs: u64, description: Option<String> },
+}
+
+impl Pricer {
+    /// The question about one request.
+    pub(super) fn call(&self, head: &RequestHead) -> PriceCall {
+        let mut headers = serde_json::Map::new();
+        for name in TOLD {
+            let value = head.headers.joined(name).filter(|value| value.len() <= MAX_FIELD_BYTES);
+            if let Some(value) = value {
+                headers.insert((*name).to_owned(), Value::from(value.as_ref()));
+            }
+        }
+        let length = head.headers.get("content-length").and_then(|text| text.parse::<u64>().ok());
+        let mut question =
+            json!({ "method": head.method, "url": head.url, "headers": Value::Object(headers) });
+        if let (BodyPresence::Present, Some(bytes), Some(object)) =
+            (head.body, length, question.as_object_mut())
+        {
+            object.insert("body_bytes".to_owned(), Value::from(bytes));
+        }
+        PriceCall { binding: self.binding.clone(), body: alloc::format!("{question}") }
+    }
+
+    /// Its answer; nothing if it is none.
+    pub(super) fn read(&self, text: &str, offer: &Offer) -> Option<Told> {
+        let answer = json::parse_with(text.as_bytes(), MAX_ANSWER_BYTES).ok()?;
+        let price = answer.get("price")?;
+        let secs = match answer.get("valid_secs") {
+            None => VALID_SECS,
+            Some(secs) => secs.as_u64().filter(|secs| (LEAST_SECS..=MOST_SECS).contains(secs))?,
+        };
+        let description = match answer.get("description") {
+            None => None,
+            Some(text) => Some(text.as_str().filter(|text| text.len() <= 256)?.to_owned()),
+        };
+        if price.as_str() == Some("free") {
+            return self.least.is_none().then_some(Told::Free);
+        }
+        let mut amounts = Vec::new();
+        for (place, choice) in offer.choices.iter().enumerate() {
+            let amount = match price.get("amount") {
+                // Units of one asset say nothing about another one's.
+                Some(amount) if offer.choices.len() == 1 => Amount::from_atomic(amount.as_str()?),
+                _ => Amount::from_price(price.as_str()?, choice.asset_label.1),
+            };
+            let amount = amount.ok().filter(|amount| !amount.is_zero())?;
+            let least = self.least.as_ref().and_then(|least| least.get(place));
+            if amount > choice.terms.amount || least.is_some_and(|least| amount < *least) {
+                return None;
+            }
+            amounts.push(amount);
+        }
+        Some(Told::Price { amounts, secs, description })
+    }
+}
+
+impl Offer {
+    /// This choice at another amount, and with a quote in its terms.
+    pub(super) fn choice_at(&self, choice: &Choice, amount: Amount, quote: Option<&str>) -> Choice {
+        let mut terms = choice.terms.clone();
+        terms.amount = amount;
+        if let Some(quote) = quote {
+            terms.extra.insert("quote".to_owned(), Value::from(quote));
+        }
+        let serving = (choice.facilitators.clone(), choice.verifies_first);
+        Choice::new(terms, choice.asset_label.clone(), serving, self.mode)
+    }
+}
+
+/// What an isolate has quoted lately.
+#[derive(Debug, Default)]
+pub struct Quotes(Vec<(String, UnixTime)>);
+
+impl Quotes {
+    /// Nothing yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Whether this was quoted and still holds.
+    pub(super) fn holds(&self, quote: &str, now: UnixTime) -> bool {
+        self.0.iter().any(|(known, until)| known == quote && now < *until)
+    }
+
+    /// This is quoted until then.
+    pub(super) fn remember(&mut self, quote: String, until: UnixTime, now: UnixTime) {
+        let holds_longer = self.0.iter().any(|(known, end)| *known == quote && *end >= until);
+        if holds_longer {
+            return;
+        }
+        self.0.retain(|(known, end)| *known != quote && now < *end);
+        if self.0.len() >= MOST_QUOTES {
+            self.0.remove(0);
+        }
+        self.0.push((quote, until));
+    }
+}

@@ -1,0 +1,216 @@
+//! Requests for routes whose price somebody else names: what was quoted, and whether a payment is one for it.
+//!
+//! A quote is `<end>.<mac>`, a keyed hash of route, method, target, network, amount and end. A payment that hands back one that
+//! holds is judged by it, and nobody is asked. Any other payment is one for what this isolate remembers to have quoted, or
+//! for the present price; else the ledger is asked what became of it, and only what it does not know is answered with fresh terms.
+
+use alloc::borrow::{Cow, ToOwned};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde_json::Value;
+
+use super::Gate;
+use super::admit::{Surroundings, shows_proof};
+use super::offer::{Choice, Offer};
+use super::passage::{Arrival, Step};
+use super::pricer::{Pricer, Told};
+use super::reply::{Audience, Reply};
+use crate::amount::Amount;
+use crate::http::RequestHead;
+use crate::problem::Code;
+use crate::secret::ct_eq;
+use crate::time::UnixTime;
+use crate::x402::{Version, header, v1};
+
+/// Longest quote that is looked at, bytes.
+const MAX_QUOTE_BYTES: usize = 64;
+/// Furthest end of a quote, seconds ahead.
+const MAX_AHEAD_SECS: u64 = 3_606;
+
+/// Waits for the price of a request.
+pub struct Pricing {
+    route: usize,
+    head: RequestHead,
+    correlation: String,
+}
+
+impl Pricing {
+    /// A request for the route of this index.
+    pub(super) const fn new(route: usize, head: RequestHead, correlation: String) -> Self {
+        Self { route, head, correlation }
+    }
+}
+
+/// What a payment is for, as its client says.
+struct Bid<'a> {
+    choice: &'a Choice,
+    amount: Amount,
+    /// The quote that it hands back, if that is one of ours and holds.
+    quote: Option<String>,
+}
+
+impl Gate {
+    /// A request for a route whose price somebody else names.
+    pub(super) fn quoted<'g>(
+        &'g self,
+        (route, offer, pricer): (usize, &'g Offer, &'g Pricer),
+        head: RequestHead,
+        correlation: String,
+        around: &mut Surroundings<'_>,
+        now: UnixTime,
+    ) -> Step<'g> {
+        if shows_proof(&head.headers) {
+            let bid = self.bid(offer, &head, now);
+            let holds = |bid: &Bid<'_>| {
+                let name = self.quote(offer, bid.choice, &head, bid.amount, 0);
+                bid.quote.is_some() || around.attempts.quotes.holds(&name, now)
+            };
+            if let Some(bid) = bid.filter(holds) {
+                let choices = Vec::from([bid.choice_of(offer)]);
+                let at = offer.at(choices, None);
+                let (shown, judged) = (Cow::Owned(at.clone()), Cow::Owned(at));
+                return self.pay((shown, judged), None, head, correlation, around, now);
+            }
+        } else if let Some((call, spending)) =
+            self.spend(route, offer, &head, &correlation, around, now)
+        {
+            return Step::Spend(call, spending);
+        }
+        Step::Price(pricer.call(&head), Pricing::new(route, head, correlation))
+    }
+
+    /// Takes the answer of who names the price: 200 and its body, or nothing.
+    pub fn priced_at(
+        &self,
+        pricing: Pricing,
+        answer: Option<&str>,
+        around: &mut Surroundings<'_>,
+        now: UnixTime,
+    ) -> Step<'_> {
+        let Pricing { route, head, correlation } = pricing;
+        let offer = self.offers.get(route).and_then(Option::as_ref);
+        let Some((offer, pricer)) = offer.and_then(|offer| Some((offer, offer.pricer.as_ref()?)))
+        else {
+            let reply = Reply::problem(Code::Internal, Audience::Paid, &correlation, None);
+            return Step::Respond(reply);
+        };
+        around.client = offer.diagnostics.map(|_| self.spot(offer, &head, around, now));
+        let told = answer.and_then(|text| pricer.read(text, offer));
+        let present = match &told {
+            Some(Told::Price { amounts, secs, description }) => {
+                let until = now.plus(*secs);
+                let mut choices = Vec::new();
+                for (choice, amount) in offer.choices.iter().zip(amounts) {
+                    let name = self.quote(offer, choice, &head, *amount, 0);
+                    around.attempts.quotes.remember(name, until, now);
+                    let quote = self.quote(offer, choice, &head, *amount, until.secs());
+                    choices.push(offer.choice_at(choice, *amount, Some(&quote)));
+                }
+                Some(offer.at(choices, description.as_deref()))
+            }
+            _ => None,
+        };
+        if !shows_proof(&head.headers) {
+            return match (told, present) {
+                (_, Some(present)) => {
+                    let code = Code::PaymentRequired;
+                    self.refused(&present, &head, code, &correlation, around, now)
+                }
+                (Some(_), None) => self.waived(offer, &head, correlation, now),
+                (None, None) => unpriced(offer, &correlation),
+            };
+        }
+        let bid = self.bid(offer, &head, now);
+        let arrival = match (&told, &present, &bid) {
+            (Some(Told::Free), ..) => Some(Arrival::Waived),
+            (Some(Told::Price { .. }), Some(present), Some(bid)) if bid.is_for(present) => None,
+            (Some(Told::Price { .. }), ..) => Some(Arrival::Repriced),
+            (None, ..) => Some(Arrival::Unpriced),
+        };
+        let judged = match &bid {
+            Some(bid) => Cow::Owned(offer.at(Vec::from([bid.choice_of(offer)]), None)),
+            None => Cow::Borrowed(offer),
+        };
+        let shown = present.map_or(Cow::Borrowed(offer), Cow::Owned);
+        self.pay((shown, judged), arrival, head, correlation, around, now)
+    }
+
+    /// What a payment is for; nothing where that cannot be read.
+    fn bid<'a>(&self, offer: &'a Offer, head: &RequestHead, now: UnixTime) -> Option<Bid<'a>> {
+        let value = |version: Version| head.headers.joined(version.proof_header());
+        if let Some(value) = value(Version::V2) {
+            let message = header::decode(&value).ok()?;
+            let accepted = message.object.get("accepted")?;
+            let text = |name: &str| accepted.get(name)?.as_str();
+            let (network, amount) = (text("network")?, Amount::from_atomic(text("amount")?).ok()?);
+            let on = |choice: &&Choice| choice.terms.network.as_str() == network;
+            let choice = offer.choices.iter().find(on)?;
+            let quote = accepted.get("extra").and_then(|extra| extra.get("quote"));
+            let holds = |quote: &&str| self.is_quote(quote, (offer, choice, head), amount, now);
+            let quote = quote.and_then(Value::as_str).filter(holds).map(ToOwned::to_owned);
+            return Some(Bid { choice, amount, quote });
+        }
+        let message = header::decode(&value(Version::V1)?).ok()?;
+        let (network, payload) = v1::read(&message).ok()?;
+        let signed = payload.get("authorization")?.get("value")?.as_str()?;
+        let on = |choice: &&Choice| choice.terms.network.v1_name() == Some(network);
+        let choice = offer.choices.iter().find(on)?;
+        Some(Bid { choice, amount: Amount::from_atomic(signed).ok()?, quote: None })
+    }
+
+    /// The quote of an amount that holds until `end`, unix seconds.
+    fn quote(
+        &self,
+        offer: &Offer,
+        choice: &Choice,
+        head: &RequestHead,
+        amount: Amount,
+        end: u64,
+    ) -> String {
+        let mac = self.keys.quote(&[
+            offer.route.as_bytes(),
+            head.method.as_bytes(),
+            head.target().as_bytes(),
+            choice.terms.network.as_str().as_bytes(),
+            &amount.to_be_bytes(),
+            &end.to_be_bytes(),
+        ]);
+        format!("{end}.{mac}")
+    }
+
+    fn is_quote(
+        &self,
+        quote: &str,
+        (offer, choice, head): (&Offer, &Choice, &RequestHead),
+        amount: Amount,
+        now: UnixTime,
+    ) -> bool {
+        let end = quote.split_once('.').and_then(|(end, _)| end.parse::<u64>().ok());
+        let end = end.filter(|_| quote.len() <= MAX_QUOTE_BYTES).unwrap_or(0);
+        let holds = now.secs() < end && end <= now.plus(MAX_AHEAD_SECS).secs();
+        holds && ct_eq(quote.as_bytes(), self.quote(offer, choice, head, amount, end).as_bytes())
+    }
+}
+
+impl Bid<'_> {
+    /// The choice at the amount of the bid.
+    fn choice_of(&self, offer: &Offer) -> Choice {
+        offer.choice_at(self.choice, self.amount, self.quote.as_deref())
+    }
+
+    /// Whether it is what is asked at present.
+    fn is_for(&self, present: &Offer) -> bool {
+        let network = &self.choice.terms.network;
+        let asked = present.choices.iter().find(|choice| choice.terms.network == *network);
+        asked.is_some_and(|asked| asked.terms.amount == self.amount)
+    }
+}
+
+/// Nobody says what this costs.
+pub(super) fn unpriced<'g>(offer: &Offer, correlation: &str) -> Step<'g> {
+    let mut reply = Reply::problem(Code::PriceUnavailable, Audience::Paid, correlation, None);
+    reply.route = Some(offer.route.clone());
+    Step::Respond(reply)
+}
