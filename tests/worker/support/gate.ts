@@ -12,6 +12,7 @@ import { execFileSync } from 'node:child_process';
 
 import { Log, LogLevel, Miniflare, type MiniflareOptions } from 'miniflare';
 
+import { PRICER_WORKER } from './pricer.ts';
 import { Connection, type Answer, type HeaderRow, type RawRequest } from './raw.ts';
 
 export type Value = string | number | boolean | null | readonly Value[] | { readonly [key: string]: Value };
@@ -32,6 +33,8 @@ export type GateOptions = {
   readonly worker?: { readonly as: 'bound' | 'zone'; readonly origin: string; readonly facilitator: string };
   /** Binds a KV namespace as `CONFIG`; this is its key `routes` in the beginning, unless null. */
   readonly config?: string | null;
+  /** Binds a Worker as `PRICER`, which does what the server at this URL tells. */
+  readonly prices?: string;
 };
 
 /** What reads of the KV namespace do; a probe is needed. */
@@ -218,6 +221,7 @@ function miniflareOptions(options: GateOptions, persist: string, keep: (text: st
   };
   const bindings = { ...options.vars, ...options.secrets };
   const ledger = { className: 'Ledger', useSQLite: true };
+  const priced = options.prices === undefined ? {} : { PRICER: 'pricer' };
   return {
     cf: false,
     host: '127.0.0.1',
@@ -236,7 +240,7 @@ function miniflareOptions(options: GateOptions, persist: string, keep: (text: st
         durableObjects: { LEDGER: ledger },
         bindings: bindings as Record<string, never>,
         ...(options.config === undefined ? {} : { kvNamespaces: ['CONFIG'] }),
-        ...(options.worker?.as === 'bound' ? { serviceBindings: { ORIGIN: 'origin' } } : {}),
+        serviceBindings: { ...priced, ...(options.worker?.as === 'bound' ? { ORIGIN: 'origin' } : {}) },
         ...(options.worker?.as === 'zone' ? { outboundService: 'origin' } : {}),
         ...(options.perMinute === undefined
           ? {}
@@ -253,6 +257,16 @@ function miniflareOptions(options: GateOptions, persist: string, keep: (text: st
               serviceBindings: { GATE: 'gate' },
             },
           ]),
+      ...(options.prices === undefined
+        ? []
+        : [
+            {
+              name: 'pricer',
+              compatibilityDate: worker.compatibilityDate,
+              modules: [{ type: 'ESModule' as const, path: 'pricer.mjs', contents: PRICER_WORKER }],
+              bindings: { PRICES: options.prices },
+            },
+          ]),
       ...(options.beside === undefined
         ? []
         : [
@@ -262,6 +276,7 @@ function miniflareOptions(options: GateOptions, persist: string, keep: (text: st
               modules,
               durableObjects: { LEDGER: { ...ledger, scriptName: 'gate' } },
               bindings: { ...bindings, ...options.beside } as Record<string, never>,
+              serviceBindings: priced,
             },
           ]),
     ],

@@ -94,7 +94,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   }
   const kind = options.origin ?? 'url';
   if (kind !== 'url' && options.vars?.['ORIGIN_URL'] === undefined) delete vars['ORIGIN_URL'];
-  const { build, persist, probe, perMinute, beside, config } = options;
+  const { build, persist, probe, perMinute, beside, config, prices } = options;
   const gate = await Gate.start({
     vars,
     secrets: bindings,
@@ -105,6 +105,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     ...(beside === undefined ? {} : { beside }),
     ...(config === undefined ? {} : { config }),
     ...(kind === 'url' ? {} : { worker: { as: kind, origin: origin.url, facilitator: facilitator.url } }),
+    ...(prices === undefined ? {} : { prices }),
   }).catch(async (error: unknown) => {
     await Promise.all([facilitator.stop(), origin.stop()]);
     throw error;
