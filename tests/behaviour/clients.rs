@@ -165,6 +165,25 @@ fn a_second_payment_of_a_denied_payer_is_refused_while_the_first_is_unknown() {
 }
 
 #[test]
+fn no_facilitator_is_asked_to_vouch_for_a_denied_wallet() {
+    let mut vars = vars(routes());
+    vars["CONTRACT_WALLETS"] = "facilitator".into();
+    let mut open = World::with(vars.clone());
+    vars["DENY_PAYERS"] = json!([mine()]);
+    let mut denying = World::with(vars);
+    for (world, asked) in [(&mut open, true), (&mut denying, false)] {
+        let required = world.ask("/after").payment_required();
+        let now = world.now().secs();
+        let payment = world.payer.sign_with(&required, now, |message| {
+            message["payload"]["signature"] = format!("0x{}", "ab".repeat(97)).into();
+        });
+        let response = world.present(&payment);
+        assert_eq!(!world.facilitator.urls.is_empty(), asked);
+        assert_eq!(is_denied(&response), !asked, "{}", response.status);
+    }
+}
+
+#[test]
 fn a_denied_payer_is_not_told_that_the_ledger_is_fine() {
     let mut world = denying(&[mine()]);
     let payment = world.sign("/after");
@@ -220,6 +239,33 @@ fn a_wrong_key_is_no_key_and_may_be_the_origins_own() {
     assert!(response.is_delivery());
     assert_eq!(world.origin.calls[0].headers.get("x-api-key"), Some("of-the-origin-itself"));
     assert_eq!(world.origin.calls[0].headers.get("farebox-client"), None);
+}
+
+#[test]
+fn a_listed_key_is_compared_as_a_whole_and_has_to_look_like_one() {
+    let first = |key: &str| digest(key)[..2].to_owned();
+    let alike = (0..)
+        .map(|number| format!("another-key-{number}"))
+        .find(|key| first(key) == first(KEY))
+        .unwrap();
+    let mut world = keyed(routes());
+    assert_eq!(world.send(get("/after").header("x-api-key", &alike)).status, 402);
+    let of_length = |length: usize| "k".repeat(length);
+    let keys = [
+        (of_length(15), 402),
+        (of_length(16), 200),
+        (of_length(512), 200),
+        (of_length(513), 402),
+        ("with a space in it".to_owned(), 402),
+        ("with-an-umlaut-ä-in-it".to_owned(), 402),
+    ];
+    let mut vars = vars(routes());
+    vars["API_KEYS"] =
+        keys.iter().map(|(key, _)| json!({"name": "n", "sha256": digest(key)})).collect();
+    let mut world = World::with(vars);
+    for (key, status) in keys {
+        assert_eq!(world.send(get("/after").header("x-api-key", &key)).status, status, "{key}");
+    }
 }
 
 #[test]

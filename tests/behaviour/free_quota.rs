@@ -92,6 +92,19 @@ fn an_isolate_that_knows_of_the_end_forgets_it_with_the_day() {
 }
 
 #[test]
+fn an_isolate_remembers_it_beyond_the_hand_over_of_what_it_counted() {
+    let mut world = world();
+    for _ in 0..4 {
+        world.send(from("/other", "192.0.2.1"));
+    }
+    let now = world.now();
+    world.gate.hand_over(&mut world.attempts, now);
+    let asked = world.ledger.objects.len();
+    assert_eq!(world.send(from("/other", "192.0.2.1")).status, 402);
+    assert_eq!(world.ledger.objects.len(), asked);
+}
+
+#[test]
 fn without_the_ledger_object_the_request_is_asked_for_payment() {
     let mut world = world();
     world.ledger.plan.push_back(LedgerFault::Down);
