@@ -68,12 +68,12 @@ describe('schema', () => {
     assert.equal(against(tomlOf({ DEFAULT: 'allow' }, { table: 'env.live.vars' })).length, 1);
   });
 
-  it('refuses unknown fields and wrong types, and more than half of what the gate refuses', () => {
+  it('refuses unknown fields and wrong types, and a hundred things more that the gate refuses', () => {
     const refused = TABLE.cases.filter((one) => against(tomlOf(settingsOf(one).vars)).length > 0);
     const plain = TABLE.cases.filter(({ name, says }) => says === 'unknown field' || says === 'invalid type' || / that (is|are) (a number|text)\b/.test(name));
     assert.ok(plain.length >= 15, `${plain.length}`);
     for (const one of plain) assert.ok(refused.includes(one), one.name);
-    assert.ok(refused.length > TABLE.cases.length / 2, `${refused.length}`);
+    assert.ok(refused.length > 100, `${refused.length}`);
   });
 
   for (const [definition, heading] of Object.entries(SECTIONS)) {
