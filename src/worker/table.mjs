@@ -53,6 +53,7 @@ export class StoredTable {
     const late = new Promise((_, reject) => { timer = setTimeout(reject, DEADLINE_MS, new Error('no answer in time')); });
     try {
       text = await Promise.race([store.get('routes'), late]);
+      if (text !== null && typeof text !== 'string') throw new Error('CONFIG is no KV namespace');
     } catch (error) {
       complain(`farebox: CONFIG routes: cannot be read (${error instanceof Error ? error.message : error}); ${
         this.text === undefined ? 'nothing is served' : 'the last good table stays'} until it can, and it is tried again in a minute`);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
 import { StoredTable } from '../../src/worker/table.mjs';
+import { DRILL, expectLost } from './support/drill.ts';
 import type { Value } from './support/gate.ts';
 import { freshPayer, pay, requiredBy } from './support/payer.ts';
 import type { Answer } from './support/raw.ts';
@@ -247,6 +248,28 @@ describe('the route table in KV', { concurrency: 2 }, () => {
     }
   });
 
+  it('is kept when the instance is lost, and needs no KV for that', async () => {
+    const world = await openWorld({ build: DRILL, probe: true, config: table(1), vars: { ROUTES: table(7) } });
+    try {
+      assert.equal(await priceOf(world, '/one/x'), atomic(1));
+      const reads = await world.gate.reads('down');
+      expectLost(await world.gate.raw('GET', '/one/x', [['x-panic', 'gate']]));
+      assert.equal(await priceOf(world, '/one/x'), atomic(1));
+      await world.gate.reads('ok');
+      await world.gate.store('[{');
+      await world.gate.ahead(MINUTE);
+      await eventually('the broken table is complained of', async () => {
+        assert.equal(await priceOf(world, '/one/x'), atomic(1));
+        return world.gate.printed.includes('CONFIG routes: is not valid JSON');
+      }, PATIENT_MS);
+      expectLost(await world.gate.raw('GET', '/one/x', [['x-panic', 'gate']]));
+      assert.equal(await priceOf(world, '/two/x'), atomic(1), 'the last good one, not the last one');
+      assert.equal(await world.gate.reads(), reads + 1);
+    } finally {
+      await world.stop();
+    }
+  });
+
   for (const [what, mode, config] of [['KV fails', 'down', undefined], ['the table is broken', 'ok', '[{"path":7}]']] as const) {
     it(`is not needed by the ledger: what was unknown is found out while ${what}`, async () => {
       const world = await openWorld({ probe: true, config: table(1), without: ['ROUTES'], vars: { RECOVERY: { ...QUICK, resend_secs: [2, 2, 2] } } });
@@ -287,6 +310,13 @@ describe('a stored text', () => {
     await table.refresh(store, (text) => seen.push(text?.length ?? 0) > 1, () => assert.fail('it was read'));
     assert.deepEqual(seen, [256 * 1024 + 1], 'enough to be refused');
     assert.equal(table.text, undefined);
+  });
+
+  it('is text: another kind of binding under the name is a failure like any other', async () => {
+    const said: string[] = [];
+    const store = { get: async () => ({}) } as unknown as Parameters<StoredTable['refresh']>[0];
+    await new StoredTable().refresh(store, () => assert.fail('it is no table'), (line) => said.push(line));
+    assert.match(said.join(), /no KV namespace/);
   });
 });
 
