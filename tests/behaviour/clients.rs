@@ -245,7 +245,7 @@ fn a_wrong_key_is_no_key_and_may_be_the_origins_own() {
 fn a_listed_key_is_compared_as_a_whole_and_has_to_look_like_one() {
     let first = |key: &str| digest(key)[..2].to_owned();
     let alike = (0..)
-        .map(|number| format!("another-key-{number}"))
+        .map(|number| format!("another-key-{number:016}"))
         .find(|key| first(key) == first(KEY))
         .unwrap();
     let mut world = keyed(routes());

@@ -221,7 +221,7 @@ function miniflareOptions(options: GateOptions, persist: string, keep: (text: st
   };
   const bindings = { ...options.vars, ...options.secrets };
   const ledger = { className: 'Ledger', useSQLite: true };
-  const priced = options.prices === undefined ? {} : { PRICER: 'pricer' };
+  const priced: Record<string, string> = options.prices === undefined ? {} : { PRICER: 'pricer' };
   return {
     cf: false,
     host: '127.0.0.1',
