@@ -191,6 +191,19 @@ fn a_quote_holds_as_long_as_was_said_and_for_its_request_alone() {
 }
 
 #[test]
+fn a_quote_is_none_for_another_route_that_takes_its_path_over() {
+    let mut world = world();
+    says(&mut world, &[price("$0.02"), price("$0.30")]);
+    let payment = sign(&mut world, "/quoted", 2);
+    world.attempts = Attempts::new();
+    let wider = json!([{"path": "/*", "price": max("$1.00"), "description": "as configured"}]);
+    let before = std::mem::replace(&mut world.gate, World::with(gate_vars(wider)).gate);
+    assert_eq!(amount(&world.present(&payment)), "300000");
+    world.gate = before;
+    assert!(world.present(&payment).is_delivery());
+}
+
+#[test]
 fn a_quote_that_is_changed_is_none() {
     let mut world = world();
     says(&mut world, &[price("$0.50"), price("$0.40")]);
