@@ -17,6 +17,7 @@ export const SECTIONS = /** @type {const} */ ({
   diagnostics: '### Diagnostics',
   free: '### Free requests',
   price: '### Price in atomic units',
+  pricer: '### Price of a bound Worker',
   asset: '### An asset in full',
   facilitator: '## Facilitator',
   recovery: '## Recovery times',

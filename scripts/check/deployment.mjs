@@ -99,13 +99,6 @@ function checkBindings({ config, vars }, notes) {
   if (!hasOrigin && !vars.ORIGIN_URL && !isRouted(config)) {
     notes.error('ORIGIN_URL', 'is missing, and there is neither a service binding ORIGIN nor a route of a zone whose server could be asked; set one of them');
   }
-  const routes = structured(vars.ROUTES);
-  for (const [index, route] of (Array.isArray(routes) ? routes : []).entries()) {
-    const from = route?.price?.from;
-    if (typeof from === 'string' && !services.includes(from)) {
-      notes.error(`ROUTES[${index}].price`, `asks ${from}, which is no service binding; add it to services`, ['vars', 'ROUTES', index, 'price']);
-    }
-  }
 }
 
 /**

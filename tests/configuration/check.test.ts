@@ -121,6 +121,22 @@ describe('around the settings', () => {
     }
   });
 
+  it('a bound Worker or a route of a zone stands for ORIGIN_URL, and a KV namespace for ROUTES', async () => {
+    const { vars } = settingsOf({ set: { ORIGIN_URL: null } });
+    const bound = `${tomlOf(vars)}\n[[services]]\nbinding = "ORIGIN"\nservice = "site"\n`;
+    const zone = tomlOf(vars).replace('workers_dev = true', 'workers_dev = false\nroute = "gate.example/*"');
+    const stored = `${tomlOf(settingsOf({ set: { ROUTES: null } }).vars)}\n[[kv_namespaces]]\nbinding = "CONFIG"\nid = "0"\n`;
+    for (const good of [bound, zone]) assert.deepEqual(await checked(good, GOOD.secrets), { ok: true, errors: [], warnings: [], notes: [], probes: [] });
+    const { ok, errors, notes } = await checked(stored, GOOD.secrets);
+    assert.deepEqual([ok, errors, notes.map(({ variable }) => variable)], [true, [], ['ROUTES']]);
+  });
+
+  it('a bound Worker that names prices is one only if it is bound', async () => {
+    const asks = tomlOf({ ...GOOD.vars, ROUTES: [{ path: '/a', price: { from: 'PRICER', max: '$1' } }] });
+    assert.deepEqual((await checked(asks, GOOD.secrets)).errors.map(({ variable }) => variable), ['ROUTES[0].price']);
+    assert.deepEqual((await checked(`${asks}\n[[services]]\nbinding = "PRICER"\nservice = "prices"\n`, GOOD.secrets)).errors, []);
+  });
+
   it('secrets that are not here are notes, and errors when they are asked for', async () => {
     const report = await checked(text);
     assert.deepEqual([report.ok, report.errors, report.notes.map(({ variable }) => variable)], [true, [], ['GATE_SECRET', 'LEDGER_SALT']]);
