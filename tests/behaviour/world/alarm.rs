@@ -17,7 +17,7 @@ pub enum Job {
     /// The same payment once more.
     Resend { key: String, fence: u64, facilitator: String, request: String },
     /// A look at the chain.
-    Read { key: String, question: Question },
+    Read { key: String, question: Box<Question> },
 }
 
 /// Calls at once.
@@ -78,7 +78,7 @@ impl World {
                     let seen = Seen { at: before.created, block: before.watch.seen_block };
                     let payer = self.ledger.payer(&key);
                     match question(&payer, &before.payment, seen, before.transaction()) {
-                        Some(question) => jobs.push(Job::Read { key, question }),
+                        Some(question) => jobs.push(Job::Read { key, question: Box::new(question) }),
                         None => {
                             let command = Command::Learn { learnt: Learnt::Nothing, owner: false };
                             self.ledger.carry_out(&key, command, now);
