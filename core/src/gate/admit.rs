@@ -153,6 +153,15 @@ impl Gate {
                 self.proof(&judged, &head, now).map(|found| found.map(Brought::into_owned))
             }
         };
+        let terms = [Code::TermsMismatch, Code::AmountMismatch, Code::RecipientMismatch];
+        let (brought, instead) = match (brought, instead) {
+            // Not for today's terms: it may be one that the ledger knows.
+            (Err(code), None) if terms.contains(&code) => match self.former(&offer, &head, now) {
+                Some(found) => (Ok(Some(found)), Some(Arrival::Repriced(code))),
+                None => (Err(code), None),
+            },
+            other => other,
+        };
         let brought = match (brought, instead) {
             (Ok(Some(found)), _) => found,
             (Ok(None), _) => {
@@ -254,7 +263,7 @@ impl Gate {
     }
 
     /// The one proof of a request, after every check that needs no network.
-    fn proof<'g>(
+    pub(super) fn proof<'g>(
         &self,
         offer: &'g Offer,
         head: &RequestHead,
@@ -357,16 +366,16 @@ impl Gate {
 }
 
 /// What a request brought to pay with.
-struct Brought<'g> {
+pub(super) struct Brought<'g> {
     version: Version,
     choice: Cow<'g, Choice>,
     proof: Proof,
     arrival: Arrival,
-    vouched: Vouched,
+    pub(super) vouched: Vouched,
 }
 
 impl Brought<'_> {
-    fn into_owned<'g>(self) -> Brought<'g> {
+    pub(super) fn into_owned<'g>(self) -> Brought<'g> {
         Brought { choice: Cow::Owned(self.choice.into_owned()), ..self }
     }
 }

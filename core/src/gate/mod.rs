@@ -6,13 +6,14 @@
 //! [`redelivery`] is a payer's word that he wants an answer again, [`receipts`] what he may show to others,
 //! [`operator`] what the one who runs the gate may ask and decide, [`limit`] whose requests are counted together,
 //! [`sweep`] what the clock asks of ledger objects. [`clients`] are those whom the operator knows, [`passing`] forwards what
-//! goes on without a payment, [`pricer`] names prices and [`quoting`] holds payments against them. [`attempts`] counts who fails, [`diagnose`] says why and when to stop.
+//! goes on without a payment, [`former`] finds payments for earlier terms, [`pricer`] names prices and [`quoting`] holds payments against them. [`attempts`] counts who fails, [`diagnose`] says why and when to stop.
 
 pub mod admit;
 pub mod attempts;
 pub mod clients;
 pub mod config;
 pub mod diagnose;
+mod former;
 pub mod forward;
 pub mod keys;
 pub mod limit;

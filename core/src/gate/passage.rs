@@ -23,6 +23,7 @@ pub use self::ledger::{Call, Claiming, Ending, Filed, Recording};
 pub use self::origin::{Collected, Collecting, Forwarding, OriginReply, StreamEnd, Streaming};
 pub use self::settle::{FacilitatorCall, Settling, Verifying, Waiting};
 use super::Gate;
+use super::diagnose::cause_of;
 use super::forward::OriginCall;
 use super::keys;
 use super::offer::{Choice, Offer, VERIFY_SECS};
@@ -36,7 +37,7 @@ use crate::facilitator::wire::{Expected, Facilitator};
 use crate::http::{BodyPresence, RequestHead, ResponseHead};
 use crate::ledger::attempts::{Blame, Counting, Tally};
 use crate::ledger::command::{Command, Envelope, Leases, Mode, Role, VERSION};
-use crate::payment::{Cause, Proof, Receipt, TxHash};
+use crate::payment::{Proof, Receipt, TxHash};
 use crate::problem::Code;
 use crate::time::UnixTime;
 use crate::x402::exact::Vouched;
@@ -121,8 +122,8 @@ pub(super) enum Arrival {
     Late,
     /// Its payer may not pay: the same.
     Denied,
-    /// It pays another price than there is by now: the same.
-    Repriced,
+    /// It pays other terms than there are by now, which is what this code says: the same.
+    Repriced(Code),
     /// Nobody says what the price is: the same.
     Unpriced,
     /// Nothing is asked by now: the same, and what is not known passes.
@@ -222,6 +223,7 @@ impl<'g> Passage<'g> {
         facilitators.truncate(MOST_ASKED);
         let Condition { strain, troubles, .. } =
             facilitators.first().map(condition).unwrap_or_default();
+        let quoted = offer.pricer.is_some();
         let is_contract = vouched == Vouched::NotYet && proof.payer.is_some();
         let receipt = gate.keys.receipt_id(&proof.key);
         let with_body = head.body == BodyPresence::Present;
@@ -247,8 +249,13 @@ impl<'g> Passage<'g> {
             correlation,
             troubles,
             is_recent: recent,
-            blame: (arrival == Arrival::Late)
-                .then(|| Blame { cause: Cause::Expired, reason: Code::Expired.name().to_string() }),
+            blame: match arrival {
+                Arrival::Late => Some(Code::Expired),
+                // Who was quoted a price does nothing wrong when it changes.
+                Arrival::Repriced(code) if !quoted => Some(code),
+                _ => None,
+            }
+            .map(|code| Blame { cause: cause_of(code), reason: code.name().to_string() }),
             tally: None,
             network: seen,
             receipt,

@@ -124,7 +124,7 @@ impl Gate {
         let arrival = match (&told, &present, &bid) {
             (Some(Told::Free), ..) => Some(Arrival::Waived),
             (Some(Told::Price { .. }), Some(present), Some(bid)) if bid.is_for(present) => None,
-            (Some(Told::Price { .. }), ..) => Some(Arrival::Repriced),
+            (Some(Told::Price { .. }), ..) => Some(Arrival::Repriced(Code::AmountMismatch)),
             (None, ..) => Some(Arrival::Unpriced),
         };
         let judged = match &bid {

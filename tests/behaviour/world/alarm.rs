@@ -78,7 +78,9 @@ impl World {
                     let seen = Seen { at: before.created, block: before.watch.seen_block };
                     let payer = self.ledger.payer(&key);
                     match question(&payer, &before.payment, seen, before.transaction()) {
-                        Some(question) => jobs.push(Job::Read { key, question: Box::new(question) }),
+                        Some(question) => {
+                            jobs.push(Job::Read { key, question: Box::new(question) })
+                        }
                         None => {
                             let command = Command::Learn { learnt: Learnt::Nothing, owner: false };
                             self.ledger.carry_out(&key, command, now);

@@ -203,8 +203,7 @@ impl<'g> Passage<'g> {
             Arrival::InTime | Arrival::Late => Step::Respond(self.too_late(now)),
             Arrival::Denied => self.refuse(Code::PayerDenied),
             Arrival::Unpriced => self.refuse(Code::PriceUnavailable),
-            Arrival::Repriced => {
-                let code = Code::AmountMismatch;
+            Arrival::Repriced(code) => {
                 let reason = code.row().reason.unwrap_or_default();
                 Step::Respond(self.fresh_terms(code, reason, now))
             }
