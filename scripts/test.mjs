@@ -96,7 +96,8 @@ async function crash() {
 
 async function deploy() {
   await buildWorker();
-  await runTests('test:configuration', 'tests/configuration', { atOnce: 2 });
+  // One of them lets wrangler build twice.
+  await runTests('test:configuration', 'tests/configuration', { atOnce: 2, timeoutMs: 2 * TIMEOUT_MS });
   for (const env of ['', 'preview', 'production']) {
     const output = await run(`check:deploy${env && `: ${env}`}`, process.execPath, [
       'node_modules/wrangler/bin/wrangler.js', 'deploy', '--dry-run', '--env', env, '--outdir', '.wrangler/dry-run',

@@ -54,6 +54,11 @@ describe('environments of the committed file', () => {
     assert.deepEqual((await named(real, 'preview')).errors, ['NETWORK']);
   });
 
+  it('the file of the example without Rust is right too', async () => {
+    const { errors, warnings } = await named(readFileSync('demo/js-gate/wrangler.toml', 'utf8'));
+    assert.deepEqual([errors, warnings], [[], ['PAY_TO']]);
+  });
+
   it('the route that is commented out is right when it is not', async () => {
     const routed = mine.replace(/^# (route = )/m, '$1');
     assert.notEqual(routed, mine);
