@@ -163,6 +163,23 @@ for (const mode of ['after', 'before']) {
       assert.equal(world.origin.of(path).length, 1, 'one delivery');
     });
 
+    it('has a receipt, and a place in the operator\'s lists', async () => {
+      const path = `/sol/${mode}/receipt-${nextNumber()}`;
+      const { signature, settle } = settlesAs(nextNumber());
+      world.facilitator.script('', { settle });
+      const row = solana(await ask(path), transaction(nextNumber()).toString('base64'));
+      assert.equal((await sendRow(path, row)).status, 200);
+      const id = String(world.origin.of(path)[0]?.headers['farebox-payment']);
+      const receipt = await world.gate.raw('GET', `/_farebox/receipts/${id}`, SECRET);
+      assert.equal(receipt.status, 200, receipt.text);
+      const { transaction: named, network, asset, amount, pay_to: payTo } = jsonOf(receipt);
+      assert.deepEqual([named, network, asset, amount, payTo], [signature, SOLANA, MINT, '10000', PAYEE]);
+      assert.equal((await world.gate.raw('GET', `/_farebox/receipts/${id}`, [['Idempotency-Key', 'x'.repeat(30)]])).status, 404);
+      const item = jsonOf(await world.gate.raw('GET', `/_farebox/payments/${id}`, TOKEN));
+      assert.deepEqual([item['state'], item['transaction'], item['network']], ['delivered', signature, SOLANA]);
+      assert.match(String(item['payer']), /^[0-9a-f]{64}$/, 'kept under the payment, because nobody knows the payer');
+    });
+
     it('is delivered once of fifty at a time', async () => {
       const path = `/sol/${mode}/race-${nextNumber()}`;
       const required = await ask(path);
@@ -202,6 +219,24 @@ for (const mode of ['after', 'before']) {
     });
   });
 }
+
+describe('a payment on Solana that is not delivered', () => {
+  it('is owed when the origin fails after it was paid, and refunded in the chain\'s own words', async () => {
+    const path = `/sol/before/owed-${nextNumber()}`;
+    const { settle } = settlesAs(nextNumber());
+    world.facilitator.script('', { settle });
+    world.origin.script(path, { status: 500 });
+    const row = solana(await ask(path), transaction(nextNumber()).toString('base64'));
+    expectProblem(await world.gate.raw('GET', path, [row]), { status: 502, code: 'refund_due' });
+    const id = String(world.origin.of(path)[0]?.headers['farebox-payment']);
+    const refund = (text: string) => world.gate.raw('POST', `/_farebox/payments/${id}/refunded`, [...TOKEN, ['Content-Type', 'application/json']], JSON.stringify({ transaction: text }));
+    assert.equal((await refund('pending')).status, 400);
+    const back = settlesAs(nextNumber()).signature;
+    assert.equal((await refund(back)).status, 200);
+    assert.equal((await refund(back)).status, 200, 'the same again');
+    expectProblem(await world.gate.raw('GET', path, [row]), { status: 409, code: 'refunded' });
+  });
+});
 
 describe('what is no payment on Solana', () => {
   for (const [name, text] of Object.entries({ 'no base64': '%%%', 'no transaction': Buffer.from([200, 1]).toString('base64'), 'no message': Buffer.alloc(65, 1).toString('base64') })) {

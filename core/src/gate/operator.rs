@@ -289,7 +289,7 @@ fn decision(what: What, body: &str) -> Option<Decision> {
         let good = |reason: &&str| !reason.trim().is_empty() && reason.len() <= MAX_REASON_BYTES;
         text("reason").filter(good).map(ToOwned::to_owned)
     };
-    let hash = || Some(TxHash::parse(text("transaction")?)?.to_text());
+    let hash = || Some(TxHash::parse_any(text("transaction")?)?.to_text());
     Some(match what {
         What::Refunded => Decision::Refunded(hash()?),
         What::Waived => Decision::Waived(reason()?),
