@@ -17,6 +17,7 @@ use farebox_core::evm::address::Address;
 use farebox_core::evm::token;
 use farebox_core::secret::{Secret, ct_eq};
 use farebox_core::time::{EmptyWindow, TimeError, UnixTime, Window};
+use farebox_core::x402::mints;
 
 use support::{cases, text};
 
@@ -53,6 +54,15 @@ fn networks_have_the_names_numbers_and_assets_of_the_reference() {
         let chain = ChainId::parse(text(&case, "caip2")).unwrap();
         assert_eq!(chain.v1_name(), case["v1Name"].as_str());
         assert_eq!((chain.evm_id(), token::default_for(&chain)), (None, None));
+        let assets = case["assets"].as_array().unwrap();
+        for asset in assets {
+            let (symbol, mint) = (text(asset, "symbol"), text(asset, "asset"));
+            assert_eq!(mints::known(&chain, Some(symbol)), Some((symbol, mint)));
+            assert_eq!(asset["decimals"], mints::DECIMALS);
+        }
+        let default = (text(&assets[0], "symbol"), text(&assets[0], "asset"));
+        assert_eq!(mints::known(&chain, None), Some(default));
+        assert_eq!(mints::known(&chain, Some("EURC")), None);
     }
 }
 

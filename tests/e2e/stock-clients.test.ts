@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before, describe, it, test } from 'node:test';
 
 import { NETWORK, NETWORK_V1 } from '../../demo/chain.mjs';
 import { PRICE_ATOMIC } from '../../demo/gate.mjs';
@@ -55,4 +55,30 @@ test('a path without a price is forwarded without a payment', async () => {
   assert.equal(result.status, 200);
   assert.equal(await result.text(), 'An origin that knows nothing of payments.\n');
   assert.deepEqual(change, { paid: 0n, received: 0n, asked: 1, verified: 0, settled: 0 });
+});
+
+describe('a route that is offered on several networks', () => {
+  let several: World;
+  before(async () => {
+    several = await startWorld({
+      vars: {
+        NETWORK: [NETWORK, 'solana-devnet', 'eip155:8453'],
+        PAY_TO: {
+          'solana-devnet': '7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU',
+          [NETWORK]: world.chain.accounts.payee.address,
+          base: world.chain.accounts.payee.address,
+        },
+      },
+    });
+  });
+  after(() => several?.stop());
+
+  for (const client of stockClients) {
+    it(`is paid by ${client.name} on the one that it can pay on`, async () => {
+      const { payer } = several.chain.accounts;
+      const { result, change } = await changesDuring(several, payer.address, () => client.get(`${several.gate.url}/report`, payer));
+      assert.equal(result.status, 200, result.text);
+      assert.deepEqual(change, { paid: PRICE_ATOMIC, received: PRICE_ATOMIC, asked: 1, verified: 1, settled: 1 });
+    });
+  }
 });

@@ -13,6 +13,7 @@ use crate::amount::Amount;
 use crate::chain::ChainId;
 use crate::evm::address::Address;
 use crate::evm::token::{self, Token};
+use crate::x402::mints;
 
 /// What a price says.
 pub(super) type PriceConfig = TextOr<AtomicPrice>;
@@ -113,6 +114,16 @@ fn read(
     config: Option<&AssetConfig>,
     network: &ChainId,
 ) -> Option<Asset> {
+    let symbol = match config {
+        Some(TextOr::Text(symbol)) => Some(symbol.as_str()),
+        _ => None,
+    };
+    if !matches!(config, Some(TextOr::Other(_)))
+        && let Some((symbol, mint)) = mints::known(network, symbol)
+    {
+        let label = (symbol.into(), mints::DECIMALS);
+        return Some(Asset { name: mint.into(), label, domain: None });
+    }
     let known = match config {
         None => token::default_for(network),
         Some(TextOr::Text(symbol)) => token::by_symbol(network, symbol),
@@ -134,7 +145,7 @@ fn read(
                 Some(_) => {
                     "is not known on this network; spell out address, name, version and decimals"
                 }
-                None => "no asset is known on this network; spell out address and decimals",
+                None => "is not known on this network; spell out address and decimals",
             };
             reader.fail(variable, remedy);
             None

@@ -1,0 +1,44 @@
+//! Known assets of Solana: mint and decimals of each, pinned. The rows are those of the reference clients; all have six
+//! fraction digits.
+
+use crate::chain::ChainId;
+
+/// Fraction digits of every asset here.
+pub const DECIMALS: u8 = 6;
+
+/// The mint of this symbol on `chain`; without one, what a price means there when no asset is named.
+#[must_use]
+pub fn known(chain: &ChainId, symbol: Option<&str>) -> Option<(&'static str, &'static str)> {
+    let (_, mints) = MINTS.iter().find(|(chains, _)| chains.contains(&chain.as_str()))?;
+    let mut mints = mints.iter();
+    let found = match symbol {
+        None => mints.next(),
+        Some(symbol) => mints.find(|(known, _)| *known == symbol),
+    };
+    found.copied()
+}
+
+/// Symbol and mint, the default first.
+type Mints = &'static [(&'static str, &'static str)];
+
+/// By the chains that share them. Spec: x402 default assets.
+const MINTS: &[(&[&str], Mints)] = &[
+    (
+        &["solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp"],
+        &[
+            ("USDC", "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"),
+            ("USDT", "Es9vMFrzaCERmJfrF4H2FYD4KCoNkY11McCe8BenwNYB"),
+            ("USDG", "2u1tszSeqZ3qBWF3uNGPFc8TzMk2tdiwknnRMWGWjGWH"),
+            ("PYUSD", "2b1kV6DkPAnxd5ixfnxCpjxmKwqjjaYmCZfHsFu24GXo"),
+            ("CASH", "CASHx9KJUStyftLFWGvEVf59SGeG9sh5FfcnZMVPCASH"),
+        ],
+    ),
+    (
+        &["solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1", "solana:4uhcVJyU9pJkvQyS88uRDiswHXSCkY3z"],
+        &[
+            ("USDC", "4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU"),
+            ("USDG", "4F6PM96JJxngmHnZLBh9n58RH4aTVNWvDs2nuwrT5BP7"),
+            ("PYUSD", "CXk2AMBfi3TwaEL2468s6zP8xq9NxTXjp9gjMgzeUynM"),
+        ],
+    ),
+];
