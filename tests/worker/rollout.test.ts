@@ -8,6 +8,8 @@ import { settlementOf, type Payment } from './support/payer.ts';
 import type { Answer } from './support/raw.ts';
 import {
   MODES,
+  NO_CALLS,
+  expectProblem,
   QUICK,
   SECRETS,
   expectCalls,
@@ -47,11 +49,20 @@ describe('two versions on one ledger', { concurrency: 2 }, () => {
         const delivered = here.filter((answer) => answer.status === 200);
         assert.equal(delivered.length, 1, here.map((answer) => answer.status).join(' '));
         expectPaid(delivered[0] as Answer, payment);
-        for (const answer of beside) {
+        const terms = (answer: Answer) => {
           const { required } = expectFreshTerms(answer, 'terms_mismatch');
           assert.equal(required.accepts[0]?.amount, '30000');
+        };
+        for (const answer of beside) {
+          // It asks another price, unless the ledger knows what becomes of this payment.
+          if (answer.status === 409) assert.match(answer.text, /"code":"payment_(in_progress|already_delivered)"/);
+          else terms(answer);
         }
+        expectProblem(await send(world, path, payment, { at: world.gate.besideUrl }), { status: 409, code: 'payment_already_delivered' });
+        const unseen = await payFor(world, `${path}-unseen`);
+        terms(await send(world, `${path}-unseen`, unseen, { at: world.gate.besideUrl }));
         expectCalls(world, payment.payer, path, ordinaryCalls(mode));
+        expectCalls(world, unseen.payer, `${path}-unseen`, NO_CALLS);
       }));
     } finally {
       await world.stop();
