@@ -73,7 +73,7 @@ async function worker() {
   await buildWorker({ features: ['panic-drill'], out: 'build/panic-drill' });
   await buildWorker();
   // The files wait for leases and deadlines most of the time; one counts milliseconds.
-  await runTests('test:worker', 'tests/worker', { atOnce: 2, alone: ['panic.test.ts'] });
+  await runTests('test:worker', 'tests/worker', { atOnce: 3, alone: ['panic.test.ts'] });
 }
 
 async function e2e() {
