@@ -22,4 +22,5 @@ mod recovery;
 mod redelivery;
 mod settlement;
 mod sweep;
+mod wallets;
 mod world;

@@ -16,6 +16,7 @@ const FACTORY = '0x00000000000000000000000000000000fac70001';
 const OTHER_FACTORY = '0x00000000000000000000000000000000fac70002';
 const IDENTITY = '0x0000000000000000000000000000000000000004';
 const SECRET = { 'idempotency-key': 'a secret between wallet and gate' };
+const OPERATOR = 'operator-token-of-the-test-suite-0123456789';
 const NOTHING = { paid: 0n, received: 0n, asked: 0, settled: 0 };
 const factory = readArtefact('WalletFactory');
 const walletCode = readArtefact('Wallet');
@@ -28,6 +29,7 @@ let clients = 0;
 before(async () => {
   world = await startWorld({
     factories: [FACTORY],
+    secrets: { OPERATOR_TOKEN: OPERATOR },
     vars: { CONTRACT_WALLETS: 'facilitator', WALLET_FACTORIES: [FACTORY], RECOVERY: { settle_secs: 15 } },
     routes: [{ path: '/slow', price: '$0.01', methods: ['GET'] }],
   });
@@ -139,6 +141,18 @@ describe('a deployed wallet', () => {
     assert.deepEqual({ ...change, verified: 0 }, { paid: PRICE_ATOMIC, received: PRICE_ATOMIC, asked: 1, verified: 0, settled: 1 });
   });
 
+  it('waits with the next payment until the origin has answered the one before', async () => {
+    const { owner, address } = await wallet({ deployed: true });
+    const [slow, next] = [await signed('/slow?ms=4000', owner, address), await signed('/report', owner, address)];
+    const asked = world.origin.requests.length;
+    const first = ask('/slow?ms=4000', slow);
+    while (world.origin.requests.length === asked) await new Promise((resolve) => setTimeout(resolve, 20));
+    const { status, code, text } = await ask('/report', next);
+    assert.deepEqual([status, code], [429, 'too_many_in_flight'], text);
+    assert.equal((await first).status, 200);
+    assert.equal((await ask('/report', next)).status, 200, 'the same payment, later');
+  });
+
   it('has one payment in work at a time', async () => {
     const { owner, address } = await wallet({ deployed: true });
     const payments = await Promise.all(Array.from({ length: 8 }, () => signed('/report', owner, address)));
@@ -222,6 +236,10 @@ describe('a network that sends what nobody vouches for', () => {
     const honest = world.chain.accounts.payers[1] ?? assert.fail();
     await paysOnce('/report', honest.address, { ...(await signed('/report', { address: honest.address, account: honest as never }, honest.address)), ...from });
     await paysOnce('/report', address, await signed('/report', owner, address));
+    const failures = await fetch(`${world.gate.url}/_farebox/failures`, { headers: { authorization: `Bearer ${OPERATOR}` } });
+    assert.equal(failures.status, 200);
+    const { items } = (await failures.json()) as { items: { client: string }[] };
+    assert.deepEqual(items.filter(({ client }) => client === address.toLowerCase()), [], 'nothing is held against whom a forger names');
   });
 });
 

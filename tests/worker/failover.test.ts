@@ -28,7 +28,7 @@ let second: Facilitator;
 
 before(async () => {
   second = await Facilitator.start();
-  world = await openWorld({ withFacilitator: (url) => ({ FACILITATOR_URL: [{ url }, { url: second.url }] }) });
+  world = await openWorld({ probe: true, withFacilitator: (url) => ({ FACILITATOR_URL: [{ url }, { url: second.url }] }) });
 });
 after(async () => {
   await world.stop();
@@ -126,6 +126,15 @@ describe('a first facilitator that refuses connections', () => {
       expectPaid(await send(world, path, payment), payment);
       expectCalls({ ...world, facilitator: second }, payment.payer, path, { verify: 1, settle: 1, origin: 1 });
     }
+    const counts = [];
+    for (let round = 0; round < 4; round += 1) {
+      const path = `/after/spared-${nextNumber()}`;
+      const payment = await payFor(world, path);
+      await world.gate.ledger('ok');
+      expectPaid(await send(world, path, payment), payment);
+      counts.push((await world.gate.ledger()).calls);
+    }
+    assert.ok(counts.includes(3), `no call and no ledger call more, but for a try now and then: ${counts.join(' ')}`);
     const back = await Facilitator.start(port);
     Object.assign(world, { facilitator: back });
     await eventually('the first is asked again', async () => {

@@ -130,6 +130,16 @@ pub struct Running {
     stream: Option<(Streaming<'static>, StreamEnd)>,
 }
 
+impl Running {
+    /// The command of the claim that is made next, if that is next.
+    pub fn claims(&self) -> Option<&str> {
+        match &self.step {
+            Some(Step::Claim(call, _)) => Some(&call.command),
+            _ => None,
+        }
+    }
+}
+
 impl World {
     /// A world with [`routes`].
     pub fn new() -> Self {
