@@ -8,8 +8,8 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use super::Gate;
-use super::admit::Brought;
 use super::offer::{Choice, Offer};
+use super::proof::Brought;
 use crate::http::RequestHead;
 use crate::ledger::command::Mode;
 use crate::time::UnixTime;

@@ -1,6 +1,6 @@
 //! The gate: which requests are priced, which proofs count, and what to do next.
 //!
-//! A request walks through [`path`] (one canonicaliser) and [`route`] (which price), [`admit`] (which proof),
+//! A request walks through [`path`] (one canonicaliser) and [`route`] (which price), [`admit`] (which proof, by [`proof`]),
 //! [`passage`] (each effect with the only value able to take its answer) and [`reply`]. [`config`] builds a
 //! [`Gate`] from an operator's variables, [`offer`] writes challenges, [`origin`] is who is asked, [`forward`] says what it sees.
 //! [`redelivery`] is a payer's word that he wants an answer again, [`receipts`] what he may show to others,
@@ -24,6 +24,7 @@ pub mod passage;
 pub mod passing;
 pub mod path;
 pub mod pricer;
+mod proof;
 pub mod quoting;
 pub mod receipts;
 pub mod recover;

@@ -1,0 +1,197 @@
+//! Which proof a request brings, and whether it holds by itself: every check that needs no network.
+
+use alloc::borrow::{Cow, ToOwned};
+use alloc::boxed::Box;
+use alloc::string::String;
+
+use serde_json::{Map, Value};
+
+use super::Gate;
+use super::forward::is_payment_credential;
+use super::offer::{Choice, Offer};
+use super::passage::Arrival;
+use crate::encoding::hex;
+use crate::evm::address::Address;
+use crate::facilitator::wire;
+use crate::http::{RequestHead, target_of};
+use crate::payment::{PaymentKey, Proof};
+use crate::problem::Code;
+use crate::time::UnixTime;
+use crate::x402::exact::{Payload, Room, Vouched};
+use crate::x402::{Version, header, opaque, v1, v2};
+
+/// Shortest `Idempotency-Key` that is a secret, characters.
+const MIN_IDEMPOTENCY_KEY: usize = 22;
+/// Longest `Idempotency-Key`, characters.
+const MAX_IDEMPOTENCY_KEY: usize = 128;
+
+impl Gate {
+    /// The one proof of a request, after every check that needs no network.
+    pub(super) fn proof<'g>(
+        &self,
+        offer: &'g Offer,
+        head: &RequestHead,
+        now: UnixTime,
+    ) -> Result<Option<Brought<'g>>, Code> {
+        let headers = &head.headers;
+        let (one, two) = (
+            headers.joined(Version::V1.proof_header()),
+            headers.joined(Version::V2.proof_header()),
+        );
+        let credential =
+            headers.rows("authorization").any(|value| value.split(',').any(is_payment_credential))
+                || headers.joined("payment-authorization").is_some();
+        let (version, value) = match (&one, &two) {
+            (None, None) => return Ok(None),
+            (Some(_), Some(_)) => return Err(Code::AmbiguousPayment),
+            _ if credential => return Err(Code::AmbiguousPayment),
+            (Some(value), None) => (Version::V1, value),
+            (None, Some(value)) => (Version::V2, value),
+        };
+        let message = header::decode(value)?;
+        let (choice, signed, identifier) = match version {
+            Version::V1 => {
+                let (network, payload) = v1::read(&message)?;
+                let on = |choice: &&Choice| choice.terms.network.v1_name() == Some(network);
+                let choice = offer.choices.iter().find(on).ok_or(Code::TermsMismatch)?;
+                (choice, Signed::parse(payload, choice)?, None)
+            }
+            Version::V2 => {
+                let payment = v2::PaymentPayload::read(&message)?;
+                let on = |choice: &&Choice| choice.terms.network.as_str() == payment.network;
+                let choice = offer.choices.iter().find(on).or(offer.choices.first());
+                let choice = choice.ok_or(Code::Internal)?;
+                let signed = Signed::parse(payment.payload, choice)?;
+                if !choice.requirements.accepted_as(payment.accepted) {
+                    return Err(Code::TermsMismatch);
+                }
+                if payment.resource_url.is_some_and(|url| !names_target(url, head.target())) {
+                    return Err(Code::ResourceMismatch);
+                }
+                (choice, signed, payment.identifier)
+            }
+        };
+        let (arrival, vouched, valid_before) = self.arrival(&signed, (offer, choice), now)?;
+        let key_header = headers
+            .get("idempotency-key")
+            .filter(|key| (MIN_IDEMPOTENCY_KEY..=MAX_IDEMPOTENCY_KEY).contains(&key.len()));
+        let identifier = identifier.or(key_header.map(ToOwned::to_owned));
+        let request = match version {
+            Version::V1 => {
+                let ours = offer.version_1(choice, &head.url).ok_or(Code::TermsMismatch)?;
+                wire::request(version, &message.text, &ours)
+            }
+            Version::V2 => wire::request(version, &message.text, &choice.requirements),
+        };
+        let (key, payer) = match (&signed, &choice.terms.token) {
+            (Signed::Token(payload), Some(token)) => {
+                (payload.key(token), Some(payload.authorization().from))
+            }
+            (Signed::Opaque(key), _) => (*key, None),
+            (Signed::Token(_), None) => return Err(Code::Internal),
+        };
+        let proof = Proof { key, payer, valid_before, identifier, request };
+        Ok(Some(Brought { version, choice: Cow::Borrowed(choice), proof, arrival, vouched }))
+    }
+
+    /// Every check of the scheme, and when the payment ends. Too late an authorization that is right otherwise may be
+    /// one that the ledger knows: its row says what became of it, and fresh terms only when there is none.
+    fn arrival(
+        &self,
+        signed: &Signed,
+        (offer, choice): (&Offer, &Choice),
+        now: UnixTime,
+    ) -> Result<(Arrival, Vouched, UnixTime), Code> {
+        let payload = match signed {
+            Signed::Token(payload) => payload,
+            // Nothing here says when the chain stops taking it: it counts for as long as it was asked to be good.
+            Signed::Opaque(_) => {
+                let end = now.plus(choice.terms.max_timeout_secs);
+                return Ok((Arrival::InTime, Vouched::NotYet, end));
+            }
+        };
+        let valid_before = payload.authorization().valid_before;
+        let check = |now, room| payload.check(&choice.terms, self.wallets.as_ref(), now, room);
+        if self.closed_before.is_some_and(|closed| valid_before < closed) {
+            check(now, offer.room)?;
+            return Err(Code::Expired);
+        }
+        let (arrival, vouched) = match check(now, offer.room) {
+            Ok(vouched) => (Arrival::InTime, vouched),
+            Err(Code::Expired) => {
+                let any = Room { least_secs: 0, most_secs: offer.room.most_secs };
+                let vouched = check(valid_before.min(now), any).map_err(|_| Code::Expired)?;
+                (Arrival::Late, vouched)
+            }
+            Err(code) => return Err(code),
+        };
+        Ok((arrival, vouched, valid_before))
+    }
+}
+
+/// What a request brought to pay with.
+pub(super) struct Brought<'g> {
+    pub(super) version: Version,
+    pub(super) choice: Cow<'g, Choice>,
+    pub(super) proof: Proof,
+    pub(super) arrival: Arrival,
+    pub(super) vouched: Vouched,
+}
+
+impl Brought<'_> {
+    pub(super) fn into_owned<'g>(self) -> Brought<'g> {
+        Brought { choice: Cow::Owned(self.choice.into_owned()), ..self }
+    }
+}
+
+/// What was signed.
+enum Signed {
+    /// An authorization that is read here.
+    Token(Box<Payload>),
+    /// A payment that only its chain reads.
+    Opaque(PaymentKey),
+}
+
+impl Signed {
+    fn parse(payload: &Map<String, Value>, choice: &Choice) -> Result<Self, Code> {
+        match choice.terms.token {
+            Some(_) => Payload::parse(payload).map(|payload| Self::Token(Box::new(payload))),
+            None => opaque::key(&choice.terms.network, payload).map(Self::Opaque),
+        }
+    }
+}
+
+/// Whether `resource.url` names the path and query of this request; its host is not compared.
+fn names_target(url: &str, target: &str) -> bool {
+    let named = if url.starts_with('/') { Some(url) } else { target_of(url) };
+    match named {
+        Some(named) if named.is_ascii() => named == target,
+        Some(named) => in_ascii(named) == target,
+        // An absolute URL without a path names the root.
+        None => target == "/" && url.contains("://") && !url.contains('?'),
+    }
+}
+
+/// The target as the platform writes it: bytes beyond ASCII percent-encoded. Spec: URL standard, path state.
+fn in_ascii(target: &str) -> String {
+    let mut text = String::new();
+    for byte in target.bytes() {
+        if byte.is_ascii() {
+            text.push(char::from(byte));
+        } else {
+            text.push('%');
+            text.push_str(&hex::encode(&[byte]).to_ascii_uppercase());
+        }
+    }
+    text
+}
+
+/// Whom a payment that proves nothing names as its payer.
+pub(super) fn claimed(head: &RequestHead) -> Option<String> {
+    let value = [Version::V1, Version::V2]
+        .iter()
+        .find_map(|version| head.headers.joined(version.proof_header()))?;
+    let message = header::decode(&value).ok()?;
+    let named = message.object.get("payload")?.get("authorization")?.get("from")?.as_str()?;
+    Some(Address::parse(named).ok()?.to_lower_hex())
+}
