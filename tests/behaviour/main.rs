@@ -9,6 +9,7 @@ mod diagnostics;
 mod dice;
 mod exposure;
 mod facilitator_keys;
+mod failover;
 mod faults;
 mod free_quota;
 mod layers;
