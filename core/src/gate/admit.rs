@@ -84,7 +84,8 @@ impl Gate {
             Found::Denied => refuse(Code::NotFound, Audience::Other, &correlation),
             Found::Ambiguous => refuse(Code::AmbiguousTarget, Audience::Paid, &correlation),
             Found::Options { allow } => {
-                Step::Respond(Reply::options(&allow.join(", "), &correlation))
+                let reply = Reply::options(&allow.join(", "), &correlation);
+                Step::Respond(self.clients.let_ask(reply))
             }
             Found::MethodNotAllowed { allow } => Step::Respond(
                 Reply::problem(Code::MethodNotAllowed, Audience::Paid, &correlation, None)

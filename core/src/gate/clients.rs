@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use sha2::{Digest, Sha256};
 
+use super::reply::{ALLOWED_HEADERS, Reply};
 use crate::http::Headers;
 use crate::secret::{Secret, ct_eq};
 
@@ -42,6 +43,18 @@ impl Clients {
         self.keys.iter().fold(None, |found, (name, known)| {
             if ct_eq(&digest, known.expose()) { Some(name.as_str()) } else { found }
         })
+    }
+
+    /// The answer to a browser that asks what it may send: a key, too, where there are any.
+    #[must_use]
+    pub fn let_ask(&self, reply: Reply) -> Reply {
+        match self.keys.is_empty() {
+            true => reply,
+            false => {
+                let allowed = [ALLOWED_HEADERS, ", X-API-Key"].concat();
+                reply.with("access-control-allow-headers", &allowed)
+            }
+        }
     }
 
     /// Whether this payer may not pay.

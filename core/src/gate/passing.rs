@@ -17,7 +17,7 @@ use super::passage::{Call, Step};
 use super::quoting::Pricing;
 use super::reply::{self, Audience, Reply};
 use crate::encoding::message;
-use crate::http::{RequestHead, ResponseHead};
+use crate::http::{Headers, RequestHead, ResponseHead};
 use crate::ledger::command::VERSION;
 use crate::ledger::quota::{DAY_SECS, Spend};
 use crate::problem::Code;
@@ -167,7 +167,7 @@ impl Gate {
             Audience::Other => head.headers.set("x-correlation-id", &passing.correlation),
         }
         if let Some(remaining) = passing.remaining {
-            head.headers.set(REMAINING_HEADER, &format!("{remaining}"));
+            tell(&mut head.headers, remaining);
         }
     }
 
@@ -175,10 +175,18 @@ impl Gate {
     #[must_use]
     pub fn free_failed(&self, timed_out: bool, passing: &Passing) -> Reply {
         let code = if timed_out { Code::OriginTimeout } else { Code::OriginFailed };
-        let reply = Reply::problem(code, passing.audience, &passing.correlation, None);
-        match passing.remaining {
-            Some(remaining) => reply.with(REMAINING_HEADER, &format!("{remaining}")),
-            None => reply,
+        let mut reply = Reply::problem(code, passing.audience, &passing.correlation, None);
+        if let Some(remaining) = passing.remaining {
+            tell(&mut reply.head.headers, remaining);
         }
+        reply
     }
+}
+
+/// Says how many more are free, also to pages of other sites.
+fn tell(headers: &mut Headers, remaining: u64) {
+    headers.set(REMAINING_HEADER, &format!("{remaining}"));
+    let exposed = headers.get("access-control-expose-headers").unwrap_or_default();
+    let exposed = format!("{exposed}, Farebox-Free-Remaining");
+    headers.set("access-control-expose-headers", &exposed);
 }

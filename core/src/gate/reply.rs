@@ -58,9 +58,9 @@ pub enum Audience {
 }
 
 /// Headers that a page of another site may send to a priced route.
-pub const ALLOWED_HEADERS: &str = "PAYMENT-SIGNATURE, X-PAYMENT, Authorization, Payment-Authorization, Accept-Payment, Idempotency-Key, Farebox-Redelivery, SIGN-IN-WITH-X, X-API-Key, Access-Control-Expose-Headers, Content-Type, Range, x-correlation-id";
+pub const ALLOWED_HEADERS: &str = "PAYMENT-SIGNATURE, X-PAYMENT, Authorization, Payment-Authorization, Accept-Payment, Idempotency-Key, Farebox-Redelivery, SIGN-IN-WITH-X, Access-Control-Expose-Headers, Content-Type, Range, x-correlation-id";
 /// Headers that a page of another site may read from a priced route.
-pub const EXPOSED_HEADERS: &str = "PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE, WWW-Authenticate, Payment-Receipt, Payment-Replayed, Farebox-Free-Remaining, Retry-After, x-correlation-id";
+pub const EXPOSED_HEADERS: &str = "PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE, WWW-Authenticate, Payment-Receipt, Payment-Replayed, Retry-After, x-correlation-id";
 
 impl Reply {
     /// An answer that is no refusal.
