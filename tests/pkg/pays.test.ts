@@ -145,3 +145,23 @@ test('a wallet whose owner says no is told apart, and the budget is as before', 
   assert.equal(change.paid, PRICE, 'the rejected one was not counted');
   await assert.rejects(fetch(`${world.gate.url}/report`), (error) => error instanceof FareboxError && error.code === 'budget_exhausted');
 });
+
+test('a route that is offered on several networks is paid on the one that the policy names', async () => {
+  const payTo = '0x209693Bc6afc0C5328bA36FaF03C514EF312287C';
+  const several = await startWorld({
+    vars: {
+      NETWORK: ['solana-devnet', 'eip155:8453', 'eip155:84532'],
+      PAY_TO: { 'solana-devnet': '7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU', base: payTo, 'base-sepolia': payTo },
+    },
+  });
+  try {
+    const { payer } = several.chain.accounts;
+    const fetch = payingFetch({ signer: localSigner(payer.privateKey), policy: { networks: ['eip155:84532'] } });
+    const response = await fetch(`${several.gate.url}/report`);
+    assert.equal(response.status, 200, await response.clone().text());
+    const transaction = receiptOf(response)?.transaction as Hex;
+    assert.deepEqual(await transfersOf(several, transaction), [{ from: payer.address, to: payTo, value: PRICE }]);
+  } finally {
+    await several.stop();
+  }
+});
