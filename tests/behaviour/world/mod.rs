@@ -1,18 +1,19 @@
 //! Everything around the core, in memory, faults on demand: [`payer`], [`ledger`], [`facilitator`], [`origin`], a
-//! clock, and the loop that carries out each step exactly as an edge must.
+//! clock, [`messages`], and the loop that carries out each step exactly as an edge must.
 
 pub mod alarm;
 pub mod chain;
 pub mod defect;
 pub mod facilitator;
 pub mod ledger;
+mod messages;
 pub mod origin;
 pub mod payer;
 pub mod schema;
 
 use std::collections::VecDeque;
 
-use farebox_core::encoding::{base64, hex};
+use farebox_core::encoding::hex;
 use farebox_core::evm::address::Address;
 use farebox_core::facilitator::breaker::{Condition, Strain};
 use farebox_core::facilitator::funds::Empties;
@@ -23,7 +24,7 @@ use farebox_core::gate::attempts::{Attempts, Spot};
 use farebox_core::gate::passage::{Call, FacilitatorCall, MAX_DIGESTED_BYTES, OriginReply, Step};
 use farebox_core::gate::passage::{StreamEnd, Streaming, Waiting};
 use farebox_core::gate::reply::{Body, Reply};
-use farebox_core::http::{BodyPresence, Headers, RequestHead};
+use farebox_core::http::RequestHead;
 use farebox_core::ledger::Entry;
 use farebox_core::payment::PaymentKey;
 use farebox_core::problem::Code;
@@ -33,6 +34,7 @@ use sha2::{Digest, Sha256};
 
 use facilitator::{Facilitator, Settle};
 use ledger::Ledger;
+pub use messages::{Response, With, decoded, get, nonce_in, paid, request};
 use origin::{Held, Origin};
 use payer::{Payer, Payment};
 
@@ -100,21 +102,6 @@ pub struct World {
     /// What the isolate has seen of wallets; without it each request comes to a new isolate.
     pub empties: Option<Empties>,
     fresh: u64,
-}
-
-/// What a client received.
-#[derive(Clone, Debug)]
-pub struct Response {
-    /// Status code.
-    pub status: u16,
-    /// Header fields.
-    pub headers: Headers,
-    /// Body.
-    pub body: Vec<u8>,
-    /// What the log says.
-    pub code: Option<Code>,
-    /// How its stream ended, if it streamed.
-    pub stream: Option<StreamEnd>,
 }
 
 /// A request on its way through the gate.
@@ -521,89 +508,5 @@ impl Running {
             Some(Step::Stream(..)) => "stream",
             Some(Step::Respond(..)) => "respond",
         }
-    }
-}
-
-impl Response {
-    /// The wire name of the refusal, from the body.
-    pub fn problem(&self) -> String {
-        self.json()["code"].as_str().unwrap_or_default().to_owned()
-    }
-
-    /// The body as JSON.
-    pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_default()
-    }
-
-    /// The decoded `PAYMENT-REQUIRED`.
-    pub fn payment_required(&self) -> Value {
-        decoded(self.headers.get("payment-required").unwrap())
-    }
-
-    /// Whether it puts up terms to sign.
-    pub fn has_terms(&self) -> bool {
-        self.headers.get("payment-required").is_some() || self.json().get("accepts").is_some()
-    }
-
-    /// Whether its body has this word.
-    pub fn names(&self, word: &str) -> bool {
-        String::from_utf8_lossy(&self.body).contains(word)
-    }
-
-    /// The decoded settlement header.
-    pub fn settlement(&self) -> Value {
-        let two = self.headers.get("payment-response");
-        let one = self.headers.get("x-payment-response");
-        two.or(one).map(decoded).unwrap_or_default()
-    }
-
-    /// Whether it hands out what the origin gave for a paid request.
-    pub fn is_delivery(&self) -> bool {
-        (200..400).contains(&self.status) && self.settlement()["success"] == true
-    }
-}
-
-/// The nonce in a facilitator's request.
-pub fn nonce_in(request: &str) -> String {
-    let request: Value = serde_json::from_str(request).unwrap();
-    let signed = &request["paymentPayload"]["payload"]["authorization"];
-    signed["nonce"].as_str().unwrap().to_ascii_lowercase()
-}
-
-/// A decoded header.
-pub fn decoded(value: &str) -> Value {
-    serde_json::from_slice(&base64::decode(value).unwrap()).unwrap()
-}
-
-/// A GET without payment.
-pub fn get(target: &str) -> RequestHead {
-    request("GET", target)
-}
-
-/// A request without payment.
-pub fn request(method: &str, target: &str) -> RequestHead {
-    RequestHead {
-        method: method.to_owned(),
-        url: format!("{HOST}{target}"),
-        headers: Headers::new(),
-        body: BodyPresence::Absent,
-    }
-}
-
-/// A GET with this payment.
-pub fn paid(payment: &Payment) -> RequestHead {
-    get(&payment.target).header(payment.header, &payment.value)
-}
-
-/// Requests with more fields.
-pub trait With {
-    /// Adds a field.
-    fn header(self, name: &str, value: &str) -> Self;
-}
-
-impl With for RequestHead {
-    fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers.add(name, value);
-        self
     }
 }
