@@ -5,8 +5,6 @@
 
 use alloc::vec::Vec;
 
-use serde_json::Value;
-
 use super::Gate;
 use super::offer::{Choice, Offer};
 use super::proof::Brought;
@@ -25,19 +23,18 @@ impl Gate {
         head: &RequestHead,
         now: UnixTime,
     ) -> Option<Brought<'g>> {
-        let value = [Version::V2, Version::V1]
-            .iter()
-            .find_map(|version| head.headers.joined(version.proof_header()))?;
+        let (version, value) = [Version::V2, Version::V1]
+            .into_iter()
+            .find_map(|version| Some((version, head.headers.joined(version.proof_header())?)))?;
         let message = header::decode(&value).ok()?;
         let payload = Payload::parse(message.object.get("payload")?.as_object()?).ok()?;
         let signed = payload.authorization();
         let accepted = message.object.get("accepted");
-        let network = accepted.unwrap_or(&Value::Null).get("network");
-        let network = network.or_else(|| message.object.get("network"))?.as_str()?;
-        let choice = offer.choices.iter().find(|choice| {
-            let id = &choice.terms.network;
-            id.as_str() == network || id.v1_name() == Some(network)
-        })?;
+        let network = match version {
+            Version::V1 => message.object.get("network"),
+            Version::V2 => accepted?.get("network"),
+        };
+        let choice = offer.choice_on(version, network?.as_str()?)?;
         let mut terms = choice.terms.clone();
         terms.token.as_mut()?.pay_to = signed.to;
         terms.pay_to = signed.to.to_checksum();

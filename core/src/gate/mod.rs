@@ -184,16 +184,14 @@ impl Gate {
     #[must_use]
     pub fn health(&self, facilitators: Vec<Value>) -> String {
         let routes = self.offers.iter().flatten().count();
-        let mut health = serde_json::json!({
+        let health = serde_json::json!({
             "ok": true,
             "version": env!("CARGO_PKG_VERSION"),
             "networks": self.networks,
             "protocols": self.protocols,
             "routes": routes,
+            "facilitators": facilitators,
         });
-        if let Value::Object(members) = &mut health {
-            members.insert("facilitators".into(), Value::Array(facilitators));
-        }
         alloc::format!("{health}")
     }
 }

@@ -14,7 +14,7 @@ use crate::payment::Terms;
 use crate::paywall;
 use crate::problem::Code;
 use crate::x402::exact::Room;
-use crate::x402::{header, v1, v2};
+use crate::x402::{Version, header, v1, v2};
 
 /// Seconds of clock difference that are allowed for, both ways.
 pub const CLOCK_MARGIN_SECS: u64 = 6;
@@ -183,6 +183,15 @@ impl Offer {
             written: Written::default(),
         }
         .written()
+    }
+
+    /// The way to pay on this network, in the names of the version.
+    #[must_use]
+    pub fn choice_on(&self, version: Version, network: &str) -> Option<&Choice> {
+        self.choices.iter().find(|choice| match version {
+            Version::V1 => choice.terms.network.v1_name() == Some(network),
+            Version::V2 => choice.terms.network.as_str() == network,
+        })
     }
 
     /// The same route with these choices and, if one is given, another description.

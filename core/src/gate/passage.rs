@@ -381,10 +381,7 @@ impl<'g> Passage<'g> {
 
     /// A transaction of this payment's network by its name there.
     fn named(&self, name: &str) -> Option<TxHash> {
-        match self.choice.terms.token {
-            Some(_) => TxHash::parse(name),
-            None => TxHash::parse_any(name),
-        }
+        TxHash::on(self.choice.terms.network.as_str(), name)
     }
 
     /// The payer as the chain names him; empty where that is not known.

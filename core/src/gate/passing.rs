@@ -59,7 +59,7 @@ impl Gate {
         Step::Pass(self.origin_call(head, Caller::Anybody, correlation, timeout, now), passing)
     }
 
-    /// Forwards to a priced route for the holder of a key.
+    /// Forwards to a priced route for the holder of a key, which is for nobody else.
     pub(super) fn by_key(
         &self,
         offer: &Offer,
@@ -68,10 +68,9 @@ impl Gate {
         correlation: String,
         now: UnixTime,
     ) -> Step<'_> {
-        let timeout = offer.origin_timeout_secs;
-        let mut call = self.origin_call(head, Caller::Client(name), &correlation, timeout, now);
-        call.headers.remove(KEY_HEADER);
-        Step::Pass(call, Passing { correlation, audience: Audience::Paid, remaining: None })
+        let mut head = head.clone();
+        head.headers.remove(KEY_HEADER);
+        self.unpaid(offer, &head, Caller::Client(name), (correlation, None), now)
     }
 
     /// Forwards to a priced route that asks nothing this time.
@@ -82,9 +81,20 @@ impl Gate {
         correlation: String,
         now: UnixTime,
     ) -> Step<'_> {
-        let timeout = offer.origin_timeout_secs;
-        let call = self.origin_call(head, Caller::Anybody, &correlation, timeout, now);
-        Step::Pass(call, Passing { correlation, audience: Audience::Paid, remaining: None })
+        self.unpaid(offer, head, Caller::Anybody, (correlation, None), now)
+    }
+
+    /// Forwards to a priced route without a payment.
+    fn unpaid(
+        &self,
+        offer: &Offer,
+        head: &RequestHead,
+        caller: Caller<'_>,
+        (correlation, remaining): (String, Option<u64>),
+        now: UnixTime,
+    ) -> Step<'_> {
+        let call = self.origin_call(head, caller, &correlation, offer.origin_timeout_secs, now);
+        Step::Pass(call, Passing { correlation, audience: Audience::Paid, remaining })
     }
 
     fn origin_call(
@@ -142,10 +152,8 @@ impl Gate {
         };
         let left = answer.and_then(message::read::<Option<u64>>);
         if let Some(Some(remaining)) = left {
-            let timeout = offer.origin_timeout_secs;
-            let call = self.origin_call(&head, Caller::Anybody, &correlation, timeout, now);
-            let remaining = Some(remaining);
-            return Step::Pass(call, Passing { correlation, audience: Audience::Paid, remaining });
+            let shown = (correlation, Some(remaining));
+            return self.unpaid(offer, &head, Caller::Anybody, shown, now);
         }
         // Known from here on.
         let known = self.spot(offer, &head, around, now);

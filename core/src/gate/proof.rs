@@ -52,15 +52,13 @@ impl Gate {
         let (choice, signed, identifier) = match version {
             Version::V1 => {
                 let (network, payload) = v1::read(&message)?;
-                let on = |choice: &&Choice| choice.terms.network.v1_name() == Some(network);
-                let choice = offer.choices.iter().find(on).ok_or(Code::TermsMismatch)?;
+                let choice = offer.choice_on(version, network).ok_or(Code::TermsMismatch)?;
                 (choice, Signed::parse(payload, choice)?, None)
             }
             Version::V2 => {
                 let payment = v2::PaymentPayload::read(&message)?;
-                let on = |choice: &&Choice| choice.terms.network.as_str() == payment.network;
-                let choice = offer.choices.iter().find(on).or(offer.choices.first());
-                let choice = choice.ok_or(Code::Internal)?;
+                let choice = offer.choice_on(version, payment.network);
+                let choice = choice.or(offer.choices.first()).ok_or(Code::Internal)?;
                 let signed = Signed::parse(payment.payload, choice)?;
                 if !choice.requirements.accepted_as(payment.accepted) {
                     return Err(Code::TermsMismatch);

@@ -143,8 +143,7 @@ impl Gate {
             let accepted = message.object.get("accepted")?;
             let text = |name: &str| accepted.get(name)?.as_str();
             let (network, amount) = (text("network")?, Amount::from_atomic(text("amount")?).ok()?);
-            let on = |choice: &&Choice| choice.terms.network.as_str() == network;
-            let choice = offer.choices.iter().find(on)?;
+            let choice = offer.choice_on(Version::V2, network)?;
             let quote = accepted.get("extra").and_then(|extra| extra.get("quote"));
             let holds = |quote: &&str| self.is_quote(quote, (offer, choice, head), amount, now);
             let quote = quote.and_then(Value::as_str).filter(holds).map(ToOwned::to_owned);
@@ -153,8 +152,7 @@ impl Gate {
         let message = header::decode(&value(Version::V1)?).ok()?;
         let (network, payload) = v1::read(&message).ok()?;
         let signed = payload.get("authorization")?.get("value")?.as_str()?;
-        let on = |choice: &&Choice| choice.terms.network.v1_name() == Some(network);
-        let choice = offer.choices.iter().find(on)?;
+        let choice = offer.choice_on(Version::V1, network)?;
         Some(Bid { choice, amount: Amount::from_atomic(signed).ok()?, quote: None })
     }
 
@@ -200,8 +198,8 @@ impl Bid<'_> {
 
     /// Whether it is what is asked at present.
     fn is_for(&self, present: &Offer) -> bool {
-        let network = &self.choice.terms.network;
-        let asked = present.choices.iter().find(|choice| choice.terms.network == *network);
+        let network = self.choice.terms.network.as_str();
+        let asked = present.choice_on(Version::V2, network);
         asked.is_some_and(|asked| asked.terms.amount == self.amount)
     }
 }

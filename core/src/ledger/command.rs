@@ -95,11 +95,7 @@ impl Payment {
     /// A transaction of this payment's network by its name there; a word that is none is nothing.
     #[must_use]
     pub fn transaction(&self, name: &str) -> Option<TxHash> {
-        if self.network.starts_with("eip155:") {
-            TxHash::parse(name)
-        } else {
-            TxHash::parse_any(name)
-        }
+        TxHash::on(&self.network, name)
     }
 }
 

@@ -40,6 +40,12 @@ impl TxHash {
         }
     }
 
+    /// Reads the name of a transaction on this network, a CAIP-2 id: strictly where it is an EVM one.
+    #[must_use]
+    pub fn on(network: &str, text: &str) -> Option<Self> {
+        if network.starts_with("eip155:") { Self::parse(text) } else { Self::parse_any(text) }
+    }
+
     fn hold(name: &str) -> Option<Self> {
         let mut text = [0; MAX_BYTES];
         text.get_mut(..name.len())?.copy_from_slice(name.as_bytes());
