@@ -1,7 +1,6 @@
 //! The `auth` of a facilitator, and the secrets that it names.
 
 use alloc::borrow::ToOwned;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde_json::Value;
@@ -37,17 +36,17 @@ fn whole(reader: &mut Reader, config: Option<&Value>) -> Option<Auth> {
         ("none", _) => Some(Auth::None),
         ("cdp", _) => {
             // Both are looked at, so that both are reported.
-            let id = visible(reader, "CDP_API_KEY_ID");
+            let id = reader.visible_secret("CDP_API_KEY_ID");
             let key = signing_key(reader);
             Some(Auth::Cdp { id: id?.expose().clone(), key: key? })
         }
         ("okx", _) => {
             let names = ["OKX_API_KEY", "OKX_API_SECRET", "OKX_API_PASSPHRASE"];
-            let [key, secret, passphrase] = names.map(|name| visible(reader, name));
+            let [key, secret, passphrase] = names.map(|name| reader.visible_secret(name));
             Some(Auth::Okx { key: key?, secret: secret?, passphrase: passphrase? })
         }
         ("bearer", Some(name)) => {
-            let token = visible(reader, name)?;
+            let token = reader.visible_secret(name)?;
             Some(Auth::Bearer { variable: name.to_owned(), token })
         }
         _ => {
@@ -57,16 +56,6 @@ fn whole(reader: &mut Reader, config: Option<&Value>) -> Option<Auth> {
             None
         }
     }
-}
-
-/// A secret that goes into a header field.
-fn visible(reader: &mut Reader, name: &str) -> Option<Secret<String>> {
-    let secret = reader.secret(name, 1)?;
-    if !secret.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
-        reader.fail(name, "must be visible ASCII without spaces; put it again");
-        return None;
-    }
-    Some(secret)
 }
 
 fn signing_key(reader: &mut Reader) -> Option<SigningKey> {

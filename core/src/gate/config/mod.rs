@@ -168,6 +168,16 @@ impl Reader {
         }
     }
 
+    /// A secret that goes through a header field.
+    fn visible_secret(&mut self, name: &str) -> Option<Secret<String>> {
+        let secret = self.secret(name, 1)?;
+        if !secret.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
+            self.fail(name, "must be visible ASCII without spaces; put it again");
+            return None;
+        }
+        Some(secret)
+    }
+
     fn secret(&mut self, name: &str, least_bytes: usize) -> Option<Secret<String>> {
         match self.text(name) {
             Some(secret) if secret.len() >= least_bytes => Some(Secret::new(secret)),

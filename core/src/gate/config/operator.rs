@@ -13,10 +13,7 @@ pub(super) fn token(reader: &mut Reader) -> Option<Secret<String>> {
     if reader.is_absent("OPERATOR_TOKEN") {
         return None;
     }
-    let token = reader.secret("OPERATOR_TOKEN", 1)?;
-    if !token.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
-        reader.fail("OPERATOR_TOKEN", "must be visible ASCII without spaces");
-    }
+    let token = reader.visible_secret("OPERATOR_TOKEN")?;
     Some(Secret::new(digest(&[token.expose().as_bytes()])))
 }
 
