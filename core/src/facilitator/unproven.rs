@@ -31,8 +31,8 @@ pub struct Claimant {
 #[derive(Debug, Default)]
 pub struct Unproven {
     networks: Sorted<String, Recent>,
-    /// Accounts that a call is on its way for.
-    asked: Sorted<String, ()>,
+    /// Accounts that a call is on its way for, and when it began: one whose end nobody heard of is over with its window.
+    asked: Sorted<String, UnixTime>,
 }
 
 #[derive(Debug)]
@@ -42,10 +42,9 @@ struct Recent {
     since: UnixTime,
 }
 
-impl Recent {
-    fn is_over(&self, now: UnixTime) -> bool {
-        now >= self.since.plus(WINDOW_SECS)
-    }
+/// Longer than any call takes.
+fn is_over(since: UnixTime, now: UnixTime) -> bool {
+    now >= since.plus(WINDOW_SECS)
 }
 
 impl Unproven {
@@ -59,21 +58,22 @@ impl Unproven {
     pub fn admits(&mut self, claimant: &Claimant, now: UnixTime) -> bool {
         let Claimant { network, account } = claimant;
         if self.networks.len() >= MOST {
-            self.networks.retain(|(_, recent)| recent.on_their_way > 0 || !recent.is_over(now));
+            self.networks.retain(|(_, recent)| !is_over(recent.since, now));
         }
+        self.asked.retain(|(_, since)| !is_over(*since, now));
         let full = self.networks.len() >= MOST && !self.networks.contains(network);
         if full || self.asked.len() >= MOST || self.asked.contains(account) {
             return false;
         }
         let fresh = || Recent { on_their_way: 0, refused: 0, since: now };
         let recent = self.networks.get_or(network.to_owned(), fresh);
-        if recent.is_over(now) {
-            (recent.refused, recent.since) = (0, now);
+        if is_over(recent.since, now) {
+            *recent = fresh();
         }
         let admits = recent.on_their_way < AT_ONCE && recent.refused < REFUSALS;
         if admits {
             recent.on_their_way = recent.on_their_way.saturating_add(1);
-            self.asked.insert(account.to_owned(), ());
+            self.asked.insert(account.to_owned(), now);
         }
         admits
     }
@@ -129,6 +129,18 @@ mod tests {
         assert!(!unproven.admits(&of("a", 0), at(60)));
         assert!(unproven.admits(&of("b", 0), at(60)));
         assert!(unproven.admits(&of("a", 1), at(61)));
+    }
+
+    #[test]
+    fn a_call_whose_end_nobody_heard_of_is_over_after_a_minute() {
+        let mut unproven = Unproven::new();
+        for account in 0..16 {
+            assert!(unproven.admits(&of("a", account), at(0)));
+        }
+        assert!(!unproven.admits(&of("b", 0), at(59)));
+        assert!(!unproven.admits(&of("a", 16), at(59)));
+        assert!(unproven.admits(&of("b", 0), at(60)));
+        assert!(unproven.admits(&of("a", 16), at(60)));
     }
 
     #[test]
