@@ -21,10 +21,10 @@ use crate::facilitator::wire::Expected;
 use crate::http::{Headers, MAX_PAID_TARGET_BYTES, RequestHead};
 use crate::ledger::attempts::Blame;
 use crate::payment::Cause;
+use crate::payment::authorization::Vouched;
 use crate::problem::Code;
 use crate::time::UnixTime;
 use crate::x402::Version;
-use crate::x402::exact::Vouched;
 
 /// What the isolate knows beside a request, and learns from it.
 #[derive(Debug)]

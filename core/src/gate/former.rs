@@ -10,8 +10,9 @@ use super::offer::{Choice, Offer};
 use super::proof::Brought;
 use crate::http::RequestHead;
 use crate::ledger::command::Mode;
+use crate::payment::authorization::Vouched;
 use crate::time::UnixTime;
-use crate::x402::exact::{Payload, Vouched};
+use crate::x402::exact;
 use crate::x402::{Version, header};
 
 impl Gate {
@@ -27,7 +28,7 @@ impl Gate {
             .into_iter()
             .find_map(|version| Some((version, head.headers.joined(version.proof_header())?)))?;
         let message = header::decode(&value).ok()?;
-        let payload = Payload::parse(message.object.get("payload")?.as_object()?).ok()?;
+        let payload = exact::read(message.object.get("payload")?.as_object()?).ok()?;
         let signed = payload.authorization();
         let accepted = message.object.get("accepted");
         let network = match version {

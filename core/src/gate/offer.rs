@@ -11,9 +11,9 @@ use super::reply::{Audience, Body, Marks, Reply, own_headers};
 use crate::http::{Headers, MAX_CHALLENGE_BYTES, RequestHead, ResponseHead};
 use crate::ledger::command::{Leases, Mode};
 use crate::payment::Terms;
+use crate::payment::authorization::Room;
 use crate::paywall;
 use crate::problem::Code;
-use crate::x402::exact::Room;
 use crate::x402::{Version, header, v1, v2};
 
 /// Seconds of clock difference that are allowed for, both ways.

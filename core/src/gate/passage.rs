@@ -37,10 +37,10 @@ use crate::facilitator::wire::{Expected, Facilitator};
 use crate::http::{BodyPresence, RequestHead, ResponseHead};
 use crate::ledger::attempts::{Blame, Counting, Tally};
 use crate::ledger::command::{Command, Envelope, Leases, Mode, Role, VERSION};
+use crate::payment::authorization::Vouched;
 use crate::payment::{Proof, Receipt, TxHash};
 use crate::problem::Code;
 use crate::time::UnixTime;
-use crate::x402::exact::Vouched;
 use crate::x402::extension::offer_receipt::Extensions;
 use crate::x402::{Version, header, v2};
 

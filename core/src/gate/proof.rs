@@ -14,10 +14,11 @@ use crate::encoding::hex;
 use crate::evm::address::Address;
 use crate::facilitator::wire;
 use crate::http::{RequestHead, target_of};
+use crate::payment::authorization::{Room, SignedAuthorization, Vouched};
 use crate::payment::{PaymentKey, Proof};
 use crate::problem::Code;
 use crate::time::UnixTime;
-use crate::x402::exact::{Payload, Room, Vouched};
+use crate::x402::exact;
 use crate::x402::{Version, header, opaque, v1, v2};
 
 /// Shortest `Idempotency-Key` that is a secret, characters.
@@ -145,7 +146,7 @@ impl Brought<'_> {
 /// What was signed.
 enum Signed {
     /// An authorization that is read here.
-    Token(Box<Payload>),
+    Token(Box<SignedAuthorization>),
     /// A payment that only its chain reads.
     Opaque(PaymentKey),
 }
@@ -153,7 +154,7 @@ enum Signed {
 impl Signed {
     fn parse(payload: &Map<String, Value>, choice: &Choice) -> Result<Self, Code> {
         match choice.terms.token {
-            Some(_) => Payload::parse(payload).map(|payload| Self::Token(Box::new(payload))),
+            Some(_) => exact::read(payload).map(|payload| Self::Token(Box::new(payload))),
             None => opaque::key(&choice.terms.network, payload).map(Self::Opaque),
         }
     }

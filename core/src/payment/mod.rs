@@ -1,8 +1,9 @@
 //! What payment protocols have in common; nothing here knows one by name.
 //!
-//! [`Terms`] is what a route asks, [`Proof`] what a payer brought, [`PaymentKey`] names it, [`Settlement`] says
+//! [`Terms`] is what a route asks, [`Proof`] what a payer brought, [`authorization`] what he signed on EVM, [`PaymentKey`] names it, [`Settlement`] says
 //! that value moved, [`Receipt`] that it was served for, [`Cause`] what stood in the way.
 
+pub mod authorization;
 pub mod cause;
 pub mod key;
 pub mod receipt;

@@ -16,9 +16,9 @@ use crate::ledger::command::{Answer, Command, Failure, Mode, Payment, Role, Told
 use crate::ledger::entry::FIRST_FENCE;
 use crate::ledger::inquiry::height;
 use crate::payment::Cause;
+use crate::payment::authorization::Vouched;
 use crate::problem::Code;
 use crate::time::UnixTime;
-use crate::x402::exact::Vouched;
 
 /// Milliseconds between two tries of a payer with too much in flight.
 const RETRY_MS: u32 = 500;

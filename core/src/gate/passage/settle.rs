@@ -15,9 +15,9 @@ use crate::gate::offer::VERIFY_SECS;
 use crate::gate::recover::{network_of, outcome};
 use crate::gate::reply::Reply;
 use crate::ledger::command::{Client, Failure, Mode, Outcome};
+use crate::payment::authorization::Vouched;
 use crate::problem::Code;
 use crate::time::UnixTime;
-use crate::x402::exact::Vouched;
 
 /// Milliseconds between an unknown outcome and its one re-send.
 const RESEND_GAP_MS: u32 = 1_000;

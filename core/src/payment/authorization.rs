@@ -1,0 +1,155 @@
+//! A signed EIP-3009 authorization: what the payer signed, and every check of it that needs no network.
+//!
+//! Spec: x402 scheme `exact` on EVM, "Phase 2: Verification", whose order is kept; MPP charge, method `evm`, signs the same.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde_json::{Map, Value};
+
+use super::{PaymentKey, SignedToken, Terms};
+use crate::amount::Amount;
+use crate::encoding::hex;
+use crate::evm::address::Address;
+use crate::evm::eip3009::Authorization;
+use crate::evm::signature::Signature;
+use crate::evm::wallet::Wallets;
+use crate::problem::Code;
+use crate::time::UnixTime;
+
+/// Longest signature that is looked at, bytes.
+const MAX_SIGNATURE_BYTES: usize = 4096;
+
+/// An authorization and its signature.
+#[derive(Clone, Debug)]
+pub struct SignedAuthorization {
+    authorization: Authorization,
+    signature: Vec<u8>,
+    /// `validBefore` does not fit 64 bits: valid practically for ever.
+    endless: bool,
+}
+
+/// How long an authorization must still be, and may at most be, valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Seconds from now that `validBefore` must leave.
+    pub least_secs: u64,
+    /// Seconds from now that `validBefore` may leave.
+    pub most_secs: u64,
+}
+
+/// Whether somebody vouches for a signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vouched {
+    /// It is the payer's.
+    Yes,
+    /// It may be that of the payer's contract, or of a chain that is not read here: a facilitator has to say.
+    NotYet,
+}
+
+impl SignedAuthorization {
+    /// Reads `{from, to, value, validAfter, validBefore, nonce}`, all texts, and the signature beside it.
+    ///
+    /// # Errors
+    /// [`Code::MalformedPayment`] if a member is missing, of another type or not in its canonical form.
+    pub fn parse(members: &Map<String, Value>, signature: &str) -> Result<Self, Code> {
+        let bad = Code::MalformedPayment;
+        let text = |name: &str| members.get(name).and_then(Value::as_str).ok_or(bad);
+        let address = |name| Address::parse(text(name)?).map_err(|_| bad);
+        let number = |name| Amount::from_atomic(text(name)?).map_err(|_| bad);
+        if signature.len() > MAX_SIGNATURE_BYTES.saturating_mul(2) {
+            return Err(bad);
+        }
+        let valid_before = number("validBefore")?;
+        let before = seconds(valid_before);
+        Ok(Self {
+            authorization: Authorization {
+                from: address("from")?,
+                to: address("to")?,
+                value: number("value")?,
+                valid_after: seconds(number("validAfter")?)
+                    .unwrap_or(UnixTime::from_secs(u64::MAX)),
+                valid_before: before.unwrap_or(UnixTime::from_secs(u64::MAX)),
+                nonce: hex::decode_array(text("nonce")?).map_err(|_| bad)?,
+            },
+            signature: hex::decode_prefixed(signature).map_err(|_| bad)?,
+            endless: before.is_none(),
+        })
+    }
+
+    /// Every check of the scheme that needs no network, in the order of the reference: signature, recipient,
+    /// window, value. Equality is strict; what the client echoed is not looked at. A signature that is not of the
+    /// payer's own key is refused, or left to the facilitator where `wallets` says so.
+    ///
+    /// # Errors
+    /// The first check that fails.
+    pub fn check(
+        &self,
+        terms: &Terms,
+        wallets: Option<&Wallets>,
+        now: UnixTime,
+        room: Room,
+    ) -> Result<Vouched, Code> {
+        let signed = &self.authorization;
+        let token = terms.token.as_ref().ok_or(Code::TermsMismatch)?;
+        // Its digest would need the time that did not fit.
+        if self.endless {
+            return Err(Code::ValidityTooLong);
+        }
+        // Precompiles live there, and answer whatever they are asked.
+        if signed.from.is_low() {
+            return Err(Code::SignatureInvalid);
+        }
+        let vouched = match wallets {
+            _ if self.is_the_payers_own(token) => Vouched::Yes,
+            Some(wallets) if wallets.may_ask(&self.signature) => Vouched::NotYet,
+            _ => return Err(Code::SignatureInvalid),
+        };
+        if signed.to != token.pay_to {
+            return Err(Code::RecipientMismatch);
+        }
+        if signed.valid_before < now.plus(room.least_secs) {
+            return Err(Code::Expired);
+        }
+        if signed.valid_before > now.plus(room.most_secs) {
+            return Err(Code::ValidityTooLong);
+        }
+        if signed.valid_after > now {
+            return Err(Code::NotYetValid);
+        }
+        if signed.value != terms.amount {
+            return Err(Code::AmountMismatch);
+        }
+        Ok(vouched)
+    }
+
+    fn is_the_payers_own(&self, token: &SignedToken) -> bool {
+        let digest = self.authorization.digest(&token.separator);
+        Signature::from_bytes(&self.signature)
+            .and_then(|signature| signature.recover(&digest))
+            .is_ok_and(|signer| signer == self.authorization.from)
+    }
+
+    /// What the payer signed.
+    #[must_use]
+    pub const fn authorization(&self) -> &Authorization {
+        &self.authorization
+    }
+
+    /// The identity of this authorization under `token`.
+    #[must_use]
+    pub fn key(&self, token: &SignedToken) -> PaymentKey {
+        let signed = &self.authorization;
+        PaymentKey::of_authorization(token.chain_id, &token.asset, &signed.from, &signed.nonce)
+    }
+}
+
+/// Seconds of a uint256; nothing beyond 64 bits.
+fn seconds(value: Amount) -> Option<UnixTime> {
+    let bytes = value.to_be_bytes();
+    let (high, low) = bytes.split_at(24);
+    if high.iter().any(|byte| *byte != 0) {
+        return None;
+    }
+    low.try_into().ok().map(|low| UnixTime::from_secs(u64::from_be_bytes(low)))
+}
