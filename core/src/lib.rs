@@ -20,6 +20,7 @@ pub mod http;
 
 pub mod payment;
 
+pub mod mpp;
 pub mod x402;
 
 pub mod facilitator;

@@ -54,6 +54,54 @@ impl UnixTime {
         }
     }
 
+    /// Reads RFC 3339 text, `2025-11-20T06:00:00.5+01:00`, with capital letters and without leap seconds; what is not a whole
+    /// second is rounded down, and what lies before 1970 is 1970.
+    ///
+    /// # Errors
+    /// [`TimeError::Format`] for other text and for days and times that do not exist.
+    pub fn from_rfc3339(text: &str) -> Result<Self, TimeError> {
+        let (date_time, rest) = text.split_at_checked(19).ok_or(TimeError::Format)?;
+        let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', n0, n1, b':', s0, s1] =
+            date_time.as_bytes()
+        else {
+            return Err(TimeError::Format);
+        };
+        let century = two(*y0, *y1, 99)?;
+        let year = century.saturating_mul(100).saturating_add(two(*y2, *y3, 99)?);
+        let month = two(*m0, *m1, 12)?;
+        let day = two(*d0, *d1, days_of(year, month))?;
+        if month == 0 || day == 0 {
+            return Err(TimeError::Format);
+        }
+        let second = two(*h0, *h1, 23)?
+            .saturating_mul(60)
+            .saturating_add(two(*n0, *n1, 59)?)
+            .saturating_mul(60)
+            .saturating_add(two(*s0, *s1, 59)?);
+        let zone = match rest.strip_prefix('.') {
+            Some(fraction) => {
+                let zone = fraction.trim_start_matches(|digit: char| digit.is_ascii_digit());
+                if zone.len() == fraction.len() {
+                    return Err(TimeError::Format);
+                }
+                zone
+            }
+            None => rest,
+        };
+        let local = days_to(year, month, day).saturating_mul(DAY_SECS).saturating_add(second);
+        let offset = |h0, h1, m0, m1| -> Result<u64, TimeError> {
+            let minutes = two(h0, h1, 23)?.saturating_mul(60).saturating_add(two(m0, m1, 59)?);
+            Ok(minutes.saturating_mul(60))
+        };
+        let utc = match zone.as_bytes() {
+            [b'Z'] => local,
+            [b'+', h0, h1, b':', m0, m1] => local.saturating_sub(offset(*h0, *h1, *m0, *m1)?),
+            [b'-', h0, h1, b':', m0, m1] => local.saturating_add(offset(*h0, *h1, *m0, *m1)?),
+            _ => return Err(TimeError::Format),
+        };
+        Ok(Self(utc.saturating_sub(DAYS_TO_1970.saturating_mul(DAY_SECS))))
+    }
+
     /// RFC 3339 text in UTC, `2025-11-20T06:00:00Z`; what lies after the year 9999 is written as its last second.
     #[must_use]
     pub fn rfc3339(self) -> String {
@@ -159,6 +207,43 @@ impl fmt::Display for TimeError {
 }
 
 impl core::error::Error for TimeError {}
+
+/// A number of two digits, at most `most`.
+fn two(tens: u8, ones: u8, most: u64) -> Result<u64, TimeError> {
+    if !tens.is_ascii_digit() || !ones.is_ascii_digit() {
+        return Err(TimeError::Format);
+    }
+    let number = u64::from(tens & 0x0f).saturating_mul(10).saturating_add(u64::from(ones & 0x0f));
+    if number > most { Err(TimeError::Format) } else { Ok(number) }
+}
+
+/// Days of a month of a year; months are counted from 1.
+const fn days_of(year: u64, month: u64) -> u64 {
+    let leap = (year.is_multiple_of(4) && !year.is_multiple_of(100)) || year.is_multiple_of(400);
+    match month {
+        2 if leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Days from 0000-03-01 to a day; a day of the two months before counts as the first.
+fn days_to(year: u64, month: u64, day: u64) -> u64 {
+    // A year begins in March here, so that a leap day ends it, and months from March have 153 days in five.
+    let (year, month_from_march) = match month {
+        3.. => (year, month.saturating_sub(3)),
+        _ => match year.checked_sub(1) {
+            Some(year) => (year, month.saturating_add(9)),
+            None => return 0,
+        },
+    };
+    let leap_days = (year / 4).saturating_sub(year / 100).saturating_add(year / 400);
+    year.saturating_mul(365)
+        .saturating_add(leap_days)
+        .saturating_add(month_from_march.saturating_mul(153).saturating_add(2) / 5)
+        .saturating_add(day.saturating_sub(1))
+}
 
 const DAY_SECS: u64 = 86_400;
 /// Days of 400 Gregorian years.

@@ -1,4 +1,4 @@
-//! The base64 of payment headers: RFC 4648 section 4, standard alphabet.
+//! The base64 of payment headers: RFC 4648 section 4, standard alphabet, and section 5, URL alphabet.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -29,6 +29,41 @@ pub fn decode(text: &str) -> Result<Vec<u8>, Base64Error> {
     }
     let engine = if text.ends_with('=') { &STANDARD } else { &STANDARD_NO_PAD };
     engine.decode(text).map_err(|_| Base64Error::Syntax)
+}
+
+/// Encodes with the URL alphabet and no padding. Spec: MPP, sections "Challenge" and "Credential".
+#[must_use]
+pub fn encode_url(bytes: &[u8]) -> String {
+    encode(bytes)
+        .trim_end_matches('=')
+        .chars()
+        .map(|digit| match digit {
+            '+' => '-',
+            '/' => '_',
+            digit => digit,
+        })
+        .collect()
+}
+
+/// Decodes either alphabet, with complete padding or none, as the readers of MPP do.
+///
+/// Several texts are the same bytes here: whoever binds the text compares it with [`encode_url`] of the result.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_url(text: &str) -> Result<Vec<u8>, Base64Error> {
+    if text.len() > MAX_BYTES {
+        return Err(Base64Error::TooLarge);
+    }
+    let standard: String = text
+        .chars()
+        .map(|digit| match digit {
+            '-' => '+',
+            '_' => '/',
+            digit => digit,
+        })
+        .collect();
+    decode(&standard)
 }
 
 /// Why text is no base64.

@@ -13,12 +13,16 @@ use std::fs;
 
 use serde_json::Value;
 
+/// A vector file.
+pub fn document(file: &str) -> Value {
+    let path = format!("{}/../tests/vectors/{file}.json", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_slice(&fs::read(&path).expect(&path)).expect(&path)
+}
+
 /// The cases of a vector file, of which there is at least one.
 pub fn cases(file: &str, member: &str) -> Vec<Value> {
-    let path = format!("{}/../tests/vectors/{file}.json", env!("CARGO_MANIFEST_DIR"));
-    let document: Value = serde_json::from_slice(&fs::read(&path).expect(&path)).expect(&path);
-    let cases = document[member].as_array().expect(member).clone();
-    assert!(!cases.is_empty(), "{path} has no cases");
+    let cases = document(file)[member].as_array().expect(member).clone();
+    assert!(!cases.is_empty(), "{file} has no cases");
     cases
 }
 

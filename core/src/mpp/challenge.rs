@@ -1,0 +1,216 @@
+//! A challenge: what a server asks, and what a credential echoes.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde_json::{Map, Value};
+
+use super::{Malformed, SCHEME, auth_param};
+use crate::encoding::{base64, jcs, json};
+use crate::time::UnixTime;
+
+/// Longest `request`, characters. Spec: the limit of `mppx` and of the crate `mpp`.
+pub const MAX_REQUEST_BYTES: usize = 16 * 1024;
+/// Longest field value that [`read_list`] looks at, bytes.
+pub const MAX_LIST_BYTES: usize = 64 * 1024;
+
+/// A challenge as it stands on the wire, every text as it came.
+///
+/// Spec: draft-httpauth-payment, "Challenge"; `header` is an addition of `mppx`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Challenge {
+    /// Names the challenge, and binds all but `description`; see [`super::id`].
+    pub id: String,
+    /// Protection space: the host, as a rule.
+    pub realm: String,
+    /// Payment method, `evm`.
+    pub method: String,
+    /// What the payment is for, `charge`.
+    pub intent: String,
+    /// base64url of the canonical JSON of what is asked.
+    pub request: String,
+    /// RFC 3339 time at which the challenge ends.
+    pub expires: Option<String>,
+    /// `sha-256=` and the digest of the request body.
+    pub digest: Option<String>,
+    /// For people; nothing binds it.
+    pub description: Option<String>,
+    /// base64url of what the server wants to have back.
+    pub opaque: Option<String>,
+    /// Field that carries the credential instead of `Authorization`.
+    pub header: Option<String>,
+}
+
+/// Reads every `Payment` challenge of a `WWW-Authenticate` value, rows joined by commas included; other schemes are passed over.
+///
+/// A challenge that cannot be read does not spoil the others.
+#[must_use]
+pub fn read_list(value: &str) -> Vec<Result<Challenge, Malformed>> {
+    if value.len() > MAX_LIST_BYTES {
+        return alloc::vec![Err(Malformed::TooLarge)];
+    }
+    auth_param::pieces(value).into_iter().map(Challenge::from_piece).collect()
+}
+
+impl Challenge {
+    /// Writes the value of `WWW-Authenticate`, in ASCII alone.
+    ///
+    /// # Errors
+    /// The first member that [`read_list`] would refuse.
+    pub fn to_header(&self) -> Result<String, Malformed> {
+        self.check()?;
+        let mut text = String::from(SCHEME);
+        let mut before = " ";
+        for (name, value) in self.members().into_iter().filter(|(_, value)| !value.is_empty()) {
+            text.push_str(before);
+            auth_param::write(&mut text, name, value);
+            before = ", ";
+        }
+        Ok(text)
+    }
+
+    /// What is asked. Only the canonical text is read, so that nobody who reads it otherwise reads something else.
+    ///
+    /// # Errors
+    /// [`Malformed::NotCanonical`], and what [`read_list`] refuses.
+    pub fn request_object(&self) -> Result<Map<String, Value>, Malformed> {
+        let object = object("request", &self.request)?;
+        if base64::encode_url(jcs::object_text(&object).as_bytes()) != self.request {
+            return Err(Malformed::NotCanonical("request"));
+        }
+        Ok(object)
+    }
+
+    /// The end of the challenge, in whole seconds, rounded down.
+    ///
+    /// # Errors
+    /// [`Malformed::Wrong`] if `expires` is no time.
+    pub fn expires_at(&self) -> Result<Option<UnixTime>, Malformed> {
+        let time = |text: &String| UnixTime::from_rfc3339(text);
+        self.expires.as_ref().map(time).transpose().map_err(|_| Malformed::Wrong("expires"))
+    }
+
+    /// The members of an object that echoes a challenge; the others are passed over, and `null` is absent.
+    ///
+    /// # Errors
+    /// The first member that is missing or wrong.
+    pub(super) fn from_object(members: &Map<String, Value>) -> Result<Self, Malformed> {
+        let text = |name: &'static str| match members.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            // As it was echoed before its text had to stay as it is.
+            Some(Value::Object(object))
+                if name == "opaque" && object.values().all(Value::is_string) =>
+            {
+                Ok(Some(base64::encode_url(jcs::object_text(object).as_bytes())))
+            }
+            Some(_) => Err(Malformed::Wrong(name)),
+        };
+        Self::read(text)
+    }
+
+    /// Reads the parameters behind one scheme name. Empty values of what may be absent are absent.
+    fn from_piece(piece: &str) -> Result<Self, Malformed> {
+        let params = auth_param::read(piece)?;
+        Self::read(|wanted| {
+            let value = params.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
+            Ok(value.filter(|value| wanted == "header" || !value.is_empty()).cloned())
+        })
+    }
+
+    fn read(
+        text: impl Fn(&'static str) -> Result<Option<String>, Malformed>,
+    ) -> Result<Self, Malformed> {
+        let required = |name| text(name)?.ok_or(Malformed::Missing(name));
+        let challenge = Self {
+            id: required("id")?,
+            // The one member that may be there and empty.
+            realm: required("realm")?,
+            method: required("method")?,
+            intent: required("intent")?,
+            request: required("request")?,
+            expires: text("expires")?,
+            digest: text("digest")?,
+            description: text("description")?,
+            opaque: text("opaque")?,
+            header: text("header")?.filter(|name| !name.eq_ignore_ascii_case("authorization")),
+        };
+        challenge.check()?;
+        Ok(challenge)
+    }
+
+    /// The form of each member.
+    fn check(&self) -> Result<(), Malformed> {
+        let is = |holds: bool, name| if holds { Ok(()) } else { Err(Malformed::Wrong(name)) };
+        for (name, value) in self.members() {
+            if value.len() > MAX_REQUEST_BYTES {
+                return Err(Malformed::TooLarge);
+            }
+            is(name == "description" || !value.contains(char::is_control), name)?;
+        }
+        for (name, value) in [("id", &self.id), ("request", &self.request)] {
+            if value.is_empty() {
+                return Err(Malformed::Missing(name));
+            }
+        }
+        is(is_method(&self.method), "method")?;
+        is(is_word(&self.intent, |byte| byte.is_ascii_alphanumeric()), "intent")?;
+        is(self.digest.as_deref().is_none_or(is_digest), "digest")?;
+        is(self.header.as_deref().is_none_or(is_field_name), "header")?;
+        self.expires_at()?;
+        if let Some(opaque) = &self.opaque {
+            is(!opaque.is_empty(), "opaque")?;
+            base64::decode_url(opaque).map_err(|_| Malformed::Base64("opaque"))?;
+        }
+        object("request", &self.request).map(drop)
+    }
+
+    /// Names and values in the order in which they are written; what is absent is empty.
+    pub(super) fn members(&self) -> [(&'static str, &str); 10] {
+        fn optional(value: &Option<String>) -> &str {
+            value.as_deref().unwrap_or_default()
+        }
+        [
+            ("id", &self.id),
+            ("realm", &self.realm),
+            ("method", &self.method),
+            ("intent", &self.intent),
+            ("request", &self.request),
+            ("expires", optional(&self.expires)),
+            ("description", optional(&self.description)),
+            ("digest", optional(&self.digest)),
+            ("header", optional(&self.header)),
+            ("opaque", optional(&self.opaque)),
+        ]
+    }
+}
+
+/// The object in base64 of JSON.
+pub(super) fn object(member: &'static str, text: &str) -> Result<Map<String, Value>, Malformed> {
+    let bytes = base64::decode_url(text).map_err(|_| Malformed::Base64(member))?;
+    match json::parse(&bytes) {
+        Ok(Value::Object(object)) => Ok(object),
+        _ => Err(Malformed::Json(member)),
+    }
+}
+
+/// Spec: what `mppx` reads; the draft has letters alone.
+fn is_method(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_lowercase())
+        && is_word(text, |byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b':')
+}
+
+fn is_word(text: &str, accepts: fn(u8) -> bool) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| accepts(byte) || matches!(byte, b'-' | b'_'))
+}
+
+/// Whether a text names a SHA-256, in either spelling.
+fn is_digest(text: &str) -> bool {
+    let Some(value) = text.strip_prefix("sha-256=") else { return false };
+    let value = value.strip_prefix(':').and_then(|value| value.strip_suffix(':')).unwrap_or(value);
+    !value.is_empty() && base64::decode_url(value).is_ok()
+}
+
+fn is_field_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(auth_param::is_token)
+}

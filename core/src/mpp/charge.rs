@@ -1,0 +1,266 @@
+//! Intent `charge` of method `evm`: one payment in a token of an EVM chain.
+//!
+//! One method name, three dialects: `mppx` takes EIP-3009 alone and has the challenge in the nonce; the draft adds signed
+//! transactions and transactions that were sent already; OKX writes EIP-3009 with a nonce of the payer's own under the draft's
+//! word `transaction`. The shape of a payload tells which it is. Spec: draft-evm-charge; OKX Agent Payments Protocol.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::{Map, Value};
+
+use super::Malformed;
+use super::source::MAX_CHAIN_ID;
+use crate::amount::Amount;
+use crate::encoding::{base64, hex, jcs};
+use crate::evm::address::Address;
+use crate::evm::keccak::keccak256_parts;
+use crate::payment::authorization::SignedAuthorization;
+
+/// The method's name.
+pub const METHOD: &str = "evm";
+/// The intent's name.
+pub const INTENT: &str = "charge";
+/// The type of credential that carries an EIP-3009 authorization.
+pub const AUTHORIZATION: &str = "authorization";
+/// The type of credential that carries a signed transaction, or what OKX writes for an authorization.
+pub const TRANSACTION: &str = "transaction";
+/// The type of credential that names a transaction which was sent already.
+pub const HASH: &str = "hash";
+/// Longest signed transaction that is read, bytes.
+pub const MAX_TRANSACTION_BYTES: usize = 2 * 1024;
+
+/// What a challenge asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Atomic units of the token.
+    pub amount: Amount,
+    /// The token's contract.
+    pub currency: Address,
+    /// Who is paid.
+    pub recipient: Address,
+    /// The chain.
+    pub chain_id: u64,
+    /// The token's decimals, for people.
+    pub decimals: Option<u8>,
+    /// Types of credentials that are taken, the best first.
+    pub credential_types: Option<Vec<String>>,
+    /// Whether the server pays for gas. The draft and OKX disagree about what silence means.
+    pub fee_payer: Option<bool>,
+    /// Whether others get a part.
+    pub has_splits: bool,
+    /// The server's name for this payment.
+    pub external_id: Option<String>,
+    /// For people.
+    pub description: Option<String>,
+}
+
+impl Request {
+    /// Reads the object of a challenge's `request`; members that are not known here are passed over.
+    ///
+    /// # Errors
+    /// The first member that is missing or wrong.
+    pub fn read(object: &Map<String, Value>) -> Result<Self, Malformed> {
+        let details = match object.get("methodDetails") {
+            Some(Value::Object(details)) => details,
+            Some(_) => return Err(Malformed::Wrong("methodDetails")),
+            None => return Err(Malformed::Missing("methodDetails")),
+        };
+        let chain_id = number(details, "chainId")?.ok_or(Malformed::Missing("chainId"))?;
+        let decimals = number(details, "decimals")?
+            .map(|decimals| u8::try_from(decimals).map_err(|_| Malformed::Wrong("decimals")))
+            .transpose()?;
+        let fee_payer = match details.get("feePayer") {
+            None | Some(Value::Null) => None,
+            Some(Value::Bool(pays)) => Some(*pays),
+            Some(_) => return Err(Malformed::Wrong("feePayer")),
+        };
+        Ok(Self {
+            amount: Amount::from_atomic(required(object, "amount")?)
+                .map_err(|_| Malformed::Wrong("amount"))?,
+            currency: address(object, "currency", chain_id)?,
+            recipient: address(object, "recipient", chain_id)?,
+            chain_id,
+            decimals,
+            credential_types: credential_types(details)?,
+            fee_payer,
+            has_splits: has_splits(details)?,
+            external_id: text(object, "externalId")?.map(String::from),
+            description: text(object, "description")?.map(String::from),
+        })
+    }
+
+    /// Writes the `request` of a challenge: base64url of canonical JSON. Absent members are left out; splits are never written.
+    #[must_use]
+    pub fn to_param(&self) -> String {
+        let text = |text: &str| Value::String(String::from(text));
+        let types =
+            |types: &Vec<String>| Value::Array(types.iter().map(|name| text(name)).collect());
+        let details = object([
+            ("chainId", Some(Value::from(self.chain_id))),
+            ("credentialTypes", self.credential_types.as_ref().map(types)),
+            ("decimals", self.decimals.map(Value::from)),
+            ("feePayer", self.fee_payer.map(Value::from)),
+        ]);
+        let members = object([
+            ("amount", Some(Value::String(self.amount.to_string()))),
+            ("currency", Some(Value::String(self.currency.to_checksum()))),
+            ("description", self.description.as_deref().map(text)),
+            ("externalId", self.external_id.as_deref().map(text)),
+            ("methodDetails", Some(Value::Object(details))),
+            ("recipient", Some(Value::String(self.recipient.to_checksum()))),
+        ]);
+        base64::encode_url(jcs::object_text(&members).as_bytes())
+    }
+}
+
+/// What binds an authorization to a challenge: its nonce is Keccak-256 of id and realm, put one after the other.
+///
+/// Spec: draft-evm-charge, "Challenge hash".
+#[must_use]
+pub fn challenge_hash(id: &str, realm: &str) -> [u8; 32] {
+    keccak256_parts(&[id.as_bytes(), realm.as_bytes()])
+}
+
+/// How a payer proves the payment.
+#[derive(Clone, Debug)]
+pub enum Payload {
+    /// EIP-3009, whose nonce must be the [`challenge_hash`].
+    Authorization(SignedAuthorization),
+    /// EIP-3009 as OKX sends it, with a nonce of the payer's own.
+    Okx(SignedAuthorization),
+    /// A signed transaction, encoded as the chain takes it.
+    Transaction(Vec<u8>),
+    /// The hash of a transaction that the payer sent.
+    Hash([u8; 32]),
+}
+
+impl Payload {
+    /// Reads a credential's payload by its shape. Exactly one proof may be in it, and nothing of another intent.
+    ///
+    /// # Errors
+    /// [`Malformed::Wrong`] with `splits` for a payment to several, else with the member that is wrong.
+    pub fn read(payload: &Map<String, Value>) -> Result<Self, Malformed> {
+        let kind = required(payload, "type")?;
+        let nested = payload.get("authorization");
+        let proof = match (kind, nested) {
+            (AUTHORIZATION, None) => "signature",
+            (TRANSACTION, Some(_)) => "authorization",
+            (TRANSACTION, None) => "signature",
+            (HASH, None) => "hash",
+            _ => return Err(Malformed::Wrong("type")),
+        };
+        if let Some(other) =
+            PROOFS.into_iter().find(|name| *name != proof && payload.contains_key(*name))
+        {
+            return Err(Malformed::Wrong(other));
+        }
+        match (kind, nested) {
+            (AUTHORIZATION, _) => signed(payload).map(Self::Authorization),
+            (_, Some(Value::Object(authorization))) => {
+                if required(authorization, "type")? != OKX_TYPE {
+                    return Err(Malformed::Wrong("authorization"));
+                }
+                if has_splits(authorization)? {
+                    return Err(Malformed::Wrong("splits"));
+                }
+                signed(authorization).map(Self::Okx)
+            }
+            (_, Some(_)) => Err(Malformed::Wrong("authorization")),
+            (HASH, None) => hex::decode_array(required(payload, "hash")?)
+                .map(Self::Hash)
+                .map_err(|_| Malformed::Wrong("hash")),
+            (_, None) => {
+                let signed = required(payload, "signature")?;
+                if signed.len() > MAX_TRANSACTION_BYTES.saturating_mul(2).saturating_add(2) {
+                    return Err(Malformed::TooLarge);
+                }
+                let signed =
+                    hex::decode_prefixed(signed).map_err(|_| Malformed::Wrong("signature"))?;
+                if signed.is_empty() {
+                    return Err(Malformed::Wrong("signature"));
+                }
+                Ok(Self::Transaction(signed))
+            }
+        }
+    }
+}
+
+fn signed(members: &Map<String, Value>) -> Result<SignedAuthorization, Malformed> {
+    SignedAuthorization::parse(members, required(members, "signature")?)
+        .map_err(|_| Malformed::Wrong("authorization"))
+}
+
+fn credential_types(details: &Map<String, Value>) -> Result<Option<Vec<String>>, Malformed> {
+    let wrong = Malformed::Wrong("credentialTypes");
+    match details.get("credentialTypes") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Array(types)) => types
+            .iter()
+            .map(|name| name.as_str().map(String::from).ok_or(wrong))
+            .collect::<Result<_, _>>()
+            .map(Some),
+        Some(_) => Err(wrong),
+    }
+}
+
+/// Whether a list of splits has anything in it.
+fn has_splits(members: &Map<String, Value>) -> Result<bool, Malformed> {
+    match members.get("splits") {
+        None | Some(Value::Null) => Ok(false),
+        Some(Value::Array(splits)) => Ok(!splits.is_empty()),
+        Some(_) => Err(Malformed::Wrong("splits")),
+    }
+}
+
+/// An address; on X Layer `XKO` may stand for `0x`.
+fn address(
+    object: &Map<String, Value>,
+    name: &'static str,
+    chain_id: u64,
+) -> Result<Address, Malformed> {
+    let text = required(object, name)?;
+    let digits = text.strip_prefix("XKO").filter(|_| chain_id == X_LAYER);
+    let plain = digits.map(|digits| alloc::format!("0x{digits}"));
+    Address::parse(plain.as_deref().unwrap_or(text)).map_err(|_| Malformed::Wrong(name))
+}
+
+fn number(object: &Map<String, Value>, name: &'static str) -> Result<Option<u64>, Malformed> {
+    match object.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => {
+            let number = value.as_u64().filter(|number| *number <= MAX_CHAIN_ID);
+            number.map(Some).ok_or(Malformed::Wrong(name))
+        }
+    }
+}
+
+fn required<'a>(object: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, Malformed> {
+    text(object, name)?.ok_or(Malformed::Missing(name))
+}
+
+fn text<'a>(
+    object: &'a Map<String, Value>,
+    name: &'static str,
+) -> Result<Option<&'a str>, Malformed> {
+    match object.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(Malformed::Wrong(name)),
+    }
+}
+
+fn object<const N: usize>(members: [(&str, Option<Value>); N]) -> Map<String, Value> {
+    members
+        .into_iter()
+        .filter_map(|(name, value)| value.map(|value| (String::from(name), value)))
+        .collect()
+}
+
+/// Members that prove a payment, or do something else than pay: a payload has one of them.
+const PROOFS: [&str; 7] =
+    ["signature", "authorization", "hash", "permit", "transaction", "action", "voucherSignature"];
+/// What OKX calls EIP-3009.
+const OKX_TYPE: &str = "eip-3009";
+/// Its main network.
+const X_LAYER: u64 = 196;

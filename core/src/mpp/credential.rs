@@ -1,0 +1,103 @@
+//! A credential: the challenge that a payer answers, and how.
+
+use alloc::format;
+use alloc::string::String;
+
+use serde_json::{Map, Value};
+
+use super::challenge::object;
+use super::{Challenge, Malformed, SCHEME, auth_param};
+use crate::encoding::{base64, jcs};
+
+/// Longest token that is looked at, bytes.
+pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
+
+/// What a payer answers to a challenge. Spec: draft-httpauth-payment, "Credential".
+#[derive(Clone, Debug, PartialEq)]
+pub struct Credential {
+    /// The challenge as it was echoed. Only its id says whether it was ever issued.
+    pub challenge: Challenge,
+    /// The proof, in the shape of method and intent; empty if there was none.
+    pub payload: Map<String, Value>,
+    /// Who pays, as a DID.
+    pub source: Option<String>,
+}
+
+impl Credential {
+    /// Reads the token behind the scheme's name: base64url of one JSON object. Either alphabet, with padding or without.
+    ///
+    /// # Errors
+    /// [`Malformed::TooLarge`] beyond [`MAX_TOKEN_BYTES`], else the first member that is missing or wrong.
+    pub fn read(token: &str) -> Result<Self, Malformed> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(Malformed::TooLarge);
+        }
+        let members = object("credential", token)?;
+        let challenge = match members.get("challenge") {
+            Some(Value::Object(challenge)) => Challenge::from_object(challenge)?,
+            Some(_) => return Err(Malformed::Wrong("challenge")),
+            None => return Err(Malformed::Missing("challenge")),
+        };
+        let payload = match members.get("payload") {
+            Some(Value::Object(payload)) => payload.clone(),
+            Some(_) => return Err(Malformed::Wrong("payload")),
+            None => Map::new(),
+        };
+        let source = match members.get("source") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(source)) => Some(source.clone()).filter(|source| !source.is_empty()),
+            Some(_) => return Err(Malformed::Wrong("source")),
+        };
+        Ok(Self { challenge, payload, source })
+    }
+
+    /// Writes the value of the header field, which begins with the scheme's name. Absent members are left out.
+    #[must_use]
+    pub fn to_header(&self) -> String {
+        let text = |text: &str| Value::String(String::from(text));
+        let mut challenge = Map::new();
+        for (name, value) in self.challenge.members() {
+            if name == "realm" || !value.is_empty() {
+                challenge.insert(String::from(name), text(value));
+            }
+        }
+        let mut members = Map::new();
+        members.insert(String::from("challenge"), Value::Object(challenge));
+        members.insert(String::from("payload"), Value::Object(self.payload.clone()));
+        if let Some(source) = &self.source {
+            members.insert(String::from("source"), text(source));
+        }
+        let token = base64::encode_url(jcs::object_text(&members).as_bytes());
+        format!("{SCHEME} {token}")
+    }
+}
+
+/// What header rows hold of the scheme.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found<'a> {
+    /// No credential.
+    None,
+    /// One: the token behind the scheme's name.
+    One(&'a str),
+    /// Two that differ.
+    Several,
+}
+
+/// Looks for credentials in the rows of `Authorization` and its alternative, each perhaps a list with other schemes.
+///
+/// Identical copies are one; a scheme without a token is none. Spec: RFC 9110 11.6.2.
+pub fn find<'a>(rows: impl Iterator<Item = &'a str>) -> Found<'a> {
+    let mut found = Found::None;
+    for row in rows {
+        for piece in auth_param::pieces(row) {
+            let token = piece.split(',').next().unwrap_or_default().trim_matches([' ', '\t']);
+            found = match found {
+                _ if token.is_empty() => continue,
+                Found::None => Found::One(token),
+                Found::One(first) if first == token => found,
+                Found::One(_) | Found::Several => return Found::Several,
+            };
+        }
+    }
+    found
+}

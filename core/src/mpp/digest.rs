@@ -1,0 +1,33 @@
+//! Digests of request bodies, as a challenge names them.
+//!
+//! Two spellings of one digest are about: the reference writes the base64 bare, the specification between colons. Spec:
+//! draft-httpauth-payment, "Request body digest"; RFC 9530.
+
+use alloc::string::String;
+
+use sha2::{Digest, Sha256};
+
+use crate::encoding::base64;
+use crate::secret::ct_eq;
+
+/// The digest of a body, as it is written. Spec: as `mppx` writes it.
+#[must_use]
+pub fn of(body: &[u8]) -> String {
+    of_sha256(&Sha256::digest(body).into())
+}
+
+/// The digest of the body with this SHA-256.
+#[must_use]
+pub fn of_sha256(hash: &[u8; 32]) -> String {
+    alloc::format!("{PREFIX}{}", base64::encode(hash))
+}
+
+/// Whether the text is the digest of the body with this SHA-256, in one of the two spellings.
+#[must_use]
+pub fn agrees(text: &str, hash: &[u8; 32]) -> bool {
+    let Some(value) = text.strip_prefix(PREFIX) else { return false };
+    let value = value.strip_prefix(':').and_then(|value| value.strip_suffix(':')).unwrap_or(value);
+    ct_eq(value.as_bytes(), base64::encode(hash).as_bytes())
+}
+
+const PREFIX: &str = "sha-256=";

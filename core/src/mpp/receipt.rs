@@ -1,0 +1,111 @@
+//! `Payment-Receipt`: what a payer gets with what was paid. Spec: draft-httpauth-payment, "Receipt".
+
+use alloc::string::String;
+
+use serde_json::{Map, Value};
+
+use super::Malformed;
+use super::challenge::object;
+use crate::encoding::{base64, jcs};
+use crate::time::UnixTime;
+
+/// The header field.
+pub const HEADER: &str = "payment-receipt";
+/// Longest value that is read, bytes.
+pub const MAX_BYTES: usize = 16 * 1024;
+
+/// A receipt to write. It exists for payments that succeeded alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Receipt<'a> {
+    /// Payment method.
+    pub method: &'a str,
+    /// The transaction, as a rule.
+    pub reference: &'a str,
+    /// When the payment was settled.
+    pub timestamp: UnixTime,
+    /// The challenge that was answered.
+    pub challenge_id: Option<&'a str>,
+    /// The chain.
+    pub chain_id: Option<u64>,
+    /// The server's name for this payment, as the challenge had it.
+    pub external_id: Option<&'a str>,
+}
+
+impl Receipt<'_> {
+    /// Writes the value of the header field.
+    #[must_use]
+    pub fn to_header(&self) -> String {
+        let text = |text: &str| Value::String(String::from(text));
+        let members = [
+            ("challengeId", self.challenge_id.map(text)),
+            ("chainId", self.chain_id.map(Value::from)),
+            ("externalId", self.external_id.map(text)),
+            ("method", Some(text(self.method))),
+            ("reference", Some(text(self.reference))),
+            ("status", Some(text(SUCCESS))),
+            ("timestamp", Some(Value::String(self.timestamp.rfc3339()))),
+        ];
+        let members: Map<String, Value> = members
+            .into_iter()
+            .filter_map(|(name, value)| value.map(|value| (String::from(name), value)))
+            .collect();
+        base64::encode_url(jcs::object_text(&members).as_bytes())
+    }
+}
+
+/// A receipt that came.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReceivedReceipt {
+    /// Payment method.
+    pub method: String,
+    /// The transaction, as a rule.
+    pub reference: String,
+    /// When the payment was settled.
+    pub timestamp: UnixTime,
+    /// The challenge that was answered.
+    pub challenge_id: Option<String>,
+    /// The chain.
+    pub chain_id: Option<u64>,
+    /// The server's name for this payment.
+    pub external_id: Option<String>,
+    /// Every member as it came.
+    pub members: Map<String, Value>,
+}
+
+impl ReceivedReceipt {
+    /// Reads the value of the header field; members that are not known here are kept.
+    ///
+    /// # Errors
+    /// [`Malformed::TooLarge`] beyond [`MAX_BYTES`], else the first member that is missing or wrong.
+    pub fn read(value: &str) -> Result<Self, Malformed> {
+        if value.len() > MAX_BYTES {
+            return Err(Malformed::TooLarge);
+        }
+        let members = object("receipt", value)?;
+        let text = |name| match members.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(Malformed::Wrong(name)),
+        };
+        let required = |name| text(name)?.ok_or(Malformed::Missing(name));
+        if required("status")? != SUCCESS {
+            return Err(Malformed::Wrong("status"));
+        }
+        let chain_id = match members.get("chainId") {
+            None => None,
+            Some(chain) => Some(chain.as_u64().ok_or(Malformed::Wrong("chainId"))?),
+        };
+        Ok(Self {
+            method: required("method")?,
+            reference: required("reference")?,
+            timestamp: UnixTime::from_rfc3339(&required("timestamp")?)
+                .map_err(|_| Malformed::Wrong("timestamp"))?,
+            challenge_id: text("challengeId")?,
+            chain_id,
+            external_id: text("externalId")?,
+            members,
+        })
+    }
+}
+
+const SUCCESS: &str = "success";

@@ -1,0 +1,48 @@
+//! Accounts as DIDs: `did:pkh:eip155:<chain>:<address>`. Spec: did:pkh method, CAIP-10.
+
+use alloc::format;
+use alloc::string::String;
+
+use crate::evm::address::Address;
+
+/// An account on an EVM chain, as a credential names who pays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The chain, at most 2^53 − 1.
+    pub chain_id: u64,
+    /// The account.
+    pub address: Address,
+}
+
+impl Source {
+    /// Reads the one spelling of the chain, and an address of one case or with its checksum; nothing for other text.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (chain, address) = text.strip_prefix(PREFIX)?.split_once(':')?;
+        Some(Self {
+            chain_id: chain_id(chain)?,
+            address: Address::parse_checksummed(address).ok()?,
+        })
+    }
+
+    /// The DID, the address with its checksum.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        format!("{PREFIX}{}:{}", self.chain_id, self.address)
+    }
+}
+
+/// A whole number in digits, without leading zeros, that a double holds.
+fn chain_id(text: &str) -> Option<u64> {
+    match text.as_bytes() {
+        [] | [b'0', _, ..] => None,
+        digits if digits.iter().all(u8::is_ascii_digit) => {
+            text.parse().ok().filter(|id| *id <= MAX_CHAIN_ID)
+        }
+        _ => None,
+    }
+}
+
+/// 2^53 − 1: a chain is a JSON number elsewhere.
+pub(super) const MAX_CHAIN_ID: u64 = 9_007_199_254_740_991;
+const PREFIX: &str = "did:pkh:eip155:";
