@@ -129,6 +129,8 @@ pub struct RequestHead {
     pub headers: Headers,
     /// Whether a body comes with the request.
     pub body: BodyPresence,
+    /// A random name that the edge gives this request; empty until it is admitted.
+    pub fresh: String,
 }
 
 /// Whether a request brings a body.
@@ -149,7 +151,7 @@ impl RequestHead {
         let url = lines.next()?.to_owned();
         let body =
             if lines.next()?.is_empty() { BodyPresence::Absent } else { BodyPresence::Present };
-        Some(Self { method, url, headers: Headers::from_lines(lines), body })
+        Some(Self { method, url, headers: Headers::from_lines(lines), body, fresh: String::new() })
     }
 
     /// The authority of the URL (host and port).

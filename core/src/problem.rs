@@ -26,6 +26,20 @@ pub enum Code {
     MethodNotAllowed,
     /// Nothing is served at this path.
     NotFound,
+    /// The credential of MPP does not decode or has the wrong shape.
+    MalformedCredential,
+    /// The challenge that is answered is not one of this gate's for this request.
+    InvalidChallenge,
+    /// The challenge that is answered has expired.
+    ChallengeExpired,
+    /// The challenge that is answered was one for another body.
+    DigestMismatch,
+    /// The credential's payload is none that this challenge takes.
+    InvalidPayload,
+    /// The authorization's nonce is not the hash of its challenge.
+    NonceMismatch,
+    /// The credential names another source than the payer who signed.
+    SourceMismatch,
     /// The payload names another protocol version than its header.
     UnsupportedVersion,
     /// The accepted requirements are not those of this route.
@@ -119,10 +133,24 @@ pub struct Row {
     pub retry_after: Option<u32>,
     /// The x402 reason for `error`, where the refusal is answered with terms.
     pub reason: Option<&'static str>,
+    /// The end of its problem type in MPP, where that is not `verification-failed`.
+    pub problem: Option<&'static str>,
 }
 
+/// How problem types of MPP begin. Spec: Payment authentication scheme, "Error responses".
+pub const PAYMENT_PROBLEMS: &str = "https://paymentauth.org/problems/";
+
 const fn row(code: &'static str, status: u16, title: &'static str, detail: &'static str) -> Row {
-    Row { code, status, title, detail, retryable: false, retry_after: None, reason: None }
+    Row {
+        code,
+        status,
+        title,
+        detail,
+        retryable: false,
+        retry_after: None,
+        reason: None,
+        problem: None,
+    }
 }
 
 impl Row {
@@ -134,6 +162,11 @@ impl Row {
 
     const fn reason(mut self, reason: &'static str) -> Self {
         self.reason = Some(reason);
+        self
+    }
+
+    const fn problem(mut self, problem: &'static str) -> Self {
+        self.problem = Some(problem);
         self
     }
 }
@@ -149,7 +182,8 @@ impl Code {
                 "Payment required",
                 "this resource has a price; sign one of the accepted terms and ask again",
             )
-            .reason("Payment required"),
+            .reason("Payment required")
+            .problem("payment-required"),
             Self::MalformedPayment => row(
                 "malformed_payment",
                 400,
@@ -193,6 +227,60 @@ impl Code {
                 "this path does not serve the method; Allow lists those it does",
             ),
             Self::NotFound => row("not_found", 404, "Not found", "nothing is served at this path"),
+            Self::MalformedCredential => row(
+                "malformed_credential",
+                402,
+                "Malformed credential",
+                "the Payment credential is not base64url of one JSON object with challenge and payload; answer the challenge again",
+            )
+            .reason("malformed_credential")
+            .problem("malformed-credential"),
+            Self::InvalidChallenge => row(
+                "invalid_challenge",
+                402,
+                "Invalid challenge",
+                "the answered challenge was not issued by this gate for this request, or lacks what was in it; answer the one of this answer",
+            )
+            .reason("invalid_challenge")
+            .problem("invalid-challenge"),
+            Self::ChallengeExpired => row(
+                "challenge_expired",
+                402,
+                "Challenge expired",
+                "the answered challenge has expired; answer the one of this answer",
+            )
+            .reason("challenge_expired")
+            .problem("payment-expired"),
+            Self::DigestMismatch => row(
+                "digest_mismatch",
+                402,
+                "Other body",
+                "the answered challenge was issued for another request body; answer the one of this answer",
+            )
+            .reason("digest_mismatch")
+            .problem("invalid-challenge"),
+            Self::InvalidPayload => row(
+                "invalid_payload",
+                402,
+                "Invalid payload",
+                "the credential's payload is none of the kinds that this route takes; sign an authorization for this challenge",
+            )
+            .reason("invalid_payload")
+            .problem("invalid-payload"),
+            Self::NonceMismatch => row(
+                "nonce_mismatch",
+                402,
+                "Other nonce",
+                "the authorization's nonce is not the Keccak-256 of challenge id and realm; sign for the challenge of this answer",
+            )
+            .reason("nonce_mismatch"),
+            Self::SourceMismatch => row(
+                "source_mismatch",
+                402,
+                "Other source",
+                "source is not the did:pkh of the payer who signed; leave it out or name him",
+            )
+            .reason("source_mismatch"),
             Self::UnsupportedVersion => row(
                 "unsupported_version",
                 402,
@@ -206,14 +294,16 @@ impl Code {
                 "Other terms accepted",
                 "the accepted requirements are not those of this route; sign for these terms",
             )
-            .reason("No matching payment requirements"),
+            .reason("No matching payment requirements")
+            .problem("invalid-challenge"),
             Self::ResourceMismatch => row(
                 "resource_mismatch",
                 402,
                 "Other resource named",
                 "the payload names another path or query than this request; sign for these terms",
             )
-            .reason("resource_mismatch"),
+            .reason("resource_mismatch")
+            .problem("invalid-challenge"),
             Self::SignatureInvalid => row(
                 "signature_invalid",
                 402,
@@ -234,7 +324,8 @@ impl Code {
                 "Authorization expires too early",
                 "validBefore leaves no time to serve and settle; sign a new one with the full maxTimeoutSeconds",
             )
-            .reason("invalid_exact_evm_payload_authorization_valid_before"),
+            .reason("invalid_exact_evm_payload_authorization_valid_before")
+            .problem("payment-expired"),
             Self::NotYetValid => row(
                 "not_yet_valid",
                 402,

@@ -67,7 +67,13 @@ fn head(method: &str, url: &str, headers: &[(&str, &str)]) -> RequestHead {
         fields.add(name, value);
     }
     let body = if method == "POST" { BodyPresence::Present } else { BodyPresence::Absent };
-    RequestHead { method: method.to_owned(), url: url.to_owned(), headers: fields, body }
+    RequestHead {
+        method: method.to_owned(),
+        url: url.to_owned(),
+        headers: fields,
+        body,
+        fresh: String::new(),
+    }
 }
 
 fn calm(attempts: &mut Attempts) -> Surroundings<'_> {

@@ -6,10 +6,12 @@ use alloc::vec::Vec;
 
 use super::Gate;
 use super::attempts::{Attempts, Seen, Spot};
+use super::challenge::Asked;
 use super::diagnose::{Finding, Limits, cause_of};
 use super::limit::client_prefix;
+use super::mpp;
 use super::offer::Offer;
-use super::passage::{Arrival, Passage, Payer, Step};
+use super::passage::{Arrival, Digesting, Passage, Payer, Step};
 use super::path::Target;
 use super::proof::{Brought, claimed};
 use super::quoting::unpriced;
@@ -18,7 +20,7 @@ use super::reply::{Audience, Reply};
 use super::route::Found;
 use crate::facilitator::breaker::Condition;
 use crate::facilitator::wire::Expected;
-use crate::http::{Headers, MAX_PAID_TARGET_BYTES, RequestHead};
+use crate::http::{BodyPresence, Headers, MAX_PAID_TARGET_BYTES, RequestHead};
 use crate::ledger::attempts::Blame;
 use crate::payment::Cause;
 use crate::payment::authorization::Vouched;
@@ -41,6 +43,7 @@ pub struct Surroundings<'a> {
 #[must_use]
 pub fn shows_proof(headers: &Headers) -> bool {
     [Version::V1, Version::V2].iter().any(|v| headers.joined(v.proof_header()).is_some())
+        || mpp::brings(headers)
 }
 
 /// The client's correlation id if it is well formed, else `fresh`.
@@ -56,14 +59,15 @@ pub fn correlation_id<'a>(headers: &'a Headers, fresh: &'a str) -> &'a str {
 impl Gate {
     /// Decides about one request: forward it, answer it, or begin the passage of its payment.
     ///
-    /// `fresh` is a new correlation id; under [`Strain::Strained`] every route settles before its origin is asked.
+    /// `fresh` is a random name for the request, and its correlation id if the client sent none; under [`Strain::Strained`] every route settles before its origin is asked.
     pub fn admit(
         &self,
-        head: RequestHead,
+        mut head: RequestHead,
         fresh: &str,
         around: &mut Surroundings<'_>,
         now: UnixTime,
     ) -> Step<'_> {
+        head.fresh = fresh.to_owned();
         let correlation = correlation_id(&head.headers, fresh).to_owned();
         // `fetch` cannot forward them, and nothing serves them.
         if matches!(head.method.as_str(), "TRACE" | "TRACK" | "CONNECT") {
@@ -144,10 +148,9 @@ impl Gate {
                 self.proof(&judged, &head, now).map(|found| found.map(Brought::into_owned))
             }
         };
-        let terms = [Code::TermsMismatch, Code::AmountMismatch, Code::RecipientMismatch];
         let (brought, instead) = match (brought, instead) {
             // Not for today's terms: it may be one that the ledger knows.
-            (Err(code), None) if terms.contains(&code) => match self.former(&offer, &head, now) {
+            (Err(code), None) if is_about_terms(code) => match self.former(&offer, &head, now) {
                 Some(found) => (Ok(Some(found)), Some(Arrival::Repriced(code))),
                 None => (Err(code), None),
             },
@@ -168,12 +171,12 @@ impl Gate {
             }
             (Err(code), _) => return self.refused(&offer, &head, code, &correlation, around, now),
         };
-        let Brought { version, choice, proof, arrival, vouched } = brought;
+        let Brought { spoken, choice, proof, arrival, vouched } = brought;
         let seen = around.client.as_ref().and_then(|spot| match vouched {
             Vouched::Yes => around.attempts.proved(spot),
             Vouched::NotYet => around.attempts.known(spot),
         });
-        let network = match version {
+        let network = match spoken.version() {
             Version::V1 => choice.terms.network.v1_name().unwrap_or_default().to_owned(),
             Version::V2 => choice.terms.network.to_string(),
         };
@@ -188,8 +191,7 @@ impl Gate {
         let denied = self.clients.denies(&proof.account());
         let arrival = if denied { Arrival::Denied } else { instead.unwrap_or(arrival) };
         let facilitators = core::mem::take(&mut around.facilitators);
-        let payer =
-            Payer { version, proof, expected, arrival, vouched, wallet, facilitators, seen };
+        let payer = Payer { spoken, proof, expected, arrival, vouched, wallet, facilitators, seen };
         Passage::begin(self, (offer, choice), head, payer, correlation, now)
     }
 
@@ -202,7 +204,7 @@ impl Gate {
 
     /// A refusal of a priced route to somebody who proves nothing: with fresh terms where he may sign again.
     pub(super) fn refused<'g>(
-        &self,
+        &'g self,
         offer: &Offer,
         head: &RequestHead,
         code: Code,
@@ -235,7 +237,18 @@ impl Gate {
             correlation,
         };
         let diagnosis = offer.diagnostics.and_then(|limits| limits.diagnose(finding, now));
-        Step::Respond(offer.challenge(head, code, reason, correlation, diagnosis.as_ref()))
+        let (key, digest) = (self.keys.challenge(), None);
+        let asked = Asked { head, correlation, key, digest, now };
+        if offer.binds_body && offer.protocols.mpp && head.body == BodyPresence::Present {
+            return Step::Digest(Digesting::of_terms(
+                self,
+                offer,
+                &asked,
+                (code, reason),
+                diagnosis,
+            ));
+        }
+        Step::Respond(offer.challenge(&asked, code, reason, diagnosis.as_ref()))
     }
 
     /// Where this client is counted.
@@ -252,6 +265,20 @@ impl Gate {
         let seen = Seen { network: &network, route, route_hash, exceeded_after };
         around.attempts.spot(&self.keys, seen, now)
     }
+}
+
+/// Whether a payment that is refused for it may be one for terms or a challenge of earlier.
+const fn is_about_terms(code: Code) -> bool {
+    matches!(
+        code,
+        Code::TermsMismatch
+            | Code::AmountMismatch
+            | Code::RecipientMismatch
+            | Code::InvalidChallenge
+            | Code::ChallengeExpired
+            | Code::NonceMismatch
+            | Code::SourceMismatch
+    )
 }
 
 fn refuse<'g>(code: Code, audience: Audience, correlation: &str) -> Step<'g> {

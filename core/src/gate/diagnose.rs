@@ -99,9 +99,14 @@ pub const fn cause_of(code: Code) -> Cause {
         | Code::ResourceMismatch
         | Code::RecipientMismatch
         | Code::AmountMismatch
+        | Code::InvalidChallenge
+        | Code::DigestMismatch
+        | Code::InvalidPayload
+        | Code::NonceMismatch
+        | Code::SourceMismatch
         | Code::ValidityTooLong => Cause::Terms,
         Code::SignatureInvalid => Cause::Signature,
-        Code::Expired => Cause::Expired,
+        Code::Expired | Code::ChallengeExpired => Cause::Expired,
         Code::NotYetValid => Cause::Early,
         _ => Cause::Unpaid,
     }

@@ -3,13 +3,15 @@
 //! A payment may still be unknown, owed or waiting to be fetched when its route asks something else by now. New terms in its
 //! answer would have it paid twice.
 
+use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
 
 use super::Gate;
-use super::offer::{Choice, Offer};
+use super::mpp;
+use super::offer::Offer;
 use super::proof::Brought;
 use crate::http::RequestHead;
-use crate::ledger::command::Mode;
+use crate::mpp::credential::Found;
 use crate::payment::authorization::Vouched;
 use crate::time::UnixTime;
 use crate::x402::exact;
@@ -24,28 +26,34 @@ impl Gate {
         head: &RequestHead,
         now: UnixTime,
     ) -> Option<Brought<'g>> {
-        let (version, value) = [Version::V2, Version::V1]
-            .into_iter()
-            .find_map(|version| Some((version, head.headers.joined(version.proof_header())?)))?;
-        let message = header::decode(&value).ok()?;
-        let payload = exact::read(message.object.get("payload")?.as_object()?).ok()?;
-        let signed = payload.authorization();
-        let accepted = message.object.get("accepted");
-        let network = match version {
-            Version::V1 => message.object.get("network"),
-            Version::V2 => accepted?.get("network"),
+        let found = match mpp::brought(&head.headers) {
+            Found::One(token) => self.paid_formerly(offer, token, now).map(|mut found| {
+                found.proof.identifier = Self::identifier(&head.headers).map(ToOwned::to_owned);
+                found
+            })?,
+            _ => {
+                let former = former_of(offer, head)?;
+                self.proof(&former, head, now).ok()??.into_owned()
+            }
         };
-        let choice = offer.choice_on(version, network?.as_str()?)?;
-        let mut terms = choice.terms.clone();
-        terms.token.as_mut()?.pay_to = signed.to;
-        terms.pay_to = signed.to.to_checksum();
-        terms.amount = signed.value;
-        let secs = accepted.and_then(|accepted| accepted.get("maxTimeoutSeconds")?.as_u64());
-        terms.max_timeout_secs = secs.unwrap_or(terms.max_timeout_secs);
-        let settlers = (choice.facilitators.clone(), choice.verifies_first);
-        let choice = Choice::new(terms, choice.asset_label.clone(), settlers, Mode::After);
-        let former = offer.at(Vec::from([choice]), None);
-        let found = self.proof(&former, head, now).ok()??;
-        (found.vouched == Vouched::Yes).then(|| found.into_owned())
+        (found.vouched == Vouched::Yes).then_some(found)
     }
+}
+
+/// The route under the terms that a payment of x402 was signed for.
+fn former_of(offer: &Offer, head: &RequestHead) -> Option<Offer> {
+    let (version, value) = [Version::V2, Version::V1]
+        .into_iter()
+        .find_map(|version| Some((version, head.headers.joined(version.proof_header())?)))?;
+    let message = header::decode(&value).ok()?;
+    let payload = exact::read(message.object.get("payload")?.as_object()?).ok()?;
+    let accepted = message.object.get("accepted");
+    let network = match version {
+        Version::V1 => message.object.get("network"),
+        Version::V2 => accepted?.get("network"),
+    };
+    let mut choice = offer.choice_on(version, network?.as_str()?)?.clone();
+    let secs = accepted.and_then(|accepted| accepted.get("maxTimeoutSeconds")?.as_u64());
+    choice.terms.max_timeout_secs = secs.unwrap_or(choice.terms.max_timeout_secs);
+    Some(offer.at(Vec::from([choice.paying(payload.authorization())?]), None))
 }

@@ -1,6 +1,7 @@
 //! What the origin sees of a request. Spec: docs/protocols.md, "What the origin sees".
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::keys::Keys;
 use super::origin::{MARK, Origin};
@@ -50,9 +51,15 @@ pub fn origin_call(
 ) -> OriginCall {
     let mut headers = head.headers.clone();
     let connection = head.headers.joined("connection").unwrap_or_default();
-    headers.retain(|name, value| {
-        !(is_never_forwarded(name) || has_token(&connection, name) || is_payment(name, value))
-    });
+    headers.retain(|name, _| !(is_never_forwarded(name) || has_token(&connection, name)));
+    if headers.rows("authorization").any(|row| row.split(',').any(is_payment_credential)) {
+        let kept = headers.rows("authorization").map(others).filter(|row| !row.is_empty());
+        let kept = kept.collect::<Vec<_>>();
+        headers.remove("authorization");
+        for row in kept {
+            headers.add("authorization", &row);
+        }
+    }
     headers.set("x-correlation-id", correlation);
     let (who, receipt) = match caller {
         Caller::Anybody => ("", ""),
@@ -123,9 +130,11 @@ fn is_never_forwarded(name: &str) -> bool {
     NEVER_FORWARDED.contains(&name) || OWN_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// `Authorization: Payment`, also in a joined list.
-fn is_payment(name: &str, value: &str) -> bool {
-    name == "authorization" && value.split(',').any(is_payment_credential)
+/// What a value of `Authorization` says besides `Payment` credentials. Spec: RFC 9110 11.4.
+#[must_use]
+pub fn others(value: &str) -> String {
+    let pieces = value.split(',').filter(|piece| !is_payment_credential(piece));
+    pieces.collect::<Vec<_>>().join(",").trim_matches([' ', '\t', ',']).into()
 }
 
 /// Whether a credential's scheme is `Payment`.

@@ -18,6 +18,10 @@ pub struct Keys {
     receipt: Secret<[u8; 32]>,
     identifier: Secret<[u8; 32]>,
     quote: Secret<[u8; 32]>,
+    /// Signs challenges of MPP.
+    challenge: Secret<[u8; 32]>,
+    /// Signed them before the last rotation.
+    earlier_challenge: Option<Secret<[u8; 32]>>,
     shard: Secret<Vec<u8>>,
     /// The same, with its key taken in: it names a network in every request for terms.
     networks: Option<Hmac<Sha256>>,
@@ -38,6 +42,8 @@ impl Keys {
             receipt: Secret::new(mac(gate_secret, &[b"farebox receipt"])),
             identifier: Secret::new(mac(salt, &[b"farebox identifier"])),
             quote: Secret::new(mac(gate_secret, &[b"farebox quote"])),
+            challenge: Secret::new(challenge_key(gate_secret)),
+            earlier_challenge: None,
             shard: Secret::new(salt.to_vec()),
             networks: Hmac::new_from_slice(salt).ok(),
             origin: origin_secret.map(|secret| Secret::new(secret.to_vec())),
@@ -47,13 +53,27 @@ impl Keys {
         }
     }
 
-    /// The same keys after a rotation: receipts signed under the previous secret stay verifiable.
+    /// The same keys after a rotation: receipts signed under the previous secret stay verifiable, and challenges that are
+    /// under way stay good.
     ///
     /// Ids of payments do not change with it, because the ledger keeps them.
     #[must_use]
     pub fn rotated_from(mut self, previous: &[u8]) -> Self {
         self.earlier = signer(previous);
+        self.earlier_challenge = Some(Secret::new(challenge_key(previous)));
         self
+    }
+
+    /// Signs challenges today.
+    #[must_use]
+    pub const fn challenge(&self) -> &[u8; 32] {
+        self.challenge.expose()
+    }
+
+    /// What may have signed a challenge that is answered.
+    pub fn challenges(&self) -> impl Iterator<Item = &[u8]> {
+        let earlier = self.earlier_challenge.iter().map(|key| key.expose().as_slice());
+        core::iter::once(self.challenge.expose().as_slice()).chain(earlier)
     }
 
     /// A receipt under today's key; nothing in the case that [`Account::sign`] names.
@@ -168,6 +188,10 @@ fn shard_of(digest: &[u8], shards: u64) -> u64 {
     head.checked_rem(shards).unwrap_or(0)
 }
 
+fn challenge_key(gate_secret: &[u8]) -> [u8; 32] {
+    mac(gate_secret, &[b"farebox challenge"])
+}
+
 /// The account that signs receipts under this secret: the first digest of a counter that is a key.
 fn signer(gate_secret: &[u8]) -> Option<Account> {
     let digest = |counter| Secret::new(mac(gate_secret, &[b"farebox receipt signer", &[counter]]));
@@ -204,16 +228,22 @@ fn base32_26(bytes: &[u8; 32]) -> String {
     text
 }
 
-/// SHA-256 over length-prefixed parts, so that no two lists of parts share a digest.
+/// SHA-256 over length-prefixed parts, so that no two lists of parts share a digest, in hex.
 #[must_use]
 pub fn digest(parts: &[&[u8]]) -> String {
+    hex::encode(&sha256(parts))
+}
+
+/// The bytes of [`digest`].
+#[must_use]
+pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in parts {
         let length = u64::try_from(part.len()).unwrap_or(u64::MAX);
         hash.update(length.to_be_bytes());
         hash.update(part);
     }
-    hex::encode(&hash.finalize())
+    hash.finalize().into()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! A request walks through [`path`] (one canonicaliser) and [`route`] (which price), [`admit`] (which proof, by [`proof`]),
 //! [`passage`] (each effect with the only value able to take its answer) and [`reply`]. [`config`] builds a
-//! [`Gate`] from an operator's variables, [`offer`] writes challenges, [`origin`] is who is asked, [`forward`] says what it sees.
+//! [`Gate`] from an operator's variables, [`offer`] is what a route asks, [`challenge`] writes the 402 of it, [`mpp`] the challenge in that, [`origin`] is who is asked, [`forward`] says what it sees.
 //! [`redelivery`] is a payer's word that he wants an answer again, [`receipts`] what he may show to others,
 //! [`operator`] what the one who runs the gate may ask and decide, [`limit`] whose requests are counted together,
 //! [`sweep`] what the clock asks of ledger objects. [`clients`] are those whom the operator knows, [`passing`] forwards what
@@ -10,6 +10,7 @@
 
 pub mod admit;
 pub mod attempts;
+pub mod challenge;
 pub mod clients;
 pub mod config;
 pub mod diagnose;
@@ -17,6 +18,7 @@ mod former;
 pub mod forward;
 pub mod keys;
 pub mod limit;
+pub mod mpp;
 pub mod offer;
 pub mod operator;
 pub mod origin;
@@ -81,7 +83,7 @@ pub struct Gate {
     token: Option<Secret<String>>,
     webhook: Option<operator::Webhook>,
     keeps: operator::Keeps,
-    protocols: &'static [&'static str],
+    protocols: Vec<&'static str>,
     networks: Vec<String>,
 }
 

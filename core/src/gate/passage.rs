@@ -8,8 +8,10 @@
 
 mod blame;
 mod chain;
+mod digest;
 mod ledger;
 mod origin;
+mod receipt;
 mod settle;
 
 use alloc::borrow::Cow;
@@ -19,6 +21,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 pub use self::chain::{ChainCall, Reading};
+pub use self::digest::{Digesting, MAX_DIGESTED_BYTES};
 pub use self::ledger::{Call, Claiming, Ending, Filed, Recording};
 pub use self::origin::{Collected, Collecting, Forwarding, OriginReply, StreamEnd, Streaming};
 pub use self::settle::{FacilitatorCall, Settling, Verifying, Waiting};
@@ -29,6 +32,7 @@ use super::keys;
 use super::offer::{Choice, Offer, VERIFY_SECS};
 use super::passing::{Passing, Spending};
 use super::pricer::PriceCall;
+use super::proof::Spoken;
 use super::quoting::Pricing;
 use super::recover::Seen;
 use super::reply::{Audience, Reply};
@@ -38,14 +42,10 @@ use crate::http::{BodyPresence, RequestHead, ResponseHead};
 use crate::ledger::attempts::{Blame, Counting, Tally};
 use crate::ledger::command::{Command, Envelope, Leases, Mode, Role, VERSION};
 use crate::payment::authorization::Vouched;
-use crate::payment::{Proof, Receipt, TxHash};
+use crate::payment::{Proof, TxHash};
 use crate::problem::Code;
 use crate::time::UnixTime;
-use crate::x402::extension::offer_receipt::Extensions;
-use crate::x402::{Version, header, v2};
 
-/// Longest request body that is part of the binding, bytes.
-pub const MAX_DIGESTED_BYTES: usize = 64 * 1024;
 /// Facilitators that one request asks at most, one after the other.
 const MOST_ASKED: usize = 2;
 /// Settles for a route that names nobody, which there is none of.
@@ -95,8 +95,8 @@ pub struct Limits {
 
 /// Who pays, as far as the request shows it.
 pub(super) struct Payer {
-    /// Protocol version spoken.
-    pub version: Version,
+    /// The protocol spoken.
+    pub spoken: Spoken,
     /// The proof.
     pub proof: Proof,
     /// What a facilitator's replies must agree with.
@@ -140,7 +140,7 @@ pub struct Passage<'g> {
     /// The route's, unless the facilitator is strained or the payer is a contract.
     mode: Mode,
     head: RequestHead,
-    version: Version,
+    spoken: Spoken,
     proof: Proof,
     expected: Expected,
     arrival: Arrival,
@@ -189,18 +189,6 @@ enum Kept {
     Not,
 }
 
-/// Waits for the digest of the request's body.
-pub struct Digesting<'g>(Box<Passage<'g>>);
-
-impl<'g> Digesting<'g> {
-    /// The digest, or none for a body longer than the limit.
-    pub fn answered(self, digest: Option<String>) -> Step<'g> {
-        let mut passage = self.0;
-        passage.digest = digest.unwrap_or_else(|| "long".to_string());
-        passage.claim(0)
-    }
-}
-
 impl<'g> Passage<'g> {
     /// Begins with a proof that passed every local check.
     pub(super) fn begin(
@@ -213,7 +201,7 @@ impl<'g> Passage<'g> {
     ) -> Step<'g> {
         let recent =
             now < UnixTime::from_secs(payer.proof.valid_before.secs()).plus(blame::RECENT_SECS);
-        let Payer { version, proof, expected, arrival, vouched, wallet, seen, .. } = payer;
+        let Payer { spoken, proof, expected, arrival, vouched, wallet, seen, .. } = payer;
         let conditions = payer.facilitators;
         let condition = |place: &usize| conditions.get(*place).copied().unwrap_or_default();
         // One that is known to be down is asked last.
@@ -238,7 +226,7 @@ impl<'g> Passage<'g> {
             offer,
             choice,
             head,
-            version,
+            spoken,
             proof,
             expected,
             arrival,
@@ -272,9 +260,9 @@ impl<'g> Passage<'g> {
             looks: 0,
             transaction: None,
             response: None,
-            served: UnixTime::from_secs(0),
+            served: now,
         });
-        if with_body { Step::Digest(Digesting(passage)) } else { passage.claim(0) }
+        if with_body { Step::Digest(Digesting::of_payment(passage)) } else { passage.bound() }
     }
 
     /// What was asked for: first use of the payment fixes it.
@@ -317,66 +305,6 @@ impl<'g> Passage<'g> {
         // Commands are text and numbers, which always serialise.
         let command = serde_json::to_string(&envelope).unwrap_or_default();
         Call::new(format!("ledger/{shards}/{shard}"), command)
-    }
-
-    /// The settlement header of the protocol version that paid, for a payment that was not served: no receipt.
-    fn settlement(&self, reply: Reply) -> Reply {
-        self.settled(reply, None)
-    }
-
-    /// The settlement header of an answer that serves the payment: with a receipt in version 2.
-    fn settlement_served(&self, reply: Reply) -> Reply {
-        let signed = match self.version {
-            Version::V1 => None,
-            Version::V2 => self.receipt().and_then(|receipt| self.gate.keys.sign_receipt(&receipt)),
-        };
-        self.settled(reply, signed.map(Extensions::new))
-    }
-
-    fn settled(&self, reply: Reply, extensions: Option<Extensions>) -> Reply {
-        match self.transaction {
-            Some(transaction) => {
-                let transaction = transaction.to_text();
-                let value = self.settle_response(true, None, &transaction, extensions);
-                reply.with(self.version.settlement_header(), &value)
-            }
-            None => reply,
-        }
-    }
-
-    /// What the payer may show to others once he was served.
-    fn receipt(&self) -> Option<Receipt> {
-        let terms = &self.choice.terms;
-        Some(Receipt {
-            id: self.receipt.clone(),
-            route: self.offer.route.clone(),
-            resource_url: self.head.url.clone(),
-            payer: self.payer_text(),
-            network: terms.network.to_string(),
-            asset: terms.asset.clone(),
-            amount: terms.amount,
-            pay_to: terms.pay_to.clone(),
-            transaction: self.transaction?,
-            issued_at: self.served,
-        })
-    }
-
-    fn settle_response(
-        &self,
-        success: bool,
-        reason: Option<&str>,
-        transaction: &str,
-        extensions: Option<Extensions>,
-    ) -> String {
-        let response = v2::SettleResponse {
-            success,
-            error_reason: reason,
-            payer: &self.payer_text(),
-            transaction,
-            network: &self.expected.network,
-            extensions,
-        };
-        header::encode(&serde_json::to_string(&response).unwrap_or_default())
     }
 
     /// A transaction of this payment's network by its name there.

@@ -7,13 +7,14 @@ use alloc::string::String;
 use serde_json::{Map, Value};
 
 use super::Gate;
-use super::forward::is_payment_credential;
+use super::mpp::{self, credential::Answered};
 use super::offer::{Choice, Offer};
 use super::passage::Arrival;
 use crate::encoding::hex;
 use crate::evm::address::Address;
 use crate::facilitator::wire;
-use crate::http::{RequestHead, target_of};
+use crate::http::{Headers, RequestHead, target_of};
+use crate::mpp::credential::{Credential, Found};
 use crate::payment::authorization::{Room, SignedAuthorization, Vouched};
 use crate::payment::{PaymentKey, Proof};
 use crate::problem::Code;
@@ -39,16 +40,20 @@ impl Gate {
             headers.joined(Version::V1.proof_header()),
             headers.joined(Version::V2.proof_header()),
         );
-        let credential =
-            headers.rows("authorization").any(|value| value.split(',').any(is_payment_credential))
-                || headers.joined("payment-authorization").is_some();
-        let (version, value) = match (&one, &two) {
-            (None, None) => return Ok(None),
-            (Some(_), Some(_)) => return Err(Code::AmbiguousPayment),
-            _ if credential => return Err(Code::AmbiguousPayment),
-            (Some(value), None) => (Version::V1, value),
-            (None, Some(value)) => (Version::V2, value),
+        let (version, value) = match (&one, &two, mpp::brought(headers)) {
+            (None, None, Found::None) => return Ok(None),
+            (None, None, Found::One(token)) => {
+                let mut brought = self.credential(offer, head, token, now)?;
+                brought.proof.identifier = Self::identifier(headers).map(ToOwned::to_owned);
+                return Ok(Some(brought));
+            }
+            (Some(value), None, Found::None) => (Version::V1, value),
+            (None, Some(value), Found::None) => (Version::V2, value),
+            _ => return Err(Code::AmbiguousPayment),
         };
+        if !offer.protocols.x402 {
+            return Err(Code::TermsMismatch);
+        }
         let message = header::decode(value)?;
         let (choice, signed, identifier) = match version {
             Version::V1 => {
@@ -71,10 +76,7 @@ impl Gate {
             }
         };
         let (arrival, vouched, valid_before) = self.arrival(&signed, (offer, choice), now)?;
-        let key_header = headers
-            .get("idempotency-key")
-            .filter(|key| (MIN_IDEMPOTENCY_KEY..=MAX_IDEMPOTENCY_KEY).contains(&key.len()));
-        let identifier = identifier.or(key_header.map(ToOwned::to_owned));
+        let identifier = identifier.or(Self::identifier(headers).map(ToOwned::to_owned));
         let request = match version {
             Version::V1 => {
                 let ours = offer.version_1(choice, &head.url).ok_or(Code::TermsMismatch)?;
@@ -90,12 +92,19 @@ impl Gate {
             (Signed::Token(_), None) => return Err(Code::Internal),
         };
         let proof = Proof { key, payer, valid_before, identifier, request };
-        Ok(Some(Brought { version, choice: Cow::Borrowed(choice), proof, arrival, vouched }))
+        let (spoken, choice) = (Spoken::X402(version), Cow::Borrowed(choice));
+        Ok(Some(Brought { spoken, choice, proof, arrival, vouched }))
+    }
+
+    /// `Idempotency-Key`, where it is long enough to be a secret.
+    pub(super) fn identifier(headers: &Headers) -> Option<&str> {
+        let secret = MIN_IDEMPOTENCY_KEY..=MAX_IDEMPOTENCY_KEY;
+        headers.get("idempotency-key").filter(|key| secret.contains(&key.len()))
     }
 
     /// Every check of the scheme, and when the payment ends. Too late an authorization that is right otherwise may be
     /// one that the ledger knows: its row says what became of it, and fresh terms only when there is none.
-    fn arrival(
+    pub(super) fn arrival(
         &self,
         signed: &Signed,
         (offer, choice): (&Offer, &Choice),
@@ -130,7 +139,7 @@ impl Gate {
 
 /// What a request brought to pay with.
 pub(super) struct Brought<'g> {
-    pub(super) version: Version,
+    pub(super) spoken: Spoken,
     pub(super) choice: Cow<'g, Choice>,
     pub(super) proof: Proof,
     pub(super) arrival: Arrival,
@@ -143,8 +152,27 @@ impl Brought<'_> {
     }
 }
 
+/// In which protocol a payment came; its answer speaks the same.
+#[derive(Clone, Debug)]
+pub(super) enum Spoken {
+    /// x402 in this version.
+    X402(Version),
+    /// MPP, in answer to this challenge.
+    Mpp(Box<Answered>),
+}
+
+impl Spoken {
+    /// The version of x402 in whose names a facilitator is asked.
+    pub(super) const fn version(&self) -> Version {
+        match self {
+            Self::X402(version) => *version,
+            Self::Mpp(_) => Version::V2,
+        }
+    }
+}
+
 /// What was signed.
-enum Signed {
+pub(super) enum Signed {
     /// An authorization that is read here.
     Token(Box<SignedAuthorization>),
     /// A payment that only its chain reads.
@@ -187,10 +215,15 @@ fn in_ascii(target: &str) -> String {
 
 /// Whom a payment that proves nothing names as its payer.
 pub(super) fn claimed(head: &RequestHead) -> Option<String> {
+    let payer = |named: Option<&Value>| Address::parse(named?.as_str()?).ok();
+    if let Found::One(token) = mpp::brought(&head.headers) {
+        let payload = Credential::read(token).ok()?.payload;
+        let object = payload.get("authorization").and_then(Value::as_object).unwrap_or(&payload);
+        return Some(payer(object.get("from"))?.to_lower_hex());
+    }
     let value = [Version::V1, Version::V2]
         .iter()
         .find_map(|version| head.headers.joined(version.proof_header()))?;
     let message = header::decode(&value).ok()?;
-    let named = message.object.get("payload")?.get("authorization")?.get("from")?.as_str()?;
-    Some(Address::parse(named).ok()?.to_lower_hex())
+    Some(payer(message.object.get("payload")?.get("authorization")?.get("from"))?.to_lower_hex())
 }

@@ -1,7 +1,7 @@
 //! Requests for routes whose price somebody else names: what was quoted, and whether a payment is one for it.
 //!
 //! A quote is `<end>.<mac>`, a keyed hash of route, method, target, network, amount and end. A payment that hands back one that
-//! holds is judged by it, and nobody is asked. Any other payment is one for what this isolate remembers to have quoted, or
+//! holds is judged by it, and nobody is asked; in MPP the challenge itself is the quote. Any other payment is one for what this isolate remembers to have quoted, or
 //! for the present price; else the ledger is asked what became of it, and only what it does not know is answered with fresh terms.
 
 use alloc::borrow::{Cow, ToOwned};
@@ -13,12 +13,14 @@ use serde_json::Value;
 
 use super::Gate;
 use super::admit::{Surroundings, shows_proof};
+use super::mpp;
 use super::offer::{Choice, Offer};
 use super::passage::{Arrival, Step};
 use super::pricer::{Pricer, Told};
 use super::reply::{Audience, Reply};
 use crate::amount::Amount;
 use crate::http::RequestHead;
+use crate::mpp::credential::Found;
 use crate::problem::Code;
 use crate::secret::ct_eq;
 use crate::time::UnixTime;
@@ -47,6 +49,8 @@ struct Bid<'a> {
     amount: Amount,
     /// The quote that it hands back, if that is one of ours and holds.
     quote: Option<String>,
+    /// Whether it answers a challenge of ours whose price holds.
+    is_challenged: bool,
 }
 
 impl Gate {
@@ -63,7 +67,7 @@ impl Gate {
             let bid = self.bid(offer, &head, now);
             let holds = |bid: &Bid<'_>| {
                 let name = self.quote(offer, bid.choice, &head, bid.amount, 0);
-                bid.quote.is_some() || around.attempts.quotes.holds(&name, now)
+                bid.is_challenged || bid.quote.is_some() || around.attempts.quotes.holds(&name, now)
             };
             if let Some(bid) = bid.filter(holds) {
                 let choices = Vec::from([bid.choice_of(offer)]);
@@ -137,6 +141,11 @@ impl Gate {
 
     /// What a payment is for; nothing where that cannot be read.
     fn bid<'a>(&self, offer: &'a Offer, head: &RequestHead, now: UnixTime) -> Option<Bid<'a>> {
+        if let Found::One(token) = mpp::brought(&head.headers) {
+            let (choice, amount, end) = self.asked_by_mpp(offer, head, token)?;
+            let (quote, is_challenged) = (None, now.secs() < end);
+            return Some(Bid { choice, amount, quote, is_challenged });
+        }
         let value = |version: Version| head.headers.joined(version.proof_header());
         if let Some(value) = value(Version::V2) {
             let message = header::decode(&value).ok()?;
@@ -147,13 +156,14 @@ impl Gate {
             let quote = accepted.get("extra").and_then(|extra| extra.get("quote"));
             let holds = |quote: &&str| self.is_quote(quote, (offer, choice, head), amount, now);
             let quote = quote.and_then(Value::as_str).filter(holds).map(ToOwned::to_owned);
-            return Some(Bid { choice, amount, quote });
+            return Some(Bid { choice, amount, quote, is_challenged: false });
         }
         let message = header::decode(&value(Version::V1)?).ok()?;
         let (network, payload) = v1::read(&message).ok()?;
         let signed = payload.get("authorization")?.get("value")?.as_str()?;
         let choice = offer.choice_on(Version::V1, network)?;
-        Some(Bid { choice, amount: Amount::from_atomic(signed).ok()?, quote: None })
+        let amount = Amount::from_atomic(signed).ok()?;
+        Some(Bid { choice, amount, quote: None, is_challenged: false })
     }
 
     /// The quote of an amount that holds until `end`, unix seconds.

@@ -130,6 +130,12 @@ impl SignedAuthorization {
             .is_ok_and(|signer| signer == self.authorization.from)
     }
 
+    /// The signature, `0x` and lower-case hex.
+    #[must_use]
+    pub fn signature_hex(&self) -> String {
+        hex::encode_prefixed(&self.signature)
+    }
+
     /// What the payer signed.
     #[must_use]
     pub const fn authorization(&self) -> &Authorization {

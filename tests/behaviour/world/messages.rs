@@ -87,6 +87,7 @@ pub fn request(method: &str, target: &str) -> RequestHead {
         url: format!("{HOST}{target}"),
         headers: Headers::new(),
         body: BodyPresence::Absent,
+        fresh: String::new(),
     }
 }
 

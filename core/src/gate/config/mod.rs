@@ -31,6 +31,7 @@ use serde_json::{Map, Value};
 pub use self::table::Routes;
 use super::Gate;
 use super::keys::Keys;
+use super::offer::Protocols;
 use super::route::Unlisted;
 use super::url::BaseUrl;
 use crate::chain::ChainId;
@@ -207,6 +208,8 @@ struct Inherited {
     keeps_responses: bool,
     /// CAIP-2 ids of the networks whose chain can be read.
     readable: Vec<String>,
+    /// What a route speaks that says nothing of it.
+    protocols: Protocols,
 }
 
 impl Gate {
@@ -259,9 +262,10 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
         }
     };
     let wallets = networks::wallets(reader);
-    if let Some(protocols) = reader.shaped::<Vec<String>>("PROTOCOLS") {
-        protocols_are_served(reader, "PROTOCOLS", &protocols);
-    }
+    let protocols = match reader.shaped::<Vec<String>>("PROTOCOLS") {
+        Some(names) => protocols(reader, "PROTOCOLS", &names),
+        None => Protocols::ALL,
+    };
     let (origin, residence) = places::read(reader);
     let rpc = networks::rpc(reader, &networks);
     let (settlers, listed) = facilitators::read(reader, &networks);
@@ -283,6 +287,7 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
         max_validity_secs,
         keeps_responses: keep_hours > 0,
         readable: rpc.iter().map(|(network, _)| network.clone()).collect(),
+        protocols,
     };
     let (table, offers) = table::read(reader, &inherited, unlisted, routes)?;
     let mut keys = Keys::new(
@@ -293,6 +298,10 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
     if let Some(previous) = previous {
         keys = keys.rotated_from(previous.expose().as_bytes());
     }
+    let speaks = |name: &str| {
+        offers.iter().flatten().any(|offer| offer.protocols.names().any(|spoken| spoken == name))
+    };
+    let spoken = Protocols::ALL.names().filter(|name| speaks(name)).collect();
     Some(Gate {
         table,
         offers,
@@ -314,7 +323,7 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
         token,
         webhook,
         keeps: operator::keeps(keep_hours, keep_days),
-        protocols: &["x402"],
+        protocols: spoken,
         networks: networks.iter().map(ToString::to_string).collect(),
     })
 }
@@ -336,17 +345,13 @@ fn shards(reader: &mut Reader) -> (u64, Option<u64>) {
     }
 }
 
-fn protocols_are_served(reader: &mut Reader, variable: &str, protocols: &[String]) {
-    for protocol in protocols {
-        match protocol.as_str() {
-            "x402" => {}
-            "mpp" => reader.fail(variable, "\"mpp\" is not served by this version; list \"x402\""),
-            _ => reader.fail(variable, "must list \"x402\""),
-        }
+/// The protocols of a list.
+fn protocols(reader: &mut Reader, variable: &str, names: &[String]) -> Protocols {
+    let speaks = |name: &str| names.iter().any(|listed| listed == name);
+    if names.is_empty() || !names.iter().all(|name| matches!(name.as_str(), "x402" | "mpp")) {
+        reader.fail(variable, "must list \"x402\", \"mpp\" or both");
     }
-    if protocols.is_empty() {
-        reader.fail(variable, "must list \"x402\"");
-    }
+    Protocols { x402: speaks("x402"), mpp: speaks("mpp") }
 }
 
 fn checked_url(reader: &mut Reader, variable: &str, text: &str) -> Option<BaseUrl> {

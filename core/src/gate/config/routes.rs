@@ -12,7 +12,7 @@ use super::assets::{AssetConfig, PriceConfig, names_one_network, price};
 use super::facilitators::serving;
 use super::networks::pay_to;
 use super::pricer::{self, PricerConfig};
-use super::{Inherited, Reader, TextOr, clients, protocols_are_served};
+use super::{Inherited, Reader, TextOr, clients, protocols};
 use crate::chain::ChainId;
 use crate::evm::address::Address;
 use crate::gate::diagnose::Limits;
@@ -49,6 +49,7 @@ struct RouteConfig {
     diagnostics: Option<Value>,
     api_keys: Option<bool>,
     free: Option<Value>,
+    digest: Option<bool>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -115,18 +116,24 @@ fn route(
         }
     };
     let methods = methods(reader, place, config.methods.as_ref())?;
-    if let Some(protocols) = &config.protocols {
-        protocols_are_served(reader, &format!("{place}.protocols"), protocols);
-    }
+    let protocols = match &config.protocols {
+        Some(names) => protocols(reader, &format!("{place}.protocols"), names),
+        None => inherited.protocols,
+    };
     if matches!(&config.price, TextOr::Text(text) if text == "free") {
         return Some((Rule { pattern, methods, ask: Ask::Free }, None));
     }
     let networks = networks(reader, inherited, place, &config)?;
     confirmation(reader, inherited, place, &config, &networks);
-    let manner = manner(reader, inherited, place, &config)?;
+    let manner = Manner { protocols, ..manner(reader, inherited, place, &config)? };
     let mut choices = Vec::new();
     for network in &networks {
         choices.push(choice(reader, inherited, place, (&config, manner.mode), network)?);
+    }
+    if !protocols.x402 && choices.iter().any(|choice| choice.terms.token.is_none()) {
+        let remedy =
+            "\"mpp\" is paid on EVM networks; list \"x402\" too, or give the route an EVM network";
+        reader.fail(&format!("{place}.protocols"), remedy);
     }
     let assets = choices.iter().map(|choice| {
         let Terms { network, asset, amount, .. } = &choice.terms;
@@ -300,6 +307,8 @@ fn manner(
     Some(Manner {
         route: config.path.clone(),
         mode,
+        protocols: inherited.protocols,
+        binds_body: config.digest.unwrap_or(false),
         description: config.description.clone(),
         mime_type,
         origin_timeout_secs,

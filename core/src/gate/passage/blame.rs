@@ -4,6 +4,7 @@ use alloc::string::String;
 
 use super::Passage;
 use crate::facilitator::reason;
+use crate::gate::challenge::Asked;
 use crate::gate::diagnose::{Diagnosis, Finding};
 use crate::gate::reply::Reply;
 use crate::ledger::attempts::{Blame, Tally};
@@ -17,16 +18,27 @@ pub(super) const RECENT_SECS: u64 = 3_600;
 impl Passage<'_> {
     /// Fresh terms, with what is to say about the payment that came.
     pub(super) fn fresh_terms(&self, code: Code, reason: &str, now: UnixTime) -> Reply {
-        let (head, correlation) = (&self.head, &self.correlation);
-        let terms = |diagnosis: Option<&Diagnosis>| {
-            self.offer.challenge(head, code, reason, correlation, diagnosis)
-        };
+        let terms = |diagnosis: Option<&Diagnosis>| self.terms(code, reason, diagnosis, now);
         match &self.blame {
             Some(blame) if blame.cause != Cause::Trouble && !self.is_the_payers(blame) => {
                 self.blaming_network(blame, now, terms)
             }
             _ => terms(self.diagnosis(now).as_ref()),
         }
+    }
+
+    /// The route's terms for this request.
+    pub(super) fn terms(
+        &self,
+        code: Code,
+        reason: &str,
+        diagnosis: Option<&Diagnosis>,
+        now: UnixTime,
+    ) -> Reply {
+        let (key, digest) = (self.gate.keys.challenge(), self.body_digest());
+        let (head, correlation) = (&self.head, self.correlation.as_str());
+        let asked = Asked { head, correlation, key, digest: digest.as_ref(), now };
+        self.offer.challenge(&asked, code, reason, diagnosis)
     }
 
     /// Whether a failure is counted for the payer: not our trouble, and not an authorization that ended so long ago that

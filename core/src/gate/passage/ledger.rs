@@ -221,10 +221,9 @@ impl<'g> Passage<'g> {
             Answer::Unknown | Answer::Stale => Code::SettlementUnknown,
             Answer::Unresolved => Code::PaymentUnresolved,
             Answer::Refused { reason } => {
-                let value = self.settle_response(false, Some(reason), "", None);
                 let diagnosis = self.diagnosis_of(&blame_of(reason), self.tally.as_ref(), now);
                 let reply = self.problem(Code::SettlementRefused).diagnosed(diagnosis.as_ref());
-                return Step::Respond(reply.with(self.version.settlement_header(), &value));
+                return Step::Respond(self.settlement_refused(reply, reason));
             }
             Answer::AlreadyUsed | Answer::AlreadyDelivered => {
                 let code = match answer {
@@ -249,12 +248,9 @@ impl<'g> Passage<'g> {
             Answer::Refunded => Code::Refunded,
             Answer::Void => {
                 let blame = self.blame.clone().unwrap_or_else(|| replayed("authorization_void"));
-                let (offer, code) = (&self.offer, Code::PaymentRequired);
+                let code = Code::PaymentRequired;
                 let reason = code.row().reason.unwrap_or_default();
-                let (head, correlation) = (&self.head, &self.correlation);
-                let reply = |diagnosis: Option<&_>| {
-                    offer.challenge(head, code, reason, correlation, diagnosis)
-                };
+                let reply = |diagnosis: Option<&_>| self.terms(code, reason, diagnosis, now);
                 return Step::Respond(self.blaming_network(&blame, now, reply));
             }
             Answer::UnderReview => Code::UnderReview,

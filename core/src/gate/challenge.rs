@@ -1,0 +1,257 @@
+//! The one 402 that every client understands: terms of x402 in a header and in the body, a challenge of MPP beside them,
+//! HTML for browsers.
+//!
+//! Spec: x402 v1 and v2, HTTP transport; Payment authentication scheme, "Challenge"; docs/protocols.md, "The 402".
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::diagnose::Diagnosis;
+use super::mpp::issue::{self, Issued};
+use super::offer::{Choice, Offer};
+use super::reply::{Audience, Body, Marks, Reply, own_headers};
+use crate::http::{Headers, MAX_CHALLENGE_BYTES, RequestHead, ResponseHead};
+use crate::paywall;
+use crate::problem::{self, Code};
+use crate::time::UnixTime;
+use crate::x402::{header, v1, v2};
+
+/// Room for the fields that say what the body is, bytes.
+const PAGE_HEADER_BYTES: usize = 256;
+/// As long as a correlation id may be.
+const LONGEST_CORRELATION: &str =
+    "----------------------------------------------------------------";
+
+/// The request that terms are an answer to.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// Its head.
+    pub head: &'a RequestHead,
+    /// Its correlation id.
+    pub correlation: &'a str,
+    /// Signs challenges.
+    pub key: &'a [u8; 32],
+    /// SHA-256 of its body, where the challenge is to be one for that body.
+    pub digest: Option<&'a [u8; 32]>,
+    /// When it was asked.
+    pub now: UnixTime,
+}
+
+/// Why it is answered with terms.
+#[derive(Clone, Copy)]
+struct Why<'a> {
+    code: Code,
+    /// The protocol's word for it.
+    reason: &'a str,
+    /// The last member of the terms, or nothing.
+    member: &'a str,
+}
+
+/// The terms, written once but for what depends on the request.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Written {
+    /// Around reason and URL.
+    version_2: [String; 3],
+    /// Entries of `accepts`, each around its URL.
+    version_1: Vec<[String; 2]>,
+}
+
+impl Offer {
+    /// Writes the terms with empty texts, and cuts them where they stand.
+    pub(super) fn written(mut self) -> Self {
+        let resource = v2::ResourceInfo {
+            url: "",
+            description: &self.description,
+            mime_type: &self.mime_type,
+        };
+        let required = v2::PaymentRequired::new(
+            "",
+            resource,
+            self.choices.iter().map(|choice| &choice.requirements).collect(),
+        );
+        // Text and numbers always serialise, and reason and URL come before every text of the operator's.
+        let text = serde_json::to_string(&required).unwrap_or_default();
+        let (before, rest) = cut(&text, r#""error":"#);
+        let (between, after) = cut(rest, r#""url":"#);
+        let version_2 = [before.into(), between.into(), after.into()];
+        let entries = self.choices.iter().filter_map(|choice| self.version_1(choice, ""));
+        let version_1 = entries
+            .map(|entry| {
+                let text = serde_json::to_string(&entry).unwrap_or_default();
+                let (before, after) = cut(&text, r#""resource":"#);
+                [before.into(), after.into()]
+            })
+            .collect();
+        self.written = Written { version_2, version_1 };
+        self
+    }
+
+    /// The 402 for this request. `reason` is the protocol's word for `code`; the diagnosis stands in header and body.
+    ///
+    /// Too long a target is answered 414 instead; a diagnosis that would make it too long is left out.
+    #[must_use]
+    pub fn challenge(
+        &self,
+        asked: &Asked<'_>,
+        code: Code,
+        reason: &str,
+        diagnosis: Option<&Diagnosis>,
+    ) -> Reply {
+        let member = diagnosis.map(Diagnosis::member).unwrap_or_default();
+        let why = Why { code, reason, member: &member };
+        let issued = issue::challenges(self, asked);
+        let mut headers = self.challenge_headers(asked, why, issued.as_ref());
+        if headers.block_bytes().saturating_add(PAGE_HEADER_BYTES) > MAX_CHALLENGE_BYTES {
+            return match diagnosis {
+                Some(_) => self.challenge(asked, code, reason, None),
+                None => {
+                    Reply::problem(Code::TargetTooLong, Audience::Paid, asked.correlation, None)
+                }
+            };
+        }
+        if let Some(secs) = diagnosis.and_then(|diagnosis| diagnosis.retry_after) {
+            headers.add("retry-after", &secs.to_string());
+        }
+        let body = if asked.head.prefers_html() {
+            headers.add("content-type", "text/html; charset=utf-8");
+            headers.add("content-security-policy", paywall::CONTENT_SECURITY_POLICY);
+            self.page(&asked.head.url)
+        } else {
+            let speaks = self.protocols.x402;
+            let kind = if speaks { "application/json" } else { "application/problem+json" };
+            headers.add("content-type", kind);
+            self.body(asked, why, issued.as_ref())
+        };
+        Reply {
+            head: ResponseHead { status: 402, headers },
+            body: Body::Text(body),
+            code: Some(code),
+            route: Some(self.route.clone()),
+            marks: Marks {
+                diagnosed: diagnosis.map(|diagnosis| diagnosis.code),
+                repeats: diagnosis.is_some_and(|diagnosis| diagnosis.repeats),
+                ..Marks::default()
+            },
+        }
+    }
+
+    /// Bytes of the header block of a 402 for this URL; configuration keeps it within the limit.
+    #[must_use]
+    pub fn challenge_bytes(&self, url: &str) -> usize {
+        let head = RequestHead {
+            method: "OPTIONS".to_string(),
+            url: url.to_string(),
+            headers: Headers::from_lines(["authorization: Bearer"].into_iter()),
+            body: crate::http::BodyPresence::Absent,
+            fresh: String::new(),
+        };
+        let now = UnixTime::from_secs(0);
+        let (correlation, key, digest) = (LONGEST_CORRELATION, &[0; 32], Some(&[0; 32]));
+        let asked = Asked { head: &head, correlation, key, digest, now };
+        let why = Why { code: Code::PaymentRequired, reason: "Payment required", member: "" };
+        let issued = issue::challenges(self, &asked);
+        let headers = self.challenge_headers(&asked, why, issued.as_ref());
+        headers.block_bytes().saturating_add(PAGE_HEADER_BYTES)
+    }
+
+    fn challenge_headers(
+        &self,
+        asked: &Asked<'_>,
+        why: Why<'_>,
+        issued: Option<&Issued>,
+    ) -> Headers {
+        let mut headers = own_headers(Audience::Paid, asked.correlation);
+        if self.protocols.x402 {
+            let required = self.payment_required(&asked.head.url, why);
+            headers.add("payment-required", &header::encode(&required));
+        }
+        if let Some(issued) = issued {
+            headers.add("www-authenticate", &issued.header);
+        }
+        headers.add("vary", "Accept, User-Agent");
+        headers
+    }
+
+    fn payment_required(&self, url: &str, why: Why<'_>) -> String {
+        let [before, between, after] = &self.written.version_2;
+        let after = after.strip_suffix('}').unwrap_or_default();
+        let (reason, url) = (quoted(why.reason), quoted(url));
+        [before.as_str(), &reason, between, &url, after, why.member, "}"].concat()
+    }
+
+    /// The members of x402 version 1 and, where a challenge is issued, those of a problem: neither side minds the other's.
+    fn body(&self, asked: &Asked<'_>, why: Why<'_>, issued: Option<&Issued>) -> String {
+        let row = why.code.row();
+        let mut text = String::from("{");
+        let mut add = |name: &str, json: &str| {
+            if text.len() > 1 {
+                text.push(',');
+            }
+            text.push_str(&quoted(name));
+            text.push(':');
+            text.push_str(json);
+        };
+        if self.protocols.x402 {
+            let error = match why.code {
+                Code::PaymentRequired => "X-PAYMENT header is required",
+                _ => why.reason,
+            };
+            let url = quoted(&asked.head.url);
+            let entry = |[before, after]: &[String; 2]| [before.as_str(), &url, after].concat();
+            let accepts = self.written.version_1.iter().map(entry).collect::<Vec<_>>().join(",");
+            add("x402Version", "1");
+            add("error", &quoted(error));
+            add("accepts", &["[", &accepts, "]"].concat());
+        }
+        if let Some(issued) = issued {
+            let problem = row.problem.unwrap_or("verification-failed");
+            add("type", &quoted(&[problem::PAYMENT_PROBLEMS, problem].concat()));
+            add("title", &quoted(row.title));
+            add("status", "402");
+            add("reason", &quoted(why.reason));
+            add("challengeId", &quoted(&issued.id));
+        }
+        add("code", &quoted(why.code.name()));
+        add("detail", &quoted(row.detail));
+        add("correlation_id", &quoted(asked.correlation));
+        [&text, why.member, "}"].concat()
+    }
+
+    /// The terms in version 1, for networks that have a name there.
+    #[must_use]
+    pub fn version_1<'a>(
+        &'a self,
+        choice: &'a Choice,
+        url: &'a str,
+    ) -> Option<v1::PaymentRequirements<'a>> {
+        v1::PaymentRequirements::new(&choice.terms, url, &self.description, &self.mime_type)
+    }
+
+    fn page(&self, url: &str) -> String {
+        let prices: Vec<String> = self
+            .choices
+            .iter()
+            .map(|choice| choice.terms.amount.to_decimal(choice.asset_label.1))
+            .collect();
+        let ways = self.choices.iter().zip(&prices).map(|(choice, price)| paywall::Way {
+            price,
+            asset: &choice.asset_label.0,
+            network: choice.terms.network.as_str(),
+            pay_to: &choice.terms.pay_to,
+        });
+        let ways = ways.collect::<Vec<_>>();
+        paywall::html(&paywall::Page { url, description: &self.description, ways: &ways })
+    }
+}
+
+/// Cuts at the empty text that is the value of `name`.
+fn cut<'a>(text: &'a str, name: &str) -> (&'a str, &'a str) {
+    let at = text.find(name).map_or(0, |at| at.saturating_add(name.len()));
+    let end = at.saturating_add(2);
+    (text.get(..at).unwrap_or_default(), text.get(end..).unwrap_or_default())
+}
+
+/// A text as JSON.
+fn quoted(text: &str) -> String {
+    serde_json::to_string(text).unwrap_or_default()
+}

@@ -1,0 +1,221 @@
+//! A credential, judged: every check that needs no network, in the order of the reference.
+//!
+//! Spec: Payment authentication scheme, "Server verification"; charge intent, method `evm`.
+
+use alloc::borrow::{Cow, ToOwned};
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::{Value, json};
+
+use super::issue::{INTENT, METHOD, choice_for, request};
+use super::reference;
+use crate::amount::Amount;
+use crate::encoding::hex;
+use crate::facilitator::wire;
+use crate::gate::Gate;
+use crate::gate::offer::{Choice, Offer};
+use crate::gate::passage::Arrival;
+use crate::gate::proof::{Brought, Signed, Spoken};
+use crate::http::{MAX_PROOF_BYTES, RequestHead};
+use crate::mpp::charge::{Payload, Request, challenge_hash};
+use crate::mpp::id;
+use crate::mpp::source::Source;
+use crate::mpp::{Challenge, Credential};
+use crate::payment::authorization::SignedAuthorization;
+use crate::payment::{Proof, SignedToken};
+use crate::problem::Code;
+use crate::time::UnixTime;
+use crate::x402::Version;
+
+/// What a receipt and the last check have to know of the challenge that was answered.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// Its id.
+    pub id: String,
+    /// The EVM chain.
+    pub chain_id: u64,
+    /// Its reference.
+    pub external_id: String,
+    /// The digest of the body that it was issued for, as it was written.
+    pub digest: Option<String>,
+}
+
+/// A challenge of this gate's for this request, and what was sent in answer.
+struct Answer {
+    credential: Credential,
+    request: Request,
+    reference: String,
+}
+
+impl Gate {
+    /// Reads a credential and whose challenge it answers; what the challenge asks is not looked at.
+    ///
+    /// # Errors
+    /// [`Code::ProofTooLarge`], [`Code::MalformedCredential`], [`Code::InvalidChallenge`].
+    fn answer(&self, head: &RequestHead, token: &str) -> Result<Answer, Code> {
+        if token.len() > MAX_PROOF_BYTES {
+            return Err(Code::ProofTooLarge);
+        }
+        let credential = Credential::read(token).map_err(|_| Code::MalformedCredential)?;
+        let challenge = &credential.challenge;
+        let keys: Vec<&[u8]> = self.keys.challenges().collect();
+        let ours = challenge.method == METHOD
+            && challenge.intent == INTENT
+            && challenge.realm == head.authority()
+            && id::holds(&keys, challenge);
+        let bad = Code::InvalidChallenge;
+        if !ours {
+            return Err(bad);
+        }
+        let object = challenge.request_object().map_err(|_| bad)?;
+        let request = Request::read(&object).map_err(|_| bad)?;
+        let reference = request.external_id.clone().ok_or(bad)?;
+        if !reference::is_for(&reference, head) {
+            return Err(bad);
+        }
+        Ok(Answer { credential, request, reference })
+    }
+
+    /// What a credential pays by a challenge of this gate's for this request, and when the price in it ends, unix seconds.
+    pub(in crate::gate) fn asked_by_mpp<'g>(
+        &self,
+        offer: &'g Offer,
+        head: &RequestHead,
+        token: &str,
+    ) -> Option<(&'g Choice, Amount, u64)> {
+        let Answer { request, reference, .. } = self.answer(head, token).ok()?;
+        let (choice, _) = choice_for(offer, request.chain_id, request.currency)?;
+        Some((choice, request.amount, reference::quote_end(&reference).unwrap_or(0)))
+    }
+
+    /// The payment of a credential.
+    ///
+    /// # Errors
+    /// The first check that fails.
+    pub(in crate::gate) fn credential<'g>(
+        &self,
+        offer: &'g Offer,
+        head: &RequestHead,
+        token: &str,
+        now: UnixTime,
+    ) -> Result<Brought<'g>, Code> {
+        let Answer { credential, request: asked, reference } = self.answer(head, token)?;
+        let challenge = &credential.challenge;
+        if !offer.protocols.mpp {
+            return Err(Code::InvalidChallenge);
+        }
+        let (choice, ours) =
+            choice_for(offer, asked.chain_id, asked.currency).ok_or(Code::TermsMismatch)?;
+        if request(choice, &ours, &reference).to_param() != challenge.request {
+            return Err(Code::TermsMismatch);
+        }
+        let bad = Code::InvalidChallenge;
+        let expires = challenge.expires_at().map_err(|_| bad)?.ok_or(bad)?;
+        let over = expires <= now;
+        let judged = self.judged(offer, (choice, &ours), (&credential, &reference), now);
+        match judged {
+            // Whatever else is wrong with it, it comes too late.
+            Err(_) if over => Err(Code::ChallengeExpired),
+            Ok(brought) if over => Ok(Brought { arrival: Arrival::Late, ..brought }),
+            judged => judged,
+        }
+    }
+
+    /// What was signed in answer to a challenge that asks what the choice asks.
+    fn judged<'g>(
+        &self,
+        offer: &Offer,
+        (choice, token): (&'g Choice, &SignedToken),
+        (credential, reference): (&Credential, &str),
+        now: UnixTime,
+    ) -> Result<Brought<'g>, Code> {
+        let challenge = &credential.challenge;
+        let signed = match Payload::read(&credential.payload).map_err(|_| Code::InvalidPayload)? {
+            Payload::Authorization(signed) => {
+                let nonce = challenge_hash(&challenge.id, &challenge.realm);
+                if signed.authorization().nonce != nonce {
+                    return Err(Code::NonceMismatch);
+                }
+                signed
+            }
+            Payload::Okx(signed) => signed,
+            Payload::Transaction(_) | Payload::Hash(_) => return Err(Code::InvalidPayload),
+        };
+        let payer = Source { chain_id: token.chain_id, address: signed.authorization().from };
+        let named = credential.source.as_deref().map(Source::parse);
+        if named.is_some_and(|named| named != Some(payer)) {
+            return Err(Code::SourceMismatch);
+        }
+        self.signed_for(offer, (choice, token), (challenge, reference, signed), now)
+    }
+
+    /// An authorization that came with this challenge.
+    fn signed_for<'g>(
+        &self,
+        offer: &Offer,
+        (choice, token): (&'g Choice, &SignedToken),
+        (challenge, reference, signed): (&Challenge, &str, SignedAuthorization),
+        now: UnixTime,
+    ) -> Result<Brought<'g>, Code> {
+        let payload = payload_of(&signed);
+        let (key, payer) = (signed.key(token), Some(signed.authorization().from));
+        let signed = Signed::Token(Box::new(signed));
+        let (arrival, vouched, valid_before) = self.arrival(&signed, (offer, choice), now)?;
+        let message =
+            json!({"x402Version": 2, "accepted": choice.requirements, "payload": payload});
+        let request = wire::request(Version::V2, &message.to_string(), &choice.requirements);
+        let answered = Answered {
+            id: challenge.id.clone(),
+            chain_id: token.chain_id,
+            external_id: reference.to_owned(),
+            digest: challenge.digest.clone(),
+        };
+        let proof = Proof { key, payer, valid_before, identifier: None, request };
+        let spoken = Spoken::Mpp(Box::new(answered));
+        Ok(Brought { spoken, choice: Cow::Borrowed(choice), proof, arrival, vouched })
+    }
+
+    /// What a credential pays, whichever challenge it answers: its authorization under the terms that it was signed for.
+    pub(in crate::gate) fn paid_formerly<'g>(
+        &self,
+        offer: &Offer,
+        token: &str,
+        now: UnixTime,
+    ) -> Option<Brought<'g>> {
+        let credential = Credential::read(token).ok()?;
+        let (Payload::Authorization(signed) | Payload::Okx(signed)) =
+            Payload::read(&credential.payload).ok()?
+        else {
+            return None;
+        };
+        let asked =
+            credential.challenge.request_object().ok().and_then(|it| Request::read(&it).ok());
+        let choice = match &asked {
+            Some(asked) => choice_for(offer, asked.chain_id, asked.currency)?.0,
+            None => offer.choices.iter().find(|choice| choice.terms.token.is_some())?,
+        };
+        let choice = choice.paying(signed.authorization())?;
+        let token = choice.terms.token?;
+        let reference = asked.and_then(|asked| asked.external_id).unwrap_or_default();
+        let came = (&credential.challenge, reference.as_str(), signed);
+        self.signed_for(offer, (&choice, &token), came, now).ok().map(Brought::into_owned)
+    }
+}
+
+/// The `payload` of scheme `exact` that says the same.
+fn payload_of(signed: &SignedAuthorization) -> Value {
+    let authorization = signed.authorization();
+    json!({
+        "signature": signed.signature_hex(),
+        "authorization": {
+            "from": authorization.from.to_checksum(),
+            "to": authorization.to.to_checksum(),
+            "value": authorization.value.to_string(),
+            "validAfter": authorization.valid_after.secs().to_string(),
+            "validBefore": authorization.valid_before.secs().to_string(),
+            "nonce": hex::encode_prefixed(&authorization.nonce),
+        },
+    })
+}

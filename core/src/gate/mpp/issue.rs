@@ -1,0 +1,121 @@
+//! The challenges that a 402 carries.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde_json::Value;
+
+use super::reference;
+use crate::evm::address::Address;
+use crate::gate::challenge::Asked;
+use crate::gate::offer::{Choice, Offer};
+use crate::http::RequestHead;
+use crate::mpp::charge::Request;
+use crate::mpp::{Challenge, PAYMENT_AUTHORIZATION, digest, id};
+use crate::payment::SignedToken;
+
+/// The payment method on EVM chains.
+pub const METHOD: &str = "evm";
+/// The intent of one payment for one answer.
+pub const INTENT: &str = "charge";
+/// What a payer of `mppx` may answer with.
+const AUTHORIZATION: &str = "authorization";
+
+/// Challenges of one 402.
+#[derive(Clone, Debug)]
+pub struct Issued {
+    /// Id of the first one.
+    pub id: String,
+    /// The value of `WWW-Authenticate`.
+    pub header: String,
+}
+
+/// What this request may be paid with by MPP: one challenge, for the first chain, because not every payer reads a list; one
+/// for each chain where `Accept-Payment` names what they are. Nothing where the route does not speak it.
+#[must_use]
+pub fn challenges(offer: &Offer, asked: &Asked<'_>) -> Option<Issued> {
+    if !offer.protocols.mpp {
+        return None;
+    }
+    let most = if reads_lists(asked.head) { usize::MAX } else { 1 };
+    let signed = offer.choices.iter().filter_map(|choice| Some((choice, choice.terms.token?)));
+    let issued: Vec<Issued> = signed
+        .filter_map(|(choice, token)| challenge(offer, choice, &token, asked))
+        .take(most)
+        .collect();
+    let header = issued.iter().map(|one| one.header.as_str()).collect::<Vec<_>>().join(", ");
+    issued.into_iter().next().map(|first| Issued { header, ..first })
+}
+
+/// Whether the client names this method and intent in `Accept-Payment`, as those do that read lists.
+fn reads_lists(head: &RequestHead) -> bool {
+    let accepted = head.headers.joined("accept-payment").unwrap_or_default();
+    accepted.split(',').any(|range| {
+        range.split(';').next().is_some_and(|range| range.trim().eq_ignore_ascii_case("evm/charge"))
+    })
+}
+
+fn challenge(
+    offer: &Offer,
+    choice: &Choice,
+    token: &SignedToken,
+    asked: &Asked<'_>,
+) -> Option<Issued> {
+    let end = asked.now.plus(choice.terms.max_timeout_secs);
+    let mut challenge = Challenge {
+        id: String::new(),
+        realm: asked.head.authority().to_owned(),
+        method: METHOD.to_owned(),
+        intent: INTENT.to_owned(),
+        request: request(choice, token, &reference::of(asked.head, quote_end(choice))).to_param(),
+        expires: Some(end.rfc3339()),
+        digest: asked.digest.filter(|_| offer.binds_body).map(digest::of_sha256),
+        description: Some(offer.description.clone()).filter(|text| !text.is_empty()),
+        opaque: None,
+        header: other_field(asked.head).map(ToOwned::to_owned),
+    };
+    challenge.id = id::id(asked.key, &challenge).ok()?;
+    Some(Issued { header: challenge.to_header().ok()?, id: challenge.id })
+}
+
+/// What is asked, under this reference.
+#[must_use]
+pub fn request(choice: &Choice, token: &SignedToken, reference: &str) -> Request {
+    Request {
+        amount: choice.terms.amount,
+        currency: token.asset,
+        recipient: token.pay_to,
+        chain_id: token.chain_id,
+        decimals: Some(choice.asset_label.1),
+        credential_types: Some(Vec::from([AUTHORIZATION.to_owned()])),
+        fee_payer: Some(true),
+        has_splits: false,
+        external_id: Some(reference.to_owned()),
+        description: None,
+    }
+}
+
+/// When a price ends that somebody else has named.
+fn quote_end(choice: &Choice) -> Option<u64> {
+    let quote = choice.terms.extra.get("quote").and_then(Value::as_str)?;
+    quote.split_once('.')?.0.parse().ok()
+}
+
+/// The field for the credential, where `Authorization` carries something that is not ours.
+fn other_field(head: &RequestHead) -> Option<&'static str> {
+    let taken =
+        head.headers.rows("authorization").any(|row| !crate::gate::forward::others(row).is_empty());
+    taken.then_some(PAYMENT_AUTHORIZATION)
+}
+
+/// The choice that asks for this token on this chain.
+#[must_use]
+pub fn choice_for(
+    offer: &Offer,
+    chain_id: u64,
+    currency: Address,
+) -> Option<(&Choice, SignedToken)> {
+    let signed = offer.choices.iter().filter_map(|choice| Some((choice, choice.terms.token?)));
+    signed.into_iter().find(|(_, token)| token.chain_id == chain_id && token.asset == currency)
+}

@@ -1,0 +1,26 @@
+//! MPP at the gate: the challenge that goes beside the terms of x402, and what is brought in answer to it.
+//!
+//! One challenge serves every payer of method `evm`: those of `mppx` read `credentialTypes`, OKX's read `feePayer`, and neither
+//! minds the other's. Nothing is remembered of a challenge: its id binds all of it, [`reference`](mod@reference) binds the request that it
+//! was issued for, and what it asks is compared with what the route asks by now. What is signed for it is an EIP-3009
+//! authorization as in x402, so the ledger knows one payment by one key, whichever protocol carried it.
+//! Spec: Payment authentication scheme; charge intent, method `evm`; docs/protocols.md, "MPP".
+
+pub mod credential;
+pub mod issue;
+pub mod reference;
+
+use crate::http::Headers;
+use crate::mpp::credential::{Found, find};
+
+/// Whether a request brings a credential.
+#[must_use]
+pub fn brings(headers: &Headers) -> bool {
+    brought(headers) != Found::None
+}
+
+/// The credential of a request, in either of the fields that may carry it.
+#[must_use]
+pub fn brought(headers: &Headers) -> Found<'_> {
+    find(headers.rows("authorization").chain(headers.rows("payment-authorization")))
+}

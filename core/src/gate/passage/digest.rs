@@ -1,0 +1,127 @@
+//! The request's body, as far as a payment is bound to it: its digest is read before the ledger is asked, and before a
+//! challenge is issued that is to be one for this body.
+
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::string::String;
+
+use super::{Arrival, Passage, Step};
+use crate::encoding::hex;
+use crate::gate::Gate;
+use crate::gate::challenge::Asked;
+use crate::gate::diagnose::Diagnosis;
+use crate::gate::offer::Offer;
+use crate::gate::proof::Spoken;
+use crate::http::{BodyPresence, RequestHead};
+use crate::mpp::digest;
+use crate::problem::Code;
+use crate::time::UnixTime;
+
+/// Longest request body that is part of the binding, bytes.
+pub const MAX_DIGESTED_BYTES: usize = 64 * 1024;
+/// Stands for the digest of a longer one.
+const LONG: &str = "long";
+/// SHA-256 of no bytes. Spec: FIPS 180-4.
+const OF_NOTHING: [u8; 32] = [
+    0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24,
+    0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
+];
+
+/// Waits for the digest of the request's body.
+pub struct Digesting<'g>(Waits<'g>);
+
+enum Waits<'g> {
+    Payment(Box<Passage<'g>>),
+    Terms(Box<Terms<'g>>),
+}
+
+/// Terms that are put up once the body is known.
+struct Terms<'g> {
+    gate: &'g Gate,
+    offer: Offer,
+    head: RequestHead,
+    correlation: String,
+    why: (Code, &'static str),
+    diagnosis: Option<Diagnosis>,
+    now: UnixTime,
+}
+
+impl<'g> Digesting<'g> {
+    pub(super) const fn of_payment(passage: Box<Passage<'g>>) -> Self {
+        Self(Waits::Payment(passage))
+    }
+
+    pub(in crate::gate) fn of_terms(
+        gate: &'g Gate,
+        offer: &Offer,
+        asked: &Asked<'_>,
+        why: (Code, &'static str),
+        diagnosis: Option<Diagnosis>,
+    ) -> Self {
+        Self(Waits::Terms(Box::new(Terms {
+            gate,
+            offer: offer.clone(),
+            head: asked.head.clone(),
+            correlation: asked.correlation.to_owned(),
+            why,
+            diagnosis,
+            now: asked.now,
+        })))
+    }
+
+    /// The digest in hex, or none for a body longer than [`MAX_DIGESTED_BYTES`].
+    pub fn answered(self, digest: Option<String>) -> Step<'g> {
+        match self.0 {
+            Waits::Payment(mut passage) => {
+                passage.digest = digest.unwrap_or_else(|| LONG.to_owned());
+                passage.bound()
+            }
+            Waits::Terms(terms) => {
+                let Terms { gate, offer, head, correlation, why: (code, reason), .. } = &*terms;
+                let digest = digest.and_then(|digest| bytes_of(&digest));
+                let asked = Asked {
+                    head,
+                    correlation,
+                    key: gate.keys.challenge(),
+                    digest: digest.as_ref(),
+                    now: terms.now,
+                };
+                Step::Respond(offer.challenge(&asked, *code, reason, terms.diagnosis.as_ref()))
+            }
+        }
+    }
+}
+
+impl<'g> Passage<'g> {
+    /// Goes to the ledger. A payment whose challenge was issued for another body pays other terms than this request's.
+    pub(super) fn bound(mut self: Box<Self>) -> Step<'g> {
+        if self.arrival == Arrival::InTime && !self.is_for_this_body() {
+            self.arrival = Arrival::Repriced(Code::DigestMismatch);
+        }
+        self.claim(0)
+    }
+
+    fn is_for_this_body(&self) -> bool {
+        let Spoken::Mpp(answered) = &self.spoken else { return true };
+        let body = self.body_digest();
+        match &answered.digest {
+            Some(issued) => {
+                // No body is the body of no bytes.
+                let absent = self.head.body == BodyPresence::Absent;
+                let body = body.or(absent.then_some(OF_NOTHING));
+                body.is_some_and(|body| digest::agrees(issued, &body))
+            }
+            // There is no challenge for a body that is too long to be digested.
+            None => !self.offer.binds_body || body.is_none(),
+        }
+    }
+
+    /// SHA-256 of the body, if there is one that is not too long.
+    pub(super) fn body_digest(&self) -> Option<[u8; 32]> {
+        bytes_of(&self.digest)
+    }
+}
+
+fn bytes_of(digest: &str) -> Option<[u8; 32]> {
+    hex::decode_array(&["0x", digest].concat()).ok()
+}

@@ -1,0 +1,103 @@
+//! What an answer says about the money: the settlement header of x402, the receipt of MPP.
+
+use alloc::string::{String, ToString};
+
+use super::Passage;
+use crate::gate::mpp::issue::METHOD;
+use crate::gate::proof::Spoken;
+use crate::gate::reply::Reply;
+use crate::mpp;
+use crate::payment::Receipt;
+use crate::x402::extension::offer_receipt::Extensions;
+use crate::x402::{Version, header, v2};
+
+impl Passage<'_> {
+    /// What the protocol says of a payment that was not served. Nothing in MPP, which has receipts for successes alone.
+    pub(super) fn settlement(&self, reply: Reply) -> Reply {
+        match self.spoken {
+            Spoken::X402(version) => self.settled(reply, version, None),
+            Spoken::Mpp(_) => reply,
+        }
+    }
+
+    /// What the protocol says of an answer that serves the payment: from version 2 of x402 on with a signed receipt.
+    pub(super) fn settlement_served(&self, reply: Reply) -> Reply {
+        match &self.spoken {
+            Spoken::X402(Version::V1) => self.settled(reply, Version::V1, None),
+            Spoken::X402(Version::V2) => {
+                let signed =
+                    self.receipt().and_then(|receipt| self.gate.keys.sign_receipt(&receipt));
+                self.settled(reply, Version::V2, signed.map(Extensions::new))
+            }
+            Spoken::Mpp(answered) => {
+                let Some(transaction) = self.transaction else { return reply };
+                let receipt = mpp::receipt::Receipt {
+                    method: METHOD,
+                    reference: &transaction.to_text(),
+                    timestamp: self.served,
+                    challenge_id: Some(&answered.id),
+                    chain_id: Some(answered.chain_id),
+                    external_id: Some(answered.external_id.as_str()).filter(|id| !id.is_empty()),
+                };
+                reply.with(mpp::receipt::HEADER, &receipt.to_header())
+            }
+        }
+    }
+
+    /// What the protocol says of a settlement that was refused for certain. Nothing in MPP.
+    pub(super) fn settlement_refused(&self, reply: Reply, reason: &str) -> Reply {
+        match self.spoken {
+            Spoken::X402(version) => {
+                let value = self.settle_response(false, Some(reason), "", None);
+                reply.with(version.settlement_header(), &value)
+            }
+            Spoken::Mpp(_) => reply,
+        }
+    }
+
+    fn settled(&self, reply: Reply, version: Version, extensions: Option<Extensions>) -> Reply {
+        match self.transaction {
+            Some(transaction) => {
+                let transaction = transaction.to_text();
+                let value = self.settle_response(true, None, &transaction, extensions);
+                reply.with(version.settlement_header(), &value)
+            }
+            None => reply,
+        }
+    }
+
+    /// What the payer may show to others once he was served.
+    fn receipt(&self) -> Option<Receipt> {
+        let terms = &self.choice.terms;
+        Some(Receipt {
+            id: self.receipt.clone(),
+            route: self.offer.route.clone(),
+            resource_url: self.head.url.clone(),
+            payer: self.payer_text(),
+            network: terms.network.to_string(),
+            asset: terms.asset.clone(),
+            amount: terms.amount,
+            pay_to: terms.pay_to.clone(),
+            transaction: self.transaction?,
+            issued_at: self.served,
+        })
+    }
+
+    fn settle_response(
+        &self,
+        success: bool,
+        reason: Option<&str>,
+        transaction: &str,
+        extensions: Option<Extensions>,
+    ) -> String {
+        let response = v2::SettleResponse {
+            success,
+            error_reason: reason,
+            payer: &self.payer_text(),
+            transaction,
+            network: &self.expected.network,
+            extensions,
+        };
+        header::encode(&serde_json::to_string(&response).unwrap_or_default())
+    }
+}
