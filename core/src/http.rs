@@ -161,6 +161,16 @@ impl RequestHead {
         rest.split(['/', '?', '#']).next().unwrap_or("")
     }
 
+    /// The host of the URL, without a port.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let authority = self.authority();
+        match authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => authority,
+        }
+    }
+
     /// Path and query as they will be forwarded.
     #[must_use]
     pub fn target(&self) -> &str {

@@ -63,7 +63,7 @@ impl Gate {
         let keys: Vec<&[u8]> = self.keys.challenges().collect();
         let ours = challenge.method == METHOD
             && challenge.intent == INTENT
-            && challenge.realm == head.authority()
+            && challenge.realm == head.host()
             && id::holds(&keys, challenge);
         let bad = Code::InvalidChallenge;
         if !ours {

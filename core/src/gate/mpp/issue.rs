@@ -65,7 +65,7 @@ fn challenge(
     let end = asked.now.plus(choice.terms.max_timeout_secs);
     let mut challenge = Challenge {
         id: String::new(),
-        realm: asked.head.authority().to_owned(),
+        realm: asked.head.host().to_owned(),
         method: METHOD.to_owned(),
         intent: INTENT.to_owned(),
         request: request(choice, token, &reference::of(asked.head, quote_end(choice))).to_param(),
