@@ -109,6 +109,15 @@ impl Challenge {
         Self::read(text)
     }
 
+    /// The object that echoes the challenge; absent members are left out.
+    pub(super) fn to_object(&self) -> Map<String, Value> {
+        self.members()
+            .into_iter()
+            .filter(|(name, value)| *name == "realm" || !value.is_empty())
+            .map(|(name, value)| (String::from(name), Value::String(String::from(value))))
+            .collect()
+    }
+
     /// Reads the parameters behind one scheme name. Empty values of what may be absent are absent.
     fn from_piece(piece: &str) -> Result<Self, Malformed> {
         let params = auth_param::read(piece)?;
@@ -166,7 +175,7 @@ impl Challenge {
     }
 
     /// Names and values in the order in which they are written; what is absent is empty.
-    pub(super) fn members(&self) -> [(&'static str, &str); 10] {
+    fn members(&self) -> [(&'static str, &str); 10] {
         fn optional(value: &Option<String>) -> &str {
             value.as_deref().unwrap_or_default()
         }

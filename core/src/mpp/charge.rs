@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use serde_json::{Map, Value};
 
 use super::Malformed;
-use super::source::MAX_CHAIN_ID;
+use super::members::{self, required};
 use crate::amount::Amount;
 use crate::encoding::{base64, hex, jcs};
 use crate::evm::address::Address;
@@ -66,27 +66,21 @@ impl Request {
             Some(_) => return Err(Malformed::Wrong("methodDetails")),
             None => return Err(Malformed::Missing("methodDetails")),
         };
-        let chain_id = number(details, "chainId")?.ok_or(Malformed::Missing("chainId"))?;
-        let decimals = number(details, "decimals")?
+        let chain_id = members::number(details, "chainId")?.ok_or(Malformed::Missing("chainId"))?;
+        let decimals = members::number(details, "decimals")?
             .map(|decimals| u8::try_from(decimals).map_err(|_| Malformed::Wrong("decimals")))
             .transpose()?;
-        let fee_payer = match details.get("feePayer") {
-            None | Some(Value::Null) => None,
-            Some(Value::Bool(pays)) => Some(*pays),
-            Some(_) => return Err(Malformed::Wrong("feePayer")),
-        };
         Ok(Self {
-            amount: Amount::from_atomic(required(object, "amount")?)
-                .map_err(|_| Malformed::Wrong("amount"))?,
+            amount: members::amount(object, "amount")?,
             currency: address(object, "currency", chain_id)?,
             recipient: address(object, "recipient", chain_id)?,
             chain_id,
             decimals,
-            credential_types: credential_types(details)?,
-            fee_payer,
-            has_splits: has_splits(details)?,
-            external_id: text(object, "externalId")?.map(String::from),
-            description: text(object, "description")?.map(String::from),
+            credential_types: members::texts(details, "credentialTypes")?,
+            fee_payer: members::flag(details, "feePayer")?,
+            has_splits: members::has_any(details, "splits")?,
+            external_id: members::text(object, "externalId")?.map(String::from),
+            description: members::text(object, "description")?.map(String::from),
         })
     }
 
@@ -161,7 +155,7 @@ impl Payload {
                 if required(authorization, "type")? != OKX_TYPE {
                     return Err(Malformed::Wrong("authorization"));
                 }
-                if has_splits(authorization)? {
+                if members::has_any(authorization, "splits")? {
                     return Err(Malformed::Wrong("splits"));
                 }
                 signed(authorization).map(Self::Okx)
@@ -191,28 +185,6 @@ fn signed(members: &Map<String, Value>) -> Result<SignedAuthorization, Malformed
         .map_err(|_| Malformed::Wrong("authorization"))
 }
 
-fn credential_types(details: &Map<String, Value>) -> Result<Option<Vec<String>>, Malformed> {
-    let wrong = Malformed::Wrong("credentialTypes");
-    match details.get("credentialTypes") {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Array(types)) => types
-            .iter()
-            .map(|name| name.as_str().map(String::from).ok_or(wrong))
-            .collect::<Result<_, _>>()
-            .map(Some),
-        Some(_) => Err(wrong),
-    }
-}
-
-/// Whether a list of splits has anything in it.
-fn has_splits(members: &Map<String, Value>) -> Result<bool, Malformed> {
-    match members.get("splits") {
-        None | Some(Value::Null) => Ok(false),
-        Some(Value::Array(splits)) => Ok(!splits.is_empty()),
-        Some(_) => Err(Malformed::Wrong("splits")),
-    }
-}
-
 /// An address; on X Layer `XKO` may stand for `0x`.
 fn address(
     object: &Map<String, Value>,
@@ -223,31 +195,6 @@ fn address(
     let digits = text.strip_prefix("XKO").filter(|_| chain_id == X_LAYER);
     let plain = digits.map(|digits| alloc::format!("0x{digits}"));
     Address::parse(plain.as_deref().unwrap_or(text)).map_err(|_| Malformed::Wrong(name))
-}
-
-fn number(object: &Map<String, Value>, name: &'static str) -> Result<Option<u64>, Malformed> {
-    match object.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => {
-            let number = value.as_u64().filter(|number| *number <= MAX_CHAIN_ID);
-            number.map(Some).ok_or(Malformed::Wrong(name))
-        }
-    }
-}
-
-fn required<'a>(object: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, Malformed> {
-    text(object, name)?.ok_or(Malformed::Missing(name))
-}
-
-fn text<'a>(
-    object: &'a Map<String, Value>,
-    name: &'static str,
-) -> Result<Option<&'a str>, Malformed> {
-    match object.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(Malformed::Wrong(name)),
-    }
 }
 
 fn object<const N: usize>(members: [(&str, Option<Value>); N]) -> Map<String, Value> {

@@ -6,7 +6,7 @@ use alloc::string::String;
 use serde_json::{Map, Value};
 
 use super::challenge::object;
-use super::{Challenge, Malformed, SCHEME, auth_param};
+use super::{Challenge, Malformed, SCHEME, auth_param, members};
 use crate::encoding::{base64, jcs};
 
 /// Longest token that is looked at, bytes.
@@ -43,29 +43,23 @@ impl Credential {
             Some(_) => return Err(Malformed::Wrong("payload")),
             None => Map::new(),
         };
-        let source = match members.get("source") {
-            None | Some(Value::Null) => None,
-            Some(Value::String(source)) => Some(source.clone()).filter(|source| !source.is_empty()),
-            Some(_) => return Err(Malformed::Wrong("source")),
-        };
-        Ok(Self { challenge, payload, source })
+        Ok(Self { challenge, payload, source: Self::source_of(&members)? })
+    }
+
+    /// The member `source`; empty text is absent.
+    pub(super) fn source_of(members: &Map<String, Value>) -> Result<Option<String>, Malformed> {
+        let source = members::text(members, "source")?.filter(|source| !source.is_empty());
+        Ok(source.map(String::from))
     }
 
     /// Writes the value of the header field, which begins with the scheme's name. Absent members are left out.
     #[must_use]
     pub fn to_header(&self) -> String {
-        let text = |text: &str| Value::String(String::from(text));
-        let mut challenge = Map::new();
-        for (name, value) in self.challenge.members() {
-            if name == "realm" || !value.is_empty() {
-                challenge.insert(String::from(name), text(value));
-            }
-        }
         let mut members = Map::new();
-        members.insert(String::from("challenge"), Value::Object(challenge));
+        members.insert(String::from("challenge"), Value::Object(self.challenge.to_object()));
         members.insert(String::from("payload"), Value::Object(self.payload.clone()));
         if let Some(source) = &self.source {
-            members.insert(String::from("source"), text(source));
+            members.insert(String::from("source"), Value::String(source.clone()));
         }
         let token = base64::encode_url(jcs::object_text(&members).as_bytes());
         format!("{SCHEME} {token}")

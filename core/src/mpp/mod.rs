@@ -1,8 +1,10 @@
 //! The wire of MPP, the HTTP authentication scheme `Payment`: texts in, values out, and back.
 //!
 //! A server writes a [`challenge`] whose [`id`] only it can make, a payer answers with a [`credential`] that echoes it, and
-//! gets a [`receipt`]. What is asked and how it is proven depends on the method: [`charge`] is `evm`. Both name an account by
-//! its [`source`]. A [`digest`] binds a request's body. `auth_param` is the grammar of the challenge header.
+//! gets a [`receipt`], or a [`problem`]. What is asked and how it is proven depends on the method: [`charge`] is `evm`, and
+//! [`tempo`] is known as far as it needs no chain. Both sides name an account by its [`source`]; a [`digest`] binds a request's
+//! body, and [`accept`] is what a payer would rather be asked. [`rpc`] is all of it without HTTP. `auth_param` is the grammar of
+//! the challenge header, `members` that of JSON objects.
 //!
 //! - Nothing here decides whether something is paid: no clock, no terms of a route, no ledger.
 //! - What an id binds is kept as the text that came, and never encoded anew.
@@ -10,14 +12,19 @@
 //!
 //! Spec: draft-httpauth-payment, as `mppx` 0.11 speaks it.
 
+pub mod accept;
 mod auth_param;
 pub mod challenge;
 pub mod charge;
 pub mod credential;
 pub mod digest;
 pub mod id;
+mod members;
+pub mod problem;
 pub mod receipt;
+pub mod rpc;
 pub mod source;
+pub mod tempo;
 
 use core::fmt;
 

@@ -35,6 +35,12 @@ impl Receipt<'_> {
     /// Writes the value of the header field.
     #[must_use]
     pub fn to_header(&self) -> String {
+        base64::encode_url(jcs::object_text(&self.to_object()).as_bytes())
+    }
+
+    /// The members; absent ones are left out.
+    #[must_use]
+    pub fn to_object(&self) -> Map<String, Value> {
         let text = |text: &str| Value::String(String::from(text));
         let members = [
             ("challengeId", self.challenge_id.map(text)),
@@ -45,11 +51,10 @@ impl Receipt<'_> {
             ("status", Some(text(SUCCESS))),
             ("timestamp", Some(Value::String(self.timestamp.rfc3339()))),
         ];
-        let members: Map<String, Value> = members
+        members
             .into_iter()
             .filter_map(|(name, value)| value.map(|value| (String::from(name), value)))
-            .collect();
-        base64::encode_url(jcs::object_text(&members).as_bytes())
+            .collect()
     }
 }
 

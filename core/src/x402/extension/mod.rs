@@ -1,4 +1,5 @@
 //! Extensions of x402, one file each, named as they are on the wire.
 
 pub mod diagnostic;
+pub mod mppx;
 pub mod offer_receipt;

@@ -1,0 +1,116 @@
+//! `Accept-Payment`: what a client can pay with, so that it is offered that first. Spec: draft-httpauth-payment, "Accept-Payment".
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// The header field.
+pub const HEADER: &str = "accept-payment";
+/// Longest value that is looked at, bytes.
+const MAX_BYTES: usize = 4 * 1024;
+
+/// What is offered in the client's order; offers of equal weight keep theirs.
+///
+/// Only offers with a weight stay. Where there is no header, it cannot be read or leaves nothing, all stay as they are: a
+/// client that pays otherwise is better served than one that is told nothing.
+pub fn rank<T>(header: Option<&str>, offers: Vec<T>, name: impl Fn(&T) -> (&str, &str)) -> Vec<T> {
+    let Some(ranges) = header.and_then(read) else { return offers };
+    let weights: Vec<u16> = offers
+        .iter()
+        .map(|offer| {
+            let (method, intent) = name(offer);
+            weight(&ranges, method, intent)
+        })
+        .collect();
+    if weights.iter().all(|weight| *weight == 0) {
+        return offers;
+    }
+    let mut ranked: Vec<(u16, T)> =
+        weights.into_iter().zip(offers).filter(|(weight, _)| *weight > 0).collect();
+    ranked.sort_by_key(|(weight, _)| u16::MAX.saturating_sub(*weight));
+    ranked.into_iter().map(|(_, offer)| offer).collect()
+}
+
+/// Writes the field for methods and intents that are equally welcome.
+#[must_use]
+pub fn header(pairs: &[(&str, &str)]) -> String {
+    let mut text = String::new();
+    for (method, intent) in pairs {
+        if !text.is_empty() {
+            text.push_str(", ");
+        }
+        text.extend([method, "/", intent]);
+    }
+    text
+}
+
+/// One element of the list.
+struct Range<'a> {
+    method: &'a str,
+    intent: &'a str,
+    /// Thousandths.
+    weight: u16,
+}
+
+/// The weight of an offer: that of the range that says most about it, of two such the heavier.
+fn weight(ranges: &[Range<'_>], method: &str, intent: &str) -> u16 {
+    let fits = |wanted: &str, offered: &str| wanted == "*" || wanted == offered;
+    let says = |wanted: &str| usize::from(wanted != "*");
+    ranges
+        .iter()
+        .filter(|range| fits(range.method, method) && fits(range.intent, intent))
+        .map(|range| (says(range.method).saturating_add(says(range.intent)), range.weight))
+        .max()
+        .map_or(0, |(_, weight)| weight)
+}
+
+/// The elements of the field; nothing if one cannot be read, or there is none.
+fn read(header: &str) -> Option<Vec<Range<'_>>> {
+    if header.len() > MAX_BYTES {
+        return None;
+    }
+    let elements = header.split(',').map(trim).filter(|element| !element.is_empty());
+    let ranges: Vec<Range<'_>> = elements.map(range).collect::<Option<_>>()?;
+    Some(ranges).filter(|ranges| !ranges.is_empty())
+}
+
+fn range(element: &str) -> Option<Range<'_>> {
+    let mut parts = element.split(';').map(trim);
+    let (method, intent) = parts.next()?.split_once('/')?;
+    let (method, intent) = (trim(method), trim(intent));
+    if !is_name(method) || !is_name(intent) {
+        return None;
+    }
+    let mut weight = 1000;
+    for part in parts {
+        let (name, value) = part.split_once('=')?;
+        if trim(name) == "q" {
+            weight = thousandths(trim(value))?;
+        }
+    }
+    Some(Range { method, intent, weight })
+}
+
+fn is_name(text: &str) -> bool {
+    let is_in_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    text == "*" || (!text.is_empty() && text.bytes().all(is_in_name))
+}
+
+/// A weight from `0` to `1` with at most three digits behind the point. Spec: RFC 9110 12.4.2.
+fn thousandths(text: &str) -> Option<u16> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if fraction.len() > 3 || !fraction.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let padded = fraction.bytes().chain(core::iter::repeat(b'0')).take(3);
+    let parts = padded
+        .fold(0_u16, |sum, digit| sum.saturating_mul(10).saturating_add((digit & 0x0f).into()));
+    match (whole, parts) {
+        ("0", parts) => Some(parts),
+        ("1", 0) => Some(1000),
+        _ => None,
+    }
+}
+
+fn trim(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
+}
