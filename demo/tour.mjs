@@ -1,12 +1,17 @@
-// What the demo shows: three payments, one that is none, and a way round that is closed; each exchange with its headers
+// What the demo shows: four payments, two that are none, and a way round that is closed; each exchange with its headers
 // decoded, and what they did on the chain. Whatever should hold is checked; the tour fails when it does not.
 
 import { ExactEvmScheme } from '@x402/evm/exact/client';
 import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
-import { formatUnits, parseEventLogs } from 'viem';
+import { evm, Mppx } from 'mppx/client';
+import { parseEventLogs } from 'viem';
 import { wrapFetchWithPayment as wrapFetchWithPaymentV1 } from 'x402-fetch';
 
 import { PRICE_ATOMIC } from './gate.mjs';
+import { decode, parse, say, short, showing, usdc } from './show.mjs';
+
+/** How often one payment arrives at once. */
+const COPIES = 20;
 
 /**
  * @typedef {object} Parts
@@ -45,7 +50,7 @@ export async function tour(parts) {
   sayBalances('before', start);
 
   console.log('\nAn agent with @x402/fetch asks for the report, is told the price, signs, and asks again');
-  const v2 = wrapFetchWithPaymentFromConfig(showing(fetch, 2), {
+  const v2 = wrapFetchWithPaymentFromConfig(showing(fetch, 'v2'), {
     schemes: [{ network: 'eip155:*', client: new ExactEvmScheme(payer) }],
   });
   const first = await v2(report);
@@ -53,10 +58,34 @@ export async function tour(parts) {
   await checkReceipt(parts, first.headers.get('payment-response'), check);
 
   console.log('\nA client of x402 v1, x402-fetch, pays the same route');
-  const v1 = wrapFetchWithPaymentV1(showing(fetch, 1), payer);
+  const v1 = wrapFetchWithPaymentV1(showing(fetch, 'v1'), payer);
   const second = await v1(report);
   check(second.status === 200, 'the report was delivered');
   await checkReceipt(parts, second.headers.get('x-payment-response'), check);
+
+  console.log('\nA client of MPP, mppx, pays the same route: it answers the challenge in WWW-Authenticate');
+  /** @type {{credential?: string, terms?: string}} */
+  const seen = {};
+  const mppx = Mppx.create({
+    polyfill: false,
+    fetch: async (input, init) => {
+      const request = new Request(input, init);
+      seen.credential = request.headers.get('authorization') ?? undefined;
+      const response = await showing(fetch, 'mpp')(request);
+      seen.terms ??= response.headers.get('payment-required') ?? undefined;
+      return response;
+    },
+    methods: [evm({ account: payer, networks: [evm.chains.baseSepolia], currencies: [evm.assets.baseSepolia.USDC] })],
+  });
+  const charged = await mppx.fetch(report);
+  check(charged.status === 200, 'the report was delivered');
+  await checkReceipt(parts, charged.headers.get('payment-receipt'), check);
+
+  console.log('\nSomebody who saw that signature sends it again, as a payment of x402');
+  const again = await fetch(report, { headers: { 'payment-signature': asX402(seen) } });
+  const told = parse(await again.text());
+  say('body', told);
+  check(again.status === 409 && told?.code === 'payment_already_delivered', 'it is the payment that the gate knows: nothing more is delivered or charged');
 
   console.log(`\nThe agent pays once more, and its payment arrives ${COPIES} times at the same moment`);
   const asked = origin.requests.length;
@@ -105,8 +134,8 @@ export async function tour(parts) {
 
   const end = await balances();
   sayBalances('after', end);
-  const spent = 3n * PRICE_ATOMIC;
-  check(start.payer - end.payer === spent, `the payer paid for three reports, ${usdc(spent)}`);
+  const spent = 4n * PRICE_ATOMIC;
+  check(start.payer - end.payer === spent, `the payer paid for four reports, ${usdc(spent)}`);
   check(end.payee - start.payee === spent, 'and the payee has it');
   return broken;
 }
@@ -119,7 +148,8 @@ export async function tour(parts) {
  * @param {(holds: boolean, sentence: string) => void} check
  */
 async function checkReceipt({ chain }, header, check) {
-  const transaction = header === null ? undefined : decode(header)?.transaction;
+  const receipt = header === null ? undefined : decode(header);
+  const transaction = receipt?.transaction ?? receipt?.reference;
   if (typeof transaction !== 'string') return check(false, 'the receipt names a transaction');
   const { logs, blockNumber } = await chain.publicClient.getTransactionReceipt({
     hash: /** @type {`0x${string}`} */ (transaction),
@@ -131,47 +161,6 @@ async function checkReceipt({ chain }, header, check) {
     transfers.length === 1 && transfer.from === payer.address && transfer.to === payee.address && transfer.value === PRICE_ATOMIC,
     `its receipt names ${short(transaction)}: block ${blockNumber} moved ${usdc(transfer?.value ?? 0n)} from payer to payee`,
   );
-}
-
-/**
- * A fetch that prints what goes out and what comes back, as a client of that version reads it: the terms
- * of a 402 are in a header for v2 and in the body for v1.
- *
- * @param {typeof fetch} base
- * @param {1 | 2} version
- * @returns {typeof fetch}
- */
-function showing(base, version) {
-  const [signature, receipt] = version === 2 ? ['payment-signature', 'payment-response'] : ['x-payment', 'x-payment-response'];
-  return async (input, init) => {
-    const request = new Request(input, init);
-    console.log(`\n  → ${request.method} ${request.url}`);
-    sayHeader(request.headers, signature);
-    const response = await base(request);
-    console.log(`  ← ${response.status} ${response.statusText}`);
-    sayHeader(response.headers, receipt);
-    if (version === 2 && response.status === 402) sayHeader(response.headers, 'payment-required');
-    else say('body', parse(await response.clone().text()) ?? '(not JSON)');
-    return response;
-  };
-}
-
-/**
- * @param {Headers} headers
- * @param {string} name
- */
-function sayHeader(headers, name) {
-  const value = headers.get(name);
-  if (value !== null) say(`${name.toUpperCase()}, decoded`, decode(value) ?? value);
-}
-
-/**
- * @param {string} name
- * @param {unknown} value
- */
-function say(name, value) {
-  const text = JSON.stringify(value, (_, inner) => (typeof inner === 'string' ? short(inner) : inner), 2);
-  console.log(`      ${name}: ${text.replace(/\n/g, '\n      ')}`);
 }
 
 /**
@@ -190,39 +179,13 @@ async function countAnswers(answers) {
 }
 
 /**
- * @param {string} header
- * @returns {any}
- */
-function decode(header) {
-  return parse(Buffer.from(header, 'base64').toString('utf8'));
-}
-
-/**
- * @param {string} text
- * @returns {any}
- */
-function parse(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-/**
- * Signatures, nonces and hashes by their ends; addresses stay whole.
+ * The authorization of an MPP credential as a payment of x402 for the same terms.
  *
- * @param {string} text
+ * @param {{credential?: string, terms?: string}} seen
  */
-function short(text) {
-  return /^0x[0-9a-f]{64,}$/i.test(text) ? `${text.slice(0, 10)}…${text.slice(-6)}` : text;
+function asX402({ credential = '', terms = '' }) {
+  const { type: _, signature, ...authorization } = decode(credential).payload;
+  const { resource, accepts } = decode(terms);
+  const payment = { x402Version: 2, resource, accepted: accepts[0], payload: { signature, authorization } };
+  return Buffer.from(JSON.stringify(payment)).toString('base64');
 }
-
-/**
- * @param {bigint} atomic
- */
-function usdc(atomic) {
-  return `${formatUnits(atomic, 6)} USDC`;
-}
-
-const COPIES = 20;
