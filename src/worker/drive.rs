@@ -121,11 +121,12 @@ async fn drive(
                 next
             }
             Step::Digest(next) => {
-                let limit = farebox_core::gate::passage::MAX_DIGESTED_BYTES as u32;
-                let digested = edge::settled(edge::digest_body(request, limit, 30_000)).await;
-                let digested = digested.unwrap_or(JsValue::UNDEFINED);
-                held.request = edge::member(&digested, "body");
-                next.answered(edge::member(&digested, "digest").as_string())
+                let (digest, body) = edge::digest_of(request).await;
+                held.request = body;
+                next.answered(digest)
+            }
+            Step::Bind(unbound) => {
+                gate.bound(&unbound, edge::digest_of(request).await.0.as_deref())
             }
             Step::Claim(call, next) => {
                 client.log.label(next.label());

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use farebox_core::gate::passage::MAX_DIGESTED_BYTES;
 use farebox_core::gate::reply::{Body, Reply};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -160,6 +161,13 @@ pub(super) fn promise(future: impl Future<Output = JsValue> + 'static) -> JsValu
 /// Waits for a promise; a rejection is nothing, because those modules reject none that they can answer.
 pub(super) async fn settled(promise: js_sys::Promise) -> Option<JsValue> {
     JsFuture::from(promise).await.ok().filter(|value| !value.is_undefined() && !value.is_null())
+}
+
+/// The digest of a request's body, unless that is too long or does not come, and the body to go on with.
+pub(super) async fn digest_of(request: &JsValue) -> (Option<String>, JsValue) {
+    let digested = settled(digest_body(request, MAX_DIGESTED_BYTES as u32, 30_000)).await;
+    let digested = digested.unwrap_or(JsValue::UNDEFINED);
+    (member(&digested, "digest").as_string(), member(&digested, "body"))
 }
 
 /// Waits some milliseconds.

@@ -23,7 +23,7 @@ use std::rc::Rc;
 
 use farebox_core::gate::Gate;
 use farebox_core::gate::admit::{correlation_id, shows_proof};
-use farebox_core::gate::passage::{Call, Step};
+use farebox_core::gate::passage::{Call, Step, Unbound};
 use farebox_core::gate::passing::{Passing, Spending};
 use farebox_core::gate::pricer::{self, PriceCall};
 use farebox_core::gate::quoting::Pricing;
@@ -114,6 +114,10 @@ pub fn handle(head: &str, request: JsValue, bindings: &JsValue, context: JsValue
             let first = First::Price(call, pricing);
             edge::promise(unpaid(gate, first, method, request, bindings, context))
         }
+        Step::Bind(unbound) => {
+            let first = First::Bind(unbound);
+            edge::promise(unpaid(gate, first, method, request, bindings, context))
+        }
         // Nothing else is asked for without a proof.
         _ => broken(&fresh),
     }
@@ -125,6 +129,8 @@ enum First {
     Spend(Call, Spending),
     /// What it costs.
     Price(PriceCall, Pricing),
+    /// What its body is.
+    Bind(Box<Unbound>),
 }
 
 /// Answers a request that brings no proof, once what has to be is known.
@@ -140,6 +146,7 @@ async fn unpaid(
     let mut step = match first {
         First::Spend(call, spending) => Step::Spend(call, spending),
         First::Price(call, pricing) => Step::Price(call, pricing),
+        First::Bind(unbound) => Step::Bind(unbound),
     };
     loop {
         step = match step {
@@ -150,6 +157,9 @@ async fn unpaid(
             Step::Price(call, pricing) => {
                 let answer = bindings.price(&call).await;
                 attempts::priced(&gate, pricing, answer.as_deref()).0
+            }
+            Step::Bind(unbound) => {
+                gate.bound(&unbound, edge::digest_of(&request).await.0.as_deref())
             }
             Step::Respond(reply) => return refuse(&gate, &reply, &method, ledger, &context),
             Step::Pass(call, passing) => {

@@ -11,7 +11,7 @@ use super::diagnose::{Finding, Limits, cause_of};
 use super::limit::client_prefix;
 use super::mpp;
 use super::offer::Offer;
-use super::passage::{Arrival, Digesting, Passage, Payer, Step};
+use super::passage::{Arrival, Passage, Payer, Step, Unbound};
 use super::path::Target;
 use super::proof::{Brought, claimed};
 use super::quoting::unpriced;
@@ -204,7 +204,7 @@ impl Gate {
 
     /// A refusal of a priced route to somebody who proves nothing: with fresh terms where he may sign again.
     pub(super) fn refused<'g>(
-        &'g self,
+        &self,
         offer: &Offer,
         head: &RequestHead,
         code: Code,
@@ -240,13 +240,7 @@ impl Gate {
         let (key, digest) = (self.keys.challenge(), None);
         let asked = Asked { head, correlation, key, digest, now };
         if offer.binds_body && offer.protocols.mpp && head.body == BodyPresence::Present {
-            return Step::Digest(Digesting::of_terms(
-                self,
-                offer,
-                &asked,
-                (code, reason),
-                diagnosis,
-            ));
+            return Step::Bind(Unbound::new(offer, &asked, (code, reason), diagnosis));
         }
         Step::Respond(offer.challenge(&asked, code, reason, diagnosis.as_ref()))
     }

@@ -21,7 +21,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 pub use self::chain::{ChainCall, Reading};
-pub use self::digest::{Digesting, MAX_DIGESTED_BYTES};
+pub use self::digest::{Digesting, MAX_DIGESTED_BYTES, Unbound};
 pub use self::ledger::{Call, Claiming, Ending, Filed, Recording};
 pub use self::origin::{Collected, Collecting, Forwarding, OriginReply, StreamEnd, Streaming};
 pub use self::settle::{FacilitatorCall, Settling, Verifying, Waiting};
@@ -64,6 +64,8 @@ pub enum Step<'g> {
     Price(PriceCall, Pricing),
     /// Read up to [`MAX_DIGESTED_BYTES`] of the request's body and hash them.
     Digest(Digesting<'g>),
+    /// The same for a request that is answered with terms; [`Gate::bound`] takes the digest.
+    Bind(Box<Unbound>),
     /// Ask the ledger object whose payment this is.
     Claim(Call, Claiming<'g>),
     /// Ask the facilitator whether it would settle.
@@ -262,7 +264,7 @@ impl<'g> Passage<'g> {
             response: None,
             served: now,
         });
-        if with_body { Step::Digest(Digesting::of_payment(passage)) } else { passage.bound() }
+        if with_body { Step::Digest(Digesting(passage)) } else { passage.bound() }
     }
 
     /// What was asked for: first use of the payment fixes it.

@@ -356,6 +356,11 @@ impl World {
                 let digest = hex::encode(&Sha256::digest(&running.body));
                 Some(next.answered(short.then_some(digest)))
             }
+            Step::Bind(unbound) => {
+                let short = running.body.len() <= MAX_DIGESTED_BYTES;
+                let digest = hex::encode(&Sha256::digest(&running.body));
+                Some(self.gate.bound(&unbound, short.then_some(digest.as_str())))
+            }
             Step::Claim(call, next) => {
                 let next = match &call.beside {
                     Some(question) => {
@@ -498,6 +503,7 @@ impl Running {
             Some(Step::Spend(..)) => "spend",
             Some(Step::Price(..)) => "price",
             Some(Step::Digest(..)) => "digest",
+            Some(Step::Bind(..)) => "bind",
             Some(Step::Claim(..)) => "claim",
             Some(Step::Verify(..)) => "verify",
             Some(Step::Forward(..)) => "forward",

@@ -118,7 +118,9 @@ impl Gate {
         match judged {
             // Whatever else is wrong with it, it comes too late.
             Err(_) if over => Err(Code::ChallengeExpired),
-            Ok(brought) if over => Ok(Brought { arrival: Arrival::Late, ..brought }),
+            Ok(brought) if over => {
+                Ok(Brought { arrival: Arrival::Repriced(Code::ChallengeExpired), ..brought })
+            }
             judged => judged,
         }
     }

@@ -27,17 +27,20 @@ const OF_NOTHING: [u8; 32] = [
     0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
 ];
 
-/// Waits for the digest of the request's body.
-pub struct Digesting<'g>(Waits<'g>);
+/// Waits for the digest of a payment's request body.
+pub struct Digesting<'g>(pub(super) Box<Passage<'g>>);
 
-enum Waits<'g> {
-    Payment(Box<Passage<'g>>),
-    Terms(Box<Terms<'g>>),
+impl<'g> Digesting<'g> {
+    /// The digest in hex, or none for a body longer than [`MAX_DIGESTED_BYTES`].
+    pub fn answered(self, digest: Option<String>) -> Step<'g> {
+        let mut passage = self.0;
+        passage.digest = digest.unwrap_or_else(|| LONG.to_owned());
+        passage.bound()
+    }
 }
 
-/// Terms that are put up once the body is known.
-struct Terms<'g> {
-    gate: &'g Gate,
+/// Terms that are put up once the body is known that they are for.
+pub struct Unbound {
     offer: Offer,
     head: RequestHead,
     correlation: String,
@@ -46,49 +49,32 @@ struct Terms<'g> {
     now: UnixTime,
 }
 
-impl<'g> Digesting<'g> {
-    pub(super) const fn of_payment(passage: Box<Passage<'g>>) -> Self {
-        Self(Waits::Payment(passage))
-    }
-
-    pub(in crate::gate) fn of_terms(
-        gate: &'g Gate,
+impl Unbound {
+    pub(in crate::gate) fn new(
         offer: &Offer,
         asked: &Asked<'_>,
         why: (Code, &'static str),
         diagnosis: Option<Diagnosis>,
-    ) -> Self {
-        Self(Waits::Terms(Box::new(Terms {
-            gate,
+    ) -> Box<Self> {
+        Box::new(Self {
             offer: offer.clone(),
             head: asked.head.clone(),
             correlation: asked.correlation.to_owned(),
             why,
             diagnosis,
             now: asked.now,
-        })))
+        })
     }
+}
 
-    /// The digest in hex, or none for a body longer than [`MAX_DIGESTED_BYTES`].
-    pub fn answered(self, digest: Option<String>) -> Step<'g> {
-        match self.0 {
-            Waits::Payment(mut passage) => {
-                passage.digest = digest.unwrap_or_else(|| LONG.to_owned());
-                passage.bound()
-            }
-            Waits::Terms(terms) => {
-                let Terms { gate, offer, head, correlation, why: (code, reason), .. } = &*terms;
-                let digest = digest.and_then(|digest| bytes_of(&digest));
-                let asked = Asked {
-                    head,
-                    correlation,
-                    key: gate.keys.challenge(),
-                    digest: digest.as_ref(),
-                    now: terms.now,
-                };
-                Step::Respond(offer.challenge(&asked, *code, reason, terms.diagnosis.as_ref()))
-            }
-        }
+impl Gate {
+    /// The terms for this digest, or for any body where that is longer than [`MAX_DIGESTED_BYTES`].
+    pub fn bound(&self, unbound: &Unbound, digest: Option<&str>) -> Step<'_> {
+        let Unbound { offer, head, correlation, why: (code, reason), diagnosis, now } = unbound;
+        let digest = digest.and_then(bytes_of);
+        let (key, digest, now) = (self.keys.challenge(), digest.as_ref(), *now);
+        let asked = Asked { head, correlation, key, digest, now };
+        Step::Respond(offer.challenge(&asked, *code, reason, diagnosis.as_ref()))
     }
 }
 
