@@ -166,8 +166,10 @@ export class Campaign {
       assert.ok(payer);
       const id = `k${kills}p${index}`;
       const query = kind === 'events' ? '?count=2&every=1' : '';
+      // Modes alternate one by one: protocols two by two, and the other way round at the next kill.
+      const protocol = ((index >> 1) + kills) % 2 === 0 ? 'x402' : 'mpp';
       return sign({
-        id, mode, payer, required: required[mode], target: `/${kind}/${mode}/${id}${query}`, url: gate.url,
+        id, mode, protocol, payer, required: required[mode], target: `/${kind}/${mode}/${id}${query}`, url: gate.url,
         validForSecs: VALID_FOR_SECS, identified: index % 4 !== 3,
       });
     }));

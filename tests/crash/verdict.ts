@@ -6,7 +6,7 @@ import { parseEventLogs } from 'viem';
 
 import { poll, type Campaign } from './campaign.ts';
 import { EXPECTED } from './expected.ts';
-import { get, send, type Answer, type Payment } from './payments.ts';
+import { get, send, transactionIn, type Answer, type Payment } from './payments.ts';
 import type { Row } from './rows.ts';
 import { PRICE_ATOMIC, type World } from './world.ts';
 
@@ -108,8 +108,7 @@ async function judgeRepeat({ gate, origin }: World, payment: Payment, row: Row |
     assert.equal(answer.status, 200, `${where}: ${answer.text}`);
     assert.equal(answer.headers['payment-replayed'], 'true', where);
     if (seen !== undefined) assert.equal(answer.text, seen, where);
-    const receipt = JSON.parse(Buffer.from(answer.headers['payment-response'] ?? '', 'base64').toString('utf8')) as { transaction: string };
-    assert.equal(receipt.transaction, row.tx, where);
+    assert.equal(transactionIn(payment, answer), row.tx, where);
   }
   assert.equal(origin.requests.length, requests, where);
 }

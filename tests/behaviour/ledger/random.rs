@@ -1,11 +1,12 @@
-//! Seeded histories through the whole gate: requests in any order, payments signed anew, lost owners, lost replies, lies,
-//! late and foreign transactions, failing nodes and storage, alarms at any moment, any clock. The seed of a failure is
-//! printed and gives the same history again: `npm run simulate -- 1 <seed>`.
+//! Seeded histories through the whole gate: requests in any order and by either protocol, payments signed anew, lost
+//! owners, lost replies, lies, late and foreign transactions, failing nodes and storage, alarms at any moment, any clock.
+//! The seed of a failure is printed and gives the same history again: `npm run simulate -- 1 <seed>`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use farebox_core::gate::Gate;
+use serde_json::Value;
 
 use crate::world::alarm::Job;
 use crate::world::chain::NodeFault;
@@ -13,13 +14,15 @@ use crate::world::facilitator::{Repeats, Settle, Verify};
 use crate::world::ledger::LedgerFault;
 use crate::world::origin::Say;
 use crate::world::payer::Payment;
-use crate::world::{Running, World, paid};
+use crate::world::{Running, With, World, mpp, paid};
 
 use super::is_allowed;
 use crate::dice::Dice;
 
 /// Histories, unless the environment asks for more.
 const HISTORIES: u64 = 10_000;
+/// What a client says with its payment, to prove a repeat: in version 2's extension, or in a header.
+const SECRET: &str = "canary-identifier-0123456789";
 /// Where they are played.
 const TARGETS: [&str; 4] = ["/after", "/before", "/sure/after", "/sure/before"];
 
@@ -42,6 +45,10 @@ struct History {
     streamed: BTreeSet<String>,
     /// Calls of the alarm that are under way.
     jobs: Vec<Job>,
+    /// What clients know that others do not, if they say it.
+    secret: Option<&'static str>,
+    /// Challenges that were issued for a target before the first payment, as they are echoed.
+    challenges: BTreeMap<String, Value>,
     /// In which state which fault came.
     hits: BTreeSet<(String, &'static str)>,
     confirms: bool,
@@ -278,8 +285,23 @@ impl History {
         Ok(())
     }
 
+    /// The payment as it was signed, or its authorization by the other protocol: for a challenge that is fresh, or for the
+    /// one that was there at the beginning.
+    fn by_any_protocol(&mut self, payment: &Payment) -> Payment {
+        let echo = match self.dice.below(4) {
+            0 | 1 => return payment.clone(),
+            2 => mpp::echo_of(&self.world.ask(&payment.target)),
+            _ => self.challenges[&payment.target].clone(),
+        };
+        payment.by_mpp(&echo)
+    }
+
     fn start(&mut self, payment: &Payment) {
-        let head = paid(payment);
+        let sent = self.by_any_protocol(payment);
+        let mut head = paid(&sent);
+        if let Some(secret) = self.secret.filter(|_| sent.header == "authorization") {
+            head = head.header("idempotency-key", secret);
+        }
         let running = self.world.start(head, b"");
         self.sent.push(Sent {
             running,
@@ -307,20 +329,27 @@ fn play(seed: u64, world: World, target: &str) -> Result<History, String> {
         first_deliveries: BTreeMap::new(),
         streamed: BTreeSet::new(),
         jobs: Vec::new(),
+        secret: None,
+        challenges: BTreeMap::new(),
         hits: BTreeSet::new(),
         confirms: target.starts_with("/sure"),
     };
     history.world.facilitator.repeats =
         history.dice.pick(&[Repeats::Idempotent, Repeats::NonceUsed]);
+    for target in [target.to_owned(), format!("{target}/other")] {
+        let asked = history.world.ask(&target);
+        history.challenges.insert(target, mpp::echo_of(&asked));
+    }
     let required = history.world.ask(target).payment_required();
-    let secret = history.dice.below(2) == 0;
+    history.secret = (history.dice.below(2) == 0).then_some(SECRET);
+    let secret = history.secret.is_some();
     let now = history.world.now().secs();
     let mut payments: Vec<Payment> = Vec::new();
     for _ in 0..2 {
         let first = history.world.payer.sign_with(&required, now, |message| {
             message.as_object_mut().unwrap().remove("resource");
             if secret {
-                message["extensions"] = serde_json::json!({"payment-identifier": {"info": {"id": "canary-identifier"}}});
+                message["extensions"] = serde_json::json!({"payment-identifier": {"info": {"id": SECRET}}});
             }
         });
         let mut elsewhere = first.clone();

@@ -1,5 +1,5 @@
-//! Every history of a small world through the whole gate, its object, its alarm and its chain: one payment, two requests for
-//! different resources, one of them repeated, and up to [`Bounds`] of what can go wrong.
+//! Every history of a small world through the whole gate, its object, its alarm and its chain: one payment, by one protocol
+//! or by both, two requests for different resources, one of them repeated, and up to [`Bounds`] of what can go wrong.
 //!
 //! Nothing is copied: each history is played from the beginning by the code that ships, and is told from others by all that
 //! its requests were told and all that is stored. Spec: docs/design.md, "The ledger".
@@ -10,10 +10,11 @@ use std::hash::{Hash, Hasher};
 use std::sync::LazyLock;
 
 use farebox_core::gate::Gate;
+use farebox_core::http::RequestHead;
 use farebox_core::ledger::State;
 use farebox_core::ledger::command::Mode;
 use farebox_core::ledger::state::Why;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::is_allowed;
 use crate::world::alarm::Job;
@@ -23,7 +24,10 @@ use crate::world::facilitator::{Settle, Verify};
 use crate::world::ledger::LedgerFault;
 use crate::world::origin::Say;
 use crate::world::payer::Payment;
-use crate::world::{Running, World, paid};
+use crate::world::{Running, With, World, mpp, paid};
+
+/// What a client says with its payment, to prove a repeat.
+const SECRET: &str = "canary-identifier-0123456789";
 
 /// What happens next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -94,6 +98,8 @@ struct Setting {
     secret: bool,
     /// How many requests come: the first, another one, the first repeated.
     requests: [bool; 3],
+    /// Which of them bring their authorization by MPP.
+    mpp: [bool; 3],
     defect: Defect,
     bounds: Bounds,
 }
@@ -103,6 +109,8 @@ struct Run {
     setting: Setting,
     world: World,
     payment: Payment,
+    /// The challenges of both targets, as they are echoed.
+    echoes: [Value; 2],
     requests: [Option<Running>; 3],
     started: [bool; 3],
     /// All that each request went through.
@@ -118,7 +126,7 @@ struct Run {
 }
 
 impl Run {
-    fn new(setting: Setting, payment: &Payment) -> Self {
+    fn new(setting: Setting, payment: &Payment, echoes: &[Value; 2]) -> Self {
         let gate = &GATES[usize::from(!setting.chain)];
         let mut world = World::around(gate);
         world.ledger.defect = setting.defect;
@@ -126,6 +134,7 @@ impl Run {
             setting,
             world,
             payment: payment.clone(),
+            echoes: echoes.clone(),
             requests: [None, None, None],
             started: [false; 3],
             heard: [Vec::new(), Vec::new(), Vec::new()],
@@ -143,6 +152,15 @@ impl Run {
     fn target(&self, who: usize) -> String {
         let other = if who == 1 { "/other" } else { "" };
         format!("{}{other}", self.payment.target)
+    }
+
+    /// The request, by the protocol that it speaks.
+    fn head(&self, who: usize, payment: &Payment) -> RequestHead {
+        if !self.setting.mpp[who] {
+            return paid(payment);
+        }
+        let head = paid(&payment.by_mpp(&self.echoes[usize::from(who == 1)]));
+        if self.setting.secret { head.header("idempotency-key", SECRET) } else { head }
     }
 
     fn events(&self) -> Vec<Event> {
@@ -205,7 +223,8 @@ impl Run {
                 payment.target = self.target(who);
                 self.started[who] = true;
                 self.claimed = true;
-                self.requests[who] = Some(self.world.start(paid(&payment), b""));
+                let head = self.head(who, &payment);
+                self.requests[who] = Some(self.world.start(head, b""));
                 self.step(who, 0)?;
             }
             Event::Step(who) => self.step(who, 1)?,
@@ -442,11 +461,13 @@ fn explore(setting: Setting, most: usize) -> Result<Seen, String> {
     let mut signer = World::around(&GATES[0]);
     let target = if setting.mode == Mode::After { "/after" } else { "/before" };
     let required = signer.ask(target).payment_required();
+    let echoes = [target.to_owned(), format!("{target}/other")]
+        .map(|target| mpp::echo_of(&signer.ask(&target)));
     let now = signer.now().secs();
     let payment = signer.payer.sign_with(&required, now, |message| {
         message.as_object_mut().unwrap().remove("resource");
         if setting.secret {
-            let id = json!({"payment-identifier": {"info": {"id": "canary-identifier"}}});
+            let id = json!({"payment-identifier": {"info": {"id": SECRET}}});
             message["extensions"] = id;
         }
     });
@@ -454,7 +475,7 @@ fn explore(setting: Setting, most: usize) -> Result<Seen, String> {
     let mut seen = Seen::default();
     let mut left: Vec<Vec<Event>> = vec![Vec::new()];
     while let Some(mut trace) = left.pop() {
-        let mut run = Run::new(setting, &payment);
+        let mut run = Run::new(setting, &payment, &echoes);
         let told = |violation: String, trace: &[Event]| format!("{violation}: {trace:?}");
         for event in &trace {
             run.play(*event).map_err(|violation| told(violation, &trace))?;
@@ -490,7 +511,7 @@ fn explore(setting: Setting, most: usize) -> Result<Seen, String> {
 
 fn setting(mode: Mode, chain: bool, secret: bool) -> Setting {
     let requests = [true; 3];
-    Setting { mode, chain, secret, requests, defect: Defect::None, bounds: BOUNDS }
+    Setting { mode, chain, secret, requests, mpp: [false; 3], defect: Defect::None, bounds: BOUNDS }
 }
 
 fn everything(mode: Mode) {
@@ -499,6 +520,9 @@ fn everything(mode: Mode) {
     let settings = [
         setting(mode, true, true),
         setting(mode, true, false),
+        // One authorization by both protocols, either of them first.
+        Setting { mpp: [true, false, false], ..setting(mode, true, true) },
+        Setting { mpp: [false, true, true], ..setting(mode, true, true) },
         Setting { bounds: deep, requests: [true, false, false], ..setting(mode, true, true) },
     ];
     let (mut states, mut histories, mut ends) = (0, 0, BTreeSet::new());

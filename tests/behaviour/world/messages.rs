@@ -40,9 +40,12 @@ impl Response {
         decoded(self.headers.get("payment-required").unwrap())
     }
 
-    /// Whether it puts up terms to sign.
+    /// Whether it puts up terms to sign, of whatever protocol.
     pub fn has_terms(&self) -> bool {
-        self.headers.get("payment-required").is_some() || self.json().get("accepts").is_some()
+        let challenge = self.headers.get("www-authenticate").unwrap_or_default();
+        self.headers.get("payment-required").is_some()
+            || challenge.starts_with("Payment ")
+            || self.json().get("accepts").is_some()
     }
 
     /// Whether its body has this word.
@@ -57,9 +60,17 @@ impl Response {
         two.or(one).map(decoded).unwrap_or_default()
     }
 
+    /// The decoded receipt of MPP.
+    pub fn receipt(&self) -> Value {
+        self.headers.get("payment-receipt").map(decoded).unwrap_or_default()
+    }
+
     /// Whether it hands out what the origin gave for a paid request.
     pub fn is_delivery(&self) -> bool {
-        (200..400).contains(&self.status) && self.settlement()["success"] == true
+        let settled = self.settlement()["success"] == true;
+        let received = self.receipt()["status"] == "success";
+        assert!(!(settled && received), "one receipt for one payment");
+        (200..400).contains(&self.status) && (settled || received)
     }
 }
 

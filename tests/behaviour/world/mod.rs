@@ -7,6 +7,7 @@ pub mod defect;
 pub mod facilitator;
 pub mod ledger;
 mod messages;
+pub mod mpp;
 pub mod origin;
 pub mod payer;
 pub mod schema;
