@@ -8,12 +8,13 @@ import { credential, idOf, requestOf, requestText, type Challenge, type JsonObje
 import { okxHash, payAsOkx } from '../support/okx-payer.ts';
 import { challengeFor, challengeIn, expectMppPaid, expectMppRefused, mppFor, sendMpp, signed, type Paid } from './support/mpp.ts';
 import { freshPayer, requiredBy } from './support/payer.ts';
-import type { HeaderRow } from './support/raw.ts';
+import type { Answer, HeaderRow } from './support/raw.ts';
 import {
   MODES, NO_CALLS, SECRETS, callsOf, expectCalls, expectNextGoodRequest, expectPaid, expectProblem, openWorld, ordinaryCalls, payFor, send,
   type World,
 } from './support/world.ts';
 
+const SECRET: HeaderRow = ['Idempotency-Key', 's'.repeat(30)];
 const OTHER = '0x209693Bc6afc0C5328bA36FaF03C514EF312287C';
 const NOW = (): number => Math.floor(Date.now() / 1000);
 
@@ -90,6 +91,26 @@ describe('a challenge', () => {
       expectMppPaid(await sendMpp(world, path, again), again);
     } finally {
       await world.gate.ahead(-61);
+    }
+  });
+
+  it('that has run out hides nothing that the ledger knows of its payment, and brings no new terms for it', async () => {
+    const known: { path: string; payment: Paid; answer: (answer: Answer) => unknown }[] = [];
+    for (const mode of MODES) {
+      const told = await mppFor(world, `/${mode}/told-late`);
+      expectMppPaid(await sendMpp(world, `/${mode}/told-late`, told, { headers: [SECRET] }), told);
+      known.push({ path: `/${mode}/told-late`, payment: told, answer: (answer) => expectMppPaid(answer, told) });
+      const lost = await mppFor(world, `/${mode}/lost-late`);
+      world.facilitator.script(lost.payer, { settle: { kind: 'destroy' } });
+      const unknown = { status: 503, code: 'settlement_unknown', retryAfter: 5 } as const;
+      expectProblem(await sendMpp(world, `/${mode}/lost-late`, lost, { headers: [SECRET] }), unknown);
+      known.push({ path: `/${mode}/lost-late`, payment: lost, answer: (answer) => expectProblem(answer, unknown) });
+    }
+    await world.gate.ahead(62);
+    try {
+      for (const { path, payment, answer } of known) answer(await sendMpp(world, path, payment, { headers: [SECRET] }));
+    } finally {
+      await world.gate.ahead(-62);
     }
   });
 
@@ -262,10 +283,9 @@ describe('a credential', () => {
       const lost = await mppFor(world, `/${mode}/lost`);
       world.facilitator.script(lost.payer, { settle: { kind: 'destroy' } });
       const unknown = { status: 503, code: 'settlement_unknown', retryAfter: 5 } as const;
-      const secret: HeaderRow = ['Idempotency-Key', 'l'.repeat(30)];
-      expectProblem(await sendMpp(world, `/${mode}/lost`, lost, { headers: [secret] }), unknown);
+      expectProblem(await sendMpp(world, `/${mode}/lost`, lost, { headers: [SECRET] }), unknown);
       world.facilitator.script(lost.payer, {});
-      expectMppPaid(await sendMpp(world, `/${mode}/lost`, lost, { headers: [secret] }), lost);
+      expectMppPaid(await sendMpp(world, `/${mode}/lost`, lost, { headers: [SECRET] }), lost);
       assert.equal(world.origin.of(`/${mode}/lost`).length, 1);
       assert.equal(world.facilitator.settled.size > 0, true);
     }
