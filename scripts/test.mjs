@@ -78,6 +78,8 @@ async function worker() {
 
 async function e2e() {
   await buildWorker();
+  // One of the payers is the package.
+  await buildPayer();
   await runTests('test:e2e', 'tests/e2e');
 }
 
