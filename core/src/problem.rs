@@ -324,8 +324,7 @@ impl Code {
                 "Authorization expires too early",
                 "validBefore leaves no time to serve and settle; sign a new one with the full maxTimeoutSeconds",
             )
-            .reason("invalid_exact_evm_payload_authorization_valid_before")
-            .problem("payment-expired"),
+            .reason("invalid_exact_evm_payload_authorization_valid_before"),
             Self::NotYetValid => row(
                 "not_yet_valid",
                 402,

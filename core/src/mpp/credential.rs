@@ -79,12 +79,18 @@ pub enum Found<'a> {
 
 /// Looks for credentials in the rows of `Authorization` and its alternative, each perhaps a list with other schemes.
 ///
-/// Identical copies are one; a scheme without a token is none. Spec: RFC 9110 11.6.2.
+/// Identical copies are one; a scheme without a token is none. A token that parameters follow stays together with them, so that
+/// it cannot be read. Spec: RFC 9110 11.6.2.
 pub fn find<'a>(rows: impl Iterator<Item = &'a str>) -> Found<'a> {
     let mut found = Found::None;
     for row in rows {
         for piece in auth_param::pieces(row) {
-            let token = piece.split(',').next().unwrap_or_default().trim_matches([' ', '\t']);
+            let token = match piece.split_once(',') {
+                Some((_, rest)) if is_param(rest) => piece,
+                Some((token, _)) => token,
+                None => piece,
+            };
+            let token = token.trim_matches([' ', '\t', ',']);
             found = match found {
                 _ if token.is_empty() => continue,
                 Found::None => Found::One(token),
@@ -94,4 +100,10 @@ pub fn find<'a>(rows: impl Iterator<Item = &'a str>) -> Found<'a> {
         }
     }
     found
+}
+
+/// Whether the next element of a list is a parameter, and not a scheme of its own.
+fn is_param(rest: &str) -> bool {
+    let element = rest.trim_start_matches([' ', '\t', ',']);
+    element.split([' ', '\t', ',']).next().is_some_and(|word| word.contains('='))
 }

@@ -349,7 +349,8 @@ fn play(seed: u64, world: World, target: &str) -> Result<History, String> {
         let first = history.world.payer.sign_with(&required, now, |message| {
             message.as_object_mut().unwrap().remove("resource");
             if secret {
-                message["extensions"] = serde_json::json!({"payment-identifier": {"info": {"id": SECRET}}});
+                message["extensions"] =
+                    serde_json::json!({"payment-identifier": {"info": {"id": SECRET}}});
             }
         });
         let mut elsewhere = first.clone();
