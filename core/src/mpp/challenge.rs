@@ -61,7 +61,7 @@ impl Challenge {
         self.check()?;
         let mut text = String::from(SCHEME);
         let mut before = " ";
-        for (name, value) in self.members().into_iter().filter(|(_, value)| !value.is_empty()) {
+        for (name, value) in self.members().into_iter().filter(is_there) {
             text.push_str(before);
             auth_param::write(&mut text, name, value);
             before = ", ";
@@ -70,6 +70,8 @@ impl Challenge {
     }
 
     /// What is asked. Only the canonical text is read, so that nobody who reads it otherwise reads something else.
+    ///
+    /// Numbers with more digits than money or a chain has, 16 and above behind a point, may count as not canonical.
     ///
     /// # Errors
     /// [`Malformed::NotCanonical`], and what [`read_list`] refuses.
@@ -113,7 +115,7 @@ impl Challenge {
     pub(super) fn to_object(&self) -> Map<String, Value> {
         self.members()
             .into_iter()
-            .filter(|(name, value)| *name == "realm" || !value.is_empty())
+            .filter(is_there)
             .map(|(name, value)| (String::from(name), Value::String(String::from(value))))
             .collect()
     }
@@ -123,7 +125,7 @@ impl Challenge {
         let params = auth_param::read(piece)?;
         Self::read(|wanted| {
             let value = params.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
-            Ok(value.filter(|value| wanted == "header" || !value.is_empty()).cloned())
+            Ok(value.filter(|value| wanted == "header" || is_there(&(wanted, value))).cloned())
         })
     }
 
@@ -192,6 +194,11 @@ impl Challenge {
             ("opaque", optional(&self.opaque)),
         ]
     }
+}
+
+/// Whether a member is written: a realm may be there and empty.
+fn is_there((name, value): &(&str, &str)) -> bool {
+    *name == "realm" || !value.is_empty()
 }
 
 /// The object in base64 of JSON.
