@@ -20,6 +20,8 @@ const suites = { lint, core, worker, e2e, pkg, crash, deploy };
 const TIMEOUT_MS = 120_000;
 /** What a random kill and its share of a drain may take. */
 const MOMENT_MS = 3_000;
+/** Other implementations beside ours; what they ask of cargo must not reach the workspace. */
+const AGREEMENT = 'tests/agreement/Cargo.toml';
 
 await runMain(async () => {
   const words = process.argv.slice(2);
@@ -58,12 +60,20 @@ async function lintRust() {
     'clippy', '--locked', '-p', 'farebox', '--features', 'bindings', '--target', 'wasm32-unknown-unknown',
     '--', '-D', 'warnings',
   ]);
+  await run('lint: agreement', 'cargo', ['fmt', '--check', '--manifest-path', AGREEMENT]);
+  await run('lint: clippy, agreement', 'cargo', [
+    'clippy', '--locked', '--manifest-path', AGREEMENT, '--target-dir', 'target/agreement', '--all-targets',
+    '--', '-D', 'warnings',
+  ]);
 }
 
 async function core() {
   // A target without std: what compiles there has no clock, no network and no randomness to reach for.
   await run('test:core: no std', 'cargo', ['build', '--locked', '-p', 'farebox-core', '--target', 'wasm32v1-none']);
   const output = await run('test:core', 'cargo', ['test', '--locked', '--workspace', '--', '--show-output']);
+  await run('test:core: agreement', 'cargo', [
+    'test', '--locked', '--manifest-path', AGREEMENT, '--target-dir', 'target/agreement',
+  ]);
   // How much of the ledger's behaviour was visited belongs to the result.
   show(output, /^test result:|^(After|Before)\b.*: \d+ states|histories from seed/);
 }
