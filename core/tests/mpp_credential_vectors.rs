@@ -163,6 +163,8 @@ fn a_credential_is_found_among_other_schemes() {
         (vec!["Payment ", "Payment", "payment ,", ""], Found::None),
         (vec![r#"Digest username="x, Payment a""#], Found::None),
         (vec![r#"Digest username="\", Payment a", Payment b"#], Found::One("b")),
+        (vec!["Payment a, b=c"], Found::One("a, b=c")),
+        (vec![r#"Payment a, Bearer realm="x""#], Found::One("a")),
         (vec!["Bearer Payment a"], Found::None),
         (vec!["\tPayment\ta\t,x"], Found::One("a")),
     ] {
