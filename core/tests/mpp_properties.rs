@@ -54,7 +54,7 @@ fn any_text(dice: &mut Dice, longest: u64) -> String {
 }
 
 fn maybe<T>(dice: &mut Dice, make: impl FnOnce(&mut Dice) -> T) -> Option<T> {
-    (dice.next() % 2 == 0).then(|| make(dice))
+    dice.next().is_multiple_of(2).then(|| make(dice))
 }
 
 fn any_object(dice: &mut Dice) -> String {
@@ -193,7 +193,7 @@ fn no_text_is_misread_and_none_stops_the_reader() {
             text.push_str(
                 "Payment id=\"a\", realm=\"r\", method=\"evm\", intent=\"charge\", request=\"e30\"",
             );
-            if dice.next() % 2 == 0 {
+            if dice.next().is_multiple_of(2) {
                 text.push_str(", ");
             }
         }
@@ -276,6 +276,21 @@ fn a_list_has_bounds() {
 }
 
 #[test]
+fn a_request_has_a_bound_wherever_it_stands() {
+    let asked = |length: usize| Challenge {
+        request: base64::encode_url(format!(r#"{{"a":"{}"}}"#, "x".repeat(length)).as_bytes()),
+        ..any_challenge(&mut Dice(15))
+    };
+    assert_eq!(asked(12_280).request.len(), 16_384);
+    assert!(asked(12_280).to_header().is_ok());
+    assert_eq!(asked(12_281).to_header(), Err(Malformed::TooLarge));
+    let object =
+        |challenge| rpc::challenge_object(&challenge).unwrap().as_object().unwrap().clone();
+    assert!(rpc::challenge(&object(asked(12_280))).is_ok());
+    assert_eq!(rpc::challenge(&object(asked(12_281))), Err(Malformed::TooLarge));
+}
+
+#[test]
 fn parameters_stand_between_commas() {
     let rest = r#"realm="r", method="evm", intent="charge", request="e30""#;
     for (start, read) in [
@@ -290,6 +305,8 @@ fn parameters_stand_between_commas() {
         ("Payment id=\"\\\u{7}\", ", false),
         (r#"Payment id="\u0007", "#, false),
         (r#"Payment id="a", header="", "#, false),
+        (r#"Payment id="a", x=1, X=2, "#, false),
+        (r#"Payment id="a", description="", "#, true),
     ] {
         let list = read_list(&format!("{start}{rest}"));
         assert_eq!(
