@@ -16,9 +16,11 @@ export const SECTIONS = /** @type {const} */ ({
   route: '## Routes',
   diagnostics: '### Diagnostics',
   free: '### Free requests',
+  bazaar: '### How requests are made',
   price: '### Price in atomic units',
   pricer: '### Price of a bound Worker',
   asset: '### An asset in full',
+  service: '## Who sells',
   facilitator: '## Facilitator',
   recovery: '## Recovery times',
 });

@@ -34,11 +34,13 @@ const DOCUMENTS: [&str; 11] = [
     "tests/vectors/README.md",
 ];
 /// Which section describes the fields of each structured variable.
-const SECTIONS: [(&str, &[&str]); 6] = [
+const SECTIONS: [(&str, &[&str]); 8] = [
     ("## Routes", &["RouteConfig"]),
     ("### Diagnostics", &["LimitsConfig"]),
+    ("### How requests are made", &["BazaarConfig"]),
     ("### Price in atomic units", &["AtomicPrice"]),
     ("### An asset in full", &["ExplicitAsset"]),
+    ("## Who sells", &["ServiceConfig"]),
     ("## Facilitator", &["FacilitatorConfig"]),
     ("## Recovery times", &["Recovery"]),
 ];

@@ -43,6 +43,10 @@ pub(super) async fn pass(
 ) -> JsValue {
     match ask(&call, &edge::request_body(request), bound).await {
         (OriginReply::Head(mut head), response) => {
+            if let Some(reply) = gate.instead(&head, passing) {
+                edge::discard(&response);
+                return edge::render(&reply);
+            }
             gate.finish_free(&mut head, passing);
             let reply = Reply::new(head, Body::Held);
             edge::render_with(&reply, &edge::body_of(&response))

@@ -18,6 +18,7 @@ mod limits;
 mod manners;
 mod origins;
 mod pricer;
+mod published;
 mod receipts;
 mod recovery;
 mod redelivery;

@@ -79,7 +79,11 @@ impl Gate {
         let Ok(target) = Target::from_url(&head.url) else {
             return refuse(Code::AmbiguousTarget, Audience::Other, &correlation);
         };
-        match self.table.find(&head.method, &target) {
+        let found = self.table.find(&head.method, &target);
+        if let Some(step) = self.published(&head, &target, &found, &correlation, now) {
+            return step;
+        }
+        match found {
             Found::Route(index) => match self.offers.get(index).and_then(Option::as_ref) {
                 Some(offer) => self.priced((index, offer), head, correlation, around, now),
                 None => self.free(&head, &correlation, now),

@@ -3,6 +3,8 @@
 //!
 //! Spec: x402 v1 and v2, HTTP transport; Payment authentication scheme, "Challenge"; docs/protocols.md, "The 402".
 
+use alloc::borrow::Cow;
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -14,6 +16,7 @@ use crate::http::{Headers, MAX_CHALLENGE_BYTES, RequestHead, ResponseHead};
 use crate::paywall;
 use crate::problem::{self, Code};
 use crate::time::UnixTime;
+use crate::x402::extension::bazaar;
 use crate::x402::{header, v1, v2};
 
 /// Room for the fields that say what the body is, bytes.
@@ -88,7 +91,8 @@ impl Offer {
 
     /// The 402 for this request. `reason` is the protocol's word for `code`; the diagnosis stands in header and body.
     ///
-    /// Too long a target is answered 414 instead; a diagnosis that would make it too long is left out.
+    /// Too long a target is answered 414 instead; a diagnosis that would make it too long is left out, then what
+    /// the route says of its requests.
     #[must_use]
     pub fn challenge(
         &self,
@@ -104,6 +108,10 @@ impl Offer {
         if headers.block_bytes().saturating_add(PAGE_HEADER_BYTES) > MAX_CHALLENGE_BYTES {
             return match diagnosis {
                 Some(_) => self.challenge(asked, code, reason, None),
+                None if self.bazaar.is_some() => {
+                    let plain = Self { bazaar: None, ..self.clone() };
+                    plain.challenge(asked, code, reason, None)
+                }
                 None => {
                     Reply::problem(Code::TargetTooLong, Audience::Paid, asked.correlation, None)
                 }
@@ -139,7 +147,7 @@ impl Offer {
     #[must_use]
     pub fn challenge_bytes(&self, url: &str) -> usize {
         let head = RequestHead {
-            method: "OPTIONS".to_string(),
+            method: self.bazaar.as_ref().map_or("OPTIONS", |it| it.longest_method()).to_string(),
             url: url.to_string(),
             headers: Headers::from_lines(["authorization: Bearer"].into_iter()),
             body: crate::http::BodyPresence::Absent,
@@ -162,7 +170,8 @@ impl Offer {
     ) -> Headers {
         let mut headers = own_headers(Audience::Paid, asked.correlation);
         if self.protocols.x402 {
-            let required = self.payment_required(&asked.head.url, why);
+            let member = self.with_bazaar(asked.head, why.member);
+            let required = self.payment_required(&asked.head.url, Why { member: &member, ..why });
             headers.add("payment-required", &header::encode(&required));
         }
         if let Some(issued) = issued {
@@ -170,6 +179,17 @@ impl Offer {
         }
         headers.add("vary", "Accept, User-Agent");
         headers
+    }
+
+    /// The member `extensions`, with what the operator says about such requests.
+    fn with_bazaar<'a>(&self, head: &RequestHead, member: &'a str) -> Cow<'a, str> {
+        let declared = self.bazaar.as_ref().filter(|declaration| declaration.takes(&head.method));
+        let Some(declaration) = declared else { return Cow::Borrowed(member) };
+        let path = head.target().split('?').next().unwrap_or_default();
+        let extension = declaration.extension(&head.method, path);
+        let others = member.strip_prefix(",\"extensions\":{").map(|others| [",", others].concat());
+        let others = others.as_deref().unwrap_or("}");
+        Cow::Owned(format!(",\"extensions\":{{\"{}\":{extension}{others}", bazaar::NAME))
     }
 
     fn payment_required(&self, url: &str, why: Why<'_>) -> String {

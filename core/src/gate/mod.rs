@@ -6,7 +6,7 @@
 //! [`redelivery`] is a payer's word that he wants an answer again, [`receipts`] what he may show to others,
 //! [`operator`] what the one who runs the gate may ask and decide, [`limit`] whose requests are counted together,
 //! [`sweep`] what the clock asks of ledger objects. [`clients`] are those whom the operator knows, [`passing`] forwards what
-//! goes on without a payment, [`former`] finds payments for earlier terms, [`pricer`] names prices and [`quoting`] holds payments against them. [`attempts`] counts who fails, [`diagnose`] says why and when to stop.
+//! goes on without a payment, [`former`] finds payments for earlier terms, [`pricer`] names prices and [`quoting`] holds payments against them. [`publish`] says what is sold. [`attempts`] counts who fails, [`diagnose`] says why and when to stop.
 
 pub mod admit;
 pub mod attempts;
@@ -27,6 +27,7 @@ pub mod passing;
 pub mod path;
 pub mod pricer;
 mod proof;
+pub mod publish;
 pub mod quoting;
 pub mod receipts;
 pub mod recover;
@@ -51,6 +52,7 @@ use clients::Clients;
 use keys::Keys;
 use offer::Offer;
 use origin::{Origin, Residence};
+use publish::Publication;
 use route::RouteTable;
 
 /// An immutable gate, built once from configuration.
@@ -85,6 +87,7 @@ pub struct Gate {
     keeps: operator::Keeps,
     protocols: Vec<&'static str>,
     networks: Vec<String>,
+    publication: Publication,
 }
 
 /// A facilitator, the key it takes, and the networks that it is asked about.

@@ -12,6 +12,7 @@ use crate::evm::eip3009::Authorization;
 use crate::ledger::command::{Leases, Mode};
 use crate::payment::Terms;
 use crate::payment::authorization::Room;
+use crate::x402::extension::bazaar::Declaration;
 use crate::x402::{Version, v2};
 
 /// Seconds of clock difference that are allowed for, both ways.
@@ -77,6 +78,8 @@ pub struct Offer {
     pub free_per_day: Option<u64>,
     /// Who names the price, if that is not the configuration: then each choice asks the most that there can be asked.
     pub pricer: Option<Pricer>,
+    /// How requests are made and what comes back, where the operator says so.
+    pub bazaar: Option<Arc<Declaration>>,
     /// From when on a failing client is told what; nothing where nobody is counted.
     pub diagnostics: Option<Limits>,
     /// The pattern and a hash of it, under which clients are counted.
@@ -203,6 +206,7 @@ impl Offer {
             takes_keys: manner.takes_keys,
             free_per_day: manner.free_per_day,
             pricer: None,
+            bazaar: None,
             diagnostics: manner.diagnostics,
             choices,
             written: Written::default(),
@@ -217,6 +221,11 @@ impl Offer {
             Version::V1 => choice.terms.network.v1_name() == Some(network),
             Version::V2 => choice.terms.network.as_str() == network,
         })
+    }
+
+    /// The choices that a payer of MPP is asked for; nothing where the route does not speak it.
+    pub fn by_mpp(&self) -> impl Iterator<Item = &Choice> {
+        self.choices.iter().filter(|choice| self.protocols.mpp && choice.terms.token.is_some())
     }
 
     /// The same route with these choices and, if one is given, another description.

@@ -14,6 +14,7 @@ use super::forward::{Caller, OriginCall, origin_call};
 use super::limit::client_prefix;
 use super::offer::Offer;
 use super::passage::{Call, Step};
+use super::publish::Wanted;
 use super::quoting::Pricing;
 use super::reply::{self, Audience, Reply};
 use crate::encoding::message;
@@ -33,13 +34,15 @@ pub struct Passing {
     audience: Audience,
     /// How many more are free today.
     remaining: Option<u64>,
+    /// What is answered if the origin has nothing there.
+    instead: Option<Wanted>,
 }
 
 impl Passing {
     /// To a path without a price.
     #[must_use]
     pub const fn free(correlation: String) -> Self {
-        Self { correlation, audience: Audience::Other, remaining: None }
+        Self { correlation, audience: Audience::Other, remaining: None, instead: None }
     }
 }
 
@@ -57,6 +60,20 @@ impl Gate {
         let timeout = self.origin_timeout_secs;
         let passing = Passing::free(correlation.to_string());
         Step::Pass(self.origin_call(head, Caller::Anybody, correlation, timeout, now), passing)
+    }
+
+    /// As [`Gate::free`], with a document in the place of what the origin does not have.
+    pub(super) fn free_unless_missing(
+        &self,
+        head: &RequestHead,
+        correlation: &str,
+        wanted: Wanted,
+        now: UnixTime,
+    ) -> Step<'_> {
+        let call =
+            self.origin_call(head, Caller::Anybody, correlation, self.origin_timeout_secs, now);
+        let passing = Passing { instead: Some(wanted), ..Passing::free(correlation.to_string()) };
+        Step::Pass(call, passing)
     }
 
     /// Forwards to a priced route for the holder of a key, which is for nobody else.
@@ -94,7 +111,8 @@ impl Gate {
         now: UnixTime,
     ) -> Step<'_> {
         let call = self.origin_call(head, caller, &correlation, offer.origin_timeout_secs, now);
-        Step::Pass(call, Passing { correlation, audience: Audience::Paid, remaining })
+        let passing = Passing { correlation, audience: Audience::Paid, remaining, instead: None };
+        Step::Pass(call, passing)
     }
 
     fn origin_call(
@@ -165,6 +183,13 @@ impl Gate {
             Some(pricer) => Step::Price(pricer.call(&head), Pricing::new(route, head, correlation)),
             None => self.refused(offer, &head, Code::PaymentRequired, &correlation, around, now),
         }
+    }
+
+    /// The answer in the place of the origin's, which is then not read, where the origin has nothing.
+    #[must_use]
+    pub fn instead(&self, head: &ResponseHead, passing: &Passing) -> Option<Reply> {
+        let wanted = passing.instead.as_ref().filter(|_| head.status == 404)?;
+        Some(self.document(wanted, &passing.correlation))
     }
 
     /// Finishes the answer to a request that went on without a payment.

@@ -137,6 +137,11 @@ impl RouteTable {
         &self.rules
     }
 
+    /// Whether a rule is about exactly this path.
+    pub fn lists(&self, path: &str) -> bool {
+        self.rules.iter().any(|rule| rule.pattern.as_str() == path)
+    }
+
     /// What to do with this request. The method is compared byte for byte; `GET` includes `HEAD`.
     ///
     /// Spec: docs/protocols.md, "Ambiguous targets".

@@ -324,8 +324,10 @@ impl World {
                 running.held = held;
                 let reply = match reply {
                     OriginReply::Head(mut head) => {
-                        self.gate.finish_free(&mut head, &passing);
-                        Reply::new(head, Body::Held)
+                        self.gate.instead(&head, &passing).unwrap_or_else(|| {
+                            self.gate.finish_free(&mut head, &passing);
+                            Reply::new(head, Body::Held)
+                        })
                     }
                     OriginReply::TimedOut => self.gate.free_failed(true, &passing),
                     OriginReply::Lost => self.gate.free_failed(false, &passing),

@@ -6,12 +6,14 @@
 
 mod assets;
 mod auth;
+mod bazaar;
 mod clients;
 mod facilitators;
 mod networks;
 mod operator;
 mod places;
 mod pricer;
+mod publish;
 mod recovery;
 mod routes;
 mod table;
@@ -32,6 +34,7 @@ pub use self::table::Routes;
 use super::Gate;
 use super::keys::Keys;
 use super::offer::Protocols;
+use super::publish::{Publication, listing::Listing};
 use super::route::Unlisted;
 use super::url::BaseUrl;
 use crate::chain::ChainId;
@@ -279,6 +282,7 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
     let token = operator::token(reader);
     let webhook = operator::webhook(reader);
     let clients = clients::read(reader);
+    let (publish, service) = publish::read(reader);
     let inherited = Inherited {
         networks: networks.clone(),
         facilitators: listed,
@@ -302,6 +306,7 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
         offers.iter().flatten().any(|offer| offer.protocols.names().any(|spoken| spoken == name))
     };
     let spoken = Protocols::ALL.names().filter(|name| speaks(name)).collect();
+    let listing = Listing::new(&table, &offers);
     Some(Gate {
         table,
         offers,
@@ -325,6 +330,7 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
         keeps: operator::keeps(keep_hours, keep_days),
         protocols: spoken,
         networks: networks.iter().map(ToString::to_string).collect(),
+        publication: Publication { publish, service, listing },
     })
 }
 

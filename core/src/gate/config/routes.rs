@@ -12,7 +12,7 @@ use super::assets::{AssetConfig, PriceConfig, names_one_network, price};
 use super::facilitators::serving;
 use super::networks::pay_to;
 use super::pricer::{self, PricerConfig};
-use super::{Inherited, Reader, TextOr, clients, protocols};
+use super::{Inherited, Reader, TextOr, bazaar, clients, protocols};
 use crate::chain::ChainId;
 use crate::evm::address::Address;
 use crate::gate::diagnose::Limits;
@@ -50,6 +50,7 @@ struct RouteConfig {
     api_keys: Option<bool>,
     free: Option<Value>,
     digest: Option<bool>,
+    bazaar: Option<Value>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -141,11 +142,13 @@ fn route(
     });
     let mut ask = Ask::Paid(assets.collect());
     let mut offer = Offer::new(choices, manner);
-    if let Some(config) = pricer {
+    if let Some(from) = pricer {
         // What it will ask compares with no other price.
         ask = Ask::Paid(Vec::from([(place.to_owned(), [0; 32])]));
-        offer.pricer = Some(pricer::read(reader, place, config, &offer)?);
+        offer.pricer = Some(pricer::read(reader, place, from, &offer)?);
     }
+    let told = (&pattern, &methods);
+    offer.bazaar = bazaar::read(reader, place, config.bazaar.as_ref(), told);
     if offer.challenge_bytes("https://gate.example/") > MAX_CHALLENGE_BYTES {
         reader.fail(place, "its 402 header would be longer than 8192 bytes; shorten its texts");
     }

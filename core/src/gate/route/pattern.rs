@@ -110,11 +110,16 @@ impl Pattern {
         })
     }
 
-    pub(super) fn names_segment(&self, name: &str) -> bool {
+    /// Whether it ends in `/*`.
+    pub(in crate::gate) fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    pub(in crate::gate) fn names_segment(&self, name: &str) -> bool {
         self.literals().any(|(text, _)| text.eq_ignore_ascii_case(name))
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::gate) fn len(&self) -> usize {
         self.segments.len()
     }
 

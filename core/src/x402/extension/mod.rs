@@ -1,5 +1,6 @@
 //! Extensions of x402, one file each, named as they are on the wire.
 
+pub mod bazaar;
 pub mod diagnostic;
 pub mod mppx;
 pub mod offer_receipt;

@@ -1,0 +1,109 @@
+//! What a route takes and gives, for facilitators that list it: `bazaar = { input = {…}, output = {…} }`.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::Reader;
+use crate::gate::publish::listing::colon_template;
+use crate::gate::route::{Methods, Pattern};
+use crate::x402::extension::bazaar::{BodyType, Declaration, Style};
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BazaarConfig {
+    body: Option<String>,
+    input: Option<Value>,
+    input_schema: Option<Map<String, Value>>,
+    output: Option<Value>,
+    output_schema: Option<Map<String, Value>>,
+}
+
+/// Reads the route field `bazaar`.
+pub(super) fn read(
+    reader: &mut Reader,
+    place: &str,
+    config: Option<&Value>,
+    (pattern, methods): (&Pattern, &Methods),
+) -> Option<Arc<Declaration>> {
+    let place = format!("{place}.bazaar");
+    let config = match BazaarConfig::deserialize(config?) {
+        Ok(config) => config,
+        Err(error) => {
+            reader.fail(&place, format!("{error}"));
+            return None;
+        }
+    };
+    let style = match config.body.as_deref() {
+        None => Some(Style::Query),
+        Some(name) => BodyType::parse(name).map(Style::Body),
+    };
+    let Some(style) = style else {
+        reader.fail(&format!("{place}.body"), "must be \"json\", \"form-data\" or \"text\"");
+        return None;
+    };
+    let input = config.input.unwrap_or_else(|| json!({}));
+    let is_text = style == Style::Body(BodyType::Text);
+    let fits = input.is_object() || is_text && input.is_string();
+    if !fits {
+        reader.fail(&format!("{place}.input"), "must be an object of names and examples");
+        return None;
+    }
+    let output_schema = config.output_schema;
+    if output_schema.is_some() && config.output.is_none() {
+        reader.fail(&format!("{place}.output_schema"), "needs output, an example of it");
+    }
+    let declaration = Declaration {
+        style,
+        input_schema: typed(&input, config.input_schema),
+        input,
+        output: config.output.map(|output| {
+            let schema = typed(&output, output_schema);
+            (output, schema)
+        }),
+        template: colon_template(pattern),
+    };
+    let schemas = [Some(&declaration.input_schema), declaration.output.as_ref().map(|(_, it)| it)];
+    if schemas.into_iter().flatten().any(|schema| schema.iter().any(points_outside)) {
+        reader
+            .fail(&place, "a schema may not have $id, nor $ref of another document; write it out");
+    }
+    if !methods.names().any(|method| declaration.takes(method)) {
+        let remedy = "describes requests that the route does not take; body is for POST, PUT and PATCH, and only for them";
+        reader.fail(&place, remedy);
+    }
+    Some(Arc::new(declaration))
+}
+
+/// The schema, which says at least what kind of value its example is.
+fn typed(example: &Value, schema: Option<Map<String, Value>>) -> Map<String, Value> {
+    let kind = match example {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let mut schema = schema.unwrap_or_default();
+    schema.entry("type").or_insert_with(|| Value::from(kind));
+    schema
+}
+
+/// Whether a member of a schema names another document, which facilitators refuse.
+fn points_outside((name, value): (&String, &Value)) -> bool {
+    let is_name = name == "$ref" || name == "$id";
+    let outside = is_name && !value.as_str().is_some_and(|text| text.starts_with('#'));
+    outside || holds_outside(value)
+}
+
+fn holds_outside(value: &Value) -> bool {
+    match value {
+        Value::Object(members) => members.iter().any(points_outside),
+        Value::Array(list) => list.iter().any(holds_outside),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}

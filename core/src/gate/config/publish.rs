@@ -1,0 +1,71 @@
+//! What the gate publishes about what it sells, and what it is called there.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::Deserialize;
+
+use super::Reader;
+use crate::gate::publish::{Document, Publish, Service};
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ServiceConfig {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    description: String,
+    #[serde(default)]
+    homepage: String,
+    #[serde(default)]
+    contact: String,
+    #[serde(default)]
+    categories: Vec<String>,
+}
+
+/// Reads `PUBLISH` and `SERVICE`.
+pub(super) fn read(reader: &mut Reader) -> (Publish, Service) {
+    let publish = match reader.shaped::<Vec<String>>("PUBLISH") {
+        None => Publish::Spare,
+        Some(names) => {
+            let known = |name: &String| Document::ALL.into_iter().find(|it| it.name() == name);
+            let documents: Option<Vec<Document>> = names.iter().map(known).collect();
+            if documents.is_none() {
+                reader.fail(
+                    "PUBLISH",
+                    "must list \"openapi\", \"llms\" and \"x402\", or some of them",
+                );
+            }
+            Publish::These(documents.unwrap_or_default())
+        }
+    };
+    (publish, service(reader))
+}
+
+fn service(reader: &mut Reader) -> Service {
+    let config = reader.shaped::<ServiceConfig>("SERVICE").unwrap_or_default();
+    let ServiceConfig { name, description, homepage, contact, categories } = config;
+    let mut hold = |field: &str, holds: bool, remedy: &str| {
+        if !holds {
+            reader.fail(&format!("SERVICE.{field}"), remedy);
+        }
+    };
+    let is_plain = |text: &str| !text.chars().any(char::is_control);
+    hold("name", name.len() <= 64 && is_plain(&name), "must be at most 64 bytes on one line");
+    let is_line = description.len() <= 256 && is_plain(&description);
+    hold("description", is_line, "must be at most 256 bytes on one line");
+    let is_place =
+        homepage.is_empty() || homepage.starts_with('/') || homepage.starts_with("https://");
+    let is_place =
+        is_place && homepage.len() <= 256 && homepage.bytes().all(|b| b.is_ascii_graphic());
+    hold("homepage", is_place, "must be an https URL or a path of at most 256 bytes");
+    let is_mail =
+        contact.is_empty() || contact.split('@').filter(|part| !part.is_empty()).count() == 2;
+    let is_mail = is_mail && contact.len() <= 128 && contact.bytes().all(|b| b.is_ascii_graphic());
+    hold("contact", is_mail, "must be one mail address of at most 128 bytes");
+    let named = |text: &String| (1..=32).contains(&text.len()) && is_plain(text);
+    let are_named = categories.len() <= 8 && categories.iter().all(named);
+    hold("categories", are_named, "must be at most 8 words of at most 32 bytes");
+    Service { name, description, homepage, contact, categories }
+}

@@ -1,0 +1,108 @@
+//! `/llms.txt`: what is sold, at what price and how to pay, in Markdown. Spec: llmstxt.org; MPP "Discovery" names the path.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::{Document, Shop};
+use crate::gate::offer::{Choice, Offer};
+
+const HOW_TO_PAY: &str = "\
+## How to pay
+
+Ask without a payment: the answer is 402 and says what this request costs. What it says counts, not this list.
+
+";
+const BY_X402: &str = "\
+- x402, version 2: the `PAYMENT-REQUIRED` header is base64 of JSON with the terms in `accepts`. Sign one of them, send the request again with
+  `PAYMENT-SIGNATURE`, and read `PAYMENT-RESPONSE`. Version 1: the terms are in the JSON body, the payment goes into `X-PAYMENT`.
+";
+const BY_MPP: &str = "\
+- mpp, on EVM networks: `WWW-Authenticate: Payment` is a challenge of method `evm` and intent `charge`. Sign it, send the request again with
+  `Authorization: Payment`, and read `Payment-Receipt`. `Accept-Payment: evm/charge` asks for a challenge for each network.
+";
+const AFTERWARDS: &str = "
+Nobody needs an account. After 409 `payment_in_progress` and after every 503 send the same payment again; do not sign a new one.
+";
+
+/// Writes the document.
+pub(super) fn write(shop: &Shop<'_>) -> String {
+    let mut text = format!("# {}\n\n", line(shop.title()));
+    let about = match shop.service.description.as_str() {
+        "" => "Requests here are paid for one by one, without an account.",
+        about => about,
+    };
+    text.push_str(&format!("> {}\n\n## What is sold\n\n", line(about)));
+    for item in &shop.listing.items {
+        for (methods, place) in &item.sales {
+            let Some(offer) = shop.offers.get(*place).and_then(Option::as_ref) else { continue };
+            let protocols = offer.protocols.names().collect::<Vec<_>>().join(", ");
+            let methods = methods.join(",");
+            text.push_str(&format!("- `{methods} {}{}` ({protocols})", shop.base, item.path));
+            if !offer.description.is_empty() {
+                text.push_str(&format!(": {}", line(&offer.description)));
+            }
+            text.push('\n');
+            for choice in &offer.choices {
+                text.push_str(&way(offer, choice));
+            }
+            if let Some(count) = offer.free_per_day {
+                text.push_str(&format!("  - {count} a day are free\n"));
+            }
+        }
+    }
+    text.push('\n');
+    text.push_str(HOW_TO_PAY);
+    let sold = || shop.offers.iter().flatten();
+    if sold().any(|offer| offer.protocols.x402) {
+        text.push_str(BY_X402);
+    }
+    if sold().any(|offer| offer.protocols.mpp) {
+        text.push_str(BY_MPP);
+    }
+    text.push_str(AFTERWARDS);
+    let documents = [
+        (Document::OpenApi, "every operation with its price"),
+        (Document::WellKnown, "every resource with its x402 terms"),
+    ];
+    let listed: Vec<String> = documents
+        .into_iter()
+        .filter(|(document, _)| shop.publish.has(*document))
+        .map(|(document, what)| {
+            let path = document.path();
+            format!("- [{path}]({}{path}): {what}\n", shop.base)
+        })
+        .collect();
+    if !listed.is_empty() {
+        text.push_str("\n## Documents\n\n");
+        text.push_str(&listed.concat());
+    }
+    text
+}
+
+/// A line for one way to pay.
+fn way(offer: &Offer, choice: &Choice) -> String {
+    let (symbol, decimals) = &choice.asset_label;
+    let terms = &choice.terms;
+    let most = terms.amount.to_decimal(*decimals);
+    let symbol = line(symbol);
+    let (price, units) = if offer.pricer.is_some() {
+        let least =
+            offer.pricer.as_ref().and_then(|pricer| pricer.least.as_ref()?.first().copied());
+        let least = least.map(|least| format!("{} to ", least.to_decimal(*decimals)));
+        let bounds = format!("{}{most} {symbol}", least.as_deref().unwrap_or("at most "));
+        (format!("{bounds}, named for each request"), "units".to_string())
+    } else {
+        (format!("{most} {symbol}"), terms.amount.to_string())
+    };
+    let (asset, network, payee) = (&terms.asset, &terms.network, &terms.pay_to);
+    format!("  - {price}: {units} of `{asset}` on `{network}` to `{payee}`\n")
+}
+
+/// A text on one line.
+fn line(text: &str) -> String {
+    text.split(|c: char| c.is_control() || c.is_whitespace())
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
+}

@@ -1,0 +1,318 @@
+/** What the gate publishes, read by the packages that read it elsewhere, and held against the 402 that the same gate answers. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+
+import {
+  checkEndpointSchema,
+  checkL2ForOpenAPI,
+  discoverOriginSchema,
+  getOpenAPI,
+  getWarningsForL2,
+  getWarningsForOpenAPI,
+  isOpenApiParseFailure,
+  validatePaymentRequiredDetailed,
+} from '@agentcash/discovery';
+import type { PaymentPayload, PaymentRequirements } from '@x402/core/types';
+import {
+  bazaarResourceServerExtension,
+  declareDiscoveryExtension,
+  extractDiscoveryInfo,
+  validateDiscoveryExtension,
+  validateDiscoveryExtensionSpec,
+  type DiscoveryExtension,
+} from '@x402/extensions/bazaar';
+import { validate } from 'mppx/discovery';
+
+import { freshPayer, pay, requiredBy, type Json, type JsonObject, type PaymentRequired } from './support/payer.ts';
+import { Pricer } from './support/pricer.ts';
+import type { Answer } from './support/raw.ts';
+import { PAY_TO, expectPaid, jsonOf, openWorld, send, type World } from './support/world.ts';
+
+const SOLANA = 'solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1';
+const PAYEE = '7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU';
+const FEE_PAYER = 'EwWqGE4ZFKLofuestmU4LDdK7XM1N4ALgdZccwYugwGd';
+/** Where the tests' client says that it is. */
+const BASE = 'http://shop.example';
+const DOCUMENTS = ['/openapi.json', '/llms.txt', '/.well-known/x402'] as const;
+
+const common = { max_timeout_secs: 60, origin_timeout_secs: 2 };
+const input = { city: 'Paris', days: 3 };
+const inputSchema = { properties: { city: { type: 'string' }, days: { type: 'integer' } }, required: ['city'] };
+const output = { sky: 'clear' };
+const described = { input, input_schema: inputSchema, output };
+/** Every network, one, parameters, both ways to settle, many methods, a price of somebody else. */
+const ROUTES = [
+  { path: '/report', methods: ['GET', 'POST'], price: '$0.01', description: 'A report\nof today', ...common },
+  { path: '/all', price: '$2.50', settle: 'before', network: 'base', ...common },
+  { path: '/items/[id]', methods: ['GET'], price: '$0.03', network: 'base-sepolia', ...common },
+  { path: '/items/[id]', methods: ['PUT'], price: '$0.04', network: 'base-sepolia', ...common },
+  { path: '/u/[id]/x/[id]', methods: ['GET'], price: '$0.05', ...common },
+  { path: '/open/*', methods: ['GET'], price: '$0.06', ...common },
+  { path: '/open/gratis', price: 'free' },
+  { path: '/sol', methods: ['GET'], network: SOLANA, price: '$0.07', ...common },
+  { path: '/quoted', methods: ['GET'], price: { from: 'PRICER', min: '$0.10', max: '$1.00' }, network: 'base-sepolia', ...common },
+  { path: '/weather', methods: ['GET'], price: '$0.08', network: 'base-sepolia', bazaar: described, ...common },
+  { path: '/weather/[place]', methods: ['GET'], price: '$0.08', network: 'base-sepolia', bazaar: described, ...common },
+  { path: '/ask', methods: ['POST'], price: '$0.09', network: 'base-sepolia', bazaar: { ...described, body: 'json' }, ...common },
+];
+
+type Terms = { readonly network: string; readonly amount: string | null; readonly asset: string; readonly payTo: string };
+type Offer = { readonly network: string; readonly amount: string | null; readonly currency: string; readonly recipient: string };
+type Operation = { readonly 'x-payment-info': { readonly offers: readonly Offer[] } };
+type OpenApi = { readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>> };
+type WellKnown = {
+  readonly resources: readonly string[];
+  readonly items: readonly { readonly resource: string; readonly methods: readonly string[]; readonly accepts?: readonly Terms[] }[];
+};
+
+let world: World;
+let pricer: Pricer;
+before(async () => {
+  pricer = await Pricer.start();
+  pricer.asks('$0.50');
+  world = await openWorld({
+    prices: pricer.url,
+    vars: {
+      NETWORK: ['eip155:84532', 'base', SOLANA],
+      PAY_TO: { 'base-sepolia': PAY_TO, 'eip155:8453': '0x209693Bc6afc0C5328bA36FaF03C514EF312287C', [SOLANA]: PAYEE },
+    },
+    withFacilitator: (url) => ({ FACILITATOR_URL: [{ url, extra: { [SOLANA]: { feePayer: FEE_PAYER } } }] }),
+    routes: ROUTES,
+  });
+  for (const path of DOCUMENTS) world.origin.script(path, { status: 404, body: 'the origin has nothing there' });
+});
+after(async () => {
+  await world.stop();
+  await pricer.stop();
+});
+
+async function textOf(path: string): Promise<string> {
+  const answer = await world.gate.raw('GET', path);
+  assert.equal(answer.status, 200, `${path}: ${answer.text.slice(0, 200)}`);
+  return answer.text;
+}
+
+const openApi = async () => JSON.parse(await textOf('/openapi.json')) as OpenApi;
+const wellKnown = async () => JSON.parse(await textOf('/.well-known/x402')) as WellKnown;
+
+/** A path of a document with something in the place of each parameter. */
+const filled = (path: string) => path.replace(/\{[^}]+\}/g, 'some');
+
+/** What the gate asks for this request. */
+async function asked(method: string, path: string): Promise<PaymentRequired> {
+  const answer = await world.gate.raw(method, filled(path));
+  assert.equal(answer.status, 402, `${method} ${path}: ${answer.text.slice(0, 200)}`);
+  return requiredBy(answer);
+}
+
+const termsOf = (required: PaymentRequired): readonly Terms[] =>
+  required.accepts.map(({ network, amount, asset, payTo }) => ({ network, amount, asset, payTo }));
+
+/** `METHOD /path` and terms of each line of llms.txt. */
+function soldIn(text: string, base: string): Map<string, Terms[]> {
+  const sold = new Map<string, Terms[]>();
+  let current: Terms[][] = [];
+  for (const line of text.split('\n')) {
+    const [, methods, url] = /^- `([A-Z,]+) (\S+)`/.exec(line) ?? [];
+    if (methods !== undefined && url !== undefined) {
+      assert.ok(url.startsWith(base), url);
+      current = methods.split(',').map((method) => {
+        const terms: Terms[] = [];
+        sold.set(`${method} ${url.slice(base.length)}`, terms);
+        return terms;
+      });
+    }
+    const [, amount, asset, network, payTo] = /^  - .*: (\d+|units) of `(\S+)` on `(\S+)` to `(\S+)`$/.exec(line) ?? [];
+    if (amount !== undefined && asset !== undefined && network !== undefined && payTo !== undefined) {
+      for (const terms of current) terms.push({ network, amount: amount === 'units' ? null : amount, asset, payTo });
+    }
+  }
+  return sold;
+}
+
+describe('documents', () => {
+  it('name the same operations, with the terms that the gate asks for at each', async () => {
+    const document = await openApi();
+    const words = soldIn(await textOf('/llms.txt'), BASE);
+    const { resources, items } = await wellKnown();
+    const operations = Object.entries(document.paths).flatMap(([path, item]) => Object.entries(item).map(([method, operation]) => ({
+      name: `${method.toUpperCase()} ${path}`, method: method.toUpperCase(), path, operation,
+    })));
+    const names = operations.map(({ name }) => name).sort();
+    assert.equal(names.length, 17, names.join(', '));
+    assert.deepEqual([...words.keys()].sort(), names);
+    const listed = items.flatMap(({ resource, methods }) => methods.map((method) => `${method} ${resource.slice(BASE.length)}`));
+    assert.deepEqual(listed.sort(), names);
+    assert.deepEqual([...resources].sort(), Object.keys(document.paths).map((path) => BASE + path).sort());
+    for (const { name, method, path, operation } of operations) {
+      const terms = termsOf(await asked(method, path));
+      const isQuoted = path === '/quoted';
+      const told = isQuoted ? terms.map((one) => ({ ...one, amount: null })) : terms;
+      const offers = operation['x-payment-info'].offers;
+      assert.deepEqual(offers.map(({ network, amount, currency, recipient }) => ({ network, amount, asset: currency, payTo: recipient })), told, name);
+      assert.deepEqual(words.get(name), told, name);
+      const item = items.find(({ resource, methods }) => resource === BASE + path && methods.includes(method));
+      if (isQuoted) assert.equal(item?.accepts, undefined);
+      else assert.deepEqual(item?.accepts, (await asked(method, path)).accepts, name);
+    }
+  });
+
+  it('lead to a 402 at each of their URLs, as they stand there', async () => {
+    const { resources } = (await (await fetch(new URL('/.well-known/x402', world.gate.url))).json()) as WellKnown;
+    assert.equal(resources.length, 11);
+    for (const resource of resources) {
+      const statuses = await Promise.all(['GET', 'POST'].map(async (method) => (await fetch(resource, { method })).status));
+      assert.ok(statuses.includes(402), `${resource}: ${statuses.join(', ')}`);
+    }
+  });
+
+  it('leave out what is free, and a path below an open pattern that is free is never the example', async () => {
+    for (const path of DOCUMENTS) assert.doesNotMatch(await textOf(path), /gratis/);
+    assert.equal((await world.gate.raw('GET', '/open/gratis')).status, 200);
+  });
+
+  it('are taken by the validator of MPP without a word', async () => {
+    assert.deepEqual(validate(await openApi()), []);
+  });
+
+  it('are read by the registry of x402 with the price of each route', async () => {
+    const found = await discoverOriginSchema({ target: world.gate.url });
+    assert.ok(found.found);
+    const price = (method: string, path: string) => found.endpoints.find((one) => one.method === method && one.path === path);
+    for (const [method, path, amount] of [['GET', '/report', '0.01'], ['DELETE', '/all', '2.5'], ['PUT', '/items/{id}', '0.04'], ['GET', '/open/{path}', '0.06']] as const) {
+      const { authMode, pricingMode, currency, protocols, price: told } = price(method, path) ?? assert.fail(path);
+      assert.deepEqual({ authMode, pricingMode, currency, protocols, told }, { authMode: 'paid', pricingMode: 'fixed', currency: 'USD', protocols: ['x402'], told: `${amount} USD` }, path);
+    }
+    const quoted = price('GET', '/quoted');
+    assert.deepEqual([quoted?.pricingMode, quoted?.price], ['dynamic', '0.1-1 USD']);
+    const source = (await getOpenAPI(world.gate.url.replace(/\/$/, ''))).unwrapOr(null);
+    assert.ok(source !== null && !isOpenApiParseFailure(source));
+    const warnings = [...getWarningsForOpenAPI(source), ...getWarningsForL2(checkL2ForOpenAPI(source))].map(({ code }) => code);
+    assert.deepEqual(warnings, ['OPENAPI_CONTACT_MISSING'], 'an operator says whom to write to, or not');
+  });
+
+  it('are what the registry finds when it probes an endpoint', async () => {
+    const probed = await checkEndpointSchema({ url: `${world.gate.url.replace(/\/$/, '')}/weather`, probe: true });
+    assert.ok(probed.found);
+    const [get] = probed.advisories;
+    assert.equal(get?.method, 'GET');
+    assert.ok(get.paymentOptions?.some((option) => option.protocol === 'x402' && option.network === 'eip155:84532'), JSON.stringify(get));
+    assert.ok(get.inputSchema !== undefined, 'what it takes is known');
+  });
+
+  it('are kept for five minutes, readable by any page, and asked for anew by their tag', async () => {
+    for (const path of DOCUMENTS) {
+      const answer = await world.gate.raw('GET', path);
+      assert.equal(answer.headers['cache-control'], 'max-age=300', path);
+      assert.equal(answer.headers['access-control-allow-origin'], '*');
+      assert.equal(answer.headers['content-type'], path === '/llms.txt' ? 'text/plain; charset=utf-8' : 'application/json');
+      const again = await world.gate.raw('GET', path, [['If-None-Match', answer.headers['etag'] ?? assert.fail()]]);
+      assert.deepEqual([again.status, again.text], [304, '']);
+      const head = await world.gate.raw('HEAD', path);
+      assert.deepEqual([head.status, head.text, head.headers['etag']], [200, '', answer.headers['etag']]);
+    }
+  });
+
+  it('stand in the place of nothing that the origin has', async () => {
+    const own = await openWorld();
+    try {
+      for (const path of DOCUMENTS) {
+        own.origin.script(path, { headers: { 'x-own': 'yes' }, body: `own ${path}` });
+        const answer = await own.gate.raw('GET', path);
+        assert.deepEqual([answer.status, answer.text, answer.headers['x-own']], [200, `own ${path}`, 'yes']);
+        assert.equal(answer.headers['etag'], undefined);
+        assert.equal((await own.gate.raw('POST', path, [], 'x')).text, `own ${path}`, 'only reading is answered');
+      }
+    } finally {
+      await own.stop();
+    }
+  });
+
+  it('ask nobody where the operator lists them, and stay away where he lists none', async () => {
+    const listed = await openWorld({ vars: { PUBLISH: ['openapi'] } });
+    const none = await openWorld({ vars: { PUBLISH: '[]' } });
+    try {
+      assert.equal((await listed.gate.raw('GET', '/openapi.json')).status, 200);
+      assert.equal(listed.origin.of('/openapi.json').length, 0);
+      for (const [at, path] of [[listed, '/llms.txt'], [none, '/openapi.json'], [none, '/.well-known/x402']] as const) {
+        at.origin.script(path, { status: 404, body: 'theirs' });
+        const answer = await at.gate.raw('GET', path);
+        assert.deepEqual([answer.status, answer.text], [404, 'theirs']);
+      }
+    } finally {
+      await Promise.all([listed.stop(), none.stop()]);
+    }
+  });
+});
+
+describe('the extension bazaar', () => {
+  const extensionOf = (required: PaymentRequired) => (required.extensions as { readonly bazaar?: DiscoveryExtension } | undefined)?.bazaar;
+  const targets = [['GET', '/weather?city=Oslo'], ['HEAD', '/weather'], ['GET', '/weather/oslo'], ['POST', '/ask']] as const;
+
+  it('is taken by the validators of the reference on each route that has it, and is on no other', async () => {
+    for (const [method, target] of targets) {
+      const required = await asked(method, target);
+      const extension = extensionOf(required) ?? assert.fail(target);
+      assert.deepEqual(validateDiscoveryExtension(extension), { valid: true }, target);
+      assert.deepEqual(validateDiscoveryExtensionSpec(extension as unknown as Record<string, unknown>), { valid: true }, target);
+      const detailed = validatePaymentRequiredDetailed(required, { requireInputSchema: true });
+      assert.deepEqual(detailed.issues.filter(({ severity }) => severity === 'error'), [], target);
+    }
+    for (const [method, target] of [['GET', '/report'], ['GET', '/quoted'], ['GET', '/items/some']] as const) {
+      assert.equal(extensionOf(await asked(method, target)), undefined, target);
+    }
+  });
+
+  it('says what the server of the reference says of the same declaration', async () => {
+    const example = { example: output };
+    const query = { input, inputSchema, output: example };
+    for (const [method, path, pattern, declared] of [
+      ['GET', '/weather', '/weather', query],
+      ['GET', '/weather/oslo', '/weather/[place]', query],
+      ['POST', '/ask', '/ask', { input, inputSchema: { type: 'object', ...inputSchema }, bodyType: 'json' as const, output: example }],
+    ] as const) {
+      const declaration = declareDiscoveryExtension(declared)['bazaar'];
+      const context = { method, routePattern: pattern, adapter: { getPath: () => path } };
+      const theirs = bazaarResourceServerExtension.enrichDeclaration?.(declaration, context as never) as unknown as JsonObject;
+      // It leaves open which kind of body, of those that there are.
+      const body = (theirs['schema'] as { properties: { input: { properties: JsonObject } } }).properties.input.properties;
+      if (body['bodyType'] !== undefined) body['bodyType'] = { type: 'string', enum: ['json'] };
+      assert.deepEqual(extensionOf(await asked(method, path)), theirs, path);
+    }
+  });
+
+  it('leads a facilitator to the route and not to one URL of it', async () => {
+    const required = await asked('GET', '/weather/oslo?city=Oslo');
+    const payload = { x402Version: 2, resource: required.resource, extensions: required.extensions } as unknown as PaymentPayload;
+    const found = extractDiscoveryInfo(payload, required.accepts[0] as unknown as PaymentRequirements);
+    assert.equal(found?.resourceUrl, `${BASE}/weather/:place`);
+    assert.deepEqual((found as { discoveryInfo: { input: JsonObject } }).discoveryInfo.input['pathParams'], { place: 'oslo' });
+  });
+
+  it('may be echoed by the payer, changed or not, and the facilitator gets it as it came', async () => {
+    for (const change of [(it: JsonObject) => it, (it: JsonObject) => ({ ...it, info: 'mine' })]) {
+      const required = await asked('GET', '/weather');
+      const payer = freshPayer();
+      const bazaar = change(extensionOf(required) as unknown as JsonObject) as Json;
+      const payment = await pay(payer, required, { tamper: (message) => { message['extensions'] = { bazaar }; } });
+      expectPaid(await send(world, '/weather', payment), payment);
+      const [call] = world.facilitator.of('settle', payer.address);
+      const { paymentPayload } = JSON.parse(call?.body.toString('utf8') ?? '') as { paymentPayload: JsonObject };
+      assert.deepEqual(paymentPayload['extensions'], { bazaar });
+    }
+  });
+
+  it('stands beside a diagnosis in the header', async () => {
+    const forged = await pay(freshPayer(), await asked('GET', '/weather'), {
+      tamper: ({ payload }) => { (payload as { signature: string }).signature = `0x${'11'.repeat(64)}1b`; },
+    });
+    const diagnosed = await send(world, '/weather', forged);
+    assert.deepEqual(Object.keys((requiredBy(diagnosed).extensions ?? {}) as JsonObject).sort(), ['bazaar', 'diagnostic']);
+    assert.deepEqual(Object.keys((jsonOf(diagnosed)['extensions'] ?? {}) as JsonObject), ['diagnostic'], 'the body is of version 1');
+    assert.ok(headerBytes(diagnosed) <= 8192);
+  });
+});
+
+function headerBytes(answer: Answer): number {
+  return answer.rawHeaders.reduce((sum, [name, value]) => sum + name.length + value.length + 4, 0);
+}
