@@ -8,6 +8,7 @@ import {
   discoverOriginSchema,
   getOpenAPI,
   getWarningsForL2,
+  getWarningsForMppHeader,
   getWarningsForOpenAPI,
   isOpenApiParseFailure,
   validatePaymentRequiredDetailed,
@@ -21,6 +22,7 @@ import {
   validateDiscoveryExtensionSpec,
   type DiscoveryExtension,
 } from '@x402/extensions/bazaar';
+import { Challenge } from 'mppx';
 import { validate } from 'mppx/discovery';
 
 import { freshPayer, pay, requiredBy, type Json, type JsonObject, type PaymentRequired } from './support/payer.ts';
@@ -40,7 +42,7 @@ const input = { city: 'Paris', days: 3 };
 const inputSchema = { properties: { city: { type: 'string' }, days: { type: 'integer' } }, required: ['city'] };
 const output = { sky: 'clear' };
 const described = { input, input_schema: inputSchema, output };
-/** Every network, one, parameters, both ways to settle, many methods, a price of somebody else. */
+/** Every network, one, parameters, both ways to settle, either protocol, many methods, a price of somebody else. */
 const ROUTES = [
   { path: '/report', methods: ['GET', 'POST'], price: '$0.01', description: 'A report\nof today', ...common },
   { path: '/all', price: '$2.50', settle: 'before', network: 'base', ...common },
@@ -49,6 +51,8 @@ const ROUTES = [
   { path: '/u/[id]/x/[id]', methods: ['GET'], price: '$0.05', ...common },
   { path: '/open/*', methods: ['GET'], price: '$0.06', ...common },
   { path: '/open/gratis', price: 'free' },
+  { path: '/only-x402', methods: ['GET'], price: '$0.11', protocols: ['x402'], network: 'base', ...common },
+  { path: '/only-mpp', methods: ['GET'], price: '$0.12', protocols: ['mpp'], network: 'base-sepolia', ...common },
   { path: '/sol', methods: ['GET'], network: SOLANA, price: '$0.07', ...common },
   { path: '/quoted', methods: ['GET'], price: { from: 'PRICER', min: '$0.10', max: '$1.00' }, network: 'base-sepolia', ...common },
   { path: '/weather', methods: ['GET'], price: '$0.08', network: 'base-sepolia', bazaar: described, ...common },
@@ -57,7 +61,7 @@ const ROUTES = [
 ];
 
 type Terms = { readonly network: string; readonly amount: string | null; readonly asset: string; readonly payTo: string };
-type Offer = { readonly network: string; readonly amount: string | null; readonly currency: string; readonly recipient: string };
+type Offer = { readonly method: string; readonly network: string; readonly amount: string | null; readonly currency: string; readonly recipient: string };
 type Operation = { readonly 'x-payment-info': { readonly offers: readonly Offer[] } };
 type OpenApi = { readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>> };
 type WellKnown = {
@@ -105,15 +109,32 @@ async function asked(method: string, path: string): Promise<PaymentRequired> {
   return requiredBy(answer);
 }
 
-const termsOf = (required: PaymentRequired): readonly Terms[] =>
-  required.accepts.map(({ network, amount, asset, payTo }) => ({ network, amount, asset, payTo }));
+type Charge = { readonly amount: string; readonly currency: string; readonly recipient: string; readonly methodDetails: { readonly chainId: number } };
+
+/** What the gate asks for this request by each protocol. */
+async function termsOf(method: string, path: string): Promise<{ readonly x402: readonly Terms[]; readonly evm: readonly Terms[] }> {
+  const answer = await world.gate.raw(method, filled(path), [['Accept-Payment', 'evm/charge']]);
+  assert.equal(answer.status, 402, `${method} ${path}: ${answer.text.slice(0, 200)}`);
+  const accepts = answer.headers['payment-required'] === undefined ? [] : requiredBy(answer).accepts;
+  const list = answer.headers['www-authenticate'];
+  const challenges = list === undefined ? [] : Challenge.deserializeList(list);
+  if (list !== undefined) assert.deepEqual(getWarningsForMppHeader(list), [], `${method} ${path}`);
+  return {
+    x402: accepts.map(({ network, amount, asset, payTo }) => ({ network, amount, asset, payTo })),
+    evm: challenges.map(({ method: by, intent, request }) => {
+      assert.deepEqual([by, intent], ['evm', 'charge']);
+      const { amount, currency, recipient, methodDetails } = request as Charge;
+      return { network: `eip155:${methodDetails.chainId}`, amount, asset: currency, payTo: recipient };
+    }),
+  };
+}
 
 /** `METHOD /path` and terms of each line of llms.txt. */
 function soldIn(text: string, base: string): Map<string, Terms[]> {
   const sold = new Map<string, Terms[]>();
   let current: Terms[][] = [];
   for (const line of text.split('\n')) {
-    const [, methods, url] = /^- `([A-Z,]+) (\S+)`/.exec(line) ?? [];
+    const [, methods, url] = /^- `([A-Z,]+) (\S+)` \((?:x402|mpp|x402, mpp)\)/.exec(line) ?? [];
     if (methods !== undefined && url !== undefined) {
       assert.ok(url.startsWith(base), url);
       current = methods.split(',').map((method) => {
@@ -139,27 +160,31 @@ describe('documents', () => {
       name: `${method.toUpperCase()} ${path}`, method: method.toUpperCase(), path, operation,
     })));
     const names = operations.map(({ name }) => name).sort();
-    assert.equal(names.length, 17, names.join(', '));
+    assert.equal(names.length, 19, names.join(', '));
     assert.deepEqual([...words.keys()].sort(), names);
     const listed = items.flatMap(({ resource, methods }) => methods.map((method) => `${method} ${resource.slice(BASE.length)}`));
-    assert.deepEqual(listed.sort(), names);
-    assert.deepEqual([...resources].sort(), Object.keys(document.paths).map((path) => BASE + path).sort());
+    const byX402 = names.filter((name) => name !== 'GET /only-mpp');
+    assert.deepEqual(listed.sort(), byX402);
+    assert.deepEqual([...resources].sort(), [...new Set(byX402.map((name) => name.replace(/^\S+ /, BASE)))].sort());
     for (const { name, method, path, operation } of operations) {
-      const terms = termsOf(await asked(method, path));
       const isQuoted = path === '/quoted';
-      const told = isQuoted ? terms.map((one) => ({ ...one, amount: null })) : terms;
-      const offers = operation['x-payment-info'].offers;
-      assert.deepEqual(offers.map(({ network, amount, currency, recipient }) => ({ network, amount, asset: currency, payTo: recipient })), told, name);
-      assert.deepEqual(words.get(name), told, name);
+      const told = (terms: readonly Terms[]) => (isQuoted ? terms.map((one) => ({ ...one, amount: null })) : terms);
+      const { x402, evm } = await termsOf(method, path);
+      const offers = (by: string) => operation['x-payment-info'].offers.filter((offer) => offer.method === by)
+        .map(({ network, amount, currency, recipient }) => ({ network, amount, asset: currency, payTo: recipient }));
+      assert.deepEqual(offers('x402'), told(x402), name);
+      assert.deepEqual(offers('evm'), told(evm), name);
+      assert.deepEqual([x402.length > 0, evm.length > 0], [path !== '/only-mpp', path !== '/only-x402' && path !== '/sol'], name);
+      assert.deepEqual(words.get(name), told(x402.length > 0 ? x402 : evm), name);
       const item = items.find(({ resource, methods }) => resource === BASE + path && methods.includes(method));
-      if (isQuoted) assert.equal(item?.accepts, undefined);
+      if (isQuoted || x402.length === 0) assert.equal(item?.accepts, undefined);
       else assert.deepEqual(item?.accepts, (await asked(method, path)).accepts, name);
     }
   });
 
   it('lead to a 402 at each of their URLs, as they stand there', async () => {
     const { resources } = (await (await fetch(new URL('/.well-known/x402', world.gate.url))).json()) as WellKnown;
-    assert.equal(resources.length, 11);
+    assert.equal(resources.length, 12);
     for (const resource of resources) {
       const statuses = await Promise.all(['GET', 'POST'].map(async (method) => (await fetch(resource, { method })).status));
       assert.ok(statuses.includes(402), `${resource}: ${statuses.join(', ')}`);
@@ -175,13 +200,17 @@ describe('documents', () => {
     assert.deepEqual(validate(await openApi()), []);
   });
 
-  it('are read by the registry of x402 with the price of each route', async () => {
+  it('are read by the registry of x402 with price and protocols of each route', async () => {
     const found = await discoverOriginSchema({ target: world.gate.url });
     assert.ok(found.found);
     const price = (method: string, path: string) => found.endpoints.find((one) => one.method === method && one.path === path);
-    for (const [method, path, amount] of [['GET', '/report', '0.01'], ['DELETE', '/all', '2.5'], ['PUT', '/items/{id}', '0.04'], ['GET', '/open/{path}', '0.06']] as const) {
+    const both = ['x402', 'mpp'];
+    for (const [method, path, amount, spoken] of [
+      ['GET', '/report', '0.01', both], ['DELETE', '/all', '2.5', both], ['PUT', '/items/{id}', '0.04', both],
+      ['GET', '/open/{path}', '0.06', both], ['GET', '/only-x402', '0.11', ['x402']], ['GET', '/only-mpp', '0.12', ['mpp']],
+    ] as const) {
       const { authMode, pricingMode, currency, protocols, price: told } = price(method, path) ?? assert.fail(path);
-      assert.deepEqual({ authMode, pricingMode, currency, protocols, told }, { authMode: 'paid', pricingMode: 'fixed', currency: 'USD', protocols: ['x402'], told: `${amount} USD` }, path);
+      assert.deepEqual({ authMode, pricingMode, currency, protocols, told }, { authMode: 'paid', pricingMode: 'fixed', currency: 'USD', protocols: spoken, told: `${amount} USD` }, path);
     }
     const quoted = price('GET', '/quoted');
     assert.deepEqual([quoted?.pricingMode, quoted?.price], ['dynamic', '0.1-1 USD']);
@@ -196,7 +225,8 @@ describe('documents', () => {
     assert.ok(probed.found);
     const [get] = probed.advisories;
     assert.equal(get?.method, 'GET');
-    assert.ok(get.paymentOptions?.some((option) => option.protocol === 'x402' && option.network === 'eip155:84532'), JSON.stringify(get));
+    const option = (protocol: string) => get.paymentOptions?.some((one) => one.protocol === protocol && /84532$/.test(one.network));
+    assert.ok(option('x402') && option('mpp'), JSON.stringify(get.paymentOptions));
     assert.ok(get.inputSchema !== undefined, 'what it takes is known');
   });
 
