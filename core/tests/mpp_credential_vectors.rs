@@ -117,6 +117,7 @@ fn a_member_that_is_missing_or_wrong_is_named() {
         ("header", json!("a b"), Malformed::Wrong("header")),
         ("header", json!(""), Malformed::Wrong("header")),
         ("opaque", json!({"a": 1}), Malformed::Wrong("opaque")),
+        ("opaque", json!(""), Malformed::Wrong("opaque")),
         ("opaque", json!("a|"), Malformed::Base64("opaque")),
         ("description", json!(false), Malformed::Wrong("description")),
     ] {

@@ -317,6 +317,19 @@ fn parameters_stand_between_commas() {
     }
 }
 
+#[test]
+fn what_is_no_parameter_and_no_scheme_spoils_the_challenge() {
+    let challenge = r#"Payment id="a", realm="r", method="evm", intent="charge", request="e30""#;
+    assert!(read_list(&format!("{challenge}, Bearer @"))[0].is_ok());
+    assert_eq!(read_list(&format!(r#"{challenge}, @="b""#)), [Err(Malformed::Syntax)]);
+}
+
+#[test]
+fn no_slot_of_an_id_holds_a_control_character() {
+    let challenge = Challenge { realm: "a\nb".into(), ..any_challenge(&mut Dice(16)) };
+    assert_eq!(id::id(b"key", &challenge), Err(Malformed::Unbindable("realm")));
+}
+
 /// Spec: RFC 8785, appendix B and section 3.2.3.
 #[test]
 fn canonical_json_is_that_of_the_specification() {
