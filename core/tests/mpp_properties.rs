@@ -307,6 +307,9 @@ fn parameters_stand_between_commas() {
         (r#"Payment id="a", header="", "#, false),
         (r#"Payment id="a", x=1, X=2, "#, false),
         (r#"Payment id="a", description="", "#, true),
+        ("Payment id=\"a\", description=\"\t\", ", true),
+        ("Payment id=\"a\", description=\"\u{7}\", ", false),
+        (r#"Payment id="a", description="\u0007", "#, true),
     ] {
         let list = read_list(&format!("{start}{rest}"));
         assert_eq!(
