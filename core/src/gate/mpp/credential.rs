@@ -40,6 +40,8 @@ pub struct Answered {
     pub external_id: String,
     /// The digest of the body that it was issued for, as it was written.
     pub digest: Option<String>,
+    /// When it ends; nothing where that cannot be read.
+    pub expires: Option<UnixTime>,
 }
 
 /// A challenge of this gate's for this request, and what was sent in answer.
@@ -173,6 +175,7 @@ impl Gate {
             chain_id: token.chain_id,
             external_id: reference.to_owned(),
             digest: challenge.digest.clone(),
+            expires: challenge.expires_at().ok().flatten(),
         };
         let proof = Proof { key, payer, valid_before, identifier: None, request };
         let spoken = Spoken::Mpp(Box::new(answered));

@@ -6,6 +6,7 @@ use super::Passage;
 use crate::facilitator::reason;
 use crate::gate::challenge::Asked;
 use crate::gate::diagnose::{Diagnosis, Finding};
+use crate::gate::proof::Spoken;
 use crate::gate::reply::Reply;
 use crate::ledger::attempts::{Blame, Tally};
 use crate::payment::Cause;
@@ -68,9 +69,14 @@ impl Passage<'_> {
         reply
     }
 
-    /// Fresh terms, because this authorization ends too early.
+    /// Fresh terms, because this authorization ends too early, or the challenge that it answers has ended.
     pub(super) fn too_late(&self, now: UnixTime) -> Reply {
-        self.fresh_terms(Code::Expired, Code::Expired.row().reason.unwrap_or_default(), now)
+        let ended = match &self.spoken {
+            Spoken::Mpp(answered) => answered.expires.is_some_and(|end| end <= now),
+            Spoken::X402(_) => false,
+        };
+        let code = if ended { Code::ChallengeExpired } else { Code::Expired };
+        self.fresh_terms(code, code.row().reason.unwrap_or_default(), now)
     }
 
     /// What is to say about the payment that came.
