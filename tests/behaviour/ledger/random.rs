@@ -312,11 +312,21 @@ impl History {
     }
 
     fn advance(&mut self, index: usize) {
-        let sent = &mut self.sent[index];
-        self.world.advance(&mut sent.running);
+        self.step(index);
         self.world.ledger.plan.clear();
         self.world.facilitator.settle_plan.clear();
         self.world.facilitator.chain.plan.clear();
+    }
+
+    /// One step of a request. An answer that is decided is heard at once: what happens later to other requests is nothing
+    /// that it could have said. False once there is no step left.
+    fn step(&mut self, index: usize) -> bool {
+        let running = &mut self.sent[index].running;
+        let mut goes_on = self.world.advance(running);
+        while goes_on && running.next() == "respond" {
+            goes_on = self.world.advance(running);
+        }
+        goes_on
     }
 }
 
@@ -416,7 +426,7 @@ fn play(seed: u64, world: World, target: &str) -> Result<History, String> {
         history.check_answers()?;
     }
     for index in 0..history.sent.len() {
-        while history.world.advance(&mut history.sent[index].running) {}
+        while history.step(index) {}
         history.check_answers()?;
     }
     history.check_facts()?;
@@ -424,7 +434,7 @@ fn play(seed: u64, world: World, target: &str) -> Result<History, String> {
     history.world.wait(100);
     history.start(&payments[0]);
     let last = history.sent.len() - 1;
-    while history.world.advance(&mut history.sent[last].running) {}
+    while history.step(last) {}
     history.check_answers()?;
     history.check_facts()?;
     history.drain()?;
