@@ -1,15 +1,17 @@
 //! What payers on EVM chains sign, who signed it, and how a chain is asked and read; nothing here sends anything.
 //!
 //! In reading order: [`address`] and [`keccak`]; [`eip712`], the digest of typed data; [`signature`], from a digest to its signer;
-//! [`account`], from a key to a signature; [`eip3009`], the authorization that moves a stablecoin; [`token`],
-//! the assets that are known; [`wallet`], signatures that only their contract knows; [`rpc`], questions to a node and the reading of its replies.
+//! [`account`], from a key to a signature; [`eip3009`], the authorization that moves a stablecoin; [`rlp`] and [`transaction`], a transfer
+//! that its sender signed; [`token`], the assets that are known; [`wallet`], signatures that only their contract knows; [`rpc`], questions to a node and the reading of its replies.
 
 pub mod account;
 pub mod address;
 pub mod eip3009;
 pub mod eip712;
 pub mod keccak;
+pub mod rlp;
 pub mod rpc;
 pub mod signature;
 pub mod token;
+pub mod transaction;
 pub mod wallet;

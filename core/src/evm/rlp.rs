@@ -1,0 +1,198 @@
+//! RLP, read strictly: one value has one text of bytes, and every other one is refused.
+//!
+//! Spec: Ethereum yellow paper, appendix B.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+/// One value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Item<'a> {
+    /// A string of bytes.
+    Bytes(&'a [u8]),
+    /// The values of a list, one after the other.
+    List(Items<'a>),
+}
+
+/// Values one after the other, read from the front.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Items<'a>(&'a [u8]);
+
+impl<'a> Items<'a> {
+    /// The values in these bytes; nothing is looked at yet.
+    #[must_use]
+    pub const fn of(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes that are not read yet.
+    #[must_use]
+    pub const fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+
+    /// Whether there is no value left.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The next value.
+    ///
+    /// # Errors
+    /// [`RlpError`].
+    pub fn item(&mut self) -> Result<Item<'a>, RlpError> {
+        let (first, rest) = self.0.split_first().ok_or(RlpError::Truncated)?;
+        let (head, kind) = match *first {
+            0x00..=0x7f => {
+                let (one, rest) = self.0.split_at_checked(1).ok_or(RlpError::Truncated)?;
+                self.0 = rest;
+                return Ok(Item::Bytes(one));
+            }
+            head @ 0x80..=0xbf => (head.wrapping_sub(0x80), Kind::Bytes),
+            head @ 0xc0..=0xff => (head.wrapping_sub(0xc0), Kind::List),
+        };
+        let (length, rest) = match head.checked_sub(SHORT) {
+            None | Some(0) => (usize::from(head), rest),
+            Some(width) => length(usize::from(width), rest)?,
+        };
+        let (content, rest) = rest.split_at_checked(length).ok_or(RlpError::Truncated)?;
+        // A small byte stands for itself.
+        if kind == Kind::Bytes && matches!(content, [0x00..=0x7f]) {
+            return Err(RlpError::NotCanonical);
+        }
+        self.0 = rest;
+        Ok(match kind {
+            Kind::Bytes => Item::Bytes(content),
+            Kind::List => Item::List(Items(content)),
+        })
+    }
+
+    /// The next value, which must be a string of bytes.
+    ///
+    /// # Errors
+    /// [`RlpError`].
+    pub fn bytes(&mut self) -> Result<&'a [u8], RlpError> {
+        match self.item()? {
+            Item::Bytes(bytes) => Ok(bytes),
+            Item::List(_) => Err(RlpError::Kind),
+        }
+    }
+
+    /// The next value, which must be a list.
+    ///
+    /// # Errors
+    /// [`RlpError`].
+    pub fn list(&mut self) -> Result<Items<'a>, RlpError> {
+        match self.item()? {
+            Item::List(items) => Ok(items),
+            Item::Bytes(_) => Err(RlpError::Kind),
+        }
+    }
+
+    /// The next value, which must be so many bytes.
+    ///
+    /// # Errors
+    /// [`RlpError`].
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], RlpError> {
+        self.bytes()?.try_into().map_err(|_| RlpError::Length)
+    }
+
+    /// The next value as a number up to 2^256 − 1: no zero in front, and zero is no byte at all.
+    ///
+    /// # Errors
+    /// [`RlpError`].
+    pub fn word(&mut self) -> Result<[u8; 32], RlpError> {
+        let bytes = self.bytes()?;
+        if bytes.first() == Some(&0) {
+            return Err(RlpError::NotCanonical);
+        }
+        let mut word = [0; 32];
+        let start = word.len().checked_sub(bytes.len()).ok_or(RlpError::Length)?;
+        word.get_mut(start..).ok_or(RlpError::Length)?.copy_from_slice(bytes);
+        Ok(word)
+    }
+
+    /// The next value as a number up to 2^64 − 1.
+    ///
+    /// # Errors
+    /// [`RlpError`].
+    pub fn number(&mut self) -> Result<u64, RlpError> {
+        match self.word()? {
+            [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, low @ ..] => {
+                Ok(u64::from_be_bytes(low))
+            }
+            _ => Err(RlpError::Length),
+        }
+    }
+}
+
+/// A list whose values are `content`, which is RLP already.
+#[must_use]
+pub fn list(content: &[u8]) -> Vec<u8> {
+    let length = content.len();
+    let mut bytes = Vec::with_capacity(length.saturating_add(9));
+    match u8::try_from(length) {
+        Ok(short @ 0..=SHORT) => bytes.push(short.wrapping_add(0xc0)),
+        _ => {
+            let digits = length.to_be_bytes();
+            let zeros = digits.iter().take_while(|digit| **digit == 0).count();
+            let digits = digits.get(zeros..).unwrap_or_default();
+            let width = u8::try_from(digits.len()).unwrap_or_default();
+            bytes.push(width.wrapping_add(0xc0).wrapping_add(SHORT));
+            bytes.extend_from_slice(digits);
+        }
+    }
+    bytes.extend_from_slice(content);
+    bytes
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Bytes,
+    List,
+}
+
+/// A length that is written in `width` bytes, and what follows.
+fn length(width: usize, rest: &[u8]) -> Result<(usize, &[u8]), RlpError> {
+    let (digits, rest) = rest.split_at_checked(width).ok_or(RlpError::Truncated)?;
+    if digits.first() == Some(&0) {
+        return Err(RlpError::NotCanonical);
+    }
+    let mut length: usize = 0;
+    for digit in digits {
+        let shifted = length.checked_mul(256).ok_or(RlpError::Truncated)?;
+        length = shifted.saturating_add(usize::from(*digit));
+    }
+    if length <= usize::from(SHORT) { Err(RlpError::NotCanonical) } else { Ok((length, rest)) }
+}
+
+/// Why bytes are not the expected RLP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RlpError {
+    /// They end too early.
+    Truncated,
+    /// There is a shorter spelling of the same.
+    NotCanonical,
+    /// A list where bytes are expected, or the other way round.
+    Kind,
+    /// Another number of bytes than expected.
+    Length,
+}
+
+impl fmt::Display for RlpError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Truncated => "RLP ends too early",
+            Self::NotCanonical => "RLP has a shorter spelling",
+            Self::Kind => "RLP has a list instead of bytes, or bytes instead of a list",
+            Self::Length => "RLP has another number of bytes than expected",
+        })
+    }
+}
+
+impl core::error::Error for RlpError {}
+
+/// Longest content whose length stands in its first byte.
+const SHORT: u8 = 55;

@@ -1,0 +1,185 @@
+//! A signed transaction that pays with a plain ERC-20 `transfer`, read from its bytes.
+//!
+//! Only what can be judged without a node: type 2 (EIP-1559), one canonical spelling, a call of `transfer(address,uint256)` and
+//! nothing beside it, and who signed. Whether it can be carried out, the chain says. Nothing is made or signed here.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::amount::Amount;
+use crate::evm::address::Address;
+use crate::evm::keccak::{keccak256, keccak256_parts};
+use crate::evm::rlp::{self, Items, RlpError};
+use crate::evm::signature::{Signature, SignatureError};
+
+/// Longest transaction that is looked at, bytes; a transfer without an access list has about 180.
+pub const MAX_BYTES: usize = 4_096;
+
+/// A signed transfer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedTransfer {
+    bytes: Vec<u8>,
+    /// Names it on its chain: Keccak-256 of the bytes.
+    pub hash: [u8; 32],
+    /// The chain's number.
+    pub chain_id: u64,
+    /// Its number among the sender's transactions.
+    pub nonce: u64,
+    /// Most gas that it uses.
+    pub gas: u64,
+    /// Most that the sender pays for a unit of gas, wei.
+    pub max_fee: Amount,
+    /// The token's contract.
+    pub token: Address,
+    /// Who signed.
+    pub from: Address,
+    /// Who is paid.
+    pub to: Address,
+    /// Atomic units of the token.
+    pub value: Amount,
+}
+
+impl SignedTransfer {
+    /// Reads the bytes that `eth_sendRawTransaction` takes. Spec: EIP-2718, EIP-1559.
+    ///
+    /// # Errors
+    /// [`TransactionError`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, TransactionError> {
+        let body = match bytes.split_first() {
+            _ if bytes.len() > MAX_BYTES => return Err(TransactionError::Length),
+            Some((&TYPE, body)) => body,
+            Some(_) | None => return Err(TransactionError::Type),
+        };
+        let mut outer = Items::of(body);
+        let mut items = outer.list()?;
+        if !outer.is_empty() {
+            return Err(TransactionError::Length);
+        }
+        let all = items.rest();
+        let (chain_id, nonce) = (items.number()?, items.number()?);
+        let priority = Amount::from_be_bytes(items.word()?);
+        let max_fee = Amount::from_be_bytes(items.word()?);
+        let gas = items.number()?;
+        let token = Address::from_bytes(items.array()?);
+        let wei = items.bytes()?;
+        let (to, value) = transfer(items.bytes()?).ok_or(TransactionError::Call)?;
+        access_list(items.list()?)?;
+        let signed = all.len().saturating_sub(items.rest().len());
+        let signature = signature(&mut items)?;
+        if !items.is_empty() {
+            return Err(TransactionError::Length);
+        }
+        // A sender's last number can never be used up. Spec: EIP-2681.
+        if !wei.is_empty() || priority > max_fee || nonce == u64::MAX {
+            return Err(TransactionError::Call);
+        }
+        let content = rlp::list(all.get(..signed).unwrap_or_default());
+        let digest = keccak256_parts(&[&[TYPE], &content]);
+        let from = signature.recover(&digest).map_err(TransactionError::Signature)?;
+        let hash = keccak256(bytes);
+        let bytes = bytes.to_vec();
+        Ok(Self { bytes, hash, chain_id, nonce, gas, max_fee, token, from, to, value })
+    }
+
+    /// The bytes as they came.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The most that the gas may cost, wei; nothing beyond 2^256 − 1.
+    #[must_use]
+    pub fn most_fees(&self) -> Option<Amount> {
+        self.max_fee.checked_mul_u64(self.gas)
+    }
+}
+
+/// Reads the data of a call of `transfer(address,uint256)`: exactly 68 bytes, an address with nothing around it.
+#[must_use]
+pub fn transfer(data: &[u8]) -> Option<(Address, Amount)> {
+    let words = data.strip_prefix(&TRANSFER)?;
+    let (to, value) = words.split_first_chunk::<32>()?;
+    match to {
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, address @ ..] => {
+            let value = Amount::from_be_bytes(value.try_into().ok()?);
+            Some((Address::from_bytes(*address), value))
+        }
+        _ => None,
+    }
+}
+
+/// The data of a call of `transfer(address,uint256)`.
+#[must_use]
+pub fn transfer_data(to: Address, value: Amount) -> Vec<u8> {
+    [TRANSFER.as_slice(), &to.to_word(), &value.to_be_bytes()].concat()
+}
+
+/// Addresses with storage keys each; they change nothing but what gas costs. Spec: EIP-2930.
+fn access_list(mut entries: Items<'_>) -> Result<(), RlpError> {
+    while !entries.is_empty() {
+        let mut entry = entries.list()?;
+        let _: [u8; 20] = entry.array()?;
+        let mut keys = entry.list()?;
+        while !keys.is_empty() {
+            let _: [u8; 32] = keys.array()?;
+        }
+        if !entry.is_empty() {
+            return Err(RlpError::Length);
+        }
+    }
+    Ok(())
+}
+
+fn signature(items: &mut Items<'_>) -> Result<Signature, TransactionError> {
+    let v = match items.number()? {
+        0 => 27,
+        1 => 28,
+        _ => return Err(TransactionError::Signature(SignatureError::V)),
+    };
+    let (r, s) = (items.word()?, items.word()?);
+    Signature::from_bytes(&[r.as_slice(), &s, &[v]].concat()).map_err(TransactionError::Signature)
+}
+
+/// Why bytes are no signed transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TransactionError {
+    /// Not of type 2.
+    Type,
+    /// Longer than [`MAX_BYTES`], or something follows.
+    Length,
+    /// The fields are not written as they must be.
+    Rlp(RlpError),
+    /// It does something else than call `transfer`, or offers fees that nobody can take.
+    Call,
+    /// The signature is none.
+    Signature(SignatureError),
+}
+
+impl From<RlpError> for TransactionError {
+    fn from(error: RlpError) -> Self {
+        Self::Rlp(error)
+    }
+}
+
+impl fmt::Display for TransactionError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Type => formatter.write_str("expected a transaction of type 2 (EIP-1559)"),
+            Self::Length => {
+                write!(formatter, "expected one transaction of at most {MAX_BYTES} bytes")
+            }
+            Self::Rlp(error) => write!(formatter, "transaction: {error}"),
+            Self::Call => formatter
+                .write_str("expected a call of transfer(address,uint256) that sends no ether"),
+            Self::Signature(error) => error.fmt(formatter),
+        }
+    }
+}
+
+impl core::error::Error for TransactionError {}
+
+/// The type of a transaction with a fee cap. Spec: EIP-1559.
+const TYPE: u8 = 0x02;
+/// Selector of `transfer(address,uint256)`.
+const TRANSFER: [u8; 4] = [0xa9, 0x05, 0x9c, 0xbb];
