@@ -9,6 +9,7 @@
 
 mod naive_chain;
 
+use farebox_core::amount::Amount;
 use farebox_core::encoding::json::JsonError;
 use farebox_core::evm::address::Address;
 use farebox_core::evm::keccak::keccak256;
@@ -47,6 +48,17 @@ fn every_call_is_written_as_the_specification_says() {
         Call::Balance { asset, holder, at: At::Latest },
         Call::AuthorizationLogs { authorization: authorization(), span },
         Call::Receipt([0xab; 32]),
+        Call::Transaction([0xab; 32]),
+        Call::TransactionCount { account: holder, at: At::Pending },
+        Call::Wei { account: holder, at: At::Number(255) },
+        Call::Transfer {
+            asset,
+            from: holder,
+            to: Address::parse(PAYEE).unwrap(),
+            value: Amount::from_u64(VALUE),
+            gas: 80_000,
+        },
+        Call::Send(vec![2, 0xab]),
     ];
     let expected = json!([
         { "jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": [] },
@@ -67,6 +79,14 @@ fn every_call_is_written_as_the_specification_says() {
             "topics": [[USED, CANCELED], word(PAYER), NONCE],
         }] },
         { "jsonrpc": "2.0", "id": 9, "method": "eth_getTransactionReceipt", "params": [format!("0x{}", "ab".repeat(32))] },
+        { "jsonrpc": "2.0", "id": 10, "method": "eth_getTransactionByHash", "params": [format!("0x{}", "ab".repeat(32))] },
+        { "jsonrpc": "2.0", "id": 11, "method": "eth_getTransactionCount", "params": [PAYER, "pending"] },
+        { "jsonrpc": "2.0", "id": 12, "method": "eth_getBalance", "params": [PAYER, "0xff"] },
+        { "jsonrpc": "2.0", "id": 13, "method": "eth_call", "params": [{
+            "from": PAYER, "to": TOKEN, "gas": "0x13880",
+            "data": "0xa9059cbb000000000000000000000000209693bc6afc0c5328ba36faf03c514ef312287c0000000000000000000000000000000000000000000000000000000000002710",
+        }, "latest"] },
+        { "jsonrpc": "2.0", "id": 14, "method": "eth_sendRawTransaction", "params": ["0x02ab"] },
     ]);
     assert_eq!(serde_json::from_str::<Value>(&batch(&calls)).unwrap(), expected);
 }

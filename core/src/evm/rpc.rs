@@ -1,6 +1,6 @@
 //! What a chain is asked over JSON-RPC 2.0, as text; [`reply`] reads what it answers.
 //!
-//! Several [`Call`]s go as one batch, whose ids are the places of the calls counted from one. Nothing is sent from here.
+//! Several [`Call`]s go as one batch, whose ids are the places of the calls counted from one. Nothing leaves from here.
 //! Assumptions: the node is the operator's choice and is believed, but may lag, lose calls and answer in any order.
 //! Spec: JSON-RPC 2.0 "Batch"; Ethereum execution API; ERC-20 and EIP-3009 for the contract calls and events.
 
@@ -8,21 +8,25 @@ pub mod reply;
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
+use crate::amount::Amount;
 use crate::encoding::hex;
 use crate::evm::address::Address;
+use crate::evm::transaction::transfer_data;
 
 /// Most blocks that one query for logs covers.
 pub const MAX_SPAN_BLOCKS: u64 = 2_000;
 
 /// One question to a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
     /// `eth_chainId`: read with [`reply::Replies::quantity`].
     ChainId,
     /// `eth_blockNumber`: read with [`reply::Replies::quantity`].
     BlockNumber,
-    /// `eth_getBlockByNumber` without its transactions' contents: read with [`reply::Replies::block`].
+    /// `eth_getBlockByNumber` without its transactions' contents: read with [`reply::Replies::block`] and
+    /// [`reply::Replies::base_fee`].
     Block(At),
     /// `eth_call` of `authorizationState(address,bytes32)`: read with [`reply::Replies::flag`]. Spec: EIP-3009.
     AuthorizationState {
@@ -49,6 +53,38 @@ pub enum Call {
     },
     /// `eth_getTransactionReceipt` of the transaction with this hash: read with [`reply::Replies::receipt`].
     Receipt([u8; 32]),
+    /// `eth_getTransactionByHash`: read with [`reply::Replies::transaction`].
+    Transaction([u8; 32]),
+    /// `eth_getTransactionCount`, the number of an account's next transaction: read with [`reply::Replies::quantity`].
+    TransactionCount {
+        /// Whose.
+        account: Address,
+        /// After which block.
+        at: At,
+    },
+    /// `eth_getBalance`, wei: read with [`reply::Replies::wei`].
+    Wei {
+        /// Whose.
+        account: Address,
+        /// After which block.
+        at: At,
+    },
+    /// `eth_call` of `transfer(address,uint256)` after the newest block, in the name of its sender and with his gas: read
+    /// with [`reply::Replies::transfers`]. Spec: ERC-20.
+    Transfer {
+        /// The token.
+        asset: Address,
+        /// Who would pay.
+        from: Address,
+        /// Who would be paid.
+        to: Address,
+        /// Atomic units.
+        value: Amount,
+        /// Most gas that it may use.
+        gas: u64,
+    },
+    /// `eth_sendRawTransaction` of these bytes. Its answer proves nothing: the chain is asked what became of it.
+    Send(Vec<u8>),
 }
 
 impl Call {
@@ -57,9 +93,15 @@ impl Call {
             Self::ChainId => "eth_chainId",
             Self::BlockNumber => "eth_blockNumber",
             Self::Block(_) => "eth_getBlockByNumber",
-            Self::AuthorizationState { .. } | Self::Balance { .. } => "eth_call",
+            Self::AuthorizationState { .. } | Self::Balance { .. } | Self::Transfer { .. } => {
+                "eth_call"
+            }
             Self::AuthorizationLogs { .. } => "eth_getLogs",
             Self::Receipt(_) => "eth_getTransactionReceipt",
+            Self::Transaction(_) => "eth_getTransactionByHash",
+            Self::TransactionCount { .. } => "eth_getTransactionCount",
+            Self::Wei { .. } => "eth_getBalance",
+            Self::Send(_) => "eth_sendRawTransaction",
         }
     }
 
@@ -88,7 +130,19 @@ impl Call {
                 hex::encode_prefixed(&authorization.authorizer.to_word()),
                 hex::encode_prefixed(&authorization.nonce),
             ),
-            Self::Receipt(transaction) => format!(r#"["{}"]"#, hex::encode_prefixed(transaction)),
+            Self::Receipt(transaction) | Self::Transaction(transaction) => {
+                format!(r#"["{}"]"#, hex::encode_prefixed(transaction))
+            }
+            Self::TransactionCount { account, at } | Self::Wei { account, at } => {
+                format!(r#"["{}","{}"]"#, account.to_lower_hex(), at.to_text())
+            }
+            Self::Transfer { asset, from, to, value, gas } => format!(
+                r#"[{{"from":"{}","to":"{}","gas":"{gas:#x}","data":"{}"}},"latest"]"#,
+                from.to_lower_hex(),
+                asset.to_lower_hex(),
+                hex::encode_prefixed(&transfer_data(*to, *value)),
+            ),
+            Self::Send(bytes) => format!(r#"["{}"]"#, hex::encode_prefixed(bytes)),
         }
     }
 }
@@ -128,6 +182,8 @@ pub enum At {
     Number(u64),
     /// The newest one.
     Latest,
+    /// The one that is made next, as far as the node knows what will be in it.
+    Pending,
     /// The newest one that no honest majority takes back.
     Safe,
 }
@@ -137,6 +193,7 @@ impl At {
         match self {
             Self::Number(number) => format!("{number:#x}"),
             Self::Latest => String::from("latest"),
+            Self::Pending => String::from("pending"),
             Self::Safe => String::from("safe"),
         }
     }

@@ -1,9 +1,10 @@
-//! What became of an authorization, read from the chain without IO: each request comes with the only value that takes its reply.
+//! What became of a payment, read from the chain without IO: each request comes with the only value that takes its reply.
 //!
-//! [`Question::ask`] begins; heads, then the authorization's state, then (if it is used) its log, then the receipt: at most
+//! Of an authorization: [`Question::ask`] begins; heads, then the authorization's state, then (if it is used) its log, then the receipt: at most
 //! six round trips. A used nonce proves nothing, nor does a transaction that succeeded: only the authorization's own event with its own exact
 //! `Transfer` in one receipt does. [`finding::verdict`] says what follows for the row, [`confirmation`] checks a transaction that a facilitator named,
-//! [`height`] reads the block that counts as first sight. Assumptions:
+//! [`height`] reads the block that counts as first sight. A payment by a transaction of its own is a [`transfer`]; [`prospect`] is what is known of
+//! one before it is sent. A [`Matter`] is either. Assumptions:
 //! - the node is the operator's choice: it may lag, lose calls or fail, which is [`Unreadable`], but does not lie;
 //! - blocks up to the node's `safe` one stay; only what stays closes a payment without money.
 
@@ -11,7 +12,9 @@ pub mod confirmation;
 mod evidence;
 pub mod finding;
 pub mod height;
+pub mod prospect;
 pub mod search;
+pub mod transfer;
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -20,6 +23,7 @@ use alloc::vec::Vec;
 use self::evidence::Evidence;
 use self::finding::{Finality, Finding, Unreadable};
 use self::search::{Cursor, Search, estimate};
+use self::transfer::Transfer;
 use crate::amount::Amount;
 use crate::encoding::hex;
 use crate::evm::address::Address;
@@ -65,7 +69,8 @@ impl Question {
     #[must_use]
     pub fn ask(self) -> (String, Asking) {
         let stage = Stage::Heads;
-        (batch(&stage.calls(&self)), Asking { question: Box::new(self), stage })
+        let body = batch(&stage.calls(&self));
+        (body, Asking(Asked::Authorization { question: Box::new(self), stage }))
     }
 
     fn authorization(&self) -> AuthorizationId {
@@ -74,11 +79,7 @@ impl Question {
 
     /// Whether a block came after the payment was first seen; `time` is that of the block.
     fn is_after_sight(&self, block: u64, time: Option<UnixTime>) -> bool {
-        match (self.seen_block, time) {
-            (Some(seen), _) => block > seen,
-            (None, Some(time)) => time >= self.seen_at.minus(SIGHT_SLACK_SECS),
-            (None, None) => false,
-        }
+        is_after((self.seen_block, self.seen_at), block, time)
     }
 
     fn is_confirmed(&self, block: u64, latest: u64) -> bool {
@@ -96,11 +97,47 @@ pub enum Next {
     Found(Finding),
 }
 
+/// What a recorded payment is asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Matter {
+    /// An authorization, which anybody may have submitted.
+    Authorization(Box<Question>),
+    /// A transaction of its own.
+    Transfer(Box<Transfer>),
+}
+
+impl Matter {
+    /// The first request, a JSON-RPC body, and what takes its reply.
+    #[must_use]
+    pub fn ask(self) -> (String, Asking) {
+        match self {
+            Self::Authorization(question) => question.ask(),
+            Self::Transfer(transfer) => {
+                let stage = transfer::Stage::Receipt;
+                let body = batch(&transfer.calls(&stage));
+                (body, Asking(Asked::Transfer { transfer, stage }))
+            }
+        }
+    }
+
+    /// The chain's number.
+    #[must_use]
+    pub const fn chain_id(&self) -> u64 {
+        match self {
+            Self::Authorization(question) => question.chain_id,
+            Self::Transfer(transfer) => transfer.chain_id,
+        }
+    }
+}
+
 /// Waits for the reply to one request.
 #[derive(Debug)]
-pub struct Asking {
-    question: Box<Question>,
-    stage: Stage,
+pub struct Asking(Asked);
+
+#[derive(Debug)]
+enum Asked {
+    Authorization { question: Box<Question>, stage: Stage },
+    Transfer { transfer: Box<Transfer>, stage: transfer::Stage },
 }
 
 impl Asking {
@@ -109,24 +146,58 @@ impl Asking {
         let Some(body) = reply else {
             return Next::Found(Finding::Unreadable(Unreadable::NoReply));
         };
-        let Self { question, stage } = self;
-        let calls = stage.calls(&question).len();
-        let turn =
-            Replies::read(body, calls).map_err(Unreadable::from).and_then(|replies| match stage {
-                Stage::Heads => heads(&question, &replies),
-                Stage::States(heads) => states(&question, heads, &replies),
-                Stage::Logs { heads, search, spans, round } => {
-                    logs(&question, heads, search, &spans, round, &replies)
-                }
-                Stage::Receipts { heads, places } => receipts(&question, heads, &places, &replies),
-            });
-        match turn {
-            Ok(Turn::Ask(stage)) => {
-                Next::Ask(batch(&stage.calls(&question)), Self { question, stage })
-            }
-            Ok(Turn::Found(finding)) => Next::Found(finding),
-            Err(error) => Next::Found(Finding::Unreadable(error)),
+        let turn = match self.0 {
+            Asked::Authorization { question, stage } => of_authorization(question, stage, body),
+            Asked::Transfer { transfer, stage } => of_transfer(transfer, stage, body),
+        };
+        turn.unwrap_or_else(|error| Next::Found(Finding::Unreadable(error)))
+    }
+}
+
+fn of_authorization(
+    question: Box<Question>,
+    stage: Stage,
+    body: &[u8],
+) -> Result<Next, Unreadable> {
+    let replies = Replies::read(body, stage.calls(&question).len())?;
+    let turn = match stage {
+        Stage::Heads => heads(&question, &replies),
+        Stage::States(heads) => states(&question, heads, &replies),
+        Stage::Logs { heads, search, spans, round } => {
+            logs(&question, heads, search, &spans, round, &replies)
         }
+        Stage::Receipts { heads, places } => receipts(&question, heads, &places, &replies),
+    };
+    Ok(match turn? {
+        Turn::Ask(stage) => {
+            let body = batch(&stage.calls(&question));
+            Next::Ask(body, Asking(Asked::Authorization { question, stage }))
+        }
+        Turn::Found(finding) => Next::Found(finding),
+    })
+}
+
+fn of_transfer(
+    transfer: Box<Transfer>,
+    stage: transfer::Stage,
+    body: &[u8],
+) -> Result<Next, Unreadable> {
+    let replies = Replies::read(body, transfer.calls(&stage).len())?;
+    Ok(match transfer.answered(stage, &replies)? {
+        transfer::Turn::Ask(stage) => {
+            let body = batch(&transfer.calls(&stage));
+            Next::Ask(body, Asking(Asked::Transfer { transfer, stage }))
+        }
+        transfer::Turn::Found(finding) => Next::Found(finding),
+    })
+}
+
+/// Whether a block came after first sight: by its number, or by its time where no block was read then.
+fn is_after(seen: (Option<u64>, UnixTime), block: u64, time: Option<UnixTime>) -> bool {
+    match (seen, time) {
+        ((Some(seen), _), _) => block > seen,
+        ((None, seen_at), Some(time)) => time >= seen_at.minus(SIGHT_SLACK_SECS),
+        ((None, _), None) => false,
     }
 }
 

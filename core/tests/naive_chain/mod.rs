@@ -79,7 +79,7 @@ pub fn payment() -> Vec<Event> {
 }
 
 #[derive(Clone)]
-struct Transaction {
+pub struct Transaction {
     hash: String,
     block: u64,
     status: u64,
@@ -95,7 +95,15 @@ pub struct Chain {
     pub burnt: Option<u64>,
     /// Seconds added to the time of every block.
     pub ahead: i64,
-    transactions: Vec<Transaction>,
+    pub transactions: Vec<Transaction>,
+    /// What each transaction asks for, where somebody wants to know.
+    pub contents: Vec<Value>,
+    /// How many transactions the payer has sent, from which block on.
+    pub sent: Vec<(u64, u64)>,
+    /// Bytes that were to be sent.
+    pub received: Vec<String>,
+    /// A method that is answered with an error.
+    pub refuses: Option<&'static str>,
     /// What every request asked, by method.
     pub asked: Vec<Vec<String>>,
     /// First and last block of each query for logs.
@@ -111,6 +119,10 @@ impl Chain {
             burnt: None,
             ahead: 0,
             transactions: Vec::new(),
+            contents: Vec::new(),
+            sent: Vec::new(),
+            received: Vec::new(),
+            refuses: None,
             asked: Vec::new(),
             searched: Vec::new(),
         }
@@ -158,7 +170,28 @@ impl Chain {
     }
 
     fn result(&mut self, method: &str, params: &Value) -> Result<Value, i64> {
+        if method == "eth_sendRawTransaction" {
+            self.received.push(params[0].as_str().unwrap().to_owned());
+        }
+        if self.refuses == Some(method) {
+            return Err(-32_000);
+        }
         match method {
+            "eth_sendRawTransaction" => Ok(json!(NONCE)),
+            "eth_getTransactionCount" => {
+                assert_eq!(params[0], PAYER);
+                let at = self.number(&params[1])?;
+                let sent = self.sent.iter().rev().find(|(since, _)| *since <= at);
+                Ok(hex(sent.map_or(0, |(_, count)| *count)))
+            }
+            "eth_getTransactionByHash" => {
+                let place = self.transactions.iter().position(|one| params[0] == one.hash.as_str());
+                Ok(place.map_or(Value::Null, |place| {
+                    let mut sent = self.contents[place].clone();
+                    sent["hash"] = params[0].clone();
+                    sent
+                }))
+            }
             "eth_chainId" => Ok(hex(self.id)),
             "eth_blockNumber" => Ok(hex(self.latest)),
             "eth_getBlockByNumber" => {

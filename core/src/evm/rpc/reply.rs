@@ -1,5 +1,6 @@
 //! What a node answered to a batch, read strictly: a member that is missing or odd is an error, never a default.
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -76,6 +77,57 @@ impl Replies {
             })),
             _ => Err(RpcError::Shape("block")),
         }
+    }
+
+    /// The base fee of the block in place `index`, wei for a unit of gas; nothing on chains without one. Spec: EIP-1559.
+    ///
+    /// # Errors
+    /// [`RpcError::Refused`], [`RpcError::Shape`].
+    pub fn base_fee(&self, index: usize) -> Result<Option<Amount>, RpcError> {
+        match self.result(index)?.get("baseFeePerGas") {
+            None | Some(Value::Null) => Ok(None),
+            Some(fee) => wide_quantity(fee, "baseFeePerGas").map(Some),
+        }
+    }
+
+    /// The result of the call in place `index`, an amount of wei.
+    ///
+    /// # Errors
+    /// [`RpcError::Refused`], [`RpcError::Shape`].
+    pub fn wei(&self, index: usize) -> Result<Amount, RpcError> {
+        wide_quantity(self.result(index)?, "quantity")
+    }
+
+    /// Whether the `transfer` in place `index` would be carried out: it answers yes, or nothing as some older tokens do.
+    ///
+    /// # Errors
+    /// [`RpcError::Refused`] also for a call that reverts; [`RpcError::Shape`].
+    pub fn transfers(&self, index: usize) -> Result<bool, RpcError> {
+        if self.result(index)?.as_str() == Some("0x") { Ok(true) } else { self.flag(index) }
+    }
+
+    /// The result of the call in place `index`: what the transaction with this hash does, or none if the node has none.
+    ///
+    /// # Errors
+    /// [`RpcError::Refused`], [`RpcError::Shape`], also for another transaction.
+    pub fn transaction(&self, index: usize, hash: &[u8; 32]) -> Result<Option<Sent>, RpcError> {
+        let sent = match self.result(index)? {
+            Value::Null => return Ok(None),
+            Value::Object(sent) => sent,
+            _ => return Err(RpcError::Shape("transaction")),
+        };
+        if array::<32>(member(sent, "hash")?, "hash")? != *hash {
+            return Err(RpcError::Shape("hash"));
+        }
+        let to = match member(sent, "to")? {
+            Value::Null => None,
+            to => Some(Address::from_bytes(array(to, "to")?)),
+        };
+        Ok(Some(Sent {
+            from: Address::from_bytes(array(member(sent, "from")?, "from")?),
+            to,
+            input: bytes(member(sent, "input")?, "input")?,
+        }))
     }
 
     /// The result of the contract call in place `index`, a `bool`: the word 0 or 1 and nothing else.
@@ -175,6 +227,17 @@ pub struct Block {
     pub number: u64,
     /// Its timestamp.
     pub time: UnixTime,
+}
+
+/// What a transaction asks for, whether or not it is in a block yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Who signed it.
+    pub from: Address,
+    /// What it calls; nothing where it makes a contract.
+    pub to: Option<Address>,
+    /// The data of the call.
+    pub input: Vec<u8>,
 }
 
 /// What became of a transaction that is in a block.
@@ -306,10 +369,7 @@ fn log(value: &Value) -> Result<Log, RpcError> {
     Ok(Log {
         address: Address::from_bytes(array(member(log, "address")?, "address")?),
         topics: topics.iter().map(|topic| array(topic, "topics")).collect::<Result<_, _>>()?,
-        data: member(log, "data")?
-            .as_str()
-            .and_then(|text| hex::decode_prefixed(text).ok())
-            .ok_or(RpcError::Shape("data"))?,
+        data: bytes(member(log, "data")?, "data")?,
         block: quantity(member(log, "blockNumber")?, "blockNumber")?,
         transaction: array(member(log, "transactionHash")?, "transactionHash")?,
         index: quantity(member(log, "logIndex")?, "logIndex")?,
@@ -339,6 +399,22 @@ fn quantity(value: &Value, name: &'static str) -> Result<u64, RpcError> {
         }
         _ => Err(RpcError::Shape(name)),
     }
+}
+
+/// As [`quantity`], with up to 64 digits.
+fn wide_quantity(value: &Value, name: &'static str) -> Result<Amount, RpcError> {
+    let digits = value.as_str().and_then(|text| text.strip_prefix("0x")).unwrap_or_default();
+    let canonical = digits == "0" || !digits.starts_with('0');
+    if digits.is_empty() || !canonical {
+        return Err(RpcError::Shape(name));
+    }
+    let word: [u8; 32] =
+        hex::decode_array(&format!("0x{digits:0>64}")).map_err(|_| RpcError::Shape(name))?;
+    Ok(Amount::from_be_bytes(word))
+}
+
+fn bytes(value: &Value, name: &'static str) -> Result<Vec<u8>, RpcError> {
+    value.as_str().and_then(|text| hex::decode_prefixed(text).ok()).ok_or(RpcError::Shape(name))
 }
 
 fn array<const N: usize>(value: &Value, name: &'static str) -> Result<[u8; N], RpcError> {

@@ -1,0 +1,102 @@
+//! Whether a signed transfer could be carried out right now: asked before anything is written about it, in one round trip.
+//!
+//! What has no prospect costs a question and leaves no row. What has one may still fail: only its receipt proves a payment.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+
+use super::finding::Unreadable;
+use crate::evm::rpc::reply::{Replies, RpcError};
+use crate::evm::rpc::{At, Call, batch};
+use crate::evm::transaction::SignedTransfer;
+
+/// What the chain says about a signed transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prospect {
+    /// It could be in the next block.
+    Good {
+        /// The newest block, which is first sight: the transaction is in none up to it.
+        block: u64,
+    },
+    /// It could not, in the words of the vocabulary of reasons.
+    None(&'static str),
+    /// Nothing can be said.
+    Unreadable(Unreadable),
+}
+
+/// Waits for the reply.
+#[derive(Debug)]
+pub struct Prospecting(Box<SignedTransfer>);
+
+impl Prospecting {
+    /// The request, a JSON-RPC body, and what takes its reply.
+    #[must_use]
+    pub fn ask(transfer: SignedTransfer) -> (String, Self) {
+        let SignedTransfer { token: asset, from, to, value, gas, .. } = transfer;
+        let body = batch(&[
+            Call::ChainId,
+            Call::Block(At::Latest),
+            Call::TransactionCount { account: from, at: At::Latest },
+            Call::TransactionCount { account: from, at: At::Pending },
+            Call::Wei { account: from, at: At::Latest },
+            Call::Balance { asset, holder: from, at: At::Latest },
+            Call::Transfer { asset, from, to, value, gas },
+        ]);
+        (body, Self(Box::new(transfer)))
+    }
+
+    /// The body of the reply, or nothing unless it came completely, in time and with status 200.
+    #[must_use]
+    pub fn answered(self, reply: Option<&[u8]>) -> Prospect {
+        match self.read(reply) {
+            Ok(prospect) => prospect,
+            Err(error) => Prospect::Unreadable(error),
+        }
+    }
+
+    fn read(&self, reply: Option<&[u8]>) -> Result<Prospect, Unreadable> {
+        let replies = Replies::read(reply.ok_or(Unreadable::NoReply)?, CALLS)?;
+        let chain = replies.quantity(0)?;
+        if chain != self.0.chain_id {
+            return Err(Unreadable::WrongChain(chain));
+        }
+        let block = replies.block(1)?.ok_or(Unreadable::Contradictory)?.number;
+        let base_fee = replies.base_fee(1)?;
+        let (next, pending) = (replies.quantity(2)?, replies.quantity(3)?);
+        let wei = replies.wei(4)?;
+        let is_affordable = self.0.most_fees().is_some_and(|most| most <= wei);
+        let reason = if self.0.nonce < next {
+            Some(USED)
+        } else if self.0.nonce > pending.max(next) {
+            Some(AHEAD)
+        } else if base_fee.is_some_and(|fee| fee > self.0.max_fee) {
+            Some(CHEAP)
+        } else if replies.amount(5)? < self.0.value {
+            Some(POOR)
+        } else if !is_affordable {
+            Some(GASLESS)
+        } else {
+            match replies.transfers(6) {
+                Ok(true) => None,
+                Ok(false) | Err(RpcError::Refused(_)) => Some(REVERTS),
+                Err(error) => return Err(error.into()),
+            }
+        };
+        Ok(reason.map_or(Prospect::Good { block }, Prospect::None))
+    }
+}
+
+/// Questions of one batch.
+const CALLS: usize = 7;
+/// The sender has used its number already.
+const USED: &str = "invalid_exact_evm_nonce_already_used";
+/// Others of the sender's would have to come first.
+const AHEAD: &str = "transaction_out_of_turn";
+/// It offers less for gas than the chain asks.
+const CHEAP: &str = "transaction_fee_too_low";
+/// The sender has less of the token than it moves.
+const POOR: &str = "invalid_exact_evm_insufficient_balance";
+/// The sender cannot pay for the gas.
+const GASLESS: &str = "insufficient_funds";
+/// It would revert.
+const REVERTS: &str = "invalid_exact_evm_transaction_simulation_failed";

@@ -1,0 +1,225 @@
+//! What became of a transaction that pays with a plain `transfer`, read from the chain.
+//!
+//! Its hash names it, so nothing is searched: the receipt is there or it is not. Up to three round trips. What is in the chain
+//! counts only with its own exact `Transfer`, after first sight. It never comes any more once its sender has used its number for
+//! another transaction in a safe block: that is asked after the receipt, and the receipt once more with it, so that a block between
+//! two answers is never overlooked.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use super::finding::{Finality, Finding, Unreadable};
+use super::{Heads, hash, is_after, optional};
+use crate::amount::Amount;
+use crate::evm::address::Address;
+use crate::evm::rpc::reply::{Receipt, Replies, Sent, Standing, Status};
+use crate::evm::rpc::{At, Call, TRANSFER};
+use crate::evm::transaction::transfer;
+use crate::payment::TxHash;
+use crate::time::UnixTime;
+
+/// One payment by a transaction of its own, as it was first seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transfer {
+    /// The chain's number.
+    pub chain_id: u64,
+    /// The token.
+    pub asset: Address,
+    /// Who pays, and who signed the transaction.
+    pub from: Address,
+    /// Who is paid.
+    pub to: Address,
+    /// Atomic units, exactly.
+    pub value: Amount,
+    /// The transaction.
+    pub transaction: TxHash,
+    /// How much of it is known here.
+    pub known: Known,
+    /// The newest block when the payment was claimed; later blocks are after first sight.
+    pub seen_block: Option<u64>,
+    /// When it was claimed, or when it may have been made at the earliest; decides only where no block was read.
+    pub seen_at: UnixTime,
+    /// Bytes that go to the node along with the first question.
+    pub send: Option<Vec<u8>>,
+}
+
+/// How much of a transaction is known here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// Its bytes, so what it does; its end is looked for, too, if it is of no block.
+    Whole {
+        /// Its number among the sender's transactions.
+        nonce: u64,
+    },
+    /// Its bytes, and only a receipt is looked for.
+    Content,
+    /// Its hash: the node says what it does.
+    Name,
+}
+
+/// What was asked last.
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// Which blocks there are, and the receipt.
+    Receipt,
+    /// Whether its number was used for another one, up to this block; and the receipt once more.
+    Number { heads: Heads, safe: u64, nonce: u64 },
+    /// When the block of the receipt was made.
+    Time { heads: Heads, receipt: Box<Receipt> },
+}
+
+/// What a reply leads to.
+pub(super) enum Turn {
+    Ask(Stage),
+    Found(Finding),
+}
+
+impl Transfer {
+    pub(super) fn calls(&self, stage: &Stage) -> Vec<Call> {
+        let receipt = Call::Receipt(self.transaction.to_bytes());
+        match stage {
+            Stage::Receipt => {
+                let mut calls =
+                    Vec::from([Call::ChainId, Call::BlockNumber, Call::Block(At::Safe), receipt]);
+                if self.known == Known::Name {
+                    calls.push(Call::Transaction(self.transaction.to_bytes()));
+                }
+                calls.extend(self.send.clone().map(Call::Send));
+                calls
+            }
+            Stage::Number { safe, .. } => {
+                let (account, at) = (self.from, At::Number(*safe));
+                let number = Call::TransactionCount { account, at };
+                Vec::from([Call::BlockNumber, number, receipt])
+            }
+            Stage::Time { receipt, .. } => Vec::from([Call::Block(At::Number(receipt.block))]),
+        }
+    }
+
+    pub(super) fn answered(&self, stage: Stage, replies: &Replies) -> Result<Turn, Unreadable> {
+        match stage {
+            Stage::Receipt => self.began(replies),
+            Stage::Number { heads, safe, nonce } => {
+                // A node that has not seen the safe block yet may not know its transactions either.
+                if replies.quantity(0)? < safe {
+                    return Err(Unreadable::Contradictory);
+                }
+                let is_used = replies.quantity(1)? > nonce;
+                match replies.receipt(2, &self.transaction.to_bytes())? {
+                    Some(receipt) => self.included(heads, receipt),
+                    None if is_used => {
+                        Ok(Turn::Found(Finding::UsedElsewhere { finality: Finality::Safe }))
+                    }
+                    None => Ok(Turn::Found(PENDING)),
+                }
+            }
+            Stage::Time { heads, receipt } => {
+                let dated = replies.block(0)?.filter(|block| block.number == receipt.block);
+                let time = dated.ok_or(Unreadable::Contradictory)?.time;
+                self.concluded(heads, &receipt, Some(time)).map(Turn::Found)
+            }
+        }
+    }
+
+    fn began(&self, replies: &Replies) -> Result<Turn, Unreadable> {
+        let chain = replies.quantity(0)?;
+        if chain != self.chain_id {
+            return Err(Unreadable::WrongChain(chain));
+        }
+        let safe = optional(replies.block(2))?.flatten();
+        let latest = replies.quantity(1)?.max(safe.map_or(0, |safe| safe.number));
+        let bytes = self.transaction.to_bytes();
+        if self.known == Known::Name {
+            match replies.transaction(4, &bytes)? {
+                Some(sent) if self.is_made_by(&sent) => {}
+                // What its hash stands for never changes.
+                Some(_) => {
+                    return Ok(Turn::Found(Finding::UsedElsewhere { finality: Finality::Safe }));
+                }
+                None => return Ok(Turn::Found(PENDING)),
+            }
+        }
+        let heads = Heads { latest, safe };
+        match (replies.receipt(3, &bytes)?, self.known, safe) {
+            (Some(receipt), ..) => self.included(heads, receipt),
+            (None, Known::Whole { nonce }, Some(safe)) => {
+                Ok(Turn::Ask(Stage::Number { heads, safe: safe.number, nonce }))
+            }
+            (None, ..) => Ok(Turn::Found(PENDING)),
+        }
+    }
+
+    /// Whether it is this payment's own call of `transfer`, and nothing else: another call may use up another payment's
+    /// authorization, which then has the same `Transfer`.
+    fn is_made_by(&self, sent: &Sent) -> bool {
+        sent.from == self.from
+            && sent.to == Some(self.asset)
+            && transfer(&sent.input) == Some((self.to, self.value))
+    }
+
+    fn included(&self, heads: Heads, receipt: Receipt) -> Result<Turn, Unreadable> {
+        let heads = Heads { latest: heads.latest.max(receipt.block), ..heads };
+        if self.seen_block.is_none() && receipt.status == Status::Succeeded {
+            return Ok(Turn::Ask(Stage::Time { heads, receipt: Box::new(receipt) }));
+        }
+        self.concluded(heads, &receipt, None).map(Turn::Found)
+    }
+
+    fn concluded(
+        &self,
+        heads: Heads,
+        receipt: &Receipt,
+        time: Option<UnixTime>,
+    ) -> Result<Finding, Unreadable> {
+        let (block, finality) = (receipt.block, heads.finality(receipt.block));
+        let transaction = hash(&self.transaction.to_bytes())?;
+        Ok(match self.evidence(receipt) {
+            Evidence::Paid { log_index } => {
+                if is_after((self.seen_block, self.seen_at), block, time) {
+                    Finding::Transferred { transaction, block, log_index }
+                } else {
+                    Finding::TransferredBefore { transaction, finality }
+                }
+            }
+            Evidence::Unclear => Finding::Unclear { transaction, finality },
+            Evidence::Nothing => Finding::UsedElsewhere { finality },
+        })
+    }
+
+    fn evidence(&self, receipt: &Receipt) -> Evidence {
+        if receipt.status != Status::Succeeded {
+            return Evidence::Nothing;
+        }
+        let transfers = receipt.logs.iter().filter(|log| {
+            log.standing == Standing::Included
+                && log.address == self.asset
+                && log.topics.first() == Some(&TRANSFER)
+        });
+        let mut evidence = Evidence::Nothing;
+        for log in transfers {
+            let ours = log.topics == [TRANSFER, self.from.to_word(), self.to.to_word()];
+            if ours && log.data == self.value.to_be_bytes() {
+                return Evidence::Paid { log_index: log.index };
+            }
+            // Less than the price came, or in a form that cannot be read: a person has to look.
+            evidence = Evidence::Unclear;
+        }
+        evidence
+    }
+}
+
+/// What its receipt proves.
+enum Evidence {
+    /// Its own `Transfer` moved exactly the value from payer to payee.
+    Paid {
+        /// Place of that event in its block.
+        log_index: u64,
+    },
+    /// It moved something else.
+    Unclear,
+    /// It moved nothing.
+    Nothing,
+}
+
+/// It is in no block so far.
+const PENDING: Finding = Finding::Unused { safe_time: None };
