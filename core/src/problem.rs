@@ -502,7 +502,7 @@ impl Code {
                 "chain_unavailable",
                 503,
                 "Chain unavailable",
-                "the node at RPC_URL does not answer and nothing was changed; ask again",
+                "the node of the chain does not answer and nothing was changed; send the same request again",
             )
             .retry(5),
             Self::NotConfigured => row(

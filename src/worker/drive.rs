@@ -99,6 +99,8 @@ async fn drive(
     let (mut step, spot) = attempts::admit(gate, head, fresh);
     client.spot = spot;
     let mut steps = 0;
+    // Whose payment a node is asked about that nobody vouches for.
+    let mut looked_at = None;
     loop {
         steps += 1;
         step = match step {
@@ -168,9 +170,21 @@ async fn drive(
                 next.answered(&reply, client.waiting())
             }
             Step::Read(call, next) => {
+                let begins = call.unproven.is_some() && looked_at.is_none();
+                if begins && call.unproven.as_ref().is_some_and(|it| !facilitator::admits(it)) {
+                    step = next.limited();
+                    continue;
+                }
+                looked_at = looked_at.or(call.unproven);
                 edge::pause(call.delay_ms).await;
                 let reply = chain::reply(chain::send(gate, &call.network, &call.body)).await;
-                next.answered(reply.as_deref().map(str::as_bytes), now())
+                let then = next.answered(reply.as_deref().map(str::as_bytes), now());
+                if !matches!(then, Step::Read(..))
+                    && let Some(claimant) = looked_at.take()
+                {
+                    facilitator::ended(&claimant, matches!(then, Step::Claim(..)));
+                }
+                then
             }
             Step::Forward(call, next) => {
                 let started = edge::clock_ms();

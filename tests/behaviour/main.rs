@@ -16,6 +16,7 @@ mod layers;
 mod ledger;
 mod limits;
 mod manners;
+mod onchain;
 mod origins;
 mod pricer;
 mod published;

@@ -222,6 +222,13 @@ const TABLE: &[Group] = &[
             "upto_unauthorized_facilitator",
         ],
     ),
+    // The gate's own, where the chain settles without a facilitator.
+    group(
+        Cause::Terms,
+        Whenever,
+        "transaction_",
+        &["not_this_payment", "before_challenge", "out_of_turn", "fee_too_low", "reverted"],
+    ),
     group(Cause::Trouble, Whenever, "invalid_upto_evm_", &["transaction_failed"]),
     group(Cause::Terms, Whenever, "invalid_upto_", &["*"]),
     group(Cause::Funds, Whenever, BATCH, &["insufficient_balance", "cumulative_exceeds_balance"]),

@@ -20,6 +20,7 @@ pub mod keys;
 pub mod limit;
 pub mod mpp;
 pub mod offer;
+mod onchain;
 pub mod operator;
 pub mod origin;
 pub mod passage;

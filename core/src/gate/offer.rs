@@ -54,6 +54,10 @@ pub struct Offer {
     pub protocols: Protocols,
     /// Whether a challenge of MPP is one for the body that was asked with.
     pub binds_body: bool,
+    /// Whether challenges name signed transactions as a way to pay; they are taken wherever the chain can be read.
+    pub signed_transactions: bool,
+    /// Whether the hash of a transaction that a payer has sent is taken.
+    pub hash_mode: bool,
     /// For people, at most 256 bytes.
     pub description: String,
     /// Of the answer.
@@ -149,6 +153,10 @@ pub struct Manner {
     pub protocols: Protocols,
     /// Whether a challenge of MPP is one for the body that was asked with.
     pub binds_body: bool,
+    /// Whether challenges name signed transactions as a way to pay; they are taken wherever the chain can be read.
+    pub signed_transactions: bool,
+    /// Whether the hash of a transaction that a payer has sent is taken.
+    pub hash_mode: bool,
     /// For people.
     pub description: String,
     /// Of the answer.
@@ -197,6 +205,8 @@ impl Offer {
             mode: manner.mode,
             protocols: manner.protocols,
             binds_body: manner.binds_body,
+            signed_transactions: manner.signed_transactions,
+            hash_mode: manner.hash_mode,
             description: manner.description,
             mime_type: manner.mime_type,
             origin_timeout_secs: manner.origin_timeout_secs,

@@ -10,6 +10,7 @@ mod blame;
 mod chain;
 mod digest;
 mod ledger;
+mod node;
 mod origin;
 mod receipt;
 mod settle;
@@ -214,15 +215,17 @@ impl<'g> Passage<'g> {
         let Condition { strain, troubles, .. } =
             facilitators.first().map(condition).unwrap_or_default();
         let quoted = offer.pricer.is_some();
-        let is_contract = vouched == Vouched::NotYet && proof.payer.is_some();
+        let by_chain = proof.onchain.is_some();
+        let is_contract = vouched == Vouched::NotYet && proof.payer.is_some() && !by_chain;
         let receipt = gate.keys.receipt_id(&proof.key);
         let with_body = head.body == BodyPresence::Present;
         let passage = Box::new(Self {
             gate,
             facilitators,
-            // While settlements fail, nothing is served on credit; and a contract may change its mind.
+            // While settlements fail, nothing is served on credit; a contract may change its mind, and who signed a
+            // transaction may make another one of it.
             mode: match strain {
-                Strain::Calm if !is_contract => offer.mode,
+                Strain::Calm if !is_contract && !by_chain => offer.mode,
                 Strain::Calm | Strain::Strained => Mode::Before,
             },
             offer,
@@ -336,7 +339,12 @@ impl<'g> Passage<'g> {
     fn leases(&self) -> Leases {
         let Leases { executing, settling, delivering } = self.offer.leases;
         let verifies = self.mode == Mode::Before && self.choice.verifies_first && !self.verified;
-        let first = if verifies { VERIFY_SECS } else { 0 };
+        let first = match self.proof.onchain {
+            // The last two answers of a node may take as long as they may.
+            Some(_) => 15,
+            None if verifies => VERIFY_SECS,
+            None => 0,
+        };
         Leases { executing, settling: settling.saturating_add(first), delivering }
     }
 

@@ -44,7 +44,8 @@ impl Gate {
             (None, None, Found::None) => return Ok(None),
             (None, None, Found::One(token)) => {
                 let mut brought = self.credential(offer, head, token, now)?;
-                brought.proof.identifier = Self::identifier(headers).map(ToOwned::to_owned);
+                let identifier = Self::identifier(headers).map(ToOwned::to_owned);
+                brought.proof.identifier = identifier.or(brought.proof.identifier);
                 return Ok(Some(brought));
             }
             (Some(value), None, Found::None) => (Version::V1, value),
@@ -91,7 +92,7 @@ impl Gate {
             (Signed::Opaque(key), _) => (*key, None),
             (Signed::Token(_), None) => return Err(Code::Internal),
         };
-        let proof = Proof { key, payer, valid_before, identifier, request };
+        let proof = Proof { key, payer, valid_before, identifier, request, onchain: None };
         let (spoken, choice) = (Spoken::X402(version), Cow::Borrowed(choice));
         Ok(Some(Brought { spoken, choice, proof, arrival, vouched }))
     }

@@ -1,6 +1,7 @@
 //! Calls about a recorded payment that no request waits for.
 
 use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 
@@ -12,9 +13,10 @@ use crate::encoding::{hex, json};
 use crate::evm::address::Address;
 use crate::facilitator::wire::{Expected, Reply, SettleOutcome, settle_outcome};
 use crate::ledger::command::{Learnt, Outcome, Payment};
-use crate::ledger::inquiry::Question;
 use crate::ledger::inquiry::finding::{Finding, Verdict, verdict};
-use crate::payment::TxHash;
+use crate::ledger::inquiry::transfer::{Known, Transfer};
+use crate::ledger::inquiry::{Matter, Question};
+use crate::payment::{OnChain, TxHash};
 use crate::time::UnixTime;
 
 /// How a request of version 1 begins.
@@ -84,7 +86,90 @@ pub struct Seen {
 
 /// What the chain is asked about a recorded payment; nothing if the row cannot be read.
 #[must_use]
-pub fn question(
+pub fn matter(payer: &str, payment: &Payment, seen: Seen, known: Option<TxHash>) -> Option<Matter> {
+    match OnChain::read(&payment.facilitator, &payment.request) {
+        Some(onchain) => {
+            let known = match &onchain {
+                OnChain::Signed(signed) => Known::Whole { nonce: signed.nonce },
+                OnChain::Sent { .. } => Known::Name,
+            };
+            transfer(payer, payment, (&onchain, known), seen).map(Box::new).map(Matter::Transfer)
+        }
+        None => question(payer, payment, seen, known).map(Box::new).map(Matter::Authorization),
+    }
+}
+
+/// A recorded payment that the chain settles, sent once more: what the node is asked along with that; nothing for any other row.
+#[must_use]
+pub fn sent_again(payer: &str, payment: &Payment, seen: Seen) -> Option<Transfer> {
+    sending(payer, payment, &OnChain::read(&payment.facilitator, &payment.request)?, seen)
+}
+
+/// The question that takes the bytes of a signed transaction along, and looks for its receipt alone.
+pub(super) fn sending(
+    payer: &str,
+    payment: &Payment,
+    onchain: &OnChain,
+    seen: Seen,
+) -> Option<Transfer> {
+    let known = match onchain {
+        OnChain::Signed(_) => Known::Content,
+        OnChain::Sent { .. } => Known::Name,
+    };
+    let send = match onchain {
+        OnChain::Signed(signed) => Some(signed.bytes().to_vec()),
+        OnChain::Sent { .. } => None,
+    };
+    Some(Transfer { send, ..transfer(payer, payment, (onchain, known), seen)? })
+}
+
+fn transfer(
+    payer: &str,
+    payment: &Payment,
+    (onchain, known): (&OnChain, Known),
+    seen: Seen,
+) -> Option<Transfer> {
+    let (seen_block, seen_at) = match onchain {
+        OnChain::Signed(_) => (seen.block, seen.at),
+        // It was there before it was shown.
+        OnChain::Sent { since, .. } => (None, *since),
+    };
+    Some(Transfer {
+        chain_id: ChainId::parse(&payment.network).ok()?.evm_id()?,
+        asset: Address::parse(&payment.asset).ok()?,
+        from: Address::parse(payer).ok()?,
+        to: Address::parse(&payment.pay_to).ok()?,
+        value: Amount::from_atomic(&payment.amount).ok()?,
+        transaction: onchain.transaction()?,
+        known,
+        seen_block,
+        seen_at,
+        send: None,
+    })
+}
+
+/// What is told of a transaction after a look at the chain.
+#[must_use]
+pub fn settled_by_chain(finding: &Finding, transaction: TxHash) -> Outcome {
+    match finding {
+        Finding::Transferred { transaction, .. } => Outcome::Settled(transaction.to_text()),
+        // Whatever is in a block and moved nothing never moves anything.
+        Finding::UsedElsewhere { .. } => Outcome::Refused(REVERTED.to_owned()),
+        Finding::Unconfirmed { .. }
+        | Finding::TransferredBefore { .. }
+        | Finding::Cancelled { .. }
+        | Finding::Unclear { .. }
+        | Finding::Unused { .. }
+        | Finding::Searching { .. }
+        | Finding::Unreadable(_) => Outcome::Unknown(Some(transaction.to_text())),
+    }
+}
+
+/// Reason of a refusal: the transaction was carried out and moved nothing.
+pub(super) const REVERTED: &str = "transaction_reverted";
+
+/// What the chain is asked about a recorded authorization.
+pub(super) fn question(
     payer: &str,
     payment: &Payment,
     seen: Seen,

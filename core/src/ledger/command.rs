@@ -6,7 +6,7 @@ use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 use super::attempts::{Counting, Tally};
-use crate::payment::TxHash;
+use crate::payment::{OnChain, TxHash};
 
 /// Version of the messages this code writes; an object accepts this one and the one before.
 pub const VERSION: u8 = 1;
@@ -82,9 +82,9 @@ pub struct Payment {
     pub pay_to: String,
     /// Unix seconds.
     pub valid_before: u64,
-    /// Base URL of the facilitator; a re-send goes only there.
+    /// Base URL of the facilitator; a re-send goes only there. `chain:` and the network where the chain settles it.
     pub facilitator: String,
-    /// Exact body of the facilitator request.
+    /// Exact body of the facilitator request, or what the chain was shown.
     pub request: String,
     /// Whether a settlement counts only once the chain shows it.
     #[serde(default)]
@@ -96,6 +96,19 @@ impl Payment {
     #[must_use]
     pub fn transaction(&self, name: &str) -> Option<TxHash> {
         TxHash::on(&self.network, name)
+    }
+
+    /// Whether the chain itself settles it.
+    #[must_use]
+    pub fn is_onchain(&self) -> bool {
+        OnChain::settles(&self.facilitator)
+    }
+
+    /// Whether the payer has sent its transaction himself: then it is no signature for what an earlier payment left, because
+    /// the money has moved.
+    #[must_use]
+    pub fn was_sent_by_payer(&self) -> bool {
+        OnChain::was_sent(&self.facilitator, &self.request)
     }
 }
 

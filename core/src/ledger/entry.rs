@@ -169,8 +169,8 @@ impl Entry {
         }
     }
 
-    /// Carries out one command. `standing` matters to claims, `taken` says whether the reported transaction
-    /// is already recorded for another payment: one transfer never serves two.
+    /// Carries out one command. `standing` matters to claims, `taken` says whether the transaction that is reported, or
+    /// learnt of, is already recorded for another payment: one transfer never serves two.
     #[must_use]
     pub fn apply(
         self,
@@ -190,7 +190,7 @@ impl Entry {
             Command::Outcome { fence, result, client, seen_block } if fence == self.fence => {
                 self.sees(seen_block).outcome(result, client, taken, now)
             }
-            Command::Learn { learnt, owner } => self.learn(&learnt, owner, now),
+            Command::Learn { learnt, owner } => self.learn(learnt, owner, taken, now),
             Command::Fulfil { fence, delivery } if fence == self.fence => {
                 self.fulfil(delivery, now)
             }

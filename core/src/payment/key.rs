@@ -30,6 +30,12 @@ impl PaymentKey {
         ]))
     }
 
+    /// The key of a payment by a transaction of its own: chain and hash, whether its bytes were shown or its hash.
+    #[must_use]
+    pub fn of_transaction(chain_id: u64, hash: &[u8; 32]) -> Self {
+        Self(keccak256_parts(&[b"transaction", &chain_id.to_be_bytes(), hash]))
+    }
+
     /// The key of a payment on a chain that is not read here: the network, and the bytes that the chain takes once.
     #[must_use]
     pub fn of_bytes(network: &str, bytes: &[u8]) -> Self {

@@ -6,6 +6,7 @@
 pub mod authorization;
 pub mod cause;
 pub mod key;
+pub mod onchain;
 pub mod receipt;
 pub mod settlement;
 
@@ -21,6 +22,7 @@ use crate::time::UnixTime;
 
 pub use cause::Cause;
 pub use key::PaymentKey;
+pub use onchain::OnChain;
 pub use receipt::Receipt;
 pub use settlement::{Settlement, TxHash};
 
@@ -77,6 +79,8 @@ pub struct Proof {
     pub identifier: Option<String>,
     /// The exact request body for the facilitator's `verify` and `settle`.
     pub request: String,
+    /// What it shows to the chain, where that settles it; then there is no facilitator, and the request is what a row keeps of this.
+    pub onchain: Option<OnChain>,
 }
 
 impl Proof {

@@ -7,7 +7,7 @@ use farebox_core::encoding::hex;
 use farebox_core::encoding::message::Message;
 use farebox_core::gate::Gate;
 use farebox_core::ledger::attempts::{Count, Kind};
-use farebox_core::ledger::command::{Outcome, Role, VERSION};
+use farebox_core::ledger::command::{Learnt, Outcome, Role, VERSION};
 use farebox_core::ledger::entry::{Entry, Taken};
 use farebox_core::ledger::read::{Facts, Found, Read};
 use farebox_core::ledger::report::Order;
@@ -244,7 +244,10 @@ impl Desk<'_> {
             Command::Outcome {
                 result: Outcome::Settled(text) | Outcome::Unknown(Some(text)),
                 ..
-            } => self.memory.taken(TxHash::parse_any(text), &key),
+            }
+            | Command::Learn { learnt: Learnt::Captured(text), .. } => {
+                self.memory.taken(TxHash::parse_any(text), &key)
+            }
             _ => Taken::No,
         };
         let response = match &command {
@@ -316,6 +319,7 @@ impl Desk<'_> {
         };
         let now = self.now;
         if in_flight > 0
+            && !payment.was_sent_by_payer()
             && let Some(original) = self.memory.unreceived(payer, &payment.binding, now)
             && let Some(before) = self.entry(payer, &original)?
         {

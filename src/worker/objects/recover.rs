@@ -3,11 +3,11 @@
 //! Only here does an object call out, at most four calls at once; each is told to the row in a block of its own.
 
 use farebox_core::gate::Gate;
-use farebox_core::gate::recover::{Seen, learnt, outcome, question};
+use farebox_core::gate::recover::{Seen, learnt, matter, outcome, sent_again, settled_by_chain};
 use farebox_core::ledger::command::{Client, Command, Envelope, Learnt, Outcome, Role, VERSION};
 use farebox_core::ledger::entry::{Taken, Work};
 use farebox_core::ledger::inquiry::finding::Finding;
-use farebox_core::ledger::inquiry::{MAX_ROUND_TRIPS, Next, Question};
+use farebox_core::ledger::inquiry::{MAX_ROUND_TRIPS, Matter, Next};
 use farebox_core::ledger::{Answer, Standing};
 use farebox_core::time::UnixTime;
 use futures_util::future::join_all;
@@ -33,7 +33,7 @@ enum Call {
     /// The same payment once more.
     Resend { fence: u64, facilitator: String, request: String },
     /// A look at the chain.
-    Read(Box<Question>),
+    Read(Matter),
     /// A notice to the operator.
     Notify(Notice),
 }
@@ -79,9 +79,9 @@ impl Ledger {
                     Work::Read if jobs.len() < AT_ONCE => {
                         let seen = Seen { at: before.created, block: before.watch.seen_block };
                         let known = before.transaction();
-                        match question(&payer, &before.payment, seen, known) {
-                            Some(question) => {
-                                jobs.push(Job { payer, key, call: Call::Read(Box::new(question)) });
+                        match matter(&payer, &before.payment, seen, known) {
+                            Some(matter) => {
+                                jobs.push(Job { payer, key, call: Call::Read(matter) });
                             }
                             // A row that cannot be asked about waits for its deadline.
                             None => {
@@ -114,20 +114,27 @@ impl Ledger {
                 let Some(entry) = self.with_rows(|desk| desk.entry(&payer, &key))? else {
                     return Ok(1);
                 };
-                let Some((call, expected)) =
+                let seen = Seen { at: entry.created, block: entry.watch.seen_block };
+                let (result, calls) = if let Some(sent) = sent_again(&payer, &entry.payment, seen) {
+                    let transaction = sent.transaction;
+                    let (finding, trips) = look(&gate, Matter::Transfer(Box::new(sent))).await;
+                    (settled_by_chain(&finding, transaction), trips)
+                } else if let Some((call, expected)) =
                     gate.resend_call(&payer, &entry.payment, &facilitator, request)
-                else {
+                {
+                    let said = edge::settled(facilitator::send(&gate, &call)).await;
+                    let reply = facilitator::reply(&gate, &call.url, said);
+                    facilitator::note(&gate, &call, &reply);
+                    let result = match outcome(&reply, &expected) {
+                        // What the chain has to confirm is looked up there next.
+                        Outcome::Settled(named) if entry.payment.confirm => {
+                            Outcome::Unknown(Some(named))
+                        }
+                        told => told,
+                    };
+                    (result, 1)
+                } else {
                     return Ok(1);
-                };
-                let said = edge::settled(facilitator::send(&gate, &call)).await;
-                let reply = facilitator::reply(&gate, &call.url, said);
-                facilitator::note(&gate, &call, &reply);
-                let result = match outcome(&reply, &expected) {
-                    // What the chain has to confirm is looked up there next.
-                    Outcome::Settled(named) if entry.payment.confirm => {
-                        Outcome::Unknown(Some(named))
-                    }
-                    told => told,
                 };
                 let client = Client::Answered;
                 let command = Command::Outcome { fence, result, client, seen_block: None };
@@ -137,12 +144,13 @@ impl Ledger {
                     desk.now = now();
                     desk.carry_out(envelope, None)
                 })?;
+                return Ok(calls);
             }
-            Call::Read(question) => {
+            Call::Read(matter) => {
                 let Some(entry) = self.with_rows(|desk| desk.entry(&payer, &key))? else {
                     return Ok(1);
                 };
-                let (finding, trips) = look(&gate, *question).await;
+                let (finding, trips) = look(&gate, matter).await;
                 let valid_before = UnixTime::from_secs(entry.payment.valid_before);
                 let learnt = learnt(&finding, valid_before, now());
                 let command = Command::Learn { learnt, owner: false };
@@ -162,9 +170,9 @@ impl Ledger {
 }
 
 /// Asks the chain to the end of an inquiry; and the round trips that took.
-async fn look(gate: &Gate, question: Question) -> (Finding, usize) {
-    let network = format!("eip155:{}", question.chain_id);
-    let (mut body, mut asking) = question.ask();
+async fn look(gate: &Gate, matter: Matter) -> (Finding, usize) {
+    let network = format!("eip155:{}", matter.chain_id());
+    let (mut body, mut asking) = matter.ask();
     let mut trips = 0;
     loop {
         trips += 1;

@@ -1,10 +1,10 @@
 //! The ledger object's alarm: rows whose holder is gone, payments to send once more, looks at the chain.
 
-use farebox_core::gate::recover::{Seen, learnt, outcome, question};
+use farebox_core::gate::recover::{Seen, learnt, matter, outcome, sent_again, settled_by_chain};
 use farebox_core::ledger::command::{Client, Learnt, Outcome};
 use farebox_core::ledger::entry::Work;
 use farebox_core::ledger::inquiry::finding::Finding;
-use farebox_core::ledger::inquiry::{Next, Question};
+use farebox_core::ledger::inquiry::{Matter, Next};
 use farebox_core::ledger::{Answer, Command};
 use farebox_core::time::UnixTime;
 
@@ -17,7 +17,7 @@ pub enum Job {
     /// The same payment once more.
     Resend { key: String, fence: u64, facilitator: String, request: String },
     /// A look at the chain.
-    Read { key: String, question: Box<Question> },
+    Read { key: String, matter: Matter },
 }
 
 /// Calls at once.
@@ -77,10 +77,8 @@ impl World {
                 Work::Read if jobs.len() < AT_ONCE => {
                     let seen = Seen { at: before.created, block: before.watch.seen_block };
                     let payer = self.ledger.payer(&key);
-                    match question(&payer, &before.payment, seen, before.transaction()) {
-                        Some(question) => {
-                            jobs.push(Job::Read { key, question: Box::new(question) })
-                        }
+                    match matter(&payer, &before.payment, seen, before.transaction()) {
+                        Some(matter) => jobs.push(Job::Read { key, matter }),
                         None => {
                             let command = Command::Learn { learnt: Learnt::Nothing, owner: false };
                             self.ledger.carry_out(&key, command, now);
@@ -99,6 +97,16 @@ impl World {
             Job::Resend { key, fence, facilitator, request } => {
                 let entry = self.ledger.entry(&key).unwrap();
                 let payer = self.ledger.payer(&key);
+                let seen = Seen { at: entry.created, block: entry.watch.seen_block };
+                if let Some(sent) = sent_again(&payer, &entry.payment, seen) {
+                    let transaction = sent.transaction;
+                    let finding = self.look(Matter::Transfer(Box::new(sent)));
+                    let result = settled_by_chain(&finding, transaction);
+                    let client = Client::Answered;
+                    let command = Command::Outcome { fence, result, client, seen_block: None };
+                    self.ledger.carry_out(&key, command, self.now());
+                    return;
+                }
                 let Some((call, expected)) =
                     self.gate.resend_call(&payer, &entry.payment, &facilitator, request)
                 else {
@@ -117,15 +125,8 @@ impl World {
                 let command = Command::Outcome { fence, result, client, seen_block: None };
                 self.ledger.carry_out(&key, command, self.now());
             }
-            Job::Read { key, question } => {
-                let (mut body, mut asking) = question.ask();
-                let finding = loop {
-                    let reply = self.read_chain(&body);
-                    match asking.answered(reply.as_deref().map(str::as_bytes)) {
-                        Next::Ask(next, waits) => (body, asking) = (next, waits),
-                        Next::Found(finding) => break finding,
-                    }
-                };
+            Job::Read { key, matter } => {
+                let finding = self.look(matter);
                 let entry = self.ledger.entry(&key).unwrap();
                 let valid_before = UnixTime::from_secs(entry.payment.valid_before);
                 let mut learnt = learnt(&finding, valid_before, self.now());
@@ -135,6 +136,18 @@ impl World {
                     learnt = Learnt::Captured(transaction_of(&nonce_in(&entry.payment.request)));
                 }
                 self.ledger.carry_out(&key, Command::Learn { learnt, owner: false }, self.now());
+            }
+        }
+    }
+
+    /// Asks the chain to the end of an inquiry.
+    fn look(&mut self, matter: Matter) -> Finding {
+        let (mut body, mut asking) = matter.ask();
+        loop {
+            let reply = self.read_chain(&body);
+            match asking.answered(reply.as_deref().map(str::as_bytes)) {
+                Next::Ask(next, waits) => (body, asking) = (next, waits),
+                Next::Found(finding) => return finding,
             }
         }
     }

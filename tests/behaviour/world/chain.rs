@@ -8,6 +8,7 @@ use farebox_core::evm::rpc::{AUTHORIZATION_CANCELED, AUTHORIZATION_USED, TRANSFE
 use serde_json::{Value, json};
 
 use super::payer::Payer;
+use super::transfers::Transfers;
 
 /// Seconds between two blocks.
 const BLOCK_SECS: u64 = 2;
@@ -74,6 +75,8 @@ pub struct Chain {
     pub plan: VecDeque<NodeFault>,
     /// Requests to the node so far.
     pub asked: u32,
+    /// Transactions that accounts send themselves.
+    pub transfers: Transfers,
     transactions: Vec<Transaction>,
     payers: BTreeMap<u8, String>,
 }
@@ -83,11 +86,11 @@ pub fn transaction_of(nonce: &str) -> String {
     hex::encode_prefixed(&keccak256(nonce.as_bytes()))
 }
 
-fn topic(bytes: &[u8]) -> String {
+pub fn topic(bytes: &[u8]) -> String {
     hex::encode_prefixed(bytes)
 }
 
-fn word(address: &str) -> String {
+pub fn word(address: &str) -> String {
     format!("0x{:0>64}", address.trim_start_matches("0x").to_ascii_lowercase())
 }
 
@@ -194,7 +197,8 @@ impl Chain {
         self.fates.get(nonce).is_some_and(|fate| fate.transfers > 0 || fate.cancelled || fate.burnt)
     }
 
-    fn next_block(&self) -> u64 {
+    /// The block that is made next.
+    pub fn next_block(&self) -> u64 {
         self.now / BLOCK_SECS + 1
     }
 
@@ -239,7 +243,29 @@ impl Chain {
                     return json!({"jsonrpc": "2.0", "id": id, "error": error});
                 }
                 let params = &call["params"];
-                let result = match call["method"].as_str().unwrap() {
+                let method = call["method"].as_str().unwrap();
+                if method == "eth_sendRawTransaction" {
+                    let bytes = hex::decode_prefixed(params[0].as_str().unwrap()).unwrap();
+                    let block = self.next_block();
+                    let error = json!({"code": -32_000, "message": "nonce too low"});
+                    return match self.transfers.send(&bytes, block) {
+                        true => {
+                            json!({"jsonrpc": "2.0", "id": id, "result": topic(&keccak256(&bytes))})
+                        }
+                        false => json!({"jsonrpc": "2.0", "id": id, "error": error}),
+                    };
+                }
+                match self.transfers.answer(method, params, latest) {
+                    Some(Ok(result)) => {
+                        return json!({"jsonrpc": "2.0", "id": id, "result": result});
+                    }
+                    Some(Err(code)) => {
+                        let error = json!({"code": code, "message": "execution reverted"});
+                        return json!({"jsonrpc": "2.0", "id": id, "error": error});
+                    }
+                    None => {}
+                }
+                let result = match method {
                     "eth_chainId" if fault == NodeFault::OtherChain => json!("0x1"),
                     "eth_chainId" => json!(format!("{:#x}", super::CHAIN)),
                     "eth_blockNumber" => json!(format!("{latest:#x}")),

@@ -267,7 +267,8 @@ impl Ledger {
             let entry = self.entry(key).unwrap();
             row.payer == payer && entry.payment.binding == payment.binding && entry.awaits_heir(now)
         });
-        if let Some((original, _)) = unreceived.filter(|_| in_flight > 0) {
+        let signs = in_flight > 0 && !payment.was_sent_by_payer();
+        if let Some((original, _)) = unreceived.filter(|_| signs) {
             let original = original.clone();
             self.aliases.insert(key.to_owned(), original.clone());
             let again =

@@ -11,6 +11,7 @@ pub mod mpp;
 pub mod origin;
 pub mod payer;
 pub mod schema;
+pub mod transfers;
 
 use std::collections::VecDeque;
 

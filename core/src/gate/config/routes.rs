@@ -16,7 +16,7 @@ use super::{Inherited, Reader, TextOr, bazaar, clients, protocols};
 use crate::chain::ChainId;
 use crate::evm::address::Address;
 use crate::gate::diagnose::Limits;
-use crate::gate::offer::{Choice, Manner, Offer};
+use crate::gate::offer::{Choice, Manner, Offer, Protocols};
 use crate::gate::route::{Ask, Methods, Pattern, Rule};
 use crate::http::MAX_CHALLENGE_BYTES;
 use crate::ledger::command::Mode;
@@ -51,6 +51,8 @@ struct RouteConfig {
     free: Option<Value>,
     digest: Option<bool>,
     bazaar: Option<Value>,
+    signed_transactions: Option<bool>,
+    hash_mode: Option<bool>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -84,6 +86,12 @@ pub(super) fn read(reader: &mut Reader, inherited: &Inherited) -> Vec<(Rule, Opt
         let place = format!("{variable}[{index}]");
         if variable == "PROTECTED_PATTERNS" {
             rename_pattern(&mut value);
+        }
+        if value.get("splits").is_some() {
+            let remedy = "cannot be: a payment to several would be several transfers, and some of them may fail alone; \
+                 remove it and divide what you were paid";
+            reader.fail(&format!("{place}.splits"), remedy);
+            continue;
         }
         let pricer = pricer::take(reader, &place, &mut value);
         match RouteConfig::deserialize(&value) {
@@ -126,6 +134,7 @@ fn route(
     }
     let networks = networks(reader, inherited, place, &config)?;
     confirmation(reader, inherited, place, &config, &networks);
+    onchain(reader, inherited, place, (&config, protocols), &networks);
     let manner = Manner { protocols, ..manner(reader, inherited, place, &config)? };
     let mut choices = Vec::new();
     for network in &networks {
@@ -199,6 +208,31 @@ fn confirmation(
         }
         Some(_) => {
             reader.fail(&format!("{place}.confirm"), "must be \"facilitator\" or \"chain\"");
+        }
+    }
+}
+
+/// What the chain itself settles: a node has to be asked about it.
+fn onchain(
+    reader: &mut Reader,
+    inherited: &Inherited,
+    place: &str,
+    (config, protocols): (&RouteConfig, Protocols),
+    networks: &[ChainId],
+) {
+    let wanted =
+        [("signed_transactions", config.signed_transactions), ("hash_mode", config.hash_mode)];
+    let evm = || networks.iter().filter(|network| network.evm_id().is_some());
+    let readable =
+        |network: &ChainId| inherited.readable.iter().any(|known| *known == network.as_str());
+    for (name, _) in wanted.into_iter().filter(|(_, wanted)| *wanted == Some(true)) {
+        let variable = format!("{place}.{name}");
+        if !protocols.mpp {
+            reader.fail(&variable, "is a way to pay by \"mpp\"; list that in protocols");
+        } else if evm().next().is_none() {
+            reader.fail(&variable, "needs an EVM network; give the route one or remove it");
+        } else if let Some(blind) = evm().find(|network| !readable(network)) {
+            reader.fail(&variable, format!("needs RPC_URL for {blind}; set it"));
         }
     }
 }
@@ -312,6 +346,8 @@ fn manner(
         mode,
         protocols: inherited.protocols,
         binds_body: config.digest.unwrap_or(false),
+        signed_transactions: config.signed_transactions.unwrap_or(false),
+        hash_mode: config.hash_mode.unwrap_or(false),
         description: config.description.clone(),
         mime_type,
         origin_timeout_secs,

@@ -16,6 +16,7 @@ use crate::encoding::hex;
 use crate::facilitator::wire;
 use crate::gate::Gate;
 use crate::gate::offer::{Choice, Offer};
+use crate::gate::onchain::Shown;
 use crate::gate::passage::Arrival;
 use crate::gate::proof::{Brought, Signed, Spoken};
 use crate::http::{MAX_PROOF_BYTES, RequestHead};
@@ -23,7 +24,7 @@ use crate::mpp::charge::{Payload, Request, challenge_hash};
 use crate::mpp::id;
 use crate::mpp::source::Source;
 use crate::mpp::{Challenge, Credential};
-use crate::payment::authorization::SignedAuthorization;
+use crate::payment::authorization::{SignedAuthorization, Vouched};
 use crate::payment::{Proof, SignedToken};
 use crate::problem::Code;
 use crate::time::UnixTime;
@@ -42,6 +43,18 @@ pub struct Answered {
     pub digest: Option<String>,
     /// When it ends; nothing where that cannot be read.
     pub expires: Option<UnixTime>,
+}
+
+impl Answered {
+    fn of(challenge: &Challenge, token: &SignedToken, reference: &str) -> Self {
+        Self {
+            id: challenge.id.clone(),
+            chain_id: token.chain_id,
+            external_id: reference.to_owned(),
+            digest: challenge.digest.clone(),
+            expires: challenge.expires_at().ok().flatten(),
+        }
+    }
 }
 
 /// A challenge of this gate's for this request, and what was sent in answer.
@@ -110,13 +123,13 @@ impl Gate {
         }
         let (choice, ours) =
             choice_for(offer, asked.chain_id, asked.currency).ok_or(Code::TermsMismatch)?;
-        if request(choice, &ours, &reference).to_param() != challenge.request {
+        if request((offer, choice), &ours, &reference).to_param() != challenge.request {
             return Err(Code::TermsMismatch);
         }
         let bad = Code::InvalidChallenge;
         let expires = challenge.expires_at().map_err(|_| bad)?.ok_or(bad)?;
         let over = expires <= now;
-        let judged = self.judged(offer, (choice, &ours), (&credential, &reference), now);
+        let judged = self.judged(offer, (choice, &ours), (&credential, &reference, expires), now);
         match judged {
             // Whatever else is wrong with it, it comes too late.
             Err(_) if over => Err(Code::ChallengeExpired),
@@ -132,10 +145,11 @@ impl Gate {
         &self,
         offer: &Offer,
         (choice, token): (&'g Choice, &SignedToken),
-        (credential, reference): (&Credential, &str),
+        (credential, reference, expires): (&Credential, &str, UnixTime),
         now: UnixTime,
     ) -> Result<Brought<'g>, Code> {
         let challenge = &credential.challenge;
+        let source = || credential.source.as_deref().map(Source::parse);
         let signed = match Payload::read(&credential.payload).map_err(|_| Code::InvalidPayload)? {
             Payload::Authorization(signed) => {
                 let nonce = challenge_hash(&challenge.id, &challenge.realm);
@@ -145,10 +159,23 @@ impl Gate {
                 signed
             }
             Payload::Okx(signed) => signed,
-            Payload::Transaction(_) | Payload::Hash(_) => return Err(Code::InvalidPayload),
+            Payload::Transaction(bytes) => {
+                let shown = (Shown::Transaction(&bytes), source().flatten());
+                if source().is_some_and(|named| named.is_none()) {
+                    return Err(Code::SourceMismatch);
+                }
+                return self.onchain((choice, token), (credential, reference), shown, expires, now);
+            }
+            Payload::Hash(_) if !offer.hash_mode => return Err(Code::InvalidPayload),
+            Payload::Hash(hash) => {
+                // Nothing else says whose it is.
+                let payer = source().flatten().ok_or(Code::SourceMismatch)?;
+                let shown = (Shown::Hash(&hash, payer.address), Some(payer));
+                return self.onchain((choice, token), (credential, reference), shown, expires, now);
+            }
         };
         let payer = Source { chain_id: token.chain_id, address: signed.authorization().from };
-        let named = credential.source.as_deref().map(Source::parse);
+        let named = source();
         if named.is_some_and(|named| named != Some(payer)) {
             return Err(Code::SourceMismatch);
         }
@@ -170,16 +197,36 @@ impl Gate {
         let message =
             json!({"x402Version": 2, "accepted": choice.requirements, "payload": payload});
         let request = wire::request(Version::V2, &message.to_string(), &choice.requirements);
-        let answered = Answered {
-            id: challenge.id.clone(),
-            chain_id: token.chain_id,
-            external_id: reference.to_owned(),
-            digest: challenge.digest.clone(),
-            expires: challenge.expires_at().ok().flatten(),
-        };
-        let proof = Proof { key, payer, valid_before, identifier: None, request };
+        let answered = Answered::of(challenge, token, reference);
+        let proof = Proof { key, payer, valid_before, identifier: None, request, onchain: None };
         let spoken = Spoken::Mpp(Box::new(answered));
         Ok(Brought { spoken, choice: Cow::Borrowed(choice), proof, arrival, vouched })
+    }
+
+    /// A payment that the chain itself settles, by whom its source names if it names somebody.
+    fn onchain<'g>(
+        &self,
+        (choice, token): (&'g Choice, &SignedToken),
+        (credential, reference): (&Credential, &str),
+        (shown, source): (Shown<'_>, Option<Source>),
+        expires: UnixTime,
+        now: UnixTime,
+    ) -> Result<Brought<'g>, Code> {
+        let challenge = &credential.challenge;
+        let mut proof = self.shown_on_chain((choice, token), shown, expires, now)?;
+        let payer = proof.payer.map(|address| Source { chain_id: token.chain_id, address });
+        if source.is_some() && source != payer {
+            return Err(Code::SourceMismatch);
+        }
+        // The transaction is public, the challenge is not: who shows it again is who showed it first.
+        proof.identifier = Some(challenge.id.clone());
+        Ok(Brought {
+            spoken: Spoken::Mpp(Box::new(Answered::of(challenge, token, reference))),
+            choice: Cow::Borrowed(choice),
+            proof,
+            arrival: Arrival::InTime,
+            vouched: Vouched::NotYet,
+        })
     }
 
     /// What a credential pays, whichever challenge it answers: its authorization under the terms that it was signed for.

@@ -21,6 +21,10 @@ pub const METHOD: &str = "evm";
 pub const INTENT: &str = "charge";
 /// What a payer of `mppx` may answer with.
 const AUTHORIZATION: &str = "authorization";
+/// A transaction that its payer has signed, and the gate sends.
+const TRANSACTION: &str = "transaction";
+/// The hash of a transaction that its payer has sent.
+const HASH: &str = "hash";
 
 /// Challenges of one 402.
 #[derive(Clone, Debug)]
@@ -68,7 +72,8 @@ fn challenge(
         realm: asked.head.host().to_owned(),
         method: METHOD.to_owned(),
         intent: INTENT.to_owned(),
-        request: request(choice, token, &reference::of(asked.head, quote_end(choice))).to_param(),
+        request: request((offer, choice), token, &reference::of(asked.head, quote_end(choice)))
+            .to_param(),
         expires: Some(end.rfc3339()),
         digest: asked.digest.filter(|_| offer.binds_body).map(digest::of_sha256),
         description: Some(offer.description.clone()).filter(|text| !text.is_empty()),
@@ -81,14 +86,21 @@ fn challenge(
 
 /// What is asked, under this reference.
 #[must_use]
-pub fn request(choice: &Choice, token: &SignedToken, reference: &str) -> Request {
+pub fn request(
+    (offer, choice): (&Offer, &Choice),
+    token: &SignedToken,
+    reference: &str,
+) -> Request {
+    let kinds =
+        [(AUTHORIZATION, true), (TRANSACTION, offer.signed_transactions), (HASH, offer.hash_mode)];
+    let kinds = kinds.into_iter().filter(|(_, taken)| *taken);
     Request {
         amount: choice.terms.amount,
         currency: token.asset,
         recipient: token.pay_to,
         chain_id: token.chain_id,
         decimals: Some(choice.asset_label.1),
-        credential_types: Some(Vec::from([AUTHORIZATION.to_owned()])),
+        credential_types: Some(kinds.map(|(kind, _)| kind.to_owned()).collect()),
         fee_payer: Some(true),
         has_splits: false,
         external_id: Some(reference.to_owned()),

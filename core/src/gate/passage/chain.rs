@@ -4,13 +4,16 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 
+use super::node::Look;
 use super::settle::Turn;
 use super::{Filed, Passage, Step};
-use crate::gate::recover::{Seen, learnt, question};
+use crate::facilitator::unproven::Claimant;
+use crate::gate::recover::{Seen, learnt, matter, question};
 use crate::ledger::command::{Answer, Client, Command, Learnt, Outcome};
 use crate::ledger::inquiry::confirmation::{Confirmation, Confirming, Step as Confirm};
 use crate::ledger::inquiry::{Asking, Next, Question};
 use crate::payment::TxHash;
+use crate::problem::Code;
 use crate::time::UnixTime;
 
 /// Milliseconds before each look for a named transaction.
@@ -27,24 +30,28 @@ pub struct ChainCall {
     pub body: String,
     /// Milliseconds to wait before.
     pub delay_ms: u32,
+    /// Whom it is about, where nobody vouches for the payment: as for calls of a facilitator, and the same count.
+    pub unproven: Option<Claimant>,
 }
 
 impl ChainCall {
     pub(super) fn new(network: &str, body: String) -> Self {
-        Self { network: network.into(), body, delay_ms: 0 }
+        Self { network: network.into(), body, delay_ms: 0, unproven: None }
     }
 }
 
 /// Waits for a node's reply.
 pub struct Reading<'g> {
-    passage: Box<Passage<'g>>,
-    asked: Asked,
+    pub(super) passage: Box<Passage<'g>>,
+    pub(super) asked: Asked,
 }
 
 /// What was asked, and what goes on with it.
-enum Asked {
-    /// What became of the authorization.
+pub(super) enum Asked {
+    /// What became of the payment.
     Fate(Asking, Answer),
+    /// Something about a payment that the chain itself settles.
+    Node(Look),
     /// Whether a named transaction is this payment.
     Named {
         confirming: Confirming,
@@ -75,14 +82,15 @@ impl<'g> Passage<'g> {
         !self.inquired && self.gate.rpc_url(self.choice.terms.network.as_str()).is_some()
     }
 
-    /// Asks what became of the authorization; `otherwise` is told if that brings nothing.
+    /// Asks what became of the payment; `otherwise` is told if that brings nothing.
     pub(super) fn inquire(mut self: Box<Self>, otherwise: Answer, now: UnixTime) -> Step<'g> {
         self.inquired = true;
-        let Some(question) = self.question(self.transaction) else {
+        let account = self.proof.account();
+        let Some(matter) = matter(&account, &self.payment(), self.seen, self.transaction) else {
             return self.told(&otherwise, now);
         };
         self.transaction = None;
-        let (body, asking) = question.ask();
+        let (body, asking) = matter.ask();
         let call = self.ask(body, 0);
         Step::Read(call, Reading { passage: self, asked: Asked::Fate(asking, otherwise) })
     }
@@ -128,12 +136,22 @@ impl<'g> Passage<'g> {
         question(&self.proof.account(), &self.payment(), self.seen, known)
     }
 
-    fn ask(&self, body: String, delay_ms: u32) -> ChainCall {
+    /// Whether this passage may ask a node for a transaction once more.
+    pub(super) const fn may_look(&self) -> bool {
+        self.looks < MAX_LOOKS
+    }
+
+    pub(super) fn ask(&self, body: String, delay_ms: u32) -> ChainCall {
         ChainCall { delay_ms, ..ChainCall::new(self.choice.terms.network.as_str(), body) }
     }
 }
 
 impl<'g> Reading<'g> {
+    /// The client's network has too many payments looked at that nobody vouches for.
+    pub fn limited(self) -> Step<'g> {
+        self.passage.refuse(Code::RateLimited)
+    }
+
     /// The body of the reply, or nothing unless it came completely, in time and with status 200.
     pub fn answered(self, reply: Option<&[u8]>, now: UnixTime) -> Step<'g> {
         let mut passage = self.passage;
@@ -148,6 +166,7 @@ impl<'g> Reading<'g> {
                     passage.learn(learnt(&finding, valid_before, now), &otherwise, now)
                 }
             },
+            Asked::Node(look) => passage.looked(look, reply, now),
             Asked::Named { confirming, question, named, looks, told } => {
                 match confirming.answered(reply) {
                     Confirm::Ask(body, confirming) if passage.looks < MAX_LOOKS => {

@@ -15,8 +15,8 @@ use crate::ledger::attempts::Blame;
 use crate::ledger::command::{Answer, Command, Failure, Mode, Payment, Role, Told};
 use crate::ledger::entry::FIRST_FENCE;
 use crate::ledger::inquiry::height;
-use crate::payment::Cause;
 use crate::payment::authorization::Vouched;
+use crate::payment::{Cause, OnChain};
 use crate::problem::Code;
 use crate::time::UnixTime;
 
@@ -117,7 +117,9 @@ impl<'g> Passage<'g> {
         // First sight is when the payment came, however often its claim is tried.
         let first = tries == 0 && self.place.1 != Role::New && !self.inquired && !self.claimed;
         let network = self.choice.terms.network.as_str();
-        let readable = self.gate.rpc_url(network).filter(|_| first);
+        // What the chain settles has the height read when it is judged.
+        let reads = first && self.proof.onchain.is_none();
+        let readable = self.gate.rpc_url(network).filter(|_| reads);
         call.beside = readable.map(|_| ChainCall::new(network, height::request()));
         if first {
             call.limited_by = Some(client_prefix(self.head.headers.get("cf-connecting-ip")).into());
@@ -141,9 +143,12 @@ impl<'g> Passage<'g> {
             amount: alloc::format!("{}", terms.amount),
             pay_to: terms.pay_to.clone(),
             valid_before: self.proof.valid_before.secs(),
-            facilitator: self.facilitator().base().into(),
+            facilitator: match self.proof.onchain {
+                Some(_) => OnChain::settler(terms.network.as_str()),
+                None => self.facilitator().base().into(),
+            },
             request: self.proof.request.clone(),
-            confirm: offer.confirms,
+            confirm: offer.confirms && self.proof.onchain.is_none(),
         }
     }
 

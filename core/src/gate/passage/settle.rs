@@ -15,6 +15,7 @@ use crate::gate::offer::VERIFY_SECS;
 use crate::gate::recover::{network_of, outcome};
 use crate::gate::reply::Reply;
 use crate::ledger::command::{Client, Failure, Mode, Outcome};
+use crate::payment::OnChain;
 use crate::payment::authorization::Vouched;
 use crate::problem::Code;
 use crate::time::UnixTime;
@@ -74,6 +75,9 @@ pub struct Settling<'g> {
 
 impl<'g> Passage<'g> {
     pub(super) fn verify(self: Box<Self>) -> Step<'g> {
+        if let Some(onchain) = self.proof.onchain.clone() {
+            return self.prove(onchain);
+        }
         let call = FacilitatorCall {
             url: self.facilitator().verify_url(),
             body: self.proof.request.clone(),
@@ -82,12 +86,17 @@ impl<'g> Passage<'g> {
             guarded: true,
             draft: Some(self.draft()).filter(|_| self.vouched == Vouched::Yes),
             meanwhile: None,
-            unproven: (self.vouched == Vouched::NotYet).then(|| Claimant {
-                network: client_prefix(self.head.headers.get("cf-connecting-ip")).into(),
-                account: self.proof.account(),
-            }),
+            unproven: (self.vouched == Vouched::NotYet).then(|| self.claimant()),
         };
         Step::Verify(call, Verifying(self))
+    }
+
+    /// Whom a call about a payment is about that nobody vouches for.
+    pub(super) fn claimant(&self) -> Claimant {
+        Claimant {
+            network: client_prefix(self.head.headers.get("cf-connecting-ip")).into(),
+            account: self.proof.account(),
+        }
     }
 
     fn draft(&self) -> Draft {
@@ -97,7 +106,7 @@ impl<'g> Passage<'g> {
     }
 
     /// The facilitator refuses before anything was submitted.
-    fn refused(mut self: Box<Self>, reason: &str, now: UnixTime) -> Step<'g> {
+    pub(super) fn refused(mut self: Box<Self>, reason: &str, now: UnixTime) -> Step<'g> {
         self.blames(reason);
         if self.vouched == Vouched::NotYet {
             // There is no row.
@@ -108,6 +117,9 @@ impl<'g> Passage<'g> {
 
     /// The first settle call; its holder waits for it to its end.
     pub(super) fn settle_first(self: Box<Self>) -> Step<'g> {
+        if let Some(onchain) = self.proof.onchain.clone() {
+            return self.settle_on_chain(&onchain, Turn::First);
+        }
         let call = FacilitatorCall {
             url: self.facilitator().settle_url(),
             body: self.proof.request.clone(),
@@ -129,6 +141,9 @@ impl<'g> Passage<'g> {
         request: String,
         delay_ms: u32,
     ) -> Step<'g> {
+        if let Some(onchain) = OnChain::read(facilitator, &request) {
+            return self.settle_on_chain(&onchain, Turn::Again);
+        }
         let patience = u32::try_from(DOUBT_SECS).unwrap_or(10).saturating_mul(1000);
         let mut expected = self.expected.clone();
         expected.network = network_of(self.choice.terms.network.as_str(), &request);

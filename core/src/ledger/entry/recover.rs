@@ -7,8 +7,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::Entry;
 use super::claim::RESUME_SECS;
+use super::{Entry, Taken};
 use crate::ledger::command::{Answer, Learnt, Mode};
 use crate::ledger::state::{Resend, Sender, State, Undelivered, Why};
 use crate::time::UnixTime;
@@ -165,8 +165,21 @@ impl Entry {
 
     /// Takes note of what the chain says. Work in progress is left to its holder; `owner` holds what the origin
     /// gave and still waits. A transfer counts even where another row names its transaction: the reader matched
-    /// this payment's own use with its own `Transfer`, and one transaction may bundle several.
-    pub(super) fn learn(mut self, learnt: &Learnt, owner: bool, now: UnixTime) -> (Self, Answer) {
+    /// this payment's own use with its own `Transfer`, and one transaction may bundle several. One that pays by a plain
+    /// transfer has nothing of the kind: what is another payment's already is not its own.
+    pub(super) fn learn(
+        mut self,
+        learnt: Learnt,
+        owner: bool,
+        taken: Taken,
+        now: UnixTime,
+    ) -> (Self, Answer) {
+        let learnt = match learnt {
+            Learnt::Captured(text) if taken == Taken::Yes && self.payment.is_onchain() => {
+                Learnt::Contradiction(text)
+            }
+            learnt => learnt,
+        };
         self.watch.read = Some(now);
         let since = self.doubted_since(now);
         let rests = matches!(
@@ -181,12 +194,12 @@ impl Entry {
             return (self, Answer::Recorded);
         }
         let doubted = matches!(self.state, State::Unknown { .. } | State::Refused { .. });
-        let transaction = match learnt {
+        let transaction = match &learnt {
             Learnt::Captured(text) | Learnt::Contradiction(text) => self.payment.transaction(text),
             Learnt::Void | Learnt::Nothing => None,
         };
         let never_ran = matches!(self.state, State::Released) && self.payment.mode == Mode::Before;
-        match (learnt, transaction) {
+        match (&learnt, transaction) {
             (Learnt::Captured(_), Some(transaction)) => {
                 if doubted {
                     let to = if owner { Sender::Owner } else { Sender::Stranger };

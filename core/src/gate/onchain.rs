@@ -1,0 +1,79 @@
+//! What a payer shows to pay without a facilitator, and every check of it that needs no network: a signed transaction, or one
+//! that he has sent.
+//!
+//! Nobody vouches for either before a node was asked: `passage::node`.
+
+use alloc::boxed::Box;
+
+use super::Gate;
+use super::offer::Choice;
+use crate::evm::address::Address;
+use crate::evm::transaction::SignedTransfer;
+use crate::payment::{OnChain, PaymentKey, Proof, SignedToken};
+use crate::problem::Code;
+use crate::time::UnixTime;
+
+/// What came in answer to a challenge.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Shown<'a> {
+    /// The bytes of a signed transaction.
+    Transaction(&'a [u8]),
+    /// The hash of a transaction that this account says it has sent.
+    Hash(&'a [u8; 32], Address),
+}
+
+impl Gate {
+    /// The payment that is shown in answer to a challenge that ends at `expires`.
+    ///
+    /// # Errors
+    /// [`Code::InvalidPayload`] for what is no transfer or cannot be looked at here, [`Code::Expired`], [`Code::TermsMismatch`],
+    /// [`Code::RecipientMismatch`], [`Code::AmountMismatch`].
+    pub(super) fn shown_on_chain(
+        &self,
+        (choice, token): (&Choice, &SignedToken),
+        shown: Shown<'_>,
+        expires: UnixTime,
+        now: UnixTime,
+    ) -> Result<Proof, Code> {
+        let terms = &choice.terms;
+        if self.rpc_url(terms.network.as_str()).is_none() {
+            return Err(Code::InvalidPayload);
+        }
+        let (hash, payer, onchain) = match shown {
+            Shown::Transaction(bytes) => {
+                let signed = SignedTransfer::parse(bytes).map_err(|_| Code::InvalidPayload)?;
+                if signed.chain_id != token.chain_id || signed.token != token.asset {
+                    return Err(Code::TermsMismatch);
+                }
+                if signed.to != token.pay_to {
+                    return Err(Code::RecipientMismatch);
+                }
+                if signed.value != terms.amount {
+                    return Err(Code::AmountMismatch);
+                }
+                (signed.hash, signed.from, OnChain::Signed(Box::new(signed)))
+            }
+            Shown::Hash(hash, payer) => {
+                let transaction = OnChain::named(hash).ok_or(Code::InvalidPayload)?;
+                let since = expires.minus(terms.max_timeout_secs);
+                (*hash, payer, OnChain::Sent { transaction, since })
+            }
+        };
+        // Precompiles live there, and sign nothing.
+        if payer.is_low() {
+            return Err(Code::SignatureInvalid);
+        }
+        if self.closed_before.is_some_and(|closed| expires < closed) {
+            return Err(Code::Expired);
+        }
+        Ok(Proof {
+            key: PaymentKey::of_transaction(token.chain_id, &hash),
+            payer: Some(payer),
+            // It has no end of its own: it counts for as long as it was asked to be good.
+            valid_before: now.plus(terms.max_timeout_secs),
+            identifier: None,
+            request: onchain.request(),
+            onchain: Some(onchain),
+        })
+    }
+}

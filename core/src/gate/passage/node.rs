@@ -1,0 +1,227 @@
+//! Payments that the chain itself settles: judged by a node before anything is written, sent to it after the claim, and
+//! counted once their receipt is there.
+//!
+//! A signed transaction: its prospect, the claim, the bytes, its receipt. A transaction that the payer has sent himself: its receipt,
+//! the claim, and the row hears at once that it is paid. Both settle before the origin is asked, whatever the route says.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+
+use super::chain::{Asked, Told};
+use super::settle::Turn;
+use super::{DOUBT_SECS, Passage, Reading, Step};
+use crate::gate::recover::{sending, settled_by_chain};
+use crate::ledger::command::{Client, Outcome};
+use crate::ledger::inquiry::finding::Finding;
+use crate::ledger::inquiry::prospect::{Prospect, Prospecting};
+use crate::ledger::inquiry::transfer::Transfer;
+use crate::ledger::inquiry::{Asking, Matter, Next};
+use crate::payment::OnChain;
+use crate::payment::authorization::Vouched;
+use crate::problem::Code;
+use crate::time::UnixTime;
+
+/// Milliseconds before each further look for a receipt; a fast chain makes a block every second or two.
+const LOOK_AFTER_MS: [u32; 8] = [500, 1_000, 1_000, 2_000, 2_000, 4_000, 4_000, 8_000];
+/// Milliseconds before each look for a transaction that a payer says he has sent, and that no block has yet.
+const WAIT_MS: [u32; 4] = [0, 1_000, 2_000, 4_000];
+
+/// What a node was asked.
+pub(super) enum Look {
+    /// Whether a signed transaction could be carried out.
+    Prospect(Prospecting),
+    /// Whether a transaction that somebody named is this payment; and how often it was asked before.
+    Named(Asking, usize),
+    /// What became of the transaction that was sent.
+    Receipt(Pursuit),
+}
+
+/// The wait for a receipt.
+pub(super) struct Pursuit {
+    asking: Asking,
+    transfer: Box<Transfer>,
+    turn: Turn,
+    looks: usize,
+    /// Until when it is looked for; nothing before the first answer.
+    until: Option<UnixTime>,
+}
+
+impl<'g> Passage<'g> {
+    /// Asks a node about a payment that nobody vouches for: nothing is written about it yet.
+    pub(super) fn prove(mut self: Box<Self>, onchain: OnChain) -> Step<'g> {
+        match onchain {
+            OnChain::Signed(signed) => {
+                self.spend(1);
+                let (body, prospecting) = Prospecting::ask(*signed);
+                self.look_at(body, 0, Look::Prospect(prospecting))
+            }
+            OnChain::Sent { .. } => self.look_for(&onchain, 0),
+        }
+    }
+
+    /// The first look at a transaction that the payer has sent, or one more.
+    fn look_for(mut self: Box<Self>, onchain: &OnChain, looks: usize) -> Step<'g> {
+        let transfer = self.transfer(onchain);
+        match (transfer, WAIT_MS.get(looks)) {
+            (Some(transfer), Some(delay_ms)) => {
+                self.spend(1);
+                let (body, asking) = Matter::Transfer(Box::new(transfer)).ask();
+                self.look_at(body, *delay_ms, Look::Named(asking, looks.saturating_add(1)))
+            }
+            // It may be on its way: who signs anew would pay twice.
+            (Some(_), None) => self.unknown(),
+            (None, _) => self.refuse(Code::Internal),
+        }
+    }
+
+    /// Settles what a node has found good.
+    pub(super) fn settle_on_chain(self: Box<Self>, onchain: &OnChain, turn: Turn) -> Step<'g> {
+        match (onchain, turn) {
+            (OnChain::Sent { transaction, .. }, Turn::First) => {
+                let result = Outcome::Settled(transaction.to_text());
+                self.came_to(result, turn)
+            }
+            (OnChain::Signed(_), _) | (OnChain::Sent { .. }, Turn::Again) => {
+                match self.transfer(onchain) {
+                    Some(transfer) => self.pursue(Box::new(transfer), turn, 0, None),
+                    None => self.refuse(Code::Internal),
+                }
+            }
+        }
+    }
+
+    /// Sends, if there is something to send, and looks for the receipt.
+    fn pursue(
+        mut self: Box<Self>,
+        mut transfer: Box<Transfer>,
+        turn: Turn,
+        looks: usize,
+        until: Option<UnixTime>,
+    ) -> Step<'g> {
+        let delay_ms = match looks.checked_sub(1) {
+            None => 0,
+            Some(before) => LOOK_AFTER_MS.get(before).copied().unwrap_or_default(),
+        };
+        self.spend(1);
+        let (body, asking) = Matter::Transfer(transfer.clone()).ask();
+        transfer.send = None;
+        let looks = looks.saturating_add(1);
+        let pursuit = Pursuit { asking, transfer, turn, looks, until };
+        self.look_at(body, delay_ms, Look::Receipt(pursuit))
+    }
+
+    /// Asks a node; about what nobody vouches for only as often as may be.
+    fn look_at(self: Box<Self>, body: String, delay_ms: u32, look: Look) -> Step<'g> {
+        let mut call = self.ask(body, delay_ms);
+        call.unproven = match look {
+            Look::Prospect(_) | Look::Named(..) => Some(self.claimant()),
+            Look::Receipt(_) => None,
+        };
+        Step::Read(call, Reading { passage: self, asked: Asked::Node(look) })
+    }
+
+    fn transfer(&self, onchain: &OnChain) -> Option<Transfer> {
+        sending(&self.proof.account(), &self.payment(), onchain, self.seen)
+    }
+
+    /// Takes the node's reply.
+    pub(super) fn looked(
+        self: Box<Self>,
+        look: Look,
+        reply: Option<&[u8]>,
+        now: UnixTime,
+    ) -> Step<'g> {
+        match look {
+            Look::Prospect(prospecting) => match prospecting.answered(reply) {
+                Prospect::Good { block } => {
+                    let mut passage = self;
+                    passage.seen.block = Some(block);
+                    passage.vouched()
+                }
+                Prospect::None(reason) => self.refused(reason, now),
+                Prospect::Unreadable(_) => self.blind(now),
+            },
+            Look::Named(asking, looks) => match asking.answered(reply) {
+                Next::Ask(body, asking) => {
+                    let mut passage = self;
+                    passage.spend(1);
+                    passage.look_at(body, 0, Look::Named(asking, looks))
+                }
+                Next::Found(finding) => self.found(&finding, looks, now),
+            },
+            Look::Receipt(pursuit) => self.pursued(pursuit, reply, now),
+        }
+    }
+
+    /// What the chain says about a transaction that somebody named.
+    fn found(self: Box<Self>, finding: &Finding, looks: usize, now: UnixTime) -> Step<'g> {
+        match finding {
+            Finding::Transferred { .. } => self.vouched(),
+            Finding::TransferredBefore { .. } => self.refused(EARLIER, now),
+            Finding::UsedElsewhere { .. } | Finding::Cancelled { .. } | Finding::Unclear { .. } => {
+                self.refused(ELSEWHERE, now)
+            }
+            Finding::Unused { .. } | Finding::Unconfirmed { .. } | Finding::Searching { .. } => {
+                match self.proof.onchain.clone() {
+                    Some(onchain) => self.look_for(&onchain, looks),
+                    None => self.refuse(Code::Internal),
+                }
+            }
+            Finding::Unreadable(_) => self.blind(now),
+        }
+    }
+
+    /// The chain has shown what it can: from here on it is a payment like any other.
+    fn vouched(mut self: Box<Self>) -> Step<'g> {
+        (self.vouched, self.verified) = (Vouched::Yes, true);
+        self.claim(0)
+    }
+
+    /// The node does not answer, and nothing was sent.
+    fn blind(mut self: Box<Self>, now: UnixTime) -> Step<'g> {
+        self.trouble();
+        let reply = self.problem(Code::ChainUnavailable);
+        Step::Respond(reply.diagnosed(self.diagnosis(now).as_ref()))
+    }
+
+    fn pursued(self: Box<Self>, pursuit: Pursuit, reply: Option<&[u8]>, now: UnixTime) -> Step<'g> {
+        let mut passage = self;
+        let Pursuit { asking, transfer, turn, looks, until } = pursuit;
+        let secs = match turn {
+            Turn::First => passage.offer.settle_secs,
+            Turn::Again => DOUBT_SECS,
+        };
+        let until = until.unwrap_or_else(|| now.plus(secs));
+        let finding = match asking.answered(reply) {
+            Next::Ask(body, asking) => {
+                passage.spend(1);
+                let until = Some(until);
+                let pursuit = Pursuit { asking, transfer, turn, looks, until };
+                return passage.look_at(body, 0, Look::Receipt(pursuit));
+            }
+            Next::Found(finding) => finding,
+        };
+        let result = settled_by_chain(&finding, transfer.transaction);
+        let may_come = matches!(finding, Finding::Unused { .. } | Finding::Unreadable(_));
+        let next = LOOK_AFTER_MS.get(looks.saturating_sub(1)).copied();
+        let in_time = next.is_some_and(|ms| now.plus(u64::from(ms.div_ceil(1_000))) <= until);
+        if may_come && in_time && passage.may_look() {
+            return passage.pursue(transfer, turn, looks, Some(until));
+        }
+        passage.came_to(result, turn)
+    }
+
+    /// Tells the row; the chain was asked, so nobody has to ask it again for this answer.
+    fn came_to(mut self: Box<Self>, result: Outcome, turn: Turn) -> Step<'g> {
+        self.inquired = true;
+        if let Outcome::Settled(text) = &result {
+            self.transaction = self.named(text);
+        }
+        self.report(result, Told { turn, client: Client::Waits })
+    }
+}
+
+/// Reason: the transaction is older than the challenge that it is to answer.
+const EARLIER: &str = "transaction_before_challenge";
+/// Reason: the transaction does not pay what is asked.
+const ELSEWHERE: &str = "transaction_not_this_payment";
