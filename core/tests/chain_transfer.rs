@@ -321,6 +321,9 @@ fn what_a_node_is_asked_before_anything_is_written() {
     assert_eq!(asked.len(), expected.len());
 }
 
+/// Other results in these places.
+type Changes = Vec<(usize, Value)>;
+
 #[test]
 fn a_transfer_that_could_not_be_carried_out_has_no_prospect() {
     let good = Prospect::Good { block: SIGHT };
@@ -330,7 +333,7 @@ fn a_transfer_that_could_not_be_carried_out_has_no_prospect() {
     let shape = |name| Prospect::Unreadable(Unreadable::Rpc(RpcError::Shape(name)));
     let refused = Prospect::Unreadable(Unreadable::Rpc(RpcError::Refused(-32_000)));
     let simulation = none("invalid_exact_evm_transaction_simulation_failed");
-    let table: Vec<(&str, Vec<(usize, Value)>, Prospect)> = vec![
+    let table: Vec<(&str, Changes, Prospect)> = vec![
         ("as it should be", vec![], good),
         ("its twin waits already", vec![(3, hex(8))], good),
         ("one before it waits", vec![(2, hex(6)), (3, hex(7))], good),

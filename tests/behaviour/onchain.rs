@@ -509,3 +509,31 @@ fn a_transaction_that_another_payment_has_is_nobody_elses() {
     assert!(states.contains(&"manual".to_owned()), "{states:?}");
     assert_eq!(served(&world), 1);
 }
+
+#[test]
+fn a_price_that_has_changed_since_is_no_reason_to_pay_again() {
+    for by_hash in [false, true] {
+        let mut world = world();
+        let bytes = signed(&world, 0);
+        let request = match by_hash {
+            true => showing(&mut world, ROUTE, &bytes),
+            false => paying(&mut world, ROUTE, 0),
+        };
+        assert_eq!(world.send(request.clone()).status, 200);
+        let mut vars = World::chain_vars();
+        vars["ROUTES"] = json!([{
+            "path": ROUTE, "price": "$0.02", "hash_mode": true, "signed_transactions": true,
+        }]);
+        let gate = farebox_core::gate::Gate::from_vars(&vars.to_string()).unwrap();
+        world.gate = Box::leak(Box::new(gate));
+        let again = world.send(request);
+        assert_eq!(again.problem(), "payment_already_used");
+        assert!(!again.has_terms());
+        assert_eq!((served(&world), moved(&world)), (1, 10_000));
+        // What the ledger does not know is told today's terms.
+        let mut elsewhere = World::with(vars);
+        let old = paying(&mut self::world(), ROUTE, 1);
+        assert!(elsewhere.send(old).has_terms());
+        assert!(elsewhere.ledger.entries().is_empty());
+    }
+}

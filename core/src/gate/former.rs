@@ -27,8 +27,9 @@ impl Gate {
         now: UnixTime,
     ) -> Option<Brought<'g>> {
         let found = match mpp::brought(&head.headers) {
-            Found::One(token) => self.paid_formerly(offer, token, now).map(|mut found| {
-                found.proof.identifier = Self::identifier(&head.headers).map(ToOwned::to_owned);
+            Found::One(token) => self.paid_formerly(offer, head, token, now).map(|mut found| {
+                let identifier = Self::identifier(&head.headers).map(ToOwned::to_owned);
+                found.proof.identifier = identifier.or(found.proof.identifier);
                 found
             })?,
             _ => {
@@ -36,7 +37,9 @@ impl Gate {
                 self.proof(&former, head, now).ok()??.into_owned()
             }
         };
-        (found.vouched == Vouched::Yes).then_some(found)
+        // Nobody signs a hash, but its challenge is the gate's.
+        let is_somebodys = found.vouched == Vouched::Yes || found.proof.onchain.is_some();
+        is_somebodys.then_some(found)
     }
 }
 

@@ -8,6 +8,8 @@ use super::challenge::Written;
 use super::diagnose::Limits;
 use super::keys;
 use super::pricer::Pricer;
+use crate::amount::Amount;
+use crate::evm::address::Address;
 use crate::evm::eip3009::Authorization;
 use crate::ledger::command::{Leases, Mode};
 use crate::payment::Terms;
@@ -127,10 +129,16 @@ impl Choice {
     /// This choice with the amount and recipient that were signed for; nothing where nobody can sign.
     #[must_use]
     pub fn paying(&self, signed: &Authorization) -> Option<Self> {
+        self.asking(signed.value, signed.to)
+    }
+
+    /// This choice with another amount and recipient; nothing where nobody can sign.
+    #[must_use]
+    pub fn asking(&self, amount: Amount, pay_to: Address) -> Option<Self> {
         let mut terms = self.terms.clone();
-        terms.token.as_mut()?.pay_to = signed.to;
-        terms.pay_to = signed.to.to_checksum();
-        terms.amount = signed.value;
+        terms.token.as_mut()?.pay_to = pay_to;
+        terms.pay_to = pay_to.to_checksum();
+        terms.amount = amount;
         let settlers = (self.facilitators.clone(), self.verifies_first);
         Some(Self::new(terms, self.asset_label.clone(), settlers, Mode::After))
     }

@@ -233,14 +233,16 @@ impl Gate {
     pub(in crate::gate) fn paid_formerly<'g>(
         &self,
         offer: &Offer,
+        head: &RequestHead,
         token: &str,
         now: UnixTime,
     ) -> Option<Brought<'g>> {
         let credential = Credential::read(token).ok()?;
-        let (Payload::Authorization(signed) | Payload::Okx(signed)) =
-            Payload::read(&credential.payload).ok()?
-        else {
-            return None;
+        let signed = match Payload::read(&credential.payload).ok()? {
+            Payload::Authorization(signed) | Payload::Okx(signed) => signed,
+            Payload::Transaction(_) | Payload::Hash(_) => {
+                return self.shown_formerly(offer, head, token, now);
+            }
         };
         let asked =
             credential.challenge.request_object().ok().and_then(|it| Request::read(&it).ok());
@@ -253,6 +255,23 @@ impl Gate {
         let reference = asked.and_then(|asked| asked.external_id).unwrap_or_default();
         let came = (&credential.challenge, reference.as_str(), signed);
         self.signed_for(offer, (&choice, &token), came, now).ok().map(Brought::into_owned)
+    }
+
+    /// What the chain settles for what a challenge of this gate's asked, whatever the route asks by now.
+    fn shown_formerly<'g>(
+        &self,
+        offer: &Offer,
+        head: &RequestHead,
+        token: &str,
+        now: UnixTime,
+    ) -> Option<Brought<'g>> {
+        let Answer { credential, request, reference } = self.answer(head, token).ok()?;
+        let (choice, _) = choice_for(offer, request.chain_id, request.currency)?;
+        let choice = choice.asking(request.amount, request.recipient)?;
+        let ours = choice.terms.token?;
+        let expires = credential.challenge.expires_at().ok()??;
+        let came = (&credential, reference.as_str(), expires);
+        self.judged(offer, (&choice, &ours), came, now).ok().map(Brought::into_owned)
     }
 }
 
