@@ -44,9 +44,8 @@ describe('wrong settings', () => {
 function beginning(variable: string, vars: Vars): string {
   const [, name = '', index, ...fields] = /^(\w+)(?:\[(\d+)\])?(?:\.(\w+))?(?:\.(\w+))?$/.exec(variable) ?? [];
   if (!(name in vars)) return '[vars]';
-  if (index === undefined) return `${name} =`;
-  let value = (vars[name] as readonly Vars[])[Number(index)] ?? {};
-  let begins = typeof value === 'object' ? '{' : JSON.stringify(value);
+  let value = index === undefined ? (vars[name] as Vars) : ((vars[name] as readonly Vars[])[Number(index)] ?? {});
+  let begins = index === undefined ? `${name} =` : typeof value === 'object' ? '{' : JSON.stringify(value);
   for (const field of fields) {
     if (field === undefined || !(field in value)) break;
     begins = `"${field}" =`;
