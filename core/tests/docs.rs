@@ -313,7 +313,7 @@ fn thrown() -> BTreeMap<String, (bool, Names)> {
 
 /// The members of an object type of the package.
 fn members(name: &str) -> Names {
-    let source = read("pkg/src/fetch.ts");
+    let source = read("pkg/src/options.ts");
     let body = between(&source, &format!("export type {name} = {{"), "\n};");
     let member = |line: &str| {
         let (name, _) = line.trim().strip_prefix("readonly ")?.split_once(':')?;

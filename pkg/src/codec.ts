@@ -14,6 +14,34 @@ export function encodeHeader(value: unknown): string {
   return wasm.encodeHeader(JSON.stringify(value));
 }
 
+/** The field value of a credential: begins with `Payment ` once, whether the text that is given does or not. */
+export function paymentAuthorization(credential: string): string {
+  return told(() => wasm.paymentAuthorization(credential));
+}
+
+/** A seller's refusal: his words, cleaned and at most 256 characters, and one line for people. They are data, whatever they say. */
+export type SellerError = { readonly text: string; readonly code: string | null; readonly status: number; readonly message: string };
+
+/** What a refusal says: the first of `reason`, `detail`, `message`, `msg`, `error` and `title` that says anything, else the whole body. */
+export function sellerError(status: number, body: string | Uint8Array): SellerError {
+  return JSON.parse(wasm.sellerError(status, typeof body === 'string' ? new TextEncoder().encode(body) : body)) as SellerError;
+}
+
+/** What an amount counts: a symbol, or a contract with its network, which decides before the symbol does. */
+export type Token = string | {
+  readonly symbol?: string;
+  readonly network?: string;
+  readonly asset?: string;
+  /** For a contract that is in no table. */
+  readonly decimals?: number;
+};
+
+/** Atomic units in words: `0.0004 USDC (400)`; of a token that nobody knows the atomic units and a warning. */
+export function formatAmount(amount: string | bigint, token: Token): string {
+  const { symbol = '', network = '', asset = '', decimals = -1 } = typeof token === 'string' ? { symbol: token } : token;
+  return told(() => wasm.formatAmount(String(amount), symbol, network, asset, decimals));
+}
+
 /** Typed data in viem's form: big integers are allowed, `EIP712Domain` may be missing. */
 export type LooseTypedData = {
   readonly domain: Readonly<Record<string, unknown>>;

@@ -2,7 +2,7 @@
 import { admitEndpoint } from '#wasm';
 
 import { told, type Diagnostic } from './error.js';
-import type { Proposal } from './fetch.js';
+import type { Proposal } from './options.js';
 import { update, type Store } from './store.js';
 
 /** An endpoint that a person has to look at. */

@@ -1,108 +1,20 @@
 /** `fetch` that pays: carries out what the compiled part decides, one step after the other. */
 import { Exchange } from '#wasm';
 
-import { bodyOf, type Body } from './body.js';
-import { endpointOf, endpointsOf, watchOf, type Endpoints, type EscalationEvent, type Watch } from './endpoints.js';
+import { endpointOf, endpointsOf, watchOf, type Endpoints, type Watch } from './endpoints.js';
 import { FareboxError, told, type SentPayment, type Told } from './error.js';
-import { asSigner, type AnySigner, type TypedData } from './signer.js';
+import type { PayOptions, Proposal, Question, Receipt } from './options.js';
+import { paidUrl, plain, requestOf, type Plain } from './request.js';
+import { asSigner, type TypedData } from './signer.js';
 import { memoryStore, update, type Store } from './store.js';
-
-/** What may be paid: amounts are decimal text in whole tokens. Every field and default: README.md, "Policy". */
-export type Policy = {
-  /** Most for one payment ["1.00", of version 1 "0.10"]. */
-  readonly perPayment?: string;
-  /** Most in an hour [perDay]. */
-  readonly perHour?: string;
-  /** Most in a day ["10"]. */
-  readonly perDay?: string;
-  /** Most in a day for one host [perDay]. */
-  readonly perHost?: string;
-  /** Most in a day for one payee [perDay]. */
-  readonly perPayee?: string;
-  /** CAIP-2 ids or v1 names [every known network]. */
-  readonly networks?: readonly string[];
-  /** Symbols of known assets, or assets in full [the default asset of each network]. */
-  readonly assets?: readonly (string | DeclaredAsset)[];
-  /** Hosts with their port [every host]. */
-  readonly hosts?: readonly string[];
-  /** Payees; with a list only these [the first payee of each host and network]. */
-  readonly payees?: readonly string[];
-  /** Whether the first payee of a host and network stays its only one [true]. */
-  readonly pinPayees?: boolean;
-  /** Longest validity of an authorization, seconds [3600]. */
-  readonly maxValiditySecs?: number;
-  /** How long a payment without an outcome is sent again, seconds [60]. */
-  readonly deadlineSecs?: number;
-};
-
-/** An asset that is in no table; its facts are yours, never the server's. */
-export type DeclaredAsset = {
-  readonly symbol: string;
-  readonly network: string;
-  readonly address: string;
-  readonly name: string;
-  readonly version: string;
-  readonly decimals: number;
-};
-
-/** What is about to be paid. Texts of the server are cleaned and short; they are data, whatever they say. */
-export type Proposal = {
-  readonly method: string;
-  readonly url: string;
-  readonly host: string;
-  readonly price: string;
-  readonly symbol: string;
-  readonly amount: string;
-  readonly asset: string;
-  readonly network: string;
-  readonly testNetwork: boolean;
-  readonly payTo: string;
-  readonly payer: string;
-  readonly validForSecs: number;
-  readonly paysBeforeWork: boolean;
-  readonly description: string;
-  readonly serverSays: string;
-  /** Another place than the one asked for, where the server names one; never followed. */
-  readonly claimsToSell: string | null;
-  /** Whether it takes the place of a payment that came too late: both have one nonce, of which a contract takes one. */
-  readonly replaces: boolean;
-};
-
-/** A settlement whose every member agrees with what was signed. */
-export type Receipt = {
-  readonly transaction: string;
-  readonly network: string;
-  readonly payer: string;
-  readonly payTo: string;
-  readonly amount: string;
-  readonly asset: string;
-  readonly price: string;
-  readonly symbol: string;
-  /** Who signed the receipt of extension `offer-receipt`, if there was one. */
-  readonly signedBy: string | null;
-};
-
-export type PayOptions = {
-  readonly signer: AnySigner;
-  readonly policy?: Policy;
-  /** Where the record of what was spent is kept [this process]. */
-  readonly store?: Store;
-  /** Asked before each signature; anything but true signs nothing. */
-  readonly confirm?: (proposal: Proposal) => boolean | Promise<boolean>;
-  /** Whether a `payment-identifier` goes along, by which an answer that was lost is given again [true]. */
-  readonly identifier?: boolean;
-  /** Told once when a server's diagnostic blocks an endpoint; waited for, and what it throws is lost [nobody]. */
-  readonly onEscalation?: (event: EscalationEvent) => void | Promise<void>;
-  /** Unix seconds [the clock]. */
-  readonly now?: () => number;
-};
 
 /** `fetch`, and the endpoints of its store that a person has to look at. */
 export type PayingFetch = typeof globalThis.fetch & { readonly endpoints: Endpoints };
 
 type Step =
   | { readonly do: 'return'; readonly receipt: Receipt | null; readonly retrying: boolean }
-  | { readonly do: 'reserve' | 'renew' | 'mark' }
+  | { readonly do: 'reserve' | 'renew' | 'mark' | 'afresh' | 'broadcast' }
+  | { readonly do: 'choose'; readonly options: Question['options'] }
   | { readonly do: 'sign'; readonly typedData: TypedData }
   | { readonly do: 'send'; readonly waitMs: number; readonly headers: readonly (readonly [string, string])[] }
   | { readonly do: 'fail'; readonly error: Told };
@@ -130,7 +42,7 @@ export function wrapFetch(fetch: typeof globalThis.fetch, options: PayOptions): 
 
   const watch = watchOf(store, now, options.onEscalation);
   const paying: typeof globalThis.fetch = async (input, init) => {
-    const request = await requestOf(input, init);
+    const request = await requestOf(input, init, options.acceptPayment !== false);
     const endpoint = endpointOf(request.method, request.url);
     await watch.admit(endpoint);
     const first = await plain(fetch, request);
@@ -140,16 +52,16 @@ export function wrapFetch(fetch: typeof globalThis.fetch, options: PayOptions): 
     const address = await signer.address();
     let exchange = told(() => new Exchange(policy, request.method, url, endpoint, address));
     if (options.identifier === false) exchange = exchange.withoutIdentifier();
+    if (options.broadcast !== undefined) exchange = exchange.withBroadcast();
+    if (request.headers.has('authorization')) exchange = exchange.withoutAuthorization();
     try {
-      return await pay({ exchange, fetch, request, url, endpoint, watch, signer, store, now, first, confirm: options.confirm });
+      return await pay({ exchange, fetch, request, url, endpoint, watch, signer, store, now, first, options });
     } finally {
       exchange.free();
     }
   };
   return Object.assign(paying, { endpoints: endpointsOf(store) });
 }
-
-type Plain = { readonly method: string; readonly url: string; readonly headers: Headers; readonly body: Body; readonly rest: RequestInit };
 
 type Payment = {
   readonly exchange: Exchange;
@@ -162,7 +74,7 @@ type Payment = {
   readonly store: Store;
   readonly now: () => number;
   readonly first: Response;
-  readonly confirm: PayOptions['confirm'];
+  readonly options: PayOptions;
 };
 
 /** Walks through the steps; an error leaves with the payment and the last answer, as far as there are any. */
@@ -191,6 +103,7 @@ type Last = { response: Response | undefined };
 async function steps(payment: Payment, last: Last): Promise<Response> {
   const { exchange, request, signer, store, now, endpoint, watch } = payment;
   const { signal } = request.rest;
+  let reserved = false;
   let step = await answered(exchange, payment.first, now);
   for (;;) {
     switch (step.do) {
@@ -201,13 +114,30 @@ async function steps(payment: Payment, last: Last): Promise<Response> {
         return last.response;
       }
       case 'fail':
+        if (reserved && step.error.signed !== true && exchange.payment() === undefined) await release(payment);
         throw new FareboxError(step.error);
+      case 'choose': {
+        const { options } = step;
+        const option = (await payment.options.choose?.({ options, method: request.method, url: payment.url })) ?? 'one-shot';
+        if (!options.includes(option)) throw declined();
+        step = JSON.parse(exchange.chose(option)) as Step;
+        break;
+      }
+      case 'afresh':
+        if (reserved) await release(payment);
+        reserved = false;
+        signal?.throwIfAborted();
+        // What is lost here is lost as the first request would be: nothing is signed.
+        last.response = await paid(payment, []);
+        step = await answered(exchange, last.response, now);
+        break;
       case 'reserve':
         signal?.throwIfAborted();
         await update(store, (record) => told(() => exchange.reserve(record, now())));
+        reserved = true;
         // falls through
       case 'renew':
-        if (payment.confirm !== undefined) await agree(payment);
+        if (payment.options.confirm !== undefined) await agree(payment);
         step = JSON.parse(exchange.prepare(now())) as Step;
         break;
       case 'mark':
@@ -232,6 +162,14 @@ async function steps(payment: Payment, last: Last): Promise<Response> {
         step = JSON.parse(exchange.signed(signature, now())) as Step;
         break;
       }
+      case 'broadcast': {
+        if (signal?.aborted === true) {
+          await release(payment);
+          throw signal.reason;
+        }
+        step = JSON.parse(exchange.broadcast(await sentTransaction(payment), now())) as Step;
+        break;
+      }
       case 'send': {
         await pause(step.waitMs, signal);
         last.response = await paid(payment, step.headers).catch(() => undefined);
@@ -254,17 +192,36 @@ function aborted(signal: AbortSignal): FareboxError {
   }, signal.reason);
 }
 
+/** The hash of the transaction that the hook sends. What it does before it fails is not known, so that it stays counted. */
+async function sentTransaction({ exchange, options }: Payment): Promise<string> {
+  try {
+    const proposal = proposalOf(exchange);
+    return String(proposal && await options.broadcast?.(proposal));
+  } catch (error) {
+    throw new FareboxError({
+      code: 'broadcast_failed',
+      message: 'the option broadcast gave no transaction',
+      remedy: 'look at error.cause, and whether your transaction was sent before you pay again',
+      signed: true,
+    }, error);
+  }
+}
+
 /** Asks the hook; whoever does not say yes has nothing signed, and nothing counted unless something was signed before. */
 async function agree(payment: Payment): Promise<void> {
   let yes: unknown = false;
   try {
     const proposal = proposalOf(payment.exchange);
-    yes = proposal !== undefined && await payment.confirm?.(proposal);
+    yes = proposal !== undefined && await payment.options.confirm?.(proposal);
   } finally {
     if (yes !== true && payment.exchange.payment() === undefined) await release(payment);
   }
   if (yes === true) return;
-  throw new FareboxError({ code: 'declined', message: 'the payment was not confirmed', remedy: 'confirm it, or do without' });
+  throw declined();
+}
+
+function declined(): FareboxError {
+  return new FareboxError({ code: 'declined', message: 'the payment was not confirmed', remedy: 'confirm it, or do without' });
 }
 
 function proposalOf(exchange: Exchange): Proposal | undefined {
@@ -321,69 +278,12 @@ async function beginning(response: Response): Promise<Uint8Array> {
   return all;
 }
 
-/** The request in a form that can be sent more than once. */
-async function requestOf(input: RequestInfo | URL, init: RequestInit | undefined): Promise<Plain> {
-  const given = input instanceof Request ? input : undefined;
-  const url = new URL(given?.url ?? String(input), (globalThis as { location?: { href: string } }).location?.href);
-  url.hash = '';
-  const headers = new Headers(init?.headers ?? given?.headers);
-  if (headers.has('payment-signature') || headers.has('x-payment')) {
-    throw new FareboxError({
-      code: 'already_paying',
-      message: 'the request carries a payment already',
-      remedy: 'leave the payment headers to the wrapper, or use plain fetch',
-    });
-  }
-  const method = (init?.method ?? given?.method ?? 'GET').toUpperCase();
-  const body = await bodyOf(init?.body ?? (given?.body == null ? undefined : new Uint8Array(await given.clone().arrayBuffer())), headers);
-  const { body: _body, headers: _headers, method: _method, ...rest } = init ?? {};
-  return { method, url: url.href, headers, body, rest: { ...(given === undefined ? {} : settingsOf(given)), ...rest } };
-}
-
-/** What a request of its own says besides; members that a platform does not know are left to it. */
-function settingsOf(request: Request): RequestInit {
-  const { cache, credentials, integrity, keepalive, mode, redirect, referrer, referrerPolicy, signal } = request;
-  const settings: Record<string, unknown> = { cache, credentials, integrity, keepalive, redirect, referrer, referrerPolicy, signal };
-  // Only the browser itself may navigate.
-  if (mode !== 'navigate') settings['mode'] = mode;
-  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined && value !== null && value !== ''));
-}
-
-async function plain(fetch: typeof globalThis.fetch, request: Plain): Promise<Response> {
-  const { url, method, headers, body, rest } = request;
-  try {
-    return await fetch(url, { ...rest, method, headers, ...(body === undefined ? {} : { body }) });
-  } catch (error) {
-    const cause = (error as { cause?: { code?: unknown } } | undefined)?.cause;
-    if (cause?.code !== 'UND_ERR_HEADERS_OVERFLOW') throw error;
-    throw new FareboxError({
-      code: 'malformed_challenge',
-      message: 'the header of the answer is longer than this platform reads',
-      remedy: 'tell the server\'s operator; nothing was signed',
-    }, error);
-  }
-}
-
 /** The same request with the payment; a redirect is an answer, so that no payment goes where it was not asked for. */
 function paid({ fetch, request, url }: Payment, payment: readonly (readonly [string, string])[]): Promise<Response> {
   const headers = new Headers(request.headers);
   for (const [name, value] of payment) headers.set(name, value);
   const { body, method, rest } = request;
   return fetch(url, { ...rest, method, headers, redirect: 'manual', ...(body === undefined ? {} : { body }) });
-}
-
-/** Where the 402 came from: the place that was asked, or one of the same origin that it redirected to. */
-function paidUrl(request: Plain, response: Response): string {
-  if (!response.redirected || response.url === '') return request.url;
-  const [asked, came] = [new URL(request.url), new URL(response.url)];
-  if (asked.origin === came.origin && request.method === 'GET') return came.href;
-  const error = new FareboxError({
-    code: 'redirected',
-    message: `the request was redirected to ${came.origin}, which asks for payment`,
-    remedy: 'ask for the final address yourself if you trust it',
-  });
-  error.response = response;
-  throw error;
 }
 
 async function pause(milliseconds: number, signal: AbortSignal | null | undefined): Promise<void> {

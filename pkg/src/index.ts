@@ -1,10 +1,11 @@
 /**
- * Pays for HTTP requests with x402: once, and never more than allowed.
+ * Pays for HTTP requests with x402 and MPP: once, and never more than allowed.
  *
  * @packageDocumentation
  */
 export { payingFetch, receiptOf, wrapFetch } from './fetch.js';
-export type { DeclaredAsset, PayingFetch, PayOptions, Policy, Proposal, Receipt } from './fetch.js';
+export type { PayingFetch } from './fetch.js';
+export type { DeclaredAsset, PayOptions, Policy, Proposal, Question, Receipt } from './options.js';
 export { generatedSigner, localSigner, viemSigner, walletSigner } from './signer.js';
 export type { AnySigner, Eip1193Provider, Signer, TypedData, ViemSigner } from './signer.js';
 export { endpointsOf } from './endpoints.js';
@@ -14,7 +15,7 @@ export type { Kept, Store } from './store.js';
 export { FareboxError } from './error.js';
 export type { Diagnostic, SentPayment } from './error.js';
 export {
-  authorizationTypedData, decodeHeader, encodeHeader, hashTypedData, keccak256, paymentKey, receiptSigner, recoverSigner,
-  redeliveryHeader, redeliveryTypedData,
+  authorizationTypedData, decodeHeader, encodeHeader, formatAmount, hashTypedData, keccak256, paymentAuthorization, paymentKey,
+  receiptSigner, recoverSigner, redeliveryHeader, redeliveryTypedData, sellerError,
 } from './codec.js';
-export type { Authorization, LooseTypedData } from './codec.js';
+export type { Authorization, LooseTypedData, SellerError, Token } from './codec.js';

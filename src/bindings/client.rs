@@ -3,6 +3,7 @@
 use alloc::string::{String, ToString};
 
 use farebox_core::client::budget::Budget;
+use farebox_core::client::exchange::{ONE_SHOT, SESSION};
 use farebox_core::client::{self, Next, Policy};
 use farebox_core::evm::address::Address;
 use farebox_core::http::Headers;
@@ -42,6 +43,20 @@ impl Exchange {
         Self(self.0.without_identifier())
     }
 
+    /// Pays also where the payer has to send the transaction.
+    #[wasm_bindgen(js_name = withBroadcast)]
+    #[must_use]
+    pub fn with_broadcast(self) -> Self {
+        Self(self.0.with_broadcast())
+    }
+
+    /// Leaves `Authorization` to the caller.
+    #[wasm_bindgen(js_name = withoutAuthorization)]
+    #[must_use]
+    pub fn without_authorization(self) -> Self {
+        Self(self.0.without_authorization())
+    }
+
     /// An answer came: status, one `name: value` line per header field, and of refusals the body.
     pub fn answered(&mut self, status: u16, headers: &str, body: &[u8], now: f64) -> String {
         let headers = Headers::from_lines(headers.lines());
@@ -52,6 +67,12 @@ impl Exchange {
     /// No answer came.
     pub fn lost(&mut self, now: f64) -> String {
         let next = self.0.lost(seconds(now));
+        self.step(next)
+    }
+
+    /// Whether to open a session or to pay once.
+    pub fn chose(&mut self, option: &str) -> String {
+        let next = self.0.chose(option);
         self.step(next)
     }
 
@@ -94,6 +115,12 @@ impl Exchange {
         self.step(next)
     }
 
+    /// The hash of the payer's own transaction.
+    pub fn broadcast(&mut self, hash: &str, now: f64) -> String {
+        let next = self.0.broadcast(hash, seconds(now));
+        self.step(next)
+    }
+
     /// The payment as it was sent, JSON.
     #[must_use]
     pub fn payment(&self) -> Option<String> {
@@ -105,6 +132,9 @@ impl Exchange {
             Next::Return(receipt) => {
                 json!({"do": "return", "receipt": receipt, "retrying": self.0.is_retrying()})
             }
+            Next::Choose => json!({"do": "choose", "options": [SESSION, ONE_SHOT]}),
+            Next::Afresh => json!({"do": "afresh"}),
+            Next::Broadcast => json!({"do": "broadcast"}),
             Next::Reserve => json!({"do": "reserve"}),
             Next::Renew => json!({"do": "renew"}),
             Next::Mark => json!({"do": "mark"}),

@@ -2,16 +2,22 @@
 
 use alloc::string::{String, ToString};
 
+use farebox_core::amount::Amount;
+use farebox_core::chain::ChainId;
 use farebox_core::client::prepare;
+use farebox_core::client::price::{self, Unit};
 use farebox_core::client::receipt::signer_of_receipt;
-use farebox_core::encoding::{hex, json as strict};
+use farebox_core::client::rejection::Rejection;
+use farebox_core::encoding::{base64, hex, json as strict};
 use farebox_core::evm::address::Address;
 use farebox_core::evm::eip712::TypedData;
 use farebox_core::evm::keccak::keccak256 as hash;
 use farebox_core::evm::signature::Signature;
+use farebox_core::mpp::SCHEME;
+use farebox_core::mpp::credential::{Found, find};
 use farebox_core::payment::PaymentKey;
 use farebox_core::x402::header;
-use serde_json::json;
+use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 
 use super::{refused, seconds};
@@ -32,6 +38,67 @@ pub fn decode_header(value: &str) -> Result<String, JsValue> {
 #[must_use]
 pub fn encode_header(json: &str) -> String {
     header::encode(json)
+}
+
+/// Whether an `Authorization` carries a payment already.
+#[wasm_bindgen(js_name = carriesPayment)]
+#[must_use]
+pub fn carries_payment(authorization: &str) -> bool {
+    find(core::iter::once(authorization)) != Found::None
+}
+
+/// The field value of a credential, however often its text begins with the scheme's name already.
+#[wasm_bindgen(js_name = paymentAuthorization)]
+pub fn payment_authorization(credential: &str) -> Result<String, JsValue> {
+    let mut token = credential.trim();
+    while let Some((scheme, rest)) = token.split_once(' ') {
+        if !scheme.eq_ignore_ascii_case(SCHEME) {
+            break;
+        }
+        token = rest.trim_start();
+    }
+    let object = base64::decode_url(token).ok().and_then(|bytes| strict::parse(&bytes).ok());
+    match object {
+        Some(Value::Object(_)) => Ok(alloc::format!("{SCHEME} {token}")),
+        _ => Err(refused("invalid_header", "this is no credential of the scheme Payment")),
+    }
+}
+
+/// What a seller says when he refuses: `{text, code, status, message}`, code perhaps null.
+#[wasm_bindgen(js_name = sellerError)]
+#[must_use]
+pub fn seller_error(status: u16, body: &[u8]) -> String {
+    let said = Rejection::read(status, body);
+    let message = said.to_string();
+    json!({"text": said.text, "code": said.code, "status": status, "message": message}).to_string()
+}
+
+/// An amount in words: whole tokens, and atomic units behind. Empty texts and -1 stand for what nobody knows.
+#[wasm_bindgen(js_name = formatAmount)]
+pub fn format_amount(
+    amount: &str,
+    symbol: &str,
+    network: &str,
+    asset: &str,
+    decimals: f64,
+) -> Result<String, JsValue> {
+    let wrong = |what: &str| refused("invalid_amount", what);
+    let amount = Amount::from_atomic(amount)
+        .map_err(|_| wrong("an amount is decimal digits: atomic units of the token"))?;
+    let network = ChainId::parse_or_name(network).ok();
+    let contract = match (&network, Address::parse(asset)) {
+        (Some(network), Ok(asset)) => Some((network, asset)),
+        _ if asset.is_empty() => None,
+        _ => return Err(wrong("an asset is an address, and stands beside its network")),
+    };
+    let contract = contract.as_ref().map(|(network, asset)| (*network, asset));
+    let whole = decimals as u8;
+    let decimals = match decimals {
+        -1.0 => None,
+        _ if f64::from(whole) == decimals => Some(whole),
+        _ => return Err(wrong("decimals are a whole number")),
+    };
+    Ok(price::in_words(amount, Unit { symbol, contract, decimals }))
 }
 
 /// The EIP-712 digest of typed data (JSON), hex.

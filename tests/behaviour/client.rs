@@ -14,11 +14,11 @@ use serde_json::{Value, json};
 pub(super) const URL: &str = "https://shop.example/report?day=1";
 pub(super) const ENDPOINT: &str = "GET https://shop.example/report";
 pub(super) const NOW: u64 = 1_800_000_000;
-const USDC: &str = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
+pub(super) const USDC: &str = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
 pub(super) const USDC_MAIN: &str = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913";
 pub(super) const PAYEE: &str = "0x209693Bc6afc0C5328bA36FaF03C514EF312287C";
 pub(super) const OTHER: &str = "0x9bD306cEF7C9C5C35324a3acA5Cc136C80A8FF4f";
-const HASH: &str = "0x1111111111111111111111111111111111111111111111111111111111111111";
+pub(super) const HASH: &str = "0x1111111111111111111111111111111111111111111111111111111111111111";
 
 pub(super) fn at(secs: u64) -> UnixTime {
     UnixTime::from_secs(NOW + secs)
@@ -28,7 +28,7 @@ pub(super) fn account() -> Account {
     Account::from_candidates([Secret::new([7; 32])].into_iter()).unwrap()
 }
 
-fn policy(text: &str) -> Policy {
+pub(super) fn policy(text: &str) -> Policy {
     Policy::from_json(text).unwrap()
 }
 

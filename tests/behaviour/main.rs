@@ -16,6 +16,8 @@ mod layers;
 mod ledger;
 mod limits;
 mod manners;
+mod mpp_client;
+mod mpp_pool;
 mod onchain;
 mod origins;
 mod pricer;

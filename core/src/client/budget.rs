@@ -10,11 +10,11 @@ use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
-use super::challenge::Offer;
 use super::endpoints::{self, Endpoints};
 use super::error::{ClientError, Reason};
+use super::offer::Offer;
 use super::policy::{CAP_DECIMALS, Policy};
-use super::select::rank;
+use super::select::best;
 use crate::amount::Amount;
 use crate::encoding::json;
 use crate::time::UnixTime;
@@ -33,7 +33,7 @@ pub struct Budget {
 /// One payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Entry {
-    /// Nonce of its authorization, hex.
+    /// Nonce of the exchange that signs it, hex.
     id: String,
     /// When it was reserved, unix seconds.
     at: u64,
@@ -136,14 +136,15 @@ impl Budget {
                 .judge(offer, draft.host)
                 .and_then(|()| self.affords(policy, offer, draft.host, now))
         };
-        let able = offers.iter().filter(|offer| allowed(offer).is_ok());
-        if let Some(offer) = able.min_by_key(|offer| rank(offer)) {
+        let able: Vec<&Offer> = offers.iter().filter(|offer| allowed(offer).is_ok()).collect();
+        if let Some(offer) = best(&able) {
             self.count(offer, draft, now);
             return Ok(offer);
         }
         // Why not is said of the one that would have been the choice.
         let nothing = || ClientError::new(Reason::MalformedChallenge, "the server accepts nothing");
-        let choice = offers.iter().min_by_key(|offer| rank(offer)).ok_or_else(nothing)?;
+        let all: Vec<&Offer> = offers.iter().collect();
+        let choice = best(&all).ok_or_else(nothing)?;
         Err(allowed(choice).err().unwrap_or_else(nothing))
     }
 
@@ -265,7 +266,7 @@ impl Budget {
 /// What is about to be signed.
 #[derive(Clone, Copy, Debug)]
 pub struct Draft<'a> {
-    /// Nonce of the authorization, hex.
+    /// Nonce of the exchange, hex.
     pub id: &'a str,
     /// Who serves.
     pub host: &'a str,

@@ -1,138 +1,95 @@
-//! What a 402 asks for: the terms of x402 version 2 in its header or version 1 in its body, read as data.
+//! What a 402 asks for, read as data: challenges of the scheme `Payment` and the terms of x402, in one pool.
 //!
-//! An entry that cannot be paid is kept as the reason why; one bad entry spoils no good one.
+//! What cannot be paid is kept as the reason why; one bad entry spoils no good one.
 
 use alloc::borrow::ToOwned;
-use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
-use super::error::{ClientError, Reason, clean};
-use super::policy::{Asset, CAP_DECIMALS, Policy};
-use crate::amount::Amount;
-use crate::chain::ChainId;
-use crate::encoding::json;
-use crate::evm::address::Address;
+use super::error::{ClientError, Reason};
+use super::offer::Offer;
+use super::policy::Policy;
 use crate::http::Headers;
-use crate::x402::v2::Flow;
-use crate::x402::{Version, header};
+use crate::time::UnixTime;
 
-/// The header with the terms of version 2, lower case.
-pub const REQUIRED_HEADER: &str = "payment-required";
+pub use mpp::expired;
+pub use x402::REQUIRED_HEADER;
+
+mod mpp;
+mod x402;
+
 /// Longest header of terms that is read, bytes.
 pub(super) const MAX_HEADER_BYTES: usize = 64 * 1024;
-/// Most entries of `accepts` that are looked at.
+/// Most entries of each protocol that are looked at.
 const MAX_OFFERS: usize = 64;
 
 /// The terms of one 402.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Challenge {
-    /// Protocol version.
-    pub version: Version,
     /// What could be paid.
     pub offers: Vec<Offer>,
     /// Why each other entry cannot.
     pub refused: Vec<ClientError>,
+    /// Whether the server would rather open a session.
+    pub offers_session: bool,
     /// The server's words, cleaned.
     pub error: String,
-    /// `resource` as it came; it is echoed.
+    /// `resource` of x402 as it came; it is echoed.
     pub resource: Option<Value>,
-    /// `extensions` as they came; they are echoed.
+    /// `extensions` of x402 as they came; they are echoed.
     pub extensions: Option<Map<String, Value>>,
 }
 
-/// One way to pay that can be signed here.
-#[derive(Clone, Debug)]
-pub struct Offer {
-    /// Protocol version.
-    pub version: Version,
-    /// The entry as it came; it is echoed.
-    pub accepted: Value,
-    /// Pinned facts of the asset.
-    pub asset: Asset,
-    /// EVM chain id.
-    pub chain_id: u64,
-    /// Atomic units.
-    pub amount: Amount,
-    /// The recipient.
-    pub pay_to: Address,
-    /// Seconds the authorization is to be valid for.
-    pub max_timeout_secs: u64,
-    /// When the money moves.
-    pub flow: Flow,
-    /// For people, cleaned.
-    pub description: String,
-    /// What the server says that it sells; never followed.
-    pub resource: Option<String>,
-}
-
-impl Offer {
-    /// The price in whole tokens, for people.
-    #[must_use]
-    pub fn price(&self) -> String {
-        self.amount.to_decimal(self.asset.decimals)
-    }
-
-    /// The price at [`CAP_DECIMALS`]; nothing if it does not fit.
-    #[must_use]
-    pub fn worth(&self) -> Option<Amount> {
-        let zeros = usize::from(CAP_DECIMALS.checked_sub(self.asset.decimals)?);
-        let digits = format!("{}{}", self.amount, "0".repeat(zeros));
-        Amount::from_atomic(&digits).ok()
-    }
+/// What the one who pays has at hand.
+#[derive(Clone, Copy, Debug)]
+pub struct Means<'a> {
+    /// What may be paid.
+    pub policy: &'a Policy,
+    /// The clock.
+    pub now: UnixTime,
+    /// Whether somebody can make a transaction.
+    pub broadcasts: bool,
+    /// Whether `Authorization` is free to carry a payment.
+    pub authorization_is_free: bool,
 }
 
 impl Challenge {
-    /// Reads the terms of a 402: the header of version 2 if it is there, else the body of version 1.
+    /// Reads the terms of a 402: `WWW-Authenticate`, and `PAYMENT-REQUIRED` or else the body.
     ///
     /// # Errors
-    /// [`Reason::MalformedChallenge`], [`Reason::UnsupportedVersion`].
-    pub fn read(headers: &Headers, body: &[u8], policy: &Policy) -> Result<Self, ClientError> {
-        let (version, object) = match headers.joined(REQUIRED_HEADER) {
-            Some(value) => {
-                let message = header::decode_at_most(&value, MAX_HEADER_BYTES)
-                    .map_err(|_| malformed("the PAYMENT-REQUIRED header is not base64 of JSON"))?;
-                (Version::V2, message.object)
+    /// [`Reason::MalformedChallenge`] if there are none.
+    pub fn read(headers: &Headers, body: &[u8], means: Means<'_>) -> Result<Self, ClientError> {
+        let mut challenge = Self::default();
+        let mut entries = mpp::read(headers, means, &mut challenge.offers_session);
+        match x402::read(headers, body, means.policy) {
+            Some(Ok(terms)) => {
+                entries.extend(terms.offers);
+                challenge.error = terms.error;
+                challenge.resource = terms.resource;
+                challenge.extensions = terms.extensions;
             }
-            None => match json::parse(body) {
-                Ok(Value::Object(object)) => (Version::V1, object),
-                _ => return Err(malformed("the 402 has neither a header nor a body with terms")),
-            },
-        };
-        match object.get("x402Version").and_then(Value::as_u64) {
-            Some(number) if number == version.number() => {}
-            Some(2) if version == Version::V1 => {
-                return Err(malformed(
-                    "terms of version 2 belong into the PAYMENT-REQUIRED header",
-                ));
+            Some(Err(error)) => entries.push(Err(error)),
+            None if entries.is_empty() => {
+                return Err(malformed("the 402 has neither a header nor a body with terms"));
             }
-            Some(number) => {
-                let message = format!("the terms are of x402 version {number}");
-                return Err(ClientError::new(Reason::UnsupportedVersion, message));
-            }
-            None => return Err(malformed("the terms name no x402Version")),
+            None => {}
         }
-        let Some(Value::Array(accepts)) = object.get("accepts") else {
-            return Err(malformed("the terms have no list of what is accepted"));
-        };
-        let resource = object.get("resource").filter(|resource| resource.is_object());
-        let (mut offers, mut refused) = (Vec::new(), Vec::new());
-        for entry in accepts.iter().take(MAX_OFFERS) {
-            match offer(version, entry, resource, policy) {
-                Ok(offer) => offers.push(offer),
-                Err(error) => refused.push(error),
+        for entry in entries {
+            match entry {
+                Ok(offer) => challenge.offers.push(offer),
+                Err(error) => challenge.refused.push(error),
             }
         }
-        Ok(Self {
-            version,
-            offers,
-            refused,
-            error: clean(object.get("error").and_then(Value::as_str).unwrap_or_default()),
-            resource: resource.cloned(),
-            extensions: object.get("extensions").and_then(Value::as_object).cloned(),
-        })
+        Ok(challenge)
+    }
+
+    /// Whether nothing of it can be paid because it has ended.
+    #[must_use]
+    pub fn is_expired(&self) -> bool {
+        let ended = |error: &ClientError| error.reason == Reason::ChallengeExpired;
+        self.offers.is_empty() && self.refused.iter().any(ended)
     }
 
     /// Why nothing of it can be paid: the reason that says most.
@@ -140,123 +97,13 @@ impl Challenge {
     pub fn why_nothing(&self) -> ClientError {
         // An entry of a known kind that breaks a rule says more than one that nobody understands.
         let told = |error: &&ClientError| match error.reason {
-            Reason::MalformedChallenge => 2,
-            Reason::UnsupportedScheme | Reason::UnsupportedNetwork => 1,
+            Reason::MalformedChallenge => 3,
+            Reason::UnsupportedMethod => 2,
+            Reason::UnsupportedScheme | Reason::UnsupportedNetwork | Reason::UnsupportedIntent => 1,
             _ => 0,
         };
         let most = self.refused.iter().min_by_key(told);
         most.cloned().unwrap_or_else(|| malformed("the server accepts nothing"))
-    }
-}
-
-/// One entry of `accepts`.
-fn offer(
-    version: Version,
-    entry: &Value,
-    resource: Option<&Value>,
-    policy: &Policy,
-) -> Result<Offer, ClientError> {
-    let text = |name: &str| {
-        let found = entry.get(name).and_then(Value::as_str);
-        found.ok_or_else(|| malformed(&format!("an accepted entry has no text \"{name}\"")))
-    };
-    let extra = entry.get("extra").unwrap_or(&Value::Null);
-    let told = |name: &str| extra.get(name).and_then(Value::as_str);
-    let scheme = text("scheme")?;
-    let transfer = told("assetTransferMethod").unwrap_or("eip3009");
-    if scheme != "exact" || transfer != "eip3009" {
-        let what = clean(scheme);
-        let message = format!("scheme \"{what}\" by \"{}\" is not signed here", clean(transfer));
-        return Err(ClientError::new(Reason::UnsupportedScheme, message));
-    }
-    let unknown = |name: &str| {
-        let message = format!("the network \"{}\" is not known", clean(name));
-        ClientError::new(Reason::UnsupportedNetwork, message)
-    };
-    let name = text("network")?;
-    let network = match version {
-        Version::V1 => ChainId::from_name(name).ok_or_else(|| unknown(name))?,
-        Version::V2 => ChainId::parse(name).map_err(|_| unknown(name))?,
-    };
-    let chain_id = network.evm_id().ok_or_else(|| unknown(name))?;
-    let contract =
-        Address::parse(text("asset")?).map_err(|_| malformed("the asset is no address"))?;
-    let asset = policy.asset(&network, &contract)?;
-    describes(extra, &asset)?;
-    let (amount, field) = match version {
-        Version::V1 => (text("maxAmountRequired")?, "maxAmountRequired"),
-        Version::V2 => (text("amount")?, "amount"),
-    };
-    let amount = Amount::from_atomic(amount)
-        .ok()
-        .filter(|amount| !amount.is_zero())
-        .ok_or_else(|| malformed(&format!("{field} is no amount in atomic units")))?;
-    let pay_to = Address::parse(text("payTo")?)
-        .ok()
-        .filter(|to| !(to.is_zero() || to.is_burn() && network.is_main_network()))
-        .ok_or_else(|| malformed("payTo is no address that anybody holds"))?;
-    let max_timeout_secs = entry
-        .get("maxTimeoutSeconds")
-        .and_then(Value::as_u64)
-        .filter(|secs| *secs > 0)
-        .ok_or_else(|| malformed("maxTimeoutSeconds is no number of seconds"))?;
-    let flow = match told("paymentFlow") {
-        None | Some("authorization") => Flow::Authorization,
-        Some("upfront") => Flow::Upfront,
-        Some(other) => {
-            let message = format!("the payment flow \"{}\" is not known", clean(other));
-            return Err(ClientError::new(Reason::UnsupportedScheme, message));
-        }
-    };
-    let (described, url) = match version {
-        Version::V1 => (entry.get("description"), entry.get("resource")),
-        Version::V2 => {
-            let of = |name| resource.and_then(|resource| resource.get(name));
-            (of("description"), of("url"))
-        }
-    };
-    let resource = match url.and_then(Value::as_str) {
-        Some(url) if url.starts_with("https://") || url.starts_with("http://") => Some(clean(url)),
-        Some(url) if url.starts_with('/') => Some(clean(url)),
-        Some("") | None => None,
-        Some(_) => return Err(malformed("the resource is no web address")),
-    };
-    Ok(Offer {
-        version,
-        accepted: entry.clone(),
-        asset,
-        chain_id,
-        amount,
-        pay_to,
-        max_timeout_secs,
-        flow,
-        description: clean(described.and_then(Value::as_str).unwrap_or_default()),
-        resource,
-    })
-}
-
-/// Whether what the server says about the asset agrees with the pinned facts, which alone are signed.
-fn describes(extra: &Value, asset: &Asset) -> Result<(), ClientError> {
-    let fail = |reason, what: &str| {
-        let message = format!("the server describes {} wrongly: {what}", asset.symbol);
-        Err(ClientError::new(reason, message))
-    };
-    let agrees = |name: &str, ours: &str| match extra.get(name) {
-        None | Some(Value::Null) => true,
-        Some(theirs) => theirs.as_str() == Some(ours),
-    };
-    if !agrees("name", &asset.name) || !agrees("version", &asset.version) {
-        return fail(Reason::PolicyAsset, "another name or version to sign under");
-    }
-    let contract = extra.get("verifyingContract").and_then(Value::as_str);
-    if contract.is_some_and(|text| Address::parse(text) != Ok(asset.address)) {
-        return fail(Reason::PolicyAsset, "another contract to sign for");
-    }
-    match extra.get("decimals") {
-        None | Some(Value::Null) => Ok(()),
-        Some(decimals) if decimals.as_u64() == Some(u64::from(asset.decimals)) => Ok(()),
-        Some(decimals) if decimals.as_str() == Some(&asset.decimals.to_string()) => Ok(()),
-        Some(_) => fail(Reason::PolicyAmount, "another number of decimals"),
     }
 }
 

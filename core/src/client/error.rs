@@ -43,6 +43,16 @@ pub enum Reason {
     UnsupportedVersion,
     /// No offer is of a scheme that can be signed here.
     UnsupportedScheme,
+    /// Every challenge is of another payment method than `evm`.
+    UnsupportedMethod,
+    /// The server wants something else than one payment for one request.
+    UnsupportedIntent,
+    /// The challenge had ended when it came, and so had the fresh ones.
+    ChallengeExpired,
+    /// The payment would take the place of the caller's own `Authorization`.
+    AuthorizationTaken,
+    /// The payer has to send the transaction, and has nobody who does.
+    BroadcastMissing,
     /// The network is not known.
     UnsupportedNetwork,
     /// The policy does not allow the network.
@@ -69,6 +79,8 @@ pub enum Reason {
     ApprovalNeeded,
     /// The wallet signed something else, or for somebody else.
     WrongSignature,
+    /// What was sent to the chain has no name of a transaction.
+    WrongTransaction,
     /// The server asks for payment again after it got one.
     PaymentRefused,
     /// Nobody knows whether the payment was taken, and the time to find out is over.
@@ -109,6 +121,7 @@ impl Reason {
         match self {
             // The wallet gave something; what else it did with the question is not known.
             Self::WrongSignature
+            | Self::WrongTransaction
             | Self::PaymentRefused
             | Self::PaymentUnresolved
             | Self::PaymentConflict
@@ -118,6 +131,11 @@ impl Reason {
             | Self::MalformedChallenge
             | Self::UnsupportedVersion
             | Self::UnsupportedScheme
+            | Self::UnsupportedMethod
+            | Self::UnsupportedIntent
+            | Self::ChallengeExpired
+            | Self::AuthorizationTaken
+            | Self::BroadcastMissing
             | Self::UnsupportedNetwork
             | Self::PolicyNetwork
             | Self::PolicyAsset
@@ -142,9 +160,29 @@ impl Reason {
             Self::UnsupportedVersion => {
                 ("unsupported_version", "look for a newer version of this package")
             }
-            Self::UnsupportedScheme => {
-                ("unsupported_scheme", "ask the server's operator for scheme exact with EIP-3009")
+            Self::UnsupportedScheme => (
+                "unsupported_scheme",
+                "ask the server's operator for EIP-3009: scheme exact, or credential authorization",
+            ),
+            Self::UnsupportedMethod => {
+                ("unsupported_method", "ask the server's operator for method evm, intent charge")
             }
+            Self::UnsupportedIntent => (
+                "unsupported_intent",
+                "choose one-shot where the server offers it, or ask its operator for intent charge",
+            ),
+            Self::ChallengeExpired => (
+                "challenge_expired",
+                "compare this clock with the server's: its fresh challenges had ended too",
+            ),
+            Self::AuthorizationTaken => (
+                "authorization_taken",
+                "ask the server's operator for the field Payment-Authorization, or send no Authorization",
+            ),
+            Self::BroadcastMissing => (
+                "broadcast_missing",
+                "give the option broadcast, which sends the transaction and returns its hash",
+            ),
             Self::UnsupportedNetwork => {
                 ("unsupported_network", "declare the asset in full under policy.assets")
             }
@@ -188,6 +226,10 @@ impl Reason {
             Self::WrongSignature => {
                 ("wrong_signature", "use a wallet with a key of its own for the named address")
             }
+            Self::WrongTransaction => (
+                "wrong_transaction",
+                "look whether your transaction was sent before you pay again; return 0x and 64 hex digits",
+            ),
             Self::PaymentRefused => (
                 "payment_refused",
                 "ask the server's operator before you pay again; the budget counts what was signed",

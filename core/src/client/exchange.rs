@@ -3,10 +3,13 @@
 //! The caller carries out each [`Next`] and comes back with what happened. Order of calls: [`Exchange::answered`] with
 //! the answer to the plain request; on [`Next::Reserve`] [`Exchange::reserve`] within one exchange of the store; on
 //! [`Next::Sign`] the wallet, then [`Exchange::signed`]; then requests with the headers of [`Next::Send`], each followed by
-//! [`Exchange::answered`] or [`Exchange::lost`], until [`Next::Return`] or [`Next::Fail`]. [`advice`] is what a server's
+//! [`Exchange::answered`] or [`Exchange::lost`], until [`Next::Return`] or [`Next::Fail`]. In between the caller may be asked
+//! what to buy, for a transaction of the payer's own, or for a fresh challenge. [`advice`] is what a server's
 //! diagnostic changes in that: it stops, or has an expired payment signed once more. Assumptions:
 //! - once a payment was sent it is sent again; what it bought is asked for until it comes or time is up;
-//! - whatever is signed has the nonce of this exchange, of which a contract takes one: at most one payment can be charged;
+//! - all that is signed has one nonce, of which a contract takes one: at most one payment can be charged. The nonce is that of
+//!   this exchange, or of the challenge that is answered; another challenge is answered only as long as nothing is signed;
+//! - a challenge that has ended is never signed;
 //! - server texts go into messages only; no decision reads them but by their stable codes.
 
 use alloc::boxed::Box;
@@ -17,17 +20,19 @@ use serde_json::{Value, json};
 
 use self::advice::{Advice, Renewal};
 use super::budget::{Budget, Draft};
-use super::challenge::{Challenge, Offer};
-use super::error::{ClientError, Reason, clean};
+use super::challenge::{Challenge, Means, expired};
+use super::error::{ClientError, Reason};
+use super::offer::{Asked, Offer, Way};
 use super::policy::Policy;
 use super::prepare::{self, Prepared};
-use super::receipt::Settlement;
-use crate::encoding::{hex, json};
+use super::price::{self, Unit};
+use super::receipt::{self, Settlement};
+use super::rejection::{Problem, Rejection};
+use crate::encoding::hex;
 use crate::evm::address::Address;
 use crate::evm::eip712::TypedData;
 use crate::http::Headers;
 use crate::time::UnixTime;
-use crate::x402::Version;
 
 mod advice;
 
@@ -35,12 +40,22 @@ mod advice;
 const BACKOFF_MS: [u64; 5] = [250, 500, 1_000, 2_000, 5_000];
 /// Longest time that a server may ask to wait, seconds.
 const MAX_RETRY_AFTER_SECS: u64 = 30;
+/// Most fresh challenges that are asked for in the place of ones that have ended.
+const MOST_FRESH: u8 = 2;
+/// The answer to [`Next::Choose`] that pays for this request alone.
+pub const ONE_SHOT: &str = "one-shot";
+/// The answer to [`Next::Choose`] that opens a session.
+pub const SESSION: &str = "session";
 
 /// What the caller does next.
 #[derive(Clone, Debug)]
 pub enum Next {
     /// Hand the answer to whoever asked, with the settlement if there was one.
     Return(Option<Box<Value>>),
+    /// Ask whether to open a session or to pay once: [`Exchange::chose`].
+    Choose,
+    /// Let go of what is reserved, if anything is, and send the plain request again: its challenge has ended.
+    Afresh,
     /// Count the payment against the budget: [`Exchange::reserve`].
     Reserve,
     /// Have the payment signed once more, from now on and under the same nonce: [`Exchange::prepare`]. It is counted.
@@ -49,6 +64,8 @@ pub enum Next {
     Mark,
     /// Have this typed data signed: [`Exchange::signed`].
     Sign(Box<Value>),
+    /// Have the transaction of the proposal sent: [`Exchange::broadcast`].
+    Broadcast,
     /// Wait, then send the request with these headers.
     Send {
         /// Milliseconds to wait before.
@@ -72,6 +89,14 @@ pub struct Exchange {
     payer: Address,
     nonce: [u8; 32],
     identifier: Option<String>,
+    /// Whether the caller can have a transaction sent.
+    broadcasts: bool,
+    /// Whether `Authorization` can carry a payment.
+    authorization_is_free: bool,
+    /// Whether it is settled that no session is opened.
+    pays_once: bool,
+    /// How many fresh challenges were asked for.
+    fresh: u8,
     challenge: Option<Challenge>,
     paid: Option<Paid>,
     prepared: Option<Prepared>,
@@ -121,6 +146,10 @@ impl Exchange {
             payer,
             nonce: nonce.try_into().unwrap_or([0; 32]),
             identifier: Some(format!("pay_{}", hex::encode(id))),
+            broadcasts: false,
+            authorization_is_free: true,
+            pays_once: false,
+            fresh: 0,
             challenge: None,
             paid: None,
             prepared: None,
@@ -137,29 +166,76 @@ impl Exchange {
         self
     }
 
+    /// Pays also where the payer has to send the transaction.
+    #[must_use]
+    pub fn with_broadcast(mut self) -> Self {
+        self.broadcasts = true;
+        self
+    }
+
+    /// Leaves `Authorization` to the caller, who uses it for something else.
+    #[must_use]
+    pub fn without_authorization(mut self) -> Self {
+        self.authorization_is_free = false;
+        self
+    }
+
     /// An answer came; `body` is needed of 402 and of refusals, up to 64 KiB.
     pub fn answered(&mut self, status: u16, headers: &Headers, body: &[u8], now: UnixTime) -> Next {
         let renewal = self.renewal;
         let next = match (renewal, &self.paid) {
             (Renewal::Asking, _) => self.answered_again(status, headers, body, now),
             (_, Some(_)) => self.answered_paid(status, headers, body, now),
-            (_, None) => self.answered_plain(status, headers, body),
+            (_, None) => self.answered_plain(status, headers, body, now),
         };
         self.advised(status, headers, body, renewal, next)
     }
 
-    fn answered_plain(&mut self, status: u16, headers: &Headers, body: &[u8]) -> Next {
+    fn answered_plain(
+        &mut self,
+        status: u16,
+        headers: &Headers,
+        body: &[u8],
+        now: UnixTime,
+    ) -> Next {
         if status != 402 {
             return Next::Return(None);
         }
-        match Challenge::read(headers, body, &self.policy) {
+        let means = Means {
+            policy: &self.policy,
+            now,
+            broadcasts: self.broadcasts,
+            authorization_is_free: self.authorization_is_free,
+        };
+        match Challenge::read(headers, body, means) {
+            Ok(challenge) if challenge.is_expired() => self.ask_afresh(),
             Ok(challenge) if challenge.offers.is_empty() => Next::Fail(challenge.why_nothing()),
             Ok(challenge) => {
+                let asks = challenge.offers_session && !self.pays_once;
                 self.challenge = Some(challenge);
-                Next::Reserve
+                if asks { Next::Choose } else { Next::Reserve }
             }
             Err(error) => Next::Fail(error),
         }
+    }
+
+    /// Asks for a fresh challenge, a few times, as long as nothing is signed.
+    fn ask_afresh(&mut self) -> Next {
+        if self.paid.is_some() {
+            return not_renewed("the fresh challenge has ended as well");
+        }
+        self.fresh = self.fresh.saturating_add(1);
+        if self.fresh > MOST_FRESH { Next::Fail(expired()) } else { Next::Afresh }
+    }
+
+    /// The answer to [`Next::Choose`]: [`ONE_SHOT`] pays for this request alone.
+    pub fn chose(&mut self, option: &str) -> Next {
+        if option != ONE_SHOT {
+            let message = "sessions are not paid by this version";
+            return Next::Fail(ClientError::new(Reason::UnsupportedIntent, message));
+        }
+        self.pays_once = true;
+        Next::Reserve
     }
 
     /// No answer came. A plain request that is lost is the caller's own affair.
@@ -206,17 +282,33 @@ impl Exchange {
     #[must_use]
     pub fn proposal(&self) -> Option<Value> {
         let (offer, challenge) = (&self.prepared.as_ref()?.offer, self.challenge.as_ref()?);
-        let elsewhere = offer
-            .resource
-            .as_deref()
-            .filter(|url| !url.starts_with('/') && origin_of(url) != origin_of(&self.url));
+        let elsewhere = offer.resource.as_deref().filter(|place| match &offer.asked {
+            Asked::X402 { .. } => {
+                !place.starts_with('/') && origin_of(place) != origin_of(&self.url)
+            }
+            // A realm is the host, as a rule without its port.
+            Asked::Mpp(_) => {
+                let name = self.host.rsplit_once(':').map_or(self.host.as_str(), |(name, _)| name);
+                !(place.eq_ignore_ascii_case(name) || place.eq_ignore_ascii_case(&self.host))
+            }
+        });
+        let words = Unit {
+            symbol: &offer.asset.symbol,
+            contract: None,
+            decimals: Some(offer.asset.decimals),
+        };
         Some(json!({
+            "protocol": match &offer.asked {
+                Asked::X402 { .. } => "x402",
+                Asked::Mpp(_) => "mpp",
+            },
             "method": self.method,
             "url": self.url,
             "host": self.host,
             "price": offer.price(),
             "symbol": offer.asset.symbol,
             "amount": offer.amount.to_string(),
+            "amountText": price::in_words(offer.amount, words),
             "asset": offer.asset.address.to_checksum(),
             "network": offer.asset.network.as_str(),
             "testNetwork": !offer.asset.network.is_main_network(),
@@ -224,6 +316,7 @@ impl Exchange {
             "payer": self.payer.to_checksum(),
             "validForSecs": offer.max_timeout_secs,
             "paysBeforeWork": offer.flow == crate::x402::v2::Flow::Upfront,
+            "paysGas": offer.charge().is_some_and(|charge| charge.way == Way::Hash),
             "description": offer.description,
             "serverSays": challenge.error,
             "claimsToSell": elsewhere,
@@ -231,20 +324,41 @@ impl Exchange {
         }))
     }
 
-    /// What the wallet signs: valid from now on, however long somebody took to say yes.
+    /// What the wallet signs: valid from now on, however long somebody took to say yes. A challenge that has ended meanwhile
+    /// is not signed.
     pub fn prepare(&mut self, now: UnixTime) -> Next {
-        match self.prepared.take() {
-            Some(Prepared { offer, .. }) => {
-                Next::Sign(Box::new(self.propose(offer, now).typed_data()))
-            }
-            None => Next::Fail(ClientError::new(Reason::MalformedChallenge, "nothing is reserved")),
+        let Some(Prepared { offer, .. }) = &self.prepared else {
+            return Next::Fail(ClientError::new(Reason::MalformedChallenge, "nothing is reserved"));
+        };
+        let offer = offer.clone();
+        let charge = offer.charge();
+        if charge.is_some_and(|charge| charge.is_expired(now)) {
+            return self.ask_afresh();
         }
+        let sends = charge.is_some_and(|charge| charge.way == Way::Hash);
+        let prepared = self.propose(offer, now);
+        if sends { Next::Broadcast } else { Next::Sign(Box::new(prepared.typed_data())) }
     }
 
     /// The wallet signed: the payment, or the wish to have its answer again.
     pub fn signed(&mut self, signature: &str, now: UnixTime) -> Next {
         match self.take_signature(signature, now) {
             Ok(()) => self.send(0),
+            Err(error) => Next::Fail(error),
+        }
+    }
+
+    /// The transaction was sent, and this is its hash: the credential names it.
+    pub fn broadcast(&mut self, hash: &str, now: UnixTime) -> Next {
+        let prepared = self.prepared.as_mut().filter(|_| self.paid.is_none());
+        let Some(prepared) = prepared else {
+            return Next::Fail(ClientError::new(Reason::WrongTransaction, "none was asked for"));
+        };
+        match prepared.transaction_header(hash) {
+            Ok(header) => {
+                self.pay_with(header, now);
+                self.send(0)
+            }
             Err(error) => Next::Fail(error),
         }
     }
@@ -263,14 +377,19 @@ impl Exchange {
         let (prepared, challenge) =
             self.prepared.as_ref().zip(self.challenge.as_ref()).ok_or_else(unasked)?;
         let header = prepared.header(signature, challenge, self.identifier.as_deref())?;
-        let until = now.plus(self.policy.deadline_secs);
-        let valid_before = prepared.authorization.valid_before;
-        let redelivery = Redelivery::Unasked;
-        self.paid = Some(Paid { header, valid_before, redelivery, sent: 0, until });
+        self.pay_with(header, now);
         if renews {
             self.renewal = Renewal::Signed;
         }
         Ok(())
+    }
+
+    /// This header is sent from now on.
+    fn pay_with(&mut self, header: (&'static str, String), now: UnixTime) {
+        let valid_before = self.prepared.as_ref().map_or(now, |it| it.authorization.valid_before);
+        let until = now.plus(self.policy.deadline_secs);
+        self.paid =
+            Some(Paid { header, valid_before, redelivery: Redelivery::Unasked, sent: 0, until });
     }
 
     /// The payment as it was sent, to be sent again some day: header name and value, key, and its end.
@@ -330,20 +449,22 @@ impl Exchange {
         let Some(prepared) = &self.prepared else {
             return Next::Return(None);
         };
-        let version = prepared.offer.version;
+        let rejection = Rejection::read(status, body);
         if status == 402 {
-            return Next::Fail(refused(version, headers, body));
+            return Next::Fail(refused(&prepared.offer, headers, rejection));
         }
         let problem = Problem::read(headers, body);
-        let fail = |reason| Next::Fail(ClientError::new(reason, problem.message(status)));
+        let fail = |reason| Next::Fail(ClientError::new(reason, rejection.to_string()));
         match (status, problem.code.as_str(), problem.retryable) {
             (_, "refund_due" | "refunded", _) => return fail(Reason::RefundDue),
-            (409, "payment_already_delivered", _) => return self.redeliver(&problem, now),
+            (409, "payment_already_delivered", _) => {
+                return self.redeliver(problem.is_ours, &rejection, now);
+            }
             (409, "payment_already_used" | "under_review" | "origin_failed", _) => {
                 return fail(Reason::PaymentConflict);
             }
             (_, _, Some(true)) | (409 | 503, _, None) => {
-                return self.again(problem.retry_after, &problem.message(status), now);
+                return self.again(problem.retry_after, &rejection.to_string(), now);
             }
             (409, _, Some(false)) => return fail(Reason::PaymentConflict),
             _ => {}
@@ -354,21 +475,17 @@ impl Exchange {
     /// What was paid for came, with a settlement that agrees or none.
     fn delivered(&self, headers: &Headers) -> Next {
         let Some(prepared) = &self.prepared else { return Next::Return(None) };
-        match Settlement::read(prepared.offer.version, headers) {
-            Ok(None) => Next::Return(None),
-            Ok(Some(settlement)) => match settlement.check(prepared, &self.url) {
-                Ok(receipt) => Next::Return(Some(Box::new(receipt))),
-                Err(error) => Next::Fail(error),
-            },
+        match receipt::read(headers, prepared, &self.url) {
+            Ok(receipt) => Next::Return(receipt.map(Box::new)),
             Err(error) => Next::Fail(error),
         }
     }
 
     /// The answer was delivered to nobody or lost: it is asked for with the wallet's word, once.
-    fn redeliver(&mut self, problem: &Problem, now: UnixTime) -> Next {
+    fn redeliver(&mut self, is_ours: bool, rejection: &Rejection, now: UnixTime) -> Next {
         let key = self.prepared.as_ref().map(|prepared| (prepared.key(), prepared.offer.chain_id));
         match (&mut self.paid, key) {
-            (Some(paid), Some((key, chain_id))) if problem.is_ours => match paid.redelivery {
+            (Some(paid), Some((key, chain_id))) if is_ours => match paid.redelivery {
                 Redelivery::Unasked => {
                     let statement =
                         prepare::redelivery(&key, chain_id, &self.method, &self.url, now);
@@ -380,60 +497,30 @@ impl Exchange {
                     Next::Fail(ClientError::new(Reason::PaymentConflict, message))
                 }
             },
-            _ => Next::Fail(ClientError::new(Reason::PaymentConflict, problem.message(409))),
+            _ => Next::Fail(ClientError::new(Reason::PaymentConflict, rejection.to_string())),
         }
     }
 }
 
 /// What a 402 after a payment says.
-fn refused(version: Version, headers: &Headers, body: &[u8]) -> ClientError {
-    let settlement = Settlement::read(version, headers).ok().flatten();
-    let told = match &settlement {
-        Some(settlement) if !settlement.success() => settlement.reason(),
-        _ => match json::parse(body) {
-            Ok(object) => clean(object.get("error").and_then(Value::as_str).unwrap_or_default()),
-            Err(_) => String::new(),
-        },
+fn refused(offer: &Offer, headers: &Headers, rejection: Rejection) -> ClientError {
+    let settlement = match &offer.asked {
+        Asked::X402 { version, .. } => Settlement::read(*version, headers).ok().flatten(),
+        Asked::Mpp(_) => None,
     };
-    let message = format!("the server asks for payment again after it got one: \"{told}\"");
-    ClientError::new(Reason::PaymentRefused, message)
+    let rejection = match settlement {
+        Some(settlement) if !settlement.success() => {
+            Rejection::of(rejection.status, &settlement.reason(), "")
+        }
+        _ => rejection,
+    };
+    ClientError::new(Reason::PaymentRefused, rejection.to_string())
 }
 
 /// A payment that came after its end, and nothing to sign instead.
 fn not_renewed(why: &str) -> Next {
     let message = format!("the payment came after its end, and is not signed again: {why}");
     Next::Fail(ClientError::new(Reason::PaymentRefused, message))
-}
-
-/// A refusal in the words of RFC 9457, as far as it says anything.
-#[derive(Debug, Default)]
-struct Problem {
-    code: String,
-    detail: String,
-    retryable: Option<bool>,
-    retry_after: Option<u64>,
-    /// Whether it is of a gate that takes redelivery statements.
-    is_ours: bool,
-}
-
-impl Problem {
-    fn read(headers: &Headers, body: &[u8]) -> Self {
-        let object = json::parse(body).unwrap_or_default();
-        let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
-        let retry_after = headers.get("retry-after").and_then(|text| text.trim().parse().ok());
-        Self {
-            code: clean(text("code")),
-            detail: clean(text("detail")),
-            retryable: object.get("retryable").and_then(Value::as_bool),
-            retry_after,
-            is_ours: text("type").starts_with("urn:farebox:problem:"),
-        }
-    }
-
-    fn message(&self, status: u16) -> String {
-        let said = if self.detail.is_empty() { &self.code } else { &self.detail };
-        format!("the server answers {status}: \"{said}\"")
-    }
 }
 
 /// Host and port of an absolute URL, lower case.

@@ -10,8 +10,8 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::challenge::Offer;
 use super::error::{ClientError, Reason, clean};
+use super::offer::{Asked, Offer};
 use crate::amount::Amount;
 use crate::chain::ChainId;
 use crate::encoding::json;
@@ -175,9 +175,11 @@ impl Policy {
             let message = format!("the policy does not allow the payee {}", offer.pay_to);
             return fail(Reason::PolicyPayee, message);
         }
-        let cap = self.per_payment.unwrap_or(match offer.version {
-            Version::V1 => dollars(1).checked_div_u64(10).unwrap_or(Amount::ZERO),
-            Version::V2 => dollars(1),
+        let cap = self.per_payment.unwrap_or(match &offer.asked {
+            Asked::X402 { version: Version::V1, .. } => {
+                dollars(1).checked_div_u64(10).unwrap_or(Amount::ZERO)
+            }
+            Asked::X402 { version: Version::V2, .. } | Asked::Mpp(_) => dollars(1),
         });
         match offer.worth() {
             Some(worth) if worth <= cap => {}

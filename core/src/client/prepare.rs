@@ -4,53 +4,66 @@ use alloc::string::{String, ToString};
 
 use serde_json::{Map, Value, json};
 
-use super::challenge::{Challenge, Offer};
+use super::challenge::Challenge;
 use super::error::{ClientError, Reason};
+use super::offer::{Asked, Charge, Offer, Way};
 use crate::encoding::{hex, json};
 use crate::evm::address::Address;
 use crate::evm::eip712::Domain;
 use crate::evm::eip3009::Authorization;
 use crate::evm::signature::Signature;
-use crate::payment::PaymentKey;
+use crate::mpp::source::Source;
+use crate::mpp::{Credential, PAYMENT_AUTHORIZATION};
+use crate::payment::{PaymentKey, TxHash};
 use crate::time::UnixTime;
 use crate::x402::{Version, header};
 
 /// Seconds by which version 1 clients let an authorization begin earlier. Spec: x402 v1 reference client.
 const V1_EARLY_SECS: u64 = 600;
 
-/// One authorization, ready to be signed.
+/// One payment, ready to be signed or sent.
 #[derive(Clone, Debug)]
 pub struct Prepared {
     /// What it pays for.
     pub offer: Offer,
-    /// What is signed.
+    /// What is signed; of a charge whose transaction the payer sends, what that has to move.
     pub authorization: Authorization,
+    /// The payer's own transaction, once it was sent.
+    pub transaction: Option<TxHash>,
 }
 
 impl Prepared {
-    /// The authorization for `offer`, valid for as long as it asks.
+    /// The authorization for `offer`, valid for as long as it asks; `nonce` counts unless the offer demands another.
     #[must_use]
     pub fn new(offer: Offer, payer: Address, nonce: [u8; 32], now: UnixTime) -> Self {
-        let valid_after = match offer.version {
-            Version::V1 => now.minus(V1_EARLY_SECS),
-            Version::V2 => UnixTime::from_secs(0),
+        let valid_after = match &offer.asked {
+            Asked::X402 { version: Version::V1, .. } => now.minus(V1_EARLY_SECS),
+            Asked::X402 { version: Version::V2, .. } | Asked::Mpp(_) => UnixTime::from_secs(0),
+        };
+        let valid_before = match &offer.asked {
+            Asked::X402 { .. } => now.plus(offer.max_timeout_secs),
+            Asked::Mpp(charge) => charge.valid_before(now),
         };
         let authorization = Authorization {
             from: payer,
             to: offer.pay_to,
             value: offer.amount,
             valid_after,
-            valid_before: now.plus(offer.max_timeout_secs),
-            nonce,
+            valid_before,
+            nonce: offer.nonce(nonce),
         };
-        Self { offer, authorization }
+        Self { offer, authorization, transaction: None }
     }
 
     /// The payment's key, as every gate of this project names it.
     #[must_use]
     pub fn key(&self) -> PaymentKey {
+        let chain_id = self.offer.chain_id;
+        if let Some(transaction) = &self.transaction {
+            return PaymentKey::of_transaction(chain_id, &transaction.to_bytes());
+        }
         let (asset, signed) = (&self.offer.asset.address, &self.authorization);
-        PaymentKey::of_authorization(self.offer.chain_id, asset, &signed.from, &signed.nonce)
+        PaymentKey::of_authorization(chain_id, asset, &signed.from, &signed.nonce)
     }
 
     /// Typed data for a wallet: pinned domain, `EIP712Domain` included, numbers as text.
@@ -63,19 +76,26 @@ impl Prepared {
             "chainId": self.offer.chain_id,
             "verifyingContract": asset.address.to_checksum(),
         });
-        typed_data(AUTHORIZATION_TYPES, domain, "TransferWithAuthorization", self.message())
+        let message = Value::Object(self.message());
+        typed_data(AUTHORIZATION_TYPES, domain, "TransferWithAuthorization", message)
     }
 
-    fn message(&self) -> Value {
+    fn message(&self) -> Map<String, Value> {
         let signed = &self.authorization;
-        json!({
-            "from": signed.from.to_checksum(),
-            "to": signed.to.to_checksum(),
-            "value": signed.value.to_string(),
-            "validAfter": signed.valid_after.secs().to_string(),
-            "validBefore": signed.valid_before.secs().to_string(),
-            "nonce": hex::encode_prefixed(&signed.nonce),
-        })
+        let members = [
+            ("from", signed.from.to_checksum()),
+            ("to", signed.to.to_checksum()),
+            ("value", signed.value.to_string()),
+            ("validAfter", signed.valid_after.secs().to_string()),
+            ("validBefore", signed.valid_before.secs().to_string()),
+            ("nonce", hex::encode_prefixed(&signed.nonce)),
+        ];
+        // One by one: to collect a map brings a sort, which a page would have to load.
+        let mut message = Map::new();
+        for (name, text) in members {
+            message.insert(name.to_string(), text.into());
+        }
+        message
     }
 
     /// The payment header, if the signature is the payer's own over exactly this.
@@ -89,15 +109,19 @@ impl Prepared {
         identifier: Option<&str>,
     ) -> Result<(&'static str, String), ClientError> {
         let signature = self.checked(signature)?;
-        let authorization = self.message();
-        let message = match self.offer.version {
-            Version::V1 => json!({
+        let mut authorization = self.message();
+        let message = match &self.offer.asked {
+            Asked::Mpp(charge) => {
+                authorization.insert("signature".to_string(), signature.into());
+                return Ok(self.credential(charge, authorization));
+            }
+            Asked::X402 { version: Version::V1, accepted } => json!({
                 "x402Version": 1,
                 "scheme": "exact",
-                "network": self.offer.accepted.get("network"),
+                "network": accepted.get("network"),
                 "payload": {"signature": signature, "authorization": authorization},
             }),
-            Version::V2 => {
+            Asked::X402 { version: Version::V2, accepted } => {
                 let mut message = Map::new();
                 message.insert("x402Version".to_string(), json!(2));
                 let payload = json!({"authorization": authorization, "signature": signature});
@@ -105,18 +129,65 @@ impl Prepared {
                 if let Some(resource) = &challenge.resource {
                     message.insert("resource".to_string(), resource.clone());
                 }
-                message.insert("accepted".to_string(), self.offer.accepted.clone());
+                message.insert("accepted".to_string(), accepted.clone());
                 if let Some(extensions) = extensions(challenge, identifier) {
                     message.insert("extensions".to_string(), extensions);
                 }
                 Value::Object(message)
             }
         };
-        let name = match self.offer.version {
-            Version::V1 => "X-PAYMENT",
-            Version::V2 => "PAYMENT-SIGNATURE",
+        let name = match &self.offer.asked {
+            Asked::X402 { version: Version::V1, .. } => "X-PAYMENT",
+            _ => "PAYMENT-SIGNATURE",
         };
         Ok((name, header::encode(&message.to_string())))
+    }
+
+    /// The header that names the payer's own transaction.
+    ///
+    /// # Errors
+    /// [`Reason::WrongTransaction`] for what is not `0x` and 64 hex digits.
+    pub fn transaction_header(
+        &mut self,
+        hash: &str,
+    ) -> Result<(&'static str, String), ClientError> {
+        let wrong = |message: &str| ClientError::new(Reason::WrongTransaction, message);
+        let transaction = TxHash::parse(hash).ok_or_else(|| {
+            wrong("expected the hash of a transaction: 0x and 64 hex digits, no more and no less")
+        })?;
+        self.transaction = Some(transaction);
+        let Asked::Mpp(charge) = &self.offer.asked else {
+            return Err(wrong("no transaction was asked for"));
+        };
+        let mut payload = Map::new();
+        payload.insert("hash".to_string(), transaction.to_text().into());
+        Ok(self.credential(charge, payload))
+    }
+
+    /// The credential with this proof, and the field that carries it. Its value begins with the scheme's name.
+    fn credential(&self, charge: &Charge, mut proof: Map<String, Value>) -> (&'static str, String) {
+        let kind = match charge.way {
+            Way::Authorization => "authorization",
+            Way::Transaction => {
+                proof.insert("type".to_string(), "eip-3009".into());
+                let authorization = core::mem::take(&mut proof);
+                proof.insert("authorization".to_string(), Value::Object(authorization));
+                "transaction"
+            }
+            Way::Hash => "hash",
+        };
+        proof.insert("type".to_string(), kind.into());
+        let source = Source { chain_id: self.offer.chain_id, address: self.authorization.from };
+        let credential = Credential {
+            challenge: charge.challenge.clone(),
+            payload: proof,
+            source: Some(source.to_text()),
+        };
+        let field = match charge.challenge.header {
+            None => "Authorization",
+            Some(_) => PAYMENT_AUTHORIZATION,
+        };
+        (field, credential.to_header())
     }
 
     /// The signature with a low s and v 27 or 28, if it recovers to the payer.
@@ -178,6 +249,8 @@ fn extensions(challenge: &Challenge, identifier: Option<&str>) -> Option<Value> 
             if let Some(info) = info.as_object_mut() {
                 info.insert("id".to_string(), json!(id));
             }
+            // There are servers that read no extension without one.
+            entry.entry("schema").or_insert_with(|| json!({}));
         }
     }
     (!all.is_empty()).then_some(Value::Object(all))

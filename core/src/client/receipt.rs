@@ -1,4 +1,4 @@
-//! Whether a settlement header agrees with what was signed.
+//! Whether a settlement header or a receipt agrees with what was signed.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -6,12 +6,14 @@ use alloc::string::{String, ToString};
 use serde_json::{Map, Value, json};
 
 use super::error::{ClientError, Reason, clean};
+use super::offer::{Asked, Charge};
 use super::prepare::Prepared;
 use crate::amount::Amount;
 use crate::encoding::hex;
 use crate::evm::address::Address;
 use crate::evm::signature::Signature;
 use crate::http::Headers;
+use crate::mpp::receipt::{HEADER, ReceivedReceipt};
 use crate::payment::TxHash;
 use crate::x402::extension::offer_receipt;
 use crate::x402::{Version, header};
@@ -19,7 +21,60 @@ use crate::x402::{Version, header};
 /// Longest settlement header that is read, bytes.
 const MAX_HEADER_BYTES: usize = 64 * 1024;
 
-/// What a server says about a settlement.
+/// The settlement that came with what was paid for, for people, if every member agrees with the payment; nothing if none came.
+///
+/// # Errors
+/// [`Reason::ReceiptMismatch`], naming the member.
+pub fn read(headers: &Headers, paid: &Prepared, url: &str) -> Result<Option<Value>, ClientError> {
+    let (transaction, signed_by) = match &paid.offer.asked {
+        Asked::X402 { version, .. } => match Settlement::read(*version, headers)? {
+            Some(settlement) => settlement.check(paid, *version, url)?,
+            None => return Ok(None),
+        },
+        Asked::Mpp(charge) => match headers.joined(HEADER) {
+            Some(value) => (transaction_in(&value, charge, paid)?, None),
+            None => return Ok(None),
+        },
+    };
+    let offer = &paid.offer;
+    Ok(Some(json!({
+        "transaction": transaction.to_text(),
+        "network": offer.asset.network.as_str(),
+        "payer": paid.authorization.from.to_checksum(),
+        "payTo": offer.pay_to.to_checksum(),
+        "amount": offer.amount.to_string(),
+        "asset": offer.asset.address.to_checksum(),
+        "price": offer.price(),
+        "symbol": offer.asset.symbol,
+        "signedBy": signed_by.map(|address| address.to_checksum()),
+    })))
+}
+
+/// The transaction that a `Payment-Receipt` names. What it leaves out contradicts nothing.
+fn transaction_in(value: &str, charge: &Charge, paid: &Prepared) -> Result<TxHash, ClientError> {
+    let receipt = ReceivedReceipt::read(value).map_err(|error| mismatch(&error.to_string()))?;
+    if receipt.method != charge.challenge.method {
+        return Err(mismatch("it names another method"));
+    }
+    if receipt.challenge_id.is_some_and(|id| id != charge.challenge.id) {
+        return Err(mismatch("it names another challenge"));
+    }
+    if receipt.chain_id.is_some_and(|id| id != paid.offer.chain_id) {
+        return Err(mismatch("it names another network"));
+    }
+    let sale = charge.external_id.as_ref().zip(receipt.external_id.as_ref());
+    if sale.is_some_and(|(ours, theirs)| ours != theirs) {
+        return Err(mismatch("it names another sale"));
+    }
+    let transaction = TxHash::parse(&receipt.reference);
+    let transaction = transaction.ok_or_else(|| mismatch("it names no transaction"))?;
+    if paid.transaction.is_some_and(|sent| sent != transaction) {
+        return Err(mismatch("it names another transaction than the one that was sent"));
+    }
+    Ok(transaction)
+}
+
+/// What a server says about a settlement by x402.
 #[derive(Clone, Debug)]
 pub struct Settlement {
     object: Map<String, Value>,
@@ -55,16 +110,18 @@ impl Settlement {
         self.object.get(name).and_then(Value::as_str)
     }
 
-    /// The settlement for people, if every member agrees with the payment.
-    ///
-    /// # Errors
-    /// [`Reason::ReceiptMismatch`], naming the member.
-    pub fn check(&self, paid: &Prepared, url: &str) -> Result<Value, ClientError> {
+    /// The transaction, and who signed a receipt of it, if every member agrees with the payment.
+    fn check(
+        &self,
+        paid: &Prepared,
+        version: Version,
+        url: &str,
+    ) -> Result<(TxHash, Option<Address>), ClientError> {
         let (offer, payer) = (&paid.offer, paid.authorization.from);
         if !self.success() {
             return Err(mismatch(&format!("it says that nothing moved: {}", self.reason())));
         }
-        let network = match offer.version {
+        let network = match version {
             Version::V1 => offer.asset.network.v1_name().unwrap_or_default(),
             Version::V2 => offer.asset.network.as_str(),
         };
@@ -80,21 +137,8 @@ impl Settlement {
             return Err(mismatch("it names another amount"));
         }
         let transaction = self.text("transaction").and_then(TxHash::parse);
-        let Some(transaction) = transaction else {
-            return Err(mismatch("it names no transaction"));
-        };
-        let signed_by = self.receipt(paid, &transaction, url)?;
-        Ok(json!({
-            "transaction": transaction.to_text(),
-            "network": offer.asset.network.as_str(),
-            "payer": payer.to_checksum(),
-            "payTo": offer.pay_to.to_checksum(),
-            "amount": offer.amount.to_string(),
-            "asset": offer.asset.address.to_checksum(),
-            "price": offer.price(),
-            "symbol": offer.asset.symbol,
-            "signedBy": signed_by.map(|address| address.to_checksum()),
-        }))
+        let transaction = transaction.ok_or_else(|| mismatch("it names no transaction"))?;
+        Ok((transaction, self.receipt(paid, &transaction, url)?))
     }
 
     /// Who signed the receipt of extension `offer-receipt`, if there is one in the form that can be checked here.

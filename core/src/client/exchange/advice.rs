@@ -12,10 +12,10 @@ use serde_json::Value;
 
 use super::{Exchange, Next, not_renewed};
 use crate::client::budget::Budget;
-use crate::client::challenge::Offer;
 use crate::client::diagnostic::{Diagnostic, State};
 use crate::client::endpoints;
 use crate::client::error::{ClientError, Reason};
+use crate::client::offer::Offer;
 use crate::encoding::hex;
 use crate::http::Headers;
 use crate::time::UnixTime;
@@ -138,8 +138,8 @@ impl Exchange {
         if (200..300).contains(&status) {
             return self.delivered(headers);
         }
-        match self.answered_plain(status, headers, body) {
-            Next::Reserve => {}
+        match self.answered_plain(status, headers, body, now) {
+            Next::Reserve | Next::Choose => {}
             Next::Fail(_) => return not_renewed("the terms changed, or cannot be read"),
             _ => return not_renewed("the server answers without fresh terms"),
         }
@@ -147,7 +147,8 @@ impl Exchange {
             return not_renewed("nothing was signed");
         };
         let same = |fresh: &&Offer| {
-            is_same(fresh, &prepared.offer) && self.policy.judge(fresh, &self.host).is_ok()
+            prepared.offer.is_renewed_by(fresh, self.nonce)
+                && self.policy.judge(fresh, &self.host).is_ok()
         };
         let Some(fresh) = challenge.offers.iter().find(same) else {
             return not_renewed("the terms changed");
@@ -156,11 +157,4 @@ impl Exchange {
         self.renewal = Renewal::Signing;
         Next::Renew
     }
-}
-
-/// Whether signing `fresh` under the nonce of `signed` can cost nothing more, and nobody else is paid.
-fn is_same(fresh: &Offer, signed: &Offer) -> bool {
-    let terms =
-        |it: &Offer| (it.version, it.chain_id, it.asset.address, it.amount, it.pay_to, it.flow);
-    terms(fresh) == terms(signed)
 }

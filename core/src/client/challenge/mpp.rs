@@ -1,0 +1,141 @@
+//! The challenges of the scheme `Payment`: method `evm`, intent `charge`, in the words of MPP or of OKX.
+//!
+//! Everything that is signed or counted is read of `request`; `description` is for people alone.
+//! Spec: draft-httpauth-payment; MPP charge, method `evm`; OKX agent payments, "Challenge fields".
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::{MAX_OFFERS, Means, malformed};
+use crate::chain::ChainId;
+use crate::client::error::{ClientError, Reason, clean};
+use crate::client::offer::{Asked, Charge, Offer, Way};
+use crate::http::Headers;
+use crate::mpp::challenge::read_list;
+use crate::mpp::charge::Request;
+use crate::mpp::{self, Malformed, PAYMENT_AUTHORIZATION};
+use crate::x402::v2::Flow;
+
+/// The one method that is paid here.
+const METHOD: &str = "evm";
+
+/// Reads every challenge: what could be paid, or why not. `offers_session` becomes true if one is for a session.
+pub(super) fn read(
+    headers: &Headers,
+    means: Means<'_>,
+    offers_session: &mut bool,
+) -> Vec<Result<Offer, ClientError>> {
+    let challenges = headers.rows("www-authenticate").flat_map(read_list).take(MAX_OFFERS);
+    let mut entries = Vec::new();
+    for challenge in challenges {
+        entries.push(challenge.map_err(unreadable).and_then(|challenge| {
+            *offers_session |= challenge.method == METHOD && challenge.intent == "session";
+            offer(challenge, means)
+        }));
+    }
+    entries
+}
+
+/// One challenge.
+fn offer(challenge: mpp::Challenge, means: Means<'_>) -> Result<Offer, ClientError> {
+    let fail = |reason, message| Err(ClientError::new(reason, message));
+    if challenge.method != METHOD {
+        let message =
+            format!("method must be evm: \"{}\" is not supported", clean(&challenge.method));
+        return fail(Reason::UnsupportedMethod, message);
+    }
+    if challenge.intent != "charge" {
+        let intent = clean(&challenge.intent);
+        let message = format!("intent must be charge: this version pays no \"{intent}\"");
+        return fail(Reason::UnsupportedIntent, message);
+    }
+    match challenge.header.as_deref() {
+        None if means.authorization_is_free => {}
+        None => {
+            let message = "the request has an Authorization of its own, and the server names no other field for the payment";
+            return fail(Reason::AuthorizationTaken, message.into());
+        }
+        Some(name) if name.eq_ignore_ascii_case(PAYMENT_AUTHORIZATION) => {}
+        Some(name) => {
+            let message = format!("the payment would go into the field \"{}\"", clean(name));
+            return fail(Reason::UnsupportedScheme, message);
+        }
+    }
+    let object = challenge.request_object().map_err(unreadable)?;
+    let request = Request::read(&object).map_err(unreadable)?;
+    if request.has_splits {
+        let message = "a payment that is split among several payees is not signed here";
+        return fail(Reason::UnsupportedScheme, message.into());
+    }
+    let network = ChainId::from_evm(request.chain_id)
+        .map_err(|_| malformed("chainId is no number of a network"))?;
+    let asset = means.policy.asset(&network, &request.currency)?;
+    if request.decimals.is_some_and(|decimals| decimals != asset.decimals) {
+        let symbol = &asset.symbol;
+        let message = format!("the server describes {symbol} wrongly: another number of decimals");
+        return fail(Reason::PolicyAmount, message);
+    }
+    if request.amount.is_zero() {
+        return Err(malformed("amount is no amount in atomic units"));
+    }
+    let pay_to = request.recipient;
+    if pay_to.is_zero() || pay_to.is_burn() && network.is_main_network() {
+        return Err(malformed("recipient is no address that anybody holds"));
+    }
+    let way = way(&request, means)?;
+    let expires = challenge.expires_at().map_err(unreadable)?;
+    let description = challenge.description.as_deref().or(request.description.as_deref());
+    let description = clean(description.unwrap_or_default());
+    let charge = Charge { challenge, expires, external_id: request.external_id, way };
+    if charge.is_expired(means.now) {
+        return Err(expired());
+    }
+    Ok(Offer {
+        asset,
+        chain_id: request.chain_id,
+        amount: request.amount,
+        pay_to,
+        max_timeout_secs: charge.valid_before(means.now).secs_since(means.now),
+        // A challenge does not say whether it is charged before or after the work; who sends the money himself knows.
+        flow: if way == Way::Hash { Flow::Upfront } else { Flow::Authorization },
+        description,
+        resource: Some(clean(&charge.challenge.realm)),
+        asked: Asked::Mpp(Box::new(charge)),
+    })
+}
+
+/// How the charge is proven, by the first way that the server takes and this payer has.
+fn way(request: &Request, means: Means<'_>) -> Result<Way, ClientError> {
+    let types = request.credential_types.as_deref();
+    let lists = |name: &str| types.is_some_and(|types| types.iter().any(|it| it == name));
+    let payer_sends = request.fee_payer == Some(false);
+    if lists("authorization") {
+        return Ok(Way::Authorization);
+    }
+    // Without a list it is a challenge of OKX, whose server pays the gas unless it says otherwise.
+    if types.is_none() && !payer_sends {
+        return Ok(Way::Transaction);
+    }
+    if types.is_some() && !lists("hash") {
+        let message =
+            "the server takes none of the credentials that are made here: authorization, hash";
+        return Err(ClientError::new(Reason::UnsupportedScheme, message));
+    }
+    if means.broadcasts {
+        return Ok(Way::Hash);
+    }
+    let message =
+        "the server wants the payer to send the transaction, and no option broadcast is given";
+    Err(ClientError::new(Reason::BroadcastMissing, message))
+}
+
+/// Why a challenge that has ended is not signed.
+pub fn expired() -> ClientError {
+    let message = "the challenge had ended when it came, by this clock";
+    ClientError::new(Reason::ChallengeExpired, message)
+}
+
+fn unreadable(error: Malformed) -> ClientError {
+    malformed(&format!("a Payment challenge cannot be read: {error}"))
+}

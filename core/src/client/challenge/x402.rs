@@ -1,0 +1,198 @@
+//! The terms of x402: version 2 in its header, or version 1 in the body.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::{Map, Value};
+
+use super::{MAX_HEADER_BYTES, MAX_OFFERS, malformed};
+use crate::amount::Amount;
+use crate::chain::ChainId;
+use crate::client::error::{ClientError, Reason, clean};
+use crate::client::offer::{Asked, Offer};
+use crate::client::policy::{Asset, Policy};
+use crate::encoding::json;
+use crate::evm::address::Address;
+use crate::http::Headers;
+use crate::x402::v2::Flow;
+use crate::x402::{Version, header};
+
+/// The header with the terms of version 2, lower case.
+pub const REQUIRED_HEADER: &str = "payment-required";
+
+/// What x402 asks for.
+#[derive(Debug)]
+pub(super) struct Terms {
+    /// Each entry of `accepts`: what could be paid, or why not.
+    pub offers: Vec<Result<Offer, ClientError>>,
+    /// The server's words, cleaned.
+    pub error: String,
+    /// `resource` as it came.
+    pub resource: Option<Value>,
+    /// `extensions` as they came.
+    pub extensions: Option<Map<String, Value>>,
+}
+
+/// Reads the header of version 2 if it is there, else the body of version 1; nothing if neither is.
+pub(super) fn read(
+    headers: &Headers,
+    body: &[u8],
+    policy: &Policy,
+) -> Option<Result<Terms, ClientError>> {
+    let (version, object) = match headers.joined(REQUIRED_HEADER) {
+        Some(value) => match header::decode_at_most(&value, MAX_HEADER_BYTES) {
+            Ok(message) => (Version::V2, message.object),
+            Err(_) => {
+                return Some(Err(malformed("the PAYMENT-REQUIRED header is not base64 of JSON")));
+            }
+        },
+        None => match json::parse(body) {
+            // What else answers 402 has a body of its own.
+            Ok(Value::Object(object)) if object.contains_key("x402Version") => {
+                (Version::V1, object)
+            }
+            _ => return None,
+        },
+    };
+    Some(terms(version, &object, policy))
+}
+
+fn terms(
+    version: Version,
+    object: &Map<String, Value>,
+    policy: &Policy,
+) -> Result<Terms, ClientError> {
+    match object.get("x402Version").and_then(Value::as_u64) {
+        Some(number) if number == version.number() => {}
+        Some(2) if version == Version::V1 => {
+            return Err(malformed("terms of version 2 belong into the PAYMENT-REQUIRED header"));
+        }
+        Some(number) => {
+            let message = format!("the terms are of x402 version {number}");
+            return Err(ClientError::new(Reason::UnsupportedVersion, message));
+        }
+        None => return Err(malformed("the terms name no x402Version")),
+    }
+    let Some(Value::Array(accepts)) = object.get("accepts") else {
+        return Err(malformed("the terms have no list of what is accepted"));
+    };
+    let resource = object.get("resource").filter(|resource| resource.is_object());
+    let entries = accepts.iter().take(MAX_OFFERS);
+    Ok(Terms {
+        offers: entries.map(|entry| offer(version, entry, resource, policy)).collect(),
+        error: clean(object.get("error").and_then(Value::as_str).unwrap_or_default()),
+        resource: resource.cloned(),
+        extensions: object.get("extensions").and_then(Value::as_object).cloned(),
+    })
+}
+
+/// One entry of `accepts`.
+fn offer(
+    version: Version,
+    entry: &Value,
+    resource: Option<&Value>,
+    policy: &Policy,
+) -> Result<Offer, ClientError> {
+    let text = |name: &str| {
+        let found = entry.get(name).and_then(Value::as_str);
+        found.ok_or_else(|| malformed(&format!("an accepted entry has no text \"{name}\"")))
+    };
+    let extra = entry.get("extra").unwrap_or(&Value::Null);
+    let told = |name: &str| extra.get(name).and_then(Value::as_str);
+    let scheme = text("scheme")?;
+    let transfer = told("assetTransferMethod").unwrap_or("eip3009");
+    if scheme != "exact" || transfer != "eip3009" {
+        let what = clean(scheme);
+        let message = format!("scheme \"{what}\" by \"{}\" is not signed here", clean(transfer));
+        return Err(ClientError::new(Reason::UnsupportedScheme, message));
+    }
+    let unknown = |name: &str| {
+        let message = format!("the network \"{}\" is not known", clean(name));
+        ClientError::new(Reason::UnsupportedNetwork, message)
+    };
+    let name = text("network")?;
+    let network = match version {
+        Version::V1 => ChainId::from_name(name).ok_or_else(|| unknown(name))?,
+        Version::V2 => ChainId::parse(name).map_err(|_| unknown(name))?,
+    };
+    let chain_id = network.evm_id().ok_or_else(|| unknown(name))?;
+    let contract =
+        Address::parse(text("asset")?).map_err(|_| malformed("the asset is no address"))?;
+    let asset = policy.asset(&network, &contract)?;
+    describes(extra, &asset)?;
+    let (amount, field) = match version {
+        Version::V1 => (text("maxAmountRequired")?, "maxAmountRequired"),
+        Version::V2 => (text("amount")?, "amount"),
+    };
+    let amount = Amount::from_atomic(amount)
+        .ok()
+        .filter(|amount| !amount.is_zero())
+        .ok_or_else(|| malformed(&format!("{field} is no amount in atomic units")))?;
+    let pay_to = Address::parse(text("payTo")?)
+        .ok()
+        .filter(|to| !(to.is_zero() || to.is_burn() && network.is_main_network()))
+        .ok_or_else(|| malformed("payTo is no address that anybody holds"))?;
+    let max_timeout_secs = entry
+        .get("maxTimeoutSeconds")
+        .and_then(Value::as_u64)
+        .filter(|secs| *secs > 0)
+        .ok_or_else(|| malformed("maxTimeoutSeconds is no number of seconds"))?;
+    let flow = match told("paymentFlow") {
+        None | Some("authorization") => Flow::Authorization,
+        Some("upfront") => Flow::Upfront,
+        Some(other) => {
+            let message = format!("the payment flow \"{}\" is not known", clean(other));
+            return Err(ClientError::new(Reason::UnsupportedScheme, message));
+        }
+    };
+    let (described, url) = match version {
+        Version::V1 => (entry.get("description"), entry.get("resource")),
+        Version::V2 => {
+            let of = |name| resource.and_then(|resource| resource.get(name));
+            (of("description"), of("url"))
+        }
+    };
+    let resource = match url.and_then(Value::as_str) {
+        Some(url) if url.starts_with("https://") || url.starts_with("http://") => Some(clean(url)),
+        Some(url) if url.starts_with('/') => Some(clean(url)),
+        Some("") | None => None,
+        Some(_) => return Err(malformed("the resource is no web address")),
+    };
+    Ok(Offer {
+        asked: Asked::X402 { version, accepted: entry.clone() },
+        asset,
+        chain_id,
+        amount,
+        pay_to,
+        max_timeout_secs,
+        flow,
+        description: clean(described.and_then(Value::as_str).unwrap_or_default()),
+        resource,
+    })
+}
+
+/// Whether what the server says about the asset agrees with the pinned facts, which alone are signed.
+fn describes(extra: &Value, asset: &Asset) -> Result<(), ClientError> {
+    let fail = |reason, what: &str| {
+        let message = format!("the server describes {} wrongly: {what}", asset.symbol);
+        Err(ClientError::new(reason, message))
+    };
+    let agrees = |name: &str, ours: &str| match extra.get(name) {
+        None | Some(Value::Null) => true,
+        Some(theirs) => theirs.as_str() == Some(ours),
+    };
+    if !agrees("name", &asset.name) || !agrees("version", &asset.version) {
+        return fail(Reason::PolicyAsset, "another name or version to sign under");
+    }
+    let contract = extra.get("verifyingContract").and_then(Value::as_str);
+    if contract.is_some_and(|text| Address::parse(text) != Ok(asset.address)) {
+        return fail(Reason::PolicyAsset, "another contract to sign for");
+    }
+    match extra.get("decimals") {
+        None | Some(Value::Null) => Ok(()),
+        Some(decimals) if decimals.as_u64() == Some(u64::from(asset.decimals)) => Ok(()),
+        Some(decimals) if decimals.as_str() == Some(&asset.decimals.to_string()) => Ok(()),
+        Some(_) => fail(Reason::PolicyAmount, "another number of decimals"),
+    }
+}

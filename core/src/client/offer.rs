@@ -1,0 +1,151 @@
+//! One way to pay that can be signed here, whichever protocol asked.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+
+use serde_json::Value;
+
+use super::policy::{Asset, CAP_DECIMALS};
+use crate::amount::Amount;
+use crate::evm::address::Address;
+use crate::mpp;
+use crate::mpp::charge::challenge_hash;
+use crate::time::UnixTime;
+use crate::x402::Version;
+use crate::x402::v2::Flow;
+
+/// One way to pay.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// What is sent back with the payment.
+    pub asked: Asked,
+    /// Pinned facts of the asset.
+    pub asset: Asset,
+    /// EVM chain id.
+    pub chain_id: u64,
+    /// Atomic units.
+    pub amount: Amount,
+    /// The recipient.
+    pub pay_to: Address,
+    /// Seconds for which what is signed is to be valid.
+    pub max_timeout_secs: u64,
+    /// When the money moves, as far as the server says.
+    pub flow: Flow,
+    /// For people, cleaned.
+    pub description: String,
+    /// What the server says that it sells; never followed.
+    pub resource: Option<String>,
+}
+
+/// Who asked, and in which words.
+#[derive(Clone, Debug)]
+pub enum Asked {
+    /// An entry of `accepts`.
+    X402 {
+        /// Protocol version.
+        version: Version,
+        /// The entry as it came; it is echoed.
+        accepted: Value,
+    },
+    /// A challenge of the scheme `Payment`, method `evm`, intent `charge`.
+    Mpp(Box<Charge>),
+}
+
+/// A charge that can be answered.
+#[derive(Clone, Debug)]
+pub struct Charge {
+    /// As it came; it is echoed.
+    pub challenge: mpp::Challenge,
+    /// When it ends.
+    pub expires: Option<UnixTime>,
+    /// The server's name for the sale, which a receipt may repeat.
+    pub external_id: Option<String>,
+    /// How it is proven.
+    pub way: Way,
+}
+
+/// What proves a charge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    /// An authorization whose nonce is the challenge's. Spec: MPP charge, method `evm`, credential `authorization`.
+    Authorization,
+    /// An authorization with a nonce of the payer's. Spec: OKX agent payments, charge, `transaction`.
+    Transaction,
+    /// The name of a transaction that the payer made. Spec: MPP charge, method `evm`, credential `hash`.
+    Hash,
+}
+
+/// Seconds for which an authorization is valid where a challenge has no end, and the least of an OKX one.
+const DEFAULT_SECS: u64 = 300;
+/// Seconds after the end of the challenge until which an OKX seller wants to be able to settle.
+const SETTLE_SECS: u64 = 60;
+
+impl Charge {
+    /// Until when what is signed at `now` is to be valid.
+    #[must_use]
+    pub fn valid_before(&self, now: UnixTime) -> UnixTime {
+        let usual = now.plus(DEFAULT_SECS);
+        match (self.way, self.expires) {
+            (Way::Transaction, Some(expires)) => usual.max(expires.plus(SETTLE_SECS)),
+            (Way::Authorization | Way::Hash, Some(expires)) => expires,
+            (_, None) => usual,
+        }
+    }
+
+    /// The nonce that the challenge demands, if it demands one.
+    #[must_use]
+    pub fn nonce(&self) -> Option<[u8; 32]> {
+        let mpp::Challenge { id, realm, .. } = &self.challenge;
+        (self.way == Way::Authorization).then(|| challenge_hash(id, realm))
+    }
+
+    /// Whether it has ended; it has at the second that it names.
+    #[must_use]
+    pub fn is_expired(&self, now: UnixTime) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
+    }
+}
+
+impl Offer {
+    /// The price in whole tokens, for people.
+    #[must_use]
+    pub fn price(&self) -> String {
+        self.amount.to_decimal(self.asset.decimals)
+    }
+
+    /// The price at [`CAP_DECIMALS`]; nothing if it does not fit.
+    #[must_use]
+    pub fn worth(&self) -> Option<Amount> {
+        let zeros = usize::from(CAP_DECIMALS.checked_sub(self.asset.decimals)?);
+        let digits = format!("{}{}", self.amount, "0".repeat(zeros));
+        Amount::from_atomic(&digits).ok()
+    }
+
+    /// The charge, if it is one.
+    #[must_use]
+    pub fn charge(&self) -> Option<&Charge> {
+        match &self.asked {
+            Asked::Mpp(charge) => Some(charge),
+            Asked::X402 { .. } => None,
+        }
+    }
+
+    /// Whether signing `fresh` instead can cost nothing more: the same terms under the same nonce, of which a contract
+    /// takes one, where `own` is the payer's.
+    #[must_use]
+    pub fn is_renewed_by(&self, fresh: &Self, own: [u8; 32]) -> bool {
+        let terms = |it: &Self| (it.chain_id, it.asset.address, it.amount, it.pay_to, it.flow);
+        let kind = |it: &Self| match &it.asked {
+            Asked::X402 { version, .. } => (Some(*version), None),
+            Asked::Mpp(charge) => (None, Some(charge.way)),
+        };
+        (terms(self), kind(self), self.nonce(own)) == (terms(fresh), kind(fresh), fresh.nonce(own))
+    }
+
+    /// The nonce under which it is signed: the challenge's, or `own`.
+    #[must_use]
+    pub fn nonce(&self, own: [u8; 32]) -> [u8; 32] {
+        self.charge().and_then(Charge::nonce).unwrap_or(own)
+    }
+}

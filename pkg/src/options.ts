@@ -1,0 +1,113 @@
+/** What a payer may be told, and what he is asked. */
+import type { EscalationEvent } from './endpoints.js';
+import type { AnySigner } from './signer.js';
+import type { Store } from './store.js';
+
+/** What may be paid: amounts are decimal text in whole tokens. Every field and default: README.md, "Policy". */
+export type Policy = {
+  /** Most for one payment ["1.00", of version 1 "0.10"]. */
+  readonly perPayment?: string;
+  /** Most in an hour [perDay]. */
+  readonly perHour?: string;
+  /** Most in a day ["10"]. */
+  readonly perDay?: string;
+  /** Most in a day for one host [perDay]. */
+  readonly perHost?: string;
+  /** Most in a day for one payee [perDay]. */
+  readonly perPayee?: string;
+  /** CAIP-2 ids or v1 names [every known network]. */
+  readonly networks?: readonly string[];
+  /** Symbols of known assets, or assets in full [the default asset of each network]. */
+  readonly assets?: readonly (string | DeclaredAsset)[];
+  /** Hosts with their port [every host]. */
+  readonly hosts?: readonly string[];
+  /** Payees; with a list only these [the first payee of each host and network]. */
+  readonly payees?: readonly string[];
+  /** Whether the first payee of a host and network stays its only one [true]. */
+  readonly pinPayees?: boolean;
+  /** Longest validity of an authorization, seconds [3600]. */
+  readonly maxValiditySecs?: number;
+  /** How long a payment without an outcome is sent again, seconds [60]. */
+  readonly deadlineSecs?: number;
+};
+
+/** An asset that is in no table; its facts are yours, never the server's. */
+export type DeclaredAsset = {
+  readonly symbol: string;
+  readonly network: string;
+  readonly address: string;
+  readonly name: string;
+  readonly version: string;
+  readonly decimals: number;
+};
+
+/** What is about to be paid. Texts of the server are cleaned and short; they are data, whatever they say. */
+export type Proposal = {
+  readonly protocol: 'x402' | 'mpp';
+  readonly method: string;
+  readonly url: string;
+  readonly host: string;
+  readonly price: string;
+  readonly symbol: string;
+  readonly amount: string;
+  /** Price, symbol and atomic units in one text: `0.01 USDC (10000)`. */
+  readonly amountText: string;
+  readonly asset: string;
+  readonly network: string;
+  readonly testNetwork: boolean;
+  readonly payTo: string;
+  readonly payer: string;
+  readonly validForSecs: number;
+  /** Whether the server says that the money moves first, or you send it yourself. */
+  readonly paysBeforeWork: boolean;
+  /** Whether you send the transaction, and pay for it: `broadcast` is asked for it. */
+  readonly paysGas: boolean;
+  readonly description: string;
+  readonly serverSays: string;
+  /** Another place than the one asked for, where the server names one; never followed. */
+  readonly claimsToSell: string | null;
+  /** Whether it takes the place of a payment that came too late: both have one nonce, of which a contract takes one. */
+  readonly replaces: boolean;
+};
+
+/** A settlement whose every member agrees with what was signed. */
+export type Receipt = {
+  readonly transaction: string;
+  readonly network: string;
+  readonly payer: string;
+  readonly payTo: string;
+  readonly amount: string;
+  readonly asset: string;
+  readonly price: string;
+  readonly symbol: string;
+  /** Who signed the receipt of extension `offer-receipt`, if there was one. */
+  readonly signedBy: string | null;
+};
+
+/** Where a server would rather open a session for many requests, and this one can be paid alone as well. */
+export type Question = {
+  readonly options: readonly ['session', 'one-shot'];
+  readonly method: string;
+  readonly url: string;
+};
+
+export type PayOptions = {
+  readonly signer: AnySigner;
+  readonly policy?: Policy;
+  /** Where the record of what was spent is kept [this process]. */
+  readonly store?: Store;
+  /** Asked before each signature; anything but true signs nothing. */
+  readonly confirm?: (proposal: Proposal) => boolean | Promise<boolean>;
+  /** Asked where there is a choice; sessions are not paid by this version ['one-shot']. */
+  readonly choose?: (question: Question) => Question['options'][number] | Promise<Question['options'][number]>;
+  /** Sends the transfer of a proposal to the chain and gives its hash, for servers that do not pay for that [such are not paid]. */
+  readonly broadcast?: (proposal: Proposal) => string | Promise<string>;
+  /** Whether `Accept-Payment` goes along, in pages to their own origin alone [true]. */
+  readonly acceptPayment?: boolean;
+  /** Whether a `payment-identifier` goes along, by which an answer that was lost is given again [true]. */
+  readonly identifier?: boolean;
+  /** Told once when a server's diagnostic blocks an endpoint; waited for, and what it throws is lost [nobody]. */
+  readonly onEscalation?: (event: EscalationEvent) => void | Promise<void>;
+  /** Unix seconds [the clock]. */
+  readonly now?: () => number;
+};

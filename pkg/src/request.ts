@@ -1,0 +1,69 @@
+/** The request of a caller, in a form that can be sent more than once, and where it may be sent. */
+import { carriesPayment } from '#wasm';
+
+import { bodyOf, type Body } from './body.js';
+import { FareboxError } from './error.js';
+
+export type Plain = { readonly method: string; readonly url: string; readonly headers: Headers; readonly body: Body; readonly rest: RequestInit };
+
+/** The request in a form that can be sent more than once. */
+export async function requestOf(input: RequestInfo | URL, init: RequestInit | undefined, acceptPayment: boolean): Promise<Plain> {
+  const given = input instanceof Request ? input : undefined;
+  const page = (globalThis as { location?: { href: string } }).location?.href;
+  const url = new URL(given?.url ?? String(input), page);
+  url.hash = '';
+  const headers = new Headers(init?.headers ?? given?.headers);
+  if (['payment-signature', 'x-payment', 'payment-authorization'].some((name) => headers.has(name)) || carriesPayment(headers.get('authorization') ?? '')) {
+    throw new FareboxError({
+      code: 'already_paying',
+      message: 'the request carries a payment already',
+      remedy: 'leave the payment headers to the wrapper, or use plain fetch',
+    });
+  }
+  // A page asks another origin first whether it may send this.
+  const asks = acceptPayment && !headers.has('accept-payment') && (page === undefined || new URL(page).origin === url.origin);
+  if (asks) headers.set('accept-payment', 'evm/charge');
+  const method = (init?.method ?? given?.method ?? 'GET').toUpperCase();
+  const body = await bodyOf(init?.body ?? (given?.body == null ? undefined : new Uint8Array(await given.clone().arrayBuffer())), headers);
+  const { body: _body, headers: _headers, method: _method, ...rest } = init ?? {};
+  return { method, url: url.href, headers, body, rest: { ...(given === undefined ? {} : settingsOf(given)), ...rest } };
+}
+
+/** What a request of its own says besides; members that a platform does not know are left to it. */
+function settingsOf(request: Request): RequestInit {
+  const { cache, credentials, integrity, keepalive, mode, redirect, referrer, referrerPolicy, signal } = request;
+  const settings: Record<string, unknown> = { cache, credentials, integrity, keepalive, redirect, referrer, referrerPolicy, signal };
+  // Only the browser itself may navigate.
+  if (mode !== 'navigate') settings['mode'] = mode;
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined && value !== null && value !== ''));
+}
+
+/** Sends the request as it is. */
+export async function plain(fetch: typeof globalThis.fetch, request: Plain): Promise<Response> {
+  const { url, method, headers, body, rest } = request;
+  try {
+    return await fetch(url, { ...rest, method, headers, ...(body === undefined ? {} : { body }) });
+  } catch (error) {
+    const cause = (error as { cause?: { code?: unknown } } | undefined)?.cause;
+    if (cause?.code !== 'UND_ERR_HEADERS_OVERFLOW') throw error;
+    throw new FareboxError({
+      code: 'malformed_challenge',
+      message: 'the header of the answer is longer than this platform reads',
+      remedy: 'tell the server\'s operator; nothing was signed',
+    }, error);
+  }
+}
+
+/** Where the 402 came from: the place that was asked, or one of the same origin that it redirected to. */
+export function paidUrl(request: Plain, response: Response): string {
+  if (!response.redirected || response.url === '') return request.url;
+  const [asked, came] = [new URL(request.url), new URL(response.url)];
+  if (asked.origin === came.origin && request.method === 'GET') return came.href;
+  const error = new FareboxError({
+    code: 'redirected',
+    message: `the request was redirected to ${came.origin}, which asks for payment`,
+    remedy: 'ask for the final address yourself if you trust it',
+  });
+  error.response = response;
+  throw error;
+}

@@ -1,0 +1,144 @@
+// The package pays a stock `mppx` server over HTTP, with each signer, on a real chain: every balance to the unit.
+
+import assert from 'node:assert/strict';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, before, describe, test } from 'node:test';
+
+import { serve } from '@hono/node-server';
+import { Hono } from 'hono';
+import { evm, Mppx } from 'mppx/hono';
+import type { Hex } from 'viem';
+
+import { startChain, USDC, type Chain } from '../../demo/chain.mjs';
+import { startFacilitator, type Facilitator } from '../../demo/facilitator.mjs';
+import { FareboxError, payingFetch, receiptOf, wrapFetch, type AnySigner, type PayOptions, type Proposal } from '../../pkg/dist/index.js';
+import { transfersOf, type World } from '../e2e/world.ts';
+import { SECRET } from './charges.ts';
+import { GOODS } from './shop.ts';
+import { SIGNERS } from './signers.ts';
+
+let chain: Chain;
+let facilitator: Facilitator;
+let server: Server;
+let url: string;
+before(async () => {
+  chain = await startChain();
+  facilitator = await startFacilitator({ chain });
+  server = serve({ fetch: shop().fetch, hostname: '127.0.0.1', port: 0 }) as Server;
+  if (!server.listening) await new Promise((resolve) => { server.once('listening', resolve); });
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+after(async () => {
+  server?.close();
+  server?.closeAllConnections();
+  for (const part of [facilitator, chain]) await part?.stop();
+});
+
+/** `mppx/hono` as its documentation sets it up, settling with the reference facilitator. */
+function shop(): Hono {
+  const method = evm.charge({
+    currency: USDC, chainId: 84532, decimals: 6, authorization: { name: 'USDC', version: '2' },
+    recipient: chain.accounts.payee.address, x402: { facilitator: facilitator.url },
+  });
+  const mppx = Mppx.create({ methods: [method], secretKey: SECRET });
+  const app = new Hono();
+  // The method asks by x402 as well; here only MPP is left.
+  app.use('/mpp/*', async (c, next) => {
+    await next();
+    c.res.headers.delete('payment-required');
+  });
+  app.get('/mpp/report', mppx.charge({ amount: '0.01', externalId: 'order-1', description: 'One weather report' }), (c) => c.text(GOODS));
+  app.post('/mpp/report', mppx.charge({ amount: '0.02' }), async (c) => c.text(`${GOODS}: ${await c.req.text()}`));
+  app.get('/mpp/dear', mppx.charge({ amount: '5' }), (c) => c.text(GOODS));
+  app.get('/both', mppx.charge({ amount: '0.01' }), (c) => c.text(GOODS));
+  return app;
+}
+
+/** One purchase, and what it moved. */
+async function buy(path: string, signer: AnySigner, init?: RequestInit, options: Partial<PayOptions> = {}) {
+  const { payer, payee } = chain.accounts;
+  const read = async () => [await chain.balanceOf(payer.address), await chain.balanceOf(payee.address)] as const;
+  const [had, held] = await read();
+  const settled = facilitator.counts.settle;
+  const proposals: Proposal[] = [];
+  const confirm = (proposal: Proposal): boolean => proposals.push(proposal) > 0;
+  const response = await payingFetch({ signer, confirm, ...options })(`${url}${path}`, init);
+  const text = await response.text();
+  const [has, holds] = await read();
+  return { response, text, proposals, paid: had - has, received: holds - held, settled: facilitator.counts.settle - settled };
+}
+
+async function assertReceipt(response: Response, value: bigint): Promise<void> {
+  const receipt = receiptOf(response) ?? assert.fail('no receipt');
+  const { payer, payee } = chain.accounts;
+  assert.deepEqual([receipt.payer, receipt.payTo, receipt.amount, receipt.signedBy], [payer.address, payee.address, String(value), null]);
+  const transfers = await transfersOf({ chain } as World, receipt.transaction as Hex);
+  assert.deepEqual(transfers, [{ from: payer.address, to: payee.address, value }]);
+}
+
+const inside = (): AnySigner => SIGNERS['a key inside']?.(chain.accounts.payer, chain) ?? assert.fail();
+
+describe('mppx 0.11', () => {
+  for (const [name, signer] of Object.entries(SIGNERS)) {
+    test(`${name} pays a charge once, and the receipt names the transfer`, async () => {
+      const { response, text, proposals, paid, received, settled } = await buy('/mpp/report', signer(chain.accounts.payer, chain));
+      assert.deepEqual([response.status, text, paid, received, settled], [200, GOODS, 10_000n, 10_000n, 1], text);
+      assert.deepEqual(proposals.map(({ protocol, amountText }) => [protocol, amountText]), [['mpp', '0.01 USDC (10000)']]);
+      await assertReceipt(response, 10_000n);
+    });
+  }
+
+  test('a body goes along with the payment', async () => {
+    const { response, text, paid, received } = await buy('/mpp/report', inside(), { method: 'POST', body: 'Tuesday' });
+    assert.deepEqual([response.status, text, paid, received], [200, `${GOODS}: Tuesday`, 20_000n, 20_000n], text);
+    await assertReceipt(response, 20_000n);
+  });
+
+  test('of the same price by x402 and by MPP it takes x402, and the server takes that', async () => {
+    const { response, text, proposals, paid, received, settled } = await buy('/both', inside());
+    assert.deepEqual([response.status, text, paid, received, settled, proposals[0]?.protocol], [200, GOODS, 10_000n, 10_000n, 1, 'x402'], text);
+    await assertReceipt(response, 10_000n);
+  });
+
+  test('two calls answer a challenge each and pay twice', async () => {
+    const had = await chain.balanceOf(chain.accounts.payer.address);
+    const fetch = payingFetch({ signer: inside() });
+    const [one, two] = [await fetch(`${url}/mpp/report`), await fetch(`${url}/mpp/report`)];
+    assert.deepEqual([await one.text(), await two.text()], [GOODS, GOODS]);
+    assert.notEqual(receiptOf(one)?.transaction, receiptOf(two)?.transaction);
+    assert.equal(had - (await chain.balanceOf(chain.accounts.payer.address)), 20_000n);
+  });
+
+  test('an answer that is lost is asked for with the same credential, and nothing is paid twice', async () => {
+    const had = await chain.balanceOf(chain.accounts.payer.address);
+    const sent: (string | null)[] = [];
+    const fetch = wrapFetch(async (input, init) => {
+      const credential = new Headers(init?.headers).get('authorization');
+      if (credential !== null) sent.push(credential);
+      const response = await globalThis.fetch(input, init);
+      if (sent.length === 1 && credential !== null) throw new TypeError('the connection ended');
+      return response;
+    }, { signer: inside() });
+    // A server that keeps no answers refuses the copy: that is told, and no other challenge is answered.
+    const error = await fetch(`${url}/mpp/report`).then(() => assert.fail('answered'), (reason: unknown) => reason);
+    assert.ok(error instanceof FareboxError && error.code === 'payment_refused' && error.signed, String(error));
+    assert.equal(sent.length, 2);
+    assert.deepEqual([sent[1], error.payment?.header], [sent[0], ['Authorization', sent[0]]]);
+    assert.equal(had - (await chain.balanceOf(chain.accounts.payer.address)), 10_000n);
+  });
+
+  test('what is too dear is not signed', async () => {
+    const nobody = { address: async () => chain.accounts.payer.address, sign: async () => assert.fail('signed') };
+    await assert.rejects(buy('/mpp/dear', nobody), (error) => error instanceof FareboxError && error.code === 'policy_amount' && !error.signed);
+  });
+
+  test('an empty wallet is told in the server\'s words: nothing moves', async () => {
+    const empty = SIGNERS['a key inside']?.({ ...chain.accounts.payer, privateKey: `0x${'77'.repeat(32)}` }, chain) ?? assert.fail();
+    const settled = facilitator.counts.settle;
+    const held = await chain.balanceOf(chain.accounts.payee.address);
+    await assert.rejects(payingFetch({ signer: empty })(`${url}/mpp/report`), (error) =>
+      error instanceof FareboxError && error.code === 'payment_refused' && /^Seller rejected: Payment verification failed.* \(HTTP 402\)$/.test(error.message));
+    assert.deepEqual([facilitator.counts.settle, await chain.balanceOf(chain.accounts.payee.address)], [settled, held]);
+  });
+});
