@@ -226,8 +226,8 @@ describe('the field that carries a credential', () => {
     refused(await buy(t, shopOf([challenge({ header: 'Cookie' })])), 'unsupported_scheme');
   });
   test('is left alone where the caller pays', async (t) => {
-    for (const headers of [{ authorization: 'Payment e30' }, { authorization: 'Basic x, payment e30' }, { 'payment-authorization': 'Payment e30' }]) {
-      const bought = await buy(t, shopOf([challenge()]), {}, { headers });
+    for (const [name, value] of [['authorization', 'Payment e30'], ['authorization', 'Basic x, payment e30'], ['payment-authorization', 'Payment e30']] as const) {
+      const bought = await buy(t, shopOf([challenge()]), {}, { headers: { [name]: value } });
       assert.ok('error' in bought && bought.error instanceof FareboxError && bought.error.code === 'already_paying');
       assert.equal(bought.shop.requests.length, 0);
     }
