@@ -41,6 +41,8 @@ struct History {
     /// Targets that received content, by nonce.
     served: BTreeMap<String, BTreeSet<String>>,
     first_deliveries: BTreeMap<String, u32>,
+    /// Who was served first by which protocol, by nonce.
+    spoke: BTreeMap<String, &'static str>,
     /// Payments whose response streamed.
     streamed: BTreeSet<String>,
     /// Calls of the alarm that are under way.
@@ -78,6 +80,13 @@ impl History {
                 continue;
             }
             let nonce = &self.world.stands_for(nonce);
+            let is_mpp = response.headers.get("payment-receipt").is_some();
+            let spoken = if is_mpp { "served by MPP" } else { "served by x402" };
+            let state = self.world.row_of(nonce).state.name();
+            self.hits.insert((state.clone(), spoken));
+            if *self.spoke.entry(nonce.clone()).or_insert(spoken) != spoken {
+                self.hits.insert((state, "served again by the other protocol"));
+            }
             if !self.world.facilitator.chain.is_paid(nonce) {
                 return Err("delivered although nothing moved".to_owned());
             }
@@ -337,6 +346,7 @@ fn play(seed: u64, world: World, target: &str) -> Result<History, String> {
         sent: Vec::new(),
         served: BTreeMap::new(),
         first_deliveries: BTreeMap::new(),
+        spoke: BTreeMap::new(),
         streamed: BTreeSet::new(),
         jobs: Vec::new(),
         secret: None,
@@ -455,6 +465,9 @@ fn history(seed: u64) -> Result<History, String> {
 
 /// Where a fault can come at all, and so must have come.
 const COVERED: &[(&str, &[&str])] = &[
+    ("served by x402", &["delivered"]),
+    ("served by MPP", &["delivered"]),
+    ("served again by the other protocol", &["delivered"]),
     ("verify fails", &["executing"]),
     ("origin fails", &["executing", "delivering"]),
     ("settle silent", &["settling", "unknown", "refused"]),

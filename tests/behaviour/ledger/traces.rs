@@ -117,6 +117,8 @@ struct Run {
     heard: [Vec<u64>; 3],
     jobs: Vec<Job>,
     served: BTreeSet<String>,
+    /// In which words answers that were handed out named their payment.
+    receipts: BTreeSet<&'static str>,
     firsts: u32,
     crashes: u32,
     faults: u32,
@@ -140,6 +142,7 @@ impl Run {
             heard: [Vec::new(), Vec::new(), Vec::new()],
             jobs: Vec::new(),
             served: BTreeSet::new(),
+            receipts: BTreeSet::new(),
             firsts: 0,
             crashes: 0,
             faults: 0,
@@ -339,6 +342,8 @@ impl Run {
                 return Err("delivered although nothing moved".to_owned());
             }
             self.served.insert(self.target(who));
+            let names = ["payment-receipt", "payment-response"];
+            self.receipts.extend(names.iter().filter(|name| response.headers.get(name).is_some()));
             self.firsts += u32::from(response.headers.get("payment-replayed").is_none());
         }
         Ok(())
@@ -454,6 +459,7 @@ struct Seen {
     states: usize,
     histories: usize,
     ends: BTreeSet<String>,
+    receipts: BTreeSet<&'static str>,
 }
 
 /// Visits everything within the bounds; the first violation ends it, with its history.
@@ -502,6 +508,7 @@ fn explore(setting: Setting, most: usize) -> Result<Seen, String> {
         }
         run.drain().map_err(|violation| told(format!("drained, {violation}"), &trace))?;
         seen.ends.extend(run.row().map(|entry| entry.state.name()));
+        seen.receipts.append(&mut run.receipts);
         if seen.states > most {
             return Err(format!("more than {most} states"));
         }
@@ -532,6 +539,9 @@ fn everything(mode: Mode) {
         states += seen.states;
         histories += seen.histories;
         ends.extend(seen.ends);
+        // Where some bring it by MPP and some by x402, both are served, each in its own words.
+        let served = 1 + usize::from(setting.mpp.contains(&true));
+        assert_eq!(seen.receipts.len(), served, "{:?} of {:?}", seen.receipts, setting.mpp);
     }
     eprintln!("{mode:?}: {states} states, {histories} histories, {:?}", began.elapsed());
     assert!(states >= 9_000, "{states}");
