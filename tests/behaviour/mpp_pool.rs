@@ -206,10 +206,10 @@ fn a_method_that_is_not_paid_here_is_named_if_there_is_no_other() {
 #[test]
 fn a_session_is_a_question_only_where_something_else_can_be_paid() {
     let session = evm("s", &charge("5", true)).replace(r#"intent="charge""#, r#"intent="session""#);
-    let alone = failure(exchange("{}", 1).answered(402, &asking(&[session.clone()]), b"", at(0)));
+    let alone = failure(exchange("{}", 1).answered(402, &asking(std::slice::from_ref(&session)), b"", at(0)));
     assert_eq!(alone.reason.code(), "unsupported_intent");
     for headers in [
-        both(&[exact("400", true)], &[session.clone()]),
+        both(&[exact("400", true)], std::slice::from_ref(&session)),
         both(&[], &[session.clone(), evm("a", &charge("400", true))]),
     ] {
         let mut one = exchange("{}", 1);

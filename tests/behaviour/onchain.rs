@@ -207,9 +207,14 @@ fn what_is_wrong_in_itself_costs_no_question() {
     assert!(world.ledger.entries().is_empty());
 }
 
+/// What is done to a world before a payment.
+type Spoil = fn(&mut World);
+/// A transaction made for a world.
+type Make = Box<dyn Fn(&World) -> Vec<u8>>;
+
 #[test]
 fn what_could_not_be_carried_out_leaves_no_row_and_is_not_sent() {
-    let spoil: [(&str, fn(&mut World)); 4] = [
+    let spoil: [(&str, Spoil); 4] = [
         ("invalid_exact_evm_insufficient_balance", |world| {
             world.facilitator.chain.transfers.poor = true;
         }),
@@ -393,7 +398,7 @@ fn a_transaction_that_the_payer_has_sent_pays_by_its_hash() {
 fn a_hash_that_is_no_payment_for_this_leaves_no_row() {
     let other = "0x00000000000000000000000000000000000000aa";
     let stranger = Payer::new(2);
-    let make: [(&str, Box<dyn Fn(&World) -> Vec<u8>>); 4] = [
+    let make: [(&str, Make); 4] = [
         ("another recipient", Box::new(|world| world.payer.transaction(0, ASSET, other, 10_000))),
         ("another token", Box::new(|world| world.payer.transaction(0, other, PAY_TO, 10_000))),
         ("another amount", Box::new(|world| world.payer.transaction(0, ASSET, PAY_TO, 9_999))),

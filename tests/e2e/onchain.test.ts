@@ -16,6 +16,7 @@ import { gateVars, PRICE_ATOMIC } from '../../demo/gate.mjs';
 import { startOrigin, type Origin } from '../../demo/origin.mjs';
 import { startGate, type Gate } from '../../scripts/miniflare.mjs';
 import { challengeOf, credential, receiptIn, type Challenge } from '../support/mpp-wire.ts';
+import { payAsOkx } from '../support/okx-payer.ts';
 import { changesDuring, startWorld, transfersOf, type Change, type World } from './world.ts';
 
 type Account = Chain['accounts']['payer'];
@@ -130,6 +131,18 @@ describe('payments that the chain settles', () => {
       assert.equal(fresh.length, 1);
       const codes = new Set(result.filter(({ status }) => status !== 200).map(({ code }) => code));
       for (const code of codes) assert.ok(['rate_limited', 'payment_in_progress'].includes(code), code);
+    });
+
+    it(`OKX's payer reads that he pays the gas, sends a transaction and shows its hash (${path})`, async () => {
+      const account = payer(place);
+      const { headers } = await ask(world.gate, path);
+      const { result, change } = await changesDuring(world, account.address, async () => {
+        const broadcast = () => sent(world, account);
+        const { value } = await payAsOkx(headers.get('www-authenticate') ?? '', account, { broadcast });
+        return ask(world.gate, path, value);
+      });
+      assert.equal(result.status, 200, result.text);
+      assert.deepEqual(change, PAID);
     });
 
     it(`a transaction that the payer has sent pays by its hash, once (${path})`, async () => {

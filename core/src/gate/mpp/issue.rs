@@ -101,7 +101,8 @@ pub fn request(
         chain_id: token.chain_id,
         decimals: Some(choice.asset_label.1),
         credential_types: Some(kinds.map(|(kind, _)| kind.to_owned()).collect()),
-        fee_payer: Some(true),
+        // OKX's payers send a transaction themselves where the gate does not pay for it.
+        fee_payer: Some(!offer.hash_mode),
         has_splits: false,
         external_id: Some(reference.to_owned()),
         description: None,
