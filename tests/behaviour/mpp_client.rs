@@ -345,6 +345,16 @@ fn a_server_that_pays_no_gas_gets_the_hash_of_the_payers_transaction_and_nothing
         assert_eq!(error.reason.code(), "wrong_transaction", "{wrong}");
         assert!(exchange.payment().is_none());
     }
+    let mut beside = terms(&json!([entry("20000")]));
+    beside.add("www-authenticate", &evm("a", &request));
+    let mut dearer = exchange("{}", 1).with_broadcast();
+    dearer.answered(402, &beside, b"", at(0));
+    dearer.reserve(None, at(0)).unwrap();
+    assert_eq!(
+        dearer.proposal().unwrap()["protocol"],
+        "x402",
+        "what the payer sends himself is last"
+    );
     let mut exchange = sending();
     let Next::Send { headers: sent, .. } = exchange.broadcast(HASH, at(1)) else { panic!() };
     let (name, value) = &sent[0];

@@ -80,7 +80,18 @@ fn exact_and_charge_are_one_pool_in_the_order_of_the_contract() {
     );
     let mut upfront = exact("400", true);
     upfront["extra"]["paymentFlow"] = "upfront".into();
-    assert_chosen(&[upfront], &[charge("400", true)], ("mpp", main, "400"), "not at once");
+    // A charge does not say when it is taken, so that this settles nothing between the two.
+    let at_once = std::slice::from_ref(&upfront);
+    assert_chosen(
+        at_once,
+        &[charge("400", true)],
+        ("x402", main, "400"),
+        "exact first, at once too",
+    );
+    assert_chosen(at_once, &[charge("399", true)], ("mpp", main, "399"), "smaller");
+    let later = [upfront, exact("1000", true)];
+    assert_chosen(&later, &[charge("400", true)], ("mpp", main, "400"), "smaller than the later");
+    assert_chosen(&later, &[charge("1000", true)], ("x402", main, "1000"), "the later of x402");
     assert_chosen(&[], &[charge("400", true), charge("300", true)], ("mpp", main, "300"), "alone");
 }
 
@@ -206,7 +217,12 @@ fn a_method_that_is_not_paid_here_is_named_if_there_is_no_other() {
 #[test]
 fn a_session_is_a_question_only_where_something_else_can_be_paid() {
     let session = evm("s", &charge("5", true)).replace(r#"intent="charge""#, r#"intent="session""#);
-    let alone = failure(exchange("{}", 1).answered(402, &asking(std::slice::from_ref(&session)), b"", at(0)));
+    let alone = failure(exchange("{}", 1).answered(
+        402,
+        &asking(std::slice::from_ref(&session)),
+        b"",
+        at(0),
+    ));
     assert_eq!(alone.reason.code(), "unsupported_intent");
     for headers in [
         both(&[exact("400", true)], std::slice::from_ref(&session)),
