@@ -536,8 +536,7 @@ fn a_price_that_has_changed_since_is_no_reason_to_pay_again() {
         let gate = farebox_core::gate::Gate::from_vars(&vars.to_string()).unwrap();
         world.gate = Box::leak(Box::new(gate));
         let again = world.send(request);
-        assert_eq!(again.problem(), "payment_already_used");
-        assert!(!again.has_terms());
+        assert_eq!((again.status, again.headers.get("payment-replayed")), (200, Some("true")));
         assert_eq!((served(&world), moved(&world)), (1, 10_000));
         // What the ledger does not know is told today's terms.
         let mut elsewhere = World::with(vars);
@@ -637,7 +636,8 @@ fn history(dice: &mut Dice) -> String {
         (false, _) => &["void", "manual", "none"],
     };
     assert!(allowed.contains(&end.as_str()), "{end} of {fate:?}, by hash {by_hash}");
-    assert_eq!(deliveries, u32::from(end == "delivered"), "{fate:?}");
+    // The answer that was stored may have been lost on its way.
+    assert!(deliveries == 0 || end == "delivered", "{end} of {fate:?}");
     end
 }
 
