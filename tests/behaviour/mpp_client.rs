@@ -479,7 +479,7 @@ fn a_refused_charge_is_told_in_the_sellers_words() {
     let body = json!({"reason": "", "detail": "voucher exhausted", "code": 70015}).to_string();
     let error = failure(exchange.answered(402, &Headers::new(), body.as_bytes(), at(1)));
     assert_eq!(error.reason.code(), "payment_refused");
-    assert_eq!(error.message, "Seller rejected: voucher exhausted (code 70015, HTTP 402)");
+    assert_eq!(error.message, "❌ Seller rejected: voucher exhausted (code 70015, HTTP 402)");
 }
 
 #[test]

@@ -269,14 +269,14 @@ describe('Accept-Payment', () => {
 
 describe('23: what a seller says', () => {
   const table: readonly (readonly [body: unknown, line: string])[] = [
-    [{ reason: '', detail: 'voucher exhausted', code: 70015 }, 'Seller rejected: voucher exhausted (code 70015, HTTP 402)'],
-    [{ title: 'Payment Required' }, 'Seller rejected: Payment Required (HTTP 402)'],
-    ['no', 'Seller rejected: no (HTTP 402)'],
-    [{ reason: 'a', detail: 'b', message: 'c', msg: 'd', error: 'e', title: 'f' }, 'Seller rejected: a (HTTP 402)'],
-    [{ detail: 'b', message: 'c', msg: 'd', error: 'e', title: 'f' }, 'Seller rejected: b (HTTP 402)'],
-    [{ message: 'c', msg: 'd', error: 'e', title: 'f' }, 'Seller rejected: c (HTTP 402)'],
-    [{ msg: 'd', error: 'e', title: 'f' }, 'Seller rejected: d (HTTP 402)'],
-    [{ error: 'e', title: 'f' }, 'Seller rejected: e (HTTP 402)'],
+    [{ reason: '', detail: 'voucher exhausted', code: 70015 }, '❌ Seller rejected: voucher exhausted (code 70015, HTTP 402)'],
+    [{ title: 'Payment Required' }, '❌ Seller rejected: Payment Required (HTTP 402)'],
+    ['no', '❌ Seller rejected: no (HTTP 402)'],
+    [{ reason: 'a', detail: 'b', message: 'c', msg: 'd', error: 'e', title: 'f' }, '❌ Seller rejected: a (HTTP 402)'],
+    [{ detail: 'b', message: 'c', msg: 'd', error: 'e', title: 'f' }, '❌ Seller rejected: b (HTTP 402)'],
+    [{ message: 'c', msg: 'd', error: 'e', title: 'f' }, '❌ Seller rejected: c (HTTP 402)'],
+    [{ msg: 'd', error: 'e', title: 'f' }, '❌ Seller rejected: d (HTTP 402)'],
+    [{ error: 'e', title: 'f' }, '❌ Seller rejected: e (HTTP 402)'],
   ];
   for (const [body, line] of table) {
     test(line, async (t) => {
@@ -291,7 +291,7 @@ describe('23: what a seller says', () => {
     });
   }
   test('a body that is no JSON is told whole, cleaned and cut', () => {
-    assert.deepEqual(sellerError(500, 'out of\u202e order\u0000'), { text: 'out of order', code: null, status: 500, message: 'Seller rejected: out of order (HTTP 500)' });
+    assert.deepEqual(sellerError(500, 'out of\u202e order\u0000'), { text: 'out of order', code: null, status: 500, message: '❌ Seller rejected: out of order (HTTP 500)' });
     assert.equal(sellerError(500, new Uint8Array(9999).fill(120)).text.length, 256);
   });
 });

@@ -138,7 +138,7 @@ describe('mppx 0.11', () => {
     const settled = facilitator.counts.settle;
     const held = await chain.balanceOf(chain.accounts.payee.address);
     await assert.rejects(payingFetch({ signer: empty })(`${url}/mpp/report`), (error) =>
-      error instanceof FareboxError && error.code === 'payment_refused' && /^Seller rejected: Payment verification failed.* \(HTTP 402\)$/.test(error.message));
+      error instanceof FareboxError && error.code === 'payment_refused' && /^❌ Seller rejected: Payment verification failed.* \(HTTP 402\)$/.test(error.message));
     assert.deepEqual([facilitator.counts.settle, await chain.balanceOf(chain.accounts.payee.address)], [settled, held]);
   });
 });

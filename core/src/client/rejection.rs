@@ -11,7 +11,7 @@ use super::error::clean;
 use crate::encoding::json;
 use crate::http::Headers;
 
-/// A seller's refusal; [`fmt::Display`] is its line: `Seller rejected: <text> (code <code>, HTTP <status>)`.
+/// A seller's refusal; [`fmt::Display`] is its line: `❌ Seller rejected: <text> (code <code>, HTTP <status>)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
     /// Why, in the seller's words.
@@ -65,7 +65,7 @@ fn said(object: &Value) -> Option<String> {
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Seller rejected: {} (", self.text)?;
+        write!(f, "❌ Seller rejected: {} (", self.text)?;
         if let Some(code) = &self.code {
             write!(f, "code {code}, ")?;
         }
@@ -110,26 +110,26 @@ mod tests {
         let cases = [
             (
                 r#"{"reason":"","detail":"voucher exhausted","code":70015}"#,
-                "Seller rejected: voucher exhausted (code 70015, HTTP 402)",
+                "❌ Seller rejected: voucher exhausted (code 70015, HTTP 402)",
             ),
-            (r#"{"title":"Payment Required"}"#, "Seller rejected: Payment Required (HTTP 402)"),
+            (r#"{"title":"Payment Required"}"#, "❌ Seller rejected: Payment Required (HTTP 402)"),
             (
                 r#"{"title":"f","error":"e","msg":"d","message":"c","detail":"b","reason":"a"}"#,
-                "Seller rejected: a (HTTP 402)",
+                "❌ Seller rejected: a (HTTP 402)",
             ),
-            (r#"{"title":"f","error":"e"}"#, "Seller rejected: e (HTTP 402)"),
-            (r#"{"title":"f","error":"e","msg":"d"}"#, "Seller rejected: d (HTTP 402)"),
-            (r#"{"error":"e","message":"c","msg":"d"}"#, "Seller rejected: c (HTTP 402)"),
-            (r#"{"message":"c","detail":"b"}"#, "Seller rejected: b (HTTP 402)"),
-            (r#"{"reason":7,"detail":" \u200b","msg":"d"}"#, "Seller rejected: d (HTTP 402)"),
+            (r#"{"title":"f","error":"e"}"#, "❌ Seller rejected: e (HTTP 402)"),
+            (r#"{"title":"f","error":"e","msg":"d"}"#, "❌ Seller rejected: d (HTTP 402)"),
+            (r#"{"error":"e","message":"c","msg":"d"}"#, "❌ Seller rejected: c (HTTP 402)"),
+            (r#"{"message":"c","detail":"b"}"#, "❌ Seller rejected: b (HTTP 402)"),
+            (r#"{"reason":7,"detail":" \u200b","msg":"d"}"#, "❌ Seller rejected: d (HTTP 402)"),
             (
                 r#"{"error":{"code":-32042,"message":"pay"},"code":"x"}"#,
-                "Seller rejected: pay (code x, HTTP 402)",
+                "❌ Seller rejected: pay (code x, HTTP 402)",
             ),
-            (r#""no more""#, "Seller rejected: no more (HTTP 402)"),
-            ("no more\r\nthan this", "Seller rejected: no more  than this (HTTP 402)"),
-            (r#"{"why":"because"}"#, r#"Seller rejected: {"why":"because"} (HTTP 402)"#),
-            ("", "Seller rejected: no reason given (HTTP 402)"),
+            (r#""no more""#, "❌ Seller rejected: no more (HTTP 402)"),
+            ("no more\r\nthan this", "❌ Seller rejected: no more  than this (HTTP 402)"),
+            (r#"{"why":"because"}"#, r#"❌ Seller rejected: {"why":"because"} (HTTP 402)"#),
+            ("", "❌ Seller rejected: no reason given (HTTP 402)"),
         ];
         for (body, line) in cases {
             assert_eq!(Rejection::read(402, body.as_bytes()).to_string(), line, "{body}");
