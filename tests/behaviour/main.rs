@@ -16,6 +16,7 @@ mod layers;
 mod ledger;
 mod limits;
 mod manners;
+mod mpp;
 mod mpp_client;
 mod mpp_pool;
 mod onchain;

@@ -57,6 +57,8 @@ pub(super) struct Written {
     version_2: [String; 3],
     /// Entries of `accepts`, each around its URL.
     version_1: Vec<[String; 2]>,
+    /// What challenges of MPP ask.
+    requests: Vec<issue::Request>,
 }
 
 impl Offer {
@@ -85,8 +87,15 @@ impl Offer {
                 [before.into(), after.into()]
             })
             .collect();
-        self.written = Written { version_2, version_1 };
+        let requests = self.choices.iter().filter_map(|choice| issue::Request::of(&self, choice));
+        let requests = requests.collect();
+        self.written = Written { version_2, version_1, requests };
         self
+    }
+
+    /// What challenges of MPP ask for this route.
+    pub(super) fn requests(&self) -> &[issue::Request] {
+        &self.written.requests
     }
 
     /// The 402 for this request. `reason` is the protocol's word for `code`; the diagnosis stands in header and body.

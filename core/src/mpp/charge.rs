@@ -87,6 +87,12 @@ impl Request {
     /// Writes the `request` of a challenge: base64url of canonical JSON. Absent members are left out; splits are never written.
     #[must_use]
     pub fn to_param(&self) -> String {
+        base64::encode_url(self.to_text().as_bytes())
+    }
+
+    /// The same before it is encoded.
+    #[must_use]
+    pub fn to_text(&self) -> String {
         let text = |text: &str| Value::String(String::from(text));
         let types =
             |types: &Vec<String>| Value::Array(types.iter().map(|name| text(name)).collect());
@@ -104,7 +110,7 @@ impl Request {
             ("methodDetails", Some(Value::Object(details))),
             ("recipient", Some(Value::String(self.recipient.to_checksum()))),
         ]);
-        base64::encode_url(jcs::object_text(&members).as_bytes())
+        jcs::object_text(&members)
     }
 }
 

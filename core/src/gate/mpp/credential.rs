@@ -123,7 +123,7 @@ impl Gate {
         }
         let (choice, ours) =
             choice_for(offer, asked.chain_id, asked.currency).ok_or(Code::TermsMismatch)?;
-        if request((offer, choice), &ours, &reference).to_param() != challenge.request {
+        if request(offer, &ours, &reference).as_ref() != Some(&challenge.request) {
             return Err(Code::TermsMismatch);
         }
         let bad = Code::InvalidChallenge;

@@ -7,12 +7,12 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use super::reference;
+use crate::encoding::base64;
 use crate::evm::address::Address;
 use crate::gate::challenge::Asked;
 use crate::gate::offer::{Choice, Offer};
 use crate::http::RequestHead;
-use crate::mpp::charge::Request;
-use crate::mpp::{Challenge, PAYMENT_AUTHORIZATION, digest, id};
+use crate::mpp::{Challenge, PAYMENT_AUTHORIZATION, charge, digest, id};
 use crate::payment::SignedToken;
 
 /// The payment method on EVM chains.
@@ -72,8 +72,7 @@ fn challenge(
         realm: asked.head.host().to_owned(),
         method: METHOD.to_owned(),
         intent: INTENT.to_owned(),
-        request: request((offer, choice), token, &reference::of(asked.head, quote_end(choice)))
-            .to_param(),
+        request: request(offer, token, &reference::of(asked.head, quote_end(choice)))?,
         expires: Some(end.rfc3339()),
         digest: asked.digest.filter(|_| offer.binds_body).map(digest::of_sha256),
         description: Some(offer.description.clone()).filter(|text| !text.is_empty()),
@@ -84,29 +83,51 @@ fn challenge(
     Some(Issued { header: challenge.to_header().ok()?, id: challenge.id })
 }
 
-/// What is asked, under this reference.
-#[must_use]
-pub fn request(
-    (offer, choice): (&Offer, &Choice),
-    token: &SignedToken,
-    reference: &str,
-) -> Request {
-    let kinds =
-        [(AUTHORIZATION, true), (TRANSACTION, offer.signed_transactions), (HASH, offer.hash_mode)];
-    let kinds = kinds.into_iter().filter(|(_, taken)| *taken);
-    Request {
-        amount: choice.terms.amount,
-        currency: token.asset,
-        recipient: token.pay_to,
-        chain_id: token.chain_id,
-        decimals: Some(choice.asset_label.1),
-        credential_types: Some(kinds.map(|(kind, _)| kind.to_owned()).collect()),
-        // OKX's payers send a transaction themselves where the gate does not pay for it.
-        fee_payer: Some(!offer.hash_mode),
-        has_splits: false,
-        external_id: Some(reference.to_owned()),
-        description: None,
+/// What a choice asks, around the reference, and for which token: canonical JSON.
+#[derive(Clone, Debug)]
+pub struct Request {
+    token: SignedToken,
+    around: [String; 2],
+}
+
+impl Request {
+    /// Writes it once; nothing where nobody can sign.
+    #[must_use]
+    pub fn of(offer: &Offer, choice: &Choice) -> Option<Self> {
+        let token = choice.terms.token?;
+        let kinds = [
+            (AUTHORIZATION, true),
+            (TRANSACTION, offer.signed_transactions),
+            (HASH, offer.hash_mode),
+        ];
+        let kinds = kinds.into_iter().filter(|(_, taken)| *taken);
+        let request = charge::Request {
+            amount: choice.terms.amount,
+            currency: token.asset,
+            recipient: token.pay_to,
+            chain_id: token.chain_id,
+            decimals: Some(choice.asset_label.1),
+            credential_types: Some(kinds.map(|(kind, _)| kind.to_owned()).collect()),
+            // OKX's payers send a transaction themselves where the gate does not pay for it.
+            fee_payer: Some(!offer.hash_mode),
+            has_splits: false,
+            external_id: Some(String::new()),
+            description: None,
+        };
+        let text = request.to_text();
+        // Amount and currency stand before it, and nothing of the operator's.
+        let (before, after) = text.split_once(r#""externalId":"""#)?;
+        let before = [before, r#""externalId":""#].concat();
+        Some(Self { token, around: [before, ["\"", after].concat()] })
     }
+}
+
+/// `request` of a challenge under this reference, which is base64url.
+#[must_use]
+pub fn request(offer: &Offer, token: &SignedToken, reference: &str) -> Option<String> {
+    let mut written = offer.requests().iter();
+    let [before, after] = &written.find(|request| request.token == *token)?.around;
+    Some(base64::encode_url([before.as_str(), reference, after].concat().as_bytes()))
 }
 
 /// When a price ends that somebody else has named.

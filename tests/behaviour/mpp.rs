@@ -1,0 +1,110 @@
+//! Challenges of MPP where the price, the secret or the request is another one by the time they are answered.
+//! Spec: docs/protocols.md, "MPP".
+
+use farebox_core::gate::Gate;
+use farebox_core::gate::attempts::Attempts;
+use serde_json::{Value, json};
+
+use crate::world::facilitator::Settle;
+use crate::world::payer::Payment;
+use crate::world::{Response, With, World, mpp, paid, request, routes, vars};
+
+fn quoting(answers: &[Value]) -> World {
+    let route = |path: &str| json!({"path": path, "price": {"from": "PRICER", "max": "$1.00"}});
+    let mut vars = vars(json!([route("/quoted"), route("/other")]));
+    vars["bindings"] = json!(["LEDGER", "PRICER"]);
+    let mut world = World::with(vars);
+    world.prices = answers.iter().map(ToString::to_string).collect();
+    world
+}
+
+/// Signed for the terms of a 402, and sent in answer to its challenge.
+fn answering(world: &mut World, unpaid: &Response) -> Payment {
+    let signed = world.payer.sign(&unpaid.payment_required(), world.now().secs());
+    signed.by_mpp(&mpp::echo_of(unpaid))
+}
+
+/// What the challenge of a 402 asks.
+fn asked(unpaid: &Response) -> Value {
+    let echo = mpp::echo_of(unpaid);
+    let text = echo["request"].as_str().unwrap();
+    serde_json::from_slice(&farebox_core::encoding::base64::decode_url(text).unwrap()).unwrap()
+}
+
+#[test]
+fn a_challenge_is_the_quote_of_its_price_while_that_holds() {
+    for (waits, later, held, questions) in
+        [(59, "$0.90", true, 1), (60, "$0.90", false, 2), (60, "$0.02", true, 2)]
+    {
+        let mut world = quoting(&[json!({"price": "$0.02"}), json!({"price": later})]);
+        let unpaid = world.ask("/quoted");
+        assert_eq!(asked(&unpaid)["amount"], "20000");
+        let payment = answering(&mut world, &unpaid);
+        // Another isolate: it remembers no quote.
+        world.attempts = Attempts::new();
+        world.wait(waits);
+        let response = world.present(&payment);
+        assert_eq!(response.is_delivery(), held, "{waits} {later}");
+        assert_eq!(world.priced.len(), questions, "{waits} {later}");
+        if held {
+            assert_eq!(world.row_of(&payment.nonce).payment.amount, "20000");
+        } else {
+            assert_eq!(response.problem(), "amount_mismatch");
+            assert_eq!(asked(&response)["amount"], "900000");
+            assert!(world.facilitator.urls.is_empty());
+            assert!(world.find_row(&payment.nonce).is_none());
+        }
+    }
+}
+
+#[test]
+fn a_quote_in_a_challenge_is_none_for_another_request() {
+    let mut world = quoting(&[json!({"price": "$0.02"}), json!({"price": "$0.90"})]);
+    let unpaid = world.ask("/quoted");
+    let payment = answering(&mut world, &unpaid);
+    for (method, target) in [("GET", "/other"), ("GET", "/quoted?x=1"), ("POST", "/quoted")] {
+        world.attempts = Attempts::new();
+        let head = request(method, target).header(payment.header, &payment.value);
+        let response = world.send(head);
+        assert!(response.has_terms(), "{method} {target}");
+        assert_eq!(asked(&response)["amount"], "900000", "{method} {target}");
+    }
+    assert!(world.facilitator.urls.is_empty());
+    world.attempts = Attempts::new();
+    assert!(world.present(&payment).is_delivery());
+}
+
+/// The same gate after its operator has changed something.
+fn changed(world: &mut World, change: impl FnOnce(&mut Value)) {
+    let mut vars = vars(routes());
+    change(&mut vars);
+    world.gate = Box::leak(Box::new(Gate::from_vars(&vars.to_string()).unwrap()));
+}
+
+#[test]
+fn a_payment_that_the_ledger_knows_is_not_asked_for_again_because_its_challenge_is_no_longer_ours()
+{
+    let mut world = World::new();
+    let unpaid = world.ask("/after");
+    let payment = answering(&mut world, &unpaid);
+    world.facilitator.settle_plan.extend([Settle::SilentBefore, Settle::SilentBefore]);
+    assert_eq!(world.send(paid(&payment)).status, 503);
+    let secret = json!("another secret of thirty-two bytes");
+    changed(&mut world, |vars| vars["GATE_SECRET"] = secret.clone());
+    let again = world.send(paid(&payment));
+    assert!(!again.has_terms(), "{}", again.problem());
+    // One that nobody knows is told to sign for a challenge of today's.
+    let mut other = World::new();
+    let unpaid = other.ask("/after");
+    let unknown = answering(&mut other, &unpaid);
+    changed(&mut other, |vars| vars["GATE_SECRET"] = secret);
+    let refused = other.send(paid(&unknown));
+    assert_eq!(refused.problem(), "invalid_challenge");
+    assert!(refused.has_terms() && other.facilitator.urls.is_empty());
+    // While the secret changes, both count.
+    changed(&mut other, |vars| {
+        vars["GATE_SECRET_PREVIOUS"] = vars["GATE_SECRET"].clone();
+        vars["GATE_SECRET"] = json!("another secret of thirty-two bytes");
+    });
+    assert!(other.send(paid(&unknown)).is_delivery());
+}
