@@ -2,6 +2,8 @@
 
 use alloc::string::String;
 
+use crate::problem::PAYMENT_PROBLEMS;
+
 /// A problem type. Sentences are for whoever answers; clients go by the type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {
@@ -69,7 +71,7 @@ impl Problem {
     /// The member `type`.
     #[must_use]
     pub fn type_uri(self) -> String {
-        alloc::format!("{BASE}{}", self.name())
+        alloc::format!("{PAYMENT_PROBLEMS}{}", self.name())
     }
 
     /// The end of `type`.
@@ -120,5 +122,3 @@ impl Problem {
         }
     }
 }
-
-const BASE: &str = "https://paymentauth.org/problems/";
