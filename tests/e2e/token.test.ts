@@ -9,20 +9,14 @@ import {
 
 import { startChain, type Chain } from '../../demo/chain.mjs';
 import { compile, contracts } from '../../demo/token/compile.mjs';
+import { TRANSFER_TYPES } from '../support/mpp-payer.ts';
 
 let chain: Chain;
 before(async () => { chain = await startChain(); });
 after(() => chain?.stop());
 
 const types = {
-  TransferWithAuthorization: [
-    { name: 'from', type: 'address' },
-    { name: 'to', type: 'address' },
-    { name: 'value', type: 'uint256' },
-    { name: 'validAfter', type: 'uint256' },
-    { name: 'validBefore', type: 'uint256' },
-    { name: 'nonce', type: 'bytes32' },
-  ],
+  ...TRANSFER_TYPES,
   CancelAuthorization: [
     { name: 'authorizer', type: 'address' },
     { name: 'nonce', type: 'bytes32' },

@@ -13,7 +13,7 @@ import { challengesIn, requestOf, requestText, type JsonObject } from '../suppor
 import { challengeIn, expectMppPaid, mppFor, sendMpp, signed } from './support/mpp.ts';
 import { bringing, editing, judge, paid, paying, problem, refused, vectors, type Otherwise, type Play, type Plays, type Recorded } from './support/mpp-plays.ts';
 import { encode, requiredBy, settlementOf } from './support/payer.ts';
-import type { HeaderRow } from './support/raw.ts';
+import type { Answer, HeaderRow } from './support/raw.ts';
 import { openWorld, payFor, send, type World } from './support/world.ts';
 
 type HttpCase = { readonly name: string; readonly response: Recorded };
@@ -22,6 +22,24 @@ type DualCase = HttpCase & { readonly facilitatorCalls: readonly (string | { rea
 const NOW = (): number => Math.floor(Date.now() / 1000);
 const OTHER = '0x209693Bc6afc0C5328bA36FaF03C514EF312287C';
 const BEARER: HeaderRow = ['Authorization', 'Bearer abc'];
+
+/** Plays each case at a path of its own: answered as it was recorded, unless there is a reason to answer otherwise. */
+function playEach(place: string, cases: readonly HttpCase[], plays: Plays, further: (answer: Answer) => void = () => undefined): void {
+  it('has a play for every case', () => {
+    assert.deepEqual(Object.keys(plays).sort(), cases.map(({ name }) => name).sort());
+  });
+
+  for (const [index, { name, response }] of cases.entries()) {
+    const [play, otherwise] = plays[name] ?? [];
+    it(`${name}: ${otherwise?.because ?? response.status}`, async () => {
+      assert.ok(play);
+      const answer = await play(world, `/after/${place}-${index}`);
+      if (otherwise !== undefined) return otherwise.check(answer);
+      judge(answer, response);
+      further(answer);
+    });
+  }
+}
 
 let world: World;
 before(async () => { world = await openWorld({ probe: true }); });
@@ -107,19 +125,7 @@ describe('a server with one charge', () => {
     ],
   };
 
-  it('has a play for every case', () => {
-    assert.deepEqual(Object.keys(plays).sort(), cases.map(({ name }) => name).sort());
-  });
-
-  for (const [index, { name, response }] of cases.entries()) {
-    const [play, otherwise] = plays[name] ?? [];
-    it(`${name}: ${otherwise?.because ?? response.status}`, async () => {
-      assert.ok(play);
-      const answer = await play(world, `/after/http-${index}`);
-      if (otherwise !== undefined) return otherwise.check(answer);
-      judge(answer, response);
-    });
-  }
+  playEach('http', cases, plays);
 
   function settling(settle: Parameters<World['facilitator']['script']>[1]['settle']): Play {
     return async (world, path) => {
@@ -216,20 +222,7 @@ describe('a server of several offers', () => {
     'credential for a method not offered': [editing(({ challenge }) => void (challenge['method'] = 'demo'))],
   };
 
-  it('has a play for every case', () => {
-    assert.deepEqual(Object.keys(plays).sort(), cases.map(({ name }) => name).sort());
-  });
-
-  for (const [index, { name, response }] of cases.entries()) {
-    const [play, otherwise] = plays[name] ?? [];
-    it(`${name}: ${otherwise?.because ?? response.status}`, async () => {
-      assert.ok(play);
-      const answer = await play(world, `/after/compose-${index}`);
-      if (otherwise !== undefined) return otherwise.check(answer);
-      judge(answer, response);
-      assert.equal(challengesIn(answer.headers['www-authenticate'] ?? '').length, 1, one);
-    });
-  }
+  playEach('compose', cases, plays, (answer) => assert.equal(challengesIn(answer.headers['www-authenticate'] ?? '').length, 1, one));
 });
 
 /** Names of members, and what kind each is. */

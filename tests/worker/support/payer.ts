@@ -7,8 +7,11 @@ import { randomBytes } from 'node:crypto';
 
 import { generatePrivateKey, privateKeyToAccount, type PrivateKeyAccount } from 'viem/accounts';
 
+import { TRANSFER_TYPES } from '../../support/mpp-payer.ts';
 import { transactionOf } from './facilitator.ts';
 import type { Answer, HeaderRow } from './raw.ts';
+
+export { TRANSFER_TYPES };
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 export type JsonObject = { [key: string]: Json };
@@ -65,17 +68,6 @@ export type Payment = {
 };
 
 export type Payer = { readonly address: `0x${string}`; readonly account: PrivateKeyAccount };
-
-export const TRANSFER_TYPES = {
-  TransferWithAuthorization: [
-    { name: 'from', type: 'address' },
-    { name: 'to', type: 'address' },
-    { name: 'value', type: 'uint256' },
-    { name: 'validAfter', type: 'uint256' },
-    { name: 'validBefore', type: 'uint256' },
-    { name: 'nonce', type: 'bytes32' },
-  ],
-} as const;
 
 export function freshPayer(): Payer {
   const account = privateKeyToAccount(generatePrivateKey());
