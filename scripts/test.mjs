@@ -10,6 +10,7 @@ import { join } from 'node:path';
 
 import { buildWorker } from './build.mjs';
 import { buildPackage, buildPayer } from './pkg.mjs';
+import { preparePython } from './python.mjs';
 import { setup } from './setup.mjs';
 import { elapsed, root, run, runMain, StepFailed } from './steps.mjs';
 
@@ -90,6 +91,9 @@ async function e2e() {
   await buildWorker();
   // One of the payers is the package.
   await buildPayer();
+  // Some more are Python's, where there is one.
+  const python = await preparePython();
+  if ('leftOut' in python) console.log(`  left out: the clients of Python, ${python.leftOut}`);
   await runTests('test:e2e', 'tests/e2e');
 }
 
@@ -138,7 +142,7 @@ async function runTests(name, folder, { atOnce, alone = [], timeoutMs = TIMEOUT_
       ...(atOnce === undefined ? [] : [`--test-concurrency=${atOnce}`]),
       ...group.map((file) => join(folder, file)),
     ]);
-    show(output, /^ℹ (tests|pass|fail|cancelled|skipped|duration_ms|ends:)/);
+    show(output, /^ℹ (tests|pass|fail|cancelled|skipped|duration_ms|ends:|left out:)/);
   }
 }
 

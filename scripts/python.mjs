@@ -1,0 +1,93 @@
+// A virtual environment with the published clients of Python, for the end-to-end tests.
+//
+// It stands below target/, one for each list of packages and each Python. A machine where it cannot be made leaves
+// those clients out and says why; nothing fails for that.
+
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { startProcess } from './processes.mjs';
+import { root, step } from './steps.mjs';
+
+/**
+ * The interpreter that has the clients, or why there is none.
+ *
+ * @typedef {{python: string} | {leftOut: string}} Python
+ */
+
+/**
+ * Finds the environment, if it was made.
+ *
+ * @returns {Promise<Python>}
+ */
+export async function findPython() {
+  const folder = await placeOf();
+  if (folder === undefined) return { leftOut: `there is no ${PYTHON}` };
+  if (!existsSync(join(folder, STAMP))) return { leftOut: '`npm run test:e2e` has not installed them' };
+  return { python: interpreterIn(folder) };
+}
+
+/**
+ * Makes the environment, unless it is there.
+ *
+ * @returns {Promise<Python>}
+ */
+export async function preparePython() {
+  const folder = await placeOf();
+  const found = await findPython();
+  if (folder === undefined || 'python' in found) return found;
+  return step('clients of Python', async () => {
+    rmSync(folder, { recursive: true, force: true });
+    for (const words of [
+      [PYTHON, '-m', 'venv', folder],
+      [interpreterIn(folder), '-m', 'pip', 'install', '--disable-pip-version-check', '--no-input', '--only-binary', ':all:', '-r', REQUIREMENTS],
+    ]) {
+      const { code, output } = await ran(words, INSTALL_MS);
+      const last = output.trimEnd().split('\n').at(-1);
+      if (code !== 0) return { leftOut: `\`${words.slice(1, 3).join(' ')}\` ended with ${code}: ${last}` };
+    }
+    writeFileSync(join(folder, STAMP), '');
+    return { python: interpreterIn(folder) };
+  });
+}
+
+/**
+ * Where the environment belongs; undefined without a Python.
+ *
+ * @returns {Promise<string | undefined>}
+ */
+async function placeOf() {
+  const { code, output } = await ran([PYTHON, '-c', 'import sys; print(sys.version, sys.platform, sys.base_prefix)'], LOOK_MS);
+  if (code !== 0) return undefined;
+  const hash = createHash('sha256').update(output).update(readFileSync(REQUIREMENTS)).digest('hex');
+  return join(root, 'target', `python-${hash.slice(0, 16)}`);
+}
+
+/**
+ * Runs a program to its end, or for so long.
+ *
+ * @param {string[]} words
+ * @param {number} limitMs
+ */
+async function ran([command = '', ...args], limitMs) {
+  const child = startProcess(command, args, { cwd: root });
+  const timer = setTimeout(() => void child.stop(), limitMs);
+  const code = await child.exited;
+  clearTimeout(timer);
+  return { code, output: child.output() };
+}
+
+/**
+ * @param {string} folder
+ */
+function interpreterIn(folder) {
+  return join(folder, 'bin', 'python');
+}
+
+const PYTHON = 'python3';
+const REQUIREMENTS = join(root, 'tests/e2e/python/requirements.txt');
+/** Written when everything is installed. */
+const STAMP = 'farebox-installed';
+const LOOK_MS = 10_000;
+const INSTALL_MS = 240_000;
