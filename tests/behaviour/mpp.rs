@@ -62,16 +62,34 @@ fn a_quote_in_a_challenge_is_none_for_another_request() {
     let mut world = quoting(&[json!({"price": "$0.02"}), json!({"price": "$0.90"})]);
     let unpaid = world.ask("/quoted");
     let payment = answering(&mut world, &unpaid);
-    for (method, target) in [("GET", "/other"), ("GET", "/quoted?x=1"), ("POST", "/quoted")] {
+    let others = [
+        request("GET", "/other"),
+        request("GET", "/quoted?x=1"),
+        request("POST", "/quoted"),
+        request("HEAD", "/quoted"),
+        request("GET", "/quoted").header("range", "bytes=0-0"),
+        request("GET", "/quoted").header("user-agent", "another"),
+    ];
+    for other in others {
         world.attempts = Attempts::new();
-        let head = request(method, target).header(payment.header, &payment.value);
-        let response = world.send(head);
-        assert!(response.has_terms(), "{method} {target}");
-        assert_eq!(asked(&response)["amount"], "900000", "{method} {target}");
+        let what = format!("{other:?}");
+        let response = world.send(other.header(payment.header, &payment.value));
+        assert!(response.has_terms(), "{what}");
+        assert_eq!(asked(&response)["amount"], "900000", "{what}");
     }
     assert!(world.facilitator.urls.is_empty());
     world.attempts = Attempts::new();
     assert!(world.present(&payment).is_delivery());
+}
+
+#[test]
+fn another_question_is_asked_anew_and_a_challenge_for_the_same_price_is_served() {
+    let mut world = quoting(&[json!({"price": "$0.02"})]);
+    let unpaid = world.ask("/quoted");
+    let payment = answering(&mut world, &unpaid);
+    world.attempts = Attempts::new();
+    assert!(world.send(paid(&payment).header("range", "bytes=0-0")).is_delivery());
+    assert_eq!(world.priced.len(), 2);
 }
 
 /// The same gate after its operator has changed something.

@@ -130,6 +130,88 @@ fn the_question_tells_the_head_and_nothing_that_proves_who_somebody_is() {
 }
 
 #[test]
+fn a_body_whose_length_nobody_knows_is_told_as_one() {
+    let mut world = world();
+    says(&mut world, &[price("$0.02")]);
+    for lengths in [&[][..], &["x"], &[""]] {
+        world.priced.clear();
+        let mut head = request("POST", "/quoted");
+        head.body = BodyPresence::Present;
+        for length in lengths {
+            head = head.header("content-length", length);
+        }
+        assert_eq!(world.send(head).status, 402);
+        assert_eq!(world.priced[0]["body_bytes"], Value::Null, "{lengths:?}");
+        assert!(world.priced[0].as_object().unwrap().contains_key("body_bytes"), "{lengths:?}");
+    }
+}
+
+/// A request of this method with these fields and this body, `Content-Length` or nothing.
+fn shaped(method: &str, body: Option<&str>, fields: &[(&str, &str)]) -> RequestHead {
+    let mut head = request(method, "/quoted");
+    head.body = if body.is_some() { BodyPresence::Present } else { BodyPresence::Absent };
+    let lengths = body.filter(|length| !length.is_empty()).map(|it| ("content-length", it));
+    fields.iter().copied().chain(lengths).fold(head, |head, (name, value)| head.header(name, value))
+}
+
+#[test]
+fn a_price_holds_for_the_whole_question_that_it_was_named_for() {
+    let range = [("range", "bytes=0-0")];
+    let dear = [
+        ("another length", shaped("POST", Some("7"), &[]), shaped("POST", Some("60000"), &[])),
+        ("no length", shaped("POST", Some("7"), &[]), shaped("POST", Some(""), &[])),
+        ("a body of no known length", shaped("POST", None, &[]), shaped("POST", Some(""), &[])),
+        ("a body", shaped("POST", None, &[]), shaped("POST", Some("7"), &[])),
+        ("the whole file", shaped("GET", None, &range), shaped("GET", None, &[])),
+        ("more", shaped("GET", None, &range), shaped("GET", None, &[("range", "bytes=0-9")])),
+        ("another method", shaped("HEAD", None, &[]), shaped("GET", None, &[])),
+    ];
+    let fields =
+        ["accept", "accept-language", "cf-ipcountry", "content-type", "origin", "user-agent"];
+    let named = fields.map(|name| {
+        (name, shaped("GET", None, &[(name, "a")]), shaped("GET", None, &[(name, "b")]))
+    });
+    for (what, asked, other) in dear.into_iter().chain(named) {
+        for version in [1, 2] {
+            let mut world = world();
+            says(&mut world, &[price("$0.02"), price("$0.90")]);
+            let unpaid = world.send(asked.clone());
+            let (required, now) = (unpaid.payment_required(), world.now().secs());
+            let payment = match version {
+                1 => world.payer.sign_v1(&unpaid.json(), now),
+                _ => world.payer.sign(&required, now),
+            };
+            let with = |head: &RequestHead| head.clone().header(payment.header, &payment.value);
+            let response = world.send(with(&other));
+            assert_eq!(
+                (response.problem().as_str(), amount(&response).as_str()),
+                ("amount_mismatch", "900000"),
+                "{what} {version}"
+            );
+            assert!(world.facilitator.urls.is_empty(), "{what}: nothing charged");
+            assert!(world.find_row(&payment.nonce).is_none(), "{what}");
+            // What differs beside the question is nobody's business: this is how a client pays.
+            let paying = with(&asked).header("x-correlation-id", "another-one");
+            assert!(world.send(paying).is_delivery(), "{what} {version}");
+            assert_eq!(world.priced.len(), 2, "{what}: who pays for what was asked asks nobody");
+        }
+    }
+}
+
+#[test]
+fn another_question_is_asked_anew_and_served_where_its_price_is_the_same() {
+    for version in [1, 2] {
+        let mut world = world();
+        says(&mut world, &[price("$0.02")]);
+        let payment = sign(&mut world, "/quoted", version);
+        world.attempts = Attempts::new();
+        let head = paid(&payment).header("user-agent", "another");
+        assert!(world.send(head).is_delivery(), "{version}");
+        assert_eq!(world.priced.len(), 2);
+    }
+}
+
+#[test]
 fn a_payment_that_hands_its_quote_back_asks_nobody_and_is_judged_by_it() {
     for target in ["/quoted", "/early"] {
         let mut world = world();

@@ -68,7 +68,8 @@ describe('prices of a bound Worker', () => {
       assert.equal(((body['accepts'] as JsonObject[])[0] ?? {})['maxAmountRequired'], '30000');
       assert.match(quoteOf(required), /^\d{10}\.[0-9a-f]{32}$/);
       const payment = await pay(freshPayer(), required);
-      expectPaid(await elsewhere(`${path}/right?q=1`, payment), payment);
+      const paying = { at: world.gate.besideUrl, headers: [['Accept', 'text/csv']] } as const;
+      expectPaid(await send(world, `${path}/right?q=1`, payment, paying), payment);
       expectCalls(world, payment.payer, `${path}/right`, ordinaryCalls(path === '/quoted' ? 'after' : 'before'));
       assert.equal((await rowsOf(world, payment.payer))[0]?.['amount'], '30000');
       const [question, more] = pricer.questions;
@@ -123,6 +124,28 @@ describe('prices of a bound Worker', () => {
       assert.equal(amountOf(required), '40000', 'another isolate knows the present price alone');
       assert.deepEqual(await rowsOf(world, one.payer), []);
       expectPaid(await send(world, `${path}/changed`, one), one);
+    });
+
+    it(`a quote for less buys no more: other bytes of body, another range, another kind (${path})`, async () => {
+      const questions = [
+        { what: 'a longer body', method: 'POST', asked: { body: '7 bytes' }, other: { body: 'x'.repeat(60_000) } },
+        { what: 'the whole file', method: 'GET', asked: { headers: [['Range', 'bytes=0-0']] }, other: {} },
+        { what: 'another kind', method: 'GET', asked: { headers: [['Accept', 'text/csv']] }, other: { headers: [['Accept', 'video/mp4']] } },
+      ] as const;
+      for (const { what, method, asked, other } of questions) {
+        for (const version of [1, 2] as const) {
+          const target = `${path}/less/${what.replaceAll(' ', '-')}/${version}`;
+          pricer.asks('$0.03', '$0.90');
+          const unpaid = await send(world, target, undefined, { method, ...asked });
+          const payment = await pay(freshPayer(), expectFreshTerms(unpaid, 'payment_required').required, { version });
+          const dearer = await send(world, target, payment, { method, ...other });
+          assert.equal(amountOf(expectFreshTerms(dearer, 'amount_mismatch').required), '900000', what);
+          expectCalls(world, payment.payer, target, NO_CALLS);
+          assert.deepEqual(await rowsOf(world, payment.payer), [], what);
+          expectPaid(await send(world, target, payment, { method, ...asked }), payment);
+          expectCalls(world, payment.payer, target, ordinaryCalls(path === '/quoted' ? 'after' : 'before'));
+        }
+      }
     });
 
     it(`a quote that has ended, or is changed, is none (${path})`, async () => {

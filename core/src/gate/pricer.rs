@@ -10,7 +10,7 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::offer::{Choice, Offer};
 use crate::amount::Amount;
@@ -64,22 +64,7 @@ pub(super) enum Told {
 impl Pricer {
     /// The question about one request.
     pub(super) fn call(&self, head: &RequestHead) -> PriceCall {
-        let mut headers = serde_json::Map::new();
-        for name in TOLD {
-            let value = head.headers.joined(name).filter(|value| value.len() <= MAX_FIELD_BYTES);
-            if let Some(value) = value {
-                headers.insert((*name).to_owned(), Value::from(value.as_ref()));
-            }
-        }
-        let length = head.headers.get("content-length").and_then(|text| text.parse::<u64>().ok());
-        let mut question =
-            json!({ "method": head.method, "url": head.url, "headers": Value::Object(headers) });
-        if let (BodyPresence::Present, Some(bytes), Some(object)) =
-            (head.body, length, question.as_object_mut())
-        {
-            object.insert("body_bytes".to_owned(), Value::from(bytes));
-        }
-        PriceCall { binding: self.binding.clone(), body: alloc::format!("{question}") }
+        PriceCall { binding: self.binding.clone(), body: question(head) }
     }
 
     /// Its answer; nothing if it is none.
@@ -126,6 +111,30 @@ impl Offer {
         let serving = (choice.facilitators.clone(), choice.verifies_first);
         Choice::new(terms, choice.asset_label.clone(), serving, self.mode)
     }
+}
+
+/// All that is told of a request, JSON: what a price is named for, and a quote holds for.
+///
+/// `body_bytes` is missing without a body and null where its length is not known, so that one is never taken for the other.
+/// Nothing in it differs between a client's request for terms and the same request with a payment.
+#[must_use]
+pub(super) fn question(head: &RequestHead) -> String {
+    let mut headers = serde_json::Map::new();
+    for name in TOLD {
+        let value = head.headers.joined(name).filter(|value| value.len() <= MAX_FIELD_BYTES);
+        if let Some(value) = value {
+            headers.insert((*name).to_owned(), Value::from(value.as_ref()));
+        }
+    }
+    let mut question = serde_json::Map::new();
+    question.insert("method".to_owned(), head.method.as_str().into());
+    question.insert("url".to_owned(), head.url.as_str().into());
+    question.insert("headers".to_owned(), headers.into());
+    if head.body == BodyPresence::Present {
+        let length = head.headers.get("content-length").and_then(|text| text.parse::<u64>().ok());
+        question.insert("body_bytes".to_owned(), length.into());
+    }
+    alloc::format!("{}", Value::Object(question))
 }
 
 /// What an isolate has quoted lately.

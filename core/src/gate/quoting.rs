@@ -1,8 +1,8 @@
 //! Requests for routes whose price somebody else names: what was quoted, and whether a payment is one for it.
 //!
-//! A quote is `<end>.<mac>`, a keyed hash of route, method, target, network, amount and end. A payment that hands back one that
-//! holds is judged by it, and nobody is asked; in MPP the challenge itself is the quote. Any other payment is one for what this isolate remembers to have quoted, or
-//! for the present price; else the ledger is asked what became of it, and only what it does not know is answered with fresh terms.
+//! A quote is `<end>.<mac>`, a keyed hash of route, network, amount, end and the whole question that the price was named for.
+//! A payment that hands back one that holds is judged by it, and nobody is asked; in MPP the challenge itself is the quote,
+//! and names the question. Any other payment is one for what this isolate remembers to have quoted, or for the present price; else the ledger is asked what became of it, and only what it does not know is answered with fresh terms.
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::format;
@@ -16,7 +16,7 @@ use super::admit::{Surroundings, shows_proof};
 use super::mpp;
 use super::offer::{Choice, Offer};
 use super::passage::{Arrival, Step};
-use super::pricer::{Pricer, Told};
+use super::pricer::{Pricer, Told, question};
 use super::reply::{Audience, Reply};
 use crate::amount::Amount;
 use crate::http::RequestHead;
@@ -64,9 +64,10 @@ impl Gate {
         now: UnixTime,
     ) -> Step<'g> {
         if shows_proof(&head.headers) {
-            let bid = self.bid(offer, &head, now);
+            let question = question(&head);
+            let bid = self.bid(offer, (&head, &question), now);
             let holds = |bid: &Bid<'_>| {
-                let name = self.quote(offer, bid.choice, &head, bid.amount, 0);
+                let name = self.quote(offer, bid.choice, &question, bid.amount, 0);
                 bid.is_challenged || bid.quote.is_some() || around.attempts.quotes.holds(&name, now)
             };
             if let Some(bid) = bid.filter(holds) {
@@ -100,14 +101,15 @@ impl Gate {
         };
         around.client = offer.diagnostics.map(|_| self.spot(offer, &head, around, now));
         let told = answer.and_then(|text| pricer.read(text, offer));
+        let question = question(&head);
         let present = match &told {
             Some(Told::Price { amounts, secs, description }) => {
                 let until = now.plus(*secs);
                 let mut choices = Vec::new();
                 for (choice, amount) in offer.choices.iter().zip(amounts) {
-                    let name = self.quote(offer, choice, &head, *amount, 0);
+                    let name = self.quote(offer, choice, &question, *amount, 0);
                     around.attempts.quotes.remember(name, until, now);
-                    let quote = self.quote(offer, choice, &head, *amount, until.secs());
+                    let quote = self.quote(offer, choice, &question, *amount, until.secs());
                     choices.push(offer.choice_at(choice, *amount, Some(&quote)));
                 }
                 Some(offer.at(choices, description.as_deref()))
@@ -124,7 +126,7 @@ impl Gate {
                 (None, None) => unpriced(offer, &correlation),
             };
         }
-        let bid = self.bid(offer, &head, now);
+        let bid = self.bid(offer, (&head, &question), now);
         let arrival = match (&told, &present, &bid) {
             (Some(Told::Free), ..) => Some(Arrival::Waived),
             (Some(Told::Price { .. }), Some(present), Some(bid)) if bid.is_for(present) => None,
@@ -140,9 +142,14 @@ impl Gate {
     }
 
     /// What a payment is for; nothing where that cannot be read.
-    fn bid<'a>(&self, offer: &'a Offer, head: &RequestHead, now: UnixTime) -> Option<Bid<'a>> {
+    fn bid<'a>(
+        &self,
+        offer: &'a Offer,
+        (head, question): (&RequestHead, &str),
+        now: UnixTime,
+    ) -> Option<Bid<'a>> {
         if let Found::One(token) = mpp::brought(&head.headers) {
-            let (choice, amount, end) = self.asked_by_mpp(offer, head, token)?;
+            let (choice, amount, end) = self.asked_by_mpp(offer, (head, question), token)?;
             let (quote, is_challenged) = (None, now.secs() < end);
             return Some(Bid { choice, amount, quote, is_challenged });
         }
@@ -154,7 +161,7 @@ impl Gate {
             let (network, amount) = (text("network")?, Amount::from_atomic(text("amount")?).ok()?);
             let choice = offer.choice_on(Version::V2, network)?;
             let quote = accepted.get("extra").and_then(|extra| extra.get("quote"));
-            let holds = |quote: &&str| self.is_quote(quote, (offer, choice, head), amount, now);
+            let holds = |quote: &&str| self.is_quote(quote, (offer, choice, question), amount, now);
             let quote = quote.and_then(Value::as_str).filter(holds).map(ToOwned::to_owned);
             return Some(Bid { choice, amount, quote, is_challenged: false });
         }
@@ -171,14 +178,13 @@ impl Gate {
         &self,
         offer: &Offer,
         choice: &Choice,
-        head: &RequestHead,
+        question: &str,
         amount: Amount,
         end: u64,
     ) -> String {
         let mac = self.keys.quote(&[
             offer.route.as_bytes(),
-            head.method.as_bytes(),
-            head.target().as_bytes(),
+            question.as_bytes(),
             choice.terms.network.as_str().as_bytes(),
             &amount.to_be_bytes(),
             &end.to_be_bytes(),
@@ -189,14 +195,14 @@ impl Gate {
     fn is_quote(
         &self,
         quote: &str,
-        (offer, choice, head): (&Offer, &Choice, &RequestHead),
+        (offer, choice, question): (&Offer, &Choice, &str),
         amount: Amount,
         now: UnixTime,
     ) -> bool {
         let end = quote.split_once('.').and_then(|(end, _)| end.parse::<u64>().ok());
         let end = end.filter(|_| quote.len() <= MAX_QUOTE_BYTES).unwrap_or(0);
         now.secs() < end
-            && ct_eq(quote.as_bytes(), self.quote(offer, choice, head, amount, end).as_bytes())
+            && ct_eq(quote.as_bytes(), self.quote(offer, choice, question, amount, end).as_bytes())
     }
 }
 

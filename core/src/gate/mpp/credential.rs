@@ -93,16 +93,17 @@ impl Gate {
         Ok(Answer { credential, request, reference })
     }
 
-    /// What a credential pays by a challenge of this gate's for this request, and when the price in it ends, unix seconds.
+    /// What a credential pays by a challenge of this gate's for this request, and when the price in it ends, unix seconds:
+    /// never, if that was named for another question.
     pub(in crate::gate) fn asked_by_mpp<'g>(
         &self,
         offer: &'g Offer,
-        head: &RequestHead,
+        (head, question): (&RequestHead, &str),
         token: &str,
     ) -> Option<(&'g Choice, Amount, u64)> {
         let Answer { request, reference, .. } = self.answer(head, token).ok()?;
         let (choice, _) = choice_for(offer, request.chain_id, request.currency)?;
-        Some((choice, request.amount, reference::quote_end(&reference).unwrap_or(0)))
+        Some((choice, request.amount, reference::quote_end(&reference, question).unwrap_or(0)))
     }
 
     /// The payment of a credential.

@@ -11,6 +11,7 @@ use crate::encoding::base64;
 use crate::evm::address::Address;
 use crate::gate::challenge::Asked;
 use crate::gate::offer::{Choice, Offer};
+use crate::gate::pricer::question;
 use crate::http::RequestHead;
 use crate::mpp::{Challenge, PAYMENT_AUTHORIZATION, charge, digest, id};
 use crate::payment::SignedToken;
@@ -67,12 +68,14 @@ fn challenge(
     asked: &Asked<'_>,
 ) -> Option<Issued> {
     let end = asked.now.plus(choice.terms.max_timeout_secs);
+    let question = quote_end(choice).map(|end| (end, question(asked.head)));
+    let quoted = question.as_ref().map(|(end, question)| (*end, question.as_str()));
     let mut challenge = Challenge {
         id: String::new(),
         realm: asked.head.host().to_owned(),
         method: METHOD.to_owned(),
         intent: INTENT.to_owned(),
-        request: request(offer, token, &reference::of(asked.head, quote_end(choice)))?,
+        request: request(offer, token, &reference::of(asked.head, quoted))?,
         expires: Some(end.rfc3339()),
         digest: asked.digest.filter(|_| offer.binds_body).map(digest::of_sha256),
         description: Some(offer.description.clone()).filter(|text| !text.is_empty()),
