@@ -1,4 +1,4 @@
-/** Where nobody pays until a person has looked: what servers say by the extension `diagnostic`, kept beside the budget. */
+/** Where nobody pays until a person has looked: what servers say of payments by the extension `diagnostic`, kept beside the budget. */
 import { admitEndpoint } from '#wasm';
 
 import { told, type Diagnostic } from './error.js';
@@ -33,7 +33,7 @@ export type EscalationEvent = {
   /** As it was asked for, without its query. */
   readonly endpoint: string;
   readonly method: string;
-  /** The price for those who read numbers; `amount_text` and `amount_atomic` are exact. Without a price that could be paid, none of these. */
+  /** What was paid, for those who read numbers; `amount_text` and `amount_atomic` are exact. */
   readonly amount?: number;
   readonly amount_text?: string;
   readonly amount_atomic?: string;

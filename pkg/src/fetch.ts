@@ -141,7 +141,7 @@ async function steps(payment: Payment, last: Last): Promise<Response> {
         step = JSON.parse(exchange.prepare(now())) as Step;
         break;
       case 'mark':
-        await watch.hold(endpoint, (record) => told(() => exchange.mark(record, now())), wouldPay(payment));
+        await watch.hold(endpoint, (record) => told(() => exchange.mark(record, now())), proposalOf(exchange));
         step = JSON.parse(exchange.marked()) as Step;
         break;
       case 'sign': {
@@ -227,16 +227,6 @@ function declined(): FareboxError {
 function proposalOf(exchange: Exchange): Proposal | undefined {
   const proposal = exchange.proposal();
   return proposal === undefined ? undefined : JSON.parse(proposal) as Proposal;
-}
-
-/** What is paid, or would be if nothing had been spent. */
-function wouldPay({ exchange, now }: Payment): Proposal | undefined {
-  try {
-    if (exchange.proposal() === undefined) exchange.reserve(undefined, now());
-  } catch {
-    // Nothing that is asked for may be paid.
-  }
-  return proposalOf(exchange);
 }
 
 async function release({ exchange, store }: Payment): Promise<void> {

@@ -44,27 +44,48 @@ fn state(record: Option<&str>) -> Option<String> {
     Some(row[1].as_str()?.to_owned())
 }
 
-/// What a diagnostic on terms that nobody paid yet leads to: the error's code or that it is paid, and the state.
-fn unpaid(headers: &Headers, body: &[u8]) -> (&'static str, Option<String>) {
+/// What a diagnostic on terms that nobody paid yet leads to: the error's code, or that it is paid. Nothing is held.
+fn unpaid(headers: &Headers, body: &[u8]) -> &'static str {
     let mut exchange = exchange("{}", 1);
     match exchange.answered(402, headers, body, at(0)) {
-        Next::Reserve => ("pays", None),
+        Next::Reserve => PAYS,
         next => {
-            let (record, next) = held(&mut exchange, next, None);
             let error = failure(next);
             assert!(error.diagnostic.is_some());
-            (error.reason.code(), state(record.as_deref()))
+            error.reason.code()
         }
     }
 }
 
-const BLOCKED: (&str, Option<&str>) = ("endpoint_blocked", Some("blocked"));
-const PENDING: (&str, Option<&str>) = ("approval_needed", Some("pending"));
-const PAYS: (&str, Option<&str>) = ("pays", None);
+const BLOCKED: &str = "endpoint_blocked";
+const PENDING: &str = "approval_needed";
+const PAYS: &str = "pays";
 
-fn assert_unpaid(headers: &Headers, body: &[u8], expected: (&str, Option<&str>), name: &str) {
-    let (code, state) = unpaid(headers, body);
-    assert_eq!((code, state.as_deref()), expected, "{name}");
+fn assert_unpaid(headers: &Headers, body: &[u8], expected: &str, name: &str) {
+    assert_eq!(unpaid(headers, body), expected, "{name}");
+}
+
+/// An exchange that has paid, and an answer to that with this diagnostic.
+fn told_of_payment(exchange: &mut Exchange, info: &Value) -> Next {
+    paid(exchange, &offers());
+    exchange.answered(402, &told(&offers(), info), b"", at(1))
+}
+
+#[test]
+fn what_a_server_says_before_it_saw_a_payment_ends_the_call_and_is_held_against_nothing() {
+    for code in ["PAYMENT_ATTEMPTS_EXCEEDED", "OPERATOR_ALERT", "PAYMENT_REQUIRED"] {
+        let info = json!({"code": code, "escalate": true});
+        let mut first = exchange("{}", 1);
+        let error = failure(first.answered(402, &told(&offers(), &info), b"", at(0)));
+        assert_eq!(error.diagnostic.unwrap()["escalate"], true, "{code}");
+        assert_eq!(first.mark(None, at(0)).unwrap(), None, "{code}");
+        assert!(first.payment().is_none());
+        // The same from one that has paid.
+        let mut second = exchange("{}", 2);
+        let next = told_of_payment(&mut second, &info);
+        let (record, _) = held(&mut second, next, None);
+        assert_eq!(state(record.as_deref()).as_deref(), Some("blocked"), "{code}");
+    }
 }
 
 #[test]
@@ -152,7 +173,7 @@ fn texts_for_people_are_clean_and_short_and_the_request_has_a_name() {
         info[name] = long.clone().into();
     }
     let mut exchange = exchange("{}", 1);
-    let next = exchange.answered(402, &told(&offers(), &info), b"", at(0));
+    let next = told_of_payment(&mut exchange, &info);
     let error = failure(held(&mut exchange, next, None).1);
     let said = error.diagnostic.unwrap();
     for (name, most) in names.into_iter().zip([64, 256, 256, 64, 64, 64]) {
@@ -264,11 +285,11 @@ fn one_of_two_that_share_a_record_blocks_an_endpoint() {
     let mut changed = 0;
     for seed in 1..=3 {
         let mut exchange = exchange("{}", seed);
-        exchange.answered(402, &told(&offers(), &info), b"", at(0));
+        told_of_payment(&mut exchange, &info);
         if let Some(next) = exchange.mark(record.as_deref(), at(1)).unwrap() {
             (record, changed) = (Some(next), changed + 1);
         }
-        assert_eq!(failure(exchange.marked()).reason.code(), "endpoint_blocked");
+        assert_eq!(failure(exchange.marked()).reason.code(), "payment_refused");
     }
     assert_eq!(changed, 1);
     let reserve = |endpoint: &str| {
@@ -298,7 +319,7 @@ fn a_record_keeps_the_latest_endpoints_and_one_that_is_broken_is_not_read() {
         let endpoint = format!("GET https://shop.example/{turn}");
         let address = account().address();
         let mut exchange = Exchange::new(policy, "GET", URL, &endpoint, address, [1; 48]);
-        exchange.answered(402, &told(&offers(), &info), b"", at(0));
+        told_of_payment(&mut exchange, &info);
         record = exchange.mark(record.as_deref(), at(0)).unwrap();
     }
     let kept: Value = serde_json::from_str(record.as_deref().unwrap()).unwrap();
@@ -459,15 +480,14 @@ fn what_is_free_by_then_is_taken() {
 }
 
 #[test]
-fn fresh_terms_that_say_stop_are_not_signed() {
-    for (code, stands) in [("OPERATOR_ALERT", "blocked"), ("PAYMENT_UNVERIFIED", "pending")] {
+fn fresh_terms_that_say_stop_are_not_signed_and_hold_nothing_more_against_the_endpoint() {
+    for code in ["OPERATOR_ALERT", "PAYMENT_UNVERIFIED"] {
         let mut exchange = exchange("{}", 1);
         paid(&mut exchange, &offers());
         let (record, _) = expired(&mut exchange, None);
         let next = exchange.answered(402, &told(&offers(), &json!({"code": code})), b"", at(71));
-        let (record, next) = held(&mut exchange, next, record);
         assert_eq!(failure(next).reason.code(), "payment_refused");
-        assert_eq!(state(record.as_deref()).as_deref(), Some(stands));
+        assert_eq!(state(record.as_deref()).as_deref(), Some("retrying"));
     }
 }
 

@@ -89,12 +89,25 @@ test('what says nothing against it is paid: first contact, an unknown code, an e
   }
 });
 
-test('a server that says stop is told of once, and then no call goes out', async (t) => {
-  const shop = await shopOf(t, [tell(EXCEEDED, { resource: { url: 'https://elsewhere.example/other' } })]);
+test('what a server says before it saw a payment ends that call, blocks nothing, and the next one goes out', async (t) => {
+  for (const info of [EXCEEDED, { code: 'OPERATOR_ALERT' }, { code: 'PAYMENT_REQUIRED', escalate: true }, { code: 'PAYMENT_UNVERIFIED' }]) {
+    const shop = await shopOf(t, [tell(info), tell(info), demand]);
+    const { fetch, store, events, signer } = payerOf();
+    for (const _ of [1, 2]) {
+      const error = await failsWith(info.code === 'PAYMENT_UNVERIFIED' ? 'approval_needed' : 'endpoint_blocked', fetch(shop.url));
+      assert.deepEqual([error.signed, error.payment, error.diagnostic?.code], [false, undefined, info.code]);
+      assert.deepEqual([await fetch.endpoints.blocked(), await fetch.endpoints.pending(), (await store.read()).record], [[], [], undefined]);
+    }
+    await pays(fetch(shop.url));
+    assert.deepEqual([shop.seen.unpaid, signer.asked.length, events], [3, 1, []]);
+  }
+});
+
+test('a server that says stop of a payment is told of once, and then no call goes out', async (t) => {
+  const shop = await shopOf(t, [demand], [tell(EXCEEDED, { resource: { url: 'https://elsewhere.example/other' } })]);
   const { fetch, store, events, signer } = payerOf();
-  const error = await failsWith('endpoint_blocked', fetch(`${shop.url}/resource?key=secret`));
-  assert.match(error.remedy, /endpoints\.reenable\(/);
-  assert.deepEqual([error.signed, error.payment, error.response?.status, error.diagnostic?.attempts], [false, undefined, 402, 8432]);
+  const error = await failsWith('payment_refused', fetch(`${shop.url}/resource?key=secret`));
+  assert.deepEqual([error.signed, error.payment?.method, error.response?.status, error.diagnostic?.attempts], [true, 'GET', 402, 8432]);
   assert.equal(events.length, 1);
   const [{ correlation_id, ...event } = assert.fail()] = events;
   assert.match(correlation_id, /^req_[0-9a-f]{16}$/);
@@ -104,20 +117,21 @@ test('a server that says stop is told of once, and then no call goes out', async
   });
   for (const query of ['', '?key=secret', '?other']) {
     const again = await failsWith('endpoint_blocked', fetch(`${shop.url}/resource${query}`));
+    assert.match(again.remedy, /endpoints\.reenable\(/);
     assert.deepEqual([again.signed, again.diagnostic], [false, { ...EXCEEDED, correlationId: correlation_id }]);
   }
-  assert.deepEqual([shop.requests.length, events.length, signer.asked.length], [1, 1, 0]);
+  assert.deepEqual([shop.requests.length, events.length, signer.asked.length], [2, 1, 1]);
   assert.deepEqual(await fetch.endpoints.blocked(), [{
     endpoint: `${shop.url}/resource`, method: 'GET', since: '2025-11-20T00:53:20.000Z', diagnostic: { ...EXCEEDED, correlationId: correlation_id },
   }]);
-  assert.deepEqual((await spentIn(store)).entries, []);
+  assert.equal((await spentIn(store)).entries.length, 1, 'what was signed stays counted');
 });
 
 test('another method, path or origin is not stopped', async (t) => {
   const other = await shopOf(t, [tell({ code: 'PAYMENT_REQUIRED' })]);
-  const shop = await shopOf(t, [tell(EXCEEDED, { resource: { url: `${other.url}/resource` } }), tell({ code: 'PAYMENT_REQUIRED' })]);
+  const shop = await shopOf(t, [demand], [tell(EXCEEDED, { resource: { url: `${other.url}/resource` } }), sell]);
   const { fetch } = payerOf();
-  await failsWith('endpoint_blocked', fetch(`${shop.url}/resource`));
+  await failsWith('payment_refused', fetch(`${shop.url}/resource`));
   await pays(fetch(`${shop.url}/resource`, { method: 'POST', body: 'x' }));
   await pays(fetch(`${shop.url}/resource/`));
   await pays(fetch(`${other.url}/resource`));
@@ -126,11 +140,11 @@ test('another method, path or origin is not stopped', async (t) => {
 });
 
 test('an operator lets calls out again, by URL or by method and URL, also from elsewhere', async (t) => {
-  const shop = await shopOf(t, [tell(EXCEEDED), tell(EXCEEDED), tell(EXCEEDED), demand]);
+  const shop = await shopOf(t, [demand], [tell(EXCEEDED), tell(EXCEEDED), tell(EXCEEDED), sell]);
   const { fetch, store, events } = payerOf();
   const url = `${shop.url}/resource`;
   for (const [name, endpoints] of [[`${url}?any=query`, fetch.endpoints], [`get ${url}`, fetch.endpoints], [url, endpointsOf(store)]] as const) {
-    await failsWith('endpoint_blocked', fetch(url));
+    await failsWith('payment_refused', fetch(url));
     await failsWith('endpoint_blocked', fetch(url));
     for (const wrong of [`POST ${url}`, `${url}/more`, shop.url]) assert.equal(await endpoints.reenable(wrong), false, wrong);
     assert.equal(await endpoints.approve(name), false);
@@ -141,63 +155,64 @@ test('an operator lets calls out again, by URL or by method and URL, also from e
 });
 
 test('a place with a long name is stopped and opened like any other', async (t) => {
-  const shop = await shopOf(t, [tell(EXCEEDED)]);
+  const shop = await shopOf(t, [demand], [tell(EXCEEDED)]);
   const { fetch } = payerOf();
   const url = `${shop.url}/${'x'.repeat(2_000)}`;
   for (const name of [url, `GET ${url}`]) {
-    for (const _ of [1, 2]) await failsWith('endpoint_blocked', fetch(url));
+    for (const code of ['payment_refused', 'endpoint_blocked']) await failsWith(code, fetch(url));
     assert.equal(await fetch.endpoints.reenable(name), true);
   }
-  assert.equal(shop.requests.length, 2);
+  assert.equal(shop.requests.length, 4);
 });
 
 test('the flag wins over the code, and a payer without a hook stops as well', async (t) => {
   for (const code of ['PAYMENT_REQUIRED', 'INVOICE_EXPIRED', 'PAYMENT_UNVERIFIED', 'FOO']) {
-    const shop = await shopOf(t, [tell({ code, escalate: true })]);
+    const shop = await shopOf(t, [demand], [tell({ code, escalate: true })]);
     const fetch = wrapFetch(globalThis.fetch, { signer: watchedSigner() });
-    for (const _ of [1, 2]) await failsWith('endpoint_blocked', fetch(shop.url));
-    assert.equal(shop.requests.length, 1, code);
+    for (const error of ['payment_refused', 'endpoint_blocked']) await failsWith(error, fetch(shop.url));
+    assert.equal(shop.requests.length, 2, code);
   }
 });
 
 test('a hook that throws, at once or later, changes nothing', async (t) => {
   for (const onEscalation of [() => { throw new Error('hook'); }, () => Promise.reject(new Error('hook'))]) {
-    const shop = await shopOf(t, [tell(EXCEEDED)]);
+    const shop = await shopOf(t, [demand], [tell(EXCEEDED)]);
     const { fetch } = payerOf({ onEscalation });
-    for (const _ of [1, 2]) await failsWith('endpoint_blocked', fetch(shop.url));
+    for (const code of ['payment_refused', 'endpoint_blocked']) await failsWith(code, fetch(shop.url));
     assert.equal((await fetch.endpoints.blocked()).length, 1);
   }
 });
 
 test('fifty calls at once are told of once', async (t) => {
-  const shop = await shopOf(t, [tell(EXCEEDED)]);
+  const shop = await shopOf(t, [demand], [tell(EXCEEDED)]);
   const { fetch, events } = payerOf();
-  await Promise.all(Array.from({ length: 50 }, () => failsWith('endpoint_blocked', fetch(shop.url))));
+  const codes = await Promise.all(Array.from({ length: 50 }, () => fetch(shop.url).then(String, (error: FareboxError) => error.code)));
+  assert.deepEqual([...new Set(codes)].filter((code) => code !== 'endpoint_blocked' && code !== 'payment_refused'), []);
   assert.deepEqual([events.length, (await fetch.endpoints.blocked()).length], [1, 1]);
 });
 
 test('a call that reads the record while another one writes it takes nothing from its event', async (t) => {
-  let second: Promise<FareboxError> | undefined;
+  let second: Promise<unknown> | undefined;
   let asked = (): void => {};
   const kept = memoryStore();
   const store: Store = {
     read: kept.read,
     replace: async (version, record) => {
-      if (second === undefined) {
+      if (second === undefined && record.includes('"endpoints"')) {
         const arrived = new Promise<void>((resolve) => { asked = resolve; });
-        second = failsWith('endpoint_blocked', fetch(shop.url));
+        second = fetch(shop.url).catch((error: unknown) => error);
         await arrived;
       }
       return kept.replace(version, record);
     },
   };
-  const shop = await shopOf(t, [tell(EXCEEDED), (response, request) => {
+  const shop = await shopOf(t, [demand, (response, request) => {
     asked();
-    tell(EXCEEDED)(response, request);
-  }]);
+    demand(response, request);
+  }], [tell(EXCEEDED)]);
   const { fetch, events } = payerOf({ store });
-  await failsWith('endpoint_blocked', fetch(shop.url));
-  await second;
+  await failsWith('payment_refused', fetch(shop.url));
+  assert.ok(await second instanceof FareboxError);
   const [entry] = await fetch.endpoints.blocked();
   assert.deepEqual(events.map((event) => event.correlation_id), [entry?.diagnostic.correlationId]);
 });
@@ -215,12 +230,13 @@ async function inProcesses(count: number, question: Question): Promise<readonly 
 test('processes that share a folder are told of once, one that starts later stops at once, and one that opens it opens it for all', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'farebox-diagnostics-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
-  const shop = await shopOf(t, [tell(EXCEEDED)]);
+  const shop = await shopOf(t, [demand], [tell(EXCEEDED)]);
   const here = payerOf({ store: fileStore(folder) });
   await pays(here.fetch(`${(await shopOf(t, [demand])).url}/other`));
   const both = await inProcesses(2, { url: shop.url, folder, calls: 5 });
-  assert.deepEqual(both.flatMap(({ codes }) => codes), Array.from({ length: 10 }, () => 'endpoint_blocked'));
-  assert.deepEqual([both.flatMap(({ events }) => events).length, both[0]?.signed, both[1]?.signed], [1, 0, 0]);
+  const codes = both.flatMap((one) => one.codes);
+  assert.deepEqual([codes.length, codes.filter((code) => code !== 'endpoint_blocked' && code !== 'payment_refused')], [10, []]);
+  assert.equal(both.flatMap(({ events }) => events).length, 1);
 
   const before = shop.requests.length;
   const [late] = await inProcesses(1, { url: shop.url, folder, calls: 3 });
@@ -231,39 +247,34 @@ test('processes that share a folder are told of once, one that starts later stop
   assert.deepEqual([shop.requests.length, here.events, here.signer.asked.length], [before + 1, [], 1]);
 
   assert.equal(await endpointsOf(fileStore(folder)).reenable(shop.url), true);
-  await failsWith('endpoint_blocked', here.fetch(shop.url));
-  assert.deepEqual([shop.requests.length, here.events.length], [before + 2, 1]);
+  await failsWith('payment_refused', here.fetch(shop.url));
+  assert.deepEqual([shop.requests.length, here.events.length], [before + 3, 1]);
 });
 
 test('a process that took an endpoint for open pays nothing where another one blocked it', async (t) => {
-  const shop = await shopOf(t, [tell(EXCEEDED), demand]);
+  const shop = await shopOf(t, [demand], [tell(EXCEEDED)]);
   const store = memoryStore();
   const [first, second] = [payerOf({ store }), payerOf({ store })];
   await assert.rejects(second.fetch('http://127.0.0.1:9/'), TypeError);
-  await failsWith('endpoint_blocked', first.fetch(shop.url));
+  await failsWith('payment_refused', first.fetch(shop.url));
   const error = await failsWith('endpoint_blocked', second.fetch(shop.url));
   assert.deepEqual([error.diagnostic?.code, second.signer.asked.length, second.events.length], [EXCEEDED.code, 0, 0]);
   await failsWith('endpoint_blocked', second.fetch(shop.url));
-  assert.equal(shop.requests.length, 2);
+  assert.equal(shop.requests.length, 3);
 });
 
 test('an unverified payment waits for approval, and is no block', async (t) => {
-  const told = tell({ code: 'PAYMENT_UNVERIFIED' });
-  const before = await shopOf(t, [told, demand]);
-  const after = await shopOf(t, [demand], [told, sell]);
-  for (const [shop, code, signed] of [[before, 'approval_needed', 0], [after, 'payment_refused', 1]] as const) {
-    const { fetch, events, signer } = payerOf();
-    const error = await failsWith(code, fetch(shop.url));
-    assert.deepEqual([error.signed, error.payment !== undefined, error.diagnostic?.code], [signed === 1, signed === 1, 'PAYMENT_UNVERIFIED']);
-    const requests = shop.requests.length;
-    const waits = await failsWith('approval_needed', fetch(shop.url));
-    assert.match(waits.remedy, /endpoints\.approve\(/);
-    assert.deepEqual([shop.requests.length, signer.asked.length, events, await fetch.endpoints.blocked()], [requests, signed, [], []]);
-    const [{ endpoint, method } = assert.fail()] = await fetch.endpoints.pending();
-    assert.deepEqual([endpoint, method, await fetch.endpoints.reenable(endpoint)], [`${shop.url}/`, 'GET', false]);
-    assert.equal(await fetch.endpoints.approve(endpoint), true);
-    await pays(fetch(shop.url));
-  }
+  const shop = await shopOf(t, [demand], [tell({ code: 'PAYMENT_UNVERIFIED' }), sell]);
+  const { fetch, events, signer } = payerOf();
+  const error = await failsWith('payment_refused', fetch(shop.url));
+  assert.deepEqual([error.signed, error.payment !== undefined, error.diagnostic?.code], [true, true, 'PAYMENT_UNVERIFIED']);
+  const waits = await failsWith('approval_needed', fetch(shop.url));
+  assert.match(waits.remedy, /endpoints\.approve\(/);
+  assert.deepEqual([shop.requests.length, signer.asked.length, events, await fetch.endpoints.blocked()], [2, 1, [], []]);
+  const [{ endpoint, method } = assert.fail()] = await fetch.endpoints.pending();
+  assert.deepEqual([endpoint, method, await fetch.endpoints.reenable(endpoint)], [`${shop.url}/`, 'GET', false]);
+  assert.equal(await fetch.endpoints.approve(endpoint), true);
+  await pays(fetch(shop.url));
 });
 
 test('a wallet that is empty after paying: one event with what was paid, and no other request', async (t) => {
@@ -411,16 +422,16 @@ test('nothing is sent that a payer without diagnostics would not send, and what 
   assert.deepEqual(headers[1], headers[0]);
 });
 
-test('without a price that could be paid the event names none, and a server\'s name for the request is kept', async (t) => {
-  const shop = await shopOf(t, [(response) => {
+test('the event keeps a server\'s name for the request', async (t) => {
+  const shop = await shopOf(t, [demand], [(response) => {
     response.setHeader('x-correlation-id', 'abcd-1234');
     ask(response, saying(EXCEEDED, {}, [{ ...OFFER, amount: '2000000' }, 'x402']));
   }]);
   const { fetch, events } = payerOf();
-  await failsWith('endpoint_blocked', fetch(shop.url, { method: 'post' }));
-  assert.deepEqual(events, [{
-    type: 'x402_escalation', endpoint: `${shop.url}/`, method: 'POST', correlation_id: 'abcd-1234', diagnostic: EXCEEDED, timestamp: '2025-11-20T00:53:20.000Z',
-  }]);
+  await failsWith('payment_refused', fetch(shop.url, { method: 'post' }));
+  const [{ endpoint, method, correlation_id, diagnostic, amount_atomic } = assert.fail()] = events;
+  assert.deepEqual([endpoint, method, correlation_id, amount_atomic], [`${shop.url}/`, 'POST', 'abcd-1234', '10000'], 'and the price of what was paid');
+  assert.deepEqual(diagnostic, EXCEEDED);
 });
 
 let deep: unknown = 'deep';
@@ -457,10 +468,10 @@ test('texts of a megabyte are not read, and shorter ones are cut wherever they a
   const error = await failsWith('payment_refused', fetch(huge.url));
   assert.deepEqual([error.diagnostic, events], [undefined, []]);
 
-  const long = await shopOf(t, [(response) => {
+  const long = await shopOf(t, [demand], [(response) => {
     response.writeHead(402, { 'content-type': 'application/json' }).end(JSON.stringify({ x402Version: 2, extensions: { diagnostic: { info: infoOf(10_000) } } }));
   }]);
-  const cut = await failsWith('endpoint_blocked', fetch(long.url));
+  const cut = await failsWith('payment_refused', fetch(long.url));
   assert.ok(cut.message.length < 700);
   assert.ok(JSON.stringify([events, await fetch.endpoints.blocked()]).length < 3_000);
   assert.doesNotMatch(JSON.stringify([events, cut.message, await fetch.endpoints.blocked()]), /\u202e/);

@@ -97,6 +97,20 @@ pub fn stopped(name: &str, state: State, info: &Value) -> ClientError {
         State::Blocked => (Reason::EndpointBlocked, "is blocked"),
         State::Retrying | State::Pending => (Reason::ApprovalNeeded, "waits for approval"),
     };
+    saying(reason, name, what, info)
+}
+
+/// Why nothing is paid where the server says stop before it saw a payment: nothing is held against the endpoint.
+#[must_use]
+pub fn asked_to_stop(name: &str, state: State, info: &Value) -> ClientError {
+    let reason = match state {
+        State::Blocked => Reason::EndpointBlocked,
+        State::Retrying | State::Pending => Reason::ApprovalNeeded,
+    };
+    saying(reason, name, "was not paid this time", info)
+}
+
+fn saying(reason: Reason, name: &str, what: &str, info: &Value) -> ClientError {
     let said = |name| info.get(name).and_then(Value::as_str).unwrap_or_default();
     let (name, code, message) = (clean(name), said("code"), said("message"));
     let message = format!("{name} {what}: the server says {code} \"{message}\"");

@@ -73,9 +73,9 @@ pub enum Reason {
     BudgetExhausted,
     /// The record of what was spent cannot be read.
     BudgetUnreadable,
-    /// The server said that nobody should go on; the endpoint waits until a person enables it.
+    /// The server said that nobody should go on; if it said so of a payment, the endpoint waits until a person enables it.
     EndpointBlocked,
-    /// The server said that what was paid proves nothing; the endpoint waits for a person's approval.
+    /// The server said that what is paid proves nothing; if it said so of a payment, the endpoint waits for a person's approval.
     ApprovalNeeded,
     /// The wallet signed something else, or for somebody else.
     WrongSignature,
@@ -217,11 +217,11 @@ impl Reason {
             ),
             Self::EndpointBlocked => (
                 "endpoint_blocked",
-                "read error.diagnostic, mend what it names, then call fetch.endpoints.reenable(url)",
+                "read error.diagnostic, mend what it names; if fetch.endpoints.blocked() lists it, call fetch.endpoints.reenable(url)",
             ),
             Self::ApprovalNeeded => (
                 "approval_needed",
-                "read error.diagnostic; to pay there again, call fetch.endpoints.approve(url)",
+                "read error.diagnostic; if fetch.endpoints.pending() lists it, call fetch.endpoints.approve(url) to pay there again",
             ),
             Self::WrongSignature => {
                 ("wrong_signature", "use a wallet with a key of its own for the named address")

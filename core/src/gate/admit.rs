@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::Gate;
 use super::attempts::{Attempts, Seen, Spot};
 use super::challenge::Asked;
-use super::diagnose::{Finding, Limits, cause_of};
+use super::diagnose::{Failures, Finding, Limits, cause_of};
 use super::limit::client_prefix;
 use super::mpp;
 use super::offer::Offer;
@@ -236,11 +236,11 @@ impl Gate {
         };
         let finding = Finding {
             blame: &blame,
-            tally: tally.as_ref(),
+            failures: Failures::networks(tally.as_ref()),
             troubles: Self::troubles(offer, &around.facilitators),
             correlation,
         };
-        let diagnosis = offer.diagnostics.and_then(|limits| limits.diagnose(finding, now));
+        let diagnosis = offer.diagnostics.map(|limits| limits.diagnose(finding, now));
         let (key, digest) = (self.keys.challenge(), None);
         let asked = Asked { head, correlation, key, digest, now };
         if offer.binds_body && offer.protocols.mpp && head.body == BodyPresence::Present {

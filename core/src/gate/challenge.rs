@@ -145,7 +145,7 @@ impl Offer {
             code: Some(code),
             route: Some(self.route.clone()),
             marks: Marks {
-                diagnosed: diagnosis.map(|diagnosis| diagnosis.code),
+                diagnosed: diagnosis.and_then(Diagnosis::code),
                 repeats: diagnosis.is_some_and(|diagnosis| diagnosis.repeats),
                 ..Marks::default()
             },

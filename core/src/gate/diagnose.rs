@@ -1,7 +1,8 @@
 //! What a payer's program is told about why payment is not accepted, and when it should stop.
 //!
-//! Only about the request's own payment and client, never about our trouble as if it were theirs, and nothing of a history
-//! on first contact. Texts are made of words of this file, counts and times. Spec: docs/protocols.md, "Diagnostics".
+//! Only about the request's own payment and its payer, never about our trouble as if it were theirs, and nothing of a history
+//! on first contact. What others on the same network did may slow a client, and says nothing about it: neighbours who prove
+//! nothing stop nobody. Texts are made of words of this file, counts and times. Spec: docs/protocols.md, "Diagnostics".
 
 use alloc::format;
 use alloc::string::String;
@@ -38,26 +39,64 @@ impl Limits {
     pub const DEFAULT: Self = Self { exceeded_after: 100, unverified_after: 3, alert_after: 10 };
 }
 
+/// Failures in a row, the one that is found included, and what they prove.
+#[derive(Clone, Copy, Debug)]
+pub enum Failures<'a> {
+    /// Of a payer whose signatures are good.
+    Payers(&'a Tally),
+    /// Of whoever shares a network: they may ask for time, and for no more.
+    Networks(&'a Tally),
+    /// None are counted.
+    Uncounted,
+}
+
+impl<'a> Failures<'a> {
+    /// Those of a payer, where they are known.
+    #[must_use]
+    pub fn payers(tally: Option<&'a Tally>) -> Self {
+        tally.map_or(Self::Uncounted, Self::Payers)
+    }
+
+    /// Those of a network, where they are known.
+    #[must_use]
+    pub fn networks(tally: Option<&'a Tally>) -> Self {
+        tally.map_or(Self::Uncounted, Self::Networks)
+    }
+
+    const fn tally(self) -> Option<&'a Tally> {
+        match self {
+            Self::Payers(tally) | Self::Networks(tally) => Some(tally),
+            Self::Uncounted => None,
+        }
+    }
+
+    /// What is held against somebody.
+    const fn proven(self) -> Option<&'a Tally> {
+        match self {
+            Self::Payers(tally) => Some(tally),
+            Self::Networks(_) | Self::Uncounted => None,
+        }
+    }
+}
+
 /// What is known when a request is refused.
 #[derive(Clone, Copy, Debug)]
 pub struct Finding<'a> {
     /// What stood in the way.
     pub blame: &'a Blame,
-    /// The client's failures in a row, this one included.
-    pub tally: Option<&'a Tally>,
+    /// How often in a row.
+    pub failures: Failures<'a>,
     /// Failures of the facilitator in a row.
     pub troubles: u64,
     /// Correlation id.
     pub correlation: &'a str,
 }
 
-/// What is told.
-#[derive(Clone, Debug)]
+/// What is told, and what is asked for.
+#[derive(Clone, Debug, Default)]
 pub struct Diagnosis {
-    /// In a word.
-    pub code: DiagnosticCode,
-    /// The extension: `{"info": …, "schema": …}`.
-    pub extension: String,
+    /// Why, where there is anything to say.
+    pub told: Option<Told>,
     /// Seconds that a client who has failed too often should wait.
     pub retry_after: Option<u64>,
     /// Whether it repeats what was said a moment ago: of a client that goes on and on, one answer in so many as the
@@ -65,11 +104,28 @@ pub struct Diagnosis {
     pub repeats: bool,
 }
 
+/// Why payment is not accepted.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// In a word.
+    pub code: DiagnosticCode,
+    /// The extension: `{"info": …, "schema": …}`.
+    pub extension: String,
+}
+
 impl Diagnosis {
-    /// The last member of an object.
+    /// In a word, where anything is told.
+    #[must_use]
+    pub fn code(&self) -> Option<DiagnosticCode> {
+        self.told.as_ref().map(|told| told.code)
+    }
+
+    /// The last member of an object; empty where nothing is told.
     #[must_use]
     pub fn member(&self) -> String {
-        [",\"extensions\":{\"", NAME, "\":", &self.extension, "}"].concat()
+        let member =
+            |told: &Told| [",\"extensions\":{\"", NAME, "\":", &told.extension, "}"].concat();
+        self.told.as_ref().map(member).unwrap_or_default()
     }
 }
 
@@ -115,12 +171,12 @@ pub const fn cause_of(code: Code) -> Cause {
 impl Limits {
     /// The code of a finding, and whether a person should look; mostly nothing.
     fn judge(&self, finding: Finding<'_>) -> Option<(DiagnosticCode, bool)> {
-        let Finding { blame, tally, troubles, .. } = finding;
-        let (attempts, streak) = tally.map_or((0, 0), |tally| (tally.attempts, tally.streak));
+        let Finding { blame, failures, troubles, .. } = finding;
+        let (attempts, streak) =
+            failures.proven().map_or((0, 0), |tally| (tally.attempts, tally.streak));
         let exceeded = attempts >= self.exceeded_after;
-        let alert = troubles >= self.alert_after;
         Some(match blame.cause {
-            Cause::Unpaid | Cause::Trouble if alert => (DiagnosticCode::OperatorAlert, true),
+            Cause::Trouble if troubles >= self.alert_after => (DiagnosticCode::OperatorAlert, true),
             Cause::Trouble => return None,
             Cause::Unpaid | Cause::Unknown if exceeded => (DiagnosticCode::AttemptsExceeded, true),
             Cause::Unknown if streak >= self.alert_after => (DiagnosticCode::OperatorAlert, true),
@@ -140,29 +196,52 @@ impl Limits {
         })
     }
 
-    /// What to say about a finding; mostly nothing.
+    /// What to say about a finding, and how long to ask the client to wait; mostly nothing.
     #[must_use]
-    pub fn diagnose(&self, finding: Finding<'_>, now: UnixTime) -> Option<Diagnosis> {
-        let (code, escalate) = self.judge(finding)?;
-        let Finding { blame, tally, troubles, correlation } = finding;
-        let attempts = tally.map_or(0, |tally| tally.attempts);
-        let exceeded = attempts >= self.exceeded_after;
+    pub fn diagnose(&self, finding: Finding<'_>, now: UnixTime) -> Diagnosis {
+        let Finding { blame, failures, troubles, .. } = finding;
+        let attempts = failures.tally().map_or(0, |tally| tally.attempts);
+        let over = attempts.checked_div(self.exceeded_after).unwrap_or(1);
         let alert = troubles >= self.alert_after;
+        // Our trouble is held against nobody; who has paid nothing yet is only asked to come later.
+        let steps = match blame.cause {
+            Cause::Trouble => 0,
+            Cause::Unpaid if alert => over.max(1),
+            _ => over,
+        };
+        Diagnosis {
+            told: self.judge(finding).map(|judged| self.tell(judged, finding, now)),
+            retry_after: (steps > 0)
+                .then(|| RETRY_STEP_SECS.saturating_mul(steps).min(MAX_RETRY_SECS)),
+            repeats: over > 0
+                && attempts.checked_rem(self.exceeded_after).is_some_and(|rest| rest != 0)
+                && blame.cause != Cause::Trouble,
+        }
+    }
+
+    fn tell(
+        &self,
+        (code, escalate): (DiagnosticCode, bool),
+        finding: Finding<'_>,
+        now: UnixTime,
+    ) -> Told {
+        let Finding { blame, failures, correlation, .. } = finding;
         // Our trouble is nobody's history, and a first contact has none.
-        let ours = alert && matches!(blame.cause, Cause::Unpaid | Cause::Trouble);
-        let history = tally.filter(|tally| !ours && tally.attempts >= 2);
+        let ours = blame.cause == Cause::Trouble;
+        let history = failures.proven().filter(|tally| !ours && tally.attempts >= 2);
         let (message, suggestion) = words(code, blame.cause);
         let message = match history {
             Some(tally) => {
                 let over = now.secs().saturating_sub(tally.first_at);
                 let tail = if code == DiagnosticCode::AttemptsExceeded
-                    && attempts >= self.exceeded_after.saturating_mul(STRONG)
+                    && tally.attempts >= self.exceeded_after.saturating_mul(STRONG)
                 {
                     "; a program is repeating itself and has to be stopped"
                 } else {
                     ""
                 };
-                format!("{message}: {attempts} attempts in {} and no success{tail}", duration(over))
+                let (attempts, over) = (tally.attempts, duration(over));
+                format!("{message}: {attempts} attempts in {over} and no success{tail}")
             }
             None => message.into(),
         };
@@ -178,27 +257,19 @@ impl Limits {
         };
         // Text and numbers always serialise.
         let info = serde_json::to_string(&info).unwrap_or_default();
-        let multiples = attempts.checked_div(self.exceeded_after).unwrap_or(1);
-        Some(Diagnosis {
-            code,
-            extension: [r#"{"info":"#, &info, r#","schema":"#, info_schema(), "}"].concat(),
-            repeats: exceeded
-                && !ours
-                && attempts.checked_rem(self.exceeded_after).is_some_and(|rest| rest != 0),
-            retry_after: (exceeded && !ours)
-                .then(|| RETRY_STEP_SECS.saturating_mul(multiples).min(MAX_RETRY_SECS)),
-        })
+        let extension = [r#"{"info":"#, &info, r#","schema":"#, info_schema(), "}"].concat();
+        Told { code, extension }
     }
 }
 
 impl Gate {
-    /// What one with these failures at this route is told, for the operator.
+    /// What one with these failures at this route would be told if they were proven, for the operator.
     #[must_use]
     pub fn failing_code(&self, route: &str, tally: &Tally) -> &'static str {
         let offer = self.offers.iter().flatten().find(|offer| offer.route == route);
         let limits = offer.and_then(|offer| offer.diagnostics).unwrap_or(Limits::DEFAULT);
-        let blame = &tally.blame;
-        let finding = Finding { blame, tally: Some(tally), troubles: 0, correlation: "" };
+        let failures = Failures::Payers(tally);
+        let finding = Finding { blame: &tally.blame, failures, troubles: 0, correlation: "" };
         limits.judge(finding).map_or(DiagnosticCode::PaymentRequired, |(code, _)| code).name()
     }
 }

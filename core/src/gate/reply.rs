@@ -99,7 +99,7 @@ impl Reply {
         let (Some(diagnosis), Body::Text(body)) = (diagnosis, &mut self.body) else { return self };
         if let Some(open) = body.strip_suffix('}') {
             *body = [open, &diagnosis.member(), "}"].concat();
-            self.marks.diagnosed = Some(diagnosis.code);
+            self.marks.diagnosed = diagnosis.code();
         }
         self
     }

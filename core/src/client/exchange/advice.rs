@@ -1,6 +1,7 @@
 //! What a server's diagnostic changes in an exchange: it stops, or an expired payment is signed once more.
 //!
-//! A diagnostic takes away what would come next and never adds a payment. The one thing that it may ask for is the same
+//! A diagnostic takes away what would come next and never adds a payment. Only what answers a payment of this exchange is held
+//! against the endpoint: what a server says to a request that carries none is about nobody, and ends this call alone. The one thing that it may ask for is the same
 //! payment from now on: the same nonce, amount, payee, asset and network, so that at most one of both can be charged.
 
 use alloc::boxed::Box;
@@ -51,6 +52,8 @@ impl Exchange {
         mut next: Next,
     ) -> Next {
         let paid = self.paid.is_some();
+        // The plain request for fresh terms carries none, either.
+        let answers_payment = paid && renewal != Renewal::Asking;
         if !(status == 402 || paid && status >= 400) {
             return next;
         }
@@ -69,7 +72,7 @@ impl Exchange {
         };
         match (state, &next) {
             (Some(state), _) if !paid => {
-                next = Next::Fail(endpoints::stopped(&self.endpoint, state, &info));
+                next = Next::Fail(endpoints::asked_to_stop(&self.endpoint, state, &info));
             }
             (None, _) | (_, Next::Return(_) | Next::Fail(_)) => {}
             (Some(_), _) => {
@@ -85,7 +88,7 @@ impl Exchange {
         if let Next::Fail(error) = &mut next {
             error.diagnostic = Some(Box::new(info.clone()));
         }
-        let Some(state) = state else { return next };
+        let Some(state) = state.filter(|_| answers_payment) else { return next };
         self.advice = Some(Advice { info, state, held: state, next });
         Next::Mark
     }

@@ -5,10 +5,10 @@ use alloc::string::String;
 use super::Passage;
 use crate::facilitator::reason;
 use crate::gate::challenge::Asked;
-use crate::gate::diagnose::{Diagnosis, Finding};
+use crate::gate::diagnose::{Diagnosis, Failures, Finding};
 use crate::gate::proof::Spoken;
 use crate::gate::reply::Reply;
-use crate::ledger::attempts::{Blame, Tally};
+use crate::ledger::attempts::Blame;
 use crate::payment::Cause;
 use crate::problem::Code;
 use crate::time::UnixTime;
@@ -64,7 +64,8 @@ impl Passage<'_> {
             tally.count(blame, now);
             tally
         });
-        let mut reply = reply(self.diagnosis_of(blame, tally.as_ref(), now).as_ref());
+        let failures = Failures::networks(tally.as_ref());
+        let mut reply = reply(self.diagnosis_of(blame, failures, now).as_ref());
         reply.marks.failed = Some((blame.clone(), self.proof.account()));
         reply
     }
@@ -81,18 +82,18 @@ impl Passage<'_> {
 
     /// What is to say about the payment that came.
     pub(super) fn diagnosis(&self, now: UnixTime) -> Option<Diagnosis> {
-        self.diagnosis_of(self.blame.as_ref()?, self.tally.as_ref(), now)
+        self.diagnosis_of(self.blame.as_ref()?, Failures::payers(self.tally.as_ref()), now)
     }
 
     pub(super) fn diagnosis_of(
         &self,
         blame: &Blame,
-        tally: Option<&Tally>,
+        failures: Failures<'_>,
         now: UnixTime,
     ) -> Option<Diagnosis> {
         let finding =
-            Finding { blame, tally, troubles: self.troubles, correlation: &self.correlation };
-        self.offer.diagnostics?.diagnose(finding, now)
+            Finding { blame, failures, troubles: self.troubles, correlation: &self.correlation };
+        Some(self.offer.diagnostics?.diagnose(finding, now))
     }
 
     /// The facilitator, or what it stands on, failed in this request.

@@ -7,6 +7,7 @@ use super::blame::blame_of;
 use super::origin::taken_out;
 use super::settle::Turn;
 use super::{Arrival, ChainCall, Kept, Passage, Step};
+use crate::gate::diagnose::Failures;
 use crate::gate::limit::client_prefix;
 use crate::gate::recover::Seen;
 use crate::gate::reply::{Body, Reply, finish_paid};
@@ -226,7 +227,8 @@ impl<'g> Passage<'g> {
             Answer::Unknown | Answer::Stale => Code::SettlementUnknown,
             Answer::Unresolved => Code::PaymentUnresolved,
             Answer::Refused { reason } => {
-                let diagnosis = self.diagnosis_of(&blame_of(reason), self.tally.as_ref(), now);
+                let failures = Failures::payers(self.tally.as_ref());
+                let diagnosis = self.diagnosis_of(&blame_of(reason), failures, now);
                 let reply = self.problem(Code::SettlementRefused).diagnosed(diagnosis.as_ref());
                 return Step::Respond(self.settlement_refused(reply, reason));
             }
