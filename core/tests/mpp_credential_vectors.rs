@@ -12,7 +12,7 @@ mod support;
 use farebox_core::encoding::{base64, hex};
 use farebox_core::evm::address::Address;
 use farebox_core::mpp::challenge::read_list;
-use farebox_core::mpp::charge::{self, Payload, Request};
+use farebox_core::mpp::charge::{self, Framing, Payload, Request};
 use farebox_core::mpp::credential::{Found, find};
 use farebox_core::mpp::receipt::{Receipt, ReceivedReceipt};
 use farebox_core::mpp::source::Source;
@@ -176,7 +176,9 @@ fn a_credential_is_found_among_other_schemes() {
 #[test]
 fn the_nonce_of_an_authorization_is_the_hash_of_its_challenge() {
     for case in cases("mpp/evm-charge-signatures", "authorization") {
-        let hash = charge::challenge_hash(text(&case, "challengeId"), text(&case, "realm"));
+        let (id, realm) = (text(&case, "challengeId"), text(&case, "realm"));
+        let hash = Framing::Joined.challenge_hash(id, realm);
+        assert_eq!(Framing::of(&hash, id, realm), Some(Framing::Joined));
         assert_eq!(hex::encode_prefixed(&hash), text(&case, "nonce"));
         let mut payload = case["typedData"]["message"].as_object().unwrap().clone();
         payload.insert("type".into(), "authorization".into());
@@ -188,6 +190,21 @@ fn the_nonce_of_an_authorization_is_the_hash_of_its_challenge() {
         let separator = domain(&case["typedData"]["domain"]);
         let digest = signed.authorization().digest(&separator);
         assert_eq!(hex::encode_prefixed(&digest), text(&case, "digest"));
+    }
+}
+
+#[test]
+fn a_nonce_lists_id_and_realm_or_joins_them_and_each_framing_knows_its_own() {
+    for case in cases("mpp/evm-nonce", "cases") {
+        let (name, input) = (text(&case, "name"), &case["input"]);
+        let (id, realm) = (text(input, "id"), text(input, "realm"));
+        for (framing, member) in [(Framing::Listed, "framed"), (Framing::Joined, "concatenated")] {
+            let hash = framing.challenge_hash(id, realm);
+            assert_eq!(hex::encode_prefixed(&hash), text(&case["expect"], member), "{name}");
+            assert_eq!(Framing::of(&hash, id, realm), Some(framing), "{name}");
+            assert_eq!(Framing::of(&hash, "another", realm), None, "{name}");
+            assert_ne!(framing.other(), framing);
+        }
     }
 }
 

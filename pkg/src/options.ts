@@ -29,6 +29,8 @@ export type Policy = {
   readonly maxValiditySecs?: number;
   /** How long a payment without an outcome is sent again, seconds [60]. */
   readonly deadlineSecs?: number;
+  /** What you know of servers that speak MPP, by host with its port [the realm is the host, the nonce lists id and realm]. */
+  readonly mpp?: Readonly<Record<string, { readonly realm?: string; readonly nonce?: 'listed' | 'joined' }>>;
 };
 
 /** An asset that is in no table; its facts are yours, never the server's. */

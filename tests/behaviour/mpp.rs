@@ -3,6 +3,7 @@
 
 use farebox_core::gate::Gate;
 use farebox_core::gate::attempts::Attempts;
+use farebox_core::mpp::charge::Framing;
 use serde_json::{Value, json};
 
 use crate::world::facilitator::Settle;
@@ -22,6 +23,29 @@ fn quoting(answers: &[Value]) -> World {
 fn answering(world: &mut World, unpaid: &Response) -> Payment {
     let signed = world.payer.sign(&unpaid.payment_required(), world.now().secs());
     signed.by_mpp(&mpp::echo_of(unpaid))
+}
+
+/// Signed under the nonce that its challenge has in this framing.
+fn bound(world: &mut World, unpaid: &Response, framing: Framing) -> Payment {
+    let echo = mpp::echo_of(unpaid);
+    let text = |name: &str| echo[name].as_str().unwrap();
+    world.payer.bound = Some(framing.challenge_hash(text("id"), text("realm")));
+    world.payer.sign(&unpaid.payment_required(), world.now().secs())
+}
+
+#[test]
+fn a_nonce_of_either_framing_pays_its_own_challenge_and_no_other() {
+    for framing in [Framing::Listed, Framing::Joined] {
+        let mut world = World::new();
+        let (one, two) = (world.ask("/after"), world.ask("/after"));
+        let signed = bound(&mut world, &one, framing);
+        let refused = world.send(paid(&signed.by_challenge(&mpp::echo_of(&two))));
+        assert_eq!(refused.problem(), "nonce_mismatch", "{framing:?}");
+        assert!(refused.has_terms() && world.facilitator.urls.is_empty());
+        let payment = signed.by_challenge(&mpp::echo_of(&one));
+        assert!(world.send(paid(&payment)).is_delivery(), "{framing:?}");
+        assert_eq!(world.facilitator.settles_of(&payment.nonce), 1);
+    }
 }
 
 /// What the challenge of a 402 asks.

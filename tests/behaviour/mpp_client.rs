@@ -6,14 +6,14 @@ use farebox_core::encoding::{base64, hex};
 use farebox_core::evm::account::Account;
 use farebox_core::evm::eip712::TypedData;
 use farebox_core::http::Headers;
-use farebox_core::mpp::charge::challenge_hash;
+use farebox_core::mpp::charge::Framing;
 use farebox_core::secret::Secret;
 use farebox_core::time::UnixTime;
 use serde_json::{Value, json};
 
 use crate::client::{
-    ENDPOINT, HASH, NOW, OTHER, PAYEE, URL, USDC, account, at, entry, exchange, failure, problem,
-    sign, terms,
+    ENDPOINT, HASH, NOW, OTHER, PAYEE, USDC, account, at, entry, exchange, failure, problem, sign,
+    terms,
 };
 
 /// What `NOW` and five minutes are in a challenge.
@@ -100,7 +100,9 @@ fn answer_recorded(policy: &Value, challenge: &str, nonce: u8) -> Value {
     let now = UnixTime::from_secs(RECORDED);
     let policy = Policy::from_json(&policy.to_string()).unwrap();
     let payer = account.address();
-    let mut exchange = Exchange::new(policy, "GET", URL, ENDPOINT, payer, [nonce; 48]);
+    let realm = challenge.split("realm=\"").nth(1).unwrap().split('"').next().unwrap();
+    let url = format!("https://{realm}/report");
+    let mut exchange = Exchange::new(policy, "GET", &url, ENDPOINT, payer, [nonce; 48]);
     let data = prepared(&mut exchange, &asking(&[challenge.to_owned()]), now);
     let digest = TypedData::from_json(&data).unwrap().digest();
     let signature = hex::encode_prefixed(&account.sign(&digest).unwrap().to_bytes());
@@ -109,18 +111,98 @@ fn answer_recorded(policy: &Value, challenge: &str, nonce: u8) -> Value {
 }
 
 #[test]
-fn a_realm_that_is_not_the_host_is_shown() {
-    let shown = |realm: &str| {
-        let row = evm("a", &request()).replace("shop.example", realm);
-        let mut exchange = exchange("{}", 1);
-        prepared(&mut exchange, &asking(&[row]), at(0));
-        exchange.proposal().unwrap()["claimsToSell"].clone()
-    };
+fn a_challenge_of_another_realm_is_not_signed_unless_the_payer_knows_it_to_be_the_hosts() {
+    let of = |realm: &str| asking(&[evm("a", &request()).replace("shop.example", realm)]);
     for realm in ["shop.example", "Shop.Example"] {
-        assert_eq!(shown(realm), Value::Null);
+        let mut exchange = exchange("{}", 1);
+        prepared(&mut exchange, &of(realm), at(0));
+        assert_eq!(exchange.proposal().unwrap()["claimsToSell"], Value::Null);
     }
-    for realm in ["bank.example", "MPP Payment"] {
-        assert_eq!(shown(realm), json!(realm));
+    let others = ["bank.example", "MPP Payment", "shop.example.evil", "shop.example:8443", ""];
+    for realm in others {
+        let error = refusal(&of(realm));
+        assert_eq!(error.reason.code(), "realm_mismatch", "{realm}");
+        assert_eq!(error.reason.money(), farebox_core::client::error::Money::NotSigned);
+    }
+    let known = r#"{"mpp": {"Shop.Example": {"realm": "MPP Payment"}}}"#;
+    prepared(&mut exchange(known, 1), &of("MPP Payment"), at(0));
+    prepared(&mut exchange(known, 1), &of("shop.example"), at(0));
+    let error = failure(exchange(known, 1).answered(402, &of("mpp payment"), b"", at(0)));
+    assert_eq!(error.reason.code(), "realm_mismatch");
+    let of_another = r#"{"mpp": {"bank.example": {"realm": "MPP Payment"}}}"#;
+    let error = failure(exchange(of_another, 1).answered(402, &of("MPP Payment"), b"", at(0)));
+    assert_eq!(error.reason.code(), "realm_mismatch");
+}
+
+#[test]
+fn a_challenge_of_another_realm_spoils_no_offer_beside_it() {
+    let relayed = evm("a", &request()).replace("shop.example", "bank.example");
+    let mut headers = terms(&json!([entry("10000")]));
+    headers.add("www-authenticate", &relayed);
+    let mut exchange = exchange("{}", 1);
+    assert!(matches!(exchange.answered(402, &headers, b"", at(0)), Next::Reserve));
+    exchange.reserve(None, at(0)).unwrap();
+    assert_eq!(exchange.proposal().unwrap()["protocol"], "x402");
+    let own = evm("b", &request());
+    let value = paid(&mut super::client::exchange("{}", 1), &asking(&[relayed, own])).1;
+    assert_eq!(credential(&value)["challenge"]["id"], "b");
+}
+
+/// Keccak-256 of id and realm, in one of the two framings.
+fn nonce_of(id: &str, framing: Framing) -> String {
+    hex::encode_prefixed(&framing.challenge_hash(id, "shop.example"))
+}
+
+#[test]
+fn the_nonce_lists_id_and_realm_unless_the_payer_knows_that_the_host_joins_them() {
+    let headers = asking(&[evm("a", &request())]);
+    for (rules, framing) in [
+        ("{}", Framing::Listed),
+        (r#"{"mpp": {"shop.example": {"nonce": "listed"}}}"#, Framing::Listed),
+        (r#"{"mpp": {"else.example": {"nonce": "joined"}}}"#, Framing::Listed),
+        (r#"{"mpp": {"SHOP.example": {"nonce": "joined", "realm": "x"}}}"#, Framing::Joined),
+    ] {
+        let (_, value) = paid(&mut exchange(rules, 1), &headers);
+        assert_eq!(credential(&value)["payload"]["nonce"], nonce_of("a", framing), "{rules}");
+    }
+    for wrong in [
+        r#"{"mpp": ["shop.example"]}"#,
+        r#"{"mpp": {"shop.example": "joined"}}"#,
+        r#"{"mpp": {"shop.example": {"nonce": "both"}}}"#,
+        r#"{"mpp": {"shop.example": {"nonce": true}}}"#,
+        r#"{"mpp": {"shop.example": {"other": "x"}}}"#,
+    ] {
+        let error = Policy::from_json(wrong).unwrap_err();
+        assert_eq!(error.reason.code(), "invalid_policy", "{wrong}");
+        assert!(error.message.starts_with("mpp: "), "{}", error.message);
+    }
+}
+
+#[test]
+fn whatever_a_server_says_of_the_nonce_one_challenge_is_signed_once() {
+    let asked = evm("a", &request());
+    let said = [
+        (402, problem("nonce_mismatch", Some(true))),
+        (402, br#"{"type":"https://paymentauth.org/problems/verification-failed","detail":"nonce does not match challenge"}"#.to_vec()),
+        (402, b"{}".to_vec()),
+        (409, problem("nonce_mismatch", None)),
+        (503, problem("nonce_mismatch", None)),
+        (400, problem("nonce_mismatch", Some(true))),
+    ];
+    for (status, body) in said {
+        // The same challenge again, and a fresh one beside it.
+        for rows in [vec![asked.clone()], vec![evm("b", &request()), asked.clone()]] {
+            let mut exchange = exchange("{}", 1);
+            let first = paid(&mut exchange, &asking(core::slice::from_ref(&asked)));
+            for _ in 0..3 {
+                match exchange.answered(status, &asking(&rows), &body, at(1)) {
+                    Next::Send { headers, .. } => assert_eq!(headers, [first.clone()], "{status}"),
+                    Next::Fail(_) | Next::Return(_) => {}
+                    next => panic!("{status}: {next:?}"),
+                }
+            }
+            assert_eq!(exchange.payment().unwrap()["header"][1], first.1, "{status}");
+        }
     }
 }
 
@@ -133,7 +215,9 @@ fn a_charge_is_answered_to_the_last_byte_as_mppx_answers_it() {
     };
     let asked = &named("no credential")["response"]["headers"]["www-authenticate"];
     let theirs = &named("valid credential")["request"]["headers"]["authorization"];
-    let ours = answer_recorded(&json!({}), asked.as_str().unwrap(), 1);
+    // Recorded of a version that joins id and realm.
+    let policy = json!({"mpp": {"api.example.com": {"nonce": "joined"}}});
+    let ours = answer_recorded(&policy, asked.as_str().unwrap(), 1);
     assert_eq!(ours, credential(theirs.as_str().unwrap()));
 }
 
@@ -280,8 +364,7 @@ fn a_challenge_that_has_ended_is_asked_for_again_twice_and_never_signed() {
     assert!(matches!(next, Next::Reserve), "{next:?}");
     slow.reserve(None, at(200)).unwrap();
     let Next::Sign(data) = slow.prepare(at(200)) else { panic!() };
-    let nonce = hex::encode_prefixed(&challenge_hash("b", "shop.example"));
-    assert_eq!(data["message"]["nonce"], json!(nonce));
+    assert_eq!(data["message"]["nonce"], nonce_of("b", Framing::Listed));
 }
 
 #[test]

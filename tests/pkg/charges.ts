@@ -17,6 +17,8 @@ export type Asked = {
   readonly header?: string;
   readonly request?: Json;
   readonly details?: Json;
+  /** [the host of the tests' shops] */
+  readonly realm?: string;
 };
 
 /** ISO time so many seconds from now. */
@@ -25,9 +27,9 @@ export function inSeconds(seconds: number): string {
 }
 
 /** The value of one `WWW-Authenticate` row; without a word of ours 0.01 USDC on the test network, five minutes long. */
-export function challenge({ method = 'evm', intent = 'charge', expires = inSeconds(300), header, request, details }: Asked = {}): string {
+export function challenge({ method = 'evm', intent = 'charge', expires = inSeconds(300), header, request, details, realm = '127.0.0.1' }: Asked = {}): string {
   return Challenge.serialize(Challenge.from({
-    secretKey: SECRET, realm: 'shop.example', method, intent, expires, ...(header === undefined ? {} : { header }),
+    secretKey: SECRET, realm, method, intent, expires, ...(header === undefined ? {} : { header }),
     request: {
       amount: '10000', currency: USDC, recipient: PAYEE, ...request,
       methodDetails: details ?? { chainId: 84532, credentialTypes: ['authorization'], decimals: 6 },

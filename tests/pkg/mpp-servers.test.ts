@@ -12,7 +12,7 @@ import type { Hex } from 'viem';
 
 import { startChain, USDC, type Chain } from '../../demo/chain.mjs';
 import { startFacilitator, type Facilitator } from '../../demo/facilitator.mjs';
-import { FareboxError, payingFetch, receiptOf, wrapFetch, type AnySigner, type PayOptions, type Proposal } from '../../pkg/dist/index.js';
+import { FareboxError, payingFetch, receiptOf, wrapFetch, type AnySigner, type PayOptions, type Proposal, type Signer } from '../../pkg/dist/index.js';
 import { transfersOf, type World } from '../e2e/world.ts';
 import { SECRET } from './charges.ts';
 import { GOODS } from './shop.ts';
@@ -63,7 +63,7 @@ async function buy(path: string, signer: AnySigner, init?: RequestInit, options:
   const settled = facilitator.counts.settle;
   const proposals: Proposal[] = [];
   const confirm = (proposal: Proposal): boolean => proposals.push(proposal) > 0;
-  const response = await payingFetch({ signer, confirm, ...options })(`${url}${path}`, init);
+  const response = await payingFetch({ signer, confirm, ...knowing(), ...options })(`${url}${path}`, init);
   const text = await response.text();
   const [has, holds] = await read();
   return { response, text, proposals, paid: had - has, received: holds - held, settled: facilitator.counts.settle - settled };
@@ -76,6 +76,9 @@ async function assertReceipt(response: Response, value: bigint): Promise<void> {
   const transfers = await transfersOf({ chain } as World, receipt.transaction as Hex);
   assert.deepEqual(transfers, [{ from: payer.address, to: payee.address, value }]);
 }
+
+/** What the payer has to know of a server of that version. */
+const knowing = (): Pick<PayOptions, 'policy'> => ({ policy: { mpp: { [new URL(url).host]: { nonce: 'joined' } } } });
 
 const inside = (): AnySigner => SIGNERS['a key inside']?.(chain.accounts.payer, chain) ?? assert.fail();
 
@@ -103,7 +106,7 @@ describe('mppx 0.11', () => {
 
   test('two calls answer a challenge each and pay twice', async () => {
     const had = await chain.balanceOf(chain.accounts.payer.address);
-    const fetch = payingFetch({ signer: inside() });
+    const fetch = payingFetch({ signer: inside(), ...knowing() });
     const [one, two] = [await fetch(`${url}/mpp/report`), await fetch(`${url}/mpp/report`)];
     assert.deepEqual([await one.text(), await two.text()], [GOODS, GOODS]);
     assert.notEqual(receiptOf(one)?.transaction, receiptOf(two)?.transaction);
@@ -119,13 +122,25 @@ describe('mppx 0.11', () => {
       const response = await globalThis.fetch(input, init);
       if (sent.length === 1 && credential !== null) throw new TypeError('the connection ended');
       return response;
-    }, { signer: inside() });
+    }, { signer: inside(), ...knowing() });
     // A server that keeps no answers refuses the copy: that is told, and no other challenge is answered.
     const error = await fetch(`${url}/mpp/report`).then(() => assert.fail('answered'), (reason: unknown) => reason);
     assert.ok(error instanceof FareboxError && error.code === 'payment_refused' && error.signed, String(error));
     assert.equal(sent.length, 2);
     assert.deepEqual([sent[1], error.payment?.header], [sent[0], ['Authorization', sent[0]]]);
     assert.equal(had - (await chain.balanceOf(chain.accounts.payer.address)), 10_000n);
+  });
+
+  test('who does not know that it joins id and realm signs once, is refused, and nothing moves', async () => {
+    const { payer, payee } = chain.accounts;
+    const signed: unknown[] = [];
+    const wallet = SIGNERS['a key inside']?.(payer, chain) as Signer;
+    const signer: Signer = { address: () => wallet.address(), sign: (data) => (signed.push(data), wallet.sign(data)) };
+    const held = await chain.balanceOf(payee.address);
+    const settled = facilitator.counts.settle;
+    await assert.rejects(payingFetch({ signer })(`${url}/mpp/report`), (error) =>
+      error instanceof FareboxError && error.code === 'payment_refused' && error.signed);
+    assert.deepEqual([signed.length, facilitator.counts.settle, await chain.balanceOf(payee.address)], [1, settled, held]);
   });
 
   test('what is too dear is not signed', async () => {
@@ -137,7 +152,7 @@ describe('mppx 0.11', () => {
     const empty = SIGNERS['a key inside']?.({ ...chain.accounts.payer, privateKey: `0x${'77'.repeat(32)}` }, chain) ?? assert.fail();
     const settled = facilitator.counts.settle;
     const held = await chain.balanceOf(chain.accounts.payee.address);
-    await assert.rejects(payingFetch({ signer: empty })(`${url}/mpp/report`), (error) =>
+    await assert.rejects(payingFetch({ signer: empty, ...knowing() })(`${url}/mpp/report`), (error) =>
       error instanceof FareboxError && error.code === 'payment_refused' && /^❌ Seller rejected: Payment verification failed.* \(HTTP 402\)$/.test(error.message));
     assert.deepEqual([facilitator.counts.settle, await chain.balanceOf(chain.accounts.payee.address)], [settled, held]);
   });

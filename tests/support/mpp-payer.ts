@@ -2,7 +2,7 @@
 
 import type { Hex, PrivateKeyAccount } from 'viem';
 
-import { challengeHash, credential, requestOf, type Challenge, type ChargeRequest, type JsonObject } from './mpp-wire.ts';
+import { credential, FRAMINGS, requestOf, type Framing, type Challenge, type ChargeRequest, type JsonObject } from './mpp-wire.ts';
 
 /** What signs: an account of viem. */
 export type Signer = Pick<PrivateKeyAccount, 'address' | 'signTypedData'>;
@@ -28,6 +28,8 @@ export type Deviations = {
   /** Changes the finished credential before it is encoded. */
   readonly tamper?: (message: CredentialMessage) => void;
   readonly domain?: TokenDomain;
+  /** How the nonce is made of the challenge ['joined']. */
+  readonly framing?: Framing;
   /** The payer's name for himself [did:pkh of the signer]; null leaves it out. */
   readonly source?: string | null;
 };
@@ -65,7 +67,7 @@ export async function payMpp(signer: Signer, challenge: Challenge, deviations: D
     value: request.amount,
     validAfter: '0',
     validBefore: String(Math.floor(Date.parse(challenge.expires ?? '') / 1000)),
-    nonce: challengeHash(challenge),
+    nonce: FRAMINGS[deviations.framing ?? 'joined'](challenge),
     ...deviations.signed,
   };
   const signature = await signTransfer(signer, authorization, request, deviations.domain);

@@ -79,10 +79,13 @@ export function canonical(value: Json): string {
   return `{${members.map(([key, inner]) => `${JSON.stringify(key)}:${canonical(inner)}`).join(',')}}`;
 }
 
-/** The nonce of an authorization that answers this challenge: the two texts are joined by nothing. */
-export function challengeHash({ id, realm }: Pick<Challenge, 'id' | 'realm'>): Hex {
-  return keccak256(toBytes(`${id}${realm}`));
-}
+/** How id and realm make a nonce: joined by nothing up to `mppx` 0.11, listed since 0.13. */
+export const FRAMINGS = {
+  joined: ({ id, realm }: Pick<Challenge, 'id' | 'realm'>): Hex => keccak256(toBytes(`${id}${realm}`)),
+  listed: ({ id, realm }: Pick<Challenge, 'id' | 'realm'>): Hex => keccak256(toBytes(JSON.stringify([id, realm]))),
+} as const;
+
+export type Framing = keyof typeof FRAMINGS;
 
 /** The id that somebody with this key gives a challenge. */
 export function idOf(key: string | Buffer, challenge: Omit<Challenge, 'id'>): string {

@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import { Challenge as Reference } from 'mppx';
 
 import { receiptOf, strictlyRead } from '../support/mppx-client.ts';
-import { challengesIn, requestOf, requestText } from '../support/mpp-wire.ts';
+import { challengesIn, credential, requestOf, requestText } from '../support/mpp-wire.ts';
 import { payAsOkx, readOkxChallenge } from '../support/okx-payer.ts';
 import { transactionOf } from './support/facilitator.ts';
 import { challengeFor, challengeIn, expectMppPaid, expectMppRefused, mppFor, sendMpp, signed } from './support/mpp.ts';
@@ -134,6 +134,19 @@ describe('a payment by MPP', () => {
   let world: World;
   before(async () => { world = await openWorld({ routes: routes([digesting]) }); });
   after(() => world.stop());
+
+  for (const framing of ['listed', 'joined'] as const) {
+    it(`may be bound to its challenge by a nonce of either framing (${framing}), and to no other challenge`, async () => {
+      const path = `/after/framing-${framing}`;
+      const payment = await mppFor(world, path, { framing });
+      const fresh = await challengeFor(world, path);
+      const elsewhere = credential({ ...payment.message, challenge: fresh });
+      const refused = await sendMpp(world, path, { value: elsewhere });
+      assert.equal(expectMppRefused(refused, 'verification-failed', fresh)['code'], 'nonce_mismatch');
+      expectMppPaid(await sendMpp(world, path, payment), payment);
+      expectCalls(world, payment.payer, path, ordinaryCalls('after'));
+    });
+  }
 
   for (const mode of MODES) {
     it(`is settled by the facilitator as the authorization that it is, and delivered once (${mode})`, async () => {

@@ -47,6 +47,8 @@ pub struct Challenge {
 pub struct Means<'a> {
     /// What may be paid.
     pub policy: &'a Policy,
+    /// The host that was asked, with its port.
+    pub host: &'a str,
     /// The clock.
     pub now: UnixTime,
     /// Whether somebody can make a transaction.

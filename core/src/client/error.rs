@@ -49,6 +49,8 @@ pub enum Reason {
     UnsupportedIntent,
     /// The challenge had ended when it came, and so had the fresh ones.
     ChallengeExpired,
+    /// The challenge is another server's: what pays it would be used there.
+    RealmMismatch,
     /// The payment would take the place of the caller's own `Authorization`.
     AuthorizationTaken,
     /// The payer has to send the transaction, and has nobody who does.
@@ -134,6 +136,7 @@ impl Reason {
             | Self::UnsupportedMethod
             | Self::UnsupportedIntent
             | Self::ChallengeExpired
+            | Self::RealmMismatch
             | Self::AuthorizationTaken
             | Self::BroadcastMissing
             | Self::UnsupportedNetwork
@@ -174,6 +177,10 @@ impl Reason {
             Self::ChallengeExpired => (
                 "challenge_expired",
                 "compare this clock with the server's: its fresh challenges had ended too",
+            ),
+            Self::RealmMismatch => (
+                "realm_mismatch",
+                "do not pay there; where the host's own challenges name that realm, say so under policy.mpp",
             ),
             Self::AuthorizationTaken => (
                 "authorization_taken",

@@ -203,6 +203,7 @@ impl Exchange {
         }
         let means = Means {
             policy: &self.policy,
+            host: &self.host,
             now,
             broadcasts: self.broadcasts,
             authorization_is_free: self.authorization_is_free,
@@ -286,11 +287,8 @@ impl Exchange {
             Asked::X402 { .. } => {
                 !place.starts_with('/') && origin_of(place) != origin_of(&self.url)
             }
-            // A realm is the host, as a rule without its port.
-            Asked::Mpp(_) => {
-                let name = self.host.rsplit_once(':').map_or(self.host.as_str(), |(name, _)| name);
-                !(place.eq_ignore_ascii_case(name) || place.eq_ignore_ascii_case(&self.host))
-            }
+            // A realm is the host's own, or its challenge is none that can be paid.
+            Asked::Mpp(_) => false,
         });
         let words = Unit {
             symbol: &offer.asset.symbol,

@@ -10,7 +10,7 @@ use super::policy::{Asset, CAP_DECIMALS};
 use crate::amount::Amount;
 use crate::evm::address::Address;
 use crate::mpp;
-use crate::mpp::charge::challenge_hash;
+use crate::mpp::charge::Framing;
 use crate::time::UnixTime;
 use crate::x402::Version;
 use crate::x402::v2::Flow;
@@ -63,6 +63,8 @@ pub struct Charge {
     pub external_id: Option<String>,
     /// How it is proven.
     pub way: Way,
+    /// How its nonce is made, where the challenge demands one.
+    pub framing: Framing,
 }
 
 /// What proves a charge.
@@ -97,7 +99,7 @@ impl Charge {
     #[must_use]
     pub fn nonce(&self) -> Option<[u8; 32]> {
         let mpp::Challenge { id, realm, .. } = &self.challenge;
-        (self.way == Way::Authorization).then(|| challenge_hash(id, realm))
+        (self.way == Way::Authorization).then(|| self.framing.challenge_hash(id, realm))
     }
 
     /// Whether it has ended; it has at the second that it names.

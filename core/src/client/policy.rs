@@ -8,7 +8,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::error::{ClientError, Reason, clean};
 use super::offer::{Asked, Offer};
@@ -17,6 +17,7 @@ use crate::chain::ChainId;
 use crate::encoding::json;
 use crate::evm::address::Address;
 use crate::evm::token::{self, Token};
+use crate::mpp::charge::Framing;
 use crate::x402::Version;
 
 /// Fraction digits at which caps are compared.
@@ -45,6 +46,16 @@ pub struct Policy {
     max_validity_secs: u64,
     /// Seconds for which a payment is sent again before it is given up as unresolved.
     pub deadline_secs: u64,
+    speakers: Vec<Speaker>,
+}
+
+/// What the payer knows of a host that speaks MPP.
+#[derive(Clone, Debug)]
+struct Speaker {
+    host: String,
+    /// The name that its challenges have for it.
+    realm: Option<String>,
+    framing: Framing,
 }
 
 /// An asset that may be paid with, from the pinned table or declared by the payer.
@@ -100,6 +111,7 @@ impl Policy {
                 }
                 "maxValiditySecs" => policy.max_validity_secs = within(field, value, 86_400)?,
                 "deadlineSecs" => policy.deadline_secs = within(field, value, 3600)?,
+                "mpp" => policy.speakers = speakers(value)?,
                 _ => return Err(invalid(&clean(field), "is no field of a policy")),
             }
         }
@@ -127,7 +139,27 @@ impl Policy {
             pins_payees: true,
             max_validity_secs: 3600,
             deadline_secs: 60,
+            speakers: Vec::new(),
         }
+    }
+
+    /// Whether a challenge of this realm is one that `host` may bring: its own. Another server's would pay for something there.
+    #[must_use]
+    pub fn is_realm_of(&self, realm: &str, host: &str) -> bool {
+        // As a rule without the port.
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        let named = self.speaker(host).and_then(|speaker| speaker.realm.as_deref());
+        realm.eq_ignore_ascii_case(name) || realm.eq_ignore_ascii_case(host) || named == Some(realm)
+    }
+
+    /// How the nonce is made under which a challenge of `host` is answered.
+    #[must_use]
+    pub fn framing(&self, host: &str) -> Framing {
+        self.speaker(host).map_or(Framing::Listed, |speaker| speaker.framing)
+    }
+
+    fn speaker(&self, host: &str) -> Option<&Speaker> {
+        self.speakers.iter().find(|speaker| speaker.host == host)
     }
 
     /// The asset of this contract, if it may be paid with; what a server says of it is not asked.
@@ -237,6 +269,30 @@ fn list<T>(
     let wrong = || invalid(field, "must be a list, each entry in its usual spelling");
     let entries = value.as_array().ok_or_else(wrong)?;
     entries.iter().map(|entry| entry.as_str().and_then(&read).ok_or_else(wrong)).collect()
+}
+
+/// Hosts with their port, and what is known of each.
+fn speakers(value: &Value) -> Result<Vec<Speaker>, ClientError> {
+    let wrong = || invalid("mpp", "must name hosts, each with {realm} or {nonce: \"joined\"}");
+    let hosts = value.as_object().ok_or_else(wrong)?;
+    let known = |facts: &Map<String, Value>| {
+        let (mut realm, mut framing) = (None, Framing::Listed);
+        for (name, fact) in facts {
+            match (name.as_str(), fact.as_str()?) {
+                ("realm", text) => realm = Some(text.to_owned()),
+                ("nonce", "listed") => {}
+                ("nonce", "joined") => framing = Framing::Joined,
+                _ => return None,
+            }
+        }
+        Some((realm, framing))
+    };
+    let mut speakers = Vec::new();
+    for (host, facts) in hosts {
+        let (realm, framing) = facts.as_object().and_then(known).ok_or_else(wrong)?;
+        speakers.push(Speaker { host: host.to_ascii_lowercase(), realm, framing });
+    }
+    Ok(speakers)
 }
 
 /// Symbols of known assets, and assets in full.

@@ -14,7 +14,7 @@ use super::members::{self, required};
 use crate::amount::Amount;
 use crate::encoding::{base64, hex, jcs};
 use crate::evm::address::Address;
-use crate::evm::keccak::keccak256_parts;
+use crate::evm::keccak::{keccak256, keccak256_parts};
 use crate::payment::authorization::SignedAuthorization;
 
 /// The method's name.
@@ -114,18 +114,45 @@ impl Request {
     }
 }
 
-/// What binds an authorization to a challenge: its nonce is Keccak-256 of id and realm, put one after the other.
-///
-/// Spec: draft-evm-charge, "Challenge hash".
-#[must_use]
-pub fn challenge_hash(id: &str, realm: &str) -> [u8; 32] {
-    keccak256_parts(&[id.as_bytes(), realm.as_bytes()])
+/// How id and realm of a challenge make the nonce of the authorization that answers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// As a JSON list of both. Spec: `mppx` from 0.13, `pympp` from 0.16.
+    Listed,
+    /// One after the other. Spec: draft-evm-charge-00, "Challenge hash"; `mppx` up to 0.11.
+    Joined,
+}
+
+impl Framing {
+    /// The framing under which this nonce answers the challenge, if it does under one.
+    #[must_use]
+    pub fn of(nonce: &[u8; 32], id: &str, realm: &str) -> Option<Self> {
+        [Self::Listed, Self::Joined].into_iter().find(|it| it.challenge_hash(id, realm) == *nonce)
+    }
+
+    /// What binds an authorization to a challenge: its nonce is Keccak-256 of id and realm.
+    #[must_use]
+    pub fn challenge_hash(self, id: &str, realm: &str) -> [u8; 32] {
+        match self {
+            Self::Listed => keccak256(jcs::text(&Value::from([id, realm].as_slice())).as_bytes()),
+            Self::Joined => keccak256_parts(&[id.as_bytes(), realm.as_bytes()]),
+        }
+    }
+
+    /// The other one.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Listed => Self::Joined,
+            Self::Joined => Self::Listed,
+        }
+    }
 }
 
 /// How a payer proves the payment.
 #[derive(Clone, Debug)]
 pub enum Payload {
-    /// EIP-3009, whose nonce must be the [`challenge_hash`].
+    /// EIP-3009, whose nonce must be the [`Framing::challenge_hash`].
     Authorization(SignedAuthorization),
     /// EIP-3009 as OKX sends it, with a nonce of the payer's own.
     Okx(SignedAuthorization),

@@ -21,14 +21,28 @@ pub fn echo_of(asked: &Response) -> Value {
 impl Payment {
     /// This authorization as a credential for a challenge, in the shape that does not bind its nonce to one.
     pub fn by_mpp(&self, echo: &Value) -> Self {
+        let mut authorization = self.signed();
+        authorization["type"] = json!("eip-3009");
+        self.answering(echo, &json!({ "type": "transaction", "authorization": authorization }))
+    }
+
+    /// This authorization as a credential for a challenge, in the shape whose nonce is the challenge's.
+    pub fn by_challenge(&self, echo: &Value) -> Self {
+        let mut authorization = self.signed();
+        authorization["type"] = json!("authorization");
+        self.answering(echo, &authorization)
+    }
+
+    /// The authorization with its signature beside its members.
+    fn signed(&self) -> Value {
         let payload = &decoded(&self.value)["payload"];
         let mut authorization = payload["authorization"].clone();
-        authorization["type"] = json!("eip-3009");
         authorization["signature"] = payload["signature"].clone();
-        let message = json!({
-            "challenge": echo,
-            "payload": { "type": "transaction", "authorization": authorization },
-        });
+        authorization
+    }
+
+    fn answering(&self, echo: &Value, payload: &Value) -> Self {
+        let message = json!({ "challenge": echo, "payload": payload });
         let token = base64::encode(message.to_string().as_bytes());
         let token = token.trim_end_matches('=').replace('+', "-").replace('/', "_");
         Self { header: "authorization", value: format!("Payment {token}"), ..self.clone() }

@@ -17,6 +17,8 @@ pub struct Payer {
     /// Its address.
     pub address: Address,
     nonces: u64,
+    /// Under which its next authorization is signed, if not under one of its own.
+    pub bound: Option<[u8; 32]>,
 }
 
 /// A signed payment, ready to be sent.
@@ -41,7 +43,7 @@ impl Payer {
         let point = key.verifying_key().to_sec1_point(false);
         let hash = keccak256(&point.as_bytes()[1..]);
         let address = Address::from_bytes(hash[12..].try_into().unwrap());
-        Self { key, address, nonces: u64::from(number) << 32 }
+        Self { key, address, nonces: u64::from(number) << 32, bound: None }
     }
 
     /// Signs the first term of a decoded version 2 challenge.
@@ -169,6 +171,7 @@ impl Payer {
         self.nonces += 1;
         let mut nonce = [0; 32];
         nonce[..8].copy_from_slice(&self.nonces.to_be_bytes());
+        let nonce = self.bound.take().unwrap_or(nonce);
         let text = |name: &str| terms[name].as_str().unwrap();
         let authorization = Authorization {
             from: self.address,

@@ -50,6 +50,11 @@ fn offer(challenge: mpp::Challenge, means: Means<'_>) -> Result<Offer, ClientErr
         let message = format!("intent must be charge: this version pays no \"{intent}\"");
         return fail(Reason::UnsupportedIntent, message);
     }
+    if !means.policy.is_realm_of(&challenge.realm, means.host) {
+        let realm = clean(&challenge.realm);
+        let message = format!("{} brings a challenge of the realm \"{realm}\"", clean(means.host));
+        return fail(Reason::RealmMismatch, message);
+    }
     match challenge.header.as_deref() {
         None if means.authorization_is_free => {}
         None => {
@@ -87,7 +92,8 @@ fn offer(challenge: mpp::Challenge, means: Means<'_>) -> Result<Offer, ClientErr
     let expires = challenge.expires_at().map_err(unreadable)?;
     let description = challenge.description.as_deref().or(request.description.as_deref());
     let description = clean(description.unwrap_or_default());
-    let charge = Charge { challenge, expires, external_id: request.external_id, way };
+    let framing = means.policy.framing(means.host);
+    let charge = Charge { challenge, expires, external_id: request.external_id, way, framing };
     if charge.is_expired(means.now) {
         return Err(expired());
     }

@@ -20,7 +20,7 @@ use crate::gate::onchain::Shown;
 use crate::gate::passage::Arrival;
 use crate::gate::proof::{Brought, Signed, Spoken};
 use crate::http::{MAX_PROOF_BYTES, RequestHead};
-use crate::mpp::charge::{Payload, Request, challenge_hash};
+use crate::mpp::charge::{Framing, Payload, Request};
 use crate::mpp::id;
 use crate::mpp::source::Source;
 use crate::mpp::{Challenge, Credential};
@@ -153,10 +153,8 @@ impl Gate {
         let source = || credential.source.as_deref().map(Source::parse);
         let signed = match Payload::read(&credential.payload).map_err(|_| Code::InvalidPayload)? {
             Payload::Authorization(signed) => {
-                let nonce = challenge_hash(&challenge.id, &challenge.realm);
-                if signed.authorization().nonce != nonce {
-                    return Err(Code::NonceMismatch);
-                }
+                let nonce = &signed.authorization().nonce;
+                Framing::of(nonce, &challenge.id, &challenge.realm).ok_or(Code::NonceMismatch)?;
                 signed
             }
             Payload::Okx(signed) => signed,
