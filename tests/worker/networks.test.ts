@@ -1,5 +1,6 @@
 /** Several networks at one gate: what each route asks on which, and payments on chains that the gate does not read. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 
 import type { Reply } from './support/facilitator.ts';
@@ -11,6 +12,8 @@ const SOLANA = 'solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1';
 const PAYEE = '7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU';
 const MINT = '4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU';
 const FEE_PAYER = 'EwWqGE4ZFKLofuestmU4LDdK7XM1N4ALgdZccwYugwGd';
+const APTOS = 'aptos:2';
+const APTOS_PAYEE = `0x${'42'.repeat(32)}`;
 const BASE_PAYEE = '0x209693Bc6afc0C5328bA36FaF03C514EF312287C';
 const SIGNATURE = '5VERv8NMvzbJMEkV8xnrLkEaWRtSz9CosKDYjCJjBRnbJLgp8uirBgmQpjKhoR4tjF3ZpRzrFmBV6UjKdiSZkQUW';
 const SECRET = [['Idempotency-Key', 's'.repeat(30)]] as const;
@@ -24,8 +27,8 @@ before(async () => {
   const common = { max_timeout_secs: 60, origin_timeout_secs: 2 };
   world = await openWorld({
     vars: {
-      NETWORK: ['eip155:84532', 'base', SOLANA],
-      PAY_TO: { 'base-sepolia': PAY_TO, 'eip155:8453': BASE_PAYEE, [SOLANA]: PAYEE },
+      NETWORK: ['eip155:84532', 'base', SOLANA, APTOS],
+      PAY_TO: { 'base-sepolia': PAY_TO, 'eip155:8453': BASE_PAYEE, [SOLANA]: PAYEE, [APTOS]: APTOS_PAYEE },
     },
     withFacilitator: (url) => ({ FACILITATOR_URL: [{ url, extra: { [SOLANA]: { feePayer: FEE_PAYER } } }] }),
     routes: [
@@ -33,6 +36,7 @@ before(async () => {
       { path: '/test/*', network: 'base-sepolia', price: '$0.01', ...common },
       { path: '/sol/after/*', network: SOLANA, price: '$0.01', ...common },
       { path: '/sol/before/*', network: SOLANA, price: { amount: '10000', asset }, settle: 'before', ...common },
+      { path: '/aptos/*', network: APTOS, price: { amount: '10000', asset: { address: `0x${'69'.repeat(32)}`, decimals: 6, symbol: 'USDC' } }, ...common },
     ],
   });
 });
@@ -97,12 +101,15 @@ describe('a route that is offered on every network', () => {
   });
 });
 
-/** A transaction of Solana's form: two signatures, the first one still missing, and a message of its own. */
+/** A transaction of Solana: two signatures, the first one still missing, and a message of version 0 of its own. */
 function transaction(number: number): Buffer {
-  return Buffer.concat([Buffer.of(2), Buffer.alloc(64), Buffer.alloc(64, 7), Buffer.from(`message ${number}, signed once`)]);
+  const memo = Buffer.from(`message ${number}, signed once`);
+  const keys = [1, 2, 3].map((key) => Buffer.alloc(32, key));
+  const message = [Buffer.of(0x80, 2, 1, 1, keys.length), ...keys, Buffer.alloc(32, 4), Buffer.of(1, 2, 1, 1, memo.length), memo, Buffer.of(0)];
+  return Buffer.concat([Buffer.of(2), Buffer.alloc(64), Buffer.alloc(64, 7), ...message]);
 }
 
-function solana(required: PaymentRequired, text: string, change: (payload: Record<string, Json>) => unknown = (it) => it): HeaderRow {
+function payment(required: PaymentRequired, text: string, change: (payload: Record<string, Json>) => unknown = (it) => it): HeaderRow {
   const accepted = required.accepts[0] as unknown as Json;
   return encode(JSON.stringify(change({ x402Version: 2, payload: { transaction: text }, accepted })), 2);
 }
@@ -138,7 +145,7 @@ for (const mode of ['after', 'before']) {
       const { signature, settle } = settlesAs(nextNumber());
       world.facilitator.script('', { settle });
       const bytes = transaction(nextNumber());
-      const first = solana(required, bytes.toString('base64'));
+      const first = payment(required, bytes.toString('base64'));
       const answer = await sendRow(path, first);
       assert.equal(answer.status, 200, answer.text);
       const settlement = settlementOf(answer);
@@ -152,9 +159,8 @@ for (const mode of ['after', 'before']) {
       const other = Buffer.from(bytes);
       other.fill(9, 1, 65);
       const spellings = {
-        'without padding': solana(required, bytes.toString('base64').replace(/=+$/, '')),
-        'another placeholder for the missing signature': solana(required, other.toString('base64')),
-        'another order, and members more': solana(required, bytes.toString('base64'), ({ payload, accepted }) => ({
+        'another placeholder for the missing signature': payment(required, other.toString('base64')),
+        'another order, and members more': payment(required, bytes.toString('base64'), ({ payload, accepted }) => ({
           accepted, payload: { memo: 'x', ...(payload as object) }, x402Version: 2,
         })),
       };
@@ -175,7 +181,7 @@ for (const mode of ['after', 'before']) {
       const path = `/sol/${mode}/receipt-${nextNumber()}`;
       const { signature, settle } = settlesAs(nextNumber());
       world.facilitator.script('', { settle });
-      const row = solana(await ask(path), transaction(nextNumber()).toString('base64'));
+      const row = payment(await ask(path), transaction(nextNumber()).toString('base64'));
       assert.equal((await sendRow(path, row)).status, 200);
       const id = String(world.origin.of(path)[0]?.headers['farebox-payment']);
       const receipt = await world.gate.raw('GET', `/_farebox/receipts/${id}`, SECRET);
@@ -193,7 +199,7 @@ for (const mode of ['after', 'before']) {
       const required = await ask(path);
       world.facilitator.script('', { settle: settlesAs(nextNumber()).settle });
       const bytes = transaction(nextNumber());
-      const row = solana(required, bytes.toString('base64'));
+      const row = payment(required, bytes.toString('base64'));
       const answers = await Promise.all(Array.from({ length: 50 }, () => sendRow(path, row)));
       const served = answers.filter(({ status }) => status === 200);
       assert.ok(served.length >= 1);
@@ -210,17 +216,17 @@ for (const mode of ['after', 'before']) {
       world.facilitator.script('', { verify: { kind: 'json', body: { isValid: false, invalidReason: 'invalid_exact_svm_payload_transaction' } } });
       const rows = async () => (jsonOf(await world.gate.raw('GET', '/_farebox/payments?limit=200', TOKEN))['items'] as Json[]).length;
       const known = await rows();
-      expectFreshTerms(await sendRow(path, solana(required, text)), 'verify_refused');
+      expectFreshTerms(await sendRow(path, payment(required, text)), 'verify_refused');
       assert.equal(await rows(), known);
       assert.equal(world.origin.of(path).length, 0);
       world.facilitator.script('', { settle: settlesAs(nextNumber()).settle });
-      assert.equal((await sendRow(path, solana(required, text))).status, 200, 'good later');
+      assert.equal((await sendRow(path, payment(required, text))).status, 200, 'good later');
     });
 
     it('is not served on a word that names no transaction', async () => {
       const path = `/sol/${mode}/words-${nextNumber()}`;
       const required = await ask(path);
-      const row = solana(required, transaction(nextNumber()).toString('base64'));
+      const row = payment(required, transaction(nextNumber()).toString('base64'));
       world.facilitator.script('', { settle: { kind: 'json', body: { success: true, transaction: 'pending', network: SOLANA } } });
       expectProblem(await sendRow(path, row), { status: 503, code: 'settlement_unknown', retryAfter: 5 });
       // A good word later, so that no re-send of it comes between other cases.
@@ -230,13 +236,31 @@ for (const mode of ['after', 'before']) {
   });
 }
 
+describe('a payment on Aptos', () => {
+  it('is delivered once, in twelve spellings at once', async () => {
+    const file = new URL('../vectors/x402/other-chains.json', import.meta.url);
+    const { payments } = JSON.parse(readFileSync(file, 'utf8')) as { payments: { name: string; payload: { transaction: string } }[] };
+    const text = payments.find(({ name }) => name === 'Aptos')?.payload.transaction ?? assert.fail();
+    const own = Buffer.from(text, 'base64').toString();
+    const path = `/aptos/spelled-${nextNumber()}`;
+    const required = await ask(path);
+    world.facilitator.script('', { settle: { kind: 'json', body: { success: true, transaction: `0x${'ab'.repeat(32)}`, network: APTOS } } });
+    const settled = world.facilitator.of('settle').length;
+    const spellings = Array.from({ length: 12 }, (_, number) => own.replace('{', `{${' '.repeat(number)}`));
+    const answers = await Promise.all(spellings.map((json) => world.gate.raw('GET', path, [payment(required, Buffer.from(json).toString('base64'))])));
+    assert.equal(answers.filter(({ status }) => status === 200).length, 1, answers.map(({ status, text }) => `${status} ${text}`).join('\n'));
+    assert.equal(world.origin.of(path).length, 1);
+    assert.equal(world.facilitator.of('settle').length, settled + 1);
+  });
+});
+
 describe('a payment on Solana that is not delivered', () => {
   it('is owed when the origin fails after it was paid, and refunded in the chain\'s own words', async () => {
     const path = `/sol/before/owed-${nextNumber()}`;
     const { settle } = settlesAs(nextNumber());
     world.facilitator.script('', { settle });
     world.origin.script(path, { status: 500 });
-    const row = solana(await ask(path), transaction(nextNumber()).toString('base64'));
+    const row = payment(await ask(path), transaction(nextNumber()).toString('base64'));
     expectProblem(await world.gate.raw('GET', path, [row]), { status: 502, code: 'refund_due' });
     const id = String(world.origin.of(path)[0]?.headers['farebox-payment']);
     const refund = (text: string) => world.gate.raw('POST', `/_farebox/payments/${id}/refunded`, [...TOKEN, ['Content-Type', 'application/json']], JSON.stringify({ transaction: text }));
@@ -249,12 +273,18 @@ describe('a payment on Solana that is not delivered', () => {
 });
 
 describe('what is no payment on Solana', () => {
-  for (const [name, text] of Object.entries({ 'no base64': '%%%', 'no transaction': Buffer.from([200, 1]).toString('base64'), 'no message': Buffer.alloc(65, 1).toString('base64') })) {
+  const good = transaction(0);
+  const forms = {
+    'no transaction': Buffer.of(200, 1), 'no message': Buffer.alloc(65, 1), 'a byte behind it': Buffer.concat([good, Buffer.of(0)]),
+    'a signature more': Buffer.concat([Buffer.of(3), Buffer.alloc(64), good.subarray(1)]), 'a count of two bytes': Buffer.concat([Buffer.of(0x82, 0), good.subarray(1)]),
+  };
+  const texts = Object.entries(forms).map(([name, bytes]) => [name, bytes.toString('base64')] as const);
+  for (const [name, text] of [...texts, ['no base64', '%%%'] as const, ['base64 without padding', good.toString('base64').replace(/=+$/, '')] as const]) {
     it(`is malformed: ${name}`, async () => {
       const path = `/sol/after/malformed-${nextNumber()}`;
       const required = await ask(path);
       const before = world.facilitator.of('verify').length;
-      expectProblem(await world.gate.raw('GET', path, [solana(required, text)]), { status: 400, code: 'malformed_payment' });
+      expectProblem(await world.gate.raw('GET', path, [payment(required, text)]), { status: 400, code: 'malformed_payment' });
       assert.equal(world.facilitator.of('verify').length, before, 'which only requests cause');
     });
   }
@@ -264,7 +294,7 @@ describe('what is no payment on Solana', () => {
     const required = await ask(path);
     const bytes = transaction(nextNumber());
     for (const change of [{ payTo: MINT }, { asset: PAYEE }, { amount: '9999' }, { extra: {} }, { extra: { feePayer: MINT } }]) {
-      const row = solana(required, bytes.toString('base64'), (payload) => ({
+      const row = payment(required, bytes.toString('base64'), (payload) => ({
         ...payload, accepted: { ...(payload['accepted'] as object), ...change },
       }));
       expectFreshTerms(await world.gate.raw('GET', path, [row]), 'terms_mismatch');

@@ -15,8 +15,8 @@ use crate::evm::address::Address;
 use crate::facilitator::wire;
 use crate::http::{Headers, RequestHead, target_of};
 use crate::mpp::credential::{Credential, Found};
+use crate::payment::Proof;
 use crate::payment::authorization::{Room, SignedAuthorization, Vouched};
-use crate::payment::{PaymentKey, Proof};
 use crate::problem::Code;
 use crate::time::UnixTime;
 use crate::x402::exact;
@@ -89,7 +89,7 @@ impl Gate {
             (Signed::Token(payload), Some(token)) => {
                 (payload.key(token), Some(payload.authorization().from))
             }
-            (Signed::Opaque(key), _) => (*key, None),
+            (Signed::Opaque(payment), _) => (payment.key, None),
             (Signed::Token(_), None) => return Err(Code::Internal),
         };
         let proof = Proof { key, payer, valid_before, identifier, request, onchain: None };
@@ -177,14 +177,14 @@ pub(super) enum Signed {
     /// An authorization that is read here.
     Token(Box<SignedAuthorization>),
     /// A payment that only its chain reads.
-    Opaque(PaymentKey),
+    Opaque(opaque::Payment),
 }
 
 impl Signed {
     fn parse(payload: &Map<String, Value>, choice: &Choice) -> Result<Self, Code> {
         match choice.terms.token {
             Some(_) => exact::read(payload).map(|payload| Self::Token(Box::new(payload))),
-            None => opaque::key(&choice.terms.network, payload).map(Self::Opaque),
+            None => opaque::read(&choice.terms.network, payload).map(Self::Opaque),
         }
     }
 }

@@ -1,141 +1,127 @@
 //! Scheme `exact` on chains that are not read here: what names the payment. Whether it is good, only the facilitator
 //! can say.
 //!
-//! The name is made of the bytes that the chain takes once, never of their spelling. Spec: x402 scheme `exact` on SVM,
-//! Stellar, Sui, Aptos, Algorand, Hedera and Keeta, "`payload` field".
+//! The name is made of what the chain takes once: what is signed, read strictly to its last byte, and never its spelling. What
+//! cannot be read so is no payment. Spec: x402 scheme `exact` on SVM, Stellar, Sui, Aptos, Algorand, Hedera and Keeta,
+//! "`payload` field".
 
-use alloc::string::String;
+mod algorand;
+mod aptos;
+mod bcs;
+mod bytes;
+mod hedera;
+mod keeta;
+mod solana;
+mod stellar;
+mod sui;
+mod xdr;
+
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
-use super::header;
 use crate::chain::ChainId;
 use crate::encoding::base64;
 use crate::payment::PaymentKey;
 use crate::problem::Code;
 
-/// Bytes of an Ed25519 signature.
-const SIGNATURE_BYTES: usize = 64;
+/// Longest own members of a payload, as JSON.
+const MAX_BYTES: usize = 6 * 1024;
 
-/// The key of a payload on `network`.
+/// A kind of chain whose payments can be named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `algorand`.
+    Algorand,
+    /// `aptos`.
+    Aptos,
+    /// `hedera`.
+    Hedera,
+    /// `keeta`.
+    Keeta,
+    /// `solana`.
+    Solana,
+    /// `stellar`.
+    Stellar,
+    /// `sui`.
+    Sui,
+}
+
+impl Kind {
+    /// The kind of this network, if it is known.
+    #[must_use]
+    pub fn of(network: &ChainId) -> Option<Self> {
+        let (namespace, _) = network.as_str().split_once(':')?;
+        Some(match namespace {
+            "algorand" => Self::Algorand,
+            "aptos" => Self::Aptos,
+            "hedera" => Self::Hedera,
+            "keeta" => Self::Keeta,
+            "solana" => Self::Solana,
+            "stellar" => Self::Stellar,
+            "sui" => Self::Sui,
+            _ => return None,
+        })
+    }
+
+    /// Members of a payload that its facilitator needs; it has all of them.
+    const fn members(self) -> &'static [&'static str] {
+        match self {
+            Self::Algorand => &["paymentIndex", "paymentGroup"],
+            Self::Aptos | Self::Hedera | Self::Solana | Self::Stellar => &["transaction"],
+            Self::Keeta => &["block"],
+            Self::Sui => &["signature", "transaction"],
+        }
+    }
+
+    /// What the chain takes once.
+    fn single_use(self, payload: &Map<String, Value>) -> Option<Vec<u8>> {
+        let transaction = || decoded(payload.get("transaction")?);
+        match self {
+            Self::Algorand => algorand::single_use(payload),
+            Self::Aptos => aptos::single_use(&transaction()?),
+            Self::Hedera => hedera::single_use(&transaction()?).map(String::into_bytes),
+            Self::Keeta => keeta::single_use(&decoded(payload.get("block")?)?),
+            Self::Solana => solana::single_use(&transaction()?).map(<[u8]>::to_vec),
+            Self::Stellar => stellar::single_use(&transaction()?),
+            Self::Sui => {
+                decoded(payload.get("signature")?)?;
+                sui::single_use(&transaction()?).map(<[u8]>::to_vec)
+            }
+        }
+    }
+}
+
+/// A payment of one of those chains.
+#[derive(Clone, Debug)]
+pub struct Payment {
+    /// What names it.
+    pub key: PaymentKey,
+    /// The payload with its own members, as they came, and no others.
+    pub payload: Map<String, Value>,
+}
+
+/// Reads a payload on `network`.
 ///
 /// # Errors
-/// [`Code::MalformedPayment`] where the bytes are missing, or are no transaction of a chain whose form is known.
-pub fn key(network: &ChainId, payload: &Map<String, Value>) -> Result<PaymentKey, Code> {
-    let bytes = single_use(payload)?;
-    let named = if network.as_str().starts_with("solana:") { message(&bytes)? } else { &bytes };
-    if named.is_empty() {
-        return Err(Code::MalformedPayment);
-    }
-    Ok(PaymentKey::of_bytes(network.as_str(), named))
-}
-
-/// The decoded transaction: `transaction`, Keeta's `block`, or the payer's own of Algorand's group.
-fn single_use(payload: &Map<String, Value>) -> Result<Vec<u8>, Code> {
+/// [`Code::MalformedPayment`] where a member is missing or too long, or what is signed is not exactly one payment of the chain.
+pub fn read(network: &ChainId, payload: &Map<String, Value>) -> Result<Payment, Code> {
     let bad = Code::MalformedPayment;
-    let group = payload.get("paymentGroup");
-    // Two of them would be two payments: the one that is named might not be the one that is settled.
-    if [payload.get("transaction"), payload.get("block"), group].iter().flatten().count() != 1 {
+    let kind = Kind::of(network).ok_or(bad)?;
+    let own = |name: &&str| Some((String::from(*name), payload.get(*name)?.clone()));
+    let payload: Map<String, Value> =
+        kind.members().iter().map(own).collect::<Option<_>>().ok_or(bad)?;
+    if Value::Object(payload.clone()).to_string().len() > MAX_BYTES {
         return Err(bad);
     }
-    let text = match group {
-        Some(group) => {
-            let index = payload.get("paymentIndex").and_then(Value::as_u64).ok_or(bad)?;
-            let index = usize::try_from(index).map_err(|_| bad)?;
-            group.get(index).and_then(Value::as_str).ok_or(bad)?
-        }
-        None if payload.contains_key("block") => header::text(payload, "block")?,
-        None => header::text(payload, "transaction")?,
-    };
-    base64::decode(text).map_err(|_| bad)
+    let bytes = kind.single_use(&payload).ok_or(bad)?;
+    Ok(Payment { key: PaymentKey::of_bytes(network.as_str(), &bytes), payload })
 }
 
-/// The message of a Solana transaction. The signatures in front of it are no part of what is taken once: that of
-/// the fee payer is still missing, and whatever stands in its place is replaced.
-///
-/// Spec: Solana, "Transactions": a compact array of signatures, then the message.
-fn message(transaction: &[u8]) -> Result<&[u8], Code> {
-    let bad = Code::MalformedPayment;
-    let (count, rest) = match transaction {
-        [low @ 0..=0x7f, rest @ ..] => (usize::from(*low), rest),
-        // More than 127 signatures do not fit into a transaction.
-        _ => return Err(bad),
-    };
-    rest.get(count.saturating_mul(SIGNATURE_BYTES)..).ok_or(bad)
-}
-
-#[cfg(test)]
-mod tests {
-    use alloc::format;
-    use alloc::vec;
-
-    use super::*;
-
-    fn named(network: &str, payload: &str) -> Result<PaymentKey, Code> {
-        let Ok(Value::Object(payload)) = serde_json::from_str(payload) else { panic!("{payload}") };
-        key(&ChainId::parse(network).unwrap(), &payload)
-    }
-
-    fn solana(signature: u8, message: &[u8]) -> Result<PaymentKey, Code> {
-        let mut bytes = vec![2];
-        bytes.extend([signature; 128]);
-        bytes.extend(message);
-        let text = base64::encode(&bytes);
-        named("solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1", &format!(r#"{{"transaction":"{text}"}}"#))
-    }
-
-    #[test]
-    fn a_solana_payment_is_named_by_its_message_whatever_stands_for_its_signatures() {
-        let one = solana(0, b"message").unwrap();
-        assert_eq!(solana(7, b"message"), Ok(one));
-        assert_ne!(solana(0, b"messagf"), Ok(one));
-        assert_eq!(solana(0, b""), Err(Code::MalformedPayment));
-        let short = base64::encode(&[2; 128]);
-        assert_eq!(
-            named(
-                "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp",
-                &format!(r#"{{"transaction":"{short}"}}"#)
-            ),
-            Err(Code::MalformedPayment)
-        );
-        assert_eq!(
-            named("solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp", r#"{"transaction":"gAEC"}"#),
-            Err(Code::MalformedPayment)
-        );
-    }
-
-    #[test]
-    fn a_payment_is_named_by_its_bytes_on_its_network() {
-        let one = named("sui:mainnet", r#"{"transaction":"AAEC","signature":"AA=="}"#).unwrap();
-        assert_eq!(named("sui:mainnet", r#"{"signature":"BB","transaction":"AAEC"}"#), Ok(one));
-        assert_ne!(named("sui:testnet", r#"{"transaction":"AAEC"}"#), Ok(one));
-        assert_eq!(
-            named("stellar:pubnet", r#"{"transaction":"AAE="}"#),
-            named("stellar:pubnet", r#"{"transaction":"AAE"}"#)
-        );
-        let group = r#"{"paymentIndex":1,"paymentGroup":["AAEC","AwQF"]}"#;
-        let other = r#"{"paymentIndex":1,"paymentGroup":["AAEB","AwQF"]}"#;
-        let chain = "algorand:wGHE2Pwdvd7S12BL5FaOP20EGYesN73k";
-        assert_eq!(named(chain, group), named(chain, other));
-        assert!(named("keeta:21378", r#"{"block":"AAEC"}"#).is_ok());
-    }
-
-    #[test]
-    fn what_names_no_single_payment_is_malformed() {
-        for payload in [
-            "{}",
-            r#"{"transaction":7}"#,
-            r#"{"transaction":""}"#,
-            r#"{"transaction":"AAF"}"#,
-            r#"{"transaction":"A A="}"#,
-            r#"{"transaction":"AAEC","block":"AAEC"}"#,
-            r#"{"paymentGroup":["AAEC"]}"#,
-            r#"{"paymentGroup":["AAEC"],"paymentIndex":1}"#,
-            r#"{"paymentGroup":["AAEC"],"paymentIndex":-1}"#,
-            r#"{"paymentGroup":"AAEC","paymentIndex":0}"#,
-        ] {
-            assert_eq!(named("aptos:1", payload), Err(Code::MalformedPayment), "{payload}");
-        }
-    }
+/// The bytes of a text in the one spelling that encoders write.
+fn decoded(text: &Value) -> Option<Vec<u8>> {
+    let text = text.as_str()?;
+    let bytes = base64::decode(text).ok()?;
+    (base64::encode(&bytes) == text).then_some(bytes)
 }

@@ -11,6 +11,7 @@ use super::{Reader, checked_url};
 use crate::chain::ChainId;
 use crate::evm::address::Address;
 use crate::secret::Secret;
+use crate::x402::opaque::Kind;
 
 /// Most networks.
 const MAX_NETWORKS: usize = 16;
@@ -37,6 +38,10 @@ pub(super) fn read(reader: &mut Reader) -> Vec<ChainId> {
         match value.as_str().and_then(|text| ChainId::parse_or_name(text).ok()) {
             Some(network) if networks.contains(&network) => {
                 reader.fail("NETWORK", format!("names {network} twice; keep one"));
+            }
+            Some(network) if network.evm_id().is_none() && Kind::of(&network).is_none() => {
+                let remedy = "is of a kind whose payments cannot be named; see \"Other chains\"";
+                reader.fail("NETWORK", format!("{network} {remedy}"));
             }
             Some(network) => networks.push(network),
             None => {
