@@ -253,11 +253,12 @@ pub struct ResponseHead {
 }
 
 impl ResponseHead {
-    /// Reads the edges' form: status, then one line per field.
+    /// Reads the edges' form: status, then one line per field. Nothing for a status with which no answer ends.
+    /// Spec: RFC 9110 15.
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
         let mut lines = text.split('\n');
-        let status = lines.next()?.parse().ok()?;
+        let status = lines.next()?.parse().ok().filter(|status| (200..=599).contains(status))?;
         Some(Self { status, headers: Headers::from_lines(lines) })
     }
 

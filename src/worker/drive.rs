@@ -346,8 +346,11 @@ impl Log {
     }
 }
 
-/// Panics where a request of the drill asks for it.
+/// Panics where a request of the drill asks for it, or lets an exception of JavaScript through.
 #[cfg(feature = "panic-drill")]
 pub(super) fn drill(headers: &farebox_core::http::Headers, place: &str) {
     assert!(headers.get("x-panic") != Some(place), "drill");
+    if headers.get("x-throw") == Some(place) {
+        wasm_bindgen::throw_str("drill");
+    }
 }

@@ -2,16 +2,22 @@
 // protocol rule lives here: Rust decides, this carries out, and every failure that Rust can decide about is a value, not
 // an exception.
 
+/** Statuses whose answers have no body. */
+const BODYLESS = new Set([204, 205, 304]);
+
 /**
- * A response of status, `name: value` lines and body.
+ * A response of status, `name: value` lines and body; nothing if the platform has no such response.
  *
  * @param {number} status
  * @param {string} lines
  * @param {BodyInit | null | undefined} body
  */
 export function respond(status, lines, body) {
-  const bodyless = status === 204 || status === 304 || (status >= 100 && status < 200);
-  return new Response(bodyless ? null : (body ?? null), { status, headers: headersOf(lines) });
+  try {
+    return new Response(BODYLESS.has(status) ? null : (body ?? null), { status, headers: headersOf(lines) });
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -290,6 +296,11 @@ export function headOf(response) {
     if (name !== 'content-length' || !response.headers.has('content-encoding')) head += `\n${name}: ${value}`;
   }
   return head;
+}
+
+/** Tells the entry, by the object on which the platform crate notes a panic, that the instance has ended. */
+export function lost() {
+  /** @type {any} */ (globalThis).__worker_init_state.criticalError = true;
 }
 
 /**

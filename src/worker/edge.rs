@@ -3,13 +3,14 @@
 use std::future::Future;
 
 use farebox_core::gate::passage::MAX_DIGESTED_BYTES;
-use farebox_core::gate::reply::{Body, Reply};
+use farebox_core::gate::reply::{Audience, Body, Reply};
+use farebox_core::problem::Code;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
 #[wasm_bindgen(module = "/src/worker/edge.mjs")]
 extern "C" {
-    /// A response of status, header lines and body (null, text, bytes or a stream).
+    /// A response of status, header lines and body (null, text, bytes or a stream); undefined if there can be none.
     fn respond(status: u16, lines: &str, body: &JsValue) -> JsValue;
 
     /// Posts JSON, or asks for it without a body. Resolves to status, `json` or an empty line, and body, or to a word
@@ -71,6 +72,9 @@ extern "C" {
     /// The head of a response: status, and one line per field.
     #[wasm_bindgen(js_name = headOf)]
     pub(super) fn head_of(response: &JsValue) -> String;
+
+    /// Says that the instance has ended.
+    fn lost();
 
     /// One line of the log.
     pub(super) fn log(line: &str);
@@ -143,14 +147,23 @@ pub(super) fn render(reply: &Reply) -> JsValue {
     render_with(reply, &JsValue::NULL)
 }
 
-/// A reply; `held` is the body where the reply says so.
+/// A reply; `held` is the body where the reply says so. What cannot be sent is an error of ours.
 pub(super) fn render_with(reply: &Reply, held: &JsValue) -> JsValue {
     let lines = reply.head.headers.to_lines();
-    match &reply.body {
-        Body::Empty => respond(reply.head.status, &lines, &JsValue::NULL),
-        Body::Text(text) => respond(reply.head.status, &lines, &JsValue::from_str(text)),
-        Body::Held => respond(reply.head.status, &lines, held),
+    let text = match &reply.body {
+        Body::Empty => JsValue::NULL,
+        Body::Text(text) => JsValue::from_str(text),
+        Body::Held => held.clone(),
+    };
+    let response = respond(reply.head.status, &lines, &text);
+    if !response.is_undefined() {
+        return response;
     }
+    discard(held);
+    let correlation = reply.head.headers.get("x-correlation-id").unwrap_or_default();
+    let ours = Reply::problem(Code::Internal, Audience::Other, correlation, None);
+    let Body::Text(text) = &ours.body else { return JsValue::UNDEFINED };
+    respond(ours.head.status, &ours.head.headers.to_lines(), &JsValue::from_str(text))
 }
 
 /// A promise of what a future gives; it never rejects.
@@ -192,11 +205,15 @@ pub(super) fn clock_ms() -> u64 {
     js_sys::Date::now() as u64
 }
 
-/// Makes a panic readable before it ends the instance; the platform crate then has the next call begin a new
-/// one, and tells `entry.mjs`.
+/// Makes a panic readable before it ends the instance, and tells `entry.mjs` of every end: panics, traps, exceptions
+/// of JavaScript that came through.
+///
+/// The platform crate would have the next call begin a new instance, whoever makes it and unconfigured; the entry does that
+/// itself, when nobody is left in this one.
 pub(super) fn contain_panics() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
+        wasm_bindgen::handler::set_on_abort(lost);
         let platform = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
             console_error_panic_hook::hook(info);

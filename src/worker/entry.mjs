@@ -3,7 +3,7 @@
 // waited in it is answered.
 
 import {
-  Ledger as LedgerObject, __wbg_reset_state as renew, configure, configureObjects, fail, finish, handle, sweep,
+  Ledger as LedgerObject, __wbg_reset_state as renew, __worker_init_state as stateOf, configure, configureObjects, fail, handle, sweep,
 } from '#glue';
 
 import { complain, requestHead } from './edge.mjs';
@@ -43,10 +43,7 @@ let configuredForObjects = new WeakMap();
 /** The route table beside the variables, where `CONFIG` is bound. */
 const stored = new StoredTable();
 
-/** Counts instances of the compiled gate. */
-let generation = 0;
-
-/** Whether the instance panicked: it is never used again, the next call begins a new one. */
+/** Whether the instance has ended: it is never used again, the next call begins a new one. */
 let lost = false;
 
 /**
@@ -69,16 +66,27 @@ function lose() {
 /** What a waiting request is told. */
 const LOST = new Error('the instance is lost');
 
-/** Before every call into the compiled gate. */
+/** What the platform crate keeps of the compiled gate: how many instances there were, and whether this one has ended. */
+const instance = /** @type {any} */ (globalThis).__worker_init_state;
+
+/** Counts instances. */
+let generation = instance.instanceId;
+
+/** Before every call into the compiled gate. It may have ended without a word, and another instance begun. */
 function usable() {
+  try {
+    if (stateOf().instanceId !== generation) lose();
+  } catch {
+    lose();
+  }
   if (!lost) return;
   renew();
-  generation += 1;
+  generation = instance.instanceId;
   lost = false;
 }
 
-// The platform crate notes a panic on this object, just before the instance ends.
-Object.defineProperty(/** @type {any} */ (globalThis).__worker_init_state, 'criticalError', {
+// Set just before the instance ends, or when it has ended.
+Object.defineProperty(instance, 'criticalError', {
   get: () => lost,
   set(value) {
     if (value) lose();
@@ -93,6 +101,7 @@ export default {
    */
   async fetch(request, env, context) {
     try {
+      usable();
       if (isBinding(env.CONFIG)) await tableKnown(/** @type {KVNamespace} */ (env.CONFIG), env, context);
       const { plain, bindings } = configurationOf(env);
       const url = plain === undefined ? undefined : plainUrl(request, plain);
@@ -154,8 +163,8 @@ export class Ledger {
     try {
       answered = object.ask(message, split === null ? message.length : Number(split));
     } catch (error) {
-      // A statement that failed is an error like any other; a trap ended the instance.
-      if (error instanceof WebAssembly.RuntimeError) lose();
+      // A statement that failed is an error like any other; one that ended the instance is noticed here.
+      usable();
       throw error;
     }
     const { response, alarm } = answered;

@@ -3,6 +3,7 @@
 import { fail, finish } from '#glue';
 
 import { requestHead } from './edge.mjs';
+import { discard } from './origin.mjs';
 
 /**
  * @typedef {object} Plain what `Gate::plain_forwarding` says
@@ -71,6 +72,10 @@ export async function forwardPlain(request, url, plain, bound) {
       redirect: 'manual',
       signal: controller.signal,
     });
+    if (response.status < 200 || response.status > 599) {
+      discard(response);
+      return fail(requestHead(request), 'lost');
+    }
     for (const name of response.headers.keys()) {
       if (plain.response.has(name) && !HOP.has(name)) return finish(response, correlation);
       if (name === 'location' || name === 'www-authenticate' || name.startsWith('farebox-')) return finish(response, correlation);

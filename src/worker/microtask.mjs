@@ -5,5 +5,13 @@
  * @param {() => void} wake
  */
 export function queueMicrotask(wake) {
-  Promise.resolve().then(wake);
+  Promise.resolve().then(() => {
+    try {
+      wake();
+    } catch (error) {
+      // Whatever came through left its future half done: the instance is told lost, as after a panic.
+      /** @type {any} */ (globalThis).__worker_init_state.criticalError = true;
+      throw error;
+    }
+  });
 }

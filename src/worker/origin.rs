@@ -29,7 +29,10 @@ pub(super) async fn ask(
     let head = edge::member(&reply, "head").as_string();
     match head.as_deref().and_then(ResponseHead::from_text) {
         Some(head) => (OriginReply::Head(head), edge::member(&reply, "response")),
-        None => (OriginReply::Lost, JsValue::NULL),
+        None => {
+            edge::discard(&edge::member(&reply, "response"));
+            (OriginReply::Lost, JsValue::NULL)
+        }
     }
 }
 
