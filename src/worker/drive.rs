@@ -99,8 +99,6 @@ async fn drive(
     let (mut step, spot) = attempts::admit(gate, head, fresh);
     client.spot = spot;
     let mut steps = 0;
-    // Whose payment a node is asked about that nobody vouches for.
-    let mut looked_at = None;
     loop {
         steps += 1;
         step = match step {
@@ -153,15 +151,16 @@ async fn drive(
                 next.answered(answer, now())
             }
             Step::Verify(call, next) => {
-                let unproven = call.unproven.as_ref();
-                if unproven.is_some_and(|claimant| !facilitator::admits(claimant)) {
+                if let Some(sender) = &call.unproven
+                    && !facilitator::admits(sender).await
+                {
                     step = next.limited();
                     continue;
                 }
                 let reply = ask_facilitator(gate, &call, &mut client).await;
                 let then = next.answered(&reply, now());
-                if let Some(claimant) = unproven {
-                    facilitator::ended(claimant, matches!(then, Step::Claim(..)));
+                if let Some(sender) = &call.unproven {
+                    facilitator::ended(sender, then.verdict());
                 }
                 then
             }
@@ -170,19 +169,17 @@ async fn drive(
                 next.answered(&reply, client.waiting())
             }
             Step::Read(call, next) => {
-                let begins = call.unproven.is_some() && looked_at.is_none();
-                if begins && call.unproven.as_ref().is_some_and(|it| !facilitator::admits(it)) {
+                edge::pause(call.delay_ms).await;
+                if let Some(sender) = &call.unproven
+                    && !facilitator::admits(sender).await
+                {
                     step = next.limited();
                     continue;
                 }
-                looked_at = looked_at.or(call.unproven);
-                edge::pause(call.delay_ms).await;
                 let reply = chain::reply(chain::send(gate, &call.network, &call.body)).await;
                 let then = next.answered(reply.as_deref().map(str::as_bytes), now());
-                if !matches!(then, Step::Read(..))
-                    && let Some(claimant) = looked_at.take()
-                {
-                    facilitator::ended(&claimant, matches!(then, Step::Claim(..)));
+                if let Some(sender) = &call.unproven {
+                    facilitator::ended(sender, then.verdict());
                 }
                 then
             }

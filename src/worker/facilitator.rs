@@ -6,7 +6,9 @@ use farebox_core::facilitator::auth::Moment;
 use farebox_core::facilitator::breaker::{Breaker, Condition, Operation};
 use farebox_core::facilitator::fault::Fault;
 use farebox_core::facilitator::funds::Empties;
-use farebox_core::facilitator::unproven::{Claimant, Unproven};
+use farebox_core::facilitator::unproven::{
+    ASK_AGAIN_MS, MOST_TURNS, Place, Sender, Unproven, Verdict,
+};
 use farebox_core::facilitator::wire::{MAX_REPLY_BYTES, Reply};
 use farebox_core::gate::Gate;
 use farebox_core::gate::passage::FacilitatorCall;
@@ -61,14 +63,26 @@ pub(super) fn conditions(gate: &Gate) -> Vec<Condition> {
     gate.facilitator_urls().map(condition).collect()
 }
 
-/// Whether a payment that nobody vouches for may be looked at now.
-pub(super) fn admits(claimant: &Claimant) -> bool {
-    UNPROVEN.with_borrow_mut(|unproven| unproven.admits(claimant, now()))
+/// Waits until a payment that nobody vouches for may be looked at; whether it may.
+pub(super) async fn admits(sender: &Sender) -> bool {
+    match UNPROVEN.with_borrow_mut(|unproven| unproven.begin(sender, now())) {
+        Place::Begun => return true,
+        Place::Full => return false,
+        Place::Queued => {}
+    }
+    for _ in 0..MOST_TURNS {
+        edge::pause(ASK_AGAIN_MS).await;
+        if UNPROVEN.with_borrow_mut(|unproven| unproven.is_its_turn(sender, now())) {
+            return true;
+        }
+    }
+    UNPROVEN.with_borrow_mut(|unproven| unproven.left(sender));
+    false
 }
 
 /// The look at it is over.
-pub(super) fn ended(claimant: &Claimant, vouched: bool) {
-    UNPROVEN.with_borrow_mut(|unproven| unproven.ended(claimant, vouched));
+pub(super) fn ended(sender: &Sender, verdict: Verdict) {
+    UNPROVEN.with_borrow_mut(|unproven| unproven.ended(sender, verdict, now()));
 }
 
 fn parts(url: &str) -> (&str, Operation) {

@@ -224,18 +224,15 @@ describe('a payer that is no wallet', () => {
 });
 
 describe('a network that sends what nobody vouches for', () => {
-  it('has ten such payments looked at in a minute, and others have theirs', async () => {
+  it('stops nobody who shares its address, the wallet that it names included', async () => {
     const account = privateKeyToAccount(generatePrivateKey());
     const { address, owner } = await wallet({ deployed: true });
     const forged = await signed('/report', { address: account.address, account }, address);
     const from = { 'cf-connecting-ip': '203.0.113.9' };
-    for (let round = 0; round < 10; round += 1) await failsWithoutTrace('/report', address, { ...forged, ...from }, 1);
-    const { result, change } = await changesDuring(world, address, () => ask('/report', { ...forged, ...from }));
-    assert.deepEqual([result.status, result.code], [429, 'rate_limited'], result.text);
-    assert.deepEqual(change, { ...NOTHING, verified: 0 });
+    for (let round = 0; round < 12; round += 1) await failsWithoutTrace('/report', address, { ...forged, ...from }, 1);
     const honest = world.chain.accounts.payers[1] ?? assert.fail();
     await paysOnce('/report', honest.address, { ...(await signed('/report', { address: honest.address, account: honest as never }, honest.address)), ...from });
-    await paysOnce('/report', address, await signed('/report', owner, address));
+    await paysOnce('/report', address, { ...(await signed('/report', owner, address)), ...from });
     const failures = await fetch(`${world.gate.url}/_farebox/failures`, { headers: { authorization: `Bearer ${OPERATOR}` } });
     assert.equal(failures.status, 200);
     const { items } = (await failures.json()) as { items: { client: string }[] };

@@ -38,6 +38,7 @@ use super::quoting::Pricing;
 use super::recover::Seen;
 use super::reply::{Audience, Reply};
 use crate::facilitator::breaker::{Condition, Strain};
+use crate::facilitator::unproven::Verdict;
 use crate::facilitator::wire::{Expected, Facilitator};
 use crate::http::{BodyPresence, RequestHead, ResponseHead};
 use crate::ledger::attempts::{Blame, Counting, Tally};
@@ -85,6 +86,21 @@ pub enum Step<'g> {
     Stream(Reply, Streaming<'g>),
     /// Answer.
     Respond(Reply),
+}
+
+impl Step<'_> {
+    /// What a call about a payment that nobody vouched for has shown, by what comes next.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Self::Claim(..) => Verdict::Good,
+            Self::Respond(reply) => match reply.code {
+                Some(Code::VerifyRefused | Code::SettlementUnknown) => Verdict::Bad,
+                _ => Verdict::Open,
+            },
+            _ => Verdict::Open,
+        }
+    }
 }
 
 /// Limits of a collected body.

@@ -7,7 +7,7 @@ use alloc::string::String;
 use super::node::Look;
 use super::settle::Turn;
 use super::{Filed, Passage, Step};
-use crate::facilitator::unproven::Claimant;
+use crate::facilitator::unproven::Sender;
 use crate::gate::recover::{Seen, learnt, matter, question};
 use crate::ledger::command::{Answer, Client, Command, Learnt, Outcome};
 use crate::ledger::inquiry::confirmation::{Confirmation, Confirming, Step as Confirm};
@@ -30,8 +30,8 @@ pub struct ChainCall {
     pub body: String,
     /// Milliseconds to wait before.
     pub delay_ms: u32,
-    /// Whom it is about, where nobody vouches for the payment: as for calls of a facilitator, and the same count.
-    pub unproven: Option<Claimant>,
+    /// Who has it made, where nobody vouches for the payment: as for calls of a facilitator. No place is held while it waits.
+    pub unproven: Option<Sender>,
 }
 
 impl ChainCall {

@@ -110,11 +110,11 @@ impl<'g> Passage<'g> {
         self.look_at(body, delay_ms, Look::Receipt(pursuit))
     }
 
-    /// Asks a node; about what nobody vouches for only as often as may be.
+    /// Asks a node; about what nobody vouches for only as many times at once as may be.
     fn look_at(self: Box<Self>, body: String, delay_ms: u32, look: Look) -> Step<'g> {
         let mut call = self.ask(body, delay_ms);
         call.unproven = match look {
-            Look::Prospect(_) | Look::Named(..) => Some(self.claimant()),
+            Look::Prospect(_) | Look::Named(..) => Some(self.sender()),
             Look::Receipt(_) => None,
         };
         Step::Read(call, Reading { passage: self, asked: Asked::Node(look) })

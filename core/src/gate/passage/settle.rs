@@ -8,7 +8,7 @@ use alloc::string::String;
 use super::chain::Told;
 use super::{DOUBT_SECS, Ending, Passage, Step};
 use crate::facilitator::funds::Draft;
-use crate::facilitator::unproven::Claimant;
+use crate::facilitator::unproven::{Kind, Sender};
 use crate::facilitator::wire::{Expected, Reply as Wire, VerifyOutcome, verify_outcome};
 use crate::gate::limit::client_prefix;
 use crate::gate::offer::VERIFY_SECS;
@@ -40,8 +40,8 @@ pub struct FacilitatorCall {
     pub draft: Option<Draft>,
     /// What the client hears if the call takes longer than these milliseconds; the call goes on.
     pub meanwhile: Option<(u32, Reply)>,
-    /// Whom it is about, where nobody has vouched for the payment: such calls are few at once and few in a minute.
-    pub unproven: Option<Claimant>,
+    /// Who has it made, where nobody has vouched for the payment: such calls are few at once.
+    pub unproven: Option<Sender>,
 }
 
 /// Which settle call of a request this is.
@@ -86,17 +86,20 @@ impl<'g> Passage<'g> {
             guarded: true,
             draft: Some(self.draft()).filter(|_| self.vouched == Vouched::Yes),
             meanwhile: None,
-            unproven: (self.vouched == Vouched::NotYet).then(|| self.claimant()),
+            unproven: (self.vouched == Vouched::NotYet).then(|| self.sender()),
         };
         Step::Verify(call, Verifying(self))
     }
 
-    /// Whom a call about a payment is about that nobody vouches for.
-    pub(super) fn claimant(&self) -> Claimant {
-        Claimant {
-            network: client_prefix(self.head.headers.get("cf-connecting-ip")).into(),
-            account: self.proof.account(),
-        }
+    /// Who sends a payment that nobody vouches for: never whom it names.
+    pub(super) fn sender(&self) -> Sender {
+        let kind = match (&self.proof.onchain, &self.proof.payer) {
+            (Some(_), _) => Kind::Transaction,
+            (None, Some(_)) => Kind::Contract,
+            (None, None) => Kind::OtherChain,
+        };
+        let network = client_prefix(self.head.headers.get("cf-connecting-ip"));
+        Sender { network: network.into(), kind }
     }
 
     fn draft(&self) -> Draft {
