@@ -185,4 +185,11 @@ const NETWORKS: &[Network] = &[
     unnamed_test("eip155:11155420"),
     unnamed_test("eip155:31337"),
     unnamed_test("eip155:1337"),
+    // Chains of other kinds. Spec: CAIP-2 namespaces; Keeta's number spells TEST.
+    unnamed_test("stellar:testnet"),
+    unnamed_test("aptos:2"),
+    unnamed_test("sui:testnet"),
+    unnamed_test("hedera:testnet"),
+    unnamed_test("algorand:SGO1GKSzyE7IEPItTxCByw9x8FmnrCDe"),
+    unnamed_test("keeta:1413829460"),
 ];

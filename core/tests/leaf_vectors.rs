@@ -146,14 +146,25 @@ fn a_network_has_one_spelling() {
 
 #[test]
 fn only_known_test_networks_are_not_main() {
-    for text in
-        ["eip155:8453", "eip155:999999", "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp", "new:net"]
-    {
+    for text in [
+        "eip155:8453",
+        "eip155:999999",
+        "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp",
+        "stellar:pubnet",
+        "aptos:1",
+        "new:net",
+    ] {
         assert!(ChainId::parse(text).unwrap().is_main_network(), "{text}");
     }
-    for text in
-        ["eip155:84532", "eip155:421614", "eip155:31337", "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1"]
-    {
+    for text in [
+        "eip155:84532",
+        "eip155:421614",
+        "eip155:31337",
+        "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1",
+        "stellar:testnet",
+        "aptos:2",
+        "keeta:1413829460",
+    ] {
         assert!(!ChainId::parse(text).unwrap().is_main_network(), "{text}");
     }
 }

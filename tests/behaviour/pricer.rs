@@ -574,7 +574,7 @@ fn a_path_that_some_origin_reads_as_a_quoted_one_is_ambiguous() {
 #[test]
 fn on_several_networks_a_price_in_words_is_asked_on_each() {
     let mut vars = gate_vars(json!([route(max("$1.00"))]));
-    vars["NETWORK"] = json!(["eip155:84532", "eip155:8453"]);
+    vars["NETWORK"] = json!(["eip155:84532", "eip155:80002"]);
     let mut world = World::with(vars);
     says(&mut world, &[price("$0.02"), json!({"price": {"amount": "20000"}})]);
     let required = world.ask("/quoted").payment_required();

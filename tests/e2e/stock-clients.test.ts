@@ -62,11 +62,11 @@ describe('a route that is offered on several networks', () => {
   before(async () => {
     several = await startWorld({
       vars: {
-        NETWORK: [NETWORK, 'solana-devnet', 'eip155:8453'],
+        NETWORK: [NETWORK, 'solana-devnet', 'eip155:80002'],
         PAY_TO: {
           'solana-devnet': '7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU',
           [NETWORK]: world.chain.accounts.payee.address,
-          base: world.chain.accounts.payee.address,
+          'polygon-amoy': world.chain.accounts.payee.address,
         },
       },
     });

@@ -150,8 +150,8 @@ test('a route that is offered on several networks is paid on the one that the po
   const payTo = '0x209693Bc6afc0C5328bA36FaF03C514EF312287C';
   const several = await startWorld({
     vars: {
-      NETWORK: ['solana-devnet', 'eip155:8453', 'eip155:84532'],
-      PAY_TO: { 'solana-devnet': '7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU', base: payTo, 'base-sepolia': payTo },
+      NETWORK: ['solana-devnet', 'eip155:80002', 'eip155:84532'],
+      PAY_TO: { 'solana-devnet': '7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU', 'polygon-amoy': payTo, 'base-sepolia': payTo },
     },
   });
   try {

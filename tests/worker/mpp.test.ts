@@ -116,13 +116,13 @@ describe('the challenge', () => {
     const head = await world.gate.raw('HEAD', '/after/head-asked');
     assert.equal(head.status, 402);
     assert.equal(requestOf(challengeIn(head)).amount, '10000');
-    const several = await openWorld({ vars: { NETWORK: ['eip155:84532', 'eip155:8453'] } });
+    const several = await openWorld({ vars: { NETWORK: ['eip155:84532', 'eip155:80002'] } });
     try {
       const one = await several.gate.raw('GET', '/after/networks');
       assert.equal(challengesIn(one.headers['www-authenticate'] ?? '').length, 1);
       const two = await several.gate.raw('GET', '/after/networks', [['Accept-Payment', 'evm/charge']]);
       const chains = challengesIn(two.headers['www-authenticate'] ?? '').map((challenge) => requestOf(challenge).methodDetails.chainId);
-      assert.deepEqual(chains, [84_532, 8_453]);
+      assert.deepEqual(chains, [84_532, 80_002]);
       assert.equal(requiredBy(two).accepts.length, 2);
     } finally {
       await several.stop();

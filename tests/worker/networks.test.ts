@@ -14,7 +14,7 @@ const MINT = '4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU';
 const FEE_PAYER = 'EwWqGE4ZFKLofuestmU4LDdK7XM1N4ALgdZccwYugwGd';
 const APTOS = 'aptos:2';
 const APTOS_PAYEE = `0x${'42'.repeat(32)}`;
-const BASE_PAYEE = '0x209693Bc6afc0C5328bA36FaF03C514EF312287C';
+const AMOY_PAYEE = '0x209693Bc6afc0C5328bA36FaF03C514EF312287C';
 const SIGNATURE = '5VERv8NMvzbJMEkV8xnrLkEaWRtSz9CosKDYjCJjBRnbJLgp8uirBgmQpjKhoR4tjF3ZpRzrFmBV6UjKdiSZkQUW';
 const SECRET = [['Idempotency-Key', 's'.repeat(30)]] as const;
 const TOKEN = [['Authorization', 'Bearer operator-token-of-the-test-suite-0123456789']] as const;
@@ -27,12 +27,12 @@ before(async () => {
   const common = { max_timeout_secs: 60, origin_timeout_secs: 2 };
   world = await openWorld({
     vars: {
-      NETWORK: ['eip155:84532', 'base', SOLANA, APTOS],
-      PAY_TO: { 'base-sepolia': PAY_TO, 'eip155:8453': BASE_PAYEE, [SOLANA]: PAYEE, [APTOS]: APTOS_PAYEE },
+      NETWORK: ['eip155:84532', 'polygon-amoy', SOLANA, APTOS],
+      PAY_TO: { 'base-sepolia': PAY_TO, 'eip155:80002': AMOY_PAYEE, [SOLANA]: PAYEE, [APTOS]: APTOS_PAYEE },
     },
     withFacilitator: (url) => ({ FACILITATOR_URL: [{ url, extra: { [SOLANA]: { feePayer: FEE_PAYER } } }] }),
     routes: [
-      { path: '/base/*', network: 'base', price: '$0.02', ...common },
+      { path: '/amoy/*', network: 'polygon-amoy', price: '$0.02', ...common },
       { path: '/test/*', network: 'base-sepolia', price: '$0.01', ...common },
       { path: '/sol/after/*', network: SOLANA, price: '$0.01', ...common },
       { path: '/sol/before/*', network: SOLANA, price: { amount: '10000', asset }, settle: 'before', ...common },
@@ -48,21 +48,21 @@ describe('routes of several networks', () => {
       const { network, payTo, amount } = requiredBy(await world.gate.raw('GET', path)).accepts[0] ?? assert.fail();
       return { network, payTo, amount };
     };
-    assert.deepEqual(await asked('/base/a'), { network: 'eip155:8453', payTo: BASE_PAYEE, amount: '20000' });
+    assert.deepEqual(await asked('/amoy/a'), { network: 'eip155:80002', payTo: AMOY_PAYEE, amount: '20000' });
     assert.deepEqual(await asked('/test/a'), { network: 'eip155:84532', payTo: PAY_TO, amount: '10000' });
     assert.deepEqual(await asked('/sol/after/a'), { network: SOLANA, payTo: PAYEE, amount: '10000' });
   });
 
   for (const version of [1, 2] as const) {
     it(`takes a payment of version ${version} on each, and not on the other`, async () => {
-      for (const path of [`/base/v${version}`, `/test/v${version}`]) {
+      for (const path of [`/amoy/v${version}`, `/test/v${version}`]) {
         const payer = freshPayer();
         const payment = await pay(payer, requiredBy(await world.gate.raw('GET', path)), { version });
         const answer = await send(world, path, payment);
         assert.equal(answer.status, 200, answer.text);
         const [call] = world.facilitator.of('settle', payer.address);
-        assert.equal(call?.network, version === 1 ? (path.startsWith('/base') ? 'base' : 'base-sepolia') : path.startsWith('/base') ? 'eip155:8453' : 'eip155:84532');
-        const other = path.replace('base', 'x').replace('test', 'base').replace('x', 'test');
+        assert.equal(call?.network, version === 1 ? (path.startsWith('/amoy') ? 'polygon-amoy' : 'base-sepolia') : path.startsWith('/amoy') ? 'eip155:80002' : 'eip155:84532');
+        const other = path.replace('amoy', 'x').replace('test', 'amoy').replace('x', 'test');
         const foreign = await pay(freshPayer(), requiredBy(await world.gate.raw('GET', path)), { version });
         expectFreshTerms(await send(world, other, foreign), 'terms_mismatch');
       }
@@ -75,7 +75,7 @@ describe('a route that is offered on every network', () => {
 
   before(async () => {
     both = await openWorld({
-      vars: { NETWORK: ['base-sepolia', 'base', SOLANA], PAY_TO: { 'base-sepolia': PAY_TO, base: BASE_PAYEE, 'solana-devnet': PAYEE } },
+      vars: { NETWORK: ['base-sepolia', 'polygon-amoy', SOLANA], PAY_TO: { 'base-sepolia': PAY_TO, 'polygon-amoy': AMOY_PAYEE, 'solana-devnet': PAYEE } },
     });
   });
   after(() => both.stop());
@@ -83,11 +83,11 @@ describe('a route that is offered on every network', () => {
   it('lists them in its order, in both versions, and takes a payment on any', async () => {
     const asked = await both.gate.raw('GET', '/after/both');
     const { required, body } = expectFreshTerms(asked);
-    assert.deepEqual(required.accepts.map((terms) => [terms.network, terms.payTo]), [['eip155:84532', PAY_TO], ['eip155:8453', BASE_PAYEE], [SOLANA, PAYEE]]);
+    assert.deepEqual(required.accepts.map((terms) => [terms.network, terms.payTo]), [['eip155:84532', PAY_TO], ['eip155:80002', AMOY_PAYEE], [SOLANA, PAYEE]]);
     const one = body['accepts'] as { network: string; payTo: string; resource: string }[];
-    assert.deepEqual(one.map((terms) => [terms.network, terms.payTo]), [['base-sepolia', PAY_TO], ['base', BASE_PAYEE], ['solana-devnet', PAYEE]]);
+    assert.deepEqual(one.map((terms) => [terms.network, terms.payTo]), [['base-sepolia', PAY_TO], ['polygon-amoy', AMOY_PAYEE], ['solana-devnet', PAYEE]]);
     for (const terms of required.accepts.slice(0, 2)) {
-      const version = terms.network === 'eip155:8453' ? 1 : 2;
+      const version = terms.network === 'eip155:80002' ? 1 : 2;
       const payer = freshPayer();
       const payment = await pay(payer, { ...required, accepts: [terms] }, { version });
       const answer = await send(both, '/after/both', payment);
@@ -97,7 +97,7 @@ describe('a route that is offered on every network', () => {
       assert.equal(item?.network, terms.network);
     }
     const page = await both.gate.raw('GET', '/after/both', [['Accept', 'text/html'], ['User-Agent', 'Mozilla/5.0']]);
-    assert.match(page.text, /eip155:84532[\s\S]*eip155:8453[\s\S]*solana:/);
+    assert.match(page.text, /eip155:84532[\s\S]*eip155:80002[\s\S]*solana:/);
   });
 });
 

@@ -45,13 +45,13 @@ const described = { input, input_schema: inputSchema, output };
 /** Every network, one, parameters, both ways to settle, either protocol, many methods, a price of somebody else. */
 const ROUTES = [
   { path: '/report', methods: ['GET', 'POST'], price: '$0.01', description: 'A report\nof today', ...common },
-  { path: '/all', price: '$2.50', settle: 'before', network: 'base', ...common },
+  { path: '/all', price: '$2.50', settle: 'before', network: 'polygon-amoy', ...common },
   { path: '/items/[id]', methods: ['GET'], price: '$0.03', network: 'base-sepolia', ...common },
   { path: '/items/[id]', methods: ['PUT'], price: '$0.04', network: 'base-sepolia', ...common },
   { path: '/u/[id]/x/[id]', methods: ['GET'], price: '$0.05', ...common },
   { path: '/open/*', methods: ['GET'], price: '$0.06', ...common },
   { path: '/open/gratis', price: 'free' },
-  { path: '/only-x402', methods: ['GET'], price: '$0.11', protocols: ['x402'], network: 'base', ...common },
+  { path: '/only-x402', methods: ['GET'], price: '$0.11', protocols: ['x402'], network: 'polygon-amoy', ...common },
   { path: '/only-mpp', methods: ['GET'], price: '$0.12', protocols: ['mpp'], network: 'base-sepolia', ...common },
   { path: '/sol', methods: ['GET'], network: SOLANA, price: '$0.07', ...common },
   { path: '/quoted', methods: ['GET'], price: { from: 'PRICER', min: '$0.10', max: '$1.00' }, network: 'base-sepolia', ...common },
@@ -77,8 +77,8 @@ before(async () => {
   world = await openWorld({
     prices: pricer.url,
     vars: {
-      NETWORK: ['eip155:84532', 'base', SOLANA],
-      PAY_TO: { 'base-sepolia': PAY_TO, 'eip155:8453': '0x209693Bc6afc0C5328bA36FaF03C514EF312287C', [SOLANA]: PAYEE },
+      NETWORK: ['eip155:84532', 'polygon-amoy', SOLANA],
+      PAY_TO: { 'base-sepolia': PAY_TO, 'polygon-amoy': '0x209693Bc6afc0C5328bA36FaF03C514EF312287C', [SOLANA]: PAYEE },
     },
     withFacilitator: (url) => ({ FACILITATOR_URL: [{ url, extra: { [SOLANA]: { feePayer: FEE_PAYER } } }] }),
     routes: ROUTES,

@@ -165,4 +165,4 @@ function v1Name(network: string): string {
   return name;
 }
 
-const V1_NAMES: Readonly<Record<string, string>> = { 'eip155:84532': 'base-sepolia', 'eip155:8453': 'base' };
+const V1_NAMES: Readonly<Record<string, string>> = { 'eip155:84532': 'base-sepolia', 'eip155:80002': 'polygon-amoy' };

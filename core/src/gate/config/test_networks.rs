@@ -1,22 +1,33 @@
-//! A deployment that must never take real money.
+//! Money that is worth something and money that is not: never at one gate, and at some gates only the latter.
 
 use alloc::format;
 
 use super::Reader;
 use crate::chain::ChainId;
 
-/// Refuses main networks where `TEST_NETWORKS_ONLY` is set; a network that is not known counts as one.
+/// Refuses test networks beside main ones, where what is sold for money could be had for none, and main networks where
+/// `TEST_NETWORKS_ONLY` is set; a network that is not known counts as a main one.
 pub(super) fn check(reader: &mut Reader, networks: &[ChainId]) {
     const NAME: &str = "TEST_NETWORKS_ONLY";
+    let is_main = |network: &&ChainId| network.is_main_network();
     let only = match reader.value(NAME) {
         Some(value) => value.as_bool(),
         None => Some(false),
     };
     match only {
-        Some(false) => {}
+        Some(false) => {
+            let test = networks.iter().find(|network| !network.is_main_network());
+            if let (Some(main), Some(test)) = (networks.iter().find(is_main), test) {
+                let remedy = format!(
+                    "{test} is a test network and {main} is or counts as a main one, so that test money would buy what \
+                     is sold; list networks of one kind, and give the others an environment of their own"
+                );
+                reader.fail("NETWORK", remedy);
+            }
+        }
         None => reader.fail(NAME, "must be true or false"),
         Some(true) => {
-            for main in networks.iter().filter(|network| network.is_main_network()) {
+            for main in networks.iter().filter(is_main) {
                 let remedy =
                     format!("{main} is a main network and {NAME} is true; name a test network");
                 reader.fail("NETWORK", remedy);
