@@ -50,7 +50,7 @@ describe('the challenge', () => {
     const expires = Date.parse(challenge.expires ?? '') / 1000;
     assert.ok(earliest <= expires && expires <= latest, challenge.expires);
     const { externalId, ...request } = requestOf(challenge);
-    assert.match(externalId ?? '', /^[A-Za-z0-9_-]{32}$/);
+    assert.match(externalId ?? '', /^[A-Za-z0-9_-]{43}$/);
     assert.deepEqual(request, {
       amount: '10000', currency: ASSET, recipient: PAY_TO,
       methodDetails: { chainId: 84_532, credentialTypes: ['authorization'], decimals: 6, feePayer: true },

@@ -23,7 +23,7 @@ pub(super) enum Shown<'a> {
 }
 
 impl Gate {
-    /// The payment that is shown in answer to a challenge that ends at `expires`.
+    /// The payment that is shown in answer to a challenge of this time.
     ///
     /// # Errors
     /// [`Code::InvalidPayload`] for what is no transfer or cannot be looked at here, [`Code::Expired`], [`Code::TermsMismatch`],
@@ -32,7 +32,7 @@ impl Gate {
         &self,
         (choice, token): (&Choice, &SignedToken),
         shown: Shown<'_>,
-        expires: UnixTime,
+        (issued, expires): (UnixTime, UnixTime),
         now: UnixTime,
     ) -> Result<Proof, Code> {
         let terms = &choice.terms;
@@ -55,8 +55,7 @@ impl Gate {
             }
             Shown::Hash(hash, payer) => {
                 let transaction = OnChain::named(hash).ok_or(Code::InvalidPayload)?;
-                let since = expires.minus(terms.max_timeout_secs);
-                (*hash, payer, OnChain::Sent { transaction, since })
+                (*hash, payer, OnChain::Sent { transaction, since: issued })
             }
         };
         // Precompiles live there, and sign nothing.

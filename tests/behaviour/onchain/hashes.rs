@@ -83,6 +83,26 @@ fn a_transaction_from_before_the_challenge_paid_for_something_else() {
 }
 
 #[test]
+fn a_longer_time_to_pay_makes_no_earlier_transaction_one_of_a_challenge() {
+    let mut world = world();
+    let bytes = signed(&world, 0);
+    send(&mut world, &bytes);
+    world.wait(4);
+    let challenge = challenge(&mut world, ROUTE);
+    let request = answer(ROUTE, &challenge, &hash(&bytes), Some(&world.payer));
+    let mut vars = World::chain_vars();
+    vars["ROUTES"] = json!([{
+        "path": ROUTE, "price": "$0.01", "hash_mode": true, "signed_transactions": true,
+        "max_timeout_secs": 3500,
+    }]);
+    let gate = farebox_core::gate::Gate::from_vars(&vars.to_string()).unwrap();
+    world.gate = Box::leak(Box::new(gate));
+    let response = world.send(request);
+    assert!(response.names("transaction_before_challenge"), "{}", response.status);
+    assert_eq!((served(&world), world.ledger.entries().len()), (0, 0));
+}
+
+#[test]
 fn a_hash_that_nobody_has_seen_yet_may_come() {
     let mut world = world();
     let bytes = signed(&world, 0);

@@ -212,7 +212,8 @@ impl Gate {
         now: UnixTime,
     ) -> Result<Brought<'g>, Code> {
         let challenge = &credential.challenge;
-        let mut proof = self.shown_on_chain((choice, token), shown, expires, now)?;
+        let issued = reference::issued(reference).ok_or(Code::InvalidChallenge)?;
+        let mut proof = self.shown_on_chain((choice, token), shown, (issued, expires), now)?;
         let payer = proof.payer.map(|address| Source { chain_id: token.chain_id, address });
         if source.is_some() && source != payer {
             return Err(Code::SourceMismatch);

@@ -75,7 +75,7 @@ fn challenge(
         realm: asked.head.host().to_owned(),
         method: METHOD.to_owned(),
         intent: INTENT.to_owned(),
-        request: request(offer, token, &reference::of(asked.head, quoted))?,
+        request: request(offer, token, &reference::of(asked.head, asked.now, quoted))?,
         expires: Some(end.rfc3339()),
         digest: asked.digest.filter(|_| offer.binds_body).map(digest::of_sha256),
         description: Some(offer.description.clone()).filter(|text| !text.is_empty()),

@@ -1,4 +1,4 @@
-//! `externalId` of a challenge: what makes equal offers differ, and the request that an offer was made for.
+//! `externalId` of a challenge: what makes equal offers differ, the request that an offer was made for, and when.
 //!
 //! It stands inside `request`, which every known client sends back as it came; OKX's drop `opaque`.
 
@@ -11,19 +11,25 @@ use crate::encoding::base64;
 use crate::gate::keys;
 use crate::http::RequestHead;
 use crate::secret::ct_eq;
+use crate::time::UnixTime;
 
 /// Bytes of the part that no other challenge has, of the one that names the request, and of the one that names a question.
 const PART_BYTES: usize = 12;
+/// Bytes of a time.
+const TIME_BYTES: usize = 8;
+/// Where the time of issue begins.
+const ISSUED: usize = 24;
 /// Bytes before what is said of a price.
-const HEAD_BYTES: usize = 24;
+const HEAD_BYTES: usize = 32;
 
-/// A new reference for this request; where a bound Worker names the price, `quoted` is when that ends, unix seconds, and the
+/// A new reference for this request, issued now; where a bound Worker names the price, `quoted` is when that ends, unix seconds, and the
 /// question that it was named for.
 #[must_use]
-pub fn of(head: &RequestHead, quoted: Option<(u64, &str)>) -> String {
+pub fn of(head: &RequestHead, now: UnixTime, quoted: Option<(u64, &str)>) -> String {
     let nonce = Sha256::digest(head.fresh.as_bytes());
     let mut bytes: Vec<u8> = nonce.iter().take(PART_BYTES).copied().collect();
     bytes.extend(asked(head));
+    bytes.extend(now.secs().to_be_bytes());
     if let Some((end, question)) = quoted {
         bytes.extend(end.to_be_bytes());
         bytes.extend(part(&[question.as_bytes()]));
@@ -34,16 +40,31 @@ pub fn of(head: &RequestHead, quoted: Option<(u64, &str)>) -> String {
 /// Whether a reference was made for this request.
 #[must_use]
 pub fn is_for(reference: &str, head: &RequestHead) -> bool {
-    let bytes = base64::decode_url(reference).unwrap_or_default();
-    bytes.get(PART_BYTES..HEAD_BYTES).is_some_and(|part| ct_eq(part, &asked(head)))
+    let bytes = bytes(reference).unwrap_or_default();
+    bytes.get(PART_BYTES..ISSUED).is_some_and(|part| ct_eq(part, &asked(head)))
+}
+
+/// When the challenge of a reference was issued; whatever the route allows by now, that stays.
+#[must_use]
+pub fn issued(reference: &str) -> Option<UnixTime> {
+    let bytes = bytes(reference)?;
+    let secs = bytes.get(ISSUED..HEAD_BYTES)?.try_into().ok()?;
+    Some(UnixTime::from_secs(u64::from_be_bytes(secs)))
 }
 
 /// When the price of a challenge ends, if the reference says that it was named for this question.
 #[must_use]
 pub fn quote_end(reference: &str, question: &str) -> Option<u64> {
-    let bytes = base64::decode_url(reference).ok()?;
+    let bytes = bytes(reference)?;
     let (end, named_for) = bytes.get(HEAD_BYTES..)?.split_first_chunk()?;
     ct_eq(named_for, &part(&[question.as_bytes()])).then(|| u64::from_be_bytes(*end))
+}
+
+/// The bytes of a reference, which has one of two lengths.
+fn bytes(reference: &str) -> Option<Vec<u8>> {
+    let quoted_bytes = HEAD_BYTES.saturating_add(TIME_BYTES).saturating_add(PART_BYTES);
+    let bytes = base64::decode_url(reference).ok()?;
+    (bytes.len() == HEAD_BYTES || bytes.len() == quoted_bytes).then_some(bytes)
 }
 
 /// Names method and target; HEAD costs what GET costs.
