@@ -2,8 +2,11 @@
 
 use farebox_core::ledger::State;
 use farebox_core::payment::TxHash;
+use serde_json::json;
 
 use crate::world::facilitator::{Repeats, Settle, transaction_of};
+use crate::world::ledger::Ledger;
+use crate::world::payer::Payer;
 use crate::world::{Response, With, World, paid};
 
 const MODES: [&str; 2] = ["/after", "/before"];
@@ -360,6 +363,40 @@ fn a_hundred_copies_of_one_payment_are_one_execution_one_settlement_and_one_deli
         assert_eq!(answers.iter().filter(|answer| answer.is_delivery()).count(), 1);
         assert_eq!(answers.iter().filter(|answer| answer.status == 409).count(), 99);
         assert_eq!((world.origin.calls.len(), world.facilitator.settles.len()), (1, 1));
+    }
+}
+
+/// Two payers whose rows are in two objects, which know nothing of each other's transactions; the facilitator settles for the
+/// first one, and tells the second one the same transaction.
+fn told_twice(target: &str) -> (Response, Response, World) {
+    let mut world = World::with_chain();
+    let first = world.sign(target);
+    let honest = world.present(&first);
+    world.ledger = Ledger::new(world.gate.plan().clone());
+    world.payer = Payer::new(2);
+    let second = world.sign(target);
+    let lie = json!({
+        "success": true, "transaction": transaction_of(&first.nonce), "network": "eip155:84532",
+        "payer": world.payer.address.to_checksum(),
+    });
+    let lies = (0..100).map(|_| Settle::Raw(200, lie.to_string()));
+    world.facilitator.settle_plan.extend(lies);
+    let lied_to = world.present(&second);
+    (honest, lied_to, world)
+}
+
+#[test]
+fn one_transaction_told_to_two_payers_serves_the_second_only_where_the_facilitator_is_believed() {
+    for (target, status, deliveries) in
+        [("/after", 200, 2), ("/before", 200, 2), ("/sure/after", 503, 2), ("/sure/before", 503, 1)]
+    {
+        let (honest, lied_to, mut world) = told_twice(target);
+        assert_eq!((honest.status, lied_to.status), (200, status), "{target}");
+        assert_eq!(lied_to.is_delivery(), status == 200, "{target}");
+        assert_eq!(world.origin.calls.len(), deliveries, "{target}");
+        world.pass(4_000);
+        let state = world.ledger.state().name();
+        assert_eq!(state, if status == 200 { "delivered" } else { "void" }, "{target}");
     }
 }
 
