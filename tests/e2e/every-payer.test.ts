@@ -1,4 +1,4 @@
-// One route, five payers of four protocols' shapes, one chain: each pays what the route asks, once, and gets the receipt of its protocol.
+// One route, six payers of four protocols' shapes, one chain: each pays what the route asks, once, and gets the receipt of its protocol.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -8,6 +8,7 @@ import { privateKeyToAccount } from 'viem/accounts';
 
 import { PRICE_ATOMIC } from '../../demo/gate.mjs';
 import { localSigner, payingFetch as ourFetch, receiptOf as ourReceiptOf } from '../../pkg/dist/index.js';
+import { payMpp } from '../support/mpp-payer.ts';
 import { challengeOf, receiptIn, requestOf } from '../support/mpp-wire.ts';
 import { mppxFetch, receiptOf, strictlyRead } from '../support/mppx-client.ts';
 import { payAsOkx } from '../support/okx-payer.ts';
@@ -47,6 +48,16 @@ const payers: readonly { readonly name: string; readonly receipts: readonly stri
     },
   },
   {
+    name: 'a payer of the shape of mppx 0.13',
+    receipts: ['payment-receipt'],
+    async buy(url, payer) {
+      const asked = await fetch(url);
+      const { value } = await payMpp(privateKeyToAccount(payer.privateKey), challengeOf(asked.headers.get('www-authenticate')), { framing: 'listed' });
+      const response = await fetch(url, { headers: { Authorization: value } });
+      return { response, transaction: receiptOf(response).reference as Hex };
+    },
+  },
+  {
     name: 'a payer of OKX\'s shape',
     receipts: ['payment-receipt'],
     async buy(url, payer) {
@@ -69,7 +80,7 @@ const payers: readonly { readonly name: string; readonly receipts: readonly stri
 const RECEIPTS = ['payment-response', 'x-payment-response', 'payment-receipt'];
 
 for (const { settle, path } of [{ settle: 'after', path: '/report' }, { settle: 'before', path: '/report-before' }]) {
-  test(`five payers pay one route that settles ${settle} the origin, and the chain shows five prices`, async () => {
+  test(`six payers pay one route that settles ${settle} the origin, and the chain shows six prices`, async () => {
     const { payee, payers: accounts } = world.chain.accounts;
     const received = await world.chain.balanceOf(payee.address);
     const settled = world.facilitator.counts.settle;
@@ -91,9 +102,9 @@ for (const { settle, path } of [{ settle: 'after', path: '/report' }, { settle: 
       transactions.add(transaction);
     }
     assert.equal(transactions.size, payers.length);
-    assert.equal((await world.chain.balanceOf(payee.address)) - received, 5n * PRICE_ATOMIC);
-    assert.equal(world.facilitator.counts.settle - settled, 5);
-    assert.equal(world.origin.requests.length - asked, 5);
+    assert.equal((await world.chain.balanceOf(payee.address)) - received, 6n * PRICE_ATOMIC);
+    assert.equal(world.facilitator.counts.settle - settled, 6);
+    assert.equal(world.origin.requests.length - asked, 6);
     const seen = world.origin.requests.slice(asked).flatMap(({ headers }) => Object.keys(headers));
     const hidden = ['authorization', 'payment-authorization', 'payment-signature', 'x-payment', 'accept-payment'];
     assert.deepEqual(seen.filter((header) => hidden.includes(header)), []);
@@ -102,7 +113,7 @@ for (const { settle, path } of [{ settle: 'after', path: '/report' }, { settle: 
 
 test('one challenge is answered by the strict client of the reference and by OKX\'s shape, each on its own', async () => {
   const { payers: accounts, payee } = world.chain.accounts;
-  const [first, second] = [accounts[5], accounts[6]];
+  const [first, second] = [accounts[6], accounts[7]];
   assert.ok(first && second);
   const url = `${world.gate.url}/report`;
   const asked = await fetch(url);

@@ -9,6 +9,7 @@ import type { Hex } from 'viem';
 
 import { PRICE_ATOMIC } from '../../demo/gate.mjs';
 import { findPython } from '../../scripts/python.mjs';
+import { receiptIn } from '../support/mpp-wire.ts';
 import { settlementOf, type Answer, type Payer } from './clients.ts';
 import { changesDuring, startWorld, transfersOf, type World } from './world.ts';
 
@@ -16,6 +17,7 @@ import { changesDuring, startWorld, transfersOf, type World } from './world.ts';
 const CLIENTS: readonly { readonly name: string; readonly program: string; transactionIn(headers: Headers): Hex }[] = [
   { name: 'x402 over httpx', program: 'x402_httpx.py', transactionIn: (headers) => settlementOf(headers, 2).transaction },
   { name: 'x402 over requests', program: 'x402_requests.py', transactionIn: (headers) => settlementOf(headers, 2).transaction },
+  { name: 'pympp', program: 'pympp.py', transactionIn: (headers) => receiptIn(headers.get('payment-receipt'))?.reference as Hex },
 ];
 const ROUTES = [{ settle: 'after', path: '/report', verified: 1 }, { settle: 'before', path: '/report-before', verified: 0 }] as const;
 const LIMIT_MS = 60_000;
