@@ -272,7 +272,7 @@ fn signed() -> SignedTransfer {
 fn results() -> Vec<Value> {
     vec![
         hex(CHAIN),
-        json!({"number": hex(SIGHT), "timestamp": hex(VALID_BEFORE), "baseFeePerGas": hex(2_000_000_000)}),
+        json!({"number": hex(SIGHT), "timestamp": hex(VALID_BEFORE), "baseFeePerGas": hex(1_777_777_777)}),
         hex(7),
         hex(7),
         hex(160_000_000_000_000),
@@ -282,6 +282,10 @@ fn results() -> Vec<Value> {
 }
 
 fn prospect(results: &[Value]) -> Prospect {
+    prospect_of(signed(), results)
+}
+
+fn prospect_of(transfer: SignedTransfer, results: &[Value]) -> Prospect {
     let answers: Vec<Value> = (1..)
         .zip(results)
         .map(|(id, result)| match result.get("error") {
@@ -289,7 +293,7 @@ fn prospect(results: &[Value]) -> Prospect {
             None => json!({"jsonrpc": "2.0", "id": id, "result": result}),
         })
         .collect();
-    let (_, prospecting) = Prospecting::ask(signed());
+    let (_, prospecting) = Prospecting::ask(transfer);
     prospecting.answered(Some(&serde_json::to_vec(&answers).unwrap()))
 }
 
@@ -365,6 +369,17 @@ fn a_transfer_that_could_not_be_carried_out_has_no_prospect() {
             none("transaction_fee_too_low"),
         ),
         (
+            "it pays the base fee of this block and nothing more",
+            vec![(1, block(hex(2_000_000_000)))],
+            none("transaction_fee_too_low"),
+        ),
+        (
+            "after one full block it leaves no tip",
+            vec![(1, block(hex(1_777_777_778)))],
+            none("transaction_fee_too_low"),
+        ),
+        ("no base fee at all", vec![(1, block(hex(0)))], good),
+        (
             "one unit too few",
             vec![(5, json!(format!("0x{:064x}", VALUE - 1)))],
             none("invalid_exact_evm_insufficient_balance"),
@@ -387,6 +402,9 @@ fn a_transfer_that_could_not_be_carried_out_has_no_prospect() {
         }
         assert_eq!(prospect(&results), expected, "{name}");
     }
+    let mut stingy = signed();
+    stingy.tip = Amount::ZERO;
+    assert_eq!(prospect_of(stingy, &results()), none("transaction_fee_too_low"), "no tip");
     let (_, prospecting) = Prospecting::ask(signed());
     assert_eq!(prospecting.answered(None), Prospect::Unreadable(Unreadable::NoReply));
 }

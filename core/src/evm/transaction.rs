@@ -29,6 +29,8 @@ pub struct SignedTransfer {
     pub gas: u64,
     /// Most that the sender pays for a unit of gas, wei.
     pub max_fee: Amount,
+    /// Most of it that goes to whoever makes the block, wei.
+    pub tip: Amount,
     /// The token's contract.
     pub token: Address,
     /// Who signed.
@@ -57,7 +59,7 @@ impl SignedTransfer {
         }
         let all = items.rest();
         let (chain_id, nonce) = (items.number()?, items.number()?);
-        let priority = Amount::from_be_bytes(items.word()?);
+        let tip = Amount::from_be_bytes(items.word()?);
         let max_fee = Amount::from_be_bytes(items.word()?);
         let gas = items.number()?;
         let token = Address::from_bytes(items.array()?);
@@ -70,7 +72,7 @@ impl SignedTransfer {
             return Err(TransactionError::Length);
         }
         // A sender's last number can never be used up. Spec: EIP-2681.
-        if !wei.is_empty() || priority > max_fee || nonce == u64::MAX {
+        if !wei.is_empty() || tip > max_fee || nonce == u64::MAX {
             return Err(TransactionError::Call);
         }
         let content = rlp::list(all.get(..signed).unwrap_or_default());
@@ -78,13 +80,21 @@ impl SignedTransfer {
         let from = signature.recover(&digest).map_err(TransactionError::Signature)?;
         let hash = keccak256(bytes);
         let bytes = bytes.to_vec();
-        Ok(Self { bytes, hash, chain_id, nonce, gas, max_fee, token, from, to, value })
+        Ok(Self { bytes, hash, chain_id, nonce, gas, max_fee, tip, token, from, to, value })
     }
 
     /// The bytes as they came.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Whether it pays for its place in a block although the base fee rises once more by as much as it can, and leaves a tip.
+    /// One that does not may wait for ever. Spec: EIP-1559, base fee of the next block.
+    #[must_use]
+    pub fn has_headroom(&self, base_fee: Amount) -> bool {
+        let risen = base_fee.checked_div_u64(8).and_then(|eighth| base_fee.checked_add(eighth));
+        !self.tip.is_zero() && risen.is_some_and(|risen| risen < self.max_fee)
     }
 
     /// The most that the gas may cost, wei; nothing beyond 2^256 − 1.

@@ -56,7 +56,7 @@ pub struct Offer {
     pub protocols: Protocols,
     /// Whether a challenge of MPP is one for the body that was asked with.
     pub binds_body: bool,
-    /// Whether challenges name signed transactions as a way to pay; they are taken wherever the chain can be read.
+    /// Whether signed transactions are a way to pay.
     pub signed_transactions: bool,
     /// Whether the hash of a transaction that a payer has sent is taken.
     pub hash_mode: bool,

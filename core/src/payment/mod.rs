@@ -84,6 +84,12 @@ pub struct Proof {
 }
 
 impl Proof {
+    /// Whether it is a transaction that the gate would send.
+    #[must_use]
+    pub const fn is_signed_transaction(&self) -> bool {
+        matches!(self.onchain, Some(OnChain::Signed(_)))
+    }
+
     /// Under what the ledger keeps it: the payer's lower-case address, or the payment's own key.
     #[must_use]
     pub fn account(&self) -> String {

@@ -44,8 +44,12 @@ fn the_challenge_names_what_the_route_takes() {
         let asked = challenge(&mut world, target).request_object().unwrap();
         assert_eq!(asked["methodDetails"]["credentialTypes"], kinds);
     }
-    let taken = paying(&mut world, "/after", 0);
-    assert_eq!(world.send(taken).status, 200, "a transaction is taken where the chain is read");
+    let unnamed = paying(&mut world, "/after", 0);
+    let refused = world.send(unnamed);
+    assert_eq!((refused.status, refused.problem().as_str()), (402, "invalid_payload"));
+    assert!(refused.has_terms(), "a transaction is taken only where the route says so");
+    assert!(world.ledger.entries().is_empty());
+    assert_eq!(world.facilitator.chain.transfers.given, 0);
     let bytes = signed(&world, 1);
     let refused = showing(&mut world, "/after", &bytes);
     assert_eq!(
@@ -53,6 +57,25 @@ fn the_challenge_names_what_the_route_takes() {
         "invalid_payload",
         "a hash only where the route says so"
     );
+}
+
+#[test]
+fn what_the_route_took_when_it_was_sent_is_still_known_when_it_takes_none_any_more() {
+    let mut world = world();
+    let request = paying(&mut world, ROUTE, 0);
+    world.facilitator.chain.transfers.fate = Fate::Waits;
+    assert_eq!(world.send(request.clone()).problem(), "settlement_unknown");
+    let mut vars = World::chain_vars();
+    vars["ROUTES"] = json!([{"path": ROUTE, "price": "$0.01"}]);
+    let gate = farebox_core::gate::Gate::from_vars(&vars.to_string()).unwrap();
+    world.gate = Box::leak(Box::new(gate));
+    let again = world.send(request.clone());
+    assert_eq!((again.problem().as_str(), again.has_terms()), ("settlement_unknown", false));
+    let block = world.facilitator.chain.next_block();
+    world.facilitator.chain.transfers.mine(block);
+    world.wait(2);
+    assert_eq!(world.send(request).status, 200);
+    assert_eq!((served(&world), moved(&world)), (1, 10_000));
 }
 
 #[test]

@@ -132,6 +132,10 @@ impl Gate {
         let over = expires <= now;
         let judged = self.judged(offer, (choice, &ours), (&credential, &reference, expires), now);
         match judged {
+            // Bytes that the route does not take may be ones that it took.
+            Ok(brought) if brought.proof.is_signed_transaction() && !offer.signed_transactions => {
+                Ok(Brought { arrival: Arrival::Repriced(Code::InvalidPayload), ..brought })
+            }
             // Whatever else is wrong with it, it comes too late.
             Err(_) if over => Err(Code::ChallengeExpired),
             Ok(brought) if over => {

@@ -69,7 +69,7 @@ impl Prospecting {
             Some(USED)
         } else if self.0.nonce > pending.max(next) {
             Some(AHEAD)
-        } else if base_fee.is_some_and(|fee| fee > self.0.max_fee) {
+        } else if base_fee.is_some_and(|fee| !self.0.has_headroom(fee)) {
             Some(CHEAP)
         } else if replies.amount(5)? < self.0.value {
             Some(POOR)
@@ -92,7 +92,7 @@ const CALLS: usize = 7;
 const USED: &str = "invalid_exact_evm_nonce_already_used";
 /// Others of the sender's would have to come first.
 const AHEAD: &str = "transaction_out_of_turn";
-/// It offers less for gas than the chain asks.
+/// It offers less for gas than the chain may ask for the next blocks, or no tip.
 const CHEAP: &str = "transaction_fee_too_low";
 /// The sender has less of the token than it moves.
 const POOR: &str = "invalid_exact_evm_insufficient_balance";
