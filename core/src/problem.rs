@@ -22,6 +22,10 @@ pub enum Code {
     UpgradeNotSupported,
     /// The target of a priced route is too long to be quoted in a challenge.
     TargetTooLong,
+    /// A body came with a GET or HEAD for a priced route.
+    UnexpectedBody,
+    /// The request's body ended before its end.
+    IncompleteBody,
     /// The listed path does not serve this method.
     MethodNotAllowed,
     /// Nothing is served at this path.
@@ -219,6 +223,18 @@ impl Code {
                 414,
                 "Target too long",
                 "the target of a priced route may have 2048 bytes and its terms 8192; shorten the query",
+            ),
+            Self::UnexpectedBody => row(
+                "unexpected_body",
+                400,
+                "Unexpected body",
+                "GET and HEAD of a priced route take no body; ask again without one, nothing was charged",
+            ),
+            Self::IncompleteBody => row(
+                "incomplete_body",
+                400,
+                "Incomplete body",
+                "the request's body ended before its length or last chunk, and nothing was begun; send the same request again with the whole body",
             ),
             Self::MethodNotAllowed => row(
                 "method_not_allowed",

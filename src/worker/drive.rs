@@ -13,6 +13,7 @@ use farebox_core::gate::reply::{Body, Reply};
 use farebox_core::http::RequestHead;
 use wasm_bindgen::JsValue;
 
+use super::edge::{Digested, Upload};
 use super::{
     Bindings, attempts, chain, edge, facilitator, handover, ledger, meters, now, operator, origin,
 };
@@ -81,6 +82,8 @@ struct Held {
     request: JsValue,
     /// The origin's response, what was collected of it, or a stored body.
     response: JsValue,
+    /// How the request's body goes to the origin.
+    sent: JsValue,
 }
 
 async fn drive(
@@ -94,7 +97,11 @@ async fn drive(
     #[cfg(feature = "panic-drill")]
     let drilled = head.headers.clone();
     let namespace = &bindings.ledger;
-    let mut held = Held { request: edge::request_body(request), response: JsValue::NULL };
+    let mut held = Held {
+        request: edge::request_body(request),
+        response: JsValue::NULL,
+        sent: JsValue::UNDEFINED,
+    };
     let method = head.method.clone();
     let (mut step, spot) = attempts::admit(gate, head, fresh);
     client.spot = spot;
@@ -103,7 +110,8 @@ async fn drive(
         steps += 1;
         step = match step {
             Step::Pass(call, passing) => {
-                let response = origin::pass(gate, call, &passing, request, &bindings.origin).await;
+                let response =
+                    origin::pass(gate, call, &passing, &held.request, &bindings.origin).await;
                 if let Some(resolve) = client.resolve.take() {
                     // A resolve function does not throw.
                     let _ = resolve.call1(&JsValue::UNDEFINED, &response);
@@ -123,10 +131,16 @@ async fn drive(
             Step::Digest(next) => {
                 let (digest, body) = edge::digest_of(request).await;
                 held.request = body;
-                next.answered(digest)
+                match digest {
+                    Digested::Whole(digest) => next.answered(Some(digest)),
+                    Digested::Long => next.answered(None),
+                    Digested::Broken => next.broken(),
+                }
             }
             Step::Bind(unbound) => {
-                gate.bound(&unbound, edge::digest_of(request).await.0.as_deref())
+                let (digest, body) = edge::digest_of(request).await;
+                held.request = body;
+                super::bound(gate, &unbound, &digest)
             }
             Step::Claim(call, next) => {
                 client.log.label(next.label());
@@ -185,9 +199,10 @@ async fn drive(
             }
             Step::Forward(call, next) => {
                 let started = edge::clock_ms();
-                let (reply, response) = origin::ask(&call, &held.request, &bindings.origin).await;
+                let (reply, answer) =
+                    origin::ask_for(&call, &next, &held.request, &bindings.origin).await;
                 client.log.origin_ms += edge::clock_ms().saturating_sub(started);
-                held.response = response;
+                (held.response, held.sent) = (answer.response, answer.sent);
                 next.answered(reply, now())
             }
             Step::Collect(limits, next) => {
@@ -198,7 +213,11 @@ async fn drive(
                     edge::settled(edge::collect(&held.response, bytes, milliseconds)).await;
                 let collected = collected.unwrap_or(JsValue::UNDEFINED);
                 held.response = edge::member(&collected, "source");
-                next.answered(kind(&collected))
+                // Half a body was answered: that is no answer.
+                match (kind(&collected), edge::upload_of(&held.sent, milliseconds).await) {
+                    (Collected::Whole { .. }, Upload::Broken) => next.answered(Collected::Broken),
+                    (collected, _) => next.answered(collected),
+                }
             }
             Step::Record(call, next) => {
                 let started = edge::clock_ms();
@@ -211,7 +230,7 @@ async fn drive(
             }
             Step::Stream(reply, streaming) => {
                 let promised = Streaming::promised_bytes(&reply, &method);
-                stream(&streaming, &reply, promised, namespace, &held.response, client).await;
+                stream(&streaming, &reply, promised, namespace, &held, client).await;
                 // Nobody counts its signs of life.
                 return u32::MAX;
             }
@@ -257,12 +276,12 @@ async fn stream(
     reply: &Reply,
     promised: Option<u64>,
     namespace: &JsValue,
-    source: &JsValue,
+    held: &Held,
     mut client: Client,
 ) {
     let idle = u32::try_from(streaming.idle_secs().saturating_mul(1000)).unwrap_or(u32::MAX);
     let promised = promised.and_then(|bytes| u32::try_from(bytes).ok());
-    let pump = edge::pump(source, idle, promised);
+    let pump = edge::pump(&held.response, idle, promised);
     client.answer(reply, &edge::member(&pump, "readable"));
     let end = loop {
         let sign = edge::settled(edge::progress(&pump)).await.and_then(|sign| sign.as_string());
@@ -274,6 +293,11 @@ async fn stream(
             Some("client_left") => break StreamEnd::ClientLeft,
             _ => break StreamEnd::Broken,
         }
+    };
+    // Half a body was answered: that is no delivery.
+    let end = match edge::upload_of(&held.sent, idle).await {
+        Upload::Over | Upload::Flowing => end,
+        Upload::Broken => StreamEnd::Broken,
     };
     ledger::ask(namespace, &streaming.ended(end), &JsValue::NULL).await;
 }

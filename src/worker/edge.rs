@@ -85,7 +85,7 @@ extern "C" {
 
 #[wasm_bindgen(module = "/src/worker/origin.mjs")]
 extern "C" {
-    /// Asks an origin: the Worker bound as such, or a server. Resolves to `{head, response}`, or to the text `timeout` or `lost`.
+    /// Asks an origin: the Worker bound as such, or a server. Resolves to `{head, response, sent}`, or to the text `timeout` or `lost`.
     #[wasm_bindgen(js_name = askOrigin)]
     pub(super) fn ask_origin(
         bound: &JsValue,
@@ -96,6 +96,10 @@ extern "C" {
         milliseconds: u32,
     ) -> js_sys::Promise;
 
+    /// Waits for the end of the body that went to the origin: `complete`, `broken`, `flowing`, or `client_left` where the
+    /// origin did not want all of it.
+    fn uploaded(sent: &JsValue, milliseconds: u32) -> js_sys::Promise;
+
     /// Reads a response's body. Resolves to `{kind, length, source}`.
     pub(super) fn collect(response: &JsValue, bytes: u32, milliseconds: u32) -> js_sys::Promise;
 
@@ -105,9 +109,9 @@ extern "C" {
     /// Waits for the next sign of life of a pump: `flowing`, `complete`, `client_left` or `broken`.
     pub(super) fn progress(pump: &JsValue) -> js_sys::Promise;
 
-    /// Reads and hashes a request's body up to a limit. Resolves to `{digest, body}`.
+    /// Reads and hashes a request's body up to a limit. Resolves to `{kind, digest, body}`.
     #[wasm_bindgen(js_name = digestBody)]
-    pub(super) fn digest_body(request: &JsValue, bytes: u32, milliseconds: u32) -> js_sys::Promise;
+    fn digest_body(request: &JsValue, bytes: u32, milliseconds: u32) -> js_sys::Promise;
 
     /// The body of a response that nobody has read.
     #[wasm_bindgen(js_name = bodyOf)]
@@ -176,11 +180,47 @@ pub(super) async fn settled(promise: js_sys::Promise) -> Option<JsValue> {
     JsFuture::from(promise).await.ok().filter(|value| !value.is_undefined() && !value.is_null())
 }
 
-/// The digest of a request's body, unless that is too long or does not come, and the body to go on with.
-pub(super) async fn digest_of(request: &JsValue) -> (Option<String>, JsValue) {
+/// What became of reading a request's body.
+pub(super) enum Digested {
+    /// All of it came; its digest.
+    Whole(String),
+    /// It is too long to be digested, and has not come yet.
+    Long,
+    /// It ended before its end.
+    Broken,
+}
+
+/// The digest of a request's body, and the body to go on with.
+pub(super) async fn digest_of(request: &JsValue) -> (Digested, JsValue) {
     let digested = settled(digest_body(request, MAX_DIGESTED_BYTES as u32, 30_000)).await;
     let digested = digested.unwrap_or(JsValue::UNDEFINED);
-    (member(&digested, "digest").as_string(), member(&digested, "body"))
+    let digest = match member(&digested, "kind").as_string().as_deref() {
+        Some("whole") => member(&digested, "digest").as_string().map(Digested::Whole),
+        Some("long") => Some(Digested::Long),
+        _ => None,
+    };
+    (digest.unwrap_or(Digested::Broken), member(&digested, "body"))
+}
+
+/// How a request's body went to the origin.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Upload {
+    /// To its end, or as far as the origin wanted it.
+    Over,
+    /// It goes on.
+    Flowing,
+    /// The client broke off.
+    Broken,
+}
+
+/// Waits for the end of a request's body on its way to the origin.
+pub(super) async fn upload_of(sent: &JsValue, milliseconds: u32) -> Upload {
+    let end = settled(uploaded(sent, milliseconds)).await.and_then(|end| end.as_string());
+    match end.as_deref() {
+        Some("complete" | "client_left") => Upload::Over,
+        Some("flowing") => Upload::Flowing,
+        _ => Upload::Broken,
+    }
 }
 
 /// Waits some milliseconds.

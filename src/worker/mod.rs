@@ -36,6 +36,8 @@ use farebox_core::x402::extension::diagnostic::SCHEMA;
 use futures_util::future::join_all;
 use wasm_bindgen::prelude::*;
 
+use self::edge::Digested;
+
 /// Reads the configuration, with the route table that is stored, if any; answers [`Gate::for_edge`], or nothing if it
 /// is wrong.
 #[wasm_bindgen]
@@ -103,7 +105,8 @@ pub fn handle(head: &str, request: JsValue, bindings: &JsValue, context: JsValue
         Step::Pass(call, passing) => {
             let gate = gate.clone();
             edge::promise(async move {
-                origin::pass(&gate, call, &passing, &request, &bindings.origin).await
+                let body = edge::request_body(&request);
+                origin::pass(&gate, call, &passing, &body, &bindings.origin).await
             })
         }
         Step::Spend(call, spending) => {
@@ -158,15 +161,23 @@ async fn unpaid(
                 let answer = bindings.price(&call).await;
                 attempts::priced(&gate, pricing, answer.as_deref()).0
             }
-            Step::Bind(unbound) => {
-                gate.bound(&unbound, edge::digest_of(&request).await.0.as_deref())
-            }
+            Step::Bind(unbound) => bound(&gate, &unbound, &edge::digest_of(&request).await.0),
             Step::Respond(reply) => return refuse(&gate, &reply, &method, ledger, &context),
             Step::Pass(call, passing) => {
-                return origin::pass(&gate, call, &passing, &request, &bindings.origin).await;
+                let body = edge::request_body(&request);
+                return origin::pass(&gate, call, &passing, &body, &bindings.origin).await;
             }
             _ => return broken(&fresh_id()),
         };
+    }
+}
+
+/// Terms for this body.
+fn bound<'g>(gate: &'g Gate, unbound: &Unbound, digest: &Digested) -> Step<'g> {
+    match digest {
+        Digested::Whole(digest) => gate.bound(unbound, Some(digest)),
+        Digested::Long => gate.bound(unbound, None),
+        Digested::Broken => unbound.broken(),
     }
 }
 

@@ -3,40 +3,81 @@
 import { headOf, headersOf, joined } from './edge.mjs';
 
 /**
- * Asks an origin; `timeout` when the head does not come in time, `lost` when the connection fails.
+ * Asks an origin; `timeout` when the head does not come in time, `lost` when the connection fails. `sent` is how the
+ * request's body went, where that is known here.
  *
  * @param {Fetcher | undefined} bound the Worker that is the origin, if it is one
  * @param {string} url
  * @param {string} method
  * @param {string} lines
- * @param {BodyInit | null} body
+ * @param {BodyInit | Source | null} body
  * @param {number} milliseconds
  */
 export async function askOrigin(bound, url, method, lines, body, milliseconds) {
   const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(), milliseconds);
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    controller.abort();
+  }, milliseconds);
   try {
+    const { stream, sent } = upload(method === 'GET' || method === 'HEAD' ? null : body, controller);
     const response = await (bound ?? globalThis).fetch(url, {
       method,
       headers: headersOf(lines),
-      body: method === 'GET' || method === 'HEAD' ? null : body,
+      body: stream,
       redirect: 'manual',
       signal: controller.signal,
     });
-    return { head: headOf(response), response };
+    return { head: headOf(response), response, sent };
   } catch {
-    return controller.signal.aborted ? 'timeout' : 'lost';
+    return late ? 'timeout' : 'lost';
   } finally {
     clearTimeout(timer);
   }
 }
 
 /**
- * @typedef {object} Source what is held of a response: all of it, or its beginning and a reader of the rest
+ * A body for the origin, and how it went. What breaks off aborts the request: the origin must not take a part for all.
+ *
+ * @param {BodyInit | Source | null} body
+ * @param {AbortController} controller
+ */
+function upload(body, controller) {
+  if (body === null || !('reader' in /** @type {any} */ (body))) return { stream: /** @type {BodyInit | null} */ (body), sent: undefined };
+  const source = /** @type {Source} */ (body);
+  const { readable, writable } = source.announced === undefined ? new IdentityTransformStream() : new FixedLengthStream(source.announced);
+  const sent = flow(source, writable.getWriter(), UPLOAD_IDLE_MS, undefined, () => controller.abort());
+  return { stream: readable, sent };
+}
+
+/** Milliseconds without a byte of the client after which its upload has broken off. */
+const UPLOAD_IDLE_MS = 60_000;
+
+/**
+ * Whether a request's body went to its end, which is waited for: `broken` if it did not, `flowing` if it still goes on.
+ *
+ * @param {Promise<string> | undefined} sent
+ * @param {number} milliseconds
+ */
+export async function uploaded(sent, milliseconds) {
+  if (sent === undefined) return 'complete';
+  let timer;
+  const late = new Promise((resolve) => { timer = setTimeout(resolve, milliseconds, 'flowing'); });
+  try {
+    return await Promise.race([sent, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * @typedef {object} Source what is held of a body: all of it, or its beginning and a reader of the rest
  * @property {Uint8Array} [whole]
  * @property {ReadableStreamDefaultReader<Uint8Array>} [reader]
  * @property {Uint8Array[]} [chunks]
  * @property {Promise<ReadableStreamReadResult<Uint8Array>>} [next] a read that is under way
+ * @property {number} [announced] its length, where that was said before
  */
 
 /**
@@ -102,35 +143,31 @@ export function discard(held) {
 }
 
 /**
- * Hashes a request's body if it ends within the limits; `body` is what to forward in its place.
+ * Hashes a request's body if it ends within the limits; `body` is what to forward in its place. A body is `whole`, `long`
+ * (longer, or slower without having said its length) or `broken`.
  *
  * @param {Request} request
  * @param {number} limit
  * @param {number} milliseconds
  */
 export async function digestBody(request, limit, milliseconds) {
-  const announced = Number(request.headers.get('content-length') ?? Number.NaN);
-  if (request.body === null) return { digest: 'none', body: null };
-  if (announced > limit) return { digest: undefined, body: request.body };
+  if (request.body === null) return { kind: 'whole', digest: 'none', body: null };
+  const length = request.headers.get('content-length');
+  const announced = length === null ? undefined : Number(length);
+  if (announced !== undefined && announced > limit) {
+    return { kind: 'long', body: { reader: request.body.getReader(), announced } };
+  }
   const { kind, source } = await collect(/** @type {any} */ ({ body: request.body }), limit, milliseconds);
   if (kind === 'whole' && source?.whole !== undefined) {
     const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', source.whole));
     const digest = Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('');
-    return { digest, body: source.whole };
+    return { kind: 'whole', digest, body: source.whole };
   }
-  if (source === null) return { digest: undefined, body: null };
-  return { digest: undefined, body: restOf(source) };
-}
-
-/**
- * A stream of what was read and the rest.
- *
- * @param {Source} source
- */
-function restOf(source) {
-  const { readable, writable } = new IdentityTransformStream();
-  flow(source, writable.getWriter(), 60_000, undefined).catch(() => {});
-  return readable;
+  if (source === null || announced !== undefined) {
+    discard(source);
+    return { kind: 'broken', body: null };
+  }
+  return { kind: 'long', body: source };
 }
 
 /**
@@ -149,7 +186,9 @@ export function requestBody(request) {
  */
 export function pump(held, idle, promised) {
   const { readable, writable } = promised === undefined ? new IdentityTransformStream() : new FixedLengthStream(promised);
-  return { readable, end: flow(held, writable.getWriter(), idle, promised) };
+  const writer = writable.getWriter();
+  const broken = () => { writer.abort(new Error('the origin broke off')).catch(() => {}); };
+  return { readable, end: flow(held, writer, idle, promised, broken) };
 }
 
 /**
@@ -157,8 +196,9 @@ export function pump(held, idle, promised) {
  * @param {WritableStreamDefaultWriter} writer
  * @param {number} idle
  * @param {number | undefined} promised
+ * @param {() => void} broken what is to be done when the body ends too early
  */
-async function flow(held, writer, idle, promised) {
+async function flow(held, writer, idle, promised, broken) {
   const source = held instanceof Response ? { reader: held.body?.getReader(), chunks: [], next: undefined } : held;
   const { reader } = source;
   let sent = 0;
@@ -181,7 +221,7 @@ async function flow(held, writer, idle, promised) {
         read = await inTime(next, idle);
       } catch {
         reader.cancel().catch(() => {});
-        writer.abort(new Error('the origin broke off')).catch(() => {});
+        broken();
         return 'broken';
       }
       if (read.done) break;
@@ -195,7 +235,7 @@ async function flow(held, writer, idle, promised) {
     }
   }
   if (promised !== undefined && sent < promised) {
-    writer.abort(new Error('the origin broke off')).catch(() => {});
+    broken();
     return 'broken';
   }
   try {

@@ -2,38 +2,76 @@
 
 use farebox_core::gate::Gate;
 use farebox_core::gate::forward::OriginCall;
-use farebox_core::gate::passage::OriginReply;
+use farebox_core::gate::passage::{Forwarding, OriginReply};
 use farebox_core::gate::passing::Passing;
 use farebox_core::gate::reply::{Body, Reply};
 use farebox_core::http::ResponseHead;
 use wasm_bindgen::JsValue;
 
-use super::edge;
+use super::edge::{self, Upload};
 
-/// Asks the origin, which is the Worker `bound` as such if there is one; with a head comes the response whose body
-/// nobody has read.
+/// What the origin answered, as far as the edge holds it.
+pub(super) struct Answer {
+    /// The response whose body nobody has read, where a head came.
+    pub response: JsValue,
+    /// How the request's body goes, where that is not certain; for [`edge::upload_of`].
+    pub sent: JsValue,
+}
+
+impl Answer {
+    const NONE: Self = Self { response: JsValue::NULL, sent: JsValue::UNDEFINED };
+}
+
+/// Asks the origin, which is the Worker `bound` as such if there is one.
 pub(super) async fn ask(
     call: &OriginCall,
     body: &JsValue,
     bound: &JsValue,
-) -> (OriginReply, JsValue) {
-    let milliseconds = u32::try_from(call.timeout_secs.saturating_mul(1000)).unwrap_or(u32::MAX);
+) -> (OriginReply, Answer) {
     let lines = call.headers.to_lines();
-    let promise = edge::ask_origin(bound, &call.url, &call.method, &lines, body, milliseconds);
+    let within = milliseconds(call);
+    let promise = edge::ask_origin(bound, &call.url, &call.method, &lines, body, within);
     let Some(reply) = edge::settled(promise).await else {
-        return (OriginReply::Lost, JsValue::NULL);
+        return (OriginReply::Lost, Answer::NONE);
     };
     if reply.as_string().is_some_and(|text| text == "timeout") {
-        return (OriginReply::TimedOut, JsValue::NULL);
+        return (OriginReply::TimedOut, Answer::NONE);
     }
     let head = edge::member(&reply, "head").as_string();
     match head.as_deref().and_then(ResponseHead::from_text) {
-        Some(head) => (OriginReply::Head(head), edge::member(&reply, "response")),
+        Some(head) => {
+            let (response, sent) = (edge::member(&reply, "response"), edge::member(&reply, "sent"));
+            (OriginReply::Head(head), Answer { response, sent })
+        }
         None => {
             edge::discard(&edge::member(&reply, "response"));
-            (OriginReply::Lost, JsValue::NULL)
+            (OriginReply::Lost, Answer::NONE)
         }
     }
+}
+
+/// As [`ask`]; an answer that is to be settled counts once the whole body has gone out.
+pub(super) async fn ask_for(
+    call: &OriginCall,
+    next: &Forwarding<'_>,
+    body: &JsValue,
+    bound: &JsValue,
+) -> (OriginReply, Answer) {
+    let (reply, answer) = ask(call, body, bound).await;
+    if !next.is_to_be_settled(&reply) {
+        return (reply, answer);
+    }
+    let failed = match edge::upload_of(&answer.sent, milliseconds(call)).await {
+        Upload::Over => return (reply, answer),
+        Upload::Flowing => OriginReply::TimedOut,
+        Upload::Broken => OriginReply::Lost,
+    };
+    edge::discard(&answer.response);
+    (failed, Answer::NONE)
+}
+
+fn milliseconds(call: &OriginCall) -> u32 {
+    u32::try_from(call.timeout_secs.saturating_mul(1000)).unwrap_or(u32::MAX)
 }
 
 /// Forwards a request that goes on without a payment, and streams the answer back.
@@ -41,11 +79,11 @@ pub(super) async fn pass(
     gate: &Gate,
     call: OriginCall,
     passing: &Passing,
-    request: &JsValue,
+    body: &JsValue,
     bound: &JsValue,
 ) -> JsValue {
-    match ask(&call, &edge::request_body(request), bound).await {
-        (OriginReply::Head(mut head), response) => {
+    match ask(&call, body, bound).await {
+        (OriginReply::Head(mut head), Answer { response, .. }) => {
             if let Some(reply) = gate.instead(&head, passing) {
                 edge::discard(&response);
                 return edge::render(&reply);

@@ -116,6 +116,10 @@ impl Gate {
         if head.target().len() > MAX_PAID_TARGET_BYTES {
             return refuse(Code::TargetTooLong, Audience::Paid, &correlation);
         }
+        // No origin reads it, and `fetch` forwards none.
+        if head.body == BodyPresence::Present && matches!(head.method.as_str(), "GET" | "HEAD") {
+            return refuse(Code::UnexpectedBody, Audience::Paid, &correlation);
+        }
         if offer.takes_keys
             && let Some(name) = self.clients.holder(&head.headers)
         {

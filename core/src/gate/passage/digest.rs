@@ -12,6 +12,7 @@ use crate::gate::challenge::Asked;
 use crate::gate::diagnose::Diagnosis;
 use crate::gate::offer::Offer;
 use crate::gate::proof::Spoken;
+use crate::gate::reply::{Audience, Reply};
 use crate::http::{BodyPresence, RequestHead};
 use crate::mpp::digest;
 use crate::problem::Code;
@@ -37,6 +38,15 @@ impl<'g> Digesting<'g> {
         passage.digest = digest.unwrap_or_else(|| LONG.to_owned());
         passage.bound()
     }
+
+    /// The body ended before its end: nothing is begun with a part of it.
+    pub fn broken(self) -> Step<'g> {
+        incomplete(&self.0.correlation)
+    }
+}
+
+fn incomplete<'g>(correlation: &str) -> Step<'g> {
+    Step::Respond(Reply::problem(Code::IncompleteBody, Audience::Paid, correlation, None))
 }
 
 /// Terms that are put up once the body is known that they are for.
@@ -64,6 +74,13 @@ impl Unbound {
             diagnosis,
             now: asked.now,
         })
+    }
+}
+
+impl Unbound {
+    /// The body ended before its end: there are no terms for a part of it.
+    pub fn broken<'g>(&self) -> Step<'g> {
+        incomplete(&self.correlation)
     }
 }
 

@@ -138,6 +138,13 @@ enum Answered {
 }
 
 impl<'g> Forwarding<'g> {
+    /// Whether money is asked for because of this answer. Then the edge hands it in once the whole request has gone out, and
+    /// as [`OriginReply::Lost`] if its body broke off.
+    #[must_use]
+    pub fn is_to_be_settled(&self, reply: &OriginReply) -> bool {
+        matches!(reply, OriginReply::Head(head) if is_useful(head)) && !self.passage.is_paid()
+    }
+
     /// The origin's head, or why there is none.
     pub fn answered(self, reply: OriginReply, now: UnixTime) -> Step<'g> {
         let mut passage = self.passage;
@@ -151,8 +158,7 @@ impl<'g> Forwarding<'g> {
                 return passage.origin_failed(Answered::Nothing { timed_out: false });
             }
         };
-        // A 304 answers a condition that was never forwarded; it is no delivery.
-        if !(200..400).contains(&head.status) || head.status == 304 {
+        if !is_useful(&head) {
             return passage.origin_failed(Answered::Head(head));
         }
         if !passage.offer.store || !may_be_stored(&head) {
@@ -217,6 +223,11 @@ impl Streaming<'_> {
         let fence = self.0.fence;
         self.0.call(Command::Fulfil { fence, delivery })
     }
+}
+
+/// Whether this is a delivery. A 304 answers a condition that was never forwarded.
+fn is_useful(head: &ResponseHead) -> bool {
+    (200..400).contains(&head.status) && head.status != 304
 }
 
 /// Whether a response with this head may be stored at all.

@@ -1,0 +1,45 @@
+/** Requests whose body breaks off: written byte by byte, because no HTTP client sends them. */
+import { connect } from 'node:net';
+
+import type { HeaderRow } from './raw.ts';
+
+export type Framing = 'length' | 'chunked';
+/** `close` ends the sending side, `reset` the connection, `garbage` sends a chunk that is none. */
+export type Break = 'close' | 'reset' | 'garbage';
+
+export type Broken = {
+  readonly target: string;
+  readonly headers: readonly HeaderRow[];
+  readonly framing: Framing;
+  /** How many bytes the body should have had, and how many come. */
+  readonly bytes: number;
+  readonly sent: number;
+  readonly how: Break;
+  /** Milliseconds between what comes and the break [50]. */
+  readonly afterMs?: number;
+};
+
+/** Sends half a body; gives what was answered, if anything was. */
+export async function sendBroken(url: string, broken: Broken): Promise<string> {
+  const { hostname, port } = new URL(url);
+  const socket = connect({ host: hostname, port: Number(port) });
+  let answer = '';
+  socket.on('data', (piece: Buffer) => { answer += piece.toString('latin1'); });
+  socket.on('error', () => undefined);
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  await new Promise<void>((resolve) => socket.once('connect', () => resolve()));
+  const isChunked = broken.framing === 'chunked';
+  const framing = isChunked ? 'Transfer-Encoding: chunked' : `Content-Length: ${broken.bytes}`;
+  const rows = broken.headers.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  socket.write(`POST ${broken.target} HTTP/1.1\r\nHost: shop.example\r\n${rows}${framing}\r\n\r\n`);
+  const body = 'b'.repeat(broken.sent);
+  socket.write(isChunked ? `${broken.sent.toString(16)}\r\n${body}\r\n` : body);
+  await new Promise((resolve) => setTimeout(resolve, broken.afterMs ?? 50));
+  if (broken.how === 'garbage') socket.write('no chunk\r\n');
+  if (broken.how === 'reset') socket.resetAndDestroy();
+  if (broken.how !== 'reset') socket.end();
+  const waited = setTimeout(() => socket.destroy(), 8_000);
+  await closed;
+  clearTimeout(waited);
+  return answer;
+}

@@ -1,0 +1,89 @@
+/** Uploads that break off: nothing is begun, delivered or charged with a part of a body, and no origin takes it for the whole. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+
+import { sendBroken, type Break, type Framing } from './support/broken.ts';
+import { GOOD, GOOD_BODY, RawOrigin } from './support/raw-origin.ts';
+import { MODES, eventually, expectPaid, expectProblem, openWorld, payFor, send, type World } from './support/world.ts';
+
+/** A body that is digested before anything is claimed, and one that streams. */
+const SHORT = 1_000;
+const LONG = 300_000;
+
+const BREAKS: readonly (readonly [Framing, Break])[] = [
+  ['length', 'close'], ['length', 'reset'], ['chunked', 'close'], ['chunked', 'reset'], ['chunked', 'garbage'],
+];
+const NOT_SETTLED = { after: 0, before: 1 } as const;
+const TOLD = { after: 'origin_failed', before: 'refund_due' } as const;
+
+describe('an upload that breaks off', () => {
+  let world: World;
+  let origin: RawOrigin;
+  before(async () => {
+    origin = await RawOrigin.start();
+    world = await openWorld({ vars: { ORIGIN_URL: origin.url } });
+  });
+  after(async () => {
+    await world.stop();
+    await origin.stop();
+  });
+
+  const whole = { method: 'POST', body: 'b'.repeat(SHORT) };
+
+  for (const mode of MODES) {
+    for (const [framing, how] of BREAKS) {
+      const name = `${framing}-${how}`;
+
+      it(`begins nothing where it is short (${mode}, ${framing}, ${how})`, async () => {
+        const target = `/${mode}/short-${name}`;
+        const payment = await payFor(world, target, { method: 'POST' });
+        const answer = await sendBroken(world.gate.url, { target, headers: [payment.row], framing, bytes: SHORT, sent: SHORT / 2, how });
+        assert.match(answer, how === 'reset' ? /^$/ : /^HTTP\/1\.1 400 [^]*"incomplete_body"/);
+        assert.deepEqual([origin.of(target), world.facilitator.of('verify', payment.payer), world.facilitator.of('settle', payment.payer)], [[], [], []]);
+        expectPaid(await send(world, target, payment, whole), payment);
+        assert.deepEqual(origin.of(target).map(({ body }) => body.toString()), [whole.body]);
+      });
+
+      it(`is an aborted request to the origin where it is long, and no delivery (${mode}, ${framing}, ${how})`, async () => {
+        const target = `/${mode}/long-${name}`;
+        const payment = await payFor(world, target, { method: 'POST' });
+        await sendBroken(world.gate.url, { target, headers: [payment.row], framing, bytes: LONG, sent: LONG / 2, how });
+        await eventually('the origin sees it end', () => origin.of(target).every(({ ended }) => ended));
+        assert.deepEqual(origin.of(target).map(({ complete }) => complete), [false]);
+        await eventually('the row says so', async () => (await send(world, target, payment, { method: 'POST', body: 'b'.repeat(LONG) })).status !== 503);
+        const told = await send(world, target, payment, { method: 'POST', body: 'b'.repeat(LONG) });
+        expectProblem(told, { status: 409, code: TOLD[mode] });
+        assert.equal(world.facilitator.of('settle', payment.payer).length, NOT_SETTLED[mode]);
+      });
+    }
+
+    for (const [what, pieces, how] of [['in one piece', GOOD.pieces, 'garbage'], ['with a stream', [streamed(2_000_000)], 'garbage'], ['with a stream', [streamed(2_000_000)], 'reset']] as const) {
+      it(`is no delivery where the origin answers before its end ${what} (${mode}, ${how})`, async () => {
+        const target = `/${mode}/early-${what.replaceAll(' ', '-')}-${how}`;
+        origin.script(target, { pieces, early: true, then: 'hang' });
+        const payment = await payFor(world, target, { method: 'POST' });
+        const headers = [payment.row];
+        await sendBroken(world.gate.url, { target, headers, framing: 'chunked', bytes: LONG, sent: LONG / 2, how, afterMs: 500 });
+        assert.deepEqual(origin.of(target).map(({ complete }) => complete), [false]);
+        await eventually('the row says so', async () => {
+          const told = await send(world, target, payment, { method: 'POST', body: 'b'.repeat(LONG) });
+          return told.status === 409 && told.text.includes(TOLD[mode]);
+        });
+        assert.equal(world.facilitator.of('settle', payment.payer).length, NOT_SETTLED[mode]);
+      });
+    }
+
+    it(`is another matter than a long one that comes whole (${mode})`, async () => {
+      const target = `/${mode}/long-whole`;
+      const payment = await payFor(world, target, { method: 'POST' });
+      const answer = await send(world, target, payment, { method: 'POST', body: 'b'.repeat(LONG) });
+      expectPaid(answer, payment);
+      assert.equal(answer.text, GOOD_BODY);
+      assert.deepEqual(origin.of(target).map(({ head, body, complete }) => [/content-length: 300000/i.test(head), body.length, complete]), [[true, LONG, true]]);
+    });
+  }
+});
+
+function streamed(bytes: number): Buffer {
+  return Buffer.from(`HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: ${bytes}\r\n\r\n${'s'.repeat(bytes)}`);
+}
