@@ -141,6 +141,19 @@ describe('answers', () => {
     await refuses('/after/upgrade', rows, (answer) => expectProblem(answer, { status: 400, code: 'upgrade_not_supported' }));
   });
 
+  it('a body of GET or HEAD on a paid route is refused, and an empty one is none', async () => {
+    const chunked: HeaderRow[] = [['Transfer-Encoding', 'chunked']];
+    for (const [headers, body] of [[[], 'a body'], [chunked, '6\r\na body\r\n0\r\n\r\n']] as const) {
+      const payment = await payFor(world, '/after/body-of-get');
+      const framed = headers.length === 0;
+      expectProblem(await send(world, '/after/body-of-get', payment, { headers, body, framed }), { status: 400, code: 'unexpected_body' });
+      assert.equal((await send(world, '/after/body-of-get', payment, { method: 'HEAD', headers, body, framed })).status, 400);
+      expectCalls(world, payment.payer, '/after/body-of-get', NO_CALLS);
+    }
+    const payment = await payFor(world, '/after/empty-body-of-get');
+    expectPaid(await send(world, '/after/empty-body-of-get', payment, { body: '' }), payment);
+  });
+
   it('a paid target over 2 KiB is target_too_long, a free one is not', async () => {
     const query = `?q=${'a'.repeat(2100)}`;
     await refuses(`/after/long${query}`, [], (answer) => expectProblem(answer, { status: 414, code: 'target_too_long' }));

@@ -194,6 +194,19 @@ describe('prices of a bound Worker', () => {
       assert.equal(pricer.questions[0]?.asked['body_bytes'], 6);
       assert.equal(world.origin.of(`${path}/free`)[0]?.bodyBytes, 6);
     });
+
+    it(`free passes with its body where a payment came along, which is not charged (${path})`, async () => {
+      for (const bytes of [6, 100_000]) {
+        const target = `${path}/free-${bytes}`;
+        pricer.asks('$0.03', 'free');
+        const payment = await sign(target);
+        const answer = await send(world, target, payment, { method: 'POST', body: 'b'.repeat(bytes) });
+        assert.equal(answer.status, 200, answer.text);
+        assert.deepEqual(world.origin.of(target).map(({ bodyBytes }) => bodyBytes), [bytes]);
+        expectCalls(world, payment.payer, target, { verify: 0, settle: 0, origin: 1 });
+        assert.deepEqual(await rowsOf(world, payment.payer), []);
+      }
+    });
   }
 
   it('the stock terms echo is enough: accepted goes back as it came', async () => {

@@ -117,7 +117,9 @@ impl Gate {
             return refuse(Code::TargetTooLong, Audience::Paid, &correlation);
         }
         // No origin reads it, and `fetch` forwards none.
-        if head.body == BodyPresence::Present && matches!(head.method.as_str(), "GET" | "HEAD") {
+        let is_empty =
+            head.body == BodyPresence::Absent || head.headers.get("content-length") == Some("0");
+        if !is_empty && matches!(head.method.as_str(), "GET" | "HEAD") {
             return refuse(Code::UnexpectedBody, Audience::Paid, &correlation);
         }
         if offer.takes_keys
