@@ -6,7 +6,7 @@ import { nearMiss, SECRETS, variables } from './names.mjs';
 import { probe } from './probes.mjs';
 import { judge } from './rules.mjs';
 import { readSource } from './source.mjs';
-import { readWorker } from './worker.mjs';
+import { readWorker, structured } from './worker.mjs';
 
 /**
  * @typedef {object} Finding
@@ -68,6 +68,7 @@ export async function check({ file, env, secrets = false, offline = false, say =
     }
   }
   checkNames(worker, notes);
+  checkSiblings(worker, judgement.siblings, notes);
   checkDeployment(worker, env, notes);
   checkShards(worker, file, env, notes);
   checkFacilitators(worker, judgement.networks, notes);
@@ -89,6 +90,23 @@ function checkNames({ vars }, notes) {
     if (SECRETS.includes(name)) {
       notes.warning(name, `is a secret in a file that is committed; take it out and run \`wrangler secret put ${name}\``);
     }
+  }
+}
+
+/**
+ * The gate forwards them, because it cannot know what its origin makes of them.
+ *
+ * @param {import('./worker.mjs').Worker} worker
+ * @param {import('./rules.mjs').Judgement['siblings']} siblings
+ * @param {import('./deployment.mjs').Notes} notes
+ */
+function checkSiblings({ vars }, siblings, notes) {
+  const routes = structured(vars.ROUTES);
+  for (const { priced, free } of siblings) {
+    const index = Array.isArray(routes) ? routes.findIndex(({ path, price }) => path === priced && price !== 'free') : -1;
+    const remedy = `is priced, and many servers answer ${free.join(', ')} with the same, which ${free.length === 1 ? 'is' : 'are'} free; `
+      + 'set DEFAULT = "deny", or give each a route: priced, or "free" where it is something else';
+    notes.warning(index < 0 ? 'ROUTES' : `ROUTES[${index}].path`, `${priced} ${remedy}`);
   }
 }
 

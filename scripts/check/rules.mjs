@@ -10,6 +10,7 @@ import { root, StepFailed } from '../steps.mjs';
  * @typedef {object} Judgement
  * @property {{variable: string, remedy: string}[]} errors
  * @property {{id: string, name: string | null, main: boolean}[]} networks those of `NETWORK` that are networks
+ * @property {{priced: string, free: string[]}[]} siblings free paths that many servers answer like a priced one; none where there are errors
  */
 
 let isBuilt = false;

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { after, describe, it } from 'node:test';
 
 import { check, type Finding, type Report } from '../../scripts/check/index.mjs';
-import { HEAD, openFolder, settingsOf, TABLE, tomlOf, type Vars } from './table.ts';
+import { HEAD, openFolder, settingsOf, TABLE, tomlOf, type Value, type Vars } from './table.ts';
 
 const folder = openFolder();
 after(() => folder.remove());
@@ -89,6 +89,7 @@ describe('around the settings', () => {
   const routed = text.replace('workers_dev = true', 'route = "gate.example/*"');
   const cdp = { ...GOOD.vars, NETWORK: 'base', FACILITATOR_URL: 'https://api.cdp.coinbase.com/platform/v2/x402' };
   const cheap = tomlOf({ ...cdp, ROUTES: [{ path: '/a', price: '$1' }, { path: '/b', price: '$0.0009' }, { path: '/c', price: { amount: '999', asset: 'USDC' } }, { path: '/d', price: '$0.001' }] });
+  const beside = (unlisted: string | null, routes: Value) => tomlOf(settingsOf({ set: { DEFAULT: unlisted, ROUTES: routes } }).vars);
   const warnings: readonly (readonly [what: string, text: string, variables: readonly string[], says: string])[] = [
     ['a slip in the name of a variable', `${text}ORIGIN_URI = "x"\nSOME_OTHER = "x"\n`, ['ORIGIN_URI'], 'ORIGIN_URL'],
     ['a slip in letter case', `${text}pay_to = "x"\n`, ['pay_to'], 'PAY_TO'],
@@ -101,6 +102,13 @@ describe('around the settings', () => {
     ['open previews beside routes', text.replace('workers_dev = true', 'workers_dev = false\npreview_urls = true\nroute = "gate.example/*"'), ['preview_urls'], 'preview_urls = false'],
     ['a namespace with a slip in its name', `${text}[[kv_namespaces]]\nbinding = "CONFIGS"\nid = "0"\n`, ['CONFIGS'], 'CONFIG'],
     ['a service with a slip in its name', `${text}[[services]]\nbinding = "ORGIN"\nservice = "site"\n`, ['ORGIN'], 'ORIGIN'],
+    ['a free sibling of a priced path', beside('free', [{ path: '/report', price: '$1' }]), ['ROUTES[0].path'], 'answer /report/index.html, /report.json, /report.html with the same, which are free; set DEFAULT = "deny"'],
+    ['a free sibling where nothing is said of free paths', beside(null, [{ path: '/u/[id]', price: '$1' }]), ['ROUTES[0].path'], '/u/any/index.html'],
+    [
+      'one that is left free beside others that are not, by a route for all',
+      beside('free', [{ path: '/*', price: 'free' }, { path: '/report', price: '$1' }, { path: '/report/*', price: '$1' }, { path: '/report.html', price: 'free' }]),
+      ['ROUTES[1].path', 'ROUTES[2].path'], 'answer /report.json with the same, which is free',
+    ],
     ['prices below the fee of the facilitator', cheap, ['ROUTES[1].price', 'ROUTES[2].price'], '$0.001'],
   ];
   for (const [what, odd, variables, says] of warnings) {
@@ -112,6 +120,15 @@ describe('around the settings', () => {
       for (const { remedy } of report.warnings) assert.ok(remedy.includes(says), remedy);
     });
   }
+
+  it('a priced path whose siblings nobody gets for nothing is no warning', async () => {
+    const closed = [
+      beside('deny', [{ path: '/report', price: '$1' }]),
+      beside('free', [{ path: '/*', price: '$1' }]),
+      beside('free', [{ path: '/report', price: '$1' }, { path: '/report/*', price: '$1' }, { path: '/report.json', price: '$1' }, { path: '/report.html', price: 'free' }]),
+    ];
+    for (const good of closed) assert.deepEqual((await checked(good, GOOD.secrets)).warnings, [], good);
+  });
 
   it('a good file has nothing, nor has one whose routes close workers.dev', async () => {
     for (const good of [text, text.replace('workers_dev = true', 'workers_dev = false\nroute = "gate.example/*"')]) {

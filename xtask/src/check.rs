@@ -4,16 +4,24 @@ use farebox_core::chain::ChainId;
 use farebox_core::gate::Gate;
 use serde_json::{Value, json};
 
-/// `{"errors": [{"variable", "remedy"}], "networks": [{"id", "name", "main"}]}` for one JSON object of variables.
+/// `{"errors": [{"variable", "remedy"}], "networks": [{"id", "name", "main"}], "siblings": [{"priced", "free"}]}` for one JSON
+/// object of variables.
 ///
-/// `networks` are those of `NETWORK` that can be read, right or wrong otherwise.
+/// `networks` are those of `NETWORK` that can be read, right or wrong otherwise. `siblings` are free paths that many servers
+/// answer like a priced one; of a configuration with errors there are none.
 pub fn judge(vars: &str) -> Value {
-    let errors = Gate::from_vars(vars).err().unwrap_or_default();
+    let gate = Gate::from_vars(vars);
+    let siblings = gate.as_ref().map(Gate::free_siblings).unwrap_or_default();
+    let siblings: Vec<Value> = siblings
+        .iter()
+        .map(|siblings| json!({"priced": siblings.priced, "free": siblings.free}))
+        .collect();
+    let errors = gate.err().unwrap_or_default();
     let errors: Vec<Value> = errors
         .iter()
         .map(|error| json!({"variable": error.variable, "remedy": error.remedy}))
         .collect();
-    json!({"errors": errors, "networks": networks(vars)})
+    json!({"errors": errors, "networks": networks(vars), "siblings": siblings})
 }
 
 fn networks(vars: &str) -> Vec<Value> {

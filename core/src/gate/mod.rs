@@ -54,7 +54,7 @@ use keys::Keys;
 use offer::Offer;
 use origin::{Origin, Residence};
 use publish::Publication;
-use route::RouteTable;
+use route::{RouteTable, Siblings};
 
 /// An immutable gate, built once from configuration.
 #[derive(Debug)]
@@ -100,6 +100,12 @@ struct Settler {
 }
 
 impl Gate {
+    /// Free paths that many servers answer like a priced one.
+    #[must_use]
+    pub fn free_siblings(&self) -> Vec<Siblings> {
+        self.table.free_siblings()
+    }
+
     /// Who answers what is let through.
     #[must_use]
     pub const fn origin(&self) -> &Origin {

@@ -9,6 +9,7 @@
 
 mod methods;
 mod pattern;
+mod siblings;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -17,6 +18,7 @@ use core::fmt;
 pub use self::methods::{Methods, MethodsError};
 use self::pattern::Spelling;
 pub use self::pattern::{Pattern, PatternError};
+pub use self::siblings::Siblings;
 use crate::gate::path::Target;
 
 /// One line of the route table.
