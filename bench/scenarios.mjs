@@ -2,6 +2,7 @@
 // goal is only reported.
 
 import { BIG_BYTES } from './backend.mjs';
+import { badRequests } from './bad-requests.mjs';
 import { claims, writes } from './ledgers.mjs';
 import { expect, median, measure, playRounds, quotients } from './rounds.mjs';
 
@@ -46,6 +47,7 @@ export const scenarios = [
   { name: 'real-before', run: (stage) => realistic(stage, '/before', 0.93) },
   { name: 'diagnostics', run: diagnostics },
   { name: 'forged', run: forged },
+  { name: 'bad-requests', run: badRequests },
   { name: 'copies', run: copies },
   { name: 'stream', run: stream },
   { name: 'claims', run: claims },

@@ -22,8 +22,8 @@ pub const MAX_TARGET_BYTES: usize = 16_384;
 
 /// A request target in origin form (`/path?query`), byte for byte as it will be forwarded.
 ///
-/// Whoever holds one knows: it starts with `/`, is visible ASCII without `#`, and its path has no `\` and no
-/// malformed percent escape.
+/// Whoever holds one knows: it starts with `/`, is visible ASCII without `#`, and its path has no `\`, no
+/// malformed percent escape, and none of more than two levels for a byte that origins may read as a separator.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Target {
     text: String,
@@ -53,6 +53,9 @@ impl Target {
             {
                 return Err(TargetError::BadEscape { at });
             }
+        }
+        if escape::is_too_deep(path) {
+            return Err(TargetError::TooDeep);
         }
         Ok(Self { text: raw.to_owned(), ordinary: is_ordinary(path) })
     }
@@ -134,6 +137,8 @@ pub enum TargetError {
         /// Its place, from 0.
         at: usize,
     },
+    /// A byte of the path that is no letter or digit is percent-encoded more than twice.
+    TooDeep,
 }
 
 impl fmt::Display for TargetError {
@@ -151,6 +156,9 @@ impl fmt::Display for TargetError {
                     f,
                     "`%` at {at} of the path without two hex digits; write `%25` for a percent sign"
                 )
+            }
+            Self::TooDeep => {
+                write!(f, "the path is percent-encoded more than twice; encode it once")
             }
         }
     }

@@ -29,6 +29,29 @@ pub(in crate::gate) fn fold(path: &[u8]) -> Vec<u8> {
     folded
 }
 
+/// Whether two decodings leave an escape that stands for something else than a letter or a digit.
+pub(super) fn is_too_deep(path: &[u8]) -> bool {
+    // Only what encodes a percent sign is encoded again.
+    if !path.windows(3).any(|escape| escape == b"%25") {
+        return false;
+    }
+    let twice = decode_once(&decode_once(path));
+    let mut rest = twice.as_slice();
+    while let Some(at) = rest.iter().position(|byte| *byte == b'%') {
+        let Some((_, mut after)) = rest.get(at..).and_then(<[u8]>::split_first) else { break };
+        rest = after;
+        while let [b'2', b'5', deeper @ ..] = after
+            && hex_byte(deeper).is_some()
+        {
+            after = deeper;
+        }
+        if hex_byte(after).is_some_and(|(byte, _)| !byte.is_ascii_alphanumeric()) {
+            return true;
+        }
+    }
+    false
+}
+
 /// What decoding does with `%2F`.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub(super) enum EncodedSlash {

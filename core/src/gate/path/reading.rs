@@ -12,7 +12,7 @@ use super::escape::{EncodedSlash, Units, decode, fold};
 /// Whether `test` holds for some reading of `path`, one leads above the root, or there are more than the budget.
 pub(super) fn any(path: &[u8], mut test: impl FnMut(&[u8]) -> bool) -> bool {
     let mut seen = BTreeSet::new();
-    let mut bytes: usize = 0;
+    let mut written: usize = 0;
     let mut level = Vec::from([path.to_vec()]);
     for _ in 0..=MAX_DECODINGS {
         let mut decoded = Vec::new();
@@ -20,27 +20,24 @@ pub(super) fn any(path: &[u8], mut test: impl FnMut(&[u8]) -> bool) -> bool {
             if seen.contains(&reading) {
                 continue;
             }
-            bytes = bytes.saturating_add(reading.len());
-            if seen.len() >= MAX_READINGS || bytes > MAX_READING_BYTES || test(&reading) {
+            if seen.len() >= MAX_READINGS || test(&reading) {
                 return true;
             }
             let signs = signs_of(&reading);
             if signs & DOT != 0 && climbs_above_root(&reading) {
                 return true;
             }
-            level.extend(
-                REWRITES
-                    .iter()
-                    .filter(|(sign, _)| signs & sign != 0)
-                    .map(|(_, rewrite)| rewrite(&reading))
-                    .filter(|other| *other != reading),
-            );
-            if signs & ESCAPE != 0 {
-                for slash in [EncodedSlash::Separates, EncodedSlash::Stays] {
-                    decoded.push(decode(&reading, slash, Units::Stay));
-                    decoded.push(decode(&reading, slash, Units::Decoded));
-                }
+            let rewrites = REWRITES.iter().filter(|(sign, _)| signs & sign != 0);
+            let decodings = DECODINGS.iter().filter(|(sign, ..)| signs & sign != 0);
+            // What the next ones cost is known before any of them is written.
+            let copies = rewrites.clone().count().saturating_add(decodings.clone().count());
+            written = written.saturating_add(reading.len().saturating_mul(copies));
+            if written > MAX_WRITTEN_BYTES {
+                return true;
             }
+            let others = rewrites.map(|(_, rewrite)| rewrite(&reading));
+            level.extend(others.filter(|other| *other != reading));
+            decoded.extend(decodings.map(|(_, slash, units)| decode(&reading, *slash, *units)));
             seen.insert(reading);
         }
         level = decoded;
@@ -54,9 +51,16 @@ type Sign = u16;
 fn signs_of(path: &[u8]) -> Sign {
     let mut signs = 0;
     let mut before = b'/';
-    for &byte in path.get(1..).unwrap_or(&[]) {
+    let mut rest = path.get(1..).unwrap_or(&[]);
+    while let [byte, after @ ..] = rest {
+        let byte = *byte;
+        rest = after;
         signs |= match byte {
-            b'%' => ESCAPE,
+            b'%' => match after {
+                [b'2', b'f' | b'F', ..] => ESCAPE | ENCODED_SLASH,
+                [b'u' | b'U', ..] => ESCAPE | UNIT,
+                _ => ESCAPE,
+            },
             b'\\' => BACKSLASH,
             b'/' if before == b'/' => DOUBLE_SLASH,
             b'.' if before == b'/' => DOT,
@@ -244,9 +248,9 @@ fn change_last(path: &[u8], change: impl Fn(&[u8]) -> &[u8]) -> Vec<u8> {
 /// How often an origin may decode.
 const MAX_DECODINGS: usize = 3;
 /// More readings than this are not looked at; the path counts as ambiguous.
-const MAX_READINGS: usize = 512;
-/// All readings together, in bytes; above it the path counts as ambiguous.
-const MAX_READING_BYTES: usize = 131_072;
+const MAX_READINGS: usize = 96;
+/// Bytes that all rewrites together may write; above it the path counts as ambiguous.
+const MAX_WRITTEN_BYTES: usize = 65_536;
 
 const ESCAPE: Sign = 1;
 const BACKSLASH: Sign = 1 << 1;
@@ -258,6 +262,17 @@ const DELIMITER: Sign = 1 << 5;
 const BLANK: Sign = 1 << 6;
 const NON_ASCII: Sign = 1 << 7;
 const TRAILING_SLASH: Sign = 1 << 8;
+/// An escape that decoders treat differently.
+const ENCODED_SLASH: Sign = 1 << 9;
+const UNIT: Sign = 1 << 10;
+
+/// Decodings, and what makes each differ from the one before.
+const DECODINGS: [(Sign, EncodedSlash, Units); 4] = [
+    (ESCAPE, EncodedSlash::Separates, Units::Stay),
+    (ENCODED_SLASH, EncodedSlash::Stays, Units::Stay),
+    (UNIT, EncodedSlash::Separates, Units::Decoded),
+    (UNIT, EncodedSlash::Stays, Units::Decoded),
+];
 
 type Rewrite = fn(&[u8]) -> Vec<u8>;
 

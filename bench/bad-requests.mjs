@@ -1,0 +1,119 @@
+// What one request costs that is worth nothing: targets that can be read in many ways, and proofs that are long and forged.
+
+import { randomBytes } from 'node:crypto';
+
+import { termsOf, x402Payments } from './payments.mjs';
+import { expect, measure, median } from './rounds.mjs';
+
+/** @typedef {import('./load.mjs').Shot} Shot */
+
+/** Most bytes of a proof that are looked at, as base64. */
+const PROOF_BYTES = 16 * 1024;
+const GOAL_US = 1000;
+const SHOTS = 60;
+/** One at a time, so that nothing is shared. */
+const AT_ONCE = 1;
+const WARM_ROUNDS = 3;
+
+/** Parts of paths whose rewrites come in many orders. */
+const TARGETS = {
+  'spaces and slashes, encoded twice': ['%2520', '/%253b', '%252f', '/after', '//', 'q'],
+  'dots, encoded twice': ['%252e%252e', 'B', '/after', '%ef%bc%8f', '%2e', '/q'],
+  'semicolons and dots': ['%253b', '%2e%2e', '%5c', '/after;x', '/q', '%3b'],
+  'overlong slashes': ['%c0%af', '%252e%252e', '%252fq', './after', '%255c'],
+  'units of UTF-16': ['%25u002f', '%252e', '/after', '%2f', 'q'],
+  'control bytes': ['%00', '/after', '%0a', '//', '%20', '...'],
+  'encoded three times': ['%25252f', '/after', 'q'],
+};
+
+/**
+ * The same path for everybody: parts in an order that depends on nothing but their number.
+ *
+ * @param {string[]} parts
+ * @param {number} bytes
+ */
+function target(parts, bytes) {
+  let path = '/after';
+  for (let turn = 7; path.length < bytes; turn = (turn * 16_807) % 2_147_483_647) path += parts[turn % parts.length];
+  // No escape is cut in two.
+  return path.slice(0, bytes).replace(/%[0-9a-fu]{0,1}$/, '');
+}
+
+/**
+ * What fills a proof up to its limit, by what it is made of.
+ *
+ * @type {Record<string, (bytes: number) => unknown>}
+ */
+const FILLS = {
+  'many members': (bytes) => Object.fromEntries(Array.from({ length: bytes / 11 }, (_, index) => [index.toString(36).padStart(4, 'x'), 0])),
+  'members with long names': (bytes) => Object.fromEntries(Array.from({ length: bytes / 210 }, (_, index) => [`${'x'.repeat(200)}${index}`, 0])),
+  'many values': (bytes) => Array.from({ length: bytes / 2 - 2 }, () => 1),
+  'many objects': (bytes) => Array.from({ length: bytes / 8 - 2 }, () => ({ a: 1 })),
+  'many fractions': (bytes) => Array.from({ length: bytes / 23 - 2 }, () => 1.2345678901234567e-7),
+  'one long text': (bytes) => 'x'.repeat(bytes),
+  'one text of escapes': (bytes) => '\u0001'.repeat(bytes / 6),
+};
+
+/**
+ * Proofs as large as they may be, forged: the signature is somebody else's, or the terms are others.
+ *
+ * @param {{resource: unknown, terms: any}} required
+ * @returns {Promise<[name: string, shot: Shot][]>}
+ */
+async function proofs(required) {
+  const [forged] = await x402Payments(required, 1, 'forged');
+  const payment = JSON.parse(Buffer.from(String(forged?.['payment-signature']), 'base64').toString());
+  const room = PROOF_BYTES * 3 / 4 - JSON.stringify(payment).length - 40;
+  /** @type {(message: unknown) => Shot} */
+  const shown = (message) => {
+    const value = Buffer.from(typeof message === 'string' ? message : JSON.stringify(message)).toString('base64');
+    expect(value.length <= PROOF_BYTES, `a proof of ${value.length} bytes is too long to be looked at`);
+    return { path: '/after', headers: { 'payment-signature': value } };
+  };
+  /** @type {[string, Shot][]} */
+  const all = [['as short as they are', shown(payment)]];
+  for (const [name, fill] of Object.entries(FILLS)) {
+    const extensions = { junk: fill(room) };
+    all.push([`${name}, a forged signature`, shown({ ...payment, extensions })]);
+    all.push([`${name}, other terms`, shown({ ...payment, extensions, accepted: { ...payment.accepted, amount: '1' } })]);
+  }
+  all.push(['brackets', shown('['.repeat(PROOF_BYTES * 3 / 4))], ['objects in objects', shown(`${'{"a":'.repeat(2_400)}1`)]);
+  all.push(['digits', shown(`{"x402Version":${'9'.repeat(12_000)}}`)]);
+  const token = (/** @type {unknown} */ message) => Buffer.from(JSON.stringify(message)).toString('base64url');
+  const challenge = { id: randomBytes(32).toString('base64url'), realm: 'localhost', method: 'evm', intent: 'charge', request: token({ amount: '1' }) };
+  const credential = { challenge, payload: { type: 'authorization', signature: '0x00' }, source: 'x'.repeat(200), more: FILLS['many members']?.(11_000) };
+  all.push(['a credential of MPP', { path: '/after', headers: { authorization: `Payment ${token(credential)}` } }]);
+  return all;
+}
+
+/**
+ * Processor time of each, one at a time.
+ *
+ * @param {import('./scenarios.mjs').Stage} stage
+ * @returns {Promise<import('./scenarios.mjs').Line[]>}
+ */
+export async function badRequests({ gate, rounds }) {
+  const asked = await gate.client.send({ path: '/after', headers: {} });
+  /** @type {[string, Shot][]} */
+  const all = [['unpaid, to compare', { path: '/after', headers: {} }]];
+  for (const [name, parts] of Object.entries(TARGETS)) {
+    for (const bytes of [600, 4_000, 15_000]) all.push([`path, ${name}, ${bytes} bytes`, { path: target(parts, bytes), headers: {} }]);
+  }
+  for (const [name, shot] of await proofs(termsOf(asked.headers['payment-required']))) all.push([`proof, ${name}`, shot]);
+  /** @type {import('./scenarios.mjs').Line[]} */
+  const lines = [];
+  for (const [name, shot] of all) {
+    const shots = Array.from({ length: SHOTS }, () => shot);
+    /** @type {number[]} */
+    const costs = [];
+    for (let round = 0; round < WARM_ROUNDS + Math.ceil(rounds / 4); round += 1) {
+      const { cpuUs, answers } = await measure(gate, shots, AT_ONCE);
+      const [answer] = answers;
+      expect([200, 400, 402].includes(answer?.status ?? 0), `bad-requests, ${name}: answered ${answer?.status}: ${answer?.text.slice(0, 200)}`);
+      if (round >= WARM_ROUNDS) costs.push(cpuUs);
+    }
+    const ours = median(costs);
+    lines.push({ scenario: `bad-requests, ${name}`, unit: 'µs', ours, goal: `≤ ${GOAL_US} µs`, met: ours <= GOAL_US });
+  }
+  return lines;
+}
