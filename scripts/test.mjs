@@ -85,6 +85,8 @@ async function worker() {
   await buildWorker();
   // The files wait for leases and deadlines most of the time; one counts milliseconds.
   await runTests('test:worker', 'tests/worker', { atOnce: 3, alone: ['panic.test.ts'] });
+  // Has the machine to itself, so that a seed is the same history as nearly as may be.
+  await runTests('test:worker: simulation', 'tests/simulate', { timeoutMs: 3 * TIMEOUT_MS });
 }
 
 async function e2e() {

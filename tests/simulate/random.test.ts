@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { randomOf } from '../pkg/random.ts';
+import { judge } from './judge.ts';
+import { drain } from './rows.ts';
+import { personOf } from './people.ts';
+import { Steps } from './steps.ts';
+import { World } from './world.ts';
+
+const STEPS = Number(process.env['FAREBOX_STEPS'] ?? 500);
+const SEED = Number(process.env['FAREBOX_SEED'] ?? 1);
+/** Steps that begin at once. */
+const AT_ONCE = 20;
+
+const denied = [personOf(SEED, 'denied 0', 150), personOf(SEED, 'denied 1', 151)];
+let world: World;
+before(async () => { world = await World.start(denied.map(({ payer }) => payer.address)); });
+after(() => world?.stop());
+
+test(`seed ${SEED}: what ${STEPS} random steps were paid was delivered or is owed, and nothing else was`, async (t) => {
+  assert.ok(Number.isSafeInteger(STEPS) && STEPS > 0, 'the number of steps is a whole number');
+  const steps = new Steps(world, SEED, denied);
+  for (let first = 0; first < STEPS; first += AT_ONCE) {
+    const random = randomOf(SEED * 7_919 + first);
+    const [what, delayMs] = [random.below(10), random.below(700)];
+    const upheaval = (work: () => Promise<void>): Promise<void> => new Promise((resolve) => setTimeout(resolve, delayMs)).then(work);
+    await Promise.all([
+      ...Array.from({ length: Math.min(AT_ONCE, STEPS - first) }, (_, index) => steps.run(first + index)),
+      ...(what === 0 ? [upheaval(() => world.kill())] : []),
+      ...(what === 1 ? [upheaval(() => world.swap())] : []),
+    ]);
+  }
+  await drain(world);
+  await steps.repeatAll();
+  t.diagnostic(`ends: seed ${SEED}, ${STEPS} steps, ${world.exchanges.length} requests: ${await judge(world, steps)}`);
+});
