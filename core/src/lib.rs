@@ -10,6 +10,7 @@ extern crate alloc;
 pub mod amount;
 pub mod chain;
 pub mod encoding;
+pub mod mutant;
 pub mod problem;
 pub mod secret;
 pub mod sorted;

@@ -23,7 +23,8 @@ use farebox_core::gate::attempts::Attempts;
 use farebox_core::gate::passage::Step;
 use farebox_core::gate::reply::{Body, Reply};
 use farebox_core::http::{BodyPresence, Headers, RequestHead};
-use farebox_core::ledger::{Answer, Command, Envelope};
+use farebox_core::ledger::Envelope;
+use farebox_core::ledger::command::Resumed;
 use farebox_core::time::UnixTime;
 use serde_json::{Value, json};
 
@@ -89,15 +90,11 @@ fn decide(gate: &Gate, head: RequestHead, now: u64) -> Decision {
     loop {
         step = match step {
             Step::Digest(next) => next.answered(None),
-            Step::Claim(call, next) => {
+            Step::Claim(call, _) => {
                 let envelope: Envelope = serde_json::from_str(&call.command).unwrap();
-                match envelope.command {
-                    Command::Claim { in_flight: 0, .. } => {
-                        next.answered(Some(Answer::TooManyInFlight), now)
-                    }
-                    _ => return Decision::Accepted(envelope.key),
-                }
+                return Decision::Accepted(envelope.key);
             }
+            Step::Resume(_, next) => next.answered(Some(Resumed::Nothing), now),
             Step::Respond(reply) => return Decision::Refused(reply.head.status, code(&reply)),
             _ => panic!("a priced route must not be passed on"),
         };

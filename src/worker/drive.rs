@@ -7,10 +7,12 @@ use farebox_core::gate::Gate;
 use farebox_core::gate::admit::correlation_id;
 use farebox_core::gate::attempts::Spot;
 use farebox_core::gate::passage::{
-    Collected, FacilitatorCall, Step, StreamEnd, Streaming, Waiting,
+    Call, Collected, FacilitatorCall, Step, StreamEnd, Streaming, Waiting,
 };
 use farebox_core::gate::reply::{Body, Reply};
 use farebox_core::http::RequestHead;
+use farebox_core::ledger::{Answer, Told};
+use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
 
 use super::edge::{Digested, Upload};
@@ -144,25 +146,43 @@ async fn drive(
             }
             Step::Claim(call, next) => {
                 client.log.label(next.label());
-                if let Some(client) = &call.limited_by
-                    && !bindings.allows(client).await
-                {
+                let Some(first) = ask_first(gate, &call, bindings, &mut client).await else {
                     step = next.limited();
                     continue;
-                }
-                let started = edge::clock_ms();
-                let beside =
-                    call.beside.as_ref().map(|call| chain::send(gate, &call.network, &call.body));
-                let (answer, body) = split(ledger::ask(namespace, &call, &JsValue::NULL).await);
-                client.log.object_ms += edge::clock_ms().saturating_sub(started);
-                let next = match beside {
-                    Some(sent) => next.saw(chain::reply(sent).await.as_deref().map(str::as_bytes)),
+                };
+                let next = match &first.block {
+                    Some(block) => next.saw(block.as_deref().map(str::as_bytes)),
                     None => next,
                 };
                 #[cfg(feature = "panic-drill")]
                 drill(&drilled, "claimed");
-                held.response = body;
-                next.answered(answer, now())
+                held.response = first.body;
+                next.answered(first.told, now())
+            }
+            Step::Resume(call, next) => {
+                client.log.label(next.label());
+                let Some(first) = ask_first(gate, &call, bindings, &mut client).await else {
+                    step = next.limited();
+                    continue;
+                };
+                let next = match &first.block {
+                    Some(block) => next.saw(block.as_deref().map(str::as_bytes)),
+                    None => next,
+                };
+                held.response = first.body;
+                next.answered(first.told, now())
+            }
+            Step::Look(call, next) => {
+                client.log.label(next.label());
+                let Some(first) = ask_first(gate, &call, bindings, &mut client).await else {
+                    step = next.limited();
+                    continue;
+                };
+                let next = match &first.block {
+                    Some(block) => next.saw(block.as_deref().map(str::as_bytes)),
+                    None => next,
+                };
+                next.answered(first.told, now())
             }
             Step::Verify(call, next) => {
                 if let Some(sender) = &call.unproven
@@ -249,6 +269,39 @@ async fn drive(
     }
 }
 
+/// What the first call about a payment brought.
+struct First<T> {
+    told: Option<Told<T>>,
+    /// A stored body.
+    body: JsValue,
+    /// What the node said of the newest block, where it was asked.
+    block: Option<Option<String>>,
+}
+
+/// The first call about a payment: the rate limiter before it, the newest block beside it; nothing where the client's
+/// network has asked too often.
+async fn ask_first<T: DeserializeOwned>(
+    gate: &Gate,
+    call: &Call,
+    bindings: &Bindings,
+    client: &mut Client,
+) -> Option<First<T>> {
+    if let Some(network) = &call.limited_by
+        && !bindings.allows(network).await
+    {
+        return None;
+    }
+    let started = edge::clock_ms();
+    let beside = call.beside.as_ref().map(|call| chain::send(gate, &call.network, &call.body));
+    let (told, body) = split(ledger::ask(&bindings.ledger, call, &JsValue::NULL).await);
+    client.log.object_ms += edge::clock_ms().saturating_sub(started);
+    let block = match beside {
+        Some(sent) => Some(chain::reply(sent).await),
+        None => None,
+    };
+    Some(First { told, body, block })
+}
+
 /// One exchange with a facilitator; a client that has waited long enough is answered meanwhile.
 async fn ask_facilitator(gate: &Gate, call: &FacilitatorCall, client: &mut Client) -> Wire {
     if let Some(reply) = facilitator::spared(gate, call) {
@@ -287,7 +340,7 @@ async fn stream(
         let sign = edge::settled(edge::progress(&pump)).await.and_then(|sign| sign.as_string());
         match sign.as_deref() {
             Some("flowing") => {
-                ledger::ask(namespace, &streaming.flowing(), &JsValue::NULL).await;
+                ledger::ask::<Answer>(namespace, &streaming.flowing(), &JsValue::NULL).await;
             }
             Some("complete") => break StreamEnd::Complete,
             Some("client_left") => break StreamEnd::ClientLeft,
@@ -299,7 +352,7 @@ async fn stream(
         Upload::Over | Upload::Flowing => end,
         Upload::Broken => StreamEnd::Broken,
     };
-    ledger::ask(namespace, &streaming.ended(end), &JsValue::NULL).await;
+    ledger::ask::<Answer>(namespace, &streaming.ended(end), &JsValue::NULL).await;
 }
 
 fn split<T>(answer: Option<(T, JsValue)>) -> (Option<T>, JsValue) {

@@ -20,11 +20,11 @@ pub(super) async fn read<T: DeserializeOwned>(namespace: &JsValue, call: &Call) 
 }
 
 /// The object's answer, with the stored body of a replay; nothing if the object is down.
-pub(super) async fn ask(
+pub(super) async fn ask<A: DeserializeOwned>(
     namespace: &JsValue,
     call: &Call,
     body: &JsValue,
-) -> Option<(Told, JsValue)> {
+) -> Option<(Told<A>, JsValue)> {
     edge::pause(call.delay_ms).await;
     let body = if call.with_body { body } else { &JsValue::NULL };
     let promise = edge::ask_object(namespace, &call.object, &call.command, body, DEADLINE_MS);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules by row; a module may use the rows above and itself.
 const ROWS: &[&[&str]] = &[
-    &["amount", "time", "chain", "secret", "encoding", "problem", "sorted"],
+    &["amount", "time", "chain", "secret", "encoding", "mutant", "problem", "sorted"],
     &["http", "evm"],
     &["payment"],
     &["x402", "mpp", "a2a"],

@@ -28,5 +28,6 @@ mod recovery;
 mod redelivery;
 mod settlement;
 mod sweep;
+mod unproven;
 mod wallets;
 mod world;

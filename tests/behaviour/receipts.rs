@@ -28,7 +28,8 @@ fn look_up(world: &World, head: &RequestHead) -> (Reply, usize) {
     match world.gate.receipts(head, "correlation-id").unwrap() {
         Asked::Answer(reply) => (reply, 0),
         Asked::Find(calls, inquiry) => {
-            let answers = calls.iter().map(|call| Some(world.ledger.read(&call.command)));
+            let answers =
+                calls.iter().map(|call| Some(world.ledger.read(&call.object, &call.command)));
             (world.gate.receipt(&inquiry, answers, world.now()), calls.len())
         }
     }
@@ -254,7 +255,8 @@ fn an_object_that_is_down_is_no_proof_of_absence() {
     };
     let read: Read = serde_json::from_str(&calls[0].command).unwrap();
     assert_eq!(read.read.receipt, receipt_of(&world));
-    let found = world.ledger.read(&calls[0].command);
+    let mut found = calls.iter().map(|call| world.ledger.read(&call.object, &call.command));
+    let found = found.find(|found| found.row.is_some()).unwrap();
     let nowhere = farebox_core::ledger::read::Found { row: None };
     let table = [
         (vec![None, Some(found)], 200),

@@ -2,6 +2,7 @@
 
 use farebox_core::ledger::State;
 use farebox_core::ledger::state::{Undelivered, Why};
+use farebox_core::time::UnixTime;
 use serde_json::json;
 
 use crate::world::chain::{Chain, NodeFault, transaction_of};
@@ -208,8 +209,14 @@ fn what_was_never_submitted_closes_unseen_without_a_chain() {
         assert!(matches!(world.ledger.state(), State::Released | State::Refused { .. }));
         world.pass(1);
         assert_eq!(world.ledger.state(), State::Closed);
-        assert_eq!(world.wake_at(), None);
         assert!(!world.present(&payment).has_terms());
+        // Where money was asked for, the row stays; where it was not, the row goes.
+        let asked = target == "/before" || plan.is_some();
+        let goes_at = UnixTime::from_secs(payment.valid_before + 3600);
+        assert_eq!(world.wake_at(), (!asked).then_some(goes_at));
+        world.pass(3000);
+        assert_eq!(world.ledger.entries().len(), usize::from(asked));
+        assert_eq!(world.wake_at(), None);
     }
 }
 

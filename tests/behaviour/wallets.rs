@@ -28,7 +28,8 @@ fn the_ledger_hears_of_nobody_before_a_facilitator_vouches_for_him() {
         if let Some(command) = running.claims() {
             let command: Value = serde_json::from_str(command).unwrap();
             let counted = command.get("counting").is_some();
-            claims.push((command["command"]["claim"]["in_flight"].clone(), counted));
+            let looks = command["ask"].get("look").is_some();
+            claims.push((looks, command["command"]["claim"]["in_flight"].clone(), counted));
         }
         if !world.advance(&mut running) {
             break;
@@ -39,7 +40,8 @@ fn the_ledger_hears_of_nobody_before_a_facilitator_vouches_for_him() {
         }
     }
     assert_eq!(running.response.unwrap().status, 200);
-    assert_eq!(claims, [(0.into(), false), (1.into(), true)], "looked up first, then begun");
+    let (look, claim) = ((true, Value::Null, false), (false, 1.into(), true));
+    assert_eq!(claims, [look, claim], "looked up first, then begun");
     assert_eq!(asked, [(0, 0), (1, 0), (2, 0), (2, 1)], "verify, settle, and only then the origin");
 }
 

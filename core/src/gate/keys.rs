@@ -141,6 +141,13 @@ impl Keys {
         mac.finalize().into_bytes().first_chunk::<16>().copied().unwrap_or_default()
     }
 
+    /// What a row says of the network that began it: 16 hex digits.
+    #[must_use]
+    pub fn client_name(&self, network: &str) -> String {
+        let [a, b, c, d, e, f, g, h, ..] = self.network(network);
+        hex::encode(&[a, b, c, d, e, f, g, h])
+    }
+
     /// The ledger object that counts clients of [`Keys::network`].
     #[must_use]
     pub fn network_shard(&self, network: &[u8; 16], shards: u64) -> u64 {

@@ -9,6 +9,7 @@
 //! goes on without a payment, [`former`] finds payments for earlier terms, [`pricer`] names prices and [`quoting`] holds payments against them. [`publish`] says what is sold. [`attempts`] counts who fails, [`diagnose`] says why and when to stop.
 
 pub mod admit;
+pub mod alarm;
 pub mod attempts;
 pub mod challenge;
 pub mod clients;
@@ -40,6 +41,7 @@ pub mod url;
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::num::NonZeroU32;
 
 use serde_json::Value;
 
@@ -79,7 +81,7 @@ pub struct Gate {
     shards: u64,
     /// How many there were before, while that changes.
     old_shards: Option<u64>,
-    in_flight: u32,
+    in_flight: NonZeroU32,
     /// Authorizations that end before this may have rows that a restore has lost.
     closed_before: Option<UnixTime>,
     /// Digest of the operator's token.

@@ -21,9 +21,11 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use serde::Serialize;
+
 pub use self::chain::{ChainCall, Reading};
 pub use self::digest::{Digesting, MAX_DIGESTED_BYTES, Unbound};
-pub use self::ledger::{Call, Claiming, Ending, Filed, Recording};
+pub use self::ledger::{Call, Claiming, Ending, Filed, Looking, Recording, Resuming};
 pub use self::origin::{Collected, Collecting, Forwarding, OriginReply, StreamEnd, Streaming};
 pub use self::settle::{FacilitatorCall, Settling, Verifying, Waiting};
 use super::Gate;
@@ -42,7 +44,8 @@ use crate::facilitator::unproven::Verdict;
 use crate::facilitator::wire::{Expected, Facilitator};
 use crate::http::{BodyPresence, RequestHead, ResponseHead};
 use crate::ledger::attempts::{Blame, Counting, Tally};
-use crate::ledger::command::{Command, Envelope, Leases, Mode, Role, VERSION};
+use crate::ledger::command::{Asking, Command, Envelope, Leases, Mode, Question, Role, VERSION};
+use crate::ledger::inquiry::height;
 use crate::payment::authorization::Vouched;
 use crate::payment::{Proof, TxHash};
 use crate::problem::Code;
@@ -68,8 +71,12 @@ pub enum Step<'g> {
     Digest(Digesting<'g>),
     /// The same for a request that is answered with terms; [`Gate::bound`] takes the digest.
     Bind(Box<Unbound>),
-    /// Ask the ledger object whose payment this is.
+    /// Ask the ledger object whose payment this is, and begin it.
     Claim(Call, Claiming<'g>),
+    /// Ask the ledger object what is left of a payment that this request may not begin.
+    Resume(Call, Resuming<'g>),
+    /// Ask the ledger object what became of a payment whose signature is not proven.
+    Look(Call, Looking<'g>),
     /// Ask the facilitator whether it would settle.
     Verify(FacilitatorCall, Verifying<'g>),
     /// Ask the origin.
@@ -93,7 +100,7 @@ impl Step<'_> {
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         match self {
-            Self::Claim(..) => Verdict::Good,
+            Self::Claim(..) | Self::Resume(..) => Verdict::Good,
             Self::Respond(reply) => match reply.code {
                 Some(Code::VerifyRefused | Code::SettlementUnknown) => Verdict::Bad,
                 _ => Verdict::Open,
@@ -201,6 +208,14 @@ pub struct Passage<'g> {
     served: UnixTime,
 }
 
+/// The object that is asked first.
+const fn first_place(gate: &Gate) -> (u64, Role) {
+    match gate.old_shards {
+        Some(old) => (old, Role::Old),
+        None => (gate.shards, Role::Sole),
+    }
+}
+
 /// Whether the whole response is at the edge, to be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kept {
@@ -270,10 +285,7 @@ impl<'g> Passage<'g> {
             receipt,
             digest: "none".to_string(),
             fence: 0,
-            place: match gate.old_shards {
-                Some(old) => (old, Role::Old),
-                None => (gate.shards, Role::Sole),
-            },
+            place: first_place(gate),
             seen: Seen::now(UnixTime::from_secs(0)),
             owner: false,
             inquired: false,
@@ -309,23 +321,42 @@ impl<'g> Passage<'g> {
 
     /// One command to the object that keeps this payer's rows.
     fn call(&self, command: Command) -> Call {
-        let (shards, role) = self.place;
+        let (payer, key) = (self.proof.account(), self.proof.key.to_hex());
+        let (role, counting) = (self.place.1, self.counting());
+        self.send(&Envelope { v: VERSION, payer, key, command, role, counting })
+    }
+
+    /// One question to the same object.
+    fn asking(&self, ask: Question, counting: Option<Counting>) -> Call {
+        let (payer, key) = (self.proof.account(), self.proof.key.to_hex());
+        self.send(&Asking { v: VERSION, payer, key, ask, role: self.place.1, counting })
+    }
+
+    fn send(&self, message: &impl Serialize) -> Call {
+        let shards = self.place.0;
         let shard = self.gate.keys.shard(self.proof.place(), shards);
-        let envelope = Envelope {
-            v: VERSION,
-            payer: self.proof.account(),
-            key: self.proof.key.to_hex(),
-            command,
-            role,
-            counting: self.offer.diagnostics.filter(|_| self.is_proven()).map(|limits| Counting {
-                route: self.offer.route.clone(),
-                exceeded_after: limits.exceeded_after,
-                blame: self.blame.clone().filter(|blame| self.is_the_payers(blame)),
-            }),
-        };
-        // Commands are text and numbers, which always serialise.
-        let command = serde_json::to_string(&envelope).unwrap_or_default();
-        Call::new(format!("ledger/{shards}/{shard}"), command)
+        // Text and numbers always serialise.
+        let message = serde_json::to_string(message).unwrap_or_default();
+        Call::new(format!("ledger/{shards}/{shard}"), message)
+    }
+
+    /// How a failure of the payer is counted, if it is certain who they are.
+    fn counting(&self) -> Option<Counting> {
+        self.offer.diagnostics.filter(|_| self.is_proven()).map(|limits| Counting {
+            route: self.offer.route.clone(),
+            exceeded_after: limits.exceeded_after,
+            blame: self.blame.clone().filter(|blame| self.is_the_payers(blame)),
+        })
+    }
+
+    /// For the log: the payment key's prefix and the route.
+    fn label(&self) -> (String, String) {
+        (format!("{:?}", self.proof.key), self.offer.route.clone())
+    }
+
+    /// Takes the newest block when the payment was first seen.
+    fn saw(&mut self, reply: Option<&[u8]>) {
+        self.seen.block = height::read(self.choice.chain_id(), reply).ok();
     }
 
     /// A transaction of this payment's network by its name there.

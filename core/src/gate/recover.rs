@@ -16,6 +16,7 @@ use crate::ledger::command::{Learnt, Outcome, Payment};
 use crate::ledger::inquiry::finding::{Finding, Verdict, verdict};
 use crate::ledger::inquiry::transfer::{Known, Transfer};
 use crate::ledger::inquiry::{Matter, Question};
+use crate::mutant::{Mutant, planted};
 use crate::payment::{OnChain, TxHash};
 use crate::time::UnixTime;
 
@@ -195,6 +196,11 @@ pub(super) fn question(
 /// A finding as the ledger is told of it.
 #[must_use]
 pub fn learnt(finding: &Finding, valid_before: UnixTime, now: UnixTime) -> Learnt {
+    if let Finding::Cancelled { .. } | Finding::UsedElsewhere { .. } = finding
+        && planted(Mutant::UsedIsPaid)
+    {
+        return Learnt::Captured(["0x", &"77".repeat(32)].concat());
+    }
     match verdict(finding, valid_before, now) {
         Verdict::Captured(transaction) => Learnt::Captured(transaction.to_text()),
         Verdict::Void => Learnt::Void,

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::command::{Answer, Command, Failure};
+use super::command::{Answer, Command, Failure, Fate, Resumed};
 use crate::payment::Cause;
 use crate::time::UnixTime;
 
@@ -259,11 +259,8 @@ pub enum Mark {
 /// What of a command decides about the mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A claim; one that comes too late begins nothing.
-    Claim {
-        /// Whether it does.
-        late: bool,
-    },
+    /// A claim.
+    Claim,
     /// A report of a settlement, or evidence of one.
     Settlement,
     /// Work that ended before anything was submitted.
@@ -277,7 +274,7 @@ impl Kind {
     #[must_use]
     pub const fn of(command: &Command) -> Self {
         match command {
-            Command::Claim { in_flight, .. } => Self::Claim { late: *in_flight == 0 },
+            Command::Claim { .. } => Self::Claim,
             Command::Outcome { .. } | Command::Learn { .. } => Self::Settlement,
             Command::Release { why: Failure::NothingRan, .. } => Self::Refusal,
             Command::Seal { .. } | Command::Fulfil { .. } | Command::Release { .. } => Self::Other,
@@ -292,12 +289,21 @@ impl Mark {
     pub fn of(kind: Kind, answer: &Answer, blame: Option<&Blame>) -> Self {
         let blamed = || blame.map_or(Self::Nothing, |blame| Self::Failure(blame.clone()));
         match (kind, answer) {
-            (_, Answer::Replay { .. } | Answer::Deliver { .. })
+            (_, Answer::Replay(_) | Answer::Deliver(_))
             | (Kind::Settlement, Answer::Granted { .. }) => Self::Success,
-            (Kind::Claim { late: true }, Answer::TooManyInFlight)
-            | (Kind::Settlement, Answer::Refused { .. })
+            (Kind::Settlement, Answer::Fate(Fate::Refused { .. }))
             | (Kind::Refusal, Answer::Recorded) => blamed(),
             _ => Self::Nothing,
+        }
+    }
+
+    /// Reads what was resumed: a payment that could not have been begun, and is not known, is a failure.
+    #[must_use]
+    pub fn of_resumed(resumed: &Resumed, blame: Option<&Blame>) -> Self {
+        match resumed {
+            Resumed::Replay(_) | Resumed::Deliver(_) => Self::Success,
+            Resumed::Nothing => blame.map_or(Self::Nothing, |blame| Self::Failure(blame.clone())),
+            Resumed::Resend(_) | Resumed::Fate(_) => Self::Nothing,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use core::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,56 @@ pub struct Envelope {
     /// How a failure of this payer is counted, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counting: Option<Counting>,
+}
+
+/// A question about the payment `key` of `payer`, of a request that may not begin it.
+///
+/// The message is told from an [`Envelope`] by its member `ask`. A [`Question::Look`] is answered with [`Seen`], a
+/// [`Question::Resume`] with [`Resumed`]: neither has a word that lets anything begin.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Asking {
+    /// [`VERSION`].
+    pub v: u8,
+    /// Lower-case address.
+    pub payer: String,
+    /// 64 hex digits.
+    pub key: String,
+    /// What is asked.
+    pub ask: Question,
+    /// What this object is to the payer while the number of objects changes.
+    #[serde(default)]
+    pub role: Role,
+    /// How a failure of this payer is counted, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counting: Option<Counting>,
+}
+
+/// What a request may ask that must not begin a payment.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Question {
+    /// What became of it: nothing is written, whoever asks. For a payment whose signature is not proven yet.
+    Look(Repeat),
+    /// What is left to be had of it: the row may move, and none is made. For a payment that its payer has signed, and that
+    /// comes too late, pays other terms or may not be taken.
+    Resume(Repeat),
+}
+
+/// A payment shown once more, as its request would record it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repeat {
+    /// The payment.
+    pub payment: Box<Payment>,
+    /// Work times of the route.
+    pub leases: Leases,
+    /// Whether the origin may be asked again after a failure.
+    pub idempotent: bool,
+    /// Whether the payer signed that they want the answer again; counts like the first request's secret.
+    #[serde(default)]
+    pub wallet: bool,
+    /// Whether this request has had its re-send: it is told what there is.
+    #[serde(default)]
+    pub last: bool,
 }
 
 /// What an object is to a payer.
@@ -89,6 +140,9 @@ pub struct Payment {
     /// Whether a settlement counts only once the chain shows it.
     #[serde(default)]
     pub confirm: bool,
+    /// Keyed hash of the client network that began it, 16 hex digits: growth is bounded by it.
+    #[serde(default)]
+    pub client: String,
 }
 
 impl Payment {
@@ -127,7 +181,8 @@ pub struct Leases {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
-    /// The first command: makes the row or tells what became of it.
+    /// The first command: makes the row or tells what became of it. Only for a payment that is proven, in time and
+    /// for the terms of today.
     Claim {
         /// The payment as this request would record it.
         payment: Box<Payment>,
@@ -135,14 +190,14 @@ pub enum Command {
         leases: Leases,
         /// Whether the origin may be asked again after a failure.
         idempotent: bool,
-        /// Whether the payer signed that he wants the answer again; counts like the first request's secret.
+        /// Whether the payer signed that they want the answer again; counts like the first request's secret.
         #[serde(default)]
         wallet: bool,
-        /// Most payments of this payer that may be worked on at once.
-        in_flight: u32,
         /// Whether this request has had its re-send: it is told what there is.
         #[serde(default)]
         last: bool,
+        /// Most payments of this payer that may be worked on at once.
+        in_flight: NonZeroU32,
     },
     /// `after`: the origin answered well, settle next. `before`: the response is complete.
     Seal {
@@ -255,9 +310,9 @@ pub enum Failure {
 
 /// An answer, and the receipt id of the row that it speaks of: one that was recorded under an earlier secret stays.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
+pub struct Told<A = Answer> {
     /// The answer.
-    pub answer: Answer,
+    pub answer: A,
     /// [`Payment::receipt`] of the row, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<String>,
@@ -266,13 +321,13 @@ pub struct Told {
     pub tally: Option<Tally>,
 }
 
-impl From<Answer> for Told {
-    fn from(answer: Answer) -> Self {
+impl<A> From<A> for Told<A> {
+    fn from(answer: A) -> Self {
         Self { answer, receipt: None, tally: None }
     }
 }
 
-/// What the object says.
+/// What the object says to a command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
@@ -282,39 +337,95 @@ pub enum Answer {
         fence: u64,
     },
     /// Paid earlier, the origin has not run: run it now.
-    Deliver {
-        /// To be shown with every further command.
-        fence: u64,
-        /// The settlement's transaction.
-        transaction: String,
-    },
+    Deliver(Deliver),
     /// The outcome is unknown or was refused: send this once more and report.
-    Resend {
-        /// To be shown with the report.
-        fence: u64,
-        /// Where it was sent before.
-        facilitator: String,
-        /// What was sent before.
-        request: String,
-        /// First sight, unix seconds.
-        #[serde(default)]
-        seen_at: u64,
-        /// Number of the newest block then.
-        #[serde(default)]
-        seen_block: Option<u64>,
-    },
+    Resend(Resend),
     /// The stored response follows.
-    Replay {
-        /// Its head.
-        response: String,
-        /// The settlement's transaction.
-        transaction: String,
-    },
+    Replay(Replay),
     /// Recorded; nothing further to do.
     Recorded,
     /// Not known here, and from now on not begun here: ask the object after the change.
     Absent,
-    /// Somebody works on it.
+    /// The payer has too much in flight.
+    TooManyInFlight,
+    /// The object, or the client's network, has too many rows for which nothing was paid: nothing new begins.
+    Full,
+    /// The fence is old: another request has moved the row on. Drop what you hold.
+    Stale,
+    /// The message is not understood.
+    Unsupported,
+    /// What became of the payment.
+    Fate(Fate),
+}
+
+/// What the object says to a [`Question::Resume`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resumed {
+    /// There is nothing to resume: only a claim could begin it.
+    Nothing,
+    /// Paid earlier, the origin has not run: run it now.
+    Deliver(Deliver),
+    /// The outcome is unknown or was refused: send this once more and report.
+    Resend(Resend),
+    /// The stored response follows.
+    Replay(Replay),
+    /// What became of the payment.
+    Fate(Fate),
+}
+
+/// What the object says to a [`Question::Look`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Seen {
+    /// There is nothing to resume: only a claim could begin it.
+    Nothing,
+    /// There may be something to resume, and the payment is the recorded one to the last byte.
+    Open,
+    /// What became of the payment.
+    Fate(Fate),
+}
+
+/// Paid earlier, and the origin has not run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deliver {
+    /// To be shown with every further command.
+    pub fence: u64,
+    /// The settlement's transaction.
+    pub transaction: String,
+}
+
+/// What was sent to a facilitator, to be sent once more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resend {
+    /// To be shown with the report.
+    pub fence: u64,
+    /// Where it was sent before.
+    pub facilitator: String,
+    /// What was sent before.
+    pub request: String,
+    /// First sight, unix seconds.
+    #[serde(default)]
+    pub seen_at: u64,
+    /// Number of the newest block then.
+    #[serde(default)]
+    pub seen_block: Option<u64>,
+}
+
+/// A stored response, whose body follows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replay {
+    /// Its head.
+    pub response: String,
+    /// The settlement's transaction.
+    pub transaction: String,
+}
+
+/// What became of a payment that this request cannot move.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    /// Another request works on it.
     InProgress,
     /// The outcome is unknown.
     Unknown,
@@ -339,10 +450,16 @@ pub enum Answer {
     Void,
     /// The operator has to look.
     UnderReview,
-    /// The payer has too much in flight.
-    TooManyInFlight,
-    /// The fence is old: somebody else has moved the row on. Drop what you hold.
-    Stale,
-    /// The message is not understood.
-    Unsupported,
+}
+
+impl From<Fate> for Answer {
+    fn from(fate: Fate) -> Self {
+        Self::Fate(fate)
+    }
+}
+
+impl From<Fate> for Resumed {
+    fn from(fate: Fate) -> Self {
+        Self::Fate(fate)
+    }
 }

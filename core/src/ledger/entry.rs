@@ -11,12 +11,14 @@ mod operator;
 mod recover;
 mod report;
 
-use self::claim::Again;
 pub use self::operator::WrongState;
 pub use self::recover::{Plan, Work};
 
-use super::command::{Answer, Command, Leases, Mode, Payment};
+use core::num::NonZeroU32;
+
+use super::command::{Answer, Command, Fate, Leases, Mode, Payment, Repeat, Resend};
 use super::state::{Lease, State, Undelivered, Why};
+use crate::mutant::{Mutant, planted};
 use crate::payment::TxHash;
 use crate::time::UnixTime;
 
@@ -31,6 +33,12 @@ pub struct Standing {
     pub watched: bool,
     /// A row for the same binding with an unknown outcome.
     pub unresolved: bool,
+    /// Rows for which no money was asked.
+    pub unasked: u32,
+    /// Whether the client's network has too many of those, with all payers.
+    pub is_crowded: bool,
+    /// Whether the object has too many rows that are not at rest.
+    pub is_full: bool,
 }
 
 /// The record of one payment.
@@ -63,6 +71,8 @@ pub struct Watch {
     pub read: Option<UnixTime>,
     /// Number of the newest block beside the claim.
     pub seen_block: Option<u64>,
+    /// Whether money may have been asked for: a settle call was about to be sent.
+    pub asked: bool,
 }
 
 /// Whether a reported transaction already belongs to another payment.
@@ -80,6 +90,9 @@ pub const FIRST_FENCE: u64 = 1;
 /// Most rows of one payer that are not at rest.
 const MAX_OPEN: u32 = 1000;
 
+/// Most rows of one payer for which no money was asked.
+pub const MOST_UNASKED: u32 = 50;
+
 /// Seconds between two sends of one payment.
 const RESEND_GAP_SECS: u64 = 1;
 
@@ -91,13 +104,14 @@ impl Entry {
     pub fn open(
         payment: Payment,
         leases: Leases,
-        in_flight: u32,
+        in_flight: NonZeroU32,
         standing: Standing,
         now: UnixTime,
     ) -> Result<(Self, Answer), Answer> {
         if let Some(answer) = refusal(standing, in_flight) {
             return Err(answer);
         }
+        let asked = payment.mode == Mode::Before;
         let state = begin(payment.mode, leases, now);
         let entry = Self {
             payment,
@@ -106,7 +120,7 @@ impl Entry {
             fence: FIRST_FENCE,
             sealed: false,
             created: now,
-            watch: Watch::default(),
+            watch: Watch { asked, ..Watch::default() },
             handed: false,
         };
         Ok((entry, Answer::Granted { fence: FIRST_FENCE }))
@@ -117,6 +131,11 @@ impl Entry {
     pub fn lapse(mut self, now: UnixTime) -> Self {
         let over = |lease: Lease| lease.until <= now;
         self.state = match self.state {
+            State::Executing(lease) | State::Settling(lease)
+                if over(lease) && planted(Mutant::LapseReleases) =>
+            {
+                State::Released
+            }
             State::Executing(lease) if over(lease) => State::Abandoned,
             // The doubt began when the lease ended, whenever that is noticed: from then on the header may be
             // public, and the time in which it may resume by itself runs.
@@ -179,22 +198,22 @@ impl Entry {
         taken: Taken,
         now: UnixTime,
     ) -> (Self, Answer) {
+        let fence_now = self.fence;
+        let holds = |fence: u64| fence == fence_now || planted(Mutant::IgnoreFence);
         match command {
-            Command::Claim { payment, leases, idempotent, in_flight, wallet, last } => {
-                let again = Again { payment: *payment, leases, idempotent, wallet, last };
+            Command::Claim { payment, leases, idempotent, wallet, last, in_flight } => {
+                let again = Repeat { payment, leases, idempotent, wallet, last };
                 self.claimed(again, refusal(standing, in_flight), now)
             }
-            Command::Seal { fence, response, seen_block } if fence == self.fence => {
+            Command::Seal { fence, response, seen_block } if holds(fence) => {
                 self.sees(seen_block).seal(response.is_some(), now)
             }
-            Command::Outcome { fence, result, client, seen_block } if fence == self.fence => {
+            Command::Outcome { fence, result, client, seen_block } if holds(fence) => {
                 self.sees(seen_block).outcome(result, client, taken, now)
             }
             Command::Learn { learnt, owner } => self.learn(learnt, owner, taken, now),
-            Command::Fulfil { fence, delivery } if fence == self.fence => {
-                self.fulfil(delivery, now)
-            }
-            Command::Release { fence, why } if fence == self.fence => self.release(why, now),
+            Command::Fulfil { fence, delivery } if holds(fence) => self.fulfil(delivery, now),
+            Command::Release { fence, why } if holds(fence) => self.release(why, now),
             Command::Outcome { result, .. } => (self.with_evidence(&result, taken), Answer::Stale),
             Command::Seal { .. } | Command::Fulfil { .. } | Command::Release { .. } => {
                 (self, Answer::Stale)
@@ -232,15 +251,38 @@ impl Entry {
     /// Whether its outcome is unknown, until the authorization has surely expired.
     #[must_use]
     pub fn is_unknown(&self, now: UnixTime) -> bool {
-        matches!(self.state, State::Unknown { .. })
-            && now < UnixTime::from_secs(self.payment.valid_before).plus(60)
+        matches!(self.state, State::Unknown { .. }) && now < self.unknown_until()
+    }
+
+    /// When no doubt about it holds the payer's next payments back any more.
+    #[must_use]
+    pub const fn unknown_until(&self) -> UnixTime {
+        UnixTime::from_secs(self.payment.valid_before).plus(60)
+    }
+
+    /// When a refusal of it no longer holds the payer's next payments back.
+    #[must_use]
+    pub fn refused_until(&self) -> UnixTime {
+        match &self.state {
+            State::Refused { since, .. } => since.plus(600).min(self.unknown_until()),
+            _ => UnixTime::from_secs(0),
+        }
+    }
+
+    /// Whether no money was asked for it, nor ever will be unless it begins anew.
+    #[must_use]
+    pub const fn is_unasked(&self) -> bool {
+        let waits = matches!(
+            self.state,
+            State::Executing(_) | State::Released | State::Abandoned | State::Void | State::Closed
+        );
+        waits && !self.watch.asked
     }
 
     /// Whether its settlement was refused within the last 10 minutes.
     #[must_use]
     pub fn is_freshly_refused(&self, now: UnixTime) -> bool {
-        let end = UnixTime::from_secs(self.payment.valid_before).plus(60);
-        matches!(&self.state, State::Refused { since, .. } if now < since.plus(600).min(end))
+        now < self.refused_until()
     }
 
     /// Keeps the newest block beside the first claim. A later claimer saw a later block, which is not first sight.
@@ -252,8 +294,8 @@ impl Entry {
     }
 
     /// What a holder needs to send the recorded payment once more.
-    fn send_again(&self, fence: u64) -> Answer {
-        Answer::Resend {
+    fn send_again(&self, fence: u64) -> Resend {
+        Resend {
             fence,
             facilitator: self.payment.facilitator.clone(),
             request: self.payment.request.clone(),
@@ -284,12 +326,17 @@ fn delivering(transaction: TxHash, leases: Leases, now: UnixTime) -> State {
 }
 
 /// Why a payment may not be begun now, if it may not.
-fn refusal(standing: Standing, in_flight: u32) -> Option<Answer> {
-    let most = if standing.watched { 1 } else { in_flight };
+fn refusal(standing: Standing, in_flight: NonZeroU32) -> Option<Answer> {
+    let most = if standing.watched { 1 } else { in_flight.get() };
     if standing.unresolved {
-        Some(Answer::Unresolved)
-    } else if standing.active >= most || standing.open >= MAX_OPEN {
+        Some(Fate::Unresolved.into())
+    } else if standing.active >= most
+        || standing.open >= MAX_OPEN
+        || standing.unasked >= MOST_UNASKED
+    {
         Some(Answer::TooManyInFlight)
+    } else if standing.is_full || standing.is_crowded {
+        Some(Answer::Full)
     } else {
         None
     }

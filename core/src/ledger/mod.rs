@@ -2,7 +2,7 @@
 //!
 //! [`state`] says where a payment stands, [`entry`] moves it, [`command`] the messages, [`row`] the stored form,
 //! [`inquiry`] what the chain knows of it, [`read`] how a receipt is looked up, [`report`] what an operator asks, [`attempts`]
-//! who fails how often, [`quota`] who may ask how often for nothing.
+//! who fails how often, [`quota`] who may ask how often for nothing. [`shard`] is the ledger object around all of it.
 
 pub mod attempts;
 pub mod command;
@@ -12,8 +12,9 @@ pub mod quota;
 pub mod read;
 pub mod report;
 pub mod row;
+pub mod shard;
 pub mod state;
 
-pub use command::{Answer, Command, Envelope, Payment, Told};
+pub use command::{Answer, Asking, Command, Envelope, Fate, Payment, Told};
 pub use entry::{Entry, Standing};
 pub use state::State;

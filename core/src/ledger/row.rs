@@ -37,8 +37,10 @@ pub struct Row {
     pub read: Option<u64>,
     /// Number of the newest block beside the claim.
     pub seen_block: Option<u64>,
-    /// Whether a response was handed to somebody.
+    /// Whether a response was handed out.
     pub handed: bool,
+    /// Whether money may have been asked for.
+    pub asked: bool,
 }
 
 impl Row {
@@ -56,6 +58,7 @@ impl Row {
             read: entry.watch.read.map(UnixTime::secs),
             seen_block: entry.watch.seen_block,
             handed: entry.handed,
+            asked: entry.watch.asked,
             ..Self::default()
         };
         match &entry.state {
@@ -125,6 +128,7 @@ impl Row {
                 resends: u32::try_from(self.resends).unwrap_or(u32::MAX),
                 read: self.read.map(UnixTime::from_secs),
                 seen_block: self.seen_block,
+                asked: self.asked,
             },
             handed: self.handed,
         }

@@ -1,28 +1,25 @@
-//! The ledger object: loads a row, applies one command, stores it, in one synchronous block.
+//! The ledger object: has its shard decide about a message and writes what that says, in one synchronous block.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use farebox_core::encoding::hex;
 use farebox_core::encoding::message::Message;
 use farebox_core::gate::Gate;
-use farebox_core::ledger::attempts::{Count, Kind};
-use farebox_core::ledger::command::{Learnt, Outcome, Role, VERSION};
-use farebox_core::ledger::entry::{Entry, Taken};
-use farebox_core::ledger::read::{Facts, Found, Read};
+use farebox_core::ledger::attempts::Count;
+use farebox_core::ledger::command::{Asking, VERSION};
 use farebox_core::ledger::report::Order;
-use farebox_core::ledger::{Answer, Command, Envelope, Standing, State, Told};
-use farebox_core::payment::TxHash;
+use farebox_core::ledger::shard::{
+    Change, Decision, Said, Scene, Shard, Slot, Transition, is_open,
+};
+use farebox_core::ledger::{Answer, Envelope, Told};
 use farebox_core::time::UnixTime;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use wasm_bindgen::prelude::*;
 use worker::worker_sys::DurableObjectState;
 
-use super::attempts::Failures;
+use super::attempts::load_failures;
 use super::chores::Chores;
-use super::memory::Memory;
-use super::rows::{Rows, Stored};
+use super::rows::Rows;
 use super::sql::{Result, Sql, wake_at};
 use crate::worker::{config, edge, now};
 
@@ -33,8 +30,8 @@ const LOST_SECS: u64 = 30;
 #[wasm_bindgen]
 pub struct Ledger {
     state: DurableObjectState,
-    /// Rows and what is remembered of them; nothing until first asked, and again after a failed write.
-    opened: RefCell<Option<(Rows, Memory)>>,
+    /// Rows, and the rules about them; nothing until first asked, and again after a failed write.
+    opened: RefCell<Option<(Rows, Shard, Chores)>>,
     /// When the alarm is set for, as far as this instance knows.
     alarm: Cell<Option<UnixTime>>,
 }
@@ -83,12 +80,16 @@ impl Ledger {
         };
         if message.has("command") {
             let Some(envelope) = message.read() else { return unsupported() };
-            let (told, stored) = self.with_rows(|desk| desk.take_order(envelope, body))?;
-            return Ok((written(&told), stored));
+            let decision = self.with_rows(|desk| desk.take_order(envelope, body))?;
+            return Ok((written(&decision.told), decision.body));
+        }
+        if message.has("ask") {
+            let Some(asking) = message.read() else { return unsupported() };
+            return self.with_rows(|desk| desk.answer_question(asking));
         }
         if message.has("read") {
             let Some(read) = message.read() else { return unsupported() };
-            let found = self.with_rows(|desk| desk.look_up(&read))?;
+            let found = self.with_rows(|desk| Shard::look_up(&read, desk.rows))?;
             return Ok((written(&found), None));
         }
         if message.has("count") {
@@ -106,60 +107,51 @@ impl Ledger {
         Ok((written(&report), None))
     }
 
-    /// One synchronous block over rows and memory. A failed write throws the memory away.
+    /// One synchronous block over the rows. A failed write throws away what is remembered of them.
     pub(super) fn with_rows<T>(&self, act: impl FnOnce(&mut Desk<'_>) -> Result<T>) -> Result<T> {
-        let (gate, rows, mut memory) = self.take()?;
-        let mut desk = Desk { gate: &gate, rows: &rows, memory: &mut memory, now: now() };
+        let (gate, rows, mut shard, mut chores) = self.take()?;
+        let (shard_now, chores_now) = (&mut shard, &mut chores);
+        let mut desk =
+            Desk { gate: &gate, rows: &rows, shard: shard_now, chores: chores_now, now: now() };
         let result = act(&mut desk)?;
-        self.opened.replace(Some((rows, memory)));
+        self.opened.replace(Some((rows, shard, chores)));
         Ok(result)
     }
 
-    /// Takes rows and memory, for one block; who does not bring them back has them read again.
+    /// Takes rows and rules, for one block; who does not bring them back has them read again.
     #[inline(never)]
-    fn take(&self) -> Result<(Rc<Gate>, Rows, Memory)> {
+    fn take(&self) -> Result<(Rc<Gate>, Rows, Shard, Chores)> {
         let gate = config::for_objects().ok_or_else(|| JsValue::from_str("not configured"))?;
-        let (rows, memory) = match self.opened.take() {
-            Some(both) => both,
+        let (rows, shard, chores) = match self.opened.take() {
+            Some(all) => all,
             None => self.open(&gate)?,
         };
-        Ok((gate, rows, memory))
+        Ok((gate, rows, shard, chores))
     }
 
-    fn open(&self, gate: &Rc<Gate>) -> Result<(Rows, Memory)> {
+    /// Reads the rows that are not at rest, and no other.
+    fn open(&self, gate: &Rc<Gate>) -> Result<(Rows, Shard, Chores)> {
         let rows = Rows::open(Sql::of(&self.state)?)?;
-        let (mut memory, now) = (Memory::default(), now());
-        for (payer, key, entry) in rows.open_entries()? {
-            memory.note(&payer, &key, &entry, gate.plan(), now);
-        }
-        rows.transactions(|hash, key| {
-            if let Some(hash) = TxHash::parse_any(hash) {
-                memory.note_taken(hash, key);
-            }
-        })?;
-        for (payer, key) in rows.moved()? {
-            memory.note_moved(&payer, &key, true);
-        }
-        for (payer, key, original) in rows.aliases()? {
-            memory.note_alias(&payer, &key, &original);
-        }
-        memory.failures = Failures::open(&rows)?;
-        memory.chores = Chores::open(&rows, gate)?;
-        Ok((rows, memory))
+        let (mut shard, now) = (Shard::default(), now());
+        let scene = scene(gate, now);
+        rows.open_entries(|slot, entry| shard.load(slot, entry, &scene))?;
+        load_failures(&rows, &mut shard)?;
+        let chores = Chores::open(&rows)?;
+        Ok((rows, shard, chores))
     }
 
     /// When the alarm has to be set for, because it moves earlier or the one that was set is overdue: it was lost.
     /// It counts as set then.
     fn next_alarm(&self) -> Option<UnixTime> {
-        let gate = config::for_objects()?;
         let mut opened = self.opened.borrow_mut();
-        let (memory, now) = (&mut opened.as_mut()?.1, now());
+        let ((_, shard, chores), now) = (opened.as_mut()?, now());
         let set = self.alarm.get().filter(|set| now < set.plus(LOST_SECS));
+        let chore = chores.wake_at();
         // Rows at work may be many, and hardly ever is one of them due before the alarm.
-        if set.is_some_and(|set| memory.is_quiet_until(set)) {
+        if set.is_some_and(|set| shard.is_quiet_until(set) && chore.is_none_or(|at| set <= at)) {
             return None;
         }
-        let at = memory.wake_at(gate.plan(), now)?;
+        let at = shard.wake_at().into_iter().chain(chore).min()?;
         if set.is_some_and(|set| set <= at) {
             return None;
         }
@@ -188,224 +180,104 @@ fn written(answer: &impl Serialize) -> String {
     serde_json::to_string(answer).unwrap_or_default()
 }
 
-/// Rows, memory and time of one synchronous block.
+/// Rows, rules and time of one synchronous block.
 pub(super) struct Desk<'a> {
     pub gate: &'a Gate,
     pub rows: &'a Rows,
-    pub memory: &'a mut Memory,
+    pub shard: &'a mut Shard,
+    pub chores: &'a mut Chores,
     pub now: UnixTime,
 }
 
-impl Desk<'_> {
-    /// The entry of a payment.
-    pub(super) fn entry(&self, payer: &str, key: &str) -> Result<Option<Entry>> {
-        match self.memory.entry(payer, key) {
-            Some(entry) => Ok(Some(entry.clone())),
-            None => self.rows.find(payer, key),
-        }
+impl<'a> Desk<'a> {
+    /// What a decision depends on beside the rows.
+    pub(super) fn scene(&self) -> Scene<'a> {
+        scene(self.gate, self.now)
     }
 
-    /// One command against one row, and what it says about the payer.
-    fn take_order(
-        &mut self,
-        mut envelope: Envelope,
-        body: Option<&[u8]>,
-    ) -> Result<(Told, Option<Vec<u8>>)> {
-        let Some(counting) = envelope.counting.take() else {
-            return self.carry_out(envelope, body);
-        };
-        let (payer, kind) = (envelope.payer.clone(), Kind::of(&envelope.command));
-        let (mut told, stored) = self.carry_out(envelope, body)?;
-        told.tally = self.mark(&payer, kind, &told.answer, counting)?;
-        Ok((told, stored))
-    }
-
-    /// One command against one row.
-    pub(super) fn carry_out(
+    /// One command about a payment.
+    pub(super) fn take_order(
         &mut self,
         envelope: Envelope,
         body: Option<&[u8]>,
-    ) -> Result<(Told, Option<Vec<u8>>)> {
-        let Envelope { payer, key, mut command, role, .. } = envelope;
-        let original = self.memory.original(&payer, &key);
-        if let (Some(_), Command::Claim { wallet, .. }) = (&original, &mut command) {
-            // It was never settled, so nobody but the payer can show it.
-            *wallet = true;
-        }
-        let key = original.unwrap_or(key);
-        let Some(before) = self.entry(&payer, &key)? else {
-            return self.begin(&payer, &key, command, role);
-        };
-        let standing = match &command {
-            Command::Claim { payment, .. } => self.memory.standing(&payer, &key, payment, self.now),
-            _ => Standing::default(),
-        };
-        let taken = match &command {
-            Command::Outcome {
-                result: Outcome::Settled(text) | Outcome::Unknown(Some(text)),
-                ..
-            }
-            | Command::Learn { learnt: Learnt::Captured(text), .. } => {
-                self.memory.taken(TxHash::parse_any(text), &key)
-            }
-            _ => Taken::No,
-        };
-        let response = match &command {
-            Command::Seal { response, .. } => response.clone(),
-            _ => None,
-        };
-        let (entry, answer) =
-            before.clone().lapse(self.now).apply(command, standing, taken, self.now);
-        if let (Some(head), Answer::Granted { .. }) = (response, &answer) {
-            let body = body.unwrap_or_default().to_vec();
-            let sha256 = hex::encode(&Sha256::digest(&body));
-            self.rows.store(&payer, &key, Stored { head, sha256, body }, self.now.secs())?;
-        }
-        self.write(&payer, &key, &before, &entry, "command")?;
-        self.told(&payer, &key, &entry, answer)
+    ) -> Result<Decision<Answer>> {
+        let decision = self.shard.order(envelope, body, self.rows, &self.scene())?;
+        self.write(&decision.changes)?;
+        Ok(decision)
     }
 
-    /// The row that a receipt id names.
-    fn look_up(&self, read: &Read) -> Result<Found> {
-        let wanted = &read.read;
-        let place = match (&wanted.payer, &wanted.key) {
-            (Some(payer), Some(key)) => {
-                let key = self.memory.original(payer, key).unwrap_or_else(|| key.clone());
-                Some((payer.clone(), key))
+    /// One question about a payment, answered as text with the body that goes along.
+    fn answer_question(&mut self, asking: Asking) -> Result<(String, Option<Vec<u8>>)> {
+        Ok(match self.shard.ask(asking, self.rows, &self.scene())? {
+            Said::Seen(told) => (written(&told), None),
+            Said::Resumed(decision) => {
+                self.write(&decision.changes)?;
+                (written(&decision.told), decision.body)
             }
-            _ => self.rows.by_receipt(&wanted.receipt)?,
-        };
-        let Some((payer, key)) = place else { return Ok(Found { row: None }) };
-        let entry = self.entry(&payer, &key)?;
-        let entry = entry.filter(|entry| entry.payment.receipt == wanted.receipt);
-        Ok(Found { row: entry.map(|entry| Box::new(Facts::of(&payer, &key, &entry))) })
+        })
     }
 
-    /// Stores what has changed of an entry, with the transition in its history.
-    pub(super) fn write(
-        &mut self,
-        payer: &str,
-        key: &str,
-        before: &Entry,
-        entry: &Entry,
-        why: &str,
-    ) -> Result<()> {
-        if entry == before {
-            return Ok(());
+    /// Carries out what was decided, and has the rules keep step.
+    pub(super) fn write(&mut self, changes: &[Change]) -> Result<()> {
+        let (scene, now) = (self.scene(), self.now.secs());
+        for change in changes {
+            match change {
+                Change::Insert(slot, entry, step) => {
+                    let history = self.log(slot, step);
+                    self.rows.insert(slot, entry, is_open(entry, &scene), &history, now)?;
+                }
+                Change::Update(slot, entry, step) => {
+                    let history = self.log(slot, step);
+                    self.rows.update(slot, entry, is_open(entry, &scene), &history, now)?;
+                }
+                Change::Rewrite(slot, entry, step) => {
+                    let history = self.rows.history(slot)? + &self.log(slot, step);
+                    self.rows.delete(slot)?;
+                    self.rows.insert(slot, entry, is_open(entry, &scene), &history, now)?;
+                }
+                Change::Remove(slot) => {
+                    self.rows.delete(slot)?;
+                    self.rows.delete_response(slot)?;
+                }
+                Change::Store(slot, response) => self.rows.store(slot, response, now)?,
+                Change::Alias(slot, original, until) => self.rows.alias(slot, original, *until)?,
+                Change::Move(slot, until) => self.rows.mark_moved(slot, *until)?,
+                Change::Unmove(slot) => self.rows.unmark_moved(slot)?,
+                Change::Announce(slot, entry, notice, since) => {
+                    self.announce(slot, entry, *notice, *since)?;
+                }
+                Change::Count(place, tally, claims) => {
+                    self.put_failures(place, tally, claims.as_deref())?;
+                }
+                Change::Forget(place) => self.delete_failures(place)?,
+                Change::Threshold(place, tally, claims) => {
+                    self.announce_threshold(place, tally, claims.as_deref())?;
+                }
+            }
         }
-        let now = self.now.secs();
-        let history = transition(key, &before.state.name(), &entry.state, why);
-        if entry.payment == before.payment && entry.leases == before.leases {
-            self.rows.update(payer, key, entry, &history, now)?;
-        } else {
-            let earlier = self.rows.history(payer, key)?;
-            self.rows.delete(payer, key)?;
-            self.rows.insert(payer, key, entry, &(earlier + &history), now)?;
-        }
-        self.memory.note(payer, key, entry, self.gate.plan(), self.now);
-        self.follow(payer, key, before, entry)
+        self.shard.keep(changes, &scene);
+        if changes.is_empty() { Ok(()) } else { self.plan_purge() }
     }
 
-    /// The first command of a payment has to be its claim.
-    fn begin(
-        &mut self,
-        payer: &str,
-        key: &str,
-        command: Command,
-        role: Role,
-    ) -> Result<(Told, Option<Vec<u8>>)> {
-        let Command::Claim { payment, leases, in_flight, idempotent, last, .. } = command else {
-            return Ok((Answer::Stale.into(), None));
-        };
-        let now = self.now;
-        if in_flight > 0
-            && !payment.was_sent_by_payer()
-            && let Some(original) = self.memory.unreceived(payer, &payment.binding, now)
-            && let Some(before) = self.entry(payer, &original)?
-        {
-            // Paid, and nobody received anything: the new authorization is the payer's signature for it.
-            let until = payment.valid_before.max(before.payment.valid_before) + 3600;
-            self.rows.alias(payer, key, &original, until)?;
-            self.memory.note_alias(payer, key, &original);
-            let again =
-                Command::Claim { payment, leases, idempotent, in_flight, wallet: true, last };
-            let (entry, answer) =
-                before.clone().lapse(now).apply(again, Standing::default(), Taken::No, now);
-            self.write(payer, &original, &before, &entry, "signed_anew")?;
-            return self.told(payer, &original, &entry, answer);
+    /// Logs steps and gives their lines of the row's history.
+    fn log(&self, slot: &Slot, transition: &Transition) -> String {
+        let mut lines = String::new();
+        for (from, to, why) in transition.steps() {
+            let line = serde_json::json!({
+                "at": self.now.rfc3339(),
+                "key8": slot.key.get(..8).unwrap_or_default(),
+                "from": from,
+                "to": to,
+                "why": why,
+            });
+            edge::log(&line.to_string());
+            lines += &format!("{},{from},{to},{why}\n", self.now.secs());
         }
-        let standing = self.memory.standing(payer, key, &payment, now);
-        match role {
-            Role::Old if standing.unresolved => return Ok((Answer::Unresolved.into(), None)),
-            Role::Old => {
-                // A Worker that does not know of the change yet must not begin it here meanwhile.
-                let until = payment.valid_before + 3600;
-                self.rows.mark_moved(payer, key, until)?;
-                self.memory.note_moved(payer, key, true);
-                self.memory.chores.purge_by(UnixTime::from_secs(until));
-                return Ok((Answer::Absent.into(), None));
-            }
-            Role::Sole if self.memory.is_moved(payer, key) => {
-                return Ok((Answer::InProgress.into(), None));
-            }
-            Role::New if self.memory.is_moved(payer, key) => {
-                self.rows.unmark_moved(payer, key)?;
-                self.memory.note_moved(payer, key, false);
-            }
-            Role::Sole | Role::New => {}
-        }
-        match Entry::open(*payment, leases, in_flight, standing, now) {
-            Ok((entry, answer)) => {
-                let history = transition(key, "none", &entry.state, "claim");
-                self.rows.insert(payer, key, &entry, &history, now.secs())?;
-                self.memory.note(payer, key, &entry, self.gate.plan(), now);
-                let receipt = Some(entry.payment.receipt);
-                Ok((Told { answer, receipt, tally: None }, None))
-            }
-            Err(answer) => Ok((answer.into(), None)),
-        }
-    }
-
-    /// The answer with the row's receipt id, and the stored response behind one that replays it; a response that
-    /// was changed or lost is not replayed.
-    fn told(
-        &self,
-        payer: &str,
-        key: &str,
-        entry: &Entry,
-        answer: Answer,
-    ) -> Result<(Told, Option<Vec<u8>>)> {
-        let receipt = Some(entry.payment.receipt.clone());
-        let Answer::Replay { transaction, .. } = answer else {
-            return Ok((Told { answer, receipt, tally: None }, None));
-        };
-        match self.rows.stored(payer, key)? {
-            Some(stored) if hex::encode(&Sha256::digest(&stored.body)) == stored.sha256 => {
-                let answer = Answer::Replay { response: stored.head, transaction };
-                Ok((Told { answer, receipt, tally: None }, Some(stored.body)))
-            }
-            _ => {
-                let answer = Answer::AlreadyDelivered;
-                Ok((Told { answer, receipt, tally: None }, None))
-            }
-        }
+        lines
     }
 }
 
-/// Logs a transition and gives its line of the row's history; nothing where the state stays.
-fn transition(key: &str, from: &str, to: &State, why: &str) -> String {
-    let to = to.name();
-    if from == to {
-        return String::new();
-    }
-    let at = now();
-    let line = serde_json::json!({
-        "at": at.rfc3339(),
-        "key8": key.get(..8).unwrap_or_default(),
-        "from": from,
-        "to": to,
-        "why": why,
-    });
-    edge::log(&line.to_string());
-    format!("{},{from},{to},{why}\n", at.secs())
+/// What a decision of this gate's objects depends on beside the rows.
+fn scene(gate: &Gate, now: UnixTime) -> Scene<'_> {
+    Scene { plan: gate.plan(), notifies: gate.webhook().is_some(), now }
 }

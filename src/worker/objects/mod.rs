@@ -3,7 +3,6 @@
 mod attempts;
 mod chores;
 mod ledger;
-mod memory;
 mod outbox;
 mod quota;
 mod recover;

@@ -5,7 +5,8 @@
 
 use farebox_core::gate::Gate;
 use farebox_core::gate::keys::digest;
-use farebox_core::ledger::{Entry, State};
+use farebox_core::ledger::Entry;
+use farebox_core::ledger::shard::{self, Slot};
 use farebox_core::time::UnixTime;
 
 use super::ledger::Desk;
@@ -20,47 +21,19 @@ pub(super) struct Notice {
 }
 
 impl Desk<'_> {
-    /// Writes the notice of a transition that the operator has to know of.
+    /// Writes a notice about a row; `since` tells it from the next one of its kind.
     pub(super) fn announce(
         &mut self,
-        payer: &str,
-        key: &str,
-        before: &Entry,
+        slot: &Slot,
         entry: &Entry,
-    ) -> Result<()> {
-        let kind = match (&before.state, &entry.state) {
-            (State::RefundDue { .. }, State::RefundDue { .. })
-            | (State::Manual { .. }, State::Manual { .. }) => return Ok(()),
-            (_, State::RefundDue { .. }) => "payment.refund_due",
-            (_, State::Manual { .. }) => "payment.manual",
-            _ => return Ok(()),
-        };
-        self.post_payment(kind, payer, key, entry, self.now)
-    }
-
-    /// Writes the notice that an outcome is still unknown, once.
-    pub(super) fn announce_overdue(&mut self, payer: &str, key: &str) -> Result<()> {
-        let Some(entry) = self.entry(payer, key)? else { return Ok(()) };
-        match entry.state {
-            State::Unknown { since, .. } => {
-                self.post_payment("payment.unknown_overdue", payer, key, &entry, since)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// `since` tells the same notice from the next one of its kind.
-    fn post_payment(
-        &mut self,
-        kind: &str,
-        payer: &str,
-        key: &str,
-        entry: &Entry,
+        notice: shard::Notice,
         since: UnixTime,
     ) -> Result<()> {
+        let (payer, key) = (&slot.payer, &slot.key);
         let payment = &entry.payment;
         let (since, fence) = (since.secs().to_be_bytes(), entry.fence.to_be_bytes());
-        let fence: &[u8] = if kind == "payment.unknown_overdue" { &[] } else { &fence };
+        // However often it is sent again, the doubt is one.
+        let fence: &[u8] = if notice == shard::Notice::UnknownOverdue { &[] } else { &fence };
         let row = farebox_core::ledger::row::Row::of(entry);
         let data = serde_json::json!({
             "id": payment.receipt,
@@ -74,7 +47,7 @@ impl Desk<'_> {
             "transaction": row.transaction,
             "reason": row.reason,
         });
-        self.post(kind, &[payer.as_bytes(), key.as_bytes(), &since, fence], &data)
+        self.post(notice.name(), &[payer.as_bytes(), key.as_bytes(), &since, fence], &data)
     }
 
     /// Writes a notice; what `names` it tells it from others of its kind.
@@ -96,17 +69,17 @@ impl Desk<'_> {
         let query = "INSERT OR IGNORE INTO outbox VALUES (?, ?, 0, ?, ?)";
         let values = vec![id.into(), body.to_string().into(), number(now), number(now)];
         self.rows.sql().exec(query, values)?;
-        self.memory.chores.notice_at = next(self.rows)?;
+        self.chores.notice_at = next(self.rows)?;
         Ok(())
     }
 
     /// At most so many notices whose time has come; each counts as tried.
     pub(super) fn due_notices(&mut self, most: usize) -> Result<Vec<Notice>> {
-        let is_due = self.memory.chores.notice_at.is_some_and(|at| at <= self.now);
+        let is_due = self.chores.notice_at.is_some_and(|at| at <= self.now);
         if most == 0 || !is_due {
             return Ok(Vec::new());
         }
-        let query = "SELECT id, body, tries FROM outbox WHERE due <= ? ORDER BY due LIMIT ?";
+        let query = "SELECT id, body, tries FROM outbox WHERE due IS NOT NULL AND due <= ? ORDER BY due LIMIT ?";
         let values = vec![number(self.now.secs()), number(most as u64)];
         let mut due = Vec::new();
         for row in self.rows.sql().exec(query, values)?.raw() {
@@ -124,7 +97,7 @@ impl Desk<'_> {
             let values = vec![number(tries + 1), next, notice.id.as_str().into()];
             self.rows.sql().exec(query, values)?;
         }
-        self.memory.chores.notice_at = next(self.rows)?;
+        self.chores.notice_at = next(self.rows)?;
         Ok(due.into_iter().map(|(notice, _)| notice).collect())
     }
 
@@ -132,7 +105,7 @@ impl Desk<'_> {
     pub(super) fn was_told(&mut self, notice: &Notice) -> Result<()> {
         let query = "UPDATE outbox SET due = NULL WHERE id = ?";
         self.rows.sql().exec(query, vec![notice.id.as_str().into()])?;
-        self.memory.chores.notice_at = next(self.rows)?;
+        self.chores.notice_at = next(self.rows)?;
         Ok(())
     }
 }
@@ -147,8 +120,8 @@ pub(super) async fn notify(gate: &Gate, notice: &Notice) -> bool {
 
 /// When the next notice is due.
 pub(super) fn next(rows: &Rows) -> Result<Option<UnixTime>> {
-    let row =
-        rows.sql().exec("SELECT MIN(due) FROM outbox", Vec::new())?.raw().next().transpose()?;
+    let query = "SELECT due FROM outbox WHERE due IS NOT NULL ORDER BY due LIMIT 1";
+    let row = rows.sql().exec(query, Vec::new())?.raw().next().transpose()?;
     Ok(row.and_then(|row| row.first().and_then(integer)).map(UnixTime::from_secs))
 }
 

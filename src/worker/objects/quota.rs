@@ -1,10 +1,9 @@
 //! The free requests of a day: one row for each client at each route, named anew every day.
 
 use farebox_core::ledger::quota::{DAY_SECS, KEPT_DAYS, Spend};
-use farebox_core::time::UnixTime;
 
 use super::ledger::Desk;
-use super::rows::{Rows, integer, number};
+use super::rows::{integer, number};
 use super::sql::Result;
 
 impl Desk<'_> {
@@ -17,7 +16,7 @@ impl Desk<'_> {
         let Some(used) = row.and_then(|row| row.first().and_then(integer)) else {
             return Ok(None);
         };
-        self.memory.chores.purge_by(UnixTime::from_secs(old_at(spend.day)));
+        self.plan_purge()?;
         Ok(Some(spend.per_day.saturating_sub(used)))
     }
 
@@ -29,16 +28,4 @@ impl Desk<'_> {
         let mut gone = self.rows.sql().exec(query, vec![number(day), number(most)])?.raw();
         gone.try_fold(0, |count, row| row.map(|_| count + 1))
     }
-}
-
-/// When the first count is old.
-pub(super) fn next_old(rows: &Rows) -> Result<Option<u64>> {
-    let query = "SELECT MIN(day) FROM quota";
-    let row = rows.sql().exec(query, Vec::new())?.raw().next().transpose()?;
-    Ok(row.and_then(|row| row.first().and_then(integer)).map(old_at))
-}
-
-/// When a day's counts are removed.
-const fn old_at(day: u64) -> u64 {
-    (day + KEPT_DAYS) * DAY_SECS
 }

@@ -1,15 +1,10 @@
-//! What the alarm does: rows whose holder is gone, payments to send once more, looks at the chain.
+//! What the alarm does: the rows that are due, and the calls that some of them need.
 //!
 //! Only here does an object call out, at most four calls at once; each is told to the row in a block of its own.
 
 use farebox_core::gate::Gate;
-use farebox_core::gate::recover::{Seen, learnt, matter, outcome, sent_again, settled_by_chain};
-use farebox_core::ledger::command::{Client, Command, Envelope, Learnt, Outcome, Role, VERSION};
-use farebox_core::ledger::entry::{Taken, Work};
-use farebox_core::ledger::inquiry::finding::Finding;
-use farebox_core::ledger::inquiry::{MAX_ROUND_TRIPS, Matter, Next};
-use farebox_core::ledger::{Answer, Standing};
-use farebox_core::time::UnixTime;
+use farebox_core::gate::alarm::Errand;
+use farebox_core::ledger::inquiry::MAX_ROUND_TRIPS;
 use futures_util::future::join_all;
 
 use super::ledger::Ledger;
@@ -22,18 +17,10 @@ const AT_ONCE: usize = 4;
 /// Most fetches of one alarm, below what the platform allows an invocation; what is left is due at once again.
 const MAX_FETCHES: usize = 32;
 
-/// A call that a row needs.
-struct Job {
-    payer: String,
-    key: String,
-    call: Call,
-}
-
-enum Call {
-    /// The same payment once more.
-    Resend { fence: u64, facilitator: String, request: String },
-    /// A look at the chain.
-    Read(Matter),
+/// A call of the alarm.
+enum Job {
+    /// About a row.
+    Row(Errand),
     /// A notice to the operator.
     Notify(Notice),
 }
@@ -41,7 +28,7 @@ enum Call {
 impl Ledger {
     /// Does what is due.
     pub(super) async fn recover(&self) -> Result<()> {
-        // What goes wrong there keeps nobody's payment waiting.
+        // What goes wrong there keeps no payment waiting.
         let chores = self.with_rows(|desk| desk.do_chores());
         let mut fetches = 0;
         while fetches + AT_ONCE * MAX_ROUND_TRIPS <= MAX_FETCHES {
@@ -56,130 +43,56 @@ impl Ledger {
         chores
     }
 
-    /// Finishes what needs nobody else, and takes up to four calls in hand.
+    /// Finishes what needs no call, and takes up to four calls in hand.
     fn next_jobs(&self) -> Result<Vec<Job>> {
         self.with_rows(|desk| {
-            let mut jobs = Vec::new();
-            let plan = desk.gate.plan().clone();
-            for (payer, key, work) in desk.memory.due(&plan, desk.now, 200) {
-                let Some(before) = desk.entry(&payer, &key)? else { continue };
-                match work {
-                    Work::Lapse | Work::Close | Work::Refund | Work::GiveUp => {
-                        let entry = before.clone().rest(work, desk.now);
-                        desk.write(&payer, &key, &before, &entry, "alarm")?;
-                    }
-                    Work::Resend if jobs.len() < AT_ONCE => {
-                        let (entry, answer) = before.clone().resend_by_alarm(desk.now);
-                        desk.write(&payer, &key, &before, &entry, "alarm")?;
-                        if let Answer::Resend { fence, facilitator, request, .. } = answer {
-                            let call = Call::Resend { fence, facilitator, request };
-                            jobs.push(Job { payer, key, call });
-                        }
-                    }
-                    Work::Read if jobs.len() < AT_ONCE => {
-                        let seen = Seen { at: before.created, block: before.watch.seen_block };
-                        let known = before.transaction();
-                        match matter(&payer, &before.payment, seen, known) {
-                            Some(matter) => {
-                                jobs.push(Job { payer, key, call: Call::Read(matter) });
-                            }
-                            // A row that cannot be asked about waits for its deadline.
-                            None => {
-                                let command =
-                                    Command::Learn { learnt: Learnt::Nothing, owner: false };
-                                let (standing, taken) = (Standing::default(), Taken::No);
-                                let (entry, _) =
-                                    before.clone().apply(command, standing, taken, desk.now);
-                                desk.write(&payer, &key, &before, &entry, "unreadable")?;
-                            }
-                        }
-                    }
-                    Work::Resend | Work::Read => {}
-                }
-            }
-            for notice in desk.due_notices(AT_ONCE - jobs.len())? {
-                let (payer, key) = (String::new(), String::new());
-                jobs.push(Job { payer, key, call: Call::Notify(notice) });
-            }
+            let scene = desk.scene();
+            let (due, changes) = desk.shard.due(AT_ONCE, desk.rows, &scene)?;
+            desk.write(&changes)?;
+            let rows = due.into_iter().filter_map(|due| desk.gate.errand(due));
+            let mut jobs: Vec<Job> = rows.map(Job::Row).collect();
+            let notices = desk.due_notices(AT_ONCE.saturating_sub(jobs.len()))?;
+            jobs.extend(notices.into_iter().map(Job::Notify));
             Ok(jobs)
         })
     }
 
-    /// Makes the call, and says how many fetches that took.
+    /// Makes the calls of one job, and says how many that were.
     async fn carry(&self, job: Job) -> Result<usize> {
         let Some(gate) = config::for_objects() else { return Ok(1) };
-        let Job { payer, key, call } = job;
-        match call {
-            Call::Resend { fence, facilitator, request } => {
-                let Some(entry) = self.with_rows(|desk| desk.entry(&payer, &key))? else {
-                    return Ok(1);
-                };
-                let seen = Seen { at: entry.created, block: entry.watch.seen_block };
-                let (result, calls) = if let Some(sent) = sent_again(&payer, &entry.payment, seen) {
-                    let transaction = sent.transaction;
-                    let (finding, trips) = look(&gate, Matter::Transfer(Box::new(sent))).await;
-                    (settled_by_chain(&finding, transaction), trips)
-                } else if let Some((call, expected)) =
-                    gate.resend_call(&payer, &entry.payment, &facilitator, request)
-                {
-                    let said = edge::settled(facilitator::send(&gate, &call)).await;
-                    let reply = facilitator::reply(&gate, &call.url, said);
-                    facilitator::note(&gate, &call, &reply);
-                    let result = match outcome(&reply, &expected) {
-                        // What the chain has to confirm is looked up there next.
-                        Outcome::Settled(named) if entry.payment.confirm => {
-                            Outcome::Unknown(Some(named))
-                        }
-                        told => told,
-                    };
-                    (result, 1)
-                } else {
-                    return Ok(1);
-                };
-                let client = Client::Answered;
-                let command = Command::Outcome { fence, result, client, seen_block: None };
-                let envelope =
-                    Envelope { v: VERSION, payer, key, command, role: Role::Sole, counting: None };
-                self.with_rows(|desk| {
-                    desk.now = now();
-                    desk.carry_out(envelope, None)
-                })?;
-                return Ok(calls);
-            }
-            Call::Read(matter) => {
-                let Some(entry) = self.with_rows(|desk| desk.entry(&payer, &key))? else {
-                    return Ok(1);
-                };
-                let (finding, trips) = look(&gate, matter).await;
-                let valid_before = UnixTime::from_secs(entry.payment.valid_before);
-                let learnt = learnt(&finding, valid_before, now());
-                let command = Command::Learn { learnt, owner: false };
-                let envelope =
-                    Envelope { v: VERSION, payer, key, command, role: Role::Sole, counting: None };
-                self.with_rows(|desk| desk.carry_out(envelope, None))?;
-                return Ok(trips);
-            }
-            Call::Notify(notice) => {
+        match job {
+            Job::Notify(notice) => {
                 if notify(&gate, &notice).await {
                     self.with_rows(|desk| desk.was_told(&notice))?;
                 }
+                Ok(1)
             }
+            Job::Row(errand) => self.run(&gate, errand).await,
         }
-        Ok(1)
     }
-}
 
-/// Asks the chain to the end of an inquiry; and the round trips that took.
-async fn look(gate: &Gate, matter: Matter) -> (Finding, usize) {
-    let network = format!("eip155:{}", matter.chain_id());
-    let (mut body, mut asking) = matter.ask();
-    let mut trips = 0;
-    loop {
-        trips += 1;
-        let reply = chain::reply(chain::send(gate, &network, &body)).await;
-        match asking.answered(reply.as_deref().map(str::as_bytes)) {
-            Next::Ask(next, waits) => (body, asking) = (next, waits),
-            Next::Found(finding) => return (finding, trips),
+    /// Runs an errand to its end.
+    async fn run(&self, gate: &Gate, mut errand: Errand) -> Result<usize> {
+        let mut calls = 0;
+        loop {
+            errand = match errand {
+                Errand::Settle(call, sending) => {
+                    calls += 1;
+                    let said = edge::settled(facilitator::send(gate, &call)).await;
+                    let reply = facilitator::reply(gate, &call.url, said);
+                    facilitator::note(gate, &call, &reply);
+                    sending.answered(&reply)
+                }
+                Errand::Read(call, looking) => {
+                    calls += 1;
+                    let reply = chain::reply(chain::send(gate, &call.network, &call.body)).await;
+                    looking.answered(reply.as_deref().map(str::as_bytes), now())
+                }
+                Errand::Tell(envelope) => {
+                    self.with_rows(|desk| desk.take_order(*envelope, None))?;
+                    return Ok(calls.max(1));
+                }
+            };
         }
     }
 }

@@ -1,9 +1,8 @@
 //! What a ledger object tells its operator, and the decisions that it takes from him.
 
-use farebox_core::ledger::entry::Taken;
 use farebox_core::ledger::report::tally::{Line, Sum};
 use farebox_core::ledger::report::{Decision, Errand, Filter, Item, Mark, Report};
-use farebox_core::payment::TxHash;
+use farebox_core::ledger::shard::{Decided, Rows as _, Shard, Slot};
 use farebox_core::sorted::Sorted;
 
 use super::ledger::Desk;
@@ -55,23 +54,24 @@ impl Desk<'_> {
 
     fn found(&self, id: &str) -> Result<Report> {
         let place = self.rows.by_receipt(id)?;
-        let item = place.map(|(payer, key)| self.item(&payer, &key)).transpose()?;
+        let item = place.map(|slot| self.item(&slot)).transpose()?;
         Ok(Report::Item(item.flatten().map(Box::new)))
     }
 
-    fn item(&self, payer: &str, key: &str) -> Result<Option<Item>> {
+    fn item(&self, slot: &Slot) -> Result<Option<Item>> {
         let query = format!(
             "SELECT {ITEM}, correlation, history FROM payments WHERE payer = ? AND key = ?"
         );
-        let cursor = self.rows.sql().exec(&query, vec![payer.into(), key.into()])?;
+        let values = vec![slot.payer.as_str().into(), slot.key.as_str().into()];
+        let cursor = self.rows.sql().exec(&query, values)?;
         Ok(cursor.raw().next().transpose()?.and_then(|row| item(&row)))
     }
 
     fn sums(&self, conditions: Conditions) -> Result<Report> {
         let Conditions { text: condition, mut values } = conditions;
         let query = format!(
-            "SELECT payer, key, created, network, asset, route, state, reason, tx, amount, request
-             FROM payments WHERE {condition} ORDER BY payer, key LIMIT ?"
+            "SELECT payer, key, created, network, asset, route, state, reason, tx, amount, request, {COUNTED}
+             FROM payments p WHERE {condition} ORDER BY payer, key LIMIT ?"
         );
         values.push(number(u64::from(MOST_SUMMED)));
         let mut sums: Sorted<[String; 3], Sum> = Sorted::new();
@@ -82,7 +82,6 @@ impl Desk<'_> {
             let all = |index| column(index).unwrap_or_default();
             let (key, created) = (all(1), row.get(2).and_then(integer).unwrap_or(0));
             let (reason, transaction) = (column(7), column(8));
-            let hash = transaction.as_deref().and_then(TxHash::parse_any);
             let place = [all(3), all(4), all(5)];
             let [network, asset, route] = place.clone();
             let sum = sums.get_or(place, || Sum { network, asset, route, ..Sum::default() });
@@ -90,7 +89,7 @@ impl Desk<'_> {
                 state: &all(6),
                 reason: reason.as_deref(),
                 transaction: transaction.as_deref(),
-                counted: self.memory.taken(hash, &key) == Taken::Yes,
+                counted: row.get(11).and_then(integer) == Some(1),
                 amount: &all(9),
                 request: &all(10),
             });
@@ -119,44 +118,17 @@ impl Desk<'_> {
     }
 
     fn decide(&mut self, id: &str, decision: &Decision) -> Result<Report> {
-        let Some((payer, key)) = self.rows.by_receipt(id)? else {
-            return Ok(Report::Item(None));
-        };
-        let Some(before) = self.entry(&payer, &key)? else {
-            return Ok(Report::Item(None));
-        };
-        let current = before.clone().lapse(self.now);
-        let state = current.state.name();
-        let named = match decision {
-            Decision::Refunded(hash) | Decision::Resolved { transaction: Some(hash), .. } => {
-                Some(hash)
+        Ok(match Shard::decide(id, decision, self.rows, &self.scene())? {
+            Decided::NoRow => Report::Item(None),
+            Decided::WrongState(state) => Report::WrongState(state),
+            Decided::Done(slot, changes) => {
+                self.write(&changes)?;
+                match self.item(&slot)? {
+                    Some(item) => Report::Decided(Box::new(item)),
+                    None => Report::Item(None),
+                }
             }
-            Decision::Waived(_) | Decision::Resolved { transaction: None, .. } => None,
-        };
-        if let Some(hash) = named
-            && self.serves_another(hash, &payer, &key)?
-        {
-            return Ok(Report::WrongState(state));
-        }
-        let Ok(entry) = current.decide(decision, self.now) else {
-            return Ok(Report::WrongState(state));
-        };
-        self.write(&payer, &key, &before, &entry, &decision.why())?;
-        Ok(match self.item(&payer, &key)? {
-            Some(item) => Report::Decided(Box::new(item)),
-            None => Report::Item(None),
         })
-    }
-
-    /// Whether a transaction paid for another payment, or paid another one back.
-    fn serves_another(&self, refund: &str, payer: &str, key: &str) -> Result<bool> {
-        let hash = TxHash::parse_any(refund);
-        let query = "SELECT 1 FROM payments WHERE state = 'refunded' AND reason = ?
-            AND NOT (payer = ? AND key = ?) LIMIT 1";
-        let refund = hash.map(|hash| hash.to_text()).unwrap_or_default();
-        let values = vec![refund.into(), payer.into(), key.into()];
-        let row = self.rows.sql().exec(query, values)?.raw().next().transpose()?;
-        Ok(row.is_some() || self.memory.taken(hash, key) == Taken::Yes)
     }
 
     fn meters(&self, add: &[(String, u64)]) -> Result<Report> {
@@ -217,6 +189,11 @@ impl Conditions {
 /// What an item is read from, in this order; its correlation id and its history follow.
 const ITEM: &str = "receipt, key, state, payer, route, network, asset, amount, tx, facilitator,
     created, updated, reason";
+/// Whether an earlier row has this row's transaction for certain.
+const COUNTED: &str =
+    "p.tx IS NOT NULL AND EXISTS (SELECT 1 FROM payments o WHERE o.tx = p.tx AND o.tx IS NOT NULL
+    AND o.state <> 'unknown' AND o.network = p.network
+    AND (o.created, o.payer, o.key) < (p.created, p.payer, p.key))";
 /// Most rows of one answer.
 const MOST_ITEMS: u32 = 500;
 /// Most rows of one answer of sums.

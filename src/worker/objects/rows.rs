@@ -1,8 +1,14 @@
 //! The tables of a ledger object. One statement per function; amounts are text; schema changes are numbered.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
+
 use farebox_core::ledger::command::{Leases, Mode, Payment};
 use farebox_core::ledger::entry::Entry;
 use farebox_core::ledger::row::Row;
+use farebox_core::ledger::shard::{self, Response, Slot};
+use farebox_core::payment::TxHash;
+use wasm_bindgen::JsValue;
 
 use super::sql::{Result, Sql, Value};
 
@@ -51,17 +57,28 @@ const MIGRATIONS: &[&[&str]] = &[&[
     "CREATE TABLE quota (
         day INTEGER NOT NULL, client TEXT NOT NULL, used INTEGER NOT NULL,
         PRIMARY KEY (day, client)) WITHOUT ROWID",
+], &[
+    "ALTER TABLE payments ADD COLUMN asked INTEGER NOT NULL DEFAULT 1",
+    "ALTER TABLE payments ADD COLUMN client TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE payments ADD COLUMN open INTEGER NOT NULL DEFAULT 1",
+    "UPDATE payments SET open = 0 WHERE state IN ('void', 'closed', 'refund_due', 'refunded', 'waived', 'manual')
+     OR (state = 'delivered' AND handed = 1)",
+    "CREATE INDEX payments_open ON payments (payer, key) WHERE open = 1",
+    "CREATE INDEX payments_receipt ON payments (receipt)",
+    "CREATE INDEX payments_transaction ON payments (tx) WHERE tx IS NOT NULL AND state <> 'unknown'",
+    "CREATE INDEX payments_refund ON payments (reason) WHERE state = 'refunded'",
+    "CREATE INDEX outbox_due ON outbox (due) WHERE due IS NOT NULL",
 ]];
 
 /// The rows of one object.
-pub(super) struct Rows(Sql);
-
-/// A response as it is stored.
-pub(super) struct Stored {
-    pub head: String,
-    pub sha256: String,
-    pub body: Vec<u8>,
+pub(super) struct Rows {
+    sql: Sql,
+    /// Entries that were written last: their payments are most likely asked for next.
+    recent: RefCell<VecDeque<(Slot, Entry)>>,
 }
+
+/// Most entries that are remembered.
+const MOST_RECENT: usize = 32;
 
 impl Rows {
     /// Opens the tables, bringing them to this version.
@@ -80,68 +97,80 @@ impl Rows {
             let number = Value::Integer(number as i64 + 1);
             sql.exec("INSERT OR REPLACE INTO meta VALUES ('schema', ?)", vec![number])?;
         }
-        Ok(Self(sql))
+        Ok(Self { sql, recent: RefCell::default() })
     }
 
     /// For the statements of other files.
     pub(super) const fn sql(&self) -> &Sql {
-        &self.0
+        &self.sql
     }
 
-    /// One entry.
-    pub(super) fn find(&self, payer: &str, key: &str) -> Result<Option<Entry>> {
-        let query = format!("SELECT {COLUMNS} FROM payments WHERE payer = ? AND key = ?");
-        let cursor = self.0.exec(&query, vec![payer.into(), key.into()])?;
-        Ok(cursor.raw().next().transpose()?.and_then(|row| entry(&row)))
-    }
-
-    /// Every payer, key and entry that may still move. A full scan, like the next one: nothing that the ordinary
-    /// writes change has an index.
-    pub(super) fn open_entries(&self) -> Result<Vec<(String, String, Entry)>> {
+    /// Gives `each` every row that is not at rest, by an index of these rows alone and without what the payment was asked with.
+    pub(super) fn open_entries(&self, mut each: impl FnMut(&Slot, &Entry)) -> Result<()> {
+        let columns = COLUMNS.replacen("request,", "'',", 1);
         let query = format!(
-            "SELECT {COLUMNS}, payer, key FROM payments WHERE state NOT IN
-             ('void', 'closed', 'refund_due', 'refunded', 'waived')
-             AND NOT (state = 'delivered' AND handed = 1)"
+            "SELECT {columns}, payer, key FROM payments INDEXED BY payments_open WHERE open = 1"
         );
-        let mut all = Vec::new();
-        for row in self.0.exec(&query, Vec::new())?.raw() {
+        for row in self.sql.exec(&query, Vec::new())?.raw() {
             let row = row?;
             if let (Some(entry), Some(payer), Some(key)) =
                 (entry(&row), text(row.get(PAYER)), text(row.get(PAYER + 1)))
             {
-                all.push((payer, key, entry));
-            }
-        }
-        Ok(all)
-    }
-
-    /// Gives `each` every transaction that is somebody's for certain, and his key.
-    pub(super) fn transactions(&self, mut each: impl FnMut(&str, &str)) -> Result<()> {
-        let query = "SELECT tx, key FROM payments WHERE tx IS NOT NULL AND state <> 'unknown'";
-        for row in self.0.exec(query, Vec::new())?.raw() {
-            if let [Value::String(transaction), Value::String(key)] = row?.as_slice() {
-                each(transaction, key);
+                each(&Slot { payer, key }, &entry);
             }
         }
         Ok(())
     }
 
+    /// Remembers an entry as it is written.
+    fn remember(&self, slot: &Slot, entry: &Entry) {
+        self.forget(slot);
+        let mut recent = self.recent.borrow_mut();
+        recent.push_back((slot.clone(), entry.clone()));
+        if recent.len() > MOST_RECENT {
+            recent.pop_front();
+        }
+    }
+
+    fn forget(&self, slot: &Slot) {
+        self.recent.borrow_mut().retain(|(known, _)| known != slot);
+    }
+
+    /// A number that the object keeps of itself.
+    pub(super) fn noted(&self, name: &str) -> Result<Option<u64>> {
+        let query = "SELECT value FROM meta WHERE name = ?";
+        let row = self.sql.exec(query, vec![name.into()])?.raw().next().transpose()?;
+        Ok(row.and_then(|row| row.first().and_then(integer)))
+    }
+
+    /// Keeps a number of itself.
+    pub(super) fn note(&self, name: &str, value: u64) -> Result<()> {
+        let query = "INSERT OR REPLACE INTO meta VALUES (?, ?)";
+        self.sql.exec(query, vec![name.into(), number(value)]).map(|_| ())
+    }
+
+    /// Forgets such a number.
+    pub(super) fn drop_note(&self, name: &str) -> Result<()> {
+        self.sql.exec("DELETE FROM meta WHERE name = ?", vec![name.into()]).map(|_| ())
+    }
+
     /// A new row.
     pub(super) fn insert(
         &self,
-        payer: &str,
-        key: &str,
+        slot: &Slot,
         entry: &Entry,
+        is_open: bool,
         history: &str,
         now: u64,
     ) -> Result<()> {
+        self.remember(slot, entry);
         let (payment, leases, row) = (&entry.payment, entry.leases, Row::of(entry));
         let query = "INSERT INTO payments VALUES
             (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-             ?, ?, ?, ?, ?, ?, ?, ?)";
+             ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         let values = vec![
-            payer.into(),
-            key.into(),
+            slot.payer.as_str().into(),
+            slot.key.as_str().into(),
             payment.binding.as_str().into(),
             payment.secret.clone().into(),
             mode_name(payment.mode).into(),
@@ -176,24 +205,28 @@ impl Rows {
             payment.url.as_str().into(),
             number(u64::from(payment.confirm)),
             payment.correlation.as_str().into(),
+            number(u64::from(row.asked)),
+            payment.client.as_str().into(),
+            number(u64::from(is_open)),
         ];
-        self.0.exec(query, values).map(|_| ())
+        self.sql.exec(query, values).map(|_| ())
     }
 
     /// The columns that change.
     pub(super) fn update(
         &self,
-        payer: &str,
-        key: &str,
+        slot: &Slot,
         entry: &Entry,
+        is_open: bool,
         history: &str,
         now: u64,
     ) -> Result<()> {
+        self.remember(slot, entry);
         let row = Row::of(entry);
         let query =
             "UPDATE payments SET state = ?, fence = ?, due = ?, since = ?, sent = ?, tx = ?,
             reason = ?, holder = ?, sealed = ?, updated = ?, resends = ?, read = ?, seen_block = ?,
-            handed = ?, history = history || ? WHERE payer = ? AND key = ?";
+            handed = ?, asked = ?, open = ?, history = history || ? WHERE payer = ? AND key = ?";
         let values = vec![
             row.state.into(),
             number(row.fence),
@@ -209,109 +242,146 @@ impl Rows {
             optional(row.read),
             optional(row.seen_block),
             number(u64::from(row.handed)),
+            number(u64::from(row.asked)),
+            number(u64::from(is_open)),
             history.into(),
-            payer.into(),
-            key.into(),
+            slot.payer.as_str().into(),
+            slot.key.as_str().into(),
         ];
-        self.0.exec(query, values).map(|_| ())
+        self.sql.exec(query, values).map(|_| ())
     }
 
     /// Remembers that a payment stands for another one of the same payer.
-    pub(super) fn alias(&self, payer: &str, key: &str, original: &str, until: u64) -> Result<()> {
+    pub(super) fn alias(&self, slot: &Slot, original: &str, until: u64) -> Result<()> {
         let query = "INSERT OR REPLACE INTO aliases VALUES (?, ?, ?, ?)";
-        let values = vec![payer.into(), key.into(), original.into(), number(until)];
-        self.0.exec(query, values).map(|_| ())
-    }
-
-    /// Every payer, key and the key that it stands for.
-    pub(super) fn aliases(&self) -> Result<Vec<(String, String, String)>> {
-        let mut all = Vec::new();
-        for row in self.0.exec("SELECT payer, key, original FROM aliases", Vec::new())?.raw() {
-            let row = row?;
-            if let (Some(payer), Some(key), Some(original)) =
-                (text(row.first()), text(row.get(1)), text(row.get(2)))
-            {
-                all.push((payer, key, original));
-            }
-        }
-        Ok(all)
-    }
-
-    /// Payer and key of the row with this receipt id.
-    pub(super) fn by_receipt(&self, receipt: &str) -> Result<Option<(String, String)>> {
-        let query = "SELECT payer, key FROM payments WHERE receipt = ? LIMIT 1";
-        let cursor = self.0.exec(query, vec![receipt.into()])?;
-        let row = cursor.raw().next().transpose()?;
-        Ok(row.and_then(|row| text(row.first()).zip(text(row.get(1)))))
+        let [payer, key] = names(slot);
+        self.sql.exec(query, vec![payer, key, original.into(), number(until)]).map(|_| ())
     }
 
     /// The transitions of a row, one a line.
-    pub(super) fn history(&self, payer: &str, key: &str) -> Result<String> {
+    pub(super) fn history(&self, slot: &Slot) -> Result<String> {
         let query = "SELECT history FROM payments WHERE payer = ? AND key = ?";
-        let cursor = self.0.exec(query, vec![payer.into(), key.into()])?;
-        let row = cursor.raw().next().transpose()?;
+        let row = self.sql.exec(query, names(slot).into())?.raw().next().transpose()?;
         Ok(row.and_then(|row| text(row.first())).unwrap_or_default())
     }
 
     /// Remembers that a payment is begun elsewhere.
-    pub(super) fn mark_moved(&self, payer: &str, key: &str, until: u64) -> Result<()> {
+    pub(super) fn mark_moved(&self, slot: &Slot, until: u64) -> Result<()> {
         let query = "INSERT OR REPLACE INTO moved VALUES (?, ?, ?)";
-        self.0.exec(query, vec![payer.into(), key.into(), number(until)]).map(|_| ())
+        let [payer, key] = names(slot);
+        self.sql.exec(query, vec![payer, key, number(until)]).map(|_| ())
     }
 
     /// Forgets that.
-    pub(super) fn unmark_moved(&self, payer: &str, key: &str) -> Result<()> {
+    pub(super) fn unmark_moved(&self, slot: &Slot) -> Result<()> {
         let query = "DELETE FROM moved WHERE payer = ? AND key = ?";
-        self.0.exec(query, vec![payer.into(), key.into()]).map(|_| ())
+        self.sql.exec(query, names(slot).into()).map(|_| ())
     }
 
-    /// Every payer and key of a payment that is begun elsewhere.
-    pub(super) fn moved(&self) -> Result<Vec<(String, String)>> {
-        let mut all = Vec::new();
-        for row in self.0.exec("SELECT payer, key FROM moved", Vec::new())?.raw() {
-            let row = row?;
-            all.extend(text(row.first()).zip(text(row.get(1))));
-        }
-        Ok(all)
-    }
-
-    /// Makes room for a payment that begins anew.
-    pub(super) fn delete(&self, payer: &str, key: &str) -> Result<()> {
+    /// Removes a row, and leaves its response.
+    pub(super) fn delete(&self, slot: &Slot) -> Result<()> {
+        self.forget(slot);
         let query = "DELETE FROM payments WHERE payer = ? AND key = ?";
-        self.0.exec(query, vec![payer.into(), key.into()]).map(|_| ())
+        self.sql.exec(query, names(slot).into()).map(|_| ())
+    }
+
+    /// Removes a stored response.
+    pub(super) fn delete_response(&self, slot: &Slot) -> Result<()> {
+        let query = "DELETE FROM responses WHERE payer = ? AND key = ?";
+        self.sql.exec(query, names(slot).into()).map(|_| ())
     }
 
     /// Stores a response.
-    pub(super) fn store(&self, payer: &str, key: &str, stored: Stored, now: u64) -> Result<()> {
+    pub(super) fn store(&self, slot: &Slot, response: &Response, now: u64) -> Result<()> {
         let query = "INSERT OR REPLACE INTO responses VALUES (?, ?, ?, ?, ?, ?)";
+        let [payer, key] = names(slot);
         let values = vec![
-            payer.into(),
-            key.into(),
-            stored.head.into(),
-            stored.sha256.into(),
-            stored.body.into(),
+            payer,
+            key,
+            response.head.as_str().into(),
+            response.sha256.as_str().into(),
+            response.body.clone().into(),
             number(now),
         ];
-        self.0.exec(query, values).map(|_| ())
+        self.sql.exec(query, values).map(|_| ())
     }
 
-    /// A stored response.
-    pub(super) fn stored(&self, payer: &str, key: &str) -> Result<Option<Stored>> {
+    /// Whether a statement about one slot finds a row.
+    fn finds(&self, query: &str, values: Vec<Value>) -> Result<bool> {
+        Ok(self.sql.exec(query, values)?.raw().next().transpose()?.is_some())
+    }
+}
+
+impl shard::Rows for Rows {
+    type Error = JsValue;
+
+    fn find(&self, slot: &Slot) -> Result<Option<Entry>> {
+        if let Some((_, entry)) = self.recent.borrow().iter().find(|(known, _)| known == slot) {
+            return Ok(Some(entry.clone()));
+        }
+        let query = format!("SELECT {COLUMNS} FROM payments WHERE payer = ? AND key = ?");
+        let row = self.sql.exec(&query, names(slot).into())?.raw().next().transpose()?;
+        Ok(row.and_then(|row| entry(&row)))
+    }
+
+    fn original(&self, slot: &Slot) -> Result<Option<String>> {
+        let query = "SELECT original FROM aliases WHERE payer = ? AND key = ?";
+        let row = self.sql.exec(query, names(slot).into())?.raw().next().transpose()?;
+        Ok(row.and_then(|row| text(row.first())))
+    }
+
+    fn is_moved(&self, slot: &Slot) -> Result<bool> {
+        self.finds("SELECT 1 FROM moved WHERE payer = ? AND key = ?", names(slot).into())
+    }
+
+    fn owners(&self, network: &str, transaction: &TxHash) -> Result<Vec<Slot>> {
+        let query =
+            "SELECT payer, key FROM payments WHERE tx = ? AND tx IS NOT NULL AND state <> 'unknown'
+            AND network = ? LIMIT 2";
+        let mut owners = Vec::new();
+        for row in self.sql.exec(query, vec![transaction.as_str().into(), network.into()])?.raw() {
+            let row = row?;
+            owners.extend(slot_of(&row));
+        }
+        Ok(owners)
+    }
+
+    fn refunds_another(&self, refund: &TxHash, slot: &Slot) -> Result<bool> {
+        let query = "SELECT 1 FROM payments WHERE state = 'refunded' AND reason = ?
+            AND NOT (payer = ? AND key = ?) LIMIT 1";
+        let [payer, key] = names(slot);
+        self.finds(query, vec![refund.as_str().into(), payer, key])
+    }
+
+    fn by_receipt(&self, receipt: &str) -> Result<Option<Slot>> {
+        let query = "SELECT payer, key FROM payments WHERE receipt = ? LIMIT 1";
+        let row = self.sql.exec(query, vec![receipt.into()])?.raw().next().transpose()?;
+        Ok(row.and_then(|row| slot_of(&row)))
+    }
+
+    fn response(&self, slot: &Slot) -> Result<Option<Response>> {
         let query = "SELECT head, sha256, body FROM responses WHERE payer = ? AND key = ?";
-        let cursor = self.0.exec(query, vec![payer.into(), key.into()])?;
-        let Some(row) = cursor.raw().next().transpose()? else {
+        let Some(row) = self.sql.exec(query, names(slot).into())?.raw().next().transpose()? else {
             return Ok(None);
         };
         let body = match row.get(2) {
             Some(Value::Blob(bytes)) => bytes.clone(),
             _ => return Ok(None),
         };
-        Ok(text(row.first()).zip(text(row.get(1))).map(|(head, sha256)| Stored {
-            head,
-            sha256,
-            body,
-        }))
+        let texts = text(row.first()).zip(text(row.get(1)));
+        Ok(texts.map(|(head, sha256)| Response { head, sha256, body }))
     }
+}
+
+/// Payer and key, to be bound.
+fn names(slot: &Slot) -> [Value; 2] {
+    [slot.payer.as_str().into(), slot.key.as_str().into()]
+}
+
+/// Payer and key, the first two columns.
+pub(super) fn slot_of(row: &[Value]) -> Option<Slot> {
+    let (payer, key) = text(row.first()).zip(text(row.get(1)))?;
+    Some(Slot { payer, key })
 }
 
 /// What an entry is read from, one column after the other.
@@ -319,9 +389,9 @@ const COLUMNS: &str =
     "binding, secret, mode, receipt, route, network, asset, amount, pay_to, valid_before,
     facilitator, request, url, confirm, correlation, executing, settling, delivering,
     state, fence, due, since, sent, tx, reason, holder, sealed, created, resends, read, seen_block,
-    handed";
+    handed, asked, client";
 /// How many columns those are.
-const PAYER: usize = 32;
+const PAYER: usize = 34;
 
 /// The columns of a row that have not been read.
 struct Columns<'a>(std::slice::Iter<'a, Value>);
@@ -339,7 +409,7 @@ impl Columns<'_> {
 /// An entry; the members are read in the order of [`COLUMNS`].
 fn entry(row: &[Value]) -> Option<Entry> {
     let mut columns = Columns(row.iter());
-    let payment = Payment {
+    let mut payment = Payment {
         binding: columns.text()?,
         secret: columns.text(),
         mode: if columns.text()? == mode_name(Mode::After) { Mode::After } else { Mode::Before },
@@ -355,6 +425,7 @@ fn entry(row: &[Value]) -> Option<Entry> {
         url: columns.text()?,
         confirm: columns.number()? == 1,
         correlation: columns.text()?,
+        client: String::new(),
     };
     let leases = Leases {
         executing: columns.number()?,
@@ -376,7 +447,9 @@ fn entry(row: &[Value]) -> Option<Entry> {
         read: columns.number(),
         seen_block: columns.number(),
         handed: columns.number()? == 1,
+        asked: columns.number()? == 1,
     };
+    payment.client = columns.text()?;
     Some(row.into_entry(payment, leases))
 }
 

@@ -235,12 +235,14 @@ fn every_published_history_keeps_what_must_never_break() {
             assert!(paid || !money.contains(&state.as_str()), "{name}: {state} unpaid");
         }
         ends_right(&world, case, name);
-        *ends.entry(world.ledger.entries()[0].state.name()).or_default() += 1;
+        // A row for which no money was asked is gone by now.
+        let end = world.ledger.entries().first().map(|entry| entry.state.name());
+        *ends.entry(end.unwrap_or_else(|| "forgotten".to_owned())).or_default() += 1;
         let mut bodies: Vec<_> = world.facilitator.settles.iter().map(|(_, body)| body).collect();
         bodies.dedup();
         assert!(bodies.len() <= 1, "{name}: settle calls differ");
     }
-    for state in ["void", "refund_due", "delivered"] {
+    for state in ["void", "refund_due", "delivered", "forgotten"] {
         assert!(ends.contains_key(state), "{ends:?}");
     }
     eprintln!("{ends:?}");

@@ -5,11 +5,15 @@
 
 mod explore;
 mod histories;
-mod mutant;
+mod lookups;
 mod random;
 mod traces;
 
-use farebox_core::ledger::command::{Client, Delivery, Failure, Learnt, Leases, Mode, Outcome};
+use std::num::NonZeroU32;
+
+use farebox_core::ledger::command::{
+    Client, Delivery, Failure, Fate, Learnt, Leases, Mode, Outcome,
+};
 use farebox_core::ledger::entry::{Taken, Watch};
 use farebox_core::ledger::row::Row;
 use farebox_core::ledger::state::{Lease, Resend, Sender, Undelivered, Why};
@@ -17,6 +21,8 @@ use farebox_core::ledger::{Answer, Command, Entry, Payment, Standing, State};
 use farebox_core::payment::TxHash;
 use farebox_core::time::UnixTime;
 
+/// Payments in flight that are more than enough.
+const SIXTEEN: NonZeroU32 = NonZeroU32::new(16).unwrap();
 /// When the entries of these tests begin.
 const NOW: u64 = 1_000;
 /// When their authorizations end.
@@ -49,6 +55,7 @@ fn payment(mode: Mode, binding: &str, secret: Option<&str>, request: &str) -> Pa
         request: request.to_owned(),
         confirm: false,
         correlation: String::new(),
+        client: String::new(),
     }
 }
 
@@ -122,7 +129,7 @@ fn commands(fence: u64, mode: Mode) -> Vec<Command> {
                 leases: LEASES,
                 idempotent,
                 wallet,
-                in_flight: 16,
+                in_flight: SIXTEEN,
                 last: false,
             });
         }
@@ -305,7 +312,7 @@ fn a_claim_for_another_request_is_always_refused_and_moves_nothing() {
                 let before = entry(mode, state.clone());
                 let applied =
                     before.clone().apply(command, Standing::default(), Taken::No, at(NOW));
-                assert_eq!(applied, (before, Answer::AlreadyUsed));
+                assert_eq!(applied, (before, Answer::Fate(Fate::AlreadyUsed)));
             }
         }
     }

@@ -250,13 +250,13 @@ impl History {
         }
         let index = self.dice.below(self.jobs.len() as u64);
         let job = self.jobs.remove(usize::try_from(index).unwrap());
-        let (Job::Resend { key, .. } | Job::Read { key, .. }) = &job;
+        let key = job.key();
         let nonce = self.nonce_in(&self.world.ledger.entry(key).unwrap().payment.request);
         let faulty = self.dice.below(2) == 0;
-        match &job {
-            Job::Resend { .. } if faulty => self.spoil_settle(&nonce),
-            Job::Read { .. } if faulty => self.spoil_node(&nonce),
-            _ => {}
+        match (faulty, job.reads()) {
+            (true, false) => self.spoil_settle(&nonce),
+            (true, true) => self.spoil_node(&nonce),
+            (false, _) => {}
         }
         self.world.carry(job);
         self.world.facilitator.settle_plan.clear();

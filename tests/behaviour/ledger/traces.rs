@@ -14,12 +14,12 @@ use farebox_core::http::RequestHead;
 use farebox_core::ledger::State;
 use farebox_core::ledger::command::Mode;
 use farebox_core::ledger::state::Why;
+use farebox_core::mutant::{Mutant, plant};
 use serde_json::{Value, json};
 
 use super::is_allowed;
 use crate::world::alarm::Job;
 use crate::world::chain::NodeFault;
-use crate::world::defect::{DEFECTS, Defect};
 use crate::world::facilitator::{Settle, Verify};
 use crate::world::ledger::LedgerFault;
 use crate::world::origin::Say;
@@ -100,7 +100,6 @@ struct Setting {
     requests: [bool; 3],
     /// Which of them bring their authorization by MPP.
     mpp: [bool; 3],
-    defect: Defect,
     bounds: Bounds,
 }
 
@@ -130,8 +129,7 @@ struct Run {
 impl Run {
     fn new(setting: Setting, payment: &Payment, echoes: &[Value; 2]) -> Self {
         let gate = &GATES[usize::from(!setting.chain)];
-        let mut world = World::around(gate);
-        world.ledger.defect = setting.defect;
+        let world = World::around(gate);
         Self {
             setting,
             world,
@@ -286,7 +284,7 @@ impl Run {
             Event::CarryLost => {
                 self.faults += 1;
                 match self.jobs.first() {
-                    Some(Job::Read { .. }) => {
+                    Some(job) if job.reads() => {
                         self.world.facilitator.chain.plan.push_back(NodeFault::Silent);
                     }
                     _ => self.world.facilitator.settle_plan.push_back(Settle::SilentAfter),
@@ -518,7 +516,7 @@ fn explore(setting: Setting, most: usize) -> Result<Seen, String> {
 
 fn setting(mode: Mode, chain: bool, secret: bool) -> Setting {
     let requests = [true; 3];
-    Setting { mode, chain, secret, requests, mpp: [false; 3], defect: Defect::None, bounds: BOUNDS }
+    Setting { mode, chain, secret, requests, mpp: [false; 3], bounds: BOUNDS }
 }
 
 fn everything(mode: Mode) {
@@ -572,14 +570,28 @@ fn no_history_without_a_chain_breaks_a_rule() {
 }
 
 #[test]
-fn every_defect_of_the_object_is_found() {
-    for defect in DEFECTS {
+fn every_planted_mutant_is_found() {
+    let mutants = [
+        Mutant::NoCompareAndSet,
+        Mutant::NoBinding,
+        Mutant::TermsInDoubt,
+        Mutant::TimeoutIsVoid,
+        Mutant::ReleaseIsFinal,
+        Mutant::AlarmNeverDue,
+        Mutant::NotSealed,
+        Mutant::PurgedEarly,
+        Mutant::UsedIsPaid,
+        Mutant::TimeoutIsPaid,
+    ];
+    for mutant in mutants {
+        plant(Some(mutant));
         let found = [Mode::After, Mode::Before].into_iter().find_map(|mode| {
             let bounds = Bounds { all: 2, ..BOUNDS };
-            let found = explore(Setting { defect, bounds, ..setting(mode, true, true) }, 50_000);
+            let found = explore(Setting { bounds, ..setting(mode, true, true) }, 50_000);
             found.err().filter(|found| !found.starts_with("more than"))
         });
-        eprintln!("{defect:?}: {found:?}");
-        assert!(found.is_some(), "{defect:?} is not found");
+        plant(None);
+        eprintln!("{mutant:?}: {found:?}");
+        assert!(found.is_some(), "{mutant:?} is not found");
     }
 }

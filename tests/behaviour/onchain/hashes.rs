@@ -156,7 +156,7 @@ fn a_second_hash_is_no_signature_for_what_the_first_one_left() {
         world.ledger.entries().iter().map(|entry| entry.state.name()).collect();
     states.sort();
     assert_eq!(states, ["delivered", "settled"], "the first one is still owed");
-    assert!(world.ledger.aliases.is_empty());
+    assert!(world.ledger.aliases().is_empty());
     assert_eq!((served(&world), moved(&world)), (1, 20_000));
 }
 

@@ -3,7 +3,6 @@
 
 pub mod alarm;
 pub mod chain;
-pub mod defect;
 pub mod facilitator;
 pub mod ledger;
 mod messages;
@@ -27,15 +26,16 @@ use farebox_core::gate::passage::{Call, FacilitatorCall, MAX_DIGESTED_BYTES, Ori
 use farebox_core::gate::passage::{StreamEnd, Streaming, Waiting};
 use farebox_core::gate::reply::{Body, Reply};
 use farebox_core::http::RequestHead;
-use farebox_core::ledger::Entry;
+use farebox_core::ledger::{Answer, Entry};
 use farebox_core::payment::PaymentKey;
 use farebox_core::problem::Code;
 use farebox_core::time::UnixTime;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use facilitator::{Facilitator, Settle};
-use ledger::Ledger;
+use ledger::{Heard, Ledger};
 pub use messages::{Response, With, decoded, get, nonce_in, paid, request};
 use origin::{Held, Origin};
 use payer::{Payer, Payment};
@@ -124,6 +124,8 @@ impl Running {
     pub fn claims(&self) -> Option<&str> {
         match &self.step {
             Some(Step::Claim(call, _)) => Some(&call.command),
+            Some(Step::Resume(call, _)) => Some(&call.command),
+            Some(Step::Look(call, _)) => Some(&call.command),
             _ => None,
         }
     }
@@ -200,7 +202,7 @@ impl World {
     /// The nonce of the authorization that pays for what this one of the first payer asks: another one if it was
     /// signed anew.
     pub fn stands_for(&self, nonce: &str) -> String {
-        match self.ledger.aliases.get(&self.key_of(nonce)) {
+        match self.ledger.aliases().get(&self.key_of(nonce)) {
             Some(original) => nonce_in(&self.ledger.entry(original).unwrap().payment.request),
             None => nonce.to_owned(),
         }
@@ -313,7 +315,7 @@ impl World {
     /// Carries out one step; false once there is none left.
     pub fn advance(&mut self, running: &mut Running) -> bool {
         if let Some((streaming, end)) = running.stream.take() {
-            self.tell(&streaming.ended(end), None);
+            self.tell::<Answer>(&streaming.ended(end), None);
             return false;
         }
         let Some(step) = running.step.take() else {
@@ -376,6 +378,27 @@ impl World {
                 running.hold(told.body);
                 Some(next.answered(told.answer, self.now()))
             }
+            Step::Resume(call, next) => {
+                let next = match &call.beside {
+                    Some(question) => {
+                        next.saw(self.read_chain(&question.body).as_deref().map(str::as_bytes))
+                    }
+                    None => next,
+                };
+                let told = self.tell(&call, None);
+                running.hold(told.body);
+                Some(next.answered(told.answer, self.now()))
+            }
+            Step::Look(call, next) => {
+                let next = match &call.beside {
+                    Some(question) => {
+                        next.saw(self.read_chain(&question.body).as_deref().map(str::as_bytes))
+                    }
+                    None => next,
+                };
+                let told = self.tell(&call, None);
+                Some(next.answered(told.answer, self.now()))
+            }
             Step::Read(call, next) => {
                 self.now_ms += u64::from(call.delay_ms);
                 let reply = self.read_chain(&call.body);
@@ -419,7 +442,7 @@ impl World {
             Step::Stream(reply, streaming) => {
                 let promised = Streaming::promised_bytes(&reply, &running.method);
                 let end = running.held.as_ref().unwrap().stream(promised);
-                self.tell(&streaming.flowing(), None);
+                self.tell::<Answer>(&streaming.flowing(), None);
                 running.answer(reply);
                 if let Some(response) = &mut running.response {
                     response.stream = Some(end);
@@ -459,7 +482,7 @@ impl World {
         (reply, took)
     }
 
-    fn tell(&mut self, call: &Call, body: Option<&[u8]>) -> ledger::Told {
+    fn tell<A: DeserializeOwned>(&mut self, call: &Call, body: Option<&[u8]>) -> Heard<A> {
         self.now_ms += u64::from(call.delay_ms);
         let body = body.filter(|_| call.with_body);
         self.ledger.call(&call.object, &call.command, body, self.now())
@@ -509,6 +532,8 @@ impl Running {
             Some(Step::Digest(..)) => "digest",
             Some(Step::Bind(..)) => "bind",
             Some(Step::Claim(..)) => "claim",
+            Some(Step::Resume(..)) => "resume",
+            Some(Step::Look(..)) => "look",
             Some(Step::Verify(..)) => "verify",
             Some(Step::Forward(..)) => "forward",
             Some(Step::Collect(..)) => "collect",

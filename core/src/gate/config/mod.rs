@@ -25,6 +25,7 @@ use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::num::NonZeroU32;
 
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
@@ -323,7 +324,10 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
         clients,
         shards,
         old_shards,
-        in_flight: u32::try_from(in_flight).unwrap_or(1),
+        in_flight: u32::try_from(in_flight)
+            .ok()
+            .and_then(NonZeroU32::new)
+            .unwrap_or(NonZeroU32::MIN),
         closed_before: (restored > 0).then(|| UnixTime::from_secs(restored).plus(3600)),
         token,
         webhook,

@@ -9,7 +9,7 @@ use super::settle::Turn;
 use super::{Filed, Passage, Step};
 use crate::facilitator::unproven::Sender;
 use crate::gate::recover::{Seen, learnt, matter, question};
-use crate::ledger::command::{Answer, Client, Command, Learnt, Outcome};
+use crate::ledger::command::{Client, Command, Fate, Learnt, Outcome};
 use crate::ledger::inquiry::confirmation::{Confirmation, Confirming, Step as Confirm};
 use crate::ledger::inquiry::{Asking, Next, Question};
 use crate::payment::TxHash;
@@ -35,7 +35,7 @@ pub struct ChainCall {
 }
 
 impl ChainCall {
-    pub(super) fn new(network: &str, body: String) -> Self {
+    pub(in crate::gate) fn new(network: &str, body: String) -> Self {
         Self { network: network.into(), body, delay_ms: 0, unproven: None }
     }
 }
@@ -49,7 +49,7 @@ pub struct Reading<'g> {
 /// What was asked, and what goes on with it.
 pub(super) enum Asked {
     /// What became of the payment.
-    Fate(Asking, Answer),
+    Fate(Asking, Fate),
     /// Something about a payment that the chain itself settles.
     Node(Look),
     /// Whether a named transaction is this payment.
@@ -83,7 +83,7 @@ impl<'g> Passage<'g> {
     }
 
     /// Asks what became of the payment; `otherwise` is told if that brings nothing.
-    pub(super) fn inquire(mut self: Box<Self>, otherwise: Answer, now: UnixTime) -> Step<'g> {
+    pub(super) fn inquire(mut self: Box<Self>, otherwise: Fate, now: UnixTime) -> Step<'g> {
         self.inquired = true;
         let account = self.proof.account();
         let Some(matter) = matter(&account, &self.payment(), self.seen, self.transaction) else {
@@ -192,7 +192,7 @@ impl<'g> Reading<'g> {
 
 impl<'g> Passage<'g> {
     /// Tells the row what the chain says; the row decides what that means.
-    fn learn(mut self: Box<Self>, learnt: Learnt, otherwise: &Answer, now: UnixTime) -> Step<'g> {
+    fn learn(mut self: Box<Self>, learnt: Learnt, otherwise: &Fate, now: UnixTime) -> Step<'g> {
         if learnt == Learnt::Nothing {
             return self.told(otherwise, now);
         }

@@ -101,7 +101,7 @@ impl<'g> Passage<'g> {
         if self.arrival == Arrival::InTime && !self.is_for_this_body() {
             self.arrival = Arrival::Repriced(Code::DigestMismatch);
         }
-        self.claim(0)
+        self.ask_ledger()
     }
 
     fn is_for_this_body(&self) -> bool {

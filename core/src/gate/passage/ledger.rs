@@ -2,20 +2,25 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use core::num::NonZeroU32;
 
 use super::blame::blame_of;
 use super::origin::taken_out;
 use super::settle::Turn;
-use super::{Arrival, ChainCall, Kept, Passage, Step};
+use super::{Arrival, ChainCall, Kept, Passage, Step, first_place};
 use crate::gate::diagnose::Failures;
 use crate::gate::limit::client_prefix;
 use crate::gate::recover::Seen;
 use crate::gate::reply::{Body, Reply, finish_paid};
 use crate::http::ResponseHead;
 use crate::ledger::attempts::Blame;
-use crate::ledger::command::{Answer, Command, Failure, Mode, Payment, Role, Told};
+use crate::ledger::command::{
+    Answer, Command, Deliver, Failure, Fate, Mode, Payment, Question, Repeat, Replay, Resend,
+    Resumed, Role, Seen as Sight, Told,
+};
 use crate::ledger::entry::FIRST_FENCE;
 use crate::ledger::inquiry::height;
+use crate::mutant::{Mutant, planted};
 use crate::payment::authorization::Vouched;
 use crate::payment::{Cause, OnChain};
 use crate::problem::Code;
@@ -56,6 +61,12 @@ pub struct Claiming<'g> {
     tries: u32,
 }
 
+/// Waits for what is left of a payment that this request may not begin.
+pub struct Resuming<'g>(Box<Passage<'g>>);
+
+/// Waits for what became of a payment whose signature is not proven.
+pub struct Looking<'g>(Box<Passage<'g>>);
+
 /// Waits for the answer to a record.
 pub struct Recording<'g> {
     passage: Box<Passage<'g>>,
@@ -95,42 +106,77 @@ pub enum Ending {
 }
 
 impl<'g> Passage<'g> {
-    /// Asks whose payment this is; `tries` went before.
-    pub(super) fn claim(self: Box<Self>, tries: u32) -> Step<'g> {
-        let (idempotent, payment) = (self.offer.idempotent, self.payment());
-        // A payment that comes too late, that nobody vouches for yet, whose payer may not pay or that pays another price begins nothing: no place in
-        // flight is left for it.
-        let in_time = self.arrival == Arrival::InTime;
-        let in_flight = match in_time && self.vouched == Vouched::Yes {
-            false => 0,
-            true if self.is_contract => 1,
-            true => self.gate.in_flight,
-        };
-        let mut call = self.call(Command::Claim {
-            payment: Box::new(payment),
-            leases: self.leases(),
-            idempotent: idempotent && in_time,
-            wallet: self.wallet,
-            in_flight,
-            last: self.inquired,
-        });
+    /// Asks the ledger for all that this request may have of its payment: only one that is in time, for today's terms and
+    /// proven may begin it.
+    pub(super) fn ask_ledger(self: Box<Self>) -> Step<'g> {
+        match (self.vouched, self.arrival) {
+            (Vouched::Yes, Arrival::InTime) => self.claim(0),
+            (
+                Vouched::Yes,
+                Arrival::Late
+                | Arrival::Denied
+                | Arrival::Repriced(_)
+                | Arrival::Unpriced
+                | Arrival::Waived,
+            ) => self.resume(),
+            (Vouched::NotYet, _) => self.look_up(),
+        }
+    }
+
+    /// Begins the payment, or hears what became of it; `tries` went before.
+    fn claim(self: Box<Self>, tries: u32) -> Step<'g> {
+        let Repeat { payment, leases, idempotent, wallet, last } = self.repeat();
+        let in_flight = if self.is_contract { NonZeroU32::MIN } else { self.gate.in_flight };
+        let mut call =
+            self.call(Command::Claim { payment, leases, idempotent, wallet, in_flight, last });
         call.delay_ms = if tries == 0 { 0 } else { RETRY_MS };
+        self.guard(&mut call, tries == 0);
+        Step::Claim(call, Claiming { passage: self, tries })
+    }
+
+    /// Continues a payment that the ledger knows.
+    fn resume(self: Box<Self>) -> Step<'g> {
+        let mut call = self.asking(Question::Resume(self.repeat()), self.counting());
+        self.guard(&mut call, true);
+        Step::Resume(call, Resuming(self))
+    }
+
+    /// Looks what became of a payment whose signature is not proven.
+    fn look_up(self: Box<Self>) -> Step<'g> {
+        let mut call = self.asking(Question::Look(self.repeat()), None);
+        self.guard(&mut call, true);
+        Step::Look(call, Looking(self))
+    }
+
+    /// What goes beside the first call: the rate limiter before it, the newest block with it.
+    fn guard(&self, call: &mut Call, is_first: bool) {
         // First sight is when the payment came, however often its claim is tried.
-        let first = tries == 0 && self.place.1 != Role::New && !self.inquired && !self.claimed;
+        if !is_first || self.place.1 == Role::New || self.inquired || self.claimed {
+            return;
+        }
         let network = self.choice.terms.network.as_str();
         // What the chain settles has the height read when it is judged.
-        let reads = first && self.proof.onchain.is_none();
+        let reads = self.proof.onchain.is_none();
         let readable = self.gate.rpc_url(network).filter(|_| reads);
         call.beside = readable.map(|_| ChainCall::new(network, height::request()));
-        if first {
-            call.limited_by = Some(client_prefix(self.head.headers.get("cf-connecting-ip")).into());
+        call.limited_by = Some(client_prefix(self.head.headers.get("cf-connecting-ip")).into());
+    }
+
+    /// The payment as this request shows it.
+    fn repeat(&self) -> Repeat {
+        Repeat {
+            payment: Box::new(self.payment()),
+            leases: self.leases(),
+            idempotent: self.offer.idempotent && self.arrival == Arrival::InTime,
+            wallet: self.wallet,
+            last: self.inquired,
         }
-        Step::Claim(call, Claiming { passage: self, tries })
     }
 
     /// The payment as this request would record it.
     pub(super) fn payment(&self) -> Payment {
         let (offer, terms) = (&self.offer, &self.choice.terms);
+        let client = self.head.headers.get("cf-connecting-ip");
         Payment {
             binding: self.binding(),
             secret: self.proof.identifier.as_deref().map(|id| self.gate.keys.identifier_hash(id)),
@@ -150,6 +196,7 @@ impl<'g> Passage<'g> {
             },
             request: self.proof.request.clone(),
             confirm: offer.confirms && self.proof.onchain.is_none(),
+            client: self.gate.keys.client_name(&client_prefix(client)),
         }
     }
 
@@ -220,27 +267,28 @@ impl<'g> Passage<'g> {
     }
 
     /// What a client reads whose payment is in a state that this request cannot move.
-    pub(super) fn told(&self, answer: &Answer, now: UnixTime) -> Step<'g> {
+    pub(super) fn told(&self, fate: &Fate, now: UnixTime) -> Step<'g> {
         let replayed = |reason: &str| Blame { cause: Cause::Replayed, reason: reason.into() };
-        let code = match answer {
-            Answer::InProgress => Code::PaymentInProgress,
-            Answer::Unknown | Answer::Stale => Code::SettlementUnknown,
-            Answer::Unresolved => Code::PaymentUnresolved,
-            Answer::Refused { reason } => {
+        let code = match fate {
+            Fate::Unknown if planted(Mutant::TermsInDoubt) => return self.told(&Fate::Void, now),
+            Fate::InProgress => Code::PaymentInProgress,
+            Fate::Unknown => Code::SettlementUnknown,
+            Fate::Unresolved => Code::PaymentUnresolved,
+            Fate::Refused { reason } => {
                 let failures = Failures::payers(self.tally.as_ref());
                 let diagnosis = self.diagnosis_of(&blame_of(reason), failures, now);
                 let reply = self.problem(Code::SettlementRefused).diagnosed(diagnosis.as_ref());
                 return Step::Respond(self.settlement_refused(reply, reason));
             }
-            Answer::AlreadyUsed | Answer::AlreadyDelivered => {
-                let code = match answer {
-                    Answer::AlreadyUsed => Code::PaymentAlreadyUsed,
+            Fate::AlreadyUsed | Fate::AlreadyDelivered => {
+                let code = match fate {
+                    Fate::AlreadyUsed => Code::PaymentAlreadyUsed,
                     _ => Code::PaymentAlreadyDelivered,
                 };
                 let reply = |diagnosis: Option<&_>| self.problem(code).diagnosed(diagnosis);
                 return Step::Respond(self.blaming_network(&replayed(code.name()), now, reply));
             }
-            Answer::OriginFailed => {
+            Fate::OriginFailed => {
                 let reply = self.problem(Code::OriginFailed);
                 return Step::Respond(reply.with_status(
                     409,
@@ -248,29 +296,165 @@ impl<'g> Passage<'g> {
                     Some(&self.receipt),
                 ));
             }
-            Answer::RefundDue => {
+            Fate::RefundDue => {
                 let reply = self.problem(Code::RefundDueRepeat);
                 return Step::Respond(self.settlement(reply));
             }
-            Answer::Refunded => Code::Refunded,
-            Answer::Void => {
+            Fate::Refunded => Code::Refunded,
+            Fate::Void => {
                 let blame = self.blame.clone().unwrap_or_else(|| replayed("authorization_void"));
                 let code = Code::PaymentRequired;
                 let reason = code.row().reason.unwrap_or_default();
                 let reply = |diagnosis: Option<&_>| self.terms(code, reason, diagnosis, now);
                 return Step::Respond(self.blaming_network(&blame, now, reply));
             }
-            Answer::UnderReview => Code::UnderReview,
+            Fate::UnderReview => Code::UnderReview,
+        };
+        self.refuse(code)
+    }
+
+    /// What a client reads where an answer lets its request do nothing further.
+    fn ended(&self, answer: &Answer, now: UnixTime) -> Step<'g> {
+        self.refuse(match answer {
+            Answer::Fate(fate) => return self.told(fate, now),
+            Answer::Stale => Code::SettlementUnknown,
             Answer::TooManyInFlight => Code::TooManyInFlight,
+            Answer::Full => Code::RateLimited,
             Answer::Granted { .. }
-            | Answer::Deliver { .. }
-            | Answer::Resend { .. }
-            | Answer::Replay { .. }
+            | Answer::Deliver(_)
+            | Answer::Resend(_)
+            | Answer::Replay(_)
             | Answer::Recorded
             | Answer::Absent
             | Answer::Unsupported => Code::LedgerUnavailable,
-        };
-        self.refuse(code)
+        })
+    }
+
+    /// Keeps what every answer of the ledger says beside: the row's receipt id, and the payer's failures.
+    fn hear<A>(&mut self, told: Option<impl Into<Told<A>>>, now: UnixTime) -> Option<A> {
+        self.served = now;
+        self.claimed = true;
+        let Told { answer, receipt, tally } = told?.into();
+        self.tally = tally.or(self.tally.take());
+        if let Some(receipt) = receipt {
+            self.receipt = receipt;
+        }
+        Some(answer)
+    }
+
+    /// Paid earlier, and the origin has not run: it runs now.
+    fn deliver(
+        mut self: Box<Self>,
+        Deliver { fence, transaction }: Deliver,
+        now: UnixTime,
+    ) -> Step<'g> {
+        self.fence = fence;
+        self.transaction = self.named(&transaction);
+        self.forward(now)
+    }
+
+    /// What was recorded goes to its facilitator once more.
+    fn send_again(mut self: Box<Self>, resend: Resend) -> Step<'g> {
+        let Resend { fence, facilitator, request, seen_at, seen_block } = resend;
+        self.fence = fence;
+        self.seen = Seen { at: UnixTime::from_secs(seen_at), block: seen_block };
+        self.settle_again(&facilitator, request, 0)
+    }
+
+    /// The stored response.
+    fn play(mut self: Box<Self>, Replay { response, transaction }: &Replay) -> Step<'g> {
+        self.transaction = self.named(transaction);
+        self.replay(response)
+    }
+
+    /// Goes to the object after a change of their number, if the one before it was asked.
+    fn move_on(&mut self) -> bool {
+        let moves = self.place.1 == Role::Old;
+        if moves {
+            self.place = (self.gate.shards, Role::New);
+        }
+        moves
+    }
+}
+
+impl<'g> Resuming<'g> {
+    /// The client's network has asked too often.
+    pub fn limited(self) -> Step<'g> {
+        self.0.refuse(Code::RateLimited)
+    }
+
+    /// For the log: the payment key's prefix and the route.
+    #[must_use]
+    pub fn label(&self) -> (String, String) {
+        self.0.label()
+    }
+
+    /// The reply to [`Call::beside`].
+    #[must_use]
+    pub fn saw(mut self, reply: Option<&[u8]>) -> Self {
+        self.0.saw(reply);
+        self
+    }
+
+    /// The object's answer, or none if it is down.
+    pub fn answered(self, told: Option<impl Into<Told<Resumed>>>, now: UnixTime) -> Step<'g> {
+        let mut passage = self.0;
+        match passage.hear(told, now) {
+            None => passage.refuse(Code::LedgerUnavailable),
+            Some(Resumed::Deliver(deliver)) => passage.deliver(deliver, now),
+            Some(Resumed::Resend(resend)) => passage.send_again(resend),
+            Some(Resumed::Replay(replay)) => passage.play(&replay),
+            Some(Resumed::Nothing) if passage.move_on() => passage.resume(),
+            Some(Resumed::Nothing) => passage.barred(now),
+            Some(Resumed::Fate(Fate::Unresolved)) if passage.arrival == Arrival::Denied => {
+                passage.barred(now)
+            }
+            // There are no terms to put up.
+            Some(Resumed::Fate(Fate::Void))
+                if matches!(passage.arrival, Arrival::Unpriced | Arrival::Waived) =>
+            {
+                passage.barred(now)
+            }
+            Some(Resumed::Fate(fate)) => passage.told(&fate, now),
+        }
+    }
+}
+
+impl<'g> Looking<'g> {
+    /// The client's network has asked too often.
+    pub fn limited(self) -> Step<'g> {
+        self.0.refuse(Code::RateLimited)
+    }
+
+    /// For the log: the payment key's prefix and the route.
+    #[must_use]
+    pub fn label(&self) -> (String, String) {
+        self.0.label()
+    }
+
+    /// The reply to [`Call::beside`].
+    #[must_use]
+    pub fn saw(mut self, reply: Option<&[u8]>) -> Self {
+        self.0.saw(reply);
+        self
+    }
+
+    /// The object's answer, or none if it is down.
+    pub fn answered(self, told: Option<impl Into<Told<Sight>>>, now: UnixTime) -> Step<'g> {
+        let mut passage = self.0;
+        match passage.hear(told, now) {
+            None => passage.refuse(Code::LedgerUnavailable),
+            // Recorded to the last byte, so its signature held once.
+            Some(Sight::Open) => passage.resume(),
+            Some(Sight::Nothing) if passage.move_on() => passage.look_up(),
+            // Not known: it has to be proven before anything is written.
+            Some(Sight::Nothing) if passage.arrival == Arrival::InTime => {
+                passage.place = first_place(passage.gate);
+                passage.verify()
+            }
+            Some(Sight::Nothing) => passage.barred(now),
+            Some(Sight::Fate(fate)) => passage.told(&fate, now),
+        }
     }
 }
 
@@ -278,8 +462,7 @@ impl<'g> Claiming<'g> {
     /// The reply to [`Call::beside`]: the newest block when the payment was claimed.
     #[must_use]
     pub fn saw(mut self, reply: Option<&[u8]>) -> Self {
-        let chain_id = self.passage.choice.chain_id();
-        self.passage.seen.block = height::read(chain_id, reply).ok();
+        self.passage.saw(reply);
         self
     }
 
@@ -291,23 +474,14 @@ impl<'g> Claiming<'g> {
     /// For the log: the payment key's prefix and the route.
     #[must_use]
     pub fn label(&self) -> (String, String) {
-        (alloc::format!("{:?}", self.passage.proof.key), self.passage.offer.route.clone())
+        self.passage.label()
     }
 
     /// The object's answer, or none if it is down. A [`Told`] that names the row's receipt id keeps it for every
     /// answer to the client and for the origin; without, the id is derived from today's secret.
     pub fn answered(self, told: Option<impl Into<Told>>, now: UnixTime) -> Step<'g> {
         let mut passage = self.passage;
-        passage.served = now;
-        passage.claimed = true;
-        let told = told.map(Into::into);
-        if let Some(Told { receipt, tally, .. }) = &told {
-            passage.tally = tally.clone().or(passage.tally);
-            if let Some(receipt) = receipt {
-                passage.receipt.clone_from(receipt);
-            }
-        }
-        match told.map(|told| told.answer) {
+        match passage.hear(told, now) {
             None => passage.refuse(Code::LedgerUnavailable),
             Some(Answer::Granted { fence }) => {
                 passage.fence = fence;
@@ -322,40 +496,14 @@ impl<'g> Claiming<'g> {
                     true => passage.go_on(now),
                 }
             }
-            Some(Answer::Deliver { fence, transaction }) => {
-                passage.fence = fence;
-                passage.transaction = passage.named(&transaction);
-                passage.forward(now)
-            }
-            Some(Answer::Resend { fence, facilitator, request, seen_at, seen_block }) => {
-                passage.fence = fence;
-                passage.seen = Seen { at: UnixTime::from_secs(seen_at), block: seen_block };
-                passage.settle_again(&facilitator, request, 0)
-            }
-            Some(Answer::Replay { response, transaction }) => {
-                passage.transaction = passage.named(&transaction);
-                passage.replay(&response)
-            }
-            Some(Answer::Absent) if passage.place.1 == Role::Old => {
-                passage.place = (passage.gate.shards, Role::New);
-                passage.claim(0)
-            }
-            Some(Answer::Unresolved) if passage.arrival == Arrival::Denied => passage.barred(now),
-            Some(Answer::TooManyInFlight) if passage.arrival != Arrival::InTime => {
-                passage.barred(now)
-            }
-            // There are no terms to put up.
-            Some(Answer::Void)
-                if matches!(passage.arrival, Arrival::Unpriced | Arrival::Waived) =>
-            {
-                passage.barred(now)
-            }
-            // Not known: a facilitator has to vouch for it before anything is written.
-            Some(Answer::TooManyInFlight) if passage.vouched == Vouched::NotYet => passage.verify(),
+            Some(Answer::Deliver(deliver)) => passage.deliver(deliver, now),
+            Some(Answer::Resend(resend)) => passage.send_again(resend),
+            Some(Answer::Replay(replay)) => passage.play(&replay),
+            Some(Answer::Absent) if passage.move_on() => passage.claim(0),
             Some(Answer::TooManyInFlight) if self.tries < RETRIES => {
                 passage.claim(self.tries.saturating_add(1))
             }
-            Some(answer) => passage.told(&answer, now),
+            Some(answer) => passage.ended(&answer, now),
         }
     }
 }
@@ -368,28 +516,28 @@ impl<'g> Recording<'g> {
         passage.tally = told.as_ref().and_then(|told| told.tally.clone()).or(passage.tally);
         match (self.after, told.map(|told| told.answer)) {
             // Somebody else has moved the row on: what became of the payment is not ours to say.
-            (Filed::Over(_), Some(answer @ Answer::Stale)) => passage.told(&answer, now),
+            (Filed::Over(_), Some(answer @ Answer::Stale)) => passage.ended(&answer, now),
             // Nothing was submitted anywhere, and the row says so: somebody else may do it.
             (Filed::Over(Ending::Down), Some(_)) if passage.facilitators.len() > 1 => {
                 passage.facilitators.remove(0);
                 passage.verified = false;
                 passage.spend(3);
-                passage.claim(0)
+                passage.ask_ledger()
             }
             // The work ended: the client hears how even if the row could not be told.
             (Filed::Over(ending), _) => passage.end(ending, now),
             // A refusal is looked up too: who broadcasts and then refuses must not make the payer pay twice.
             (
                 Filed::Suspected | Filed::Outcome(_),
-                Some(answer @ (Answer::Unknown | Answer::Refused { .. })),
-            ) if passage.may_inquire() => passage.inquire(answer, now),
+                Some(Answer::Fate(fate @ (Fate::Unknown | Fate::Refused { .. }))),
+            ) if passage.may_inquire() => passage.inquire(fate, now),
             (Filed::Suspected, _) => passage.unknown(),
             (Filed::Learnt, Some(Answer::Granted { fence })) => {
                 passage.fence = fence;
                 passage.captured(now)
             }
             // The row has moved, or somebody works on it: it is told like any repeat.
-            (Filed::Learnt, Some(_)) => passage.claim(0),
+            (Filed::Learnt, Some(_)) => passage.ask_ledger(),
             (Filed::Learnt, None) => passage.unknown(),
             (Filed::Sealed, Some(Answer::Granted { fence })) => {
                 passage.fence = fence;
@@ -402,20 +550,21 @@ impl<'g> Recording<'g> {
                 passage.fence = fence;
                 passage.captured(now)
             }
-            (Filed::Outcome(turn), Some(Answer::Resend { fence, facilitator, request, .. })) => {
+            (Filed::Outcome(turn), Some(Answer::Resend(resend))) => {
+                let Resend { fence, facilitator, request, .. } = resend;
                 passage.fence = fence;
                 passage.transaction = None;
                 let waited = turn.waited_ms();
                 passage.settle_again(&facilitator, request, waited)
             }
-            (Filed::Outcome(_), Some(Answer::Replay { response, .. })) => passage.replay(&response),
+            (Filed::Outcome(_), Some(Answer::Replay(replay))) => passage.replay(&replay.response),
             // Paid, and the work outlasted its lease: the row says that a refund is due.
             (Filed::Stored, Some(Answer::Stale)) => {
                 let reply = passage.problem(Code::RefundDueTimeout);
                 Step::Respond(passage.settlement(reply))
             }
             (Filed::Outcome(_) | Filed::Sealed | Filed::Stored, Some(answer)) => {
-                passage.told(&answer, now)
+                passage.ended(&answer, now)
             }
             // Money may have moved or has moved, and no row says so: the lease and the alarm finish.
             (Filed::Outcome(_) | Filed::Stored, None) => passage.refuse(Code::SettlementUnknown),

@@ -174,7 +174,7 @@ impl<'g> Passage<'g> {
     /// The chain has shown what it can: from here on it is a payment like any other.
     fn vouched(mut self: Box<Self>) -> Step<'g> {
         (self.vouched, self.verified) = (Vouched::Yes, true);
-        self.claim(0)
+        self.ask_ledger()
     }
 
     /// The node does not answer, and nothing was sent.

@@ -209,7 +209,7 @@ impl<'g> Verifying<'g> {
             VerifyOutcome::Valid if passage.vouched == Vouched::NotYet => {
                 (passage.vouched, passage.verified) = (Vouched::Yes, true);
                 passage.spend(1);
-                passage.claim(0)
+                passage.ask_ledger()
             }
             VerifyOutcome::Valid if passage.has_room(now) => passage.go_on(now),
             // It had room when it came: the time went by at our side.

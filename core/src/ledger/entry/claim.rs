@@ -3,8 +3,11 @@
 use alloc::string::String;
 
 use super::{Entry, RESEND_GAP_SECS, begin, delivering};
-use crate::ledger::command::{Answer, Leases, Payment};
+use crate::ledger::command::{
+    Answer, Deliver, Fate, Leases, Mode, Payment, Repeat, Replay, Resumed, Seen,
+};
 use crate::ledger::state::{Resend, Sender, State};
+use crate::mutant::{Mutant, planted};
 use crate::payment::TxHash;
 use crate::time::UnixTime;
 
@@ -14,109 +17,170 @@ pub(super) const RESUME_SECS: u64 = 60;
 /// Seconds after `validBefore` in which the payer's next authorization counts as his signature.
 const INHERIT_SECS: u64 = 600;
 
-/// A claim of a payment that has a row.
-pub(super) struct Again {
-    /// The payment as this request would record it.
-    pub payment: Payment,
-    /// Work times of the route.
-    pub leases: Leases,
-    /// Whether the origin may be asked again after a failure.
-    pub idempotent: bool,
-    /// Whether the payer's wallet signed for a redelivery.
-    pub wallet: bool,
-    /// Whether this request has had its re-send.
-    pub last: bool,
-}
-
 impl Entry {
     /// Whether value moved for this row and nobody received anything: the payer's next authorization for the
     /// same request then counts as his signature, and is never settled.
     #[must_use]
     pub fn awaits_heir(&self, now: UnixTime) -> bool {
-        let end = UnixTime::from_secs(self.payment.valid_before).plus(INHERIT_SECS);
         let unfetched = match self.state {
             State::Delivered { .. } => self.sealed && !self.handed,
             State::Settled { .. } => true,
             _ => false,
         };
-        unfetched && now < end
+        unfetched && now < self.heir_until()
     }
 
-    /// The same payment once more.
+    /// Until when the payer's next authorization counts as a signature for it.
+    #[must_use]
+    pub const fn heir_until(&self) -> UnixTime {
+        UnixTime::from_secs(self.payment.valid_before).plus(INHERIT_SECS)
+    }
+
+    /// The same payment once more, by a request that may begin it.
     pub(super) fn claimed(
         mut self,
-        claim: Again,
+        again: Repeat,
         refusal: Option<Answer>,
         now: UnixTime,
     ) -> (Self, Answer) {
-        let Again { payment: again, leases, idempotent, wallet, last } = claim;
-        if again.binding != self.payment.binding {
-            return (self, Answer::AlreadyUsed);
+        let begins = match self.state {
+            State::Released => true,
+            State::Abandoned => again.idempotent || planted(Mutant::AbandonedBegins),
+            _ => false,
+        };
+        if planted(Mutant::NoCompareAndSet) && self.is_active() {
+            let fence = self.fence;
+            return (self, Answer::Granted { fence });
         }
-        let proven =
-            wallet || (self.payment.secret.is_some() && self.payment.secret == again.secret);
+        if !begins || !self.is_for(&again) {
+            let (entry, resumed) = self.resumed(&again, now);
+            return (entry, resumed.into());
+        }
+        if let Some(answer) = refusal {
+            return (self, answer);
+        }
+        // Nothing was submitted for it: terms of work may be today's, its secret, its receipt's id
+        // and its correlation id stay the first.
+        let secret = self.payment.secret.take().or(again.payment.secret.clone());
+        let receipt = self.payment.receipt.clone();
+        let correlation = core::mem::take(&mut self.payment.correlation);
+        self.payment = Payment { secret, receipt, correlation, ..*again.payment };
+        self.leases = again.leases;
+        self.watch.asked |= self.payment.mode == Mode::Before;
+        self.state = begin(self.payment.mode, self.leases, now);
+        let fence = self.grant();
+        (self, Answer::Granted { fence })
+    }
+
+    /// The same payment once more: whatever is left to be had of it, without beginning anything.
+    #[must_use]
+    pub fn resumed(mut self, again: &Repeat, now: UnixTime) -> (Self, Resumed) {
+        if let Some(fate) = self.fate(again) {
+            return (self, fate.into());
+        }
+        let proven = self.proves(again);
         match self.state.clone() {
-            State::Executing(_) | State::Settling(_) | State::Delivering { .. } => {
-                (self, Answer::InProgress)
-            }
-            State::Unknown { .. } if last => (self, Answer::Unknown),
-            State::Refused { reason, .. } if last => (self, Answer::Refused { reason }),
             State::Unknown { since, sent, resend, .. } => {
                 let sender = self.repeat(proven, since, now);
-                self.resend(sent, resend, sender, Answer::Unknown, now)
+                self.resend(sent, resend, sender, Fate::Unknown, now)
             }
             State::Refused { since, sent, resend, reason } => {
                 let sender = self.repeat(proven, since, now);
-                self.resend(sent, resend, sender, Answer::Refused { reason }, now)
+                self.resend(sent, resend, sender, Fate::Refused { reason }, now)
             }
             State::Settled { transaction, since } => {
                 if self.repeat(proven, since, now) == Sender::Stranger {
-                    return (self, Answer::AlreadyDelivered);
+                    return (self, Fate::AlreadyDelivered.into());
                 }
-                self.deliver(transaction, leases, now)
+                self.deliver(transaction, again.leases, now)
             }
             State::Delivered { transaction } if proven && self.sealed => {
                 let transaction = transaction.to_text();
                 self.handed = true;
-                (self, Answer::Replay { response: String::new(), transaction })
-            }
-            State::Delivered { .. } => (self, Answer::AlreadyDelivered),
-            State::Abandoned if !idempotent => (self, Answer::OriginFailed),
-            State::Released | State::Abandoned => {
-                if let Some(answer) = refusal {
-                    return (self, answer);
-                }
-                // Nothing was submitted for it: terms of work may be today's, its secret, its receipt's id
-                // and its correlation id stay the first.
-                let secret = self.payment.secret.take().or(again.secret.clone());
-                let receipt = self.payment.receipt.clone();
-                let correlation = core::mem::take(&mut self.payment.correlation);
-                self.payment = Payment { secret, receipt, correlation, ..again };
-                self.leases = leases;
-                self.state = begin(self.payment.mode, leases, now);
-                let fence = self.grant();
-                (self, Answer::Granted { fence })
+                (self, Resumed::Replay(Replay { response: String::new(), transaction }))
             }
             State::RefundDue { transaction, since, .. } => {
                 let heir = self.repeat(proven, since, now) != Sender::Stranger;
-                if !(idempotent && heir) {
-                    return (self, Answer::RefundDue);
+                if !(again.idempotent && heir) {
+                    return (self, Fate::RefundDue.into());
                 }
-                self.deliver(transaction, leases, now)
+                self.deliver(transaction, again.leases, now)
             }
-            State::Closed => (self, Answer::OriginFailed),
-            State::Void => (self, Answer::Void),
-            State::Refunded { .. } | State::Waived { .. } => (self, Answer::Refunded),
-            State::Manual { .. } => (self, Answer::UnderReview),
+            State::Executing(_)
+            | State::Settling(_)
+            | State::Delivering { .. }
+            | State::Delivered { .. }
+            | State::Released
+            | State::Abandoned
+            | State::Void
+            | State::Closed
+            | State::Refunded { .. }
+            | State::Waived { .. }
+            | State::Manual { .. } => (self, Resumed::Nothing),
         }
     }
 
+    /// What a request sees whose signature nothing has proven: the row stays as it is.
+    #[must_use]
+    pub fn seen(&self, again: &Repeat) -> Seen {
+        match (self.fate(again), &self.state) {
+            (Some(fate), _) => Seen::Fate(fate),
+            (None, State::Released | State::Abandoned) => Seen::Nothing,
+            // Its signature held when the row was made, and these are the same bytes.
+            (None, _) if self.payment.request == again.payment.request => Seen::Open,
+            (None, state) => Seen::Fate(match state {
+                State::Unknown { .. } => Fate::Unknown,
+                State::Refused { reason, .. } => Fate::Refused { reason: reason.clone() },
+                State::RefundDue { .. } => Fate::RefundDue,
+                _ => Fate::AlreadyDelivered,
+            }),
+        }
+    }
+
+    /// What became of the payment, where no repeat of this kind can move it any more.
+    fn fate(&self, again: &Repeat) -> Option<Fate> {
+        if !self.is_for(again) {
+            return Some(Fate::AlreadyUsed);
+        }
+        Some(match &self.state {
+            State::Executing(_) | State::Settling(_) | State::Delivering { .. } => Fate::InProgress,
+            State::Unknown { .. } if again.last => Fate::Unknown,
+            State::Refused { reason, .. } if again.last => Fate::Refused { reason: reason.clone() },
+            State::Delivered { .. } if !(self.proves(again) && self.sealed) => {
+                Fate::AlreadyDelivered
+            }
+            State::Abandoned if !again.idempotent => Fate::OriginFailed,
+            State::Closed => Fate::OriginFailed,
+            State::Void => Fate::Void,
+            State::Refunded { .. } | State::Waived { .. } => Fate::Refunded,
+            State::Manual { .. } => Fate::UnderReview,
+            State::Unknown { .. }
+            | State::Refused { .. }
+            | State::Settled { .. }
+            | State::Delivered { .. }
+            | State::Released
+            | State::Abandoned
+            | State::RefundDue { .. } => return None,
+        })
+    }
+
+    /// Whether a repeat asks for what the first use of the payment asked for.
+    fn is_for(&self, again: &Repeat) -> bool {
+        again.payment.binding == self.payment.binding || planted(Mutant::NoBinding)
+    }
+
+    /// Whether a repeat shows the first request's secret, or its payer's signature for a redelivery.
+    fn proves(&self, again: &Repeat) -> bool {
+        let secret = &self.payment.secret;
+        again.wallet || (secret.is_some() && *secret == again.payment.secret)
+    }
+
     /// Paid earlier: lets this request ask the origin.
-    fn deliver(mut self, transaction: TxHash, leases: Leases, now: UnixTime) -> (Self, Answer) {
+    fn deliver(mut self, transaction: TxHash, leases: Leases, now: UnixTime) -> (Self, Resumed) {
         self.leases = leases;
         let fence = self.grant();
         self.state = delivering(transaction, leases, now);
-        (self, Answer::Deliver { fence, transaction: transaction.to_text() })
+        (self, Resumed::Deliver(Deliver { fence, transaction: transaction.to_text() }))
     }
 
     /// Whether a repeat may receive what nobody received: with the first request's secret, or, where there
@@ -135,22 +199,35 @@ impl Entry {
         sent: UnixTime,
         on_its_way: Option<Resend>,
         sender: Sender,
-        otherwise: Answer,
+        otherwise: Fate,
         now: UnixTime,
-    ) -> (Self, Answer) {
+    ) -> (Self, Resumed) {
         let dead = UnixTime::from_secs(self.payment.valid_before) <= now;
         if on_its_way.is_some() || now < sent.plus(RESEND_GAP_SECS) || dead {
-            return (self, otherwise);
+            return (self, otherwise.into());
         }
         let next = Some(Resend { until: now.plus(self.leases.settling), sender });
         match &mut self.state {
             State::Unknown { sent, resend, .. } | State::Refused { sent, resend, .. } => {
                 (*sent, *resend) = (now, next);
             }
-            _ => return (self, otherwise),
+            _ => return (self, otherwise.into()),
         }
         let fence = self.grant();
-        let answer = self.send_again(fence);
-        (self, answer)
+        let resend = self.send_again(fence);
+        (self, Resumed::Resend(resend))
+    }
+}
+
+impl From<Resumed> for Answer {
+    fn from(resumed: Resumed) -> Self {
+        match resumed {
+            // A claim begins where there is nothing to resume, so it is never told so.
+            Resumed::Nothing => Self::Fate(Fate::OriginFailed),
+            Resumed::Deliver(deliver) => Self::Deliver(deliver),
+            Resumed::Resend(resend) => Self::Resend(resend),
+            Resumed::Replay(replay) => Self::Replay(replay),
+            Resumed::Fate(fate) => Self::Fate(fate),
+        }
     }
 }

@@ -62,6 +62,7 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use alloc::string::{String, ToString};
+    use core::num::NonZeroU32;
 
     use super::*;
     use crate::ledger::command::{Leases, Mode, Payment};
@@ -92,10 +93,12 @@ mod tests {
             facilitator: String::new(),
             request: String::new(),
             confirm: false,
+            client: String::new(),
             correlation: String::new(),
         };
         let leases = Leases { executing: 1, settling: 1, delivering: 1 };
-        let (entry, _) = Entry::open(payment, leases, 1, Standing::default(), NOW).unwrap();
+        let (entry, _) =
+            Entry::open(payment, leases, NonZeroU32::MIN, Standing::default(), NOW).unwrap();
         Entry { state, ..entry }
     }
 

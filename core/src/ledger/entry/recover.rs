@@ -11,6 +11,7 @@ use super::claim::RESUME_SECS;
 use super::{Entry, Taken};
 use crate::ledger::command::{Answer, Learnt, Mode};
 use crate::ledger::state::{Resend, Sender, State, Undelivered, Why};
+use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 
 /// Seconds before `validBefore` in which a payment is not sent any more.
@@ -19,6 +20,8 @@ const SEND_MARGIN_SECS: u64 = 6;
 const VOID_MARGIN_SECS: u64 = 60;
 /// Seconds after `validBefore` until a row that was never submitted closes unseen.
 const CLOSE_SECS: u64 = 600;
+/// Seconds after `validBefore` until a row goes for which no money was asked.
+const FORGET_SECS: u64 = 3600;
 /// Seconds of doubt in which the chain is read at the shorter interval.
 const CLOSE_WATCH_SECS: u64 = 600;
 
@@ -58,6 +61,8 @@ pub enum Work {
     Refund,
     /// The operator has to look.
     GiveUp,
+    /// No money was asked for, and none can be any more: the row goes.
+    Forget,
 }
 
 impl Entry {
@@ -87,6 +92,7 @@ impl Entry {
             State::Refused { since, .. } if reads_chain => {
                 Some(self.read_or_close(self.next_read(*since, *since, plan, now), plan))
             }
+            State::Released | State::Abandoned if planted(Mutant::ReleaseIsFinal) => None,
             State::Released | State::Abandoned if reads_chain => {
                 let provable = valid_before.plus(VOID_MARGIN_SECS).plus(1);
                 let [_, later] = plan.chain_secs;
@@ -98,6 +104,9 @@ impl Entry {
             }
             State::Settled { since, .. } => {
                 Some((since.plus(plan.refund_secs).max(valid_before), Work::Refund))
+            }
+            State::Void | State::Closed if !self.watch.asked => {
+                Some((valid_before.plus(FORGET_SECS), Work::Forget))
             }
             State::Executing(_)
             | State::Settling(_)
@@ -159,7 +168,7 @@ impl Entry {
         *resend = Some(Resend { until: now.plus(self.leases.settling), sender: Sender::Stranger });
         self.watch.resends = self.watch.resends.saturating_add(1);
         let fence = self.grant();
-        let answer = self.send_again(fence);
+        let answer = Answer::Resend(self.send_again(fence));
         (self, answer)
     }
 

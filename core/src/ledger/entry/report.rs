@@ -4,8 +4,9 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 
 use super::{Entry, RESEND_GAP_SECS, Taken, delivering};
-use crate::ledger::command::{Answer, Client, Delivery, Failure, Mode, Outcome};
+use crate::ledger::command::{Answer, Client, Delivery, Failure, Fate, Mode, Outcome, Replay};
 use crate::ledger::state::{Lease, Resend, Sender, State, Undelivered};
+use crate::mutant::{Mutant, planted};
 use crate::payment::TxHash;
 use crate::time::UnixTime;
 
@@ -15,7 +16,10 @@ const STREAM_LEASE_SECS: u64 = 60;
 impl Entry {
     pub(super) fn seal(mut self, stored: bool, now: UnixTime) -> (Self, Answer) {
         self.state = match self.state {
-            State::Executing(_) => State::Settling(Lease { until: now.plus(self.leases.settling) }),
+            State::Executing(_) => {
+                self.watch.asked = true;
+                State::Settling(Lease { until: now.plus(self.leases.settling) })
+            }
             State::Delivering { transaction, .. } if stored => {
                 self.handed = true;
                 State::Delivered { transaction }
@@ -46,6 +50,12 @@ impl Entry {
             _ => return (self.with_evidence(&result, taken), Answer::Stale),
         };
         let heard = if client == Client::Answered { Sender::Stranger } else { sender };
+        let result = match result {
+            Outcome::Unknown(_) if planted(Mutant::TimeoutIsPaid) => {
+                Outcome::Settled(["0x", &"77".repeat(32)].concat())
+            }
+            result => result,
+        };
         match result {
             Outcome::Settled(text) => match (self.payment.transaction(&text), taken) {
                 (Some(transaction), Taken::No) => self.captured(transaction, heard, now),
@@ -77,11 +87,14 @@ impl Entry {
                 let transaction_text = transaction.to_text();
                 (
                     State::Delivered { transaction },
-                    Answer::Replay { response: String::new(), transaction: transaction_text },
+                    Answer::Replay(Replay {
+                        response: String::new(),
+                        transaction: transaction_text,
+                    }),
                 )
             }
             (Mode::After, true, Sender::Stranger) => {
-                (State::Delivered { transaction }, Answer::AlreadyDelivered)
+                (State::Delivered { transaction }, Answer::Fate(Fate::AlreadyDelivered))
             }
             (Mode::After, false, Sender::Owner) => {
                 let lease = Lease { until: now.plus(self.leases.delivering) };
@@ -93,14 +106,14 @@ impl Entry {
                     why: Undelivered::Dropped,
                     since: self.doubted_since(now),
                 },
-                Answer::RefundDue,
+                Answer::Fate(Fate::RefundDue),
             ),
             (Mode::Before, _, Sender::Owner | Sender::Heir) => {
                 (delivering(transaction, self.leases, now), granted)
             }
             (Mode::Before, _, Sender::Stranger) => (
                 State::Settled { transaction, since: self.doubted_since(now) },
-                Answer::AlreadyDelivered,
+                Answer::Fate(Fate::AlreadyDelivered),
             ),
         };
         self.state = state;
@@ -109,6 +122,10 @@ impl Entry {
 
     /// A refusal counts only as the first word; after an unknown outcome it proves nothing.
     fn refused(mut self, reason: String, now: UnixTime) -> (Self, Answer) {
+        if planted(Mutant::RefusalEndsDoubt) && matches!(self.state, State::Unknown { .. }) {
+            self.state = State::Released;
+            return (self, Answer::Fate(Fate::Unknown));
+        }
         match &mut self.state {
             State::Settling(_) => {
                 let told = reason.clone();
@@ -119,16 +136,16 @@ impl Entry {
                     sent: now.minus(RESEND_GAP_SECS),
                     resend: None,
                 };
-                (self, Answer::Refused { reason: told })
+                (self, Answer::Fate(Fate::Refused { reason: told }))
             }
             State::Refused { reason, resend, .. } => {
                 *resend = None;
                 let reason = reason.to_owned();
-                (self, Answer::Refused { reason })
+                (self, Answer::Fate(Fate::Refused { reason }))
             }
             State::Unknown { resend, .. } => {
                 *resend = None;
-                (self, Answer::Unknown)
+                (self, Answer::Fate(Fate::Unknown))
             }
             _ => (self, Answer::Stale),
         }
@@ -151,11 +168,14 @@ impl Entry {
             sender,
         });
         self.state = State::Unknown { since, transaction: hash.or(known), sent: now, resend };
+        if planted(Mutant::TimeoutIsVoid) {
+            self.state = State::Void;
+        }
         if !again {
-            return (self, Answer::Unknown);
+            return (self, Answer::Fate(Fate::Unknown));
         }
         let fence = self.grant();
-        let answer = self.send_again(fence);
+        let answer = Answer::Resend(self.send_again(fence));
         (self, answer)
     }
 
@@ -186,23 +206,27 @@ impl Entry {
             (State::Executing(_), Failure::Origin) => (State::Abandoned, Answer::Recorded),
             // `before`: no time was left, or the facilitator is known to be down; nothing was sent.
             (State::Settling(_), Failure::NothingRan) if self.payment.mode == Mode::Before => {
+                self.watch.asked = false;
                 (State::Released, Answer::Recorded)
             }
             // The lease ended the work first, and nobody has begun it again since.
             (State::Released | State::Abandoned, Failure::NothingRan | Failure::Origin) => {
                 return (self, Answer::Recorded);
             }
-            (State::Executing(_) | State::Released | State::Abandoned, Failure::Submitted) => (
-                State::Unknown { since: now, transaction: None, sent: now, resend: None },
-                Answer::Unknown,
-            ),
+            (State::Executing(_) | State::Released | State::Abandoned, Failure::Submitted) => {
+                self.watch.asked = true;
+                (
+                    State::Unknown { since: now, transaction: None, sent: now, resend: None },
+                    Answer::Fate(Fate::Unknown),
+                )
+            }
             (State::Delivering { transaction, .. }, _) => (
                 State::RefundDue {
                     transaction: *transaction,
                     why: Undelivered::Origin,
                     since: now,
                 },
-                Answer::RefundDue,
+                Answer::Fate(Fate::RefundDue),
             ),
             _ => return (self, Answer::Stale),
         };

@@ -1,0 +1,152 @@
+//! What the alarm of a ledger object does about a row: the call that it makes, and what the answer is worth.
+//!
+//! The object asks its shard which rows are due, turns each into an [`Errand`], carries out its calls one after the other and
+//! hands the command at the end back to the shard.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+
+use super::Gate;
+use super::passage::{ChainCall, FacilitatorCall};
+use super::recover::{Seen, learnt, matter, outcome, sent_again, settled_by_chain};
+use crate::facilitator::wire::{Expected, Reply};
+use crate::ledger::command::{Client, Command, Envelope, Learnt, Outcome, Resend, Role, VERSION};
+use crate::ledger::entry::Entry;
+use crate::ledger::inquiry::finding::Finding;
+use crate::ledger::inquiry::{Asking, Matter, Next};
+use crate::ledger::shard::{Due, Slot};
+use crate::payment::TxHash;
+use crate::time::UnixTime;
+
+/// What is to be done about one row.
+#[derive(Debug)]
+pub enum Errand {
+    /// Ask a facilitator to settle the recorded bytes.
+    Settle(Box<FacilitatorCall>, Sending),
+    /// Ask a node of the chain.
+    Read(ChainCall, Box<Looking>),
+    /// Tell the row.
+    Tell(Box<Envelope>),
+}
+
+/// Waits for a facilitator's answer about a row.
+#[derive(Debug)]
+pub struct Sending {
+    slot: Slot,
+    fence: u64,
+    expected: Expected,
+    /// Whether the chain has the last word.
+    confirms: bool,
+}
+
+/// Waits for a node's answer about a row.
+#[derive(Debug)]
+pub struct Looking {
+    slot: Slot,
+    network: String,
+    asking: Asking,
+    purpose: Purpose,
+}
+
+/// What a look at the chain is for.
+#[derive(Clone, Copy, Debug)]
+enum Purpose {
+    /// A transaction was sent once more, under this fence.
+    Sent { fence: u64, transaction: TxHash },
+    /// The fate of a payment that ends then.
+    Fate { valid_before: UnixTime },
+}
+
+impl Gate {
+    /// The errand of a row that is due; nothing if the row cannot be read.
+    #[must_use]
+    pub fn errand(&self, due: Due) -> Option<Errand> {
+        match due {
+            Due::Resend(slot, entry, resend) => self.sends(slot, &entry, resend),
+            Due::Read(slot, entry) => Some(Self::reads(slot, &entry)),
+        }
+    }
+
+    fn sends(&self, slot: Slot, entry: &Entry, resend: Resend) -> Option<Errand> {
+        let (payment, seen) = (&entry.payment, first_sight(entry));
+        let Resend { fence, facilitator, request, .. } = resend;
+        if let Some(sent) = sent_again(&slot.payer, payment, seen) {
+            let purpose = Purpose::Sent { fence, transaction: sent.transaction };
+            return Some(Looking::begin(slot, Matter::Transfer(Box::new(sent)), purpose));
+        }
+        let (call, expected) = self.resend_call(&slot.payer, payment, &facilitator, request)?;
+        let sending = Sending { slot, fence, expected, confirms: payment.confirm };
+        Some(Errand::Settle(Box::new(call), sending))
+    }
+
+    fn reads(slot: Slot, entry: &Entry) -> Errand {
+        let (payment, known) = (&entry.payment, entry.transaction());
+        match matter(&slot.payer, payment, first_sight(entry), known) {
+            Some(matter) => {
+                let valid_before = UnixTime::from_secs(payment.valid_before);
+                Looking::begin(slot, matter, Purpose::Fate { valid_before })
+            }
+            // A row that cannot be asked about waits for its deadline.
+            None => tell(slot, Command::Learn { learnt: Learnt::Nothing, owner: false }),
+        }
+    }
+}
+
+impl Sending {
+    /// The facilitator's answer.
+    #[must_use]
+    pub fn answered(self, reply: &Reply) -> Errand {
+        let result = match outcome(reply, &self.expected) {
+            // What the chain has to confirm is looked up there next.
+            Outcome::Settled(named) if self.confirms => Outcome::Unknown(Some(named)),
+            told => told,
+        };
+        report(self.slot, self.fence, result)
+    }
+}
+
+impl Looking {
+    fn begin(slot: Slot, matter: Matter, purpose: Purpose) -> Errand {
+        let network = alloc::format!("eip155:{}", matter.chain_id());
+        let (body, asking) = matter.ask();
+        let call = ChainCall::new(&network, body);
+        Errand::Read(call, Box::new(Self { slot, network, asking, purpose }))
+    }
+
+    /// The body of the node's answer, or nothing unless it came completely, in time and with status 200.
+    #[must_use]
+    pub fn answered(self, reply: Option<&[u8]>, now: UnixTime) -> Errand {
+        let Self { slot, network, asking, purpose } = self;
+        let finding: Finding = match asking.answered(reply) {
+            Next::Ask(body, asking) => {
+                let call = ChainCall::new(&network, body);
+                return Errand::Read(call, Box::new(Self { slot, network, asking, purpose }));
+            }
+            Next::Found(finding) => finding,
+        };
+        match purpose {
+            Purpose::Sent { fence, transaction } => {
+                report(slot, fence, settled_by_chain(&finding, transaction))
+            }
+            Purpose::Fate { valid_before } => {
+                let learnt = learnt(&finding, valid_before, now);
+                tell(slot, Command::Learn { learnt, owner: false })
+            }
+        }
+    }
+}
+
+/// First sight of a row's payment.
+const fn first_sight(entry: &Entry) -> Seen {
+    Seen { at: entry.created, block: entry.watch.seen_block }
+}
+
+fn report(slot: Slot, fence: u64, result: Outcome) -> Errand {
+    tell(slot, Command::Outcome { fence, result, client: Client::Answered, seen_block: None })
+}
+
+fn tell(slot: Slot, command: Command) -> Errand {
+    let Slot { payer, key } = slot;
+    let (role, counting) = (Role::Sole, None);
+    Errand::Tell(Box::new(Envelope { v: VERSION, payer, key, command, role, counting }))
+}

@@ -1,0 +1,92 @@
+//! The first command of a payment: it has to be a claim.
+
+use alloc::boxed::Box;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use super::index::head;
+use super::{Change, Decision, Rows, Scene, Shard, Slot, Transition};
+use crate::ledger::command::{Answer, Command, Fate, Repeat, Role, Told};
+use crate::ledger::entry::Entry;
+
+/// Seconds after which what was noted about a payment that cannot be charged any more may go.
+const NOTED_SECS: u64 = 3600;
+
+impl Shard {
+    /// Makes the row of a payment, or says why there is none.
+    pub(super) fn begin<R: Rows>(
+        &self,
+        slot: &Slot,
+        command: Command,
+        role: Role,
+        rows: &R,
+        scene: &Scene<'_>,
+    ) -> Result<Decision<Answer>, R::Error> {
+        let Command::Claim { payment, leases, idempotent, in_flight, last, .. } = command else {
+            return Ok(Decision::of(Answer::Stale));
+        };
+        let now = scene.now;
+        let repeat = Repeat { payment, leases, idempotent, wallet: true, last };
+        if let Some(decision) = self.inherit(slot, &repeat, rows, scene)? {
+            return Ok(decision);
+        }
+        let payment = repeat.payment;
+        let client = head(payment.client.as_bytes());
+        let standing = self.index.standing(slot, &payment.binding, client, now);
+        let mut changes = Vec::new();
+        match role {
+            Role::Old if standing.unresolved => return Ok(Decision::of(Fate::Unresolved.into())),
+            Role::Old => {
+                // A Worker that does not know of the change yet must not begin it here meanwhile.
+                let until = payment.valid_before.saturating_add(NOTED_SECS);
+                let mut decision = Decision::of(Answer::Absent);
+                decision.changes.push(Change::Move(slot.clone(), until));
+                return Ok(decision);
+            }
+            Role::Sole if rows.is_moved(slot)? => {
+                return Ok(Decision::of(Fate::InProgress.into()));
+            }
+            Role::New if rows.is_moved(slot)? => changes.push(Change::Unmove(slot.clone())),
+            Role::Sole | Role::New => {}
+        }
+        match Entry::open(*payment, leases, in_flight, standing, now) {
+            Ok((entry, answer)) => {
+                let receipt = Some(entry.payment.receipt.clone());
+                let mut transition = Transition::default();
+                transition.add("none".to_string(), &entry.state, "claim");
+                changes.push(Change::Insert(slot.clone(), Box::new(entry), transition));
+                Ok(Decision { told: Told { answer, receipt, tally: None }, body: None, changes })
+            }
+            Err(answer) => Ok(Decision { changes, ..Decision::of(answer) }),
+        }
+    }
+
+    /// Paid earlier for the same request, and nobody received it: the new authorization is the payer's signature for that.
+    fn inherit<R: Rows>(
+        &self,
+        slot: &Slot,
+        repeat: &Repeat,
+        rows: &R,
+        scene: &Scene<'_>,
+    ) -> Result<Option<Decision<Answer>>, R::Error> {
+        // Who has sent a transaction has paid again: that is no signature for an earlier payment.
+        if repeat.payment.was_sent_by_payer() {
+            return Ok(None);
+        }
+        for original in self.index.unreceived(slot, &repeat.payment.binding, scene.now) {
+            let Some(before) = rows.find(&original)? else { continue };
+            let same = before.payment.binding == repeat.payment.binding;
+            if !same || !before.awaits_heir(scene.now) {
+                continue;
+            }
+            let until = repeat.payment.valid_before.max(before.payment.valid_before);
+            let until = until.saturating_add(NOTED_SECS);
+            let changes = Vec::from([Change::Alias(slot.clone(), original.key.clone(), until)]);
+            let (entry, resumed) = before.clone().lapse(scene.now).resumed(repeat, scene.now);
+            let next = (entry, resumed.into());
+            return Self::answered(&original, &before, next, "signed_anew", changes, rows, scene)
+                .map(Some);
+        }
+        Ok(None)
+    }
+}

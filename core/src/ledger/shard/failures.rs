@@ -1,0 +1,176 @@
+//! Who failed how often, as the object keeps it: all of it in memory, a bounded number of rows, written where that is worth it.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::{Change, Shard};
+use crate::ledger::attempts::{Book, Counted, Counting, Entry, IDLE_SECS, Mark, Place, Tally};
+use crate::time::UnixTime;
+
+/// Most rows of an object.
+const MOST: usize = 4_096;
+/// Seconds between two notices about clients that prove nothing.
+const NOTICE_GAP_SECS: u64 = 60;
+
+/// One that fails at a route.
+#[derive(Clone, Debug)]
+pub struct Failing {
+    /// Their failures in a row.
+    pub tally: Tally,
+    /// How many failures the stored row has.
+    written: u64,
+    /// Who they said to be.
+    pub claims: Option<String>,
+}
+
+/// All that fail.
+#[derive(Debug)]
+pub(super) struct Failures {
+    rows: Book<Place, Failing>,
+    /// When the operator was told of one that proves nothing.
+    told_at: Option<UnixTime>,
+}
+
+impl Default for Failures {
+    fn default() -> Self {
+        Self { rows: Book::new(MOST), told_at: None }
+    }
+}
+
+impl Failures {
+    pub(super) fn load(&mut self, place: Place, tally: Tally, claims: Option<String>) {
+        let written = tally.attempts;
+        self.rows.put(place, Failing { tally, written, claims });
+    }
+
+    /// Takes note of how a command of a proven payer came out: their failures in a row, if it failed.
+    pub(super) fn mark(
+        &mut self,
+        payer: &str,
+        mark: Mark,
+        counting: &Counting,
+        now: UnixTime,
+        changes: &mut Vec<Change>,
+    ) -> Option<Tally> {
+        let place = (payer.to_string(), counting.route.clone());
+        match mark {
+            Mark::Nothing => None,
+            Mark::Success => {
+                self.drop(&place, changes);
+                None
+            }
+            Mark::Failure(blame) => {
+                let row = self.rows.get(&place);
+                let mut tally = row.map_or_else(|| Tally::new(now), |row| row.tally.clone());
+                tally.count(&blame, now);
+                self.keep(place, tally.clone(), None, counting.exceeded_after, now, changes);
+                Some(tally)
+            }
+        }
+    }
+
+    /// Merges what an isolate counted of one client.
+    fn merge(&mut self, entry: Entry, now: UnixTime, changes: &mut Vec<Change>) -> Option<Tally> {
+        let place = (entry.client.clone(), entry.route.clone());
+        let was = (entry.was.clone(), entry.route.clone());
+        let earlier = if was == place { None } else { self.rows.remove(&was) };
+        if earlier.is_some() {
+            changes.push(Change::Forget(was));
+        }
+        let row = self.rows.get(&place).map(|row| row.tally.clone());
+        let row = match (row, earlier) {
+            (Some(mut row), Some(earlier)) => {
+                row.merge(&earlier.tally);
+                Some(row)
+            }
+            (row, earlier) => row.or(earlier.map(|earlier| earlier.tally)),
+        };
+        let merged = entry.applied_to(row, now);
+        match &merged {
+            Some(tally) => {
+                let (claims, most) = (entry.claims, entry.exceeded_after);
+                self.keep(place, tally.clone(), claims, most, now, changes);
+            }
+            None => self.drop(&place, changes),
+        }
+        merged
+    }
+
+    /// Puts a row in its place, tells the operator where it crosses the threshold, and writes it where that is worth it.
+    fn keep(
+        &mut self,
+        place: Place,
+        tally: Tally,
+        claims: Option<String>,
+        exceeded_after: u64,
+        now: UnixTime,
+        changes: &mut Vec<Change>,
+    ) {
+        let known = self.rows.get(&place);
+        let before = known.map_or(0, |row| row.tally.attempts);
+        let written = known.map_or(0, |row| row.written);
+        let claims = claims.or_else(|| known.and_then(|row| row.claims.clone()));
+        let writes = known.is_none() || tally.is_worth_writing(written, exceeded_after);
+        let crosses = before < exceeded_after && exceeded_after <= tally.attempts;
+        if crosses && self.may_tell(&place, now) {
+            changes.push(Change::Threshold(place.clone(), tally.clone(), claims.clone()));
+        }
+        if writes {
+            changes.push(Change::Count(place.clone(), tally.clone(), claims.clone()));
+        }
+        let written = if writes { tally.attempts } else { written };
+        for gone in self.rows.put(place, Failing { tally, written, claims }) {
+            changes.push(Change::Forget(gone));
+        }
+    }
+
+    /// Of clients that prove nothing the operator does not hear all at once.
+    fn may_tell(&mut self, place: &Place, now: UnixTime) -> bool {
+        if place.0.starts_with("0x") {
+            return true;
+        }
+        let waits = self.told_at.is_some_and(|at| now < at.plus(NOTICE_GAP_SECS));
+        if !waits {
+            self.told_at = Some(now);
+        }
+        !waits
+    }
+
+    fn drop(&mut self, place: &Place, changes: &mut Vec<Change>) {
+        if self.rows.remove(place).is_some() {
+            changes.push(Change::Forget(place.clone()));
+        }
+    }
+}
+
+impl Shard {
+    /// Merges what an isolate counted.
+    pub fn count(&mut self, entries: Vec<Entry>, now: UnixTime) -> (Counted, Vec<Change>) {
+        let mut changes = Vec::new();
+        let counted = entries
+            .into_iter()
+            .map(|entry| self.failures.merge(entry, now, &mut changes))
+            .collect();
+        (Counted { counted }, changes)
+    }
+
+    /// All that fail and were not idle for long.
+    pub fn failing(&self, now: UnixTime) -> impl Iterator<Item = (&Place, &Failing)> {
+        self.failures.rows.iter().filter(move |(_, row)| !row.tally.is_idle(now))
+    }
+
+    /// Lets go of the failures that are idle for long; the last second of those to be removed from the rows.
+    pub fn forget_idle(&mut self, now: UnixTime) -> UnixTime {
+        let idle: Vec<Place> = self
+            .failures
+            .rows
+            .iter()
+            .filter(|(_, row)| row.tally.is_idle(now))
+            .map(|(place, _)| place.clone())
+            .collect();
+        for place in idle {
+            self.failures.rows.remove(&place);
+        }
+        now.minus(IDLE_SECS)
+    }
+}

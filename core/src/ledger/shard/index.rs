@@ -1,0 +1,306 @@
+//! What a shard remembers of the rows that are not at rest: what decisions about other rows need, and when each is due.
+//!
+//! A row takes at most 200 bytes here, whatever its payment holds. Every time is computed when the row is written, so
+//! that looking at it later needs the clock alone.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::{Scene, Slot};
+use crate::encoding::hex;
+use crate::ledger::entry::{Entry, Standing};
+use crate::ledger::state::State;
+use crate::sorted::by_rank;
+use crate::time::UnixTime;
+
+/// Most rows that are not at rest, of all payers; a payment over it is refused, and what is known is served.
+pub const MOST_ROWS: usize = 50_000;
+/// Most rows of one client network for which no money was asked.
+pub const MOST_OF_CLIENT: u32 = 500;
+
+/// Seconds of doubt after which the operator hears of it.
+const OVERDUE_SECS: u64 = 600;
+
+/// Rows that are not at rest, by payer and key.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    rows: BTreeMap<Packed, Brief>,
+    /// Rows for which no money was asked, by client network.
+    clients: BTreeMap<u64, u32>,
+    /// The earliest that is due of the rows noted since all were last looked at.
+    noted: Option<UnixTime>,
+}
+
+/// One row. Times are unix seconds; a span that is over, or never was, ends at 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Brief {
+    /// The first eight bytes of its binding, which is a hash of ours.
+    binding: u64,
+    /// The client network that began it.
+    client: u64,
+    /// Worked on until then.
+    active_until: u32,
+    /// In doubt from then on, ...
+    unknown_from: u32,
+    /// ... until then.
+    unknown_until: u32,
+    /// Freshly refused until then.
+    refused_until: u32,
+    /// Paid and not received until then.
+    heir_until: u32,
+    /// When it needs something; the row itself says what.
+    due: u32,
+    /// When the operator hears that it is still in doubt.
+    overdue: u32,
+    /// Whether no money was ever asked for it.
+    is_unasked: bool,
+}
+
+impl Brief {
+    fn of(entry: &Entry, scene: &Scene<'_>) -> Option<Self> {
+        if !is_open(entry, scene) {
+            return None;
+        }
+        let due = entry.due(scene.plan, scene.now).map(|(at, _)| at);
+        let heir = entry.awaits_heir(scene.now).then(|| entry.heir_until());
+        let active = entry.is_active().then(|| entry.wake_at()).flatten();
+        let (unknown_from, since) = match &entry.state {
+            State::Unknown { since, .. } => (Some(UnixTime::from_secs(0)), Some(*since)),
+            // What it becomes when its lease ends.
+            State::Settling(lease) => (Some(lease.until), None),
+            _ => (None, None),
+        };
+        let overdue = since.filter(|_| scene.notifies).map(|since| since.plus(OVERDUE_SECS));
+        let refused = match &entry.state {
+            State::Refused { .. } => Some(entry.refused_until()),
+            _ => None,
+        };
+        Some(Self {
+            binding: head(entry.payment.binding.as_bytes()),
+            client: client_of(entry),
+            active_until: short(active),
+            unknown_from: short(unknown_from),
+            unknown_until: short(unknown_from.map(|_| entry.unknown_until())),
+            refused_until: short(refused),
+            heir_until: short(heir),
+            // A row that waits for its payer alone is looked at when that is over, and let go.
+            due: short(due.or(heir)),
+            overdue: overdue.map_or(u32::MAX, |at| short(Some(at))),
+            is_unasked: entry.is_unasked(),
+        })
+    }
+
+    /// Whether it is in doubt and the operator has heard so.
+    const fn was_told(&self) -> bool {
+        self.unknown_from == 0 && self.unknown_until > 0 && self.overdue == u32::MAX
+    }
+
+    const fn is_unknown(&self, now: u32) -> bool {
+        self.unknown_from <= now && now < self.unknown_until
+    }
+}
+
+impl Index {
+    /// Keeps step with a written row.
+    pub(super) fn note(&mut self, slot: &Slot, entry: &Entry, scene: &Scene<'_>) {
+        let place = Packed::of(slot);
+        let was_told = self.rows.get(&place).is_some_and(Brief::was_told);
+        self.drop(&place);
+        let Some(mut brief) = Brief::of(entry, scene) else { return };
+        if was_told {
+            brief.overdue = u32::MAX;
+        }
+        if brief.is_unasked {
+            let count = self.clients.entry(brief.client).or_default();
+            *count = count.saturating_add(1);
+        }
+        let next = time(brief.due.min(brief.overdue));
+        self.noted = Some(self.noted.map_or(next, |noted| noted.min(next)));
+        self.rows.insert(place, brief);
+    }
+
+    /// Lets go of a row.
+    pub(super) fn forget(&mut self, slot: &Slot) {
+        self.drop(&Packed::of(slot));
+    }
+
+    fn drop(&mut self, place: &Packed) {
+        let Some(gone) = self.rows.remove(place) else { return };
+        if let Some(count) = self.clients.get_mut(&gone.client).filter(|_| gone.is_unasked) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.clients.remove(&gone.client);
+            }
+        }
+    }
+
+    /// The operator has heard that the row is still in doubt.
+    pub(super) fn announced(&mut self, slot: &Slot) {
+        if let Some(row) = self.rows.get_mut(&Packed::of(slot)) {
+            row.overdue = u32::MAX;
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// How the payer's other rows stand, and the object's, seen from a claim.
+    pub(super) fn standing(
+        &self,
+        slot: &Slot,
+        binding: &str,
+        client: u64,
+        now: UnixTime,
+    ) -> Standing {
+        let (own, binding, now) = (Packed::of(slot), head(binding.as_bytes()), short(Some(now)));
+        let mut standing = Standing {
+            is_full: self.rows.len() >= MOST_ROWS,
+            is_crowded: self.clients.get(&client).is_some_and(|count| *count >= MOST_OF_CLIENT),
+            ..Standing::default()
+        };
+        for (_, row) in self.of_payer(slot).filter(|(place, _)| **place != own) {
+            let unknown = row.is_unknown(now);
+            standing.active = standing.active.saturating_add(u32::from(now < row.active_until));
+            standing.open = standing.open.saturating_add(1);
+            standing.unasked = standing.unasked.saturating_add(u32::from(row.is_unasked));
+            standing.watched |= unknown || now < row.refused_until;
+            standing.unresolved |= unknown && row.binding == binding;
+        }
+        standing
+    }
+
+    /// The payer's rows that may be paid and not received, for this binding.
+    pub(super) fn unreceived(&self, slot: &Slot, binding: &str, now: UnixTime) -> Vec<Slot> {
+        let (binding, now) = (head(binding.as_bytes()), short(Some(now)));
+        self.of_payer(slot)
+            .filter(|(_, row)| row.binding == binding && now < row.heir_until)
+            .map(|(place, _)| place.to_slot())
+            .collect()
+    }
+
+    fn of_payer(&self, slot: &Slot) -> impl Iterator<Item = (&Packed, &Brief)> {
+        let payer = Name::of(&slot.payer);
+        let first = Packed { payer: payer.clone(), key: Name::FIRST };
+        self.rows.range(first..).take_while(move |(place, _)| place.payer == payer)
+    }
+
+    /// The rows whose time may have come, earliest first, at most `most`.
+    pub(super) fn due(&self, now: UnixTime, most: usize) -> Vec<Slot> {
+        let now = short(Some(now));
+        let due = self.rows.iter().filter(|(_, row)| row.due <= now).collect();
+        by_rank(due, |(_, row)| (row.due.into(), 0))
+            .into_iter()
+            .take(most)
+            .map(|(place, _)| place.to_slot())
+            .collect()
+    }
+
+    /// The rows in doubt of which the operator should hear now, at most `most`.
+    pub(super) fn overdue(&self, now: UnixTime, most: usize) -> Vec<Slot> {
+        let now = short(Some(now));
+        let rows = self.rows.iter().filter(|(_, row)| row.overdue <= now);
+        rows.take(most).map(|(place, _)| place.to_slot()).collect()
+    }
+
+    /// Whether nothing is due before `at`, if nothing was when [`Index::wake_at`] last looked at all.
+    pub(super) fn is_quiet_until(&self, at: UnixTime) -> bool {
+        self.noted.is_none_or(|due| at <= due)
+    }
+
+    /// Forgets what was noted as due, because all rows were looked at.
+    pub(super) const fn looked_at(&mut self) {
+        self.noted = None;
+    }
+
+    /// When the next row is due.
+    pub(super) fn next_due(&self) -> Option<UnixTime> {
+        let next = self.rows.values().map(|row| row.due.min(row.overdue)).min()?;
+        (next != u32::MAX).then(|| time(next))
+    }
+}
+
+/// Whether a row belongs into the index. Its owner keeps the open ones findable by an index of its own.
+#[must_use]
+pub fn is_open(entry: &Entry, scene: &Scene<'_>) -> bool {
+    entry.due(scene.plan, scene.now).is_some() || entry.awaits_heir(scene.now)
+}
+
+/// The client network's name as a number.
+pub(super) fn client_of(entry: &Entry) -> u64 {
+    head(entry.payment.client.as_bytes())
+}
+
+/// The first eight bytes that 16 hex digits stand for, or those of the text.
+pub(super) fn head(text: &[u8]) -> u64 {
+    let digits = text.get(..16).and_then(|digits| core::str::from_utf8(digits).ok());
+    match digits.and_then(|digits| u64::from_str_radix(digits, 16).ok()) {
+        Some(head) => head,
+        None => {
+            let mut bytes = [0; 8];
+            for (byte, letter) in bytes.iter_mut().zip(text) {
+                *byte = *letter;
+            }
+            u64::from_be_bytes(bytes)
+        }
+    }
+}
+
+fn short(at: Option<UnixTime>) -> u32 {
+    at.map_or(0, |at| u32::try_from(at.secs()).unwrap_or(u32::MAX))
+}
+
+fn time(secs: u32) -> UnixTime {
+    UnixTime::from_secs(secs.into())
+}
+
+/// Payer and key in as few bytes as they need.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Packed {
+    payer: Name,
+    key: Name,
+}
+
+impl Packed {
+    fn of(slot: &Slot) -> Self {
+        Self { payer: Name::of(&slot.payer), key: Name::of(&slot.key) }
+    }
+
+    fn to_slot(&self) -> Slot {
+        Slot { payer: self.payer.to_text(), key: self.key.to_text() }
+    }
+}
+
+/// An address, a hash, or whatever else a row is named by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Name {
+    Address([u8; 20]),
+    Hash([u8; 32]),
+    Text(Box<str>),
+}
+
+impl Name {
+    /// No name comes before this one.
+    const FIRST: Self = Self::Address([0; 20]);
+
+    fn of(text: &str) -> Self {
+        let address = hex::decode_array::<20>(text).ok().map(Self::Address);
+        let hash = || Some(Self::Hash(hex::decode_array::<32>(&hex_prefixed(text)).ok()?));
+        let name = address.or_else(hash).filter(|name| name.to_text() == text);
+        name.unwrap_or_else(|| Self::Text(text.into()))
+    }
+
+    fn to_text(&self) -> String {
+        match self {
+            Self::Address(bytes) => hex::encode_prefixed(bytes),
+            Self::Hash(bytes) => hex::encode(bytes),
+            Self::Text(text) => text.as_ref().into(),
+        }
+    }
+}
+
+fn hex_prefixed(digits: &str) -> String {
+    ["0x", digits].concat()
+}

@@ -1,0 +1,296 @@
+//! The rules of one ledger object: what a message is answered, what is written for it, and when the object wakes.
+//!
+//! A [`Shard`] decides and stores nothing. Its owner hands it the rows through [`Rows`], carries out every [`Change`] of a
+//! [`Decision`] in the same synchronous block, and then tells it so with [`Shard::keep`]. An owner that could not write throws the
+//! shard away and loads another. Assumptions:
+//! - nothing else writes the rows;
+//! - between a decision and its last change nothing else is decided.
+
+mod begin;
+mod failures;
+mod index;
+mod operate;
+mod order;
+mod wake;
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+pub use self::failures::Failing;
+use self::failures::Failures;
+use self::index::Index;
+pub use self::index::{MOST_OF_CLIENT, MOST_ROWS, is_open};
+pub use self::operate::Decided;
+pub use self::order::Said;
+pub use self::wake::Due;
+use super::attempts::{Place, Tally};
+use super::command::Told;
+use super::entry::{Entry, Plan};
+use super::state::State;
+use crate::mutant::{Mutant, planted};
+use crate::payment::TxHash;
+use crate::time::UnixTime;
+
+/// Where a row is kept.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Slot {
+    /// Lower-case address of the payer, or the payment's own key.
+    pub payer: String,
+    /// 64 hex digits.
+    pub key: String,
+}
+
+impl Slot {
+    /// The slot of this payer's payment.
+    #[must_use]
+    pub fn new(payer: &str, key: &str) -> Self {
+        Self { payer: payer.to_string(), key: key.to_string() }
+    }
+}
+
+/// A response as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// Its head.
+    pub head: String,
+    /// SHA-256 of the body, 64 hex digits.
+    pub sha256: String,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// What a shard reads. Each read is one look by an index.
+pub trait Rows {
+    /// Why a row cannot be read.
+    type Error;
+
+    /// The entry in this slot.
+    ///
+    /// # Errors
+    /// What the storage says.
+    fn find(&self, slot: &Slot) -> Result<Option<Entry>, Self::Error>;
+
+    /// The key of the payment that this one stands for.
+    ///
+    /// # Errors
+    /// What the storage says.
+    fn original(&self, slot: &Slot) -> Result<Option<String>, Self::Error>;
+
+    /// Whether this payment is begun elsewhere.
+    ///
+    /// # Errors
+    /// What the storage says.
+    fn is_moved(&self, slot: &Slot) -> Result<bool, Self::Error>;
+
+    /// The rows that name this transaction of this network as their own for certain; two are enough.
+    ///
+    /// # Errors
+    /// What the storage says.
+    fn owners(&self, network: &str, transaction: &TxHash) -> Result<Vec<Slot>, Self::Error>;
+
+    /// Whether this transaction paid back a row other than this one.
+    ///
+    /// # Errors
+    /// What the storage says.
+    fn refunds_another(&self, refund: &TxHash, slot: &Slot) -> Result<bool, Self::Error>;
+
+    /// The slot of the row with this receipt id.
+    ///
+    /// # Errors
+    /// What the storage says.
+    fn by_receipt(&self, receipt: &str) -> Result<Option<Slot>, Self::Error>;
+
+    /// The stored response of this slot.
+    ///
+    /// # Errors
+    /// What the storage says.
+    fn response(&self, slot: &Slot) -> Result<Option<Response>, Self::Error>;
+}
+
+/// One write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A new row.
+    Insert(Slot, Box<Entry>, Transition),
+    /// What changes of a row.
+    Update(Slot, Box<Entry>, Transition),
+    /// A row whose payment begins anew; its history stays.
+    Rewrite(Slot, Box<Entry>, Transition),
+    /// A row goes, with its response.
+    Remove(Slot),
+    /// A response.
+    Store(Slot, Response),
+    /// The payment in the slot stands for another one of its payer, until this second.
+    Alias(Slot, String, u64),
+    /// The payment in the slot is begun elsewhere, until this second.
+    Move(Slot, u64),
+    /// It is begun here after all.
+    Unmove(Slot),
+    /// The operator hears of a row; the time tells the notice from the next one of its kind.
+    Announce(Slot, Box<Entry>, Notice, UnixTime),
+    /// Failures of a client at a route are kept.
+    Count(Place, Tally, Option<String>),
+    /// They are forgotten.
+    Forget(Place),
+    /// The operator hears of a client that has failed too often.
+    Threshold(Place, Tally, Option<String>),
+}
+
+/// Of what the operator hears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// A payment is owed back.
+    RefundDue,
+    /// A payment needs their decision.
+    Manual,
+    /// An outcome is unknown for long.
+    UnknownOverdue,
+}
+
+impl Notice {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RefundDue => "payment.refund_due",
+            Self::Manual => "payment.manual",
+            Self::UnknownOverdue => "payment.unknown_overdue",
+        }
+    }
+
+    /// What a step of a row is worth telling.
+    fn of(before: &State, after: &State) -> Option<Self> {
+        match (before, after) {
+            (State::RefundDue { .. }, State::RefundDue { .. })
+            | (State::Manual { .. }, State::Manual { .. }) => None,
+            (_, State::RefundDue { .. }) => Some(Self::RefundDue),
+            (_, State::Manual { .. }) => Some(Self::Manual),
+            _ => None,
+        }
+    }
+}
+
+/// The steps of a row, for its history and the log; none where the state stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Transition(Vec<(String, String, String)>);
+
+impl Transition {
+    fn add(&mut self, from: String, to: &State, why: &str) {
+        let to = to.name();
+        if from != to {
+            self.0.push((from, to, why.to_string()));
+        }
+    }
+
+    /// Of each step the state before, the state after, and what caused it.
+    pub fn steps(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.0.iter().map(|(from, to, why)| (from.as_str(), to.as_str(), why.as_str()))
+    }
+}
+
+/// An answer, the body that goes along, and what has to be written before it leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision<A> {
+    /// The answer.
+    pub told: Told<A>,
+    /// The body of a stored response.
+    pub body: Option<Vec<u8>>,
+    /// The writes, in order.
+    pub changes: Vec<Change>,
+}
+
+impl<A> Decision<A> {
+    fn of(answer: A) -> Self {
+        Self { told: answer.into(), body: None, changes: Vec::new() }
+    }
+}
+
+/// What a decision depends on beside the rows.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    /// Recovery times.
+    pub plan: &'a Plan,
+    /// Whether the operator hears of rows.
+    pub notifies: bool,
+    /// The time.
+    pub now: UnixTime,
+}
+
+/// One ledger object's rules, with what they remember of the rows.
+#[derive(Debug, Default)]
+pub struct Shard {
+    index: Index,
+    failures: Failures,
+}
+
+impl Shard {
+    /// Takes in a row that is not at rest, when the object starts.
+    pub fn load(&mut self, slot: &Slot, entry: &Entry, scene: &Scene<'_>) {
+        self.index.note(slot, entry, scene);
+    }
+
+    /// Takes in a row of failures, oldest first, when the object starts.
+    pub fn load_failures(&mut self, place: Place, tally: Tally, claims: Option<String>) {
+        self.failures.load(place, tally, claims);
+    }
+
+    /// Keeps step with writes that were carried out.
+    pub fn keep(&mut self, changes: &[Change], scene: &Scene<'_>) {
+        for change in changes {
+            match change {
+                Change::Insert(slot, entry, _)
+                | Change::Update(slot, entry, _)
+                | Change::Rewrite(slot, entry, _) => self.index.note(slot, entry, scene),
+                Change::Remove(slot) => self.index.forget(slot),
+                Change::Announce(slot, _, Notice::UnknownOverdue, _) => self.index.announced(slot),
+                Change::Store(..)
+                | Change::Alias(..)
+                | Change::Move(..)
+                | Change::Unmove(_)
+                | Change::Announce(..)
+                | Change::Count(..)
+                | Change::Forget(_)
+                | Change::Threshold(..) => {}
+            }
+        }
+    }
+
+    /// How many rows are not at rest.
+    #[must_use]
+    pub fn open_rows(&self) -> usize {
+        self.index.len()
+    }
+
+    /// What is written where an entry became another one: nothing if it stayed.
+    fn step(
+        slot: &Slot,
+        before: &Entry,
+        after: Entry,
+        why: &str,
+        scene: &Scene<'_>,
+        changes: &mut Vec<Change>,
+    ) {
+        if after == *before {
+            return;
+        }
+        let lapsed = before.clone().lapse(scene.now).state;
+        let mut transition = Transition::default();
+        transition.add(before.state.name(), &lapsed, "lapse");
+        transition.add(lapsed.name(), &after.state, why);
+        let notice = Notice::of(&before.state, &after.state).filter(|_| scene.notifies);
+        let after = Box::new(after);
+        let told =
+            notice.map(|notice| Change::Announce(slot.clone(), after.clone(), notice, scene.now));
+        if planted(Mutant::PurgedEarly) && matches!(after.state, State::Delivered { .. }) {
+            changes.push(Change::Remove(slot.clone()));
+            return;
+        }
+        let rewrites = after.payment != before.payment || after.leases != before.leases;
+        changes.push(match rewrites {
+            true => Change::Rewrite(slot.clone(), after, transition),
+            false => Change::Update(slot.clone(), after, transition),
+        });
+        changes.extend(told);
+    }
+}

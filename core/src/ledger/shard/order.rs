@@ -1,0 +1,253 @@
+//! Commands and questions about one payment.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use sha2::{Digest, Sha256};
+
+use super::{Change, Decision, Response, Rows, Scene, Shard, Slot};
+use crate::encoding::hex;
+use crate::ledger::attempts::{Kind, Mark};
+use crate::ledger::command::{
+    Answer, Asking, Command, Envelope, Fate, Learnt, Outcome, Question, Repeat, Replay, Resumed,
+    Role, Seen, Told,
+};
+use crate::ledger::entry::{Entry, Standing, Taken};
+use crate::ledger::read::{Facts, Found, Read};
+use crate::mutant::{Mutant, planted};
+
+/// What is said to a question, by its kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// To a look.
+    Seen(Told<Seen>),
+    /// To what would resume.
+    Resumed(Decision<Resumed>),
+}
+
+impl Shard {
+    /// Carries out one command, with the body that came along.
+    ///
+    /// # Errors
+    /// What the rows say.
+    pub fn order<R: Rows>(
+        &mut self,
+        envelope: Envelope,
+        body: Option<&[u8]>,
+        rows: &R,
+        scene: &Scene<'_>,
+    ) -> Result<Decision<Answer>, R::Error> {
+        let Envelope { payer, key, command, role, counting, .. } = envelope;
+        let (slot, kind) = (Slot { payer, key }, Kind::of(&command));
+        let mut decision = self.carry_out(&slot, command, role, body, rows, scene)?;
+        if let Some(counting) = counting {
+            let mark = Mark::of(kind, &decision.told.answer, counting.blame.as_ref());
+            decision.told.tally =
+                self.failures.mark(&slot.payer, mark, &counting, scene.now, &mut decision.changes);
+        }
+        Ok(decision)
+    }
+
+    /// Answers one question. Nothing begins, whatever the answer.
+    ///
+    /// # Errors
+    /// What the rows say.
+    pub fn ask<R: Rows>(
+        &mut self,
+        asking: Asking,
+        rows: &R,
+        scene: &Scene<'_>,
+    ) -> Result<Said, R::Error> {
+        let Asking { payer, key, ask, counting, .. } = asking;
+        let slot = Slot { payer, key };
+        match ask {
+            Question::Look(repeat) => Self::look(&slot, &repeat, rows, scene).map(Said::Seen),
+            Question::Resume(repeat) => {
+                let mut decision = self.resume(&slot, repeat, rows, scene)?;
+                if let Some(counting) = counting {
+                    let mark = Mark::of_resumed(&decision.told.answer, counting.blame.as_ref());
+                    let changes = &mut decision.changes;
+                    decision.told.tally =
+                        self.failures.mark(&slot.payer, mark, &counting, scene.now, changes);
+                }
+                Ok(Said::Resumed(decision))
+            }
+        }
+    }
+
+    /// What became of a payment: reads, and nothing else.
+    fn look<R: Rows>(
+        slot: &Slot,
+        repeat: &Repeat,
+        rows: &R,
+        scene: &Scene<'_>,
+    ) -> Result<Told<Seen>, R::Error> {
+        let slot = original(slot, rows)?.unwrap_or_else(|| slot.clone());
+        let Some(entry) = rows.find(&slot)? else { return Ok(Seen::Nothing.into()) };
+        let entry = entry.lapse(scene.now);
+        let receipt = Some(entry.payment.receipt.clone());
+        Ok(Told { answer: entry.seen(repeat), receipt, tally: None })
+    }
+
+    /// What is left of a payment that the ledger knows.
+    fn resume<R: Rows>(
+        &self,
+        slot: &Slot,
+        mut repeat: Repeat,
+        rows: &R,
+        scene: &Scene<'_>,
+    ) -> Result<Decision<Resumed>, R::Error> {
+        let original = original(slot, rows)?;
+        // It was never settled, so none but the payer can show it.
+        repeat.wallet |= original.is_some();
+        let slot = original.unwrap_or_else(|| slot.clone());
+        let Some(before) = rows.find(&slot)? else {
+            let binding = &repeat.payment.binding;
+            let standing = self.index.standing(&slot, binding, 0, scene.now);
+            return Ok(Decision::of(match standing.unresolved {
+                true => Fate::Unresolved.into(),
+                false => Resumed::Nothing,
+            }));
+        };
+        let (entry, resumed) = before.clone().lapse(scene.now).resumed(&repeat, scene.now);
+        let mut changes = Vec::new();
+        let receipt = Some(entry.payment.receipt.clone());
+        Self::step(&slot, &before, entry, "command", scene, &mut changes);
+        let (answer, body) = match resumed {
+            Resumed::Replay(replay) => match replayed(&slot, replay, rows)? {
+                Some((replay, body)) => (Resumed::Replay(replay), Some(body)),
+                None => (Fate::AlreadyDelivered.into(), None),
+            },
+            other => (other, None),
+        };
+        Ok(Decision { told: Told { answer, receipt, tally: None }, body, changes })
+    }
+
+    /// One command against one row.
+    pub(super) fn carry_out<R: Rows>(
+        &self,
+        slot: &Slot,
+        mut command: Command,
+        role: Role,
+        body: Option<&[u8]>,
+        rows: &R,
+        scene: &Scene<'_>,
+    ) -> Result<Decision<Answer>, R::Error> {
+        let original = original(slot, rows)?;
+        if let (Some(_), Command::Claim { wallet, .. }) = (&original, &mut command) {
+            // It was never settled, so none but the payer can show it.
+            *wallet = true;
+        }
+        let slot = original.unwrap_or_else(|| slot.clone());
+        let Some(before) = rows.find(&slot)? else {
+            return self.begin(&slot, command, role, rows, scene);
+        };
+        let standing = match &command {
+            Command::Claim { payment, .. } => {
+                let client = super::index::head(payment.client.as_bytes());
+                self.index.standing(&slot, &payment.binding, client, scene.now)
+            }
+            _ => Standing::default(),
+        };
+        let taken = self.taken(&slot, &before, &command, rows)?;
+        let head = match &command {
+            Command::Seal { response, .. } => response.clone(),
+            _ => None,
+        };
+        let now = scene.now;
+        let (entry, answer) = before.clone().lapse(now).apply(command, standing, taken, now);
+        let mut changes = Vec::new();
+        if let (Some(head), Answer::Granted { .. }) = (head, &answer)
+            && !planted(Mutant::NotSealed)
+        {
+            let body = body.unwrap_or_default().to_vec();
+            let sha256 = hex::encode(&Sha256::digest(&body));
+            changes.push(Change::Store(slot.clone(), Response { head, sha256, body }));
+        }
+        Self::answered(&slot, &before, (entry, answer), "command", changes, rows, scene)
+    }
+
+    /// An entry and its answer as a decision, with the body of a stored response.
+    pub(super) fn answered<R: Rows>(
+        slot: &Slot,
+        before: &Entry,
+        (entry, answer): (Entry, Answer),
+        why: &str,
+        mut changes: Vec<Change>,
+        rows: &R,
+        scene: &Scene<'_>,
+    ) -> Result<Decision<Answer>, R::Error> {
+        let receipt = Some(entry.payment.receipt.clone());
+        Self::step(slot, before, entry, why, scene, &mut changes);
+        let (answer, body) = match answer {
+            Answer::Replay(replay) => match replayed(slot, replay, rows)? {
+                Some((replay, body)) => (Answer::Replay(replay), Some(body)),
+                None => (Fate::AlreadyDelivered.into(), None),
+            },
+            other => (other, None),
+        };
+        Ok(Decision { told: Told { answer, receipt, tally: None }, body, changes })
+    }
+
+    /// Whether the transaction that a command names is another payment's.
+    fn taken<R: Rows>(
+        &self,
+        slot: &Slot,
+        entry: &Entry,
+        command: &Command,
+        rows: &R,
+    ) -> Result<Taken, R::Error> {
+        let (Command::Outcome {
+            result: Outcome::Settled(text) | Outcome::Unknown(Some(text)),
+            ..
+        }
+        | Command::Learn { learnt: Learnt::Captured(text), .. }) = command
+        else {
+            return Ok(Taken::No);
+        };
+        let Some(hash) = entry.payment.transaction(text) else { return Ok(Taken::No) };
+        let owners = rows.owners(&entry.payment.network, &hash)?;
+        Ok(if owners.iter().any(|owner| owner != slot) { Taken::Yes } else { Taken::No })
+    }
+
+    /// The row that a receipt id names: reads, and nothing else.
+    ///
+    /// # Errors
+    /// What the rows say.
+    pub fn look_up<R: Rows>(read: &Read, rows: &R) -> Result<Found, R::Error> {
+        let wanted = &read.read;
+        let slot = match (&wanted.payer, &wanted.key) {
+            (Some(payer), Some(key)) => {
+                let slot = Slot::new(payer, key);
+                Some(original(&slot, rows)?.unwrap_or(slot))
+            }
+            _ => rows.by_receipt(&wanted.receipt)?,
+        };
+        let named = |slot: &Slot| wanted.payer.as_ref().is_none_or(|payer| *payer == slot.payer);
+        let Some(slot) = slot.filter(named) else { return Ok(Found { row: None }) };
+        let entry = rows.find(&slot)?.filter(|entry| entry.payment.receipt == wanted.receipt);
+        let facts = entry.map(|entry| Box::new(Facts::of(&slot.payer, &slot.key, &entry)));
+        Ok(Found { row: facts })
+    }
+}
+
+/// The slot that this one stands for.
+fn original<R: Rows>(slot: &Slot, rows: &R) -> Result<Option<Slot>, R::Error> {
+    let key = rows.original(slot)?;
+    Ok(key.map(|key| Slot { payer: slot.payer.clone(), key }))
+}
+
+/// The stored response of a replay; one that was changed or lost is not replayed.
+fn replayed<R: Rows>(
+    slot: &Slot,
+    replay: Replay,
+    rows: &R,
+) -> Result<Option<(Replay, Vec<u8>)>, R::Error> {
+    let stored = rows.response(slot)?;
+    let whole = stored.filter(|it| hex::encode(&Sha256::digest(&it.body)) == it.sha256);
+    Ok(whole.map(|Response { head, body, .. }| {
+        let transaction: String = replay.transaction;
+        (Replay { response: head, transaction }, body)
+    }))
+}

@@ -1,0 +1,173 @@
+//! Only a claim begins a payment: every state of a row and of the payer's other rows, asked by every request that may not.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+use farebox_core::ledger::command::{Asking, Fate, Question, Repeat, Resumed, Role, Seen, VERSION};
+use farebox_core::ledger::entry::Plan;
+use farebox_core::ledger::shard::{Change, Response, Rows, Said, Scene, Shard, Slot};
+use farebox_core::ledger::{Entry, State};
+use farebox_core::payment::TxHash;
+
+use super::{LEASES, Mode, NOW, at, entry, payment, states};
+
+const PAYER: &str = "0x1111111111111111111111111111111111111111";
+
+/// The payment that is asked for, and another one of the same payer.
+fn slots() -> [Slot; 2] {
+    ["aa", "bb"].map(|byte| Slot::new(PAYER, &byte.repeat(32)))
+}
+
+/// Rows that answer and cannot be written.
+struct Fixed(BTreeMap<Slot, Entry>, bool);
+
+impl Rows for Fixed {
+    type Error = Infallible;
+
+    fn find(&self, slot: &Slot) -> Result<Option<Entry>, Infallible> {
+        Ok(self.0.get(slot).cloned())
+    }
+    fn original(&self, _: &Slot) -> Result<Option<String>, Infallible> {
+        Ok(None)
+    }
+    fn is_moved(&self, _: &Slot) -> Result<bool, Infallible> {
+        Ok(self.1)
+    }
+    fn owners(&self, _: &str, _: &TxHash) -> Result<Vec<Slot>, Infallible> {
+        Ok(Vec::new())
+    }
+    fn refunds_another(&self, _: &TxHash, _: &Slot) -> Result<bool, Infallible> {
+        Ok(false)
+    }
+    fn by_receipt(&self, _: &str) -> Result<Option<Slot>, Infallible> {
+        Ok(None)
+    }
+    fn response(&self, _: &Slot) -> Result<Option<Response>, Infallible> {
+        Ok(None)
+    }
+}
+
+fn plan(readable: bool) -> Plan {
+    Plan {
+        resend_secs: vec![5, 15],
+        chain_secs: [60, 600],
+        refund_secs: 600,
+        manual_secs: 86_400,
+        readable: if readable { vec!["eip155:84532".to_owned()] } else { Vec::new() },
+    }
+}
+
+/// Every repeat: the binding, the secret, the signature of the wallet, the bytes, the route.
+fn repeats(mode: Mode) -> Vec<Repeat> {
+    let mut all = Vec::new();
+    for (binding, secret, bytes) in [
+        ("a", Some("s"), "bytes"),
+        ("a", None, "bytes"),
+        ("a", None, "other bytes"),
+        ("b", Some("s"), "bytes"),
+    ] {
+        for flags in 0..8 {
+            all.push(Repeat {
+                payment: Box::new(payment(mode, binding, secret, bytes)),
+                leases: LEASES,
+                idempotent: flags & 1 > 0,
+                wallet: flags & 2 > 0,
+                last: flags & 4 > 0,
+            });
+        }
+    }
+    all
+}
+
+/// Each question against each state of the row, or none, beside each state of another row, or none.
+fn everything(mut judge: impl FnMut(&Fixed, &Question, Said, &str)) -> usize {
+    let [own, other] = slots();
+    let optional = || std::iter::once(None).chain(states().into_iter().map(Some));
+    let mut asked = 0;
+    for mode in [Mode::After, Mode::Before] {
+        for (mine, theirs) in
+            optional().flat_map(|mine| optional().map(move |it| (mine.clone(), it)))
+        {
+            for role in [Role::Sole, Role::Old, Role::New] {
+                let mut rows = Fixed(BTreeMap::new(), role == Role::New);
+                let mut put = |slot: &Slot, state: &Option<State>| {
+                    rows.0.extend(state.clone().map(|state| (slot.clone(), entry(mode, state))));
+                };
+                put(&own, &mine);
+                put(&other, &theirs);
+                let plan = plan(true);
+                let scene = Scene { plan: &plan, notifies: true, now: at(NOW + 1) };
+                for repeat in repeats(mode) {
+                    for ask in [Question::Look(repeat.clone()), Question::Resume(repeat)] {
+                        let mut shard = Shard::default();
+                        for (slot, entry) in &rows.0 {
+                            shard.load(slot, entry, &scene);
+                        }
+                        let (payer, key) = (own.payer.clone(), own.key.clone());
+                        let (v, counting, ask_again) = (VERSION, None, ask.clone());
+                        let asking = Asking { v, payer, key, ask, role, counting };
+                        let Ok(said) = shard.ask(asking, &rows, &scene);
+                        let case = format!("{mode:?} {mine:?} beside {theirs:?}, {ask_again:?}");
+                        judge(&rows, &ask_again, said, &case);
+                        asked += 1;
+                    }
+                }
+            }
+        }
+    }
+    asked
+}
+
+#[test]
+fn a_look_writes_nothing_and_what_is_not_known_is_told_so_whatever_else_the_payer_owes() {
+    let [own, _] = slots();
+    let asked = everything(|rows, _, said, case| {
+        let Said::Seen(told) = said else { return };
+        let known = rows.0.get(&own);
+        assert_eq!(told.receipt.is_some(), known.is_some(), "{case}");
+        if known.is_none() {
+            assert_eq!(told.answer, Seen::Nothing, "{case}");
+        }
+    });
+    assert!(asked > 100_000, "{asked}");
+}
+
+#[test]
+fn whoever_shows_other_bytes_than_were_recorded_is_not_let_on() {
+    let [own, _] = slots();
+    everything(|rows, ask, said, case| {
+        if let (Question::Look(repeat), Said::Seen(told)) = (ask, said)
+            && told.answer == Seen::Open
+        {
+            assert_eq!(repeat.payment.request, rows.0[&own].payment.request, "{case}");
+            assert_eq!(repeat.payment.binding, rows.0[&own].payment.binding, "{case}");
+        }
+    });
+}
+
+#[test]
+fn what_is_resumed_has_a_row_and_makes_none() {
+    let [own, _] = slots();
+    everything(|rows, _, said, case| {
+        let Said::Resumed(decision) = said else { return };
+        let known = rows.0.get(&own);
+        if known.is_none() {
+            let nothing = [Resumed::Nothing, Resumed::Fate(Fate::Unresolved)];
+            assert!(nothing.contains(&decision.told.answer), "{case}");
+            assert_eq!(decision.changes, [], "{case}");
+        }
+        for change in &decision.changes {
+            let (Change::Update(slot, after, _) | Change::Rewrite(slot, after, _)) = change else {
+                assert!(matches!(change, Change::Announce(..)), "{case}: {change:?}");
+                continue;
+            };
+            let state = &after.state;
+            assert_eq!(slot, &own, "{case}");
+            assert!(
+                !matches!(state, State::Executing(_) | State::Settling(_)),
+                "{case}: {state:?}"
+            );
+            assert_eq!(after.payment, known.unwrap().payment, "{case}");
+        }
+    });
+}

@@ -1,0 +1,146 @@
+//! What no payment may begin: terms of the payer's own, a payer that may not pay, a signature that proves nothing, whatever
+//! the payer's other payments have come to. Spec: docs/design.md, "The ledger".
+
+use farebox_core::encoding::base64;
+use farebox_core::ledger::State;
+use serde_json::{Value, json};
+
+use crate::world::facilitator::{Settle, Verify};
+use crate::world::payer::{Payer, Payment};
+use crate::world::{World, decoded, paid, routes, vars};
+
+/// How the payer stands when the payment comes.
+const STANDINGS: [&str; 4] = ["new", "unknown", "refused", "released"];
+
+/// A gate that takes contract wallets, has a denied payer, and whose payer stands so.
+fn world(standing: &str) -> World {
+    let mut vars = vars(routes());
+    vars["CONTRACT_WALLETS"] = "facilitator".into();
+    vars["DENY_PAYERS"] = json!([Payer::new(7).address.to_checksum()]);
+    let mut world = World::with(vars);
+    stand(&mut world, standing);
+    world
+}
+
+/// Brings the payer into a standing.
+fn stand(world: &mut World, standing: &str) {
+    match standing {
+        "unknown" => {
+            let plan = vec![Settle::SilentBefore; 4];
+            world.facilitator.settle_plan.extend(plan);
+            assert_eq!(world.pay("/before/other").status, 503);
+            world.facilitator.settle_plan.clear();
+        }
+        "refused" => {
+            world.facilitator.settle_plan.push_back(Settle::Refuse("insufficient_funds"));
+            assert_eq!(world.pay("/before/other").status, 402);
+        }
+        "released" => {
+            let no = r#"{"isValid":false,"invalidReason":"insufficient_funds"}"#;
+            world.facilitator.verify_plan.push_back(Verify::Raw(200, no.to_owned()));
+            assert_eq!(world.pay("/after/other").status, 402);
+        }
+        _ => {}
+    }
+    world.wait(5);
+}
+
+/// Signs the terms of `/dear` after changing them.
+fn signed(world: &mut World, change: impl FnOnce(&mut Value)) -> Payment {
+    let mut required = world.ask("/dear").payment_required();
+    change(&mut required["accepts"][0]);
+    let now = world.now().secs();
+    world.payer.sign_with(&required, now, |_| {})
+}
+
+/// The payment buys nothing, moves no money and leaves no row.
+fn buys_nothing(world: &mut World, payment: &Payment, case: &str) {
+    let before = (world.origin.calls.len(), world.facilitator.settles.len());
+    let rows = world.ledger.entries().len();
+    let answer = world.present(payment);
+    assert_ne!(answer.status, 200, "{case}");
+    let after = (world.origin.calls.len(), world.facilitator.settles.len());
+    assert_eq!(after, before, "{case}: origin or settlement");
+    assert_eq!(world.ledger.entries().len(), rows, "{case}: a row");
+    assert!(answer.headers.get("payment-response").is_none(), "{case}: a receipt");
+}
+
+#[test]
+fn a_payer_with_an_open_payment_buys_nothing_at_a_price_of_their_own() {
+    for standing in STANDINGS {
+        let mut world = world(standing);
+        let own = world.payer.address.to_checksum();
+        let cheap = signed(&mut world, |terms| terms["amount"] = "1".into());
+        buys_nothing(&mut world, &cheap, &format!("{standing}: 1 atomic unit"));
+        let back = signed(&mut world, |terms| terms["payTo"] = own.clone().into());
+        buys_nothing(&mut world, &back, &format!("{standing}: to themselves"));
+        let both = signed(&mut world, |terms| {
+            (terms["amount"], terms["payTo"]) = ("1".into(), own.into());
+        });
+        buys_nothing(&mut world, &both, &format!("{standing}: 1 atomic unit to themselves"));
+    }
+}
+
+#[test]
+fn a_payer_with_an_open_payment_buys_nothing_with_one_that_has_ended() {
+    for standing in STANDINGS {
+        let mut world = world(standing);
+        let payment = world.sign("/dear");
+        world.wait(payment.valid_before + 20 - world.now().secs());
+        stand(&mut world, standing);
+        buys_nothing(&mut world, &payment, standing);
+    }
+}
+
+#[test]
+fn a_payer_that_may_not_pay_buys_nothing_whatever_they_owe() {
+    for standing in STANDINGS {
+        let mut world = world("new");
+        world.payer = Payer::new(7);
+        let denied = world.sign("/dear");
+        // Their row is of the time before they were denied.
+        let gate = std::mem::replace(&mut world.gate, World::new().gate);
+        stand(&mut world, standing);
+        world.gate = gate;
+        buys_nothing(&mut world, &denied, standing);
+        assert_eq!(world.present(&denied).problem(), "payer_denied", "{standing}");
+    }
+}
+
+#[test]
+fn a_forged_signature_of_a_wallet_in_the_name_of_a_payer_with_an_open_payment_buys_nothing() {
+    for standing in STANDINGS {
+        let mut world = world(standing);
+        let required = world.ask("/dear").payment_required();
+        let now = world.now().secs();
+        let forged = world.payer.sign_with(&required, now, |message| {
+            message["payload"]["signature"] = format!("0x{}", "ab".repeat(97)).into();
+        });
+        let no = r#"{"isValid":false,"invalidReason":"invalid_exact_evm_payload_signature"}"#;
+        let verified = world.facilitator.urls.len();
+        world.facilitator.verify_plan.push_back(Verify::Raw(200, no.to_owned()));
+        buys_nothing(&mut world, &forged, standing);
+        assert_eq!(world.facilitator.urls.len(), verified + 1, "{standing}: it was verified");
+    }
+}
+
+#[test]
+fn a_repeat_with_another_signature_is_told_what_became_of_the_payment_and_moves_nothing() {
+    let mut world = world("new");
+    world.facilitator.settle_plan.extend(vec![Settle::SilentBefore; 4]);
+    let payment = world.sign("/before");
+    assert_eq!(world.present(&payment).status, 503);
+    world.facilitator.settle_plan.clear();
+    world.wait(5);
+    let mut message = decoded(&payment.value);
+    message["payload"]["signature"] = format!("0x{}", "ab".repeat(97)).into();
+    let value = base64::encode(message.to_string().as_bytes());
+    let forged = Payment { value, ..payment.clone() };
+    let calls = world.facilitator.urls.len();
+    let rows = world.ledger.entries();
+    assert_eq!(world.send(paid(&forged)).problem(), "settlement_unknown");
+    assert_eq!(world.facilitator.urls.len(), calls, "nothing is sent once more for it");
+    assert_eq!(world.ledger.entries(), rows);
+    assert!(matches!(world.ledger.state(), State::Unknown { .. }));
+    assert_eq!(world.present(&payment).status, 200, "its payer still gets what it buys");
+}
