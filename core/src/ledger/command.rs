@@ -380,7 +380,7 @@ pub enum Resumed {
 pub enum Seen {
     /// There is nothing to resume: only a claim could begin it.
     Nothing,
-    /// There may be something to resume, and the payment is the recorded one to the last byte.
+    /// There may be something to resume, and the payment is the recorded one to the last byte or comes with its secret.
     Open,
     /// What became of the payment.
     Fate(Fate),

@@ -242,7 +242,13 @@ impl Entry {
         }
     }
 
-    /// Whether somebody works on it.
+    /// The transaction that is this row's for certain; one that was only named in doubt is not.
+    #[must_use]
+    pub fn owned(&self) -> Option<TxHash> {
+        self.transaction().filter(|_| !matches!(self.state, State::Unknown { .. }))
+    }
+
+    /// Whether it is worked on.
     #[must_use]
     pub const fn is_active(&self) -> bool {
         matches!(self.state, State::Executing(_) | State::Settling(_) | State::Delivering { .. })

@@ -190,9 +190,8 @@ impl Conditions {
 const ITEM: &str = "receipt, key, state, payer, route, network, asset, amount, tx, facilitator,
     created, updated, reason";
 /// Whether an earlier row has this row's transaction for certain.
-const COUNTED: &str =
-    "p.tx IS NOT NULL AND EXISTS (SELECT 1 FROM payments o WHERE o.tx = p.tx AND o.tx IS NOT NULL
-    AND o.state <> 'unknown' AND o.network = p.network
+const COUNTED: &str = "p.tx IS NOT NULL AND EXISTS (SELECT 1 FROM payments o WHERE o.owned = p.tx
+    AND o.network = p.network
     AND (o.created, o.payer, o.key) < (p.created, p.payer, p.key))";
 /// Most rows of one answer.
 const MOST_ITEMS: u32 = 500;

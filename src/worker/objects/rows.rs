@@ -65,9 +65,11 @@ const MIGRATIONS: &[&[&str]] = &[&[
      OR (state = 'delivered' AND handed = 1)",
     "CREATE INDEX payments_open ON payments (payer, key) WHERE open = 1",
     "CREATE INDEX payments_receipt ON payments (receipt)",
-    "CREATE INDEX payments_transaction ON payments (tx) WHERE tx IS NOT NULL AND state <> 'unknown'",
+    "ALTER TABLE payments ADD COLUMN owned TEXT",
+    "UPDATE payments SET owned = tx WHERE state <> 'unknown'",
+    "CREATE INDEX payments_owned ON payments (owned) WHERE owned IS NOT NULL",
     "CREATE INDEX payments_refund ON payments (reason) WHERE state = 'refunded'",
-    "CREATE INDEX outbox_due ON outbox (due) WHERE due IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS outbox_due ON outbox (due) WHERE due IS NOT NULL",
 ]];
 
 /// The rows of one object.
@@ -167,7 +169,7 @@ impl Rows {
         let (payment, leases, row) = (&entry.payment, entry.leases, Row::of(entry));
         let query = "INSERT INTO payments VALUES
             (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-             ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+             ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         let values = vec![
             slot.payer.as_str().into(),
             slot.key.as_str().into(),
@@ -208,6 +210,7 @@ impl Rows {
             number(u64::from(row.asked)),
             payment.client.as_str().into(),
             number(u64::from(is_open)),
+            owned(entry),
         ];
         self.sql.exec(query, values).map(|_| ())
     }
@@ -221,13 +224,18 @@ impl Rows {
         history: &str,
         now: u64,
     ) -> Result<()> {
+        // An index is not written anew for what it has.
+        let known =
+            self.recent.borrow().iter().find(|(known, _)| known == slot).map(|(_, it)| it.owned());
+        let owns = if known == Some(entry.owned()) { "" } else { "owned = ?, " };
         self.remember(slot, entry);
         let row = Row::of(entry);
-        let query =
+        let query = format!(
             "UPDATE payments SET state = ?, fence = ?, due = ?, since = ?, sent = ?, tx = ?,
             reason = ?, holder = ?, sealed = ?, updated = ?, resends = ?, read = ?, seen_block = ?,
-            handed = ?, asked = ?, open = ?, history = history || ? WHERE payer = ? AND key = ?";
-        let values = vec![
+            handed = ?, asked = ?, open = ?, {owns}history = history || ? WHERE payer = ? AND key = ?"
+        );
+        let mut values = vec![
             row.state.into(),
             number(row.fence),
             optional(row.due),
@@ -244,11 +252,13 @@ impl Rows {
             number(u64::from(row.handed)),
             number(u64::from(row.asked)),
             number(u64::from(is_open)),
-            history.into(),
-            slot.payer.as_str().into(),
-            slot.key.as_str().into(),
         ];
-        self.sql.exec(query, values).map(|_| ())
+        if !owns.is_empty() {
+            values.push(owned(entry));
+        }
+        values.push(history.into());
+        values.extend(names(slot));
+        self.sql.exec(&query, values).map(|_| ())
     }
 
     /// Remembers that a payment stands for another one of the same payer.
@@ -335,9 +345,7 @@ impl shard::Rows for Rows {
     }
 
     fn owners(&self, network: &str, transaction: &TxHash) -> Result<Vec<Slot>> {
-        let query =
-            "SELECT payer, key FROM payments WHERE tx = ? AND tx IS NOT NULL AND state <> 'unknown'
-            AND network = ? LIMIT 2";
+        let query = "SELECT payer, key FROM payments WHERE owned = ? AND network = ? LIMIT 2";
         let mut owners = Vec::new();
         for row in self.sql.exec(query, vec![transaction.as_str().into(), network.into()])?.raw() {
             let row = row?;
@@ -371,6 +379,11 @@ impl shard::Rows for Rows {
         let texts = text(row.first()).zip(text(row.get(1)));
         Ok(texts.map(|(head, sha256)| Response { head, sha256, body }))
     }
+}
+
+/// The transaction that is this row's for certain: one that was only named in doubt takes nothing from others.
+fn owned(entry: &Entry) -> Value {
+    entry.owned().map(|hash| hash.to_text()).into()
 }
 
 /// Payer and key, to be bound.

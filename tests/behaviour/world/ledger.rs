@@ -57,10 +57,8 @@ impl shard::Rows for Rows {
     }
 
     fn owners(&self, network: &str, transaction: &TxHash) -> Result<Vec<Slot>, Infallible> {
-        let owns = |entry: &Entry| {
-            let proven = !matches!(entry.state, State::Unknown { .. });
-            proven && entry.payment.network == network && entry.transaction() == Some(*transaction)
-        };
+        let owns =
+            |entry: &Entry| entry.payment.network == network && entry.owned() == Some(*transaction);
         let rows = self.payments.iter().filter(|(_, entry)| owns(entry));
         Ok(rows.map(|(slot, _)| slot.clone()).take(2).collect())
     }

@@ -444,7 +444,7 @@ impl<'g> Looking<'g> {
         let mut passage = self.0;
         match passage.hear(told, now) {
             None => passage.refuse(Code::LedgerUnavailable),
-            // Recorded to the last byte, so its signature held once.
+            // Its signature held once, or the request knows the secret of the first.
             Some(Sight::Open) => passage.resume(),
             Some(Sight::Nothing) if passage.move_on() => passage.look_up(),
             // Not known: it has to be proven before anything is written.

@@ -126,8 +126,10 @@ impl Entry {
         match (self.fate(again), &self.state) {
             (Some(fate), _) => Seen::Fate(fate),
             (None, State::Released | State::Abandoned) => Seen::Nothing,
-            // Its signature held when the row was made, and these are the same bytes.
-            (None, _) if self.payment.request == again.payment.request => Seen::Open,
+            // Its signature held when the row was made, and these are the same bytes, or the first request's own.
+            (None, _) if self.payment.request == again.payment.request || self.proves(again) => {
+                Seen::Open
+            }
             (None, state) => Seen::Fate(match state {
                 State::Unknown { .. } => Fate::Unknown,
                 State::Refused { reason, .. } => Fate::Refused { reason: reason.clone() },
