@@ -15,6 +15,10 @@ const SHOTS = 60;
 const AT_ONCE = 1;
 const WARM_ROUNDS = 3;
 
+/** Most values of what fills a proof, so that just not too many are in it. */
+const VALUES = 980;
+const most = (/** @type {number} */ values) => Math.min(values, VALUES);
+
 /** Parts of paths whose rewrites come in many orders. */
 const TARGETS = {
   'spaces and slashes, encoded twice': ['%2520', '/%253b', '%252f', '/after', '//', 'q'],
@@ -45,10 +49,10 @@ function target(parts, bytes) {
  * @type {Record<string, (bytes: number) => unknown>}
  */
 const FILLS = {
-  'many members': (bytes) => Object.fromEntries(Array.from({ length: bytes / 11 }, (_, index) => [index.toString(36).padStart(4, 'x'), 0])),
+  'many members': (bytes) => Object.fromEntries(Array.from({ length: most(bytes / 11) }, (_, index) => [index.toString(36).padStart(4, 'x'), 0])),
   'members with long names': (bytes) => Object.fromEntries(Array.from({ length: bytes / 210 }, (_, index) => [`${'x'.repeat(200)}${index}`, 0])),
-  'many values': (bytes) => Array.from({ length: bytes / 2 - 2 }, () => 1),
-  'many objects': (bytes) => Array.from({ length: bytes / 8 - 2 }, () => ({ a: 1 })),
+  'many values': (bytes) => Array.from({ length: most(bytes / 2 - 2) }, () => 1),
+  'many objects': (bytes) => Array.from({ length: most(bytes / 8 - 2) / 2 }, () => ({ a: 1 })),
   'many fractions': (bytes) => Array.from({ length: bytes / 23 - 2 }, () => 1.2345678901234567e-7),
   'one long text': (bytes) => 'x'.repeat(bytes),
   'one text of escapes': (bytes) => '\u0001'.repeat(bytes / 6),
@@ -77,6 +81,7 @@ async function proofs(required) {
     all.push([`${name}, a forged signature`, shown({ ...payment, extensions })]);
     all.push([`${name}, other terms`, shown({ ...payment, extensions, accepted: { ...payment.accepted, amount: '1' } })]);
   }
+  all.push(['more values than are read', shown({ ...payment, extensions: { junk: Array.from({ length: room / 2 - 2 }, () => 1) } })]);
   all.push(['brackets', shown('['.repeat(PROOF_BYTES * 3 / 4))], ['objects in objects', shown(`${'{"a":'.repeat(2_400)}1`)]);
   all.push(['digits', shown(`{"x402Version":${'9'.repeat(12_000)}}`)]);
   const token = (/** @type {unknown} */ message) => Buffer.from(JSON.stringify(message)).toString('base64url');

@@ -13,6 +13,9 @@ mod support;
 use farebox_core::encoding::base64::{self, Base64Error};
 use farebox_core::encoding::hex::{self, HexError};
 use farebox_core::encoding::json::{self, JsonError};
+use farebox_core::mpp::{Credential, Malformed};
+use farebox_core::problem::Code;
+use farebox_core::x402::header;
 use serde_json::Value;
 
 use support::{Dice, cases, text};
@@ -204,6 +207,33 @@ fn hex_has_a_prefix_an_exact_length_and_digits_of_either_case() {
     assert_eq!(hex::decode_prefixed("0x"), Ok(vec![]));
     assert_eq!(hex::decode_array::<1>("0x"), Err(HexError::Length));
     assert_eq!(hex::decode_array::<1>("0x0000"), Err(HexError::Length));
+}
+
+#[test]
+fn what_is_shown_to_pay_with_has_at_most_a_thousand_values_and_no_name_twice() {
+    let filled =
+        |members: &str| header::encode(&format!(r#"{{"x402Version":2,"more":{members}}}"#));
+    let wide = |values: usize| filled(&format!("[1{}]", ",1".repeat(values - 4)));
+    let names = |names: usize| -> Vec<String> {
+        (0..names).map(|name| format!(r#""x{name}":0"#)).collect()
+    };
+    let decoded = |value: String| header::decode(&value).map(drop);
+    assert_eq!(decoded(wide(json::MAX_PROOF_VALUES)), Ok(()));
+    assert_eq!(decoded(wide(json::MAX_PROOF_VALUES + 1)), Err(Code::MalformedPayment));
+    let many = names(1_000).join(",");
+    assert_eq!(decoded(filled(&format!("{{{many}}}"))), Ok(()));
+    for place in ["x0", "x500", "x999"] {
+        let twice = format!(r#"{{{many},"{place}":{{}}}}"#);
+        assert_eq!(decoded(filled(&twice)), Err(Code::MalformedPayment), "{place}");
+    }
+    let credential = |values: usize| {
+        let more = format!("[1{}]", ",1".repeat(values - 3));
+        Credential::read(&base64::encode_url(format!(r#"{{"more":{more}}}"#).as_bytes()))
+    };
+    // Long enough a list is no JSON to it, a shorter one no credential.
+    assert_eq!(credential(json::MAX_PROOF_VALUES), Err(Malformed::Missing("challenge")));
+    let too_many = credential(json::MAX_PROOF_VALUES + 1);
+    assert_eq!(too_many, Err(Malformed::Json("credential")));
 }
 
 #[test]

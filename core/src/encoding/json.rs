@@ -9,6 +9,7 @@ use core::cell::Cell;
 use core::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 
 /// Longest document that [`parse`] reads, in bytes.
@@ -17,6 +18,8 @@ pub const MAX_BYTES: usize = 64 * 1024;
 pub const MAX_DEPTH: usize = 64;
 /// Most values in one document, each element and member counted.
 pub const MAX_VALUES: usize = 16 * 1024;
+/// Most values in what a client shows to pay with, several times what payers echo of a 402: each costs before anything is proven.
+pub const MAX_PROOF_VALUES: usize = 1_024;
 
 /// Reads one JSON document of at most [`MAX_BYTES`]. Spec: RFC 8259; unique names as in I-JSON, RFC 7493 section 2.3.
 ///
@@ -140,11 +143,11 @@ impl<'de> Visitor<'de> for Node<'_> {
         let inner = self.inner()?;
         let mut object = Map::new();
         while let Some(key) = members.next_key::<String>()? {
-            if object.contains_key(&key) {
+            // Found once, for the look and for the value.
+            let Entry::Vacant(place) = object.entry(key) else {
                 return Err(self.limits.refuse(JsonError::DuplicateKey));
-            }
-            let value = members.next_value_seed(inner)?;
-            object.insert(key, value);
+            };
+            place.insert(members.next_value_seed(inner)?);
         }
         Ok(Value::Object(object))
     }

@@ -13,7 +13,8 @@ use super::mpp;
 use super::offer::Offer;
 use super::passage::{Arrival, Passage, Payer, Step, Unbound};
 use super::path::Target;
-use super::proof::{Brought, claimed};
+use super::presented::Presented;
+use super::proof::Brought;
 use super::quoting::unpriced;
 use super::redelivery::{self, Statement};
 use super::reply::{Audience, Reply};
@@ -152,15 +153,17 @@ impl Gate {
         around: &mut Surroundings<'_>,
         now: UnixTime,
     ) -> Step<'g> {
+        let presented = Presented::of(&head.headers);
+        let shown = (&head, &presented);
         let brought = match judged {
-            Cow::Borrowed(judged) => self.proof(judged, &head, now),
+            Cow::Borrowed(judged) => self.proof(judged, shown, now),
             Cow::Owned(judged) => {
-                self.proof(&judged, &head, now).map(|found| found.map(Brought::into_owned))
+                self.proof(&judged, shown, now).map(|found| found.map(Brought::into_owned))
             }
         };
         let (brought, instead) = match (brought, instead) {
             // Not for today's terms: it may be one that the ledger knows.
-            (Err(code), None) if is_about_terms(code) => match self.former(&offer, &head, now) {
+            (Err(code), None) if is_about_terms(code) => match self.former(&offer, shown, now) {
                 Some(found) => (Ok(Some(found)), Some(Arrival::Repriced(code))),
                 None => (Err(code), None),
             },
@@ -169,7 +172,7 @@ impl Gate {
         let brought = match (brought, instead) {
             (Ok(Some(found)), _) => found,
             (Ok(None), _) => {
-                let code = Code::PaymentRequired;
+                let code = (Code::PaymentRequired, &presented);
                 return self.refused(&offer, &head, code, &correlation, around, now);
             }
             // There are no terms to put up.
@@ -179,7 +182,10 @@ impl Gate {
             (Err(code), Some(Arrival::Waived)) if code.row().reason.is_some() => {
                 return self.waived(&offer, &head, correlation, now);
             }
-            (Err(code), _) => return self.refused(&offer, &head, code, &correlation, around, now),
+            (Err(code), _) => {
+                let code = (code, &presented);
+                return self.refused(&offer, &head, code, &correlation, around, now);
+            }
         };
         let Brought { spoken, choice, proof, arrival, vouched } = brought;
         let seen = around.client.as_ref().and_then(|spot| match vouched {
@@ -217,7 +223,7 @@ impl Gate {
         &self,
         offer: &Offer,
         head: &RequestHead,
-        code: Code,
+        (code, presented): (Code, &Presented),
         correlation: &str,
         around: &mut Surroundings<'_>,
         now: UnixTime,
@@ -231,7 +237,7 @@ impl Gate {
         let nothing = matches!(cause, Cause::Unpaid | Cause::Trouble);
         let reason = if nothing { "" } else { code.name() };
         let blame = Blame { cause, reason: reason.to_string() };
-        let claims = if nothing { None } else { claimed(head) };
+        let claims = if nothing { None } else { presented.claims() };
         let tally = around
             .client
             .as_ref()

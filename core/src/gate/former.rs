@@ -7,15 +7,15 @@ use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
 
 use super::Gate;
-use super::mpp;
 use super::offer::Offer;
+use super::presented::Presented;
 use super::proof::Brought;
 use crate::http::RequestHead;
-use crate::mpp::credential::Found;
 use crate::payment::authorization::Vouched;
 use crate::time::UnixTime;
+use crate::x402::Version;
 use crate::x402::exact;
-use crate::x402::{Version, header};
+use crate::x402::header::Message;
 
 impl Gate {
     /// A payment that holds in everything but today's terms, judged by those that it was signed for; nothing where its
@@ -23,19 +23,22 @@ impl Gate {
     pub(super) fn former<'g>(
         &self,
         offer: &Offer,
-        head: &RequestHead,
+        (head, presented): (&RequestHead, &Presented),
         now: UnixTime,
     ) -> Option<Brought<'g>> {
-        let found = match mpp::brought(&head.headers) {
-            Found::One(token) => self.paid_formerly(offer, head, token, now).map(|mut found| {
+        let found = match presented {
+            Presented::Mpp(credential) => {
+                let credential = credential.as_ref().ok()?;
+                let mut found = self.paid_formerly(offer, head, credential, now)?;
                 let identifier = Self::identifier(&head.headers).map(ToOwned::to_owned);
                 found.proof.identifier = identifier.or(found.proof.identifier);
                 found
-            })?,
-            _ => {
-                let former = former_of(offer, head)?;
-                self.proof(&former, head, now).ok()??.into_owned()
             }
+            Presented::X402(version, message) => {
+                let former = former_of(offer, *version, message.as_ref().ok()?)?;
+                self.proof(&former, (head, presented), now).ok()??.into_owned()
+            }
+            Presented::Nothing | Presented::Several => return None,
         };
         // Nobody signs a hash, but its challenge is the gate's.
         let is_somebodys = found.vouched == Vouched::Yes || found.proof.onchain.is_some();
@@ -44,11 +47,7 @@ impl Gate {
 }
 
 /// The route under the terms that a payment of x402 was signed for.
-fn former_of(offer: &Offer, head: &RequestHead) -> Option<Offer> {
-    let (version, value) = [Version::V2, Version::V1]
-        .into_iter()
-        .find_map(|version| Some((version, head.headers.joined(version.proof_header())?)))?;
-    let message = header::decode(&value).ok()?;
+fn former_of(offer: &Offer, version: Version, message: &Message) -> Option<Offer> {
     let payload = exact::read(message.object.get("payload")?.as_object()?).ok()?;
     let accepted = message.object.get("accepted");
     let network = match version {

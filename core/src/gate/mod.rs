@@ -27,6 +27,7 @@ pub mod origin;
 pub mod passage;
 pub mod passing;
 pub mod path;
+mod presented;
 pub mod pricer;
 mod proof;
 pub mod publish;

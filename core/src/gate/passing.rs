@@ -14,6 +14,7 @@ use super::forward::{Caller, OriginCall, origin_call};
 use super::limit::client_prefix;
 use super::offer::Offer;
 use super::passage::{Call, Step};
+use super::presented::Presented;
 use super::publish::Wanted;
 use super::quoting::Pricing;
 use super::reply::{self, Audience, Reply};
@@ -181,7 +182,10 @@ impl Gate {
         around.client = offer.diagnostics.map(|_| known);
         match &offer.pricer {
             Some(pricer) => Step::Price(pricer.call(&head), Pricing::new(route, head, correlation)),
-            None => self.refused(offer, &head, Code::PaymentRequired, &correlation, around, now),
+            None => {
+                let code = (Code::PaymentRequired, &Presented::Nothing);
+                self.refused(offer, &head, code, &correlation, around, now)
+            }
         }
     }
 

@@ -7,20 +7,19 @@ use alloc::string::String;
 use serde_json::{Map, Value};
 
 use super::Gate;
-use super::mpp::{self, credential::Answered};
+use super::mpp::credential::Answered;
 use super::offer::{Choice, Offer};
 use super::passage::Arrival;
+use super::presented::Presented;
 use crate::encoding::hex;
-use crate::evm::address::Address;
 use crate::facilitator::wire;
 use crate::http::{Headers, RequestHead, target_of};
-use crate::mpp::credential::{Credential, Found};
 use crate::payment::Proof;
 use crate::payment::authorization::{Room, SignedAuthorization, Vouched};
 use crate::problem::Code;
 use crate::time::UnixTime;
 use crate::x402::exact;
-use crate::x402::{Version, header, opaque, v1, v2};
+use crate::x402::{Version, opaque, v1, v2};
 
 /// Shortest `Idempotency-Key` that is a secret, characters.
 const MIN_IDEMPOTENCY_KEY: usize = 22;
@@ -32,38 +31,34 @@ impl Gate {
     pub(super) fn proof<'g>(
         &self,
         offer: &'g Offer,
-        head: &RequestHead,
+        (head, presented): (&RequestHead, &Presented),
         now: UnixTime,
     ) -> Result<Option<Brought<'g>>, Code> {
         let headers = &head.headers;
-        let (one, two) = (
-            headers.joined(Version::V1.proof_header()),
-            headers.joined(Version::V2.proof_header()),
-        );
-        let (version, value) = match (&one, &two, mpp::brought(headers)) {
-            (None, None, Found::None) => return Ok(None),
-            (None, None, Found::One(token)) => {
-                let mut brought = self.credential(offer, head, token, now)?;
+        let (version, message) = match presented {
+            Presented::Nothing => return Ok(None),
+            Presented::Mpp(credential) => {
+                let credential = credential.as_ref().map_err(|code| *code)?;
+                let mut brought = self.credential(offer, head, credential, now)?;
                 let identifier = Self::identifier(headers).map(ToOwned::to_owned);
                 brought.proof.identifier = identifier.or(brought.proof.identifier);
                 return Ok(Some(brought));
             }
-            (Some(value), None, Found::None) => (Version::V1, value),
-            (None, Some(value), Found::None) => (Version::V2, value),
-            _ => return Err(Code::AmbiguousPayment),
+            Presented::X402(version, message) => (*version, message),
+            Presented::Several => return Err(Code::AmbiguousPayment),
         };
         if !offer.protocols.x402 {
             return Err(Code::TermsMismatch);
         }
-        let message = header::decode(value)?;
+        let message = message.as_ref().map_err(|code| *code)?;
         let (choice, signed, identifier) = match version {
             Version::V1 => {
-                let (network, payload) = v1::read(&message)?;
+                let (network, payload) = v1::read(message)?;
                 let choice = offer.choice_on(version, network).ok_or(Code::TermsMismatch)?;
                 (choice, Signed::parse(payload, choice)?, None)
             }
             Version::V2 => {
-                let payment = v2::PaymentPayload::read(&message)?;
+                let payment = v2::PaymentPayload::read(message)?;
                 let choice = offer.choice_on(version, payment.network);
                 let choice = choice.or(offer.choices.first()).ok_or(Code::Internal)?;
                 let signed = Signed::parse(payment.payload, choice)?;
@@ -212,19 +207,4 @@ fn in_ascii(target: &str) -> String {
         }
     }
     text
-}
-
-/// Whom a payment that proves nothing names as its payer.
-pub(super) fn claimed(head: &RequestHead) -> Option<String> {
-    let payer = |named: Option<&Value>| Address::parse(named?.as_str()?).ok();
-    if let Found::One(token) = mpp::brought(&head.headers) {
-        let payload = Credential::read(token).ok()?.payload;
-        let object = payload.get("authorization").and_then(Value::as_object).unwrap_or(&payload);
-        return Some(payer(object.get("from"))?.to_lower_hex());
-    }
-    let value = [Version::V1, Version::V2]
-        .iter()
-        .find_map(|version| head.headers.joined(version.proof_header()))?;
-    let message = header::decode(&value).ok()?;
-    Some(payer(message.object.get("payload")?.get("authorization")?.get("from"))?.to_lower_hex())
 }

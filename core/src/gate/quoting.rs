@@ -16,6 +16,7 @@ use super::admit::{Surroundings, shows_proof};
 use super::mpp;
 use super::offer::{Choice, Offer};
 use super::passage::{Arrival, Step};
+use super::presented::Presented;
 use super::pricer::{Pricer, Told, question};
 use super::reply::{Audience, Reply};
 use crate::amount::Amount;
@@ -119,7 +120,7 @@ impl Gate {
         if !shows_proof(&head.headers) {
             return match (told, present) {
                 (_, Some(present)) => {
-                    let code = Code::PaymentRequired;
+                    let code = (Code::PaymentRequired, &Presented::Nothing);
                     self.refused(&present, &head, code, &correlation, around, now)
                 }
                 (Some(_), None) => self.waived(offer, &head, correlation, now),
@@ -149,7 +150,8 @@ impl Gate {
         now: UnixTime,
     ) -> Option<Bid<'a>> {
         if let Found::One(token) = mpp::brought(&head.headers) {
-            let (choice, amount, end) = self.asked_by_mpp(offer, (head, question), token)?;
+            let credential = mpp::credential::read(token).ok()?;
+            let (choice, amount, end) = self.asked_by_mpp(offer, (head, question), &credential)?;
             let (quote, is_challenged) = (None, now.secs() < end);
             return Some(Bid { choice, amount, quote, is_challenged });
         }

@@ -205,7 +205,7 @@ fn is_there((name, value): &(&str, &str)) -> bool {
 /// The object in base64 of JSON.
 pub(super) fn object(member: &'static str, text: &str) -> Result<Map<String, Value>, Malformed> {
     let bytes = base64::decode_url(text).map_err(|_| Malformed::Base64(member))?;
-    match json::parse(&bytes) {
+    match json::parse_within(&bytes, json::MAX_BYTES, json::MAX_PROOF_VALUES) {
         Ok(Value::Object(object)) => Ok(object),
         _ => Err(Malformed::Json(member)),
     }

@@ -18,14 +18,14 @@ pub struct Message {
     pub object: Map<String, Value>,
 }
 
-/// Decodes a proof header: standard base64 of one JSON object without duplicate keys.
+/// Decodes a proof header: standard base64 of one JSON object without duplicate keys, of at most [`json::MAX_PROOF_VALUES`] values.
 ///
 /// The platform joins rows of one header with commas; identical copies count once.
 ///
 /// # Errors
 /// [`Code::ProofTooLarge`], [`Code::AmbiguousPayment`] for different copies, else [`Code::MalformedPayment`].
 pub fn decode(value: &str) -> Result<Message, Code> {
-    decode_at_most(value, MAX_PROOF_BYTES)
+    decode_within(value, MAX_PROOF_BYTES, json::MAX_PROOF_VALUES)
 }
 
 /// As [`decode`], for a header of at most `most` bytes.
@@ -33,6 +33,10 @@ pub fn decode(value: &str) -> Result<Message, Code> {
 /// # Errors
 /// As [`decode`].
 pub fn decode_at_most(value: &str, most: usize) -> Result<Message, Code> {
+    decode_within(value, most, json::MAX_VALUES)
+}
+
+fn decode_within(value: &str, most: usize, values: usize) -> Result<Message, Code> {
     if value.len() > most {
         return Err(Code::ProofTooLarge);
     }
@@ -47,7 +51,7 @@ pub fn decode_at_most(value: &str, most: usize) -> Result<Message, Code> {
         }
     }
     let bytes: Vec<u8> = base64::decode(first).map_err(|_| Code::MalformedPayment)?;
-    let Ok(Value::Object(object)) = json::parse(&bytes) else {
+    let Ok(Value::Object(object)) = json::parse_within(&bytes, json::MAX_BYTES, values) else {
         return Err(Code::MalformedPayment);
     };
     let text = String::from_utf8(bytes).map_err(|_| Code::MalformedPayment)?;

@@ -58,22 +58,33 @@ impl Answered {
 }
 
 /// A challenge of this gate's for this request, and what was sent in answer.
-struct Answer {
-    credential: Credential,
+struct Answer<'c> {
+    credential: &'c Credential,
     request: Request,
     reference: String,
 }
 
+/// Reads a credential.
+///
+/// # Errors
+/// [`Code::ProofTooLarge`], [`Code::MalformedCredential`].
+pub(in crate::gate) fn read(token: &str) -> Result<Credential, Code> {
+    if token.len() > MAX_PROOF_BYTES {
+        return Err(Code::ProofTooLarge);
+    }
+    Credential::read(token).map_err(|_| Code::MalformedCredential)
+}
+
 impl Gate {
-    /// Reads a credential and whose challenge it answers; what the challenge asks is not looked at.
+    /// Whose challenge a credential answers; what the challenge asks is not looked at.
     ///
     /// # Errors
-    /// [`Code::ProofTooLarge`], [`Code::MalformedCredential`], [`Code::InvalidChallenge`].
-    fn answer(&self, head: &RequestHead, token: &str) -> Result<Answer, Code> {
-        if token.len() > MAX_PROOF_BYTES {
-            return Err(Code::ProofTooLarge);
-        }
-        let credential = Credential::read(token).map_err(|_| Code::MalformedCredential)?;
+    /// [`Code::InvalidChallenge`].
+    fn answer<'c>(
+        &self,
+        head: &RequestHead,
+        credential: &'c Credential,
+    ) -> Result<Answer<'c>, Code> {
         let challenge = &credential.challenge;
         let keys: Vec<&[u8]> = self.keys.challenges().collect();
         let ours = challenge.method == METHOD
@@ -99,9 +110,9 @@ impl Gate {
         &self,
         offer: &'g Offer,
         (head, question): (&RequestHead, &str),
-        token: &str,
+        credential: &Credential,
     ) -> Option<(&'g Choice, Amount, u64)> {
-        let Answer { request, reference, .. } = self.answer(head, token).ok()?;
+        let Answer { request, reference, .. } = self.answer(head, credential).ok()?;
         let (choice, _) = choice_for(offer, request.chain_id, request.currency)?;
         Some((choice, request.amount, reference::quote_end(&reference, question).unwrap_or(0)))
     }
@@ -114,10 +125,10 @@ impl Gate {
         &self,
         offer: &'g Offer,
         head: &RequestHead,
-        token: &str,
+        credential: &Credential,
         now: UnixTime,
     ) -> Result<Brought<'g>, Code> {
-        let Answer { credential, request: asked, reference } = self.answer(head, token)?;
+        let Answer { credential, request: asked, reference } = self.answer(head, credential)?;
         let challenge = &credential.challenge;
         if !offer.protocols.mpp {
             return Err(Code::InvalidChallenge);
@@ -130,7 +141,7 @@ impl Gate {
         let bad = Code::InvalidChallenge;
         let expires = challenge.expires_at().map_err(|_| bad)?.ok_or(bad)?;
         let over = expires <= now;
-        let judged = self.judged(offer, (choice, &ours), (&credential, &reference, expires), now);
+        let judged = self.judged(offer, (choice, &ours), (credential, &reference, expires), now);
         match judged {
             // Bytes that the route does not take may be ones that it took.
             Ok(brought) if brought.proof.is_signed_transaction() && !offer.signed_transactions => {
@@ -238,14 +249,13 @@ impl Gate {
         &self,
         offer: &Offer,
         head: &RequestHead,
-        token: &str,
+        credential: &Credential,
         now: UnixTime,
     ) -> Option<Brought<'g>> {
-        let credential = Credential::read(token).ok()?;
         let signed = match Payload::read(&credential.payload).ok()? {
             Payload::Authorization(signed) | Payload::Okx(signed) => signed,
             Payload::Transaction(_) | Payload::Hash(_) => {
-                return self.shown_formerly(offer, head, token, now);
+                return self.shown_formerly(offer, head, credential, now);
             }
         };
         let asked =
@@ -266,15 +276,15 @@ impl Gate {
         &self,
         offer: &Offer,
         head: &RequestHead,
-        token: &str,
+        credential: &Credential,
         now: UnixTime,
     ) -> Option<Brought<'g>> {
-        let Answer { credential, request, reference } = self.answer(head, token).ok()?;
+        let Answer { credential, request, reference } = self.answer(head, credential).ok()?;
         let (choice, _) = choice_for(offer, request.chain_id, request.currency)?;
         let choice = choice.asking(request.amount, request.recipient)?;
         let ours = choice.terms.token?;
         let expires = credential.challenge.expires_at().ok()??;
-        let came = (&credential, reference.as_str(), expires);
+        let came = (credential, reference.as_str(), expires);
         self.judged(offer, (&choice, &ours), came, now).ok().map(Brought::into_owned)
     }
 }

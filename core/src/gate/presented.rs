@@ -1,0 +1,55 @@
+//! What a request shows to pay with, decoded once: whoever judges it by other terms, or looks whom it names, reads the same.
+
+use alloc::string::String;
+
+use serde_json::Value;
+
+use super::mpp::{self, credential};
+use crate::evm::address::Address;
+use crate::http::Headers;
+use crate::mpp::Credential;
+use crate::mpp::credential::Found;
+use crate::problem::Code;
+use crate::x402::Version;
+use crate::x402::header::{self, Message};
+
+/// A proof as it came.
+#[derive(Clone, Debug)]
+pub(super) enum Presented {
+    /// None.
+    Nothing,
+    /// More than one that is not the same.
+    Several,
+    /// Of x402 in this version, or why it cannot be read.
+    X402(Version, Result<Message, Code>),
+    /// A credential of MPP, or why it cannot be read.
+    Mpp(Result<Credential, Code>),
+}
+
+impl Presented {
+    /// What stands in the headers of a request.
+    pub(super) fn of(headers: &Headers) -> Self {
+        let value = |version: Version| headers.joined(version.proof_header());
+        match (value(Version::V1), value(Version::V2), mpp::brought(headers)) {
+            (None, None, Found::None) => Self::Nothing,
+            (None, None, Found::One(token)) => Self::Mpp(credential::read(token)),
+            (Some(value), None, Found::None) => Self::X402(Version::V1, header::decode(&value)),
+            (None, Some(value), Found::None) => Self::X402(Version::V2, header::decode(&value)),
+            _ => Self::Several,
+        }
+    }
+
+    /// Whom it names as its payer, which proves nothing.
+    pub(super) fn claims(&self) -> Option<String> {
+        let payload = match self {
+            Self::X402(_, Ok(message)) => header::object(&message.object, "payload").ok()?,
+            Self::Mpp(Ok(credential)) => &credential.payload,
+            Self::X402(_, Err(_)) | Self::Mpp(Err(_)) | Self::Nothing | Self::Several => {
+                return None;
+            }
+        };
+        let inner = payload.get("authorization").and_then(Value::as_object);
+        let from = inner.unwrap_or(payload).get("from")?.as_str()?;
+        Some(Address::parse(from).ok()?.to_lower_hex())
+    }
+}
