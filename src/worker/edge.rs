@@ -85,7 +85,7 @@ extern "C" {
 
 #[wasm_bindgen(module = "/src/worker/origin.mjs")]
 extern "C" {
-    /// Asks an origin: the Worker bound as such, or a server. Resolves to `{head, response, sent}`, or to the text `timeout` or `lost`.
+    /// Asks an origin, with this cache mode of `fetch`: the Worker bound as such, or a server. Resolves to `{head, response, sent}`, or to the text `timeout` or `lost`.
     #[wasm_bindgen(js_name = askOrigin)]
     pub(super) fn ask_origin(
         bound: &JsValue,
@@ -94,6 +94,7 @@ extern "C" {
         lines: &str,
         body: &JsValue,
         milliseconds: u32,
+        cache: Option<&str>,
     ) -> js_sys::Promise;
 
     /// Waits for the end of the body that went to the origin: `complete`, `broken`, `flowing`, or `client_left` where the

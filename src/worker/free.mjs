@@ -24,6 +24,11 @@ const RUNTIME = new Set(['host', 'content-length', 'transfer-encoding', 'connect
 /** What the gate puts on requests that it lets through; one that comes with it goes to the compiled gate. */
 const MARK = 'farebox-loop';
 
+/** Names that every origin reads alike. */
+const PLAIN_NAME = /^[a-z0-9-]+$/;
+/** Keys of clients that are certainly none of the gate's. */
+const PLAIN_KEY = /^(?!farebox)[\w.-]*$/i;
+
 /** What an origin says about its own connection. */
 const HOP = new Set(['connection', 'keep-alive', 'transfer-encoding']);
 
@@ -44,7 +49,8 @@ export function plainUrl(request, plain) {
   if (plain.priced.some((prefix) => path.startsWith(prefix))) return undefined;
   for (const [name, value] of request.headers) {
     if (name === 'connection' ? !/^(close|keep-alive)$/i.test(value) : plain.request.has(name) && !RUNTIME.has(name)) return undefined;
-    if (plain.own.some((prefix) => name.startsWith(prefix))) return undefined;
+    if (plain.own.some((prefix) => name.startsWith(prefix)) || !PLAIN_NAME.test(name)) return undefined;
+    if (name === 'idempotency-key' && !PLAIN_KEY.test(value)) return undefined;
     if (name === 'authorization' && /(^|,)\s*payment([\s,]|$)/i.test(value)) return undefined;
   }
   return (plain.origin ?? url.slice(0, start)) + match[0];

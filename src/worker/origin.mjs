@@ -12,8 +12,9 @@ import { headOf, headersOf, joined } from './edge.mjs';
  * @param {string} lines
  * @param {BodyInit | Source | null} body
  * @param {number} milliseconds
+ * @param {'no-store' | undefined} cache
  */
-export async function askOrigin(bound, url, method, lines, body, milliseconds) {
+export async function askOrigin(bound, url, method, lines, body, milliseconds, cache) {
   const controller = new AbortController();
   let late = false;
   const timer = setTimeout(() => {
@@ -28,6 +29,7 @@ export async function askOrigin(bound, url, method, lines, body, milliseconds) {
       body: stream,
       redirect: 'manual',
       signal: controller.signal,
+      ...(cache === undefined ? {} : { cache }),
     });
     return { head: headOf(response), response, sent };
   } catch {

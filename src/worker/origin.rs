@@ -1,7 +1,7 @@
 //! Forwards to the origin and brings its answer back; bodies stay on the JavaScript side.
 
 use farebox_core::gate::Gate;
-use farebox_core::gate::forward::OriginCall;
+use farebox_core::gate::forward::{Caching, OriginCall};
 use farebox_core::gate::passage::{Forwarding, OriginReply};
 use farebox_core::gate::passing::Passing;
 use farebox_core::gate::reply::{Body, Reply};
@@ -30,7 +30,11 @@ pub(super) async fn ask(
 ) -> (OriginReply, Answer) {
     let lines = call.headers.to_lines();
     let within = milliseconds(call);
-    let promise = edge::ask_origin(bound, &call.url, &call.method, &lines, body, within);
+    let cache = match call.caching {
+        Caching::Ordinary => None,
+        Caching::Never => Some("no-store"),
+    };
+    let promise = edge::ask_origin(bound, &call.url, &call.method, &lines, body, within, cache);
     let Some(reply) = edge::settled(promise).await else {
         return (OriginReply::Lost, Answer::NONE);
     };

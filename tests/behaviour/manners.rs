@@ -193,7 +193,10 @@ fn the_origin_sees_the_payer_and_nothing_that_speaks_of_payment() {
                 call.headers.get("farebox-payer"),
                 Some(world.payer.address.to_checksum().as_str())
             );
-            assert_eq!(call.headers.get("idempotency-key"), call.headers.get("farebox-payment"));
+            let key = call.headers.get("idempotency-key").unwrap();
+            let id = call.headers.get("farebox-payment").unwrap();
+            assert!(key.len() == 34 && key.starts_with("farebox-"), "{key}");
+            assert!(!key.contains(&id["rcpt_".len()..]), "{key} tells {id}");
         }
     }
 }

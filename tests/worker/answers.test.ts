@@ -131,6 +131,13 @@ describe('answers', () => {
     }
   });
 
+  it('a path with what stands for bytes that are no UTF-8 is ambiguous_target', async () => {
+    for (const target of ['/after/%EF%BF%BD', '/after/a%ef%bf%bdb', '/free/%EF%bf%BD', '/Free%EF%BF%BD', '/after/%EF%BF%BD/x?q=1']) {
+      await refuses(target, [], (answer) => expectProblem(answer, { status: 400, code: 'ambiguous_target' }));
+    }
+    assert.equal((await world.gate.raw('GET', '/Free/%EF%BF%BC?q=%EF%BF%BD')).status, 200);
+  });
+
   it('an upgrade on a paid route is refused', async () => {
     const rows: HeaderRow[] = [
       ['Connection', 'Upgrade'],

@@ -27,7 +27,27 @@ const REMOVED: readonly HeaderRow[] = [
   ['X-Method-Override', 'DELETE'],
   ['X-Original-URL', '/admin'],
   ['X-Rewrite-URL', '/admin'],
+  // The same to an origin that reads names as CGI does.
+  ['Farebox_Payer', '0x0000000000000000000000000000000000000001'],
+  ['Farebox_Payment', 'rcpt_forged'],
+  ['FAREBOX_Signature', 't=1,v1=forged'],
+  ['Farebox.Client', 'forged'],
+  ['X_Farebox_Anything', 'forged'],
+  ['X_HTTP_Method_Override', 'DELETE'],
+  ['X-HTTP_Method', 'DELETE'],
+  ['X_Original_URL', '/admin'],
+  ['Payment_Signature', 'forged'],
+  ['X_Payment', 'forged'],
+  ['Content_Length', '3'],
+  ['Transfer_Encoding', 'chunked'],
+  ['X_Correlation_Id', 'forged-0123456789'],
 ];
+
+/** What the gate may say in their place. */
+const OURS = /^Farebox-/;
+
+/** Keys in the name space of those that the gate makes, as a client may try to write them. */
+const FORGED_KEYS = ['farebox-abcdefghijklmnopqrstuvwxyz', 'FAREBOX-abc', '"farebox-abc"', 'mine, farebox-abc', "'farebox-abc'"];
 
 describe('forwarding', () => {
   let world: World;
@@ -42,7 +62,7 @@ describe('forwarding', () => {
       for (const [name, value] of REMOVED) {
         const seen = call.headers[name.toLowerCase()];
         assert.notEqual(seen, value, name);
-        if (!name.startsWith('Farebox-')) assert.equal(seen, undefined, name);
+        if (!OURS.test(name)) assert.equal(seen, undefined, name);
       }
       assert.equal(call.headers['farebox-anything'], undefined);
       for (const name of ['payment-signature', 'x-payment']) assert.equal(call.headers[name], undefined, name);
@@ -96,7 +116,8 @@ describe('forwarding', () => {
       const { call, payer } = await forward(mode, {});
       assert.equal(call.headers['farebox-payer']?.toLowerCase(), payer.toLowerCase());
       assert.match(call.headers['farebox-payment'] ?? '', /^rcpt_[a-z2-7]{26}$/i);
-      assert.match(call.headers['idempotency-key'] ?? '', /^\S{16,128}$/);
+      assert.match(call.headers['idempotency-key'] ?? '', /^farebox-[a-z2-7]{26}$/);
+      assert.ok(!call.headers['idempotency-key']?.includes(call.headers['farebox-payment']?.slice(5) ?? ''), 'who knows the id does not know the key');
       const again = await forward(mode, {});
       assert.notEqual(again.call.headers['farebox-payment'], call.headers['farebox-payment']);
     });
@@ -105,7 +126,44 @@ describe('forwarding', () => {
       const { call } = await forward(mode, { headers: [['Idempotency-Key', 'short-key']] });
       assert.equal(call.headers['idempotency-key'], 'short-key');
     });
+
+    it(`caches do not stand between a paid request and its origin (${mode})`, async () => {
+      for (const headers of [[], [['Cache-Control', 'max-stale, only-if-cached'], ['Pragma', 'x']]] as const) {
+        const { call } = await forward(mode, { headers });
+        assert.deepEqual([call.headers['cache-control'], call.headers['pragma']], ['no-cache', 'no-cache']);
+      }
+    });
   }
+
+  for (const kind of KINDS) {
+    it(`no client writes a key of those that the gate makes (${kind})`, async () => {
+      const expected = kind === 'free' ? /^$/ : /^farebox-[a-z2-7]{26}$/;
+      for (const name of ['Idempotency-Key', 'Idempotency_Key']) {
+        for (const key of FORGED_KEYS) {
+          const { call } = await forward(kind, { headers: [[name, key]] });
+          assert.match(call.headers['idempotency-key'] ?? '', expected, key);
+          assert.notEqual(call.headers['idempotency-key'], key);
+          assert.equal(call.headers['idempotency_key'], undefined, key);
+        }
+      }
+    });
+  }
+
+  it('who shows a public authorization is told no payment, and so no key of its origin', async () => {
+    for (const mode of MODES) {
+      const path = `/${mode}/public`;
+      const payment = await payFor(world, path);
+      expectPaid(await send(world, path, payment), payment);
+      const [call] = world.origin.of(path);
+      for (const method of ['GET', 'PUT']) {
+        const told = await send(world, path, payment, { method });
+        assert.equal(told.status, 409, told.text);
+        const said = JSON.stringify([told.text, told.rawHeaders]);
+        const { 'farebox-payment': id = '?', 'idempotency-key': key = '?' } = call?.headers ?? {};
+        for (const secret of [id, id.slice(5), key, payment.transaction]) assert.ok(!said.includes(secret), said);
+      }
+    }
+  });
 
   it('a free request names neither payer nor payment', async () => {
     const { call } = await forward('free', {});

@@ -1,9 +1,10 @@
 //! What the origin sees of a request. Spec: docs/protocols.md, "What the origin sees".
 
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::keys::Keys;
+use super::keys::{KEY_PREFIX, Keys};
 use super::origin::{MARK, Origin};
 use crate::http::{Headers, RequestHead, has_token};
 use crate::time::UnixTime;
@@ -19,6 +20,17 @@ pub struct OriginCall {
     pub headers: Headers,
     /// Seconds to the head and, when sealing, to the end of the body.
     pub timeout_secs: u64,
+    /// Whether a cache may stand between gate and origin.
+    pub caching: Caching,
+}
+
+/// What caches of the platform may do with a request to the origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caching {
+    /// What the platform does by itself.
+    Ordinary,
+    /// Neither answer it nor store its answer: it is for one client.
+    Never,
 }
 
 /// Who asks, as far as the origin is told.
@@ -51,7 +63,11 @@ pub fn origin_call(
 ) -> OriginCall {
     let mut headers = head.headers.clone();
     let connection = head.headers.joined("connection").unwrap_or_default();
-    headers.retain(|name, _| !(is_never_forwarded(name) || has_token(&connection, name)));
+    headers.retain(|name, value| {
+        let folded = folded(name);
+        let is_ours = is_never_forwarded(&folded) || folded == KEY && is_of_the_gate(value);
+        !(is_ours || has_token(&connection, name))
+    });
     if headers.rows("authorization").any(|row| row.split(',').any(is_payment_credential)) {
         let kept = headers.rows("authorization").map(others).filter(|row| !row.is_empty());
         let kept = kept.collect::<Vec<_>>();
@@ -68,13 +84,17 @@ pub fn origin_call(
             (name, "")
         }
         Caller::Payer { payer, receipt } => {
-            headers.retain(|name, _| !is_conditional(name));
+            headers.retain(|name, _| {
+                let folded = folded(name);
+                !(is_conditional(&folded) || FOR_CACHES.contains(&&*folded))
+            });
             if !payer.is_empty() {
                 headers.set("farebox-payer", payer);
             }
             headers.set("farebox-payment", receipt);
-            if headers.filled("idempotency-key").is_none() {
-                headers.set("idempotency-key", receipt);
+            if headers.filled(KEY).is_none() {
+                headers.retain(|name, _| folded(name) != KEY);
+                headers.set(KEY, &keys.idempotency_key(receipt));
             }
             (payer, receipt)
         }
@@ -85,7 +105,40 @@ pub fn origin_call(
         headers.set("farebox-signature", &value);
     }
     headers.set(MARK, keys.mark());
-    OriginCall { method: head.method.clone(), url: origin.url(head), headers, timeout_secs }
+    let caching = match caller {
+        Caller::Anybody => Caching::Ordinary,
+        Caller::Client(_) | Caller::Payer { .. } => Caching::Never,
+    };
+    OriginCall {
+        method: head.method.clone(),
+        url: origin.url(head),
+        headers,
+        timeout_secs,
+        caching,
+    }
+}
+
+/// Names what origins do once, lower case.
+const KEY: &str = "idempotency-key";
+
+/// Whether a client's key is in the name space of the keys that the gate makes, however it is quoted or listed.
+#[must_use]
+pub fn is_of_the_gate(key: &str) -> bool {
+    key.split(',').any(|key| {
+        let key = key.trim_start_matches([' ', '\t', '"', '\'']);
+        key.get(..KEY_PREFIX.len()).is_some_and(|head| head.eq_ignore_ascii_case(KEY_PREFIX))
+    })
+}
+
+/// A lower-case field name as CGI would have it: `_` and all else that is no letter or digit is `-`. Spec: RFC 3875 4.1.18.
+#[must_use]
+pub fn folded(name: &str) -> Cow<'_, str> {
+    let is_kept = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if name.bytes().all(is_kept) {
+        return Cow::Borrowed(name);
+    }
+    let fold = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    Cow::Owned(name.chars().map(fold).collect())
 }
 
 /// Hop-by-hop fields, those that speak of payment, and those that rename method or URL, lower case.
@@ -143,6 +196,9 @@ pub fn is_payment_credential(value: &str) -> bool {
     let scheme = value.trim_start_matches([' ', '\t']).split([' ', '\t']).next();
     scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("payment"))
 }
+
+/// What a client says to caches, lower case.
+const FOR_CACHES: &[&str] = &["cache-control", "pragma"];
 
 fn is_conditional(name: &str) -> bool {
     name.starts_with("if-")

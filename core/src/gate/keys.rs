@@ -12,11 +12,15 @@ use crate::payment::{PaymentKey, Receipt};
 use crate::secret::Secret;
 use crate::x402::extension::offer_receipt::{self, SignedReceipt};
 
+/// How the idempotency keys begin that the gate makes: no client's begins so.
+pub const KEY_PREFIX: &str = "farebox-";
+
 /// Keys of one gate.
 #[derive(Debug)]
 pub struct Keys {
     receipt: Secret<[u8; 32]>,
     identifier: Secret<[u8; 32]>,
+    idempotency: Secret<[u8; 32]>,
     quote: Secret<[u8; 32]>,
     /// Signs challenges of MPP.
     challenge: Secret<[u8; 32]>,
@@ -41,6 +45,7 @@ impl Keys {
         Self {
             receipt: Secret::new(mac(gate_secret, &[b"farebox receipt"])),
             identifier: Secret::new(mac(salt, &[b"farebox identifier"])),
+            idempotency: Secret::new(mac(salt, &[b"farebox idempotency"])),
             quote: Secret::new(mac(gate_secret, &[b"farebox quote"])),
             challenge: Secret::new(challenge_key(gate_secret)),
             earlier_challenge: None,
@@ -112,6 +117,15 @@ impl Keys {
         let mut id = String::from("rcpt_");
         id.push_str(&base32_26(&mac(self.receipt.expose(), &[key.as_bytes()])));
         id
+    }
+
+    /// What the origin knows the work for a payment by, where its client named nothing: nobody else can make it, and who knows
+    /// the receipt id does not know it.
+    #[must_use]
+    pub fn idempotency_key(&self, receipt: &str) -> String {
+        let mut key = String::from(KEY_PREFIX);
+        key.push_str(&base32_26(&mac(self.idempotency.expose(), &[receipt.as_bytes()])));
+        key
     }
 
     /// The stored form of an identifier that only the client and the gate know.

@@ -410,9 +410,15 @@ impl<'g> Passage<'g> {
         self.refuse(Code::SettlementUnknown)
     }
 
-    /// A refusal that names this payment.
+    /// A refusal; it names the payment to whom that is told.
     fn problem(&self, code: Code) -> Reply {
-        Reply::problem(code, Audience::Paid, &self.correlation, Some(&self.receipt))
+        Reply::problem(code, Audience::Paid, &self.correlation, self.shown_id())
+    }
+
+    /// The payment's id, where this request began it or its payer's wallet asks: an authorization alone is public once it is
+    /// on the chain.
+    fn shown_id(&self) -> Option<&str> {
+        (self.owner || self.wallet).then_some(self.receipt.as_str())
     }
 
     fn refuse(&self, code: Code) -> Step<'g> {

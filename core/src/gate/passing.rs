@@ -10,7 +10,7 @@ use super::Gate;
 use super::admit::Surroundings;
 use super::attempts::Spot;
 use super::clients::KEY_HEADER;
-use super::forward::{Caller, OriginCall, origin_call};
+use super::forward::{Caching, Caller, OriginCall, folded, origin_call};
 use super::limit::client_prefix;
 use super::offer::Offer;
 use super::passage::{Call, Step};
@@ -87,7 +87,7 @@ impl Gate {
         now: UnixTime,
     ) -> Step<'_> {
         let mut head = head.clone();
-        head.headers.remove(KEY_HEADER);
+        head.headers.retain(|name, _| folded(name) != KEY_HEADER);
         self.unpaid(offer, &head, Caller::Client(name), (correlation, None), now)
     }
 
@@ -111,7 +111,8 @@ impl Gate {
         (correlation, remaining): (String, Option<u64>),
         now: UnixTime,
     ) -> Step<'_> {
-        let call = self.origin_call(head, caller, &correlation, offer.origin_timeout_secs, now);
+        let mut call = self.origin_call(head, caller, &correlation, offer.origin_timeout_secs, now);
+        call.caching = Caching::Never;
         let passing = Passing { correlation, audience: Audience::Paid, remaining, instead: None };
         Step::Pass(call, passing)
     }

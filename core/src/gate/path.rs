@@ -57,6 +57,9 @@ impl Target {
         if escape::is_too_deep(path) {
             return Err(TargetError::TooDeep);
         }
+        if is_mangled(path) {
+            return Err(TargetError::Mangled);
+        }
         Ok(Self { text: raw.to_owned(), ordinary: is_ordinary(path) })
     }
 
@@ -139,6 +142,8 @@ pub enum TargetError {
     },
     /// A byte of the path that is no letter or digit is percent-encoded more than twice.
     TooDeep,
+    /// The path has a U+FFFD: the platform puts it where bytes came that are no UTF-8.
+    Mangled,
 }
 
 impl fmt::Display for TargetError {
@@ -160,11 +165,19 @@ impl fmt::Display for TargetError {
             Self::TooDeep => {
                 write!(f, "the path is percent-encoded more than twice; encode it once")
             }
+            Self::Mangled => {
+                write!(f, "the path is no UTF-8; percent-encode its bytes")
+            }
         }
     }
 }
 
 impl core::error::Error for TargetError {}
+
+/// Whether some U+FFFD stands in it, which may be a byte that the client sent raw.
+fn is_mangled(path: &[u8]) -> bool {
+    path.windows(9).any(|nine| nine.eq_ignore_ascii_case(b"%EF%BF%BD"))
+}
 
 fn path_of(target: &str) -> &str {
     match target.split_once('?') {

@@ -290,11 +290,7 @@ impl<'g> Passage<'g> {
             }
             Fate::OriginFailed => {
                 let reply = self.problem(Code::OriginFailed);
-                return Step::Respond(reply.with_status(
-                    409,
-                    &self.correlation,
-                    Some(&self.receipt),
-                ));
+                return Step::Respond(reply.with_status(409, &self.correlation, self.shown_id()));
             }
             Fate::RefundDue => {
                 let reply = self.problem(Code::RefundDueRepeat);
