@@ -262,6 +262,64 @@ fn the_first_payee_of_a_host_stays_its_payee() {
     assert_eq!(with(&json!({"payees": [PAYEE]}).to_string()).unwrap_err(), "policy_payee");
 }
 
+/// Reserves a payment to this payee by an exchange of its own.
+fn first_payment(
+    record: Option<&str>,
+    seed: u8,
+    payee: &str,
+) -> (Exchange, Result<String, &'static str>) {
+    let mut offered = entry("10");
+    offered["payTo"] = payee.into();
+    let mut exchange = exchange("{}", seed);
+    exchange.answered(402, &terms(&json!([offered])), b"", at(0));
+    let reserved = exchange.reserve(record, at(0)).map_err(|error| error.reason.code());
+    (exchange, reserved)
+}
+
+#[test]
+fn a_payee_whom_nothing_was_paid_is_not_the_one_of_before() {
+    let (declined, record) = first_payment(None, 1, OTHER);
+    let record = declined.release(record.ok().as_deref()).unwrap();
+    assert_eq!(
+        record,
+        first_payment(None, 9, PAYEE).0.release(None).unwrap(),
+        "as if nothing were"
+    );
+    assert!(first_payment(Some(&record), 2, PAYEE).1.is_ok());
+}
+
+#[test]
+fn of_two_first_payments_at_once_to_two_payees_one_is_refused() {
+    let (first, record) = first_payment(None, 1, OTHER);
+    let record = record.unwrap();
+    assert_eq!(first_payment(Some(&record), 2, PAYEE).1.unwrap_err(), "payee_changed");
+    // Whoever pays the same one holds it for himself, whatever becomes of the other.
+    let (second, both) = first_payment(Some(&record), 3, OTHER);
+    let both = both.unwrap();
+    let one_less = first.release(Some(&both)).unwrap();
+    assert_eq!(first_payment(Some(&one_less), 4, PAYEE).1.unwrap_err(), "payee_changed");
+    let none = second.release(Some(&one_less)).unwrap();
+    assert!(first_payment(Some(&none), 4, PAYEE).1.is_ok());
+}
+
+#[test]
+fn a_payee_stays_the_only_one_when_nobody_can_let_go_of_the_payment_any_more() {
+    let (first, record) = first_payment(None, 1, OTHER);
+    let mut record = record.unwrap();
+    for (seed, later) in [(2, 4 * 86_400), (3, 8 * 86_400)] {
+        let mut other = exchange("{}", seed);
+        let mut offered = entry("10");
+        offered["payTo"] = OTHER.into();
+        other.answered(402, &terms(&json!([offered])), b"", at(later));
+        record = other.reserve(Some(&record), at(later)).unwrap();
+        record = other.release(Some(&first.release(Some(&record)).unwrap())).unwrap();
+        let pins = serde_json::from_str::<Value>(&record).unwrap()["pins"].clone();
+        let place = "shop.example eip155:84532";
+        assert_eq!(pins, json!([[place, OTHER.to_lowercase()]]), "{later}");
+    }
+    assert_eq!(first_payment(Some(&record), 6, PAYEE).1.unwrap_err(), "payee_changed");
+}
+
 #[test]
 fn only_what_was_never_signed_is_let_go() {
     let rules = r#"{"perDay": "0.01"}"#;
@@ -327,6 +385,72 @@ fn when_the_time_is_over_the_payment_is_unresolved_and_can_be_sent_again() {
     let payment = exchange.payment().unwrap();
     assert_eq!(payment["header"], json!([sent[0].0, sent[0].1]));
     assert_eq!(payment["validBefore"], json!(NOW + 60));
+}
+
+/// A 402 whose terms say why the payment is refused.
+fn refused_because(reason: &str) -> Headers {
+    let required = json!({"x402Version": 2, "error": reason, "accepts": [entry("10000")]});
+    let mut headers = Headers::new();
+    headers.add("payment-required", &base64::encode(required.to_string().as_bytes()));
+    headers
+}
+
+#[test]
+fn a_refusal_is_told_in_the_words_of_the_header_and_else_of_the_body() {
+    let body = br#"{"error": "of the body", "code": "x"}"#.as_slice();
+    let cases = [
+        (refused_because("invalid_signature"), b"{}".as_slice(), "invalid_signature (HTTP 402)"),
+        (refused_because("invalid_signature"), b"", "invalid_signature (HTTP 402)"),
+        (refused_because("of the header"), body, "of the header (code x, HTTP 402)"),
+        (refused_because("Payment required"), body, "of the body (code x, HTTP 402)"),
+        (
+            refused_because("PAYMENT-SIGNATURE header is required"),
+            body,
+            "of the body (code x, HTTP 402)",
+        ),
+        (refused_because("\u{200b} "), body, "of the body (code x, HTTP 402)"),
+        (refused_because("a\u{202e}b"), b"{}", "ab (HTTP 402)"),
+        (Headers::new(), b"{}", "no reason given (HTTP 402)"),
+    ];
+    for (headers, body, told) in cases {
+        let mut exchange = exchange("{}", 1);
+        paid(&mut exchange, &json!([entry("10000")]));
+        let error = failure(exchange.answered(402, &headers, body, at(1)));
+        assert_eq!(error.reason.code(), "payment_refused", "{told}");
+        assert_eq!(error.message, format!("❌ Seller rejected: {told}"));
+    }
+}
+
+#[test]
+fn an_empty_wallet_is_told_how_much_is_needed_of_what_and_where() {
+    let said = |reason: &str| format!(r#"{{"x402Version": 1, "error": "{reason}"}}"#).into_bytes();
+    let failed = |reason: &'static str| {
+        settled(|it| (it["success"], it["errorReason"]) = (false.into(), reason.into()))
+    };
+    let cases = [
+        (refused_because("invalid_exact_evm_insufficient_balance"), b"{}".to_vec()),
+        (refused_because("insufficient_funds"), b"{}".to_vec()),
+        (Headers::new(), said("insufficient_funds")),
+        (failed("insufficient_funds"), Vec::new()),
+    ];
+    let payer = account().address().to_checksum();
+    let needs = format!(
+        "; {payer} holds less than 0.01 USDC (10000), contract {USDC} on eip155:84532, a test network"
+    );
+    for (headers, body) in cases {
+        let mut exchange = exchange("{}", 1);
+        paid(&mut exchange, &json!([entry("10000")]));
+        let error = failure(exchange.answered(402, &headers, &body, at(1)));
+        assert_eq!(error.reason.code(), "insufficient_funds");
+        assert!(error.message.ends_with(&needs), "{}", error.message);
+        assert!(exchange.payment().is_some(), "it may be charged yet");
+    }
+    for words in ["the wallet has insufficient funds", "insufficient_funds!", "sufficient"] {
+        let mut exchange = exchange("{}", 1);
+        paid(&mut exchange, &json!([entry("10000")]));
+        let error = failure(exchange.answered(402, &refused_because(words), b"{}", at(1)));
+        assert_eq!(error.reason.code(), "payment_refused", "{words} is no code");
+    }
 }
 
 #[test]

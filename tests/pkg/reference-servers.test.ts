@@ -123,11 +123,11 @@ for (const version of [2, 1] as const) {
       await assert.rejects(buy(version, '/dear', () => nobody), (error) => error instanceof FareboxError && error.code === 'policy_amount' && !error.signed);
     });
 
-    test('an empty wallet is told apart from a payment: nothing moves, payment_refused', async () => {
+    test('an empty wallet is told apart from a payment: nothing moves, insufficient_funds', async () => {
       const empty = SIGNERS['a key inside']?.({ ...chain.accounts.payer, privateKey: `0x${'77'.repeat(32)}` }, chain) ?? assert.fail();
       const settled = facilitator.counts.settle;
       await assert.rejects(payingFetch({ signer: empty })(`${shops[version]?.url}/report`), (error) =>
-        error instanceof FareboxError && error.code === 'payment_refused' && error.signed && error.response?.status === 402);
+        error instanceof FareboxError && error.code === 'insufficient_funds' && error.signed && error.response?.status === 402 && /0\.02 USDC \(20000\), contract 0x\w{40} on eip155:/.test(error.message));
       assert.equal(facilitator.counts.settle, settled);
     });
   });

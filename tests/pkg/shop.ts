@@ -100,7 +100,7 @@ export function watchedSigner(key: string = PAYER_KEY): Signer & { readonly aske
 
 /** Nonce, time, host, payee and price at 18 fraction digits. */
 export type Entry = readonly [id: string, at: number, host: string, payee: string, worth: string];
-export type Spent = { readonly v: number; readonly entries: readonly Entry[]; readonly pins: readonly (readonly [string, string])[] };
+export type Spent = { readonly v: number; readonly entries: readonly Entry[]; readonly pins: readonly (readonly [place: string, payee: string, heldBy?: string])[] };
 
 export async function recordIn(store: Store): Promise<string> {
   return (await store.read()).record ?? '{"v":1,"entries":[],"pins":[]}';

@@ -24,8 +24,8 @@ use crate::time::UnixTime;
 pub struct Budget {
     /// What was signed or is about to be.
     entries: Vec<Entry>,
-    /// By host and network: who is paid there.
-    pins: Vec<(String, String)>,
+    /// Who is paid where.
+    pins: Vec<Pin>,
     /// Where nothing is paid until a person looks.
     pub endpoints: Endpoints,
 }
@@ -43,12 +43,21 @@ struct Entry {
     worth: Amount,
 }
 
+/// Who is paid at a host on a network, and nobody else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Pin {
+    place: String,
+    payee: String,
+    /// The reservation that this goes with, if it is let go before anything is signed.
+    held_by: Option<String>,
+}
+
 /// Version of the record.
 const VERSION: u64 = 1;
 /// Longest record that is read, bytes: [`MOST`] entries and [`MOST_PINS`] pins with room to spare.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
-/// Most values in it: six of each entry, three of each pin, those of the endpoints, and what is around them.
-const MAX_VALUES: usize = 6 * MOST + 3 * MOST_PINS + endpoints::VALUES * endpoints::MOST + 64;
+/// Most values in it: six of each entry and four of its pin, three of each other pin, those of the endpoints, and what is around them.
+const MAX_VALUES: usize = 10 * MOST + 3 * MOST_PINS + endpoints::VALUES * endpoints::MOST + 64;
 /// Seconds of the caps.
 const HOUR_SECS: u64 = 3_600;
 const DAY_SECS: u64 = 86_400;
@@ -95,7 +104,10 @@ impl Budget {
             _ => None,
         };
         let pin = |value: &Value| match value.as_array()?.as_slice() {
-            [place, payee] => Some((text(place)?, text(payee)?)),
+            [place, payee] => Some(Pin { place: text(place)?, payee: text(payee)?, held_by: None }),
+            [place, payee, id] => {
+                Some(Pin { place: text(place)?, payee: text(payee)?, held_by: Some(text(id)?) })
+            }
             _ => None,
         };
         Some(Self {
@@ -112,9 +124,13 @@ impl Budget {
             json!([entry.id, entry.at, entry.host, entry.payee, entry.worth.to_string()])
         };
         let entries: Vec<Value> = self.entries.iter().map(entry).collect();
+        let pin = |pin: &Pin| match &pin.held_by {
+            Some(id) => json!([pin.place, pin.payee, id]),
+            None => json!([pin.place, pin.payee]),
+        };
+        let pins: Vec<Value> = self.pins.iter().map(pin).collect();
         let endpoints = self.endpoints.rows();
-        json!({"v": VERSION, "entries": entries, "pins": self.pins, "endpoints": endpoints})
-            .to_string()
+        json!({"v": VERSION, "entries": entries, "pins": pins, "endpoints": endpoints}).to_string()
     }
 
     /// Picks the best of the offers that policy and caps allow, and counts it as spent.
@@ -148,9 +164,10 @@ impl Budget {
         Err(allowed(choice).err().unwrap_or_else(nothing))
     }
 
-    /// Lets go of a payment that was never signed.
+    /// Lets go of a payment that was never signed, and of the payee that it would have been the first one to.
     pub fn release(&mut self, id: &str) {
         self.entries.retain(|entry| entry.id != id);
+        self.pins.retain(|pin| pin.held_by.as_deref() != Some(id));
     }
 
     /// Whether the caps over time leave room, and the payee is the one of before.
@@ -165,11 +182,12 @@ impl Budget {
         if policy.pins_payees && policy.payees.is_none() {
             match self.pinned(&pin(host, offer)) {
                 Some(pinned) if *pinned != payee => {
-                    let message =
-                        format!("{host} was paid at {pinned} before and now names {payee}");
+                    let message = format!(
+                        "{host} was paid at {pinned} before, or is about to be, and now names {payee}"
+                    );
                     return Err(ClientError::new(Reason::PayeeChanged, message));
                 }
-                None if self.pins.len() >= MOST_PINS => {
+                None if self.settled_pins() >= MOST_PINS => {
                     let message = format!(
                         "the payees of {MOST_PINS} hosts are known and no more are kept: list policy.payees"
                     );
@@ -215,15 +233,47 @@ impl Budget {
     }
 
     fn pinned(&self, place: &str) -> Option<&String> {
-        self.pins.iter().find(|(known, _)| known == place).map(|(_, payee)| payee)
+        self.pins.iter().find(|pin| pin.place == place).map(|pin| &pin.payee)
+    }
+
+    /// How many pins stay whatever becomes of the reservations.
+    fn settled_pins(&self) -> usize {
+        self.pins.iter().filter(|pin| pin.held_by.is_none()).count()
+    }
+
+    /// The payee of this reservation is the one of its place from now on, unless that is known for good. Each reservation
+    /// holds it for itself: another one may be let go.
+    fn pin(&mut self, place: String, payee: &str, id: &str) {
+        let mut known = self.pins.iter().filter(|pin| pin.place == place);
+        let needs_none = known.any(|pin| pin.held_by.is_none() || pin.payee != payee);
+        if !needs_none && self.settled_pins() < MOST_PINS {
+            let (payee, held_by) = (payee.to_string(), Some(id.to_string()));
+            self.pins.push(Pin { place, payee, held_by });
+        }
+    }
+
+    /// What nobody can let go of any more was paid, as far as anybody knows.
+    fn settle_pins(&mut self) {
+        let (mut settled, held): (Vec<Pin>, Vec<Pin>) =
+            self.pins.drain(..).partition(|pin| pin.held_by.is_none());
+        let (open, over): (Vec<Pin>, Vec<Pin>) = held
+            .into_iter()
+            .partition(|pin| self.entries.iter().any(|it| pin.held_by.as_ref() == Some(&it.id)));
+        for pin in over {
+            if settled.iter().all(|known| known.place != pin.place) {
+                settled.push(Pin { held_by: None, ..pin });
+            }
+        }
+        let known = |pin: &Pin| settled.iter().any(|known| known.place == pin.place);
+        let open: Vec<Pin> = open.into_iter().filter(|pin| !known(pin)).collect();
+        self.pins = settled;
+        self.pins.extend(open);
     }
 
     fn count(&mut self, offer: &Offer, draft: Draft<'_>, now: UnixTime) {
         let payee = offer.pay_to.to_lower_hex();
         let place = pin(draft.host, offer);
-        if self.pinned(&place).is_none() && self.pins.len() < MOST_PINS {
-            self.pins.push((place, payee.clone()));
-        }
+        self.pin(place, &payee, draft.id);
         self.entries.push(Entry {
             id: draft.id.to_string(),
             at: now.secs(),
@@ -260,6 +310,7 @@ impl Budget {
             }
         }
         self.entries = kept;
+        self.settle_pins();
     }
 }
 

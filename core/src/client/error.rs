@@ -85,6 +85,8 @@ pub enum Reason {
     WrongTransaction,
     /// The server asks for payment again after it got one.
     PaymentRefused,
+    /// The server says that the wallet holds less than the price.
+    InsufficientFunds,
     /// Nobody knows whether the payment was taken, and the time to find out is over.
     PaymentUnresolved,
     /// The server uses the payment for something else, or will not say.
@@ -125,6 +127,7 @@ impl Reason {
             Self::WrongSignature
             | Self::WrongTransaction
             | Self::PaymentRefused
+            | Self::InsufficientFunds
             | Self::PaymentUnresolved
             | Self::PaymentConflict
             | Self::RefundDue
@@ -240,6 +243,10 @@ impl Reason {
             Self::PaymentRefused => (
                 "payment_refused",
                 "ask the server's operator before you pay again; the budget counts what was signed",
+            ),
+            Self::InsufficientFunds => (
+                "insufficient_funds",
+                "put what error.message names into the wallet, then call again; what was signed may be charged until it ends",
             ),
             Self::PaymentUnresolved => (
                 "payment_unresolved",

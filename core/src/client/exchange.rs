@@ -290,11 +290,6 @@ impl Exchange {
             // A realm is the host's own, or its challenge is none that can be paid.
             Asked::Mpp(_) => false,
         });
-        let words = Unit {
-            symbol: &offer.asset.symbol,
-            contract: None,
-            decimals: Some(offer.asset.decimals),
-        };
         Some(json!({
             "protocol": match &offer.asked {
                 Asked::X402 { .. } => "x402",
@@ -306,7 +301,7 @@ impl Exchange {
             "price": offer.price(),
             "symbol": offer.asset.symbol,
             "amount": offer.amount.to_string(),
-            "amountText": price::in_words(offer.amount, words),
+            "amountText": in_words(offer),
             "asset": offer.asset.address.to_checksum(),
             "network": offer.asset.network.as_str(),
             "testNetwork": !offer.asset.network.is_main_network(),
@@ -447,10 +442,11 @@ impl Exchange {
         let Some(prepared) = &self.prepared else {
             return Next::Return(None);
         };
-        let rejection = Rejection::read(status, body);
         if status == 402 {
-            return Next::Fail(refused(&prepared.offer, headers, rejection));
+            let rejection = Rejection::of_payment(status, headers, body);
+            return Next::Fail(refused(prepared, headers, rejection));
         }
+        let rejection = Rejection::read(status, body);
         let problem = Problem::read(headers, body);
         let fail = |reason| Next::Fail(ClientError::new(reason, rejection.to_string()));
         match (status, problem.code.as_str(), problem.retryable) {
@@ -501,7 +497,8 @@ impl Exchange {
 }
 
 /// What a 402 after a payment says.
-fn refused(offer: &Offer, headers: &Headers, rejection: Rejection) -> ClientError {
+fn refused(prepared: &Prepared, headers: &Headers, rejection: Rejection) -> ClientError {
+    let offer = &prepared.offer;
     let settlement = match &offer.asked {
         Asked::X402 { version, .. } => Settlement::read(*version, headers).ok().flatten(),
         Asked::Mpp(_) => None,
@@ -512,7 +509,23 @@ fn refused(offer: &Offer, headers: &Headers, rejection: Rejection) -> ClientErro
         }
         _ => rejection,
     };
-    ClientError::new(Reason::PaymentRefused, rejection.to_string())
+    if !rejection.is_about_funds() {
+        return ClientError::new(Reason::PaymentRefused, rejection.to_string());
+    }
+    let (payer, price) = (prepared.authorization.from.to_checksum(), in_words(offer));
+    let (asset, network) = (offer.asset.address.to_checksum(), &offer.asset.network);
+    let kind = if network.is_main_network() { "" } else { ", a test network" };
+    let message = format!(
+        "{rejection}; {payer} holds less than {price}, contract {asset} on {network}{kind}"
+    );
+    ClientError::new(Reason::InsufficientFunds, message)
+}
+
+/// The price in whole tokens, and atomic units behind.
+fn in_words(offer: &Offer) -> String {
+    let Offer { asset, amount, .. } = offer;
+    let unit = Unit { symbol: &asset.symbol, contract: None, decimals: Some(asset.decimals) };
+    price::in_words(*amount, unit)
 }
 
 /// A payment that came after its end, and nothing to sign instead.

@@ -1,15 +1,18 @@
-//! What a seller says when he refuses: the first of the usual members that says anything, cleaned and short.
+//! What a seller says when he refuses: the reason beside the terms, else the first of the usual members that says anything,
+//! cleaned and short.
 //!
-//! It is for people. No decision reads it but by the stable codes of [`Problem`].
+//! It is for people. No decision reads it but by the stable codes of [`Problem`], and which of two errors a refused payment is.
 
 use alloc::string::{String, ToString};
 use core::fmt;
 
 use serde_json::Value;
 
+use super::challenge::{MAX_HEADER_BYTES, REQUIRED_HEADER};
 use super::error::clean;
 use crate::encoding::json;
 use crate::http::Headers;
+use crate::x402::header;
 
 /// A seller's refusal; [`fmt::Display`] is its line: `❌ Seller rejected: <text> (code <code>, HTTP <status>)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +27,8 @@ pub struct Rejection {
 
 /// Where sellers say why, in the order in which they are asked. Spec: OKX agent payments, "Seller error text extraction".
 const MEMBERS: [&str; 6] = ["reason", "detail", "message", "msg", "error", "title"];
+/// How the reasons end that name an empty wallet. Spec: x402 v1 and v2, "Error Codes"; scheme `exact` on EVM, reference facilitators.
+const NO_FUNDS: [&str; 2] = ["insufficient_funds", "insufficient_balance"];
 /// Most characters of a code.
 const MAX_CODE: usize = 64;
 
@@ -34,6 +39,7 @@ impl Rejection {
         let object = json::parse(body).unwrap_or_default();
         let whole = || match &object {
             Value::String(text) => clean(text),
+            Value::Object(members) if members.is_empty() => String::new(),
             _ => clean(&String::from_utf8_lossy(body)),
         };
         let code = match object.get("code") {
@@ -44,6 +50,30 @@ impl Rejection {
         Self::of(status, &said(&object).unwrap_or_else(whole), &code)
     }
 
+    /// Reads the refusal of a payment: the header of its terms says why, or the body does. Servers in Python leave that empty.
+    /// Spec: x402 v2, HTTP transport, `error` of `PaymentRequired`.
+    #[must_use]
+    pub fn of_payment(status: u16, headers: &Headers, body: &[u8]) -> Self {
+        let said = Self::read(status, body);
+        match reason_beside_terms(headers) {
+            Some(text) => Self { text, ..said },
+            None => said,
+        }
+    }
+
+    /// Whether the wallet lacks funds, by a reason that is a code.
+    #[must_use]
+    pub fn is_about_funds(&self) -> bool {
+        let is_code = |text: &str| {
+            text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        };
+        let texts = [Some(self.text.as_str()), self.code.as_deref()];
+        texts
+            .into_iter()
+            .flatten()
+            .any(|text| is_code(text) && NO_FUNDS.iter().any(|end| text.ends_with(end)))
+    }
+
     /// A refusal in these words; a code that is empty is none.
     #[must_use]
     pub fn of(status: u16, text: &str, code: &str) -> Self {
@@ -52,6 +82,17 @@ impl Rejection {
         let code: String = clean(code).chars().take(MAX_CODE).collect();
         Self { text, code: (!code.is_empty()).then_some(code), status }
     }
+}
+
+/// Why the terms were put up again, if they say more than that something is to be paid.
+fn reason_beside_terms(headers: &Headers) -> Option<String> {
+    let value = headers.joined(REQUIRED_HEADER)?;
+    let message = header::decode_at_most(&value, MAX_HEADER_BYTES).ok()?;
+    let text = clean(message.object.get("error")?.as_str()?);
+    let says_nothing = text.is_empty()
+        || text.eq_ignore_ascii_case("payment required")
+        || text.ends_with("header is required");
+    (!says_nothing).then_some(text)
 }
 
 /// The first text that is not empty, also one step inside a member that is an object.
@@ -128,6 +169,7 @@ mod tests {
             ),
             (r#""no more""#, "❌ Seller rejected: no more (HTTP 402)"),
             ("no more\r\nthan this", "❌ Seller rejected: no more  than this (HTTP 402)"),
+            ("{}", "❌ Seller rejected: no reason given (HTTP 402)"),
             (r#"{"why":"because"}"#, r#"❌ Seller rejected: {"why":"because"} (HTTP 402)"#),
             ("", "❌ Seller rejected: no reason given (HTTP 402)"),
         ];
