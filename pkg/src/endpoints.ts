@@ -1,7 +1,7 @@
 /** Where nobody pays until a person has looked: what servers say of payments by the extension `diagnostic`, kept beside the budget. */
 import { admitEndpoint } from '#wasm';
 
-import { told, type Diagnostic } from './error.js';
+import { given, told, type Diagnostic } from './error.js';
 import type { Proposal } from './options.js';
 import { update, type Store } from './store.js';
 
@@ -68,8 +68,10 @@ export function endpointsOf(store: Store): Endpoints {
 
 /** Takes back what is held against an endpoint, if it is this. */
 async function reopen(store: Store, endpoint: string, state: State): Promise<boolean> {
-  const [url = '', method] = endpoint.split(' ').reverse();
-  const name = endpointOf(method?.toUpperCase() ?? '', url);
+  const { method, name } = given(state === 'blocked' ? 'reenable' : 'approve', () => {
+    const [url = '', method] = endpoint.split(' ').reverse();
+    return { method, name: endpointOf(method?.toUpperCase() ?? '', url) };
+  });
   return update(store, (record) => {
     const all = listed(record);
     const left = all.filter(([known, is]) => is !== state || (method === undefined ? known.slice(known.indexOf(' ')) : known) !== name);

@@ -50,6 +50,21 @@ export class FareboxError extends Error {
   }
 }
 
+/** An argument that is of no use. Neither it nor what the platform says of it is told: it may be a secret in the wrong place. */
+export function unusable(code: string, message: string, remedy = 'correct the argument'): FareboxError {
+  return new FareboxError({ code, message, remedy });
+}
+
+/** Runs what reads the caller's arguments: one of another type is told by the function's name alone. */
+export function given<T>(name: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof FareboxError || error instanceof WebAssembly.RuntimeError) throw error;
+    throw unusable('invalid_argument', `an argument of ${name} is of another type than it takes`);
+  }
+}
+
 /** Runs a call into the compiled part; what it throws is JSON text. */
 export function told<T>(call: () => T): T {
   try {

@@ -2,10 +2,10 @@
 import { Exchange } from '#wasm';
 
 import { endpointOf, endpointsOf, watchOf, type Endpoints, type Watch } from './endpoints.js';
-import { FareboxError, told, type SentPayment, type Told } from './error.js';
+import { FareboxError, told, unusable, type SentPayment, type Told } from './error.js';
 import type { PayOptions, Proposal, Question, Receipt } from './options.js';
 import { paidUrl, plain, requestOf, type Plain } from './request.js';
-import { asSigner, type TypedData } from './signer.js';
+import { addressOf, asSigner, type TypedData } from './signer.js';
 import { memoryStore, update, type Store } from './store.js';
 
 /** `fetch`, and the endpoints of its store that a person has to look at. */
@@ -33,9 +33,10 @@ export function payingFetch(options: PayOptions): PayingFetch {
 
 /** A `fetch` that pays when it is asked to, within the policy, once. */
 export function wrapFetch(fetch: typeof globalThis.fetch, options: PayOptions): PayingFetch {
+  checked(fetch, options);
   const signer = asSigner(options.signer);
   const store = options.store ?? memoryStore();
-  const policy = JSON.stringify(options.policy ?? {});
+  const policy = policyText(options.policy);
   const now = options.now ?? (() => Date.now() / 1000);
   // A policy that cannot be read is told when it is given, not when it is needed.
   told(() => new Exchange(policy, 'GET', 'https://policy.invalid/', '', `0x${'11'.repeat(20)}`)).free();
@@ -49,7 +50,7 @@ export function wrapFetch(fetch: typeof globalThis.fetch, options: PayOptions): 
     if (first.ok) await watch.delivered(endpoint);
     if (first.status !== 402) return first;
     const url = paidUrl(request, first);
-    const address = await signer.address();
+    const address = await addressOf(signer);
     let exchange = told(() => new Exchange(policy, request.method, url, endpoint, address));
     if (options.identifier === false) exchange = exchange.withoutIdentifier();
     if (options.broadcast !== undefined) exchange = exchange.withBroadcast();
@@ -61,6 +62,35 @@ export function wrapFetch(fetch: typeof globalThis.fetch, options: PayOptions): 
     }
   };
   return Object.assign(paying, { endpoints: endpointsOf(store) });
+}
+
+/** Options of the wrong type are told when they are given, by name. */
+function checked(fetch: unknown, options: unknown): void {
+  const wrong = (what: string): FareboxError => unusable('invalid_options', what, 'correct the named option');
+  if (typeof fetch !== 'function') throw wrong('fetch is no function');
+  if (typeof options !== 'object' || options === null) throw wrong('the options are no object with a signer');
+  const { store, ...others } = options as Readonly<Record<string, unknown>>;
+  for (const name of ['confirm', 'choose', 'broadcast', 'onEscalation', 'now']) {
+    if (others[name] !== undefined && typeof others[name] !== 'function') throw wrong(`${name} is no function`);
+  }
+  for (const name of ['identifier', 'acceptPayment']) {
+    if (others[name] !== undefined && typeof others[name] !== 'boolean') throw wrong(`${name} is neither true nor false`);
+  }
+  const { read, replace } = (store ?? memoryStore()) as Partial<Store>;
+  if (typeof read !== 'function' || typeof replace !== 'function') throw wrong('store has no read and replace');
+}
+
+/** A policy as text; one that is no data is told as one that is no object. */
+function policyText(policy: unknown): string {
+  try {
+    return JSON.stringify(policy ?? {}, (_, value: unknown) => {
+      // Left out, it would be a cap that nobody set.
+      if (typeof value === 'function' || typeof value === 'symbol') throw new TypeError('no data');
+      return value;
+    }) ?? '';
+  } catch {
+    return '';
+  }
 }
 
 type Payment = {
@@ -159,7 +189,8 @@ async function steps(payment: Payment, last: Last): Promise<Response> {
           if (exchange.payment() === undefined) await release(payment);
           throw error;
         }
-        step = JSON.parse(exchange.signed(signature, now())) as Step;
+        // What is no text is no signature either.
+        step = JSON.parse(exchange.signed(typeof signature === 'string' ? signature : '', now())) as Step;
         break;
       }
       case 'broadcast': {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { access, link, mkdir, open, readdir, readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { unusable } from './error.js';
 import type { Store } from './store.js';
 
 /** One state: the record, and which states went before, the latest last. */
@@ -13,6 +14,7 @@ type State = { readonly ids: readonly string[]; readonly record: string };
  * cannot be made twice, so of two who replace the same state one loses, whenever either is killed; there is no lock.
  */
 export function fileStore(folder: string): Store {
+  if (typeof folder !== 'string' || folder === '') throw unusable('invalid_argument', 'the folder of fileStore is no path');
   const nameOf = (n: number): string => join(folder, `budget-${n}.json`);
   const numbers = async (): Promise<number[]> => {
     const found = (await readdir(folder)).map((name) => /^budget-(\d{1,15})\.json$/.exec(name)?.[1]);

@@ -2,7 +2,7 @@
 import { carriesPayment } from '#wasm';
 
 import { bodyOf, type Body } from './body.js';
-import { FareboxError } from './error.js';
+import { FareboxError, unusable } from './error.js';
 
 export type Plain = { readonly method: string; readonly url: string; readonly headers: Headers; readonly body: Body; readonly rest: RequestInit };
 
@@ -10,9 +10,11 @@ export type Plain = { readonly method: string; readonly url: string; readonly he
 export async function requestOf(input: RequestInfo | URL, init: RequestInit | undefined, acceptPayment: boolean): Promise<Plain> {
   const given = input instanceof Request ? input : undefined;
   const page = (globalThis as { location?: { href: string } }).location?.href;
-  const url = new URL(given?.url ?? String(input), page);
+  // What platforms say of a wrong one shows it whole.
+  const url = usable(() => new URL(given?.url ?? String(input), page), 'the URL is none');
   url.hash = '';
-  const headers = new Headers(init?.headers ?? given?.headers);
+  if (url.username !== '' || url.password !== '') throw unusable('invalid_request', 'the URL has a name and password in it', 'give them in a header');
+  const headers = usable(() => new Headers(init?.headers ?? given?.headers), 'a header has no name or value that can be sent');
   if (['payment-signature', 'x-payment', 'payment-authorization'].some((name) => headers.has(name)) || carriesPayment(headers.get('authorization') ?? '')) {
     throw new FareboxError({
       code: 'already_paying',
@@ -27,6 +29,14 @@ export async function requestOf(input: RequestInfo | URL, init: RequestInit | un
   const body = await bodyOf(init?.body ?? (given?.body == null ? undefined : new Uint8Array(await given.clone().arrayBuffer())), headers);
   const { body: _body, headers: _headers, method: _method, ...rest } = init ?? {};
   return { method, url: url.href, headers, body, rest: { ...(given === undefined ? {} : settingsOf(given)), ...rest } };
+}
+
+function usable<T>(read: () => T, message: string): T {
+  try {
+    return read();
+  } catch {
+    throw unusable('invalid_request', message, 'correct the request');
+  }
 }
 
 /** What a request of its own says besides; members that a platform does not know are left to it. */

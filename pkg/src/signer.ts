@@ -1,7 +1,7 @@
 /** Who signs: a key inside the compiled part, anything with viem's `signTypedData`, or a wallet of a page (EIP-1193). */
 import { LocalKey } from '#wasm';
 
-import { FareboxError, told } from './error.js';
+import { FareboxError, told, unusable } from './error.js';
 
 /** Typed data of EIP-712 with `EIP712Domain` among the types and numbers as text. */
 export type TypedData = {
@@ -34,7 +34,8 @@ export type AnySigner = Signer | ViemSigner | Eip1193Provider;
 
 /** A key in 0x and 64 hex digits; it is taken over by the compiled part, signs there and is never handed back. */
 export function localSigner(privateKey: string): Signer & { forget(): void } {
-  return held(told(() => LocalKey.fromHex(privateKey)));
+  // A key of another form may be one all the same.
+  return held(told(() => LocalKey.fromHex(typeof privateKey === 'string' ? privateKey : '')));
 }
 
 /** A new key that exists only in the compiled part, gone with it. */
@@ -53,6 +54,7 @@ function held(key: LocalKey): Signer & { forget(): void } {
 
 /** A wallet of a page: asks for the account once, switches the network when it has to, tells a rejection apart. */
 export function walletSigner(provider: Eip1193Provider, options: { address?: string } = {}): Signer {
+  if (typeof memberOf(provider, 'request') !== 'function' || !isAddress(memberOf(options, 'address') ?? '')) throw noSigner('the wallet has no request, or its address is no text');
   let account: Promise<string> | undefined;
   const ask = async (method: string, params?: readonly unknown[]): Promise<unknown> => {
     try {
@@ -92,13 +94,10 @@ export function walletSigner(provider: Eip1193Provider, options: { address?: str
 
 /** Anything with viem's `signTypedData`. */
 export function viemSigner(account: ViemSigner): Signer {
+  if (typeof memberOf(account, 'signTypedData') !== 'function') throw noSigner();
   const address = account.address ?? account.account?.address;
-  if (address === undefined) {
-    throw new FareboxError({
-      code: 'invalid_signer',
-      message: 'the signer has signTypedData but no address',
-      remedy: 'give an account with an address, or a wallet client with an account',
-    });
+  if (!isAddress(address)) {
+    throw unusable('invalid_signer', 'the signer has signTypedData but no address', 'give an account with an address, or a wallet client with an account');
   }
   return {
     address: async () => address,
@@ -122,14 +121,32 @@ export function viemSigner(account: ViemSigner): Signer {
 
 /** Whatever was given, as a {@link Signer}. */
 export function asSigner(signer: AnySigner): Signer {
-  if ('sign' in signer && typeof signer.sign === 'function' && typeof signer.address === 'function') return signer as Signer;
-  if ('signTypedData' in signer) return viemSigner(signer);
-  if ('request' in signer) return walletSigner(signer);
-  throw new FareboxError({
-    code: 'invalid_signer',
-    message: 'the signer has neither signTypedData nor request',
-    remedy: 'give localSigner(key), an account of viem, or a wallet that follows EIP-1193',
-  });
+  const has = (name: string): boolean => typeof memberOf(signer, name) === 'function';
+  if (has('sign') && has('address')) return signer as Signer;
+  if (has('signTypedData')) return viemSigner(signer as ViemSigner);
+  if (has('request')) return walletSigner(signer as Eip1193Provider);
+  throw noSigner();
+}
+
+/** The signer's address; what is no text never comes to the compiled part. */
+export async function addressOf(signer: Signer): Promise<string> {
+  const address: unknown = await signer.address();
+  if (!isAddress(address)) throw unusable('invalid_signer', 'the signer\'s address is no address');
+  return address;
+}
+
+function noSigner(message = 'the signer has neither signTypedData nor request'): FareboxError {
+  return unusable('invalid_signer', message, 'give localSigner(key), an account of viem, or a wallet that follows EIP-1193');
+}
+
+/** Texts only; whether it is one of an address is the compiled part's to say. */
+function isAddress(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+/** A member of whatever was given. */
+function memberOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null || typeof value === 'function' ? (value as Record<string, unknown>)[name] : undefined;
 }
 
 function walletError(error: unknown, method: string): FareboxError {

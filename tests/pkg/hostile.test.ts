@@ -59,7 +59,10 @@ function assertSignedOnce(met: Met): void {
     message['nonce']?.slice(2) ?? '', Number(message['validBefore']) - OFFER.maxTimeoutSeconds, met.shop.host,
     message['to']?.toLowerCase() ?? '', `${message['value']}${'0'.repeat(12)}`,
   ];
-  assert.deepEqual(after, { ...before, entries: [...before.entries, added] });
+  const [nonce, , , payee] = added;
+  // Each holds its payee for itself, because the other one may be let go.
+  const held = [`${met.shop.host} ${OFFER.network}`, payee, nonce];
+  assert.deepEqual(after, { ...before, entries: [...before.entries, added], pins: [...before.pins, held] });
 }
 
 function assertSigned(met: Met, code: string): FareboxError {

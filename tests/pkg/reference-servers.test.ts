@@ -127,7 +127,7 @@ for (const version of [2, 1] as const) {
       const empty = SIGNERS['a key inside']?.({ ...chain.accounts.payer, privateKey: `0x${'77'.repeat(32)}` }, chain) ?? assert.fail();
       const settled = facilitator.counts.settle;
       await assert.rejects(payingFetch({ signer: empty })(`${shops[version]?.url}/report`), (error) =>
-        error instanceof FareboxError && error.code === 'insufficient_funds' && error.signed && error.response?.status === 402 && /0\.02 USDC \(20000\), contract 0x\w{40} on eip155:/.test(error.message));
+        error instanceof FareboxError && error.code === 'insufficient_funds' && error.signed && error.response?.status === 402 && /0\.01 USDC \(10000\), contract 0x\w{40} on eip155:/.test(error.message));
       assert.equal(facilitator.counts.settle, settled);
     });
   });

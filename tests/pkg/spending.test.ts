@@ -249,6 +249,7 @@ test('a record in an object of workerd breaks no cap', async () => {
         export { Budget } from './object-store.js';
         export default { fetch: (request, { BUDGET }) => BUDGET.get(BUDGET.idFromName(new URL(request.url).pathname)).fetch(request) };` },
       { type: 'ESModule', path: 'object-store.js', contents: readFileSync(new URL('../../pkg/dist/object-store.js', import.meta.url), 'utf8') },
+      { type: 'ESModule', path: 'error.js', contents: readFileSync(new URL('../../pkg/dist/error.js', import.meta.url), 'utf8') },
     ],
     durableObjects: { BUDGET: { className: 'Budget', useSQLite: true } },
   });

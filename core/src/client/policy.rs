@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
-use super::error::{ClientError, Reason, clean};
+use super::error::{ClientError, Reason};
 use super::offer::{Asked, Offer};
 use crate::amount::Amount;
 use crate::chain::ChainId;
@@ -22,6 +22,8 @@ use crate::x402::Version;
 
 /// Fraction digits at which caps are compared.
 pub const CAP_DECIMALS: u8 = 18;
+/// Longest name of a member that is told, bytes.
+const MAX_NAME: usize = 24;
 
 /// The payer's rules.
 #[derive(Clone, Debug)]
@@ -112,7 +114,7 @@ impl Policy {
                 "maxValiditySecs" => policy.max_validity_secs = within(field, value, 86_400)?,
                 "deadlineSecs" => policy.deadline_secs = within(field, value, 3600)?,
                 "mpp" => policy.speakers = speakers(value)?,
-                _ => return Err(invalid(&clean(field), "is no field of a policy")),
+                _ => return Err(invalid(shown(field), "is no field of a policy")),
             }
         }
         // A cap that is not given is the one of the day.
@@ -328,6 +330,12 @@ fn assets(value: &Value) -> Result<(Option<Vec<String>>, Vec<Asset>), ClientErro
     // Who only declares assets keeps the known default of each network.
     let symbols = (!symbols.is_empty() || declared.is_empty()).then_some(symbols);
     Ok((symbols, declared))
+}
+
+/// A name that somebody may have meant; anything else may be a secret in the wrong place, and is not shown.
+fn shown(field: &str) -> &str {
+    let is_name = field.len() <= MAX_NAME && field.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if is_name { field } else { "a member" }
 }
 
 fn invalid(field: &str, what: &str) -> ClientError {
