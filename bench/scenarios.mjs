@@ -4,6 +4,7 @@
 import { BIG_BYTES } from './backend.mjs';
 import { badRequests } from './bad-requests.mjs';
 import { claims, writes } from './ledgers.mjs';
+import { ledgerSize } from './ledger-size.mjs';
 import { expect, median, measure, playRounds, quotients } from './rounds.mjs';
 
 /** @typedef {import('./sides.mjs').Side} Side */
@@ -52,6 +53,7 @@ export const scenarios = [
   { name: 'stream', run: stream },
   { name: 'claims', run: claims },
   { name: 'writes', run: writes },
+  { name: 'ledger-size', run: ledgerSize },
 ];
 
 /**

@@ -37,17 +37,18 @@ import { Processor } from './processor.mjs';
  */
 
 /**
- * Starts a side; `front` is a module in front of the built gate.
+ * Starts a side; `front` is a module in front of the built gate, `vars` are variables that it has otherwise.
  *
  * @param {'farebox' | keyof typeof PEERS} name
  * @param {import('./backend.mjs').Backend} backend
  * @param {GateChoice} choice
  * @param {string} [front]
+ * @param {Record<string, unknown>} [vars]
  * @returns {Promise<Side>}
  */
-export async function startSide(name, { originUrl, facilitatorUrl }, { build, ledger }, front) {
+export async function startSide(name, { originUrl, facilitatorUrl }, { build, ledger }, front, vars = {}) {
   const options = name === 'farebox'
-    ? gateOptions(build, originUrl, facilitatorUrl)
+    ? gateOptions(build, originUrl, facilitatorUrl, vars)
     : {
         modules: [{ type: 'ESModule', path: 'index.js', contents: await bundle(PEERS[name]) }],
         compatibilityFlags: ['nodejs_compat'],
@@ -84,17 +85,32 @@ const DURABLE_OBJECTS = { LEDGER: { className: 'Ledger', useSQLite: true } };
  * @returns {Promise<Runner>}
  */
 async function startRunner(name, { modules, ...options }, ledger, front) {
-  const first = front === undefined ? [] : [{ type: 'ESModule', path: 'front.js', contents: await bundle(front, ['./index.js']) }];
-  const { url, pid } = await startWorkerd({ modules: [...first, ...modules], ...options }, ledger);
+  const all = front === undefined
+    ? modules
+    : [{ type: 'ESModule', path: 'front.js', contents: await bundle(front, ['./index.js']) }, ...modules.map(measurable)];
+  const { url, pid } = await startWorkerd({ modules: all, ...options }, ledger);
   return { name, client: new Client(name, url), processor: new Processor(pid) };
 }
+
+/**
+ * The built script behind a front also says how much memory its compiled part has.
+ *
+ * @param {any} module
+ */
+function measurable(module) {
+  if (module.path !== 'index.js' || !module.contents.includes(COMPILED)) return module;
+  return { ...module, contents: `${module.contents}\nexport const benchMemoryBytes = () => wasm.memory.buffer.byteLength;\n` };
+}
+
+const COMPILED = 'wasm=wasmInstance.exports';
 
 /**
  * @param {string} folder
  * @param {string} originUrl
  * @param {string} facilitatorUrl
+ * @param {Record<string, unknown>} vars
  */
-function gateOptions(folder, originUrl, facilitatorUrl) {
+function gateOptions(folder, originUrl, facilitatorUrl, vars) {
   const at = resolve(root, folder);
   if (!existsSync(join(at, 'index.js'))) throw new StepFailed(`there is no built Worker in ${at}: run \`npm run build\` first`);
   const route = (/** @type {string} */ path, /** @type {object} */ more = {}) => ({ path, methods: ['GET'], price: '$0.01', ...more });
@@ -116,6 +132,7 @@ function gateOptions(folder, originUrl, facilitatorUrl) {
         route('/before', { settle: 'before', description: 'Paid before the answer' }),
         route('/big', { mime_type: 'application/octet-stream', description: 'Five megabytes' }),
       ],
+      ...vars,
     },
   };
 }
