@@ -1,5 +1,6 @@
 //! What a request shows to pay with, decoded once: whoever judges it by other terms, or looks whom it names, reads the same.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 
 use serde_json::Value;
@@ -23,7 +24,7 @@ pub(super) enum Presented {
     /// Of x402 in this version, or why it cannot be read.
     X402(Version, Result<Message, Code>),
     /// A credential of MPP, or why it cannot be read.
-    Mpp(Result<Credential, Code>),
+    Mpp(Result<Box<Credential>, Code>),
 }
 
 impl Presented {
@@ -32,7 +33,7 @@ impl Presented {
         let value = |version: Version| headers.joined(version.proof_header());
         match (value(Version::V1), value(Version::V2), mpp::brought(headers)) {
             (None, None, Found::None) => Self::Nothing,
-            (None, None, Found::One(token)) => Self::Mpp(credential::read(token)),
+            (None, None, Found::One(token)) => Self::Mpp(credential::read(token).map(Box::new)),
             (Some(value), None, Found::None) => Self::X402(Version::V1, header::decode(&value)),
             (None, Some(value), Found::None) => Self::X402(Version::V2, header::decode(&value)),
             _ => Self::Several,
