@@ -122,7 +122,7 @@ describe('receipts', () => {
       });
 
       it(`an old payment is delivered again with the same receipt under the new key (${mode})`, async () => {
-        const { path, payer, payment, receipt, id } = served(mode);
+        const { path, payer, payment, receipt } = served(mode);
         const asked = await signStatement(payer.account, { payment, asset: ASSET, method: 'GET', url: `${HOST}${path}` });
         const bare = { ...payment, row: withoutIdentifier(payment) };
         for (const again of [await send(world, path, payment), await send(world, path, bare, { headers: [asked] })]) {
