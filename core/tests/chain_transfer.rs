@@ -41,6 +41,7 @@ fn transfer(transaction: TxHash) -> Transfer {
         known,
         seen_block,
         seen_at,
+        until: None,
         send: None,
     }
 }

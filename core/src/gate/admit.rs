@@ -84,6 +84,17 @@ impl Gate {
         if let Some(step) = self.published(&head, &target, &found, &correlation, now) {
             return step;
         }
+        let sells = |found: &Found| match found {
+            Found::Route(index) => self.offers.get(*index).is_some_and(Option::is_some),
+            _ => false,
+        };
+        if !sells(&found)
+            && mpp::brings(&head.headers)
+            && let Some(step) =
+                self.paid_in_vain((&head, &Presented::of(&head.headers)), &correlation, now)
+        {
+            return step;
+        }
         match found {
             Found::Route(index) => match self.offers.get(index).and_then(Option::as_ref) {
                 Some(offer) => self.priced((index, offer), head, correlation, around, now),
@@ -101,6 +112,32 @@ impl Gate {
                     .with("allow", &allow.join(", ")),
             ),
         }
+    }
+
+    /// A transaction that was sent in answer to a challenge of ours, for a target that sells nothing any more: if it pays, it is
+    /// owed back.
+    fn paid_in_vain<'g>(
+        &'g self,
+        (head, presented): (&RequestHead, &Presented),
+        correlation: &str,
+        now: UnixTime,
+    ) -> Option<Step<'g>> {
+        let Presented::Mpp(Ok(credential)) = presented else { return None };
+        let (offer, brought) = self.shown_in_vain(head, credential, now)?;
+        let Brought { spoken, choice, proof, vouched, .. } = brought;
+        let (network, amount) = (choice.terms.network.to_string(), choice.terms.amount);
+        let payer = Payer {
+            spoken,
+            expected: Expected { payer: proof.payer, network, amount },
+            proof,
+            arrival: Arrival::Gone,
+            vouched,
+            wallet: false,
+            facilitators: Vec::new(),
+            seen: None,
+        };
+        let sold = (Cow::Owned(offer), choice);
+        Some(Passage::begin(self, sold, head.clone(), payer, correlation.to_owned(), now))
     }
 
     fn priced<'g>(
@@ -167,8 +204,22 @@ impl Gate {
                 Some(found) => (Ok(Some(found)), Some(Arrival::Repriced(code))),
                 None => (Err(code), None),
             },
+            // Neither for those that were named meanwhile: money may have moved for it.
+            (Err(code), Some(instead)) if is_about_terms(code) => {
+                let former = self.former(&offer, shown, now);
+                match former.filter(|found| found.proof.was_sent()) {
+                    Some(found) => (Ok(Some(found)), Some(instead)),
+                    None => (Err(code), Some(instead)),
+                }
+            }
             other => other,
         };
+        if let Err(code) = &brought
+            && is_about_terms(*code)
+            && let Some(step) = self.paid_in_vain(shown, &correlation, now)
+        {
+            return step;
+        }
         let brought = match (brought, instead) {
             (Ok(Some(found)), _) => found,
             (Ok(None), _) => {

@@ -13,6 +13,9 @@ use crate::payment::{OnChain, PaymentKey, Proof, SignedToken};
 use crate::problem::Code;
 use crate::time::UnixTime;
 
+/// Seconds after the end of a challenge in which a block may still have the transaction that was sent for it.
+const LATE_SECS: u64 = 300;
+
 /// What came in answer to a challenge.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Shown<'a> {
@@ -26,7 +29,8 @@ impl Gate {
     /// The payment that is shown in answer to a challenge of this time.
     ///
     /// # Errors
-    /// [`Code::InvalidPayload`] for what is no transfer or cannot be looked at here, [`Code::Expired`], [`Code::TermsMismatch`],
+    /// [`Code::InvalidPayload`] for what is no transfer or cannot be looked at here, [`Code::Expired`]; of a hash
+    /// [`Code::ChainUnavailable`] and [`Code::UnderReview`] instead; [`Code::TermsMismatch`],
     /// [`Code::RecipientMismatch`], [`Code::AmountMismatch`].
     pub(super) fn shown_on_chain(
         &self,
@@ -36,8 +40,13 @@ impl Gate {
         now: UnixTime,
     ) -> Result<Proof, Code> {
         let terms = &choice.terms;
+        // Money that has moved is never answered with terms, whatever cannot be looked at.
+        let (blind, closed) = match shown {
+            Shown::Transaction(_) => (Code::InvalidPayload, Code::Expired),
+            Shown::Hash(..) => (Code::ChainUnavailable, Code::UnderReview),
+        };
         if self.rpc_url(terms.network.as_str()).is_none() {
-            return Err(Code::InvalidPayload);
+            return Err(blind);
         }
         let (hash, payer, onchain) = match shown {
             Shown::Transaction(bytes) => {
@@ -55,7 +64,8 @@ impl Gate {
             }
             Shown::Hash(hash, payer) => {
                 let transaction = OnChain::named(hash).ok_or(Code::InvalidPayload)?;
-                (*hash, payer, OnChain::Sent { transaction, since: issued })
+                let until = expires.plus(LATE_SECS);
+                (*hash, payer, OnChain::Sent { transaction, since: issued, until })
             }
         };
         // Precompiles live there, and sign nothing.
@@ -63,7 +73,7 @@ impl Gate {
             return Err(Code::SignatureInvalid);
         }
         if self.closed_before.is_some_and(|closed| expires < closed) {
-            return Err(Code::Expired);
+            return Err(closed);
         }
         Ok(Proof {
             key: PaymentKey::of_transaction(token.chain_id, &hash),

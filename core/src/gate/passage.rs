@@ -150,6 +150,8 @@ pub(super) enum Arrival {
     Denied,
     /// It pays other terms than there are by now, which is what this code says: the same.
     Repriced(Code),
+    /// Nothing is sold there any more: the same.
+    Gone,
     /// Nobody says what the price is: the same.
     Unpriced,
     /// Nothing is asked by now: the same, and what is not known passes.

@@ -130,10 +130,10 @@ fn transfer(
     (onchain, known): (&OnChain, Known),
     seen: Seen,
 ) -> Option<Transfer> {
-    let (seen_block, seen_at) = match onchain {
-        OnChain::Signed(_) => (seen.block, seen.at),
+    let (seen_block, seen_at, until) = match onchain {
+        OnChain::Signed(_) => (seen.block, seen.at, None),
         // It was there before it was shown.
-        OnChain::Sent { since, .. } => (None, *since),
+        OnChain::Sent { since, until, .. } => (None, *since, Some(*until)),
     };
     Some(Transfer {
         chain_id: ChainId::parse(&payment.network).ok()?.evm_id()?,
@@ -145,6 +145,7 @@ fn transfer(
         known,
         seen_block,
         seen_at,
+        until,
         send: None,
     })
 }
@@ -157,6 +158,7 @@ pub fn settled_by_chain(finding: &Finding, transaction: TxHash) -> Outcome {
         // Whatever is in a block and moved nothing never moves anything.
         Finding::UsedElsewhere { .. } => Outcome::Refused(REVERTED.to_owned()),
         Finding::Unconfirmed { .. }
+        | Finding::TransferredLate { .. }
         | Finding::TransferredBefore { .. }
         | Finding::Cancelled { .. }
         | Finding::Unclear { .. }
@@ -203,6 +205,7 @@ pub fn learnt(finding: &Finding, valid_before: UnixTime, now: UnixTime) -> Learn
     }
     match verdict(finding, valid_before, now) {
         Verdict::Captured(transaction) => Learnt::Captured(transaction.to_text()),
+        Verdict::Late(transaction) => Learnt::Late(transaction.to_text()),
         Verdict::Void => Learnt::Void,
         Verdict::Early(transaction) | Verdict::Unclear(transaction) => {
             Learnt::Contradiction(transaction.to_text())

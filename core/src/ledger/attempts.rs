@@ -277,7 +277,10 @@ impl Kind {
             Command::Claim { .. } => Self::Claim,
             Command::Outcome { .. } | Command::Learn { .. } => Self::Settlement,
             Command::Release { why: Failure::NothingRan, .. } => Self::Refusal,
-            Command::Seal { .. } | Command::Fulfil { .. } | Command::Release { .. } => Self::Other,
+            Command::Note { .. }
+            | Command::Seal { .. }
+            | Command::Fulfil { .. }
+            | Command::Release { .. } => Self::Other,
         }
     }
 }

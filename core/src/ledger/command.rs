@@ -199,6 +199,16 @@ pub enum Command {
         /// Most payments of this payer that may be worked on at once.
         in_flight: NonZeroU32,
     },
+    /// A transaction that its payer has sent and that is not served now; makes the row, or tells what became of it. It asks for
+    /// no money, so nothing that the payer does beside it holds it up.
+    Note {
+        /// The payment as this request would record it.
+        payment: Box<Payment>,
+        /// Work times of the route.
+        leases: Leases,
+        /// What a node has shown of it.
+        noted: Noted,
+    },
     /// `after`: the origin answered well, settle next. `before`: the response is complete.
     Seal {
         /// From the claim.
@@ -244,6 +254,18 @@ pub enum Command {
     },
 }
 
+/// What a node has shown of a transaction that its payer has sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Noted {
+    /// Nothing so far: the alarm looks for it.
+    Awaited,
+    /// It pays, and waits to be fetched.
+    Paid,
+    /// It pays, and is not served: it is owed back.
+    Owed,
+}
+
 /// Report of one settle call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -266,6 +288,8 @@ pub enum Learnt {
     Void,
     /// This payment's own transfer, before first sight, or one that may be another payment's.
     Contradiction(String),
+    /// This payment's own transfer, after the time in which it would have been served.
+    Late(String),
     /// Nothing yet.
     Nothing,
 }

@@ -7,6 +7,7 @@
 //! - after the first settle call, no report but a checked success ends the doubt.
 
 mod claim;
+mod note;
 mod operator;
 mod recover;
 mod report;
@@ -39,6 +40,16 @@ pub struct Standing {
     pub is_crowded: bool,
     /// Whether the object has too many rows that are not at rest.
     pub is_full: bool,
+}
+
+impl Standing {
+    /// As it counts for this payment: whose money has moved is not held up by what the payer's other rows await.
+    fn seen_by(self, payment: &Payment) -> Self {
+        match payment.was_sent_by_payer() {
+            true => Self { watched: false, unresolved: false, unasked: 0, ..self },
+            false => self,
+        }
+    }
 }
 
 /// The record of one payment.
@@ -108,7 +119,7 @@ impl Entry {
         standing: Standing,
         now: UnixTime,
     ) -> Result<(Self, Answer), Answer> {
-        if let Some(answer) = refusal(standing, in_flight) {
+        if let Some(answer) = refusal(standing.seen_by(&payment), in_flight) {
             return Err(answer);
         }
         let asked = payment.mode == Mode::Before;
@@ -203,8 +214,10 @@ impl Entry {
         match command {
             Command::Claim { payment, leases, idempotent, wallet, last, in_flight } => {
                 let again = Repeat { payment, leases, idempotent, wallet, last };
-                self.claimed(again, refusal(standing, in_flight), now)
+                let refusal = refusal(standing.seen_by(&again.payment), in_flight);
+                self.claimed(again, refusal, now)
             }
+            Command::Note { noted, .. } => self.noted(noted, taken, now),
             Command::Seal { fence, response, seen_block } if holds(fence) => {
                 self.sees(seen_block).seal(response.is_some(), now)
             }
@@ -257,7 +270,18 @@ impl Entry {
     /// Whether its outcome is unknown, until the authorization has surely expired.
     #[must_use]
     pub fn is_unknown(&self, now: UnixTime) -> bool {
-        matches!(self.state, State::Unknown { .. }) && now < self.unknown_until()
+        matches!(self.state, State::Unknown { .. })
+            && !self.is_awaited()
+            && now < self.unknown_until()
+    }
+
+    /// Whether it is a transaction that somebody has named and no node has shown: nothing is asked for it, so it holds back no
+    /// other payment of whom it names.
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        matches!(self.state, State::Unknown { .. })
+            && !self.watch.asked
+            && self.payment.was_sent_by_payer()
     }
 
     /// When no doubt about it holds the payer's next payments back any more.

@@ -85,6 +85,7 @@ impl Row {
                     Undelivered::Dropped => "dropped",
                     Undelivered::LetGo => "let_go",
                     Undelivered::NotFetched => "not_fetched",
+                    Undelivered::Unserved => "unserved",
                     Undelivered::Resolved => "resolved",
                 };
                 row.reason = Some(why.to_string());
@@ -190,6 +191,7 @@ impl Row {
                     "dropped" => Undelivered::Dropped,
                     "let_go" => Undelivered::LetGo,
                     "not_fetched" => Undelivered::NotFetched,
+                    "unserved" => Undelivered::Unserved,
                     "resolved" => Undelivered::Resolved,
                     _ => return None,
                 },

@@ -45,6 +45,8 @@ pub enum Undelivered {
     LetGo,
     /// Nobody came back for it.
     NotFetched,
+    /// Its payer had sent it too late, or is one who is not served.
+    Unserved,
     /// The operator found it so.
     Resolved,
 }

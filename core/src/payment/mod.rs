@@ -84,6 +84,12 @@ pub struct Proof {
 }
 
 impl Proof {
+    /// Whether it is a transaction that its payer has sent: its money may have moved before anybody here heard of it.
+    #[must_use]
+    pub const fn was_sent(&self) -> bool {
+        matches!(self.onchain, Some(OnChain::Sent { .. }))
+    }
+
     /// Whether it is a transaction that the gate would send.
     #[must_use]
     pub const fn is_signed_transaction(&self) -> bool {

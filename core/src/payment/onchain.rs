@@ -25,6 +25,8 @@ pub enum OnChain {
         transaction: TxHash,
         /// It was made at this time or later, or it paid for something else.
         since: UnixTime,
+        /// What is made after it was too late to be served.
+        until: UnixTime,
     },
 }
 
@@ -40,8 +42,8 @@ impl OnChain {
     pub fn request(&self) -> String {
         let request = match self {
             Self::Signed(signed) => json!({ TRANSACTION: hex::encode_prefixed(signed.bytes()) }),
-            Self::Sent { transaction, since } => {
-                json!({ HASH: transaction.as_str(), SINCE: since.secs() })
+            Self::Sent { transaction, since, until } => {
+                json!({ HASH: transaction.as_str(), SINCE: since.secs(), UNTIL: until.secs() })
             }
         };
         format!("{request}")
@@ -63,6 +65,11 @@ impl OnChain {
             None => Some(Self::Sent {
                 transaction: TxHash::parse(member(HASH)?)?,
                 since: UnixTime::from_secs(request.get(SINCE)?.as_u64()?),
+                // A row of an earlier version names no end.
+                until: match request.get(UNTIL) {
+                    Some(until) => UnixTime::from_secs(until.as_u64()?),
+                    None => UnixTime::from_secs(u64::MAX),
+                },
             }),
         }
     }
@@ -99,3 +106,4 @@ const SETTLER: &str = "chain:";
 const TRANSACTION: &str = "transaction";
 const HASH: &str = "hash";
 const SINCE: &str = "since";
+const UNTIL: &str = "until";

@@ -111,12 +111,13 @@ fn a_hash_that_nobody_has_seen_yet_may_come() {
     let response = world.send(request.clone());
     assert_eq!((response.status, response.problem().as_str()), (503, "settlement_unknown"));
     assert!(!response.has_terms(), "who pays anew may pay twice");
-    assert!(world.ledger.entries().is_empty());
+    assert_eq!(world.ledger.state().name(), "unknown", "it is looked for from now on");
     world.facilitator.chain.transfers.fate = Fate::Waits;
     assert!(world.facilitator.chain.transfers.send(&bytes, 0));
     assert_eq!(world.send(request.clone()).problem(), "settlement_unknown");
     let block = world.facilitator.chain.next_block();
     world.facilitator.chain.transfers.mine(block);
+    world.wait(2);
     assert_eq!(world.send(request).status, 200);
     assert_eq!(served(&world), 1);
 }

@@ -98,7 +98,7 @@ fn history(dice: &mut Dice) -> String {
         // Who never came to show it has paid for nothing.
         (true, true) => &["delivered", "refund_due", "none"],
         (true, false) => &["delivered", "refund_due"],
-        (false, _) => &["void", "manual", "none"],
+        (false, _) => &["void", "manual", "closed", "none"],
     };
     assert!(allowed.contains(&end.as_str()), "{end} of {fate:?}, by hash {by_hash}");
     // The answer that was stored may have been lost on its way.

@@ -300,3 +300,26 @@ fn one_whose_number_went_to_another_transaction_is_void() {
     assert_eq!(world.ledger.state(), State::Void);
     assert_eq!(world.facilitator.chain.transfers.given, given);
 }
+
+#[test]
+fn one_that_nobody_mines_is_closed_after_few_looks_and_found_when_it_is_shown_again() {
+    let mut world = world();
+    let request = paying(&mut world, ROUTE, 0);
+    world.facilitator.chain.transfers.fate = Fate::Waits;
+    assert_eq!(world.send(request.clone()).problem(), "settlement_unknown");
+    let asked = world.facilitator.chain.asked;
+    world.pass(2 * 86_400);
+    assert_eq!(world.ledger.state(), State::Closed, "there is nothing to decide for the operator");
+    let looks = world.facilitator.chain.asked - asked;
+    assert!(looks <= 60, "{looks} looks");
+    // It still waits: shown again it is looked for again, and closes again.
+    let again = world.send(request.clone());
+    assert_eq!((again.problem().as_str(), again.has_terms()), ("settlement_unknown", false));
+    world.pass(2 * 86_400);
+    assert_eq!(world.ledger.state(), State::Closed);
+    let block = world.facilitator.chain.next_block();
+    world.facilitator.chain.transfers.mine(block);
+    world.wait(2);
+    assert_eq!(world.send(request).status, 200, "later evidence reopens it");
+    assert_eq!((served(&world), moved(&world)), (1, 10_000));
+}

@@ -18,9 +18,10 @@ use crate::gate::Gate;
 use crate::gate::offer::{Choice, Offer};
 use crate::gate::onchain::Shown;
 use crate::gate::passage::Arrival;
+use crate::gate::pricer::question;
 use crate::gate::proof::{Brought, Signed, Spoken};
 use crate::http::{MAX_PROOF_BYTES, RequestHead};
-use crate::mpp::charge::{Framing, Payload, Request};
+use crate::mpp::charge::{self, Framing, Payload, Request};
 use crate::mpp::id;
 use crate::mpp::source::Source;
 use crate::mpp::{Challenge, Credential};
@@ -87,19 +88,24 @@ impl Gate {
     ) -> Result<Answer<'c>, Code> {
         let challenge = &credential.challenge;
         let keys: Vec<&[u8]> = self.keys.challenges().collect();
-        let ours = challenge.method == METHOD
-            && challenge.intent == INTENT
-            && challenge.realm == head.host()
-            && id::holds(&keys, challenge);
+        let ours =
+            challenge.method == METHOD && challenge.intent == INTENT && id::holds(&keys, challenge);
         let bad = Code::InvalidChallenge;
         if !ours {
             return Err(bad);
         }
+        // Money may have moved for another request: it is shown there, and nothing is asked for it here.
+        let is_sent = matches!(Payload::read(&credential.payload), Ok(Payload::Hash(_)));
+        let elsewhere = if is_sent { Code::PaymentAlreadyUsed } else { bad };
+        if challenge.realm != head.host() {
+            return Err(elsewhere);
+        }
         let object = challenge.request_object().map_err(|_| bad)?;
         let request = Request::read(&object).map_err(|_| bad)?;
         let reference = request.external_id.clone().ok_or(bad)?;
-        if !reference::is_for(&reference, head) {
-            return Err(bad);
+        let is_asked = is_sent && !reference::is_about(&reference, &question(head));
+        if !reference::is_for(&reference, head) || is_asked {
+            return Err(elsewhere);
         }
         Ok(Answer { credential, request, reference })
     }
@@ -148,7 +154,7 @@ impl Gate {
                 Ok(Brought { arrival: Arrival::Repriced(Code::InvalidPayload), ..brought })
             }
             // Whatever else is wrong with it, it comes too late.
-            Err(_) if over => Err(Code::ChallengeExpired),
+            Err(code) if over && code.row().reason.is_some() => Err(Code::ChallengeExpired),
             Ok(brought) if over => {
                 Ok(Brought { arrival: Arrival::Repriced(Code::ChallengeExpired), ..brought })
             }
@@ -180,7 +186,8 @@ impl Gate {
                 }
                 return self.onchain((choice, token), (credential, reference), shown, expires, now);
             }
-            Payload::Hash(_) if !offer.hash_mode => return Err(Code::InvalidPayload),
+            // What the challenge offered counts, whatever the route takes by now.
+            Payload::Hash(_) if !names_hash(challenge) => return Err(Code::InvalidPayload),
             Payload::Hash(hash) => {
                 // Nothing else says whose it is.
                 let payer = source().flatten().ok_or(Code::SourceMismatch)?;
@@ -271,6 +278,30 @@ impl Gate {
         self.signed_for(offer, (&choice, &token), came, now).ok().map(Brought::into_owned)
     }
 
+    /// What a transaction that its payer has sent pays where nothing is sold for it any more: by any route that has its token,
+    /// which names no route then.
+    pub(in crate::gate) fn shown_in_vain<'g>(
+        &self,
+        head: &RequestHead,
+        credential: &Credential,
+        now: UnixTime,
+    ) -> Option<(Offer, Brought<'g>)> {
+        let Answer { request, reference, .. } = self.answer(head, credential).ok()?;
+        if !matches!(Payload::read(&credential.payload), Ok(Payload::Hash(_))) {
+            return None;
+        }
+        let mut offers = self.offers.iter().flatten();
+        let (offer, choice) = offers.find_map(|offer| {
+            let (choice, _) = choice_for(offer, request.chain_id, request.currency)?;
+            Some((offer, choice.asking(request.amount, request.recipient)?))
+        })?;
+        let ours = choice.terms.token?;
+        let expires = credential.challenge.expires_at().ok()??;
+        let came = (credential, reference.as_str(), expires);
+        let brought = self.judged(offer, (&choice, &ours), came, now).ok()?.into_owned();
+        Some((Offer { route: NO_ROUTE.to_owned(), ..offer.clone() }, brought))
+    }
+
     /// What the chain settles for what a challenge of this gate's asked, whatever the route asks by now.
     fn shown_formerly<'g>(
         &self,
@@ -287,6 +318,16 @@ impl Gate {
         let came = (credential, reference.as_str(), expires);
         self.judged(offer, (&choice, &ours), came, now).ok().map(Brought::into_owned)
     }
+}
+
+/// Stands for a route in rows of payments for which nothing is sold any more.
+const NO_ROUTE: &str = "-";
+
+/// Whether a challenge offers to be paid by a transaction that its payer sends.
+fn names_hash(challenge: &Challenge) -> bool {
+    let request = challenge.request_object().ok().and_then(|object| Request::read(&object).ok());
+    let types = request.and_then(|request| request.credential_types).unwrap_or_default();
+    types.iter().any(|name| name == charge::HASH)
 }
 
 /// The `payload` of scheme `exact` that says the same.

@@ -67,6 +67,13 @@ fn bytes(reference: &str) -> Option<Vec<u8>> {
     (bytes.len() == HEAD_BYTES || bytes.len() == quoted_bytes).then_some(bytes)
 }
 
+/// Whether a price in a challenge, if somebody named it, was named for this question.
+#[must_use]
+pub fn is_about(reference: &str, question: &str) -> bool {
+    let quoted = bytes(reference).is_some_and(|bytes| bytes.len() > HEAD_BYTES);
+    !quoted || quote_end(reference, question).is_some()
+}
+
 /// Names method and target; HEAD costs what GET costs.
 fn asked(head: &RequestHead) -> Vec<u8> {
     let method = if head.method == "HEAD" { "GET" } else { head.method.as_str() };

@@ -98,7 +98,11 @@ impl Gate {
 impl<'g> Passage<'g> {
     /// Goes to the ledger. A payment whose challenge was issued for another body pays other terms than this request's.
     pub(super) fn bound(mut self: Box<Self>) -> Step<'g> {
-        if self.arrival == Arrival::InTime && !self.is_for_this_body() {
+        let is_other = !self.is_for_this_body();
+        if is_other && self.proof.was_sent() {
+            return self.refuse(Code::PaymentAlreadyUsed);
+        }
+        if self.arrival == Arrival::InTime && is_other {
             self.arrival = Arrival::Repriced(Code::DigestMismatch);
         }
         self.ask_ledger()

@@ -15,8 +15,8 @@ use crate::gate::reply::{Body, Reply, finish_paid};
 use crate::http::ResponseHead;
 use crate::ledger::attempts::Blame;
 use crate::ledger::command::{
-    Answer, Command, Deliver, Failure, Fate, Mode, Payment, Question, Repeat, Replay, Resend,
-    Resumed, Role, Seen as Sight, Told,
+    Answer, Command, Deliver, Failure, Fate, Mode, Noted, Payment, Question, Repeat, Replay,
+    Resend, Resumed, Role, Seen as Sight, Told,
 };
 use crate::ledger::entry::FIRST_FENCE;
 use crate::ledger::inquiry::height;
@@ -88,6 +88,8 @@ pub enum Filed {
     Outcome(Turn),
     /// What the chain says.
     Learnt,
+    /// What is known of a transaction that the payer has sent; the client reads this code.
+    Noted(Noted, Code),
 }
 
 /// How work ends without a response of the origin.
@@ -115,6 +117,7 @@ impl<'g> Passage<'g> {
                 Vouched::Yes,
                 Arrival::Late
                 | Arrival::Denied
+                | Arrival::Gone
                 | Arrival::Repriced(_)
                 | Arrival::Unpriced
                 | Arrival::Waived,
@@ -251,10 +254,11 @@ impl<'g> Passage<'g> {
     }
 
     /// What becomes of a request whose payment the ledger does not know and will not begin.
-    fn barred(&self, now: UnixTime) -> Step<'g> {
+    pub(super) fn barred(&self, now: UnixTime) -> Step<'g> {
         match self.arrival {
             Arrival::InTime | Arrival::Late => Step::Respond(self.too_late(now)),
             Arrival::Denied => self.refuse(Code::PayerDenied),
+            Arrival::Gone => self.refuse(Code::NotFound),
             Arrival::Unpriced => self.refuse(Code::PriceUnavailable),
             Arrival::Repriced(code) => {
                 let reason = code.row().reason.unwrap_or_default();
@@ -440,11 +444,20 @@ impl<'g> Looking<'g> {
         let mut passage = self.0;
         match passage.hear(told, now) {
             None => passage.refuse(Code::LedgerUnavailable),
+            // There is nobody to deliver to, and its row says what becomes of it.
+            Some(Sight::Open) if passage.arrival == Arrival::Gone => passage.unknown(),
+            // Who may not be served is owed what moves.
+            Some(Sight::Open) if passage.arrival == Arrival::Denied && passage.proof.was_sent() => {
+                passage.verify()
+            }
             // Its signature held once, or the request knows the secret of the first.
             Some(Sight::Open) => passage.resume(),
             Some(Sight::Nothing) if passage.move_on() => passage.look_up(),
             // Not known: it has to be proven before anything is written.
-            Some(Sight::Nothing) if passage.arrival == Arrival::InTime => {
+            // The money may have moved, whatever else stands against it: it is looked for.
+            Some(Sight::Nothing)
+                if passage.arrival == Arrival::InTime || passage.proof.was_sent() =>
+            {
                 passage.place = first_place(passage.gate);
                 passage.verify()
             }
@@ -499,6 +512,12 @@ impl<'g> Claiming<'g> {
             Some(Answer::TooManyInFlight) if self.tries < RETRIES => {
                 passage.claim(self.tries.saturating_add(1))
             }
+            // Paid, and there is no place to serve it now: it waits to be fetched.
+            Some(answer @ (Answer::TooManyInFlight | Answer::Full)) if passage.proof.was_sent() => {
+                let full = answer == Answer::Full;
+                let code = if full { Code::RateLimited } else { Code::TooManyInFlight };
+                passage.note(Noted::Paid, code)
+            }
             Some(answer) => passage.ended(&answer, now),
         }
     }
@@ -535,6 +554,20 @@ impl<'g> Recording<'g> {
             // The row has moved, or somebody works on it: it is told like any repeat.
             (Filed::Learnt, Some(_)) => passage.ask_ledger(),
             (Filed::Learnt, None) => passage.unknown(),
+            (Filed::Noted(noted, code), Some(Answer::Absent)) if passage.move_on() => {
+                passage.note(noted, code)
+            }
+            // Its row is beyond that.
+            (Filed::Noted(..), Some(Answer::Stale)) if passage.arrival != Arrival::Gone => {
+                passage.resume()
+            }
+            (Filed::Noted(Noted::Owed, _), Some(Answer::Recorded)) => {
+                passage.told(&Fate::RefundDue, now)
+            }
+            // No row says that it is owed: it is asked for again.
+            (Filed::Noted(Noted::Owed | Noted::Paid, _), None) => passage.unknown(),
+            (Filed::Noted(_, Code::ChainUnavailable), _) => passage.unread(now),
+            (Filed::Noted(_, code), _) => passage.refuse(code),
             (Filed::Sealed, Some(Answer::Granted { fence })) => {
                 passage.fence = fence;
                 passage.settle_first()

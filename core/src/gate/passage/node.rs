@@ -9,9 +9,9 @@ use alloc::string::String;
 
 use super::chain::{Asked, Told};
 use super::settle::Turn;
-use super::{DOUBT_SECS, Passage, Reading, Step};
+use super::{Arrival, DOUBT_SECS, Filed, Passage, Reading, Step};
 use crate::gate::recover::{sending, settled_by_chain};
-use crate::ledger::command::{Client, Outcome};
+use crate::ledger::command::{Client, Command, Noted, Outcome};
 use crate::ledger::inquiry::finding::Finding;
 use crate::ledger::inquiry::prospect::{Prospect, Prospecting};
 use crate::ledger::inquiry::transfer::Transfer;
@@ -69,7 +69,7 @@ impl<'g> Passage<'g> {
                 self.look_at(body, *delay_ms, Look::Named(asking, looks.saturating_add(1)))
             }
             // It may be on its way: who signs anew would pay twice.
-            (Some(_), None) => self.unknown(),
+            (Some(_), None) => self.note(Noted::Awaited, Code::SettlementUnknown),
             (None, _) => self.refuse(Code::Internal),
         }
     }
@@ -156,10 +156,21 @@ impl<'g> Passage<'g> {
     /// What the chain says about a transaction that somebody named.
     fn found(self: Box<Self>, finding: &Finding, looks: usize, now: UnixTime) -> Step<'g> {
         match finding {
-            Finding::Transferred { .. } => self.vouched(),
-            Finding::TransferredBefore { .. } => self.refused(EARLIER, now),
+            Finding::Transferred { .. }
+                if matches!(self.arrival, Arrival::Denied | Arrival::Gone) =>
+            {
+                self.note(Noted::Owed, Code::RefundDueRepeat)
+            }
+            Finding::Transferred { .. } => {
+                // What was asked when it was sent is what it pays for, whatever is asked by now.
+                let mut passage = self;
+                passage.arrival = Arrival::InTime;
+                passage.vouched()
+            }
+            Finding::TransferredLate { .. } => self.note(Noted::Owed, Code::RefundDueRepeat),
+            Finding::TransferredBefore { .. } => self.disproved(EARLIER, now),
             Finding::UsedElsewhere { .. } | Finding::Cancelled { .. } | Finding::Unclear { .. } => {
-                self.refused(ELSEWHERE, now)
+                self.disproved(ELSEWHERE, now)
             }
             Finding::Unused { .. } | Finding::Unconfirmed { .. } | Finding::Searching { .. } => {
                 match self.proof.onchain.clone() {
@@ -171,6 +182,22 @@ impl<'g> Passage<'g> {
         }
     }
 
+    /// The transaction is no payment for this: what the request gets without one.
+    fn disproved(self: Box<Self>, reason: &str, now: UnixTime) -> Step<'g> {
+        match self.arrival {
+            Arrival::InTime | Arrival::Late | Arrival::Repriced(_) => self.refused(reason, now),
+            Arrival::Denied | Arrival::Gone | Arrival::Unpriced | Arrival::Waived => {
+                self.barred(now)
+            }
+        }
+    }
+
+    /// Keeps what is known of a transaction that the payer has sent, and answers with this code.
+    pub(super) fn note(self: Box<Self>, noted: Noted, code: Code) -> Step<'g> {
+        let (payment, leases) = (Box::new(self.payment()), self.leases());
+        self.record(Command::Note { payment, leases, noted }, Filed::Noted(noted, code))
+    }
+
     /// The chain has shown what it can: from here on it is a payment like any other.
     fn vouched(mut self: Box<Self>) -> Step<'g> {
         (self.vouched, self.verified) = (Vouched::Yes, true);
@@ -178,7 +205,15 @@ impl<'g> Passage<'g> {
     }
 
     /// The node does not answer, and nothing was sent.
-    fn blind(mut self: Box<Self>, now: UnixTime) -> Step<'g> {
+    fn blind(self: Box<Self>, now: UnixTime) -> Step<'g> {
+        if self.proof.was_sent() {
+            return self.note(Noted::Awaited, Code::ChainUnavailable);
+        }
+        self.unread(now)
+    }
+
+    /// The node does not answer.
+    pub(super) fn unread(mut self: Box<Self>, now: UnixTime) -> Step<'g> {
         self.trouble();
         let reply = self.problem(Code::ChainUnavailable);
         Step::Respond(reply.diagnosed(self.diagnosis(now).as_ref()))

@@ -106,6 +106,17 @@ impl Entry {
                 }
                 self.deliver(transaction, again.leases, now)
             }
+            // A transaction may come into a block long after everybody stopped looking: who shows it again has it looked for.
+            State::Closed => {
+                let sender = self.repeat(proven, self.created, now);
+                self.state = State::Unknown {
+                    since: now,
+                    transaction: None,
+                    sent: self.created,
+                    resend: None,
+                };
+                self.resend(UnixTime::from_secs(0), None, sender, Fate::Unknown, now)
+            }
             State::Executing(_)
             | State::Settling(_)
             | State::Delivering { .. }
@@ -113,7 +124,6 @@ impl Entry {
             | State::Released
             | State::Abandoned
             | State::Void
-            | State::Closed
             | State::Refunded { .. }
             | State::Waived { .. }
             | State::Manual { .. } => (self, Resumed::Nothing),
@@ -131,7 +141,7 @@ impl Entry {
                 Seen::Open
             }
             (None, state) => Seen::Fate(match state {
-                State::Unknown { .. } => Fate::Unknown,
+                State::Unknown { .. } | State::Closed => Fate::Unknown,
                 State::Refused { reason, .. } => Fate::Refused { reason: reason.clone() },
                 State::RefundDue { .. } => Fate::RefundDue,
                 _ => Fate::AlreadyDelivered,
@@ -152,7 +162,7 @@ impl Entry {
                 Fate::AlreadyDelivered
             }
             State::Abandoned if !again.idempotent => Fate::OriginFailed,
-            State::Closed => Fate::OriginFailed,
+            State::Closed if !self.payment.is_onchain() => Fate::OriginFailed,
             State::Void => Fate::Void,
             State::Refunded { .. } | State::Waived { .. } => Fate::Refunded,
             State::Manual { .. } => Fate::UnderReview,
@@ -162,6 +172,7 @@ impl Entry {
             | State::Delivered { .. }
             | State::Released
             | State::Abandoned
+            | State::Closed
             | State::RefundDue { .. } => return None,
         })
     }
@@ -204,7 +215,9 @@ impl Entry {
         otherwise: Fate,
         now: UnixTime,
     ) -> (Self, Resumed) {
-        let dead = UnixTime::from_secs(self.payment.valid_before) <= now;
+        // A transaction has no end.
+        let dead =
+            UnixTime::from_secs(self.payment.valid_before) <= now && !self.payment.is_onchain();
         if on_its_way.is_some() || now < sent.plus(RESEND_GAP_SECS) || dead {
             return (self, otherwise.into());
         }

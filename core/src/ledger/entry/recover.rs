@@ -8,6 +8,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::claim::RESUME_SECS;
+use super::note::owed;
 use super::{Entry, Taken};
 use crate::ledger::command::{Answer, Learnt, Mode};
 use crate::ledger::state::{Resend, Sender, State, Undelivered, Why};
@@ -135,8 +136,15 @@ impl Entry {
             UnixTime::from_secs(self.payment.valid_before).plus(VOID_MARGIN_SECS).plus(1);
         let Some(read) = self.watch.read else { return sent.plus(soon) };
         let young = now < since.plus(CLOSE_WATCH_SECS);
-        let next = read.plus(if young { soon } else { later });
-        if read < provable { next.min(provable.max(read.plus(soon))) } else { next }
+        let usual = if young { soon } else { later };
+        // One that nobody puts into a block waits for ever, so it is looked for ever less often.
+        let waited = read.secs_since(since).checked_div(2).unwrap_or(0);
+        let next = read.plus(if self.payment.is_onchain() { usual.max(waited) } else { usual });
+        if read < provable && !self.payment.is_onchain() {
+            next.min(provable.max(read.plus(soon)))
+        } else {
+            next
+        }
     }
 
     /// Work that needs nobody else: leases, closing, refunds, giving up.
@@ -150,6 +158,8 @@ impl Entry {
             (Work::Refund, State::Settled { transaction, .. }) => {
                 State::RefundDue { transaction, why: Undelivered::NotFetched, since: now }
             }
+            // Without a block nothing is owed; who shows it again has it looked for.
+            (Work::GiveUp, State::Unknown { .. }) if entry.payment.is_onchain() => State::Closed,
             (Work::GiveUp, State::Unknown { transaction, .. }) => {
                 State::Manual { why: Why::Overdue, transaction }
             }
@@ -184,7 +194,9 @@ impl Entry {
         now: UnixTime,
     ) -> (Self, Answer) {
         let learnt = match learnt {
-            Learnt::Captured(text) if taken == Taken::Yes && self.payment.is_onchain() => {
+            Learnt::Captured(text) | Learnt::Late(text)
+                if taken == Taken::Yes && self.payment.is_onchain() =>
+            {
                 Learnt::Contradiction(text)
             }
             learnt => learnt,
@@ -204,7 +216,9 @@ impl Entry {
         }
         let doubted = matches!(self.state, State::Unknown { .. } | State::Refused { .. });
         let transaction = match &learnt {
-            Learnt::Captured(text) | Learnt::Contradiction(text) => self.payment.transaction(text),
+            Learnt::Captured(text) | Learnt::Contradiction(text) | Learnt::Late(text) => {
+                self.payment.transaction(text)
+            }
             Learnt::Void | Learnt::Nothing => None,
         };
         let never_ran = matches!(self.state, State::Released) && self.payment.mode == Mode::Before;
@@ -222,11 +236,15 @@ impl Entry {
                     State::RefundDue { transaction, why: Undelivered::LetGo, since }
                 };
             }
+            (Learnt::Late(_), Some(transaction)) => self.state = owed(transaction, now),
             (Learnt::Void, _) => self.state = State::Void,
             (Learnt::Contradiction(_), Some(transaction)) => {
                 self.state = State::Manual { why: Why::PaidBefore, transaction: Some(transaction) };
             }
-            (Learnt::Captured(_) | Learnt::Contradiction(_) | Learnt::Nothing, _) => {}
+            (
+                Learnt::Captured(_) | Learnt::Contradiction(_) | Learnt::Late(_) | Learnt::Nothing,
+                _,
+            ) => {}
         }
         (self, Answer::Recorded)
     }

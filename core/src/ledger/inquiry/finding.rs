@@ -27,6 +27,11 @@ pub enum Finding {
         /// The transaction.
         transaction: TxHash,
     },
+    /// Paid after the time in which it would have been served.
+    TransferredLate {
+        /// The transaction.
+        transaction: TxHash,
+    },
     /// Paid before first sight, so for something else: proves nothing for this request.
     TransferredBefore {
         /// The transaction.
@@ -132,6 +137,8 @@ impl From<RpcError> for Unreadable {
 pub enum Verdict {
     /// Money moved for this payment.
     Captured(TxHash),
+    /// Money moved for this payment, too late to be served for.
+    Late(TxHash),
     /// Money never moves with this authorization.
     Void,
     /// Paid before it was first seen here: contradicts the row, a person has to look.
@@ -153,6 +160,7 @@ pub fn verdict(finding: &Finding, valid_before: UnixTime, now: UnixTime) -> Verd
     let dead = valid_before.plus(VOID_MARGIN_SECS);
     match finding {
         Finding::Transferred { transaction, .. } => Verdict::Captured(*transaction),
+        Finding::TransferredLate { transaction } => Verdict::Late(*transaction),
         Finding::Cancelled { finality: Finality::Safe }
         | Finding::UsedElsewhere { finality: Finality::Safe } => Verdict::Void,
         Finding::TransferredBefore { transaction, finality: Finality::Safe } => {

@@ -39,6 +39,8 @@ pub struct Transfer {
     pub seen_block: Option<u64>,
     /// When it was claimed, or when it may have been made at the earliest; decides only where no block was read.
     pub seen_at: UnixTime,
+    /// What is made after it came too late, where a time was set.
+    pub until: Option<UnixTime>,
     /// Bytes that go to the node along with the first question.
     pub send: Option<Vec<u8>>,
 }
@@ -175,7 +177,10 @@ impl Transfer {
         let transaction = hash(&self.transaction.to_bytes())?;
         Ok(match self.evidence(receipt) {
             Evidence::Paid { log_index } => {
-                if is_after((self.seen_block, self.seen_at), block, time) {
+                let is_late = self.until.is_some_and(|until| time.is_some_and(|it| until < it));
+                if is_late {
+                    Finding::TransferredLate { transaction }
+                } else if is_after((self.seen_block, self.seen_at), block, time) {
                     Finding::Transferred { transaction, block, log_index }
                 } else {
                     Finding::TransferredBefore { transaction, finality }

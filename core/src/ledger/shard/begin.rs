@@ -5,8 +5,8 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use super::index::head;
-use super::{Change, Decision, Rows, Scene, Shard, Slot, Transition};
-use crate::ledger::command::{Answer, Command, Fate, Repeat, Role, Told};
+use super::{Change, Decision, Notice, Rows, Scene, Shard, Slot, Transition};
+use crate::ledger::command::{Answer, Command, Fate, Leases, Noted, Payment, Repeat, Role, Told};
 use crate::ledger::entry::Entry;
 
 /// Seconds after which what was noted about a payment that cannot be charged any more may go.
@@ -23,7 +23,12 @@ impl Shard {
         scene: &Scene<'_>,
     ) -> Result<Decision<Answer>, R::Error> {
         let Command::Claim { payment, leases, idempotent, in_flight, last, .. } = command else {
-            return Ok(Decision::of(Answer::Stale));
+            return match command {
+                Command::Note { payment, leases, noted } => {
+                    self.note(slot, (*payment, leases, noted), role, rows, scene)
+                }
+                _ => Ok(Decision::of(Answer::Stale)),
+            };
         };
         let now = scene.now;
         let repeat = Repeat { payment, leases, idempotent, wallet: true, last };
@@ -59,6 +64,41 @@ impl Shard {
             }
             Err(answer) => Ok(Decision { changes, ..Decision::of(answer) }),
         }
+    }
+
+    /// Makes the row of a transaction that its payer has sent. One that nobody has seen so far is refused where too many of a
+    /// client are, because it costs nothing to name one; one that pays never is.
+    fn note<R: Rows>(
+        &self,
+        slot: &Slot,
+        (payment, leases, noted): (Payment, Leases, Noted),
+        role: Role,
+        rows: &R,
+        scene: &Scene<'_>,
+    ) -> Result<Decision<Answer>, R::Error> {
+        let client = head(payment.client.as_bytes());
+        let standing = self.index.standing(slot, &payment.binding, client, scene.now);
+        if noted == Noted::Awaited && (standing.is_full || standing.is_crowded) {
+            return Ok(Decision::of(Answer::Full));
+        }
+        if role == Role::Old {
+            return Ok(Decision::of(Answer::Absent));
+        }
+        let taken = Self::taken_by_another(slot, &payment, rows)?;
+        let Some(entry) = Entry::of_sent(payment, leases, noted, taken, scene.now) else {
+            return Ok(Decision::of(Answer::Unsupported));
+        };
+        let mut decision = Decision::of(Answer::Recorded);
+        decision.told.receipt = Some(entry.payment.receipt.clone());
+        let mut transition = Transition::default();
+        transition.add("none".to_string(), &entry.state, "note");
+        let notice = Notice::first(&entry.state).filter(|_| scene.notifies);
+        let entry = Box::new(entry);
+        let told =
+            notice.map(|notice| Change::Announce(slot.clone(), entry.clone(), notice, scene.now));
+        decision.changes.push(Change::Insert(slot.clone(), entry, transition));
+        decision.changes.extend(told);
+        Ok(decision)
     }
 
     /// Paid earlier for the same request, and nobody received it: the new authorization is the payer's signature for that.

@@ -56,6 +56,8 @@ struct Brief {
     overdue: u32,
     /// Whether no money was ever asked for it.
     is_unasked: bool,
+    /// Whether it is only a name that somebody has shown, which counts against no payer.
+    is_awaited: bool,
 }
 
 impl Brief {
@@ -67,6 +69,8 @@ impl Brief {
         let heir = entry.awaits_heir(scene.now).then(|| entry.heir_until());
         let active = entry.is_active().then(|| entry.wake_at()).flatten();
         let (unknown_from, since) = match &entry.state {
+            // Nobody asked for it, and anybody can name it: it holds nothing back, and the operator need not hear of it.
+            State::Unknown { .. } if entry.is_awaited() => (None, None),
             State::Unknown { since, .. } => (Some(UnixTime::from_secs(0)), Some(*since)),
             // What it becomes when its lease ends.
             State::Settling(lease) => (Some(lease.until), None),
@@ -88,7 +92,8 @@ impl Brief {
             // A row that waits for its payer alone is looked at when that is over, and let go.
             due: short(due.or(heir)),
             overdue: overdue.map_or(u32::MAX, |at| short(Some(at))),
-            is_unasked: entry.is_unasked(),
+            is_unasked: entry.is_unasked() || entry.is_awaited(),
+            is_awaited: entry.is_awaited(),
         })
     }
 
@@ -161,7 +166,8 @@ impl Index {
             is_crowded: self.clients.get(&client).is_some_and(|count| *count >= MOST_OF_CLIENT),
             ..Standing::default()
         };
-        for (_, row) in self.of_payer(slot).filter(|(place, _)| **place != own) {
+        let others = self.of_payer(slot).filter(|(place, row)| **place != own && !row.is_awaited);
+        for (_, row) in others {
             let unknown = row.is_unknown(now);
             standing.active = standing.active.saturating_add(u32::from(now < row.active_until));
             standing.open = standing.open.saturating_add(1);

@@ -159,6 +159,15 @@ impl Notice {
         }
     }
 
+    /// What a new row is worth telling.
+    const fn first(state: &State) -> Option<Self> {
+        match state {
+            State::RefundDue { .. } => Some(Self::RefundDue),
+            State::Manual { .. } => Some(Self::Manual),
+            _ => None,
+        }
+    }
+
     /// What a step of a row is worth telling.
     fn of(before: &State, after: &State) -> Option<Self> {
         match (before, after) {

@@ -10,12 +10,13 @@ use super::{Change, Decision, Response, Rows, Scene, Shard, Slot};
 use crate::encoding::hex;
 use crate::ledger::attempts::{Kind, Mark};
 use crate::ledger::command::{
-    Answer, Asking, Command, Envelope, Fate, Learnt, Outcome, Question, Repeat, Replay, Resumed,
-    Role, Seen, Told,
+    Answer, Asking, Command, Envelope, Fate, Learnt, Outcome, Payment, Question, Repeat, Replay,
+    Resumed, Role, Seen, Told,
 };
 use crate::ledger::entry::{Entry, Standing, Taken};
 use crate::ledger::read::{Facts, Found, Read};
 use crate::mutant::{Mutant, planted};
+use crate::payment::{OnChain, TxHash};
 
 /// What is said to a question, by its kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -198,16 +199,41 @@ impl Shard {
         command: &Command,
         rows: &R,
     ) -> Result<Taken, R::Error> {
+        if let Command::Note { .. } = command {
+            return Self::taken_by_another(slot, &entry.payment, rows);
+        }
         let (Command::Outcome {
             result: Outcome::Settled(text) | Outcome::Unknown(Some(text)),
             ..
         }
-        | Command::Learn { learnt: Learnt::Captured(text), .. }) = command
+        | Command::Learn { learnt: Learnt::Captured(text) | Learnt::Late(text), .. }) = command
         else {
             return Ok(Taken::No);
         };
         let Some(hash) = entry.payment.transaction(text) else { return Ok(Taken::No) };
-        let owners = rows.owners(&entry.payment.network, &hash)?;
+        Self::owned_by_another(slot, &entry.payment, &hash, rows)
+    }
+
+    /// Whether the transaction that a payer has sent is another payment's.
+    pub(super) fn taken_by_another<R: Rows>(
+        slot: &Slot,
+        payment: &Payment,
+        rows: &R,
+    ) -> Result<Taken, R::Error> {
+        let onchain = OnChain::read(&payment.facilitator, &payment.request);
+        match onchain.and_then(|onchain| onchain.transaction()) {
+            Some(hash) => Self::owned_by_another(slot, payment, &hash, rows),
+            None => Ok(Taken::No),
+        }
+    }
+
+    fn owned_by_another<R: Rows>(
+        slot: &Slot,
+        payment: &Payment,
+        hash: &TxHash,
+        rows: &R,
+    ) -> Result<Taken, R::Error> {
+        let owners = rows.owners(&payment.network, hash)?;
         Ok(if owners.iter().any(|owner| owner != slot) { Taken::Yes } else { Taken::No })
     }
 
