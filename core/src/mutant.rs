@@ -34,6 +34,38 @@ pub enum Mutant {
     LapseReleases,
     /// What was abandoned begins again.
     AbandonedBegins,
+    /// Whatever is asked about a payment may begin it.
+    AskBegins,
+    /// A repeat with other bytes than were recorded counts as the recorded one.
+    OtherBytesResume,
+    /// One transaction pays for every payment that names it.
+    TakenByAll,
+    /// A payment that is begun elsewhere begins here, too.
+    MovedBegins,
+    /// A payment that was received still counts as waiting for its payer.
+    HeirForEver,
+    /// A payer whose outcome is unknown is asked to pay again for the same request.
+    DoubtIsForgotten,
+    /// A payer whose outcome is unknown has as many payments in flight as any.
+    DoubtLeavesRoom,
+    /// A payer may leave as many unpaid rows as they like.
+    PayerGrows,
+    /// A network may leave as many unpaid rows as it likes.
+    NetworkGrows,
+    /// An object may hold as many open rows as there are.
+    ObjectGrows,
+    /// A row for which no money was asked stays.
+    UnpaidStays,
+    /// A row for which money was asked goes as well.
+    AskedGoes,
+    /// The payment alone fetches a stored response.
+    HeaderFetches,
+    /// A payment that was public for long still resumes by itself.
+    PublicResumes,
+    /// A payment that leaves no time begins.
+    ExpiredBegins,
+    /// A claim that waited too long goes on.
+    StaleRoom,
 }
 
 impl Mutant {
@@ -53,6 +85,22 @@ impl Mutant {
         Self::RefusalEndsDoubt,
         Self::LapseReleases,
         Self::AbandonedBegins,
+        Self::AskBegins,
+        Self::OtherBytesResume,
+        Self::TakenByAll,
+        Self::MovedBegins,
+        Self::HeirForEver,
+        Self::DoubtIsForgotten,
+        Self::DoubtLeavesRoom,
+        Self::PayerGrows,
+        Self::NetworkGrows,
+        Self::ObjectGrows,
+        Self::UnpaidStays,
+        Self::AskedGoes,
+        Self::HeaderFetches,
+        Self::PublicResumes,
+        Self::ExpiredBegins,
+        Self::StaleRoom,
     ];
 }
 

@@ -158,5 +158,9 @@ fn a_key_is_derived_from_the_secret_and_stays_listed_for_one_rotation() {
     // The salt and the origin's secret have no part in it.
     assert_eq!(address(&before), address(&Keys::new(&first, b"other-other-salt", Some(b"x"))));
     let key = PaymentKey::from_bytes([9; 32]);
-    assert_ne!(before.receipt_id(&key), after.receipt_id(&key), "which is why rows keep theirs");
+    assert_ne!(
+        before.receipt_id(&key, 3),
+        after.receipt_id(&key, 3),
+        "which is why rows keep theirs"
+    );
 }

@@ -75,7 +75,7 @@ pub fn handle(head: &str, request: JsValue, bindings: &JsValue, context: JsValue
         && let correlation = correlation_id(&head.headers, &fresh)
         && let Some(asked) = gate.receipts(&head, correlation)
     {
-        return receipt(gate.clone(), asked, ledger);
+        return receipt(gate.clone(), asked, bindings);
     }
     if let Some(gate) = &gate
         && let correlation = correlation_id(&head.headers, &fresh)
@@ -294,13 +294,17 @@ pub fn finish(response: JsValue, correlation: &str) -> JsValue {
 }
 
 /// What the gate says about a payment that it has made.
-fn receipt(gate: Rc<Gate>, asked: Asked, ledger: JsValue) -> JsValue {
+fn receipt(gate: Rc<Gate>, asked: Asked, bindings: Bindings) -> JsValue {
     match asked {
         Asked::Answer(reply) => edge::render(&reply),
         Asked::Find(calls, inquiry) => edge::promise(async move {
+            if !bindings.allows(inquiry.network()).await {
+                return edge::render(&inquiry.limited());
+            }
+            let ledger = &bindings.ledger;
             let mut answers = Vec::with_capacity(calls.len());
             for four in calls.chunks(4) {
-                answers.extend(join_all(four.iter().map(|call| ledger::read(&ledger, call))).await);
+                answers.extend(join_all(four.iter().map(|call| ledger::read(ledger, call))).await);
             }
             edge::render(&gate.receipt(&inquiry, answers, now()))
         }),

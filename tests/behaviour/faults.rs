@@ -153,7 +153,7 @@ fn a_late_repeat_hears_what_its_row_says_and_never_fresh_terms() {
 }
 
 #[test]
-fn work_is_not_begun_for_an_authorization_that_ends_while_it_waits() {
+pub fn work_is_not_begun_for_an_authorization_that_ends_while_it_waits() {
     let mut world = World::new();
     let payment = world.sign("/after");
     world.wait(300 - 97);

@@ -54,7 +54,7 @@ fn a_place_that_becomes_free_while_it_waits_is_taken() {
 }
 
 #[test]
-fn a_payer_whose_outcome_is_unknown_has_one_payment_in_flight() {
+pub fn a_payer_whose_outcome_is_unknown_has_one_payment_in_flight() {
     for (plan, secs) in [
         (vec![Settle::SilentLate, Settle::SilentLate], 361),
         (vec![Settle::Refuse("insufficient_funds")], 361),

@@ -71,7 +71,7 @@ fn only_an_idempotency_key_of_22_to_128_characters_is_a_secret() {
 }
 
 #[test]
-fn a_payment_header_alone_never_fetches_what_was_delivered() {
+pub fn a_payment_header_alone_never_fetches_what_was_delivered() {
     for target in MODES {
         let mut world = World::new();
         let payment = world.sign(target);
@@ -85,7 +85,7 @@ fn a_payment_header_alone_never_fetches_what_was_delivered() {
 }
 
 #[test]
-fn whoever_reads_the_chain_cannot_resume_what_nobody_received() {
+pub fn whoever_reads_the_chain_cannot_resume_what_nobody_received() {
     for target in MODES {
         // The owner vanished after his settle call landed; the header is public from then on.
         for touches in [vec![120], vec![36, 62, 1, 1], vec![97, 2, 2, 2]] {

@@ -170,7 +170,7 @@ fn a_refusal_after_an_unknown_outcome_proves_nothing() {
 }
 
 #[test]
-fn another_payment_for_the_same_request_waits_for_an_unknown_one() {
+pub fn another_payment_for_the_same_request_waits_for_an_unknown_one() {
     for (target, elsewhere) in [("/after", "/after/other"), ("/before", "/before/other")] {
         let mut world = World::new();
         let first = world.sign(target);
@@ -201,7 +201,7 @@ fn a_refused_settlement_blocks_no_other_payment() {
 }
 
 #[test]
-fn one_transaction_never_serves_two_payments() {
+pub fn one_transaction_never_serves_two_payments() {
     for target in MODES {
         let mut world = World::new();
         let first = world.sign(target);

@@ -66,7 +66,7 @@ fn buys_nothing(world: &mut World, payment: &Payment, case: &str) {
 }
 
 #[test]
-fn a_payer_with_an_open_payment_buys_nothing_at_a_price_of_their_own() {
+pub fn a_payer_with_an_open_payment_buys_nothing_at_a_price_of_their_own() {
     for standing in STANDINGS {
         let mut world = world(standing);
         let own = world.payer.address.to_checksum();
@@ -82,7 +82,7 @@ fn a_payer_with_an_open_payment_buys_nothing_at_a_price_of_their_own() {
 }
 
 #[test]
-fn a_payer_with_an_open_payment_buys_nothing_with_one_that_has_ended() {
+pub fn a_payer_with_an_open_payment_buys_nothing_with_one_that_has_ended() {
     for standing in STANDINGS {
         let mut world = world(standing);
         let payment = world.sign("/dear");
@@ -125,7 +125,7 @@ fn a_forged_signature_of_a_wallet_in_the_name_of_a_payer_with_an_open_payment_bu
 }
 
 #[test]
-fn a_repeat_with_another_signature_is_told_what_became_of_the_payment_and_moves_nothing() {
+pub fn a_repeat_with_another_signature_is_told_what_became_of_the_payment_and_moves_nothing() {
     let mut world = world("new");
     world.facilitator.settle_plan.extend(vec![Settle::SilentBefore; 4]);
     let payment = world.sign("/before");

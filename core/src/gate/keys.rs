@@ -52,7 +52,7 @@ impl Keys {
             shard: Secret::new(salt.to_vec()),
             networks: Hmac::new_from_slice(salt).ok(),
             origin: origin_secret.map(|secret| Secret::new(secret.to_vec())),
-            mark: base32_26(&mac(gate_secret, &[b"farebox loop"])),
+            mark: base32(&mac(gate_secret, &[b"farebox loop"]), 26),
             signer: signer(gate_secret),
             earlier: None,
         }
@@ -111,11 +111,15 @@ impl Keys {
         alloc::format!("{}", serde_json::json!({ "keys": keys }))
     }
 
-    /// The public id of a payment: `rcpt_` and 26 base32 characters.
+    /// The public id of a payment: `rcpt_`, 24 base32 characters, and two that say which ledger object keeps it.
     #[must_use]
-    pub fn receipt_id(&self, key: &PaymentKey) -> String {
+    pub fn receipt_id(&self, key: &PaymentKey, shard: u64) -> String {
         let mut id = String::from("rcpt_");
-        id.push_str(&base32_26(&mac(self.receipt.expose(), &[key.as_bytes()])));
+        id.push_str(&base32(&mac(self.receipt.expose(), &[key.as_bytes()]), 24));
+        for digit in [shard.checked_div(32).unwrap_or(0), shard] {
+            let index = usize::try_from(digit % 32).unwrap_or(0);
+            id.push(char::from(ALPHABET.get(index).copied().unwrap_or(b'a')));
+        }
         id
     }
 
@@ -124,8 +128,22 @@ impl Keys {
     #[must_use]
     pub fn idempotency_key(&self, receipt: &str) -> String {
         let mut key = String::from(KEY_PREFIX);
-        key.push_str(&base32_26(&mac(self.idempotency.expose(), &[receipt.as_bytes()])));
+        key.push_str(&base32(&mac(self.idempotency.expose(), &[receipt.as_bytes()]), 26));
         key
+    }
+
+    /// The objects of so many that may keep the row of this receipt id: one of a thousand.
+    pub fn shards_of_receipt(id: &str, shards: u64) -> impl Iterator<Item = u64> {
+        let digit = |letter: u8| ALPHABET.iter().position(|known| *known == letter);
+        let digits = id.as_bytes().last_chunk::<2>().map(|pair| pair.map(digit));
+        let named = match digits {
+            Some([Some(high), Some(low)]) => {
+                u64::try_from(high.saturating_mul(32).saturating_add(low))
+            }
+            _ => Ok(shards),
+        };
+        let step = usize::try_from(RECEIPT_SHARDS).unwrap_or(1);
+        (named.unwrap_or(shards)..shards).step_by(step)
     }
 
     /// The stored form of an identifier that only the client and the gate know.
@@ -231,15 +249,19 @@ pub(super) fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
+/// Spec: RFC 4648 section 6, lower case.
+const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+/// As many ledger objects have a name of their own in a receipt id.
+const RECEIPT_SHARDS: u64 = 1024;
+
 /// The first 130 bits in the alphabet of RFC 4648 base32, lower case.
-fn base32_26(bytes: &[u8; 32]) -> String {
-    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+fn base32(bytes: &[u8; 32], letters: usize) -> String {
     let mut text = String::new();
     let (mut buffer, mut bits) = (0_u32, 0_u32);
     for byte in bytes {
         buffer = (buffer << 8) | u32::from(*byte);
         bits = bits.saturating_add(8);
-        while bits >= 5 && text.len() < 26 {
+        while bits >= 5 && text.len() < letters {
             bits = bits.saturating_sub(5);
             let index = usize::try_from((buffer >> bits) & 31).unwrap_or(0);
             text.push(char::from(ALPHABET.get(index).copied().unwrap_or(b'a')));
@@ -276,8 +298,8 @@ mod tests {
         // RFC 4648 section 10: "foobar" is MZXW6YTBOI.
         let mut bytes = [0; 32];
         bytes[..6].copy_from_slice(b"foobar");
-        assert!(base32_26(&bytes).starts_with("mzxw6ytboi"));
-        assert_eq!(base32_26(&bytes).len(), 26);
+        assert!(base32(&bytes, 26).starts_with("mzxw6ytboi"));
+        assert_eq!(base32(&bytes, 26).len(), 26);
     }
 
     #[test]

@@ -154,6 +154,15 @@ impl Gate {
             .map(|(shards, shard)| alloc::format!("ledger/{shards}/{shard}"))
     }
 
+    /// The objects that may keep the row of this receipt id.
+    fn objects_of_receipt(&self, id: &str) -> impl Iterator<Item = String> {
+        let counts = [Some(self.shards), self.old_shards];
+        counts.into_iter().flatten().flat_map(move |shards| {
+            Keys::shards_of_receipt(id, shards)
+                .map(move |shard| alloc::format!("ledger/{shards}/{shard}"))
+        })
+    }
+
     /// Times of recovery.
     #[must_use]
     pub const fn plan(&self) -> &Plan {

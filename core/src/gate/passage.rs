@@ -250,7 +250,8 @@ impl<'g> Passage<'g> {
         let quoted = offer.pricer.is_some();
         let by_chain = proof.onchain.is_some();
         let is_contract = vouched == Vouched::NotYet && proof.payer.is_some() && !by_chain;
-        let receipt = gate.keys.receipt_id(&proof.key);
+        let shard = gate.keys.shard(proof.place(), gate.shards);
+        let receipt = gate.keys.receipt_id(&proof.key, shard);
         let with_body = head.body == BodyPresence::Present;
         let passage = Box::new(Self {
             gate,

@@ -13,6 +13,7 @@ use alloc::vec::Vec;
 use serde::Serialize;
 
 use super::Gate;
+use super::limit::client_prefix;
 use super::passage::Call;
 use super::redelivery::{self, RECEIPT, Statement};
 use super::reply::{Audience, Body, Reply, own_headers};
@@ -32,15 +33,13 @@ use crate::x402::extension::offer_receipt::{self, SignedReceipt};
 pub const KEYS_PATH: &str = "/.well-known/farebox-keys.json";
 /// What stands before the id of a receipt.
 pub const RECEIPTS_PATH: &str = "/_farebox/receipts/";
-/// Most objects that one request asks.
-pub const MAX_OBJECTS: usize = 32;
-
 /// What to do with a request for one of these paths.
 #[derive(Debug)]
 pub enum Asked {
     /// Answer this.
     Answer(Reply),
-    /// Ask these objects, in any order, at most 4 at once, and hand all answers to [`Gate::receipt`].
+    /// Ask these objects, in any order, at most 4 at once, and hand all answers to [`Gate::receipt`]. Where the operator
+    /// has bound a rate limit, [`Inquiry::network`] is asked about before, and [`Inquiry::limited`] answers.
     Find(Vec<Call>, Inquiry),
 }
 
@@ -52,6 +51,7 @@ pub struct Inquiry {
     statement: Option<Statement>,
     url: String,
     correlation: String,
+    network: String,
 }
 
 /// A receipt and how the ledger and the operator name what it is about.
@@ -106,12 +106,13 @@ impl Gate {
             statement,
             url: head.url.clone(),
             correlation: correlation.to_owned(),
+            network: client_prefix(head.headers.get("cf-connecting-ip")).into(),
         };
         let calls = self.calls(&inquiry, head);
         if calls.is_empty() { refuse(Code::NotFound) } else { Some(Asked::Find(calls, inquiry)) }
     }
 
-    /// The objects that may have the row: one where the payer is known, else every one.
+    /// The objects that may have the row: by the payer where they are known, else by the id.
     fn calls(&self, inquiry: &Inquiry, head: &RequestHead) -> Vec<Call> {
         let call = |object: String, payer: Option<Address>, key: Option<String>| {
             let payer = payer.map(|payer| payer.to_lower_hex());
@@ -133,13 +134,14 @@ impl Gate {
         }
         let query = head.target().split_once('?').map_or("", |(_, query)| query);
         let named = query.split('&').find_map(|pair| pair.strip_prefix("payer="));
-        let all: Vec<String> = self.objects().take(MAX_OBJECTS.saturating_add(1)).collect();
         match named.map(Address::parse) {
             _ if inquiry.secret.is_none() => Vec::new(),
             Some(Ok(payer)) => known(payer, None),
             Some(Err(_)) => Vec::new(),
-            None if all.len() > MAX_OBJECTS => Vec::new(),
-            None => all.into_iter().map(|object| call(object, None, None)).collect(),
+            None => {
+                let objects = self.objects_of_receipt(&inquiry.id);
+                objects.map(|object| call(object, None, None)).collect()
+            }
         }
     }
 
@@ -220,6 +222,18 @@ fn named(account: &str) -> String {
 }
 
 impl Inquiry {
+    /// Whose requests are counted.
+    #[must_use]
+    pub fn network(&self) -> &str {
+        &self.network
+    }
+
+    /// The answer to a client whose network has asked too often.
+    #[must_use]
+    pub fn limited(&self) -> Reply {
+        refusal(Code::RateLimited, &self.correlation, None)
+    }
+
     /// Whether the proof that came with it is one for this row.
     fn holds(&self, facts: &Facts, now: UnixTime) -> bool {
         let secret = match (&self.secret, &facts.secret) {

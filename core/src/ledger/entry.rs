@@ -357,15 +357,18 @@ fn delivering(transaction: TxHash, leases: Leases, now: UnixTime) -> State {
 
 /// Why a payment may not be begun now, if it may not.
 fn refusal(standing: Standing, in_flight: NonZeroU32) -> Option<Answer> {
-    let most = if standing.watched { 1 } else { in_flight.get() };
-    if standing.unresolved {
+    let watched = standing.watched && !planted(Mutant::DoubtLeavesRoom);
+    let most = if watched { 1 } else { in_flight.get() };
+    if standing.unresolved && !planted(Mutant::DoubtIsForgotten) {
         Some(Fate::Unresolved.into())
     } else if standing.active >= most
         || standing.open >= MAX_OPEN
-        || standing.unasked >= MOST_UNASKED
+        || (standing.unasked >= MOST_UNASKED && !planted(Mutant::PayerGrows))
     {
         Some(Answer::TooManyInFlight)
-    } else if standing.is_full || standing.is_crowded {
+    } else if (standing.is_full && !planted(Mutant::ObjectGrows))
+        || (standing.is_crowded && !planted(Mutant::NetworkGrows))
+    {
         Some(Answer::Full)
     } else {
         None

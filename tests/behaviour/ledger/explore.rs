@@ -439,19 +439,21 @@ fn no_interleaving_of_a_request_paid_after_serving_breaks_a_rule() {
     }
 }
 
+/// The mutants that this exploration finds.
+pub const MUTANTS: &[Mutant] = &[
+    Mutant::IgnoreFence,
+    Mutant::NoBinding,
+    Mutant::TimeoutIsVoid,
+    Mutant::RefusalEndsDoubt,
+    Mutant::TimeoutIsPaid,
+    Mutant::LapseReleases,
+    Mutant::AbandonedBegins,
+];
+
 #[test]
 fn every_mutant_of_an_entry_is_found() {
-    let mutants = [
-        Mutant::IgnoreFence,
-        Mutant::NoBinding,
-        Mutant::TimeoutIsVoid,
-        Mutant::RefusalEndsDoubt,
-        Mutant::TimeoutIsPaid,
-        Mutant::LapseReleases,
-        Mutant::AbandonedBegins,
-    ];
-    for mutant in mutants {
-        plant(Some(mutant));
+    for mutant in MUTANTS {
+        plant(Some(*mutant));
         let found = [Mode::After, Mode::Before].into_iter().find_map(|mode| {
             let [both, ..] = starts(mode);
             finds(both, 200_000)

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use farebox_core::ledger::command::{Asking, Fate, Question, Repeat, Resumed, Role, Seen, VERSION};
+use farebox_core::ledger::command::{
+    Answer, Asking, Command, Envelope, Fate, Question, Repeat, Resumed, Role, Seen, VERSION,
+};
 use farebox_core::ledger::entry::Plan;
-use farebox_core::ledger::shard::{Change, Response, Rows, Said, Scene, Shard, Slot};
+use farebox_core::ledger::shard::{Change, MOST_ROWS, Response, Rows, Said, Scene, Shard, Slot};
+use farebox_core::ledger::state::Lease;
 use farebox_core::ledger::{Entry, State};
 use farebox_core::payment::TxHash;
 
-use super::{LEASES, Mode, NOW, at, entry, payment, states};
+use super::{LEASES, Mode, NOW, SIXTEEN, at, entry, payment, states};
 
 const PAYER: &str = "0x1111111111111111111111111111111111111111";
 
@@ -133,7 +136,7 @@ fn a_look_writes_nothing_and_what_is_not_known_is_told_so_whatever_else_the_paye
 }
 
 #[test]
-fn whoever_shows_neither_the_recorded_bytes_nor_a_proof_of_their_own_is_not_let_on() {
+pub fn whoever_shows_neither_the_recorded_bytes_nor_a_proof_of_their_own_is_not_let_on() {
     let [own, _] = slots();
     everything(|rows, ask, said, case| {
         if let (Question::Look(repeat), Said::Seen(told)) = (ask, said)
@@ -146,6 +149,60 @@ fn whoever_shows_neither_the_recorded_bytes_nor_a_proof_of_their_own_is_not_let_
             assert_eq!(repeat.payment.binding, recorded.binding, "{case}");
         }
     });
+}
+
+#[test]
+pub fn what_is_begun_elsewhere_is_not_begun_here() {
+    let [own, _] = slots();
+    let (plan, rows) = (plan(true), Fixed(BTreeMap::new(), true));
+    let scene = Scene { plan: &plan, notifies: false, now: at(NOW) };
+    for (role, answer) in
+        [(Role::Sole, Answer::Fate(Fate::InProgress)), (Role::New, Answer::Granted { fence: 1 })]
+    {
+        let command = Command::Claim {
+            payment: Box::new(payment(Mode::After, "a", None, "bytes")),
+            leases: LEASES,
+            idempotent: false,
+            wallet: false,
+            last: false,
+            in_flight: SIXTEEN,
+        };
+        let (payer, key) = (own.payer.clone(), own.key.clone());
+        let envelope = Envelope { v: VERSION, payer, key, command, role, counting: None };
+        let Ok(decision) = Shard::default().order(envelope, None, &rows, &scene);
+        assert_eq!(decision.told.answer, answer, "{role:?}");
+    }
+}
+
+#[test]
+pub fn a_full_object_begins_nothing_and_serves_what_it_knows() {
+    let [own, other] = slots();
+    let plan = plan(true);
+    let scene = Scene { plan: &plan, notifies: false, now: at(NOW) };
+    let lease = Lease { until: at(NOW + 50) };
+    let working = entry(Mode::After, State::Executing(lease));
+    let mut shard = Shard::default();
+    for number in 0..MOST_ROWS {
+        let payer = format!("0x{number:040x}");
+        shard.load(&Slot::new(&payer, &own.key), &working, &scene);
+    }
+    let known = Entry { fence: 1, ..entry(Mode::After, State::Released) };
+    let rows = Fixed(BTreeMap::from([(other.clone(), known)]), false);
+    for (slot, answer) in [(own, Answer::Full), (other, Answer::Granted { fence: 2 })] {
+        let command = Command::Claim {
+            payment: Box::new(payment(Mode::After, "a", None, "bytes")),
+            leases: LEASES,
+            idempotent: false,
+            wallet: false,
+            last: false,
+            in_flight: SIXTEEN,
+        };
+        let Slot { payer, key } = slot;
+        let role = Role::Sole;
+        let envelope = Envelope { v: VERSION, payer, key, command, role, counting: None };
+        let Ok(decision) = shard.order(envelope, None, &rows, &scene);
+        assert_eq!(decision.told.answer, answer);
+    }
 }
 
 #[test]

@@ -3,11 +3,11 @@
 //! [`explore`] visits all interleavings of a small world, [`random`] plays seeded histories through the whole gate,
 //! [`histories`] replays published fault histories, [`traces`] visits all of a small world through the whole gate.
 
-mod explore;
+pub mod explore;
 mod histories;
-mod lookups;
+pub mod lookups;
 mod random;
-mod traces;
+pub mod traces;
 
 use std::num::NonZeroU32;
 

@@ -569,22 +569,24 @@ fn no_history_without_a_chain_breaks_a_rule() {
     }
 }
 
+/// The mutants that this exploration finds.
+pub const MUTANTS: &[Mutant] = &[
+    Mutant::NoCompareAndSet,
+    Mutant::NoBinding,
+    Mutant::TermsInDoubt,
+    Mutant::TimeoutIsVoid,
+    Mutant::ReleaseIsFinal,
+    Mutant::AlarmNeverDue,
+    Mutant::NotSealed,
+    Mutant::PurgedEarly,
+    Mutant::UsedIsPaid,
+    Mutant::TimeoutIsPaid,
+];
+
 #[test]
 fn every_planted_mutant_is_found() {
-    let mutants = [
-        Mutant::NoCompareAndSet,
-        Mutant::NoBinding,
-        Mutant::TermsInDoubt,
-        Mutant::TimeoutIsVoid,
-        Mutant::ReleaseIsFinal,
-        Mutant::AlarmNeverDue,
-        Mutant::NotSealed,
-        Mutant::PurgedEarly,
-        Mutant::UsedIsPaid,
-        Mutant::TimeoutIsPaid,
-    ];
-    for mutant in mutants {
-        plant(Some(mutant));
+    for mutant in MUTANTS {
+        plant(Some(*mutant));
         let found = [Mode::After, Mode::Before].into_iter().find_map(|mode| {
             let bounds = Bounds { all: 2, ..BOUNDS };
             let found = explore(Setting { bounds, ..setting(mode, true, true) }, 50_000);

@@ -339,6 +339,11 @@ impl Ledger {
         all.map(|(slot, original)| (slot.key.clone(), original.clone())).collect()
     }
 
+    /// Rows that are not at rest.
+    pub fn open_rows(&self) -> usize {
+        self.objects_by_name.values().map(|object| object.shard.open_rows()).sum()
+    }
+
     /// The entry of this key.
     pub fn entry(&self, key: &str) -> Option<Entry> {
         self.rows().find(|(slot, _)| slot.key == key).map(|(_, entry)| entry.clone())

@@ -106,7 +106,8 @@ impl Entry {
             State::Settled { since, .. } => {
                 Some((since.plus(plan.refund_secs).max(valid_before), Work::Refund))
             }
-            State::Void | State::Closed if !self.watch.asked => {
+            State::Void | State::Closed if planted(Mutant::UnpaidStays) => None,
+            State::Void | State::Closed if !self.watch.asked || planted(Mutant::AskedGoes) => {
                 Some((valid_before.plus(FORGET_SECS), Work::Forget))
             }
             State::Executing(_)

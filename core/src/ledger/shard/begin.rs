@@ -4,10 +4,10 @@ use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use super::index::head;
 use super::{Change, Decision, Notice, Rows, Scene, Shard, Slot, Transition};
 use crate::ledger::command::{Answer, Command, Fate, Leases, Noted, Payment, Repeat, Role, Told};
 use crate::ledger::entry::Entry;
+use crate::mutant::{Mutant, planted};
 
 /// Seconds after which what was noted about a payment that cannot be charged any more may go.
 const NOTED_SECS: u64 = 3600;
@@ -36,8 +36,7 @@ impl Shard {
             return Ok(decision);
         }
         let payment = repeat.payment;
-        let client = head(payment.client.as_bytes());
-        let standing = self.index.standing(slot, &payment.binding, client, now);
+        let standing = self.index.standing(slot, &payment.binding, &payment.client, now);
         let mut changes = Vec::new();
         match role {
             Role::Old if standing.unresolved => return Ok(Decision::of(Fate::Unresolved.into())),
@@ -48,7 +47,7 @@ impl Shard {
                 decision.changes.push(Change::Move(slot.clone(), until));
                 return Ok(decision);
             }
-            Role::Sole if rows.is_moved(slot)? => {
+            Role::Sole if !planted(Mutant::MovedBegins) && rows.is_moved(slot)? => {
                 return Ok(Decision::of(Fate::InProgress.into()));
             }
             Role::New if rows.is_moved(slot)? => changes.push(Change::Unmove(slot.clone())),
@@ -76,8 +75,7 @@ impl Shard {
         rows: &R,
         scene: &Scene<'_>,
     ) -> Result<Decision<Answer>, R::Error> {
-        let client = head(payment.client.as_bytes());
-        let standing = self.index.standing(slot, &payment.binding, client, scene.now);
+        let standing = self.index.standing(slot, &payment.binding, &payment.client, scene.now);
         if noted == Noted::Awaited && (standing.is_full || standing.is_crowded) {
             return Ok(Decision::of(Answer::Full));
         }

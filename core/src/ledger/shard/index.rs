@@ -7,6 +7,7 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::ops::RangeInclusive;
 
 use super::{Scene, Slot};
 use crate::encoding::hex;
@@ -28,7 +29,7 @@ const OVERDUE_SECS: u64 = 600;
 pub(super) struct Index {
     rows: BTreeMap<Packed, Brief>,
     /// Rows for which no money was asked, by client network.
-    clients: BTreeMap<u64, u32>,
+    clients: BTreeMap<u32, u32>,
     /// The earliest that is due of the rows noted since all were last looked at.
     noted: Option<UnixTime>,
 }
@@ -37,9 +38,9 @@ pub(super) struct Index {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Brief {
     /// The first eight bytes of its binding, which is a hash of ours.
-    binding: u64,
+    binding: [u32; 2],
     /// The client network that began it.
-    client: u64,
+    client: u32,
     /// Worked on until then.
     active_until: u32,
     /// In doubt from then on, ...
@@ -82,8 +83,8 @@ impl Brief {
             _ => None,
         };
         Some(Self {
-            binding: head(entry.payment.binding.as_bytes()),
-            client: client_of(entry),
+            binding: binding_of(&entry.payment.binding),
+            client: client_of(&entry.payment.client),
             active_until: short(active),
             unknown_from: short(unknown_from),
             unknown_until: short(unknown_from.map(|_| entry.unknown_until())),
@@ -157,10 +158,11 @@ impl Index {
         &self,
         slot: &Slot,
         binding: &str,
-        client: u64,
+        client: &str,
         now: UnixTime,
     ) -> Standing {
-        let (own, binding, now) = (Packed::of(slot), head(binding.as_bytes()), short(Some(now)));
+        let (own, binding, now) = (Packed::of(slot), binding_of(binding), short(Some(now)));
+        let client = client_of(client);
         let mut standing = Standing {
             is_full: self.rows.len() >= MOST_ROWS,
             is_crowded: self.clients.get(&client).is_some_and(|count| *count >= MOST_OF_CLIENT),
@@ -180,7 +182,7 @@ impl Index {
 
     /// The payer's rows that may be paid and not received, for this binding.
     pub(super) fn unreceived(&self, slot: &Slot, binding: &str, now: UnixTime) -> Vec<Slot> {
-        let (binding, now) = (head(binding.as_bytes()), short(Some(now)));
+        let (binding, now) = (binding_of(binding), short(Some(now)));
         self.of_payer(slot)
             .filter(|(_, row)| row.binding == binding && now < row.heir_until)
             .map(|(place, _)| place.to_slot())
@@ -188,9 +190,7 @@ impl Index {
     }
 
     fn of_payer(&self, slot: &Slot) -> impl Iterator<Item = (&Packed, &Brief)> {
-        let payer = Name::of(&slot.payer);
-        let first = Packed { payer: payer.clone(), key: Name::FIRST };
-        self.rows.range(first..).take_while(move |(place, _)| place.payer == payer)
+        self.rows.range(Packed::of(slot).of_same_payer())
     }
 
     /// The rows whose time may have come, earliest first, at most `most`.
@@ -235,23 +235,30 @@ pub fn is_open(entry: &Entry, scene: &Scene<'_>) -> bool {
 }
 
 /// The client network's name as a number.
-pub(super) fn client_of(entry: &Entry) -> u64 {
-    head(entry.payment.client.as_bytes())
+fn client_of(name: &str) -> u32 {
+    head(name)[0]
+}
+
+/// What of a binding tells it from others.
+fn binding_of(binding: &str) -> [u32; 2] {
+    head(binding)
 }
 
 /// The first eight bytes that 16 hex digits stand for, or those of the text.
-pub(super) fn head(text: &[u8]) -> u64 {
-    let digits = text.get(..16).and_then(|digits| core::str::from_utf8(digits).ok());
-    match digits.and_then(|digits| u64::from_str_radix(digits, 16).ok()) {
-        Some(head) => head,
-        None => {
+fn head(text: &str) -> [u32; 2] {
+    let digits = text.get(..16).and_then(|digits| u64::from_str_radix(digits, 16).ok());
+    let bytes = digits.map_or_else(
+        || {
             let mut bytes = [0; 8];
-            for (byte, letter) in bytes.iter_mut().zip(text) {
-                *byte = *letter;
+            for (byte, letter) in bytes.iter_mut().zip(text.bytes()) {
+                *byte = letter;
             }
-            u64::from_be_bytes(bytes)
-        }
-    }
+            bytes
+        },
+        u64::to_be_bytes,
+    );
+    let [a, b, c, d, e, f, g, h] = bytes;
+    [u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h])]
 }
 
 fn short(at: Option<UnixTime>) -> u32 {
@@ -264,49 +271,83 @@ fn time(secs: u32) -> UnixTime {
 
 /// Payer and key in as few bytes as they need.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Packed {
-    payer: Name,
-    key: Name,
+enum Packed {
+    /// An address and a key.
+    Payer([u8; 20], [u8; 32]),
+    /// A key that stands for its payer, too.
+    Own([u8; 32]),
+    /// Whatever else a row may be named by.
+    Other(Box<(String, String)>),
 }
 
 impl Packed {
     fn of(slot: &Slot) -> Self {
-        Self { payer: Name::of(&slot.payer), key: Name::of(&slot.key) }
+        let place = match (address(&slot.payer), hash(&slot.key)) {
+            (Some(payer), Some(key)) => Some(Self::Payer(payer, key)),
+            (None, Some(key)) if slot.payer == slot.key => Some(Self::Own(key)),
+            _ => None,
+        };
+        // What would not come back as it was is kept as it is.
+        let place = place.filter(|place| place.to_slot() == *slot);
+        place.unwrap_or_else(|| Self::Other(Box::new((slot.payer.clone(), slot.key.clone()))))
     }
 
     fn to_slot(&self) -> Slot {
-        Slot { payer: self.payer.to_text(), key: self.key.to_text() }
-    }
-}
-
-/// An address, a hash, or whatever else a row is named by.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Name {
-    Address([u8; 20]),
-    Hash([u8; 32]),
-    Text(Box<str>),
-}
-
-impl Name {
-    /// No name comes before this one.
-    const FIRST: Self = Self::Address([0; 20]);
-
-    fn of(text: &str) -> Self {
-        let address = hex::decode_array::<20>(text).ok().map(Self::Address);
-        let hash = || Some(Self::Hash(hex::decode_array::<32>(&hex_prefixed(text)).ok()?));
-        let name = address.or_else(hash).filter(|name| name.to_text() == text);
-        name.unwrap_or_else(|| Self::Text(text.into()))
+        let (payer, key) = match self {
+            Self::Payer(payer, key) => (hex::encode_prefixed(payer), hex::encode(key)),
+            Self::Own(key) => (hex::encode(key), hex::encode(key)),
+            Self::Other(names) => (names.0.clone(), names.1.clone()),
+        };
+        Slot { payer, key }
     }
 
-    fn to_text(&self) -> String {
+    /// Between which places the rows of the same payer stand.
+    fn of_same_payer(&self) -> RangeInclusive<Self> {
         match self {
-            Self::Address(bytes) => hex::encode_prefixed(bytes),
-            Self::Hash(bytes) => hex::encode(bytes),
-            Self::Text(text) => text.as_ref().into(),
+            Self::Payer(payer, _) => {
+                Self::Payer(*payer, [0; 32])..=Self::Payer(*payer, [u8::MAX; 32])
+            }
+            Self::Own(key) => Self::Own(*key)..=Self::Own(*key),
+            Self::Other(names) => {
+                let name = |key: &str| Self::Other(Box::new((names.0.clone(), key.into())));
+                name("")..=name("\u{10ffff}")
+            }
         }
     }
 }
 
-fn hex_prefixed(digits: &str) -> String {
-    ["0x", digits].concat()
+fn address(text: &str) -> Option<[u8; 20]> {
+    hex::decode_array(text).ok()
+}
+
+fn hash(digits: &str) -> Option<[u8; 32]> {
+    hex::decode_array(&["0x", digits].concat()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_takes_at_most_200_bytes_in_a_tree_whose_leaves_are_half_full() {
+        let row = size_of::<(Packed, Brief)>();
+        assert!(row * 11 / 6 <= 200, "{row}");
+    }
+
+    #[test]
+    fn a_slot_comes_back_as_it_was_put_in() {
+        let (key, payer) = ("ab".repeat(32), ["0x", &"cd".repeat(20)].concat());
+        for (payer, key) in [
+            (payer.as_str(), key.as_str()),
+            (&key, &key),
+            (&key.to_uppercase(), &key),
+            (&payer.to_uppercase(), &key),
+            ("", ""),
+            (&payer, "short"),
+        ] {
+            let slot = Slot::new(payer, key);
+            assert_eq!(Packed::of(&slot).to_slot(), slot);
+            assert!(Packed::of(&slot).of_same_payer().contains(&Packed::of(&slot)), "{slot:?}");
+        }
+    }
 }

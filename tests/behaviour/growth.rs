@@ -1,0 +1,87 @@
+//! What a request can add without paying: rows in memory and on disk are bounded, and gone an hour after their end.
+//! Spec: docs/operations.md, "Growth".
+
+use serde_json::json;
+
+use crate::world::facilitator::{Settle, Verify};
+use crate::world::payer::Payer;
+use crate::world::{Response, With, World, paid, routes, vars};
+
+/// A facilitator that finds every wallet empty, before one ledger object.
+fn world() -> World {
+    let mut vars = vars(routes());
+    vars["LEDGER_SHARDS"] = json!(1);
+    World::with(vars)
+}
+
+/// A payment that nobody is asked to settle, from this network.
+fn refused(world: &mut World, network: &str) -> Response {
+    let no = r#"{"isValid":false,"invalidReason":"invalid_payload"}"#;
+    world.facilitator.verify_plan.push_back(Verify::Raw(200, no.to_owned()));
+    let payment = world.sign("/after");
+    let answer = world.send(paid(&payment).header("cf-connecting-ip", network));
+    world.facilitator.verify_plan.clear();
+    answer
+}
+
+#[test]
+pub fn a_payer_has_at_most_fifty_rows_for_which_no_money_was_asked() {
+    let mut world = world();
+    for turn in 0..50 {
+        assert_eq!(refused(&mut world, "192.0.2.1").status, 402, "{turn}");
+    }
+    let answer = refused(&mut world, "192.0.2.2");
+    assert_eq!((answer.status, answer.problem().as_str()), (429, "too_many_in_flight"));
+    assert_eq!(world.ledger.entries().len(), 50);
+    world.payer = Payer::new(2);
+    assert_eq!(world.pay("/after").status, 200, "another payer is not concerned");
+}
+
+#[test]
+pub fn a_network_has_at_most_five_hundred_rows_for_which_no_money_was_asked() {
+    let mut world = world();
+    for payer in 1..=10 {
+        world.payer = Payer::new(payer);
+        for _ in 0..50 {
+            assert_eq!(refused(&mut world, "192.0.2.1").status, 402);
+        }
+    }
+    world.payer = Payer::new(11);
+    let answer = refused(&mut world, "192.0.2.1");
+    assert_eq!((answer.status, answer.problem().as_str()), (429, "rate_limited"));
+    assert_eq!(world.ledger.entries().len(), 500);
+    assert_eq!(refused(&mut world, "192.0.2.2").status, 402, "another network is not concerned");
+}
+
+#[test]
+pub fn a_row_for_which_no_money_was_asked_goes_an_hour_after_its_end() {
+    let mut world = world();
+    let payment = world.sign("/after");
+    assert_eq!(refused(&mut world, "192.0.2.1").status, 402);
+    let end = payment.valid_before + 3600 - world.now().secs();
+    world.pass(end - 1);
+    assert_eq!(world.ledger.entries().len(), 1);
+    world.pass(2);
+    assert_eq!(world.ledger.entries().len(), 0);
+    assert_eq!(world.wake_at(), None);
+}
+
+#[test]
+pub fn a_row_for_which_money_was_asked_stays() {
+    let mut world = world();
+    world.facilitator.settle_plan.push_back(Settle::Refuse("insufficient_funds"));
+    assert_eq!(world.pay("/before").status, 402);
+    world.pass(100_000);
+    assert_eq!(world.ledger.entries().len(), 1);
+}
+
+#[test]
+pub fn what_was_paid_leaves_room_for_what_comes() {
+    let mut world = world();
+    for turn in 0..60 {
+        let payment = world.sign("/after");
+        let answer = world.send(paid(&payment).header("cf-connecting-ip", "192.0.2.1"));
+        assert_eq!(answer.status, 200, "{turn}");
+    }
+    assert_eq!(world.ledger.open_rows(), 0);
+}
