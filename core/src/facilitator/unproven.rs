@@ -47,6 +47,8 @@ pub struct Sender {
     pub network: String,
     /// What it sends.
     pub kind: Kind,
+    /// The payment, where a copy must not be judged after it was settled; never one that strangers can read on the chain.
+    pub payment: Option<[u8; 32]>,
 }
 
 /// Payments that are judged elsewhere.
@@ -88,17 +90,36 @@ pub struct Unproven {
     contracts: Calls,
     other_chains: Calls,
     transactions: Calls,
+    /// Payments that have a call or wait for one, and since when.
+    asked: Sorted<[u8; 32], UnixTime>,
 }
 
 impl Unproven {
     /// Nothing counted.
     #[must_use]
     pub const fn new() -> Self {
-        Self { contracts: Calls::new(), other_chains: Calls::new(), transactions: Calls::new() }
+        Self {
+            contracts: Calls::new(),
+            other_chains: Calls::new(),
+            transactions: Calls::new(),
+            asked: Sorted::new(),
+        }
     }
 
     /// Begins a call, or waits for one.
     pub fn begin(&mut self, sender: &Sender, now: UnixTime) -> Place {
+        self.asked.retain(|(_, since)| now < since.plus(LOST_SECS));
+        if sender.payment.is_some_and(|payment| self.asked.contains(&payment)) {
+            return Place::Full;
+        }
+        let place = self.place(sender, now);
+        if let Some(payment) = sender.payment.filter(|_| place != Place::Full) {
+            self.asked.insert(payment, now);
+        }
+        place
+    }
+
+    fn place(&mut self, sender: &Sender, now: UnixTime) -> Place {
         let calls = self.of(sender.kind);
         calls.expire(now);
         let (room, queued) = (calls.room(&sender.network, now), calls.queued());
@@ -131,6 +152,7 @@ impl Unproven {
 
     /// One that waited does so no more.
     pub fn left(&mut self, sender: &Sender) {
+        self.forget(sender);
         if let Some(recent) = self.of(sender.kind).networks.get_mut(&sender.network) {
             recent.queued.pop();
         }
@@ -138,6 +160,7 @@ impl Unproven {
 
     /// A call is over.
     pub fn ended(&mut self, sender: &Sender, verdict: Verdict, now: UnixTime) {
+        self.forget(sender);
         let Some(recent) = self.of(sender.kind).networks.get_mut(&sender.network) else { return };
         recent.on_their_way.pop();
         let debt = recent.debt(now);
@@ -146,6 +169,12 @@ impl Unproven {
             Verdict::Bad => (debt.saturating_add(1).min(DEBT.saturating_mul(2)), now),
             Verdict::Open => return,
         };
+    }
+
+    fn forget(&mut self, sender: &Sender) {
+        if let Some(payment) = sender.payment {
+            self.asked.remove(&payment);
+        }
     }
 
     const fn of(&mut self, kind: Kind) -> &mut Calls {
@@ -253,7 +282,7 @@ mod tests {
     }
 
     fn of(network: &str) -> Sender {
-        Sender { network: network.to_owned(), kind: Kind::Contract }
+        Sender { network: network.to_owned(), kind: Kind::Contract, payment: None }
     }
 
     /// How many of these calls begin at once.
@@ -277,6 +306,18 @@ mod tests {
         assert_eq!(unproven.begin(&of("a"), at(0)), Place::Queued, "who waits comes first");
         assert!(unproven.is_its_turn(&of("a"), at(0)));
         assert!(!unproven.is_its_turn(&of("a"), at(0)));
+    }
+
+    #[test]
+    fn a_copy_of_a_payment_that_is_looked_at_waits_for_no_place() {
+        let mut unproven = Unproven::new();
+        let one = Sender { payment: Some([1; 32]), ..of("a") };
+        let two = Sender { payment: Some([2; 32]), ..of("a") };
+        assert_eq!(unproven.begin(&one, at(0)), Place::Begun);
+        assert_eq!(unproven.begin(&one, at(0)), Place::Full);
+        assert_eq!(unproven.begin(&two, at(0)), Place::Begun);
+        unproven.ended(&one, Verdict::Open, at(0));
+        assert_eq!(unproven.begin(&one, at(0)), Place::Begun);
     }
 
     #[test]
@@ -324,7 +365,7 @@ mod tests {
         }
         assert_eq!(begin(&mut unproven, "late", 1, at(0)), 0);
         for kind in [Kind::OtherChain, Kind::Transaction] {
-            let sender = Sender { network: "1".to_owned(), kind };
+            let sender = Sender { network: "1".to_owned(), kind, payment: None };
             assert_eq!(unproven.begin(&sender, at(0)), Place::Begun);
         }
     }

@@ -99,7 +99,10 @@ impl<'g> Passage<'g> {
             (None, None) => Kind::OtherChain,
         };
         let network = client_prefix(self.head.headers.get("cf-connecting-ip"));
-        Sender { network: network.into(), kind }
+        // The hash of a transaction is anybody's to show.
+        let sent = matches!(self.proof.onchain, Some(OnChain::Sent { .. }));
+        let payment = (!sent).then(|| *self.proof.key.as_bytes());
+        Sender { network: network.into(), kind, payment }
     }
 
     fn draft(&self) -> Draft {
