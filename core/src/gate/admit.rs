@@ -199,11 +199,13 @@ impl Gate {
             }
         };
         let (brought, instead) = match (brought, instead) {
-            // Not for today's terms: it may be one that the ledger knows.
-            (Err(code), None) if is_about_terms(code) => match self.former(&offer, shown, now) {
-                Some(found) => (Ok(Some(found)), Some(Arrival::Repriced(code))),
-                None => (Err(code), None),
-            },
+            // Not for today's terms, and perhaps too late besides: it may be one that the ledger knows.
+            (Err(code), None) if is_about_terms(code) || code == Code::Expired => {
+                match self.former(&offer, shown, now) {
+                    Some(found) => (Ok(Some(found)), Some(Arrival::Repriced(code))),
+                    None => (Err(code), None),
+                }
+            }
             // Neither for those that were named meanwhile: money may have moved for it.
             (Err(code), Some(instead)) if is_about_terms(code) => {
                 let former = self.former(&offer, shown, now);
