@@ -54,6 +54,8 @@ pub enum Mutant {
     NetworkGrows,
     /// An object may hold as many open rows as there are.
     ObjectGrows,
+    /// Both payments that one challenge could be answered with buy something.
+    RivalBegins,
     /// A row for which no money was asked stays.
     UnpaidStays,
     /// A row for which money was asked goes as well.
@@ -95,6 +97,7 @@ impl Mutant {
         Self::PayerGrows,
         Self::NetworkGrows,
         Self::ObjectGrows,
+        Self::RivalBegins,
         Self::UnpaidStays,
         Self::AskedGoes,
         Self::HeaderFetches,

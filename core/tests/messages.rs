@@ -4,10 +4,11 @@ use std::fmt::Debug;
 
 use farebox_core::encoding::message::{self, Message};
 use farebox_core::ledger::attempts::{Count, Counted};
+use farebox_core::ledger::command::{Resumed, Seen};
 use farebox_core::ledger::quota::Spend;
 use farebox_core::ledger::read::{Found, Read};
 use farebox_core::ledger::report::{Order, Report};
-use farebox_core::ledger::{Envelope, Told};
+use farebox_core::ledger::{Asking, Envelope, Told};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -35,7 +36,7 @@ fn commands() {
             r#"{{"claim":{{"payment":{PAYMENT},"leases":{leases},"idempotent":true,"wallet":true,"in_flight":4294967295,"last":true}}}}"#
         ),
         format!(
-            r#"{{"claim":{{"payment":{PAYMENT},"leases":{leases},"idempotent":false,"in_flight":0,"later":[1,{{"a":-1.5}}]}}}}"#
+            r#"{{"claim":{{"payment":{PAYMENT},"leases":{leases},"idempotent":false,"rival":"k","in_flight":1,"later":[1,{{"a":-1.5}}]}}}}"#
         ),
         r#"{"seal":{"fence":1,"response":"200","seen_block":7}}"#.to_owned(),
         r#"{"seal":{"fence":1,"response":null}}"#.to_owned(),
@@ -67,11 +68,27 @@ fn answers() {
         r#"{"deliver":{"fence":9,"transaction":"0xab"}}"#,
         r#"{"resend":{"fence":9,"facilitator":"f","request":"r","seen_at":1,"seen_block":null}}"#,
         r#"{"replay":{"response":"200","transaction":"0xab"}}"#,
-        r#"{"refused":{"reason":"no"}}"#,
+        r#"{"fate":{"refused":{"reason":"no"}}}"#,
+        r#"{"fate":"in_progress"}"#,
+        r#""full""#,
     ];
     for answer in answers {
         is_read_alike::<Told>(&format!(r#"{{"answer":{answer}}}"#));
         is_read_alike::<Told>(&format!(r#"{{"answer":{answer},"receipt":"r","tally":{TALLY}}}"#));
+    }
+}
+
+#[test]
+fn questions() {
+    let leases = r#"{"executing":1,"settling":2,"delivering":3}"#;
+    for kind in ["look", "resume"] {
+        is_read_alike::<Asking>(&format!(
+            r#"{{"v":1,"payer":"p","key":"k","ask":{{"{kind}":{{"payment":{PAYMENT},"leases":{leases},"idempotent":true}}}},"role":"old"}}"#
+        ));
+    }
+    for seen in [r#""nothing""#, r#""open""#, r#"{"fate":"void"}"#, r#"{"granted":{"fence":1}}"#] {
+        is_read_alike::<Told<Seen>>(&format!(r#"{{"answer":{seen}}}"#));
+        is_read_alike::<Told<Resumed>>(&format!(r#"{{"answer":{seen}}}"#));
     }
 }
 

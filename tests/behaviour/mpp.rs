@@ -48,6 +48,23 @@ fn a_nonce_of_either_framing_pays_its_own_challenge_and_no_other() {
     }
 }
 
+#[test]
+pub fn of_the_two_payments_that_one_challenge_can_be_answered_with_one_buys_something() {
+    for [first, second] in [[Framing::Listed, Framing::Joined], [Framing::Joined, Framing::Listed]]
+    {
+        let mut world = World::new();
+        let unpaid = world.ask("/after");
+        let signed = [first, second].map(|framing| {
+            bound(&mut world, &unpaid, framing).by_challenge(&mpp::echo_of(&unpaid))
+        });
+        assert!(world.send(paid(&signed[0])).is_delivery());
+        let other = world.send(paid(&signed[1]));
+        assert_eq!((other.status, other.problem().as_str()), (409, "payment_already_used"));
+        assert_eq!(world.facilitator.settles.len(), 1, "one of them is charged");
+        assert_eq!(world.origin.calls.len(), 1);
+    }
+}
+
 /// What the challenge of a 402 asks.
 fn asked(unpaid: &Response) -> Value {
     let echo = mpp::echo_of(unpaid);

@@ -7,7 +7,7 @@ use std::panic::catch_unwind;
 
 use farebox_core::mutant::{Mutant, plant};
 
-use crate::{faults, growth, ledger, limits, redelivery, settlement, unproven};
+use crate::{faults, growth, ledger, limits, mpp, redelivery, settlement, unproven};
 
 /// A mutant, and a test that finds it.
 type Row = (Mutant, &'static str, fn());
@@ -35,6 +35,7 @@ const TABLE: &[Row] = &[
     row!(HeaderFetches, redelivery::a_payment_header_alone_never_fetches_what_was_delivered),
     row!(PublicResumes, redelivery::whoever_reads_the_chain_cannot_resume_what_nobody_received),
     row!(ExpiredBegins, unproven::a_payer_with_an_open_payment_buys_nothing_with_one_that_has_ended),
+    row!(RivalBegins, mpp::of_the_two_payments_that_one_challenge_can_be_answered_with_one_buys_something),
     row!(StaleRoom, faults::work_is_not_begun_for_an_authorization_that_ends_while_it_waits),
 ];
 

@@ -82,6 +82,7 @@ impl Gate {
             valid_before: now.plus(terms.max_timeout_secs),
             identifier: None,
             request: onchain.request(),
+            rival: None,
             onchain: Some(onchain),
         })
     }

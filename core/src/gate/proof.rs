@@ -88,7 +88,8 @@ impl Gate {
             (Signed::Opaque(payment), _) => (payment.key, None),
             (Signed::Token(_), None) => return Err(Code::Internal),
         };
-        let proof = Proof { key, payer, valid_before, identifier, request, onchain: None };
+        let proof =
+            Proof { key, payer, valid_before, identifier, request, rival: None, onchain: None };
         let (spoken, choice) = (Spoken::X402(version), Cow::Borrowed(choice));
         Ok(Some(Brought { spoken, choice, proof, arrival, vouched }))
     }

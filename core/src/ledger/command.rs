@@ -196,6 +196,9 @@ pub enum Command {
         /// Whether this request has had its re-send: it is told what there is.
         #[serde(default)]
         last: bool,
+        /// Key of the payment that its payer could have signed in its place: where that one has begun, this one does not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rival: Option<String>,
         /// Most payments of this payer that may be worked on at once.
         in_flight: NonZeroU32,
     },

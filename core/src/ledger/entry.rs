@@ -212,7 +212,7 @@ impl Entry {
         let fence_now = self.fence;
         let holds = |fence: u64| fence == fence_now || planted(Mutant::IgnoreFence);
         match command {
-            Command::Claim { payment, leases, idempotent, wallet, last, in_flight } => {
+            Command::Claim { payment, leases, idempotent, wallet, last, in_flight, .. } => {
                 let again = Repeat { payment, leases, idempotent, wallet, last };
                 let refusal = refusal(standing.seen_by(&again.payment), in_flight);
                 self.claimed(again, refusal, now)
@@ -259,6 +259,12 @@ impl Entry {
     #[must_use]
     pub fn owned(&self) -> Option<TxHash> {
         self.transaction().filter(|_| !matches!(self.state, State::Unknown { .. }))
+    }
+
+    /// Whether its payment has bought nothing and moved nothing, as if it had never been shown.
+    #[must_use]
+    pub const fn is_free(&self) -> bool {
+        matches!(self.state, State::Released | State::Void)
     }
 
     /// Whether it is worked on.

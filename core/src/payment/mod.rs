@@ -79,6 +79,8 @@ pub struct Proof {
     pub identifier: Option<String>,
     /// The exact request body for the facilitator's `verify` and `settle`.
     pub request: String,
+    /// The payment that its payer could have signed in its place for the same challenge: one of the two buys something.
+    pub rival: Option<PaymentKey>,
     /// What it shows to the chain, where that settles it; then there is no facilitator, and the request is what a row keeps of this.
     pub onchain: Option<OnChain>,
 }

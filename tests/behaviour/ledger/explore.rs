@@ -273,6 +273,7 @@ impl Model {
                     leases: LEASES,
                     idempotent: false,
                     wallet: false,
+                    rival: None,
                     in_flight: SIXTEEN,
                     last: false,
                 };

@@ -165,6 +165,7 @@ pub fn what_is_begun_elsewhere_is_not_begun_here() {
             idempotent: false,
             wallet: false,
             last: false,
+            rival: None,
             in_flight: SIXTEEN,
         };
         let (payer, key) = (own.payer.clone(), own.key.clone());
@@ -195,6 +196,7 @@ pub fn a_full_object_begins_nothing_and_serves_what_it_knows() {
             idempotent: false,
             wallet: false,
             last: false,
+            rival: None,
             in_flight: SIXTEEN,
         };
         let Slot { payer, key } = slot;

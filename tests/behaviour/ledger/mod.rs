@@ -129,6 +129,7 @@ fn commands(fence: u64, mode: Mode) -> Vec<Command> {
                 leases: LEASES,
                 idempotent,
                 wallet,
+                rival: None,
                 in_flight: SIXTEEN,
                 last: false,
             });

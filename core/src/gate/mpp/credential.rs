@@ -26,7 +26,7 @@ use crate::mpp::id;
 use crate::mpp::source::Source;
 use crate::mpp::{Challenge, Credential};
 use crate::payment::authorization::{SignedAuthorization, Vouched};
-use crate::payment::{Proof, SignedToken};
+use crate::payment::{PaymentKey, Proof, SignedToken};
 use crate::problem::Code;
 use crate::time::UnixTime;
 use crate::x402::Version;
@@ -213,13 +213,21 @@ impl Gate {
     ) -> Result<Brought<'g>, Code> {
         let payload = payload_of(&signed);
         let (key, payer) = (signed.key(token), Some(signed.authorization().from));
+        // Who signs both framings of one challenge has signed one payment twice.
+        let rival = Framing::of(&signed.authorization().nonce, &challenge.id, &challenge.realm)
+            .map(|framing| {
+                let other = framing.other().challenge_hash(&challenge.id, &challenge.realm);
+                let from = &signed.authorization().from;
+                PaymentKey::of_authorization(token.chain_id, &token.asset, from, &other)
+            });
         let signed = Signed::Token(Box::new(signed));
         let (arrival, vouched, valid_before) = self.arrival(&signed, (offer, choice), now)?;
         let message =
             json!({"x402Version": 2, "accepted": choice.requirements, "payload": payload});
         let request = wire::request(Version::V2, &message.to_string(), &choice.requirements);
         let answered = Answered::of(challenge, token, reference);
-        let proof = Proof { key, payer, valid_before, identifier: None, request, onchain: None };
+        let proof =
+            Proof { key, payer, valid_before, identifier: None, request, rival, onchain: None };
         let spoken = Spoken::Mpp(Box::new(answered));
         Ok(Brought { spoken, choice: Cow::Borrowed(choice), proof, arrival, vouched })
     }

@@ -133,8 +133,16 @@ impl<'g> Passage<'g> {
     fn claim(self: Box<Self>, tries: u32) -> Step<'g> {
         let Repeat { payment, leases, idempotent, wallet, last } = self.repeat();
         let in_flight = if self.is_contract { NonZeroU32::MIN } else { self.gate.in_flight };
-        let mut call =
-            self.call(Command::Claim { payment, leases, idempotent, wallet, in_flight, last });
+        let rival = self.proof.rival.map(|key| key.to_hex());
+        let mut call = self.call(Command::Claim {
+            payment,
+            leases,
+            idempotent,
+            wallet,
+            in_flight,
+            last,
+            rival,
+        });
         call.delay_ms = if tries == 0 { 0 } else { RETRY_MS };
         self.guard(&mut call, tries == 0);
         Step::Claim(call, Claiming { passage: self, tries })

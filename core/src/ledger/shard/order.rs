@@ -141,7 +141,16 @@ impl Shard {
             *wallet = true;
         }
         let slot = original.unwrap_or_else(|| slot.clone());
-        let Some(before) = rows.find(&slot)? else {
+        let found = rows.find(&slot)?;
+        if let Command::Claim { rival: Some(rival), .. } = &command
+            && found.as_ref().is_none_or(Entry::is_free)
+            && !planted(Mutant::RivalBegins)
+            && let Some(other) = rows.find(&Slot::new(&slot.payer, rival))?
+            && !other.is_free()
+        {
+            return Ok(Decision::of(Fate::AlreadyUsed.into()));
+        }
+        let Some(before) = found else {
             return self.begin(&slot, command, role, rows, scene);
         };
         let standing = match &command {
