@@ -307,8 +307,28 @@ fn thrown() -> BTreeMap<String, (bool, Names)> {
             let is_signed = rest.split('}').next().unwrap().contains("signed: true");
             add(code.split('\'').next().unwrap(), is_signed, &remedy.replace('\u{1}', "'"));
         }
+        for call in source.split("unusable('").skip(1) {
+            let arguments = literals(call);
+            let remedy = arguments.get(&2).map_or("correct the argument", String::as_str);
+            add(&arguments[&0], false, remedy);
+        }
     }
     found
+}
+
+/// The texts among the arguments of a call of TypeScript, by place; the first one's quotation mark is gone.
+fn literals(call: &str) -> BTreeMap<usize, String> {
+    let (mut found, mut place, mut inside) = (BTreeMap::<usize, String>::new(), 0, true);
+    for letter in call.replace("\\'", "\u{1}").chars() {
+        match (letter, inside) {
+            ('\'', _) => inside = !inside,
+            (letter, true) => found.entry(place).or_default().push(letter),
+            (',', false) => place += 1,
+            (')', false) => break,
+            _ => {}
+        }
+    }
+    found.into_iter().map(|(place, text)| (place, text.replace('\u{1}', "'"))).collect()
 }
 
 /// The members of an object type of the package.

@@ -86,10 +86,20 @@ fn questions() {
             r#"{{"v":1,"payer":"p","key":"k","ask":{{"{kind}":{{"payment":{PAYMENT},"leases":{leases},"idempotent":true}}}},"role":"old"}}"#
         ));
     }
-    for seen in [r#""nothing""#, r#""open""#, r#"{"fate":"void"}"#, r#"{"granted":{"fence":1}}"#] {
+    for seen in [r#""nothing""#, r#""open""#, r#"{"fate":"void"}"#] {
         is_read_alike::<Told<Seen>>(&format!(r#"{{"answer":{seen}}}"#));
-        is_read_alike::<Told<Resumed>>(&format!(r#"{{"answer":{seen}}}"#));
     }
+    for resumed in [r#""nothing""#, r#"{"deliver":{"fence":9,"transaction":"0xab"}}"#] {
+        is_read_alike::<Told<Resumed>>(&format!(r#"{{"answer":{resumed}}}"#));
+    }
+}
+
+#[test]
+fn no_question_is_answered_with_a_grant() {
+    let granted = r#"{"answer":{"granted":{"fence":1}}}"#;
+    assert!(message::read::<Told>(granted).is_some());
+    assert!(message::read::<Told<Seen>>(granted).is_none());
+    assert!(message::read::<Told<Resumed>>(granted).is_none());
 }
 
 #[test]

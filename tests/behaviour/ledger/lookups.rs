@@ -181,7 +181,7 @@ pub fn a_full_object_begins_nothing_and_serves_what_it_knows() {
     let plan = plan(true);
     let scene = Scene { plan: &plan, notifies: false, now: at(NOW) };
     let lease = Lease { until: at(NOW + 50) };
-    let working = entry(Mode::After, State::Executing(lease));
+    let working = entry(Mode::After, State::Settling(lease));
     let mut shard = Shard::default();
     for number in 0..MOST_ROWS {
         let payer = format!("0x{number:040x}");
