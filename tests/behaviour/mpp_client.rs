@@ -196,7 +196,9 @@ fn whatever_a_server_says_of_the_nonce_one_challenge_is_signed_once() {
             let first = paid(&mut exchange, &asking(core::slice::from_ref(&asked)));
             for _ in 0..3 {
                 match exchange.answered(status, &asking(&rows), &body, at(1)) {
-                    Next::Send { headers, .. } => assert_eq!(headers, [first.clone()], "{status}"),
+                    Next::Send { headers, .. } => {
+                        assert_eq!(headers, std::slice::from_ref(&first), "{status}")
+                    }
                     Next::Fail(_) | Next::Return(_) => {}
                     next => panic!("{status}: {next:?}"),
                 }
