@@ -17,7 +17,7 @@ use crate::sorted::by_rank;
 use crate::time::UnixTime;
 
 /// Most rows that are not at rest, of all payers; a payment over it is refused, and what is known is served.
-pub const MOST_ROWS: usize = 50_000;
+pub const MOST_ROWS: usize = 20_000;
 /// Most rows of one client network for which no money was asked.
 pub const MOST_OF_CLIENT: u32 = 500;
 
