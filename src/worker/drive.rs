@@ -146,6 +146,10 @@ async fn drive(
             }
             Step::Claim(call, next) => {
                 client.log.label(next.label());
+                if let Some(reason) = next.draft().as_ref().and_then(facilitator::recalled) {
+                    step = next.recalled(&reason);
+                    continue;
+                }
                 let Some(first) = ask_first(gate, &call, bindings, &mut client).await else {
                     step = next.limited();
                     continue;
@@ -202,6 +206,7 @@ async fn drive(
                 let reply = ask_facilitator(gate, &call, &mut client).await;
                 next.answered(&reply, client.waiting())
             }
+            Step::Take(call, next) => next.answered(ledger::read(namespace, &call).await),
             Step::Read(call, next) => {
                 edge::pause(call.delay_ms).await;
                 if let Some(sender) = &call.unproven

@@ -142,9 +142,9 @@ export class Ledger {
   compiled() {
     usable();
     // An alarm may be the first thing that this isolate does.
-    configurationForObjects(this.env);
+    const { bindings } = configurationForObjects(this.env);
     if (this.generation !== generation) {
-      this.object = new LedgerObject(this.state);
+      this.object = new LedgerObject(this.state, bindings.ledger);
       this.generation = generation;
     }
     return this.object;

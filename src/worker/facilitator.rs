@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use farebox_core::facilitator::auth::Moment;
 use farebox_core::facilitator::breaker::{Breaker, Condition, Operation};
 use farebox_core::facilitator::fault::Fault;
-use farebox_core::facilitator::funds::Empties;
+use farebox_core::facilitator::funds::{Draft, Empties};
 use farebox_core::facilitator::unproven::{
     ASK_AGAIN_MS, MOST_TURNS, Place, Sender, Unproven, Verdict,
 };
@@ -28,6 +28,14 @@ thread_local! {
     static UNPROVEN: RefCell<Unproven> = const { RefCell::new(Unproven::new()) };
     /// Lines of the log, and when each may be written again, unix seconds.
     static TOLD: RefCell<Sorted<String, u64>> = const { RefCell::new(Sorted::new()) };
+}
+
+/// Why a facilitator refused such a payment a moment ago, for want of funds.
+pub(super) fn recalled(draft: &Draft) -> Option<String> {
+    match EMPTIES.with_borrow(|empties| empties.recall(draft, now()))? {
+        Reply::Recalled(reason) => Some(reason),
+        _ => None,
+    }
 }
 
 /// The reply to a call that need not be made: its answer is known, or the facilitator is known to be down.

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 
 import type { Value } from './support/gate.ts';
-import { loseAlarms, plant } from './support/operator.ts';
+import { loseAlarms, plant, PURGE_NOW } from './support/operator.ts';
 import type { Answer } from './support/raw.ts';
 import { eventually, expectFreshTerms, openWorld, type World, type WorldOptions } from './support/world.ts';
 
@@ -142,6 +142,7 @@ describe('free requests of a day', { concurrency: 2 }, () => {
       const clients = 'SELECT client FROM quota ORDER BY client LIMIT 1';
       assert.equal(plant(world.gate, `UPDATE quota SET day = day - 3 WHERE client = (${clients})`), 1);
       assert.equal(plant(world.gate, `UPDATE quota SET day = day - 2 WHERE client = (${clients} OFFSET 1)`), 1);
+      assert.equal(plant(world.gate, PURGE_NOW), 1);
       loseAlarms(world.gate);
       await world.gate.restart();
       await eventually('the alarm has come', async () => {

@@ -177,6 +177,18 @@ for (const mode of ['after', 'before']) {
       assert.equal(world.origin.of(path).length, 1, 'one delivery');
     });
 
+    it('counts for one payment where its facilitator names one transaction for several, whatever objects keep them', async () => {
+      const path = `/sol/${mode}/same-${nextNumber()}`;
+      const required = await ask(path);
+      world.facilitator.script('', { settle: settlesAs(nextNumber()).settle });
+      const rows = Array.from({ length: 6 }, () => payment(required, transaction(nextNumber()).toString('base64')));
+      const answers: Answer[] = [];
+      for (const row of rows) answers.push(await sendRow(path, row, []));
+      const [first, ...others] = answers;
+      assert.equal(first?.status, 200, first?.text);
+      for (const other of others) expectProblem(other, { status: 503, code: 'settlement_unknown', retryAfter: 5 });
+    });
+
     it('has a receipt, and a place in the operator\'s lists', async () => {
       const path = `/sol/${mode}/receipt-${nextNumber()}`;
       const { signature, settle } = settlesAs(nextNumber());

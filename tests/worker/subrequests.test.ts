@@ -85,7 +85,7 @@ describe('calls of one request', () => {
     }
   }
 
-  it('a receipt that is looked for in every object asks at most 32, and one with its payer those of the payer', async () => {
+  it('a receipt is looked for in the object that its id names, and in those of its payer where they are named', async () => {
     const asked = async (shards: string, known: boolean): Promise<Counted> => {
       await plain.gate.restart('dispose', { vars: { LEDGER_SHARDS: shards } });
       const path = `/after/receipt-${shards}-${known}`;
@@ -95,7 +95,7 @@ describe('calls of one request', () => {
       const target = `/_farebox/receipts/${id}${known ? `?payer=${payment.payer}` : ''}`;
       return counted(plain, () => plain.gate.raw('GET', target, [['Idempotency-Key', IDENTIFIER]]));
     };
-    const cases = [['16', false, 200, 16], ['32', false, 200, 32], ['33', false, 404, 0], ['64,16', false, 404, 0], ['64,16', true, 200, 2]] as const;
+    const cases = [['16', false, 200, 1], ['33', false, 200, 1], ['4096', false, 200, 4], ['64,16', true, 200, 2]] as const;
     for (const [shards, known, status, calls] of cases) {
       const { answer, all } = await asked(shards, known);
       assert.deepEqual([answer.status, all], [status, calls], `${shards}, ${known ? 'with' : 'without'} the payer`);

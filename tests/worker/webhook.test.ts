@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 
 import { freshPayer, type JsonObject, type Payer } from './support/payer.ts';
-import { Listener, plant, rowsOf, type Taken } from './support/operator.ts';
+import { Listener, plant, rowsOf, type Taken, PURGE_NOW } from './support/operator.ts';
 import { eventually, expectPaid, expectProblem, jsonOf, nextNumber, openWorld, payFor, send, type World } from './support/world.ts';
 
 const SECRET = 'webhook-secret-of-the-test-suite-0123';
@@ -117,9 +117,6 @@ describe('webhook', () => {
     assert.deepEqual([told('payment.unknown_overdue').size, told('payment.manual').size], [2, 1]);
   });
 });
-
-/** The hour until the next purge is over. */
-const PURGE_NOW = "UPDATE meta SET value = 1 WHERE name = 'purge_at'";
 
 describe('purge', () => {
   let world: World;

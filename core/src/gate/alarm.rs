@@ -7,7 +7,8 @@ use alloc::boxed::Box;
 use alloc::string::String;
 
 use super::Gate;
-use super::passage::{ChainCall, FacilitatorCall};
+use super::passage::take::settled;
+use super::passage::{Call, ChainCall, FacilitatorCall};
 use super::recover::{Seen, learnt, matter, outcome, sent_again, settled_by_chain};
 use crate::facilitator::wire::{Expected, Reply};
 use crate::ledger::command::{Client, Command, Envelope, Learnt, Outcome, Resend, Role, VERSION};
@@ -15,6 +16,7 @@ use crate::ledger::entry::Entry;
 use crate::ledger::inquiry::finding::Finding;
 use crate::ledger::inquiry::{Asking, Matter, Next};
 use crate::ledger::shard::{Due, Slot};
+use crate::ledger::take::Holder;
 use crate::payment::TxHash;
 use crate::time::UnixTime;
 
@@ -25,6 +27,8 @@ pub enum Errand {
     Settle(Box<FacilitatorCall>, Sending),
     /// Ask a node of the chain.
     Read(ChainCall, Box<Looking>),
+    /// Ask the object of a transaction whose it is.
+    Take(Call, Taking),
     /// Tell the row.
     Tell(Box<Envelope>),
 }
@@ -37,6 +41,15 @@ pub struct Sending {
     expected: Expected,
     /// Whether the chain has the last word.
     confirms: bool,
+    network: String,
+}
+
+/// Waits to hear whose the transaction is that a facilitator has named for a row.
+#[derive(Debug)]
+pub struct Taking {
+    slot: Slot,
+    fence: u64,
+    named: TxHash,
 }
 
 /// Waits for a node's answer about a row.
@@ -75,7 +88,13 @@ impl Gate {
             return Some(Looking::begin(slot, Matter::Transfer(Box::new(sent)), purpose));
         }
         let (call, expected) = self.resend_call(&slot.payer, payment, &facilitator, request)?;
-        let sending = Sending { slot, fence, expected, confirms: payment.confirm };
+        let sending = Sending {
+            slot,
+            fence,
+            expected,
+            confirms: payment.confirm,
+            network: payment.network.clone(),
+        };
         Some(Errand::Settle(Box::new(call), sending))
     }
 
@@ -95,13 +114,28 @@ impl Gate {
 impl Sending {
     /// The facilitator's answer.
     #[must_use]
-    pub fn answered(self, reply: &Reply) -> Errand {
-        let result = match outcome(reply, &self.expected) {
+    pub fn answered(self, gate: &Gate, reply: &Reply) -> Errand {
+        let Self { slot, fence, expected, confirms, network } = self;
+        let result = match outcome(reply, &expected) {
             // What the chain has to confirm is looked up there next.
-            Outcome::Settled(named) if self.confirms => Outcome::Unknown(Some(named)),
+            Outcome::Settled(named) if confirms => Outcome::Unknown(Some(named)),
             told => told,
         };
-        report(self.slot, self.fence, result)
+        if let Outcome::Settled(name) = &result
+            && let Some(named) = TxHash::on(&network, name)
+            && let Some(call) = gate.take_call(&network, &named, &slot.key)
+        {
+            return Errand::Take(call, Taking { slot, fence, named });
+        }
+        report(slot, fence, result)
+    }
+}
+
+impl Taking {
+    /// What the object says, or nothing if it is down.
+    #[must_use]
+    pub fn answered(self, holder: Option<Holder>) -> Errand {
+        report(self.slot, self.fence, settled(self.named, holder))
     }
 }
 

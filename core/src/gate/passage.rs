@@ -14,6 +14,7 @@ mod node;
 mod origin;
 mod receipt;
 mod settle;
+pub(super) mod take;
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -28,6 +29,7 @@ pub use self::digest::{Digesting, MAX_DIGESTED_BYTES, Unbound};
 pub use self::ledger::{Call, Claiming, Ending, Filed, Looking, Recording, Resuming};
 pub use self::origin::{Collected, Collecting, Forwarding, OriginReply, StreamEnd, Streaming};
 pub use self::settle::{FacilitatorCall, Settling, Verifying, Waiting};
+pub use self::take::Taking;
 use super::Gate;
 use super::diagnose::cause_of;
 use super::forward::OriginCall;
@@ -85,6 +87,8 @@ pub enum Step<'g> {
     Collect(Limits, Collecting<'g>),
     /// Make the facilitator settle.
     Settle(FacilitatorCall, Settling<'g>),
+    /// Ask the object of a transaction whose it is.
+    Take(Call, Taking<'g>),
     /// Ask a node of the chain.
     Read(ChainCall, Reading<'g>),
     /// Tell the ledger object; [`Call::with_body`] says whether the collected body goes along.
@@ -202,6 +206,8 @@ pub struct Passage<'g> {
     inquired: bool,
     /// Whether the object was asked: first sight is over.
     claimed: bool,
+    /// Why the facilitator refused such a payment a moment ago, if it did: then this one is not begun.
+    recalled: Option<String>,
     /// Requests to a node for a named transaction.
     looks: u32,
     transaction: Option<TxHash>,
@@ -293,6 +299,7 @@ impl<'g> Passage<'g> {
             owner: false,
             inquired: false,
             claimed: false,
+            recalled: None,
             looks: 0,
             transaction: None,
             response: None,

@@ -14,6 +14,7 @@ pub mod report;
 pub mod row;
 pub mod shard;
 pub mod state;
+pub mod take;
 
 pub use command::{Answer, Asking, Command, Envelope, Fate, Payment, Told};
 pub use entry::{Entry, Standing};

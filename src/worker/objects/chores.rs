@@ -110,6 +110,9 @@ impl Desk<'_> {
             self.chores.place = last;
             return Ok(true);
         }
+        let old = "DELETE FROM transactions WHERE (network, name) IN
+             (SELECT network, name FROM transactions WHERE until <= ? LIMIT ?)";
+        self.rows.sql().exec(old, vec![number(now), number(MOST)])?;
         self.remove_until("aliases")?;
         self.remove_until("moved")?;
         self.purge_quota(MOST)?;
@@ -122,7 +125,8 @@ impl Desk<'_> {
     fn has_rows(&self) -> Result<bool> {
         let query = "SELECT EXISTS (SELECT 1 FROM payments) OR EXISTS (SELECT 1 FROM aliases)
              OR EXISTS (SELECT 1 FROM moved) OR EXISTS (SELECT 1 FROM attempts)
-             OR EXISTS (SELECT 1 FROM quota) OR EXISTS (SELECT 1 FROM outbox)";
+             OR EXISTS (SELECT 1 FROM quota) OR EXISTS (SELECT 1 FROM outbox)
+             OR EXISTS (SELECT 1 FROM transactions)";
         let row = self.rows.sql().exec(query, Vec::new())?.raw().next().transpose()?;
         Ok(row.and_then(|row| row.first().and_then(integer)) == Some(1))
     }

@@ -11,6 +11,7 @@ use farebox_core::ledger::report::Order;
 use farebox_core::ledger::shard::{
     Change, Decision, Said, Scene, Shard, Slot, Transition, is_open,
 };
+use farebox_core::ledger::take::{Holder, Named, Take};
 use farebox_core::ledger::{Answer, Envelope, Told};
 use farebox_core::time::UnixTime;
 use serde::Serialize;
@@ -30,6 +31,8 @@ const LOST_SECS: u64 = 30;
 #[wasm_bindgen]
 pub struct Ledger {
     state: DurableObjectState,
+    /// The other objects.
+    pub(super) namespace: JsValue,
     /// Rows, and the rules about them; nothing until first asked, and again after a failed write.
     opened: RefCell<Option<(Rows, Shard, Chores)>>,
     /// When the alarm is set for, as far as this instance knows.
@@ -38,11 +41,11 @@ pub struct Ledger {
 
 #[wasm_bindgen]
 impl Ledger {
-    /// The shard that keeps its rows in this state.
+    /// The shard that keeps its rows in this state, one of this namespace.
     #[wasm_bindgen(constructor)]
     #[must_use]
-    pub fn new(state: DurableObjectState) -> Self {
-        Self { state, opened: RefCell::new(None), alarm: Cell::new(None) }
+    pub fn new(state: DurableObjectState, namespace: JsValue) -> Self {
+        Self { state, namespace, opened: RefCell::new(None), alarm: Cell::new(None) }
     }
 
     /// Answers JSON, behind which a raw body begins at `split`: `{response, alarm}`, in one synchronous block.
@@ -86,6 +89,11 @@ impl Ledger {
         if message.has("ask") {
             let Some(asking) = message.read() else { return unsupported() };
             return self.with_rows(|desk| desk.answer_question(asking));
+        }
+        if message.has("take") {
+            let Some(Take { take, .. }) = message.read() else { return unsupported() };
+            let holder = self.with_rows(|desk| desk.take(&take))?;
+            return Ok((written(&holder), None));
         }
         if message.has("read") {
             let Some(read) = message.read() else { return unsupported() };
@@ -215,6 +223,17 @@ impl<'a> Desk<'a> {
                 (written(&decision.told), decision.body)
             }
         })
+    }
+
+    /// Takes a transaction for a payment, unless another one has it.
+    fn take(&mut self, named: &Named) -> Result<Holder> {
+        let holder = named.holder(self.rows.taker(named)?.as_deref());
+        if holder == Holder::Own {
+            let until = self.now.plus(self.gate.keeps().payments_secs);
+            self.rows.take(named, until.secs())?;
+            self.plan_purge()?;
+        }
+        Ok(holder)
     }
 
     /// Carries out what was decided, and has the rules keep step.

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use super::ledger::Ledger;
 use super::outbox::{Notice, notify};
 use super::sql::Result;
-use crate::worker::{chain, config, edge, facilitator, now};
+use crate::worker::{chain, config, edge, facilitator, ledger, now};
 
 /// Calls at once.
 const AT_ONCE: usize = 4;
@@ -81,7 +81,11 @@ impl Ledger {
                     let said = edge::settled(facilitator::send(gate, &call)).await;
                     let reply = facilitator::reply(gate, &call.url, said);
                     facilitator::note(gate, &call, &reply);
-                    sending.answered(&reply)
+                    sending.answered(gate, &reply)
+                }
+                Errand::Take(call, taking) => {
+                    calls += 1;
+                    taking.answered(ledger::read(&self.namespace, &call).await)
                 }
                 Errand::Read(call, looking) => {
                     calls += 1;

@@ -7,6 +7,7 @@ use farebox_core::ledger::command::{Leases, Mode, Payment};
 use farebox_core::ledger::entry::Entry;
 use farebox_core::ledger::row::Row;
 use farebox_core::ledger::shard::{self, Response, Slot};
+use farebox_core::ledger::take::Named;
 use farebox_core::payment::TxHash;
 use wasm_bindgen::JsValue;
 
@@ -70,6 +71,9 @@ const MIGRATIONS: &[&[&str]] = &[&[
     "CREATE INDEX payments_owned ON payments (owned) WHERE owned IS NOT NULL",
     "CREATE INDEX payments_refund ON payments (reason) WHERE state = 'refunded'",
     "CREATE INDEX IF NOT EXISTS outbox_due ON outbox (due) WHERE due IS NOT NULL",
+    "CREATE TABLE IF NOT EXISTS transactions (
+        network TEXT NOT NULL, name TEXT NOT NULL, key TEXT NOT NULL, until INTEGER NOT NULL,
+        PRIMARY KEY (network, name)) WITHOUT ROWID",
 ]];
 
 /// The rows of one object.
@@ -312,6 +316,26 @@ impl Rows {
             response.sha256.as_str().into(),
             response.body.clone().into(),
             number(now),
+        ];
+        self.sql.exec(query, values).map(|_| ())
+    }
+
+    /// The payment that has taken a transaction.
+    pub(super) fn taker(&self, named: &Named) -> Result<Option<String>> {
+        let query = "SELECT key FROM transactions WHERE network = ? AND name = ?";
+        let values = vec![named.network.as_str().into(), named.transaction.as_str().into()];
+        let row = self.sql.exec(query, values)?.raw().next().transpose()?;
+        Ok(row.and_then(|row| text(row.first())))
+    }
+
+    /// Has a payment take a transaction, until this second.
+    pub(super) fn take(&self, named: &Named, until: u64) -> Result<()> {
+        let query = "INSERT OR REPLACE INTO transactions VALUES (?, ?, ?, ?)";
+        let values = vec![
+            named.network.as_str().into(),
+            named.transaction.as_str().into(),
+            named.key.as_str().into(),
+            number(until),
         ];
         self.sql.exec(query, values).map(|_| ())
     }

@@ -76,11 +76,14 @@ impl World {
                     let now = self.now().secs();
                     let (reply, took) = self.facilitator.call(&call.url, &call.body, now);
                     self.set_ms(self.now_ms + u64::from(took));
-                    sending.answered(&reply)
+                    sending.answered(self.gate, &reply)
                 }
                 Errand::Read(call, looking) => {
                     let reply = self.read_chain(&call.body);
                     looking.answered(reply.as_deref().map(str::as_bytes), self.now())
+                }
+                Errand::Take(call, taking) => {
+                    taking.answered(self.ledger.take(&call.object, &call.command))
                 }
                 told @ Errand::Tell(_) => return self.ledger.tell(&object, told, self.now()),
             };

@@ -13,6 +13,7 @@ use farebox_core::ledger::row::Row;
 use farebox_core::ledger::shard::{
     self, Change, Due, Response, Said, Scene, Shard, Slot, Transition, is_open,
 };
+use farebox_core::ledger::take::{Holder, Take};
 use farebox_core::ledger::{Entry, Envelope, State, Told};
 use farebox_core::payment::TxHash;
 use farebox_core::time::UnixTime;
@@ -39,6 +40,7 @@ pub struct Rows {
     responses: BTreeMap<Slot, Response>,
     aliases: BTreeMap<Slot, String>,
     moved: BTreeMap<Slot, u64>,
+    taken: BTreeMap<(String, String), String>,
 }
 
 impl shard::Rows for Rows {
@@ -280,6 +282,22 @@ impl Ledger {
         let Some(object) = self.objects_by_name.get(object) else { return Found { row: None } };
         let Ok(found) = Shard::look_up(&read, &object.rows);
         found
+    }
+
+    /// One transaction taken at the object called `object`, by text.
+    pub fn take(&mut self, object: &str, text: &str) -> Option<Holder> {
+        if self.plan.pop_front().unwrap_or(LedgerFault::Fine) != LedgerFault::Fine {
+            return None;
+        }
+        let Take { v, take } = serde_json::from_str(text).unwrap();
+        assert_eq!(v, VERSION);
+        let object = self.objects_by_name.entry(object.to_owned()).or_default();
+        let place = (take.network.clone(), take.transaction.clone());
+        let holder = take.holder(object.rows.taken.get(&place).map(String::as_str));
+        if holder == Holder::Own {
+            object.rows.taken.insert(place, take.key);
+        }
+        Some(holder)
     }
 
     /// Does what the alarm does of itself: every row past its lease moves on.

@@ -368,6 +368,12 @@ impl World {
                 Some(self.gate.bound(&unbound, short.then_some(digest.as_str())))
             }
             Step::Claim(call, next) => {
+                let known = self.empties.as_ref().zip(next.draft());
+                let known = known.and_then(|(empties, draft)| empties.recall(&draft, self.now()));
+                if let Some(Wire::Recalled(reason)) = known {
+                    running.step = Some(next.recalled(&reason));
+                    return true;
+                }
                 let next = match &call.beside {
                     Some(question) => {
                         next.saw(self.read_chain(&question.body).as_deref().map(str::as_bytes))
@@ -388,6 +394,9 @@ impl World {
                 let told = self.tell(&call, None);
                 running.hold(told.body);
                 Some(next.answered(told.answer, self.now()))
+            }
+            Step::Take(call, next) => {
+                Some(next.answered(self.ledger.take(&call.object, &call.command)))
             }
             Step::Look(call, next) => {
                 let next = match &call.beside {
@@ -534,6 +543,7 @@ impl Running {
             Some(Step::Claim(..)) => "claim",
             Some(Step::Resume(..)) => "resume",
             Some(Step::Look(..)) => "look",
+            Some(Step::Take(..)) => "take",
             Some(Step::Verify(..)) => "verify",
             Some(Step::Forward(..)) => "forward",
             Some(Step::Collect(..)) => "collect",

@@ -30,6 +30,9 @@ export function plant(gate: Gate, statement: string, ...values: readonly (string
   return Number(output.trim());
 }
 
+/** To be planted: the hour until the next purge is over. */
+export const PURGE_NOW = "UPDATE meta SET value = 1 WHERE name = 'purge_at'";
+
 /** Takes every alarm from every object, as if the platform had lost them; the gate has to be stopped. Gives how many. */
 export function loseAlarms(gate: Gate): number {
   return Number(execFileSync('python3', ['-c', LOSE, gate.persist], { encoding: 'utf8' }).trim());

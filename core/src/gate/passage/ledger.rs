@@ -8,6 +8,7 @@ use super::blame::blame_of;
 use super::origin::taken_out;
 use super::settle::Turn;
 use super::{Arrival, ChainCall, Kept, Passage, Step, first_place};
+use crate::facilitator::funds::Draft;
 use crate::gate::diagnose::Failures;
 use crate::gate::limit::client_prefix;
 use crate::gate::recover::Seen;
@@ -416,7 +417,12 @@ impl<'g> Resuming<'g> {
             Some(Resumed::Resend(resend)) => passage.send_again(resend),
             Some(Resumed::Replay(replay)) => passage.play(&replay),
             Some(Resumed::Nothing) if passage.move_on() => passage.resume(),
-            Some(Resumed::Nothing) => passage.barred(now),
+            Some(Resumed::Nothing) => match passage.recalled.take() {
+                Some(reason) => {
+                    Step::Respond(passage.fresh_terms(Code::VerifyRefused, &reason, now))
+                }
+                None => passage.barred(now),
+            },
             Some(Resumed::Fate(Fate::Unresolved)) if passage.arrival == Arrival::Denied => {
                 passage.barred(now)
             }
@@ -479,6 +485,21 @@ impl<'g> Looking<'g> {
 }
 
 impl<'g> Claiming<'g> {
+    /// What the payment would take from whom, where it may be known that it is not there.
+    #[must_use]
+    pub fn draft(&self) -> Option<Draft> {
+        let passage = &self.passage;
+        (!passage.claimed && passage.proof.onchain.is_none()).then(|| passage.draft())
+    }
+
+    /// The wallet was found too empty a moment ago: nothing begins and nothing is written, and what was paid for is still given.
+    pub fn recalled(self, reason: &str) -> Step<'g> {
+        let mut passage = self.passage;
+        passage.blames(reason);
+        passage.recalled = Some(reason.into());
+        passage.resume()
+    }
+
     /// The reply to [`Call::beside`]: the newest block when the payment was claimed.
     #[must_use]
     pub fn saw(mut self, reply: Option<&[u8]>) -> Self {

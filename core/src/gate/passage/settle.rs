@@ -105,7 +105,7 @@ impl<'g> Passage<'g> {
         Sender { network: network.into(), kind, payment }
     }
 
-    fn draft(&self) -> Draft {
+    pub(super) fn draft(&self) -> Draft {
         let (terms, payer) = (&self.choice.terms, self.proof.account());
         let wallet = format!("{payer} {} {}", terms.network, terms.asset);
         Draft { wallet, amount: terms.amount }
@@ -264,6 +264,7 @@ impl<'g> Settling<'g> {
             (Outcome::Settled(_), Some(named)) if passage.offer.confirms => {
                 passage.confirm(named, told)
             }
+            (Outcome::Settled(_), Some(named)) => passage.take(named, told),
             _ => passage.report(result, told),
         }
     }

@@ -1,0 +1,78 @@
+//! A settlement on a chain that is not read here: its transaction is taken in one place before it counts, so that a facilitator
+//! cannot name one transaction for two payments.
+
+use alloc::boxed::Box;
+use alloc::string::ToString;
+
+use super::chain::Told;
+use super::{Call, Passage, Step};
+use crate::gate::Gate;
+use crate::gate::keys::digest;
+use crate::ledger::command::{Outcome, VERSION};
+use crate::ledger::take::{Holder, Named, Take};
+use crate::payment::TxHash;
+
+/// Waits to hear whose a transaction is.
+pub struct Taking<'g> {
+    passage: Box<Passage<'g>>,
+    named: TxHash,
+    told: Told,
+}
+
+impl Gate {
+    /// The call that takes a transaction for a payment, where no chain tells whose it is.
+    pub(in crate::gate) fn take_call(
+        &self,
+        network: &str,
+        transaction: &TxHash,
+        key: &str,
+    ) -> Option<Call> {
+        if network.starts_with("eip155:") {
+            return None;
+        }
+        let place = digest(&[network.as_bytes(), transaction.as_str().as_bytes()]);
+        // Until a change of their number is over, the objects before it keep what was taken.
+        let shards = self.old_shards.unwrap_or(self.shards);
+        let shard = self.keys.shard(place.as_bytes(), shards);
+        let take = Named {
+            network: network.to_string(),
+            transaction: transaction.to_text(),
+            key: key.to_string(),
+        };
+        // Text always serialises.
+        let message = serde_json::to_string(&Take { v: VERSION, take }).unwrap_or_default();
+        Some(Call::new(alloc::format!("ledger/{shards}/{shard}"), message))
+    }
+}
+
+impl<'g> Passage<'g> {
+    /// Takes the transaction that a facilitator has named, or reports it at once where the chain tells whose it is.
+    pub(super) fn take(self: Box<Self>, named: TxHash, told: Told) -> Step<'g> {
+        let network = self.choice.terms.network.as_str();
+        match self.gate.take_call(network, &named, &self.proof.key.to_hex()) {
+            Some(call) => Step::Take(call, Taking { passage: self, named, told }),
+            None => self.report(Outcome::Settled(named.to_text()), told),
+        }
+    }
+}
+
+impl<'g> Taking<'g> {
+    /// What the object says, or nothing if it is down: then it is not known whether the payment moved anything.
+    pub fn answered(self, holder: Option<Holder>) -> Step<'g> {
+        let Self { mut passage, named, told } = self;
+        let result = settled(named, holder);
+        if !matches!(result, Outcome::Settled(_)) {
+            passage.transaction = None;
+        }
+        passage.report(result, told)
+    }
+}
+
+/// What a settlement is worth whose transaction was asked for.
+pub(in crate::gate) fn settled(named: TxHash, holder: Option<Holder>) -> Outcome {
+    match holder {
+        Some(Holder::Own) => Outcome::Settled(named.to_text()),
+        Some(Holder::Another) => Outcome::Unknown(None),
+        None => Outcome::Unknown(Some(named.to_text())),
+    }
+}
