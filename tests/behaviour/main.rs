@@ -13,6 +13,7 @@ mod failover;
 mod faults;
 mod free_quota;
 mod growth;
+mod handed;
 mod layers;
 mod ledger;
 mod limits;

@@ -70,6 +70,29 @@ describe('routes of several networks', () => {
   }
 });
 
+describe('a payment with junk beside it', () => {
+  it('is handed to the facilitator without the junk, in at most 2 KiB', async () => {
+    const payer = freshPayer();
+    const path = `/test/junk-${nextNumber()}`;
+    let plain: Json = null;
+    const junk = 'j'.repeat(9_000);
+    const payment = await pay(payer, requiredBy(await world.gate.raw('GET', path)), {
+      tamper: (message) => {
+        plain = structuredClone(message);
+        Object.assign(message, { junk, extensions: { bazaar: { info: 'mine' }, junk: {} } });
+        for (const inner of ['payload', 'accepted', 'resource']) Object.assign((inner === 'accepted' ? (message[inner] as { extra: Json }).extra : message[inner]) as object, { junk: 'x' });
+      },
+    });
+    assert.ok(payment.row[1].length > 12_000);
+    assert.equal((await send(world, path, payment)).status, 200);
+    for (const operation of ['verify', 'settle'] as const) {
+      const [call] = world.facilitator.of(operation, payer.address);
+      assert.deepEqual((JSON.parse(call?.body.toString() ?? '') as { paymentPayload: Json }).paymentPayload, plain, operation);
+      assert.ok((call?.body.length ?? 0) <= 2_048, operation);
+    }
+  });
+});
+
 describe('a route that is offered on every network', () => {
   let both: World;
 

@@ -319,12 +319,12 @@ describe('the extension bazaar', () => {
     assert.deepEqual((found as { discoveryInfo: { input: JsonObject } }).discoveryInfo.input['pathParams'], { place: 'oslo' });
   });
 
-  it('may be echoed by the payer, changed or not, and the facilitator gets it as it came', async () => {
+  it('may be echoed by the payer, changed or not, and the facilitator gets what the route says', async () => {
     for (const change of [(it: JsonObject) => it, (it: JsonObject) => ({ ...it, info: 'mine' })]) {
       const required = await asked('GET', '/weather');
       const payer = freshPayer();
-      const bazaar = change(extensionOf(required) as unknown as JsonObject) as Json;
-      const payment = await pay(payer, required, { tamper: (message) => { message['extensions'] = { bazaar }; } });
+      const bazaar = extensionOf(required) as unknown as JsonObject;
+      const payment = await pay(payer, required, { tamper: (message) => { message['extensions'] = { bazaar: change(bazaar) as Json, junk: 'x' }; } });
       expectPaid(await send(world, '/weather', payment), payment);
       const [call] = world.facilitator.of('settle', payer.address);
       const { paymentPayload } = JSON.parse(call?.body.toString('utf8') ?? '') as { paymentPayload: JsonObject };

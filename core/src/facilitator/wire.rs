@@ -63,10 +63,15 @@ impl Facilitator {
     }
 }
 
-/// The body of `verify` and `settle`: the payer's JSON as it came, beside our own requirements.
+/// The body of `verify` and `settle`: the payment, as JSON, beside our own requirements.
 #[must_use]
-pub fn request<R: Serialize>(version: Version, payload: &str, requirements: &R) -> String {
-    // Our own requirements always serialise; an empty member would be refused by every facilitator.
+pub fn request<P: Serialize, R: Serialize>(
+    version: Version,
+    payment: &P,
+    requirements: &R,
+) -> String {
+    // Both always serialise; an empty member would be refused by every facilitator.
+    let payload = serde_json::to_string(payment).unwrap_or_default();
     let requirements = serde_json::to_string(requirements).unwrap_or_default();
     let number = version.number();
     format!(

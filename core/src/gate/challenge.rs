@@ -192,13 +192,17 @@ impl Offer {
 
     /// The member `extensions`, with what the operator says about such requests.
     fn with_bazaar<'a>(&self, head: &RequestHead, member: &'a str) -> Cow<'a, str> {
-        let declared = self.bazaar.as_ref().filter(|declaration| declaration.takes(&head.method));
-        let Some(declaration) = declared else { return Cow::Borrowed(member) };
-        let path = head.target().split('?').next().unwrap_or_default();
-        let extension = declaration.extension(&head.method, path);
+        let Some(extension) = self.declared(head) else { return Cow::Borrowed(member) };
         let others = member.strip_prefix(",\"extensions\":{").map(|others| [",", others].concat());
         let others = others.as_deref().unwrap_or("}");
         Cow::Owned(format!(",\"extensions\":{{\"{}\":{extension}{others}", bazaar::NAME))
+    }
+
+    /// What the operator says about such requests.
+    pub(super) fn declared(&self, head: &RequestHead) -> Option<serde_json::Value> {
+        let declared = self.bazaar.as_ref().filter(|declaration| declaration.takes(&head.method));
+        let path = head.target().split('?').next().unwrap_or_default();
+        declared.map(|declaration| declaration.extension(&head.method, path))
     }
 
     fn payment_required(&self, url: &str, why: Why<'_>) -> String {

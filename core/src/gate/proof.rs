@@ -4,7 +4,7 @@ use alloc::borrow::{Cow, ToOwned};
 use alloc::boxed::Box;
 use alloc::string::String;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::Gate;
 use super::mpp::credential::Answered;
@@ -15,12 +15,13 @@ use crate::encoding::hex;
 use crate::facilitator::wire;
 use crate::http::{Headers, RequestHead, target_of};
 use crate::mutant::{Mutant, planted};
-use crate::payment::Proof;
 use crate::payment::authorization::{Room, SignedAuthorization, Vouched};
+use crate::payment::{PaymentKey, Proof};
 use crate::problem::Code;
 use crate::time::UnixTime;
 use crate::x402::exact;
-use crate::x402::{Version, opaque, v1, v2};
+use crate::x402::extension::bazaar;
+use crate::x402::{Version, handed, opaque, v1, v2};
 
 /// Shortest `Idempotency-Key` that is a secret, characters.
 const MIN_IDEMPOTENCY_KEY: usize = 22;
@@ -52,7 +53,7 @@ impl Gate {
             return Err(Code::TermsMismatch);
         }
         let message = message.as_ref().map_err(|code| *code)?;
-        let (choice, signed, identifier) = match version {
+        let (choice, (signed, own), payment) = match version {
             Version::V1 => {
                 let (network, payload) = v1::read(message)?;
                 let choice = offer.choice_on(version, network).ok_or(Code::TermsMismatch)?;
@@ -69,23 +70,32 @@ impl Gate {
                 if payment.resource_url.is_some_and(|url| !names_target(url, head.target())) {
                     return Err(Code::ResourceMismatch);
                 }
-                (choice, signed, payment.identifier)
+                (choice, signed, Some(payment))
             }
         };
         let (arrival, vouched, valid_before) = self.arrival(&signed, (offer, choice), now)?;
-        let identifier = identifier.or(Self::identifier(headers).map(ToOwned::to_owned));
-        let request = match version {
-            Version::V1 => {
-                let ours = offer.version_1(choice, &head.url).ok_or(Code::TermsMismatch)?;
-                wire::request(version, &message.text, &ours)
+        let request = match &payment {
+            None => {
+                let network = choice.terms.network.v1_name().ok_or(Code::TermsMismatch)?;
+                let ours = offer.version_1(choice, handed::short(&head.url));
+                let payment = handed::Version1::new(network, own);
+                wire::request(version, &payment, &ours.ok_or(Code::TermsMismatch)?)
             }
-            Version::V2 => wire::request(version, &message.text, &choice.requirements),
+            Some(payment) => {
+                let declared = || Some(json!({ bazaar::NAME: offer.declared(head)? }));
+                let handed = handed::Version2::new(&choice.requirements, own)
+                    .of(payment.resource_url, &offer.description, &offer.mime_type)
+                    .extended(if payment.echoes_bazaar { declared() } else { None });
+                wire::request(version, &handed, &choice.requirements)
+            }
         };
+        let identifier = payment.and_then(|payment| payment.identifier);
+        let identifier = identifier.or(Self::identifier(headers).map(ToOwned::to_owned));
         let (key, payer) = match (&signed, &choice.terms.token) {
             (Signed::Token(payload), Some(token)) => {
                 (payload.key(token), Some(payload.authorization().from))
             }
-            (Signed::Opaque(payment), _) => (payment.key, None),
+            (Signed::Opaque(key), _) => (*key, None),
             (Signed::Token(_), None) => return Err(Code::Internal),
         };
         let proof =
@@ -178,14 +188,24 @@ pub(super) enum Signed {
     /// An authorization that is read here.
     Token(Box<SignedAuthorization>),
     /// A payment that only its chain reads.
-    Opaque(opaque::Payment),
+    Opaque(PaymentKey),
 }
 
 impl Signed {
-    fn parse(payload: &Map<String, Value>, choice: &Choice) -> Result<Self, Code> {
+    /// What a payload says, and its own members as they came.
+    fn parse(
+        payload: &Map<String, Value>,
+        choice: &Choice,
+    ) -> Result<(Self, Map<String, Value>), Code> {
         match choice.terms.token {
-            Some(_) => exact::read(payload).map(|payload| Self::Token(Box::new(payload))),
-            None => opaque::read(&choice.terms.network, payload).map(Self::Opaque),
+            Some(_) => {
+                let signed = exact::read(payload)?;
+                Ok((Self::Token(Box::new(signed)), exact::own(payload)))
+            }
+            None => {
+                let payment = opaque::read(&choice.terms.network, payload)?;
+                Ok((Self::Opaque(payment.key), payment.payload))
+            }
         }
     }
 }

@@ -27,6 +27,21 @@ pub fn read(payload: &Map<String, Value>) -> Result<SignedAuthorization, Code> {
     SignedAuthorization::parse(members, header::text(payload, "signature")?)
 }
 
+/// The members of a payload that [`read`] took, each as it came.
+#[must_use]
+pub fn own(payload: &Map<String, Value>) -> Map<String, Value> {
+    let keep = |object: &Map<String, Value>, names: &[&str]| {
+        let member = |name: &&str| Some((String::from(*name), object.get(*name)?.clone()));
+        names.iter().filter_map(member).collect::<Map<_, _>>()
+    };
+    let mut own = keep(payload, &["signature"]);
+    if let Some(signed) = payload.get("authorization").and_then(Value::as_object) {
+        let signed = keep(signed, &["from", "to", "value", "validAfter", "validBefore", "nonce"]);
+        own.insert(String::from("authorization"), Value::Object(signed));
+    }
+    own
+}
+
 /// Members of a payload that carry the proof of another way to pay on EVM.
 fn is_other_proof(name: &str) -> bool {
     matches!(

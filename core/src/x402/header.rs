@@ -9,11 +9,9 @@ use crate::encoding::{base64, json};
 use crate::http::MAX_PROOF_BYTES;
 use crate::problem::Code;
 
-/// A decoded proof header: the JSON as it came, and the same JSON read strictly.
+/// A decoded proof header.
 #[derive(Clone, Debug)]
 pub struct Message {
-    /// The decoded bytes; this is what the facilitator gets.
-    pub text: String,
     /// Its members.
     pub object: Map<String, Value>,
 }
@@ -54,8 +52,7 @@ fn decode_within(value: &str, most: usize, values: usize) -> Result<Message, Cod
     let Ok(Value::Object(object)) = json::parse_within(&bytes, json::MAX_BYTES, values) else {
         return Err(Code::MalformedPayment);
     };
-    let text = String::from_utf8(bytes).map_err(|_| Code::MalformedPayment)?;
-    Ok(Message { text, object })
+    Ok(Message { object })
 }
 
 /// Encodes JSON text as a header value: standard base64 with padding.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::exact::SCHEME;
+use super::extension::bazaar;
 use super::extension::offer_receipt::Extensions;
 use super::header::{self, Message};
 use crate::evm::address::Address;
@@ -131,6 +132,8 @@ pub struct PaymentPayload<'a> {
     pub resource_url: Option<&'a str>,
     /// `payment-identifier`, if the client sent a well-formed one.
     pub identifier: Option<String>,
+    /// Whether it echoes the extension `bazaar`.
+    pub echoes_bazaar: bool,
 }
 
 impl<'a> PaymentPayload<'a> {
@@ -147,14 +150,16 @@ impl<'a> PaymentPayload<'a> {
             None => None,
             Some(resource) => Some(header::text(resource, "url")?),
         };
-        let identifier = identifier(header::optional_object(object, "extensions")?);
+        let extensions = header::optional_object(object, "extensions")?;
+        let echoes_bazaar = extensions.is_some_and(|echoed| echoed.contains_key(bazaar::NAME));
+        let identifier = identifier(extensions);
         let accepted = header::object(object, "accepted")?;
         if header::text(accepted, "scheme")? != SCHEME {
             return Err(Code::TermsMismatch);
         }
         let network = accepted.get("network").and_then(Value::as_str).unwrap_or_default();
         let payload = header::object(object, "payload")?;
-        Ok(Self { payload, accepted, network, resource_url, identifier })
+        Ok(Self { payload, accepted, network, resource_url, identifier, echoes_bazaar })
     }
 }
 

@@ -224,7 +224,7 @@ impl Gate {
         let (arrival, vouched, valid_before) = self.arrival(&signed, (offer, choice), now)?;
         let message =
             json!({"x402Version": 2, "accepted": choice.requirements, "payload": payload});
-        let request = wire::request(Version::V2, &message.to_string(), &choice.requirements);
+        let request = wire::request(Version::V2, &message, &choice.requirements);
         let answered = Answered::of(challenge, token, reference);
         let proof =
             Proof { key, payer, valid_before, identifier: None, request, rival, onchain: None };

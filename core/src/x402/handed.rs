@@ -1,0 +1,105 @@
+//! What a facilitator is handed of a payment, and a ledger keeps to hand it over again: the payment's own members and the
+//! extensions that a facilitator reads. What was signed stays exactly as it came; everything else that a payer wrote is left out.
+//!
+//! Spec: x402 v1 and v2, "PaymentPayload".
+
+use alloc::string::String;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::exact::SCHEME;
+
+/// Longest URL of what was paid for that is handed on, bytes.
+const MAX_URL_BYTES: usize = 512;
+
+/// A payment of version 1.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Version1<'a> {
+    x402_version: u64,
+    scheme: &'static str,
+    network: &'a str,
+    payload: Map<String, Value>,
+}
+
+impl<'a> Version1<'a> {
+    /// A payment on `network`, in the names of the version.
+    #[must_use]
+    pub const fn new(network: &'a str, payload: Map<String, Value>) -> Self {
+        Self { x402_version: 1, scheme: SCHEME, network, payload }
+    }
+}
+
+/// A payment of version 2.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Version2<'a, R> {
+    x402_version: u64,
+    payload: Map<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extensions: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<Resource<'a>>,
+    accepted: &'a R,
+}
+
+impl<'a, R> Version2<'a, R> {
+    /// A payment of these requirements of ours, which the payer's copy agreed with.
+    #[must_use]
+    pub const fn new(accepted: &'a R, payload: Map<String, Value>) -> Self {
+        Self { x402_version: 2, payload, extensions: None, resource: None, accepted }
+    }
+
+    /// With what was paid for, if its URL is not too long to be handed on.
+    #[must_use]
+    pub fn of(self, url: Option<&'a str>, description: &'a str, mime_type: &'a str) -> Self {
+        let url = url.filter(|url| url.len() <= MAX_URL_BYTES);
+        Self { resource: url.map(|url| Resource { url, description, mime_type }), ..self }
+    }
+
+    /// With these extensions.
+    #[must_use]
+    pub fn extended(self, extensions: Option<Value>) -> Self {
+        Self { extensions, ..self }
+    }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Resource<'a> {
+    url: &'a str,
+    description: &'a str,
+    mime_type: &'a str,
+}
+
+/// A URL that is short enough to be handed on: without its query where it is too long, then without its path.
+#[must_use]
+pub fn short(url: &str) -> &str {
+    if url.len() <= MAX_URL_BYTES {
+        return url;
+    }
+    let plain = url.split('?').next().unwrap_or_default();
+    if plain.len() <= MAX_URL_BYTES {
+        return plain;
+    }
+    let authority = url.find("://").and_then(|at| at.checked_add(3)).unwrap_or_default();
+    let path = url.get(authority..).and_then(|rest| rest.find('/')).unwrap_or_default();
+    url.get(..authority.saturating_add(path)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use super::*;
+
+    #[test]
+    fn a_url_that_is_too_long_loses_its_query_then_its_path() {
+        let long = "x".repeat(MAX_URL_BYTES);
+        assert_eq!(short("https://a.example/b?c"), "https://a.example/b?c");
+        assert_eq!(short(&format!("https://a.example/b?{long}")), "https://a.example/b");
+        assert_eq!(short(&format!("https://a.example/{long}?c")), "https://a.example");
+        assert_eq!(short(&long.repeat(2)), "");
+    }
+}
