@@ -23,7 +23,8 @@ pub struct Message {
 /// # Errors
 /// [`Code::ProofTooLarge`], [`Code::AmbiguousPayment`] for different copies, else [`Code::MalformedPayment`].
 pub fn decode(value: &str) -> Result<Message, Code> {
-    decode_within(value, MAX_PROOF_BYTES, json::MAX_PROOF_VALUES)
+    let (_, object) = decode_within(value, MAX_PROOF_BYTES, json::MAX_PROOF_VALUES)?;
+    Ok(Message { object })
 }
 
 /// As [`decode`], for a header of at most `most` bytes.
@@ -31,10 +32,25 @@ pub fn decode(value: &str) -> Result<Message, Code> {
 /// # Errors
 /// As [`decode`].
 pub fn decode_at_most(value: &str, most: usize) -> Result<Message, Code> {
-    decode_within(value, most, json::MAX_VALUES)
+    let (_, object) = decode_within(value, most, json::MAX_VALUES)?;
+    Ok(Message { object })
 }
 
-fn decode_within(value: &str, most: usize, values: usize) -> Result<Message, Code> {
+/// The JSON text of such a header.
+///
+/// # Errors
+/// As [`decode`].
+pub fn text_at_most(value: &str, most: usize) -> Result<String, Code> {
+    let (bytes, _) = decode_within(value, most, json::MAX_VALUES)?;
+    String::from_utf8(bytes).map_err(|_| Code::MalformedPayment)
+}
+
+/// The decoded bytes, and the JSON object that they are.
+fn decode_within(
+    value: &str,
+    most: usize,
+    values: usize,
+) -> Result<(Vec<u8>, Map<String, Value>), Code> {
     if value.len() > most {
         return Err(Code::ProofTooLarge);
     }
@@ -52,7 +68,7 @@ fn decode_within(value: &str, most: usize, values: usize) -> Result<Message, Cod
     let Ok(Value::Object(object)) = json::parse_within(&bytes, json::MAX_BYTES, values) else {
         return Err(Code::MalformedPayment);
     };
-    Ok(Message { object })
+    Ok((bytes, object))
 }
 
 /// Encodes JSON text as a header value: standard base64 with padding.
