@@ -33,8 +33,9 @@ describe('a panic', () => {
   for (const [where, place, how] of places) {
     it(`${where} is answered 500 at once, for it and its neighbours`, async () => {
       const neighbours = await Promise.all(MODES.map((mode) => slowNeighbour(mode, `${place}-${how}`)));
-      const path = `/after/${how}-${place}`;
-      const payment = await payFor(world, path, place === 'object' ? { identifier: 'drill-here-0123456789' } : {});
+      // An object is told the URL.
+      const path = place === 'object' ? '/after/drill-here' : `/after/${how}-${place}`;
+      const payment = await payFor(world, path);
       const answers = neighbours.map(({ answer }) => answer);
       await eventually('the neighbours are being settled', () => neighbours.every(({ payer }) => world.facilitator.of('settle', payer).length === 1));
 
@@ -49,8 +50,9 @@ describe('a panic', () => {
       took.push(allMs);
 
       expectFreshTerms(await world.gate.raw('GET', path));
-      const next = await payFor(world, `${path}/next`);
-      expectPaid(await send(world, `${path}/next`, next), next);
+      const nextPath = `/after/next-${how}-${place}`;
+      const next = await payFor(world, nextPath);
+      expectPaid(await send(world, nextPath, next), next);
     });
   }
 
@@ -64,8 +66,8 @@ describe('a panic', () => {
     const deployed = await openWorld();
     try {
       for (const place of ['gate', 'claimed']) {
-        const payment = await payFor(deployed, `/after/${place}`, { identifier: 'drill-here-0123456789' });
-        expectPaid(await send(deployed, `/after/${place}`, payment, { headers: [['x-panic', place], ['x-throw', place]] }), payment);
+        const payment = await payFor(deployed, `/after/drill-here-${place}`);
+        expectPaid(await send(deployed, `/after/drill-here-${place}`, payment, { headers: [['x-panic', place], ['x-throw', place]] }), payment);
       }
     } finally {
       await deployed.stop();
