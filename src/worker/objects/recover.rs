@@ -20,7 +20,7 @@ const MAX_FETCHES: usize = 32;
 /// A call of the alarm.
 enum Job {
     /// About a row.
-    Row(Errand),
+    Row(Box<Errand>),
     /// A notice to the operator.
     Notify(Notice),
 }
@@ -50,7 +50,7 @@ impl Ledger {
             let (due, changes) = desk.shard.due(AT_ONCE, desk.rows, &scene)?;
             desk.write(&changes)?;
             let rows = due.into_iter().filter_map(|due| desk.gate.errand(due));
-            let mut jobs: Vec<Job> = rows.map(Job::Row).collect();
+            let mut jobs: Vec<Job> = rows.map(Box::new).map(Job::Row).collect();
             let notices = desk.due_notices(AT_ONCE.saturating_sub(jobs.len()))?;
             jobs.extend(notices.into_iter().map(Job::Notify));
             Ok(jobs)
@@ -67,7 +67,7 @@ impl Ledger {
                 }
                 Ok(1)
             }
-            Job::Row(errand) => self.run(&gate, errand).await,
+            Job::Row(errand) => self.run(&gate, *errand).await,
         }
     }
 
