@@ -80,7 +80,8 @@ describe('answers', () => {
         assert.equal(jsonOf(answer)['path'], path);
         expectCalls(world, payment.payer, path, ordinaryCalls(mode));
         const sent = world.facilitator.of('settle', payment.payer)[0]?.body.toString('utf8') ?? '';
-        assert.ok(sent.includes(payment.json), 'the facilitator gets the payment JSON as received');
+        const { payload } = (JSON.parse(sent) as { paymentPayload: JsonObject }).paymentPayload;
+        assert.deepEqual(payload, (JSON.parse(payment.json) as JsonObject)['payload'], 'the facilitator gets what was signed, as it came');
         const requirements = (JSON.parse(sent) as JsonObject)['paymentRequirements'] as JsonObject;
         assert.equal(requirements['network'], version === 1 ? 'base-sepolia' : 'eip155:84532');
         assert.equal(requirements[version === 1 ? 'maxAmountRequired' : 'amount'], '10000');

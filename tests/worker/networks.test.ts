@@ -200,18 +200,6 @@ for (const mode of ['after', 'before']) {
       assert.equal(world.origin.of(path).length, 1, 'one delivery');
     });
 
-    it('counts for one payment where its facilitator names one transaction for several, whatever objects keep them', async () => {
-      const path = `/sol/${mode}/same-${nextNumber()}`;
-      const required = await ask(path);
-      world.facilitator.script('', { settle: settlesAs(nextNumber()).settle });
-      const rows = Array.from({ length: 6 }, () => payment(required, transaction(nextNumber()).toString('base64')));
-      const answers: Answer[] = [];
-      for (const row of rows) answers.push(await sendRow(path, row, []));
-      const [first, ...others] = answers;
-      assert.equal(first?.status, 200, first?.text);
-      for (const other of others) expectProblem(other, { status: 503, code: 'settlement_unknown', retryAfter: 5 });
-    });
-
     it('has a receipt, and a place in the operator\'s lists', async () => {
       const path = `/sol/${mode}/receipt-${nextNumber()}`;
       const { signature, settle } = settlesAs(nextNumber());
@@ -264,12 +252,42 @@ for (const mode of ['after', 'before']) {
       const row = payment(required, transaction(nextNumber()).toString('base64'));
       world.facilitator.script('', { settle: { kind: 'json', body: { success: true, transaction: 'pending', network: SOLANA } } });
       expectProblem(await sendRow(path, row), { status: 503, code: 'settlement_unknown', retryAfter: 5 });
-      // A good word later, so that no re-send of it comes between other cases.
-      world.facilitator.script('', { settle: settlesAs(nextNumber()).settle });
-      await eventually('it is found out', async () => (await sendRow(path, row)).status === 200, 60_000);
+      // A good word later, so that no re-send of it comes between other cases; each time another one, because what an alarm
+      // has asked for another payment meanwhile may have taken the last.
+      await eventually('it is found out', async () => {
+        world.facilitator.script('', { settle: settlesAs(nextNumber()).settle });
+        return (await sendRow(path, row)).status === 200;
+      }, 60_000);
     });
   });
 }
+
+describe('one transaction that a facilitator names for several payments', () => {
+  for (const mode of ['after', 'before'] as const) {
+    it(`counts for one of them, whatever objects keep them (${mode})`, async () => {
+      const path = `/sol/${mode}/same`;
+      const { settle } = settlesAs(nextNumber());
+      // A ledger of its own: what stays unknown here is sent again, and must not be answered for other cases.
+      const alone = await openWorld({
+        vars: { NETWORK: [SOLANA], PAY_TO: { [SOLANA]: PAYEE } },
+        withFacilitator: (url) => ({ FACILITATOR_URL: [{ url, extra: { [SOLANA]: { feePayer: FEE_PAYER } } }] }),
+        routes: [{ path, price: '$0.01', settle: mode, max_timeout_secs: 90, origin_timeout_secs: 2 }],
+      });
+      try {
+        alone.facilitator.script('', { settle });
+        const required = requiredBy(await alone.gate.raw('GET', path));
+        const statuses: number[] = [];
+        for (let n = 0; n < 6; n += 1) {
+          const row = payment(required, transaction(nextNumber()).toString('base64'));
+          statuses.push((await alone.gate.raw('GET', path, [row])).status);
+        }
+        assert.deepEqual(statuses, [200, 503, 503, 503, 503, 503]);
+      } finally {
+        await alone.stop();
+      }
+    });
+  }
+});
 
 describe('a payment on Aptos', () => {
   it('is delivered once, in twelve spellings at once', async () => {
