@@ -246,7 +246,7 @@ export function rowsNamed(rows: readonly HeaderRow[], name: string): string[] {
 }
 
 /** Waits until `done` holds, and asks less often the longer that takes; fails with `what` after `withinMs`. */
-export async function eventually(what: string, done: () => boolean | Promise<boolean>, withinMs = 10_000): Promise<void> {
+export async function eventually(what: string, done: () => boolean | Promise<boolean>, withinMs = 30_000): Promise<void> {
   const started = performance.now();
   while (!(await done())) {
     const waited = performance.now() - started;
