@@ -8,13 +8,17 @@
 
 mod blame;
 mod chain;
+mod claiming;
 mod digest;
 mod ledger;
+mod looking;
 mod node;
 mod origin;
 mod receipt;
+mod recording;
 mod settle;
 pub(super) mod take;
+mod telling;
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -25,9 +29,12 @@ use alloc::vec::Vec;
 use serde::Serialize;
 
 pub use self::chain::{ChainCall, Reading};
+pub use self::claiming::Claiming;
 pub use self::digest::{Digesting, MAX_DIGESTED_BYTES, Unbound};
-pub use self::ledger::{Call, Claiming, Ending, Filed, Looking, Recording, Resuming};
+pub use self::ledger::Call;
+pub use self::looking::{Looking, Resuming};
 pub use self::origin::{Collected, Collecting, Forwarding, OriginReply, StreamEnd, Streaming};
+pub use self::recording::{Ending, Filed, Recording};
 pub use self::settle::{FacilitatorCall, Settling, Verifying, Waiting};
 pub use self::take::Taking;
 use super::Gate;

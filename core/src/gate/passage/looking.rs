@@ -1,0 +1,110 @@
+//! The answers to what a request may ask that must not begin its payment.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+
+use super::{Arrival, Passage, Step, first_place};
+use crate::ledger::command::{Fate, Resumed, Seen as Sight, Told};
+use crate::problem::Code;
+use crate::time::UnixTime;
+
+/// Waits for what is left of a payment that this request may not begin.
+pub struct Resuming<'g>(pub(super) Box<Passage<'g>>);
+
+/// Waits for what became of a payment whose signature is not proven.
+pub struct Looking<'g>(pub(super) Box<Passage<'g>>);
+
+impl<'g> Resuming<'g> {
+    /// The client's network has asked too often.
+    pub fn limited(self) -> Step<'g> {
+        self.0.refuse(Code::RateLimited)
+    }
+
+    /// For the log: the payment key's prefix and the route.
+    #[must_use]
+    pub fn label(&self) -> (String, String) {
+        self.0.label()
+    }
+
+    /// The reply to [`Call::beside`].
+    #[must_use]
+    pub fn saw(mut self, reply: Option<&[u8]>) -> Self {
+        self.0.saw(reply);
+        self
+    }
+
+    /// The object's answer, or none if it is down.
+    pub fn answered(self, told: Option<impl Into<Told<Resumed>>>, now: UnixTime) -> Step<'g> {
+        let mut passage = self.0;
+        match passage.hear(told, now) {
+            None => passage.refuse(Code::LedgerUnavailable),
+            Some(Resumed::Deliver(deliver)) => passage.deliver(deliver, now),
+            Some(Resumed::Resend(resend)) => passage.send_again(resend),
+            Some(Resumed::Replay(replay)) => passage.play(&replay),
+            Some(Resumed::Nothing) if passage.move_on() => passage.resume(),
+            Some(Resumed::Nothing) => match passage.recalled.take() {
+                Some(reason) => {
+                    Step::Respond(passage.fresh_terms(Code::VerifyRefused, &reason, now))
+                }
+                None => passage.barred(now),
+            },
+            Some(Resumed::Fate(Fate::Unresolved)) if passage.arrival == Arrival::Denied => {
+                passage.barred(now)
+            }
+            // There are no terms to put up.
+            Some(Resumed::Fate(Fate::Void))
+                if matches!(passage.arrival, Arrival::Unpriced | Arrival::Waived) =>
+            {
+                passage.barred(now)
+            }
+            Some(Resumed::Fate(fate)) => passage.told(&fate, now),
+        }
+    }
+}
+
+impl<'g> Looking<'g> {
+    /// The client's network has asked too often.
+    pub fn limited(self) -> Step<'g> {
+        self.0.refuse(Code::RateLimited)
+    }
+
+    /// For the log: the payment key's prefix and the route.
+    #[must_use]
+    pub fn label(&self) -> (String, String) {
+        self.0.label()
+    }
+
+    /// The reply to [`Call::beside`].
+    #[must_use]
+    pub fn saw(mut self, reply: Option<&[u8]>) -> Self {
+        self.0.saw(reply);
+        self
+    }
+
+    /// The object's answer, or none if it is down.
+    pub fn answered(self, told: Option<impl Into<Told<Sight>>>, now: UnixTime) -> Step<'g> {
+        let mut passage = self.0;
+        match passage.hear(told, now) {
+            None => passage.refuse(Code::LedgerUnavailable),
+            // There is nobody to deliver to, and its row says what becomes of it.
+            Some(Sight::Open) if passage.arrival == Arrival::Gone => passage.unknown(),
+            // Who may not be served is owed what moves.
+            Some(Sight::Open) if passage.arrival == Arrival::Denied && passage.proof.was_sent() => {
+                passage.verify()
+            }
+            // Its signature held once, or the request knows the secret of the first.
+            Some(Sight::Open) => passage.resume(),
+            Some(Sight::Nothing) if passage.move_on() => passage.look_up(),
+            // Not known: it has to be proven before anything is written.
+            // The money may have moved, whatever else stands against it: it is looked for.
+            Some(Sight::Nothing)
+                if passage.arrival == Arrival::InTime || passage.proof.was_sent() =>
+            {
+                passage.place = first_place(passage.gate);
+                passage.verify()
+            }
+            Some(Sight::Nothing) => passage.barred(now),
+            Some(Sight::Fate(fate)) => passage.told(&fate, now),
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What the ledger's answers mean: the client is told, served from what is stored, or what was paid for goes on.
+
+use alloc::boxed::Box;
+
+use super::blame::blame_of;
+use super::origin::taken_out;
+use super::{Arrival, Passage, Step};
+use crate::gate::diagnose::Failures;
+use crate::gate::recover::Seen;
+use crate::gate::reply::{Body, Reply, finish_paid};
+use crate::http::ResponseHead;
+use crate::ledger::attempts::Blame;
+use crate::ledger::command::{Answer, Deliver, Fate, Replay, Resend, Role, Told};
+use crate::mutant::{Mutant, planted};
+use crate::payment::Cause;
+use crate::problem::Code;
+use crate::time::UnixTime;
+
+impl<'g> Passage<'g> {
+    /// A stored response for a repeat that proved itself.
+    pub(super) fn replay(&mut self, response: &str) -> Step<'g> {
+        let Some(mut head) = ResponseHead::from_text(response) else {
+            return self.refuse(Code::Internal);
+        };
+        if let Some(served) = taken_out(&mut head) {
+            self.served = served;
+        }
+        finish_paid(&mut head, &self.correlation);
+        let mut reply = Reply::new(head, Body::Held).with("payment-replayed", "true");
+        reply.marks.served = true;
+        Step::Respond(self.settlement_served(reply))
+    }
+
+    /// What becomes of a request whose payment the ledger does not know and will not begin.
+    pub(super) fn barred(&self, now: UnixTime) -> Step<'g> {
+        match self.arrival {
+            Arrival::InTime | Arrival::Late => Step::Respond(self.too_late(now)),
+            Arrival::Denied => self.refuse(Code::PayerDenied),
+            Arrival::Gone => self.refuse(Code::NotFound),
+            Arrival::Unpriced => self.refuse(Code::PriceUnavailable),
+            Arrival::Repriced(code) => {
+                let reason = code.row().reason.unwrap_or_default();
+                Step::Respond(self.fresh_terms(code, reason, now))
+            }
+            Arrival::Waived => {
+                self.gate.waived(&self.offer, &self.head, self.correlation.clone(), now)
+            }
+        }
+    }
+
+    /// What a client reads whose payment is in a state that this request cannot move.
+    pub(super) fn told(&self, fate: &Fate, now: UnixTime) -> Step<'g> {
+        let replayed = |reason: &str| Blame { cause: Cause::Replayed, reason: reason.into() };
+        let code = match fate {
+            Fate::Unknown if planted(Mutant::TermsInDoubt) => return self.told(&Fate::Void, now),
+            Fate::InProgress => Code::PaymentInProgress,
+            Fate::Unknown => Code::SettlementUnknown,
+            Fate::Unresolved => Code::PaymentUnresolved,
+            Fate::Refused { reason } => {
+                let failures = Failures::payers(self.tally.as_ref());
+                let diagnosis = self.diagnosis_of(&blame_of(reason), failures, now);
+                let reply = self.problem(Code::SettlementRefused).diagnosed(diagnosis.as_ref());
+                return Step::Respond(self.settlement_refused(reply, reason));
+            }
+            Fate::AlreadyUsed | Fate::AlreadyDelivered => {
+                let code = match fate {
+                    Fate::AlreadyUsed => Code::PaymentAlreadyUsed,
+                    _ => Code::PaymentAlreadyDelivered,
+                };
+                let reply = |diagnosis: Option<&_>| self.problem(code).diagnosed(diagnosis);
+                return Step::Respond(self.blaming_network(&replayed(code.name()), now, reply));
+            }
+            Fate::OriginFailed => {
+                let reply = self.problem(Code::OriginFailed);
+                return Step::Respond(reply.with_status(409, &self.correlation, self.shown_id()));
+            }
+            Fate::RefundDue => {
+                let reply = self.problem(Code::RefundDueRepeat);
+                return Step::Respond(self.settlement(reply));
+            }
+            Fate::Refunded => Code::Refunded,
+            Fate::Void => {
+                let blame = self.blame.clone().unwrap_or_else(|| replayed("authorization_void"));
+                let code = Code::PaymentRequired;
+                let reason = code.row().reason.unwrap_or_default();
+                let reply = |diagnosis: Option<&_>| self.terms(code, reason, diagnosis, now);
+                return Step::Respond(self.blaming_network(&blame, now, reply));
+            }
+            Fate::UnderReview => Code::UnderReview,
+        };
+        self.refuse(code)
+    }
+
+    /// What a client reads where an answer lets its request do nothing further.
+    pub(super) fn ended(&self, answer: &Answer, now: UnixTime) -> Step<'g> {
+        self.refuse(match answer {
+            Answer::Fate(fate) => return self.told(fate, now),
+            Answer::Stale => Code::SettlementUnknown,
+            Answer::TooManyInFlight => Code::TooManyInFlight,
+            Answer::Full => Code::RateLimited,
+            Answer::Granted { .. }
+            | Answer::Deliver(_)
+            | Answer::Resend(_)
+            | Answer::Replay(_)
+            | Answer::Recorded
+            | Answer::Absent
+            | Answer::Unsupported => Code::LedgerUnavailable,
+        })
+    }
+
+    /// Keeps what every answer of the ledger says beside: the row's receipt id, and the payer's failures.
+    pub(super) fn hear<A>(&mut self, told: Option<impl Into<Told<A>>>, now: UnixTime) -> Option<A> {
+        self.served = now;
+        self.claimed = true;
+        let Told { answer, receipt, tally } = told?.into();
+        self.tally = tally.or(self.tally.take());
+        if let Some(receipt) = receipt {
+            self.receipt = receipt;
+        }
+        Some(answer)
+    }
+
+    /// Paid earlier, and the origin has not run: it runs now.
+    pub(super) fn deliver(
+        mut self: Box<Self>,
+        Deliver { fence, transaction }: Deliver,
+        now: UnixTime,
+    ) -> Step<'g> {
+        self.fence = fence;
+        self.transaction = self.named(&transaction);
+        self.forward(now)
+    }
+
+    /// What was recorded goes to its facilitator once more.
+    pub(super) fn send_again(mut self: Box<Self>, resend: Resend) -> Step<'g> {
+        let Resend { fence, facilitator, request, seen_at, seen_block } = resend;
+        self.fence = fence;
+        self.seen = Seen { at: UnixTime::from_secs(seen_at), block: seen_block };
+        self.settle_again(&facilitator, request, 0)
+    }
+
+    /// The stored response.
+    pub(super) fn play(mut self: Box<Self>, Replay { response, transaction }: &Replay) -> Step<'g> {
+        self.transaction = self.named(transaction);
+        self.replay(response)
+    }
+
+    /// Goes to the object after a change of their number, if the one before it was asked.
+    pub(super) fn move_on(&mut self) -> bool {
+        let moves = self.place.1 == Role::Old;
+        if moves {
+            self.place = (self.gate.shards, Role::New);
+        }
+        moves
+    }
+}
