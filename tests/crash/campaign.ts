@@ -13,7 +13,7 @@ const PAYMENTS = 8;
 const PAYERS = 4;
 /** How many of them stand at the kill's own point. */
 const AT_POINT = 4;
-const REACH_MS = 8_000;
+const REACH_MS = 30_000;
 const POLL_MS = 10;
 
 /** Kills of this process: payments are named after them. */

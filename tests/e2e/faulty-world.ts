@@ -102,7 +102,7 @@ export async function insist(turns: number, ask: () => Promise<Answer>): Promise
 }
 
 /** How often a payer asks before he gives up: enough for every recovery, and few where there is none. */
-export const TURNS = EXPECTED.unknownEndsBy === 'alarm' ? 10 : 2;
+export const TURNS = EXPECTED.unknownEndsBy === 'alarm' ? 40 : 2;
 const RESEND_GAP_MS = 1_100;
 /** Refusals that a recovering ledger takes back. */
 const PASSING = [

@@ -149,7 +149,7 @@ async function failures(): Promise<Record<string, unknown>[]> {
 }
 
 async function eventually<T>(found: () => Promise<T | undefined>): Promise<T> {
-  for (let turn = 0; turn < 60; turn += 1) {
+  for (let turn = 0; turn < 120; turn += 1) {
     const it = await found();
     if (it !== undefined) return it;
     await new Promise((resolve) => setTimeout(resolve, 500));

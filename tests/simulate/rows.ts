@@ -16,7 +16,7 @@ export type Row = {
 export const ACCOUNTED = ['delivered', 'refund_due', 'manual'];
 /** States in which a row may stay where no money has moved; an unknown one ends a while after the payment has. */
 const REST = [...ACCOUNTED, 'unknown', 'refused', 'abandoned', 'released', 'void', 'closed'];
-const DRAIN_MS = 90_000;
+const DRAIN_MS = 180_000;
 
 /** All rows of the ledger. */
 export async function rowsOf(world: World): Promise<Row[]> {

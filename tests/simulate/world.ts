@@ -139,7 +139,7 @@ export class World {
 export const SERIAL = /served:[^"\\ ]+#\d+/;
 
 /** Longer than anything that the gate waits for. */
-const ANSWER_MS = 15_000;
+const ANSWER_MS = 30_000;
 
 function serial(path: string, run: number): string {
   return `served:${path}#${run}`;

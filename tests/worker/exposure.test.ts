@@ -141,7 +141,7 @@ describe('exposure', () => {
       assert.equal(world.facilitator.calls.length, calls, 'the alarms are lost');
       assert.equal(await world.gate.scheduled(), 'ok');
       await eventually('every payment is settled', () => payments.every(({ payer, nonce }) =>
-        world.facilitator.settled.has(`${payer.toLowerCase()}/${nonce}`)), 30_000);
+        world.facilitator.settled.has(`${payer.toLowerCase()}/${nonce}`)));
       for (const { payer } of payments) {
         await eventually('the row says so', async () => (await rowsOf(world, payer))[0]?.['state'] === 'delivered');
       }

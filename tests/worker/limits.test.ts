@@ -48,7 +48,7 @@ describe('limits', () => {
     try {
       const payer = freshPayer();
       const payments = await Promise.all(['/after/one', '/after/two'].map((path) => payFor(world, path, { payer })));
-      world.origin.script('/after/one', { delayMs: 600 });
+      world.origin.script('/after/one', { delayMs: 300 });
       const answers = await Promise.all(payments.map((payment, i) => send(world, i === 0 ? '/after/one' : '/after/two', payment)));
       assert.deepEqual(answers.map((answer) => answer.status), [200, 200]);
     } finally {

@@ -228,7 +228,7 @@ describe('operator', () => {
     await eventually('it is under review', async () => {
       row = only(await rowsOf(world, payment.payer));
       return row['state'] === 'manual';
-    }, 25_000);
+    });
     assert.equal(row['reason'], 'overdue');
     assert.match((await ask(world, 'metrics')).text, /^farebox_manual_open 1$/m);
     for (const as of ['refunded', 'manual', 'paid', '']) expectProblem(await resolve(as), { status: 400, code: 'invalid_request' });
@@ -296,7 +296,7 @@ describe('operator', () => {
       const { text: counted } = await ask(world, 'metrics');
       return /^farebox_challenges_total\{route="\/after\/\*"\} [1-9]\d*$/m.test(counted)
         && /^farebox_facilitator_seconds_count\{op="settle"\} [1-9]\d*$/m.test(counted);
-    }, 15_000);
+    });
     const series = ['challenges_total', 'facilitator_seconds', 'facilitator_errors_total'];
     for (const name of series) assert.match(answer.text, new RegExp(`^# HELP farebox_${name} .*[Aa]pproximate`, 'm'));
   });

@@ -116,7 +116,7 @@ describe('origin faults', { concurrency: 4 }, () => {
         if (again.status === 409) return false;
         expectPaid(again, payment);
         return again.headers['payment-replayed'] === 'true';
-      }, 8000);
+      });
       assert.deepEqual([world.origin.of(path).length, world.facilitator.of('settle', payment.payer).length], [1, 1]);
     }
   });
@@ -160,7 +160,7 @@ describe('ledger and isolate faults', { concurrency: 4 }, () => {
               const answer = await send(world, path, payment, { headers: [SECRET] });
               assert.ok([200, 409, 503].includes(answer.status), `${answer.status} ${answer.text.slice(0, 200)}`);
               return answer.status === 200 || ['refund_due', 'origin_failed'].includes(String(jsonOf(answer)['code']));
-            }, 30_000);
+            });
             const { origin } = callsOf(world, payment.payer, path);
             assert.ok(origin <= 1, 'the origin ran once');
             const sent = world.facilitator.of('settle', payment.payer);
@@ -188,7 +188,7 @@ describe('ledger and isolate faults', { concurrency: 4 }, () => {
         const answer = await send(world, path, payment);
         assert.equal(answer.status, 409, answer.text.slice(0, 200));
         return jsonOf(answer)['code'] === 'origin_failed';
-      }, 20_000);
+      });
       expectCalls(world, payment.payer, path, { verify: 1, settle: 0, origin: 1 });
     } finally {
       await world.stop();
@@ -212,7 +212,7 @@ describe('ledger and isolate faults', { concurrency: 4 }, () => {
           if (answer.status !== 200) return false;
           expectPaid(answer, payment);
           return true;
-        }, 25_000);
+        });
         assert.equal(world.origin.of(path).length, 1);
         const sent = world.facilitator.of('settle', payment.payer);
         assert.equal(new Set(sent.map((call) => call.body.toString('latin1'))).size, 1);
@@ -236,7 +236,7 @@ describe('ledger and isolate faults', { concurrency: 4 }, () => {
         const answer = await send(world, path, payment);
         assert.equal(answer.status, 409, answer.text.slice(0, 200));
         return jsonOf(answer)['code'] === 'refund_due';
-      }, 20_000);
+      });
       expectCalls(world, payment.payer, path, { verify: 0, settle: 1, origin: 1 });
     } finally {
       await world.stop();

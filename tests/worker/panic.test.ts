@@ -1,23 +1,27 @@
 /**
  * A panic anywhere in the compiled gate, or an exception that comes through it: everybody who waits is told at once, nobody hangs, and the next request works.
- * Runs a build that panics on request, and no other file beside it, because it counts milliseconds.
+ * Runs a build that panics on request, and no other file beside it, because it compares milliseconds.
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
 import { DRILL, expectLost } from './support/drill.ts';
 import type { Answer } from './support/raw.ts';
-import { MODES, eventually, expectFreshTerms, expectPaid, openWorld, payFor, send, type Mode, type World } from './support/world.ts';
+import { MODES, QUICK, eventually, expectFreshTerms, expectPaid, openWorld, payFor, send, type Mode, type World } from './support/world.ts';
 
-/** What the answers take on a machine that does nothing else; one that is busy may be late once. */
+/** What the answers take on a machine that does nothing else, in milliseconds and in paid requests; one that is busy may be late once. */
 const SOON_MS = 50;
-const LATE_MS = 1000;
+const SOON_PAYMENTS = 3;
+const LATE_MS = 4_000;
+/** When the neighbours would be answered: later than any of that. */
+const SETTLE_MS = 8_000;
 
 describe('a panic', () => {
   let world: World;
   const took: number[] = [];
+  const paid: number[] = [];
   before(async () => {
-    world = await openWorld({ build: DRILL });
+    world = await openWorld({ build: DRILL, vars: { RECOVERY: { ...QUICK, settle_secs: 2 * SETTLE_MS / 1000 } } });
     await world.gate.raw('GET', '/after/warm');
   });
   after(() => world.stop());
@@ -52,14 +56,16 @@ describe('a panic', () => {
       expectFreshTerms(await world.gate.raw('GET', path));
       const nextPath = `/after/next-${how}-${place}`;
       const next = await payFor(world, nextPath);
+      const asked = performance.now();
       expectPaid(await send(world, nextPath, next), next);
+      paid.push(performance.now() - asked);
     });
   }
 
-  it('is answered within 50 ms, as a rule', () => {
+  it('is answered within 50 ms, as a rule, or in the time of three payments on a slow machine', () => {
     assert.equal(took.length, places.length);
-    const median = took.toSorted((a, b) => a - b)[2];
-    assert.ok(median !== undefined && median <= SOON_MS, took.map((ms) => ms.toFixed(1)).join(', '));
+    const soon = Math.max(SOON_MS, SOON_PAYMENTS * medianOf(paid));
+    assert.ok(medianOf(took) <= soon, `${took.map((ms) => ms.toFixed(1)).join(', ')} against ${soon.toFixed(1)}`);
   });
 
   it('cannot be asked for where the gate is deployed', async () => {
@@ -77,7 +83,11 @@ describe('a panic', () => {
   async function slowNeighbour(mode: Mode, place: string): Promise<{ payer: string; answer: Promise<Answer> }> {
     const path = `/${mode}/neighbour-${place}`;
     const payment = await payFor(world, path);
-    world.facilitator.script(payment.payer, { settle: { kind: 'good', delayMs: 1500 } });
+    world.facilitator.script(payment.payer, { settle: { kind: 'good', delayMs: SETTLE_MS } });
     return { payer: payment.payer, answer: send(world, path, payment) };
   }
 });
+
+function medianOf(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+}

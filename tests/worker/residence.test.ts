@@ -25,7 +25,7 @@ describe('where the ledger lives', { concurrency: 3 }, () => {
         assert.equal(items.length, 2, 'what was written is found');
         await world.gate.raw('GET', `/_farebox/receipts/${items[0]?.id}`, [['Idempotency-Key', 'pay_fedcba9876543210fedcba9876543210']]);
         assert.equal(await world.gate.scheduled(), 'ok');
-        await eventually('counts are handed over', async () => (await world.gate.homes()).some(([asked]) => asked === 'meters'), 30_000);
+        await eventually('counts are handed over', async () => (await world.gate.homes()).some(([asked]) => asked === 'meters'));
         const homes = await world.gate.homes();
         const asked = new Set(homes.map(([what]) => what));
         for (const what of ['payer', 'operator', 'read', 'meters']) assert.ok(asked.has(what), `${what} is among ${[...asked]}`);

@@ -13,6 +13,8 @@ const LONG = 300_000;
 const BREAKS: readonly (readonly [Framing, Break])[] = [
   ['length', 'close'], ['length', 'reset'], ['chunked', 'close'], ['chunked', 'reset'], ['chunked', 'garbage'],
 ];
+/** For what an origin says before the end of the body. */
+const EARLY_MS = 300;
 const NOT_SETTLED = { after: 0, before: 1 } as const;
 const TOLD = { after: 'origin_failed', before: 'refund_due' } as const;
 
@@ -28,6 +30,11 @@ describe('an upload that breaks off', () => {
     await origin.stop();
   });
 
+  /** Waits until the origin has seen the request, and a little longer. */
+  const isAsked = async (target: string): Promise<void> => {
+    await eventually('the origin is asked', () => origin.of(target).length === 1);
+    await new Promise((resolve) => setTimeout(resolve, EARLY_MS));
+  };
   const whole = { method: 'POST', body: 'b'.repeat(SHORT) };
 
   for (const mode of MODES) {
@@ -47,7 +54,7 @@ describe('an upload that breaks off', () => {
       it(`is an aborted request to the origin where it is long, and no delivery (${mode}, ${framing}, ${how})`, async () => {
         const target = `/${mode}/long-${name}`;
         const payment = await payFor(world, target, { method: 'POST' });
-        await sendBroken(world.gate.url, { target, headers: [payment.row], framing, bytes: LONG, sent: LONG / 2, how });
+        await sendBroken(world.gate.url, { target, headers: [payment.row], framing, bytes: LONG, sent: LONG / 2, how, once: () => isAsked(target) });
         await eventually('the origin sees it end', () => origin.of(target).every(({ ended }) => ended));
         assert.deepEqual(origin.of(target).map(({ complete }) => complete), [false]);
         await eventually('the row says so', async () => (await send(world, target, payment, { method: 'POST', body: 'b'.repeat(LONG) })).status !== 503);
@@ -63,7 +70,7 @@ describe('an upload that breaks off', () => {
         origin.script(target, { pieces, early: true, then: 'hang' });
         const payment = await payFor(world, target, { method: 'POST' });
         const headers = [payment.row];
-        await sendBroken(world.gate.url, { target, headers, framing: 'chunked', bytes: LONG, sent: LONG / 2, how, afterMs: 500 });
+        await sendBroken(world.gate.url, { target, headers, framing: 'chunked', bytes: LONG, sent: LONG / 2, how, once: () => isAsked(target) });
         assert.deepEqual(origin.of(target).map(({ complete }) => complete), [false]);
         await eventually('the row says so', async () => {
           const told = await send(world, target, payment, { method: 'POST', body: 'b'.repeat(LONG) });

@@ -79,7 +79,7 @@ describe('webhook', () => {
   it('a notice that is not taken comes again with the same id and text', async () => {
     failures.set('any', 1);
     const id = await owed();
-    await eventually('two tries', () => about(id).length >= 2, 20_000);
+    await eventually('two tries', () => about(id).length >= 2);
     failures.delete('any');
     const [first, second] = about(id) as [Taken, Taken];
     assert.equal(second.text, first.text);
@@ -106,14 +106,14 @@ describe('webhook', () => {
       return new Set(notices.map((notice) => notice['id']));
     };
     await age(700);
-    await eventually('the notice', () => told('payment.unknown_overdue').size > 0, 30_000);
+    await eventually('the notice', () => told('payment.unknown_overdue').size > 0);
     await world.gate.restart();
     await rowsOf(world, payment.payer);
     await age(2000);
     // A re-send that an end of the object has cut holds the row until its lease is over.
-    await eventually('the review', () => told('payment.manual').size > 0, 30_000);
+    await eventually('the review', () => told('payment.manual').size > 0);
     // The row was made older twice, so that its doubt began at two times; the restart between them told nothing new.
-    await eventually('both notices', () => told('payment.unknown_overdue').size >= 2, 30_000);
+    await eventually('both notices', () => told('payment.unknown_overdue').size >= 2);
     assert.deepEqual([told('payment.unknown_overdue').size, told('payment.manual').size], [2, 1]);
   });
 });
@@ -187,7 +187,7 @@ describe('purge', () => {
       await payOnce(freshPayer());
       await world.gate.stop();
       return marked('SELECT key FROM moved WHERE payer = ?') === 0;
-    }, 30_000);
+    });
     assert.ok(plant(world.gate, 'SELECT key FROM moved') >= 2, 'the others stay');
   });
 });

@@ -21,16 +21,17 @@ describe('writes', () => {
     world = await openWorld({ probe: true, vars: { LEDGER_SHARDS: 1, RECOVERY: { settle_secs: 20 } } });
     // The tables are there, and the alarm stands for the earliest that can be due.
     for (const mode of MODES) await writesOf(mode, 'first');
-    await eventually('the objects of the counts are there too', async () => (await world.gate.ledger()).handovers.length > 1, 30_000);
+    await eventually('the objects of the counts are there too', async () => (await world.gate.ledger()).handovers.length > 1);
   });
   after(() => world.stop());
 
-  /** Calls and writes of one paid request. */
-  async function writesOf(mode: Mode, name: string, identifier?: string, rows: readonly HeaderRow[] = []): Promise<unknown> {
+  /** Calls and writes of one paid request, which makes so many calls. */
+  async function writesOf(mode: Mode, name: string, identifier?: string, rows: readonly HeaderRow[] = [], calls = ORDINARY.calls): Promise<unknown> {
     const path = `/${mode}/${name}`;
     const payment = await payFor(world, path, identifier === undefined ? {} : { identifier });
     await world.gate.ledger('ok');
     expectPaid(await send(world, path, payment, { headers: rows }), payment);
+    await eventually('all calls are made', async () => (await counts())['calls'] === calls);
     await new Promise((resolve) => setTimeout(resolve, TRAILING_MS));
     return counts();
   }
@@ -54,7 +55,7 @@ describe('writes', () => {
 
     it(`a body that flows is not written, its end is (${mode})`, async () => {
       world.origin.script(`/${mode}/flowing`, SSE);
-      assert.deepEqual(await writesOf(mode, 'flowing'), { calls: 4, payments: 9 });
+      assert.deepEqual(await writesOf(mode, 'flowing', undefined, [], 4), { calls: 4, payments: 9 });
     });
 
     it(`a repeat and a question for the price write nothing (${mode})`, async () => {

@@ -15,9 +15,13 @@ export type Broken = {
   readonly bytes: number;
   readonly sent: number;
   readonly how: Break;
-  /** Milliseconds between what comes and the break [50]. */
-  readonly afterMs?: number;
+  /** What has to happen before the break; in any case there are 50 ms between what comes and it. */
+  readonly once?: () => Promise<void>;
 };
+
+const QUIET_MS = 50;
+/** After which a gate that does not end the connection is left. */
+const GIVEN_UP_MS = 8_000;
 
 /** Sends half a body; gives what was answered, if anything was. */
 export async function sendBroken(url: string, broken: Broken): Promise<string> {
@@ -34,11 +38,12 @@ export async function sendBroken(url: string, broken: Broken): Promise<string> {
   socket.write(`POST ${broken.target} HTTP/1.1\r\nHost: shop.example\r\n${rows}${framing}\r\n\r\n`);
   const body = 'b'.repeat(broken.sent);
   socket.write(isChunked ? `${broken.sent.toString(16)}\r\n${body}\r\n` : body);
-  await new Promise((resolve) => setTimeout(resolve, broken.afterMs ?? 50));
+  await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
+  await broken.once?.();
   if (broken.how === 'garbage') socket.write('no chunk\r\n');
   if (broken.how === 'reset') socket.resetAndDestroy();
   if (broken.how !== 'reset') socket.end();
-  const waited = setTimeout(() => socket.destroy(), 8_000);
+  const waited = setTimeout(() => socket.destroy(), GIVEN_UP_MS);
   await closed;
   clearTimeout(waited);
   return answer;

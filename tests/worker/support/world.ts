@@ -245,8 +245,12 @@ export function rowsNamed(rows: readonly HeaderRow[], name: string): string[] {
   return rows.filter(([found]) => found.toLowerCase() === name.toLowerCase()).map(([, value]) => value);
 }
 
-/** Waits until `done` holds, and asks less often the longer that takes; fails with `what` after `withinMs`. */
-export async function eventually(what: string, done: () => boolean | Promise<boolean>, withinMs = 30_000): Promise<void> {
+/**
+ * Waits until `done` holds, and asks less often the longer that takes; fails with `what` after `withinMs`.
+ *
+ * That is only for what never comes: a busy machine may take many times as long as a quiet one.
+ */
+export async function eventually(what: string, done: () => boolean | Promise<boolean>, withinMs = 60_000): Promise<void> {
   const started = performance.now();
   while (!(await done())) {
     const waited = performance.now() - started;
