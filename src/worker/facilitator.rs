@@ -73,19 +73,16 @@ pub(super) fn conditions(gate: &Gate) -> Vec<Condition> {
 
 /// Waits until a payment that nobody vouches for may be looked at; whether it may.
 pub(super) async fn admits(sender: &Sender) -> bool {
-    match UNPROVEN.with_borrow_mut(|unproven| unproven.begin(sender, now())) {
-        Place::Begun => return true,
-        Place::Full => return false,
-        Place::Queued => {}
-    }
+    let mut place = UNPROVEN.with_borrow_mut(|unproven| unproven.begin(sender, now()));
     for _ in 0..MOST_TURNS {
+        let Place::Queued(ticket) = place else { break };
         edge::pause(ASK_AGAIN_MS).await;
-        if UNPROVEN.with_borrow_mut(|unproven| unproven.is_its_turn(sender, now())) {
-            return true;
-        }
+        place = UNPROVEN.with_borrow_mut(|unproven| unproven.turn(sender, ticket, now()));
     }
-    UNPROVEN.with_borrow_mut(|unproven| unproven.left(sender));
-    false
+    if let Place::Queued(ticket) = place {
+        UNPROVEN.with_borrow_mut(|unproven| unproven.left(sender, ticket, now()));
+    }
+    place == Place::Begun
 }
 
 /// The look at it is over.

@@ -2,10 +2,12 @@
 //! Each costs a call before anything is known about who sends it.
 //!
 //! Nothing is counted by what such a payment says of itself: whoever it names may never have heard of it. A network that sends
-//! what is refused is slowed and never stopped, because honest payers may share it; what finds no place waits in a queue.
-//! Assumptions:
+//! what is refused is slowed and never stopped, because honest payers may share it. What finds no place waits in a queue: a place
+//! that is free goes to the network that has the fewest calls, among those to the one whose payment has waited longest, and
+//! within a network to who came first. Assumptions:
 //! - one per isolate, bounded; losing it costs calls;
 //! - a place is held for one call, never between two of them;
+//! - who waits asks about its turn several times a second, or waits no more;
 //! - payments of one kind take nothing from those of another.
 
 use alloc::borrow::ToOwned;
@@ -27,9 +29,12 @@ const DEBT: u32 = 10;
 const FORGIVEN: u32 = 5;
 /// Seconds that forgive one refusal.
 const FORGIVEN_SECS: u64 = 6;
-/// Payments of one network that may wait, and of all.
+/// Payments of one network that may wait.
 const QUEUED: usize = 64;
+/// Payments that may wait in all; then a network with fewer of them takes the place of the last one of the network with the most.
 const QUEUED_ALL: usize = 512;
+/// Seconds after which a payment waits no more whose turn nobody has asked about.
+const UNASKED_SECS: u64 = 5;
 /// Seconds after which a call or a wait is over even if nobody heard of its end; longer than any takes.
 const LOST_SECS: u64 = 60;
 /// Most networks that are remembered: more than have calls and queues together.
@@ -78,11 +83,15 @@ pub enum Verdict {
 pub enum Place {
     /// The call is on its way, until [`Unproven::ended`].
     Begun,
-    /// It waits: [`Unproven::is_its_turn`], or [`Unproven::left`].
-    Queued,
+    /// It waits: [`Unproven::turn`], or [`Unproven::left`].
+    Queued(Ticket),
     /// There are too many before it.
     Full,
 }
+
+/// Who waits since when, among all: a lower one came first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(u64);
 
 /// Calls about unproven payments.
 #[derive(Debug)]
@@ -112,63 +121,42 @@ impl Unproven {
         if sender.payment.is_some_and(|payment| self.asked.contains(&payment)) {
             return Place::Full;
         }
-        let place = self.place(sender, now);
+        let place = self.of(sender.kind).begin(&sender.network, now);
         if let Some(payment) = sender.payment.filter(|_| place != Place::Full) {
             self.asked.insert(payment, now);
         }
         place
     }
 
-    fn place(&mut self, sender: &Sender, now: UnixTime) -> Place {
-        let calls = self.of(sender.kind);
-        calls.expire(now);
-        let (room, queued) = (calls.room(&sender.network, now), calls.queued());
-        let recent = calls.recent(&sender.network, now);
-        // Who waits already comes first.
-        if recent.queued.is_empty() && recent.on_their_way.len() < room {
-            recent.on_their_way.push(now);
-            return Place::Begun;
+    /// Where a payment stands that waits: with [`Place::Begun`] or [`Place::Full`] it waits no more.
+    pub fn turn(&mut self, sender: &Sender, ticket: Ticket, now: UnixTime) -> Place {
+        let place = self.of(sender.kind).turn(&sender.network, ticket, now);
+        if place == Place::Full {
+            self.forget(sender);
         }
-        if recent.queued.len() >= QUEUED || queued >= QUEUED_ALL {
-            return Place::Full;
-        }
-        recent.queued.push(now);
-        Place::Queued
-    }
-
-    /// Whether one that waits may begin its call now; then it waits no more.
-    pub fn is_its_turn(&mut self, sender: &Sender, now: UnixTime) -> bool {
-        let calls = self.of(sender.kind);
-        calls.expire(now);
-        let room = calls.room(&sender.network, now);
-        let recent = calls.recent(&sender.network, now);
-        let begins = recent.on_their_way.len() < room;
-        if begins {
-            recent.queued.pop();
-            recent.on_their_way.push(now);
-        }
-        begins
+        place
     }
 
     /// One that waited does so no more.
-    pub fn left(&mut self, sender: &Sender) {
+    pub fn left(&mut self, sender: &Sender, ticket: Ticket, now: UnixTime) {
         self.forget(sender);
-        if let Some(recent) = self.of(sender.kind).networks.get_mut(&sender.network) {
-            recent.queued.pop();
+        let calls = self.of(sender.kind);
+        if let Some(recent) = calls.networks.get_mut(&sender.network) {
+            recent.granted.retain(|waiting| waiting.ticket != ticket);
+            recent.queued.retain(|waiting| waiting.ticket != ticket);
         }
+        calls.grant(now);
     }
 
     /// A call is over.
     pub fn ended(&mut self, sender: &Sender, verdict: Verdict, now: UnixTime) {
         self.forget(sender);
-        let Some(recent) = self.of(sender.kind).networks.get_mut(&sender.network) else { return };
-        recent.on_their_way.pop();
-        let debt = recent.debt(now);
-        (recent.owed, recent.since) = match verdict {
-            Verdict::Good => (debt.saturating_sub(FORGIVEN), now),
-            Verdict::Bad => (debt.saturating_add(1).min(DEBT.saturating_mul(2)), now),
-            Verdict::Open => return,
-        };
+        let calls = self.of(sender.kind);
+        if let Some(recent) = calls.networks.get_mut(&sender.network) {
+            recent.on_their_way.pop();
+            recent.learn(verdict, now);
+        }
+        calls.grant(now);
     }
 
     fn forget(&mut self, sender: &Sender) {
@@ -198,6 +186,8 @@ struct Calls {
     networks: Sorted<String, Recent>,
     /// When it was last looked for calls whose end nobody heard of.
     looked: UnixTime,
+    /// The next one's.
+    ticket: Ticket,
 }
 
 /// What is known of a network.
@@ -205,37 +195,101 @@ struct Calls {
 struct Recent {
     /// When each call began.
     on_their_way: Vec<UnixTime>,
-    /// When each that waits came.
-    queued: Vec<UnixTime>,
+    /// Those that may begin, and do when they next ask.
+    granted: Vec<Waiting>,
+    /// Those that wait, as they came.
+    queued: Vec<Waiting>,
     /// Refusals that were not forgiven at `since`.
     owed: u32,
     since: UnixTime,
 }
 
+/// A payment that waits.
+#[derive(Debug)]
+struct Waiting {
+    ticket: Ticket,
+    /// When somebody last asked about its turn.
+    asked: UnixTime,
+}
+
 impl Calls {
     const fn new() -> Self {
-        Self { networks: Sorted::new(), looked: UnixTime::from_secs(0) }
+        Self { networks: Sorted::new(), looked: UnixTime::from_secs(0), ticket: Ticket(0) }
     }
 
-    /// How many calls this network may have now.
-    fn room(&self, network: &String, now: UnixTime) -> usize {
-        let recents = self.networks.iter().map(|(_, recent)| recent);
-        let busy = recents.fold(0, |sum: usize, it| sum.saturating_add(it.on_their_way.len()));
-        if busy >= AT_ONCE_ALL {
-            return 0;
+    fn begin(&mut self, network: &String, now: UnixTime) -> Place {
+        self.expire(now);
+        let room = room(self.networks.get(network), self.busy(), now);
+        let recent = self.recent(network, now);
+        // Who waits already comes first.
+        if recent.queued.is_empty() && recent.calls() < room {
+            recent.on_their_way.push(now);
+            return Place::Begun;
         }
-        if busy >= AT_ONCE_ALL / 2 {
-            return 1;
+        let waiting = recent.queued.len();
+        if waiting >= QUEUED || !self.makes_room(waiting) {
+            return Place::Full;
         }
-        match self.networks.get(network) {
-            Some(recent) if recent.debt(now) >= DEBT => AT_ONCE_INDEBTED,
-            _ => AT_ONCE,
+        let ticket = self.ticket;
+        self.ticket = Ticket(ticket.0.saturating_add(1));
+        self.recent(network, now).queued.push(Waiting { ticket, asked: now });
+        Place::Queued(ticket)
+    }
+
+    /// Whether one more may wait, of a network of which so many do.
+    fn makes_room(&mut self, waiting: usize) -> bool {
+        let queues = self.networks.iter().map(|(_, recent)| recent.queued.len());
+        if queues.fold(0, usize::saturating_add) < QUEUED_ALL {
+            return true;
+        }
+        let recents = self.networks.iter_mut().map(|(_, recent)| recent);
+        let longest = recents.max_by_key(|recent| recent.queued.len());
+        let longer = longest.filter(|recent| recent.queued.len() > waiting.saturating_add(1));
+        longer.is_some_and(|recent| recent.queued.pop().is_some())
+    }
+
+    fn turn(&mut self, network: &String, ticket: Ticket, now: UnixTime) -> Place {
+        self.expire(now);
+        let Some(recent) = self.networks.get_mut(network) else { return Place::Full };
+        let found = |waiting: &Waiting| waiting.ticket == ticket;
+        if let Some(at) = recent.granted.iter().position(found) {
+            recent.granted.remove(at);
+            recent.on_their_way.push(now);
+            return Place::Begun;
+        }
+        match recent.queued.iter_mut().find(|waiting| waiting.ticket == ticket) {
+            Some(waiting) => {
+                waiting.asked = now;
+                Place::Queued(ticket)
+            }
+            None => Place::Full,
         }
     }
 
-    fn queued(&self) -> usize {
-        let recents = self.networks.iter().map(|(_, recent)| recent);
-        recents.fold(0, |sum: usize, it| sum.saturating_add(it.queued.len()))
+    /// Gives every place that is free to who waits.
+    fn grant(&mut self, now: UnixTime) {
+        while let Some(network) = self.next(now)
+            && let Some(recent) = self.networks.get_mut(&network)
+        {
+            let waiting = recent.queued.remove(0);
+            recent.granted.push(waiting);
+        }
+    }
+
+    /// The network whose payment is next, if there is a place for it.
+    fn next(&self, now: UnixTime) -> Option<String> {
+        let busy = self.busy();
+        let heads = self.networks.iter().filter_map(|(network, recent)| {
+            let first = recent.queued.first()?;
+            let has_room = recent.calls() < room(Some(recent), busy, now);
+            has_room.then_some((recent.calls(), first.ticket, network))
+        });
+        heads.min().map(|(_, _, network)| network.clone())
+    }
+
+    /// All calls, and those that may begin.
+    fn busy(&self) -> usize {
+        self.networks.iter().map(|(_, recent)| recent.calls()).fold(0, usize::saturating_add)
     }
 
     fn recent(&mut self, network: &String, now: UnixTime) -> &mut Recent {
@@ -243,25 +297,59 @@ impl Calls {
             // There are always some: fewer have calls or wait.
             self.networks.retain(|(_, recent)| !recent.is_at_rest());
         }
-        let fresh = || Recent { on_their_way: Vec::new(), queued: Vec::new(), owed: 0, since: now };
-        self.networks.get_or(network.to_owned(), fresh)
+        self.networks.get_or(network.to_owned(), || Recent::new(now))
     }
 
-    /// Lets go of what must be over, once a second.
+    /// Lets go of what must be over, once a second, and gives away what that frees.
     fn expire(&mut self, now: UnixTime) {
         if self.looked == now {
             return;
         }
         self.looked = now;
         for (_, recent) in self.networks.iter_mut() {
-            let is_lost = |since: &UnixTime| now >= since.plus(LOST_SECS);
-            recent.on_their_way.retain(|since| !is_lost(since));
-            recent.queued.retain(|since| !is_lost(since));
+            let is_asked_about = |waiting: &Waiting| now < waiting.asked.plus(UNASKED_SECS);
+            recent.on_their_way.retain(|since| now < since.plus(LOST_SECS));
+            recent.granted.retain(is_asked_about);
+            recent.queued.retain(is_asked_about);
         }
+        self.grant(now);
+    }
+}
+
+/// How many calls a network may have now of which this is known, while there are so many in all.
+fn room(network: Option<&Recent>, busy: usize, now: UnixTime) -> usize {
+    if busy >= AT_ONCE_ALL {
+        return 0;
+    }
+    if busy >= AT_ONCE_ALL / 2 {
+        return 1;
+    }
+    match network {
+        Some(recent) if recent.debt(now) >= DEBT => AT_ONCE_INDEBTED,
+        _ => AT_ONCE,
     }
 }
 
 impl Recent {
+    const fn new(now: UnixTime) -> Self {
+        let on_their_way = Vec::new();
+        Self { on_their_way, granted: Vec::new(), queued: Vec::new(), owed: 0, since: now }
+    }
+
+    /// Its calls, and those that may begin.
+    const fn calls(&self) -> usize {
+        self.on_their_way.len().saturating_add(self.granted.len())
+    }
+
+    fn learn(&mut self, verdict: Verdict, now: UnixTime) {
+        let debt = self.debt(now);
+        (self.owed, self.since) = match verdict {
+            Verdict::Good => (debt.saturating_sub(FORGIVEN), now),
+            Verdict::Bad => (debt.saturating_add(1).min(DEBT.saturating_mul(2)), now),
+            Verdict::Open => return,
+        };
+    }
+
     /// Refusals that are not forgiven yet.
     fn debt(&self, now: UnixTime) -> u32 {
         let forgiven = now.secs().saturating_sub(self.since.secs()) / FORGIVEN_SECS;
@@ -269,7 +357,7 @@ impl Recent {
     }
 
     const fn is_at_rest(&self) -> bool {
-        self.on_their_way.is_empty() && self.queued.is_empty()
+        self.calls() == 0 && self.queued.is_empty()
     }
 }
 
@@ -290,6 +378,14 @@ mod tests {
         (0..calls).filter(|_| unproven.begin(&of(network), now) == Place::Begun).count()
     }
 
+    /// One that finds no place and waits.
+    fn waits(unproven: &mut Unproven, network: &str, now: UnixTime) -> Ticket {
+        match unproven.begin(&of(network), now) {
+            Place::Queued(ticket) => ticket,
+            place => panic!("{place:?}"),
+        }
+    }
+
     /// A call of this network that ends like this.
     fn ends(unproven: &mut Unproven, network: &str, verdict: Verdict, now: UnixTime) {
         assert_eq!(unproven.begin(&of(network), now), Place::Begun);
@@ -301,11 +397,86 @@ mod tests {
         let mut unproven = Unproven::new();
         assert_eq!(begin(&mut unproven, "a", 20, at(0)), 16);
         assert_eq!(begin(&mut unproven, "b", 20, at(0)), 16, "others are others");
-        assert!(!unproven.is_its_turn(&of("a"), at(0)));
+        let late = waits(&mut unproven, "a", at(0));
+        assert_eq!(unproven.turn(&of("a"), Ticket(0), at(0)), Place::Queued(Ticket(0)));
         unproven.ended(&of("a"), Verdict::Bad, at(0));
-        assert_eq!(unproven.begin(&of("a"), at(0)), Place::Queued, "who waits comes first");
-        assert!(unproven.is_its_turn(&of("a"), at(0)));
-        assert!(!unproven.is_its_turn(&of("a"), at(0)));
+        assert_eq!(unproven.turn(&of("a"), late, at(0)), Place::Queued(late), "not the last one");
+        assert_eq!(unproven.turn(&of("a"), Ticket(0), at(0)), Place::Begun);
+        assert_eq!(unproven.turn(&of("a"), Ticket(1), at(0)), Place::Queued(Ticket(1)));
+    }
+
+    #[test]
+    fn places_go_to_who_came_first_whoever_asks_first() {
+        let mut unproven = Unproven::new();
+        begin(&mut unproven, "a", 16, at(0));
+        let tickets: Vec<Ticket> = (0..5).map(|_| waits(&mut unproven, "a", at(0))).collect();
+        for turn in 0..tickets.len() {
+            unproven.ended(&of("a"), Verdict::Open, at(0));
+            let place = |ticket: &Ticket| unproven.turn(&of("a"), *ticket, at(0));
+            let places: Vec<Place> = tickets[turn..].iter().rev().map(place).collect();
+            assert_eq!(places.last(), Some(&Place::Begun), "{turn}");
+            assert_eq!(places.iter().filter(|place| **place == Place::Begun).count(), 1, "{turn}");
+        }
+    }
+
+    #[test]
+    fn a_network_with_fewer_calls_is_next_however_many_of_another_wait() {
+        let mut unproven = Unproven::new();
+        for network in 0..128 {
+            begin(&mut unproven, &alloc::format!("{network}"), 1, at(0));
+        }
+        let flood: Vec<Ticket> = (0..QUEUED).map(|_| waits(&mut unproven, "1", at(0))).collect();
+        let honest = waits(&mut unproven, "late", at(0));
+        unproven.ended(&of("7"), Verdict::Open, at(0));
+        assert_eq!(unproven.turn(&of("1"), flood[0], at(0)), Place::Queued(flood[0]));
+        assert_eq!(unproven.turn(&of("late"), honest, at(0)), Place::Begun);
+    }
+
+    #[test]
+    fn a_queue_that_is_full_of_a_few_networks_has_a_place_for_another() {
+        let mut unproven = Unproven::new();
+        let crowd: Vec<String> = (0..128).map(|network| alloc::format!("{network}")).collect();
+        for network in &crowd {
+            begin(&mut unproven, network, 1, at(0));
+        }
+        let mut last = Vec::new();
+        for network in &crowd[..8] {
+            let waiting = (0..QUEUED).map(|_| waits(&mut unproven, network, at(0)));
+            last.extend(waiting.last().map(|ticket| (network, ticket)));
+        }
+        assert_eq!(unproven.begin(&of("0"), at(0)), Place::Full);
+        let honest = waits(&mut unproven, "late", at(0));
+        let lost = last
+            .iter()
+            .filter(|(network, ticket)| unproven.turn(&of(network), *ticket, at(0)) == Place::Full);
+        assert_eq!(lost.count(), 1, "one of those that came last");
+        unproven.ended(&of("77"), Verdict::Open, at(0));
+        assert_eq!(unproven.turn(&of("late"), honest, at(0)), Place::Begun);
+    }
+
+    #[test]
+    fn who_asks_no_more_about_its_turn_holds_up_nobody() {
+        let mut unproven = Unproven::new();
+        begin(&mut unproven, "a", 16, at(0));
+        let (gone, patient) = (waits(&mut unproven, "a", at(0)), waits(&mut unproven, "a", at(0)));
+        for secs in 1..5 {
+            assert_eq!(unproven.turn(&of("a"), patient, at(secs)), Place::Queued(patient));
+        }
+        assert_eq!(unproven.turn(&of("a"), patient, at(6)), Place::Queued(patient));
+        unproven.ended(&of("a"), Verdict::Open, at(6));
+        assert_eq!(unproven.turn(&of("a"), patient, at(6)), Place::Begun);
+        assert_eq!(unproven.turn(&of("a"), gone, at(6)), Place::Full);
+    }
+
+    #[test]
+    fn a_place_that_was_given_to_who_leaves_goes_to_the_next() {
+        let mut unproven = Unproven::new();
+        begin(&mut unproven, "a", 16, at(0));
+        let (first, next) = (waits(&mut unproven, "a", at(0)), waits(&mut unproven, "a", at(0)));
+        unproven.ended(&of("a"), Verdict::Open, at(0));
+        unproven.left(&of("a"), first, at(0));
+        assert_eq!(unproven.turn(&of("a"), next, at(0)), Place::Begun);
+        assert_eq!(unproven.turn(&of("a"), first, at(0)), Place::Full);
     }
 
     #[test]
@@ -344,13 +515,14 @@ mod tests {
             for _ in 0..good {
                 ends(&mut paying, "a", Verdict::Good, at(0));
             }
-            let begun = begin(&mut paying, "a", 16, at(0));
+            let places: Vec<Place> = (0..16).map(|_| paying.begin(&of("a"), at(0))).collect();
+            let begun = places.iter().filter(|place| **place == Place::Begun).count();
             assert_eq!(begun, at_once);
-            for _ in 0..begun {
-                paying.ended(&of("a"), Verdict::Open, at(0));
-            }
-            for _ in begun..16 {
-                paying.left(&of("a"));
+            for place in places.iter().rev() {
+                match place {
+                    Place::Queued(ticket) => paying.left(&of("a"), *ticket, at(0)),
+                    _ => paying.ended(&of("a"), Verdict::Open, at(0)),
+                }
             }
         }
         assert_eq!(begin(&mut indebted(), "a", 16, at(65)), 4);
@@ -385,18 +557,23 @@ mod tests {
     fn a_queue_has_an_end_and_who_leaves_it_makes_room() {
         let mut unproven = Unproven::new();
         let places: Vec<Place> = (0..81).map(|_| unproven.begin(&of("a"), at(0))).collect();
-        let count = |place| places.iter().filter(|it| **it == place).count();
-        assert_eq!([Place::Begun, Place::Queued, Place::Full].map(count), [16, 64, 1]);
-        unproven.left(&of("a"));
-        assert_eq!(unproven.begin(&of("a"), at(0)), Place::Queued);
+        let queued = Place::Queued(Ticket(0));
+        assert_eq!(
+            [places[15], places[16], places[79]],
+            [Place::Begun, queued, Place::Queued(Ticket(63))]
+        );
+        assert_eq!(places[80], Place::Full);
+        unproven.left(&of("a"), Ticket(5), at(0));
+        assert_eq!(unproven.begin(&of("a"), at(0)), Place::Queued(Ticket(64)));
     }
 
     #[test]
     fn a_call_whose_end_nobody_heard_of_is_over_after_a_minute() {
         let mut unproven = Unproven::new();
         assert_eq!(begin(&mut unproven, "a", 100, at(0)), 16);
-        assert!(!unproven.is_its_turn(&of("a"), at(59)));
-        assert_eq!(begin(&mut unproven, "a", 100, at(60)), 16);
+        assert_eq!(begin(&mut unproven, "a", 100, at(59)), 0);
+        assert_eq!(begin(&mut unproven, "b", 100, at(60)), 16);
+        assert_eq!(unproven.contracts.networks.get("a").map(Recent::calls), Some(16), "the next");
     }
 
     #[test]
