@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::world::facilitator::Verify;
 use crate::world::payer::Payment;
 use crate::world::{World, paid, routes, vars};
 
@@ -62,4 +63,76 @@ fn what_nobody_signed_for_other_terms_costs_nothing() {
     while world.advance(&mut running) {}
     assert_eq!(running.response.unwrap().status, 402);
     assert!(world.facilitator.urls.is_empty());
+}
+
+/// A refusal with this reason.
+fn refusing(reason: &str) -> Verify {
+    Verify::Raw(200, format!(r#"{{"isValid":false,"invalidReason":"{reason}"}}"#))
+}
+
+/// Reasons that a facilitator may have once the payment itself has taken the money.
+const BECAUSE_IT_PAID: [&str; 4] = [
+    "invalid_exact_evm_nonce_already_used",
+    "insufficient_funds",
+    "invalid_exact_evm_transaction_simulation_failed",
+    "whatever",
+];
+
+/// In another isolate a copy was looked up before the first one began, and is verified after that one was settled.
+#[test]
+fn a_copy_that_is_refused_because_the_first_one_paid_is_told_so_and_gets_no_terms() {
+    for path in ["/after", "/before"] {
+        for reason in BECAUSE_IT_PAID {
+            let (mut world, payment) = unproven(path);
+            let mut copy = world.start(paid(&payment), b"");
+            while copy.next() != "verify" {
+                assert!(world.advance(&mut copy));
+            }
+            assert_eq!(world.present(&payment).status, 200);
+            world.facilitator.verify_plan.push_back(refusing(reason));
+            while world.advance(&mut copy) {}
+            let response = copy.response.unwrap();
+            let said = (response.status, response.problem(), response.has_terms());
+            assert_eq!(said, (409, "payment_already_delivered".to_owned(), false), "{reason}");
+            assert_eq!(world.origin.calls.len(), 1);
+        }
+    }
+}
+
+#[test]
+fn a_copy_that_is_refused_while_the_first_one_is_settled_waits_for_it() {
+    let (mut world, payment) = unproven("/after");
+    let [mut first, mut copy] = [0; 2].map(|_| world.start(paid(&payment), b""));
+    while copy.next() != "verify" {
+        assert!(world.advance(&mut copy));
+    }
+    while first.next() != "settle" {
+        assert!(world.advance(&mut first));
+    }
+    world.facilitator.verify_plan.push_back(refusing("insufficient_funds"));
+    while world.advance(&mut copy) {}
+    let response = copy.response.unwrap();
+    assert_eq!((response.problem().as_str(), response.has_terms()), ("payment_in_progress", false));
+    while world.advance(&mut first) {}
+    assert_eq!(first.response.unwrap().status, 200);
+}
+
+#[test]
+fn what_is_refused_and_not_known_gets_terms_and_a_forgery_one_look_at_the_ledger() {
+    let reasons =
+        [("invalid_exact_evm_payload_signature", 1), ("insufficient_funds", 2), ("whatever", 2)];
+    for (reason, most) in reasons {
+        let (mut world, payment) = unproven("/after");
+        world.facilitator.verify_plan.push_back(refusing(reason));
+        let mut running = world.start(paid(&payment), b"");
+        let mut looks = usize::from(running.next() == "look");
+        while world.advance(&mut running) {
+            looks += usize::from(running.next() == "look");
+        }
+        let response = running.response.unwrap();
+        assert_eq!((response.status, response.problem().as_str()), (402, "verify_refused"));
+        assert!(response.names(reason) || reason == "whatever", "{reason}");
+        assert_eq!((looks, world.facilitator.urls.len()), (most, 1), "{reason}");
+        assert!(world.ledger.entries().is_empty());
+    }
 }

@@ -112,6 +112,8 @@ impl Step<'_> {
     pub fn verdict(&self) -> Verdict {
         match self {
             Self::Claim(..) | Self::Resume(..) => Verdict::Good,
+            // Refused; the ledger is asked whether a copy has paid.
+            Self::Look(..) => Verdict::Bad,
             Self::Respond(reply) => match reply.code {
                 Some(Code::VerifyRefused | Code::SettlementUnknown) => Verdict::Bad,
                 _ => Verdict::Open,
@@ -213,7 +215,7 @@ pub struct Passage<'g> {
     inquired: bool,
     /// Whether the object was asked: first sight is over.
     claimed: bool,
-    /// Why the facilitator refused such a payment a moment ago, if it did: then this one is not begun.
+    /// Why this payment, or one from such a wallet a moment ago, was refused, if it was: then this one is not begun.
     recalled: Option<String>,
     /// Requests to a node for a named transaction.
     looks: u32,

@@ -107,6 +107,22 @@ fn the_same_transaction_buys_one_thing_once() {
     assert_eq!((served(&world), moved(&world)), (1, 10_000));
 }
 
+/// In another isolate a copy was looked up before the first one began, and its number is used when a node is asked.
+#[test]
+fn a_copy_whose_number_the_first_one_has_used_is_told_what_that_one_bought() {
+    let mut world = world();
+    let request = paying(&mut world, ROUTE, 0);
+    let mut copy = world.start(request.clone(), b"");
+    while copy.next() != "read" {
+        assert!(world.advance(&mut copy));
+    }
+    assert_eq!(world.send(request).status, 200);
+    while world.advance(&mut copy) {}
+    let response = copy.response.unwrap();
+    assert_eq!((response.status, response.headers.get("payment-replayed")), (200, Some("true")));
+    assert_eq!((served(&world), moved(&world)), (1, 10_000));
+}
+
 #[test]
 fn what_is_wrong_in_itself_costs_no_question() {
     let mut world = world();

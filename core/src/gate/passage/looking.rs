@@ -42,12 +42,7 @@ impl<'g> Resuming<'g> {
             Some(Resumed::Resend(resend)) => passage.send_again(resend),
             Some(Resumed::Replay(replay)) => passage.play(&replay),
             Some(Resumed::Nothing) if passage.move_on() => passage.resume(),
-            Some(Resumed::Nothing) => match passage.recalled.take() {
-                Some(reason) => {
-                    Step::Respond(passage.fresh_terms(Code::VerifyRefused, &reason, now))
-                }
-                None => passage.barred(now),
-            },
+            Some(Resumed::Nothing) => passage.unbegun(now),
             Some(Resumed::Fate(Fate::Unresolved)) if passage.arrival == Arrival::Denied => {
                 passage.barred(now)
             }
@@ -95,6 +90,7 @@ impl<'g> Looking<'g> {
             // Its signature held once, or the request knows the secret of the first.
             Some(Sight::Open) => passage.resume(),
             Some(Sight::Nothing) if passage.move_on() => passage.look_up(),
+            Some(Sight::Nothing) if passage.recalled.is_some() => passage.unbegun(now),
             // Not known: it has to be proven before anything is written.
             // The money may have moved, whatever else stands against it: it is looked for.
             Some(Sight::Nothing)

@@ -15,8 +15,8 @@ use crate::gate::offer::VERIFY_SECS;
 use crate::gate::recover::{network_of, outcome};
 use crate::gate::reply::Reply;
 use crate::ledger::command::{Client, Failure, Mode, Outcome};
-use crate::payment::OnChain;
 use crate::payment::authorization::Vouched;
+use crate::payment::{Cause, OnChain};
 use crate::problem::Code;
 use crate::time::UnixTime;
 
@@ -111,12 +111,20 @@ impl<'g> Passage<'g> {
         Draft { wallet, amount: terms.amount }
     }
 
-    /// The facilitator refuses before anything was submitted.
+    /// The facilitator, or a node, refuses before anything was submitted. What nobody vouches for may have been looked up before
+    /// a copy of it began: terms are put up only where the ledger still does not know it.
     pub(super) fn refused(mut self: Box<Self>, reason: &str, now: UnixTime) -> Step<'g> {
         self.blames(reason);
         if self.vouched == Vouched::NotYet {
-            // There is no row.
-            return Step::Respond(self.fresh_terms(Code::VerifyRefused, reason, now));
+            // No payment changes what a signature is worth; anything else may be so because a copy has paid meanwhile.
+            let is_forged =
+                self.blame.as_ref().is_some_and(|blame| blame.cause == Cause::Signature);
+            if is_forged {
+                return Step::Respond(self.fresh_terms(Code::VerifyRefused, reason, now));
+            }
+            self.recalled = Some(reason.to_owned());
+            self.spend(1);
+            return self.look_up();
         }
         self.release(Failure::NothingRan, Ending::Refused(reason.to_owned()))
     }

@@ -31,6 +31,14 @@ impl<'g> Passage<'g> {
         Step::Respond(self.settlement_served(reply))
     }
 
+    /// What a client reads whose payment the ledger does not know and that does not begin: that it was refused, if it was.
+    pub(super) fn unbegun(&self, now: UnixTime) -> Step<'g> {
+        match &self.recalled {
+            Some(reason) => Step::Respond(self.fresh_terms(Code::VerifyRefused, reason, now)),
+            None => self.barred(now),
+        }
+    }
+
     /// What becomes of a request whose payment the ledger does not know and will not begin.
     pub(super) fn barred(&self, now: UnixTime) -> Step<'g> {
         match self.arrival {
