@@ -22,6 +22,8 @@ pub enum Code {
     UpgradeNotSupported,
     /// The target of a priced route is too long to be quoted in a challenge.
     TargetTooLong,
+    /// A header that a price may depend on is too long to be told to who names the price.
+    HeaderTooLarge,
     /// A body came with a GET or HEAD for a priced route.
     UnexpectedBody,
     /// The request's body ended before its end.
@@ -223,6 +225,12 @@ impl Code {
                 414,
                 "Target too long",
                 "the target of a priced route may have 2048 bytes and its terms 8192; shorten the query",
+            ),
+            Self::HeaderTooLarge => row(
+                "header_too_large",
+                431,
+                "Header too large",
+                "a header that the price of this route may depend on may have 1024 bytes; send a shorter one, nothing was charged",
             ),
             Self::UnexpectedBody => row(
                 "unexpected_body",

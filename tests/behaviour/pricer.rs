@@ -111,7 +111,6 @@ fn the_question_tells_the_head_and_nothing_that_proves_who_somebody_is() {
     ] {
         head = head.header(name, value);
     }
-    head = head.header("range", &"r".repeat(1025));
     assert_eq!(world.send(head).status, 402);
     let payment = sign(&mut world, "/quoted", 1);
     world.attempts = Attempts::new();
@@ -195,6 +194,39 @@ fn a_price_holds_for_the_whole_question_that_it_was_named_for() {
             assert!(world.send(paying).is_delivery(), "{what} {version}");
             assert_eq!(world.priced.len(), 2, "{what}: who pays for what was asked asks nobody");
         }
+    }
+}
+
+#[test]
+fn what_is_too_long_to_be_told_is_refused_and_buys_nothing() {
+    let fields = [
+        "accept",
+        "accept-language",
+        "cf-ipcountry",
+        "content-type",
+        "origin",
+        "range",
+        "user-agent",
+    ];
+    for name in fields {
+        let mut world = world();
+        says(&mut world, &[price("$0.02")]);
+        let [short, long] =
+            [1_024, 1_025].map(|bytes| shaped("GET", None, &[(name, "a".repeat(bytes).as_str())]));
+        assert_eq!(world.send(short).status, 402, "{name}");
+        assert_eq!(world.priced[0]["headers"][name].as_str().unwrap().len(), 1_024);
+        let payment = sign(&mut world, "/quoted", 2);
+        let parts = [(name, "a"), (name, &"b".repeat(1_023))];
+        for long in [long, shaped("GET", None, &parts)] {
+            let paying = long.clone().header(payment.header, &payment.value);
+            for head in [long, paying] {
+                let answer = world.send(head);
+                let said = (answer.status, answer.problem());
+                assert_eq!(said, (431, "header_too_large".to_owned()), "{name}");
+            }
+        }
+        assert_eq!((world.priced.len(), world.origin.calls.len()), (2, 0), "{name}");
+        assert!(world.present(&payment).is_delivery(), "nothing was charged");
     }
 }
 

@@ -121,10 +121,11 @@ impl Offer {
 pub(super) fn question(head: &RequestHead) -> String {
     let mut headers = serde_json::Map::new();
     for name in TOLD {
-        let value = head.headers.joined(name).filter(|value| value.len() <= MAX_FIELD_BYTES);
-        if let Some(value) = value {
-            headers.insert((*name).to_owned(), Value::from(value.as_ref()));
-        }
+        let Some(value) = head.headers.joined(name) else { continue };
+        // No request with a longer one is priced.
+        let value =
+            if value.len() <= MAX_FIELD_BYTES { value.as_ref().into() } else { Value::Null };
+        headers.insert((*name).to_owned(), value);
     }
     let mut question = serde_json::Map::new();
     question.insert("method".to_owned(), head.method.as_str().into());
@@ -135,6 +136,12 @@ pub(super) fn question(head: &RequestHead) -> String {
         question.insert("body_bytes".to_owned(), length.into());
     }
     alloc::format!("{}", Value::Object(question))
+}
+
+/// Whether all of a request that a price may depend on can be told.
+pub(super) fn can_be_told(head: &RequestHead) -> bool {
+    let values = TOLD.iter().filter_map(|name| head.headers.joined(name));
+    values.into_iter().all(|value| value.len() <= MAX_FIELD_BYTES)
 }
 
 /// What an isolate has quoted lately.

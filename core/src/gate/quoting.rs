@@ -17,7 +17,7 @@ use super::mpp;
 use super::offer::{Choice, Offer};
 use super::passage::{Arrival, Step};
 use super::presented::Presented;
-use super::pricer::{Pricer, Told, question};
+use super::pricer::{Pricer, Told, can_be_told, question};
 use super::reply::{Audience, Reply};
 use crate::amount::Amount;
 use crate::http::RequestHead;
@@ -64,6 +64,10 @@ impl Gate {
         around: &mut Surroundings<'_>,
         now: UnixTime,
     ) -> Step<'g> {
+        if !can_be_told(&head) {
+            let reply = Reply::problem(Code::HeaderTooLarge, Audience::Paid, &correlation, None);
+            return Step::Respond(reply);
+        }
         if shows_proof(&head.headers) {
             let question = question(&head);
             let bid = self.bid(offer, (&head, &question), now);
