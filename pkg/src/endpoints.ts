@@ -80,7 +80,9 @@ async function reopen(store: Store, endpoint: string, state: State): Promise<boo
   });
 }
 
+/** What a record holds against endpoints. One that cannot be read is told as that, and never quoted. */
 function listed(record: string | undefined): readonly Listed[] {
+  told(() => { admitEndpoint(record, ''); });
   return (JSON.parse(record ?? '{}') as { endpoints?: readonly Listed[] }).endpoints ?? [];
 }
 

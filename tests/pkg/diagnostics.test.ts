@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { inspect } from 'node:util';
 
 import { ExactEvmScheme } from '@x402/evm/exact/client';
 import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
@@ -60,8 +61,8 @@ function payerOf(options: Partial<PayOptions> = {}) {
   return { fetch, store, signer, events };
 }
 
-async function failsWith(code: string, call: Promise<Response>): Promise<FareboxError> {
-  const error = await call.then(({ status }) => `answered ${status}`, (it: unknown) => it);
+async function failsWith(code: string, call: Promise<unknown>): Promise<FareboxError> {
+  const error = await call.then((it) => `answered ${it instanceof Response ? it.status : inspect(it)}`, (it: unknown) => it);
   assert.ok(error instanceof FareboxError, String(error));
   assert.equal(error.code, code, error.message);
   return error;
@@ -408,6 +409,17 @@ test('a store that breaks after paying takes neither the error nor the payment a
   assert.deepEqual([error.payment !== undefined, error.diagnostic?.code, events], [true, EXCEEDED.code, []]);
   const free = await shopOf(t, [(response) => { response.end('free'); }]);
   assert.equal(await (await payerOf({ store }).fetch(free.url)).text(), 'free');
+});
+
+test('a record that cannot be read is told as that, and never quoted', async () => {
+  for (const record of ['', 'canary', '{"v":1,"canary":', '[]', '{"v":2}', '{"v":1,"entries":[],"pins":[],"endpoints":"canary"}']) {
+    const store: Store = { read: () => Promise.resolve({ record, version: 1 }), replace: () => Promise.resolve(true) };
+    const { blocked, pending, reenable, approve } = endpointsOf(store);
+    for (const ask of [blocked, pending, () => reenable('https://shop.example/'), () => approve('https://shop.example/')]) {
+      const error = await failsWith('budget_unreadable', ask());
+      assert.ok(!inspect(error).includes('canary'), inspect(error));
+    }
+  }
 });
 
 test('nothing is sent that a payer without diagnostics would not send, and what came is echoed as it came', async (t) => {
