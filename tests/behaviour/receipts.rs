@@ -305,6 +305,43 @@ fn after_a_rotation_ids_stay_and_old_receipts_still_verify() {
     }
 }
 
+#[test]
+fn a_repeat_that_shows_the_first_ones_secret_is_told_which_payment_it_is_and_no_other_is() {
+    let unknown = || vec![Settle::SilentBefore; 2];
+    let cases: [(&str, Vec<Settle>, &str, u64); 3] = [
+        ("/after", unknown(), "settlement_unknown", 0),
+        ("/before", unknown(), "settlement_unknown", 0),
+        ("/before", vec![Settle::Honest], "refund_due", 1),
+    ];
+    for (target, settles, code, lost) in cases {
+        let mut world = World::new();
+        let payment = world.sign_as(target, "canary-identifier");
+        world.facilitator.settle_plan.extend(settles);
+        world.origin.plan.extend((0..lost).map(|_| Say::Lost));
+        let bare = Payment { value: without_identifier(&payment.value), ..payment.clone() };
+        let other = with_identifier(&payment.value, "another-identifier");
+        let other = Payment { value: other, ..payment.clone() };
+        world.present(&payment);
+        let id = json!(receipt_of(&world));
+        for (shown, named) in [(&payment, &id), (&bare, &Value::Null), (&other, &Value::Null)] {
+            let told = world.present(shown).json();
+            assert_eq!((&told["code"], &told["payment"]), (&json!(code), named), "{target}");
+        }
+        for (shown, named) in [(&payment, &id), (&bare, &Value::Null)] {
+            let elsewhere = paid(shown).header("range", "bytes=0-0");
+            let told = world.send(elsewhere).json();
+            let used = json!("payment_already_used");
+            assert_eq!((&told["code"], &told["payment"]), (&used, named), "{target}");
+        }
+    }
+}
+
+fn with_identifier(value: &str, id: &str) -> String {
+    let mut message = crate::world::decoded(value);
+    message["extensions"]["payment-identifier"]["info"]["id"] = json!(id);
+    farebox_core::encoding::base64::encode(message.to_string().as_bytes())
+}
+
 fn without_identifier(value: &str) -> String {
     let mut message = crate::world::decoded(value);
     message.as_object_mut().unwrap().remove("extensions");

@@ -211,6 +211,8 @@ pub struct Passage<'g> {
     seen: Seen,
     /// Whether this request made the row.
     owner: bool,
+    /// Whether it has shown the ledger the first request's secret, or a signature.
+    proven: bool,
     /// Whether the chain was asked.
     inquired: bool,
     /// Whether the object was asked: first sight is over.
@@ -306,6 +308,7 @@ impl<'g> Passage<'g> {
             place: first_place(gate),
             seen: Seen::now(UnixTime::from_secs(0)),
             owner: false,
+            proven: false,
             inquired: false,
             claimed: false,
             recalled: None,
@@ -434,10 +437,10 @@ impl<'g> Passage<'g> {
         Reply::problem(code, Audience::Paid, &self.correlation, self.shown_id())
     }
 
-    /// The payment's id, where this request began it or its payer's wallet asks: an authorization alone is public once it is
+    /// The payment's id, where this request began it or has proved to be its payer's: an authorization alone is public once it is
     /// on the chain.
     fn shown_id(&self) -> Option<&str> {
-        (self.owner || self.wallet).then_some(self.receipt.as_str())
+        (self.owner || self.wallet || self.proven).then_some(self.receipt.as_str())
     }
 
     fn refuse(&self, code: Code) -> Step<'g> {

@@ -343,6 +343,9 @@ pub struct Told<A = Answer> {
     /// [`Payment::receipt`] of the row, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<String>,
+    /// Whether the request has proved to be the payer's: by the first one's secret, or by a signature.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub proven: bool,
     /// This payer's failures in a row at this route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tally: Option<Tally>,
@@ -350,7 +353,7 @@ pub struct Told<A = Answer> {
 
 impl<A> From<A> for Told<A> {
     fn from(answer: A) -> Self {
-        Self { answer, receipt: None, tally: None }
+        Self { answer, receipt: None, proven: false, tally: None }
     }
 }
 

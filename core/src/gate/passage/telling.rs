@@ -120,7 +120,8 @@ impl<'g> Passage<'g> {
     pub(super) fn hear<A>(&mut self, told: Option<impl Into<Told<A>>>, now: UnixTime) -> Option<A> {
         self.served = now;
         self.claimed = true;
-        let Told { answer, receipt, tally } = told?.into();
+        let Told { answer, receipt, proven, tally } = told?.into();
+        self.proven |= proven;
         self.tally = tally.or(self.tally.take());
         if let Some(receipt) = receipt {
             self.receipt = receipt;

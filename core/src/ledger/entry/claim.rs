@@ -188,11 +188,14 @@ impl Entry {
     }
 
     /// Whether a repeat shows the first request's secret, or its payer's signature for a redelivery.
-    fn proves(&self, again: &Repeat) -> bool {
+    pub(in crate::ledger) fn proves(&self, again: &Repeat) -> bool {
+        planted(Mutant::HeaderFetches) || self.is_proven_by(&again.payment, again.wallet)
+    }
+
+    /// The same of a payment as its request shows it.
+    pub(in crate::ledger) fn is_proven_by(&self, again: &Payment, wallet: bool) -> bool {
         let secret = &self.payment.secret;
-        again.wallet
-            || planted(Mutant::HeaderFetches)
-            || (secret.is_some() && *secret == again.payment.secret)
+        wallet || (secret.is_some() && *secret == again.secret)
     }
 
     /// Paid earlier: lets this request ask the origin.

@@ -59,7 +59,8 @@ impl Shard {
                 let mut transition = Transition::default();
                 transition.add("none".to_string(), &entry.state, "claim");
                 changes.push(Change::Insert(slot.clone(), Box::new(entry), transition));
-                Ok(Decision { told: Told { answer, receipt, tally: None }, body: None, changes })
+                let told = Told { answer, receipt, proven: true, tally: None };
+                Ok(Decision { told, body: None, changes })
             }
             Err(answer) => Ok(Decision { changes, ..Decision::of(answer) }),
         }
@@ -122,8 +123,10 @@ impl Shard {
             let changes = Vec::from([Change::Alias(slot.clone(), original.key.clone(), until)]);
             let (entry, resumed) = before.clone().lapse(scene.now).resumed(repeat, scene.now);
             let next = (entry, resumed.into());
-            return Self::answered(&original, &before, next, "signed_anew", changes, rows, scene)
-                .map(Some);
+            let mut decision =
+                Self::answered(&original, &before, next, "signed_anew", changes, rows, scene)?;
+            decision.told.proven = true;
+            return Ok(Some(decision));
         }
         Ok(None)
     }

@@ -88,7 +88,8 @@ impl Shard {
         let Some(entry) = rows.find(&slot)? else { return Ok(Seen::Nothing.into()) };
         let entry = entry.lapse(scene.now);
         let receipt = Some(entry.payment.receipt.clone());
-        Ok(Told { answer: entry.seen(repeat), receipt, tally: None })
+        let proven = entry.proves(repeat);
+        Ok(Told { answer: entry.seen(repeat), receipt, proven, tally: None })
     }
 
     /// What is left of a payment that the ledger knows.
@@ -111,6 +112,7 @@ impl Shard {
                 false => Resumed::Nothing,
             }));
         };
+        let proven = before.proves(&repeat);
         let (entry, resumed) = before.clone().lapse(scene.now).resumed(&repeat, scene.now);
         let mut changes = Vec::new();
         let receipt = Some(entry.payment.receipt.clone());
@@ -122,7 +124,7 @@ impl Shard {
             },
             other => (other, None),
         };
-        Ok(Decision { told: Told { answer, receipt, tally: None }, body, changes })
+        Ok(Decision { told: Told { answer, receipt, proven, tally: None }, body, changes })
     }
 
     /// One command against one row.
@@ -167,6 +169,10 @@ impl Shard {
             Command::Seal { response, .. } => response.clone(),
             _ => None,
         };
+        let proven = match &command {
+            Command::Claim { payment, wallet, .. } => before.is_proven_by(payment, *wallet),
+            _ => false,
+        };
         let now = scene.now;
         let (entry, answer) = before.clone().lapse(now).apply(command, standing, taken, now);
         let mut changes = Vec::new();
@@ -177,7 +183,10 @@ impl Shard {
             let sha256 = hex::encode(&Sha256::digest(&body));
             changes.push(Change::Store(slot.clone(), Response { head, sha256, body }));
         }
-        Self::answered(&slot, &before, (entry, answer), "command", changes, rows, scene)
+        let mut decision =
+            Self::answered(&slot, &before, (entry, answer), "command", changes, rows, scene)?;
+        decision.told.proven = proven;
+        Ok(decision)
     }
 
     /// An entry and its answer as a decision, with the body of a stored response.
@@ -199,7 +208,8 @@ impl Shard {
             },
             other => (other, None),
         };
-        Ok(Decision { told: Told { answer, receipt, tally: None }, body, changes })
+        let told = Told { answer, receipt, proven: false, tally: None };
+        Ok(Decision { told, body, changes })
     }
 
     /// Whether the transaction that a command names is another payment's.
