@@ -76,7 +76,7 @@ async function core() {
     'test', '--locked', '--manifest-path', AGREEMENT, '--target-dir', 'target/agreement',
   ]);
   // How much of the ledger's behaviour was visited belongs to the result.
-  show(output, /^test result:|^(After|Before)\b.*: \d+ states|histories from seed/);
+  show(output, /^test result:|^(After|Before)\b.*: \d+ states|^arrivals, .* with everything|histories from seed/);
 }
 
 async function worker() {

@@ -68,6 +68,8 @@ pub enum Mutant {
     ExpiredBegins,
     /// A claim that waited too long goes on.
     StaleRoom,
+    /// Payments that are looked at hold back others in the name of the same payer.
+    LockByName,
 }
 
 impl Mutant {
@@ -104,6 +106,7 @@ impl Mutant {
         Self::PublicResumes,
         Self::ExpiredBegins,
         Self::StaleRoom,
+        Self::LockByName,
     ];
 }
 

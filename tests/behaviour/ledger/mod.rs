@@ -3,7 +3,7 @@
 //! [`explore`] visits all interleavings of a small world, [`random`] plays seeded histories through the whole gate,
 //! [`histories`] replays published fault histories, [`traces`] visits all of a small world through the whole gate.
 
-mod arrivals;
+pub mod arrivals;
 pub mod explore;
 mod histories;
 pub mod lookups;

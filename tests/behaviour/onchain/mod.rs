@@ -33,7 +33,7 @@ fn world() -> World {
 const ROUTE: &str = "/shown/after";
 
 /// The challenge of a 402.
-fn challenge(world: &mut World, target: &str) -> Challenge {
+pub fn challenge(world: &mut World, target: &str) -> Challenge {
     let unpaid = world.ask(target);
     let rows = unpaid.headers.rows("www-authenticate");
     let read = rows.flat_map(read_list).next();
@@ -41,7 +41,7 @@ fn challenge(world: &mut World, target: &str) -> Challenge {
 }
 
 /// A request that answers a challenge.
-fn answer(
+pub fn answer(
     target: &str,
     challenge: &Challenge,
     payload: &Value,
@@ -53,15 +53,15 @@ fn answer(
     get(target).header("authorization", &credential.to_header())
 }
 
-fn transaction(bytes: &[u8]) -> Value {
+pub fn transaction(bytes: &[u8]) -> Value {
     json!({"type": "transaction", "signature": hex::encode_prefixed(bytes)})
 }
 
-fn hash_of(bytes: &[u8]) -> String {
+pub fn hash_of(bytes: &[u8]) -> String {
     hex::encode_prefixed(&keccak256(bytes))
 }
 
-fn hash(bytes: &[u8]) -> Value {
+pub fn hash(bytes: &[u8]) -> Value {
     json!({"type": "hash", "hash": hash_of(bytes)})
 }
 

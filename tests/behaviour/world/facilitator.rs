@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 
+use farebox_core::encoding::base64;
 use farebox_core::facilitator::wire::Reply;
 use serde_json::{Value, json};
 
 pub use super::chain::{Chain, transaction_of};
+use super::solana;
 
 /// What one `verify` does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,10 +97,19 @@ impl Facilitator {
     pub fn call(&mut self, url: &str, body: &str, now: u64) -> (Reply, u32) {
         self.urls.push(url.to_owned());
         let request: Value = serde_json::from_str(body).unwrap();
-        let signed = &request["paymentPayload"]["payload"]["authorization"];
-        let nonce = signed["nonce"].as_str().unwrap().to_ascii_lowercase();
-        let before: u64 = signed["validBefore"].as_str().unwrap().parse().unwrap();
-        let value = signed["value"].as_str().unwrap().parse().ok();
+        let payload = &request["paymentPayload"]["payload"];
+        let signed = &payload["authorization"];
+        let opaque = payload["transaction"].as_str().map(|text| base64::decode(text).unwrap());
+        let nonce = match &opaque {
+            Some(bytes) => solana::taken_once(bytes),
+            None => signed["nonce"].as_str().unwrap().to_ascii_lowercase(),
+        };
+        let before = match &opaque {
+            Some(_) => u64::MAX,
+            None => signed["validBefore"].as_str().unwrap().parse().unwrap(),
+        };
+        let value = &request["paymentRequirements"]["amount"];
+        let value = signed["value"].as_str().or(value.as_str()).unwrap().parse().ok();
         self.chain.now = now;
         let fate = self.chain.fates.entry(nonce.clone()).or_default();
         (fate.value, fate.until) = (value, Some(before));
@@ -153,7 +164,10 @@ impl Facilitator {
         network: &str,
         over: bool,
     ) -> Reply {
-        let hash = transaction_of(nonce);
+        let hash = match network.starts_with("solana:") {
+            true => solana::transaction_of(nonce),
+            false => transaction_of(nonce),
+        };
         let success = || {
             let from = &signed["from"];
             answer(
@@ -173,7 +187,7 @@ impl Facilitator {
             Settle::Spared => Reply::NotSent,
             Settle::Unsigned => Reply::Unsigned,
             Settle::SilentAfter => {
-                let _ = over || self.chain.submit(nonce);
+                let _ = over || self.submit(nonce, network);
                 Reply::Nothing
             }
             Settle::SilentLate => {
@@ -181,7 +195,7 @@ impl Facilitator {
                 Reply::Nothing
             }
             Settle::Pending => {
-                let _ = over || self.chain.submit(nonce);
+                let _ = over || self.submit(nonce, network);
                 failure("settlement_pending", &hash)
             }
             Settle::Refuse(reason) => failure(reason, ""),
@@ -192,9 +206,17 @@ impl Facilitator {
                 (false, _) if over => {
                     failure("invalid_exact_evm_payload_authorization_valid_before", "")
                 }
-                (false, _) if self.chain.submit(nonce) => success(),
+                (false, _) if self.submit(nonce, network) => success(),
                 (false, _) => failure("invalid_exact_evm_payload_authorization_valid_before", ""),
             },
+        }
+    }
+
+    /// Has a chain take a payment, if it is unused.
+    fn submit(&mut self, nonce: &str, network: &str) -> bool {
+        match network.starts_with("solana:") {
+            true => self.chain.take(nonce),
+            false => self.chain.submit(nonce),
         }
     }
 

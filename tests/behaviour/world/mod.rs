@@ -9,7 +9,9 @@ mod messages;
 pub mod mpp;
 pub mod origin;
 pub mod payer;
+mod places;
 pub mod schema;
+pub mod solana;
 pub mod transfers;
 
 use std::collections::VecDeque;
@@ -18,6 +20,7 @@ use farebox_core::encoding::hex;
 use farebox_core::evm::address::Address;
 use farebox_core::facilitator::breaker::{Condition, Strain};
 use farebox_core::facilitator::funds::Empties;
+use farebox_core::facilitator::unproven::Unproven;
 use farebox_core::facilitator::wire::Reply as Wire;
 use farebox_core::gate::Gate;
 use farebox_core::gate::admit::Surroundings;
@@ -39,6 +42,7 @@ use ledger::{Heard, Ledger};
 pub use messages::{Response, With, decoded, get, nonce_in, paid, request};
 use origin::{Held, Origin};
 use payer::{Payer, Payment};
+use places::Turn;
 
 /// Where the gate is reached.
 pub const HOST: &str = "https://shop.example";
@@ -103,6 +107,10 @@ pub struct World {
     pub priced: Vec<Value>,
     /// What the isolate has seen of wallets; without it each request comes to a new isolate.
     pub empties: Option<Empties>,
+    /// Its calls about unproven payments; without it each has a place at once.
+    pub unproven: Option<Unproven>,
+    /// Whether the next of those calls hang until they are let go.
+    pub is_slow: bool,
     fresh: u64,
 }
 
@@ -117,6 +125,8 @@ pub struct Running {
     /// What the client has received so far.
     pub response: Option<Response>,
     stream: Option<(Streaming<'static>, StreamEnd)>,
+    /// Whether its next call about an unproven payment has its place already.
+    is_placed: bool,
 }
 
 impl Running {
@@ -179,6 +189,8 @@ impl World {
             prices: VecDeque::new(),
             priced: Vec::new(),
             empties: None,
+            unproven: None,
+            is_slow: false,
             fresh: 0,
         }
     }
@@ -309,6 +321,7 @@ impl World {
             method,
             response: None,
             stream: None,
+            is_placed: false,
         }
     }
 
@@ -408,15 +421,35 @@ impl World {
                 let told = self.tell(&call, None);
                 Some(next.answered(told.answer, self.now()))
             }
-            Step::Read(call, next) => {
-                self.now_ms += u64::from(call.delay_ms);
-                let reply = self.read_chain(&call.body);
-                Some(next.answered(reply.as_deref().map(str::as_bytes), self.now()))
+            Step::Read(mut call, next) => {
+                self.now_ms += u64::from(std::mem::take(&mut call.delay_ms));
+                match self.place(running, call.unproven.as_ref()) {
+                    Turn::Waits => {
+                        running.step = Some(Step::Read(call, next));
+                        return false;
+                    }
+                    Turn::Refused => Some(next.limited()),
+                    Turn::Comes => {
+                        let reply = self.read_chain(&call.body);
+                        let then = next.answered(reply.as_deref().map(str::as_bytes), self.now());
+                        self.ended(call.unproven.as_ref(), &then);
+                        Some(then)
+                    }
+                }
             }
-            Step::Verify(call, next) => {
-                let (reply, _) = self.ask_facilitator(&call);
-                Some(next.answered(&reply, self.now()))
-            }
+            Step::Verify(call, next) => match self.place(running, call.unproven.as_ref()) {
+                Turn::Waits => {
+                    running.step = Some(Step::Verify(call, next));
+                    return false;
+                }
+                Turn::Refused => Some(next.limited()),
+                Turn::Comes => {
+                    let (reply, _) = self.ask_facilitator(&call);
+                    let then = next.answered(&reply, self.now());
+                    self.ended(call.unproven.as_ref(), &then);
+                    Some(then)
+                }
+            },
             Step::Forward(call, next) => {
                 let (reply, held) = self.origin.call(call);
                 running.held = held;

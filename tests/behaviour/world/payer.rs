@@ -46,6 +46,11 @@ impl Payer {
         Self { key, address, nonces: u64::from(number) << 32, bound: None }
     }
 
+    /// Leaves out this many of its nonces.
+    pub fn skip(&mut self, nonces: u64) {
+        self.nonces += nonces;
+    }
+
     /// Signs the first term of a decoded version 2 challenge.
     pub fn sign(&mut self, required: &Value, now: u64) -> Payment {
         self.sign_with(required, now, |_| {})

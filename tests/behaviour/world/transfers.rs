@@ -84,6 +84,12 @@ impl Transfers {
         paid.map(|one| one.moves.unwrap_or(10_000)).sum()
     }
 
+    /// Whether this transaction is in a block and has moved what it says.
+    pub fn is_mined(&self, hash: &str) -> bool {
+        let found = self.find(&json!(hash)).map(|(_, one)| one);
+        found.is_some_and(|one| one.block.is_some() && !one.reverts && one.moves.is_none())
+    }
+
     /// What a node that is at block `latest` answers; nothing for questions about something else.
     pub fn answer(&self, method: &str, params: &Value, latest: u64) -> Option<Result<Value, i64>> {
         let data = params[0]["data"].as_str().unwrap_or_default();

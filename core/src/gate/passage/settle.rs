@@ -10,11 +10,13 @@ use super::{DOUBT_SECS, Ending, Passage, Step};
 use crate::facilitator::funds::Draft;
 use crate::facilitator::unproven::{Kind, Sender};
 use crate::facilitator::wire::{Expected, Reply as Wire, VerifyOutcome, verify_outcome};
+use crate::gate::keys::sha256;
 use crate::gate::limit::client_prefix;
 use crate::gate::offer::VERIFY_SECS;
 use crate::gate::recover::{network_of, outcome};
 use crate::gate::reply::Reply;
 use crate::ledger::command::{Client, Failure, Mode, Outcome};
+use crate::mutant::{Mutant, planted};
 use crate::payment::authorization::Vouched;
 use crate::payment::{Cause, OnChain};
 use crate::problem::Code;
@@ -101,7 +103,10 @@ impl<'g> Passage<'g> {
         let network = client_prefix(self.head.headers.get("cf-connecting-ip"));
         // The hash of a transaction is anybody's to show.
         let sent = matches!(self.proof.onchain, Some(OnChain::Sent { .. }));
-        let payment = (!sent).then(|| *self.proof.key.as_bytes());
+        let payment = match planted(Mutant::LockByName) {
+            true => Some(sha256(&[self.proof.account().as_bytes()])),
+            false => (!sent).then(|| *self.proof.key.as_bytes()),
+        };
         Sender { network: network.into(), kind, payment }
     }
 

@@ -1,0 +1,233 @@
+//! Everything that a payer may bring, in every order of a few: in time, late, at terms of their own, denied, with a signature
+//! that proves nothing, in the name of another payer, by hash, as a transaction, on another chain, while the number of objects
+//! or the price changes, beside copies and calls that hang; through the gate and the shard that ship. Judged by the chain, the
+//! origin and the answers: what is delivered was paid for at a price that was offered, what was paid is never asked for again.
+
+mod event;
+mod run;
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use farebox_core::gate::Gate;
+use farebox_core::mutant::{Mutant, plant};
+use serde_json::{Value, json};
+
+use crate::world::payer::Payer;
+use crate::world::{World, routes, solana, vars};
+use event::Event::{self, *};
+use run::Run;
+
+/// What histories of one kind have in common.
+struct Setting {
+    name: &'static str,
+    /// The gate, and the one after [`Event::Change`].
+    gates: &'static LazyLock<Vec<Gate>>,
+    /// The same content in both modes.
+    targets: [&'static str; 2],
+    /// What all of them have, and what is added to it, one by one.
+    base: &'static [Event],
+    more: &'static [Event],
+}
+
+/// A gate of these variables, and one where they are changed.
+fn gates(vars: &Value, change: impl FnOnce(&mut Value)) -> Vec<Gate> {
+    let mut changed = vars.clone();
+    change(&mut changed);
+    [vars, &changed].map(|vars| Gate::from_vars(&vars.to_string()).unwrap()).into()
+}
+
+static SIGNED: LazyLock<Vec<Gate>> = LazyLock::new(|| {
+    let mut vars = vars(routes());
+    vars["CONTRACT_WALLETS"] = "facilitator".into();
+    vars["DENY_PAYERS"] = json!([Payer::new(7).address.to_checksum()]);
+    vars["LEDGER_SHARDS"] = json!(1);
+    gates(&vars, |vars| vars["LEDGER_SHARDS"] = "4,1".into())
+});
+
+static CONFIRMED: LazyLock<Vec<Gate>> = LazyLock::new(|| {
+    let mut vars = World::chain_vars();
+    vars["LEDGER_SHARDS"] = json!(1);
+    gates(&vars, |vars| vars["LEDGER_SHARDS"] = "4,1".into())
+});
+
+static ONCHAIN: LazyLock<Vec<Gate>> = LazyLock::new(|| {
+    let mut vars = World::chain_vars();
+    let route = |settle: &str| {
+        json!({
+            "path": format!("/shown/{settle}"), "price": "$0.01", "settle": settle, "hash_mode": true,
+            "signed_transactions": true,
+        })
+    };
+    vars["ROUTES"] = json!([route("after"), route("before")]);
+    gates(&vars, |vars| {
+        for route in vars["ROUTES"].as_array_mut().unwrap() {
+            route["price"] = "$0.02".into();
+        }
+    })
+});
+
+static ELSEWHERE: LazyLock<Vec<Gate>> = LazyLock::new(|| {
+    let mut vars = vars(json!([
+        {"path": "/after", "price": "$0.01"}, {"path": "/before", "price": "$0.01", "settle": "before"},
+    ]));
+    vars["NETWORK"] = json!([solana::NETWORK]);
+    vars["PAY_TO"] = json!({ solana::NETWORK: solana::PAYEE });
+    let extra = json!({ solana::NETWORK: { "feePayer": solana::FEE_PAYER } });
+    vars["FACILITATOR_URL"] = json!([{ "url": vars["FACILITATOR_URL"], "extra": extra }]);
+    vars["LEDGER_SHARDS"] = json!(1);
+    gates(&vars, |vars| vars["LEDGER_SHARDS"] = "4,1".into())
+});
+
+const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "signed",
+        gates: &SIGNED,
+        targets: ["/after", "/before"],
+        base: &[Honest, Unknown, Refused],
+        more: &[
+            Lost,
+            Repeat,
+            OwnTerms,
+            Late,
+            Denied,
+            Forged,
+            InTheirName,
+            Contract,
+            Second,
+            Stream,
+            Broken,
+            Change,
+            Alarm,
+        ],
+    },
+    Setting {
+        name: "run again",
+        gates: &SIGNED,
+        targets: ["/again", "/unstored"],
+        base: &[Honest, Unknown, Repeat],
+        more: &[Lost, Stolen, Stream, Broken, OwnTerms, InTheirName, Alarm],
+    },
+    Setting {
+        name: "confirmed",
+        gates: &CONFIRMED,
+        targets: ["/sure/after", "/sure/before"],
+        base: &[Honest, Unknown, Repeat],
+        more: &[Lost, Lied, Stolen, Late, OwnTerms, Change, Alarm],
+    },
+    Setting {
+        name: "on the chain",
+        gates: &ONCHAIN,
+        targets: ["/shown/after", "/shown/before"],
+        base: &[Sent, Signed, Repeat],
+        more: &[
+            SentLate, Early, Unread, Lagging, Claimed, Sniped, Junk, Waiting, Mine, Change, Honest,
+            Unknown, Alarm,
+        ],
+    },
+    Setting {
+        name: "elsewhere",
+        gates: &ELSEWHERE,
+        targets: ["/after", "/before"],
+        base: &[Elsewhere, Repeat],
+        more: &[Stolen, Trailed, Resigned, Change, Alarm],
+    },
+];
+
+fn setting(name: &str) -> &'static Setting {
+    SETTINGS.iter().find(|setting| setting.name == name).unwrap()
+}
+
+/// Plays every order of up to so many of these events; the states that they come to.
+fn explore(setting: &Setting, events: &[Event], most: usize) -> Result<BTreeSet<String>, String> {
+    let mut states = BTreeSet::new();
+    for target in setting.targets {
+        let mut orders: Vec<Vec<Event>> = vec![Vec::new()];
+        for _ in 0..most {
+            orders = orders
+                .iter()
+                .flat_map(|order| {
+                    events.iter().map(move |event| [order.as_slice(), &[*event]].concat())
+                })
+                .collect();
+        }
+        for order in orders {
+            let mut run = Run::of(setting.gates, target);
+            for event in &order {
+                run.play(*event).map_err(|found| format!("{target} {order:?}: {found}"))?;
+                states.insert(format!("{target} {}", run.state()));
+            }
+        }
+    }
+    Ok(states)
+}
+
+/// Explores a setting as a whole, and prints what each of its events adds.
+fn explore_all(name: &str) {
+    let setting = setting(name);
+    let all = explore(setting, &[setting.base, setting.more].concat(), 3).unwrap();
+    let without = explore(setting, setting.base, 3).unwrap();
+    assert!(all.is_superset(&without));
+    for more in setting.more {
+        let with = explore(setting, &[setting.base, &[*more]].concat(), 3).unwrap().len();
+        eprintln!("arrivals, {name}: {} states without {more:?}, {with} with it", without.len());
+    }
+    eprintln!("arrivals, {name}: {} states with everything", all.len());
+}
+
+#[test]
+fn no_order_of_signed_payments_is_delivered_unpaid_or_paid_and_forgotten() {
+    explore_all("signed");
+}
+
+#[test]
+fn no_order_where_the_origin_may_run_again_is_delivered_unpaid_or_paid_and_forgotten() {
+    explore_all("run again");
+}
+
+#[test]
+fn no_order_where_the_chain_confirms_is_delivered_unpaid_or_paid_and_forgotten() {
+    explore_all("confirmed");
+}
+
+#[test]
+fn no_order_of_transactions_is_delivered_unpaid_or_paid_and_forgotten() {
+    explore_all("on the chain");
+}
+
+#[test]
+fn who_sees_a_transaction_before_its_payer_shows_it_takes_nothing_from_them() {
+    let states = explore(setting("on the chain"), &[Sniped, Mine, Alarm, Repeat], 5).unwrap();
+    eprintln!("arrivals: {} states of one that others have seen", states.len());
+    assert!(states.iter().any(|state| state.contains("delivered")));
+}
+
+#[test]
+fn no_order_on_another_chain_is_delivered_unpaid_or_paid_and_forgotten() {
+    explore_all("elsewhere");
+}
+
+/// A guard removed, and the events of which some order breaks a rule then.
+type Row = (Mutant, &'static str, &'static [Event]);
+
+const TABLE: &[Row] = &[
+    (Mutant::AskBegins, "signed", &[Unknown, OwnTerms, Denied]),
+    (Mutant::TakenByAll, "run again", &[Honest, Stolen]),
+    (Mutant::LockByName, "on the chain", &[Junk, Sent, Alarm]),
+];
+
+/// The mutants that arrivals find.
+pub fn mutants() -> impl Iterator<Item = Mutant> {
+    TABLE.iter().map(|(mutant, ..)| *mutant)
+}
+
+#[test]
+fn a_guard_removed_is_found_by_the_arrivals() {
+    for (mutant, name, events) in TABLE {
+        plant(Some(*mutant));
+        let found = explore(setting(name), events, 3).err();
+        plant(None);
+        let found = found.unwrap_or_else(|| panic!("{mutant:?} is not found"));
+        eprintln!("{mutant:?}: {}", found.chars().take(120).collect::<String>());
+    }
+}

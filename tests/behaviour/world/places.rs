@@ -1,0 +1,52 @@
+//! Places of calls about unproven payments, as the edge asks for them.
+
+use farebox_core::facilitator::unproven::{ASK_AGAIN_MS, MOST_TURNS, Place, Sender};
+use farebox_core::gate::passage::Step;
+
+use super::{Running, World};
+
+/// Whether a call may be made.
+pub enum Turn {
+    /// It is made now.
+    Comes,
+    /// It has its place, and hangs.
+    Waits,
+    /// There is no place for it.
+    Refused,
+}
+
+impl World {
+    /// Asks for a place, as long as an edge would.
+    pub(super) fn place(&mut self, running: &mut Running, sender: Option<&Sender>) -> Turn {
+        let Some((unproven, sender)) = self.unproven.as_mut().zip(sender) else {
+            return Turn::Comes;
+        };
+        if running.is_placed {
+            running.is_placed = false;
+            return Turn::Comes;
+        }
+        let now = |ms: u64| farebox_core::time::UnixTime::from_secs(ms / 1000);
+        let mut place = unproven.begin(sender, now(self.now_ms));
+        for _ in 0..MOST_TURNS {
+            let Place::Queued(ticket) = place else { break };
+            self.now_ms += u64::from(ASK_AGAIN_MS);
+            place = unproven.turn(sender, ticket, now(self.now_ms));
+        }
+        if let Place::Queued(ticket) = place {
+            unproven.left(sender, ticket, now(self.now_ms));
+        }
+        if place != Place::Begun {
+            return Turn::Refused;
+        }
+        running.is_placed = self.is_slow;
+        if self.is_slow { Turn::Waits } else { Turn::Comes }
+    }
+
+    /// The call is over.
+    pub(super) fn ended(&mut self, sender: Option<&Sender>, then: &Step<'_>) {
+        let now = self.now();
+        if let Some((unproven, sender)) = self.unproven.as_mut().zip(sender) {
+            unproven.ended(sender, then.verdict(), now);
+        }
+    }
+}
