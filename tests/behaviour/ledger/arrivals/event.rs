@@ -33,6 +33,8 @@ pub enum Event {
     InTheirName,
     /// A wallet's signature that the facilitator finds good.
     Contract,
+    /// A wallet's payment in one isolate, and a copy in another before the first is claimed.
+    Beside,
     /// An honest payment of another payer.
     Second,
     /// A transaction of another chain.

@@ -94,6 +94,7 @@ const SETTINGS: &[Setting] = &[
             Forged,
             InTheirName,
             Contract,
+            Beside,
             Second,
             Stream,
             Broken,
@@ -130,7 +131,7 @@ const SETTINGS: &[Setting] = &[
         gates: &ELSEWHERE,
         targets: ["/after", "/before"],
         base: &[Elsewhere, Repeat],
-        more: &[Stolen, Trailed, Resigned, Change, Alarm],
+        more: &[Stolen, Beside, Trailed, Resigned, Change, Alarm],
     },
 ];
 

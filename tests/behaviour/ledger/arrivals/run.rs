@@ -74,10 +74,15 @@ impl Run {
         let client = if theirs { "192.0.2.9" } else { "192.0.2.1" };
         let request = shown.request.clone().header("cf-connecting-ip", client);
         self.shown.insert(shown.id.clone());
-        let answer = self.world.send(request);
+        let answers = match event {
+            Event::Beside => self.beside(request),
+            _ => vec![self.world.send(request)],
+        };
         self.honest_again();
         self.world.wait(2);
-        self.judge(event, &shown.id, &answer)?;
+        for answer in &answers {
+            self.judge(event, &shown.id, answer)?;
+        }
         if !theirs {
             self.last = Some(shown);
         }
@@ -161,7 +166,7 @@ impl Run {
             Event::Claimed => self.claimed(),
             Event::Elsewhere => Some(self.another()),
             Event::Stolen if !self.shown.iter().any(|id| self.moved(id) > 0) => None,
-            Event::Stolen if self.is_elsewhere() => Some(self.another()),
+            Event::Stolen | Event::Beside if self.is_elsewhere() => Some(self.another()),
             Event::Trailed | Event::Resigned => {
                 let mut bytes = self.last.clone()?.bytes;
                 match event {
@@ -196,7 +201,8 @@ impl Run {
             _ => None,
         };
         let now = world.now().secs();
-        let wallet = matches!(event, Event::Forged | Event::InTheirName | Event::Contract);
+        let wallet =
+            matches!(event, Event::Forged | Event::InTheirName | Event::Contract | Event::Beside);
         let change = |message: &mut Value| {
             if wallet {
                 message["payload"]["signature"] = format!("0x{}", "ab".repeat(97)).into();
@@ -316,6 +322,17 @@ impl Run {
             assert!(chain.transfers.send(&bytes, block));
         }
         self.world.wait(4);
+    }
+
+    /// A payment, and its copy in another isolate before it is claimed.
+    fn beside(&mut self, request: RequestHead) -> Vec<Response> {
+        let mut first = self.world.start(request.clone(), b"");
+        while first.next() != "verify" && self.world.advance(&mut first) {}
+        let here = self.world.unproven.replace(Unproven::new());
+        let second = self.world.send(request);
+        self.world.unproven = here;
+        while self.world.advance(&mut first) {}
+        vec![second, first.response.unwrap()]
     }
 
     /// What an answer says is covered by what has moved.
