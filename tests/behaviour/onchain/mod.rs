@@ -14,6 +14,7 @@ use crate::world::{CHAIN, PAY_TO, Response, With, World, get};
 mod hashes;
 mod histories;
 mod moved;
+mod resized;
 mod signed;
 
 /// A world that reads the chain, with routes that take everything.

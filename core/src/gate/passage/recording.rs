@@ -123,12 +123,15 @@ impl<'g> Recording<'g> {
                 passage.note(noted, code)
             }
             // Its row is beyond that.
-            (Filed::Noted(..), Some(Answer::Stale)) if passage.arrival != Arrival::Gone => {
-                passage.resume()
+            (Filed::Noted(..), Some(Answer::Stale)) if passage.arrival == Arrival::Gone => {
+                passage.unknown()
             }
+            (Filed::Noted(..), Some(Answer::Stale)) => passage.resume(),
             (Filed::Noted(Noted::Owed, _), Some(Answer::Recorded)) => {
                 passage.told(&Fate::RefundDue, now)
             }
+            // Its row is being moved, or made elsewhere.
+            (Filed::Noted(..), Some(Answer::Fate(fate))) => passage.told(&fate, now),
             // No row says that it is owed: it is asked for again.
             (Filed::Noted(Noted::Owed | Noted::Paid, _), None) => passage.unknown(),
             (Filed::Noted(_, Code::ChainUnavailable), _) => passage.unread(now),

@@ -37,22 +37,13 @@ impl Shard {
         }
         let payment = repeat.payment;
         let standing = self.index.standing(slot, &payment.binding, &payment.client, now);
-        let mut changes = Vec::new();
-        match role {
-            Role::Old if standing.unresolved => return Ok(Decision::of(Fate::Unresolved.into())),
-            Role::Old => {
-                // A Worker that does not know of the change yet must not begin it here meanwhile.
-                let until = payment.valid_before.saturating_add(NOTED_SECS);
-                let mut decision = Decision::of(Answer::Absent);
-                decision.changes.push(Change::Move(slot.clone(), until));
-                return Ok(decision);
-            }
-            Role::Sole if !planted(Mutant::MovedBegins) && rows.is_moved(slot)? => {
-                return Ok(Decision::of(Fate::InProgress.into()));
-            }
-            Role::New if rows.is_moved(slot)? => changes.push(Change::Unmove(slot.clone())),
-            Role::Sole | Role::New => {}
+        if role == Role::Old && standing.unresolved {
+            return Ok(Decision::of(Fate::Unresolved.into()));
         }
+        let mut changes = match Self::moved(slot, &payment, role, rows)? {
+            Ok(changes) => changes,
+            Err(decision) => return Ok(decision),
+        };
         match Entry::open(*payment, leases, in_flight, standing, now) {
             Ok((entry, answer)) => {
                 let receipt = Some(entry.payment.receipt.clone());
@@ -64,6 +55,31 @@ impl Shard {
             }
             Err(answer) => Ok(Decision { changes, ..Decision::of(answer) }),
         }
+    }
+
+    /// What else is written for a payment that gets its row here; the answer where it gets none, because its place is another object.
+    fn moved<R: Rows>(
+        slot: &Slot,
+        payment: &Payment,
+        role: Role,
+        rows: &R,
+    ) -> Result<Result<Vec<Change>, Decision<Answer>>, R::Error> {
+        let mut changes = Vec::new();
+        match role {
+            Role::Old => {
+                // A Worker that does not know of the change yet must not begin it here meanwhile.
+                let until = payment.valid_before.saturating_add(NOTED_SECS);
+                let mut decision = Decision::of(Answer::Absent);
+                decision.changes.push(Change::Move(slot.clone(), until));
+                return Ok(Err(decision));
+            }
+            Role::Sole if !planted(Mutant::MovedBegins) && rows.is_moved(slot)? => {
+                return Ok(Err(Decision::of(Fate::InProgress.into())));
+            }
+            Role::New if rows.is_moved(slot)? => changes.push(Change::Unmove(slot.clone())),
+            Role::Sole | Role::New => {}
+        }
+        Ok(Ok(changes))
     }
 
     /// Makes the row of a transaction that its payer has sent. One that nobody has seen so far is refused where too many of a
@@ -80,14 +96,15 @@ impl Shard {
         if noted == Noted::Awaited && (standing.is_full || standing.is_crowded) {
             return Ok(Decision::of(Answer::Full));
         }
-        if role == Role::Old {
-            return Ok(Decision::of(Answer::Absent));
-        }
+        let changes = match Self::moved(slot, &payment, role, rows)? {
+            Ok(changes) => changes,
+            Err(decision) => return Ok(decision),
+        };
         let taken = Self::taken_by_another(slot, &payment, rows)?;
         let Some(entry) = Entry::of_sent(payment, leases, noted, taken, scene.now) else {
             return Ok(Decision::of(Answer::Unsupported));
         };
-        let mut decision = Decision::of(Answer::Recorded);
+        let mut decision = Decision { changes, ..Decision::of(Answer::Recorded) };
         decision.told.receipt = Some(entry.payment.receipt.clone());
         let mut transition = Transition::default();
         transition.add("none".to_string(), &entry.state, "note");
