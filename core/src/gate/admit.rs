@@ -123,7 +123,14 @@ impl Gate {
         now: UnixTime,
     ) -> Option<Step<'g>> {
         let Presented::Mpp(Ok(credential)) = presented else { return None };
-        let (offer, brought) = self.shown_in_vain(head, credential, now)?;
+        let (offer, brought) = match self.shown_in_vain(head, credential, now)? {
+            Ok(shown) => shown,
+            // It cannot be looked at: that is no reason to pay again.
+            Err(code) if code.row().reason.is_none() => {
+                return Some(refuse(code, Audience::Paid, correlation));
+            }
+            Err(_) => return None,
+        };
         let Brought { spoken, choice, proof, vouched, .. } = brought;
         let (network, amount) = (choice.terms.network.to_string(), choice.terms.amount);
         let payer = Payer {

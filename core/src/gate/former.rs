@@ -4,14 +4,21 @@
 //! answer would have it paid twice.
 
 use alloc::borrow::ToOwned;
+use alloc::string::String;
 use alloc::vec::Vec;
 
+use serde_json::Map;
+
 use super::Gate;
-use super::offer::Offer;
+use super::offer::{Choice, Manner, Offer, Protocols};
 use super::presented::Presented;
 use super::proof::Brought;
+use crate::chain::ChainId;
 use crate::http::RequestHead;
+use crate::ledger::command::Mode;
+use crate::mpp::charge;
 use crate::payment::authorization::Vouched;
+use crate::payment::{SignedToken, Terms};
 use crate::time::UnixTime;
 use crate::x402::Version;
 use crate::x402::exact;
@@ -45,6 +52,53 @@ impl Gate {
         is_somebodys.then_some(found)
     }
 }
+
+/// What a challenge of ours asked for a token that no route names any more. Its signature was checked; what it is about is
+/// looked for on the chain alone.
+pub(super) fn sold_formerly(asked: &charge::Request) -> Option<(Offer, Choice)> {
+    let token = SignedToken {
+        chain_id: asked.chain_id,
+        asset: asked.currency,
+        pay_to: asked.recipient,
+        separator: [0; 32],
+    };
+    let terms = Terms {
+        network: ChainId::from_evm(asked.chain_id).ok()?,
+        asset: asked.currency.to_checksum(),
+        pay_to: asked.recipient.to_checksum(),
+        amount: asked.amount,
+        max_timeout_secs: TIMEOUT_SECS,
+        extra: Map::new(),
+        token: Some(token),
+    };
+    let label = (String::new(), asked.decimals.unwrap_or_default());
+    let choice = Choice::new(terms, label, (Vec::new(), false), Mode::Before);
+    let manner = Manner {
+        route: NO_ROUTE.to_owned(),
+        mode: Mode::Before,
+        protocols: Protocols::ALL,
+        binds_body: false,
+        signed_transactions: false,
+        hash_mode: true,
+        description: String::new(),
+        mime_type: String::new(),
+        origin_timeout_secs: TIMEOUT_SECS,
+        store: false,
+        idempotent: false,
+        confirms: false,
+        settle_secs: TIMEOUT_SECS,
+        max_validity_secs: TIMEOUT_SECS,
+        takes_keys: false,
+        free_per_day: None,
+        diagnostics: None,
+    };
+    Some((Offer::new(Vec::from([choice.clone()]), manner), choice))
+}
+
+/// Stands for a route in rows of payments for which nothing is sold any more.
+pub(super) const NO_ROUTE: &str = "-";
+/// Times of work for which there is none, seconds.
+const TIMEOUT_SECS: u64 = 300;
 
 /// The route under the terms that a payment of x402 was signed for.
 fn former_of(offer: &Offer, version: Version, message: &Message) -> Option<Offer> {

@@ -21,8 +21,8 @@ const LATE_SECS: u64 = 300;
 pub(super) enum Shown<'a> {
     /// The bytes of a signed transaction.
     Transaction(&'a [u8]),
-    /// The hash of a transaction that this account says it has sent.
-    Hash(&'a [u8; 32], Address),
+    /// The hash of a transaction, and the account that is said to have sent it.
+    Hash(&'a [u8; 32], Option<Address>),
 }
 
 impl Gate {
@@ -60,7 +60,11 @@ impl Gate {
                 if signed.value != terms.amount {
                     return Err(Code::AmountMismatch);
                 }
-                (signed.hash, signed.from, OnChain::Signed(Box::new(signed)))
+                // Precompiles live there, and sign nothing.
+                if signed.from.is_low() {
+                    return Err(Code::SignatureInvalid);
+                }
+                (signed.hash, Some(signed.from), OnChain::Signed(Box::new(signed)))
             }
             Shown::Hash(hash, payer) => {
                 let transaction = OnChain::named(hash).ok_or(Code::InvalidPayload)?;
@@ -68,16 +72,12 @@ impl Gate {
                 (*hash, payer, OnChain::Sent { transaction, since: issued, until })
             }
         };
-        // Precompiles live there, and sign nothing.
-        if payer.is_low() {
-            return Err(Code::SignatureInvalid);
-        }
         if self.closed_before.is_some_and(|closed| expires < closed) {
             return Err(closed);
         }
         Ok(Proof {
             key: PaymentKey::of_transaction(token.chain_id, &hash),
-            payer: Some(payer),
+            payer,
             // It has no end of its own: it counts for as long as it was asked to be good.
             valid_before: now.plus(terms.max_timeout_secs),
             identifier: None,

@@ -113,7 +113,7 @@ impl Step<'_> {
         match self {
             Self::Claim(..) | Self::Resume(..) => Verdict::Good,
             // Refused; the ledger is asked whether a copy has paid.
-            Self::Look(..) => Verdict::Bad,
+            Self::Look(_, looking) if looking.is_after_refusal() => Verdict::Bad,
             Self::Respond(reply) => match reply.code {
                 Some(Code::VerifyRefused | Code::SettlementUnknown) => Verdict::Bad,
                 _ => Verdict::Open,

@@ -14,6 +14,7 @@ pub mod finding;
 pub mod height;
 pub mod prospect;
 pub mod search;
+pub mod sender;
 pub mod transfer;
 
 use alloc::boxed::Box;

@@ -15,6 +15,7 @@ mod hashes;
 mod histories;
 mod moved;
 mod resized;
+mod senders;
 mod signed;
 
 /// A world that reads the chain, with routes that take everything.

@@ -134,6 +134,49 @@ fn what_was_sent_for_a_route_that_went_is_owed() {
 }
 
 #[test]
+fn what_was_sent_in_a_token_that_no_route_names_any_more_is_owed() {
+    let token = json!({
+        "address": "0x9bD306cEF7C9C5C35324a3acA5Cc136C80A8FF4f", "decimals": 6, "name": "Other",
+        "version": "1",
+    });
+    let routes = [
+        json!([{"path": ROUTE, "price": "$0.01", "hash_mode": true, "asset": token}]),
+        json!([{"path": "/other", "price": "$0.01", "asset": token}]),
+        json!([{"path": ROUTE, "price": "free"}]),
+    ];
+    for routes in routes {
+        let mut world = world();
+        let request = sent(&mut world);
+        change(&mut world, |vars| {
+            vars["ROUTES"] = routes.clone();
+            vars["DEFAULT"] = json!("free");
+        });
+        for _ in 0..2 {
+            let response = world.send(request.clone());
+            assert_eq!(response.problem(), "refund_due", "{routes}");
+            assert!(!response.has_terms());
+        }
+        let [entry] = world.ledger.entries().try_into().unwrap();
+        assert_eq!(entry.payment.asset.to_lowercase(), ASSET.to_lowercase(), "{routes}");
+        assert_eq!((state(&world).as_str(), served(&world)), ("refund_due", 0));
+    }
+}
+
+#[test]
+fn what_no_node_can_be_asked_about_any_more_is_no_reason_to_pay_again() {
+    let mut world = world();
+    let request = sent(&mut world);
+    change(&mut world, |vars| {
+        vars["ROUTES"] = json!([{"path": ROUTE, "price": "$0.01"}]);
+        vars.as_object_mut().unwrap().remove("RPC_URL");
+    });
+    let response = world.send(request);
+    let said = (response.status, response.problem(), response.has_terms());
+    assert_eq!(said, (503, "chain_unavailable".to_owned(), false));
+    assert_eq!(served(&world), 0);
+}
+
+#[test]
 fn what_was_mined_long_after_its_challenge_is_owed_and_not_served() {
     for (waits, status, end) in [(590, 200, "delivered"), (620, 409, "refund_due")] {
         let mut world = world();

@@ -108,6 +108,11 @@ impl Payer {
         let nonce = hex::decode_array(signed["nonce"].as_str().unwrap()).unwrap();
         let from = address(&signed["from"]);
         let key = PaymentKey::of_authorization(super::CHAIN, &address(asset), &from, &nonce);
+        self.statement(&key, method, url, now)
+    }
+
+    /// The same for a payment of any kind.
+    pub fn statement(&self, key: &PaymentKey, method: &str, url: &str, now: u64) -> String {
         let mut message = json!({
             "paymentKey": hex::encode_prefixed(key.as_bytes()), "method": method, "url": url,
             "issuedAt": now.to_string(),

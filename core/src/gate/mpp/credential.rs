@@ -15,6 +15,7 @@ use crate::amount::Amount;
 use crate::encoding::hex;
 use crate::facilitator::wire;
 use crate::gate::Gate;
+use crate::gate::former::{NO_ROUTE, sold_formerly};
 use crate::gate::offer::{Choice, Offer};
 use crate::gate::onchain::Shown;
 use crate::gate::passage::Arrival;
@@ -189,9 +190,11 @@ impl Gate {
             // What the challenge offered counts, whatever the route takes by now.
             Payload::Hash(_) if !names_hash(challenge) => return Err(Code::InvalidPayload),
             Payload::Hash(hash) => {
-                // Nothing else says whose it is.
-                let payer = source().flatten().ok_or(Code::SourceMismatch)?;
-                let shown = (Shown::Hash(&hash, payer.address), Some(payer));
+                // Where it does not say whose it is, the chain does.
+                let is_account =
+                    |it: &Source| it.chain_id == token.chain_id && !it.address.is_low();
+                let payer = source().flatten().filter(is_account);
+                let shown = (Shown::Hash(&hash, payer.map(|it| it.address)), payer);
                 return self.onchain((choice, token), (credential, reference), shown, expires, now);
             }
         };
@@ -286,28 +289,31 @@ impl Gate {
         self.signed_for(offer, (&choice, &token), came, now).ok().map(Brought::into_owned)
     }
 
-    /// What a transaction that its payer has sent pays where nothing is sold for it any more: by any route that has its token,
-    /// which names no route then.
+    /// What a transaction that its payer has sent pays where nothing is sold for it any more: by any route that has its token, or
+    /// by its challenge alone. No route is named then.
+    ///
+    /// # Errors
+    /// As [`Gate::credential`].
     pub(in crate::gate) fn shown_in_vain<'g>(
         &self,
         head: &RequestHead,
         credential: &Credential,
         now: UnixTime,
-    ) -> Option<(Offer, Brought<'g>)> {
+    ) -> Option<Result<(Offer, Brought<'g>), Code>> {
         let Answer { request, reference, .. } = self.answer(head, credential).ok()?;
         if !matches!(Payload::read(&credential.payload), Ok(Payload::Hash(_))) {
             return None;
         }
-        let mut offers = self.offers.iter().flatten();
-        let (offer, choice) = offers.find_map(|offer| {
+        let sold = self.offers.iter().flatten().find_map(|offer| {
             let (choice, _) = choice_for(offer, request.chain_id, request.currency)?;
-            Some((offer, choice.asking(request.amount, request.recipient)?))
-        })?;
+            Some((offer.clone(), choice.asking(request.amount, request.recipient)?))
+        });
+        let (offer, choice) = sold.or_else(|| sold_formerly(&request))?;
         let ours = choice.terms.token?;
         let expires = credential.challenge.expires_at().ok()??;
         let came = (credential, reference.as_str(), expires);
-        let brought = self.judged(offer, (&choice, &ours), came, now).ok()?.into_owned();
-        Some((Offer { route: NO_ROUTE.to_owned(), ..offer.clone() }, brought))
+        let brought = self.judged(&offer, (&choice, &ours), came, now).map(Brought::into_owned);
+        Some(brought.map(|brought| (Offer { route: NO_ROUTE.to_owned(), ..offer }, brought)))
     }
 
     /// What the chain settles for what a challenge of this gate's asked, whatever the route asks by now.
@@ -327,9 +333,6 @@ impl Gate {
         self.judged(offer, (&choice, &ours), came, now).ok().map(Brought::into_owned)
     }
 }
-
-/// Stands for a route in rows of payments for which nothing is sold any more.
-const NO_ROUTE: &str = "-";
 
 /// Whether a challenge offers to be paid by a transaction that its payer sends.
 fn names_hash(challenge: &Challenge) -> bool {

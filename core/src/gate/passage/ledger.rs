@@ -48,6 +48,9 @@ impl<'g> Passage<'g> {
         if planted(Mutant::AskBegins) {
             return self.claim(0);
         }
+        if self.proof.was_sent() && self.proof.payer.is_none() {
+            return self.ask_sender();
+        }
         match (self.vouched, self.arrival) {
             (Vouched::Yes, Arrival::InTime) => self.claim(0),
             (

@@ -58,6 +58,11 @@ impl<'g> Resuming<'g> {
 }
 
 impl<'g> Looking<'g> {
+    /// Whether the payment was refused, and its ledger object is asked once more.
+    pub(super) const fn is_after_refusal(&self) -> bool {
+        self.0.recalled.is_some()
+    }
+
     /// The client's network has asked too often.
     pub fn limited(self) -> Step<'g> {
         self.0.refuse(Code::RateLimited)
@@ -81,12 +86,15 @@ impl<'g> Looking<'g> {
         let mut passage = self.0;
         match passage.hear(told, now) {
             None => passage.refuse(Code::LedgerUnavailable),
-            // There is nobody to deliver to, and its row says what becomes of it.
-            Some(Sight::Open) if passage.arrival == Arrival::Gone => passage.unknown(),
-            // Who may not be served is owed what moves.
-            Some(Sight::Open) if passage.arrival == Arrival::Denied && passage.proof.was_sent() => {
+            // Who may not be served, or not any more, is owed what moves.
+            Some(Sight::Open)
+                if matches!(passage.arrival, Arrival::Denied | Arrival::Gone)
+                    && passage.proof.was_sent() =>
+            {
                 passage.verify()
             }
+            // There is nothing to deliver, and its row says what becomes of it.
+            Some(Sight::Open) if passage.arrival == Arrival::Gone => passage.unknown(),
             // Its signature held once, or the request knows the secret of the first.
             Some(Sight::Open) => passage.resume(),
             Some(Sight::Nothing) if passage.move_on() => passage.look_up(),

@@ -10,10 +10,12 @@ use alloc::string::String;
 use super::chain::{Asked, Told};
 use super::settle::Turn;
 use super::{Arrival, DOUBT_SECS, Filed, Passage, Reading, Step};
+use crate::evm::address::Address;
 use crate::gate::recover::{sending, settled_by_chain};
 use crate::ledger::command::{Client, Command, Noted, Outcome};
 use crate::ledger::inquiry::finding::Finding;
 use crate::ledger::inquiry::prospect::{Prospect, Prospecting};
+use crate::ledger::inquiry::sender::{self, Sender};
 use crate::ledger::inquiry::transfer::Transfer;
 use crate::ledger::inquiry::{Asking, Matter, Next};
 use crate::payment::OnChain;
@@ -28,6 +30,8 @@ const WAIT_MS: [u32; 4] = [0, 1_000, 2_000, 4_000];
 
 /// What a node was asked.
 pub(super) enum Look {
+    /// Who has sent a transaction.
+    Sender(sender::Finding),
     /// Whether a signed transaction could be carried out.
     Prospect(Prospecting),
     /// Whether a transaction that somebody named is this payment; and how often it was asked before.
@@ -57,6 +61,27 @@ impl<'g> Passage<'g> {
             }
             OnChain::Sent { .. } => self.look_for(&onchain, 0),
         }
+    }
+
+    /// Asks who has sent a transaction that does not say so itself.
+    pub(super) fn ask_sender(mut self: Box<Self>) -> Step<'g> {
+        let transaction = self.proof.onchain.as_ref().and_then(OnChain::transaction);
+        let Some(transaction) = transaction else { return self.refuse(Code::Internal) };
+        self.spend(1);
+        let (body, finding) = sender::Finding::ask(self.choice.chain_id(), transaction);
+        self.look_at(body, 0, Look::Sender(finding))
+    }
+
+    /// The account is known under which it is kept: from here on it is as if the payer had named it.
+    fn sent_by(mut self: Box<Self>, sender: Address) -> Step<'g> {
+        self.proof.payer = Some(sender);
+        self.expected.payer = Some(sender);
+        let shard = self.gate.keys.shard(self.proof.place(), self.gate.shards);
+        self.receipt = self.gate.keys.receipt_id(&self.proof.key, shard);
+        if self.arrival != Arrival::Gone && self.gate.clients.denies(&self.proof.account()) {
+            self.arrival = Arrival::Denied;
+        }
+        self.ask_ledger()
     }
 
     /// The first look at a transaction that the payer has sent, or one more.
@@ -114,7 +139,7 @@ impl<'g> Passage<'g> {
     fn look_at(self: Box<Self>, body: String, delay_ms: u32, look: Look) -> Step<'g> {
         let mut call = self.ask(body, delay_ms);
         call.unproven = match look {
-            Look::Prospect(_) | Look::Named(..) => Some(self.sender()),
+            Look::Sender(_) | Look::Prospect(_) | Look::Named(..) => Some(self.sender()),
             Look::Receipt(_) => None,
         };
         Step::Read(call, Reading { passage: self, asked: Asked::Node(look) })
@@ -132,6 +157,12 @@ impl<'g> Passage<'g> {
         now: UnixTime,
     ) -> Step<'g> {
         match look {
+            Look::Sender(finding) => match finding.answered(reply) {
+                Sender::Known(sender) => self.sent_by(sender),
+                // There is no name to keep it under; who pays anew would pay twice.
+                Sender::NotYet => self.unknown(),
+                Sender::Unreadable(_) => self.unread(now),
+            },
             Look::Prospect(prospecting) => match prospecting.answered(reply) {
                 Prospect::Good { block } => {
                     let mut passage = self;

@@ -45,6 +45,7 @@ impl Entry {
         now: UnixTime,
     ) -> (Self, Answer) {
         let begins = match self.state {
+            _ if self.gives_way_to(&again) => true,
             State::Released => true,
             State::Abandoned => again.idempotent || planted(Mutant::AbandonedBegins),
             _ => false,
@@ -53,7 +54,7 @@ impl Entry {
             let fence = self.fence;
             return (self, Answer::Granted { fence });
         }
-        if !begins || !self.is_for(&again) {
+        if !begins || !(self.is_for(&again) || self.gives_way_to(&again)) {
             let (entry, resumed) = self.resumed(&again, now);
             return (entry, resumed.into());
         }
@@ -61,8 +62,9 @@ impl Entry {
             return (self, answer);
         }
         // Nothing was submitted for it: terms of work may be today's, its secret, its receipt's id
-        // and its correlation id stay the first.
-        let secret = self.payment.secret.take().or(again.payment.secret.clone());
+        // and its correlation id stay the first. One that gives way was somebody else's.
+        let first = self.payment.secret.take().filter(|_| self.is_for(&again));
+        let secret = first.or(again.payment.secret.clone());
         let receipt = self.payment.receipt.clone();
         let correlation = core::mem::take(&mut self.payment.correlation);
         self.payment = Payment { secret, receipt, correlation, ..*again.payment };
@@ -135,6 +137,7 @@ impl Entry {
     #[must_use]
     pub fn seen(&self, again: &Repeat) -> Seen {
         match (self.fate(again), &self.state) {
+            (Some(_), _) if self.gives_way_to(again) => Seen::Nothing,
             (Some(fate), _) => Seen::Fate(fate),
             (None, State::Released | State::Abandoned) => Seen::Nothing,
             // Its signature held when the row was made, and these are the same bytes, or the first request's own.
@@ -180,6 +183,20 @@ impl Entry {
             | State::Closed
             | State::RefundDue { .. } => return None,
         })
+    }
+
+    /// Whether the row is one of a transaction that somebody has named for another request and nobody was served for, and the
+    /// repeat comes with the signature of who sent it: a name proves nothing, the signature does.
+    fn gives_way_to(&self, again: &Repeat) -> bool {
+        let rests = matches!(
+            self.state,
+            State::Unknown { resend: None, .. } | State::Settled { .. } | State::Closed
+        );
+        rests
+            && self.payment.was_sent_by_payer()
+            && again.wallet
+            && again.payment.was_sent_by_payer()
+            && !self.is_for(again)
     }
 
     /// Whether a repeat asks for what the first use of the payment asked for.

@@ -42,6 +42,9 @@ impl Entry {
 
     /// What a node has shown meanwhile of a transaction that has a row. What the row is beyond that stays.
     pub(super) fn noted(mut self, noted: Noted, taken: Taken, now: UnixTime) -> (Self, Answer) {
+        if noted == Noted::Owed && matches!(self.state, State::RefundDue { .. }) {
+            return (self, Answer::Recorded);
+        }
         let rests = matches!(
             self.state,
             State::Unknown { resend: None, .. }

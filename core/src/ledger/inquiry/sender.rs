@@ -1,0 +1,55 @@
+//! Who has sent a transaction: asked where its payer does not say so, because it is kept under their name.
+
+use alloc::string::String;
+
+use super::finding::Unreadable;
+use crate::evm::address::Address;
+use crate::evm::rpc::reply::Replies;
+use crate::evm::rpc::{Call, batch};
+use crate::payment::TxHash;
+
+/// What the chain says about the sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// This account.
+    Known(Address),
+    /// The node has not seen the transaction so far.
+    NotYet,
+    /// Nothing can be said.
+    Unreadable(Unreadable),
+}
+
+/// Waits for the reply.
+#[derive(Debug)]
+pub struct Finding {
+    chain_id: u64,
+    transaction: TxHash,
+}
+
+impl Finding {
+    /// The request, a JSON-RPC body, and what takes its reply.
+    #[must_use]
+    pub fn ask(chain_id: u64, transaction: TxHash) -> (String, Self) {
+        let body = batch(&[Call::ChainId, Call::Transaction(transaction.to_bytes())]);
+        (body, Self { chain_id, transaction })
+    }
+
+    /// The body of the reply, or nothing unless it came completely, in time and with status 200.
+    #[must_use]
+    pub fn answered(self, reply: Option<&[u8]>) -> Sender {
+        match self.read(reply) {
+            Ok(Some(sender)) => Sender::Known(sender),
+            Ok(None) => Sender::NotYet,
+            Err(error) => Sender::Unreadable(error),
+        }
+    }
+
+    fn read(&self, reply: Option<&[u8]>) -> Result<Option<Address>, Unreadable> {
+        let replies = Replies::read(reply.ok_or(Unreadable::NoReply)?, 2)?;
+        let chain = replies.quantity(0)?;
+        if chain != self.chain_id {
+            return Err(Unreadable::WrongChain(chain));
+        }
+        Ok(replies.transaction(1, &self.transaction.to_bytes())?.map(|sent| sent.from))
+    }
+}
