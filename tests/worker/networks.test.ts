@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import type { Reply } from './support/facilitator.ts';
 import { encode, freshPayer, pay, requiredBy, settlementOf, type Json, type PaymentRequired } from './support/payer.ts';
 import type { Answer, HeaderRow } from './support/raw.ts';
-import { PAY_TO, eventually, expectFreshTerms, expectProblem, jsonOf, nextNumber, openWorld, send, type World } from './support/world.ts';
+import { PAY_TO, begin, eventually, expectFreshTerms, expectProblem, jsonOf, nextNumber, openWorld, send, type World } from './support/world.ts';
 
 const SOLANA = 'solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1';
 const PAYEE = '7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU';
@@ -26,6 +26,7 @@ before(async () => {
   const asset = { address: MINT, decimals: 6, symbol: 'USDC' };
   const common = { max_timeout_secs: 60, origin_timeout_secs: 2 };
   world = await openWorld({
+    beside: {},
     vars: {
       NETWORK: ['eip155:84532', 'polygon-amoy', SOLANA, APTOS],
       PAY_TO: { 'base-sepolia': PAY_TO, 'eip155:80002': AMOY_PAYEE, [SOLANA]: PAYEE, [APTOS]: APTOS_PAYEE },
@@ -230,6 +231,25 @@ for (const mode of ['after', 'before']) {
       for (const { status, text } of answers) assert.ok([200, 409, 429].includes(status), text);
       assert.equal(callsFor(bytes).settle, 1);
       assert.equal(world.origin.of(path).length, 1);
+    });
+
+    it('is told what a copy at another Worker bought, where it is refused because that one was settled', async () => {
+      const path = `/sol/${mode}/copies-${nextNumber()}`;
+      const used = { isValid: false, invalidReason: 'invalid_exact_svm_payload_transaction_simulation_failed' };
+      for (const [secret, status] of mode === 'after' ? [[SECRET, 200] as const] : [[[], 409] as const]) {
+        world.facilitator.script('', { verify: [{ kind: 'json', body: used, delayMs: 1_500 }, { kind: 'good' }], settle: settlesAs(nextNumber()).settle });
+        const verified = world.facilitator.of('verify').length;
+        const [target, own, headers] = [`${path}-${status}`, transaction(nextNumber()), [...secret]];
+        const copy = payment(await ask(target), own.toString('base64'));
+        const late = begin(send(world, target, undefined, { at: world.gate.besideUrl, headers: [copy, ...headers] }));
+        await eventually('the copy is verified', () => world.facilitator.of('verify').length === verified + 1);
+        assert.equal((await sendRow(target, copy)).status, 200);
+        const answer = await late;
+        assert.equal(answer.status, status, answer.text);
+        assert.equal(answer.headers['payment-required'], undefined, 'nothing to pay again');
+        assert.deepEqual(callsFor(own), { verify: 2, settle: 1 });
+        assert.equal(world.origin.of(target).length, 1);
+      }
     });
 
     it('leaves nothing behind when the facilitator refuses it', async () => {
