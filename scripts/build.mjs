@@ -11,7 +11,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
 
-import { root, run, runMain, step } from './steps.mjs';
+import { MUTANTS } from './mutants.mjs';
+import { root, run, runMain, step, StepFailed } from './steps.mjs';
 
 /**
  * @typedef {object} Build
@@ -56,7 +57,7 @@ export async function compileWorker({ features = [], out = 'build' } = {}) {
  *
  * @param {Build} [build]
  */
-export async function bundleWorker({ out = 'build' } = {}) {
+export async function bundleWorker({ features = [], out = 'build' } = {}) {
   await step('bundle', async () => {
     const esbuild = await import('esbuild');
     const glue = glueFolder(out);
@@ -82,7 +83,7 @@ export async function bundleWorker({ out = 'build' } = {}) {
       logLevel: 'warning',
       // The glue lists its own snippet module once per import of it.
       logOverride: { 'duplicate-object-key': 'silent' },
-      plugins: [glueOf(glue)],
+      plugins: [glueOf(glue), ...(features.includes('panic-drill') ? [mutants()] : [])],
     });
     const script = statSync(join(folder, 'index.js')).size;
     const packed = gzipSync(readFileSync(wasm)).length + gzipSync(readFileSync(join(folder, 'index.js'))).length;
@@ -111,6 +112,28 @@ function glueOf(folder) {
       build.onLoad({ filter: /\.js$/ }, ({ path }) => {
         if (dirname(path) !== folder) return undefined;
         const contents = readFileSync(path, 'utf8').replace(/^import source (\w+) from/gm, 'import $1 from');
+        return { contents, loader: 'js' };
+      });
+    },
+  };
+}
+
+/**
+ * Breaks guards of the Worker's own modules where a request of the drill asks for it. A guard that is not found where its
+ * mutant looks for it ends the build.
+ *
+ * @returns {import('esbuild').Plugin}
+ */
+function mutants() {
+  return {
+    name: 'mutants',
+    setup(build) {
+      build.onLoad({ filter: /\/src\/worker\/\w+\.mjs$/ }, ({ path }) => {
+        let contents = readFileSync(path, 'utf8');
+        for (const { name, file, guard, broken } of MUTANTS.filter(({ file }) => file === basename(path))) {
+          if (contents.split(guard).length !== 2) throw new StepFailed(`${name}: ${file} has no single ${guard}`);
+          contents = contents.replace(guard, () => broken(`globalThis.mutants?.includes('${name}')`));
+        }
         return { contents, loader: 'js' };
       });
     },

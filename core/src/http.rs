@@ -4,6 +4,8 @@ use alloc::borrow::{Cow, ToOwned};
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::mutant::{Mutant, planted};
+
 /// Longest proof header, bytes.
 pub const MAX_PROOF_BYTES: usize = 16 * 1024;
 /// Longest target of a priced route, bytes.
@@ -258,7 +260,10 @@ impl ResponseHead {
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
         let mut lines = text.split('\n');
-        let status = lines.next()?.parse().ok().filter(|status| (200..=599).contains(status))?;
+        let status =
+            lines.next()?.parse().ok().filter(|status| {
+                (200..=599).contains(status) || planted(Mutant::OddStatusPasses)
+            })?;
         Some(Self { status, headers: Headers::from_lines(lines) })
     }
 

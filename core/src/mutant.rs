@@ -1,7 +1,7 @@
 //! Ways to break the code that ships, so that its tests can show that they would see it.
 //!
-//! Each stands where its guard stands. Without the feature `mutants`, which only tests have, [`planted`] is never true
-//! and nothing of a mutant is compiled.
+//! Each stands where its guard stands, also in the Worker. Without the feature `mutants`, which only tests have, [`planted`]
+//! is never true and nothing of a mutant is compiled.
 
 /// One broken guard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +70,98 @@ pub enum Mutant {
     StaleRoom,
     /// Payments that are looked at hold back others in the name of the same payer.
     LockByName,
+    /// A payment begins with a part of its request's body.
+    PartBegins,
+    /// Nobody looks for a transaction that was sent, where its request would get something else without it.
+    SentGetsTerms,
+    /// A transaction that could not be looked for leaves no row.
+    BlindForgets,
+    /// Who is denied is served for a transaction that was sent.
+    DeniedIsServed,
+    /// A transaction that came long after its challenge is served.
+    LateIsServed,
+    /// A transaction that was sent and finds no place to be served leaves no row.
+    FullForgets,
+    /// What stands behind a message of Solana makes another payment of it.
+    TrailingBytes,
+    /// The spelling of a payment of Aptos names it.
+    SpellingNames,
+    /// Each payment has a place of its own where transactions are taken.
+    TakenInManyPlaces,
+    /// A transaction that was taken is taken by the next payment, too.
+    TakenTwice,
+    /// A transaction counts although nobody said whose it is.
+    TakenUnheard,
+    /// An origin may answer with any status.
+    OddStatusPasses,
+    /// What a network did is held against who shares it.
+    NetworksEscalate,
+    /// A quote holds for every question of its route.
+    QuoteForAll,
+    /// The price in a challenge holds for every question of its target.
+    ChallengeForAll,
+    /// The key that an origin gets for a payment is its receipt id.
+    KeyIsReceipt,
+    /// Whoever shows a payment is told its receipt id.
+    ConflictNames,
+    /// A client may send a key of those that the gate makes.
+    ClientsWriteKeys,
+    /// A receipt is looked for in all objects.
+    ReceiptIsSearched,
+    /// Test and main networks stand beside each other.
+    TestMoneyBuys,
+    /// `_` in the name of a field is no `-`.
+    UnderscoresPass,
+    /// Separators may be encoded as often as one likes.
+    DeepEscapesPass,
+    /// A path may have bytes that are no UTF-8.
+    MangledPasses,
+    /// What is asked about a payment that is not known leaves a mark.
+    AskWrites,
+    /// GET and HEAD may have bodies.
+    BodyOfGet,
+    /// A payee stays the one of its host although nothing was paid.
+    PinnedUnpaid,
+    /// The first bytes of a transaction's hash stand for it.
+    HeadsAreNames,
+    /// The nonce that lists id and realm is no answer.
+    ListedIsRefused,
+    /// The nonce that joins id and realm is no answer.
+    JoinedIsRefused,
+    /// A signed transaction need not pay whoever makes the block.
+    TiplessPasses,
+    /// A signed transaction need not pay for its place once the base fee rises.
+    NoHeadroom,
+    /// A signed transaction pays on routes that do not name them.
+    BytesUnasked,
+    /// A transaction that nobody mines is for a person to look at.
+    UnminedIsManual,
+    /// A transaction that nobody mines is looked for as often as any doubt.
+    UnminedIsLookedFor,
+    /// The time that a route allows today says since when a transaction may have been made.
+    AllowanceReaches,
+    /// A payer answers challenges of other realms.
+    AnyRealm,
+    /// A facilitator is believed where the chain has to show a settlement.
+    WordIsChain,
+    /// Caches may stand between a paid request and its origin.
+    CachesAnswer,
+    /// A payer does not read the reason beside the terms.
+    HeaderUnread,
+    /// An empty wallet is a refusal like any other.
+    FundsUntold,
+    /// Whatever stands beside a payment goes along with it.
+    JunkIsKept,
+    /// A payment is settled although its upload broke off.
+    UploadSettles,
+    /// A stored answer to an upload that broke off counts.
+    UploadIsAnswered,
+    /// A stream in answer to an upload that broke off counts.
+    UploadIsDelivered,
+    /// What is free by now passes with the body that came, of which the digest was made.
+    FreeLosesBody,
+    /// Receipts are looked for as often as somebody likes.
+    ReceiptsUnlimited,
 }
 
 impl Mutant {
@@ -107,13 +199,60 @@ impl Mutant {
         Self::ExpiredBegins,
         Self::StaleRoom,
         Self::LockByName,
+        Self::PartBegins,
+        Self::SentGetsTerms,
+        Self::BlindForgets,
+        Self::DeniedIsServed,
+        Self::LateIsServed,
+        Self::FullForgets,
+        Self::TrailingBytes,
+        Self::SpellingNames,
+        Self::TakenInManyPlaces,
+        Self::TakenTwice,
+        Self::TakenUnheard,
+        Self::OddStatusPasses,
+        Self::NetworksEscalate,
+        Self::QuoteForAll,
+        Self::ChallengeForAll,
+        Self::KeyIsReceipt,
+        Self::ConflictNames,
+        Self::ClientsWriteKeys,
+        Self::ReceiptIsSearched,
+        Self::TestMoneyBuys,
+        Self::UnderscoresPass,
+        Self::DeepEscapesPass,
+        Self::MangledPasses,
+        Self::AskWrites,
+        Self::BodyOfGet,
+        Self::PinnedUnpaid,
+        Self::HeadsAreNames,
+        Self::ListedIsRefused,
+        Self::JoinedIsRefused,
+        Self::TiplessPasses,
+        Self::NoHeadroom,
+        Self::BytesUnasked,
+        Self::UnminedIsManual,
+        Self::UnminedIsLookedFor,
+        Self::AllowanceReaches,
+        Self::AnyRealm,
+        Self::WordIsChain,
+        Self::CachesAnswer,
+        Self::HeaderUnread,
+        Self::FundsUntold,
+        Self::JunkIsKept,
+        Self::UploadSettles,
+        Self::UploadIsAnswered,
+        Self::UploadIsDelivered,
+        Self::FreeLosesBody,
+        Self::ReceiptsUnlimited,
     ];
 }
 
-/// Whether this thread has planted the mutant.
+/// Whether this thread has planted the mutant: never.
 #[cfg(not(feature = "mutants"))]
 #[inline]
-pub(crate) const fn planted(_: Mutant) -> bool {
+#[must_use]
+pub const fn planted(_: Mutant) -> bool {
     false
 }
 
@@ -125,6 +264,7 @@ mod planting {
     extern crate std;
 
     use core::cell::Cell;
+    use std::format;
 
     use super::Mutant;
 
@@ -135,6 +275,14 @@ mod planting {
     /// Plants a mutant in what this thread does, or none.
     pub fn plant(mutant: Option<Mutant>) {
         PLANTED.set(mutant);
+    }
+
+    impl Mutant {
+        /// The mutant of this name.
+        #[must_use]
+        pub fn named(name: &str) -> Option<Self> {
+            Self::ALL.iter().copied().find(|mutant| format!("{mutant:?}") == name)
+        }
     }
 
     /// Whether this thread has planted the mutant.

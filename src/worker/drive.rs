@@ -12,6 +12,7 @@ use farebox_core::gate::passage::{
 use farebox_core::gate::reply::{Body, Reply};
 use farebox_core::http::RequestHead;
 use farebox_core::ledger::{Answer, Told};
+use farebox_core::mutant::{Mutant, planted};
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
 
@@ -112,6 +113,9 @@ async fn drive(
         steps += 1;
         step = match step {
             Step::Pass(call, passing) => {
+                if planted(Mutant::FreeLosesBody) {
+                    held.request = edge::request_body(request);
+                }
                 let response =
                     origin::pass(gate, call, &passing, &held.request, &bindings.origin).await;
                 if let Some(resolve) = client.resolve.take() {
@@ -240,7 +244,11 @@ async fn drive(
                 held.response = edge::member(&collected, "source");
                 // Half a body was answered: that is no answer.
                 match (kind(&collected), edge::upload_of(&held.sent, milliseconds).await) {
-                    (Collected::Whole { .. }, Upload::Broken) => next.answered(Collected::Broken),
+                    (Collected::Whole { .. }, Upload::Broken)
+                        if !planted(Mutant::UploadIsAnswered) =>
+                    {
+                        next.answered(Collected::Broken)
+                    }
                     (collected, _) => next.answered(collected),
                 }
             }
@@ -354,8 +362,8 @@ async fn stream(
     };
     // Half a body was answered: that is no delivery.
     let end = match edge::upload_of(&held.sent, idle).await {
-        Upload::Over | Upload::Flowing => end,
-        Upload::Broken => StreamEnd::Broken,
+        Upload::Broken if !planted(Mutant::UploadIsDelivered) => StreamEnd::Broken,
+        Upload::Over | Upload::Flowing | Upload::Broken => end,
     };
     ledger::ask::<Answer>(namespace, &streaming.ended(end), &JsValue::NULL).await;
 }
@@ -423,6 +431,15 @@ impl Log {
         });
         edge::log(&line.to_string());
     }
+}
+
+/// Plants the mutants that a request of the drill names, here and in the modules beside it, until another one names others.
+#[cfg(feature = "panic-drill")]
+pub(super) fn plant(headers: &farebox_core::http::Headers) {
+    let Some(names) = headers.get("x-mutants") else { return };
+    farebox_core::mutant::plant(names.split(' ').find_map(Mutant::named));
+    // The global object takes every member.
+    let _ = js_sys::Reflect::set(&js_sys::global(), &"mutants".into(), &names.into());
 }
 
 /// Panics where a request of the drill asks for it, or lets an exception of JavaScript through.

@@ -8,7 +8,7 @@ use crate::world::{HOST, With, World, decoded, get, paid, request};
 const MODES: [&str; 2] = ["/after", "/before"];
 
 #[test]
-fn a_paid_request_is_answered_with_the_resource_and_its_settlement() {
+pub fn a_paid_request_is_answered_with_the_resource_and_its_settlement() {
     for target in MODES {
         let mut world = World::new();
         let payment = world.sign(target);

@@ -277,7 +277,7 @@ fn first_payment(
 }
 
 #[test]
-fn a_payee_whom_nothing_was_paid_is_not_the_one_of_before() {
+pub fn a_payee_whom_nothing_was_paid_is_not_the_one_of_before() {
     let (declined, record) = first_payment(None, 1, OTHER);
     let record = declined.release(record.ok().as_deref()).unwrap();
     assert_eq!(
@@ -396,7 +396,7 @@ fn refused_because(reason: &str) -> Headers {
 }
 
 #[test]
-fn a_refusal_is_told_in_the_words_of_the_header_and_else_of_the_body() {
+pub fn a_refusal_is_told_in_the_words_of_the_header_and_else_of_the_body() {
     let body = br#"{"error": "of the body", "code": "x"}"#.as_slice();
     let cases = [
         (refused_because("invalid_signature"), b"{}".as_slice(), "invalid_signature (HTTP 402)"),
@@ -422,7 +422,7 @@ fn a_refusal_is_told_in_the_words_of_the_header_and_else_of_the_body() {
 }
 
 #[test]
-fn an_empty_wallet_is_told_how_much_is_needed_of_what_and_where() {
+pub fn an_empty_wallet_is_told_how_much_is_needed_of_what_and_where() {
     let said = |reason: &str| format!(r#"{{"x402Version": 1, "error": "{reason}"}}"#).into_bytes();
     let failed = |reason: &'static str| {
         settled(|it| (it["success"], it["errorReason"]) = (false.into(), reason.into()))

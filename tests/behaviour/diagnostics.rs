@@ -438,7 +438,7 @@ fn what_a_network_did_changes_nothing_that_is_said_to_one_who_shares_it_but_how_
 }
 
 #[test]
-fn a_hundred_neighbours_who_pay_nothing_stop_nobody() {
+pub fn a_hundred_neighbours_who_pay_nothing_stop_nobody() {
     let mut world = World::new();
     let mut answers: Vec<Response> = Vec::new();
     for _ in 0..130 {

@@ -16,7 +16,7 @@ fn handed(world: &World, payment: &Payment) -> (usize, Value) {
 }
 
 #[test]
-fn junk_beside_a_payment_is_neither_kept_nor_handed_over() {
+pub fn junk_beside_a_payment_is_neither_kept_nor_handed_over() {
     for target in ["/after", "/before"] {
         let mut world = World::new();
         let required = world.ask(target).payment_required();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use farebox_core::gate::forward::Caching;
 use farebox_core::http::RequestHead;
 
 use crate::world::facilitator::Settle;
@@ -148,7 +149,7 @@ fn a_redirect_to_the_origin_is_one_to_the_gate_and_never_to_somebody_else() {
 }
 
 #[test]
-fn the_origin_sees_the_payer_and_nothing_that_speaks_of_payment() {
+pub fn the_origin_sees_the_payer_and_nothing_that_speaks_of_payment() {
     for target in ["/after", "/before", "/free"] {
         let mut world = World::new();
         let is_paid = target != "/free";
@@ -302,4 +303,71 @@ fn free_paths_are_forwarded_and_cleaned() {
     world.origin.plan.extend([Say::Lost, Say::TimedOut]);
     assert_eq!(world.ask("/free").status, 502);
     assert_eq!(world.ask("/free").status, 504);
+}
+
+#[test]
+pub fn what_origins_read_as_the_gates_own_is_not_the_clients_to_send() {
+    for target in ["/after", "/before", "/free"] {
+        let mut world = World::new();
+        let head = if target == "/free" { get(target) } else { paid(&world.sign(target)) };
+        let names = [
+            "farebox_payer",
+            "farebox.signature",
+            "x_farebox_paid",
+            "x_http_method_override",
+            "x_original_url",
+            "payment_signature",
+        ];
+        let head = names.iter().fold(head, |head, name| head.header(name, "spoof"));
+        world.send(head);
+        let call = world.origin.calls.pop().unwrap();
+        for name in names {
+            assert_eq!(call.headers.get(name), None, "{target}: {name}");
+        }
+    }
+}
+
+#[test]
+pub fn no_client_writes_a_key_of_those_that_the_gate_makes() {
+    let own = "farebox-abcdefghijklmnopqrstuvwxyz";
+    let keys = [own.to_owned(), own.to_uppercase(), format!("\"{own}\""), format!("mine, {own}")];
+    for target in ["/after", "/before", "/free"] {
+        for key in &keys {
+            let mut world = World::new();
+            let head = if target == "/free" { get(target) } else { paid(&world.sign(target)) };
+            world.send(head.header("idempotency-key", key));
+            let call = world.origin.calls.pop().unwrap();
+            let sent = call.headers.get("idempotency-key").unwrap_or_default();
+            assert!(!sent.to_lowercase().contains(own), "{target}: {sent}");
+        }
+    }
+}
+
+#[test]
+pub fn no_cache_stands_between_a_paid_request_and_its_origin() {
+    let mut world = World::new();
+    for (target, caching) in
+        [("/after", Caching::Never), ("/before", Caching::Never), ("/free", Caching::Ordinary)]
+    {
+        let head = if target == "/free" { get(target) } else { paid(&world.sign(target)) };
+        world.send(head);
+        assert_eq!(world.origin.calls.pop().unwrap().caching, caching, "{target}");
+    }
+}
+
+#[test]
+pub fn a_conflict_names_no_payment_to_one_who_proves_nothing() {
+    for target in ["/after", "/before"] {
+        let mut world = World::new();
+        let payment = world.sign(target);
+        assert_eq!(world.present(&payment).status, 200);
+        let id = world.origin.calls[0].headers.get("farebox-payment").unwrap()[5..].to_owned();
+        for method in ["GET", "PUT"] {
+            let head = request(method, target).header(payment.header, &payment.value);
+            let told = world.send(head);
+            assert_eq!(told.status, 409, "{target} {method}");
+            let said = format!("{} {:?}", told.json(), told.headers);
+            assert!(!said.contains(&id), "{target} {method}: {said}");
+        }
+    }
 }

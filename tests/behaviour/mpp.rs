@@ -34,7 +34,7 @@ fn bound(world: &mut World, unpaid: &Response, framing: Framing) -> Payment {
 }
 
 #[test]
-fn a_nonce_of_either_framing_pays_its_own_challenge_and_no_other() {
+pub fn a_nonce_of_either_framing_pays_its_own_challenge_and_no_other() {
     for framing in [Framing::Listed, Framing::Joined] {
         let mut world = World::new();
         let (one, two) = (world.ask("/after"), world.ask("/after"));
@@ -124,7 +124,7 @@ fn a_quote_in_a_challenge_is_none_for_another_request() {
 }
 
 #[test]
-fn another_question_is_asked_anew_and_a_challenge_for_the_same_price_is_served() {
+pub fn another_question_is_asked_anew_and_a_challenge_for_the_same_price_is_served() {
     let mut world = quoting(&[json!({"price": "$0.02"})]);
     let unpaid = world.ask("/quoted");
     let payment = answering(&mut world, &unpaid);

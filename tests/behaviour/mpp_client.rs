@@ -111,7 +111,7 @@ fn answer_recorded(policy: &Value, challenge: &str, nonce: u8) -> Value {
 }
 
 #[test]
-fn a_challenge_of_another_realm_is_not_signed_unless_the_payer_knows_it_to_be_the_hosts() {
+pub fn a_challenge_of_another_realm_is_not_signed_unless_the_payer_knows_it_to_be_the_hosts() {
     let of = |realm: &str| asking(&[evm("a", &request()).replace("shop.example", realm)]);
     for realm in ["shop.example", "Shop.Example"] {
         let mut exchange = exchange("{}", 1);

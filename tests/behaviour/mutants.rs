@@ -7,7 +7,10 @@ use std::panic::catch_unwind;
 
 use farebox_core::mutant::{Mutant, plant};
 
-use crate::{faults, growth, ledger, limits, mpp, redelivery, settlement, unproven};
+use crate::{
+    client, config, diagnostics, faults, growth, handed, ledger, limits, manners, mpp, mpp_client,
+    onchain, other_chains, pricer, receipts, redelivery, requests, settlement, unproven,
+};
 
 /// A mutant, and a test that finds it.
 type Row = (Mutant, &'static str, fn());
@@ -37,6 +40,46 @@ const TABLE: &[Row] = &[
     row!(ExpiredBegins, unproven::a_payer_with_an_open_payment_buys_nothing_with_one_that_has_ended),
     row!(RivalBegins, mpp::of_the_two_payments_that_one_challenge_can_be_answered_with_one_buys_something),
     row!(StaleRoom, faults::work_is_not_begun_for_an_authorization_that_ends_while_it_waits),
+    row!(PartBegins, requests::a_body_that_breaks_off_begins_nothing),
+    row!(SentGetsTerms, onchain::moved::it_is_served_at_the_price_of_its_challenge_whatever_is_asked_by_now),
+    row!(BlindForgets, onchain::moved::a_node_that_does_not_answer_leaves_a_row_that_finds_it),
+    row!(DeniedIsServed, onchain::moved::what_one_who_is_denied_has_sent_is_owed_and_never_called_uncharged),
+    row!(LateIsServed, onchain::moved::what_was_mined_long_after_its_challenge_is_owed_and_not_served),
+    row!(FullForgets, onchain::moved::what_was_sent_and_finds_no_place_waits_to_be_fetched),
+    row!(TrailingBytes, other_chains::what_stands_behind_a_message_of_solana_makes_no_other_payment_of_it),
+    row!(SpellingNames, other_chains::a_payment_of_aptos_is_one_in_every_spelling),
+    row!(TakenInManyPlaces, other_chains::a_transaction_that_a_facilitator_names_for_several_payments_counts_for_one),
+    row!(TakenTwice, other_chains::a_transaction_that_a_facilitator_names_for_several_payments_counts_for_one),
+    row!(TakenUnheard, other_chains::a_transaction_counts_for_nothing_while_nobody_says_whose_it_is),
+    row!(NetworksEscalate, diagnostics::a_hundred_neighbours_who_pay_nothing_stop_nobody),
+    row!(QuoteForAll, pricer::quotes::a_price_holds_for_the_whole_question_that_it_was_named_for),
+    row!(ChallengeForAll, mpp::another_question_is_asked_anew_and_a_challenge_for_the_same_price_is_served),
+    row!(KeyIsReceipt, manners::the_origin_sees_the_payer_and_nothing_that_speaks_of_payment),
+    row!(ConflictNames, manners::a_conflict_names_no_payment_to_one_who_proves_nothing),
+    row!(ClientsWriteKeys, manners::no_client_writes_a_key_of_those_that_the_gate_makes),
+    row!(ReceiptIsSearched, receipts::a_receipt_is_given_for_the_first_secret_or_a_signature_and_to_nobody_else),
+    row!(TestMoneyBuys, config::every_wrong_setting_is_the_one_error_and_is_named_with_what_to_do),
+    row!(UnderscoresPass, manners::what_origins_read_as_the_gates_own_is_not_the_clients_to_send),
+    row!(DeepEscapesPass, requests::a_separator_that_is_encoded_three_times_is_refused_wherever_it_stands),
+    row!(MangledPasses, requests::a_path_of_bytes_that_are_no_utf_8_is_refused),
+    row!(AskWrites, ledger::lookups::what_is_resumed_has_a_row_and_makes_none),
+    row!(BodyOfGet, requests::a_get_with_a_body_is_refused_before_anything_is_begun),
+    row!(PinnedUnpaid, client::a_payee_whom_nothing_was_paid_is_not_the_one_of_before),
+    row!(HeadsAreNames, settlement::transactions_whose_hashes_begin_alike_are_several),
+    row!(ListedIsRefused, mpp::a_nonce_of_either_framing_pays_its_own_challenge_and_no_other),
+    row!(JoinedIsRefused, mpp::a_nonce_of_either_framing_pays_its_own_challenge_and_no_other),
+    row!(TiplessPasses, onchain::signed::one_that_leaves_no_tip_or_no_room_for_the_base_fee_may_wait_for_ever),
+    row!(NoHeadroom, onchain::signed::one_that_leaves_no_tip_or_no_room_for_the_base_fee_may_wait_for_ever),
+    row!(BytesUnasked, onchain::signed::the_challenge_names_what_the_route_takes),
+    row!(UnminedIsManual, onchain::signed::one_that_nobody_mines_is_closed_after_few_looks_and_found_when_it_is_shown_again),
+    row!(UnminedIsLookedFor, onchain::signed::one_that_nobody_mines_is_closed_after_few_looks_and_found_when_it_is_shown_again),
+    row!(AllowanceReaches, onchain::hashes::a_longer_time_to_pay_makes_no_earlier_transaction_one_of_a_challenge),
+    row!(AnyRealm, mpp_client::a_challenge_of_another_realm_is_not_signed_unless_the_payer_knows_it_to_be_the_hosts),
+    row!(WordIsChain, settlement::one_transaction_told_to_two_payers_serves_the_second_only_where_the_facilitator_is_believed),
+    row!(CachesAnswer, manners::no_cache_stands_between_a_paid_request_and_its_origin),
+    row!(HeaderUnread, client::a_refusal_is_told_in_the_words_of_the_header_and_else_of_the_body),
+    row!(FundsUntold, client::an_empty_wallet_is_told_how_much_is_needed_of_what_and_where),
+    row!(JunkIsKept, handed::junk_beside_a_payment_is_neither_kept_nor_handed_over),
 ];
 
 #[test]
@@ -53,10 +96,12 @@ fn each_planted_mutant_fails_the_test_of_its_guard() {
 #[test]
 fn every_mutant_is_looked_for() {
     let explored = [ledger::explore::MUTANTS, ledger::traces::MUTANTS].concat();
+    let in_the_worker = include_str!("../worker/mutants.test.ts");
     for mutant in Mutant::ALL {
         let listed = TABLE.iter().any(|(it, ..)| it == mutant)
             || explored.contains(mutant)
-            || ledger::arrivals::mutants().any(|it| it == *mutant);
+            || ledger::arrivals::mutants().any(|it| it == *mutant)
+            || in_the_worker.contains(&format!("mutants: '{mutant:?}"));
         assert!(listed, "{mutant:?} is planted and not looked for");
     }
 }

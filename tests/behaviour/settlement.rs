@@ -386,7 +386,8 @@ fn told_twice(target: &str) -> (Response, Response, World) {
 }
 
 #[test]
-fn one_transaction_told_to_two_payers_serves_the_second_only_where_the_facilitator_is_believed() {
+pub fn one_transaction_told_to_two_payers_serves_the_second_only_where_the_facilitator_is_believed()
+{
     for (target, status, deliveries) in
         [("/after", 200, 2), ("/before", 200, 2), ("/sure/after", 503, 2), ("/sure/before", 503, 1)]
     {
@@ -413,4 +414,20 @@ fn a_re_send_speaks_the_version_of_the_first_request() {
     let response = world.send(head);
     assert_eq!(response.status, 200);
     assert_eq!(response.settlement()["network"], "base-sepolia");
+}
+
+#[test]
+pub fn transactions_whose_hashes_begin_alike_are_several() {
+    for target in MODES {
+        let mut world = World::new();
+        for count in 1..=3 {
+            let named = json!({
+                "success": true, "transaction": format!("0x{count:064x}"), "network": "eip155:84532",
+                "payer": world.payer.address.to_checksum(),
+            });
+            world.facilitator.settle_plan =
+                (0..100).map(|_| Settle::Raw(200, named.to_string())).collect();
+            assert_eq!(world.pay(target).status, 200, "{target}: {count}");
+        }
+    }
 }

@@ -17,6 +17,7 @@ use super::policy::{CAP_DECIMALS, Policy};
 use super::select::best;
 use crate::amount::Amount;
 use crate::encoding::json;
+use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 
 /// The record.
@@ -167,7 +168,7 @@ impl Budget {
     /// Lets go of a payment that was never signed, and of the payee that it would have been the first one to.
     pub fn release(&mut self, id: &str) {
         self.entries.retain(|entry| entry.id != id);
-        self.pins.retain(|pin| pin.held_by.as_deref() != Some(id));
+        self.pins.retain(|pin| pin.held_by.as_deref() != Some(id) || planted(Mutant::PinnedUnpaid));
     }
 
     /// Whether the caps over time leave room, and the payee is the one of before.

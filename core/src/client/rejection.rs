@@ -12,6 +12,7 @@ use super::challenge::{MAX_HEADER_BYTES, REQUIRED_HEADER};
 use super::error::clean;
 use crate::encoding::json;
 use crate::http::Headers;
+use crate::mutant::{Mutant, planted};
 use crate::x402::header;
 
 /// A seller's refusal; [`fmt::Display`] is its line: `❌ Seller rejected: <text> (code <code>, HTTP <status>)`.
@@ -56,14 +57,17 @@ impl Rejection {
     pub fn of_payment(status: u16, headers: &Headers, body: &[u8]) -> Self {
         let said = Self::read(status, body);
         match reason_beside_terms(headers) {
-            Some(text) => Self { text, ..said },
-            None => said,
+            Some(text) if !planted(Mutant::HeaderUnread) => Self { text, ..said },
+            Some(_) | None => said,
         }
     }
 
     /// Whether the wallet lacks funds, by a reason that is a code.
     #[must_use]
     pub fn is_about_funds(&self) -> bool {
+        if planted(Mutant::FundsUntold) {
+            return false;
+        }
         let is_code = |text: &str| {
             text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
         };

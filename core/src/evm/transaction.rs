@@ -11,6 +11,7 @@ use crate::evm::address::Address;
 use crate::evm::keccak::{keccak256, keccak256_parts};
 use crate::evm::rlp::{self, Items, RlpError};
 use crate::evm::signature::{Signature, SignatureError};
+use crate::mutant::{Mutant, planted};
 
 /// Longest transaction that is looked at, bytes; a transfer without an access list has about 180.
 pub const MAX_BYTES: usize = 4_096;
@@ -94,7 +95,9 @@ impl SignedTransfer {
     #[must_use]
     pub fn has_headroom(&self, base_fee: Amount) -> bool {
         let risen = base_fee.checked_div_u64(8).and_then(|eighth| base_fee.checked_add(eighth));
-        !self.tip.is_zero() && risen.is_some_and(|risen| risen < self.max_fee)
+        let tips = !self.tip.is_zero() || planted(Mutant::TiplessPasses);
+        let rises = risen.is_some_and(|risen| risen < self.max_fee);
+        tips && (rises || planted(Mutant::NoHeadroom))
     }
 
     /// The most that the gas may cost, wei; nothing beyond 2^256 − 1.

@@ -23,6 +23,7 @@ use crate::facilitator::breaker::Condition;
 use crate::facilitator::wire::Expected;
 use crate::http::{BodyPresence, Headers, MAX_PAID_TARGET_BYTES, RequestHead};
 use crate::ledger::attempts::Blame;
+use crate::mutant::{Mutant, planted};
 use crate::payment::Cause;
 use crate::payment::authorization::Vouched;
 use crate::problem::Code;
@@ -164,7 +165,10 @@ impl Gate {
         // No origin reads it, and `fetch` forwards none.
         let is_empty =
             head.body == BodyPresence::Absent || head.headers.get("content-length") == Some("0");
-        if !is_empty && matches!(head.method.as_str(), "GET" | "HEAD") {
+        if !is_empty
+            && matches!(head.method.as_str(), "GET" | "HEAD")
+            && !planted(Mutant::BodyOfGet)
+        {
             return refuse(Code::UnexpectedBody, Audience::Paid, &correlation);
         }
         if offer.takes_keys

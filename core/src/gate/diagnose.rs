@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::Gate;
 use crate::ledger::attempts::{Blame, Tally};
+use crate::mutant::{Mutant, planted};
 use crate::payment::Cause;
 use crate::problem::Code;
 use crate::time::UnixTime;
@@ -71,9 +72,10 @@ impl<'a> Failures<'a> {
     }
 
     /// What is held against somebody.
-    const fn proven(self) -> Option<&'a Tally> {
+    fn proven(self) -> Option<&'a Tally> {
         match self {
             Self::Payers(tally) => Some(tally),
+            Self::Networks(tally) if planted(Mutant::NetworksEscalate) => Some(tally),
             Self::Networks(_) | Self::Uncounted => None,
         }
     }

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use super::keys::{KEY_PREFIX, Keys};
 use super::origin::{MARK, Origin};
 use crate::http::{Headers, RequestHead, has_token};
+use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 
 /// A request to the origin; its body is the client's.
@@ -107,6 +108,7 @@ pub fn origin_call(
     headers.set(MARK, keys.mark());
     let caching = match caller {
         Caller::Anybody => Caching::Ordinary,
+        _ if planted(Mutant::CachesAnswer) => Caching::Ordinary,
         Caller::Client(_) | Caller::Payer { .. } => Caching::Never,
     };
     OriginCall {
@@ -124,17 +126,18 @@ const KEY: &str = "idempotency-key";
 /// Whether a client's key is in the name space of the keys that the gate makes, however it is quoted or listed.
 #[must_use]
 pub fn is_of_the_gate(key: &str) -> bool {
-    key.split(',').any(|key| {
-        let key = key.trim_start_matches([' ', '\t', '"', '\'']);
-        key.get(..KEY_PREFIX.len()).is_some_and(|head| head.eq_ignore_ascii_case(KEY_PREFIX))
-    })
+    !planted(Mutant::ClientsWriteKeys)
+        && key.split(',').any(|key| {
+            let key = key.trim_start_matches([' ', '\t', '"', '\'']);
+            key.get(..KEY_PREFIX.len()).is_some_and(|head| head.eq_ignore_ascii_case(KEY_PREFIX))
+        })
 }
 
 /// A lower-case field name as CGI would have it: `_` and all else that is no letter or digit is `-`. Spec: RFC 3875 4.1.18.
 #[must_use]
 pub fn folded(name: &str) -> Cow<'_, str> {
     let is_kept = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    if name.bytes().all(is_kept) {
+    if name.bytes().all(is_kept) || planted(Mutant::UnderscoresPass) {
         return Cow::Borrowed(name);
     }
     let fold = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::encoding::hex;
 use crate::evm::account::Account;
+use crate::mutant::{Mutant, planted};
 use crate::payment::{PaymentKey, Receipt};
 use crate::secret::Secret;
 use crate::x402::extension::offer_receipt::{self, SignedReceipt};
@@ -127,6 +128,9 @@ impl Keys {
     /// the receipt id does not know it.
     #[must_use]
     pub fn idempotency_key(&self, receipt: &str) -> String {
+        if planted(Mutant::KeyIsReceipt) {
+            return String::from(receipt);
+        }
         let mut key = String::from(KEY_PREFIX);
         key.push_str(&base32(&mac(self.idempotency.expose(), &[receipt.as_bytes()]), 26));
         key
@@ -142,7 +146,11 @@ impl Keys {
             }
             _ => Ok(shards),
         };
-        let step = usize::try_from(RECEIPT_SHARDS).unwrap_or(1);
+        let (named, apart) = match planted(Mutant::ReceiptIsSearched) {
+            true => (Ok(0), 1),
+            false => (named, RECEIPT_SHARDS),
+        };
+        let step = usize::try_from(apart).unwrap_or(1);
         (named.unwrap_or(shards)..shards).step_by(step)
     }
 

@@ -6,6 +6,8 @@ use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
 
+use crate::mutant::{Mutant, planted};
+
 /// The message to the object of a transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Take {
@@ -41,7 +43,7 @@ impl Named {
     #[must_use]
     pub fn holder(&self, known: Option<&str>) -> Holder {
         match known {
-            Some(key) if key != self.key => Holder::Another,
+            Some(key) if key != self.key && !planted(Mutant::TakenTwice) => Holder::Another,
             _ => Holder::Own,
         }
     }

@@ -15,6 +15,7 @@ use crate::amount::Amount;
 use crate::encoding::{base64, hex, jcs};
 use crate::evm::address::Address;
 use crate::evm::keccak::{keccak256, keccak256_parts};
+use crate::mutant::{Mutant, planted};
 use crate::payment::authorization::SignedAuthorization;
 
 /// The method's name.
@@ -127,7 +128,12 @@ impl Framing {
     /// The framing under which this nonce answers the challenge, if it does under one.
     #[must_use]
     pub fn of(nonce: &[u8; 32], id: &str, realm: &str) -> Option<Self> {
-        [Self::Listed, Self::Joined].into_iter().find(|it| it.challenge_hash(id, realm) == *nonce)
+        let known = |it: &Self| match it {
+            Self::Listed => !planted(Mutant::ListedIsRefused),
+            Self::Joined => !planted(Mutant::JoinedIsRefused),
+        };
+        let framings = [Self::Listed, Self::Joined].into_iter().filter(known);
+        framings.into_iter().find(|it| it.challenge_hash(id, realm) == *nonce)
     }
 
     /// What binds an authorization to a challenge: its nonce is Keccak-256 of id and realm.

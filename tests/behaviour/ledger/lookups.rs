@@ -208,7 +208,7 @@ pub fn a_full_object_begins_nothing_and_serves_what_it_knows() {
 }
 
 #[test]
-fn what_is_resumed_has_a_row_and_makes_none() {
+pub fn what_is_resumed_has_a_row_and_makes_none() {
     let [own, _] = slots();
     everything(|rows, _, said, case| {
         let Said::Resumed(decision) = said else { return };

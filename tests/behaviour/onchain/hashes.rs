@@ -83,7 +83,7 @@ fn a_transaction_from_before_the_challenge_paid_for_something_else() {
 }
 
 #[test]
-fn a_longer_time_to_pay_makes_no_earlier_transaction_one_of_a_challenge() {
+pub fn a_longer_time_to_pay_makes_no_earlier_transaction_one_of_a_challenge() {
     let mut world = world();
     let bytes = signed(&world, 0);
     send(&mut world, &bytes);

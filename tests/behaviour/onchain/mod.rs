@@ -11,12 +11,12 @@ use crate::world::chain::ASSET;
 use crate::world::payer::Payer;
 use crate::world::{CHAIN, PAY_TO, Response, With, World, get};
 
-mod hashes;
+pub mod hashes;
 mod histories;
-mod moved;
+pub mod moved;
 mod resized;
 mod senders;
-mod signed;
+pub mod signed;
 
 /// A world that reads the chain, with routes that take everything.
 fn world() -> World {

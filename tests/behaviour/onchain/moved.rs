@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::world::chain::{ASSET, NodeFault};
 use crate::world::transfers::Fate;
-use crate::world::{PAY_TO, World};
+use crate::world::{PAY_TO, World, paid};
 
 use super::{ROUTE, answer, challenge, hash, moved, paying, send, served, showing, signed, world};
 
@@ -44,7 +44,7 @@ const CHANGES: [(&str, Change); 6] = [
 ];
 
 #[test]
-fn it_is_served_at_the_price_of_its_challenge_whatever_is_asked_by_now() {
+pub fn it_is_served_at_the_price_of_its_challenge_whatever_is_asked_by_now() {
     for (what, does) in CHANGES {
         for waits in [0, 400, 86_400] {
             let mut world = world();
@@ -86,7 +86,7 @@ fn a_price_that_is_another_free_or_unknown_by_now_takes_nothing_back() {
 }
 
 #[test]
-fn what_one_who_is_denied_has_sent_is_owed_and_never_called_uncharged() {
+pub fn what_one_who_is_denied_has_sent_is_owed_and_never_called_uncharged() {
     let mut world = world();
     let request = sent(&mut world);
     let payer = world.payer.address.to_checksum();
@@ -177,7 +177,7 @@ fn what_no_node_can_be_asked_about_any_more_is_no_reason_to_pay_again() {
 }
 
 #[test]
-fn what_was_mined_long_after_its_challenge_is_owed_and_not_served() {
+pub fn what_was_mined_long_after_its_challenge_is_owed_and_not_served() {
     for (waits, status, end) in [(590, 200, "delivered"), (620, 409, "refund_due")] {
         let mut world = world();
         change(&mut world, |vars| vars["ROUTES"][0]["max_timeout_secs"] = json!(300));
@@ -220,7 +220,7 @@ fn what_the_payer_awaits_beside_it_does_not_hold_it_up() {
 }
 
 #[test]
-fn a_node_that_does_not_answer_leaves_a_row_that_finds_it() {
+pub fn a_node_that_does_not_answer_leaves_a_row_that_finds_it() {
     for fault in [NodeFault::Silent, NodeFault::Refuses] {
         let mut world = world();
         let request = sent(&mut world);
@@ -269,4 +269,21 @@ fn a_name_that_no_chain_knows_holds_nothing_back_and_goes_after_few_looks() {
     let states: Vec<_> = world.ledger.entries().iter().map(|entry| entry.state.name()).collect();
     assert_eq!(states, ["delivered"], "the names went, and the operator has nothing to decide");
     assert_eq!(served(&world), 1);
+}
+
+#[test]
+pub fn what_was_sent_and_finds_no_place_waits_to_be_fetched() {
+    let mut world = world();
+    change(&mut world, |vars| vars["MAX_IN_FLIGHT_PER_PAYER"] = json!(1));
+    let request = sent(&mut world);
+    let other = world.sign(ROUTE);
+    let mut running = world.start(paid(&other), b"");
+    world.advance(&mut running);
+    let response = world.send(request.clone());
+    assert_eq!((response.status, response.problem().as_str()), (429, "too_many_in_flight"));
+    let mut states: Vec<_> = world.ledger.entries().iter().map(|row| row.state.name()).collect();
+    states.sort_unstable();
+    assert_eq!(states, ["executing", "settled"]);
+    while world.advance(&mut running) {}
+    assert_eq!(world.send(request).status, 200);
 }

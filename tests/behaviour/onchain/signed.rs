@@ -1,6 +1,8 @@
 //! Signed transactions, which the gate sends.
 
+use farebox_core::amount::Amount;
 use farebox_core::encoding::hex;
+use farebox_core::evm::transaction::SignedTransfer;
 use farebox_core::ledger::State;
 use farebox_core::ledger::state::Why;
 use serde_json::{Value, json};
@@ -35,7 +37,7 @@ fn a_signed_transaction_is_sent_and_pays() {
 }
 
 #[test]
-fn the_challenge_names_what_the_route_takes() {
+pub fn the_challenge_names_what_the_route_takes() {
     let mut world = world();
     for (target, kinds) in [
         (ROUTE, json!(["authorization", "transaction", "hash"])),
@@ -316,7 +318,7 @@ fn one_whose_number_went_to_another_transaction_is_void() {
 }
 
 #[test]
-fn one_that_nobody_mines_is_closed_after_few_looks_and_found_when_it_is_shown_again() {
+pub fn one_that_nobody_mines_is_closed_after_few_looks_and_found_when_it_is_shown_again() {
     let mut world = world();
     let request = paying(&mut world, ROUTE, 0);
     world.facilitator.chain.transfers.fate = Fate::Waits;
@@ -336,4 +338,16 @@ fn one_that_nobody_mines_is_closed_after_few_looks_and_found_when_it_is_shown_ag
     world.wait(2);
     assert_eq!(world.send(request).status, 200, "later evidence reopens it");
     assert_eq!((served(&world), moved(&world)), (1, 10_000));
+}
+
+#[test]
+pub fn one_that_leaves_no_tip_or_no_room_for_the_base_fee_may_wait_for_ever() {
+    let bytes = Payer::new(1).transaction(0, ASSET, PAY_TO, 10_000);
+    let good = SignedTransfer::parse(&bytes).unwrap();
+    let ninth = good.max_fee.checked_div_u64(9).unwrap();
+    let (low, high) = (ninth.checked_mul_u64(7).unwrap(), ninth.checked_mul_u64(9).unwrap());
+    assert!(good.has_headroom(low) && !good.has_headroom(high));
+    let mut stingy = good;
+    stingy.tip = Amount::ZERO;
+    assert!(!stingy.has_headroom(low));
 }

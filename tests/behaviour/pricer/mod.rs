@@ -6,7 +6,7 @@ use crate::world::payer::Payment;
 use crate::world::{Response, World, vars};
 
 mod named;
-mod quotes;
+pub mod quotes;
 mod repeats;
 
 fn route(price: Value) -> Value {

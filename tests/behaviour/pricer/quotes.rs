@@ -19,7 +19,7 @@ fn shaped(method: &str, body: Option<&str>, fields: &[(&str, &str)]) -> RequestH
 }
 
 #[test]
-fn a_price_holds_for_the_whole_question_that_it_was_named_for() {
+pub fn a_price_holds_for_the_whole_question_that_it_was_named_for() {
     let range = [("range", "bytes=0-0")];
     let dear = [
         ("another length", shaped("POST", Some("7"), &[]), shaped("POST", Some("60000"), &[])),

@@ -4,6 +4,7 @@ use alloc::format;
 
 use super::Reader;
 use crate::chain::ChainId;
+use crate::mutant::{Mutant, planted};
 
 /// Refuses test networks beside main ones, where what is sold for money could be had for none, and main networks where
 /// `TEST_NETWORKS_ONLY` is set; a network that is not known counts as a main one.
@@ -17,7 +18,9 @@ pub(super) fn check(reader: &mut Reader, networks: &[ChainId]) {
     match only {
         Some(false) => {
             let test = networks.iter().find(|network| !network.is_main_network());
-            if let (Some(main), Some(test)) = (networks.iter().find(is_main), test) {
+            if let (Some(main), Some(test)) = (networks.iter().find(is_main), test)
+                && !planted(Mutant::TestMoneyBuys)
+            {
                 let remedy = format!(
                     "{test} is a test network and {main} is or counts as a main one, so that test money would buy what \
                      is sold; list networks of one kind, and give the others an environment of their own"

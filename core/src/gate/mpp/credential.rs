@@ -26,6 +26,7 @@ use crate::mpp::charge::{self, Framing, Payload, Request};
 use crate::mpp::id;
 use crate::mpp::source::Source;
 use crate::mpp::{Challenge, Credential};
+use crate::mutant::{Mutant, planted};
 use crate::payment::authorization::{SignedAuthorization, Vouched};
 use crate::payment::{PaymentKey, Proof, SignedToken};
 use crate::problem::Code;
@@ -151,7 +152,11 @@ impl Gate {
         let judged = self.judged(offer, (choice, &ours), (credential, &reference, expires), now);
         match judged {
             // Bytes that the route does not take may be ones that it took.
-            Ok(brought) if brought.proof.is_signed_transaction() && !offer.signed_transactions => {
+            Ok(brought)
+                if brought.proof.is_signed_transaction()
+                    && !offer.signed_transactions
+                    && !planted(Mutant::BytesUnasked) =>
+            {
                 Ok(Brought { arrival: Arrival::Repriced(Code::InvalidPayload), ..brought })
             }
             // Whatever else is wrong with it, it comes too late.
@@ -245,7 +250,10 @@ impl Gate {
         now: UnixTime,
     ) -> Result<Brought<'g>, Code> {
         let challenge = &credential.challenge;
-        let issued = reference::issued(reference).ok_or(Code::InvalidChallenge)?;
+        let issued = match planted(Mutant::AllowanceReaches) {
+            true => expires.minus(choice.terms.max_timeout_secs),
+            false => reference::issued(reference).ok_or(Code::InvalidChallenge)?,
+        };
         let mut proof = self.shown_on_chain((choice, token), shown, (issued, expires), now)?;
         let payer = proof.payer.map(|address| Source { chain_id: token.chain_id, address });
         if source.is_some() && source != payer {

@@ -82,7 +82,9 @@ impl<'g> Claiming<'g> {
                 passage.claim(self.tries.saturating_add(1))
             }
             // Paid, and there is no place to serve it now: it waits to be fetched.
-            Some(answer @ (Answer::TooManyInFlight | Answer::Full)) if passage.proof.was_sent() => {
+            Some(answer @ (Answer::TooManyInFlight | Answer::Full))
+                if passage.proof.was_sent() && !planted(Mutant::FullForgets) =>
+            {
                 let full = answer == Answer::Full;
                 let code = if full { Code::RateLimited } else { Code::TooManyInFlight };
                 passage.note(Noted::Paid, code)

@@ -15,6 +15,7 @@ use crate::gate::proof::Spoken;
 use crate::gate::reply::{Audience, Reply};
 use crate::http::{BodyPresence, RequestHead};
 use crate::mpp::digest;
+use crate::mutant::{Mutant, planted};
 use crate::problem::Code;
 use crate::time::UnixTime;
 
@@ -41,6 +42,9 @@ impl<'g> Digesting<'g> {
 
     /// The body ended before its end: nothing is begun with a part of it.
     pub fn broken(self) -> Step<'g> {
+        if planted(Mutant::PartBegins) {
+            return self.answered(None);
+        }
         incomplete(&self.0.correlation)
     }
 }

@@ -5,6 +5,7 @@ use alloc::string::String;
 
 use super::{Arrival, Passage, Step, first_place};
 use crate::ledger::command::{Fate, Resumed, Seen as Sight, Told};
+use crate::mutant::{Mutant, planted};
 use crate::problem::Code;
 use crate::time::UnixTime;
 
@@ -102,7 +103,8 @@ impl<'g> Looking<'g> {
             // Not known: it has to be proven before anything is written.
             // The money may have moved, whatever else stands against it: it is looked for.
             Some(Sight::Nothing)
-                if passage.arrival == Arrival::InTime || passage.proof.was_sent() =>
+                if passage.arrival == Arrival::InTime
+                    || passage.proof.was_sent() && !planted(Mutant::SentGetsTerms) =>
             {
                 passage.place = first_place(passage.gate);
                 passage.verify()

@@ -18,6 +18,7 @@ use crate::ledger::inquiry::prospect::{Prospect, Prospecting};
 use crate::ledger::inquiry::sender::{self, Sender};
 use crate::ledger::inquiry::transfer::Transfer;
 use crate::ledger::inquiry::{Asking, Matter, Next};
+use crate::mutant::{Mutant, planted};
 use crate::payment::OnChain;
 use crate::payment::authorization::Vouched;
 use crate::problem::Code;
@@ -188,7 +189,8 @@ impl<'g> Passage<'g> {
     fn found(self: Box<Self>, finding: &Finding, looks: usize, now: UnixTime) -> Step<'g> {
         match finding {
             Finding::Transferred { .. }
-                if matches!(self.arrival, Arrival::Denied | Arrival::Gone) =>
+                if matches!(self.arrival, Arrival::Denied | Arrival::Gone)
+                    && !planted(Mutant::DeniedIsServed) =>
             {
                 self.note(Noted::Owed, Code::RefundDueRepeat)
             }
@@ -198,6 +200,7 @@ impl<'g> Passage<'g> {
                 passage.arrival = Arrival::InTime;
                 passage.vouched()
             }
+            Finding::TransferredLate { .. } if planted(Mutant::LateIsServed) => self.vouched(),
             Finding::TransferredLate { .. } => self.note(Noted::Owed, Code::RefundDueRepeat),
             Finding::TransferredBefore { .. } => self.disproved(EARLIER, now),
             Finding::UsedElsewhere { .. } | Finding::Cancelled { .. } | Finding::Unclear { .. } => {
@@ -237,7 +240,7 @@ impl<'g> Passage<'g> {
 
     /// The node does not answer, and nothing was sent.
     fn blind(self: Box<Self>, now: UnixTime) -> Step<'g> {
-        if self.proof.was_sent() {
+        if self.proof.was_sent() && !planted(Mutant::BlindForgets) {
             return self.note(Noted::Awaited, Code::ChainUnavailable);
         }
         self.unread(now)

@@ -274,7 +274,9 @@ impl<'g> Settling<'g> {
         };
         let told = Told { turn: self.turn, client };
         match (&result, passage.transaction) {
-            (Outcome::Settled(_), Some(named)) if passage.offer.confirms => {
+            (Outcome::Settled(_), Some(named))
+                if passage.offer.confirms && !planted(Mutant::WordIsChain) =>
+            {
                 passage.confirm(named, told)
             }
             (Outcome::Settled(_), Some(named)) => passage.take(named, told),

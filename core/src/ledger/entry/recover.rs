@@ -140,7 +140,8 @@ impl Entry {
         let usual = if young { soon } else { later };
         // One that nobody puts into a block waits for ever, so it is looked for ever less often.
         let waited = read.secs_since(since).checked_div(2).unwrap_or(0);
-        let next = read.plus(if self.payment.is_onchain() { usual.max(waited) } else { usual });
+        let waits = self.payment.is_onchain() && !planted(Mutant::UnminedIsLookedFor);
+        let next = read.plus(if waits { usual.max(waited) } else { usual });
         if read < provable && !self.payment.is_onchain() {
             next.min(provable.max(read.plus(soon)))
         } else {
@@ -160,7 +161,11 @@ impl Entry {
                 State::RefundDue { transaction, why: Undelivered::NotFetched, since: now }
             }
             // Without a block nothing is owed; who shows it again has it looked for.
-            (Work::GiveUp, State::Unknown { .. }) if entry.payment.is_onchain() => State::Closed,
+            (Work::GiveUp, State::Unknown { .. })
+                if entry.payment.is_onchain() && !planted(Mutant::UnminedIsManual) =>
+            {
+                State::Closed
+            }
             (Work::GiveUp, State::Unknown { transaction, .. }) => {
                 State::Manual { why: Why::Overdue, transaction }
             }

@@ -107,10 +107,14 @@ impl Shard {
         let Some(before) = rows.find(&slot)? else {
             let binding = &repeat.payment.binding;
             let standing = self.index.standing(&slot, binding, &repeat.payment.client, scene.now);
-            return Ok(Decision::of(match standing.unresolved {
+            let mut decision = Decision::of(match standing.unresolved {
                 true => Fate::Unresolved.into(),
                 false => Resumed::Nothing,
-            }));
+            });
+            if planted(Mutant::AskWrites) {
+                decision.changes.push(Change::Move(slot, repeat.payment.valid_before));
+            }
+            return Ok(decision);
         };
         let proven = before.proves(&repeat);
         let (entry, resumed) = before.clone().lapse(scene.now).resumed(&repeat, scene.now);

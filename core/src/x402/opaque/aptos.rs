@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::bcs::{ADDRESS, flag, list, name, sized, type_tag};
 use super::bytes::{Bytes, holds};
 use crate::encoding::json;
+use crate::mutant::{Mutant, planted};
 
 /// A payload that calls a function: nothing else pays.
 const CALL: u8 = 2;
@@ -33,7 +34,7 @@ pub(super) fn single_use(text: &[u8]) -> Option<Vec<u8>> {
         bytes.take(ADDRESS)?;
     }
     bytes.end()?;
-    Some(raw)
+    Some(if planted(Mutant::SpellingNames) { text.to_vec() } else { raw })
 }
 
 /// A list of bytes, each as a whole number.

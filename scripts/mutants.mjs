@@ -1,0 +1,44 @@
+// Guards of the Worker's JavaScript, and how each is broken: in the source text while the drill is bundled, so that nothing of
+// it is in what is deployed. Those of the compiled part are in core/src/mutant.rs.
+
+/**
+ * @typedef {object} Mutant
+ * @property {string} name
+ * @property {string} file in src/worker
+ * @property {string} guard stands there once
+ * @property {(planted: string) => string} broken what stands there instead; `planted` is the condition under which it is broken
+ */
+
+/** @type {readonly Mutant[]} */
+export const MUTANTS = [
+  {
+    // A body that broke off is all of it.
+    name: 'PartIsWhole',
+    file: 'origin.mjs',
+    guard: "return { kind: 'broken', length, source: null };",
+    broken: (planted) => `if (!(${planted})) return { kind: 'broken', length, source: null };`,
+  },
+  {
+    // An upload that broke off ends like any other.
+    name: 'BreakIsEnd',
+    file: 'origin.mjs',
+    guard: 'flow(source, writable.getWriter(), UPLOAD_IDLE_MS, undefined, () => controller.abort())',
+    broken: (planted) => `((writer) => flow(source, writer, UPLOAD_IDLE_MS, undefined, () => {
+      if (${planted}) writer.close(); else controller.abort();
+    }))(writable.getWriter())`,
+  },
+  {
+    // What is no answer throws.
+    name: 'AnswerThrows',
+    file: 'edge.mjs',
+    guard: 'headers: headersOf(lines) });\n  } catch {',
+    broken: (planted) => `headers: headersOf(lines) });\n  } catch (error) {\n    if (${planted}) throw error;`,
+  },
+  {
+    // What throws while a future goes on is not noticed.
+    name: 'LossIsUnnoticed',
+    file: 'microtask.mjs',
+    guard: '/** @type {any} */ (globalThis).__worker_init_state.criticalError = true;',
+    broken: (planted) => `if (!(${planted})) globalThis.__worker_init_state.criticalError = true;`,
+  },
+];

@@ -1,0 +1,99 @@
+//! Payments on chains that are not read here: each counts once in whatever spelling it comes, and so does each transaction
+//! that a facilitator names.
+
+use farebox_core::encoding::base64;
+use serde_json::{Value, json};
+
+use crate::world::facilitator::{Settle, Verify};
+use crate::world::ledger::LedgerFault;
+use crate::world::{Response, World, solana, vars};
+
+const APTOS: &str = "aptos:2";
+/// The name of a transaction on Solana.
+const SIGNATURE: &str =
+    "5VERv8NMvzbJMEkV8xnrLkEaWRtSz9CosKDYjCJjBRnbJLgp8uirBgmQpjKhoR4tjF3ZpRzrFmBV6UjKdiSZkQUW";
+
+fn world() -> World {
+    let usdc = format!("0x{}", "69".repeat(32));
+    let usdc = json!({"address": usdc, "decimals": 6, "symbol": "USDC"});
+    let price = json!({"amount": "10000", "asset": usdc});
+    let mut vars = vars(json!([
+        {"path": "/sol", "network": solana::NETWORK, "price": "$0.01", "settle": "before"},
+        {"path": "/aptos", "network": APTOS, "price": price, "settle": "before"},
+    ]));
+    vars["NETWORK"] = json!([solana::NETWORK, APTOS]);
+    vars["PAY_TO"] =
+        json!({solana::NETWORK: solana::PAYEE, APTOS: format!("0x{}", "42".repeat(32))});
+    let extra = json!({ solana::NETWORK: { "feePayer": solana::FEE_PAYER } });
+    vars["FACILITATOR_URL"] = json!([{"url": vars["FACILITATOR_URL"], "extra": extra}]);
+    World::with(vars)
+}
+
+/// Shows these bytes to a gate whose facilitator finds everything good and names this transaction.
+fn show(world: &mut World, target: &str, bytes: &[u8], transaction: &str) -> Response {
+    let required = world.ask(target).payment_required();
+    let payment = solana::payment(&required, bytes);
+    let good = json!({"isValid": true, "payer": solana::FEE_PAYER}).to_string();
+    let settled = json!({
+        "success": true, "transaction": transaction, "network": required["accepts"][0]["network"],
+        "payer": solana::FEE_PAYER,
+    });
+    world.facilitator.verify_plan = [Verify::Raw(200, good)].into();
+    world.facilitator.settle_plan =
+        (0..100).map(|_| Settle::Raw(200, settled.to_string())).collect();
+    world.present(&payment)
+}
+
+/// What is signed in the vector of Aptos, JSON.
+fn aptos() -> Vec<u8> {
+    let file = include_str!("../vectors/x402/other-chains.json");
+    let file: Value = serde_json::from_str(file).unwrap();
+    let cases = file["payments"].as_array().unwrap();
+    let case = cases.iter().find(|case| case["name"] == "Aptos").unwrap();
+    base64::decode(case["payload"]["transaction"].as_str().unwrap()).unwrap()
+}
+
+#[test]
+pub fn what_stands_behind_a_message_of_solana_makes_no_other_payment_of_it() {
+    let mut world = world();
+    let own = solana::transaction(1);
+    assert_eq!(show(&mut world, "/sol", &own, SIGNATURE).status, 200);
+    let more = [own.as_slice(), &[0]].concat();
+    let again = show(&mut world, "/sol", &more, &SIGNATURE.replace("5VER", "6VER"));
+    assert_eq!((again.status, again.problem().as_str()), (400, "malformed_payment"));
+    assert_eq!(world.origin.calls.len(), 1);
+}
+
+#[test]
+pub fn a_payment_of_aptos_is_one_in_every_spelling() {
+    let mut world = world();
+    let own = aptos();
+    let named = format!("0x{}", "ab".repeat(32));
+    assert_eq!(show(&mut world, "/aptos", &own, &named).status, 200);
+    let spaced = [b" ".as_slice(), &own, b" "].concat();
+    let again = show(&mut world, "/aptos", &spaced, &format!("0x{}", "cd".repeat(32)));
+    assert_eq!((again.status, world.origin.calls.len()), (409, 1), "{}", again.problem());
+}
+
+#[test]
+pub fn a_transaction_that_a_facilitator_names_for_several_payments_counts_for_one() {
+    let mut world = world();
+    let own = solana::transaction(1);
+    assert_eq!(show(&mut world, "/sol", &own, SIGNATURE).status, 200);
+    for other in (2..8).map(solana::transaction) {
+        let response = show(&mut world, "/sol", &other, SIGNATURE);
+        assert_eq!(response.problem(), "settlement_unknown");
+    }
+    assert_eq!(world.origin.calls.len(), 1);
+}
+
+#[test]
+pub fn a_transaction_counts_for_nothing_while_nobody_says_whose_it_is() {
+    let mut world = world();
+    let own = solana::transaction(1);
+    // Looked up, claimed, and not taken.
+    world.ledger.plan.extend([LedgerFault::Fine, LedgerFault::Fine]);
+    world.ledger.plan.extend([LedgerFault::Down; 20]);
+    let response = show(&mut world, "/sol", &own, SIGNATURE);
+    assert_eq!((response.is_delivery(), world.origin.calls.len()), (false, 0));
+}

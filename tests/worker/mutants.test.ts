@@ -1,0 +1,216 @@
+/**
+ * Guards of the Worker's own parts, removed: what somebody gets then, and what they get of the Worker that ships.
+ *
+ * Runs the drill's build, in which a request names what is broken from then on. Mutants of the compiled part are in
+ * `core/src/mutant.rs`, those of JavaScript in `scripts/mutants.mjs`; the deployed build has none.
+ */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, describe, it } from 'node:test';
+
+import { MUTANTS } from '../../scripts/mutants.mjs';
+import { sendBroken, type Break } from './support/broken.ts';
+import { DRILL, expectLost } from './support/drill.ts';
+import { freshPayer, pay, requiredBy } from './support/payer.ts';
+import { Pricer } from './support/pricer.ts';
+import { GOOD, RawOrigin, type Bytes } from './support/raw-origin.ts';
+import { eventually, expectFreshTerms, jsonOf, nextNumber, openWorld, payFor, routes, send, type Mode, type World } from './support/world.ts';
+
+const SHORT = 1_000;
+const LONG = 300_000;
+const PER_MINUTE = 500;
+
+/** What an attack comes to: JSON, so that two can be compared. */
+type Outcome = { readonly [what: string]: unknown };
+type Case = {
+  readonly mutants: string;
+  /** A guard in front of it, which hides what becomes of its loss: broken both times. */
+  readonly behind?: string;
+  readonly what: string;
+  readonly attack: () => Promise<Outcome>;
+  readonly broken: Outcome;
+  readonly held: Outcome;
+};
+
+describe('a guard that is removed', () => {
+  let world: World;
+  let origin: RawOrigin;
+  let pricer: Pricer;
+  before(async () => {
+    [origin, pricer] = await Promise.all([RawOrigin.start(), Pricer.start()]);
+    const quoted = { path: '/quoted/*', price: { from: 'PRICER', max: '$1.00' }, max_timeout_secs: 60, origin_timeout_secs: 2 };
+    world = await openWorld({
+      build: DRILL, vars: { ORIGIN_URL: origin.url }, prices: pricer.url, perMinute: PER_MINUTE, routes: routes([quoted]),
+    });
+  });
+  after(async () => {
+    await world.stop();
+    await Promise.all([origin.stop(), pricer.stop()]);
+  });
+
+  const plant = async (mutants: string): Promise<void> => {
+    expectFreshTerms(await world.gate.raw('GET', '/after/plant', [['X-Mutants', mutants]]));
+  };
+
+  /** What became of an upload that broke off. */
+  const upload = async (mode: Mode, bytes: number, how: Break, early?: Bytes): Promise<Outcome> => {
+    const target = `/${mode}/upload-${nextNumber()}`;
+    if (early !== undefined) origin.script(target, { ...early, early: true, then: 'hang' });
+    const payment = await payFor(world, target, { method: 'POST' });
+    const afterMs = early === undefined ? 50 : 400;
+    await sendBroken(world.gate.url, { target, headers: [payment.row], framing: 'chunked', bytes, sent: bytes / 2, how, afterMs });
+    await eventually('the origin sees it end', () => origin.of(target).every(({ ended }) => ended));
+    let code: unknown = 'payment_in_progress';
+    await eventually('the row says so', async () => {
+      const told = await send(world, target, payment, { method: 'POST', body: 'b'.repeat(bytes) });
+      code = told.status === 200 ? 'served' : jsonOf(told)['code'];
+      return code !== 'payment_in_progress';
+    });
+    const seen = origin.of(target).map(({ complete, body }) => [complete, body.length]);
+    return { seen: seen[0] ?? null, code, settled: world.facilitator.of('settle', payment.payer).length };
+  };
+
+  const stream: Bytes = { pieces: [Buffer.from(`HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2000000\r\n\r\n${'s'.repeat(2_000_000)}`)] };
+  const without = async (attack: () => Promise<Outcome>, ...left: string[]): Promise<Outcome> =>
+    Object.fromEntries(Object.entries(await attack()).filter(([what]) => !left.includes(what)));
+
+  /** The status of an answer to a paid request whose origin answers with this one, and of one that follows. */
+  const odd = async (): Promise<Outcome> => {
+    const path = `/after/odd-${nextNumber()}`;
+    origin.script(path, { pieces: [Buffer.from('HTTP/1.1 700 Odd\r\nContent-Length: 2\r\n\r\nok')] });
+    const payment = await payFor(world, path);
+    const neighbour = await payFor(world, `${path}-slow`);
+    world.facilitator.script(neighbour.payer, { settle: { kind: 'good', delayMs: 700 } });
+    const beside = send(world, `${path}-slow`, neighbour);
+    await eventually('the neighbour is being settled', () => world.facilitator.of('settle', neighbour.payer).length === 1);
+    const told = await send(world, path, payment);
+    return { told: jsonOf(told)['code'], neighbour: (await beside).status };
+  };
+
+  const CASES: readonly Case[] = [
+    {
+      mutants: 'PartBegins',
+      what: 'a short upload that breaks off reaches the origin without a body, and is charged',
+      attack: () => without(() => upload('before', SHORT, 'garbage'), 'code'),
+      broken: { seen: [true, 0], settled: 1 },
+      held: { seen: [true, SHORT], settled: 1 },
+    },
+    {
+      mutants: 'PartIsWhole',
+      what: 'a short upload that breaks off is all of it to the origin',
+      attack: () => without(() => upload('before', SHORT, 'garbage'), 'code'),
+      broken: { seen: [true, SHORT / 2], settled: 1 },
+      held: { seen: [true, SHORT], settled: 1 },
+    },
+    {
+      mutants: 'BreakIsEnd',
+      what: 'a long upload that breaks off is all of it to the origin',
+      attack: () => without(() => upload('after', LONG, 'garbage'), 'code'),
+      broken: { seen: [true, LONG / 2], settled: 0 },
+      held: { seen: [false, LONG / 2], settled: 0 },
+    },
+    {
+      mutants: 'UploadSettles',
+      what: 'an upload that breaks off behind the head of its answer is settled',
+      attack: () => without(() => upload('after', LONG, 'garbage', stream), 'seen', 'code'),
+      broken: { settled: 1 },
+      held: { settled: 0 },
+    },
+    {
+      mutants: 'UploadIsAnswered',
+      // The platform ends no answer before its request, unless that seems to end.
+      behind: 'BreakIsEnd',
+      what: 'a stored answer to an upload that broke off is a delivery',
+      attack: () => without(() => upload('before', LONG, 'garbage', GOOD), 'seen'),
+      broken: { code: 'payment_already_delivered', settled: 1 },
+      held: { code: 'refund_due', settled: 1 },
+    },
+    {
+      mutants: 'UploadIsDelivered',
+      // The platform ends no answer before its request, unless that seems to end.
+      behind: 'BreakIsEnd',
+      what: 'a stream in answer to an upload that broke off is a delivery',
+      attack: () => without(() => upload('before', LONG, 'garbage', stream), 'seen'),
+      broken: { code: 'payment_already_delivered', settled: 1 },
+      held: { code: 'refund_due', settled: 1 },
+    },
+    {
+      mutants: 'FreeLosesBody',
+      what: 'a request with a payment that is free by now does not pass',
+      attack: async () => {
+        const target = `/quoted/free-${nextNumber()}`;
+        pricer.asks('$0.03', 'free');
+        const payment = await pay(freshPayer(), requiredBy(await world.gate.raw('GET', target)));
+        const { status } = await send(world, target, payment, { method: 'POST', body: 'b'.repeat(SHORT) });
+        return { status, bodies: origin.of(target).map(({ body }) => body.length) };
+      },
+      broken: { status: 502, bodies: [] },
+      held: { status: 200, bodies: [SHORT] },
+    },
+    {
+      mutants: 'OddStatusPasses',
+      what: 'an origin with a status that ends no answer is an error of ours',
+      attack: odd,
+      broken: { told: 'internal', neighbour: 200 },
+      held: { told: 'origin_failed', neighbour: 200 },
+    },
+    {
+      mutants: 'OddStatusPasses AnswerThrows',
+      what: 'an answer that the platform does not have ends all that stand beside it',
+      attack: odd,
+      broken: { told: 'internal', neighbour: 500 },
+      held: { told: 'origin_failed', neighbour: 200 },
+    },
+    {
+      mutants: 'LossIsUnnoticed',
+      what: 'an instance that ends is not made anew, and nobody in it is told',
+      attack: async () => {
+        const target = `/after/lost-${nextNumber()}`;
+        const payment = await payFor(world, target);
+        const rest = { headers: [['X-Throw', 'claimed']], timeoutMs: 1_000 } as const;
+        const answer = await send(world, target, payment, rest).then(({ status }) => status, () => 'none');
+        return { answer };
+      },
+      broken: { answer: 'none' },
+      held: { answer: 500 },
+    },
+    {
+      mutants: 'ReceiptsUnlimited',
+      what: 'receipts are looked for without an end',
+      attack: async () => {
+        const rows = [['Idempotency-Key', 's'.repeat(30)], ['CF-Connecting-IP', `203.0.113.${nextNumber()}`]] as const;
+        const connection = await world.gate.connect();
+        const statuses = new Set<number>();
+        for (let n = 0; n < PER_MINUTE + 10; n += 1) {
+          statuses.add((await connection.send({ method: 'GET', target: `/_farebox/receipts/rcpt_${'a'.repeat(26)}`, headers: rows })).status);
+        }
+        connection.close();
+        return { statuses: [...statuses] };
+      },
+      broken: { statuses: [404] },
+      held: { statuses: [404, 429] },
+    },
+  ];
+
+  for (const { mutants, behind = 'none', what, attack, broken, held } of CASES) {
+    it(`lets through what is refused with it: ${what} (${mutants})`, async () => {
+      await plant(behind);
+      assert.deepEqual(await attack(), held, 'as it ships');
+      await plant(`${mutants} ${behind}`);
+      assert.deepEqual(await attack(), broken, mutants);
+      expectLost(await world.gate.raw('GET', '/after/x', [['X-Mutants', 'none'], ['X-Panic', 'gate']]));
+    });
+  }
+
+  it('is one of those that are looked for', () => {
+    const tried = CASES.flatMap(({ mutants }) => mutants.split(' '));
+    assert.deepEqual(MUTANTS.map(({ name }) => name).filter((name) => !tried.includes(name)), []);
+  });
+
+  it('cannot be asked for where the gate is deployed', () => {
+    assert.match(readFileSync(`${DRILL}/index.js`, 'utf8'), /mutants/);
+    assert.doesNotMatch(readFileSync('build/index.js', 'utf8'), /mutants/);
+    const compiled = readFileSync('build/index_bg.wasm').toString('latin1');
+    assert.doesNotMatch(compiled, /x-mutants|PartBegins/);
+  });
+});
