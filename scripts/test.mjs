@@ -80,7 +80,7 @@ async function core() {
 }
 
 async function worker() {
-  // A second Worker that panics on request, for the test of panic containment; the first is built last and stays.
+  // A second Worker that panics on request or goes on with a guard broken; the first is built last and stays.
   await buildWorker({ features: ['panic-drill'], out: 'build/panic-drill' });
   await buildWorker();
   // The files wait for leases and deadlines most of the time; one counts milliseconds.

@@ -91,9 +91,9 @@ pub fn a_transaction_that_a_facilitator_names_for_several_payments_counts_for_on
 pub fn a_transaction_counts_for_nothing_while_nobody_says_whose_it_is() {
     let mut world = world();
     let own = solana::transaction(1);
-    // Looked up, claimed, and not taken.
+    // Looked up, claimed, and not taken, then put on record: and so again.
     world.ledger.plan.extend([LedgerFault::Fine, LedgerFault::Fine]);
-    world.ledger.plan.extend([LedgerFault::Down; 20]);
+    world.ledger.plan.extend([LedgerFault::Down, LedgerFault::Fine].repeat(10));
     let response = show(&mut world, "/sol", &own, SIGNATURE);
     assert_eq!((response.is_delivery(), world.origin.calls.len()), (false, 0));
 }

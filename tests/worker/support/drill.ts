@@ -1,4 +1,4 @@
-/** The build that panics on request, and what its panics look like from outside. */
+/** The build that panics on request or goes on with a guard broken, and what its panics look like from outside. */
 import assert from 'node:assert/strict';
 
 import type { Answer } from './raw.ts';
