@@ -215,6 +215,16 @@ describe('payments that the chain settles', () => {
     await fails(account, AFTER, shows(hash), 'verify_refused', wrong);
   });
 
+  it('a transaction whose sender is not named belongs to who sent it, as the chain says, and is the same payment under their name', async () => {
+    const account = payer(7);
+    const echo = await challenge(world.gate, AFTER);
+    const hash = await sent(world, account);
+    const { result, change } = await changesDuring(world, account.address, () => ask(world.gate, AFTER, answer(echo, byHash(hash))));
+    assert.deepEqual([result.status, reference(result.headers), change.asked], [200, hash, 1], result.text);
+    const again = await ask(world.gate, AFTER, answer(echo, byHash(hash), account.address));
+    assert.deepEqual([again.status, again.headers.get('payment-replayed'), again.text], [200, 'true', result.text]);
+  });
+
   it('a transaction that is older than its challenge is refused', async () => {
     const account = payer(6);
     const hash = await sent(world, account);
