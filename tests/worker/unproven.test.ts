@@ -8,16 +8,19 @@ import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 import { challengeOf, credential } from '../support/mpp-wire.ts';
 import { Client } from './support/client.ts';
 import { refusedVerify, type FacilitatorCall } from './support/facilitator.ts';
+import { rowsOf } from './support/operator.ts';
 import { freshPayer, type JsonObject, type Payer } from './support/payer.ts';
 import type { Answer, HeaderRow } from './support/raw.ts';
 import { TransferNode } from './support/transfers.ts';
-import { ASSET, jsonOf, openWorld, PAY_TO, type World } from './support/world.ts';
+import { ASSET, jsonOf, openWorld, PAY_TO, payFor, send, type World } from './support/world.ts';
 
 const SHARED = ['CF-Connecting-IP', '203.0.113.50'] as const;
 const SHORT = { price: '$0.01', max_timeout_secs: 200, origin_timeout_secs: 5 };
 const TRANSFER = parseAbi(['function transfer(address to, uint256 value)']);
 const [GOOD, JUNK] = ['cd', 'ab'].map((byte) => `0x${byte.repeat(97)}`) as [string, string];
 const HONEST = 50;
+/** No row is looked at again by itself. */
+const UNHURRIED = { settle_secs: 2, resend_secs: [600], chain_secs: [600, 600], refund_secs: 600 };
 
 /** Repeats this all the time, so often at once, until it is stopped; gives how often it was done. */
 function flood(atOnce: number, once: () => Promise<unknown>): { stop(): Promise<number> } {
@@ -71,6 +74,29 @@ describe('hashes of transactions', () => {
       }
       assert.deepEqual(codes(answers), ['200']);
       assert.ok((await junk.stop()) > 0);
+    } finally {
+      await Promise.all([world.stop(), node.stop()]);
+    }
+  });
+});
+
+describe('a hash that no node knows', () => {
+  it('holds up nothing of the payer whom it names, also when its object starts anew', async () => {
+    const node = await TransferNode.start();
+    const world = await openWorld({ routes: [{ path: '/shown/*', hash_mode: true, ...SHORT }], vars: { RPC_URL: node.url, RECOVERY: UNHURRIED } });
+    try {
+      const named = freshPayer();
+      const asked = await world.gate.raw('GET', '/shown/same');
+      const { description: _, ...challenge } = challengeOf(asked.headers['www-authenticate']);
+      const payload = { type: 'hash', hash: `0x${'5a'.repeat(32)}` };
+      const row = ['Authorization', credential({ challenge, payload, source: `did:pkh:eip155:84532:${named.address}` })] as const;
+      const first = await world.gate.raw('GET', '/shown/same', [row]);
+      assert.deepEqual([first.status, codes([first])], [503, ['settlement_unknown']], first.text);
+      assert.deepEqual((await rowsOf(world, named.address)).map(({ state }) => state), ['unknown']);
+      const paid = async (): Promise<Answer> => send(world, '/shown/same', await payFor(world, '/shown/same', { payer: named }));
+      assert.deepEqual(codes([await paid()]), ['200']);
+      await world.gate.restart();
+      assert.deepEqual(codes([await paid()]), ['200']);
     } finally {
       await Promise.all([world.stop(), node.stop()]);
     }

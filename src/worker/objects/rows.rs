@@ -8,7 +8,7 @@ use farebox_core::ledger::entry::Entry;
 use farebox_core::ledger::row::Row;
 use farebox_core::ledger::shard::{self, Response, Slot};
 use farebox_core::ledger::take::Named;
-use farebox_core::payment::TxHash;
+use farebox_core::payment::{OnChain, TxHash};
 use wasm_bindgen::JsValue;
 
 use super::sql::{Result, Sql, Value};
@@ -111,18 +111,20 @@ impl Rows {
         &self.sql
     }
 
-    /// Gives `each` every row that is not at rest, by an index of these rows alone and without what the payment was asked with.
+    /// Gives `each` every row that is not at rest, by an index of these rows alone, with what tells when it is due and how it
+    /// stands. What it was asked with comes along where no facilitator settles it: that is short, and says who has sent it.
+    ///
+    /// A row comes as one text, because each value that crosses over costs as much as a row does.
     pub(super) fn open_entries(&self, mut each: impl FnMut(&Slot, &Entry)) -> Result<()> {
-        let columns = COLUMNS.replacen("request,", "'',", 1);
-        let query = format!(
-            "SELECT {columns}, payer, key FROM payments INDEXED BY payments_open WHERE open = 1"
-        );
-        for row in self.sql.exec(&query, Vec::new())?.raw() {
-            let row = row?;
-            if let (Some(entry), Some(payer), Some(key)) =
-                (entry(&row), text(row.get(PAYER)), text(row.get(PAYER + 1)))
+        let text = OPEN_COLUMNS.join("||'\u{1f}'||");
+        let query = format!("SELECT {text} FROM payments INDEXED BY payments_open WHERE open = 1");
+        let settler = OnChain::settler("");
+        let values = vec![settler.as_str().into(), settler.as_str().into()];
+        for row in self.sql.exec(&query, values)?.raw() {
+            if let Some(Value::String(text)) = row?.first()
+                && let Some((slot, entry)) = open_entry(text)
             {
-                each(&Slot { payer, key }, &entry);
+                each(&slot, &entry);
             }
         }
         Ok(())
@@ -427,8 +429,6 @@ const COLUMNS: &str =
     facilitator, request, url, confirm, correlation, executing, settling, delivering,
     state, fence, due, since, sent, tx, reason, holder, sealed, created, resends, read, seen_block,
     handed, asked, client";
-/// How many columns those are.
-const PAYER: usize = 34;
 
 /// The columns of a row that have not been read.
 struct Columns<'a>(std::slice::Iter<'a, Value>);
@@ -488,6 +488,92 @@ fn entry(row: &[Value]) -> Option<Entry> {
     };
     payment.client = columns.text()?;
     Some(row.into_entry(payment, leases))
+}
+
+/// What [`open_entry`] reads, none of it NULL; a column without a value is empty, and the one text that may be empty comes
+/// behind a dot.
+const OPEN_COLUMNS: &[&str] = &[
+    "payer",
+    "key",
+    "binding",
+    "mode",
+    "network",
+    "valid_before",
+    "facilitator",
+    "CASE substr(facilitator, 1, length(?)) WHEN ? THEN request ELSE '' END",
+    "confirm",
+    "executing",
+    "settling",
+    "delivering",
+    "state",
+    "fence",
+    "ifnull(due, '')",
+    "ifnull(since, '')",
+    "ifnull(sent, '')",
+    "ifnull(tx, '')",
+    "ifnull(holder, '')",
+    "sealed",
+    "created",
+    "resends",
+    "ifnull(read, '')",
+    "ifnull(seen_block, '')",
+    "handed",
+    "asked",
+    "client",
+    "ifnull('.' || reason, '')",
+];
+
+/// A row that is not at rest, as far as decisions about others need it.
+fn open_entry(text: &str) -> Option<(Slot, Entry)> {
+    // The last column is the one that anything may stand in.
+    let mut columns = text.splitn(OPEN_COLUMNS.len(), '\u{1f}');
+    let mut next = || columns.next();
+    let number = |text: &str| text.parse().ok();
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let slot = Slot { payer: next()?.to_owned(), key: next()?.to_owned() };
+    let mut payment = Payment {
+        binding: next()?.to_owned(),
+        mode: if next()? == mode_name(Mode::After) { Mode::After } else { Mode::Before },
+        network: next()?.to_owned(),
+        valid_before: number(next()?)?,
+        facilitator: next()?.to_owned(),
+        request: next()?.to_owned(),
+        confirm: next()? == "1",
+        secret: None,
+        receipt: String::new(),
+        route: String::new(),
+        url: String::new(),
+        correlation: String::new(),
+        asset: String::new(),
+        amount: String::new(),
+        pay_to: String::new(),
+        client: String::new(),
+    };
+    let leases = Leases {
+        executing: number(next()?)?,
+        settling: number(next()?)?,
+        delivering: number(next()?)?,
+    };
+    let mut row = Row {
+        state: next()?.to_owned(),
+        fence: number(next()?)?,
+        due: number(next()?),
+        since: number(next()?),
+        sent: number(next()?),
+        transaction: some(next()?),
+        holder: some(next()?),
+        sealed: next()? == "1",
+        created: number(next()?)?,
+        resends: number(next()?)?,
+        read: number(next()?),
+        seen_block: number(next()?),
+        handed: next()? == "1",
+        asked: next()? == "1",
+        reason: None,
+    };
+    payment.client = next()?.to_owned();
+    row.reason = next()?.strip_prefix('.').map(str::to_owned);
+    Some((slot, row.into_entry(payment, leases)))
 }
 
 const fn mode_name(mode: Mode) -> &'static str {
