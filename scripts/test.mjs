@@ -61,6 +61,9 @@ async function lintRust() {
     'clippy', '--locked', '-p', 'farebox', '--features', 'bindings', '--target', 'wasm32-unknown-unknown',
     '--', '-D', 'warnings',
   ]);
+  await run('lint: documentation', 'cargo', ['doc', '--locked', '--no-deps', '-p', 'farebox-core'], {
+    env: { ...process.env, RUSTDOCFLAGS: '-D warnings' },
+  });
   await run('lint: agreement', 'cargo', ['fmt', '--check', '--manifest-path', AGREEMENT]);
   await run('lint: clippy, agreement', 'cargo', [
     'clippy', '--locked', '--manifest-path', AGREEMENT, '--target-dir', 'target/agreement', '--all-targets',

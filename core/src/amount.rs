@@ -30,6 +30,15 @@ impl Amount {
     ///
     /// # Errors
     /// [`AmountError::Format`] for another spelling, [`AmountError::Overflow`] above 2^256 − 1.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::amount::{Amount, AmountError};
+    /// assert_eq!(Amount::from_atomic("10000"), Ok(Amount::from_u64(10_000)));
+    /// assert_eq!(Amount::from_atomic("010000"), Err(AmountError::Format));
+    /// let beyond = "1".repeat(79);
+    /// assert_eq!(Amount::from_atomic(&beyond), Err(AmountError::Overflow));
+    /// ```
     pub fn from_atomic(text: &str) -> Result<Self, AmountError> {
         match text.as_bytes() {
             [] | [b'0', _, ..] => Err(AmountError::Format),
@@ -45,6 +54,14 @@ impl Amount {
     ///
     /// # Errors
     /// [`AmountError::Format`], [`AmountError::Precision`] when a fraction digit would be lost, [`AmountError::Overflow`].
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::amount::{Amount, AmountError};
+    /// assert_eq!(Amount::from_decimal("1.50", 6), Ok(Amount::from_u64(1_500_000)));
+    /// assert_eq!(Amount::from_decimal("0.0000001", 6), Err(AmountError::Precision));
+    /// assert_eq!(Amount::from_decimal("1e3", 6), Err(AmountError::Format));
+    /// ```
     pub fn from_decimal(text: &str, decimals: u8) -> Result<Self, AmountError> {
         let (whole, fraction) = match text.split_once('.') {
             Some((_, "")) => return Err(AmountError::Format),
@@ -77,6 +94,14 @@ impl Amount {
     ///
     /// # Errors
     /// As [`Amount::from_decimal`], and [`AmountError::Zero`] for a price of zero.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::amount::{Amount, AmountError};
+    /// assert_eq!(Amount::from_price("$0.01", 6), Ok(Amount::from_u64(10_000)));
+    /// assert_eq!(Amount::from_price("$0.00", 6), Err(AmountError::Zero));
+    /// assert_eq!(Amount::from_price("0.01 USDC", 6), Err(AmountError::Format));
+    /// ```
     pub fn from_price(text: &str, decimals: u8) -> Result<Self, AmountError> {
         let number = text.strip_prefix('$').unwrap_or(text);
         let amount = Self::from_decimal(number, decimals)?;
@@ -104,6 +129,14 @@ impl Amount {
     /// Decimal text of an asset with `decimals` fraction digits, for people: `"1.5"`, `"0.01"`, `"3"`.
     ///
     /// Without trailing zeros; [`Amount::from_decimal`] with the same decimals gives the amount back.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::amount::Amount;
+    /// assert_eq!(Amount::from_u64(10_000).to_decimal(6), "0.01");
+    /// assert_eq!(Amount::from_u64(3_000_000).to_decimal(6), "3");
+    /// assert_eq!(Amount::from_u64(3_000_000).to_string(), "3000000");
+    /// ```
     #[must_use]
     pub fn to_decimal(self, decimals: u8) -> String {
         let width = usize::from(decimals).saturating_add(1);

@@ -15,6 +15,14 @@ impl ChainId {
     ///
     /// # Errors
     /// [`ChainIdError`] for anything else, and for an `eip155` reference that is not a canonical decimal from 1 to 2^64 − 1.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::chain::{ChainId, ChainIdError};
+    /// assert_eq!(ChainId::parse("eip155:8453").unwrap().evm_id(), Some(8453));
+    /// assert_eq!(ChainId::parse("base"), Err(ChainIdError));
+    /// assert_eq!(ChainId::parse("eip155:08453"), Err(ChainIdError));
+    /// ```
     pub fn parse(text: &str) -> Result<Self, ChainIdError> {
         let (namespace, reference) = text.split_once(':').ok_or(ChainIdError)?;
         let is_namespace = (3..=8).contains(&namespace.len())
@@ -45,6 +53,14 @@ impl ChainId {
     ///
     /// # Errors
     /// [`ChainIdError`] when it is neither.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::chain::{ChainId, ChainIdError};
+    /// assert_eq!(ChainId::parse_or_name("base").unwrap().as_str(), "eip155:8453");
+    /// assert_eq!(ChainId::parse_or_name("eip155:84532").unwrap().v1_name(), Some("base-sepolia"));
+    /// assert_eq!(ChainId::parse_or_name("Base"), Err(ChainIdError));
+    /// ```
     pub fn parse_or_name(text: &str) -> Result<Self, ChainIdError> {
         Self::from_name(text).map_or_else(|| Self::parse(text), Ok)
     }

@@ -38,6 +38,16 @@ impl Headers {
 
     /// The values of every row of this lower-case name, joined by commas as the platform does; nothing if there is
     /// no row, or one empty row. Spec: RFC 9110 5.3.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::http::Headers;
+    /// let lines = "Accept: text/html\naccept: */*\nno field\nx-empty:";
+    /// let headers = Headers::from_lines(lines.lines());
+    /// assert_eq!(headers.joined("accept").as_deref(), Some("text/html, */*"));
+    /// assert_eq!(headers.get("accept"), Some("text/html"));
+    /// assert_eq!(headers.joined("x-empty"), None);
+    /// ```
     #[must_use]
     pub fn joined(&self, name: &str) -> Option<Cow<'_, str>> {
         let mut rows = self.rows(name);
@@ -56,6 +66,15 @@ impl Headers {
     }
 
     /// Bytes of the block on the wire: each field with its colon, space and line end.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::http::Headers;
+    /// let mut headers = Headers::new();
+    /// headers.add("Retry-After", " 5 ");
+    /// assert_eq!(headers.to_lines(), "retry-after: 5\n");
+    /// assert_eq!(headers.block_bytes(), "retry-after: 5\r\n".len());
+    /// ```
     #[must_use]
     pub fn block_bytes(&self) -> usize {
         self.0.iter().fold(0, |bytes, (name, value)| {
@@ -146,6 +165,15 @@ pub enum BodyPresence {
 
 impl RequestHead {
     /// Reads the edges' form: method, URL, `body` or an empty line, then one line per field.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::http::{BodyPresence, RequestHead};
+    /// let head = RequestHead::from_text("GET\nhttps://a.example:8443/x?y=1\n\naccept: */*").unwrap();
+    /// assert_eq!((head.host(), head.target()), ("a.example", "/x?y=1"));
+    /// assert_eq!((head.body, head.headers.get("accept")), (BodyPresence::Absent, Some("*/*")));
+    /// assert!(RequestHead::from_text("GET\nhttps://a.example/").is_none());
+    /// ```
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
         let mut lines = text.split('\n');
@@ -192,6 +220,13 @@ impl RequestHead {
 }
 
 /// Path and query of an absolute URL; `/` is put before a bare query. Nothing for other texts.
+///
+/// # Examples
+/// ```
+/// use farebox_core::http::target_of;
+/// assert_eq!(target_of("https://a.example/x?y=1#z"), Some("/x?y=1"));
+/// assert_eq!(target_of("a.example/x"), None);
+/// ```
 #[must_use]
 pub fn target_of(url: &str) -> Option<&str> {
     let (_, rest) = url.split_once("://")?;
@@ -257,6 +292,14 @@ pub struct ResponseHead {
 impl ResponseHead {
     /// Reads the edges' form: status, then one line per field. Nothing for a status with which no answer ends.
     /// Spec: RFC 9110 15.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::http::ResponseHead;
+    /// let head = ResponseHead::from_text("200\ncontent-length: 12").unwrap();
+    /// assert_eq!((head.status, head.content_length()), (200, Some(12)));
+    /// assert_eq!(ResponseHead::from_text("100\n"), None);
+    /// ```
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
         let mut lines = text.split('\n');
@@ -275,6 +318,13 @@ impl ResponseHead {
 }
 
 /// Whether a comma-separated field value has this token, without case.
+///
+/// # Examples
+/// ```
+/// use farebox_core::http::has_token;
+/// assert!(has_token("no-cache, Private", "private"));
+/// assert!(!has_token("private=\"set-cookie\"", "private"));
+/// ```
 #[must_use]
 pub fn has_token(value: &str, token: &str) -> bool {
     value.split(',').any(|part| trim(part).eq_ignore_ascii_case(token))

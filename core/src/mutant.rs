@@ -1,4 +1,4 @@
-//! Ways to break the code that ships, so that its tests can show that they would see it.
+//! Ways to break the code that ships, so that its tests can show that they would see it: for our own tests alone.
 //!
 //! Each stands where its guard stands, also in the Worker. Without the feature `mutants`, which only tests have, [`planted`]
 //! is never true and nothing of a mutant is compiled.

@@ -35,6 +35,15 @@ impl<T: Zeroize> fmt::Debug for Secret<T> {
 }
 
 /// Whether two byte strings are equal, in a time that depends only on their lengths.
+///
+/// # Examples
+/// ```
+/// use farebox_core::secret::{Secret, ct_eq};
+/// let secret = Secret::new(String::from("open sesame"));
+/// assert_eq!(format!("{secret:?}"), "[redacted]");
+/// assert!(ct_eq(secret.expose().as_bytes(), b"open sesame"));
+/// assert!(!ct_eq(secret.expose().as_bytes(), b"open barley"));
+/// ```
 #[must_use]
 pub fn ct_eq(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()

@@ -1,5 +1,7 @@
-//! A map of few rows: a list in the order of its keys. It compiles to a fraction of a `BTreeMap`, and moves what lies behind
-//! a row that comes or goes, which up to some thousands costs less than a hash.
+//! A map of few rows, for our own edges alone: a list in the order of its keys.
+//!
+//! It compiles to a fraction of a `BTreeMap`, and moves what lies behind a row that comes or goes, which up to some thousands
+//! costs less than a hash.
 
 use alloc::vec::{self, Vec};
 use core::borrow::Borrow;

@@ -46,6 +46,14 @@ impl UnixTime {
     ///
     /// # Errors
     /// [`TimeError::Format`] for another spelling, [`TimeError::Overflow`] above 2^64 − 1.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::time::{TimeError, UnixTime};
+    /// assert_eq!(UnixTime::from_text("1740672149"), Ok(UnixTime::from_secs(1_740_672_149)));
+    /// assert_eq!(UnixTime::from_text("01740672149"), Err(TimeError::Format));
+    /// assert_eq!(UnixTime::from_text("18446744073709551616"), Err(TimeError::Overflow));
+    /// ```
     pub fn from_text(text: &str) -> Result<Self, TimeError> {
         match text.as_bytes() {
             [] | [b'0', _, ..] => Err(TimeError::Format),
@@ -59,6 +67,15 @@ impl UnixTime {
     ///
     /// # Errors
     /// [`TimeError::Format`] for other text and for days and times that do not exist.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::time::{TimeError, UnixTime};
+    /// let time = UnixTime::from_secs(1_740_672_089);
+    /// assert_eq!(UnixTime::from_rfc3339("2025-02-27T16:01:29Z"), Ok(time));
+    /// assert_eq!(UnixTime::from_rfc3339("2025-02-27T17:01:29.75+01:00"), Ok(time));
+    /// assert_eq!(UnixTime::from_rfc3339("2025-02-29T16:01:29Z"), Err(TimeError::Format));
+    /// ```
     pub fn from_rfc3339(text: &str) -> Result<Self, TimeError> {
         let (date_time, rest) = text.split_at_checked(19).ok_or(TimeError::Format)?;
         let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', n0, n1, b':', s0, s1] =
@@ -103,6 +120,14 @@ impl UnixTime {
     }
 
     /// RFC 3339 text in UTC, `2025-11-20T06:00:00Z`; what lies after the year 9999 is written as its last second.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::time::UnixTime;
+    /// assert_eq!(UnixTime::from_secs(0).rfc3339(), "1970-01-01T00:00:00Z");
+    /// assert_eq!(UnixTime::from_secs(1_740_672_089).rfc3339(), "2025-02-27T16:01:29Z");
+    /// assert_eq!(UnixTime::from_secs(u64::MAX).rfc3339(), "9999-12-31T23:59:59Z");
+    /// ```
     #[must_use]
     pub fn rfc3339(self) -> String {
         let secs = self.0.min(LAST_OF_9999);
@@ -147,6 +172,15 @@ impl Window {
     ///
     /// # Errors
     /// [`EmptyWindow`] unless `after` lies before `before`.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::time::{EmptyWindow, UnixTime, Window};
+    /// let (after, before) = (UnixTime::from_secs(10), UnixTime::from_secs(12));
+    /// let window = Window::new(after, before).unwrap();
+    /// assert!(window.contains(UnixTime::from_secs(11)) && !window.contains(before));
+    /// assert_eq!(Window::new(after, after), Err(EmptyWindow { after, before: after }));
+    /// ```
     pub fn new(after: UnixTime, before: UnixTime) -> Result<Self, EmptyWindow> {
         if after < before { Ok(Self { after, before }) } else { Err(EmptyWindow { after, before }) }
     }

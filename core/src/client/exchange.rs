@@ -4,7 +4,7 @@
 //! the answer to the plain request; on [`Next::Reserve`] [`Exchange::reserve`] within one exchange of the store; on
 //! [`Next::Sign`] the wallet, then [`Exchange::signed`]; then requests with the headers of [`Next::Send`], each followed by
 //! [`Exchange::answered`] or [`Exchange::lost`], until [`Next::Return`] or [`Next::Fail`]. In between the caller may be asked
-//! what to buy, for a transaction of the payer's own, or for a fresh challenge. [`advice`] is what a server's
+//! what to buy, for a transaction of the payer's own, or for a fresh challenge. `advice` is what a server's
 //! diagnostic changes in that: it stops, or has an expired payment signed once more. Assumptions:
 //! - once a payment was sent it is sent again; what it bought is asked for until it comes or time is up;
 //! - all that is signed has one nonce, of which a contract takes one: at most one payment can be charged. The nonce is that of

@@ -23,6 +23,15 @@ pub fn encode(bytes: &[u8]) -> String {
 ///
 /// # Errors
 /// [`Base64Error::TooLarge`] before anything is read, [`Base64Error::Syntax`] otherwise.
+///
+/// # Examples
+/// ```
+/// use farebox_core::encoding::base64::{Base64Error, decode, encode};
+/// assert_eq!(encode(b"fooba"), "Zm9vYmE=");
+/// assert_eq!(decode("Zm9vYmE=").as_deref(), Ok(b"fooba".as_slice()));
+/// assert_eq!(decode("Zm9vYmE").as_deref(), Ok(b"fooba".as_slice()));
+/// assert_eq!(decode("Zm9vYmF="), Err(Base64Error::Syntax));
+/// ```
 pub fn decode(text: &str) -> Result<Vec<u8>, Base64Error> {
     if text.len() > MAX_BYTES {
         return Err(Base64Error::TooLarge);
@@ -51,6 +60,14 @@ pub fn encode_url(bytes: &[u8]) -> String {
 ///
 /// # Errors
 /// As [`decode`].
+///
+/// # Examples
+/// ```
+/// use farebox_core::encoding::base64::{Base64Error, decode_url, encode_url};
+/// assert_eq!(encode_url(&[0xfb, 0xff]), "-_8");
+/// assert_eq!(decode_url("-_8"), Ok(vec![0xfb, 0xff]));
+/// assert_eq!(decode_url("- 8"), Err(Base64Error::Syntax));
+/// ```
 pub fn decode_url(text: &str) -> Result<Vec<u8>, Base64Error> {
     if text.len() > MAX_BYTES {
         return Err(Base64Error::TooLarge);

@@ -13,6 +13,13 @@ pub fn encode(bytes: &[u8]) -> String {
 }
 
 /// Lower-case digits after `0x`.
+///
+/// # Examples
+/// ```
+/// use farebox_core::encoding::hex;
+/// assert_eq!(hex::encode_prefixed(&[0x00, 0xab]), "0x00ab");
+/// assert_eq!(hex::encode(b"foobar"), "666f6f626172");
+/// ```
 #[must_use]
 pub fn encode_prefixed(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().saturating_mul(2).saturating_add(2));
@@ -27,6 +34,14 @@ pub fn encode_prefixed(bytes: &[u8]) -> String {
 ///
 /// # Errors
 /// [`HexError::Prefix`], [`HexError::Length`] for an odd number of digits, [`HexError::Digit`].
+///
+/// # Examples
+/// ```
+/// use farebox_core::encoding::hex::{HexError, decode_prefixed};
+/// assert_eq!(decode_prefixed("0x00Ab"), Ok(vec![0x00, 0xab]));
+/// assert_eq!(decode_prefixed("00ab"), Err(HexError::Prefix));
+/// assert_eq!(decode_prefixed("0x0ab"), Err(HexError::Length));
+/// ```
 pub fn decode_prefixed(text: &str) -> Result<Vec<u8>, HexError> {
     let (pairs, rest) = text.strip_prefix("0x").ok_or(HexError::Prefix)?.as_bytes().as_chunks();
     if !rest.is_empty() {
@@ -39,6 +54,14 @@ pub fn decode_prefixed(text: &str) -> Result<Vec<u8>, HexError> {
 ///
 /// # Errors
 /// [`HexError::Prefix`], [`HexError::Length`], [`HexError::Digit`].
+///
+/// # Examples
+/// ```
+/// use farebox_core::encoding::hex::{HexError, decode_array};
+/// assert_eq!(decode_array::<2>("0x00ab"), Ok([0x00, 0xab]));
+/// assert_eq!(decode_array::<4>("0x00ab"), Err(HexError::Length));
+/// assert_eq!(decode_array::<2>("0x00ag"), Err(HexError::Digit));
+/// ```
 pub const fn decode_array<const N: usize>(text: &str) -> Result<[u8; N], HexError> {
     let [b'0', b'x', digits @ ..] = text.as_bytes() else {
         return Err(HexError::Prefix);

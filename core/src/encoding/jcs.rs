@@ -13,6 +13,13 @@ use serde_json::{Map, Number, Value};
 /// The canonical text of a value.
 ///
 /// Nests as deep as the value does: what came from outside is bounded by [`super::json::MAX_DEPTH`].
+///
+/// # Examples
+/// ```
+/// use farebox_core::encoding::{jcs, json};
+/// let value = json::parse(br#"{ "b": [1E30, 4.50, 2e-3], "a": 1e-27 }"#).unwrap();
+/// assert_eq!(jcs::text(&value), r#"{"a":1e-27,"b":[1e+30,4.5,0.002]}"#);
+/// ```
 #[must_use]
 pub fn text(value: &Value) -> String {
     let mut text = String::new();

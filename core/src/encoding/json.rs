@@ -25,6 +25,15 @@ pub const MAX_PROOF_VALUES: usize = 1_024;
 ///
 /// # Errors
 /// See [`JsonError`].
+///
+/// # Examples
+/// ```
+/// use farebox_core::encoding::json::{JsonError, parse};
+/// assert_eq!(parse(br#"{"price": "1"}"#).unwrap()["price"], "1");
+/// assert_eq!(parse(br#"{"price": "1", "price": "2"}"#), Err(JsonError::DuplicateKey));
+/// assert_eq!(parse(b"[1,]"), Err(JsonError::Syntax));
+/// assert_eq!(parse("[".repeat(65).as_bytes()), Err(JsonError::TooDeep));
+/// ```
 pub fn parse(text: &[u8]) -> Result<Value, JsonError> {
     parse_with(text, MAX_BYTES)
 }

@@ -1,4 +1,4 @@
-//! Messages of this program to itself, read into the types that wrote them.
+//! Messages of this program to itself, read into the types that wrote them: for our own edges alone.
 //!
 //! Members of a struct go by name, and what does not fit has no error text: `serde_json` would compile a reader by position
 //! and a sentence for each, several times the code. Not for what comes from outside: nothing bounds its size.

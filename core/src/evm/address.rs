@@ -22,6 +22,14 @@ impl Address {
     ///
     /// # Errors
     /// [`AddressError::Hex`].
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::evm::address::Address;
+    /// let address = Address::parse("0x5AAEB6053f3e94c9b9a09f33669435e7ef1beaed").unwrap();
+    /// assert_eq!(address.to_string(), "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed");
+    /// assert!(Address::parse("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeA").is_err());
+    /// ```
     pub const fn parse(text: &str) -> Result<Self, AddressError> {
         match hex::decode_array(text) {
             Ok(bytes) => Ok(Self(bytes)),
@@ -33,6 +41,14 @@ impl Address {
     ///
     /// # Errors
     /// [`AddressError::Hex`], and [`AddressError::Checksum`] when a letter has the wrong case.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::evm::address::{Address, AddressError};
+    /// assert!(Address::parse_checksummed("0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359").is_ok());
+    /// let typo = Address::parse_checksummed("0xFB6916095ca1df60bB79Ce92cE3Ea74c37c5d359");
+    /// assert_eq!(typo, Err(AddressError::Checksum));
+    /// ```
     pub fn parse_checksummed(text: &str) -> Result<Self, AddressError> {
         let address = Self::parse(text)?;
         let lower = text.bytes().skip(2).any(|byte| byte.is_ascii_lowercase());

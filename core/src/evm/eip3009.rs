@@ -41,6 +41,23 @@ impl Authorization {
     }
 
     /// The EIP-712 digest that is signed, under the token's domain separator.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::{amount::Amount, encoding::hex, evm::{address::Address, eip3009::Authorization}, time::UnixTime};
+    /// let signed = Authorization {
+    ///     from: Address::parse("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266").unwrap(),
+    ///     to: Address::parse("0x209693Bc6afc0C5328bA36FaF03C514EF312287C").unwrap(),
+    ///     value: Amount::from_u64(10_000),
+    ///     valid_after: UnixTime::from_secs(0),
+    ///     valid_before: UnixTime::from_secs(1_740_672_149),
+    ///     nonce: hex::decode_array("0x1112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f30").unwrap(),
+    /// };
+    /// // USDC on Base Sepolia.
+    /// let token = hex::decode_array("0x71f17a3b2ff373b803d70a5a07c046c1a2bc8e89c09ef722fcb047abe94c9818").unwrap();
+    /// let digest = "0xb83f07766b62a927561a4e893208ef28a36d00b76476aea7f79ebd30cc93e17f";
+    /// assert_eq!(hex::encode_prefixed(&signed.digest(&token)), digest);
+    /// ```
     #[must_use]
     pub fn digest(&self, separator: &[u8; 32]) -> [u8; 32] {
         eip712::digest(separator, &self.struct_hash())

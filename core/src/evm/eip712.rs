@@ -35,6 +35,15 @@ pub struct Domain<'a> {
 
 impl Domain<'_> {
     /// The domain separator. Spec: EIP-712, "Definition of domainSeparator".
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::{encoding::hex, evm::{address::Address, eip712::Domain}};
+    /// let verifying_contract = Address::parse("0x036CbD53842c5426634e7929541eC2318f3dCF7e").unwrap();
+    /// let usdc = Domain { name: "USDC", version: "2", chain_id: 84532, verifying_contract };
+    /// let separator = "71f17a3b2ff373b803d70a5a07c046c1a2bc8e89c09ef722fcb047abe94c9818";
+    /// assert_eq!(hex::encode(&usdc.separator()), separator);
+    /// ```
     #[must_use]
     pub fn separator(&self) -> [u8; 32] {
         keccak256_parts(&[
@@ -79,6 +88,18 @@ impl TypedData {
     ///
     /// # Errors
     /// See [`TypedDataError`].
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::evm::eip712::{TypedData, TypedDataError};
+    /// let mut json = serde_json::json!({
+    ///     "types": { "Offer": [{ "name": "price", "type": "uint8" }] },
+    ///     "primaryType": "Offer", "domain": { "name": "Shop" }, "message": { "price": 255 },
+    /// });
+    /// assert_eq!(TypedData::from_json(&json).unwrap().struct_hash()[..2], [0xd9, 0x96]);
+    /// json["message"]["price"] = 256.into();
+    /// assert_eq!(TypedData::from_json(&json), Err(TypedDataError::Value));
+    /// ```
     pub fn from_json(json: &Value) -> Result<Self, TypedDataError> {
         let member = |name| json.get(name).ok_or(TypedDataError::Shape);
         let primary = member("primaryType")?.as_str().ok_or(TypedDataError::Shape)?;

@@ -3,6 +3,13 @@
 use sha3::{Digest, Keccak256};
 
 /// The hash of `bytes`.
+///
+/// # Examples
+/// ```
+/// use farebox_core::{encoding::hex, evm::keccak::keccak256};
+/// let nothing = "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470";
+/// assert_eq!(hex::encode(&keccak256(b"")), nothing);
+/// ```
 #[must_use]
 pub fn keccak256(bytes: &[u8]) -> [u8; 32] {
     Keccak256::digest(bytes).into()

@@ -41,6 +41,14 @@ impl<'a> Items<'a> {
     ///
     /// # Errors
     /// [`RlpError`].
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::evm::rlp::{Item, Items, RlpError};
+    /// assert_eq!(Items::of(b"\x83dog").item(), Ok(Item::Bytes(b"dog")));
+    /// assert_eq!(Items::of(b"\x83do").item(), Err(RlpError::Truncated));
+    /// assert_eq!(Items::of(b"\x81\x0f").item(), Err(RlpError::NotCanonical));
+    /// ```
     pub fn item(&mut self) -> Result<Item<'a>, RlpError> {
         let (first, rest) = self.0.split_first().ok_or(RlpError::Truncated)?;
         let (head, kind) = match *first {

@@ -46,6 +46,15 @@ impl Signature {
     ///
     /// # Errors
     /// [`SignatureError::Hex`], and those of [`Signature::from_bytes`].
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::evm::signature::{Signature, SignatureError};
+    /// let rs = "ab".repeat(32) + &"12".repeat(32);
+    /// assert!(Signature::parse(&format!("0x{rs}1b")).is_ok());
+    /// assert_eq!(Signature::parse(&format!("0x{rs}01")), Err(SignatureError::V));
+    /// assert_eq!(Signature::parse(&format!("0x{rs}")), Err(SignatureError::Length));
+    /// ```
     pub fn parse(text: &str) -> Result<Self, SignatureError> {
         Self::from_bytes(&hex::decode_prefixed(text).map_err(SignatureError::Hex)?)
     }
@@ -69,6 +78,15 @@ impl Signature {
     ///
     /// # Errors
     /// [`SignatureError::Unrecoverable`] when r is on no point of the curve or the key is the point at infinity.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::{encoding::hex, evm::signature::Signature};
+    /// let digest = "0xb83f07766b62a927561a4e893208ef28a36d00b76476aea7f79ebd30cc93e17f";
+    /// let signature = Signature::parse("0x071e61c69361dc7f93acb06ff87af74a7bdefb05b571705f5591938b17341bc7078e1d65734ec00a3b80d34cdbb6117a58f318f71d5a3c7ee65bb918056319631b").unwrap();
+    /// let signer = signature.recover(&hex::decode_array(digest).unwrap()).unwrap();
+    /// assert_eq!(signer.to_string(), "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
+    /// ```
     pub fn recover(&self, digest: &[u8; 32]) -> Result<Address, SignatureError> {
         let recovery = RecoveryId::new(self.odd_y, false);
         let key = VerifyingKey::recover_from_prehash(digest, &self.rs, recovery)

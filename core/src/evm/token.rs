@@ -46,6 +46,16 @@ pub fn default_for(chain: &ChainId) -> Option<&'static Token> {
 }
 
 /// The asset with this symbol, compared exactly.
+///
+/// # Examples
+/// ```
+/// use farebox_core::{chain::ChainId, evm::token::by_symbol};
+/// let base = ChainId::parse("eip155:8453").unwrap();
+/// let usdc = by_symbol(&base, "USDC").unwrap();
+/// assert_eq!(usdc.address.to_string(), "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913");
+/// assert_eq!((usdc.name, usdc.version, usdc.decimals), ("USD Coin", "2", 6));
+/// assert_eq!(by_symbol(&base, "usdc"), None);
+/// ```
 #[must_use]
 pub fn by_symbol(chain: &ChainId, symbol: &str) -> Option<&'static Token> {
     on(chain).find(|token| token.symbol == symbol)

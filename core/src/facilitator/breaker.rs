@@ -1,4 +1,4 @@
-//! Whether a facilitator is worth asking: opens after failures in a row, lets one request through now and then.
+//! Whether a facilitator is worth asking, for our own edge alone: opens after failures in a row, lets one request through now and then.
 //!
 //! One per facilitator and isolate; the edge keeps it and asks it before calls that may be left undone. Before it
 //! opens it says [`Strain::Strained`]: while settlements fail, nothing is served on credit.

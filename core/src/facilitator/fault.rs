@@ -1,4 +1,4 @@
-//! What an operator is told of a facilitator that misbehaves. Payers hear nothing of it.
+//! What an operator is told of a facilitator that misbehaves, for our own edge alone. Payers hear nothing of it.
 
 use alloc::format;
 use alloc::string::String;

@@ -1,4 +1,4 @@
-//! Which wallets were found too empty a moment ago: they cost no further call while that is remembered.
+//! Which wallets were found too empty a moment ago, for our own edge alone: they cost no further call while that is remembered.
 //!
 //! One per isolate, bounded; losing it costs a call. Only a facilitator's word fills it, and only for 30 s: a lie
 //! keeps a payer waiting for that long. It never speaks of money that moved.

@@ -1,5 +1,6 @@
-//! How many calls there are at once about payments that nobody vouches for yet: few for each network of clients, few in all.
-//! Each costs a call before anything is known about who sends it.
+//! How many calls there are at once about payments that nothing has proven yet, for our own edge alone.
+//!
+//! Few for each network of clients, few in all. Each costs a call before anything is known about who sends it.
 //!
 //! Nothing is counted by what such a payment says of itself: whoever it names may never have heard of it. A network that sends
 //! what is refused is slowed and never stopped, because honest payers may share it. What finds no place waits in a queue: a place

@@ -61,7 +61,7 @@ pub fn correlation_id<'a>(headers: &'a Headers, fresh: &'a str) -> &'a str {
 impl Gate {
     /// Decides about one request: forward it, answer it, or begin the passage of its payment.
     ///
-    /// `fresh` is a random name for the request, and its correlation id if the client sent none; under [`Strain::Strained`] every route settles before its origin is asked.
+    /// `fresh` is a random name for the request, and its correlation id if the client sent none; under [`Strained`](crate::facilitator::breaker::Strain::Strained) every route settles before its origin is asked.
     pub fn admit(
         &self,
         mut head: RequestHead,

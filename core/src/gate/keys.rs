@@ -1,4 +1,4 @@
-//! What the gate derives from its secrets, each under a label of its own. Spec: RFC 2104 with SHA-256.
+//! What the gate derives from its secrets, for our own edge alone: each under a label of its own. Spec: RFC 2104 with SHA-256.
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -1,12 +1,12 @@
 //! The gate: which requests are priced, which proofs count, and what to do next.
 //!
-//! A request walks through [`path`] (one canonicaliser) and [`route`] (which price), [`admit`] (which proof, by [`proof`]),
+//! A request walks through [`path`] (one canonicaliser) and [`route`] (which price), [`admit`] (which proof, by `proof`),
 //! [`passage`] (each effect with the only value able to take its answer) and [`reply`]. [`config`] builds a
 //! [`Gate`] from an operator's variables, [`offer`] is what a route asks, [`challenge`] writes the 402 of it, [`mpp`] the challenge in that, [`origin`] is who is asked, [`forward`] says what it sees.
 //! [`redelivery`] is a payer's word that he wants an answer again, [`receipts`] what he may show to others,
 //! [`operator`] what the one who runs the gate may ask and decide, [`limit`] whose requests are counted together,
 //! [`sweep`] what the clock asks of ledger objects. [`clients`] are those whom the operator knows, [`passing`] forwards what
-//! goes on without a payment, [`former`] finds payments for earlier terms, [`pricer`] names prices and [`quoting`] holds payments against them. [`publish`] says what is sold. [`attempts`] counts who fails, [`diagnose`] says why and when to stop.
+//! goes on without a payment, `former` finds payments for earlier terms, [`pricer`] names prices and [`quoting`] holds payments against them. [`publish`] says what is sold. [`attempts`] counts who fails, [`diagnose`] says why and when to stop.
 
 pub mod admit;
 pub mod alarm;

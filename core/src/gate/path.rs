@@ -36,6 +36,14 @@ impl Target {
     ///
     /// # Errors
     /// [`TargetError`] for whatever must never be forwarded; nothing is repaired.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::gate::path::{Target, TargetError};
+    /// assert_eq!(Target::parse("/a%2Fb").unwrap().as_str(), "/a%2Fb");
+    /// assert_eq!(Target::parse("/a%2"), Err(TargetError::BadEscape { at: 2 }));
+    /// assert_eq!(Target::parse("/a b"), Err(TargetError::ForbiddenByte { byte: b' ', at: 2 }));
+    /// ```
     pub fn parse(raw: &str) -> Result<Self, TargetError> {
         if raw.len() > MAX_TARGET_BYTES {
             return Err(TargetError::TooLong { bytes: raw.len() });
@@ -70,6 +78,14 @@ impl Target {
     ///
     /// # Errors
     /// [`TargetError::NotOriginForm`] without `://`, else as [`Target::parse`].
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::gate::path::{Target, TargetError};
+    /// let target = Target::from_url("https://shop.example/report?year=2026").unwrap();
+    /// assert_eq!((target.path(), target.query()), ("/report", Some("year=2026")));
+    /// assert_eq!(Target::from_url("shop.example/report"), Err(TargetError::NotOriginForm));
+    /// ```
     pub fn from_url(url: &str) -> Result<Self, TargetError> {
         let (_, rest) = url.split_once("://").ok_or(TargetError::NotOriginForm)?;
         let target = rest.find(['/', '?', '#', '\\']).and_then(|at| rest.get(at..)).unwrap_or("/");

@@ -3,7 +3,7 @@
 //! [`Gate::receipts`] answers at once or names the ledger objects to ask; [`Gate::receipt`] writes the answer from
 //! what they found. A receipt is private: without a proof that holds, it is not there (404). The proof is the
 //! secret of the first request in `Idempotency-Key`, or a [`Statement`] whose method is
-//! [`RECEIPT`](super::redelivery::RECEIPT). Spec: docs/protocols.md, "Receipts".
+//! [`RECEIPT`]. Spec: docs/protocols.md, "Receipts".
 
 use alloc::borrow::ToOwned;
 use alloc::format;

@@ -12,6 +12,15 @@ impl BaseUrl {
     ///
     /// # Errors
     /// A sentence that says what to change.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::gate::url::BaseUrl;
+    /// let url = BaseUrl::parse("https://api.example.com/base/").unwrap();
+    /// assert_eq!(url.as_str(), "https://api.example.com/base");
+    /// assert_eq!(BaseUrl::parse("http://api.example.com"), Err("must be https; http is for loopback hosts only"));
+    /// assert_eq!(BaseUrl::parse("https://10.0.0.1"), Err("must not be a private or link-local address"));
+    /// ```
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let (scheme, rest) = text.split_once("://").ok_or("must be an absolute URL")?;
         let plain = text.bytes().all(|b| b.is_ascii_graphic());

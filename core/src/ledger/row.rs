@@ -1,4 +1,4 @@
-//! The stored form of an entry: flat, text where it is money, and tolerant of states of another version.
+//! The stored form of an entry, for our own edge alone: flat, text where it is money, and tolerant of states of another version.
 
 use alloc::string::{String, ToString};
 

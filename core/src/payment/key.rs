@@ -55,6 +55,15 @@ impl PaymentKey {
     }
 
     /// 64 hex digits.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::payment::PaymentKey;
+    /// let key = PaymentKey::from_bytes([0xab; 32]);
+    /// assert_eq!(key.to_hex(), "ab".repeat(32));
+    /// // Less goes to a log.
+    /// assert_eq!(format!("{key:?}"), "abababab");
+    /// ```
     #[must_use]
     pub fn to_hex(&self) -> String {
         hex::encode(&self.0)

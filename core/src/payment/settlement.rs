@@ -22,6 +22,15 @@ pub struct TxHash {
 
 impl TxHash {
     /// Reads `0x` and 64 hex digits; nothing else is a hash of an EVM chain.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::payment::TxHash;
+    /// let name = format!("0x{}", "Ab".repeat(32));
+    /// assert_eq!(TxHash::parse(&name).unwrap().as_str(), name.to_lowercase());
+    /// assert_eq!(TxHash::parse("pending"), None);
+    /// assert_eq!(TxHash::parse(&format!("0x{}", "0".repeat(64))), None);
+    /// ```
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut bytes = hex::decode_array::<32>(text).ok().filter(|bytes| bytes != &[0; 32])?;

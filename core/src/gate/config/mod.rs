@@ -2,7 +2,7 @@
 //!
 //! Variables come as one JSON object; structured values may be JSON or JSON text. Nothing has a silent default
 //! that costs money: what is missing, unknown, contradictory or not served by this version is an error that
-//! names the variable and the remedy. [`table`] says which route table counts, [`routes`] reads it.
+//! names the variable and the remedy. `table` says which route table counts, `routes` reads it.
 
 mod assets;
 mod auth;

@@ -37,7 +37,7 @@ impl<'g> Claiming<'g> {
         passage.resume()
     }
 
-    /// The reply to [`Call::beside`]: the newest block when the payment was claimed.
+    /// The reply to `Call::beside`: the newest block when the payment was claimed.
     #[must_use]
     pub fn saw(mut self, reply: Option<&[u8]>) -> Self {
         self.passage.saw(reply);

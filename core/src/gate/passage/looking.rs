@@ -27,7 +27,7 @@ impl<'g> Resuming<'g> {
         self.0.label()
     }
 
-    /// The reply to [`Call::beside`].
+    /// The reply to `Call::beside`.
     #[must_use]
     pub fn saw(mut self, reply: Option<&[u8]>) -> Self {
         self.0.saw(reply);
@@ -75,7 +75,7 @@ impl<'g> Looking<'g> {
         self.0.label()
     }
 
-    /// The reply to [`Call::beside`].
+    /// The reply to `Call::beside`.
     #[must_use]
     pub fn saw(mut self, reply: Option<&[u8]>) -> Self {
         self.0.saw(reply);

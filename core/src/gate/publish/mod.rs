@@ -2,7 +2,7 @@
 //! something to buy.
 //!
 //! [`Gate::published`](super::Gate) decides at each request whether a document is asked for and whether it may be
-//! answered; [`listing`] turns the table into paths and operations, [`openapi`], [`llms`] and [`well_known`] write one document
+//! answered; [`listing`] turns the table into paths and operations, `openapi`, `llms` and `well_known` write one document
 //! each. A document is advice: what counts is the 402.
 //!
 //! Assumptions:

@@ -44,6 +44,14 @@ impl Pattern {
     ///
     /// # Errors
     /// [`PatternError`] when it is no canonical path or uses another wildcard syntax.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::gate::route::{Pattern, PatternError};
+    /// assert_eq!(Pattern::parse("/users/[id]/*").unwrap().as_str(), "/users/[id]/*");
+    /// assert_eq!(Pattern::parse("users"), Err(PatternError::NoLeadingSlash));
+    /// assert_eq!(Pattern::parse("/users*"), Err(PatternError::Wildcard));
+    /// ```
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         if text.len() > MAX_PATTERN_BYTES {
             return Err(PatternError::TooLong { bytes: text.len() });
