@@ -18,8 +18,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use farebox_core::encoding::base64;
 use farebox_core::gate::Gate;
-use farebox_core::gate::admit::Surroundings;
+use farebox_core::gate::admission::Admission;
 use farebox_core::gate::attempts::Attempts;
+use farebox_core::gate::isolate::Surroundings;
 use farebox_core::gate::passage::Step;
 use farebox_core::gate::reply::{Body, Reply};
 use farebox_core::http::{BodyPresence, Headers, RequestHead};
@@ -86,7 +87,11 @@ fn decide(gate: &Gate, head: RequestHead, now: u64) -> Decision {
     let now = UnixTime::from_secs(now);
     let mut attempts = Attempts::new();
     let mut around = calm(&mut attempts);
-    let mut step = gate.admit(head, "fresh-correlation", &mut around, now);
+    let mut step = match gate.admit(head, "fresh-correlation", &mut around, now) {
+        Admission::Pay(step) => step,
+        Admission::Respond(reply) => Step::Respond(reply),
+        _ => panic!("a priced route must not be passed on"),
+    };
     loop {
         step = match step {
             Step::Digest(next) => next.answered(None),
@@ -404,7 +409,7 @@ fn one_402_says_to_both_versions_what_the_proven_one_says() {
     let one = &proven["body"];
     let gate = gate("/x", &two["accepts"][0]);
     let head = head("GET", text(&two["resource"], "url"), &[]);
-    let Step::Respond(reply) = gate.admit(
+    let Admission::Respond(reply) = gate.admit(
         head,
         "fresh-correlation",
         &mut calm(&mut Attempts::new()),

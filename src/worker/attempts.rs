@@ -3,11 +3,10 @@
 use std::cell::RefCell;
 
 use farebox_core::gate::Gate;
-use farebox_core::gate::admit::Surroundings;
+use farebox_core::gate::admission::{Admission, Pricing};
 use farebox_core::gate::attempts::{Attempts, Parcel, Spot};
-use farebox_core::gate::passage::Step;
+use farebox_core::gate::isolate::Surroundings;
 use farebox_core::gate::passing::Spending;
-use farebox_core::gate::quoting::Pricing;
 use farebox_core::gate::reply::Marks;
 use farebox_core::http::RequestHead;
 
@@ -22,15 +21,15 @@ pub(super) fn admit<'g>(
     gate: &'g Gate,
     head: RequestHead,
     fresh: &str,
-) -> (Step<'g>, Option<Spot>) {
+) -> (Admission<'g>, Option<Spot>) {
     surrounded(gate, |around| {
-        let step = gate.admit(head, fresh, around, now());
-        (step, around.client)
+        let admission = gate.admit(head, fresh, around, now());
+        (admission, around.client)
     })
 }
 
 /// What the gate decides once it is known whether a request is one of the client's free ones.
-pub(super) fn spent<'g>(gate: &'g Gate, spending: Spending, answer: Option<&str>) -> Step<'g> {
+pub(super) fn spent<'g>(gate: &'g Gate, spending: Spending, answer: Option<&str>) -> Admission<'g> {
     surrounded(gate, |around| gate.spent(spending, answer, around, now()))
 }
 
@@ -39,10 +38,10 @@ pub(super) fn priced<'g>(
     gate: &'g Gate,
     pricing: Pricing,
     answer: Option<&str>,
-) -> (Step<'g>, Option<Spot>) {
+) -> (Admission<'g>, Option<Spot>) {
     surrounded(gate, |around| {
-        let step = gate.priced_at(pricing, answer, around, now());
-        (step, around.client)
+        let admission = gate.priced_at(pricing, answer, around, now());
+        (admission, around.client)
     })
 }
 

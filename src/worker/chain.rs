@@ -1,6 +1,6 @@
 //! Asks a node of the chain; its address may hold a key, so nothing of it is logged.
 
-use farebox_core::facilitator::wire::Reply;
+use farebox_core::facilitator::reply::Reply;
 use farebox_core::gate::Gate;
 
 use super::{edge, facilitator};

@@ -2,13 +2,12 @@
 
 use std::rc::Rc;
 
-use farebox_core::facilitator::wire::Reply as Wire;
+use farebox_core::facilitator::reply::Reply as Wire;
 use farebox_core::gate::Gate;
 use farebox_core::gate::admit::correlation_id;
 use farebox_core::gate::attempts::Spot;
-use farebox_core::gate::passage::{
-    Call, Collected, FacilitatorCall, Step, StreamEnd, Streaming, Waiting,
-};
+use farebox_core::gate::call::{Call, FacilitatorCall};
+use farebox_core::gate::passage::{Collected, Step, StreamEnd, Streaming, Waiting};
 use farebox_core::gate::reply::{Body, Reply};
 use farebox_core::http::RequestHead;
 use farebox_core::ledger::{Answer, Told};
@@ -17,9 +16,8 @@ use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
 
 use super::edge::{Digested, Upload};
-use super::{
-    Bindings, attempts, chain, edge, facilitator, handover, ledger, meters, now, operator, origin,
-};
+use super::resolve::{Resolved, resolve};
+use super::{Bindings, attempts, chain, edge, facilitator, handover, ledger, meters, now, origin};
 
 /// Answers a request that shows a proof: the promise is for the client, the work goes on without him.
 pub(super) fn begin(
@@ -106,8 +104,13 @@ async fn drive(
         sent: JsValue::UNDEFINED,
     };
     let method = head.method.clone();
-    let (mut step, spot) = attempts::admit(gate, head, fresh);
+    let (admission, spot) = attempts::admit(gate, head, fresh);
     client.spot = spot;
+    let mut step = match resolve(gate, admission, request, bindings, &mut client.spot).await {
+        Resolved::Pay(step) => step,
+        Resolved::Pass(call, passing) => Step::Pass(call, passing),
+        Resolved::Respond(reply) => Step::Respond(reply),
+    };
     let mut steps = 0;
     loop {
         steps += 1;
@@ -124,16 +127,6 @@ async fn drive(
                 }
                 return steps;
             }
-            Step::Spend(call, spending) => {
-                let answer = operator::ask(namespace, &call).await;
-                attempts::spent(gate, spending, answer.as_deref())
-            }
-            Step::Price(call, pricing) => {
-                let answer = bindings.price(&call).await;
-                let (next, spot) = attempts::priced(gate, pricing, answer.as_deref());
-                client.spot = spot;
-                next
-            }
             Step::Digest(next) => {
                 let (digest, body) = edge::digest_of(request).await;
                 held.request = body;
@@ -142,11 +135,6 @@ async fn drive(
                     Digested::Long => next.answered(None),
                     Digested::Broken => next.broken(),
                 }
-            }
-            Step::Bind(unbound) => {
-                let (digest, body) = edge::digest_of(request).await;
-                held.request = body;
-                super::bound(gate, &unbound, &digest)
             }
             Step::Claim(call, next) => {
                 client.log.label(next.label());

@@ -6,12 +6,12 @@ use farebox_core::facilitator::auth::Moment;
 use farebox_core::facilitator::breaker::{Breaker, Condition, Operation};
 use farebox_core::facilitator::fault::Fault;
 use farebox_core::facilitator::funds::{Draft, Empties};
+use farebox_core::facilitator::reply::{MAX_REPLY_BYTES, Reply};
 use farebox_core::facilitator::unproven::{
     ASK_AGAIN_MS, MOST_TURNS, Place, Sender, Unproven, Verdict,
 };
-use farebox_core::facilitator::wire::{MAX_REPLY_BYTES, Reply};
 use farebox_core::gate::Gate;
-use farebox_core::gate::passage::FacilitatorCall;
+use farebox_core::gate::call::FacilitatorCall;
 use farebox_core::sorted::Sorted;
 use wasm_bindgen::JsValue;
 

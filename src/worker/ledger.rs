@@ -1,7 +1,7 @@
 //! Carries out a call to a ledger object.
 
 use farebox_core::encoding::message;
-use farebox_core::gate::passage::Call;
+use farebox_core::gate::call::Call;
 use farebox_core::ledger::Told;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;

@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 
-use farebox_core::facilitator::wire::Reply as Wire;
+use farebox_core::facilitator::reply::Reply as Wire;
 use farebox_core::gate::operator::{METERS, label, meter};
 use farebox_core::gate::reply::Reply;
 use farebox_core::sorted::Sorted;

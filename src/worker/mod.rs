@@ -17,16 +17,17 @@ mod meters;
 mod objects;
 mod operator;
 mod origin;
+mod resolve;
 mod supported;
 
 use std::rc::Rc;
 
 use farebox_core::gate::Gate;
-use farebox_core::gate::admit::{correlation_id, shows_proof};
-use farebox_core::gate::passage::{Call, Step, Unbound};
-use farebox_core::gate::passing::{Passing, Spending};
+use farebox_core::gate::admission::Admission;
+use farebox_core::gate::admit::correlation_id;
+use farebox_core::gate::passing::Passing;
+use farebox_core::gate::presented::shows_proof;
 use farebox_core::gate::pricer::{self, PriceCall};
-use farebox_core::gate::quoting::Pricing;
 use farebox_core::gate::receipts::Asked;
 use farebox_core::gate::reply::{Audience, Body, Reply};
 use farebox_core::http::{Headers, RequestHead, ResponseHead};
@@ -37,7 +38,7 @@ use farebox_core::x402::extension::diagnostic::SCHEMA;
 use futures_util::future::join_all;
 use wasm_bindgen::prelude::*;
 
-use self::edge::Digested;
+use self::resolve::Resolved;
 
 /// Reads the configuration, with the route table that is stored, if any; answers [`Gate::for_edge`], or nothing if it
 /// is wrong.
@@ -104,84 +105,35 @@ pub fn handle(head: &str, request: JsValue, bindings: &JsValue, context: JsValue
         return drive::begin(gate, head, fresh, request, bindings, &context);
     }
     let method = head.method.clone();
-    match attempts::admit(&gate, head, &fresh).0 {
-        Step::Respond(reply) => refuse(&gate, &reply, &method, &ledger, &context),
-        Step::Pass(call, passing) => {
-            let gate = gate.clone();
-            edge::promise(async move {
-                let body = edge::request_body(&request);
-                origin::pass(&gate, call, &passing, &body, &bindings.origin).await
-            })
+    let admission = match attempts::admit(&gate, head, &fresh).0 {
+        Admission::Respond(reply) => return refuse(&gate, &reply, &method, &ledger, &context),
+        admission => admission.unpaid(),
+    };
+    match admission {
+        Some(admission) => {
+            edge::promise(unpaid(gate, admission, method, request, bindings, context))
         }
-        Step::Spend(call, spending) => {
-            let first = First::Spend(call, spending);
-            edge::promise(unpaid(gate, first, method, request, bindings, context))
-        }
-        Step::Price(call, pricing) => {
-            let first = First::Price(call, pricing);
-            edge::promise(unpaid(gate, first, method, request, bindings, context))
-        }
-        Step::Bind(unbound) => {
-            let first = First::Bind(unbound);
-            edge::promise(unpaid(gate, first, method, request, bindings, context))
-        }
-        // Nothing else is asked for without a proof.
-        _ => broken(&fresh),
+        // Nothing is paid without a proof.
+        None => broken(&fresh),
     }
-}
-
-/// What has to be known first about a request that brings no proof.
-enum First {
-    /// Whether it is one of the client's free ones.
-    Spend(Call, Spending),
-    /// What it costs.
-    Price(PriceCall, Pricing),
-    /// What its body is.
-    Bind(Box<Unbound>),
 }
 
 /// Answers a request that brings no proof, once what has to be is known.
 async fn unpaid(
     gate: Rc<Gate>,
-    first: First,
+    admission: Admission<'static>,
     method: String,
     request: JsValue,
     bindings: Bindings,
     context: JsValue,
 ) -> JsValue {
-    let ledger = &bindings.ledger;
-    let mut step = match first {
-        First::Spend(call, spending) => Step::Spend(call, spending),
-        First::Price(call, pricing) => Step::Price(call, pricing),
-        First::Bind(unbound) => Step::Bind(unbound),
-    };
-    loop {
-        step = match step {
-            Step::Spend(call, spending) => {
-                let answer = operator::ask(ledger, &call).await;
-                attempts::spent(&gate, spending, answer.as_deref())
-            }
-            Step::Price(call, pricing) => {
-                let answer = bindings.price(&call).await;
-                attempts::priced(&gate, pricing, answer.as_deref()).0
-            }
-            Step::Bind(unbound) => bound(&gate, &unbound, &edge::digest_of(&request).await.0),
-            Step::Respond(reply) => return refuse(&gate, &reply, &method, ledger, &context),
-            Step::Pass(call, passing) => {
-                let body = edge::request_body(&request);
-                return origin::pass(&gate, call, &passing, &body, &bindings.origin).await;
-            }
-            _ => return broken(&fresh_id()),
-        };
-    }
-}
-
-/// Terms for this body.
-fn bound<'g>(gate: &'g Gate, unbound: &Unbound, digest: &Digested) -> Step<'g> {
-    match digest {
-        Digested::Whole(digest) => gate.bound(unbound, Some(digest)),
-        Digested::Long => gate.bound(unbound, None),
-        Digested::Broken => unbound.broken(),
+    match resolve::resolve(&gate, admission, &request, &bindings, &mut None).await {
+        Resolved::Respond(reply) => refuse(&gate, &reply, &method, &bindings.ledger, &context),
+        Resolved::Pass(call, passing) => {
+            let body = edge::request_body(&request);
+            origin::pass(&gate, call, &passing, &body, &bindings.origin).await
+        }
+        Resolved::Pay(_) => broken(&fresh_id()),
     }
 }
 

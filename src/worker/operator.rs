@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use farebox_core::gate::Gate;
+use farebox_core::gate::call::Call;
 use farebox_core::gate::operator::{Asked, Export, MAX_BODY_BYTES, Piece, Turn, Visit};
-use farebox_core::gate::passage::Call;
 use farebox_core::gate::reply::{Audience, Reply};
 use farebox_core::http::RequestHead;
 use farebox_core::problem::Code;

@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use farebox_core::facilitator::supported::{DEADLINE_SECS, MAX_BYTES, Supported};
+use farebox_core::facilitator::reply::MAX_SUPPORTED_BYTES;
+use farebox_core::facilitator::supported::{DEADLINE_SECS, Supported};
 use farebox_core::gate::Gate;
 use farebox_core::sorted::Sorted;
 use wasm_bindgen::JsValue;
@@ -34,7 +35,8 @@ pub(super) fn health(gate: &Rc<Gate>, context: &JsValue) -> String {
 async fn ask(gate: Rc<Gate>, url: String) -> JsValue {
     let place = format!("{url}/supported");
     let milliseconds = DEADLINE_SECS as u32 * 1000;
-    let sent = facilitator::ask(&gate, "GET", &place, String::new(), milliseconds, MAX_BYTES);
+    let sent =
+        facilitator::ask(&gate, "GET", &place, String::new(), milliseconds, MAX_SUPPORTED_BYTES);
     let reply = facilitator::reply(&gate, &place, edge::settled(sent).await);
     if let Some(missing) = with(&url, |known| known.note(&reply, gate.networks_at(&place), now())) {
         edge::complain(&format!(

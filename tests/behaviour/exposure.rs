@@ -3,8 +3,9 @@
 
 use farebox_core::facilitator::breaker::{Condition, Strain};
 use farebox_core::facilitator::funds::Empties;
-use farebox_core::gate::admit::Surroundings;
+use farebox_core::gate::admission::Admission;
 use farebox_core::gate::attempts::Attempts;
+use farebox_core::gate::isolate::Surroundings;
 use farebox_core::gate::passage::Step;
 
 use crate::world::facilitator::{Settle, Verify};
@@ -140,7 +141,9 @@ fn a_limited_network_is_told_before_the_ledger_is_asked_and_the_payment_stays_go
         attempts: &mut attempts,
         client: None,
     };
-    let Step::Claim(call, next) = gate.admit(head, "fresh-correlation", &mut around, now) else {
+    let Admission::Pay(Step::Claim(call, next)) =
+        gate.admit(head, "fresh-correlation", &mut around, now)
+    else {
         panic!("a payment begins with its claim");
     };
     assert_eq!(call.limited_by.as_deref(), Some("2001:db8:1:2300/56"));

@@ -86,7 +86,7 @@ fn objections(module: &str, text: &str) -> Vec<String> {
     statements.split(';').flat_map(reached).filter_map(|other| objection(module, &other)).collect()
 }
 
-fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+pub fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

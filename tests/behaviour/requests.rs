@@ -1,8 +1,9 @@
 //! Requests that are refused for what they are, before anything is begun for them.
 
 use farebox_core::facilitator::breaker::{Condition, Strain};
-use farebox_core::gate::admit::Surroundings;
+use farebox_core::gate::admission::Admission;
 use farebox_core::gate::attempts::Attempts;
+use farebox_core::gate::isolate::Surroundings;
 use farebox_core::gate::passage::Step;
 use farebox_core::http::BodyPresence;
 use farebox_core::problem::Code;
@@ -35,7 +36,9 @@ pub fn a_body_that_breaks_off_begins_nothing() {
         let (attempts, now) = (&mut Attempts::new(), world.now());
         let mut around = Surroundings { facilitators, attempts, client: None };
         let step = world.gate.admit(head, "correlation-broken", &mut around, now);
-        let Step::Digest(digesting) = step else { panic!("its digest comes first") };
+        let Admission::Pay(Step::Digest(digesting)) = step else {
+            panic!("its digest comes first")
+        };
         let Step::Respond(reply) = digesting.broken() else { panic!("something is begun") };
         assert_eq!((reply.head.status, reply.code), (400, Some(Code::IncompleteBody)), "{target}");
     }

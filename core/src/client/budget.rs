@@ -10,10 +10,11 @@ use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
+use super::asset::CAP_DECIMALS;
 use super::endpoints::{self, Endpoints};
 use super::error::{ClientError, Reason};
 use super::offer::Offer;
-use super::policy::{CAP_DECIMALS, Policy};
+use super::policy::Policy;
 use super::select::best;
 use crate::amount::Amount;
 use crate::encoding::json;

@@ -5,6 +5,7 @@
 //! says, [`error`] names every failure. [`diagnostic`] reads why a server takes nothing, and [`endpoints`] keeps whom that
 //! stops. [`price`] puts amounts into words. Wallets, `fetch`, clocks and stores are the caller's.
 
+pub mod asset;
 pub mod budget;
 pub mod challenge;
 pub mod diagnostic;

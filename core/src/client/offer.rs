@@ -6,7 +6,7 @@ use alloc::string::String;
 
 use serde_json::Value;
 
-use super::policy::{Asset, CAP_DECIMALS};
+use super::asset::{Asset, CAP_DECIMALS};
 use crate::amount::Amount;
 use crate::evm::address::Address;
 use crate::mpp;

@@ -3,6 +3,7 @@
 //! Amounts are decimal text in whole tokens, compared at 18 fraction digits. Every known asset is a dollar token, so caps
 //! add them up; an asset that the policy declares itself counts token by token. Nothing a server says changes a cap.
 
+use super::asset::{Asset, CAP_DECIMALS};
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -21,8 +22,6 @@ use crate::mpp::charge::Framing;
 use crate::mutant::{Mutant, planted};
 use crate::x402::Version;
 
-/// Fraction digits at which caps are compared.
-pub const CAP_DECIMALS: u8 = 18;
 /// Longest name of a member that is told, bytes.
 const MAX_NAME: usize = 24;
 
@@ -59,23 +58,6 @@ struct Speaker {
     /// The name that its challenges have for it.
     realm: Option<String>,
     framing: Framing,
-}
-
-/// An asset that may be paid with, from the pinned table or declared by the payer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asset {
-    /// What people call it.
-    pub symbol: String,
-    /// The chain.
-    pub network: ChainId,
-    /// The contract.
-    pub address: Address,
-    /// EIP-712 domain name.
-    pub name: String,
-    /// EIP-712 domain version.
-    pub version: String,
-    /// Fraction digits.
-    pub decimals: u8,
 }
 
 impl Policy {

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 
 use super::auth::Auth;
-use super::wire::Reply;
+use super::reply::Reply;
 
 /// What was wrong with one exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

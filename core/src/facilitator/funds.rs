@@ -5,7 +5,8 @@
 
 use alloc::string::String;
 
-use super::wire::{Reply, lacks_funds};
+use super::reply::Reply;
+use super::wire::lacks_funds;
 use crate::amount::Amount;
 use crate::sorted::Sorted;
 use crate::time::UnixTime;

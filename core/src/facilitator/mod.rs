@@ -10,6 +10,7 @@ pub mod breaker;
 pub mod fault;
 pub mod funds;
 pub mod reason;
+pub mod reply;
 pub mod supported;
 pub mod unproven;
 pub mod wire;

@@ -5,12 +5,10 @@ use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
-use super::wire::Reply;
+use super::reply::{MAX_SUPPORTED_BYTES, Reply};
 use crate::chain::ChainId;
 use crate::time::UnixTime;
 
-/// Longest reply that is read, bytes.
-pub const MAX_BYTES: usize = 256 * 1024;
 /// Seconds of the whole exchange.
 pub const DEADLINE_SECS: u64 = 5;
 /// Seconds for which an answer is taken as it is.
@@ -72,7 +70,7 @@ impl Supported {
 
 /// The kinds that an answer lists.
 fn listed(reply: &Reply) -> Option<Vec<Value>> {
-    let (_, mut object) = reply.object(MAX_BYTES).filter(|(status, _)| *status == 200)?;
+    let (_, mut object) = reply.object(MAX_SUPPORTED_BYTES).filter(|(status, _)| *status == 200)?;
     match object.remove("kinds") {
         Some(Value::Array(kinds)) => Some(kinds),
         _ => None,

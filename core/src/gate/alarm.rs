@@ -7,10 +7,11 @@ use alloc::boxed::Box;
 use alloc::string::String;
 
 use super::Gate;
+use super::call::{Call, ChainCall, FacilitatorCall};
 use super::passage::take::settled;
-use super::passage::{Call, ChainCall, FacilitatorCall};
 use super::recover::{Seen, learnt, matter, outcome, sent_again, settled_by_chain};
-use crate::facilitator::wire::{Expected, Reply};
+use crate::facilitator::reply::Reply;
+use crate::facilitator::wire::Expected;
 use crate::ledger::command::{Client, Command, Envelope, Learnt, Outcome, Resend, Role, VERSION};
 use crate::ledger::entry::Entry;
 use crate::ledger::inquiry::finding::Finding;

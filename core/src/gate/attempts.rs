@@ -14,8 +14,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::Gate;
+use super::call::Call;
 use super::keys::{Keys, mac};
-use super::passage::Call;
 use super::pricer::Quotes;
 use crate::encoding::{hex, message};
 use crate::ledger::attempts::{Blame, Book, Count, Counted, Entry, Tally};

@@ -12,6 +12,7 @@ use super::diagnose::Diagnosis;
 use super::mpp::issue::{self, Issued};
 use super::offer::{Choice, Offer};
 use super::reply::{Audience, Body, Marks, Reply, own_headers};
+use super::template::{ChallengeRequest, ChallengeTemplate, MppTemplate};
 use crate::http::{Headers, MAX_CHALLENGE_BYTES, RequestHead, ResponseHead};
 use crate::paywall;
 use crate::problem::{self, Code};
@@ -25,21 +26,6 @@ const PAGE_HEADER_BYTES: usize = 256;
 const LONGEST_CORRELATION: &str =
     "----------------------------------------------------------------";
 
-/// The request that terms are an answer to.
-#[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
-    /// Its head.
-    pub head: &'a RequestHead,
-    /// Its correlation id.
-    pub correlation: &'a str,
-    /// Signs challenges.
-    pub key: &'a [u8; 32],
-    /// SHA-256 of its body, where the challenge is to be one for that body.
-    pub digest: Option<&'a [u8; 32]>,
-    /// When it was asked.
-    pub now: UnixTime,
-}
-
 /// Why it is answered with terms.
 #[derive(Clone, Copy)]
 struct Why<'a> {
@@ -48,17 +34,6 @@ struct Why<'a> {
     reason: &'a str,
     /// The last member of the terms, or nothing.
     member: &'a str,
-}
-
-/// The terms, written once but for what depends on the request.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Written {
-    /// Around reason and URL.
-    version_2: [String; 3],
-    /// Entries of `accepts`, each around its URL.
-    version_1: Vec<[String; 2]>,
-    /// What challenges of MPP ask.
-    requests: Vec<issue::Request>,
 }
 
 impl Offer {
@@ -87,14 +62,14 @@ impl Offer {
                 [before.into(), after.into()]
             })
             .collect();
-        let requests = self.choices.iter().filter_map(|choice| issue::Request::of(&self, choice));
+        let requests = self.choices.iter().filter_map(|choice| MppTemplate::of(&self, choice));
         let requests = requests.collect();
-        self.written = Written { version_2, version_1, requests };
+        self.written = ChallengeTemplate { version_2, version_1, requests };
         self
     }
 
     /// What challenges of MPP ask for this route.
-    pub(super) fn requests(&self) -> &[issue::Request] {
+    pub(super) fn requests(&self) -> &[MppTemplate] {
         &self.written.requests
     }
 
@@ -105,7 +80,7 @@ impl Offer {
     #[must_use]
     pub fn challenge(
         &self,
-        asked: &Asked<'_>,
+        asked: &ChallengeRequest<'_>,
         code: Code,
         reason: &str,
         diagnosis: Option<&Diagnosis>,
@@ -164,7 +139,7 @@ impl Offer {
         };
         let now = UnixTime::from_secs(0);
         let (correlation, key, digest) = (LONGEST_CORRELATION, &[0; 32], Some(&[0; 32]));
-        let asked = Asked { head: &head, correlation, key, digest, now };
+        let asked = ChallengeRequest { head: &head, correlation, key, digest, now };
         let why = Why { code: Code::PaymentRequired, reason: "Payment required", member: "" };
         let issued = issue::challenges(self, &asked);
         let headers = self.challenge_headers(&asked, why, issued.as_ref());
@@ -173,7 +148,7 @@ impl Offer {
 
     fn challenge_headers(
         &self,
-        asked: &Asked<'_>,
+        asked: &ChallengeRequest<'_>,
         why: Why<'_>,
         issued: Option<&Issued>,
     ) -> Headers {
@@ -213,7 +188,7 @@ impl Offer {
     }
 
     /// The members of x402 version 1 and, where a challenge is issued, those of a problem: neither side minds the other's.
-    fn body(&self, asked: &Asked<'_>, why: Why<'_>, issued: Option<&Issued>) -> String {
+    fn body(&self, asked: &ChallengeRequest<'_>, why: Why<'_>, issued: Option<&Issued>) -> String {
         let row = why.code.row();
         let mut text = String::from("{");
         let mut add = |name: &str, json: &str| {

@@ -10,9 +10,9 @@ use alloc::vec::Vec;
 use serde_json::Map;
 
 use super::Gate;
+use super::checked::Brought;
 use super::offer::{Choice, Manner, Offer, Protocols};
 use super::presented::Presented;
-use super::proof::Brought;
 use crate::chain::ChainId;
 use crate::http::RequestHead;
 use crate::ledger::command::Mode;

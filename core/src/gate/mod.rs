@@ -8,15 +8,20 @@
 //! [`sweep`] what the clock asks of ledger objects. [`clients`] are those whom the operator knows, [`passing`] forwards what
 //! goes on without a payment, `former` finds payments for earlier terms, [`pricer`] names prices and [`quoting`] holds payments against them. [`publish`] says what is sold. [`attempts`] counts who fails, [`diagnose`] says why and when to stop.
 
+pub mod admission;
 pub mod admit;
 pub mod alarm;
 pub mod attempts;
+pub mod call;
 pub mod challenge;
+mod checked;
 pub mod clients;
 pub mod config;
 pub mod diagnose;
 mod former;
 pub mod forward;
+pub mod isolate;
+mod judge;
 pub mod keys;
 pub mod limit;
 pub mod mpp;
@@ -27,7 +32,7 @@ pub mod origin;
 pub mod passage;
 pub mod passing;
 pub mod path;
-mod presented;
+pub mod presented;
 pub mod pricer;
 mod proof;
 pub mod publish;
@@ -38,6 +43,7 @@ pub mod redelivery;
 pub mod reply;
 pub mod route;
 pub mod sweep;
+pub mod template;
 pub mod url;
 
 use alloc::string::String;

@@ -4,10 +4,9 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::challenge::Written;
 use super::diagnose::Limits;
 use super::keys;
-use super::pricer::Pricer;
+use super::template::ChallengeTemplate;
 use crate::amount::Amount;
 use crate::evm::address::Address;
 use crate::evm::eip3009::Authorization;
@@ -90,7 +89,16 @@ pub struct Offer {
     pub diagnostics: Option<Limits>,
     /// The pattern and a hash of it, under which clients are counted.
     pub counted_as: (Arc<str>, u64),
-    pub(super) written: Written,
+    pub(super) written: ChallengeTemplate,
+}
+
+/// Who names the price of a route.
+#[derive(Clone, Debug)]
+pub struct Pricer {
+    /// The service binding.
+    pub binding: String,
+    /// The least that it may ask, by choice; without, nothing may be free either. The most is what the choice says.
+    pub least: Option<Vec<Amount>>,
 }
 
 /// One way to pay for a route.
@@ -227,7 +235,7 @@ impl Offer {
             bazaar: None,
             diagnostics: manner.diagnostics,
             choices,
-            written: Written::default(),
+            written: ChallengeTemplate::default(),
         }
         .written()
     }

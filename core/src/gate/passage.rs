@@ -28,24 +28,23 @@ use alloc::vec::Vec;
 
 use serde::Serialize;
 
-pub use self::chain::{ChainCall, Reading};
+pub use self::chain::Reading;
 pub use self::claiming::Claiming;
-pub use self::digest::{Digesting, MAX_DIGESTED_BYTES, Unbound};
-pub use self::ledger::Call;
+pub use self::digest::{Digesting, MAX_DIGESTED_BYTES};
+pub(super) use self::digest::{digest_bytes, incomplete};
 pub use self::looking::{Looking, Resuming};
 pub use self::origin::{Collected, Collecting, Forwarding, OriginReply, StreamEnd, Streaming};
 pub use self::recording::{Ending, Filed, Recording};
-pub use self::settle::{FacilitatorCall, Settling, Verifying, Waiting};
+pub use self::settle::{Settling, Verifying, Waiting};
 pub use self::take::Taking;
 use super::Gate;
+use super::call::{Call, ChainCall, FacilitatorCall};
+use super::checked::{Arrival, Spoken};
 use super::diagnose::cause_of;
 use super::forward::OriginCall;
 use super::keys;
 use super::offer::{Choice, Offer, VERIFY_SECS};
-use super::passing::{Passing, Spending};
-use super::pricer::PriceCall;
-use super::proof::Spoken;
-use super::quoting::Pricing;
+use super::passing::Passing;
 use super::recover::Seen;
 use super::reply::{Audience, Reply};
 use crate::facilitator::breaker::{Condition, Strain};
@@ -71,16 +70,10 @@ const DOUBT_SECS: u64 = 10;
 /// What to do next.
 #[must_use]
 pub enum Step<'g> {
-    /// Forward a request that goes on without a payment.
+    /// Forward it without the payment: nothing is asked by now.
     Pass(OriginCall, Passing),
-    /// Ask the ledger object for one of the client's free requests; [`Gate::spent`] takes the answer.
-    Spend(Call, Spending),
-    /// Ask who names the price; [`Gate::priced_at`] takes the answer.
-    Price(PriceCall, Pricing),
     /// Read up to [`MAX_DIGESTED_BYTES`] of the request's body and hash them.
     Digest(Digesting<'g>),
-    /// The same for a request that is answered with terms; [`Gate::bound`] takes the digest.
-    Bind(Box<Unbound>),
     /// Ask the ledger object whose payment this is, and begin it.
     Claim(Call, Claiming<'g>),
     /// Ask the ledger object what is left of a payment that this request may not begin.
@@ -151,25 +144,6 @@ pub(super) struct Payer {
     pub facilitators: Vec<Condition>,
     /// The failures in a row of his network.
     pub seen: Option<Tally>,
-}
-
-/// Whether an authorization leaves the time to serve and settle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Arrival {
-    /// It does.
-    InTime,
-    /// It does not: only what the ledger knows of it can be told.
-    Late,
-    /// Its payer may not pay: the same.
-    Denied,
-    /// It pays other terms than there are by now, which is what this code says: the same.
-    Repriced(Code),
-    /// Nothing is sold there any more: the same.
-    Gone,
-    /// Nobody says what the price is: the same.
-    Unpriced,
-    /// Nothing is asked by now: the same, and what is not known passes.
-    Waived,
 }
 
 /// Everything known about one payment on its way.

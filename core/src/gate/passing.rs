@@ -7,18 +7,15 @@ use alloc::format;
 use alloc::string::{String, ToString};
 
 use super::Gate;
-use super::admit::Surroundings;
 use super::attempts::Spot;
+use super::call::Call;
 use super::clients::KEY_HEADER;
 use super::forward::{Caching, Caller, OriginCall, folded, origin_call};
+use super::isolate::Surroundings;
 use super::limit::client_prefix;
 use super::offer::Offer;
-use super::passage::{Call, Step};
-use super::presented::Presented;
 use super::publish::Wanted;
-use super::quoting::Pricing;
 use super::reply::{self, Audience, Reply};
-use crate::encoding::message;
 use crate::http::{Headers, RequestHead, ResponseHead};
 use crate::ledger::command::VERSION;
 use crate::ledger::quota::{DAY_SECS, Spend};
@@ -49,18 +46,23 @@ impl Passing {
 
 /// Waits for the object that counts free requests.
 pub struct Spending {
-    route: usize,
-    head: RequestHead,
-    correlation: String,
-    day: u64,
+    pub(super) route: usize,
+    pub(super) head: RequestHead,
+    pub(super) correlation: String,
+    pub(super) day: u64,
 }
 
 impl Gate {
     /// Forwards to a path without a price.
-    pub(super) fn free(&self, head: &RequestHead, correlation: &str, now: UnixTime) -> Step<'_> {
+    pub(super) fn free(
+        &self,
+        head: &RequestHead,
+        correlation: &str,
+        now: UnixTime,
+    ) -> (OriginCall, Passing) {
         let timeout = self.origin_timeout_secs;
         let passing = Passing::free(correlation.to_string());
-        Step::Pass(self.origin_call(head, Caller::Anybody, correlation, timeout, now), passing)
+        (self.origin_call(head, Caller::Anybody, correlation, timeout, now), passing)
     }
 
     /// As [`Gate::free`], with a document in the place of what the origin does not have.
@@ -70,11 +72,11 @@ impl Gate {
         correlation: &str,
         wanted: Wanted,
         now: UnixTime,
-    ) -> Step<'_> {
+    ) -> (OriginCall, Passing) {
         let call =
             self.origin_call(head, Caller::Anybody, correlation, self.origin_timeout_secs, now);
         let passing = Passing { instead: Some(wanted), ..Passing::free(correlation.to_string()) };
-        Step::Pass(call, passing)
+        (call, passing)
     }
 
     /// Forwards to a priced route for the holder of a key, which is for nobody else.
@@ -85,7 +87,7 @@ impl Gate {
         name: &str,
         correlation: String,
         now: UnixTime,
-    ) -> Step<'_> {
+    ) -> (OriginCall, Passing) {
         let mut head = head.clone();
         head.headers.retain(|name, _| folded(name) != KEY_HEADER);
         self.unpaid(offer, &head, Caller::Client(name), (correlation, None), now)
@@ -98,23 +100,23 @@ impl Gate {
         head: &RequestHead,
         correlation: String,
         now: UnixTime,
-    ) -> Step<'_> {
+    ) -> (OriginCall, Passing) {
         self.unpaid(offer, head, Caller::Anybody, (correlation, None), now)
     }
 
     /// Forwards to a priced route without a payment.
-    fn unpaid(
+    pub(super) fn unpaid(
         &self,
         offer: &Offer,
         head: &RequestHead,
         caller: Caller<'_>,
         (correlation, remaining): (String, Option<u64>),
         now: UnixTime,
-    ) -> Step<'_> {
+    ) -> (OriginCall, Passing) {
         let mut call = self.origin_call(head, caller, &correlation, offer.origin_timeout_secs, now);
         call.caching = Caching::Never;
         let passing = Passing { correlation, audience: Audience::Paid, remaining, instead: None };
-        Step::Pass(call, passing)
+        (call, passing)
     }
 
     fn origin_call(
@@ -151,43 +153,6 @@ impl Gate {
         let call = Call::new(spot.object(&self.keys, self.shards), message.unwrap_or_default());
         let (head, correlation) = (head.clone(), correlation.to_string());
         Some((call, Spending { route, head, correlation, day }))
-    }
-
-    /// Takes the object's answer, if there is one: forwards what is free, and asks for payment else.
-    pub fn spent(
-        &self,
-        spending: Spending,
-        answer: Option<&str>,
-        around: &mut Surroundings<'_>,
-        now: UnixTime,
-    ) -> Step<'_> {
-        let Spending { route, head, correlation, day } = spending;
-        let Some(offer) = self.offers.get(route).and_then(Option::as_ref) else {
-            return Step::Respond(Reply::problem(
-                Code::Internal,
-                Audience::Paid,
-                &correlation,
-                None,
-            ));
-        };
-        let left = answer.and_then(message::read::<Option<u64>>);
-        if let Some(Some(remaining)) = left {
-            let shown = (correlation, Some(remaining));
-            return self.unpaid(offer, &head, Caller::Anybody, shown, now);
-        }
-        // Known from here on.
-        let known = self.spot(offer, &head, around, now);
-        if left.is_some() {
-            around.attempts.use_up(&known, day);
-        }
-        around.client = offer.diagnostics.map(|_| known);
-        match &offer.pricer {
-            Some(pricer) => Step::Price(pricer.call(&head), Pricing::new(route, head, correlation)),
-            None => {
-                let code = (Code::PaymentRequired, &Presented::Nothing);
-                self.refused(offer, &head, code, &correlation, around, now)
-            }
-        }
     }
 
     /// The answer in the place of the origin's, which is then not read, where the origin has nothing.

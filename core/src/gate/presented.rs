@@ -5,7 +5,7 @@ use alloc::string::String;
 
 use serde_json::Value;
 
-use super::mpp::{self, credential};
+use super::mpp;
 use crate::evm::address::Address;
 use crate::http::Headers;
 use crate::mpp::Credential;
@@ -13,6 +13,13 @@ use crate::mpp::credential::Found;
 use crate::problem::Code;
 use crate::x402::Version;
 use crate::x402::header::{self, Message};
+
+/// Whether a request shows something that may be a payment, so that its work must outlive the client.
+#[must_use]
+pub fn shows_proof(headers: &Headers) -> bool {
+    [Version::V1, Version::V2].iter().any(|v| headers.joined(v.proof_header()).is_some())
+        || mpp::brings(headers)
+}
 
 /// A proof as it came.
 #[derive(Clone, Debug)]
@@ -33,7 +40,7 @@ impl Presented {
         let value = |version: Version| headers.joined(version.proof_header());
         match (value(Version::V1), value(Version::V2), mpp::brought(headers)) {
             (None, None, Found::None) => Self::Nothing,
-            (None, None, Found::One(token)) => Self::Mpp(credential::read(token).map(Box::new)),
+            (None, None, Found::One(token)) => Self::Mpp(mpp::read(token).map(Box::new)),
             (Some(value), None, Found::None) => Self::X402(Version::V1, header::decode(&value)),
             (None, Some(value), Found::None) => Self::X402(Version::V2, header::decode(&value)),
             _ => Self::Several,

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::offer::{Choice, Offer};
+use super::offer::{Choice, Offer, Pricer};
 use crate::amount::Amount;
 use crate::encoding::json;
 use crate::http::{BodyPresence, RequestHead};
@@ -34,15 +34,6 @@ const MAX_FIELD_BYTES: usize = 1_024;
 /// Fields of a request that are told, lower case: nothing that proves who somebody is.
 const TOLD: &[&str] =
     &["accept", "accept-language", "cf-ipcountry", "content-type", "origin", "range", "user-agent"];
-
-/// Who names the price of a route.
-#[derive(Clone, Debug)]
-pub struct Pricer {
-    /// The service binding.
-    pub binding: String,
-    /// The least that it may ask, by choice; without, nothing may be free either. The most is what the choice says.
-    pub least: Option<Vec<Amount>>,
-}
 
 /// One question to it.
 #[derive(Clone, Debug)]

@@ -1,27 +1,24 @@
 //! Which proof a request brings, and whether it holds by itself: every check that needs no network.
 
+use super::checked::{Brought, Signed, Spoken};
 use alloc::borrow::{Cow, ToOwned};
-use alloc::boxed::Box;
 use alloc::string::String;
-
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::Gate;
-use super::mpp::credential::Answered;
+use super::checked::Arrival;
 use super::offer::{Choice, Offer};
-use super::passage::Arrival;
 use super::presented::Presented;
 use crate::encoding::hex;
 use crate::facilitator::wire;
 use crate::http::{Headers, RequestHead, target_of};
 use crate::mutant::{Mutant, planted};
-use crate::payment::authorization::{Room, SignedAuthorization, Vouched};
-use crate::payment::{PaymentKey, Proof};
+use crate::payment::Proof;
+use crate::payment::authorization::{Room, Vouched};
 use crate::problem::Code;
 use crate::time::UnixTime;
-use crate::x402::exact;
 use crate::x402::extension::bazaar;
-use crate::x402::{Version, handed, opaque, v1, v2};
+use crate::x402::{Version, handed, v1, v2};
 
 /// Shortest `Idempotency-Key` that is a secret, characters.
 const MIN_IDEMPOTENCY_KEY: usize = 22;
@@ -146,67 +143,6 @@ impl Gate {
             Err(code) => return Err(code),
         };
         Ok((arrival, vouched, valid_before))
-    }
-}
-
-/// What a request brought to pay with.
-pub(super) struct Brought<'g> {
-    pub(super) spoken: Spoken,
-    pub(super) choice: Cow<'g, Choice>,
-    pub(super) proof: Proof,
-    pub(super) arrival: Arrival,
-    pub(super) vouched: Vouched,
-}
-
-impl Brought<'_> {
-    pub(super) fn into_owned<'g>(self) -> Brought<'g> {
-        Brought { choice: Cow::Owned(self.choice.into_owned()), ..self }
-    }
-}
-
-/// In which protocol a payment came; its answer speaks the same.
-#[derive(Clone, Debug)]
-pub(super) enum Spoken {
-    /// x402 in this version.
-    X402(Version),
-    /// MPP, in answer to this challenge.
-    Mpp(Box<Answered>),
-}
-
-impl Spoken {
-    /// The version of x402 in whose names a facilitator is asked.
-    pub(super) const fn version(&self) -> Version {
-        match self {
-            Self::X402(version) => *version,
-            Self::Mpp(_) => Version::V2,
-        }
-    }
-}
-
-/// What was signed.
-pub(super) enum Signed {
-    /// An authorization that is read here.
-    Token(Box<SignedAuthorization>),
-    /// A payment that only its chain reads.
-    Opaque(PaymentKey),
-}
-
-impl Signed {
-    /// What a payload says, and its own members as they came.
-    fn parse(
-        payload: &Map<String, Value>,
-        choice: &Choice,
-    ) -> Result<(Self, Map<String, Value>), Code> {
-        match choice.terms.token {
-            Some(_) => {
-                let signed = exact::read(payload)?;
-                Ok((Self::Token(Box::new(signed)), exact::own(payload)))
-            }
-            None => {
-                let payment = opaque::read(&choice.terms.network, payload)?;
-                Ok((Self::Opaque(payment.key), payment.payload))
-            }
-        }
     }
 }
 

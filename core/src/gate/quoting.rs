@@ -12,12 +12,14 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use super::Gate;
-use super::admit::{Surroundings, shows_proof};
+use super::admission::{Admission, Pricing};
+use super::checked::Arrival;
+use super::isolate::Surroundings;
+use super::judge::unpriced;
 use super::mpp;
-use super::offer::{Choice, Offer};
-use super::passage::{Arrival, Step};
-use super::presented::Presented;
-use super::pricer::{Pricer, Told, can_be_told, question};
+use super::offer::{Choice, Offer, Pricer};
+use super::presented::{Presented, shows_proof};
+use super::pricer::{Told, can_be_told, question};
 use super::reply::{Audience, Reply};
 use crate::amount::Amount;
 use crate::http::RequestHead;
@@ -30,20 +32,6 @@ use crate::x402::{Version, header, v1};
 
 /// Longest quote that is looked at, bytes.
 const MAX_QUOTE_BYTES: usize = 64;
-
-/// Waits for the price of a request.
-pub struct Pricing {
-    route: usize,
-    head: RequestHead,
-    correlation: String,
-}
-
-impl Pricing {
-    /// A request for the route of this index.
-    pub(super) const fn new(route: usize, head: RequestHead, correlation: String) -> Self {
-        Self { route, head, correlation }
-    }
-}
 
 /// What a payment is for, as its client says.
 struct Bid<'a> {
@@ -64,10 +52,10 @@ impl Gate {
         correlation: String,
         around: &mut Surroundings<'_>,
         now: UnixTime,
-    ) -> Step<'g> {
+    ) -> Admission<'g> {
         if !can_be_told(&head) {
             let reply = Reply::problem(Code::HeaderTooLarge, Audience::Paid, &correlation, None);
-            return Step::Respond(reply);
+            return Admission::Respond(reply);
         }
         if shows_proof(&head.headers) {
             let question = question(&head);
@@ -85,9 +73,9 @@ impl Gate {
         } else if let Some((call, spending)) =
             self.spend(route, offer, &head, &correlation, around, now)
         {
-            return Step::Spend(call, spending);
+            return Admission::Spend(call, spending);
         }
-        Step::Price(pricer.call(&head), Pricing::new(route, head, correlation))
+        Admission::Price(pricer.call(&head), Pricing::new(route, head, correlation))
     }
 
     /// Takes the answer of who names the price: 200 and its body, or nothing.
@@ -97,13 +85,13 @@ impl Gate {
         answer: Option<&str>,
         around: &mut Surroundings<'_>,
         now: UnixTime,
-    ) -> Step<'_> {
+    ) -> Admission<'_> {
         let Pricing { route, head, correlation } = pricing;
         let offer = self.offers.get(route).and_then(Option::as_ref);
         let Some((offer, pricer)) = offer.and_then(|offer| Some((offer, offer.pricer.as_ref()?)))
         else {
             let reply = Reply::problem(Code::Internal, Audience::Paid, &correlation, None);
-            return Step::Respond(reply);
+            return Admission::Respond(reply);
         };
         around.client = offer.diagnostics.map(|_| self.spot(offer, &head, around, now));
         let told = answer.and_then(|text| pricer.read(text, offer));
@@ -128,7 +116,10 @@ impl Gate {
                     let code = (Code::PaymentRequired, &Presented::Nothing);
                     self.refused(&present, &head, code, &correlation, around, now)
                 }
-                (Some(_), None) => self.waived(offer, &head, correlation, now),
+                (Some(_), None) => {
+                    let (call, passing) = self.waived(offer, &head, correlation, now);
+                    Admission::Pass(call, passing)
+                }
                 (None, None) => unpriced(offer, &correlation),
             };
         }
@@ -155,7 +146,7 @@ impl Gate {
         now: UnixTime,
     ) -> Option<Bid<'a>> {
         if let Found::One(token) = mpp::brought(&head.headers) {
-            let credential = mpp::credential::read(token).ok()?;
+            let credential = mpp::read(token).ok()?;
             let (choice, amount, end) = self.asked_by_mpp(offer, (head, question), &credential)?;
             let (quote, is_challenged) = (None, now.secs() < end);
             return Some(Bid { choice, amount, quote, is_challenged });
@@ -226,11 +217,4 @@ impl Bid<'_> {
         let asked = present.choice_on(Version::V2, network);
         asked.is_some_and(|asked| asked.terms.amount == self.amount)
     }
-}
-
-/// Nobody says what this costs.
-pub(super) fn unpriced<'g>(offer: &Offer, correlation: &str) -> Step<'g> {
-    let mut reply = Reply::problem(Code::PriceUnavailable, Audience::Paid, correlation, None);
-    reply.route = Some(offer.route.clone());
-    Step::Respond(reply)
 }

@@ -13,8 +13,8 @@ use alloc::vec::Vec;
 use serde::Serialize;
 
 use super::Gate;
+use super::call::Call;
 use super::limit::client_prefix;
-use super::passage::Call;
 use super::redelivery::{self, RECEIPT, Statement};
 use super::reply::{Audience, Body, Reply, own_headers};
 use crate::amount::Amount;

@@ -6,12 +6,13 @@ use alloc::format;
 use alloc::string::String;
 
 use super::Gate;
-use super::passage::FacilitatorCall;
+use super::call::FacilitatorCall;
 use crate::amount::Amount;
 use crate::chain::ChainId;
 use crate::encoding::{hex, json};
 use crate::evm::address::Address;
-use crate::facilitator::wire::{Expected, Reply, SettleOutcome, settle_outcome};
+use crate::facilitator::reply::Reply;
+use crate::facilitator::wire::{Expected, SettleOutcome, settle_outcome};
 use crate::ledger::command::{Learnt, Outcome, Payment};
 use crate::ledger::inquiry::finding::{Finding, Verdict, verdict};
 use crate::ledger::inquiry::transfer::{Known, Transfer};

@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 
 use super::Gate;
+use super::call::Call;
 use super::operator::message;
-use super::passage::Call;
 use crate::ledger::report::Errand;
 use crate::time::UnixTime;
 

@@ -10,7 +10,6 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::command::{Answer, Command, Failure, Fate, Resumed};
 use crate::payment::Cause;
 use crate::time::UnixTime;
 
@@ -243,70 +242,4 @@ pub struct Counting {
     /// What stood in the way, where the Worker knows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blame: Option<Blame>,
-}
-
-/// What a command and its answer say about the payer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mark {
-    /// One more failure.
-    Failure(Blame),
-    /// He paid, or gets what he paid for.
-    Success,
-    /// Neither.
-    Nothing,
-}
-
-/// What of a command decides about the mark.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A claim.
-    Claim,
-    /// A report of a settlement, or evidence of one.
-    Settlement,
-    /// Work that ended before anything was submitted.
-    Refusal,
-    /// Anything else.
-    Other,
-}
-
-impl Kind {
-    /// The kind of a command.
-    #[must_use]
-    pub const fn of(command: &Command) -> Self {
-        match command {
-            Command::Claim { .. } => Self::Claim,
-            Command::Outcome { .. } | Command::Learn { .. } => Self::Settlement,
-            Command::Release { why: Failure::NothingRan, .. } => Self::Refusal,
-            Command::Note { .. }
-            | Command::Seal { .. }
-            | Command::Fulfil { .. }
-            | Command::Release { .. } => Self::Other,
-        }
-    }
-}
-
-impl Mark {
-    /// Reads a command and its answer. What is still open, and what is our own trouble, is no mark; a payment that was
-    /// used before is none either, because everybody can read it on the chain and send it.
-    #[must_use]
-    pub fn of(kind: Kind, answer: &Answer, blame: Option<&Blame>) -> Self {
-        let blamed = || blame.map_or(Self::Nothing, |blame| Self::Failure(blame.clone()));
-        match (kind, answer) {
-            (_, Answer::Replay(_) | Answer::Deliver(_))
-            | (Kind::Settlement, Answer::Granted { .. }) => Self::Success,
-            (Kind::Settlement, Answer::Fate(Fate::Refused { .. }))
-            | (Kind::Refusal, Answer::Recorded) => blamed(),
-            _ => Self::Nothing,
-        }
-    }
-
-    /// Reads what was resumed: a payment that could not have been begun, and is not known, is a failure.
-    #[must_use]
-    pub fn of_resumed(resumed: &Resumed, blame: Option<&Blame>) -> Self {
-        match resumed {
-            Resumed::Replay(_) | Resumed::Deliver(_) => Self::Success,
-            Resumed::Nothing => blame.map_or(Self::Nothing, |blame| Self::Failure(blame.clone())),
-            Resumed::Resend(_) | Resumed::Fate(_) => Self::Nothing,
-        }
-    }
 }

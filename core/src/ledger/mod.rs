@@ -8,6 +8,7 @@ pub mod attempts;
 pub mod command;
 pub mod entry;
 pub mod inquiry;
+pub mod mark;
 pub mod quota;
 pub mod read;
 pub mod report;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use farebox_core::encoding::base64;
-use farebox_core::facilitator::wire::Reply;
+use farebox_core::facilitator::reply::Reply;
 use serde_json::{Value, json};
 
 pub use super::chain::{Chain, transaction_of};

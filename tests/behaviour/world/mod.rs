@@ -1,6 +1,7 @@
 //! Everything around the core, in memory, faults on demand: [`payer`], [`ledger`], [`facilitator`], [`origin`], a
 //! clock, [`messages`], and the loop that carries out each step exactly as an edge must.
 
+mod admission;
 pub mod alarm;
 pub mod chain;
 pub mod facilitator;
@@ -20,12 +21,14 @@ use farebox_core::encoding::hex;
 use farebox_core::evm::address::Address;
 use farebox_core::facilitator::breaker::{Condition, Strain};
 use farebox_core::facilitator::funds::Empties;
+use farebox_core::facilitator::reply::Reply as Wire;
 use farebox_core::facilitator::unproven::Unproven;
-use farebox_core::facilitator::wire::Reply as Wire;
 use farebox_core::gate::Gate;
-use farebox_core::gate::admit::Surroundings;
+use farebox_core::gate::admission::Admission;
 use farebox_core::gate::attempts::{Attempts, Spot};
-use farebox_core::gate::passage::{Call, FacilitatorCall, MAX_DIGESTED_BYTES, OriginReply, Step};
+use farebox_core::gate::call::{Call, FacilitatorCall};
+use farebox_core::gate::isolate::Surroundings;
+use farebox_core::gate::passage::{MAX_DIGESTED_BYTES, Step};
 use farebox_core::gate::passage::{StreamEnd, Streaming, Waiting};
 use farebox_core::gate::reply::{Body, Reply};
 use farebox_core::http::RequestHead;
@@ -118,6 +121,7 @@ pub struct World {
 pub struct Running {
     /// Where the client is counted.
     client: Option<Spot>,
+    admission: Option<Admission<'static>>,
     step: Option<Step<'static>>,
     held: Option<Held>,
     body: Vec<u8>,
@@ -312,10 +316,14 @@ impl World {
         let now = self.now();
         let gate = self.gate;
         let mut around = self.surroundings();
-        let step = gate.admit(head, &fresh, &mut around, now);
+        let (admission, step) = match gate.admit(head, &fresh, &mut around, now) {
+            Admission::Pay(step) => (None, Some(step)),
+            other => (Some(other), None),
+        };
         Running {
             client: around.client,
-            step: Some(step),
+            admission,
+            step,
             held: None,
             body: body.to_vec(),
             method,
@@ -331,54 +339,22 @@ impl World {
             self.tell::<Answer>(&streaming.ended(end), None);
             return false;
         }
+        if let Some(admission) = running.admission.take() {
+            self.resolve(running, admission);
+            return running.admission.is_some() || running.step.is_some();
+        }
         let Some(step) = running.step.take() else {
             return false;
         };
         running.step = match step {
             Step::Pass(call, passing) => {
-                let (reply, held) = self.origin.call(call);
-                running.held = held;
-                let reply = match reply {
-                    OriginReply::Head(mut head) => {
-                        self.gate.instead(&head, &passing).unwrap_or_else(|| {
-                            self.gate.finish_free(&mut head, &passing);
-                            Reply::new(head, Body::Held)
-                        })
-                    }
-                    OriginReply::TimedOut => self.gate.free_failed(true, &passing),
-                    OriginReply::Lost => self.gate.free_failed(false, &passing),
-                };
-                running.answer(reply);
+                self.forward_unpaid(running, call, &passing);
                 None
-            }
-            Step::Spend(call, spending) => {
-                let answer = self.ledger.spend(&call.object, &call.command);
-                let (gate, now) = (self.gate, self.now());
-                Some(gate.spent(spending, answer.as_deref(), &mut self.surroundings(), now))
-            }
-            Step::Price(call, pricing) => {
-                assert_eq!(call.binding, "PRICER");
-                self.priced.push(serde_json::from_str(&call.body).unwrap());
-                let answer = match self.prices.len() {
-                    0 => None,
-                    1 => self.prices.front().cloned(),
-                    _ => self.prices.pop_front(),
-                };
-                let (gate, now) = (self.gate, self.now());
-                let mut around = self.surroundings();
-                let step = gate.priced_at(pricing, answer.as_deref(), &mut around, now);
-                running.client = around.client;
-                Some(step)
             }
             Step::Digest(next) => {
                 let short = running.body.len() <= MAX_DIGESTED_BYTES;
                 let digest = hex::encode(&Sha256::digest(&running.body));
                 Some(next.answered(short.then_some(digest)))
-            }
-            Step::Bind(unbound) => {
-                let short = running.body.len() <= MAX_DIGESTED_BYTES;
-                let digest = hex::encode(&Sha256::digest(&running.body));
-                Some(self.gate.bound(&unbound, short.then_some(digest.as_str())))
             }
             Step::Claim(call, next) => {
                 let known = self.empties.as_ref().zip(next.draft());
@@ -493,16 +469,7 @@ impl World {
                 return true;
             }
             Step::Respond(reply) => {
-                if let Some(client) = running.client.take() {
-                    let now = self.now();
-                    if reply.marks.served {
-                        self.attempts.succeeded(&client, now);
-                    }
-                    if let Some((blame, _)) = &reply.marks.failed {
-                        self.attempts.failed(&client, blame, None, now);
-                    }
-                }
-                running.answer(reply);
+                self.respond(running, reply);
                 None
             }
         };
@@ -566,13 +533,18 @@ impl Running {
 
     /// What the next step is called.
     pub fn next(&self) -> &'static str {
+        match &self.admission {
+            Some(Admission::Pass(..)) => return "pass",
+            Some(Admission::Spend(..)) => return "spend",
+            Some(Admission::Price(..)) => return "price",
+            Some(Admission::Bind(..)) => return "bind",
+            Some(Admission::Respond(..)) => return "respond",
+            Some(Admission::Pay(..)) | None => {}
+        }
         match &self.step {
             None => "none",
             Some(Step::Pass(..)) => "pass",
-            Some(Step::Spend(..)) => "spend",
-            Some(Step::Price(..)) => "price",
             Some(Step::Digest(..)) => "digest",
-            Some(Step::Bind(..)) => "bind",
             Some(Step::Claim(..)) => "claim",
             Some(Step::Resume(..)) => "resume",
             Some(Step::Look(..)) => "look",

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::Reader;
 use crate::amount::Amount;
 use crate::gate::offer::Offer;
-use crate::gate::pricer::Pricer;
+use crate::gate::offer::Pricer;
 
 /// What a route says about it.
 pub(super) struct PricerConfig {

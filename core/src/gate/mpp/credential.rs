@@ -15,13 +15,13 @@ use crate::amount::Amount;
 use crate::encoding::hex;
 use crate::facilitator::wire;
 use crate::gate::Gate;
+use crate::gate::checked::Arrival;
+use crate::gate::checked::{Answered, Brought, Signed, Spoken};
 use crate::gate::former::{NO_ROUTE, sold_formerly};
 use crate::gate::offer::{Choice, Offer};
 use crate::gate::onchain::Shown;
-use crate::gate::passage::Arrival;
 use crate::gate::pricer::question;
-use crate::gate::proof::{Brought, Signed, Spoken};
-use crate::http::{MAX_PROOF_BYTES, RequestHead};
+use crate::http::RequestHead;
 use crate::mpp::charge::{self, Framing, Payload, Request};
 use crate::mpp::id;
 use crate::mpp::source::Source;
@@ -33,49 +33,11 @@ use crate::problem::Code;
 use crate::time::UnixTime;
 use crate::x402::Version;
 
-/// What a receipt and the last check have to know of the challenge that was answered.
-#[derive(Clone, Debug)]
-pub struct Answered {
-    /// Its id.
-    pub id: String,
-    /// The EVM chain.
-    pub chain_id: u64,
-    /// Its reference.
-    pub external_id: String,
-    /// The digest of the body that it was issued for, as it was written.
-    pub digest: Option<String>,
-    /// When it ends; nothing where that cannot be read.
-    pub expires: Option<UnixTime>,
-}
-
-impl Answered {
-    fn of(challenge: &Challenge, token: &SignedToken, reference: &str) -> Self {
-        Self {
-            id: challenge.id.clone(),
-            chain_id: token.chain_id,
-            external_id: reference.to_owned(),
-            digest: challenge.digest.clone(),
-            expires: challenge.expires_at().ok().flatten(),
-        }
-    }
-}
-
 /// A challenge of this gate's for this request, and what was sent in answer.
 struct Answer<'c> {
     credential: &'c Credential,
     request: Request,
     reference: String,
-}
-
-/// Reads a credential.
-///
-/// # Errors
-/// [`Code::ProofTooLarge`], [`Code::MalformedCredential`].
-pub(in crate::gate) fn read(token: &str) -> Result<Credential, Code> {
-    if token.len() > MAX_PROOF_BYTES {
-        return Err(Code::ProofTooLarge);
-    }
-    Credential::read(token).map_err(|_| Code::MalformedCredential)
 }
 
 impl Gate {

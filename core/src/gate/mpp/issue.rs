@@ -9,9 +9,9 @@ use serde_json::Value;
 use super::reference;
 use crate::encoding::base64;
 use crate::evm::address::Address;
-use crate::gate::challenge::Asked;
 use crate::gate::offer::{Choice, Offer};
 use crate::gate::pricer::question;
+use crate::gate::template::{ChallengeRequest, MppTemplate};
 use crate::http::RequestHead;
 use crate::mpp::{Challenge, PAYMENT_AUTHORIZATION, charge, digest, id};
 use crate::payment::SignedToken;
@@ -39,7 +39,7 @@ pub struct Issued {
 /// What this request may be paid with by MPP: one challenge, for the first chain, because not every payer reads a list; one
 /// for each chain where `Accept-Payment` names what they are. Nothing where the route does not speak it.
 #[must_use]
-pub fn challenges(offer: &Offer, asked: &Asked<'_>) -> Option<Issued> {
+pub fn challenges(offer: &Offer, asked: &ChallengeRequest<'_>) -> Option<Issued> {
     if !offer.protocols.mpp {
         return None;
     }
@@ -65,7 +65,7 @@ fn challenge(
     offer: &Offer,
     choice: &Choice,
     token: &SignedToken,
-    asked: &Asked<'_>,
+    asked: &ChallengeRequest<'_>,
 ) -> Option<Issued> {
     let end = asked.now.plus(choice.terms.max_timeout_secs);
     let question = quote_end(choice).map(|end| (end, question(asked.head)));
@@ -86,14 +86,7 @@ fn challenge(
     Some(Issued { header: challenge.to_header().ok()?, id: challenge.id })
 }
 
-/// What a choice asks, around the reference, and for which token: canonical JSON.
-#[derive(Clone, Debug)]
-pub struct Request {
-    token: SignedToken,
-    around: [String; 2],
-}
-
-impl Request {
+impl MppTemplate {
     /// Writes it once; nothing where nobody can sign.
     #[must_use]
     pub fn of(offer: &Offer, choice: &Choice) -> Option<Self> {

@@ -10,8 +10,10 @@ pub mod credential;
 pub mod issue;
 pub mod reference;
 
-use crate::http::Headers;
+use crate::http::{Headers, MAX_PROOF_BYTES};
+use crate::mpp::Credential;
 use crate::mpp::credential::{Found, find};
+use crate::problem::Code;
 
 /// Whether a request brings a credential.
 #[must_use]
@@ -23,4 +25,15 @@ pub fn brings(headers: &Headers) -> bool {
 #[must_use]
 pub fn brought(headers: &Headers) -> Found<'_> {
     find(headers.rows("authorization").chain(headers.rows("payment-authorization")))
+}
+
+/// Reads a credential.
+///
+/// # Errors
+/// [`Code::ProofTooLarge`], [`Code::MalformedCredential`].
+pub(in crate::gate) fn read(token: &str) -> Result<Credential, Code> {
+    if token.len() > MAX_PROOF_BYTES {
+        return Err(Code::ProofTooLarge);
+    }
+    Credential::read(token).map_err(|_| Code::MalformedCredential)
 }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::message;
 use crate::encoding;
-use crate::gate::passage::Call;
+use crate::gate::call::Call;
 use crate::gate::reply::{Audience, Body, Reply, own_headers};
 use crate::http::ResponseHead;
 use crate::ledger::report::{CSV_HEAD, Errand, Filter, Mark, Report};

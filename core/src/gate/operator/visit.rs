@@ -13,7 +13,7 @@ use super::refund::refund_proof;
 use super::{answer, message, metrics, refusal};
 use crate::encoding;
 use crate::evm::rpc;
-use crate::gate::passage::Call;
+use crate::gate::call::Call;
 use crate::gate::reply::Reply;
 use crate::ledger::report::tally::{ACCOUNTS, Sum};
 use crate::ledger::report::{Decision, Errand, Failing, Filter, Item, Mark, Report, transitions};

@@ -4,10 +4,10 @@ use alloc::string::String;
 
 use super::Passage;
 use crate::facilitator::reason;
-use crate::gate::challenge::Asked;
+use crate::gate::checked::Spoken;
 use crate::gate::diagnose::{Diagnosis, Failures, Finding};
-use crate::gate::proof::Spoken;
 use crate::gate::reply::Reply;
+use crate::gate::template::ChallengeRequest;
 use crate::ledger::attempts::Blame;
 use crate::payment::Cause;
 use crate::problem::Code;
@@ -38,7 +38,7 @@ impl Passage<'_> {
     ) -> Reply {
         let (key, digest) = (self.gate.keys.challenge(), self.body_digest());
         let (head, correlation) = (&self.head, self.correlation.as_str());
-        let asked = Asked { head, correlation, key, digest: digest.as_ref(), now };
+        let asked = ChallengeRequest { head, correlation, key, digest: digest.as_ref(), now };
         self.offer.challenge(&asked, code, reason, diagnosis)
     }
 

@@ -1,13 +1,13 @@
 //! Looks at the chain: beside the claim, before a doubt is answered, and where a settlement counts only once the
 //! chain shows it.
 
+use crate::gate::call::ChainCall;
 use alloc::boxed::Box;
 use alloc::string::String;
 
 use super::node::Look;
 use super::settle::Turn;
 use super::{Filed, Passage, Step};
-use crate::facilitator::unproven::Sender;
 use crate::gate::recover::{Seen, learnt, matter, question};
 use crate::ledger::command::{Client, Command, Fate, Learnt, Outcome};
 use crate::ledger::inquiry::confirmation::{Confirmation, Confirming, Step as Confirm};
@@ -20,25 +20,6 @@ use crate::time::UnixTime;
 const CONFIRM_AFTER_MS: [u32; 5] = [500, 1_000, 2_000, 4_000, 8_000];
 /// Most requests to a node for the looks of one passage, so that all it calls stays below what the platform allows.
 const MAX_LOOKS: u32 = 10;
-
-/// One request to a node.
-#[derive(Clone, Debug)]
-pub struct ChainCall {
-    /// CAIP-2 id of the network whose node it is for.
-    pub network: String,
-    /// JSON-RPC.
-    pub body: String,
-    /// Milliseconds to wait before.
-    pub delay_ms: u32,
-    /// Who has it made, where nobody vouches for the payment: as for calls of a facilitator. No place is held while it waits.
-    pub unproven: Option<Sender>,
-}
-
-impl ChainCall {
-    pub(in crate::gate) fn new(network: &str, body: String) -> Self {
-        Self { network: network.into(), body, delay_ms: 0, unproven: None }
-    }
-}
 
 /// Waits for a node's reply.
 pub struct Reading<'g> {

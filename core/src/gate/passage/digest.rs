@@ -1,23 +1,17 @@
-//! The request's body, as far as a payment is bound to it: its digest is read before the ledger is asked, and before a
-//! challenge is issued that is to be one for this body.
+//! The request's body, as far as a payment is bound to it: its digest is read before the ledger is asked.
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::string::String;
 
-use super::{Arrival, Passage, Step};
+use super::{Passage, Step};
 use crate::encoding::hex;
-use crate::gate::Gate;
-use crate::gate::challenge::Asked;
-use crate::gate::diagnose::Diagnosis;
-use crate::gate::offer::Offer;
-use crate::gate::proof::Spoken;
+use crate::gate::checked::{Arrival, Spoken};
 use crate::gate::reply::{Audience, Reply};
-use crate::http::{BodyPresence, RequestHead};
+use crate::http::BodyPresence;
 use crate::mpp::digest;
 use crate::mutant::{Mutant, planted};
 use crate::problem::Code;
-use crate::time::UnixTime;
 
 /// Longest request body that is part of the binding, bytes.
 pub const MAX_DIGESTED_BYTES: usize = 64 * 1024;
@@ -45,58 +39,13 @@ impl<'g> Digesting<'g> {
         if planted(Mutant::PartBegins) {
             return self.answered(None);
         }
-        incomplete(&self.0.correlation)
+        Step::Respond(incomplete(&self.0.correlation))
     }
 }
 
-fn incomplete<'g>(correlation: &str) -> Step<'g> {
-    Step::Respond(Reply::problem(Code::IncompleteBody, Audience::Paid, correlation, None))
-}
-
-/// Terms that are put up once the body is known that they are for.
-pub struct Unbound {
-    offer: Offer,
-    head: RequestHead,
-    correlation: String,
-    why: (Code, &'static str),
-    diagnosis: Option<Diagnosis>,
-    now: UnixTime,
-}
-
-impl Unbound {
-    pub(in crate::gate) fn new(
-        offer: &Offer,
-        asked: &Asked<'_>,
-        why: (Code, &'static str),
-        diagnosis: Option<Diagnosis>,
-    ) -> Box<Self> {
-        Box::new(Self {
-            offer: offer.clone(),
-            head: asked.head.clone(),
-            correlation: asked.correlation.to_owned(),
-            why,
-            diagnosis,
-            now: asked.now,
-        })
-    }
-}
-
-impl Unbound {
-    /// The body ended before its end: there are no terms for a part of it.
-    pub fn broken<'g>(&self) -> Step<'g> {
-        incomplete(&self.correlation)
-    }
-}
-
-impl Gate {
-    /// The terms for this digest, or for any body where that is longer than [`MAX_DIGESTED_BYTES`].
-    pub fn bound(&self, unbound: &Unbound, digest: Option<&str>) -> Step<'_> {
-        let Unbound { offer, head, correlation, why: (code, reason), diagnosis, now } = unbound;
-        let digest = digest.and_then(bytes_of);
-        let (key, digest, now) = (self.keys.challenge(), digest.as_ref(), *now);
-        let asked = Asked { head, correlation, key, digest, now };
-        Step::Respond(offer.challenge(&asked, *code, reason, diagnosis.as_ref()))
-    }
+/// The answer where a body ended before its end.
+pub(in crate::gate) fn incomplete(correlation: &str) -> Reply {
+    Reply::problem(Code::IncompleteBody, Audience::Paid, correlation, None)
 }
 
 impl<'g> Passage<'g> {
@@ -129,10 +78,11 @@ impl<'g> Passage<'g> {
 
     /// SHA-256 of the body, if there is one that is not too long.
     pub(super) fn body_digest(&self) -> Option<[u8; 32]> {
-        bytes_of(&self.digest)
+        digest_bytes(&self.digest)
     }
 }
 
-fn bytes_of(digest: &str) -> Option<[u8; 32]> {
+/// The bytes of a digest in hex.
+pub(in crate::gate) fn digest_bytes(digest: &str) -> Option<[u8; 32]> {
     hex::decode_array(&["0x", digest].concat()).ok()
 }

@@ -1,7 +1,7 @@
 //! Claims and questions: what the ledger object is asked about a payment.
 
+use crate::gate::call::Call;
 use alloc::boxed::Box;
-use alloc::string::String;
 use core::num::NonZeroU32;
 
 use super::claiming::Claiming;
@@ -16,30 +16,6 @@ use crate::payment::authorization::Vouched;
 
 /// Milliseconds between two tries of a payer with too much in flight.
 const RETRY_MS: u32 = 500;
-
-/// One call to a ledger object.
-#[derive(Clone, Debug)]
-pub struct Call {
-    /// Name of the object.
-    pub object: String,
-    /// The command, JSON.
-    pub command: String,
-    /// Whether the collected body goes along.
-    pub with_body: bool,
-    /// Milliseconds to wait before.
-    pub delay_ms: u32,
-    /// A question to a node of the chain, asked at the same time.
-    pub beside: Option<ChainCall>,
-    /// Whose requests are counted, where the operator has bound a rate limit: it is asked before.
-    pub limited_by: Option<String>,
-}
-
-impl Call {
-    /// A command to an object, and nothing besides.
-    pub(in crate::gate) const fn new(object: String, command: String) -> Self {
-        Self { object, command, with_body: false, delay_ms: 0, beside: None, limited_by: None }
-    }
-}
 
 impl<'g> Passage<'g> {
     /// Asks the ledger for all that this request may have of its payment: only one that is in time, for today's terms and

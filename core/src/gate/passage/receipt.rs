@@ -3,8 +3,8 @@
 use alloc::string::{String, ToString};
 
 use super::Passage;
+use crate::gate::checked::Spoken;
 use crate::gate::mpp::issue::METHOD;
-use crate::gate::proof::Spoken;
 use crate::gate::reply::Reply;
 use crate::mpp;
 use crate::payment::Receipt;

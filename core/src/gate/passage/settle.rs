@@ -1,5 +1,6 @@
 //! Verify and settle: what the facilitator is asked, and what its answers are worth.
 
+use crate::gate::call::FacilitatorCall;
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::format;
@@ -8,13 +9,13 @@ use alloc::string::String;
 use super::chain::Told;
 use super::{DOUBT_SECS, Ending, Passage, Step};
 use crate::facilitator::funds::Draft;
+use crate::facilitator::reply::Reply as Wire;
 use crate::facilitator::unproven::{Kind, Sender};
-use crate::facilitator::wire::{Expected, Reply as Wire, VerifyOutcome, verify_outcome};
+use crate::facilitator::wire::{Expected, VerifyOutcome, verify_outcome};
 use crate::gate::keys::sha256;
 use crate::gate::limit::client_prefix;
 use crate::gate::offer::VERIFY_SECS;
 use crate::gate::recover::{network_of, outcome};
-use crate::gate::reply::Reply;
 use crate::ledger::command::{Client, Failure, Mode, Outcome};
 use crate::mutant::{Mutant, planted};
 use crate::payment::authorization::Vouched;
@@ -24,27 +25,6 @@ use crate::time::UnixTime;
 
 /// Milliseconds between an unknown outcome and its one re-send.
 const RESEND_GAP_MS: u32 = 1_000;
-
-/// One call to a facilitator.
-#[derive(Clone, Debug)]
-pub struct FacilitatorCall {
-    /// Absolute URL.
-    pub url: String,
-    /// JSON.
-    pub body: String,
-    /// Deadline of the whole exchange, seconds.
-    pub secs: u64,
-    /// Milliseconds to wait before.
-    pub delay_ms: u32,
-    /// Whether it is left undone while the facilitator is known to be down.
-    pub guarded: bool,
-    /// What it would take from whom, where it may be left undone because that is known not to be there.
-    pub draft: Option<Draft>,
-    /// What the client hears if the call takes longer than these milliseconds; the call goes on.
-    pub meanwhile: Option<(u32, Reply)>,
-    /// Who has it made, where nobody has vouched for the payment: such calls are few at once.
-    pub unproven: Option<Sender>,
-}
 
 /// Which settle call of a request this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

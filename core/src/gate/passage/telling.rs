@@ -51,7 +51,9 @@ impl<'g> Passage<'g> {
                 Step::Respond(self.fresh_terms(code, reason, now))
             }
             Arrival::Waived => {
-                self.gate.waived(&self.offer, &self.head, self.correlation.clone(), now)
+                let correlation = self.correlation.clone();
+                let (call, passing) = self.gate.waived(&self.offer, &self.head, correlation, now);
+                Step::Pass(call, passing)
             }
         }
     }

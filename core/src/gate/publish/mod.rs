@@ -20,12 +20,10 @@ use alloc::vec::Vec;
 
 use super::Gate;
 use super::keys;
-use super::passage::Step;
 use super::path::Target;
 use super::reply::{Audience, Body, Reply, own_headers};
 use super::route::Found;
 use crate::http::{Headers, RequestHead, ResponseHead};
-use crate::time::UnixTime;
 use listing::Listing;
 
 /// How long a document may be kept. Spec: MPP "Discovery".
@@ -129,8 +127,16 @@ pub struct Wanted {
     known: Option<String>,
 }
 
+/// What becomes of a request for a document.
+pub(super) enum Published {
+    /// It is answered.
+    Now(Reply),
+    /// It is answered where the origin has nothing.
+    IfMissing(Wanted),
+}
+
 impl Gate {
-    /// The step for a request that asks for a document, if one is answered: a route of exactly this path wins, what
+    /// What becomes of a request that asks for a document, if one is answered: a route of exactly this path wins, what
     /// costs money is never asked of the origin, and what is free is, unless the operator has decided.
     pub(super) fn published(
         &self,
@@ -138,8 +144,7 @@ impl Gate {
         target: &Target,
         found: &Found,
         correlation: &str,
-        now: UnixTime,
-    ) -> Option<Step<'_>> {
+    ) -> Option<Published> {
         let path = target.path();
         let document = Document::ALL.into_iter().find(|document| document.path() == path)?;
         let reads = matches!(head.method.as_str(), "GET" | "HEAD");
@@ -159,9 +164,9 @@ impl Gate {
             known: head.headers.joined("if-none-match").map(Into::into),
         };
         if is_free && self.publication.publish == Publish::Spare {
-            return Some(self.free_unless_missing(head, correlation, wanted, now));
+            return Some(Published::IfMissing(wanted));
         }
-        Some(Step::Respond(self.document(&wanted, correlation)))
+        Some(Published::Now(self.document(&wanted, correlation)))
     }
 
     /// The document, or that the client has it.

@@ -4,7 +4,8 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::{Change, Shard};
-use crate::ledger::attempts::{Book, Counted, Counting, Entry, IDLE_SECS, Mark, Place, Tally};
+use crate::ledger::attempts::{Book, Counted, Counting, Entry, IDLE_SECS, Place, Tally};
+use crate::ledger::mark::Mark;
 use crate::time::UnixTime;
 
 /// Most rows of an object.

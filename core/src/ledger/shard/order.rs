@@ -8,12 +8,12 @@ use sha2::{Digest, Sha256};
 
 use super::{Change, Decision, Response, Rows, Scene, Shard, Slot};
 use crate::encoding::hex;
-use crate::ledger::attempts::{Kind, Mark};
 use crate::ledger::command::{
     Answer, Asking, Command, Envelope, Fate, Learnt, Outcome, Payment, Question, Repeat, Replay,
     Resumed, Role, Seen, Told,
 };
 use crate::ledger::entry::{Entry, Standing, Taken};
+use crate::ledger::mark::{Kind, Mark};
 use crate::ledger::read::{Facts, Found, Read};
 use crate::mutant::{Mutant, planted};
 use crate::payment::{OnChain, TxHash};

@@ -1,0 +1,26 @@
+//! An asset that a payer may pay with, and in which decimals sums over assets are kept.
+
+use alloc::string::String;
+
+use crate::chain::ChainId;
+use crate::evm::address::Address;
+
+/// Fraction digits at which caps are compared.
+pub const CAP_DECIMALS: u8 = 18;
+
+/// An asset that may be paid with, from the pinned table or declared by the payer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asset {
+    /// What people call it.
+    pub symbol: String,
+    /// The chain.
+    pub network: ChainId,
+    /// The contract.
+    pub address: Address,
+    /// EIP-712 domain name.
+    pub name: String,
+    /// EIP-712 domain version.
+    pub version: String,
+    /// Fraction digits.
+    pub decimals: u8,
+}

@@ -1,0 +1,241 @@
+//! What a request brings, judged: its payment begins its way, or the client reads why not, with fresh terms where they may
+//! sign again.
+
+use alloc::borrow::{Cow, ToOwned};
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::Gate;
+use super::admission::{Admission, Unbound};
+use super::attempts::{Seen, Spot};
+use super::checked::{Arrival, Brought};
+use super::diagnose::{Failures, Finding, Limits, cause_of};
+use super::isolate::Surroundings;
+use super::limit::client_prefix;
+use super::offer::Offer;
+use super::passage::{Passage, Payer};
+use super::presented::Presented;
+use super::redelivery::{self, Statement};
+use super::reply::{Audience, Reply};
+use super::template::ChallengeRequest;
+use crate::facilitator::breaker::Condition;
+use crate::facilitator::wire::Expected;
+use crate::http::{BodyPresence, RequestHead};
+use crate::ledger::attempts::Blame;
+use crate::payment::Cause;
+use crate::payment::authorization::Vouched;
+use crate::problem::Code;
+use crate::time::UnixTime;
+use crate::x402::Version;
+
+impl Gate {
+    /// A transaction that was sent in answer to a challenge of ours, for a target that sells nothing any more: if it pays, it is
+    /// owed back.
+    pub(super) fn paid_in_vain<'g>(
+        &'g self,
+        (head, presented): (&RequestHead, &Presented),
+        correlation: &str,
+        now: UnixTime,
+    ) -> Option<Admission<'g>> {
+        let Presented::Mpp(Ok(credential)) = presented else { return None };
+        let (offer, brought) = match self.shown_in_vain(head, credential, now)? {
+            Ok(shown) => shown,
+            // It cannot be looked at: that is no reason to pay again.
+            Err(code) if code.row().reason.is_none() => {
+                return Some(refuse(code, Audience::Paid, correlation));
+            }
+            Err(_) => return None,
+        };
+        let Brought { spoken, choice, proof, vouched, .. } = brought;
+        let (network, amount) = (choice.terms.network.to_string(), choice.terms.amount);
+        let payer = Payer {
+            spoken,
+            expected: Expected { payer: proof.payer, network, amount },
+            proof,
+            arrival: Arrival::Gone,
+            vouched,
+            wallet: false,
+            facilitators: Vec::new(),
+            seen: None,
+        };
+        let sold = (Cow::Owned(offer), choice);
+        let way = Passage::begin(self, sold, head.clone(), payer, correlation.to_owned(), now);
+        Some(Admission::Pay(way))
+    }
+
+    /// Judges what a request brings by the second offer, and shows the first one to who may sign again; `instead` is what
+    /// the price makes of its arrival.
+    pub(super) fn pay<'g>(
+        &'g self,
+        (offer, judged): (Cow<'g, Offer>, Cow<'g, Offer>),
+        instead: Option<Arrival>,
+        head: RequestHead,
+        correlation: String,
+        around: &mut Surroundings<'_>,
+        now: UnixTime,
+    ) -> Admission<'g> {
+        let presented = Presented::of(&head.headers);
+        let shown = (&head, &presented);
+        let brought = match judged {
+            Cow::Borrowed(judged) => self.proof(judged, shown, now),
+            Cow::Owned(judged) => {
+                self.proof(&judged, shown, now).map(|found| found.map(Brought::into_owned))
+            }
+        };
+        let (brought, instead) = match (brought, instead) {
+            // Not for today's terms, and perhaps too late besides: it may be one that the ledger knows.
+            (Err(code), None) if is_about_terms(code) || code == Code::Expired => {
+                match self.former(&offer, shown, now) {
+                    Some(found) => (Ok(Some(found)), Some(Arrival::Repriced(code))),
+                    None => (Err(code), None),
+                }
+            }
+            // Neither for those that were named meanwhile: money may have moved for it.
+            (Err(code), Some(instead)) if is_about_terms(code) => {
+                let former = self.former(&offer, shown, now);
+                match former.filter(|found| found.proof.was_sent()) {
+                    Some(found) => (Ok(Some(found)), Some(instead)),
+                    None => (Err(code), Some(instead)),
+                }
+            }
+            other => other,
+        };
+        if let Err(code) = &brought
+            && is_about_terms(*code)
+            && let Some(step) = self.paid_in_vain(shown, &correlation, now)
+        {
+            return step;
+        }
+        let brought = match (brought, instead) {
+            (Ok(Some(found)), _) => found,
+            (Ok(None), _) => {
+                let code = (Code::PaymentRequired, &presented);
+                return self.refused(&offer, &head, code, &correlation, around, now);
+            }
+            // There are no terms to put up.
+            (Err(code), Some(Arrival::Unpriced)) if code.row().reason.is_some() => {
+                return unpriced(&offer, &correlation);
+            }
+            (Err(code), Some(Arrival::Waived)) if code.row().reason.is_some() => {
+                let (call, passing) = self.waived(&offer, &head, correlation, now);
+                return Admission::Pass(call, passing);
+            }
+            (Err(code), _) => {
+                let code = (code, &presented);
+                return self.refused(&offer, &head, code, &correlation, around, now);
+            }
+        };
+        let Brought { spoken, choice, proof, arrival, vouched } = brought;
+        let seen = around.client.as_ref().and_then(|spot| match vouched {
+            Vouched::Yes => around.attempts.proved(spot),
+            Vouched::NotYet => around.attempts.known(spot),
+        });
+        let network = match spoken.version() {
+            Version::V1 => choice.terms.network.v1_name().unwrap_or_default().to_owned(),
+            Version::V2 => choice.terms.network.to_string(),
+        };
+        let expected = Expected { payer: proof.payer, network, amount: choice.terms.amount };
+        // A statement that proves nothing is as good as none: the ledger says what that leaves.
+        let statement = head.headers.joined(redelivery::HEADER);
+        let wallet = statement.and_then(|value| Statement::parse(&value).ok()).is_some_and(|it| {
+            let (chain_id, method) = (choice.chain_id(), &head.method);
+            let proves = |payer| it.proves(&proof.key, payer, chain_id, method, &head.url, now);
+            proof.payer.as_ref().is_some_and(|payer| proves(payer).is_ok())
+        });
+        let denied = self.clients.denies(&proof.account());
+        let arrival = if denied { Arrival::Denied } else { instead.unwrap_or(arrival) };
+        let facilitators = core::mem::take(&mut around.facilitators);
+        let payer = Payer { spoken, proof, expected, arrival, vouched, wallet, facilitators, seen };
+        Admission::Pay(Passage::begin(self, (offer, choice), head, payer, correlation, now))
+    }
+
+    /// The fewest failures in a row of those who could settle for this route.
+    fn troubles(offer: &Offer, facilitators: &[Condition]) -> u64 {
+        let places = offer.choices.iter().flat_map(|choice| &choice.facilitators);
+        let troubles = places.filter_map(|place| facilitators.get(*place));
+        troubles.map(|condition| condition.troubles).min().unwrap_or(0)
+    }
+
+    /// A refusal of a priced route to somebody who proves nothing: with fresh terms where he may sign again.
+    pub(super) fn refused<'g>(
+        &self,
+        offer: &Offer,
+        head: &RequestHead,
+        (code, presented): (Code, &Presented),
+        correlation: &str,
+        around: &mut Surroundings<'_>,
+        now: UnixTime,
+    ) -> Admission<'g> {
+        // While a restore is not over, what ends too early does so because of us.
+        let closed = self.closed_before.is_some_and(|closed| now < closed);
+        let cause = match cause_of(code) {
+            Cause::Expired if closed => Cause::Trouble,
+            cause => cause,
+        };
+        let nothing = matches!(cause, Cause::Unpaid | Cause::Trouble);
+        let reason = if nothing { "" } else { code.name() };
+        let blame = Blame { cause, reason: reason.to_string() };
+        let claims = if nothing { None } else { presented.claims() };
+        let tally = around
+            .client
+            .as_ref()
+            .filter(|_| cause != Cause::Trouble)
+            .map(|spot| around.attempts.failed(spot, &blame, claims, now));
+        let Some(reason) = code.row().reason else {
+            return refuse(code, Audience::Paid, correlation);
+        };
+        let finding = Finding {
+            blame: &blame,
+            failures: Failures::networks(tally.as_ref()),
+            troubles: Self::troubles(offer, &around.facilitators),
+            correlation,
+        };
+        let diagnosis = offer.diagnostics.map(|limits| limits.diagnose(finding, now));
+        let (key, digest) = (self.keys.challenge(), None);
+        let asked = ChallengeRequest { head, correlation, key, digest, now };
+        if offer.binds_body && offer.protocols.mpp && head.body == BodyPresence::Present {
+            return Admission::Bind(Unbound::new(offer, &asked, (code, reason), diagnosis));
+        }
+        Admission::Respond(offer.challenge(&asked, code, reason, diagnosis.as_ref()))
+    }
+
+    /// Where this client is counted.
+    pub(super) fn spot(
+        &self,
+        offer: &Offer,
+        head: &RequestHead,
+        around: &mut Surroundings<'_>,
+        now: UnixTime,
+    ) -> Spot {
+        let exceeded_after = offer.diagnostics.unwrap_or(Limits::DEFAULT).exceeded_after;
+        let network = client_prefix(head.headers.get("cf-connecting-ip"));
+        let (route, route_hash) = (&offer.counted_as.0, offer.counted_as.1);
+        let seen = Seen { network: &network, route, route_hash, exceeded_after };
+        around.attempts.spot(&self.keys, seen, now)
+    }
+}
+
+/// Whether a payment that is refused for it may be one for terms or a challenge of earlier.
+const fn is_about_terms(code: Code) -> bool {
+    matches!(
+        code,
+        Code::TermsMismatch
+            | Code::AmountMismatch
+            | Code::RecipientMismatch
+            | Code::InvalidChallenge
+            | Code::ChallengeExpired
+            | Code::NonceMismatch
+            | Code::SourceMismatch
+    )
+}
+
+pub(super) fn refuse<'g>(code: Code, audience: Audience, correlation: &str) -> Admission<'g> {
+    Admission::Respond(Reply::problem(code, audience, correlation, None))
+}
+
+/// Nobody says what this costs.
+pub(super) fn unpriced<'g>(offer: &Offer, correlation: &str) -> Admission<'g> {
+    let mut reply = Reply::problem(Code::PriceUnavailable, Audience::Paid, correlation, None);
+    reply.route = Some(offer.route.clone());
+    Admission::Respond(reply)
+}

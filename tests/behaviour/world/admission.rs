@@ -1,0 +1,87 @@
+//! What is decided before a payment is known, carried out as an edge must.
+
+use farebox_core::encoding::hex;
+use farebox_core::gate::admission::Admission;
+use farebox_core::gate::forward::OriginCall;
+use farebox_core::gate::passage::{MAX_DIGESTED_BYTES, OriginReply};
+use farebox_core::gate::passing::Passing;
+use farebox_core::gate::reply::{Body, Reply};
+use sha2::{Digest, Sha256};
+
+use super::{Running, World};
+
+impl World {
+    /// Carries out one admission.
+    pub(super) fn resolve(&mut self, running: &mut Running, admission: Admission<'static>) {
+        let (gate, now) = (self.gate, self.now());
+        let next = match admission {
+            Admission::Pay(step) => {
+                running.step = Some(step);
+                return;
+            }
+            Admission::Pass(call, passing) => {
+                return self.forward_unpaid(running, call, &passing);
+            }
+            Admission::Respond(reply) => return self.respond(running, reply),
+            Admission::Bind(unbound) => {
+                let short = running.body.len() <= MAX_DIGESTED_BYTES;
+                let digest = hex::encode(&Sha256::digest(&running.body));
+                Admission::Respond(gate.bound(&unbound, short.then_some(digest.as_str())))
+            }
+            Admission::Spend(call, spending) => {
+                let answer = self.ledger.spend(&call.object, &call.command);
+                gate.spent(spending, answer.as_deref(), &mut self.surroundings(), now)
+            }
+            Admission::Price(call, pricing) => {
+                assert_eq!(call.binding, "PRICER");
+                self.priced.push(serde_json::from_str(&call.body).unwrap());
+                let answer = match self.prices.len() {
+                    0 => None,
+                    1 => self.prices.front().cloned(),
+                    _ => self.prices.pop_front(),
+                };
+                let mut around = self.surroundings();
+                let next = gate.priced_at(pricing, answer.as_deref(), &mut around, now);
+                running.client = around.client;
+                next
+            }
+        };
+        match next {
+            Admission::Pay(step) => running.step = Some(step),
+            other => running.admission = Some(other),
+        }
+    }
+
+    /// Forwards a request that goes on without a payment.
+    pub(super) fn forward_unpaid(
+        &mut self,
+        running: &mut Running,
+        call: OriginCall,
+        passing: &Passing,
+    ) {
+        let (reply, held) = self.origin.call(call);
+        running.held = held;
+        running.answer(match reply {
+            OriginReply::Head(mut head) => self.gate.instead(&head, passing).unwrap_or_else(|| {
+                self.gate.finish_free(&mut head, passing);
+                Reply::new(head, Body::Held)
+            }),
+            OriginReply::TimedOut => self.gate.free_failed(true, passing),
+            OriginReply::Lost => self.gate.free_failed(false, passing),
+        });
+    }
+
+    /// Answers, and counts what the answer says about the client.
+    pub(super) fn respond(&mut self, running: &mut Running, reply: Reply) {
+        if let Some(client) = running.client.take() {
+            let now = self.now();
+            if reply.marks.served {
+                self.attempts.succeeded(&client, now);
+            }
+            if let Some((blame, _)) = &reply.marks.failed {
+                self.attempts.failed(&client, blame, None, now);
+            }
+        }
+        running.answer(reply);
+    }
+}
