@@ -30,6 +30,15 @@ pub struct Way<'a> {
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Writes the page.
+///
+/// # Examples
+/// ```
+/// use farebox_core::paywall::{Page, Way, html};
+/// let way = Way { price: "0.01", asset: "USDC", network: "base", pay_to: "0x2096…287C" };
+/// let page = html(&Page { url: "https://a.example/?<b>", description: "A report", ways: &[way] });
+/// assert!(page.contains("<dt>Price</dt><dd>0.01</dd>"));
+/// assert!(page.contains("https://a.example/?&lt;b&gt;"));
+/// ```
 #[must_use]
 pub fn html(page: &Page<'_>) -> String {
     let mut out = String::from(

@@ -179,6 +179,14 @@ impl Row {
 
 impl Code {
     /// The row of this refusal.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::problem::Code;
+    /// let row = Code::PaymentRequired.row();
+    /// assert_eq!((row.code, row.status, row.retryable), ("payment_required", 402, false));
+    /// assert_eq!(Code::ProofTooLarge.row().status, 431);
+    /// ```
     #[must_use]
     pub const fn row(self) -> Row {
         match self {
@@ -570,6 +578,15 @@ struct Body<'a> {
 
 /// Writes the problem document of `code`; `status` overrides the row where a repeat is answered differently,
 /// `payment` is the receipt id if a payment is concerned.
+///
+/// # Examples
+/// ```
+/// use farebox_core::problem::{Code, document};
+/// let text = document(Code::NotFound, 404, "a-correlation-id", None);
+/// let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+/// assert_eq!(document["type"], "urn:farebox:problem:not_found");
+/// assert_eq!(document["correlation_id"], "a-correlation-id");
+/// ```
 #[must_use]
 pub fn document(code: Code, status: u16, correlation_id: &str, payment: Option<&str>) -> String {
     let row = code.row();

@@ -78,6 +78,15 @@ impl Budget {
     ///
     /// # Errors
     /// [`Reason::BudgetUnreadable`].
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::client::{Reason, budget::Budget};
+    /// let empty = Budget::from_text(None).unwrap().to_text();
+    /// assert_eq!(Budget::from_text(Some(&empty)).unwrap().to_text(), empty);
+    /// let torn = Budget::from_text(Some(&empty[1..])).unwrap_err();
+    /// assert_eq!(torn.reason, Reason::BudgetUnreadable);
+    /// ```
     pub fn from_text(text: Option<&str>) -> Result<Self, ClientError> {
         let Some(text) = text else { return Ok(Self::default()) };
         Self::read(text).ok_or_else(|| {

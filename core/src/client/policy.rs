@@ -65,6 +65,15 @@ impl Policy {
     ///
     /// # Errors
     /// [`Reason::InvalidPolicy`], naming the field.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::client::{Policy, Reason};
+    /// assert!(Policy::from_json(r#"{"perPayment": "0.05", "networks": ["base"]}"#).is_ok());
+    /// let refused = Policy::from_json(r#"{"perPayment": "5 cents"}"#).unwrap_err();
+    /// assert_eq!(refused.reason, Reason::InvalidPolicy);
+    /// assert!(refused.message.contains("perPayment"));
+    /// ```
     pub fn from_json(text: &str) -> Result<Self, ClientError> {
         let Ok(Value::Object(written)) = json::parse(text.as_bytes()) else {
             return Err(invalid("policy", "must be an object without doubled fields"));

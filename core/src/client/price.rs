@@ -22,6 +22,14 @@ pub struct Unit<'a> {
 }
 
 /// An amount for people. Without known decimals: the atomic units and a warning.
+///
+/// # Examples
+/// ```
+/// use farebox_core::{amount::Amount, client::price::{Unit, in_words}};
+/// let words = |symbol| in_words(Amount::from_u64(400), Unit { symbol, ..Unit::default() });
+/// assert_eq!(words("USDC"), "0.0004 USDC (400)");
+/// assert_eq!(words("FOO"), "400 FOO (warning: unknown decimals)");
+/// ```
 #[must_use]
 pub fn in_words(amount: Amount, unit: Unit<'_>) -> String {
     let known = unit.contract.and_then(|(network, contract)| token::by_address(network, contract));

@@ -35,6 +35,14 @@ const MAX_CODE: usize = 64;
 
 impl Rejection {
     /// Reads the body of a refusal; one that says nothing by a usual member is told whole.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::client::rejection::Rejection;
+    /// let said = Rejection::read(409, br#"{"msg": "sold out", "code": "E12"}"#);
+    /// assert_eq!(said.to_string(), "❌ Seller rejected: sold out (code E12, HTTP 409)");
+    /// assert_eq!(Rejection::read(502, b"<html>").code, None);
+    /// ```
     #[must_use]
     pub fn read(status: u16, body: &[u8]) -> Self {
         let object = json::parse(body).unwrap_or_default();

@@ -36,6 +36,13 @@ const fn group(
 }
 
 /// What a reason means.
+///
+/// # Examples
+/// ```
+/// use farebox_core::{facilitator::reason::cause, payment::Cause};
+/// assert_eq!(cause("insufficient_funds"), Cause::Funds);
+/// assert_eq!(cause("the moon is full"), Cause::Unknown);
+/// ```
 #[must_use]
 pub fn cause(reason: &str) -> Cause {
     find(reason).map_or(Cause::Unknown, |(group, _)| group.cause)

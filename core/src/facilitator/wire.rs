@@ -113,6 +113,17 @@ pub enum SettleOutcome {
 }
 
 /// Reads the reply to `verify`.
+///
+/// # Examples
+/// ```
+/// use farebox_core::{amount::Amount, facilitator::wire::{Expected, Reply, VerifyOutcome, verify_outcome}};
+/// let answer = |body: &str| Reply::Answer { status: 200, is_json: true, body: body.into() };
+/// let expected = Expected { payer: None, network: "base".into(), amount: Amount::from_u64(10_000) };
+/// assert_eq!(verify_outcome(&answer(r#"{"isValid":true}"#), &expected), VerifyOutcome::Valid);
+/// let refused = answer(r#"{"isValid":false,"invalidReason":"insufficient_funds"}"#);
+/// assert_eq!(verify_outcome(&refused, &expected), VerifyOutcome::Refused("insufficient_funds".into()));
+/// assert_eq!(verify_outcome(&Reply::Nothing, &expected), VerifyOutcome::Unavailable);
+/// ```
 #[must_use]
 pub fn verify_outcome(reply: &Reply, expected: &Expected) -> VerifyOutcome {
     if let Reply::Recalled(reason) = reply {
@@ -141,6 +152,22 @@ pub fn verify_outcome(reply: &Reply, expected: &Expected) -> VerifyOutcome {
 }
 
 /// Reads the reply to `settle`.
+///
+/// # Examples
+/// ```
+/// use farebox_core::{amount::Amount, payment::TxHash};
+/// use farebox_core::facilitator::wire::{Expected, Reply, SettleOutcome, settle_outcome};
+/// let expected = Expected { payer: None, network: "base".into(), amount: Amount::from_u64(10_000) };
+/// let hash = format!("0x{}", "ab".repeat(32));
+/// let settled = |network| {
+///     let body = format!(r#"{{"success":true,"transaction":"{hash}","network":"{network}"}}"#);
+///     settle_outcome(&Reply::Answer { status: 200, is_json: true, body }, &expected)
+/// };
+/// assert_eq!(settled("base"), SettleOutcome::Settled(TxHash::parse(&hash).unwrap()));
+/// // A success on another network proves nothing, and neither does silence.
+/// assert_eq!(settled("base-sepolia"), SettleOutcome::Unknown(TxHash::parse(&hash)));
+/// assert_eq!(settle_outcome(&Reply::Nothing, &expected), SettleOutcome::Unknown(None));
+/// ```
 #[must_use]
 pub fn settle_outcome(reply: &Reply, expected: &Expected) -> SettleOutcome {
     let Some((status, object)) = reply.object(MAX_REPLY_BYTES) else {

@@ -6,6 +6,14 @@ use core::net::{IpAddr, Ipv4Addr};
 
 /// The network of a client: an IPv4 address by itself, the first 56 bits of an IPv6 address, which is what one
 /// household is given. Clients whose address is not known are counted together.
+///
+/// # Examples
+/// ```
+/// use farebox_core::gate::limit::client_prefix;
+/// assert_eq!(client_prefix(Some("192.0.2.7")), "192.0.2.7");
+/// assert_eq!(client_prefix(Some("2001:db8:1:2ff::1")), "2001:db8:1:200/56");
+/// assert_eq!(client_prefix(Some("a proxy")), "unknown");
+/// ```
 #[must_use]
 pub fn client_prefix(address: Option<&str>) -> Cow<'_, str> {
     let text = address.unwrap_or_default().trim();

@@ -12,6 +12,16 @@ const MAX_BYTES: usize = 4 * 1024;
 ///
 /// Only offers with a weight stay. Where there is no header, it cannot be read or leaves nothing, all stay as they are: a
 /// client that pays otherwise is better served than one that is told nothing.
+///
+/// # Examples
+/// ```
+/// use farebox_core::mpp::accept::rank;
+/// let offers = || vec![("tempo", "charge"), ("evm", "charge"), ("stripe", "charge")];
+/// let ranked = |header| rank(header, offers(), |offer| *offer);
+/// assert_eq!(ranked(Some("tempo/*;q=0.2, evm/charge")), [("evm", "charge"), ("tempo", "charge")]);
+/// // What cannot be read changes nothing.
+/// assert_eq!(ranked(Some("evm")), offers());
+/// ```
 pub fn rank<T>(header: Option<&str>, offers: Vec<T>, name: impl Fn(&T) -> (&str, &str)) -> Vec<T> {
     let Some(ranges) = header.and_then(read) else { return offers };
     let weights: Vec<u16> = offers
@@ -31,6 +41,12 @@ pub fn rank<T>(header: Option<&str>, offers: Vec<T>, name: impl Fn(&T) -> (&str,
 }
 
 /// Writes the field for methods and intents that are equally welcome.
+///
+/// # Examples
+/// ```
+/// use farebox_core::mpp::accept::header;
+/// assert_eq!(header(&[("evm", "charge"), ("tempo", "charge")]), "evm/charge, tempo/charge");
+/// ```
 #[must_use]
 pub fn header(pairs: &[(&str, &str)]) -> String {
     let mut text = String::new();

@@ -44,6 +44,16 @@ pub struct Challenge {
 /// Reads every `Payment` challenge of a `WWW-Authenticate` value, rows joined by commas included; other schemes are passed over.
 ///
 /// A challenge that cannot be read does not spoil the others.
+///
+/// # Examples
+/// ```
+/// use farebox_core::mpp::{Malformed, challenge::read_list};
+/// let one = r#"Payment id="a", realm="shop.example", method="stripe", intent="charge", request="e30""#;
+/// let read = read_list(&format!(r#"Basic realm="x", {one}, Payment id="b", id="b""#));
+/// assert_eq!(read[0].as_ref().unwrap().realm, "shop.example");
+/// assert_eq!(read[1], Err(Malformed::Duplicate));
+/// assert_eq!(read.len(), 2);
+/// ```
 #[must_use]
 pub fn read_list(value: &str) -> Vec<Result<Challenge, Malformed>> {
     if value.len() > MAX_LIST_BYTES {
@@ -57,6 +67,20 @@ impl Challenge {
     ///
     /// # Errors
     /// The first member that [`read_list`] would refuse.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::mpp::{Challenge, Malformed};
+    /// let text = |text: &str| text.to_owned();
+    /// let mut challenge = Challenge {
+    ///     id: text("a"), realm: text("shop.example"), method: text("stripe"), intent: text("charge"),
+    ///     request: text("e30"), description: Some(text("a \"report\"")), ..Challenge::default()
+    /// };
+    /// let header = r#"Payment id="a", realm="shop.example", method="stripe", intent="charge", request="e30", description="a \"report\"""#;
+    /// assert_eq!(challenge.to_header().as_deref(), Ok(header));
+    /// challenge.method = text("Stripe");
+    /// assert_eq!(challenge.to_header(), Err(Malformed::Wrong("method")));
+    /// ```
     pub fn to_header(&self) -> Result<String, Malformed> {
         self.check()?;
         let mut text = String::from(SCHEME);
@@ -75,6 +99,17 @@ impl Challenge {
     ///
     /// # Errors
     /// [`Malformed::NotCanonical`], and what [`read_list`] refuses.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::mpp::{Challenge, Malformed};
+    /// let request = |request: &str| Challenge { request: request.into(), ..Challenge::default() }.request_object();
+    /// let asked = request("eyJhbW91bnQiOiI1MDAiLCJjdXJyZW5jeSI6InVzZCJ9").unwrap();
+    /// assert_eq!((&asked["amount"], &asked["currency"]), (&"500".into(), &"usd".into()));
+    /// // The same object with a space in it.
+    /// assert_eq!(request("eyAiYW1vdW50IjoiNTAwIn0"), Err(Malformed::NotCanonical("request")));
+    /// assert_eq!(request("W10"), Err(Malformed::Json("request")));
+    /// ```
     pub fn request_object(&self) -> Result<Map<String, Value>, Malformed> {
         let object = object("request", &self.request)?;
         if base64::encode_url(jcs::object_text(&object).as_bytes()) != self.request {
@@ -87,6 +122,14 @@ impl Challenge {
     ///
     /// # Errors
     /// [`Malformed::Wrong`] if `expires` is no time.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::{mpp::{Challenge, Malformed}, time::UnixTime};
+    /// let ends = |text: &str| Challenge { expires: Some(text.into()), ..Challenge::default() }.expires_at();
+    /// assert_eq!(ends("2025-02-27T16:01:29.999Z"), Ok(Some(UnixTime::from_secs(1_740_672_089))));
+    /// assert_eq!(ends("tomorrow"), Err(Malformed::Wrong("expires")));
+    /// ```
     pub fn expires_at(&self) -> Result<Option<UnixTime>, Malformed> {
         let time = |text: &String| UnixTime::from_rfc3339(text);
         self.expires.as_ref().map(time).transpose().map_err(|_| Malformed::Wrong("expires"))

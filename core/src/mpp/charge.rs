@@ -61,6 +61,19 @@ impl Request {
     ///
     /// # Errors
     /// The first member that is missing or wrong.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::mpp::{Malformed, charge::Request};
+    /// let mut asked = serde_json::json!({
+    ///     "amount": "10000", "currency": "0x779Ded0c9e1022225f8E0630b35a9b54bE713736",
+    ///     "recipient": "0x742d35Cc6634C0532925a3b844Bc9e7595f8fE00", "methodDetails": { "chainId": 196 },
+    /// });
+    /// let request = Request::read(asked.as_object().unwrap()).unwrap();
+    /// assert_eq!((request.amount.to_string().as_str(), request.chain_id), ("10000", 196));
+    /// asked["amount"] = 10_000.into();
+    /// assert_eq!(Request::read(asked.as_object().unwrap()), Err(Malformed::Wrong("amount")));
+    /// ```
     pub fn read(object: &Map<String, Value>) -> Result<Self, Malformed> {
         let details = match object.get("methodDetails") {
             Some(Value::Object(details)) => details,

@@ -28,6 +28,16 @@ impl Credential {
     ///
     /// # Errors
     /// [`Malformed::TooLarge`] beyond [`MAX_TOKEN_BYTES`], else the first member that is missing or wrong.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::mpp::{Credential, Malformed};
+    /// let token = "eyJjaGFsbGVuZ2UiOnsiaWQiOiJ4IiwiaW50ZW50IjoiY2hhcmdlIiwibWV0aG9kIjoic3RyaXBlIiwicmVhbG0iOiJzaG9wLmV4YW1wbGUiLCJyZXF1ZXN0IjoiZTMwIn0sInBheWxvYWQiOnsic3B0Ijoic3B0XzEifX0";
+    /// let credential = Credential::read(token).unwrap();
+    /// assert_eq!((credential.challenge.realm.as_str(), &credential.payload["spt"]), ("shop.example", &"spt_1".into()));
+    /// assert_eq!(Credential::read("e30"), Err(Malformed::Missing("challenge")));
+    /// assert_eq!(Credential::read("{}"), Err(Malformed::Base64("credential")));
+    /// ```
     pub fn read(token: &str) -> Result<Self, Malformed> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Malformed::TooLarge);
@@ -53,6 +63,14 @@ impl Credential {
     }
 
     /// Writes the value of the header field, which begins with the scheme's name. Absent members are left out.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::mpp::Credential;
+    /// let token = "eyJjaGFsbGVuZ2UiOnsiaWQiOiJ4IiwiaW50ZW50IjoiY2hhcmdlIiwibWV0aG9kIjoic3RyaXBlIiwicmVhbG0iOiJzaG9wLmV4YW1wbGUiLCJyZXF1ZXN0IjoiZTMwIn0sInBheWxvYWQiOnsic3B0Ijoic3B0XzEifX0";
+    /// let credential = Credential::read(token).unwrap();
+    /// assert_eq!(credential.to_header(), format!("Payment {token}"));
+    /// ```
     #[must_use]
     pub fn to_header(&self) -> String {
         let mut members = Map::new();
@@ -81,6 +99,14 @@ pub enum Found<'a> {
 ///
 /// Identical copies are one; a scheme without a token is none. A token that parameters follow stays together with them, so that
 /// it cannot be read. Spec: RFC 9110 11.6.2.
+///
+/// # Examples
+/// ```
+/// use farebox_core::mpp::credential::{Found, find};
+/// assert_eq!(find(["Bearer key, Payment e30"].into_iter()), Found::One("e30"));
+/// assert_eq!(find(["Payment e30", "Payment e31"].into_iter()), Found::Several);
+/// assert_eq!(find(["Bearer key"].into_iter()), Found::None);
+/// ```
 pub fn find<'a>(rows: impl Iterator<Item = &'a str>) -> Found<'a> {
     let mut found = Found::None;
     for row in rows {

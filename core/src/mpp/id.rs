@@ -20,6 +20,21 @@ use crate::secret::ct_eq;
 ///
 /// # Errors
 /// [`Malformed::Unbindable`] for a slot with `|` or a control character.
+///
+/// # Examples
+/// ```
+/// use farebox_core::mpp::{Challenge, Malformed, id};
+/// let mut challenge = Challenge {
+///     realm: "shop.example".into(), method: "stripe".into(), intent: "charge".into(),
+///     request: "eyJhbW91bnQiOiI1MDAiLCJjdXJyZW5jeSI6InVzZCJ9".into(), ..Challenge::default()
+/// };
+/// let key = b"an example key of 32 bytes or so";
+/// challenge.id = id::id(key, &challenge).unwrap();
+/// assert_eq!(challenge.id, "rko9MfnJH1P7xvSd9IV4u4TCaCKlsshzDHoarsj-6Mw");
+/// assert!(id::holds(&[b"the next key", key], &challenge));
+/// challenge.realm = "shop.example|".into();
+/// assert_eq!(id::id(key, &challenge), Err(Malformed::Unbindable("realm")));
+/// ```
 pub fn id(key: &[u8], challenge: &Challenge) -> Result<String, Malformed> {
     let absent = Some("");
     let slots = [

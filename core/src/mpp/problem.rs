@@ -69,6 +69,14 @@ impl Problem {
     ];
 
     /// The member `type`.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::mpp::problem::Problem;
+    /// let problem = Problem::InvalidChallenge;
+    /// assert_eq!(problem.type_uri(), "https://paymentauth.org/problems/invalid-challenge");
+    /// assert_eq!((problem.status(), Problem::ChannelNotFound.status()), (402, 410));
+    /// ```
     #[must_use]
     pub fn type_uri(self) -> String {
         alloc::format!("{PAYMENT_PROBLEMS}{}", self.name())

@@ -33,6 +33,17 @@ pub struct Receipt<'a> {
 
 impl Receipt<'_> {
     /// Writes the value of the header field.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::{mpp::receipt::Receipt, time::UnixTime};
+    /// let receipt = Receipt {
+    ///     method: "stripe", reference: "pi_1", timestamp: UnixTime::from_secs(1_740_672_089),
+    ///     challenge_id: None, chain_id: None, external_id: None,
+    /// };
+    /// let header = "eyJtZXRob2QiOiJzdHJpcGUiLCJyZWZlcmVuY2UiOiJwaV8xIiwic3RhdHVzIjoic3VjY2VzcyIsInRpbWVzdGFtcCI6IjIwMjUtMDItMjdUMTY6MDE6MjlaIn0";
+    /// assert_eq!(receipt.to_header(), header);
+    /// ```
     #[must_use]
     pub fn to_header(&self) -> String {
         base64::encode_url(jcs::object_text(&self.to_object()).as_bytes())
@@ -82,6 +93,14 @@ impl ReceivedReceipt {
     ///
     /// # Errors
     /// [`Malformed::TooLarge`] beyond [`MAX_BYTES`], else the first member that is missing or wrong.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::mpp::{Malformed, receipt::ReceivedReceipt};
+    /// let receipt = ReceivedReceipt::read("eyJtZXRob2QiOiJzdHJpcGUiLCJyZWZlcmVuY2UiOiJwaV8xIiwic3RhdHVzIjoic3VjY2VzcyIsInRpbWVzdGFtcCI6IjIwMjUtMDItMjdUMTY6MDE6MjlaIn0").unwrap();
+    /// assert_eq!((receipt.reference.as_str(), receipt.timestamp.secs()), ("pi_1", 1_740_672_089));
+    /// assert_eq!(ReceivedReceipt::read("e30"), Err(Malformed::Missing("status")));
+    /// ```
     pub fn read(value: &str) -> Result<Self, Malformed> {
         if value.len() > MAX_BYTES {
             return Err(Malformed::TooLarge);

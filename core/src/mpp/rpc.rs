@@ -29,6 +29,13 @@ pub const RECEIPT: &str = "org.paymentauth/receipt";
 pub const REQUIRED: &str = "org.paymentauth/payment-required";
 
 /// The error code of a problem.
+///
+/// # Examples
+/// ```
+/// use farebox_core::mpp::{problem::Problem, rpc};
+/// assert_eq!(rpc::code(Problem::PaymentRequired), -32042);
+/// assert_eq!(rpc::code(Problem::MalformedCredential), -32602);
+/// ```
 #[must_use]
 pub const fn code(problem: Problem) -> i64 {
     match problem {

@@ -16,6 +16,15 @@ pub struct Source {
 
 impl Source {
     /// Reads the one spelling of the chain, and an address of one case or with its checksum; nothing for other text.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::mpp::source::Source;
+    /// let did = "did:pkh:eip155:1:0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed";
+    /// let source = Source::parse(did).unwrap();
+    /// assert_eq!(source.to_text(), "did:pkh:eip155:1:0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed");
+    /// assert_eq!(Source::parse("did:pkh:eip155:01:0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed"), None);
+    /// ```
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (chain, address) = text.strip_prefix(PREFIX)?.split_once(':')?;

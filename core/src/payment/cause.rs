@@ -44,6 +44,13 @@ impl Cause {
     }
 
     /// The cause of this name.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::payment::Cause;
+    /// assert_eq!(Cause::parse("funds"), Some(Cause::Funds));
+    /// assert_eq!((Cause::Terms.name(), Cause::parse("Terms")), ("terms", None));
+    /// ```
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         [

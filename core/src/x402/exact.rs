@@ -19,6 +19,24 @@ pub const SCHEME: &str = "exact";
 /// # Errors
 /// [`Code::MalformedPayment`] if a member is missing, of another type or not in its canonical form, or if the payload
 /// carries a second proof.
+///
+/// # Examples
+/// ```
+/// use farebox_core::{problem::Code, x402::exact};
+/// let mut payload = serde_json::json!({
+///     "signature": "0x1234",
+///     "authorization": {
+///         "from": "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266",
+///         "to": "0x209693Bc6afc0C5328bA36FaF03C514EF312287C",
+///         "value": "10000", "validAfter": "0", "validBefore": "1740672149",
+///         "nonce": "0x1112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f30",
+///     },
+/// });
+/// let signed = exact::read(payload.as_object().unwrap()).unwrap();
+/// assert_eq!(signed.authorization().valid_before.secs(), 1_740_672_149);
+/// payload["authorization"]["value"] = "010000".into();
+/// assert_eq!(exact::read(payload.as_object().unwrap()).unwrap_err(), Code::MalformedPayment);
+/// ```
 pub fn read(payload: &Map<String, Value>) -> Result<SignedAuthorization, Code> {
     let members = header::object(payload, "authorization")?;
     // The one that was checked might not be the one that is settled.

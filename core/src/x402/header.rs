@@ -22,6 +22,15 @@ pub struct Message {
 ///
 /// # Errors
 /// [`Code::ProofTooLarge`], [`Code::AmbiguousPayment`] for different copies, else [`Code::MalformedPayment`].
+///
+/// # Examples
+/// ```
+/// use farebox_core::{problem::Code, x402::header::{decode, version}};
+/// let message = decode("eyJ4NDAyVmVyc2lvbiI6Mn0=").unwrap();
+/// assert_eq!(version(&message.object), Ok(2));
+/// assert_eq!(decode(r#"{"x402Version":2}"#).unwrap_err(), Code::MalformedPayment);
+/// assert_eq!(decode("eyJ4NDAyVmVyc2lvbiI6Mn0=, e30=").unwrap_err(), Code::AmbiguousPayment);
+/// ```
 pub fn decode(value: &str) -> Result<Message, Code> {
     let (_, object) = decode_within(value, MAX_PROOF_BYTES, json::MAX_PROOF_VALUES)?;
     Ok(Message { object })
@@ -72,6 +81,13 @@ fn decode_within(
 }
 
 /// Encodes JSON text as a header value: standard base64 with padding.
+///
+/// # Examples
+/// ```
+/// use farebox_core::x402::header::{encode, text_at_most};
+/// assert_eq!(encode(r#"{"x402Version":2}"#), "eyJ4NDAyVmVyc2lvbiI6Mn0=");
+/// assert_eq!(text_at_most("eyJ4NDAyVmVyc2lvbiI6Mn0=", 100).unwrap(), r#"{"x402Version":2}"#);
+/// ```
 #[must_use]
 pub fn encode(json: &str) -> String {
     base64::encode(json.as_bytes())

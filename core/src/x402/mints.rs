@@ -7,6 +7,15 @@ use crate::chain::ChainId;
 pub const DECIMALS: u8 = 6;
 
 /// The mint of this symbol on `chain`; without one, what a price means there when no asset is named.
+///
+/// # Examples
+/// ```
+/// use farebox_core::{chain::ChainId, x402::mints};
+/// let solana = ChainId::from_name("solana").unwrap();
+/// let usdc = ("USDC", "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v");
+/// assert_eq!(mints::known(&solana, None), Some(usdc));
+/// assert_eq!(mints::known(&solana, Some("BONK")), None);
+/// ```
 #[must_use]
 pub fn known(chain: &ChainId, symbol: Option<&str>) -> Option<(&'static str, &'static str)> {
     let (_, mints) = MINTS.iter().find(|(chains, _)| chains.contains(&chain.as_str()))?;

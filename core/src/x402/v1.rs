@@ -54,6 +54,18 @@ impl<'a> PaymentRequirements<'a> {
 ///
 /// # Errors
 /// [`Code::MalformedPayment`], [`Code::UnsupportedVersion`], [`Code::TermsMismatch`] for another scheme.
+///
+/// # Examples
+/// ```
+/// use farebox_core::{problem::Code, x402::{header, v1}};
+/// let read = |scheme, payload| {
+///     let json = format!(r#"{{"x402Version":1,"scheme":"{scheme}","network":"base","payload":{payload}}}"#);
+///     v1::read(&header::decode(&header::encode(&json)).unwrap()).map(|(network, _)| network.to_owned())
+/// };
+/// assert_eq!(read("exact", "{}").as_deref(), Ok("base"));
+/// assert_eq!(read("upto", "{}"), Err(Code::TermsMismatch));
+/// assert_eq!(read("exact", "null"), Err(Code::MalformedPayment));
+/// ```
 pub fn read(message: &Message) -> Result<(&str, &Map<String, Value>), Code> {
     let object = &message.object;
     if header::version(object)? != 1 {

@@ -141,6 +141,23 @@ impl<'a> PaymentPayload<'a> {
     ///
     /// # Errors
     /// [`Code::MalformedPayment`], [`Code::UnsupportedVersion`], [`Code::TermsMismatch`] for another scheme.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::{problem::Code, x402::{header, v2::PaymentPayload}};
+    /// let read = |version, id| {
+    ///     let info = format!(r#""extensions":{{"payment-identifier":{{"info":{{"id":"{id}"}}}}}}"#);
+    ///     let accepted = r#""accepted":{"scheme":"exact","network":"eip155:8453"}"#;
+    ///     let json = format!(r#"{{"x402Version":{version},"payload":{{}},{accepted},{info}}}"#);
+    ///     let message = header::decode(&header::encode(&json)).unwrap();
+    ///     PaymentPayload::read(&message).map(|payment| (payment.network.to_owned(), payment.identifier))
+    /// };
+    /// let (network, identifier) = read(2, "pay_0123456789abcdef").unwrap();
+    /// assert_eq!((network.as_str(), identifier.as_deref()), ("eip155:8453", Some("pay_0123456789abcdef")));
+    /// // Too short to be an identifier; the payment is read all the same.
+    /// assert_eq!(read(2, "pay_1").unwrap().1, None);
+    /// assert_eq!(read(3, "pay_1"), Err(Code::UnsupportedVersion));
+    /// ```
     pub fn read(message: &'a Message) -> Result<Self, Code> {
         let object = &message.object;
         if header::version(object)? != 2 {

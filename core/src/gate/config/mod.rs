@@ -221,6 +221,15 @@ impl Gate {
     ///
     /// # Errors
     /// Everything that is wrong, not only the first thing.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::gate::{Gate, config::ConfigError};
+    /// let wrong = Gate::from_vars(r#"{"DEFAULT": "closed", "NETWORK": "eip155:84532"}"#).unwrap_err();
+    /// let expected = ConfigError { variable: "DEFAULT".into(), remedy: "must be \"free\" or \"deny\"".into() };
+    /// assert!(wrong.contains(&expected));
+    /// assert!(wrong.iter().any(|error| error.to_string().starts_with("PAY_TO: is missing")));
+    /// ```
     pub fn from_vars(text: &str) -> Result<Self, Vec<ConfigError>> {
         Self::configured(text, Routes::Variables)
     }

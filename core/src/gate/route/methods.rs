@@ -18,6 +18,14 @@ impl Methods {
     ///
     /// # Errors
     /// [`MethodsError`] for an empty list, a name in lower case or not a token, and for `OPTIONS`, `TRACE` and `CONNECT`.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::gate::route::{Methods, MethodsError};
+    /// let methods = Methods::list(["GET", "POST"]).unwrap();
+    /// assert!(methods.allows("HEAD") && !methods.allows("get"));
+    /// assert_eq!(Methods::list(["get"]), Err(MethodsError::NotUpperCase { name: "get".into() }));
+    /// ```
     pub fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, MethodsError> {
         let mut list: Vec<String> = Vec::new();
         for name in names {
