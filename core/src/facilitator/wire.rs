@@ -116,7 +116,8 @@ pub enum SettleOutcome {
 ///
 /// # Examples
 /// ```
-/// use farebox_core::{amount::Amount, facilitator::wire::{Expected, Reply, VerifyOutcome, verify_outcome}};
+/// use farebox_core::{amount::Amount, facilitator::reply::Reply};
+/// use farebox_core::facilitator::wire::{Expected, VerifyOutcome, verify_outcome};
 /// let answer = |body: &str| Reply::Answer { status: 200, is_json: true, body: body.into() };
 /// let expected = Expected { payer: None, network: "base".into(), amount: Amount::from_u64(10_000) };
 /// assert_eq!(verify_outcome(&answer(r#"{"isValid":true}"#), &expected), VerifyOutcome::Valid);
@@ -156,7 +157,7 @@ pub fn verify_outcome(reply: &Reply, expected: &Expected) -> VerifyOutcome {
 /// # Examples
 /// ```
 /// use farebox_core::{amount::Amount, payment::TxHash};
-/// use farebox_core::facilitator::wire::{Expected, Reply, SettleOutcome, settle_outcome};
+/// use farebox_core::facilitator::{reply::Reply, wire::{Expected, SettleOutcome, settle_outcome}};
 /// let expected = Expected { payer: None, network: "base".into(), amount: Amount::from_u64(10_000) };
 /// let hash = format!("0x{}", "ab".repeat(32));
 /// let settled = |network| {

@@ -102,7 +102,7 @@ impl Unbound {
 }
 
 impl Gate {
-    /// The terms for this digest, or for any body where that is longer than [`MAX_DIGESTED_BYTES`].
+    /// The terms for this digest, or for any body where that is longer than [`MAX_DIGESTED_BYTES`](super::passage::MAX_DIGESTED_BYTES).
     #[must_use]
     pub fn bound(&self, unbound: &Unbound, digest: Option<&str>) -> Reply {
         let Unbound { offer, head, correlation, why: (code, reason), diagnosis, now } = unbound;
