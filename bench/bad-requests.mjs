@@ -44,6 +44,21 @@ function target(parts, bytes) {
 }
 
 /**
+ * Fields whose names or values could be compared with each other, as many as a platform takes.
+ *
+ * @type {Record<string, Record<string, string>>}
+ */
+const FIELDS = {
+  'names in Connection beside as many fields': {
+    connection: Array.from({ length: 1_500 }, (_, index) => `h${index}`).join(','),
+    ...Object.fromEntries(Array.from({ length: 500 }, (_, index) => [`x-${index}`, '1'])),
+  },
+  'a long Accept list': { 'user-agent': 'Mozilla/5.0', accept: 'a/b;q=0.1,'.repeat(800) },
+  'a long Authorization list': { authorization: 'a b, '.repeat(1_600) },
+  'a long Accept-Payment list': { 'accept-payment': 'a/b;q=0.1,'.repeat(800) },
+};
+
+/**
  * What fills a proof up to its limit, by what it is made of.
  *
  * @type {Record<string, (bytes: number) => unknown>}
@@ -104,6 +119,7 @@ export async function badRequests({ gate, rounds }) {
   for (const [name, parts] of Object.entries(TARGETS)) {
     for (const bytes of [600, 4_000, 15_000]) all.push([`path, ${name}, ${bytes} bytes`, { path: target(parts, bytes), headers: {} }]);
   }
+  for (const [name, headers] of Object.entries(FIELDS)) all.push([`fields, ${name}`, { path: '/after', headers }]);
   for (const [name, shot] of await proofs(termsOf(asked.headers['payment-required']))) all.push([`proof, ${name}`, shot]);
   /** @type {import('./scenarios.mjs').Line[]} */
   const lines = [];

@@ -162,6 +162,12 @@ pub enum Mutant {
     FreeLosesBody,
     /// Receipts are looked for as often as somebody likes.
     ReceiptsUnlimited,
+    /// What `Connection` names is priced, and kept from the origin.
+    HopsArePriced,
+    /// An origin may read another field as one that was priced.
+    TwinsPass,
+    /// Each name in `Connection` is compared with each field.
+    NamesTimesFields,
 }
 
 impl Mutant {
@@ -245,6 +251,9 @@ impl Mutant {
         Self::UploadIsDelivered,
         Self::FreeLosesBody,
         Self::ReceiptsUnlimited,
+        Self::HopsArePriced,
+        Self::TwinsPass,
+        Self::NamesTimesFields,
     ];
 }
 

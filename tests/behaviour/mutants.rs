@@ -79,6 +79,9 @@ const TABLE: &[Row] = &[
     row!(CachesAnswer, manners::no_cache_stands_between_a_paid_request_and_its_origin),
     row!(HeaderUnread, client::a_refusal_is_told_in_the_words_of_the_header_and_else_of_the_body),
     row!(FundsUntold, client::an_empty_wallet_is_told_how_much_is_needed_of_what_and_where),
+    row!(HopsArePriced, pricer::told::what_connection_names_is_neither_priced_nor_forwarded),
+    row!(TwinsPass, pricer::told::no_field_stands_for_another_one_that_was_priced),
+    row!(NamesTimesFields, requests::thousands_of_names_beside_thousands_of_fields_are_soon_read),
     row!(JunkIsKept, handed::junk_beside_a_payment_is_neither_kept_nor_handed_over),
 ];
 

@@ -1,4 +1,6 @@
-//! Requests that are refused for what they are, before anything is begun for them.
+//! Requests that are refused for what they are, before anything is begun for them, or cost little although they are large.
+
+use std::time::{Duration, Instant};
 
 use farebox_core::facilitator::breaker::{Condition, Strain};
 use farebox_core::gate::admission::Admission;
@@ -8,7 +10,7 @@ use farebox_core::gate::passage::Step;
 use farebox_core::http::BodyPresence;
 use farebox_core::problem::Code;
 
-use crate::world::{With, World, request};
+use crate::world::{With, World, get, request};
 
 #[test]
 pub fn a_get_with_a_body_is_refused_before_anything_is_begun() {
@@ -65,4 +67,18 @@ pub fn a_path_of_bytes_that_are_no_utf_8_is_refused() {
         assert_eq!(said, (400, "ambiguous_target".to_owned()), "{target}");
     }
     assert_eq!(world.origin.calls.len(), 0);
+}
+
+#[test]
+pub fn thousands_of_names_beside_thousands_of_fields_are_soon_read() {
+    for target in ["/free", "/after"] {
+        let mut world = World::new();
+        let names: Vec<String> = (0..40_000).map(|index| format!("h{index}")).collect();
+        let head = get(target).header("connection", &names.join(","));
+        let head = (0..20_000).fold(head, |head, index| head.header(&format!("x-{index}"), "1"));
+        let begun = Instant::now();
+        world.send(head);
+        let spent = begun.elapsed();
+        assert!(spent < Duration::from_millis(400), "{target}: {spent:?}");
+    }
 }

@@ -5,7 +5,7 @@ use alloc::string::String;
 
 use super::Gate;
 use super::admission::{Admission, Pricing};
-use super::forward::{Caller, OriginCall};
+use super::forward::{Caller, OriginCall, drop_unforwarded};
 use super::isolate::Surroundings;
 use super::judge::refuse;
 use super::mpp;
@@ -96,11 +96,12 @@ impl Gate {
     fn priced<'g>(
         &'g self,
         (route, offer): (usize, &'g Offer),
-        head: RequestHead,
+        mut head: RequestHead,
         correlation: String,
         around: &mut Surroundings<'_>,
         now: UnixTime,
     ) -> Admission<'g> {
+        drop_unforwarded(&mut head.headers);
         if head.headers.filled("upgrade").is_some() {
             return refuse(Code::UpgradeNotSupported, Audience::Paid, &correlation);
         }

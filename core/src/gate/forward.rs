@@ -1,12 +1,15 @@
 //! What the origin sees of a request. Spec: docs/protocols.md, "What the origin sees".
 
 use alloc::borrow::Cow;
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::clients::KEY_HEADER;
 use super::keys::{KEY_PREFIX, Keys};
 use super::origin::{MARK, Origin};
-use crate::http::{Headers, RequestHead, has_token};
+use super::pricer::TOLD;
+use crate::http::{Headers, RequestHead};
 use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 
@@ -50,6 +53,44 @@ pub enum Caller<'a> {
     },
 }
 
+/// Drops the fields of a request for a priced route that its origin does not get, before anything is decided by them: what
+/// `Connection` names, and what an origin reads as a field that a price or a payment is for.
+///
+/// Those that speak to the gate stay; [`origin_call`] takes them away.
+pub fn drop_unforwarded(headers: &mut Headers) {
+    let hops = Hops::of(headers);
+    headers.retain(|name, _| {
+        let folded = folded(name);
+        let is_heard = is_never_forwarded(&folded) || HEARD.contains(&&*folded);
+        let is_hop = hops.have(name) && !is_heard && !planted(Mutant::HopsArePriced);
+        let is_twin = *folded != *name && TOLD.contains(&&*folded) && !planted(Mutant::TwinsPass);
+        !(is_hop || is_twin)
+    });
+}
+
+/// Fields that the gate reads besides those that it never forwards, lower case.
+const HEARD: &[&str] = &["authorization", KEY, KEY_HEADER];
+
+/// The fields that `Connection` names, lower case. Spec: RFC 9110 7.6.1.
+struct Hops(BTreeSet<Vec<u8>>);
+
+impl Hops {
+    fn of(headers: &Headers) -> Self {
+        let names = headers.rows("connection").flat_map(|row| row.split(','));
+        let names = names.map(|name| name.trim_matches([' ', '\t']));
+        Self(names.map(|name| name.to_ascii_lowercase().into_bytes()).collect())
+    }
+
+    /// Whether it names this one; what the platform says of a client is not the client's to take away.
+    fn have(&self, name: &str) -> bool {
+        let is_named = match planted(Mutant::NamesTimesFields) {
+            true => self.0.iter().any(|known| known == name.as_bytes()),
+            false => self.0.contains(name.as_bytes()),
+        };
+        is_named && !name.starts_with("cf-")
+    }
+}
+
 /// The request for the origin: what only the gate may say is removed from the client's fields, and
 /// said.
 #[must_use]
@@ -63,11 +104,11 @@ pub fn origin_call(
     now: UnixTime,
 ) -> OriginCall {
     let mut headers = head.headers.clone();
-    let connection = head.headers.joined("connection").unwrap_or_default();
+    let hops = Hops::of(&head.headers);
     headers.retain(|name, value| {
         let folded = folded(name);
         let is_ours = is_never_forwarded(&folded) || folded == KEY && is_of_the_gate(value);
-        !(is_ours || has_token(&connection, name))
+        !(is_ours || hops.have(name))
     });
     if headers.rows("authorization").any(|row| row.split(',').any(is_payment_credential)) {
         let kept = headers.rows("authorization").map(others).filter(|row| !row.is_empty());

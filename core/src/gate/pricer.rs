@@ -31,8 +31,8 @@ const MOST_QUOTES: usize = 1_024;
 /// Longest header field that is told, bytes.
 const MAX_FIELD_BYTES: usize = 1_024;
 
-/// Fields of a request that are told, lower case: nothing that proves who somebody is.
-const TOLD: &[&str] =
+/// Fields of a request that are told, lower case: nothing that proves who somebody is. A payment is bound to no other.
+pub(super) const TOLD: &[&str] =
     &["accept", "accept-language", "cf-ipcountry", "content-type", "origin", "range", "user-agent"];
 
 /// One question to it.

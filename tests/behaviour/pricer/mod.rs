@@ -8,6 +8,7 @@ use crate::world::{Response, World, vars};
 mod named;
 pub mod quotes;
 mod repeats;
+pub mod told;
 
 fn route(price: Value) -> Value {
     json!({"path": "/quoted", "price": price, "description": "as configured"})
