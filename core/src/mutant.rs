@@ -54,6 +54,12 @@ pub enum Mutant {
     NetworkGrows,
     /// An object may hold as many open rows as there are.
     ObjectGrows,
+    /// Clients have one try of a facilitator that is down for all of them.
+    TriesAreShared,
+    /// A facilitator that stumbles over what is not proven counts as down.
+    JunkOpens,
+    /// What was let go gives its place to nothing.
+    CrowdStays,
     /// Both payments that one challenge could be answered with buy something.
     RivalBegins,
     /// A row for which no money was asked stays.
@@ -96,6 +102,10 @@ pub enum Mutant {
     OddStatusPasses,
     /// What a network did is held against who shares it.
     NetworksEscalate,
+    /// A length beside another framing is believed.
+    LengthBesideFraming,
+    /// A payment that is known answers every question of its target.
+    QuestionUnbound,
     /// A quote holds for every question of its route.
     QuoteForAll,
     /// The price in a challenge holds for every question of its target.
@@ -197,6 +207,9 @@ impl Mutant {
         Self::PayerGrows,
         Self::NetworkGrows,
         Self::ObjectGrows,
+        Self::TriesAreShared,
+        Self::JunkOpens,
+        Self::CrowdStays,
         Self::RivalBegins,
         Self::UnpaidStays,
         Self::AskedGoes,
@@ -218,6 +231,8 @@ impl Mutant {
         Self::TakenUnheard,
         Self::OddStatusPasses,
         Self::NetworksEscalate,
+        Self::LengthBesideFraming,
+        Self::QuestionUnbound,
         Self::QuoteForAll,
         Self::ChallengeForAll,
         Self::KeyIsReceipt,

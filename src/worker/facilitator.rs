@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use farebox_core::facilitator::auth::Moment;
-use farebox_core::facilitator::breaker::{Breaker, Condition, Operation};
+use farebox_core::facilitator::breaker::{Breaker, Condition, Health, Operation};
 use farebox_core::facilitator::fault::Fault;
 use farebox_core::facilitator::funds::{Draft, Empties};
 use farebox_core::facilitator::reply::{MAX_REPLY_BYTES, Reply};
@@ -12,6 +12,7 @@ use farebox_core::facilitator::unproven::{
 };
 use farebox_core::gate::Gate;
 use farebox_core::gate::call::FacilitatorCall;
+use farebox_core::mutant::{Mutant, planted};
 use farebox_core::sorted::Sorted;
 use wasm_bindgen::JsValue;
 
@@ -44,19 +45,29 @@ pub(super) fn spared(gate: &Gate, call: &FacilitatorCall) -> Option<Reply> {
     if let Some(reply) = call.draft.as_ref().and_then(recalled) {
         return Some(reply);
     }
-    let admits = |breaker: &mut Breaker| breaker.admits(now(), gate.breaker_secs());
+    let client = client_of(call);
+    let admits = |breaker: &mut Breaker| breaker.admits(client, now(), gate.breaker_secs());
     let down = call.guarded && !with_breaker(parts(&call.url).0, admits);
     down.then_some(Reply::NotSent)
+}
+
+/// Whose try of a facilitator that is down it is: what is not proven has one for all.
+fn client_of(call: &FacilitatorCall) -> &str {
+    if call.unproven.is_some() { "" } else { &call.client }
 }
 
 /// Takes note of how a call went.
 pub(super) fn note(gate: &Gate, call: &FacilitatorCall, reply: &Reply) {
     let (base, operation) = parts(&call.url);
     let (health, every) = (reply.health(), gate.breaker_secs());
+    // Anyone can send what is not proven, and whatever it says: that a facilitator stumbles over it says nothing of others.
+    if call.unproven.is_some() && health == Health::Bad && !planted(Mutant::JunkOpens) {
+        return;
+    }
     with_breaker(base, |breaker| {
         // Whoever sees that a key is wrong is there: payers are told the one thing and not the other in turn.
         if operation == Operation::Settle || !reply.refuses_key() {
-            breaker.note(operation, health, now(), every);
+            breaker.note(client_of(call), (operation, health), now(), every);
         }
         breaker.note_trouble(reply.is_trouble(), now());
     });

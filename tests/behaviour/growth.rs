@@ -54,6 +54,24 @@ pub fn a_network_has_at_most_five_hundred_rows_for_which_no_money_was_asked() {
 }
 
 #[test]
+pub fn what_was_let_go_a_minute_ago_gives_its_place_to_what_comes() {
+    let mut world = world();
+    for payer in 1..=10 {
+        world.payer = Payer::new(payer);
+        for _ in 0..50 {
+            assert_eq!(refused(&mut world, "192.0.2.1").status, 402);
+        }
+    }
+    world.payer = Payer::new(11);
+    assert_eq!(world.pay_from("/after", "192.0.2.1").problem(), "rate_limited");
+    world.wait(60);
+    assert_eq!(world.pay_from("/after", "192.0.2.1").status, 200, "who shares the network pays");
+    assert_eq!(world.ledger.entries().len(), 500, "one went, and one came");
+    assert_eq!(refused(&mut world, "192.0.2.1").status, 402);
+    assert_eq!(world.ledger.entries().len(), 501, "what was paid is not counted");
+}
+
+#[test]
 pub fn a_row_for_which_no_money_was_asked_goes_an_hour_after_its_end() {
     let mut world = world();
     let payment = world.sign("/after");

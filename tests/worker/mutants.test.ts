@@ -11,7 +11,7 @@ import { after, before, describe, it } from 'node:test';
 import { MUTANTS } from '../../scripts/mutants.mjs';
 import { sendBroken, type Break } from './support/broken.ts';
 import { DRILL, expectLost } from './support/drill.ts';
-import { freshPayer, pay, requiredBy } from './support/payer.ts';
+import { freshPayer, pay, requiredBy, type JsonObject, type Payment } from './support/payer.ts';
 import { Pricer } from './support/pricer.ts';
 import { GOOD, RawOrigin, type Bytes } from './support/raw-origin.ts';
 import { eventually, expectFreshTerms, jsonOf, nextNumber, openWorld, payFor, routes, send, type Mode, type World } from './support/world.ts';
@@ -40,7 +40,7 @@ describe('a guard that is removed', () => {
     [origin, pricer] = await Promise.all([RawOrigin.start(), Pricer.start()]);
     const quoted = { path: '/quoted/*', price: { from: 'PRICER', max: '$1.00' }, max_timeout_secs: 60, origin_timeout_secs: 2 };
     world = await openWorld({
-      build: DRILL, vars: { ORIGIN_URL: origin.url }, prices: pricer.url, perMinute: PER_MINUTE, routes: routes([quoted]),
+      build: DRILL, vars: { ORIGIN_URL: origin.url, CONTRACT_WALLETS: 'facilitator' }, prices: pricer.url, perMinute: PER_MINUTE, routes: routes([quoted]),
     });
   });
   after(async () => {
@@ -91,7 +91,39 @@ describe('a guard that is removed', () => {
     return { told: jsonOf(told)['code'], neighbour: (await beside).status };
   };
 
+  /** What becomes of honest payments after twelve of others that the facilitator stumbles over; proven or not. */
+  const stumbled = async (proven: boolean): Promise<Outcome> => {
+    const at = (network: number, payment: Payment) =>
+      send(world, '/after/stumbles', payment, { headers: [['CF-Connecting-IP', `203.0.113.${network}`]] });
+    for (let turn = 0; turn < 12; turn += 1) {
+      const payer = freshPayer();
+      world.facilitator.script(payer.address, { verify: { kind: 'json', status: 500, body: {} } });
+      const required = requiredBy(await world.gate.raw('GET', '/after/stumbles'));
+      const tamper = (message: JsonObject): void => { (message['payload'] as JsonObject)['signature'] = `0x${'ab'.repeat(97)}`; };
+      await at(1, await pay(payer, required, proven ? {} : { tamper }));
+    }
+    const honest = await Promise.all([1, 2].map(() => payFor(world, '/after/stumbles')));
+    const one = honest.slice(proven ? 1 : 0);
+    for (const { payer } of one) world.facilitator.script(payer, { verify: { kind: 'good', delayMs: 300 } });
+    const statuses = await Promise.all(one.map(async (payment) => (await at(2, payment)).status));
+    return { honest: statuses.sort() };
+  };
+
   const CASES: readonly Case[] = [
+    {
+      mutants: 'TriesAreShared',
+      what: 'payments that a facilitator stumbles over have all others refused',
+      attack: () => stumbled(true),
+      broken: { honest: [503] },
+      held: { honest: [200] },
+    },
+    {
+      mutants: 'JunkOpens',
+      what: 'junk that a facilitator stumbles over leaves each network one try at a time',
+      attack: () => stumbled(false),
+      broken: { honest: [200, 503] },
+      held: { honest: [200, 200] },
+    },
     {
       mutants: 'PartBegins',
       what: 'a short upload that breaks off reaches the origin without a body, and is charged',

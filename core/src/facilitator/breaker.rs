@@ -3,7 +3,15 @@
 //! One per facilitator and isolate; the edge keeps it and asks it before calls that may be left undone. Before it
 //! opens it says [`Strain::Strained`]: while settlements fail, nothing is served on credit.
 
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
+
+/// Networks of clients that have tries of their own while it is open.
+const MOST_TRIES: usize = 64;
 
 /// Failures in a row that open it, and failed settlements in a row that strain it.
 const FAILURES: u32 = 10;
@@ -12,10 +20,11 @@ const FAILURES: u32 = 10;
 const FRESH_SECS: u64 = 60;
 
 /// Counts failures of one facilitator.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Breaker {
     failures: u32,
-    next_try: Option<UnixTime>,
+    /// When each network of clients that has tried may try again: what one sends takes no try of another's.
+    tries: Vec<(String, UnixTime)>,
     /// Failed settlements in a row, whatever `verify` says meanwhile.
     settles: u32,
     /// Exchanges in a row that failed, or whose answer speaks of trouble that is not the payer's.
@@ -72,29 +81,32 @@ impl Default for Condition {
 impl Default for Breaker {
     fn default() -> Self {
         let troubled_at = UnixTime::from_secs(0);
-        Self { failures: 0, next_try: None, settles: 0, troubles: 0, troubled_at }
+        Self { failures: 0, tries: Vec::new(), settles: 0, troubles: 0, troubled_at }
     }
 }
 
 impl Breaker {
-    /// Whether a call may be made now; while open, one in `every_secs`.
-    pub fn admits(&mut self, now: UnixTime, every_secs: u64) -> bool {
+    /// Whether a call for this network of clients may be made now; while open, one in `every_secs`.
+    pub fn admits(&mut self, client: &str, now: UnixTime, every_secs: u64) -> bool {
         if self.failures < FAILURES {
             return true;
         }
-        match self.next_try {
-            Some(at) if now < at => false,
-            Some(_) | None => {
-                self.next_try = Some(now.plus(every_secs));
-                true
-            }
+        self.tries.retain(|(_, at)| now < *at);
+        let waits = match planted(Mutant::TriesAreShared) {
+            true => !self.tries.is_empty(),
+            false => self.tries.iter().any(|(name, _)| name == client),
+        };
+        if waits || self.tries.len() >= MOST_TRIES {
+            return false;
         }
+        self.tries.push((client.to_owned(), now.plus(every_secs)));
+        true
     }
 
     /// How the facilitator does.
     #[must_use]
     pub fn condition(&self, now: UnixTime) -> Condition {
-        let ready = self.failures < FAILURES || self.next_try.is_none_or(|at| at <= now);
+        let ready = self.failures < FAILURES || self.tries.iter().all(|(_, at)| *at <= now);
         Condition { strain: self.strain(), troubles: self.troubles(now), ready }
     }
 
@@ -117,20 +129,30 @@ impl Breaker {
         self.troubled_at = now;
     }
 
-    /// Takes note of a call; a good one closes, a good settlement calms.
-    pub fn note(&mut self, operation: Operation, health: Health, now: UnixTime, every_secs: u64) {
+    /// Takes note of a call for this network of clients; a good one closes, a good settlement calms.
+    pub fn note(
+        &mut self,
+        client: &str,
+        (operation, health): (Operation, Health),
+        now: UnixTime,
+        every_secs: u64,
+    ) {
         self.settles = match (operation, health) {
             (Operation::Settle, Health::Good) => 0,
             (Operation::Settle, Health::Bad) => self.settles.saturating_add(1),
             (Operation::Verify, _) => self.settles,
         };
         match health {
-            Health::Good => (self.failures, self.next_try) = (0, None),
+            Health::Good => {
+                self.failures = 0;
+                self.tries.clear();
+            }
             Health::Bad => {
                 self.failures = self.failures.saturating_add(1);
                 // Calls that are made whatever the breaker says fail too, and must not put the next try off.
-                if self.failures >= FAILURES && self.next_try.is_none() {
-                    self.next_try = Some(now.plus(every_secs));
+                let waits = self.tries.iter().any(|(name, _)| name == client);
+                if self.failures >= FAILURES && !waits && self.tries.len() < MOST_TRIES {
+                    self.tries.push((client.to_owned(), now.plus(every_secs)));
                 }
             }
         }
@@ -150,44 +172,61 @@ mod tests {
     fn ten_failures_in_a_row_open_it_and_one_success_closes_it() {
         let mut breaker = Breaker::default();
         for _ in 0..9 {
-            breaker.note(Verify, Health::Bad, at(0), 5);
+            breaker.note("a", (Verify, Health::Bad), at(0), 5);
         }
-        breaker.note(Settle, Health::Good, at(0), 5);
+        breaker.note("a", (Settle, Health::Good), at(0), 5);
         for _ in 0..9 {
-            breaker.note(Verify, Health::Bad, at(0), 5);
-            assert!(breaker.admits(at(0), 5));
+            breaker.note("a", (Verify, Health::Bad), at(0), 5);
+            assert!(breaker.admits("a", at(0), 5));
         }
-        breaker.note(Settle, Health::Bad, at(0), 5);
-        assert!(!breaker.admits(at(4), 5));
-        assert!(breaker.admits(at(5), 5));
-        assert!(!breaker.admits(at(5), 5), "one request at a time");
-        breaker.note(Verify, Health::Bad, at(6), 5);
+        breaker.note("a", (Settle, Health::Bad), at(0), 5);
+        assert!(!breaker.admits("a", at(4), 5));
+        assert!(breaker.admits("a", at(5), 5));
+        assert!(!breaker.admits("a", at(5), 5), "one request at a time");
+        breaker.note("a", (Verify, Health::Bad), at(6), 5);
         for secs in 6..10 {
-            breaker.note(Settle, Health::Bad, at(secs), 5);
-            assert!(!breaker.admits(at(secs), 5));
+            breaker.note("a", (Settle, Health::Bad), at(secs), 5);
+            assert!(!breaker.admits("a", at(secs), 5));
         }
-        assert!(breaker.admits(at(10), 5), "failures meanwhile put nothing off");
-        breaker.note(Verify, Health::Good, at(11), 5);
-        assert!(breaker.admits(at(11), 5));
-        assert!(breaker.admits(at(11), 5));
+        assert!(breaker.admits("a", at(10), 5), "failures meanwhile put nothing off");
+        breaker.note("a", (Verify, Health::Good), at(11), 5);
+        assert!(breaker.admits("a", at(11), 5));
+        assert!(breaker.admits("a", at(11), 5));
+    }
+
+    #[test]
+    fn each_network_of_clients_has_tries_of_its_own_and_any_that_succeeds_closes_it() {
+        let mut breaker = Breaker::default();
+        for _ in 0..20 {
+            breaker.note("junk", (Verify, Health::Bad), at(0), 5);
+        }
+        assert!(!breaker.admits("junk", at(0), 5));
+        assert!(breaker.admits("honest", at(0), 5));
+        assert!(!breaker.admits("honest", at(0), 5));
+        for network in 0..100 {
+            breaker.admits(&alloc::format!("{network}"), at(1), 5);
+        }
+        assert!(!breaker.admits("one more", at(1), 5), "tries are bounded");
+        breaker.note("honest", (Verify, Health::Good), at(1), 5);
+        assert!(breaker.admits("junk", at(1), 5));
     }
 
     #[test]
     fn ten_failed_settlements_in_a_row_strain_it_though_verify_answers_and_one_good_one_calms_it() {
         let mut breaker = Breaker::default();
         for _ in 0..9 {
-            breaker.note(Verify, Health::Good, at(0), 5);
-            breaker.note(Settle, Health::Bad, at(0), 5);
+            breaker.note("a", (Verify, Health::Good), at(0), 5);
+            breaker.note("a", (Settle, Health::Bad), at(0), 5);
         }
         assert_eq!(breaker.strain(), Strain::Calm);
-        breaker.note(Settle, Health::Bad, at(0), 5);
-        breaker.note(Verify, Health::Good, at(0), 5);
+        breaker.note("a", (Settle, Health::Bad), at(0), 5);
+        breaker.note("a", (Verify, Health::Good), at(0), 5);
         assert_eq!(breaker.strain(), Strain::Strained);
-        assert!(breaker.admits(at(0), 5), "strained is not open");
-        breaker.note(Settle, Health::Good, at(0), 5);
+        assert!(breaker.admits("a", at(0), 5), "strained is not open");
+        breaker.note("a", (Settle, Health::Good), at(0), 5);
         assert_eq!(breaker.strain(), Strain::Calm);
         for _ in 0..20 {
-            breaker.note(Verify, Health::Bad, at(0), 5);
+            breaker.note("a", (Verify, Health::Bad), at(0), 5);
         }
         assert_eq!(breaker.strain(), Strain::Calm, "no settlement failed");
     }

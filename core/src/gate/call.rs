@@ -47,6 +47,8 @@ pub struct FacilitatorCall {
     pub draft: Option<Draft>,
     /// What the client hears if the call takes longer than these milliseconds; the call goes on.
     pub meanwhile: Option<(u32, Reply)>,
+    /// The network of the client, whose tries of a facilitator that is down are its own; empty where there is none.
+    pub client: String,
     /// Who has it made, where nobody has vouched for the payment: such calls are few at once.
     pub unproven: Option<Sender>,
 }

@@ -45,6 +45,7 @@ use super::forward::OriginCall;
 use super::keys;
 use super::offer::{Choice, Offer, VERIFY_SECS};
 use super::passing::Passing;
+use super::pricer::question;
 use super::recover::Seen;
 use super::reply::{Audience, Reply};
 use crate::facilitator::breaker::{Condition, Strain};
@@ -302,7 +303,10 @@ impl<'g> Passage<'g> {
             Some(token) => (token.asset.as_bytes().as_slice(), token.pay_to.as_bytes().as_slice()),
             None => (terms.asset.as_bytes(), terms.pay_to.as_bytes()),
         };
-        keys::digest(&[
+        // A price that was named for one question buys no answer to another one.
+        let named = self.offer.pricer.is_some() && !planted(Mutant::QuestionUnbound);
+        let question = if named { question(&self.head) } else { String::new() };
+        let parts = [
             self.head.method.as_bytes(),
             self.head.authority().as_bytes(),
             self.head.target().as_bytes(),
@@ -313,7 +317,10 @@ impl<'g> Passage<'g> {
             asset,
             terms.network.as_str().as_bytes(),
             pay_to,
-        ])
+            question.as_bytes(),
+        ];
+        let most = if named { parts.len() } else { parts.len().saturating_sub(1) };
+        keys::digest(parts.get(..most).unwrap_or_default())
     }
 
     /// One command to the object that keeps this payer's rows.

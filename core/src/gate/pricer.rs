@@ -16,6 +16,7 @@ use super::offer::{Choice, Offer, Pricer};
 use crate::amount::Amount;
 use crate::encoding::json;
 use crate::http::{BodyPresence, RequestHead};
+use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 
 /// Longest answer, bytes.
@@ -123,7 +124,11 @@ pub(super) fn question(head: &RequestHead) -> String {
     question.insert("url".to_owned(), head.url.as_str().into());
     question.insert("headers".to_owned(), headers.into());
     if head.body == BodyPresence::Present {
-        let length = head.headers.get("content-length").and_then(|text| text.parse::<u64>().ok());
+        // Beside another framing a length says nothing of the body. Spec: RFC 9112, 6.3.
+        let framed = head.headers.get("transfer-encoding").is_some();
+        let framed = framed && !planted(Mutant::LengthBesideFraming);
+        let length = head.headers.get("content-length").filter(|_| !framed);
+        let length = length.and_then(|text| text.parse::<u64>().ok());
         question.insert("body_bytes".to_owned(), length.into());
     }
     alloc::format!("{}", Value::Object(question))

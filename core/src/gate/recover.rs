@@ -51,6 +51,7 @@ impl Gate {
             guarded: false,
             draft: None,
             meanwhile: None,
+            client: String::new(),
             unproven: None,
         };
         Some((call, expected))

@@ -7,7 +7,7 @@ use crate::world::{Response, World, vars};
 
 mod named;
 pub mod quotes;
-mod repeats;
+pub mod repeats;
 pub mod told;
 
 fn route(price: Value) -> Value {

@@ -220,3 +220,13 @@ fn a_quote_that_is_changed_is_none() {
     assert!(world.facilitator.urls.is_empty());
     assert!(pays(&mut world, "500000", quote.into()).is_delivery());
 }
+
+#[test]
+pub fn a_length_beside_another_framing_says_nothing_of_the_body() {
+    let mut world = world();
+    says(&mut world, &[price("$0.02")]);
+    let framed = shaped("POST", Some("7"), &[("transfer-encoding", "chunked")]);
+    world.send_body(framed, b"more than that");
+    assert_eq!(world.priced[0]["body_bytes"], Value::Null);
+    assert!(world.priced[0].as_object().unwrap().contains_key("body_bytes"));
+}

@@ -145,3 +145,27 @@ fn a_refused_payment_is_shown_the_price_it_was_signed_for() {
     assert!(world.present(&second).is_delivery());
     assert_eq!(world.priced.len(), 1);
 }
+
+#[test]
+pub fn what_was_paid_for_one_question_and_not_received_answers_no_other() {
+    let mut world = world();
+    world.facilitator.repeats = Repeats::Idempotent;
+    world.facilitator.settle_plan.extend([Settle::SilentAfter, Settle::SilentAfter]);
+    says(&mut world, &[price("$0.02"), price("$0.90")]);
+    let payment = sign(&mut world, "/early", 2);
+    let head = || paid(&payment).header("idempotency-key", &"k".repeat(22));
+    assert_eq!(world.send(head()).problem(), "settlement_unknown");
+    world.pass(60);
+    assert_eq!(world.row_of(&payment.nonce).state.name(), "settled");
+    let fields = [("accept", "image/png"), ("content-type", "video/mp4"), ("range", "bytes=0-0")];
+    for (name, value) in fields {
+        let other = world.send(head().header(name, value));
+        assert_eq!(
+            (other.status, other.problem().as_str()),
+            (409, "payment_already_used"),
+            "{name}"
+        );
+    }
+    assert_eq!(world.origin.calls.len(), 0);
+    assert!(world.send(head()).is_delivery(), "its own question is answered");
+}

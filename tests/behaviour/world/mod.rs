@@ -274,6 +274,12 @@ impl World {
         self.present(&payment)
     }
 
+    /// Signs and sends, from this network.
+    pub fn pay_from(&mut self, target: &str, network: &str) -> Response {
+        let payment = self.sign(target);
+        self.send(paid(&payment).header("cf-connecting-ip", network))
+    }
+
     /// Sends a payment where it belongs.
     pub fn present(&mut self, payment: &Payment) -> Response {
         self.send(paid(payment))

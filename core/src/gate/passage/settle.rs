@@ -68,9 +68,15 @@ impl<'g> Passage<'g> {
             guarded: true,
             draft: Some(self.draft()).filter(|_| self.vouched == Vouched::Yes),
             meanwhile: None,
+            client: self.client(),
             unproven: (self.vouched == Vouched::NotYet).then(|| self.sender()),
         };
         Step::Verify(call, Verifying(self))
+    }
+
+    /// The network of the client.
+    fn client(&self) -> String {
+        client_prefix(self.head.headers.get("cf-connecting-ip")).into()
     }
 
     /// Who sends a payment that nobody vouches for: never whom it names.
@@ -80,14 +86,14 @@ impl<'g> Passage<'g> {
             (None, Some(_)) => Kind::Contract,
             (None, None) => Kind::OtherChain,
         };
-        let network = client_prefix(self.head.headers.get("cf-connecting-ip"));
+        let network = self.client();
         // The hash of a transaction is anybody's to show.
         let sent = matches!(self.proof.onchain, Some(OnChain::Sent { .. }));
         let payment = match planted(Mutant::LockByName) {
             true => Some(sha256(&[self.proof.account().as_bytes()])),
             false => (!sent).then(|| *self.proof.key.as_bytes()),
         };
-        Sender { network: network.into(), kind, payment }
+        Sender { network, kind, payment }
     }
 
     pub(super) fn draft(&self) -> Draft {
@@ -127,6 +133,7 @@ impl<'g> Passage<'g> {
             guarded: self.mode == Mode::Before,
             draft: (self.mode == Mode::Before).then(|| self.draft()),
             meanwhile: None,
+            client: self.client(),
             unproven: None,
         };
         let expected = self.expected.clone();
@@ -154,6 +161,7 @@ impl<'g> Passage<'g> {
             guarded: false,
             draft: None,
             meanwhile: Some((patience, self.problem(Code::SettlementUnknown))),
+            client: self.client(),
             unproven: None,
         };
         Step::Settle(call, Settling { passage: self, turn: Turn::Again, expected })

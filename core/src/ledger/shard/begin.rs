@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::{Change, Decision, Notice, Rows, Scene, Shard, Slot, Transition};
 use crate::ledger::command::{Answer, Command, Fate, Leases, Noted, Payment, Repeat, Role, Told};
-use crate::ledger::entry::Entry;
+use crate::ledger::entry::{Entry, Standing};
 use crate::mutant::{Mutant, planted};
 
 /// Seconds after which what was noted about a payment that cannot be charged any more may go.
@@ -44,8 +44,14 @@ impl Shard {
             Ok(changes) => changes,
             Err(decision) => return Ok(decision),
         };
+        let spare = self.index.spare(&payment.client, &standing, now);
+        let standing = match &spare {
+            Some(_) => Standing { is_crowded: false, is_full: false, ..standing },
+            None => standing,
+        };
         match Entry::open(*payment, leases, in_flight, standing, now) {
             Ok((entry, answer)) => {
+                changes.extend(spare.map(Change::Remove));
                 let receipt = Some(entry.payment.receipt.clone());
                 let mut transition = Transition::default();
                 transition.add("none".to_string(), &entry.state, "claim");

@@ -13,6 +13,7 @@ use super::{Scene, Slot};
 use crate::encoding::hex;
 use crate::ledger::entry::{Entry, Standing};
 use crate::ledger::state::State;
+use crate::mutant::{Mutant, planted};
 use crate::sorted::by_rank;
 use crate::time::UnixTime;
 
@@ -20,6 +21,9 @@ use crate::time::UnixTime;
 pub const MOST_ROWS: usize = 20_000;
 /// Most rows of one client network for which no money was asked.
 pub const MOST_OF_CLIENT: u32 = 500;
+
+/// Seconds for which a row that is let go keeps its place even where there is no other one.
+const KEPT_SECS: u32 = 60;
 
 /// Seconds of doubt after which the operator hears of it.
 const OVERDUE_SECS: u64 = 600;
@@ -55,6 +59,8 @@ struct Brief {
     due: u32,
     /// When the operator hears that it is still in doubt.
     overdue: u32,
+    /// First sight of what was let go before money was asked for; 0 of all others.
+    released: u32,
     /// Whether no money was ever asked for it.
     is_unasked: bool,
     /// Whether it is only a name that somebody has shown, which counts against no payer.
@@ -82,7 +88,9 @@ impl Brief {
             State::Refused { .. } => Some(entry.refused_until()),
             _ => None,
         };
+        let is_released = entry.state == State::Released && entry.is_unasked();
         Some(Self {
+            released: if is_released { short(Some(entry.created)) } else { 0 },
             binding: binding_of(&entry.payment.binding),
             client: client_of(&entry.payment.client),
             active_until: short(active),
@@ -178,6 +186,22 @@ impl Index {
             standing.unresolved |= unknown && row.binding == binding;
         }
         standing
+    }
+
+    /// The oldest row that may give its place to another one: what was let go a minute ago or more before money was asked for.
+    /// Where the client's network has too many, it is one of its own.
+    pub(super) fn spare(&self, client: &str, standing: &Standing, now: UnixTime) -> Option<Slot> {
+        if planted(Mutant::CrowdStays) || !(standing.is_crowded || standing.is_full) {
+            return None;
+        }
+        let (client, now) = (client_of(client), short(Some(now)));
+        let gives = |row: &Brief| {
+            row.released > 0
+                && row.released.saturating_add(KEPT_SECS) <= now
+                && (row.client == client || !standing.is_crowded)
+        };
+        let rows = self.rows.iter().filter(|(_, row)| gives(row));
+        rows.min_by_key(|(_, row)| row.released).map(|(place, _)| place.to_slot())
     }
 
     /// The payer's rows that may be paid and not received, for this binding.
