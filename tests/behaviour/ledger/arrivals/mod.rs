@@ -215,6 +215,11 @@ const TABLE: &[Row] = &[
     (Mutant::AskBegins, "signed", &[Unknown, OwnTerms, Denied]),
     (Mutant::TakenByAll, "run again", &[Honest, Stolen]),
     (Mutant::LockByName, "on the chain", &[Junk, Sent, Alarm]),
+    (Mutant::SentGetsTerms, "on the chain", &[Sent, SentLate, Change]),
+    (Mutant::BlindForgets, "on the chain", &[Unread, Repeat]),
+    (Mutant::TrailingBytes, "elsewhere", &[Elsewhere, Trailed]),
+    (Mutant::TakenTwice, "elsewhere", &[Elsewhere, Stolen, Change]),
+    (Mutant::WordIsChain, "confirmed", &[Honest, Lied]),
 ];
 
 /// The mutants that arrivals find.
