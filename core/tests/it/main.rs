@@ -1,0 +1,41 @@
+//! The core against published vectors, naive versions and its own documents, each file a module of one program: linking
+//! is what a test program costs.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests may panic"
+)]
+
+mod ambiguous_targets;
+mod amount_vectors;
+mod chain_confirmation;
+mod chain_inquiry;
+mod chain_rpc;
+mod chain_transfer;
+mod codec_vectors;
+mod docs;
+mod evm_vectors;
+mod facilitator_auth;
+mod facilitator_reasons;
+mod leaf_vectors;
+mod lenient_origin;
+mod messages;
+mod mpp_challenge_vectors;
+mod mpp_credential_vectors;
+mod mpp_properties;
+mod mpp_vectors;
+mod naive_chain;
+mod other_chains;
+mod payment_vectors;
+mod receipt_vectors;
+mod redelivery_statement;
+mod route_rules;
+mod route_vectors;
+mod support;
+mod tables;
+mod transaction;
+mod typed_data;
