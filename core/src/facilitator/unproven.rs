@@ -4,8 +4,9 @@
 //!
 //! Nothing is counted by what such a payment says of itself: whoever it names may never have heard of it. A network that sends
 //! what is refused is slowed and never stopped, because honest payers may share it. What finds no place waits in a queue: a place
-//! that is free goes to the network that has the fewest calls, among those to the one whose payment has waited longest, and
-//! within a network to who came first. Assumptions:
+//! that is free goes to the network that has the fewest calls, among those to the one that has had no place for the longest time,
+//! so that many networks whose calls take long have no more of them than one that comes later; within a network it goes to who
+//! came first. Assumptions:
 //! - one per isolate, bounded; losing it costs calls;
 //! - a place is held for one call, never between two of them;
 //! - who waits asks about its turn several times a second, or waits no more;
@@ -189,6 +190,8 @@ struct Calls {
     looked: UnixTime,
     /// The next one's.
     ticket: Ticket,
+    /// How many places there have been.
+    places: u64,
 }
 
 /// What is known of a network.
@@ -203,6 +206,8 @@ struct Recent {
     /// Refusals that were not forgiven at `since`.
     owed: u32,
     since: UnixTime,
+    /// Which of all places was the last one that it had; 0 if it had none.
+    last: u64,
 }
 
 /// A payment that waits.
@@ -215,16 +220,20 @@ struct Waiting {
 
 impl Calls {
     const fn new() -> Self {
-        Self { networks: Sorted::new(), looked: UnixTime::from_secs(0), ticket: Ticket(0) }
+        let looked = UnixTime::from_secs(0);
+        Self { networks: Sorted::new(), looked, ticket: Ticket(0), places: 0 }
     }
 
     fn begin(&mut self, network: &String, now: UnixTime) -> Place {
         self.expire(now);
         let room = room(self.networks.get(network), self.busy(), now);
+        let place = self.places.saturating_add(1);
         let recent = self.recent(network, now);
         // Who waits already comes first.
         if recent.queued.is_empty() && recent.calls() < room {
             recent.on_their_way.push(now);
+            recent.last = place;
+            self.places = place;
             return Place::Begun;
         }
         let waiting = recent.queued.len();
@@ -274,6 +283,8 @@ impl Calls {
         {
             let waiting = recent.queued.remove(0);
             recent.granted.push(waiting);
+            self.places = self.places.saturating_add(1);
+            recent.last = self.places;
         }
     }
 
@@ -283,9 +294,9 @@ impl Calls {
         let heads = self.networks.iter().filter_map(|(network, recent)| {
             let first = recent.queued.first()?;
             let has_room = recent.calls() < room(Some(recent), busy, now);
-            has_room.then_some((recent.calls(), first.ticket, network))
+            has_room.then_some((recent.calls(), recent.last, first.ticket, network))
         });
-        heads.min().map(|(_, _, network)| network.clone())
+        heads.min().map(|(_, _, _, network)| network.clone())
     }
 
     /// All calls, and those that may begin.
@@ -334,7 +345,7 @@ fn room(network: Option<&Recent>, busy: usize, now: UnixTime) -> usize {
 impl Recent {
     const fn new(now: UnixTime) -> Self {
         let on_their_way = Vec::new();
-        Self { on_their_way, granted: Vec::new(), queued: Vec::new(), owed: 0, since: now }
+        Self { on_their_way, granted: Vec::new(), queued: Vec::new(), owed: 0, since: now, last: 0 }
     }
 
     /// Its calls, and those that may begin.
@@ -431,6 +442,24 @@ mod tests {
         unproven.ended(&of("7"), Verdict::Open, at(0));
         assert_eq!(unproven.turn(&of("1"), flood[0], at(0)), Place::Queued(flood[0]));
         assert_eq!(unproven.turn(&of("late"), honest, at(0)), Place::Begun);
+    }
+
+    #[test]
+    fn many_networks_whose_calls_take_long_hold_up_another_for_one_place_of_theirs() {
+        let mut unproven = Unproven::new();
+        let crowd: Vec<String> = (0..128).map(|network| alloc::format!("{network}")).collect();
+        for network in &crowd {
+            begin(&mut unproven, network, 1, at(0));
+        }
+        let flood: Vec<(&String, Ticket)> = (0..3)
+            .flat_map(|_| &crowd)
+            .map(|network| (network, waits(&mut unproven, network, at(0))))
+            .collect();
+        let honest = waits(&mut unproven, "late", at(0));
+        unproven.ended(&of("77"), Verdict::Open, at(4));
+        let places = flood.iter().map(|(network, it)| unproven.turn(&of(network), *it, at(4)));
+        assert_eq!(places.filter(|place| *place == Place::Begun).count(), 0);
+        assert_eq!(unproven.turn(&of("late"), honest, at(4)), Place::Begun);
     }
 
     #[test]
