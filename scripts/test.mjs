@@ -6,6 +6,7 @@
 // `deploy` holds configuration, check and documents against each other, and asks wrangler whether it would take each environment.
 
 import { readdirSync, existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 
 import { buildWorker } from './build.mjs';
@@ -21,6 +22,8 @@ const suites = { lint, core, worker, e2e, pkg, crash, deploy };
 const TIMEOUT_MS = 300_000;
 /** What a random kill and its share of a drain may take. */
 const MOMENT_MS = 6_000;
+/** Files of tests that run at once, where it is not said. */
+const SPARE_CORES = Math.max(availableParallelism() - 1, 1);
 /** Other implementations beside ours; what they ask of cargo must not reach the workspace. */
 const AGREEMENT = 'tests/agreement/Cargo.toml';
 
@@ -86,8 +89,11 @@ async function worker() {
   // A second Worker that panics on request or goes on with a guard broken; the first is built last and stays.
   await buildWorker({ features: ['panic-drill'], out: 'build/panic-drill' });
   await buildWorker();
-  // The files wait for leases and deadlines most of the time; one counts milliseconds.
-  await runTests('test:worker', 'tests/worker', { atOnce: 3, alone: ['panic.test.ts'] });
+  // The files wait for leases and deadlines most of the time, these the longest; one counts milliseconds.
+  const first = ['faults', 'diagnostics-counts', 'webhook', 'streams', 'unproven', 'exposure', 'limits'];
+  await runTests('test:worker', 'tests/worker', {
+    atOnce: 4, alone: ['panic.test.ts'], first: first.map((name) => `${name}.test.ts`),
+  });
   // Has the machine to itself, so that a seed is the same history as nearly as may be.
   await runTests('test:worker: simulation', 'tests/simulate', { timeoutMs: 3 * TIMEOUT_MS });
 }
@@ -99,13 +105,13 @@ async function e2e() {
   // Some more are Python's, where there is one.
   const python = await preparePython();
   if ('leftOut' in python) console.log(`  left out: the clients of Python, ${python.leftOut}`);
-  await runTests('test:e2e', 'tests/e2e');
+  await runTests('test:e2e', 'tests/e2e', { atOnce: 3 });
 }
 
 async function pkg() {
   await buildPackage();
   // The files wait for processes, bundlers and hand-overs most of the time.
-  await runTests('test:pkg', 'tests/pkg', { atOnce: 2 });
+  await runTests('test:pkg', 'tests/pkg', { atOnce: 3 });
 }
 
 async function crash() {
@@ -132,19 +138,21 @@ async function deploy() {
  *
  * @param {string} name
  * @param {string} folder
- * @param {{atOnce?: number, alone?: string[], timeoutMs?: number}} [options] `atOnce`: how many files, if not as many as
- *   there are spare cores; `alone`: files that have the machine to themselves, before the others
+ * @param {{atOnce?: number, alone?: string[], first?: string[], timeoutMs?: number}} [options] `atOnce`: how many files,
+ *   if not as many as there are spare cores; `alone`: files that have the machine to themselves, before the others;
+ *   `first`: files that take longest, so that none of them is still running when all others are done
  */
-async function runTests(name, folder, { atOnce, alone = [], timeoutMs = TIMEOUT_MS } = {}) {
+async function runTests(name, folder, { atOnce = SPARE_CORES, alone = [], first = [], timeoutMs = TIMEOUT_MS } = {}) {
   const files = existsSync(join(root, folder))
     ? readdirSync(join(root, folder)).filter((file) => file.endsWith('.test.ts')).sort()
     : [];
   if (files.length === 0) throw new StepFailed(`${name}: there are no tests in ${folder}`);
-  const groups = [...alone.map((file) => [file]), files.filter((file) => !alone.includes(file))];
-  for (const group of groups) {
+  const gone = [...alone, ...first].filter((file) => !files.includes(file));
+  if (gone.length > 0) throw new StepFailed(`${name}: there is no ${gone.join(', no ')} in ${folder}`);
+  const others = files.filter((file) => !alone.includes(file) && !first.includes(file));
+  for (const group of [...alone.map((file) => [file]), [...first, ...others]]) {
     const output = await run(group.length === 1 ? `${name}: ${group[0]}` : name, process.execPath, [
-      '--import', './scripts/typescript.mjs', '--test', '--test-reporter', 'spec', '--test-timeout', String(timeoutMs),
-      ...(atOnce === undefined ? [] : [`--test-concurrency=${atOnce}`]),
+      '--import', './scripts/typescript.mjs', 'scripts/files.mjs', String(atOnce), String(timeoutMs),
       ...group.map((file) => join(folder, file)),
     ]);
     show(output, /^ℹ (tests|pass|fail|cancelled|skipped|duration_ms|ends:|left out:)/);
