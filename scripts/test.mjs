@@ -78,11 +78,12 @@ async function core() {
   // A target without std: what compiles there has no clock, no network and no randomness to reach for.
   await run('test:core: no std', 'cargo', ['build', '--locked', '-p', 'farebox-core', '--target', 'wasm32v1-none']);
   const output = await run('test:core', 'cargo', ['test', '--locked', '--workspace', '--', '--show-output']);
+  await run('test:core: example', 'cargo', ['run', '--locked', '-p', 'farebox-core', '--example', 'edge_in_memory']);
   await run('test:core: agreement', 'cargo', [
     'test', '--locked', '--manifest-path', AGREEMENT, '--target-dir', 'target/agreement',
   ]);
   // How much of the ledger's behaviour was visited belongs to the result.
-  show(output, /^test result:|^(After|Before)\b.*: \d+ states|^arrivals, .* with everything|histories from seed/);
+  show(output, /^ +Doc-tests|^test result:|^(After|Before)\b.*: \d+ states|^arrivals, .* with everything|histories from seed/);
 }
 
 async function worker() {
