@@ -140,7 +140,10 @@ fn main() {
     let Next::Return(Some(settlement)) = next else { panic!("{next:?}") };
     println!("paid by  {settlement}");
     assert_eq!((head.status, body.as_str()), (200, "sunny"));
-    assert_eq!(settlement["transaction"], TRANSACTION);
+    assert_eq!(
+        settlement.get("transaction").and_then(serde_json::Value::as_str),
+        Some(TRANSACTION)
+    );
     let priced = ["respond"];
     let paid = ["claim", "verify", "forward", "collect", "record", "settle", "record", "respond"];
     assert_eq!(edge.trail, [priced.as_slice(), paid.as_slice()].concat());
