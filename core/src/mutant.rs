@@ -178,6 +178,12 @@ pub enum Mutant {
     TwinsPass,
     /// Each name in `Connection` is compared with each field.
     NamesTimesFields,
+    /// What somebody has noted of a transaction keeps out who has paid with it in time.
+    NotesHold,
+    /// The secret of a note stays where another claim takes its place.
+    NotedSecretStays,
+    /// What the operator has heard to be owed is served.
+    DebtsAreServed,
 }
 
 impl Mutant {
@@ -269,6 +275,9 @@ impl Mutant {
         Self::HopsArePriced,
         Self::TwinsPass,
         Self::NamesTimesFields,
+        Self::NotesHold,
+        Self::NotedSecretStays,
+        Self::DebtsAreServed,
     ];
 }
 

@@ -217,7 +217,9 @@ impl Entry {
                 let refusal = refusal(standing.seen_by(&again.payment), in_flight);
                 self.claimed(again, refusal, now)
             }
-            Command::Note { noted, .. } => self.noted(noted, taken, now),
+            Command::Note { payment, leases, noted } => {
+                self.noted((*payment, leases, noted), taken, now)
+            }
             Command::Seal { fence, response, seen_block } if holds(fence) => {
                 self.sees(seen_block).seal(response.is_some(), now)
             }

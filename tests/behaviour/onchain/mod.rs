@@ -11,6 +11,7 @@ use crate::world::chain::ASSET;
 use crate::world::payer::Payer;
 use crate::world::{CHAIN, PAY_TO, Response, With, World, get};
 
+pub mod burnt;
 pub mod hashes;
 mod histories;
 pub mod moved;

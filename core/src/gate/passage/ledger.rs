@@ -96,7 +96,8 @@ impl<'g> Passage<'g> {
             leases: self.leases(),
             idempotent: self.offer.idempotent && self.arrival == Arrival::InTime,
             wallet: self.wallet,
-            last: self.inquired,
+            // What was looked for and is no payment for this is told what there is.
+            last: self.inquired || self.recalled.is_some() && self.proof.was_sent(),
         }
     }
 

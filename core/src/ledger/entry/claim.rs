@@ -44,8 +44,9 @@ impl Entry {
         refusal: Option<Answer>,
         now: UnixTime,
     ) -> (Self, Answer) {
+        let gives_way = self.gives_way_to(&again, now);
         let begins = match self.state {
-            _ if self.gives_way_to(&again) => true,
+            _ if gives_way => true,
             State::Released => true,
             State::Abandoned => again.idempotent || planted(Mutant::AbandonedBegins),
             _ => false,
@@ -54,7 +55,7 @@ impl Entry {
             let fence = self.fence;
             return (self, Answer::Granted { fence });
         }
-        if !begins || !(self.is_for(&again) || self.gives_way_to(&again)) {
+        if !begins || !(self.is_for(&again) || gives_way) {
             let (entry, resumed) = self.resumed(&again, now);
             return (entry, resumed.into());
         }
@@ -63,7 +64,8 @@ impl Entry {
         }
         // Nothing was submitted for it: terms of work may be today's, its secret, its receipt's id
         // and its correlation id stay the first. One that gives way was somebody else's.
-        let first = self.payment.secret.take().filter(|_| self.is_for(&again));
+        let keeps = !gives_way || planted(Mutant::NotedSecretStays);
+        let first = self.payment.secret.take().filter(|_| keeps);
         let secret = first.or(again.payment.secret.clone());
         let receipt = self.payment.receipt.clone();
         let correlation = core::mem::take(&mut self.payment.correlation);
@@ -135,9 +137,10 @@ impl Entry {
 
     /// What a request sees whose signature nothing has proven: the row stays as it is.
     #[must_use]
-    pub fn seen(&self, again: &Repeat) -> Seen {
+    pub fn seen(&self, again: &Repeat, now: UnixTime) -> Seen {
         match (self.fate(again), &self.state) {
-            (Some(_), _) if self.gives_way_to(again) => Seen::Nothing,
+            // The chain is asked first.
+            _ if self.gives_way_to(again, now) && !again.last => Seen::Nothing,
             (Some(fate), _) => Seen::Fate(fate),
             (None, State::Released | State::Abandoned) => Seen::Nothing,
             // Its signature held when the row was made, and these are the same bytes, or the first request's own.
@@ -185,18 +188,23 @@ impl Entry {
         })
     }
 
-    /// Whether the row is one of a transaction that somebody has named for another request and nobody was served for, and the
-    /// repeat comes with the signature of who sent it: a name proves nothing, the signature does.
-    fn gives_way_to(&self, again: &Repeat) -> bool {
+    /// Whether the row is one of a transaction that somebody has named and nobody was served for, and the repeat comes with
+    /// more: with the signature of who sent it for another request, or, where only notes have made the row, as a claim, which the
+    /// chain has proven. Who comes with the challenge of the note has what it waits for without that.
+    fn gives_way_to(&self, again: &Repeat, now: UnixTime) -> bool {
+        if !self.payment.was_sent_by_payer() || !again.payment.was_sent_by_payer() {
+            return false;
+        }
         let rests = matches!(
             self.state,
             State::Unknown { resend: None, .. } | State::Settled { .. } | State::Closed
         );
-        rests
-            && self.payment.was_sent_by_payer()
-            && again.wallet
-            && again.payment.was_sent_by_payer()
-            && !self.is_for(again)
+        let is_same = self.is_for(again) && self.proves(again);
+        if planted(Mutant::DebtsAreServed) && matches!(self.state, State::RefundDue { .. }) {
+            return true;
+        }
+        rests && again.wallet && !self.is_for(again)
+            || self.is_only_noted(now) && !(rests && is_same)
     }
 
     /// Whether a repeat asks for what the first use of the payment asked for.

@@ -64,6 +64,8 @@ pub enum Work {
     GiveUp,
     /// No money was asked for, and none can be any more: the row goes.
     Forget,
+    /// Nobody has shown in time that a debt was paid for in time: it is one, and the operator hears of it.
+    Owe,
 }
 
 impl Entry {
@@ -110,11 +112,11 @@ impl Entry {
             State::Void | State::Closed if !self.watch.asked || planted(Mutant::AskedGoes) => {
                 Some((valid_before.plus(FORGET_SECS), Work::Forget))
             }
+            State::RefundDue { .. } => self.yields_until().map(|at| (at, Work::Owe)),
             State::Executing(_)
             | State::Settling(_)
             | State::Delivering { .. }
             | State::Delivered { .. }
-            | State::RefundDue { .. }
             | State::Void
             | State::Closed
             | State::Refunded { .. }
@@ -153,6 +155,7 @@ impl Entry {
     #[must_use]
     pub fn rest(self, work: Work, now: UnixTime) -> Self {
         let mut entry = self.lapse(now);
+        entry.watch.asked |= work == Work::Owe;
         entry.state = match (work, entry.state) {
             (Work::Close, State::Refused { .. } | State::Released | State::Abandoned) => {
                 State::Closed

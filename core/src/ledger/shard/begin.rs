@@ -114,7 +114,7 @@ impl Shard {
         decision.told.receipt = Some(entry.payment.receipt.clone());
         let mut transition = Transition::default();
         transition.add("none".to_string(), &entry.state, "note");
-        let notice = Notice::first(&entry.state).filter(|_| scene.notifies);
+        let notice = Notice::first(&entry).filter(|_| scene.notifies);
         let entry = Box::new(entry);
         let told =
             notice.map(|notice| Change::Announce(slot.clone(), entry.clone(), notice, scene.now));

@@ -159,9 +159,10 @@ impl Notice {
         }
     }
 
-    /// What a new row is worth telling.
-    const fn first(state: &State) -> Option<Self> {
-        match state {
+    /// What a new row is worth telling. A debt that may still be served is told once it may not.
+    fn first(entry: &Entry) -> Option<Self> {
+        match &entry.state {
+            State::RefundDue { .. } if entry.yields_until().is_some() => None,
             State::RefundDue { .. } => Some(Self::RefundDue),
             State::Manual { .. } => Some(Self::Manual),
             _ => None,
@@ -169,8 +170,14 @@ impl Notice {
     }
 
     /// What a step of a row is worth telling.
-    fn of(before: &State, after: &State) -> Option<Self> {
-        match (before, after) {
+    fn of(before: &Entry, after: &Entry) -> Option<Self> {
+        match (&before.state, &after.state) {
+            (_, State::RefundDue { .. }) if after.yields_until().is_some() => None,
+            (State::RefundDue { .. }, State::RefundDue { .. })
+                if before.yields_until().is_some() =>
+            {
+                Some(Self::RefundDue)
+            }
             (State::RefundDue { .. }, State::RefundDue { .. })
             | (State::Manual { .. }, State::Manual { .. }) => None,
             (_, State::RefundDue { .. }) => Some(Self::RefundDue),
@@ -287,7 +294,7 @@ impl Shard {
         let mut transition = Transition::default();
         transition.add(before.state.name(), &lapsed, "lapse");
         transition.add(lapsed.name(), &after.state, why);
-        let notice = Notice::of(&before.state, &after.state).filter(|_| scene.notifies);
+        let notice = Notice::of(before, &after).filter(|_| scene.notifies);
         let after = Box::new(after);
         let told =
             notice.map(|notice| Change::Announce(slot.clone(), after.clone(), notice, scene.now));

@@ -89,7 +89,7 @@ impl Shard {
         let entry = entry.lapse(scene.now);
         let receipt = Some(entry.payment.receipt.clone());
         let proven = entry.proves(repeat);
-        Ok(Told { answer: entry.seen(repeat), receipt, proven, tally: None })
+        Ok(Told { answer: entry.seen(repeat, scene.now), receipt, proven, tally: None })
     }
 
     /// What is left of a payment that the ledger knows.

@@ -46,7 +46,9 @@ impl Shard {
                 // It was looked at sooner than it had to be.
                 None => self.index.note(&slot, &before, scene),
                 Some(Work::Forget) => changes.push(Change::Remove(slot)),
-                Some(work @ (Work::Lapse | Work::Close | Work::Refund | Work::GiveUp)) => {
+                Some(
+                    work @ (Work::Lapse | Work::Close | Work::Refund | Work::GiveUp | Work::Owe),
+                ) => {
                     let entry = before.clone().rest(work, scene.now);
                     Self::step(&slot, &before, entry, "alarm", scene, &mut changes);
                 }

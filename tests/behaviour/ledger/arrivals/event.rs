@@ -57,6 +57,10 @@ pub enum Event {
     Claimed,
     /// A hash shown before the node has heard of it, and before that by another payer who has.
     Sniped,
+    /// A hash that others have shown in the payer's name once a block had it, under a challenge that had long ended.
+    Burnt,
+    /// A hash that others have shown in the payer's name before a block had it, for another request.
+    Diverted,
     /// A hash that no chain knows, in the payer's name, from somewhere else; the node's answer takes long.
     Junk,
     /// A signed transaction, which the gate sends.
@@ -74,6 +78,6 @@ pub enum Event {
 impl Event {
     /// Whether money is moved as it should be, so that the payer is served at once, if nothing of theirs is in doubt.
     pub fn serves(self) -> bool {
-        matches!(self, Self::Sent | Self::SentLate)
+        matches!(self, Self::Sent | Self::SentLate | Self::Burnt)
     }
 }

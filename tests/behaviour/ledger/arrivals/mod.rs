@@ -55,11 +55,11 @@ static ONCHAIN: LazyLock<Vec<Gate>> = LazyLock::new(|| {
     let mut vars = World::chain_vars();
     let route = |settle: &str| {
         json!({
-            "path": format!("/shown/{settle}"), "price": "$0.01", "settle": settle, "hash_mode": true,
-            "signed_transactions": true,
+            "path": format!("/shown/{settle}"), "price": "$0.01", "hash_mode": true,
+            "signed_transactions": true, "settle": if settle == "before" { settle } else { "after" },
         })
     };
-    vars["ROUTES"] = json!([route("after"), route("before")]);
+    vars["ROUTES"] = json!([route("after"), route("before"), route("elsewhere")]);
     gates(&vars, |vars| {
         for route in vars["ROUTES"].as_array_mut().unwrap() {
             route["price"] = "$0.02".into();
@@ -122,8 +122,8 @@ const SETTINGS: &[Setting] = &[
         targets: ["/shown/after", "/shown/before"],
         base: &[Sent, Signed, Repeat],
         more: &[
-            SentLate, Early, Unread, Lagging, Claimed, Sniped, Junk, Waiting, Mine, Change, Honest,
-            Unknown, Alarm,
+            SentLate, Early, Unread, Lagging, Claimed, Sniped, Burnt, Diverted, Junk, Waiting,
+            Mine, Change, Honest, Unknown, Alarm,
         ],
     },
     Setting {
@@ -204,6 +204,14 @@ fn who_sees_a_transaction_before_its_payer_shows_it_takes_nothing_from_them() {
 }
 
 #[test]
+fn who_shows_the_transaction_of_another_elsewhere_or_too_late_takes_nothing_from_them() {
+    let events = [Burnt, Diverted, Mine, Alarm, Repeat];
+    let states = explore(setting("on the chain"), &events, 4).unwrap();
+    eprintln!("arrivals: {} states of one that others have shown", states.len());
+    assert!(states.iter().any(|state| state.contains("delivered")));
+}
+
+#[test]
 fn no_order_on_another_chain_is_delivered_unpaid_or_paid_and_forgotten() {
     explore_all("elsewhere");
 }
@@ -214,6 +222,7 @@ type Row = (Mutant, &'static str, &'static [Event]);
 const TABLE: &[Row] = &[
     (Mutant::AskBegins, "signed", &[Unknown, OwnTerms, Denied]),
     (Mutant::TakenByAll, "run again", &[Honest, Stolen]),
+    (Mutant::NotesHold, "on the chain", &[Burnt, Sent]),
     (Mutant::LockByName, "on the chain", &[Junk, Sent, Alarm]),
     (Mutant::SentGetsTerms, "on the chain", &[Sent, SentLate, Change]),
     (Mutant::BlindForgets, "on the chain", &[Unread, Repeat]),

@@ -17,6 +17,9 @@ use crate::world::payer::{Payer, Payment};
 use crate::world::transfers::Fate;
 use crate::world::{PAY_TO, Response, Running, With, World, paid, solana};
 
+/// Where others spend what is not theirs.
+const ELSEWHERE: &str = "/shown/elsewhere";
+
 /// A payment that was shown.
 #[derive(Clone)]
 struct Shown {
@@ -161,7 +164,9 @@ impl Run {
             | Event::Early
             | Event::Unread
             | Event::Lagging
-            | Event::Sniped => Some(self.sent(event)),
+            | Event::Sniped
+            | Event::Burnt
+            | Event::Diverted => Some(self.sent(event)),
             Event::Signed | Event::Waiting => Some(self.signed(event)),
             Event::Claimed => self.claimed(),
             Event::Elsewhere => Some(self.another()),
@@ -248,11 +253,18 @@ impl Run {
 
     /// The hash of a transaction that the payer has sent.
     fn sent(&mut self, event: Event) -> Shown {
+        let other = match event {
+            Event::Diverted => ELSEWHERE,
+            _ => self.target,
+        };
+        let before = challenge(&mut self.world, other);
+        self.world.wait(if event == Event::Burnt { 1_000 } else { 0 });
         let bytes = self.transfer();
         let challenge = challenge(&mut self.world, self.target);
         self.world.wait(2);
         let chain = &mut self.world.facilitator.chain;
-        chain.transfers.fate = if event == Event::Early { Fate::Waits } else { Fate::Mined };
+        let waits = matches!(event, Event::Early | Event::Diverted);
+        chain.transfers.fate = if waits { Fate::Waits } else { Fate::Mined };
         let block = chain.next_block();
         match event {
             Event::Sniped => self.elsewhere.push(bytes.clone()),
@@ -264,9 +276,17 @@ impl Run {
             _ => NodeFault::Fine,
         };
         self.world.wait(if event == Event::SentLate { 400 } else { 2 });
-        if event == Event::Sniped {
-            let other = self.under_theirs(&bytes);
-            self.world.send(other);
+        match event {
+            Event::Sniped => {
+                let other = self.under_theirs(&bytes);
+                self.world.send(other);
+            }
+            Event::Burnt | Event::Diverted => {
+                let payer = Some(&self.world.payer);
+                let request = answer(other, &before, &hash(&bytes), payer);
+                self.world.send(request.header("cf-connecting-ip", "192.0.2.9"));
+            }
+            _ => {}
         }
         self.world.facilitator.chain.plan = vec![fault; 20].into();
         let source = Some(&self.world.payer);
