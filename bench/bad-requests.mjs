@@ -27,6 +27,9 @@ const TARGETS = {
   'overlong slashes': ['%c0%af', '%252e%252e', '%252fq', './after', '%255c'],
   'units of UTF-16': ['%25u002f', '%252e', '/after', '%2f', 'q'],
   'control bytes': ['%00', '/after', '%0a', '//', '%20', '...'],
+  'letters with marks, circles and look-alikes': ['%C3%A9', 'e%CC%81', '/%E2%93%A1', '%D1%80', '%F0%9D%93%BF', '+', '%EF%AC%83'],
+  'streams, sessions and short names': ['::$DATA', '/(S(a))', '(A(b)S(c))', 'after~1', '+', '/q', '%3A'],
+  'open brackets and colons': ['(S(', ':', '(', '/after', '~1'],
   'encoded three times': ['%25252f', '/after', 'q'],
 };
 

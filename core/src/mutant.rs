@@ -184,6 +184,18 @@ pub enum Mutant {
     NotedSecretStays,
     /// What the operator has heard to be owed is served.
     DebtsAreServed,
+    /// `+` and tabs in a path are no spaces.
+    PlusIsNoSpace,
+    /// Marks, and letters without width, make another path.
+    MarksAreLetters,
+    /// A stream of a file of Windows is another file.
+    StreamsAreFiles,
+    /// Sessions in paths make other paths.
+    SessionsArePaths,
+    /// A short name of a file of Windows is another file.
+    ShortNamesPass,
+    /// A letter has no base, and looks like no other.
+    BasesDiffer,
 }
 
 impl Mutant {
@@ -278,6 +290,12 @@ impl Mutant {
         Self::NotesHold,
         Self::NotedSecretStays,
         Self::DebtsAreServed,
+        Self::PlusIsNoSpace,
+        Self::MarksAreLetters,
+        Self::StreamsAreFiles,
+        Self::SessionsArePaths,
+        Self::ShortNamesPass,
+        Self::BasesDiffer,
     ];
 }
 

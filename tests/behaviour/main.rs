@@ -33,6 +33,7 @@ mod recovery;
 mod redelivery;
 mod requests;
 mod settlement;
+mod spellings;
 mod sweep;
 mod unproven;
 mod wallets;

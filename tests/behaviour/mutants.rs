@@ -9,7 +9,7 @@ use farebox_core::mutant::{Mutant, plant};
 
 use crate::{
     client, config, diagnostics, faults, growth, handed, ledger, limits, manners, mpp, mpp_client,
-    onchain, other_chains, pricer, receipts, redelivery, requests, settlement, unproven,
+    onchain, other_chains, pricer, receipts, redelivery, requests, settlement, spellings, unproven,
 };
 
 /// A mutant, and a test that finds it.
@@ -88,6 +88,12 @@ const TABLE: &[Row] = &[
     row!(HopsArePriced, pricer::told::what_connection_names_is_neither_priced_nor_forwarded),
     row!(TwinsPass, pricer::told::no_field_stands_for_another_one_that_was_priced),
     row!(NamesTimesFields, requests::thousands_of_names_beside_thousands_of_fields_are_soon_read),
+    row!(PlusIsNoSpace, spellings::what_stands_for_a_space_is_one),
+    row!(MarksAreLetters, spellings::marks_and_letters_without_width_make_no_other_path),
+    row!(BasesDiffer, spellings::a_letter_is_its_base_and_what_it_looks_like),
+    row!(StreamsAreFiles, spellings::the_nameless_streams_of_a_file_are_the_file),
+    row!(SessionsArePaths, spellings::sessions_in_a_path_are_no_part_of_it),
+    row!(ShortNamesPass, spellings::a_short_name_of_windows_is_a_name_of_the_file),
     row!(JunkIsKept, handed::junk_beside_a_payment_is_neither_kept_nor_handed_over),
 ];
 

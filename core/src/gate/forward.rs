@@ -78,7 +78,12 @@ impl Hops {
     fn of(headers: &Headers) -> Self {
         let names = headers.rows("connection").flat_map(|row| row.split(','));
         let names = names.map(|name| name.trim_matches([' ', '\t']));
-        Self(names.map(|name| name.to_ascii_lowercase().into_bytes()).collect())
+        let mut hops = BTreeSet::new();
+        // Collecting them would bring a sort along, which is large.
+        for name in names {
+            hops.insert(name.to_ascii_lowercase().into_bytes());
+        }
+        Self(hops)
     }
 
     /// Whether it names this one; what the platform says of a client is not the client's to take away.

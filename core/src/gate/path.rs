@@ -9,6 +9,7 @@
 //! - The query never decides what a route is.
 
 mod escape;
+mod letters;
 mod reading;
 
 use alloc::borrow::ToOwned;
@@ -112,7 +113,7 @@ impl Target {
         self.text.split_once('?').map(|(_, query)| query)
     }
 
-    /// Whether every origin reads this path alike: lower case unreserved characters, single slashes, no
+    /// Whether every origin reads this path alike: lower case unreserved characters except `~`, single slashes, no
     /// trailing slash, no segment that ends with a dot.
     pub fn is_ordinary(&self) -> bool {
         self.ordinary
@@ -210,7 +211,7 @@ fn is_ordinary(path: &[u8]) -> bool {
     let mut before = b'/';
     for &byte in rest {
         let plain = match byte {
-            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'~' | b'.' => true,
+            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' => true,
             b'/' => before != b'/' && before != b'.',
             _ => false,
         };

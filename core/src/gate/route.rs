@@ -95,7 +95,7 @@ pub struct RouteTable {
     rules: Vec<Rule>,
     groups: Vec<Group>,
     unlisted: Unlisted,
-    has_capitals: bool,
+    has_variants: bool,
 }
 
 impl RouteTable {
@@ -126,8 +126,8 @@ impl RouteTable {
             sorted.insert(at, group);
             sorted
         });
-        let has_capitals = rules.iter().any(|rule| rule.pattern.has_capitals());
-        let table = Self { rules, groups, unlisted, has_capitals };
+        let has_variants = rules.iter().any(|rule| rule.pattern.has_variants());
+        let table = Self { rules, groups, unlisted, has_variants };
         match (0..table.rules.len()).find(|rule| !table.is_reachable(*rule)) {
             Some(rule) => Err(TableError::Unreachable { rule }),
             None => Ok(table),
@@ -161,7 +161,7 @@ impl RouteTable {
             (Landing::Forwarded, _) => Found::Unlisted,
             (Landing::Denied, _) => Found::Denied,
         };
-        let all_read_alike = target.is_ordinary() && !self.has_capitals;
+        let all_read_alike = target.is_ordinary() && !self.has_variants;
         if !all_read_alike && target.any_reading(|path| self.reads_dearer(method, path, literal)) {
             return Found::Ambiguous;
         }

@@ -2,24 +2,31 @@
 
 use alloc::vec::Vec;
 
+use super::letters::{is_passed_over, push_base};
+use crate::mutant::{Mutant, planted};
+
 /// One percent-decoding; malformed escapes stay as they are.
 pub(in crate::gate) fn decode_once(path: &[u8]) -> Vec<u8> {
     decode(path, EncodedSlash::Separates, Units::Stay)
 }
 
-/// Look-alikes as the ASCII a compatibility folding makes of them, overlong UTF-8 as what it spells, other
-/// letters in lower case. ASCII letters keep their case.
+/// Look-alikes as the ASCII a compatibility folding makes of them, overlong UTF-8 as what it spells, tabs and each `+` inside a segment as
+/// spaces, other letters in lower case without their marks. ASCII letters keep their case.
 pub(in crate::gate) fn fold(path: &[u8]) -> Vec<u8> {
     let mut folded = Vec::with_capacity(path.len());
     let mut rest = path;
     while let [byte, after @ ..] = rest {
+        let all = rest;
         rest = after;
-        if byte.is_ascii() {
+        let is_end = matches!(folded.last(), None | Some(b'/')) || matches!(after, [] | [b'/', ..]);
+        if is_space_to_some(*byte) && !(*byte == b'+' && is_end) {
+            folded.push(b' ');
+        } else if byte.is_ascii() {
             folded.push(*byte);
         } else if let Some((ascii, after)) = overlong(*byte, after) {
             folded.push(ascii);
             rest = after;
-        } else if let Some((letter, after)) = leading_char(*byte, after) {
+        } else if let Some((letter, after)) = leading_char(all) {
             push_folded(letter, &mut folded);
             rest = after;
         } else {
@@ -130,17 +137,20 @@ fn overlong(lead: u8, after: &[u8]) -> Option<(u8, &[u8])> {
     Some((((high & 1) << 6) | (low & 0x3f), after))
 }
 
-fn leading_char(lead: u8, after: &[u8]) -> Option<(char, &[u8])> {
-    let more = match lead {
-        0xc2..=0xdf => 1,
-        0xe0..=0xef => 2,
-        0xf0..=0xf4 => 3,
+fn leading_char(text: &[u8]) -> Option<(char, &[u8])> {
+    let bytes = match text.first()? {
+        0xc2..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xf4 => 4,
         _ => return None,
     };
-    let (tail, after) = after.split_at_checked(more)?;
-    let mut bytes = Vec::from([lead]);
-    bytes.extend_from_slice(tail);
-    Some((core::str::from_utf8(&bytes).ok()?.chars().next()?, after))
+    let (letter, after) = text.split_at_checked(bytes)?;
+    Some((core::str::from_utf8(letter).ok()?.chars().next()?, after))
+}
+
+/// Whether some origin reads this byte of a path as a space: what forms make of one, and what separates words.
+pub(super) fn is_space_to_some(byte: u8) -> bool {
+    matches!(byte, b'+' | b'\t'..=b'\r') && !planted(Mutant::PlusIsNoSpace)
 }
 
 fn push_folded(letter: char, folded: &mut Vec<u8>) {
@@ -161,11 +171,11 @@ fn push_folded(letter: char, folded: &mut Vec<u8>) {
         '\u{fe6a}' => b"%",
         '\u{0130}' | '\u{0131}' => b"i",
         '\u{017f}' => b"s",
-        '\u{feff}' => b" ",
         blank if blank.is_whitespace() => b" ",
+        other if is_passed_over(other) && !planted(Mutant::MarksAreLetters) => b"",
         other => {
             for lower in other.to_lowercase() {
-                folded.extend_from_slice(lower.encode_utf8(&mut [0; 4]).as_bytes());
+                push_base(lower, folded);
             }
             return;
         }

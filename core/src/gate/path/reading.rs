@@ -7,7 +7,8 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use super::escape::{EncodedSlash, Units, decode, fold};
+use super::escape::{EncodedSlash, Units, decode, fold, is_space_to_some};
+use crate::mutant::{Mutant, planted};
 
 /// Whether `test` holds for some reading of `path`, one leads above the root, or there are more than the budget.
 pub(super) fn any(path: &[u8], mut test: impl FnMut(&[u8]) -> bool) -> bool {
@@ -66,10 +67,15 @@ fn signs_of(path: &[u8]) -> Sign {
             b'.' if before == b'/' => DOT,
             b';' => SEMICOLON,
             b'?' | b'#' => DELIMITER,
+            b'(' if matches!(after, [letter, b'(', ..] if letter.is_ascii_alphabetic()) => SESSION,
+            b':' if names_stream(after) => STREAM,
             0..=b' ' | 0x7f => BLANK,
-            0x80.. => NON_ASCII,
+            0x80.. => FOLDED,
             _ => 0,
         };
+        if is_space_to_some(byte) {
+            signs |= FOLDED;
+        }
         if before == b'.' && byte == b'/' {
             signs |= BLANK;
         }
@@ -180,6 +186,48 @@ fn trim_leading_blanks_of_each(path: &[u8]) -> Vec<u8> {
     }))
 }
 
+/// A stream of a file of Windows is the file, if it is the one that has no name (`::$DATA`, `:$I30`).
+fn cut_streams(path: &[u8]) -> Vec<u8> {
+    joined(segments_of(path).map(|segment| {
+        let starts = segment.iter().enumerate().filter(|(_, byte)| **byte == b':');
+        let mut tails = starts.filter_map(|(at, _)| segment.split_at_checked(at));
+        let named = tails.find(|(_, tail)| tail.get(1..).is_some_and(names_stream));
+        named.map_or(segment, |(name, _)| name)
+    }))
+}
+
+/// Whether what follows a colon makes of the name before it another name of the same file.
+fn names_stream(after: &[u8]) -> bool {
+    matches!(after, [] | [b'/' | b':' | b'$', ..]) && !planted(Mutant::StreamsAreFiles)
+}
+
+/// Sessions that ASP.NET keeps in paths: `(S(…))`, several in one pair of brackets, wherever they stand.
+fn drop_sessions(path: &[u8]) -> Vec<u8> {
+    let mut kept = Vec::with_capacity(path.len());
+    let mut rest = path;
+    while let [byte, after @ ..] = rest {
+        rest = match after_session(rest).filter(|_| !planted(Mutant::SessionsArePaths)) {
+            Some(behind) => behind,
+            None => {
+                kept.push(*byte);
+                after
+            }
+        };
+    }
+    kept
+}
+
+/// What follows the session at the start of a text, if there is one.
+fn after_session(text: &[u8]) -> Option<&[u8]> {
+    let mut rest = text.strip_prefix(b"(")?;
+    while let [letter, b'(', value @ ..] = rest {
+        let end = value.iter().position(|byte| matches!(byte, b'(' | b')' | b'/'))?;
+        let is_value = letter.is_ascii_alphabetic() && value.get(end) == Some(&b')');
+        rest = value.get(end.checked_add(1)?..).filter(|_| is_value)?;
+    }
+    rest.strip_prefix(b")").filter(|_| !text.starts_with(b"()"))
+}
+
 fn trim_dot_end(path: &[u8]) -> Vec<u8> {
     change_last(path, trim_dots_and_blanks)
 }
@@ -260,11 +308,14 @@ const SEMICOLON: Sign = 1 << 4;
 const DELIMITER: Sign = 1 << 5;
 /// A control byte, a space, or a segment that ends with a dot.
 const BLANK: Sign = 1 << 6;
-const NON_ASCII: Sign = 1 << 7;
+/// What [`fold`] changes.
+const FOLDED: Sign = 1 << 7;
 const TRAILING_SLASH: Sign = 1 << 8;
 /// An escape that decoders treat differently.
 const ENCODED_SLASH: Sign = 1 << 9;
 const UNIT: Sign = 1 << 10;
+const STREAM: Sign = 1 << 11;
+const SESSION: Sign = 1 << 12;
 
 /// Decodings, and what makes each differ from the one before.
 const DECODINGS: [(Sign, EncodedSlash, Units); 4] = [
@@ -276,7 +327,7 @@ const DECODINGS: [(Sign, EncodedSlash, Units); 4] = [
 
 type Rewrite = fn(&[u8]) -> Vec<u8>;
 
-const REWRITES: [(Sign, Rewrite); 18] = [
+const REWRITES: [(Sign, Rewrite); 20] = [
     (BACKSLASH, backslash_as_slash),
     (DOUBLE_SLASH, merge_slashes),
     (DOUBLE_SLASH, drop_authority),
@@ -294,5 +345,7 @@ const REWRITES: [(Sign, Rewrite); 18] = [
     (BLANK, trim_dot_end),
     (BLANK, trim_dots_of_each),
     (BLANK, trim_one_dot_of_each),
-    (NON_ASCII, fold),
+    (STREAM, cut_streams),
+    (SESSION, drop_sessions),
+    (FOLDED, fold),
 ];

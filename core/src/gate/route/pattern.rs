@@ -6,6 +6,7 @@ use core::cmp::Reverse;
 use core::fmt;
 
 use crate::gate::path::{decode_once, fold};
+use crate::mutant::{Mutant, planted};
 
 /// A canonical path pattern: what it matches literally is what a client that normalises its URLs sends.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -23,7 +24,7 @@ enum Segment {
         text: String,
         /// `text` without escapes.
         decoded: Vec<u8>,
-        /// `decoded` with look-alikes and non-ASCII letters folded.
+        /// `decoded` with look-alikes, non-ASCII letters and what stands for spaces folded.
         folded: Vec<u8>,
     },
 }
@@ -111,10 +112,11 @@ impl Pattern {
         (self.is_open, has_named, Reverse(named.len()), named)
     }
 
-    pub(super) fn has_capitals(&self) -> bool {
+    /// Whether an ordinary path may be another spelling of it: it has capitals, or letters that have a base.
+    pub(super) fn has_variants(&self) -> bool {
         self.literals().any(|(text, decoded)| {
-            text.bytes().any(|byte| byte.is_ascii_uppercase())
-                || decoded.iter().any(u8::is_ascii_uppercase)
+            let is_variant = |byte: &u8| byte.is_ascii_uppercase() || !byte.is_ascii();
+            text.as_bytes().iter().chain(decoded).any(is_variant)
         })
     }
 
@@ -231,6 +233,7 @@ impl Segment {
                 part.eq_ignore_ascii_case(text.as_bytes())
                     || part.eq_ignore_ascii_case(decoded)
                     || part.eq_ignore_ascii_case(folded)
+                    || is_short_name(part, folded)
             }
         }
     }
@@ -244,6 +247,27 @@ impl Segment {
             (Self::Named, Self::Literal { .. }) | (Self::Literal { .. }, Self::Named) => false,
         }
     }
+}
+
+/// Whether a file system of Windows may call `name` so, too: its first letters or two of them and four digits, `~` and a digit.
+fn is_short_name(part: &[u8], name: &[u8]) -> bool {
+    let Some(tilde) = part.iter().position(|byte| *byte == b'~') else {
+        return false;
+    };
+    let (Some(head), Some([b'0'..=b'9', ..])) =
+        (part.get(..tilde), part.get(tilde.saturating_add(1)..))
+    else {
+        return false;
+    };
+    let begins = |head: &[u8]| {
+        let mut letters = name.iter().filter(|byte| !b" .".contains(byte));
+        !head.is_empty()
+            && head.iter().all(|a| letters.next().is_some_and(|b| a.eq_ignore_ascii_case(b)))
+    };
+    let hashed =
+        head.split_last_chunk::<4>().filter(|(_, hash)| hash.iter().all(u8::is_ascii_hexdigit));
+    !planted(Mutant::ShortNamesPass)
+        && (begins(head) || hashed.is_some_and(|(head, _)| begins(head)))
 }
 
 /// The one canonical spelling of a decoded segment; `None` when it has bytes no pattern may hide in an escape.
