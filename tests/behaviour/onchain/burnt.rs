@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::world::chain::{ASSET, NodeFault};
 use crate::world::transfers::Fate;
-use crate::world::{PAY_TO, With, World};
+use crate::world::{PAY_TO, World};
 
 use super::{ROUTE, answer, challenge, hash, moved, send, served, signed, world};
 
