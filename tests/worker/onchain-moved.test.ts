@@ -66,6 +66,8 @@ describe('a transaction that was sent before everything changed', () => {
     // It was shown too early, and the client is told to come again.
     expectProblem(await show('later'), { status: 503, code: 'settlement_unknown', retryAfter: 5 });
     send();
+    // The client comes again when it was told to, and not within the second in which nobody asks again.
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
     pricer.says({ kind: 'json', body: { price: '$0.90' } });
     await world.gate.restart('dispose', { vars: { ROUTES: JSON.stringify(LATER) } });
     await eventually('the quote has ended', () => Date.now() > ends + 1_000);

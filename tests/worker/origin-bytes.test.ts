@@ -61,11 +61,11 @@ describe('an origin that answers', () => {
         assert.ok(answer.status >= 200 && answer.status < 600, `${place}, ${said}: ${answer.status}`);
         assert.ok(!/urn:farebox:problem:(internal|not_configured)/.test(answer.text), `${place}, ${said}: ${answer.text}`);
         const good = () => ask(`${place}/next-${n}`).catch((error: unknown) => assert.fail(`next ${place}, ${said}: ${error}`));
-        // An origin that breaks off its own connection takes the requests along that the platform had put on it.
-        const nexts = [await good(), await good(), await good()];
-        assert.ok(nexts.every(({ status }) => status === 200 || status === 502), `${place}, ${said}`);
-        const last = nexts.at(-1);
-        assert.deepEqual([last?.status, last?.text], [200, GOOD_BODY], `${place}, ${said}`);
+        // An origin that breaks off its own connection takes the requests along that the platform had put on it, those of other
+        // cases too.
+        let last = await good();
+        for (let turn = 0; turn < 20 && last.status === 502; turn += 1) last = await good();
+        assert.deepEqual([last.status, last.text], [200, GOOD_BODY], `${place}, ${said}`);
       }));
     };
     const waiting = [...replies.entries()];

@@ -287,3 +287,21 @@ pub fn what_was_sent_and_finds_no_place_waits_to_be_fetched() {
     while world.advance(&mut running) {}
     assert_eq!(world.send(request).status, 200);
 }
+
+#[test]
+fn what_was_shown_too_early_is_served_once_a_block_has_it_whatever_is_asked_by_now() {
+    for (what, does) in CHANGES {
+        for named in [true, false] {
+            let mut world = world();
+            let bytes = signed(&world, 0);
+            let challenge = challenge(&mut world, ROUTE);
+            let source = named.then_some(&world.payer);
+            let request = answer(ROUTE, &challenge, &hash(&bytes), source);
+            assert_eq!(world.send(request.clone()).problem(), "settlement_unknown", "{what}");
+            send(&mut world, &bytes);
+            change(&mut world, does);
+            let response = world.send(request);
+            assert_eq!(response.status, 200, "{what} {named}: {}", response.problem());
+        }
+    }
+}
