@@ -93,7 +93,7 @@ async function worker() {
   // The files wait for leases and deadlines most of the time, these the longest; one counts milliseconds.
   const first = ['faults', 'diagnostics-counts', 'webhook', 'streams', 'unproven', 'exposure', 'limits'];
   await runTests('test:worker', 'tests/worker', {
-    atOnce: 4, alone: ['panic.test.ts'], first: first.map((name) => `${name}.test.ts`),
+    atOnce: 3, alone: ['panic.test.ts'], first: first.map((name) => `${name}.test.ts`),
   });
   // Has the machine to itself, so that a seed is the same history as nearly as may be.
   await runTests('test:worker: simulation', 'tests/simulate', { timeoutMs: 3 * TIMEOUT_MS });
@@ -106,13 +106,13 @@ async function e2e() {
   // Some more are Python's, where there is one.
   const python = await preparePython();
   if ('leftOut' in python) console.log(`  left out: the clients of Python, ${python.leftOut}`);
-  await runTests('test:e2e', 'tests/e2e', { atOnce: 3 });
+  await runTests('test:e2e', 'tests/e2e', { atOnce: 2 });
 }
 
 async function pkg() {
   await buildPackage();
   // The files wait for processes, bundlers and hand-overs most of the time.
-  await runTests('test:pkg', 'tests/pkg', { atOnce: 3 });
+  await runTests('test:pkg', 'tests/pkg', { atOnce: 2 });
 }
 
 async function crash() {
