@@ -51,7 +51,8 @@ describe('origin faults', { concurrency: 4 }, () => {
       assert.equal(answer.headers['payment-required'], undefined);
       if (fault.after === fault.reply.status) assert.equal(answer.text, fault.reply.body);
       else assert.match(answer.headers['content-type'] ?? '', /^application\/problem\+json\b/);
-      assert.ok(!answer.text.includes('half'), 'no part of a failed body');
+      // Its random id may spell anything.
+      assert.ok(!answer.text.replace(/rcpt_\w+/, '').includes('half'), 'no part of a failed body');
       assert.equal((answer.headers['cache-control'] ?? '').includes('no-store'), true);
       expectProblem(await send(world, path, payment), { status: 409, code: 'origin_failed' });
       expectCalls(world, payment.payer, path, { verify: 1, settle: 0, origin: 1 });
