@@ -24,6 +24,19 @@ fn refused(world: &mut World, network: &str) -> Response {
     answer
 }
 
+/// A world in which ten payers of one network have all the rows that it may have, and another payer comes.
+fn crowded() -> World {
+    let mut world = world();
+    for payer in 1..=10 {
+        world.payer = Payer::new(payer);
+        for _ in 0..50 {
+            assert_eq!(refused(&mut world, "192.0.2.1").status, 402);
+        }
+    }
+    world.payer = Payer::new(11);
+    world
+}
+
 #[test]
 pub fn a_payer_has_at_most_fifty_rows_for_which_no_money_was_asked() {
     let mut world = world();
@@ -39,14 +52,7 @@ pub fn a_payer_has_at_most_fifty_rows_for_which_no_money_was_asked() {
 
 #[test]
 pub fn a_network_has_at_most_five_hundred_rows_for_which_no_money_was_asked() {
-    let mut world = world();
-    for payer in 1..=10 {
-        world.payer = Payer::new(payer);
-        for _ in 0..50 {
-            assert_eq!(refused(&mut world, "192.0.2.1").status, 402);
-        }
-    }
-    world.payer = Payer::new(11);
+    let mut world = crowded();
     let answer = refused(&mut world, "192.0.2.1");
     assert_eq!((answer.status, answer.problem().as_str()), (429, "rate_limited"));
     assert_eq!(world.ledger.entries().len(), 500);
@@ -55,14 +61,7 @@ pub fn a_network_has_at_most_five_hundred_rows_for_which_no_money_was_asked() {
 
 #[test]
 pub fn what_was_let_go_a_minute_ago_gives_its_place_to_what_comes() {
-    let mut world = world();
-    for payer in 1..=10 {
-        world.payer = Payer::new(payer);
-        for _ in 0..50 {
-            assert_eq!(refused(&mut world, "192.0.2.1").status, 402);
-        }
-    }
-    world.payer = Payer::new(11);
+    let mut world = crowded();
     assert_eq!(world.pay_from("/after", "192.0.2.1").problem(), "rate_limited");
     world.wait(60);
     assert_eq!(world.pay_from("/after", "192.0.2.1").status, 200, "who shares the network pays");

@@ -303,24 +303,24 @@ impl<'g> Passage<'g> {
             Some(token) => (token.asset.as_bytes().as_slice(), token.pay_to.as_bytes().as_slice()),
             None => (terms.asset.as_bytes(), terms.pay_to.as_bytes()),
         };
-        // A price that was named for one question buys no answer to another one.
-        let named = self.offer.pricer.is_some() && !planted(Mutant::QuestionUnbound);
-        let question = if named { question(&self.head) } else { String::new() };
-        let parts = [
+        let amount = terms.amount.to_be_bytes();
+        let mut parts = Vec::from([
             self.head.method.as_bytes(),
             self.head.authority().as_bytes(),
             self.head.target().as_bytes(),
             self.head.headers.get("range").unwrap_or_default().as_bytes(),
             self.digest.as_bytes(),
             self.offer.route.as_bytes(),
-            &terms.amount.to_be_bytes(),
+            &amount,
             asset,
             terms.network.as_str().as_bytes(),
             pay_to,
-            question.as_bytes(),
-        ];
-        let most = if named { parts.len() } else { parts.len().saturating_sub(1) };
-        keys::digest(parts.get(..most).unwrap_or_default())
+        ]);
+        // A price that was named for one question buys no answer to another one.
+        let named = self.offer.pricer.is_some() && !planted(Mutant::QuestionUnbound);
+        let question = named.then(|| question(&self.head));
+        parts.extend(question.as_deref().map(str::as_bytes));
+        keys::digest(&parts)
     }
 
     /// One command to the object that keeps this payer's rows.
