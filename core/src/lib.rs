@@ -2,7 +2,7 @@
 //!
 //! Nothing here fetches, sleeps, reads a clock or draws a random number, so every protocol rule is a plain host
 //! test. Its public face are four modules: [`gate`] for the one who is paid, [`client`] for the one who pays, [`x402`] and
-//! [`mpp`] for the wires between them. Begin with [`gate::Gate`], built from variables, and the [`gate::passage::Step`]s of
+//! [`mpp`] for the wires between them. Begin with [`gate::Gate`], built from variables, and the [`gate::paid::Step`]s of
 //! a payment; or with [`client::Exchange`] under a [`client::Policy`]. The other modules stand in layers below them, leaves
 //! first; what is public for our own edges alone says so. `examples/edge_in_memory` is a whole host without a network.
 #![no_std]

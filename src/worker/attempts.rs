@@ -3,11 +3,11 @@
 use std::cell::RefCell;
 
 use farebox_core::gate::Gate;
-use farebox_core::gate::admission::{Admission, Pricing};
-use farebox_core::gate::attempts::{Attempts, Parcel, Spot};
-use farebox_core::gate::isolate::Surroundings;
-use farebox_core::gate::passing::Spending;
+use farebox_core::gate::admission::{Admission, AwaitingPrice};
+use farebox_core::gate::attempts::{Attempts, Batch, ClientKey};
+use farebox_core::gate::isolate::Isolate;
 use farebox_core::gate::reply::Marks;
+use farebox_core::gate::unpaid::AwaitingQuota;
 use farebox_core::http::RequestHead;
 
 use super::{facilitator, now};
@@ -16,50 +16,53 @@ thread_local! {
     static ATTEMPTS: RefCell<Attempts> = const { RefCell::new(Attempts::new()) };
 }
 
-/// What the gate decides about a request, and where its client is counted if it brought a payment.
+/// What the gate decides about a request, and where its client is counted if it came with a payment.
 pub(super) fn admit<'g>(
     gate: &'g Gate,
     head: RequestHead,
     fresh: &str,
-) -> (Admission<'g>, Option<Spot>) {
-    surrounded(gate, |around| {
-        let admission = gate.admit(head, fresh, around, now());
-        (admission, around.client)
+) -> (Admission<'g>, Option<ClientKey>) {
+    surrounded(gate, |isolate| {
+        let admission = gate.admit(head, fresh, isolate, now());
+        (admission, isolate.client)
     })
 }
 
 /// What the gate decides once it is known whether a request is one of the client's free ones.
-pub(super) fn spent<'g>(gate: &'g Gate, spending: Spending, answer: Option<&str>) -> Admission<'g> {
-    surrounded(gate, |around| gate.spent(spending, answer, around, now()))
+pub(super) fn spent<'g>(
+    gate: &'g Gate,
+    spending: AwaitingQuota,
+    answer: Option<&str>,
+) -> Admission<'g> {
+    surrounded(gate, |isolate| gate.spent(spending, answer, isolate, now()))
 }
 
 /// What the gate decides once it is known what a request costs.
 pub(super) fn priced<'g>(
     gate: &'g Gate,
-    pricing: Pricing,
+    pricing: AwaitingPrice,
     answer: Option<&str>,
-) -> (Admission<'g>, Option<Spot>) {
-    surrounded(gate, |around| {
-        let admission = gate.priced_at(pricing, answer, around, now());
-        (admission, around.client)
+) -> (Admission<'g>, Option<ClientKey>) {
+    surrounded(gate, |isolate| {
+        let admission = gate.priced_at(pricing, answer, isolate, now());
+        (admission, isolate.client)
     })
 }
 
-fn surrounded<T>(gate: &Gate, decide: impl FnOnce(&mut Surroundings<'_>) -> T) -> T {
+fn surrounded<T>(gate: &Gate, decide: impl FnOnce(&mut Isolate<'_>) -> T) -> T {
     let facilitators = facilitator::conditions(gate);
-    ATTEMPTS.with_borrow_mut(|attempts| {
-        decide(&mut Surroundings { facilitators, attempts, client: None })
-    })
+    ATTEMPTS
+        .with_borrow_mut(|attempts| decide(&mut Isolate { facilitators, attempts, client: None }))
 }
 
-/// Counts what an answer says about a client that brought a payment.
-pub(super) fn answered(spot: &Spot, marks: &Marks) {
+/// Counts what an answer says about a client that sent a payment.
+pub(super) fn answered(client_key: &ClientKey, marks: &Marks) {
     ATTEMPTS.with_borrow_mut(|attempts| {
         if marks.served {
-            attempts.succeeded(spot, now());
+            attempts.succeeded(client_key, now());
         }
         if let Some((blame, payer)) = &marks.failed {
-            attempts.failed(spot, blame, Some(payer.clone()), now());
+            attempts.failed(client_key, blame, Some(payer.clone()), now());
         }
     });
 }
@@ -70,11 +73,11 @@ pub(super) fn is_waiting() -> bool {
 }
 
 /// What was counted, by object.
-pub(super) fn hand_over(gate: &Gate) -> Vec<Parcel> {
+pub(super) fn hand_over(gate: &Gate) -> Vec<Batch> {
     ATTEMPTS.with_borrow_mut(|attempts| gate.hand_over(attempts, now()))
 }
 
 /// Takes an object's answer.
-pub(super) fn heard(parcel: Parcel, answer: Option<&str>) {
+pub(super) fn heard(parcel: Batch, answer: Option<&str>) {
     ATTEMPTS.with_borrow_mut(|attempts| attempts.heard(parcel, answer, now()));
 }

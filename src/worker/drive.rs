@@ -5,9 +5,9 @@ use std::rc::Rc;
 use farebox_core::facilitator::reply::Reply as Wire;
 use farebox_core::gate::Gate;
 use farebox_core::gate::admit::correlation_id;
-use farebox_core::gate::attempts::Spot;
+use farebox_core::gate::attempts::ClientKey;
 use farebox_core::gate::call::{Call, FacilitatorCall};
-use farebox_core::gate::passage::{Collected, Step, StreamEnd, Streaming, Waiting};
+use farebox_core::gate::paid::{Collected, Step, StreamEnd, Streaming, Waiting};
 use farebox_core::gate::reply::{Body, Reply};
 use farebox_core::http::RequestHead;
 use farebox_core::ledger::{Answer, Told};
@@ -34,7 +34,7 @@ pub(super) fn begin(
     });
     drop(fail);
     let log = Log::new(&head, &fresh);
-    let client = Client { resolve: answer, log, spot: None };
+    let client = Client { resolve: answer, log, client_key: None };
     let later = context.clone();
     let work = edge::promise(async move {
         let steps = drive(&gate, head, &fresh, &request, &bindings, client).await;
@@ -56,7 +56,7 @@ struct Client {
     resolve: Option<js_sys::Function>,
     log: Log,
     /// Where his network is counted.
-    spot: Option<Spot>,
+    client_key: Option<ClientKey>,
 }
 
 impl Client {
@@ -66,8 +66,8 @@ impl Client {
             let _ = resolve.call1(&JsValue::UNDEFINED, &edge::render_with(reply, held));
             self.log.write(reply);
             meters::answered(reply, reply.route.as_ref().unwrap_or(&self.log.route));
-            if let Some(spot) = &self.spot {
-                attempts::answered(spot, &reply.marks);
+            if let Some(client_key) = &self.client_key {
+                attempts::answered(client_key, &reply.marks);
             }
         }
     }
@@ -104,9 +104,9 @@ async fn drive(
         sent: JsValue::UNDEFINED,
     };
     let method = head.method.clone();
-    let (admission, spot) = attempts::admit(gate, head, fresh);
-    client.spot = spot;
-    let mut step = match resolve(gate, admission, request, bindings, &mut client.spot).await {
+    let (admission, client_key) = attempts::admit(gate, head, fresh);
+    client.client_key = client_key;
+    let mut step = match resolve(gate, admission, request, bindings, &mut client.client_key).await {
         Resolved::Pay(step) => step,
         Resolved::Pass(call, passing) => Step::Pass(call, passing),
         Resolved::Respond(reply) => Step::Respond(reply),
@@ -270,7 +270,7 @@ async fn drive(
     }
 }
 
-/// What the first call about a payment brought.
+/// What the first call about a payment returned.
 struct First<T> {
     told: Option<Told<T>>,
     /// A stored body.

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use farebox_core::gate::passage::MAX_DIGESTED_BYTES;
+use farebox_core::gate::paid::MAX_DIGESTED_BYTES;
 use farebox_core::gate::reply::{Audience, Body, Reply};
 use farebox_core::problem::Code;
 use wasm_bindgen::prelude::*;

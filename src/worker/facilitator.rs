@@ -5,10 +5,10 @@ use std::cell::RefCell;
 use farebox_core::facilitator::auth::Moment;
 use farebox_core::facilitator::breaker::{Breaker, Condition, Health, Operation};
 use farebox_core::facilitator::fault::Fault;
-use farebox_core::facilitator::funds::{Draft, Empties};
+use farebox_core::facilitator::funds::{Draft, LowBalances};
 use farebox_core::facilitator::reply::{MAX_REPLY_BYTES, Reply};
 use farebox_core::facilitator::unproven::{
-    ASK_AGAIN_MS, MOST_TURNS, Place, Sender, Unproven, Verdict,
+    ASK_AGAIN_MS, MOST_TURNS, Place, Sender, UnverifiedLimiter, Verdict,
 };
 use farebox_core::gate::Gate;
 use farebox_core::gate::call::FacilitatorCall;
@@ -25,8 +25,8 @@ thread_local! {
     /// By base URL of the call.
     static BREAKERS: RefCell<Sorted<String, Breaker>> = const { RefCell::new(Sorted::new()) };
     /// Of all facilitators: a wallet is as empty for the next one.
-    static EMPTIES: RefCell<Empties> = const { RefCell::new(Empties::new()) };
-    static UNPROVEN: RefCell<Unproven> = const { RefCell::new(Unproven::new()) };
+    static EMPTIES: RefCell<LowBalances> = const { RefCell::new(LowBalances::new()) };
+    static UNPROVEN: RefCell<UnverifiedLimiter> = const { RefCell::new(UnverifiedLimiter::new()) };
     /// Lines of the log, and when each may be written again, unix seconds.
     static TOLD: RefCell<Sorted<String, u64>> = const { RefCell::new(Sorted::new()) };
 }

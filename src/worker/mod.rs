@@ -25,11 +25,11 @@ use std::rc::Rc;
 use farebox_core::gate::Gate;
 use farebox_core::gate::admission::Admission;
 use farebox_core::gate::admit::correlation_id;
-use farebox_core::gate::passing::Passing;
 use farebox_core::gate::presented::shows_proof;
 use farebox_core::gate::pricer::{self, PriceCall};
 use farebox_core::gate::receipts::Asked;
 use farebox_core::gate::reply::{Audience, Body, Reply};
+use farebox_core::gate::unpaid::Unpaid;
 use farebox_core::http::{Headers, RequestHead, ResponseHead};
 use farebox_core::mutant::{Mutant, planted};
 use farebox_core::problem::Code;
@@ -137,7 +137,7 @@ async fn unpaid(
     }
 }
 
-/// Answers a request that brought no proof, and counts that.
+/// Answers a request without a proof, and counts that.
 fn refuse(
     gate: &Rc<Gate>,
     reply: &Reply,
@@ -241,7 +241,7 @@ pub fn finish(response: JsValue, correlation: &str) -> JsValue {
     let head = ResponseHead::from_text(&edge::head_of(&response));
     match (config::gate(), head) {
         (Some(gate), Some(mut head)) => {
-            gate.finish_free(&mut head, &Passing::free(correlation.to_owned()));
+            gate.finish_free(&mut head, &Unpaid::free(correlation.to_owned()));
             let reply = Reply::new(head, Body::Held);
             edge::render_with(&reply, &edge::body_of(&response))
         }
@@ -307,7 +307,7 @@ fn fresh_id() -> String {
     farebox_core::encoding::hex::encode(&bytes)
 }
 
-/// One log line for a request of a priced route that brought no proof, unless the client repeats itself.
+/// One log line for a request of a priced route that came without a proof, unless the client repeats itself.
 fn log_refusal(reply: &Reply, method: &str) {
     let Some(route) = reply.route.as_ref().filter(|_| !reply.marks.repeats) else { return };
     let line = serde_json::json!({

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use farebox_core::gate::Gate;
 use farebox_core::gate::call::Call;
-use farebox_core::gate::operator::{Asked, Export, MAX_BODY_BYTES, Piece, Turn, Visit};
+use farebox_core::gate::operator::{Asked, Export, MAX_BODY_BYTES, OperatorQuery, Piece, Turn};
 use farebox_core::gate::reply::{Audience, Reply};
 use farebox_core::http::RequestHead;
 use farebox_core::problem::Code;
@@ -43,7 +43,7 @@ pub(super) fn answer(
         };
         match asked {
             Some(Asked::Answer(reply)) => edge::render(&reply),
-            Some(Asked::Visit(visit)) => edge::render(&go(&gate, &namespace, visit).await),
+            Some(Asked::OperatorQuery(visit)) => edge::render(&go(&gate, &namespace, visit).await),
             Some(Asked::Export(export)) => {
                 self::export(namespace, export, &correlation, &context).await
             }
@@ -52,7 +52,7 @@ pub(super) fn answer(
     }))
 }
 
-async fn go(gate: &Gate, namespace: &JsValue, mut visit: Box<Visit>) -> Reply {
+async fn go(gate: &Gate, namespace: &JsValue, mut visit: Box<OperatorQuery>) -> Reply {
     loop {
         match visit.turn() {
             Turn::Answer(reply) => return reply,

@@ -2,9 +2,9 @@
 
 use farebox_core::gate::Gate;
 use farebox_core::gate::forward::{Caching, OriginCall};
-use farebox_core::gate::passage::{Forwarding, OriginReply};
-use farebox_core::gate::passing::Passing;
+use farebox_core::gate::paid::{Forwarding, OriginReply};
 use farebox_core::gate::reply::{Body, Reply};
+use farebox_core::gate::unpaid::Unpaid;
 use farebox_core::http::ResponseHead;
 use farebox_core::mutant::{Mutant, planted};
 use wasm_bindgen::JsValue;
@@ -84,7 +84,7 @@ fn milliseconds(call: &OriginCall) -> u32 {
 pub(super) async fn pass(
     gate: &Gate,
     call: OriginCall,
-    passing: &Passing,
+    passing: &Unpaid,
     body: &JsValue,
     bound: &JsValue,
 ) -> JsValue {

@@ -2,11 +2,11 @@
 
 use farebox_core::gate::Gate;
 use farebox_core::gate::admission::Admission;
-use farebox_core::gate::attempts::Spot;
+use farebox_core::gate::attempts::ClientKey;
 use farebox_core::gate::forward::OriginCall;
-use farebox_core::gate::passage::Step;
-use farebox_core::gate::passing::Passing;
+use farebox_core::gate::paid::Step;
 use farebox_core::gate::reply::Reply;
+use farebox_core::gate::unpaid::Unpaid;
 use wasm_bindgen::JsValue;
 
 use super::edge::Digested;
@@ -15,37 +15,37 @@ use super::{Bindings, attempts, edge, operator};
 /// What becomes of a request once that is known.
 pub(super) enum Resolved<'g> {
     /// It goes on without a payment.
-    Pass(OriginCall, Passing),
+    Pass(OriginCall, Unpaid),
     /// It is answered.
     Respond(Reply),
     /// Its payment goes its way.
     Pay(Step<'g>),
 }
 
-/// Asks until it is known; `spot` is where the client is counted.
+/// Asks until it is known; `client_key` is where the client is counted.
 pub(super) async fn resolve<'g>(
     gate: &'g Gate,
     mut admission: Admission<'g>,
     request: &JsValue,
     bindings: &Bindings,
-    spot: &mut Option<Spot>,
+    client_key: &mut Option<ClientKey>,
 ) -> Resolved<'g> {
     loop {
         admission = match admission {
             Admission::Pass(call, passing) => return Resolved::Pass(call, passing),
             Admission::Respond(reply) => return Resolved::Respond(reply),
             Admission::Pay(step) => return Resolved::Pay(step),
-            Admission::Spend(call, spending) => {
+            Admission::UseFree(call, spending) => {
                 let answer = operator::ask(&bindings.ledger, &call).await;
                 attempts::spent(gate, spending, answer.as_deref())
             }
             Admission::Price(call, pricing) => {
                 let answer = bindings.price(&call).await;
                 let (next, counted) = attempts::priced(gate, pricing, answer.as_deref());
-                *spot = counted;
+                *client_key = counted;
                 next
             }
-            Admission::Bind(unbound) => {
+            Admission::DigestBody(unbound) => {
                 let (digest, _) = edge::digest_of(request).await;
                 return Resolved::Respond(match digest {
                     Digested::Whole(digest) => gate.bound(&unbound, Some(&digest)),

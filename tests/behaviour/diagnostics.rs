@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use farebox_core::gate::attempts::{Attempts, Seen};
 use farebox_core::gate::diagnose::{Failures, Finding, Limits, info_schema};
 use farebox_core::gate::keys::Keys;
-use farebox_core::ledger::attempts::{Blame, Count, IDLE_SECS, Place, Tally};
+use farebox_core::ledger::attempts::{Count, FailureCause, FailureStreak, IDLE_SECS, Place};
 use farebox_core::payment::Cause;
 use farebox_core::time::UnixTime;
 use farebox_core::x402::extension::diagnostic::SCHEMA;
@@ -32,8 +32,8 @@ fn keys() -> Keys {
     Keys::new(&[7; 32], &[9; 16], None)
 }
 
-fn blame(cause: Cause) -> Blame {
-    Blame { cause, reason: String::new() }
+fn blame(cause: Cause) -> FailureCause {
+    FailureCause { cause, reason: String::new() }
 }
 
 fn at(secs: u64) -> UnixTime {
@@ -71,7 +71,7 @@ fn three_isolates_and_an_object_agree_with_one_list_of_events() {
             let network = format!("192.0.2.{client}");
             let which = usize::try_from(dice.below(3)).unwrap();
             let isolate = &mut isolates[which];
-            let place = isolate.spot(&keys, seen(&network), at(now));
+            let place = isolate.client_key(&keys, seen(&network), at(now));
             match dice.below(10) {
                 0 => {
                     isolate.succeeded(&place, at(now));
@@ -79,7 +79,7 @@ fn three_isolates_and_an_object_agree_with_one_list_of_events() {
                         hand_over(isolate, &mut world, false, at(now));
                     }
                     // What the others had not handed over came before it.
-                    let place = isolates[which].spot(&keys, seen(&network), at(now));
+                    let place = isolates[which].client_key(&keys, seen(&network), at(now));
                     isolates[which].succeeded(&place, at(now));
                     hand_over(&mut isolates[which], &mut world, false, at(now));
                     model.remove(&client);
@@ -113,12 +113,12 @@ fn three_isolates_and_an_object_agree_with_one_list_of_events() {
 fn what_an_isolate_learns_is_what_all_of_them_counted() {
     let (mut world, keys) = (World::new(), keys());
     let (mut one, mut two) = (Attempts::new(), Attempts::new());
-    let place = one.spot(&keys, seen("192.0.2.1"), at(0));
+    let place = one.client_key(&keys, seen("192.0.2.1"), at(0));
     for turn in 0..60 {
         one.failed(&place, &blame(Cause::Unpaid), None, at(turn));
     }
     hand_over(&mut one, &mut world, false, at(60));
-    let same = two.spot(&keys, seen("192.0.2.1"), at(61));
+    let same = two.client_key(&keys, seen("192.0.2.1"), at(61));
     assert_eq!(place, same);
     assert_eq!(two.failed(&same, &blame(Cause::Unpaid), None, at(61)).attempts, 1);
     hand_over(&mut two, &mut world, false, at(62));
@@ -130,7 +130,7 @@ fn what_an_isolate_learns_is_what_all_of_them_counted() {
 fn an_answer_that_is_lost_counts_nothing_twice_and_forgets_no_success() {
     let (mut world, keys) = (World::new(), keys());
     let mut isolate = Attempts::new();
-    let place = isolate.spot(&keys, seen("192.0.2.1"), at(0));
+    let place = isolate.client_key(&keys, seen("192.0.2.1"), at(0));
     for _ in 0..5 {
         isolate.failed(&place, &blame(Cause::Unpaid), None, at(0));
     }
@@ -151,7 +151,7 @@ fn an_answer_that_is_lost_counts_nothing_twice_and_forgets_no_success() {
 fn a_success_while_counts_are_under_way_ends_them() {
     let (mut world, keys) = (World::new(), keys());
     let mut isolate = Attempts::new();
-    let spot = isolate.spot(&keys, seen("192.0.2.1"), at(0));
+    let spot = isolate.client_key(&keys, seen("192.0.2.1"), at(0));
     for _ in 0..5 {
         isolate.failed(&spot, &blame(Cause::Unpaid), None, at(0));
     }
@@ -169,7 +169,7 @@ fn a_row_is_found_under_the_name_of_the_last_hand_over_however_long_ago_that_was
     let mut isolate = Attempts::new();
     for hours in [0, 20, 40, 60] {
         let now = at(hours * 3_600);
-        let spot = isolate.spot(&keys, seen("192.0.2.1"), now);
+        let spot = isolate.client_key(&keys, seen("192.0.2.1"), now);
         isolate.failed(&spot, &blame(Cause::Unpaid), None, now);
         if matches!(hours, 0 | 60) {
             hand_over(&mut isolate, &mut world, false, now);
@@ -185,7 +185,7 @@ fn memory_and_messages_are_bounded_and_nothing_in_them_names_a_network() {
     let mut isolate = Attempts::new();
     for network in 0..10_000_u64 {
         let network = format!("203.0.{}.{}", network / 250, network % 250);
-        let place = isolate.spot(&keys, seen(&network), at(network_time(&network)));
+        let place = isolate.client_key(&keys, seen(&network), at(network_time(&network)));
         isolate.failed(&place, &blame(Cause::Unpaid), None, at(network_time(&network)));
     }
     let mut handed = 0;
@@ -220,7 +220,7 @@ fn a_name_changes_every_day_and_a_count_goes_along_for_as_long_as_it_is_not_idle
     let mut last = 0;
     for day in 0..5 {
         let now = at(day * 86_000);
-        let place = isolate.spot(&keys, seen("192.0.2.1"), now);
+        let place = isolate.client_key(&keys, seen("192.0.2.1"), now);
         last = isolate.failed(&place, &blame(Cause::Unpaid), None, now).attempts;
         hand_over(&mut isolate, &mut world, false, now);
         names.extend(world.ledger.failures.keys().cloned());
@@ -232,12 +232,12 @@ fn a_name_changes_every_day_and_a_count_goes_along_for_as_long_as_it_is_not_idle
     // Another isolate that never saw it before takes the row over from yesterday's name.
     let mut other = Attempts::new();
     let now = at(4 * 86_000 + 80_000);
-    let place = other.spot(&keys, seen("192.0.2.1"), now);
+    let place = other.client_key(&keys, seen("192.0.2.1"), now);
     other.failed(&place, &blame(Cause::Unpaid), None, now);
     hand_over(&mut other, &mut world, false, now);
     assert_eq!(world.ledger.failures.values().map(|tally| tally.attempts).collect::<Vec<_>>(), [6]);
     let late = now.plus(IDLE_SECS);
-    let place = isolate.spot(&keys, seen("192.0.2.1"), late);
+    let place = isolate.client_key(&keys, seen("192.0.2.1"), late);
     assert_eq!(isolate.failed(&place, &blame(Cause::Unpaid), None, late).attempts, 1);
 }
 
@@ -348,14 +348,14 @@ fn info_of(response: &Response) -> Option<Value> {
 }
 
 /// A random finding: thresholds, the tally, and its cause.
-fn found(dice: &mut Dice) -> (Limits, Tally, Cause) {
+fn found(dice: &mut Dice) -> (Limits, FailureStreak, Cause) {
     let cause = CAUSES[usize::try_from(dice.below(9)).unwrap()];
     let limits = Limits {
         exceeded_after: 2 + dice.below(200),
         unverified_after: 2 + dice.below(5),
         alert_after: 2 + dice.below(20),
     };
-    let mut tally = Tally::new(at(0));
+    let mut tally = FailureStreak::new(at(0));
     for _ in 0..dice.below(250) {
         tally.count(
             &blame(if dice.below(3) == 0 { Cause::Unpaid } else { cause }),

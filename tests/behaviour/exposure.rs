@@ -1,12 +1,12 @@
 //! What is not risked twice: wallets that were empty a moment ago, work on credit while settlements fail, and a
 //! network that sends too much. Spec: docs/design.md, "What is kept in memory".
 
-use farebox_core::facilitator::breaker::{Condition, Strain};
-use farebox_core::facilitator::funds::Empties;
+use farebox_core::facilitator::breaker::{Condition, SettlementHealth};
+use farebox_core::facilitator::funds::LowBalances;
 use farebox_core::gate::admission::Admission;
 use farebox_core::gate::attempts::Attempts;
-use farebox_core::gate::isolate::Surroundings;
-use farebox_core::gate::passage::Step;
+use farebox_core::gate::isolate::Isolate;
+use farebox_core::gate::paid::Step;
 
 use crate::world::facilitator::{Settle, Verify};
 use crate::world::origin::Say;
@@ -21,7 +21,7 @@ fn no_funds() -> Verify {
 fn an_empty_wallet_costs_one_call_in_thirty_seconds() {
     for (target, after) in [("/after", true), ("/before", false)] {
         let mut world = World::new();
-        world.empties = Some(Empties::new());
+        world.empties = Some(LowBalances::new());
         match after {
             true => world.facilitator.verify_plan.push_back(no_funds()),
             false => world.facilitator.settle_plan.push_back(Settle::Refuse("insufficient_funds")),
@@ -51,7 +51,7 @@ fn an_empty_wallet_costs_one_call_in_thirty_seconds() {
 #[test]
 fn what_an_empty_wallet_has_paid_for_is_still_given_to_it() {
     let mut world = World::new();
-    world.empties = Some(Empties::new());
+    world.empties = Some(LowBalances::new());
     let served = world.sign_as("/after", "an-identifier-of-22-characters");
     let first = world.present(&served);
     assert_eq!(first.status, 200);
@@ -65,7 +65,7 @@ fn what_an_empty_wallet_has_paid_for_is_still_given_to_it() {
 #[test]
 fn a_payment_that_was_refused_from_memory_stays_good() {
     let mut world = World::new();
-    world.empties = Some(Empties::new());
+    world.empties = Some(LowBalances::new());
     world.facilitator.verify_plan.push_back(no_funds());
     assert_eq!(world.pay("/after/other").status, 402);
     for target in ["/after", "/before"] {
@@ -74,7 +74,7 @@ fn a_payment_that_was_refused_from_memory_stays_good() {
         world.wait(30);
         assert_eq!(world.present(&payment).status, 200, "{target}");
         assert_eq!(world.facilitator.settles_of(&payment.nonce), 1, "{target}");
-        world.empties = Some(Empties::new());
+        world.empties = Some(LowBalances::new());
         world.facilitator.verify_plan.push_back(no_funds());
         assert_eq!(world.pay("/after/other").status, 402);
     }
@@ -83,7 +83,7 @@ fn a_payment_that_was_refused_from_memory_stays_good() {
 #[test]
 fn while_settlements_fail_a_route_that_settles_after_settles_before() {
     let mut world = World::new();
-    world.strain = Strain::Strained;
+    world.strain = SettlementHealth::Failing;
     world.facilitator.settle_plan.extend([Settle::SilentBefore, Settle::SilentBefore]);
     let payment = world.sign("/after");
     let doubt = world.present(&payment);
@@ -100,7 +100,7 @@ fn while_settlements_fail_a_route_that_settles_after_settles_before() {
 #[test]
 fn a_failing_origin_that_was_paid_under_strain_owes_a_refund() {
     let mut world = World::new();
-    world.strain = Strain::Strained;
+    world.strain = SettlementHealth::Failing;
     world.origin.plan.push_back(Say::Lost);
     let payment = world.sign("/after");
     let failed = world.present(&payment);
@@ -111,7 +111,10 @@ fn a_failing_origin_that_was_paid_under_strain_owes_a_refund() {
 
 #[test]
 fn a_payment_begun_in_one_mode_goes_on_in_it_when_the_strain_changes() {
-    for (first, then) in [(Strain::Calm, Strain::Strained), (Strain::Strained, Strain::Calm)] {
+    for (first, then) in [
+        (SettlementHealth::Good, SettlementHealth::Failing),
+        (SettlementHealth::Failing, SettlementHealth::Good),
+    ] {
         let mut world = World::new();
         world.strain = first;
         world.facilitator.settle_plan.extend([Settle::SilentAfter, Settle::SilentBefore]);
@@ -135,8 +138,8 @@ fn a_limited_network_is_told_before_the_ledger_is_asked_and_the_payment_stays_go
     let head = paid(&payment).header("cf-connecting-ip", "2001:db8:1:2345::7");
     let gate = world.gate;
     let now = world.now();
-    let (strain, mut attempts) = (Strain::Calm, Attempts::new());
-    let mut around = Surroundings {
+    let (strain, mut attempts) = (SettlementHealth::Good, Attempts::new());
+    let mut around = Isolate {
         facilitators: vec![Condition { strain, troubles: 0, ready: true }],
         attempts: &mut attempts,
         client: None,

@@ -1,6 +1,6 @@
 //! Who may receive a stored response once more, and what streams instead of being stored. Spec: docs/protocols.md, "Repeats".
 
-use farebox_core::gate::passage::StreamEnd;
+use farebox_core::gate::paid::StreamEnd;
 
 use crate::world::facilitator::{Repeats, Settle};
 use crate::world::origin::Say;

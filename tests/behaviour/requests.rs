@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use farebox_core::facilitator::breaker::{Condition, Strain};
+use farebox_core::facilitator::breaker::{Condition, SettlementHealth};
 use farebox_core::gate::admission::Admission;
 use farebox_core::gate::attempts::Attempts;
-use farebox_core::gate::isolate::Surroundings;
-use farebox_core::gate::passage::Step;
+use farebox_core::gate::isolate::Isolate;
+use farebox_core::gate::paid::Step;
 use farebox_core::http::BodyPresence;
 use farebox_core::problem::Code;
 
@@ -34,9 +34,10 @@ pub fn a_body_that_breaks_off_begins_nothing() {
         let payment = world.sign(target);
         let mut head = request("POST", target).header(payment.header, &payment.value);
         head.body = BodyPresence::Present;
-        let facilitators = vec![Condition { strain: Strain::Calm, troubles: 0, ready: true }];
+        let facilitators =
+            vec![Condition { strain: SettlementHealth::Good, troubles: 0, ready: true }];
         let (attempts, now) = (&mut Attempts::new(), world.now());
-        let mut around = Surroundings { facilitators, attempts, client: None };
+        let mut around = Isolate { facilitators, attempts, client: None };
         let step = world.gate.admit(head, "correlation-broken", &mut around, now);
         let Admission::Pay(Step::Digest(digesting)) = step else {
             panic!("its digest comes first")

@@ -12,9 +12,9 @@ use farebox_core::evm::{account::Account, eip712::TypedData};
 use farebox_core::facilitator::{breaker::Condition, reply::Reply as Said};
 use farebox_core::gate::admission::Admission;
 use farebox_core::gate::call::FacilitatorCall;
-use farebox_core::gate::passage::{Collected, OriginReply, Step, Waiting};
+use farebox_core::gate::paid::{Collected, OriginReply, Step, Waiting};
 use farebox_core::gate::reply::Body;
-use farebox_core::gate::{Gate, attempts::Attempts, forward::OriginCall, isolate::Surroundings};
+use farebox_core::gate::{Gate, attempts::Attempts, forward::OriginCall, isolate::Isolate};
 use farebox_core::http::{RequestHead, ResponseHead};
 use farebox_core::secret::Secret;
 use farebox_core::time::UnixTime;
@@ -53,7 +53,7 @@ impl Edge<'_> {
     fn serve(&mut self, head: RequestHead) -> (ResponseHead, String) {
         // A host keeps the facilitators' condition and the counts of clients from one request to the next.
         let (facilitators, attempts) = (vec![Condition::default()], &mut Attempts::new());
-        let mut around = Surroundings { facilitators, attempts, client: None };
+        let mut around = Isolate { facilitators, attempts, client: None };
         let mut step = match self.gate.admit(head, "a-random-name", &mut around, NOW) {
             Admission::Pay(step) => step,
             Admission::Respond(reply) => Step::Respond(reply),

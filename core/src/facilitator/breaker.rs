@@ -1,7 +1,7 @@
 //! Whether a facilitator is worth asking, for our own edge alone: opens after failures in a row, lets one request through now and then.
 //!
 //! One per facilitator and isolate; the edge keeps it and asks it before calls that may be left undone. Before it
-//! opens it says [`Strain::Strained`]: while settlements fail, nothing is served on credit.
+//! opens it says [`SettlementHealth::Failing`]: while settlements fail, nothing is served on credit.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -53,19 +53,19 @@ pub enum Operation {
 
 /// Whether settlements come out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Strain {
+pub enum SettlementHealth {
     /// They do.
     #[default]
-    Calm,
+    Good,
     /// The last ones did not: routes that settle after the origin settle before it.
-    Strained,
+    Failing,
 }
 
 /// How a facilitator does, as far as one isolate has seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Condition {
     /// Whether it settles.
-    pub strain: Strain,
+    pub strain: SettlementHealth,
     /// Its failures in a row.
     pub troubles: u64,
     /// Whether a call that may be left undone would be made now.
@@ -74,7 +74,7 @@ pub struct Condition {
 
 impl Default for Condition {
     fn default() -> Self {
-        Self { strain: Strain::Calm, troubles: 0, ready: true }
+        Self { strain: SettlementHealth::Good, troubles: 0, ready: true }
     }
 }
 
@@ -112,8 +112,8 @@ impl Breaker {
 
     /// Whether settlements come out.
     #[must_use]
-    pub const fn strain(&self) -> Strain {
-        if self.settles < FAILURES { Strain::Calm } else { Strain::Strained }
+    pub const fn strain(&self) -> SettlementHealth {
+        if self.settles < FAILURES { SettlementHealth::Good } else { SettlementHealth::Failing }
     }
 
     /// Exchanges in a row that went wrong through nobody who pays, if the last was lately.
@@ -218,16 +218,16 @@ mod tests {
             breaker.note("a", (Verify, Health::Good), at(0), 5);
             breaker.note("a", (Settle, Health::Bad), at(0), 5);
         }
-        assert_eq!(breaker.strain(), Strain::Calm);
+        assert_eq!(breaker.strain(), SettlementHealth::Good);
         breaker.note("a", (Settle, Health::Bad), at(0), 5);
         breaker.note("a", (Verify, Health::Good), at(0), 5);
-        assert_eq!(breaker.strain(), Strain::Strained);
+        assert_eq!(breaker.strain(), SettlementHealth::Failing);
         assert!(breaker.admits("a", at(0), 5), "strained is not open");
         breaker.note("a", (Settle, Health::Good), at(0), 5);
-        assert_eq!(breaker.strain(), Strain::Calm);
+        assert_eq!(breaker.strain(), SettlementHealth::Good);
         for _ in 0..20 {
             breaker.note("a", (Verify, Health::Bad), at(0), 5);
         }
-        assert_eq!(breaker.strain(), Strain::Calm, "no settlement failed");
+        assert_eq!(breaker.strain(), SettlementHealth::Good, "no settlement failed");
     }
 }

@@ -27,7 +27,7 @@ pub struct Draft {
 
 /// Wallets that lacked funds.
 #[derive(Debug, Default)]
-pub struct Empties(Sorted<String, Empty>);
+pub struct LowBalances(Sorted<String, Empty>);
 
 #[derive(Debug)]
 struct Empty {
@@ -38,7 +38,7 @@ struct Empty {
     reason: String,
 }
 
-impl Empties {
+impl LowBalances {
     /// Nothing remembered.
     #[must_use]
     pub const fn new() -> Self {
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_wallet_that_lacks_funds_is_remembered_for_thirty_seconds_and_for_as_much() {
-        let mut empties = Empties::new();
+        let mut empties = LowBalances::new();
         let no = says(r#"{"isValid":false,"invalidReason":"insufficient_funds"}"#);
         empties.note(&draft("a", 100), &no, at(0));
         let known = Some(Reply::Recalled("insufficient_funds".to_owned()));
@@ -109,7 +109,7 @@ mod tests {
             r#"{"success":true,"errorReason":"insufficient_funds"}"#,
             "insufficient_funds",
         ];
-        let mut empties = Empties::new();
+        let mut empties = LowBalances::new();
         for body in others {
             empties.note(&draft("a", 1), &says(body), at(0));
             assert_eq!(empties.recall(&draft("a", 1), at(0)), None, "{body}");
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn it_stays_bounded_and_makes_room_when_what_it_knows_is_old() {
-        let mut empties = Empties::new();
+        let mut empties = LowBalances::new();
         let no = says(r#"{"isValid":false,"invalidReason":"insufficient_funds"}"#);
         for wallet in 0..MOST + 5 {
             empties.note(&draft(&format!("{wallet}"), 1), &no, at(0));

@@ -83,9 +83,9 @@ pub enum Verdict {
 /// Where a payment stands that wants to be asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// The call is on its way, until [`Unproven::ended`].
+    /// The call is on its way, until [`UnverifiedLimiter::ended`].
     Begun,
-    /// It waits: [`Unproven::turn`], or [`Unproven::left`].
+    /// It waits: [`UnverifiedLimiter::turn`], or [`UnverifiedLimiter::left`].
     Queued(Ticket),
     /// There are too many before it.
     Full,
@@ -97,7 +97,7 @@ pub struct Ticket(u64);
 
 /// Calls about unproven payments.
 #[derive(Debug)]
-pub struct Unproven {
+pub struct UnverifiedLimiter {
     contracts: Calls,
     other_chains: Calls,
     transactions: Calls,
@@ -105,7 +105,7 @@ pub struct Unproven {
     asked: Sorted<[u8; 32], UnixTime>,
 }
 
-impl Unproven {
+impl UnverifiedLimiter {
     /// Nothing counted.
     #[must_use]
     pub const fn new() -> Self {
@@ -176,7 +176,7 @@ impl Unproven {
     }
 }
 
-impl Default for Unproven {
+impl Default for UnverifiedLimiter {
     fn default() -> Self {
         Self::new()
     }
@@ -386,12 +386,17 @@ mod tests {
     }
 
     /// How many of these calls begin at once.
-    fn begin(unproven: &mut Unproven, network: &str, calls: usize, now: UnixTime) -> usize {
+    fn begin(
+        unproven: &mut UnverifiedLimiter,
+        network: &str,
+        calls: usize,
+        now: UnixTime,
+    ) -> usize {
         (0..calls).filter(|_| unproven.begin(&of(network), now) == Place::Begun).count()
     }
 
     /// One that finds no place and waits.
-    fn waits(unproven: &mut Unproven, network: &str, now: UnixTime) -> Ticket {
+    fn waits(unproven: &mut UnverifiedLimiter, network: &str, now: UnixTime) -> Ticket {
         match unproven.begin(&of(network), now) {
             Place::Queued(ticket) => ticket,
             place => panic!("{place:?}"),
@@ -399,14 +404,14 @@ mod tests {
     }
 
     /// A call of this network that ends like this.
-    fn ends(unproven: &mut Unproven, network: &str, verdict: Verdict, now: UnixTime) {
+    fn ends(unproven: &mut UnverifiedLimiter, network: &str, verdict: Verdict, now: UnixTime) {
         assert_eq!(unproven.begin(&of(network), now), Place::Begun);
         unproven.ended(&of(network), verdict, now);
     }
 
     #[test]
     fn a_network_has_sixteen_calls_at_once_and_the_next_one_has_its_turn_when_one_ends() {
-        let mut unproven = Unproven::new();
+        let mut unproven = UnverifiedLimiter::new();
         assert_eq!(begin(&mut unproven, "a", 20, at(0)), 16);
         assert_eq!(begin(&mut unproven, "b", 20, at(0)), 16, "others are others");
         let late = waits(&mut unproven, "a", at(0));
@@ -419,7 +424,7 @@ mod tests {
 
     #[test]
     fn places_go_to_who_came_first_whoever_asks_first() {
-        let mut unproven = Unproven::new();
+        let mut unproven = UnverifiedLimiter::new();
         begin(&mut unproven, "a", 16, at(0));
         let tickets: Vec<Ticket> = (0..5).map(|_| waits(&mut unproven, "a", at(0))).collect();
         for turn in 0..tickets.len() {
@@ -433,7 +438,7 @@ mod tests {
 
     #[test]
     fn a_network_with_fewer_calls_is_next_however_many_of_another_wait() {
-        let mut unproven = Unproven::new();
+        let mut unproven = UnverifiedLimiter::new();
         for network in 0..128 {
             begin(&mut unproven, &alloc::format!("{network}"), 1, at(0));
         }
@@ -446,7 +451,7 @@ mod tests {
 
     #[test]
     fn many_networks_whose_calls_take_long_hold_up_another_for_one_place_of_theirs() {
-        let mut unproven = Unproven::new();
+        let mut unproven = UnverifiedLimiter::new();
         let crowd: Vec<String> = (0..128).map(|network| alloc::format!("{network}")).collect();
         for network in &crowd {
             begin(&mut unproven, network, 1, at(0));
@@ -464,7 +469,7 @@ mod tests {
 
     #[test]
     fn a_queue_that_is_full_of_a_few_networks_has_a_place_for_another() {
-        let mut unproven = Unproven::new();
+        let mut unproven = UnverifiedLimiter::new();
         let crowd: Vec<String> = (0..128).map(|network| alloc::format!("{network}")).collect();
         for network in &crowd {
             begin(&mut unproven, network, 1, at(0));
@@ -486,7 +491,7 @@ mod tests {
 
     #[test]
     fn who_asks_no_more_about_its_turn_holds_up_nobody() {
-        let mut unproven = Unproven::new();
+        let mut unproven = UnverifiedLimiter::new();
         begin(&mut unproven, "a", 16, at(0));
         let (gone, patient) = (waits(&mut unproven, "a", at(0)), waits(&mut unproven, "a", at(0)));
         for secs in 1..5 {
@@ -500,7 +505,7 @@ mod tests {
 
     #[test]
     fn a_place_that_was_given_to_who_leaves_goes_to_the_next() {
-        let mut unproven = Unproven::new();
+        let mut unproven = UnverifiedLimiter::new();
         begin(&mut unproven, "a", 16, at(0));
         let (first, next) = (waits(&mut unproven, "a", at(0)), waits(&mut unproven, "a", at(0)));
         unproven.ended(&of("a"), Verdict::Open, at(0));
@@ -511,7 +516,7 @@ mod tests {
 
     #[test]
     fn a_copy_of_a_payment_that_is_looked_at_waits_for_no_place() {
-        let mut unproven = Unproven::new();
+        let mut unproven = UnverifiedLimiter::new();
         let one = Sender { payment: Some([1; 32]), ..of("a") };
         let two = Sender { payment: Some([2; 32]), ..of("a") };
         assert_eq!(unproven.begin(&one, at(0)), Place::Begun);
@@ -523,7 +528,7 @@ mod tests {
 
     #[test]
     fn refusals_slow_a_network_and_never_stop_it() {
-        let mut unproven = Unproven::new();
+        let mut unproven = UnverifiedLimiter::new();
         for _ in 0..1_000 {
             ends(&mut unproven, "a", Verdict::Bad, at(0));
         }
@@ -534,7 +539,7 @@ mod tests {
     #[test]
     fn good_payments_and_time_forgive_refusals() {
         let indebted = || {
-            let mut unproven = Unproven::new();
+            let mut unproven = UnverifiedLimiter::new();
             for _ in 0..1_000 {
                 ends(&mut unproven, "a", Verdict::Bad, at(0));
             }
@@ -561,7 +566,7 @@ mod tests {
 
     #[test]
     fn what_one_kind_of_payment_takes_is_not_missing_to_another() {
-        let mut unproven = Unproven::new();
+        let mut unproven = UnverifiedLimiter::new();
         for network in 0..300 {
             begin(&mut unproven, &alloc::format!("{network}"), 20, at(0));
         }
@@ -574,10 +579,11 @@ mod tests {
 
     #[test]
     fn a_few_networks_cannot_take_the_places_of_all() {
-        let mut unproven = Unproven::new();
-        let crowd = |unproven: &mut Unproven, networks: core::ops::Range<usize>| -> usize {
-            networks.map(|it| begin(unproven, &alloc::format!("{it}"), 20, at(0))).sum()
-        };
+        let mut unproven = UnverifiedLimiter::new();
+        let crowd =
+            |unproven: &mut UnverifiedLimiter, networks: core::ops::Range<usize>| -> usize {
+                networks.map(|it| begin(unproven, &alloc::format!("{it}"), 20, at(0))).sum()
+            };
         assert_eq!(crowd(&mut unproven, 0..4), 64);
         assert_eq!(crowd(&mut unproven, 4..64), 60, "one for each");
         assert_eq!(crowd(&mut unproven, 64..80), 4, "and 128 in all");
@@ -585,7 +591,7 @@ mod tests {
 
     #[test]
     fn a_queue_has_an_end_and_who_leaves_it_makes_room() {
-        let mut unproven = Unproven::new();
+        let mut unproven = UnverifiedLimiter::new();
         let places: Vec<Place> = (0..81).map(|_| unproven.begin(&of("a"), at(0))).collect();
         let queued = Place::Queued(Ticket(0));
         assert_eq!(
@@ -599,7 +605,7 @@ mod tests {
 
     #[test]
     fn a_call_whose_end_nobody_heard_of_is_over_after_a_minute() {
-        let mut unproven = Unproven::new();
+        let mut unproven = UnverifiedLimiter::new();
         assert_eq!(begin(&mut unproven, "a", 100, at(0)), 16);
         assert_eq!(begin(&mut unproven, "a", 100, at(59)), 0);
         assert_eq!(begin(&mut unproven, "b", 100, at(60)), 16);
@@ -608,7 +614,7 @@ mod tests {
 
     #[test]
     fn it_stays_bounded_and_lets_new_networks_in_all_the_same() {
-        let mut unproven = Unproven::new();
+        let mut unproven = UnverifiedLimiter::new();
         for network in 0..3 * MOST {
             ends(&mut unproven, &alloc::format!("{network}"), Verdict::Bad, at(0));
         }

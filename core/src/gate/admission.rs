@@ -9,11 +9,11 @@ use super::call::Call;
 use super::diagnose::Diagnosis;
 use super::forward::OriginCall;
 use super::offer::Offer;
-use super::passage::{Step, digest_bytes, incomplete};
-use super::passing::{Passing, Spending};
+use super::paid::{Step, digest_bytes, incomplete};
 use super::pricer::PriceCall;
 use super::reply::Reply;
 use super::template::ChallengeRequest;
+use super::unpaid::{AwaitingQuota, Unpaid};
 use crate::http::RequestHead;
 use crate::problem::Code;
 use crate::time::UnixTime;
@@ -22,14 +22,14 @@ use crate::time::UnixTime;
 #[must_use]
 pub enum Admission<'g> {
     /// Forward it without a payment.
-    Pass(OriginCall, Passing),
+    Pass(OriginCall, Unpaid),
     /// Ask the ledger object for one of the client's free requests; [`Gate::spent`] takes the answer.
-    Spend(Call, Spending),
+    UseFree(Call, AwaitingQuota),
     /// Ask who names the price; [`Gate::priced_at`] takes the answer.
-    Price(PriceCall, Pricing),
-    /// Read up to [`MAX_DIGESTED_BYTES`](super::passage::MAX_DIGESTED_BYTES) of its body and hash them;
+    Price(PriceCall, AwaitingPrice),
+    /// Read up to [`MAX_DIGESTED_BYTES`](super::paid::MAX_DIGESTED_BYTES) of its body and hash them;
     /// [`Gate::bound`] takes the digest.
-    Bind(Box<Unbound>),
+    DigestBody(Box<AwaitingBody>),
     /// Answer it.
     Respond(Reply),
     /// Go the way of its payment.
@@ -41,10 +41,10 @@ impl Admission<'_> {
     #[must_use]
     pub fn unpaid(self) -> Option<Admission<'static>> {
         Some(match self {
-            Self::Pass(call, passing) => Admission::Pass(call, passing),
-            Self::Spend(call, spending) => Admission::Spend(call, spending),
-            Self::Price(call, pricing) => Admission::Price(call, pricing),
-            Self::Bind(unbound) => Admission::Bind(unbound),
+            Self::Pass(call, unpaid) => Admission::Pass(call, unpaid),
+            Self::UseFree(call, quota) => Admission::UseFree(call, quota),
+            Self::Price(call, price) => Admission::Price(call, price),
+            Self::DigestBody(body) => Admission::DigestBody(body),
             Self::Respond(reply) => Admission::Respond(reply),
             Self::Pay(_) => return None,
         })
@@ -52,13 +52,13 @@ impl Admission<'_> {
 }
 
 /// Waits for the price of a request.
-pub struct Pricing {
+pub struct AwaitingPrice {
     pub(super) route: usize,
     pub(super) head: RequestHead,
     pub(super) correlation: String,
 }
 
-impl Pricing {
+impl AwaitingPrice {
     /// A request for the route of this index.
     pub(super) const fn new(route: usize, head: RequestHead, correlation: String) -> Self {
         Self { route, head, correlation }
@@ -66,7 +66,7 @@ impl Pricing {
 }
 
 /// Terms that are put up once the body is known that they are for.
-pub struct Unbound {
+pub struct AwaitingBody {
     offer: Offer,
     head: RequestHead,
     correlation: String,
@@ -75,7 +75,7 @@ pub struct Unbound {
     now: UnixTime,
 }
 
-impl Unbound {
+impl AwaitingBody {
     pub(super) fn new(
         offer: &Offer,
         asked: &ChallengeRequest<'_>,
@@ -93,7 +93,7 @@ impl Unbound {
     }
 }
 
-impl Unbound {
+impl AwaitingBody {
     /// The body ended before its end: there are no terms for a part of it.
     #[must_use]
     pub fn broken(&self) -> Reply {
@@ -102,10 +102,10 @@ impl Unbound {
 }
 
 impl Gate {
-    /// The terms for this digest, or for any body where that is longer than [`MAX_DIGESTED_BYTES`](super::passage::MAX_DIGESTED_BYTES).
+    /// The terms for this digest, or for any body where that is longer than [`MAX_DIGESTED_BYTES`](super::paid::MAX_DIGESTED_BYTES).
     #[must_use]
-    pub fn bound(&self, unbound: &Unbound, digest: Option<&str>) -> Reply {
-        let Unbound { offer, head, correlation, why: (code, reason), diagnosis, now } = unbound;
+    pub fn bound(&self, body: &AwaitingBody, digest: Option<&str>) -> Reply {
+        let AwaitingBody { offer, head, correlation, why: (code, reason), diagnosis, now } = body;
         let digest = digest.and_then(digest_bytes);
         let (key, digest, now) = (self.keys.challenge(), digest.as_ref(), *now);
         let asked = ChallengeRequest { head, correlation, key, digest, now };

@@ -4,18 +4,18 @@ use alloc::borrow::{Cow, ToOwned};
 use alloc::string::String;
 
 use super::Gate;
-use super::admission::{Admission, Pricing};
+use super::admission::{Admission, AwaitingPrice};
 use super::forward::{Caller, OriginCall, drop_unforwarded};
-use super::isolate::Surroundings;
+use super::isolate::Isolate;
 use super::judge::refuse;
 use super::mpp;
 use super::offer::Offer;
-use super::passing::{Passing, Spending};
 use super::path::Target;
 use super::presented::{Presented, shows_proof};
 use super::publish::Published;
 use super::reply::{Audience, Reply};
 use super::route::Found;
+use super::unpaid::{AwaitingQuota, Unpaid};
 use crate::encoding::message;
 use crate::http::{BodyPresence, Headers, MAX_PAID_TARGET_BYTES, RequestHead};
 use crate::mutant::{Mutant, planted};
@@ -33,14 +33,14 @@ pub fn correlation_id<'a>(headers: &'a Headers, fresh: &'a str) -> &'a str {
 }
 
 impl Gate {
-    /// Decides about one request: forward it, answer it, or begin the passage of its payment.
+    /// Decides about one request: forward it, answer it, or begin its payment.
     ///
-    /// `fresh` is a random name for the request, and its correlation id if the client sent none; under [`Strained`](crate::facilitator::breaker::Strain::Strained) every route settles before its origin is asked.
+    /// `fresh` is a random name for the request, and its correlation id if the client sent none; under [`Strained`](crate::facilitator::breaker::SettlementHealth::Failing) every route settles before its origin is asked.
     pub fn admit(
         &self,
         mut head: RequestHead,
         fresh: &str,
-        around: &mut Surroundings<'_>,
+        isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> Admission<'_> {
         head.fresh = fresh.to_owned();
@@ -76,7 +76,7 @@ impl Gate {
         }
         match found {
             Found::Route(index) => match self.offers.get(index).and_then(Option::as_ref) {
-                Some(offer) => self.priced((index, offer), head, correlation, around, now),
+                Some(offer) => self.priced((index, offer), head, correlation, isolate, now),
                 None => passes(self.free(&head, &correlation, now)),
             },
             Found::Unlisted => passes(self.free(&head, &correlation, now)),
@@ -98,7 +98,7 @@ impl Gate {
         (route, offer): (usize, &'g Offer),
         mut head: RequestHead,
         correlation: String,
-        around: &mut Surroundings<'_>,
+        isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> Admission<'g> {
         drop_unforwarded(&mut head.headers);
@@ -122,29 +122,29 @@ impl Gate {
         {
             return passes(self.by_key(offer, &head, name, correlation, now));
         }
-        around.client = offer.diagnostics.map(|_| self.spot(offer, &head, around, now));
+        isolate.client = offer.diagnostics.map(|_| self.client_key(offer, &head, isolate, now));
         if let Some(pricer) = &offer.pricer {
-            return self.quoted((route, offer, pricer), head, correlation, around, now);
+            return self.quoted((route, offer, pricer), head, correlation, isolate, now);
         }
         if !shows_proof(&head.headers)
             && let Some((call, spending)) =
-                self.spend(route, offer, &head, &correlation, around, now)
+                self.spend(route, offer, &head, &correlation, isolate, now)
         {
-            return Admission::Spend(call, spending);
+            return Admission::UseFree(call, spending);
         }
         let offer = Cow::Borrowed(offer);
-        self.pay((offer.clone(), offer), None, head, correlation, around, now)
+        self.pay((offer.clone(), offer), None, head, correlation, isolate, now)
     }
 
     /// Takes the object's answer, if there is one: forwards what is free, and asks for payment else.
     pub fn spent(
         &self,
-        spending: Spending,
+        spending: AwaitingQuota,
         answer: Option<&str>,
-        around: &mut Surroundings<'_>,
+        isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> Admission<'_> {
-        let Spending { route, head, correlation, day } = spending;
+        let AwaitingQuota { route, head, correlation, day } = spending;
         let Some(offer) = self.offers.get(route).and_then(Option::as_ref) else {
             return Admission::Respond(Reply::problem(
                 Code::Internal,
@@ -159,23 +159,23 @@ impl Gate {
             return passes(self.unpaid(offer, &head, Caller::Anybody, shown, now));
         }
         // Known from here on.
-        let known = self.spot(offer, &head, around, now);
+        let known = self.client_key(offer, &head, isolate, now);
         if left.is_some() {
-            around.attempts.use_up(&known, day);
+            isolate.attempts.use_up(&known, day);
         }
-        around.client = offer.diagnostics.map(|_| known);
+        isolate.client = offer.diagnostics.map(|_| known);
         match &offer.pricer {
             Some(pricer) => {
-                Admission::Price(pricer.call(&head), Pricing::new(route, head, correlation))
+                Admission::Price(pricer.call(&head), AwaitingPrice::new(route, head, correlation))
             }
             None => {
                 let code = (Code::PaymentRequired, &Presented::Nothing);
-                self.refused(offer, &head, code, &correlation, around, now)
+                self.refused(offer, &head, code, &correlation, isolate, now)
             }
         }
     }
 }
 
-fn passes<'g>((call, passing): (OriginCall, Passing)) -> Admission<'g> {
-    Admission::Pass(call, passing)
+fn passes<'g>((call, unpaid): (OriginCall, Unpaid)) -> Admission<'g> {
+    Admission::Pass(call, unpaid)
 }

@@ -8,14 +8,14 @@ use alloc::string::String;
 
 use super::Gate;
 use super::call::{Call, ChainCall, FacilitatorCall};
-use super::passage::take::settled;
-use super::recover::{Seen, learnt, matter, outcome, sent_again, settled_by_chain};
+use super::paid::take::settled;
+use super::recorded::{Seen, learnt, matter, outcome, sent_again, settled_by_chain};
 use crate::facilitator::reply::Reply;
 use crate::facilitator::wire::Expected;
 use crate::ledger::command::{Client, Command, Envelope, Learnt, Outcome, Resend, Role, VERSION};
 use crate::ledger::entry::Entry;
 use crate::ledger::inquiry::finding::Finding;
-use crate::ledger::inquiry::{Asking, Matter, Next};
+use crate::ledger::inquiry::{Asking, ChainQuery, Next};
 use crate::ledger::shard::{Due, Slot};
 use crate::ledger::take::Holder;
 use crate::payment::TxHash;
@@ -86,7 +86,7 @@ impl Gate {
         let Resend { fence, facilitator, request, .. } = resend;
         if let Some(sent) = sent_again(&slot.payer, payment, seen) {
             let purpose = Purpose::Sent { fence, transaction: sent.transaction };
-            return Some(Looking::begin(slot, Matter::Transfer(Box::new(sent)), purpose));
+            return Some(Looking::begin(slot, ChainQuery::Transfer(Box::new(sent)), purpose));
         }
         let (call, expected) = self.resend_call(&slot.payer, payment, &facilitator, request)?;
         let sending = Sending {
@@ -141,7 +141,7 @@ impl Taking {
 }
 
 impl Looking {
-    fn begin(slot: Slot, matter: Matter, purpose: Purpose) -> Errand {
+    fn begin(slot: Slot, matter: ChainQuery, purpose: Purpose) -> Errand {
         let network = alloc::format!("eip155:{}", matter.chain_id());
         let (body, asking) = matter.ask();
         let call = ChainCall::new(&network, body);

@@ -18,7 +18,7 @@ use super::call::Call;
 use super::keys::{Keys, mac};
 use super::pricer::Quotes;
 use crate::encoding::{hex, message};
-use crate::ledger::attempts::{Blame, Book, Count, Counted, Entry, Tally};
+use crate::ledger::attempts::{Count, Counted, Entry, FailureCause, FailureStreak, RecentMap};
 use crate::ledger::command::VERSION;
 use crate::payment::Cause;
 use crate::time::UnixTime;
@@ -34,7 +34,7 @@ const SALT_SECS: u64 = 86_400;
 /// What an isolate remembers.
 #[derive(Debug)]
 pub struct Attempts {
-    clients: Book<Spot, Client>,
+    clients: RecentMap<ClientKey, Client>,
     /// Whether somebody has something to hand over.
     waiting: bool,
     /// What was quoted lately.
@@ -43,13 +43,13 @@ pub struct Attempts {
 
 /// Where a client is counted in the isolate: keyed hashes of its network and of the route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Spot {
+pub struct ClientKey {
     network: [u8; 16],
     route: u64,
 }
 
-impl Spot {
-    /// The spot of a network at a route.
+impl ClientKey {
+    /// Names a network at a route.
     #[must_use]
     pub fn of(keys: &Keys, network: &str, route: u64) -> Self {
         Self { network: keys.network(network), route }
@@ -74,7 +74,7 @@ impl Spot {
 #[derive(Debug)]
 struct Client {
     route: Arc<str>,
-    tally: Tally,
+    tally: FailureStreak,
     /// What the object does not know yet.
     fresh: Fresh,
     /// The name by which the object knows it.
@@ -92,7 +92,7 @@ struct Client {
 struct Fresh {
     reset: bool,
     back: u64,
-    more: Option<Tally>,
+    more: Option<FailureStreak>,
 }
 
 impl Fresh {
@@ -116,16 +116,16 @@ pub struct Seen<'a> {
 
 /// What one object is told, and of whom.
 #[derive(Debug)]
-pub struct Parcel {
+pub struct Batch {
     /// The call.
     pub call: Call,
-    of: Vec<Handed>,
+    of: Vec<Flushed>,
 }
 
 /// One client of a parcel.
 #[derive(Debug)]
-struct Handed {
-    spot: Spot,
+struct Flushed {
+    client_key: ClientKey,
     name: String,
     reset: bool,
 }
@@ -134,15 +134,15 @@ impl Attempts {
     /// Nobody yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { clients: Book::new(MOST_CLIENTS), waiting: false, quotes: Quotes::new() }
+        Self { clients: RecentMap::new(MOST_CLIENTS), waiting: false, quotes: Quotes::new() }
     }
 
-    /// The client's spot, made if it is new.
-    pub fn spot(&mut self, keys: &Keys, seen: Seen<'_>, now: UnixTime) -> Spot {
-        let spot = Spot::of(keys, seen.network, seen.route_hash);
-        self.clients.touch(spot, || Client {
+    /// The key under which a client is counted; made if it is new.
+    pub fn client_key(&mut self, keys: &Keys, seen: Seen<'_>, now: UnixTime) -> ClientKey {
+        let client_key = ClientKey::of(keys, seen.network, seen.route_hash);
+        self.clients.touch(client_key, || Client {
             route: seen.route.clone(),
-            tally: Tally::new(now),
+            tally: FailureStreak::new(now),
             fresh: Fresh::default(),
             known_as: None,
             open: 0,
@@ -150,34 +150,34 @@ impl Attempts {
             claims: None,
             used_up: None,
         });
-        spot
+        client_key
     }
 
     /// Whether it is known that none of the client's free requests of this day is left.
     #[must_use]
-    pub fn has_used_up(&self, spot: &Spot, day: u64) -> bool {
-        self.clients.get(spot).is_some_and(|client| client.used_up == Some(day))
+    pub fn has_used_up(&self, client_key: &ClientKey, day: u64) -> bool {
+        self.clients.get(client_key).is_some_and(|client| client.used_up == Some(day))
     }
 
     /// None is left, an object says.
-    pub fn use_up(&mut self, spot: &Spot, day: u64) {
-        if let Some(client) = self.clients.get_mut(spot) {
+    pub fn use_up(&mut self, client_key: &ClientKey, day: u64) {
+        if let Some(client) = self.clients.get_mut(client_key) {
             client.used_up = Some(day);
         }
     }
 
-    /// A request that brought no payment, or one that proves nothing; `claims` is whom that one names.
+    /// Counts a request that came without a payment, or with one that proves nothing; `claims` names its alleged payer.
     pub fn failed(
         &mut self,
-        spot: &Spot,
-        blame: &Blame,
+        client_key: &ClientKey,
+        blame: &FailureCause,
         claims: Option<String>,
         now: UnixTime,
-    ) -> Tally {
-        let Some(client) = self.clients.get_mut(spot) else { return Tally::new(now) };
+    ) -> FailureStreak {
+        let Some(client) = self.clients.get_mut(client_key) else { return FailureStreak::new(now) };
         self.waiting = true;
         let answers = blame.cause != Cause::Unpaid && client.open > 0;
-        let more = client.fresh.more.get_or_insert_with(|| Tally::new(now));
+        let more = client.fresh.more.get_or_insert_with(|| FailureStreak::new(now));
         if answers {
             client.open = client.open.saturating_sub(1);
             client.tally.note(blame, now);
@@ -193,14 +193,14 @@ impl Attempts {
 
     /// The failures in a row of a client, as far as they are known here.
     #[must_use]
-    pub fn known(&self, spot: &Spot) -> Option<Tally> {
-        Some(self.clients.get(spot)?.tally.clone())
+    pub fn known(&self, client_key: &ClientKey) -> Option<FailureStreak> {
+        Some(self.clients.get(client_key)?.tally.clone())
     }
 
     /// A payment with a good signature came: the request that fetched its terms is no failure of the network, whose
     /// others are told.
-    pub fn proved(&mut self, spot: &Spot) -> Option<Tally> {
-        let client = self.clients.get_mut(spot)?;
+    pub fn proved(&mut self, client_key: &ClientKey) -> Option<FailureStreak> {
+        let client = self.clients.get_mut(client_key)?;
         if client.open > 0 {
             client.open = client.open.saturating_sub(1);
             client.tally.attempts = client.tally.attempts.saturating_sub(1);
@@ -208,17 +208,17 @@ impl Attempts {
                 Some(more) if more.attempts > 0 => more.attempts = more.attempts.saturating_sub(1),
                 _ => client.fresh.back = client.fresh.back.saturating_add(1),
             }
-            let empty = |tally: &Tally| tally.attempts == 0 && tally.streak == 0;
+            let empty = |tally: &FailureStreak| tally.attempts == 0 && tally.streak == 0;
             client.fresh.more = client.fresh.more.take().filter(|more| !empty(more));
         }
         Some(client.tally.clone())
     }
 
     /// Somebody there paid and is served.
-    pub fn succeeded(&mut self, spot: &Spot, now: UnixTime) {
-        if let Some(client) = self.clients.get_mut(spot) {
+    pub fn succeeded(&mut self, client_key: &ClientKey, now: UnixTime) {
+        if let Some(client) = self.clients.get_mut(client_key) {
             self.waiting = true;
-            client.tally = Tally::new(now);
+            client.tally = FailureStreak::new(now);
             client.fresh = Fresh { reset: true, ..Fresh::default() };
             client.open = 0;
         }
@@ -231,22 +231,22 @@ impl Attempts {
     }
 
     /// Packs what was counted, by object, and lets go of who was idle for long. What does not fit waits.
-    pub fn hand_over(&mut self, keys: &Keys, shards: u64, now: UnixTime) -> Vec<Parcel> {
+    pub fn hand_over(&mut self, keys: &Keys, shards: u64, now: UnixTime) -> Vec<Batch> {
         let over = self.clients.iter().filter(|(_, client)| client.is_over(now));
-        let over: Vec<Spot> = over.map(|(spot, _)| *spot).collect();
-        for spot in over {
-            self.clients.remove(&spot);
+        let over: Vec<ClientKey> = over.map(|(client_key, _)| *client_key).collect();
+        for client_key in over {
+            self.clients.remove(&client_key);
         }
         let day = now.secs() / SALT_SECS;
         let salts = [day, day.saturating_sub(1)].map(|day| keys.network_salt(day));
         self.waiting = false;
-        let mut packed: Vec<(u64, Vec<Handed>, Vec<Entry>)> = Vec::new();
+        let mut packed: Vec<(u64, Vec<Flushed>, Vec<Entry>)> = Vec::new();
         let mut room = MOST_HANDED;
-        for (spot, client) in self.clients.iter_mut() {
+        for (client_key, client) in self.clients.iter_mut() {
             if client.fresh.is_nothing() {
                 continue;
             }
-            let shard = keys.network_shard(&spot.network, shards);
+            let shard = keys.network_shard(&client_key.network, shards);
             let known = packed.iter().position(|(known, ..)| *known == shard);
             if room == 0 || known.is_none() && packed.len() >= MOST_OBJECTS {
                 self.waiting = true;
@@ -260,13 +260,13 @@ impl Attempts {
             let Some((_, of, count)) = packed.get_mut(at) else { continue };
             let Fresh { reset, back, more } = core::mem::take(&mut client.fresh);
             let [today, yesterday] = &salts;
-            let name = spot.name(today, &client.route);
-            of.push(Handed { spot: *spot, name: name.clone(), reset });
+            let name = client_key.name(today, &client.route);
+            of.push(Flushed { client_key: *client_key, name: name.clone(), reset });
             count.push(Entry {
                 client: name,
                 was: match &client.known_as {
                     Some(known) => known.clone(),
-                    None => spot.name(yesterday, &client.route),
+                    None => client_key.name(yesterday, &client.route),
                 },
                 route: client.route.to_string(),
                 reset,
@@ -276,21 +276,21 @@ impl Attempts {
                 exceeded_after: client.exceeded_after,
             });
         }
-        let parcel = |(shard, of, count): (u64, Vec<Handed>, Vec<Entry>)| {
+        let parcel = |(shard, of, count): (u64, Vec<Flushed>, Vec<Entry>)| {
             // Text and numbers always serialise.
             let message = serde_json::to_string(&Count { v: VERSION, count }).unwrap_or_default();
-            Parcel { call: Call::new(format!("ledger/{shards}/{shard}"), message), of }
+            Batch { call: Call::new(format!("ledger/{shards}/{shard}"), message), of }
         };
         packed.into_iter().map(parcel).collect()
     }
 
     /// Takes the object's answer; without one, what was sent counts no more, unless it was a success.
-    pub fn heard(&mut self, parcel: Parcel, answer: Option<&str>, now: UnixTime) {
+    pub fn heard(&mut self, parcel: Batch, answer: Option<&str>, now: UnixTime) {
         let counted = answer.and_then(message::read::<Counted>);
         let mut merged = counted.into_iter().flat_map(|counted| counted.counted.into_iter());
-        for Handed { spot, name, reset } in parcel.of {
+        for Flushed { client_key, name, reset } in parcel.of {
             let theirs = merged.next();
-            let Some(client) = self.clients.get_mut(&spot) else { continue };
+            let Some(client) = self.clients.get_mut(&client_key) else { continue };
             if theirs.is_some() {
                 client.known_as = Some(name);
             }
@@ -298,12 +298,12 @@ impl Attempts {
                 // A success meanwhile: what was before it counts no more.
                 _ if client.fresh.reset => {}
                 Some(theirs) => {
-                    let mut tally = theirs.unwrap_or_else(|| Tally::new(now));
+                    let mut tally = theirs.unwrap_or_else(|| FailureStreak::new(now));
                     tally.attempts = tally.attempts.saturating_sub(client.fresh.back);
                     if let Some(more) = &client.fresh.more {
                         tally.merge(more);
                     }
-                    client.tally = Tally { last_at: client.tally.last_at, ..tally };
+                    client.tally = FailureStreak { last_at: client.tally.last_at, ..tally };
                 }
                 // Sent again, what did arrive would count twice; a success may be told twice.
                 None => {
@@ -332,7 +332,7 @@ impl Default for Attempts {
 
 impl Gate {
     /// What an isolate has to hand over, by object.
-    pub fn hand_over(&self, attempts: &mut Attempts, now: UnixTime) -> Vec<Parcel> {
+    pub fn hand_over(&self, attempts: &mut Attempts, now: UnixTime) -> Vec<Batch> {
         attempts.hand_over(&self.keys, self.shards, now)
     }
 }

@@ -49,7 +49,7 @@ pub struct FacilitatorCall {
     pub meanwhile: Option<(u32, Reply)>,
     /// The network of the client, whose tries of a facilitator that is down are its own; empty where there is none.
     pub client: String,
-    /// Who has it made, where nobody has vouched for the payment: such calls are few at once.
+    /// Whose call it is, if the payment's signature is not verified yet: such calls are few at once.
     pub unproven: Option<Sender>,
 }
 

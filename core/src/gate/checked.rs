@@ -8,37 +8,37 @@ use serde_json::{Map, Value};
 
 use super::offer::Choice;
 use crate::mpp::Challenge;
-use crate::payment::authorization::{SignedAuthorization, Vouched};
+use crate::payment::authorization::{SignatureCheck, SignedAuthorization};
 use crate::payment::{PaymentKey, Proof, SignedToken};
 use crate::problem::Code;
 use crate::time::UnixTime;
 use crate::x402::{Version, exact, opaque};
 
-/// What a request brought to pay with.
-pub(super) struct Brought<'g> {
-    pub(super) spoken: Spoken,
+/// A payment that passed every local check.
+pub(super) struct CheckedPayment<'g> {
+    pub(super) protocol: Protocol,
     pub(super) choice: Cow<'g, Choice>,
     pub(super) proof: Proof,
-    pub(super) arrival: Arrival,
-    pub(super) vouched: Vouched,
+    pub(super) eligibility: Eligibility,
+    pub(super) signature: SignatureCheck,
 }
 
-impl Brought<'_> {
-    pub(super) fn into_owned<'g>(self) -> Brought<'g> {
-        Brought { choice: Cow::Owned(self.choice.into_owned()), ..self }
+impl CheckedPayment<'_> {
+    pub(super) fn into_owned<'g>(self) -> CheckedPayment<'g> {
+        CheckedPayment { choice: Cow::Owned(self.choice.into_owned()), ..self }
     }
 }
 
 /// In which protocol a payment came; its answer speaks the same.
 #[derive(Clone, Debug)]
-pub(super) enum Spoken {
+pub(super) enum Protocol {
     /// x402 in this version.
     X402(Version),
     /// MPP, in answer to this challenge.
     Mpp(Box<Answered>),
 }
 
-impl Spoken {
+impl Protocol {
     /// The version of x402 in whose names a facilitator is asked.
     pub(super) const fn version(&self) -> Version {
         match self {
@@ -77,21 +77,21 @@ impl Signed {
 
 /// Whether an authorization leaves the time to serve and settle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Arrival {
+pub(super) enum Eligibility {
     /// It does.
-    InTime,
+    Fresh,
     /// It does not: only what the ledger knows of it can be told.
-    Late,
+    Expired,
     /// Its payer may not pay: the same.
     Denied,
     /// It pays other terms than there are by now, which is what this code says: the same.
-    Repriced(Code),
+    TermsChanged(Code),
     /// Nothing is sold there any more: the same.
-    Gone,
+    Withdrawn,
     /// Nobody says what the price is: the same.
-    Unpriced,
+    PriceUnknown,
     /// Nothing is asked by now: the same, and what is not known passes.
-    Waived,
+    NowFree,
 }
 
 /// What a receipt and the last check have to know of the challenge that was answered.

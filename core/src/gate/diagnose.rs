@@ -10,7 +10,7 @@ use alloc::string::String;
 use serde::Serialize;
 
 use super::Gate;
-use crate::ledger::attempts::{Blame, Tally};
+use crate::ledger::attempts::{FailureCause, FailureStreak};
 use crate::mutant::{Mutant, planted};
 use crate::payment::Cause;
 use crate::problem::Code;
@@ -44,9 +44,9 @@ impl Limits {
 #[derive(Clone, Copy, Debug)]
 pub enum Failures<'a> {
     /// Of a payer whose signatures are good.
-    Payers(&'a Tally),
+    Payers(&'a FailureStreak),
     /// Of whoever shares a network: they may ask for time, and for no more.
-    Networks(&'a Tally),
+    Networks(&'a FailureStreak),
     /// None are counted.
     Uncounted,
 }
@@ -54,17 +54,17 @@ pub enum Failures<'a> {
 impl<'a> Failures<'a> {
     /// Those of a payer, where they are known.
     #[must_use]
-    pub fn payers(tally: Option<&'a Tally>) -> Self {
+    pub fn payers(tally: Option<&'a FailureStreak>) -> Self {
         tally.map_or(Self::Uncounted, Self::Payers)
     }
 
     /// Those of a network, where they are known.
     #[must_use]
-    pub fn networks(tally: Option<&'a Tally>) -> Self {
+    pub fn networks(tally: Option<&'a FailureStreak>) -> Self {
         tally.map_or(Self::Uncounted, Self::Networks)
     }
 
-    const fn tally(self) -> Option<&'a Tally> {
+    const fn tally(self) -> Option<&'a FailureStreak> {
         match self {
             Self::Payers(tally) | Self::Networks(tally) => Some(tally),
             Self::Uncounted => None,
@@ -72,7 +72,7 @@ impl<'a> Failures<'a> {
     }
 
     /// What is held against somebody.
-    fn proven(self) -> Option<&'a Tally> {
+    fn proven(self) -> Option<&'a FailureStreak> {
         match self {
             Self::Payers(tally) => Some(tally),
             Self::Networks(tally) if planted(Mutant::NetworksEscalate) => Some(tally),
@@ -85,7 +85,7 @@ impl<'a> Failures<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Finding<'a> {
     /// What stood in the way.
-    pub blame: &'a Blame,
+    pub blame: &'a FailureCause,
     /// How often in a row.
     pub failures: Failures<'a>,
     /// Failures of the facilitator in a row.
@@ -267,7 +267,7 @@ impl Limits {
 impl Gate {
     /// What one with these failures at this route would be told if they were proven, for the operator.
     #[must_use]
-    pub fn failing_code(&self, route: &str, tally: &Tally) -> &'static str {
+    pub fn failing_code(&self, route: &str, tally: &FailureStreak) -> &'static str {
         let offer = self.offers.iter().flatten().find(|offer| offer.route == route);
         let limits = offer.and_then(|offer| offer.diagnostics).unwrap_or(Limits::DEFAULT);
         let failures = Failures::Payers(tally);

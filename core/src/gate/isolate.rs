@@ -2,16 +2,16 @@
 
 use alloc::vec::Vec;
 
-use super::attempts::{Attempts, Spot};
+use super::attempts::{Attempts, ClientKey};
 use crate::facilitator::breaker::Condition;
 
 /// What the isolate knows beside a request, and learns from it.
 #[derive(Debug)]
-pub struct Surroundings<'a> {
+pub struct Isolate<'a> {
     /// How the facilitators do, in the order of the configuration.
     pub facilitators: Vec<Condition>,
     /// Who failed how often.
     pub attempts: &'a mut Attempts,
     /// Where the client is counted, if it is: what becomes of its payment is counted there too.
-    pub client: Option<Spot>,
+    pub client: Option<ClientKey>,
 }

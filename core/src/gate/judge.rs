@@ -6,14 +6,14 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::Gate;
-use super::admission::{Admission, Unbound};
-use super::attempts::{Seen, Spot};
-use super::checked::{Arrival, Brought};
+use super::admission::{Admission, AwaitingBody};
+use super::attempts::{ClientKey, Seen};
+use super::checked::{CheckedPayment, Eligibility};
 use super::diagnose::{Failures, Finding, Limits, cause_of};
-use super::isolate::Surroundings;
+use super::isolate::Isolate;
 use super::limit::client_prefix;
 use super::offer::Offer;
-use super::passage::{Passage, Payer};
+use super::paid::{PaidRequest, Payer};
 use super::presented::Presented;
 use super::redelivery::{self, Statement};
 use super::reply::{Audience, Reply};
@@ -21,9 +21,9 @@ use super::template::ChallengeRequest;
 use crate::facilitator::breaker::Condition;
 use crate::facilitator::wire::Expected;
 use crate::http::{BodyPresence, RequestHead};
-use crate::ledger::attempts::Blame;
+use crate::ledger::attempts::FailureCause;
 use crate::payment::Cause;
-use crate::payment::authorization::Vouched;
+use crate::payment::authorization::SignatureCheck;
 use crate::problem::Code;
 use crate::time::UnixTime;
 use crate::x402::Version;
@@ -38,7 +38,7 @@ impl Gate {
         now: UnixTime,
     ) -> Option<Admission<'g>> {
         let Presented::Mpp(Ok(credential)) = presented else { return None };
-        let (offer, brought) = match self.shown_in_vain(head, credential, now)? {
+        let (offer, checked) = match self.shown_in_vain(head, credential, now)? {
             Ok(shown) => shown,
             // It cannot be looked at: that is no reason to pay again.
             Err(code) if code.row().reason.is_none() => {
@@ -46,47 +46,47 @@ impl Gate {
             }
             Err(_) => return None,
         };
-        let Brought { spoken, choice, proof, vouched, .. } = brought;
+        let CheckedPayment { protocol, choice, proof, signature, .. } = checked;
         let (network, amount) = (choice.terms.network.to_string(), choice.terms.amount);
         let payer = Payer {
-            spoken,
+            protocol,
             expected: Expected { payer: proof.payer, network, amount },
             proof,
-            arrival: Arrival::Gone,
-            vouched,
+            eligibility: Eligibility::Withdrawn,
+            signature,
             wallet: false,
             facilitators: Vec::new(),
             seen: None,
         };
         let sold = (Cow::Owned(offer), choice);
-        let way = Passage::begin(self, sold, head.clone(), payer, correlation.to_owned(), now);
+        let way = PaidRequest::begin(self, sold, head.clone(), payer, correlation.to_owned(), now);
         Some(Admission::Pay(way))
     }
 
     /// Judges what a request brings by the second offer, and shows the first one to who may sign again; `instead` is what
-    /// the price makes of its arrival.
+    /// the price makes of its eligibility.
     pub(super) fn pay<'g>(
         &'g self,
         (offer, judged): (Cow<'g, Offer>, Cow<'g, Offer>),
-        instead: Option<Arrival>,
+        instead: Option<Eligibility>,
         head: RequestHead,
         correlation: String,
-        around: &mut Surroundings<'_>,
+        isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> Admission<'g> {
         let presented = Presented::of(&head.headers);
         let shown = (&head, &presented);
-        let brought = match judged {
+        let checked = match judged {
             Cow::Borrowed(judged) => self.proof(judged, shown, now),
             Cow::Owned(judged) => {
-                self.proof(&judged, shown, now).map(|found| found.map(Brought::into_owned))
+                self.proof(&judged, shown, now).map(|found| found.map(CheckedPayment::into_owned))
             }
         };
-        let (brought, instead) = match (brought, instead) {
+        let (checked, instead) = match (checked, instead) {
             // Not for today's terms, and perhaps too late besides: it may be one that the ledger knows.
             (Err(code), None) if is_about_terms(code) || code == Code::Expired => {
                 match self.former(&offer, shown, now) {
-                    Some(found) => (Ok(Some(found)), Some(Arrival::Repriced(code))),
+                    Some(found) => (Ok(Some(found)), Some(Eligibility::TermsChanged(code))),
                     None => (Err(code), None),
                 }
             }
@@ -100,37 +100,37 @@ impl Gate {
             }
             other => other,
         };
-        if let Err(code) = &brought
+        if let Err(code) = &checked
             && is_about_terms(*code)
             && let Some(step) = self.paid_in_vain(shown, &correlation, now)
         {
             return step;
         }
-        let brought = match (brought, instead) {
+        let checked = match (checked, instead) {
             (Ok(Some(found)), _) => found,
             (Ok(None), _) => {
                 let code = (Code::PaymentRequired, &presented);
-                return self.refused(&offer, &head, code, &correlation, around, now);
+                return self.refused(&offer, &head, code, &correlation, isolate, now);
             }
             // There are no terms to put up.
-            (Err(code), Some(Arrival::Unpriced)) if code.row().reason.is_some() => {
+            (Err(code), Some(Eligibility::PriceUnknown)) if code.row().reason.is_some() => {
                 return unpriced(&offer, &correlation);
             }
-            (Err(code), Some(Arrival::Waived)) if code.row().reason.is_some() => {
-                let (call, passing) = self.waived(&offer, &head, correlation, now);
-                return Admission::Pass(call, passing);
+            (Err(code), Some(Eligibility::NowFree)) if code.row().reason.is_some() => {
+                let (call, unpaid) = self.waived(&offer, &head, correlation, now);
+                return Admission::Pass(call, unpaid);
             }
             (Err(code), _) => {
                 let code = (code, &presented);
-                return self.refused(&offer, &head, code, &correlation, around, now);
+                return self.refused(&offer, &head, code, &correlation, isolate, now);
             }
         };
-        let Brought { spoken, choice, proof, arrival, vouched } = brought;
-        let seen = around.client.as_ref().and_then(|spot| match vouched {
-            Vouched::Yes => around.attempts.proved(spot),
-            Vouched::NotYet => around.attempts.known(spot),
+        let CheckedPayment { protocol, choice, proof, eligibility, signature } = checked;
+        let seen = isolate.client.as_ref().and_then(|client_key| match signature {
+            SignatureCheck::Verified => isolate.attempts.proved(client_key),
+            SignatureCheck::Deferred => isolate.attempts.known(client_key),
         });
-        let network = match spoken.version() {
+        let network = match protocol.version() {
             Version::V1 => choice.terms.network.v1_name().unwrap_or_default().to_owned(),
             Version::V2 => choice.terms.network.to_string(),
         };
@@ -143,10 +143,11 @@ impl Gate {
             proof.payer.as_ref().is_some_and(|payer| proves(payer).is_ok())
         });
         let denied = self.clients.denies(&proof.account());
-        let arrival = if denied { Arrival::Denied } else { instead.unwrap_or(arrival) };
-        let facilitators = core::mem::take(&mut around.facilitators);
-        let payer = Payer { spoken, proof, expected, arrival, vouched, wallet, facilitators, seen };
-        Admission::Pay(Passage::begin(self, (offer, choice), head, payer, correlation, now))
+        let eligibility = if denied { Eligibility::Denied } else { instead.unwrap_or(eligibility) };
+        let facilitators = core::mem::take(&mut isolate.facilitators);
+        let payer =
+            Payer { protocol, proof, expected, eligibility, signature, wallet, facilitators, seen };
+        Admission::Pay(PaidRequest::begin(self, (offer, choice), head, payer, correlation, now))
     }
 
     /// The fewest failures in a row of those who could settle for this route.
@@ -163,7 +164,7 @@ impl Gate {
         head: &RequestHead,
         (code, presented): (Code, &Presented),
         correlation: &str,
-        around: &mut Surroundings<'_>,
+        isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> Admission<'g> {
         // While a restore is not over, what ends too early does so because of us.
@@ -174,44 +175,49 @@ impl Gate {
         };
         let nothing = matches!(cause, Cause::Unpaid | Cause::Trouble);
         let reason = if nothing { "" } else { code.name() };
-        let blame = Blame { cause, reason: reason.to_string() };
+        let blame = FailureCause { cause, reason: reason.to_string() };
         let claims = if nothing { None } else { presented.claims() };
-        let tally = around
+        let tally = isolate
             .client
             .as_ref()
             .filter(|_| cause != Cause::Trouble)
-            .map(|spot| around.attempts.failed(spot, &blame, claims, now));
+            .map(|client_key| isolate.attempts.failed(client_key, &blame, claims, now));
         let Some(reason) = code.row().reason else {
             return refuse(code, Audience::Paid, correlation);
         };
         let finding = Finding {
             blame: &blame,
             failures: Failures::networks(tally.as_ref()),
-            troubles: Self::troubles(offer, &around.facilitators),
+            troubles: Self::troubles(offer, &isolate.facilitators),
             correlation,
         };
         let diagnosis = offer.diagnostics.map(|limits| limits.diagnose(finding, now));
         let (key, digest) = (self.keys.challenge(), None);
         let asked = ChallengeRequest { head, correlation, key, digest, now };
         if offer.binds_body && offer.protocols.mpp && head.body == BodyPresence::Present {
-            return Admission::Bind(Unbound::new(offer, &asked, (code, reason), diagnosis));
+            return Admission::DigestBody(AwaitingBody::new(
+                offer,
+                &asked,
+                (code, reason),
+                diagnosis,
+            ));
         }
         Admission::Respond(offer.challenge(&asked, code, reason, diagnosis.as_ref()))
     }
 
     /// Where this client is counted.
-    pub(super) fn spot(
+    pub(super) fn client_key(
         &self,
         offer: &Offer,
         head: &RequestHead,
-        around: &mut Surroundings<'_>,
+        isolate: &mut Isolate<'_>,
         now: UnixTime,
-    ) -> Spot {
+    ) -> ClientKey {
         let exceeded_after = offer.diagnostics.unwrap_or(Limits::DEFAULT).exceeded_after;
         let network = client_prefix(head.headers.get("cf-connecting-ip"));
         let (route, route_hash) = (&offer.counted_as.0, offer.counted_as.1);
         let seen = Seen { network: &network, route, route_hash, exceeded_after };
-        around.attempts.spot(&self.keys, seen, now)
+        isolate.attempts.client_key(&self.keys, seen, now)
     }
 }
 

@@ -1,11 +1,11 @@
 //! The gate: which requests are priced, which proofs count, and what to do next.
 //!
 //! A request walks through [`path`] (one canonicaliser) and [`route`] (which price), [`admit`] (which proof, by `proof`),
-//! [`passage`] (each effect with the only value able to take its answer) and [`reply`]. [`config`] builds a
+//! [`paid`] (each effect with the only value able to take its answer) and [`reply`]. [`config`] builds a
 //! [`Gate`] from an operator's variables, [`offer`] is what a route asks, [`challenge`] writes the 402 of it, [`mpp`] the challenge in that, [`origin`] is who is asked, [`forward`] says what it sees.
 //! [`redelivery`] is a payer's word that he wants an answer again, [`receipts`] what he may show to others,
 //! [`operator`] what the one who runs the gate may ask and decide, [`limit`] whose requests are counted together,
-//! [`sweep`] what the clock asks of ledger objects. [`clients`] are those whom the operator knows, [`passing`] forwards what
+//! [`sweep`] what the clock asks of ledger objects. [`clients`] are those whom the operator knows, [`unpaid`] forwards what
 //! goes on without a payment, `former` finds payments for earlier terms, [`pricer`] names prices and [`quoting`] holds payments against them. [`publish`] says what is sold. [`attempts`] counts who fails, [`diagnose`] says why and when to stop.
 
 pub mod admission;
@@ -18,7 +18,6 @@ mod checked;
 pub mod clients;
 pub mod config;
 pub mod diagnose;
-mod former;
 pub mod forward;
 pub mod isolate;
 mod judge;
@@ -26,24 +25,25 @@ pub mod keys;
 pub mod limit;
 pub mod mpp;
 pub mod offer;
+mod old_terms;
 mod onchain;
 pub mod operator;
 pub mod origin;
-pub mod passage;
-pub mod passing;
+pub mod paid;
 pub mod path;
 pub mod presented;
 pub mod pricer;
+pub mod pricing;
 mod proof;
 pub mod publish;
-pub mod quoting;
 pub mod receipts;
-pub mod recover;
+pub mod recorded;
 pub mod redelivery;
 pub mod reply;
 pub mod route;
 pub mod sweep;
 pub mod template;
+pub mod unpaid;
 pub mod url;
 
 use alloc::string::String;
@@ -61,7 +61,7 @@ use crate::time::UnixTime;
 use clients::Clients;
 use keys::Keys;
 use offer::Offer;
-use origin::{Origin, Residence};
+use origin::{LedgerPlacement, Origin};
 use publish::Publication;
 use route::{RouteTable, Siblings};
 
@@ -72,7 +72,7 @@ pub struct Gate {
     /// By route index; nothing for free routes.
     offers: Vec<Option<Offer>>,
     origin: Origin,
-    residence: Residence,
+    residence: LedgerPlacement,
     origin_timeout_secs: u64,
     /// In the order of the configuration.
     settlers: Vec<Settler>,

@@ -160,7 +160,7 @@ impl Choice {
 
 /// How a route serves, besides its terms.
 #[derive(Clone, Debug)]
-pub struct Manner {
+pub struct RouteSettings {
     /// The route's pattern.
     pub route: String,
     /// When the money moves.
@@ -200,7 +200,7 @@ pub struct Manner {
 impl Offer {
     /// Builds everything that does not depend on a request.
     #[must_use]
-    pub fn new(choices: Vec<Choice>, manner: Manner) -> Self {
+    pub fn new(choices: Vec<Choice>, manner: RouteSettings) -> Self {
         let settle = manner.settle_secs.saturating_add(CLOCK_MARGIN_SECS);
         // Five looks at the chain, up to 15.5 seconds of waiting and a reply each.
         let looking = if manner.confirms { 30 } else { 0 };

@@ -1,7 +1,7 @@
 //! What a payer shows to pay without a facilitator, and every check of it that needs no network: a signed transaction, or one
 //! that he has sent.
 //!
-//! Nobody vouches for either before a node was asked: `passage::node`.
+//! Nobody vouches for either before a node was asked: `paid::onchain`.
 
 use alloc::boxed::Box;
 

@@ -1,6 +1,6 @@
 //! The operator's paths under `/_farebox`: who may ask, what is asked of the ledger objects, what is answered.
 //!
-//! [`Gate::operator`] answers at once, or gives a [`Visit`] that names objects to ask, at most four at once, until
+//! [`Gate::operator`] answers at once, or gives a [`OperatorQuery`] that names objects to ask, at most four at once, until
 //! it has the answer, or an [`Export`] that goes through them one page after the other. A bearer token alone
 //! counts; without a configured one nothing is there. Spec: docs/operations.md, "Operator API".
 
@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 pub use self::export::{Export, Piece};
 pub use self::metrics::label;
 use self::query::Query;
-pub use self::visit::{METERS, Turn, Visit};
+pub use self::visit::{METERS, OperatorQuery, Turn};
 use super::Gate;
 use super::keys::digest;
 use super::reply::{Audience, Body, Reply, own_headers};
@@ -65,7 +65,7 @@ pub enum Asked {
     /// Read the body, at most [`MAX_BODY_BYTES`], and ask again with it.
     Body,
     /// Ask objects until there is an answer.
-    Visit(Box<Visit>),
+    OperatorQuery(Box<OperatorQuery>),
     /// Write rows as they come.
     Export(Export),
 }
@@ -93,7 +93,7 @@ impl Gate {
         };
         Some(match asked {
             Ok(Plan::Body) => Asked::Body,
-            Ok(Plan::Visit(task)) => Asked::Visit(Box::new(Visit::new(
+            Ok(Plan::OperatorQuery(task)) => Asked::OperatorQuery(Box::new(OperatorQuery::new(
                 task,
                 self.objects().collect(),
                 correlation.to_owned(),
@@ -130,9 +130,9 @@ impl Gate {
             Place::Payments => {
                 let limit = query.number("limit", 50, 1..=MAX_LIMIT)?;
                 let (filter, cursor) = (query.filter()?, query.cursor()?);
-                Plan::Visit(visit::Task::List { filter, limit, cursor })
+                Plan::OperatorQuery(visit::Task::List { filter, limit, cursor })
             }
-            Place::Payment(id) => Plan::Visit(visit::Task::Find { id: checked_id(id)? }),
+            Place::Payment(id) => Plan::OperatorQuery(visit::Task::Find { id: checked_id(id)? }),
             Place::Totals => {
                 let day = query.day(now)?;
                 let filter = Filter {
@@ -140,15 +140,15 @@ impl Gate {
                     to: Some(day.saturating_add(86_400)),
                     ..Filter::default()
                 };
-                Plan::Visit(visit::Task::Totals { day, filter })
+                Plan::OperatorQuery(visit::Task::Totals { day, filter })
             }
-            Place::Audit => Plan::Visit(visit::Task::Audit),
-            Place::Metrics => Plan::Visit(visit::Task::Metrics { now }),
+            Place::Audit => Plan::OperatorQuery(visit::Task::Audit),
+            Place::Metrics => Plan::OperatorQuery(visit::Task::Metrics { now }),
             Place::Failures => {
                 let limit = query.number("limit", 50, 1..=MAX_LIMIT)?;
                 let text = |name: &str| query.get(name).map(ToOwned::to_owned);
                 let wanted = visit::Wanted { code: text("code"), route: text("route") };
-                Plan::Visit(visit::Task::Failures { limit, wanted })
+                Plan::OperatorQuery(visit::Task::Failures { limit, wanted })
             }
             Place::Export => {
                 let format = match query.get("format") {
@@ -167,7 +167,7 @@ impl Gate {
                     _ => None,
                 };
                 let readable = self.rpc.iter().map(|(network, _)| network.clone()).collect();
-                Plan::Visit(visit::Task::Decide { id, decision, prove, readable })
+                Plan::OperatorQuery(visit::Task::Decide { id, decision, prove, readable })
             }
         })
     }
@@ -204,7 +204,7 @@ impl Webhook {
 /// What an authorized request leads to.
 enum Plan {
     Body,
-    Visit(visit::Task),
+    OperatorQuery(visit::Task),
     Export(export::Format, Filter),
 }
 

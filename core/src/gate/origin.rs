@@ -51,7 +51,7 @@ impl Origin {
 
 /// Where the objects of the ledger live.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Residence {
+pub struct LedgerPlacement {
     /// The jurisdiction that they never leave. With another one they are other objects.
     pub jurisdiction: Option<&'static str>,
     /// Where they had best begin.

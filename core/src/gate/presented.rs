@@ -38,7 +38,7 @@ impl Presented {
     /// What stands in the headers of a request.
     pub(super) fn of(headers: &Headers) -> Self {
         let value = |version: Version| headers.joined(version.proof_header());
-        match (value(Version::V1), value(Version::V2), mpp::brought(headers)) {
+        match (value(Version::V1), value(Version::V2), mpp::checked(headers)) {
             (None, None, Found::None) => Self::Nothing,
             (None, None, Found::One(token)) => Self::Mpp(mpp::read(token).map(Box::new)),
             (Some(value), None, Found::None) => Self::X402(Version::V1, header::decode(&value)),

@@ -1,12 +1,12 @@
 //! Which proof a request brings, and whether it holds by itself: every check that needs no network.
 
-use super::checked::{Brought, Signed, Spoken};
+use super::checked::{CheckedPayment, Protocol, Signed};
 use alloc::borrow::{Cow, ToOwned};
 use alloc::string::String;
 use serde_json::json;
 
 use super::Gate;
-use super::checked::Arrival;
+use super::checked::Eligibility;
 use super::offer::{Choice, Offer};
 use super::presented::Presented;
 use crate::encoding::hex;
@@ -14,7 +14,7 @@ use crate::facilitator::wire;
 use crate::http::{Headers, RequestHead, target_of};
 use crate::mutant::{Mutant, planted};
 use crate::payment::Proof;
-use crate::payment::authorization::{Room, Vouched};
+use crate::payment::authorization::{Room, SignatureCheck};
 use crate::problem::Code;
 use crate::time::UnixTime;
 use crate::x402::extension::bazaar;
@@ -32,16 +32,16 @@ impl Gate {
         offer: &'g Offer,
         (head, presented): (&RequestHead, &Presented),
         now: UnixTime,
-    ) -> Result<Option<Brought<'g>>, Code> {
+    ) -> Result<Option<CheckedPayment<'g>>, Code> {
         let headers = &head.headers;
         let (version, message) = match presented {
             Presented::Nothing => return Ok(None),
             Presented::Mpp(credential) => {
                 let credential = credential.as_ref().map_err(|code| *code)?;
-                let mut brought = self.credential(offer, head, credential, now)?;
+                let mut checked = self.credential(offer, head, credential, now)?;
                 let identifier = Self::identifier(headers).map(ToOwned::to_owned);
-                brought.proof.identifier = identifier.or(brought.proof.identifier);
-                return Ok(Some(brought));
+                checked.proof.identifier = identifier.or(checked.proof.identifier);
+                return Ok(Some(checked));
             }
             Presented::X402(version, message) => (*version, message),
             Presented::Several => return Err(Code::AmbiguousPayment),
@@ -70,7 +70,8 @@ impl Gate {
                 (choice, signed, Some(payment))
             }
         };
-        let (arrival, vouched, valid_before) = self.arrival(&signed, (offer, choice), now)?;
+        let (eligibility, signature, valid_before) =
+            self.eligibility(&signed, (offer, choice), now)?;
         let request = match &payment {
             None => {
                 let network = choice.terms.network.v1_name().ok_or(Code::TermsMismatch)?;
@@ -97,8 +98,8 @@ impl Gate {
         };
         let proof =
             Proof { key, payer, valid_before, identifier, request, rival: None, onchain: None };
-        let (spoken, choice) = (Spoken::X402(version), Cow::Borrowed(choice));
-        Ok(Some(Brought { spoken, choice, proof, arrival, vouched }))
+        let (protocol, choice) = (Protocol::X402(version), Cow::Borrowed(choice));
+        Ok(Some(CheckedPayment { protocol, choice, proof, eligibility, signature }))
     }
 
     /// `Idempotency-Key`, where it is long enough to be a secret.
@@ -109,18 +110,18 @@ impl Gate {
 
     /// Every check of the scheme, and when the payment ends. Too late an authorization that is right otherwise may be
     /// one that the ledger knows: its row says what became of it, and fresh terms only when there is none.
-    pub(super) fn arrival(
+    pub(super) fn eligibility(
         &self,
         signed: &Signed,
         (offer, choice): (&Offer, &Choice),
         now: UnixTime,
-    ) -> Result<(Arrival, Vouched, UnixTime), Code> {
+    ) -> Result<(Eligibility, SignatureCheck, UnixTime), Code> {
         let payload = match signed {
             Signed::Token(payload) => payload,
             // Nothing here says when the chain stops taking it: it counts for as long as it was asked to be good.
             Signed::Opaque(_) => {
                 let end = now.plus(choice.terms.max_timeout_secs);
-                return Ok((Arrival::InTime, Vouched::NotYet, end));
+                return Ok((Eligibility::Fresh, SignatureCheck::Deferred, end));
             }
         };
         let valid_before = payload.authorization().valid_before;
@@ -129,20 +130,20 @@ impl Gate {
             check(now, offer.room)?;
             return Err(Code::Expired);
         }
-        let (arrival, vouched) = match check(now, offer.room) {
-            Ok(vouched) => (Arrival::InTime, vouched),
+        let (eligibility, signature) = match check(now, offer.room) {
+            Ok(signature) => (Eligibility::Fresh, signature),
             Err(Code::Expired) if planted(Mutant::ExpiredBegins) => {
                 let any = Room { least_secs: 0, most_secs: offer.room.most_secs };
-                (Arrival::InTime, check(valid_before.min(now), any)?)
+                (Eligibility::Fresh, check(valid_before.min(now), any)?)
             }
             Err(Code::Expired) => {
                 let any = Room { least_secs: 0, most_secs: offer.room.most_secs };
-                let vouched = check(valid_before.min(now), any).map_err(|_| Code::Expired)?;
-                (Arrival::Late, vouched)
+                let signature = check(valid_before.min(now), any).map_err(|_| Code::Expired)?;
+                (Eligibility::Expired, signature)
             }
             Err(code) => return Err(code),
         };
-        Ok((arrival, vouched, valid_before))
+        Ok((eligibility, signature, valid_before))
     }
 }
 

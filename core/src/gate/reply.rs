@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use super::diagnose::Diagnosis;
 use super::origin::Origin;
 use crate::http::{Headers, ResponseHead};
-use crate::ledger::attempts::Blame;
+use crate::ledger::attempts::FailureCause;
 use crate::problem::{self, Code};
 use crate::x402::extension::diagnostic::DiagnosticCode;
 
@@ -34,7 +34,7 @@ pub struct Marks {
     /// Whether a payment is served with it.
     pub served: bool,
     /// What the client's network is to be counted for, although a good signature came with the request, and whose.
-    pub failed: Option<(Blame, String)>,
+    pub failed: Option<(FailureCause, String)>,
 }
 
 /// The body of a reply.

@@ -37,5 +37,5 @@ pub struct ChallengeTemplate {
 #[derive(Clone, Debug)]
 pub struct MppTemplate {
     pub(super) token: SignedToken,
-    pub(super) around: [String; 2],
+    pub(super) isolate: [String; 2],
 }

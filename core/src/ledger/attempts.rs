@@ -20,7 +20,7 @@ const SPARSE: u64 = 10;
 
 /// What stood in the way once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Blame {
+pub struct FailureCause {
     /// In a word.
     pub cause: Cause,
     /// The reason in the letters of a vocabulary, or empty. Never a text that somebody sent.
@@ -30,7 +30,7 @@ pub struct Blame {
 
 /// Failures in a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tally {
+pub struct FailureStreak {
     /// How many of them count.
     pub attempts: u64,
     /// When the first came, unix seconds.
@@ -38,16 +38,16 @@ pub struct Tally {
     /// When the last came, unix seconds.
     pub last_at: u64,
     /// What stood in the way last; requests without a payment leave it as it was.
-    pub blame: Blame,
+    pub blame: FailureCause,
     /// How often in a row that was the cause.
     pub streak: u64,
 }
 
-impl Tally {
+impl FailureStreak {
     /// Nothing yet.
     #[must_use]
     pub const fn new(now: UnixTime) -> Self {
-        let blame = Blame { cause: Cause::Unpaid, reason: String::new() };
+        let blame = FailureCause { cause: Cause::Unpaid, reason: String::new() };
         Self { attempts: 0, first_at: now.secs(), last_at: now.secs(), blame, streak: 0 }
     }
 
@@ -58,7 +58,7 @@ impl Tally {
     }
 
     /// One more failure.
-    pub fn count(&mut self, blame: &Blame, now: UnixTime) {
+    pub fn count(&mut self, blame: &FailureCause, now: UnixTime) {
         self.note(blame, now);
         if blame.cause != Cause::Funds {
             self.attempts = self.attempts.saturating_add(1);
@@ -66,7 +66,7 @@ impl Tally {
     }
 
     /// A failure that answers a request which was counted already.
-    pub fn note(&mut self, blame: &Blame, now: UnixTime) {
+    pub fn note(&mut self, blame: &FailureCause, now: UnixTime) {
         if self.is_idle(now) {
             *self = Self::new(now);
         }
@@ -113,13 +113,13 @@ pub type Place = (String, String);
 
 /// Rows of failures, a bounded number of them: those that were touched lately, and those of before.
 #[derive(Clone, Debug)]
-pub struct Book<K, T> {
+pub struct RecentMap<K, T> {
     young: BTreeMap<K, T>,
     old: BTreeMap<K, T>,
     most: usize,
 }
 
-impl<K: Ord + Clone, T> Book<K, T> {
+impl<K: Ord + Clone, T> RecentMap<K, T> {
     /// No row yet, and never more than `most`.
     #[must_use]
     pub const fn new(most: usize) -> Self {
@@ -194,7 +194,7 @@ pub struct Entry {
     /// Whether there was a success before what follows.
     pub reset: bool,
     /// Since the last time.
-    pub more: Option<Tally>,
+    pub more: Option<FailureStreak>,
     /// How many that were handed over earlier do not count after all.
     #[serde(default)]
     pub back: u64,
@@ -208,7 +208,7 @@ pub struct Entry {
 impl Entry {
     /// The row after this entry, given the row before; nothing where there are no failures any more.
     #[must_use]
-    pub fn applied_to(&self, row: Option<Tally>, now: UnixTime) -> Option<Tally> {
+    pub fn applied_to(&self, row: Option<FailureStreak>, now: UnixTime) -> Option<FailureStreak> {
         let until = self.more.as_ref().map_or(now, |more| UnixTime::from_secs(more.first_at));
         let mut row = row.filter(|row| !self.reset && !row.is_idle(until));
         if let Some(row) = &mut row {
@@ -229,7 +229,7 @@ impl Entry {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Counted {
     /// Nothing where there are no failures.
-    pub counted: Vec<Option<Tally>>,
+    pub counted: Vec<Option<FailureStreak>>,
 }
 
 /// How a failure of somebody who proved to be a payer is counted; goes along with a command.
@@ -241,5 +241,5 @@ pub struct Counting {
     pub exceeded_after: u64,
     /// What stood in the way, where the Worker knows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub blame: Option<Blame>,
+    pub blame: Option<FailureCause>,
 }

@@ -6,7 +6,7 @@ use core::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use super::attempts::{Counting, Tally};
+use super::attempts::{Counting, FailureStreak};
 use crate::payment::{OnChain, TxHash};
 
 /// Version of the messages this code writes; an object accepts this one and the one before.
@@ -348,7 +348,7 @@ pub struct Told<A = Answer> {
     pub proven: bool,
     /// This payer's failures in a row at this route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tally: Option<Tally>,
+    pub tally: Option<FailureStreak>,
 }
 
 impl<A> From<A> for Told<A> {

@@ -68,14 +68,14 @@ pub struct Entry {
     /// First sight.
     pub created: UnixTime,
     /// What recovery has tried.
-    pub watch: Watch,
+    pub watch: RecoveryLog,
     /// Whether a response was handed to somebody.
     pub handed: bool,
 }
 
 /// What recovery has tried, and what it compares with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Watch {
+pub struct RecoveryLog {
     /// Re-sends by the alarm.
     pub resends: u32,
     /// The last look at the chain.
@@ -131,7 +131,7 @@ impl Entry {
             fence: FIRST_FENCE,
             sealed: false,
             created: now,
-            watch: Watch { asked, ..Watch::default() },
+            watch: RecoveryLog { asked, ..RecoveryLog::default() },
             handed: false,
         };
         Ok((entry, Answer::Granted { fence: FIRST_FENCE }))

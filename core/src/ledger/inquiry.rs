@@ -4,7 +4,7 @@
 //! six round trips. A used nonce proves nothing, nor does a transaction that succeeded: only the authorization's own event with its own exact
 //! `Transfer` in one receipt does. [`finding::verdict`] says what follows for the row, [`confirmation`] checks a transaction that a facilitator named,
 //! [`height`] reads the block that counts as first sight. A payment by a transaction of its own is a [`transfer`]; [`prospect`] is what is known of
-//! one before it is sent. A [`Matter`] is either. Assumptions:
+//! one before it is sent. A [`ChainQuery`] is either. Assumptions:
 //! - the node is the operator's choice: it may lag, lose calls or fail, which is [`Unreadable`], but does not lie;
 //! - blocks up to the node's `safe` one stay; only what stays closes a payment without money.
 
@@ -100,14 +100,14 @@ pub enum Next {
 
 /// What a recorded payment is asked about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Matter {
+pub enum ChainQuery {
     /// An authorization, which anybody may have submitted.
     Authorization(Box<Question>),
     /// A transaction of its own.
     Transfer(Box<Transfer>),
 }
 
-impl Matter {
+impl ChainQuery {
     /// The first request, a JSON-RPC body, and what takes its reply.
     #[must_use]
     pub fn ask(self) -> (String, Asking) {

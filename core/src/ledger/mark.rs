@@ -1,13 +1,13 @@
 //! What a command and its answer say about the payer: a failure, a success, or neither.
 
-use super::attempts::Blame;
+use super::attempts::FailureCause;
 use super::command::{Answer, Command, Failure, Fate, Resumed};
 
 /// What a command and its answer say about the payer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mark {
     /// One more failure.
-    Failure(Blame),
+    Failure(FailureCause),
     /// He paid, or gets what he paid for.
     Success,
     /// Neither.
@@ -47,7 +47,7 @@ impl Mark {
     /// Reads a command and its answer. What is still open, and what is our own trouble, is no mark; a payment that was
     /// used before is none either, because everybody can read it on the chain and send it.
     #[must_use]
-    pub fn of(kind: Kind, answer: &Answer, blame: Option<&Blame>) -> Self {
+    pub fn of(kind: Kind, answer: &Answer, blame: Option<&FailureCause>) -> Self {
         let blamed = || blame.map_or(Self::Nothing, |blame| Self::Failure(blame.clone()));
         match (kind, answer) {
             (_, Answer::Replay(_) | Answer::Deliver(_))
@@ -60,7 +60,7 @@ impl Mark {
 
     /// Reads what was resumed: a payment that could not have been begun, and is not known, is a failure.
     #[must_use]
-    pub fn of_resumed(resumed: &Resumed, blame: Option<&Blame>) -> Self {
+    pub fn of_resumed(resumed: &Resumed, blame: Option<&FailureCause>) -> Self {
         match resumed {
             Resumed::Replay(_) | Resumed::Deliver(_) => Self::Success,
             Resumed::Nothing => blame.map_or(Self::Nothing, |blame| Self::Failure(blame.clone())),

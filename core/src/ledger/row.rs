@@ -3,7 +3,7 @@
 use alloc::string::{String, ToString};
 
 use super::command::{Leases, Payment};
-use super::entry::{Entry, Watch};
+use super::entry::{Entry, RecoveryLog};
 use super::state::{Lease, Resend, Sender, State, Undelivered, Why};
 use crate::payment::TxHash;
 use crate::time::UnixTime;
@@ -125,7 +125,7 @@ impl Row {
             fence: self.fence,
             sealed: self.sealed,
             created: UnixTime::from_secs(self.created),
-            watch: Watch {
+            watch: RecoveryLog {
                 resends: u32::try_from(self.resends).unwrap_or(u32::MAX),
                 read: self.read.map(UnixTime::from_secs),
                 seen_block: self.seen_block,

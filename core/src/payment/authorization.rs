@@ -40,11 +40,11 @@ pub struct Room {
 
 /// Whether somebody vouches for a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Vouched {
+pub enum SignatureCheck {
     /// It is the payer's.
-    Yes,
+    Verified,
     /// It may be that of the payer's contract, or of a chain that is not read here: a facilitator has to say.
-    NotYet,
+    Deferred,
 }
 
 impl SignedAuthorization {
@@ -89,7 +89,7 @@ impl SignedAuthorization {
         wallets: Option<&Wallets>,
         now: UnixTime,
         room: Room,
-    ) -> Result<Vouched, Code> {
+    ) -> Result<SignatureCheck, Code> {
         let signed = &self.authorization;
         let token = terms.token.as_ref().ok_or(Code::TermsMismatch)?;
         // Its digest would need the time that did not fit.
@@ -101,8 +101,8 @@ impl SignedAuthorization {
             return Err(Code::SignatureInvalid);
         }
         let vouched = match wallets {
-            _ if self.is_the_payers_own(token) => Vouched::Yes,
-            Some(wallets) if wallets.may_ask(&self.signature) => Vouched::NotYet,
+            _ if self.is_the_payers_own(token) => SignatureCheck::Verified,
+            Some(wallets) if wallets.may_ask(&self.signature) => SignatureCheck::Deferred,
             _ => return Err(Code::SignatureInvalid),
         };
         if signed.to != token.pay_to {

@@ -8,9 +8,9 @@ use farebox_core::evm::address::Address;
 use farebox_core::evm::rpc::reply::RpcError;
 use farebox_core::evm::transaction::SignedTransfer;
 use farebox_core::ledger::inquiry::finding::{Finality, Finding, Unreadable, Verdict, verdict};
-use farebox_core::ledger::inquiry::prospect::{Prospect, Prospecting};
+use farebox_core::ledger::inquiry::prospect::{AwaitingSimulation, Prospect};
 use farebox_core::ledger::inquiry::transfer::{Known, Transfer};
-use farebox_core::ledger::inquiry::{Matter, Next, Question};
+use farebox_core::ledger::inquiry::{ChainQuery, Next, Question};
 use farebox_core::payment::TxHash;
 use farebox_core::time::UnixTime;
 use serde_json::{Value, json};
@@ -38,7 +38,7 @@ fn transfer(transaction: TxHash) -> Transfer {
 
 /// Plays an inquiry to its end, and says how many requests that took.
 fn inquire(chain: &mut Chain, transfer: Transfer) -> (Finding, usize) {
-    let (mut body, mut asking) = Matter::Transfer(Box::new(transfer)).ask();
+    let (mut body, mut asking) = ChainQuery::Transfer(Box::new(transfer)).ask();
     for trips in 1..=3 {
         let reply = serde_json::to_vec(&chain.answer(&body)).unwrap();
         match asking.answered(Some(&reply)) {
@@ -164,7 +164,7 @@ fn it_never_comes_once_its_number_was_used_in_a_safe_block() {
 fn a_receipt_that_appears_between_two_answers_is_not_overlooked() {
     let mut chain = Chain { sent: vec![(0, 8)], ..Chain::at(SIGHT + 20, SIGHT + 10) };
     let with = chain.clone().with(SIGHT + 5, moved());
-    let (body, asking) = Matter::Transfer(Box::new(transfer(with.hash(0)))).ask();
+    let (body, asking) = ChainQuery::Transfer(Box::new(transfer(with.hash(0)))).ask();
     let reply = serde_json::to_vec(&chain.answer(&body)).unwrap();
     let Next::Ask(body, asking) = asking.answered(Some(&reply)) else { panic!() };
     let reply = serde_json::to_vec(&with.clone().answer(&body)).unwrap();
@@ -177,7 +177,7 @@ fn a_node_that_is_behind_the_safe_block_proves_nothing() {
     let mut chain = Chain { sent: vec![(0, 8)], ..Chain::at(SIGHT + 20, SIGHT + 10) };
     let mut behind = Chain { latest: SIGHT + 9, ..chain.clone() };
     let hash = TxHash::parse(NONCE).unwrap();
-    let (body, asking) = Matter::Transfer(Box::new(transfer(hash))).ask();
+    let (body, asking) = ChainQuery::Transfer(Box::new(transfer(hash))).ask();
     let reply = serde_json::to_vec(&chain.answer(&body)).unwrap();
     let Next::Ask(body, asking) = asking.answered(Some(&reply)) else { panic!() };
     let reply = serde_json::to_vec(&behind.answer(&body)).unwrap();
@@ -248,7 +248,7 @@ fn a_node_of_another_chain_proves_nothing() {
     let question = transfer(chain.hash(0));
     let finding = Finding::Unreadable(Unreadable::WrongChain(1));
     assert_eq!(inquire(&mut chain, question).0, finding);
-    let (_, asking) = Matter::Transfer(Box::new(transfer(chain.hash(0)))).ask();
+    let (_, asking) = ChainQuery::Transfer(Box::new(transfer(chain.hash(0)))).ask();
     let Next::Found(found) = asking.answered(None) else { panic!() };
     assert_eq!(found, Finding::Unreadable(Unreadable::NoReply));
 }
@@ -284,13 +284,13 @@ fn prospect_of(transfer: SignedTransfer, results: &[Value]) -> Prospect {
             None => json!({"jsonrpc": "2.0", "id": id, "result": result}),
         })
         .collect();
-    let (_, prospecting) = Prospecting::ask(transfer);
+    let (_, prospecting) = AwaitingSimulation::ask(transfer);
     prospecting.answered(Some(&serde_json::to_vec(&answers).unwrap()))
 }
 
 #[test]
 fn what_a_node_is_asked_before_anything_is_written() {
-    let (body, _) = Prospecting::ask(signed());
+    let (body, _) = AwaitingSimulation::ask(signed());
     let calls: Value = serde_json::from_str(&body).unwrap();
     let from = signed().from.to_lower_hex();
     let asked: Vec<_> =
@@ -396,7 +396,7 @@ fn a_transfer_that_could_not_be_carried_out_has_no_prospect() {
     let mut stingy = signed();
     stingy.tip = Amount::ZERO;
     assert_eq!(prospect_of(stingy, &results()), none("transaction_fee_too_low"), "no tip");
-    let (_, prospecting) = Prospecting::ask(signed());
+    let (_, prospecting) = AwaitingSimulation::ask(signed());
     assert_eq!(prospecting.answered(None), Prospect::Unreadable(Unreadable::NoReply));
 }
 

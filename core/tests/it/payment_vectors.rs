@@ -8,8 +8,8 @@ use farebox_core::encoding::base64;
 use farebox_core::gate::Gate;
 use farebox_core::gate::admission::Admission;
 use farebox_core::gate::attempts::Attempts;
-use farebox_core::gate::isolate::Surroundings;
-use farebox_core::gate::passage::Step;
+use farebox_core::gate::isolate::Isolate;
+use farebox_core::gate::paid::Step;
 use farebox_core::gate::reply::{Body, Reply};
 use farebox_core::http::{BodyPresence, Headers, RequestHead};
 use farebox_core::ledger::Envelope;
@@ -66,8 +66,8 @@ fn head(method: &str, url: &str, headers: &[(&str, &str)]) -> RequestHead {
     }
 }
 
-fn calm(attempts: &mut Attempts) -> Surroundings<'_> {
-    Surroundings { facilitators: Vec::new(), attempts, client: None }
+fn calm(attempts: &mut Attempts) -> Isolate<'_> {
+    Isolate { facilitators: Vec::new(), attempts, client: None }
 }
 
 /// What the gate decides before it asks anybody but an empty ledger.

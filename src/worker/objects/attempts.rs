@@ -1,13 +1,13 @@
 //! Who failed how often: rows beside the payments, all of them in memory, written behind answers that wait for nothing.
 
 use farebox_core::gate::Gate;
-use farebox_core::ledger::attempts::{Blame, Counted, Entry, Place, Tally};
+use farebox_core::ledger::attempts::{Counted, Entry, FailureCause, FailureStreak, Place};
 use farebox_core::ledger::report::Failing;
 use farebox_core::ledger::shard::Shard;
 use farebox_core::payment::Cause;
 use farebox_core::sorted::{Sorted, by_rank};
 
-use super::ledger::Desk;
+use super::ledger::Txn;
 use super::rows::{Rows, integer, number, text};
 use super::sql::Result;
 
@@ -20,11 +20,11 @@ pub(super) fn load_failures(rows: &Rows, shard: &mut Shard) -> Result<()> {
         let count = |index: usize| row.get(index).and_then(integer).unwrap_or(0);
         let (Some(who), Some(route)) = (column(0), column(1)) else { continue };
         let cause = column(5).and_then(|name| Cause::parse(&name)).unwrap_or(Cause::Unknown);
-        let tally = Tally {
+        let tally = FailureStreak {
             attempts: count(2),
             first_at: count(3),
             last_at: count(4),
-            blame: Blame { cause, reason: column(6).unwrap_or_default() },
+            blame: FailureCause { cause, reason: column(6).unwrap_or_default() },
             streak: count(7),
         };
         shard.load_failures((who, route), tally, column(8));
@@ -32,7 +32,7 @@ pub(super) fn load_failures(rows: &Rows, shard: &mut Shard) -> Result<()> {
     Ok(())
 }
 
-impl Desk<'_> {
+impl Txn<'_> {
     /// Merges what an isolate counted.
     pub(super) fn count(&mut self, entries: Vec<Entry>) -> Result<Counted> {
         let (counted, changes) = self.shard.count(entries, self.now);
@@ -44,7 +44,7 @@ impl Desk<'_> {
     pub(super) fn put_failures(
         &self,
         place: &Place,
-        tally: &Tally,
+        tally: &FailureStreak,
         claims: Option<&str>,
     ) -> Result<()> {
         let query = "INSERT OR REPLACE INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
@@ -80,7 +80,7 @@ impl Desk<'_> {
     pub(super) fn announce_threshold(
         &mut self,
         (who, route): &Place,
-        tally: &Tally,
+        tally: &FailureStreak,
         claims: Option<&str>,
     ) -> Result<()> {
         let failing = failing(self.gate, who, route, tally, claims);
@@ -130,7 +130,13 @@ fn is_payer(who: &str) -> bool {
     who.starts_with("0x")
 }
 
-fn failing(gate: &Gate, who: &str, route: &str, tally: &Tally, claims: Option<&str>) -> Failing {
+fn failing(
+    gate: &Gate,
+    who: &str,
+    route: &str,
+    tally: &FailureStreak,
+    claims: Option<&str>,
+) -> Failing {
     Failing {
         client: who.to_owned(),
         claims: claims.map(ToOwned::to_owned),

@@ -5,7 +5,7 @@
 
 use farebox_core::time::UnixTime;
 
-use super::ledger::Desk;
+use super::ledger::Txn;
 use super::outbox;
 use super::rows::{Rows, integer, number, slot_of};
 use super::sql::{Result, Value};
@@ -34,7 +34,7 @@ impl Chores {
     }
 }
 
-impl Desk<'_> {
+impl Txn<'_> {
     /// Sees to it that what was written is looked at when it may be old.
     pub(super) fn plan_purge(&mut self) -> Result<()> {
         if self.chores.purge_at.is_some() {

@@ -116,11 +116,11 @@ impl Ledger {
     }
 
     /// One synchronous block over the rows. A failed write throws away what is remembered of them.
-    pub(super) fn with_rows<T>(&self, act: impl FnOnce(&mut Desk<'_>) -> Result<T>) -> Result<T> {
+    pub(super) fn with_rows<T>(&self, act: impl FnOnce(&mut Txn<'_>) -> Result<T>) -> Result<T> {
         let (gate, rows, mut shard, mut chores) = self.take()?;
         let (shard_now, chores_now) = (&mut shard, &mut chores);
         let mut desk =
-            Desk { gate: &gate, rows: &rows, shard: shard_now, chores: chores_now, now: now() };
+            Txn { gate: &gate, rows: &rows, shard: shard_now, chores: chores_now, now: now() };
         let result = act(&mut desk)?;
         self.opened.replace(Some((rows, shard, chores)));
         Ok(result)
@@ -189,7 +189,7 @@ fn written(answer: &impl Serialize) -> String {
 }
 
 /// Rows, rules and time of one synchronous block.
-pub(super) struct Desk<'a> {
+pub(super) struct Txn<'a> {
     pub gate: &'a Gate,
     pub rows: &'a Rows,
     pub shard: &'a mut Shard,
@@ -197,7 +197,7 @@ pub(super) struct Desk<'a> {
     pub now: UnixTime,
 }
 
-impl<'a> Desk<'a> {
+impl<'a> Txn<'a> {
     /// What a decision depends on beside the rows.
     pub(super) fn scene(&self) -> Scene<'a> {
         scene(self.gate, self.now)

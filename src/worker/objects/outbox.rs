@@ -9,7 +9,7 @@ use farebox_core::ledger::Entry;
 use farebox_core::ledger::shard::{self, Slot};
 use farebox_core::time::UnixTime;
 
-use super::ledger::Desk;
+use super::ledger::Txn;
 use super::rows::{Rows, integer, number, text};
 use super::sql::{Result, Value};
 use crate::worker::{edge, now};
@@ -20,7 +20,7 @@ pub(super) struct Notice {
     body: String,
 }
 
-impl Desk<'_> {
+impl Txn<'_> {
     /// Writes a notice about a row; `since` tells it from the next one of its kind.
     pub(super) fn announce(
         &mut self,

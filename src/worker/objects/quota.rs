@@ -2,11 +2,11 @@
 
 use farebox_core::ledger::quota::{DAY_SECS, KEPT_DAYS, Spend};
 
-use super::ledger::Desk;
+use super::ledger::Txn;
 use super::rows::{integer, number};
 use super::sql::Result;
 
-impl Desk<'_> {
+impl Txn<'_> {
     /// Takes one of a client's free requests: how many are left, or nothing where none was.
     pub(super) fn spend(&mut self, spend: &Spend) -> Result<Option<u64>> {
         let query = "INSERT INTO quota VALUES (?, ?, 1)

@@ -5,11 +5,11 @@ use farebox_core::ledger::report::{Decision, Errand, Filter, Item, Mark, Report}
 use farebox_core::ledger::shard::{Decided, Rows as _, Shard, Slot};
 use farebox_core::sorted::Sorted;
 
-use super::ledger::Desk;
+use super::ledger::Txn;
 use super::rows::{integer, number, text};
 use super::sql::{Result, Value};
 
-impl Desk<'_> {
+impl Txn<'_> {
     /// Runs one errand.
     pub(super) fn report(&mut self, errand: Errand) -> Result<Report> {
         match errand {

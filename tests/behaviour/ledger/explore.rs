@@ -162,7 +162,7 @@ impl Model {
         Ok(())
     }
 
-    /// What a request does with the object's answer; mirrors `gate::passage`.
+    /// What a request does with the object's answer; mirrors `gate::paid`.
     fn heard(&mut self, i: usize, answer: Answer) -> Result<(), String> {
         let reporting = matches!(self.actors[i].place, Place::Report(..));
         let place = match answer {

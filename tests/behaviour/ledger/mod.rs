@@ -15,7 +15,7 @@ use std::num::NonZeroU32;
 use farebox_core::ledger::command::{
     Client, Delivery, Failure, Fate, Learnt, Leases, Mode, Outcome,
 };
-use farebox_core::ledger::entry::{Taken, Watch};
+use farebox_core::ledger::entry::{RecoveryLog, Taken};
 use farebox_core::ledger::row::Row;
 use farebox_core::ledger::state::{Lease, Resend, Sender, Undelivered, Why};
 use farebox_core::ledger::{Answer, Command, Entry, Payment, Standing, State};
@@ -68,7 +68,7 @@ fn entry(mode: Mode, state: State) -> Entry {
         fence: 7,
         sealed: false,
         created: at(NOW),
-        watch: Watch::default(),
+        watch: RecoveryLog::default(),
         handed: false,
     }
 }

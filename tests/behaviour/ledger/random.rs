@@ -212,7 +212,7 @@ impl History {
                 self.world.facilitator.verify_plan.push_back(self.dice.pick(&plan));
             }
             "forward" if self.dice.below(3) == 0 => {
-                use farebox_core::gate::passage::StreamEnd::{Broken, ClientLeft, Complete};
+                use farebox_core::gate::paid::StreamEnd::{Broken, ClientLeft, Complete};
                 let stream = "200\ncontent-type: text/event-stream";
                 let plan = [
                     Say::Lost,

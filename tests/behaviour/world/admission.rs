@@ -3,9 +3,9 @@
 use farebox_core::encoding::hex;
 use farebox_core::gate::admission::Admission;
 use farebox_core::gate::forward::OriginCall;
-use farebox_core::gate::passage::{MAX_DIGESTED_BYTES, OriginReply};
-use farebox_core::gate::passing::Passing;
+use farebox_core::gate::paid::{MAX_DIGESTED_BYTES, OriginReply};
 use farebox_core::gate::reply::{Body, Reply};
+use farebox_core::gate::unpaid::Unpaid;
 use sha2::{Digest, Sha256};
 
 use super::{Running, World};
@@ -23,12 +23,12 @@ impl World {
                 return self.forward_unpaid(running, call, &passing);
             }
             Admission::Respond(reply) => return self.respond(running, reply),
-            Admission::Bind(unbound) => {
+            Admission::DigestBody(unbound) => {
                 let short = running.body.len() <= MAX_DIGESTED_BYTES;
                 let digest = hex::encode(&Sha256::digest(&running.body));
                 Admission::Respond(gate.bound(&unbound, short.then_some(digest.as_str())))
             }
-            Admission::Spend(call, spending) => {
+            Admission::UseFree(call, spending) => {
                 let answer = self.ledger.spend(&call.object, &call.command);
                 gate.spent(spending, answer.as_deref(), &mut self.surroundings(), now)
             }
@@ -57,7 +57,7 @@ impl World {
         &mut self,
         running: &mut Running,
         call: OriginCall,
-        passing: &Passing,
+        passing: &Unpaid,
     ) {
         let (reply, held) = self.origin.call(call);
         running.held = held;

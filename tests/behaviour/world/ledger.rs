@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 
 use farebox_core::gate::alarm::Errand;
-use farebox_core::ledger::attempts::{Count, Place, Tally};
+use farebox_core::ledger::attempts::{Count, FailureStreak, Place};
 use farebox_core::ledger::command::{Asking, VERSION};
 use farebox_core::ledger::entry::Plan;
 use farebox_core::ledger::quota::Spend;
@@ -111,7 +111,7 @@ pub struct Ledger {
     /// Objects that were asked.
     pub objects: Vec<String>,
     /// Who failed how often.
-    pub failures: BTreeMap<Place, Tally>,
+    pub failures: BTreeMap<Place, FailureStreak>,
     /// Free requests used, by day and client.
     pub quota: BTreeMap<(u64, String), u64>,
     /// What it says to the next one who asks for a free request.

@@ -1,7 +1,7 @@
 //! What a client sends, and what it receives.
 
 use farebox_core::encoding::base64;
-use farebox_core::gate::passage::StreamEnd;
+use farebox_core::gate::paid::StreamEnd;
 use farebox_core::http::{BodyPresence, Headers, RequestHead};
 use farebox_core::problem::Code;
 use serde_json::Value;

@@ -19,17 +19,17 @@ use std::collections::VecDeque;
 
 use farebox_core::encoding::hex;
 use farebox_core::evm::address::Address;
-use farebox_core::facilitator::breaker::{Condition, Strain};
-use farebox_core::facilitator::funds::Empties;
+use farebox_core::facilitator::breaker::{Condition, SettlementHealth};
+use farebox_core::facilitator::funds::LowBalances;
 use farebox_core::facilitator::reply::Reply as Wire;
-use farebox_core::facilitator::unproven::Unproven;
+use farebox_core::facilitator::unproven::UnverifiedLimiter;
 use farebox_core::gate::Gate;
 use farebox_core::gate::admission::Admission;
-use farebox_core::gate::attempts::{Attempts, Spot};
+use farebox_core::gate::attempts::{Attempts, ClientKey};
 use farebox_core::gate::call::{Call, FacilitatorCall};
-use farebox_core::gate::isolate::Surroundings;
-use farebox_core::gate::passage::{MAX_DIGESTED_BYTES, Step};
-use farebox_core::gate::passage::{StreamEnd, Streaming, Waiting};
+use farebox_core::gate::isolate::Isolate;
+use farebox_core::gate::paid::{MAX_DIGESTED_BYTES, Step};
+use farebox_core::gate::paid::{StreamEnd, Streaming, Waiting};
 use farebox_core::gate::reply::{Body, Reply};
 use farebox_core::http::RequestHead;
 use farebox_core::ledger::{Answer, Entry};
@@ -99,7 +99,7 @@ pub struct World {
     /// Who pays by default.
     pub payer: Payer,
     /// What the isolate has seen of the facilitator's settlements.
-    pub strain: Strain,
+    pub strain: SettlementHealth,
     /// Its failures in a row.
     pub troubles: u64,
     /// Who failed how often, as the isolate knows it.
@@ -109,9 +109,9 @@ pub struct World {
     /// What it was asked.
     pub priced: Vec<Value>,
     /// What the isolate has seen of wallets; without it each request comes to a new isolate.
-    pub empties: Option<Empties>,
+    pub empties: Option<LowBalances>,
     /// Its calls about unproven payments; without it each has a place at once.
-    pub unproven: Option<Unproven>,
+    pub unproven: Option<UnverifiedLimiter>,
     /// Whether the next of those calls hang until they are let go.
     pub is_slow: bool,
     fresh: u64,
@@ -120,7 +120,7 @@ pub struct World {
 /// A request on its way through the gate.
 pub struct Running {
     /// Where the client is counted.
-    client: Option<Spot>,
+    client: Option<ClientKey>,
     admission: Option<Admission<'static>>,
     step: Option<Step<'static>>,
     held: Option<Held>,
@@ -187,7 +187,7 @@ impl World {
             facilitator: Facilitator::new(),
             origin: Origin::default(),
             payer: Payer::new(1),
-            strain: Strain::Calm,
+            strain: SettlementHealth::Good,
             troubles: 0,
             attempts: Attempts::new(),
             prices: VecDeque::new(),
@@ -305,9 +305,9 @@ impl World {
     }
 
     /// What the isolate knows beside a request.
-    fn surroundings(&mut self) -> Surroundings<'_> {
+    fn surroundings(&mut self) -> Isolate<'_> {
         let (strain, troubles) = (self.strain, self.troubles);
-        Surroundings {
+        Isolate {
             facilitators: vec![Condition { strain, troubles, ready: true }],
             attempts: &mut self.attempts,
             client: None,
@@ -541,9 +541,9 @@ impl Running {
     pub fn next(&self) -> &'static str {
         match &self.admission {
             Some(Admission::Pass(..)) => return "pass",
-            Some(Admission::Spend(..)) => return "spend",
+            Some(Admission::UseFree(..)) => return "spend",
             Some(Admission::Price(..)) => return "price",
-            Some(Admission::Bind(..)) => return "bind",
+            Some(Admission::DigestBody(..)) => return "bind",
             Some(Admission::Respond(..)) => return "respond",
             Some(Admission::Pay(..)) | None => {}
         }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use farebox_core::gate::forward::OriginCall;
-use farebox_core::gate::passage::{Collected, Limits, OriginReply, StreamEnd};
+use farebox_core::gate::paid::{Collected, Limits, OriginReply, StreamEnd};
 use farebox_core::http::ResponseHead;
 
 /// One answer of the origin.

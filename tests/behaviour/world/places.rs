@@ -1,7 +1,7 @@
 //! Places of calls about unproven payments, as the edge asks for them.
 
 use farebox_core::facilitator::unproven::{ASK_AGAIN_MS, MOST_TURNS, Place, Sender};
-use farebox_core::gate::passage::Step;
+use farebox_core::gate::paid::Step;
 
 use super::{Running, World};
 

@@ -313,9 +313,12 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
         keys = keys.rotated_from(previous.expose().as_bytes());
     }
     let speaks = |name: &str| {
-        offers.iter().flatten().any(|offer| offer.protocols.names().any(|spoken| spoken == name))
+        offers
+            .iter()
+            .flatten()
+            .any(|offer| offer.protocols.names().any(|protocol| protocol == name))
     };
-    let spoken = Protocols::ALL.names().filter(|name| speaks(name)).collect();
+    let protocol = Protocols::ALL.names().filter(|name| speaks(name)).collect();
     let listing = Listing::new(&table, &offers);
     Some(Gate {
         table,
@@ -341,7 +344,7 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
         token,
         webhook,
         keeps: operator::keeps(keep_hours, keep_days),
-        protocols: spoken,
+        protocols: protocol,
         networks: networks.iter().map(ToString::to_string).collect(),
         publication: Publication { publish, service, listing },
     })

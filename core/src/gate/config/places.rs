@@ -4,7 +4,7 @@ use alloc::borrow::ToOwned;
 use alloc::format;
 
 use super::{Reader, checked_url};
-use crate::gate::origin::{Origin, Residence};
+use crate::gate::origin::{LedgerPlacement, Origin};
 
 /// Jurisdictions that the platform keeps objects in.
 const JURISDICTIONS: &str = "eu fedramp";
@@ -12,8 +12,8 @@ const JURISDICTIONS: &str = "eu fedramp";
 const LOCATIONS: &str = "wnam enam sam weur eeur apac oc afr me";
 
 /// Reads both; what is wrong goes to the reader.
-pub(super) fn read(reader: &mut Reader) -> (Option<Origin>, Residence) {
-    let residence = Residence {
+pub(super) fn read(reader: &mut Reader) -> (Option<Origin>, LedgerPlacement) {
+    let residence = LedgerPlacement {
         jurisdiction: one_of(reader, "LEDGER_JURISDICTION", JURISDICTIONS),
         location: one_of(reader, "LEDGER_LOCATION", LOCATIONS),
     };

@@ -16,7 +16,7 @@ use super::{Inherited, Reader, TextOr, bazaar, clients, protocols};
 use crate::chain::ChainId;
 use crate::evm::address::Address;
 use crate::gate::diagnose::Limits;
-use crate::gate::offer::{Choice, Manner, Offer, Protocols};
+use crate::gate::offer::{Choice, Offer, Protocols, RouteSettings};
 use crate::gate::route::{Ask, Methods, Pattern, Rule};
 use crate::http::MAX_CHALLENGE_BYTES;
 use crate::ledger::command::Mode;
@@ -135,7 +135,7 @@ fn route(
     let networks = networks(reader, inherited, place, &config)?;
     confirmation(reader, inherited, place, &config, &networks);
     onchain(reader, inherited, place, (&config, protocols), &networks);
-    let manner = Manner { protocols, ..manner(reader, inherited, place, &config)? };
+    let manner = RouteSettings { protocols, ..manner(reader, inherited, place, &config)? };
     let mut choices = Vec::new();
     for network in &networks {
         choices.push(choice(reader, inherited, place, (&config, manner.mode), network)?);
@@ -307,7 +307,7 @@ fn manner(
     inherited: &Inherited,
     place: &str,
     config: &RouteConfig,
-) -> Option<Manner> {
+) -> Option<RouteSettings> {
     let mode = config.settle.unwrap_or(Mode::After);
     let origin_timeout_secs = config.origin_timeout_secs.unwrap_or(60);
     let max_timeout_secs = config.max_timeout_secs.unwrap_or(300);
@@ -341,7 +341,7 @@ fn manner(
         reader.fail(&format!("{place}.mime_type"), "must be a media type of at most 128 bytes");
         return None;
     }
-    Some(Manner {
+    Some(RouteSettings {
         route: config.path.clone(),
         mode,
         protocols: inherited.protocols,

@@ -15,10 +15,10 @@ use crate::amount::Amount;
 use crate::encoding::hex;
 use crate::facilitator::wire;
 use crate::gate::Gate;
-use crate::gate::checked::Arrival;
-use crate::gate::checked::{Answered, Brought, Signed, Spoken};
-use crate::gate::former::{NO_ROUTE, sold_formerly};
+use crate::gate::checked::Eligibility;
+use crate::gate::checked::{Answered, CheckedPayment, Protocol, Signed};
 use crate::gate::offer::{Choice, Offer};
+use crate::gate::old_terms::{NO_ROUTE, sold_formerly};
 use crate::gate::onchain::Shown;
 use crate::gate::pricer::question;
 use crate::http::RequestHead;
@@ -27,7 +27,7 @@ use crate::mpp::id;
 use crate::mpp::source::Source;
 use crate::mpp::{Challenge, Credential};
 use crate::mutant::{Mutant, planted};
-use crate::payment::authorization::{SignedAuthorization, Vouched};
+use crate::payment::authorization::{SignatureCheck, SignedAuthorization};
 use crate::payment::{PaymentKey, Proof, SignedToken};
 use crate::problem::Code;
 use crate::time::UnixTime;
@@ -97,7 +97,7 @@ impl Gate {
         head: &RequestHead,
         credential: &Credential,
         now: UnixTime,
-    ) -> Result<Brought<'g>, Code> {
+    ) -> Result<CheckedPayment<'g>, Code> {
         let Answer { credential, request: asked, reference } = self.answer(head, credential)?;
         let challenge = &credential.challenge;
         if !offer.protocols.mpp {
@@ -114,18 +114,22 @@ impl Gate {
         let judged = self.judged(offer, (choice, &ours), (credential, &reference, expires), now);
         match judged {
             // Bytes that the route does not take may be ones that it took.
-            Ok(brought)
-                if brought.proof.is_signed_transaction()
+            Ok(checked)
+                if checked.proof.is_signed_transaction()
                     && !offer.signed_transactions
                     && !planted(Mutant::BytesUnasked) =>
             {
-                Ok(Brought { arrival: Arrival::Repriced(Code::InvalidPayload), ..brought })
+                Ok(CheckedPayment {
+                    eligibility: Eligibility::TermsChanged(Code::InvalidPayload),
+                    ..checked
+                })
             }
             // Whatever else is wrong with it, it comes too late.
             Err(code) if over && code.row().reason.is_some() => Err(Code::ChallengeExpired),
-            Ok(brought) if over => {
-                Ok(Brought { arrival: Arrival::Repriced(Code::ChallengeExpired), ..brought })
-            }
+            Ok(checked) if over => Ok(CheckedPayment {
+                eligibility: Eligibility::TermsChanged(Code::ChallengeExpired),
+                ..checked
+            }),
             judged => judged,
         }
     }
@@ -137,7 +141,7 @@ impl Gate {
         (choice, token): (&'g Choice, &SignedToken),
         (credential, reference, expires): (&Credential, &str, UnixTime),
         now: UnixTime,
-    ) -> Result<Brought<'g>, Code> {
+    ) -> Result<CheckedPayment<'g>, Code> {
         let challenge = &credential.challenge;
         let source = || credential.source.as_deref().map(Source::parse);
         let signed = match Payload::read(&credential.payload).map_err(|_| Code::InvalidPayload)? {
@@ -180,7 +184,7 @@ impl Gate {
         (choice, token): (&'g Choice, &SignedToken),
         (challenge, reference, signed): (&Challenge, &str, SignedAuthorization),
         now: UnixTime,
-    ) -> Result<Brought<'g>, Code> {
+    ) -> Result<CheckedPayment<'g>, Code> {
         let payload = payload_of(&signed);
         let (key, payer) = (signed.key(token), Some(signed.authorization().from));
         // Who signs both framings of one challenge has signed one payment twice.
@@ -191,15 +195,22 @@ impl Gate {
                 PaymentKey::of_authorization(token.chain_id, &token.asset, from, &other)
             });
         let signed = Signed::Token(Box::new(signed));
-        let (arrival, vouched, valid_before) = self.arrival(&signed, (offer, choice), now)?;
+        let (eligibility, signature, valid_before) =
+            self.eligibility(&signed, (offer, choice), now)?;
         let message =
             json!({"x402Version": 2, "accepted": choice.requirements, "payload": payload});
         let request = wire::request(Version::V2, &message, &choice.requirements);
         let answered = Answered::of(challenge, token, reference);
         let proof =
             Proof { key, payer, valid_before, identifier: None, request, rival, onchain: None };
-        let spoken = Spoken::Mpp(Box::new(answered));
-        Ok(Brought { spoken, choice: Cow::Borrowed(choice), proof, arrival, vouched })
+        let protocol = Protocol::Mpp(Box::new(answered));
+        Ok(CheckedPayment {
+            protocol,
+            choice: Cow::Borrowed(choice),
+            proof,
+            eligibility,
+            signature,
+        })
     }
 
     /// A payment that the chain itself settles, by whom its source names if it names somebody.
@@ -210,7 +221,7 @@ impl Gate {
         (shown, source): (Shown<'_>, Option<Source>),
         expires: UnixTime,
         now: UnixTime,
-    ) -> Result<Brought<'g>, Code> {
+    ) -> Result<CheckedPayment<'g>, Code> {
         let challenge = &credential.challenge;
         let issued = match planted(Mutant::AllowanceReaches) {
             true => expires.minus(choice.terms.max_timeout_secs),
@@ -223,12 +234,12 @@ impl Gate {
         }
         // The transaction is public, the challenge is not: who shows it again is who showed it first.
         proof.identifier = Some(challenge.id.clone());
-        Ok(Brought {
-            spoken: Spoken::Mpp(Box::new(Answered::of(challenge, token, reference))),
+        Ok(CheckedPayment {
+            protocol: Protocol::Mpp(Box::new(Answered::of(challenge, token, reference))),
             choice: Cow::Borrowed(choice),
             proof,
-            arrival: Arrival::InTime,
-            vouched: Vouched::NotYet,
+            eligibility: Eligibility::Fresh,
+            signature: SignatureCheck::Deferred,
         })
     }
 
@@ -239,7 +250,7 @@ impl Gate {
         head: &RequestHead,
         credential: &Credential,
         now: UnixTime,
-    ) -> Option<Brought<'g>> {
+    ) -> Option<CheckedPayment<'g>> {
         let signed = match Payload::read(&credential.payload).ok()? {
             Payload::Authorization(signed) | Payload::Okx(signed) => signed,
             Payload::Transaction(_) | Payload::Hash(_) => {
@@ -256,7 +267,7 @@ impl Gate {
         let token = choice.terms.token?;
         let reference = asked.and_then(|asked| asked.external_id).unwrap_or_default();
         let came = (&credential.challenge, reference.as_str(), signed);
-        self.signed_for(offer, (&choice, &token), came, now).ok().map(Brought::into_owned)
+        self.signed_for(offer, (&choice, &token), came, now).ok().map(CheckedPayment::into_owned)
     }
 
     /// What a transaction that its payer has sent pays where nothing is sold for it any more: by any route that has its token, or
@@ -269,7 +280,7 @@ impl Gate {
         head: &RequestHead,
         credential: &Credential,
         now: UnixTime,
-    ) -> Option<Result<(Offer, Brought<'g>), Code>> {
+    ) -> Option<Result<(Offer, CheckedPayment<'g>), Code>> {
         let Answer { request, reference, .. } = self.answer(head, credential).ok()?;
         if !matches!(Payload::read(&credential.payload), Ok(Payload::Hash(_))) {
             return None;
@@ -282,8 +293,9 @@ impl Gate {
         let ours = choice.terms.token?;
         let expires = credential.challenge.expires_at().ok()??;
         let came = (credential, reference.as_str(), expires);
-        let brought = self.judged(&offer, (&choice, &ours), came, now).map(Brought::into_owned);
-        Some(brought.map(|brought| (Offer { route: NO_ROUTE.to_owned(), ..offer }, brought)))
+        let checked =
+            self.judged(&offer, (&choice, &ours), came, now).map(CheckedPayment::into_owned);
+        Some(checked.map(|checked| (Offer { route: NO_ROUTE.to_owned(), ..offer }, checked)))
     }
 
     /// What the chain settles for what a challenge of this gate's asked, whatever the route asks by now.
@@ -293,14 +305,14 @@ impl Gate {
         head: &RequestHead,
         credential: &Credential,
         now: UnixTime,
-    ) -> Option<Brought<'g>> {
+    ) -> Option<CheckedPayment<'g>> {
         let Answer { credential, request, reference } = self.answer(head, credential).ok()?;
         let (choice, _) = choice_for(offer, request.chain_id, request.currency)?;
         let choice = choice.asking(request.amount, request.recipient)?;
         let ours = choice.terms.token?;
         let expires = credential.challenge.expires_at().ok()??;
         let came = (credential, reference.as_str(), expires);
-        self.judged(offer, (&choice, &ours), came, now).ok().map(Brought::into_owned)
+        self.judged(offer, (&choice, &ours), came, now).ok().map(CheckedPayment::into_owned)
     }
 }
 

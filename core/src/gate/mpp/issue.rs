@@ -114,7 +114,7 @@ impl MppTemplate {
         // Amount and currency stand before it, and nothing of the operator's.
         let (before, after) = text.split_once(r#""externalId":"""#)?;
         let before = [before, r#""externalId":""#].concat();
-        Some(Self { token, around: [before, ["\"", after].concat()] })
+        Some(Self { token, isolate: [before, ["\"", after].concat()] })
     }
 }
 
@@ -122,7 +122,7 @@ impl MppTemplate {
 #[must_use]
 pub fn request(offer: &Offer, token: &SignedToken, reference: &str) -> Option<String> {
     let mut written = offer.requests().iter();
-    let [before, after] = &written.find(|request| request.token == *token)?.around;
+    let [before, after] = &written.find(|request| request.token == *token)?.isolate;
     Some(base64::encode_url([before.as_str(), reference, after].concat().as_bytes()))
 }
 

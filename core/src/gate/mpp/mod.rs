@@ -1,4 +1,4 @@
-//! MPP at the gate: the challenge that goes beside the terms of x402, and what is brought in answer to it.
+//! MPP at the gate: the challenge that goes beside the terms of x402, and the credential that answers it.
 //!
 //! One challenge serves every payer of method `evm`: those of `mppx` read `credentialTypes`, OKX's read `feePayer`, and neither
 //! minds the other's. Nothing is remembered of a challenge: its id binds all of it, [`reference`](mod@reference) binds the request that it
@@ -18,12 +18,12 @@ use crate::problem::Code;
 /// Whether a request brings a credential.
 #[must_use]
 pub fn brings(headers: &Headers) -> bool {
-    brought(headers) != Found::None
+    checked(headers) != Found::None
 }
 
 /// The credential of a request, in either of the fields that may carry it.
 #[must_use]
-pub fn brought(headers: &Headers) -> Found<'_> {
+pub fn checked(headers: &Headers) -> Found<'_> {
     find(headers.rows("authorization").chain(headers.rows("payment-authorization")))
 }
 

@@ -71,9 +71,9 @@ pub(super) struct Wanted {
 /// What to do next.
 #[derive(Debug)]
 pub enum Turn {
-    /// Ask these objects and tell all answers, in this order, to [`Visit::heard`].
+    /// Ask these objects and tell all answers, in this order, to [`OperatorQuery::heard`].
     Ask(Vec<Call>),
-    /// Ask a node of this network, a CAIP-2 id, and tell its reply to [`Visit::read`].
+    /// Ask a node of this network, a CAIP-2 id, and tell its reply to [`OperatorQuery::read`].
     Chain(String, String),
     /// Answer this.
     Answer(Reply),
@@ -88,7 +88,7 @@ struct Page<'a> {
 
 /// What was asked, and what is known so far.
 #[derive(Debug)]
-pub struct Visit {
+pub struct OperatorQuery {
     task: Task,
     objects: Vec<String>,
     correlation: String,
@@ -111,7 +111,7 @@ pub struct Visit {
     reply: Option<Reply>,
 }
 
-impl Visit {
+impl OperatorQuery {
     pub(super) fn new(task: Task, objects: Vec<String>, correlation: String) -> Self {
         let mut waiting: VecDeque<_> = (0..objects.len()).map(|object| (object, None)).collect();
         let mut reply = None;

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{Document, Shop};
+use super::{Document, DocumentContext};
 use crate::gate::offer::{Choice, Offer};
 
 const HOW_TO_PAY: &str = "\
@@ -26,7 +26,7 @@ Nobody needs an account. After 409 `payment_in_progress` and after every 503 sen
 ";
 
 /// Writes the document.
-pub(super) fn write(shop: &Shop<'_>) -> String {
+pub(super) fn write(shop: &DocumentContext<'_>) -> String {
     let mut text = format!("# {}\n\n", line(shop.title()));
     let about = match shop.service.description.as_str() {
         "" => "Requests here are paid for one by one, without an account.",

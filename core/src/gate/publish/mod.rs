@@ -188,7 +188,8 @@ impl Gate {
     #[must_use]
     pub fn document_text(&self, document: Document, base: &str, authority: &str) -> String {
         let Publication { publish, service, listing } = &self.publication;
-        let shop = Shop { base, authority, service, publish, listing, offers: &self.offers };
+        let shop =
+            DocumentContext { base, authority, service, publish, listing, offers: &self.offers };
         match document {
             Document::OpenApi => openapi::write(&shop),
             Document::Llms => llms::write(&shop),
@@ -198,7 +199,7 @@ impl Gate {
 }
 
 /// What a document is written from.
-struct Shop<'a> {
+struct DocumentContext<'a> {
     base: &'a str,
     authority: &'a str,
     service: &'a Service,
@@ -207,7 +208,7 @@ struct Shop<'a> {
     offers: &'a [Option<super::offer::Offer>],
 }
 
-impl Shop<'_> {
+impl DocumentContext<'_> {
     fn title(&self) -> &str {
         if self.service.name.is_empty() { self.authority } else { &self.service.name }
     }

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use serde_json::{Map, Value, json};
 
 use super::listing::Item;
-use super::{Document, Service, Shop};
+use super::{Document, DocumentContext, Service};
 use crate::gate::keys;
 use crate::gate::mpp::issue;
 use crate::gate::offer::{Choice, Offer};
@@ -22,7 +22,7 @@ use crate::x402::extension::bazaar::{Declaration, Style};
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
 /// Writes the document.
-pub(super) fn write(shop: &Shop<'_>) -> String {
+pub(super) fn write(shop: &DocumentContext<'_>) -> String {
     let paths: Map<String, Value> =
         shop.listing.items.iter().map(|item| (item.path.clone(), path_item(shop, item))).collect();
     let paths = Value::Object(paths);
@@ -57,7 +57,7 @@ pub(super) fn write(shop: &Shop<'_>) -> String {
     format!("{document}")
 }
 
-fn path_item(shop: &Shop<'_>, item: &Item) -> Value {
+fn path_item(shop: &DocumentContext<'_>, item: &Item) -> Value {
     let mut operations = Map::new();
     for (methods, place) in &item.sales {
         let Some(offer) = shop.offers.get(*place).and_then(Option::as_ref) else { continue };

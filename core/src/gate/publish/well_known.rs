@@ -9,10 +9,10 @@ use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
-use super::{Document, Shop};
+use super::{Document, DocumentContext};
 
 /// Writes the document.
-pub(super) fn write(shop: &Shop<'_>) -> String {
+pub(super) fn write(shop: &DocumentContext<'_>) -> String {
     let mut resources: Vec<String> = Vec::new();
     let mut items: Vec<Value> = Vec::new();
     for item in &shop.listing.items {

@@ -4,7 +4,7 @@
 //! gives way to a claim, which the chain has proven in time under the challenge that it came with. It does so until it is begun,
 //! or [`YIELD_SECS`] after it was found owed: the operator hears of the debt only then, so that nothing is served that was paid back.
 
-use super::{Entry, Taken, Watch};
+use super::{Entry, RecoveryLog, Taken};
 use crate::ledger::command::{Answer, Leases, Noted, Payment};
 use crate::ledger::state::{State, Undelivered, Why};
 use crate::mutant::{Mutant, planted};
@@ -43,7 +43,7 @@ impl Entry {
             fence: 0,
             sealed: false,
             created: now,
-            watch: Watch { asked: is_certain(noted, taken), ..Watch::default() },
+            watch: RecoveryLog { asked: is_certain(noted, taken), ..RecoveryLog::default() },
             handed: false,
         })
     }

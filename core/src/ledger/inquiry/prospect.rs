@@ -26,9 +26,9 @@ pub enum Prospect {
 
 /// Waits for the reply.
 #[derive(Debug)]
-pub struct Prospecting(Box<SignedTransfer>);
+pub struct AwaitingSimulation(Box<SignedTransfer>);
 
-impl Prospecting {
+impl AwaitingSimulation {
     /// The request, a JSON-RPC body, and what takes its reply.
     #[must_use]
     pub fn ask(transfer: SignedTransfer) -> (String, Self) {

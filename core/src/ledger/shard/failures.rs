@@ -4,7 +4,9 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::{Change, Shard};
-use crate::ledger::attempts::{Book, Counted, Counting, Entry, IDLE_SECS, Place, Tally};
+use crate::ledger::attempts::{
+    Counted, Counting, Entry, FailureStreak, IDLE_SECS, Place, RecentMap,
+};
 use crate::ledger::mark::Mark;
 use crate::time::UnixTime;
 
@@ -17,7 +19,7 @@ const NOTICE_GAP_SECS: u64 = 60;
 #[derive(Clone, Debug)]
 pub struct Failing {
     /// Their failures in a row.
-    pub tally: Tally,
+    pub tally: FailureStreak,
     /// How many failures the stored row has.
     written: u64,
     /// Who they said to be.
@@ -27,19 +29,19 @@ pub struct Failing {
 /// All that fail.
 #[derive(Debug)]
 pub(super) struct Failures {
-    rows: Book<Place, Failing>,
+    rows: RecentMap<Place, Failing>,
     /// When the operator was told of one that proves nothing.
     told_at: Option<UnixTime>,
 }
 
 impl Default for Failures {
     fn default() -> Self {
-        Self { rows: Book::new(MOST), told_at: None }
+        Self { rows: RecentMap::new(MOST), told_at: None }
     }
 }
 
 impl Failures {
-    pub(super) fn load(&mut self, place: Place, tally: Tally, claims: Option<String>) {
+    pub(super) fn load(&mut self, place: Place, tally: FailureStreak, claims: Option<String>) {
         let written = tally.attempts;
         self.rows.put(place, Failing { tally, written, claims });
     }
@@ -52,7 +54,7 @@ impl Failures {
         counting: &Counting,
         now: UnixTime,
         changes: &mut Vec<Change>,
-    ) -> Option<Tally> {
+    ) -> Option<FailureStreak> {
         let place = (payer.to_string(), counting.route.clone());
         match mark {
             Mark::Nothing => None,
@@ -62,7 +64,8 @@ impl Failures {
             }
             Mark::Failure(blame) => {
                 let row = self.rows.get(&place);
-                let mut tally = row.map_or_else(|| Tally::new(now), |row| row.tally.clone());
+                let mut tally =
+                    row.map_or_else(|| FailureStreak::new(now), |row| row.tally.clone());
                 tally.count(&blame, now);
                 self.keep(place, tally.clone(), None, counting.exceeded_after, now, changes);
                 Some(tally)
@@ -71,7 +74,12 @@ impl Failures {
     }
 
     /// Merges what an isolate counted of one client.
-    fn merge(&mut self, entry: Entry, now: UnixTime, changes: &mut Vec<Change>) -> Option<Tally> {
+    fn merge(
+        &mut self,
+        entry: Entry,
+        now: UnixTime,
+        changes: &mut Vec<Change>,
+    ) -> Option<FailureStreak> {
         let place = (entry.client.clone(), entry.route.clone());
         let was = (entry.was.clone(), entry.route.clone());
         let earlier = if was == place { None } else { self.rows.remove(&was) };
@@ -101,7 +109,7 @@ impl Failures {
     fn keep(
         &mut self,
         place: Place,
-        tally: Tally,
+        tally: FailureStreak,
         claims: Option<String>,
         exceeded_after: u64,
         now: UnixTime,

@@ -24,7 +24,7 @@ pub use self::index::{MOST_OF_CLIENT, MOST_ROWS, is_open};
 pub use self::operate::Decided;
 pub use self::order::Said;
 pub use self::wake::Due;
-use super::attempts::{Place, Tally};
+use super::attempts::{FailureStreak, Place};
 use super::command::Told;
 use super::entry::{Entry, Plan};
 use super::state::State;
@@ -130,11 +130,11 @@ pub enum Change {
     /// The operator hears of a row; the time tells the notice from the next one of its kind.
     Announce(Slot, Box<Entry>, Notice, UnixTime),
     /// Failures of a client at a route are kept.
-    Count(Place, Tally, Option<String>),
+    Count(Place, FailureStreak, Option<String>),
     /// They are forgotten.
     Forget(Place),
     /// The operator hears of a client that has failed too often.
-    Threshold(Place, Tally, Option<String>),
+    Threshold(Place, FailureStreak, Option<String>),
 }
 
 /// Of what the operator hears.
@@ -247,7 +247,7 @@ impl Shard {
     }
 
     /// Takes in a row of failures, oldest first, when the object starts.
-    pub fn load_failures(&mut self, place: Place, tally: Tally, claims: Option<String>) {
+    pub fn load_failures(&mut self, place: Place, tally: FailureStreak, claims: Option<String>) {
         self.failures.load(place, tally, claims);
     }
 

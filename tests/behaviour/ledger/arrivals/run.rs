@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use farebox_core::facilitator::unproven::Unproven;
+use farebox_core::facilitator::unproven::UnverifiedLimiter;
 use farebox_core::gate::Gate;
-use farebox_core::gate::passage::StreamEnd;
+use farebox_core::gate::paid::StreamEnd;
 use farebox_core::http::RequestHead;
 use serde_json::{Value, json};
 
@@ -51,7 +51,7 @@ pub struct Run {
 impl Run {
     pub fn of(gates: &'static [Gate], target: &'static str) -> Self {
         let mut world = World::around(&gates[0]);
-        world.unproven = Some(Unproven::new());
+        world.unproven = Some(UnverifiedLimiter::new());
         Self {
             world,
             gates,
@@ -348,7 +348,7 @@ impl Run {
     fn beside(&mut self, request: RequestHead) -> Vec<Response> {
         let mut first = self.world.start(request.clone(), b"");
         while first.next() != "verify" && self.world.advance(&mut first) {}
-        let here = self.world.unproven.replace(Unproven::new());
+        let here = self.world.unproven.replace(UnverifiedLimiter::new());
         let second = self.world.send(request);
         self.world.unproven = here;
         while self.world.advance(&mut first) {}

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 
-use super::{Ending, Filed, Kept, Limits, Passage, Step};
+use super::{Abort, Filed, Kept, Limits, PaidRequest, Step};
 use crate::gate::forward::{Caller, origin_call};
 use crate::gate::reply::{Body, Reply, finish_paid, scrub};
 use crate::http::ResponseHead;
@@ -56,28 +56,28 @@ pub enum StreamEnd {
 
 /// Waits for the origin's head.
 pub struct Forwarding<'g> {
-    passage: Box<Passage<'g>>,
+    paid: Box<PaidRequest<'g>>,
     asked: UnixTime,
 }
 
 /// Waits for the origin's body.
 pub struct Collecting<'g> {
-    passage: Box<Passage<'g>>,
+    paid: Box<PaidRequest<'g>>,
     head: ResponseHead,
     whole_time: bool,
 }
 
 /// A response on its way to the client.
-pub struct Streaming<'g>(Box<Passage<'g>>);
+pub struct Streaming<'g>(Box<PaidRequest<'g>>);
 
-impl<'g> Passage<'g> {
+impl<'g> PaidRequest<'g> {
     pub(super) fn forward(self: Box<Self>, now: UnixTime) -> Step<'g> {
         let gate = self.gate;
         let caller = Caller::Payer { payer: &self.payer_text(), receipt: &self.receipt };
         let secs = self.offer.origin_timeout_secs;
         let call =
             origin_call(&gate.origin, &self.head, caller, &self.correlation, secs, &gate.keys, now);
-        Step::Forward(call, Forwarding { passage: self, asked: now })
+        Step::Forward(call, Forwarding { paid: self, asked: now })
     }
 
     /// Hands out the response that the edge holds.
@@ -112,7 +112,7 @@ impl<'g> Passage<'g> {
                 self.problem(if timed_out { Code::OriginTimeout } else { Code::OriginFailed })
             }
         };
-        self.release(Failure::Origin, Ending::Said(reply))
+        self.release(Failure::Origin, Abort::Said(reply))
     }
 
     /// The response is complete at the edge, or streams: `after` settles next, `before` stores.
@@ -142,50 +142,50 @@ impl<'g> Forwarding<'g> {
     /// as [`OriginReply::Lost`] if its body broke off.
     #[must_use]
     pub fn is_to_be_settled(&self, reply: &OriginReply) -> bool {
-        matches!(reply, OriginReply::Head(head) if is_useful(head)) && !self.passage.is_paid()
+        matches!(reply, OriginReply::Head(head) if is_useful(head)) && !self.paid.is_paid()
     }
 
     /// The origin's head, or why there is none.
     pub fn answered(self, reply: OriginReply, now: UnixTime) -> Step<'g> {
-        let mut passage = self.passage;
-        passage.served = now;
+        let mut paid = self.paid;
+        paid.served = now;
         let head = match reply {
             OriginReply::Head(head) => head,
             OriginReply::TimedOut => {
-                return passage.origin_failed(Answered::Nothing { timed_out: true });
+                return paid.origin_failed(Answered::Nothing { timed_out: true });
             }
             OriginReply::Lost => {
-                return passage.origin_failed(Answered::Nothing { timed_out: false });
+                return paid.origin_failed(Answered::Nothing { timed_out: false });
             }
         };
         if !is_useful(&head) {
-            return passage.origin_failed(Answered::Head(head));
+            return paid.origin_failed(Answered::Head(head));
         }
-        if !passage.offer.store || !may_be_stored(&head) {
-            return passage.served(head, Kept::Not);
+        if !paid.offer.store || !may_be_stored(&head) {
+            return paid.served(head, Kept::Not);
         }
-        let left = passage.offer.origin_timeout_secs.saturating_sub(now.secs_since(self.asked));
+        let left = paid.offer.origin_timeout_secs.saturating_sub(now.secs_since(self.asked));
         let limits = Limits { bytes: MAX_SEALED_BYTES, secs: left.clamp(1, MAX_SEALING_SECS) };
         let whole_time = left <= MAX_SEALING_SECS;
-        Step::Collect(limits, Collecting { passage, head, whole_time })
+        Step::Collect(limits, Collecting { paid, head, whole_time })
     }
 }
 
 impl<'g> Collecting<'g> {
     /// What became of the body.
     pub fn answered(self, collected: Collected) -> Step<'g> {
-        let (passage, head) = (self.passage, self.head);
+        let (paid, head) = (self.paid, self.head);
         match collected {
-            Collected::Whole { bytes } if is_short(&head, &passage.head.method, bytes) => {
-                passage.origin_failed(Answered::Nothing { timed_out: false })
+            Collected::Whole { bytes } if is_short(&head, &paid.head.method, bytes) => {
+                paid.origin_failed(Answered::Nothing { timed_out: false })
             }
-            Collected::Whole { .. } => passage.served(head, Kept::Whole),
-            Collected::Open => passage.served(head, Kept::Not),
+            Collected::Whole { .. } => paid.served(head, Kept::Whole),
+            Collected::Open => paid.served(head, Kept::Not),
             Collected::TimedOut if self.whole_time => {
-                passage.origin_failed(Answered::Nothing { timed_out: true })
+                paid.origin_failed(Answered::Nothing { timed_out: true })
             }
-            Collected::TimedOut => passage.served(head, Kept::Not),
-            Collected::Broken => passage.origin_failed(Answered::Nothing { timed_out: false }),
+            Collected::TimedOut => paid.served(head, Kept::Not),
+            Collected::Broken => paid.origin_failed(Answered::Nothing { timed_out: false }),
         }
     }
 }

@@ -4,8 +4,8 @@
 use alloc::boxed::Box;
 use alloc::string::ToString;
 
-use super::chain::Told;
-use super::{Call, Passage, Step};
+use super::inquire::Told;
+use super::{Call, PaidRequest, Step};
 use crate::gate::Gate;
 use crate::gate::keys::digest;
 use crate::ledger::command::{Outcome, VERSION};
@@ -15,7 +15,7 @@ use crate::payment::TxHash;
 
 /// Waits to hear whose a transaction is.
 pub struct Taking<'g> {
-    passage: Box<Passage<'g>>,
+    paid: Box<PaidRequest<'g>>,
     named: TxHash,
     told: Told,
 }
@@ -49,12 +49,12 @@ impl Gate {
     }
 }
 
-impl<'g> Passage<'g> {
+impl<'g> PaidRequest<'g> {
     /// Takes the transaction that a facilitator has named, or reports it at once where the chain tells whose it is.
     pub(super) fn take(self: Box<Self>, named: TxHash, told: Told) -> Step<'g> {
         let network = self.choice.terms.network.as_str();
         match self.gate.take_call(network, &named, &self.proof.key.to_hex()) {
-            Some(call) => Step::Take(call, Taking { passage: self, named, told }),
+            Some(call) => Step::Take(call, Taking { paid: self, named, told }),
             None => self.report(Outcome::Settled(named.to_text()), told),
         }
     }
@@ -63,12 +63,12 @@ impl<'g> Passage<'g> {
 impl<'g> Taking<'g> {
     /// What the object says, or nothing if it is down: then it is not known whether the payment moved anything.
     pub fn answered(self, holder: Option<Holder>) -> Step<'g> {
-        let Self { mut passage, named, told } = self;
+        let Self { mut paid, named, told } = self;
         let result = settled(named, holder);
         if !matches!(result, Outcome::Settled(_)) {
-            passage.transaction = None;
+            paid.transaction = None;
         }
-        passage.report(result, told)
+        paid.report(result, told)
     }
 }
 

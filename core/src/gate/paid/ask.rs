@@ -6,18 +6,18 @@ use core::num::NonZeroU32;
 
 use super::claiming::Claiming;
 use super::looking::{Looking, Resuming};
-use super::{Arrival, ChainCall, Passage, Step};
+use super::{ChainCall, Eligibility, PaidRequest, Step};
 use crate::gate::limit::client_prefix;
 use crate::ledger::command::{Command, Payment, Question, Repeat, Role};
 use crate::ledger::inquiry::height;
 use crate::mutant::{Mutant, planted};
 use crate::payment::OnChain;
-use crate::payment::authorization::Vouched;
+use crate::payment::authorization::SignatureCheck;
 
 /// Milliseconds between two tries of a payer with too much in flight.
 const RETRY_MS: u32 = 500;
 
-impl<'g> Passage<'g> {
+impl<'g> PaidRequest<'g> {
     /// Asks the ledger for all that this request may have of its payment: only one that is in time, for today's terms and
     /// proven may begin it.
     pub(super) fn ask_ledger(self: Box<Self>) -> Step<'g> {
@@ -27,18 +27,18 @@ impl<'g> Passage<'g> {
         if self.proof.was_sent() && self.proof.payer.is_none() {
             return self.ask_sender();
         }
-        match (self.vouched, self.arrival) {
-            (Vouched::Yes, Arrival::InTime) => self.claim(0),
+        match (self.signature, self.eligibility) {
+            (SignatureCheck::Verified, Eligibility::Fresh) => self.claim(0),
             (
-                Vouched::Yes,
-                Arrival::Late
-                | Arrival::Denied
-                | Arrival::Gone
-                | Arrival::Repriced(_)
-                | Arrival::Unpriced
-                | Arrival::Waived,
+                SignatureCheck::Verified,
+                Eligibility::Expired
+                | Eligibility::Denied
+                | Eligibility::Withdrawn
+                | Eligibility::TermsChanged(_)
+                | Eligibility::PriceUnknown
+                | Eligibility::NowFree,
             ) => self.resume(),
-            (Vouched::NotYet, _) => self.look_up(),
+            (SignatureCheck::Deferred, _) => self.look_up(),
         }
     }
 
@@ -58,7 +58,7 @@ impl<'g> Passage<'g> {
         });
         call.delay_ms = if tries == 0 { 0 } else { RETRY_MS };
         self.guard(&mut call, tries == 0);
-        Step::Claim(call, Claiming { passage: self, tries })
+        Step::Claim(call, Claiming { paid: self, tries })
     }
 
     /// Continues a payment that the ledger knows.
@@ -94,7 +94,7 @@ impl<'g> Passage<'g> {
         Repeat {
             payment: Box::new(self.payment()),
             leases: self.leases(),
-            idempotent: self.offer.idempotent && self.arrival == Arrival::InTime,
+            idempotent: self.offer.idempotent && self.eligibility == Eligibility::Fresh,
             wallet: self.wallet,
             // What was looked for and is no payment for this is told what there is.
             last: self.inquired || self.recalled.is_some() && self.proof.was_sent(),

@@ -6,8 +6,8 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 
-use super::chain::Told;
-use super::{DOUBT_SECS, Ending, Passage, Step};
+use super::inquire::Told;
+use super::{Abort, DOUBT_SECS, PaidRequest, Step};
 use crate::facilitator::funds::Draft;
 use crate::facilitator::reply::Reply as Wire;
 use crate::facilitator::unproven::{Kind, Sender};
@@ -15,10 +15,10 @@ use crate::facilitator::wire::{Expected, VerifyOutcome, verify_outcome};
 use crate::gate::keys::sha256;
 use crate::gate::limit::client_prefix;
 use crate::gate::offer::VERIFY_SECS;
-use crate::gate::recover::{network_of, outcome};
+use crate::gate::recorded::{network_of, outcome};
 use crate::ledger::command::{Client, Failure, Mode, Outcome};
 use crate::mutant::{Mutant, planted};
-use crate::payment::authorization::Vouched;
+use crate::payment::authorization::SignatureCheck;
 use crate::payment::{Cause, OnChain};
 use crate::problem::Code;
 use crate::time::UnixTime;
@@ -46,16 +46,16 @@ impl Turn {
 }
 
 /// Waits for the answer to `verify`.
-pub struct Verifying<'g>(Box<Passage<'g>>);
+pub struct Verifying<'g>(Box<PaidRequest<'g>>);
 
 /// Waits for the answer to `settle`.
 pub struct Settling<'g> {
-    passage: Box<Passage<'g>>,
+    paid: Box<PaidRequest<'g>>,
     turn: Turn,
     expected: Expected,
 }
 
-impl<'g> Passage<'g> {
+impl<'g> PaidRequest<'g> {
     pub(super) fn verify(self: Box<Self>) -> Step<'g> {
         if let Some(onchain) = self.proof.onchain.clone() {
             return self.prove(onchain);
@@ -66,10 +66,10 @@ impl<'g> Passage<'g> {
             secs: VERIFY_SECS,
             delay_ms: 0,
             guarded: true,
-            draft: Some(self.draft()).filter(|_| self.vouched == Vouched::Yes),
+            draft: Some(self.draft()).filter(|_| self.signature == SignatureCheck::Verified),
             meanwhile: None,
             client: self.client(),
-            unproven: (self.vouched == Vouched::NotYet).then(|| self.sender()),
+            unproven: (self.signature == SignatureCheck::Deferred).then(|| self.sender()),
         };
         Step::Verify(call, Verifying(self))
     }
@@ -106,7 +106,7 @@ impl<'g> Passage<'g> {
     /// a copy of it began: terms are put up only where the ledger still does not know it.
     pub(super) fn refused(mut self: Box<Self>, reason: &str, now: UnixTime) -> Step<'g> {
         self.blames(reason);
-        if self.vouched == Vouched::NotYet {
+        if self.signature == SignatureCheck::Deferred {
             // No payment changes what a signature is worth; anything else may be so because a copy has paid meanwhile.
             let is_forged =
                 self.blame.as_ref().is_some_and(|blame| blame.cause == Cause::Signature);
@@ -117,7 +117,7 @@ impl<'g> Passage<'g> {
             self.spend(1);
             return self.look_up();
         }
-        self.release(Failure::NothingRan, Ending::Refused(reason.to_owned()))
+        self.release(Failure::NothingRan, Abort::Refused(reason.to_owned()))
     }
 
     /// The first settle call; its holder waits for it to its end.
@@ -137,7 +137,7 @@ impl<'g> Passage<'g> {
             unproven: None,
         };
         let expected = self.expected.clone();
-        Step::Settle(call, Settling { passage: self, turn: Turn::First, expected })
+        Step::Settle(call, Settling { paid: self, turn: Turn::First, expected })
     }
 
     /// The same bytes once more to the same facilitator; the client waits a bounded time for it.
@@ -164,7 +164,7 @@ impl<'g> Passage<'g> {
             client: self.client(),
             unproven: None,
         };
-        Step::Settle(call, Settling { passage: self, turn: Turn::Again, expected })
+        Step::Settle(call, Settling { paid: self, turn: Turn::Again, expected })
     }
 
     /// The facilitator would settle.
@@ -176,12 +176,12 @@ impl<'g> Passage<'g> {
     }
 
     /// The facilitator says nothing about this payment, and nothing was submitted: the next one is asked, if there is one.
-    fn down(mut self: Box<Self>, ending: Ending, now: UnixTime) -> Step<'g> {
+    fn down(mut self: Box<Self>, ending: Abort, now: UnixTime) -> Step<'g> {
         self.trouble();
-        if self.vouched == Vouched::Yes {
+        if self.signature == SignatureCheck::Verified {
             return self.release(Failure::NothingRan, ending);
         }
-        if self.facilitators.len() > 1 && matches!(ending, Ending::Down) {
+        if self.facilitators.len() > 1 && matches!(ending, Abort::Down) {
             self.facilitators.remove(0);
             return self.verify();
         }
@@ -207,26 +207,26 @@ impl<'g> Verifying<'g> {
 
     /// The facilitator's reply.
     pub fn answered(self, reply: &Wire, now: UnixTime) -> Step<'g> {
-        let mut passage = self.0;
-        let outcome = verify_outcome(reply, &passage.expected);
+        let mut paid = self.0;
+        let outcome = verify_outcome(reply, &paid.expected);
         match outcome {
-            VerifyOutcome::Valid if passage.vouched == Vouched::NotYet => {
-                (passage.vouched, passage.verified) = (Vouched::Yes, true);
-                passage.spend(1);
-                passage.ask_ledger()
+            VerifyOutcome::Valid if paid.signature == SignatureCheck::Deferred => {
+                (paid.signature, paid.verified) = (SignatureCheck::Verified, true);
+                paid.spend(1);
+                paid.ask_ledger()
             }
-            VerifyOutcome::Valid if passage.has_room(now) => passage.go_on(now),
+            VerifyOutcome::Valid if paid.has_room(now) => paid.go_on(now),
             // It had room when it came: the time went by at our side.
-            VerifyOutcome::Valid => passage.release(Failure::NothingRan, Ending::TooLate),
-            VerifyOutcome::Refused(reason) => passage.refused(&reason, now),
+            VerifyOutcome::Valid => paid.release(Failure::NothingRan, Abort::TooLate),
+            VerifyOutcome::Refused(reason) => paid.refused(&reason, now),
             // Nobody vouches for it, so nobody's word about it is told: there is no row to look at.
-            VerifyOutcome::Submitted(reason) if passage.vouched == Vouched::NotYet => {
-                passage.refused(&reason, now)
+            VerifyOutcome::Submitted(reason) if paid.signature == SignatureCheck::Deferred => {
+                paid.refused(&reason, now)
             }
-            VerifyOutcome::Submitted(_) => passage.suspect(),
+            VerifyOutcome::Submitted(_) => paid.suspect(),
             VerifyOutcome::KeyRefused | VerifyOutcome::Unavailable => {
-                let key = outcome == VerifyOutcome::KeyRefused && passage.shows_key();
-                passage.down(if key { Ending::KeyRefused } else { Ending::Down }, now)
+                let key = outcome == VerifyOutcome::KeyRefused && paid.shows_key();
+                paid.down(if key { Abort::KeyRefused } else { Abort::Down }, now)
             }
         }
     }
@@ -235,25 +235,25 @@ impl<'g> Verifying<'g> {
 impl<'g> Settling<'g> {
     /// The facilitator's reply, and whether the client heard something meanwhile.
     pub fn answered(self, reply: &Wire, client: Waiting) -> Step<'g> {
-        let mut passage = self.passage;
+        let mut paid = self.paid;
         // Before the first call of `before` nothing was submitted; what was sealed or sent once more is another matter.
-        let first = self.turn == Turn::First && passage.mode == Mode::Before;
+        let first = self.turn == Turn::First && paid.mode == Mode::Before;
         let unsent = match reply {
-            Wire::NotSent => Some(Ending::Down),
-            Wire::Unsigned if first => Some(Ending::KeyRefused),
+            Wire::NotSent => Some(Abort::Down),
+            Wire::Unsigned if first => Some(Abort::KeyRefused),
             _ => None,
         };
         if let Some(ending) = unsent {
-            passage.trouble();
-            return passage.release(Failure::NothingRan, ending);
+            paid.trouble();
+            return paid.release(Failure::NothingRan, ending);
         }
         if let Wire::Recalled(reason) = reply {
-            passage.blames(reason);
-            return passage.release(Failure::NothingRan, Ending::Refused(reason.clone()));
+            paid.blames(reason);
+            return paid.release(Failure::NothingRan, Abort::Refused(reason.clone()));
         }
         let result = outcome(reply, &self.expected);
         if let Outcome::Settled(text) = &result {
-            passage.transaction = passage.named(text);
+            paid.transaction = paid.named(text);
         }
         let client = match (client, self.turn) {
             (Waiting::No, _) => Client::Answered,
@@ -261,14 +261,14 @@ impl<'g> Settling<'g> {
             (Waiting::Yes, Turn::Again) => Client::Waits,
         };
         let told = Told { turn: self.turn, client };
-        match (&result, passage.transaction) {
+        match (&result, paid.transaction) {
             (Outcome::Settled(_), Some(named))
-                if passage.offer.confirms && !planted(Mutant::WordIsChain) =>
+                if paid.offer.confirms && !planted(Mutant::WordIsChain) =>
             {
-                passage.confirm(named, told)
+                paid.confirm(named, told)
             }
-            (Outcome::Settled(_), Some(named)) => passage.take(named, told),
-            _ => passage.report(result, told),
+            (Outcome::Settled(_), Some(named)) => paid.take(named, told),
+            _ => paid.report(result, told),
         }
     }
 }

@@ -12,9 +12,9 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use super::Gate;
-use super::admission::{Admission, Pricing};
-use super::checked::Arrival;
-use super::isolate::Surroundings;
+use super::admission::{Admission, AwaitingPrice};
+use super::checked::Eligibility;
+use super::isolate::Isolate;
 use super::judge::unpriced;
 use super::mpp;
 use super::offer::{Choice, Offer, Pricer};
@@ -50,7 +50,7 @@ impl Gate {
         (route, offer, pricer): (usize, &'g Offer, &'g Pricer),
         head: RequestHead,
         correlation: String,
-        around: &mut Surroundings<'_>,
+        isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> Admission<'g> {
         if !can_be_told(&head) {
@@ -62,38 +62,40 @@ impl Gate {
             let bid = self.bid(offer, (&head, &question), now);
             let holds = |bid: &Bid<'_>| {
                 let name = self.quote(offer, bid.choice, &question, bid.amount, 0);
-                bid.is_challenged || bid.quote.is_some() || around.attempts.quotes.holds(&name, now)
+                bid.is_challenged
+                    || bid.quote.is_some()
+                    || isolate.attempts.quotes.holds(&name, now)
             };
             if let Some(bid) = bid.filter(holds) {
                 let choices = Vec::from([bid.choice_of(offer)]);
                 let at = offer.at(choices, None);
                 let (shown, judged) = (Cow::Owned(at.clone()), Cow::Owned(at));
-                return self.pay((shown, judged), None, head, correlation, around, now);
+                return self.pay((shown, judged), None, head, correlation, isolate, now);
             }
         } else if let Some((call, spending)) =
-            self.spend(route, offer, &head, &correlation, around, now)
+            self.spend(route, offer, &head, &correlation, isolate, now)
         {
-            return Admission::Spend(call, spending);
+            return Admission::UseFree(call, spending);
         }
-        Admission::Price(pricer.call(&head), Pricing::new(route, head, correlation))
+        Admission::Price(pricer.call(&head), AwaitingPrice::new(route, head, correlation))
     }
 
     /// Takes the answer of who names the price: 200 and its body, or nothing.
     pub fn priced_at(
         &self,
-        pricing: Pricing,
+        pricing: AwaitingPrice,
         answer: Option<&str>,
-        around: &mut Surroundings<'_>,
+        isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> Admission<'_> {
-        let Pricing { route, head, correlation } = pricing;
+        let AwaitingPrice { route, head, correlation } = pricing;
         let offer = self.offers.get(route).and_then(Option::as_ref);
         let Some((offer, pricer)) = offer.and_then(|offer| Some((offer, offer.pricer.as_ref()?)))
         else {
             let reply = Reply::problem(Code::Internal, Audience::Paid, &correlation, None);
             return Admission::Respond(reply);
         };
-        around.client = offer.diagnostics.map(|_| self.spot(offer, &head, around, now));
+        isolate.client = offer.diagnostics.map(|_| self.client_key(offer, &head, isolate, now));
         let told = answer.and_then(|text| pricer.read(text, offer));
         let question = question(&head);
         let present = match &told {
@@ -102,7 +104,7 @@ impl Gate {
                 let mut choices = Vec::new();
                 for (choice, amount) in offer.choices.iter().zip(amounts) {
                     let name = self.quote(offer, choice, &question, *amount, 0);
-                    around.attempts.quotes.remember(name, until, now);
+                    isolate.attempts.quotes.remember(name, until, now);
                     let quote = self.quote(offer, choice, &question, *amount, until.secs());
                     choices.push(offer.choice_at(choice, *amount, Some(&quote)));
                 }
@@ -114,28 +116,28 @@ impl Gate {
             return match (told, present) {
                 (_, Some(present)) => {
                     let code = (Code::PaymentRequired, &Presented::Nothing);
-                    self.refused(&present, &head, code, &correlation, around, now)
+                    self.refused(&present, &head, code, &correlation, isolate, now)
                 }
                 (Some(_), None) => {
-                    let (call, passing) = self.waived(offer, &head, correlation, now);
-                    Admission::Pass(call, passing)
+                    let (call, unpaid) = self.waived(offer, &head, correlation, now);
+                    Admission::Pass(call, unpaid)
                 }
                 (None, None) => unpriced(offer, &correlation),
             };
         }
         let bid = self.bid(offer, (&head, &question), now);
-        let arrival = match (&told, &present, &bid) {
-            (Some(Told::Free), ..) => Some(Arrival::Waived),
+        let eligibility = match (&told, &present, &bid) {
+            (Some(Told::Free), ..) => Some(Eligibility::NowFree),
             (Some(Told::Price { .. }), Some(present), Some(bid)) if bid.is_for(present) => None,
-            (Some(Told::Price { .. }), ..) => Some(Arrival::Repriced(Code::AmountMismatch)),
-            (None, ..) => Some(Arrival::Unpriced),
+            (Some(Told::Price { .. }), ..) => Some(Eligibility::TermsChanged(Code::AmountMismatch)),
+            (None, ..) => Some(Eligibility::PriceUnknown),
         };
         let judged = match &bid {
             Some(bid) => Cow::Owned(offer.at(Vec::from([bid.choice_of(offer)]), None)),
             None => Cow::Borrowed(offer),
         };
         let shown = present.map_or(Cow::Borrowed(offer), Cow::Owned);
-        self.pay((shown, judged), arrival, head, correlation, around, now)
+        self.pay((shown, judged), eligibility, head, correlation, isolate, now)
     }
 
     /// What a payment is for; nothing where that cannot be read.
@@ -145,7 +147,7 @@ impl Gate {
         (head, question): (&RequestHead, &str),
         now: UnixTime,
     ) -> Option<Bid<'a>> {
-        if let Found::One(token) = mpp::brought(&head.headers) {
+        if let Found::One(token) = mpp::checked(&head.headers) {
             let credential = mpp::read(token).ok()?;
             let (choice, amount, end) = self.asked_by_mpp(offer, (head, question), &credential)?;
             let (quote, is_challenged) = (None, now.secs() < end);

@@ -7,20 +7,20 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 
-use super::chain::{Asked, Told};
+use super::inquire::{Asked, Told};
 use super::settle::Turn;
-use super::{Arrival, DOUBT_SECS, Filed, Passage, Reading, Step};
+use super::{DOUBT_SECS, Eligibility, Filed, PaidRequest, Reading, Step};
 use crate::evm::address::Address;
-use crate::gate::recover::{sending, settled_by_chain};
+use crate::gate::recorded::{sending, settled_by_chain};
 use crate::ledger::command::{Client, Command, Noted, Outcome};
 use crate::ledger::inquiry::finding::Finding;
-use crate::ledger::inquiry::prospect::{Prospect, Prospecting};
+use crate::ledger::inquiry::prospect::{AwaitingSimulation, Prospect};
 use crate::ledger::inquiry::sender::{self, Sender};
 use crate::ledger::inquiry::transfer::Transfer;
-use crate::ledger::inquiry::{Asking, Matter, Next};
+use crate::ledger::inquiry::{Asking, ChainQuery, Next};
 use crate::mutant::{Mutant, planted};
 use crate::payment::OnChain;
-use crate::payment::authorization::Vouched;
+use crate::payment::authorization::SignatureCheck;
 use crate::problem::Code;
 use crate::time::UnixTime;
 
@@ -34,7 +34,7 @@ pub(super) enum Look {
     /// Who has sent a transaction.
     Sender(sender::Finding),
     /// Whether a signed transaction could be carried out.
-    Prospect(Prospecting),
+    Prospect(AwaitingSimulation),
     /// Whether a transaction that somebody named is this payment; and how often it was asked before.
     Named(Asking, usize),
     /// What became of the transaction that was sent.
@@ -51,13 +51,13 @@ pub(super) struct Pursuit {
     until: Option<UnixTime>,
 }
 
-impl<'g> Passage<'g> {
+impl<'g> PaidRequest<'g> {
     /// Asks a node about a payment that nobody vouches for: nothing is written about it yet.
     pub(super) fn prove(mut self: Box<Self>, onchain: OnChain) -> Step<'g> {
         match onchain {
             OnChain::Signed(signed) => {
                 self.spend(1);
-                let (body, prospecting) = Prospecting::ask(*signed);
+                let (body, prospecting) = AwaitingSimulation::ask(*signed);
                 self.look_at(body, 0, Look::Prospect(prospecting))
             }
             OnChain::Sent { .. } => self.look_for(&onchain, 0),
@@ -79,8 +79,10 @@ impl<'g> Passage<'g> {
         self.expected.payer = Some(sender);
         let shard = self.gate.keys.shard(self.proof.place(), self.gate.shards);
         self.receipt = self.gate.keys.receipt_id(&self.proof.key, shard);
-        if self.arrival != Arrival::Gone && self.gate.clients.denies(&self.proof.account()) {
-            self.arrival = Arrival::Denied;
+        if self.eligibility != Eligibility::Withdrawn
+            && self.gate.clients.denies(&self.proof.account())
+        {
+            self.eligibility = Eligibility::Denied;
         }
         self.ask_ledger()
     }
@@ -91,7 +93,7 @@ impl<'g> Passage<'g> {
         match (transfer, WAIT_MS.get(looks)) {
             (Some(transfer), Some(delay_ms)) => {
                 self.spend(1);
-                let (body, asking) = Matter::Transfer(Box::new(transfer)).ask();
+                let (body, asking) = ChainQuery::Transfer(Box::new(transfer)).ask();
                 self.look_at(body, *delay_ms, Look::Named(asking, looks.saturating_add(1)))
             }
             // It may be on its way: who signs anew would pay twice.
@@ -129,7 +131,7 @@ impl<'g> Passage<'g> {
             Some(before) => LOOK_AFTER_MS.get(before).copied().unwrap_or_default(),
         };
         self.spend(1);
-        let (body, asking) = Matter::Transfer(transfer.clone()).ask();
+        let (body, asking) = ChainQuery::Transfer(transfer.clone()).ask();
         transfer.send = None;
         let looks = looks.saturating_add(1);
         let pursuit = Pursuit { asking, transfer, turn, looks, until };
@@ -143,7 +145,7 @@ impl<'g> Passage<'g> {
             Look::Sender(_) | Look::Prospect(_) | Look::Named(..) => Some(self.sender()),
             Look::Receipt(_) => None,
         };
-        Step::Read(call, Reading { passage: self, asked: Asked::Node(look) })
+        Step::Read(call, Reading { paid: self, asked: Asked::Node(look) })
     }
 
     fn transfer(&self, onchain: &OnChain) -> Option<Transfer> {
@@ -166,18 +168,18 @@ impl<'g> Passage<'g> {
             },
             Look::Prospect(prospecting) => match prospecting.answered(reply) {
                 Prospect::Good { block } => {
-                    let mut passage = self;
-                    passage.seen.block = Some(block);
-                    passage.vouched()
+                    let mut paid = self;
+                    paid.seen.block = Some(block);
+                    paid.signature()
                 }
                 Prospect::None(reason) => self.refused(reason, now),
                 Prospect::Unreadable(_) => self.blind(now),
             },
             Look::Named(asking, looks) => match asking.answered(reply) {
                 Next::Ask(body, asking) => {
-                    let mut passage = self;
-                    passage.spend(1);
-                    passage.look_at(body, 0, Look::Named(asking, looks))
+                    let mut paid = self;
+                    paid.spend(1);
+                    paid.look_at(body, 0, Look::Named(asking, looks))
                 }
                 Next::Found(finding) => self.found(&finding, looks, now),
             },
@@ -189,18 +191,18 @@ impl<'g> Passage<'g> {
     fn found(self: Box<Self>, finding: &Finding, looks: usize, now: UnixTime) -> Step<'g> {
         match finding {
             Finding::Transferred { .. }
-                if matches!(self.arrival, Arrival::Denied | Arrival::Gone)
+                if matches!(self.eligibility, Eligibility::Denied | Eligibility::Withdrawn)
                     && !planted(Mutant::DeniedIsServed) =>
             {
                 self.note(Noted::Owed, Code::RefundDueRepeat)
             }
             Finding::Transferred { .. } => {
                 // What was asked when it was sent is what it pays for, whatever is asked by now.
-                let mut passage = self;
-                passage.arrival = Arrival::InTime;
-                passage.vouched()
+                let mut paid = self;
+                paid.eligibility = Eligibility::Fresh;
+                paid.signature()
             }
-            Finding::TransferredLate { .. } if planted(Mutant::LateIsServed) => self.vouched(),
+            Finding::TransferredLate { .. } if planted(Mutant::LateIsServed) => self.signature(),
             Finding::TransferredLate { .. } => self.note(Noted::Owed, Code::RefundDueRepeat),
             Finding::TransferredBefore { .. } => self.disproved(EARLIER, now),
             Finding::UsedElsewhere { .. } | Finding::Cancelled { .. } | Finding::Unclear { .. } => {
@@ -218,11 +220,14 @@ impl<'g> Passage<'g> {
 
     /// The transaction is no payment for this: what the request gets without one.
     fn disproved(self: Box<Self>, reason: &str, now: UnixTime) -> Step<'g> {
-        match self.arrival {
-            Arrival::InTime | Arrival::Late | Arrival::Repriced(_) => self.refused(reason, now),
-            Arrival::Denied | Arrival::Gone | Arrival::Unpriced | Arrival::Waived => {
-                self.barred(now)
+        match self.eligibility {
+            Eligibility::Fresh | Eligibility::Expired | Eligibility::TermsChanged(_) => {
+                self.refused(reason, now)
             }
+            Eligibility::Denied
+            | Eligibility::Withdrawn
+            | Eligibility::PriceUnknown
+            | Eligibility::NowFree => self.barred(now),
         }
     }
 
@@ -233,8 +238,8 @@ impl<'g> Passage<'g> {
     }
 
     /// The chain has shown what it can: from here on it is a payment like any other.
-    fn vouched(mut self: Box<Self>) -> Step<'g> {
-        (self.vouched, self.verified) = (Vouched::Yes, true);
+    fn signature(mut self: Box<Self>) -> Step<'g> {
+        (self.signature, self.verified) = (SignatureCheck::Verified, true);
         self.ask_ledger()
     }
 
@@ -254,19 +259,19 @@ impl<'g> Passage<'g> {
     }
 
     fn pursued(self: Box<Self>, pursuit: Pursuit, reply: Option<&[u8]>, now: UnixTime) -> Step<'g> {
-        let mut passage = self;
+        let mut paid = self;
         let Pursuit { asking, transfer, turn, looks, until } = pursuit;
         let secs = match turn {
-            Turn::First => passage.offer.settle_secs,
+            Turn::First => paid.offer.settle_secs,
             Turn::Again => DOUBT_SECS,
         };
         let until = until.unwrap_or_else(|| now.plus(secs));
         let finding = match asking.answered(reply) {
             Next::Ask(body, asking) => {
-                passage.spend(1);
+                paid.spend(1);
                 let until = Some(until);
                 let pursuit = Pursuit { asking, transfer, turn, looks, until };
-                return passage.look_at(body, 0, Look::Receipt(pursuit));
+                return paid.look_at(body, 0, Look::Receipt(pursuit));
             }
             Next::Found(finding) => finding,
         };
@@ -274,10 +279,10 @@ impl<'g> Passage<'g> {
         let may_come = matches!(finding, Finding::Unused { .. } | Finding::Unreadable(_));
         let next = LOOK_AFTER_MS.get(looks.saturating_sub(1)).copied();
         let in_time = next.is_some_and(|ms| now.plus(u64::from(ms.div_ceil(1_000))) <= until);
-        if may_come && in_time && passage.may_look() {
-            return passage.pursue(transfer, turn, looks, Some(until));
+        if may_come && in_time && paid.may_look() {
+            return paid.pursue(transfer, turn, looks, Some(until));
         }
-        passage.came_to(result, turn)
+        paid.came_to(result, turn)
     }
 
     /// Tells the row; the chain was asked, so nobody has to ask it again for this answer.

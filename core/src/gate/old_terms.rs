@@ -10,14 +10,14 @@ use alloc::vec::Vec;
 use serde_json::Map;
 
 use super::Gate;
-use super::checked::Brought;
-use super::offer::{Choice, Manner, Offer, Protocols};
+use super::checked::CheckedPayment;
+use super::offer::{Choice, Offer, Protocols, RouteSettings};
 use super::presented::Presented;
 use crate::chain::ChainId;
 use crate::http::RequestHead;
 use crate::ledger::command::Mode;
 use crate::mpp::charge;
-use crate::payment::authorization::Vouched;
+use crate::payment::authorization::SignatureCheck;
 use crate::payment::{SignedToken, Terms};
 use crate::time::UnixTime;
 use crate::x402::Version;
@@ -32,7 +32,7 @@ impl Gate {
         offer: &Offer,
         (head, presented): (&RequestHead, &Presented),
         now: UnixTime,
-    ) -> Option<Brought<'g>> {
+    ) -> Option<CheckedPayment<'g>> {
         let found = match presented {
             Presented::Mpp(credential) => {
                 let credential = credential.as_ref().ok()?;
@@ -48,7 +48,8 @@ impl Gate {
             Presented::Nothing | Presented::Several => return None,
         };
         // Nobody signs a hash, but its challenge is the gate's.
-        let is_somebodys = found.vouched == Vouched::Yes || found.proof.onchain.is_some();
+        let is_somebodys =
+            found.signature == SignatureCheck::Verified || found.proof.onchain.is_some();
         is_somebodys.then_some(found)
     }
 }
@@ -73,7 +74,7 @@ pub(super) fn sold_formerly(asked: &charge::Request) -> Option<(Offer, Choice)> 
     };
     let label = (String::new(), asked.decimals.unwrap_or_default());
     let choice = Choice::new(terms, label, (Vec::new(), false), Mode::Before);
-    let manner = Manner {
+    let manner = RouteSettings {
         route: NO_ROUTE.to_owned(),
         mode: Mode::Before,
         protocols: Protocols::ALL,

@@ -2,8 +2,8 @@
 
 use alloc::string::{String, ToString};
 
-use super::Passage;
-use crate::gate::checked::Spoken;
+use super::PaidRequest;
+use crate::gate::checked::Protocol;
 use crate::gate::mpp::issue::METHOD;
 use crate::gate::reply::Reply;
 use crate::mpp;
@@ -11,25 +11,25 @@ use crate::payment::Receipt;
 use crate::x402::extension::offer_receipt::Extensions;
 use crate::x402::{Version, header, v2};
 
-impl Passage<'_> {
+impl PaidRequest<'_> {
     /// What the protocol says of a payment that was not served. Nothing in MPP, which has receipts for successes alone.
     pub(super) fn settlement(&self, reply: Reply) -> Reply {
-        match self.spoken {
-            Spoken::X402(version) => self.settled(reply, version, None),
-            Spoken::Mpp(_) => reply,
+        match self.protocol {
+            Protocol::X402(version) => self.settled(reply, version, None),
+            Protocol::Mpp(_) => reply,
         }
     }
 
     /// What the protocol says of an answer that serves the payment: from version 2 of x402 on with a signed receipt.
     pub(super) fn settlement_served(&self, reply: Reply) -> Reply {
-        match &self.spoken {
-            Spoken::X402(Version::V1) => self.settled(reply, Version::V1, None),
-            Spoken::X402(Version::V2) => {
+        match &self.protocol {
+            Protocol::X402(Version::V1) => self.settled(reply, Version::V1, None),
+            Protocol::X402(Version::V2) => {
                 let signed =
                     self.receipt().and_then(|receipt| self.gate.keys.sign_receipt(&receipt));
                 self.settled(reply, Version::V2, signed.map(Extensions::new))
             }
-            Spoken::Mpp(answered) => {
+            Protocol::Mpp(answered) => {
                 let Some(transaction) = self.transaction else { return reply };
                 let receipt = mpp::receipt::Receipt {
                     method: METHOD,
@@ -46,12 +46,12 @@ impl Passage<'_> {
 
     /// What the protocol says of a settlement that was refused for certain. Nothing in MPP.
     pub(super) fn settlement_refused(&self, reply: Reply, reason: &str) -> Reply {
-        match self.spoken {
-            Spoken::X402(version) => {
+        match self.protocol {
+            Protocol::X402(version) => {
                 let value = self.settle_response(false, Some(reason), "", None);
                 reply.with(version.settlement_header(), &value)
             }
-            Spoken::Mpp(_) => reply,
+            Protocol::Mpp(_) => reply,
         }
     }
 

@@ -2,13 +2,13 @@
 
 use alloc::string::String;
 
-use super::Passage;
+use super::PaidRequest;
 use crate::facilitator::reason;
-use crate::gate::checked::Spoken;
+use crate::gate::checked::Protocol;
 use crate::gate::diagnose::{Diagnosis, Failures, Finding};
 use crate::gate::reply::Reply;
 use crate::gate::template::ChallengeRequest;
-use crate::ledger::attempts::Blame;
+use crate::ledger::attempts::FailureCause;
 use crate::payment::Cause;
 use crate::problem::Code;
 use crate::time::UnixTime;
@@ -16,7 +16,7 @@ use crate::time::UnixTime;
 /// Seconds after its end for which an authorization that nobody settled is its payer's secret, more or less.
 pub(super) const RECENT_SECS: u64 = 3_600;
 
-impl Passage<'_> {
+impl PaidRequest<'_> {
     /// Fresh terms, with what is to say about the payment that came.
     pub(super) fn fresh_terms(&self, code: Code, reason: &str, now: UnixTime) -> Reply {
         let terms = |diagnosis: Option<&Diagnosis>| self.terms(code, reason, diagnosis, now);
@@ -44,7 +44,7 @@ impl Passage<'_> {
 
     /// Whether a failure is counted for the payer: not our trouble, and not an authorization that ended so long ago that
     /// others may have it from the chain.
-    pub(super) fn is_the_payers(&self, blame: &Blame) -> bool {
+    pub(super) fn is_the_payers(&self, blame: &FailureCause) -> bool {
         match blame.cause {
             Cause::Trouble => false,
             _ if !self.is_proven() => false,
@@ -56,7 +56,7 @@ impl Passage<'_> {
     /// An answer that counts a failure for the client's network.
     pub(super) fn blaming_network(
         &self,
-        blame: &Blame,
+        blame: &FailureCause,
         now: UnixTime,
         reply: impl FnOnce(Option<&Diagnosis>) -> Reply,
     ) -> Reply {
@@ -72,9 +72,9 @@ impl Passage<'_> {
 
     /// Fresh terms, because this authorization ends too early, or the challenge that it answers has ended.
     pub(super) fn too_late(&self, now: UnixTime) -> Reply {
-        let ended = match &self.spoken {
-            Spoken::Mpp(answered) => answered.expires.is_some_and(|end| end <= now),
-            Spoken::X402(_) => false,
+        let ended = match &self.protocol {
+            Protocol::Mpp(answered) => answered.expires.is_some_and(|end| end <= now),
+            Protocol::X402(_) => false,
         };
         let code = if ended { Code::ChallengeExpired } else { Code::Expired };
         self.fresh_terms(code, code.row().reason.unwrap_or_default(), now)
@@ -87,7 +87,7 @@ impl Passage<'_> {
 
     pub(super) fn diagnosis_of(
         &self,
-        blame: &Blame,
+        blame: &FailureCause,
         failures: Failures<'_>,
         now: UnixTime,
     ) -> Option<Diagnosis> {
@@ -99,7 +99,7 @@ impl Passage<'_> {
     /// The facilitator, or what it stands on, failed in this request.
     pub(super) fn trouble(&mut self) {
         self.troubles = self.troubles.saturating_add(1);
-        self.blame = Some(Blame { cause: Cause::Trouble, reason: String::new() });
+        self.blame = Some(FailureCause { cause: Cause::Trouble, reason: String::new() });
     }
 
     /// The facilitator says why not.
@@ -113,6 +113,6 @@ impl Passage<'_> {
 }
 
 /// What a facilitator's reason blames.
-pub(super) fn blame_of(reason: &str) -> Blame {
-    Blame { cause: reason::cause(reason), reason: reason::known(reason).unwrap_or_default() }
+pub(super) fn blame_of(reason: &str) -> FailureCause {
+    FailureCause { cause: reason::cause(reason), reason: reason::known(reason).unwrap_or_default() }
 }

@@ -4,9 +4,9 @@ use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::string::String;
 
-use super::{Passage, Step};
+use super::{PaidRequest, Step};
 use crate::encoding::hex;
-use crate::gate::checked::{Arrival, Spoken};
+use crate::gate::checked::{Eligibility, Protocol};
 use crate::gate::reply::{Audience, Reply};
 use crate::http::BodyPresence;
 use crate::mpp::digest;
@@ -24,14 +24,14 @@ const OF_NOTHING: [u8; 32] = [
 ];
 
 /// Waits for the digest of a payment's request body.
-pub struct Digesting<'g>(pub(super) Box<Passage<'g>>);
+pub struct Digesting<'g>(pub(super) Box<PaidRequest<'g>>);
 
 impl<'g> Digesting<'g> {
     /// The digest in hex, or none for a body longer than [`MAX_DIGESTED_BYTES`].
     pub fn answered(self, digest: Option<String>) -> Step<'g> {
-        let mut passage = self.0;
-        passage.digest = digest.unwrap_or_else(|| LONG.to_owned());
-        passage.bound()
+        let mut paid = self.0;
+        paid.digest = digest.unwrap_or_else(|| LONG.to_owned());
+        paid.bound()
     }
 
     /// The body ended before its end: nothing is begun with a part of it.
@@ -48,21 +48,21 @@ pub(in crate::gate) fn incomplete(correlation: &str) -> Reply {
     Reply::problem(Code::IncompleteBody, Audience::Paid, correlation, None)
 }
 
-impl<'g> Passage<'g> {
+impl<'g> PaidRequest<'g> {
     /// Goes to the ledger. A payment whose challenge was issued for another body pays other terms than this request's.
     pub(super) fn bound(mut self: Box<Self>) -> Step<'g> {
         let is_other = !self.is_for_this_body();
         if is_other && self.proof.was_sent() {
             return self.refuse(Code::PaymentAlreadyUsed);
         }
-        if self.arrival == Arrival::InTime && is_other {
-            self.arrival = Arrival::Repriced(Code::DigestMismatch);
+        if self.eligibility == Eligibility::Fresh && is_other {
+            self.eligibility = Eligibility::TermsChanged(Code::DigestMismatch);
         }
         self.ask_ledger()
     }
 
     fn is_for_this_body(&self) -> bool {
-        let Spoken::Mpp(answered) = &self.spoken else { return true };
+        let Protocol::Mpp(answered) = &self.protocol else { return true };
         let body = self.body_digest();
         match &answered.digest {
             Some(issued) => {

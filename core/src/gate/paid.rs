@@ -6,19 +6,19 @@
 //! - everything between the claim and the last record goes on when the client leaves;
 //! - bodies stay at the edge; [`Body::Held`](super::reply::Body::Held) stands for the one it holds.
 
-mod blame;
-mod chain;
+mod answers;
+mod ask;
+mod body;
 mod claiming;
-mod digest;
-mod ledger;
+mod inquire;
 mod looking;
-mod node;
+mod onchain;
 mod origin;
 mod receipt;
 mod recording;
+mod refusal;
 mod settle;
 pub(super) mod take;
-mod telling;
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -28,35 +28,35 @@ use alloc::vec::Vec;
 
 use serde::Serialize;
 
-pub use self::chain::Reading;
+pub use self::body::{Digesting, MAX_DIGESTED_BYTES};
+pub(super) use self::body::{digest_bytes, incomplete};
 pub use self::claiming::Claiming;
-pub use self::digest::{Digesting, MAX_DIGESTED_BYTES};
-pub(super) use self::digest::{digest_bytes, incomplete};
+pub use self::inquire::Reading;
 pub use self::looking::{Looking, Resuming};
 pub use self::origin::{Collected, Collecting, Forwarding, OriginReply, StreamEnd, Streaming};
-pub use self::recording::{Ending, Filed, Recording};
+pub use self::recording::{Abort, Filed, Recording};
 pub use self::settle::{Settling, Verifying, Waiting};
 pub use self::take::Taking;
 use super::Gate;
 use super::call::{Call, ChainCall, FacilitatorCall};
-use super::checked::{Arrival, Spoken};
+use super::checked::{Eligibility, Protocol};
 use super::diagnose::cause_of;
 use super::forward::OriginCall;
 use super::keys;
 use super::offer::{Choice, Offer, VERIFY_SECS};
-use super::passing::Passing;
 use super::pricer::question;
-use super::recover::Seen;
+use super::recorded::Seen;
 use super::reply::{Audience, Reply};
-use crate::facilitator::breaker::{Condition, Strain};
+use super::unpaid::Unpaid;
+use crate::facilitator::breaker::{Condition, SettlementHealth};
 use crate::facilitator::unproven::Verdict;
 use crate::facilitator::wire::{Expected, Facilitator};
 use crate::http::{BodyPresence, RequestHead, ResponseHead};
-use crate::ledger::attempts::{Blame, Counting, Tally};
+use crate::ledger::attempts::{Counting, FailureCause, FailureStreak};
 use crate::ledger::command::{Asking, Command, Envelope, Leases, Mode, Question, Role, VERSION};
 use crate::ledger::inquiry::height;
 use crate::mutant::{Mutant, planted};
-use crate::payment::authorization::Vouched;
+use crate::payment::authorization::SignatureCheck;
 use crate::payment::{Proof, TxHash};
 use crate::problem::Code;
 use crate::time::UnixTime;
@@ -72,7 +72,7 @@ const DOUBT_SECS: u64 = 10;
 #[must_use]
 pub enum Step<'g> {
     /// Forward it without the payment: nothing is asked by now.
-    Pass(OriginCall, Passing),
+    Pass(OriginCall, Unpaid),
     /// Read up to [`MAX_DIGESTED_BYTES`] of the request's body and hash them.
     Digest(Digesting<'g>),
     /// Ask the ledger object whose payment this is, and begin it.
@@ -102,7 +102,7 @@ pub enum Step<'g> {
 }
 
 impl Step<'_> {
-    /// What a call about a payment that nobody vouched for has shown, by what comes next.
+    /// What a call about an unverified payment has shown, judged by the step that follows it.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         match self {
@@ -129,26 +129,26 @@ pub struct Limits {
 
 /// Who pays, as far as the request shows it.
 pub(super) struct Payer {
-    /// The protocol spoken.
-    pub spoken: Spoken,
+    /// The protocol that it came in.
+    pub protocol: Protocol,
     /// The proof.
     pub proof: Proof,
     /// What a facilitator's replies must agree with.
     pub expected: Expected,
     /// Whether it came in time.
-    pub arrival: Arrival,
+    pub eligibility: Eligibility,
     /// Whether its signature holds.
-    pub vouched: Vouched,
+    pub signature: SignatureCheck,
     /// Whether he signed that he wants this answer again.
     pub wallet: bool,
     /// How the facilitators do, in the order of the configuration.
     pub facilitators: Vec<Condition>,
     /// The failures in a row of his network.
-    pub seen: Option<Tally>,
+    pub seen: Option<FailureStreak>,
 }
 
 /// Everything known about one payment on its way.
-pub struct Passage<'g> {
+pub struct PaidRequest<'g> {
     gate: &'g Gate,
     offer: Cow<'g, Offer>,
     choice: Cow<'g, Choice>,
@@ -157,11 +157,11 @@ pub struct Passage<'g> {
     /// The route's, unless the facilitator is strained or the payer is a contract.
     mode: Mode,
     head: RequestHead,
-    spoken: Spoken,
+    protocol: Protocol,
     proof: Proof,
     expected: Expected,
-    arrival: Arrival,
-    vouched: Vouched,
+    eligibility: Eligibility,
+    signature: SignatureCheck,
     /// Whether the facilitator that is asked now has verified it.
     verified: bool,
     /// Whether the payer's signature is one that only his contract knows.
@@ -173,11 +173,11 @@ pub struct Passage<'g> {
     /// Whether the authorization has ended lately, if at all.
     is_recent: bool,
     /// What stands in the way, as far as this request has learnt it.
-    blame: Option<Blame>,
+    blame: Option<FailureCause>,
     /// The payer's failures in a row at this route.
-    tally: Option<Tally>,
+    tally: Option<FailureStreak>,
     /// Those of his network, when the request came.
-    network: Option<Tally>,
+    network: Option<FailureStreak>,
     receipt: String,
     digest: String,
     fence: u64,
@@ -218,7 +218,7 @@ enum Kept {
     Not,
 }
 
-impl<'g> Passage<'g> {
+impl<'g> PaidRequest<'g> {
     /// Begins with a proof that passed every local check.
     pub(super) fn begin(
         gate: &'g Gate,
@@ -229,8 +229,8 @@ impl<'g> Passage<'g> {
         now: UnixTime,
     ) -> Step<'g> {
         let recent =
-            now < UnixTime::from_secs(payer.proof.valid_before.secs()).plus(blame::RECENT_SECS);
-        let Payer { spoken, proof, expected, arrival, vouched, wallet, seen, .. } = payer;
+            now < UnixTime::from_secs(payer.proof.valid_before.secs()).plus(refusal::RECENT_SECS);
+        let Payer { protocol, proof, expected, eligibility, signature, wallet, seen, .. } = payer;
         let conditions = payer.facilitators;
         let condition = |place: &usize| conditions.get(*place).copied().unwrap_or_default();
         // One that is known to be down is asked last.
@@ -242,40 +242,41 @@ impl<'g> Passage<'g> {
             facilitators.first().map(condition).unwrap_or_default();
         let quoted = offer.pricer.is_some();
         let by_chain = proof.onchain.is_some();
-        let is_contract = vouched == Vouched::NotYet && proof.payer.is_some() && !by_chain;
+        let is_contract =
+            signature == SignatureCheck::Deferred && proof.payer.is_some() && !by_chain;
         let shard = gate.keys.shard(proof.place(), gate.shards);
         let receipt = gate.keys.receipt_id(&proof.key, shard);
         let with_body = head.body == BodyPresence::Present;
-        let passage = Box::new(Self {
+        let paid = Box::new(Self {
             gate,
             facilitators,
             // While settlements fail, nothing is served on credit; a contract may change its mind, and who signed a
             // transaction may make another one of it.
             mode: match strain {
-                Strain::Calm if !is_contract && !by_chain => offer.mode,
-                Strain::Calm | Strain::Strained => Mode::Before,
+                SettlementHealth::Good if !is_contract && !by_chain => offer.mode,
+                SettlementHealth::Good | SettlementHealth::Failing => Mode::Before,
             },
             offer,
             choice,
             head,
-            spoken,
+            protocol,
             proof,
             expected,
-            arrival,
-            vouched,
+            eligibility,
+            signature,
             verified: false,
             is_contract,
             wallet,
             correlation,
             troubles,
             is_recent: recent,
-            blame: match arrival {
-                Arrival::Late => Some(Code::Expired),
+            blame: match eligibility {
+                Eligibility::Expired => Some(Code::Expired),
                 // Who was quoted a price does nothing wrong when it changes.
-                Arrival::Repriced(code) if !quoted => Some(code),
+                Eligibility::TermsChanged(code) if !quoted => Some(code),
                 _ => None,
             }
-            .map(|code| Blame { cause: cause_of(code), reason: code.name().to_string() }),
+            .map(|code| FailureCause { cause: cause_of(code), reason: code.name().to_string() }),
             tally: None,
             network: seen,
             receipt,
@@ -293,7 +294,7 @@ impl<'g> Passage<'g> {
             response: None,
             served: now,
         });
-        if with_body { Step::Digest(Digesting(passage)) } else { passage.bound() }
+        if with_body { Step::Digest(Digesting(paid)) } else { paid.bound() }
     }
 
     /// What was asked for: first use of the payment fixes it.
@@ -375,7 +376,7 @@ impl<'g> Passage<'g> {
 
     /// Whether it is certain that the named payer signed: what fails is counted for him, and for nobody else.
     fn is_proven(&self) -> bool {
-        self.vouched == Vouched::Yes && self.proof.payer.is_some()
+        self.signature == SignatureCheck::Verified && self.proof.payer.is_some()
     }
 
     /// The facilitator that is asked now.

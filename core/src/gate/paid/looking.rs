@@ -3,17 +3,17 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 
-use super::{Arrival, Passage, Step, first_place};
+use super::{Eligibility, PaidRequest, Step, first_place};
 use crate::ledger::command::{Fate, Resumed, Seen as Sight, Told};
 use crate::mutant::{Mutant, planted};
 use crate::problem::Code;
 use crate::time::UnixTime;
 
 /// Waits for what is left of a payment that this request may not begin.
-pub struct Resuming<'g>(pub(super) Box<Passage<'g>>);
+pub struct Resuming<'g>(pub(super) Box<PaidRequest<'g>>);
 
 /// Waits for what became of a payment whose signature is not proven.
-pub struct Looking<'g>(pub(super) Box<Passage<'g>>);
+pub struct Looking<'g>(pub(super) Box<PaidRequest<'g>>);
 
 impl<'g> Resuming<'g> {
     /// The client's network has asked too often.
@@ -36,24 +36,24 @@ impl<'g> Resuming<'g> {
 
     /// The object's answer, or none if it is down.
     pub fn answered(self, told: Option<impl Into<Told<Resumed>>>, now: UnixTime) -> Step<'g> {
-        let mut passage = self.0;
-        match passage.hear(told, now) {
-            None => passage.refuse(Code::LedgerUnavailable),
-            Some(Resumed::Deliver(deliver)) => passage.deliver(deliver, now),
-            Some(Resumed::Resend(resend)) => passage.send_again(resend),
-            Some(Resumed::Replay(replay)) => passage.play(&replay),
-            Some(Resumed::Nothing) if passage.move_on() => passage.resume(),
-            Some(Resumed::Nothing) => passage.unbegun(now),
-            Some(Resumed::Fate(Fate::Unresolved)) if passage.arrival == Arrival::Denied => {
-                passage.barred(now)
+        let mut paid = self.0;
+        match paid.hear(told, now) {
+            None => paid.refuse(Code::LedgerUnavailable),
+            Some(Resumed::Deliver(deliver)) => paid.deliver(deliver, now),
+            Some(Resumed::Resend(resend)) => paid.send_again(resend),
+            Some(Resumed::Replay(replay)) => paid.play(&replay),
+            Some(Resumed::Nothing) if paid.move_on() => paid.resume(),
+            Some(Resumed::Nothing) => paid.unbegun(now),
+            Some(Resumed::Fate(Fate::Unresolved)) if paid.eligibility == Eligibility::Denied => {
+                paid.barred(now)
             }
             // There are no terms to put up.
             Some(Resumed::Fate(Fate::Void))
-                if matches!(passage.arrival, Arrival::Unpriced | Arrival::Waived) =>
+                if matches!(paid.eligibility, Eligibility::PriceUnknown | Eligibility::NowFree) =>
             {
-                passage.barred(now)
+                paid.barred(now)
             }
-            Some(Resumed::Fate(fate)) => passage.told(&fate, now),
+            Some(Resumed::Fate(fate)) => paid.told(&fate, now),
         }
     }
 }
@@ -84,33 +84,33 @@ impl<'g> Looking<'g> {
 
     /// The object's answer, or none if it is down.
     pub fn answered(self, told: Option<impl Into<Told<Sight>>>, now: UnixTime) -> Step<'g> {
-        let mut passage = self.0;
-        match passage.hear(told, now) {
-            None => passage.refuse(Code::LedgerUnavailable),
+        let mut paid = self.0;
+        match paid.hear(told, now) {
+            None => paid.refuse(Code::LedgerUnavailable),
             // Who may not be served, or not any more, is owed what moves.
             Some(Sight::Open)
-                if matches!(passage.arrival, Arrival::Denied | Arrival::Gone)
-                    && passage.proof.was_sent() =>
+                if matches!(paid.eligibility, Eligibility::Denied | Eligibility::Withdrawn)
+                    && paid.proof.was_sent() =>
             {
-                passage.verify()
+                paid.verify()
             }
             // There is nothing to deliver, and its row says what becomes of it.
-            Some(Sight::Open) if passage.arrival == Arrival::Gone => passage.unknown(),
+            Some(Sight::Open) if paid.eligibility == Eligibility::Withdrawn => paid.unknown(),
             // Its signature held once, or the request knows the secret of the first.
-            Some(Sight::Open) => passage.resume(),
-            Some(Sight::Nothing) if passage.move_on() => passage.look_up(),
-            Some(Sight::Nothing) if passage.recalled.is_some() => passage.unbegun(now),
+            Some(Sight::Open) => paid.resume(),
+            Some(Sight::Nothing) if paid.move_on() => paid.look_up(),
+            Some(Sight::Nothing) if paid.recalled.is_some() => paid.unbegun(now),
             // Not known: it has to be proven before anything is written.
             // The money may have moved, whatever else stands against it: it is looked for.
             Some(Sight::Nothing)
-                if passage.arrival == Arrival::InTime
-                    || passage.proof.was_sent() && !planted(Mutant::SentGetsTerms) =>
+                if paid.eligibility == Eligibility::Fresh
+                    || paid.proof.was_sent() && !planted(Mutant::SentGetsTerms) =>
             {
-                passage.place = first_place(passage.gate);
-                passage.verify()
+                paid.place = first_place(paid.gate);
+                paid.verify()
             }
-            Some(Sight::Nothing) => passage.barred(now),
-            Some(Sight::Fate(fate)) => passage.told(&fate, now),
+            Some(Sight::Nothing) => paid.barred(now),
+            Some(Sight::Fate(fate)) => paid.told(&fate, now),
         }
     }
 }

@@ -5,10 +5,10 @@ use crate::gate::call::ChainCall;
 use alloc::boxed::Box;
 use alloc::string::String;
 
-use super::node::Look;
+use super::onchain::Look;
 use super::settle::Turn;
-use super::{Filed, Passage, Step};
-use crate::gate::recover::{Seen, learnt, matter, question};
+use super::{Filed, PaidRequest, Step};
+use crate::gate::recorded::{Seen, learnt, matter, question};
 use crate::ledger::command::{Client, Command, Fate, Learnt, Outcome};
 use crate::ledger::inquiry::confirmation::{Confirmation, Confirming, Step as Confirm};
 use crate::ledger::inquiry::{Asking, Next, Question};
@@ -18,12 +18,12 @@ use crate::time::UnixTime;
 
 /// Milliseconds before each look for a named transaction.
 const CONFIRM_AFTER_MS: [u32; 5] = [500, 1_000, 2_000, 4_000, 8_000];
-/// Most requests to a node for the looks of one passage, so that all it calls stays below what the platform allows.
+/// Most requests to a node for the looks of one payment, so that all its calls stay below what the platform allows.
 const MAX_LOOKS: u32 = 10;
 
 /// Waits for a node's reply.
 pub struct Reading<'g> {
-    pub(super) passage: Box<Passage<'g>>,
+    pub(super) paid: Box<PaidRequest<'g>>,
     pub(super) asked: Asked,
 }
 
@@ -52,8 +52,8 @@ pub(super) struct Told {
     pub client: Client,
 }
 
-impl<'g> Passage<'g> {
-    /// Takes calls that an ordinary passage does not make from the looks that are left, so that all stay as many.
+impl<'g> PaidRequest<'g> {
+    /// Takes calls that an ordinary payment does not make from the looks that are left, so that all stay as many.
     pub(super) const fn spend(&mut self, calls: u32) {
         self.looks = self.looks.saturating_add(calls);
     }
@@ -73,7 +73,7 @@ impl<'g> Passage<'g> {
         self.transaction = None;
         let (body, asking) = matter.ask();
         let call = self.ask(body, 0);
-        Step::Read(call, Reading { passage: self, asked: Asked::Fate(asking, otherwise) })
+        Step::Read(call, Reading { paid: self, asked: Asked::Fate(asking, otherwise) })
     }
 
     /// Looks for the transaction that the facilitator named, before the row hears of it.
@@ -100,7 +100,7 @@ impl<'g> Passage<'g> {
         let (looks, question) = (looks.saturating_add(1), Box::new(question));
         let asked = Asked::Named { confirming, question, named, looks, told };
         let call = self.ask(body, delay_ms);
-        Step::Read(call, Reading { passage: self, asked })
+        Step::Read(call, Reading { paid: self, asked })
     }
 
     /// Tells the row how a settle call went.
@@ -117,7 +117,7 @@ impl<'g> Passage<'g> {
         question(&self.proof.account(), &self.payment(), self.seen, known)
     }
 
-    /// Whether this passage may ask a node for a transaction once more.
+    /// Whether this payment may ask a node for a transaction once more.
     pub(super) const fn may_look(&self) -> bool {
         self.looks < MAX_LOOKS
     }
@@ -130,40 +130,40 @@ impl<'g> Passage<'g> {
 impl<'g> Reading<'g> {
     /// The client's network has too many payments looked at that nobody vouches for.
     pub fn limited(self) -> Step<'g> {
-        self.passage.refuse(Code::RateLimited)
+        self.paid.refuse(Code::RateLimited)
     }
 
     /// The body of the reply, or nothing unless it came completely, in time and with status 200.
     pub fn answered(self, reply: Option<&[u8]>, now: UnixTime) -> Step<'g> {
-        let mut passage = self.passage;
+        let mut paid = self.paid;
         match self.asked {
             Asked::Fate(asking, otherwise) => match asking.answered(reply) {
                 Next::Ask(body, asking) => {
                     let asked = Asked::Fate(asking, otherwise);
-                    Step::Read(passage.ask(body, 0), Reading { passage, asked })
+                    Step::Read(paid.ask(body, 0), Reading { paid, asked })
                 }
                 Next::Found(finding) => {
-                    let valid_before = passage.proof.valid_before;
-                    passage.learn(learnt(&finding, valid_before, now), &otherwise, now)
+                    let valid_before = paid.proof.valid_before;
+                    paid.learn(learnt(&finding, valid_before, now), &otherwise, now)
                 }
             },
-            Asked::Node(look) => passage.looked(look, reply, now),
+            Asked::Node(look) => paid.looked(look, reply, now),
             Asked::Named { confirming, question, named, looks, told } => {
                 match confirming.answered(reply) {
-                    Confirm::Ask(body, confirming) if passage.looks < MAX_LOOKS => {
-                        passage.looks = passage.looks.saturating_add(1);
+                    Confirm::Ask(body, confirming) if paid.looks < MAX_LOOKS => {
+                        paid.looks = paid.looks.saturating_add(1);
                         let asked = Asked::Named { confirming, question, named, looks, told };
-                        Step::Read(passage.ask(body, 0), Reading { passage, asked })
+                        Step::Read(paid.ask(body, 0), Reading { paid, asked })
                     }
                     Confirm::Done(Confirmation::Confirmed { .. }) => {
-                        passage.report(Outcome::Settled(named.to_text()), told)
+                        paid.report(Outcome::Settled(named.to_text()), told)
                     }
                     Confirm::Done(Confirmation::Contradicted) => {
-                        passage.report(Outcome::Unknown(Some(named.to_text())), told)
+                        paid.report(Outcome::Unknown(Some(named.to_text())), told)
                     }
                     Confirm::Ask(..)
                     | Confirm::Done(Confirmation::NotYet | Confirmation::Unreadable(_)) => {
-                        passage.look(*question, named, looks, told)
+                        paid.look(*question, named, looks, told)
                     }
                 }
             }
@@ -171,7 +171,7 @@ impl<'g> Reading<'g> {
     }
 }
 
-impl<'g> Passage<'g> {
+impl<'g> PaidRequest<'g> {
     /// Tells the row what the chain says; the row decides what that means.
     fn learn(mut self: Box<Self>, learnt: Learnt, otherwise: &Fate, now: UnixTime) -> Step<'g> {
         if learnt == Learnt::Nothing {

@@ -7,11 +7,11 @@ use alloc::format;
 use alloc::string::{String, ToString};
 
 use super::Gate;
-use super::attempts::Spot;
+use super::attempts::ClientKey;
 use super::call::Call;
 use super::clients::KEY_HEADER;
 use super::forward::{Caching, Caller, OriginCall, folded, origin_call};
-use super::isolate::Surroundings;
+use super::isolate::Isolate;
 use super::limit::client_prefix;
 use super::offer::Offer;
 use super::publish::Wanted;
@@ -27,7 +27,7 @@ const REMAINING_HEADER: &str = "farebox-free-remaining";
 
 /// A request that goes on without a payment, as far as its answer shows that.
 #[derive(Clone, Debug)]
-pub struct Passing {
+pub struct Unpaid {
     correlation: String,
     audience: Audience,
     /// How many more are free today.
@@ -36,7 +36,7 @@ pub struct Passing {
     instead: Option<Wanted>,
 }
 
-impl Passing {
+impl Unpaid {
     /// To a path without a price.
     #[must_use]
     pub const fn free(correlation: String) -> Self {
@@ -45,7 +45,7 @@ impl Passing {
 }
 
 /// Waits for the object that counts free requests.
-pub struct Spending {
+pub struct AwaitingQuota {
     pub(super) route: usize,
     pub(super) head: RequestHead,
     pub(super) correlation: String,
@@ -59,10 +59,10 @@ impl Gate {
         head: &RequestHead,
         correlation: &str,
         now: UnixTime,
-    ) -> (OriginCall, Passing) {
+    ) -> (OriginCall, Unpaid) {
         let timeout = self.origin_timeout_secs;
-        let passing = Passing::free(correlation.to_string());
-        (self.origin_call(head, Caller::Anybody, correlation, timeout, now), passing)
+        let unpaid = Unpaid::free(correlation.to_string());
+        (self.origin_call(head, Caller::Anybody, correlation, timeout, now), unpaid)
     }
 
     /// As [`Gate::free`], with a document in the place of what the origin does not have.
@@ -72,11 +72,11 @@ impl Gate {
         correlation: &str,
         wanted: Wanted,
         now: UnixTime,
-    ) -> (OriginCall, Passing) {
+    ) -> (OriginCall, Unpaid) {
         let call =
             self.origin_call(head, Caller::Anybody, correlation, self.origin_timeout_secs, now);
-        let passing = Passing { instead: Some(wanted), ..Passing::free(correlation.to_string()) };
-        (call, passing)
+        let unpaid = Unpaid { instead: Some(wanted), ..Unpaid::free(correlation.to_string()) };
+        (call, unpaid)
     }
 
     /// Forwards to a priced route for the holder of a key, which is for nobody else.
@@ -87,7 +87,7 @@ impl Gate {
         name: &str,
         correlation: String,
         now: UnixTime,
-    ) -> (OriginCall, Passing) {
+    ) -> (OriginCall, Unpaid) {
         let mut head = head.clone();
         head.headers.retain(|name, _| folded(name) != KEY_HEADER);
         self.unpaid(offer, &head, Caller::Client(name), (correlation, None), now)
@@ -100,7 +100,7 @@ impl Gate {
         head: &RequestHead,
         correlation: String,
         now: UnixTime,
-    ) -> (OriginCall, Passing) {
+    ) -> (OriginCall, Unpaid) {
         self.unpaid(offer, head, Caller::Anybody, (correlation, None), now)
     }
 
@@ -112,11 +112,11 @@ impl Gate {
         caller: Caller<'_>,
         (correlation, remaining): (String, Option<u64>),
         now: UnixTime,
-    ) -> (OriginCall, Passing) {
+    ) -> (OriginCall, Unpaid) {
         let mut call = self.origin_call(head, caller, &correlation, offer.origin_timeout_secs, now);
         call.caching = Caching::Never;
-        let passing = Passing { correlation, audience: Audience::Paid, remaining, instead: None };
-        (call, passing)
+        let unpaid = Unpaid { correlation, audience: Audience::Paid, remaining, instead: None };
+        (call, unpaid)
     }
 
     fn origin_call(
@@ -137,49 +137,50 @@ impl Gate {
         offer: &Offer,
         head: &RequestHead,
         correlation: &str,
-        around: &Surroundings<'_>,
+        isolate: &Isolate<'_>,
         now: UnixTime,
-    ) -> Option<(Call, Spending)> {
+    ) -> Option<(Call, AwaitingQuota)> {
         let per_day = offer.free_per_day?;
         let day = now.secs() / DAY_SECS;
         let network = client_prefix(head.headers.get("cf-connecting-ip"));
-        let spot = Spot::of(&self.keys, &network, offer.counted_as.1);
-        if around.attempts.has_used_up(&spot, day) {
+        let client_key = ClientKey::of(&self.keys, &network, offer.counted_as.1);
+        if isolate.attempts.has_used_up(&client_key, day) {
             return None;
         }
-        let spend = spot.name(&self.keys.network_salt(day), &offer.route);
+        let spend = client_key.name(&self.keys.network_salt(day), &offer.route);
         // Text and numbers always serialise.
         let message = serde_json::to_string(&Spend { v: VERSION, spend, day, per_day });
-        let call = Call::new(spot.object(&self.keys, self.shards), message.unwrap_or_default());
+        let call =
+            Call::new(client_key.object(&self.keys, self.shards), message.unwrap_or_default());
         let (head, correlation) = (head.clone(), correlation.to_string());
-        Some((call, Spending { route, head, correlation, day }))
+        Some((call, AwaitingQuota { route, head, correlation, day }))
     }
 
     /// The answer in the place of the origin's, which is then not read, where the origin has nothing.
     #[must_use]
-    pub fn instead(&self, head: &ResponseHead, passing: &Passing) -> Option<Reply> {
-        let wanted = passing.instead.as_ref().filter(|_| head.status == 404)?;
-        Some(self.document(wanted, &passing.correlation))
+    pub fn instead(&self, head: &ResponseHead, unpaid: &Unpaid) -> Option<Reply> {
+        let wanted = unpaid.instead.as_ref().filter(|_| head.status == 404)?;
+        Some(self.document(wanted, &unpaid.correlation))
     }
 
     /// Finishes the answer to a request that went on without a payment.
-    pub fn finish_free(&self, head: &mut ResponseHead, passing: &Passing) {
+    pub fn finish_free(&self, head: &mut ResponseHead, unpaid: &Unpaid) {
         reply::scrub(head, &self.origin);
-        match passing.audience {
-            Audience::Paid => reply::finish_paid(head, &passing.correlation),
-            Audience::Other => head.headers.set("x-correlation-id", &passing.correlation),
+        match unpaid.audience {
+            Audience::Paid => reply::finish_paid(head, &unpaid.correlation),
+            Audience::Other => head.headers.set("x-correlation-id", &unpaid.correlation),
         }
-        if let Some(remaining) = passing.remaining {
+        if let Some(remaining) = unpaid.remaining {
             tell(&mut head.headers, remaining);
         }
     }
 
     /// The answer when the origin of such a request fails.
     #[must_use]
-    pub fn free_failed(&self, timed_out: bool, passing: &Passing) -> Reply {
+    pub fn free_failed(&self, timed_out: bool, unpaid: &Unpaid) -> Reply {
         let code = if timed_out { Code::OriginTimeout } else { Code::OriginFailed };
-        let mut reply = Reply::problem(code, passing.audience, &passing.correlation, None);
-        if let Some(remaining) = passing.remaining {
+        let mut reply = Reply::problem(code, unpaid.audience, &unpaid.correlation, None);
+        if let Some(remaining) = unpaid.remaining {
             tell(&mut reply.head.headers, remaining);
         }
         reply

@@ -16,7 +16,7 @@ use crate::facilitator::wire::{Expected, SettleOutcome, settle_outcome};
 use crate::ledger::command::{Learnt, Outcome, Payment};
 use crate::ledger::inquiry::finding::{Finding, Verdict, verdict};
 use crate::ledger::inquiry::transfer::{Known, Transfer};
-use crate::ledger::inquiry::{Matter, Question};
+use crate::ledger::inquiry::{ChainQuery, Question};
 use crate::mutant::{Mutant, planted};
 use crate::payment::{OnChain, TxHash};
 use crate::time::UnixTime;
@@ -89,16 +89,23 @@ pub struct Seen {
 
 /// What the chain is asked about a recorded payment; nothing if the row cannot be read.
 #[must_use]
-pub fn matter(payer: &str, payment: &Payment, seen: Seen, known: Option<TxHash>) -> Option<Matter> {
+pub fn matter(
+    payer: &str,
+    payment: &Payment,
+    seen: Seen,
+    known: Option<TxHash>,
+) -> Option<ChainQuery> {
     match OnChain::read(&payment.facilitator, &payment.request) {
         Some(onchain) => {
             let known = match &onchain {
                 OnChain::Signed(signed) => Known::Whole { nonce: signed.nonce },
                 OnChain::Sent { .. } => Known::Name,
             };
-            transfer(payer, payment, (&onchain, known), seen).map(Box::new).map(Matter::Transfer)
+            transfer(payer, payment, (&onchain, known), seen)
+                .map(Box::new)
+                .map(ChainQuery::Transfer)
         }
-        None => question(payer, payment, seen, known).map(Box::new).map(Matter::Authorization),
+        None => question(payer, payment, seen, known).map(Box::new).map(ChainQuery::Authorization),
     }
 }
 

@@ -2,21 +2,21 @@
 
 use alloc::boxed::Box;
 
-use super::blame::blame_of;
 use super::origin::taken_out;
-use super::{Arrival, Passage, Step};
+use super::refusal::blame_of;
+use super::{Eligibility, PaidRequest, Step};
 use crate::gate::diagnose::Failures;
-use crate::gate::recover::Seen;
+use crate::gate::recorded::Seen;
 use crate::gate::reply::{Body, Reply, finish_paid};
 use crate::http::ResponseHead;
-use crate::ledger::attempts::Blame;
+use crate::ledger::attempts::FailureCause;
 use crate::ledger::command::{Answer, Deliver, Fate, Replay, Resend, Role, Told};
 use crate::mutant::{Mutant, planted};
 use crate::payment::Cause;
 use crate::problem::Code;
 use crate::time::UnixTime;
 
-impl<'g> Passage<'g> {
+impl<'g> PaidRequest<'g> {
     /// A stored response for a repeat that proved itself.
     pub(super) fn replay(&mut self, response: &str) -> Step<'g> {
         let Some(mut head) = ResponseHead::from_text(response) else {
@@ -41,26 +41,27 @@ impl<'g> Passage<'g> {
 
     /// What becomes of a request whose payment the ledger does not know and will not begin.
     pub(super) fn barred(&self, now: UnixTime) -> Step<'g> {
-        match self.arrival {
-            Arrival::InTime | Arrival::Late => Step::Respond(self.too_late(now)),
-            Arrival::Denied => self.refuse(Code::PayerDenied),
-            Arrival::Gone => self.refuse(Code::NotFound),
-            Arrival::Unpriced => self.refuse(Code::PriceUnavailable),
-            Arrival::Repriced(code) => {
+        match self.eligibility {
+            Eligibility::Fresh | Eligibility::Expired => Step::Respond(self.too_late(now)),
+            Eligibility::Denied => self.refuse(Code::PayerDenied),
+            Eligibility::Withdrawn => self.refuse(Code::NotFound),
+            Eligibility::PriceUnknown => self.refuse(Code::PriceUnavailable),
+            Eligibility::TermsChanged(code) => {
                 let reason = code.row().reason.unwrap_or_default();
                 Step::Respond(self.fresh_terms(code, reason, now))
             }
-            Arrival::Waived => {
+            Eligibility::NowFree => {
                 let correlation = self.correlation.clone();
-                let (call, passing) = self.gate.waived(&self.offer, &self.head, correlation, now);
-                Step::Pass(call, passing)
+                let (call, unpaid) = self.gate.waived(&self.offer, &self.head, correlation, now);
+                Step::Pass(call, unpaid)
             }
         }
     }
 
     /// What a client reads whose payment is in a state that this request cannot move.
     pub(super) fn told(&self, fate: &Fate, now: UnixTime) -> Step<'g> {
-        let replayed = |reason: &str| Blame { cause: Cause::Replayed, reason: reason.into() };
+        let replayed =
+            |reason: &str| FailureCause { cause: Cause::Replayed, reason: reason.into() };
         let code = match fate {
             Fate::Unknown if planted(Mutant::TermsInDoubt) => return self.told(&Fate::Void, now),
             Fate::InProgress => Code::PaymentInProgress,

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 
 use super::settle::Turn;
-use super::{Arrival, Kept, Passage, Step};
+use super::{Eligibility, Kept, PaidRequest, Step};
 use crate::gate::reply::Reply;
 use crate::ledger::command::{Answer, Command, Failure, Fate, Noted, Resend, Told};
 use crate::problem::Code;
@@ -12,7 +12,7 @@ use crate::time::UnixTime;
 
 /// Waits for the answer to a record.
 pub struct Recording<'g> {
-    passage: Box<Passage<'g>>,
+    paid: Box<PaidRequest<'g>>,
     after: Filed,
 }
 
@@ -20,7 +20,7 @@ pub struct Recording<'g> {
 #[derive(Debug)]
 pub enum Filed {
     /// The work is over; answer this.
-    Over(Ending),
+    Over(Abort),
     /// The facilitator doubts; the object knows whether that is a refusal.
     Suspected,
     /// `after`: the response is sealed or about to stream; settle next.
@@ -37,7 +37,7 @@ pub enum Filed {
 
 /// How work ends without a response of the origin.
 #[derive(Debug)]
-pub enum Ending {
+pub enum Abort {
     /// With this answer.
     Said(Reply),
     /// The authorization leaves no time.
@@ -50,17 +50,17 @@ pub enum Ending {
     KeyRefused,
 }
 
-impl<'g> Passage<'g> {
+impl<'g> PaidRequest<'g> {
     /// Puts something on record; `after` says what comes next.
     pub(super) fn record(self: Box<Self>, command: Command, after: Filed) -> Step<'g> {
         let mut call = self.call(command);
         call.with_body = matches!(&after, Filed::Sealed | Filed::Stored)
             && matches!(&self.response, Some((_, Kept::Whole)));
-        Step::Record(call, Recording { passage: self, after })
+        Step::Record(call, Recording { paid: self, after })
     }
 
     /// Ends the work without a response.
-    pub(super) fn release(self: Box<Self>, why: Failure, ending: Ending) -> Step<'g> {
+    pub(super) fn release(self: Box<Self>, why: Failure, ending: Abort) -> Step<'g> {
         let fence = self.fence;
         self.record(Command::Release { fence, why }, Filed::Over(ending))
     }
@@ -72,14 +72,14 @@ impl<'g> Passage<'g> {
     }
 
     /// What the client reads when the work is over.
-    pub(super) fn end(&self, ending: Ending, now: UnixTime) -> Step<'g> {
+    pub(super) fn end(&self, ending: Abort, now: UnixTime) -> Step<'g> {
         Step::Respond(match ending {
-            Ending::Said(reply) => reply,
-            Ending::TooLate => self.too_late(now),
-            Ending::Refused(reason) => self.fresh_terms(Code::VerifyRefused, &reason, now),
-            Ending::Down | Ending::KeyRefused => {
+            Abort::Said(reply) => reply,
+            Abort::TooLate => self.too_late(now),
+            Abort::Refused(reason) => self.fresh_terms(Code::VerifyRefused, &reason, now),
+            Abort::Down | Abort::KeyRefused => {
                 let code = match ending {
-                    Ending::KeyRefused => Code::NotConfigured,
+                    Abort::KeyRefused => Code::NotConfigured,
                     _ => Code::FacilitatorUnavailable,
                 };
                 self.problem(code).diagnosed(self.diagnosis(now).as_ref())
@@ -91,80 +91,82 @@ impl<'g> Passage<'g> {
 impl<'g> Recording<'g> {
     /// The object's answer, or none if it is down.
     pub fn answered(self, told: Option<impl Into<Told>>, now: UnixTime) -> Step<'g> {
-        let mut passage = self.passage;
+        let mut paid = self.paid;
         let told = told.map(Into::into);
-        passage.tally = told.as_ref().and_then(|told| told.tally.clone()).or(passage.tally);
+        paid.tally = told.as_ref().and_then(|told| told.tally.clone()).or(paid.tally);
         match (self.after, told.map(|told| told.answer)) {
             // Somebody else has moved the row on: what became of the payment is not ours to say.
-            (Filed::Over(_), Some(answer @ Answer::Stale)) => passage.ended(&answer, now),
+            (Filed::Over(_), Some(answer @ Answer::Stale)) => paid.ended(&answer, now),
             // Nothing was submitted anywhere, and the row says so: somebody else may do it.
-            (Filed::Over(Ending::Down), Some(_)) if passage.facilitators.len() > 1 => {
-                passage.facilitators.remove(0);
-                passage.verified = false;
-                passage.spend(3);
-                passage.ask_ledger()
+            (Filed::Over(Abort::Down), Some(_)) if paid.facilitators.len() > 1 => {
+                paid.facilitators.remove(0);
+                paid.verified = false;
+                paid.spend(3);
+                paid.ask_ledger()
             }
             // The work ended: the client hears how even if the row could not be told.
-            (Filed::Over(ending), _) => passage.end(ending, now),
+            (Filed::Over(ending), _) => paid.end(ending, now),
             // A refusal is looked up too: who broadcasts and then refuses must not make the payer pay twice.
             (
                 Filed::Suspected | Filed::Outcome(_),
                 Some(Answer::Fate(fate @ (Fate::Unknown | Fate::Refused { .. }))),
-            ) if passage.may_inquire() => passage.inquire(fate, now),
-            (Filed::Suspected, _) => passage.unknown(),
+            ) if paid.may_inquire() => paid.inquire(fate, now),
+            (Filed::Suspected, _) => paid.unknown(),
             (Filed::Learnt, Some(Answer::Granted { fence })) => {
-                passage.fence = fence;
-                passage.captured(now)
+                paid.fence = fence;
+                paid.captured(now)
             }
             // The row has moved, or somebody works on it: it is told like any repeat.
-            (Filed::Learnt, Some(_)) => passage.ask_ledger(),
-            (Filed::Learnt, None) => passage.unknown(),
-            (Filed::Noted(noted, code), Some(Answer::Absent)) if passage.move_on() => {
-                passage.note(noted, code)
+            (Filed::Learnt, Some(_)) => paid.ask_ledger(),
+            (Filed::Learnt, None) => paid.unknown(),
+            (Filed::Noted(noted, code), Some(Answer::Absent)) if paid.move_on() => {
+                paid.note(noted, code)
             }
             // Its row is beyond that.
-            (Filed::Noted(..), Some(Answer::Stale)) if passage.arrival == Arrival::Gone => {
-                passage.unknown()
+            (Filed::Noted(..), Some(Answer::Stale))
+                if paid.eligibility == Eligibility::Withdrawn =>
+            {
+                paid.unknown()
             }
-            (Filed::Noted(..), Some(Answer::Stale)) => passage.resume(),
+            (Filed::Noted(..), Some(Answer::Stale)) => paid.resume(),
             (Filed::Noted(Noted::Owed, _), Some(Answer::Recorded)) => {
-                passage.told(&Fate::RefundDue, now)
+                paid.told(&Fate::RefundDue, now)
             }
             // Its row is being moved, or made elsewhere.
-            (Filed::Noted(..), Some(Answer::Fate(fate))) => passage.told(&fate, now),
+            (Filed::Noted(..), Some(Answer::Fate(fate))) => paid.told(&fate, now),
             // No row says that it is owed: it is asked for again.
-            (Filed::Noted(Noted::Owed | Noted::Paid, _), None) => passage.unknown(),
-            (Filed::Noted(_, Code::ChainUnavailable), _) => passage.unread(now),
-            (Filed::Noted(_, code), _) => passage.refuse(code),
+            (Filed::Noted(Noted::Owed | Noted::Paid, _), None) => paid.unknown(),
+            (Filed::Noted(_, Code::ChainUnavailable), _) => paid.unread(now),
+            (Filed::Noted(_, code), _) => paid.refuse(code),
             (Filed::Sealed, Some(Answer::Granted { fence })) => {
-                passage.fence = fence;
-                passage.settle_first()
+                paid.fence = fence;
+                paid.settle_first()
             }
             // Nothing was submitted; the lease ends the row.
-            (Filed::Sealed, None) => passage.refuse(Code::LedgerUnavailable),
-            (Filed::Stored, Some(Answer::Granted { .. })) => passage.respond(),
+            (Filed::Sealed, None) => paid.refuse(Code::LedgerUnavailable),
+            (Filed::Stored, Some(Answer::Granted { .. })) => paid.respond(),
             (Filed::Outcome(_), Some(Answer::Granted { fence })) => {
-                passage.fence = fence;
-                passage.captured(now)
+                paid.fence = fence;
+                paid.captured(now)
             }
             (Filed::Outcome(turn), Some(Answer::Resend(resend))) => {
                 let Resend { fence, facilitator, request, .. } = resend;
-                passage.fence = fence;
-                passage.transaction = None;
+                paid.fence = fence;
+                paid.transaction = None;
                 let waited = turn.waited_ms();
-                passage.settle_again(&facilitator, request, waited)
+                paid.settle_again(&facilitator, request, waited)
             }
-            (Filed::Outcome(_), Some(Answer::Replay(replay))) => passage.replay(&replay.response),
+            (Filed::Outcome(_), Some(Answer::Replay(replay))) => paid.replay(&replay.response),
             // Paid, and the work outlasted its lease: the row says that a refund is due.
             (Filed::Stored, Some(Answer::Stale)) => {
-                let reply = passage.problem(Code::RefundDueTimeout);
-                Step::Respond(passage.settlement(reply))
+                let reply = paid.problem(Code::RefundDueTimeout);
+                Step::Respond(paid.settlement(reply))
             }
             (Filed::Outcome(_) | Filed::Sealed | Filed::Stored, Some(answer)) => {
-                passage.ended(&answer, now)
+                paid.ended(&answer, now)
             }
             // Money may have moved or has moved, and no row says so: the lease and the alarm finish.
-            (Filed::Outcome(_) | Filed::Stored, None) => passage.refuse(Code::SettlementUnknown),
+            (Filed::Outcome(_) | Filed::Stored, None) => paid.refuse(Code::SettlementUnknown),
         }
     }
 }
