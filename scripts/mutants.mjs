@@ -14,7 +14,7 @@ export const MUTANTS = [
   {
     // A body that broke off is all of it.
     name: 'PartIsWhole',
-    file: 'origin.mjs',
+    file: 'body.mjs',
     guard: "return { kind: 'broken', length, source: null };",
     broken: (planted) => `if (!(${planted})) return { kind: 'broken', length, source: null };`,
   },

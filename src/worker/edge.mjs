@@ -2,6 +2,9 @@
 // protocol rule lives here: Rust decides, this carries out, and every failure that Rust can decide about is a value, not
 // an exception.
 
+import { bounded } from './body.mjs';
+import { race, withDeadline } from './deadline.mjs';
+
 /** Statuses whose answers have no body. */
 const BODYLESS = new Set([204, 205, 304]);
 
@@ -52,24 +55,22 @@ export async function askJson(url, lines, signing, body, milliseconds, bytes) {
   } catch {
     return 'unsigned';
   }
-  const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(), milliseconds);
-  try {
-    const response = await fetch(url, {
-      headers,
-      ...(body === '' ? {} : { method: 'POST', body }),
-      redirect: 'manual',
-      signal: controller.signal,
-    });
-    const type = response.headers.get('content-type') ?? '';
-    const text = await bounded(response, bytes);
-    if (text === undefined) return 'long';
-    return `${response.status}\n${/^application\/([\w.+-]+\+)?json\s*(;|$)/i.test(type) ? 'json' : ''}\n${text}`;
-  } catch {
-    return controller.signal.aborted ? 'late' : 'lost';
-  } finally {
-    clearTimeout(timer);
-  }
+  return withDeadline(milliseconds, async ({ signal }, isLate) => {
+    try {
+      const response = await fetch(url, {
+        headers,
+        ...(body === '' ? {} : { method: 'POST', body }),
+        redirect: 'manual',
+        signal,
+      });
+      const type = response.headers.get('content-type') ?? '';
+      const text = await bounded(response, bytes);
+      if (text === undefined) return 'long';
+      return `${response.status}\n${/^application\/([\w.+-]+\+)?json\s*(;|$)/i.test(type) ? 'json' : ''}\n${text}`;
+    } catch {
+      return isLate() ? 'late' : 'lost';
+    }
+  });
 }
 
 /**
@@ -113,21 +114,19 @@ export async function signed(signing) {
  * @param {number} milliseconds
  * @param {number} bytes
  */
-export async function askPrice(services, name, body, milliseconds, bytes) {
-  const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(), milliseconds);
-  try {
-    const headers = { 'content-type': 'application/json', accept: 'application/json' };
-    const init = { method: 'POST', headers, body, redirect: /** @type {const} */ ('manual'), signal: controller.signal };
-    const response = await services[name]?.fetch('https://pricer/price', init);
-    if (response?.status === 200) return await bounded(response, bytes);
-    await response?.body?.cancel();
-    return undefined;
-  } catch {
-    return undefined;
-  } finally {
-    clearTimeout(timer);
-  }
+export function askPrice(services, name, body, milliseconds, bytes) {
+  return withDeadline(milliseconds, async ({ signal }) => {
+    try {
+      const headers = { 'content-type': 'application/json', accept: 'application/json' };
+      const init = { method: 'POST', headers, body, redirect: /** @type {const} */ ('manual'), signal };
+      const response = await services[name]?.fetch('https://pricer/price', init);
+      if (response?.status === 200) return await bounded(response, bytes);
+      await response?.body?.cancel();
+      return undefined;
+    } catch {
+      return undefined;
+    }
+  });
 }
 
 /**
@@ -138,19 +137,17 @@ export async function askPrice(services, name, body, milliseconds, bytes) {
  * @param {string} body
  * @param {number} milliseconds
  */
-export async function postNotice(url, signature, body, milliseconds) {
-  const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(), milliseconds);
-  try {
-    const headers = { 'content-type': 'application/json', 'farebox-signature': signature };
-    const response = await fetch(url, { method: 'POST', headers, body, redirect: 'manual', signal: controller.signal });
-    await response.body?.cancel();
-    return response.ok;
-  } catch {
-    return false;
-  } finally {
-    clearTimeout(timer);
-  }
+export function postNotice(url, signature, body, milliseconds) {
+  return withDeadline(milliseconds, async ({ signal }) => {
+    try {
+      const headers = { 'content-type': 'application/json', 'farebox-signature': signature };
+      const response = await fetch(url, { method: 'POST', headers, body, redirect: 'manual', signal });
+      await response.body?.cancel();
+      return response.ok;
+    } catch {
+      return false;
+    }
+  });
 }
 
 /** A body that is written piece by piece. */
@@ -176,45 +173,6 @@ export async function writePiece({ writer }, piece) {
 }
 
 /**
- * The text of a request's body, if it is not too long and is valid UTF-8.
- *
- * @param {Request} request
- * @param {number} bytes
- */
-export async function textOf(request, bytes) {
-  try {
-    return await bounded(request, bytes);
-  } catch {
-    return undefined;
-  }
-}
-
-/**
- * The text of a body that is not too long and is valid UTF-8.
- *
- * @param {Response | Request} response
- * @param {number} limit
- */
-async function bounded(response, limit) {
-  if (response.body === null) return '';
-  const reader = response.body.getReader();
-  const chunks = [];
-  let length = 0;
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    length += value.byteLength;
-    if (length > limit) {
-      await reader.cancel();
-      return undefined;
-    }
-    chunks.push(value);
-  }
-  const bytes = chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : joined(chunks, length);
-  return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-}
-
-/**
  * Whether one more is within the rate limit; a limit that fails limits nobody, because it only shields.
  *
  * @param {RateLimit} limiter
@@ -226,20 +184,6 @@ export async function withinLimit(limiter, key) {
   } catch {
     return true;
   }
-}
-
-/**
- * @param {Uint8Array[]} chunks
- * @param {number} length
- */
-export function joined(chunks, length) {
-  const all = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return all;
 }
 
 /**
@@ -263,14 +207,8 @@ export function sleep(milliseconds) {
  * @param {Promise<unknown>} promise
  * @param {number} milliseconds
  */
-export async function within(promise, milliseconds) {
-  let timer;
-  const late = new Promise((resolve) => { timer = setTimeout(resolve, milliseconds, false); });
-  try {
-    return await Promise.race([promise.then(() => true, () => true), late]);
-  } finally {
-    clearTimeout(timer);
-  }
+export function within(promise, milliseconds) {
+  return race(promise.then(() => true, () => true), milliseconds, false);
 }
 
 /**

@@ -1,4 +1,4 @@
-//! The border to `edge.mjs`, `origin.mjs` and `ledger.mjs`: platform calls with as few crossings as possible.
+//! The border to `edge.mjs`, `body.mjs`, `origin.mjs` and `ledger.mjs`: platform calls with as few crossings as possible.
 
 use std::future::Future;
 
@@ -51,10 +51,6 @@ extern "C" {
     #[wasm_bindgen(js_name = writePiece)]
     pub(super) fn write_piece(channel: &JsValue, piece: Option<&str>) -> js_sys::Promise;
 
-    /// The text of a request's body, or undefined if it is too long or not UTF-8.
-    #[wasm_bindgen(js_name = textOf)]
-    pub(super) fn text_of(request: &JsValue, bytes: u32) -> js_sys::Promise;
-
     /// Asks the rate limit. Resolves to whether one more is allowed.
     #[wasm_bindgen(js_name = withinLimit)]
     pub(super) fn within_limit(limiter: &JsValue, key: &str) -> js_sys::Promise;
@@ -83,6 +79,32 @@ extern "C" {
     pub(super) fn complain(line: &str);
 }
 
+#[wasm_bindgen(module = "/src/worker/body.mjs")]
+extern "C" {
+    /// Reads a response's body. Resolves to `{kind, length, source}`.
+    pub(super) fn collect(response: &JsValue, bytes: u32, milliseconds: u32) -> js_sys::Promise;
+
+    /// The text of a request's body, or undefined if it is too long or not UTF-8.
+    #[wasm_bindgen(js_name = textOf)]
+    pub(super) fn text_of(request: &JsValue, bytes: u32) -> js_sys::Promise;
+
+    /// Reads and hashes a request's body up to a limit. Resolves to `{kind, digest, body}`.
+    #[wasm_bindgen(js_name = digestBody)]
+    fn digest_body(request: &JsValue, bytes: u32, milliseconds: u32) -> js_sys::Promise;
+
+    /// The body of a response that nobody has read.
+    #[wasm_bindgen(js_name = bodyOf)]
+    pub(super) fn body_of(response: &JsValue) -> JsValue;
+
+    /// The body of a request, or null.
+    #[wasm_bindgen(js_name = requestBody)]
+    pub(super) fn request_body(request: &JsValue) -> JsValue;
+
+    /// What has been read, and lets the rest go.
+    #[wasm_bindgen(js_name = discard)]
+    pub(super) fn discard(source: &JsValue);
+}
+
 #[wasm_bindgen(module = "/src/worker/origin.mjs")]
 extern "C" {
     /// Asks an origin, with this cache mode of `fetch`: the Worker bound as such, or a server. Resolves to `{head, response, sent}`, or to the text `timeout` or `lost`.
@@ -101,30 +123,11 @@ extern "C" {
     /// origin did not want all of it.
     fn uploaded(sent: &JsValue, milliseconds: u32) -> js_sys::Promise;
 
-    /// Reads a response's body. Resolves to `{kind, length, source}`.
-    pub(super) fn collect(response: &JsValue, bytes: u32, milliseconds: u32) -> js_sys::Promise;
-
     /// Lets a body flow to the client: `{readable, next()}`.
     pub(super) fn pump(source: &JsValue, idle: u32, promised: Option<u32>) -> JsValue;
 
     /// Waits for the next sign of life of a pump: `flowing`, `complete`, `client_left` or `broken`.
     pub(super) fn progress(pump: &JsValue) -> js_sys::Promise;
-
-    /// Reads and hashes a request's body up to a limit. Resolves to `{kind, digest, body}`.
-    #[wasm_bindgen(js_name = digestBody)]
-    fn digest_body(request: &JsValue, bytes: u32, milliseconds: u32) -> js_sys::Promise;
-
-    /// The body of a response that nobody has read.
-    #[wasm_bindgen(js_name = bodyOf)]
-    pub(super) fn body_of(response: &JsValue) -> JsValue;
-
-    /// The body of a request, or null.
-    #[wasm_bindgen(js_name = requestBody)]
-    pub(super) fn request_body(request: &JsValue) -> JsValue;
-
-    /// What has been read, and lets the rest go.
-    #[wasm_bindgen(js_name = discard)]
-    pub(super) fn discard(source: &JsValue);
 }
 
 #[wasm_bindgen(module = "/src/worker/ledger.mjs")]

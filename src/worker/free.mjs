@@ -2,8 +2,9 @@
 
 import { fail, finish } from '#glue';
 
+import { discard } from './body.mjs';
+import { withDeadline } from './deadline.mjs';
 import { requestHead } from './edge.mjs';
-import { discard } from './origin.mjs';
 
 /**
  * @typedef {object} Plain what `Gate::plain_forwarding` says
@@ -62,37 +63,35 @@ export function plainUrl(request, plain) {
  * @param {Plain} plain
  * @param {Fetcher | undefined} bound the Worker that is the origin, if it is one
  */
-export async function forwardPlain(request, url, plain, bound) {
+export function forwardPlain(request, url, plain, bound) {
   const correlation = crypto.randomUUID();
   const headers = new Headers(request.headers);
   for (const name of RUNTIME) headers.delete(name);
   headers.set('x-correlation-id', correlation);
   headers.set(MARK, plain.mark);
-  const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(), plain.milliseconds);
-  try {
-    const response = await (bound ?? globalThis).fetch(url, {
-      method: request.method,
-      headers,
-      body: request.body,
-      redirect: 'manual',
-      signal: controller.signal,
-    });
-    if (response.status < 200 || response.status > 599) {
-      discard(response);
-      return fail(requestHead(request), 'lost');
+  return withDeadline(plain.milliseconds, async ({ signal }, isLate) => {
+    try {
+      const response = await (bound ?? globalThis).fetch(url, {
+        method: request.method,
+        headers,
+        body: request.body,
+        redirect: 'manual',
+        signal,
+      });
+      if (response.status < 200 || response.status > 599) {
+        discard(response);
+        return fail(requestHead(request), 'lost');
+      }
+      for (const name of response.headers.keys()) {
+        if (plain.response.has(name) && !HOP.has(name)) return finish(response, correlation);
+        if (name === 'location' || name === 'www-authenticate' || name.startsWith('farebox-')) return finish(response, correlation);
+      }
+      const answer = new Response(response.body, response);
+      for (const name of HOP) answer.headers.delete(name);
+      answer.headers.set('x-correlation-id', correlation);
+      return answer;
+    } catch {
+      return fail(requestHead(request), isLate() ? 'timeout' : 'lost');
     }
-    for (const name of response.headers.keys()) {
-      if (plain.response.has(name) && !HOP.has(name)) return finish(response, correlation);
-      if (name === 'location' || name === 'www-authenticate' || name.startsWith('farebox-')) return finish(response, correlation);
-    }
-    const answer = new Response(response.body, response);
-    for (const name of HOP) answer.headers.delete(name);
-    answer.headers.set('x-correlation-id', correlation);
-    return answer;
-  } catch {
-    return fail(requestHead(request), controller.signal.aborted ? 'timeout' : 'lost');
-  } finally {
-    clearTimeout(timer);
-  }
+  });
 }

@@ -1,6 +1,8 @@
 // Asks the objects of the ledger, and writes what an object answers.
 
-import { complain, joined } from './edge.mjs';
+import { joined } from './body.mjs';
+import { withDeadline } from './deadline.mjs';
+import { complain } from './edge.mjs';
 
 /**
  * The ledger's namespace, in the jurisdiction that the operator has chosen, and where its objects had best begin.
@@ -30,32 +32,30 @@ export function ledgerOf(namespace, jurisdiction, location) {
  * @param {Uint8Array | { whole: Uint8Array } | null} body
  * @param {number} milliseconds
  */
-export async function askObject({ namespace, hint }, name, command, body, milliseconds) {
-  const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(), milliseconds);
-  try {
-    if (namespace === undefined) return undefined;
-    const stub = namespace.get(namespace.idFromName(name), hint);
-    const bytes = body === null ? undefined : 'whole' in body ? body.whole : body;
-    const response = await stub.fetch(`https://ledger/${name.startsWith('ledger/') ? '' : name}`, {
-      method: 'POST',
-      signal: controller.signal,
-      ...(bytes === undefined ? { body: command } : withBody(command, bytes)),
-    });
-    if (!response.ok) {
-      await response.body?.cancel();
+export function askObject({ namespace, hint }, name, command, body, milliseconds) {
+  return withDeadline(milliseconds, async ({ signal }) => {
+    try {
+      if (namespace === undefined) return undefined;
+      const stub = namespace.get(namespace.idFromName(name), hint);
+      const bytes = body === null ? undefined : 'whole' in body ? body.whole : body;
+      const response = await stub.fetch(`https://ledger/${name.startsWith('ledger/') ? '' : name}`, {
+        method: 'POST',
+        signal,
+        ...(bytes === undefined ? { body: command } : withBody(command, bytes)),
+      });
+      if (!response.ok) {
+        await response.body?.cancel();
+        return undefined;
+      }
+      const split = response.headers.get(SPLIT);
+      if (split === null) return { answer: await response.text(), body: null };
+      const all = new Uint8Array(await response.arrayBuffer());
+      const end = Number(split);
+      return { answer: new TextDecoder().decode(all.subarray(0, end)), body: { whole: all.subarray(end) } };
+    } catch {
       return undefined;
     }
-    const split = response.headers.get(SPLIT);
-    if (split === null) return { answer: await response.text(), body: null };
-    const all = new Uint8Array(await response.arrayBuffer());
-    const end = Number(split);
-    return { answer: new TextDecoder().decode(all.subarray(0, end)), body: { whole: all.subarray(end) } };
-  } catch {
-    return undefined;
-  } finally {
-    clearTimeout(timer);
-  }
+  });
 }
 
 /** Names the bytes of JSON in front of a raw body. */

@@ -1,6 +1,9 @@
-// Asks the origin, and holds bodies on their way: they stay here, and only stored ones cross to Rust.
+// Asks the origin, and lets bodies flow on their way.
 
-import { headOf, headersOf, joined } from './edge.mjs';
+import { LATE, race, withDeadline } from './deadline.mjs';
+import { headOf, headersOf } from './edge.mjs';
+
+/** @typedef {import('./body.mjs').Source} Source */
 
 /**
  * Asks an origin; `timeout` when the head does not come in time, `lost` when the connection fails. `sent` is how the
@@ -14,29 +17,23 @@ import { headOf, headersOf, joined } from './edge.mjs';
  * @param {number} milliseconds
  * @param {'no-store' | undefined} cache
  */
-export async function askOrigin(bound, url, method, lines, body, milliseconds, cache) {
-  const controller = new AbortController();
-  let late = false;
-  const timer = setTimeout(() => {
-    late = true;
-    controller.abort();
-  }, milliseconds);
-  try {
-    const { stream, sent } = upload(method === 'GET' || method === 'HEAD' ? null : body, controller);
-    const response = await (bound ?? globalThis).fetch(url, {
-      method,
-      headers: headersOf(lines),
-      body: stream,
-      redirect: 'manual',
-      signal: controller.signal,
-      ...(cache === undefined ? {} : { cache }),
-    });
-    return { head: headOf(response), response, sent };
-  } catch {
-    return late ? 'timeout' : 'lost';
-  } finally {
-    clearTimeout(timer);
-  }
+export function askOrigin(bound, url, method, lines, body, milliseconds, cache) {
+  return withDeadline(milliseconds, async (controller, isLate) => {
+    try {
+      const { stream, sent } = upload(method === 'GET' || method === 'HEAD' ? null : body, controller);
+      const response = await (bound ?? globalThis).fetch(url, {
+        method,
+        headers: headersOf(lines),
+        body: stream,
+        redirect: 'manual',
+        signal: controller.signal,
+        ...(cache === undefined ? {} : { cache }),
+      });
+      return { head: headOf(response), response, sent };
+    } catch {
+      return isLate() ? 'timeout' : 'lost';
+    }
+  });
 }
 
 /**
@@ -63,120 +60,7 @@ const UPLOAD_IDLE_MS = 60_000;
  * @param {number} milliseconds
  */
 export async function uploaded(sent, milliseconds) {
-  if (sent === undefined) return 'complete';
-  let timer;
-  const late = new Promise((resolve) => { timer = setTimeout(resolve, milliseconds, 'flowing'); });
-  try {
-    return await Promise.race([sent, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/**
- * @typedef {object} Source what is held of a body: all of it, or its beginning and a reader of the rest
- * @property {Uint8Array} [whole]
- * @property {ReadableStreamDefaultReader<Uint8Array>} [reader]
- * @property {Uint8Array[]} [chunks]
- * @property {Promise<ReadableStreamReadResult<Uint8Array>>} [next] a read that is under way
- * @property {number} [announced] its length, where that was said before
- */
-
-/**
- * Reads a body to its end: `whole`; or stops because it is `open` (longer) or in `timeout` (slower), with
- * what was read kept in front of the rest; or finds it `broken`.
- *
- * @param {Response} response
- * @param {number} limit
- * @param {number} milliseconds
- */
-export async function collect(response, limit, milliseconds) {
-  if (response.body === null) return { kind: 'whole', length: 0, source: { whole: new Uint8Array(0) } };
-  const reader = response.body.getReader();
-  /** @type {Uint8Array[]} */
-  const chunks = [];
-  let length = 0;
-  let timer;
-  const late = new Promise((resolve) => { timer = setTimeout(resolve, milliseconds, LATE); });
-  try {
-    for (;;) {
-      const next = reader.read();
-      const read = await Promise.race([next, late]);
-      if (read === LATE) {
-        next.catch(() => {});
-        return { kind: 'timeout', length, source: { reader, chunks, next } };
-      }
-      if (read.done) break;
-      chunks.push(read.value);
-      length += read.value.byteLength;
-      if (length > limit) return { kind: 'open', length, source: { reader, chunks } };
-    }
-  } catch {
-    return { kind: 'broken', length, source: null };
-  } finally {
-    clearTimeout(timer);
-  }
-  const whole = chunks.length === 1 ? chunks[0] : joined(chunks, length);
-  return { kind: 'whole', length, source: { whole } };
-}
-
-const LATE = Symbol('late');
-
-/**
- * The body that a client gets of what is held.
- *
- * @param {Response | Source | null | undefined} held
- */
-export function bodyOf(held) {
-  if (held === null || held === undefined) return null;
-  if (held instanceof Response) return held.body;
-  return held.whole ?? null;
-}
-
-/**
- * Lets go of what is held.
- *
- * @param {Response | Source | null | undefined} held
- */
-export function discard(held) {
-  if (held === null || held === undefined) return;
-  const done = held instanceof Response ? held.body?.cancel() : held.reader?.cancel();
-  done?.catch(() => {});
-}
-
-/**
- * Hashes a request's body if it ends within the limits; `body` is what to forward in its place. A body is `whole`, `long`
- * (longer, or slower without having said its length) or `broken`.
- *
- * @param {Request} request
- * @param {number} limit
- * @param {number} milliseconds
- */
-export async function digestBody(request, limit, milliseconds) {
-  if (request.body === null) return { kind: 'whole', digest: 'none', body: null };
-  const length = request.headers.get('content-length');
-  const announced = length === null ? undefined : Number(length);
-  if (announced !== undefined && announced > limit) {
-    return { kind: 'long', body: { reader: request.body.getReader(), announced } };
-  }
-  const { kind, source } = await collect(/** @type {any} */ ({ body: request.body }), limit, milliseconds);
-  if (kind === 'whole' && source?.whole !== undefined) {
-    const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', source.whole));
-    const digest = Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('');
-    return { kind: 'whole', digest, body: source.whole };
-  }
-  if (source === null || announced !== undefined) {
-    discard(source);
-    return { kind: 'broken', body: null };
-  }
-  return { kind: 'long', body: source };
-}
-
-/**
- * @param {Request} request
- */
-export function requestBody(request) {
-  return request.body;
+  return sent === undefined ? 'complete' : race(sent, milliseconds, 'flowing');
 }
 
 /**
@@ -218,10 +102,8 @@ async function flow(held, writer, idle, promised, broken) {
   if (reader !== undefined) {
     let next = source.next ?? reader.read();
     for (;;) {
-      let read;
-      try {
-        read = await inTime(next, idle);
-      } catch {
+      const read = await race(next, idle).catch(() => LATE);
+      if (read === LATE) {
         reader.cancel().catch(() => {});
         broken();
         return 'broken';
@@ -248,22 +130,6 @@ async function flow(held, writer, idle, promised, broken) {
   return 'complete';
 }
 
-/**
- * @template T
- * @param {Promise<T>} promise
- * @param {number} milliseconds
- * @returns {Promise<T>}
- */
-async function inTime(promise, milliseconds) {
-  let timer;
-  const late = new Promise((_, reject) => { timer = setTimeout(reject, milliseconds, new Error('idle')); });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
 /** Milliseconds between two signs of life. */
 const SIGN_MS = 20_000;
 
@@ -272,12 +138,6 @@ const SIGN_MS = 20_000;
  *
  * @param {{ end: Promise<string> }} pumped
  */
-export async function progress(pumped) {
-  let timer;
-  const sign = new Promise((resolve) => { timer = setTimeout(resolve, SIGN_MS, 'flowing'); });
-  try {
-    return await Promise.race([pumped.end, sign]);
-  } finally {
-    clearTimeout(timer);
-  }
+export function progress(pumped) {
+  return race(pumped.end, SIGN_MS, 'flowing');
 }

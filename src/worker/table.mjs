@@ -1,6 +1,8 @@
 // The route table that is stored in KV under `CONFIG`, key `routes`, as one isolate knows it. No rule lives here:
 // whether a text is a good table, the compiled gate says.
 
+import { LATE, race } from './deadline.mjs';
+
 /** Milliseconds between two reads, however they end. */
 const EVERY_MS = 60_000;
 /** Milliseconds after which a read has failed. */
@@ -49,17 +51,14 @@ export class StoredTable {
    */
   async #read(store, take, complain) {
     let text;
-    let timer;
-    const late = new Promise((_, reject) => { timer = setTimeout(reject, DEADLINE_MS, new Error('no answer in time')); });
     try {
-      text = await Promise.race([store.get('routes'), late]);
+      text = await race(store.get('routes'), DEADLINE_MS);
+      if (text === LATE) throw new Error('no answer in time');
       if (text !== null && typeof text !== 'string') throw new Error('CONFIG is no KV namespace');
     } catch (error) {
       complain(`farebox: CONFIG routes: cannot be read (${error instanceof Error ? error.message : error}); ${
         this.text === undefined ? 'nothing is served' : 'the last good table stays'} until it can, and it is tried again in a minute`);
       return;
-    } finally {
-      clearTimeout(timer);
     }
     text = text?.slice(0, LONGEST) ?? null;
     if (text === this.#seen) return;

@@ -1,0 +1,156 @@
+// Bodies: read within bounds, held, and hashed. They stay here, and only stored ones cross to Rust.
+
+import { LATE, timed } from './deadline.mjs';
+
+/**
+ * @typedef {object} Source what is held of a body: all of it, or its beginning and a reader of the rest
+ * @property {Uint8Array} [whole]
+ * @property {ReadableStreamDefaultReader<Uint8Array>} [reader]
+ * @property {Uint8Array[]} [chunks]
+ * @property {Promise<ReadableStreamReadResult<Uint8Array>>} [next] a read that is under way
+ * @property {number} [announced] its length, where that was said before
+ */
+
+/**
+ * Reads a body to its end: `whole`; or stops because it is `open` (longer) or in `timeout` (`late` came first), with
+ * what was read kept in front of the rest; or finds it `broken`.
+ *
+ * @param {ReadableStream<Uint8Array> | null} body
+ * @param {number} limit
+ * @param {Promise<typeof LATE>} [late]
+ * @returns {Promise<{ kind: 'whole' | 'open' | 'timeout' | 'broken', length: number, source: Source | null }>}
+ */
+async function read(body, limit, late) {
+  if (body === null) return { kind: 'whole', length: 0, source: { whole: new Uint8Array(0) } };
+  const reader = body.getReader();
+  /** @type {Uint8Array[]} */
+  const chunks = [];
+  let length = 0;
+  try {
+    for (;;) {
+      const next = reader.read();
+      const piece = await (late === undefined ? next : Promise.race([next, late]));
+      if (piece === LATE) return { kind: 'timeout', length, source: { reader, chunks, next } };
+      if (piece.done) break;
+      chunks.push(piece.value);
+      length += piece.value.byteLength;
+      if (length > limit) return { kind: 'open', length, source: { reader, chunks } };
+    }
+  } catch {
+    return { kind: 'broken', length, source: null };
+  }
+  const whole = chunks.length === 1 ? chunks[0] : joined(chunks, length);
+  return { kind: 'whole', length, source: { whole } };
+}
+
+/**
+ * What can be read of a response's body within both limits, as `read` says it.
+ *
+ * @param {Response} response
+ * @param {number} limit
+ * @param {number} milliseconds
+ */
+export function collect(response, limit, milliseconds) {
+  return timed(milliseconds, (late) => read(response.body, limit, late));
+}
+
+/**
+ * The text of a body that is not too long; throws if it breaks off or is no valid UTF-8.
+ *
+ * @param {Response | Request} message
+ * @param {number} limit
+ */
+export async function bounded(message, limit) {
+  const { kind, source } = await read(message.body, limit);
+  if (kind === 'open') {
+    await source?.reader?.cancel();
+    return undefined;
+  }
+  if (kind !== 'whole') throw new Error('the body broke off');
+  return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(source?.whole);
+}
+
+/**
+ * The text of a request's body, if it is not too long and is valid UTF-8.
+ *
+ * @param {Request} request
+ * @param {number} bytes
+ */
+export async function textOf(request, bytes) {
+  try {
+    return await bounded(request, bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * @param {Uint8Array[]} chunks
+ * @param {number} length
+ */
+export function joined(chunks, length) {
+  const all = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return all;
+}
+
+/**
+ * The body that a client gets of what is held.
+ *
+ * @param {Response | Source | null | undefined} held
+ */
+export function bodyOf(held) {
+  if (held === null || held === undefined) return null;
+  if (held instanceof Response) return held.body;
+  return held.whole ?? null;
+}
+
+/**
+ * Lets go of what is held.
+ *
+ * @param {Response | Source | null | undefined} held
+ */
+export function discard(held) {
+  if (held === null || held === undefined) return;
+  const done = held instanceof Response ? held.body?.cancel() : held.reader?.cancel();
+  done?.catch(() => {});
+}
+
+/**
+ * Hashes a request's body if it ends within the limits; `body` is what to forward in its place. A body is `whole`, `long`
+ * (longer, or slower without having said its length) or `broken`.
+ *
+ * @param {Request} request
+ * @param {number} limit
+ * @param {number} milliseconds
+ */
+export async function digestBody(request, limit, milliseconds) {
+  if (request.body === null) return { kind: 'whole', digest: 'none', body: null };
+  const length = request.headers.get('content-length');
+  const announced = length === null ? undefined : Number(length);
+  if (announced !== undefined && announced > limit) {
+    return { kind: 'long', body: { reader: request.body.getReader(), announced } };
+  }
+  const { kind, source } = await timed(milliseconds, (late) => read(request.body, limit, late));
+  if (kind === 'whole' && source?.whole !== undefined) {
+    const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', source.whole));
+    const digest = Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('');
+    return { kind: 'whole', digest, body: source.whole };
+  }
+  if (source === null || announced !== undefined) {
+    discard(source);
+    return { kind: 'broken', body: null };
+  }
+  return { kind: 'long', body: source };
+}
+
+/**
+ * @param {Request} request
+ */
+export function requestBody(request) {
+  return request.body;
+}
