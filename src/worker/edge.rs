@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use farebox_core::gate::paid::MAX_DIGESTED_BYTES;
-use farebox_core::gate::reply::{Audience, Body, Reply};
+use farebox_core::gate::reply::{Audience, Body, CORRELATION, Reply};
 use farebox_core::problem::Code;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -168,7 +168,7 @@ pub(super) fn render_with(reply: &Reply, held: &JsValue) -> JsValue {
         return response;
     }
     discard(held);
-    let correlation = reply.head.headers.get("x-correlation-id").unwrap_or_default();
+    let correlation = reply.head.headers.get(CORRELATION).unwrap_or_default();
     let ours = Reply::problem(Code::Internal, Audience::Other, correlation, None);
     let Body::Text(text) = &ours.body else { return JsValue::UNDEFINED };
     respond(ours.head.status, &ours.head.headers.to_lines(), &JsValue::from_str(text))

@@ -7,7 +7,7 @@ import {
 } from '#glue';
 
 import { complain, requestHead } from './edge.mjs';
-import { forwardPlain, plainUrl } from './free.mjs';
+import { forwardPlain, plainOf, plainUrl } from './free.mjs';
 import { SPLIT, ledgerOf } from './ledger.mjs';
 import { StoredTable } from './table.mjs';
 
@@ -255,14 +255,10 @@ function configurationForObjects(env) {
  */
 function configurationBy(text, env) {
   const { plain, jurisdiction, location } = text === undefined ? {} : JSON.parse(text);
-  if (plain) {
-    plain.request = new Set(plain.request);
-    plain.response = new Set(plain.response);
-  }
   const origin = /** @type {Fetcher | undefined} */ (isBinding(env.ORIGIN) ? env.ORIGIN : undefined);
   const limiter = /** @type {RateLimit | undefined} */ (env.RATE_LIMITER);
   const ledger = ledgerOf(/** @type {DurableObjectNamespace} */ (env.LEDGER), jurisdiction, location);
-  return { plain: plain ?? undefined, bindings: { ledger, limiter, origin, services: env } };
+  return { plain: plain ? plainOf(plain) : undefined, bindings: { ledger, limiter, origin, services: env } };
 }
 
 /**

@@ -7,31 +7,43 @@ import { withDeadline } from './deadline.mjs';
 import { requestHead } from './edge.mjs';
 
 /**
- * @typedef {object} Plain what `Gate::plain_forwarding` says
+ * @typedef {object} Plain what `Gate::plain_forwarding` says; every name of a field or method comes from there
  * @property {string | null} origin
- * @property {string} mark
  * @property {number} milliseconds
- * @property {string[]} priced
- * @property {Set<string>} request
- * @property {string[]} own
- * @property {Set<string>} response
+ * @property {Set<string>} methods
+ * @property {string[]} guarded
+ * @property {string} correlation
+ * @property {Fields & { words: Map<string, string[]>, parts: Map<string, string>, set: [string, string][] }} request
+ * @property {Fields} answer
  */
 
-const ORDINARY = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']);
+/**
+ * @typedef {object} Fields
+ * @property {Set<string>} gate names that the compiled gate has to see
+ * @property {string[]} prefixes the same, by how they begin
+ * @property {string[]} dropped names that are left out
+ */
 
-/** Fields that the runtime writes itself, and the ordinary words of `Connection`. */
-const RUNTIME = new Set(['host', 'content-length', 'transfer-encoding', 'connection']);
+/**
+ * The lists as they are looked into.
+ *
+ * @param {any} plain as it was read from JSON
+ * @returns {Plain}
+ */
+export function plainOf({ methods, request, answer, ...rest }) {
+  return {
+    ...rest,
+    methods: new Set(methods),
+    request: { ...request, gate: new Set(request.gate), words: new Map(request.words), parts: new Map(request.parts) },
+    answer: { ...answer, gate: new Set(answer.gate) },
+  };
+}
 
-/** What the gate puts on requests that it lets through; one that comes with it goes to the compiled gate. */
-const MARK = 'farebox-loop';
+/** A target that every server reads alike: its path, and perhaps a query. */
+const PLAIN_TARGET = /^((?:\/[a-z0-9_-]+)*\/?)(?:\?[\w.~=&,:+%-]*)?$/;
 
 /** Names that every origin reads alike. */
 const PLAIN_NAME = /^[a-z0-9-]+$/;
-/** Keys of clients that are certainly none of the gate's. */
-const PLAIN_KEY = /^(?!farebox)[\w.-]*$/i;
-
-/** What an origin says about its own connection. */
-const HOP = new Set(['connection', 'keep-alive', 'transfer-encoding']);
 
 /**
  * What to ask the origin for, if the request is certainly free; undefined sends it to the gate. It may be too
@@ -41,20 +53,29 @@ const HOP = new Set(['connection', 'keep-alive', 'transfer-encoding']);
  * @param {Plain} plain
  */
 export function plainUrl(request, plain) {
-  if (!ORDINARY.has(request.method)) return undefined;
+  if (!plain.methods.has(request.method)) return undefined;
   const { url } = request;
   const start = url.indexOf('/', url.indexOf('://') + 3);
-  const match = start < 0 ? null : /^((?:\/[a-z0-9_-]+)*\/?)(?:\?[\w.~=&,:+%-]*)?$/.exec(url.slice(start));
+  const match = start < 0 ? null : PLAIN_TARGET.exec(url.slice(start));
   const path = match?.[1];
-  if (match === null || path === undefined || path === '' || path.startsWith('/_')) return undefined;
-  if (plain.priced.some((prefix) => path.startsWith(prefix))) return undefined;
+  if (match === null || path === undefined || path === '') return undefined;
+  if (plain.guarded.some((prefix) => path.startsWith(prefix))) return undefined;
+  const { words, parts } = plain.request;
   for (const [name, value] of request.headers) {
-    if (name === 'connection' ? !/^(close|keep-alive)$/i.test(value) : plain.request.has(name) && !RUNTIME.has(name)) return undefined;
-    if (plain.own.some((prefix) => name.startsWith(prefix)) || !PLAIN_NAME.test(name)) return undefined;
-    if (name === 'idempotency-key' && !PLAIN_KEY.test(value)) return undefined;
-    if (name === 'authorization' && /(^|,)\s*payment([\s,]|$)/i.test(value)) return undefined;
+    if (isForGate(name, plain.request) || !PLAIN_NAME.test(name)) return undefined;
+    if (words.get(name)?.includes(value.toLowerCase()) === false) return undefined;
+    const part = parts.get(name);
+    if (part !== undefined && value.toLowerCase().includes(part)) return undefined;
   }
   return (plain.origin ?? url.slice(0, start)) + match[0];
+}
+
+/**
+ * @param {string} name
+ * @param {Fields} fields
+ */
+function isForGate(name, { gate, prefixes }) {
+  return gate.has(name) || prefixes.some((prefix) => name.startsWith(prefix));
 }
 
 /**
@@ -66,9 +87,9 @@ export function plainUrl(request, plain) {
 export function forwardPlain(request, url, plain, bound) {
   const correlation = crypto.randomUUID();
   const headers = new Headers(request.headers);
-  for (const name of RUNTIME) headers.delete(name);
-  headers.set('x-correlation-id', correlation);
-  headers.set(MARK, plain.mark);
+  for (const name of plain.request.dropped) headers.delete(name);
+  headers.set(plain.correlation, correlation);
+  for (const [name, value] of plain.request.set) headers.set(name, value);
   return withDeadline(plain.milliseconds, async ({ signal }, isLate) => {
     try {
       const response = await (bound ?? globalThis).fetch(url, {
@@ -83,12 +104,11 @@ export function forwardPlain(request, url, plain, bound) {
         return fail(requestHead(request), 'lost');
       }
       for (const name of response.headers.keys()) {
-        if (plain.response.has(name) && !HOP.has(name)) return finish(response, correlation);
-        if (name === 'location' || name === 'www-authenticate' || name.startsWith('farebox-')) return finish(response, correlation);
+        if (isForGate(name, plain.answer)) return finish(response, correlation);
       }
       const answer = new Response(response.body, response);
-      for (const name of HOP) answer.headers.delete(name);
-      answer.headers.set('x-correlation-id', correlation);
+      for (const name of plain.answer.dropped) answer.headers.delete(name);
+      answer.headers.set(plain.correlation, correlation);
       return answer;
     } catch {
       return fail(requestHead(request), isLate() ? 'timeout' : 'lost');

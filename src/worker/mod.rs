@@ -28,7 +28,7 @@ use farebox_core::gate::admit::correlation_id;
 use farebox_core::gate::presented::shows_proof;
 use farebox_core::gate::pricer::{self, PriceCall};
 use farebox_core::gate::receipts::Asked;
-use farebox_core::gate::reply::{Audience, Body, Reply};
+use farebox_core::gate::reply::{Audience, Body, CORRELATION, Reply};
 use farebox_core::gate::unpaid::Unpaid;
 use farebox_core::http::{Headers, RequestHead, ResponseHead};
 use farebox_core::mutant::{Mutant, planted};
@@ -290,7 +290,7 @@ fn reserved(
     headers.add("content-type", kind);
     headers.add("cache-control", "no-store");
     headers.add("access-control-allow-origin", "*");
-    headers.add("x-correlation-id", correlation);
+    headers.add(CORRELATION, correlation);
     Some(Reply::new(ResponseHead { status, headers }, Body::Text(body)))
 }
 
@@ -312,7 +312,7 @@ fn log_refusal(reply: &Reply, method: &str) {
     let Some(route) = reply.route.as_ref().filter(|_| !reply.marks.repeats) else { return };
     let line = serde_json::json!({
         "at": now().rfc3339(),
-        "correlation_id": reply.head.headers.get("x-correlation-id"),
+        "correlation_id": reply.head.headers.get(CORRELATION),
         "method": method,
         "route": route,
         "status": reply.head.status,

@@ -26,6 +26,7 @@ mod mutants;
 mod onchain;
 mod origins;
 mod other_chains;
+mod plain;
 mod pricer;
 mod published;
 mod receipts;

@@ -13,7 +13,7 @@ use super::offer::Offer;
 use super::path::Target;
 use super::presented::{Presented, shows_proof};
 use super::publish::Published;
-use super::reply::{Audience, Reply};
+use super::reply::{Audience, CORRELATION, Reply};
 use super::route::Found;
 use super::unpaid::{AwaitingQuota, Unpaid};
 use crate::encoding::message;
@@ -29,7 +29,7 @@ pub fn correlation_id<'a>(headers: &'a Headers, fresh: &'a str) -> &'a str {
         (8..=64).contains(&id.len())
             && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
     };
-    headers.get("x-correlation-id").filter(good).unwrap_or(fresh)
+    headers.get(CORRELATION).filter(good).unwrap_or(fresh)
 }
 
 impl Gate {

@@ -9,6 +9,7 @@ use super::clients::KEY_HEADER;
 use super::keys::{KEY_PREFIX, Keys};
 use super::origin::{MARK, Origin};
 use super::pricer::TOLD;
+use super::reply::CORRELATION;
 use crate::http::{Headers, RequestHead};
 use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
@@ -123,7 +124,7 @@ pub fn origin_call(
             headers.add("authorization", &row);
         }
     }
-    headers.set("x-correlation-id", correlation);
+    headers.set(CORRELATION, correlation);
     let (who, receipt) = match caller {
         Caller::Anybody => ("", ""),
         Caller::Client(name) => {
@@ -167,7 +168,7 @@ pub fn origin_call(
 }
 
 /// Names what origins do once, lower case.
-const KEY: &str = "idempotency-key";
+pub(super) const KEY: &str = "idempotency-key";
 
 /// Whether a client's key is in the name space of the keys that the gate makes, however it is quoted or listed.
 #[must_use]
@@ -212,7 +213,7 @@ pub const NEVER_FORWARDED: &[&str] = &[
     "payment-receipt",
     "payment-replayed",
     "sign-in-with-x",
-    "x-correlation-id",
+    CORRELATION,
     "x-http-method",
     "x-http-method-override",
     "x-method-override",

@@ -6,7 +6,7 @@
 //! [`redelivery`] is a payer's word that he wants an answer again, [`receipts`] what he may show to others,
 //! [`operator`] what the one who runs the gate may ask and decide, [`limit`] whose requests are counted together,
 //! [`sweep`] what the clock asks of ledger objects. [`clients`] are those whom the operator knows, [`unpaid`] forwards what
-//! goes on without a payment, `former` finds payments for earlier terms, [`pricer`] names prices and [`quoting`] holds payments against them. [`publish`] says what is sold. [`attempts`] counts who fails, [`diagnose`] says why and when to stop.
+//! goes on without a payment, `plain` says what the edge forwards by itself, `former` finds payments for earlier terms, [`pricer`] names prices and [`quoting`] holds payments against them. [`publish`] says what is sold. [`attempts`] counts who fails, [`diagnose`] says why and when to stop.
 
 pub mod admission;
 pub mod admit;
@@ -31,6 +31,7 @@ pub mod operator;
 pub mod origin;
 pub mod paid;
 pub mod path;
+mod plain;
 pub mod presented;
 pub mod pricer;
 pub mod pricing;
@@ -186,28 +187,6 @@ impl Gate {
     #[must_use]
     pub const fn breaker_secs(&self) -> u64 {
         self.breaker_secs
-    }
-
-    /// What an edge needs to forward by itself requests that are certainly free; nothing if every request has to
-    /// be looked at. Without `origin` the URL that the client asked for is asked for.
-    ///
-    /// Certainly free is a path of `a-z 0-9 / _ -` without `//` that begins with none of `priced`, asked for
-    /// with an ordinary method and without any field named in `request` or beginning as one of `own`. An
-    /// answer with a field named in `response` has to be scrubbed.
-    #[must_use]
-    pub fn plain_forwarding(&self) -> Option<Value> {
-        if self.keys.signs_origin_requests() || !self.table.forwards_unlisted() {
-            return None;
-        }
-        Some(serde_json::json!({
-            "origin": self.origin.base(),
-            "mark": self.keys.mark(),
-            "milliseconds": self.origin_timeout_secs.saturating_mul(1000),
-            "priced": self.table.paid_prefixes(),
-            "request": forward::NEVER_FORWARDED,
-            "own": forward::OWN_PREFIXES,
-            "response": reply::NEVER_ANSWERED,
-        }))
     }
 
     /// The answer of `/_farebox/health`; `facilitators` is what each has said it serves.

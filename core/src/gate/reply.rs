@@ -57,6 +57,9 @@ pub enum Audience {
     Other,
 }
 
+/// Name of the header field with the id of a request, lower case.
+pub const CORRELATION: &str = "x-correlation-id";
+
 /// Headers that a page of another site may send to a priced route.
 pub const ALLOWED_HEADERS: &str = "PAYMENT-SIGNATURE, X-PAYMENT, Authorization, Payment-Authorization, Accept-Payment, Idempotency-Key, Farebox-Redelivery, SIGN-IN-WITH-X, Access-Control-Expose-Headers, Content-Type, Range, x-correlation-id";
 /// Headers that a page of another site may read from a priced route.
@@ -138,7 +141,7 @@ impl Reply {
 pub fn own_headers(audience: Audience, correlation: &str) -> Headers {
     let mut headers = Headers::new();
     headers.add("cache-control", "no-store");
-    headers.add("x-correlation-id", correlation);
+    headers.add(CORRELATION, correlation);
     headers.add("x-content-type-options", "nosniff");
     if audience == Audience::Paid {
         headers.add("access-control-allow-origin", "*");
@@ -151,23 +154,26 @@ pub fn own_headers(audience: Audience, correlation: &str) -> Headers {
 /// caches, and absolute redirects that name the origin.
 pub fn scrub(head: &mut ResponseHead, origin: &Origin) {
     head.headers.retain(|name, _| !is_ours(name));
-    if let Some(value) = head.headers.get("www-authenticate") {
+    if let Some(value) = head.headers.get(CHALLENGES) {
         let rest = without_payment_challenges(value);
         if rest.is_empty() {
-            head.headers.remove("www-authenticate");
+            head.headers.remove(CHALLENGES);
         } else {
-            head.headers.set("www-authenticate", &rest);
+            head.headers.set(CHALLENGES, &rest);
         }
     }
     if let Some(base) = origin.base()
-        && let Some(location) = head.headers.get("location").and_then(|to| to.strip_prefix(base))
+        && let Some(location) = head.headers.get(LOCATION).and_then(|to| to.strip_prefix(base))
         && location.starts_with('/')
         && !location.starts_with("//")
     {
         let location = location.to_string();
-        head.headers.set("location", &location);
+        head.headers.set(LOCATION, &location);
     }
 }
+
+const CHALLENGES: &str = "www-authenticate";
+const LOCATION: &str = "location";
 
 /// Fields that an origin does not send through the gate, lower case.
 pub const NEVER_ANSWERED: &[&str] = &[
@@ -178,7 +184,7 @@ pub const NEVER_ANSWERED: &[&str] = &[
     "payment-replayed",
     "settlement-overrides",
     "extension-responses",
-    "x-correlation-id",
+    CORRELATION,
     "connection",
     "keep-alive",
     "transfer-encoding",
@@ -186,8 +192,14 @@ pub const NEVER_ANSWERED: &[&str] = &[
     "upgrade",
 ];
 
+/// Fields of an origin's answer that are passed on in part, or changed, lower case.
+pub(super) const REWRITTEN: &[&str] = &[CHALLENGES, LOCATION];
+
+/// Beginning of the names that the gate alone answers with, lower case.
+pub(super) const OWN_PREFIX: &str = "farebox-";
+
 fn is_ours(name: &str) -> bool {
-    NEVER_ANSWERED.contains(&name) || name.starts_with("farebox-")
+    NEVER_ANSWERED.contains(&name) || name.starts_with(OWN_PREFIX)
 }
 
 /// Marks an answer of a priced route: private, readable by any page unless the origin decided otherwise.
@@ -203,7 +215,7 @@ pub fn finish_paid(head: &mut ResponseHead, correlation: &str) {
         head.headers.remove(name);
     }
     head.headers.set("cache-control", "private, no-store");
-    head.headers.set("x-correlation-id", correlation);
+    head.headers.set(CORRELATION, correlation);
     if head.headers.get("access-control-allow-origin").is_none() {
         head.headers.add("access-control-allow-origin", "*");
         head.headers.remove("access-control-allow-credentials");

@@ -168,7 +168,7 @@ impl Gate {
         reply::scrub(head, &self.origin);
         match unpaid.audience {
             Audience::Paid => reply::finish_paid(head, &unpaid.correlation),
-            Audience::Other => head.headers.set("x-correlation-id", &unpaid.correlation),
+            Audience::Other => head.headers.set(reply::CORRELATION, &unpaid.correlation),
         }
         if let Some(remaining) = unpaid.remaining {
             tell(&mut head.headers, remaining);

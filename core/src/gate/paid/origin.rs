@@ -5,7 +5,7 @@ use alloc::string::String;
 
 use super::{Abort, Filed, Kept, Limits, PaidRequest, Step};
 use crate::gate::forward::{Caller, origin_call};
-use crate::gate::reply::{Body, Reply, finish_paid, scrub};
+use crate::gate::reply::{Body, CORRELATION, Reply, finish_paid, scrub};
 use crate::http::ResponseHead;
 use crate::ledger::command::{Command, Delivery, Failure};
 use crate::problem::Code;
@@ -257,7 +257,7 @@ const SERVED: &str = "farebox-served";
 /// The stored form of a head: status, then one line per field; what belongs to one answer is left out.
 fn stored(head: &ResponseHead, served: UnixTime) -> String {
     let mut kept = head.clone();
-    kept.headers.remove("x-correlation-id");
+    kept.headers.remove(CORRELATION);
     kept.headers.set(SERVED, &alloc::format!("{}", served.secs()));
     let mut text = alloc::format!("{}\n", kept.status);
     text.push_str(&kept.headers.to_lines());

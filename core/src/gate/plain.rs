@@ -1,0 +1,76 @@
+//! What an edge may forward by itself, before the compiled gate is asked. Spec: docs/origin.md.
+//!
+//! The edge reads no rule of its own: which fields, methods and paths are ordinary stands here as data, made of the
+//! lists that the gate itself forwards by. It may send more to the gate than it has to, never less.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde_json::{Value, json};
+
+use super::Gate;
+use super::keys::KEY_PREFIX;
+use super::origin::MARK;
+use super::route::Methods;
+use super::{forward, reply};
+
+/// Fields that the runtime writes itself on each request, lower case: the edge drops them.
+const WRITTEN: &[&str] = &["host", "content-length", "transfer-encoding", "connection"];
+
+/// Fields that ordinary requests carry with these words alone, lower case.
+const WORDS: &[(&str, &[&str])] = &[("connection", &["close", "keep-alive"])];
+
+/// Fields that the gate forwards in part or not at all, and what their value then has in it, lower case.
+const PARTS: &[(&str, &str)] = &[("authorization", "payment"), (forward::KEY, KEY_PREFIX)];
+
+/// What an origin says about its own connection, lower case: the edge drops it.
+const ABOUT_CONNECTION: &[&str] = &["connection", "keep-alive", "transfer-encoding"];
+
+/// What begins the paths that no route can name and the gate answers.
+const RESERVED: &str = "/_";
+
+impl Gate {
+    /// What an edge needs to forward by itself requests that are certainly free; nothing if every request has to
+    /// be looked at. Without `origin` the URL that the client asked for is asked for.
+    ///
+    /// Certainly free is a path of `a-z 0-9 / _ -` without `//` that begins with none of `guarded`, asked for with
+    /// one of `methods`. Of its fields, whose names are all of `a-z 0-9 -`, none is named in `request.gate` or
+    /// begins as one of `request.prefixes`; one of `request.words` is one of those words, and one of
+    /// `request.parts` does not have that in it, in whatever case. `request.dropped` are left out and
+    /// `request.set` is added. An answer with a field of `answer.gate` or `answer.prefixes` is the gate's to
+    /// finish; of others, `answer.dropped` are left out. Both carry an id in the field `correlation`.
+    #[must_use]
+    pub fn plain_forwarding(&self) -> Option<Value> {
+        if self.keys.signs_origin_requests() || !self.table.forwards_unlisted() {
+            return None;
+        }
+        let mut guarded = self.table.paid_prefixes();
+        guarded.push(String::from(RESERVED));
+        let mut finished = without(reply::NEVER_ANSWERED, ABOUT_CONNECTION);
+        finished.extend_from_slice(reply::REWRITTEN);
+        Some(json!({
+            "origin": self.origin.base(),
+            "milliseconds": self.origin_timeout_secs.saturating_mul(1000),
+            "methods": Methods::all().names().collect::<Vec<_>>(),
+            "guarded": guarded,
+            "correlation": reply::CORRELATION,
+            "request": {
+                "gate": without(forward::NEVER_FORWARDED, WRITTEN),
+                "prefixes": forward::OWN_PREFIXES,
+                "words": WORDS,
+                "parts": PARTS,
+                "dropped": WRITTEN,
+                "set": [(MARK, self.keys.mark())],
+            },
+            "answer": {
+                "gate": finished,
+                "prefixes": [reply::OWN_PREFIX],
+                "dropped": ABOUT_CONNECTION,
+            },
+        }))
+    }
+}
+
+fn without(names: &[&'static str], dropped: &[&str]) -> Vec<&'static str> {
+    names.iter().copied().filter(|name| !dropped.contains(name)).collect()
+}
