@@ -81,7 +81,7 @@ export async function tour(parts) {
   check(charged.status === 200, 'the report was delivered');
   await checkReceipt(parts, charged.headers.get('payment-receipt'), check);
 
-  console.log('\nSomebody who saw that signature sends it again, as a payment of x402');
+  console.log('\nAn attacker who saw that signature sends it again, as an x402 payment');
   const again = await fetch(report, { headers: { 'payment-signature': asX402(seen) } });
   const told = parse(await again.text());
   say('body', told);
@@ -128,9 +128,9 @@ export async function tour(parts) {
   say('diagnostic', why);
   check(refused.status === 402 && why?.code === 'PAYMENT_UNVERIFIED' && why.escalate === true, 'it was told so, and nothing was settled');
 
-  console.log('\nSomebody asks the origin for the report, past the gate');
+  console.log('\nAn attacker asks the origin for the report, around the gate');
   const direct = await fetch(`${origin.url}/report`);
-  check(direct.status === 403, 'he is refused: the origin serves what the gate has signed');
+  check(direct.status === 403, 'refused: the origin serves only requests that the gate has signed');
 
   const end = await balances();
   sayBalances('after', end);

@@ -26,8 +26,8 @@ await runMain(async () => {
   }
   await endAll();
   await Promise.all([parts.facilitator.stop(), parts.origin.stop()]);
-  if (broken.length > 0) throw new StepFailed(`${broken.length} of the demo's promises did not hold`);
-  console.log(`\nall of it held, ${elapsed()}`);
+  if (broken.length > 0) throw new StepFailed(`${broken.length} of the demo's checks failed`);
+  console.log(`\nall checks passed, ${elapsed()}`);
 });
 
 /** Packages from npm on one side, Rust and its compilation on the other; then the bundle needs both. */
@@ -65,22 +65,22 @@ async function start(build) {
  */
 function stayUp({ chain, facilitator, origin, gate, token }) {
   console.log(`
-All of it stays up until Ctrl-C
+Everything stays up until Ctrl-C
   gate         ${gate.url}
   origin       ${origin.url}
   facilitator  ${facilitator.url}
   chain        ${chain.url}
 
-Try it: the first asks for money, the second is free
+Try it: the first route has a price, the second is free
   curl -i ${gate.url}/report
   curl -i ${gate.url}/about
-The origin refuses who comes past the gate (docs/origin.md)
+The origin refuses requests that bypass the gate (docs/origin.md)
   curl -i ${origin.url}/report
 
 The operator's side: what was paid, and whether the books balance (docs/operations.md)
   curl -s -H 'Authorization: Bearer ${token}' ${gate.url}/_farebox/payments
   curl -s -H 'Authorization: Bearer ${token}' ${gate.url}/_farebox/audit
-Who fails to pay, and why: the agent with the wrong key
+Clients that fail to pay, and why: here the agent with the wrong key
   curl -s -H 'Authorization: Bearer ${token}' ${gate.url}/_farebox/failures
-A paid ${gate.url}/fail/503 fails after it was paid: its payment becomes a refund that is due.`);
+Pay for ${gate.url}/fail/503 to see a refund become due: its origin fails after the payment.`);
 }

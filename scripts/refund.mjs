@@ -24,7 +24,7 @@ export function transferOf(payment) {
     throw new Error('the payment has a network, asset, payer or amount that is none');
   }
   const units = BigInt(String(amount)).toString(16);
-  if (units.length > 64) throw new Error('the amount is no uint256');
+  if (units.length > 64) throw new Error('the amount is not a uint256');
   const words = [String(payer).slice(2).toLowerCase(), units].map((word) => word.padStart(64, '0'));
   return { chainId: `0x${BigInt(chain).toString(16)}`, to: String(asset), value: '0x0', data: `0x${TRANSFER}${words.join('')}` };
 }

@@ -16,11 +16,11 @@ export const SECTIONS = /** @type {const} */ ({
   route: '## Routes',
   diagnostics: '### Diagnostics',
   free: '### Free requests',
-  bazaar: '### How requests are made',
+  bazaar: '### Request descriptions',
   price: '### Price in atomic units',
   pricer: '### Price of a bound Worker',
   asset: '### An asset in full',
-  service: '## Who sells',
+  service: '## Service description',
   facilitator: '## Facilitator',
   recovery: '## Recovery times',
 });

@@ -16,7 +16,7 @@ export async function bodyOf(body: unknown, headers: Headers): Promise<Body> {
   throw new FareboxError({
     code: 'body_not_replayable',
     message: `a body of type ${kindOf(body)} can be sent only once, and a payment may have to be sent again`,
-    remedy: 'give a string, URLSearchParams, bytes or a Blob; for a form, new Blob of its encoded text',
+    remedy: 'pass a string, URLSearchParams, bytes or a Blob; for a form, a Blob of its encoded text',
   });
 }
 

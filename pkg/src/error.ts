@@ -61,7 +61,7 @@ export function given<T>(name: string, read: () => T): T {
     return read();
   } catch (error) {
     if (error instanceof FareboxError || error instanceof WebAssembly.RuntimeError) throw error;
-    throw unusable('invalid_argument', `an argument of ${name} is of another type than it takes`);
+    throw unusable('invalid_argument', `an argument of ${name} has the wrong type`);
   }
 }
 

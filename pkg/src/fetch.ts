@@ -66,12 +66,12 @@ export function wrapFetch(fetch: typeof globalThis.fetch, options: PayOptions): 
 
 /** Options of the wrong type are told when they are given, by name. */
 function checked(fetch: unknown, options: unknown): void {
-  const wrong = (what: string): FareboxError => unusable('invalid_options', what, 'correct the named option');
-  if (typeof fetch !== 'function') throw wrong('fetch is no function');
+  const wrong = (what: string): FareboxError => unusable('invalid_options', what, 'correct that option');
+  if (typeof fetch !== 'function') throw wrong('fetch is not a function');
   if (typeof options !== 'object' || options === null) throw wrong('the options are no object with a signer');
   const { store, ...others } = options as Readonly<Record<string, unknown>>;
   for (const name of ['confirm', 'choose', 'broadcast', 'onEscalation', 'now']) {
-    if (others[name] !== undefined && typeof others[name] !== 'function') throw wrong(`${name} is no function`);
+    if (others[name] !== undefined && typeof others[name] !== 'function') throw wrong(`${name} is not a function`);
   }
   for (const name of ['identifier', 'acceptPayment']) {
     if (others[name] !== undefined && typeof others[name] !== 'boolean') throw wrong(`${name} is neither true nor false`);
@@ -218,7 +218,7 @@ function aborted(signal: AbortSignal): FareboxError {
   return new FareboxError({
     code: 'aborted',
     message: 'the request was aborted after the payment was signed',
-    remedy: 'send error.payment again; do not sign a new one for the same request',
+    remedy: 'send error.payment again; do not sign a new payment for the same request',
     signed: true,
   }, signal.reason);
 }
@@ -231,8 +231,8 @@ async function sentTransaction({ exchange, options }: Payment): Promise<string> 
   } catch (error) {
     throw new FareboxError({
       code: 'broadcast_failed',
-      message: 'the option broadcast gave no transaction',
-      remedy: 'look at error.cause, and whether your transaction was sent before you pay again',
+      message: 'the option broadcast returned no transaction',
+      remedy: 'before you pay again, read error.cause and check whether your transaction was sent',
       signed: true,
     }, error);
   }
@@ -252,7 +252,7 @@ async function agree(payment: Payment): Promise<void> {
 }
 
 function declined(): FareboxError {
-  return new FareboxError({ code: 'declined', message: 'the payment was not confirmed', remedy: 'confirm it, or do without' });
+  return new FareboxError({ code: 'declined', message: 'the payment was not confirmed', remedy: 'confirm it, or do not make this request' });
 }
 
 function proposalOf(exchange: Exchange): Proposal | undefined {

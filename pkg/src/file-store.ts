@@ -14,7 +14,7 @@ type State = { readonly ids: readonly string[]; readonly record: string };
  * cannot be made twice, so of two who replace the same state one loses, whenever either is killed; there is no lock.
  */
 export function fileStore(folder: string): Store {
-  if (typeof folder !== 'string' || folder === '') throw unusable('invalid_argument', 'the folder of fileStore is no path');
+  if (typeof folder !== 'string' || folder === '') throw unusable('invalid_argument', 'the folder of fileStore is not a path');
   const nameOf = (n: number): string => join(folder, `budget-${n}.json`);
   const numbers = async (): Promise<number[]> => {
     const found = (await readdir(folder)).map((name) => /^budget-(\d{1,15})\.json$/.exec(name)?.[1]);

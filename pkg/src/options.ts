@@ -100,7 +100,7 @@ export type PayOptions = {
   readonly store?: Store;
   /** Asked before each signature; anything but true signs nothing. */
   readonly confirm?: (proposal: Proposal) => boolean | Promise<boolean>;
-  /** Asked where there is a choice; sessions are not paid by this version ['one-shot']. */
+  /** Asked where there is a choice; this version does not pay for sessions ['one-shot']. */
   readonly choose?: (question: Question) => Question['options'][number] | Promise<Question['options'][number]>;
   /** Sends the transfer of a proposal to the chain and gives its hash, for servers that do not pay for that [such are not paid]. */
   readonly broadcast?: (proposal: Proposal) => string | Promise<string>;

@@ -13,12 +13,12 @@ export async function requestOf(input: RequestInfo | URL, init: RequestInit | un
   // What platforms say of a wrong one shows it whole.
   const url = usable(() => new URL(given?.url ?? String(input), page), 'the URL is none');
   url.hash = '';
-  if (url.username !== '' || url.password !== '') throw unusable('invalid_request', 'the URL has a name and password in it', 'give them in a header');
+  if (url.username !== '' || url.password !== '') throw unusable('invalid_request', 'the URL contains a user name and password', 'send them in a header');
   const headers = usable(() => new Headers(init?.headers ?? given?.headers), 'a header has no name or value that can be sent');
   if (['payment-signature', 'x-payment', 'payment-authorization'].some((name) => headers.has(name)) || carriesPayment(headers.get('authorization') ?? '')) {
     throw new FareboxError({
       code: 'already_paying',
-      message: 'the request carries a payment already',
+      message: 'the request already carries a payment',
       remedy: 'leave the payment headers to the wrapper, or use plain fetch',
     });
   }
@@ -58,8 +58,8 @@ export async function plain(fetch: typeof globalThis.fetch, request: Plain): Pro
     if (cause?.code !== 'UND_ERR_HEADERS_OVERFLOW') throw error;
     throw new FareboxError({
       code: 'malformed_challenge',
-      message: 'the header of the answer is longer than this platform reads',
-      remedy: 'tell the server\'s operator; nothing was signed',
+      message: 'the header of the response is longer than this platform reads',
+      remedy: 'report this to the server\'s operator; nothing was signed',
     }, error);
   }
 }
@@ -72,7 +72,7 @@ export function paidUrl(request: Plain, response: Response): string {
   const error = new FareboxError({
     code: 'redirected',
     message: `the request was redirected to ${came.origin}, which asks for payment`,
-    remedy: 'ask for the final address yourself if you trust it',
+    remedy: 'request the final URL yourself if you trust it',
   });
   error.response = response;
   throw error;

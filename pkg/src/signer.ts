@@ -54,7 +54,7 @@ function held(key: LocalKey): Signer & { forget(): void } {
 
 /** A wallet of a page: asks for the account once, switches the network when it has to, tells a rejection apart. */
 export function walletSigner(provider: Eip1193Provider, options: { address?: string } = {}): Signer {
-  if (typeof memberOf(provider, 'request') !== 'function' || !isAddress(memberOf(options, 'address') ?? '')) throw noSigner('the wallet has no request, or its address is no text');
+  if (typeof memberOf(provider, 'request') !== 'function' || !isAddress(memberOf(options, 'address') ?? '')) throw noSigner('the wallet has no request method, or its address is not text');
   let account: Promise<string> | undefined;
   const ask = async (method: string, params?: readonly unknown[]): Promise<unknown> => {
     try {
@@ -97,7 +97,7 @@ export function viemSigner(account: ViemSigner): Signer {
   if (typeof memberOf(account, 'signTypedData') !== 'function') throw noSigner();
   const address = account.address ?? account.account?.address;
   if (!isAddress(address)) {
-    throw unusable('invalid_signer', 'the signer has signTypedData but no address', 'give an account with an address, or a wallet client with an account');
+    throw unusable('invalid_signer', 'the signer has signTypedData but no address', 'pass an account with an address, or a wallet client with an account');
   }
   return {
     address: async () => address,
@@ -131,12 +131,12 @@ export function asSigner(signer: AnySigner): Signer {
 /** The signer's address; what is no text never comes to the compiled part. */
 export async function addressOf(signer: Signer): Promise<string> {
   const address: unknown = await signer.address();
-  if (!isAddress(address)) throw unusable('invalid_signer', 'the signer\'s address is no address');
+  if (!isAddress(address)) throw unusable('invalid_signer', 'the signer\'s address is not an address');
   return address;
 }
 
 function noSigner(message = 'the signer has neither signTypedData nor request'): FareboxError {
-  return unusable('invalid_signer', message, 'give localSigner(key), an account of viem, or a wallet that follows EIP-1193');
+  return unusable('invalid_signer', message, 'pass localSigner(key), a viem account, or an EIP-1193 wallet');
 }
 
 /** Texts only; whether it is one of an address is the compiled part's to say. */
@@ -155,8 +155,8 @@ function walletError(error: unknown, method: string): FareboxError {
   if (code === 4001 || code === 'ACTION_REJECTED' || (error as Error | undefined)?.name === 'UserRejectedRequestError') {
     return new FareboxError({
       code: 'wallet_rejected',
-      message: 'the wallet\'s owner said no',
-      remedy: 'ask again only when the owner wants to',
+      message: 'the user rejected the request in the wallet',
+      remedy: 'ask again only if the user wants to',
     }, error);
   }
   if (code === 4902) {
@@ -169,6 +169,6 @@ function walletError(error: unknown, method: string): FareboxError {
   return new FareboxError({
     code: 'wallet_failed',
     message: `the wallet did not answer ${method} as expected`,
-    remedy: 'look at error.cause, which is what the wallet said',
+    remedy: 'read error.cause, which is the wallet\'s own error',
   }, error);
 }

@@ -69,16 +69,16 @@ function checkPlatform(config, notes) {
     notes.error('compatibility_date', `must be ${OLDEST_DATE} or later`, ['compatibility_date']);
   }
   if (!config.triggers?.crons?.length) {
-    notes.warning('triggers', 'have no cron, so that nothing wakes a ledger object whose alarm was lost; set crons = ["*/15 * * * *"]', ['triggers']);
+    notes.warning('triggers', 'have no cron, so a ledger object whose alarm was lost is never woken; set crons = ["*/15 * * * *"]', ['triggers']);
   }
   if (config.cache?.enabled === true) {
-    notes.warning('cache.enabled', 'answers in front of the gate; take it out', ['cache', 'enabled']);
+    notes.warning('cache.enabled', 'answers before the gate does; remove it', ['cache', 'enabled']);
   }
   if (isRouted(config) && config.workers_dev !== false) {
-    notes.warning('workers_dev', 'is left open beside routes: the gate also answers at workers.dev, around the rules of your zone; set workers_dev = false', ['workers_dev']);
+    notes.warning('workers_dev', 'is on although routes are set: the gate also answers at workers.dev, where the rules of your zone do not apply; set workers_dev = false', ['workers_dev']);
   }
   if (isRouted(config) && config.preview_urls === true) {
-    notes.warning('preview_urls', 'are open beside routes: each version also answers at workers.dev; set preview_urls = false', ['preview_urls']);
+    notes.warning('preview_urls', 'are on although routes are set: each version also answers at workers.dev; set preview_urls = false', ['preview_urls']);
   }
 }
 
@@ -95,9 +95,9 @@ function checkBindings({ config, vars }, notes) {
     }
   }
   const hasOrigin = services.includes('ORIGIN');
-  if (hasOrigin && vars.ORIGIN_URL) notes.error('ORIGIN_URL', 'is set beside the service binding ORIGIN; keep one of them');
+  if (hasOrigin && vars.ORIGIN_URL) notes.error('ORIGIN_URL', 'is set besides the service binding ORIGIN; keep one of the two');
   if (!hasOrigin && !vars.ORIGIN_URL && !isRouted(config)) {
-    notes.error('ORIGIN_URL', 'is missing, and there is neither a service binding ORIGIN nor a route of a zone whose server could be asked; set one of them');
+    notes.error('ORIGIN_URL', 'is missing, and there is no service binding ORIGIN and no zone route with an origin server; set one of them');
   }
 }
 
@@ -111,7 +111,7 @@ function checkPayee({ vars }, notes) {
   const payees = structured(vars.PAY_TO);
   const all = typeof payees === 'object' && payees !== null ? Object.values(payees) : [payees];
   if (all.some((payee) => /^0x0{36}dead$/i.test(String(payee)))) {
-    notes.warning('PAY_TO', 'is an address that nobody holds; what is paid to it is lost');
+    notes.warning('PAY_TO', 'is not an address with an owner; money paid to it is lost');
   }
 }
 

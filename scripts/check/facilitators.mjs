@@ -80,7 +80,7 @@ function checkPrices(vars, hostname, fee, notes) {
     for (const [index, route] of (Array.isArray(routes) ? routes : []).entries()) {
       const price = millionths(route);
       if (price !== undefined && price < fee) {
-        notes.warning(`${name}[${index}].price`, `is below what ${hostname} asks for a settlement ($${dollars(fee)}); you pay more than you get`, ['vars', name, index, 'price']);
+        notes.warning(`${name}[${index}].price`, `is below what ${hostname} asks for a settlement ($${dollars(fee)}); you pay more than you receive`, ['vars', name, index, 'price']);
       }
     }
   }

@@ -62,7 +62,7 @@ export async function check({ file, env, secrets = false, offline = false, say =
       const put = `wrangler secret put ${variable}${env === undefined ? '' : ` --env ${env}`}`;
       note(variable, `is a secret; \`${put}\` if it is not there yet`);
     } else if (isAbsent && variable === 'ROUTES' && bindings(worker.config).includes('CONFIG')) {
-      note(variable, 'stand in the KV namespace CONFIG, which is not looked at');
+      note(variable, 'are in the KV namespace CONFIG, which is not read here');
     } else {
       error(variable, remedy);
     }
@@ -88,7 +88,7 @@ function checkNames({ vars }, notes) {
     const meant = nearMiss(name, known);
     if (meant !== undefined) notes.warning(name, `is not read; did you mean ${meant}?`);
     if (SECRETS.includes(name)) {
-      notes.warning(name, `is a secret in a file that is committed; take it out and run \`wrangler secret put ${name}\``);
+      notes.warning(name, `is a secret in a committed file; remove it and run \`wrangler secret put ${name}\``);
     }
   }
 }
@@ -104,8 +104,8 @@ function checkSiblings({ vars }, siblings, notes) {
   const routes = structured(vars.ROUTES);
   for (const { priced, free } of siblings) {
     const index = Array.isArray(routes) ? routes.findIndex(({ path, price }) => path === priced && price !== 'free') : -1;
-    const remedy = `is priced, and many servers answer ${free.join(', ')} with the same, which ${free.length === 1 ? 'is' : 'are'} free; `
-      + 'set DEFAULT = "deny", or give each a route: priced, or "free" where it is something else';
+    const remedy = `is priced, and many servers serve the same at ${free.join(', ')}, which ${free.length === 1 ? 'is' : 'are'} free; `
+      + 'set DEFAULT = "deny", or give each a route: priced, or "free" if it is something else';
     notes.warning(index < 0 ? 'ROUTES' : `ROUTES[${index}].path`, `${priced} ${remedy}`);
   }
 }

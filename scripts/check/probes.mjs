@@ -47,7 +47,7 @@ export async function probe({ vars, secrets }, networks, notes, say) {
     await ask(url, `GET ${url}`, () => supported(url, wanted, facilitator.path, notes));
   }
   const target = paidTarget(vars);
-  if (target !== undefined) await ask(target, `GET ${target}, as somebody who goes around the gate`, () => bypass(target, notes));
+  if (target !== undefined) await ask(target, `GET ${target}, sent directly, around the gate`, () => bypass(target, notes));
   const rpc = vars.RPC_URL ?? secrets.RPC_URL;
   for (const { id, name } of networks) {
     const node = ofNetwork(rpc, id, name);
@@ -89,7 +89,7 @@ async function bypass(target, notes) {
   if (status < 200 || status > 299 || text === '') return `answers ${status}`;
   const remedy = `serves ${new URL(target).pathname} without the gate; set ORIGIN_SECRET and have the origin check Farebox-Signature, or close it by network`;
   notes.warning('ORIGIN_URL', remedy, ['vars', 'ORIGIN_URL']);
-  return `answers ${status} with a body: it can be had without paying`;
+  return `answers ${status} with a body: it can be fetched without paying`;
 }
 
 /**
@@ -104,7 +104,7 @@ async function code(node, network, payee, notes) {
   const { result } = JSON.parse(text);
   if (typeof result !== 'string') return `answers ${status} without a result`;
   if (result === '0x') return 'it has none';
-  notes.warning('PAY_TO', `is a contract on ${network}; make sure that you hold it there and that it can send the token on`, ['vars', 'PAY_TO']);
+  notes.warning('PAY_TO', `is a contract on ${network}; make sure that you own it there and that it can transfer the token`, ['vars', 'PAY_TO']);
   return 'it has';
 }
 

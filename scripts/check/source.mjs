@@ -45,7 +45,7 @@ export function parseSource(file, text) {
     ast = parseTOML(text);
   } catch (error) {
     const { lineNumber, column } = /** @type {{lineNumber?: number, column?: number}} */ (error);
-    throw new Unusable(`${file}:${lineNumber ?? 1}:${(column ?? 0) + 1} is no TOML: ${message(error)}`);
+    throw new Unusable(`${file}:${lineNumber ?? 1}:${(column ?? 0) + 1} is not TOML: ${message(error)}`);
   }
   /** @type {Map<string, Place>} */
   const places = new Map();

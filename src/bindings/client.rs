@@ -30,7 +30,7 @@ impl Exchange {
     ) -> Result<Self, JsValue> {
         let policy = Policy::from_json(policy).map_err(|error| thrown(&error))?;
         let payer = Address::parse(payer)
-            .map_err(|_| refused("invalid_signer", "the signer's address is no address"))?;
+            .map_err(|_| refused("invalid_signer", "the signer's address is not an address"))?;
         let mut random = [0; 48];
         getrandom::fill(&mut random).map_err(|_| no_randomness())?;
         Ok(Self(client::Exchange::new(policy, method, url, endpoint, payer, random)))

@@ -29,7 +29,7 @@ const MAX_HEADER_BYTES: usize = 64 * 1024;
 #[wasm_bindgen(js_name = decodeHeader)]
 pub fn decode_header(value: &str) -> Result<String, JsValue> {
     header::text_at_most(value, MAX_HEADER_BYTES).map_err(|_| {
-        refused("invalid_header", "this is not base64 of one JSON object without doubled keys")
+        refused("invalid_header", "this is not base64 of one JSON object without duplicate keys")
     })
 }
 
@@ -60,7 +60,7 @@ pub fn payment_authorization(credential: &str) -> Result<String, JsValue> {
     let object = base64::decode_url(token).ok().and_then(|bytes| strict::parse(&bytes).ok());
     match object {
         Some(Value::Object(_)) => Ok(alloc::format!("{SCHEME} {token}")),
-        _ => Err(refused("invalid_header", "this is no credential of the scheme Payment")),
+        _ => Err(refused("invalid_header", "this is not a credential of the scheme Payment")),
     }
 }
 
@@ -174,7 +174,7 @@ pub fn redelivery_typed_data(
 #[wasm_bindgen(js_name = redeliveryHeader)]
 pub fn redelivery_header(typed_data: &str, signature: &str) -> Result<String, JsValue> {
     let statement = strict::parse(typed_data.as_bytes())
-        .map_err(|_| refused("invalid_typed_data", "the statement is no JSON"))?;
+        .map_err(|_| refused("invalid_typed_data", "the statement is not JSON"))?;
     Ok(prepare::redelivery_header(&statement, signature))
 }
 
@@ -182,7 +182,7 @@ pub fn redelivery_header(typed_data: &str, signature: &str) -> Result<String, Js
 #[wasm_bindgen(js_name = receiptSigner)]
 pub fn receipt_signer(receipt: &str) -> Result<String, JsValue> {
     let receipt = strict::parse(receipt.as_bytes())
-        .map_err(|_| refused("invalid_receipt", "the receipt is no JSON"))?;
+        .map_err(|_| refused("invalid_receipt", "the receipt is not JSON"))?;
     match signer_of_receipt(&receipt) {
         Ok((signer, payload)) => {
             Ok(json!({"signer": signer.to_checksum(), "payload": payload}).to_string())
@@ -195,5 +195,5 @@ fn digest(typed_data: &str) -> Result<[u8; 32], JsValue> {
     let data = strict::parse(typed_data.as_bytes()).ok();
     data.and_then(|data| TypedData::from_json(&data).ok())
         .map(|data| data.digest())
-        .ok_or_else(|| refused("invalid_typed_data", "this is no typed data of EIP-712"))
+        .ok_or_else(|| refused("invalid_typed_data", "this is not EIP-712 typed data"))
 }

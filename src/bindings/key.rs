@@ -53,6 +53,6 @@ impl LocalKey {
         digest
             .and_then(|digest| self.0.sign(&digest))
             .map(|signature| hex::encode_prefixed(&signature.to_bytes()))
-            .ok_or_else(|| refused("invalid_typed_data", "this is no typed data of EIP-712"))
+            .ok_or_else(|| refused("invalid_typed_data", "this is not EIP-712 typed data"))
     }
 }

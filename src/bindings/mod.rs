@@ -40,7 +40,7 @@ fn refused(code: &str, message: &str) -> JsValue {
 
 fn no_randomness() -> JsValue {
     let remedy = "use a platform with crypto.getRandomValues";
-    failed("no_randomness", "the platform gives no random bytes", remedy)
+    failed("no_randomness", "the platform provides no random bytes", remedy)
 }
 
 fn failed(code: &str, message: &str, remedy: &str) -> JsValue {

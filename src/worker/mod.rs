@@ -186,7 +186,10 @@ impl Bindings {
         let asked = edge::ask_price(&self.services, &call.binding, &call.body, ms, bytes);
         let answer = edge::settled(asked).await.and_then(|text| text.as_string());
         if answer.is_none() {
-            edge::complain(&format!("farebox: {} named no price", call.binding));
+            edge::complain(&format!(
+                "farebox: {} returned no price; the request was answered 503",
+                call.binding
+            ));
         }
         answer
     }

@@ -54,7 +54,7 @@ export class StoredTable {
     try {
       text = await race(store.get('routes'), DEADLINE_MS);
       if (text === LATE) throw new Error('no answer in time');
-      if (text !== null && typeof text !== 'string') throw new Error('CONFIG is no KV namespace');
+      if (text !== null && typeof text !== 'string') throw new Error('CONFIG is not a KV namespace');
     } catch (error) {
       complain(`farebox: CONFIG routes: cannot be read (${error instanceof Error ? error.message : error}); ${
         this.text === undefined ? 'nothing is served' : 'the last good table stays'} until it can, and it is tried again in a minute`);

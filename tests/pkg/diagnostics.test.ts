@@ -387,7 +387,7 @@ test('a wallet that signs no second time leaves the first counted', async (t) =>
   const { fetch, store } = payerOf({ signer: {
     address: signer.address,
     sign: (typedData) => {
-      if (signer.asked.length > 0) throw new FareboxError({ code: 'wallet_rejected', message: 'the owner said no', remedy: 'ask again only when the owner wants to' });
+      if (signer.asked.length > 0) throw new FareboxError({ code: 'wallet_rejected', message: 'the owner said no', remedy: 'ask again only if the user wants to' });
       return signer.sign(typedData);
     },
   } });

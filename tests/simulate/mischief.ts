@@ -30,7 +30,7 @@ export async function cheat(world: World, random: Random, person: Person, target
   const asked = await world.request({ who: name, what: 'asks', side, target, address });
   const required = termsIn(asked);
   if (required === undefined) return;
-  // Who may not pay cheats by paying as anybody does; others by something else.
+  // Denied payers cheats by paying as anybody does; others by something else.
   if (protocol === 'mpp' || protocol === 'mpp, listed') {
     const framing = protocol === 'mpp' ? 'joined' : 'listed';
     const payment = await payMpp(payer.account, challengeOf(asked.headers['www-authenticate']), { framing, signed });

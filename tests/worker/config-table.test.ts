@@ -316,7 +316,7 @@ describe('a stored text', () => {
     const said: string[] = [];
     const store = { get: async () => ({}) } as unknown as Parameters<StoredTable['refresh']>[0];
     await new StoredTable().refresh(store, () => assert.fail('it is no table'), (line) => said.push(line));
-    assert.match(said.join(), /no KV namespace/);
+    assert.match(said.join(), /not a KV namespace/);
   });
 });
 

@@ -109,7 +109,7 @@ describe('prices of a bound Worker', () => {
       }
       expectCalls(world, payment.payer, `${path}/broken`, NO_CALLS);
       assert.deepEqual(await rowsOf(world, payment.payer), []);
-      assert.match(world.gate.printed, /farebox: PRICER named no price/);
+      assert.match(world.gate.printed, /farebox: PRICER returned no price/);
       pricer.asks('$0.03');
       expectPaid(await elsewhere(`${path}/broken`, payment), payment);
     });
@@ -229,7 +229,7 @@ describe('prices of a bound Worker', () => {
     const other = await openWorld({ routes: ROUTES });
     try {
       expectProblem(await other.gate.raw('GET', '/quoted/x'), { status: 503, code: 'not_configured', retryAfter: 60 });
-      assert.match(other.gate.printed, /ROUTES\[\d\]\.price: PRICER is no service binding/);
+      assert.match(other.gate.printed, /ROUTES\[\d\]\.price: PRICER is not a service binding/);
       assert.equal(jsonOf(await other.gate.raw('GET', '/_farebox/health'))['ok'], false);
     } finally {
       await other.stop();

@@ -169,7 +169,9 @@ impl Budget {
             return Ok(offer);
         }
         // Why not is said of the one that would have been the choice.
-        let nothing = || ClientError::new(Reason::MalformedChallenge, "the server accepts nothing");
+        let nothing = || {
+            ClientError::new(Reason::MalformedChallenge, "the list of accepted payments is empty")
+        };
         let all: Vec<&Offer> = offers.iter().collect();
         let choice = best(&all).ok_or_else(nothing)?;
         Err(allowed(choice).err().unwrap_or_else(nothing))
@@ -200,7 +202,7 @@ impl Budget {
                 }
                 None if self.settled_pins() >= MOST_PINS => {
                     let message = format!(
-                        "the payees of {MOST_PINS} hosts are known and no more are kept: list policy.payees"
+                        "the payees of {MOST_PINS} hosts are known which is the limit; list the payees in policy.payees"
                     );
                     return Err(ClientError::new(Reason::BudgetExhausted, message));
                 }
@@ -224,8 +226,7 @@ impl Budget {
             if after.is_none_or(|after| after > cap) {
                 let spent = spent.map_or_else(String::new, |spent| spent.to_decimal(CAP_DECIMALS));
                 let (price, cap) = (offer.price(), cap.to_decimal(CAP_DECIMALS));
-                let message =
-                    format!("{name} is {cap}, {spent} of it is used, the price is {price}");
+                let message = format!("{name} is {cap}: {spent} is used, and the price is {price}");
                 return Err(ClientError::new(Reason::BudgetExhausted, message));
             }
         }

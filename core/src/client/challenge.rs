@@ -74,7 +74,7 @@ impl Challenge {
             }
             Some(Err(error)) => entries.push(Err(error)),
             None if entries.is_empty() => {
-                return Err(malformed("the 402 has neither a header nor a body with terms"));
+                return Err(malformed("the 402 has no terms, neither in a header nor in its body"));
             }
             None => {}
         }
@@ -105,7 +105,7 @@ impl Challenge {
             _ => 0,
         };
         let most = self.refused.iter().min_by_key(told);
-        most.cloned().unwrap_or_else(|| malformed("the server accepts nothing"))
+        most.cloned().unwrap_or_else(|| malformed("the list of accepted payments is empty"))
     }
 }
 

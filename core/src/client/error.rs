@@ -159,52 +159,53 @@ impl Reason {
 
     const fn row(self) -> (&'static str, &'static str) {
         match self {
-            Self::InvalidPolicy => ("invalid_policy", "correct the named field of the policy"),
+            Self::InvalidPolicy => ("invalid_policy", "correct that field of the policy"),
             Self::MalformedChallenge => {
-                ("malformed_challenge", "tell the server's operator; nothing was signed")
+                ("malformed_challenge", "report this to the server's operator; nothing was signed")
             }
             Self::UnsupportedVersion => {
-                ("unsupported_version", "look for a newer version of this package")
+                ("unsupported_version", "check for a newer version of this package")
             }
             Self::UnsupportedScheme => (
                 "unsupported_scheme",
-                "ask the server's operator for EIP-3009: scheme exact, or credential authorization",
+                "ask the server's operator to offer EIP-3009: scheme exact (x402) or credential type authorization (MPP)",
             ),
-            Self::UnsupportedMethod => {
-                ("unsupported_method", "ask the server's operator for method evm, intent charge")
-            }
+            Self::UnsupportedMethod => (
+                "unsupported_method",
+                "ask the server's operator to offer method evm with intent charge",
+            ),
             Self::UnsupportedIntent => (
                 "unsupported_intent",
-                "choose one-shot where the server offers it, or ask its operator for intent charge",
+                "choose a one-time charge if the server offers it, or ask its operator for intent charge",
             ),
             Self::ChallengeExpired => (
                 "challenge_expired",
-                "compare this clock with the server's: its fresh challenges had ended too",
+                "check this machine's clock: even newly issued challenges look expired",
             ),
             Self::RealmMismatch => (
                 "realm_mismatch",
-                "do not pay there; where the host's own challenges name that realm, say so under policy.mpp",
+                "do not pay there; if the host really uses that realm, declare it under policy.mpp",
             ),
             Self::AuthorizationTaken => (
                 "authorization_taken",
-                "ask the server's operator for the field Payment-Authorization, or send no Authorization",
+                "drop Authorization, which the payment needs, or ask the server's operator to accept Payment-Authorization",
             ),
             Self::BroadcastMissing => (
                 "broadcast_missing",
-                "give the option broadcast, which sends the transaction and returns its hash",
+                "pass `broadcast`: a callback that sends the transaction and returns its hash",
             ),
             Self::UnsupportedNetwork => {
                 ("unsupported_network", "declare the asset in full under policy.assets")
             }
             Self::PolicyNetwork => {
-                ("policy_network", "add the network to policy.networks if you mean to pay there")
+                ("policy_network", "add the network to policy.networks if you want to pay there")
             }
             Self::PolicyAsset => (
                 "policy_asset",
-                "declare the asset in full under policy.assets if you trust its contract",
+                "if you trust the contract, declare the asset in full under policy.assets",
             ),
             Self::PolicyAmount => {
-                ("policy_amount", "raise policy.perPayment if the price is worth it")
+                ("policy_amount", "raise policy.perPayment if you accept the price")
             }
             Self::PolicyValidity => (
                 "policy_validity",
@@ -216,51 +217,52 @@ impl Reason {
             }
             Self::PayeeChanged => (
                 "payee_changed",
-                "ask the server's operator; if the payee is right, add it to policy.payees",
+                "ask the server's operator; if the new payee is correct, add it to policy.payees",
             ),
-            Self::BudgetExhausted => {
-                ("budget_exhausted", "wait until earlier payments are older, or raise the cap")
-            }
+            Self::BudgetExhausted => (
+                "budget_exhausted",
+                "wait until earlier payments leave the time window, or raise the cap",
+            ),
             Self::BudgetUnreadable => (
                 "budget_unreadable",
-                "look at the store: without it nobody knows what was spent, so nothing is signed",
+                "check the store: without a record of what was spent, nothing is signed",
             ),
             Self::EndpointBlocked => (
                 "endpoint_blocked",
-                "read error.diagnostic, mend what it names; if fetch.endpoints.blocked() lists it, call fetch.endpoints.reenable(url)",
+                "read error.diagnostic and fix what it names; if fetch.endpoints.blocked() lists the endpoint, call fetch.endpoints.reenable(url)",
             ),
             Self::ApprovalNeeded => (
                 "approval_needed",
-                "read error.diagnostic; if fetch.endpoints.pending() lists it, call fetch.endpoints.approve(url) to pay there again",
+                "read error.diagnostic; if fetch.endpoints.pending() lists the endpoint, call fetch.endpoints.approve(url) to pay there again",
             ),
             Self::WrongSignature => {
-                ("wrong_signature", "use a wallet with a key of its own for the named address")
+                ("wrong_signature", "use a wallet that holds the private key of that address")
             }
             Self::WrongTransaction => (
                 "wrong_transaction",
-                "look whether your transaction was sent before you pay again; return 0x and 64 hex digits",
+                "before you pay again, check whether your transaction was sent; broadcast must return 0x and 64 hex digits",
             ),
             Self::PaymentRefused => (
                 "payment_refused",
-                "ask the server's operator before you pay again; the budget counts what was signed",
+                "ask the server's operator before you pay again; the signed payment counts against the budget",
             ),
             Self::InsufficientFunds => (
                 "insufficient_funds",
-                "put what error.message names into the wallet, then call again; what was signed may be charged until it ends",
+                "fund the wallet as error.message says, then call again; the signed payment can be charged until it expires",
             ),
             Self::PaymentUnresolved => (
                 "payment_unresolved",
-                "send error.payment again later; do not sign a new one for the same request",
+                "send error.payment again later; do not sign a new payment for the same request",
             ),
             Self::PaymentConflict => {
-                ("payment_conflict", "read error.message; do not pay again before it is settled")
+                ("payment_conflict", "read error.message; do not pay again until this is resolved")
             }
             Self::RefundDue => {
-                ("refund_due", "keep the payment reference and ask the server's operator")
+                ("refund_due", "keep the payment reference and contact the server's operator")
             }
             Self::ReceiptMismatch => (
                 "receipt_mismatch",
-                "look the transaction up yourself; error.response holds what was served",
+                "look up the transaction yourself; error.response holds the response",
             ),
         }
     }

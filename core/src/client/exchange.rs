@@ -232,7 +232,7 @@ impl Exchange {
     /// The answer to [`Next::Choose`]: [`ONE_SHOT`] pays for this request alone.
     pub fn chose(&mut self, option: &str) -> Next {
         if option != ONE_SHOT {
-            let message = "sessions are not paid by this version";
+            let message = "this version does not pay for sessions";
             return Next::Fail(ClientError::new(Reason::UnsupportedIntent, message));
         }
         self.pays_once = true;
@@ -426,7 +426,8 @@ impl Exchange {
         };
         if now.plus(wait_ms.div_ceil(1_000)) > paid.until {
             let secs = self.policy.deadline_secs;
-            let message = format!("after {secs} s the payment has no outcome: {what}");
+            let message =
+                format!("after {secs} s the outcome of the payment is still unknown: {what}");
             return Next::Fail(ClientError::new(Reason::PaymentUnresolved, message));
         }
         self.send(wait_ms)
@@ -487,7 +488,8 @@ impl Exchange {
                     Next::Sign(Box::new(statement))
                 }
                 Redelivery::Signing(_) | Redelivery::Signed(_) => {
-                    let message = "the payment was delivered, and its answer is not given again";
+                    let message =
+                        "the response to this payment was already delivered and is not sent again";
                     Next::Fail(ClientError::new(Reason::PaymentConflict, message))
                 }
             },
@@ -530,7 +532,8 @@ fn in_words(offer: &Offer) -> String {
 
 /// A payment that came after its end, and nothing to sign instead.
 fn not_renewed(why: &str) -> Next {
-    let message = format!("the payment came after its end, and is not signed again: {why}");
+    let message =
+        format!("the payment arrived after it had expired and is not signed again: {why}");
     Next::Fail(ClientError::new(Reason::PaymentRefused, message))
 }
 

@@ -76,7 +76,7 @@ impl Policy {
     /// ```
     pub fn from_json(text: &str) -> Result<Self, ClientError> {
         let Ok(Value::Object(written)) = json::parse(text.as_bytes()) else {
-            return Err(invalid("policy", "must be an object without doubled fields"));
+            return Err(invalid("policy", "must be an object without duplicate fields"));
         };
         let mut policy = Self::strict();
         let (mut hour, mut host, mut payee) = (None, None, None);
@@ -106,7 +106,7 @@ impl Policy {
                 "maxValiditySecs" => policy.max_validity_secs = within(field, value, 86_400)?,
                 "deadlineSecs" => policy.deadline_secs = within(field, value, 3600)?,
                 "mpp" => policy.speakers = speakers(value)?,
-                _ => return Err(invalid(shown(field), "is no field of a policy")),
+                _ => return Err(invalid(shown(field), "is not a policy field")),
             }
         }
         // A cap that is not given is the one of the day.
@@ -216,14 +216,15 @@ impl Policy {
                 let (price, symbol) = (offer.price(), &offer.asset.symbol);
                 let cap = cap.to_decimal(CAP_DECIMALS);
                 let message =
-                    format!("the price is {price} {symbol}, the cap of one payment {cap}");
+                    format!("the price is {price} {symbol}; the cap per payment is {cap}");
                 return fail(Reason::PolicyAmount, message);
             }
         }
         if offer.max_timeout_secs > self.max_validity_secs {
             let (secs, most) = (offer.max_timeout_secs, self.max_validity_secs);
-            let message =
-                format!("the authorization would be valid for {secs} s, allowed are {most}");
+            let message = format!(
+                "the authorization would be valid for {secs} s; at most {most} s are allowed"
+            );
             return fail(Reason::PolicyValidity, message);
         }
         Ok(())
@@ -263,7 +264,7 @@ fn list<T>(
     value: &Value,
     read: impl Fn(&str) -> Option<T>,
 ) -> Result<Vec<T>, ClientError> {
-    let wrong = || invalid(field, "must be a list, each entry in its usual spelling");
+    let wrong = || invalid(field, "must be a list of valid entries");
     let entries = value.as_array().ok_or_else(wrong)?;
     entries.iter().map(|entry| entry.as_str().and_then(&read).ok_or_else(wrong)).collect()
 }

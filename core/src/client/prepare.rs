@@ -152,12 +152,11 @@ impl Prepared {
         hash: &str,
     ) -> Result<(&'static str, String), ClientError> {
         let wrong = |message: &str| ClientError::new(Reason::WrongTransaction, message);
-        let transaction = TxHash::parse(hash).ok_or_else(|| {
-            wrong("expected the hash of a transaction: 0x and 64 hex digits, no more and no less")
-        })?;
+        let transaction = TxHash::parse(hash)
+            .ok_or_else(|| wrong("expected a transaction hash: 0x and exactly 64 hex digits"))?;
         self.transaction = Some(transaction);
         let Asked::Mpp(charge) = &self.offer.asked else {
-            return Err(wrong("no transaction was asked for"));
+            return Err(wrong("this payment does not ask for a transaction"));
         };
         let mut payload = Map::new();
         payload.insert("hash".to_string(), transaction.to_text().into());
@@ -211,9 +210,9 @@ impl Prepared {
 pub fn checked(signature: &str, digest: &[u8; 32], payer: &Address) -> Result<String, ClientError> {
     let wrong = |message: String| ClientError::new(Reason::WrongSignature, message);
     let bytes = hex::decode_prefixed(signature)
-        .map_err(|_| wrong("the wallet's signature is no hex text".to_string()))?;
+        .map_err(|_| wrong("the wallet's signature is not hex text".to_string()))?;
     let [rs @ .., v] = bytes.as_slice() else {
-        return Err(wrong("the wallet gave no signature".to_string()));
+        return Err(wrong("the wallet returned no signature".to_string()));
     };
     // Some wallets say 0 and 1, which contracts refuse.
     let v = if *v < 2 { v.saturating_add(27) } else { *v };
@@ -224,10 +223,10 @@ pub fn checked(signature: &str, digest: &[u8; 32], payer: &Address) -> Result<St
     match recovered {
         Some(signer) if signer == *payer => Ok(hex::encode_prefixed(&spelled)),
         Some(signer) => Err(wrong(alloc::format!(
-            "the signature is that of {signer} or of other data, expected {payer}"
+            "the signature is by {signer}, or covers other data; expected one by {payer}"
         ))),
         None => Err(wrong(alloc::format!(
-            "the signature of {} bytes proves no key, expected 65 bytes by {payer}",
+            "the signature has {} bytes and proves no key; expected 65 bytes by {payer}",
             spelled.len()
         ))),
     }

@@ -54,22 +54,22 @@ pub fn read(headers: &Headers, paid: &Prepared, url: &str) -> Result<Option<Valu
 fn transaction_in(value: &str, charge: &Charge, paid: &Prepared) -> Result<TxHash, ClientError> {
     let receipt = ReceivedReceipt::read(value).map_err(|error| mismatch(&error.to_string()))?;
     if receipt.method != charge.challenge.method {
-        return Err(mismatch("it names another method"));
+        return Err(mismatch("it names a different method"));
     }
     if receipt.challenge_id.is_some_and(|id| id != charge.challenge.id) {
-        return Err(mismatch("it names another challenge"));
+        return Err(mismatch("it names a different challenge"));
     }
     if receipt.chain_id.is_some_and(|id| id != paid.offer.chain_id) {
-        return Err(mismatch("it names another network"));
+        return Err(mismatch("it names a different network"));
     }
     let sale = charge.external_id.as_ref().zip(receipt.external_id.as_ref());
     if sale.is_some_and(|(ours, theirs)| ours != theirs) {
-        return Err(mismatch("it names another sale"));
+        return Err(mismatch("it names a different externalId"));
     }
     let transaction = TxHash::parse(&receipt.reference);
     let transaction = transaction.ok_or_else(|| mismatch("it names no transaction"))?;
     if paid.transaction.is_some_and(|sent| sent != transaction) {
-        return Err(mismatch("it names another transaction than the one that was sent"));
+        return Err(mismatch("it names a different transaction than the one that was sent"));
     }
     Ok(transaction)
 }
@@ -119,22 +119,25 @@ impl Settlement {
     ) -> Result<(TxHash, Option<Address>), ClientError> {
         let (offer, payer) = (&paid.offer, paid.authorization.from);
         if !self.success() {
-            return Err(mismatch(&format!("it says that nothing moved: {}", self.reason())));
+            return Err(mismatch(&format!(
+                "it reports that no payment was made: {}",
+                self.reason()
+            )));
         }
         let network = match version {
             Version::V1 => offer.asset.network.v1_name().unwrap_or_default(),
             Version::V2 => offer.asset.network.as_str(),
         };
         if self.text("network") != Some(network) {
-            return Err(mismatch("it names another network"));
+            return Err(mismatch("it names a different network"));
         }
         let is_payer = |text: &str| Address::parse(text).is_ok_and(|address| address == payer);
         if self.text("payer").is_some_and(|text| !text.is_empty() && !is_payer(text)) {
-            return Err(mismatch("it names another payer"));
+            return Err(mismatch("it names a different payer"));
         }
         let is_price = |text: &str| Amount::from_atomic(text).is_ok_and(|it| it == offer.amount);
         if self.text("amount").is_some_and(|text| !text.is_empty() && !is_price(text)) {
-            return Err(mismatch("it names another amount"));
+            return Err(mismatch("it names a different amount"));
         }
         let transaction = self.text("transaction").and_then(TxHash::parse);
         let transaction = transaction.ok_or_else(|| mismatch("it names no transaction"))?;
@@ -161,10 +164,10 @@ impl Settlement {
         let other = !text("transaction").is_empty()
             && TxHash::parse(text("transaction")).as_ref() != Some(transaction);
         if payer != Ok(paid.authorization.from) || other {
-            return Err(mismatch("the signed receipt names another payer or transaction"));
+            return Err(mismatch("the signed receipt names a different payer or transaction"));
         }
         if text("network") != paid.offer.asset.network.as_str() || text("resourceUrl") != url {
-            return Err(mismatch("the signed receipt names another network or resource"));
+            return Err(mismatch("the signed receipt names a different network or resource"));
         }
         Ok(Some(signer))
     }
@@ -178,7 +181,7 @@ pub fn signer_of_receipt(receipt: &Value) -> Result<(Address, &Map<String, Value
     let payload = receipt.get("payload").and_then(Value::as_object);
     let payload = payload.ok_or_else(|| mismatch("the receipt has no payload"))?;
     let digest = offer_receipt::Payload::read(payload)
-        .ok_or_else(|| mismatch("the receipt lacks a member"))?
+        .ok_or_else(|| mismatch("a member of the receipt is missing"))?
         .digest();
     let signature = receipt.get("signature").and_then(Value::as_str).unwrap_or_default();
     let signer = hex::decode_prefixed(signature)

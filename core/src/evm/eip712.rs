@@ -153,7 +153,7 @@ impl fmt::Display for TypedDataError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Shape => "expected typed data with types, primaryType, domain and message",
-            Self::Type => "typed data declares or uses a type that EIP-712 does not have",
+            Self::Type => "typed data declares or uses a type that is not in EIP-712",
             Self::Value => "typed data has a value that does not fit its declared type",
             Self::TooLarge => "typed data is too large",
         })

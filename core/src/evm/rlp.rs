@@ -193,9 +193,9 @@ impl fmt::Display for RlpError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Truncated => "RLP ends too early",
-            Self::NotCanonical => "RLP has a shorter spelling",
+            Self::NotCanonical => "RLP is not in its shortest encoding",
             Self::Kind => "RLP has a list instead of bytes, or bytes instead of a list",
-            Self::Length => "RLP has another number of bytes than expected",
+            Self::Length => "RLP has the wrong number of bytes",
         })
     }
 }

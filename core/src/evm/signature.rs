@@ -139,7 +139,7 @@ impl fmt::Display for SignatureError {
             Self::V => formatter.write_str("last byte of the signature must be 27 or 28"),
             Self::Range => formatter.write_str("signature has r or s out of range"),
             Self::HighS => formatter.write_str("signature has a high s; use n - s and the other v"),
-            Self::Unrecoverable => formatter.write_str("signature recovers to no account"),
+            Self::Unrecoverable => formatter.write_str("signature does not recover to an account"),
         }
     }
 }

@@ -57,22 +57,20 @@ impl Fault {
     pub fn line(self, url: &str, auth: &Auth, reply: &Reply) -> String {
         let key = auth.variable();
         let (what, name, remedy) = match self {
-            Self::Redirect => (
-                "sends us elsewhere, which is not followed",
-                "",
-                "set its last address in FACILITATOR_URL",
-            ),
-            Self::Key if key.is_none() => ("wants a key", "", "set its auth in FACILITATOR_URL"),
+            Self::Redirect => {
+                ("redirects, which is not followed", "", "set the final address in FACILITATOR_URL")
+            }
+            Self::Key if key.is_none() => ("requires a key", "", "set its auth in FACILITATOR_URL"),
             Self::Key => {
-                ("refuses the key in ", key.unwrap_or_default(), "put the key of this facilitator")
+                ("refuses the key in ", key.unwrap_or_default(), "set the key for this facilitator")
             }
             Self::NotJson => ("answers without JSON", "", WAIT),
-            Self::WrongJson => ("answers with JSON that does not say ", asked(url), WAIT),
+            Self::WrongJson => ("answers with JSON without ", asked(url), WAIT),
             Self::Late => ("does not answer in time", "", WAIT),
             Self::Long => ("answers with too many bytes", "", WAIT),
             Self::Lost => ("loses the connection", "", WAIT),
             Self::Unsigned => (
-                "was not asked: nothing can be signed with the key in ",
+                "was not asked: signing failed with the key in ",
                 key.unwrap_or_default(),
                 "put a new one",
             ),
@@ -85,7 +83,7 @@ impl Fault {
     }
 }
 
-const WAIT: &str = "wait for it, or name another in FACILITATOR_URL";
+const WAIT: &str = "wait until it recovers, or set another in FACILITATOR_URL";
 
 /// The member that an answer of this URL has to have.
 fn asked(url: &str) -> &'static str {

@@ -238,7 +238,7 @@ impl Limits {
                 let tail = if code == DiagnosticCode::AttemptsExceeded
                     && tally.attempts >= self.exceeded_after.saturating_mul(STRONG)
                 {
-                    "; a program is repeating itself and has to be stopped"
+                    "; the client is stuck in a loop and must be stopped"
                 } else {
                     ""
                 };
@@ -280,40 +280,40 @@ impl Gate {
 const fn words(code: DiagnosticCode, cause: Cause) -> (&'static str, &'static str) {
     match (code, cause) {
         (DiagnosticCode::AttemptsExceeded, _) => (
-            "requests keep coming without a payment that counts",
-            "check that the client reads the terms of this answer and sends a payment for them, then let a person start it again",
+            "requests keep coming without a valid payment",
+            "check that the client reads the terms in this response and sends a payment for them, then have a person restart it",
         ),
         (DiagnosticCode::OperatorAlert, Cause::Unknown) => (
-            "payments are refused for a reason that is not understood",
-            "stop, and ask the operator of this service with the correlation id",
+            "payments are refused for an unknown reason",
+            "stop, and contact the operator of this service with the correlation id",
         ),
         (DiagnosticCode::OperatorAlert, _) => (
-            "this service cannot settle payments at the moment; nothing is wrong with yours",
-            "stop, and let a person start again once the service has recovered",
+            "this service cannot settle payments at the moment; your payment is not the cause",
+            "stop, and have a person restart the client once the service has recovered",
         ),
         (DiagnosticCode::InsufficientFunds, _) => (
             "the wallet holds less than the price",
-            "top the wallet up with the asset of these terms, then let a person start again",
+            "top up the wallet with the asset in these terms, then have a person restart the client",
         ),
         (DiagnosticCode::InvoiceExpired, _) => (
-            "the payment came too late to be served before its end",
-            "sign a new one for these terms and send it at once; if that is too late as well, set the client's clock",
+            "the payment arrived too late to be served before it expires",
+            "sign a new payment for these terms and send it at once; if that is too late as well, correct the client's clock",
         ),
         (_, Cause::Signature) => (
-            "the signature does not prove who pays",
-            "check the key and the typed data that the client signs: domain, chain and payer have to be those of these terms",
+            "the signature does not prove the payer",
+            "check the key and the typed data that the client signs: domain and chain must match these terms, and the signer must be the payer",
         ),
         (_, Cause::Early) => (
             "the payment is not valid yet",
-            "set the client's clock, or sign with an earlier validAfter",
+            "correct the client's clock, or sign with an earlier validAfter",
         ),
         (_, Cause::Replayed) => (
             "the payment was used before",
             "sign a new payment with a fresh nonce for each request",
         ),
         (_, _) => (
-            "the payment was signed for other terms than these",
-            "sign exactly the network, asset, amount and recipient of these terms, valid for maxTimeoutSeconds by a right clock",
+            "the payment was signed for different terms",
+            "sign exactly the network, asset, amount and recipient of these terms, valid for maxTimeoutSeconds by a correct clock",
         ),
     }
 }

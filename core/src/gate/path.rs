@@ -184,7 +184,7 @@ impl fmt::Display for TargetError {
                 write!(f, "the path is percent-encoded more than twice; encode it once")
             }
             Self::Mangled => {
-                write!(f, "the path is no UTF-8; percent-encode its bytes")
+                write!(f, "the path is not UTF-8; percent-encode its bytes")
             }
         }
     }

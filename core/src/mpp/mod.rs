@@ -69,7 +69,7 @@ impl Malformed {
             Self::Duplicate => "a parameter occurs twice",
             Self::TooLarge => "too large",
             Self::Missing(_) => "missing",
-            Self::Wrong(_) => "of another form",
+            Self::Wrong(_) => "invalid",
             Self::Base64(_) => "not base64url",
             Self::Json(_) => "not a JSON object without repeated names",
             Self::NotCanonical(_) => "not in its canonical encoding",

@@ -29,10 +29,10 @@ const DOCUMENTS: [&str; 11] = [
 const SECTIONS: [(&str, &[&str]); 8] = [
     ("## Routes", &["RouteConfig"]),
     ("### Diagnostics", &["LimitsConfig"]),
-    ("### How requests are made", &["BazaarConfig"]),
+    ("### Request descriptions", &["BazaarConfig"]),
     ("### Price in atomic units", &["AtomicPrice"]),
     ("### An asset in full", &["ExplicitAsset"]),
-    ("## Who sells", &["ServiceConfig"]),
+    ("## Service description", &["ServiceConfig"]),
     ("## Facilitator", &["FacilitatorConfig"]),
     ("## Recovery times", &["Recovery"]),
 ];
@@ -120,7 +120,7 @@ fn every_code_is_described_with_its_statuses_and_no_other() {
 #[test]
 fn every_deviation_names_cases_that_exist() {
     let document = read(PROTOCOLS);
-    let rows = rows(section(&document, "## Where we decide otherwise"));
+    let rows = rows(section(&document, "## Differences from the references"));
     assert!(rows.len() > 20);
     for row in rows {
         let file = names_of(&row[0]).pop_first().unwrap();

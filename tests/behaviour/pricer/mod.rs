@@ -1,4 +1,4 @@
-//! Prices that a bound Worker names. Spec: docs/protocols.md, "Prices of somebody else".
+//! Prices that a bound Worker names. Spec: docs/protocols.md, "Prices from a Worker".
 
 use serde_json::{Value, json};
 

@@ -47,46 +47,49 @@ fn offer(challenge: mpp::Challenge, means: Means<'_>) -> Result<Offer, ClientErr
     }
     if challenge.intent != "charge" {
         let intent = clean(&challenge.intent);
-        let message = format!("intent must be charge: this version pays no \"{intent}\"");
+        let message = format!("intent must be charge: this version does not pay \"{intent}\"");
         return fail(Reason::UnsupportedIntent, message);
     }
     if !means.policy.is_realm_of(&challenge.realm, means.host) {
         let realm = clean(&challenge.realm);
-        let message = format!("{} brings a challenge of the realm \"{realm}\"", clean(means.host));
+        let message = format!("{} sent a challenge for the realm \"{realm}\"", clean(means.host));
         return fail(Reason::RealmMismatch, message);
     }
     match challenge.header.as_deref() {
         None if means.authorization_is_free => {}
         None => {
-            let message = "the request has an Authorization of its own, and the server names no other field for the payment";
+            let message = "the request already has an Authorization header, and the server accepts the payment in no other";
             return fail(Reason::AuthorizationTaken, message.into());
         }
         Some(name) if name.eq_ignore_ascii_case(PAYMENT_AUTHORIZATION) => {}
         Some(name) => {
-            let message = format!("the payment would go into the field \"{}\"", clean(name));
+            let message = format!(
+                "the server wants the payment in the header \"{}\", which is not supported",
+                clean(name)
+            );
             return fail(Reason::UnsupportedScheme, message);
         }
     }
     let object = challenge.request_object().map_err(unreadable)?;
     let request = Request::read(&object).map_err(unreadable)?;
     if request.has_splits {
-        let message = "a payment that is split among several payees is not signed here";
+        let message = "payments split among several payees are not supported";
         return fail(Reason::UnsupportedScheme, message.into());
     }
-    let network = ChainId::from_evm(request.chain_id)
-        .map_err(|_| malformed("chainId is no number of a network"))?;
+    let network =
+        ChainId::from_evm(request.chain_id).map_err(|_| malformed("chainId is not a chain id"))?;
     let asset = means.policy.asset(&network, &request.currency)?;
     if request.decimals.is_some_and(|decimals| decimals != asset.decimals) {
         let symbol = &asset.symbol;
-        let message = format!("the server describes {symbol} wrongly: another number of decimals");
+        let message = format!("the server gives the wrong number of decimals for {symbol}");
         return fail(Reason::PolicyAmount, message);
     }
     if request.amount.is_zero() {
-        return Err(malformed("amount is no amount in atomic units"));
+        return Err(malformed("amount is not an amount in atomic units"));
     }
     let pay_to = request.recipient;
     if pay_to.is_zero() || pay_to.is_burn() && network.is_main_network() {
-        return Err(malformed("recipient is no address that anybody holds"));
+        return Err(malformed("recipient is not an address that can be paid"));
     }
     let way = way(&request, means)?;
     let expires = challenge.expires_at().map_err(unreadable)?;
@@ -125,20 +128,19 @@ fn way(request: &Request, means: Means<'_>) -> Result<Way, ClientError> {
     }
     if types.is_some() && !lists("hash") {
         let message =
-            "the server takes none of the credentials that are made here: authorization, hash";
+            "the server accepts neither of the supported credential types: authorization, hash";
         return Err(ClientError::new(Reason::UnsupportedScheme, message));
     }
     if means.broadcasts {
         return Ok(Way::Hash);
     }
-    let message =
-        "the server wants the payer to send the transaction, and no option broadcast is given";
+    let message = "the server requires the payer to send the transaction, and the option `broadcast` is not set";
     Err(ClientError::new(Reason::BroadcastMissing, message))
 }
 
 /// Why a challenge that has ended is not signed.
 pub fn expired() -> ClientError {
-    let message = "the challenge had ended when it came, by this clock";
+    let message = "the challenge had expired when it arrived, by this machine's clock";
     ClientError::new(Reason::ChallengeExpired, message)
 }
 

@@ -67,16 +67,16 @@ fn terms(
     match object.get("x402Version").and_then(Value::as_u64) {
         Some(number) if number == version.number() => {}
         Some(2) if version == Version::V1 => {
-            return Err(malformed("terms of version 2 belong into the PAYMENT-REQUIRED header"));
+            return Err(malformed("terms of version 2 belong in the PAYMENT-REQUIRED header"));
         }
         Some(number) => {
             let message = format!("the terms are of x402 version {number}");
             return Err(ClientError::new(Reason::UnsupportedVersion, message));
         }
-        None => return Err(malformed("the terms name no x402Version")),
+        None => return Err(malformed("x402Version is missing from the terms")),
     }
     let Some(Value::Array(accepts)) = object.get("accepts") else {
-        return Err(malformed("the terms have no list of what is accepted"));
+        return Err(malformed("the list accepts is missing from the terms"));
     };
     let resource = object.get("resource").filter(|resource| resource.is_object());
     let entries = accepts.iter().take(MAX_OFFERS);
@@ -97,7 +97,9 @@ fn offer(
 ) -> Result<Offer, ClientError> {
     let text = |name: &str| {
         let found = entry.get(name).and_then(Value::as_str);
-        found.ok_or_else(|| malformed(&format!("an accepted entry has no text \"{name}\"")))
+        found.ok_or_else(|| {
+            malformed(&format!("\"{name}\" is missing from an entry of accepts, or is not text"))
+        })
     };
     let extra = entry.get("extra").unwrap_or(&Value::Null);
     let told = |name: &str| extra.get(name).and_then(Value::as_str);
@@ -105,7 +107,10 @@ fn offer(
     let transfer = told("assetTransferMethod").unwrap_or("eip3009");
     if scheme != "exact" || transfer != "eip3009" {
         let what = clean(scheme);
-        let message = format!("scheme \"{what}\" by \"{}\" is not signed here", clean(transfer));
+        let message = format!(
+            "scheme \"{what}\" with transfer method \"{}\" is not supported",
+            clean(transfer)
+        );
         return Err(ClientError::new(Reason::UnsupportedScheme, message));
     }
     let unknown = |name: &str| {
@@ -119,7 +124,7 @@ fn offer(
     };
     let chain_id = network.evm_id().ok_or_else(|| unknown(name))?;
     let contract =
-        Address::parse(text("asset")?).map_err(|_| malformed("the asset is no address"))?;
+        Address::parse(text("asset")?).map_err(|_| malformed("asset is not an address"))?;
     let asset = policy.asset(&network, &contract)?;
     describes(extra, &asset)?;
     let (amount, field) = match version {
@@ -129,16 +134,16 @@ fn offer(
     let amount = Amount::from_atomic(amount)
         .ok()
         .filter(|amount| !amount.is_zero())
-        .ok_or_else(|| malformed(&format!("{field} is no amount in atomic units")))?;
+        .ok_or_else(|| malformed(&format!("{field} is not an amount in atomic units")))?;
     let pay_to = Address::parse(text("payTo")?)
         .ok()
         .filter(|to| !(to.is_zero() || to.is_burn() && network.is_main_network()))
-        .ok_or_else(|| malformed("payTo is no address that anybody holds"))?;
+        .ok_or_else(|| malformed("payTo is not an address that can be paid"))?;
     let max_timeout_secs = entry
         .get("maxTimeoutSeconds")
         .and_then(Value::as_u64)
         .filter(|secs| *secs > 0)
-        .ok_or_else(|| malformed("maxTimeoutSeconds is no number of seconds"))?;
+        .ok_or_else(|| malformed("maxTimeoutSeconds is not a number of seconds"))?;
     let flow = match told("paymentFlow") {
         None | Some("authorization") => Flow::Authorization,
         Some("upfront") => Flow::Upfront,
@@ -158,7 +163,7 @@ fn offer(
         Some(url) if url.starts_with("https://") || url.starts_with("http://") => Some(clean(url)),
         Some(url) if url.starts_with('/') => Some(clean(url)),
         Some("") | None => None,
-        Some(_) => return Err(malformed("the resource is no web address")),
+        Some(_) => return Err(malformed("the resource is not a web URL")),
     };
     Ok(Offer {
         asked: Asked::X402 { version, accepted: entry.clone() },

@@ -81,7 +81,7 @@ impl Exchange {
                     409 => Reason::PaymentConflict,
                     _ => Reason::PaymentUnresolved,
                 };
-                let message = "the server says that nobody should go on";
+                let message = "the server asks clients to stop";
                 next = Next::Fail(ClientError::new(reason, message));
             }
         }

@@ -332,7 +332,10 @@ impl fmt::Display for RpcError {
                 )
             }
             Self::Shape(part) => {
-                write!(formatter, "the node's reply has no proper \"{part}\"; try another node")
+                write!(
+                    formatter,
+                    "the node's reply has a missing or invalid \"{part}\"; try another node"
+                )
             }
         }
     }

@@ -88,15 +88,18 @@ pub(super) fn price(
         }
         TextOr::Other(price) => {
             if asset.is_some() {
-                reader
-                    .fail(&format!("{place}.asset"), "price names an asset too; keep one of them");
+                reader.fail(
+                    &format!("{place}.asset"),
+                    "price names an asset too; keep one of the two",
+                );
                 return None;
             }
             let asset = read(reader, &format!("{variable}.asset"), Some(&price.asset), network)?;
             match Amount::from_atomic(&price.amount) {
                 Ok(amount) if !amount.is_zero() => Some((amount, asset)),
                 Ok(_) => {
-                    reader.fail(&variable, "must be more than zero; a free route says \"free\"");
+                    reader
+                        .fail(&variable, "must be more than zero; write \"free\" for a free route");
                     None
                 }
                 Err(error) => {
@@ -171,15 +174,18 @@ fn contract(
     network: &ChainId,
 ) -> Option<Asset> {
     let Ok(address) = Address::parse_checksummed(&explicit.address) else {
-        reader.fail(variable, "its address has no right EIP-55 checksum; copy it again");
+        reader.fail(variable, "its address has a wrong EIP-55 checksum; copy it again");
         return None;
     };
     if address.is_low() {
-        reader.fail(variable, "its address is no token contract; copy it again");
+        reader.fail(variable, "its address is not a token contract; copy it again");
         return None;
     }
     let (Some(name), Some(version)) = (&explicit.name, &explicit.version) else {
-        reader.fail(variable, "name and version are missing; those of the token's EIP-712 domain");
+        reader.fail(
+            variable,
+            "name and version are missing; copy them from the token's EIP-712 domain",
+        );
         return None;
     };
     if !is_domain_text(name) || !is_domain_text(version) {
@@ -192,7 +198,8 @@ fn contract(
         pinned.name != name || pinned.version != version || pinned.decimals != explicit.decimals
     };
     if known.is_some_and(differs) {
-        let remedy = "this token is known with another name, version or decimals; use its symbol";
+        let remedy =
+            "this token is known with a different name, version or decimals; use its symbol";
         reader.fail(variable, remedy);
         return None;
     }

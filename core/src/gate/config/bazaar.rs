@@ -54,7 +54,8 @@ pub(super) fn read(
     }
     let output_schema = config.output_schema;
     if output_schema.is_some() && config.output.is_none() {
-        reader.fail(&format!("{place}.output_schema"), "needs output, an example of it");
+        reader
+            .fail(&format!("{place}.output_schema"), "needs output, an example that it describes");
     }
     let declaration = Declaration {
         style,
@@ -69,10 +70,10 @@ pub(super) fn read(
     let schemas = [Some(&declaration.input_schema), declaration.output.as_ref().map(|(_, it)| it)];
     if schemas.into_iter().flatten().any(|schema| schema.iter().any(points_outside)) {
         reader
-            .fail(&place, "a schema may not have $id, nor $ref of another document; write it out");
+            .fail(&place, "a schema must not have $id, or $ref to another document; write it out");
     }
     if !methods.names().any(|method| declaration.takes(method)) {
-        let remedy = "describes requests that the route does not take; body is for POST, PUT and PATCH, and only for them";
+        let remedy = "does not match the methods of the route; body is required for POST, PUT and PATCH, and allowed only there";
         reader.fail(&place, remedy);
     }
     Some(Arc::new(declaration))

@@ -21,11 +21,11 @@ pub(super) fn read(reader: &mut Reader) -> Clients {
     for (index, value) in list(reader, "API_KEYS").iter().enumerate() {
         match key(value) {
             Some((_, digest)) if keys.iter().any(|(_, known)| *known == digest) => {
-                reader.fail(&format!("API_KEYS[{index}]"), "is listed before; keep one of them");
+                reader.fail(&format!("API_KEYS[{index}]"), "is listed twice; keep one of the two");
             }
             Some(key) => keys.push(key),
             None => {
-                let remedy = "must be {\"name\": 1 to 64 visible ASCII, \"sha256\": 64 hex digits of the key's SHA-256}";
+                let remedy = "must be {\"name\": 1 to 64 visible ASCII characters, \"sha256\": the key's SHA-256 in 64 hex digits}";
                 reader.fail(&format!("API_KEYS[{index}]"), remedy);
             }
         }
@@ -35,7 +35,7 @@ pub(super) fn read(reader: &mut Reader) -> Clients {
         match value.as_str().map(Address::parse_checksummed) {
             Some(Ok(address)) => denied.push(address.to_lower_hex()),
             _ => {
-                let remedy = "is no address with a right EIP-55 checksum; copy it again";
+                let remedy = "is not an address with a correct EIP-55 checksum; copy it again";
                 reader.fail(&format!("DENY_PAYERS[{index}]"), remedy);
             }
         }

@@ -73,14 +73,19 @@ pub(super) fn read(reader: &mut Reader, networks: &[ChainId]) -> (Vec<Settler>, 
         if let Some(wrong) = names.iter().find(|name| !is_pattern(name)) {
             reader.fail(
                 &format!("{place}.networks"),
-                format!("{wrong:?} is no network; list CAIP-2 ids, names, \"eip155:*\" or \"*\""),
+                format!(
+                    "{wrong:?} is not a network; list CAIP-2 ids, names, \"eip155:*\" or \"*\""
+                ),
             );
         }
         let auth = auth::read(reader, config.auth.as_ref());
         let Some(url) = checked_url(reader, "FACILITATOR_URL", &config.url) else { continue };
         let facilitator = Facilitator::new(url.as_str());
         if settlers.iter().any(|other| other.facilitator == facilitator) {
-            reader.fail("FACILITATOR_URL", format!("lists {} twice; keep one", facilitator.base()));
+            reader.fail(
+                "FACILITATOR_URL",
+                format!("lists {} twice; keep one of the two", facilitator.base()),
+            );
         }
         let takes_key = auth.takes_key();
         let one = Listed { networks: names, extra: config.extra.unwrap_or_default(), takes_key };

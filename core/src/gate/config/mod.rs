@@ -167,7 +167,9 @@ impl Reader {
         match value.as_u64().filter(|number| (least..=most).contains(number)) {
             Some(number) => number,
             None => {
-                self.fail(name, format!("must be a whole number from {least} to {most}"));
+                let is = value.as_number().map(|number| format!("is {number}; "));
+                let is = is.unwrap_or_default();
+                self.fail(name, format!("{is}must be a whole number from {least} to {most}"));
                 default
             }
         }
@@ -177,7 +179,7 @@ impl Reader {
     fn visible_secret(&mut self, name: &str) -> Option<Secret<String>> {
         let secret = self.secret(name, 1)?;
         if !secret.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
-            self.fail(name, "must be visible ASCII without spaces; put it again");
+            self.fail(name, "must be visible ASCII without spaces; set it again");
             return None;
         }
         Some(secret)
@@ -189,7 +191,7 @@ impl Reader {
             Some(_) => {
                 self.fail(
                     name,
-                    format!("must have {least_bytes} bytes or more; put a longer secret"),
+                    format!("must have at least {least_bytes} bytes; set a longer secret"),
                 );
                 None
             }

@@ -37,10 +37,10 @@ pub(super) fn read(reader: &mut Reader) -> Vec<ChainId> {
     for value in list {
         match value.as_str().and_then(|text| ChainId::parse_or_name(text).ok()) {
             Some(network) if networks.contains(&network) => {
-                reader.fail("NETWORK", format!("names {network} twice; keep one"));
+                reader.fail("NETWORK", format!("names {network} twice; keep one of the two"));
             }
             Some(network) if network.evm_id().is_none() && Kind::of(&network).is_none() => {
-                let remedy = "is of a kind whose payments cannot be named; see \"Other chains\"";
+                let remedy = "is of a kind that is not supported; see \"Other chains\"";
                 reader.fail("NETWORK", format!("{network} {remedy}"));
             }
             Some(network) => networks.push(network),
@@ -65,11 +65,11 @@ pub(super) fn of_network<'v>(
     let mut ours = None;
     for (name, value) in by_network {
         let Ok(id) = ChainId::parse_or_name(name) else {
-            reader.fail(variable, format!("{name:?} is no network; use its CAIP-2 id"));
+            reader.fail(variable, format!("{name:?} is not a network; use a CAIP-2 id"));
             return Err(Reported);
         };
         if id == *network && ours.replace(value).is_some() {
-            reader.fail(variable, format!("names {network} twice; keep one"));
+            reader.fail(variable, format!("names {network} twice; keep one of the two"));
             return Err(Reported);
         }
     }
@@ -105,17 +105,19 @@ pub(super) fn pay_to(
     if network.evm_id().is_none() {
         let good = is_account(network, text);
         if !good {
-            reader
-                .fail(variable, format!("is no account of {network}; name one there, by network"));
+            reader.fail(
+                variable,
+                format!("is not an account on {network}; write an object of accounts by network"),
+            );
         }
         return good.then(|| text.to_owned());
     }
     let Ok(address) = Address::parse_checksummed(text) else {
-        reader.fail(variable, "is no address with a right EIP-55 checksum; copy it again");
+        reader.fail(variable, "is not an address with a correct EIP-55 checksum; copy it again");
         return None;
     };
     if address.is_zero() || (address.is_burn() && network.is_main_network()) {
-        reader.fail(variable, "is an address that nobody holds; set your own");
+        reader.fail(variable, "is not an address that can be paid; set your own");
         return None;
     }
     Some(address.to_checksum())
@@ -149,17 +151,18 @@ pub(super) fn rpc(reader: &mut Reader, networks: &[ChainId]) -> Vec<(String, Sec
                 match ChainId::parse_or_name(name) {
                     Ok(chain) if chain.evm_id().is_some() => urls.push((chain, text(url))),
                     Ok(_) => {
-                        let remedy = format!("{name} is no EVM network; only those can be read");
+                        let remedy =
+                            format!("{name} is not an EVM network; only those can be read");
                         reader.fail("RPC_URL", remedy);
                     }
                     Err(_) => {
-                        reader.fail("RPC_URL", format!("{name} is no network; name a CAIP-2 id"));
+                        reader.fail("RPC_URL", format!("{name} is not a network; use a CAIP-2 id"));
                     }
                 }
             }
         }
         (Some(url), [only]) => urls.push(((*only).clone(), text(&url))),
-        (Some(_), []) => reader.fail("RPC_URL", "no network of NETWORK can be read; remove it"),
+        (Some(_), []) => reader.fail("RPC_URL", "no network in NETWORK can be read; remove it"),
         (Some(_), _) => {
             reader.fail("RPC_URL", "NETWORK lists several; write an object of URLs by network");
         }
@@ -195,7 +198,7 @@ pub(super) fn wallets(reader: &mut Reader) -> Option<crate::evm::wallet::Wallets
             _ => reader.fail(
                 "WALLET_FACTORIES",
                 format!(
-                    "{text:?} is no contract's address with a right EIP-55 checksum; copy it again"
+                    "{text:?} is not a contract's address with a correct EIP-55 checksum; copy it again"
                 ),
             ),
         }

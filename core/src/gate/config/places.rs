@@ -23,7 +23,7 @@ pub(super) fn read(reader: &mut Reader) -> (Option<Origin>, LedgerPlacement) {
 fn origin(reader: &mut Reader) -> Option<Origin> {
     let bound = reader.is_bound("ORIGIN");
     if !bound && !reader.is_absent("ORIGIN") {
-        reader.fail("ORIGIN", "must be a service binding; put a URL into ORIGIN_URL");
+        reader.fail("ORIGIN", "must be a service binding; a URL belongs in ORIGIN_URL");
         return None;
     }
     if reader.is_absent("ORIGIN_URL") {
@@ -31,7 +31,7 @@ fn origin(reader: &mut Reader) -> Option<Origin> {
     }
     let text = reader.text("ORIGIN_URL")?;
     if bound {
-        reader.fail("ORIGIN_URL", "the service binding ORIGIN is there too; keep one of them");
+        reader.fail("ORIGIN_URL", "the service binding ORIGIN is set too; keep one of the two");
         return None;
     }
     checked_url(reader, "ORIGIN_URL", &text).map(|url| Origin::Url(url.as_str().to_owned()))

@@ -35,12 +35,12 @@ pub(super) fn take(reader: &mut Reader, place: &str, route: &mut Value) -> Optio
     let from = from.unwrap_or_default();
     let named = from.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
     if max.is_none() || !named || !(1..=64).contains(&from.len()) {
-        let remedy = "must be {from = \"PRICER\", max = \"$1.00\"} with the name of a service binding, and min if there is a least price";
+        let remedy = "must be {from = \"PRICER\", max = \"$1.00\"} with the name of a service binding, and optionally min";
         reader.fail(&format!("{place}.price"), remedy);
         return None;
     }
     if !reader.is_bound(&from) {
-        let remedy = format!("{from} is no service binding; add it to [[services]]");
+        let remedy = format!("{from} is not a service binding; add it to [[services]]");
         reader.fail(&format!("{place}.price"), remedy);
     }
     Some(PricerConfig { from, min })
@@ -59,7 +59,7 @@ pub(super) fn read(
         match Amount::from_price(&min, choice.asset_label.1) {
             Ok(amount) if amount <= choice.terms.amount => least.push(amount),
             _ => {
-                reader.fail(&format!("{place}.price"), "min must be a price of at most max");
+                reader.fail(&format!("{place}.price"), "min must be a price not above max");
                 return None;
             }
         }

@@ -1,5 +1,6 @@
 //! The times of recovery.
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -39,21 +40,23 @@ pub(super) fn read(reader: &mut Reader) -> Recovery {
     let list = |list: &[u64], len: core::ops::RangeInclusive<usize>| {
         len.contains(&list.len()) && list.iter().all(|secs| (1..=86_400).contains(secs))
     };
-    let checks = [
-        ((2..=300).contains(&recovery.settle_secs), "settle_secs must be from 2 to 300"),
-        (list(&recovery.resend_secs, 1..=10), "resend_secs must list 1 to 10 numbers from 1"),
-        (list(&recovery.chain_secs, 2..=2), "chain_secs must list 2 numbers from 1"),
-        ((5..=86_400).contains(&recovery.refund_secs), "refund_secs must be from 5 to 86400"),
-        (
-            (10..=2_592_000).contains(&recovery.manual_secs),
-            "manual_secs must be from 10 to 2592000",
-        ),
-        ((1..=3600).contains(&recovery.breaker_secs), "breaker_secs must be from 1 to 3600"),
+    let bounded = [
+        ("settle_secs", recovery.settle_secs, 2..=300),
+        ("refund_secs", recovery.refund_secs, 5..=86_400),
+        ("manual_secs", recovery.manual_secs, 10..=2_592_000),
+        ("breaker_secs", recovery.breaker_secs, 1..=3_600),
     ];
-    for (good, remedy) in checks {
-        if !good {
-            reader.fail("RECOVERY", remedy);
+    for (name, secs, bounds) in bounded {
+        if !bounds.contains(&secs) {
+            let (min, max) = (bounds.start(), bounds.end());
+            reader.fail("RECOVERY", format!("{name} is {secs}; must be from {min} to {max}"));
         }
+    }
+    if !list(&recovery.resend_secs, 1..=10) {
+        reader.fail("RECOVERY", "resend_secs must list 1 to 10 numbers from 1 to 86400");
+    }
+    if !list(&recovery.chain_secs, 2..=2) {
+        reader.fail("RECOVERY", "chain_secs must list 2 numbers from 1 to 86400");
     }
     recovery
 }

@@ -67,7 +67,7 @@ struct LimitsConfig {
 pub(super) fn read(reader: &mut Reader, inherited: &Inherited) -> Vec<(Rule, Option<Offer>)> {
     let variable = reader.table();
     if variable == "ROUTES" && reader.vars.contains_key("PROTECTED_PATTERNS") {
-        reader.fail("PROTECTED_PATTERNS", "ROUTES is set too; keep one of them");
+        reader.fail("PROTECTED_PATTERNS", "ROUTES is set too; keep one of the two");
     }
     let list = match reader.value(variable) {
         Some(Value::Array(list)) if !list.is_empty() && list.len() <= MAX_ROUTES => list,
@@ -77,7 +77,7 @@ pub(super) fn read(reader: &mut Reader, inherited: &Inherited) -> Vec<(Rule, Opt
         }
         None if !reader.is_absent(variable) => return Vec::new(),
         None => {
-            reader.fail(variable, "is missing; list what costs money");
+            reader.fail(variable, "is missing; list the routes that cost money");
             return Vec::new();
         }
     };
@@ -88,8 +88,8 @@ pub(super) fn read(reader: &mut Reader, inherited: &Inherited) -> Vec<(Rule, Opt
             rename_pattern(&mut value);
         }
         if value.get("splits").is_some() {
-            let remedy = "cannot be: a payment to several would be several transfers, and some of them may fail alone; \
-                 remove it and divide what you were paid";
+            let remedy = "is not supported: paying several payees takes several transfers, and each could fail alone; \
+                 remove it and split the money after you receive it";
             reader.fail(&format!("{place}.splits"), remedy);
             continue;
         }
@@ -142,7 +142,7 @@ fn route(
     }
     if !protocols.x402 && choices.iter().any(|choice| choice.terms.token.is_none()) {
         let remedy =
-            "\"mpp\" is paid on EVM networks; list \"x402\" too, or give the route an EVM network";
+            "\"mpp\" needs an EVM network; list \"x402\" too, or give the route an EVM network";
         reader.fail(&format!("{place}.protocols"), remedy);
     }
     let assets = choices.iter().map(|choice| {
@@ -159,7 +159,10 @@ fn route(
     let told = (&pattern, &methods);
     offer.bazaar = bazaar::read(reader, place, config.bazaar.as_ref(), told);
     if offer.challenge_bytes("https://gate.example/") > MAX_CHALLENGE_BYTES {
-        reader.fail(place, "its 402 header would be longer than 8192 bytes; shorten its texts");
+        reader.fail(
+            place,
+            "its 402 header would be longer than 8192 bytes; shorten the description or extra",
+        );
     }
     Some((Rule { pattern, methods, ask }, Some(offer)))
 }
@@ -174,7 +177,8 @@ fn networks(
     let all = &inherited.networks;
     match &config.network {
         None if all.len() > 1 && names_one_network(&config.price, config.asset.as_ref()) => {
-            let remedy = "must be named, because NETWORK lists several and the asset is one of a single network";
+            let remedy =
+                "is missing: NETWORK lists several networks, and the asset belongs to one of them";
             reader.fail(&format!("{place}.network"), remedy);
             None
         }
@@ -182,7 +186,7 @@ fn networks(
         Some(text) => match ChainId::parse_or_name(text) {
             Ok(network) if all.contains(&network) => Some(Vec::from([network])),
             _ => {
-                reader.fail(&format!("{place}.network"), "must be a network of NETWORK");
+                reader.fail(&format!("{place}.network"), "must be a network in NETWORK");
                 None
             }
         },
@@ -212,7 +216,7 @@ fn confirmation(
     }
 }
 
-/// What the chain itself settles: a node has to be asked about it.
+/// Payments that the chain settles: a node has to be asked about it.
 fn onchain(
     reader: &mut Reader,
     inherited: &Inherited,
@@ -228,7 +232,7 @@ fn onchain(
     for (name, _) in wanted.into_iter().filter(|(_, wanted)| *wanted == Some(true)) {
         let variable = format!("{place}.{name}");
         if !protocols.mpp {
-            reader.fail(&variable, "is a way to pay by \"mpp\"; list that in protocols");
+            reader.fail(&variable, "is a way to pay with \"mpp\"; list \"mpp\" in protocols");
         } else if evm().next().is_none() {
             reader.fail(&variable, "needs an EVM network; give the route one or remove it");
         } else if let Some(blind) = evm().find(|network| !readable(network)) {
@@ -312,7 +316,8 @@ fn manner(
     let origin_timeout_secs = config.origin_timeout_secs.unwrap_or(60);
     let max_timeout_secs = config.max_timeout_secs.unwrap_or(300);
     if !(1..=600).contains(&origin_timeout_secs) {
-        reader.fail(&format!("{place}.origin_timeout_secs"), "must be from 1 to 600");
+        let remedy = format!("is {origin_timeout_secs}; must be from 1 to 600");
+        reader.fail(&format!("{place}.origin_timeout_secs"), remedy);
         return None;
     }
     let room = match mode {
@@ -324,7 +329,8 @@ fn manner(
         reader.fail(
             &format!("{place}.max_timeout_secs"),
             format!(
-                "must be from {room} (time to serve and settle) to {most} (MAX_VALIDITY_SECS - 60)"
+                "is {max_timeout_secs}; must be from {room} (time to serve and settle) to {most} \
+                 (MAX_VALIDITY_SECS - 60)"
             ),
         );
         return None;
@@ -377,9 +383,9 @@ fn diagnostics(reader: &mut Reader, place: &str, config: Option<&Value>) -> Opti
     };
     let mut number = |name: &str, value: Option<u64>, default: u64| match value.unwrap_or(default) {
         number @ 2..=1_000_000 => Some(number),
-        _ => {
+        number => {
             let variable = format!("{place}.diagnostics.{name}");
-            reader.fail(&variable, "must be a whole number from 2 to 1000000");
+            reader.fail(&variable, format!("is {number}; must be from 2 to 1000000"));
             None
         }
     };

@@ -22,8 +22,8 @@ pub(super) fn check(reader: &mut Reader, networks: &[ChainId]) {
                 && !planted(Mutant::TestMoneyBuys)
             {
                 let remedy = format!(
-                    "{test} is a test network and {main} is or counts as a main one, so that test money would buy what \
-                     is sold; list networks of one kind, and give the others an environment of their own"
+                    "{test} is a test network and {main} is or counts as a main one, so test money would buy what \
+                     you sell; list networks of one kind here, and the others in a separate environment"
                 );
                 reader.fail("NETWORK", remedy);
             }
@@ -31,8 +31,9 @@ pub(super) fn check(reader: &mut Reader, networks: &[ChainId]) {
         None => reader.fail(NAME, "must be true or false"),
         Some(true) => {
             for main in networks.iter().filter(is_main) {
-                let remedy =
-                    format!("{main} is a main network and {NAME} is true; name a test network");
+                let remedy = format!(
+                    "{main} is or counts as a main network and {NAME} is true; use a test network"
+                );
                 reader.fail("NETWORK", remedy);
             }
         }

@@ -96,7 +96,7 @@ impl fmt::Display for MethodsError {
         match self {
             Self::Empty => write!(f, "no method listed; leave `methods` out for all of them"),
             Self::NotUpperCase { name } => {
-                write!(f, "`{name}` is no method name; write it in upper case, as in `GET`")
+                write!(f, "`{name}` is not a method name; write it in upper case, as in `GET`")
             }
             Self::NotForRoutes { name } => {
                 write!(f, "`{name}` cannot be listed; remove it, the gate handles it itself")

@@ -320,16 +320,16 @@ impl fmt::Display for PatternError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoLeadingSlash => {
-                write!(f, "a pattern starts with `/`; write `/*` for every path")
+                write!(f, "a pattern must start with `/`; write `/*` for every path")
             }
             Self::TooLong { bytes } => {
                 write!(f, "the pattern has {bytes} bytes; at most {MAX_PATTERN_BYTES}")
             }
             Self::EmptySegment => {
-                write!(f, "an empty segment; write single slashes and none at the end")
+                write!(f, "has an empty segment; write single slashes, and none at the end")
             }
             Self::Wildcard => {
-                write!(f, "`*` stands only as the whole last segment, as in `/paid/*`")
+                write!(f, "`*` is allowed only as the whole last segment, as in `/paid/*`")
             }
             Self::BadName(segment) => {
                 write!(f, "segment `{segment}`: write a parameter as a whole segment `[name]`")

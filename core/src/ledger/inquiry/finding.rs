@@ -110,16 +110,16 @@ impl Unreadable {
 impl fmt::Display for Unreadable {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoReply => formatter.write_str("no complete reply from the node of RPC_URL"),
+            Self::NoReply => formatter.write_str("the node of RPC_URL sent no complete reply"),
             Self::Rpc(error) => error.fmt(formatter),
             Self::WrongChain(id) => {
                 write!(
                     formatter,
-                    "the node of RPC_URL serves chain {id}; set one of the right chain"
+                    "the node of RPC_URL serves chain {id}; set one for the right chain"
                 )
             }
             Self::Contradictory => formatter
-                .write_str("answers of the node exclude each other; it is asked again later"),
+                .write_str("answers of the node contradict each other; it is asked again later"),
         }
     }
 }
