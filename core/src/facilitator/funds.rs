@@ -26,10 +26,10 @@ pub struct Draft {
 }
 
 /// Wallets that lacked funds.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct LowBalances(Sorted<String, Empty>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Empty {
     /// So much it did not have.
     amount: Amount,

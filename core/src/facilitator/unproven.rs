@@ -96,7 +96,7 @@ pub enum Place {
 pub struct Ticket(u64);
 
 /// Calls about unproven payments.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct UnverifiedLimiter {
     contracts: Calls,
     other_chains: Calls,
@@ -183,7 +183,7 @@ impl Default for UnverifiedLimiter {
 }
 
 /// Those of one kind.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Calls {
     networks: Sorted<String, Recent>,
     /// When it was last looked for calls whose end nobody heard of.
@@ -195,7 +195,7 @@ struct Calls {
 }
 
 /// What is known of a network.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Recent {
     /// When each call began.
     on_their_way: Vec<UnixTime>,
@@ -211,7 +211,7 @@ struct Recent {
 }
 
 /// A payment that waits.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Waiting {
     ticket: Ticket,
     /// When somebody last asked about its turn.

@@ -32,7 +32,7 @@ const MOST_OBJECTS: usize = 16;
 const SALT_SECS: u64 = 86_400;
 
 /// What an isolate remembers.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Attempts {
     clients: RecentMap<ClientKey, Client>,
     /// Whether somebody has something to hand over.
@@ -71,7 +71,7 @@ impl ClientKey {
 }
 
 /// One client at one route.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Client {
     route: Arc<str>,
     tally: FailureStreak,

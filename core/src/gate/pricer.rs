@@ -141,7 +141,7 @@ pub(super) fn can_be_told(head: &RequestHead) -> bool {
 }
 
 /// What an isolate has quoted lately.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Quotes(Vec<(String, UnixTime)>);
 
 impl Quotes {

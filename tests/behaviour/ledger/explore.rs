@@ -2,7 +2,8 @@
 //! late and foreign transactions, and the clock; and proof that the checks would see a broken ledger.
 
 use std::collections::{HashSet, VecDeque};
-use std::fmt::Write;
+use std::fmt::{self, Write};
+use std::hash::{DefaultHasher, Hasher};
 
 use farebox_core::ledger::command::{Client, Deliver, Delivery, Failure, Mode, Outcome, Resend};
 use farebox_core::ledger::entry::Taken;
@@ -62,6 +63,17 @@ struct Model {
 
 type Step = Result<Model, String>;
 
+/// What is written, as a number.
+#[derive(Default)]
+struct Hashed(DefaultHasher);
+
+impl Write for Hashed {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.write(text.as_bytes());
+        Ok(())
+    }
+}
+
 impl Model {
     fn new(mode: Mode, first: Option<&'static str>, repeat: Option<&'static str>) -> Self {
         let actor = |binding, secret| Actor {
@@ -89,22 +101,15 @@ impl Model {
         }
     }
 
-    fn key(&self) -> String {
-        let mut key = String::new();
-        let row = self.entry.as_ref().map(|entry| (Row::of(entry), entry.payment.request.clone()));
-        let (a, b) = (&self.actors, &self.copies);
-        let tail = (
-            self.now,
-            self.used,
-            self.pending,
-            self.runs,
-            self.streamed,
-            self.crashes,
-            self.ticks,
-            self.faults,
-        );
-        write!(key, "{row:?}{a:?}{b:?}{tail:?}{:?}", self.bytes).unwrap();
-        key
+    /// All that tells this state from others, as a number.
+    fn key(&self) -> u64 {
+        let Self { mode: _, entry, now, used, pending, actors, bytes, .. } = self;
+        let Self { runs, copies, streamed, crashes, ticks, faults, .. } = self;
+        let row = entry.as_ref().map(|entry| (Row::of(entry), &entry.payment.request));
+        let counts = (now, used, pending, runs, streamed, crashes, ticks, faults);
+        let mut key = Hashed::default();
+        write!(key, "{row:?}{actors:?}{copies:?}{counts:?}{bytes:?}").unwrap();
+        key.0.finish()
     }
 
     /// One command as the object carries it out, and the rules that every change obeys.

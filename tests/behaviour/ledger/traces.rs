@@ -1,12 +1,13 @@
 //! Every history of a small world through the whole gate, its object, its alarm and its chain: one payment, by one protocol
 //! or by both, two requests for different resources, one of them repeated, and up to [`Bounds`] of what can go wrong.
 //!
-//! Nothing is copied: each history is played from the beginning by the code that ships, and is told from others by all that
-//! its requests were told and all that is stored. Spec: docs/design.md, "The ledger".
+//! Nothing that is on its way is copied: each history is played by the code that ships, from the beginning or from where no
+//! request was on its way, and is told from others by all that its requests were told and all that is stored. Spec: docs/design.md, "The ledger".
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeSet, HashSet};
 use std::hash::{Hash, Hasher};
+use std::rc::Rc;
 use std::sync::LazyLock;
 
 use farebox_core::gate::Gate;
@@ -124,6 +125,7 @@ struct Run {
     foreign: u32,
     alarms: u32,
     claimed: bool,
+    trace: Vec<Event>,
 }
 
 impl Run {
@@ -147,7 +149,31 @@ impl Run {
             foreign: 0,
             alarms: 0,
             claimed: false,
+            trace: Vec::new(),
         }
+    }
+
+    /// The same history once more, unless a request is on its way.
+    fn fork(&self) -> Option<Self> {
+        self.requests.iter().all(Option::is_none).then(|| Self {
+            setting: self.setting,
+            world: self.world.clone(),
+            payment: self.payment.clone(),
+            echoes: self.echoes.clone(),
+            requests: [None, None, None],
+            started: self.started,
+            heard: self.heard.clone(),
+            jobs: self.jobs.clone(),
+            served: self.served.clone(),
+            receipts: self.receipts.clone(),
+            firsts: self.firsts,
+            crashes: self.crashes,
+            faults: self.faults,
+            foreign: self.foreign,
+            alarms: self.alarms,
+            claimed: self.claimed,
+            trace: self.trace.clone(),
+        })
     }
 
     fn target(&self, who: usize) -> String {
@@ -213,6 +239,12 @@ impl Run {
             events.push(Event::Alarm);
         }
         events
+    }
+
+    /// As [`Run::play`]; a violation names its history.
+    fn goes_on(&mut self, event: Event) -> Result<(), String> {
+        self.trace.push(event);
+        self.play(event).map_err(|violation| format!("{violation}: {:?}", self.trace))
     }
 
     /// Plays one event and checks all that must hold at any time.
@@ -477,12 +509,12 @@ fn explore(setting: Setting, most: usize) -> Result<Seen, String> {
     });
     let mut keys = HashSet::new();
     let mut seen = Seen::default();
-    let mut left: Vec<Vec<Event>> = vec![Vec::new()];
-    while let Some(mut trace) = left.pop() {
-        let mut run = Run::new(setting, &payment, &echoes);
-        let told = |violation: String, trace: &[Event]| format!("{violation}: {trace:?}");
-        for event in &trace {
-            run.play(*event).map_err(|violation| told(violation, &trace))?;
+    // Where no request was on its way for the last time, and what came after it.
+    let mut left = vec![(Rc::new(Run::new(setting, &payment, &echoes)), Vec::new())];
+    while let Some((mut from, mut after)) = left.pop() {
+        let mut run = from.fork().unwrap();
+        for event in &after {
+            run.goes_on(*event)?;
         }
         seen.histories += 1;
         // The history goes on in place as long as it leads to something new.
@@ -494,17 +526,20 @@ fn explore(setting: Setting, most: usize) -> Result<Seen, String> {
                 is_end = true;
                 break;
             };
-            for event in events {
-                left.push(trace.iter().copied().chain([event]).collect());
+            if let Some(copy) = run.fork() {
+                (from, after) = (Rc::new(copy), Vec::new());
             }
-            trace.push(first);
-            run.play(first).map_err(|violation| told(violation, &trace))?;
+            for event in events {
+                left.push((Rc::clone(&from), after.iter().copied().chain([event]).collect()));
+            }
+            after.push(first);
+            run.goes_on(first)?;
         }
         if !is_end {
             // What comes now was or will be played from where it was first seen.
             continue;
         }
-        run.drain().map_err(|violation| told(format!("drained, {violation}"), &trace))?;
+        run.drain().map_err(|violation| format!("drained, {violation}: {:?}", run.trace))?;
         seen.ends.extend(run.row().map(|entry| entry.state.name()));
         seen.receipts.append(&mut run.receipts);
         if seen.states > most {

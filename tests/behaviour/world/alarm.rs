@@ -7,6 +7,7 @@ use farebox_core::time::UnixTime;
 use super::World;
 
 /// A row that needs a call, up to four of an object at once.
+#[derive(Clone)]
 pub struct Job {
     object: String,
     due: Due,

@@ -65,7 +65,7 @@ struct Transaction {
 }
 
 /// The token contract and its blocks.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Chain {
     /// Authorizations by nonce.
     pub fates: BTreeMap<String, Fate>,

@@ -59,6 +59,7 @@ pub enum Repeats {
 }
 
 /// The facilitator.
+#[derive(Clone)]
 pub struct Facilitator {
     /// The chain it submits to.
     pub chain: Chain,

@@ -88,13 +88,14 @@ fn stored(entry: &Entry) -> Entry {
 }
 
 /// One object.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Object {
     rows: Rows,
     shard: Shard,
 }
 
 /// All ledger objects.
+#[derive(Clone)]
 pub struct Ledger {
     objects_by_name: BTreeMap<String, Object>,
     recovery: Plan,

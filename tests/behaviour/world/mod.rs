@@ -85,6 +85,7 @@ pub fn routes() -> Value {
 }
 
 /// The world.
+#[derive(Clone)]
 pub struct World {
     /// Milliseconds since 1970.
     pub now_ms: u64,

@@ -48,7 +48,7 @@ pub enum Fate {
 }
 
 /// The origin.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Origin {
     /// What it says next; else a small JSON document.
     pub plan: VecDeque<Say>,

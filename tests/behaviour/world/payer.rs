@@ -1,5 +1,7 @@
 //! Somebody who reads a 402 and signs one of its terms, as a stock client does.
 
+use std::sync::OnceLock;
+
 use farebox_core::amount::Amount;
 use farebox_core::encoding::{base64, hex};
 use farebox_core::evm::address::Address;
@@ -11,7 +13,11 @@ use farebox_core::time::UnixTime;
 use k256::ecdsa::SigningKey;
 use serde_json::{Value, json};
 
+/// Every payer as it begins: a key is worked out once.
+static PAYERS: [OnceLock<Payer>; 256] = [const { OnceLock::new() }; 256];
+
 /// An account with a key.
+#[derive(Clone)]
 pub struct Payer {
     key: SigningKey,
     /// Its address.
@@ -39,6 +45,10 @@ pub struct Payment {
 impl Payer {
     /// The payer with this number.
     pub fn new(number: u8) -> Self {
+        PAYERS[usize::from(number)].get_or_init(|| Self::of_key(number)).clone()
+    }
+
+    fn of_key(number: u8) -> Self {
         let key = SigningKey::from_slice(&[number; 32]).unwrap();
         let point = key.verifying_key().to_sec1_point(false);
         let hash = keccak256(&point.as_bytes()[1..]);

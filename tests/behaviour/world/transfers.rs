@@ -39,7 +39,7 @@ pub enum Fate {
 }
 
 /// Every plain transfer.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Transfers {
     /// Sent and not lost.
     pub all: Vec<Plain>,

@@ -27,7 +27,7 @@ pub struct Failing {
 }
 
 /// All that fail.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Failures {
     rows: RecentMap<Place, Failing>,
     /// When the operator was told of one that proves nothing.

@@ -29,7 +29,7 @@ const KEPT_SECS: u32 = 60;
 const OVERDUE_SECS: u64 = 600;
 
 /// Rows that are not at rest, by payer and key.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Index {
     rows: BTreeMap<Packed, Brief>,
     /// Rows for which no money was asked, by client network.

@@ -234,7 +234,7 @@ pub struct Scene<'a> {
 }
 
 /// One ledger object's rules, with what they remember of the rows.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Shard {
     index: Index,
     failures: Failures,

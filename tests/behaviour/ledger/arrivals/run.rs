@@ -66,6 +66,24 @@ impl Run {
         }
     }
 
+    /// The same history once more, unless calls of it hang: those are played again.
+    pub fn fork(&self) -> Option<Self> {
+        let Self { world, gates, target, last, held, made, elsewhere, offered, shown, delivered } =
+            self;
+        held.is_empty().then(|| Self {
+            world: world.clone(),
+            gates,
+            target,
+            last: last.clone(),
+            held: Vec::new(),
+            made: *made,
+            elsewhere: elsewhere.clone(),
+            offered: offered.clone(),
+            shown: shown.clone(),
+            delivered: delivered.clone(),
+        })
+    }
+
     /// Lets one event happen, and judges what came of it.
     pub fn play(&mut self, event: Event) -> Result<(), String> {
         self.prepare(event);
@@ -425,7 +443,7 @@ impl Run {
         let states: Vec<String> = rows.iter().map(|row| row.state.name()).collect();
         let calls = (self.world.origin.calls.len(), self.world.facilitator.settles.len());
         let delivered: u64 = self.delivered.values().sum();
-        format!("{states:?} {calls:?} {delivered}")
+        format!("{} {states:?} {calls:?} {delivered}", self.target)
     }
 }
 
