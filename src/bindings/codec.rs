@@ -14,7 +14,7 @@ use farebox_core::evm::eip712::TypedData;
 use farebox_core::evm::keccak::keccak256 as hash;
 use farebox_core::evm::signature::Signature;
 use farebox_core::mpp::SCHEME;
-use farebox_core::mpp::credential::{Found, find};
+use farebox_core::mpp::credential::{CredentialSearch, find};
 use farebox_core::payment::PaymentKey;
 use farebox_core::x402::header;
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ pub fn encode_header(json: &str) -> String {
 #[wasm_bindgen(js_name = carriesPayment)]
 #[must_use]
 pub fn carries_payment(authorization: &str) -> bool {
-    find(core::iter::once(authorization)) != Found::None
+    find(core::iter::once(authorization)) != CredentialSearch::None
 }
 
 /// The field value of a credential, however often its text begins with the scheme's name already.

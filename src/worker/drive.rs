@@ -6,11 +6,11 @@ use farebox_core::facilitator::reply::Reply as Wire;
 use farebox_core::gate::Gate;
 use farebox_core::gate::admit::correlation_id;
 use farebox_core::gate::attempts::ClientKey;
-use farebox_core::gate::call::{Call, FacilitatorCall};
+use farebox_core::gate::call::{FacilitatorCall, LedgerCall};
 use farebox_core::gate::paid::{Collected, Step, StreamEnd, Streaming, Waiting};
 use farebox_core::gate::reply::{Body, Reply};
 use farebox_core::http::RequestHead;
-use farebox_core::ledger::{Answer, Told};
+use farebox_core::ledger::{Answer, LedgerReply};
 use farebox_core::mutant::{Mutant, planted};
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
@@ -34,7 +34,7 @@ pub(super) fn begin(
     });
     drop(fail);
     let log = Log::new(&head, &fresh);
-    let client = Client { resolve: answer, log, client_key: None };
+    let client = WaitingClient { resolve: answer, log, client_key: None };
     let later = context.clone();
     let work = edge::promise(async move {
         let steps = drive(&gate, head, &fresh, &request, &bindings, client).await;
@@ -52,14 +52,14 @@ pub(super) fn begin(
 const MOST_STEPS: u32 = 12;
 
 /// The one who waits for an answer, until he got it.
-struct Client {
+struct WaitingClient {
     resolve: Option<js_sys::Function>,
     log: Log,
     /// Where his network is counted.
     client_key: Option<ClientKey>,
 }
 
-impl Client {
+impl WaitingClient {
     fn answer(&mut self, reply: &Reply, held: &JsValue) {
         if let Some(resolve) = self.resolve.take() {
             // A resolve function does not throw.
@@ -93,7 +93,7 @@ async fn drive(
     fresh: &str,
     request: &JsValue,
     bindings: &Bindings,
-    mut client: Client,
+    mut client: WaitingClient,
 ) -> u32 {
     #[cfg(feature = "panic-drill")]
     let drilled = head.headers.clone();
@@ -272,7 +272,7 @@ async fn drive(
 
 /// What the first call about a payment returned.
 struct First<T> {
-    told: Option<Told<T>>,
+    told: Option<LedgerReply<T>>,
     /// A stored body.
     body: JsValue,
     /// What the node said of the newest block, where it was asked.
@@ -283,9 +283,9 @@ struct First<T> {
 /// network has asked too often.
 async fn ask_first<T: DeserializeOwned>(
     gate: &Gate,
-    call: &Call,
+    call: &LedgerCall,
     bindings: &Bindings,
-    client: &mut Client,
+    client: &mut WaitingClient,
 ) -> Option<First<T>> {
     if let Some(network) = &call.limited_by
         && !bindings.allows(network).await
@@ -304,7 +304,7 @@ async fn ask_first<T: DeserializeOwned>(
 }
 
 /// One exchange with a facilitator; a client that has waited long enough is answered meanwhile.
-async fn ask_facilitator(gate: &Gate, call: &FacilitatorCall, client: &mut Client) -> Wire {
+async fn ask_facilitator(gate: &Gate, call: &FacilitatorCall, client: &mut WaitingClient) -> Wire {
     if let Some(reply) = facilitator::spared(gate, call) {
         return reply;
     }
@@ -331,7 +331,7 @@ async fn stream(
     promised: Option<u64>,
     namespace: &JsValue,
     held: &Held,
-    mut client: Client,
+    mut client: WaitingClient,
 ) {
     let idle = u32::try_from(streaming.idle_secs().saturating_mul(1000)).unwrap_or(u32::MAX);
     let promised = promised.and_then(|bytes| u32::try_from(bytes).ok());

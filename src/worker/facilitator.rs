@@ -5,10 +5,10 @@ use std::cell::RefCell;
 use farebox_core::facilitator::auth::Moment;
 use farebox_core::facilitator::breaker::{Breaker, Condition, Health, Operation};
 use farebox_core::facilitator::fault::Fault;
-use farebox_core::facilitator::funds::{Draft, LowBalances};
+use farebox_core::facilitator::funds::{Debit, LowBalances};
 use farebox_core::facilitator::reply::{MAX_REPLY_BYTES, Reply};
 use farebox_core::facilitator::unproven::{
-    ASK_AGAIN_MS, MOST_TURNS, Place, Sender, UnverifiedLimiter, Verdict,
+    ASK_AGAIN_MS, Admittance, MOST_TURNS, UnverifiedCaller, UnverifiedLimiter, Verdict,
 };
 use farebox_core::gate::Gate;
 use farebox_core::gate::call::FacilitatorCall;
@@ -32,9 +32,9 @@ thread_local! {
 }
 
 /// Why a facilitator refused such a payment a moment ago, for want of funds.
-pub(super) fn recalled(draft: &Draft) -> Option<String> {
+pub(super) fn recalled(draft: &Debit) -> Option<String> {
     match EMPTIES.with_borrow(|empties| empties.recall(draft, now()))? {
-        Reply::Recalled(reason) => Some(reason),
+        Reply::CachedRefusal(reason) => Some(reason),
         _ => None,
     }
 }
@@ -83,21 +83,21 @@ pub(super) fn conditions(gate: &Gate) -> Vec<Condition> {
 }
 
 /// Waits until a payment that nobody vouches for may be looked at; whether it may.
-pub(super) async fn admits(sender: &Sender) -> bool {
+pub(super) async fn admits(sender: &UnverifiedCaller) -> bool {
     let mut place = UNPROVEN.with_borrow_mut(|unproven| unproven.begin(sender, now()));
     for _ in 0..MOST_TURNS {
-        let Place::Queued(ticket) = place else { break };
+        let Admittance::Queued(ticket) = place else { break };
         edge::pause(ASK_AGAIN_MS).await;
         place = UNPROVEN.with_borrow_mut(|unproven| unproven.turn(sender, ticket, now()));
     }
-    if let Place::Queued(ticket) = place {
+    if let Admittance::Queued(ticket) = place {
         UNPROVEN.with_borrow_mut(|unproven| unproven.left(sender, ticket, now()));
     }
-    place == Place::Begun
+    place == Admittance::Begun
 }
 
 /// The look at it is over.
-pub(super) fn ended(sender: &Sender, verdict: Verdict) {
+pub(super) fn ended(sender: &UnverifiedCaller, verdict: Verdict) {
     UNPROVEN.with_borrow_mut(|unproven| unproven.ended(sender, verdict, now()));
 }
 

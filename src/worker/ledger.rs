@@ -1,8 +1,8 @@
 //! Carries out a call to a ledger object.
 
 use farebox_core::encoding::message;
-use farebox_core::gate::call::Call;
-use farebox_core::ledger::Told;
+use farebox_core::gate::call::LedgerCall;
+use farebox_core::ledger::LedgerReply;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
 
@@ -12,7 +12,7 @@ use super::edge;
 const DEADLINE_MS: u32 = 10_000;
 
 /// The object's answer to a read; nothing if the object is down.
-pub(super) async fn read<T: DeserializeOwned>(namespace: &JsValue, call: &Call) -> Option<T> {
+pub(super) async fn read<T: DeserializeOwned>(namespace: &JsValue, call: &LedgerCall) -> Option<T> {
     let none = JsValue::NULL;
     let promise = edge::ask_object(namespace, &call.object, &call.command, &none, DEADLINE_MS);
     let reply = edge::settled(promise).await?;
@@ -22,9 +22,9 @@ pub(super) async fn read<T: DeserializeOwned>(namespace: &JsValue, call: &Call) 
 /// The object's answer, with the stored body of a replay; nothing if the object is down.
 pub(super) async fn ask<A: DeserializeOwned>(
     namespace: &JsValue,
-    call: &Call,
+    call: &LedgerCall,
     body: &JsValue,
-) -> Option<(Told<A>, JsValue)> {
+) -> Option<(LedgerReply<A>, JsValue)> {
     edge::pause(call.delay_ms).await;
     let body = if call.with_body { body } else { &JsValue::NULL };
     let promise = edge::ask_object(namespace, &call.object, &call.command, body, DEADLINE_MS);

@@ -41,7 +41,7 @@ pub(super) fn called(url: &str, milliseconds: u64, reply: &Wire) {
         Wire::Answer { is_json: false, .. } => "not_json",
         Wire::Answer { .. } => return,
         Wire::Nothing => "no_answer",
-        Wire::NotSent | Wire::Recalled(_) | Wire::Unsigned => "not_sent",
+        Wire::NotSent | Wire::CachedRefusal(_) | Wire::Unsigned => "not_sent",
     };
     add(&format!("farebox_facilitator_errors_total{{op=\"{op}\",kind=\"{kind}\"}}"), 1);
 }

@@ -27,7 +27,7 @@ use farebox_core::gate::admission::Admission;
 use farebox_core::gate::admit::correlation_id;
 use farebox_core::gate::presented::shows_proof;
 use farebox_core::gate::pricer::{self, PriceCall};
-use farebox_core::gate::receipts::Asked;
+use farebox_core::gate::receipts::ReceiptStep;
 use farebox_core::gate::reply::{Audience, Body, CORRELATION, Reply};
 use farebox_core::gate::unpaid::Unpaid;
 use farebox_core::http::{Headers, RequestHead, ResponseHead};
@@ -253,10 +253,10 @@ pub fn finish(response: JsValue, correlation: &str) -> JsValue {
 }
 
 /// What the gate says about a payment that it has made.
-fn receipt(gate: Rc<Gate>, asked: Asked, bindings: Bindings) -> JsValue {
+fn receipt(gate: Rc<Gate>, asked: ReceiptStep, bindings: Bindings) -> JsValue {
     match asked {
-        Asked::Answer(reply) => edge::render(&reply),
-        Asked::Find(calls, inquiry) => edge::promise(async move {
+        ReceiptStep::Answer(reply) => edge::render(&reply),
+        ReceiptStep::Find(calls, inquiry) => edge::promise(async move {
             if !bindings.allows(inquiry.network()).await && !planted(Mutant::ReceiptsUnlimited) {
                 return edge::render(&inquiry.limited());
             }

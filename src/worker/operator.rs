@@ -3,8 +3,10 @@
 use std::rc::Rc;
 
 use farebox_core::gate::Gate;
-use farebox_core::gate::call::Call;
-use farebox_core::gate::operator::{Asked, Export, MAX_BODY_BYTES, OperatorQuery, Piece, Turn};
+use farebox_core::gate::call::LedgerCall;
+use farebox_core::gate::operator::{
+    Export, MAX_BODY_BYTES, OperatorQuery, OperatorStep, Piece, QueryStep,
+};
 use farebox_core::gate::reply::{Audience, Reply};
 use farebox_core::http::RequestHead;
 use farebox_core::problem::Code;
@@ -26,7 +28,7 @@ pub(super) fn answer(
     context: &JsValue,
 ) -> Option<JsValue> {
     let asked = gate.operator(head, None, correlation, now())?;
-    if let Asked::Answer(reply) = &asked {
+    if let OperatorStep::Answer(reply) = &asked {
         return Some(edge::render(reply));
     }
     let (gate, head) = (gate.clone(), head.clone());
@@ -34,7 +36,7 @@ pub(super) fn answer(
     let (namespace, context) = (namespace.clone(), context.clone());
     Some(edge::promise(async move {
         let asked = match asked {
-            Asked::Body => {
+            OperatorStep::Body => {
                 let text = edge::settled(edge::text_of(&request, MAX_BODY_BYTES as u32)).await;
                 let text = text.and_then(|text| text.as_string()).unwrap_or_default();
                 gate.operator(&head, Some(&text), &correlation, now())
@@ -42,12 +44,14 @@ pub(super) fn answer(
             asked => Some(asked),
         };
         match asked {
-            Some(Asked::Answer(reply)) => edge::render(&reply),
-            Some(Asked::OperatorQuery(visit)) => edge::render(&go(&gate, &namespace, visit).await),
-            Some(Asked::Export(export)) => {
+            Some(OperatorStep::Answer(reply)) => edge::render(&reply),
+            Some(OperatorStep::OperatorQuery(visit)) => {
+                edge::render(&go(&gate, &namespace, visit).await)
+            }
+            Some(OperatorStep::Export(export)) => {
                 self::export(namespace, export, &correlation, &context).await
             }
-            Some(Asked::Body) | None => edge::render(&internal(&correlation)),
+            Some(OperatorStep::Body) | None => edge::render(&internal(&correlation)),
         }
     }))
 }
@@ -55,12 +59,12 @@ pub(super) fn answer(
 async fn go(gate: &Gate, namespace: &JsValue, mut visit: Box<OperatorQuery>) -> Reply {
     loop {
         match visit.turn() {
-            Turn::Answer(reply) => return reply,
-            Turn::Ask(calls) => {
+            QueryStep::Answer(reply) => return reply,
+            QueryStep::Ask(calls) => {
                 let answers = calls.iter().map(|call| ask(namespace, call));
                 visit.heard(join_all(answers).await);
             }
-            Turn::Chain(network, body) => {
+            QueryStep::Chain(network, body) => {
                 let reply = chain::reply(chain::send(gate, &network, &body)).await;
                 visit.read(reply.as_deref().map(str::as_bytes));
             }
@@ -69,7 +73,7 @@ async fn go(gate: &Gate, namespace: &JsValue, mut visit: Box<OperatorQuery>) -> 
 }
 
 /// The text that an object answers; nothing if it is down.
-pub(super) async fn ask(namespace: &JsValue, call: &Call) -> Option<String> {
+pub(super) async fn ask(namespace: &JsValue, call: &LedgerCall) -> Option<String> {
     let (object, command) = (&call.object, &call.command);
     let asked = edge::ask_object(namespace, object, command, &JsValue::NULL, DEADLINE_MS);
     edge::member(&edge::settled(asked).await?, "answer").as_string()

@@ -12,14 +12,14 @@ use wasm_bindgen::JsValue;
 use super::edge::{self, Upload};
 
 /// What the origin answered, as far as the edge holds it.
-pub(super) struct Answer {
+pub(super) struct OriginAnswer {
     /// The response whose body nobody has read, where a head came.
     pub response: JsValue,
     /// How the request's body goes, where that is not certain; for [`edge::upload_of`].
     pub sent: JsValue,
 }
 
-impl Answer {
+impl OriginAnswer {
     const NONE: Self = Self { response: JsValue::NULL, sent: JsValue::UNDEFINED };
 }
 
@@ -28,7 +28,7 @@ pub(super) async fn ask(
     call: &OriginCall,
     body: &JsValue,
     bound: &JsValue,
-) -> (OriginReply, Answer) {
+) -> (OriginReply, OriginAnswer) {
     let lines = call.headers.to_lines();
     let within = milliseconds(call);
     let cache = match call.caching {
@@ -37,20 +37,20 @@ pub(super) async fn ask(
     };
     let promise = edge::ask_origin(bound, &call.url, &call.method, &lines, body, within, cache);
     let Some(reply) = edge::settled(promise).await else {
-        return (OriginReply::Lost, Answer::NONE);
+        return (OriginReply::Lost, OriginAnswer::NONE);
     };
     if reply.as_string().is_some_and(|text| text == "timeout") {
-        return (OriginReply::TimedOut, Answer::NONE);
+        return (OriginReply::TimedOut, OriginAnswer::NONE);
     }
     let head = edge::member(&reply, "head").as_string();
     match head.as_deref().and_then(ResponseHead::from_text) {
         Some(head) => {
             let (response, sent) = (edge::member(&reply, "response"), edge::member(&reply, "sent"));
-            (OriginReply::Head(head), Answer { response, sent })
+            (OriginReply::Head(head), OriginAnswer { response, sent })
         }
         None => {
             edge::discard(&edge::member(&reply, "response"));
-            (OriginReply::Lost, Answer::NONE)
+            (OriginReply::Lost, OriginAnswer::NONE)
         }
     }
 }
@@ -61,7 +61,7 @@ pub(super) async fn ask_for(
     next: &Forwarding<'_>,
     body: &JsValue,
     bound: &JsValue,
-) -> (OriginReply, Answer) {
+) -> (OriginReply, OriginAnswer) {
     let (reply, answer) = ask(call, body, bound).await;
     if !next.is_to_be_settled(&reply) {
         return (reply, answer);
@@ -73,7 +73,7 @@ pub(super) async fn ask_for(
         Upload::Broken => OriginReply::Lost,
     };
     edge::discard(&answer.response);
-    (failed, Answer::NONE)
+    (failed, OriginAnswer::NONE)
 }
 
 fn milliseconds(call: &OriginCall) -> u32 {
@@ -89,7 +89,7 @@ pub(super) async fn pass(
     bound: &JsValue,
 ) -> JsValue {
     match ask(&call, body, bound).await {
-        (OriginReply::Head(mut head), Answer { response, .. }) => {
+        (OriginReply::Head(mut head), OriginAnswer { response, .. }) => {
             if let Some(reply) = gate.instead(&head, passing) {
                 edge::discard(&response);
                 return edge::render(&reply);

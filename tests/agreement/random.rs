@@ -2,7 +2,7 @@
 
 use farebox_core::encoding::{base64, jcs};
 use farebox_core::mpp::challenge::read_list;
-use farebox_core::mpp::credential::{Found, find};
+use farebox_core::mpp::credential::{CredentialSearch, find};
 use farebox_core::mpp::receipt::{Receipt, ReceivedReceipt};
 use farebox_core::mpp::{Challenge, Credential, Malformed, digest, id};
 use farebox_core::time::UnixTime;
@@ -157,7 +157,7 @@ fn credentials_are_written_and_read_alike() {
             PaymentCredential::new(theirs(&credential.challenge).to_echo(), doubles(&payload));
         written.source.clone_from(&credential.source);
         let header = mpp::format_authorization(&written).unwrap();
-        let Found::One(token) = find([header.as_str()].into_iter()) else { panic!("{header}") };
+        let CredentialSearch::One(token) = find([header.as_str()].into_iter()) else { panic!("{header}") };
         let read = Credential::read(token).unwrap();
         assert_eq!((read.challenge, read.source), (credential.challenge, credential.source));
         assert_eq!(Value::Object(read.payload), doubles(&payload));

@@ -4,7 +4,7 @@ use std::fs;
 
 use farebox_core::mpp::accept;
 use farebox_core::mpp::challenge::read_list;
-use farebox_core::mpp::credential::{Found, find};
+use farebox_core::mpp::credential::{CredentialSearch, find};
 use farebox_core::mpp::receipt::ReceivedReceipt;
 use farebox_core::mpp::{Challenge, Credential};
 use mpp::accept_payment::{self, HasMethodIntent};
@@ -52,8 +52,8 @@ fn credentials_of_the_vectors_are_read_alike() {
         let header = text(case, member);
         let theirs = mpp::parse_authorization(header).ok();
         let ours = match find([header].into_iter()) {
-            Found::One(token) => Credential::read(token).ok(),
-            Found::None | Found::Several => None,
+            CredentialSearch::One(token) => Credential::read(token).ok(),
+            CredentialSearch::None | CredentialSearch::Several => None,
         };
         match (ours, theirs) {
             (Some(ours), Some(theirs)) => {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use farebox_core::gate::attempts::{Attempts, Seen};
-use farebox_core::gate::diagnose::{Failures, Finding, Limits, info_schema};
+use farebox_core::gate::attempts::{Attempts, CountedRequest};
+use farebox_core::gate::diagnose::{Circumstances, Failures, Thresholds, info_schema};
 use farebox_core::gate::keys::Keys;
-use farebox_core::ledger::attempts::{Count, FailureCause, FailureStreak, IDLE_SECS, Place};
+use farebox_core::ledger::attempts::{Count, FailureCause, FailureStreak, IDLE_SECS, StreakKey};
 use farebox_core::payment::Cause;
 use farebox_core::time::UnixTime;
 use farebox_core::x402::extension::diagnostic::SCHEMA;
@@ -42,8 +42,8 @@ fn at(secs: u64) -> UnixTime {
 
 static ROUTE: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from("/r"));
 
-fn seen(network: &str) -> Seen<'_> {
-    Seen { network, route: &ROUTE, route_hash: 7, exceeded_after: 100 }
+fn seen(network: &str) -> CountedRequest<'_> {
+    CountedRequest { network, route: &ROUTE, route_hash: 7, exceeded_after: 100 }
 }
 
 /// Hands over what an isolate counted to the objects of `world`; `lost` answers do not come back.
@@ -216,7 +216,7 @@ fn network_time(network: &str) -> u64 {
 fn a_name_changes_every_day_and_a_count_goes_along_for_as_long_as_it_is_not_idle() {
     let (mut world, keys) = (World::new(), keys());
     let mut isolate = Attempts::new();
-    let mut names: Vec<Place> = Vec::new();
+    let mut names: Vec<StreakKey> = Vec::new();
     let mut last = 0;
     for day in 0..5 {
         let now = at(day * 86_000);
@@ -348,9 +348,9 @@ fn info_of(response: &Response) -> Option<Value> {
 }
 
 /// A random finding: thresholds, the tally, and its cause.
-fn found(dice: &mut Dice) -> (Limits, FailureStreak, Cause) {
+fn found(dice: &mut Dice) -> (Thresholds, FailureStreak, Cause) {
     let cause = CAUSES[usize::try_from(dice.below(9)).unwrap()];
-    let limits = Limits {
+    let limits = Thresholds {
         exceeded_after: 2 + dice.below(200),
         unverified_after: 2 + dice.below(5),
         alert_after: 2 + dice.below(20),
@@ -373,7 +373,8 @@ fn every_finding_about_a_payer_is_either_silent_or_says_all_that_it_must() {
         let (limits, tally, cause) = found(&mut dice);
         let troubles = dice.below(30);
         let (blame, failures) = (blame(cause), Failures::Payers(&tally));
-        let finding = Finding { blame: &blame, failures, troubles, correlation: "correlation" };
+        let finding =
+            Circumstances { blame: &blame, failures, troubles, correlation: "correlation" };
         let diagnosis = limits.diagnose(finding, at(1_000));
         let exceeded = tally.attempts >= limits.exceeded_after;
         let Some(told) = diagnosis.told else {
@@ -417,7 +418,8 @@ fn what_a_network_did_changes_nothing_that_is_said_to_one_who_shares_it_but_how_
         let (limits, tally, cause) = found(&mut dice);
         let (blame, troubles) = (blame(cause), dice.below(30));
         let said = |failures| {
-            let finding = Finding { blame: &blame, failures, troubles, correlation: "correlation" };
+            let finding =
+                Circumstances { blame: &blame, failures, troubles, correlation: "correlation" };
             limits.diagnose(finding, at(1_000))
         };
         let (shared, alone) = (said(Failures::Networks(&tally)), said(Failures::Uncounted));

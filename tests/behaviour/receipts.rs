@@ -1,7 +1,7 @@
 //! Receipts: in the settlement header, at their own address, before and after a rotation. Spec: docs/protocols.md, "Receipts".
 
 use farebox_core::gate::Gate;
-use farebox_core::gate::receipts::{Asked, KEYS_PATH, RECEIPTS_PATH};
+use farebox_core::gate::receipts::{KEYS_PATH, RECEIPTS_PATH, ReceiptStep};
 use farebox_core::gate::reply::{Body, Reply};
 use farebox_core::http::RequestHead;
 use farebox_core::ledger::read::Read;
@@ -26,8 +26,8 @@ fn rotated() -> &'static Gate {
 /// What the receipts' own addresses answer, and how many objects were asked.
 fn look_up(world: &World, head: &RequestHead) -> (Reply, usize) {
     match world.gate.receipts(head, "correlation-id").unwrap() {
-        Asked::Answer(reply) => (reply, 0),
-        Asked::Find(calls, inquiry) => {
+        ReceiptStep::Answer(reply) => (reply, 0),
+        ReceiptStep::Find(calls, inquiry) => {
             let answers =
                 calls.iter().map(|call| Some(world.ledger.read(&call.object, &call.command)));
             (world.gate.receipt(&inquiry, answers, world.now()), calls.len())
@@ -254,14 +254,15 @@ fn an_object_that_is_down_is_no_proof_of_absence() {
     let payment = world.sign_as("/after", "canary-identifier");
     world.present(&payment);
     let head = asked_for(&receipt_of(&world)).header("idempotency-key", "canary-identifier");
-    let Some(Asked::Find(calls, inquiry)) = world.gate.receipts(&head, "correlation-id") else {
+    let Some(ReceiptStep::Find(calls, inquiry)) = world.gate.receipts(&head, "correlation-id")
+    else {
         panic!("every object is asked");
     };
     let read: Read = serde_json::from_str(&calls[0].command).unwrap();
     assert_eq!(read.read.receipt, receipt_of(&world));
     let mut found = calls.iter().map(|call| world.ledger.read(&call.object, &call.command));
     let found = found.find(|found| found.row.is_some()).unwrap();
-    let nowhere = farebox_core::ledger::read::Found { row: None };
+    let nowhere = farebox_core::ledger::read::RowReply { row: None };
     let table = [
         (vec![None, Some(found)], 200),
         (vec![None, Some(nowhere.clone())], 503),

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use farebox_core::gate::call::Call;
+use farebox_core::gate::call::LedgerCall;
 use farebox_core::ledger::entry::Plan;
 use farebox_core::ledger::shard::{self, Change, Response, Scene, Shard, Slot};
-use farebox_core::ledger::{Entry, Told};
+use farebox_core::ledger::{Entry, LedgerReply};
 use farebox_core::payment::TxHash;
 use farebox_core::time::UnixTime;
 
@@ -25,7 +25,7 @@ impl Ledger {
     }
 
     /// One command: decided, written and kept in one go. No other one may come in between.
-    pub fn order(&mut self, call: &Call, body: &str, now: UnixTime) -> Told {
+    pub fn order(&mut self, call: &LedgerCall, body: &str, now: UnixTime) -> LedgerReply {
         let scene = Scene { plan: &self.plan, notifies: false, now };
         let envelope = serde_json::from_str(&call.command).unwrap();
         let body = call.with_body.then_some(body.as_bytes());

@@ -25,7 +25,7 @@ use crate::time::UnixTime;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Budget {
     /// What was signed or is about to be.
-    entries: Vec<Entry>,
+    entries: Vec<Spent>,
     /// Who is paid where.
     pins: Vec<Pin>,
     /// Where nothing is paid until a person looks.
@@ -34,7 +34,7 @@ pub struct Budget {
 
 /// One payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Entry {
+struct Spent {
     /// Nonce of the exchange that signs it, hex.
     id: String,
     /// When it was reserved, unix seconds.
@@ -105,7 +105,7 @@ impl Budget {
         }
         let text = |value: &Value| value.as_str().map(ToString::to_string);
         let entry = |value: &Value| match value.as_array()?.as_slice() {
-            [id, at, host, payee, worth] => Some(Entry {
+            [id, at, host, payee, worth] => Some(Spent {
                 id: text(id)?,
                 at: at.as_u64()?,
                 host: text(host)?,
@@ -131,7 +131,7 @@ impl Budget {
     /// The record as text.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let entry = |entry: &Entry| {
+        let entry = |entry: &Spent| {
             json!([entry.id, entry.at, entry.host, entry.payee, entry.worth.to_string()])
         };
         let entries: Vec<Value> = self.entries.iter().map(entry).collect();
@@ -286,7 +286,7 @@ impl Budget {
         let payee = offer.pay_to.to_lower_hex();
         let place = pin(draft.host, offer);
         self.pin(place, &payee, draft.id);
-        self.entries.push(Entry {
+        self.entries.push(Spent {
             id: draft.id.to_string(),
             at: now.secs(),
             host: draft.host.to_string(),
@@ -301,15 +301,15 @@ impl Budget {
     fn compact(&mut self, now: UnixTime) {
         let old = now.minus(KEPT_SECS).secs();
         let many = self.entries.len() > FEW;
-        let span = |entry: &Entry| match now.secs().saturating_sub(entry.at) {
+        let span = |entry: &Spent| match now.secs().saturating_sub(entry.at) {
             age if age >= HOUR_SECS => Some((HOUR_SECS, entry.at / HOUR_SECS)),
             age if age >= SPAN_SECS && many => Some((SPAN_SECS, entry.at / SPAN_SECS)),
             _ => None,
         };
-        let mut kept: Vec<Entry> = Vec::new();
+        let mut kept: Vec<Spent> = Vec::new();
         for entry in self.entries.drain(..).filter(|entry| entry.at > old) {
             let place = span(&entry);
-            let alike = |other: &&mut Entry| {
+            let alike = |other: &&mut Spent| {
                 span(other) == place && other.host == entry.host && other.payee == entry.payee
             };
             let same = place.and_then(|_| kept.iter_mut().find(alike));

@@ -21,12 +21,12 @@ pub struct Diagnostic {
     /// Its members, for people: texts are cleaned and short.
     pub info: Value,
     /// What is to be done about the endpoint, if anything.
-    pub advice: Option<State>,
+    pub advice: Option<EndpointState>,
 }
 
 /// What is held against an endpoint that is not simply open, the lesser first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum State {
+pub enum EndpointState {
     /// A payment came after its end, and none succeeded since.
     Retrying,
     /// A person has to approve before anything is paid again.
@@ -35,7 +35,7 @@ pub enum State {
     Blocked,
 }
 
-impl State {
+impl EndpointState {
     /// The name in records.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -101,14 +101,14 @@ impl Diagnostic {
         }
         // As it came: what cleaning makes of a text may be a name that the server did not say.
         let advice = match DiagnosticCode::parse(told.get("code")?.as_str()?) {
-            _ if escalate => Some(State::Blocked),
+            _ if escalate => Some(EndpointState::Blocked),
             Some(
                 DiagnosticCode::AttemptsExceeded
                 | DiagnosticCode::InsufficientFunds
                 | DiagnosticCode::OperatorAlert,
-            ) => Some(State::Blocked),
-            Some(DiagnosticCode::PaymentUnverified) => Some(State::Pending),
-            Some(DiagnosticCode::InvoiceExpired) => Some(State::Retrying),
+            ) => Some(EndpointState::Blocked),
+            Some(DiagnosticCode::PaymentUnverified) => Some(EndpointState::Pending),
+            Some(DiagnosticCode::InvoiceExpired) => Some(EndpointState::Retrying),
             Some(DiagnosticCode::PaymentRequired) => None,
             None => return None,
         };

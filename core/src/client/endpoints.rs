@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
-use super::diagnostic::State;
+use super::diagnostic::EndpointState;
 use super::error::{ClientError, Reason, clean};
 use crate::time::UnixTime;
 
@@ -38,7 +38,7 @@ impl Endpoints {
 
     /// What is held against an endpoint.
     #[must_use]
-    pub fn state(&self, name: &str) -> Option<State> {
+    pub fn state(&self, name: &str) -> Option<EndpointState> {
         self.find(name).map(|(_, state, _)| state)
     }
 
@@ -48,19 +48,19 @@ impl Endpoints {
     /// [`Reason::EndpointBlocked`], [`Reason::ApprovalNeeded`].
     pub fn admit(&self, name: &str) -> Result<(), ClientError> {
         match self.find(name) {
-            Some((_, state @ (State::Blocked | State::Pending), info)) => {
+            Some((_, state @ (EndpointState::Blocked | EndpointState::Pending), info)) => {
                 Err(stopped(name, state, info).with(info.clone()))
             }
-            Some((_, State::Retrying, _)) | None => Ok(()),
+            Some((_, EndpointState::Retrying, _)) | None => Ok(()),
         }
     }
 
     /// Holds what a diagnostic advises against an endpoint; a second payment that came after its end is for a person.
     /// Nothing is made less by it. Whether anything was made more.
-    pub fn mark(&mut self, name: &str, advice: State, info: &Value, now: UnixTime) -> bool {
+    pub fn mark(&mut self, name: &str, advice: EndpointState, info: &Value, now: UnixTime) -> bool {
         let known = self.state(name);
         let state = match known {
-            Some(State::Retrying) => advice.max(State::Pending),
+            Some(EndpointState::Retrying) => advice.max(EndpointState::Pending),
             _ => advice,
         };
         if known >= Some(state) {
@@ -75,16 +75,16 @@ impl Endpoints {
         true
     }
 
-    fn find(&self, name: &str) -> Option<(&str, State, &Value)> {
+    fn find(&self, name: &str) -> Option<(&str, EndpointState, &Value)> {
         self.0.iter().filter_map(row).find(|(known, ..)| *known == name)
     }
 }
 
 /// Name, state, and what the server said.
-fn row(value: &Value) -> Option<(&str, State, &Value)> {
+fn row(value: &Value) -> Option<(&str, EndpointState, &Value)> {
     match value.as_array()?.as_slice() {
         [name, state, since, info] if since.is_u64() && info.is_object() => {
-            Some((name.as_str()?, State::parse(state.as_str()?)?, info))
+            Some((name.as_str()?, EndpointState::parse(state.as_str()?)?, info))
         }
         _ => None,
     }
@@ -92,20 +92,22 @@ fn row(value: &Value) -> Option<(&str, State, &Value)> {
 
 /// Why an endpoint is not asked, in the words of what was said about it.
 #[must_use]
-pub fn stopped(name: &str, state: State, info: &Value) -> ClientError {
+pub fn stopped(name: &str, state: EndpointState, info: &Value) -> ClientError {
     let (reason, what) = match state {
-        State::Blocked => (Reason::EndpointBlocked, "is blocked"),
-        State::Retrying | State::Pending => (Reason::ApprovalNeeded, "waits for approval"),
+        EndpointState::Blocked => (Reason::EndpointBlocked, "is blocked"),
+        EndpointState::Retrying | EndpointState::Pending => {
+            (Reason::ApprovalNeeded, "waits for approval")
+        }
     };
     saying(reason, name, what, info)
 }
 
 /// Why nothing is paid where the server says stop before it saw a payment: nothing is held against the endpoint.
 #[must_use]
-pub fn asked_to_stop(name: &str, state: State, info: &Value) -> ClientError {
+pub fn asked_to_stop(name: &str, state: EndpointState, info: &Value) -> ClientError {
     let reason = match state {
-        State::Blocked => Reason::EndpointBlocked,
-        State::Retrying | State::Pending => Reason::ApprovalNeeded,
+        EndpointState::Blocked => Reason::EndpointBlocked,
+        EndpointState::Retrying | EndpointState::Pending => Reason::ApprovalNeeded,
     };
     saying(reason, name, "was not paid this time", info)
 }

@@ -22,7 +22,7 @@ use self::advice::{Advice, Renewal};
 use super::budget::{Budget, Draft};
 use super::challenge::{Challenge, Means, expired};
 use super::error::{ClientError, Reason};
-use super::offer::{Asked, Offer, Way};
+use super::offer::{Offer, TermsSource, Way};
 use super::policy::Policy;
 use super::prepare::{self, Prepared};
 use super::price::{self, Unit};
@@ -284,16 +284,16 @@ impl Exchange {
     pub fn proposal(&self) -> Option<Value> {
         let (offer, challenge) = (&self.prepared.as_ref()?.offer, self.challenge.as_ref()?);
         let elsewhere = offer.resource.as_deref().filter(|place| match &offer.asked {
-            Asked::X402 { .. } => {
+            TermsSource::X402 { .. } => {
                 !place.starts_with('/') && origin_of(place) != origin_of(&self.url)
             }
             // A realm is the host's own, or its challenge is none that can be paid.
-            Asked::Mpp(_) => false,
+            TermsSource::Mpp(_) => false,
         });
         Some(json!({
             "protocol": match &offer.asked {
-                Asked::X402 { .. } => "x402",
-                Asked::Mpp(_) => "mpp",
+                TermsSource::X402 { .. } => "x402",
+                TermsSource::Mpp(_) => "mpp",
             },
             "method": self.method,
             "url": self.url,
@@ -502,8 +502,8 @@ impl Exchange {
 fn refused(prepared: &Prepared, headers: &Headers, rejection: Rejection) -> ClientError {
     let offer = &prepared.offer;
     let settlement = match &offer.asked {
-        Asked::X402 { version, .. } => Settlement::read(*version, headers).ok().flatten(),
-        Asked::Mpp(_) => None,
+        TermsSource::X402 { version, .. } => Settlement::read(*version, headers).ok().flatten(),
+        TermsSource::Mpp(_) => None,
     };
     let rejection = match settlement {
         Some(settlement) if !settlement.success() => {

@@ -19,7 +19,7 @@ use crate::x402::v2::Flow;
 #[derive(Clone, Debug)]
 pub struct Offer {
     /// What is sent back with the payment.
-    pub asked: Asked,
+    pub asked: TermsSource,
     /// Pinned facts of the asset.
     pub asset: Asset,
     /// EVM chain id.
@@ -40,7 +40,7 @@ pub struct Offer {
 
 /// Who asked, and in which words.
 #[derive(Clone, Debug)]
-pub enum Asked {
+pub enum TermsSource {
     /// An entry of `accepts`.
     X402 {
         /// Protocol version.
@@ -128,8 +128,8 @@ impl Offer {
     #[must_use]
     pub fn charge(&self) -> Option<&Charge> {
         match &self.asked {
-            Asked::Mpp(charge) => Some(charge),
-            Asked::X402 { .. } => None,
+            TermsSource::Mpp(charge) => Some(charge),
+            TermsSource::X402 { .. } => None,
         }
     }
 
@@ -139,8 +139,8 @@ impl Offer {
     pub fn is_renewed_by(&self, fresh: &Self, own: [u8; 32]) -> bool {
         let terms = |it: &Self| (it.chain_id, it.asset.address, it.amount, it.pay_to, it.flow);
         let kind = |it: &Self| match &it.asked {
-            Asked::X402 { version, .. } => (Some(*version), None),
-            Asked::Mpp(charge) => (None, Some(charge.way)),
+            TermsSource::X402 { version, .. } => (Some(*version), None),
+            TermsSource::Mpp(charge) => (None, Some(charge.way)),
         };
         (terms(self), kind(self), self.nonce(own)) == (terms(fresh), kind(fresh), fresh.nonce(own))
     }

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use serde_json::{Map, Value};
 
 use super::error::{ClientError, Reason};
-use super::offer::{Asked, Offer};
+use super::offer::{Offer, TermsSource};
 use crate::amount::Amount;
 use crate::chain::ChainId;
 use crate::encoding::json;
@@ -205,10 +205,10 @@ impl Policy {
             return fail(Reason::PolicyPayee, message);
         }
         let cap = self.per_payment.unwrap_or(match &offer.asked {
-            Asked::X402 { version: Version::V1, .. } => {
+            TermsSource::X402 { version: Version::V1, .. } => {
                 dollars(1).checked_div_u64(10).unwrap_or(Amount::ZERO)
             }
-            Asked::X402 { version: Version::V2, .. } | Asked::Mpp(_) => dollars(1),
+            TermsSource::X402 { version: Version::V2, .. } | TermsSource::Mpp(_) => dollars(1),
         });
         match offer.worth() {
             Some(worth) if worth <= cap => {}

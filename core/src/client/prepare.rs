@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::challenge::Challenge;
 use super::error::{ClientError, Reason};
-use super::offer::{Asked, Charge, Offer, Way};
+use super::offer::{Charge, Offer, TermsSource, Way};
 use crate::encoding::{hex, json};
 use crate::evm::address::Address;
 use crate::evm::eip712::Domain;
@@ -37,12 +37,14 @@ impl Prepared {
     #[must_use]
     pub fn new(offer: Offer, payer: Address, nonce: [u8; 32], now: UnixTime) -> Self {
         let valid_after = match &offer.asked {
-            Asked::X402 { version: Version::V1, .. } => now.minus(V1_EARLY_SECS),
-            Asked::X402 { version: Version::V2, .. } | Asked::Mpp(_) => UnixTime::from_secs(0),
+            TermsSource::X402 { version: Version::V1, .. } => now.minus(V1_EARLY_SECS),
+            TermsSource::X402 { version: Version::V2, .. } | TermsSource::Mpp(_) => {
+                UnixTime::from_secs(0)
+            }
         };
         let valid_before = match &offer.asked {
-            Asked::X402 { .. } => now.plus(offer.max_timeout_secs),
-            Asked::Mpp(charge) => charge.valid_before(now),
+            TermsSource::X402 { .. } => now.plus(offer.max_timeout_secs),
+            TermsSource::Mpp(charge) => charge.valid_before(now),
         };
         let authorization = Authorization {
             from: payer,
@@ -111,17 +113,17 @@ impl Prepared {
         let signature = self.checked(signature)?;
         let mut authorization = self.message();
         let message = match &self.offer.asked {
-            Asked::Mpp(charge) => {
+            TermsSource::Mpp(charge) => {
                 authorization.insert("signature".to_string(), signature.into());
                 return Ok(self.credential(charge, authorization));
             }
-            Asked::X402 { version: Version::V1, accepted } => json!({
+            TermsSource::X402 { version: Version::V1, accepted } => json!({
                 "x402Version": 1,
                 "scheme": "exact",
                 "network": accepted.get("network"),
                 "payload": {"signature": signature, "authorization": authorization},
             }),
-            Asked::X402 { version: Version::V2, accepted } => {
+            TermsSource::X402 { version: Version::V2, accepted } => {
                 let mut message = Map::new();
                 message.insert("x402Version".to_string(), json!(2));
                 let payload = json!({"authorization": authorization, "signature": signature});
@@ -137,7 +139,7 @@ impl Prepared {
             }
         };
         let name = match &self.offer.asked {
-            Asked::X402 { version: Version::V1, .. } => "X-PAYMENT",
+            TermsSource::X402 { version: Version::V1, .. } => "X-PAYMENT",
             _ => "PAYMENT-SIGNATURE",
         };
         Ok((name, header::encode(&message.to_string())))
@@ -155,7 +157,7 @@ impl Prepared {
         let transaction = TxHash::parse(hash)
             .ok_or_else(|| wrong("expected a transaction hash: 0x and exactly 64 hex digits"))?;
         self.transaction = Some(transaction);
-        let Asked::Mpp(charge) = &self.offer.asked else {
+        let TermsSource::Mpp(charge) = &self.offer.asked else {
             return Err(wrong("this payment does not ask for a transaction"));
         };
         let mut payload = Map::new();

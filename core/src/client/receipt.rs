@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 use serde_json::{Map, Value, json};
 
 use super::error::{ClientError, Reason, clean};
-use super::offer::{Asked, Charge};
+use super::offer::{Charge, TermsSource};
 use super::prepare::Prepared;
 use crate::amount::Amount;
 use crate::encoding::hex;
@@ -27,11 +27,11 @@ const MAX_HEADER_BYTES: usize = 64 * 1024;
 /// [`Reason::ReceiptMismatch`], naming the member.
 pub fn read(headers: &Headers, paid: &Prepared, url: &str) -> Result<Option<Value>, ClientError> {
     let (transaction, signed_by) = match &paid.offer.asked {
-        Asked::X402 { version, .. } => match Settlement::read(*version, headers)? {
+        TermsSource::X402 { version, .. } => match Settlement::read(*version, headers)? {
             Some(settlement) => settlement.check(paid, *version, url)?,
             None => return Ok(None),
         },
-        Asked::Mpp(charge) => match headers.joined(HEADER) {
+        TermsSource::Mpp(charge) => match headers.joined(HEADER) {
             Some(value) => (transaction_in(&value, charge, paid)?, None),
             None => return Ok(None),
         },

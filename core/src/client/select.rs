@@ -2,7 +2,7 @@
 
 use alloc::string::ToString;
 
-use super::offer::{Asked, Offer, Way};
+use super::offer::{Offer, TermsSource, Way};
 use crate::amount::Amount;
 use crate::evm::address::Address;
 use crate::x402::v2::Flow;
@@ -31,8 +31,8 @@ pub fn best<'o>(pool: &[&'o Offer]) -> Option<&'o Offer> {
 fn rank(offer: &Offer, one_symbol: bool) -> impl Ord + use<> {
     let worth = offer.worth().unwrap_or(Amount::MAX);
     let (protocol, way, text) = match &offer.asked {
-        Asked::X402 { accepted, .. } => (0, None, accepted.to_string()),
-        Asked::Mpp(charge) => (1, Some(charge.way), charge.challenge.id.clone()),
+        TermsSource::X402 { accepted, .. } => (0, None, accepted.to_string()),
+        TermsSource::Mpp(charge) => (1, Some(charge.way), charge.challenge.id.clone()),
     };
     let address = |address: &Address| *address.as_bytes();
     (

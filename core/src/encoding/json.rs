@@ -55,7 +55,7 @@ pub fn parse_within(text: &[u8], max_bytes: usize, max_values: usize) -> Result<
         return Err(JsonError::TooLarge);
     }
     let text = core::str::from_utf8(text).map_err(|_| JsonError::NotUtf8)?;
-    let limits = Limits { values: Cell::new(max_values), broken: Cell::new(None) };
+    let limits = ReadLimits { values: Cell::new(max_values), broken: Cell::new(None) };
     let mut deserializer = serde_json::Deserializer::from_str(text);
     Node { limits: &limits, depth: MAX_DEPTH }
         .deserialize(&mut deserializer)
@@ -64,12 +64,12 @@ pub fn parse_within(text: &[u8], max_bytes: usize, max_values: usize) -> Result<
 }
 
 /// What may still come, and which limit was broken; `serde` errors carry only text.
-struct Limits {
+struct ReadLimits {
     values: Cell<usize>,
     broken: Cell<Option<JsonError>>,
 }
 
-impl Limits {
+impl ReadLimits {
     fn refuse<E: Error>(&self, error: JsonError) -> E {
         self.broken.set(Some(error));
         E::custom("limit")
@@ -79,7 +79,7 @@ impl Limits {
 /// Reads one value; arrays and objects may nest `depth` deep below here.
 #[derive(Clone, Copy)]
 struct Node<'a> {
-    limits: &'a Limits,
+    limits: &'a ReadLimits,
     depth: usize,
 }
 

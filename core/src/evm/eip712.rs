@@ -18,7 +18,7 @@ use crate::evm::keccak::{keccak256, keccak256_parts};
 
 mod types;
 
-use self::types::{Kind, Types};
+use self::types::{FieldType, Types};
 
 /// The domain of tokens and of most contracts: name, version, chain, contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,23 +212,23 @@ impl Hasher<'_> {
     /// `encodeData` of one value: always one word.
     fn word(
         &mut self,
-        kind: &Kind,
+        kind: &FieldType,
         value: &Value,
         depth: usize,
     ) -> Result<[u8; 32], TypedDataError> {
         self.values = self.values.checked_sub(1).ok_or(TypedDataError::TooLarge)?;
         let text = || value.as_str().ok_or(TypedDataError::Value);
         match kind {
-            Kind::Bool => match value {
+            FieldType::Bool => match value {
                 Value::Bool(is_true) => Ok(Amount::from_u64((*is_true).into()).to_be_bytes()),
                 _ => Err(TypedDataError::Value),
             },
-            Kind::Address => {
+            FieldType::Address => {
                 Address::parse(text()?).map(Address::to_word).map_err(|_| TypedDataError::Value)
             }
-            Kind::String => Ok(keccak256(text()?.as_bytes())),
-            Kind::Bytes => Ok(keccak256(&bytes(text()?)?)),
-            Kind::FixedBytes(length) => match bytes(text()?)? {
+            FieldType::String => Ok(keccak256(text()?.as_bytes())),
+            FieldType::Bytes => Ok(keccak256(&bytes(text()?)?)),
+            FieldType::FixedBytes(length) => match bytes(text()?)? {
                 bytes if bytes.len() == *length => {
                     let mut word = [0; 32];
                     word.iter_mut().zip(bytes).for_each(|(place, byte)| *place = byte);
@@ -236,10 +236,10 @@ impl Hasher<'_> {
                 }
                 _ => Err(TypedDataError::Value),
             },
-            Kind::Uint(size) => unsigned(&integer(value)?, *size),
-            Kind::Int(size) => signed(&integer(value)?, *size),
-            Kind::Struct(name) => self.hash_struct(name, value, depth),
-            Kind::Array(element, length) => {
+            FieldType::Uint(size) => unsigned(&integer(value)?, *size),
+            FieldType::Int(size) => signed(&integer(value)?, *size),
+            FieldType::Struct(name) => self.hash_struct(name, value, depth),
+            FieldType::Array(element, length) => {
                 let depth = depth.checked_sub(1).ok_or(TypedDataError::TooLarge)?;
                 let values = value.as_array().ok_or(TypedDataError::Value)?;
                 if length.is_some_and(|length| length != values.len()) {

@@ -18,7 +18,7 @@ const MOST: usize = 1_000;
 
 /// What a payment would take from whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Draft {
+pub struct Debit {
     /// Names payer, asset and network.
     pub wallet: String,
     /// Atomic units.
@@ -47,14 +47,14 @@ impl LowBalances {
 
     /// What is known already about a payment that takes as much as was lacking, or more.
     #[must_use]
-    pub fn recall(&self, draft: &Draft, now: UnixTime) -> Option<Reply> {
+    pub fn recall(&self, draft: &Debit, now: UnixTime) -> Option<Reply> {
         let empty = self.0.get(&draft.wallet)?;
         let holds = now < empty.until && draft.amount >= empty.amount;
-        holds.then(|| Reply::Recalled(empty.reason.clone()))
+        holds.then(|| Reply::CachedRefusal(empty.reason.clone()))
     }
 
     /// Takes note of what the facilitator said about a payment.
-    pub fn note(&mut self, draft: &Draft, reply: &Reply, now: UnixTime) {
+    pub fn note(&mut self, draft: &Debit, reply: &Reply, now: UnixTime) {
         let Some(reason) = lacks_funds(reply) else { return };
         if self.0.len() >= MOST {
             self.0.retain(|(_, empty)| now < empty.until);
@@ -74,8 +74,8 @@ mod tests {
 
     use super::*;
 
-    fn draft(wallet: &str, amount: u64) -> Draft {
-        Draft { wallet: wallet.to_owned(), amount: Amount::from_u64(amount) }
+    fn draft(wallet: &str, amount: u64) -> Debit {
+        Debit { wallet: wallet.to_owned(), amount: Amount::from_u64(amount) }
     }
 
     fn says(body: &str) -> Reply {
@@ -91,7 +91,7 @@ mod tests {
         let mut empties = LowBalances::new();
         let no = says(r#"{"isValid":false,"invalidReason":"insufficient_funds"}"#);
         empties.note(&draft("a", 100), &no, at(0));
-        let known = Some(Reply::Recalled("insufficient_funds".to_owned()));
+        let known = Some(Reply::CachedRefusal("insufficient_funds".to_owned()));
         assert_eq!(empties.recall(&draft("a", 100), at(29)), known);
         assert_eq!(empties.recall(&draft("a", 101), at(29)), known);
         assert_eq!(empties.recall(&draft("a", 99), at(29)), None);

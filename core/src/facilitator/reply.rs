@@ -31,7 +31,7 @@ pub enum Reply {
     /// The call was never made, because the facilitator is known to be down.
     NotSent,
     /// The call was never made, because the answer is known: this refusal.
-    Recalled(String),
+    CachedRefusal(String),
     /// The call was never made, because the key for it cannot sign.
     Unsigned,
 }
@@ -44,7 +44,7 @@ impl Reply {
             Self::Answer { status, is_json: true, .. } if *status < 500 && !self.refuses_key() => {
                 Health::Good
             }
-            Self::Recalled(_) => Health::Good,
+            Self::CachedRefusal(_) => Health::Good,
             Self::Answer { .. } | Self::Nothing | Self::NotSent | Self::Unsigned => Health::Bad,
         }
     }

@@ -49,18 +49,18 @@ pub const MOST_TURNS: u32 = 100;
 
 /// Who has a call made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sender {
+pub struct UnverifiedCaller {
     /// The client's network.
     pub network: String,
     /// What it sends.
-    pub kind: Kind,
+    pub kind: UnverifiedKind,
     /// The payment, where a copy must not be judged after it was settled; never one that strangers can read on the chain.
     pub payment: Option<[u8; 32]>,
 }
 
 /// Payments that are judged elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum UnverifiedKind {
     /// A signature that may be that of a contract.
     Contract,
     /// A payment on a chain that is not read here.
@@ -82,7 +82,7 @@ pub enum Verdict {
 
 /// Where a payment stands that wants to be asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Admittance {
     /// The call is on its way, until [`UnverifiedLimiter::ended`].
     Begun,
     /// It waits: [`UnverifiedLimiter::turn`], or [`UnverifiedLimiter::left`].
@@ -118,29 +118,29 @@ impl UnverifiedLimiter {
     }
 
     /// Begins a call, or waits for one.
-    pub fn begin(&mut self, sender: &Sender, now: UnixTime) -> Place {
+    pub fn begin(&mut self, sender: &UnverifiedCaller, now: UnixTime) -> Admittance {
         self.asked.retain(|(_, since)| now < since.plus(LOST_SECS));
         if sender.payment.is_some_and(|payment| self.asked.contains(&payment)) {
-            return Place::Full;
+            return Admittance::Full;
         }
         let place = self.of(sender.kind).begin(&sender.network, now);
-        if let Some(payment) = sender.payment.filter(|_| place != Place::Full) {
+        if let Some(payment) = sender.payment.filter(|_| place != Admittance::Full) {
             self.asked.insert(payment, now);
         }
         place
     }
 
-    /// Where a payment stands that waits: with [`Place::Begun`] or [`Place::Full`] it waits no more.
-    pub fn turn(&mut self, sender: &Sender, ticket: Ticket, now: UnixTime) -> Place {
+    /// Where a payment stands that waits: with [`Admittance::Begun`] or [`Admittance::Full`] it waits no more.
+    pub fn turn(&mut self, sender: &UnverifiedCaller, ticket: Ticket, now: UnixTime) -> Admittance {
         let place = self.of(sender.kind).turn(&sender.network, ticket, now);
-        if place == Place::Full {
+        if place == Admittance::Full {
             self.forget(sender);
         }
         place
     }
 
     /// One that waited does so no more.
-    pub fn left(&mut self, sender: &Sender, ticket: Ticket, now: UnixTime) {
+    pub fn left(&mut self, sender: &UnverifiedCaller, ticket: Ticket, now: UnixTime) {
         self.forget(sender);
         let calls = self.of(sender.kind);
         if let Some(recent) = calls.networks.get_mut(&sender.network) {
@@ -151,7 +151,7 @@ impl UnverifiedLimiter {
     }
 
     /// A call is over.
-    pub fn ended(&mut self, sender: &Sender, verdict: Verdict, now: UnixTime) {
+    pub fn ended(&mut self, sender: &UnverifiedCaller, verdict: Verdict, now: UnixTime) {
         self.forget(sender);
         let calls = self.of(sender.kind);
         if let Some(recent) = calls.networks.get_mut(&sender.network) {
@@ -161,17 +161,17 @@ impl UnverifiedLimiter {
         calls.grant(now);
     }
 
-    fn forget(&mut self, sender: &Sender) {
+    fn forget(&mut self, sender: &UnverifiedCaller) {
         if let Some(payment) = sender.payment {
             self.asked.remove(&payment);
         }
     }
 
-    const fn of(&mut self, kind: Kind) -> &mut Calls {
+    const fn of(&mut self, kind: UnverifiedKind) -> &mut Calls {
         match kind {
-            Kind::Contract => &mut self.contracts,
-            Kind::OtherChain => &mut self.other_chains,
-            Kind::Transaction => &mut self.transactions,
+            UnverifiedKind::Contract => &mut self.contracts,
+            UnverifiedKind::OtherChain => &mut self.other_chains,
+            UnverifiedKind::Transaction => &mut self.transactions,
         }
     }
 }
@@ -224,7 +224,7 @@ impl Calls {
         Self { networks: Sorted::new(), looked, ticket: Ticket(0), places: 0 }
     }
 
-    fn begin(&mut self, network: &String, now: UnixTime) -> Place {
+    fn begin(&mut self, network: &String, now: UnixTime) -> Admittance {
         self.expire(now);
         let room = room(self.networks.get(network), self.busy(), now);
         let place = self.places.saturating_add(1);
@@ -234,16 +234,16 @@ impl Calls {
             recent.on_their_way.push(now);
             recent.last = place;
             self.places = place;
-            return Place::Begun;
+            return Admittance::Begun;
         }
         let waiting = recent.queued.len();
         if waiting >= QUEUED || !self.makes_room(waiting) {
-            return Place::Full;
+            return Admittance::Full;
         }
         let ticket = self.ticket;
         self.ticket = Ticket(ticket.0.saturating_add(1));
         self.recent(network, now).queued.push(Waiting { ticket, asked: now });
-        Place::Queued(ticket)
+        Admittance::Queued(ticket)
     }
 
     /// Whether one more may wait, of a network of which so many do.
@@ -258,21 +258,21 @@ impl Calls {
         longer.is_some_and(|recent| recent.queued.pop().is_some())
     }
 
-    fn turn(&mut self, network: &String, ticket: Ticket, now: UnixTime) -> Place {
+    fn turn(&mut self, network: &String, ticket: Ticket, now: UnixTime) -> Admittance {
         self.expire(now);
-        let Some(recent) = self.networks.get_mut(network) else { return Place::Full };
+        let Some(recent) = self.networks.get_mut(network) else { return Admittance::Full };
         let found = |waiting: &Waiting| waiting.ticket == ticket;
         if let Some(at) = recent.granted.iter().position(found) {
             recent.granted.remove(at);
             recent.on_their_way.push(now);
-            return Place::Begun;
+            return Admittance::Begun;
         }
         match recent.queued.iter_mut().find(|waiting| waiting.ticket == ticket) {
             Some(waiting) => {
                 waiting.asked = now;
-                Place::Queued(ticket)
+                Admittance::Queued(ticket)
             }
-            None => Place::Full,
+            None => Admittance::Full,
         }
     }
 
@@ -381,8 +381,12 @@ mod tests {
         UnixTime::from_secs(1_000).plus(secs)
     }
 
-    fn of(network: &str) -> Sender {
-        Sender { network: network.to_owned(), kind: Kind::Contract, payment: None }
+    fn of(network: &str) -> UnverifiedCaller {
+        UnverifiedCaller {
+            network: network.to_owned(),
+            kind: UnverifiedKind::Contract,
+            payment: None,
+        }
     }
 
     /// How many of these calls begin at once.
@@ -392,20 +396,20 @@ mod tests {
         calls: usize,
         now: UnixTime,
     ) -> usize {
-        (0..calls).filter(|_| unproven.begin(&of(network), now) == Place::Begun).count()
+        (0..calls).filter(|_| unproven.begin(&of(network), now) == Admittance::Begun).count()
     }
 
     /// One that finds no place and waits.
     fn waits(unproven: &mut UnverifiedLimiter, network: &str, now: UnixTime) -> Ticket {
         match unproven.begin(&of(network), now) {
-            Place::Queued(ticket) => ticket,
+            Admittance::Queued(ticket) => ticket,
             place => panic!("{place:?}"),
         }
     }
 
     /// A call of this network that ends like this.
     fn ends(unproven: &mut UnverifiedLimiter, network: &str, verdict: Verdict, now: UnixTime) {
-        assert_eq!(unproven.begin(&of(network), now), Place::Begun);
+        assert_eq!(unproven.begin(&of(network), now), Admittance::Begun);
         unproven.ended(&of(network), verdict, now);
     }
 
@@ -415,11 +419,15 @@ mod tests {
         assert_eq!(begin(&mut unproven, "a", 20, at(0)), 16);
         assert_eq!(begin(&mut unproven, "b", 20, at(0)), 16, "others are others");
         let late = waits(&mut unproven, "a", at(0));
-        assert_eq!(unproven.turn(&of("a"), Ticket(0), at(0)), Place::Queued(Ticket(0)));
+        assert_eq!(unproven.turn(&of("a"), Ticket(0), at(0)), Admittance::Queued(Ticket(0)));
         unproven.ended(&of("a"), Verdict::Bad, at(0));
-        assert_eq!(unproven.turn(&of("a"), late, at(0)), Place::Queued(late), "not the last one");
-        assert_eq!(unproven.turn(&of("a"), Ticket(0), at(0)), Place::Begun);
-        assert_eq!(unproven.turn(&of("a"), Ticket(1), at(0)), Place::Queued(Ticket(1)));
+        assert_eq!(
+            unproven.turn(&of("a"), late, at(0)),
+            Admittance::Queued(late),
+            "not the last one"
+        );
+        assert_eq!(unproven.turn(&of("a"), Ticket(0), at(0)), Admittance::Begun);
+        assert_eq!(unproven.turn(&of("a"), Ticket(1), at(0)), Admittance::Queued(Ticket(1)));
     }
 
     #[test]
@@ -430,9 +438,13 @@ mod tests {
         for turn in 0..tickets.len() {
             unproven.ended(&of("a"), Verdict::Open, at(0));
             let place = |ticket: &Ticket| unproven.turn(&of("a"), *ticket, at(0));
-            let places: Vec<Place> = tickets[turn..].iter().rev().map(place).collect();
-            assert_eq!(places.last(), Some(&Place::Begun), "{turn}");
-            assert_eq!(places.iter().filter(|place| **place == Place::Begun).count(), 1, "{turn}");
+            let places: Vec<Admittance> = tickets[turn..].iter().rev().map(place).collect();
+            assert_eq!(places.last(), Some(&Admittance::Begun), "{turn}");
+            assert_eq!(
+                places.iter().filter(|place| **place == Admittance::Begun).count(),
+                1,
+                "{turn}"
+            );
         }
     }
 
@@ -445,8 +457,8 @@ mod tests {
         let flood: Vec<Ticket> = (0..QUEUED).map(|_| waits(&mut unproven, "1", at(0))).collect();
         let honest = waits(&mut unproven, "late", at(0));
         unproven.ended(&of("7"), Verdict::Open, at(0));
-        assert_eq!(unproven.turn(&of("1"), flood[0], at(0)), Place::Queued(flood[0]));
-        assert_eq!(unproven.turn(&of("late"), honest, at(0)), Place::Begun);
+        assert_eq!(unproven.turn(&of("1"), flood[0], at(0)), Admittance::Queued(flood[0]));
+        assert_eq!(unproven.turn(&of("late"), honest, at(0)), Admittance::Begun);
     }
 
     #[test]
@@ -463,8 +475,8 @@ mod tests {
         let honest = waits(&mut unproven, "late", at(0));
         unproven.ended(&of("77"), Verdict::Open, at(4));
         let places = flood.iter().map(|(network, it)| unproven.turn(&of(network), *it, at(4)));
-        assert_eq!(places.filter(|place| *place == Place::Begun).count(), 0);
-        assert_eq!(unproven.turn(&of("late"), honest, at(4)), Place::Begun);
+        assert_eq!(places.filter(|place| *place == Admittance::Begun).count(), 0);
+        assert_eq!(unproven.turn(&of("late"), honest, at(4)), Admittance::Begun);
     }
 
     #[test]
@@ -479,14 +491,14 @@ mod tests {
             let waiting = (0..QUEUED).map(|_| waits(&mut unproven, network, at(0)));
             last.extend(waiting.last().map(|ticket| (network, ticket)));
         }
-        assert_eq!(unproven.begin(&of("0"), at(0)), Place::Full);
+        assert_eq!(unproven.begin(&of("0"), at(0)), Admittance::Full);
         let honest = waits(&mut unproven, "late", at(0));
-        let lost = last
-            .iter()
-            .filter(|(network, ticket)| unproven.turn(&of(network), *ticket, at(0)) == Place::Full);
+        let lost = last.iter().filter(|(network, ticket)| {
+            unproven.turn(&of(network), *ticket, at(0)) == Admittance::Full
+        });
         assert_eq!(lost.count(), 1, "one of those that came last");
         unproven.ended(&of("77"), Verdict::Open, at(0));
-        assert_eq!(unproven.turn(&of("late"), honest, at(0)), Place::Begun);
+        assert_eq!(unproven.turn(&of("late"), honest, at(0)), Admittance::Begun);
     }
 
     #[test]
@@ -495,12 +507,12 @@ mod tests {
         begin(&mut unproven, "a", 16, at(0));
         let (gone, patient) = (waits(&mut unproven, "a", at(0)), waits(&mut unproven, "a", at(0)));
         for secs in 1..5 {
-            assert_eq!(unproven.turn(&of("a"), patient, at(secs)), Place::Queued(patient));
+            assert_eq!(unproven.turn(&of("a"), patient, at(secs)), Admittance::Queued(patient));
         }
-        assert_eq!(unproven.turn(&of("a"), patient, at(6)), Place::Queued(patient));
+        assert_eq!(unproven.turn(&of("a"), patient, at(6)), Admittance::Queued(patient));
         unproven.ended(&of("a"), Verdict::Open, at(6));
-        assert_eq!(unproven.turn(&of("a"), patient, at(6)), Place::Begun);
-        assert_eq!(unproven.turn(&of("a"), gone, at(6)), Place::Full);
+        assert_eq!(unproven.turn(&of("a"), patient, at(6)), Admittance::Begun);
+        assert_eq!(unproven.turn(&of("a"), gone, at(6)), Admittance::Full);
     }
 
     #[test]
@@ -510,20 +522,20 @@ mod tests {
         let (first, next) = (waits(&mut unproven, "a", at(0)), waits(&mut unproven, "a", at(0)));
         unproven.ended(&of("a"), Verdict::Open, at(0));
         unproven.left(&of("a"), first, at(0));
-        assert_eq!(unproven.turn(&of("a"), next, at(0)), Place::Begun);
-        assert_eq!(unproven.turn(&of("a"), first, at(0)), Place::Full);
+        assert_eq!(unproven.turn(&of("a"), next, at(0)), Admittance::Begun);
+        assert_eq!(unproven.turn(&of("a"), first, at(0)), Admittance::Full);
     }
 
     #[test]
     fn a_copy_of_a_payment_that_is_looked_at_waits_for_no_place() {
         let mut unproven = UnverifiedLimiter::new();
-        let one = Sender { payment: Some([1; 32]), ..of("a") };
-        let two = Sender { payment: Some([2; 32]), ..of("a") };
-        assert_eq!(unproven.begin(&one, at(0)), Place::Begun);
-        assert_eq!(unproven.begin(&one, at(0)), Place::Full);
-        assert_eq!(unproven.begin(&two, at(0)), Place::Begun);
+        let one = UnverifiedCaller { payment: Some([1; 32]), ..of("a") };
+        let two = UnverifiedCaller { payment: Some([2; 32]), ..of("a") };
+        assert_eq!(unproven.begin(&one, at(0)), Admittance::Begun);
+        assert_eq!(unproven.begin(&one, at(0)), Admittance::Full);
+        assert_eq!(unproven.begin(&two, at(0)), Admittance::Begun);
         unproven.ended(&one, Verdict::Open, at(0));
-        assert_eq!(unproven.begin(&one, at(0)), Place::Begun);
+        assert_eq!(unproven.begin(&one, at(0)), Admittance::Begun);
     }
 
     #[test]
@@ -550,12 +562,12 @@ mod tests {
             for _ in 0..good {
                 ends(&mut paying, "a", Verdict::Good, at(0));
             }
-            let places: Vec<Place> = (0..16).map(|_| paying.begin(&of("a"), at(0))).collect();
-            let begun = places.iter().filter(|place| **place == Place::Begun).count();
+            let places: Vec<Admittance> = (0..16).map(|_| paying.begin(&of("a"), at(0))).collect();
+            let begun = places.iter().filter(|place| **place == Admittance::Begun).count();
             assert_eq!(begun, at_once);
             for place in places.iter().rev() {
                 match place {
-                    Place::Queued(ticket) => paying.left(&of("a"), *ticket, at(0)),
+                    Admittance::Queued(ticket) => paying.left(&of("a"), *ticket, at(0)),
                     _ => paying.ended(&of("a"), Verdict::Open, at(0)),
                 }
             }
@@ -571,9 +583,9 @@ mod tests {
             begin(&mut unproven, &alloc::format!("{network}"), 20, at(0));
         }
         assert_eq!(begin(&mut unproven, "late", 1, at(0)), 0);
-        for kind in [Kind::OtherChain, Kind::Transaction] {
-            let sender = Sender { network: "1".to_owned(), kind, payment: None };
-            assert_eq!(unproven.begin(&sender, at(0)), Place::Begun);
+        for kind in [UnverifiedKind::OtherChain, UnverifiedKind::Transaction] {
+            let sender = UnverifiedCaller { network: "1".to_owned(), kind, payment: None };
+            assert_eq!(unproven.begin(&sender, at(0)), Admittance::Begun);
         }
     }
 
@@ -592,15 +604,15 @@ mod tests {
     #[test]
     fn a_queue_has_an_end_and_who_leaves_it_makes_room() {
         let mut unproven = UnverifiedLimiter::new();
-        let places: Vec<Place> = (0..81).map(|_| unproven.begin(&of("a"), at(0))).collect();
-        let queued = Place::Queued(Ticket(0));
+        let places: Vec<Admittance> = (0..81).map(|_| unproven.begin(&of("a"), at(0))).collect();
+        let queued = Admittance::Queued(Ticket(0));
         assert_eq!(
             [places[15], places[16], places[79]],
-            [Place::Begun, queued, Place::Queued(Ticket(63))]
+            [Admittance::Begun, queued, Admittance::Queued(Ticket(63))]
         );
-        assert_eq!(places[80], Place::Full);
+        assert_eq!(places[80], Admittance::Full);
         unproven.left(&of("a"), Ticket(5), at(0));
-        assert_eq!(unproven.begin(&of("a"), at(0)), Place::Queued(Ticket(64)));
+        assert_eq!(unproven.begin(&of("a"), at(0)), Admittance::Queued(Ticket(64)));
     }
 
     #[test]
@@ -619,6 +631,6 @@ mod tests {
             ends(&mut unproven, &alloc::format!("{network}"), Verdict::Bad, at(0));
         }
         assert!(unproven.contracts.networks.len() <= MOST);
-        assert_eq!(unproven.begin(&of("late"), at(0)), Place::Begun);
+        assert_eq!(unproven.begin(&of("late"), at(0)), Admittance::Begun);
     }
 }

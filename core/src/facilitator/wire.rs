@@ -127,7 +127,7 @@ pub enum SettleOutcome {
 /// ```
 #[must_use]
 pub fn verify_outcome(reply: &Reply, expected: &Expected) -> VerifyOutcome {
-    if let Reply::Recalled(reason) = reply {
+    if let Reply::CachedRefusal(reason) = reply {
         return VerifyOutcome::Refused(reason.clone());
     }
     if reply.refuses_key() {

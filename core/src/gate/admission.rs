@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 
 use super::Gate;
-use super::call::Call;
+use super::call::LedgerCall;
 use super::diagnose::Diagnosis;
 use super::forward::OriginCall;
 use super::offer::Offer;
@@ -24,7 +24,7 @@ pub enum Admission<'g> {
     /// Forward it without a payment.
     Pass(OriginCall, Unpaid),
     /// Ask the ledger object for one of the client's free requests; [`Gate::spent`] takes the answer.
-    UseFree(Call, AwaitingQuota),
+    UseFree(LedgerCall, AwaitingQuota),
     /// Ask who names the price; [`Gate::priced_at`] takes the answer.
     Price(PriceCall, AwaitingPrice),
     /// Read up to [`MAX_DIGESTED_BYTES`](super::paid::MAX_DIGESTED_BYTES) of its body and hash them;

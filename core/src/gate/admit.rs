@@ -14,7 +14,7 @@ use super::path::Target;
 use super::presented::{Presented, shows_proof};
 use super::publish::Published;
 use super::reply::{Audience, CORRELATION, Reply};
-use super::route::Found;
+use super::route::RouteMatch;
 use super::unpaid::{AwaitingQuota, Unpaid};
 use crate::encoding::message;
 use crate::http::{BodyPresence, Headers, MAX_PAID_TARGET_BYTES, RequestHead};
@@ -63,8 +63,8 @@ impl Gate {
             }
             None => {}
         }
-        let sells = |found: &Found| match found {
-            Found::Route(index) => self.offers.get(*index).is_some_and(Option::is_some),
+        let sells = |found: &RouteMatch| match found {
+            RouteMatch::Route(index) => self.offers.get(*index).is_some_and(Option::is_some),
             _ => false,
         };
         if !sells(&found)
@@ -75,18 +75,18 @@ impl Gate {
             return step;
         }
         match found {
-            Found::Route(index) => match self.offers.get(index).and_then(Option::as_ref) {
+            RouteMatch::Route(index) => match self.offers.get(index).and_then(Option::as_ref) {
                 Some(offer) => self.priced((index, offer), head, correlation, isolate, now),
                 None => passes(self.free(&head, &correlation, now)),
             },
-            Found::Unlisted => passes(self.free(&head, &correlation, now)),
-            Found::Denied => refuse(Code::NotFound, Audience::Other, &correlation),
-            Found::Ambiguous => refuse(Code::AmbiguousTarget, Audience::Paid, &correlation),
-            Found::Options { allow } => {
+            RouteMatch::Unlisted => passes(self.free(&head, &correlation, now)),
+            RouteMatch::Denied => refuse(Code::NotFound, Audience::Other, &correlation),
+            RouteMatch::Ambiguous => refuse(Code::AmbiguousTarget, Audience::Paid, &correlation),
+            RouteMatch::Options { allow } => {
                 let reply = Reply::options(&allow.join(", "), &correlation);
                 Admission::Respond(self.clients.let_ask(reply))
             }
-            Found::MethodNotAllowed { allow } => Admission::Respond(
+            RouteMatch::MethodNotAllowed { allow } => Admission::Respond(
                 Reply::problem(Code::MethodNotAllowed, Audience::Paid, &correlation, None)
                     .with("allow", &allow.join(", ")),
             ),

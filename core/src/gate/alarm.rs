@@ -1,18 +1,20 @@
 //! What the alarm of a ledger object does about a row: the call that it makes, and what the answer is worth.
 //!
-//! The object asks its shard which rows are due, turns each into an [`Errand`], carries out its calls one after the other and
+//! The object asks its shard which rows are due, turns each into an [`RecoveryStep`], carries out its calls one after the other and
 //! hands the command at the end back to the shard.
 
 use alloc::boxed::Box;
 use alloc::string::String;
 
 use super::Gate;
-use super::call::{Call, ChainCall, FacilitatorCall};
+use super::call::{ChainCall, FacilitatorCall, LedgerCall};
 use super::paid::take::settled;
-use super::recorded::{Seen, learnt, matter, outcome, sent_again, settled_by_chain};
+use super::recorded::{FirstSight, chain_verdict, matter, outcome, sent_again, settled_by_chain};
 use crate::facilitator::reply::Reply;
 use crate::facilitator::wire::Expected;
-use crate::ledger::command::{Client, Command, Envelope, Learnt, Outcome, Resend, Role, VERSION};
+use crate::ledger::command::{
+    ChainVerdict, Client, Command, Envelope, Outcome, Resend, Role, VERSION,
+};
 use crate::ledger::entry::Entry;
 use crate::ledger::inquiry::finding::Finding;
 use crate::ledger::inquiry::{Asking, ChainQuery, Next};
@@ -23,13 +25,13 @@ use crate::time::UnixTime;
 
 /// What is to be done about one row.
 #[derive(Debug)]
-pub enum Errand {
+pub enum RecoveryStep {
     /// Ask a facilitator to settle the recorded bytes.
     Settle(Box<FacilitatorCall>, Sending),
     /// Ask a node of the chain.
     Read(ChainCall, Box<Looking>),
     /// Ask the object of a transaction whose it is.
-    Take(Call, Taking),
+    Take(LedgerCall, Taking),
     /// Tell the row.
     Tell(Box<Envelope>),
 }
@@ -74,14 +76,14 @@ enum Purpose {
 impl Gate {
     /// The errand of a row that is due; nothing if the row cannot be read.
     #[must_use]
-    pub fn errand(&self, due: Due) -> Option<Errand> {
+    pub fn errand(&self, due: Due) -> Option<RecoveryStep> {
         match due {
             Due::Resend(slot, entry, resend) => self.sends(slot, &entry, resend),
             Due::Read(slot, entry) => Some(Self::reads(slot, &entry)),
         }
     }
 
-    fn sends(&self, slot: Slot, entry: &Entry, resend: Resend) -> Option<Errand> {
+    fn sends(&self, slot: Slot, entry: &Entry, resend: Resend) -> Option<RecoveryStep> {
         let (payment, seen) = (&entry.payment, first_sight(entry));
         let Resend { fence, facilitator, request, .. } = resend;
         if let Some(sent) = sent_again(&slot.payer, payment, seen) {
@@ -96,10 +98,10 @@ impl Gate {
             confirms: payment.confirm,
             network: payment.network.clone(),
         };
-        Some(Errand::Settle(Box::new(call), sending))
+        Some(RecoveryStep::Settle(Box::new(call), sending))
     }
 
-    fn reads(slot: Slot, entry: &Entry) -> Errand {
+    fn reads(slot: Slot, entry: &Entry) -> RecoveryStep {
         let (payment, known) = (&entry.payment, entry.transaction());
         match matter(&slot.payer, payment, first_sight(entry), known) {
             Some(matter) => {
@@ -107,7 +109,7 @@ impl Gate {
                 Looking::begin(slot, matter, Purpose::Fate { valid_before })
             }
             // A row that cannot be asked about waits for its deadline.
-            None => tell(slot, Command::Learn { learnt: Learnt::Nothing, owner: false }),
+            None => tell(slot, Command::Learn { learnt: ChainVerdict::Nothing, owner: false }),
         }
     }
 }
@@ -115,7 +117,7 @@ impl Gate {
 impl Sending {
     /// The facilitator's answer.
     #[must_use]
-    pub fn answered(self, gate: &Gate, reply: &Reply) -> Errand {
+    pub fn answered(self, gate: &Gate, reply: &Reply) -> RecoveryStep {
         let Self { slot, fence, expected, confirms, network } = self;
         let result = match outcome(reply, &expected) {
             // What the chain has to confirm is looked up there next.
@@ -126,7 +128,7 @@ impl Sending {
             && let Some(named) = TxHash::on(&network, name)
             && let Some(call) = gate.take_call(&network, &named, &slot.key)
         {
-            return Errand::Take(call, Taking { slot, fence, named });
+            return RecoveryStep::Take(call, Taking { slot, fence, named });
         }
         report(slot, fence, result)
     }
@@ -135,27 +137,27 @@ impl Sending {
 impl Taking {
     /// What the object says, or nothing if it is down.
     #[must_use]
-    pub fn answered(self, holder: Option<Holder>) -> Errand {
+    pub fn answered(self, holder: Option<Holder>) -> RecoveryStep {
         report(self.slot, self.fence, settled(self.named, holder))
     }
 }
 
 impl Looking {
-    fn begin(slot: Slot, matter: ChainQuery, purpose: Purpose) -> Errand {
+    fn begin(slot: Slot, matter: ChainQuery, purpose: Purpose) -> RecoveryStep {
         let network = alloc::format!("eip155:{}", matter.chain_id());
         let (body, asking) = matter.ask();
         let call = ChainCall::new(&network, body);
-        Errand::Read(call, Box::new(Self { slot, network, asking, purpose }))
+        RecoveryStep::Read(call, Box::new(Self { slot, network, asking, purpose }))
     }
 
     /// The body of the node's answer, or nothing unless it came completely, in time and with status 200.
     #[must_use]
-    pub fn answered(self, reply: Option<&[u8]>, now: UnixTime) -> Errand {
+    pub fn answered(self, reply: Option<&[u8]>, now: UnixTime) -> RecoveryStep {
         let Self { slot, network, asking, purpose } = self;
         let finding: Finding = match asking.answered(reply) {
             Next::Ask(body, asking) => {
                 let call = ChainCall::new(&network, body);
-                return Errand::Read(call, Box::new(Self { slot, network, asking, purpose }));
+                return RecoveryStep::Read(call, Box::new(Self { slot, network, asking, purpose }));
             }
             Next::Found(finding) => finding,
         };
@@ -164,7 +166,7 @@ impl Looking {
                 report(slot, fence, settled_by_chain(&finding, transaction))
             }
             Purpose::Fate { valid_before } => {
-                let learnt = learnt(&finding, valid_before, now);
+                let learnt = chain_verdict(&finding, valid_before, now);
                 tell(slot, Command::Learn { learnt, owner: false })
             }
         }
@@ -172,16 +174,16 @@ impl Looking {
 }
 
 /// First sight of a row's payment.
-const fn first_sight(entry: &Entry) -> Seen {
-    Seen { at: entry.created, block: entry.watch.seen_block }
+const fn first_sight(entry: &Entry) -> FirstSight {
+    FirstSight { at: entry.created, block: entry.watch.seen_block }
 }
 
-fn report(slot: Slot, fence: u64, result: Outcome) -> Errand {
+fn report(slot: Slot, fence: u64, result: Outcome) -> RecoveryStep {
     tell(slot, Command::Outcome { fence, result, client: Client::Answered, seen_block: None })
 }
 
-fn tell(slot: Slot, command: Command) -> Errand {
+fn tell(slot: Slot, command: Command) -> RecoveryStep {
     let Slot { payer, key } = slot;
     let (role, counting) = (Role::Sole, None);
-    Errand::Tell(Box::new(Envelope { v: VERSION, payer, key, command, role, counting }))
+    RecoveryStep::Tell(Box::new(Envelope { v: VERSION, payer, key, command, role, counting }))
 }

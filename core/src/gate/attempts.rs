@@ -14,11 +14,13 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::Gate;
-use super::call::Call;
+use super::call::LedgerCall;
 use super::keys::{Keys, mac};
 use super::pricer::Quotes;
 use crate::encoding::{hex, message};
-use crate::ledger::attempts::{Count, Counted, Entry, FailureCause, FailureStreak, RecentMap};
+use crate::ledger::attempts::{
+    ClientCount, Count, Counted, FailureCause, FailureStreak, RecentMap,
+};
 use crate::ledger::command::VERSION;
 use crate::payment::Cause;
 use crate::time::UnixTime;
@@ -34,7 +36,7 @@ const SALT_SECS: u64 = 86_400;
 /// What an isolate remembers.
 #[derive(Clone, Debug)]
 pub struct Attempts {
-    clients: RecentMap<ClientKey, Client>,
+    clients: RecentMap<ClientKey, CountedClient>,
     /// Whether somebody has something to hand over.
     waiting: bool,
     /// What was quoted lately.
@@ -72,7 +74,7 @@ impl ClientKey {
 
 /// One client at one route.
 #[derive(Clone, Debug)]
-struct Client {
+struct CountedClient {
     route: Arc<str>,
     tally: FailureStreak,
     /// What the object does not know yet.
@@ -103,7 +105,7 @@ impl Fresh {
 
 /// A request whose client is counted.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen<'a> {
+pub struct CountedRequest<'a> {
     /// Prefix of the client's network.
     pub network: &'a str,
     /// Route pattern.
@@ -118,7 +120,7 @@ pub struct Seen<'a> {
 #[derive(Debug)]
 pub struct Batch {
     /// The call.
-    pub call: Call,
+    pub call: LedgerCall,
     of: Vec<Flushed>,
 }
 
@@ -138,9 +140,14 @@ impl Attempts {
     }
 
     /// The key under which a client is counted; made if it is new.
-    pub fn client_key(&mut self, keys: &Keys, seen: Seen<'_>, now: UnixTime) -> ClientKey {
+    pub fn client_key(
+        &mut self,
+        keys: &Keys,
+        seen: CountedRequest<'_>,
+        now: UnixTime,
+    ) -> ClientKey {
         let client_key = ClientKey::of(keys, seen.network, seen.route_hash);
-        self.clients.touch(client_key, || Client {
+        self.clients.touch(client_key, || CountedClient {
             route: seen.route.clone(),
             tally: FailureStreak::new(now),
             fresh: Fresh::default(),
@@ -240,7 +247,7 @@ impl Attempts {
         let day = now.secs() / SALT_SECS;
         let salts = [day, day.saturating_sub(1)].map(|day| keys.network_salt(day));
         self.waiting = false;
-        let mut packed: Vec<(u64, Vec<Flushed>, Vec<Entry>)> = Vec::new();
+        let mut packed: Vec<(u64, Vec<Flushed>, Vec<ClientCount>)> = Vec::new();
         let mut room = MOST_HANDED;
         for (client_key, client) in self.clients.iter_mut() {
             if client.fresh.is_nothing() {
@@ -262,7 +269,7 @@ impl Attempts {
             let [today, yesterday] = &salts;
             let name = client_key.name(today, &client.route);
             of.push(Flushed { client_key: *client_key, name: name.clone(), reset });
-            count.push(Entry {
+            count.push(ClientCount {
                 client: name,
                 was: match &client.known_as {
                     Some(known) => known.clone(),
@@ -276,10 +283,10 @@ impl Attempts {
                 exceeded_after: client.exceeded_after,
             });
         }
-        let parcel = |(shard, of, count): (u64, Vec<Flushed>, Vec<Entry>)| {
+        let parcel = |(shard, of, count): (u64, Vec<Flushed>, Vec<ClientCount>)| {
             // Text and numbers always serialise.
             let message = serde_json::to_string(&Count { v: VERSION, count }).unwrap_or_default();
-            Batch { call: Call::new(format!("ledger/{shards}/{shard}"), message), of }
+            Batch { call: LedgerCall::new(format!("ledger/{shards}/{shard}"), message), of }
         };
         packed.into_iter().map(parcel).collect()
     }
@@ -315,7 +322,7 @@ impl Attempts {
     }
 }
 
-impl Client {
+impl CountedClient {
     /// Whether nothing of it is left to remember.
     fn is_over(&self, now: UnixTime) -> bool {
         let nothing = self.tally.attempts == 0 && self.tally.streak == 0 && self.open == 0;

@@ -3,12 +3,12 @@
 use alloc::string::String;
 
 use super::reply::Reply;
-use crate::facilitator::funds::Draft;
-use crate::facilitator::unproven::Sender;
+use crate::facilitator::funds::Debit;
+use crate::facilitator::unproven::UnverifiedCaller;
 
 /// One call to a ledger object.
 #[derive(Clone, Debug)]
-pub struct Call {
+pub struct LedgerCall {
     /// Name of the object.
     pub object: String,
     /// The command, JSON.
@@ -23,7 +23,7 @@ pub struct Call {
     pub limited_by: Option<String>,
 }
 
-impl Call {
+impl LedgerCall {
     /// A command to an object, and nothing besides.
     pub(in crate::gate) const fn new(object: String, command: String) -> Self {
         Self { object, command, with_body: false, delay_ms: 0, beside: None, limited_by: None }
@@ -44,13 +44,13 @@ pub struct FacilitatorCall {
     /// Whether it is left undone while the facilitator is known to be down.
     pub guarded: bool,
     /// What it would take from whom, where it may be left undone because that is known not to be there.
-    pub draft: Option<Draft>,
+    pub draft: Option<Debit>,
     /// What the client hears if the call takes longer than these milliseconds; the call goes on.
     pub meanwhile: Option<(u32, Reply)>,
     /// The network of the client, whose tries of a facilitator that is down are its own; empty where there is none.
     pub client: String,
     /// Whose call it is, if the payment's signature is not verified yet: such calls are few at once.
-    pub unproven: Option<Sender>,
+    pub unproven: Option<UnverifiedCaller>,
 }
 
 /// One request to a node.
@@ -63,7 +63,7 @@ pub struct ChainCall {
     /// Milliseconds to wait before.
     pub delay_ms: u32,
     /// Who has it made, where nobody vouches for the payment: as for calls of a facilitator. No place is held while it waits.
-    pub unproven: Option<Sender>,
+    pub unproven: Option<UnverifiedCaller>,
 }
 
 impl ChainCall {

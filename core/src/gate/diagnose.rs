@@ -26,7 +26,7 @@ const STRONG: u64 = 10;
 
 /// From when on a route says what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct Thresholds {
     /// Failures in a row after which a client is asked to stop.
     pub exceeded_after: u64,
     /// Payments of the same fault in a row after which a person should look.
@@ -35,7 +35,7 @@ pub struct Limits {
     pub alert_after: u64,
 }
 
-impl Limits {
+impl Thresholds {
     /// Where the route says nothing.
     pub const DEFAULT: Self = Self { exceeded_after: 100, unverified_after: 3, alert_after: 10 };
 }
@@ -83,7 +83,7 @@ impl<'a> Failures<'a> {
 
 /// What is known when a request is refused.
 #[derive(Clone, Copy, Debug)]
-pub struct Finding<'a> {
+pub struct Circumstances<'a> {
     /// What stood in the way.
     pub blame: &'a FailureCause,
     /// How often in a row.
@@ -98,7 +98,7 @@ pub struct Finding<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Diagnosis {
     /// Why, where there is anything to say.
-    pub told: Option<Told>,
+    pub told: Option<Stated>,
     /// Seconds that a client who has failed too often should wait.
     pub retry_after: Option<u64>,
     /// Whether it repeats what was said a moment ago: of a client that goes on and on, one answer in so many as the
@@ -108,7 +108,7 @@ pub struct Diagnosis {
 
 /// Why payment is not accepted.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct Stated {
     /// In a word.
     pub code: DiagnosticCode,
     /// The extension: `{"info": …, "schema": …}`.
@@ -126,7 +126,7 @@ impl Diagnosis {
     #[must_use]
     pub fn member(&self) -> String {
         let member =
-            |told: &Told| [",\"extensions\":{\"", NAME, "\":", &told.extension, "}"].concat();
+            |told: &Stated| [",\"extensions\":{\"", NAME, "\":", &told.extension, "}"].concat();
         self.told.as_ref().map(member).unwrap_or_default()
     }
 }
@@ -134,7 +134,7 @@ impl Diagnosis {
 /// Spec: x402 extension "Diagnostic", `info`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Info<'a> {
+struct ExtensionInfo<'a> {
     code: &'static str,
     message: &'a str,
     suggestion: &'a str,
@@ -170,10 +170,10 @@ pub const fn cause_of(code: Code) -> Cause {
     }
 }
 
-impl Limits {
+impl Thresholds {
     /// The code of a finding, and whether a person should look; mostly nothing.
-    fn judge(&self, finding: Finding<'_>) -> Option<(DiagnosticCode, bool)> {
-        let Finding { blame, failures, troubles, .. } = finding;
+    fn judge(&self, finding: Circumstances<'_>) -> Option<(DiagnosticCode, bool)> {
+        let Circumstances { blame, failures, troubles, .. } = finding;
         let (attempts, streak) =
             failures.proven().map_or((0, 0), |tally| (tally.attempts, tally.streak));
         let exceeded = attempts >= self.exceeded_after;
@@ -200,8 +200,8 @@ impl Limits {
 
     /// What to say about a finding, and how long to ask the client to wait; mostly nothing.
     #[must_use]
-    pub fn diagnose(&self, finding: Finding<'_>, now: UnixTime) -> Diagnosis {
-        let Finding { blame, failures, troubles, .. } = finding;
+    pub fn diagnose(&self, finding: Circumstances<'_>, now: UnixTime) -> Diagnosis {
+        let Circumstances { blame, failures, troubles, .. } = finding;
         let attempts = failures.tally().map_or(0, |tally| tally.attempts);
         let over = attempts.checked_div(self.exceeded_after).unwrap_or(1);
         let alert = troubles >= self.alert_after;
@@ -224,10 +224,10 @@ impl Limits {
     fn tell(
         &self,
         (code, escalate): (DiagnosticCode, bool),
-        finding: Finding<'_>,
+        finding: Circumstances<'_>,
         now: UnixTime,
-    ) -> Told {
-        let Finding { blame, failures, correlation, .. } = finding;
+    ) -> Stated {
+        let Circumstances { blame, failures, correlation, .. } = finding;
         // Our trouble is nobody's history, and a first contact has none.
         let ours = blame.cause == Cause::Trouble;
         let history = failures.proven().filter(|tally| !ours && tally.attempts >= 2);
@@ -247,7 +247,7 @@ impl Limits {
             }
             None => message.into(),
         };
-        let info = Info {
+        let info = ExtensionInfo {
             code: code.name(),
             message: &message,
             suggestion,
@@ -260,7 +260,7 @@ impl Limits {
         // Text and numbers always serialise.
         let info = serde_json::to_string(&info).unwrap_or_default();
         let extension = [r#"{"info":"#, &info, r#","schema":"#, info_schema(), "}"].concat();
-        Told { code, extension }
+        Stated { code, extension }
     }
 }
 
@@ -269,9 +269,9 @@ impl Gate {
     #[must_use]
     pub fn failing_code(&self, route: &str, tally: &FailureStreak) -> &'static str {
         let offer = self.offers.iter().flatten().find(|offer| offer.route == route);
-        let limits = offer.and_then(|offer| offer.diagnostics).unwrap_or(Limits::DEFAULT);
+        let limits = offer.and_then(|offer| offer.diagnostics).unwrap_or(Thresholds::DEFAULT);
         let failures = Failures::Payers(tally);
-        let finding = Finding { blame: &tally.blame, failures, troubles: 0, correlation: "" };
+        let finding = Circumstances { blame: &tally.blame, failures, troubles: 0, correlation: "" };
         limits.judge(finding).map_or(DiagnosticCode::PaymentRequired, |(code, _)| code).name()
     }
 }

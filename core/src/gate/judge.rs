@@ -7,9 +7,9 @@ use alloc::vec::Vec;
 
 use super::Gate;
 use super::admission::{Admission, AwaitingBody};
-use super::attempts::{ClientKey, Seen};
+use super::attempts::{ClientKey, CountedRequest};
 use super::checked::{CheckedPayment, Eligibility};
-use super::diagnose::{Failures, Finding, Limits, cause_of};
+use super::diagnose::{Circumstances, Failures, Thresholds, cause_of};
 use super::isolate::Isolate;
 use super::limit::client_prefix;
 use super::offer::Offer;
@@ -185,7 +185,7 @@ impl Gate {
         let Some(reason) = code.row().reason else {
             return refuse(code, Audience::Paid, correlation);
         };
-        let finding = Finding {
+        let finding = Circumstances {
             blame: &blame,
             failures: Failures::networks(tally.as_ref()),
             troubles: Self::troubles(offer, &isolate.facilitators),
@@ -213,10 +213,10 @@ impl Gate {
         isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> ClientKey {
-        let exceeded_after = offer.diagnostics.unwrap_or(Limits::DEFAULT).exceeded_after;
+        let exceeded_after = offer.diagnostics.unwrap_or(Thresholds::DEFAULT).exceeded_after;
         let network = client_prefix(head.headers.get("cf-connecting-ip"));
         let (route, route_hash) = (&offer.counted_as.0, offer.counted_as.1);
-        let seen = Seen { network: &network, route, route_hash, exceeded_after };
+        let seen = CountedRequest { network: &network, route, route_hash, exceeded_after };
         isolate.attempts.client_key(&self.keys, seen, now)
     }
 }

@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::diagnose::Limits;
+use super::diagnose::Thresholds;
 use super::keys;
 use super::template::ChallengeTemplate;
 use crate::amount::Amount;
@@ -12,7 +12,7 @@ use crate::evm::address::Address;
 use crate::evm::eip3009::Authorization;
 use crate::ledger::command::{Leases, Mode};
 use crate::payment::Terms;
-use crate::payment::authorization::Room;
+use crate::payment::authorization::ValidityBounds;
 use crate::x402::extension::bazaar::Declaration;
 use crate::x402::{Version, v2};
 
@@ -74,7 +74,7 @@ pub struct Offer {
     /// Work times for the ledger.
     pub leases: Leases,
     /// How long an authorization must be valid.
-    pub room: Room,
+    pub room: ValidityBounds,
     /// Deadline of a settle call, seconds.
     pub settle_secs: u64,
     /// Whether the holder of a key passes without a payment.
@@ -86,7 +86,7 @@ pub struct Offer {
     /// How requests are made and what comes back, where the operator says so.
     pub bazaar: Option<Arc<Declaration>>,
     /// From when on a failing client is told what; nothing where nobody is counted.
-    pub diagnostics: Option<Limits>,
+    pub diagnostics: Option<Thresholds>,
     /// The pattern and a hash of it, under which clients are counted.
     pub counted_as: (Arc<str>, u64),
     pub(super) written: ChallengeTemplate,
@@ -194,7 +194,7 @@ pub struct RouteSettings {
     /// How many requests of a client's day are free, if any.
     pub free_per_day: Option<u64>,
     /// From when on a failing client is told what.
-    pub diagnostics: Option<Limits>,
+    pub diagnostics: Option<Thresholds>,
 }
 
 impl Offer {
@@ -214,7 +214,7 @@ impl Offer {
                 settling: manner.settle_secs.saturating_add(5).saturating_add(looking),
                 delivering: manner.origin_timeout_secs.saturating_add(5),
             },
-            room: Room { least_secs, most_secs: manner.max_validity_secs },
+            room: ValidityBounds { least_secs, most_secs: manner.max_validity_secs },
             settle_secs: manner.settle_secs,
             counted_as: (Arc::from(manner.route.as_str()), route_hash(&manner.route)),
             route: manner.route,

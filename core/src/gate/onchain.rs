@@ -18,7 +18,7 @@ const LATE_SECS: u64 = 300;
 
 /// What came in answer to a challenge.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Shown<'a> {
+pub(super) enum OnChainProof<'a> {
     /// The bytes of a signed transaction.
     Transaction(&'a [u8]),
     /// The hash of a transaction, and the account that is said to have sent it.
@@ -35,21 +35,21 @@ impl Gate {
     pub(super) fn shown_on_chain(
         &self,
         (choice, token): (&Choice, &SignedToken),
-        shown: Shown<'_>,
+        shown: OnChainProof<'_>,
         (issued, expires): (UnixTime, UnixTime),
         now: UnixTime,
     ) -> Result<Proof, Code> {
         let terms = &choice.terms;
         // Money that has moved is never answered with terms, whatever cannot be looked at.
         let (blind, closed) = match shown {
-            Shown::Transaction(_) => (Code::InvalidPayload, Code::Expired),
-            Shown::Hash(..) => (Code::ChainUnavailable, Code::UnderReview),
+            OnChainProof::Transaction(_) => (Code::InvalidPayload, Code::Expired),
+            OnChainProof::Hash(..) => (Code::ChainUnavailable, Code::UnderReview),
         };
         if self.rpc_url(terms.network.as_str()).is_none() {
             return Err(blind);
         }
         let (hash, payer, onchain) = match shown {
-            Shown::Transaction(bytes) => {
+            OnChainProof::Transaction(bytes) => {
                 let signed = SignedTransfer::parse(bytes).map_err(|_| Code::InvalidPayload)?;
                 if signed.chain_id != token.chain_id || signed.token != token.asset {
                     return Err(Code::TermsMismatch);
@@ -66,7 +66,7 @@ impl Gate {
                 }
                 (signed.hash, Some(signed.from), OnChain::Signed(Box::new(signed)))
             }
-            Shown::Hash(hash, payer) => {
+            OnChainProof::Hash(hash, payer) => {
                 let transaction = OnChain::named(hash).ok_or(Code::InvalidPayload)?;
                 let until = expires.plus(LATE_SECS);
                 (*hash, payer, OnChain::Sent { transaction, since: issued, until })

@@ -18,13 +18,13 @@ use alloc::vec::Vec;
 pub use self::export::{Export, Piece};
 pub use self::metrics::label;
 use self::query::Query;
-pub use self::visit::{METERS, OperatorQuery, Turn};
+pub use self::visit::{METERS, OperatorQuery, QueryStep};
 use super::Gate;
 use super::keys::digest;
 use super::reply::{Audience, Body, Reply, own_headers};
 use crate::encoding::{hex, json};
 use crate::http::{RequestHead, ResponseHead};
-use crate::ledger::report::{Decision, Errand, Filter, Resolution};
+use crate::ledger::report::{Decision, Filter, ObjectRequest, Resolution};
 use crate::payment::TxHash;
 use crate::problem::Code;
 use crate::secret::{Secret, ct_eq};
@@ -59,7 +59,7 @@ pub struct Keeps {
 
 /// What to do with a request.
 #[derive(Debug)]
-pub enum Asked {
+pub enum OperatorStep {
     /// Answer this.
     Answer(Reply),
     /// Read the body, at most [`MAX_BODY_BYTES`], and ask again with it.
@@ -80,10 +80,10 @@ impl Gate {
         body: Option<&str>,
         correlation: &str,
         now: UnixTime,
-    ) -> Option<Asked> {
+    ) -> Option<OperatorStep> {
         let target = head.target();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let place = Place::of(path.strip_prefix(PREFIX)?)?;
+        let place = OperatorPath::of(path.strip_prefix(PREFIX)?)?;
         // Without a token there is nothing here, for anybody.
         let token = self.token.as_ref()?;
         let asked = if is_authorized(head, token.expose()) {
@@ -92,18 +92,16 @@ impl Gate {
             Err(Code::Unauthorized)
         };
         Some(match asked {
-            Ok(Plan::Body) => Asked::Body,
-            Ok(Plan::OperatorQuery(task)) => Asked::OperatorQuery(Box::new(OperatorQuery::new(
-                task,
-                self.objects().collect(),
-                correlation.to_owned(),
-            ))),
+            Ok(Plan::Body) => OperatorStep::Body,
+            Ok(Plan::OperatorQuery(task)) => OperatorStep::OperatorQuery(Box::new(
+                OperatorQuery::new(task, self.objects().collect(), correlation.to_owned()),
+            )),
             Ok(Plan::Export(format, filter)) => {
-                Asked::Export(Export::new(format, filter, self.objects().collect()))
+                OperatorStep::Export(Export::new(format, filter, self.objects().collect()))
             }
             Err(code) => {
                 let reply = refusal(code, correlation, None);
-                Asked::Answer(match code {
+                OperatorStep::Answer(match code {
                     Code::Unauthorized => {
                         reply.with("www-authenticate", "Bearer realm=\"farebox operator\"")
                     }
@@ -116,7 +114,7 @@ impl Gate {
 
     fn asked(
         &self,
-        place: Place<'_>,
+        place: OperatorPath<'_>,
         head: &RequestHead,
         query: &str,
         body: Option<&str>,
@@ -127,13 +125,15 @@ impl Gate {
         }
         let query = Query::parse(query, place.parameters()).ok_or(Code::InvalidRequest)?;
         Ok(match place {
-            Place::Payments => {
+            OperatorPath::Payments => {
                 let limit = query.number("limit", 50, 1..=MAX_LIMIT)?;
                 let (filter, cursor) = (query.filter()?, query.cursor()?);
                 Plan::OperatorQuery(visit::Task::List { filter, limit, cursor })
             }
-            Place::Payment(id) => Plan::OperatorQuery(visit::Task::Find { id: checked_id(id)? }),
-            Place::Totals => {
+            OperatorPath::Payment(id) => {
+                Plan::OperatorQuery(visit::Task::Find { id: checked_id(id)? })
+            }
+            OperatorPath::Totals => {
                 let day = query.day(now)?;
                 let filter = Filter {
                     from: Some(day),
@@ -142,15 +142,15 @@ impl Gate {
                 };
                 Plan::OperatorQuery(visit::Task::Totals { day, filter })
             }
-            Place::Audit => Plan::OperatorQuery(visit::Task::Audit),
-            Place::Metrics => Plan::OperatorQuery(visit::Task::Metrics { now }),
-            Place::Failures => {
+            OperatorPath::Audit => Plan::OperatorQuery(visit::Task::Audit),
+            OperatorPath::Metrics => Plan::OperatorQuery(visit::Task::Metrics { now }),
+            OperatorPath::Failures => {
                 let limit = query.number("limit", 50, 1..=MAX_LIMIT)?;
                 let text = |name: &str| query.get(name).map(ToOwned::to_owned);
-                let wanted = visit::Wanted { code: text("code"), route: text("route") };
+                let wanted = visit::FailureFilter { code: text("code"), route: text("route") };
                 Plan::OperatorQuery(visit::Task::Failures { limit, wanted })
             }
-            Place::Export => {
+            OperatorPath::Export => {
                 let format = match query.get("format") {
                     Some("csv") => export::Format::Csv,
                     Some("jsonl") => export::Format::Lines,
@@ -158,7 +158,7 @@ impl Gate {
                 };
                 Plan::Export(format, query.filter()?)
             }
-            Place::Decision(id, what) => {
+            OperatorPath::Decision(id, what) => {
                 let id = checked_id(id)?;
                 let Some(body) = body else { return Ok(Plan::Body) };
                 let decision = decision(what, body).ok_or(Code::InvalidRequest)?;
@@ -210,7 +210,7 @@ enum Plan {
 
 /// One of the operator's paths.
 #[derive(Clone, Copy)]
-enum Place<'a> {
+enum OperatorPath<'a> {
     Payments,
     Payment(&'a str),
     Decision(&'a str, What),
@@ -228,7 +228,7 @@ enum What {
     Resolve,
 }
 
-impl<'a> Place<'a> {
+impl<'a> OperatorPath<'a> {
     fn of(rest: &'a str) -> Option<Self> {
         let mut parts = rest.split('/');
         let place = match (parts.next()?, parts.next(), parts.next()) {
@@ -314,12 +314,13 @@ fn checked_id(id: &str) -> Result<String, Code> {
 /// The message that adds to the approximate counters: name with its labels, and what to add.
 #[must_use]
 pub fn meter(add: Vec<(String, u64)>) -> String {
-    message(Errand::Meter { add })
+    message(ObjectRequest::Meter { add })
 }
 
 /// The message for an errand.
-pub(super) fn message(operator: Errand) -> String {
-    let order = crate::ledger::report::Order { v: crate::ledger::command::VERSION, operator };
+pub(super) fn message(operator: ObjectRequest) -> String {
+    let order =
+        crate::ledger::report::OperatorMessage { v: crate::ledger::command::VERSION, operator };
     serde_json::to_string(&order).unwrap_or_default()
 }
 

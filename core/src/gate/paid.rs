@@ -34,18 +34,18 @@ pub use self::claiming::Claiming;
 pub use self::inquire::Reading;
 pub use self::looking::{Looking, Resuming};
 pub use self::origin::{Collected, Collecting, Forwarding, OriginReply, StreamEnd, Streaming};
-pub use self::recording::{Abort, Filed, Recording};
+pub use self::recording::{Abort, AfterRecord, Recording};
 pub use self::settle::{Settling, Verifying, Waiting};
 pub use self::take::Taking;
 use super::Gate;
-use super::call::{Call, ChainCall, FacilitatorCall};
+use super::call::{ChainCall, FacilitatorCall, LedgerCall};
 use super::checked::{Eligibility, Protocol};
 use super::diagnose::cause_of;
 use super::forward::OriginCall;
 use super::keys;
 use super::offer::{Choice, Offer, VERIFY_SECS};
 use super::pricer::question;
-use super::recorded::Seen;
+use super::recorded::FirstSight;
 use super::reply::{Audience, Reply};
 use super::unpaid::Unpaid;
 use crate::facilitator::breaker::{Condition, SettlementHealth};
@@ -76,25 +76,25 @@ pub enum Step<'g> {
     /// Read up to [`MAX_DIGESTED_BYTES`] of the request's body and hash them.
     Digest(Digesting<'g>),
     /// Ask the ledger object whose payment this is, and begin it.
-    Claim(Call, Claiming<'g>),
+    Claim(LedgerCall, Claiming<'g>),
     /// Ask the ledger object what is left of a payment that this request may not begin.
-    Resume(Call, Resuming<'g>),
+    Resume(LedgerCall, Resuming<'g>),
     /// Ask the ledger object what became of a payment whose signature is not proven.
-    Look(Call, Looking<'g>),
+    Look(LedgerCall, Looking<'g>),
     /// Ask the facilitator whether it would settle.
     Verify(FacilitatorCall, Verifying<'g>),
     /// Ask the origin.
     Forward(OriginCall, Forwarding<'g>),
     /// Read the origin's body to its end, within these limits.
-    Collect(Limits, Collecting<'g>),
+    Collect(BodyLimits, Collecting<'g>),
     /// Make the facilitator settle.
     Settle(FacilitatorCall, Settling<'g>),
     /// Ask the object of a transaction whose it is.
-    Take(Call, Taking<'g>),
+    Take(LedgerCall, Taking<'g>),
     /// Ask a node of the chain.
     Read(ChainCall, Reading<'g>),
-    /// Tell the ledger object; [`Call::with_body`] says whether the collected body goes along.
-    Record(Call, Recording<'g>),
+    /// Tell the ledger object; [`LedgerCall::with_body`] says whether the collected body goes along.
+    Record(LedgerCall, Recording<'g>),
     /// Answer, let the held body stream, and report how that went.
     Stream(Reply, Streaming<'g>),
     /// Answer.
@@ -118,9 +118,9 @@ impl Step<'_> {
     }
 }
 
-/// Limits of a collected body.
+/// BodyLimits of a collected body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct BodyLimits {
     /// Bytes.
     pub bytes: u64,
     /// Seconds from now.
@@ -184,7 +184,7 @@ pub struct PaidRequest<'g> {
     /// How many objects the one that is asked belongs to, and what it is to the payer.
     place: (u64, Role),
     /// First sight, for what the chain is asked.
-    seen: Seen,
+    seen: FirstSight,
     /// Whether this request made the row.
     owner: bool,
     /// Whether it has shown the ledger the first request's secret, or a signature.
@@ -283,7 +283,7 @@ impl<'g> PaidRequest<'g> {
             digest: "none".to_string(),
             fence: 0,
             place: first_place(gate),
-            seen: Seen::now(UnixTime::from_secs(0)),
+            seen: FirstSight::now(UnixTime::from_secs(0)),
             owner: false,
             proven: false,
             inquired: false,
@@ -325,24 +325,24 @@ impl<'g> PaidRequest<'g> {
     }
 
     /// One command to the object that keeps this payer's rows.
-    fn call(&self, command: Command) -> Call {
+    fn call(&self, command: Command) -> LedgerCall {
         let (payer, key) = (self.proof.account(), self.proof.key.to_hex());
         let (role, counting) = (self.place.1, self.counting());
         self.send(&Envelope { v: VERSION, payer, key, command, role, counting })
     }
 
     /// One question to the same object.
-    fn asking(&self, ask: Question, counting: Option<Counting>) -> Call {
+    fn asking(&self, ask: Question, counting: Option<Counting>) -> LedgerCall {
         let (payer, key) = (self.proof.account(), self.proof.key.to_hex());
         self.send(&Asking { v: VERSION, payer, key, ask, role: self.place.1, counting })
     }
 
-    fn send(&self, message: &impl Serialize) -> Call {
+    fn send(&self, message: &impl Serialize) -> LedgerCall {
         let shards = self.place.0;
         let shard = self.gate.keys.shard(self.proof.place(), shards);
         // Text and numbers always serialise.
         let message = serde_json::to_string(message).unwrap_or_default();
-        Call::new(format!("ledger/{shards}/{shard}"), message)
+        LedgerCall::new(format!("ledger/{shards}/{shard}"), message)
     }
 
     /// How a failure of the payer is counted, if it is certain who they are.

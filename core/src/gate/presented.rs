@@ -9,7 +9,7 @@ use super::mpp;
 use crate::evm::address::Address;
 use crate::http::Headers;
 use crate::mpp::Credential;
-use crate::mpp::credential::Found;
+use crate::mpp::credential::CredentialSearch;
 use crate::problem::Code;
 use crate::x402::Version;
 use crate::x402::header::{self, Message};
@@ -39,10 +39,14 @@ impl Presented {
     pub(super) fn of(headers: &Headers) -> Self {
         let value = |version: Version| headers.joined(version.proof_header());
         match (value(Version::V1), value(Version::V2), mpp::checked(headers)) {
-            (None, None, Found::None) => Self::Nothing,
-            (None, None, Found::One(token)) => Self::Mpp(mpp::read(token).map(Box::new)),
-            (Some(value), None, Found::None) => Self::X402(Version::V1, header::decode(&value)),
-            (None, Some(value), Found::None) => Self::X402(Version::V2, header::decode(&value)),
+            (None, None, CredentialSearch::None) => Self::Nothing,
+            (None, None, CredentialSearch::One(token)) => Self::Mpp(mpp::read(token).map(Box::new)),
+            (Some(value), None, CredentialSearch::None) => {
+                Self::X402(Version::V1, header::decode(&value))
+            }
+            (None, Some(value), CredentialSearch::None) => {
+                Self::X402(Version::V2, header::decode(&value))
+            }
             _ => Self::Several,
         }
     }

@@ -46,7 +46,7 @@ pub struct PriceCall {
 }
 
 /// What it says.
-pub(super) enum Told {
+pub(super) enum PricerReply {
     /// Nothing is asked.
     Free,
     /// So much on each choice, for so long, for this.
@@ -60,7 +60,7 @@ impl Pricer {
     }
 
     /// Its answer; nothing if it is none.
-    pub(super) fn read(&self, text: &str, offer: &Offer) -> Option<Told> {
+    pub(super) fn read(&self, text: &str, offer: &Offer) -> Option<PricerReply> {
         let answer = json::parse_with(text.as_bytes(), MAX_ANSWER_BYTES).ok()?;
         let price = answer.get("price")?;
         let secs = match answer.get("valid_secs") {
@@ -72,7 +72,7 @@ impl Pricer {
             Some(text) => Some(text.as_str().filter(|text| text.len() <= 256)?.to_owned()),
         };
         if price.as_str() == Some("free") {
-            return self.least.is_none().then_some(Told::Free);
+            return self.least.is_none().then_some(PricerReply::Free);
         }
         let mut amounts = Vec::new();
         for (place, choice) in offer.choices.iter().enumerate() {
@@ -88,7 +88,7 @@ impl Pricer {
             }
             amounts.push(amount);
         }
-        Some(Told::Price { amounts, secs, description })
+        Some(PricerReply::Price { amounts, secs, description })
     }
 }
 

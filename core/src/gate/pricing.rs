@@ -19,11 +19,11 @@ use super::judge::unpriced;
 use super::mpp;
 use super::offer::{Choice, Offer, Pricer};
 use super::presented::{Presented, shows_proof};
-use super::pricer::{Told, can_be_told, question};
+use super::pricer::{PricerReply, can_be_told, question};
 use super::reply::{Audience, Reply};
 use crate::amount::Amount;
 use crate::http::RequestHead;
-use crate::mpp::credential::Found;
+use crate::mpp::credential::CredentialSearch;
 use crate::mutant::{Mutant, planted};
 use crate::problem::Code;
 use crate::secret::ct_eq;
@@ -99,7 +99,7 @@ impl Gate {
         let told = answer.and_then(|text| pricer.read(text, offer));
         let question = question(&head);
         let present = match &told {
-            Some(Told::Price { amounts, secs, description }) => {
+            Some(PricerReply::Price { amounts, secs, description }) => {
                 let until = now.plus(*secs);
                 let mut choices = Vec::new();
                 for (choice, amount) in offer.choices.iter().zip(amounts) {
@@ -127,9 +127,13 @@ impl Gate {
         }
         let bid = self.bid(offer, (&head, &question), now);
         let eligibility = match (&told, &present, &bid) {
-            (Some(Told::Free), ..) => Some(Eligibility::NowFree),
-            (Some(Told::Price { .. }), Some(present), Some(bid)) if bid.is_for(present) => None,
-            (Some(Told::Price { .. }), ..) => Some(Eligibility::TermsChanged(Code::AmountMismatch)),
+            (Some(PricerReply::Free), ..) => Some(Eligibility::NowFree),
+            (Some(PricerReply::Price { .. }), Some(present), Some(bid)) if bid.is_for(present) => {
+                None
+            }
+            (Some(PricerReply::Price { .. }), ..) => {
+                Some(Eligibility::TermsChanged(Code::AmountMismatch))
+            }
             (None, ..) => Some(Eligibility::PriceUnknown),
         };
         let judged = match &bid {
@@ -147,7 +151,7 @@ impl Gate {
         (head, question): (&RequestHead, &str),
         now: UnixTime,
     ) -> Option<Bid<'a>> {
-        if let Found::One(token) = mpp::checked(&head.headers) {
+        if let CredentialSearch::One(token) = mpp::checked(&head.headers) {
             let credential = mpp::read(token).ok()?;
             let (choice, amount, end) = self.asked_by_mpp(offer, (head, question), &credential)?;
             let (quote, is_challenged) = (None, now.secs() < end);

@@ -14,7 +14,7 @@ use crate::facilitator::wire;
 use crate::http::{Headers, RequestHead, target_of};
 use crate::mutant::{Mutant, planted};
 use crate::payment::Proof;
-use crate::payment::authorization::{Room, SignatureCheck};
+use crate::payment::authorization::{SignatureCheck, ValidityBounds};
 use crate::problem::Code;
 use crate::time::UnixTime;
 use crate::x402::extension::bazaar;
@@ -133,11 +133,11 @@ impl Gate {
         let (eligibility, signature) = match check(now, offer.room) {
             Ok(signature) => (Eligibility::Fresh, signature),
             Err(Code::Expired) if planted(Mutant::ExpiredBegins) => {
-                let any = Room { least_secs: 0, most_secs: offer.room.most_secs };
+                let any = ValidityBounds { least_secs: 0, most_secs: offer.room.most_secs };
                 (Eligibility::Fresh, check(valid_before.min(now), any)?)
             }
             Err(Code::Expired) => {
-                let any = Room { least_secs: 0, most_secs: offer.room.most_secs };
+                let any = ValidityBounds { least_secs: 0, most_secs: offer.room.most_secs };
                 let signature = check(valid_before.min(now), any).map_err(|_| Code::Expired)?;
                 (Eligibility::Expired, signature)
             }

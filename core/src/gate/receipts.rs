@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use serde::Serialize;
 
 use super::Gate;
-use super::call::Call;
+use super::call::LedgerCall;
 use super::limit::client_prefix;
 use super::redelivery::{self, RECEIPT, Statement};
 use super::reply::{Audience, Body, Reply, own_headers};
@@ -22,7 +22,7 @@ use crate::chain::ChainId;
 use crate::evm::address::Address;
 use crate::http::{RequestHead, ResponseHead};
 use crate::ledger::command::VERSION;
-use crate::ledger::read::{Facts, Found, Read, Wanted};
+use crate::ledger::read::{Facts, Read, RowQuery, RowReply};
 use crate::payment::{Receipt, TxHash};
 use crate::problem::Code;
 use crate::secret::ct_eq;
@@ -35,12 +35,12 @@ pub const KEYS_PATH: &str = "/.well-known/farebox-keys.json";
 pub const RECEIPTS_PATH: &str = "/_farebox/receipts/";
 /// What to do with a request for one of these paths.
 #[derive(Debug)]
-pub enum Asked {
+pub enum ReceiptStep {
     /// Answer this.
     Answer(Reply),
     /// Ask these objects, in any order, at most 4 at once, and hand all answers to [`Gate::receipt`]. Where the operator
     /// has bound a rate limit, [`Inquiry::network`] is asked about before, and [`Inquiry::limited`] answers.
-    Find(Vec<Call>, Inquiry),
+    Find(Vec<LedgerCall>, Inquiry),
 }
 
 /// A request for a receipt whose proof is still to be compared with the row.
@@ -74,19 +74,19 @@ struct Document<'a> {
 impl Gate {
     /// The answer to a request for one of the paths of this module; nothing for other paths.
     #[must_use]
-    pub fn receipts(&self, head: &RequestHead, correlation: &str) -> Option<Asked> {
+    pub fn receipts(&self, head: &RequestHead, correlation: &str) -> Option<ReceiptStep> {
         let path = head.target().split('?').next().unwrap_or_default();
         let id = path.strip_prefix(RECEIPTS_PATH);
         if path != KEYS_PATH && id.is_none() {
             return None;
         }
-        let refuse = |code| Some(Asked::Answer(refusal(code, correlation, None)));
+        let refuse = |code| Some(ReceiptStep::Answer(refusal(code, correlation, None)));
         if !matches!(head.method.as_str(), "GET" | "HEAD") {
             let reply = refusal(Code::MethodNotAllowed, correlation, None);
-            return Some(Asked::Answer(reply.with("allow", "GET, HEAD")));
+            return Some(ReceiptStep::Answer(reply.with("allow", "GET, HEAD")));
         }
         let Some(id) = id else {
-            return Some(Asked::Answer(json(self.keys.document(), correlation)));
+            return Some(ReceiptStep::Answer(json(self.keys.document(), correlation)));
         };
         if !is_id(id) {
             return refuse(Code::NotFound);
@@ -109,16 +109,20 @@ impl Gate {
             network: client_prefix(head.headers.get("cf-connecting-ip")).into(),
         };
         let calls = self.calls(&inquiry, head);
-        if calls.is_empty() { refuse(Code::NotFound) } else { Some(Asked::Find(calls, inquiry)) }
+        if calls.is_empty() {
+            refuse(Code::NotFound)
+        } else {
+            Some(ReceiptStep::Find(calls, inquiry))
+        }
     }
 
     /// The objects that may have the row: by the payer where they are known, else by the id.
-    fn calls(&self, inquiry: &Inquiry, head: &RequestHead) -> Vec<Call> {
+    fn calls(&self, inquiry: &Inquiry, head: &RequestHead) -> Vec<LedgerCall> {
         let call = |object: String, payer: Option<Address>, key: Option<String>| {
             let payer = payer.map(|payer| payer.to_lower_hex());
-            let read = Wanted { receipt: inquiry.id.clone(), payer, key };
+            let read = RowQuery { receipt: inquiry.id.clone(), payer, key };
             let command = serde_json::to_string(&Read { v: VERSION, read }).unwrap_or_default();
-            Call::new(object, command)
+            LedgerCall::new(object, command)
         };
         let known = |payer: Address, key: Option<String>| {
             self.objects_of(payer.as_bytes())
@@ -154,7 +158,7 @@ impl Gate {
     pub fn receipt(
         &self,
         inquiry: &Inquiry,
-        answers: impl IntoIterator<Item = Option<Found>>,
+        answers: impl IntoIterator<Item = Option<RowReply>>,
         now: UnixTime,
     ) -> Reply {
         let (mut down, mut row) = (false, None);

@@ -13,7 +13,7 @@ use crate::encoding::{hex, json};
 use crate::evm::address::Address;
 use crate::facilitator::reply::Reply;
 use crate::facilitator::wire::{Expected, SettleOutcome, settle_outcome};
-use crate::ledger::command::{Learnt, Outcome, Payment};
+use crate::ledger::command::{ChainVerdict, Outcome, Payment};
 use crate::ledger::inquiry::finding::{Finding, Verdict, verdict};
 use crate::ledger::inquiry::transfer::{Known, Transfer};
 use crate::ledger::inquiry::{ChainQuery, Question};
@@ -80,7 +80,7 @@ pub fn outcome(reply: &Reply, expected: &Expected) -> Outcome {
 
 /// First sight of a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct FirstSight {
     /// When it was claimed.
     pub at: UnixTime,
     /// The newest block then.
@@ -92,7 +92,7 @@ pub struct Seen {
 pub fn matter(
     payer: &str,
     payment: &Payment,
-    seen: Seen,
+    seen: FirstSight,
     known: Option<TxHash>,
 ) -> Option<ChainQuery> {
     match OnChain::read(&payment.facilitator, &payment.request) {
@@ -111,7 +111,7 @@ pub fn matter(
 
 /// A recorded payment that the chain settles, sent once more: what the node is asked along with that; nothing for any other row.
 #[must_use]
-pub fn sent_again(payer: &str, payment: &Payment, seen: Seen) -> Option<Transfer> {
+pub fn sent_again(payer: &str, payment: &Payment, seen: FirstSight) -> Option<Transfer> {
     sending(payer, payment, &OnChain::read(&payment.facilitator, &payment.request)?, seen)
 }
 
@@ -120,7 +120,7 @@ pub(super) fn sending(
     payer: &str,
     payment: &Payment,
     onchain: &OnChain,
-    seen: Seen,
+    seen: FirstSight,
 ) -> Option<Transfer> {
     let known = match onchain {
         OnChain::Signed(_) => Known::Content,
@@ -137,7 +137,7 @@ fn transfer(
     payer: &str,
     payment: &Payment,
     (onchain, known): (&OnChain, Known),
-    seen: Seen,
+    seen: FirstSight,
 ) -> Option<Transfer> {
     let (seen_block, seen_at, until) = match onchain {
         OnChain::Signed(_) => (seen.block, seen.at, None),
@@ -184,7 +184,7 @@ pub(super) const REVERTED: &str = "transaction_reverted";
 pub(super) fn question(
     payer: &str,
     payment: &Payment,
-    seen: Seen,
+    seen: FirstSight,
     known: Option<TxHash>,
 ) -> Option<Question> {
     let request = json::parse(payment.request.as_bytes()).ok()?;
@@ -206,19 +206,19 @@ pub(super) fn question(
 
 /// A finding as the ledger is told of it.
 #[must_use]
-pub fn learnt(finding: &Finding, valid_before: UnixTime, now: UnixTime) -> Learnt {
+pub fn chain_verdict(finding: &Finding, valid_before: UnixTime, now: UnixTime) -> ChainVerdict {
     if let Finding::Cancelled { .. } | Finding::UsedElsewhere { .. } = finding
         && planted(Mutant::UsedIsPaid)
     {
-        return Learnt::Captured(["0x", &"77".repeat(32)].concat());
+        return ChainVerdict::Captured(["0x", &"77".repeat(32)].concat());
     }
     match verdict(finding, valid_before, now) {
-        Verdict::Captured(transaction) => Learnt::Captured(transaction.to_text()),
-        Verdict::Late(transaction) => Learnt::Late(transaction.to_text()),
-        Verdict::Void => Learnt::Void,
+        Verdict::Captured(transaction) => ChainVerdict::Captured(transaction.to_text()),
+        Verdict::Late(transaction) => ChainVerdict::Late(transaction.to_text()),
+        Verdict::Void => ChainVerdict::Void,
         Verdict::Early(transaction) | Verdict::Unclear(transaction) => {
-            Learnt::Contradiction(transaction.to_text())
+            ChainVerdict::Contradiction(transaction.to_text())
         }
-        Verdict::Open | Verdict::Unreadable => Learnt::Nothing,
+        Verdict::Open | Verdict::Unreadable => ChainVerdict::Nothing,
     }
 }

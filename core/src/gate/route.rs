@@ -68,7 +68,7 @@ pub enum Unlisted {
 
 /// What to do with a request.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Found {
+pub enum RouteMatch {
     /// The rule with this index in the list given to [`RouteTable::new`] decides.
     Route(usize),
     /// Forward it without payment.
@@ -147,23 +147,23 @@ impl RouteTable {
     /// What to do with this request. The method is compared byte for byte; `GET` includes `HEAD`.
     ///
     /// Spec: docs/protocols.md, "Ambiguous targets".
-    pub fn find(&self, method: &str, target: &Target) -> Found {
+    pub fn find(&self, method: &str, target: &Target) -> RouteMatch {
         let group = self.group(target.path().as_bytes(), Spelling::Literal);
         let literal = self.landing(method, group);
         let found = match (literal, group) {
             (Landing::MethodNotAllowed, group) => {
-                return Found::MethodNotAllowed { allow: self.allow(group) };
+                return RouteMatch::MethodNotAllowed { allow: self.allow(group) };
             }
             (Landing::AnsweredOptions, group) => {
-                return Found::Options { allow: self.allow(group) };
+                return RouteMatch::Options { allow: self.allow(group) };
             }
-            (Landing::Rule(rule), _) => Found::Route(rule),
-            (Landing::Forwarded, _) => Found::Unlisted,
-            (Landing::Denied, _) => Found::Denied,
+            (Landing::Rule(rule), _) => RouteMatch::Route(rule),
+            (Landing::Forwarded, _) => RouteMatch::Unlisted,
+            (Landing::Denied, _) => RouteMatch::Denied,
         };
         let all_read_alike = target.is_ordinary() && !self.has_variants;
         if !all_read_alike && target.any_reading(|path| self.reads_dearer(method, path, literal)) {
-            return Found::Ambiguous;
+            return RouteMatch::Ambiguous;
         }
         found
     }
@@ -269,7 +269,9 @@ impl RouteTable {
         let deepest = self.groups.iter().map(|group| group.pattern.len()).max().unwrap_or(0);
         let methods: Vec<&str> = rule.methods.names().collect();
         rule.pattern.examples(&name, deepest).filter_map(|path| Target::parse(&path).ok()).any(
-            |target| methods.iter().any(|method| self.find(method, &target) == Found::Route(index)),
+            |target| {
+                methods.iter().any(|method| self.find(method, &target) == RouteMatch::Route(index))
+            },
         )
     }
 }

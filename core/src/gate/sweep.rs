@@ -3,9 +3,9 @@
 use alloc::vec::Vec;
 
 use super::Gate;
-use super::call::Call;
+use super::call::LedgerCall;
 use super::operator::message;
-use crate::ledger::report::Errand;
+use crate::ledger::report::ObjectRequest;
 use crate::time::UnixTime;
 
 /// Most objects of one run: what the platform allows a small plan, with room.
@@ -16,12 +16,14 @@ pub const EVERY_SECS: u64 = 900;
 impl Gate {
     /// The calls of the run at this time. Where there are more objects than one run may touch, runs take turns.
     #[must_use]
-    pub fn sweep(&self, now: UnixTime) -> Vec<Call> {
+    pub fn sweep(&self, now: UnixTime) -> Vec<LedgerCall> {
         let all: Vec<_> = self.objects().collect();
         let run = usize::try_from(now.secs() / EVERY_SECS).unwrap_or(0);
         let parts = all.len().div_ceil(MOST).max(1);
         let part = run.checked_rem(parts).unwrap_or(0);
         let mine = all.chunks(MOST).nth(part).unwrap_or_default();
-        mine.iter().map(|object| Call::new(object.clone(), message(Errand::Wake))).collect()
+        mine.iter()
+            .map(|object| LedgerCall::new(object.clone(), message(ObjectRequest::Wake)))
+            .collect()
     }
 }

@@ -8,13 +8,13 @@ use alloc::string::{String, ToString};
 
 use super::Gate;
 use super::attempts::ClientKey;
-use super::call::Call;
+use super::call::LedgerCall;
 use super::clients::KEY_HEADER;
 use super::forward::{Caching, Caller, OriginCall, folded, origin_call};
 use super::isolate::Isolate;
 use super::limit::client_prefix;
 use super::offer::Offer;
-use super::publish::Wanted;
+use super::publish::DocumentRequest;
 use super::reply::{self, Audience, Reply};
 use crate::http::{Headers, RequestHead, ResponseHead};
 use crate::ledger::command::VERSION;
@@ -33,7 +33,7 @@ pub struct Unpaid {
     /// How many more are free today.
     remaining: Option<u64>,
     /// What is answered if the origin has nothing there.
-    instead: Option<Wanted>,
+    instead: Option<DocumentRequest>,
 }
 
 impl Unpaid {
@@ -70,7 +70,7 @@ impl Gate {
         &self,
         head: &RequestHead,
         correlation: &str,
-        wanted: Wanted,
+        wanted: DocumentRequest,
         now: UnixTime,
     ) -> (OriginCall, Unpaid) {
         let call =
@@ -139,7 +139,7 @@ impl Gate {
         correlation: &str,
         isolate: &Isolate<'_>,
         now: UnixTime,
-    ) -> Option<(Call, AwaitingQuota)> {
+    ) -> Option<(LedgerCall, AwaitingQuota)> {
         let per_day = offer.free_per_day?;
         let day = now.secs() / DAY_SECS;
         let network = client_prefix(head.headers.get("cf-connecting-ip"));
@@ -150,8 +150,10 @@ impl Gate {
         let spend = client_key.name(&self.keys.network_salt(day), &offer.route);
         // Text and numbers always serialise.
         let message = serde_json::to_string(&Spend { v: VERSION, spend, day, per_day });
-        let call =
-            Call::new(client_key.object(&self.keys, self.shards), message.unwrap_or_default());
+        let call = LedgerCall::new(
+            client_key.object(&self.keys, self.shards),
+            message.unwrap_or_default(),
+        );
         let (head, correlation) = (head.clone(), correlation.to_string());
         Some((call, AwaitingQuota { route, head, correlation, day }))
     }

@@ -109,7 +109,7 @@ impl FailureStreak {
 }
 
 /// Which row: who, as an address or an opaque name, and the route.
-pub type Place = (String, String);
+pub type StreakKey = (String, String);
 
 /// Rows of failures, a bounded number of them: those that were touched lately, and those of before.
 #[derive(Clone, Debug)]
@@ -179,12 +179,12 @@ pub struct Count {
     /// [`VERSION`](super::command::VERSION).
     pub v: u8,
     /// By client.
-    pub count: Vec<Entry>,
+    pub count: Vec<ClientCount>,
 }
 
 /// What an isolate counted of one client.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Entry {
+pub struct ClientCount {
     /// Opaque name of today.
     pub client: String,
     /// Opaque name under which it was handed over last, else that of the day before.
@@ -205,7 +205,7 @@ pub struct Entry {
     pub exceeded_after: u64,
 }
 
-impl Entry {
+impl ClientCount {
     /// The row after this entry, given the row before; nothing where there are no failures any more.
     #[must_use]
     pub fn applied_to(&self, row: Option<FailureStreak>, now: UnixTime) -> Option<FailureStreak> {

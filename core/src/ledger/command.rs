@@ -33,7 +33,7 @@ pub struct Envelope {
 
 /// A question about the payment `key` of `payer`, of a request that may not begin it.
 ///
-/// The message is told from an [`Envelope`] by its member `ask`. A [`Question::Look`] is answered with [`Seen`], a
+/// The message is told from an [`Envelope`] by its member `ask`. A [`Question::Look`] is answered with [`LookAnswer`], a
 /// [`Question::Resume`] with [`Resumed`]: neither has a word that lets anything begin.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Asking {
@@ -237,7 +237,7 @@ pub enum Command {
     /// What the chain says; evidence needs no fence.
     Learn {
         /// The verdict.
-        learnt: Learnt,
+        learnt: ChainVerdict,
         /// Whether it comes from the request that made the row and still holds what the origin gave.
         owner: bool,
     },
@@ -284,7 +284,7 @@ pub enum Outcome {
 /// Verdict about an authorization, read from the chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Learnt {
+pub enum ChainVerdict {
     /// This payment's own transfer, after first sight.
     Captured(String),
     /// It can never be charged any more.
@@ -337,7 +337,7 @@ pub enum Failure {
 
 /// An answer, and the receipt id of the row that it speaks of: one that was recorded under an earlier secret stays.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told<A = Answer> {
+pub struct LedgerReply<A = Answer> {
     /// The answer.
     pub answer: A,
     /// [`Payment::receipt`] of the row, if there is one.
@@ -351,7 +351,7 @@ pub struct Told<A = Answer> {
     pub tally: Option<FailureStreak>,
 }
 
-impl<A> From<A> for Told<A> {
+impl<A> From<A> for LedgerReply<A> {
     fn from(answer: A) -> Self {
         Self { answer, receipt: None, proven: false, tally: None }
     }
@@ -407,7 +407,7 @@ pub enum Resumed {
 /// What the object says to a [`Question::Look`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Seen {
+pub enum LookAnswer {
     /// There is nothing to resume: only a claim could begin it.
     Nothing,
     /// There may be something to resume, and the payment is the recorded one to the last byte or comes with its secret.

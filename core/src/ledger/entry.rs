@@ -25,7 +25,7 @@ use crate::time::UnixTime;
 
 /// What the object knows about the payer's other rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct OtherPayments {
     /// Rows that are worked on.
     pub active: u32,
     /// Rows that are not at rest.
@@ -42,7 +42,7 @@ pub struct Standing {
     pub is_full: bool,
 }
 
-impl Standing {
+impl OtherPayments {
     /// As it counts for this payment: whose money has moved is not held up by what the payer's other rows await.
     fn seen_by(self, payment: &Payment) -> Self {
         match payment.was_sent_by_payer() {
@@ -116,7 +116,7 @@ impl Entry {
         payment: Payment,
         leases: Leases,
         in_flight: NonZeroU32,
-        standing: Standing,
+        standing: OtherPayments,
         now: UnixTime,
     ) -> Result<(Self, Answer), Answer> {
         if let Some(answer) = refusal(standing.seen_by(&payment), in_flight) {
@@ -205,7 +205,7 @@ impl Entry {
     pub fn apply(
         self,
         command: Command,
-        standing: Standing,
+        standing: OtherPayments,
         taken: Taken,
         now: UnixTime,
     ) -> (Self, Answer) {
@@ -364,7 +364,7 @@ fn delivering(transaction: TxHash, leases: Leases, now: UnixTime) -> State {
 }
 
 /// Why a payment may not be begun now, if it may not.
-fn refusal(standing: Standing, in_flight: NonZeroU32) -> Option<Answer> {
+fn refusal(standing: OtherPayments, in_flight: NonZeroU32) -> Option<Answer> {
     let watched = standing.watched && !planted(Mutant::DoubtLeavesRoom);
     let most = if watched { 1 } else { in_flight.get() };
     if standing.unresolved && !planted(Mutant::DoubtIsForgotten) {

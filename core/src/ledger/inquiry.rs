@@ -23,12 +23,12 @@ use alloc::vec::Vec;
 
 use self::evidence::Evidence;
 use self::finding::{Finality, Finding, Unreadable};
-use self::search::{Cursor, Search, estimate};
+use self::search::{Search, SearchedBlocks, estimate};
 use self::transfer::Transfer;
 use crate::amount::Amount;
 use crate::encoding::hex;
 use crate::evm::address::Address;
-use crate::evm::rpc::reply::{Block, Log, Receipt, Replies, RpcError};
+use crate::evm::rpc::reply::{Block, Log, Replies, RpcError, TransactionReceipt};
 use crate::evm::rpc::{At, AuthorizationId, Call, Span, batch};
 use crate::payment::TxHash;
 use crate::time::UnixTime;
@@ -62,7 +62,7 @@ pub struct Question {
     /// Blocks that must hold a transfer, its own counted; zero means one.
     pub confirmations: u64,
     /// What an earlier inquiry searched to no avail.
-    pub cursor: Option<Cursor>,
+    pub cursor: Option<SearchedBlocks>,
 }
 
 impl Question {
@@ -71,7 +71,7 @@ impl Question {
     pub fn ask(self) -> (String, Asking) {
         let stage = Stage::Heads;
         let body = batch(&stage.calls(&self));
-        (body, Asking(Asked::Authorization { question: Box::new(self), stage }))
+        (body, Asking(Subject::Authorization { question: Box::new(self), stage }))
     }
 
     fn authorization(&self) -> AuthorizationId {
@@ -116,7 +116,7 @@ impl ChainQuery {
             Self::Transfer(transfer) => {
                 let stage = transfer::Stage::Receipt;
                 let body = batch(&transfer.calls(&stage));
-                (body, Asking(Asked::Transfer { transfer, stage }))
+                (body, Asking(Subject::Transfer { transfer, stage }))
             }
         }
     }
@@ -133,10 +133,10 @@ impl ChainQuery {
 
 /// Waits for the reply to one request.
 #[derive(Debug)]
-pub struct Asking(Asked);
+pub struct Asking(Subject);
 
 #[derive(Debug)]
-enum Asked {
+enum Subject {
     Authorization { question: Box<Question>, stage: Stage },
     Transfer { transfer: Box<Transfer>, stage: transfer::Stage },
 }
@@ -148,8 +148,8 @@ impl Asking {
             return Next::Found(Finding::Unreadable(Unreadable::NoReply));
         };
         let turn = match self.0 {
-            Asked::Authorization { question, stage } => of_authorization(question, stage, body),
-            Asked::Transfer { transfer, stage } => of_transfer(transfer, stage, body),
+            Subject::Authorization { question, stage } => of_authorization(question, stage, body),
+            Subject::Transfer { transfer, stage } => of_transfer(transfer, stage, body),
         };
         turn.unwrap_or_else(|error| Next::Found(Finding::Unreadable(error)))
     }
@@ -170,11 +170,11 @@ fn of_authorization(
         Stage::Receipts { heads, places } => receipts(&question, heads, &places, &replies),
     };
     Ok(match turn? {
-        Turn::Ask(stage) => {
+        Progress::Ask(stage) => {
             let body = batch(&stage.calls(&question));
-            Next::Ask(body, Asking(Asked::Authorization { question, stage }))
+            Next::Ask(body, Asking(Subject::Authorization { question, stage }))
         }
-        Turn::Found(finding) => Next::Found(finding),
+        Progress::Found(finding) => Next::Found(finding),
     })
 }
 
@@ -185,11 +185,11 @@ fn of_transfer(
 ) -> Result<Next, Unreadable> {
     let replies = Replies::read(body, transfer.calls(&stage).len())?;
     Ok(match transfer.answered(stage, &replies)? {
-        transfer::Turn::Ask(stage) => {
+        transfer::Progress::Ask(stage) => {
             let body = batch(&transfer.calls(&stage));
-            Next::Ask(body, Asking(Asked::Transfer { transfer, stage }))
+            Next::Ask(body, Asking(Subject::Transfer { transfer, stage }))
         }
-        transfer::Turn::Found(finding) => Next::Found(finding),
+        transfer::Progress::Found(finding) => Next::Found(finding),
     })
 }
 
@@ -203,7 +203,7 @@ fn is_after(seen: (Option<u64>, UnixTime), block: u64, time: Option<UnixTime>) -
 }
 
 /// What the reply to a stage leads to.
-enum Turn {
+enum Progress {
     Ask(Stage),
     Found(Finding),
 }
@@ -218,7 +218,7 @@ enum Stage {
     /// Where.
     Logs { heads: Heads, search: Search, spans: Vec<Span>, round: u8 },
     /// What else those transactions did, and when.
-    Receipts { heads: Heads, places: Vec<Place> },
+    Receipts { heads: Heads, places: Vec<Mined> },
 }
 
 /// The newest block and the safe one.
@@ -239,7 +239,7 @@ impl Heads {
 
 /// A transaction and its block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
+struct Mined {
     transaction: [u8; 32],
     block: u64,
 }
@@ -279,7 +279,7 @@ impl Stage {
     }
 }
 
-fn heads(question: &Question, replies: &Replies) -> Result<Turn, Unreadable> {
+fn heads(question: &Question, replies: &Replies) -> Result<Progress, Unreadable> {
     let chain = replies.quantity(0)?;
     if chain != question.chain_id {
         return Err(Unreadable::WrongChain(chain));
@@ -290,21 +290,21 @@ fn heads(question: &Question, replies: &Replies) -> Result<Turn, Unreadable> {
     let known = question.known.and_then(|known| {
         // The log search finds what this hint does not.
         let receipt = replies.receipt(3, &known.to_bytes()).ok().flatten()?;
-        let place = Place { transaction: known.to_bytes(), block: receipt.block };
+        let place = Mined { transaction: known.to_bytes(), block: receipt.block };
         matches!(Evidence::of(&receipt, question), Evidence::Paid { .. })
             .then_some((place, receipt))
     });
     let Some((place, receipt)) = known else {
-        return Ok(Turn::Ask(Stage::States(Heads { latest, safe })));
+        return Ok(Progress::Ask(Stage::States(Heads { latest, safe })));
     };
     let heads = Heads { latest: latest.max(place.block), safe };
     if question.seen_block.is_none() {
-        return Ok(Turn::Ask(Stage::Receipts { heads, places: Vec::from([place]) }));
+        return Ok(Progress::Ask(Stage::Receipts { heads, places: Vec::from([place]) }));
     }
-    conclude(question, heads, &[(place, receipt, None)]).map(Turn::Found)
+    conclude(question, heads, &[(place, receipt, None)]).map(Progress::Found)
 }
 
-fn states(question: &Question, heads: Heads, replies: &Replies) -> Result<Turn, Unreadable> {
+fn states(question: &Question, heads: Heads, replies: &Replies) -> Result<Progress, Unreadable> {
     let is_used = replies.flag(0)?;
     let is_used_safely = match heads.safe {
         Some(_) => optional(replies.flag(1))?,
@@ -314,9 +314,9 @@ fn states(question: &Question, heads: Heads, replies: &Replies) -> Result<Turn, 
         return match is_used_safely {
             Some(true) => Err(Unreadable::Contradictory),
             Some(false) => {
-                Ok(Turn::Found(Finding::Unused { safe_time: heads.safe.map(|safe| safe.time) }))
+                Ok(Progress::Found(Finding::Unused { safe_time: heads.safe.map(|safe| safe.time) }))
             }
-            None => Ok(Turn::Found(Finding::Unused { safe_time: None })),
+            None => Ok(Progress::Found(Finding::Unused { safe_time: None })),
         };
     }
     let search = match (question.cursor, question.seen_block) {
@@ -333,17 +333,17 @@ fn states(question: &Question, heads: Heads, replies: &Replies) -> Result<Turn, 
 }
 
 /// Asks for the next logs, while there are blocks left and rounds to go.
-fn look(heads: Heads, mut search: Search, round: u8) -> Result<Turn, Unreadable> {
+fn look(heads: Heads, mut search: Search, round: u8) -> Result<Progress, Unreadable> {
     if round > MAX_LOG_ROUNDS {
         let cursor = search.cursor(heads.safe.map(|safe| safe.number));
-        return Ok(Turn::Found(Finding::Searching { cursor }));
+        return Ok(Progress::Found(Finding::Searching { cursor }));
     }
     let spans = search.advance();
     if spans.is_empty() {
         // Used, and no block says so.
         return Err(Unreadable::Contradictory);
     }
-    Ok(Turn::Ask(Stage::Logs { heads, search, spans, round }))
+    Ok(Progress::Ask(Stage::Logs { heads, search, spans, round }))
 }
 
 fn logs(
@@ -353,15 +353,15 @@ fn logs(
     spans: &[Span],
     round: u8,
     replies: &Replies,
-) -> Result<Turn, Unreadable> {
+) -> Result<Progress, Unreadable> {
     let authorization = question.authorization();
-    let mut places: Vec<Place> = Vec::new();
+    let mut places: Vec<Mined> = Vec::new();
     let mut failure = None;
     for (index, span) in spans.iter().enumerate() {
         match replies.authorization_logs(index, &authorization, *span) {
             Ok(logs) => {
                 for Log { transaction, block, .. } in logs {
-                    let place = Place { transaction, block };
+                    let place = Mined { transaction, block };
                     if !places.contains(&place) {
                         places.push(place);
                     }
@@ -374,7 +374,7 @@ fn logs(
     match (places.len(), failure) {
         (0, Some(error)) => Err(error.into()),
         (0, None) => look(heads, search, round.saturating_add(1)),
-        (1..=MAX_PLACES, _) => Ok(Turn::Ask(Stage::Receipts { heads, places })),
+        (1..=MAX_PLACES, _) => Ok(Progress::Ask(Stage::Receipts { heads, places })),
         _ => Err(Unreadable::Contradictory),
     }
 }
@@ -382,9 +382,9 @@ fn logs(
 fn receipts(
     question: &Question,
     heads: Heads,
-    places: &[Place],
+    places: &[Mined],
     replies: &Replies,
-) -> Result<Turn, Unreadable> {
+) -> Result<Progress, Unreadable> {
     let mut found = Vec::new();
     for (index, place) in places.iter().enumerate() {
         let receipt =
@@ -398,17 +398,17 @@ fn receipts(
         };
         found.push((*place, receipt, time));
     }
-    conclude(question, heads, &found).map(Turn::Found)
+    conclude(question, heads, &found).map(Progress::Found)
 }
 
 /// The strongest thing that any of the receipts proves.
 fn conclude(
     question: &Question,
     heads: Heads,
-    found: &[(Place, Receipt, Option<UnixTime>)],
+    found: &[(Mined, TransactionReceipt, Option<UnixTime>)],
 ) -> Result<Finding, Unreadable> {
     let mut best: Option<(u8, Finding)> = None;
-    for (Place { transaction, block }, receipt, time) in found {
+    for (Mined { transaction, block }, receipt, time) in found {
         let (block, finality) = (*block, heads.finality(*block));
         let transaction = hash(transaction)?;
         let (rank, finding) = match Evidence::of(receipt, question) {

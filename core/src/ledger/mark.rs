@@ -16,7 +16,7 @@ pub enum Mark {
 
 /// What of a command decides about the mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum MarkKind {
     /// A claim.
     Claim,
     /// A report of a settlement, or evidence of one.
@@ -27,7 +27,7 @@ pub enum Kind {
     Other,
 }
 
-impl Kind {
+impl MarkKind {
     /// The kind of a command.
     #[must_use]
     pub const fn of(command: &Command) -> Self {
@@ -47,13 +47,13 @@ impl Mark {
     /// Reads a command and its answer. What is still open, and what is our own trouble, is no mark; a payment that was
     /// used before is none either, because everybody can read it on the chain and send it.
     #[must_use]
-    pub fn of(kind: Kind, answer: &Answer, blame: Option<&FailureCause>) -> Self {
+    pub fn of(kind: MarkKind, answer: &Answer, blame: Option<&FailureCause>) -> Self {
         let blamed = || blame.map_or(Self::Nothing, |blame| Self::Failure(blame.clone()));
         match (kind, answer) {
             (_, Answer::Replay(_) | Answer::Deliver(_))
-            | (Kind::Settlement, Answer::Granted { .. }) => Self::Success,
-            (Kind::Settlement, Answer::Fate(Fate::Refused { .. }))
-            | (Kind::Refusal, Answer::Recorded) => blamed(),
+            | (MarkKind::Settlement, Answer::Granted { .. }) => Self::Success,
+            (MarkKind::Settlement, Answer::Fate(Fate::Refused { .. }))
+            | (MarkKind::Refusal, Answer::Recorded) => blamed(),
             _ => Self::Nothing,
         }
     }

@@ -17,6 +17,6 @@ pub mod shard;
 pub mod state;
 pub mod take;
 
-pub use command::{Answer, Asking, Command, Envelope, Fate, Payment, Told};
-pub use entry::{Entry, Standing};
+pub use command::{Answer, Asking, Command, Envelope, Fate, LedgerReply, Payment};
+pub use entry::{Entry, OtherPayments};
 pub use state::State;

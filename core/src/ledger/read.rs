@@ -1,7 +1,7 @@
 //! How a row is found by its receipt id, and what of it may leave the object. Reads move nothing.
 //!
 //! The message is told from an [`Envelope`](super::Envelope) by its member `read`. The object looks the row up by
-//! `payer` and `key` where they are given, else by `receipt`, and answers [`Found`]; `receipt` has to agree always.
+//! `payer` and `key` where they are given, else by `receipt`, and answers [`RowReply`]; `receipt` has to agree always.
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -16,12 +16,12 @@ pub struct Read {
     /// [`VERSION`](super::command::VERSION).
     pub v: u8,
     /// Which row.
-    pub read: Wanted,
+    pub read: RowQuery,
 }
 
 /// Which row is wanted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wanted {
+pub struct RowQuery {
     /// Receipt id.
     pub receipt: String,
     /// Lower-case address, where it is known.
@@ -32,7 +32,7 @@ pub struct Wanted {
 
 /// What the object says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Found {
+pub struct RowReply {
     /// The row, if it is here.
     pub row: Option<Box<Facts>>,
 }

@@ -1,7 +1,7 @@
 //! What an operator, or the clock, asks of a ledger object, and what it is told: owned, versioned JSON.
 //!
-//! The message is told from an [`Envelope`](super::Envelope) by its member `operator`. Only [`Errand::Decide`] and
-//! [`Errand::Meter`] write. Sums of money are kept by [`tally`].
+//! The message is told from an [`Envelope`](super::Envelope) by its member `operator`. Only [`ObjectRequest::Decide`] and
+//! [`ObjectRequest::Meter`] write. Sums of money are kept by [`tally`].
 
 pub mod tally;
 
@@ -17,17 +17,17 @@ use crate::payment::{Cause, TxHash};
 
 /// The message to an object.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Order {
+pub struct OperatorMessage {
     /// [`VERSION`](super::command::VERSION).
     pub v: u8,
     /// What to do.
-    pub operator: Errand,
+    pub operator: ObjectRequest,
 }
 
 /// What to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Errand {
+pub enum ObjectRequest {
     /// Rows, newest first.
     List {
         /// Which.
@@ -98,7 +98,7 @@ pub struct Filter {
 
 /// One who failed at a route, as the operator sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failing {
+pub struct FailingClient {
     /// Lower-case address of a proven payer, or the opaque name of a network.
     pub client: String,
     /// Whom an unproven client said to be.
@@ -134,7 +134,7 @@ pub struct Mark {
 
 /// A row as the operator sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Item {
+pub struct PaymentItem {
     /// Receipt id.
     pub id: String,
     /// 64 hex digits.
@@ -169,7 +169,7 @@ pub struct Item {
     pub history: String,
 }
 
-impl Item {
+impl PaymentItem {
     /// The place of the row.
     #[must_use]
     pub fn mark(&self) -> Mark {
@@ -294,12 +294,12 @@ pub enum Report {
     /// Rows, and whether there are more.
     Items {
         /// In the order that was asked for.
-        items: Vec<Item>,
+        items: Vec<PaymentItem>,
         /// Whether the limit cut them.
         more: bool,
     },
     /// The row, if it is here.
-    Item(Option<Box<Item>>),
+    Item(Option<Box<PaymentItem>>),
     /// Sums, and where to go on.
     Sums {
         /// One for each network, asset and route.
@@ -318,13 +318,13 @@ pub enum Report {
         failing: Vec<(String, String, String, u64)>,
     },
     /// The row as it is now.
-    Decided(Box<Item>),
+    Decided(Box<PaymentItem>),
     /// The row is in a state from which this does not lead: its name.
     WrongState(String),
     /// It is awake.
     Awake,
     /// Who failed.
-    Failing(Vec<Failing>),
+    Failing(Vec<FailingClient>),
     /// The counters.
     Meters(Vec<(String, u64)>),
 }

@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 
 use super::command::{Leases, Payment};
 use super::entry::{Entry, RecoveryLog};
-use super::state::{Lease, Resend, Sender, State, Undelivered, Why};
+use super::state::{Lease, Requester, Resend, State, Undelivered, Why};
 use crate::payment::TxHash;
 use crate::time::UnixTime;
 
@@ -221,19 +221,19 @@ impl Row {
 /// [`Row::holder`] of a row whose bytes may have left.
 const STREAM: &str = "stream";
 
-const fn sender_name(sender: Sender) -> &'static str {
+const fn sender_name(sender: Requester) -> &'static str {
     match sender {
-        Sender::Owner => "owner",
-        Sender::Heir => "heir",
-        Sender::Stranger => "stranger",
+        Requester::Claimer => "owner",
+        Requester::ProvenRepeat => "heir",
+        Requester::UnprovenRepeat => "stranger",
     }
 }
 
-fn sender_named(name: &str) -> Option<Sender> {
+fn sender_named(name: &str) -> Option<Requester> {
     match name {
-        "owner" => Some(Sender::Owner),
-        "heir" => Some(Sender::Heir),
-        "stranger" => Some(Sender::Stranger),
+        "owner" => Some(Requester::Claimer),
+        "heir" => Some(Requester::ProvenRepeat),
+        "stranger" => Some(Requester::UnprovenRepeat),
         _ => None,
     }
 }

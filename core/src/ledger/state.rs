@@ -18,18 +18,18 @@ pub struct Resend {
     /// Until when it is waited for.
     pub until: UnixTime,
     /// Who sends.
-    pub sender: Sender,
+    pub sender: Requester,
 }
 
 /// Who waits for a settle call, and so what its success may give him.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sender {
+pub enum Requester {
     /// The request that made the row; it holds what the origin gave.
-    Owner,
+    Claimer,
     /// A repeat that may receive what nobody received.
-    Heir,
+    ProvenRepeat,
     /// A repeat that has not proved itself.
-    Stranger,
+    UnprovenRepeat,
 }
 
 /// Why a paid request was not delivered.

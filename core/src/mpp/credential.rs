@@ -86,7 +86,7 @@ impl Credential {
 
 /// What header rows hold of the scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found<'a> {
+pub enum CredentialSearch<'a> {
     /// No credential.
     None,
     /// One: the token behind the scheme's name.
@@ -102,13 +102,13 @@ pub enum Found<'a> {
 ///
 /// # Examples
 /// ```
-/// use farebox_core::mpp::credential::{Found, find};
-/// assert_eq!(find(["Bearer key, Payment e30"].into_iter()), Found::One("e30"));
-/// assert_eq!(find(["Payment e30", "Payment e31"].into_iter()), Found::Several);
-/// assert_eq!(find(["Bearer key"].into_iter()), Found::None);
+/// use farebox_core::mpp::credential::{CredentialSearch, find};
+/// assert_eq!(find(["Bearer key, Payment e30"].into_iter()), CredentialSearch::One("e30"));
+/// assert_eq!(find(["Payment e30", "Payment e31"].into_iter()), CredentialSearch::Several);
+/// assert_eq!(find(["Bearer key"].into_iter()), CredentialSearch::None);
 /// ```
-pub fn find<'a>(rows: impl Iterator<Item = &'a str>) -> Found<'a> {
-    let mut found = Found::None;
+pub fn find<'a>(rows: impl Iterator<Item = &'a str>) -> CredentialSearch<'a> {
+    let mut found = CredentialSearch::None;
     for row in rows {
         for piece in auth_param::pieces(row) {
             let token = match piece.split_once(',') {
@@ -119,9 +119,11 @@ pub fn find<'a>(rows: impl Iterator<Item = &'a str>) -> Found<'a> {
             let token = token.trim_matches([' ', '\t', ',']);
             found = match found {
                 _ if token.is_empty() => continue,
-                Found::None => Found::One(token),
-                Found::One(first) if first == token => found,
-                Found::One(_) | Found::Several => return Found::Several,
+                CredentialSearch::None => CredentialSearch::One(token),
+                CredentialSearch::One(first) if first == token => found,
+                CredentialSearch::One(_) | CredentialSearch::Several => {
+                    return CredentialSearch::Several;
+                }
             };
         }
     }

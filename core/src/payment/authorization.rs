@@ -31,7 +31,7 @@ pub struct SignedAuthorization {
 
 /// How long an authorization must still be, and may at most be, valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
+pub struct ValidityBounds {
     /// Seconds from now that `validBefore` must leave.
     pub least_secs: u64,
     /// Seconds from now that `validBefore` may leave.
@@ -88,7 +88,7 @@ impl SignedAuthorization {
         terms: &Terms,
         wallets: Option<&Wallets>,
         now: UnixTime,
-        room: Room,
+        room: ValidityBounds,
     ) -> Result<SignatureCheck, Code> {
         let signed = &self.authorization;
         let token = terms.token.as_ref().ok_or(Code::TermsMismatch)?;

@@ -31,7 +31,7 @@ const MAX_BYTES: usize = 6 * 1024;
 
 /// A kind of chain whose payments can be named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ChainKind {
     /// `algorand`.
     Algorand,
     /// `aptos`.
@@ -48,7 +48,7 @@ pub enum Kind {
     Sui,
 }
 
-impl Kind {
+impl ChainKind {
     /// The kind of this network, if it is known.
     #[must_use]
     pub fn of(network: &ChainId) -> Option<Self> {
@@ -95,7 +95,7 @@ impl Kind {
 
 /// A payment of one of those chains.
 #[derive(Clone, Debug)]
-pub struct Payment {
+pub struct OpaquePayment {
     /// What names it.
     pub key: PaymentKey,
     /// The payload with its own members, as they came, and no others.
@@ -106,9 +106,9 @@ pub struct Payment {
 ///
 /// # Errors
 /// [`Code::MalformedPayment`] where a member is missing or too long, or what is signed is not exactly one payment of the chain.
-pub fn read(network: &ChainId, payload: &Map<String, Value>) -> Result<Payment, Code> {
+pub fn read(network: &ChainId, payload: &Map<String, Value>) -> Result<OpaquePayment, Code> {
     let bad = Code::MalformedPayment;
-    let kind = Kind::of(network).ok_or(bad)?;
+    let kind = ChainKind::of(network).ok_or(bad)?;
     let own = |name: &&str| Some((String::from(*name), payload.get(*name)?.clone()));
     let payload: Map<String, Value> =
         kind.members().iter().map(own).collect::<Option<_>>().ok_or(bad)?;
@@ -116,7 +116,7 @@ pub fn read(network: &ChainId, payload: &Map<String, Value>) -> Result<Payment, 
         return Err(bad);
     }
     let bytes = kind.single_use(&payload).ok_or(bad)?;
-    Ok(Payment { key: PaymentKey::of_bytes(network.as_str(), &bytes), payload })
+    Ok(OpaquePayment { key: PaymentKey::of_bytes(network.as_str(), &bytes), payload })
 }
 
 /// The bytes of a text in the one spelling that encoders write.

@@ -1,7 +1,7 @@
 //! Targets that servers may read in two ways, and those that are never forwarded.
 
 use farebox_core::gate::path::{Target, TargetError};
-use farebox_core::gate::route::{Found, RouteTable, Unlisted};
+use farebox_core::gate::route::{RouteMatch, RouteTable, Unlisted};
 
 use crate::tables::{free, paid, table};
 
@@ -20,51 +20,51 @@ fn a_reading_that_asks_more_is_ambiguous() {
     let table = table(&rules, Unlisted::Free);
     let cases = [
         // Every disguise of a dear page, on a cheap, a free and no route.
-        ("GET", "/cheap/..%2fdear/a", Found::Ambiguous),
-        ("GET", "/open/..%252fdear/a", Found::Ambiguous),
-        ("GET", "/x%2f..%2fdear/a", Found::Ambiguous),
-        ("GET", "/x%2fy/../dear/a", Found::Ambiguous),
-        ("GET", "/dear%2fx/%2e%2e/%2e%2e/open/a", Found::Ambiguous),
-        ("GET", "/%25%36%34ear/a", Found::Ambiguous),
-        ("GET", "/%25u0064ear/a", Found::Ambiguous),
-        ("GET", "/%25uFF44ear/a", Found::Ambiguous),
-        ("GET", "/%EF%BD%84ear/a", Found::Ambiguous),
-        ("GET", "/open/%EF%BC%8E%EF%BC%8E%EF%BC%8Fdear/a", Found::Ambiguous),
-        ("GET", "/open/%E2%80%A5/dear", Found::Ambiguous),
-        ("GET", "/open/..%CD%BE/dear", Found::Ambiguous),
-        ("GET", "/open/%c0%ae%c0%ae/dear", Found::Ambiguous),
-        ("GET", "/open/%e0%80%ae./dear", Found::Ambiguous),
-        ("GET", "/open/.%09./dear", Found::Ambiguous),
-        ("GET", "/open/..%20/dear", Found::Ambiguous),
-        ("GET", "/dear%20%20./a", Found::Ambiguous),
-        ("GET", "/dear%C2%A0/a", Found::Ambiguous),
-        ("GET", "/dear%3b/a", Found::Ambiguous),
-        ("GET", "/dear;a/b;c", Found::Ambiguous),
-        ("GET", "/dear%00", Found::Ambiguous),
-        ("GET", "/dear%2500.css", Found::Ambiguous),
-        ("GET", "/dear%0d%0aX-Paid:1", Found::Ambiguous),
-        ("GET", "/dear%23/../open", Found::Ambiguous),
-        ("GET", "/dear%3fx", Found::Ambiguous),
-        ("GET", "//host/dear/a", Found::Ambiguous),
-        ("GET", "/%5c%5chost%5cdear", Found::Ambiguous),
-        ("GET", "/%76/a%2Fb/buy", Found::Ambiguous),
-        ("GET", "/U/me.x/..;/you", Found::Ambiguous),
+        ("GET", "/cheap/..%2fdear/a", RouteMatch::Ambiguous),
+        ("GET", "/open/..%252fdear/a", RouteMatch::Ambiguous),
+        ("GET", "/x%2f..%2fdear/a", RouteMatch::Ambiguous),
+        ("GET", "/x%2fy/../dear/a", RouteMatch::Ambiguous),
+        ("GET", "/dear%2fx/%2e%2e/%2e%2e/open/a", RouteMatch::Ambiguous),
+        ("GET", "/%25%36%34ear/a", RouteMatch::Ambiguous),
+        ("GET", "/%25u0064ear/a", RouteMatch::Ambiguous),
+        ("GET", "/%25uFF44ear/a", RouteMatch::Ambiguous),
+        ("GET", "/%EF%BD%84ear/a", RouteMatch::Ambiguous),
+        ("GET", "/open/%EF%BC%8E%EF%BC%8E%EF%BC%8Fdear/a", RouteMatch::Ambiguous),
+        ("GET", "/open/%E2%80%A5/dear", RouteMatch::Ambiguous),
+        ("GET", "/open/..%CD%BE/dear", RouteMatch::Ambiguous),
+        ("GET", "/open/%c0%ae%c0%ae/dear", RouteMatch::Ambiguous),
+        ("GET", "/open/%e0%80%ae./dear", RouteMatch::Ambiguous),
+        ("GET", "/open/.%09./dear", RouteMatch::Ambiguous),
+        ("GET", "/open/..%20/dear", RouteMatch::Ambiguous),
+        ("GET", "/dear%20%20./a", RouteMatch::Ambiguous),
+        ("GET", "/dear%C2%A0/a", RouteMatch::Ambiguous),
+        ("GET", "/dear%3b/a", RouteMatch::Ambiguous),
+        ("GET", "/dear;a/b;c", RouteMatch::Ambiguous),
+        ("GET", "/dear%00", RouteMatch::Ambiguous),
+        ("GET", "/dear%2500.css", RouteMatch::Ambiguous),
+        ("GET", "/dear%0d%0aX-Paid:1", RouteMatch::Ambiguous),
+        ("GET", "/dear%23/../open", RouteMatch::Ambiguous),
+        ("GET", "/dear%3fx", RouteMatch::Ambiguous),
+        ("GET", "//host/dear/a", RouteMatch::Ambiguous),
+        ("GET", "/%5c%5chost%5cdear", RouteMatch::Ambiguous),
+        ("GET", "/%76/a%2Fb/buy", RouteMatch::Ambiguous),
+        ("GET", "/U/me.x/..;/you", RouteMatch::Ambiguous),
         // Another asset does not compare; an unlisted method would be refused there.
-        ("GET", "/cheap/..%2fother/a", Found::Ambiguous),
-        ("GET", "/POST", Found::Ambiguous),
-        ("POST", "/POST", Found::Unlisted),
-        ("OPTIONS", "/x%2f..%2fdear", Found::Ambiguous),
+        ("GET", "/cheap/..%2fother/a", RouteMatch::Ambiguous),
+        ("GET", "/POST", RouteMatch::Ambiguous),
+        ("POST", "/POST", RouteMatch::Unlisted),
+        ("OPTIONS", "/x%2f..%2fdear", RouteMatch::Ambiguous),
         // Readings that ask no more.
-        ("GET", "/dear/..%2fcheap/a", Found::Route(1)),
-        ("GET", "/dear/%2e%2e/open", Found::Route(1)),
-        ("GET", "/cheap/a;b=c%20%252F", Found::Route(0)),
-        ("GET", "/open/My%20File.PDF", Found::Route(4)),
-        ("GET", "/Open/x", Found::Unlisted),
-        ("GET", "/u/me", Found::Route(7)),
-        ("GET", "/u/Me", Found::Route(6)),
-        ("GET", "/about?next=/../dear/%2e", Found::Unlisted),
-        ("GET", "/dearest%20friend", Found::Unlisted),
-        ("GET", "/%2525252564ear/a", Found::Unlisted),
+        ("GET", "/dear/..%2fcheap/a", RouteMatch::Route(1)),
+        ("GET", "/dear/%2e%2e/open", RouteMatch::Route(1)),
+        ("GET", "/cheap/a;b=c%20%252F", RouteMatch::Route(0)),
+        ("GET", "/open/My%20File.PDF", RouteMatch::Route(4)),
+        ("GET", "/Open/x", RouteMatch::Unlisted),
+        ("GET", "/u/me", RouteMatch::Route(7)),
+        ("GET", "/u/Me", RouteMatch::Route(6)),
+        ("GET", "/about?next=/../dear/%2e", RouteMatch::Unlisted),
+        ("GET", "/dearest%20friend", RouteMatch::Unlisted),
+        ("GET", "/%2525252564ear/a", RouteMatch::Unlisted),
     ];
     for (method, path, expected) in cases {
         assert_eq!(find(&table, method, path), expected, "{method} {path}");
@@ -76,14 +76,14 @@ fn when_unlisted_paths_are_denied_a_reading_outside_the_table_is_ambiguous() {
     let rules = [("/open/*", "all", free()), ("/paid/*", "all", paid("usdc", 1))];
     let table = table(&rules, Unlisted::Deny);
     let cases = [
-        ("/open/a", Found::Route(0)),
-        ("/open/a%20b", Found::Route(0)),
-        ("/open/..%2fsecret", Found::Ambiguous),
-        ("/paid/%2e%2e/secret", Found::Ambiguous),
-        ("/secret", Found::Denied),
-        ("/SECRET//x;y", Found::Denied),
-        ("/OPEN/a", Found::Denied),
-        ("/PAID/a", Found::Ambiguous),
+        ("/open/a", RouteMatch::Route(0)),
+        ("/open/a%20b", RouteMatch::Route(0)),
+        ("/open/..%2fsecret", RouteMatch::Ambiguous),
+        ("/paid/%2e%2e/secret", RouteMatch::Ambiguous),
+        ("/secret", RouteMatch::Denied),
+        ("/SECRET//x;y", RouteMatch::Denied),
+        ("/OPEN/a", RouteMatch::Denied),
+        ("/PAID/a", RouteMatch::Ambiguous),
     ];
     for (path, expected) in cases {
         assert_eq!(find(&table, "GET", path), expected, "{path}");
@@ -100,19 +100,19 @@ fn patterns_with_capitals_or_escapes_match_what_clients_send() {
     ];
     let table = table(&rules, Unlisted::Free);
     let cases = [
-        ("/api/getReport", Found::Route(0)),
-        ("/api/getreport", Found::Ambiguous),
-        ("/api/Free", Found::Route(2)),
-        ("/api/free", Found::Route(1)),
-        ("/x/..%2fapi/free", Found::Ambiguous),
-        ("/caf%C3%A9/a%20b", Found::Route(3)),
-        ("/caf%c3%a9/a%20b", Found::Ambiguous),
-        ("/CAF%C3%89/A%20B", Found::Ambiguous),
-        ("/caf%25C3%25A9/a%2520b", Found::Ambiguous),
-        ("/cafe/a%20b", Found::Ambiguous),
-        ("/cafe/a+b", Found::Ambiguous),
-        ("/cafe%CC%81/a%09b", Found::Ambiguous),
-        ("/cafe/ab", Found::Unlisted),
+        ("/api/getReport", RouteMatch::Route(0)),
+        ("/api/getreport", RouteMatch::Ambiguous),
+        ("/api/Free", RouteMatch::Route(2)),
+        ("/api/free", RouteMatch::Route(1)),
+        ("/x/..%2fapi/free", RouteMatch::Ambiguous),
+        ("/caf%C3%A9/a%20b", RouteMatch::Route(3)),
+        ("/caf%c3%a9/a%20b", RouteMatch::Ambiguous),
+        ("/CAF%C3%89/A%20B", RouteMatch::Ambiguous),
+        ("/caf%25C3%25A9/a%2520b", RouteMatch::Ambiguous),
+        ("/cafe/a%20b", RouteMatch::Ambiguous),
+        ("/cafe/a+b", RouteMatch::Ambiguous),
+        ("/cafe%CC%81/a%09b", RouteMatch::Ambiguous),
+        ("/cafe/ab", RouteMatch::Unlisted),
     ];
     for (path, expected) in cases {
         assert_eq!(find(&table, "GET", path), expected, "{path}");
@@ -124,10 +124,14 @@ fn a_path_with_too_many_readings_is_ambiguous() {
     let table = table(&[("/paid", "all", paid("usdc", 1))], Unlisted::Free);
     let unit = "/%252e%252e%20;a%250a%2500%3b%5c./%EF%BC%8F/..;%2523%253f.%25u002e";
     for count in [10, 200] {
-        assert_eq!(find(&table, "GET", &unit.repeat(count)), Found::Ambiguous, "{count} times");
+        assert_eq!(
+            find(&table, "GET", &unit.repeat(count)),
+            RouteMatch::Ambiguous,
+            "{count} times"
+        );
     }
-    assert_eq!(find(&table, "GET", &"/a".repeat(8000)), Found::Unlisted);
-    assert_eq!(find(&table, "GET", &"/%61".repeat(4000)), Found::Unlisted);
+    assert_eq!(find(&table, "GET", &"/a".repeat(8000)), RouteMatch::Unlisted);
+    assert_eq!(find(&table, "GET", &"/%61".repeat(4000)), RouteMatch::Unlisted);
 }
 
 /// Parts of paths whose rewrites come in many orders.
@@ -219,11 +223,11 @@ fn a_path_that_people_send_has_few_readings_however_long_it_is() {
     for name in names {
         for bytes in [1, 200, 2_000] {
             let path = format!("{}/end", name.repeat(bytes / name.len() + 1));
-            assert_eq!(find(&table, "GET", &path), Found::Unlisted, "{path}");
+            assert_eq!(find(&table, "GET", &path), RouteMatch::Unlisted, "{path}");
         }
     }
     let mixed = format!("/shelf{}/end", names.concat());
-    assert_eq!(find(&table, "GET", &mixed), Found::Unlisted);
+    assert_eq!(find(&table, "GET", &mixed), RouteMatch::Unlisted);
 }
 
 #[test]
@@ -301,17 +305,17 @@ fn an_origin_may_trim_or_cut_only_the_end_of_the_path() {
     ];
     let table = table(&rules, Unlisted::Free);
     let cases = [
-        ("/premium/report;y", Found::Unlisted),
-        ("/premium;x/report;y", Found::Ambiguous),
-        ("/premium%20/report%20", Found::Ambiguous),
-        ("/premium./report.", Found::Ambiguous),
-        ("/solo/...", Found::Ambiguous),
-        ("/deep/.../page", Found::Ambiguous),
-        ("/solo/x/.%20.", Found::Unlisted),
-        ("/x/.../solo", Found::Ambiguous),
-        ("/%20solo", Found::Ambiguous),
-        ("/so%01lo", Found::Ambiguous),
-        ("/solo;a/b", Found::Ambiguous),
+        ("/premium/report;y", RouteMatch::Unlisted),
+        ("/premium;x/report;y", RouteMatch::Ambiguous),
+        ("/premium%20/report%20", RouteMatch::Ambiguous),
+        ("/premium./report.", RouteMatch::Ambiguous),
+        ("/solo/...", RouteMatch::Ambiguous),
+        ("/deep/.../page", RouteMatch::Ambiguous),
+        ("/solo/x/.%20.", RouteMatch::Unlisted),
+        ("/x/.../solo", RouteMatch::Ambiguous),
+        ("/%20solo", RouteMatch::Ambiguous),
+        ("/so%01lo", RouteMatch::Ambiguous),
+        ("/solo;a/b", RouteMatch::Ambiguous),
     ];
     for (path, expected) in cases {
         assert_eq!(find(&table, "GET", path), expected, "{path}");
@@ -331,13 +335,13 @@ fn a_path_that_leads_above_the_root_is_ambiguous() {
         "/a//../../b",
         "/..;/x",
     ] {
-        assert_eq!(find(&table, "GET", path), Found::Ambiguous, "{path}");
+        assert_eq!(find(&table, "GET", path), RouteMatch::Ambiguous, "{path}");
     }
     for path in ["/a/..", "/a/b/%2e%2e/../c", "/..a", "/a/./b"] {
-        assert_eq!(find(&table, "GET", path), Found::Unlisted, "{path}");
+        assert_eq!(find(&table, "GET", path), RouteMatch::Unlisted, "{path}");
     }
 }
 
-fn find(table: &RouteTable, method: &str, path: &str) -> Found {
+fn find(table: &RouteTable, method: &str, path: &str) -> RouteMatch {
     table.find(method, &Target::parse(path).unwrap())
 }

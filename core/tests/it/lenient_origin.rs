@@ -2,7 +2,7 @@
 //! sequence of habits, matches it by counting, and must never reach a page that costs more than the gate asked.
 
 use farebox_core::gate::path::Target;
-use farebox_core::gate::route::{Ask, Found, Methods, Pattern, RouteTable, Rule, Unlisted};
+use farebox_core::gate::route::{Ask, Methods, Pattern, RouteMatch, RouteTable, Rule, Unlisted};
 
 const TARGETS: usize = 24_000;
 const ORIGINS_PER_TARGET: usize = 32;
@@ -57,8 +57,8 @@ fn no_lenient_origin_serves_a_dearer_page_than_the_gate_asked_for() {
         let method = *chance.pick(&["GET", "HEAD", "POST", "PUT", "get"]);
         let found = table.find(method, &target);
         let asked = match found {
-            Found::Route(rule) => price(&table.rules()[rule].ask),
-            Found::Unlisted => 0,
+            RouteMatch::Route(rule) => price(&table.rules()[rule].ask),
+            RouteMatch::Unlisted => 0,
             _ => REFUSED,
         };
         if asked == REFUSED {
@@ -78,7 +78,7 @@ fn no_lenient_origin_serves_a_dearer_page_than_the_gate_asked_for() {
             worst = worst.max(costs);
         }
         let plain = cost(table.rules(), *unlisted, method, path.as_bytes(), false);
-        if found == Found::Ambiguous && worst > plain {
+        if found == RouteMatch::Ambiguous && worst > plain {
             dearer += 1
         }
     }
@@ -98,9 +98,9 @@ fn ordinary_paths_are_answered_as_the_naive_matcher_does() {
         let method = *chance.pick(&["GET", "HEAD", "POST", "PUT", "get"]);
         let expected = cost(table.rules(), unlisted, method, path.as_bytes(), false);
         let asked = match table.find(method, &target) {
-            Found::Route(rule) => price(&table.rules()[rule].ask),
-            Found::Unlisted => 0,
-            Found::Denied | Found::MethodNotAllowed { .. } => REFUSED,
+            RouteMatch::Route(rule) => price(&table.rules()[rule].ask),
+            RouteMatch::Unlisted => 0,
+            RouteMatch::Denied | RouteMatch::MethodNotAllowed { .. } => REFUSED,
             other => panic!("{method} {path}: {other:?}"),
         };
         assert_eq!(asked, expected, "{method} {path}");

@@ -4,11 +4,11 @@ use std::fmt::Debug;
 
 use farebox_core::encoding::message::{self, Message};
 use farebox_core::ledger::attempts::{Count, Counted};
-use farebox_core::ledger::command::{Resumed, Seen};
+use farebox_core::ledger::command::{LookAnswer, Resumed};
 use farebox_core::ledger::quota::Spend;
-use farebox_core::ledger::read::{Found, Read};
-use farebox_core::ledger::report::{Order, Report};
-use farebox_core::ledger::{Asking, Envelope, Told};
+use farebox_core::ledger::read::{Read, RowReply};
+use farebox_core::ledger::report::{OperatorMessage, Report};
+use farebox_core::ledger::{Asking, Envelope, LedgerReply};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -73,8 +73,10 @@ fn answers() {
         r#""full""#,
     ];
     for answer in answers {
-        is_read_alike::<Told>(&format!(r#"{{"answer":{answer}}}"#));
-        is_read_alike::<Told>(&format!(r#"{{"answer":{answer},"receipt":"r","tally":{TALLY}}}"#));
+        is_read_alike::<LedgerReply>(&format!(r#"{{"answer":{answer}}}"#));
+        is_read_alike::<LedgerReply>(&format!(
+            r#"{{"answer":{answer},"receipt":"r","tally":{TALLY}}}"#
+        ));
     }
 }
 
@@ -87,26 +89,26 @@ fn questions() {
         ));
     }
     for seen in [r#""nothing""#, r#""open""#, r#"{"fate":"void"}"#] {
-        is_read_alike::<Told<Seen>>(&format!(r#"{{"answer":{seen}}}"#));
+        is_read_alike::<LedgerReply<LookAnswer>>(&format!(r#"{{"answer":{seen}}}"#));
     }
     for resumed in [r#""nothing""#, r#"{"deliver":{"fence":9,"transaction":"0xab"}}"#] {
-        is_read_alike::<Told<Resumed>>(&format!(r#"{{"answer":{resumed}}}"#));
+        is_read_alike::<LedgerReply<Resumed>>(&format!(r#"{{"answer":{resumed}}}"#));
     }
 }
 
 #[test]
 fn no_question_is_answered_with_a_grant() {
     let granted = r#"{"answer":{"granted":{"fence":1}}}"#;
-    assert!(message::read::<Told>(granted).is_some());
-    assert!(message::read::<Told<Seen>>(granted).is_none());
-    assert!(message::read::<Told<Resumed>>(granted).is_none());
+    assert!(message::read::<LedgerReply>(granted).is_some());
+    assert!(message::read::<LedgerReply<LookAnswer>>(granted).is_none());
+    assert!(message::read::<LedgerReply<Resumed>>(granted).is_none());
 }
 
 #[test]
 fn reads_and_counts() {
     is_read_alike::<Read>(r#"{"v":1,"read":{"receipt":"r","payer":"p","key":null}}"#);
-    is_read_alike::<Found>(r#"{"row":null}"#);
-    is_read_alike::<Found>(
+    is_read_alike::<RowReply>(r#"{"row":null}"#);
+    is_read_alike::<RowReply>(
         r#"{"row":{"payer":"p","key":"k","state":"s","secret":"x","receipt":"r","route":"/a","url":"u","network":"n",
         "asset":"t","amount":"1","pay_to":"0x1","transaction":"0xab"}}"#,
     );
@@ -139,7 +141,7 @@ fn errands_and_reports() {
         r#"{"meter":{"add":[["a",1],["b",2]]}}"#.to_owned(),
     ];
     for errand in &errands {
-        is_read_alike::<Order>(&format!(r#"{{"v":1,"operator":{errand}}}"#));
+        is_read_alike::<OperatorMessage>(&format!(r#"{{"v":1,"operator":{errand}}}"#));
     }
     let reports = [
         format!(r#"{{"items":{{"items":[{ITEM},{ITEM}],"more":true}}}}"#),
@@ -189,7 +191,7 @@ fn what_does_not_fit_is_nothing() {
         r#"{"answer":{}}"#,
         r#"{"answer":{"granted":{"fence":1.5}}}"#,
     ] {
-        assert_eq!(message::read::<Told>(text), None, "{text}");
+        assert_eq!(message::read::<LedgerReply>(text), None, "{text}");
     }
 }
 

@@ -5,7 +5,7 @@ use farebox_core::encoding::{base64, hex};
 use farebox_core::evm::address::Address;
 use farebox_core::mpp::challenge::read_list;
 use farebox_core::mpp::charge::{self, Framing, Payload, Request};
-use farebox_core::mpp::credential::{Found, find};
+use farebox_core::mpp::credential::{CredentialSearch, find};
 use farebox_core::mpp::receipt::{Receipt, ReceivedReceipt};
 use farebox_core::mpp::source::Source;
 use farebox_core::mpp::{Credential, Malformed, id};
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 /// The token of a header value with one credential.
 fn token(header: &str) -> &str {
     match find([header].into_iter()) {
-        Found::One(token) => token,
+        CredentialSearch::One(token) => token,
         other => panic!("{header}: {other:?}"),
     }
 }
@@ -57,10 +57,10 @@ fn odd_and_malformed_credentials_are_read_as_the_reference_reads_them() {
         let label = text(&case, "name");
         let found = find([text(&case, "header")].into_iter());
         if case["error"] == "MissingPaymentSchemeError" {
-            assert_eq!(found, Found::None, "{label}");
+            assert_eq!(found, CredentialSearch::None, "{label}");
             continue;
         }
-        let Found::One(token) = found else { panic!("{label}: {found:?}") };
+        let CredentialSearch::One(token) = found else { panic!("{label}: {found:?}") };
         let read = Credential::read(token);
         if label == EXPIRES_NULL {
             // mpp.md 4 and 15, row 5: absent, and then not the challenge that was issued.
@@ -141,24 +141,24 @@ fn a_credential_is_found_among_other_schemes() {
         let found = find([text(&case, "header")].into_iter());
         if label == "two Payment credentials: first wins" {
             // mpp.md 15, row 7.
-            assert_eq!(found, Found::Several);
+            assert_eq!(found, CredentialSearch::Several);
             continue;
         }
         let theirs = case["extracted"].as_str().map(|it| it.split_once(' ').unwrap().1);
-        assert_eq!(found, theirs.map_or(Found::None, Found::One), "{label}");
+        assert_eq!(found, theirs.map_or(CredentialSearch::None, CredentialSearch::One), "{label}");
     }
     for (rows, found) in [
-        (vec!["Payment a", "Payment a"], Found::One("a")),
-        (vec!["Payment a, payment  a", "Bearer x"], Found::One("a")),
-        (vec!["Payment a", "Payment b"], Found::Several),
-        (vec!["Payment a", "Payment A"], Found::Several),
-        (vec!["Payment ", "Payment", "payment ,", ""], Found::None),
-        (vec![r#"Digest username="x, Payment a""#], Found::None),
-        (vec![r#"Digest username="\", Payment a", Payment b"#], Found::One("b")),
-        (vec!["Payment a, b=c"], Found::One("a, b=c")),
-        (vec![r#"Payment a, Bearer realm="x""#], Found::One("a")),
-        (vec!["Bearer Payment a"], Found::None),
-        (vec!["\tPayment\ta\t,x"], Found::One("a")),
+        (vec!["Payment a", "Payment a"], CredentialSearch::One("a")),
+        (vec!["Payment a, payment  a", "Bearer x"], CredentialSearch::One("a")),
+        (vec!["Payment a", "Payment b"], CredentialSearch::Several),
+        (vec!["Payment a", "Payment A"], CredentialSearch::Several),
+        (vec!["Payment ", "Payment", "payment ,", ""], CredentialSearch::None),
+        (vec![r#"Digest username="x, Payment a""#], CredentialSearch::None),
+        (vec![r#"Digest username="\", Payment a", Payment b"#], CredentialSearch::One("b")),
+        (vec!["Payment a, b=c"], CredentialSearch::One("a, b=c")),
+        (vec![r#"Payment a, Bearer realm="x""#], CredentialSearch::One("a")),
+        (vec!["Bearer Payment a"], CredentialSearch::None),
+        (vec!["\tPayment\ta\t,x"], CredentialSearch::One("a")),
     ] {
         assert_eq!(find(rows.iter().copied()), found, "{rows:?}");
     }

@@ -4,7 +4,7 @@ use crate::support::Dice;
 use farebox_core::encoding::{base64, jcs};
 use farebox_core::mpp::challenge::read_list;
 use farebox_core::mpp::charge::{Payload, Request};
-use farebox_core::mpp::credential::{Found, find};
+use farebox_core::mpp::credential::{CredentialSearch, find};
 use farebox_core::mpp::receipt::ReceivedReceipt;
 use farebox_core::mpp::source::Source;
 use farebox_core::mpp::{Challenge, Credential, Malformed, accept, id, rpc, tempo};
@@ -119,7 +119,7 @@ fn what_is_written_is_read_again_alone_and_among_others() {
                 Credential { challenge, payload: payload.as_object().unwrap().clone(), source };
             let header = credential.to_header();
             let rows = ["Bearer x", &format!("Basic y, {header}"), &header];
-            let Found::One(token) = find(rows.into_iter()) else { panic!("{header}") };
+            let CredentialSearch::One(token) = find(rows.into_iter()) else { panic!("{header}") };
             assert_eq!(Credential::read(token), Ok(credential));
         }
     }
@@ -206,7 +206,7 @@ fn no_text_is_misread_and_none_stops_the_reader() {
                 Err(_) => refused += 1,
             }
         }
-        if let Found::One(token) = find([text.as_str(), &text].into_iter()) {
+        if let CredentialSearch::One(token) = find([text.as_str(), &text].into_iter()) {
             assert!(text.contains(token) && !token.is_empty(), "{text}");
             // What follows behind a comma is another scheme, or spoils the token.
             assert!(!token.contains(',') || Credential::read(token).is_err(), "{text}");

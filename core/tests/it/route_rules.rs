@@ -2,7 +2,7 @@
 
 use farebox_core::gate::path::Target;
 use farebox_core::gate::route::{
-    Ask, Found, Methods, MethodsError, Pattern, PatternError, RouteTable, TableError, Unlisted,
+    Ask, Methods, MethodsError, Pattern, PatternError, RouteMatch, RouteTable, TableError, Unlisted,
 };
 
 use crate::tables::{free, paid, rule, table};
@@ -22,24 +22,24 @@ fn the_most_specific_pattern_decides() {
     ];
     let table = table(&rules, Unlisted::Free);
     let cases = [
-        ("GET", "/", Found::Route(0)),
-        ("GET", "/shopper", Found::Route(0)),
-        ("GET", "/shop", Found::Route(1)),
-        ("GET", "/shop/hat", Found::Route(2)),
-        ("GET", "/shop/hat/red/big", Found::Route(3)),
-        ("HEAD", "/shop/list", Found::Route(4)),
-        ("POST", "/shop/list", Found::Route(5)),
-        ("GET", "/shop/hat/print", Found::Route(6)),
-        ("GET", "/shop/list/print", Found::Route(7)),
-        ("GET", "/shop/open", Found::Route(8)),
+        ("GET", "/", RouteMatch::Route(0)),
+        ("GET", "/shopper", RouteMatch::Route(0)),
+        ("GET", "/shop", RouteMatch::Route(1)),
+        ("GET", "/shop/hat", RouteMatch::Route(2)),
+        ("GET", "/shop/hat/red/big", RouteMatch::Route(3)),
+        ("HEAD", "/shop/list", RouteMatch::Route(4)),
+        ("POST", "/shop/list", RouteMatch::Route(5)),
+        ("GET", "/shop/hat/print", RouteMatch::Route(6)),
+        ("GET", "/shop/list/print", RouteMatch::Route(7)),
+        ("GET", "/shop/open", RouteMatch::Route(8)),
         ("DELETE", "/shop/list", not_allowed(&["GET", "HEAD", "POST", "OPTIONS"])),
         (
             "OPTIONS",
             "/shop/list",
-            Found::Options { allow: strings(&["GET", "HEAD", "POST", "OPTIONS"]) },
+            RouteMatch::Options { allow: strings(&["GET", "HEAD", "POST", "OPTIONS"]) },
         ),
-        ("OPTIONS", "/shop/open", Found::Unlisted),
-        ("OPTIONS", "/about", Found::Unlisted),
+        ("OPTIONS", "/shop/open", RouteMatch::Unlisted),
+        ("OPTIONS", "/about", RouteMatch::Unlisted),
     ];
     for (method, path, expected) in cases {
         assert_eq!(find(&table, method, path), expected, "{method} {path}");
@@ -55,10 +55,10 @@ fn methods_are_compared_byte_for_byte() {
     );
     for method in ["get", "Get", "GET ", " GET", "TRACE", "CONNECT", "PURGE", "PROPFIND", ""] {
         assert_eq!(find(&table, method, "/paid"), not_allowed(&everything), "{method:?}");
-        assert_eq!(find(&table, method, "/PAID"), Found::Ambiguous, "{method:?}");
-        assert_eq!(find(&table, method, "/other"), Found::Unlisted, "{method:?}");
+        assert_eq!(find(&table, method, "/PAID"), RouteMatch::Ambiguous, "{method:?}");
+        assert_eq!(find(&table, method, "/other"), RouteMatch::Unlisted, "{method:?}");
     }
-    assert_eq!(find(&table, "PURGE", "/one"), Found::Route(1));
+    assert_eq!(find(&table, "PURGE", "/one"), RouteMatch::Route(1));
     assert_eq!(find(&table, "GET", "/one"), not_allowed(&["PURGE", "OPTIONS"]));
 }
 
@@ -169,7 +169,7 @@ fn contradictory_and_unreachable_rules_are_refused() {
     for order in [[0, 1], [1, 0]] {
         let rows = [("/*", "all", free()), ("/premium/*", "all", paid("usdc", 1))];
         let table = table(&order.map(|row| rows[row].clone()), Unlisted::Free);
-        assert_eq!(find(&table, "GET", "/premium/a"), Found::Route(1 - order[0]));
+        assert_eq!(find(&table, "GET", "/premium/a"), RouteMatch::Route(1 - order[0]));
     }
 }
 
@@ -197,12 +197,12 @@ fn plain_paths_outside_the_paid_prefixes_are_free() {
     assert_eq!(self::table(&[("/x/*", "all", free())], Unlisted::Free).paid_prefixes(), [""; 0]);
 }
 
-fn find(table: &RouteTable, method: &str, path: &str) -> Found {
+fn find(table: &RouteTable, method: &str, path: &str) -> RouteMatch {
     table.find(method, &Target::parse(path).unwrap())
 }
 
-fn not_allowed(allow: &[&str]) -> Found {
-    Found::MethodNotAllowed { allow: strings(allow) }
+fn not_allowed(allow: &[&str]) -> RouteMatch {
+    RouteMatch::MethodNotAllowed { allow: strings(allow) }
 }
 
 fn strings(list: &[&str]) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! The route table against the published cases, and its rules one by one.
 
 use farebox_core::gate::path::Target;
-use farebox_core::gate::route::{Ask, Found, Methods, Pattern, RouteTable, Rule, Unlisted};
+use farebox_core::gate::route::{Ask, Methods, Pattern, RouteMatch, RouteTable, Rule, Unlisted};
 use serde_json::Value;
 
 use crate::tables::{free, paid};
@@ -149,11 +149,13 @@ fn outcome(table: &RouteTable, ids: &[&str], method: &str, target: &str) -> Stri
         return String::from("reject");
     };
     match table.find(method, &target) {
-        Found::Route(rule) if table.rules()[rule].ask == Ask::Free => String::from("free"),
-        Found::Route(rule) => format!("gate:{}", ids[rule]),
-        Found::Unlisted => String::from("free"),
-        Found::Options { .. } => String::from("preflight"),
-        Found::Denied | Found::MethodNotAllowed { .. } | Found::Ambiguous => String::from("reject"),
+        RouteMatch::Route(rule) if table.rules()[rule].ask == Ask::Free => String::from("free"),
+        RouteMatch::Route(rule) => format!("gate:{}", ids[rule]),
+        RouteMatch::Unlisted => String::from("free"),
+        RouteMatch::Options { .. } => String::from("preflight"),
+        RouteMatch::Denied | RouteMatch::MethodNotAllowed { .. } | RouteMatch::Ambiguous => {
+            String::from("reject")
+        }
     }
 }
 
@@ -199,11 +201,11 @@ fn single(config: &str, method: &str, path: &str) -> &'static str {
         return "bad target";
     };
     match table.find(method, &target) {
-        Found::Route(_) => "paid",
-        Found::Unlisted => "free",
-        Found::MethodNotAllowed { .. } => "405",
-        Found::Ambiguous => "ambiguous",
-        Found::Options { .. } => "options",
-        Found::Denied => "404",
+        RouteMatch::Route(_) => "paid",
+        RouteMatch::Unlisted => "free",
+        RouteMatch::MethodNotAllowed { .. } => "405",
+        RouteMatch::Ambiguous => "ambiguous",
+        RouteMatch::Options { .. } => "options",
+        RouteMatch::Denied => "404",
     }
 }

@@ -1,8 +1,10 @@
 //! Who failed how often: rows beside the payments, all of them in memory, written behind answers that wait for nothing.
 
 use farebox_core::gate::Gate;
-use farebox_core::ledger::attempts::{Counted, Entry, FailureCause, FailureStreak, Place};
-use farebox_core::ledger::report::Failing;
+use farebox_core::ledger::attempts::{
+    ClientCount, Counted, FailureCause, FailureStreak, StreakKey,
+};
+use farebox_core::ledger::report::FailingClient;
 use farebox_core::ledger::shard::Shard;
 use farebox_core::payment::Cause;
 use farebox_core::sorted::{Sorted, by_rank};
@@ -34,7 +36,7 @@ pub(super) fn load_failures(rows: &Rows, shard: &mut Shard) -> Result<()> {
 
 impl Txn<'_> {
     /// Merges what an isolate counted.
-    pub(super) fn count(&mut self, entries: Vec<Entry>) -> Result<Counted> {
+    pub(super) fn count(&mut self, entries: Vec<ClientCount>) -> Result<Counted> {
         let (counted, changes) = self.shard.count(entries, self.now);
         self.write(&changes)?;
         Ok(counted)
@@ -43,7 +45,7 @@ impl Txn<'_> {
     /// Writes a row of failures.
     pub(super) fn put_failures(
         &self,
-        place: &Place,
+        place: &StreakKey,
         tally: &FailureStreak,
         claims: Option<&str>,
     ) -> Result<()> {
@@ -63,7 +65,7 @@ impl Txn<'_> {
     }
 
     /// Removes a row of failures.
-    pub(super) fn delete_failures(&self, place: &Place) -> Result<()> {
+    pub(super) fn delete_failures(&self, place: &StreakKey) -> Result<()> {
         let query = "DELETE FROM attempts WHERE who = ? AND route = ?";
         let values = vec![place.0.as_str().into(), place.1.as_str().into()];
         self.rows.sql().exec(query, values).map(|_| ())
@@ -79,7 +81,7 @@ impl Txn<'_> {
     /// Tells the operator of one that has failed too often.
     pub(super) fn announce_threshold(
         &mut self,
-        (who, route): &Place,
+        (who, route): &StreakKey,
         tally: &FailureStreak,
         claims: Option<&str>,
     ) -> Result<()> {
@@ -101,7 +103,7 @@ impl Txn<'_> {
     }
 
     /// Those that failed, most often first.
-    pub(super) fn failures(&self, limit: u32) -> Vec<Failing> {
+    pub(super) fn failures(&self, limit: u32) -> Vec<FailingClient> {
         let all = self.shard.failing(self.now).collect();
         by_rank(all, |(_, row)| (!row.tally.attempts, !row.tally.streak))
             .into_iter()
@@ -136,8 +138,8 @@ fn failing(
     route: &str,
     tally: &FailureStreak,
     claims: Option<&str>,
-) -> Failing {
-    Failing {
+) -> FailingClient {
+    FailingClient {
         client: who.to_owned(),
         claims: claims.map(ToOwned::to_owned),
         route: route.to_owned(),

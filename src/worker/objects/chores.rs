@@ -8,7 +8,7 @@ use farebox_core::time::UnixTime;
 use super::ledger::Txn;
 use super::outbox;
 use super::rows::{Rows, integer, number, slot_of};
-use super::sql::{Result, Value};
+use super::sql::{Result, SqlValue};
 
 /// When chores are due.
 #[derive(Default)]
@@ -137,7 +137,7 @@ impl Txn<'_> {
             "DELETE FROM {table} WHERE (payer, key) IN
              (SELECT payer, key FROM {table} WHERE until <= ? LIMIT ?)"
         );
-        let values: Vec<Value> = vec![number(self.now.secs()), number(MOST)];
+        let values: Vec<SqlValue> = vec![number(self.now.secs()), number(MOST)];
         self.rows.sql().exec(&query, values).map(|_| ())
     }
 }

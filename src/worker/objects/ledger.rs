@@ -7,12 +7,12 @@ use farebox_core::encoding::message::Message;
 use farebox_core::gate::Gate;
 use farebox_core::ledger::attempts::Count;
 use farebox_core::ledger::command::{Asking, VERSION};
-use farebox_core::ledger::report::Order;
+use farebox_core::ledger::report::OperatorMessage;
 use farebox_core::ledger::shard::{
     Change, Decision, Said, Scene, Shard, Slot, Transition, is_open,
 };
 use farebox_core::ledger::take::{Holder, Named, Take};
-use farebox_core::ledger::{Answer, Envelope, Told};
+use farebox_core::ledger::{Answer, Envelope, LedgerReply};
 use farebox_core::time::UnixTime;
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
@@ -110,7 +110,7 @@ impl Ledger {
             let left = self.with_rows(|desk| desk.spend(&spend))?;
             return Ok((written(&left), None));
         }
-        let Some(Order { operator, .. }) = message.read() else { return unsupported() };
+        let Some(OperatorMessage { operator, .. }) = message.read() else { return unsupported() };
         let report = self.with_rows(|desk| desk.report(operator))?;
         Ok((written(&report), None))
     }
@@ -180,7 +180,7 @@ impl Ledger {
 }
 
 fn unsupported() -> Result<(String, Option<Vec<u8>>)> {
-    Ok((written(&Told::from(Answer::Unsupported)), None))
+    Ok((written(&LedgerReply::from(Answer::Unsupported)), None))
 }
 
 fn written(answer: &impl Serialize) -> String {

@@ -11,7 +11,7 @@ use farebox_core::time::UnixTime;
 
 use super::ledger::Txn;
 use super::rows::{Rows, integer, number, text};
-use super::sql::{Result, Value};
+use super::sql::{Result, SqlValue};
 use crate::worker::{edge, now};
 
 /// A notice that is due.
@@ -93,7 +93,7 @@ impl Txn<'_> {
             let gap = usize::try_from(*tries).ok().and_then(|tries| GAPS_SECS.get(tries));
             let next = gap.map(|gap| self.now.secs() + gap);
             let query = "UPDATE outbox SET tries = ?, due = ? WHERE id = ?";
-            let next = next.map_or(Value::Null, number);
+            let next = next.map_or(SqlValue::Null, number);
             let values = vec![number(tries + 1), next, notice.id.as_str().into()];
             self.rows.sql().exec(query, values)?;
         }

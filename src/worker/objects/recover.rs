@@ -3,7 +3,7 @@
 //! Only here does an object call out, at most four calls at once; each is told to the row in a block of its own.
 
 use farebox_core::gate::Gate;
-use farebox_core::gate::alarm::Errand;
+use farebox_core::gate::alarm::RecoveryStep;
 use farebox_core::ledger::inquiry::MAX_ROUND_TRIPS;
 use futures_util::future::join_all;
 
@@ -20,7 +20,7 @@ const MAX_FETCHES: usize = 32;
 /// A call of the alarm.
 enum Job {
     /// About a row.
-    Row(Box<Errand>),
+    Row(Box<RecoveryStep>),
     /// A notice to the operator.
     Notify(Notice),
 }
@@ -72,27 +72,27 @@ impl Ledger {
     }
 
     /// Runs an errand to its end.
-    async fn run(&self, gate: &Gate, mut errand: Errand) -> Result<usize> {
+    async fn run(&self, gate: &Gate, mut errand: RecoveryStep) -> Result<usize> {
         let mut calls = 0;
         loop {
             errand = match errand {
-                Errand::Settle(call, sending) => {
+                RecoveryStep::Settle(call, sending) => {
                     calls += 1;
                     let said = edge::settled(facilitator::send(gate, &call)).await;
                     let reply = facilitator::reply(gate, &call.url, said);
                     facilitator::note(gate, &call, &reply);
                     sending.answered(gate, &reply)
                 }
-                Errand::Take(call, taking) => {
+                RecoveryStep::Take(call, taking) => {
                     calls += 1;
                     taking.answered(ledger::read(&self.namespace, &call).await)
                 }
-                Errand::Read(call, looking) => {
+                RecoveryStep::Read(call, looking) => {
                     calls += 1;
                     let reply = chain::reply(chain::send(gate, &call.network, &call.body)).await;
                     looking.answered(reply.as_deref().map(str::as_bytes), now())
                 }
-                Errand::Tell(envelope) => {
+                RecoveryStep::Tell(envelope) => {
                     self.with_rows(|desk| desk.take_order(*envelope, None))?;
                     return Ok(calls.max(1));
                 }

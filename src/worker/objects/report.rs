@@ -1,19 +1,19 @@
 //! What a ledger object tells its operator, and the decisions that it takes from him.
 
 use farebox_core::ledger::report::tally::{Line, Sum};
-use farebox_core::ledger::report::{Decision, Errand, Filter, Item, Mark, Report};
+use farebox_core::ledger::report::{Decision, Filter, Mark, ObjectRequest, PaymentItem, Report};
 use farebox_core::ledger::shard::{Decided, Rows as _, Shard, Slot};
 use farebox_core::sorted::Sorted;
 
 use super::ledger::Txn;
 use super::rows::{integer, number, text};
-use super::sql::{Result, Value};
+use super::sql::{Result, SqlValue};
 
 impl Txn<'_> {
     /// Runs one errand.
-    pub(super) fn report(&mut self, errand: Errand) -> Result<Report> {
+    pub(super) fn report(&mut self, errand: ObjectRequest) -> Result<Report> {
         match errand {
-            Errand::List { filter, after, limit } => {
+            ObjectRequest::List { filter, after, limit } => {
                 let mut conditions = Conditions::of(&filter);
                 if let Some(Mark { created, payer, key }) = after {
                     let created = || number(created);
@@ -24,17 +24,19 @@ impl Txn<'_> {
                 }
                 self.items(conditions, "created DESC, payer, key", limit)
             }
-            Errand::Page { filter, after, limit } => {
+            ObjectRequest::Page { filter, after, limit } => {
                 self.items(Conditions::of(&filter).behind(after), "payer, key", limit)
             }
-            Errand::Find { id } => self.found(&id),
-            Errand::Sum { filter, after } => self.sums(Conditions::of(&filter).behind(after)),
-            Errand::Count => self.counts(),
-            Errand::Decide { id, decision } => self.decide(&id, &decision),
+            ObjectRequest::Find { id } => self.found(&id),
+            ObjectRequest::Sum { filter, after } => {
+                self.sums(Conditions::of(&filter).behind(after))
+            }
+            ObjectRequest::Count => self.counts(),
+            ObjectRequest::Decide { id, decision } => self.decide(&id, &decision),
             // That it was asked has opened it, and its alarm is looked after behind every answer.
-            Errand::Wake => Ok(Report::Awake),
-            Errand::Failures { limit } => Ok(Report::Failing(self.failures(limit))),
-            Errand::Meter { add } => self.meters(&add),
+            ObjectRequest::Wake => Ok(Report::Awake),
+            ObjectRequest::Failures { limit } => Ok(Report::Failing(self.failures(limit))),
+            ObjectRequest::Meter { add } => self.meters(&add),
         }
     }
 
@@ -58,7 +60,7 @@ impl Txn<'_> {
         Ok(Report::Item(item.flatten().map(Box::new)))
     }
 
-    fn item(&self, slot: &Slot) -> Result<Option<Item>> {
+    fn item(&self, slot: &Slot) -> Result<Option<PaymentItem>> {
         let query = format!(
             "SELECT {ITEM}, correlation, history FROM payments WHERE payer = ? AND key = ?"
         );
@@ -150,7 +152,7 @@ impl Txn<'_> {
 /// What rows have to be like; all values are bound.
 struct Conditions {
     text: String,
-    values: Vec<Value>,
+    values: Vec<SqlValue>,
 }
 
 impl Conditions {
@@ -179,7 +181,7 @@ impl Conditions {
         self
     }
 
-    fn add<const N: usize>(&mut self, condition: &str, values: [Value; N]) {
+    fn add<const N: usize>(&mut self, condition: &str, values: [SqlValue; N]) {
         self.text.push_str(" AND ");
         self.text.push_str(condition);
         self.values.extend(values);
@@ -198,9 +200,9 @@ const MOST_ITEMS: u32 = 500;
 /// Most rows of one answer of sums.
 const MOST_SUMMED: u32 = 2_000;
 
-fn item(row: &[Value]) -> Option<Item> {
+fn item(row: &[SqlValue]) -> Option<PaymentItem> {
     let column = |index: usize| text(row.get(index));
-    Some(Item {
+    Some(PaymentItem {
         id: column(0)?,
         key: column(1)?,
         state: column(2)?,

@@ -11,7 +11,7 @@ use farebox_core::ledger::take::Named;
 use farebox_core::payment::{OnChain, TxHash};
 use wasm_bindgen::JsValue;
 
-use super::sql::{Result, Sql, Value};
+use super::sql::{Result, Sql, SqlValue};
 
 /// Schema changes in order; the number of those that have run is kept in `meta`.
 const MIGRATIONS: &[&[&str]] = &[&[
@@ -100,7 +100,7 @@ impl Rows {
             for statement in *statements {
                 sql.exec(statement, Vec::new())?;
             }
-            let number = Value::Integer(number as i64 + 1);
+            let number = SqlValue::Integer(number as i64 + 1);
             sql.exec("INSERT OR REPLACE INTO meta VALUES ('schema', ?)", vec![number])?;
         }
         Ok(Self { sql, recent: RefCell::default() })
@@ -121,7 +121,7 @@ impl Rows {
         let settler = OnChain::settler("");
         let values = vec![settler.as_str().into(), settler.as_str().into()];
         for row in self.sql.exec(&query, values)?.raw() {
-            if let Some(Value::String(text)) = row?.first()
+            if let Some(SqlValue::String(text)) = row?.first()
                 && let Some((slot, entry)) = open_entry(text)
             {
                 each(&slot, &entry);
@@ -343,7 +343,7 @@ impl Rows {
     }
 
     /// Whether a statement about one slot finds a row.
-    fn finds(&self, query: &str, values: Vec<Value>) -> Result<bool> {
+    fn finds(&self, query: &str, values: Vec<SqlValue>) -> Result<bool> {
         Ok(self.sql.exec(query, values)?.raw().next().transpose()?.is_some())
     }
 }
@@ -399,7 +399,7 @@ impl shard::Rows for Rows {
             return Ok(None);
         };
         let body = match row.get(2) {
-            Some(Value::Blob(bytes)) => bytes.clone(),
+            Some(SqlValue::Blob(bytes)) => bytes.clone(),
             _ => return Ok(None),
         };
         let texts = text(row.first()).zip(text(row.get(1)));
@@ -408,17 +408,17 @@ impl shard::Rows for Rows {
 }
 
 /// The transaction that is this row's for certain: one that was only named in doubt takes nothing from others.
-fn owned(entry: &Entry) -> Value {
+fn owned(entry: &Entry) -> SqlValue {
     entry.owned().map(|hash| hash.to_text()).into()
 }
 
 /// Payer and key, to be bound.
-fn names(slot: &Slot) -> [Value; 2] {
+fn names(slot: &Slot) -> [SqlValue; 2] {
     [slot.payer.as_str().into(), slot.key.as_str().into()]
 }
 
 /// Payer and key, the first two columns.
-pub(super) fn slot_of(row: &[Value]) -> Option<Slot> {
+pub(super) fn slot_of(row: &[SqlValue]) -> Option<Slot> {
     let (payer, key) = text(row.first()).zip(text(row.get(1)))?;
     Some(Slot { payer, key })
 }
@@ -431,7 +431,7 @@ const COLUMNS: &str =
     handed, asked, client";
 
 /// The columns of a row that have not been read.
-struct Columns<'a>(std::slice::Iter<'a, Value>);
+struct Columns<'a>(std::slice::Iter<'a, SqlValue>);
 
 impl Columns<'_> {
     fn text(&mut self) -> Option<String> {
@@ -444,7 +444,7 @@ impl Columns<'_> {
 }
 
 /// An entry; the members are read in the order of [`COLUMNS`].
-fn entry(row: &[Value]) -> Option<Entry> {
+fn entry(row: &[SqlValue]) -> Option<Entry> {
     let mut columns = Columns(row.iter());
     let mut payment = Payment {
         binding: columns.text()?,
@@ -583,25 +583,25 @@ const fn mode_name(mode: Mode) -> &'static str {
     }
 }
 
-pub(super) fn text(value: Option<&Value>) -> Option<String> {
+pub(super) fn text(value: Option<&SqlValue>) -> Option<String> {
     match value {
-        Some(Value::String(text)) => Some(text.clone()),
+        Some(SqlValue::String(text)) => Some(text.clone()),
         _ => None,
     }
 }
 
 /// A time or a count; both stay far below the 2^53 to which SQL integers are exact here.
-pub(super) fn integer(value: &Value) -> Option<u64> {
+pub(super) fn integer(value: &SqlValue) -> Option<u64> {
     match value {
-        Value::Integer(number) => u64::try_from(*number).ok(),
+        SqlValue::Integer(number) => u64::try_from(*number).ok(),
         _ => None,
     }
 }
 
-pub(super) fn number(value: u64) -> Value {
-    Value::Integer(i64::try_from(value).unwrap_or(i64::MAX))
+pub(super) fn number(value: u64) -> SqlValue {
+    SqlValue::Integer(i64::try_from(value).unwrap_or(i64::MAX))
 }
 
-fn optional(value: Option<u64>) -> Value {
-    value.map_or(Value::Null, number)
+fn optional(value: Option<u64>) -> SqlValue {
+    value.map_or(SqlValue::Null, number)
 }

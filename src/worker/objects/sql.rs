@@ -17,7 +17,7 @@ impl Sql {
     }
 
     /// Runs one statement; each `?` in it stands for a value.
-    pub(super) fn exec(&self, query: &str, values: Vec<Value>) -> Result<Cursor> {
+    pub(super) fn exec(&self, query: &str, values: Vec<SqlValue>) -> Result<Cursor> {
         let array = js_sys::Array::new();
         for value in values {
             array.push(&value.into());
@@ -47,14 +47,14 @@ impl Cursor {
 pub(super) struct Raw(js_sys::Iterator);
 
 impl Iterator for Raw {
-    type Item = Result<Vec<Value>>;
+    type Item = Result<Vec<SqlValue>>;
 
     fn next(&mut self) -> Option<Self::Item> {
         match self.0.next() {
             Ok(next) if next.done() => None,
             Ok(next) => {
                 let columns = js_sys::Array::from(&next.value());
-                Some(Ok(columns.iter().map(Value::from).collect()))
+                Some(Ok(columns.iter().map(SqlValue::from).collect()))
             }
             Err(error) => Some(Err(error)),
         }
@@ -62,50 +62,50 @@ impl Iterator for Raw {
 }
 
 /// What a column holds.
-pub(super) enum Value {
+pub(super) enum SqlValue {
     Null,
     Integer(i64),
     String(String),
     Blob(Vec<u8>),
 }
 
-impl From<&str> for Value {
+impl From<&str> for SqlValue {
     fn from(text: &str) -> Self {
         Self::String(text.to_owned())
     }
 }
 
-impl From<String> for Value {
+impl From<String> for SqlValue {
     fn from(text: String) -> Self {
         Self::String(text)
     }
 }
 
-impl From<Option<String>> for Value {
+impl From<Option<String>> for SqlValue {
     fn from(text: Option<String>) -> Self {
         text.map_or(Self::Null, Self::String)
     }
 }
 
-impl From<Vec<u8>> for Value {
+impl From<Vec<u8>> for SqlValue {
     fn from(bytes: Vec<u8>) -> Self {
         Self::Blob(bytes)
     }
 }
 
-impl From<Value> for JsValue {
-    fn from(value: Value) -> Self {
+impl From<SqlValue> for JsValue {
+    fn from(value: SqlValue) -> Self {
         match value {
-            Value::Null => Self::NULL,
-            Value::Integer(number) => Self::from_f64(number as f64),
-            Value::String(text) => Self::from_str(&text),
-            Value::Blob(bytes) => js_sys::Uint8Array::from(bytes.as_slice()).into(),
+            SqlValue::Null => Self::NULL,
+            SqlValue::Integer(number) => Self::from_f64(number as f64),
+            SqlValue::String(text) => Self::from_str(&text),
+            SqlValue::Blob(bytes) => js_sys::Uint8Array::from(bytes.as_slice()).into(),
         }
     }
 }
 
 /// No column holds a fraction, and no number one to which it is not exact.
-impl From<JsValue> for Value {
+impl From<JsValue> for SqlValue {
     fn from(value: JsValue) -> Self {
         if let Some(text) = value.as_string() {
             return Self::String(text);

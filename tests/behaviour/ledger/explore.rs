@@ -8,7 +8,7 @@ use std::hash::{DefaultHasher, Hasher};
 use farebox_core::ledger::command::{Client, Deliver, Delivery, Failure, Mode, Outcome, Resend};
 use farebox_core::ledger::entry::Taken;
 use farebox_core::ledger::row::Row;
-use farebox_core::ledger::{Answer, Command, Entry, Standing};
+use farebox_core::ledger::{Answer, Command, Entry, OtherPayments};
 use farebox_core::mutant::{Mutant, plant};
 
 use super::{LEASES, NOW, SIXTEEN, at, hash, is_allowed, payment};
@@ -120,7 +120,7 @@ impl Model {
                 return Ok(Answer::Stale);
             };
             let (entry, answer) =
-                Entry::open(*payment, leases, in_flight, Standing::default(), now)
+                Entry::open(*payment, leases, in_flight, OtherPayments::default(), now)
                     .map_err(|answer| format!("{answer:?}"))?;
             self.entry = Some(entry);
             return Ok(answer);
@@ -130,7 +130,7 @@ impl Model {
         let claim = matches!(command, Command::Claim { .. });
         let settled = matches!(&command, Command::Outcome { result: Outcome::Settled(_), .. });
         let (after, answer) =
-            before.clone().apply(command, Standing::default(), Taken::No, at(self.now));
+            before.clone().apply(command, OtherPayments::default(), Taken::No, at(self.now));
         let (from, to) = (before.state.name(), after.state.name());
         if !claim && !holder && from != to {
             return Err(format!("{from} -> {to} by somebody without the fence"));

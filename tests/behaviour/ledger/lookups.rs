@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use farebox_core::ledger::command::{
-    Answer, Asking, Command, Envelope, Fate, Question, Repeat, Resumed, Role, Seen, VERSION,
+    Answer, Asking, Command, Envelope, Fate, LookAnswer, Question, Repeat, Resumed, Role, VERSION,
 };
 use farebox_core::ledger::entry::Plan;
 use farebox_core::ledger::shard::{Change, MOST_ROWS, Response, Rows, Said, Scene, Shard, Slot};
@@ -129,7 +129,7 @@ fn a_look_writes_nothing_and_what_is_not_known_is_told_so_whatever_else_the_paye
         let known = rows.0.get(&own);
         assert_eq!(told.receipt.is_some(), known.is_some(), "{case}");
         if known.is_none() {
-            assert_eq!(told.answer, Seen::Nothing, "{case}");
+            assert_eq!(told.answer, LookAnswer::Nothing, "{case}");
         }
     });
     assert!(asked > 100_000, "{asked}");
@@ -140,7 +140,7 @@ pub fn whoever_shows_neither_the_recorded_bytes_nor_a_proof_of_their_own_is_not_
     let [own, _] = slots();
     everything(|rows, ask, said, case| {
         if let (Question::Look(repeat), Said::Seen(told)) = (ask, said)
-            && told.answer == Seen::Open
+            && told.answer == LookAnswer::Open
         {
             let recorded = &rows.0[&own].payment;
             let same = repeat.payment.request == recorded.request;

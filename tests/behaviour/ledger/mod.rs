@@ -13,12 +13,12 @@ pub mod traces;
 use std::num::NonZeroU32;
 
 use farebox_core::ledger::command::{
-    Client, Delivery, Failure, Fate, Learnt, Leases, Mode, Outcome,
+    ChainVerdict, Client, Delivery, Failure, Fate, Leases, Mode, Outcome,
 };
 use farebox_core::ledger::entry::{RecoveryLog, Taken};
 use farebox_core::ledger::row::Row;
-use farebox_core::ledger::state::{Lease, Resend, Sender, Undelivered, Why};
-use farebox_core::ledger::{Answer, Command, Entry, Payment, Standing, State};
+use farebox_core::ledger::state::{Lease, Requester, Resend, Undelivered, Why};
+use farebox_core::ledger::{Answer, Command, Entry, OtherPayments, Payment, State};
 use farebox_core::payment::TxHash;
 use farebox_core::time::UnixTime;
 
@@ -76,7 +76,7 @@ fn entry(mode: Mode, state: State) -> Entry {
 fn states() -> Vec<State> {
     let lease = Lease { until: at(NOW + 50) };
     let (since, sent) = (at(NOW), at(NOW - 10));
-    let resends = [Sender::Owner, Sender::Heir, Sender::Stranger]
+    let resends = [Requester::Claimer, Requester::ProvenRepeat, Requester::UnprovenRepeat]
         .map(|sender| Some(Resend { until: at(NOW + 30), sender }));
     let transaction = hash(1);
     let mut states = vec![
@@ -158,11 +158,11 @@ fn commands(fence: u64, mode: Mode) -> Vec<Command> {
         commands.push(Command::Fulfil { fence, delivery });
     }
     for learnt in [
-        Learnt::Captured(hash(4).to_text()),
-        Learnt::Contradiction(hash(4).to_text()),
-        Learnt::Captured("no hash".to_owned()),
-        Learnt::Void,
-        Learnt::Nothing,
+        ChainVerdict::Captured(hash(4).to_text()),
+        ChainVerdict::Contradiction(hash(4).to_text()),
+        ChainVerdict::Captured("no hash".to_owned()),
+        ChainVerdict::Void,
+        ChainVerdict::Nothing,
     ] {
         for owner in [false, true] {
             commands.push(Command::Learn { learnt: learnt.clone(), owner });
@@ -228,7 +228,7 @@ fn every_state_answers_every_command_and_moves_only_along_the_table() {
                             let before = Entry { sealed, ..entry(mode, state.clone()) };
                             let (after, _) = before.clone().apply(
                                 command.clone(),
-                                Standing::default(),
+                                OtherPayments::default(),
                                 taken,
                                 at(now),
                             );
@@ -261,7 +261,7 @@ fn an_old_fence_moves_nothing() {
                     let before = entry(mode, state.clone());
                     let (after, answer) = before.clone().apply(
                         command.clone(),
-                        Standing::default(),
+                        OtherPayments::default(),
                         Taken::No,
                         at(NOW),
                     );
@@ -293,8 +293,12 @@ fn what_is_over_stays_as_it_is() {
                     continue;
                 }
                 let before = entry(mode, state.clone());
-                let (after, _) =
-                    before.clone().apply(command.clone(), Standing::default(), Taken::No, at(NOW));
+                let (after, _) = before.clone().apply(
+                    command.clone(),
+                    OtherPayments::default(),
+                    Taken::No,
+                    at(NOW),
+                );
                 let watch = before.watch;
                 assert_eq!(Entry { watch, ..after }, before, "{command:?}");
                 assert_eq!(before.clone().lapse(at(NOW + 1_000_000)), before);
@@ -313,7 +317,7 @@ fn a_claim_for_another_request_is_always_refused_and_moves_nothing() {
                 }
                 let before = entry(mode, state.clone());
                 let applied =
-                    before.clone().apply(command, Standing::default(), Taken::No, at(NOW));
+                    before.clone().apply(command, OtherPayments::default(), Taken::No, at(NOW));
                 assert_eq!(applied, (before, Answer::Fate(Fate::AlreadyUsed)));
             }
         }

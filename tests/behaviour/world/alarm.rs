@@ -1,6 +1,6 @@
 //! The alarms of the ledger objects: rows whose holder is gone, payments to send once more, looks at the chain.
 
-use farebox_core::gate::alarm::Errand;
+use farebox_core::gate::alarm::RecoveryStep;
 use farebox_core::ledger::shard::Due;
 use farebox_core::time::UnixTime;
 
@@ -73,20 +73,20 @@ impl World {
         let Some(mut errand) = self.gate.errand(due) else { return };
         loop {
             errand = match errand {
-                Errand::Settle(call, sending) => {
+                RecoveryStep::Settle(call, sending) => {
                     let now = self.now().secs();
                     let (reply, took) = self.facilitator.call(&call.url, &call.body, now);
                     self.set_ms(self.now_ms + u64::from(took));
                     sending.answered(self.gate, &reply)
                 }
-                Errand::Read(call, looking) => {
+                RecoveryStep::Read(call, looking) => {
                     let reply = self.read_chain(&call.body);
                     looking.answered(reply.as_deref().map(str::as_bytes), self.now())
                 }
-                Errand::Take(call, taking) => {
+                RecoveryStep::Take(call, taking) => {
                     taking.answered(self.ledger.take(&call.object, &call.command))
                 }
-                told @ Errand::Tell(_) => return self.ledger.tell(&object, told, self.now()),
+                told @ RecoveryStep::Tell(_) => return self.ledger.tell(&object, told, self.now()),
             };
         }
     }

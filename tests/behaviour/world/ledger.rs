@@ -3,18 +3,18 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 
-use farebox_core::gate::alarm::Errand;
-use farebox_core::ledger::attempts::{Count, FailureStreak, Place};
+use farebox_core::gate::alarm::RecoveryStep;
+use farebox_core::ledger::attempts::{Count, FailureStreak, StreakKey};
 use farebox_core::ledger::command::{Asking, VERSION};
 use farebox_core::ledger::entry::Plan;
 use farebox_core::ledger::quota::Spend;
-use farebox_core::ledger::read::{Found, Read};
+use farebox_core::ledger::read::{Read, RowReply};
 use farebox_core::ledger::row::Row;
 use farebox_core::ledger::shard::{
     self, Change, Due, Response, Said, Scene, Shard, Slot, Transition, is_open,
 };
 use farebox_core::ledger::take::{Holder, Take};
-use farebox_core::ledger::{Entry, Envelope, State, Told};
+use farebox_core::ledger::{Entry, Envelope, LedgerReply, State};
 use farebox_core::payment::TxHash;
 use farebox_core::time::UnixTime;
 use serde::Serialize;
@@ -112,7 +112,7 @@ pub struct Ledger {
     /// Objects that were asked.
     pub objects: Vec<String>,
     /// Who failed how often.
-    pub failures: BTreeMap<Place, FailureStreak>,
+    pub failures: BTreeMap<StreakKey, FailureStreak>,
     /// Free requests used, by day and client.
     pub quota: BTreeMap<(u64, String), u64>,
     /// What it says to the next one who asks for a free request.
@@ -122,7 +122,7 @@ pub struct Ledger {
 /// What comes back from a call.
 pub struct Heard<A> {
     /// The answer, unless it was lost.
-    pub answer: Option<Told<A>>,
+    pub answer: Option<LedgerReply<A>>,
     /// The stored body that goes with a replay.
     pub body: Option<Vec<u8>>,
 }
@@ -277,10 +277,10 @@ impl Ledger {
     }
 
     /// One read of the object called `object`, by text.
-    pub fn read(&self, object: &str, text: &str) -> Found {
+    pub fn read(&self, object: &str, text: &str) -> RowReply {
         let read: Read = serde_json::from_str(text).unwrap();
         assert_eq!(read.v, VERSION);
-        let Some(object) = self.objects_by_name.get(object) else { return Found { row: None } };
+        let Some(object) = self.objects_by_name.get(object) else { return RowReply { row: None } };
         let Ok(found) = Shard::look_up(&read, &object.rows);
         found
     }
@@ -342,8 +342,8 @@ impl Ledger {
     }
 
     /// What an alarm's errand tells a row.
-    pub fn tell(&mut self, object: &str, errand: Errand, now: UnixTime) {
-        let Errand::Tell(envelope) = errand else { panic!("{errand:?}") };
+    pub fn tell(&mut self, object: &str, errand: RecoveryStep, now: UnixTime) {
+        let RecoveryStep::Tell(envelope) = errand else { panic!("{errand:?}") };
         let (_, _, changes) = self.decide(object, &written(&envelope), None, now);
         self.write(object, &changes, now);
     }

@@ -26,7 +26,7 @@ use farebox_core::facilitator::unproven::UnverifiedLimiter;
 use farebox_core::gate::Gate;
 use farebox_core::gate::admission::Admission;
 use farebox_core::gate::attempts::{Attempts, ClientKey};
-use farebox_core::gate::call::{Call, FacilitatorCall};
+use farebox_core::gate::call::{FacilitatorCall, LedgerCall};
 use farebox_core::gate::isolate::Isolate;
 use farebox_core::gate::paid::{MAX_DIGESTED_BYTES, Step};
 use farebox_core::gate::paid::{StreamEnd, Streaming, Waiting};
@@ -366,7 +366,7 @@ impl World {
             Step::Claim(call, next) => {
                 let known = self.empties.as_ref().zip(next.draft());
                 let known = known.and_then(|(empties, draft)| empties.recall(&draft, self.now()));
-                if let Some(Wire::Recalled(reason)) = known {
+                if let Some(Wire::CachedRefusal(reason)) = known {
                     running.step = Some(next.recalled(&reason));
                     return true;
                 }
@@ -498,7 +498,7 @@ impl World {
         (reply, took)
     }
 
-    fn tell<A: DeserializeOwned>(&mut self, call: &Call, body: Option<&[u8]>) -> Heard<A> {
+    fn tell<A: DeserializeOwned>(&mut self, call: &LedgerCall, body: Option<&[u8]>) -> Heard<A> {
         self.now_ms += u64::from(call.delay_ms);
         let body = body.filter(|_| call.with_body);
         self.ledger.call(&call.object, &call.command, body, self.now())

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use farebox_core::gate::forward::OriginCall;
-use farebox_core::gate::paid::{Collected, Limits, OriginReply, StreamEnd};
+use farebox_core::gate::paid::{BodyLimits, Collected, OriginReply, StreamEnd};
 use farebox_core::http::ResponseHead;
 
 /// One answer of the origin.
@@ -83,7 +83,7 @@ impl Origin {
 
 impl Held {
     /// What reading to the end within these limits gives.
-    pub fn collect(&self, limits: Limits) -> Collected {
+    pub fn collect(&self, limits: BodyLimits) -> Collected {
         let bytes = u64::try_from(self.bytes.len()).unwrap();
         match self.fate {
             Fate::Complete if bytes > limits.bytes => Collected::Open,

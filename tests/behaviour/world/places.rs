@@ -1,6 +1,6 @@
 //! Places of calls about unproven payments, as the edge asks for them.
 
-use farebox_core::facilitator::unproven::{ASK_AGAIN_MS, MOST_TURNS, Place, Sender};
+use farebox_core::facilitator::unproven::{ASK_AGAIN_MS, Admittance, MOST_TURNS, UnverifiedCaller};
 use farebox_core::gate::paid::Step;
 
 use super::{Running, World};
@@ -17,7 +17,11 @@ pub enum Turn {
 
 impl World {
     /// Asks for a place, as long as an edge would.
-    pub(super) fn place(&mut self, running: &mut Running, sender: Option<&Sender>) -> Turn {
+    pub(super) fn place(
+        &mut self,
+        running: &mut Running,
+        sender: Option<&UnverifiedCaller>,
+    ) -> Turn {
         let Some((unproven, sender)) = self.unproven.as_mut().zip(sender) else {
             return Turn::Comes;
         };
@@ -28,14 +32,14 @@ impl World {
         let now = |ms: u64| farebox_core::time::UnixTime::from_secs(ms / 1000);
         let mut place = unproven.begin(sender, now(self.now_ms));
         for _ in 0..MOST_TURNS {
-            let Place::Queued(ticket) = place else { break };
+            let Admittance::Queued(ticket) = place else { break };
             self.now_ms += u64::from(ASK_AGAIN_MS);
             place = unproven.turn(sender, ticket, now(self.now_ms));
         }
-        if let Place::Queued(ticket) = place {
+        if let Admittance::Queued(ticket) = place {
             unproven.left(sender, ticket, now(self.now_ms));
         }
-        if place != Place::Begun {
+        if place != Admittance::Begun {
             return Turn::Refused;
         }
         running.is_placed = self.is_slow;
@@ -43,7 +47,7 @@ impl World {
     }
 
     /// The call is over.
-    pub(super) fn ended(&mut self, sender: Option<&Sender>, then: &Step<'_>) {
+    pub(super) fn ended(&mut self, sender: Option<&UnverifiedCaller>, then: &Step<'_>) {
         let now = self.now();
         if let Some((unproven, sender)) = self.unproven.as_mut().zip(sender) {
             unproven.ended(sender, then.verdict(), now);

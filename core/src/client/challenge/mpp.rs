@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use super::{MAX_OFFERS, Means, malformed};
 use crate::chain::ChainId;
 use crate::client::error::{ClientError, Reason, clean};
-use crate::client::offer::{Asked, Charge, Offer, Way};
+use crate::client::offer::{Charge, Offer, TermsSource, Way};
 use crate::http::Headers;
 use crate::mpp::challenge::read_list;
 use crate::mpp::charge::Request;
@@ -110,7 +110,7 @@ fn offer(challenge: mpp::Challenge, means: Means<'_>) -> Result<Offer, ClientErr
         flow: if way == Way::Hash { Flow::Upfront } else { Flow::Authorization },
         description,
         resource: Some(clean(&charge.challenge.realm)),
-        asked: Asked::Mpp(Box::new(charge)),
+        asked: TermsSource::Mpp(Box::new(charge)),
     })
 }
 

@@ -11,7 +11,7 @@ use crate::amount::Amount;
 use crate::chain::ChainId;
 use crate::client::asset::Asset;
 use crate::client::error::{ClientError, Reason, clean};
-use crate::client::offer::{Asked, Offer};
+use crate::client::offer::{Offer, TermsSource};
 use crate::client::policy::Policy;
 use crate::encoding::json;
 use crate::evm::address::Address;
@@ -166,7 +166,7 @@ fn offer(
         Some(_) => return Err(malformed("the resource is not a web URL")),
     };
     Ok(Offer {
-        asked: Asked::X402 { version, accepted: entry.clone() },
+        asked: TermsSource::X402 { version, accepted: entry.clone() },
         asset,
         chain_id,
         amount,

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::{Exchange, Next, not_renewed};
 use crate::client::budget::Budget;
-use crate::client::diagnostic::{Diagnostic, State};
+use crate::client::diagnostic::{Diagnostic, EndpointState};
 use crate::client::endpoints;
 use crate::client::error::{ClientError, Reason};
 use crate::client::offer::Offer;
@@ -35,9 +35,9 @@ pub(super) enum Renewal {
 #[derive(Debug)]
 pub(super) struct Advice {
     info: Value,
-    state: State,
+    state: EndpointState,
     /// What the record holds against it; that, if the record cannot be read.
-    held: State,
+    held: EndpointState,
     next: Next,
 }
 
@@ -63,11 +63,13 @@ impl Exchange {
         };
         let state = match (advice, renewal) {
             // Fresh terms end what it complains of.
-            (Some(State::Retrying), Renewal::Asking) => None,
+            (Some(EndpointState::Retrying), Renewal::Asking) => None,
             // The wallet's word is the answer to that doubt, and moves no money.
-            (Some(State::Pending), _) if matches!(next, Next::Sign(_)) => None,
-            (Some(State::Retrying), _) if !paid || status != 402 => None,
-            (Some(State::Retrying), Renewal::Signing | Renewal::Signed) => Some(State::Pending),
+            (Some(EndpointState::Pending), _) if matches!(next, Next::Sign(_)) => None,
+            (Some(EndpointState::Retrying), _) if !paid || status != 402 => None,
+            (Some(EndpointState::Retrying), Renewal::Signing | Renewal::Signed) => {
+                Some(EndpointState::Pending)
+            }
             (state, _) => state,
         };
         match (state, &next) {
@@ -113,7 +115,7 @@ impl Exchange {
     /// What comes next, once the record says it or could not be read or written.
     pub fn marked(&mut self) -> Next {
         match self.advice.take() {
-            Some(Advice { held: State::Retrying, .. }) => {
+            Some(Advice { held: EndpointState::Retrying, .. }) => {
                 (self.renewal, self.retrying) = (Renewal::Asking, true);
                 Next::Send { wait_ms: 0, headers: Vec::new() }
             }

@@ -15,7 +15,7 @@ pub(super) struct Field {
     pub(super) name: String,
     /// As declared, for `encodeType`.
     text: String,
-    pub(super) kind: Kind,
+    pub(super) kind: FieldType,
 }
 
 impl Types {
@@ -26,7 +26,10 @@ impl Types {
         }
         let mut types = Vec::new();
         for (name, fields) in declared {
-            if !is_identifier(name) || Kind::elementary(name).is_some() || looks_elementary(name) {
+            if !is_identifier(name)
+                || FieldType::elementary(name).is_some()
+                || looks_elementary(name)
+            {
                 return Err(TypedDataError::Type);
             }
             types.push((name.clone(), Self::fields(fields)?));
@@ -107,13 +110,13 @@ impl Field {
         if !is_identifier(name) {
             return Err(TypedDataError::Type);
         }
-        let kind = Kind::read(text, MAX_DEPTH)?;
+        let kind = FieldType::read(text, MAX_DEPTH)?;
         Ok(Self { name: String::from(name), text: String::from(text), kind })
     }
 }
 
 /// A type in a field.
-pub(super) enum Kind {
+pub(super) enum FieldType {
     Bool,
     Address,
     String,
@@ -126,10 +129,10 @@ pub(super) enum Kind {
     Int(usize),
     Struct(String),
     /// Any number of elements, or this many.
-    Array(Box<Kind>, Option<usize>),
+    Array(Box<FieldType>, Option<usize>),
 }
 
-impl Kind {
+impl FieldType {
     fn read(text: &str, depth: usize) -> Result<Self, TypedDataError> {
         if let Some(array) = text.strip_suffix(']') {
             let depth = depth.checked_sub(1).ok_or(TypedDataError::TooLarge)?;

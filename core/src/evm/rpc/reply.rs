@@ -172,7 +172,7 @@ impl Replies {
                     || log.is_event(&AUTHORIZATION_CANCELED, authorization))
         };
         if logs.iter().all(asked) {
-            Ok(logs.into_iter().filter(|log| log.standing == Standing::Included).collect())
+            Ok(logs.into_iter().filter(|log| log.standing == Inclusion::Included).collect())
         } else {
             Err(RpcError::Shape("log"))
         }
@@ -186,7 +186,7 @@ impl Replies {
         &self,
         index: usize,
         transaction: &[u8; 32],
-    ) -> Result<Option<Receipt>, RpcError> {
+    ) -> Result<Option<TransactionReceipt>, RpcError> {
         let receipt = match self.result(index)? {
             Value::Null => return Ok(None),
             Value::Object(receipt) => receipt,
@@ -208,7 +208,7 @@ impl Replies {
         if named != *transaction || strange || twice {
             return Err(RpcError::Shape("receipt"));
         }
-        Ok(Some(Receipt { block, status, logs }))
+        Ok(Some(TransactionReceipt { block, status, logs }))
     }
 
     fn result(&self, index: usize) -> Result<&Value, RpcError> {
@@ -242,7 +242,7 @@ pub struct Sent {
 
 /// What became of a transaction that is in a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Receipt {
+pub struct TransactionReceipt {
     /// Number of the block.
     pub block: u64,
     /// Whether it had any effect; says nothing about which.
@@ -276,7 +276,7 @@ pub struct Log {
     /// Place among the events of the block.
     pub index: u64,
     /// Whether it is in the chain.
-    pub standing: Standing,
+    pub standing: Inclusion,
 }
 
 impl Log {
@@ -290,7 +290,7 @@ impl Log {
 
 /// Whether an event is still in the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Inclusion {
     /// It is.
     Included,
     /// Its block was taken back.
@@ -377,8 +377,8 @@ fn log(value: &Value) -> Result<Log, RpcError> {
         transaction: array(member(log, "transactionHash")?, "transactionHash")?,
         index: quantity(member(log, "logIndex")?, "logIndex")?,
         standing: match member(log, "removed")? {
-            Value::Bool(false) => Standing::Included,
-            Value::Bool(true) => Standing::Removed,
+            Value::Bool(false) => Inclusion::Included,
+            Value::Bool(true) => Inclusion::Removed,
             _ => return Err(RpcError::Shape("removed")),
         },
     })

@@ -11,7 +11,7 @@ use super::{Reader, checked_url};
 use crate::chain::ChainId;
 use crate::evm::address::Address;
 use crate::secret::Secret;
-use crate::x402::opaque::Kind;
+use crate::x402::opaque::ChainKind;
 
 /// Most networks.
 const MAX_NETWORKS: usize = 16;
@@ -39,7 +39,7 @@ pub(super) fn read(reader: &mut Reader) -> Vec<ChainId> {
             Some(network) if networks.contains(&network) => {
                 reader.fail("NETWORK", format!("names {network} twice; keep one of the two"));
             }
-            Some(network) if network.evm_id().is_none() && Kind::of(&network).is_none() => {
+            Some(network) if network.evm_id().is_none() && ChainKind::of(&network).is_none() => {
                 let remedy = "is of a kind that is not supported; see \"Other chains\"";
                 reader.fail("NETWORK", format!("{network} {remedy}"));
             }

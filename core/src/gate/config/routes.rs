@@ -15,7 +15,7 @@ use super::pricer::{self, PricerConfig};
 use super::{Inherited, Reader, TextOr, bazaar, clients, protocols};
 use crate::chain::ChainId;
 use crate::evm::address::Address;
-use crate::gate::diagnose::Limits;
+use crate::gate::diagnose::Thresholds;
 use crate::gate::offer::{Choice, Offer, Protocols, RouteSettings};
 use crate::gate::route::{Ask, Methods, Pattern, Rule};
 use crate::http::MAX_CHALLENGE_BYTES;
@@ -369,9 +369,13 @@ fn manner(
 }
 
 /// What failing clients are told; nothing where the configuration is wrong.
-fn diagnostics(reader: &mut Reader, place: &str, config: Option<&Value>) -> Option<Option<Limits>> {
+fn diagnostics(
+    reader: &mut Reader,
+    place: &str,
+    config: Option<&Value>,
+) -> Option<Option<Thresholds>> {
     let config = match config {
-        None | Some(Value::Bool(true)) => return Some(Some(Limits::DEFAULT)),
+        None | Some(Value::Bool(true)) => return Some(Some(Thresholds::DEFAULT)),
         Some(Value::Bool(false)) => return Some(None),
         Some(limits) => match LimitsConfig::deserialize(limits) {
             Ok(limits) => limits,
@@ -389,8 +393,8 @@ fn diagnostics(reader: &mut Reader, place: &str, config: Option<&Value>) -> Opti
             None
         }
     };
-    let Limits { exceeded_after, unverified_after, alert_after } = Limits::DEFAULT;
-    Some(Some(Limits {
+    let Thresholds { exceeded_after, unverified_after, alert_after } = Thresholds::DEFAULT;
+    Some(Some(Thresholds {
         exceeded_after: number("exceeded_after", config.exceeded_after, exceeded_after)?,
         unverified_after: number("unverified_after", config.unverified_after, unverified_after)?,
         alert_after: number("alert_after", config.alert_after, alert_after)?,

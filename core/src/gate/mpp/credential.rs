@@ -19,7 +19,7 @@ use crate::gate::checked::Eligibility;
 use crate::gate::checked::{Answered, CheckedPayment, Protocol, Signed};
 use crate::gate::offer::{Choice, Offer};
 use crate::gate::old_terms::{NO_ROUTE, sold_formerly};
-use crate::gate::onchain::Shown;
+use crate::gate::onchain::OnChainProof;
 use crate::gate::pricer::question;
 use crate::http::RequestHead;
 use crate::mpp::charge::{self, Framing, Payload, Request};
@@ -34,7 +34,7 @@ use crate::time::UnixTime;
 use crate::x402::Version;
 
 /// A challenge of this gate's for this request, and what was sent in answer.
-struct Answer<'c> {
+struct AnsweredChallenge<'c> {
     credential: &'c Credential,
     request: Request,
     reference: String,
@@ -49,7 +49,7 @@ impl Gate {
         &self,
         head: &RequestHead,
         credential: &'c Credential,
-    ) -> Result<Answer<'c>, Code> {
+    ) -> Result<AnsweredChallenge<'c>, Code> {
         let challenge = &credential.challenge;
         let keys: Vec<&[u8]> = self.keys.challenges().collect();
         let ours =
@@ -71,7 +71,7 @@ impl Gate {
         if !reference::is_for(&reference, head) || is_asked {
             return Err(elsewhere);
         }
-        Ok(Answer { credential, request, reference })
+        Ok(AnsweredChallenge { credential, request, reference })
     }
 
     /// What a credential pays by a challenge of this gate's for this request, and when the price in it ends, unix seconds:
@@ -82,7 +82,7 @@ impl Gate {
         (head, question): (&RequestHead, &str),
         credential: &Credential,
     ) -> Option<(&'g Choice, Amount, u64)> {
-        let Answer { request, reference, .. } = self.answer(head, credential).ok()?;
+        let AnsweredChallenge { request, reference, .. } = self.answer(head, credential).ok()?;
         let (choice, _) = choice_for(offer, request.chain_id, request.currency)?;
         Some((choice, request.amount, reference::quote_end(&reference, question).unwrap_or(0)))
     }
@@ -98,7 +98,8 @@ impl Gate {
         credential: &Credential,
         now: UnixTime,
     ) -> Result<CheckedPayment<'g>, Code> {
-        let Answer { credential, request: asked, reference } = self.answer(head, credential)?;
+        let AnsweredChallenge { credential, request: asked, reference } =
+            self.answer(head, credential)?;
         let challenge = &credential.challenge;
         if !offer.protocols.mpp {
             return Err(Code::InvalidChallenge);
@@ -152,7 +153,7 @@ impl Gate {
             }
             Payload::Okx(signed) => signed,
             Payload::Transaction(bytes) => {
-                let shown = (Shown::Transaction(&bytes), source().flatten());
+                let shown = (OnChainProof::Transaction(&bytes), source().flatten());
                 if source().is_some_and(|named| named.is_none()) {
                     return Err(Code::SourceMismatch);
                 }
@@ -165,7 +166,7 @@ impl Gate {
                 let is_account =
                     |it: &Source| it.chain_id == token.chain_id && !it.address.is_low();
                 let payer = source().flatten().filter(is_account);
-                let shown = (Shown::Hash(&hash, payer.map(|it| it.address)), payer);
+                let shown = (OnChainProof::Hash(&hash, payer.map(|it| it.address)), payer);
                 return self.onchain((choice, token), (credential, reference), shown, expires, now);
             }
         };
@@ -218,7 +219,7 @@ impl Gate {
         &self,
         (choice, token): (&'g Choice, &SignedToken),
         (credential, reference): (&Credential, &str),
-        (shown, source): (Shown<'_>, Option<Source>),
+        (shown, source): (OnChainProof<'_>, Option<Source>),
         expires: UnixTime,
         now: UnixTime,
     ) -> Result<CheckedPayment<'g>, Code> {
@@ -281,7 +282,7 @@ impl Gate {
         credential: &Credential,
         now: UnixTime,
     ) -> Option<Result<(Offer, CheckedPayment<'g>), Code>> {
-        let Answer { request, reference, .. } = self.answer(head, credential).ok()?;
+        let AnsweredChallenge { request, reference, .. } = self.answer(head, credential).ok()?;
         if !matches!(Payload::read(&credential.payload), Ok(Payload::Hash(_))) {
             return None;
         }
@@ -306,7 +307,8 @@ impl Gate {
         credential: &Credential,
         now: UnixTime,
     ) -> Option<CheckedPayment<'g>> {
-        let Answer { credential, request, reference } = self.answer(head, credential).ok()?;
+        let AnsweredChallenge { credential, request, reference } =
+            self.answer(head, credential).ok()?;
         let (choice, _) = choice_for(offer, request.chain_id, request.currency)?;
         let choice = choice.asking(request.amount, request.recipient)?;
         let ours = choice.terms.token?;

@@ -12,18 +12,18 @@ pub mod reference;
 
 use crate::http::{Headers, MAX_PROOF_BYTES};
 use crate::mpp::Credential;
-use crate::mpp::credential::{Found, find};
+use crate::mpp::credential::{CredentialSearch, find};
 use crate::problem::Code;
 
 /// Whether a request brings a credential.
 #[must_use]
 pub fn brings(headers: &Headers) -> bool {
-    checked(headers) != Found::None
+    checked(headers) != CredentialSearch::None
 }
 
 /// The credential of a request, in either of the fields that may carry it.
 #[must_use]
-pub fn checked(headers: &Headers) -> Found<'_> {
+pub fn checked(headers: &Headers) -> CredentialSearch<'_> {
     find(headers.rows("authorization").chain(headers.rows("payment-authorization")))
 }
 

@@ -6,10 +6,10 @@ use alloc::vec::Vec;
 
 use super::message;
 use crate::encoding;
-use crate::gate::call::Call;
+use crate::gate::call::LedgerCall;
 use crate::gate::reply::{Audience, Body, Reply, own_headers};
 use crate::http::ResponseHead;
-use crate::ledger::report::{CSV_HEAD, Errand, Filter, Mark, Report};
+use crate::ledger::report::{CSV_HEAD, Filter, Mark, ObjectRequest, Report};
 
 /// Rows of one page.
 const PAGE_ROWS: u32 = 500;
@@ -82,14 +82,14 @@ impl Export {
 
     /// The object to ask next; nothing at the end.
     #[must_use]
-    pub fn call(&self) -> Option<Call> {
+    pub fn call(&self) -> Option<LedgerCall> {
         let object = self.objects.get(self.object)?;
-        let errand = Errand::Page {
+        let errand = ObjectRequest::Page {
             filter: self.filter.clone(),
             after: self.after.clone(),
             limit: PAGE_ROWS,
         };
-        Some(Call::new(object.to_owned(), message(errand)))
+        Some(LedgerCall::new(object.to_owned(), message(errand)))
     }
 
     /// Takes the answer to the last call, nothing for an object that is down.

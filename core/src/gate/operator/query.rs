@@ -12,12 +12,12 @@ use crate::time::UnixTime;
 
 /// Where a list goes on: number of the object, and the last row that was seen in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Cursor {
+pub(super) struct ListCursor {
     pub object: usize,
     pub after: Option<Mark>,
 }
 
-impl Cursor {
+impl ListCursor {
     /// Opaque text.
     pub(super) fn to_text(&self) -> String {
         let mut text = self.object.to_string();
@@ -125,10 +125,10 @@ impl Query {
         }
     }
 
-    pub(super) fn cursor(&self) -> Result<Option<Cursor>, Code> {
+    pub(super) fn cursor(&self) -> Result<Option<ListCursor>, Code> {
         match self.get("cursor") {
             None => Ok(None),
-            Some(text) => Cursor::parse(text).map(Some).ok_or(Code::InvalidRequest),
+            Some(text) => ListCursor::parse(text).map(Some).ok_or(Code::InvalidRequest),
         }
     }
 }
@@ -218,12 +218,13 @@ mod tests {
     #[test]
     fn a_cursor_comes_back_as_it_was() {
         let after = Mark { created: 7, payer: "0xab".to_string(), key: "cd".to_string() };
-        for cursor in [Cursor { object: 3, after: Some(after) }, Cursor { object: 0, after: None }]
+        for cursor in
+            [ListCursor { object: 3, after: Some(after) }, ListCursor { object: 0, after: None }]
         {
-            assert_eq!(Cursor::parse(&cursor.to_text()), Some(cursor));
+            assert_eq!(ListCursor::parse(&cursor.to_text()), Some(cursor));
         }
         for text in ["", "zz", "0x2c", "0x302c31", "0x302c312c612c622c632c64"] {
-            assert_eq!(Cursor::parse(text), None, "{text}");
+            assert_eq!(ListCursor::parse(text), None, "{text}");
         }
     }
 }

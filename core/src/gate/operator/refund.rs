@@ -4,12 +4,12 @@ use crate::amount::Amount;
 use crate::chain::ChainId;
 use crate::evm::address::Address;
 use crate::evm::rpc::TRANSFER;
-use crate::evm::rpc::reply::{Replies, Standing, Status};
-use crate::ledger::report::Item;
+use crate::evm::rpc::reply::{Inclusion, Replies, Status};
+use crate::ledger::report::PaymentItem;
 use crate::payment::TxHash;
 
 /// Whether the transaction gave the payer this amount of this asset back; nothing where the node does not tell.
-pub(super) fn refund_proof(body: &[u8], hash: &TxHash, item: &Item) -> Option<bool> {
+pub(super) fn refund_proof(body: &[u8], hash: &TxHash, item: &PaymentItem) -> Option<bool> {
     let replies = Replies::read(body, 2).ok()?;
     if Some(replies.quantity(0).ok()?) != ChainId::parse(&item.network).ok()?.evm_id() {
         return None;
@@ -23,7 +23,10 @@ pub(super) fn refund_proof(body: &[u8], hash: &TxHash, item: &Item) -> Option<bo
     let gives_back = receipt.logs.iter().any(|log| {
         let to_payer =
             matches!(log.topics.as_slice(), [event, _, to] if *event == TRANSFER && *to == payer);
-        log.standing == Standing::Included && log.address == asset && to_payer && log.data == amount
+        log.standing == Inclusion::Included
+            && log.address == asset
+            && to_payer
+            && log.data == amount
     });
     Some(receipt.status == Status::Succeeded && gives_back)
 }

@@ -8,15 +8,17 @@ use alloc::vec::Vec;
 use serde::Serialize;
 use serde_json::json;
 
-use super::query::Cursor;
+use super::query::ListCursor;
 use super::refund::refund_proof;
 use super::{answer, message, metrics, refusal};
 use crate::encoding;
 use crate::evm::rpc;
-use crate::gate::call::Call;
+use crate::gate::call::LedgerCall;
 use crate::gate::reply::Reply;
 use crate::ledger::report::tally::{ACCOUNTS, Sum};
-use crate::ledger::report::{Decision, Errand, Failing, Filter, Item, Mark, Report, transitions};
+use crate::ledger::report::{
+    Decision, FailingClient, Filter, Mark, ObjectRequest, PaymentItem, Report, transitions,
+};
 use crate::payment::TxHash;
 use crate::problem::Code;
 use crate::sorted::{Sorted, by_rank};
@@ -35,7 +37,7 @@ pub(super) enum Task {
     List {
         filter: Filter,
         limit: u64,
-        cursor: Option<Cursor>,
+        cursor: Option<ListCursor>,
     },
     Find {
         id: String,
@@ -50,7 +52,7 @@ pub(super) enum Task {
     },
     Failures {
         limit: u64,
-        wanted: Wanted,
+        wanted: FailureFilter,
     },
     /// With `prove`, only once the chain shows this transaction as the refund, where it is among the `readable`.
     Decide {
@@ -63,16 +65,16 @@ pub(super) enum Task {
 
 /// Which of those who fail.
 #[derive(Debug)]
-pub(super) struct Wanted {
+pub(super) struct FailureFilter {
     pub code: Option<String>,
     pub route: Option<String>,
 }
 
 /// What to do next.
 #[derive(Debug)]
-pub enum Turn {
+pub enum QueryStep {
     /// Ask these objects and tell all answers, in this order, to [`OperatorQuery::heard`].
-    Ask(Vec<Call>),
+    Ask(Vec<LedgerCall>),
     /// Ask a node of this network, a CAIP-2 id, and tell its reply to [`OperatorQuery::read`].
     Chain(String, String),
     /// Answer this.
@@ -82,7 +84,7 @@ pub enum Turn {
 /// A page of payments.
 #[derive(Serialize)]
 struct Page<'a> {
-    items: &'a [Item],
+    items: &'a [PaymentItem],
     next: Option<String>,
 }
 
@@ -96,18 +98,18 @@ pub struct OperatorQuery {
     waiting: VecDeque<(usize, Option<Mark>)>,
     asked: Vec<usize>,
     down: bool,
-    items: Vec<Item>,
-    next: Option<Cursor>,
+    items: Vec<PaymentItem>,
+    next: Option<ListCursor>,
     sums: Sorted<[String; 3], Sum>,
     counts: Sorted<(String, String), u64>,
     oldest_unknown: Option<u64>,
     meters: Option<Vec<(String, u64)>>,
     /// Who failed.
-    failing: Vec<Failing>,
+    failing: Vec<FailingClient>,
     /// How many fail, by route, code and kind.
     failing_counts: Sorted<(String, String, String), u64>,
     /// The transaction that is looked up on the chain now, the debt that it ends, and the object that has it.
-    proving: Option<(TxHash, Item, usize)>,
+    proving: Option<(TxHash, PaymentItem, usize)>,
     reply: Option<Reply>,
 }
 
@@ -151,13 +153,13 @@ impl OperatorQuery {
     }
 
     /// What to do next.
-    pub fn turn(&mut self) -> Turn {
+    pub fn turn(&mut self) -> QueryStep {
         if let Some(reply) = self.reply.take() {
-            return Turn::Answer(reply);
+            return QueryStep::Answer(reply);
         }
         if let Some((hash, item, _)) = &self.proving {
             let calls = [rpc::Call::ChainId, rpc::Call::Receipt(hash.to_bytes())];
-            return Turn::Chain(item.network.clone(), rpc::batch(&calls));
+            return QueryStep::Chain(item.network.clone(), rpc::batch(&calls));
         }
         let mut calls = Vec::new();
         self.asked.clear();
@@ -170,32 +172,35 @@ impl OperatorQuery {
             }
         }
         if !calls.is_empty() {
-            return Turn::Ask(calls);
+            return QueryStep::Ask(calls);
         }
         if matches!(self.task, Task::Metrics { .. }) && self.meters.is_none() {
             self.meters = Some(Vec::new());
-            return Turn::Ask(Vec::from([call(METERS, Errand::Meter { add: Vec::new() })]));
+            return QueryStep::Ask(Vec::from([call(
+                METERS,
+                ObjectRequest::Meter { add: Vec::new() },
+            )]));
         }
-        Turn::Answer(self.conclude())
+        QueryStep::Answer(self.conclude())
     }
 
-    fn errand(&self, after: Option<Mark>) -> Errand {
+    fn errand(&self, after: Option<Mark>) -> ObjectRequest {
         match &self.task {
-            Task::List { filter, limit, .. } => Errand::List {
+            Task::List { filter, limit, .. } => ObjectRequest::List {
                 filter: filter.clone(),
                 after,
                 limit: u32::try_from(*limit).unwrap_or(1),
             },
             Task::Find { id } | Task::Decide { id, prove: Some(_), .. } => {
-                Errand::Find { id: id.clone() }
+                ObjectRequest::Find { id: id.clone() }
             }
             Task::Decide { id, decision, prove: None, .. } => {
-                Errand::Decide { id: id.clone(), decision: decision.clone() }
+                ObjectRequest::Decide { id: id.clone(), decision: decision.clone() }
             }
-            Task::Totals { filter, .. } => Errand::Sum { filter: filter.clone(), after },
-            Task::Audit => Errand::Sum { filter: Filter::default(), after },
-            Task::Metrics { .. } => Errand::Count,
-            Task::Failures { .. } => Errand::Failures { limit: MOST_FAILING },
+            Task::Totals { filter, .. } => ObjectRequest::Sum { filter: filter.clone(), after },
+            Task::Audit => ObjectRequest::Sum { filter: Filter::default(), after },
+            Task::Metrics { .. } => ObjectRequest::Count,
+            Task::Failures { .. } => ObjectRequest::Failures { limit: MOST_FAILING },
         }
     }
 
@@ -281,7 +286,7 @@ impl OperatorQuery {
         }
     }
 
-    fn take_items(&mut self, object: usize, items: Vec<Item>, more: bool) {
+    fn take_items(&mut self, object: usize, items: Vec<PaymentItem>, more: bool) {
         let Task::List { limit, .. } = &self.task else { return };
         let limit = usize::try_from(*limit).unwrap_or(1);
         if self.next.is_some() {
@@ -296,9 +301,9 @@ impl OperatorQuery {
             }
             let left = more || index.saturating_add(1) < count;
             if left {
-                self.next = Some(Cursor { object, after: Some(mark) });
+                self.next = Some(ListCursor { object, after: Some(mark) });
             } else if object.saturating_add(1) < self.objects.len() {
-                self.next = Some(Cursor { object: object.saturating_add(1), after: None });
+                self.next = Some(ListCursor { object: object.saturating_add(1), after: None });
             }
             self.waiting.clear();
             self.reply = Some(self.conclude());
@@ -335,9 +340,9 @@ impl OperatorQuery {
     }
 
     /// One payment with its transitions.
-    fn shown(&self, item: &Item) -> Reply {
+    fn shown(&self, item: &PaymentItem) -> Reply {
         let steps = transitions(&item.history);
-        let bare = Item { history: String::new(), ..item.clone() };
+        let bare = PaymentItem { history: String::new(), ..item.clone() };
         let item = serde_json::to_string(&bare).unwrap_or_default();
         let steps = serde_json::to_string(&steps).unwrap_or_default();
         let open = item.strip_suffix('}').unwrap_or_default();
@@ -352,7 +357,7 @@ impl OperatorQuery {
     fn conclude(&self) -> Reply {
         match &self.task {
             Task::List { .. } => {
-                let next = self.next.as_ref().map(Cursor::to_text);
+                let next = self.next.as_ref().map(ListCursor::to_text);
                 self.json(
                     serde_json::to_string(&Page { items: &self.items, next }).unwrap_or_default(),
                 )
@@ -399,11 +404,11 @@ impl OperatorQuery {
     }
 
     /// Who fails most, and how many fail at each route.
-    fn failures(&self, limit: u64, wanted: &Wanted) -> Reply {
+    fn failures(&self, limit: u64, wanted: &FailureFilter) -> Reply {
         let agrees = |wanted: &Option<String>, text: &str| {
             wanted.as_deref().is_none_or(|wanted| wanted == text)
         };
-        let failing: Vec<&Failing> = self
+        let failing: Vec<&FailingClient> = self
             .failing
             .iter()
             .filter(|it| agrees(&wanted.code, &it.code) && agrees(&wanted.route, &it.route))
@@ -447,6 +452,6 @@ impl OperatorQuery {
     }
 }
 
-fn call(object: &str, errand: Errand) -> Call {
-    Call::new(object.to_owned(), message(errand))
+fn call(object: &str, errand: ObjectRequest) -> LedgerCall {
+    LedgerCall::new(object.to_owned(), message(errand))
 }

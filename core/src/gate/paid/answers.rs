@@ -6,11 +6,11 @@ use super::origin::taken_out;
 use super::refusal::blame_of;
 use super::{Eligibility, PaidRequest, Step};
 use crate::gate::diagnose::Failures;
-use crate::gate::recorded::Seen;
+use crate::gate::recorded::FirstSight;
 use crate::gate::reply::{Body, Reply, finish_paid};
 use crate::http::ResponseHead;
 use crate::ledger::attempts::FailureCause;
-use crate::ledger::command::{Answer, Deliver, Fate, Replay, Resend, Role, Told};
+use crate::ledger::command::{Answer, Deliver, Fate, LedgerReply, Replay, Resend, Role};
 use crate::mutant::{Mutant, planted};
 use crate::payment::Cause;
 use crate::problem::Code;
@@ -120,10 +120,14 @@ impl<'g> PaidRequest<'g> {
     }
 
     /// Keeps what every answer of the ledger says beside: the row's receipt id, and the payer's failures.
-    pub(super) fn hear<A>(&mut self, told: Option<impl Into<Told<A>>>, now: UnixTime) -> Option<A> {
+    pub(super) fn hear<A>(
+        &mut self,
+        told: Option<impl Into<LedgerReply<A>>>,
+        now: UnixTime,
+    ) -> Option<A> {
         self.served = now;
         self.claimed = true;
-        let Told { answer, receipt, proven, tally } = told?.into();
+        let LedgerReply { answer, receipt, proven, tally } = told?.into();
         self.proven |= proven;
         self.tally = tally.or(self.tally.take());
         if let Some(receipt) = receipt {
@@ -147,7 +151,7 @@ impl<'g> PaidRequest<'g> {
     pub(super) fn send_again(mut self: Box<Self>, resend: Resend) -> Step<'g> {
         let Resend { fence, facilitator, request, seen_at, seen_block } = resend;
         self.fence = fence;
-        self.seen = Seen { at: UnixTime::from_secs(seen_at), block: seen_block };
+        self.seen = FirstSight { at: UnixTime::from_secs(seen_at), block: seen_block };
         self.settle_again(&facilitator, request, 0)
     }
 

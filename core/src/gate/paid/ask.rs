@@ -1,6 +1,6 @@
 //! Claims and questions: what the ledger object is asked about a payment.
 
-use crate::gate::call::Call;
+use crate::gate::call::LedgerCall;
 use alloc::boxed::Box;
 use core::num::NonZeroU32;
 
@@ -76,7 +76,7 @@ impl<'g> PaidRequest<'g> {
     }
 
     /// What goes beside the first call: the rate limiter before it, the newest block with it.
-    fn guard(&self, call: &mut Call, is_first: bool) {
+    fn guard(&self, call: &mut LedgerCall, is_first: bool) {
         // First sight is when the payment came, however often its claim is tried.
         if !is_first || self.place.1 == Role::New || self.inquired || self.claimed {
             return;

@@ -5,8 +5,8 @@ use alloc::string::String;
 
 use super::recording::Abort;
 use super::{PaidRequest, Step};
-use crate::facilitator::funds::Draft;
-use crate::ledger::command::{Answer, Failure, Mode, Noted, Told};
+use crate::facilitator::funds::Debit;
+use crate::ledger::command::{Answer, Failure, LedgerReply, Mode, Noted};
 use crate::ledger::entry::FIRST_FENCE;
 use crate::mutant::{Mutant, planted};
 use crate::problem::Code;
@@ -24,7 +24,7 @@ pub struct Claiming<'g> {
 impl<'g> Claiming<'g> {
     /// What the payment would take from whom, where it may be known that it is not there.
     #[must_use]
-    pub fn draft(&self) -> Option<Draft> {
+    pub fn draft(&self) -> Option<Debit> {
         let paid = &self.paid;
         (!paid.claimed && paid.proof.onchain.is_none()).then(|| paid.draft())
     }
@@ -55,9 +55,9 @@ impl<'g> Claiming<'g> {
         self.paid.label()
     }
 
-    /// The object's answer, or none if it is down. A [`Told`] that names the row's receipt id keeps it for every
+    /// The object's answer, or none if it is down. A [`LedgerReply`] that names the row's receipt id keeps it for every
     /// answer to the client and for the origin; without, the id is derived from today's secret.
-    pub fn answered(self, told: Option<impl Into<Told>>, now: UnixTime) -> Step<'g> {
+    pub fn answered(self, told: Option<impl Into<LedgerReply>>, now: UnixTime) -> Step<'g> {
         let mut paid = self.paid;
         match paid.hear(told, now) {
             None => paid.refuse(Code::LedgerUnavailable),

@@ -6,10 +6,10 @@ use alloc::boxed::Box;
 use alloc::string::String;
 
 use super::onchain::Look;
-use super::settle::Turn;
-use super::{Filed, PaidRequest, Step};
-use crate::gate::recorded::{Seen, learnt, matter, question};
-use crate::ledger::command::{Client, Command, Fate, Learnt, Outcome};
+use super::settle::Attempt;
+use super::{AfterRecord, PaidRequest, Step};
+use crate::gate::recorded::{FirstSight, chain_verdict, matter, question};
+use crate::ledger::command::{ChainVerdict, Client, Command, Fate, Outcome};
 use crate::ledger::inquiry::confirmation::{Confirmation, Confirming, Step as Confirm};
 use crate::ledger::inquiry::{Asking, Next, Question};
 use crate::payment::TxHash;
@@ -24,11 +24,11 @@ const MAX_LOOKS: u32 = 10;
 /// Waits for a node's reply.
 pub struct Reading<'g> {
     pub(super) paid: Box<PaidRequest<'g>>,
-    pub(super) asked: Asked,
+    pub(super) asked: PendingRead,
 }
 
 /// What was asked, and what goes on with it.
-pub(super) enum Asked {
+pub(super) enum PendingRead {
     /// What became of the payment.
     Fate(Asking, Fate),
     /// Something about a payment that the chain itself settles.
@@ -39,15 +39,15 @@ pub(super) enum Asked {
         question: Box<Question>,
         named: TxHash,
         looks: usize,
-        told: Told,
+        told: SettleReport,
     },
 }
 
 /// What a settle call's report goes on with.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Told {
+pub(super) struct SettleReport {
     /// Which call it was.
-    pub turn: Turn,
+    pub turn: Attempt,
     /// Whether the client still waits.
     pub client: Client,
 }
@@ -73,11 +73,11 @@ impl<'g> PaidRequest<'g> {
         self.transaction = None;
         let (body, asking) = matter.ask();
         let call = self.ask(body, 0);
-        Step::Read(call, Reading { paid: self, asked: Asked::Fate(asking, otherwise) })
+        Step::Read(call, Reading { paid: self, asked: PendingRead::Fate(asking, otherwise) })
     }
 
     /// Looks for the transaction that the facilitator named, before the row hears of it.
-    pub(super) fn confirm(self: Box<Self>, named: TxHash, told: Told) -> Step<'g> {
+    pub(super) fn confirm(self: Box<Self>, named: TxHash, told: SettleReport) -> Step<'g> {
         match self.question(None) {
             Some(question) => self.look(question, named, 0, told),
             None => self.report(Outcome::Unknown(Some(named.to_text())), told),
@@ -89,7 +89,7 @@ impl<'g> PaidRequest<'g> {
         question: Question,
         named: TxHash,
         looks: usize,
-        told: Told,
+        told: SettleReport,
     ) -> Step<'g> {
         let delay_ms = CONFIRM_AFTER_MS.get(looks).copied();
         let Some(delay_ms) = delay_ms.filter(|_| self.looks < MAX_LOOKS) else {
@@ -98,19 +98,19 @@ impl<'g> PaidRequest<'g> {
         self.looks = self.looks.saturating_add(1);
         let (body, confirming) = question.clone().confirm(named);
         let (looks, question) = (looks.saturating_add(1), Box::new(question));
-        let asked = Asked::Named { confirming, question, named, looks, told };
+        let asked = PendingRead::Named { confirming, question, named, looks, told };
         let call = self.ask(body, delay_ms);
         Step::Read(call, Reading { paid: self, asked })
     }
 
     /// Tells the row how a settle call went.
-    pub(super) fn report(mut self: Box<Self>, result: Outcome, told: Told) -> Step<'g> {
+    pub(super) fn report(mut self: Box<Self>, result: Outcome, told: SettleReport) -> Step<'g> {
         if let Outcome::Refused(reason) = &result {
             self.blames(reason);
         }
         let (fence, seen_block) = (self.fence, self.seen.block);
         let command = Command::Outcome { fence, result, client: told.client, seen_block };
-        self.record(command, Filed::Outcome(told.turn))
+        self.record(command, AfterRecord::Outcome(told.turn))
     }
 
     fn question(&self, known: Option<TxHash>) -> Option<Question> {
@@ -137,22 +137,22 @@ impl<'g> Reading<'g> {
     pub fn answered(self, reply: Option<&[u8]>, now: UnixTime) -> Step<'g> {
         let mut paid = self.paid;
         match self.asked {
-            Asked::Fate(asking, otherwise) => match asking.answered(reply) {
+            PendingRead::Fate(asking, otherwise) => match asking.answered(reply) {
                 Next::Ask(body, asking) => {
-                    let asked = Asked::Fate(asking, otherwise);
+                    let asked = PendingRead::Fate(asking, otherwise);
                     Step::Read(paid.ask(body, 0), Reading { paid, asked })
                 }
                 Next::Found(finding) => {
                     let valid_before = paid.proof.valid_before;
-                    paid.learn(learnt(&finding, valid_before, now), &otherwise, now)
+                    paid.learn(chain_verdict(&finding, valid_before, now), &otherwise, now)
                 }
             },
-            Asked::Node(look) => paid.looked(look, reply, now),
-            Asked::Named { confirming, question, named, looks, told } => {
+            PendingRead::Node(look) => paid.looked(look, reply, now),
+            PendingRead::Named { confirming, question, named, looks, told } => {
                 match confirming.answered(reply) {
                     Confirm::Ask(body, confirming) if paid.looks < MAX_LOOKS => {
                         paid.looks = paid.looks.saturating_add(1);
-                        let asked = Asked::Named { confirming, question, named, looks, told };
+                        let asked = PendingRead::Named { confirming, question, named, looks, told };
                         Step::Read(paid.ask(body, 0), Reading { paid, asked })
                     }
                     Confirm::Done(Confirmation::Confirmed { .. }) => {
@@ -173,19 +173,24 @@ impl<'g> Reading<'g> {
 
 impl<'g> PaidRequest<'g> {
     /// Tells the row what the chain says; the row decides what that means.
-    fn learn(mut self: Box<Self>, learnt: Learnt, otherwise: &Fate, now: UnixTime) -> Step<'g> {
-        if learnt == Learnt::Nothing {
+    fn learn(
+        mut self: Box<Self>,
+        learnt: ChainVerdict,
+        otherwise: &Fate,
+        now: UnixTime,
+    ) -> Step<'g> {
+        if learnt == ChainVerdict::Nothing {
             return self.told(otherwise, now);
         }
-        if let Learnt::Captured(text) = &learnt {
+        if let ChainVerdict::Captured(text) = &learnt {
             self.transaction = self.named(text);
         }
         let owner = self.owner;
-        self.record(Command::Learn { learnt, owner }, Filed::Learnt)
+        self.record(Command::Learn { learnt, owner }, AfterRecord::Learnt)
     }
 }
 
-impl Seen {
+impl FirstSight {
     /// First sight now, with the block that is not read yet.
     pub(super) const fn now(at: UnixTime) -> Self {
         Self { at, block: None }

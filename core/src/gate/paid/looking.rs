@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 
 use super::{Eligibility, PaidRequest, Step, first_place};
-use crate::ledger::command::{Fate, Resumed, Seen as Sight, Told};
+use crate::ledger::command::{Fate, LedgerReply, LookAnswer, Resumed};
 use crate::mutant::{Mutant, planted};
 use crate::problem::Code;
 use crate::time::UnixTime;
@@ -35,7 +35,11 @@ impl<'g> Resuming<'g> {
     }
 
     /// The object's answer, or none if it is down.
-    pub fn answered(self, told: Option<impl Into<Told<Resumed>>>, now: UnixTime) -> Step<'g> {
+    pub fn answered(
+        self,
+        told: Option<impl Into<LedgerReply<Resumed>>>,
+        now: UnixTime,
+    ) -> Step<'g> {
         let mut paid = self.0;
         match paid.hear(told, now) {
             None => paid.refuse(Code::LedgerUnavailable),
@@ -83,34 +87,38 @@ impl<'g> Looking<'g> {
     }
 
     /// The object's answer, or none if it is down.
-    pub fn answered(self, told: Option<impl Into<Told<Sight>>>, now: UnixTime) -> Step<'g> {
+    pub fn answered(
+        self,
+        told: Option<impl Into<LedgerReply<LookAnswer>>>,
+        now: UnixTime,
+    ) -> Step<'g> {
         let mut paid = self.0;
         match paid.hear(told, now) {
             None => paid.refuse(Code::LedgerUnavailable),
             // Who may not be served, or not any more, is owed what moves.
-            Some(Sight::Open)
+            Some(LookAnswer::Open)
                 if matches!(paid.eligibility, Eligibility::Denied | Eligibility::Withdrawn)
                     && paid.proof.was_sent() =>
             {
                 paid.verify()
             }
             // There is nothing to deliver, and its row says what becomes of it.
-            Some(Sight::Open) if paid.eligibility == Eligibility::Withdrawn => paid.unknown(),
+            Some(LookAnswer::Open) if paid.eligibility == Eligibility::Withdrawn => paid.unknown(),
             // Its signature held once, or the request knows the secret of the first.
-            Some(Sight::Open) => paid.resume(),
-            Some(Sight::Nothing) if paid.move_on() => paid.look_up(),
-            Some(Sight::Nothing) if paid.recalled.is_some() => paid.unbegun(now),
+            Some(LookAnswer::Open) => paid.resume(),
+            Some(LookAnswer::Nothing) if paid.move_on() => paid.look_up(),
+            Some(LookAnswer::Nothing) if paid.recalled.is_some() => paid.unbegun(now),
             // Not known: it has to be proven before anything is written.
             // The money may have moved, whatever else stands against it: it is looked for.
-            Some(Sight::Nothing)
+            Some(LookAnswer::Nothing)
                 if paid.eligibility == Eligibility::Fresh
                     || paid.proof.was_sent() && !planted(Mutant::SentGetsTerms) =>
             {
                 paid.place = first_place(paid.gate);
                 paid.verify()
             }
-            Some(Sight::Nothing) => paid.barred(now),
-            Some(Sight::Fate(fate)) => paid.told(&fate, now),
+            Some(LookAnswer::Nothing) => paid.barred(now),
+            Some(LookAnswer::Fate(fate)) => paid.told(&fate, now),
         }
     }
 }

@@ -7,9 +7,9 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 
-use super::inquire::{Asked, Told};
-use super::settle::Turn;
-use super::{DOUBT_SECS, Eligibility, Filed, PaidRequest, Reading, Step};
+use super::inquire::{PendingRead, SettleReport};
+use super::settle::Attempt;
+use super::{AfterRecord, DOUBT_SECS, Eligibility, PaidRequest, Reading, Step};
 use crate::evm::address::Address;
 use crate::gate::recorded::{sending, settled_by_chain};
 use crate::ledger::command::{Client, Command, Noted, Outcome};
@@ -32,7 +32,7 @@ const WAIT_MS: [u32; 4] = [0, 1_000, 2_000, 4_000];
 /// What a node was asked.
 pub(super) enum Look {
     /// Who has sent a transaction.
-    Sender(sender::Finding),
+    Sender(sender::AwaitingSender),
     /// Whether a signed transaction could be carried out.
     Prospect(AwaitingSimulation),
     /// Whether a transaction that somebody named is this payment; and how often it was asked before.
@@ -45,7 +45,7 @@ pub(super) enum Look {
 pub(super) struct Pursuit {
     asking: Asking,
     transfer: Box<Transfer>,
-    turn: Turn,
+    turn: Attempt,
     looks: usize,
     /// Until when it is looked for; nothing before the first answer.
     until: Option<UnixTime>,
@@ -69,7 +69,7 @@ impl<'g> PaidRequest<'g> {
         let transaction = self.proof.onchain.as_ref().and_then(OnChain::transaction);
         let Some(transaction) = transaction else { return self.refuse(Code::Internal) };
         self.spend(1);
-        let (body, finding) = sender::Finding::ask(self.choice.chain_id(), transaction);
+        let (body, finding) = sender::AwaitingSender::ask(self.choice.chain_id(), transaction);
         self.look_at(body, 0, Look::Sender(finding))
     }
 
@@ -103,13 +103,13 @@ impl<'g> PaidRequest<'g> {
     }
 
     /// Settles what a node has found good.
-    pub(super) fn settle_on_chain(self: Box<Self>, onchain: &OnChain, turn: Turn) -> Step<'g> {
+    pub(super) fn settle_on_chain(self: Box<Self>, onchain: &OnChain, turn: Attempt) -> Step<'g> {
         match (onchain, turn) {
-            (OnChain::Sent { transaction, .. }, Turn::First) => {
+            (OnChain::Sent { transaction, .. }, Attempt::First) => {
                 let result = Outcome::Settled(transaction.to_text());
                 self.came_to(result, turn)
             }
-            (OnChain::Signed(_), _) | (OnChain::Sent { .. }, Turn::Again) => {
+            (OnChain::Signed(_), _) | (OnChain::Sent { .. }, Attempt::Again) => {
                 match self.transfer(onchain) {
                     Some(transfer) => self.pursue(Box::new(transfer), turn, 0, None),
                     None => self.refuse(Code::Internal),
@@ -122,7 +122,7 @@ impl<'g> PaidRequest<'g> {
     fn pursue(
         mut self: Box<Self>,
         mut transfer: Box<Transfer>,
-        turn: Turn,
+        turn: Attempt,
         looks: usize,
         until: Option<UnixTime>,
     ) -> Step<'g> {
@@ -145,7 +145,7 @@ impl<'g> PaidRequest<'g> {
             Look::Sender(_) | Look::Prospect(_) | Look::Named(..) => Some(self.sender()),
             Look::Receipt(_) => None,
         };
-        Step::Read(call, Reading { paid: self, asked: Asked::Node(look) })
+        Step::Read(call, Reading { paid: self, asked: PendingRead::Node(look) })
     }
 
     fn transfer(&self, onchain: &OnChain) -> Option<Transfer> {
@@ -234,7 +234,7 @@ impl<'g> PaidRequest<'g> {
     /// Keeps what is known of a transaction that the payer has sent, and answers with this code.
     pub(super) fn note(self: Box<Self>, noted: Noted, code: Code) -> Step<'g> {
         let (payment, leases) = (Box::new(self.payment()), self.leases());
-        self.record(Command::Note { payment, leases, noted }, Filed::Noted(noted, code))
+        self.record(Command::Note { payment, leases, noted }, AfterRecord::Noted(noted, code))
     }
 
     /// The chain has shown what it can: from here on it is a payment like any other.
@@ -262,8 +262,8 @@ impl<'g> PaidRequest<'g> {
         let mut paid = self;
         let Pursuit { asking, transfer, turn, looks, until } = pursuit;
         let secs = match turn {
-            Turn::First => paid.offer.settle_secs,
-            Turn::Again => DOUBT_SECS,
+            Attempt::First => paid.offer.settle_secs,
+            Attempt::Again => DOUBT_SECS,
         };
         let until = until.unwrap_or_else(|| now.plus(secs));
         let finding = match asking.answered(reply) {
@@ -286,12 +286,12 @@ impl<'g> PaidRequest<'g> {
     }
 
     /// Tells the row; the chain was asked, so nobody has to ask it again for this answer.
-    fn came_to(mut self: Box<Self>, result: Outcome, turn: Turn) -> Step<'g> {
+    fn came_to(mut self: Box<Self>, result: Outcome, turn: Attempt) -> Step<'g> {
         self.inquired = true;
         if let Outcome::Settled(text) = &result {
             self.transaction = self.named(text);
         }
-        self.report(result, Told { turn, client: Client::Waits })
+        self.report(result, SettleReport { turn, client: Client::Waits })
     }
 }
 

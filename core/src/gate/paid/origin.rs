@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 
-use super::{Abort, Filed, Kept, Limits, PaidRequest, Step};
+use super::{Abort, AfterRecord, BodyLimits, Kept, PaidRequest, Step};
 use crate::gate::forward::{Caller, origin_call};
 use crate::gate::reply::{Body, CORRELATION, Reply, finish_paid, scrub};
 use crate::http::ResponseHead;
@@ -125,7 +125,7 @@ impl<'g> PaidRequest<'g> {
             Kept::Not => None,
         };
         self.response = Some((head, kept));
-        let after = if self.is_paid() { Filed::Stored } else { Filed::Sealed };
+        let after = if self.is_paid() { AfterRecord::Stored } else { AfterRecord::Sealed };
         let seen_block = self.seen.block;
         self.record(Command::Seal { fence, response, seen_block }, after)
     }
@@ -165,7 +165,7 @@ impl<'g> Forwarding<'g> {
             return paid.served(head, Kept::Not);
         }
         let left = paid.offer.origin_timeout_secs.saturating_sub(now.secs_since(self.asked));
-        let limits = Limits { bytes: MAX_SEALED_BYTES, secs: left.clamp(1, MAX_SEALING_SECS) };
+        let limits = BodyLimits { bytes: MAX_SEALED_BYTES, secs: left.clamp(1, MAX_SEALING_SECS) };
         let whole_time = left <= MAX_SEALING_SECS;
         Step::Collect(limits, Collecting { paid, head, whole_time })
     }
@@ -193,13 +193,13 @@ impl<'g> Collecting<'g> {
 impl Streaming<'_> {
     /// The command that keeps the row while bytes flow.
     #[must_use]
-    pub fn flowing(&self) -> super::Call {
+    pub fn flowing(&self) -> super::LedgerCall {
         self.report(Delivery::Flowing)
     }
 
     /// The command that ends the delivery.
     #[must_use]
-    pub fn ended(&self, end: StreamEnd) -> super::Call {
+    pub fn ended(&self, end: StreamEnd) -> super::LedgerCall {
         self.report(match end {
             StreamEnd::Complete => Delivery::Complete,
             StreamEnd::ClientLeft => Delivery::ClientLeft,
@@ -219,7 +219,7 @@ impl Streaming<'_> {
         promised(&reply.head, method)
     }
 
-    fn report(&self, delivery: Delivery) -> super::Call {
+    fn report(&self, delivery: Delivery) -> super::LedgerCall {
         let fence = self.0.fence;
         self.0.call(Command::Fulfil { fence, delivery })
     }

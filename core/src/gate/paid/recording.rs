@@ -3,22 +3,22 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 
-use super::settle::Turn;
+use super::settle::Attempt;
 use super::{Eligibility, Kept, PaidRequest, Step};
 use crate::gate::reply::Reply;
-use crate::ledger::command::{Answer, Command, Failure, Fate, Noted, Resend, Told};
+use crate::ledger::command::{Answer, Command, Failure, Fate, LedgerReply, Noted, Resend};
 use crate::problem::Code;
 use crate::time::UnixTime;
 
 /// Waits for the answer to a record.
 pub struct Recording<'g> {
     paid: Box<PaidRequest<'g>>,
-    after: Filed,
+    after: AfterRecord,
 }
 
 /// What was put on record, and so what comes next.
 #[derive(Debug)]
-pub enum Filed {
+pub enum AfterRecord {
     /// The work is over; answer this.
     Over(Abort),
     /// The facilitator doubts; the object knows whether that is a refusal.
@@ -28,7 +28,7 @@ pub enum Filed {
     /// `before`: the response is stored, or about to stream.
     Stored,
     /// A settle call's outcome.
-    Outcome(Turn),
+    Outcome(Attempt),
     /// What the chain says.
     Learnt,
     /// What is known of a transaction that the payer has sent; the client reads this code.
@@ -52,9 +52,9 @@ pub enum Abort {
 
 impl<'g> PaidRequest<'g> {
     /// Puts something on record; `after` says what comes next.
-    pub(super) fn record(self: Box<Self>, command: Command, after: Filed) -> Step<'g> {
+    pub(super) fn record(self: Box<Self>, command: Command, after: AfterRecord) -> Step<'g> {
         let mut call = self.call(command);
-        call.with_body = matches!(&after, Filed::Sealed | Filed::Stored)
+        call.with_body = matches!(&after, AfterRecord::Sealed | AfterRecord::Stored)
             && matches!(&self.response, Some((_, Kept::Whole)));
         Step::Record(call, Recording { paid: self, after })
     }
@@ -62,13 +62,13 @@ impl<'g> PaidRequest<'g> {
     /// Ends the work without a response.
     pub(super) fn release(self: Box<Self>, why: Failure, ending: Abort) -> Step<'g> {
         let fence = self.fence;
-        self.record(Command::Release { fence, why }, Filed::Over(ending))
+        self.record(Command::Release { fence, why }, AfterRecord::Over(ending))
     }
 
     /// Somebody may have submitted the authorization: the object knows whether that is a refusal.
     pub(super) fn suspect(self: Box<Self>) -> Step<'g> {
         let (fence, why) = (self.fence, Failure::Submitted);
-        self.record(Command::Release { fence, why }, Filed::Suspected)
+        self.record(Command::Release { fence, why }, AfterRecord::Suspected)
     }
 
     /// What the client reads when the work is over.
@@ -90,83 +90,87 @@ impl<'g> PaidRequest<'g> {
 
 impl<'g> Recording<'g> {
     /// The object's answer, or none if it is down.
-    pub fn answered(self, told: Option<impl Into<Told>>, now: UnixTime) -> Step<'g> {
+    pub fn answered(self, told: Option<impl Into<LedgerReply>>, now: UnixTime) -> Step<'g> {
         let mut paid = self.paid;
         let told = told.map(Into::into);
         paid.tally = told.as_ref().and_then(|told| told.tally.clone()).or(paid.tally);
         match (self.after, told.map(|told| told.answer)) {
             // Somebody else has moved the row on: what became of the payment is not ours to say.
-            (Filed::Over(_), Some(answer @ Answer::Stale)) => paid.ended(&answer, now),
+            (AfterRecord::Over(_), Some(answer @ Answer::Stale)) => paid.ended(&answer, now),
             // Nothing was submitted anywhere, and the row says so: somebody else may do it.
-            (Filed::Over(Abort::Down), Some(_)) if paid.facilitators.len() > 1 => {
+            (AfterRecord::Over(Abort::Down), Some(_)) if paid.facilitators.len() > 1 => {
                 paid.facilitators.remove(0);
                 paid.verified = false;
                 paid.spend(3);
                 paid.ask_ledger()
             }
             // The work ended: the client hears how even if the row could not be told.
-            (Filed::Over(ending), _) => paid.end(ending, now),
+            (AfterRecord::Over(ending), _) => paid.end(ending, now),
             // A refusal is looked up too: who broadcasts and then refuses must not make the payer pay twice.
             (
-                Filed::Suspected | Filed::Outcome(_),
+                AfterRecord::Suspected | AfterRecord::Outcome(_),
                 Some(Answer::Fate(fate @ (Fate::Unknown | Fate::Refused { .. }))),
             ) if paid.may_inquire() => paid.inquire(fate, now),
-            (Filed::Suspected, _) => paid.unknown(),
-            (Filed::Learnt, Some(Answer::Granted { fence })) => {
+            (AfterRecord::Suspected, _) => paid.unknown(),
+            (AfterRecord::Learnt, Some(Answer::Granted { fence })) => {
                 paid.fence = fence;
                 paid.captured(now)
             }
             // The row has moved, or somebody works on it: it is told like any repeat.
-            (Filed::Learnt, Some(_)) => paid.ask_ledger(),
-            (Filed::Learnt, None) => paid.unknown(),
-            (Filed::Noted(noted, code), Some(Answer::Absent)) if paid.move_on() => {
+            (AfterRecord::Learnt, Some(_)) => paid.ask_ledger(),
+            (AfterRecord::Learnt, None) => paid.unknown(),
+            (AfterRecord::Noted(noted, code), Some(Answer::Absent)) if paid.move_on() => {
                 paid.note(noted, code)
             }
             // Its row is beyond that.
-            (Filed::Noted(..), Some(Answer::Stale))
+            (AfterRecord::Noted(..), Some(Answer::Stale))
                 if paid.eligibility == Eligibility::Withdrawn =>
             {
                 paid.unknown()
             }
-            (Filed::Noted(..), Some(Answer::Stale)) => paid.resume(),
-            (Filed::Noted(Noted::Owed, _), Some(Answer::Recorded)) => {
+            (AfterRecord::Noted(..), Some(Answer::Stale)) => paid.resume(),
+            (AfterRecord::Noted(Noted::Owed, _), Some(Answer::Recorded)) => {
                 paid.told(&Fate::RefundDue, now)
             }
             // Its row is being moved, or made elsewhere.
-            (Filed::Noted(..), Some(Answer::Fate(fate))) => paid.told(&fate, now),
+            (AfterRecord::Noted(..), Some(Answer::Fate(fate))) => paid.told(&fate, now),
             // No row says that it is owed: it is asked for again.
-            (Filed::Noted(Noted::Owed | Noted::Paid, _), None) => paid.unknown(),
-            (Filed::Noted(_, Code::ChainUnavailable), _) => paid.unread(now),
-            (Filed::Noted(_, code), _) => paid.refuse(code),
-            (Filed::Sealed, Some(Answer::Granted { fence })) => {
+            (AfterRecord::Noted(Noted::Owed | Noted::Paid, _), None) => paid.unknown(),
+            (AfterRecord::Noted(_, Code::ChainUnavailable), _) => paid.unread(now),
+            (AfterRecord::Noted(_, code), _) => paid.refuse(code),
+            (AfterRecord::Sealed, Some(Answer::Granted { fence })) => {
                 paid.fence = fence;
                 paid.settle_first()
             }
             // Nothing was submitted; the lease ends the row.
-            (Filed::Sealed, None) => paid.refuse(Code::LedgerUnavailable),
-            (Filed::Stored, Some(Answer::Granted { .. })) => paid.respond(),
-            (Filed::Outcome(_), Some(Answer::Granted { fence })) => {
+            (AfterRecord::Sealed, None) => paid.refuse(Code::LedgerUnavailable),
+            (AfterRecord::Stored, Some(Answer::Granted { .. })) => paid.respond(),
+            (AfterRecord::Outcome(_), Some(Answer::Granted { fence })) => {
                 paid.fence = fence;
                 paid.captured(now)
             }
-            (Filed::Outcome(turn), Some(Answer::Resend(resend))) => {
+            (AfterRecord::Outcome(turn), Some(Answer::Resend(resend))) => {
                 let Resend { fence, facilitator, request, .. } = resend;
                 paid.fence = fence;
                 paid.transaction = None;
                 let waited = turn.waited_ms();
                 paid.settle_again(&facilitator, request, waited)
             }
-            (Filed::Outcome(_), Some(Answer::Replay(replay))) => paid.replay(&replay.response),
+            (AfterRecord::Outcome(_), Some(Answer::Replay(replay))) => {
+                paid.replay(&replay.response)
+            }
             // Paid, and the work outlasted its lease: the row says that a refund is due.
-            (Filed::Stored, Some(Answer::Stale)) => {
+            (AfterRecord::Stored, Some(Answer::Stale)) => {
                 let reply = paid.problem(Code::RefundDueTimeout);
                 Step::Respond(paid.settlement(reply))
             }
-            (Filed::Outcome(_) | Filed::Sealed | Filed::Stored, Some(answer)) => {
+            (AfterRecord::Outcome(_) | AfterRecord::Sealed | AfterRecord::Stored, Some(answer)) => {
                 paid.ended(&answer, now)
             }
             // Money may have moved or has moved, and no row says so: the lease and the alarm finish.
-            (Filed::Outcome(_) | Filed::Stored, None) => paid.refuse(Code::SettlementUnknown),
+            (AfterRecord::Outcome(_) | AfterRecord::Stored, None) => {
+                paid.refuse(Code::SettlementUnknown)
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use alloc::string::String;
 use super::PaidRequest;
 use crate::facilitator::reason;
 use crate::gate::checked::Protocol;
-use crate::gate::diagnose::{Diagnosis, Failures, Finding};
+use crate::gate::diagnose::{Circumstances, Diagnosis, Failures};
 use crate::gate::reply::Reply;
 use crate::gate::template::ChallengeRequest;
 use crate::ledger::attempts::FailureCause;
@@ -91,8 +91,12 @@ impl PaidRequest<'_> {
         failures: Failures<'_>,
         now: UnixTime,
     ) -> Option<Diagnosis> {
-        let finding =
-            Finding { blame, failures, troubles: self.troubles, correlation: &self.correlation };
+        let finding = Circumstances {
+            blame,
+            failures,
+            troubles: self.troubles,
+            correlation: &self.correlation,
+        };
         Some(self.offer.diagnostics?.diagnose(finding, now))
     }
 

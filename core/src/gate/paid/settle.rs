@@ -6,11 +6,11 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 
-use super::inquire::Told;
+use super::inquire::SettleReport;
 use super::{Abort, DOUBT_SECS, PaidRequest, Step};
-use crate::facilitator::funds::Draft;
+use crate::facilitator::funds::Debit;
 use crate::facilitator::reply::Reply as Wire;
-use crate::facilitator::unproven::{Kind, Sender};
+use crate::facilitator::unproven::{UnverifiedCaller, UnverifiedKind};
 use crate::facilitator::wire::{Expected, VerifyOutcome, verify_outcome};
 use crate::gate::keys::sha256;
 use crate::gate::limit::client_prefix;
@@ -28,14 +28,14 @@ const RESEND_GAP_MS: u32 = 1_000;
 
 /// Which settle call of a request this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum Attempt {
     /// The first one, after a claim.
     First,
     /// The one re-send that a doubt allows.
     Again,
 }
 
-impl Turn {
+impl Attempt {
     /// Milliseconds that a re-send after this call waits.
     pub(super) const fn waited_ms(self) -> u32 {
         match self {
@@ -51,7 +51,7 @@ pub struct Verifying<'g>(Box<PaidRequest<'g>>);
 /// Waits for the answer to `settle`.
 pub struct Settling<'g> {
     paid: Box<PaidRequest<'g>>,
-    turn: Turn,
+    turn: Attempt,
     expected: Expected,
 }
 
@@ -80,11 +80,11 @@ impl<'g> PaidRequest<'g> {
     }
 
     /// Who sends a payment that nobody vouches for: never whom it names.
-    pub(super) fn sender(&self) -> Sender {
+    pub(super) fn sender(&self) -> UnverifiedCaller {
         let kind = match (&self.proof.onchain, &self.proof.payer) {
-            (Some(_), _) => Kind::Transaction,
-            (None, Some(_)) => Kind::Contract,
-            (None, None) => Kind::OtherChain,
+            (Some(_), _) => UnverifiedKind::Transaction,
+            (None, Some(_)) => UnverifiedKind::Contract,
+            (None, None) => UnverifiedKind::OtherChain,
         };
         let network = self.client();
         // The hash of a transaction is anybody's to show.
@@ -93,13 +93,13 @@ impl<'g> PaidRequest<'g> {
             true => Some(sha256(&[self.proof.account().as_bytes()])),
             false => (!sent).then(|| *self.proof.key.as_bytes()),
         };
-        Sender { network, kind, payment }
+        UnverifiedCaller { network, kind, payment }
     }
 
-    pub(super) fn draft(&self) -> Draft {
+    pub(super) fn draft(&self) -> Debit {
         let (terms, payer) = (&self.choice.terms, self.proof.account());
         let wallet = format!("{payer} {} {}", terms.network, terms.asset);
-        Draft { wallet, amount: terms.amount }
+        Debit { wallet, amount: terms.amount }
     }
 
     /// The facilitator, or a node, refuses before anything was submitted. What nobody vouches for may have been looked up before
@@ -123,7 +123,7 @@ impl<'g> PaidRequest<'g> {
     /// The first settle call; its holder waits for it to its end.
     pub(super) fn settle_first(self: Box<Self>) -> Step<'g> {
         if let Some(onchain) = self.proof.onchain.clone() {
-            return self.settle_on_chain(&onchain, Turn::First);
+            return self.settle_on_chain(&onchain, Attempt::First);
         }
         let call = FacilitatorCall {
             url: self.facilitator().settle_url(),
@@ -137,7 +137,7 @@ impl<'g> PaidRequest<'g> {
             unproven: None,
         };
         let expected = self.expected.clone();
-        Step::Settle(call, Settling { paid: self, turn: Turn::First, expected })
+        Step::Settle(call, Settling { paid: self, turn: Attempt::First, expected })
     }
 
     /// The same bytes once more to the same facilitator; the client waits a bounded time for it.
@@ -148,7 +148,7 @@ impl<'g> PaidRequest<'g> {
         delay_ms: u32,
     ) -> Step<'g> {
         if let Some(onchain) = OnChain::read(facilitator, &request) {
-            return self.settle_on_chain(&onchain, Turn::Again);
+            return self.settle_on_chain(&onchain, Attempt::Again);
         }
         let patience = u32::try_from(DOUBT_SECS).unwrap_or(10).saturating_mul(1000);
         let mut expected = self.expected.clone();
@@ -164,7 +164,7 @@ impl<'g> PaidRequest<'g> {
             client: self.client(),
             unproven: None,
         };
-        Step::Settle(call, Settling { paid: self, turn: Turn::Again, expected })
+        Step::Settle(call, Settling { paid: self, turn: Attempt::Again, expected })
     }
 
     /// The facilitator would settle.
@@ -237,7 +237,7 @@ impl<'g> Settling<'g> {
     pub fn answered(self, reply: &Wire, client: Waiting) -> Step<'g> {
         let mut paid = self.paid;
         // Before the first call of `before` nothing was submitted; what was sealed or sent once more is another matter.
-        let first = self.turn == Turn::First && paid.mode == Mode::Before;
+        let first = self.turn == Attempt::First && paid.mode == Mode::Before;
         let unsent = match reply {
             Wire::NotSent => Some(Abort::Down),
             Wire::Unsigned if first => Some(Abort::KeyRefused),
@@ -247,7 +247,7 @@ impl<'g> Settling<'g> {
             paid.trouble();
             return paid.release(Failure::NothingRan, ending);
         }
-        if let Wire::Recalled(reason) = reply {
+        if let Wire::CachedRefusal(reason) = reply {
             paid.blames(reason);
             return paid.release(Failure::NothingRan, Abort::Refused(reason.clone()));
         }
@@ -257,10 +257,10 @@ impl<'g> Settling<'g> {
         }
         let client = match (client, self.turn) {
             (Waiting::No, _) => Client::Answered,
-            (Waiting::Yes, Turn::First) => Client::WaitsForMore,
-            (Waiting::Yes, Turn::Again) => Client::Waits,
+            (Waiting::Yes, Attempt::First) => Client::WaitsForMore,
+            (Waiting::Yes, Attempt::Again) => Client::Waits,
         };
-        let told = Told { turn: self.turn, client };
+        let told = SettleReport { turn: self.turn, client };
         match (&result, paid.transaction) {
             (Outcome::Settled(_), Some(named))
                 if paid.offer.confirms && !planted(Mutant::WordIsChain) =>

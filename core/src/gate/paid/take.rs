@@ -4,8 +4,8 @@
 use alloc::boxed::Box;
 use alloc::string::ToString;
 
-use super::inquire::Told;
-use super::{Call, PaidRequest, Step};
+use super::inquire::SettleReport;
+use super::{LedgerCall, PaidRequest, Step};
 use crate::gate::Gate;
 use crate::gate::keys::digest;
 use crate::ledger::command::{Outcome, VERSION};
@@ -17,7 +17,7 @@ use crate::payment::TxHash;
 pub struct Taking<'g> {
     paid: Box<PaidRequest<'g>>,
     named: TxHash,
-    told: Told,
+    told: SettleReport,
 }
 
 impl Gate {
@@ -27,7 +27,7 @@ impl Gate {
         network: &str,
         transaction: &TxHash,
         key: &str,
-    ) -> Option<Call> {
+    ) -> Option<LedgerCall> {
         if network.starts_with("eip155:") {
             return None;
         }
@@ -45,13 +45,13 @@ impl Gate {
         };
         // Text always serialises.
         let message = serde_json::to_string(&Take { v: VERSION, take }).unwrap_or_default();
-        Some(Call::new(alloc::format!("ledger/{shards}/{shard}"), message))
+        Some(LedgerCall::new(alloc::format!("ledger/{shards}/{shard}"), message))
     }
 }
 
 impl<'g> PaidRequest<'g> {
     /// Takes the transaction that a facilitator has named, or reports it at once where the chain tells whose it is.
-    pub(super) fn take(self: Box<Self>, named: TxHash, told: Told) -> Step<'g> {
+    pub(super) fn take(self: Box<Self>, named: TxHash, told: SettleReport) -> Step<'g> {
         let network = self.choice.terms.network.as_str();
         match self.gate.take_call(network, &named, &self.proof.key.to_hex()) {
             Some(call) => Step::Take(call, Taking { paid: self, named, told }),

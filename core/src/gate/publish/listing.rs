@@ -9,18 +9,18 @@ use alloc::vec::Vec;
 
 use crate::gate::offer::Offer;
 use crate::gate::path::Target;
-use crate::gate::route::{Found, Pattern, RouteTable, Rule};
+use crate::gate::route::{Pattern, RouteMatch, RouteTable, Rule};
 
 /// Every path that costs something, in the order of the table.
 #[derive(Debug)]
 pub struct Listing {
     /// The paths; no two are alike but for the names of their parameters.
-    pub items: Vec<Item>,
+    pub items: Vec<ListedPath>,
 }
 
 /// One path.
 #[derive(Debug)]
-pub struct Item {
+pub struct ListedPath {
     /// Where a parameter stands, its name in braces.
     pub path: String,
     /// The names of the parameters, in order.
@@ -34,7 +34,7 @@ impl Listing {
     #[must_use]
     pub fn new(table: &RouteTable, offers: &[Option<Offer>]) -> Self {
         let name = unlisted_name(table);
-        let mut items: Vec<Item> = Vec::new();
+        let mut items: Vec<ListedPath> = Vec::new();
         for (place, rule) in table.rules().iter().enumerate() {
             if offers.get(place).is_none_or(Option::is_none) {
                 continue;
@@ -48,7 +48,7 @@ impl Listing {
                     Some(item) => item.sales.push((methods.clone(), place)),
                     None => {
                         let sales = Vec::from([(methods.clone(), place)]);
-                        items.push(Item { path, parameters, sales });
+                        items.push(ListedPath { path, parameters, sales });
                     }
                 }
             }
@@ -84,7 +84,8 @@ fn depths(table: &RouteTable, place: usize, rule: &Rule, name: &str) -> Vec<usiz
     let Some(method) = rule.methods.names().next() else { return Vec::new() };
     let lands = |further: usize| {
         let path = with_each(&template(&rule.pattern, further).0, name);
-        Target::parse(&path).is_ok_and(|target| table.find(method, &target) == Found::Route(place))
+        Target::parse(&path)
+            .is_ok_and(|target| table.find(method, &target) == RouteMatch::Route(place))
     };
     let itself = lands(0).then_some(0);
     itself.into_iter().chain((1..=most.max(1)).find(|further| lands(*further))).collect()

@@ -22,7 +22,7 @@ use super::Gate;
 use super::keys;
 use super::path::Target;
 use super::reply::{Audience, Body, Reply, own_headers};
-use super::route::Found;
+use super::route::RouteMatch;
 use crate::http::{Headers, RequestHead, ResponseHead};
 use listing::Listing;
 
@@ -118,7 +118,7 @@ pub struct Publication {
 
 /// A request for a document, as far as the answer depends on it.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct DocumentRequest {
     document: Document,
     /// Scheme and authority of the URL asked for.
     base: String,
@@ -132,7 +132,7 @@ pub(super) enum Published {
     /// It is answered.
     Now(Reply),
     /// It is answered where the origin has nothing.
-    IfMissing(Wanted),
+    IfMissing(DocumentRequest),
 }
 
 impl Gate {
@@ -142,7 +142,7 @@ impl Gate {
         &self,
         head: &RequestHead,
         target: &Target,
-        found: &Found,
+        found: &RouteMatch,
         correlation: &str,
     ) -> Option<Published> {
         let path = target.path();
@@ -152,12 +152,12 @@ impl Gate {
             return None;
         }
         let is_free = match found {
-            Found::Route(rule) => self.offers.get(*rule).is_none_or(Option::is_none),
-            Found::Unlisted => true,
-            Found::Denied | Found::MethodNotAllowed { .. } => false,
-            Found::Options { .. } | Found::Ambiguous => return None,
+            RouteMatch::Route(rule) => self.offers.get(*rule).is_none_or(Option::is_none),
+            RouteMatch::Unlisted => true,
+            RouteMatch::Denied | RouteMatch::MethodNotAllowed { .. } => false,
+            RouteMatch::Options { .. } | RouteMatch::Ambiguous => return None,
         };
-        let wanted = Wanted {
+        let wanted = DocumentRequest {
             document,
             base: head.url.strip_suffix(head.target()).unwrap_or_default().into(),
             authority: head.authority().into(),
@@ -170,7 +170,7 @@ impl Gate {
     }
 
     /// The document, or that the client has it.
-    pub(super) fn document(&self, wanted: &Wanted, correlation: &str) -> Reply {
+    pub(super) fn document(&self, wanted: &DocumentRequest, correlation: &str) -> Reply {
         let text = self.document_text(wanted.document, &wanted.base, &wanted.authority);
         let digest = keys::digest(&[text.as_bytes()]);
         let tag = ["\"", digest.get(..32).unwrap_or_default(), "\""].concat();

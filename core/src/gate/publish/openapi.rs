@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value, json};
 
-use super::listing::Item;
+use super::listing::ListedPath;
 use super::{Document, DocumentContext, Service};
 use crate::gate::keys;
 use crate::gate::mpp::issue;
@@ -57,7 +57,7 @@ pub(super) fn write(shop: &DocumentContext<'_>) -> String {
     format!("{document}")
 }
 
-fn path_item(shop: &DocumentContext<'_>, item: &Item) -> Value {
+fn path_item(shop: &DocumentContext<'_>, item: &ListedPath) -> Value {
     let mut operations = Map::new();
     for (methods, place) in &item.sales {
         let Some(offer) = shop.offers.get(*place).and_then(Option::as_ref) else { continue };
@@ -68,7 +68,7 @@ fn path_item(shop: &DocumentContext<'_>, item: &Item) -> Value {
     Value::Object(operations)
 }
 
-fn operation(method: &str, item: &Item, offer: &Offer) -> Value {
+fn operation(method: &str, item: &ListedPath, offer: &Offer) -> Value {
     let described = offer.bazaar.as_deref().filter(|declaration| declaration.takes(method));
     let mut parameters: Vec<Value> = item
         .parameters

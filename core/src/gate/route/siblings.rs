@@ -7,7 +7,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{Ask, Found, RouteTable, Rule};
+use super::{Ask, RouteMatch, RouteTable, Rule};
 use crate::gate::path::Target;
 
 /// What servers put behind a path for the same thing: the index of a folder, a format. A `/` at the end is ambiguous already.
@@ -50,15 +50,15 @@ impl RouteTable {
     fn is_free(&self, method: &str, path: &str) -> bool {
         let Ok(target) = Target::parse(path) else { return false };
         match self.find(method, &target) {
-            Found::Unlisted => true,
-            Found::Route(index) => self
+            RouteMatch::Unlisted => true,
+            RouteMatch::Route(index) => self
                 .rules
                 .get(index)
                 .is_some_and(|rule| rule.ask == Ask::Free && rule.pattern.as_str() == "/*"),
-            Found::Denied
-            | Found::MethodNotAllowed { .. }
-            | Found::Options { .. }
-            | Found::Ambiguous => false,
+            RouteMatch::Denied
+            | RouteMatch::MethodNotAllowed { .. }
+            | RouteMatch::Options { .. }
+            | RouteMatch::Ambiguous => false,
         }
     }
 }

@@ -4,9 +4,9 @@ use alloc::string::String;
 
 use super::{Entry, RESEND_GAP_SECS, begin, delivering};
 use crate::ledger::command::{
-    Answer, Deliver, Fate, Leases, Mode, Payment, Repeat, Replay, Resumed, Seen,
+    Answer, Deliver, Fate, Leases, LookAnswer, Mode, Payment, Repeat, Replay, Resumed,
 };
-use crate::ledger::state::{Resend, Sender, State};
+use crate::ledger::state::{Requester, Resend, State};
 use crate::mutant::{Mutant, planted};
 use crate::payment::TxHash;
 use crate::time::UnixTime;
@@ -94,7 +94,7 @@ impl Entry {
                 self.resend(sent, resend, sender, Fate::Refused { reason }, now)
             }
             State::Settled { transaction, since } => {
-                if self.repeat(proven, since, now) == Sender::Stranger {
+                if self.repeat(proven, since, now) == Requester::UnprovenRepeat {
                     return (self, Fate::AlreadyDelivered.into());
                 }
                 self.deliver(transaction, again.leases, now)
@@ -105,7 +105,7 @@ impl Entry {
                 (self, Resumed::Replay(Replay { response: String::new(), transaction }))
             }
             State::RefundDue { transaction, since, .. } => {
-                let heir = self.repeat(proven, since, now) != Sender::Stranger;
+                let heir = self.repeat(proven, since, now) != Requester::UnprovenRepeat;
                 if !(again.idempotent && heir) {
                     return (self, Fate::RefundDue.into());
                 }
@@ -137,21 +137,21 @@ impl Entry {
 
     /// What a request sees whose signature nothing has proven: the row stays as it is.
     #[must_use]
-    pub fn seen(&self, again: &Repeat, now: UnixTime) -> Seen {
+    pub fn seen(&self, again: &Repeat, now: UnixTime) -> LookAnswer {
         match (self.fate(again), &self.state) {
             // The chain is asked first.
-            _ if self.gives_way_to(again, now) && !again.last => Seen::Nothing,
-            (Some(fate), _) => Seen::Fate(fate),
-            (None, State::Released | State::Abandoned) => Seen::Nothing,
+            _ if self.gives_way_to(again, now) && !again.last => LookAnswer::Nothing,
+            (Some(fate), _) => LookAnswer::Fate(fate),
+            (None, State::Released | State::Abandoned) => LookAnswer::Nothing,
             // Its signature held when the row was made, and these are the same bytes, or the first request's own.
             (None, _)
                 if self.payment.request == again.payment.request
                     || self.proves(again)
                     || planted(Mutant::OtherBytesResume) =>
             {
-                Seen::Open
+                LookAnswer::Open
             }
-            (None, state) => Seen::Fate(match state {
+            (None, state) => LookAnswer::Fate(match state {
                 State::Unknown { .. } | State::Closed => Fate::Unknown,
                 State::Refused { reason, .. } => Fate::Refused { reason: reason.clone() },
                 State::RefundDue { .. } => Fate::RefundDue,
@@ -233,14 +233,14 @@ impl Entry {
 
     /// Whether a repeat may receive what nobody received: with the first request's secret, or, where there
     /// was none, while the header can hardly be known from the chain.
-    fn repeat(&self, proven: bool, since: UnixTime, now: UnixTime) -> Sender {
+    fn repeat(&self, proven: bool, since: UnixTime, now: UnixTime) -> Requester {
         if proven
             || (self.payment.secret.is_none()
                 && (now <= since.plus(RESUME_SECS) || planted(Mutant::PublicResumes)))
         {
-            Sender::Heir
+            Requester::ProvenRepeat
         } else {
-            Sender::Stranger
+            Requester::UnprovenRepeat
         }
     }
 
@@ -249,7 +249,7 @@ impl Entry {
         mut self,
         sent: UnixTime,
         on_its_way: Option<Resend>,
-        sender: Sender,
+        sender: Requester,
         otherwise: Fate,
         now: UnixTime,
     ) -> (Self, Resumed) {

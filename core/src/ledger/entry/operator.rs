@@ -66,7 +66,7 @@ mod tests {
 
     use super::*;
     use crate::ledger::command::{Leases, Mode, Payment};
-    use crate::ledger::entry::Standing;
+    use crate::ledger::entry::OtherPayments;
     use crate::ledger::state::Why;
     use crate::payment::TxHash;
 
@@ -98,7 +98,7 @@ mod tests {
         };
         let leases = Leases { executing: 1, settling: 1, delivering: 1 };
         let (entry, _) =
-            Entry::open(payment, leases, NonZeroU32::MIN, Standing::default(), NOW).unwrap();
+            Entry::open(payment, leases, NonZeroU32::MIN, OtherPayments::default(), NOW).unwrap();
         Entry { state, ..entry }
     }
 

@@ -10,8 +10,8 @@ use alloc::vec::Vec;
 use super::claim::RESUME_SECS;
 use super::note::owed;
 use super::{Entry, Taken};
-use crate::ledger::command::{Answer, Learnt, Mode};
-use crate::ledger::state::{Resend, Sender, State, Undelivered, Why};
+use crate::ledger::command::{Answer, ChainVerdict, Mode};
+use crate::ledger::state::{Requester, Resend, State, Undelivered, Why};
 use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 
@@ -184,7 +184,10 @@ impl Entry {
             return (self, Answer::Stale);
         };
         *sent = now;
-        *resend = Some(Resend { until: now.plus(self.leases.settling), sender: Sender::Stranger });
+        *resend = Some(Resend {
+            until: now.plus(self.leases.settling),
+            sender: Requester::UnprovenRepeat,
+        });
         self.watch.resends = self.watch.resends.saturating_add(1);
         let fence = self.grant();
         let answer = Answer::Resend(self.send_again(fence));
@@ -197,16 +200,16 @@ impl Entry {
     /// transfer has nothing of the kind: what is another payment's already is not its own.
     pub(super) fn learn(
         mut self,
-        learnt: Learnt,
+        learnt: ChainVerdict,
         owner: bool,
         taken: Taken,
         now: UnixTime,
     ) -> (Self, Answer) {
         let learnt = match learnt {
-            Learnt::Captured(text) | Learnt::Late(text)
+            ChainVerdict::Captured(text) | ChainVerdict::Late(text)
                 if taken == Taken::Yes && self.payment.is_onchain() =>
             {
-                Learnt::Contradiction(text)
+                ChainVerdict::Contradiction(text)
             }
             learnt => learnt,
         };
@@ -225,16 +228,16 @@ impl Entry {
         }
         let doubted = matches!(self.state, State::Unknown { .. } | State::Refused { .. });
         let transaction = match &learnt {
-            Learnt::Captured(text) | Learnt::Contradiction(text) | Learnt::Late(text) => {
-                self.payment.transaction(text)
-            }
-            Learnt::Void | Learnt::Nothing => None,
+            ChainVerdict::Captured(text)
+            | ChainVerdict::Contradiction(text)
+            | ChainVerdict::Late(text) => self.payment.transaction(text),
+            ChainVerdict::Void | ChainVerdict::Nothing => None,
         };
         let never_ran = matches!(self.state, State::Released) && self.payment.mode == Mode::Before;
         match (&learnt, transaction) {
-            (Learnt::Captured(_), Some(transaction)) => {
+            (ChainVerdict::Captured(_), Some(transaction)) => {
                 if doubted {
-                    let to = if owner { Sender::Owner } else { Sender::Stranger };
+                    let to = if owner { Requester::Claimer } else { Requester::UnprovenRepeat };
                     return self.captured(transaction, to, now);
                 }
                 self.state = if never_ran {
@@ -245,13 +248,16 @@ impl Entry {
                     State::RefundDue { transaction, why: Undelivered::LetGo, since }
                 };
             }
-            (Learnt::Late(_), Some(transaction)) => self.state = owed(transaction, now),
-            (Learnt::Void, _) => self.state = State::Void,
-            (Learnt::Contradiction(_), Some(transaction)) => {
+            (ChainVerdict::Late(_), Some(transaction)) => self.state = owed(transaction, now),
+            (ChainVerdict::Void, _) => self.state = State::Void,
+            (ChainVerdict::Contradiction(_), Some(transaction)) => {
                 self.state = State::Manual { why: Why::PaidBefore, transaction: Some(transaction) };
             }
             (
-                Learnt::Captured(_) | Learnt::Contradiction(_) | Learnt::Late(_) | Learnt::Nothing,
+                ChainVerdict::Captured(_)
+                | ChainVerdict::Contradiction(_)
+                | ChainVerdict::Late(_)
+                | ChainVerdict::Nothing,
                 _,
             ) => {}
         }

@@ -5,7 +5,7 @@ use alloc::string::String;
 
 use super::{Entry, RESEND_GAP_SECS, Taken, delivering};
 use crate::ledger::command::{Answer, Client, Delivery, Failure, Fate, Mode, Outcome, Replay};
-use crate::ledger::state::{Lease, Resend, Sender, State, Undelivered};
+use crate::ledger::state::{Lease, Requester, Resend, State, Undelivered};
 use crate::mutant::{Mutant, planted};
 use crate::payment::TxHash;
 use crate::time::UnixTime;
@@ -44,12 +44,12 @@ impl Entry {
         now: UnixTime,
     ) -> (Self, Answer) {
         let sender = match &self.state {
-            State::Settling(_) => Sender::Owner,
+            State::Settling(_) => Requester::Claimer,
             State::Unknown { resend: Some(resend), .. }
             | State::Refused { resend: Some(resend), .. } => resend.sender,
             _ => return (self.with_evidence(&result, taken), Answer::Stale),
         };
-        let heard = if client == Client::Answered { Sender::Stranger } else { sender };
+        let heard = if client == Client::Answered { Requester::UnprovenRepeat } else { sender };
         let result = match result {
             Outcome::Unknown(_) if planted(Mutant::TimeoutIsPaid) => {
                 Outcome::Settled(["0x", &"77".repeat(32)].concat())
@@ -73,16 +73,16 @@ impl Entry {
     pub(super) fn captured(
         mut self,
         transaction: TxHash,
-        to: Sender,
+        to: Requester,
         now: UnixTime,
     ) -> (Self, Answer) {
         let granted = Answer::Granted { fence: self.fence };
         let (state, answer) = match (self.payment.mode, self.sealed, to) {
-            (Mode::After, true, Sender::Owner) => {
+            (Mode::After, true, Requester::Claimer) => {
                 self.handed = true;
                 (State::Delivered { transaction }, granted)
             }
-            (Mode::After, true, Sender::Heir) => {
+            (Mode::After, true, Requester::ProvenRepeat) => {
                 self.handed = true;
                 let transaction_text = transaction.to_text();
                 (
@@ -93,14 +93,14 @@ impl Entry {
                     }),
                 )
             }
-            (Mode::After, true, Sender::Stranger) => {
+            (Mode::After, true, Requester::UnprovenRepeat) => {
                 (State::Delivered { transaction }, Answer::Fate(Fate::AlreadyDelivered))
             }
-            (Mode::After, false, Sender::Owner) => {
+            (Mode::After, false, Requester::Claimer) => {
                 let lease = Lease { until: now.plus(self.leases.delivering) };
                 (State::Delivering { transaction, lease, streaming: true }, granted)
             }
-            (Mode::After, false, Sender::Heir | Sender::Stranger) => (
+            (Mode::After, false, Requester::ProvenRepeat | Requester::UnprovenRepeat) => (
                 State::RefundDue {
                     transaction,
                     why: Undelivered::Dropped,
@@ -108,10 +108,10 @@ impl Entry {
                 },
                 Answer::Fate(Fate::RefundDue),
             ),
-            (Mode::Before, _, Sender::Owner | Sender::Heir) => {
+            (Mode::Before, _, Requester::Claimer | Requester::ProvenRepeat) => {
                 (delivering(transaction, self.leases, now), granted)
             }
-            (Mode::Before, _, Sender::Stranger) => (
+            (Mode::Before, _, Requester::UnprovenRepeat) => (
                 State::Settled { transaction, since: self.doubted_since(now) },
                 Answer::Fate(Fate::AlreadyDelivered),
             ),
@@ -156,7 +156,7 @@ impl Entry {
         mut self,
         hash: Option<TxHash>,
         client: Client,
-        sender: Sender,
+        sender: Requester,
         now: UnixTime,
     ) -> (Self, Answer) {
         let since = self.doubted_since(now);

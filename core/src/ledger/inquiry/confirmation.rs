@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use super::Question;
 use super::evidence::Evidence;
 use super::finding::Unreadable;
-use crate::evm::rpc::reply::{Receipt, Replies};
+use crate::evm::rpc::reply::{Replies, TransactionReceipt};
 use crate::evm::rpc::{At, Call, batch};
 use crate::payment::TxHash;
 
@@ -92,7 +92,7 @@ impl Confirming {
         let Evidence::Paid { log_index } = Evidence::of(&receipt, &self.question) else {
             return Ok(Reading::Done(Confirmation::Contradicted));
         };
-        let Receipt { block, .. } = receipt;
+        let TransactionReceipt { block, .. } = receipt;
         let time = match (self.question.seen_block, self.block) {
             (Some(_), _) => None,
             (None, None) => return Ok(Reading::NeedsTime { block }),

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::Question;
 use crate::amount::Amount;
-use crate::evm::rpc::reply::{Log, Receipt, Standing, Status};
+use crate::evm::rpc::reply::{Inclusion, Log, Status, TransactionReceipt};
 use crate::evm::rpc::{AUTHORIZATION_CANCELED, AUTHORIZATION_USED, TRANSFER};
 
 /// The meaning of a receipt.
@@ -31,14 +31,14 @@ impl Evidence {
     /// The `Transfer` that belongs to a use is the token's first one after it and before the token's next use, so one
     /// `Transfer` never serves two authorizations of a batch. A token that reports the other way round is understood where
     /// nothing can be confused: one use, one `Transfer`. Spec: EIP-3009, reference implementation.
-    pub(super) fn of(receipt: &Receipt, question: &Question) -> Self {
+    pub(super) fn of(receipt: &TransactionReceipt, question: &Question) -> Self {
         if receipt.status != Status::Succeeded {
             return Self::Unrelated;
         }
         let logs: Vec<&Log> = receipt
             .logs
             .iter()
-            .filter(|log| log.standing == Standing::Included && log.address == question.asset)
+            .filter(|log| log.standing == Inclusion::Included && log.address == question.asset)
             .collect();
         let authorization = question.authorization();
         let own = |log: &Log| log.is_event(&AUTHORIZATION_USED, &authorization);

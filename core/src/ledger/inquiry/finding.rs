@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::search::Cursor;
+use super::search::SearchedBlocks;
 use crate::evm::rpc::reply::RpcError;
 use crate::payment::TxHash;
 use crate::time::UnixTime;
@@ -65,7 +65,7 @@ pub enum Finding {
     /// Used, but the log is not among the blocks searched so far; ask again with this cursor.
     Searching {
         /// For [`Question::cursor`](super::Question::cursor).
-        cursor: Option<Cursor>,
+        cursor: Option<SearchedBlocks>,
     },
     /// Nothing can be said.
     Unreadable(Unreadable),

@@ -10,7 +10,7 @@ use crate::time::UnixTime;
 
 /// Blocks that were searched to no avail, so that the next inquiry goes on from there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cursor {
+pub struct SearchedBlocks {
     /// The lowest block searched.
     pub low: u64,
     /// The block after the highest one searched.
@@ -33,7 +33,7 @@ impl Search {
     }
 
     /// Goes on where an earlier search ended.
-    pub(super) fn resuming(cursor: Cursor, latest: u64) -> Self {
+    pub(super) fn resuming(cursor: SearchedBlocks, latest: u64) -> Self {
         let high = cursor.high.min(latest.saturating_add(1));
         Self { low: cursor.low.min(high), high, latest }
     }
@@ -61,10 +61,10 @@ impl Search {
     }
 
     /// What need not be searched again; blocks that may still be replaced do.
-    pub(super) fn cursor(&self, safe: Option<u64>) -> Option<Cursor> {
+    pub(super) fn cursor(&self, safe: Option<u64>) -> Option<SearchedBlocks> {
         let settled = safe.unwrap_or_else(|| self.latest.saturating_sub(MAX_SPAN_BLOCKS));
         let high = self.high.min(settled.saturating_add(1));
-        (self.low < high).then_some(Cursor { low: self.low, high })
+        (self.low < high).then_some(SearchedBlocks { low: self.low, high })
     }
 }
 

@@ -21,12 +21,12 @@ pub enum Sender {
 
 /// Waits for the reply.
 #[derive(Debug)]
-pub struct Finding {
+pub struct AwaitingSender {
     chain_id: u64,
     transaction: TxHash,
 }
 
-impl Finding {
+impl AwaitingSender {
     /// The request, a JSON-RPC body, and what takes its reply.
     #[must_use]
     pub fn ask(chain_id: u64, transaction: TxHash) -> (String, Self) {

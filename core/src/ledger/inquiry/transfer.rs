@@ -12,7 +12,7 @@ use super::finding::{Finality, Finding, Unreadable};
 use super::{Heads, hash, is_after, optional};
 use crate::amount::Amount;
 use crate::evm::address::Address;
-use crate::evm::rpc::reply::{Receipt, Replies, Sent, Standing, Status};
+use crate::evm::rpc::reply::{Inclusion, Replies, Sent, Status, TransactionReceipt};
 use crate::evm::rpc::{At, Call, TRANSFER};
 use crate::evm::transaction::transfer;
 use crate::payment::TxHash;
@@ -67,11 +67,11 @@ pub(super) enum Stage {
     /// Whether its number was used for another one, up to this block; and the receipt once more.
     Number { heads: Heads, safe: u64, nonce: u64 },
     /// When the block of the receipt was made.
-    Time { heads: Heads, receipt: Box<Receipt> },
+    Time { heads: Heads, receipt: Box<TransactionReceipt> },
 }
 
 /// What a reply leads to.
-pub(super) enum Turn {
+pub(super) enum Progress {
     Ask(Stage),
     Found(Finding),
 }
@@ -98,7 +98,7 @@ impl Transfer {
         }
     }
 
-    pub(super) fn answered(&self, stage: Stage, replies: &Replies) -> Result<Turn, Unreadable> {
+    pub(super) fn answered(&self, stage: Stage, replies: &Replies) -> Result<Progress, Unreadable> {
         match stage {
             Stage::Receipt => self.began(replies),
             Stage::Number { heads, safe, nonce } => {
@@ -110,20 +110,20 @@ impl Transfer {
                 match replies.receipt(2, &self.transaction.to_bytes())? {
                     Some(receipt) => self.included(heads, receipt),
                     None if is_used => {
-                        Ok(Turn::Found(Finding::UsedElsewhere { finality: Finality::Safe }))
+                        Ok(Progress::Found(Finding::UsedElsewhere { finality: Finality::Safe }))
                     }
-                    None => Ok(Turn::Found(PENDING)),
+                    None => Ok(Progress::Found(PENDING)),
                 }
             }
             Stage::Time { heads, receipt } => {
                 let dated = replies.block(0)?.filter(|block| block.number == receipt.block);
                 let time = dated.ok_or(Unreadable::Contradictory)?.time;
-                self.concluded(heads, &receipt, Some(time)).map(Turn::Found)
+                self.concluded(heads, &receipt, Some(time)).map(Progress::Found)
             }
         }
     }
 
-    fn began(&self, replies: &Replies) -> Result<Turn, Unreadable> {
+    fn began(&self, replies: &Replies) -> Result<Progress, Unreadable> {
         let chain = replies.quantity(0)?;
         if chain != self.chain_id {
             return Err(Unreadable::WrongChain(chain));
@@ -136,18 +136,20 @@ impl Transfer {
                 Some(sent) if self.is_made_by(&sent) => {}
                 // What its hash stands for never changes.
                 Some(_) => {
-                    return Ok(Turn::Found(Finding::UsedElsewhere { finality: Finality::Safe }));
+                    return Ok(Progress::Found(Finding::UsedElsewhere {
+                        finality: Finality::Safe,
+                    }));
                 }
-                None => return Ok(Turn::Found(PENDING)),
+                None => return Ok(Progress::Found(PENDING)),
             }
         }
         let heads = Heads { latest, safe };
         match (replies.receipt(3, &bytes)?, self.known, safe) {
             (Some(receipt), ..) => self.included(heads, receipt),
             (None, Known::Whole { nonce }, Some(safe)) => {
-                Ok(Turn::Ask(Stage::Number { heads, safe: safe.number, nonce }))
+                Ok(Progress::Ask(Stage::Number { heads, safe: safe.number, nonce }))
             }
-            (None, ..) => Ok(Turn::Found(PENDING)),
+            (None, ..) => Ok(Progress::Found(PENDING)),
         }
     }
 
@@ -159,18 +161,18 @@ impl Transfer {
             && transfer(&sent.input) == Some((self.to, self.value))
     }
 
-    fn included(&self, heads: Heads, receipt: Receipt) -> Result<Turn, Unreadable> {
+    fn included(&self, heads: Heads, receipt: TransactionReceipt) -> Result<Progress, Unreadable> {
         let heads = Heads { latest: heads.latest.max(receipt.block), ..heads };
         if self.seen_block.is_none() && receipt.status == Status::Succeeded {
-            return Ok(Turn::Ask(Stage::Time { heads, receipt: Box::new(receipt) }));
+            return Ok(Progress::Ask(Stage::Time { heads, receipt: Box::new(receipt) }));
         }
-        self.concluded(heads, &receipt, None).map(Turn::Found)
+        self.concluded(heads, &receipt, None).map(Progress::Found)
     }
 
     fn concluded(
         &self,
         heads: Heads,
-        receipt: &Receipt,
+        receipt: &TransactionReceipt,
         time: Option<UnixTime>,
     ) -> Result<Finding, Unreadable> {
         let (block, finality) = (receipt.block, heads.finality(receipt.block));
@@ -191,12 +193,12 @@ impl Transfer {
         })
     }
 
-    fn evidence(&self, receipt: &Receipt) -> Evidence {
+    fn evidence(&self, receipt: &TransactionReceipt) -> Evidence {
         if receipt.status != Status::Succeeded {
             return Evidence::Nothing;
         }
         let transfers = receipt.logs.iter().filter(|log| {
-            log.standing == Standing::Included
+            log.standing == Inclusion::Included
                 && log.address == self.asset
                 && log.topics.first() == Some(&TRANSFER)
         });

@@ -5,8 +5,10 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use super::{Change, Decision, Notice, Rows, Scene, Shard, Slot, Transition};
-use crate::ledger::command::{Answer, Command, Fate, Leases, Noted, Payment, Repeat, Role, Told};
-use crate::ledger::entry::{Entry, Standing};
+use crate::ledger::command::{
+    Answer, Command, Fate, Leases, LedgerReply, Noted, Payment, Repeat, Role,
+};
+use crate::ledger::entry::{Entry, OtherPayments};
 use crate::mutant::{Mutant, planted};
 
 /// Seconds after which what was noted about a payment that cannot be charged any more may go.
@@ -46,7 +48,7 @@ impl Shard {
         };
         let spare = self.index.spare(&payment.client, &standing, now);
         let standing = match &spare {
-            Some(_) => Standing { is_crowded: false, is_full: false, ..standing },
+            Some(_) => OtherPayments { is_crowded: false, is_full: false, ..standing },
             None => standing,
         };
         match Entry::open(*payment, leases, in_flight, standing, now) {
@@ -56,7 +58,7 @@ impl Shard {
                 let mut transition = Transition::default();
                 transition.add("none".to_string(), &entry.state, "claim");
                 changes.push(Change::Insert(slot.clone(), Box::new(entry), transition));
-                let told = Told { answer, receipt, proven: true, tally: None };
+                let told = LedgerReply { answer, receipt, proven: true, tally: None };
                 Ok(Decision { told, body: None, changes })
             }
             Err(answer) => Ok(Decision { changes, ..Decision::of(answer) }),

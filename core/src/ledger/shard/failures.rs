@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::{Change, Shard};
 use crate::ledger::attempts::{
-    Counted, Counting, Entry, FailureStreak, IDLE_SECS, Place, RecentMap,
+    ClientCount, Counted, Counting, FailureStreak, IDLE_SECS, RecentMap, StreakKey,
 };
 use crate::ledger::mark::Mark;
 use crate::time::UnixTime;
@@ -29,7 +29,7 @@ pub struct Failing {
 /// All that fail.
 #[derive(Clone, Debug)]
 pub(super) struct Failures {
-    rows: RecentMap<Place, Failing>,
+    rows: RecentMap<StreakKey, Failing>,
     /// When the operator was told of one that proves nothing.
     told_at: Option<UnixTime>,
 }
@@ -41,7 +41,7 @@ impl Default for Failures {
 }
 
 impl Failures {
-    pub(super) fn load(&mut self, place: Place, tally: FailureStreak, claims: Option<String>) {
+    pub(super) fn load(&mut self, place: StreakKey, tally: FailureStreak, claims: Option<String>) {
         let written = tally.attempts;
         self.rows.put(place, Failing { tally, written, claims });
     }
@@ -76,7 +76,7 @@ impl Failures {
     /// Merges what an isolate counted of one client.
     fn merge(
         &mut self,
-        entry: Entry,
+        entry: ClientCount,
         now: UnixTime,
         changes: &mut Vec<Change>,
     ) -> Option<FailureStreak> {
@@ -108,7 +108,7 @@ impl Failures {
     /// Puts a row in its place, tells the operator where it crosses the threshold, and writes it where that is worth it.
     fn keep(
         &mut self,
-        place: Place,
+        place: StreakKey,
         tally: FailureStreak,
         claims: Option<String>,
         exceeded_after: u64,
@@ -134,7 +134,7 @@ impl Failures {
     }
 
     /// Of clients that prove nothing the operator does not hear all at once.
-    fn may_tell(&mut self, place: &Place, now: UnixTime) -> bool {
+    fn may_tell(&mut self, place: &StreakKey, now: UnixTime) -> bool {
         if place.0.starts_with("0x") {
             return true;
         }
@@ -145,7 +145,7 @@ impl Failures {
         !waits
     }
 
-    fn drop(&mut self, place: &Place, changes: &mut Vec<Change>) {
+    fn drop(&mut self, place: &StreakKey, changes: &mut Vec<Change>) {
         if self.rows.remove(place).is_some() {
             changes.push(Change::Forget(place.clone()));
         }
@@ -154,7 +154,7 @@ impl Failures {
 
 impl Shard {
     /// Merges what an isolate counted.
-    pub fn count(&mut self, entries: Vec<Entry>, now: UnixTime) -> (Counted, Vec<Change>) {
+    pub fn count(&mut self, entries: Vec<ClientCount>, now: UnixTime) -> (Counted, Vec<Change>) {
         let mut changes = Vec::new();
         let counted = entries
             .into_iter()
@@ -164,13 +164,13 @@ impl Shard {
     }
 
     /// All that fail and were not idle for long.
-    pub fn failing(&self, now: UnixTime) -> impl Iterator<Item = (&Place, &Failing)> {
+    pub fn failing(&self, now: UnixTime) -> impl Iterator<Item = (&StreakKey, &Failing)> {
         self.failures.rows.iter().filter(move |(_, row)| !row.tally.is_idle(now))
     }
 
     /// Lets go of the failures that are idle for long; the last second of those to be removed from the rows.
     pub fn forget_idle(&mut self, now: UnixTime) -> UnixTime {
-        let idle: Vec<Place> = self
+        let idle: Vec<StreakKey> = self
             .failures
             .rows
             .iter()

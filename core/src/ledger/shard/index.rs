@@ -11,7 +11,7 @@ use core::ops::RangeInclusive;
 
 use super::{Scene, Slot};
 use crate::encoding::hex;
-use crate::ledger::entry::{Entry, Standing};
+use crate::ledger::entry::{Entry, OtherPayments};
 use crate::ledger::state::State;
 use crate::mutant::{Mutant, planted};
 use crate::sorted::by_rank;
@@ -168,13 +168,13 @@ impl Index {
         binding: &str,
         client: &str,
         now: UnixTime,
-    ) -> Standing {
+    ) -> OtherPayments {
         let (own, binding, now) = (Packed::of(slot), binding_of(binding), short(Some(now)));
         let client = client_of(client);
-        let mut standing = Standing {
+        let mut standing = OtherPayments {
             is_full: self.rows.len() >= MOST_ROWS,
             is_crowded: self.clients.get(&client).is_some_and(|count| *count >= MOST_OF_CLIENT),
-            ..Standing::default()
+            ..OtherPayments::default()
         };
         let others = self.of_payer(slot).filter(|(place, row)| **place != own && !row.is_awaited);
         for (_, row) in others {
@@ -190,7 +190,12 @@ impl Index {
 
     /// The oldest row that may give its place to another one: what was let go a minute ago or more before money was asked for.
     /// Where the client's network has too many, it is one of its own.
-    pub(super) fn spare(&self, client: &str, standing: &Standing, now: UnixTime) -> Option<Slot> {
+    pub(super) fn spare(
+        &self,
+        client: &str,
+        standing: &OtherPayments,
+        now: UnixTime,
+    ) -> Option<Slot> {
         if planted(Mutant::CrowdStays) || !(standing.is_crowded || standing.is_full) {
             return None;
         }

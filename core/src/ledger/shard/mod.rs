@@ -24,8 +24,8 @@ pub use self::index::{MOST_OF_CLIENT, MOST_ROWS, is_open};
 pub use self::operate::Decided;
 pub use self::order::Said;
 pub use self::wake::Due;
-use super::attempts::{FailureStreak, Place};
-use super::command::Told;
+use super::attempts::{FailureStreak, StreakKey};
+use super::command::LedgerReply;
 use super::entry::{Entry, Plan};
 use super::state::State;
 use crate::mutant::{Mutant, planted};
@@ -130,11 +130,11 @@ pub enum Change {
     /// The operator hears of a row; the time tells the notice from the next one of its kind.
     Announce(Slot, Box<Entry>, Notice, UnixTime),
     /// Failures of a client at a route are kept.
-    Count(Place, FailureStreak, Option<String>),
+    Count(StreakKey, FailureStreak, Option<String>),
     /// They are forgotten.
-    Forget(Place),
+    Forget(StreakKey),
     /// The operator hears of a client that has failed too often.
-    Threshold(Place, FailureStreak, Option<String>),
+    Threshold(StreakKey, FailureStreak, Option<String>),
 }
 
 /// Of what the operator hears.
@@ -209,7 +209,7 @@ impl Transition {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision<A> {
     /// The answer.
-    pub told: Told<A>,
+    pub told: LedgerReply<A>,
     /// The body of a stored response.
     pub body: Option<Vec<u8>>,
     /// The writes, in order.
@@ -247,7 +247,12 @@ impl Shard {
     }
 
     /// Takes in a row of failures, oldest first, when the object starts.
-    pub fn load_failures(&mut self, place: Place, tally: FailureStreak, claims: Option<String>) {
+    pub fn load_failures(
+        &mut self,
+        place: StreakKey,
+        tally: FailureStreak,
+        claims: Option<String>,
+    ) {
         self.failures.load(place, tally, claims);
     }
 

@@ -9,12 +9,12 @@ use sha2::{Digest, Sha256};
 use super::{Change, Decision, Response, Rows, Scene, Shard, Slot};
 use crate::encoding::hex;
 use crate::ledger::command::{
-    Answer, Asking, Command, Envelope, Fate, Learnt, Outcome, Payment, Question, Repeat, Replay,
-    Resumed, Role, Seen, Told,
+    Answer, Asking, ChainVerdict, Command, Envelope, Fate, LedgerReply, LookAnswer, Outcome,
+    Payment, Question, Repeat, Replay, Resumed, Role,
 };
-use crate::ledger::entry::{Entry, Standing, Taken};
-use crate::ledger::mark::{Kind, Mark};
-use crate::ledger::read::{Facts, Found, Read};
+use crate::ledger::entry::{Entry, OtherPayments, Taken};
+use crate::ledger::mark::{Mark, MarkKind};
+use crate::ledger::read::{Facts, Read, RowReply};
 use crate::mutant::{Mutant, planted};
 use crate::payment::{OnChain, TxHash};
 
@@ -22,7 +22,7 @@ use crate::payment::{OnChain, TxHash};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {
     /// To a look.
-    Seen(Told<Seen>),
+    Seen(LedgerReply<LookAnswer>),
     /// To what would resume.
     Resumed(Decision<Resumed>),
 }
@@ -40,7 +40,7 @@ impl Shard {
         scene: &Scene<'_>,
     ) -> Result<Decision<Answer>, R::Error> {
         let Envelope { payer, key, command, role, counting, .. } = envelope;
-        let (slot, kind) = (Slot { payer, key }, Kind::of(&command));
+        let (slot, kind) = (Slot { payer, key }, MarkKind::of(&command));
         let mut decision = self.carry_out(&slot, command, role, body, rows, scene)?;
         if let Some(counting) = counting {
             let mark = Mark::of(kind, &decision.told.answer, counting.blame.as_ref());
@@ -83,13 +83,13 @@ impl Shard {
         repeat: &Repeat,
         rows: &R,
         scene: &Scene<'_>,
-    ) -> Result<Told<Seen>, R::Error> {
+    ) -> Result<LedgerReply<LookAnswer>, R::Error> {
         let slot = original(slot, rows)?.unwrap_or_else(|| slot.clone());
-        let Some(entry) = rows.find(&slot)? else { return Ok(Seen::Nothing.into()) };
+        let Some(entry) = rows.find(&slot)? else { return Ok(LookAnswer::Nothing.into()) };
         let entry = entry.lapse(scene.now);
         let receipt = Some(entry.payment.receipt.clone());
         let proven = entry.proves(repeat);
-        Ok(Told { answer: entry.seen(repeat, scene.now), receipt, proven, tally: None })
+        Ok(LedgerReply { answer: entry.seen(repeat, scene.now), receipt, proven, tally: None })
     }
 
     /// What is left of a payment that the ledger knows.
@@ -128,7 +128,7 @@ impl Shard {
             },
             other => (other, None),
         };
-        Ok(Decision { told: Told { answer, receipt, proven, tally: None }, body, changes })
+        Ok(Decision { told: LedgerReply { answer, receipt, proven, tally: None }, body, changes })
     }
 
     /// One command against one row.
@@ -164,9 +164,9 @@ impl Shard {
                 let standing =
                     self.index.standing(&slot, &payment.binding, &payment.client, scene.now);
                 // Its row is there: it adds none.
-                Standing { is_full: false, is_crowded: false, ..standing }
+                OtherPayments { is_full: false, is_crowded: false, ..standing }
             }
-            _ => Standing::default(),
+            _ => OtherPayments::default(),
         };
         let taken = self.taken(&slot, &before, &command, rows)?;
         let head = match &command {
@@ -212,7 +212,7 @@ impl Shard {
             },
             other => (other, None),
         };
-        let told = Told { answer, receipt, proven: false, tally: None };
+        let told = LedgerReply { answer, receipt, proven: false, tally: None };
         Ok(Decision { told, body, changes })
     }
 
@@ -231,7 +231,10 @@ impl Shard {
             result: Outcome::Settled(text) | Outcome::Unknown(Some(text)),
             ..
         }
-        | Command::Learn { learnt: Learnt::Captured(text) | Learnt::Late(text), .. }) = command
+        | Command::Learn {
+            learnt: ChainVerdict::Captured(text) | ChainVerdict::Late(text),
+            ..
+        }) = command
         else {
             return Ok(Taken::No);
         };
@@ -269,7 +272,7 @@ impl Shard {
     ///
     /// # Errors
     /// What the rows say.
-    pub fn look_up<R: Rows>(read: &Read, rows: &R) -> Result<Found, R::Error> {
+    pub fn look_up<R: Rows>(read: &Read, rows: &R) -> Result<RowReply, R::Error> {
         let wanted = &read.read;
         let slot = match (&wanted.payer, &wanted.key) {
             (Some(payer), Some(key)) => {
@@ -279,10 +282,10 @@ impl Shard {
             _ => rows.by_receipt(&wanted.receipt)?,
         };
         let named = |slot: &Slot| wanted.payer.as_ref().is_none_or(|payer| *payer == slot.payer);
-        let Some(slot) = slot.filter(named) else { return Ok(Found { row: None }) };
+        let Some(slot) = slot.filter(named) else { return Ok(RowReply { row: None }) };
         let entry = rows.find(&slot)?.filter(|entry| entry.payment.receipt == wanted.receipt);
         let facts = entry.map(|entry| Box::new(Facts::of(&slot.payer, &slot.key, &entry)));
-        Ok(Found { row: facts })
+        Ok(RowReply { row: facts })
     }
 }
 
