@@ -25,9 +25,9 @@ function faults(operation: Operation): readonly (readonly [what: string, reply: 
     ['too many bytes', { kind: 'raw', status: 200, headers: JSON_TYPE, body: good.replace('}', `,"filler":"${'a'.repeat(70_000)}"}`) }, 'answers with too many bytes'],
     ['JSON of something else', { kind: 'json', body: { hello: 'world' } }, `answers with JSON without ${operations[operation]} (status 200)`],
     ['an error in JSON', { kind: 'json', status: 500, body: { error: 'boom' } }, `answers with JSON without ${operations[operation]} (status 500)`],
-    ['a flag as text', { kind: 'json', body: { [operations[operation]]: 'true' } }, `does not say ${operations[operation]}`],
+    ['a flag as text', { kind: 'json', body: { [operations[operation]]: 'true' } }, `answers with JSON without ${operations[operation]}`],
     ['a lost connection', { kind: 'destroy' }, 'loses the connection'],
-    ['no key and a wish for one', { kind: 'json', status: 401, body: { error: 'who are you' } }, 'wants a key (status 401); set its auth in FACILITATOR_URL'],
+    ['no key and a wish for one', { kind: 'json', status: 401, body: { error: 'who are you' } }, 'requires a key (status 401); set its auth in FACILITATOR_URL'],
   ];
 }
 
