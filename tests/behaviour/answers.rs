@@ -74,7 +74,7 @@ fn no_proof_is_answered_with_terms_for_both_versions() {
 }
 
 #[test]
-fn refusals_that_need_no_network_touch_nobody() {
+fn local_refusals_call_no_other_service() {
     let mut world = World::new();
     let good = world.sign("/after");
     let other = world.sign("/after");

@@ -303,7 +303,7 @@ fn of_two_first_payments_at_once_to_two_payees_one_is_refused() {
 }
 
 #[test]
-fn a_payee_stays_the_only_one_when_nobody_can_let_go_of_the_payment_any_more() {
+fn a_payee_stays_pinned_once_its_payment_can_no_longer_be_released() {
     let (first, record) = first_payment(None, 1, OTHER);
     let mut record = record.unwrap();
     for (seed, later) in [(2, 4 * 86_400), (3, 8 * 86_400)] {
@@ -396,7 +396,7 @@ fn refused_because(reason: &str) -> Headers {
 }
 
 #[test]
-pub fn a_refusal_is_told_in_the_words_of_the_header_and_else_of_the_body() {
+pub fn a_refusal_quotes_the_header_or_else_the_body() {
     let body = br#"{"error": "of the body", "code": "x"}"#.as_slice();
     let cases = [
         (refused_because("invalid_signature"), b"{}".as_slice(), "invalid_signature (HTTP 402)"),
@@ -422,7 +422,7 @@ pub fn a_refusal_is_told_in_the_words_of_the_header_and_else_of_the_body() {
 }
 
 #[test]
-pub fn an_empty_wallet_is_told_how_much_is_needed_of_what_and_where() {
+pub fn an_empty_wallet_error_names_amount_token_and_network() {
     let said = |reason: &str| format!(r#"{{"x402Version": 1, "error": "{reason}"}}"#).into_bytes();
     let failed = |reason: &'static str| {
         settled(|it| (it["success"], it["errorReason"]) = (false.into(), reason.into()))
@@ -454,7 +454,7 @@ pub fn an_empty_wallet_is_told_how_much_is_needed_of_what_and_where() {
 }
 
 #[test]
-fn what_is_final_is_told_and_never_signed_anew() {
+fn a_final_refusal_is_reported_and_no_second_payment_is_signed() {
     let cases: [(u16, Headers, Vec<u8>, &str); 7] = [
         (402, terms(&json!([entry("10000")])), Vec::new(), "payment_refused"),
         (402, settled(|it| it["success"] = false.into()), Vec::new(), "payment_refused"),
@@ -474,7 +474,7 @@ fn what_is_final_is_told_and_never_signed_anew() {
 }
 
 #[test]
-fn an_answer_that_was_delivered_to_nobody_is_asked_for_with_the_wallets_word_once() {
+fn an_answer_that_was_never_received_is_requested_once_with_a_wallet_signature() {
     let mut exchange = exchange("{}", 1);
     let first = paid(&mut exchange, &json!([entry("10000")]));
     let delivered = problem("payment_already_delivered", Some(false));

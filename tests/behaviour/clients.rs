@@ -80,7 +80,7 @@ fn a_denied_payer_is_refused_in_both_modes_and_nothing_is_asked_of_anybody() {
 }
 
 #[test]
-fn who_names_a_denied_payer_without_his_signature_is_told_nothing_of_it() {
+fn naming_a_denied_payer_without_their_signature_reveals_nothing() {
     let mut world = denying(&[mine()]);
     let mut other = Payer::new(2);
     let required = world.ask("/after").payment_required();
@@ -305,7 +305,7 @@ fn a_route_can_do_without_keys() {
 }
 
 #[test]
-fn an_origin_that_fails_somebody_with_a_key_is_told_as_on_a_free_path_and_readable_by_any_page() {
+fn an_origin_failure_for_an_api_key_is_reported_as_on_a_free_path_and_readable_by_any_page() {
     for (say, status) in [(Say::Lost, 502), (Say::TimedOut, 504)] {
         let mut world = keyed(routes());
         world.origin.plan.push_back(say);

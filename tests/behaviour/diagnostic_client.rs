@@ -89,7 +89,7 @@ fn what_a_server_says_before_it_saw_a_payment_ends_the_call_and_is_held_against_
 }
 
 #[test]
-fn the_flag_is_read_before_the_code_and_a_code_that_nobody_knows_is_none() {
+fn the_flag_is_read_before_the_code_and_an_unknown_code_counts_as_none() {
     let cases = [
         ("PAYMENT_REQUIRED", PAYS),
         ("INVOICE_EXPIRED", PAYS),
@@ -471,7 +471,7 @@ fn without_fresh_terms_nothing_is_signed_again_and_the_payment_is_refused() {
 }
 
 #[test]
-fn what_is_free_by_then_is_taken() {
+fn a_response_that_became_free_meanwhile_is_returned() {
     let mut exchange = exchange("{}", 1);
     paid(&mut exchange, &offers());
     expired(&mut exchange, None);

@@ -411,7 +411,7 @@ fn every_finding_about_a_payer_is_either_silent_or_says_all_that_it_must() {
 }
 
 #[test]
-fn what_a_network_did_changes_nothing_that_is_said_to_one_who_shares_it_but_how_long_to_wait() {
+fn the_failures_of_a_network_only_change_how_long_its_other_clients_wait() {
     let mut dice = Dice(11);
     let (mut slowed, mut silent) = (0, 0);
     for _ in 0..10_000 {
@@ -440,7 +440,7 @@ fn what_a_network_did_changes_nothing_that_is_said_to_one_who_shares_it_but_how_
 }
 
 #[test]
-pub fn a_hundred_neighbours_who_pay_nothing_stop_nobody() {
+pub fn a_hundred_unpaid_requests_from_one_network_stop_no_payer_there() {
     let mut world = World::new();
     let mut answers: Vec<Response> = Vec::new();
     for _ in 0..130 {

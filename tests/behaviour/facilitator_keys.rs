@@ -50,7 +50,7 @@ fn algorithm(vars: &Value) -> &'static str {
 }
 
 #[test]
-fn a_key_is_taken_in_each_form_in_which_it_is_handed_out() {
+fn a_key_is_read_in_every_format_in_which_it_is_issued() {
     let p256 = pem("PRIVATE KEY", P256);
     for (secret, expected) in [
         (ED25519.to_owned(), "EdDSA"),
@@ -216,7 +216,7 @@ fn a_refused_key_is_not_covered_up_by_another_facilitator() {
 }
 
 #[test]
-fn without_a_key_nobody_refuses_one() {
+fn a_401_is_no_refused_key_where_no_key_is_configured() {
     let mut world = World::new();
     let payment = world.sign("/after");
     for body in REFUSALS {

@@ -121,7 +121,7 @@ fn an_outcome_that_cannot_be_recorded_is_unknown_and_not_delivered() {
 }
 
 #[test]
-fn a_late_payment_that_nobody_knows_gets_fresh_terms() {
+fn a_late_payment_unknown_to_the_ledger_gets_fresh_terms() {
     let mut world = World::new();
     let payment = world.sign("/after");
     world.wait(300 - 96 + 1);

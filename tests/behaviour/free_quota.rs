@@ -167,7 +167,7 @@ fn the_origin_cannot_say_how_many_are_left() {
 }
 
 #[test]
-fn what_an_object_is_told_names_nobody_and_is_another_every_day() {
+fn the_client_name_sent_to_an_object_is_anonymous_and_changes_daily() {
     let mut world = world();
     world.send(from("/daily", "192.0.2.1"));
     world.wait(86_400);

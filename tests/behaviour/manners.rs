@@ -133,7 +133,7 @@ fn the_origins_own_cross_origin_rules_stay() {
 }
 
 #[test]
-fn a_redirect_to_the_origin_is_one_to_the_gate_and_never_to_somebody_else() {
+fn a_redirect_to_the_origin_becomes_relative_and_any_other_stays() {
     for (location, expected) in [
         ("http://127.0.0.1:9000/base/next?x=1", "/next?x=1"),
         ("http://127.0.0.1:9000/base//evil.example/", "http://127.0.0.1:9000/base//evil.example/"),
@@ -356,7 +356,7 @@ pub fn no_cache_stands_between_a_paid_request_and_its_origin() {
 }
 
 #[test]
-pub fn a_conflict_names_no_payment_to_one_who_proves_nothing() {
+pub fn a_conflict_does_not_name_the_payment_without_proof() {
     for target in ["/after", "/before"] {
         let mut world = World::new();
         let payment = world.sign(target);

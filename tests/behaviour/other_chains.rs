@@ -88,7 +88,7 @@ pub fn a_transaction_that_a_facilitator_names_for_several_payments_counts_for_on
 }
 
 #[test]
-pub fn a_transaction_counts_for_nothing_while_nobody_says_whose_it_is() {
+pub fn a_transaction_whose_owner_is_not_recorded_counts_for_nothing() {
     let mut world = world();
     let own = solana::transaction(1);
     // Looked up, claimed, and not taken, then put on record: and so again.

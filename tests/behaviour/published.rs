@@ -100,7 +100,7 @@ fn what_the_origin_has_there_stays_its_own_whatever_it_is() {
 }
 
 #[test]
-fn the_operator_says_which_documents_there_are_and_those_ask_nobody() {
+fn listed_documents_are_answered_without_asking_the_origin() {
     let table = [("openapi", OPENAPI), ("llms", LLMS), ("x402", WELL_KNOWN)];
     for (name, path) in table {
         let mut world = world(routes(), json!({"PUBLISH": [name]}));

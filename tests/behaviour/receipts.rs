@@ -152,7 +152,7 @@ fn only_what_was_served_has_a_receipt() {
 }
 
 #[test]
-pub fn a_receipt_is_given_for_the_first_secret_or_a_signature_and_to_nobody_else() {
+pub fn a_receipt_needs_the_first_secret_or_a_signature() {
     for target in MODES {
         let mut world = World::new();
         let payment = world.sign_as(target, "canary-identifier");

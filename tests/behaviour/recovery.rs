@@ -148,7 +148,7 @@ impl HeaderOf for farebox_core::http::RequestHead {
 }
 
 #[test]
-fn nobody_else_inherits_what_was_paid() {
+fn only_the_payer_can_fetch_what_was_paid_for() {
     for target in MODES {
         let mut world = World::with_chain();
         let first = doubted(&mut world, target, &Settle::SilentLate);
@@ -287,7 +287,7 @@ fn a_transfer_from_before_the_first_sight_serves_nothing_here() {
 }
 
 #[test]
-fn somebody_else_who_submits_first_has_paid_for_the_payer() {
+fn an_authorization_that_someone_else_submits_first_pays_for_the_payer() {
     // Between the claim and verify, or the claim and settle.
     for target in MODES {
         let mut world = World::with_chain();
@@ -305,7 +305,7 @@ fn somebody_else_who_submits_first_has_paid_for_the_payer() {
 }
 
 #[test]
-fn a_payment_that_was_let_go_and_is_submitted_by_somebody_else_is_never_lost() {
+fn a_released_payment_that_someone_else_submits_is_never_lost() {
     for target in MODES {
         let mut world = World::with_chain();
         let payment = world.sign(target);

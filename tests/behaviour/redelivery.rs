@@ -85,7 +85,7 @@ pub fn a_payment_header_alone_never_fetches_what_was_delivered() {
 }
 
 #[test]
-pub fn whoever_reads_the_chain_cannot_resume_what_nobody_received() {
+pub fn a_reader_of_the_chain_cannot_resume_an_undelivered_response() {
     for target in MODES {
         // The owner vanished after his settle call landed; the header is public from then on.
         for touches in [vec![120], vec![36, 62, 1, 1], vec![97, 2, 2, 2]] {
@@ -371,7 +371,7 @@ fn a_signature_does_not_take_a_payment_to_another_request() {
 }
 
 #[test]
-fn a_payer_who_signs_resumes_whenever_he_comes() {
+fn a_payer_with_a_signature_can_resume_at_any_time() {
     for target in MODES {
         let mut world = World::new();
         world.facilitator.repeats = Repeats::Idempotent;

@@ -20,7 +20,7 @@ fn unproven(path: &str) -> (World, Payment) {
 }
 
 #[test]
-fn the_ledger_hears_of_nobody_before_a_facilitator_vouches_for_him() {
+fn the_ledger_counts_no_payer_before_a_facilitator_verified_them() {
     let (mut world, payment) = unproven("/after");
     let mut running = world.start(paid(&payment), b"");
     let mut claims = Vec::new();
@@ -47,7 +47,7 @@ fn the_ledger_hears_of_nobody_before_a_facilitator_vouches_for_him() {
 }
 
 #[test]
-fn what_nobody_signed_for_other_terms_costs_nothing() {
+fn an_unsigned_payment_for_other_terms_costs_no_call() {
     let mut vars = vars(routes());
     vars["CONTRACT_WALLETS"] = "facilitator".into();
     let mut world = World::with(vars);

@@ -121,7 +121,7 @@ describe('around the settings', () => {
     });
   }
 
-  it('a priced path whose siblings nobody gets for nothing is no warning', async () => {
+  it('a priced path without free siblings causes no warning', async () => {
     const closed = [
       beside('deny', [{ path: '/report', price: '$1' }]),
       beside('free', [{ path: '/*', price: '$1' }]),

@@ -33,14 +33,14 @@ async function named(text: string, env?: string): Promise<{ errors: string[]; wa
 describe('environments of the committed file', () => {
   const mine = COMMITTED.replaceAll(NOBODY, SOMEBODY);
 
-  it('production is an error until somebody is paid, and then needs its secrets alone', async () => {
+  it('production is an error until a payee is set, and then needs only its secrets', async () => {
     assert.deepEqual((await named(COMMITTED, 'production')).errors, ['PAY_TO']);
     const { errors, warnings, notes } = await named(mine, 'production');
     assert.deepEqual([errors, warnings], [[], []]);
     assert.deepEqual(notes.sort(), ['CDP_API_KEY_ID', 'CDP_API_KEY_SECRET', 'GATE_SECRET', 'LEDGER_SALT']);
   });
 
-  it('the others are right, and warn of the payee that nobody is', async () => {
+  it('the other environments have no errors, and warn about the placeholder payee', async () => {
     for (const env of [undefined, 'preview']) {
       assert.deepEqual(await named(COMMITTED, env), { errors: [], warnings: ['PAY_TO'], notes: ['GATE_SECRET', 'LEDGER_SALT'] });
       assert.deepEqual((await named(mine, env)).warnings, []);

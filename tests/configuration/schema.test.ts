@@ -44,7 +44,7 @@ describe('schema', () => {
     for (const file of ['wrangler.toml', 'demo/js-gate/wrangler.toml']) assert.deepEqual(against(readFileSync(file, 'utf8')), [], file);
   });
 
-  it('is what the committed file names for editors', () => {
+  it('is named for editors by the committed file', () => {
     const [, path] = /^#:schema (\S+)$/m.exec(readFileSync('wrangler.toml', 'utf8')) ?? [];
     assert.equal(resolve(path ?? ''), FILE);
   });

@@ -88,10 +88,10 @@ describe('6: one pool', () => {
     await delivered(await buy(t, shopOf([session], [OFFER])));
     await delivered(await buy(t, shopOf([session, challenge()])));
   });
-  test('who chooses the session is told that none is paid by this version', async (t) => {
+  test('choosing the session is an error: this version does not pay for sessions', async (t) => {
     refused(await buy(t, shopOf([session], [OFFER]), { choose: () => 'session' }), 'unsupported_intent');
   });
-  test('another answer is no yes', async (t) => {
+  test('an answer other than the two choices declines', async (t) => {
     refused(await buy(t, shopOf([session], [OFFER]), { choose: () => 'both' as never }), 'declined');
   });
   test('a session alone is not paid', async (t) => {
@@ -167,10 +167,10 @@ describe('17: charges', () => {
     assert.equal(payload['type'], 'transaction');
     assert.equal(message['validBefore'], String(Math.floor(Date.parse(expires) / 1000) + 60));
   });
-  test('hash mode without somebody who sends is told', async (t) => {
+  test('hash mode without the option broadcast is an error', async (t) => {
     refused(await buy(t, shopOf([challenge(byPayer)])), 'broadcast_missing');
   });
-  test('hash mode sends what the hook gives, once', async (t) => {
+  test('hash mode sends the hash from broadcast, once', async (t) => {
     const sent: Proposal[] = [];
     const bought = await buy(t, shopOf([challenge(byPayer)]), { broadcast: async (proposal) => {
       sent.push(proposal);
@@ -222,7 +222,7 @@ describe('the field that carries a credential', () => {
     await delivered(await buy(t, shopOf([challenge(), other]), {}, init));
     await delivered(await buy(t, shopOf([challenge()], [OFFER]), {}, init));
   });
-  test('is no other field', async (t) => {
+  test('a challenge that wants the credential in another header is refused', async (t) => {
     refused(await buy(t, shopOf([challenge({ header: 'Cookie' })])), 'unsupported_scheme');
   });
   test('is left alone where the caller pays', async (t) => {

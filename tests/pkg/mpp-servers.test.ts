@@ -131,7 +131,7 @@ describe('mppx 0.11', () => {
     assert.equal(had - (await chain.balanceOf(chain.accounts.payer.address)), 10_000n);
   });
 
-  test('who does not know that it joins id and realm signs once, is refused, and nothing moves', async () => {
+  test('a client that does not know of the joined nonce signs once, is refused, and nothing moves', async () => {
     const { payer, payee } = chain.accounts;
     const signed: unknown[] = [];
     const wallet = SIGNERS['a key inside']?.(payer, chain) as Signer;
@@ -143,7 +143,7 @@ describe('mppx 0.11', () => {
     assert.deepEqual([signed.length, facilitator.counts.settle, await chain.balanceOf(payee.address)], [1, settled, held]);
   });
 
-  test('what is too dear is not signed', async () => {
+  test('a price above the cap is not signed', async () => {
     const nobody = { address: async () => chain.accounts.payer.address, sign: async () => assert.fail('signed') };
     await assert.rejects(buy('/mpp/dear', nobody), (error) => error instanceof FareboxError && error.code === 'policy_amount' && !error.signed);
   });

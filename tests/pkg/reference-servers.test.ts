@@ -118,7 +118,7 @@ for (const version of [2, 1] as const) {
       await assertReceipt(response, 20_000n);
     });
 
-    test('what is too dear is not signed', async () => {
+    test('a price above the cap is not signed', async () => {
       const nobody: Signer = { address: async () => chain.accounts.payer.address, sign: async () => assert.fail('signed') };
       await assert.rejects(buy(version, '/dear', () => nobody), (error) => error instanceof FareboxError && error.code === 'policy_amount' && !error.signed);
     });

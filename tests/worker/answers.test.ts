@@ -200,7 +200,7 @@ describe('answers', () => {
     }
   }
 
-  it('a payment for the cheap route does not buy the dear one', async () => {
+  it('a payment for the cheap route does not buy the expensive one', async () => {
     const cheap = requiredBy(await world.gate.raw('GET', '/after/cheap'));
     const payer = freshPayer();
     const payment = await pay(payer, cheap, { tamper: (payload) => void delete payload['resource'] });
@@ -290,7 +290,7 @@ describe('answers', () => {
     await refuses('/get/x', [], (answer) => assert.equal(answer.status, 405), 'POST');
   });
 
-  it('a verify that says yes for another payer is no yes', async () => {
+  it('a successful verify that names another payer does not count', async () => {
     const path = '/after/verify-other-payer';
     const payment = await payFor(world, path);
     world.facilitator.script(payment.payer, { verify: { kind: 'good', fields: { payer: other } } });

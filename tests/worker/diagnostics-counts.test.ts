@@ -151,7 +151,7 @@ describe('counts of failures', { concurrency: 3 }, () => {
       assert.equal(told(await (clients[0] as Client).pay('/after/outage', ahead)).attempts, undefined, 'the outage was not counted');
     }));
 
-  it('after a restore nobody is blamed for a payment that ends too early', () =>
+  it('after a restore a payment that expires too early counts as no failure', () =>
     within({ vars: { LEDGER_CLOSED_BEFORE: Math.floor(Date.now() / 1000) } }, async (world) => {
       const client = new Client(world);
       for (let turn = 0; turn < 3; turn += 1) {

@@ -273,7 +273,7 @@ describe('diagnostics', { concurrency: 4 }, () => {
     assert.equal((await world.gate.raw('GET', '/_farebox/schemas/other.json')).status, 404);
   });
 
-  it('no text names who asked', async () => {
+  it('no text identifies the client', async () => {
     const payer = freshPayer();
     const client = new Client(world, { payer, address: '203.0.113.77' });
     const canary: readonly [string, string] = ['X-Canary', 'canary-of-a-header'];

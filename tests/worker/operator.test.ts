@@ -68,7 +68,7 @@ describe('operator', () => {
     rmSync(persist, { recursive: true, force: true });
   });
 
-  it('without the token every path is 401, with it a path that is none is 404', async () => {
+  it('without the token every path is 401, with it an unknown path is 404', async () => {
     const wrong = [[], [['Authorization', 'Bearer wrong']], [['Authorization', `Basic ${SECRETS['OPERATOR_TOKEN']}`]],
       [['Authorization', `Bearer ${SECRETS['OPERATOR_TOKEN']}x`]], [['Cookie', `token=${SECRETS['OPERATOR_TOKEN']}`]]] as const;
     for (const headers of wrong) {
@@ -301,7 +301,7 @@ describe('operator', () => {
     for (const name of series) assert.match(answer.text, new RegExp(`^# HELP farebox_${name} .*[Aa]pproximate`, 'm'));
   });
 
-  it('the audit balances, and finds a row that somebody changed', async () => {
+  it('the audit balances, and finds a row that was changed outside the gate', async () => {
     const row = await delivered(world);
     const difference = async (): Promise<string[]> => {
       const answer = await ask(world, 'audit');
@@ -330,7 +330,7 @@ describe('operator', () => {
     assert.deepEqual(await difference(), ['0']);
   });
 
-  it('no payer sees what the operator sees', async () => {
+  it('no payer can read the operator API', async () => {
     assert.ok(!world.gate.printed.includes(SECRETS['OPERATOR_TOKEN'] ?? ''), 'the token is in no log');
     const health = await world.gate.raw('GET', '/_farebox/health');
     assert.deepEqual(Object.keys(jsonOf(health)).sort(), ['facilitators', 'networks', 'ok', 'protocols', 'routes', 'version']);

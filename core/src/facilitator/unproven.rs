@@ -431,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn places_go_to_who_came_first_whoever_asks_first() {
+    fn slots_go_in_order_of_arrival_not_of_asking() {
         let mut unproven = UnverifiedLimiter::new();
         begin(&mut unproven, "a", 16, at(0));
         let tickets: Vec<Ticket> = (0..5).map(|_| waits(&mut unproven, "a", at(0))).collect();
@@ -502,7 +502,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_no_more_about_its_turn_holds_up_nobody() {
+    fn a_waiter_that_stops_asking_holds_up_no_other() {
         let mut unproven = UnverifiedLimiter::new();
         begin(&mut unproven, "a", 16, at(0));
         let (gone, patient) = (waits(&mut unproven, "a", at(0)), waits(&mut unproven, "a", at(0)));
@@ -516,7 +516,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_was_given_to_who_leaves_goes_to_the_next() {
+    fn a_slot_given_to_a_waiter_that_left_goes_to_the_next() {
         let mut unproven = UnverifiedLimiter::new();
         begin(&mut unproven, "a", 16, at(0));
         let (first, next) = (waits(&mut unproven, "a", at(0)), waits(&mut unproven, "a", at(0)));
@@ -602,7 +602,7 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_has_an_end_and_who_leaves_it_makes_room() {
+    fn a_queue_is_bounded_and_a_waiter_that_leaves_makes_room() {
         let mut unproven = UnverifiedLimiter::new();
         let places: Vec<Admittance> = (0..81).map(|_| unproven.begin(&of("a"), at(0))).collect();
         let queued = Admittance::Queued(Ticket(0));
@@ -616,7 +616,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_whose_end_nobody_heard_of_is_over_after_a_minute() {
+    fn a_call_without_a_reported_end_is_over_after_a_minute() {
         let mut unproven = UnverifiedLimiter::new();
         assert_eq!(begin(&mut unproven, "a", 100, at(0)), 16);
         assert_eq!(begin(&mut unproven, "a", 100, at(59)), 0);

@@ -201,7 +201,7 @@ fn without_a_safe_block_captures_are_seen_and_nothing_is_closed() {
 }
 
 #[test]
-fn a_transaction_that_somebody_named_is_a_hint_and_nothing_more() {
+fn a_transaction_named_by_a_payer_is_only_a_hint() {
     // It pays the same amount for another nonce; the true one is found by its log.
     let other = vec![Event::used(PAYER, OTHER_NONCE), Event::transfer(PAYER, PAYEE, VALUE)];
     let mut chain =

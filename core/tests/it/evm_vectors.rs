@@ -226,7 +226,7 @@ fn addresses_are_written_with_their_checksum_and_read_in_any_case() {
 }
 
 #[test]
-fn addresses_nobody_signs_for_are_told_apart() {
+fn addresses_without_a_key_are_recognized() {
     let table = [
         ("0x0000000000000000000000000000000000000000", [true, true, false]),
         ("0x0000000000000000000000000000000000000004", [false, true, false]),

@@ -196,7 +196,7 @@ fn what_does_not_fit_is_nothing() {
 }
 
 #[test]
-fn a_message_is_told_by_its_version_and_a_member() {
+fn a_message_is_recognized_by_its_version_and_a_member() {
     let message = Message::parse(br#"{"v":1,"read":{"receipt":"r"}}"#).unwrap();
     assert!(message.is_of(1) && !message.is_of(2));
     assert!(message.has("read") && !message.has("command"));

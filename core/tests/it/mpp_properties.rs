@@ -226,7 +226,7 @@ fn no_text_is_misread_and_none_stops_the_reader() {
 }
 
 #[test]
-fn cut_credentials_are_refused_and_stop_nobody() {
+fn truncated_credentials_are_refused_without_a_panic() {
     let mut dice = Dice(13);
     for _ in 0..300 {
         let payload = json!({ "type": "hash" });

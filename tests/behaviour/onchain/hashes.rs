@@ -162,7 +162,7 @@ fn a_second_hash_is_no_signature_for_what_the_first_one_left() {
 }
 
 #[test]
-fn a_transaction_that_another_payment_has_is_nobody_elses() {
+fn a_transaction_of_another_payment_proves_nothing() {
     let mut world = world();
     let bytes = signed(&world, 0);
     let request = showing(&mut world, ROUTE, &bytes);

@@ -86,7 +86,7 @@ fn a_price_that_is_another_free_or_unknown_by_now_takes_nothing_back() {
 }
 
 #[test]
-pub fn what_one_who_is_denied_has_sent_is_owed_and_never_called_uncharged() {
+pub fn a_transaction_sent_by_a_denied_payer_is_owed_and_never_called_uncharged() {
     let mut world = world();
     let request = sent(&mut world);
     let payer = world.payer.address.to_checksum();

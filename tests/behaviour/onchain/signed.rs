@@ -111,7 +111,7 @@ fn the_same_transaction_buys_one_thing_once() {
 
 /// In another isolate a copy was looked up before the first one began, and its number is used when a node is asked.
 #[test]
-fn a_copy_whose_number_the_first_one_has_used_is_told_what_that_one_bought() {
+fn a_copy_whose_nonce_the_first_one_used_gets_the_outcome_of_the_first() {
     let mut world = world();
     let request = paying(&mut world, ROUTE, 0);
     let mut copy = world.start(request.clone(), b"");
@@ -318,7 +318,7 @@ fn one_whose_number_went_to_another_transaction_is_void() {
 }
 
 #[test]
-pub fn one_that_nobody_mines_is_closed_after_few_looks_and_found_when_it_is_shown_again() {
+pub fn an_unmined_transaction_is_closed_after_few_lookups_and_found_when_shown_again() {
     let mut world = world();
     let request = paying(&mut world, ROUTE, 0);
     world.facilitator.chain.transfers.fate = Fate::Waits;

@@ -33,7 +33,7 @@ fn terms_ask_what_is_named_for_this_request() {
 }
 
 #[test]
-fn the_question_tells_the_head_and_nothing_that_proves_who_somebody_is() {
+fn the_price_question_has_the_head_without_credentials() {
     let mut world = world();
     says(&mut world, &[price("$0.02")]);
     let mut head: RequestHead = request("POST", "/quoted?model=large");
@@ -73,7 +73,7 @@ fn the_question_tells_the_head_and_nothing_that_proves_who_somebody_is() {
 }
 
 #[test]
-fn a_body_whose_length_nobody_knows_is_told_as_one() {
+fn a_body_of_unknown_length_is_reported_as_such() {
     let mut world = world();
     says(&mut world, &[price("$0.02")]);
     for lengths in [&[][..], &["x"], &[""]] {
@@ -153,7 +153,7 @@ fn whatever_is_wrong_with_the_price_is_unavailable_and_charges_nothing() {
 }
 
 #[test]
-fn what_is_malformed_is_told_so_whatever_the_price() {
+fn a_malformed_payment_is_refused_as_malformed_at_any_price() {
     for answer in [Some(price("$0.02")), Some(price("free")), None] {
         let mut world = world();
         says(&mut world, answer.as_slice());

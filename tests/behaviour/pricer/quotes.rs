@@ -109,7 +109,7 @@ fn another_question_is_asked_anew_and_served_where_its_price_is_the_same() {
 }
 
 #[test]
-fn a_payment_that_hands_its_quote_back_asks_nobody_and_is_judged_by_it() {
+fn a_payment_that_returns_its_quote_is_checked_by_it_without_a_call() {
     for target in ["/quoted", "/early"] {
         let mut world = world();
         says(&mut world, &[price("$0.02"), price("$0.90")]);

@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_listed_beside_a_price_is_named() {
+    fn unlisted_siblings_of_a_priced_path_are_named() {
         let dear = || Ask::Paid(Vec::from([("usd".to_owned(), [1; 32])]));
         let all = "/report/index.html /report.json /report.html";
         let named = |path: &str, free: &str| Vec::from([(path.to_owned(), free.to_owned())]);
