@@ -128,6 +128,10 @@ pub enum Mutant {
     MangledPasses,
     /// What is asked about a payment that is not known leaves a mark.
     AskWrites,
+    /// A payment that is being proven in one place is nothing in another.
+    ProvingIsForgotten,
+    /// What nothing has proven was never paid for other terms than today's.
+    UnprovenIsNew,
     /// GET and HEAD may have bodies.
     BodyOfGet,
     /// A payee stays the one of its host although nothing was paid.
@@ -262,6 +266,8 @@ impl Mutant {
         Self::DeepEscapesPass,
         Self::MangledPasses,
         Self::AskWrites,
+        Self::ProvingIsForgotten,
+        Self::UnprovenIsNew,
         Self::BodyOfGet,
         Self::PinnedUnpaid,
         Self::HeadsAreNames,

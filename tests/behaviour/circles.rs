@@ -47,9 +47,9 @@ const ALLOWED: &[Allowed] = &[
     Allowed {
         files: &[
             "gate::paid",
-            "gate::paid::inquire",
-            "gate::paid::claiming",
             "gate::paid::body",
+            "gate::paid::claiming",
+            "gate::paid::inquire",
             "gate::paid::looking",
             "gate::paid::onchain",
             "gate::paid::origin",
@@ -84,6 +84,7 @@ const ALLOWED: &[Allowed] = &[
             "ledger::shard::index",
             "ledger::shard::operate",
             "ledger::shard::order",
+            "ledger::shard::proving",
             "ledger::shard::wake",
         ],
         reason: "one object, and a file for each kind of work",

@@ -39,6 +39,8 @@ const TABLE: &[Row] = &[
     row!(HeaderFetches, redelivery::a_payment_header_alone_never_fetches_what_was_delivered),
     row!(PublicResumes, redelivery::a_reader_of_the_chain_cannot_resume_an_undelivered_response),
     row!(ExpiredBegins, unproven::a_payer_with_an_open_payment_buys_nothing_with_one_that_has_ended),
+    row!(ProvingIsForgotten, unproven::a_copy_at_another_price_of_what_is_being_verified_is_not_asked_to_pay_again),
+    row!(UnprovenIsNew, unproven::a_wallets_payment_for_an_earlier_price_is_told_what_became_of_it),
     row!(RivalBegins, mpp::of_the_two_payments_that_one_challenge_can_be_answered_with_one_buys_something),
     row!(StaleRoom, faults::work_is_not_begun_for_an_authorization_that_ends_while_it_waits),
     row!(PartBegins, requests::a_body_that_breaks_off_begins_nothing),

@@ -144,3 +144,89 @@ pub fn a_repeat_with_another_signature_is_told_what_became_of_the_payment_and_mo
     assert!(matches!(world.ledger.state(), State::Unknown { .. }));
     assert_eq!(world.present(&payment).status, 200, "its payer still gets what it buys");
 }
+
+/// A gate like that of [`world`] where everything has become dearer.
+fn dearer() -> World {
+    let mut routes = routes();
+    for route in routes.as_array_mut().unwrap() {
+        route["price"] = "$0.05".into();
+    }
+    let mut vars = vars(routes);
+    vars["CONTRACT_WALLETS"] = "facilitator".into();
+    World::with(vars)
+}
+
+/// A payment with a signature that only a contract can judge.
+fn by_contract(world: &mut World, target: &str) -> Payment {
+    let required = world.ask(target).payment_required();
+    let now = world.now().secs();
+    world.payer.sign_with(&required, now, |message| {
+        message["payload"]["signature"] = format!("0x{}", "ab".repeat(97)).into();
+    })
+}
+
+#[test]
+pub fn a_wallets_payment_for_an_earlier_price_is_told_what_became_of_it() {
+    for target in ["/after", "/before"] {
+        let (mut world, dearer) = (world("new"), dearer());
+        let payments = [by_contract(&mut world, target), by_contract(&mut world, target)];
+        assert_eq!(world.present(&payments[0]).status, 200, "{target}");
+        world.gate = dearer.gate;
+        assert_eq!(world.present(&payments[0]).problem(), "payment_already_delivered", "{target}");
+        let calls = world.facilitator.urls.len();
+        assert_eq!(world.present(&payments[1]).problem(), "terms_mismatch", "{target}: not known");
+        assert_eq!(world.facilitator.urls.len(), calls, "{target}: nobody proves it");
+        assert_eq!(world.ledger.entries().len(), 1, "{target}");
+    }
+}
+
+#[test]
+pub fn a_copy_at_another_price_of_what_is_being_verified_is_not_asked_to_pay_again() {
+    for target in ["/after", "/before"] {
+        let (mut world, dearer) = (world("new"), dearer());
+        let payment = by_contract(&mut world, target);
+        let mut first = world.start(paid(&payment), b"");
+        while first.next() != "verify" && world.advance(&mut first) {}
+        let gate = std::mem::replace(&mut world.gate, dearer.gate);
+        let copy = world.present(&payment);
+        assert_eq!((copy.status, copy.problem()), (409, "payment_in_progress".into()), "{target}");
+        assert_eq!(copy.headers.get("retry-after"), Some("2"), "{target}");
+        assert!(world.ledger.entries().is_empty(), "{target}: a look writes nothing");
+        world.gate = gate;
+        while world.advance(&mut first) {}
+        assert_eq!(first.response.unwrap().status, 200, "{target}");
+        world.gate = dearer.gate;
+        assert_eq!(world.present(&payment).problem(), "payment_already_delivered", "{target}");
+    }
+}
+
+#[test]
+fn a_copy_is_asked_to_pay_again_once_what_was_being_verified_is_refused_or_lost() {
+    let (mut world, dearer) = (world("new"), dearer());
+    let payments = [by_contract(&mut world, "/after"), by_contract(&mut world, "/after")];
+    let poor = r#"{"isValid":false,"invalidReason":"insufficient_funds"}"#;
+    world.facilitator.verify_plan.push_back(Verify::Raw(200, poor.to_owned()));
+    assert_eq!(world.present(&payments[0]).problem(), "verify_refused");
+    let mut lost = world.start(paid(&payments[1]), b"");
+    while lost.next() != "verify" && world.advance(&mut lost) {}
+    world.gate = dearer.gate;
+    assert_eq!(world.present(&payments[0]).problem(), "terms_mismatch", "refused");
+    assert_eq!(world.present(&payments[1]).problem(), "payment_in_progress");
+    world.wait(30);
+    assert_eq!(world.present(&payments[1]).problem(), "terms_mismatch", "lost");
+}
+
+#[test]
+fn whoever_is_refused_beside_a_copy_that_is_being_verified_is_not_asked_to_pay_again() {
+    let mut world = world("new");
+    let payment = by_contract(&mut world, "/after");
+    let mut first = world.start(paid(&payment), b"");
+    while first.next() != "verify" && world.advance(&mut first) {}
+    let poor = r#"{"isValid":false,"invalidReason":"insufficient_funds"}"#;
+    for expected in ["payment_in_progress", "payment_in_progress"] {
+        world.facilitator.verify_plan.push_back(Verify::Raw(200, poor.to_owned()));
+        assert_eq!(world.present(&payment).problem(), expected);
+    }
+    while world.advance(&mut first) {}
+    assert_eq!(first.response.unwrap().status, 200);
+}

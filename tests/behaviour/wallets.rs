@@ -47,7 +47,7 @@ fn the_ledger_counts_no_payer_before_a_facilitator_verified_them() {
 }
 
 #[test]
-fn an_unsigned_payment_for_other_terms_costs_no_call() {
+fn an_unsigned_payment_for_other_terms_costs_a_look_and_no_call() {
     let mut vars = vars(routes());
     vars["CONTRACT_WALLETS"] = "facilitator".into();
     let mut world = World::with(vars);
@@ -59,10 +59,12 @@ fn an_unsigned_payment_for_other_terms_costs_no_call() {
         message["accepted"]["amount"] = "9999".into();
     });
     let mut running = world.start(paid(&payment), b"");
-    assert_eq!(running.claims(), None, "the ledger is not asked");
+    assert_eq!(running.next(), "look", "it may have been paid before the terms changed");
     while world.advance(&mut running) {}
     assert_eq!(running.response.unwrap().status, 402);
+    assert_eq!(world.ledger.commands, 1);
     assert!(world.facilitator.urls.is_empty());
+    assert!(world.ledger.entries().is_empty());
 }
 
 /// A refusal with this reason.

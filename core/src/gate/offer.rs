@@ -1,8 +1,11 @@
 //! What a priced route asks, and how it serves; `challenge` writes the 402 of it.
 
+use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+
+use serde_json::{Map, Value};
 
 use super::diagnose::Thresholds;
 use super::keys;
@@ -147,6 +150,21 @@ impl Choice {
         terms.token.as_mut()?.pay_to = pay_to;
         terms.pay_to = pay_to.to_checksum();
         terms.amount = amount;
+        let settlers = (self.facilitators.clone(), self.verifies_first);
+        Some(Self::new(terms, self.asset_label.clone(), settlers, Mode::After))
+    }
+
+    /// This choice with what a payer says to have accepted, where its chain alone reads the payment.
+    #[must_use]
+    pub fn accepted(&self, accepted: &Map<String, Value>) -> Option<Self> {
+        let text = |name: &str| accepted.get(name)?.as_str();
+        let mut terms = self.terms.clone();
+        terms.amount = Amount::from_atomic(text("amount")?).ok()?;
+        (terms.asset, terms.pay_to) = (text("asset")?.to_owned(), text("payTo")?.to_owned());
+        let extra = accepted.get("extra").and_then(Value::as_object);
+        for (name, value) in &mut terms.extra {
+            *value = extra?.get(name)?.clone();
+        }
         let settlers = (self.facilitators.clone(), self.verifies_first);
         Some(Self::new(terms, self.asset_label.clone(), settlers, Mode::After))
     }

@@ -53,7 +53,9 @@ use crate::facilitator::unproven::Verdict;
 use crate::facilitator::wire::{Expected, Facilitator};
 use crate::http::{BodyPresence, RequestHead, ResponseHead};
 use crate::ledger::attempts::{Counting, FailureCause, FailureStreak};
-use crate::ledger::command::{Asking, Command, Envelope, Leases, Mode, Question, Role, VERSION};
+use crate::ledger::command::{
+    Asking, Command, Envelope, Leases, Mode, Proving, Question, Role, VERSION,
+};
 use crate::ledger::inquiry::height;
 use crate::mutant::{Mutant, planted};
 use crate::payment::authorization::SignatureCheck;
@@ -332,9 +334,14 @@ impl<'g> PaidRequest<'g> {
     }
 
     /// One question to the same object.
-    fn asking(&self, ask: Question, counting: Option<Counting>) -> LedgerCall {
+    fn asking(
+        &self,
+        ask: Question,
+        counting: Option<Counting>,
+        proving: Option<Proving>,
+    ) -> LedgerCall {
         let (payer, key) = (self.proof.account(), self.proof.key.to_hex());
-        self.send(&Asking { v: VERSION, payer, key, ask, role: self.place.1, counting })
+        self.send(&Asking { v: VERSION, payer, key, ask, role: self.place.1, counting, proving })
     }
 
     fn send(&self, message: &impl Serialize) -> LedgerCall {

@@ -51,6 +51,19 @@ pub struct Asking {
     /// How a failure of this payer is counted, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counting: Option<Counting>,
+    /// How far the proof is of what is looked at, where its request could begin it; kept for seconds, and never written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proving: Option<Proving>,
+}
+
+/// How far the proof of a payment is that its request could begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proving {
+    /// It is proven next, unless there is something to be had of it.
+    Begins,
+    /// It was refused.
+    Refused,
 }
 
 /// What a request may ask that must not begin a payment.

@@ -108,7 +108,7 @@ fn everything(mut judge: impl FnMut(&Fixed, &Question, Said, &str)) -> usize {
                         }
                         let (payer, key) = (own.payer.clone(), own.key.clone());
                         let (v, counting, ask_again) = (VERSION, None, ask.clone());
-                        let asking = Asking { v, payer, key, ask, role, counting };
+                        let asking = Asking { v, payer, key, ask, role, counting, proving: None };
                         let Ok(said) = shard.ask(asking, &rows, &scene);
                         let case = format!("{mode:?} {mine:?} beside {theirs:?}, {ask_again:?}");
                         judge(&rows, &ask_again, said, &case);

@@ -8,7 +8,7 @@ use super::claiming::Claiming;
 use super::looking::{Looking, Resuming};
 use super::{ChainCall, Eligibility, PaidRequest, Step};
 use crate::gate::limit::client_prefix;
-use crate::ledger::command::{Command, Payment, Question, Repeat, Role};
+use crate::ledger::command::{Command, Payment, Proving, Question, Repeat, Role};
 use crate::ledger::inquiry::height;
 use crate::mutant::{Mutant, planted};
 use crate::payment::OnChain;
@@ -63,16 +63,25 @@ impl<'g> PaidRequest<'g> {
 
     /// Continues a payment that the ledger knows.
     pub(super) fn resume(self: Box<Self>) -> Step<'g> {
-        let mut call = self.asking(Question::Resume(self.repeat()), self.counting());
+        let mut call = self.asking(Question::Resume(self.repeat()), self.counting(), None);
         self.guard(&mut call, true);
         Step::Resume(call, Resuming(self))
     }
 
     /// Looks what became of a payment whose signature is not proven.
     pub(super) fn look_up(self: Box<Self>) -> Step<'g> {
-        let mut call = self.asking(Question::Look(self.repeat()), None);
+        let mut call = self.asking(Question::Look(self.repeat()), None, self.proving());
         self.guard(&mut call, true);
         Step::Look(call, Looking(self))
+    }
+
+    /// How far the proof of this payment is, where this request could begin it. What its payer has sent is asked of the chain whenever
+    /// it is shown, and anybody may show it: it holds back nothing.
+    fn proving(&self) -> Option<Proving> {
+        if self.eligibility != Eligibility::Fresh || self.proof.was_sent() {
+            return None;
+        }
+        Some(if self.recalled.is_some() { Proving::Refused } else { Proving::Begins })
     }
 
     /// What goes beside the first call: the rate limiter before it, the newest block with it.

@@ -300,7 +300,7 @@ fn time(secs: u32) -> UnixTime {
 
 /// Payer and key in as few bytes as they need.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Packed {
+pub(super) enum Packed {
     /// An address and a key.
     Payer([u8; 20], [u8; 32]),
     /// A key that stands for its payer, too.
@@ -310,7 +310,7 @@ enum Packed {
 }
 
 impl Packed {
-    fn of(slot: &Slot) -> Self {
+    pub(super) fn of(slot: &Slot) -> Self {
         let place = match (address(&slot.payer), hash(&slot.key)) {
             (Some(payer), Some(key)) => Some(Self::Payer(payer, key)),
             (None, Some(key)) if slot.payer == slot.key => Some(Self::Own(key)),

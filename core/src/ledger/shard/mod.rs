@@ -11,6 +11,7 @@ mod failures;
 mod index;
 mod operate;
 mod order;
+mod proving;
 mod wake;
 
 use alloc::boxed::Box;
@@ -23,6 +24,7 @@ use self::index::Index;
 pub use self::index::{MOST_OF_CLIENT, MOST_ROWS, is_open};
 pub use self::operate::Decided;
 pub use self::order::Said;
+use self::proving::Provings;
 pub use self::wake::Due;
 use super::attempts::{FailureStreak, StreakKey};
 use super::command::LedgerReply;
@@ -238,6 +240,7 @@ pub struct Scene<'a> {
 pub struct Shard {
     index: Index,
     failures: Failures,
+    provings: Provings,
 }
 
 impl Shard {

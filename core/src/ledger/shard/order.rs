@@ -10,7 +10,7 @@ use super::{Change, Decision, Response, Rows, Scene, Shard, Slot};
 use crate::encoding::hex;
 use crate::ledger::command::{
     Answer, Asking, ChainVerdict, Command, Envelope, Fate, LedgerReply, LookAnswer, Outcome,
-    Payment, Question, Repeat, Replay, Resumed, Role,
+    Payment, Proving, Question, Repeat, Replay, Resumed, Role,
 };
 use crate::ledger::entry::{Entry, OtherPayments, Taken};
 use crate::ledger::mark::{Mark, MarkKind};
@@ -42,6 +42,10 @@ impl Shard {
         let Envelope { payer, key, command, role, counting, .. } = envelope;
         let (slot, kind) = (Slot { payer, key }, MarkKind::of(&command));
         let mut decision = self.carry_out(&slot, command, role, body, rows, scene)?;
+        // Whoever finds no room asks again.
+        if kind == MarkKind::Claim && decision.told.answer != Answer::TooManyInFlight {
+            self.provings.end(&slot);
+        }
         if let Some(counting) = counting {
             let mark = Mark::of(kind, &decision.told.answer, counting.blame.as_ref());
             decision.told.tally =
@@ -60,10 +64,13 @@ impl Shard {
         rows: &R,
         scene: &Scene<'_>,
     ) -> Result<Said, R::Error> {
-        let Asking { payer, key, ask, counting, .. } = asking;
+        let Asking { payer, key, ask, counting, proving, .. } = asking;
         let slot = Slot { payer, key };
         match ask {
-            Question::Look(repeat) => Self::look(&slot, &repeat, rows, scene).map(Said::Seen),
+            Question::Look(repeat) => {
+                let told = Self::look(&slot, &repeat, rows, scene)?;
+                Ok(Said::Seen(self.beside(&slot, proving, told, scene)))
+            }
             Question::Resume(repeat) => {
                 let mut decision = self.resume(&slot, repeat, rows, scene)?;
                 if let Some(counting) = counting {
@@ -90,6 +97,30 @@ impl Shard {
         let receipt = Some(entry.payment.receipt.clone());
         let proven = entry.proves(repeat);
         Ok(LedgerReply { answer: entry.seen(repeat, scene.now), receipt, proven, tally: None })
+    }
+
+    /// What is told of a payment beside which others may be proven: one that could still begin is not told to be nothing.
+    fn beside(
+        &mut self,
+        slot: &Slot,
+        proving: Option<Proving>,
+        told: LedgerReply<LookAnswer>,
+        scene: &Scene<'_>,
+    ) -> LedgerReply<LookAnswer> {
+        if proving == Some(Proving::Refused) {
+            self.provings.end(slot);
+        }
+        if told.answer != LookAnswer::Nothing {
+            return told;
+        }
+        if proving == Some(Proving::Begins) {
+            self.provings.begin(slot, scene.now);
+            return told;
+        }
+        if self.provings.copies(slot, scene.now) > 0 && !planted(Mutant::ProvingIsForgotten) {
+            return LedgerReply { answer: LookAnswer::Fate(Fate::InProgress), ..told };
+        }
+        told
     }
 
     /// What is left of a payment that the ledger knows.

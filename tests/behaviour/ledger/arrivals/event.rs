@@ -35,6 +35,10 @@ pub enum Event {
     Contract,
     /// A wallet's payment in one isolate, and a copy in another before the first is claimed.
     Beside,
+    /// A payment that has to be proven, and a copy in an isolate where another price holds, before the first is claimed.
+    Overtaken,
+    /// A wallet's payment, and a copy in another isolate, whose facilitator has not heard of the money, before the first is claimed.
+    Doubted,
     /// An honest payment of another payer.
     Second,
     /// A transaction of another chain.

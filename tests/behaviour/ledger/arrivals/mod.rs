@@ -21,7 +21,7 @@ use run::Run;
 /// What histories of one kind have in common.
 struct Setting {
     name: &'static str,
-    /// The gate, and the one after [`Event::Change`].
+    /// The gate, the one after [`Event::Change`], and the one with other prices.
     gates: &'static LazyLock<Vec<Gate>>,
     /// The same content in both modes.
     targets: [&'static str; 2],
@@ -30,11 +30,15 @@ struct Setting {
     more: &'static [Event],
 }
 
-/// A gate of these variables, and one where they are changed.
+/// A gate of these variables, one where they are changed, and one with other prices.
 fn gates(vars: &Value, change: impl FnOnce(&mut Value)) -> Vec<Gate> {
     let mut changed = vars.clone();
     change(&mut changed);
-    [vars, &changed].map(|vars| Gate::from_vars(&vars.to_string()).unwrap()).into()
+    let mut repriced = vars.clone();
+    for route in repriced["ROUTES"].as_array_mut().unwrap() {
+        route["price"] = "$0.03".into();
+    }
+    [vars, &changed, &repriced].map(|vars| Gate::from_vars(&vars.to_string()).unwrap()).into()
 }
 
 static SIGNED: LazyLock<Vec<Gate>> = LazyLock::new(|| {
@@ -95,6 +99,8 @@ const SETTINGS: &[Setting] = &[
             InTheirName,
             Contract,
             Beside,
+            Overtaken,
+            Doubted,
             Second,
             Stream,
             Broken,
@@ -123,7 +129,7 @@ const SETTINGS: &[Setting] = &[
         base: &[Sent, Signed, Repeat],
         more: &[
             SentLate, Early, Unread, Lagging, Claimed, Sniped, Burnt, Diverted, Junk, Waiting,
-            Mine, Change, Honest, Unknown, Alarm,
+            Overtaken, Mine, Change, Honest, Unknown, Alarm,
         ],
     },
     Setting {
@@ -131,7 +137,7 @@ const SETTINGS: &[Setting] = &[
         gates: &ELSEWHERE,
         targets: ["/after", "/before"],
         base: &[Elsewhere, Repeat],
-        more: &[Stolen, Beside, Trailed, Resigned, Change, Alarm],
+        more: &[Stolen, Beside, Overtaken, Trailed, Resigned, Change, Alarm],
     },
 ];
 
@@ -256,6 +262,11 @@ const TABLE: &[Row] = &[
     (Mutant::BlindForgets, "on the chain", &[Unread, Repeat]),
     (Mutant::TrailingBytes, "elsewhere", &[Elsewhere, Trailed]),
     (Mutant::TakenTwice, "elsewhere", &[Elsewhere, Stolen, Change]),
+    (Mutant::ProvingIsForgotten, "signed", &[Overtaken]),
+    (Mutant::ProvingIsForgotten, "signed", &[Doubted]),
+    (Mutant::ProvingIsForgotten, "on the chain", &[Overtaken]),
+    (Mutant::ProvingIsForgotten, "elsewhere", &[Overtaken, Change]),
+    (Mutant::UnprovenIsNew, "elsewhere", &[Overtaken]),
     (Mutant::WordIsChain, "confirmed", &[Honest, Lied]),
 ];
 

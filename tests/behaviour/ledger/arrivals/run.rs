@@ -96,7 +96,7 @@ impl Run {
         let request = shown.request.clone().header("cf-connecting-ip", client);
         self.shown.insert(shown.id.clone());
         let answers = match event {
-            Event::Beside => self.beside(request),
+            Event::Beside | Event::Overtaken | Event::Doubted => self.beside(event, request),
             _ => vec![self.world.send(request)],
         };
         self.honest_again();
@@ -189,7 +189,10 @@ impl Run {
             Event::Claimed => self.claimed(),
             Event::Elsewhere => Some(self.another()),
             Event::Stolen if !self.shown.iter().any(|id| self.moved(id) > 0) => None,
-            Event::Stolen | Event::Beside if self.is_elsewhere() => Some(self.another()),
+            Event::Stolen | Event::Beside | Event::Overtaken if self.is_elsewhere() => {
+                Some(self.another())
+            }
+            Event::Overtaken if self.is_onchain() => Some(self.signed(event)),
             Event::Trailed | Event::Resigned => {
                 let mut bytes = self.last.clone()?.bytes;
                 match event {
@@ -224,8 +227,15 @@ impl Run {
             _ => None,
         };
         let now = world.now().secs();
-        let wallet =
-            matches!(event, Event::Forged | Event::InTheirName | Event::Contract | Event::Beside);
+        let wallet = matches!(
+            event,
+            Event::Forged
+                | Event::InTheirName
+                | Event::Contract
+                | Event::Beside
+                | Event::Overtaken
+                | Event::Doubted
+        );
         let change = |message: &mut Value| {
             if wallet {
                 message["payload"]["signature"] = format!("0x{}", "ab".repeat(97)).into();
@@ -248,6 +258,11 @@ impl Run {
     /// Whether the route is paid on another chain.
     fn is_elsewhere(&mut self) -> bool {
         self.terms()["accepts"][0]["network"] == solana::NETWORK
+    }
+
+    /// Whether the route takes transactions of the payer's own.
+    fn is_onchain(&mut self) -> bool {
+        self.target.starts_with("/shown/")
     }
 
     /// The next transaction of another chain.
@@ -363,12 +378,21 @@ impl Run {
     }
 
     /// A payment, and its copy in another isolate before it is claimed.
-    fn beside(&mut self, request: RequestHead) -> Vec<Response> {
+    fn beside(&mut self, event: Event, request: RequestHead) -> Vec<Response> {
         let mut first = self.world.start(request.clone(), b"");
-        while first.next() != "verify" && self.world.advance(&mut first) {}
+        while !["verify", "read"].contains(&first.next()) && self.world.advance(&mut first) {}
         let here = self.world.unproven.replace(UnverifiedLimiter::new());
+        let gate = self.world.gate;
+        match event {
+            Event::Overtaken => self.world.gate = &self.gates[2],
+            Event::Doubted => {
+                let poor = r#"{"isValid":false,"invalidReason":"insufficient_funds"}"#;
+                self.world.facilitator.verify_plan.push_back(Verify::Raw(200, poor.to_owned()));
+            }
+            _ => {}
+        }
         let second = self.world.send(request);
-        self.world.unproven = here;
+        (self.world.unproven, self.world.gate) = (here, gate);
         while self.world.advance(&mut first) {}
         vec![second, first.response.unwrap()]
     }
