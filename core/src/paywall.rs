@@ -71,8 +71,8 @@ pub fn html(page: &Page<'_>) -> String {
         out.push_str("</dd>\n");
     }
     out.push_str(
-        "</dl>\n<p>Programs pay by themselves: the terms are in the <code>PAYMENT-REQUIRED</code> header \
-         (x402 version 2) and, when JSON is asked for, in the body (version 1).</p>\n</main>\n</html>\n",
+        "</dl>\n<p>Programs can pay automatically: the terms are in the <code>PAYMENT-REQUIRED</code> header \
+         (x402 version 2) and, if JSON is requested, in the body (version 1).</p>\n</main>\n</html>\n",
     );
     out
 }

@@ -54,7 +54,7 @@ pub enum Code {
     ResourceMismatch,
     /// The signature does not prove the payer.
     SignatureInvalid,
-    /// The authorization pays somebody else.
+    /// The authorization pays a different address.
     RecipientMismatch,
     /// The authorization expires too early to be settled in time.
     Expired,
@@ -70,7 +70,7 @@ pub enum Code {
     SettlementRefused,
     /// The same payment is being worked on.
     PaymentInProgress,
-    /// Nobody knows yet whether money moved.
+    /// It is not known yet whether money moved.
     SettlementUnknown,
     /// Another payment of this payer for the same request has an unknown outcome.
     PaymentUnresolved,
@@ -98,7 +98,7 @@ pub enum Code {
     TooManyInFlight,
     /// The client's network sends more payments than the operator allows.
     RateLimited,
-    /// Nobody says what the route costs.
+    /// The route's price is not available.
     PriceUnavailable,
     /// The facilitator is down and nothing was submitted.
     FacilitatorUnavailable,

@@ -297,7 +297,7 @@ fn a_price_named_per_request_is_open_in_every_document_and_its_bounds_are_told()
     assert!(info["offers"][0].as_object().unwrap().contains_key("amount"));
     let price = json!({"mode": "dynamic", "currency": "USD", "min": "0.1", "max": "1"});
     assert_eq!(info["price"], price);
-    assert!(between.ask(LLMS).names("0.1 to 1 USDC, named for each request"));
+    assert!(between.ask(LLMS).names("0.1 to 1 USDC, set for each request"));
     let known = between.ask(WELL_KNOWN).json();
     assert_eq!(known["resources"], json!([format!("{HOST}/quoted")]));
     assert_eq!(known["items"][0].get("accepts"), None);

@@ -39,7 +39,7 @@ pub enum Reason {
     InvalidPolicy,
     /// The 402 holds no terms that can be read.
     MalformedChallenge,
-    /// The terms are of a protocol version that nobody here speaks.
+    /// The terms are of a protocol version that is not supported.
     UnsupportedVersion,
     /// No offer is of a scheme that can be signed here.
     UnsupportedScheme,
@@ -53,7 +53,7 @@ pub enum Reason {
     RealmMismatch,
     /// The payment would take the place of the caller's own `Authorization`.
     AuthorizationTaken,
-    /// The payer has to send the transaction, and has nobody who does.
+    /// The payer has to send the transaction, and the option `broadcast` is missing.
     BroadcastMissing,
     /// The network is not known.
     UnsupportedNetwork,
@@ -75,11 +75,11 @@ pub enum Reason {
     BudgetExhausted,
     /// The record of what was spent cannot be read.
     BudgetUnreadable,
-    /// The server said that nobody should go on; if it said so of a payment, the endpoint waits until a person enables it.
+    /// The server asked clients to stop; if it said so about a payment, the endpoint waits until a person enables it.
     EndpointBlocked,
     /// The server said that what is paid proves nothing; if it said so of a payment, the endpoint waits for a person's approval.
     ApprovalNeeded,
-    /// The wallet signed something else, or for somebody else.
+    /// The wallet signed something else, or with another key.
     WrongSignature,
     /// What was sent to the chain has no name of a transaction.
     WrongTransaction,
@@ -87,7 +87,7 @@ pub enum Reason {
     PaymentRefused,
     /// The server says that the wallet holds less than the price.
     InsufficientFunds,
-    /// Nobody knows whether the payment was taken, and the time to find out is over.
+    /// It is unknown whether the payment was taken, and the time to find out is over.
     PaymentUnresolved,
     /// The server uses the payment for something else, or will not say.
     PaymentConflict,

@@ -26,7 +26,7 @@ pub(super) fn text(
         &mut text,
         "farebox_payments_total",
         "gauge",
-        "Payments in the ledger by their state now. Exact, from rows.",
+        "Payments in the ledger by current state. Exact, from rows.",
     );
     for ((state, route), number) in counts.iter() {
         let (state, route) = (label(state), label(route));
@@ -38,7 +38,7 @@ pub(super) fn text(
         &mut text,
         "farebox_failing_clients",
         "gauge",
-        "Clients that fail in a row, by what they are told: proven payers, and networks of others. From rows.",
+        "Clients that fail in a row, by diagnostic code: proven payers, and networks of other clients. From rows.",
     );
     for ((route, code, kind), number) in failing.iter() {
         let route = label(route);
@@ -50,21 +50,21 @@ pub(super) fn text(
     let gauges = [
         ("farebox_unknown_open", "Payments with an unknown outcome.", count("unknown")),
         ("farebox_unknown_oldest_seconds", "Age of the oldest unknown outcome.", oldest),
-        ("farebox_refund_due_open", "Payments that are owed a refund.", count("refund_due")),
-        ("farebox_manual_open", "Payments that the operator has to look at.", count("manual")),
+        ("farebox_refund_due_open", "Payments whose payer is owed a refund.", count("refund_due")),
+        ("farebox_manual_open", "Payments that the operator has to review.", count("manual")),
     ];
     for (name, help, value) in gauges {
         head(&mut text, name, "gauge", &format!("{help} Exact, from rows."));
         text.push_str(&format!("{name} {value}\n"));
     }
     let families = [
-        ("farebox_challenges_total", "counter", "Requests answered with terms of payment.", ""),
-        ("farebox_diagnostics_total", "counter", "Answers that say why payment fails.", ""),
-        ("farebox_facilitator_seconds", "summary", "Time of calls to facilitators.", "_sum _count"),
+        ("farebox_challenges_total", "counter", "Requests answered with payment terms.", ""),
+        ("farebox_diagnostics_total", "counter", "Answers with a diagnostic.", ""),
+        ("farebox_facilitator_seconds", "summary", "Duration of facilitator calls.", "_sum _count"),
         (
             "farebox_facilitator_errors_total",
             "counter",
-            "Calls to facilitators without a usable answer.",
+            "Facilitator calls without a usable answer.",
             "",
         ),
     ];
@@ -74,7 +74,7 @@ pub(super) fn text(
             name,
             kind,
             &format!(
-                "{help} Approximate: each Worker adds what it counted at most every 10 seconds, and loses the rest when it ends."
+                "{help} Approximate: each Worker reports its counts at most every 10 seconds, and loses the rest when it ends."
             ),
         );
         let member = |series: &str| match series.split('{').next() {

@@ -10,26 +10,26 @@ use crate::gate::offer::{Choice, Offer};
 const HOW_TO_PAY: &str = "\
 ## How to pay
 
-Ask without a payment: the answer is 402 and says what this request costs. What it says counts, not this list.
+Send the request without a payment: the answer is 402 with the price of this request. The 402 is binding, not this list.
 
 ";
 const BY_X402: &str = "\
 - x402, version 2: the `PAYMENT-REQUIRED` header is base64 of JSON with the terms in `accepts`. Sign one of them, send the request again with
-  `PAYMENT-SIGNATURE`, and read `PAYMENT-RESPONSE`. Version 1: the terms are in the JSON body, the payment goes into `X-PAYMENT`.
+  `PAYMENT-SIGNATURE`, and read `PAYMENT-RESPONSE`. Version 1: the terms are in the JSON body, send the payment in `X-PAYMENT`.
 ";
 const BY_MPP: &str = "\
 - mpp, on EVM networks: `WWW-Authenticate: Payment` is a challenge of method `evm` and intent `charge`. Sign it, send the request again with
   `Authorization: Payment`, and read `Payment-Receipt`. `Accept-Payment: evm/charge` asks for a challenge for each network.
 ";
 const AFTERWARDS: &str = "
-Nobody needs an account. After 409 `payment_in_progress` and after every 503 send the same payment again; do not sign a new one.
+No account is needed. After 409 `payment_in_progress` and after every 503 send the same payment again; do not sign a new one.
 ";
 
 /// Writes the document.
 pub(super) fn write(shop: &DocumentContext<'_>) -> String {
     let mut text = format!("# {}\n\n", line(shop.title()));
     let about = match shop.service.description.as_str() {
-        "" => "Requests here are paid for one by one, without an account.",
+        "" => "Each request is paid for individually, without an account.",
         about => about,
     };
     text.push_str(&format!("> {}\n\n## What is sold\n\n", line(about)));
@@ -91,7 +91,7 @@ fn way(offer: &Offer, choice: &Choice) -> String {
             offer.pricer.as_ref().and_then(|pricer| pricer.least.as_ref()?.first().copied());
         let least = least.map(|least| format!("{} to ", least.to_decimal(*decimals)));
         let bounds = format!("{}{most} {symbol}", least.as_deref().unwrap_or("at most "));
-        (format!("{bounds}, named for each request"), "units".to_string())
+        (format!("{bounds}, set for each request"), "units".to_string())
     } else {
         (format!("{most} {symbol}"), terms.amount.to_string())
     };
