@@ -1,5 +1,5 @@
 /** Where nobody pays until a person has looked: what servers say of payments by the extension `diagnostic`, kept beside the budget. */
-import { admitEndpoint } from '#wasm';
+import { admitEndpoint, endpointName, listEndpoints, reopenEndpoint } from '#wasm';
 
 import { given, told, type Diagnostic } from './error.js';
 import type { Proposal } from './options.js';
@@ -47,43 +47,36 @@ export type EscalationEvent = {
 };
 
 type State = 'retrying' | 'pending' | 'blocked';
-type Listed = readonly [name: string, state: State, since: number, diagnostic: Diagnostic];
+type Listed = Omit<Entry, 'since'> & { readonly state: State; readonly since: number };
 
-/** Method and URL, without its query. A longer URL is cut: what is kept of it is read with each payment. */
+/** The name of method and URL, without its query. */
 export function endpointOf(method: string, url: string): string {
   const { origin, pathname } = new URL(url);
-  return `${method} ${(origin + pathname).slice(0, 1024)}`;
+  return endpointName(method, origin + pathname);
 }
 
 /** The endpoints of a store, also for another process than the one that pays. */
 export function endpointsOf(store: Store): Endpoints {
   const list = (state: State) => async (): Promise<Entry[]> =>
-    listed((await store.read()).record).filter((it) => it[1] === state).map(([name, , since, diagnostic]) => {
-      const [method = '', endpoint = ''] = name.split(' ');
-      return { endpoint, method, since: isoOf(since), diagnostic };
+    listed((await store.read()).record).filter((it) => it.state === state).map(({ state: _, since, ...entry }) => ({ ...entry, since: isoOf(since) }));
+  const open = (state: State) => async (endpoint: string): Promise<boolean> => {
+    const name = given(state === 'blocked' ? 'reenable' : 'approve', () => {
+      const [url = '', method = ''] = endpoint.split(' ').reverse();
+      return endpointOf(method.toUpperCase(), url);
     });
-  const open = (state: State) => (endpoint: string): Promise<boolean> => reopen(store, endpoint, state);
+    return reopen(store, name, state);
+  };
   return { blocked: list('blocked'), pending: list('pending'), reenable: open('blocked'), approve: open('pending') };
 }
 
 /** Takes back what is held against an endpoint, if it is this. */
-async function reopen(store: Store, endpoint: string, state: State): Promise<boolean> {
-  const { method, name } = given(state === 'blocked' ? 'reenable' : 'approve', () => {
-    const [url = '', method] = endpoint.split(' ').reverse();
-    return { method, name: endpointOf(method?.toUpperCase() ?? '', url) };
-  });
-  return update(store, (record) => {
-    const all = listed(record);
-    const left = all.filter(([known, is]) => is !== state || (method === undefined ? known.slice(known.indexOf(' ')) : known) !== name);
-    if (left.length === all.length) return undefined;
-    return JSON.stringify({ ...JSON.parse(record ?? '') as object, endpoints: left.length > 0 ? left : undefined });
-  });
+function reopen(store: Store, name: string, state: State): Promise<boolean> {
+  return update(store, (record) => told(() => reopenEndpoint(record, name, state)));
 }
 
 /** What a record holds against endpoints. One that cannot be read is told as that, and never quoted. */
 function listed(record: string | undefined): readonly Listed[] {
-  told(() => { admitEndpoint(record, ''); });
-  return (JSON.parse(record ?? '{}') as { endpoints?: readonly Listed[] }).endpoints ?? [];
+  return JSON.parse(told(() => listEndpoints(record))) as Listed[];
 }
 
 const isoOf = (secs: number): string => new Date(secs * 1000).toISOString();
@@ -93,8 +86,8 @@ export type Watch = ReturnType<typeof watchOf>;
 
 export function watchOf(store: Store, now: () => number, onEscalation: ((event: EscalationEvent) => void | Promise<void>) | undefined) {
   let known: Map<string, Listed> | undefined;
-  const learn = (record: string | undefined): void => { known = new Map(listed(record).map((it) => [it[0], it])); };
-  const isStopped = (endpoint: string): boolean => ['blocked', 'pending'].includes(known?.get(endpoint)?.[1] ?? '');
+  const learn = (record: string | undefined): void => { known = new Map(listed(record).map((it) => [endpointName(it.method, it.endpoint), it])); };
+  const isStopped = (endpoint: string): boolean => ['blocked', 'pending'].includes(known?.get(endpoint)?.state ?? '');
   return {
     /** Throws if a person has to look at an endpoint first. */
     async admit(endpoint: string): Promise<void> {
@@ -124,12 +117,11 @@ export function watchOf(store: Store, now: () => number, onEscalation: ((event: 
         });
         // Not before: what is not written may be learned otherwise by other calls meanwhile.
         learn(latest);
-        const [, state, , info] = known?.get(endpoint) ?? [];
-        if (!changed || state !== 'blocked' || info === undefined) return;
-        const [method = '', url = ''] = endpoint.split(' ');
-        const { correlationId, ...diagnostic } = info;
+        const held = known?.get(endpoint);
+        if (!changed || held?.state !== 'blocked') return;
+        const { correlationId, ...diagnostic } = held.diagnostic;
         await onEscalation?.({
-          type: 'x402_escalation', endpoint: url, method, ...(proposal && priceOf(proposal)), correlation_id: correlationId, diagnostic, timestamp: isoOf(now()),
+          type: 'x402_escalation', endpoint: held.endpoint, method: held.method, ...(proposal && priceOf(proposal)), correlation_id: correlationId, diagnostic, timestamp: isoOf(now()),
         });
       } catch {
         // Neither a store nor whoever is told decides what becomes of this call.
@@ -137,7 +129,7 @@ export function watchOf(store: Store, now: () => number, onEscalation: ((event: 
     },
 
     /** Something came from an endpoint: an expired payment is forgotten, where one is known. */
-    async delivered(endpoint: string, isRetrying = known?.get(endpoint)?.[1] === 'retrying'): Promise<void> {
+    async delivered(endpoint: string, isRetrying = known?.get(endpoint)?.state === 'retrying'): Promise<void> {
       if (!isRetrying) return;
       known?.delete(endpoint);
       // What came is not lost because the store is.

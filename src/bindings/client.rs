@@ -3,6 +3,8 @@
 use alloc::string::{String, ToString};
 
 use farebox_core::client::budget::Budget;
+use farebox_core::client::diagnostic::EndpointState;
+use farebox_core::client::endpoints;
 use farebox_core::client::exchange::{ONE_SHOT, SESSION};
 use farebox_core::client::{self, Next, Policy};
 use farebox_core::evm::address::Address;
@@ -151,7 +153,35 @@ impl Exchange {
 /// Throws if the record says that a person has to look at an endpoint first.
 #[wasm_bindgen(js_name = admitEndpoint)]
 pub fn admit_endpoint(record: Option<String>, endpoint: &str) -> Result<(), JsValue> {
-    Budget::from_text(record.as_deref())
-        .and_then(|budget| budget.endpoints.admit(endpoint))
-        .map_err(|error| thrown(&error))
+    budget(record)?.endpoints.admit(endpoint).map_err(|error| thrown(&error))
+}
+
+/// The name of an endpoint, by which a record knows it: its URL has no query.
+#[wasm_bindgen(js_name = endpointName)]
+#[must_use]
+pub fn endpoint_name(method: &str, url: &str) -> String {
+    endpoints::name(method, url)
+}
+
+/// What a record holds against endpoints, JSON; throws if the record cannot be read.
+#[wasm_bindgen(js_name = listEndpoints)]
+pub fn list_endpoints(record: Option<String>) -> Result<String, JsValue> {
+    budget(record).map(|budget| budget.endpoints.shown().to_string())
+}
+
+/// The record with an endpoint let out again; none if it is not in this state.
+#[wasm_bindgen(js_name = reopenEndpoint)]
+pub fn reopen_endpoint(
+    record: Option<String>,
+    name: &str,
+    state: &str,
+) -> Result<Option<String>, JsValue> {
+    let mut budget = budget(record)?;
+    let is_reopened =
+        EndpointState::parse(state).is_some_and(|state| budget.endpoints.reopen(name, state));
+    Ok(is_reopened.then(|| budget.to_text()))
+}
+
+fn budget(record: Option<String>) -> Result<Budget, JsValue> {
+    Budget::from_text(record.as_deref()).map_err(|error| thrown(&error))
 }

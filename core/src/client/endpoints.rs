@@ -3,6 +3,7 @@
 //! An endpoint is a method and a URL without its query, as the payer asked for it: nothing that a server says names one.
 
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde_json::{Value, json};
@@ -20,6 +21,23 @@ pub struct Endpoints(Vec<Value>);
 pub const MOST: usize = 256;
 /// Most values of one in a record: itself, its members, and those of what the server said.
 pub const VALUES: usize = 14;
+
+/// Longest URL in a name, bytes: what is kept of an endpoint is read with each payment.
+const MAX_URL_BYTES: usize = 1024;
+
+/// Names an endpoint by method and URL, which has no query and only ASCII; without a method it stands for all of them.
+///
+/// # Examples
+/// ```
+/// use farebox_core::client::endpoints::name;
+/// assert_eq!(name("GET", "https://shop.example/report"), "GET https://shop.example/report");
+/// assert_eq!(name("", &"x".repeat(2000)).len(), 1 + 1024);
+/// ```
+#[must_use]
+pub fn name(method: &str, url: &str) -> String {
+    let url = url.get(..MAX_URL_BYTES).unwrap_or(url);
+    [method, " ", url].concat()
+}
 
 impl Endpoints {
     /// Reads the rows of a record; none are none.
@@ -75,9 +93,37 @@ impl Endpoints {
         true
     }
 
+    /// Takes back what is held against an endpoint, if it is this. Whether it was.
+    pub fn reopen(&mut self, name: &str, held: EndpointState) -> bool {
+        let count = self.0.len();
+        self.0.retain(|it| {
+            row(it).is_none_or(|(known, state, _)| state != held || !is_named(known, name))
+        });
+        self.0.len() < count
+    }
+
+    /// What is held, for who shows it: endpoint, method, state, since when (unix seconds) and what the server said.
+    #[must_use]
+    pub fn shown(&self) -> Value {
+        let shown = |it: &Value| {
+            let (method, endpoint) = it.get(0)?.as_str()?.split_once(' ')?;
+            let (state, since, said) = (it.get(1)?, it.get(2)?, it.get(3)?);
+            Some(
+                json!({"endpoint": endpoint, "method": method, "state": state, "since": since, "diagnostic": said}),
+            )
+        };
+        self.0.iter().filter_map(shown).collect()
+    }
+
     fn find(&self, name: &str) -> Option<(&str, EndpointState, &Value)> {
         self.0.iter().filter_map(row).find(|(known, ..)| *known == name)
     }
+}
+
+/// Whether a name, perhaps one for all methods, is that of a known endpoint.
+fn is_named(known: &str, name: &str) -> bool {
+    known == name
+        || name.starts_with(' ') && known.find(' ').and_then(|at| known.get(at..)) == Some(name)
 }
 
 /// Name, state, and what the server said.
@@ -117,4 +163,51 @@ fn saying(reason: Reason, name: &str, what: &str, info: &Value) -> ClientError {
     let (name, code, message) = (clean(name), said("code"), said("message"));
     let message = format!("{name} {what}: the server says {code} \"{message}\"");
     ClientError::new(reason, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
+
+    fn held() -> Endpoints {
+        let mut endpoints = Endpoints::default();
+        let info = json!({"code": "OPERATOR_ALERT"});
+        for (name, state) in [
+            ("GET https://a.example/", EndpointState::Blocked),
+            ("POST https://a.example/", EndpointState::Blocked),
+            ("GET https://b.example/", EndpointState::Pending),
+        ] {
+            assert!(endpoints.mark(name, state, &info, NOW));
+        }
+        endpoints
+    }
+
+    #[test]
+    fn an_endpoint_is_let_out_for_one_method_or_for_all_and_only_from_the_state_that_is_named() {
+        for (name, state, left) in [
+            ("GET https://a.example/", EndpointState::Blocked, 2),
+            (" https://a.example/", EndpointState::Blocked, 1),
+            (" https://a.example/", EndpointState::Pending, 3),
+            (" https://a.example", EndpointState::Blocked, 3),
+            ("", EndpointState::Blocked, 3),
+            ("https://a.example/", EndpointState::Blocked, 3),
+            ("GET https://b.example/", EndpointState::Pending, 2),
+        ] {
+            let mut endpoints = held();
+            assert_eq!(endpoints.reopen(name, state), left < 3, "{name:?}");
+            assert_eq!(endpoints.rows().len(), left, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_names_endpoint_and_method_apart() {
+        let shown = held().shown();
+        let first = json!({
+            "endpoint": "https://a.example/", "method": "GET", "state": "blocked",
+            "since": NOW.secs(), "diagnostic": {"code": "OPERATOR_ALERT"},
+        });
+        assert_eq!((shown.as_array().map(Vec::len), &shown[0]), (Some(3), &first));
+    }
 }

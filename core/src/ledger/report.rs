@@ -359,25 +359,6 @@ pub struct Transition {
     pub why: String,
 }
 
-/// Every name of a state.
-pub const STATES: [&str; 15] = [
-    "executing",
-    "settling",
-    "unknown",
-    "settled",
-    "delivering",
-    "delivered",
-    "refused",
-    "released",
-    "abandoned",
-    "refund_due",
-    "void",
-    "closed",
-    "refunded",
-    "waived",
-    "manual",
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;

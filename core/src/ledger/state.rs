@@ -158,23 +158,115 @@ impl State {
     /// The stable name, for rows, logs and the operator.
     #[must_use]
     pub fn name(&self) -> String {
+        self.which().name().to_string()
+    }
+
+    /// Which state it is.
+    #[must_use]
+    pub const fn which(&self) -> StateName {
         match self {
-            Self::Executing(_) => "executing",
-            Self::Settling(_) => "settling",
-            Self::Unknown { .. } => "unknown",
-            Self::Settled { .. } => "settled",
-            Self::Delivering { .. } => "delivering",
-            Self::Delivered { .. } => "delivered",
-            Self::Refused { .. } => "refused",
-            Self::Released => "released",
-            Self::Abandoned => "abandoned",
-            Self::RefundDue { .. } => "refund_due",
-            Self::Void => "void",
-            Self::Closed => "closed",
-            Self::Refunded { .. } => "refunded",
-            Self::Waived { .. } => "waived",
-            Self::Manual { .. } => "manual",
+            Self::Executing(_) => StateName::Executing,
+            Self::Settling(_) => StateName::Settling,
+            Self::Unknown { .. } => StateName::Unknown,
+            Self::Settled { .. } => StateName::Settled,
+            Self::Delivering { .. } => StateName::Delivering,
+            Self::Delivered { .. } => StateName::Delivered,
+            Self::Refused { .. } => StateName::Refused,
+            Self::Released => StateName::Released,
+            Self::Abandoned => StateName::Abandoned,
+            Self::RefundDue { .. } => StateName::RefundDue,
+            Self::Void => StateName::Void,
+            Self::Closed => StateName::Closed,
+            Self::Refunded { .. } => StateName::Refunded,
+            Self::Waived { .. } => StateName::Waived,
+            Self::Manual { .. } => StateName::Manual,
         }
-        .to_string()
+    }
+}
+
+/// What is kept of a payment that is old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Retention {
+    /// All of it: its outcome is not known.
+    All,
+    /// Its row without the response: the outcome is known, and something may still lead out of the state.
+    Row,
+    /// Nothing, once it cannot be charged any more: no step leads out of the state.
+    Nothing,
+}
+
+/// Declares [`StateName`] and all that is said of each, so that no list of states can lack one.
+macro_rules! states {
+    ($($state:ident $name:literal $retention:ident)*) => {
+        /// A state without what belongs to it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum StateName {
+            $(#[doc = concat!("The state `", $name, "`.")] $state,)*
+        }
+
+        impl StateName {
+            /// Every state.
+            pub const ALL: &[Self] = &[$(Self::$state),*];
+
+            /// The stable name.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$state => $name,)* }
+            }
+
+            /// What is kept of a payment in this state.
+            #[must_use]
+            pub const fn retention(self) -> Retention {
+                match self { $(Self::$state => Retention::$retention,)* }
+            }
+        }
+    };
+}
+
+states! {
+    Executing "executing" All
+    Settling "settling" All
+    Unknown "unknown" All
+    Settled "settled" All
+    Delivering "delivering" All
+    Delivered "delivered" Nothing
+    Refused "refused" All
+    Released "released" Row
+    Abandoned "abandoned" Row
+    RefundDue "refund_due" Row
+    Void "void" Nothing
+    Closed "closed" Nothing
+    Refunded "refunded" Nothing
+    Waived "waived" Nothing
+    Manual "manual" All
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    fn kept(retention: Retention) -> Vec<&'static str> {
+        let states = StateName::ALL.iter().filter(|state| state.retention() == retention);
+        states.map(|state| state.name()).collect()
+    }
+
+    #[test]
+    fn a_response_stays_while_the_outcome_is_unknown_and_a_row_while_something_leads_out_of_it() {
+        let open =
+            ["executing", "settling", "unknown", "settled", "delivering", "refused", "manual"];
+        assert_eq!(kept(Retention::All), open);
+        assert_eq!(kept(Retention::Row), ["released", "abandoned", "refund_due"]);
+        let at_rest = ["delivered", "void", "closed", "refunded", "waived"];
+        assert_eq!(kept(Retention::Nothing), at_rest);
+    }
+
+    #[test]
+    fn no_two_states_have_one_name() {
+        for (at, state) in StateName::ALL.iter().enumerate() {
+            let same = StateName::ALL.iter().position(|other| other.name() == state.name());
+            assert_eq!(same, Some(at), "{}", state.name());
+        }
     }
 }

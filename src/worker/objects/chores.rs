@@ -3,6 +3,7 @@
 //! A purge goes through all rows, some at a time, and rests an hour behind the last. No row goes before its payment can no
 //! longer be charged, and none that is not at rest.
 
+use farebox_core::ledger::state::{Retention, StateName};
 use farebox_core::time::UnixTime;
 
 use super::ledger::Txn;
@@ -72,11 +73,12 @@ impl Txn<'_> {
         let (keeps, now) = (self.gate.keeps(), self.now.secs());
         let before = |secs: u64| number(now.saturating_sub(secs));
         let (payer, key) = self.chores.place.take().unwrap_or_default();
+        let (known, at_rest) = (at_most(Retention::Row), at_most(Retention::Nothing));
         let query = format!(
             "SELECT payer, key,
-             updated <= ? AND state IN ({KNOWN})
+             updated <= ? AND state IN ({known})
              AND NOT (state = 'delivered' AND handed = 0 AND valid_before + 600 > ?),
-             updated <= ? AND valid_before + 3600 <= ? AND state IN ({AT_REST})
+             updated <= ? AND valid_before + 3600 <= ? AND state IN ({at_rest})
              FROM payments WHERE (payer, key) > (?, ?) ORDER BY payer, key LIMIT ?"
         );
         let values = vec![
@@ -144,11 +146,12 @@ impl Txn<'_> {
 
 /// Where the time of the next purge is kept.
 const PURGE_AT: &str = "purge_at";
-/// States whose outcome is known, so that a stored response is kept only to be fetched.
-const KNOWN: &str =
-    "'delivered', 'refund_due', 'refunded', 'waived', 'void', 'closed', 'released', 'abandoned'";
-/// States that nothing leads out of.
-const AT_REST: &str = "'delivered', 'refunded', 'waived', 'void', 'closed'";
+/// The states of which this or less is kept when they are old, as a list of SQL.
+fn at_most(retention: Retention) -> String {
+    let states = StateName::ALL.iter().filter(|state| state.retention() >= retention);
+    states.map(|state| format!("'{}'", state.name())).collect::<Vec<_>>().join(", ")
+}
+
 /// Rows that one part of a purge looks at.
 const MOST: u64 = 1_000;
 /// Seconds between two purges.

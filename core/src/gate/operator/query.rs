@@ -6,7 +6,8 @@ use core::ops::RangeInclusive;
 
 use crate::encoding::hex;
 use crate::evm::address::Address;
-use crate::ledger::report::{Filter, Mark, STATES};
+use crate::ledger::report::{Filter, Mark};
+use crate::ledger::state::StateName;
 use crate::problem::Code;
 use crate::time::UnixTime;
 
@@ -89,7 +90,7 @@ impl Query {
 
     pub(super) fn filter(&self) -> Result<Filter, Code> {
         let state = self.get("state");
-        if state.is_some_and(|state| !STATES.contains(&state)) {
+        if state.is_some_and(|state| StateName::ALL.iter().all(|known| known.name() != state)) {
             return Err(Code::InvalidRequest);
         }
         let payer = match self.get("payer").map(Address::parse) {

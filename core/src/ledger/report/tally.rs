@@ -141,6 +141,7 @@ fn atomic(text: &str) -> Amount {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::state::StateName;
 
     const SIGNED: &str = r#"{"paymentPayload":{"payload":{"authorization":{"value":"10000"}}}}"#;
 
@@ -159,7 +160,7 @@ mod tests {
 
     #[test]
     fn every_state_with_its_usual_columns_balances() {
-        for state in super::super::STATES {
+        for state in StateName::ALL.iter().map(|state| state.name()) {
             let transaction = match state {
                 "void" | "closed" | "released" | "abandoned" | "executing" => None,
                 _ => Some("0xab"),
