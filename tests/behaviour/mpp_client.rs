@@ -113,7 +113,7 @@ fn answer_recorded(policy: &Value, challenge: &str, nonce: u8) -> Value {
 #[test]
 pub fn a_challenge_of_another_realm_is_not_signed_unless_the_payer_knows_it_to_be_the_hosts() {
     let of = |realm: &str| asking(&[evm("a", &request()).replace("shop.example", realm)]);
-    for realm in ["shop.example", "DocumentContext.Example"] {
+    for realm in ["shop.example", "Shop.Example"] {
         let mut exchange = exchange("{}", 1);
         prepared(&mut exchange, &of(realm), at(0));
         assert_eq!(exchange.proposal().unwrap()["claimsToSell"], Value::Null);
@@ -124,7 +124,7 @@ pub fn a_challenge_of_another_realm_is_not_signed_unless_the_payer_knows_it_to_b
         assert_eq!(error.reason.code(), "realm_mismatch", "{realm}");
         assert_eq!(error.reason.money(), farebox_core::client::error::Money::NotSigned);
     }
-    let known = r#"{"mpp": {"DocumentContext.Example": {"realm": "MPP Payment"}}}"#;
+    let known = r#"{"mpp": {"Shop.Example": {"realm": "MPP Payment"}}}"#;
     prepared(&mut exchange(known, 1), &of("MPP Payment"), at(0));
     prepared(&mut exchange(known, 1), &of("shop.example"), at(0));
     let error = failure(exchange(known, 1).answered(402, &of("mpp payment"), b"", at(0)));
