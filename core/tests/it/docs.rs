@@ -410,6 +410,19 @@ fn section<'a>(document: &'a str, heading: &str) -> &'a str {
     rest.split("\n#").next().unwrap()
 }
 
+#[test]
+fn what_we_wrote_ourselves_is_where_the_design_says_and_about_as_long() {
+    let document = read("docs/design.md");
+    let rows = rows(section(&document, "## What we wrote ourselves, and what it saves"));
+    assert!(rows.len() >= 12);
+    for row in rows {
+        let lines: usize = names_of(&row[0]).iter().map(|file| read(file).lines().count()).sum();
+        let said: usize = row[2].parse().unwrap();
+        assert!(said.abs_diff(lines) <= said / 4, "{}: {lines} lines, not {said}", row[0]);
+        assert!(row.len() == 6 && row.iter().all(|cell| !cell.is_empty()), "{}", row[0]);
+    }
+}
+
 /// The cells of each row of the tables in a text, headings left out.
 fn rows(text: &str) -> Vec<Vec<String>> {
     text.lines()
