@@ -7,8 +7,9 @@ use farebox_core::facilitator::breaker::{Breaker, Condition, Health, Operation};
 use farebox_core::facilitator::fault::Fault;
 use farebox_core::facilitator::funds::{Debit, LowBalances};
 use farebox_core::facilitator::reply::{MAX_REPLY_BYTES, Reply};
+use farebox_core::facilitator::unproven::queue::{Admittance, Verdict};
 use farebox_core::facilitator::unproven::{
-    ASK_AGAIN_MS, Admittance, MOST_TURNS, UnverifiedCaller, UnverifiedLimiter, Verdict,
+    ASK_AGAIN_MS, MOST_TURNS, UnverifiedCaller, UnverifiedLimiter,
 };
 use farebox_core::gate::Gate;
 use farebox_core::gate::call::FacilitatorCall;

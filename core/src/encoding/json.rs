@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use core::cell::Cell;
 use core::fmt;
 
+use serde::Serialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
@@ -20,6 +21,12 @@ pub const MAX_DEPTH: usize = 64;
 pub const MAX_VALUES: usize = 16 * 1024;
 /// Most values in what a client shows to pay with, several times what payers echo of a 402: each costs before anything is proven.
 pub const MAX_PROOF_VALUES: usize = 1_024;
+
+/// Writes a message of ours: members of text, numbers and lists of them, which always serialise.
+#[must_use]
+pub fn text<T: Serialize + ?Sized>(message: &T) -> String {
+    serde_json::to_string(message).unwrap_or_default()
+}
 
 /// Reads one JSON document of at most [`MAX_BYTES`]. Spec: RFC 8259; unique names as in I-JSON, RFC 7493 section 2.3.
 ///

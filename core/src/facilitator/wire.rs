@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::reason::{self, is_definite};
 use crate::amount::Amount;
+use crate::encoding::json;
 use crate::evm::address::Address;
 use crate::payment::{Cause, TxHash};
 use crate::x402::Version;
@@ -66,9 +67,9 @@ pub fn request<P: Serialize, R: Serialize>(
     payment: &P,
     requirements: &R,
 ) -> String {
-    // Both always serialise; an empty member would be refused by every facilitator.
-    let payload = serde_json::to_string(payment).unwrap_or_default();
-    let requirements = serde_json::to_string(requirements).unwrap_or_default();
+    // What cannot be written is an empty member, which every facilitator refuses.
+    let payload = json::text(payment);
+    let requirements = json::text(requirements);
     let number = version.number();
     format!(
         r#"{{"x402Version":{number},"paymentPayload":{payload},"paymentRequirements":{requirements}}}"#

@@ -48,8 +48,9 @@ use super::pricer::question;
 use super::recorded::FirstSight;
 use super::reply::{Audience, Reply};
 use super::unpaid::Unpaid;
+use crate::encoding::json;
 use crate::facilitator::breaker::{Condition, SettlementHealth};
-use crate::facilitator::unproven::Verdict;
+use crate::facilitator::unproven::queue::Verdict;
 use crate::facilitator::wire::{Expected, Facilitator};
 use crate::http::{BodyPresence, RequestHead, ResponseHead};
 use crate::ledger::attempts::{Counting, FailureCause, FailureStreak};
@@ -347,8 +348,7 @@ impl<'g> PaidRequest<'g> {
     fn send(&self, message: &impl Serialize) -> LedgerCall {
         let shards = self.place.0;
         let shard = self.gate.keys.shard(self.proof.place(), shards);
-        // Text and numbers always serialise.
-        let message = serde_json::to_string(message).unwrap_or_default();
+        let message = json::text(message);
         LedgerCall::new(format!("ledger/{shards}/{shard}"), message)
     }
 

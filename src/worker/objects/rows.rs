@@ -1,9 +1,11 @@
-//! The tables of a ledger object. One statement per function; amounts are text; schema changes are numbered.
+//! The rows of a ledger object. One statement per function; amounts are text.
+
+mod columns;
+mod schema;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
-use farebox_core::ledger::command::{Leases, Mode, Payment};
 use farebox_core::ledger::entry::Entry;
 use farebox_core::ledger::row::Row;
 use farebox_core::ledger::shard::{self, Response, Slot};
@@ -11,70 +13,8 @@ use farebox_core::ledger::take::Named;
 use farebox_core::payment::{OnChain, TxHash};
 use wasm_bindgen::JsValue;
 
+use self::columns::{COLUMNS, OPEN_COLUMNS, entry, mode_name, open_entry};
 use super::sql::{Result, Sql, SqlValue};
-
-/// Schema changes in order; the number of those that have run is kept in `meta`.
-const MIGRATIONS: &[&[&str]] = &[&[
-    "CREATE TABLE payments (
-        payer TEXT NOT NULL, key TEXT NOT NULL, binding TEXT NOT NULL, secret TEXT, mode TEXT NOT NULL,
-        receipt TEXT NOT NULL, route TEXT NOT NULL, network TEXT NOT NULL, asset TEXT NOT NULL,
-        amount TEXT NOT NULL, pay_to TEXT NOT NULL, valid_before INTEGER NOT NULL,
-        facilitator TEXT NOT NULL, request TEXT NOT NULL,
-        executing INTEGER NOT NULL, settling INTEGER NOT NULL, delivering INTEGER NOT NULL,
-        state TEXT NOT NULL, fence INTEGER NOT NULL, due INTEGER, since INTEGER, sent INTEGER,
-        tx TEXT, reason TEXT, holder TEXT, sealed INTEGER NOT NULL,
-        created INTEGER NOT NULL, updated INTEGER NOT NULL,
-        PRIMARY KEY (payer, key)) WITHOUT ROWID",
-    "CREATE TABLE responses (
-        payer TEXT NOT NULL, key TEXT NOT NULL, head TEXT NOT NULL, sha256 TEXT NOT NULL,
-        body BLOB NOT NULL, created INTEGER NOT NULL,
-        PRIMARY KEY (payer, key)) WITHOUT ROWID",
-], &[
-    "ALTER TABLE payments ADD COLUMN resends INTEGER NOT NULL DEFAULT 0",
-    "ALTER TABLE payments ADD COLUMN read INTEGER",
-    "ALTER TABLE payments ADD COLUMN seen_block INTEGER",
-    "ALTER TABLE payments ADD COLUMN handed INTEGER NOT NULL DEFAULT 1",
-    "ALTER TABLE payments ADD COLUMN history TEXT NOT NULL DEFAULT ''",
-    "ALTER TABLE payments ADD COLUMN url TEXT NOT NULL DEFAULT ''",
-    "ALTER TABLE payments ADD COLUMN confirm INTEGER NOT NULL DEFAULT 0",
-    "CREATE TABLE aliases (
-        payer TEXT NOT NULL, key TEXT NOT NULL, original TEXT NOT NULL, until INTEGER NOT NULL,
-        PRIMARY KEY (payer, key)) WITHOUT ROWID",
-    "CREATE TABLE moved (
-        payer TEXT NOT NULL, key TEXT NOT NULL, until INTEGER NOT NULL,
-        PRIMARY KEY (payer, key)) WITHOUT ROWID",
-], &[
-    "CREATE TABLE outbox (
-        id TEXT PRIMARY KEY, body TEXT NOT NULL, tries INTEGER NOT NULL, due INTEGER,
-        created INTEGER NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE meters (series TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
-], &[
-    "ALTER TABLE payments ADD COLUMN correlation TEXT NOT NULL DEFAULT ''",
-    "CREATE TABLE attempts (
-        who TEXT NOT NULL, route TEXT NOT NULL, attempts INTEGER NOT NULL, first_at INTEGER NOT NULL,
-        last_at INTEGER NOT NULL, cause TEXT NOT NULL, reason TEXT NOT NULL, streak INTEGER NOT NULL,
-        claims TEXT, PRIMARY KEY (who, route)) WITHOUT ROWID",
-], &[
-    "CREATE TABLE quota (
-        day INTEGER NOT NULL, client TEXT NOT NULL, used INTEGER NOT NULL,
-        PRIMARY KEY (day, client)) WITHOUT ROWID",
-], &[
-    "ALTER TABLE payments ADD COLUMN asked INTEGER NOT NULL DEFAULT 1",
-    "ALTER TABLE payments ADD COLUMN client TEXT NOT NULL DEFAULT ''",
-    "ALTER TABLE payments ADD COLUMN open INTEGER NOT NULL DEFAULT 1",
-    "UPDATE payments SET open = 0 WHERE state IN ('void', 'closed', 'refund_due', 'refunded', 'waived', 'manual')
-     OR (state = 'delivered' AND handed = 1)",
-    "CREATE INDEX payments_open ON payments (payer, key) WHERE open = 1",
-    "CREATE INDEX payments_receipt ON payments (receipt)",
-    "ALTER TABLE payments ADD COLUMN owned TEXT",
-    "UPDATE payments SET owned = tx WHERE state <> 'unknown'",
-    "CREATE INDEX payments_owned ON payments (owned) WHERE owned IS NOT NULL",
-    "CREATE INDEX payments_refund ON payments (reason) WHERE state = 'refunded'",
-    "CREATE INDEX IF NOT EXISTS outbox_due ON outbox (due) WHERE due IS NOT NULL",
-    "CREATE TABLE IF NOT EXISTS transactions (
-        network TEXT NOT NULL, name TEXT NOT NULL, key TEXT NOT NULL, until INTEGER NOT NULL,
-        PRIMARY KEY (network, name)) WITHOUT ROWID",
-]];
 
 /// The rows of one object.
 pub(super) struct Rows {
@@ -89,20 +29,7 @@ const MOST_RECENT: usize = 32;
 impl Rows {
     /// Opens the tables, bringing them to this version.
     pub(super) fn open(sql: Sql) -> Result<Self> {
-        sql.exec(
-            "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL)",
-            Vec::new(),
-        )?;
-        let cursor = sql.exec("SELECT value FROM meta WHERE name = 'schema'", Vec::new())?;
-        let done = cursor.raw().next().transpose()?;
-        let done = done.and_then(|row| row.first().and_then(integer)).unwrap_or(0);
-        for (number, statements) in MIGRATIONS.iter().enumerate().skip(done as usize) {
-            for statement in *statements {
-                sql.exec(statement, Vec::new())?;
-            }
-            let number = SqlValue::Integer(number as i64 + 1);
-            sql.exec("INSERT OR REPLACE INTO meta VALUES ('schema', ?)", vec![number])?;
-        }
+        schema::migrate(&sql)?;
         Ok(Self { sql, recent: RefCell::default() })
     }
 
@@ -421,166 +348,6 @@ fn names(slot: &Slot) -> [SqlValue; 2] {
 pub(super) fn slot_of(row: &[SqlValue]) -> Option<Slot> {
     let (payer, key) = text(row.first()).zip(text(row.get(1)))?;
     Some(Slot { payer, key })
-}
-
-/// What an entry is read from, one column after the other.
-const COLUMNS: &str =
-    "binding, secret, mode, receipt, route, network, asset, amount, pay_to, valid_before,
-    facilitator, request, url, confirm, correlation, executing, settling, delivering,
-    state, fence, due, since, sent, tx, reason, holder, sealed, created, resends, read, seen_block,
-    handed, asked, client";
-
-/// The columns of a row that have not been read.
-struct Columns<'a>(std::slice::Iter<'a, SqlValue>);
-
-impl Columns<'_> {
-    fn text(&mut self) -> Option<String> {
-        text(self.0.next())
-    }
-
-    fn number(&mut self) -> Option<u64> {
-        self.0.next().and_then(integer)
-    }
-}
-
-/// An entry; the members are read in the order of [`COLUMNS`].
-fn entry(row: &[SqlValue]) -> Option<Entry> {
-    let mut columns = Columns(row.iter());
-    let mut payment = Payment {
-        binding: columns.text()?,
-        secret: columns.text(),
-        mode: if columns.text()? == mode_name(Mode::After) { Mode::After } else { Mode::Before },
-        receipt: columns.text()?,
-        route: columns.text()?,
-        network: columns.text()?,
-        asset: columns.text()?,
-        amount: columns.text()?,
-        pay_to: columns.text()?,
-        valid_before: columns.number()?,
-        facilitator: columns.text()?,
-        request: columns.text()?,
-        url: columns.text()?,
-        confirm: columns.number()? == 1,
-        correlation: columns.text()?,
-        client: String::new(),
-    };
-    let leases = Leases {
-        executing: columns.number()?,
-        settling: columns.number()?,
-        delivering: columns.number()?,
-    };
-    let row = Row {
-        state: columns.text()?,
-        fence: columns.number()?,
-        due: columns.number(),
-        since: columns.number(),
-        sent: columns.number(),
-        transaction: columns.text(),
-        reason: columns.text(),
-        holder: columns.text(),
-        sealed: columns.number()? == 1,
-        created: columns.number()?,
-        resends: columns.number()?,
-        read: columns.number(),
-        seen_block: columns.number(),
-        handed: columns.number()? == 1,
-        asked: columns.number()? == 1,
-    };
-    payment.client = columns.text()?;
-    Some(row.into_entry(payment, leases))
-}
-
-/// What [`open_entry`] reads, none of it NULL; a column without a value is empty, and the one text that may be empty comes
-/// behind a dot.
-const OPEN_COLUMNS: &[&str] = &[
-    "payer",
-    "key",
-    "binding",
-    "mode",
-    "network",
-    "valid_before",
-    "facilitator",
-    "CASE substr(facilitator, 1, length(?)) WHEN ? THEN request ELSE '' END",
-    "confirm",
-    "executing",
-    "settling",
-    "delivering",
-    "state",
-    "fence",
-    "ifnull(due, '')",
-    "ifnull(since, '')",
-    "ifnull(sent, '')",
-    "ifnull(tx, '')",
-    "ifnull(holder, '')",
-    "sealed",
-    "created",
-    "resends",
-    "ifnull(read, '')",
-    "ifnull(seen_block, '')",
-    "handed",
-    "asked",
-    "client",
-    "ifnull('.' || reason, '')",
-];
-
-/// A row that is not at rest, as far as decisions about others need it.
-fn open_entry(text: &str) -> Option<(Slot, Entry)> {
-    // The last column is the one that anything may stand in.
-    let mut columns = text.splitn(OPEN_COLUMNS.len(), '\u{1f}');
-    let mut next = || columns.next();
-    let number = |text: &str| text.parse().ok();
-    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let slot = Slot { payer: next()?.to_owned(), key: next()?.to_owned() };
-    let mut payment = Payment {
-        binding: next()?.to_owned(),
-        mode: if next()? == mode_name(Mode::After) { Mode::After } else { Mode::Before },
-        network: next()?.to_owned(),
-        valid_before: number(next()?)?,
-        facilitator: next()?.to_owned(),
-        request: next()?.to_owned(),
-        confirm: next()? == "1",
-        secret: None,
-        receipt: String::new(),
-        route: String::new(),
-        url: String::new(),
-        correlation: String::new(),
-        asset: String::new(),
-        amount: String::new(),
-        pay_to: String::new(),
-        client: String::new(),
-    };
-    let leases = Leases {
-        executing: number(next()?)?,
-        settling: number(next()?)?,
-        delivering: number(next()?)?,
-    };
-    let mut row = Row {
-        state: next()?.to_owned(),
-        fence: number(next()?)?,
-        due: number(next()?),
-        since: number(next()?),
-        sent: number(next()?),
-        transaction: some(next()?),
-        holder: some(next()?),
-        sealed: next()? == "1",
-        created: number(next()?)?,
-        resends: number(next()?)?,
-        read: number(next()?),
-        seen_block: number(next()?),
-        handed: next()? == "1",
-        asked: next()? == "1",
-        reason: None,
-    };
-    payment.client = next()?.to_owned();
-    row.reason = next()?.strip_prefix('.').map(str::to_owned);
-    Some((slot, row.into_entry(payment, leases)))
-}
-
-const fn mode_name(mode: Mode) -> &'static str {
-    match mode {
-        Mode::After => "after",
-        Mode::Before => "before",
-    }
 }
 
 pub(super) fn text(value: Option<&SqlValue>) -> Option<String> {

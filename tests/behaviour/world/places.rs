@@ -1,6 +1,7 @@
 //! Places of calls about unproven payments, as the edge asks for them.
 
-use farebox_core::facilitator::unproven::{ASK_AGAIN_MS, Admittance, MOST_TURNS, UnverifiedCaller};
+use farebox_core::facilitator::unproven::queue::Admittance;
+use farebox_core::facilitator::unproven::{ASK_AGAIN_MS, MOST_TURNS, UnverifiedCaller};
 use farebox_core::gate::paid::Step;
 
 use super::{Running, World};
