@@ -135,7 +135,7 @@ impl Headers {
 }
 
 /// Strips the optional white space of a field value. Spec: RFC 9110 5.6.3.
-fn trim(value: &str) -> &str {
+pub(crate) fn trim(value: &str) -> &str {
     value.trim_matches([' ', '\t'])
 }
 
@@ -255,28 +255,26 @@ fn quality(accept: &str, kind: &str, subtype: &str) -> u16 {
         };
         if specificity > best.0 {
             let weight = parts.find_map(|p| p.strip_prefix("q=").or_else(|| p.strip_prefix("Q=")));
-            best = (specificity, weight.map_or(1000, thousandths));
+            best = (specificity, weight.map_or(1000, |weight| thousandths(weight).unwrap_or(0)));
         }
     }
     best.1
 }
 
-/// A weight such as `0.85` in thousandths; what is no weight counts as zero.
-fn thousandths(text: &str) -> u16 {
+/// A weight from `0` to `1` with at most three digits behind the point, in thousandths. Spec: RFC 9110 12.4.2.
+#[must_use]
+pub(crate) fn thousandths(text: &str) -> Option<u16> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    if fraction.len() > 3 || !fraction.bytes().all(|b| b.is_ascii_digit()) {
-        return 0;
+    if fraction.len() > 3 || !fraction.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
     }
-    match whole {
-        "1" => 1000,
-        "0" => {
-            let mut padded = fraction.to_owned();
-            while padded.len() < 3 {
-                padded.push('0');
-            }
-            padded.parse().unwrap_or(0)
-        }
-        _ => 0,
+    let padded = fraction.bytes().chain(core::iter::repeat(b'0')).take(3);
+    let parts = padded
+        .fold(0_u16, |sum, digit| sum.saturating_mul(10).saturating_add((digit & 0x0f).into()));
+    match (whole, parts) {
+        ("0", parts) => Some(parts),
+        ("1", 0) => Some(1000),
+        _ => None,
     }
 }
 

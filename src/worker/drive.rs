@@ -403,21 +403,14 @@ impl Log {
     }
 
     fn write(&self, reply: &Reply) {
-        let line = serde_json::json!({
-            "at": super::now().rfc3339(),
-            "correlation_id": self.correlation,
-            "method": self.method,
-            "route": self.route,
-            "status": reply.head.status,
-            "code": reply.code.map(|code| code.name()),
-            "diagnosis": reply.marks.diagnosed.map(|code| code.name()),
+        let more = serde_json::json!({
             "key8": self.key8,
             "facilitator_ms": self.facilitator_ms,
             "origin_ms": self.origin_ms,
             "object_ms": self.object_ms,
             "total_ms": edge::clock_ms().saturating_sub(self.started),
         });
-        edge::log(&line.to_string());
+        super::log_reply(reply, &self.correlation, &self.method, &self.route, more);
     }
 }
 

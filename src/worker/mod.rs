@@ -36,6 +36,7 @@ use farebox_core::problem::Code;
 use farebox_core::time::UnixTime;
 use farebox_core::x402::extension::diagnostic::SCHEMA;
 use futures_util::future::join_all;
+use serde_json::Value;
 use wasm_bindgen::prelude::*;
 
 use self::resolve::Resolved;
@@ -312,15 +313,31 @@ fn fresh_id() -> String {
 
 /// One log line for a request of a priced route that came without a proof, unless the client repeats itself.
 fn log_refusal(reply: &Reply, method: &str) {
-    let Some(route) = reply.route.as_ref().filter(|_| !reply.marks.repeats) else { return };
-    let line = serde_json::json!({
+    if reply.route.is_some() && !reply.marks.repeats {
+        let correlation = reply.head.headers.get(CORRELATION).unwrap_or_default();
+        log_reply(
+            reply,
+            correlation,
+            method,
+            reply.route.as_deref().unwrap_or_default(),
+            Value::Null,
+        );
+    }
+}
+
+/// One log line for a reply; `more` is an object of what else is known, or null.
+fn log_reply(reply: &Reply, correlation: &str, method: &str, route: &str, more: Value) {
+    let mut line = serde_json::json!({
         "at": now().rfc3339(),
-        "correlation_id": reply.head.headers.get(CORRELATION),
+        "correlation_id": correlation,
         "method": method,
         "route": route,
         "status": reply.head.status,
         "code": reply.code.map(|code| code.name()),
         "diagnosis": reply.marks.diagnosed.map(|code| code.name()),
     });
+    if let (Value::Object(line), Value::Object(more)) = (&mut line, more) {
+        line.extend(more);
+    }
     edge::log(&line.to_string());
 }

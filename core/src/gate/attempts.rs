@@ -17,7 +17,7 @@ use super::Gate;
 use super::call::LedgerCall;
 use super::keys::{Keys, mac};
 use super::pricer::Quotes;
-use crate::encoding::{hex, message};
+use crate::encoding::{hex, json, message};
 use crate::ledger::attempts::{
     ClientCount, Count, Counted, FailureCause, FailureStreak, RecentMap,
 };
@@ -284,8 +284,7 @@ impl Attempts {
             });
         }
         let parcel = |(shard, of, count): (u64, Vec<Flushed>, Vec<ClientCount>)| {
-            // Text and numbers always serialise.
-            let message = serde_json::to_string(&Count { v: VERSION, count }).unwrap_or_default();
+            let message = json::text(&Count { v: VERSION, count });
             Batch { call: LedgerCall::new(format!("ledger/{shards}/{shard}"), message), of }
         };
         packed.into_iter().map(parcel).collect()

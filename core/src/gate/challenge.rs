@@ -13,6 +13,7 @@ use super::mpp::issue::{self, Issued};
 use super::offer::{Choice, Offer};
 use super::reply::{Audience, Body, Marks, Reply, own_headers};
 use super::template::{ChallengeRequest, ChallengeTemplate, MppTemplate};
+use crate::encoding::json;
 use crate::http::{Headers, MAX_CHALLENGE_BYTES, RequestHead, ResponseHead};
 use crate::paywall;
 use crate::problem::{self, Code};
@@ -49,15 +50,15 @@ impl Offer {
             resource,
             self.choices.iter().map(|choice| &choice.requirements).collect(),
         );
-        // Text and numbers always serialise, and reason and URL come before every text of the operator's.
-        let text = serde_json::to_string(&required).unwrap_or_default();
+        // Reason and URL come before every text of the operator's.
+        let text = json::text(&required);
         let (before, rest) = cut(&text, r#""error":"#);
         let (between, after) = cut(rest, r#""url":"#);
         let version_2 = [before.into(), between.into(), after.into()];
         let entries = self.choices.iter().filter_map(|choice| self.version_1(choice, ""));
         let version_1 = entries
             .map(|entry| {
-                let text = serde_json::to_string(&entry).unwrap_or_default();
+                let text = json::text(&entry);
                 let (before, after) = cut(&text, r#""resource":"#);
                 [before.into(), after.into()]
             })
@@ -261,5 +262,5 @@ fn cut<'a>(text: &'a str, name: &str) -> (&'a str, &'a str) {
 
 /// A text as JSON.
 fn quoted(text: &str) -> String {
-    serde_json::to_string(text).unwrap_or_default()
+    json::text(text)
 }

@@ -10,6 +10,7 @@ use alloc::string::String;
 use serde::Serialize;
 
 use super::Gate;
+use crate::encoding::json;
 use crate::ledger::attempts::{FailureCause, FailureStreak};
 use crate::mutant::{Mutant, planted};
 use crate::payment::Cause;
@@ -257,8 +258,7 @@ impl Thresholds {
             reason: Some(blame.reason.as_str()).filter(|reason| !reason.is_empty() && !ours),
             correlation_id: correlation,
         };
-        // Text and numbers always serialise.
-        let info = serde_json::to_string(&info).unwrap_or_default();
+        let info = json::text(&info);
         let extension = [r#"{"info":"#, &info, r#","schema":"#, info_schema(), "}"].concat();
         Stated { code, extension }
     }

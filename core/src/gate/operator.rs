@@ -321,7 +321,7 @@ pub fn meter(add: Vec<(String, u64)>) -> String {
 pub(super) fn message(operator: ObjectRequest) -> String {
     let order =
         crate::ledger::report::OperatorMessage { v: crate::ledger::command::VERSION, operator };
-    serde_json::to_string(&order).unwrap_or_default()
+    json::text(&order)
 }
 
 fn answer(media_type: &str, body: String, correlation: &str) -> Reply {

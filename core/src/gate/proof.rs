@@ -1,12 +1,13 @@
 //! Which proof a request brings, and whether it holds by itself: every check that needs no network.
 
-use super::checked::{CheckedPayment, Protocol, Signed};
 use alloc::borrow::{Cow, ToOwned};
 use alloc::string::String;
+use core::ops::RangeInclusive;
+
 use serde_json::json;
 
 use super::Gate;
-use super::checked::Eligibility;
+use super::checked::{CheckedPayment, Eligibility, Protocol, Signed};
 use super::offer::{Choice, Offer};
 use super::presented::Presented;
 use crate::encoding::hex;
@@ -20,10 +21,10 @@ use crate::time::UnixTime;
 use crate::x402::extension::bazaar;
 use crate::x402::{Version, handed, v1, v2};
 
-/// Shortest `Idempotency-Key` that is a secret, characters.
-const MIN_IDEMPOTENCY_KEY: usize = 22;
-/// Longest `Idempotency-Key`, characters.
-const MAX_IDEMPOTENCY_KEY: usize = 128;
+/// Lengths of an `Idempotency-Key` that becomes a payment's secret, bytes: 22 of base64url are 128 random bits.
+const NEW_SECRET_BYTES: RangeInclusive<usize> = 22..=128;
+/// Lengths of a secret that is shown for a payment, bytes: also that of a `payment-identifier`, which begins at 16.
+pub(super) const SHOWN_SECRET_BYTES: RangeInclusive<usize> = 16..=128;
 
 impl Gate {
     /// The one proof of a request, after every check that needs no network.
@@ -104,8 +105,7 @@ impl Gate {
 
     /// `Idempotency-Key`, where it is long enough to be a secret.
     pub(super) fn identifier(headers: &Headers) -> Option<&str> {
-        let secret = MIN_IDEMPOTENCY_KEY..=MAX_IDEMPOTENCY_KEY;
-        headers.get("idempotency-key").filter(|key| secret.contains(&key.len()))
+        headers.get("idempotency-key").filter(|key| NEW_SECRET_BYTES.contains(&key.len()))
     }
 
     /// Every check of the scheme, and when the payment ends. Too late an authorization that is right otherwise may be

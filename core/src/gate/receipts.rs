@@ -15,10 +15,12 @@ use serde::Serialize;
 use super::Gate;
 use super::call::LedgerCall;
 use super::limit::client_prefix;
+use super::proof::SHOWN_SECRET_BYTES;
 use super::redelivery::{self, RECEIPT, Statement};
 use super::reply::{Audience, Body, Reply, own_headers};
 use crate::amount::Amount;
 use crate::chain::ChainId;
+use crate::encoding::json;
 use crate::evm::address::Address;
 use crate::http::{RequestHead, ResponseHead};
 use crate::ledger::command::VERSION;
@@ -91,8 +93,10 @@ impl Gate {
         if !is_id(id) {
             return refuse(Code::NotFound);
         }
-        let secret =
-            head.headers.get("idempotency-key").filter(|key| (16..=128).contains(&key.len()));
+        let secret = head
+            .headers
+            .get("idempotency-key")
+            .filter(|key| SHOWN_SECRET_BYTES.contains(&key.len()));
         let statement = match head.headers.joined(redelivery::HEADER) {
             None => None,
             Some(value) => match Statement::parse(&value) {
@@ -121,7 +125,7 @@ impl Gate {
         let call = |object: String, payer: Option<Address>, key: Option<String>| {
             let payer = payer.map(|payer| payer.to_lower_hex());
             let read = RowQuery { receipt: inquiry.id.clone(), payer, key };
-            let command = serde_json::to_string(&Read { v: VERSION, read }).unwrap_or_default();
+            let command = json::text(&Read { v: VERSION, read });
             LedgerCall::new(object, command)
         };
         let known = |payer: Address, key: Option<String>| {

@@ -16,6 +16,7 @@ use super::limit::client_prefix;
 use super::offer::Offer;
 use super::publish::DocumentRequest;
 use super::reply::{self, Audience, Reply};
+use crate::encoding::json;
 use crate::http::{Headers, RequestHead, ResponseHead};
 use crate::ledger::command::VERSION;
 use crate::ledger::quota::{DAY_SECS, Spend};
@@ -148,12 +149,8 @@ impl Gate {
             return None;
         }
         let spend = client_key.name(&self.keys.network_salt(day), &offer.route);
-        // Text and numbers always serialise.
-        let message = serde_json::to_string(&Spend { v: VERSION, spend, day, per_day });
-        let call = LedgerCall::new(
-            client_key.object(&self.keys, self.shards),
-            message.unwrap_or_default(),
-        );
+        let message = json::text(&Spend { v: VERSION, spend, day, per_day });
+        let call = LedgerCall::new(client_key.object(&self.keys, self.shards), message);
         let (head, correlation) = (head.clone(), correlation.to_string());
         Some((call, AwaitingQuota { route, head, correlation, day }))
     }

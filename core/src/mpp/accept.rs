@@ -3,6 +3,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::http::{thousandths, trim};
+
 /// The header field.
 pub const HEADER: &str = "accept-payment";
 /// Longest value that is looked at, bytes.
@@ -109,24 +111,4 @@ fn range(element: &str) -> Option<Range<'_>> {
 fn is_name(text: &str) -> bool {
     let is_in_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     text == "*" || (!text.is_empty() && text.bytes().all(is_in_name))
-}
-
-/// A weight from `0` to `1` with at most three digits behind the point. Spec: RFC 9110 12.4.2.
-fn thousandths(text: &str) -> Option<u16> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    if fraction.len() > 3 || !fraction.bytes().all(|digit| digit.is_ascii_digit()) {
-        return None;
-    }
-    let padded = fraction.bytes().chain(core::iter::repeat(b'0')).take(3);
-    let parts = padded
-        .fold(0_u16, |sum, digit| sum.saturating_mul(10).saturating_add((digit & 0x0f).into()));
-    match (whole, parts) {
-        ("0", parts) => Some(parts),
-        ("1", 0) => Some(1000),
-        _ => None,
-    }
-}
-
-fn trim(text: &str) -> &str {
-    text.trim_matches([' ', '\t'])
 }

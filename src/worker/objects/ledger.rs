@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use farebox_core::encoding::json;
 use farebox_core::encoding::message::Message;
 use farebox_core::gate::Gate;
 use farebox_core::ledger::attempts::Count;
@@ -184,8 +185,7 @@ fn unsupported() -> Result<(String, Option<Vec<u8>>)> {
 }
 
 fn written(answer: &impl Serialize) -> String {
-    // Text and numbers always serialise.
-    serde_json::to_string(answer).unwrap_or_default()
+    json::text(answer)
 }
 
 /// Rows, rules and time of one synchronous block.

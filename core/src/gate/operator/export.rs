@@ -111,7 +111,7 @@ impl Export {
             match self.format {
                 Format::Csv => text.push_str(&item.csv()),
                 Format::Lines => {
-                    text.push_str(&serde_json::to_string(item).unwrap_or_default());
+                    text.push_str(&encoding::json::text(item));
                     text.push('\n');
                 }
             }

@@ -343,8 +343,8 @@ impl OperatorQuery {
     fn shown(&self, item: &PaymentItem) -> Reply {
         let steps = transitions(&item.history);
         let bare = PaymentItem { history: String::new(), ..item.clone() };
-        let item = serde_json::to_string(&bare).unwrap_or_default();
-        let steps = serde_json::to_string(&steps).unwrap_or_default();
+        let item = encoding::json::text(&bare);
+        let steps = encoding::json::text(&steps);
         let open = item.strip_suffix('}').unwrap_or_default();
         self.json([open, ",\"transitions\":", &steps, "}"].concat())
     }
@@ -358,9 +358,7 @@ impl OperatorQuery {
         match &self.task {
             Task::List { .. } => {
                 let next = self.next.as_ref().map(ListCursor::to_text);
-                self.json(
-                    serde_json::to_string(&Page { items: &self.items, next }).unwrap_or_default(),
-                )
+                self.json(encoding::json::text(&Page { items: &self.items, next }))
             }
             Task::Find { .. } | Task::Decide { .. } => {
                 let code = if self.down { Code::LedgerUnavailable } else { Code::NotFound };

@@ -3,6 +3,7 @@
 use alloc::string::{String, ToString};
 
 use super::PaidRequest;
+use crate::encoding::json;
 use crate::gate::checked::Protocol;
 use crate::gate::mpp::issue::METHOD;
 use crate::gate::reply::Reply;
@@ -98,6 +99,6 @@ impl PaidRequest<'_> {
             network: &self.expected.network,
             extensions,
         };
-        header::encode(&serde_json::to_string(&response).unwrap_or_default())
+        header::encode(&json::text(&response))
     }
 }

@@ -6,6 +6,7 @@ use alloc::string::ToString;
 
 use super::inquire::SettleReport;
 use super::{LedgerCall, PaidRequest, Step};
+use crate::encoding::json;
 use crate::gate::Gate;
 use crate::gate::keys::digest;
 use crate::ledger::command::{Outcome, VERSION};
@@ -43,8 +44,7 @@ impl Gate {
             transaction: transaction.to_text(),
             key: key.to_string(),
         };
-        // Text always serialises.
-        let message = serde_json::to_string(&Take { v: VERSION, take }).unwrap_or_default();
+        let message = json::text(&Take { v: VERSION, take });
         Some(LedgerCall::new(alloc::format!("ledger/{shards}/{shard}"), message))
     }
 }
