@@ -36,6 +36,7 @@ mod requests;
 mod settlement;
 mod spellings;
 mod sweep;
+mod thresholds;
 mod unproven;
 mod wallets;
 mod world;

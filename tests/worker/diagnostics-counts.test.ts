@@ -223,8 +223,7 @@ describe('counts of failures', { concurrency: 3 }, () => {
       const { payer: who, route: at, code, reason, attempts } = named() ?? {};
       assert.deepEqual([who, at, code, reason, attempts], [bad.payer.address.toLowerCase(), '/few/*', 'PAYMENT_UNVERIFIED', 'invalid_payload', 3]);
       assert.equal(new Set(notices().map((it) => it['id'])).size, notices().length, 'one of each');
-    });
-    await listener.stop();
+    }).finally(() => listener.stop());
   });
 
   it('the correlation id goes from the request through answer, diagnostic and log to the operator', () =>

@@ -22,20 +22,10 @@ describe('diagnostics', { concurrency: 4 }, () => {
     world = await openWorld({
       routes: routes([
         { path: '/twenty/*', diagnostics: { exceeded_after: 20 }, ...SHORT },
-        { path: '/silent/*', diagnostics: false, ...SHORT },
       ]),
     });
   });
   after(() => world.stop());
-
-  it('a hundred requests that pay nothing are told nothing, and the hundredth is asked for time', async () => {
-    const client = new Client(world);
-    const seen: Answer[] = [];
-    for (let count = 1; count <= 101; count += 1) seen.push(await client.ask('/after/hundred'));
-    assert.deepEqual(seen.map(verdict), Array.from({ length: 101 }, () => 'silent'));
-    expectFreshTerms(seen[99] as Answer, 'payment_required');
-    assert.deepEqual(seen.slice(98).map(waits), [undefined, '30', '30']);
-  });
 
   it('neighbours behind one address who pay nothing stop nobody: each buys on first contact', async () => {
     const crowd = new Client(world);
@@ -63,40 +53,6 @@ describe('diagnostics', { concurrency: 4 }, () => {
     assert.ok(Math.abs(first - begun) < SLACK_SECS, `${firstAttempt} is when the first request came`);
   });
 
-  it('a client that waits longer the more often it fails', async () => {
-    const client = new Client(world);
-    const seen: (string | undefined)[] = [];
-    for (const more of [20, 20, 60]) {
-      await client.askTimes(more - 1, '/twenty/growing');
-      seen.push(waits(await client.ask('/twenty/growing')));
-    }
-    assert.deepEqual(seen, ['30', '60', '150']);
-  });
-
-  it('the threshold of a route is its own', async () => {
-    const client = new Client(world);
-    await client.askTimes(18, '/twenty/one');
-    assert.equal(waits(await client.ask('/twenty/two')), undefined, 'the 19th');
-    assert.equal(waits(await client.ask('/twenty/one')), '30', 'the 20th at that route, whatever its path');
-    assert.equal(waits(await client.ask('/after/other')), undefined, 'another route');
-  });
-
-  it('a route may say nothing at all', async () => {
-    const client = new Client(world);
-    await client.askTimes(150, '/silent/x');
-    assert.equal(waits(await client.ask('/silent/x')), undefined);
-    assert.equal(verdict(await client.forge('/silent/x')), 'silent');
-  });
-
-  it('a success begins the count anew', async () => {
-    const client = new Client(world);
-    await client.askTimes(59, '/after/sixty');
-    assert.equal((await client.pay('/after/sixty')).status, 200);
-    await client.askTimes(98, '/after/sixty');
-    assert.equal(waits(await client.ask('/after/sixty')), undefined, 'the 99th since the success');
-    assert.equal(waits(await client.ask('/after/sixty')), '30');
-  });
-
   it('a bad signature escalates at once, and speaks of no history on first contact', async () => {
     const client = new Client(world);
     const first = await client.forge('/after/forged');
@@ -119,16 +75,6 @@ describe('diagnostics', { concurrency: 4 }, () => {
     assert.equal(verdict(await late()), 'INVOICE_EXPIRED escalate');
     assert.equal((await client.pay('/after/late')).status, 200);
     assert.equal(verdict(await late()), 'INVOICE_EXPIRED');
-  });
-
-  it('an empty wallet is told so, and never held against anybody', async () => {
-    const client = new Client(world);
-    world.facilitator.script(client.payer.address, { verify: refusedVerify('insufficient_funds') });
-    for (let turn = 0; turn < 110; turn += 1) {
-      const answer = await client.pay('/after/empty');
-      assert.deepEqual([verdict(answer), told(answer).attempts], ['WALLET_INSUFFICIENT_FUNDS escalate', undefined], `turn ${turn}`);
-    }
-    assert.equal(verdict(await client.ask('/after/empty')), 'silent');
   });
 
   it('a settlement that is refused for want of money says so beside its settlement', async () => {
