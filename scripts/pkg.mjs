@@ -15,8 +15,13 @@ import { root, run, runMain, step } from './steps.mjs';
 /** The package, ready to be packed; build/ has the Worker afterwards. */
 export async function buildPackage() {
   await buildWorker();
-  await step('package gate', async () => writeGate(join(root, 'build')));
   await buildPayer();
+  await finishPackage();
+}
+
+/** What the package has beside the payer, once the Worker is built. */
+export async function finishPackage() {
+  await step('package gate', async () => writeGate(join(root, 'build')));
   const schemas = join(root, 'pkg', 'schemas');
   mkdirSync(schemas, { recursive: true });
   copyFileSync(join(root, 'core', 'src', 'x402', 'extension', 'diagnostic.json'), join(schemas, 'diagnostic.json'));

@@ -7,44 +7,114 @@
 
 import { readdirSync, existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 import { buildWorker } from './build.mjs';
-import { buildPackage, buildPayer } from './pkg.mjs';
+import { buildPayer, finishPackage } from './pkg.mjs';
 import { preparePython } from './python.mjs';
 import { setup } from './setup.mjs';
 import { elapsed, root, run, runMain, StepFailed } from './steps.mjs';
 
-/** @type {Record<string, () => Promise<void>>} */
-const suites = { lint, core, worker, e2e, pkg, crash, deploy };
+/**
+ * What a suite is made of.
+ *
+ * @typedef {object} Suite
+ * @property {() => Promise<void>} before what it does, or what its files need
+ * @property {string[]} [folders] where its `*.test.ts` are
+ * @property {string[]} [first] those of them that take longest, the longest first
+ * @property {string[]} [alone] those of them that have the machine to themselves, one after the other
+ * @property {Together} [together] whether all of its files run by themselves
+ * @property {() => Promise<void>} [after] what it does in the end
+ *
+ * @typedef {object} Together
+ * @property {number} atOnce
+ * @property {number} timeoutMs
+ */
 
 /** How long a test may hang before it fails; the runner counts a file as one, and a busy machine may take three times as long. */
-const TIMEOUT_MS = 300_000;
+const TIMEOUT_MS = 600_000;
 /** What a random kill and its share of a drain may take. */
 const MOMENT_MS = 6_000;
-/** Files of tests that run at once, where it is not said. */
-const SPARE_CORES = Math.max(availableParallelism() - 1, 1);
+/** Files of tests that run at once: they wait for leases, processes and deadlines about half of the time. */
+const AT_ONCE = Math.min(availableParallelism() + 1, 6);
 /** Other implementations beside ours; what they ask of cargo must not reach the workspace. */
 const AGREEMENT = 'tests/agreement/Cargo.toml';
 
+// What several suites need is built once; the Worker that is built last stays.
+const drill = once(() => buildWorker({ features: ['panic-drill'], out: 'build/panic-drill' }));
+const gate = once(() => buildWorker());
+const payer = once(() => buildPayer());
+const moments = Number(process.argv.slice(2).find(isNumber) ?? process.env.FAREBOX_CRASH_MOMENTS ?? 0);
+
+/** @type {Record<string, Suite>} */
+const suites = {
+  lint: { before: lint },
+  core: { before: core },
+  worker: {
+    before: async () => {
+      // A second Worker that panics on request or goes on with a guard broken.
+      await drill();
+      await gate();
+    },
+    folders: ['tests/worker', 'tests/simulate'],
+    first: ['faults', 'diagnostics-counts', 'resize', 'unproven', 'origin-faults', 'webhook', 'pricer', 'subrequests'].map((name) => `tests/worker/${name}.test.ts`),
+    // One counts milliseconds; of the other a seed is the same history as nearly as may be.
+    alone: ['tests/worker/panic.test.ts', 'tests/simulate/random.test.ts'],
+  },
+  e2e: {
+    before: async () => {
+      await gate();
+      // One of the payers is the package.
+      await payer();
+      // Some more are Python's, where there is one.
+      const python = await preparePython();
+      if ('leftOut' in python) console.log(`  left out: the clients of Python, ${python.leftOut}`);
+    },
+    folders: ['tests/e2e'],
+    first: ['tests/e2e/onchain.test.ts', 'tests/e2e/liars.test.ts'],
+  },
+  pkg: {
+    before: async () => {
+      await gate();
+      await payer();
+      await finishPackage();
+    },
+    folders: ['tests/pkg'],
+    first: ['tests/pkg/spending.test.ts', 'tests/pkg/faults.test.ts', 'tests/pkg/packed.test.ts'],
+  },
+  crash: {
+    before: gate,
+    folders: ['tests/crash'],
+    together: { atOnce: 4, timeoutMs: TIMEOUT_MS + moments * MOMENT_MS },
+  },
+  deploy: {
+    before: gate,
+    folders: ['tests/configuration'],
+    // It lets wrangler build the Worker again.
+    alone: ['tests/configuration/deploy.test.ts'],
+    after: deploy,
+  },
+};
+
 await runMain(async () => {
   const words = process.argv.slice(2);
-  const [moments, seed] = words.filter(isNumber);
-  if (moments !== undefined) process.env.FAREBOX_CRASH_MOMENTS = moments;
+  const [, seed] = words.filter(isNumber);
+  if (moments > 0) process.env.FAREBOX_CRASH_MOMENTS = String(moments);
   if (seed !== undefined) process.env.FAREBOX_CRASH_SEED = seed;
   const asked = words.filter((word) => !isNumber(word));
   const unknown = asked.find((name) => !(name in suites));
   if (unknown) throw new StepFailed(`no suite is called ${unknown}: there are ${Object.keys(suites).join(', ')}`);
   await setup();
-  for (const name of asked.length > 0 ? asked : Object.keys(suites)) {
-    await suites[name]?.();
-  }
+  const chosen = Object.entries(suites).filter(([name]) => asked.length === 0 || asked.includes(name));
+  for (const [, suite] of chosen) await suite.before();
+  await runFiles(chosen);
+  for (const [, suite] of chosen) await suite.after?.();
   console.log(`\nall passed, ${elapsed()}`);
 });
 
 async function lint() {
   // Its tests import the package, whose types are made of the compiled part's.
-  await buildPayer();
+  await payer();
   await Promise.all([
     run('lint: types', process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit']),
     run('lint: format', 'cargo', ['fmt', '--all', '--check']),
@@ -86,46 +156,7 @@ async function core() {
   show(output, /^ +Doc-tests|^test result:|^(After|Before)\b.*: \d+ states|^arrivals, .* with everything|histories from seed/);
 }
 
-async function worker() {
-  // A second Worker that panics on request or goes on with a guard broken; the first is built last and stays.
-  await buildWorker({ features: ['panic-drill'], out: 'build/panic-drill' });
-  await buildWorker();
-  // The files wait for leases and deadlines most of the time, these the longest; one counts milliseconds.
-  const first = ['faults', 'diagnostics-counts', 'webhook', 'streams', 'unproven', 'exposure', 'limits'];
-  await runTests('test:worker', 'tests/worker', {
-    atOnce: 3, alone: ['panic.test.ts'], first: first.map((name) => `${name}.test.ts`),
-  });
-  // Has the machine to itself, so that a seed is the same history as nearly as may be.
-  await runTests('test:worker: simulation', 'tests/simulate', { timeoutMs: 3 * TIMEOUT_MS });
-}
-
-async function e2e() {
-  await buildWorker();
-  // One of the payers is the package.
-  await buildPayer();
-  // Some more are Python's, where there is one.
-  const python = await preparePython();
-  if ('leftOut' in python) console.log(`  left out: the clients of Python, ${python.leftOut}`);
-  await runTests('test:e2e', 'tests/e2e', { atOnce: 2 });
-}
-
-async function pkg() {
-  await buildPackage();
-  // The files wait for processes, bundlers and hand-overs most of the time.
-  await runTests('test:pkg', 'tests/pkg', { atOnce: 2 });
-}
-
-async function crash() {
-  await buildWorker();
-  // The files wait for leases and deadlines most of the time, so they run beside each other.
-  const moments = Number(process.env.FAREBOX_CRASH_MOMENTS ?? 0);
-  await runTests('test:crash', 'tests/crash', { atOnce: 4, timeoutMs: TIMEOUT_MS + moments * MOMENT_MS });
-}
-
 async function deploy() {
-  await buildWorker();
-  // One of them lets wrangler build twice.
-  await runTests('test:configuration', 'tests/configuration', { atOnce: 2, timeoutMs: 2 * TIMEOUT_MS });
   for (const env of ['', 'preview', 'production']) {
     const output = await run(`check:deploy${env && `: ${env}`}`, process.execPath, [
       'node_modules/wrangler/bin/wrangler.js', 'deploy', '--dry-run', '--env', env, '--outdir', '.wrangler/dry-run',
@@ -135,29 +166,60 @@ async function deploy() {
 }
 
 /**
- * Runs every `*.test.ts` of a folder with Node's own test runner.
+ * Runs the files of suites with Node's own test runner: those that bear it beside each other, whatever their suite.
  *
+ * @param {[string, Suite][]} chosen
+ */
+async function runFiles(chosen) {
+  const parts = chosen.map(([name, { folders = [], first = [], alone = [], together }]) => {
+    const files = folders.flatMap((folder) => filesIn(name, folder));
+    const gone = [...first, ...alone].filter((file) => !files.includes(file));
+    if (gone.length > 0) throw new StepFailed(`test:${name}: there is no ${gone.join(', no ')}`);
+    const others = files.filter((file) => !first.includes(file) && !alone.includes(file));
+    return { name, first, others, alone, together, files };
+  });
+  const mixed = parts.filter(({ together, files }) => together === undefined && files.length > 0);
+  await runTests(mixed.map(({ name }) => name).join(', '), [...mixed.flatMap(({ first }) => first), ...mixed.flatMap(({ others }) => others)]);
+  for (const { name, files, together } of parts) if (together !== undefined) await runTests(name, files, together);
+  for (const { name, alone } of mixed) {
+    for (const file of alone) await runTests(`${name}: ${basename(file)}`, [file], { atOnce: 1, timeoutMs: 2 * TIMEOUT_MS });
+  }
+}
+
+/**
  * @param {string} name
  * @param {string} folder
- * @param {{atOnce?: number, alone?: string[], first?: string[], timeoutMs?: number}} [options] `atOnce`: how many files,
- *   if not as many as there are spare cores; `alone`: files that have the machine to themselves, before the others;
- *   `first`: files that take longest, so that none of them is still running when all others are done
  */
-async function runTests(name, folder, { atOnce = SPARE_CORES, alone = [], first = [], timeoutMs = TIMEOUT_MS } = {}) {
-  const files = existsSync(join(root, folder))
-    ? readdirSync(join(root, folder)).filter((file) => file.endsWith('.test.ts')).sort()
-    : [];
-  if (files.length === 0) throw new StepFailed(`${name}: there are no tests in ${folder}`);
-  const gone = [...alone, ...first].filter((file) => !files.includes(file));
-  if (gone.length > 0) throw new StepFailed(`${name}: there is no ${gone.join(', no ')} in ${folder}`);
-  const others = files.filter((file) => !alone.includes(file) && !first.includes(file));
-  for (const group of [...alone.map((file) => [file]), [...first, ...others]]) {
-    const output = await run(group.length === 1 ? `${name}: ${group[0]}` : name, process.execPath, [
-      '--import', './scripts/typescript.mjs', 'scripts/files.mjs', String(atOnce), String(timeoutMs),
-      ...group.map((file) => join(folder, file)),
-    ]);
-    show(output, /^ℹ (tests|pass|fail|cancelled|skipped|duration_ms|ends:|left out:)/);
-  }
+function filesIn(name, folder) {
+  const files = existsSync(join(root, folder)) ? readdirSync(join(root, folder)).filter((file) => file.endsWith('.test.ts')).sort() : [];
+  if (files.length === 0) throw new StepFailed(`test:${name}: there are no tests in ${folder}`);
+  return files.map((file) => `${folder}/${file}`);
+}
+
+/**
+ * @param {string} name
+ * @param {string[]} files in the order in which they begin
+ * @param {Together} [how]
+ */
+async function runTests(name, files, { atOnce, timeoutMs } = { atOnce: AT_ONCE, timeoutMs: TIMEOUT_MS }) {
+  if (files.length === 0) return;
+  const output = await run(`test:${name}`, process.execPath, [
+    '--import', './scripts/typescript.mjs', 'scripts/files.mjs', String(atOnce), String(timeoutMs), ...files,
+  ]);
+  show(output, /^ℹ (tests|pass|fail|cancelled|skipped|duration_ms|ends:|left out:|secs:)/);
+}
+
+/**
+ * Work that is done when it is first asked for, and not again.
+ *
+ * @template T
+ * @param {() => Promise<T>} work
+ * @returns {() => Promise<T>}
+ */
+function once(work) {
+  /** @type {Promise<T> | undefined} */
+  let done;
+  return () => (done ??= work());
 }
 
 /**
