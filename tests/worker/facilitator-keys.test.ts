@@ -148,7 +148,7 @@ describe('a key that is refused', () => {
       expectProblem(await send(world, path, payment), NOT_CONFIGURED);
       assert.equal(world.facilitator.calls.length, 0);
       assert.equal(world.origin.of(path).length, 0);
-      await eventually('the log names the secret', () => /nothing can be signed with the key in CDP_API_KEY_SECRET/.test(world.gate.printed), PATIENCE_MS);
+      await eventually('the log names the secret', () => /signing failed with the key in CDP_API_KEY_SECRET/.test(world.gate.printed), PATIENCE_MS);
       assert.ok(!world.gate.printed.includes(der.toString('base64').slice(0, 40)));
     } finally {
       await world.stop();
@@ -191,7 +191,7 @@ describe('where a key never goes', () => {
       await healthWhen(world, (entry) => entry.supported === 'wrong');
       assert.deepEqual(elsewhere.calls, []);
       for (const operation of ['verify', 'settle', 'supported']) {
-        assert.ok(world.gate.printed.includes(`${CDP_PATH}/${operation} sends us elsewhere`), operation);
+        assert.ok(world.gate.printed.includes(`${CDP_PATH}/${operation} redirects, which is not followed`), operation);
       }
     } finally {
       await Promise.all([world.stop(), elsewhere.stop()]);
