@@ -98,8 +98,8 @@ const suites = {
 
 await runMain(async () => {
   const words = process.argv.slice(2);
-  const [, seed] = words.filter(isNumber);
-  if (moments > 0) process.env.FAREBOX_CRASH_MOMENTS = String(moments);
+  const [given, seed] = words.filter(isNumber);
+  if (given !== undefined) process.env.FAREBOX_CRASH_MOMENTS = given;
   if (seed !== undefined) process.env.FAREBOX_CRASH_SEED = seed;
   const asked = words.filter((word) => !isNumber(word));
   const unknown = asked.find((name) => !(name in suites));
