@@ -132,6 +132,20 @@ pub enum Mutant {
     ProvingIsForgotten,
     /// What nothing has proven was never paid for other terms than today's.
     UnprovenIsNew,
+    /// What the platform says of a client is the client's to take away.
+    HopsAreAnybodys,
+    /// What is begun elsewhere is not known here.
+    MovedIsNothing,
+    /// What is refused before it is claimed was never paid.
+    RefusedIsNew,
+    /// A transaction whose sender is not named has no sender.
+    SenderUnasked,
+    /// A pricer is told fields of any length.
+    LongIsTold,
+    /// What the ledger says of a proof is not heard.
+    ProofIsUnheard,
+    /// The operator hears of a debt that may still be served.
+    DebtsAreToldEarly,
     /// GET and HEAD may have bodies.
     BodyOfGet,
     /// A payee stays the one of its host although nothing was paid.
@@ -268,6 +282,13 @@ impl Mutant {
         Self::AskWrites,
         Self::ProvingIsForgotten,
         Self::UnprovenIsNew,
+        Self::HopsAreAnybodys,
+        Self::MovedIsNothing,
+        Self::RefusedIsNew,
+        Self::SenderUnasked,
+        Self::LongIsTold,
+        Self::ProofIsUnheard,
+        Self::DebtsAreToldEarly,
         Self::BodyOfGet,
         Self::PinnedUnpaid,
         Self::HeadsAreNames,

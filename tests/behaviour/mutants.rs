@@ -10,6 +10,7 @@ use farebox_core::mutant::{Mutant, plant};
 use crate::{
     client, config, diagnostics, faults, growth, handed, ledger, limits, manners, mpp, mpp_client,
     onchain, other_chains, pricer, receipts, redelivery, requests, settlement, spellings, unproven,
+    wallets,
 };
 
 /// A mutant, and a test that finds it.
@@ -41,6 +42,13 @@ const TABLE: &[Row] = &[
     row!(ExpiredBegins, unproven::a_payer_with_an_open_payment_buys_nothing_with_one_that_has_ended),
     row!(ProvingIsForgotten, unproven::a_copy_at_another_price_of_what_is_being_verified_is_not_asked_to_pay_again),
     row!(UnprovenIsNew, unproven::a_wallets_payment_for_an_earlier_price_is_told_what_became_of_it),
+    row!(HopsAreAnybodys, pricer::told::connection_takes_away_nothing_that_the_platform_says_of_a_client),
+    row!(MovedIsNothing, ledger::lookups::what_is_begun_elsewhere_is_not_told_to_be_unknown_here),
+    row!(RefusedIsNew, wallets::a_copy_that_is_refused_because_the_first_one_paid_is_told_so_and_gets_no_terms),
+    row!(SenderUnasked, onchain::senders::a_hash_whose_sender_is_not_named_belongs_to_who_sent_it_as_the_chain_says),
+    row!(LongIsTold, pricer::quotes::what_is_too_long_to_be_told_is_refused_and_buys_nothing),
+    row!(ProofIsUnheard, receipts::a_repeat_that_shows_the_first_ones_secret_is_told_which_payment_it_is_and_no_other_is),
+    row!(DebtsAreToldEarly, onchain::burnt::the_operator_hears_of_a_debt_once_it_may_not_be_served_any_more),
     row!(RivalBegins, mpp::of_the_two_payments_that_one_challenge_can_be_answered_with_one_buys_something),
     row!(StaleRoom, faults::work_is_not_begun_for_an_authorization_that_ends_while_it_waits),
     row!(PartBegins, requests::a_body_that_breaks_off_begins_nothing),

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 
 use crate::world::facilitator::{Settle, Verify};
 use crate::world::ledger::LedgerFault;
-use crate::world::{Response, World, solana, vars};
+use farebox_core::facilitator::unproven::UnverifiedLimiter;
+
+use crate::world::{Response, With, World, paid, solana, vars};
 
 const APTOS: &str = "aptos:2";
 /// The name of a transaction on Solana.
@@ -96,4 +98,73 @@ pub fn a_transaction_whose_owner_is_not_recorded_counts_for_nothing() {
     world.ledger.plan.extend([LedgerFault::Down, LedgerFault::Fine].repeat(10));
     let response = show(&mut world, "/sol", &own, SIGNATURE);
     assert_eq!((response.is_delivery(), world.origin.calls.len()), (false, 0));
+}
+
+#[test]
+fn twelve_spellings_of_a_payment_of_aptos_at_once_are_one_delivery() {
+    let mut world = world();
+    let required = world.ask("/aptos").payment_required();
+    let own = aptos();
+    let object: Value = serde_json::from_slice(&own).unwrap();
+    let good = Verify::Raw(200, json!({"isValid": true}).to_string());
+    world.facilitator.verify_plan = vec![good; 24].into();
+    world.facilitator.settle_plan = (0..24)
+        .map(|number| {
+            let said = json!({
+                "success": true, "transaction": format!("0x{number:064x}"), "network": APTOS,
+            });
+            Settle::Raw(200, said.to_string())
+        })
+        .collect();
+    let spaced = (0..6).map(|spaces| [own.clone(), vec![b' '; spaces]].concat());
+    let lined = (0..6).map(|lines| {
+        let text = serde_json::to_string_pretty(&object).unwrap();
+        [vec![b'\n'; lines], text.into_bytes()].concat()
+    });
+    let spellings: Vec<Vec<u8>> = spaced.chain(lined).collect();
+    let payments = spellings.iter().map(|bytes| solana::payment(&required, bytes));
+    let mut running: Vec<_> = payments.map(|payment| world.start(paid(&payment), b"")).collect();
+    for _ in 0..100 {
+        for one in &mut running {
+            world.advance(one);
+        }
+    }
+    let answers: Vec<Response> = running.into_iter().map(|one| one.response.unwrap()).collect();
+    let served = answers.iter().filter(|answer| answer.status == 200).count();
+    assert_eq!((answers.len(), served, world.origin.calls.len()), (12, 1, 1));
+    assert!(answers.iter().all(|answer| matches!(answer.status, 200 | 409)));
+    assert_eq!(world.ledger.entries().len(), 1);
+}
+
+#[test]
+fn beside_a_flood_of_junk_an_honest_payment_of_the_same_network_and_of_another_is_served() {
+    let mut world = world();
+    world.unproven = Some(UnverifiedLimiter::new());
+    let required = world.ask("/sol").payment_required();
+    let bad = Verify::Raw(200, json!({"isValid": false, "invalidReason": "junk"}).to_string());
+    for number in 100..200 {
+        world.facilitator.verify_plan = [bad.clone()].into();
+        let junk = solana::payment(&required, &solana::transaction(number));
+        world.send(paid(&junk).header("cf-connecting-ip", "192.0.2.1"));
+    }
+    assert!(world.ledger.entries().is_empty(), "junk leaves no row");
+    world.is_slow = true;
+    let mut hanging = Vec::new();
+    for number in 200..203 {
+        let junk = solana::payment(&required, &solana::transaction(number));
+        let mut junk = world.start(paid(&junk).header("cf-connecting-ip", "192.0.2.1"), b"");
+        while world.advance(&mut junk) {}
+        hanging.push(junk);
+    }
+    world.is_slow = false;
+    for (number, network) in [(1, "198.51.100.7"), (2, "192.0.2.1")] {
+        let good = json!({"isValid": true}).to_string();
+        world.facilitator.verify_plan = [Verify::Raw(200, good)].into();
+        let named = SIGNATURE.replace("5VER", &format!("{}VER", number + 1));
+        let settled = json!({"success": true, "transaction": named, "network": solana::NETWORK});
+        world.facilitator.settle_plan = [Settle::Raw(200, settled.to_string())].into();
+        let honest = solana::payment(&required, &solana::transaction(number));
+        let answer = world.send(paid(&honest).header("cf-connecting-ip", network));
+        assert_eq!(answer.status, 200, "{network} {}", answer.problem());
+    }
 }

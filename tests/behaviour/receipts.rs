@@ -307,7 +307,7 @@ fn after_a_rotation_ids_stay_and_old_receipts_still_verify() {
 }
 
 #[test]
-fn a_repeat_that_shows_the_first_ones_secret_is_told_which_payment_it_is_and_no_other_is() {
+pub fn a_repeat_that_shows_the_first_ones_secret_is_told_which_payment_it_is_and_no_other_is() {
     let unknown = || vec![Settle::SilentBefore; 2];
     let cases: [(&str, Vec<Settle>, &str, u64); 3] = [
         ("/after", unknown(), "settlement_unknown", 0),

@@ -82,7 +82,7 @@ const BECAUSE_IT_PAID: [&str; 4] = [
 
 /// In another isolate a copy was looked up before the first one began, and is verified after that one was settled.
 #[test]
-fn a_copy_that_is_refused_because_the_first_one_paid_is_told_so_and_gets_no_terms() {
+pub fn a_copy_that_is_refused_because_the_first_one_paid_is_told_so_and_gets_no_terms() {
     for path in ["/after", "/before"] {
         for reason in BECAUSE_IT_PAID {
             let (mut world, payment) = unproven(path);

@@ -72,6 +72,11 @@ pub fn drop_unforwarded(headers: &mut Headers) {
 /// Fields that the gate reads besides those that it never forwards, lower case.
 const HEARD: &[&str] = &["authorization", KEY, KEY_HEADER];
 
+/// What the platform says of a client and of the way that a request has come, besides `cf-*`, lower case. It ends the client's
+/// connection, so that no option of it is about these.
+const PLATFORMS: &[&str] =
+    &["x-forwarded-for", "x-forwarded-proto", "x-real-ip", "true-client-ip", "cdn-loop"];
+
 /// The fields that `Connection` names, lower case. Spec: RFC 9110 7.6.1.
 struct Hops(BTreeSet<Vec<u8>>);
 
@@ -93,7 +98,8 @@ impl Hops {
             true => self.0.iter().any(|known| known == name.as_bytes()),
             false => self.0.contains(name.as_bytes()),
         };
-        is_named && !name.starts_with("cf-")
+        let is_platforms = name.starts_with("cf-") || PLATFORMS.contains(&name);
+        is_named && (!is_platforms || planted(Mutant::HopsAreAnybodys))
     }
 }
 

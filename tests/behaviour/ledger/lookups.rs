@@ -176,6 +176,29 @@ pub fn what_is_begun_elsewhere_is_not_begun_here() {
 }
 
 #[test]
+pub fn what_is_begun_elsewhere_is_not_told_to_be_unknown_here() {
+    let [own, _] = slots();
+    let (plan, rows) = (plan(true), Fixed(BTreeMap::new(), true));
+    let scene = Scene { plan: &plan, notifies: false, now: at(NOW) };
+    let in_progress = (LookAnswer::Fate(Fate::InProgress), Resumed::Fate(Fate::InProgress));
+    let nothing = (LookAnswer::Nothing, Resumed::Nothing);
+    for (role, expected) in [(Role::Sole, in_progress), (Role::New, nothing)] {
+        let told = |ask: Question| {
+            let (payer, key) = (own.payer.clone(), own.key.clone());
+            let asking =
+                Asking { v: VERSION, payer, key, ask, role, counting: None, proving: None };
+            let Ok(said) = Shard::default().ask(asking, &rows, &scene);
+            said
+        };
+        let repeat = repeats(Mode::After).remove(0);
+        let Said::Seen(seen) = told(Question::Look(repeat.clone())) else { panic!("{role:?}") };
+        let Said::Resumed(resumed) = told(Question::Resume(repeat)) else { panic!("{role:?}") };
+        assert_eq!((seen.answer, resumed.told.answer), expected, "{role:?}");
+        assert!(resumed.changes.is_empty(), "{role:?}");
+    }
+}
+
+#[test]
 pub fn a_full_object_begins_nothing_and_serves_what_it_knows() {
     let [own, other] = slots();
     let plan = plan(true);

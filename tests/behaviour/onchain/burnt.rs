@@ -119,6 +119,21 @@ pub fn what_the_operator_has_heard_to_be_owed_is_served_no_more() {
 }
 
 #[test]
+pub fn the_operator_hears_of_a_debt_once_it_may_not_be_served_any_more() {
+    let mut world = world();
+    world.ledger.notifies = true;
+    let (ended, _) = burning(&mut world, ROUTE);
+    let bytes = signed(&world, 0);
+    send(&mut world, &bytes);
+    let theirs = shown(&world, ROUTE, &ended, &bytes);
+    assert_eq!(world.send(theirs).problem(), "refund_due");
+    world.pass(3_000);
+    assert!(world.ledger.notices.is_empty(), "it may still be served");
+    world.pass(1_000);
+    assert_eq!(world.ledger.notices, ["payment.refund_due"]);
+}
+
+#[test]
 fn a_hash_that_others_have_shown_where_another_price_is_asked_is_served_to_who_has_paid() {
     let mut vars = World::chain_vars();
     vars["ROUTES"] = json!([

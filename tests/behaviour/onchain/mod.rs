@@ -16,7 +16,7 @@ pub mod hashes;
 mod histories;
 pub mod moved;
 mod resized;
-mod senders;
+pub mod senders;
 pub mod signed;
 
 /// A world that reads the chain, with routes that take everything.

@@ -35,7 +35,7 @@ fn nameless() -> [Option<&'static str>; 5] {
 }
 
 #[test]
-fn a_hash_whose_sender_is_not_named_belongs_to_who_sent_it_as_the_chain_says() {
+pub fn a_hash_whose_sender_is_not_named_belongs_to_who_sent_it_as_the_chain_says() {
     for source in nameless() {
         let mut world = world();
         let bytes = signed(&world, 0);

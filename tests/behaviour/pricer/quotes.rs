@@ -63,7 +63,7 @@ pub fn a_price_holds_for_the_whole_question_that_it_was_named_for() {
 }
 
 #[test]
-fn what_is_too_long_to_be_told_is_refused_and_buys_nothing() {
+pub fn what_is_too_long_to_be_told_is_refused_and_buys_nothing() {
     let fields = [
         "accept",
         "accept-language",

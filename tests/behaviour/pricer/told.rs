@@ -65,6 +65,22 @@ fn connection_takes_away_nothing_that_the_gate_reads() {
 }
 
 #[test]
+pub fn connection_takes_away_nothing_that_the_platform_says_of_a_client() {
+    let said = ["x-forwarded-for", "x-forwarded-proto", "x-real-ip", "true-client-ip", "cdn-loop"];
+    for name in said.into_iter().chain(["cf-connecting-ip", "cf-ray"]) {
+        for named in [name.to_owned(), name.to_uppercase(), format!("close, {name}")] {
+            let mut world = World::new();
+            let payment = world.sign("/after");
+            for head in [get("/free"), paid(&payment)] {
+                world.send(head.header(name, "192.0.2.7").header("connection", &named));
+                let call = world.origin.calls.pop().unwrap();
+                assert_eq!(call.headers.get(name), Some("192.0.2.7"), "{named}");
+            }
+        }
+    }
+}
+
+#[test]
 pub fn no_field_stands_for_another_one_that_was_priced() {
     for name in TOLD.iter().filter(|name| name.contains('-')) {
         for twin in [name.replace('-', "_"), name.replace('-', ".")] {

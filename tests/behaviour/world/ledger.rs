@@ -109,6 +109,10 @@ pub struct Ledger {
     pub commands: u32,
     /// Every change of state: key, before, after.
     pub transitions: Vec<(String, String, String)>,
+    /// Whether the operator hears of rows.
+    pub notifies: bool,
+    /// What they have heard, by name.
+    pub notices: Vec<&'static str>,
     /// Objects that were asked.
     pub objects: Vec<String>,
     /// Who failed how often.
@@ -138,6 +142,8 @@ impl Ledger {
             plan: VecDeque::new(),
             commands: 0,
             transitions: Vec::new(),
+            notifies: false,
+            notices: Vec::new(),
             objects: Vec::new(),
             failures: BTreeMap::new(),
             quota: BTreeMap::new(),
@@ -185,7 +191,7 @@ impl Ledger {
         now: UnixTime,
     ) -> (String, Option<Vec<u8>>, Vec<Change>) {
         let plan = self.recovery.clone();
-        let scene = Scene { plan: &plan, notifies: false, now };
+        let scene = Scene { plan: &plan, notifies: self.notifies, now };
         let Object { rows, shard } = self.objects_by_name.entry(object.to_owned()).or_default();
         if let Ok(envelope) = serde_json::from_str::<Envelope>(text) {
             assert_eq!(envelope.v, VERSION);
@@ -204,7 +210,7 @@ impl Ledger {
     /// Stores what was decided.
     fn write(&mut self, object: &str, changes: &[Change], now: UnixTime) {
         let plan = self.recovery.clone();
-        let scene = Scene { plan: &plan, notifies: false, now };
+        let scene = Scene { plan: &plan, notifies: self.notifies, now };
         for change in changes {
             let object = self.objects_by_name.get_mut(object).unwrap();
             let rows = &mut object.rows;
@@ -225,7 +231,8 @@ impl Ledger {
                 Change::Unmove(slot) => drop(rows.moved.remove(&slot)),
                 Change::Count(place, tally, _) => drop(self.failures.insert(place, tally)),
                 Change::Forget(place) => drop(self.failures.remove(&place)),
-                Change::Announce(..) | Change::Threshold(..) => {}
+                Change::Announce(_, _, notice, _) => self.notices.push(notice.name()),
+                Change::Threshold(..) => {}
             }
         }
         self.objects_by_name.get_mut(object).unwrap().shard.keep(changes, &scene);
@@ -233,7 +240,7 @@ impl Ledger {
 
     /// The object ends and starts anew from its rows.
     pub fn restart(&mut self, object: &str, now: UnixTime) {
-        let scene = Scene { plan: &self.recovery, notifies: false, now };
+        let scene = Scene { plan: &self.recovery, notifies: self.notifies, now };
         let object = self.objects_by_name.get_mut(object).unwrap();
         let mut shard = Shard::default();
         for (slot, entry) in &object.rows.payments {
@@ -325,7 +332,7 @@ impl Ledger {
     /// What the alarms find: rows that need nobody else are finished, at most `most` calls of each object are handed out.
     pub fn due(&mut self, most: usize, now: UnixTime) -> Vec<(String, Due)> {
         let plan = self.recovery.clone();
-        let scene = Scene { plan: &plan, notifies: false, now };
+        let scene = Scene { plan: &plan, notifies: self.notifies, now };
         let mut all = Vec::new();
         for name in self.names() {
             let Object { rows, shard } = self.objects_by_name.get_mut(&name).unwrap();

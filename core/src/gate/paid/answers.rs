@@ -128,7 +128,7 @@ impl<'g> PaidRequest<'g> {
         self.served = now;
         self.claimed = true;
         let LedgerReply { answer, receipt, proven, tally } = told?.into();
-        self.proven |= proven;
+        self.proven |= proven && !planted(Mutant::ProofIsUnheard);
         self.tally = tally.or(self.tally.take());
         if let Some(receipt) = receipt {
             self.receipt = receipt;

@@ -24,7 +24,8 @@ impl<'g> PaidRequest<'g> {
         if planted(Mutant::AskBegins) {
             return self.claim(0);
         }
-        if self.proof.was_sent() && self.proof.payer.is_none() {
+        let asks = self.proof.payer.is_none() && !planted(Mutant::SenderUnasked);
+        if self.proof.was_sent() && asks {
             return self.ask_sender();
         }
         match (self.signature, self.eligibility) {

@@ -110,7 +110,7 @@ impl<'g> PaidRequest<'g> {
             // No payment changes what a signature is worth; anything else may be so because a copy has paid meanwhile.
             let is_forged =
                 self.blame.as_ref().is_some_and(|blame| blame.cause == Cause::Signature);
-            if is_forged {
+            if is_forged || planted(Mutant::RefusedIsNew) {
                 return Step::Respond(self.fresh_terms(Code::VerifyRefused, reason, now));
             }
             self.recalled = Some(reason.to_owned());

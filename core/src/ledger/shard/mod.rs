@@ -164,7 +164,7 @@ impl Notice {
     /// What a new row is worth telling. A debt that may still be served is told once it may not.
     fn first(entry: &Entry) -> Option<Self> {
         match &entry.state {
-            State::RefundDue { .. } if entry.yields_until().is_some() => None,
+            State::RefundDue { .. } if is_held_back(entry) => None,
             State::RefundDue { .. } => Some(Self::RefundDue),
             State::Manual { .. } => Some(Self::Manual),
             _ => None,
@@ -174,7 +174,7 @@ impl Notice {
     /// What a step of a row is worth telling.
     fn of(before: &Entry, after: &Entry) -> Option<Self> {
         match (&before.state, &after.state) {
-            (_, State::RefundDue { .. }) if after.yields_until().is_some() => None,
+            (_, State::RefundDue { .. }) if is_held_back(after) => None,
             (State::RefundDue { .. }, State::RefundDue { .. })
                 if before.yields_until().is_some() =>
             {
@@ -187,6 +187,11 @@ impl Notice {
             _ => None,
         }
     }
+}
+
+/// Whether the operator hears of a debt once it may not be served any more.
+fn is_held_back(entry: &Entry) -> bool {
+    entry.yields_until().is_some() && !planted(Mutant::DebtsAreToldEarly)
 }
 
 /// The steps of a row, for its history and the log; none where the state stays.

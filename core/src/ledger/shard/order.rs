@@ -64,15 +64,21 @@ impl Shard {
         rows: &R,
         scene: &Scene<'_>,
     ) -> Result<Said, R::Error> {
-        let Asking { payer, key, ask, counting, proving, .. } = asking;
+        let Asking { payer, key, ask, counting, proving, role, .. } = asking;
         let slot = Slot { payer, key };
         match ask {
             Question::Look(repeat) => {
-                let told = Self::look(&slot, &repeat, rows, scene)?;
+                let mut told = Self::look(&slot, &repeat, rows, scene)?;
+                if told.answer == LookAnswer::Nothing && is_elsewhere(&slot, role, rows)? {
+                    told.answer = LookAnswer::Fate(Fate::InProgress);
+                }
                 Ok(Said::Seen(self.beside(&slot, proving, told, scene)))
             }
             Question::Resume(repeat) => {
                 let mut decision = self.resume(&slot, repeat, rows, scene)?;
+                if decision.told.answer == Resumed::Nothing && is_elsewhere(&slot, role, rows)? {
+                    decision.told.answer = Fate::InProgress.into();
+                }
                 if let Some(counting) = counting {
                     let mark = Mark::of_resumed(&decision.told.answer, counting.blame.as_ref());
                     let changes = &mut decision.changes;
@@ -318,6 +324,11 @@ impl Shard {
         let facts = entry.map(|entry| Box::new(Facts::of(&slot.payer, &slot.key, &entry)));
         Ok(RowReply { row: facts })
     }
+}
+
+/// Whether a payment that is not known here is begun in the object after a change, of which the Worker that asks has not heard.
+fn is_elsewhere<R: Rows>(slot: &Slot, role: Role, rows: &R) -> Result<bool, R::Error> {
+    Ok(role == Role::Sole && !planted(Mutant::MovedIsNothing) && rows.is_moved(slot)?)
 }
 
 /// The slot that this one stands for.
