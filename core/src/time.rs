@@ -242,13 +242,13 @@ impl fmt::Display for TimeError {
 
 impl core::error::Error for TimeError {}
 
-/// A number of two digits, at most `most`.
-fn two(tens: u8, ones: u8, most: u64) -> Result<u64, TimeError> {
+/// A number of two digits, at most `max`.
+fn two(tens: u8, ones: u8, max: u64) -> Result<u64, TimeError> {
     if !tens.is_ascii_digit() || !ones.is_ascii_digit() {
         return Err(TimeError::Format);
     }
     let number = u64::from(tens & 0x0f).saturating_mul(10).saturating_add(u64::from(ones & 0x0f));
-    if number > most { Err(TimeError::Format) } else { Ok(number) }
+    if number > max { Err(TimeError::Format) } else { Ok(number) }
 }
 
 /// Days of a month of a year; months are counted from 1.

@@ -28,7 +28,7 @@ const MAX_HEADER_BYTES: usize = 64 * 1024;
 /// The JSON text in a payment header of any kind.
 #[wasm_bindgen(js_name = decodeHeader)]
 pub fn decode_header(value: &str) -> Result<String, JsValue> {
-    header::text_at_most(value, MAX_HEADER_BYTES).map_err(|_| {
+    header::text_up_to(value, MAX_HEADER_BYTES).map_err(|_| {
         refused("invalid_header", "this is not base64 of one JSON object without duplicate keys")
     })
 }

@@ -34,7 +34,7 @@ pub(super) fn spent<'g>(
     spending: AwaitingQuota,
     answer: Option<&str>,
 ) -> Admission<'g> {
-    surrounded(gate, |isolate| gate.spent(spending, answer, isolate, now()))
+    surrounded(gate, |isolate| gate.free_request_used(spending, answer, isolate, now()))
 }
 
 /// What the gate decides once it is known what a request costs.

@@ -39,7 +39,7 @@ pub(super) fn begin(
     let work = edge::promise(async move {
         let steps = drive(&gate, head, &fresh, &request, &bindings, client).await;
         // What one request may call is bounded; after a long way another one hands over.
-        if steps <= MOST_STEPS {
+        if steps <= MAX_STEPS {
             handover::begin(&gate, &bindings.ledger, &later);
         }
         JsValue::UNDEFINED
@@ -49,7 +49,7 @@ pub(super) fn begin(
 }
 
 /// Most steps of a passage behind which counts are handed over: with that all its calls stay below what is allowed.
-const MOST_STEPS: u32 = 12;
+const MAX_STEPS: u32 = 12;
 
 /// The one who waits for an answer, until he got it.
 struct WaitingClient {
@@ -293,10 +293,11 @@ async fn ask_first<T: DeserializeOwned>(
         return None;
     }
     let started = edge::clock_ms();
-    let beside = call.beside.as_ref().map(|call| chain::send(gate, &call.network, &call.body));
+    let block_query =
+        call.block_query.as_ref().map(|call| chain::send(gate, &call.network, &call.body));
     let (told, body) = split(ledger::ask(&bindings.ledger, call, &JsValue::NULL).await);
     client.log.object_ms += edge::clock_ms().saturating_sub(started);
-    let block = match beside {
+    let block = match block_query {
         Some(sent) => Some(chain::reply(sent).await),
         None => None,
     };
@@ -305,16 +306,16 @@ async fn ask_first<T: DeserializeOwned>(
 
 /// One exchange with a facilitator; a client that has waited long enough is answered meanwhile.
 async fn ask_facilitator(gate: &Gate, call: &FacilitatorCall, client: &mut WaitingClient) -> Wire {
-    if let Some(reply) = facilitator::spared(gate, call) {
+    if let Some(reply) = facilitator::known_answer(gate, call) {
         return reply;
     }
     edge::pause(call.delay_ms).await;
     let started = edge::clock_ms();
     let sent = facilitator::send(gate, call);
-    if let Some((patience, meanwhile)) = &call.meanwhile
+    if let Some((patience, client_deadline)) = &call.client_deadline
         && !edge::is_settled_within(&sent, *patience).await
     {
-        client.answer(meanwhile, &JsValue::NULL);
+        client.answer(client_deadline, &JsValue::NULL);
     }
     let reply = facilitator::reply(gate, &call.url, edge::settled(sent).await);
     facilitator::note(gate, call, &reply);

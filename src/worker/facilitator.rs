@@ -9,7 +9,7 @@ use farebox_core::facilitator::funds::{Debit, LowBalances};
 use farebox_core::facilitator::reply::{MAX_REPLY_BYTES, Reply};
 use farebox_core::facilitator::unproven::queue::{Admittance, Verdict};
 use farebox_core::facilitator::unproven::{
-    ASK_AGAIN_MS, MOST_TURNS, UnverifiedCaller, UnverifiedLimiter,
+    ASK_AGAIN_MS, MAX_TURNS, UnverifiedCaller, UnverifiedLimiter,
 };
 use farebox_core::gate::Gate;
 use farebox_core::gate::call::FacilitatorCall;
@@ -41,7 +41,7 @@ pub(super) fn recalled(draft: &Debit) -> Option<String> {
 }
 
 /// The reply to a call that need not be made: its answer is known, or the facilitator is known to be down.
-pub(super) fn spared(gate: &Gate, call: &FacilitatorCall) -> Option<Reply> {
+pub(super) fn known_answer(gate: &Gate, call: &FacilitatorCall) -> Option<Reply> {
     let recalled = |draft| EMPTIES.with_borrow(|empties| empties.recall(draft, now()));
     if let Some(reply) = call.draft.as_ref().and_then(recalled) {
         return Some(reply);
@@ -86,7 +86,7 @@ pub(super) fn conditions(gate: &Gate) -> Vec<Condition> {
 /// Waits until a payment that nobody vouches for may be looked at; whether it may.
 pub(super) async fn admits(sender: &UnverifiedCaller) -> bool {
     let mut place = UNPROVEN.with_borrow_mut(|unproven| unproven.begin(sender, now()));
-    for _ in 0..MOST_TURNS {
+    for _ in 0..MAX_TURNS {
         let Admittance::Queued(ticket) = place else { break };
         edge::pause(ASK_AGAIN_MS).await;
         place = UNPROVEN.with_borrow_mut(|unproven| unproven.turn(sender, ticket, now()));

@@ -62,7 +62,7 @@ async fn go(gate: &Gate, namespace: &JsValue, mut visit: Box<OperatorQuery>) -> 
             QueryStep::Answer(reply) => return reply,
             QueryStep::Ask(calls) => {
                 let answers = calls.iter().map(|call| ask(namespace, call));
-                visit.heard(join_all(answers).await);
+                visit.answered(join_all(answers).await);
             }
             QueryStep::Chain(network, body) => {
                 let reply = chain::reply(chain::send(gate, &network, &body)).await;
@@ -88,7 +88,7 @@ async fn export(
 ) -> JsValue {
     let mut piece = export.preamble().to_owned();
     while let Some(call) = export.call() {
-        match export.heard(ask(&namespace, &call).await.as_deref()) {
+        match export.answered(ask(&namespace, &call).await.as_deref()) {
             Piece::Text(text) => {
                 piece += &text;
                 if !piece.is_empty() {
@@ -117,7 +117,7 @@ async fn export(
                 edge::settled(edge::write_piece(&channel, None)).await;
                 break;
             };
-            match export.heard(ask(&namespace, &call).await.as_deref()) {
+            match export.answered(ask(&namespace, &call).await.as_deref()) {
                 Piece::Text(text) => piece = text,
                 Piece::Broken => {
                     // The runtime ends a body in an orderly way whatever happens to it, so that only words tell.

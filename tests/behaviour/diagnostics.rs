@@ -275,7 +275,7 @@ fn in_ten_thousand_states_no_text_contains_an_address_an_ip_or_a_header_value() 
         if dice.below(40) == 0 {
             world.wait(dice.below(50_000));
         }
-        world.troubles = if dice.below(30) == 0 { 10 } else { 0 };
+        world.consecutive_failures = if dice.below(30) == 0 { 10 } else { 0 };
         let address = match dice.below(3) {
             0 => format!("198.51.100.{}", dice.below(4)),
             1 => format!("2001:db8:{:x}::7", dice.below(4)),
@@ -371,10 +371,14 @@ fn every_finding_about_a_payer_is_either_silent_or_says_all_that_it_must() {
     let mut dice = Dice(7);
     for _ in 0..10_000 {
         let (limits, tally, cause) = found(&mut dice);
-        let troubles = dice.below(30);
+        let consecutive_failures = dice.below(30);
         let (blame, failures) = (blame(cause), Failures::Payers(&tally));
-        let finding =
-            Circumstances { blame: &blame, failures, troubles, correlation: "correlation" };
+        let finding = Circumstances {
+            blame: &blame,
+            failures,
+            consecutive_failures,
+            correlation: "correlation",
+        };
         let diagnosis = limits.diagnose(finding, at(1_000));
         let exceeded = tally.attempts >= limits.exceeded_after;
         let Some(told) = diagnosis.told else {
@@ -404,7 +408,7 @@ fn every_finding_about_a_payer_is_either_silent_or_says_all_that_it_must() {
             );
         }
         if cause == Cause::Trouble {
-            assert!(troubles >= limits.alert_after && info["attempts"].is_null());
+            assert!(consecutive_failures >= limits.alert_after && info["attempts"].is_null());
         }
         assert_eq!(cause == Cause::Funds, text("code") == "WALLET_INSUFFICIENT_FUNDS");
     }
@@ -416,10 +420,14 @@ fn the_failures_of_a_network_only_change_how_long_its_other_clients_wait() {
     let (mut slowed, mut silent) = (0, 0);
     for _ in 0..10_000 {
         let (limits, tally, cause) = found(&mut dice);
-        let (blame, troubles) = (blame(cause), dice.below(30));
+        let (blame, consecutive_failures) = (blame(cause), dice.below(30));
         let said = |failures| {
-            let finding =
-                Circumstances { blame: &blame, failures, troubles, correlation: "correlation" };
+            let finding = Circumstances {
+                blame: &blame,
+                failures,
+                consecutive_failures,
+                correlation: "correlation",
+            };
             limits.diagnose(finding, at(1_000))
         };
         let (shared, alone) = (said(Failures::Networks(&tally)), said(Failures::Uncounted));

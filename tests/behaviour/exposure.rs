@@ -83,7 +83,7 @@ fn a_payment_that_was_refused_from_memory_stays_good() {
 #[test]
 fn while_settlements_fail_a_route_that_settles_after_settles_before() {
     let mut world = World::new();
-    world.strain = SettlementHealth::Failing;
+    world.health = SettlementHealth::Failing;
     world.facilitator.settle_plan.extend([Settle::SilentBefore, Settle::SilentBefore]);
     let payment = world.sign("/after");
     let doubt = world.present(&payment);
@@ -100,7 +100,7 @@ fn while_settlements_fail_a_route_that_settles_after_settles_before() {
 #[test]
 fn a_failing_origin_that_was_paid_under_strain_owes_a_refund() {
     let mut world = World::new();
-    world.strain = SettlementHealth::Failing;
+    world.health = SettlementHealth::Failing;
     world.origin.plan.push_back(Say::Lost);
     let payment = world.sign("/after");
     let failed = world.present(&payment);
@@ -116,11 +116,11 @@ fn a_payment_begun_in_one_mode_goes_on_in_it_when_the_strain_changes() {
         (SettlementHealth::Failing, SettlementHealth::Good),
     ] {
         let mut world = World::new();
-        world.strain = first;
+        world.health = first;
         world.facilitator.settle_plan.extend([Settle::SilentAfter, Settle::SilentBefore]);
         let payment = world.sign_as("/after", "an-identifier-of-22-characters");
         assert_eq!(world.present(&payment).status, 503);
-        world.strain = then;
+        world.health = then;
         world.facilitator.repeats = crate::world::facilitator::Repeats::Idempotent;
         world.wait(2);
         assert_eq!(world.present(&payment).status, 200);
@@ -138,9 +138,9 @@ fn a_limited_network_is_told_before_the_ledger_is_asked_and_the_payment_stays_go
     let head = paid(&payment).header("cf-connecting-ip", "2001:db8:1:2345::7");
     let gate = world.gate;
     let now = world.now();
-    let (strain, mut attempts) = (SettlementHealth::Good, Attempts::new());
+    let (health, mut attempts) = (SettlementHealth::Good, Attempts::new());
     let mut around = Isolate {
-        facilitators: vec![Condition { strain, troubles: 0, ready: true }],
+        facilitators: vec![Condition { health, consecutive_failures: 0, ready: true }],
         attempts: &mut attempts,
         client: None,
     };

@@ -34,8 +34,11 @@ pub fn a_body_that_breaks_off_begins_nothing() {
         let payment = world.sign(target);
         let mut head = request("POST", target).header(payment.header, &payment.value);
         head.body = BodyPresence::Present;
-        let facilitators =
-            vec![Condition { strain: SettlementHealth::Good, troubles: 0, ready: true }];
+        let facilitators = vec![Condition {
+            health: SettlementHealth::Good,
+            consecutive_failures: 0,
+            ready: true,
+        }];
         let (attempts, now) = (&mut Attempts::new(), world.now());
         let mut around = Isolate { facilitators, attempts, client: None };
         let step = world.gate.admit(head, "correlation-broken", &mut around, now);

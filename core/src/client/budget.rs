@@ -56,10 +56,11 @@ struct Pin {
 
 /// Version of the record.
 const VERSION: u64 = 1;
-/// Longest record that is read, bytes: [`MOST`] entries and [`MOST_PINS`] pins with room to spare.
+/// Longest record that is read, bytes: [`MAX_ENTRIES`] entries and [`MAX_PINS`] pins with room to spare.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 /// Most values in it: six of each entry and four of its pin, three of each other pin, those of the endpoints, and what is around them.
-const MAX_VALUES: usize = 10 * MOST + 3 * MOST_PINS + endpoints::VALUES * endpoints::MOST + 64;
+const MAX_VALUES: usize =
+    10 * MAX_ENTRIES + 3 * MAX_PINS + endpoints::VALUES * endpoints::MAX_ENDPOINTS + 64;
 /// Seconds of the caps.
 const HOUR_SECS: u64 = 3_600;
 const DAY_SECS: u64 = 86_400;
@@ -69,9 +70,9 @@ const FEW: usize = 64;
 /// Seconds after which an entry is dropped: long enough that a clock set back finds it still.
 const KEPT_SECS: u64 = 3 * DAY_SECS;
 /// Most entries: payments of the last minutes, and sums of what was before. What is more is refused, never forgotten.
-const MOST: usize = 2_000;
+const MAX_ENTRIES: usize = 2_000;
 /// Most hosts whose payee is known, by network. To forget one would let its payee change.
-const MOST_PINS: usize = 20_000;
+const MAX_PINS: usize = 20_000;
 
 impl Budget {
     /// Reads a record; none is an empty one.
@@ -200,17 +201,17 @@ impl Budget {
                     );
                     return Err(ClientError::new(Reason::PayeeChanged, message));
                 }
-                None if self.settled_pins() >= MOST_PINS => {
+                None if self.settled_pins() >= MAX_PINS => {
                     let message = format!(
-                        "the payees of {MOST_PINS} hosts are known which is the limit; list the payees in policy.payees"
+                        "the payees of {MAX_PINS} hosts are known which is the limit; list the payees in policy.payees"
                     );
                     return Err(ClientError::new(Reason::BudgetExhausted, message));
                 }
                 Some(_) | None => {}
             }
         }
-        if self.entries.len() >= MOST {
-            let message = format!("more than {MOST} payments in five minutes");
+        if self.entries.len() >= MAX_ENTRIES {
+            let message = format!("more than {MAX_ENTRIES} payments in five minutes");
             return Err(ClientError::new(Reason::BudgetExhausted, message));
         }
         let caps = [
@@ -258,7 +259,7 @@ impl Budget {
     fn pin(&mut self, place: String, payee: &str, id: &str) {
         let mut known = self.pins.iter().filter(|pin| pin.place == place);
         let needs_none = known.any(|pin| pin.held_by.is_none() || pin.payee != payee);
-        if !needs_none && self.settled_pins() < MOST_PINS {
+        if !needs_none && self.settled_pins() < MAX_PINS {
             let (payee, held_by) = (payee.to_string(), Some(id.to_string()));
             self.pins.push(Pin { place, payee, held_by });
         }

@@ -104,8 +104,8 @@ impl Challenge {
             Reason::UnsupportedScheme | Reason::UnsupportedNetwork | Reason::UnsupportedIntent => 1,
             _ => 0,
         };
-        let most = self.refused.iter().min_by_key(told);
-        most.cloned().unwrap_or_else(|| malformed("the list of accepted payments is empty"))
+        let max = self.refused.iter().min_by_key(told);
+        max.cloned().unwrap_or_else(|| malformed("the list of accepted payments is empty"))
     }
 }
 

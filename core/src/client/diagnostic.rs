@@ -71,14 +71,14 @@ impl Diagnostic {
     pub fn read(headers: &Headers, body: &[u8], id: &str) -> Option<Self> {
         let terms = headers
             .joined(REQUIRED_HEADER)
-            .and_then(|value| header::decode_at_most(&value, MAX_HEADER_BYTES).ok())
+            .and_then(|value| header::decode_up_to(&value, MAX_HEADER_BYTES).ok())
             .map(|message| Value::Object(message.object));
         let body = json::parse(body).unwrap_or_default();
         let extension = terms.as_ref().and_then(extension_in).or_else(|| extension_in(&body));
         let told = extension?.get("info")?;
         let elsewhere = || body.get("correlation_id").and_then(Value::as_str);
         let mut info = Map::new();
-        for (name, most) in TEXTS {
+        for (name, max) in TEXTS {
             let text = match told.get(name) {
                 Some(text) => text.as_str()?,
                 None if name == CORRELATION => {
@@ -86,7 +86,7 @@ impl Diagnostic {
                 }
                 None => continue,
             };
-            info.insert(name.into(), clean(text).chars().take(most).collect::<String>().into());
+            info.insert(name.into(), clean(text).chars().take(max).collect::<String>().into());
         }
         let (mut escalate, mut attempts) = (false, None);
         if let Some(flag) = told.get("escalate") {

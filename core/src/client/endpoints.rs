@@ -18,7 +18,7 @@ pub struct Endpoints(Vec<Value>);
 
 /// Most endpoints. They are read and written with each payment, and a server that is asked at many places may fill them
 /// with texts: then the oldest goes.
-pub const MOST: usize = 256;
+pub const MAX_ENDPOINTS: usize = 256;
 /// Most values of one in a record: itself, its members, and those of what the server said.
 pub const VALUES: usize = 14;
 
@@ -85,7 +85,7 @@ impl Endpoints {
             return false;
         }
         let is_it = |it: &Value| row(it).is_some_and(|(known, ..)| known == name);
-        let full = (self.0.len() >= MOST).then_some(0);
+        let full = (self.0.len() >= MAX_ENDPOINTS).then_some(0);
         if let Some(at) = self.0.iter().position(is_it).or(full) {
             self.0.remove(at);
         }

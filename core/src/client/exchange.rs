@@ -41,7 +41,7 @@ const BACKOFF_MS: [u64; 5] = [250, 500, 1_000, 2_000, 5_000];
 /// Longest time that a server may ask to wait, seconds.
 const MAX_RETRY_AFTER_SECS: u64 = 30;
 /// Most fresh challenges that are asked for in the place of ones that have ended.
-const MOST_FRESH: u8 = 2;
+const MAX_FRESH: u8 = 2;
 /// The answer to [`Next::Choose`] that pays for this request alone.
 pub const ONE_SHOT: &str = "one-shot";
 /// The answer to [`Next::Choose`] that opens a session.
@@ -226,7 +226,7 @@ impl Exchange {
             return not_renewed("the fresh challenge has ended as well");
         }
         self.fresh = self.fresh.saturating_add(1);
-        if self.fresh > MOST_FRESH { Next::Fail(expired()) } else { Next::Afresh }
+        if self.fresh > MAX_FRESH { Next::Fail(expired()) } else { Next::Afresh }
     }
 
     /// The answer to [`Next::Choose`]: [`ONE_SHOT`] pays for this request alone.

@@ -221,9 +221,9 @@ impl Policy {
             }
         }
         if offer.max_timeout_secs > self.max_validity_secs {
-            let (secs, most) = (offer.max_timeout_secs, self.max_validity_secs);
+            let (secs, max) = (offer.max_timeout_secs, self.max_validity_secs);
             let message = format!(
-                "the authorization would be valid for {secs} s; at most {most} s are allowed"
+                "the authorization would be valid for {secs} s; at most {max} s are allowed"
             );
             return fail(Reason::PolicyValidity, message);
         }
@@ -254,9 +254,9 @@ fn cap(field: &str, value: &Value) -> Result<Amount, ClientError> {
         .ok_or_else(|| invalid(field, "must be decimal text such as \"0.10\""))
 }
 
-fn within(field: &str, value: &Value, most: u64) -> Result<u64, ClientError> {
-    let number = value.as_u64().filter(|number| (1..=most).contains(number));
-    number.ok_or_else(|| invalid(field, &format!("must be a whole number from 1 to {most}")))
+fn within(field: &str, value: &Value, max: u64) -> Result<u64, ClientError> {
+    let number = value.as_u64().filter(|number| (1..=max).contains(number));
+    number.ok_or_else(|| invalid(field, &format!("must be a whole number from 1 to {max}")))
 }
 
 fn list<T>(

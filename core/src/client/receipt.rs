@@ -88,7 +88,7 @@ impl Settlement {
     pub fn read(version: Version, headers: &Headers) -> Result<Option<Self>, ClientError> {
         let name = version.settlement_header().to_ascii_lowercase();
         let Some(value) = headers.joined(&name) else { return Ok(None) };
-        match header::decode_at_most(&value, MAX_HEADER_BYTES) {
+        match header::decode_up_to(&value, MAX_HEADER_BYTES) {
             Ok(message) => Ok(Some(Self { object: message.object })),
             Err(_) => Err(mismatch("the settlement header is not base64 of JSON")),
         }

@@ -99,7 +99,7 @@ impl Rejection {
 /// Why the terms were put up again, if they say more than that something is to be paid.
 fn reason_beside_terms(headers: &Headers) -> Option<String> {
     let value = headers.joined(REQUIRED_HEADER)?;
-    let message = header::decode_at_most(&value, MAX_HEADER_BYTES).ok()?;
+    let message = header::decode_up_to(&value, MAX_HEADER_BYTES).ok()?;
     let text = clean(message.object.get("error")?.as_str()?);
     let says_nothing = text.is_empty()
         || text.eq_ignore_ascii_case("payment required")

@@ -102,7 +102,7 @@ impl SignedTransfer {
 
     /// The most that the gas may cost, wei; nothing beyond 2^256 − 1.
     #[must_use]
-    pub fn most_fees(&self) -> Option<Amount> {
+    pub fn max_fees(&self) -> Option<Amount> {
         self.max_fee.checked_mul_u64(self.gas)
     }
 }

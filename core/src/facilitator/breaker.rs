@@ -11,7 +11,7 @@ use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 
 /// Networks of clients that have tries of their own while it is open.
-const MOST_TRIES: usize = 64;
+const MAX_TRIES: usize = 64;
 
 /// Failures in a row that open it, and failed settlements in a row that strain it.
 const FAILURES: u32 = 10;
@@ -28,7 +28,7 @@ pub struct Breaker {
     /// Failed settlements in a row, whatever `verify` says meanwhile.
     settles: u32,
     /// Exchanges in a row that failed, or whose answer speaks of trouble that is not the payer's.
-    troubles: u64,
+    consecutive_failures: u64,
     /// When the last of those was.
     troubled_at: UnixTime,
 }
@@ -65,23 +65,23 @@ pub enum SettlementHealth {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Condition {
     /// Whether it settles.
-    pub strain: SettlementHealth,
+    pub health: SettlementHealth,
     /// Its failures in a row.
-    pub troubles: u64,
+    pub consecutive_failures: u64,
     /// Whether a call that may be left undone would be made now.
     pub ready: bool,
 }
 
 impl Default for Condition {
     fn default() -> Self {
-        Self { strain: SettlementHealth::Good, troubles: 0, ready: true }
+        Self { health: SettlementHealth::Good, consecutive_failures: 0, ready: true }
     }
 }
 
 impl Default for Breaker {
     fn default() -> Self {
         let troubled_at = UnixTime::from_secs(0);
-        Self { failures: 0, tries: Vec::new(), settles: 0, troubles: 0, troubled_at }
+        Self { failures: 0, tries: Vec::new(), settles: 0, consecutive_failures: 0, troubled_at }
     }
 }
 
@@ -96,7 +96,7 @@ impl Breaker {
             true => !self.tries.is_empty(),
             false => self.tries.iter().any(|(name, _)| name == client),
         };
-        if waits || self.tries.len() >= MOST_TRIES {
+        if waits || self.tries.len() >= MAX_TRIES {
             return false;
         }
         self.tries.push((client.to_owned(), now.plus(every_secs)));
@@ -107,25 +107,30 @@ impl Breaker {
     #[must_use]
     pub fn condition(&self, now: UnixTime) -> Condition {
         let ready = self.failures < FAILURES || self.tries.iter().all(|(_, at)| *at <= now);
-        Condition { strain: self.strain(), troubles: self.troubles(now), ready }
+        Condition {
+            health: self.health(),
+            consecutive_failures: self.consecutive_failures(now),
+            ready,
+        }
     }
 
     /// Whether settlements come out.
     #[must_use]
-    pub const fn strain(&self) -> SettlementHealth {
+    pub const fn health(&self) -> SettlementHealth {
         if self.settles < FAILURES { SettlementHealth::Good } else { SettlementHealth::Failing }
     }
 
     /// Exchanges in a row that went wrong through nobody who pays, if the last was lately.
     #[must_use]
-    pub fn troubles(&self, now: UnixTime) -> u64 {
+    pub fn consecutive_failures(&self, now: UnixTime) -> u64 {
         // Whoever is told stays away: without an end nobody would find out that it is over.
-        if now < self.troubled_at.plus(FRESH_SECS) { self.troubles } else { 0 }
+        if now < self.troubled_at.plus(FRESH_SECS) { self.consecutive_failures } else { 0 }
     }
 
     /// Takes note of whether an exchange went wrong through nobody who pays.
     pub const fn note_trouble(&mut self, troubled: bool, now: UnixTime) {
-        self.troubles = if troubled { self.troubles.saturating_add(1) } else { 0 };
+        self.consecutive_failures =
+            if troubled { self.consecutive_failures.saturating_add(1) } else { 0 };
         self.troubled_at = now;
     }
 
@@ -151,7 +156,7 @@ impl Breaker {
                 self.failures = self.failures.saturating_add(1);
                 // Calls that are made whatever the breaker says fail too, and must not put the next try off.
                 let waits = self.tries.iter().any(|(name, _)| name == client);
-                if self.failures >= FAILURES && !waits && self.tries.len() < MOST_TRIES {
+                if self.failures >= FAILURES && !waits && self.tries.len() < MAX_TRIES {
                     self.tries.push((client.to_owned(), now.plus(every_secs)));
                 }
             }
@@ -188,7 +193,7 @@ mod tests {
             breaker.note("a", (Settle, Health::Bad), at(secs), 5);
             assert!(!breaker.admits("a", at(secs), 5));
         }
-        assert!(breaker.admits("a", at(10), 5), "failures meanwhile put nothing off");
+        assert!(breaker.admits("a", at(10), 5), "failures client_deadline put nothing off");
         breaker.note("a", (Verify, Health::Good), at(11), 5);
         assert!(breaker.admits("a", at(11), 5));
         assert!(breaker.admits("a", at(11), 5));
@@ -218,16 +223,16 @@ mod tests {
             breaker.note("a", (Verify, Health::Good), at(0), 5);
             breaker.note("a", (Settle, Health::Bad), at(0), 5);
         }
-        assert_eq!(breaker.strain(), SettlementHealth::Good);
+        assert_eq!(breaker.health(), SettlementHealth::Good);
         breaker.note("a", (Settle, Health::Bad), at(0), 5);
         breaker.note("a", (Verify, Health::Good), at(0), 5);
-        assert_eq!(breaker.strain(), SettlementHealth::Failing);
+        assert_eq!(breaker.health(), SettlementHealth::Failing);
         assert!(breaker.admits("a", at(0), 5), "strained is not open");
         breaker.note("a", (Settle, Health::Good), at(0), 5);
-        assert_eq!(breaker.strain(), SettlementHealth::Good);
+        assert_eq!(breaker.health(), SettlementHealth::Good);
         for _ in 0..20 {
             breaker.note("a", (Verify, Health::Bad), at(0), 5);
         }
-        assert_eq!(breaker.strain(), SettlementHealth::Good, "no settlement failed");
+        assert_eq!(breaker.health(), SettlementHealth::Good, "no settlement failed");
     }
 }

@@ -14,7 +14,7 @@ use crate::time::UnixTime;
 /// Seconds a wallet is remembered.
 const MEMORY_SECS: u64 = 30;
 /// Most wallets at once.
-const MOST: usize = 1_000;
+const MAX_WALLETS: usize = 1_000;
 
 /// What a payment would take from whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,10 +56,10 @@ impl LowBalances {
     /// Takes note of what the facilitator said about a payment.
     pub fn note(&mut self, draft: &Debit, reply: &Reply, now: UnixTime) {
         let Some(reason) = lacks_funds(reply) else { return };
-        if self.0.len() >= MOST {
+        if self.0.len() >= MAX_WALLETS {
             self.0.retain(|(_, empty)| now < empty.until);
         }
-        if self.0.len() < MOST || self.0.contains(&draft.wallet) {
+        if self.0.len() < MAX_WALLETS || self.0.contains(&draft.wallet) {
             let (amount, until) = (draft.amount, now.plus(MEMORY_SECS));
             let empty = Empty { amount, until, reason };
             self.0.insert(draft.wallet.clone(), empty);
@@ -124,10 +124,10 @@ mod tests {
     fn it_stays_bounded_and_makes_room_when_what_it_knows_is_old() {
         let mut empties = LowBalances::new();
         let no = says(r#"{"isValid":false,"invalidReason":"insufficient_funds"}"#);
-        for wallet in 0..MOST + 5 {
+        for wallet in 0..MAX_WALLETS + 5 {
             empties.note(&draft(&format!("{wallet}"), 1), &no, at(0));
         }
-        assert_eq!(empties.0.len(), MOST);
+        assert_eq!(empties.0.len(), MAX_WALLETS);
         empties.note(&draft("late", 1), &no, at(30));
         assert_eq!(empties.0.len(), 1);
         assert!(empties.recall(&draft("late", 1), at(31)).is_some());

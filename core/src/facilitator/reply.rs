@@ -69,9 +69,9 @@ impl Reply {
     }
 
     /// Status and JSON object of an answer; of an envelope `{code, msg, data}` what is in it. Spec: OKX API, "Response".
-    pub(super) fn object(&self, most_bytes: usize) -> Option<(u16, Map<String, Value>)> {
+    pub(super) fn object(&self, max_bytes: usize) -> Option<(u16, Map<String, Value>)> {
         let Self::Answer { status, is_json: true, body } = self else { return None };
-        let Ok(Value::Object(mut object)) = json::parse_with(body.as_bytes(), most_bytes) else {
+        let Ok(Value::Object(mut object)) = json::parse_with(body.as_bytes(), max_bytes) else {
             return None;
         };
         let is_good = object.get("code").is_some_and(|code| code == "0" || *code == 0);

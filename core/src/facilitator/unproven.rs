@@ -23,7 +23,7 @@ use crate::time::UnixTime;
 /// Milliseconds between two questions whether it is a payment's turn, and how many there are before it is told to come later.
 pub const ASK_AGAIN_MS: u32 = 50;
 /// See [`ASK_AGAIN_MS`]: five seconds.
-pub const MOST_TURNS: u32 = 100;
+pub const MAX_TURNS: u32 = 100;
 
 /// Who has a call made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,7 +129,7 @@ mod tests {
     use alloc::borrow::ToOwned;
     use alloc::vec::Vec;
 
-    use super::queue::{MOST, QUEUED, Recent};
+    use super::queue::{MAX_NETWORKS, QUEUED, Recent};
     use super::*;
 
     fn at(secs: u64) -> UnixTime {
@@ -382,10 +382,10 @@ mod tests {
     #[test]
     fn it_stays_bounded_and_lets_new_networks_in_all_the_same() {
         let mut unproven = UnverifiedLimiter::new();
-        for network in 0..3 * MOST {
+        for network in 0..3 * MAX_NETWORKS {
             ends(&mut unproven, &alloc::format!("{network}"), Verdict::Bad, at(0));
         }
-        assert!(unproven.contracts.networks.len() <= MOST);
+        assert!(unproven.contracts.networks.len() <= MAX_NETWORKS);
         assert_eq!(unproven.begin(&of("late"), at(0)), Admittance::Begun);
     }
 }

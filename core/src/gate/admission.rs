@@ -23,12 +23,12 @@ use crate::time::UnixTime;
 pub enum Admission<'g> {
     /// Forward it without a payment.
     Pass(OriginCall, Unpaid),
-    /// Ask the ledger object for one of the client's free requests; [`Gate::spent`] takes the answer.
+    /// Ask the ledger object for one of the client's free requests; [`Gate::free_request_used`] takes the answer.
     UseFree(LedgerCall, AwaitingQuota),
     /// Ask who names the price; [`Gate::priced_at`] takes the answer.
     Price(PriceCall, AwaitingPrice),
     /// Read up to [`MAX_DIGESTED_BYTES`](super::paid::MAX_DIGESTED_BYTES) of its body and hash them;
-    /// [`Gate::bound`] takes the digest.
+    /// [`Gate::challenge_for_body`] takes the digest.
     DigestBody(Box<AwaitingBody>),
     /// Answer it.
     Respond(Reply),
@@ -104,7 +104,7 @@ impl AwaitingBody {
 impl Gate {
     /// The terms for this digest, or for any body where that is longer than [`MAX_DIGESTED_BYTES`](super::paid::MAX_DIGESTED_BYTES).
     #[must_use]
-    pub fn bound(&self, body: &AwaitingBody, digest: Option<&str>) -> Reply {
+    pub fn challenge_for_body(&self, body: &AwaitingBody, digest: Option<&str>) -> Reply {
         let AwaitingBody { offer, head, correlation, why: (code, reason), diagnosis, now } = body;
         let digest = digest.and_then(digest_bytes);
         let (key, digest, now) = (self.keys.challenge(), digest.as_ref(), *now);

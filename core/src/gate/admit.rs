@@ -70,7 +70,7 @@ impl Gate {
         if !sells(&found)
             && mpp::brings(&head.headers)
             && let Some(step) =
-                self.paid_in_vain((&head, &Presented::of(&head.headers)), &correlation, now)
+                self.paid_for_nothing((&head, &Presented::of(&head.headers)), &correlation, now)
         {
             return step;
         }
@@ -124,11 +124,11 @@ impl Gate {
         }
         isolate.client = offer.diagnostics.map(|_| self.client_key(offer, &head, isolate, now));
         if let Some(pricer) = &offer.pricer {
-            return self.quoted((route, offer, pricer), head, correlation, isolate, now);
+            return self.admit_priced((route, offer, pricer), head, correlation, isolate, now);
         }
         if !shows_proof(&head.headers)
             && let Some((call, spending)) =
-                self.spend(route, offer, &head, &correlation, isolate, now)
+                self.use_free_request(route, offer, &head, &correlation, isolate, now)
         {
             return Admission::UseFree(call, spending);
         }
@@ -137,7 +137,7 @@ impl Gate {
     }
 
     /// Takes the object's answer, if there is one: forwards what is free, and asks for payment else.
-    pub fn spent(
+    pub fn free_request_used(
         &self,
         spending: AwaitingQuota,
         answer: Option<&str>,

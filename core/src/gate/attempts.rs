@@ -26,10 +26,10 @@ use crate::payment::Cause;
 use crate::time::UnixTime;
 
 /// Most clients that an isolate remembers.
-const MOST_CLIENTS: usize = 4_096;
+const MAX_CLIENTS: usize = 4_096;
 /// Most clients of one hand-over, and most objects.
-const MOST_HANDED: usize = 512;
-const MOST_OBJECTS: usize = 16;
+const MAX_IN_BATCH: usize = 512;
+const MAX_OBJECTS: usize = 16;
 /// Seconds of one salt.
 const SALT_SECS: u64 = 86_400;
 
@@ -136,7 +136,7 @@ impl Attempts {
     /// Nobody yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { clients: RecentMap::new(MOST_CLIENTS), waiting: false, quotes: Quotes::new() }
+        Self { clients: RecentMap::new(MAX_CLIENTS), waiting: false, quotes: Quotes::new() }
     }
 
     /// The key under which a client is counted; made if it is new.
@@ -248,14 +248,14 @@ impl Attempts {
         let salts = [day, day.saturating_sub(1)].map(|day| keys.network_salt(day));
         self.waiting = false;
         let mut packed: Vec<(u64, Vec<Flushed>, Vec<ClientCount>)> = Vec::new();
-        let mut room = MOST_HANDED;
+        let mut room = MAX_IN_BATCH;
         for (client_key, client) in self.clients.iter_mut() {
             if client.fresh.is_nothing() {
                 continue;
             }
             let shard = keys.network_shard(&client_key.network, shards);
             let known = packed.iter().position(|(known, ..)| *known == shard);
-            if room == 0 || known.is_none() && packed.len() >= MOST_OBJECTS {
+            if room == 0 || known.is_none() && packed.len() >= MAX_OBJECTS {
                 self.waiting = true;
                 continue;
             }

@@ -18,7 +18,7 @@ pub struct LedgerCall {
     /// Milliseconds to wait before.
     pub delay_ms: u32,
     /// A question to a node of the chain, asked at the same time.
-    pub beside: Option<ChainCall>,
+    pub block_query: Option<ChainCall>,
     /// Whose requests are counted, where the operator has bound a rate limit: it is asked before.
     pub limited_by: Option<String>,
 }
@@ -26,7 +26,7 @@ pub struct LedgerCall {
 impl LedgerCall {
     /// A command to an object, and nothing besides.
     pub(in crate::gate) const fn new(object: String, command: String) -> Self {
-        Self { object, command, with_body: false, delay_ms: 0, beside: None, limited_by: None }
+        Self { object, command, with_body: false, delay_ms: 0, block_query: None, limited_by: None }
     }
 }
 
@@ -46,7 +46,7 @@ pub struct FacilitatorCall {
     /// What it would take from whom, where it may be left undone because that is known not to be there.
     pub draft: Option<Debit>,
     /// What the client hears if the call takes longer than these milliseconds; the call goes on.
-    pub meanwhile: Option<(u32, Reply)>,
+    pub client_deadline: Option<(u32, Reply)>,
     /// The network of the client, whose tries of a facilitator that is down are its own; empty where there is none.
     pub client: String,
     /// Whose call it is, if the payment's signature is not verified yet: such calls are few at once.

@@ -90,7 +90,7 @@ pub struct Circumstances<'a> {
     /// How often in a row.
     pub failures: Failures<'a>,
     /// Failures of the facilitator in a row.
-    pub troubles: u64,
+    pub consecutive_failures: u64,
     /// Correlation id.
     pub correlation: &'a str,
 }
@@ -174,12 +174,14 @@ pub const fn cause_of(code: Code) -> Cause {
 impl Thresholds {
     /// The code of a finding, and whether a person should look; mostly nothing.
     fn judge(&self, finding: Circumstances<'_>) -> Option<(DiagnosticCode, bool)> {
-        let Circumstances { blame, failures, troubles, .. } = finding;
+        let Circumstances { blame, failures, consecutive_failures, .. } = finding;
         let (attempts, streak) =
             failures.proven().map_or((0, 0), |tally| (tally.attempts, tally.streak));
         let exceeded = attempts >= self.exceeded_after;
         Some(match blame.cause {
-            Cause::Trouble if troubles >= self.alert_after => (DiagnosticCode::OperatorAlert, true),
+            Cause::Trouble if consecutive_failures >= self.alert_after => {
+                (DiagnosticCode::OperatorAlert, true)
+            }
             Cause::Trouble => return None,
             Cause::Unpaid | Cause::Unknown if exceeded => (DiagnosticCode::AttemptsExceeded, true),
             Cause::Unknown if streak >= self.alert_after => (DiagnosticCode::OperatorAlert, true),
@@ -202,10 +204,10 @@ impl Thresholds {
     /// What to say about a finding, and how long to ask the client to wait; mostly nothing.
     #[must_use]
     pub fn diagnose(&self, finding: Circumstances<'_>, now: UnixTime) -> Diagnosis {
-        let Circumstances { blame, failures, troubles, .. } = finding;
+        let Circumstances { blame, failures, consecutive_failures, .. } = finding;
         let attempts = failures.tally().map_or(0, |tally| tally.attempts);
         let over = attempts.checked_div(self.exceeded_after).unwrap_or(1);
-        let alert = troubles >= self.alert_after;
+        let alert = consecutive_failures >= self.alert_after;
         // Our trouble is held against nobody; who has paid nothing yet is only asked to come later.
         let steps = match blame.cause {
             Cause::Trouble => 0,
@@ -271,7 +273,12 @@ impl Gate {
         let offer = self.offers.iter().flatten().find(|offer| offer.route == route);
         let limits = offer.and_then(|offer| offer.diagnostics).unwrap_or(Thresholds::DEFAULT);
         let failures = Failures::Payers(tally);
-        let finding = Circumstances { blame: &tally.blame, failures, troubles: 0, correlation: "" };
+        let finding = Circumstances {
+            blame: &tally.blame,
+            failures,
+            consecutive_failures: 0,
+            correlation: "",
+        };
         limits.judge(finding).map_or(DiagnosticCode::PaymentRequired, |(code, _)| code).name()
     }
 }

@@ -31,14 +31,14 @@ use crate::x402::Version;
 impl Gate {
     /// A transaction that was sent in answer to a challenge of ours, for a target that sells nothing any more: if it pays, it is
     /// owed back.
-    pub(super) fn paid_in_vain<'g>(
+    pub(super) fn paid_for_nothing<'g>(
         &'g self,
         (head, presented): (&RequestHead, &Presented),
         correlation: &str,
         now: UnixTime,
     ) -> Option<Admission<'g>> {
         let Presented::Mpp(Ok(credential)) = presented else { return None };
-        let (offer, checked) = match self.shown_in_vain(head, credential, now)? {
+        let (offer, checked) = match self.onchain_for_nothing(head, credential, now)? {
             Ok(shown) => shown,
             // It cannot be looked at: that is no reason to pay again.
             Err(code) if code.row().reason.is_none() => {
@@ -102,7 +102,7 @@ impl Gate {
         };
         if let Err(code) = &checked
             && is_about_terms(*code)
-            && let Some(step) = self.paid_in_vain(shown, &correlation, now)
+            && let Some(step) = self.paid_for_nothing(shown, &correlation, now)
         {
             return step;
         }
@@ -151,10 +151,10 @@ impl Gate {
     }
 
     /// The fewest failures in a row of those who could settle for this route.
-    fn troubles(offer: &Offer, facilitators: &[Condition]) -> u64 {
+    fn consecutive_failures(offer: &Offer, facilitators: &[Condition]) -> u64 {
         let places = offer.choices.iter().flat_map(|choice| &choice.facilitators);
-        let troubles = places.filter_map(|place| facilitators.get(*place));
-        troubles.map(|condition| condition.troubles).min().unwrap_or(0)
+        let consecutive_failures = places.filter_map(|place| facilitators.get(*place));
+        consecutive_failures.map(|condition| condition.consecutive_failures).min().unwrap_or(0)
     }
 
     /// A refusal of a priced route to somebody who proves nothing: with fresh terms where he may sign again.
@@ -188,7 +188,7 @@ impl Gate {
         let finding = Circumstances {
             blame: &blame,
             failures: Failures::networks(tally.as_ref()),
-            troubles: Self::troubles(offer, &isolate.facilitators),
+            consecutive_failures: Self::consecutive_failures(offer, &isolate.facilitators),
             correlation,
         };
         let diagnosis = offer.diagnostics.map(|limits| limits.diagnose(finding, now));

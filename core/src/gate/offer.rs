@@ -101,7 +101,7 @@ pub struct Pricer {
     /// The service binding.
     pub binding: String,
     /// The least that it may ask, by choice; without, nothing may be free either. The most is what the choice says.
-    pub least: Option<Vec<Amount>>,
+    pub min_amount: Option<Vec<Amount>>,
 }
 
 /// One way to pay for a route.
@@ -222,7 +222,7 @@ impl Offer {
         let settle = manner.settle_secs.saturating_add(CLOCK_MARGIN_SECS);
         // Five looks at the chain, up to 15.5 seconds of waiting and a reply each.
         let looking = if manner.confirms { 30 } else { 0 };
-        let least_secs = match manner.mode {
+        let min_secs = match manner.mode {
             Mode::After => settle.saturating_add(manner.origin_timeout_secs),
             Mode::Before => settle,
         };
@@ -232,7 +232,7 @@ impl Offer {
                 settling: manner.settle_secs.saturating_add(5).saturating_add(looking),
                 delivering: manner.origin_timeout_secs.saturating_add(5),
             },
-            room: ValidityBounds { least_secs, most_secs: manner.max_validity_secs },
+            room: ValidityBounds { min_secs, max_secs: manner.max_validity_secs },
             settle_secs: manner.settle_secs,
             counted_as: (Arc::from(manner.route.as_str()), route_hash(&manner.route)),
             route: manner.route,

@@ -37,7 +37,7 @@ impl Gate {
         let found = match presented {
             Presented::Mpp(credential) => {
                 let credential = credential.as_ref().ok()?;
-                let mut found = self.paid_formerly(offer, head, credential, now)?;
+                let mut found = self.credential_for_old_terms(offer, head, credential, now)?;
                 let identifier = Self::identifier(&head.headers).map(ToOwned::to_owned);
                 found.proof.identifier = identifier.or(found.proof.identifier);
                 Some(found)

@@ -65,7 +65,7 @@ use crate::problem::Code;
 use crate::time::UnixTime;
 
 /// Facilitators that one request asks at most, one after the other.
-const MOST_ASKED: usize = 2;
+const MAX_FACILITATORS: usize = 2;
 /// Settles for a route that names nobody, which there is none of.
 static NOBODY: Facilitator = Facilitator::NONE;
 /// Seconds that a client waits at most for a doubt to be resolved.
@@ -172,7 +172,7 @@ pub struct PaidRequest<'g> {
     wallet: bool,
     correlation: String,
     /// Failures of the facilitator in a row, when the request came.
-    troubles: u64,
+    consecutive_failures: u64,
     /// Whether the authorization has ended lately, if at all.
     is_recent: bool,
     /// What stands in the way, as far as this request has learnt it.
@@ -199,7 +199,7 @@ pub struct PaidRequest<'g> {
     /// Why this payment, or one from such a wallet a moment ago, was refused, if it was: then this one is not begun.
     recalled: Option<String>,
     /// Requests to a node for a named transaction.
-    looks: u32,
+    lookups: u32,
     transaction: Option<TxHash>,
     response: Option<(ResponseHead, Kept)>,
     /// When the response was there: the time of its receipt, whenever that is written.
@@ -240,10 +240,10 @@ impl<'g> PaidRequest<'g> {
         let (mut facilitators, down): (Vec<usize>, Vec<usize>) =
             choice.facilitators.iter().partition(|place| condition(place).ready);
         facilitators.extend(down);
-        facilitators.truncate(MOST_ASKED);
-        let Condition { strain, troubles, .. } =
+        facilitators.truncate(MAX_FACILITATORS);
+        let Condition { health, consecutive_failures, .. } =
             facilitators.first().map(condition).unwrap_or_default();
-        let quoted = offer.pricer.is_some();
+        let admit_priced = offer.pricer.is_some();
         let by_chain = proof.onchain.is_some();
         let is_contract =
             signature == SignatureCheck::Deferred && proof.payer.is_some() && !by_chain;
@@ -255,7 +255,7 @@ impl<'g> PaidRequest<'g> {
             facilitators,
             // While settlements fail, nothing is served on credit; a contract may change its mind, and who signed a
             // transaction may make another one of it.
-            mode: match strain {
+            mode: match health {
                 SettlementHealth::Good if !is_contract && !by_chain => offer.mode,
                 SettlementHealth::Good | SettlementHealth::Failing => Mode::Before,
             },
@@ -271,12 +271,12 @@ impl<'g> PaidRequest<'g> {
             is_contract,
             wallet,
             correlation,
-            troubles,
+            consecutive_failures,
             is_recent: recent,
             blame: match eligibility {
                 Eligibility::Expired => Some(Code::Expired),
                 // Who was quoted a price does nothing wrong when it changes.
-                Eligibility::TermsChanged(code) if !quoted => Some(code),
+                Eligibility::TermsChanged(code) if !admit_priced => Some(code),
                 _ => None,
             }
             .map(|code| FailureCause { cause: cause_of(code), reason: code.name().to_string() }),
@@ -292,12 +292,12 @@ impl<'g> PaidRequest<'g> {
             inquired: false,
             claimed: false,
             recalled: None,
-            looks: 0,
+            lookups: 0,
             transaction: None,
             response: None,
             served: now,
         });
-        if with_body { Step::Digest(Digesting(paid)) } else { paid.bound() }
+        if with_body { Step::Digest(Digesting(paid)) } else { paid.digested() }
     }
 
     /// What was asked for: first use of the payment fixes it.
@@ -414,7 +414,7 @@ impl<'g> PaidRequest<'g> {
 
     /// Whether the authorization still leaves the time that the route's work takes from now on.
     fn has_room(&self, now: UnixTime) -> bool {
-        self.proof.valid_before >= now.plus(self.offer.room.least_secs)
+        self.proof.valid_before >= now.plus(self.offer.room.min_secs)
     }
 
     /// Nobody knows yet whether money moved.

@@ -25,10 +25,10 @@ pub const MAX_ANSWER_BYTES: usize = 4096;
 pub const DEADLINE_MS: u32 = 2_000;
 /// Seconds for which a price holds that says nothing about it, and the bounds of what it may say.
 const VALID_SECS: u64 = 60;
-const LEAST_SECS: u64 = 5;
-const MOST_SECS: u64 = 3_600;
+const MIN_SECS: u64 = 5;
+const MAX_SECS: u64 = 3_600;
 /// Most quotes that an isolate remembers.
-const MOST_QUOTES: usize = 1_024;
+const MAX_QUOTES: usize = 1_024;
 /// Longest header field that is told, bytes.
 const MAX_FIELD_BYTES: usize = 1_024;
 
@@ -65,14 +65,14 @@ impl Pricer {
         let price = answer.get("price")?;
         let secs = match answer.get("valid_secs") {
             None => VALID_SECS,
-            Some(secs) => secs.as_u64().filter(|secs| (LEAST_SECS..=MOST_SECS).contains(secs))?,
+            Some(secs) => secs.as_u64().filter(|secs| (MIN_SECS..=MAX_SECS).contains(secs))?,
         };
         let description = match answer.get("description") {
             None => None,
             Some(text) => Some(text.as_str().filter(|text| text.len() <= 256)?.to_owned()),
         };
         if price.as_str() == Some("free") {
-            return self.least.is_none().then_some(PricerReply::Free);
+            return self.min_amount.is_none().then_some(PricerReply::Free);
         }
         let mut amounts = Vec::new();
         for (place, choice) in offer.choices.iter().enumerate() {
@@ -82,8 +82,10 @@ impl Pricer {
                 _ => Amount::from_price(price.as_str()?, choice.asset_label.1),
             };
             let amount = amount.ok().filter(|amount| !amount.is_zero())?;
-            let least = self.least.as_ref().and_then(|least| least.get(place));
-            if amount > choice.terms.amount || least.is_some_and(|least| amount < *least) {
+            let min_amount = self.min_amount.as_ref().and_then(|min_amount| min_amount.get(place));
+            if amount > choice.terms.amount
+                || min_amount.is_some_and(|min_amount| amount < *min_amount)
+            {
                 return None;
             }
             amounts.push(amount);
@@ -163,7 +165,7 @@ impl Quotes {
             return;
         }
         self.0.retain(|(known, end)| *known != quote && now < *end);
-        if self.0.len() >= MOST_QUOTES {
+        if self.0.len() >= MAX_QUOTES {
             self.0.remove(0);
         }
         self.0.push((quote, until));

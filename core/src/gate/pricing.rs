@@ -45,7 +45,7 @@ struct Bid<'a> {
 
 impl Gate {
     /// A request for a route whose price somebody else names.
-    pub(super) fn quoted<'g>(
+    pub(super) fn admit_priced<'g>(
         &'g self,
         (route, offer, pricer): (usize, &'g Offer, &'g Pricer),
         head: RequestHead,
@@ -73,7 +73,7 @@ impl Gate {
                 return self.pay((shown, judged), None, head, correlation, isolate, now);
             }
         } else if let Some((call, spending)) =
-            self.spend(route, offer, &head, &correlation, isolate, now)
+            self.use_free_request(route, offer, &head, &correlation, isolate, now)
         {
             return Admission::UseFree(call, spending);
         }

@@ -133,11 +133,11 @@ impl Gate {
         let (eligibility, signature) = match check(now, offer.room) {
             Ok(signature) => (Eligibility::Fresh, signature),
             Err(Code::Expired) if planted(Mutant::ExpiredBegins) => {
-                let any = ValidityBounds { least_secs: 0, most_secs: offer.room.most_secs };
+                let any = ValidityBounds { min_secs: 0, max_secs: offer.room.max_secs };
                 (Eligibility::Fresh, check(valid_before.min(now), any)?)
             }
             Err(Code::Expired) => {
-                let any = ValidityBounds { least_secs: 0, most_secs: offer.room.most_secs };
+                let any = ValidityBounds { min_secs: 0, max_secs: offer.room.max_secs };
                 let signature = check(valid_before.min(now), any).map_err(|_| Code::Expired)?;
                 (Eligibility::Expired, signature)
             }

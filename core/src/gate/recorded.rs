@@ -50,7 +50,7 @@ impl Gate {
             delay_ms: 0,
             guarded: false,
             draft: None,
-            meanwhile: None,
+            client_deadline: None,
             client: String::new(),
             unproven: None,
         };

@@ -56,10 +56,10 @@ impl Statement {
             return Err(Code::MalformedPayment);
         }
         let text = |name| header::text(&object, name);
-        let bounded = |name, most: usize| {
+        let bounded = |name, max: usize| {
             let text: &str = text(name)?;
             let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
-            let good = visible && (1..=most).contains(&text.len());
+            let good = visible && (1..=max).contains(&text.len());
             if good { Ok(text.to_owned()) } else { Err(Code::MalformedPayment) }
         };
         let key = hex::decode_array(text("paymentKey")?).map_err(|_| Code::MalformedPayment)?;

@@ -51,7 +51,7 @@ impl Ask {
             (Self::Paid(_), Self::Free) => true,
             // Whatever the other one can be paid in has to be enough here.
             (Self::Paid(ours), Self::Paid(others)) => !others.iter().all(|(asset, amount)| {
-                ours.iter().any(|(ours, least)| ours == asset && least <= amount)
+                ours.iter().any(|(ours, min)| ours == asset && min <= amount)
             }),
         }
     }

@@ -9,7 +9,7 @@ use crate::ledger::report::ObjectRequest;
 use crate::time::UnixTime;
 
 /// Most objects of one run: what the platform allows a small plan, with room.
-const MOST: usize = 32;
+const MAX_OBJECTS: usize = 32;
 /// Seconds between two runs; `wrangler.toml` says the same in its trigger.
 pub const EVERY_SECS: u64 = 900;
 
@@ -19,9 +19,9 @@ impl Gate {
     pub fn sweep(&self, now: UnixTime) -> Vec<LedgerCall> {
         let all: Vec<_> = self.objects().collect();
         let run = usize::try_from(now.secs() / EVERY_SECS).unwrap_or(0);
-        let parts = all.len().div_ceil(MOST).max(1);
+        let parts = all.len().div_ceil(MAX_OBJECTS).max(1);
         let part = run.checked_rem(parts).unwrap_or(0);
-        let mine = all.chunks(MOST).nth(part).unwrap_or_default();
+        let mine = all.chunks(MAX_OBJECTS).nth(part).unwrap_or_default();
         mine.iter()
             .map(|object| LedgerCall::new(object.clone(), message(ObjectRequest::Wake)))
             .collect()

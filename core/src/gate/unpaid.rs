@@ -132,7 +132,7 @@ impl Gate {
     }
 
     /// Asks for one of the client's free requests of today, unless it is known that there is none.
-    pub(super) fn spend(
+    pub(super) fn use_free_request(
         &self,
         route: usize,
         offer: &Offer,

@@ -116,14 +116,14 @@ pub type StreakKey = (String, String);
 pub struct RecentMap<K, T> {
     young: BTreeMap<K, T>,
     old: BTreeMap<K, T>,
-    most: usize,
+    max: usize,
 }
 
 impl<K: Ord + Clone, T> RecentMap<K, T> {
-    /// No row yet, and never more than `most`.
+    /// No row yet, and never more than `max`.
     #[must_use]
-    pub const fn new(most: usize) -> Self {
-        Self { young: BTreeMap::new(), old: BTreeMap::new(), most }
+    pub const fn new(max: usize) -> Self {
+        Self { young: BTreeMap::new(), old: BTreeMap::new(), max }
     }
 
     /// The row of this place.
@@ -142,7 +142,7 @@ impl<K: Ord + Clone, T> RecentMap<K, T> {
     pub fn put(&mut self, place: K, row: T) -> Vec<K> {
         self.old.remove(&place);
         self.young.insert(place, row);
-        if self.young.len() < self.most / 2 {
+        if self.young.len() < self.max / 2 {
             return Vec::new();
         }
         let young = core::mem::take(&mut self.young);

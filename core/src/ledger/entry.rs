@@ -102,7 +102,7 @@ pub const FIRST_FENCE: u64 = 1;
 const MAX_OPEN: u32 = 1000;
 
 /// Most rows of one payer for which no money was asked.
-pub const MOST_UNASKED: u32 = 50;
+pub const MAX_UNASKED: u32 = 50;
 
 /// Seconds between two sends of one payment.
 const RESEND_GAP_SECS: u64 = 1;
@@ -366,12 +366,12 @@ fn delivering(transaction: TxHash, leases: Leases, now: UnixTime) -> State {
 /// Why a payment may not be begun now, if it may not.
 fn refusal(standing: OtherPayments, in_flight: NonZeroU32) -> Option<Answer> {
     let watched = standing.watched && !planted(Mutant::DoubtLeavesRoom);
-    let most = if watched { 1 } else { in_flight.get() };
+    let max = if watched { 1 } else { in_flight.get() };
     if standing.unresolved && !planted(Mutant::DoubtIsForgotten) {
         Some(Fate::Unresolved.into())
-    } else if standing.active >= most
+    } else if standing.active >= max
         || standing.open >= MAX_OPEN
-        || (standing.unasked >= MOST_UNASKED && !planted(Mutant::PayerGrows))
+        || (standing.unasked >= MAX_UNASKED && !planted(Mutant::PayerGrows))
     {
         Some(Answer::TooManyInFlight)
     } else if (standing.is_full && !planted(Mutant::ObjectGrows))

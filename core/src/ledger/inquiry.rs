@@ -3,7 +3,7 @@
 //! Of an authorization: [`Question::ask`] begins; heads, then the authorization's state, then (if it is used) its log, then the receipt: at most
 //! six round trips. A used nonce proves nothing, nor does a transaction that succeeded: only the authorization's own event with its own exact
 //! `Transfer` in one receipt does. [`finding::verdict`] says what follows for the row, [`confirmation`] checks a transaction that a facilitator named,
-//! [`height`] reads the block that counts as first sight. A payment by a transaction of its own is a [`transfer`]; [`prospect`] is what is known of
+//! [`height`] reads the block that counts as first sight. A payment by a transaction of its own is a [`transfer`]; [`simulation`] is what is known of
 //! one before it is sent. A [`ChainQuery`] is either. Assumptions:
 //! - the node is the operator's choice: it may lag, lose calls or fail, which is [`Unreadable`], but does not lie;
 //! - blocks up to the node's `safe` one stay; only what stays closes a payment without money.
@@ -12,9 +12,9 @@ pub mod confirmation;
 mod evidence;
 pub mod finding;
 pub mod height;
-pub mod prospect;
 pub mod search;
 pub mod sender;
+pub mod simulation;
 pub mod transfer;
 
 use alloc::boxed::Box;
@@ -425,7 +425,7 @@ fn conclude(
             Evidence::Cancelled => (0, Finding::Cancelled { finality }),
             Evidence::Unrelated => continue,
         };
-        if best.as_ref().is_none_or(|(most, _)| rank > *most) {
+        if best.as_ref().is_none_or(|(max, _)| rank > *max) {
             best = Some((rank, finding));
         }
     }

@@ -33,9 +33,9 @@ pub struct SignedAuthorization {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ValidityBounds {
     /// Seconds from now that `validBefore` must leave.
-    pub least_secs: u64,
+    pub min_secs: u64,
     /// Seconds from now that `validBefore` may leave.
-    pub most_secs: u64,
+    pub max_secs: u64,
 }
 
 /// Whether somebody vouches for a signature.
@@ -108,10 +108,10 @@ impl SignedAuthorization {
         if signed.to != token.pay_to {
             return Err(Code::RecipientMismatch);
         }
-        if signed.valid_before < now.plus(room.least_secs) {
+        if signed.valid_before < now.plus(room.min_secs) {
             return Err(Code::Expired);
         }
-        if signed.valid_before > now.plus(room.most_secs) {
+        if signed.valid_before > now.plus(room.max_secs) {
             return Err(Code::ValidityTooLong);
         }
         if signed.valid_after > now {

@@ -36,12 +36,12 @@ pub fn decode(value: &str) -> Result<Message, Code> {
     Ok(Message { object })
 }
 
-/// As [`decode`], for a header of at most `most` bytes.
+/// As [`decode`], for a header of at most `max` bytes.
 ///
 /// # Errors
 /// As [`decode`].
-pub fn decode_at_most(value: &str, most: usize) -> Result<Message, Code> {
-    let (_, object) = decode_within(value, most, json::MAX_VALUES)?;
+pub fn decode_up_to(value: &str, max: usize) -> Result<Message, Code> {
+    let (_, object) = decode_within(value, max, json::MAX_VALUES)?;
     Ok(Message { object })
 }
 
@@ -49,18 +49,18 @@ pub fn decode_at_most(value: &str, most: usize) -> Result<Message, Code> {
 ///
 /// # Errors
 /// As [`decode`].
-pub fn text_at_most(value: &str, most: usize) -> Result<String, Code> {
-    let (bytes, _) = decode_within(value, most, json::MAX_VALUES)?;
+pub fn text_up_to(value: &str, max: usize) -> Result<String, Code> {
+    let (bytes, _) = decode_within(value, max, json::MAX_VALUES)?;
     String::from_utf8(bytes).map_err(|_| Code::MalformedPayment)
 }
 
 /// The decoded bytes, and the JSON object that they are.
 fn decode_within(
     value: &str,
-    most: usize,
+    max: usize,
     values: usize,
 ) -> Result<(Vec<u8>, Map<String, Value>), Code> {
-    if value.len() > most {
+    if value.len() > max {
         return Err(Code::ProofTooLarge);
     }
     let mut copies = value.split(',').map(|part| part.trim_matches([' ', '\t']));
@@ -84,9 +84,9 @@ fn decode_within(
 ///
 /// # Examples
 /// ```
-/// use farebox_core::x402::header::{encode, text_at_most};
+/// use farebox_core::x402::header::{encode, text_up_to};
 /// assert_eq!(encode(r#"{"x402Version":2}"#), "eyJ4NDAyVmVyc2lvbiI6Mn0=");
-/// assert_eq!(text_at_most("eyJ4NDAyVmVyc2lvbiI6Mn0=", 100).unwrap(), r#"{"x402Version":2}"#);
+/// assert_eq!(text_up_to("eyJ4NDAyVmVyc2lvbiI6Mn0=", 100).unwrap(), r#"{"x402Version":2}"#);
 /// ```
 #[must_use]
 pub fn encode(json: &str) -> String {

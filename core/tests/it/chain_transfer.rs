@@ -8,7 +8,7 @@ use farebox_core::evm::address::Address;
 use farebox_core::evm::rpc::reply::RpcError;
 use farebox_core::evm::transaction::SignedTransfer;
 use farebox_core::ledger::inquiry::finding::{Finality, Finding, Unreadable, Verdict, verdict};
-use farebox_core::ledger::inquiry::prospect::{AwaitingSimulation, Prospect};
+use farebox_core::ledger::inquiry::simulation::{AwaitingSimulation, Prospect};
 use farebox_core::ledger::inquiry::transfer::{Known, Transfer};
 use farebox_core::ledger::inquiry::{ChainQuery, Next, Question};
 use farebox_core::payment::TxHash;
@@ -272,7 +272,7 @@ fn results() -> Vec<Value> {
     ]
 }
 
-fn prospect(results: &[Value]) -> Prospect {
+fn simulated(results: &[Value]) -> Prospect {
     prospect_of(signed(), results)
 }
 
@@ -391,7 +391,7 @@ fn a_transfer_that_could_not_be_carried_out_has_no_prospect() {
         for (place, value) in changes {
             results[place] = value;
         }
-        assert_eq!(prospect(&results), expected, "{name}");
+        assert_eq!(simulated(&results), expected, "{name}");
     }
     let mut stingy = signed();
     stingy.tip = Amount::ZERO;

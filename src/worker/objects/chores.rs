@@ -51,7 +51,7 @@ impl Txn<'_> {
     }
 
     /// Does what is due.
-    pub(super) fn do_chores(&mut self) -> Result<()> {
+    pub(super) fn run_retention(&mut self) -> Result<()> {
         let overdue = self.shard.overdue(self.rows, &self.scene())?;
         self.write(&overdue)?;
         if self.chores.purge_at.is_some_and(|at| at <= self.now) {
@@ -88,7 +88,7 @@ impl Txn<'_> {
             number(now),
             payer.into(),
             key.into(),
-            number(MOST),
+            number(MAX_PURGED),
         ];
         let (mut count, mut last) = (0, None);
         let mut old = Vec::new();
@@ -108,16 +108,16 @@ impl Txn<'_> {
                 self.rows.delete(&slot)?;
             }
         }
-        if count == MOST {
+        if count == MAX_PURGED {
             self.chores.place = last;
             return Ok(true);
         }
         let old = "DELETE FROM transactions WHERE (network, name) IN
              (SELECT network, name FROM transactions WHERE until <= ? LIMIT ?)";
-        self.rows.sql().exec(old, vec![number(now), number(MOST)])?;
+        self.rows.sql().exec(old, vec![number(now), number(MAX_PURGED)])?;
         self.remove_until("aliases")?;
         self.remove_until("moved")?;
-        self.purge_quota(MOST)?;
+        self.purge_quota(MAX_PURGED)?;
         self.purge_failures()?;
         outbox::forget(self.rows, self.now)?;
         Ok(false)
@@ -139,7 +139,7 @@ impl Txn<'_> {
             "DELETE FROM {table} WHERE (payer, key) IN
              (SELECT payer, key FROM {table} WHERE until <= ? LIMIT ?)"
         );
-        let values: Vec<SqlValue> = vec![number(self.now.secs()), number(MOST)];
+        let values: Vec<SqlValue> = vec![number(self.now.secs()), number(MAX_PURGED)];
         self.rows.sql().exec(&query, values).map(|_| ())
     }
 }
@@ -153,7 +153,7 @@ fn at_most(retention: Retention) -> String {
 }
 
 /// Rows that one part of a purge looks at.
-const MOST: u64 = 1_000;
+const MAX_PURGED: u64 = 1_000;
 /// Seconds between two purges.
 const PURGE_GAP_SECS: u64 = 3600;
 /// Seconds until the next part of one.

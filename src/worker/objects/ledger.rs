@@ -84,7 +84,7 @@ impl Ledger {
         };
         if message.has("command") {
             let Some(envelope) = message.read() else { return unsupported() };
-            let decision = self.with_rows(|desk| desk.take_order(envelope, body))?;
+            let decision = self.with_rows(|desk| desk.count_and_apply(envelope, body))?;
             return Ok((written(&decision.told), decision.body));
         }
         if message.has("ask") {
@@ -119,9 +119,9 @@ impl Ledger {
     /// One synchronous block over the rows. A failed write throws away what is remembered of them.
     pub(super) fn with_rows<T>(&self, act: impl FnOnce(&mut Txn<'_>) -> Result<T>) -> Result<T> {
         let (gate, rows, mut shard, mut chores) = self.take()?;
-        let (shard_now, chores_now) = (&mut shard, &mut chores);
+        let (shard_now, retention_now) = (&mut shard, &mut chores);
         let mut desk =
-            Txn { gate: &gate, rows: &rows, shard: shard_now, chores: chores_now, now: now() };
+            Txn { gate: &gate, rows: &rows, shard: shard_now, chores: retention_now, now: now() };
         let result = act(&mut desk)?;
         self.opened.replace(Some((rows, shard, chores)));
         Ok(result)
@@ -204,7 +204,7 @@ impl<'a> Txn<'a> {
     }
 
     /// One command about a payment.
-    pub(super) fn take_order(
+    pub(super) fn count_and_apply(
         &mut self,
         envelope: Envelope,
         body: Option<&[u8]>,

@@ -74,13 +74,13 @@ impl Txn<'_> {
     }
 
     /// At most so many notices whose time has come; each counts as tried.
-    pub(super) fn due_notices(&mut self, most: usize) -> Result<Vec<Notice>> {
+    pub(super) fn due_notices(&mut self, max: usize) -> Result<Vec<Notice>> {
         let is_due = self.chores.notice_at.is_some_and(|at| at <= self.now);
-        if most == 0 || !is_due {
+        if max == 0 || !is_due {
             return Ok(Vec::new());
         }
         let query = "SELECT id, body, tries FROM outbox WHERE due IS NOT NULL AND due <= ? ORDER BY due LIMIT ?";
-        let values = vec![number(self.now.secs()), number(most as u64)];
+        let values = vec![number(self.now.secs()), number(max as u64)];
         let mut due = Vec::new();
         for row in self.rows.sql().exec(query, values)?.raw() {
             let row = row?;

@@ -21,11 +21,11 @@ impl Txn<'_> {
     }
 
     /// Removes counts of days that are long over: how many.
-    pub(super) fn purge_quota(&self, most: u64) -> Result<usize> {
+    pub(super) fn purge_quota(&self, max: u64) -> Result<usize> {
         let query = "DELETE FROM quota WHERE (day, client) IN
              (SELECT day, client FROM quota WHERE day <= ? LIMIT ?) RETURNING day";
         let day = (self.now.secs() / DAY_SECS).saturating_sub(KEPT_DAYS);
-        let mut gone = self.rows.sql().exec(query, vec![number(day), number(most)])?.raw();
+        let mut gone = self.rows.sql().exec(query, vec![number(day), number(max)])?.raw();
         gone.try_fold(0, |count, row| row.map(|_| count + 1))
     }
 }

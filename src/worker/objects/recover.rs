@@ -29,7 +29,7 @@ impl Ledger {
     /// Does what is due.
     pub(super) async fn recover(&self) -> Result<()> {
         // What goes wrong there keeps no payment waiting.
-        let chores = self.with_rows(|desk| desk.do_chores());
+        let chores = self.with_rows(|desk| desk.run_retention());
         let mut fetches = 0;
         while fetches + AT_ONCE * MAX_ROUND_TRIPS <= MAX_FETCHES {
             let jobs = self.next_jobs()?;
@@ -93,7 +93,7 @@ impl Ledger {
                     looking.answered(reply.as_deref().map(str::as_bytes), now())
                 }
                 RecoveryStep::Tell(envelope) => {
-                    self.with_rows(|desk| desk.take_order(*envelope, None))?;
+                    self.with_rows(|desk| desk.count_and_apply(*envelope, None))?;
                     return Ok(calls.max(1));
                 }
             };

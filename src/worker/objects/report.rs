@@ -41,7 +41,7 @@ impl Txn<'_> {
     }
 
     fn items(&self, conditions: Conditions, order: &str, limit: u32) -> Result<Report> {
-        let limit = limit.clamp(1, MOST_ITEMS);
+        let limit = limit.clamp(1, MAX_ITEMS);
         let Conditions { text, mut values } = conditions;
         let query = format!("SELECT {ITEM} FROM payments WHERE {text} ORDER BY {order} LIMIT ?");
         values.push(number(u64::from(limit) + 1));
@@ -75,7 +75,7 @@ impl Txn<'_> {
             "SELECT payer, key, created, network, asset, route, state, reason, tx, amount, request, {COUNTED}
              FROM payments p WHERE {condition} ORDER BY payer, key LIMIT ?"
         );
-        values.push(number(u64::from(MOST_SUMMED)));
+        values.push(number(u64::from(MAX_SUMMED)));
         let mut sums: Sorted<[String; 3], Sum> = Sorted::new();
         let (mut last, mut count) = (None, 0);
         for row in self.rows.sql().exec(&query, values)?.raw() {
@@ -98,7 +98,7 @@ impl Txn<'_> {
             count += 1;
             last = Some(Mark { created, payer: all(0), key });
         }
-        let after = last.filter(|_| count == MOST_SUMMED);
+        let after = last.filter(|_| count == MAX_SUMMED);
         Ok(Report::Sums { sums: sums.into_iter().map(|(_, sum)| sum).collect(), after })
     }
 
@@ -196,9 +196,9 @@ const COUNTED: &str = "p.tx IS NOT NULL AND EXISTS (SELECT 1 FROM payments o WHE
     AND o.network = p.network
     AND (o.created, o.payer, o.key) < (p.created, p.payer, p.key))";
 /// Most rows of one answer.
-const MOST_ITEMS: u32 = 500;
+const MAX_ITEMS: u32 = 500;
 /// Most rows of one answer of sums.
-const MOST_SUMMED: u32 = 2_000;
+const MAX_SUMMED: u32 = 2_000;
 
 fn item(row: &[SqlValue]) -> Option<PaymentItem> {
     let column = |index: usize| text(row.get(index));

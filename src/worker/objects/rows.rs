@@ -24,7 +24,7 @@ pub(super) struct Rows {
 }
 
 /// Most entries that are remembered.
-const MOST_RECENT: usize = 32;
+const MAX_RECENT: usize = 32;
 
 impl Rows {
     /// Opens the tables, bringing them to this version.
@@ -62,7 +62,7 @@ impl Rows {
         self.forget(slot);
         let mut recent = self.recent.borrow_mut();
         recent.push_back((slot.clone(), entry.clone()));
-        if recent.len() > MOST_RECENT {
+        if recent.len() > MAX_RECENT {
             recent.pop_front();
         }
     }

@@ -7,7 +7,7 @@ use farebox_core::ledger::command::{
     Answer, Asking, Command, Envelope, Fate, LookAnswer, Question, Repeat, Resumed, Role, VERSION,
 };
 use farebox_core::ledger::entry::Plan;
-use farebox_core::ledger::shard::{Change, MOST_ROWS, Response, Rows, Said, Scene, Shard, Slot};
+use farebox_core::ledger::shard::{Change, MAX_ROWS, Response, Rows, Said, Scene, Shard, Slot};
 use farebox_core::ledger::state::Lease;
 use farebox_core::ledger::{Entry, State};
 use farebox_core::payment::TxHash;
@@ -206,7 +206,7 @@ pub fn a_full_object_begins_nothing_and_serves_what_it_knows() {
     let lease = Lease { until: at(NOW + 50) };
     let working = entry(Mode::After, State::Settling(lease));
     let mut shard = Shard::default();
-    for number in 0..MOST_ROWS {
+    for number in 0..MAX_ROWS {
         let payer = format!("0x{number:040x}");
         shard.load(&Slot::new(&payer, &own.key), &working, &scene);
     }

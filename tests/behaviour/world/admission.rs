@@ -26,11 +26,13 @@ impl World {
             Admission::DigestBody(unbound) => {
                 let short = running.body.len() <= MAX_DIGESTED_BYTES;
                 let digest = hex::encode(&Sha256::digest(&running.body));
-                Admission::Respond(gate.bound(&unbound, short.then_some(digest.as_str())))
+                Admission::Respond(
+                    gate.challenge_for_body(&unbound, short.then_some(digest.as_str())),
+                )
             }
             Admission::UseFree(call, spending) => {
                 let answer = self.ledger.spend(&call.object, &call.command);
-                gate.spent(spending, answer.as_deref(), &mut self.surroundings(), now)
+                gate.free_request_used(spending, answer.as_deref(), &mut self.isolate(), now)
             }
             Admission::Price(call, pricing) => {
                 assert_eq!(call.binding, "PRICER");
@@ -40,7 +42,7 @@ impl World {
                     1 => self.prices.front().cloned(),
                     _ => self.prices.pop_front(),
                 };
-                let mut around = self.surroundings();
+                let mut around = self.isolate();
                 let next = gate.priced_at(pricing, answer.as_deref(), &mut around, now);
                 running.client = around.client;
                 next

@@ -100,9 +100,9 @@ pub struct World {
     /// Who pays by default.
     pub payer: Payer,
     /// What the isolate has seen of the facilitator's settlements.
-    pub strain: SettlementHealth,
+    pub health: SettlementHealth,
     /// Its failures in a row.
-    pub troubles: u64,
+    pub consecutive_failures: u64,
     /// Who failed how often, as the isolate knows it.
     pub attempts: Attempts,
     /// What the Worker that names prices says next; the last one stays, and without any it is silent.
@@ -188,8 +188,8 @@ impl World {
             facilitator: Facilitator::new(),
             origin: Origin::default(),
             payer: Payer::new(1),
-            strain: SettlementHealth::Good,
-            troubles: 0,
+            health: SettlementHealth::Good,
+            consecutive_failures: 0,
             attempts: Attempts::new(),
             prices: VecDeque::new(),
             priced: Vec::new(),
@@ -306,10 +306,10 @@ impl World {
     }
 
     /// What the isolate knows beside a request.
-    fn surroundings(&mut self) -> Isolate<'_> {
-        let (strain, troubles) = (self.strain, self.troubles);
+    fn isolate(&mut self) -> Isolate<'_> {
+        let (health, consecutive_failures) = (self.health, self.consecutive_failures);
         Isolate {
-            facilitators: vec![Condition { strain, troubles, ready: true }],
+            facilitators: vec![Condition { health, consecutive_failures, ready: true }],
             attempts: &mut self.attempts,
             client: None,
         }
@@ -322,7 +322,7 @@ impl World {
         let method = head.method.clone();
         let now = self.now();
         let gate = self.gate;
-        let mut around = self.surroundings();
+        let mut around = self.isolate();
         let (admission, step) = match gate.admit(head, &fresh, &mut around, now) {
             Admission::Pay(step) => (None, Some(step)),
             other => (Some(other), None),
@@ -370,7 +370,7 @@ impl World {
                     running.step = Some(next.recalled(&reason));
                     return true;
                 }
-                let next = match &call.beside {
+                let next = match &call.block_query {
                     Some(question) => {
                         next.saw(self.read_chain(&question.body).as_deref().map(str::as_bytes))
                     }
@@ -381,7 +381,7 @@ impl World {
                 Some(next.answered(told.answer, self.now()))
             }
             Step::Resume(call, next) => {
-                let next = match &call.beside {
+                let next = match &call.block_query {
                     Some(question) => {
                         next.saw(self.read_chain(&question.body).as_deref().map(str::as_bytes))
                     }
@@ -395,7 +395,7 @@ impl World {
                 Some(next.answered(self.ledger.take(&call.object, &call.command)))
             }
             Step::Look(call, next) => {
-                let next = match &call.beside {
+                let next = match &call.block_query {
                     Some(question) => {
                         next.saw(self.read_chain(&question.body).as_deref().map(str::as_bytes))
                     }
@@ -450,10 +450,10 @@ impl World {
                 self.now_ms += u64::from(took);
                 let waited = call.delay_ms + took;
                 let mut waiting = Waiting::Yes;
-                if let Some((_, meanwhile)) =
-                    call.meanwhile.filter(|(patience, _)| waited > *patience)
+                if let Some((_, client_deadline)) =
+                    call.client_deadline.filter(|(patience, _)| waited > *patience)
                 {
-                    running.answer(meanwhile);
+                    running.answer(client_deadline);
                     waiting = Waiting::No;
                 }
                 Some(next.answered(&reply, waiting))
@@ -491,7 +491,8 @@ impl World {
             return (reply, 0);
         }
         let (reply, took) = self.facilitator.call(&call.url, &call.body, now.secs());
-        self.troubles = if reply.is_trouble() { self.troubles + 1 } else { 0 };
+        self.consecutive_failures =
+            if reply.is_trouble() { self.consecutive_failures + 1 } else { 0 };
         if let Some((empties, draft)) = self.empties.as_mut().zip(call.draft.as_ref()) {
             empties.note(draft, &reply, now);
         }

@@ -1,7 +1,7 @@
 //! Places of calls about unproven payments, as the edge asks for them.
 
 use farebox_core::facilitator::unproven::queue::Admittance;
-use farebox_core::facilitator::unproven::{ASK_AGAIN_MS, MOST_TURNS, UnverifiedCaller};
+use farebox_core::facilitator::unproven::{ASK_AGAIN_MS, MAX_TURNS, UnverifiedCaller};
 use farebox_core::gate::paid::Step;
 
 use super::{Running, World};
@@ -32,7 +32,7 @@ impl World {
         }
         let now = |ms: u64| farebox_core::time::UnixTime::from_secs(ms / 1000);
         let mut place = unproven.begin(sender, now(self.now_ms));
-        for _ in 0..MOST_TURNS {
+        for _ in 0..MAX_TURNS {
             let Admittance::Queued(ticket) = place else { break };
             self.now_ms += u64::from(ASK_AGAIN_MS);
             place = unproven.turn(sender, ticket, now(self.now_ms));

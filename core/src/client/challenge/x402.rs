@@ -42,7 +42,7 @@ pub(super) fn read(
     policy: &Policy,
 ) -> Option<Result<Terms, ClientError>> {
     let (version, object) = match headers.joined(REQUIRED_HEADER) {
-        Some(value) => match header::decode_at_most(&value, MAX_HEADER_BYTES) {
+        Some(value) => match header::decode_up_to(&value, MAX_HEADER_BYTES) {
             Ok(message) => (Version::V2, message.object),
             Err(_) => {
                 return Some(Err(malformed("the PAYMENT-REQUIRED header is not base64 of JSON")));

@@ -28,7 +28,7 @@ const UNASKED_SECS: u64 = 5;
 /// Seconds after which a call or a wait is over even if nobody heard of its end; longer than any takes.
 pub(super) const LOST_SECS: u64 = 60;
 /// Most networks that are remembered: more than have calls and queues together.
-pub(super) const MOST: usize = 1_000;
+pub(super) const MAX_NETWORKS: usize = 1_000;
 
 /// What a call brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,7 +197,7 @@ impl Calls {
     }
 
     fn recent(&mut self, network: &String, now: UnixTime) -> &mut Recent {
-        if self.networks.len() >= MOST && !self.networks.contains(network) {
+        if self.networks.len() >= MAX_NETWORKS && !self.networks.contains(network) {
             // There are always some: fewer have calls or wait.
             self.networks.retain(|(_, recent)| !recent.is_at_rest());
         }

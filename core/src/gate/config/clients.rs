@@ -13,7 +13,7 @@ use crate::evm::address::Address;
 use crate::gate::clients::Clients;
 
 /// Most entries of a list.
-const MOST: usize = 1000;
+const MAX_CLIENTS: usize = 1000;
 
 /// Reads `API_KEYS` and `DENY_PAYERS`.
 pub(super) fn read(reader: &mut Reader) -> Clients {
@@ -46,7 +46,7 @@ pub(super) fn read(reader: &mut Reader) -> Clients {
 fn list(reader: &mut Reader, name: &str) -> Vec<Value> {
     match reader.value(name) {
         None => Vec::new(),
-        Some(Value::Array(list)) if list.len() <= MOST => list,
+        Some(Value::Array(list)) if list.len() <= MAX_CLIENTS => list,
         Some(_) => {
             reader.fail(name, "must be a list of at most 1000 entries");
             Vec::new()

@@ -160,16 +160,16 @@ impl Reader {
     }
 
     /// A whole number within bounds.
-    fn number(&mut self, name: &str, default: u64, least: u64, most: u64) -> u64 {
+    fn number(&mut self, name: &str, default: u64, min: u64, max: u64) -> u64 {
         let Some(value) = self.value(name) else {
             return default;
         };
-        match value.as_u64().filter(|number| (least..=most).contains(number)) {
+        match value.as_u64().filter(|number| (min..=max).contains(number)) {
             Some(number) => number,
             None => {
                 let is = value.as_number().map(|number| format!("is {number}; "));
                 let is = is.unwrap_or_default();
-                self.fail(name, format!("{is}must be a whole number from {least} to {most}"));
+                self.fail(name, format!("{is}must be a whole number from {min} to {max}"));
                 default
             }
         }
@@ -185,13 +185,13 @@ impl Reader {
         Some(secret)
     }
 
-    fn secret(&mut self, name: &str, least_bytes: usize) -> Option<Secret<String>> {
+    fn secret(&mut self, name: &str, min_bytes: usize) -> Option<Secret<String>> {
         match self.text(name) {
-            Some(secret) if secret.len() >= least_bytes => Some(Secret::new(secret)),
+            Some(secret) if secret.len() >= min_bytes => Some(Secret::new(secret)),
             Some(_) => {
                 self.fail(
                     name,
-                    format!("must have at least {least_bytes} bytes; set a longer secret"),
+                    format!("must have at least {min_bytes} bytes; set a longer secret"),
                 );
                 None
             }

@@ -53,16 +53,18 @@ pub(super) fn read(
     config: PricerConfig,
     offer: &Offer,
 ) -> Option<Pricer> {
-    let Some(min) = config.min else { return Some(Pricer { binding: config.from, least: None }) };
-    let mut least = Vec::new();
+    let Some(min) = config.min else {
+        return Some(Pricer { binding: config.from, min_amount: None });
+    };
+    let mut min_amount = Vec::new();
     for choice in &offer.choices {
         match Amount::from_price(&min, choice.asset_label.1) {
-            Ok(amount) if amount <= choice.terms.amount => least.push(amount),
+            Ok(amount) if amount <= choice.terms.amount => min_amount.push(amount),
             _ => {
                 reader.fail(&format!("{place}.price"), "min must be a price not above max");
                 return None;
             }
         }
     }
-    Some(Pricer { binding: config.from, least: Some(least) })
+    Some(Pricer { binding: config.from, min_amount: Some(min_amount) })
 }

@@ -324,12 +324,12 @@ fn manner(
         Mode::After => origin_timeout_secs.saturating_add(inherited.settle_secs).saturating_add(36),
         Mode::Before => inherited.settle_secs.saturating_add(36),
     };
-    let most = inherited.max_validity_secs.saturating_sub(60);
-    if max_timeout_secs < room || max_timeout_secs > most {
+    let max = inherited.max_validity_secs.saturating_sub(60);
+    if max_timeout_secs < room || max_timeout_secs > max {
         reader.fail(
             &format!("{place}.max_timeout_secs"),
             format!(
-                "is {max_timeout_secs}; must be from {room} (time to serve and settle) to {most} \
+                "is {max_timeout_secs}; must be from {room} (time to serve and settle) to {max} \
                  (MAX_VALIDITY_SECS - 60)"
             ),
         );

@@ -245,7 +245,7 @@ impl Gate {
     }
 
     /// What a credential pays, whichever challenge it answers: its authorization under the terms that it was signed for.
-    pub(in crate::gate) fn paid_formerly<'g>(
+    pub(in crate::gate) fn credential_for_old_terms<'g>(
         &self,
         offer: &Offer,
         head: &RequestHead,
@@ -255,7 +255,7 @@ impl Gate {
         let signed = match Payload::read(&credential.payload).ok()? {
             Payload::Authorization(signed) | Payload::Okx(signed) => signed,
             Payload::Transaction(_) | Payload::Hash(_) => {
-                return self.shown_formerly(offer, head, credential, now);
+                return self.onchain_for_old_terms(offer, head, credential, now);
             }
         };
         let asked =
@@ -276,7 +276,7 @@ impl Gate {
     ///
     /// # Errors
     /// As [`Gate::credential`].
-    pub(in crate::gate) fn shown_in_vain<'g>(
+    pub(in crate::gate) fn onchain_for_nothing<'g>(
         &self,
         head: &RequestHead,
         credential: &Credential,
@@ -300,7 +300,7 @@ impl Gate {
     }
 
     /// What the chain settles for what a challenge of this gate's asked, whatever the route asks by now.
-    fn shown_formerly<'g>(
+    fn onchain_for_old_terms<'g>(
         &self,
         offer: &Offer,
         head: &RequestHead,

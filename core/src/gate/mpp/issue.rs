@@ -43,11 +43,11 @@ pub fn challenges(offer: &Offer, asked: &ChallengeRequest<'_>) -> Option<Issued>
     if !offer.protocols.mpp {
         return None;
     }
-    let most = if reads_lists(asked.head) { usize::MAX } else { 1 };
+    let max = if reads_lists(asked.head) { usize::MAX } else { 1 };
     let signed = offer.choices.iter().filter_map(|choice| Some((choice, choice.terms.token?)));
     let issued: Vec<Issued> = signed
         .filter_map(|(choice, token)| challenge(offer, choice, &token, asked))
-        .take(most)
+        .take(max)
         .collect();
     let header = issued.iter().map(|one| one.header.as_str()).collect::<Vec<_>>().join(", ");
     issued.into_iter().next().map(|first| Issued { header, ..first })

@@ -93,7 +93,7 @@ impl Export {
     }
 
     /// Takes the answer to the last call, nothing for an object that is down.
-    pub fn heard(&mut self, text: Option<&str>) -> Piece {
+    pub fn answered(&mut self, text: Option<&str>) -> Piece {
         self.calls = self.calls.saturating_add(1);
         let report = text.and_then(encoding::message::read);
         let Some(Report::Items { items, more }) = report else {

@@ -27,7 +27,7 @@ use crate::time::UnixTime;
 /// Objects asked at once.
 const AT_ONCE: usize = 4;
 /// Most of those who fail that one object tells.
-const MOST_FAILING: u32 = 1_000;
+const MAX_FAILING: u32 = 1_000;
 /// Name of the object that keeps the approximate counters.
 pub const METERS: &str = "meters";
 
@@ -73,7 +73,7 @@ pub(super) struct FailureFilter {
 /// What to do next.
 #[derive(Debug)]
 pub enum QueryStep {
-    /// Ask these objects and tell all answers, in this order, to [`OperatorQuery::heard`].
+    /// Ask these objects and tell all answers, in this order, to [`OperatorQuery::answered`].
     Ask(Vec<LedgerCall>),
     /// Ask a node of this network, a CAIP-2 id, and tell its reply to [`OperatorQuery::read`].
     Chain(String, String),
@@ -200,12 +200,12 @@ impl OperatorQuery {
             Task::Totals { filter, .. } => ObjectRequest::Sum { filter: filter.clone(), after },
             Task::Audit => ObjectRequest::Sum { filter: Filter::default(), after },
             Task::Metrics { .. } => ObjectRequest::Count,
-            Task::Failures { .. } => ObjectRequest::Failures { limit: MOST_FAILING },
+            Task::Failures { .. } => ObjectRequest::Failures { limit: MAX_FAILING },
         }
     }
 
     /// Takes the answers to the calls of the last turn, nothing for an object that is down.
-    pub fn heard(&mut self, answers: impl IntoIterator<Item = Option<String>>) {
+    pub fn answered(&mut self, answers: impl IntoIterator<Item = Option<String>>) {
         let asked = core::mem::take(&mut self.asked);
         let mut asked = asked.into_iter();
         for text in answers {

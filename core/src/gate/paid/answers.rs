@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 
 use super::origin::taken_out;
-use super::refusal::blame_of;
+use super::refusal::failure_of;
 use super::{Eligibility, PaidRequest, Step};
 use crate::gate::diagnose::Failures;
 use crate::gate::recorded::FirstSight;
@@ -69,7 +69,7 @@ impl<'g> PaidRequest<'g> {
             Fate::Unresolved => Code::PaymentUnresolved,
             Fate::Refused { reason } => {
                 let failures = Failures::payers(self.tally.as_ref());
-                let diagnosis = self.diagnosis_of(&blame_of(reason), failures, now);
+                let diagnosis = self.diagnosis_of(&failure_of(reason), failures, now);
                 let reply = self.problem(Code::SettlementRefused).diagnosed(diagnosis.as_ref());
                 return Step::Respond(self.settlement_refused(reply, reason));
             }
@@ -79,7 +79,7 @@ impl<'g> PaidRequest<'g> {
                     _ => Code::PaymentAlreadyDelivered,
                 };
                 let reply = |diagnosis: Option<&_>| self.problem(code).diagnosed(diagnosis);
-                return Step::Respond(self.blaming_network(&replayed(code.name()), now, reply));
+                return Step::Respond(self.counted_for_network(&replayed(code.name()), now, reply));
             }
             Fate::OriginFailed => {
                 let reply = self.problem(Code::OriginFailed);
@@ -95,7 +95,7 @@ impl<'g> PaidRequest<'g> {
                 let code = Code::PaymentRequired;
                 let reason = code.row().reason.unwrap_or_default();
                 let reply = |diagnosis: Option<&_>| self.terms(code, reason, diagnosis, now);
-                return Step::Respond(self.blaming_network(&blame, now, reply));
+                return Step::Respond(self.counted_for_network(&blame, now, reply));
             }
             Fate::UnderReview => Code::UnderReview,
         };

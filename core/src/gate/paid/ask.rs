@@ -95,7 +95,7 @@ impl<'g> PaidRequest<'g> {
         // What the chain settles has the height read when it is judged.
         let reads = self.proof.onchain.is_none();
         let readable = self.gate.rpc_url(network).filter(|_| reads);
-        call.beside = readable.map(|_| ChainCall::new(network, height::request()));
+        call.block_query = readable.map(|_| ChainCall::new(network, height::request()));
         call.limited_by = Some(client_prefix(self.head.headers.get("cf-connecting-ip")).into());
     }
 

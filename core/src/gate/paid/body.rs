@@ -31,7 +31,7 @@ impl<'g> Digesting<'g> {
     pub fn answered(self, digest: Option<String>) -> Step<'g> {
         let mut paid = self.0;
         paid.digest = digest.unwrap_or_else(|| LONG.to_owned());
-        paid.bound()
+        paid.digested()
     }
 
     /// The body ended before its end: nothing is begun with a part of it.
@@ -50,7 +50,7 @@ pub(in crate::gate) fn incomplete(correlation: &str) -> Reply {
 
 impl<'g> PaidRequest<'g> {
     /// Goes to the ledger. A payment whose challenge was issued for another body pays other terms than this request's.
-    pub(super) fn bound(mut self: Box<Self>) -> Step<'g> {
+    pub(super) fn digested(mut self: Box<Self>) -> Step<'g> {
         let is_other = !self.is_for_this_body();
         if is_other && self.proof.was_sent() {
             return self.refuse(Code::PaymentAlreadyUsed);

@@ -32,12 +32,12 @@ impl<'g> Claiming<'g> {
     /// The wallet was found too empty a moment ago: nothing begins and nothing is written, and what was paid for is still given.
     pub fn recalled(self, reason: &str) -> Step<'g> {
         let mut paid = self.paid;
-        paid.blames(reason);
+        paid.failed_because(reason);
         paid.recalled = Some(reason.into());
         paid.resume()
     }
 
-    /// The reply to `Call::beside`: the newest block when the payment was claimed.
+    /// The reply to `Call::block_query`: the newest block when the payment was claimed.
     #[must_use]
     pub fn saw(mut self, reply: Option<&[u8]>) -> Self {
         self.paid.saw(reply);

@@ -38,7 +38,7 @@ pub(super) enum PendingRead {
         confirming: Confirming,
         question: Box<Question>,
         named: TxHash,
-        looks: usize,
+        lookups: usize,
         told: SettleReport,
     },
 }
@@ -54,8 +54,8 @@ pub(super) struct SettleReport {
 
 impl<'g> PaidRequest<'g> {
     /// Takes calls that an ordinary payment does not make from the looks that are left, so that all stay as many.
-    pub(super) const fn spend(&mut self, calls: u32) {
-        self.looks = self.looks.saturating_add(calls);
+    pub(super) const fn use_lookups(&mut self, calls: u32) {
+        self.lookups = self.lookups.saturating_add(calls);
     }
 
     /// Whether the chain can be asked about this payment, once.
@@ -88,17 +88,17 @@ impl<'g> PaidRequest<'g> {
         mut self: Box<Self>,
         question: Question,
         named: TxHash,
-        looks: usize,
+        lookups: usize,
         told: SettleReport,
     ) -> Step<'g> {
-        let delay_ms = CONFIRM_AFTER_MS.get(looks).copied();
-        let Some(delay_ms) = delay_ms.filter(|_| self.looks < MAX_LOOKS) else {
+        let delay_ms = CONFIRM_AFTER_MS.get(lookups).copied();
+        let Some(delay_ms) = delay_ms.filter(|_| self.lookups < MAX_LOOKS) else {
             return self.report(Outcome::Unknown(Some(named.to_text())), told);
         };
-        self.looks = self.looks.saturating_add(1);
+        self.lookups = self.lookups.saturating_add(1);
         let (body, confirming) = question.clone().confirm(named);
-        let (looks, question) = (looks.saturating_add(1), Box::new(question));
-        let asked = PendingRead::Named { confirming, question, named, looks, told };
+        let (lookups, question) = (lookups.saturating_add(1), Box::new(question));
+        let asked = PendingRead::Named { confirming, question, named, lookups, told };
         let call = self.ask(body, delay_ms);
         Step::Read(call, Reading { paid: self, asked })
     }
@@ -106,7 +106,7 @@ impl<'g> PaidRequest<'g> {
     /// Tells the row how a settle call went.
     pub(super) fn report(mut self: Box<Self>, result: Outcome, told: SettleReport) -> Step<'g> {
         if let Outcome::Refused(reason) = &result {
-            self.blames(reason);
+            self.failed_because(reason);
         }
         let (fence, seen_block) = (self.fence, self.seen.block);
         let command = Command::Outcome { fence, result, client: told.client, seen_block };
@@ -119,7 +119,7 @@ impl<'g> PaidRequest<'g> {
 
     /// Whether this payment may ask a node for a transaction once more.
     pub(super) const fn may_look(&self) -> bool {
-        self.looks < MAX_LOOKS
+        self.lookups < MAX_LOOKS
     }
 
     pub(super) fn ask(&self, body: String, delay_ms: u32) -> ChainCall {
@@ -148,11 +148,12 @@ impl<'g> Reading<'g> {
                 }
             },
             PendingRead::Node(look) => paid.looked(look, reply, now),
-            PendingRead::Named { confirming, question, named, looks, told } => {
+            PendingRead::Named { confirming, question, named, lookups, told } => {
                 match confirming.answered(reply) {
-                    Confirm::Ask(body, confirming) if paid.looks < MAX_LOOKS => {
-                        paid.looks = paid.looks.saturating_add(1);
-                        let asked = PendingRead::Named { confirming, question, named, looks, told };
+                    Confirm::Ask(body, confirming) if paid.lookups < MAX_LOOKS => {
+                        paid.lookups = paid.lookups.saturating_add(1);
+                        let asked =
+                            PendingRead::Named { confirming, question, named, lookups, told };
                         Step::Read(paid.ask(body, 0), Reading { paid, asked })
                     }
                     Confirm::Done(Confirmation::Confirmed { .. }) => {
@@ -163,7 +164,7 @@ impl<'g> Reading<'g> {
                     }
                     Confirm::Ask(..)
                     | Confirm::Done(Confirmation::NotYet | Confirmation::Unreadable(_)) => {
-                        paid.look(*question, named, looks, told)
+                        paid.look(*question, named, lookups, told)
                     }
                 }
             }

@@ -27,7 +27,7 @@ impl<'g> Resuming<'g> {
         self.0.label()
     }
 
-    /// The reply to `Call::beside`.
+    /// The reply to `Call::block_query`.
     #[must_use]
     pub fn saw(mut self, reply: Option<&[u8]>) -> Self {
         self.0.saw(reply);
@@ -79,7 +79,7 @@ impl<'g> Looking<'g> {
         self.0.label()
     }
 
-    /// The reply to `Call::beside`.
+    /// The reply to `Call::block_query`.
     #[must_use]
     pub fn saw(mut self, reply: Option<&[u8]>) -> Self {
         self.0.saw(reply);

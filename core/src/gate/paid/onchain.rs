@@ -14,8 +14,8 @@ use crate::evm::address::Address;
 use crate::gate::recorded::{sending, settled_by_chain};
 use crate::ledger::command::{Client, Command, Noted, Outcome};
 use crate::ledger::inquiry::finding::Finding;
-use crate::ledger::inquiry::prospect::{AwaitingSimulation, Prospect};
 use crate::ledger::inquiry::sender::{self, Sender};
+use crate::ledger::inquiry::simulation::{AwaitingSimulation, Prospect};
 use crate::ledger::inquiry::transfer::Transfer;
 use crate::ledger::inquiry::{Asking, ChainQuery, Next};
 use crate::mutant::{Mutant, planted};
@@ -46,7 +46,7 @@ pub(super) struct Pursuit {
     asking: Asking,
     transfer: Box<Transfer>,
     turn: Attempt,
-    looks: usize,
+    lookups: usize,
     /// Until when it is looked for; nothing before the first answer.
     until: Option<UnixTime>,
 }
@@ -56,7 +56,7 @@ impl<'g> PaidRequest<'g> {
     pub(super) fn prove(mut self: Box<Self>, onchain: OnChain) -> Step<'g> {
         match onchain {
             OnChain::Signed(signed) => {
-                self.spend(1);
+                self.use_lookups(1);
                 let (body, prospecting) = AwaitingSimulation::ask(*signed);
                 self.look_at(body, 0, Look::Prospect(prospecting))
             }
@@ -68,7 +68,7 @@ impl<'g> PaidRequest<'g> {
     pub(super) fn ask_sender(mut self: Box<Self>) -> Step<'g> {
         let transaction = self.proof.onchain.as_ref().and_then(OnChain::transaction);
         let Some(transaction) = transaction else { return self.refuse(Code::Internal) };
-        self.spend(1);
+        self.use_lookups(1);
         let (body, finding) = sender::AwaitingSender::ask(self.choice.chain_id(), transaction);
         self.look_at(body, 0, Look::Sender(finding))
     }
@@ -88,13 +88,13 @@ impl<'g> PaidRequest<'g> {
     }
 
     /// The first look at a transaction that the payer has sent, or one more.
-    fn look_for(mut self: Box<Self>, onchain: &OnChain, looks: usize) -> Step<'g> {
+    fn look_for(mut self: Box<Self>, onchain: &OnChain, lookups: usize) -> Step<'g> {
         let transfer = self.transfer(onchain);
-        match (transfer, WAIT_MS.get(looks)) {
+        match (transfer, WAIT_MS.get(lookups)) {
             (Some(transfer), Some(delay_ms)) => {
-                self.spend(1);
+                self.use_lookups(1);
                 let (body, asking) = ChainQuery::Transfer(Box::new(transfer)).ask();
-                self.look_at(body, *delay_ms, Look::Named(asking, looks.saturating_add(1)))
+                self.look_at(body, *delay_ms, Look::Named(asking, lookups.saturating_add(1)))
             }
             // It may be on its way: who signs anew would pay twice.
             (Some(_), None) => self.note(Noted::Awaited, Code::SettlementUnknown),
@@ -123,18 +123,18 @@ impl<'g> PaidRequest<'g> {
         mut self: Box<Self>,
         mut transfer: Box<Transfer>,
         turn: Attempt,
-        looks: usize,
+        lookups: usize,
         until: Option<UnixTime>,
     ) -> Step<'g> {
-        let delay_ms = match looks.checked_sub(1) {
+        let delay_ms = match lookups.checked_sub(1) {
             None => 0,
             Some(before) => LOOK_AFTER_MS.get(before).copied().unwrap_or_default(),
         };
-        self.spend(1);
+        self.use_lookups(1);
         let (body, asking) = ChainQuery::Transfer(transfer.clone()).ask();
         transfer.send = None;
-        let looks = looks.saturating_add(1);
-        let pursuit = Pursuit { asking, transfer, turn, looks, until };
+        let lookups = lookups.saturating_add(1);
+        let pursuit = Pursuit { asking, transfer, turn, lookups, until };
         self.look_at(body, delay_ms, Look::Receipt(pursuit))
     }
 
@@ -175,20 +175,20 @@ impl<'g> PaidRequest<'g> {
                 Prospect::None(reason) => self.refused(reason, now),
                 Prospect::Unreadable(_) => self.blind(now),
             },
-            Look::Named(asking, looks) => match asking.answered(reply) {
+            Look::Named(asking, lookups) => match asking.answered(reply) {
                 Next::Ask(body, asking) => {
                     let mut paid = self;
-                    paid.spend(1);
-                    paid.look_at(body, 0, Look::Named(asking, looks))
+                    paid.use_lookups(1);
+                    paid.look_at(body, 0, Look::Named(asking, lookups))
                 }
-                Next::Found(finding) => self.found(&finding, looks, now),
+                Next::Found(finding) => self.found(&finding, lookups, now),
             },
             Look::Receipt(pursuit) => self.pursued(pursuit, reply, now),
         }
     }
 
     /// What the chain says about a transaction that somebody named.
-    fn found(self: Box<Self>, finding: &Finding, looks: usize, now: UnixTime) -> Step<'g> {
+    fn found(self: Box<Self>, finding: &Finding, lookups: usize, now: UnixTime) -> Step<'g> {
         match finding {
             Finding::Transferred { .. }
                 if matches!(self.eligibility, Eligibility::Denied | Eligibility::Withdrawn)
@@ -210,7 +210,7 @@ impl<'g> PaidRequest<'g> {
             }
             Finding::Unused { .. } | Finding::Unconfirmed { .. } | Finding::Searching { .. } => {
                 match self.proof.onchain.clone() {
-                    Some(onchain) => self.look_for(&onchain, looks),
+                    Some(onchain) => self.look_for(&onchain, lookups),
                     None => self.refuse(Code::Internal),
                 }
             }
@@ -260,7 +260,7 @@ impl<'g> PaidRequest<'g> {
 
     fn pursued(self: Box<Self>, pursuit: Pursuit, reply: Option<&[u8]>, now: UnixTime) -> Step<'g> {
         let mut paid = self;
-        let Pursuit { asking, transfer, turn, looks, until } = pursuit;
+        let Pursuit { asking, transfer, turn, lookups, until } = pursuit;
         let secs = match turn {
             Attempt::First => paid.offer.settle_secs,
             Attempt::Again => DOUBT_SECS,
@@ -268,19 +268,19 @@ impl<'g> PaidRequest<'g> {
         let until = until.unwrap_or_else(|| now.plus(secs));
         let finding = match asking.answered(reply) {
             Next::Ask(body, asking) => {
-                paid.spend(1);
+                paid.use_lookups(1);
                 let until = Some(until);
-                let pursuit = Pursuit { asking, transfer, turn, looks, until };
+                let pursuit = Pursuit { asking, transfer, turn, lookups, until };
                 return paid.look_at(body, 0, Look::Receipt(pursuit));
             }
             Next::Found(finding) => finding,
         };
         let result = settled_by_chain(&finding, transfer.transaction);
         let may_come = matches!(finding, Finding::Unused { .. } | Finding::Unreadable(_));
-        let next = LOOK_AFTER_MS.get(looks.saturating_sub(1)).copied();
+        let next = LOOK_AFTER_MS.get(lookups.saturating_sub(1)).copied();
         let in_time = next.is_some_and(|ms| now.plus(u64::from(ms.div_ceil(1_000))) <= until);
         if may_come && in_time && paid.may_look() {
-            return paid.pursue(transfer, turn, looks, Some(until));
+            return paid.pursue(transfer, turn, lookups, Some(until));
         }
         paid.came_to(result, turn)
     }

@@ -101,7 +101,7 @@ impl<'g> Recording<'g> {
             (AfterRecord::Over(Abort::Down), Some(_)) if paid.facilitators.len() > 1 => {
                 paid.facilitators.remove(0);
                 paid.verified = false;
-                paid.spend(3);
+                paid.use_lookups(3);
                 paid.ask_ledger()
             }
             // The work ended: the client hears how even if the row could not be told.

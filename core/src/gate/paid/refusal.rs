@@ -22,7 +22,7 @@ impl PaidRequest<'_> {
         let terms = |diagnosis: Option<&Diagnosis>| self.terms(code, reason, diagnosis, now);
         match &self.blame {
             Some(blame) if blame.cause != Cause::Trouble && !self.is_the_payers(blame) => {
-                self.blaming_network(blame, now, terms)
+                self.counted_for_network(blame, now, terms)
             }
             _ => terms(self.diagnosis(now).as_ref()),
         }
@@ -54,7 +54,7 @@ impl PaidRequest<'_> {
     }
 
     /// An answer that counts a failure for the client's network.
-    pub(super) fn blaming_network(
+    pub(super) fn counted_for_network(
         &self,
         blame: &FailureCause,
         now: UnixTime,
@@ -94,7 +94,7 @@ impl PaidRequest<'_> {
         let finding = Circumstances {
             blame,
             failures,
-            troubles: self.troubles,
+            consecutive_failures: self.consecutive_failures,
             correlation: &self.correlation,
         };
         Some(self.offer.diagnostics?.diagnose(finding, now))
@@ -102,21 +102,21 @@ impl PaidRequest<'_> {
 
     /// The facilitator, or what it stands on, failed in this request.
     pub(super) fn trouble(&mut self) {
-        self.troubles = self.troubles.saturating_add(1);
+        self.consecutive_failures = self.consecutive_failures.saturating_add(1);
         self.blame = Some(FailureCause { cause: Cause::Trouble, reason: String::new() });
     }
 
     /// The facilitator says why not.
-    pub(super) fn blames(&mut self, reason: &str) {
-        let blame = blame_of(reason);
+    pub(super) fn failed_because(&mut self, reason: &str) {
+        let blame = failure_of(reason);
         if blame.cause == Cause::Trouble {
-            self.troubles = self.troubles.saturating_add(1);
+            self.consecutive_failures = self.consecutive_failures.saturating_add(1);
         }
         self.blame = Some(blame);
     }
 }
 
 /// What a facilitator's reason blames.
-pub(super) fn blame_of(reason: &str) -> FailureCause {
+pub(super) fn failure_of(reason: &str) -> FailureCause {
     FailureCause { cause: reason::cause(reason), reason: reason::known(reason).unwrap_or_default() }
 }

@@ -67,7 +67,7 @@ impl<'g> PaidRequest<'g> {
             delay_ms: 0,
             guarded: true,
             draft: Some(self.draft()).filter(|_| self.signature == SignatureCheck::Verified),
-            meanwhile: None,
+            client_deadline: None,
             client: self.client(),
             unproven: (self.signature == SignatureCheck::Deferred).then(|| self.sender()),
         };
@@ -105,7 +105,7 @@ impl<'g> PaidRequest<'g> {
     /// The facilitator, or a node, refuses before anything was submitted. What nobody vouches for may have been looked up before
     /// a copy of it began: terms are put up only where the ledger still does not know it.
     pub(super) fn refused(mut self: Box<Self>, reason: &str, now: UnixTime) -> Step<'g> {
-        self.blames(reason);
+        self.failed_because(reason);
         if self.signature == SignatureCheck::Deferred {
             // No payment changes what a signature is worth; anything else may be so because a copy has paid meanwhile.
             let is_forged =
@@ -114,7 +114,7 @@ impl<'g> PaidRequest<'g> {
                 return Step::Respond(self.fresh_terms(Code::VerifyRefused, reason, now));
             }
             self.recalled = Some(reason.to_owned());
-            self.spend(1);
+            self.use_lookups(1);
             return self.look_up();
         }
         self.release(Failure::NothingRan, Abort::Refused(reason.to_owned()))
@@ -132,7 +132,7 @@ impl<'g> PaidRequest<'g> {
             delay_ms: 0,
             guarded: self.mode == Mode::Before,
             draft: (self.mode == Mode::Before).then(|| self.draft()),
-            meanwhile: None,
+            client_deadline: None,
             client: self.client(),
             unproven: None,
         };
@@ -160,7 +160,7 @@ impl<'g> PaidRequest<'g> {
             delay_ms,
             guarded: false,
             draft: None,
-            meanwhile: Some((patience, self.problem(Code::SettlementUnknown))),
+            client_deadline: Some((patience, self.problem(Code::SettlementUnknown))),
             client: self.client(),
             unproven: None,
         };
@@ -212,7 +212,7 @@ impl<'g> Verifying<'g> {
         match outcome {
             VerifyOutcome::Valid if paid.signature == SignatureCheck::Deferred => {
                 (paid.signature, paid.verified) = (SignatureCheck::Verified, true);
-                paid.spend(1);
+                paid.use_lookups(1);
                 paid.ask_ledger()
             }
             VerifyOutcome::Valid if paid.has_room(now) => paid.go_on(now),
@@ -248,7 +248,7 @@ impl<'g> Settling<'g> {
             return paid.release(Failure::NothingRan, ending);
         }
         if let Wire::CachedRefusal(reason) = reply {
-            paid.blames(reason);
+            paid.failed_because(reason);
             return paid.release(Failure::NothingRan, Abort::Refused(reason.clone()));
         }
         let result = outcome(reply, &self.expected);

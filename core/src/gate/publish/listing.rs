@@ -80,7 +80,7 @@ fn depths(table: &RouteTable, place: usize, rule: &Rule, name: &str) -> Vec<usiz
         return Vec::from([0]);
     }
     let deepest = table.rules().iter().map(|rule| rule.pattern.len()).max().unwrap_or(0);
-    let most = deepest.saturating_add(1).saturating_sub(rule.pattern.len());
+    let max = deepest.saturating_add(1).saturating_sub(rule.pattern.len());
     let Some(method) = rule.methods.names().next() else { return Vec::new() };
     let lands = |further: usize| {
         let path = with_each(&template(&rule.pattern, further).0, name);
@@ -88,7 +88,7 @@ fn depths(table: &RouteTable, place: usize, rule: &Rule, name: &str) -> Vec<usiz
             .is_ok_and(|target| table.find(method, &target) == RouteMatch::Route(place))
     };
     let itself = lands(0).then_some(0);
-    itself.into_iter().chain((1..=most.max(1)).find(|further| lands(*further))).collect()
+    itself.into_iter().chain((1..=max.max(1)).find(|further| lands(*further))).collect()
 }
 
 /// A segment that no route names.

@@ -84,16 +84,18 @@ pub(super) fn write(shop: &DocumentContext<'_>) -> String {
 fn way(offer: &Offer, choice: &Choice) -> String {
     let (symbol, decimals) = &choice.asset_label;
     let terms = &choice.terms;
-    let most = terms.amount.to_decimal(*decimals);
+    let max_amount = terms.amount.to_decimal(*decimals);
     let symbol = line(symbol);
     let (price, units) = if offer.pricer.is_some() {
-        let least =
-            offer.pricer.as_ref().and_then(|pricer| pricer.least.as_ref()?.first().copied());
-        let least = least.map(|least| format!("{} to ", least.to_decimal(*decimals)));
-        let bounds = format!("{}{most} {symbol}", least.as_deref().unwrap_or("at most "));
+        let min_amount =
+            offer.pricer.as_ref().and_then(|pricer| pricer.min_amount.as_ref()?.first().copied());
+        let min_amount =
+            min_amount.map(|min_amount| format!("{} to ", min_amount.to_decimal(*decimals)));
+        let bounds =
+            format!("{}{max_amount} {symbol}", min_amount.as_deref().unwrap_or("at most "));
         (format!("{bounds}, set for each request"), "units".to_string())
     } else {
-        (format!("{most} {symbol}"), terms.amount.to_string())
+        (format!("{max_amount} {symbol}"), terms.amount.to_string())
     };
     let (asset, network, payee) = (&terms.asset, &terms.network, &terms.pay_to);
     format!("  - {price}: {units} of `{asset}` on `{network}` to `{payee}`\n")

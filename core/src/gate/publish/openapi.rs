@@ -180,13 +180,14 @@ fn payment_offer(offer: &Offer, choice: &Choice, method: &str) -> Value {
 fn price(offer: &Offer, choice: &Choice) -> Option<Value> {
     let (symbol, decimals) = &choice.asset_label;
     let currency = currency(symbol)?;
-    let most = choice.terms.amount.to_decimal(*decimals);
+    let max_amount = choice.terms.amount.to_decimal(*decimals);
     let Some(pricer) = &offer.pricer else {
-        return Some(json!({ "mode": "fixed", "currency": currency, "amount": most }));
+        return Some(json!({ "mode": "fixed", "currency": currency, "amount": max_amount }));
     };
-    let least = pricer.least.as_ref().and_then(|least| least.first());
-    let least = least.map_or_else(|| "0".to_owned(), |least| least.to_decimal(*decimals));
-    Some(json!({ "mode": "dynamic", "currency": currency, "min": least, "max": most }))
+    let min_amount = pricer.min_amount.as_ref().and_then(|min_amount| min_amount.first());
+    let min_amount =
+        min_amount.map_or_else(|| "0".to_owned(), |min_amount| min_amount.to_decimal(*decimals));
+    Some(json!({ "mode": "dynamic", "currency": currency, "min": min_amount, "max": max_amount }))
 }
 
 /// The ISO 4217 code of what a stablecoin of this symbol stands for.

@@ -21,7 +21,7 @@ impl Entry {
     /// Whether value moved for this row and nobody received anything: the payer's next authorization for the
     /// same request then counts as his signature, and is never settled.
     #[must_use]
-    pub fn awaits_heir(&self, now: UnixTime) -> bool {
+    pub fn is_uncollected(&self, now: UnixTime) -> bool {
         let unfetched = match self.state {
             State::Delivered { .. } => self.sealed && !self.handed,
             State::Settled { .. } => true,

@@ -49,8 +49,8 @@ impl Search {
             self.high = span.last().saturating_add(1);
             spans.push(span);
         }
-        let most = if spans.is_empty() { MAX_SPANS } else { spans.len().saturating_add(1) };
-        while spans.len() < most
+        let max = if spans.is_empty() { MAX_SPANS } else { spans.len().saturating_add(1) };
+        while spans.len() < max
             && let Some(last) = self.low.checked_sub(1)
         {
             let span = Span::downward(last);

@@ -140,7 +140,7 @@ impl Shard {
         for original in self.index.unreceived(slot, &repeat.payment.binding, scene.now) {
             let Some(before) = rows.find(&original)? else { continue };
             let same = before.payment.binding == repeat.payment.binding;
-            if !same || !before.awaits_heir(scene.now) {
+            if !same || !before.is_uncollected(scene.now) {
                 continue;
             }
             let until = repeat.payment.valid_before.max(before.payment.valid_before);

@@ -11,7 +11,7 @@ use crate::ledger::mark::Mark;
 use crate::time::UnixTime;
 
 /// Most rows of an object.
-const MOST: usize = 4_096;
+const MAX_STREAKS: usize = 4_096;
 /// Seconds between two notices about clients that prove nothing.
 const NOTICE_GAP_SECS: u64 = 60;
 
@@ -36,7 +36,7 @@ pub(super) struct Failures {
 
 impl Default for Failures {
     fn default() -> Self {
-        Self { rows: RecentMap::new(MOST), told_at: None }
+        Self { rows: RecentMap::new(MAX_STREAKS), told_at: None }
     }
 }
 
@@ -97,8 +97,8 @@ impl Failures {
         let merged = entry.applied_to(row, now);
         match &merged {
             Some(tally) => {
-                let (claims, most) = (entry.claims, entry.exceeded_after);
-                self.keep(place, tally.clone(), claims, most, now, changes);
+                let (claims, max) = (entry.claims, entry.exceeded_after);
+                self.keep(place, tally.clone(), claims, max, now, changes);
             }
             None => self.drop(&place, changes),
         }

@@ -18,9 +18,9 @@ use crate::sorted::by_rank;
 use crate::time::UnixTime;
 
 /// Most rows that are not at rest, of all payers; a payment over it is refused, and what is known is served.
-pub const MOST_ROWS: usize = 20_000;
+pub const MAX_ROWS: usize = 20_000;
 /// Most rows of one client network for which no money was asked.
-pub const MOST_OF_CLIENT: u32 = 500;
+pub const MAX_OF_CLIENT: u32 = 500;
 
 /// Seconds for which a row that is let go keeps its place even where there is no other one.
 const KEPT_SECS: u32 = 60;
@@ -73,7 +73,7 @@ impl Brief {
             return None;
         }
         let due = entry.due(scene.plan, scene.now).map(|(at, _)| at);
-        let heir = entry.awaits_heir(scene.now).then(|| entry.heir_until());
+        let heir = entry.is_uncollected(scene.now).then(|| entry.heir_until());
         let active = entry.is_active().then(|| entry.wake_at()).flatten();
         let (unknown_from, since) = match &entry.state {
             // Nobody asked for it, and anybody can name it: it holds nothing back, and the operator need not hear of it.
@@ -172,8 +172,8 @@ impl Index {
         let (own, binding, now) = (Packed::of(slot), binding_of(binding), short(Some(now)));
         let client = client_of(client);
         let mut standing = OtherPayments {
-            is_full: self.rows.len() >= MOST_ROWS,
-            is_crowded: self.clients.get(&client).is_some_and(|count| *count >= MOST_OF_CLIENT),
+            is_full: self.rows.len() >= MAX_ROWS,
+            is_crowded: self.clients.get(&client).is_some_and(|count| *count >= MAX_OF_CLIENT),
             ..OtherPayments::default()
         };
         let others = self.of_payer(slot).filter(|(place, row)| **place != own && !row.is_awaited);
@@ -222,22 +222,22 @@ impl Index {
         self.rows.range(Packed::of(slot).of_same_payer())
     }
 
-    /// The rows whose time may have come, earliest first, at most `most`.
-    pub(super) fn due(&self, now: UnixTime, most: usize) -> Vec<Slot> {
+    /// The rows whose time may have come, earliest first, at most `max`.
+    pub(super) fn due(&self, now: UnixTime, max: usize) -> Vec<Slot> {
         let now = short(Some(now));
         let due = self.rows.iter().filter(|(_, row)| row.due <= now).collect();
         by_rank(due, |(_, row)| (row.due.into(), 0))
             .into_iter()
-            .take(most)
+            .take(max)
             .map(|(place, _)| place.to_slot())
             .collect()
     }
 
-    /// The rows in doubt of which the operator should hear now, at most `most`.
-    pub(super) fn overdue(&self, now: UnixTime, most: usize) -> Vec<Slot> {
+    /// The rows in doubt of which the operator should hear now, at most `max`.
+    pub(super) fn overdue(&self, now: UnixTime, max: usize) -> Vec<Slot> {
         let now = short(Some(now));
         let rows = self.rows.iter().filter(|(_, row)| row.overdue <= now);
-        rows.take(most).map(|(place, _)| place.to_slot()).collect()
+        rows.take(max).map(|(place, _)| place.to_slot()).collect()
     }
 
     /// Whether nothing is due before `at`, if nothing was when [`Index::wake_at`] last looked at all.
@@ -260,7 +260,7 @@ impl Index {
 /// Whether a row belongs into the index. Its owner keeps the open ones findable by an index of its own.
 #[must_use]
 pub fn is_open(entry: &Entry, scene: &Scene<'_>) -> bool {
-    entry.due(scene.plan, scene.now).is_some() || entry.awaits_heir(scene.now)
+    entry.due(scene.plan, scene.now).is_some() || entry.is_uncollected(scene.now)
 }
 
 /// The client network's name as a number.

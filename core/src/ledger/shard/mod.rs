@@ -21,7 +21,7 @@ use alloc::vec::Vec;
 pub use self::failures::Failing;
 use self::failures::Failures;
 use self::index::Index;
-pub use self::index::{MOST_OF_CLIENT, MOST_ROWS, is_open};
+pub use self::index::{MAX_OF_CLIENT, MAX_ROWS, is_open};
 pub use self::operate::Decided;
 pub use self::order::Said;
 use self::proving::Provings;

@@ -11,9 +11,9 @@ use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 
 /// Rows that one look takes in hand at most.
-const MOST: usize = 200;
+const MAX_JOBS: usize = 200;
 /// Notices that one look writes at most.
-const MOST_NOTICES: usize = 100;
+const MAX_NOTICES: usize = 100;
 
 /// A row that needs a call.
 #[derive(Clone, Debug)]
@@ -25,18 +25,18 @@ pub enum Due {
 }
 
 impl Shard {
-    /// Finishes the rows that need no call, and takes at most `most` calls in hand.
+    /// Finishes the rows that need no call, and takes at most `max` calls in hand.
     ///
     /// # Errors
     /// What the rows say.
     pub fn due<R: Rows>(
         &mut self,
-        most: usize,
+        max: usize,
         rows: &R,
         scene: &Scene<'_>,
     ) -> Result<(Vec<Due>, Vec<Change>), R::Error> {
         let (mut calls, mut changes) = (Vec::new(), Vec::new());
-        for slot in self.index.due(scene.now, MOST) {
+        for slot in self.index.due(scene.now, MAX_JOBS) {
             let Some(before) = rows.find(&slot)? else {
                 self.index.forget(&slot);
                 continue;
@@ -52,14 +52,14 @@ impl Shard {
                     let entry = before.clone().rest(work, scene.now);
                     Self::step(&slot, &before, entry, "alarm", scene, &mut changes);
                 }
-                Some(Work::Resend) if calls.len() < most => {
+                Some(Work::Resend) if calls.len() < max => {
                     let (entry, answer) = before.clone().resend_by_alarm(scene.now);
                     if let Answer::Resend(resend) = answer {
                         calls.push(Due::Resend(slot.clone(), Box::new(entry.clone()), resend));
                     }
                     Self::step(&slot, &before, entry, "alarm", scene, &mut changes);
                 }
-                Some(Work::Read) if calls.len() < most => {
+                Some(Work::Read) if calls.len() < max => {
                     calls.push(Due::Read(slot, Box::new(before)));
                 }
                 Some(Work::Resend | Work::Read) => {}
@@ -74,7 +74,7 @@ impl Shard {
     /// What the rows say.
     pub fn overdue<R: Rows>(&self, rows: &R, scene: &Scene<'_>) -> Result<Vec<Change>, R::Error> {
         let mut changes = Vec::new();
-        for slot in self.index.overdue(scene.now, MOST_NOTICES) {
+        for slot in self.index.overdue(scene.now, MAX_NOTICES) {
             let Some(entry) = rows.find(&slot)? else { continue };
             if let State::Unknown { since, .. } = entry.state {
                 changes.push(Change::Announce(

@@ -135,7 +135,7 @@ fn key(bytes: &mut Bytes) -> Option<()> {
 
 /// A number in its shortest form.
 fn number(bytes: &mut Bytes) -> Option<u64> {
-    let (number, least) = match bytes.byte()? {
+    let (number, min) = match bytes.byte()? {
         small @ 0..=0x7f => (u64::from(small), 0),
         0xcc => (u64::from(bytes.byte()?), 0x80),
         0xcd => (u64::from(u16::from_be_bytes(bytes.array()?)), 0x100),
@@ -143,7 +143,7 @@ fn number(bytes: &mut Bytes) -> Option<u64> {
         0xcf => (u64::from_be_bytes(bytes.array()?), 0x1_0000_0000),
         _ => return None,
     };
-    holds(number >= least)?;
+    holds(number >= min)?;
     Some(number)
 }
 

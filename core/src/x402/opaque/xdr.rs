@@ -28,11 +28,11 @@ pub(super) fn empty(bytes: &mut Bytes) -> Option<()> {
 /// Values of one kind after their count.
 pub(super) fn each<'a>(
     bytes: &mut Bytes<'a>,
-    most: u32,
+    max: u32,
     mut read: impl FnMut(&mut Bytes<'a>) -> Option<()>,
 ) -> Option<()> {
     let count = number(bytes)?;
-    holds(count <= most)?;
+    holds(count <= max)?;
     for _ in 0..count {
         read(bytes)?;
     }
@@ -40,9 +40,9 @@ pub(super) fn each<'a>(
 }
 
 /// Bytes after their count, filled up with zeros to a multiple of four.
-pub(super) fn sized<'a>(bytes: &mut Bytes<'a>, most: u32) -> Option<&'a [u8]> {
+pub(super) fn sized<'a>(bytes: &mut Bytes<'a>, max: u32) -> Option<&'a [u8]> {
     let count = number(bytes)?;
-    holds(count <= most)?;
+    holds(count <= max)?;
     let count = usize::try_from(count).ok()?;
     let content = bytes.take(count)?;
     let fill = bytes.take(count.next_multiple_of(4).checked_sub(count)?)?;

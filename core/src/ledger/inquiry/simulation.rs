@@ -49,7 +49,7 @@ impl AwaitingSimulation {
     #[must_use]
     pub fn answered(self, reply: Option<&[u8]>) -> Prospect {
         match self.read(reply) {
-            Ok(prospect) => prospect,
+            Ok(simulation) => simulation,
             Err(error) => Prospect::Unreadable(error),
         }
     }
@@ -64,7 +64,7 @@ impl AwaitingSimulation {
         let base_fee = replies.base_fee(1)?;
         let (next, pending) = (replies.quantity(2)?, replies.quantity(3)?);
         let wei = replies.wei(4)?;
-        let is_affordable = self.0.most_fees().is_some_and(|most| most <= wei);
+        let is_affordable = self.0.max_fees().is_some_and(|max| max <= wei);
         let reason = if self.0.nonce < next {
             Some(USED)
         } else if self.0.nonce > pending.max(next) {
