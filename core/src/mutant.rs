@@ -136,6 +136,8 @@ pub enum Mutant {
     HopsAreAnybodys,
     /// What is begun elsewhere is not known here.
     MovedIsNothing,
+    /// A client may have as many marks of moved payments as it likes.
+    MarksGrow,
     /// What is refused before it is claimed was never paid.
     RefusedIsNew,
     /// A transaction whose sender is not named has no sender.
@@ -284,6 +286,7 @@ impl Mutant {
         Self::UnprovenIsNew,
         Self::HopsAreAnybodys,
         Self::MovedIsNothing,
+        Self::MarksGrow,
         Self::RefusedIsNew,
         Self::SenderUnasked,
         Self::LongIsTold,

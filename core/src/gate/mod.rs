@@ -1,12 +1,19 @@
-//! The gate: which requests are priced, which proofs count, and what to do next.
+//! The gate: which requests are priced, which payments count, and what to do next.
 //!
-//! A request walks through [`path`] (one canonicaliser) and [`route`] (which price), [`admit`] (which proof, by `proof`),
-//! [`paid`] (each effect with the only value able to take its answer) and [`reply`]. [`config`] builds a
-//! [`Gate`] from an operator's variables, [`offer`] is what a route asks, [`challenge`] writes the 402 of it, [`mpp`] the challenge in that, [`origin`] is who is asked, [`forward`] says what it sees.
-//! [`redelivery`] is a payer's word that he wants an answer again, [`receipts`] what he may show to others,
-//! [`operator`] what the one who runs the gate may ask and decide, [`limit`] whose requests are counted together,
-//! [`sweep`] what the clock asks of ledger objects. [`clients`] are those whom the operator knows, [`unpaid`] forwards what
-//! goes on without a payment, `plain` says what the edge forwards by itself, `former` finds payments for earlier terms, [`pricer`] names prices and [`quoting`] holds payments against them. [`publish`] says what is sold. [`attempts`] counts who fails, [`diagnose`] says why and when to stop.
+//! Start with three types: [`Gate`], built from an operator's variables by [`config`];
+//! [`Admission`](admission::Admission), what a request leads to before its payment is known; and
+//! [`Step`](paid::Step), the next effect of a paid request, which comes with the only value that
+//! can take its answer.
+//!
+//! | step | modules |
+//! |---|---|
+//! | find the route | [`path`] (one canonicaliser), [`route`] |
+//! | price it | [`offer`], [`pricer`], [`pricing`], [`clients`] (keys, free requests) |
+//! | check the payment | `proof`, [`mpp`], `onchain`, `old_terms`, `judge` |
+//! | carry it out | [`paid`], [`recorded`], [`redelivery`]; [`unpaid`] without a payment |
+//! | ask the origin | [`origin`], [`forward`], `plain` (what the edge forwards by itself) |
+//! | answer | [`challenge`] (402), [`reply`], [`diagnose`] (why, and when to stop), [`attempts`] (who fails) |
+//! | afterwards | [`alarm`] and [`sweep`] (the clock), [`receipts`], [`operator`], [`publish`] |
 
 pub mod admission;
 pub mod admit;

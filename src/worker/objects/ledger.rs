@@ -260,7 +260,7 @@ impl<'a> Txn<'a> {
                 }
                 Change::Store(slot, response) => self.rows.store(slot, response, now)?,
                 Change::Alias(slot, original, until) => self.rows.alias(slot, original, *until)?,
-                Change::Move(slot, until) => self.rows.mark_moved(slot, *until)?,
+                Change::Move(slot, until, _) => self.rows.mark_moved(slot, *until)?,
                 Change::Unmove(slot) => self.rows.unmark_moved(slot)?,
                 Change::Announce(slot, entry, notice, since) => {
                     self.announce(slot, entry, *notice, *since)?;

@@ -7,7 +7,9 @@ use farebox_core::ledger::command::{
     Answer, Asking, Command, Envelope, Fate, LookAnswer, Question, Repeat, Resumed, Role, VERSION,
 };
 use farebox_core::ledger::entry::Plan;
-use farebox_core::ledger::shard::{Change, MAX_ROWS, Response, Rows, Said, Scene, Shard, Slot};
+use farebox_core::ledger::shard::{
+    Change, MAX_MOVES_OF_CLIENT, MAX_ROWS, Response, Rows, Said, Scene, Shard, Slot,
+};
 use farebox_core::ledger::state::Lease;
 use farebox_core::ledger::{Entry, State};
 use farebox_core::payment::TxHash;
@@ -196,6 +198,41 @@ pub fn what_is_begun_elsewhere_is_not_told_to_be_unknown_here() {
         assert_eq!((seen.answer, resumed.told.answer), expected, "{role:?}");
         assert!(resumed.changes.is_empty(), "{role:?}");
     }
+}
+
+#[test]
+pub fn a_network_has_so_many_payments_moved_in_an_hour_and_those_that_were_are_not_counted_again() {
+    let plan = plan(true);
+    let mut shard = Shard::default();
+    let claim = |shard: &mut Shard, number: u32, (client, marked, secs): (&str, bool, u64)| {
+        let scene = Scene { plan: &plan, notifies: false, now: at(NOW + secs) };
+        let mut payment = payment(Mode::After, "a", None, "bytes");
+        payment.client = client.to_owned();
+        let command = Command::Claim {
+            payment: Box::new(payment),
+            leases: LEASES,
+            idempotent: false,
+            wallet: false,
+            last: false,
+            rival: None,
+            in_flight: SIXTEEN,
+        };
+        let (payer, key) = (format!("0x{number:040x}"), "aa".repeat(32));
+        let envelope =
+            Envelope { v: VERSION, payer, key, command, role: Role::Old, counting: None };
+        let rows = Fixed(BTreeMap::new(), marked);
+        let Ok(decision) = shard.order(envelope, None, &rows, &scene);
+        shard.keep(&decision.changes, &scene);
+        (decision.told.answer, decision.changes.len())
+    };
+    for number in 0..MAX_MOVES_OF_CLIENT {
+        assert_eq!(claim(&mut shard, number, ("one", false, 0)), (Answer::Absent, 1));
+    }
+    let more = MAX_MOVES_OF_CLIENT;
+    assert_eq!(claim(&mut shard, more, ("one", false, 3_599)), (Answer::Full, 0));
+    assert_eq!(claim(&mut shard, 0, ("one", true, 3_599)), (Answer::Absent, 0), "marked already");
+    assert_eq!(claim(&mut shard, more, ("two", false, 3_599)), (Answer::Absent, 1));
+    assert_eq!(claim(&mut shard, more, ("one", false, 3_600)), (Answer::Absent, 1));
 }
 
 #[test]

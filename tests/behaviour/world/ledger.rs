@@ -227,7 +227,7 @@ impl Ledger {
                 }
                 Change::Store(slot, response) => drop(rows.responses.insert(slot, response)),
                 Change::Alias(slot, original, _) => drop(rows.aliases.insert(slot, original)),
-                Change::Move(slot, until) => drop(rows.moved.insert(slot, until)),
+                Change::Move(slot, until, _) => drop(rows.moved.insert(slot, until)),
                 Change::Unmove(slot) => drop(rows.moved.remove(&slot)),
                 Change::Count(place, tally, _) => drop(self.failures.insert(place, tally)),
                 Change::Forget(place) => drop(self.failures.remove(&place)),

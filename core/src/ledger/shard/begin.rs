@@ -10,6 +10,7 @@ use crate::ledger::command::{
 };
 use crate::ledger::entry::{Entry, OtherPayments};
 use crate::mutant::{Mutant, planted};
+use crate::time::UnixTime;
 
 /// Seconds after which what was noted about a payment that cannot be charged any more may go.
 const NOTED_SECS: u64 = 3600;
@@ -42,10 +43,11 @@ impl Shard {
         if role == Role::Old && standing.unresolved {
             return Ok(Decision::of(Fate::Unresolved.into()));
         }
-        let mut changes = match Self::moved(slot, &payment, role, rows)? {
-            Ok(changes) => changes,
-            Err(decision) => return Ok(decision),
-        };
+        let mut changes =
+            match self.moved(slot, &payment, (role, !payment.was_sent_by_payer()), rows, now)? {
+                Ok(changes) => changes,
+                Err(decision) => return Ok(decision),
+            };
         let spare = self.index.spare(&payment.client, &standing, now);
         let standing = match &spare {
             Some(_) => OtherPayments { is_crowded: false, is_full: false, ..standing },
@@ -66,19 +68,31 @@ impl Shard {
     }
 
     /// What else is written for a payment that gets its row here; the answer where it gets none, because its place is another object.
+    /// One that has cost its payer nothing so far is refused where too many of its client's were marked lately.
     fn moved<R: Rows>(
+        &self,
         slot: &Slot,
         payment: &Payment,
-        role: Role,
+        (role, is_free): (Role, bool),
         rows: &R,
+        now: UnixTime,
     ) -> Result<Result<Vec<Change>, Decision<Answer>>, R::Error> {
         let mut changes = Vec::new();
         match role {
+            // It is marked already.
+            Role::Old if rows.is_moved(slot)? => return Ok(Err(Decision::of(Answer::Absent))),
+            Role::Old
+                if is_free
+                    && self.moves.is_full(&payment.client, now)
+                    && !planted(Mutant::MarksGrow) =>
+            {
+                return Ok(Err(Decision::of(Answer::Full)));
+            }
             Role::Old => {
                 // A Worker that does not know of the change yet must not begin it here meanwhile.
                 let until = payment.valid_before.saturating_add(NOTED_SECS);
                 let mut decision = Decision::of(Answer::Absent);
-                decision.changes.push(Change::Move(slot.clone(), until));
+                decision.changes.push(Change::Move(slot.clone(), until, payment.client.clone()));
                 return Ok(Err(decision));
             }
             Role::Sole if !planted(Mutant::MovedBegins) && rows.is_moved(slot)? => {
@@ -104,10 +118,11 @@ impl Shard {
         if noted == Noted::Awaited && (standing.is_full || standing.is_crowded) {
             return Ok(Decision::of(Answer::Full));
         }
-        let changes = match Self::moved(slot, &payment, role, rows)? {
-            Ok(changes) => changes,
-            Err(decision) => return Ok(decision),
-        };
+        let changes =
+            match self.moved(slot, &payment, (role, noted == Noted::Awaited), rows, scene.now)? {
+                Ok(changes) => changes,
+                Err(decision) => return Ok(decision),
+            };
         let taken = Self::taken_by_another(slot, &payment, rows)?;
         let Some(entry) = Entry::of_sent(payment, leases, noted, taken, scene.now) else {
             return Ok(Decision::of(Answer::Unsupported));

@@ -9,6 +9,7 @@
 mod begin;
 mod failures;
 mod index;
+mod moves;
 mod operate;
 mod order;
 mod proving;
@@ -22,6 +23,8 @@ pub use self::failures::Failing;
 use self::failures::Failures;
 use self::index::Index;
 pub use self::index::{MAX_OF_CLIENT, MAX_ROWS, is_open};
+pub use self::moves::MAX_MOVES_OF_CLIENT;
+use self::moves::Moves;
 pub use self::operate::Decided;
 pub use self::order::Said;
 use self::proving::Provings;
@@ -125,8 +128,8 @@ pub enum Change {
     Store(Slot, Response),
     /// The payment in the slot stands for another one of its payer, until this second.
     Alias(Slot, String, u64),
-    /// The payment in the slot is begun elsewhere, until this second.
-    Move(Slot, u64),
+    /// The payment in the slot is begun elsewhere, until this second; the name of its client's network.
+    Move(Slot, u64, String),
     /// It is begun here after all.
     Unmove(Slot),
     /// The operator hears of a row; the time tells the notice from the next one of its kind.
@@ -246,6 +249,7 @@ pub struct Shard {
     index: Index,
     failures: Failures,
     provings: Provings,
+    moves: Moves,
 }
 
 impl Shard {
@@ -273,9 +277,9 @@ impl Shard {
                 | Change::Rewrite(slot, entry, _) => self.index.note(slot, entry, scene),
                 Change::Remove(slot) => self.index.forget(slot),
                 Change::Announce(slot, _, Notice::UnknownOverdue, _) => self.index.announced(slot),
+                Change::Move(_, _, client) => self.moves.count(client, scene.now),
                 Change::Store(..)
                 | Change::Alias(..)
-                | Change::Move(..)
                 | Change::Unmove(_)
                 | Change::Announce(..)
                 | Change::Count(..)

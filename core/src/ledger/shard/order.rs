@@ -149,7 +149,11 @@ impl Shard {
                 false => Resumed::Nothing,
             });
             if planted(Mutant::AskWrites) {
-                decision.changes.push(Change::Move(slot, repeat.payment.valid_before));
+                decision.changes.push(Change::Move(
+                    slot,
+                    repeat.payment.valid_before,
+                    repeat.payment.client.clone(),
+                ));
             }
             return Ok(decision);
         };
