@@ -157,7 +157,9 @@ fn credentials_are_written_and_read_alike() {
             PaymentCredential::new(theirs(&credential.challenge).to_echo(), doubles(&payload));
         written.source.clone_from(&credential.source);
         let header = mpp::format_authorization(&written).unwrap();
-        let CredentialSearch::One(token) = find([header.as_str()].into_iter()) else { panic!("{header}") };
+        let CredentialSearch::One(token) = find([header.as_str()].into_iter()) else {
+            panic!("{header}")
+        };
         let read = Credential::read(token).unwrap();
         assert_eq!((read.challenge, read.source), (credential.challenge, credential.source));
         assert_eq!(Value::Object(read.payload), doubles(&payload));
