@@ -1,4 +1,4 @@
-//! What is decided about a request before its payment is known, if it brings one.
+//! Admission: the decision about a request before its payment, if it brings one, is known.
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
@@ -18,26 +18,27 @@ use crate::http::RequestHead;
 use crate::problem::Code;
 use crate::time::UnixTime;
 
-/// What to do with a request.
+/// Decision about a request.
 #[must_use]
 pub enum Admission<'g> {
     /// Forward it without a payment.
     Pass(OriginCall, Unpaid),
-    /// Ask the ledger object for one of the client's free requests; [`Gate::free_request_used`] takes the answer.
+    /// Ask the ledger object for one of the client's free requests; [`Gate::free_request_used`]
+    /// takes the answer.
     UseFree(LedgerCall, AwaitingQuota),
-    /// Ask who names the price; [`Gate::priced_at`] takes the answer.
+    /// Ask the pricer; [`Gate::priced_at`] takes the answer.
     Price(PriceCall, AwaitingPrice),
-    /// Read up to [`MAX_DIGESTED_BYTES`](super::paid::MAX_DIGESTED_BYTES) of its body and hash them;
-    /// [`Gate::challenge_for_body`] takes the digest.
+    /// Read up to [`MAX_DIGESTED_BYTES`](super::paid::MAX_DIGESTED_BYTES) of the body and hash
+    /// them; [`Gate::challenge_for_body`] takes the digest.
     DigestBody(Box<AwaitingBody>),
     /// Answer it.
     Respond(Reply),
-    /// Go the way of its payment.
+    /// Carry out the steps of its payment.
     Pay(Step<'g>),
 }
 
 impl Admission<'_> {
-    /// The same, unless a payment was shown: it needs nothing of the gate that has decided it.
+    /// Drops the borrow of the gate. `None` if the request brought a payment.
     #[must_use]
     pub fn unpaid(self) -> Option<Admission<'static>> {
         Some(match self {
@@ -65,7 +66,7 @@ impl AwaitingPrice {
     }
 }
 
-/// Terms that are put up once the body is known that they are for.
+/// Waits for the digest of the body that the terms are to be bound to.
 pub struct AwaitingBody {
     offer: Offer,
     head: RequestHead,
@@ -94,7 +95,7 @@ impl AwaitingBody {
 }
 
 impl AwaitingBody {
-    /// The body ended before its end: there are no terms for a part of it.
+    /// The answer if the body broke off: part of a body gets no terms.
     #[must_use]
     pub fn broken(&self) -> Reply {
         incomplete(&self.correlation)
@@ -102,7 +103,8 @@ impl AwaitingBody {
 }
 
 impl Gate {
-    /// The terms for this digest, or for any body where that is longer than [`MAX_DIGESTED_BYTES`](super::paid::MAX_DIGESTED_BYTES).
+    /// The 402 bound to this digest; `None` (a body longer than
+    /// [`MAX_DIGESTED_BYTES`](super::paid::MAX_DIGESTED_BYTES)) gives terms that hold for any body.
     #[must_use]
     pub fn challenge_for_body(&self, body: &AwaitingBody, digest: Option<&str>) -> Reply {
         let AwaitingBody { offer, head, correlation, why: (code, reason), diagnosis, now } = body;

@@ -1,4 +1,5 @@
-//! Who may speak here: which route is asked for, and what begins with what its request brings; `proof` judges that.
+//! Admission: finds the route of a request and decides what happens first; `proof` checks the
+//! payment that it brings.
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::string::String;
@@ -35,7 +36,10 @@ pub fn correlation_id<'a>(headers: &'a Headers, fresh: &'a str) -> &'a str {
 impl Gate {
     /// Decides about one request: forward it, answer it, or begin its payment.
     ///
-    /// `fresh` is a random name for the request, and its correlation id if the client sent none; under [`Strained`](crate::facilitator::breaker::SettlementHealth::Failing) every route settles before its origin is asked.
+    /// `fresh` is a random name for the request; it is also the correlation id if the client sent
+    /// none. While a facilitator's health is
+    /// [`Failing`](crate::facilitator::breaker::SettlementHealth::Failing), its routes settle
+    /// before the origin is asked.
     pub fn admit(
         &self,
         mut head: RequestHead,
@@ -45,7 +49,7 @@ impl Gate {
     ) -> Admission<'_> {
         head.fresh = fresh.to_owned();
         let correlation = correlation_id(&head.headers, fresh).to_owned();
-        // `fetch` cannot forward them, and nothing serves them.
+        // `fetch` cannot forward these methods, and no route serves them.
         if matches!(head.method.as_str(), "TRACE" | "TRACK" | "CONNECT") {
             return refuse(Code::MethodNotAllowed, Audience::Other, &correlation);
         }
@@ -108,7 +112,7 @@ impl Gate {
         if head.target().len() > MAX_PAID_TARGET_BYTES {
             return refuse(Code::TargetTooLong, Audience::Paid, &correlation);
         }
-        // No origin reads it, and `fetch` forwards none.
+        // A body on such a request reaches no origin: `fetch` does not forward it.
         let is_empty =
             head.body == BodyPresence::Absent || head.headers.get("content-length") == Some("0");
         if !is_empty
@@ -136,7 +140,8 @@ impl Gate {
         self.pay((offer.clone(), offer), None, head, correlation, isolate, now)
     }
 
-    /// Takes the object's answer, if there is one: forwards what is free, and asks for payment else.
+    /// Takes the object's answer, or `None` if there is none: forwards a free request, else asks
+    /// for payment.
     pub fn free_request_used(
         &self,
         spending: AwaitingQuota,
@@ -158,7 +163,7 @@ impl Gate {
             let shown = (correlation, Some(remaining));
             return passes(self.unpaid(offer, &head, Caller::Anybody, shown, now));
         }
-        // Known from here on.
+        // The client's counter exists from here on.
         let known = self.client_key(offer, &head, isolate, now);
         if left.is_some() {
             isolate.attempts.use_up(&known, day);

@@ -1,4 +1,5 @@
-//! What an edge is asked to do beside the origin: calls to ledger objects, facilitators and nodes, as data.
+//! Calls of the gate besides those to the origin, as data: to ledger objects, facilitators and
+//! nodes.
 
 use alloc::string::String;
 
@@ -17,14 +18,14 @@ pub struct LedgerCall {
     pub with_body: bool,
     /// Milliseconds to wait before.
     pub delay_ms: u32,
-    /// A question to a node of the chain, asked at the same time.
+    /// A request to a node of the chain, sent at the same time.
     pub block_query: Option<ChainCall>,
-    /// Whose requests are counted, where the operator has bound a rate limit: it is asked before.
+    /// Rate-limit key; the operator's rate limit, if bound, is asked first.
     pub limited_by: Option<String>,
 }
 
 impl LedgerCall {
-    /// A command to an object, and nothing besides.
+    /// A command to an object, without anything beside it.
     pub(in crate::gate) const fn new(object: String, command: String) -> Self {
         Self { object, command, with_body: false, delay_ms: 0, block_query: None, limited_by: None }
     }
@@ -41,15 +42,17 @@ pub struct FacilitatorCall {
     pub secs: u64,
     /// Milliseconds to wait before.
     pub delay_ms: u32,
-    /// Whether it is left undone while the facilitator is known to be down.
+    /// Whether the call is skipped while the facilitator is known to be down.
     pub guarded: bool,
-    /// What it would take from whom, where it may be left undone because that is known not to be there.
+    /// Wallet and amount, so that the edge can skip the call while the wallet is known to be short.
     pub draft: Option<Debit>,
-    /// What the client hears if the call takes longer than these milliseconds; the call goes on.
+    /// Milliseconds after which the client gets this reply; the call itself goes on.
     pub client_deadline: Option<(u32, Reply)>,
-    /// The network of the client, whose tries of a facilitator that is down are its own; empty where there is none.
+    /// Network of the client, which has its own attempts at a facilitator that is down; empty if
+    /// unknown.
     pub client: String,
-    /// Whose call it is, if the payment's signature is not verified yet: such calls are few at once.
+    /// Rate-limit key of the caller while the payment's signature is unverified: few such calls run
+    /// at once.
     pub unproven: Option<UnverifiedCaller>,
 }
 
@@ -62,7 +65,8 @@ pub struct ChainCall {
     pub body: String,
     /// Milliseconds to wait before.
     pub delay_ms: u32,
-    /// Who has it made, where nobody vouches for the payment: as for calls of a facilitator. No place is held while it waits.
+    /// Rate-limit key of the caller while the payment is unverified, as for calls to a facilitator.
+    /// A waiting call holds no place.
     pub unproven: Option<UnverifiedCaller>,
 }
 

@@ -1,7 +1,8 @@
-//! The one 402 that every client understands: terms of x402 in a header and in the body, a challenge of MPP beside them,
-//! HTML for browsers.
+//! The one 402 that every client understands: x402 terms in a header and in the body, an MPP
+//! challenge beside them, HTML for browsers.
 //!
-//! Spec: x402 v1 and v2, HTTP transport; Payment authentication scheme, "Challenge"; docs/protocols.md, "The 402".
+//! Spec: x402 v1 and v2, HTTP transport; Payment authentication scheme, "Challenge";
+//! docs/protocols.md, "The 402".
 
 use alloc::borrow::Cow;
 use alloc::format;
@@ -21,24 +22,24 @@ use crate::time::UnixTime;
 use crate::x402::extension::bazaar;
 use crate::x402::{header, v1, v2};
 
-/// Room for the fields that say what the body is, bytes.
+/// Room for the fields that describe the body, bytes.
 const PAGE_HEADER_BYTES: usize = 256;
-/// As long as a correlation id may be.
+/// A correlation id of the greatest length.
 const LONGEST_CORRELATION: &str =
     "----------------------------------------------------------------";
 
-/// Why it is answered with terms.
+/// The reason for answering with terms.
 #[derive(Clone, Copy)]
 struct Why<'a> {
     code: Code,
-    /// The protocol's word for it.
+    /// Reason in the protocol's words.
     reason: &'a str,
-    /// The last member of the terms, or nothing.
+    /// Last member of the terms; may be empty.
     member: &'a str,
 }
 
 impl Offer {
-    /// Writes the terms with empty texts, and cuts them where they stand.
+    /// Writes the terms with empty texts and cuts them at those, to fill in per request.
     pub(super) fn written(mut self) -> Self {
         let resource = v2::ResourceInfo {
             url: "",
@@ -50,7 +51,7 @@ impl Offer {
             resource,
             self.choices.iter().map(|choice| &choice.requirements).collect(),
         );
-        // Reason and URL come before every text of the operator's.
+        // Reason and URL come before any text of the operator's.
         let text = json::text(&required);
         let (before, rest) = cut(&text, r#""error":"#);
         let (between, after) = cut(rest, r#""url":"#);
@@ -69,15 +70,16 @@ impl Offer {
         self
     }
 
-    /// What challenges of MPP ask for this route.
+    /// Templates of the MPP challenges of this route.
     pub(super) fn requests(&self) -> &[MppTemplate] {
         &self.written.requests
     }
 
-    /// The 402 for this request. `reason` is the protocol's word for `code`; the diagnosis stands in header and body.
+    /// The 402 for this request. `reason` is the protocol's word for `code`; the diagnosis appears
+    /// in header and body.
     ///
-    /// Too long a target is answered 414 instead; a diagnosis that would make it too long is left out, then what
-    /// the route says of its requests.
+    /// If the header block gets too long, the diagnosis is left out, then the declaration of the
+    /// route's input and output; if it is still too long, the answer is 414.
     #[must_use]
     pub fn challenge(
         &self,
@@ -166,7 +168,7 @@ impl Offer {
         headers
     }
 
-    /// The member `extensions`, with what the operator says about such requests.
+    /// The member `extensions`, with the operator's declaration of such requests.
     fn with_bazaar<'a>(&self, head: &RequestHead, member: &'a str) -> Cow<'a, str> {
         let Some(extension) = self.declared(head) else { return Cow::Borrowed(member) };
         let others = member.strip_prefix(",\"extensions\":{").map(|others| [",", others].concat());
@@ -174,7 +176,7 @@ impl Offer {
         Cow::Owned(format!(",\"extensions\":{{\"{}\":{extension}{others}", bazaar::NAME))
     }
 
-    /// What the operator says about such requests.
+    /// The operator's declaration of such requests.
     pub(super) fn declared(&self, head: &RequestHead) -> Option<serde_json::Value> {
         let declared = self.bazaar.as_ref().filter(|declaration| declaration.takes(&head.method));
         let path = head.target().split('?').next().unwrap_or_default();
@@ -188,7 +190,8 @@ impl Offer {
         [before.as_str(), &reason, between, &url, after, why.member, "}"].concat()
     }
 
-    /// The members of x402 version 1 and, where a challenge is issued, those of a problem: neither side minds the other's.
+    /// The members of x402 version 1 and, if a challenge is issued, those of a problem document:
+    /// clients of either ignore the other's.
     fn body(&self, asked: &ChallengeRequest<'_>, why: Why<'_>, issued: Option<&Issued>) -> String {
         let row = why.code.row();
         let mut text = String::from("{");
@@ -226,7 +229,7 @@ impl Offer {
         [&text, why.member, "}"].concat()
     }
 
-    /// The terms in version 1, for networks that have a name there.
+    /// The terms in version 1; `None` if the network has no name there.
     #[must_use]
     pub fn version_1<'a>(
         &'a self,
@@ -260,7 +263,7 @@ fn cut<'a>(text: &'a str, name: &str) -> (&'a str, &'a str) {
     (text.get(..at).unwrap_or_default(), text.get(end..).unwrap_or_default())
 }
 
-/// A text as JSON.
+/// Writes a text as JSON.
 fn quoted(text: &str) -> String {
     json::text(text)
 }

@@ -1,4 +1,4 @@
-//! What the checks of a proof have found, whichever protocol it came in.
+//! The result of checking a proof, the same for both protocols.
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::boxed::Box;
@@ -29,7 +29,7 @@ impl CheckedPayment<'_> {
     }
 }
 
-/// In which protocol a payment came; its answer speaks the same.
+/// The protocol of a payment; the answer uses the same one.
 #[derive(Clone, Debug)]
 pub(super) enum Protocol {
     /// x402 in this version.
@@ -39,7 +39,7 @@ pub(super) enum Protocol {
 }
 
 impl Protocol {
-    /// The version of x402 in whose names a facilitator is asked.
+    /// The version of x402 in which a facilitator is asked.
     pub(super) const fn version(&self) -> Version {
         match self {
             Self::X402(version) => *version,
@@ -48,16 +48,16 @@ impl Protocol {
     }
 }
 
-/// What was signed.
+/// The signed payment.
 pub(super) enum Signed {
-    /// An authorization that is read here.
+    /// An authorization that the gate can read.
     Token(Box<SignedAuthorization>),
-    /// A payment that only its chain reads.
+    /// A payment that only its chain can read.
     Opaque(PaymentKey),
 }
 
 impl Signed {
-    /// What a payload says, and its own members as they came.
+    /// Reads a payload; returns it with its own members unchanged.
     pub(super) fn parse(
         payload: &Map<String, Value>,
         choice: &Choice,
@@ -75,26 +75,26 @@ impl Signed {
     }
 }
 
-/// Whether an authorization leaves the time to serve and settle.
+/// Whether a request may begin its payment, and if not, why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Eligibility {
-    /// It does.
+    /// It may: the authorization leaves the time to serve and settle.
     Fresh,
-    /// It does not: only what the ledger knows of it can be told.
+    /// It ends too early: the client can only hear what the ledger knows of it.
     Expired,
-    /// Its payer may not pay: the same.
+    /// The payer is denied: as for `Expired`.
     Denied,
-    /// It pays other terms than there are by now, which is what this code says: the same.
+    /// It was made for terms that have changed since, as this code says: as for `Expired`.
     TermsChanged(Code),
-    /// Nothing is sold there any more: the same.
+    /// Its target sells nothing any more: as for `Expired`.
     Withdrawn,
-    /// Nobody says what the price is: the same.
+    /// The pricer gave no price: as for `Expired`.
     PriceUnknown,
-    /// Nothing is asked by now: the same, and what is not known passes.
+    /// The request is free by now: as for `Expired`, and a payment unknown to the ledger is waived.
     NowFree,
 }
 
-/// What a receipt and the last check have to know of the challenge that was answered.
+/// The parts of an answered challenge that the receipt and the last check need.
 #[derive(Clone, Debug)]
 pub struct Answered {
     /// Its id.
@@ -103,9 +103,9 @@ pub struct Answered {
     pub chain_id: u64,
     /// Its reference.
     pub external_id: String,
-    /// The digest of the body that it was issued for, as it was written.
+    /// The digest of the body that it was issued for, as written.
     pub digest: Option<String>,
-    /// When it ends; nothing where that cannot be read.
+    /// Its end; `None` if that cannot be read.
     pub expires: Option<UnixTime>,
 }
 

@@ -1,17 +1,18 @@
-//! What an isolate remembers between requests, as far as a decision reads or changes it.
+//! State of an isolate that outlives a request, as far as a decision reads or changes it.
 
 use alloc::vec::Vec;
 
 use super::attempts::{Attempts, ClientKey};
 use crate::facilitator::breaker::Condition;
 
-/// What the isolate knows beside a request, and learns from it.
+/// Knowledge of the isolate beside a request, which the request may change.
 #[derive(Debug)]
 pub struct Isolate<'a> {
-    /// How the facilitators do, in the order of the configuration.
+    /// Health of the facilitators, in the order of the configuration.
     pub facilitators: Vec<Condition>,
-    /// Who failed how often.
+    /// Failures in a row, by client.
     pub attempts: &'a mut Attempts,
-    /// Where the client is counted, if it is: what becomes of its payment is counted there too.
+    /// The key under which the client is counted, if it is; the outcome of its payment is counted
+    /// there too.
     pub client: Option<ClientKey>,
 }

@@ -1,5 +1,5 @@
-//! What a request brings, judged: its payment begins its way, or the client reads why not, with fresh terms where they may
-//! sign again.
+//! Checks the payment that a request brings and begins it, or explains the refusal; a client that
+//! may sign again gets fresh terms.
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::string::{String, ToString};
@@ -29,8 +29,8 @@ use crate::time::UnixTime;
 use crate::x402::Version;
 
 impl Gate {
-    /// A transaction that was sent in answer to a challenge of ours, for a target that sells nothing any more: if it pays, it is
-    /// owed back.
+    /// Begins the return of a transaction that answers one of this gate's challenges, for a target
+    /// that sells nothing any more: if it pays, a refund is due.
     pub(super) fn paid_for_nothing<'g>(
         &'g self,
         (head, presented): (&RequestHead, &Presented),
@@ -40,7 +40,7 @@ impl Gate {
         let Presented::Mpp(Ok(credential)) = presented else { return None };
         let (offer, checked) = match self.onchain_for_nothing(head, credential, now)? {
             Ok(shown) => shown,
-            // It cannot be looked at: that is no reason to pay again.
+            // The chain cannot be read: that is no reason to ask for a second payment.
             Err(code) if code.row().reason.is_none() => {
                 return Some(refuse(code, Audience::Paid, correlation));
             }
@@ -63,8 +63,8 @@ impl Gate {
         Some(Admission::Pay(way))
     }
 
-    /// Judges what a request brings by the second offer, and shows the first one to who may sign again; `instead` is what
-    /// the price makes of its eligibility.
+    /// Checks the payment against `judged`. A refusal carries the terms of `offer`. `instead`
+    /// overrides the eligibility when the price has changed since.
     pub(super) fn pay<'g>(
         &'g self,
         (offer, judged): (Cow<'g, Offer>, Cow<'g, Offer>),
@@ -83,14 +83,14 @@ impl Gate {
             }
         };
         let (checked, instead) = match (checked, instead) {
-            // Not for today's terms, and perhaps too late besides: it may be one that the ledger knows.
+            // Not made for today's terms, and perhaps expired as well: the ledger may know it.
             (Err(code), None) if is_about_terms(code) || code == Code::Expired => {
                 match self.former(&offer, shown, now) {
                     Some(found) => (Ok(Some(found)), Some(Eligibility::TermsChanged(code))),
                     None => (Err(code), None),
                 }
             }
-            // Neither for those that were named meanwhile: money may have moved for it.
+            // Nor made for terms quoted since: money may have moved for it.
             (Err(code), Some(instead)) if is_about_terms(code) => {
                 let former = self.former(&offer, shown, now);
                 match former.filter(|found| found.proof.was_sent()) {
@@ -112,7 +112,7 @@ impl Gate {
                 let code = (Code::PaymentRequired, &presented);
                 return self.refused(&offer, &head, code, &correlation, isolate, now);
             }
-            // There are no terms to put up.
+            // The price is unknown, so there are no terms to offer.
             (Err(code), Some(Eligibility::PriceUnknown)) if code.row().reason.is_some() => {
                 return unpriced(&offer, &correlation);
             }
@@ -135,7 +135,7 @@ impl Gate {
             Version::V2 => choice.terms.network.to_string(),
         };
         let expected = Expected { payer: proof.payer, network, amount: choice.terms.amount };
-        // A statement that proves nothing is as good as none: the ledger says what that leaves.
+        // A statement that proves nothing counts as none: the ledger says what is left without it.
         let statement = head.headers.joined(redelivery::HEADER);
         let wallet = statement.and_then(|value| Statement::parse(&value).ok()).is_some_and(|it| {
             let (chain_id, method) = (choice.chain_id(), &head.method);
@@ -150,14 +150,15 @@ impl Gate {
         Admission::Pay(PaidRequest::begin(self, (offer, choice), head, payer, correlation, now))
     }
 
-    /// The fewest failures in a row of those who could settle for this route.
+    /// The lowest count of failures in a row among the facilitators of this route.
     fn consecutive_failures(offer: &Offer, facilitators: &[Condition]) -> u64 {
         let places = offer.choices.iter().flat_map(|choice| &choice.facilitators);
         let consecutive_failures = places.filter_map(|place| facilitators.get(*place));
         consecutive_failures.map(|condition| condition.consecutive_failures).min().unwrap_or(0)
     }
 
-    /// A refusal of a priced route to somebody who proves nothing: with fresh terms where he may sign again.
+    /// Refuses an unproven request to a priced route; a client that may sign again gets fresh
+    /// terms.
     pub(super) fn refused<'g>(
         &self,
         offer: &Offer,
@@ -167,7 +168,7 @@ impl Gate {
         isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> Admission<'g> {
-        // While a restore is not over, what ends too early does so because of us.
+        // Until a restore is complete, an authorization that ends too early is the gate's fault.
         let closed = self.closed_before.is_some_and(|closed| now < closed);
         let cause = match cause_of(code) {
             Cause::Expired if closed => Cause::Trouble,
@@ -205,7 +206,7 @@ impl Gate {
         Admission::Respond(offer.challenge(&asked, code, reason, diagnosis.as_ref()))
     }
 
-    /// Where this client is counted.
+    /// The key under which failures of this client are counted.
     pub(super) fn client_key(
         &self,
         offer: &Offer,
@@ -221,7 +222,8 @@ impl Gate {
     }
 }
 
-/// Whether a payment that is refused for it may be one for terms or a challenge of earlier.
+/// Whether a payment refused with this code may have been made for earlier terms or an earlier
+/// challenge.
 const fn is_about_terms(code: Code) -> bool {
     matches!(
         code,
@@ -239,7 +241,7 @@ pub(super) fn refuse<'g>(code: Code, audience: Audience, correlation: &str) -> A
     Admission::Respond(Reply::problem(code, audience, correlation, None))
 }
 
-/// Nobody says what this costs.
+/// The 503 for a request whose price is unknown.
 pub(super) fn unpriced<'g>(offer: &Offer, correlation: &str) -> Admission<'g> {
     let mut reply = Reply::problem(Code::PriceUnavailable, Audience::Paid, correlation, None);
     reply.route = Some(offer.route.clone());

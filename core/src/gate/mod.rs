@@ -77,7 +77,7 @@ use route::{RouteTable, Siblings};
 #[derive(Debug)]
 pub struct Gate {
     table: RouteTable,
-    /// By route index; nothing for free routes.
+    /// By route index; `None` for a free route.
     offers: Vec<Option<Offer>>,
     origin: Origin,
     residence: LedgerPlacement,
@@ -94,7 +94,7 @@ pub struct Gate {
     keys: Keys,
     clients: Clients,
     shards: u64,
-    /// How many there were before, while that changes.
+    /// Shard count before the change in progress, if there is one.
     old_shards: Option<u64>,
     in_flight: NonZeroU32,
     /// Authorizations that end before this may have rows that a restore has lost.
@@ -117,13 +117,13 @@ struct Settler {
 }
 
 impl Gate {
-    /// Free paths that many servers answer like a priced one.
+    /// Free paths of which many servers serve variants, as they do of a priced path.
     #[must_use]
     pub fn free_siblings(&self) -> Vec<Siblings> {
         self.table.free_siblings()
     }
 
-    /// Who answers what is let through.
+    /// The origin that requests are forwarded to.
     #[must_use]
     pub const fn origin(&self) -> &Origin {
         &self.origin
@@ -134,13 +134,13 @@ impl Gate {
         self.settlers.iter().map(|settler| settler.facilitator.base())
     }
 
-    /// How the gate shows who it is at this URL: each facilitator gets its own key and no other.
+    /// Credentials for this URL: each facilitator gets its own key and no other.
     #[must_use]
     pub fn auth(&self, url: &str) -> &Auth {
         self.settler(url).map_or(&Auth::None, |settler| &settler.auth)
     }
 
-    /// The networks that are offered with the facilitator of this URL, CAIP-2 ids.
+    /// The networks served by the facilitator at this URL, CAIP-2 ids.
     #[must_use]
     pub fn networks_at(&self, url: &str) -> &[String] {
         self.settler(url).map_or(&[], |settler| &settler.networks)
@@ -150,7 +150,7 @@ impl Gate {
         self.settlers.iter().find(|settler| settler.facilitator.owns(url))
     }
 
-    /// Every ledger object, those before a change of their number too.
+    /// Names of every ledger object, including those of the shard count before a change.
     pub fn objects(&self) -> impl Iterator<Item = String> {
         let counts = [Some(self.shards), self.old_shards];
         counts.into_iter().flatten().flat_map(|shards| {
@@ -177,26 +177,26 @@ impl Gate {
         })
     }
 
-    /// Times of recovery.
+    /// Schedule of recovery.
     #[must_use]
     pub const fn plan(&self) -> &Plan {
         &self.plan
     }
 
-    /// Where the chain of this network, a CAIP-2 id, can be read, if anywhere.
+    /// URL of a node for this network, a CAIP-2 id; `None` if no node is configured.
     #[must_use]
     pub fn rpc_url(&self, network: &str) -> Option<&str> {
         let (_, url) = self.rpc.iter().find(|(known, _)| known == network)?;
         Some(url.expose())
     }
 
-    /// Seconds between two tries of a facilitator that is down.
+    /// Seconds between two attempts to reach a facilitator that is down.
     #[must_use]
     pub const fn breaker_secs(&self) -> u64 {
         self.breaker_secs
     }
 
-    /// The answer of `/_farebox/health`; `facilitators` is what each has said it serves.
+    /// The body of `/_farebox/health`; `facilitators` lists what each facilitator says it supports.
     #[must_use]
     pub fn health(&self, facilitators: Vec<Value>) -> String {
         let routes = self.offers.iter().flatten().count();

@@ -1,4 +1,4 @@
-//! What a priced route asks, and how it serves; `challenge` writes the 402 of it.
+//! The terms of a priced route and how it serves; `challenge` writes its 402.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -19,9 +19,10 @@ use crate::payment::authorization::ValidityBounds;
 use crate::x402::extension::bazaar::Declaration;
 use crate::x402::{Version, v2};
 
-/// Seconds of clock difference that are allowed for, both ways.
+/// Allowed clock difference between the gate and another party, seconds, in both directions.
 pub const CLOCK_MARGIN_SECS: u64 = 6;
-/// Deadline of a verify call, seconds.
+/// Deadline of a verify call, seconds: the client waits for it, and verifying writes nothing to a
+/// chain.
 pub const VERIFY_SECS: u64 = 5;
 
 /// Which protocols a route speaks.
@@ -34,7 +35,7 @@ pub struct Protocols {
 }
 
 impl Protocols {
-    /// Every one.
+    /// Every protocol.
     pub const ALL: Self = Self { x402: true, mpp: true };
 
     /// Their names in configuration and health.
@@ -45,26 +46,26 @@ impl Protocols {
     }
 }
 
-/// A priced route, ready to be asked for.
+/// A priced route, with everything that does not depend on a request.
 #[derive(Clone, Debug)]
 pub struct Offer {
     /// The route's pattern, its name in rows and logs.
     pub route: String,
-    /// What it asks, on each network that it can be paid on; never empty.
+    /// The ways to pay, one for each network; never empty.
     pub choices: Vec<Choice>,
     /// When the money moves.
     pub mode: Mode,
-    /// What it may be paid with.
+    /// The protocols that it accepts.
     pub protocols: Protocols,
-    /// Whether a challenge of MPP is one for the body that was asked with.
+    /// Whether a challenge of MPP is bound to the request's body.
     pub binds_body: bool,
     /// Whether signed transactions are a way to pay.
     pub signed_transactions: bool,
-    /// Whether the hash of a transaction that a payer has sent is taken.
+    /// Whether the hash of a transaction that the payer has sent is accepted.
     pub hash_mode: bool,
     /// For people, at most 256 bytes.
     pub description: String,
-    /// Of the answer.
+    /// Media type of the answer.
     pub mime_type: String,
     /// Seconds the origin may take.
     pub origin_timeout_secs: u64,
@@ -76,45 +77,47 @@ pub struct Offer {
     pub confirms: bool,
     /// Work times for the ledger.
     pub leases: Leases,
-    /// How long an authorization must be valid.
+    /// Bounds on the validity of an authorization.
     pub room: ValidityBounds,
     /// Deadline of a settle call, seconds.
     pub settle_secs: u64,
-    /// Whether the holder of a key passes without a payment.
+    /// Whether a client key lets a request pass without a payment.
     pub takes_keys: bool,
-    /// How many requests of a client's day are free, if any.
+    /// Free requests of each client per day, if any.
     pub free_per_day: Option<u64>,
-    /// Who names the price, if that is not the configuration: then each choice asks the most that there can be asked.
+    /// The pricer, if the price is not fixed in the configuration: each choice then states the
+    /// highest price.
     pub pricer: Option<Pricer>,
-    /// How requests are made and what comes back, where the operator says so.
+    /// Input and output of the route as the operator declares them, if they do.
     pub bazaar: Option<Arc<Declaration>>,
-    /// From when on a failing client is told what; nothing where nobody is counted.
+    /// Counts at which a failing client is advised; `None` if the route does not count failures.
     pub diagnostics: Option<Thresholds>,
     /// The pattern and a hash of it, under which clients are counted.
     pub counted_as: (Arc<str>, u64),
     pub(super) written: ChallengeTemplate,
 }
 
-/// Who names the price of a route.
+/// A service that names the price of a route.
 #[derive(Clone, Debug)]
 pub struct Pricer {
     /// The service binding.
     pub binding: String,
-    /// The least that it may ask, by choice; without, nothing may be free either. The most is what the choice says.
+    /// The lowest price it may ask, by choice; if `None`, a request cannot be free either. The
+    /// highest is what the choice says.
     pub min_amount: Option<Vec<Amount>>,
 }
 
 /// One way to pay for a route.
 #[derive(Clone, Debug)]
 pub struct Choice {
-    /// What it asks.
+    /// Its terms.
     pub terms: Terms,
     /// The asset's symbol and decimals, for people.
     pub asset_label: (String, u8),
-    /// Who may settle it, by place in the configuration, first to last resort; never empty.
+    /// Indices of the facilitators that may settle it, the last resort last; never empty.
     pub facilitators: Vec<usize>,
-    /// Whether `before` asks `verify` first: because another facilitator could be asked, or because this one may refuse
-    /// its key, which is certain to have moved no money only there.
+    /// Whether `before` asks `verify` first: because a second facilitator could be asked, or
+    /// because this one may refuse its key, which only there is certain to have moved no money.
     pub verifies_first: bool,
     /// The wire form of the terms, built once.
     pub requirements: v2::PaymentRequirements,
@@ -137,13 +140,14 @@ impl Choice {
         Self { terms, asset_label, facilitators, verifies_first, requirements }
     }
 
-    /// This choice with the amount and recipient that were signed for; nothing where nobody can sign.
+    /// This choice with the amount and recipient that were signed; `None` if the choice takes no
+    /// signature.
     #[must_use]
     pub fn paying(&self, signed: &Authorization) -> Option<Self> {
         self.asking(signed.value, signed.to)
     }
 
-    /// This choice with another amount and recipient; nothing where nobody can sign.
+    /// This choice with another amount and recipient; `None` if the choice takes no signature.
     #[must_use]
     pub fn asking(&self, amount: Amount, pay_to: Address) -> Option<Self> {
         let mut terms = self.terms.clone();
@@ -154,7 +158,8 @@ impl Choice {
         Some(Self::new(terms, self.asset_label.clone(), settlers, Mode::After))
     }
 
-    /// This choice with what a payer says to have accepted, where its chain alone reads the payment.
+    /// This choice with the terms that a payer says to have accepted, if only the chain can read
+    /// the payment.
     #[must_use]
     pub fn accepted(&self, accepted: &Map<String, Value>) -> Option<Self> {
         let text = |name: &str| accepted.get(name)?.as_str();
@@ -169,31 +174,32 @@ impl Choice {
         Some(Self::new(terms, self.asset_label.clone(), settlers, Mode::After))
     }
 
-    /// The number of an EVM chain; zero, which is none, of others.
+    /// The chain id of an EVM chain; zero, which no chain has, for others.
     #[must_use]
     pub fn chain_id(&self) -> u64 {
         self.terms.token.map_or(0, |token| token.chain_id)
     }
 }
 
-/// How a route serves, besides its terms.
+/// Settings of a route besides its terms.
 #[derive(Clone, Debug)]
 pub struct RouteSettings {
     /// The route's pattern.
     pub route: String,
     /// When the money moves.
     pub mode: Mode,
-    /// What it may be paid with.
+    /// The protocols that it accepts.
     pub protocols: Protocols,
-    /// Whether a challenge of MPP is one for the body that was asked with.
+    /// Whether a challenge of MPP is bound to the request's body.
     pub binds_body: bool,
-    /// Whether challenges name signed transactions as a way to pay; they are taken wherever the chain can be read.
+    /// Whether challenges offer signed transactions as a way to pay; they are accepted wherever the
+    /// chain can be read.
     pub signed_transactions: bool,
-    /// Whether the hash of a transaction that a payer has sent is taken.
+    /// Whether the hash of a transaction that the payer has sent is accepted.
     pub hash_mode: bool,
     /// For people.
     pub description: String,
-    /// Of the answer.
+    /// Media type of the answer.
     pub mime_type: String,
     /// Seconds the origin may take.
     pub origin_timeout_secs: u64,
@@ -207,11 +213,11 @@ pub struct RouteSettings {
     pub settle_secs: u64,
     /// Longest accepted validity, seconds.
     pub max_validity_secs: u64,
-    /// Whether the holder of a key passes without a payment.
+    /// Whether a client key lets a request pass without a payment.
     pub takes_keys: bool,
-    /// How many requests of a client's day are free, if any.
+    /// Free requests of each client per day, if any.
     pub free_per_day: Option<u64>,
-    /// From when on a failing client is told what.
+    /// Counts at which a failing client is advised.
     pub diagnostics: Option<Thresholds>,
 }
 
@@ -258,7 +264,7 @@ impl Offer {
         .written()
     }
 
-    /// The way to pay on this network, in the names of the version.
+    /// The choice for this network, named as in this version.
     #[must_use]
     pub fn choice_on(&self, version: Version, network: &str) -> Option<&Choice> {
         self.choices.iter().find(|choice| match version {
@@ -267,7 +273,7 @@ impl Offer {
         })
     }
 
-    /// The choices that a payer of MPP is asked for; nothing where the route does not speak it.
+    /// The choices offered in MPP; none if the route does not accept it.
     pub fn by_mpp(&self) -> impl Iterator<Item = &Choice> {
         self.choices.iter().filter(|choice| self.protocols.mpp && choice.terms.token.is_some())
     }

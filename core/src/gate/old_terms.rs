@@ -1,7 +1,8 @@
-//! Payments for what a route asked before its price, payee or times changed: only what the ledger knows of them is told.
+//! Payments made for a route's terms before its price, payee or times changed: the client hears
+//! only what the ledger knows of them.
 //!
-//! A payment may still be unknown, owed or waiting to be fetched when its route asks something else by now. New terms in its
-//! answer would have it paid twice.
+//! A payment may still be unknown, owed or waiting to be fetched when its route already asks for
+//! something else. New terms in the answer would make the payer pay twice.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -26,8 +27,9 @@ use crate::x402::exact;
 use crate::x402::header::Message;
 
 impl Gate {
-    /// A payment that holds in everything but today's terms, judged by those that it was made for. Nothing begins with it, so
-    /// one that is not proven is only looked up: it may have been paid, or be about to be.
+    /// Checks a payment that matches everything but today's terms against the terms that it was
+    /// made for. It cannot begin here, so an unproven one is only looked up: it may have paid
+    /// already, or be about to.
     pub(super) fn former<'g>(
         &self,
         offer: &Offer,
@@ -57,8 +59,8 @@ impl Gate {
     }
 }
 
-/// What a challenge of ours asked for a token that no route names any more. Its signature was checked; what it is about is
-/// looked for on the chain alone.
+/// Terms of one of this gate's challenges for a token that no route names any more. Its signature
+/// was checked; the payment itself is looked for on the chain alone.
 pub(super) fn sold_formerly(asked: &charge::Request) -> Option<(Offer, Choice)> {
     let token = SignedToken {
         chain_id: asked.chain_id,
@@ -99,12 +101,13 @@ pub(super) fn sold_formerly(asked: &charge::Request) -> Option<(Offer, Choice)> 
     Some((Offer::new(Vec::from([choice.clone()]), manner), choice))
 }
 
-/// Stands for a route in rows of payments for which nothing is sold any more.
+/// Route name in rows of payments for which nothing is sold any more.
 pub(super) const NO_ROUTE: &str = "-";
-/// Times of work for which there is none, seconds.
+/// Placeholder for the deadlines of a route that does no work, seconds.
 const TIMEOUT_SECS: u64 = 300;
 
-/// The route under the terms that a payment of x402 was made for; nothing where it does not say them.
+/// The route under the terms that an x402 payment was made for; `None` if the payment does not
+/// state them.
 fn former_of(offer: &Offer, version: Version, message: &Message) -> Option<Offer> {
     let accepted = message.object.get("accepted");
     let network = match version {
@@ -121,7 +124,7 @@ fn former_of(offer: &Offer, version: Version, message: &Message) -> Option<Offer
         }
         None => choice.accepted(accepted?.as_object()?)?,
     };
-    // As it was written, so that what goes to a facilitator is what went there before.
+    // Kept as written, so that the facilitator receives the same request as before.
     let flow = accepted.and_then(|accepted| accepted.get("extra")?.get("paymentFlow"));
     let upfront = flow.and_then(Value::as_str) == Some("upfront");
     let mode = if upfront { Mode::Before } else { Mode::After };

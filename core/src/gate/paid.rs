@@ -64,25 +64,27 @@ use crate::payment::{Proof, TxHash};
 use crate::problem::Code;
 use crate::time::UnixTime;
 
-/// Facilitators that one request asks at most, one after the other.
+/// Limit on the facilitators that one request asks, one after the other: each may take its full
+/// deadline while the client waits.
 const MAX_FACILITATORS: usize = 2;
-/// Settles for a route that names nobody, which there is none of.
+/// Placeholder: every route names a facilitator.
 static NOBODY: Facilitator = Facilitator::NONE;
-/// Seconds that a client waits at most for a doubt to be resolved.
+/// Longest time that a client waits for an unknown settlement to be resolved, seconds; the work
+/// goes on after it.
 const DOUBT_SECS: u64 = 10;
 
-/// What to do next.
+/// The next effect to carry out.
 #[must_use]
 pub enum Step<'g> {
-    /// Forward it without the payment: nothing is asked by now.
+    /// Forward it without the payment: the request is free by now.
     Pass(OriginCall, Unpaid),
     /// Read up to [`MAX_DIGESTED_BYTES`] of the request's body and hash them.
     Digest(Digesting<'g>),
-    /// Ask the ledger object whose payment this is, and begin it.
+    /// Ask the ledger object of the payer to begin the payment.
     Claim(LedgerCall, Claiming<'g>),
-    /// Ask the ledger object what is left of a payment that this request may not begin.
+    /// Ask the ledger object to continue a payment that this request may not begin.
     Resume(LedgerCall, Resuming<'g>),
-    /// Ask the ledger object what became of a payment whose signature is not proven.
+    /// Ask the ledger object about a payment whose signature is not proven.
     Look(LedgerCall, Looking<'g>),
     /// Ask the facilitator whether it would settle.
     Verify(FacilitatorCall, Verifying<'g>),
@@ -92,11 +94,12 @@ pub enum Step<'g> {
     Collect(BodyLimits, Collecting<'g>),
     /// Make the facilitator settle.
     Settle(FacilitatorCall, Settling<'g>),
-    /// Ask the object of a transaction whose it is.
+    /// Ask the object of a transaction which payment it belongs to.
     Take(LedgerCall, Taking<'g>),
     /// Ask a node of the chain.
     Read(ChainCall, Reading<'g>),
-    /// Tell the ledger object; [`LedgerCall::with_body`] says whether the collected body goes along.
+    /// Record something in the ledger object; [`LedgerCall::with_body`] says whether the collected
+    /// body goes along.
     Record(LedgerCall, Recording<'g>),
     /// Answer, let the held body stream, and report how that went.
     Stream(Reply, Streaming<'g>),
@@ -105,7 +108,7 @@ pub enum Step<'g> {
 }
 
 impl Step<'_> {
-    /// What a call about an unverified payment has shown, judged by the step that follows it.
+    /// The outcome of a call about an unverified payment, read from the step that follows it.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         match self {
@@ -121,7 +124,7 @@ impl Step<'_> {
     }
 }
 
-/// BodyLimits of a collected body.
+/// Limits for collecting a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyLimits {
     /// Bytes.
@@ -130,7 +133,7 @@ pub struct BodyLimits {
     pub secs: u64,
 }
 
-/// Who pays, as far as the request shows it.
+/// The payer, as far as the request shows it.
 pub(super) struct Payer {
     /// The protocol that it came in.
     pub protocol: Protocol,
@@ -142,22 +145,24 @@ pub(super) struct Payer {
     pub eligibility: Eligibility,
     /// Whether its signature holds.
     pub signature: SignatureCheck,
-    /// Whether he signed that he wants this answer again.
+    /// Whether the payer signed a request to have this answer again.
     pub wallet: bool,
-    /// How the facilitators do, in the order of the configuration.
+    /// Health of the facilitators, in the order of the configuration.
     pub facilitators: Vec<Condition>,
-    /// The failures in a row of his network.
+    /// The failures in a row of the client's network.
     pub seen: Option<FailureStreak>,
 }
 
-/// Everything known about one payment on its way.
+/// The state of one paid request.
 pub struct PaidRequest<'g> {
     gate: &'g Gate,
     offer: Cow<'g, Offer>,
     choice: Cow<'g, Choice>,
-    /// Those who may settle, from the one that is asked now to the last resort, by place in the configuration.
+    /// Indices of the facilitators that may settle, the one to ask now first and the last resort
+    /// last.
     facilitators: Vec<usize>,
-    /// The route's, unless the facilitator is strained or the payer is a contract.
+    /// The route's mode; `before` if settlements fail, the payer is a contract or the chain itself
+    /// settles.
     mode: Mode,
     head: RequestHead,
     protocol: Protocol,
@@ -167,42 +172,43 @@ pub struct PaidRequest<'g> {
     signature: SignatureCheck,
     /// Whether the facilitator that is asked now has verified it.
     verified: bool,
-    /// Whether the payer's signature is one that only his contract knows.
+    /// Whether only a contract can check the payer's signature.
     is_contract: bool,
     wallet: bool,
     correlation: String,
     /// Failures of the facilitator in a row, when the request came.
     consecutive_failures: u64,
-    /// Whether the authorization has ended lately, if at all.
+    /// Whether the authorization has not ended, or has ended only lately.
     is_recent: bool,
-    /// What stands in the way, as far as this request has learnt it.
+    /// The cause of failure, as far as this request has learnt it.
     blame: Option<FailureCause>,
     /// The payer's failures in a row at this route.
     tally: Option<FailureStreak>,
-    /// Those of his network, when the request came.
+    /// Failures in a row of the client's network, when the request came.
     network: Option<FailureStreak>,
     receipt: String,
     digest: String,
     fence: u64,
-    /// How many objects the one that is asked belongs to, and what it is to the payer.
+    /// Shard count and role of the object asked; two of each while the number changes.
     place: (u64, Role),
-    /// First sight, for what the chain is asked.
+    /// First sight, for questions to the chain.
     seen: FirstSight,
-    /// Whether this request made the row.
+    /// Whether this request created the row.
     owner: bool,
-    /// Whether it has shown the ledger the first request's secret, or a signature.
+    /// Whether the request has shown the ledger the first request's secret, or a signature.
     proven: bool,
     /// Whether the chain was asked.
     inquired: bool,
-    /// Whether the object was asked: first sight is over.
+    /// Whether the object was asked: first sight lies before that.
     claimed: bool,
-    /// Why this payment, or one from such a wallet a moment ago, was refused, if it was: then this one is not begun.
+    /// Reason why this payment, or a moment ago one from the same wallet, was refused: the request
+    /// then begins no payment.
     recalled: Option<String>,
-    /// Requests to a node for a named transaction.
+    /// Calls that this payment has used up, of `MAX_LOOKS`.
     lookups: u32,
     transaction: Option<TxHash>,
     response: Option<(ResponseHead, Kept)>,
-    /// When the response was there: the time of its receipt, whenever that is written.
+    /// Time when the response was there; its receipt bears it, whenever that is written.
     served: UnixTime,
 }
 
@@ -236,7 +242,7 @@ impl<'g> PaidRequest<'g> {
         let Payer { protocol, proof, expected, eligibility, signature, wallet, seen, .. } = payer;
         let conditions = payer.facilitators;
         let condition = |place: &usize| conditions.get(*place).copied().unwrap_or_default();
-        // One that is known to be down is asked last.
+        // A facilitator that is known to be down is asked last.
         let (mut facilitators, down): (Vec<usize>, Vec<usize>) =
             choice.facilitators.iter().partition(|place| condition(place).ready);
         facilitators.extend(down);
@@ -253,8 +259,8 @@ impl<'g> PaidRequest<'g> {
         let paid = Box::new(Self {
             gate,
             facilitators,
-            // While settlements fail, nothing is served on credit; a contract may change its mind, and who signed a
-            // transaction may make another one of it.
+            // While settlements fail, nothing is served on credit. A contract may change its mind,
+            // and the signer of a transaction may replace it by another one.
             mode: match health {
                 SettlementHealth::Good if !is_contract && !by_chain => offer.mode,
                 SettlementHealth::Good | SettlementHealth::Failing => Mode::Before,
@@ -275,7 +281,7 @@ impl<'g> PaidRequest<'g> {
             is_recent: recent,
             blame: match eligibility {
                 Eligibility::Expired => Some(Code::Expired),
-                // Who was quoted a price does nothing wrong when it changes.
+                // A client that was quoted a price does nothing wrong when the price changes.
                 Eligibility::TermsChanged(code) if !admit_priced => Some(code),
                 _ => None,
             }
@@ -300,7 +306,7 @@ impl<'g> PaidRequest<'g> {
         if with_body { Step::Digest(Digesting(paid)) } else { paid.digested() }
     }
 
-    /// What was asked for: first use of the payment fixes it.
+    /// The hash of the request and its terms; the first use of the payment fixes it.
     fn binding(&self) -> String {
         let terms = &self.choice.terms;
         let (asset, pay_to) = match &terms.token {
@@ -320,21 +326,21 @@ impl<'g> PaidRequest<'g> {
             terms.network.as_str().as_bytes(),
             pay_to,
         ]);
-        // A price that was named for one question buys no answer to another one.
+        // A price quoted for one question pays for no answer to another.
         let named = self.offer.pricer.is_some() && !planted(Mutant::QuestionUnbound);
         let question = named.then(|| question(&self.head));
         parts.extend(question.as_deref().map(str::as_bytes));
         keys::digest(&parts)
     }
 
-    /// One command to the object that keeps this payer's rows.
+    /// A command to the object that keeps this payer's rows.
     fn call(&self, command: Command) -> LedgerCall {
         let (payer, key) = (self.proof.account(), self.proof.key.to_hex());
         let (role, counting) = (self.place.1, self.counting());
         self.send(&Envelope { v: VERSION, payer, key, command, role, counting })
     }
 
-    /// One question to the same object.
+    /// A question to the same object.
     fn asking(
         &self,
         ask: Question,
@@ -352,7 +358,8 @@ impl<'g> PaidRequest<'g> {
         LedgerCall::new(format!("ledger/{shards}/{shard}"), message)
     }
 
-    /// How a failure of the payer is counted, if it is certain who they are.
+    /// Counter for a failure of the payer; `None` unless the payer is proven and the route counts
+    /// failures.
     fn counting(&self) -> Option<Counting> {
         self.offer.diagnostics.filter(|_| self.is_proven()).map(|limits| Counting {
             route: self.offer.route.clone(),
@@ -366,7 +373,7 @@ impl<'g> PaidRequest<'g> {
         (format!("{:?}", self.proof.key), self.offer.route.clone())
     }
 
-    /// Takes the newest block when the payment was first seen.
+    /// Takes the newest block at first sight from a node's reply.
     fn saw(&mut self, reply: Option<&[u8]>) {
         self.seen.block = height::read(self.choice.chain_id(), reply).ok();
     }
@@ -376,12 +383,12 @@ impl<'g> PaidRequest<'g> {
         TxHash::on(self.choice.terms.network.as_str(), name)
     }
 
-    /// The payer as the chain names him; empty where that is not known.
+    /// The payer in the chain's notation; empty if unknown.
     fn payer_text(&self) -> String {
         self.proof.payer.map(|payer| payer.to_checksum()).unwrap_or_default()
     }
 
-    /// Whether it is certain that the named payer signed: what fails is counted for him, and for nobody else.
+    /// Whether the named payer certainly signed: only then is a failure counted for them.
     fn is_proven(&self) -> bool {
         self.signature == SignatureCheck::Verified && self.proof.payer.is_some()
     }
@@ -390,16 +397,16 @@ impl<'g> PaidRequest<'g> {
     fn facilitator(&self) -> &'g Facilitator {
         let settlers = &self.gate.settlers;
         let place = self.facilitators.first().copied().unwrap_or_default();
-        // A route has at least one facilitator, or it is no route.
+        // Cannot be missing: configuration refuses a route without a facilitator.
         settlers.get(place).map_or(&NOBODY, |settler| &settler.facilitator)
     }
 
-    /// Work times, as the object is told.
+    /// Leases of the work, as sent to the object.
     fn leases(&self) -> Leases {
         let Leases { executing, settling, delivering } = self.offer.leases;
         let verifies = self.mode == Mode::Before && self.choice.verifies_first && !self.verified;
         let first = match self.proof.onchain {
-            // The last two answers of a node may take as long as they may.
+            // The last two replies of a node may each take their full deadline.
             Some(_) => 15,
             None if verifies => VERIFY_SECS,
             None => 0,
@@ -407,7 +414,8 @@ impl<'g> PaidRequest<'g> {
         Leases { executing, settling: settling.saturating_add(first), delivering }
     }
 
-    /// Whether value has moved for this request: what follows is delivered or owed, never settled again.
+    /// Whether value has moved for this request: what follows is delivered or owed, never settled
+    /// again.
     fn is_paid(&self) -> bool {
         self.mode == Mode::Before || self.transaction.is_some()
     }
@@ -417,18 +425,18 @@ impl<'g> PaidRequest<'g> {
         self.proof.valid_before >= now.plus(self.offer.room.min_secs)
     }
 
-    /// Nobody knows yet whether money moved.
+    /// The answer while it is unknown whether money moved.
     fn unknown(&self) -> Step<'g> {
         self.refuse(Code::SettlementUnknown)
     }
 
-    /// A refusal; it names the payment to whom that is told.
+    /// A refusal; it names the payment if the client may know its id.
     fn problem(&self, code: Code) -> Reply {
         Reply::problem(code, Audience::Paid, &self.correlation, self.shown_id())
     }
 
-    /// The payment's id, where this request began it or has proved to be its payer's: an authorization alone is public once it is
-    /// on the chain.
+    /// The payment's id. `None` unless this request began the payment or proved to be its payer's:
+    /// once on the chain, an authorization is public.
     fn shown_id(&self) -> Option<&str> {
         (self.owner || self.wallet || self.proven || planted(Mutant::ConflictNames))
             .then_some(self.receipt.as_str())

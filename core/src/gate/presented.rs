@@ -1,4 +1,5 @@
-//! What a request shows to pay with, decoded once: whoever judges it by other terms, or looks whom it names, reads the same.
+//! The payment that a request presents, decoded once: checks against other terms and look-ups of
+//! the payer read the same.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -14,28 +15,29 @@ use crate::problem::Code;
 use crate::x402::Version;
 use crate::x402::header::{self, Message};
 
-/// Whether a request shows something that may be a payment, so that its work must outlive the client.
+/// Whether a request shows something that may be a payment, so that its work must outlive the
+/// client.
 #[must_use]
 pub fn shows_proof(headers: &Headers) -> bool {
     [Version::V1, Version::V2].iter().any(|v| headers.joined(v.proof_header()).is_some())
         || mpp::brings(headers)
 }
 
-/// A proof as it came.
+/// A proof as presented.
 #[derive(Clone, Debug)]
 pub(super) enum Presented {
     /// None.
     Nothing,
-    /// More than one that is not the same.
+    /// Several that differ.
     Several,
-    /// Of x402 in this version, or why it cannot be read.
+    /// An x402 payment in this version, or why it cannot be read.
     X402(Version, Result<Message, Code>),
-    /// A credential of MPP, or why it cannot be read.
+    /// An MPP credential, or why it cannot be read.
     Mpp(Result<Box<Credential>, Code>),
 }
 
 impl Presented {
-    /// What stands in the headers of a request.
+    /// Reads the proof from the headers of a request.
     pub(super) fn of(headers: &Headers) -> Self {
         let value = |version: Version| headers.joined(version.proof_header());
         match (value(Version::V1), value(Version::V2), mpp::checked(headers)) {
@@ -51,7 +53,7 @@ impl Presented {
         }
     }
 
-    /// Whom it names as its payer, which proves nothing.
+    /// The payer that it names; this proves nothing.
     pub(super) fn claims(&self) -> Option<String> {
         let payload = match self {
             Self::X402(_, Ok(message)) => header::object(&message.object, "payload").ok()?,

@@ -1,8 +1,12 @@
-//! Requests for routes whose price somebody else names: what was quoted, and whether a payment is one for it.
+//! Requests for routes with a pricer: quotes a price, and finds out whether a payment was made for
+//! a quote.
 //!
-//! A quote is `<end>.<mac>`, a keyed hash of route, network, amount, end and the whole question that the price was named for.
-//! A payment that hands back one that holds is judged by it, and nobody is asked; in MPP the challenge itself is the quote,
-//! and names the question. Any other payment is one for what this isolate remembers to have quoted, or for the present price; else the ledger is asked what became of it, and only what it does not know is answered with fresh terms.
+//! A quote is `<end>.<mac>`: a keyed hash of route, network, amount, end and the whole question
+//! that was priced. A payment that returns a valid quote is checked against it without asking the
+//! pricer; in MPP the challenge itself is the quote and covers the question. Any other payment is
+//! checked against the quotes that this isolate remembers, then against the present price. If it
+//! matches neither, the ledger is asked about it, and only a payment unknown there is answered with
+//! fresh terms.
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::format;
@@ -30,21 +34,21 @@ use crate::secret::ct_eq;
 use crate::time::UnixTime;
 use crate::x402::{Version, header, v1};
 
-/// Longest quote that is looked at, bytes.
+/// Longest quote that is looked at, bytes: an end, a dot and a MAC fit.
 const MAX_QUOTE_BYTES: usize = 64;
 
-/// What a payment is for, as its client says.
+/// The terms that a payment claims to be made for.
 struct Bid<'a> {
     choice: &'a Choice,
     amount: Amount,
-    /// The quote that it hands back, if that is one of ours and holds.
+    /// The quote that it returns; `None` unless the gate issued it and it still holds.
     quote: Option<String>,
-    /// Whether it answers a challenge of ours whose price holds.
+    /// Whether it answers one of the gate's challenges whose price still holds.
     is_challenged: bool,
 }
 
 impl Gate {
-    /// A request for a route whose price somebody else names.
+    /// Admits a request for a route with a pricer.
     pub(super) fn admit_priced<'g>(
         &'g self,
         (route, offer, pricer): (usize, &'g Offer, &'g Pricer),
@@ -80,7 +84,7 @@ impl Gate {
         Admission::Price(pricer.call(&head), AwaitingPrice::new(route, head, correlation))
     }
 
-    /// Takes the answer of who names the price: 200 and its body, or nothing.
+    /// Takes the pricer's answer: the body of a 200, or `None`.
     pub fn priced_at(
         &self,
         pricing: AwaitingPrice,
@@ -144,7 +148,7 @@ impl Gate {
         self.pay((shown, judged), eligibility, head, correlation, isolate, now)
     }
 
-    /// What a payment is for; nothing where that cannot be read.
+    /// The terms that a payment claims; `None` if they cannot be read.
     fn bid<'a>(
         &self,
         offer: &'a Offer,
@@ -177,7 +181,7 @@ impl Gate {
         Some(Bid { choice, amount, quote: None, is_challenged: false })
     }
 
-    /// The quote of an amount that holds until `end`, unix seconds.
+    /// The quote of an amount that holds until `end`, Unix seconds.
     fn quote(
         &self,
         offer: &Offer,
@@ -217,7 +221,7 @@ impl Bid<'_> {
         offer.choice_at(self.choice, self.amount, self.quote.as_deref())
     }
 
-    /// Whether it is what is asked at present.
+    /// Whether it offers the present price.
     fn is_for(&self, present: &Offer) -> bool {
         let network = self.choice.terms.network.as_str();
         let asked = present.choice_on(Version::V2, network);

@@ -1,4 +1,4 @@
-//! Which proof a request brings, and whether it holds by itself: every check that needs no network.
+//! Finds the proof of a request and checks everything about it that needs no network.
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::string::String;
@@ -21,9 +21,11 @@ use crate::time::UnixTime;
 use crate::x402::extension::bazaar;
 use crate::x402::{Version, handed, v1, v2};
 
-/// Lengths of an `Idempotency-Key` that becomes a payment's secret, bytes: 22 of base64url are 128 random bits.
+/// Lengths of an `Idempotency-Key` that becomes a payment's secret, bytes: 22 characters of
+/// base64url carry 128 random bits.
 const NEW_SECRET_BYTES: RangeInclusive<usize> = 22..=128;
-/// Lengths of a secret that is shown for a payment, bytes: also that of a `payment-identifier`, which begins at 16.
+/// Lengths of a secret shown for a payment, bytes; they include a `payment-identifier`, which may
+/// have as few as 16.
 pub(super) const SHOWN_SECRET_BYTES: RangeInclusive<usize> = 16..=128;
 
 impl Gate {
@@ -103,13 +105,14 @@ impl Gate {
         Ok(Some(CheckedPayment { protocol, choice, proof, eligibility, signature }))
     }
 
-    /// `Idempotency-Key`, where it is long enough to be a secret.
+    /// `Idempotency-Key`; `None` unless it is long enough to be a secret.
     pub(super) fn identifier(headers: &Headers) -> Option<&str> {
         headers.get("idempotency-key").filter(|key| NEW_SECRET_BYTES.contains(&key.len()))
     }
 
-    /// Every check of the scheme, and when the payment ends. Too late an authorization that is right otherwise may be
-    /// one that the ledger knows: its row says what became of it, and fresh terms only when there is none.
+    /// Runs every check of the scheme and returns when the payment ends. An authorization that
+    /// fails only by ending too early may be known to the ledger: its row says what became of it,
+    /// and the client gets fresh terms only if there is no row.
     pub(super) fn eligibility(
         &self,
         signed: &Signed,
@@ -118,7 +121,8 @@ impl Gate {
     ) -> Result<(Eligibility, SignatureCheck, UnixTime), Code> {
         let payload = match signed {
             Signed::Token(payload) => payload,
-            // Nothing here says when the chain stops taking it: it counts for as long as it was asked to be good.
+            // The gate cannot read when the chain stops accepting it: it counts for as long as the
+            // terms asked for.
             Signed::Opaque(_) => {
                 let end = now.plus(choice.terms.max_timeout_secs);
                 return Ok((Eligibility::Fresh, SignatureCheck::Deferred, end));
@@ -158,7 +162,8 @@ fn names_target(url: &str, target: &str) -> bool {
     }
 }
 
-/// The target as the platform writes it: bytes beyond ASCII percent-encoded. Spec: URL standard, path state.
+/// The target as the platform writes it: bytes beyond ASCII percent-encoded. Spec: URL standard,
+/// path state.
 fn in_ascii(target: &str) -> String {
     let mut text = String::new();
     for byte in target.bytes() {

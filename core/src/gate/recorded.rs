@@ -1,4 +1,4 @@
-//! Calls about a recorded payment that no request waits for.
+//! Calls about a recorded payment that run without a waiting request.
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
@@ -21,12 +21,12 @@ use crate::mutant::{Mutant, planted};
 use crate::payment::{OnChain, TxHash};
 use crate::time::UnixTime;
 
-/// How a request of version 1 begins.
+/// Prefix of a request in version 1.
 const VERSION_1: &str = r#"{"x402Version":1,"#;
 
 impl Gate {
-    /// The settle call that sends a recorded request once more, and what its answer has to agree with; nothing
-    /// if the row cannot be read.
+    /// The settle call that sends a recorded request once more, and what its reply must agree with;
+    /// `None` if the row cannot be read.
     #[must_use]
     pub fn resend_call(
         &self,
@@ -58,7 +58,7 @@ impl Gate {
     }
 }
 
-/// The network's name in the protocol version that a recorded request speaks.
+/// The network's name in the protocol version of a recorded request.
 #[must_use]
 pub fn network_of(network: &str, request: &str) -> String {
     let chain = ChainId::parse(network).ok();
@@ -68,7 +68,7 @@ pub fn network_of(network: &str, request: &str) -> String {
     }
 }
 
-/// A settle reply as the ledger is told of it.
+/// A settle reply as an outcome for the ledger.
 #[must_use]
 pub fn outcome(reply: &Reply, expected: &Expected) -> Outcome {
     match settle_outcome(reply, expected) {
@@ -83,11 +83,11 @@ pub fn outcome(reply: &Reply, expected: &Expected) -> Outcome {
 pub struct FirstSight {
     /// When it was claimed.
     pub at: UnixTime,
-    /// The newest block then.
+    /// The newest block at that time.
     pub block: Option<u64>,
 }
 
-/// What the chain is asked about a recorded payment; nothing if the row cannot be read.
+/// The query to the chain about a recorded payment; `None` if the row cannot be read.
 #[must_use]
 pub fn matter(
     payer: &str,
@@ -109,13 +109,14 @@ pub fn matter(
     }
 }
 
-/// A recorded payment that the chain settles, sent once more: what the node is asked along with that; nothing for any other row.
+/// The query that sends a recorded on-chain payment once more and looks for it; `None` for any
+/// other row.
 #[must_use]
 pub fn sent_again(payer: &str, payment: &Payment, seen: FirstSight) -> Option<Transfer> {
     sending(payer, payment, &OnChain::read(&payment.facilitator, &payment.request)?, seen)
 }
 
-/// The question that takes the bytes of a signed transaction along, and looks for its receipt alone.
+/// The query that carries the bytes of a signed transaction and looks for its receipt alone.
 pub(super) fn sending(
     payer: &str,
     payment: &Payment,
@@ -141,7 +142,7 @@ fn transfer(
 ) -> Option<Transfer> {
     let (seen_block, seen_at, until) = match onchain {
         OnChain::Signed(_) => (seen.block, seen.at, None),
-        // It was there before it was shown.
+        // It was on the chain before the client showed it.
         OnChain::Sent { since, until, .. } => (None, *since, Some(*until)),
     };
     Some(Transfer {
@@ -159,12 +160,12 @@ fn transfer(
     })
 }
 
-/// What is told of a transaction after a look at the chain.
+/// The outcome of a transaction after a look at the chain.
 #[must_use]
 pub fn settled_by_chain(finding: &Finding, transaction: TxHash) -> Outcome {
     match finding {
         Finding::Transferred { transaction, .. } => Outcome::Settled(transaction.to_text()),
-        // Whatever is in a block and moved nothing never moves anything.
+        // A transaction that is in a block and moved nothing will never move anything.
         Finding::UsedElsewhere { .. } => Outcome::Refused(REVERTED.to_owned()),
         Finding::Unconfirmed { .. }
         | Finding::TransferredLate { .. }
@@ -177,10 +178,10 @@ pub fn settled_by_chain(finding: &Finding, transaction: TxHash) -> Outcome {
     }
 }
 
-/// Reason of a refusal: the transaction was carried out and moved nothing.
+/// Reason for a refusal: the transaction was carried out and moved nothing.
 pub(super) const REVERTED: &str = "transaction_reverted";
 
-/// What the chain is asked about a recorded authorization.
+/// The question to the chain about a recorded authorization.
 pub(super) fn question(
     payer: &str,
     payment: &Payment,
@@ -204,7 +205,7 @@ pub(super) fn question(
     })
 }
 
-/// A finding as the ledger is told of it.
+/// A finding as a verdict for the ledger.
 #[must_use]
 pub fn chain_verdict(finding: &Finding, valid_before: UnixTime, now: UnixTime) -> ChainVerdict {
     if let Finding::Cancelled { .. } | Finding::UsedElsewhere { .. } = finding

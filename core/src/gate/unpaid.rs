@@ -1,7 +1,9 @@
-//! Requests that go on without a payment: to free paths, by a key, and the free ones of a day.
+//! Requests forwarded without a payment: to free paths, with a client key, or as one of a day's
+//! free requests.
 //!
-//! A day's free requests of a client are counted by a ledger object. It is asked only for what brings no proof, and no
-//! longer once this isolate knows that the day's are used up; whose object does not answer is asked for payment.
+//! A ledger object counts the free requests of a client's day. It is asked only about requests
+//! without a proof, and no longer once this isolate knows that the day's requests are used up. If
+//! it does not answer, the client is asked for payment.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -23,22 +25,22 @@ use crate::ledger::quota::{DAY_SECS, Spend};
 use crate::problem::Code;
 use crate::time::UnixTime;
 
-/// The field that says how many more of the day are free, lower case.
+/// Header that carries the day's remaining free requests, lower case.
 const REMAINING_HEADER: &str = "farebox-free-remaining";
 
-/// A request that goes on without a payment, as far as its answer shows that.
+/// A request forwarded without a payment: the parts that its answer depends on.
 #[derive(Clone, Debug)]
 pub struct Unpaid {
     correlation: String,
     audience: Audience,
-    /// How many more are free today.
+    /// Remaining free requests of the day.
     remaining: Option<u64>,
-    /// What is answered if the origin has nothing there.
+    /// The document to answer with if the origin has none there.
     instead: Option<DocumentRequest>,
 }
 
 impl Unpaid {
-    /// To a path without a price.
+    /// A request to a path without a price.
     #[must_use]
     pub const fn free(correlation: String) -> Self {
         Self { correlation, audience: Audience::Other, remaining: None, instead: None }
@@ -66,7 +68,7 @@ impl Gate {
         (self.origin_call(head, Caller::Anybody, correlation, timeout, now), unpaid)
     }
 
-    /// As [`Gate::free`], with a document in the place of what the origin does not have.
+    /// Forwards like [`Gate::free`]; a 404 of the origin is replaced by a document.
     pub(super) fn free_unless_missing(
         &self,
         head: &RequestHead,
@@ -80,7 +82,7 @@ impl Gate {
         (call, unpaid)
     }
 
-    /// Forwards to a priced route for the holder of a key, which is for nobody else.
+    /// Forwards to a priced route for the holder of a client key. The origin never sees the key.
     pub(super) fn by_key(
         &self,
         offer: &Offer,
@@ -94,7 +96,7 @@ impl Gate {
         self.unpaid(offer, &head, Caller::Client(name), (correlation, None), now)
     }
 
-    /// Forwards to a priced route that asks nothing this time.
+    /// Forwards to a priced route that is free this time.
     pub(super) fn waived(
         &self,
         offer: &Offer,
@@ -131,7 +133,8 @@ impl Gate {
         origin_call(&self.origin, head, caller, correlation, timeout_secs, &self.keys, now)
     }
 
-    /// Asks for one of the client's free requests of today, unless it is known that there is none.
+    /// Asks for one of the client's free requests of the day; `None` if there is known to be none
+    /// left.
     pub(super) fn use_free_request(
         &self,
         route: usize,
@@ -155,7 +158,7 @@ impl Gate {
         Some((call, AwaitingQuota { route, head, correlation, day }))
     }
 
-    /// The answer in the place of the origin's, which is then not read, where the origin has nothing.
+    /// The document that replaces a 404 of the origin, whose body is then not read.
     #[must_use]
     pub fn instead(&self, head: &ResponseHead, unpaid: &Unpaid) -> Option<Reply> {
         let wanted = unpaid.instead.as_ref().filter(|_| head.status == 404)?;
@@ -186,7 +189,7 @@ impl Gate {
     }
 }
 
-/// Says how many more are free, also to pages of other sites.
+/// Sets the header for the remaining free requests and exposes it to scripts of other origins.
 fn tell(headers: &mut Headers, remaining: u64) {
     headers.set(REMAINING_HEADER, &format!("{remaining}"));
     let exposed = headers.get("access-control-expose-headers").unwrap_or_default();

@@ -1,4 +1,5 @@
-//! What the ledger's answers mean: the client is told, served from what is stored, or what was paid for goes on.
+//! Replies of the ledger: the client hears the state of its payment, gets the stored response, or
+//! the work goes on.
 
 use alloc::boxed::Box;
 
@@ -17,7 +18,7 @@ use crate::problem::Code;
 use crate::time::UnixTime;
 
 impl<'g> PaidRequest<'g> {
-    /// A stored response for a repeat that proved itself.
+    /// Serves a stored response to a repeat that has proved itself.
     pub(super) fn replay(&mut self, response: &str) -> Step<'g> {
         let Some(mut head) = ResponseHead::from_text(response) else {
             return self.refuse(Code::Internal);
@@ -31,7 +32,8 @@ impl<'g> PaidRequest<'g> {
         Step::Respond(self.settlement_served(reply))
     }
 
-    /// What a client reads whose payment the ledger does not know and that does not begin: that it was refused, if it was.
+    /// Answers when the payment is unknown to the ledger and is not begun: with the refusal, if
+    /// there was one.
     pub(super) fn unbegun(&self, now: UnixTime) -> Step<'g> {
         match &self.recalled {
             Some(reason) => Step::Respond(self.fresh_terms(Code::VerifyRefused, reason, now)),
@@ -39,7 +41,7 @@ impl<'g> PaidRequest<'g> {
         }
     }
 
-    /// What becomes of a request whose payment the ledger does not know and will not begin.
+    /// Answers when the payment is unknown to the ledger and this request may not begin it.
     pub(super) fn barred(&self, now: UnixTime) -> Step<'g> {
         match self.eligibility {
             Eligibility::Fresh | Eligibility::Expired => Step::Respond(self.too_late(now)),
@@ -58,7 +60,7 @@ impl<'g> PaidRequest<'g> {
         }
     }
 
-    /// What a client reads whose payment is in a state that this request cannot move.
+    /// Answers when the payment is in a state that this request cannot change.
     pub(super) fn told(&self, fate: &Fate, now: UnixTime) -> Step<'g> {
         let replayed =
             |reason: &str| FailureCause { cause: Cause::Replayed, reason: reason.into() };
@@ -102,7 +104,7 @@ impl<'g> PaidRequest<'g> {
         self.refuse(code)
     }
 
-    /// What a client reads where an answer lets its request do nothing further.
+    /// Answers when the ledger's answer leaves the request with nothing further to do.
     pub(super) fn ended(&self, answer: &Answer, now: UnixTime) -> Step<'g> {
         self.refuse(match answer {
             Answer::Fate(fate) => return self.told(fate, now),
@@ -119,7 +121,8 @@ impl<'g> PaidRequest<'g> {
         })
     }
 
-    /// Keeps what every answer of the ledger says beside: the row's receipt id, and the payer's failures.
+    /// Keeps what every reply of the ledger carries beside its answer: the row's receipt id, and
+    /// the payer's failures in a row.
     pub(super) fn hear<A>(
         &mut self,
         told: Option<impl Into<LedgerReply<A>>>,
@@ -136,7 +139,8 @@ impl<'g> PaidRequest<'g> {
         Some(answer)
     }
 
-    /// Paid earlier, and the origin has not run: it runs now.
+    /// Delivers a payment that was paid earlier but never reached the origin: the origin is asked
+    /// now.
     pub(super) fn deliver(
         mut self: Box<Self>,
         Deliver { fence, transaction }: Deliver,
@@ -147,7 +151,7 @@ impl<'g> PaidRequest<'g> {
         self.forward(now)
     }
 
-    /// What was recorded goes to its facilitator once more.
+    /// Sends the recorded request to its facilitator once more.
     pub(super) fn send_again(mut self: Box<Self>, resend: Resend) -> Step<'g> {
         let Resend { fence, facilitator, request, seen_at, seen_block } = resend;
         self.fence = fence;
@@ -155,13 +159,14 @@ impl<'g> PaidRequest<'g> {
         self.settle_again(&facilitator, request, 0)
     }
 
-    /// The stored response.
+    /// Serves the stored response.
     pub(super) fn play(mut self: Box<Self>, Replay { response, transaction }: &Replay) -> Step<'g> {
         self.transaction = self.named(transaction);
         self.replay(response)
     }
 
-    /// Goes to the object after a change of their number, if the one before it was asked.
+    /// Switches to the new ledger object while the number of objects changes; `false` unless the
+    /// old one was asked before.
     pub(super) fn move_on(&mut self) -> bool {
         let moves = self.place.1 == Role::Old;
         if moves {

@@ -1,4 +1,4 @@
-//! Claims and questions: what the ledger object is asked about a payment.
+//! Claims and questions to the ledger object about a payment.
 
 use crate::gate::call::LedgerCall;
 use alloc::boxed::Box;
@@ -14,12 +14,13 @@ use crate::mutant::{Mutant, planted};
 use crate::payment::OnChain;
 use crate::payment::authorization::SignatureCheck;
 
-/// Milliseconds between two tries of a payer with too much in flight.
+/// Milliseconds between two claims of a payer with too much in flight: long enough for an earlier
+/// payment to finish, short against a client's patience.
 const RETRY_MS: u32 = 500;
 
 impl<'g> PaidRequest<'g> {
-    /// Asks the ledger for all that this request may have of its payment: only one that is in time, for today's terms and
-    /// proven may begin it.
+    /// Asks the ledger for the most that this payment allows: it may begin only if it is in time,
+    /// for today's terms and proven.
     pub(super) fn ask_ledger(self: Box<Self>) -> Step<'g> {
         if planted(Mutant::AskBegins) {
             return self.claim(0);
@@ -43,7 +44,7 @@ impl<'g> PaidRequest<'g> {
         }
     }
 
-    /// Begins the payment, or hears what became of it; `tries` went before.
+    /// Claims the payment: begins it, or hears what became of it. `tries` claims went before.
     pub(super) fn claim(self: Box<Self>, tries: u32) -> Step<'g> {
         let Repeat { payment, leases, idempotent, wallet, last } = self.repeat();
         let in_flight = if self.is_contract { NonZeroU32::MIN } else { self.gate.in_flight };
@@ -69,15 +70,16 @@ impl<'g> PaidRequest<'g> {
         Step::Resume(call, Resuming(self))
     }
 
-    /// Looks what became of a payment whose signature is not proven.
+    /// Looks up what became of a payment whose signature is not proven.
     pub(super) fn look_up(self: Box<Self>) -> Step<'g> {
         let mut call = self.asking(Question::Look(self.repeat()), None, self.proving());
         self.guard(&mut call, true);
         Step::Look(call, Looking(self))
     }
 
-    /// How far the proof of this payment is, where this request could begin it. What its payer has sent is asked of the chain whenever
-    /// it is shown, and anybody may show it: it holds back nothing.
+    /// How far this payment is proven; `None` unless this request could begin it. A transaction
+    /// that its payer has sent is read from the chain each time, and anyone may show it, so that it
+    /// holds nothing back.
     fn proving(&self) -> Option<Proving> {
         if self.eligibility != Eligibility::Fresh || self.proof.was_sent() {
             return None;
@@ -85,14 +87,14 @@ impl<'g> PaidRequest<'g> {
         Some(if self.recalled.is_some() { Proving::Refused } else { Proving::Begins })
     }
 
-    /// What goes beside the first call: the rate limiter before it, the newest block with it.
+    /// Adds the effects beside the first call: the rate limit before it, the newest block with it.
     fn guard(&self, call: &mut LedgerCall, is_first: bool) {
-        // First sight is when the payment came, however often its claim is tried.
+        // First sight is when the payment arrived, however often its claim is tried.
         if !is_first || self.place.1 == Role::New || self.inquired || self.claimed {
             return;
         }
         let network = self.choice.terms.network.as_str();
-        // What the chain settles has the height read when it is judged.
+        // For a payment that the chain settles, the block is read when it is checked.
         let reads = self.proof.onchain.is_none();
         let readable = self.gate.rpc_url(network).filter(|_| reads);
         call.block_query = readable.map(|_| ChainCall::new(network, height::request()));
@@ -106,7 +108,8 @@ impl<'g> PaidRequest<'g> {
             leases: self.leases(),
             idempotent: self.offer.idempotent && self.eligibility == Eligibility::Fresh,
             wallet: self.wallet,
-            // What was looked for and is no payment for this is told what there is.
+            // A payment that was looked for and not confirmed is not looked for again: the row's
+            // state is the answer.
             last: self.inquired || self.recalled.is_some() && self.proof.was_sent(),
         }
     }

@@ -1,4 +1,5 @@
-//! The request's body, as far as a payment is bound to it: its digest is read before the ledger is asked.
+//! Digest of the request's body, read before the ledger is asked because the payment is bound to
+//! it.
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
@@ -13,9 +14,9 @@ use crate::mpp::digest;
 use crate::mutant::{Mutant, planted};
 use crate::problem::Code;
 
-/// Longest request body that is part of the binding, bytes.
+/// Longest request body that is part of the binding, bytes: the edge holds it in memory to hash it.
 pub const MAX_DIGESTED_BYTES: usize = 64 * 1024;
-/// Stands for the digest of a longer one.
+/// Digest recorded for a longer body.
 const LONG: &str = "long";
 /// SHA-256 of no bytes. Spec: FIPS 180-4.
 const OF_NOTHING: [u8; 32] = [
@@ -27,14 +28,14 @@ const OF_NOTHING: [u8; 32] = [
 pub struct Digesting<'g>(pub(super) Box<PaidRequest<'g>>);
 
 impl<'g> Digesting<'g> {
-    /// The digest in hex, or none for a body longer than [`MAX_DIGESTED_BYTES`].
+    /// Takes the digest in hex, or `None` for a body longer than [`MAX_DIGESTED_BYTES`].
     pub fn answered(self, digest: Option<String>) -> Step<'g> {
         let mut paid = self.0;
         paid.digest = digest.unwrap_or_else(|| LONG.to_owned());
         paid.digested()
     }
 
-    /// The body ended before its end: nothing is begun with a part of it.
+    /// Ends the request when the body broke off: nothing is begun with part of a body.
     pub fn broken(self) -> Step<'g> {
         if planted(Mutant::PartBegins) {
             return self.answered(None);
@@ -43,13 +44,14 @@ impl<'g> Digesting<'g> {
     }
 }
 
-/// The answer where a body ended before its end.
+/// The answer when a body broke off.
 pub(in crate::gate) fn incomplete(correlation: &str) -> Reply {
     Reply::problem(Code::IncompleteBody, Audience::Paid, correlation, None)
 }
 
 impl<'g> PaidRequest<'g> {
-    /// Goes to the ledger. A payment whose challenge was issued for another body pays other terms than this request's.
+    /// Goes to the ledger. A payment whose challenge was issued for another body counts as one for
+    /// other terms.
     pub(super) fn digested(mut self: Box<Self>) -> Step<'g> {
         let is_other = !self.is_for_this_body();
         if is_other && self.proof.was_sent() {
@@ -66,17 +68,17 @@ impl<'g> PaidRequest<'g> {
         let body = self.body_digest();
         match &answered.digest {
             Some(issued) => {
-                // No body is the body of no bytes.
+                // A missing body has the digest of no bytes.
                 let absent = self.head.body == BodyPresence::Absent;
                 let body = body.or(absent.then_some(OF_NOTHING));
                 body.is_some_and(|body| digest::agrees(issued, &body))
             }
-            // There is no challenge for a body that is too long to be digested.
+            // A body too long for a digest is accepted only by terms without one.
             None => !self.offer.binds_body || body.is_none(),
         }
     }
 
-    /// SHA-256 of the body, if there is one that is not too long.
+    /// SHA-256 of the body; `None` if there is no body or it is too long.
     pub(super) fn body_digest(&self) -> Option<[u8; 32]> {
         digest_bytes(&self.digest)
     }

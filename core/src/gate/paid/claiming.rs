@@ -12,7 +12,8 @@ use crate::mutant::{Mutant, planted};
 use crate::problem::Code;
 use crate::time::UnixTime;
 
-/// Tries after the first one: up to 2 seconds.
+/// Claims after the first one while too much is in flight: 4 × 500 ms let the client wait up to 2
+/// seconds.
 const RETRIES: u32 = 4;
 
 /// Waits for the answer to a claim.
@@ -22,14 +23,16 @@ pub struct Claiming<'g> {
 }
 
 impl<'g> Claiming<'g> {
-    /// What the payment would take from whom, where it may be known that it is not there.
+    /// Wallet and amount of the payment, so that the edge can check whether the wallet is known to
+    /// be short; `None` once the object was asked, or if the chain settles.
     #[must_use]
     pub fn draft(&self) -> Option<Debit> {
         let paid = &self.paid;
         (!paid.claimed && paid.proof.onchain.is_none()).then(|| paid.draft())
     }
 
-    /// The wallet was found too empty a moment ago: nothing begins and nothing is written, and what was paid for is still given.
+    /// Ends the claim because the wallet was found short a moment ago: no payment begins and no row
+    /// is written, but a payment made earlier is still served.
     pub fn recalled(self, reason: &str) -> Step<'g> {
         let mut paid = self.paid;
         paid.failed_because(reason);
@@ -37,26 +40,28 @@ impl<'g> Claiming<'g> {
         paid.resume()
     }
 
-    /// The reply to `Call::block_query`: the newest block when the payment was claimed.
+    /// Takes the reply to [`LedgerCall::block_query`](crate::gate::call::LedgerCall::block_query):
+    /// the newest block when the payment was claimed.
     #[must_use]
     pub fn saw(mut self, reply: Option<&[u8]>) -> Self {
         self.paid.saw(reply);
         self
     }
 
-    /// The client's network has asked too often.
+    /// Answers that the client's network has asked too often.
     pub fn limited(self) -> Step<'g> {
         self.paid.refuse(Code::RateLimited)
     }
 
-    /// For the log: the payment key's prefix and the route.
+    /// Prefix of the payment key and route, for the log.
     #[must_use]
     pub fn label(&self) -> (String, String) {
         self.paid.label()
     }
 
-    /// The object's answer, or none if it is down. A [`LedgerReply`] that names the row's receipt id keeps it for every
-    /// answer to the client and for the origin; without, the id is derived from today's secret.
+    /// Takes the object's reply, or `None` if it is down. A [`LedgerReply`] that names the row's
+    /// receipt id sets it for every answer to the client and for the origin; without one, the id is
+    /// derived from today's secret.
     pub fn answered(self, told: Option<impl Into<LedgerReply>>, now: UnixTime) -> Step<'g> {
         let mut paid = self.paid;
         match paid.hear(told, now) {
@@ -65,7 +70,8 @@ impl<'g> Claiming<'g> {
                 paid.fence = fence;
                 paid.owner = true;
                 paid.seen.at = now;
-                // Begun again: first sight was earlier, and only the row knows when. A repeat or the alarm asks.
+                // Begun again: first sight was earlier, and only the row knows when. A repeat or
+                // the alarm looks it up.
                 paid.inquired |= fence != FIRST_FENCE;
                 let verifies = paid.mode == Mode::After || paid.choice.verifies_first;
                 match paid.has_room(now) || planted(Mutant::StaleRoom) {
@@ -81,7 +87,7 @@ impl<'g> Claiming<'g> {
             Some(Answer::TooManyInFlight) if self.tries < RETRIES => {
                 paid.claim(self.tries.saturating_add(1))
             }
-            // Paid, and there is no place to serve it now: it waits to be fetched.
+            // Paid, but there is no room to serve it now: it is recorded and waits to be fetched.
             Some(answer @ (Answer::TooManyInFlight | Answer::Full))
                 if paid.proof.was_sent() && !planted(Mutant::FullForgets) =>
             {

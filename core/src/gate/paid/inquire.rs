@@ -1,5 +1,5 @@
-//! Looks at the chain: beside the claim, before a doubt is answered, and where a settlement counts only once the
-//! chain shows it.
+//! Looks at the chain: beside the claim, before an unknown settlement is reported, and when a
+//! settlement counts only once the chain shows it.
 
 use crate::gate::call::ChainCall;
 use alloc::boxed::Box;
@@ -16,9 +16,11 @@ use crate::payment::TxHash;
 use crate::problem::Code;
 use crate::time::UnixTime;
 
-/// Milliseconds before each look for a named transaction.
+/// Milliseconds before each look for a named transaction: 15.5 seconds in all, first for a fast
+/// chain and then for a slow one.
 const CONFIRM_AFTER_MS: [u32; 5] = [500, 1_000, 2_000, 4_000, 8_000];
-/// Most requests to a node for the looks of one payment, so that all its calls stay below what the platform allows.
+/// Limit on node requests for one payment, so that all its calls stay below what the platform
+/// allows for one request.
 const MAX_LOOKS: u32 = 10;
 
 /// Waits for a node's reply.
@@ -27,11 +29,11 @@ pub struct Reading<'g> {
     pub(super) asked: PendingRead,
 }
 
-/// What was asked, and what goes on with it.
+/// What was asked, and how to go on with the reply.
 pub(super) enum PendingRead {
-    /// What became of the payment.
+    /// The fate of the payment, and the one to report if the chain does not tell it.
     Fate(Asking, Fate),
-    /// Something about a payment that the chain itself settles.
+    /// A step of a payment that the chain itself settles.
     Node(Look),
     /// Whether a named transaction is this payment.
     Named {
@@ -43,27 +45,28 @@ pub(super) enum PendingRead {
     },
 }
 
-/// What a settle call's report goes on with.
+/// The circumstances under which a settle call is reported.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SettleReport {
-    /// Which call it was.
+    /// The attempt that it was.
     pub turn: Attempt,
     /// Whether the client still waits.
     pub client: Client,
 }
 
 impl<'g> PaidRequest<'g> {
-    /// Takes calls that an ordinary payment does not make from the looks that are left, so that all stay as many.
+    /// Deducts calls that an ordinary payment does not make from the looks that are left, so that
+    /// their sum stays the same.
     pub(super) const fn use_lookups(&mut self, calls: u32) {
         self.lookups = self.lookups.saturating_add(calls);
     }
 
-    /// Whether the chain can be asked about this payment, once.
+    /// Whether this request may ask the chain about its payment, which it does once.
     pub(super) fn may_inquire(&self) -> bool {
         !self.inquired && self.gate.rpc_url(self.choice.terms.network.as_str()).is_some()
     }
 
-    /// Asks what became of the payment; `otherwise` is told if that brings nothing.
+    /// Asks the chain what became of the payment; reports `otherwise` if it does not tell.
     pub(super) fn inquire(mut self: Box<Self>, otherwise: Fate, now: UnixTime) -> Step<'g> {
         self.inquired = true;
         let account = self.proof.account();
@@ -76,7 +79,7 @@ impl<'g> PaidRequest<'g> {
         Step::Read(call, Reading { paid: self, asked: PendingRead::Fate(asking, otherwise) })
     }
 
-    /// Looks for the transaction that the facilitator named, before the row hears of it.
+    /// Looks for the transaction that the facilitator named before the row hears of it.
     pub(super) fn confirm(self: Box<Self>, named: TxHash, told: SettleReport) -> Step<'g> {
         match self.question(None) {
             Some(question) => self.look(question, named, 0, told),
@@ -103,7 +106,7 @@ impl<'g> PaidRequest<'g> {
         Step::Read(call, Reading { paid: self, asked })
     }
 
-    /// Tells the row how a settle call went.
+    /// Records the outcome of a settle call.
     pub(super) fn report(mut self: Box<Self>, result: Outcome, told: SettleReport) -> Step<'g> {
         if let Outcome::Refused(reason) = &result {
             self.failed_because(reason);
@@ -117,7 +120,7 @@ impl<'g> PaidRequest<'g> {
         question(&self.proof.account(), &self.payment(), self.seen, known)
     }
 
-    /// Whether this payment may ask a node for a transaction once more.
+    /// Whether this payment may ask a node once more.
     pub(super) const fn may_look(&self) -> bool {
         self.lookups < MAX_LOOKS
     }
@@ -128,12 +131,12 @@ impl<'g> PaidRequest<'g> {
 }
 
 impl<'g> Reading<'g> {
-    /// The client's network has too many payments looked at that nobody vouches for.
+    /// Answers that the client's network has too many unverified payments under way.
     pub fn limited(self) -> Step<'g> {
         self.paid.refuse(Code::RateLimited)
     }
 
-    /// The body of the reply, or nothing unless it came completely, in time and with status 200.
+    /// Takes the body of the reply; `None` unless it came completely, in time and with status 200.
     pub fn answered(self, reply: Option<&[u8]>, now: UnixTime) -> Step<'g> {
         let mut paid = self.paid;
         match self.asked {
@@ -173,7 +176,7 @@ impl<'g> Reading<'g> {
 }
 
 impl<'g> PaidRequest<'g> {
-    /// Tells the row what the chain says; the row decides what that means.
+    /// Records what the chain says; the row decides what that means.
     fn learn(
         mut self: Box<Self>,
         learnt: ChainVerdict,
@@ -192,7 +195,7 @@ impl<'g> PaidRequest<'g> {
 }
 
 impl FirstSight {
-    /// First sight now, with the block that is not read yet.
+    /// First sight now, before the block is read.
     pub(super) const fn now(at: UnixTime) -> Self {
         Self { at, block: None }
     }

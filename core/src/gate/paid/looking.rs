@@ -1,4 +1,4 @@
-//! The answers to what a request may ask that must not begin its payment.
+//! Replies of the ledger to requests that must not begin their payment.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -9,32 +9,32 @@ use crate::mutant::{Mutant, planted};
 use crate::problem::Code;
 use crate::time::UnixTime;
 
-/// Waits for what is left of a payment that this request may not begin.
+/// Waits for the reply about a payment that this request may continue but not begin.
 pub struct Resuming<'g>(pub(super) Box<PaidRequest<'g>>);
 
-/// Waits for what became of a payment whose signature is not proven.
+/// Waits for the reply about a payment whose signature is not proven.
 pub struct Looking<'g>(pub(super) Box<PaidRequest<'g>>);
 
 impl<'g> Resuming<'g> {
-    /// The client's network has asked too often.
+    /// Answers that the client's network has asked too often.
     pub fn limited(self) -> Step<'g> {
         self.0.refuse(Code::RateLimited)
     }
 
-    /// For the log: the payment key's prefix and the route.
+    /// Prefix of the payment key and route, for the log.
     #[must_use]
     pub fn label(&self) -> (String, String) {
         self.0.label()
     }
 
-    /// The reply to `Call::block_query`.
+    /// Takes the reply to [`LedgerCall::block_query`](crate::gate::call::LedgerCall::block_query).
     #[must_use]
     pub fn saw(mut self, reply: Option<&[u8]>) -> Self {
         self.0.saw(reply);
         self
     }
 
-    /// The object's answer, or none if it is down.
+    /// Takes the object's reply, or `None` if it is down.
     pub fn answered(
         self,
         told: Option<impl Into<LedgerReply<Resumed>>>,
@@ -51,7 +51,7 @@ impl<'g> Resuming<'g> {
             Some(Resumed::Fate(Fate::Unresolved)) if paid.eligibility == Eligibility::Denied => {
                 paid.barred(now)
             }
-            // There are no terms to put up.
+            // There are no terms to offer.
             Some(Resumed::Fate(Fate::Void))
                 if matches!(paid.eligibility, Eligibility::PriceUnknown | Eligibility::NowFree) =>
             {
@@ -68,25 +68,25 @@ impl<'g> Looking<'g> {
         self.0.recalled.is_some()
     }
 
-    /// The client's network has asked too often.
+    /// Answers that the client's network has asked too often.
     pub fn limited(self) -> Step<'g> {
         self.0.refuse(Code::RateLimited)
     }
 
-    /// For the log: the payment key's prefix and the route.
+    /// Prefix of the payment key and route, for the log.
     #[must_use]
     pub fn label(&self) -> (String, String) {
         self.0.label()
     }
 
-    /// The reply to `Call::block_query`.
+    /// Takes the reply to [`LedgerCall::block_query`](crate::gate::call::LedgerCall::block_query).
     #[must_use]
     pub fn saw(mut self, reply: Option<&[u8]>) -> Self {
         self.0.saw(reply);
         self
     }
 
-    /// The object's answer, or none if it is down.
+    /// Takes the object's reply, or `None` if it is down.
     pub fn answered(
         self,
         told: Option<impl Into<LedgerReply<LookAnswer>>>,
@@ -95,21 +95,22 @@ impl<'g> Looking<'g> {
         let mut paid = self.0;
         match paid.hear(told, now) {
             None => paid.refuse(Code::LedgerUnavailable),
-            // Who may not be served, or not any more, is owed what moves.
+            // A payer who may not be served, or not any more, is owed whatever moves.
             Some(LookAnswer::Open)
                 if matches!(paid.eligibility, Eligibility::Denied | Eligibility::Withdrawn)
                     && paid.proof.was_sent() =>
             {
                 paid.verify()
             }
-            // There is nothing to deliver, and its row says what becomes of it.
+            // There is nothing to deliver, and the row says what becomes of the payment.
             Some(LookAnswer::Open) if paid.eligibility == Eligibility::Withdrawn => paid.unknown(),
             // Its signature held once, or the request knows the secret of the first.
             Some(LookAnswer::Open) => paid.resume(),
             Some(LookAnswer::Nothing) if paid.move_on() => paid.look_up(),
             Some(LookAnswer::Nothing) if paid.recalled.is_some() => paid.unbegun(now),
-            // Not known: it has to be proven before anything is written.
-            // The money may have moved, whatever else stands against it: it is looked for.
+            // Unknown to the ledger: it must be proven before anything is written. A sent
+            // transaction may have moved money, whatever else stands against it, so it is looked
+            // for.
             Some(LookAnswer::Nothing)
                 if paid.eligibility == Eligibility::Fresh
                     || paid.proof.was_sent() && !planted(Mutant::SentGetsTerms) =>

@@ -1,8 +1,9 @@
-//! Payments that the chain itself settles: judged by a node before anything is written, sent to it after the claim, and
-//! counted once their receipt is there.
+//! Payments that the chain itself settles: a node checks them before anything is written, gets them
+//! after the claim, and shows the receipt that makes them count.
 //!
-//! A signed transaction: its prospect, the claim, the bytes, its receipt. A transaction that the payer has sent himself: its receipt,
-//! the claim, and the row hears at once that it is paid. Both settle before the origin is asked, whatever the route says.
+//! A signed transaction goes through simulation, claim, sending and receipt. A transaction that the
+//! payer has sent goes through receipt and claim, and its row is paid at once. Both settle before
+//! the origin is asked, whatever mode the route has.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -24,20 +25,22 @@ use crate::payment::authorization::SignatureCheck;
 use crate::problem::Code;
 use crate::time::UnixTime;
 
-/// Milliseconds before each further look for a receipt; a fast chain makes a block every second or two.
+/// Milliseconds before each further look for a receipt, 22.5 seconds in all; a fast chain makes a
+/// block every second or two.
 const LOOK_AFTER_MS: [u32; 8] = [500, 1_000, 1_000, 2_000, 2_000, 4_000, 4_000, 8_000];
-/// Milliseconds before each look for a transaction that a payer says he has sent, and that no block has yet.
+/// Milliseconds before each look for a transaction that the payer reports as sent and that is in no
+/// block yet: 7 seconds, within which most chains make a block.
 const WAIT_MS: [u32; 4] = [0, 1_000, 2_000, 4_000];
 
-/// What a node was asked.
+/// A question to a node.
 pub(super) enum Look {
-    /// Who has sent a transaction.
+    /// The sender of a transaction.
     Sender(sender::AwaitingSender),
     /// Whether a signed transaction could be carried out.
     Prospect(AwaitingSimulation),
-    /// Whether a transaction that somebody named is this payment; and how often it was asked before.
+    /// Whether a transaction that a client named is this payment, and the number of looks so far.
     Named(Asking, usize),
-    /// What became of the transaction that was sent.
+    /// The fate of the transaction that was sent.
     Receipt(Pursuit),
 }
 
@@ -47,12 +50,12 @@ pub(super) struct Pursuit {
     transfer: Box<Transfer>,
     turn: Attempt,
     lookups: usize,
-    /// Until when it is looked for; nothing before the first answer.
+    /// When the wait ends; `None` before the first reply.
     until: Option<UnixTime>,
 }
 
 impl<'g> PaidRequest<'g> {
-    /// Asks a node about a payment that nobody vouches for: nothing is written about it yet.
+    /// Asks a node about an unverified payment, of which nothing is written yet.
     pub(super) fn prove(mut self: Box<Self>, onchain: OnChain) -> Step<'g> {
         match onchain {
             OnChain::Signed(signed) => {
@@ -64,7 +67,7 @@ impl<'g> PaidRequest<'g> {
         }
     }
 
-    /// Asks who has sent a transaction that does not say so itself.
+    /// Asks for the sender of a transaction that does not name one.
     pub(super) fn ask_sender(mut self: Box<Self>) -> Step<'g> {
         let transaction = self.proof.onchain.as_ref().and_then(OnChain::transaction);
         let Some(transaction) = transaction else { return self.refuse(Code::Internal) };
@@ -73,7 +76,8 @@ impl<'g> PaidRequest<'g> {
         self.look_at(body, 0, Look::Sender(finding))
     }
 
-    /// The account is known under which it is kept: from here on it is as if the payer had named it.
+    /// Continues with the sender, under whose account the payment is kept, as if the request had
+    /// named them.
     fn sent_by(mut self: Box<Self>, sender: Address) -> Step<'g> {
         self.proof.payer = Some(sender);
         self.expected.payer = Some(sender);
@@ -87,7 +91,7 @@ impl<'g> PaidRequest<'g> {
         self.ask_ledger()
     }
 
-    /// The first look at a transaction that the payer has sent, or one more.
+    /// Looks for a transaction that the payer has sent, for the first time or once more.
     fn look_for(mut self: Box<Self>, onchain: &OnChain, lookups: usize) -> Step<'g> {
         let transfer = self.transfer(onchain);
         match (transfer, WAIT_MS.get(lookups)) {
@@ -96,13 +100,13 @@ impl<'g> PaidRequest<'g> {
                 let (body, asking) = ChainQuery::Transfer(Box::new(transfer)).ask();
                 self.look_at(body, *delay_ms, Look::Named(asking, lookups.saturating_add(1)))
             }
-            // It may be on its way: who signs anew would pay twice.
+            // It may be on its way: a payer who signs anew would pay twice.
             (Some(_), None) => self.note(Noted::Awaited, Code::SettlementUnknown),
             (None, _) => self.refuse(Code::Internal),
         }
     }
 
-    /// Settles what a node has found good.
+    /// Settles a payment that a node has verified.
     pub(super) fn settle_on_chain(self: Box<Self>, onchain: &OnChain, turn: Attempt) -> Step<'g> {
         match (onchain, turn) {
             (OnChain::Sent { transaction, .. }, Attempt::First) => {
@@ -118,7 +122,7 @@ impl<'g> PaidRequest<'g> {
         }
     }
 
-    /// Sends, if there is something to send, and looks for the receipt.
+    /// Sends the transaction, if there are bytes to send, and looks for its receipt.
     fn pursue(
         mut self: Box<Self>,
         mut transfer: Box<Transfer>,
@@ -138,7 +142,7 @@ impl<'g> PaidRequest<'g> {
         self.look_at(body, delay_ms, Look::Receipt(pursuit))
     }
 
-    /// Asks a node; about what nobody vouches for only as many times at once as may be.
+    /// Asks a node; questions about unverified payments are limited in number at a time.
     fn look_at(self: Box<Self>, body: String, delay_ms: u32, look: Look) -> Step<'g> {
         let mut call = self.ask(body, delay_ms);
         call.unproven = match look {
@@ -162,7 +166,7 @@ impl<'g> PaidRequest<'g> {
         match look {
             Look::Sender(finding) => match finding.answered(reply) {
                 Sender::Known(sender) => self.sent_by(sender),
-                // There is no name to keep it under; who pays anew would pay twice.
+                // There is no account to keep it under; a payer who pays anew would pay twice.
                 Sender::NotYet => self.unknown(),
                 Sender::Unreadable(_) => self.unread(now),
             },
@@ -187,7 +191,7 @@ impl<'g> PaidRequest<'g> {
         }
     }
 
-    /// What the chain says about a transaction that somebody named.
+    /// Acts on what the chain says about a transaction that a client named.
     fn found(self: Box<Self>, finding: &Finding, lookups: usize, now: UnixTime) -> Step<'g> {
         match finding {
             Finding::Transferred { .. }
@@ -197,7 +201,7 @@ impl<'g> PaidRequest<'g> {
                 self.note(Noted::Owed, Code::RefundDueRepeat)
             }
             Finding::Transferred { .. } => {
-                // What was asked when it was sent is what it pays for, whatever is asked by now.
+                // It pays for the terms that held when it was sent, whatever they are now.
                 let mut paid = self;
                 paid.eligibility = Eligibility::Fresh;
                 paid.signature()
@@ -218,7 +222,7 @@ impl<'g> PaidRequest<'g> {
         }
     }
 
-    /// The transaction is no payment for this: what the request gets without one.
+    /// Gives the request the answer it gets without a payment: the transaction does not pay for it.
     fn disproved(self: Box<Self>, reason: &str, now: UnixTime) -> Step<'g> {
         match self.eligibility {
             Eligibility::Fresh | Eligibility::Expired | Eligibility::TermsChanged(_) => {
@@ -231,19 +235,19 @@ impl<'g> PaidRequest<'g> {
         }
     }
 
-    /// Keeps what is known of a transaction that the payer has sent, and answers with this code.
+    /// Records what is known of a transaction that the payer has sent, and answers with this code.
     pub(super) fn note(self: Box<Self>, noted: Noted, code: Code) -> Step<'g> {
         let (payment, leases) = (Box::new(self.payment()), self.leases());
         self.record(Command::Note { payment, leases, noted }, AfterRecord::Noted(noted, code))
     }
 
-    /// The chain has shown what it can: from here on it is a payment like any other.
+    /// Continues as with any verified payment: the chain has shown all it can.
     fn signature(mut self: Box<Self>) -> Step<'g> {
         (self.signature, self.verified) = (SignatureCheck::Verified, true);
         self.ask_ledger()
     }
 
-    /// The node does not answer, and nothing was sent.
+    /// Ends the request when the node does not answer and the gate has sent nothing.
     fn blind(self: Box<Self>, now: UnixTime) -> Step<'g> {
         if self.proof.was_sent() && !planted(Mutant::BlindForgets) {
             return self.note(Noted::Awaited, Code::ChainUnavailable);
@@ -251,7 +255,7 @@ impl<'g> PaidRequest<'g> {
         self.unread(now)
     }
 
-    /// The node does not answer.
+    /// Answers that the chain cannot be read.
     pub(super) fn unread(mut self: Box<Self>, now: UnixTime) -> Step<'g> {
         self.trouble();
         let reply = self.problem(Code::ChainUnavailable);
@@ -285,7 +289,7 @@ impl<'g> PaidRequest<'g> {
         paid.came_to(result, turn)
     }
 
-    /// Tells the row; the chain was asked, so nobody has to ask it again for this answer.
+    /// Records the result; the chain was asked already, so this answer needs no further look.
     fn came_to(mut self: Box<Self>, result: Outcome, turn: Attempt) -> Step<'g> {
         self.inquired = true;
         if let Outcome::Settled(text) = &result {
@@ -295,7 +299,7 @@ impl<'g> PaidRequest<'g> {
     }
 }
 
-/// Reason: the transaction is older than the challenge that it is to answer.
+/// Reason: the transaction is older than the challenge that it answers.
 const EARLIER: &str = "transaction_before_challenge";
-/// Reason: the transaction does not pay what is asked.
+/// Reason: the transaction does not pay what the terms ask.
 const ELSEWHERE: &str = "transaction_not_this_payment";

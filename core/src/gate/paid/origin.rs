@@ -1,4 +1,5 @@
-//! The origin: asked once, its answer sealed or streamed, its failures told apart by whether money moved.
+//! The origin: asked once, its answer sealed or streamed, its failures distinguished by whether
+//! money has moved.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -11,23 +12,25 @@ use crate::ledger::command::{Command, Delivery, Failure};
 use crate::problem::Code;
 use crate::time::UnixTime;
 
-/// Longest response that is stored, bytes.
+/// Longest response that is stored, bytes: the edge holds it in memory, and the ledger object in
+/// one value.
 const MAX_SEALED_BYTES: u64 = 1024 * 1024;
-/// Seconds within which a stored response must be complete.
+/// Seconds within which a stored response must be complete: the client waits without a byte so
+/// long.
 const MAX_SEALING_SECS: u64 = 10;
 
-/// What came back from the origin.
+/// Outcome of asking the origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OriginReply {
     /// A head; the edge holds the body.
     Head(ResponseHead),
-    /// Nothing in time.
+    /// No head in time.
     TimedOut,
     /// The connection failed.
     Lost,
 }
 
-/// What became of reading a body to its end.
+/// Outcome of reading a body to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Collected {
     /// All of it is at the edge.
@@ -35,9 +38,10 @@ pub enum Collected {
         /// Its length.
         bytes: u64,
     },
-    /// It is longer or slower than the limits; the edge holds its beginning and the rest of the stream.
+    /// It is longer or slower than the limits; the edge holds its beginning and the rest of the
+    /// stream.
     Open,
-    /// The origin's time is over.
+    /// The origin's time is up.
     TimedOut,
     /// The connection broke.
     Broken,
@@ -50,7 +54,7 @@ pub enum StreamEnd {
     Complete,
     /// The client hung up.
     ClientLeft,
-    /// The origin broke off, idled, or sent fewer bytes than it had said.
+    /// The origin broke off, idled, or sent fewer bytes than it had promised.
     Broken,
 }
 
@@ -80,7 +84,7 @@ impl<'g> PaidRequest<'g> {
         Step::Forward(call, Forwarding { paid: self, asked: now })
     }
 
-    /// Hands out the response that the edge holds.
+    /// Serves the response that the edge holds.
     pub(super) fn respond(mut self: Box<Self>) -> Step<'g> {
         let Some((head, kept)) = self.response.take() else {
             return self.refuse(Code::Internal);
@@ -93,7 +97,8 @@ impl<'g> PaidRequest<'g> {
         }
     }
 
-    /// The origin failed: nothing is charged in `after`, a refund is due in `before`.
+    /// Ends the work after a failure of the origin: in `after` nothing is charged, in `before` a
+    /// refund is due.
     fn origin_failed(self: Box<Self>, answer: Answered) -> Step<'g> {
         let timed_out = matches!(answer, Answered::Nothing { timed_out: true });
         let reply = match (self.is_paid(), answer) {
@@ -115,7 +120,8 @@ impl<'g> PaidRequest<'g> {
         self.release(Failure::Origin, Abort::Said(reply))
     }
 
-    /// The response is complete at the edge, or streams: `after` settles next, `before` stores.
+    /// Continues once the response is complete at the edge or streams: `after` settles next,
+    /// `before` stores.
     fn served(mut self: Box<Self>, mut head: ResponseHead, kept: Kept) -> Step<'g> {
         scrub(&mut head, self.gate.origin());
         finish_paid(&mut head, &self.correlation);
@@ -131,21 +137,21 @@ impl<'g> PaidRequest<'g> {
     }
 }
 
-/// What the origin gave before it failed.
+/// The origin's part in its failure.
 enum Answered {
     Head(ResponseHead),
     Nothing { timed_out: bool },
 }
 
 impl<'g> Forwarding<'g> {
-    /// Whether money is asked for because of this answer. Then the edge hands it in once the whole request has gone out, and
-    /// as [`OriginReply::Lost`] if its body broke off.
+    /// Whether this answer leads to a settlement. If so, the edge hands it in once the whole
+    /// request has gone out, or as [`OriginReply::Lost`] if the request body broke off.
     #[must_use]
     pub fn is_to_be_settled(&self, reply: &OriginReply) -> bool {
         matches!(reply, OriginReply::Head(head) if is_useful(head)) && !self.paid.is_paid()
     }
 
-    /// The origin's head, or why there is none.
+    /// Takes the origin's head, or the reason why there is none.
     pub fn answered(self, reply: OriginReply, now: UnixTime) -> Step<'g> {
         let mut paid = self.paid;
         paid.served = now;
@@ -172,7 +178,7 @@ impl<'g> Forwarding<'g> {
 }
 
 impl<'g> Collecting<'g> {
-    /// What became of the body.
+    /// Takes the outcome of reading the body.
     pub fn answered(self, collected: Collected) -> Step<'g> {
         let (paid, head) = (self.paid, self.head);
         match collected {
@@ -191,7 +197,7 @@ impl<'g> Collecting<'g> {
 }
 
 impl Streaming<'_> {
-    /// The command that keeps the row while bytes flow.
+    /// The command that keeps the row alive while bytes flow.
     #[must_use]
     pub fn flowing(&self) -> super::LedgerCall {
         self.report(Delivery::Flowing)
@@ -213,7 +219,7 @@ impl Streaming<'_> {
         self.0.offer.origin_timeout_secs
     }
 
-    /// Bytes that the origin promised, where that can be compared.
+    /// Length that the origin promised; `None` if it cannot be compared.
     #[must_use]
     pub fn promised_bytes(reply: &Reply, method: &str) -> Option<u64> {
         promised(&reply.head, method)
@@ -225,7 +231,8 @@ impl Streaming<'_> {
     }
 }
 
-/// Whether this is a delivery. A 304 answers a condition that was never forwarded.
+/// Whether this counts as a delivery. A 304 does not: it answers a condition that was never
+/// forwarded.
 fn is_useful(head: &ResponseHead) -> bool {
     (200..400).contains(&head.status) && head.status != 304
 }
@@ -239,7 +246,8 @@ fn may_be_stored(head: &ResponseHead) -> bool {
         && head.content_length().is_none_or(|length| length <= MAX_SEALED_BYTES)
 }
 
-/// `Content-Length`, where the body has that many bytes: not encoded, not for HEAD, 204 or 304.
+/// `Content-Length`; `None` if the body need not have that many bytes (it is encoded, or the answer
+/// is to HEAD, a 204 or a 304).
 fn promised(head: &ResponseHead, method: &str) -> Option<u64> {
     let comparable = method != "HEAD"
         && !matches!(head.status, 204 | 304)
@@ -251,10 +259,11 @@ fn is_short(head: &ResponseHead, method: &str, bytes: u64) -> bool {
     promised(head, method).is_some_and(|promised| bytes < promised)
 }
 
-/// The field of a stored head that says when the response was there, so that every repeat has the same receipt.
+/// Field of a stored head with the time of its response, so that every repeat has the same receipt.
 const SERVED: &str = "farebox-served";
 
-/// The stored form of a head: status, then one line per field; what belongs to one answer is left out.
+/// The stored form of a head: status, then one line per field, without what belongs to a single
+/// answer.
 fn stored(head: &ResponseHead, served: UnixTime) -> String {
     let mut kept = head.clone();
     kept.headers.remove(CORRELATION);
@@ -264,7 +273,8 @@ fn stored(head: &ResponseHead, served: UnixTime) -> String {
     text
 }
 
-/// Takes out of a stored head when its response was there; nothing in one of a version that did not say it.
+/// Removes the time of the response from a stored head and returns it; `None` if a version stored
+/// it that wrote none.
 pub(super) fn taken_out(head: &mut ResponseHead) -> Option<UnixTime> {
     let served = UnixTime::from_text(head.headers.get(SERVED)?).ok();
     head.headers.remove(SERVED);

@@ -1,4 +1,4 @@
-//! What an answer says about the money: the settlement header of x402, the receipt of MPP.
+//! Statements about the money in an answer: the settlement header of x402, the receipt of MPP.
 
 use alloc::string::{String, ToString};
 
@@ -13,7 +13,8 @@ use crate::x402::extension::offer_receipt::Extensions;
 use crate::x402::{Version, header, v2};
 
 impl PaidRequest<'_> {
-    /// What the protocol says of a payment that was not served. Nothing in MPP, which has receipts for successes alone.
+    /// Adds the protocol's statement about a payment that was not served. MPP has none: its
+    /// receipts are for successes alone.
     pub(super) fn settlement(&self, reply: Reply) -> Reply {
         match self.protocol {
             Protocol::X402(version) => self.settled(reply, version, None),
@@ -21,7 +22,8 @@ impl PaidRequest<'_> {
         }
     }
 
-    /// What the protocol says of an answer that serves the payment: from version 2 of x402 on with a signed receipt.
+    /// Adds the protocol's statement to an answer that serves the payment, from version 2 of x402
+    /// on with a signed receipt.
     pub(super) fn settlement_served(&self, reply: Reply) -> Reply {
         match &self.protocol {
             Protocol::X402(Version::V1) => self.settled(reply, Version::V1, None),
@@ -45,7 +47,7 @@ impl PaidRequest<'_> {
         }
     }
 
-    /// What the protocol says of a settlement that was refused for certain. Nothing in MPP.
+    /// Adds the protocol's statement about a settlement that was certainly refused. MPP has none.
     pub(super) fn settlement_refused(&self, reply: Reply, reason: &str) -> Reply {
         match self.protocol {
             Protocol::X402(version) => {
@@ -67,7 +69,7 @@ impl PaidRequest<'_> {
         }
     }
 
-    /// What the payer may show to others once he was served.
+    /// The receipt that a payer may show to others once served; `None` without a transaction.
     fn receipt(&self) -> Option<Receipt> {
         let terms = &self.choice.terms;
         Some(Receipt {

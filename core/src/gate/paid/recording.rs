@@ -1,4 +1,4 @@
-//! Records: what is put on record, and what its answer leads to.
+//! Records: writes to the row, and the steps that follow its reply.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -16,31 +16,32 @@ pub struct Recording<'g> {
     after: AfterRecord,
 }
 
-/// What was put on record, and so what comes next.
+/// The kind of record, which decides what comes next.
 #[derive(Debug)]
 pub enum AfterRecord {
     /// The work is over; answer this.
     Over(Abort),
-    /// The facilitator doubts; the object knows whether that is a refusal.
+    /// The facilitator suspects that the payment was submitted; the object knows whether that is a
+    /// refusal.
     Suspected,
     /// `after`: the response is sealed or about to stream; settle next.
     Sealed,
     /// `before`: the response is stored, or about to stream.
     Stored,
-    /// A settle call's outcome.
+    /// The outcome of a settle call.
     Outcome(Attempt),
     /// What the chain says.
     Learnt,
-    /// What is known of a transaction that the payer has sent; the client reads this code.
+    /// A fact about a transaction that the payer has sent; the client gets this code.
     Noted(Noted, Code),
 }
 
-/// How work ends without a response of the origin.
+/// The end of work without a response of the origin.
 #[derive(Debug)]
 pub enum Abort {
     /// With this answer.
     Said(Reply),
-    /// The authorization leaves no time.
+    /// The authorization ends too early.
     TooLate,
     /// The facilitator refuses, in its words.
     Refused(String),
@@ -51,7 +52,7 @@ pub enum Abort {
 }
 
 impl<'g> PaidRequest<'g> {
-    /// Puts something on record; `after` says what comes next.
+    /// Records a command; `after` says what comes next.
     pub(super) fn record(self: Box<Self>, command: Command, after: AfterRecord) -> Step<'g> {
         let mut call = self.call(command);
         call.with_body = matches!(&after, AfterRecord::Sealed | AfterRecord::Stored)
@@ -65,13 +66,14 @@ impl<'g> PaidRequest<'g> {
         self.record(Command::Release { fence, why }, AfterRecord::Over(ending))
     }
 
-    /// Somebody may have submitted the authorization: the object knows whether that is a refusal.
+    /// Records that the authorization may have been submitted elsewhere: the object knows whether
+    /// that is a refusal.
     pub(super) fn suspect(self: Box<Self>) -> Step<'g> {
         let (fence, why) = (self.fence, Failure::Submitted);
         self.record(Command::Release { fence, why }, AfterRecord::Suspected)
     }
 
-    /// What the client reads when the work is over.
+    /// Answers the client when the work is over.
     pub(super) fn end(&self, ending: Abort, now: UnixTime) -> Step<'g> {
         Step::Respond(match ending {
             Abort::Said(reply) => reply,
@@ -89,24 +91,25 @@ impl<'g> PaidRequest<'g> {
 }
 
 impl<'g> Recording<'g> {
-    /// The object's answer, or none if it is down.
+    /// Takes the object's reply, or `None` if it is down.
     pub fn answered(self, told: Option<impl Into<LedgerReply>>, now: UnixTime) -> Step<'g> {
         let mut paid = self.paid;
         let told = told.map(Into::into);
         paid.tally = told.as_ref().and_then(|told| told.tally.clone()).or(paid.tally);
         match (self.after, told.map(|told| told.answer)) {
-            // Somebody else has moved the row on: what became of the payment is not ours to say.
+            // Another request has moved the row on: this one cannot say what became of the payment.
             (AfterRecord::Over(_), Some(answer @ Answer::Stale)) => paid.ended(&answer, now),
-            // Nothing was submitted anywhere, and the row says so: somebody else may do it.
+            // Nothing was submitted anywhere, and the row says so: another facilitator may settle.
             (AfterRecord::Over(Abort::Down), Some(_)) if paid.facilitators.len() > 1 => {
                 paid.facilitators.remove(0);
                 paid.verified = false;
                 paid.use_lookups(3);
                 paid.ask_ledger()
             }
-            // The work ended: the client hears how even if the row could not be told.
+            // The work ended: the client hears how even if the row could not be updated.
             (AfterRecord::Over(ending), _) => paid.end(ending, now),
-            // A refusal is looked up too: who broadcasts and then refuses must not make the payer pay twice.
+            // A refusal is looked up too: a facilitator that broadcasts and then refuses must not
+            // make the payer pay twice.
             (
                 AfterRecord::Suspected | AfterRecord::Outcome(_),
                 Some(Answer::Fate(fate @ (Fate::Unknown | Fate::Refused { .. }))),
@@ -116,13 +119,13 @@ impl<'g> Recording<'g> {
                 paid.fence = fence;
                 paid.captured(now)
             }
-            // The row has moved, or somebody works on it: it is told like any repeat.
+            // The row has moved, or is being worked on: the request continues like any repeat.
             (AfterRecord::Learnt, Some(_)) => paid.ask_ledger(),
             (AfterRecord::Learnt, None) => paid.unknown(),
             (AfterRecord::Noted(noted, code), Some(Answer::Absent)) if paid.move_on() => {
                 paid.note(noted, code)
             }
-            // Its row is beyond that.
+            // The row is past that.
             (AfterRecord::Noted(..), Some(Answer::Stale))
                 if paid.eligibility == Eligibility::Withdrawn =>
             {
@@ -132,9 +135,9 @@ impl<'g> Recording<'g> {
             (AfterRecord::Noted(Noted::Owed, _), Some(Answer::Recorded)) => {
                 paid.told(&Fate::RefundDue, now)
             }
-            // Its row is being moved, or made elsewhere.
+            // The row is being moved to another object, or was made there.
             (AfterRecord::Noted(..), Some(Answer::Fate(fate))) => paid.told(&fate, now),
-            // No row says that it is owed: it is asked for again.
+            // No row says that the refund is due: the client has to ask again.
             (AfterRecord::Noted(Noted::Owed | Noted::Paid, _), None) => paid.unknown(),
             (AfterRecord::Noted(_, Code::ChainUnavailable), _) => paid.unread(now),
             (AfterRecord::Noted(_, code), _) => paid.refuse(code),
@@ -167,7 +170,8 @@ impl<'g> Recording<'g> {
             (AfterRecord::Outcome(_) | AfterRecord::Sealed | AfterRecord::Stored, Some(answer)) => {
                 paid.ended(&answer, now)
             }
-            // Money may have moved or has moved, and no row says so: the lease and the alarm finish.
+            // Money has moved or may have moved, and no row says so: the lease and the alarm
+            // finish.
             (AfterRecord::Outcome(_) | AfterRecord::Stored, None) => {
                 paid.refuse(Code::SettlementUnknown)
             }

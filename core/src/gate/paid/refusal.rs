@@ -1,4 +1,5 @@
-//! What stands in the way of a payment with a good signature: whose it is, where it is counted, and what is said about it.
+//! Causes of failure of a payment with a good signature: whose fault it is, where it is counted,
+//! and what the client reads about it.
 
 use alloc::string::String;
 
@@ -13,11 +14,12 @@ use crate::payment::Cause;
 use crate::problem::Code;
 use crate::time::UnixTime;
 
-/// Seconds after its end for which an authorization that nobody settled is its payer's secret, more or less.
+/// Seconds after `validBefore` during which only the payer is assumed to know an unsettled
+/// authorization.
 pub(super) const RECENT_SECS: u64 = 3_600;
 
 impl PaidRequest<'_> {
-    /// Fresh terms, with what is to say about the payment that came.
+    /// The 402 with fresh terms and the diagnosis of the payment that came.
     pub(super) fn fresh_terms(&self, code: Code, reason: &str, now: UnixTime) -> Reply {
         let terms = |diagnosis: Option<&Diagnosis>| self.terms(code, reason, diagnosis, now);
         match &self.blame {
@@ -28,7 +30,7 @@ impl PaidRequest<'_> {
         }
     }
 
-    /// The route's terms for this request.
+    /// The 402 for this request.
     pub(super) fn terms(
         &self,
         code: Code,
@@ -42,8 +44,8 @@ impl PaidRequest<'_> {
         self.offer.challenge(&asked, code, reason, diagnosis)
     }
 
-    /// Whether a failure is counted for the payer: not our trouble, and not an authorization that ended so long ago that
-    /// others may have it from the chain.
+    /// Whether a failure is counted for the payer: not trouble on the gate's side, and not an
+    /// authorization that ended so long ago that others may have it from the chain.
     pub(super) fn is_the_payers(&self, blame: &FailureCause) -> bool {
         match blame.cause {
             Cause::Trouble => false,
@@ -53,7 +55,7 @@ impl PaidRequest<'_> {
         }
     }
 
-    /// An answer that counts a failure for the client's network.
+    /// Builds an answer that counts a failure for the client's network.
     pub(super) fn counted_for_network(
         &self,
         blame: &FailureCause,
@@ -70,7 +72,7 @@ impl PaidRequest<'_> {
         reply
     }
 
-    /// Fresh terms, because this authorization ends too early, or the challenge that it answers has ended.
+    /// The 402 for an authorization that ends too early, or whose challenge has ended.
     pub(super) fn too_late(&self, now: UnixTime) -> Reply {
         let ended = match &self.protocol {
             Protocol::Mpp(answered) => answered.expires.is_some_and(|end| end <= now),
@@ -80,7 +82,7 @@ impl PaidRequest<'_> {
         self.fresh_terms(code, code.row().reason.unwrap_or_default(), now)
     }
 
-    /// What is to say about the payment that came.
+    /// The diagnosis of the payment that came; `None` if there is nothing to say.
     pub(super) fn diagnosis(&self, now: UnixTime) -> Option<Diagnosis> {
         self.diagnosis_of(self.blame.as_ref()?, Failures::payers(self.tally.as_ref()), now)
     }
@@ -100,13 +102,13 @@ impl PaidRequest<'_> {
         Some(self.offer.diagnostics?.diagnose(finding, now))
     }
 
-    /// The facilitator, or what it stands on, failed in this request.
+    /// Counts a failure of the facilitator, or of a service it depends on, in this request.
     pub(super) fn trouble(&mut self) {
         self.consecutive_failures = self.consecutive_failures.saturating_add(1);
         self.blame = Some(FailureCause { cause: Cause::Trouble, reason: String::new() });
     }
 
-    /// The facilitator says why not.
+    /// Keeps the facilitator's reason as the cause of failure.
     pub(super) fn failed_because(&mut self, reason: &str) {
         let blame = failure_of(reason);
         if blame.cause == Cause::Trouble {
@@ -116,7 +118,7 @@ impl PaidRequest<'_> {
     }
 }
 
-/// What a facilitator's reason blames.
+/// The cause of failure named by a facilitator's reason.
 pub(super) fn failure_of(reason: &str) -> FailureCause {
     FailureCause { cause: reason::cause(reason), reason: reason::known(reason).unwrap_or_default() }
 }

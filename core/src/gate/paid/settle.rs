@@ -1,4 +1,4 @@
-//! Verify and settle: what the facilitator is asked, and what its answers are worth.
+//! Verify and settle: the calls to the facilitator, and the meaning of its replies.
 
 use crate::gate::call::FacilitatorCall;
 use alloc::borrow::ToOwned;
@@ -23,15 +23,16 @@ use crate::payment::{Cause, OnChain};
 use crate::problem::Code;
 use crate::time::UnixTime;
 
-/// Milliseconds between an unknown outcome and its one re-send.
+/// Milliseconds between an unknown outcome and its one re-send: time for a block or for a restarted
+/// facilitator.
 const RESEND_GAP_MS: u32 = 1_000;
 
-/// Which settle call of a request this is.
+/// The settle call of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attempt {
     /// The first one, after a claim.
     First,
-    /// The one re-send that a doubt allows.
+    /// The one re-send that an unknown outcome allows.
     Again,
 }
 
@@ -79,7 +80,8 @@ impl<'g> PaidRequest<'g> {
         client_prefix(self.head.headers.get("cf-connecting-ip")).into()
     }
 
-    /// Who sends a payment that nobody vouches for: never whom it names.
+    /// Rate-limit key for calls about an unverified payment: the client's network, never the
+    /// account that the payment names.
     pub(super) fn sender(&self) -> UnverifiedCaller {
         let kind = match (&self.proof.onchain, &self.proof.payer) {
             (Some(_), _) => UnverifiedKind::Transaction,
@@ -87,7 +89,7 @@ impl<'g> PaidRequest<'g> {
             (None, None) => UnverifiedKind::OtherChain,
         };
         let network = self.client();
-        // The hash of a transaction is anybody's to show.
+        // Anyone may show the hash of a transaction.
         let sent = matches!(self.proof.onchain, Some(OnChain::Sent { .. }));
         let payment = match planted(Mutant::LockByName) {
             true => Some(sha256(&[self.proof.account().as_bytes()])),
@@ -102,12 +104,14 @@ impl<'g> PaidRequest<'g> {
         Debit { wallet, amount: terms.amount }
     }
 
-    /// The facilitator, or a node, refuses before anything was submitted. What nobody vouches for may have been looked up before
-    /// a copy of it began: terms are put up only where the ledger still does not know it.
+    /// Handles a refusal by the facilitator or a node before anything was submitted. An unverified
+    /// payment may have been looked up before a copy of it began: it gets fresh terms only if the
+    /// ledger still does not know it.
     pub(super) fn refused(mut self: Box<Self>, reason: &str, now: UnixTime) -> Step<'g> {
         self.failed_because(reason);
         if self.signature == SignatureCheck::Deferred {
-            // No payment changes what a signature is worth; anything else may be so because a copy has paid meanwhile.
+            // No payment changes whether a signature holds; any other cause may be a copy that has
+            // paid meanwhile.
             let is_forged =
                 self.blame.as_ref().is_some_and(|blame| blame.cause == Cause::Signature);
             if is_forged || planted(Mutant::RefusedIsNew) {
@@ -120,7 +124,7 @@ impl<'g> PaidRequest<'g> {
         self.release(Failure::NothingRan, Abort::Refused(reason.to_owned()))
     }
 
-    /// The first settle call; its holder waits for it to its end.
+    /// Makes the first settle call; the request that holds the claim waits until it ends.
     pub(super) fn settle_first(self: Box<Self>) -> Step<'g> {
         if let Some(onchain) = self.proof.onchain.clone() {
             return self.settle_on_chain(&onchain, Attempt::First);
@@ -140,7 +144,7 @@ impl<'g> PaidRequest<'g> {
         Step::Settle(call, Settling { paid: self, turn: Attempt::First, expected })
     }
 
-    /// The same bytes once more to the same facilitator; the client waits a bounded time for it.
+    /// Sends the same bytes to the same facilitator once more; the client waits for a limited time.
     pub(super) fn settle_again(
         self: Box<Self>,
         facilitator: &str,
@@ -167,7 +171,7 @@ impl<'g> PaidRequest<'g> {
         Step::Settle(call, Settling { paid: self, turn: Attempt::Again, expected })
     }
 
-    /// The facilitator would settle.
+    /// Continues after the facilitator has verified the payment.
     pub(super) fn go_on(self: Box<Self>, now: UnixTime) -> Step<'g> {
         match self.mode {
             Mode::After => self.forward(now),
@@ -175,7 +179,8 @@ impl<'g> PaidRequest<'g> {
         }
     }
 
-    /// The facilitator says nothing about this payment, and nothing was submitted: the next one is asked, if there is one.
+    /// Handles a facilitator that says nothing about this payment, so that nothing was submitted:
+    /// asks the next one, if there is one.
     fn down(mut self: Box<Self>, ending: Abort, now: UnixTime) -> Step<'g> {
         self.trouble();
         if self.signature == SignatureCheck::Verified {
@@ -188,24 +193,25 @@ impl<'g> PaidRequest<'g> {
         self.end(ending, now)
     }
 
-    /// Whether the facilitator that is asked now is shown a key.
+    /// Whether the facilitator that is asked now requires a key.
     fn shows_key(&self) -> bool {
         self.gate.auth(&self.facilitator().verify_url()).takes_key()
     }
 
-    /// The row says that value moved: hand out what the origin gave, or ask it now.
+    /// Continues once the row says that money moved: serves the response at hand, or asks the
+    /// origin now.
     pub(super) fn captured(self: Box<Self>, now: UnixTime) -> Step<'g> {
         if self.response.is_some() { self.respond() } else { self.forward(now) }
     }
 }
 
 impl<'g> Verifying<'g> {
-    /// The client's network has too many payments looked at that nobody vouches for.
+    /// Answers that the client's network has too many unverified payments under way.
     pub fn limited(self) -> Step<'g> {
         self.0.refuse(Code::RateLimited)
     }
 
-    /// The facilitator's reply.
+    /// Takes the facilitator's reply.
     pub fn answered(self, reply: &Wire, now: UnixTime) -> Step<'g> {
         let mut paid = self.0;
         let outcome = verify_outcome(reply, &paid.expected);
@@ -216,10 +222,11 @@ impl<'g> Verifying<'g> {
                 paid.ask_ledger()
             }
             VerifyOutcome::Valid if paid.has_room(now) => paid.go_on(now),
-            // It had room when it came: the time went by at our side.
+            // It had room when it arrived: the time was lost on this side.
             VerifyOutcome::Valid => paid.release(Failure::NothingRan, Abort::TooLate),
             VerifyOutcome::Refused(reason) => paid.refused(&reason, now),
-            // Nobody vouches for it, so nobody's word about it is told: there is no row to look at.
+            // The payment is unverified and has no row to look at, so a claim that it was submitted
+            // counts as a refusal.
             VerifyOutcome::Submitted(reason) if paid.signature == SignatureCheck::Deferred => {
                 paid.refused(&reason, now)
             }
@@ -233,10 +240,11 @@ impl<'g> Verifying<'g> {
 }
 
 impl<'g> Settling<'g> {
-    /// The facilitator's reply, and whether the client heard something meanwhile.
+    /// Takes the facilitator's reply; `client` says whether the client still waits.
     pub fn answered(self, reply: &Wire, client: Waiting) -> Step<'g> {
         let mut paid = self.paid;
-        // Before the first call of `before` nothing was submitted; what was sealed or sent once more is another matter.
+        // Before the first call of `before` nothing was submitted. That is not certain of a sealed
+        // request or a re-send.
         let first = self.turn == Attempt::First && paid.mode == Mode::Before;
         let unsent = match reply {
             Wire::NotSent => Some(Abort::Down),

@@ -1,5 +1,5 @@
-//! A settlement on a chain that is not read here: its transaction is taken in one place before it counts, so that a facilitator
-//! cannot name one transaction for two payments.
+//! Settlements on a chain that the gate does not read: one ledger object takes the transaction
+//! before it counts, so that a facilitator cannot name one transaction for two payments.
 
 use alloc::boxed::Box;
 use alloc::string::ToString;
@@ -14,7 +14,7 @@ use crate::ledger::take::{Holder, Named, Take};
 use crate::mutant::{Mutant, planted};
 use crate::payment::TxHash;
 
-/// Waits to hear whose a transaction is.
+/// Waits for the holder of a transaction.
 pub struct Taking<'g> {
     paid: Box<PaidRequest<'g>>,
     named: TxHash,
@@ -22,7 +22,8 @@ pub struct Taking<'g> {
 }
 
 impl Gate {
-    /// The call that takes a transaction for a payment, where no chain tells whose it is.
+    /// The call that takes a transaction for a payment; `None` on chains that show themselves which
+    /// payment it belongs to.
     pub(in crate::gate) fn take_call(
         &self,
         network: &str,
@@ -36,7 +37,7 @@ impl Gate {
             true => digest(&[key.as_bytes()]),
             false => digest(&[network.as_bytes(), transaction.as_str().as_bytes()]),
         };
-        // Until a change of their number is over, the objects before it keep what was taken.
+        // Until a change of the shard count is over, the old objects keep what was taken.
         let shards = self.old_shards.unwrap_or(self.shards);
         let shard = self.keys.shard(place.as_bytes(), shards);
         let take = Named {
@@ -50,7 +51,8 @@ impl Gate {
 }
 
 impl<'g> PaidRequest<'g> {
-    /// Takes the transaction that a facilitator has named, or reports it at once where the chain tells whose it is.
+    /// Takes the transaction that a facilitator has named, or reports it at once if the chain shows
+    /// whose it is.
     pub(super) fn take(self: Box<Self>, named: TxHash, told: SettleReport) -> Step<'g> {
         let network = self.choice.terms.network.as_str();
         match self.gate.take_call(network, &named, &self.proof.key.to_hex()) {
@@ -61,7 +63,8 @@ impl<'g> PaidRequest<'g> {
 }
 
 impl<'g> Taking<'g> {
-    /// What the object says, or nothing if it is down: then it is not known whether the payment moved anything.
+    /// Takes the object's answer; `None` if it is down: then it is unknown whether the payment
+    /// moved anything.
     pub fn answered(self, holder: Option<Holder>) -> Step<'g> {
         let Self { mut paid, named, told } = self;
         let result = settled(named, holder);
@@ -72,7 +75,7 @@ impl<'g> Taking<'g> {
     }
 }
 
-/// What a settlement is worth whose transaction was asked for.
+/// The outcome of a settlement, given the holder of its transaction.
 pub(in crate::gate) fn settled(named: TxHash, holder: Option<Holder>) -> Outcome {
     match holder {
         None if planted(Mutant::TakenUnheard) => Outcome::Settled(named.to_text()),
