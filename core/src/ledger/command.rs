@@ -1,4 +1,4 @@
-//! What the Worker asks of a ledger object, and what it is told: owned, versioned JSON.
+//! Messages from the Worker to a ledger object, and their answers: owned, versioned JSON.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -23,18 +23,19 @@ pub struct Envelope {
     pub key: String,
     /// What to do.
     pub command: Command,
-    /// What this object is to the payer while the number of objects changes.
+    /// Role of this object for the payer while the number of objects changes.
     #[serde(default)]
     pub role: Role,
-    /// How a failure of this payer is counted, if it is.
+    /// How to count a failure of this payer, if it counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counting: Option<Counting>,
 }
 
-/// A question about the payment `key` of `payer`, of a request that may not begin it.
+/// A question about the payment `key` of `payer`, from a request that may not begin it.
 ///
-/// The message is told from an [`Envelope`] by its member `ask`. A [`Question::Look`] is answered with [`LookAnswer`], a
-/// [`Question::Resume`] with [`Resumed`]: neither has a word that lets anything begin.
+/// The member `ask` distinguishes this message from an [`Envelope`]. A [`Question::Look`] is
+/// answered with [`LookAnswer`], a [`Question::Resume`] with [`Resumed`]: neither can say that
+/// anything begins.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Asking {
     /// [`VERSION`].
@@ -43,41 +44,43 @@ pub struct Asking {
     pub payer: String,
     /// 64 hex digits.
     pub key: String,
-    /// What is asked.
+    /// The question.
     pub ask: Question,
-    /// What this object is to the payer while the number of objects changes.
+    /// Role of this object for the payer while the number of objects changes.
     #[serde(default)]
     pub role: Role,
-    /// How a failure of this payer is counted, if it is.
+    /// How to count a failure of this payer, if it counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counting: Option<Counting>,
-    /// How far the proof is of what is looked at, where its request could begin it; kept for seconds, and never written.
+    /// State of the proof when this request could begin the payment; kept for seconds, never
+    /// written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proving: Option<Proving>,
 }
 
-/// How far the proof of a payment is that its request could begin.
+/// State of the proof of a payment that its request could begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Proving {
-    /// It is proven next, unless there is something to be had of it.
+    /// The proof follows, unless the answer already settles the request.
     Begins,
     /// It was refused.
     Refused,
 }
 
-/// What a request may ask that must not begin a payment.
+/// A question from a request that must not begin a payment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Question {
-    /// What became of it: nothing is written, whoever asks. For a payment whose signature is not proven yet.
+    /// Reads the payment's state and writes nothing. For a payment whose signature is not yet
+    /// proven.
     Look(Repeat),
-    /// What is left to be had of it: the row may move, and none is made. For a payment that its payer has signed, and that
-    /// comes too late, pays other terms or may not be taken.
+    /// Resumes the payment if it can: the row may move, but no row is made. For a payment that its
+    /// payer has signed, but that is late, pays other terms or may not be accepted.
     Resume(Repeat),
 }
 
-/// A payment shown once more, as its request would record it.
+/// A repeated payment, as its request would record it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Repeat {
     /// The payment.
@@ -86,24 +89,25 @@ pub struct Repeat {
     pub leases: Leases,
     /// Whether the origin may be asked again after a failure.
     pub idempotent: bool,
-    /// Whether the payer signed that they want the answer again; counts like the first request's secret.
+    /// Whether the payer signed that they want the answer again; counts like the first request's
+    /// secret.
     #[serde(default)]
     pub wallet: bool,
-    /// Whether this request has had its re-send: it is told what there is.
+    /// Whether this request has used its one re-send; it then gets the current state.
     #[serde(default)]
     pub last: bool,
 }
 
-/// What an object is to a payer.
+/// Role of an object for a payer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// The only one.
+    /// The only object.
     #[default]
     Sole,
-    /// The one before the change: it answers for what it knows, and begins nothing any more.
+    /// The object before the change: answers for the payments it knows, and begins none.
     Old,
-    /// The one after the change; the old one knows nothing of this payment.
+    /// The object after the change; the old one does not know this payment.
     New,
 }
 
@@ -117,10 +121,10 @@ pub enum Mode {
     Before,
 }
 
-/// What never changes about a payment.
+/// The immutable part of a payment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payment {
-    /// Hash over what was asked for: first use fixes it.
+    /// Hash over the request; the first use fixes it.
     pub binding: String,
     /// Keyed hash of the identifier that came with the first request.
     pub secret: Option<String>,
@@ -130,7 +134,7 @@ pub struct Payment {
     pub receipt: String,
     /// Route pattern.
     pub route: String,
-    /// The URL as it was asked for.
+    /// The requested URL.
     #[serde(default)]
     pub url: String,
     /// Correlation id of the request that began it.
@@ -146,20 +150,22 @@ pub struct Payment {
     pub pay_to: String,
     /// Unix seconds.
     pub valid_before: u64,
-    /// Base URL of the facilitator; a re-send goes only there. `chain:` and the network where the chain settles it.
+    /// Base URL of the facilitator; a re-send goes only there. `chain:` and the network if the
+    /// chain settles it.
     pub facilitator: String,
-    /// Exact body of the facilitator request, or what the chain was shown.
+    /// Exact body of the facilitator request, or of the question to the node.
     pub request: String,
     /// Whether a settlement counts only once the chain shows it.
     #[serde(default)]
     pub confirm: bool,
-    /// Keyed hash of the client network that began it, 16 hex digits: growth is bounded by it.
+    /// Keyed hash of the network of the client that began it, 16 hex digits; limits are counted by
+    /// it.
     #[serde(default)]
     pub client: String,
 }
 
 impl Payment {
-    /// A transaction of this payment's network by its name there; a word that is none is nothing.
+    /// Parses the hash of a transaction on this payment's network; `None` if `name` is malformed.
     #[must_use]
     pub fn transaction(&self, name: &str) -> Option<TxHash> {
         TxHash::on(&self.network, name)
@@ -171,15 +177,15 @@ impl Payment {
         OnChain::settles(&self.facilitator)
     }
 
-    /// Whether the payer has sent its transaction himself: then it is no signature for what an earlier payment left, because
-    /// the money has moved.
+    /// Whether the payer has sent its transaction themselves. Such a payment is no signature for an
+    /// earlier payment's result, because its own money has moved.
     #[must_use]
     pub fn was_sent_by_payer(&self) -> bool {
         OnChain::was_sent(&self.facilitator, &self.request)
     }
 }
 
-/// How long each kind of work may take before somebody else finishes it, seconds.
+/// Seconds that each kind of work may take before another request or the alarm finishes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leases {
     /// Verify and the origin.
@@ -190,12 +196,12 @@ pub struct Leases {
     pub delivering: u64,
 }
 
-/// A step of one payment. All but the claim carry the fence that the claim gave out.
+/// A step of one payment. Every command except the claim carries the fence that the claim returned.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
-    /// The first command: makes the row or tells what became of it. Only for a payment that is proven, in time and
-    /// for the terms of today.
+    /// The first command: makes the row, or returns the state of the one there is. Only for a
+    /// payment that is proven, in time and for the current terms.
     Claim {
         /// The payment as this request would record it.
         payment: Box<Payment>,
@@ -206,36 +212,38 @@ pub enum Command {
         /// Whether the payer signed that they want the answer again; counts like the first request's secret.
         #[serde(default)]
         wallet: bool,
-        /// Whether this request has had its re-send: it is told what there is.
+        /// Whether this request has used its one re-send; it then gets the current state.
         #[serde(default)]
         last: bool,
-        /// Key of the payment that its payer could have signed in its place: where that one has begun, this one does not.
+        /// Key of the payment that its payer could have signed instead: if that one has begun, this
+        /// one does not.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rival: Option<String>,
-        /// Most payments of this payer that may be worked on at once.
+        /// Limit on this payer's payments in progress.
         in_flight: NonZeroU32,
     },
-    /// A transaction that its payer has sent and that is not served now; makes the row, or tells what became of it. It asks for
-    /// no money, so nothing that the payer does beside it holds it up.
+    /// Records a transaction that its payer has sent and that is not served now, or returns its
+    /// state. It asks for no money, so the payer's other payments do not delay it.
     Note {
         /// The payment as this request would record it.
         payment: Box<Payment>,
         /// Work times of the route.
         leases: Leases,
-        /// What a node has shown of it.
+        /// Finding of a node.
         noted: Noted,
     },
-    /// `after`: the origin answered well, settle next. `before`: the response is complete.
+    /// Stores the response. `after`: the origin succeeded, settle next. `before`: the response is
+    /// complete.
     Seal {
         /// From the claim.
         fence: u64,
-        /// Head of the stored response; none for a response that streams.
+        /// Head of the stored response; `None` if the response streams.
         response: Option<String>,
-        /// Number of the newest block beside the claim.
+        /// Number of the newest block at the time of the claim.
         #[serde(default)]
         seen_block: Option<u64>,
     },
-    /// What the facilitator said about the settlement.
+    /// Reports the facilitator's answer to the settlement.
     Outcome {
         /// From the claim.
         fence: u64,
@@ -243,42 +251,42 @@ pub enum Command {
         result: Outcome,
         /// Whether the client still waits for an answer.
         client: Client,
-        /// Number of the newest block beside the claim.
+        /// Number of the newest block at the time of the claim.
         #[serde(default)]
         seen_block: Option<u64>,
     },
-    /// What the chain says; evidence needs no fence.
+    /// Reports a verdict of the chain; evidence needs no fence.
     Learn {
         /// The verdict.
         learnt: ChainVerdict,
-        /// Whether it comes from the request that made the row and still holds what the origin gave.
+        /// Whether the request that made the row sends this and still holds the origin's response.
         owner: bool,
     },
-    /// How far the delivery of an unsealed response got.
+    /// Reports the progress of an unsealed response.
     Fulfil {
         /// From the claim.
         fence: u64,
         /// The report.
         delivery: Delivery,
     },
-    /// The work ended without a response.
+    /// Ends the work without a response.
     Release {
         /// From the claim.
         fence: u64,
-        /// Why.
+        /// The reason.
         why: Failure,
     },
 }
 
-/// What a node has shown of a transaction that its payer has sent.
+/// Finding of a node about a transaction that its payer has sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Noted {
-    /// Nothing so far: the alarm looks for it.
+    /// Not found yet: the alarm looks for it.
     Awaited,
-    /// It pays, and waits to be fetched.
+    /// It pays, and waits to be collected.
     Paid,
-    /// It pays, and is not served: it is owed back.
+    /// It pays, and is not served: a refund is due.
     Owed,
 }
 
@@ -290,7 +298,7 @@ pub enum Outcome {
     Settled(String),
     /// Nothing was submitted, for certain.
     Refused(String),
-    /// Nobody knows.
+    /// The outcome is unknown.
     Unknown(Option<String>),
 }
 
@@ -298,27 +306,27 @@ pub enum Outcome {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChainVerdict {
-    /// This payment's own transfer, after first sight.
+    /// This payment's own transfer, found for the first time.
     Captured(String),
-    /// It can never be charged any more.
+    /// It can never be charged again.
     Void,
-    /// This payment's own transfer, before first sight, or one that may be another payment's.
+    /// This payment's own transfer, before first sight, or one that may belong to another payment.
     Contradiction(String),
-    /// This payment's own transfer, after the time in which it would have been served.
+    /// This payment's own transfer, too late to be served.
     Late(String),
-    /// Nothing yet.
+    /// No verdict yet.
     Nothing,
 }
 
-/// Whether somebody waits for the answer.
+/// Whether the client still waits for the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Client {
-    /// Waits, and one more settle call is wanted if the outcome is unknown.
+    /// Waits, and asks for one more settle call if the outcome is unknown.
     WaitsForMore,
     /// Waits.
     Waits,
-    /// Was answered already.
+    /// Has its answer already.
     Answered,
 }
 
@@ -342,13 +350,13 @@ pub enum Delivery {
 pub enum Failure {
     /// Nothing ran: the facilitator refused to verify, or did not answer.
     NothingRan,
-    /// Verify says that the nonce is used; somebody may have submitted the authorization.
+    /// Verify says that the nonce is used; someone may have submitted the authorization.
     Submitted,
     /// The origin was asked and failed.
     Origin,
 }
 
-/// An answer, and the receipt id of the row that it speaks of: one that was recorded under an earlier secret stays.
+/// An answer with the receipt id of its row: an id recorded under an earlier secret stays.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerReply<A = Answer> {
     /// The answer.
@@ -356,7 +364,8 @@ pub struct LedgerReply<A = Answer> {
     /// [`Payment::receipt`] of the row, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<String>,
-    /// Whether the request has proved to be the payer's: by the first one's secret, or by a signature.
+    /// Whether the request has proved to be the payer's: by the first request's secret, or by a
+    /// signature.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub proven: bool,
     /// This payer's failures in a row at this route.
@@ -370,87 +379,88 @@ impl<A> From<A> for LedgerReply<A> {
     }
 }
 
-/// What the object says to a command.
+/// Answer of the object to a command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
-    /// Yours: go on with this fence.
+    /// The claim succeeded: go on with this fence.
     Granted {
-        /// To be shown with every further command.
+        /// Must accompany every further command.
         fence: u64,
     },
-    /// Paid earlier, the origin has not run: run it now.
+    /// Already paid, and the origin has not run: run it now.
     Deliver(Deliver),
     /// The outcome is unknown or was refused: send this once more and report.
     Resend(Resend),
     /// The stored response follows.
     Replay(Replay),
-    /// Recorded; nothing further to do.
+    /// Recorded; no further step.
     Recorded,
-    /// Not known here, and from now on not begun here: ask the object after the change.
+    /// Not known here, and no longer begun here: ask the object after the change.
     Absent,
     /// The payer has too much in flight.
     TooManyInFlight,
-    /// The object, or the client's network, has too many rows for which nothing was paid: nothing new begins.
+    /// The object, or the client's network, has too many unpaid rows: no payment begins.
     Full,
-    /// The fence is old: another request has moved the row on. Drop what you hold.
+    /// The fence is old: another request has moved the row on. Drop the response.
     Stale,
-    /// The message is not understood.
+    /// The message is not supported.
     Unsupported,
-    /// What became of the payment.
+    /// The state of the payment.
     Fate(Fate),
 }
 
-/// What the object says to a [`Question::Resume`].
+/// Answer of the object to a [`Question::Resume`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Resumed {
-    /// There is nothing to resume: only a claim could begin it.
+    /// Nothing to resume: only a claim could begin it.
     Nothing,
-    /// Paid earlier, the origin has not run: run it now.
+    /// Already paid, and the origin has not run: run it now.
     Deliver(Deliver),
     /// The outcome is unknown or was refused: send this once more and report.
     Resend(Resend),
     /// The stored response follows.
     Replay(Replay),
-    /// What became of the payment.
+    /// The state of the payment.
     Fate(Fate),
 }
 
-/// What the object says to a [`Question::Look`].
+/// Answer of the object to a [`Question::Look`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LookAnswer {
-    /// There is nothing to resume: only a claim could begin it.
+    /// Nothing to resume: only a claim could begin it.
     Nothing,
-    /// There may be something to resume, and the payment is the recorded one to the last byte or comes with its secret.
+    /// There may be something to resume, and the payment equals the recorded one byte for byte or
+    /// comes with its secret.
     Open,
-    /// What became of the payment.
+    /// The state of the payment.
     Fate(Fate),
 }
 
-/// Paid earlier, and the origin has not run.
+/// Permission to run the origin for a payment made earlier.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deliver {
-    /// To be shown with every further command.
+    /// Must accompany every further command.
     pub fence: u64,
     /// The settlement's transaction.
     pub transaction: String,
 }
 
-/// What was sent to a facilitator, to be sent once more.
+/// A facilitator request to send once more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resend {
-    /// To be shown with the report.
+    /// Must accompany the report.
     pub fence: u64,
-    /// Where it was sent before.
+    /// Base URL it was sent to before.
     pub facilitator: String,
-    /// What was sent before.
+    /// Body that was sent before.
     pub request: String,
     /// First sight, unix seconds.
     #[serde(default)]
     pub seen_at: u64,
-    /// Number of the newest block then.
+    /// Number of the newest block at first sight.
     #[serde(default)]
     pub seen_block: Option<u64>,
 }
@@ -464,7 +474,7 @@ pub struct Replay {
     pub transaction: String,
 }
 
-/// What became of a payment that this request cannot move.
+/// State of a payment that this request cannot move.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fate {
@@ -481,15 +491,15 @@ pub enum Fate {
     },
     /// Bound to another request.
     AlreadyUsed,
-    /// Delivered, or paid, and the repeat proves nothing more.
+    /// Delivered, or paid while the repeat proves no right to the response.
     AlreadyDelivered,
     /// The origin failed; nothing was charged.
     OriginFailed,
     /// Paid and not delivered.
     RefundDue,
-    /// Paid, not delivered, and settled with the payer by the operator.
+    /// Paid, not delivered, and settled between the operator and the payer.
     Refunded,
-    /// It can never be charged any more; the payer may sign anew.
+    /// It can never be charged again; the payer may sign a new payment.
     Void,
     /// The operator has to look.
     UnderReview,

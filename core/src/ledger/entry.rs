@@ -1,8 +1,8 @@
-//! The state machine of one payment. Total: every state answers every command.
+//! The state machine of one payment. It is total: every state answers every command.
 //!
-//! States and who moves them: docs/design.md, "The ledger". The object loads a row, lets
-//! [`Entry::lapse`] do what an alarm would have done, applies one command and stores the result, in one
-//! synchronous block. Assumptions:
+//! docs/design.md, "The ledger", lists the states and their transitions. The object loads a row,
+//! calls [`Entry::lapse`] to do an alarm's overdue work, applies one command and stores the result,
+//! in one synchronous block. Assumptions:
 //! - every command but the claim shows the fence of the last grant; only its holder moves the row on;
 //! - after the first settle call, no report but a checked success ends the doubt.
 
@@ -23,27 +23,28 @@ use crate::mutant::{Mutant, planted};
 use crate::payment::TxHash;
 use crate::time::UnixTime;
 
-/// What the object knows about the payer's other rows.
+/// The object's knowledge of the payer's other rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OtherPayments {
-    /// Rows that are worked on.
+    /// Rows in progress.
     pub active: u32,
     /// Rows that are not at rest.
     pub open: u32,
-    /// A row with an unknown outcome, or refused in the last 10 minutes.
+    /// Whether there is a row with an unknown outcome, or one refused in the last 10 minutes.
     pub watched: bool,
-    /// A row for the same binding with an unknown outcome.
+    /// Whether there is a row for the same binding with an unknown outcome.
     pub unresolved: bool,
     /// Rows for which no money was asked.
     pub unasked: u32,
-    /// Whether the client's network has too many of those, with all payers.
+    /// Whether the client's network has too many unasked rows, over all payers.
     pub is_crowded: bool,
     /// Whether the object has too many rows that are not at rest.
     pub is_full: bool,
 }
 
 impl OtherPayments {
-    /// As it counts for this payment: whose money has moved is not held up by what the payer's other rows await.
+    /// Adjusts the counts for this payment: one whose money has moved does not wait for the payer's
+    /// other rows.
     fn seen_by(self, payment: &Payment) -> Self {
         match payment.was_sent_by_payer() {
             true => Self { watched: false, unresolved: false, unasked: 0, ..self },
@@ -55,11 +56,11 @@ impl OtherPayments {
 /// The record of one payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// What never changes.
+    /// The immutable part.
     pub payment: Payment,
     /// Work times of its route.
     pub leases: Leases,
-    /// Where it stands.
+    /// The current state.
     pub state: State,
     /// The last grant.
     pub fence: u64,
@@ -67,20 +68,20 @@ pub struct Entry {
     pub sealed: bool,
     /// First sight.
     pub created: UnixTime,
-    /// What recovery has tried.
+    /// Record of the recovery attempts.
     pub watch: RecoveryLog,
-    /// Whether a response was handed to somebody.
+    /// Whether a response was handed to a client.
     pub handed: bool,
 }
 
-/// What recovery has tried, and what it compares with.
+/// Record of the recovery attempts, and the block they compare with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RecoveryLog {
     /// Re-sends by the alarm.
     pub resends: u32,
     /// The last look at the chain.
     pub read: Option<UnixTime>,
-    /// Number of the newest block beside the claim.
+    /// Number of the newest block at the time of the claim.
     pub seen_block: Option<u64>,
     /// Whether money may have been asked for: a settle call was about to be sent.
     pub asked: bool,
@@ -89,19 +90,19 @@ pub struct RecoveryLog {
 /// Whether a reported transaction already belongs to another payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
-    /// It does not.
+    /// It belongs to no other payment.
     No,
-    /// It does.
+    /// It belongs to another payment.
     Yes,
 }
 
-/// What the claim that makes a row is granted.
+/// Fence of the claim that makes a row.
 pub const FIRST_FENCE: u64 = 1;
 
-/// Most rows of one payer that are not at rest.
+/// Maximum rows of one payer that are not at rest.
 const MAX_OPEN: u32 = 1000;
 
-/// Most rows of one payer for which no money was asked.
+/// Maximum rows of one payer for which no money was asked.
 pub const MAX_UNASKED: u32 = 50;
 
 /// Seconds between two sends of one payment.
@@ -111,7 +112,7 @@ impl Entry {
     /// The first claim of a payment.
     ///
     /// # Errors
-    /// The answer that the claim gets when no row is made.
+    /// The answer to the claim when no row is made.
     pub fn open(
         payment: Payment,
         leases: Leases,
@@ -137,7 +138,7 @@ impl Entry {
         Ok((entry, Answer::Granted { fence: FIRST_FENCE }))
     }
 
-    /// What an alarm would have done by now: work past its lease is taken from its holder.
+    /// Does the overdue work of an alarm: takes work past its lease from its holder.
     #[must_use]
     pub fn lapse(mut self, now: UnixTime) -> Self {
         let over = |lease: Lease| lease.until <= now;
@@ -148,8 +149,8 @@ impl Entry {
                 State::Released
             }
             State::Executing(lease) if over(lease) => State::Abandoned,
-            // The doubt began when the lease ended, whenever that is noticed: from then on the header may be
-            // public, and the time in which it may resume by itself runs.
+            // The doubt began when the lease ended, whenever that is noticed: from then on the
+            // header may be public, and the time in which it may resume without further proof runs.
             State::Settling(lease) if over(lease) => State::Unknown {
                 since: lease.until,
                 transaction: None,
@@ -199,8 +200,9 @@ impl Entry {
         }
     }
 
-    /// Carries out one command. `standing` matters to claims, `taken` says whether the transaction that is reported, or
-    /// learnt of, is already recorded for another payment: one transfer never serves two.
+    /// Carries out one command. `standing` matters to claims. `taken` says whether the transaction
+    /// in the report or verdict is already recorded for another payment: one transfer never serves
+    /// two.
     #[must_use]
     pub fn apply(
         self,
@@ -236,7 +238,7 @@ impl Entry {
         }
     }
 
-    /// The transaction that this row names as its own.
+    /// The transaction that this row names as its own; `None` before there is one.
     #[must_use]
     pub const fn transaction(&self) -> Option<TxHash> {
         match &self.state {
@@ -257,19 +259,19 @@ impl Entry {
         }
     }
 
-    /// The transaction that is this row's for certain; one that was only named in doubt is not.
+    /// The transaction that certainly belongs to this row; `None` if it was only named in doubt.
     #[must_use]
     pub fn owned(&self) -> Option<TxHash> {
         self.transaction().filter(|_| !matches!(self.state, State::Unknown { .. }))
     }
 
-    /// Whether its payment has bought nothing and moved nothing, as if it had never been shown.
+    /// Whether its payment has bought nothing and moved no money, as if it had never been shown.
     #[must_use]
     pub const fn is_free(&self) -> bool {
         matches!(self.state, State::Released | State::Void)
     }
 
-    /// Whether it is worked on.
+    /// Whether it is in progress.
     #[must_use]
     pub const fn is_active(&self) -> bool {
         matches!(self.state, State::Executing(_) | State::Settling(_) | State::Delivering { .. })
@@ -283,8 +285,8 @@ impl Entry {
             && now < self.unknown_until()
     }
 
-    /// Whether it is a transaction that somebody has named and no node has shown: nothing is asked for it, so it holds back no
-    /// other payment of whom it names.
+    /// Whether it is a transaction that a client has named and no node has shown. No money is asked
+    /// for it, so it blocks no other payment of the named payer.
     #[must_use]
     pub fn is_awaited(&self) -> bool {
         matches!(self.state, State::Unknown { .. })
@@ -292,13 +294,13 @@ impl Entry {
             && self.payment.was_sent_by_payer()
     }
 
-    /// When no doubt about it holds the payer's next payments back any more.
+    /// When a doubt about it stops blocking the payer's next payments.
     #[must_use]
     pub const fn unknown_until(&self) -> UnixTime {
         UnixTime::from_secs(self.payment.valid_before).plus(60)
     }
 
-    /// When a refusal of it no longer holds the payer's next payments back.
+    /// When its refusal stops blocking the payer's next payments.
     #[must_use]
     pub fn refused_until(&self) -> UnixTime {
         match &self.state {
@@ -307,7 +309,7 @@ impl Entry {
         }
     }
 
-    /// Whether no money was asked for it, nor ever will be unless it begins anew.
+    /// Whether no money was asked for it, nor will be unless it begins again.
     #[must_use]
     pub const fn is_unasked(&self) -> bool {
         let waits = matches!(
@@ -323,7 +325,8 @@ impl Entry {
         now < self.refused_until()
     }
 
-    /// Keeps the newest block beside the first claim. A later claimer saw a later block, which is not first sight.
+    /// Keeps the newest block at the time of the first claim. A later claim saw a later block,
+    /// which is not first sight.
     fn sees(mut self, block: Option<u64>) -> Self {
         if self.fence == FIRST_FENCE {
             self.watch.seen_block = self.watch.seen_block.or(block);
@@ -331,7 +334,7 @@ impl Entry {
         self
     }
 
-    /// What a holder needs to send the recorded payment once more.
+    /// Builds the request with which the holder of `fence` sends the recorded payment once more.
     fn send_again(&self, fence: u64) -> Resend {
         Resend {
             fence,
@@ -363,7 +366,7 @@ fn delivering(transaction: TxHash, leases: Leases, now: UnixTime) -> State {
     }
 }
 
-/// Why a payment may not be begun now, if it may not.
+/// The reason why a payment may not begin now, if there is one.
 fn refusal(standing: OtherPayments, in_flight: NonZeroU32) -> Option<Answer> {
     let watched = standing.watched && !planted(Mutant::DoubtLeavesRoom);
     let max = if watched { 1 } else { in_flight.get() };

@@ -1,4 +1,4 @@
-//! The same payment once more: what became of it, and what this request may still have of it.
+//! A repeat of a payment: its state, and what this request may still receive.
 
 use alloc::string::String;
 
@@ -11,15 +11,15 @@ use crate::mutant::{Mutant, planted};
 use crate::payment::TxHash;
 use crate::time::UnixTime;
 
-/// Seconds after which a header that was public may no longer resume by itself what nobody received.
+/// Seconds after which a public header alone no longer resumes an uncollected result.
 pub(super) const RESUME_SECS: u64 = 60;
 
-/// Seconds after `validBefore` in which the payer's next authorization counts as his signature.
+/// Seconds after `validBefore` in which the payer's next authorization counts as their signature.
 const INHERIT_SECS: u64 = 600;
 
 impl Entry {
-    /// Whether value moved for this row and nobody received anything: the payer's next authorization for the
-    /// same request then counts as his signature, and is never settled.
+    /// Whether value moved for this row and no client received the result. The payer's next
+    /// authorization for the same request then counts as their signature, and is never settled.
     #[must_use]
     pub fn is_uncollected(&self, now: UnixTime) -> bool {
         let unfetched = match self.state {
@@ -37,7 +37,7 @@ impl Entry {
         UnixTime::from_secs(self.payment.valid_before).plus(INHERIT_SECS)
     }
 
-    /// The same payment once more, by a request that may begin it.
+    /// Answers a repeat of the payment by a request that may begin it.
     pub(super) fn claimed(
         mut self,
         again: Repeat,
@@ -62,8 +62,9 @@ impl Entry {
         if let Some(answer) = refusal {
             return (self, answer);
         }
-        // Nothing was submitted for it: terms of work may be today's, its secret, its receipt's id
-        // and its correlation id stay the first. One that gives way was somebody else's.
+        // Nothing was submitted for it: its working terms may be today's, while its secret, receipt
+        // id and correlation id stay those of the first request. A row that gives way came from
+        // another client.
         let keeps = !gives_way || planted(Mutant::NotedSecretStays);
         let first = self.payment.secret.take().filter(|_| keeps);
         let secret = first.or(again.payment.secret.clone());
@@ -77,7 +78,7 @@ impl Entry {
         (self, Answer::Granted { fence })
     }
 
-    /// The same payment once more: whatever is left to be had of it, without beginning anything.
+    /// Resumes the payment as far as possible, without beginning anything.
     #[must_use]
     pub fn resumed(mut self, again: &Repeat, now: UnixTime) -> (Self, Resumed) {
         if let Some(fate) = self.fate(again) {
@@ -111,7 +112,8 @@ impl Entry {
                 }
                 self.deliver(transaction, again.leases, now)
             }
-            // A transaction may come into a block long after everybody stopped looking: who shows it again has it looked for.
+            // A transaction may enter a block long after the last look: showing it again restarts
+            // the search.
             State::Closed => {
                 let sender = self.repeat(proven, self.created, now);
                 self.state = State::Unknown {
@@ -135,7 +137,7 @@ impl Entry {
         }
     }
 
-    /// What a request sees whose signature nothing has proven: the row stays as it is.
+    /// Answers a request whose signature is not proven: the row stays as it is.
     #[must_use]
     pub fn seen(&self, again: &Repeat, now: UnixTime) -> LookAnswer {
         match (self.fate(again), &self.state) {
@@ -143,7 +145,8 @@ impl Entry {
             _ if self.gives_way_to(again, now) && !again.last => LookAnswer::Nothing,
             (Some(fate), _) => LookAnswer::Fate(fate),
             (None, State::Released | State::Abandoned) => LookAnswer::Nothing,
-            // Its signature held when the row was made, and these are the same bytes, or the first request's own.
+            // Its signature was valid when the row was made, and these are the same bytes or the
+            // first request's own.
             (None, _)
                 if self.payment.request == again.payment.request
                     || self.proves(again)
@@ -160,7 +163,7 @@ impl Entry {
         }
     }
 
-    /// What became of the payment, where no repeat of this kind can move it any more.
+    /// The final state of the payment; `None` if a repeat of this kind can still move it.
     fn fate(&self, again: &Repeat) -> Option<Fate> {
         if !self.is_for(again) {
             return Some(Fate::AlreadyUsed);
@@ -188,9 +191,10 @@ impl Entry {
         })
     }
 
-    /// Whether the row is one of a transaction that somebody has named and nobody was served for, and the repeat comes with
-    /// more: with the signature of who sent it for another request, or, where only notes have made the row, as a claim, which the
-    /// chain has proven. Who comes with the challenge of the note has what it waits for without that.
+    /// Whether the row is for a transaction that a client has named without being served, and the
+    /// repeat proves more. Proof is the sender's signature for another request, or, if only notes
+    /// have made the row, a claim that the chain has proven. A repeat with the note's own challenge
+    /// needs neither, since the row already answers it.
     fn gives_way_to(&self, again: &Repeat, now: UnixTime) -> bool {
         if !self.payment.was_sent_by_payer() || !again.payment.was_sent_by_payer() {
             return false;
@@ -212,18 +216,19 @@ impl Entry {
         again.payment.binding == self.payment.binding || planted(Mutant::NoBinding)
     }
 
-    /// Whether a repeat shows the first request's secret, or its payer's signature for a redelivery.
+    /// Whether a repeat shows the first request's secret, or its payer's signature for a
+    /// redelivery.
     pub(in crate::ledger) fn proves(&self, again: &Repeat) -> bool {
         planted(Mutant::HeaderFetches) || self.is_proven_by(&again.payment, again.wallet)
     }
 
-    /// The same of a payment as its request shows it.
+    /// Does the same for a payment as its request shows it.
     pub(in crate::ledger) fn is_proven_by(&self, again: &Payment, wallet: bool) -> bool {
         let secret = &self.payment.secret;
         wallet || (secret.is_some() && *secret == again.secret)
     }
 
-    /// Paid earlier: lets this request ask the origin.
+    /// Lets this request ask the origin for a payment made earlier.
     fn deliver(mut self, transaction: TxHash, leases: Leases, now: UnixTime) -> (Self, Resumed) {
         self.leases = leases;
         let fence = self.grant();
@@ -231,8 +236,8 @@ impl Entry {
         (self, Resumed::Deliver(Deliver { fence, transaction: transaction.to_text() }))
     }
 
-    /// Whether a repeat may receive what nobody received: with the first request's secret, or, where there
-    /// was none, while the header can hardly be known from the chain.
+    /// Decides whether a repeat may receive an uncollected result: with the first request's secret
+    /// or, if there was none, while the header is unlikely to be known from the chain.
     fn repeat(&self, proven: bool, since: UnixTime, now: UnixTime) -> Requester {
         if proven
             || (self.payment.secret.is_none()
@@ -253,7 +258,7 @@ impl Entry {
         otherwise: Fate,
         now: UnixTime,
     ) -> (Self, Resumed) {
-        // A transaction has no end.
+        // A transaction does not expire.
         let dead =
             UnixTime::from_secs(self.payment.valid_before) <= now && !self.payment.is_onchain();
         if on_its_way.is_some() || now < sent.plus(RESEND_GAP_SECS) || dead {
@@ -275,7 +280,7 @@ impl Entry {
 impl From<Resumed> for Answer {
     fn from(resumed: Resumed) -> Self {
         match resumed {
-            // A claim begins where there is nothing to resume, so it is never told so.
+            // A claim begins the payment when there is nothing to resume, so this is unreachable.
             Resumed::Nothing => Self::Fate(Fate::OriginFailed),
             Resumed::Deliver(deliver) => Self::Deliver(deliver),
             Resumed::Resend(resend) => Self::Resend(resend),

@@ -1,8 +1,9 @@
-//! Transactions that payers have sent, as far as they are not served: awaited, paid, or owed back.
+//! Transactions sent by payers and not served: awaited, paid, or owed back.
 //!
-//! Anybody may show a hash, under any challenge of theirs, so a note fixes nothing for the sender: a row that only notes have made
-//! gives way to a claim, which the chain has proven in time under the challenge that it came with. It does so until it is begun,
-//! or [`YIELD_SECS`] after it was found owed: the operator hears of the debt only then, so that nothing is served that was paid back.
+//! Anyone may show a hash, under any challenge of theirs, so a note decides nothing for the sender:
+//! a row made only by notes gives way to a claim, which the chain has proven in time under the
+//! claim's own challenge. It does so until it is begun, or until [`YIELD_SECS`] after it was found
+//! owed. The operator hears of the debt only then, so that a refunded payment is never served.
 
 use super::{Entry, RecoveryLog, Taken};
 use crate::ledger::command::{Answer, Leases, Noted, Payment};
@@ -11,12 +12,12 @@ use crate::mutant::{Mutant, planted};
 use crate::payment::{OnChain, TxHash};
 use crate::time::UnixTime;
 
-/// Seconds in which a debt that only a note has made gives way to who has paid in time.
+/// Seconds in which a debt recorded only by a note gives way to a client that has paid in time.
 pub(super) const YIELD_SECS: u64 = 3600;
 
 impl Entry {
-    /// The row of a transaction that its payer has sent; nothing for any other payment. One that is another payment's already
-    /// is for a person to look at.
+    /// Makes the row of a transaction that its payer has sent; `None` for any other payment. A
+    /// transaction that belongs to another payment is left to the operator.
     #[must_use]
     pub fn of_sent(
         payment: Payment,
@@ -48,8 +49,8 @@ impl Entry {
         })
     }
 
-    /// What a node has shown meanwhile of a transaction that has a row. What the row is beyond that stays; what it notes alone
-    /// becomes what the chain has proven.
+    /// Updates a row with a node's finding about its transaction. A row that holds more than notes
+    /// stays; one made only by notes becomes what the chain has proven.
     pub(super) fn noted(
         mut self,
         (payment, leases, noted): (Payment, Leases, Noted),
@@ -99,7 +100,8 @@ impl Entry {
         (self, Answer::Recorded)
     }
 
-    /// Whether it came about by notes alone: nothing was begun, served, decided or paid back, and the operator has heard of no debt.
+    /// Whether only notes made it: nothing was begun, served, decided or paid back, and the
+    /// operator has heard of no debt.
     pub(super) fn is_only_noted(&self, now: UnixTime) -> bool {
         let is_young = |since: UnixTime| now < since.plus(YIELD_SECS);
         let rests = match &self.state {
@@ -121,7 +123,7 @@ impl Entry {
             && !planted(Mutant::NotesHold)
     }
 
-    /// Until when a debt gives way to who has paid in time; nothing for any other row.
+    /// Until when a debt gives way to a client that has paid in time; `None` for any other row.
     pub(in crate::ledger) fn yields_until(&self) -> Option<UnixTime> {
         match &self.state {
             State::RefundDue { since, .. } if self.is_only_noted(*since) => {
@@ -132,7 +134,7 @@ impl Entry {
     }
 }
 
-/// Whether a note says what nothing but a decision of the operator changes.
+/// Whether only a decision of the operator could change the finding.
 fn is_certain(noted: Noted, taken: Taken) -> bool {
     match noted {
         Noted::Awaited => false,
@@ -141,7 +143,7 @@ fn is_certain(noted: Noted, taken: Taken) -> bool {
     }
 }
 
-/// The transaction that a payer has sent.
+/// The transaction that a payer has sent; `None` if the payment is of another kind.
 pub(super) fn sent(payment: &Payment) -> Option<TxHash> {
     match OnChain::read(&payment.facilitator, &payment.request)? {
         OnChain::Sent { transaction, .. } => Some(transaction),
@@ -149,7 +151,7 @@ pub(super) fn sent(payment: &Payment) -> Option<TxHash> {
     }
 }
 
-/// Paid, and not served.
+/// The state of a transaction that paid and was not served.
 pub(super) const fn owed(transaction: TxHash, now: UnixTime) -> State {
     State::RefundDue { transaction, why: Undelivered::Unserved, since: now }
 }

@@ -1,16 +1,16 @@
-//! What an operator may do to a payment: say how a debt ended, and what a payment under review came to.
+//! Operator decisions about a payment: how a debt ended, and the result of a review.
 
 use super::Entry;
 use crate::ledger::report::{Decision, Resolution};
 use crate::ledger::state::{State, Undelivered};
 use crate::time::UnixTime;
 
-/// The row is in a state from which the decision does not lead, or lacks what it needs.
+/// The state does not allow the decision, or lacks what it needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrongState;
 
 impl Entry {
-    /// Carries out a decision; the same one again changes nothing.
+    /// Carries out a decision; repeating it changes nothing.
     ///
     /// # Errors
     /// [`WrongState`].
@@ -47,7 +47,7 @@ impl Entry {
                     (Resolution::Waived, Some(transaction)) => {
                         State::Waived { transaction, reason: reason.clone() }
                     }
-                    // Nothing is owed, served or forgiven that nobody saw paid.
+                    // Without a recorded transaction, no payment can be owed, served or waived.
                     (Resolution::Delivered | Resolution::RefundDue | Resolution::Waived, None) => {
                         return Err(WrongState);
                     }

@@ -1,8 +1,9 @@
-//! What is done about a row that nobody works on: sent again, looked up on the chain, closed, owed, given up.
+//! Recovery of a row without a holder: sent again, looked up on the chain, closed, owed, given up.
 //!
-//! The object asks [`Entry::due`] when and what, does it, and tells [`Entry::rest`], [`Entry::apply`] or
-//! [`Entry::learn`] how it went. Only the chain proves that an authorization is void; without it nothing that may
-//! have been submitted is ever called void or owed by guess.
+//! The object asks [`Entry::due`] for the work and its time, does it, and reports the result to
+//! [`Entry::rest`], [`Entry::apply`] or [`Entry::learn`]. Only the chain proves that an
+//! authorization is void. Without that proof, a payment that may have been submitted is never
+//! called void or owed by guess.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -21,7 +22,7 @@ const SEND_MARGIN_SECS: u64 = 6;
 const VOID_MARGIN_SECS: u64 = 60;
 /// Seconds after `validBefore` until a row that was never submitted closes unseen.
 const CLOSE_SECS: u64 = 600;
-/// Seconds after `validBefore` until a row goes for which no money was asked.
+/// Seconds after `validBefore` until a row for which no money was asked is removed.
 const FORGET_SECS: u64 = 3600;
 /// Seconds of doubt in which the chain is read at the shorter interval.
 const CLOSE_WATCH_SECS: u64 = 600;
@@ -29,11 +30,11 @@ const CLOSE_WATCH_SECS: u64 = 600;
 /// Recovery times of the configuration, seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// After each of these the same payment is sent again.
+    /// Delays after which the same payment is sent again.
     pub resend_secs: Vec<u64>,
-    /// Between two looks at the chain: in the first 10 minutes, and later.
+    /// Intervals between two looks at the chain: in the first 10 minutes, and later.
     pub chain_secs: [u64; 2],
-    /// How long a paid request waits to be fetched.
+    /// How long a paid request waits to be collected.
     pub refund_secs: u64,
     /// How long a doubt lasts before the operator has to look.
     pub manual_secs: u64,
@@ -47,29 +48,29 @@ impl Plan {
     }
 }
 
-/// What a row needs.
+/// Recovery work of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
-    /// Its holder's time is over.
+    /// Ends the expired lease of its holder.
     Lapse,
-    /// The same payment goes to the same facilitator once more.
+    /// Sends the same payment to the same facilitator once more.
     Resend,
-    /// A look at the chain.
+    /// Looks at the chain.
     Read,
-    /// Nobody can look: it closes.
+    /// Closes the row: its chain cannot be read.
     Close,
-    /// Nobody came for it: a refund is due.
+    /// Records that a refund is due: no client collected the result.
     Refund,
-    /// The operator has to look.
+    /// Leaves the row to the operator.
     GiveUp,
-    /// No money was asked for, and none can be any more: the row goes.
+    /// Removes the row: no money was asked for, and none can be any more.
     Forget,
-    /// Nobody has shown in time that a debt was paid for in time: it is one, and the operator hears of it.
+    /// Records a debt that no client has shown to be paid in time; the operator hears of it.
     Owe,
 }
 
 impl Entry {
-    /// When this row needs something, and what.
+    /// The next work of this row and its time, if any.
     #[must_use]
     pub fn due(&self, plan: &Plan, now: UnixTime) -> Option<(UnixTime, Work)> {
         if let Some(until) = self.wake_at() {
@@ -125,14 +126,16 @@ impl Entry {
         }
     }
 
-    /// A look at the chain, unless it has told nothing for as long as a doubt may last.
+    /// Looks at the chain, or closes the row if the chain has shown nothing for the longest time of
+    /// doubt.
     fn read_or_close(&self, read: UnixTime, plan: &Plan) -> (UnixTime, Work) {
         let secs = plan.manual_secs.max(CLOSE_SECS);
         let close = UnixTime::from_secs(self.payment.valid_before).plus(secs);
         if read >= close { (close, Work::Close) } else { (read, Work::Read) }
     }
 
-    /// Every look at the chain in the first minutes, then less often, and again more often once it can be proved void.
+    /// Time of the next look at the chain: frequent in the first minutes, then rarer, and frequent
+    /// again once the chain can prove it void.
     fn next_read(&self, since: UnixTime, sent: UnixTime, plan: &Plan, now: UnixTime) -> UnixTime {
         let [soon, later] = plan.chain_secs;
         let provable =
@@ -140,7 +143,7 @@ impl Entry {
         let Some(read) = self.watch.read else { return sent.plus(soon) };
         let young = now < since.plus(CLOSE_WATCH_SECS);
         let usual = if young { soon } else { later };
-        // One that nobody puts into a block waits for ever, so it is looked for ever less often.
+        // A transaction that enters no block never expires, so the interval grows with the wait.
         let waited = read.secs_since(since).checked_div(2).unwrap_or(0);
         let waits = self.payment.is_onchain() && !planted(Mutant::UnminedIsLookedFor);
         let next = read.plus(if waits { usual.max(waited) } else { usual });
@@ -151,7 +154,7 @@ impl Entry {
         }
     }
 
-    /// Work that needs nobody else: leases, closing, refunds, giving up.
+    /// Does the work that needs no call: leases, closing, refunds, giving up.
     #[must_use]
     pub fn rest(self, work: Work, now: UnixTime) -> Self {
         let mut entry = self.lapse(now);
@@ -163,7 +166,7 @@ impl Entry {
             (Work::Refund, State::Settled { transaction, .. }) => {
                 State::RefundDue { transaction, why: Undelivered::NotFetched, since: now }
             }
-            // Without a block nothing is owed; who shows it again has it looked for.
+            // Without a block no refund is owed; showing the transaction again restarts the search.
             (Work::GiveUp, State::Unknown { .. })
                 if entry.payment.is_onchain() && !planted(Mutant::UnminedIsManual) =>
             {
@@ -194,10 +197,11 @@ impl Entry {
         (self, answer)
     }
 
-    /// Takes note of what the chain says. Work in progress is left to its holder; `owner` holds what the origin
-    /// gave and still waits. A transfer counts even where another row names its transaction: the reader matched
-    /// this payment's own use with its own `Transfer`, and one transaction may bundle several. One that pays by a plain
-    /// transfer has nothing of the kind: what is another payment's already is not its own.
+    /// Records a verdict of the chain. Work in progress is left to its holder; `owner` says that
+    /// the caller holds the origin's response and still waits. A transfer counts even if another
+    /// row names its transaction: the reader matched this payment's own use with its own
+    /// `Transfer`, and one transaction may bundle several. A plain transfer offers no such match,
+    /// so one that belongs to another payment is not this one's.
     pub(super) fn learn(
         mut self,
         learnt: ChainVerdict,
@@ -241,7 +245,8 @@ impl Entry {
                     return self.captured(transaction, to, now);
                 }
                 self.state = if never_ran {
-                    // Somebody else made the header public, nobody knows when: it resumes nothing by itself.
+                    // Another party made the header public at an unknown time: it resumes nothing
+                    // without further proof.
                     let since = since.minus(RESUME_SECS.saturating_add(1));
                     State::Settled { transaction, since }
                 } else {

@@ -1,4 +1,5 @@
-//! What the holder of the fence reports: a sealed response, a settlement's outcome, a delivery, or a failure.
+//! Reports from the holder of the fence: a sealed response, a settlement's outcome, a delivery, or
+//! a failure.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -69,7 +70,8 @@ impl Entry {
         }
     }
 
-    /// Value moved. What was sealed is delivered, what has not run may run, what was dropped is owed.
+    /// Records that value moved: a sealed response is delivered, pending work may run, dropped work
+    /// is owed.
     pub(super) fn captured(
         mut self,
         transaction: TxHash,
@@ -120,7 +122,8 @@ impl Entry {
         (self, answer)
     }
 
-    /// A refusal counts only as the first word; after an unknown outcome it proves nothing.
+    /// Records a refusal. It counts only as the first answer; after an unknown outcome it proves
+    /// nothing.
     fn refused(mut self, reason: String, now: UnixTime) -> (Self, Answer) {
         if planted(Mutant::RefusalEndsDoubt) && matches!(self.state, State::Unknown { .. }) {
             self.state = State::Released;
@@ -151,7 +154,7 @@ impl Entry {
         }
     }
 
-    /// No definitive answer; the first holder may send once more while its client waits.
+    /// Records an unknown outcome; the first holder may send once more while its client waits.
     fn doubt(
         mut self,
         hash: Option<TxHash>,
@@ -209,7 +212,7 @@ impl Entry {
                 self.watch.asked = false;
                 (State::Released, Answer::Recorded)
             }
-            // The lease ended the work first, and nobody has begun it again since.
+            // The lease ended the work first, and no request has begun it again since.
             (State::Released | State::Abandoned, Failure::NothingRan | Failure::Origin) => {
                 return (self, Answer::Recorded);
             }
@@ -234,7 +237,7 @@ impl Entry {
         (self, answer)
     }
 
-    /// A report that comes too late moves nothing, but what it names is kept.
+    /// Keeps the transaction that a late report names; the state does not move.
     pub(super) fn with_evidence(mut self, result: &Outcome, taken: Taken) -> Self {
         let named = match result {
             Outcome::Settled(text) | Outcome::Unknown(Some(text)) => self.payment.transaction(text),
@@ -248,7 +251,8 @@ impl Entry {
         self
     }
 
-    /// Since when the header may be public: a later word of the facilitator does not begin that anew.
+    /// The time since which the header may be public: a later answer of the facilitator does not
+    /// reset it.
     pub(super) fn doubted_since(&self, now: UnixTime) -> UnixTime {
         match &self.state {
             State::Unknown { since, .. } | State::Refused { since, .. } => *since,

@@ -1,4 +1,4 @@
-//! The first command of a payment: it has to be a claim.
+//! The first command of a payment, which has to be a claim.
 
 use alloc::boxed::Box;
 use alloc::string::ToString;
@@ -12,11 +12,11 @@ use crate::ledger::entry::{Entry, OtherPayments};
 use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 
-/// Seconds after which what was noted about a payment that cannot be charged any more may go.
+/// Seconds after which a note about a payment that can no longer be charged may be removed.
 const NOTED_SECS: u64 = 3600;
 
 impl Shard {
-    /// Makes the row of a payment, or says why there is none.
+    /// Makes the row of a payment, or returns why there is none.
     pub(super) fn begin<R: Rows>(
         &self,
         slot: &Slot,
@@ -67,8 +67,9 @@ impl Shard {
         }
     }
 
-    /// What else is written for a payment that gets its row here; the answer where it gets none, because its place is another object.
-    /// One that has cost its payer nothing so far is refused where too many of its client's were marked lately.
+    /// Collects the other writes for a payment whose row is made here; the error is the answer if
+    /// its place is another object. A payment that has cost its payer nothing so far is refused if
+    /// too many from its client's network were marked lately.
     fn moved<R: Rows>(
         &self,
         slot: &Slot,
@@ -89,7 +90,7 @@ impl Shard {
                 return Ok(Err(Decision::of(Answer::Full)));
             }
             Role::Old => {
-                // A Worker that does not know of the change yet must not begin it here meanwhile.
+                // A Worker that has not heard of the change must not begin it here meanwhile.
                 let until = payment.valid_before.saturating_add(NOTED_SECS);
                 let mut decision = Decision::of(Answer::Absent);
                 decision.changes.push(Change::Move(slot.clone(), until, payment.client.clone()));
@@ -104,8 +105,9 @@ impl Shard {
         Ok(Ok(changes))
     }
 
-    /// Makes the row of a transaction that its payer has sent. One that nobody has seen so far is refused where too many of a
-    /// client are, because it costs nothing to name one; one that pays never is.
+    /// Makes the row of a transaction that its payer has sent. One that no node has shown is
+    /// refused if the client has too many of those, because naming one costs nothing; one that pays
+    /// never is.
     fn note<R: Rows>(
         &self,
         slot: &Slot,
@@ -140,7 +142,8 @@ impl Shard {
         Ok(decision)
     }
 
-    /// Paid earlier for the same request, and nobody received it: the new authorization is the payer's signature for that.
+    /// Resumes an earlier payment for the same request whose result was never received: the new
+    /// authorization is the payer's signature for it.
     fn inherit<R: Rows>(
         &self,
         slot: &Slot,
@@ -148,7 +151,7 @@ impl Shard {
         rows: &R,
         scene: &Scene<'_>,
     ) -> Result<Option<Decision<Answer>>, R::Error> {
-        // Who has sent a transaction has paid again: that is no signature for an earlier payment.
+        // The sender of a transaction has paid again: that is no signature for an earlier payment.
         if repeat.payment.was_sent_by_payer() {
             return Ok(None);
         }

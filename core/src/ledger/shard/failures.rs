@@ -1,4 +1,5 @@
-//! Who failed how often, as the object keeps it: all of it in memory, a bounded number of rows, written where that is worth it.
+//! Failure streaks as the object keeps them: in memory, a bounded number of rows, written when that
+//! is worthwhile.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -12,25 +13,25 @@ use crate::time::UnixTime;
 
 /// Most rows of an object.
 const MAX_STREAKS: usize = 4_096;
-/// Seconds between two notices about clients that prove nothing.
+/// Seconds between two notices about clients that prove no payment.
 const NOTICE_GAP_SECS: u64 = 60;
 
-/// One that fails at a route.
+/// A payer or client that fails at a route.
 #[derive(Clone, Debug)]
 pub struct Failing {
     /// Their failures in a row.
     pub tally: FailureStreak,
     /// How many failures the stored row has.
     written: u64,
-    /// Who they said to be.
+    /// The unproven identity that they claim.
     pub claims: Option<String>,
 }
 
-/// All that fail.
+/// All recent failures.
 #[derive(Clone, Debug)]
 pub(super) struct Failures {
     rows: RecentMap<StreakKey, Failing>,
-    /// When the operator was told of one that proves nothing.
+    /// When the operator last heard of a client that proves nothing.
     told_at: Option<UnixTime>,
 }
 
@@ -46,7 +47,7 @@ impl Failures {
         self.rows.put(place, Failing { tally, written, claims });
     }
 
-    /// Takes note of how a command of a proven payer came out: their failures in a row, if it failed.
+    /// Counts the result of a proven payer's command: extends their failure streak, or ends it.
     pub(super) fn mark(
         &mut self,
         payer: &str,
@@ -73,7 +74,7 @@ impl Failures {
         }
     }
 
-    /// Merges what an isolate counted of one client.
+    /// Merges an isolate's counts for one client.
     fn merge(
         &mut self,
         entry: ClientCount,
@@ -105,7 +106,8 @@ impl Failures {
         merged
     }
 
-    /// Puts a row in its place, tells the operator where it crosses the threshold, and writes it where that is worth it.
+    /// Stores a row, notifies the operator if it crosses the threshold, and writes it if that is
+    /// worthwhile.
     fn keep(
         &mut self,
         place: StreakKey,
@@ -133,7 +135,7 @@ impl Failures {
         }
     }
 
-    /// Of clients that prove nothing the operator does not hear all at once.
+    /// Limits the notices about clients that prove nothing.
     fn may_tell(&mut self, place: &StreakKey, now: UnixTime) -> bool {
         if place.0.starts_with("0x") {
             return true;
@@ -153,7 +155,7 @@ impl Failures {
 }
 
 impl Shard {
-    /// Merges what an isolate counted.
+    /// Merges the counts of an isolate.
     pub fn count(&mut self, entries: Vec<ClientCount>, now: UnixTime) -> (Counted, Vec<Change>) {
         let mut changes = Vec::new();
         let counted = entries
@@ -163,12 +165,12 @@ impl Shard {
         (Counted { counted }, changes)
     }
 
-    /// All that fail and were not idle for long.
+    /// All failures that are not idle.
     pub fn failing(&self, now: UnixTime) -> impl Iterator<Item = (&StreakKey, &Failing)> {
         self.failures.rows.iter().filter(move |(_, row)| !row.tally.is_idle(now))
     }
 
-    /// Lets go of the failures that are idle for long; the last second of those to be removed from the rows.
+    /// Forgets idle failures; rows last written up to the returned second are to be removed.
     pub fn forget_idle(&mut self, now: UnixTime) -> UnixTime {
         let idle: Vec<StreakKey> = self
             .failures

@@ -1,7 +1,8 @@
-//! What a shard remembers of the rows that are not at rest: what decisions about other rows need, and when each is due.
+//! A shard's index of the rows that are not at rest: what decisions about other rows need, and when
+//! each row is due.
 //!
-//! A row takes at most 200 bytes here, whatever its payment holds. Every time is computed when the row is written, so
-//! that looking at it later needs the clock alone.
+//! A row takes at most 200 bytes here, however large its payment is. Every time is computed when
+//! the row is written, so that a later look needs only the clock.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -17,12 +18,13 @@ use crate::mutant::{Mutant, planted};
 use crate::sorted::by_rank;
 use crate::time::UnixTime;
 
-/// Most rows that are not at rest, of all payers; a payment over it is refused, and what is known is served.
+/// Maximum rows that are not at rest, over all payers; beyond it new payments are refused, and
+/// known ones served.
 pub const MAX_ROWS: usize = 20_000;
-/// Most rows of one client network for which no money was asked.
+/// Maximum rows of one client network for which no money was asked.
 pub const MAX_OF_CLIENT: u32 = 500;
 
-/// Seconds for which a row that is let go keeps its place even where there is no other one.
+/// Seconds for which a released row keeps its place even if no other one can be freed.
 const KEPT_SECS: u32 = 60;
 
 /// Seconds of doubt after which the operator hears of it.
@@ -34,7 +36,7 @@ pub(super) struct Index {
     rows: BTreeMap<Packed, Brief>,
     /// Rows for which no money was asked, by client network.
     clients: BTreeMap<u32, u32>,
-    /// The earliest that is due of the rows noted since all were last looked at.
+    /// The earliest due time among the rows written since the last complete look.
     noted: Option<UnixTime>,
 }
 
@@ -47,23 +49,23 @@ struct Brief {
     client: u32,
     /// Worked on until then.
     active_until: u32,
-    /// In doubt from then on, ...
+    /// Start of its doubt.
     unknown_from: u32,
-    /// ... until then.
+    /// End of its doubt.
     unknown_until: u32,
-    /// Freshly refused until then.
+    /// End of the time in which a refusal counts as fresh.
     refused_until: u32,
-    /// Paid and not received until then.
+    /// End of the time in which it may be paid and not received.
     heir_until: u32,
-    /// When it needs something; the row itself says what.
+    /// When it needs work; the row itself says which.
     due: u32,
     /// When the operator hears that it is still in doubt.
     overdue: u32,
-    /// First sight of what was let go before money was asked for; 0 of all others.
+    /// First sight of a row released before money was asked for; 0 for all others.
     released: u32,
     /// Whether no money was ever asked for it.
     is_unasked: bool,
-    /// Whether it is only a name that somebody has shown, which counts against no payer.
+    /// Whether it is only a transaction that a client has named, which counts against no payer.
     is_awaited: bool,
 }
 
@@ -76,10 +78,11 @@ impl Brief {
         let heir = entry.is_uncollected(scene.now).then(|| entry.heir_until());
         let active = entry.is_active().then(|| entry.wake_at()).flatten();
         let (unknown_from, since) = match &entry.state {
-            // Nobody asked for it, and anybody can name it: it holds nothing back, and the operator need not hear of it.
+            // No money was asked for it, and anyone can name it: it blocks no payment, and the
+            // operator need not hear of it.
             State::Unknown { .. } if entry.is_awaited() => (None, None),
             State::Unknown { since, .. } => (Some(UnixTime::from_secs(0)), Some(*since)),
-            // What it becomes when its lease ends.
+            // Its state when its lease ends.
             State::Settling(lease) => (Some(lease.until), None),
             _ => (None, None),
         };
@@ -98,7 +101,8 @@ impl Brief {
             unknown_until: short(unknown_from.map(|_| entry.unknown_until())),
             refused_until: short(refused),
             heir_until: short(heir),
-            // A row that waits for its payer alone is looked at when that is over, and let go.
+            // A row that waits only for its payer is looked at when that wait is over, and
+            // forgotten.
             due: short(due.or(heir)),
             overdue: overdue.map_or(u32::MAX, |at| short(Some(at))),
             is_unasked: entry.is_unasked() || entry.is_awaited(),
@@ -117,7 +121,7 @@ impl Brief {
 }
 
 impl Index {
-    /// Keeps step with a written row.
+    /// Updates the index with a written row.
     pub(super) fn note(&mut self, slot: &Slot, entry: &Entry, scene: &Scene<'_>) {
         let place = Packed::of(slot);
         let was_told = self.rows.get(&place).is_some_and(Brief::was_told);
@@ -135,7 +139,7 @@ impl Index {
         self.rows.insert(place, brief);
     }
 
-    /// Lets go of a row.
+    /// Forgets a row.
     pub(super) fn forget(&mut self, slot: &Slot) {
         self.drop(&Packed::of(slot));
     }
@@ -150,7 +154,7 @@ impl Index {
         }
     }
 
-    /// The operator has heard that the row is still in doubt.
+    /// Records that the operator has heard of the row's long doubt.
     pub(super) fn announced(&mut self, slot: &Slot) {
         if let Some(row) = self.rows.get_mut(&Packed::of(slot)) {
             row.overdue = u32::MAX;
@@ -161,7 +165,7 @@ impl Index {
         self.rows.len()
     }
 
-    /// How the payer's other rows stand, and the object's, seen from a claim.
+    /// Summarizes the payer's other rows and the object's, for a claim.
     pub(super) fn standing(
         &self,
         slot: &Slot,
@@ -188,8 +192,9 @@ impl Index {
         standing
     }
 
-    /// The oldest row that may give its place to another one: what was let go a minute ago or more before money was asked for.
-    /// Where the client's network has too many, it is one of its own.
+    /// The oldest row that may give its place to another one: released at least a minute ago,
+    /// before money was asked for. If the client's network has too many, it is one of that
+    /// network's.
     pub(super) fn spare(
         &self,
         client: &str,
@@ -245,7 +250,7 @@ impl Index {
         self.noted.is_none_or(|due| at <= due)
     }
 
-    /// Forgets what was noted as due, because all rows were looked at.
+    /// Clears the noted due times after a look at all rows.
     pub(super) const fn looked_at(&mut self) {
         self.noted = None;
     }
@@ -257,7 +262,7 @@ impl Index {
     }
 }
 
-/// Whether a row belongs into the index. Its owner keeps the open ones findable by an index of its own.
+/// Whether a row belongs in the index. Its owner needs its own index to find the open rows.
 #[must_use]
 pub fn is_open(entry: &Entry, scene: &Scene<'_>) -> bool {
     entry.due(scene.plan, scene.now).is_some() || entry.is_uncollected(scene.now)
@@ -268,7 +273,7 @@ fn client_of(name: &str) -> u32 {
     head(name)[0]
 }
 
-/// What of a binding tells it from others.
+/// The part of a binding by which the index distinguishes it.
 fn binding_of(binding: &str) -> [u32; 2] {
     head(binding)
 }
@@ -301,11 +306,11 @@ fn time(secs: u32) -> UnixTime {
 /// Payer and key in as few bytes as they need.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Packed {
-    /// An address and a key.
+    /// An address and a key, both canonical.
     Payer([u8; 20], [u8; 32]),
     /// A key that stands for its payer, too.
     Own([u8; 32]),
-    /// Whatever else a row may be named by.
+    /// Any other slot, as text.
     Other(Box<(String, String)>),
 }
 
@@ -316,7 +321,7 @@ impl Packed {
             (None, Some(key)) if slot.payer == slot.key => Some(Self::Own(key)),
             _ => None,
         };
-        // What would not come back as it was is kept as it is.
+        // A slot that would not survive the round trip is kept as text.
         let place = place.filter(|place| place.to_slot() == *slot);
         place.unwrap_or_else(|| Self::Other(Box::new((slot.payer.clone(), slot.key.clone()))))
     }
@@ -330,7 +335,7 @@ impl Packed {
         Slot { payer, key }
     }
 
-    /// Between which places the rows of the same payer stand.
+    /// The range in which the rows of the same payer lie.
     fn of_same_payer(&self) -> RangeInclusive<Self> {
         match self {
             Self::Payer(payer, _) => {

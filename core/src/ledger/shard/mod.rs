@@ -1,10 +1,12 @@
-//! The rules of one ledger object: what a message is answered, what is written for it, and when the object wakes.
+//! The rules of one ledger object: the answer to each message, its writes, and when the object
+//! wakes.
 //!
-//! A [`Shard`] decides and stores nothing. Its owner hands it the rows through [`Rows`], carries out every [`Change`] of a
-//! [`Decision`] in the same synchronous block, and then tells it so with [`Shard::keep`]. An owner that could not write throws the
-//! shard away and loads another. Assumptions:
-//! - nothing else writes the rows;
-//! - between a decision and its last change nothing else is decided.
+//! A [`Shard`] decides and stores nothing. Its owner gives it the rows through [`Rows`], carries
+//! out every [`Change`] of a [`Decision`] in the same synchronous block, and then confirms them
+//! with [`Shard::keep`]. An owner that could not write drops the shard and loads another.
+//! Assumptions:
+//! - only the owner writes the rows;
+//! - between a decision and its last change there is no other decision.
 
 mod begin;
 mod failures;
@@ -37,7 +39,7 @@ use crate::mutant::{Mutant, planted};
 use crate::payment::TxHash;
 use crate::time::UnixTime;
 
-/// Where a row is kept.
+/// The place of a row.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Slot {
     /// Lower-case address of the payer, or the payment's own key.
@@ -65,91 +67,93 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
-/// What a shard reads. Each read is one look by an index.
+/// Read access of a shard to the rows. Each read is one index lookup.
 pub trait Rows {
-    /// Why a row cannot be read.
+    /// The storage's error.
     type Error;
 
     /// The entry in this slot.
     ///
     /// # Errors
-    /// What the storage says.
+    /// An error of the storage.
     fn find(&self, slot: &Slot) -> Result<Option<Entry>, Self::Error>;
 
     /// The key of the payment that this one stands for.
     ///
     /// # Errors
-    /// What the storage says.
+    /// An error of the storage.
     fn original(&self, slot: &Slot) -> Result<Option<String>, Self::Error>;
 
     /// Whether this payment is begun elsewhere.
     ///
     /// # Errors
-    /// What the storage says.
+    /// An error of the storage.
     fn is_moved(&self, slot: &Slot) -> Result<bool, Self::Error>;
 
-    /// The rows that name this transaction of this network as their own for certain; two are enough.
+    /// The rows to which this transaction of this network certainly belongs; two are enough.
     ///
     /// # Errors
-    /// What the storage says.
+    /// An error of the storage.
     fn owners(&self, network: &str, transaction: &TxHash) -> Result<Vec<Slot>, Self::Error>;
 
     /// Whether this transaction paid back a row other than this one.
     ///
     /// # Errors
-    /// What the storage says.
+    /// An error of the storage.
     fn refunds_another(&self, refund: &TxHash, slot: &Slot) -> Result<bool, Self::Error>;
 
     /// The slot of the row with this receipt id.
     ///
     /// # Errors
-    /// What the storage says.
+    /// An error of the storage.
     fn by_receipt(&self, receipt: &str) -> Result<Option<Slot>, Self::Error>;
 
     /// The stored response of this slot.
     ///
     /// # Errors
-    /// What the storage says.
+    /// An error of the storage.
     fn response(&self, slot: &Slot) -> Result<Option<Response>, Self::Error>;
 }
 
 /// One write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// A new row.
+    /// Adds a row.
     Insert(Slot, Box<Entry>, Transition),
-    /// What changes of a row.
+    /// Updates a row.
     Update(Slot, Box<Entry>, Transition),
-    /// A row whose payment begins anew; its history stays.
+    /// Rewrites a row whose payment begins again; its history stays.
     Rewrite(Slot, Box<Entry>, Transition),
-    /// A row goes, with its response.
+    /// Removes a row with its response.
     Remove(Slot),
-    /// A response.
+    /// Stores a response.
     Store(Slot, Response),
-    /// The payment in the slot stands for another one of its payer, until this second.
+    /// Lets the payment in the slot stand for another one of its payer, until this second.
     Alias(Slot, String, u64),
-    /// The payment in the slot is begun elsewhere, until this second; the name of its client's network.
+    /// Marks the payment in the slot as begun elsewhere until this second, with the client's
+    /// network.
     Move(Slot, u64, String),
-    /// It is begun here after all.
+    /// Removes that mark: the payment is begun here.
     Unmove(Slot),
-    /// The operator hears of a row; the time tells the notice from the next one of its kind.
+    /// Notifies the operator of a row; the time distinguishes the notice from the next one of its
+    /// kind.
     Announce(Slot, Box<Entry>, Notice, UnixTime),
-    /// Failures of a client at a route are kept.
+    /// Stores the failures of a client at a route.
     Count(StreakKey, FailureStreak, Option<String>),
-    /// They are forgotten.
+    /// Removes them.
     Forget(StreakKey),
-    /// The operator hears of a client that has failed too often.
+    /// Notifies the operator of a client that has failed too often.
     Threshold(StreakKey, FailureStreak, Option<String>),
 }
 
-/// Of what the operator hears.
+/// An event of which the operator is notified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// A payment is owed back.
     RefundDue,
     /// A payment needs their decision.
     Manual,
-    /// An outcome is unknown for long.
+    /// An outcome has been unknown for too long.
     UnknownOverdue,
 }
 
@@ -164,7 +168,7 @@ impl Notice {
         }
     }
 
-    /// What a new row is worth telling. A debt that may still be served is told once it may not.
+    /// The notice for a new row. A debt that may still be served is announced only when it may not.
     fn first(entry: &Entry) -> Option<Self> {
         match &entry.state {
             State::RefundDue { .. } if is_held_back(entry) => None,
@@ -174,7 +178,7 @@ impl Notice {
         }
     }
 
-    /// What a step of a row is worth telling.
+    /// The notice for a step of a row.
     fn of(before: &Entry, after: &Entry) -> Option<Self> {
         match (&before.state, &after.state) {
             (_, State::RefundDue { .. }) if is_held_back(after) => None,
@@ -192,12 +196,12 @@ impl Notice {
     }
 }
 
-/// Whether the operator hears of a debt once it may not be served any more.
+/// Whether the notice of a debt waits until the payment may not be served any more.
 fn is_held_back(entry: &Entry) -> bool {
     entry.yields_until().is_some() && !planted(Mutant::DebtsAreToldEarly)
 }
 
-/// The steps of a row, for its history and the log; none where the state stays.
+/// The steps of a row, for its history and the log; empty if the state stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Transition(Vec<(String, String, String)>);
 
@@ -209,13 +213,13 @@ impl Transition {
         }
     }
 
-    /// Of each step the state before, the state after, and what caused it.
+    /// The state before, the state after and the cause of each step.
     pub fn steps(&self) -> impl Iterator<Item = (&str, &str, &str)> {
         self.0.iter().map(|(from, to, why)| (from.as_str(), to.as_str(), why.as_str()))
     }
 }
 
-/// An answer, the body that goes along, and what has to be written before it leaves.
+/// An answer, its body, and the writes to make before it leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision<A> {
     /// The answer.
@@ -232,7 +236,7 @@ impl<A> Decision<A> {
     }
 }
 
-/// What a decision depends on beside the rows.
+/// Everything beside the rows on which a decision depends.
 #[derive(Clone, Copy, Debug)]
 pub struct Scene<'a> {
     /// Recovery times.
@@ -243,7 +247,7 @@ pub struct Scene<'a> {
     pub now: UnixTime,
 }
 
-/// One ledger object's rules, with what they remember of the rows.
+/// The rules of one ledger object, with its memory of the rows.
 #[derive(Clone, Debug, Default)]
 pub struct Shard {
     index: Index,
@@ -253,12 +257,12 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// Takes in a row that is not at rest, when the object starts.
+    /// Adds a row that is not at rest, when the object starts.
     pub fn load(&mut self, slot: &Slot, entry: &Entry, scene: &Scene<'_>) {
         self.index.note(slot, entry, scene);
     }
 
-    /// Takes in a row of failures, oldest first, when the object starts.
+    /// Adds a row of failures, oldest first, when the object starts.
     pub fn load_failures(
         &mut self,
         place: StreakKey,
@@ -268,7 +272,7 @@ impl Shard {
         self.failures.load(place, tally, claims);
     }
 
-    /// Keeps step with writes that were carried out.
+    /// Updates the memory with writes that were carried out.
     pub fn keep(&mut self, changes: &[Change], scene: &Scene<'_>) {
         for change in changes {
             match change {
@@ -295,7 +299,7 @@ impl Shard {
         self.index.len()
     }
 
-    /// What is written where an entry became another one: nothing if it stayed.
+    /// The write for an entry that became another one; `None` if it stayed the same.
     fn step(
         slot: &Slot,
         before: &Entry,

@@ -1,25 +1,28 @@
-//! How many payments each client network has sent on to the object under the new number, in memory alone.
+//! Counts, per client network, of the payments sent on to the object under the new number; in
+//! memory alone.
 //!
-//! The mark of such a payment is kept longer than the payment is valid, and it costs nothing to sign one that no wallet can pay.
-//! After a restart the counts begin anew, which gives away one more hour's marks at most.
+//! The mark of such a payment outlives the payment's validity, and it costs nothing to sign one
+//! that no wallet can pay. After a restart the counts begin at zero, which allows at most one more
+//! hour's marks.
 
 use alloc::string::{String, ToString};
 
 use crate::ledger::attempts::RecentMap;
 use crate::time::UnixTime;
 
-/// Marks of one client network in an hour, 150 bytes each. More than a busy agent's payments, little beside 10 GB.
+/// Maximum marks of one client network in an hour, 150 bytes each. More than a busy agent's
+/// payments, little beside 10 GB.
 pub const MAX_MOVES_OF_CLIENT: u32 = 5_000;
 /// Seconds of such an hour.
 const HOUR_SECS: u64 = 3_600;
-/// Most networks that are counted, 100 bytes each; the oldest go.
+/// Maximum networks that are counted, 100 bytes each; the oldest are dropped.
 const MAX_CLIENTS: usize = 4_096;
 
-/// Marks made lately.
+/// Recent marks by client network.
 #[derive(Clone, Debug)]
 pub(super) struct Moves(RecentMap<String, Hour>);
 
-/// Those of one client network.
+/// The marks of one client network.
 #[derive(Clone, Copy, Debug)]
 struct Hour {
     count: u32,

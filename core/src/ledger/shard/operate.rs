@@ -8,14 +8,14 @@ use crate::ledger::entry::Entry;
 use crate::ledger::report::Decision as Verdict;
 use crate::payment::TxHash;
 
-/// What became of an operator's decision.
+/// Result of an operator's decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decided {
     /// There is no such row.
     NoRow,
-    /// The row is in this state, from which the decision does not lead.
+    /// The row is in this state, which does not allow the decision.
     WrongState(String),
-    /// It is carried out by these writes.
+    /// These writes carry it out.
     Done(Slot, Vec<Change>),
 }
 
@@ -23,7 +23,7 @@ impl Shard {
     /// Carries out a decision about the row with this receipt id.
     ///
     /// # Errors
-    /// What the rows say.
+    /// An error of the storage.
     pub fn decide<R: Rows>(
         id: &str,
         verdict: &Verdict,

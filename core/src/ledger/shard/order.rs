@@ -18,12 +18,12 @@ use crate::ledger::read::{Facts, Read, RowReply};
 use crate::mutant::{Mutant, planted};
 use crate::payment::{OnChain, TxHash};
 
-/// What is said to a question, by its kind.
+/// The answer to a question, by its kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {
-    /// To a look.
+    /// The answer to a look.
     Seen(LedgerReply<LookAnswer>),
-    /// To what would resume.
+    /// The answer to a request that would resume.
     Resumed(Decision<Resumed>),
 }
 
@@ -31,7 +31,7 @@ impl Shard {
     /// Carries out one command, with the body that came along.
     ///
     /// # Errors
-    /// What the rows say.
+    /// An error of the storage.
     pub fn order<R: Rows>(
         &mut self,
         envelope: Envelope,
@@ -42,7 +42,7 @@ impl Shard {
         let Envelope { payer, key, command, role, counting, .. } = envelope;
         let (slot, kind) = (Slot { payer, key }, MarkKind::of(&command));
         let mut decision = self.carry_out(&slot, command, role, body, rows, scene)?;
-        // Whoever finds no room asks again.
+        // A payer without room for another payment asks again.
         if kind == MarkKind::Claim && decision.told.answer != Answer::TooManyInFlight {
             self.provings.end(&slot);
         }
@@ -54,10 +54,10 @@ impl Shard {
         Ok(decision)
     }
 
-    /// Answers one question. Nothing begins, whatever the answer.
+    /// Answers one question. No payment begins, whatever the answer.
     ///
     /// # Errors
-    /// What the rows say.
+    /// An error of the storage.
     pub fn ask<R: Rows>(
         &mut self,
         asking: Asking,
@@ -90,7 +90,7 @@ impl Shard {
         }
     }
 
-    /// What became of a payment: reads, and nothing else.
+    /// Looks up the state of a payment: reads, and never writes.
     fn look<R: Rows>(
         slot: &Slot,
         repeat: &Repeat,
@@ -105,7 +105,8 @@ impl Shard {
         Ok(LedgerReply { answer: entry.seen(repeat, scene.now), receipt, proven, tally: None })
     }
 
-    /// What is told of a payment beside which others may be proven: one that could still begin is not told to be nothing.
+    /// Adjusts the answer while other copies are being proven: a payment that could still begin is
+    /// not called unknown.
     fn beside(
         &mut self,
         slot: &Slot,
@@ -129,7 +130,7 @@ impl Shard {
         told
     }
 
-    /// What is left of a payment that the ledger knows.
+    /// Resumes a payment that the ledger knows.
     fn resume<R: Rows>(
         &self,
         slot: &Slot,
@@ -138,7 +139,7 @@ impl Shard {
         scene: &Scene<'_>,
     ) -> Result<Decision<Resumed>, R::Error> {
         let original = original(slot, rows)?;
-        // It was never settled, so none but the payer can show it.
+        // It was never settled, so only the payer can show it.
         repeat.wallet |= original.is_some();
         let slot = original.unwrap_or_else(|| slot.clone());
         let Some(before) = rows.find(&slot)? else {
@@ -172,7 +173,7 @@ impl Shard {
         Ok(Decision { told: LedgerReply { answer, receipt, proven, tally: None }, body, changes })
     }
 
-    /// One command against one row.
+    /// Carries out one command on one row.
     pub(super) fn carry_out<R: Rows>(
         &self,
         slot: &Slot,
@@ -184,7 +185,7 @@ impl Shard {
     ) -> Result<Decision<Answer>, R::Error> {
         let original = original(slot, rows)?;
         if let (Some(_), Command::Claim { wallet, .. }) = (&original, &mut command) {
-            // It was never settled, so none but the payer can show it.
+            // It was never settled, so only the payer can show it.
             *wallet = true;
         }
         let slot = original.unwrap_or_else(|| slot.clone());
@@ -204,7 +205,7 @@ impl Shard {
             Command::Claim { payment, .. } => {
                 let standing =
                     self.index.standing(&slot, &payment.binding, &payment.client, scene.now);
-                // Its row is there: it adds none.
+                // Its row exists: it adds none.
                 OtherPayments { is_full: false, is_crowded: false, ..standing }
             }
             _ => OtherPayments::default(),
@@ -234,7 +235,7 @@ impl Shard {
         Ok(decision)
     }
 
-    /// An entry and its answer as a decision, with the body of a stored response.
+    /// Turns an entry and its answer into a decision, with the body of a stored response.
     pub(super) fn answered<R: Rows>(
         slot: &Slot,
         before: &Entry,
@@ -257,7 +258,7 @@ impl Shard {
         Ok(Decision { told, body, changes })
     }
 
-    /// Whether the transaction that a command names is another payment's.
+    /// Whether the transaction named in a command belongs to another payment.
     fn taken<R: Rows>(
         &self,
         slot: &Slot,
@@ -283,7 +284,7 @@ impl Shard {
         Self::owned_by_another(slot, &entry.payment, &hash, rows)
     }
 
-    /// Whether the transaction that a payer has sent is another payment's.
+    /// Whether the transaction that a payer has sent belongs to another payment.
     pub(super) fn taken_by_another<R: Rows>(
         slot: &Slot,
         payment: &Payment,
@@ -309,10 +310,10 @@ impl Shard {
         Ok(if owners.iter().any(|owner| owner != slot) { Taken::Yes } else { Taken::No })
     }
 
-    /// The row that a receipt id names: reads, and nothing else.
+    /// Looks up the row that a receipt id names: reads, and never writes.
     ///
     /// # Errors
-    /// What the rows say.
+    /// An error of the storage.
     pub fn look_up<R: Rows>(read: &Read, rows: &R) -> Result<RowReply, R::Error> {
         let wanted = &read.read;
         let slot = match (&wanted.payer, &wanted.key) {
@@ -330,7 +331,8 @@ impl Shard {
     }
 }
 
-/// Whether a payment that is not known here is begun in the object after a change, of which the Worker that asks has not heard.
+/// Whether a payment unknown here is begun in the object after a change of which the asking Worker
+/// has not heard.
 fn is_elsewhere<R: Rows>(slot: &Slot, role: Role, rows: &R) -> Result<bool, R::Error> {
     Ok(role == Role::Sole && !planted(Mutant::MovedIsNothing) && rows.is_moved(slot)?)
 }
@@ -341,7 +343,7 @@ fn original<R: Rows>(slot: &Slot, rows: &R) -> Result<Option<Slot>, R::Error> {
     Ok(key.map(|key| Slot { payer: slot.payer.clone(), key }))
 }
 
-/// The stored response of a replay; one that was changed or lost is not replayed.
+/// The stored response of a replay; `None` if it was changed or lost.
 fn replayed<R: Rows>(
     slot: &Slot,
     replay: Replay,

@@ -1,4 +1,4 @@
-//! What the object's alarm finds: rows whose time has come.
+//! Work of the object's alarm: rows whose time has come.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -10,25 +10,25 @@ use crate::ledger::state::State;
 use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 
-/// Rows that one look takes in hand at most.
+/// Maximum rows that one look processes.
 const MAX_JOBS: usize = 200;
-/// Notices that one look writes at most.
+/// Maximum notices that one look writes.
 const MAX_NOTICES: usize = 100;
 
 /// A row that needs a call.
 #[derive(Clone, Debug)]
 pub enum Due {
-    /// The same bytes go to the same place once more.
+    /// Sends the same bytes to the same place once more.
     Resend(Slot, Box<Entry>, Resend),
-    /// The chain is looked at.
+    /// Looks at the chain.
     Read(Slot, Box<Entry>),
 }
 
 impl Shard {
-    /// Finishes the rows that need no call, and takes at most `max` calls in hand.
+    /// Finishes the rows that need no call, and returns at most `max` calls.
     ///
     /// # Errors
-    /// What the rows say.
+    /// An error of the storage.
     pub fn due<R: Rows>(
         &mut self,
         max: usize,
@@ -43,7 +43,7 @@ impl Shard {
             };
             let work = before.due(scene.plan, scene.now).filter(|(at, _)| *at <= scene.now);
             match work.map(|(_, work)| work) {
-                // It was looked at sooner than it had to be.
+                // The look came earlier than necessary.
                 None => self.index.note(&slot, &before, scene),
                 Some(Work::Forget) => changes.push(Change::Remove(slot)),
                 Some(
@@ -68,10 +68,10 @@ impl Shard {
         Ok((calls, changes))
     }
 
-    /// Writes what the operator should hear of rows that are in doubt for long.
+    /// Writes the notices about rows that have been in doubt for long.
     ///
     /// # Errors
-    /// What the rows say.
+    /// An error of the storage.
     pub fn overdue<R: Rows>(&self, rows: &R, scene: &Scene<'_>) -> Result<Vec<Change>, R::Error> {
         let mut changes = Vec::new();
         for slot in self.index.overdue(scene.now, MAX_NOTICES) {
@@ -94,7 +94,7 @@ impl Shard {
         self.index.is_quiet_until(at)
     }
 
-    /// When the next row is due; from then on [`Shard::is_quiet_until`] speaks of later writes alone.
+    /// When the next row is due; from then on [`Shard::is_quiet_until`] covers only later writes.
     pub fn wake_at(&mut self) -> Option<UnixTime> {
         self.index.looked_at();
         self.next_due()
