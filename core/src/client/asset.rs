@@ -1,4 +1,4 @@
-//! An asset that a payer may pay with, and in which decimals sums over assets are kept.
+//! An asset that a payer may pay with, and the decimals of sums over assets.
 
 use alloc::string::String;
 
@@ -11,7 +11,7 @@ pub const CAP_DECIMALS: u8 = 18;
 /// An asset that may be paid with, from the pinned table or declared by the payer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asset {
-    /// What people call it.
+    /// Common name.
     pub symbol: String,
     /// The chain.
     pub network: ChainId,

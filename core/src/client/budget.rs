@@ -1,8 +1,10 @@
-//! What was signed lately: caps over time hold before anything is signed, whoever else signs at the same time.
+//! Recent payments of the client: caps over time hold before anything is signed, even with several
+//! signers at once.
 //!
-//! The record is text that a store keeps and replaces only if nobody else did meanwhile; [`Budget::reserve`] is the whole
-//! step in between. What is reserved stays counted until it is old: a signature that left may be charged, whatever a
-//! server says. Only what was never signed is let go by [`Budget::release`]. A record that cannot be read is no empty one.
+//! The record is text in a store that replaces it only if no other writer did meanwhile;
+//! [`Budget::reserve`] is the whole step in between. A reservation stays counted until it is old: a
+//! signature that left may be charged, whatever a server says. Only a payment that was never signed
+//! is released by [`Budget::release`]. An unreadable record is an error, never an empty record.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -24,11 +26,11 @@ use crate::time::UnixTime;
 /// The record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Budget {
-    /// What was signed or is about to be.
+    /// Payments that were signed or are about to be.
     entries: Vec<Spent>,
-    /// Who is paid where.
+    /// The payee of each place.
     pins: Vec<Pin>,
-    /// Where nothing is paid until a person looks.
+    /// Endpoints where payment stops until the payer has looked.
     pub endpoints: Endpoints,
 }
 
@@ -45,12 +47,12 @@ struct Spent {
     worth: Amount,
 }
 
-/// Who is paid at a host on a network, and nobody else.
+/// The only payee accepted at a host on a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Pin {
     place: String,
     payee: String,
-    /// The reservation that this goes with, if it is let go before anything is signed.
+    /// The reservation that owns the pin until its payment is signed.
     held_by: Option<String>,
 }
 
@@ -58,24 +60,26 @@ struct Pin {
 const VERSION: u64 = 1;
 /// Longest record that is read, bytes: [`MAX_ENTRIES`] entries and [`MAX_PINS`] pins with room to spare.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
-/// Most values in it: six of each entry and four of its pin, three of each other pin, those of the endpoints, and what is around them.
+/// Maximum values in it: six of each entry and four of its pin, three of each other pin, those of
+/// the endpoints, and the record's frame.
 const MAX_VALUES: usize =
     10 * MAX_ENTRIES + 3 * MAX_PINS + endpoints::VALUES * endpoints::MAX_ENDPOINTS + 64;
 /// Seconds of the caps.
 const HOUR_SECS: u64 = 3_600;
 const DAY_SECS: u64 = 86_400;
-/// Seconds of the sums within an hour, and how many entries are too few to be worth adding up.
+/// Seconds of the sums within an hour, and how many entries are too few to be worth summing.
 const SPAN_SECS: u64 = 300;
 const FEW: usize = 64;
-/// Seconds after which an entry is dropped: long enough that a clock set back finds it still.
+/// Seconds after which an entry is dropped: long enough for a clock that was set back.
 const KEPT_SECS: u64 = 3 * DAY_SECS;
-/// Most entries: payments of the last minutes, and sums of what was before. What is more is refused, never forgotten.
+/// Maximum entries: payments of the last minutes, and sums of earlier ones. Beyond it payments are
+/// refused; entries are never forgotten.
 const MAX_ENTRIES: usize = 2_000;
-/// Most hosts whose payee is known, by network. To forget one would let its payee change.
+/// Maximum hosts with a known payee, by network. Forgetting one would let its payee change.
 const MAX_PINS: usize = 20_000;
 
 impl Budget {
-    /// Reads a record; none is an empty one.
+    /// Reads a record; `None` gives an empty one.
     ///
     /// # Errors
     /// [`Reason::BudgetUnreadable`].
@@ -148,7 +152,7 @@ impl Budget {
     /// Picks the best of the offers that policy and caps allow, and counts it as spent.
     ///
     /// # Errors
-    /// Why none of them may be paid; the record is as before.
+    /// The reason why no offer may be paid; the record is as before.
     pub fn reserve<'o>(
         &mut self,
         policy: &Policy,
@@ -169,7 +173,7 @@ impl Budget {
             self.count(offer, draft, now);
             return Ok(offer);
         }
-        // Why not is said of the one that would have been the choice.
+        // The reason concerns the offer that would have been chosen.
         let nothing = || {
             ClientError::new(Reason::MalformedChallenge, "the list of accepted payments is empty")
         };
@@ -178,13 +182,14 @@ impl Budget {
         Err(allowed(choice).err().unwrap_or_else(nothing))
     }
 
-    /// Lets go of a payment that was never signed, and of the payee that it would have been the first one to.
+    /// Releases a payment that was never signed, and the payee that it would have been the first to
+    /// pay.
     pub fn release(&mut self, id: &str) {
         self.entries.retain(|entry| entry.id != id);
         self.pins.retain(|pin| pin.held_by.as_deref() != Some(id) || planted(Mutant::PinnedUnpaid));
     }
 
-    /// Whether the caps over time leave room, and the payee is the one of before.
+    /// Whether the caps over time leave room, and the payee is the known one.
     fn affords(
         &self,
         policy: &Policy,
@@ -234,8 +239,8 @@ impl Budget {
         Ok(())
     }
 
-    /// The sum since a time, of one host or payee where one is named; what lies in the future counts, because a clock
-    /// may have been set back.
+    /// The sum since a time, of one host or payee if one is named. Entries in the future count,
+    /// because a clock may have been set back.
     fn spent(&self, since: UnixTime, host: Option<&str>, payee: Option<&str>) -> Option<Amount> {
         let mut concerned = self.entries.iter().filter(|entry| {
             entry.at > since.secs()
@@ -249,13 +254,13 @@ impl Budget {
         self.pins.iter().find(|pin| pin.place == place).map(|pin| &pin.payee)
     }
 
-    /// How many pins stay whatever becomes of the reservations.
+    /// Number of pins that stay whatever becomes of the reservations.
     fn settled_pins(&self) -> usize {
         self.pins.iter().filter(|pin| pin.held_by.is_none()).count()
     }
 
-    /// The payee of this reservation is the one of its place from now on, unless that is known for good. Each reservation
-    /// holds it for itself: another one may be let go.
+    /// Pins the payee of this reservation to its place, unless the place has a settled one. Each
+    /// reservation holds its own pin, because another one may be released.
     fn pin(&mut self, place: String, payee: &str, id: &str) {
         let mut known = self.pins.iter().filter(|pin| pin.place == place);
         let needs_none = known.any(|pin| pin.held_by.is_none() || pin.payee != payee);
@@ -265,7 +270,7 @@ impl Budget {
         }
     }
 
-    /// What nobody can let go of any more was paid, as far as anybody knows.
+    /// Settles the pins of entries that can no longer be released: they count as paid.
     fn settle_pins(&mut self) {
         let (mut settled, held): (Vec<Pin>, Vec<Pin>) =
             self.pins.drain(..).partition(|pin| pin.held_by.is_none());
@@ -296,9 +301,9 @@ impl Budget {
         });
     }
 
-    /// Drops what is old, and adds up the rest by host and payee, as of the latest: of each hour that the shortest cap has
-    /// left behind, and of each five minutes in it where there are many. A sum has no nonce: whoever lets go of one of its
-    /// payments so late would let go of the others.
+    /// Drops old entries, and sums the others by host and payee, dated by the latest: for each hour
+    /// outside the shortest cap, and for each five minutes inside it if there are many. A sum has
+    /// no nonce: releasing one of its payments so late would release the others.
     fn compact(&mut self, now: UnixTime) {
         let old = now.minus(KEPT_SECS).secs();
         let many = self.entries.len() > FEW;
@@ -327,14 +332,14 @@ impl Budget {
     }
 }
 
-/// What is about to be signed.
+/// The payment that is about to be signed.
 #[derive(Clone, Copy, Debug)]
 pub struct Draft<'a> {
     /// Nonce of the exchange, hex.
     pub id: &'a str,
-    /// Who serves.
+    /// The host that serves.
     pub host: &'a str,
-    /// What was asked for.
+    /// The requested endpoint.
     pub endpoint: &'a str,
 }
 

@@ -1,6 +1,7 @@
-//! What a 402 asks for, read as data: challenges of the scheme `Payment` and the terms of x402, in one pool.
+//! The terms of a 402, read as data: challenges of the scheme `Payment` and the terms of x402, in
+//! one list.
 //!
-//! What cannot be paid is kept as the reason why; one bad entry spoils no good one.
+//! An entry that cannot be paid is kept as the reason why; a bad entry does not spoil a good one.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -20,38 +21,38 @@ pub use x402::REQUIRED_HEADER;
 mod mpp;
 mod x402;
 
-/// Longest header of terms that is read, bytes.
+/// Maximum size of a header of terms, bytes.
 pub(super) const MAX_HEADER_BYTES: usize = 64 * 1024;
-/// Most entries of each protocol that are looked at.
+/// Maximum entries of each protocol that are read.
 const MAX_OFFERS: usize = 64;
 
 /// The terms of one 402.
 #[derive(Clone, Debug, Default)]
 pub struct Challenge {
-    /// What could be paid.
+    /// Offers that could be paid.
     pub offers: Vec<Offer>,
-    /// Why each other entry cannot.
+    /// The reason why each other entry cannot be paid.
     pub refused: Vec<ClientError>,
-    /// Whether the server would rather open a session.
+    /// Whether the server would prefer to open a session.
     pub offers_session: bool,
-    /// The server's words, cleaned.
+    /// The server's message, cleaned.
     pub error: String,
-    /// `resource` of x402 as it came; it is echoed.
+    /// `resource` of x402 as received; it is echoed.
     pub resource: Option<Value>,
-    /// `extensions` of x402 as they came; they are echoed.
+    /// `extensions` of x402 as received; they are echoed.
     pub extensions: Option<Map<String, Value>>,
 }
 
-/// What the one who pays has at hand.
+/// The payer's means and circumstances.
 #[derive(Clone, Copy, Debug)]
 pub struct Means<'a> {
-    /// What may be paid.
+    /// Limits of the payer.
     pub policy: &'a Policy,
     /// The host that was asked, with its port.
     pub host: &'a str,
     /// The clock.
     pub now: UnixTime,
-    /// Whether somebody can make a transaction.
+    /// Whether the payer can send a transaction.
     pub broadcasts: bool,
     /// Whether `Authorization` is free to carry a payment.
     pub authorization_is_free: bool,
@@ -87,17 +88,17 @@ impl Challenge {
         Ok(challenge)
     }
 
-    /// Whether nothing of it can be paid because it has ended.
+    /// Whether no offer can be paid because all have expired.
     #[must_use]
     pub fn is_expired(&self) -> bool {
         let ended = |error: &ClientError| error.reason == Reason::ChallengeExpired;
         self.offers.is_empty() && self.refused.iter().any(ended)
     }
 
-    /// Why nothing of it can be paid: the reason that says most.
+    /// The reason why no offer can be paid: the most informative one.
     #[must_use]
     pub fn why_nothing(&self) -> ClientError {
-        // An entry of a known kind that breaks a rule says more than one that nobody understands.
+        // A broken entry of a known kind says more than one of an unknown kind.
         let told = |error: &&ClientError| match error.reason {
             Reason::MalformedChallenge => 3,
             Reason::UnsupportedMethod => 2,

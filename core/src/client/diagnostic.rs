@@ -1,8 +1,9 @@
-//! What a server says about why it takes no payment: read as advice, whole or not at all.
+//! The reason that a server gives for refusing a payment: read as advice, whole or not at all.
 //!
-//! Spec: x402 extension "Diagnostic" (proposed). The header of a 402 says it, or the body of any refusal. A member of another
-//! type makes it none, and so does a code that nobody knows, unless the server says that a person has to look. No amount,
-//! payee or policy is read from it, and the place that it means is the one that was asked, whatever it names.
+//! Spec: x402 extension "Diagnostic" (proposed). The header of a 402 carries it, or the body of any
+//! refusal. A member of the wrong type makes the whole invalid, and so does an unknown code, unless
+//! the server says that a person has to look. No amount, payee or policy is read from it. It
+//! concerns the endpoint that was asked, whatever it names.
 
 use alloc::string::String;
 
@@ -15,23 +16,23 @@ use crate::http::Headers;
 use crate::x402::extension::diagnostic::{DiagnosticCode, NAME};
 use crate::x402::header;
 
-/// Why no payment is taken.
+/// A server's reason for refusing a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// Its members, for people: texts are cleaned and short.
     pub info: Value,
-    /// What is to be done about the endpoint, if anything.
+    /// The resulting state of the endpoint, if any.
     pub advice: Option<EndpointState>,
 }
 
-/// What is held against an endpoint that is not simply open, the lesser first.
+/// State of an endpoint that is not simply open, the milder first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EndpointState {
-    /// A payment came after its end, and none succeeded since.
+    /// A payment arrived too late, and none has succeeded since.
     Retrying,
-    /// A person has to approve before anything is paid again.
+    /// The payer has to approve before anything is paid again.
     Pending,
-    /// A person has to enable it again.
+    /// The payer has to enable it again.
     Blocked,
 }
 
@@ -46,14 +47,14 @@ impl EndpointState {
         }
     }
 
-    /// The state of this name.
+    /// The state with this name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         [Self::Retrying, Self::Pending, Self::Blocked].into_iter().find(|it| it.name() == name)
     }
 }
 
-/// The texts of a diagnostic, and the most characters of each that are kept.
+/// The text members of a diagnostic, and the maximum characters of each that are kept.
 const TEXTS: [(&str, usize); 6] = [
     ("code", 64),
     ("message", 256),
@@ -65,8 +66,8 @@ const TEXTS: [(&str, usize); 6] = [
 const CORRELATION: &str = "correlationId";
 
 impl Diagnostic {
-    /// Reads the diagnostic of a refusal, if there is one that can be acted on. `id` names the request where the server
-    /// does not.
+    /// Reads the diagnostic of a refusal; `None` unless it can be acted on. `id` names the request
+    /// if the server does not.
     #[must_use]
     pub fn read(headers: &Headers, body: &[u8], id: &str) -> Option<Self> {
         let terms = headers
@@ -99,7 +100,7 @@ impl Diagnostic {
         if let Some(attempts) = attempts {
             info.insert("attempts".into(), attempts.into());
         }
-        // As it came: what cleaning makes of a text may be a name that the server did not say.
+        // Uses the raw text: cleaning could turn it into a code that the server did not send.
         let advice = match DiagnosticCode::parse(told.get("code")?.as_str()?) {
             _ if escalate => Some(EndpointState::Blocked),
             Some(

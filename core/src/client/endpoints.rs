@@ -1,6 +1,8 @@
-//! The endpoints that a person has to look at, kept in the record of the budget so that all who share it know.
+//! Endpoints that the payer has to look at, kept in the budget's record so that all its users know
+//! them.
 //!
-//! An endpoint is a method and a URL without its query, as the payer asked for it: nothing that a server says names one.
+//! An endpoint is a method and a URL without its query, as the payer requested it: a server's text
+//! never names one.
 
 use alloc::format;
 use alloc::string::String;
@@ -12,20 +14,22 @@ use super::diagnostic::EndpointState;
 use super::error::{ClientError, Reason, clean};
 use crate::time::UnixTime;
 
-/// What is held against endpoints, the latest last: rows of method and URL, state, unix seconds, and what the server said.
+/// States of endpoints, the latest last: rows of method and URL, state, unix seconds, and the
+/// server's reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Endpoints(Vec<Value>);
 
-/// Most endpoints. They are read and written with each payment, and a server that is asked at many places may fill them
-/// with texts: then the oldest goes.
+/// Maximum endpoints. They are read and written with each payment, and a server with many URLs
+/// could fill them with texts: then the oldest goes.
 pub const MAX_ENDPOINTS: usize = 256;
-/// Most values of one in a record: itself, its members, and those of what the server said.
+/// Maximum values of one in a record: itself, its members, and those of the server's reason.
 pub const VALUES: usize = 14;
 
-/// Longest URL in a name, bytes: what is kept of an endpoint is read with each payment.
+/// Maximum URL in a name, bytes: the record of an endpoint is read with each payment.
 const MAX_URL_BYTES: usize = 1024;
 
-/// Names an endpoint by method and URL, which has no query and only ASCII; without a method it stands for all of them.
+/// Names an endpoint by method and URL, which has no query and only ASCII; without a method it
+/// stands for all methods.
 ///
 /// # Examples
 /// ```
@@ -40,7 +44,7 @@ pub fn name(method: &str, url: &str) -> String {
 }
 
 impl Endpoints {
-    /// Reads the rows of a record; none are none.
+    /// Reads the rows of a record; no rows are an empty list.
     #[must_use]
     pub fn read(rows: Option<&Value>) -> Option<Self> {
         let Some(rows) = rows else { return Some(Self::default()) };
@@ -54,7 +58,7 @@ impl Endpoints {
         &self.0
     }
 
-    /// What is held against an endpoint.
+    /// The state of an endpoint; `None` if it is open.
     #[must_use]
     pub fn state(&self, name: &str) -> Option<EndpointState> {
         self.find(name).map(|(_, state, _)| state)
@@ -73,8 +77,8 @@ impl Endpoints {
         }
     }
 
-    /// Holds what a diagnostic advises against an endpoint; a second payment that came after its end is for a person.
-    /// Nothing is made less by it. Whether anything was made more.
+    /// Records the state that a diagnostic advises; a second payment that came too late is left to
+    /// the payer. Never lowers a state. Returns whether it rose.
     pub fn mark(&mut self, name: &str, advice: EndpointState, info: &Value, now: UnixTime) -> bool {
         let known = self.state(name);
         let state = match known {
@@ -93,7 +97,7 @@ impl Endpoints {
         true
     }
 
-    /// Takes back what is held against an endpoint, if it is this. Whether it was.
+    /// Reopens an endpoint that is in the state `held`. Returns whether it was.
     pub fn reopen(&mut self, name: &str, held: EndpointState) -> bool {
         let count = self.0.len();
         self.0.retain(|it| {
@@ -102,7 +106,8 @@ impl Endpoints {
         self.0.len() < count
     }
 
-    /// What is held, for who shows it: endpoint, method, state, since when (unix seconds) and what the server said.
+    /// The states for display: endpoint, method, state, since when (unix seconds) and the server's
+    /// reason.
     #[must_use]
     pub fn shown(&self) -> Value {
         let shown = |it: &Value| {
@@ -126,7 +131,7 @@ fn is_named(known: &str, name: &str) -> bool {
         || name.starts_with(' ') && known.find(' ').and_then(|at| known.get(at..)) == Some(name)
 }
 
-/// Name, state, and what the server said.
+/// Name, state, and the server's reason.
 fn row(value: &Value) -> Option<(&str, EndpointState, &Value)> {
     match value.as_array()?.as_slice() {
         [name, state, since, info] if since.is_u64() && info.is_object() => {
@@ -136,7 +141,7 @@ fn row(value: &Value) -> Option<(&str, EndpointState, &Value)> {
     }
 }
 
-/// Why an endpoint is not asked, in the words of what was said about it.
+/// The error for an endpoint that is not asked, with the recorded reason.
 #[must_use]
 pub fn stopped(name: &str, state: EndpointState, info: &Value) -> ClientError {
     let (reason, what) = match state {
@@ -148,7 +153,7 @@ pub fn stopped(name: &str, state: EndpointState, info: &Value) -> ClientError {
     saying(reason, name, what, info)
 }
 
-/// Why nothing is paid where the server says stop before it saw a payment: nothing is held against the endpoint.
+/// The error if the server says stop before it saw a payment: the endpoint's state does not change.
 #[must_use]
 pub fn asked_to_stop(name: &str, state: EndpointState, info: &Value) -> ClientError {
     let reason = match state {

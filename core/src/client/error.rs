@@ -1,4 +1,5 @@
-//! Why nothing was paid, or why what was paid did not come back: one table of code, remedy and what became of the money.
+//! Errors of the client: why no payment was made, or why a paid response is missing. One table of
+//! code, remedy and what became of the money.
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
@@ -6,24 +7,24 @@ use alloc::string::String;
 
 use serde_json::Value;
 
-/// A failure that the one who pays can act on.
+/// A failure that the payer can act on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientError {
-    /// Which.
+    /// The kind of failure.
     pub reason: Reason,
-    /// What was expected and what came; a server's words in it are cleaned and short.
+    /// The expected and the actual value; a server's words in it are cleaned and short.
     pub message: String,
-    /// What the server's diagnostic says, cleaned, if there was one.
+    /// The server's diagnostic, cleaned, if there was one.
     pub diagnostic: Option<Box<Value>>,
 }
 
 impl ClientError {
-    /// A failure with its occurrence in words.
+    /// A failure with a description of this case.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
         Self { reason, message: message.into(), diagnostic: None }
     }
 
-    /// The same failure with what the server's diagnostic says.
+    /// The same failure with the server's diagnostic.
     #[must_use]
     pub fn with(mut self, diagnostic: Value) -> Self {
         self.diagnostic = Some(Box::new(diagnostic));
@@ -31,27 +32,27 @@ impl ClientError {
     }
 }
 
-/// Which failure. The code never changes.
+/// The kind of failure. The code never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
-    /// The policy itself cannot be read.
+    /// The policy itself is invalid.
     InvalidPolicy,
-    /// The 402 holds no terms that can be read.
+    /// The 402 holds no readable terms.
     MalformedChallenge,
-    /// The terms are of a protocol version that is not supported.
+    /// The terms are of an unsupported protocol version.
     UnsupportedVersion,
-    /// No offer is of a scheme that can be signed here.
+    /// No offer has a scheme that this client can sign.
     UnsupportedScheme,
     /// Every challenge is of another payment method than `evm`.
     UnsupportedMethod,
-    /// The server wants something else than one payment for one request.
+    /// The server wants something other than one payment for one request.
     UnsupportedIntent,
-    /// The challenge had ended when it came, and so had the fresh ones.
+    /// The challenge had expired on arrival, and so had the fresh ones.
     ChallengeExpired,
-    /// The challenge is another server's: what pays it would be used there.
+    /// The challenge is another server's: a payment for it would count there.
     RealmMismatch,
-    /// The payment would take the place of the caller's own `Authorization`.
+    /// The payment would replace the caller's own `Authorization`.
     AuthorizationTaken,
     /// The payer has to send the transaction, and the option `broadcast` is missing.
     BroadcastMissing,
@@ -69,40 +70,42 @@ pub enum Reason {
     PolicyHost,
     /// The policy does not allow the payee.
     PolicyPayee,
-    /// The host names another payee than before.
+    /// The host names a different payee than before.
     PayeeChanged,
     /// A cap over time is used up.
     BudgetExhausted,
-    /// The record of what was spent cannot be read.
+    /// The record of past payments cannot be read.
     BudgetUnreadable,
-    /// The server asked clients to stop; if it said so about a payment, the endpoint waits until a person enables it.
+    /// The server asks clients to stop. If it said so about a payment, the endpoint waits until the
+    /// payer enables it.
     EndpointBlocked,
-    /// The server said that what is paid proves nothing; if it said so of a payment, the endpoint waits for a person's approval.
+    /// The server says that payments prove nothing. If it said so about a payment, the endpoint
+    /// waits for the payer's approval.
     ApprovalNeeded,
-    /// The wallet signed something else, or with another key.
+    /// The wallet signed other data, or with another key.
     WrongSignature,
-    /// What was sent to the chain has no name of a transaction.
+    /// The broadcast callback returned no transaction hash.
     WrongTransaction,
-    /// The server asks for payment again after it got one.
+    /// The server asks for payment again after it received one.
     PaymentRefused,
-    /// The server says that the wallet holds less than the price.
+    /// The server says that the wallet's balance is below the price.
     InsufficientFunds,
-    /// It is unknown whether the payment was taken, and the time to find out is over.
+    /// It is unknown whether the payment was accepted, and the time to find out is over.
     PaymentUnresolved,
-    /// The server uses the payment for something else, or will not say.
+    /// The server has used the payment for another request, or does not say.
     PaymentConflict,
-    /// The payment was taken and nothing delivered; the server owes a refund.
+    /// The payment was accepted without a delivery; the server owes a refund.
     RefundDue,
-    /// The receipt contradicts what was signed.
+    /// The receipt contradicts the signed payment.
     ReceiptMismatch,
 }
 
-/// What is certain about the money when a failure is reported.
+/// The certain part about the money when a failure is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Money {
     /// Nothing was signed.
     NotSigned,
-    /// Something was signed; the budget counts it as spent.
+    /// A payment was signed; the budget counts it as spent.
     Signed,
 }
 
@@ -113,17 +116,17 @@ impl Reason {
         self.row().0
     }
 
-    /// What to do.
+    /// The remedy.
     #[must_use]
     pub const fn remedy(self) -> &'static str {
         self.row().1
     }
 
-    /// What is certain about the money.
+    /// The certain part about the money.
     #[must_use]
     pub const fn money(self) -> Money {
         match self {
-            // The wallet gave something; what else it did with the question is not known.
+            // The wallet returned a signature; it may have used the data for another one.
             Self::WrongSignature
             | Self::WrongTransaction
             | Self::PaymentRefused
@@ -268,7 +271,8 @@ impl Reason {
     }
 }
 
-/// Text of a server for people: no control characters, nothing that reorders or hides, at most 256 characters.
+/// Cleans a server's text for people: no control characters, no characters that reorder or hide
+/// text, at most 256 characters.
 #[must_use]
 pub fn clean(text: &str) -> String {
     let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
@@ -276,8 +280,8 @@ pub fn clean(text: &str) -> String {
     spaced.filter(|c| !hides(*c)).take(MAX_TEXT).collect::<String>().trim().to_owned()
 }
 
-/// Whether nothing is seen of a character but what it does to others. Spec: Unicode, `Default_Ignorable_Code_Point` and
-/// `Bidi_Control`, and the marks of annotations.
+/// Whether a character is invisible but affects others. Spec: Unicode,
+/// `Default_Ignorable_Code_Point` and `Bidi_Control`, and the annotation marks.
 const fn hides(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
@@ -287,7 +291,7 @@ const fn hides(c: char) -> bool {
         | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Most characters of a server's text.
+/// Maximum characters of a server's text.
 const MAX_TEXT: usize = 256;
 
 #[cfg(test)]

@@ -1,16 +1,22 @@
-//! One request of one who pays, from the first answer to the last: what to do next, and never a second payment.
+//! One request of a client, from the first answer to the last: the next step each time, and never a
+//! second payment.
 //!
-//! The caller carries out each [`Next`] and comes back with what happened. Order of calls: [`Exchange::answered`] with
-//! the answer to the plain request; on [`Next::Reserve`] [`Exchange::reserve`] within one exchange of the store; on
-//! [`Next::Sign`] the wallet, then [`Exchange::signed`]; then requests with the headers of [`Next::Send`], each followed by
-//! [`Exchange::answered`] or [`Exchange::lost`], until [`Next::Return`] or [`Next::Fail`]. In between the caller may be asked
-//! what to buy, for a transaction of the payer's own, or for a fresh challenge. `advice` is what a server's
-//! diagnostic changes in that: it stops, or has an expired payment signed once more. Assumptions:
-//! - once a payment was sent it is sent again; what it bought is asked for until it comes or time is up;
-//! - all that is signed has one nonce, of which a contract takes one: at most one payment can be charged. The nonce is that of
-//!   this exchange, or of the challenge that is answered; another challenge is answered only as long as nothing is signed;
-//! - a challenge that has ended is never signed;
-//! - server texts go into messages only; no decision reads them but by their stable codes.
+//! The caller carries out each [`Next`] and reports the result. Order of calls:
+//! [`Exchange::answered`] with the answer to the plain request; on [`Next::Reserve`]
+//! [`Exchange::reserve`] within one exchange of the store; on [`Next::Sign`] the wallet, then
+//! [`Exchange::signed`]; then requests with the headers of [`Next::Send`], each followed by
+//! [`Exchange::answered`] or [`Exchange::lost`], until [`Next::Return`] or [`Next::Fail`]. In
+//! between the caller may be asked to choose between one payment and a session, to broadcast a
+//! transaction of the payer's own, or to fetch a fresh challenge. `advice` covers the effects of a
+//! server's diagnostic: it stops the exchange, or has an expired payment signed once more.
+//! Assumptions:
+//! - once a payment was sent it is sent again; its response is requested until it comes or time is
+//!   up;
+//! - all signatures share one nonce, which a contract accepts once: at most one payment can be
+//!   charged. The nonce is that of this exchange, or of the answered challenge; another challenge
+//!   is answered only while nothing is signed;
+//! - an expired challenge is never signed;
+//! - server texts only go into messages; decisions read only the stable codes.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -36,31 +42,34 @@ use crate::time::UnixTime;
 
 mod advice;
 
-/// Milliseconds before the first, second, … re-send where the server names no time.
+/// Milliseconds before the first, second, … re-send if the server names no time.
 const BACKOFF_MS: [u64; 5] = [250, 500, 1_000, 2_000, 5_000];
 /// Longest time that a server may ask to wait, seconds.
 const MAX_RETRY_AFTER_SECS: u64 = 30;
-/// Most fresh challenges that are asked for in the place of ones that have ended.
+/// Maximum fresh challenges to request in place of expired ones.
 const MAX_FRESH: u8 = 2;
 /// The answer to [`Next::Choose`] that pays for this request alone.
 pub const ONE_SHOT: &str = "one-shot";
 /// The answer to [`Next::Choose`] that opens a session.
 pub const SESSION: &str = "session";
 
-/// What the caller does next.
+/// The caller's next step.
 #[derive(Clone, Debug)]
 pub enum Next {
-    /// Hand the answer to whoever asked, with the settlement if there was one.
+    /// Return the answer to the caller, with the settlement if there was one.
     Return(Option<Box<Value>>),
     /// Ask whether to open a session or to pay once: [`Exchange::chose`].
     Choose,
-    /// Let go of what is reserved, if anything is, and send the plain request again: its challenge has ended.
+    /// Release the reservation, if there is one, and send the plain request again: its challenge
+    /// has expired.
     Afresh,
     /// Count the payment against the budget: [`Exchange::reserve`].
     Reserve,
-    /// Have the payment signed once more, from now on and under the same nonce: [`Exchange::prepare`]. It is counted.
+    /// Have the payment signed once more, valid from now on and under the same nonce:
+    /// [`Exchange::prepare`]. It is already counted.
     Renew,
-    /// Hold what the server advises against the endpoint: [`Exchange::mark`] within one exchange of the store, then [`Exchange::marked`].
+    /// Record the server's advice about the endpoint: [`Exchange::mark`] within one exchange of the
+    /// store, then [`Exchange::marked`].
     Mark,
     /// Have this typed data signed: [`Exchange::signed`].
     Sign(Box<Value>),
@@ -68,23 +77,23 @@ pub enum Next {
     Broadcast,
     /// Wait, then send the request with these headers.
     Send {
-        /// Milliseconds to wait before.
+        /// Milliseconds to wait before sending.
         wait_ms: u64,
         /// Names and values.
         headers: alloc::vec::Vec<(String, String)>,
     },
-    /// Report this.
+    /// Report this error.
     Fail(ClientError),
 }
 
-/// The request of one who pays.
+/// The exchange for one request.
 #[derive(Debug)]
 pub struct Exchange {
     policy: Policy,
     method: String,
     url: String,
     host: String,
-    /// Method and URL that were asked for, without the query.
+    /// Requested method and URL, without the query.
     endpoint: String,
     payer: Address,
     nonce: [u8; 32],
@@ -93,16 +102,16 @@ pub struct Exchange {
     broadcasts: bool,
     /// Whether `Authorization` can carry a payment.
     authorization_is_free: bool,
-    /// Whether it is settled that no session is opened.
+    /// Whether it is decided that no session is opened.
     pays_once: bool,
-    /// How many fresh challenges were asked for.
+    /// Number of fresh challenges requested so far.
     fresh: u8,
     challenge: Option<Challenge>,
     paid: Option<Paid>,
     prepared: Option<Prepared>,
     renewal: Renewal,
     advice: Option<Advice>,
-    /// Whether an expired payment is held against the endpoint, which a success ends.
+    /// Whether the record marks the endpoint for an expired payment; a success clears that.
     retrying: bool,
 }
 
@@ -116,7 +125,7 @@ struct Paid {
     until: UnixTime,
 }
 
-/// How far the payer's word that he wants the answer again has come.
+/// Progress of the payer's signed request for the answer.
 #[derive(Debug)]
 enum Redelivery {
     Unasked,
@@ -125,8 +134,8 @@ enum Redelivery {
 }
 
 impl Exchange {
-    /// A request to `url`, which is absolute. `endpoint` is the method and the URL that were asked for, without the query;
-    /// `random` gives the nonce and the payment's identifier.
+    /// Starts an exchange for a request to `url`, which is absolute. `endpoint` is the requested
+    /// method and URL, without the query; `random` gives the nonce and the payment's identifier.
     #[must_use]
     pub fn new(
         policy: Policy,
@@ -159,28 +168,29 @@ impl Exchange {
         }
     }
 
-    /// Sends no `payment-identifier`, which makes answers unavailable to re-sends without a wallet's signature.
+    /// Sends no `payment-identifier`; without it a re-send gets the response only with a wallet's
+    /// signature.
     #[must_use]
     pub fn without_identifier(mut self) -> Self {
         self.identifier = None;
         self
     }
 
-    /// Pays also where the payer has to send the transaction.
+    /// Also pays if the payer has to send the transaction.
     #[must_use]
     pub fn with_broadcast(mut self) -> Self {
         self.broadcasts = true;
         self
     }
 
-    /// Leaves `Authorization` to the caller, who uses it for something else.
+    /// Leaves `Authorization` to the caller, who already uses it.
     #[must_use]
     pub fn without_authorization(mut self) -> Self {
         self.authorization_is_free = false;
         self
     }
 
-    /// An answer came; `body` is needed of 402 and of refusals, up to 64 KiB.
+    /// Takes an answer; `body` is needed for a 402 and for refusals, up to 64 KiB.
     pub fn answered(&mut self, status: u16, headers: &Headers, body: &[u8], now: UnixTime) -> Next {
         let renewal = self.renewal;
         let next = match (renewal, &self.paid) {
@@ -220,7 +230,7 @@ impl Exchange {
         }
     }
 
-    /// Asks for a fresh challenge, a few times, as long as nothing is signed.
+    /// Requests a fresh challenge, a few times, while nothing is signed.
     fn ask_afresh(&mut self) -> Next {
         if self.paid.is_some() {
             return not_renewed("the fresh challenge has ended as well");
@@ -239,7 +249,7 @@ impl Exchange {
         Next::Reserve
     }
 
-    /// No answer came. A plain request that is lost is the caller's own affair.
+    /// Takes the loss of an answer. A lost plain request is left to the caller.
     pub fn lost(&mut self, now: UnixTime) -> Next {
         if self.renewal == Renewal::Asking {
             return not_renewed("no answer came");
@@ -247,11 +257,11 @@ impl Exchange {
         self.again(None, "no answer came", now)
     }
 
-    /// Counts the best offer against the record of the store: the new record. Whoever cannot put it in the place of
-    /// `record`, because somebody else did meanwhile, calls again with that one.
+    /// Counts the best offer in the store's record and returns the new record. A caller that cannot
+    /// replace `record`, because another writer did meanwhile, calls again with the newer one.
     ///
     /// # Errors
-    /// Why nothing may be paid; the record stays as it is.
+    /// The reason why no payment may be made; the record stays as it is.
     pub fn reserve(&mut self, record: Option<&str>, now: UnixTime) -> Result<String, ClientError> {
         let nothing = || ClientError::new(Reason::MalformedChallenge, "nothing was asked for");
         let challenge = self.challenge.as_ref().ok_or_else(nothing)?;
@@ -264,12 +274,12 @@ impl Exchange {
         Ok(budget.to_text())
     }
 
-    /// This offer is what is signed next: under the nonce of this exchange, whichever it is.
+    /// Makes this offer the next one to sign, under the exchange's nonce in any case.
     fn propose(&mut self, offer: Offer, now: UnixTime) -> &Prepared {
         self.prepared.insert(Prepared::new(offer, self.payer, self.nonce, now))
     }
 
-    /// The record without this payment; only for one that nobody signed.
+    /// The record without this payment; only for one that was never signed.
     ///
     /// # Errors
     /// [`Reason::BudgetUnreadable`].
@@ -279,7 +289,7 @@ impl Exchange {
         Ok(budget.to_text())
     }
 
-    /// What is about to be paid, for a person or a hook; the server's texts are cleaned.
+    /// The pending payment, for a person or a hook; the server's texts are cleaned.
     #[must_use]
     pub fn proposal(&self) -> Option<Value> {
         let (offer, challenge) = (&self.prepared.as_ref()?.offer, self.challenge.as_ref()?);
@@ -287,7 +297,7 @@ impl Exchange {
             TermsSource::X402 { .. } => {
                 !place.starts_with('/') && origin_of(place) != origin_of(&self.url)
             }
-            // A realm is the host's own, or its challenge is none that can be paid.
+            // A realm is the host's own; otherwise its challenge could not be paid.
             TermsSource::Mpp(_) => false,
         });
         Some(json!({
@@ -317,8 +327,8 @@ impl Exchange {
         }))
     }
 
-    /// What the wallet signs: valid from now on, however long somebody took to say yes. A challenge that has ended meanwhile
-    /// is not signed.
+    /// Prepares the data for the wallet: valid from now on, however long the approval took. A
+    /// challenge that has expired meanwhile is not signed.
     pub fn prepare(&mut self, now: UnixTime) -> Next {
         let Some(Prepared { offer, .. }) = &self.prepared else {
             return Next::Fail(ClientError::new(Reason::MalformedChallenge, "nothing is reserved"));
@@ -333,7 +343,7 @@ impl Exchange {
         if sends { Next::Broadcast } else { Next::Sign(Box::new(prepared.typed_data())) }
     }
 
-    /// The wallet signed: the payment, or the wish to have its answer again.
+    /// Takes the wallet's signature: of the payment, or of the request for its answer.
     pub fn signed(&mut self, signature: &str, now: UnixTime) -> Next {
         match self.take_signature(signature, now) {
             Ok(()) => self.send(0),
@@ -341,7 +351,7 @@ impl Exchange {
         }
     }
 
-    /// The transaction was sent, and this is its hash: the credential names it.
+    /// Takes the hash of the sent transaction, which the credential names.
     pub fn broadcast(&mut self, hash: &str, now: UnixTime) -> Next {
         let prepared = self.prepared.as_mut().filter(|_| self.paid.is_none());
         let Some(prepared) = prepared else {
@@ -377,7 +387,7 @@ impl Exchange {
         Ok(())
     }
 
-    /// This header is sent from now on.
+    /// Sends this header from now on.
     fn pay_with(&mut self, header: (&'static str, String), now: UnixTime) {
         let valid_before = self.prepared.as_ref().map_or(now, |it| it.authorization.valid_before);
         let until = now.plus(self.policy.deadline_secs);
@@ -385,7 +395,7 @@ impl Exchange {
             Some(Paid { header, valid_before, redelivery: Redelivery::Unasked, sent: 0, until });
     }
 
-    /// The payment as it was sent, to be sent again some day: header name and value, key, and its end.
+    /// The payment as sent, to be sent again later: header name and value, key, and expiry.
     #[must_use]
     pub fn payment(&self) -> Option<Value> {
         let (paid, prepared) = self.paid.as_ref().zip(self.prepared.as_ref())?;
@@ -398,7 +408,7 @@ impl Exchange {
         }))
     }
 
-    /// The same payment once more, after a time.
+    /// Sends the same payment once more, after a delay.
     fn send(&mut self, wait_ms: u64) -> Next {
         let Some(paid) = &mut self.paid else {
             return Next::Fail(ClientError::new(Reason::MalformedChallenge, "nothing is signed"));
@@ -411,7 +421,7 @@ impl Exchange {
         Next::Send { wait_ms, headers }
     }
 
-    /// Sends again if there is time, else the payment is unresolved.
+    /// Sends again if there is time; otherwise the payment is unresolved.
     fn again(&mut self, after_secs: Option<u64>, what: &str, now: UnixTime) -> Next {
         let Some(paid) = &self.paid else {
             let message = "the request was lost before anything was paid";
@@ -420,7 +430,7 @@ impl Exchange {
         let turn = paid.sent.saturating_sub(1);
         let backoff = BACKOFF_MS.get(turn).or(BACKOFF_MS.last()).copied().unwrap_or(1_000);
         let wait_ms = match after_secs {
-            // At once, for ever, is no time to wait.
+            // Waiting no time at all would send for ever.
             Some(secs) => secs.min(MAX_RETRY_AFTER_SECS).saturating_mul(1_000).max(backoff),
             None => backoff,
         };
@@ -467,7 +477,7 @@ impl Exchange {
         self.delivered(headers)
     }
 
-    /// What was paid for came, with a settlement that agrees or none.
+    /// Returns the paid response, with a settlement that agrees or none.
     fn delivered(&self, headers: &Headers) -> Next {
         let Some(prepared) = &self.prepared else { return Next::Return(None) };
         match receipt::read(headers, prepared, &self.url) {
@@ -476,7 +486,8 @@ impl Exchange {
         }
     }
 
-    /// The answer was delivered to nobody or lost: it is asked for with the wallet's word, once.
+    /// Handles a response that was lost or delivered elsewhere: requests it once with the wallet's
+    /// signature.
     fn redeliver(&mut self, is_ours: bool, rejection: &Rejection, now: UnixTime) -> Next {
         let key = self.prepared.as_ref().map(|prepared| (prepared.key(), prepared.offer.chain_id));
         match (&mut self.paid, key) {
@@ -498,7 +509,7 @@ impl Exchange {
     }
 }
 
-/// What a 402 after a payment says.
+/// The error for a 402 after a payment.
 fn refused(prepared: &Prepared, headers: &Headers, rejection: Rejection) -> ClientError {
     let offer = &prepared.offer;
     let settlement = match &offer.asked {
@@ -523,14 +534,14 @@ fn refused(prepared: &Prepared, headers: &Headers, rejection: Rejection) -> Clie
     ClientError::new(Reason::InsufficientFunds, message)
 }
 
-/// The price in whole tokens, and atomic units behind.
+/// The price in whole tokens, with the atomic units after it.
 fn in_words(offer: &Offer) -> String {
     let Offer { asset, amount, .. } = offer;
     let unit = Unit { symbol: &asset.symbol, contract: None, decimals: Some(asset.decimals) };
     price::in_words(*amount, unit)
 }
 
-/// A payment that came after its end, and nothing to sign instead.
+/// The error for a late payment that cannot be renewed.
 fn not_renewed(why: &str) -> Next {
     let message =
         format!("the payment arrived after it had expired and is not signed again: {why}");
@@ -539,7 +550,7 @@ fn not_renewed(why: &str) -> Next {
 
 /// Host and port of an absolute URL, lower case.
 fn host_of(url: &str) -> String {
-    // `https:`, nothing, the authority, and whatever follows.
+    // `https:`, an empty part, the authority, and the rest.
     let authority = url.split(['/', '?', '#']).nth(2).unwrap_or_default();
     authority.rsplit('@').next().unwrap_or_default().to_ascii_lowercase()
 }

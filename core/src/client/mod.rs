@@ -1,9 +1,11 @@
-//! The one who pays: what a 402 asks for, whether that may be paid, what is signed, and what became of it.
+//! The client that pays: reads a 402, decides whether it may be paid, prepares the signature, and
+//! follows the payment to its end.
 //!
-//! [`exchange`] walks through one request: [`challenge`] reads the terms as [`offer`]s, [`policy`] and [`budget`] decide,
-//! [`select`] ranks, [`prepare`] says what the wallet signs, [`receipt`] checks what comes back, [`rejection`] what a seller
-//! says, [`error`] names every failure. [`diagnostic`] reads why a server takes nothing, and [`endpoints`] keeps whom that
-//! stops. [`price`] puts amounts into words. Wallets, `fetch`, clocks and stores are the caller's.
+//! [`exchange`] drives one request: [`challenge`] reads the terms as [`offer`]s, [`policy`] and
+//! [`budget`] decide, [`select`] ranks, [`prepare`] makes the data to sign, [`receipt`] checks the
+//! settlement, [`rejection`] reads a seller's refusal, [`error`] names every failure.
+//! [`diagnostic`] reads why a server refuses payments, and [`endpoints`] keeps the endpoints that
+//! this stops. [`price`] formats amounts. Wallets, `fetch`, clocks and stores belong to the caller.
 
 pub mod asset;
 pub mod budget;

@@ -1,4 +1,4 @@
-//! One way to pay that can be signed here, whichever protocol asked.
+//! One way to pay that this client can sign, whichever protocol asked.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -18,7 +18,7 @@ use crate::x402::v2::Flow;
 /// One way to pay.
 #[derive(Clone, Debug)]
 pub struct Offer {
-    /// What is sent back with the payment.
+    /// The terms to send back with the payment.
     pub asked: TermsSource,
     /// Pinned facts of the asset.
     pub asset: Asset,
@@ -28,24 +28,24 @@ pub struct Offer {
     pub amount: Amount,
     /// The recipient.
     pub pay_to: Address,
-    /// Seconds for which what is signed is to be valid.
+    /// Seconds for which the signature should be valid.
     pub max_timeout_secs: u64,
-    /// When the money moves, as far as the server says.
+    /// When the money moves, if the server says.
     pub flow: Flow,
-    /// For people, cleaned.
+    /// Text for people, cleaned.
     pub description: String,
-    /// What the server says that it sells; never followed.
+    /// The server's name for the resource; never followed.
     pub resource: Option<String>,
 }
 
-/// Who asked, and in which words.
+/// Source of the terms, in its protocol's form.
 #[derive(Clone, Debug)]
 pub enum TermsSource {
     /// An entry of `accepts`.
     X402 {
         /// Protocol version.
         version: Version,
-        /// The entry as it came; it is echoed.
+        /// The entry as received; it is echoed.
         accepted: Value,
     },
     /// A challenge of the scheme `Payment`, method `evm`, intent `charge`.
@@ -55,36 +55,39 @@ pub enum TermsSource {
 /// A charge that can be answered.
 #[derive(Clone, Debug)]
 pub struct Charge {
-    /// As it came; it is echoed.
+    /// The challenge as received; it is echoed.
     pub challenge: mpp::Challenge,
-    /// When it ends.
+    /// Time of its expiry.
     pub expires: Option<UnixTime>,
     /// The server's name for the sale, which a receipt may repeat.
     pub external_id: Option<String>,
-    /// How it is proven.
+    /// How to prove it.
     pub way: Way,
-    /// How its nonce is made, where the challenge demands one.
+    /// How to make its nonce, if the challenge demands one.
     pub framing: Framing,
 }
 
-/// What proves a charge.
+/// Proof of a charge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Way {
     /// An authorization whose nonce is the challenge's. Spec: MPP charge, method `evm`, credential `authorization`.
     Authorization,
-    /// An authorization with a nonce of the payer's. Spec: OKX agent payments, charge, `transaction`.
+    /// An authorization with a nonce chosen by the payer. Spec: OKX agent payments, charge,
+    /// `transaction`.
     Transaction,
-    /// The name of a transaction that the payer made. Spec: MPP charge, method `evm`, credential `hash`.
+    /// The hash of a transaction that the payer made. Spec: MPP charge, method `evm`, credential
+    /// `hash`.
     Hash,
 }
 
-/// Seconds for which an authorization is valid where a challenge has no end, and the least of an OKX one.
+/// Seconds for which an authorization is valid if a challenge has no expiry, and the minimum for an
+/// OKX one.
 const DEFAULT_SECS: u64 = 300;
-/// Seconds after the end of the challenge until which an OKX seller wants to be able to settle.
+/// Seconds after the expiry of the challenge in which an OKX seller may still settle.
 const SETTLE_SECS: u64 = 60;
 
 impl Charge {
-    /// Until when what is signed at `now` is to be valid.
+    /// Expiry of a signature made at `now`.
     #[must_use]
     pub fn valid_before(&self, now: UnixTime) -> UnixTime {
         let usual = now.plus(DEFAULT_SECS);
@@ -95,14 +98,14 @@ impl Charge {
         }
     }
 
-    /// The nonce that the challenge demands, if it demands one.
+    /// The nonce that the challenge demands; `None` if it leaves it to the payer.
     #[must_use]
     pub fn nonce(&self) -> Option<[u8; 32]> {
         let mpp::Challenge { id, realm, .. } = &self.challenge;
         (self.way == Way::Authorization).then(|| self.framing.challenge_hash(id, realm))
     }
 
-    /// Whether it has ended; it has at the second that it names.
+    /// Whether it has expired; at the named second it has.
     #[must_use]
     pub fn is_expired(&self, now: UnixTime) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
@@ -116,7 +119,7 @@ impl Offer {
         self.amount.to_decimal(self.asset.decimals)
     }
 
-    /// The price at [`CAP_DECIMALS`]; nothing if it does not fit.
+    /// The price at [`CAP_DECIMALS`]; `None` if it does not fit.
     #[must_use]
     pub fn worth(&self) -> Option<Amount> {
         let zeros = usize::from(CAP_DECIMALS.checked_sub(self.asset.decimals)?);
@@ -133,8 +136,8 @@ impl Offer {
         }
     }
 
-    /// Whether signing `fresh` instead can cost nothing more: the same terms under the same nonce, of which a contract
-    /// takes one, where `own` is the payer's.
+    /// Whether signing `fresh` instead cannot cost more: the terms are the same, under the same
+    /// nonce, which a contract accepts once. `own` is the payer's nonce.
     #[must_use]
     pub fn is_renewed_by(&self, fresh: &Self, own: [u8; 32]) -> bool {
         let terms = |it: &Self| (it.chain_id, it.asset.address, it.amount, it.pay_to, it.flow);
@@ -145,7 +148,7 @@ impl Offer {
         (terms(self), kind(self), self.nonce(own)) == (terms(fresh), kind(fresh), fresh.nonce(own))
     }
 
-    /// The nonce under which it is signed: the challenge's, or `own`.
+    /// The nonce to sign: the challenge's, or `own`.
     #[must_use]
     pub fn nonce(&self, own: [u8; 32]) -> [u8; 32] {
         self.charge().and_then(Charge::nonce).unwrap_or(own)

@@ -1,7 +1,9 @@
-//! What may be paid, to whom, where and how much: decided by the payer's own words and pinned facts alone.
+//! Limits on payments by payee, network and amount: decided only by the payer's configuration and
+//! pinned facts.
 //!
-//! Amounts are decimal text in whole tokens, compared at 18 fraction digits. Every known asset is a dollar token, so caps
-//! add them up; an asset that the policy declares itself counts token by token. Nothing a server says changes a cap.
+//! Amounts are decimal text in whole tokens, compared at 18 fraction digits. Every known asset is a
+//! dollar token, so caps sum over them; an asset that the policy declares itself counts token by
+//! token. A server cannot change a cap.
 
 use super::asset::{Asset, CAP_DECIMALS};
 use alloc::borrow::ToOwned;
@@ -22,7 +24,7 @@ use crate::mpp::charge::Framing;
 use crate::mutant::{Mutant, planted};
 use crate::x402::Version;
 
-/// Longest name of a member that is told, bytes.
+/// Maximum length of a field name that is shown, bytes.
 const MAX_NAME: usize = 24;
 
 /// The payer's rules.
@@ -41,27 +43,27 @@ pub struct Policy {
     symbols: Option<Vec<String>>,
     declared: Vec<Asset>,
     hosts: Option<Vec<String>>,
-    /// Payees that are allowed whatever was seen before; with a list, only these.
+    /// Payees that are allowed regardless of earlier ones; with a list, only these.
     pub payees: Option<Vec<Address>>,
     /// Whether the first payee of a host stays its only one.
     pub pins_payees: bool,
     max_validity_secs: u64,
-    /// Seconds for which a payment is sent again before it is given up as unresolved.
+    /// Seconds for which a payment is sent again before it counts as unresolved.
     pub deadline_secs: u64,
     speakers: Vec<Speaker>,
 }
 
-/// What the payer knows of a host that speaks MPP.
+/// The payer's knowledge of a host that speaks MPP.
 #[derive(Clone, Debug)]
 struct Speaker {
     host: String,
-    /// The name that its challenges have for it.
+    /// The realm in its challenges.
     realm: Option<String>,
     framing: Framing,
 }
 
 impl Policy {
-    /// Reads a policy: a JSON object; what is missing has the default of pkg/README.md.
+    /// Reads a policy, a JSON object; missing fields have the defaults of pkg/README.md.
     ///
     /// # Errors
     /// [`Reason::InvalidPolicy`], naming the field.
@@ -109,14 +111,14 @@ impl Policy {
                 _ => return Err(invalid(shown(field), "is not a policy field")),
             }
         }
-        // A cap that is not given is the one of the day.
+        // A missing cap equals that of the day.
         policy.per_hour = hour.unwrap_or(policy.per_day);
         policy.per_host = host.unwrap_or(policy.per_day);
         policy.per_payee = payee.unwrap_or(policy.per_day);
         Ok(policy)
     }
 
-    /// What holds where nothing is written.
+    /// The defaults.
     fn strict() -> Self {
         let day = dollars(10);
         Self {
@@ -137,10 +139,11 @@ impl Policy {
         }
     }
 
-    /// Whether a challenge of this realm is one that `host` may bring: its own. Another server's would pay for something there.
+    /// Whether `host` may send a challenge with this realm: only its own. With another server's
+    /// realm the payment would count there.
     #[must_use]
     pub fn is_realm_of(&self, realm: &str, host: &str) -> bool {
-        // As a rule without the port.
+        // Usually without the port.
         let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
         let named = self.speaker(host).and_then(|speaker| speaker.realm.as_deref());
         realm.eq_ignore_ascii_case(name)
@@ -149,7 +152,7 @@ impl Policy {
             || planted(Mutant::AnyRealm)
     }
 
-    /// How the nonce is made under which a challenge of `host` is answered.
+    /// How to make the nonce for a challenge of `host`.
     #[must_use]
     pub fn framing(&self, host: &str) -> Framing {
         self.speaker(host).map_or(Framing::Listed, |speaker| speaker.framing)
@@ -159,7 +162,7 @@ impl Policy {
         self.speakers.iter().find(|speaker| speaker.host == host)
     }
 
-    /// The asset of this contract, if it may be paid with; what a server says of it is not asked.
+    /// The asset of this contract, if it may be used; the server's description of it is ignored.
     ///
     /// # Errors
     /// [`Reason::UnsupportedNetwork`] for a network without a known asset, [`Reason::PolicyNetwork`],
@@ -191,7 +194,7 @@ impl Policy {
         }
     }
 
-    /// Whether one payment of this offer is allowed, whatever was paid before.
+    /// Whether this offer is allowed, regardless of earlier payments.
     ///
     /// # Errors
     /// The first rule that it breaks.
@@ -247,7 +250,7 @@ fn pinned(token: &Token, network: &ChainId) -> Asset {
     }
 }
 
-/// A cap: decimal text, a dollar sign is decoration.
+/// Parses a cap: decimal text; a dollar sign is ignored.
 fn cap(field: &str, value: &Value) -> Result<Amount, ClientError> {
     let text = value.as_str().map(|text| text.strip_prefix('$').unwrap_or(text));
     text.and_then(|text| Amount::from_decimal(text, CAP_DECIMALS).ok())
@@ -269,7 +272,7 @@ fn list<T>(
     entries.iter().map(|entry| entry.as_str().and_then(&read).ok_or_else(wrong)).collect()
 }
 
-/// Hosts with their port, and what is known of each.
+/// Parses hosts with their ports, and their settings.
 fn speakers(value: &Value) -> Result<Vec<Speaker>, ClientError> {
     let wrong = || invalid("mpp", "must name hosts, each with {realm} or {nonce: \"joined\"}");
     let hosts = value.as_object().ok_or_else(wrong)?;
@@ -293,7 +296,7 @@ fn speakers(value: &Value) -> Result<Vec<Speaker>, ClientError> {
     Ok(speakers)
 }
 
-/// Symbols of known assets, and assets in full.
+/// Parses symbols of known assets, and full declarations.
 fn assets(value: &Value) -> Result<(Option<Vec<String>>, Vec<Asset>), ClientError> {
     let wrong = || {
         invalid(
@@ -323,12 +326,13 @@ fn assets(value: &Value) -> Result<(Option<Vec<String>>, Vec<Asset>), ClientErro
             _ => return Err(wrong()),
         }
     }
-    // Who only declares assets keeps the known default of each network.
+    // A policy that only declares assets keeps the known default of each network.
     let symbols = (!symbols.is_empty() || declared.is_empty()).then_some(symbols);
     Ok((symbols, declared))
 }
 
-/// A name that somebody may have meant; anything else may be a secret in the wrong place, and is not shown.
+/// Returns a plausible field name for display; any other text may be a misplaced secret, and is not
+/// shown.
 fn shown(field: &str) -> &str {
     let is_name = field.len() <= MAX_NAME && field.bytes().all(|byte| byte.is_ascii_alphabetic());
     if is_name { field } else { "a member" }

@@ -1,4 +1,4 @@
-//! What the wallet is asked to sign, and the payment header that its signature makes.
+//! Prepares the data for the wallet to sign, and the payment header with its signature.
 
 use alloc::string::{String, ToString};
 
@@ -24,16 +24,18 @@ const V1_EARLY_SECS: u64 = 600;
 /// One payment, ready to be signed or sent.
 #[derive(Clone, Debug)]
 pub struct Prepared {
-    /// What it pays for.
+    /// The offer that it pays.
     pub offer: Offer,
-    /// What is signed; of a charge whose transaction the payer sends, what that has to move.
+    /// The data to sign; for a charge whose transaction the payer sends, the transfer it has to
+    /// make.
     pub authorization: Authorization,
     /// The payer's own transaction, once it was sent.
     pub transaction: Option<TxHash>,
 }
 
 impl Prepared {
-    /// The authorization for `offer`, valid for as long as it asks; `nonce` counts unless the offer demands another.
+    /// The authorization for `offer`, valid for as long as it asks; `nonce` is used unless the
+    /// offer demands another.
     #[must_use]
     pub fn new(offer: Offer, payer: Address, nonce: [u8; 32], now: UnixTime) -> Self {
         let valid_after = match &offer.asked {
@@ -92,7 +94,8 @@ impl Prepared {
             ("validBefore", signed.valid_before.secs().to_string()),
             ("nonce", hex::encode_prefixed(&signed.nonce)),
         ];
-        // One by one: to collect a map brings a sort, which a page would have to load.
+        // Inserts one by one: collecting a map would bring in a sort, which a web page would have
+        // to load.
         let mut message = Map::new();
         for (name, text) in members {
             message.insert(name.to_string(), text.into());
@@ -100,7 +103,7 @@ impl Prepared {
         message
     }
 
-    /// The payment header, if the signature is the payer's own over exactly this.
+    /// The payment header, if the payer signed exactly this.
     ///
     /// # Errors
     /// [`Reason::WrongSignature`].
@@ -148,7 +151,7 @@ impl Prepared {
     /// The header that names the payer's own transaction.
     ///
     /// # Errors
-    /// [`Reason::WrongTransaction`] for what is not `0x` and 64 hex digits.
+    /// [`Reason::WrongTransaction`] unless `hash` is `0x` and 64 hex digits.
     pub fn transaction_header(
         &mut self,
         hash: &str,
@@ -205,10 +208,10 @@ impl Prepared {
     }
 }
 
-/// A wallet's signature over `digest`, spelled as contracts take it.
+/// A wallet's signature over `digest`, in the form that contracts accept.
 ///
 /// # Errors
-/// [`Reason::WrongSignature`] if it is none, or another one's.
+/// [`Reason::WrongSignature`] if it is malformed, or by another signer.
 pub fn checked(signature: &str, digest: &[u8; 32], payer: &Address) -> Result<String, ClientError> {
     let wrong = |message: String| ClientError::new(Reason::WrongSignature, message);
     let bytes = hex::decode_prefixed(signature)
@@ -216,7 +219,7 @@ pub fn checked(signature: &str, digest: &[u8; 32], payer: &Address) -> Result<St
     let [rs @ .., v] = bytes.as_slice() else {
         return Err(wrong("the wallet returned no signature".to_string()));
     };
-    // Some wallets say 0 and 1, which contracts refuse.
+    // Some wallets return 0 and 1, which contracts refuse.
     let v = if *v < 2 { v.saturating_add(27) } else { *v };
     let mut spelled = rs.to_vec();
     spelled.push(v);
@@ -234,7 +237,7 @@ pub fn checked(signature: &str, digest: &[u8; 32], payer: &Address) -> Result<St
     }
 }
 
-/// The server's extensions, with the identifier of this payment in its place.
+/// The server's extensions, with this payment's identifier filled in.
 fn extensions(challenge: &Challenge, identifier: Option<&str>) -> Option<Value> {
     let mut all = challenge.extensions.clone().unwrap_or_default();
     if let Some(id) = identifier {
@@ -250,7 +253,7 @@ fn extensions(challenge: &Challenge, identifier: Option<&str>) -> Option<Value> 
             if let Some(info) = info.as_object_mut() {
                 info.insert("id".to_string(), json!(id));
             }
-            // There are servers that read no extension without one.
+            // Some servers ignore extensions without a schema.
             entry.entry("schema").or_insert_with(|| json!({}));
         }
     }
@@ -276,7 +279,7 @@ pub fn redelivery(
     typed_data(REDELIVERY_TYPES, domain, "Redelivery", message)
 }
 
-/// Typed data as wallets take it. `types` is JSON of this file.
+/// Builds typed data in the form that wallets accept. `types` is JSON from this file.
 fn typed_data(types: &str, domain: Value, primary: &str, message: Value) -> Value {
     let types = json::parse(types.as_bytes()).unwrap_or_default();
     json!({"domain": domain, "types": types, "primaryType": primary, "message": message})
@@ -287,7 +290,7 @@ const AUTHORIZATION_TYPES: &str = r#"{"EIP712Domain":[{"name":"name","type":"str
 /// Spec: EIP-712; docs/protocols.md, "Repeats".
 const REDELIVERY_TYPES: &str = r#"{"EIP712Domain":[{"name":"name","type":"string"},{"name":"version","type":"string"},{"name":"chainId","type":"uint256"}],"Redelivery":[{"name":"paymentKey","type":"bytes32"},{"name":"method","type":"string"},{"name":"url","type":"string"},{"name":"issuedAt","type":"uint256"}]}"#;
 
-/// The header that a signed statement makes.
+/// The header for a signed statement.
 #[must_use]
 pub fn redelivery_header(statement: &Value, signature: &str) -> String {
     let mut message = statement.get("message").cloned().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Amounts in words: `0.0004 USDC (400)`, whole tokens first and atomic units behind.
+//! Formats amounts for people: `0.0004 USDC (400)`, whole tokens first, then atomic units.
 
 use alloc::format;
 use alloc::string::String;
@@ -9,19 +9,19 @@ use crate::chain::ChainId;
 use crate::evm::address::Address;
 use crate::evm::token;
 
-/// What an amount counts, as far as somebody knows.
+/// Unit of an amount, as far as it is known.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unit<'a> {
-    /// What people call it; ours, if the contract is known.
+    /// Common name; the pinned one, if the contract is known.
     pub symbol: &'a str,
-    /// The contract and its chain. A known one decides whatever the symbol says, and an unknown one is not taken for a
-    /// known token because it has its symbol.
+    /// The contract and its chain. For a known contract the symbol is ignored, and an unknown one
+    /// is not treated as a known token because of its symbol.
     pub contract: Option<(&'a ChainId, &'a Address)>,
-    /// Fraction digits, for whoever knows them.
+    /// Fraction digits, if the caller knows them.
     pub decimals: Option<u8>,
 }
 
-/// An amount for people. Without known decimals: the atomic units and a warning.
+/// Formats an amount for people. Without known decimals: the atomic units and a warning.
 ///
 /// # Examples
 /// ```
@@ -45,7 +45,7 @@ pub fn in_words(amount: Amount, unit: Unit<'_>) -> String {
     }
 }
 
-/// Fraction digits that a symbol alone stands for. Spec: OKX agent payments, "Amounts".
+/// Fraction digits implied by a symbol alone. Spec: OKX agent payments, "Amounts".
 fn by_symbol(symbol: &str) -> Option<u8> {
     match symbol {
         "USDC" | "USDT" | "USDG" => Some(6),

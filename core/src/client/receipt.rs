@@ -1,4 +1,4 @@
-//! Whether a settlement header or a receipt agrees with what was signed.
+//! Checks that a settlement header or a receipt agrees with the signed payment.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -18,10 +18,11 @@ use crate::payment::TxHash;
 use crate::x402::extension::offer_receipt;
 use crate::x402::{Version, header};
 
-/// Longest settlement header that is read, bytes.
+/// Maximum size of a settlement header, bytes.
 const MAX_HEADER_BYTES: usize = 64 * 1024;
 
-/// The settlement that came with what was paid for, for people, if every member agrees with the payment; nothing if none came.
+/// The settlement that came with the response, for people, if every member agrees with the payment;
+/// `None` if none came.
 ///
 /// # Errors
 /// [`Reason::ReceiptMismatch`], naming the member.
@@ -50,7 +51,7 @@ pub fn read(headers: &Headers, paid: &Prepared, url: &str) -> Result<Option<Valu
     })))
 }
 
-/// The transaction that a `Payment-Receipt` names. What it leaves out contradicts nothing.
+/// The transaction that a `Payment-Receipt` names. Missing members contradict nothing.
 fn transaction_in(value: &str, charge: &Charge, paid: &Prepared) -> Result<TxHash, ClientError> {
     let receipt = ReceivedReceipt::read(value).map_err(|error| mismatch(&error.to_string()))?;
     if receipt.method != charge.challenge.method {
@@ -74,7 +75,7 @@ fn transaction_in(value: &str, charge: &Charge, paid: &Prepared) -> Result<TxHas
     Ok(transaction)
 }
 
-/// What a server says about a settlement by x402.
+/// A server's statement about an x402 settlement.
 #[derive(Clone, Debug)]
 pub struct Settlement {
     object: Map<String, Value>,
@@ -100,7 +101,7 @@ impl Settlement {
         self.object.get("success").and_then(Value::as_bool) == Some(true)
     }
 
-    /// Why not, in the server's words, cleaned.
+    /// The reason why not, in the server's words, cleaned.
     #[must_use]
     pub fn reason(&self) -> String {
         clean(self.text("errorReason").unwrap_or("no reason given"))
@@ -110,7 +111,7 @@ impl Settlement {
         self.object.get(name).and_then(Value::as_str)
     }
 
-    /// The transaction, and who signed a receipt of it, if every member agrees with the payment.
+    /// The transaction, and the signer of its receipt, if every member agrees with the payment.
     fn check(
         &self,
         paid: &Prepared,
@@ -144,7 +145,8 @@ impl Settlement {
         Ok((transaction, self.receipt(paid, &transaction, url)?))
     }
 
-    /// Who signed the receipt of extension `offer-receipt`, if there is one in the form that can be checked here.
+    /// The signer of the receipt of extension `offer-receipt`, if there is one in a form that can
+    /// be checked here.
     fn receipt(
         &self,
         paid: &Prepared,
@@ -160,7 +162,7 @@ impl Settlement {
         let (signer, payload) = signer_of_receipt(receipt)?;
         let text = |name: &str| payload.get(name).and_then(Value::as_str).unwrap_or_default();
         let payer = Address::parse(text("payer"));
-        // A server may leave the transaction out; one that names it has to name this one.
+        // A server may omit the transaction; if it names one, it must be this one.
         let other = !text("transaction").is_empty()
             && TxHash::parse(text("transaction")).as_ref() != Some(transaction);
         if payer != Ok(paid.authorization.from) || other {
@@ -173,7 +175,7 @@ impl Settlement {
     }
 }
 
-/// Who signed a receipt of extension `offer-receipt`, and what it says.
+/// Signer and content of a receipt of extension `offer-receipt`.
 ///
 /// # Errors
 /// [`Reason::ReceiptMismatch`] if it has another form or no signer.

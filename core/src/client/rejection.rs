@@ -1,7 +1,8 @@
-//! What a seller says when he refuses: the reason beside the terms, else the first of the usual members that says anything,
-//! cleaned and short.
+//! A seller's refusal: the reason beside the terms, otherwise the first of the usual members that
+//! has text, cleaned and short.
 //!
-//! It is for people. No decision reads it but by the stable codes of [`Problem`], and which of two errors a refused payment is.
+//! It is for people. Decisions read only the stable codes of [`Problem`], and which of two errors a
+//! refused payment is.
 
 use alloc::string::{String, ToString};
 use core::fmt;
@@ -18,23 +19,25 @@ use crate::x402::header;
 /// A seller's refusal; [`fmt::Display`] is its line: `❌ Seller rejected: <text> (code <code>, HTTP <status>)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
-    /// Why, in the seller's words.
+    /// The reason, in the seller's words.
     pub text: String,
-    /// The seller's own code, if he gives one.
+    /// The seller's own code, if there is one.
     pub code: Option<String>,
     /// HTTP status.
     pub status: u16,
 }
 
-/// Where sellers say why, in the order in which they are asked. Spec: OKX agent payments, "Seller error text extraction".
+/// Members in which sellers give the reason, in order of preference. Spec: OKX agent payments,
+/// "Seller error text extraction".
 const MEMBERS: [&str; 6] = ["reason", "detail", "message", "msg", "error", "title"];
-/// How the reasons end that name an empty wallet. Spec: x402 v1 and v2, "Error Codes"; scheme `exact` on EVM, reference facilitators.
+/// Suffixes of the reasons for an empty wallet. Spec: x402 v1 and v2, "Error Codes"; scheme `exact`
+/// on EVM, reference facilitators.
 const NO_FUNDS: [&str; 2] = ["insufficient_funds", "insufficient_balance"];
-/// Most characters of a code.
+/// Maximum characters of a code.
 const MAX_CODE: usize = 64;
 
 impl Rejection {
-    /// Reads the body of a refusal; one that says nothing by a usual member is told whole.
+    /// Reads the body of a refusal; a body without a usual member is quoted whole.
     ///
     /// # Examples
     /// ```
@@ -59,7 +62,8 @@ impl Rejection {
         Self::of(status, &said(&object).unwrap_or_else(whole), &code)
     }
 
-    /// Reads the refusal of a payment: the header of its terms says why, or the body does. Servers in Python leave that empty.
+    /// Reads the refusal of a payment: the reason is in the header of its terms, or in the body.
+    /// Servers in Python leave the body empty.
     /// Spec: x402 v2, HTTP transport, `error` of `PaymentRequired`.
     #[must_use]
     pub fn of_payment(status: u16, headers: &Headers, body: &[u8]) -> Self {
@@ -86,7 +90,7 @@ impl Rejection {
             .any(|text| is_code(text) && NO_FUNDS.iter().any(|end| text.ends_with(end)))
     }
 
-    /// A refusal in these words; a code that is empty is none.
+    /// A refusal with this text; an empty code counts as none.
     #[must_use]
     pub fn of(status: u16, text: &str, code: &str) -> Self {
         let text = clean(text);
@@ -96,7 +100,7 @@ impl Rejection {
     }
 }
 
-/// Why the terms were put up again, if they say more than that something is to be paid.
+/// The reason beside the new terms, if it says more than that payment is required.
 fn reason_beside_terms(headers: &Headers) -> Option<String> {
     let value = headers.joined(REQUIRED_HEADER)?;
     let message = header::decode_up_to(&value, MAX_HEADER_BYTES).ok()?;
@@ -107,7 +111,7 @@ fn reason_beside_terms(headers: &Headers) -> Option<String> {
     (!says_nothing).then_some(text)
 }
 
-/// The first text that is not empty, also one step inside a member that is an object.
+/// The first text that is not empty, also one level inside a member that is an object.
 fn said(object: &Value) -> Option<String> {
     let text = |value: &Value| value.as_str().map(clean).filter(|text| !text.is_empty());
     MEMBERS.iter().filter_map(|name| object.get(*name)).find_map(|value| {
@@ -126,7 +130,7 @@ impl fmt::Display for Rejection {
     }
 }
 
-/// A refusal in the words of RFC 9457, as far as it decides what comes next.
+/// A refusal in the form of RFC 9457, as far as it decides the next step.
 #[derive(Debug, Default)]
 pub struct Problem {
     /// Stable code, cleaned.
@@ -135,12 +139,12 @@ pub struct Problem {
     pub retryable: Option<bool>,
     /// Seconds to wait, if the server says so.
     pub retry_after: Option<u64>,
-    /// Whether it is of a gate that takes redelivery statements.
+    /// Whether it comes from a gate that accepts redelivery statements.
     pub is_ours: bool,
 }
 
 impl Problem {
-    /// Reads a refusal; what is no such body has no code.
+    /// Reads a refusal; a body of another kind has no code.
     #[must_use]
     pub fn read(headers: &Headers, body: &[u8]) -> Self {
         let object = json::parse(body).unwrap_or_default();

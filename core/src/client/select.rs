@@ -1,4 +1,4 @@
-//! Which offer is paid: a choice over the whole pool that the server's own order does not touch.
+//! Selects the offer to pay: a choice over the whole list, independent of the server's order.
 
 use alloc::string::ToString;
 
@@ -7,12 +7,14 @@ use crate::amount::Amount;
 use crate::evm::address::Address;
 use crate::x402::v2::Flow;
 
-/// The offer of the pool that is paid; none of an empty pool.
+/// The offer of the pool to pay; `None` if the pool is empty.
 ///
-/// Of each protocol the best one, then the better of both. Within one, money that moves at once comes last; a challenge does
-/// not say when it moves, so between the two that does not count, except where the payer has to send it himself. Prices count
-/// first if the whole pool is in one symbol: a pair that is compared by price beside another that is not would make a circle,
-/// and so would a flow that only some offers state. Spec: OKX agent payments, "Candidate ranking".
+/// Takes the best offer of each protocol, then the better of the two. Within one protocol, an offer
+/// whose money moves at once comes last. A challenge does not say when it moves, so between the
+/// protocols that does not count, unless the payer has to send the transaction themselves. Prices
+/// count first if the whole pool has one symbol: comparing only some pairs by price would make the
+/// order circular, and so would a flow that only some offers state. Spec: OKX agent payments,
+/// "Candidate ranking".
 #[must_use]
 pub fn best<'o>(pool: &[&'o Offer]) -> Option<&'o Offer> {
     let first = pool.first()?;
@@ -26,8 +28,9 @@ pub fn best<'o>(pool: &[&'o Offer]) -> Option<&'o Offer> {
     both.min_by_key(|offer| (sends(offer), rank(offer, one_symbol)))
 }
 
-/// The place of an offer; the least is paid: if prices count, the smaller; a main network before a test network; x402 before
-/// MPP; the smaller price in any case; and last what no two offers share, so that equal pools give equal choices.
+/// The rank of an offer; the lowest is paid. In this order: the smaller price, if prices count; a
+/// main network before a test network; x402 before MPP; the smaller price in any case; and last
+/// values that no two offers share, so that equal pools give equal choices.
 fn rank(offer: &Offer, one_symbol: bool) -> impl Ord + use<> {
     let worth = offer.worth().unwrap_or(Amount::MAX);
     let (protocol, way, text) = match &offer.asked {

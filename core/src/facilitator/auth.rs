@@ -1,4 +1,4 @@
-//! How requests show a facilitator who asks. The edge adds what needs a private key's signature.
+//! Authenticates requests to a facilitator. The edge adds the signatures of private keys.
 //!
 //! Spec: RFC 6750 (bearer), the key authentication of Coinbase's Developer Platform (a JWT for each request, RFC 7519),
 //! and that of OKX's API (an HMAC over time, method, target and body).
@@ -21,7 +21,7 @@ const JWT_SECS: u64 = 120;
 /// The key of a facilitator, if it takes one.
 #[derive(Debug)]
 pub enum Auth {
-    /// It takes none.
+    /// It needs no key.
     None,
     /// A token.
     Bearer {
@@ -32,18 +32,18 @@ pub enum Auth {
     },
     /// A key of Coinbase's Developer Platform.
     Cdp {
-        /// Names the key; visible ASCII.
+        /// Name of the key; visible ASCII.
         id: String,
-        /// Signs.
+        /// The signing key.
         key: SigningKey,
     },
     /// A key of OKX's API; each part is visible ASCII.
     Okx {
-        /// Names the key.
+        /// Name of the key.
         key: Secret<String>,
         /// Key of the HMAC.
         secret: Secret<String>,
-        /// Sent along.
+        /// Sent with each request.
         passphrase: Secret<String>,
     },
 }
@@ -57,7 +57,7 @@ pub struct SigningKey {
     pub pkcs8: Secret<String>,
 }
 
-/// When a request is made, and what makes it differ from every other one.
+/// The time of a request, and a random value that makes it unique.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
     /// Unix time in milliseconds.
@@ -66,19 +66,20 @@ pub struct Moment {
     pub nonce: [u8; 16],
 }
 
-/// A request as it is sent.
+/// A request as sent.
 #[derive(Debug)]
 pub struct Signed {
-    /// One `name: value` line per field that shows who asks.
+    /// One `name: value` line per authentication field.
     pub lines: Secret<String>,
-    /// Algorithm, PKCS#8 and what is to be signed with it, apart by spaces: the JWT goes into `authorization`.
+    /// Algorithm, PKCS#8 and the bytes to sign, separated by spaces: the JWT goes into
+    /// `authorization`.
     pub signing: Option<Secret<String>>,
     /// JSON; empty without a body.
     pub body: String,
 }
 
 impl Auth {
-    /// Whether it may be that a request is refused because of the key.
+    /// Whether a request may be refused because of the key.
     #[must_use]
     pub const fn takes_key(&self) -> bool {
         !matches!(self, Self::None)
@@ -95,7 +96,7 @@ impl Auth {
         }
     }
 
-    /// The request with all that shows who asks.
+    /// Builds the request with all its authentication.
     #[must_use]
     pub fn sign(&self, method: &str, url: &str, mut body: String, moment: Moment) -> Signed {
         let (mut lines, mut signing) = (String::new(), None);
@@ -110,7 +111,7 @@ impl Auth {
                 signing = Some(Secret::new(format!("{} {pkcs8} {input}", key.algorithm)));
             }
             Self::Okx { key, secret, passphrase } => {
-                // Without this it answers before the transaction is on the chain.
+                // Otherwise it answers before the transaction is on the chain.
                 if url.ends_with("/settle")
                     && let Some(open) = body.strip_suffix('}')
                 {
@@ -130,7 +131,7 @@ impl Auth {
     }
 }
 
-/// What is signed of a JWT: it lets in one method of one URL for two minutes.
+/// The signed part of a JWT: it permits one method of one URL for two minutes.
 fn jwt(id: &str, algorithm: &str, method: &str, url: &str, moment: Moment) -> String {
     let id = Value::from(id);
     let place = url.split_once("://").map_or(url, |(_, place)| place);
@@ -161,9 +162,9 @@ fn timestamp(milliseconds: u64) -> String {
     format!("{}.{:03}Z", whole.trim_end_matches('Z'), milliseconds % 1000)
 }
 
-/// HMAC-SHA-256 over parts in a row, in base64.
+/// HMAC-SHA-256 over the concatenated parts, in base64.
 fn mac(key: &str, parts: &[&str]) -> String {
-    // HMAC takes keys of every length.
+    // HMAC accepts keys of every length.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.as_bytes()) else {
         return String::new();
     };

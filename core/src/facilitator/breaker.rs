@@ -1,7 +1,9 @@
-//! Whether a facilitator is worth asking, for our own edge alone: opens after failures in a row, lets one request through now and then.
+//! Circuit breaker of a facilitator, for this project's own edge: opens after failures in a row,
+//! and admits one request now and then.
 //!
-//! One per facilitator and isolate; the edge keeps it and asks it before calls that may be left undone. Before it
-//! opens it says [`SettlementHealth::Failing`]: while settlements fail, nothing is served on credit.
+//! One per facilitator and isolate; the edge keeps it and asks it before optional calls. Before it
+//! opens it reports [`SettlementHealth::Failing`]: while settlements fail, no response is served
+//! before its settlement.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -10,48 +12,48 @@ use alloc::vec::Vec;
 use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 
-/// Networks of clients that have tries of their own while it is open.
+/// Client networks with tries of their own while it is open.
 const MAX_TRIES: usize = 64;
 
-/// Failures in a row that open it, and failed settlements in a row that strain it.
+/// Failures in a row that open it; also the failed settlements in a row that count as failing.
 const FAILURES: u32 = 10;
 
-/// Seconds for which trouble is worth telling.
+/// Seconds for which a fault is worth reporting.
 const FRESH_SECS: u64 = 60;
 
 /// Counts failures of one facilitator.
 #[derive(Clone, Debug)]
 pub struct Breaker {
     failures: u32,
-    /// When each network of clients that has tried may try again: what one sends takes no try of another's.
+    /// The next try of each client network that has tried: a network does not use up another's try.
     tries: Vec<(String, UnixTime)>,
-    /// Failed settlements in a row, whatever `verify` says meanwhile.
+    /// Failed settlements in a row, regardless of `verify`.
     settles: u32,
-    /// Exchanges in a row that failed, or whose answer speaks of trouble that is not the payer's.
+    /// Exchanges in a row that failed, or whose answer reports a fault that is not the payer's.
     consecutive_failures: u64,
-    /// When the last of those was.
+    /// Time of the last of those.
     troubled_at: UnixTime,
 }
 
-/// How one call went.
+/// Result of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
-    /// A usable answer, whatever it said.
+    /// A usable answer, with any content.
     Good,
-    /// None.
+    /// No usable answer.
     Bad,
 }
 
-/// What was asked.
+/// The operation of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// Whether it would settle.
+    /// Checks whether it would settle.
     Verify,
-    /// To settle.
+    /// Settles.
     Settle,
 }
 
-/// Whether settlements come out.
+/// Whether settlements succeed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SettlementHealth {
     /// They do.
@@ -61,14 +63,14 @@ pub enum SettlementHealth {
     Failing,
 }
 
-/// How a facilitator does, as far as one isolate has seen.
+/// Condition of a facilitator, as seen by one isolate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Condition {
     /// Whether it settles.
     pub health: SettlementHealth,
     /// Its failures in a row.
     pub consecutive_failures: u64,
-    /// Whether a call that may be left undone would be made now.
+    /// Whether an optional call would be made now.
     pub ready: bool,
 }
 
@@ -103,7 +105,7 @@ impl Breaker {
         true
     }
 
-    /// How the facilitator does.
+    /// The facilitator's condition.
     #[must_use]
     pub fn condition(&self, now: UnixTime) -> Condition {
         let ready = self.failures < FAILURES || self.tries.iter().all(|(_, at)| *at <= now);
@@ -114,27 +116,29 @@ impl Breaker {
         }
     }
 
-    /// Whether settlements come out.
+    /// Whether settlements succeed.
     #[must_use]
     pub const fn health(&self) -> SettlementHealth {
         if self.settles < FAILURES { SettlementHealth::Good } else { SettlementHealth::Failing }
     }
 
-    /// Exchanges in a row that went wrong through nobody who pays, if the last was lately.
+    /// Exchanges in a row that failed through no fault of the payer, if the last was recent.
     #[must_use]
     pub fn consecutive_failures(&self, now: UnixTime) -> u64 {
-        // Whoever is told stays away: without an end nobody would find out that it is over.
+        // Clients stay away while this is reported: without an expiry no call would show that it is
+        // over.
         if now < self.troubled_at.plus(FRESH_SECS) { self.consecutive_failures } else { 0 }
     }
 
-    /// Takes note of whether an exchange went wrong through nobody who pays.
+    /// Records whether an exchange failed through no fault of the payer.
     pub const fn note_trouble(&mut self, troubled: bool, now: UnixTime) {
         self.consecutive_failures =
             if troubled { self.consecutive_failures.saturating_add(1) } else { 0 };
         self.troubled_at = now;
     }
 
-    /// Takes note of a call for this network of clients; a good one closes, a good settlement calms.
+    /// Records a call for this network of clients; a good one closes, a good settlement ends the
+    /// failing state.
     pub fn note(
         &mut self,
         client: &str,
@@ -154,7 +158,7 @@ impl Breaker {
             }
             Health::Bad => {
                 self.failures = self.failures.saturating_add(1);
-                // Calls that are made whatever the breaker says fail too, and must not put the next try off.
+                // Mandatory calls fail too, and must not postpone the next try.
                 let waits = self.tries.iter().any(|(name, _)| name == client);
                 if self.failures >= FAILURES && !waits && self.tries.len() < MAX_TRIES {
                     self.tries.push((client.to_owned(), now.plus(every_secs)));

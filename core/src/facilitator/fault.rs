@@ -1,4 +1,5 @@
-//! What an operator is told of a facilitator that misbehaves, for our own edge alone. Payers hear nothing of it.
+//! Faults of a facilitator, reported to the operator by this project's own edge. Payers see none of
+//! it.
 
 use alloc::format;
 use alloc::string::String;
@@ -6,20 +7,20 @@ use alloc::string::String;
 use super::auth::Auth;
 use super::reply::Reply;
 
-/// What was wrong with one exchange.
+/// The fault of one exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It sends us elsewhere, where nobody goes.
+    /// A redirect, which is not followed.
     Redirect,
-    /// It wants a key, or another one.
+    /// It requires a key, or another one.
     Key,
-    /// No JSON.
+    /// The answer is not JSON.
     NotJson,
-    /// JSON that does not answer what was asked.
+    /// JSON that does not answer the request.
     WrongJson,
-    /// No whole answer before the deadline.
+    /// No complete answer before the deadline.
     Late,
-    /// More bytes than are read.
+    /// More bytes than the limit.
     Long,
     /// No connection, or one that ended early.
     Lost,
@@ -28,7 +29,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// What is wrong with an answer to a call of this URL, if anything.
+    /// The fault of an answer to a call of this URL, if any.
     #[must_use]
     pub fn of(reply: &Reply, url: &str) -> Option<Self> {
         let Reply::Answer { status, is_json, .. } = reply else { return None };
@@ -41,7 +42,7 @@ impl Fault {
         }
     }
 
-    /// What the edge says when there was no answer.
+    /// The fault that the edge reports when there was no answer.
     #[must_use]
     pub fn named(word: &str) -> Self {
         match word {
@@ -52,7 +53,7 @@ impl Fault {
         }
     }
 
-    /// A line of the log: who does what, and what to do about it.
+    /// A log line: the facilitator, the fault, and the remedy.
     #[must_use]
     pub fn line(self, url: &str, auth: &Auth, reply: &Reply) -> String {
         let key = auth.variable();
@@ -85,7 +86,7 @@ impl Fault {
 
 const WAIT: &str = "wait until it recovers, or set another in FACILITATOR_URL";
 
-/// The member that an answer of this URL has to have.
+/// The required member of an answer of this URL.
 fn asked(url: &str) -> &'static str {
     if url.ends_with("/verify") {
         "isValid"

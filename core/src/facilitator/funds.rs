@@ -1,7 +1,8 @@
-//! Which wallets were found too empty a moment ago, for our own edge alone: they cost no further call while that is remembered.
+//! Wallets found too empty a moment ago, for this project's own edge: they cost no further call
+//! while that is remembered.
 //!
-//! One per isolate, bounded; losing it costs a call. Only a facilitator's word fills it, and only for 30 s: a lie
-//! keeps a payer waiting for that long. It never speaks of money that moved.
+//! One per isolate, bounded; losing it costs a call. Only a facilitator's answer fills it, for 30
+//! s: a lie delays a payer for that long. It never concerns money that moved.
 
 use alloc::string::String;
 
@@ -13,10 +14,10 @@ use crate::time::UnixTime;
 
 /// Seconds a wallet is remembered.
 const MEMORY_SECS: u64 = 30;
-/// Most wallets at once.
+/// Maximum wallets at once.
 const MAX_WALLETS: usize = 1_000;
 
-/// What a payment would take from whom.
+/// The wallet and amount of a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Debit {
     /// Names payer, asset and network.
@@ -31,21 +32,21 @@ pub struct LowBalances(Sorted<String, Empty>);
 
 #[derive(Clone, Debug)]
 struct Empty {
-    /// So much it did not have.
+    /// The missing amount.
     amount: Amount,
     until: UnixTime,
-    /// In the facilitator's words.
+    /// The facilitator's reason.
     reason: String,
 }
 
 impl LowBalances {
-    /// Nothing remembered.
+    /// Starts empty.
     #[must_use]
     pub const fn new() -> Self {
         Self(Sorted::new())
     }
 
-    /// What is known already about a payment that takes as much as was lacking, or more.
+    /// The known refusal for a payment of at least the amount that was missing.
     #[must_use]
     pub fn recall(&self, draft: &Debit, now: UnixTime) -> Option<Reply> {
         let empty = self.0.get(&draft.wallet)?;
@@ -53,7 +54,7 @@ impl LowBalances {
         holds.then(|| Reply::CachedRefusal(empty.reason.clone()))
     }
 
-    /// Takes note of what the facilitator said about a payment.
+    /// Records the facilitator's answer about a payment.
     pub fn note(&mut self, draft: &Debit, reply: &Reply, now: UnixTime) {
         let Some(reason) = lacks_funds(reply) else { return };
         if self.0.len() >= MAX_WALLETS {

@@ -1,9 +1,11 @@
-//! What a facilitator is asked and what its answers prove. Spec: x402 v2, "Facilitator Interface".
+//! Requests to a facilitator, and the evidence in its answers. Spec: x402 v2, "Facilitator
+//! Interface".
 //!
-//! [`breaker`] says whether it is worth asking, [`funds`] whether its answer is known, [`auth`] shows who asks, [`wire`]
-//! reads replies: only a positive, field-checked success is a success; every doubt is an unknown. [`reason`] has the words
-//! for everything else, [`unproven`] bounds the calls about payments that nobody vouches for. The operator reads each
-//! [`fault`], and what is [`supported`].
+//! [`breaker`] decides whether it is worth asking, [`funds`] whether its answer is known, [`auth`]
+//! authenticates, [`wire`] reads replies: only a positive, field-checked success is a success;
+//! every doubt is an unknown. [`reason`] lists all other reasons, [`unproven`] limits the calls
+//! about unverified payments. The operator reads each [`fault`], and the list of what is
+//! [`supported`].
 
 pub mod auth;
 pub mod breaker;

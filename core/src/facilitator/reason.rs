@@ -1,8 +1,8 @@
-//! The reasons that facilitators give, and what they mean: one table for every known vocabulary.
+//! Reasons of facilitators and their meaning: one table for every known vocabulary.
 //!
-//! Spec: x402 v1 and v2 "Error Codes"; reference facilitators 1 and 2.27 (EVM, Permit2, gas sponsoring, upto,
-//! batch-settlement, Solana); x402-rs 2. Reasons are an open set: what is in no row is [`Cause::Unknown`] and proves nothing.
-//! A vocabulary of another protocol is more rows.
+//! Spec: x402 v1 and v2 "Error Codes"; reference facilitators 1 and 2.27 (EVM, Permit2, gas
+//! sponsoring, upto, batch-settlement, Solana); x402-rs 2. Reasons are an open set: one without a
+//! row is [`Cause::Unknown`] and proves nothing. A vocabulary of another protocol is added as rows.
 
 use alloc::string::String;
 
@@ -11,14 +11,14 @@ use crate::payment::Cause;
 /// Whether a settle refusal with a reason proves that nothing was submitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Given {
-    /// Known to be given only before anything is broadcast.
+    /// Known to be given only before a broadcast.
     Before,
-    /// Perhaps after.
+    /// Perhaps given after one.
     Whenever,
 }
 use Given::{Before, Whenever};
 
-/// Reasons of one meaning; each word follows the prefix, and a star stands for any rest.
+/// Reasons with one meaning; each word follows the prefix, and a star stands for any rest.
 struct Group {
     cause: Cause,
     given: Given,
@@ -35,7 +35,7 @@ const fn group(
     Group { cause, given, prefix, words }
 }
 
-/// What a reason means.
+/// The meaning of a reason.
 ///
 /// # Examples
 /// ```
@@ -48,7 +48,7 @@ pub fn cause(reason: &str) -> Cause {
     find(reason).map_or(Cause::Unknown, |(group, _)| group.cause)
 }
 
-/// The reason in the table's own letters; nothing for one that is in no row.
+/// The reason as the table spells it; `None` if no row has it.
 #[must_use]
 pub fn known(reason: &str) -> Option<String> {
     let (group, word) = find(reason)?;
@@ -57,8 +57,9 @@ pub fn known(reason: &str) -> Option<String> {
 
 /// Whether a settle refusal with this reason proves that nothing was submitted.
 ///
-/// A closed list: the reasons that the known facilitators give before they broadcast. Whatever is not on it
-/// (pending, duplicates, used nonces, failed or unexpected transactions, words nobody knows) proves nothing.
+/// A closed list: the reasons that the known facilitators give before they broadcast. All others
+/// (pending, duplicates, used nonces, failed or unexpected transactions, unknown words) prove
+/// nothing.
 #[must_use]
 pub(super) fn is_definite(reason: &str) -> bool {
     find(reason).is_some_and(|(group, word)| {
@@ -66,7 +67,7 @@ pub(super) fn is_definite(reason: &str) -> bool {
     })
 }
 
-/// The row of a reason; what stands behind a colon is for people.
+/// The row of a reason; text after a colon is for people.
 fn find(reason: &str) -> Option<(&'static Group, &'static str)> {
     let reason = reason.split(':').next().unwrap_or_default();
     TABLE.iter().find_map(|group| {
@@ -132,7 +133,7 @@ const TABLE: &[Group] = &[
         "",
         &["invalid_exact_evm_nonce_already_used", "permit2_invalid_nonce", "duplicate_settlement"],
     ),
-    // Ours: terms that cannot be paid, an asset that is none.
+    // The gate's faults: terms that cannot be paid, an invalid asset.
     group(
         Cause::Trouble,
         Before,
@@ -147,7 +148,7 @@ const TABLE: &[Group] = &[
             "unsupported_chain",
         ],
     ),
-    // The facilitator's, or the chain's.
+    // Faults of the facilitator or the chain.
     group(
         Cause::Trouble,
         Whenever,
@@ -229,7 +230,7 @@ const TABLE: &[Group] = &[
             "upto_unauthorized_facilitator",
         ],
     ),
-    // The gate's own, where the chain settles without a facilitator.
+    // The gate's own reasons, for payments that the chain settles without a facilitator.
     group(
         Cause::Terms,
         Whenever,
@@ -302,7 +303,7 @@ const TABLE: &[Group] = &[
     group(Cause::Terms, Whenever, SOLANA, &["*"]),
 ];
 
-/// Of scheme batch-settlement.
+/// Prefix of scheme batch-settlement.
 const BATCH: &str = "invalid_batch_settlement_evm_";
-/// Of scheme exact on Solana.
+/// Prefix of scheme exact on Solana.
 const SOLANA: &str = "invalid_exact_svm_";

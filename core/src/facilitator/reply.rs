@@ -1,4 +1,4 @@
-//! What came back from a facilitator, before anyone reads what it says of a payment.
+//! A facilitator's reply, before its statement about a payment is read.
 
 use alloc::string::String;
 
@@ -9,12 +9,12 @@ use super::reason;
 use crate::encoding::json;
 use crate::payment::Cause;
 
-/// Longest reply that is read, bytes.
+/// Maximum size of a reply, bytes.
 pub const MAX_REPLY_BYTES: usize = 64 * 1024;
-/// Longest reply that is read, bytes.
+/// Maximum size of a reply of `/supported`, bytes.
 pub const MAX_SUPPORTED_BYTES: usize = 256 * 1024;
 
-/// What came back from the network.
+/// A reply from the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// A complete answer within the limits.
@@ -28,16 +28,17 @@ pub enum Reply {
     },
     /// No complete answer: timeout, connection lost, too long.
     Nothing,
-    /// The call was never made, because the facilitator is known to be down.
+    /// The call was not made, because the facilitator is known to be down.
     NotSent,
-    /// The call was never made, because the answer is known: this refusal.
+    /// The call was not made, because the answer is known: this refusal.
     CachedRefusal(String),
-    /// The call was never made, because the key for it cannot sign.
+    /// The call was not made, because the key for it cannot sign.
     Unsigned,
 }
 
 impl Reply {
-    /// What the breaker learns from it: a failure is an exchange without usable JSON, or a server's error.
+    /// The result for the breaker: an exchange without usable JSON, or a server's error, is a
+    /// failure.
     #[must_use]
     pub fn health(&self) -> Health {
         match self {
@@ -49,7 +50,7 @@ impl Reply {
         }
     }
 
-    /// Whether it is about the gate's key and not about the payment.
+    /// Whether it concerns the gate's key and not the payment.
     #[must_use]
     pub fn refuses_key(&self) -> bool {
         match self {
@@ -61,14 +62,15 @@ impl Reply {
         }
     }
 
-    /// Whether a member is there as an answer has it: a flag or a list.
+    /// Whether a member has the type that an answer needs: a flag or a list.
     pub(super) fn says(&self, member: &str) -> bool {
         let object = self.object(MAX_SUPPORTED_BYTES);
         let value = object.as_ref().and_then(|(_, object)| object.get(member));
         value.is_some_and(|value| value.is_boolean() || value.is_array())
     }
 
-    /// Status and JSON object of an answer; of an envelope `{code, msg, data}` what is in it. Spec: OKX API, "Response".
+    /// Status and JSON object of an answer; for an envelope `{code, msg, data}` its content. Spec:
+    /// OKX API, "Response".
     pub(super) fn object(&self, max_bytes: usize) -> Option<(u16, Map<String, Value>)> {
         let Self::Answer { status, is_json: true, body } = self else { return None };
         let Ok(Value::Object(mut object)) = json::parse_with(body.as_bytes(), max_bytes) else {
@@ -81,10 +83,10 @@ impl Reply {
         }
     }
 
-    /// Whether the exchange went wrong through nobody who pays: it failed, or its refusal says so.
+    /// Whether the exchange failed through no fault of the payer: it broke, or its refusal says so.
     #[must_use]
     pub fn is_trouble(&self) -> bool {
-        // Looked for before anything is parsed: ordinary replies refuse nothing.
+        // Searches the text before parsing: ordinary replies refuse nothing.
         let Self::Answer { body, .. } = self else { return self.health() == Health::Bad };
         if self.health() == Health::Bad || !body.contains("false") {
             return self.health() == Health::Bad;

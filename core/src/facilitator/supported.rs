@@ -1,4 +1,5 @@
-//! What a facilitator says it serves. For the operator alone: no payment is decided by it. Spec: x402 v2, "GET /supported".
+//! A facilitator's list of what it supports. For the operator alone: it decides no payment. Spec:
+//! x402 v2, "GET /supported".
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -11,20 +12,20 @@ use crate::time::UnixTime;
 
 /// Seconds of the whole exchange.
 pub const DEADLINE_SECS: u64 = 5;
-/// Seconds for which an answer is taken as it is.
+/// Seconds for which an answer is fresh.
 const FRESH_SECS: u64 = 600;
-/// Seconds after which it is asked again when it did not answer.
+/// Seconds until the next attempt after a missing answer.
 const RETRY_SECS: u64 = 60;
 
-/// What one facilitator has said last.
+/// The last answer of one facilitator.
 #[derive(Debug)]
 pub struct Supported {
     state: &'static str,
-    /// Networks of the gate on which it does not take `exact`.
+    /// Networks of the gate for which it does not list `exact`.
     missing: Vec<String>,
-    /// When it said so, unix seconds.
+    /// Time of that answer, unix seconds.
     at: Option<u64>,
-    /// When it is asked again.
+    /// Time of the next request.
     due: UnixTime,
 }
 
@@ -35,7 +36,7 @@ impl Default for Supported {
 }
 
 impl Supported {
-    /// Whether it should be asked now; then nobody else does for a while.
+    /// Whether to ask it now; if so, it is not due again for a while.
     pub fn is_due(&mut self, now: UnixTime) -> bool {
         let is_due = now >= self.due;
         if is_due {
@@ -44,8 +45,8 @@ impl Supported {
         is_due
     }
 
-    /// Takes note of an answer, against the networks that are offered; what was known stays where it cannot be read.
-    /// Gives the missing networks for the log.
+    /// Compares an answer with the offered networks; an unreadable answer changes nothing. Returns
+    /// the missing networks for the log.
     pub fn note(&mut self, reply: &Reply, networks: &[String], now: UnixTime) -> Option<String> {
         let Some(listed) = listed(reply) else {
             self.state = match (self.at, reply) {
@@ -68,7 +69,7 @@ impl Supported {
     }
 }
 
-/// The kinds that an answer lists.
+/// The kinds listed in an answer.
 fn listed(reply: &Reply) -> Option<Vec<Value>> {
     let (_, mut object) = reply.object(MAX_SUPPORTED_BYTES).filter(|(status, _)| *status == 200)?;
     match object.remove("kinds") {

@@ -1,16 +1,18 @@
-//! How many calls there are at once about payments that nothing has proven yet, for our own edge alone.
+//! Limits the concurrent calls about unverified payments, for this project's own edge.
 //!
-//! Few for each network of clients, few in all. Each costs a call before anything is known about who sends it.
+//! Few for each client network, few in all. Each costs a call before anything is known about its
+//! sender.
 //!
-//! Nothing is counted by what such a payment says of itself: whoever it names may never have heard of it. A network that sends
-//! what is refused is slowed and never stopped, because honest payers may share it. What finds no place waits in a queue: a place
-//! that is free goes to the network that has the fewest calls, among those to the one that has had no place for the longest time,
-//! so that many networks whose calls take long have no more of them than one that comes later; within a network it goes to who
-//! came first. Assumptions:
+//! The count never uses what such a payment says about itself: the payer it names may know nothing
+//! of it. A network that sends payments that are refused is slowed and never stopped, because
+//! honest payers may share it. A payment that finds no place waits in a queue. A free place goes to
+//! the network with the fewest calls, among those to the one that has had no place for the longest
+//! time, so that many networks with slow calls have no more of them than one that comes later.
+//! Within a network it goes to the earliest payment. Assumptions:
 //! - one per isolate, bounded; losing it costs calls;
 //! - a place is held for one call, never between two of them;
-//! - who waits asks about its turn several times a second, or waits no more;
-//! - payments of one kind take nothing from those of another.
+//! - a waiting payment asks about its turn several times a second, or stops waiting;
+//! - payments of one kind take no places from those of another.
 
 pub mod queue;
 
@@ -20,34 +22,36 @@ use self::queue::{Admittance, Calls, LOST_SECS, Ticket, Verdict};
 use crate::sorted::Sorted;
 use crate::time::UnixTime;
 
-/// Milliseconds between two questions whether it is a payment's turn, and how many there are before it is told to come later.
+/// Milliseconds between two questions about a payment's turn, of which [`MAX_TURNS`] are allowed
+/// before it is asked to come later.
 pub const ASK_AGAIN_MS: u32 = 50;
-/// See [`ASK_AGAIN_MS`]: five seconds.
+/// Maximum questions, [`ASK_AGAIN_MS`] apart: five seconds.
 pub const MAX_TURNS: u32 = 100;
 
-/// Who has a call made.
+/// The origin of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnverifiedCaller {
     /// The client's network.
     pub network: String,
-    /// What it sends.
+    /// The kind of payment.
     pub kind: UnverifiedKind,
-    /// The payment, where a copy must not be judged after it was settled; never one that strangers can read on the chain.
+    /// The payment, if a copy must not be verified after it was settled; never one that others can
+    /// read on the chain.
     pub payment: Option<[u8; 32]>,
 }
 
-/// Payments that are judged elsewhere.
+/// Payments that are verified elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnverifiedKind {
-    /// A signature that may be that of a contract.
+    /// A signature that may be a contract's.
     Contract,
-    /// A payment on a chain that is not read here.
+    /// A payment on a chain that the gate does not read.
     OtherChain,
-    /// A transaction of the payer's own, which a node is asked about.
+    /// The payer's own transaction, which a node is asked about.
     Transaction,
 }
 
-/// Calls about unproven payments.
+/// Limits on calls about unverified payments.
 #[derive(Clone, Debug)]
 pub struct UnverifiedLimiter {
     contracts: Calls,
@@ -58,7 +62,7 @@ pub struct UnverifiedLimiter {
 }
 
 impl UnverifiedLimiter {
-    /// Nothing counted.
+    /// Starts with no calls.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -82,7 +86,8 @@ impl UnverifiedLimiter {
         place
     }
 
-    /// Where a payment stands that waits: with [`Admittance::Begun`] or [`Admittance::Full`] it waits no more.
+    /// The position of a waiting payment: after [`Admittance::Begun`] or [`Admittance::Full`] it no
+    /// longer waits.
     pub fn turn(&mut self, sender: &UnverifiedCaller, ticket: Ticket, now: UnixTime) -> Admittance {
         let place = self.of(sender.kind).turn(&sender.network, ticket, now);
         if place == Admittance::Full {
@@ -91,13 +96,13 @@ impl UnverifiedLimiter {
         place
     }
 
-    /// One that waited does so no more.
+    /// Ends the wait of a payment.
     pub fn left(&mut self, sender: &UnverifiedCaller, ticket: Ticket, now: UnixTime) {
         self.forget(sender);
         self.of(sender.kind).left(&sender.network, ticket, now);
     }
 
-    /// A call is over.
+    /// Ends a call.
     pub fn ended(&mut self, sender: &UnverifiedCaller, verdict: Verdict, now: UnixTime) {
         self.forget(sender);
         self.of(sender.kind).ended(&sender.network, verdict, now);
@@ -144,7 +149,7 @@ mod tests {
         }
     }
 
-    /// How many of these calls begin at once.
+    /// Number of these calls that begin at once.
     fn begin(
         unproven: &mut UnverifiedLimiter,
         network: &str,
@@ -154,7 +159,7 @@ mod tests {
         (0..calls).filter(|_| unproven.begin(&of(network), now) == Admittance::Begun).count()
     }
 
-    /// One that finds no place and waits.
+    /// Begins a call that finds no place and waits.
     fn waits(unproven: &mut UnverifiedLimiter, network: &str, now: UnixTime) -> Ticket {
         match unproven.begin(&of(network), now) {
             Admittance::Queued(ticket) => ticket,
@@ -162,7 +167,7 @@ mod tests {
         }
     }
 
-    /// A call of this network that ends like this.
+    /// Ends a call of this network with this verdict.
     fn ends(unproven: &mut UnverifiedLimiter, network: &str, verdict: Verdict, now: UnixTime) {
         assert_eq!(unproven.begin(&of(network), now), Admittance::Begun);
         unproven.ended(&of(network), verdict, now);

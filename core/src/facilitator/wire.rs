@@ -15,7 +15,7 @@ use crate::evm::address::Address;
 use crate::payment::{Cause, TxHash};
 use crate::x402::Version;
 
-/// Longest reason that is passed on, characters.
+/// Maximum length of a reason that is passed on, characters.
 const MAX_REASON: usize = 128;
 
 /// A facilitator's base URL; trailing slashes do not matter.
@@ -40,7 +40,7 @@ impl Facilitator {
         &self.base
     }
 
-    /// Whether a URL is one of those that this facilitator is called at.
+    /// Whether this facilitator is called at a URL.
     #[must_use]
     pub fn owns(&self, url: &str) -> bool {
         let place = url.strip_prefix(self.base.as_str());
@@ -60,14 +60,14 @@ impl Facilitator {
     }
 }
 
-/// The body of `verify` and `settle`: the payment, as JSON, beside our own requirements.
+/// The body of `verify` and `settle`: the payment, as JSON, beside the gate's own requirements.
 #[must_use]
 pub fn request<P: Serialize, R: Serialize>(
     version: Version,
     payment: &P,
     requirements: &R,
 ) -> String {
-    // What cannot be written is an empty member, which every facilitator refuses.
+    // A value that cannot be serialized becomes an empty member, which every facilitator refuses.
     let payload = json::text(payment);
     let requirements = json::text(requirements);
     let number = version.number();
@@ -76,40 +76,40 @@ pub fn request<P: Serialize, R: Serialize>(
     )
 }
 
-/// What a reply must agree with.
+/// Values that a reply must agree with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expected {
-    /// Who pays, on an EVM network; nothing on a chain that is not read here.
+    /// The payer, on an EVM network; `None` on a chain that the gate does not read.
     pub payer: Option<Address>,
-    /// Network in the names of the protocol version spoken.
+    /// Network, as named by the protocol version in use.
     pub network: String,
     /// Atomic units.
     pub amount: Amount,
 }
 
-/// What `verify` told us.
+/// Result of `verify`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VerifyOutcome {
     /// It would settle.
     Valid,
-    /// It would not, and nothing was submitted.
+    /// It would not settle, and nothing was submitted.
     Refused(String),
-    /// The nonce is used: somebody may have submitted this authorization.
+    /// The nonce is used: someone may have submitted this authorization.
     Submitted(String),
-    /// It refuses whoever asks, and looked at no payment.
+    /// It refuses the gate itself, and has not looked at the payment.
     KeyRefused,
     /// No usable answer.
     Unavailable,
 }
 
-/// What `settle` told us.
+/// Result of `settle`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SettleOutcome {
-    /// Value moved in this transaction, as far as the facilitator says.
+    /// Value moved in this transaction, according to the facilitator.
     Settled(TxHash),
-    /// For certain nothing was submitted.
+    /// Certainly nothing was submitted.
     Refused(String),
-    /// Anything else; the hash is what the facilitator named, if it is one.
+    /// Anything else, with the transaction that the facilitator named, if it is well-formed.
     Unknown(Option<TxHash>),
 }
 
@@ -203,7 +203,7 @@ pub fn settle_outcome(reply: &Reply, expected: &Expected) -> SettleOutcome {
 /// The reason, if a reply says that the payer has too little and that nothing was submitted.
 #[must_use]
 pub fn lacks_funds(reply: &Reply) -> Option<String> {
-    // Looked for before anything is parsed: ordinary replies do not speak of funds.
+    // Searches the text before parsing: ordinary replies do not mention funds.
     let Reply::Answer { status, body, .. } = reply else { return None };
     if *status >= 500 || !body.contains("insufficient") {
         return None;
@@ -219,13 +219,14 @@ pub fn lacks_funds(reply: &Reply) -> Option<String> {
     (reason::cause(reason) == Cause::Funds).then(|| reason.to_owned())
 }
 
-/// Who settles behind his answer says that the transaction is still `pending`, or that he waited too long for it.
+/// Whether the reply says that the transaction is still `pending`, or that waiting for it timed
+/// out.
 fn is_over(object: &Map<String, Value>) -> bool {
     let status = object.get("status").and_then(Value::as_str);
     !matches!(status, Some("pending" | "timeout"))
 }
 
-/// `payer` may be absent or empty; a filled one must be ours.
+/// Whether `payer` agrees: it may be absent or empty; otherwise it must match.
 fn payer_agrees(object: &Map<String, Value>, expected: &Expected) -> bool {
     match object.get("payer") {
         None | Some(Value::Null) => true,
@@ -237,7 +238,7 @@ fn payer_agrees(object: &Map<String, Value>, expected: &Expected) -> bool {
     }
 }
 
-/// `amount` may be absent or empty; a filled one must be the price.
+/// Whether `amount` agrees: it may be absent or empty; otherwise it must be the price.
 fn amount_agrees(object: &Map<String, Value>, expected: &Expected) -> bool {
     match object.get("amount") {
         None | Some(Value::Null) => true,

@@ -1,8 +1,10 @@
-//! Failures in a row of one client at one route: how they are counted, merged, bounded and forgotten.
+//! Failures in a row of one client at one route: how they are counted, merged, limited and
+//! forgotten.
 //!
-//! Who proved to be a payer is counted by address, in the ledger object that keeps his payments; everybody else by a keyed
-//! hash that the gate makes, in its isolate first and then in an object, where the counts of all isolates meet. A success
-//! ends the row of failures. Too small a balance is noted and never counted; trouble of ours is not even noted.
+//! A proven payer is counted by address, in the ledger object that keeps their payments. Every
+//! other client is counted by a keyed hash that the gate makes, first in its isolate and then in an
+//! object, where the counts of all isolates are merged. A success ends the streak. An insufficient
+//! balance is noted and never counted; a fault on the gate's side is not even noted.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -13,17 +15,17 @@ use serde::{Deserialize, Serialize};
 use crate::payment::Cause;
 use crate::time::UnixTime;
 
-/// Seconds without a failure after which a row of them has ended.
+/// Seconds without a failure after which a streak has ended.
 pub const IDLE_SECS: u64 = 86_400;
-/// Times of the threshold from which not every failure is written any more.
+/// Multiple of the threshold from which not every failure is written.
 const SPARSE: u64 = 10;
 
-/// What stood in the way once.
+/// The cause of a failure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureCause {
-    /// In a word.
+    /// The class of the cause.
     pub cause: Cause,
-    /// The reason in the letters of a vocabulary, or empty. Never a text that somebody sent.
+    /// The reason from a known vocabulary, or empty. Never text from outside.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
 }
@@ -31,33 +33,33 @@ pub struct FailureCause {
 /// Failures in a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureStreak {
-    /// How many of them count.
+    /// Number of failures that count.
     pub attempts: u64,
     /// When the first came, unix seconds.
     pub first_at: u64,
     /// When the last came, unix seconds.
     pub last_at: u64,
-    /// What stood in the way last; requests without a payment leave it as it was.
+    /// The last cause; requests without a payment leave it as it was.
     pub blame: FailureCause,
-    /// How often in a row that was the cause.
+    /// How often in a row it was this cause.
     pub streak: u64,
 }
 
 impl FailureStreak {
-    /// Nothing yet.
+    /// Starts an empty streak.
     #[must_use]
     pub const fn new(now: UnixTime) -> Self {
         let blame = FailureCause { cause: Cause::Unpaid, reason: String::new() };
         Self { attempts: 0, first_at: now.secs(), last_at: now.secs(), blame, streak: 0 }
     }
 
-    /// Whether so long ago that the row of failures has ended.
+    /// Whether the last failure is so old that the streak has ended.
     #[must_use]
     pub const fn is_idle(&self, now: UnixTime) -> bool {
         now.secs().saturating_sub(self.last_at) >= IDLE_SECS
     }
 
-    /// One more failure.
+    /// Counts one more failure.
     pub fn count(&mut self, blame: &FailureCause, now: UnixTime) {
         self.note(blame, now);
         if blame.cause != Cause::Funds {
@@ -65,7 +67,7 @@ impl FailureStreak {
         }
     }
 
-    /// A failure that answers a request which was counted already.
+    /// Notes a failure in answer to a request that was counted already.
     pub fn note(&mut self, blame: &FailureCause, now: UnixTime) {
         if self.is_idle(now) {
             *self = Self::new(now);
@@ -81,7 +83,7 @@ impl FailureStreak {
         }
     }
 
-    /// Takes in what was counted elsewhere: `more` came since it and `self` met last.
+    /// Merges counts from elsewhere: `more` came since it and `self` were last merged.
     pub fn merge(&mut self, more: &Self) {
         let apart = self.is_idle(UnixTime::from_secs(more.first_at));
         if apart || self.attempts == 0 && self.streak == 0 {
@@ -99,8 +101,8 @@ impl FailureStreak {
         self.blame = more.blame.clone();
     }
 
-    /// Whether the failures since `written` of them were stored are worth a write: each up to ten times the threshold, then every tenth
-    /// part of what there is.
+    /// Whether the failures since the stored count `written` are worth a write: each one up to ten
+    /// times the threshold, then each growth by a tenth.
     #[must_use]
     pub const fn is_worth_writing(&self, written: u64, exceeded_after: u64) -> bool {
         let sparse = self.attempts > exceeded_after.saturating_mul(SPARSE);
@@ -108,10 +110,10 @@ impl FailureStreak {
     }
 }
 
-/// Which row: who, as an address or an opaque name, and the route.
+/// Key of a streak: the client, as an address or an opaque name, and the route.
 pub type StreakKey = (String, String);
 
-/// Rows of failures, a bounded number of them: those that were touched lately, and those of before.
+/// A bounded map that keeps the recently touched entries, in two generations.
 #[derive(Clone, Debug)]
 pub struct RecentMap<K, T> {
     young: BTreeMap<K, T>,
@@ -120,25 +122,25 @@ pub struct RecentMap<K, T> {
 }
 
 impl<K: Ord + Clone, T> RecentMap<K, T> {
-    /// No row yet, and never more than `max`.
+    /// Starts empty; it never holds more than `max`.
     #[must_use]
     pub const fn new(max: usize) -> Self {
         Self { young: BTreeMap::new(), old: BTreeMap::new(), max }
     }
 
-    /// The row of this place.
+    /// The value of `place`.
     #[must_use]
     pub fn get(&self, place: &K) -> Option<&T> {
         self.young.get(place).or_else(|| self.old.get(place))
     }
 
-    /// The row of this place.
+    /// The value of `place`, to change.
     pub fn get_mut(&mut self, place: &K) -> Option<&mut T> {
         self.young.get_mut(place).or_else(|| self.old.get_mut(place))
     }
 
-    /// Puts a row in; those that went for want of room are given back: none was put in again since as many others were
-    /// as half of what there may be.
+    /// Inserts a value and returns the evicted keys. A key survives at least `max / 2` insertions
+    /// of other keys after its own last one.
     pub fn put(&mut self, place: K, row: T) -> Vec<K> {
         self.old.remove(&place);
         self.young.insert(place, row);
@@ -149,7 +151,7 @@ impl<K: Ord + Clone, T> RecentMap<K, T> {
         core::mem::replace(&mut self.old, young).into_keys().collect()
     }
 
-    /// Has a row stay, made if it is new.
+    /// Keeps an entry alive, and makes it if it is new.
     pub fn touch(&mut self, place: K, make: impl FnOnce() -> T) {
         if !self.young.contains_key(&place) {
             let row = self.old.remove(&place).unwrap_or_else(make);
@@ -157,23 +159,23 @@ impl<K: Ord + Clone, T> RecentMap<K, T> {
         }
     }
 
-    /// Takes a row out.
+    /// Removes a value and returns it.
     pub fn remove(&mut self, place: &K) -> Option<T> {
         self.young.remove(place).or_else(|| self.old.remove(place))
     }
 
-    /// Every row.
+    /// All entries.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &T)> {
         self.young.iter().chain(&self.old)
     }
 
-    /// Every row.
+    /// All entries, to change.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut T)> {
         self.young.iter_mut().chain(&mut self.old)
     }
 }
 
-/// The message that hands over what an isolate counted.
+/// The message with an isolate's counts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Count {
     /// [`VERSION`](super::command::VERSION).
@@ -182,31 +184,31 @@ pub struct Count {
     pub count: Vec<ClientCount>,
 }
 
-/// What an isolate counted of one client.
+/// An isolate's counts for one client.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ClientCount {
-    /// Opaque name of today.
+    /// Today's opaque name.
     pub client: String,
-    /// Opaque name under which it was handed over last, else that of the day before.
+    /// Opaque name used in the last report, otherwise yesterday's.
     pub was: String,
     /// Route pattern.
     pub route: String,
-    /// Whether there was a success before what follows.
+    /// Whether there was a success before these failures.
     pub reset: bool,
-    /// Since the last time.
+    /// Failures since the last report.
     pub more: Option<FailureStreak>,
-    /// How many that were handed over earlier do not count after all.
+    /// Number of reported failures that do not count after all.
     #[serde(default)]
     pub back: u64,
-    /// Whom the client said to be, without proof.
+    /// The unproven identity that the client claims.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claims: Option<String>,
-    /// From how many failures on the operator is told.
+    /// Number of failures from which the operator is notified.
     pub exceeded_after: u64,
 }
 
 impl ClientCount {
-    /// The row after this entry, given the row before; nothing where there are no failures any more.
+    /// The streak after these counts, given the one before; `None` if no failures are left.
     #[must_use]
     pub fn applied_to(&self, row: Option<FailureStreak>, now: UnixTime) -> Option<FailureStreak> {
         let until = self.more.as_ref().map_or(now, |more| UnixTime::from_secs(more.first_at));
@@ -225,21 +227,21 @@ impl ClientCount {
     }
 }
 
-/// What the object says: the merged counts, in the order of the entries.
+/// The object's answer: the merged counts, in the order of the entries.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Counted {
-    /// Nothing where there are no failures.
+    /// The merged streaks; `None` if there are no failures.
     pub counted: Vec<Option<FailureStreak>>,
 }
 
-/// How a failure of somebody who proved to be a payer is counted; goes along with a command.
+/// How to count a failure of a proven payer; accompanies a command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counting {
     /// Route pattern.
     pub route: String,
-    /// From how many failures on the operator is told.
+    /// Number of failures from which the operator is notified.
     pub exceeded_after: u64,
-    /// What stood in the way, where the Worker knows it.
+    /// The cause, if the Worker knows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blame: Option<FailureCause>,
 }

@@ -1,12 +1,16 @@
-//! What became of a payment, read from the chain without IO: each request comes with the only value that takes its reply.
+//! Reads from the chain what became of a payment, without IO: each request comes with the only
+//! value that accepts its reply.
 //!
-//! Of an authorization: [`Question::ask`] begins; heads, then the authorization's state, then (if it is used) its log, then the receipt: at most
-//! six round trips. A used nonce proves nothing, nor does a transaction that succeeded: only the authorization's own event with its own exact
-//! `Transfer` in one receipt does. [`finding::verdict`] says what follows for the row, [`confirmation`] checks a transaction that a facilitator named,
-//! [`height`] reads the block that counts as first sight. A payment by a transaction of its own is a [`transfer`]; [`simulation`] is what is known of
-//! one before it is sent. A [`ChainQuery`] is either. Assumptions:
-//! - the node is the operator's choice: it may lag, lose calls or fail, which is [`Unreadable`], but does not lie;
-//! - blocks up to the node's `safe` one stay; only what stays closes a payment without money.
+//! For an authorization [`Question::ask`] begins: heads, then the authorization's state, then (if
+//! it is used) its log, then the receipt, in at most six round trips. A used nonce proves nothing,
+//! nor does a transaction that succeeded: only the authorization's own event with its own exact
+//! `Transfer` in one receipt does. [`finding::verdict`] says what follows for the row,
+//! [`confirmation`] checks a transaction that a facilitator named, and [`height`] reads the block
+//! that counts as first sight. A payment by its own transaction is a [`transfer`]; [`simulation`]
+//! checks one before it is sent. A [`ChainQuery`] is either. Assumptions:
+//! - the operator chose the node: it may lag, lose calls or fail, which is [`Unreadable`], but does
+//!   not lie;
+//! - blocks up to the node's `safe` one are final; only final blocks close a payment as unpaid.
 
 pub mod confirmation;
 mod evidence;
@@ -33,9 +37,10 @@ use crate::evm::rpc::{At, AuthorizationId, Call, Span, batch};
 use crate::payment::TxHash;
 use crate::time::UnixTime;
 
-/// Most round trips of one inquiry: heads, states, logs three times, receipts.
+/// Maximum round trips of one inquiry: heads, states, logs three times, receipts.
 pub const MAX_ROUND_TRIPS: usize = 6;
-/// Seconds by which a block's time may lie before the first sight and count as after it, when no block number was read then.
+/// Seconds by which a block's time may precede the first sight and still count as after it, if no
+/// block number was read at first sight.
 pub const SIGHT_SLACK_SECS: u64 = 2;
 
 /// One EIP-3009 payment, as it was first seen.
@@ -45,28 +50,28 @@ pub struct Question {
     pub chain_id: u64,
     /// The token.
     pub asset: Address,
-    /// Who pays.
+    /// The payer.
     pub from: Address,
-    /// Who is paid.
+    /// The payee.
     pub to: Address,
     /// Atomic units, exactly.
     pub value: Amount,
-    /// Chosen by the payer.
+    /// Nonce chosen by the payer.
     pub nonce: [u8; 32],
     /// The newest block when the payment was claimed; later blocks are after first sight.
     pub seen_block: Option<u64>,
-    /// When it was claimed; decides only where no block was read.
+    /// When it was claimed; decides only if no block was read.
     pub seen_at: UnixTime,
-    /// A transaction that somebody named; a hint, never evidence.
+    /// A transaction that a facilitator or client named; a hint, never evidence.
     pub known: Option<TxHash>,
-    /// Blocks that must hold a transfer, its own counted; zero means one.
+    /// Number of blocks that must confirm a transfer, including its own; zero means one.
     pub confirmations: u64,
-    /// What an earlier inquiry searched to no avail.
+    /// Blocks that an earlier inquiry searched in vain.
     pub cursor: Option<SearchedBlocks>,
 }
 
 impl Question {
-    /// The first request, a JSON-RPC body, and what takes its reply.
+    /// The first request, a JSON-RPC body, and the value that accepts its reply.
     #[must_use]
     pub fn ask(self) -> (String, Asking) {
         let stage = Stage::Heads;
@@ -88,27 +93,27 @@ impl Question {
     }
 }
 
-/// What to do next.
+/// The next step of an inquiry.
 #[derive(Debug)]
 #[must_use]
 pub enum Next {
-    /// Send this JSON-RPC body and hand over what came.
+    /// Send this JSON-RPC body and pass on the reply.
     Ask(String, Asking),
     /// The inquiry is over.
     Found(Finding),
 }
 
-/// What a recorded payment is asked about.
+/// The chain query for a recorded payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChainQuery {
-    /// An authorization, which anybody may have submitted.
+    /// An authorization, which anyone may have submitted.
     Authorization(Box<Question>),
     /// A transaction of its own.
     Transfer(Box<Transfer>),
 }
 
 impl ChainQuery {
-    /// The first request, a JSON-RPC body, and what takes its reply.
+    /// The first request, a JSON-RPC body, and the value that accepts its reply.
     #[must_use]
     pub fn ask(self) -> (String, Asking) {
         match self {
@@ -142,7 +147,8 @@ enum Subject {
 }
 
 impl Asking {
-    /// The body of the reply, or nothing unless it came completely, in time and with status 200.
+    /// Accepts the body of the reply; `None` unless it came completely, in time and with status
+    /// 200.
     pub fn answered(self, reply: Option<&[u8]>) -> Next {
         let Some(body) = reply else {
             return Next::Found(Finding::Unreadable(Unreadable::NoReply));
@@ -193,7 +199,7 @@ fn of_transfer(
     })
 }
 
-/// Whether a block came after first sight: by its number, or by its time where no block was read then.
+/// Whether a block came after first sight: by its number, or by its time if no block was read then.
 fn is_after(seen: (Option<u64>, UnixTime), block: u64, time: Option<UnixTime>) -> bool {
     match (seen, time) {
         ((Some(seen), _), _) => block > seen,
@@ -202,22 +208,22 @@ fn is_after(seen: (Option<u64>, UnixTime), block: u64, time: Option<UnixTime>) -
     }
 }
 
-/// What the reply to a stage leads to.
+/// Result of the reply to a stage.
 enum Progress {
     Ask(Stage),
     Found(Finding),
 }
 
-/// What was asked last.
+/// The last request.
 #[derive(Debug)]
 enum Stage {
-    /// Which blocks there are, and the receipt of the known transaction.
+    /// The newest and the safe block, and the receipt of the known transaction.
     Heads,
     /// Whether the authorization is used.
     States(Heads),
-    /// Where.
+    /// The logs that show where it is used.
     Logs { heads: Heads, search: Search, spans: Vec<Span>, round: u8 },
-    /// What else those transactions did, and when.
+    /// The receipts of those transactions, and the times of their blocks.
     Receipts { heads: Heads, places: Vec<Mined> },
 }
 
@@ -253,7 +259,7 @@ impl Stage {
                 calls.extend([Call::ChainId, Call::BlockNumber, Call::Block(At::Safe)]);
                 calls.extend(question.known.map(|known| Call::Receipt(known.to_bytes())));
             }
-            // By number, so that state and time are those of one block.
+            // Asks by number, so that state and time belong to the same block.
             Self::States(Heads { latest, safe }) => {
                 let latest = At::Number(*latest);
                 calls.push(Call::AuthorizationState { authorization, at: latest });
@@ -332,7 +338,7 @@ fn states(question: &Question, heads: Heads, replies: &Replies) -> Result<Progre
     look(heads, search, 1)
 }
 
-/// Asks for the next logs, while there are blocks left and rounds to go.
+/// Asks for the next logs, while blocks and rounds are left.
 fn look(heads: Heads, mut search: Search, round: u8) -> Result<Progress, Unreadable> {
     if round > MAX_LOG_ROUNDS {
         let cursor = search.cursor(heads.safe.map(|safe| safe.number));
@@ -340,7 +346,7 @@ fn look(heads: Heads, mut search: Search, round: u8) -> Result<Progress, Unreada
     }
     let spans = search.advance();
     if spans.is_empty() {
-        // Used, and no block says so.
+        // The node says it is used, but no block shows it.
         return Err(Unreadable::Contradictory);
     }
     Ok(Progress::Ask(Stage::Logs { heads, search, spans, round }))
@@ -370,7 +376,7 @@ fn logs(
             Err(error) => failure = Some(error),
         }
     }
-    // What was found counts even where other blocks, long pruned perhaps, could not be read.
+    // A match counts even if other blocks, perhaps pruned long ago, could not be read.
     match (places.len(), failure) {
         (0, Some(error)) => Err(error.into()),
         (0, None) => look(heads, search, round.saturating_add(1)),
@@ -401,7 +407,7 @@ fn receipts(
     conclude(question, heads, &found).map(Progress::Found)
 }
 
-/// The strongest thing that any of the receipts proves.
+/// The strongest conclusion from the receipts.
 fn conclude(
     question: &Question,
     heads: Heads,
@@ -437,7 +443,7 @@ fn block(replies: &Replies, index: usize, number: u64) -> Result<Block, Unreadab
     replies.block(index)?.filter(|block| block.number == number).ok_or(Unreadable::Contradictory)
 }
 
-/// An answer that some nodes do not give: without it nothing is concluded from safe blocks.
+/// An answer that some nodes do not support: without it safe blocks prove nothing.
 fn optional<T>(answer: Result<T, RpcError>) -> Result<Option<T>, RpcError> {
     match answer {
         Ok(value) => Ok(Some(value)),
@@ -451,7 +457,7 @@ fn hash(bytes: &[u8; 32]) -> Result<TxHash, Unreadable> {
         .ok_or(Unreadable::Rpc(RpcError::Shape("transactionHash")))
 }
 
-/// Most requests for logs in one inquiry, so that it ends after six round trips.
+/// Maximum requests for logs in one inquiry, so that it ends after six round trips.
 const MAX_LOG_ROUNDS: u8 = 3;
-/// Most transactions that one authorization's logs may come from.
+/// Maximum transactions that one authorization's logs may come from.
 const MAX_PLACES: usize = 4;

@@ -1,20 +1,20 @@
-//! What a command and its answer say about the payer: a failure, a success, or neither.
+//! The effect of a command and its answer on the payer's streak: a failure, a success, or neither.
 
 use super::attempts::FailureCause;
 use super::command::{Answer, Command, Failure, Fate, Resumed};
 
-/// What a command and its answer say about the payer.
+/// The effect of a command and its answer on the payer's streak.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mark {
     /// One more failure.
     Failure(FailureCause),
-    /// He paid, or gets what he paid for.
+    /// The payer paid, or receives a response already paid for.
     Success,
     /// Neither.
     Nothing,
 }
 
-/// What of a command decides about the mark.
+/// The part of a command that decides about the mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MarkKind {
     /// A claim.
@@ -44,8 +44,9 @@ impl MarkKind {
 }
 
 impl Mark {
-    /// Reads a command and its answer. What is still open, and what is our own trouble, is no mark; a payment that was
-    /// used before is none either, because everybody can read it on the chain and send it.
+    /// Reads a command and its answer. An open outcome and a fault on the gate's side make no mark.
+    /// A payment that was used before makes none either, because anyone can read it on the chain
+    /// and send it.
     #[must_use]
     pub fn of(kind: MarkKind, answer: &Answer, blame: Option<&FailureCause>) -> Self {
         let blamed = || blame.map_or(Self::Nothing, |blame| Self::Failure(blame.clone()));
@@ -58,7 +59,8 @@ impl Mark {
         }
     }
 
-    /// Reads what was resumed: a payment that could not have been begun, and is not known, is a failure.
+    /// Reads the answer to a resume: a payment that could not have begun, and is not known, is a
+    /// failure.
     #[must_use]
     pub fn of_resumed(resumed: &Resumed, blame: Option<&FailureCause>) -> Self {
         match resumed {

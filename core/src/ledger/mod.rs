@@ -1,8 +1,9 @@
-//! The record of one payment: what it may become, and what crosses between Worker and ledger object.
+//! The record of one payment: its states, and the messages between Worker and ledger object.
 //!
-//! [`state`] says where a payment stands, [`entry`] moves it, [`command`] the messages, [`row`] the stored form,
-//! [`inquiry`] what the chain knows of it, [`read`] how a receipt is looked up, [`report`] what an operator asks, [`attempts`]
-//! who fails how often, [`quota`] who may ask how often for nothing. [`shard`] is the ledger object around all of it.
+//! [`state`] lists the states of a payment, [`entry`] moves it, [`command`] has the messages,
+//! [`row`] the stored form, [`inquiry`] the questions to the chain, [`read`] the lookup of a
+//! receipt, [`report`] the operator's requests, [`attempts`] the failures of each client, [`quota`]
+//! the free requests. [`shard`] is the ledger object around all of it.
 
 pub mod attempts;
 pub mod command;

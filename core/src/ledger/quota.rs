@@ -1,4 +1,5 @@
-//! How a free request of a client's day is taken: counted in the object that counts his failures, exactly.
+//! The count of a client's free requests per day: exact, in the object that counts the client's
+//! failures.
 
 use alloc::string::String;
 
@@ -9,8 +10,8 @@ pub const DAY_SECS: u64 = 86_400;
 /// Days after which a count is removed.
 pub const KEPT_DAYS: u64 = 3;
 
-/// The message; it is told from others by its member `spend`. The object answers how many are left, or `null` where
-/// none was.
+/// The message; its member `spend` distinguishes it. The object answers how many are left, or
+/// `null` if none was left.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spend {
     /// [`VERSION`](super::command::VERSION).
@@ -19,6 +20,6 @@ pub struct Spend {
     pub spend: String,
     /// Days since 1970.
     pub day: u64,
-    /// How many are free.
+    /// Free requests per day.
     pub per_day: u64,
 }

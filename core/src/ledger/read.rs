@@ -1,7 +1,9 @@
-//! How a row is found by its receipt id, and what of it may leave the object. Reads move nothing.
+//! Looks up a row by its receipt id, and defines which facts may leave the object. Reads change
+//! nothing.
 //!
-//! The message is told from an [`Envelope`](super::Envelope) by its member `read`. The object looks the row up by
-//! `payer` and `key` where they are given, else by `receipt`, and answers [`RowReply`]; `receipt` has to agree always.
+//! The member `read` distinguishes the message from an [`Envelope`](super::Envelope). The object
+//! looks the row up by `payer` and `key` if they are given, otherwise by `receipt`, and answers
+//! [`RowReply`]; `receipt` must always match.
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -15,29 +17,29 @@ use super::entry::Entry;
 pub struct Read {
     /// [`VERSION`](super::command::VERSION).
     pub v: u8,
-    /// Which row.
+    /// The row in question.
     pub read: RowQuery,
 }
 
-/// Which row is wanted.
+/// The row in question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowQuery {
     /// Receipt id.
     pub receipt: String,
-    /// Lower-case address, where it is known.
+    /// Lower-case address, if it is known.
     pub payer: Option<String>,
-    /// 64 hex digits, where they are known.
+    /// 64 hex digits, if they are known.
     pub key: Option<String>,
 }
 
-/// What the object says.
+/// The object's answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowReply {
     /// The row, if it is here.
     pub row: Option<Box<Facts>>,
 }
 
-/// What a receipt is written from.
+/// The facts of a receipt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// Lower-case address.
@@ -52,7 +54,7 @@ pub struct Facts {
     pub receipt: String,
     /// Route pattern.
     pub route: String,
-    /// The URL as it was asked for; empty in rows of a version that did not keep it.
+    /// The requested URL; empty in rows of a version that did not keep it.
     pub url: String,
     /// CAIP-2 network.
     pub network: String,

@@ -1,7 +1,8 @@
-//! What an operator, or the clock, asks of a ledger object, and what it is told: owned, versioned JSON.
+//! Requests of an operator, or the clock, to a ledger object, and its answers: owned, versioned
+//! JSON.
 //!
-//! The message is told from an [`Envelope`](super::Envelope) by its member `operator`. Only [`ObjectRequest::Decide`] and
-//! [`ObjectRequest::Meter`] write. Sums of money are kept by [`tally`].
+//! The member `operator` distinguishes the message from an [`Envelope`](super::Envelope). Only
+//! [`ObjectRequest::Decide`] and [`ObjectRequest::Meter`] write. [`tally`] sums the money.
 
 pub mod tally;
 
@@ -20,68 +21,68 @@ use crate::payment::{Cause, TxHash};
 pub struct OperatorMessage {
     /// [`VERSION`](super::command::VERSION).
     pub v: u8,
-    /// What to do.
+    /// The request.
     pub operator: ObjectRequest,
 }
 
-/// What to do.
+/// A request to a ledger object.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ObjectRequest {
-    /// Rows, newest first.
+    /// Lists rows, newest first.
     List {
-        /// Which.
+        /// The rows in question.
         filter: Filter,
-        /// Only rows behind this one.
+        /// Only rows after this one.
         after: Option<Mark>,
-        /// At most so many.
+        /// Maximum number of rows.
         limit: u32,
     },
-    /// Rows by payer and key, which costs the same however many there are.
+    /// Lists rows by payer and key, at the same cost however many there are.
     Page {
-        /// Which.
+        /// The rows in question.
         filter: Filter,
-        /// Only rows behind this one.
+        /// Only rows after this one.
         after: Option<Mark>,
-        /// At most so many.
+        /// Maximum number of rows.
         limit: u32,
     },
-    /// The row with this receipt id, with its transitions.
+    /// Finds the row with this receipt id, with its transitions.
     Find {
         /// Receipt id.
         id: String,
     },
     /// Sums over at most a few thousand rows, by payer and key.
     Sum {
-        /// Which.
+        /// The rows in question.
         filter: Filter,
-        /// Only rows behind this one.
+        /// Only rows after this one.
         after: Option<Mark>,
     },
-    /// How many rows are in which state.
+    /// Counts the rows by state.
     Count,
     /// Moves the row with this receipt id.
     Decide {
         /// Receipt id.
         id: String,
-        /// How.
+        /// The decision.
         decision: Decision,
     },
-    /// Looks after itself: what a lost alarm left undone is due again.
+    /// Checks the object's own state: work left undone by a lost alarm becomes due again.
     Wake,
-    /// Who failed, most often first.
+    /// Lists the clients that failed, most failures first.
     Failures {
-        /// At most so many.
+        /// Maximum number of clients.
         limit: u32,
     },
-    /// Adds to the approximate counters, and tells them all.
+    /// Adds to the approximate counters, and returns them all.
     Meter {
-        /// Name with its labels, and what to add.
+        /// Names with their labels, and the amounts to add.
         add: Vec<(String, u64)>,
     },
 }
 
-/// Which rows.
+/// Conditions on rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Filter {
     /// Name of the state.
@@ -96,24 +97,24 @@ pub struct Filter {
     pub to: Option<u64>,
 }
 
-/// One who failed at a route, as the operator sees it.
+/// A client that failed at a route, as the operator sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailingClient {
     /// Lower-case address of a proven payer, or the opaque name of a network.
     pub client: String,
-    /// Whom an unproven client said to be.
+    /// The unproven identity that the client claims.
     pub claims: Option<String>,
     /// Route pattern.
     pub route: String,
-    /// What he is told, in the words of x402.
+    /// The code that the client receives, in the vocabulary of x402.
     pub code: String,
-    /// What stood in the way last.
+    /// The last cause.
     pub cause: Cause,
-    /// The reason in the letters of a vocabulary.
+    /// The reason from a known vocabulary.
     pub reason: String,
     /// Failures in a row that count.
     pub attempts: u64,
-    /// How often in a row the cause was this.
+    /// How often in a row it was this cause.
     pub times: u64,
     /// Unix seconds.
     pub first_at: u64,
@@ -159,12 +160,12 @@ pub struct PaymentItem {
     pub created_at: u64,
     /// Unix seconds.
     pub updated_at: u64,
-    /// Why it is in this state, where the state alone does not say.
+    /// The reason for this state, if the state alone does not say.
     pub reason: Option<String>,
-    /// Correlation id of the request that began it; empty where it was not asked for.
+    /// Correlation id of the request that began it; empty if it was not requested.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub correlation_id: String,
-    /// Lines of `at,from,to,why`; empty where they were not asked for.
+    /// Lines of `at,from,to,why`; empty if they were not requested.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub history: String,
 }
@@ -207,7 +208,8 @@ impl PaymentItem {
 /// First line of an export as CSV.
 pub const CSV_HEAD: &str = "id,key,state,payer,route,network,asset,amount,transaction,facilitator,created_at,updated_at,reason\r\n";
 
-/// One cell: in quotes where it has to be, and with an apostrophe in front where a spreadsheet would compute it.
+/// Writes one cell: in quotes if necessary, and after an apostrophe if a spreadsheet would compute
+/// it.
 ///
 /// Spec: RFC 4180 2.6, 2.7.
 #[must_use]
@@ -223,7 +225,7 @@ pub fn cell(text: &str) -> String {
     format!("\"{guard}{}\"", text.replace('"', "\"\""))
 }
 
-/// What the operator decided about one payment.
+/// The operator's decision about one payment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
@@ -231,20 +233,20 @@ pub enum Decision {
     Refunded(String),
     /// Nothing is owed, for this reason.
     Waived(String),
-    /// What a payment under review came to.
+    /// The result of a review.
     Resolved {
         /// The state.
         to: Resolution,
         /// In the operator's words.
         reason: String,
-        /// The settlement's transaction, where the row names none.
+        /// The settlement's transaction, if the row names none.
         #[serde(default)]
         transaction: Option<String>,
     },
 }
 
 impl Decision {
-    /// How the row's transitions name it.
+    /// The name of the decision in the row's transitions.
     #[must_use]
     pub fn why(&self) -> String {
         let text = match self {
@@ -259,7 +261,7 @@ impl Decision {
     }
 }
 
-/// What a payment under review may come to.
+/// Possible results of a review.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Resolution {
@@ -274,7 +276,7 @@ pub enum Resolution {
 }
 
 impl Resolution {
-    /// Reads a name.
+    /// Parses a name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Some(match name {
@@ -287,49 +289,49 @@ impl Resolution {
     }
 }
 
-/// What the object says.
+/// The object's answer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Report {
     /// Rows, and whether there are more.
     Items {
-        /// In the order that was asked for.
+        /// The rows in the requested order.
         items: Vec<PaymentItem>,
-        /// Whether the limit cut them.
+        /// Whether the limit left rows out.
         more: bool,
     },
     /// The row, if it is here.
     Item(Option<Box<PaymentItem>>),
-    /// Sums, and where to go on.
+    /// Sums, and where to continue.
     Sums {
         /// One for each network, asset and route.
         sums: Vec<Sum>,
-        /// The last row that was looked at, unless it was the last of all.
+        /// The last row read; `None` if it was the last of all.
         after: Option<Mark>,
     },
     /// Numbers of rows.
     Counts {
         /// State, route, number.
         rows: Vec<(String, String, u64)>,
-        /// Since when the oldest unknown row is unknown.
+        /// Start of the longest unknown outcome.
         oldest_unknown: Option<u64>,
-        /// Route, code, `payer` or `network`, number of those who fail.
+        /// Route, code, `payer` or `network`, number of failing clients.
         #[serde(default)]
         failing: Vec<(String, String, String, u64)>,
     },
     /// The row as it is now.
     Decided(Box<PaymentItem>),
-    /// The row is in a state from which this does not lead: its name.
+    /// Name of the row's state, which does not allow the decision.
     WrongState(String),
-    /// It is awake.
+    /// The object is awake.
     Awake,
-    /// Who failed.
+    /// The clients that failed.
     Failing(Vec<FailingClient>),
     /// The counters.
     Meters(Vec<(String, u64)>),
 }
 
-/// The transitions of a row, from the lines of its history; a line that is none is left out.
+/// Parses the transitions of a row from the lines of its history; malformed lines are skipped.
 #[must_use]
 pub fn transitions(history: &str) -> Vec<Transition> {
     history

@@ -1,4 +1,5 @@
-//! The stored form of an entry, for our own edge alone: flat, text where it is money, and tolerant of states of another version.
+//! The stored form of an entry, for this project's own edge: flat, money as text, and tolerant of
+//! states of another version.
 
 use alloc::string::{String, ToString};
 
@@ -17,15 +18,15 @@ pub struct Row {
     pub fence: u64,
     /// End of the lease or of the re-send on its way.
     pub due: Option<u64>,
-    /// Since when it is in this state, where that matters.
+    /// Start of this state, if it matters.
     pub since: Option<u64>,
     /// The last send to the facilitator.
     pub sent: Option<u64>,
     /// The transaction.
     pub transaction: Option<String>,
-    /// Reason of a refusal, why undelivered, why manual.
+    /// Reason of a refusal, a failed delivery or a review.
     pub reason: Option<String>,
-    /// Who re-sends, or that bytes may have left.
+    /// Sender of the re-send, or a mark that bytes may have left.
     pub holder: Option<String>,
     /// Whether a response is stored.
     pub sealed: bool,
@@ -35,7 +36,7 @@ pub struct Row {
     pub resends: u64,
     /// The last look at the chain.
     pub read: Option<u64>,
-    /// Number of the newest block beside the claim.
+    /// Number of the newest block at the time of the claim.
     pub seen_block: Option<u64>,
     /// Whether a response was handed out.
     pub handed: bool,
@@ -112,8 +113,8 @@ impl Row {
         row
     }
 
-    /// The entry of this row; a state that this version does not know, or that lacks what it needs, is
-    /// [`Why::UnknownState`] and never a default.
+    /// The entry of this row. A state that this version does not know, or that lacks a value,
+    /// becomes [`Why::UnknownState`] and never a default.
     #[must_use]
     pub fn into_entry(self, payment: Payment, leases: Leases) -> Entry {
         let unknown = || State::Manual { why: Why::UnknownState, transaction: self.hash() };

@@ -1,32 +1,32 @@
-//! Where a payment stands: impossible pairs cannot be written.
+//! The states of a payment: impossible combinations cannot be expressed.
 
 use alloc::string::{String, ToString};
 
 use crate::payment::TxHash;
 use crate::time::UnixTime;
 
-/// Work on a row: who holds it, until when.
+/// A lease on a row until a given time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// From here on somebody else may finish the work.
+    /// After this time another request or the alarm may finish the work.
     pub until: UnixTime,
 }
 
 /// A re-send on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resend {
-    /// Until when it is waited for.
+    /// Time by which its answer is expected.
     pub until: UnixTime,
-    /// Who sends.
+    /// The kind of request that sends.
     pub sender: Requester,
 }
 
-/// Who waits for a settle call, and so what its success may give him.
+/// The request that waits for a settle call, which decides what a success may give it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Requester {
-    /// The request that made the row; it holds what the origin gave.
+    /// The request that made the row; it holds the origin's response.
     Claimer,
-    /// A repeat that may receive what nobody received.
+    /// A repeat that may receive an uncollected result.
     ProvenRepeat,
     /// A repeat that has not proved itself.
     UnprovenRepeat,
@@ -37,43 +37,43 @@ pub enum Requester {
 pub enum Undelivered {
     /// The origin failed or broke off.
     Origin,
-    /// The work was lost before its first byte left.
+    /// The work was lost before the first byte of its response left.
     Lost,
     /// A stream was dropped because its settlement was unknown.
     Dropped,
-    /// Somebody else submitted an authorization that we had let go.
+    /// Another party submitted an authorization that the gate had released.
     LetGo,
-    /// Nobody came back for it.
+    /// No client came back for it.
     NotFetched,
-    /// Its payer had sent it too late, or is one who is not served.
+    /// Its payer had sent it too late, or is not served.
     Unserved,
-    /// The operator found it so.
+    /// A review of the operator came to this.
     Resolved,
 }
 
 /// Why the operator has to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// Who streamed the response vanished half way.
+    /// The isolate that streamed the response vanished half way.
     StreamLost,
     /// The row is in a state that this version does not know.
     UnknownState,
-    /// The chain shows the transfer before we ever saw the payment.
+    /// The chain shows the transfer before the gate first saw the payment.
     PaidBefore,
-    /// No proof either way in all the time there is.
+    /// No proof either way within the longest time of doubt.
     Overdue,
 }
 
-/// Where a payment stands.
+/// State of a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// `after`: verify and origin run. Money cannot have moved by us.
+    /// `after`: verify and origin run. The gate cannot have moved money.
     Executing(Lease),
     /// A settle call is about to be sent or was sent. Money may have moved.
     Settling(Lease),
     /// No definitive answer. Money may have moved.
     Unknown {
-        /// Since when.
+        /// Start of the doubt.
         since: UnixTime,
         /// A transaction that the facilitator named.
         transaction: Option<TxHash>,
@@ -86,14 +86,14 @@ pub enum State {
     Settled {
         /// The transaction.
         transaction: TxHash,
-        /// Since when.
+        /// Time of the settlement.
         since: UnixTime,
     },
     /// Paid; the response is on its way.
     Delivering {
         /// The transaction.
         transaction: TxHash,
-        /// Until when it is waited for.
+        /// Time by which the next sign of life is expected.
         lease: Lease,
         /// Whether bytes may have left.
         streaming: bool,
@@ -105,7 +105,7 @@ pub enum State {
     },
     /// The facilitator refused for certain; watched, because the authorization is still valid.
     Refused {
-        /// Since when.
+        /// Time of the refusal.
         since: UnixTime,
         /// In the facilitator's words.
         reason: String,
@@ -114,22 +114,23 @@ pub enum State {
         /// A re-send on its way.
         resend: Option<Resend>,
     },
-    /// We never asked for the money and nothing ran; the same payment may come again.
+    /// The gate never asked for the money and the origin did not run; the same payment may come
+    /// again.
     Released,
-    /// We never asked for the money, but the origin may have run.
+    /// The gate never asked for the money, but the origin may have run.
     Abandoned,
     /// Paid and not served.
     RefundDue {
         /// The transaction.
         transaction: TxHash,
-        /// Why not served.
+        /// The reason why it was not served.
         why: Undelivered,
-        /// Since when.
+        /// Time since which a refund is due.
         since: UnixTime,
     },
-    /// It can never be charged any more.
+    /// It can never be charged again.
     Void,
-    /// Nothing was submitted by us, and nobody can look: no delivery, no refund.
+    /// The gate submitted nothing, and the chain cannot be read: no delivery, no refund.
     Closed,
     /// Paid, not served, and paid back.
     Refunded {
@@ -147,9 +148,9 @@ pub enum State {
     },
     /// Contradictory facts.
     Manual {
-        /// Why.
+        /// The reason.
         why: Why,
-        /// The transaction, where one is known.
+        /// The transaction, if one is known.
         transaction: Option<TxHash>,
     },
 }
@@ -161,7 +162,7 @@ impl State {
         self.which().name().to_string()
     }
 
-    /// Which state it is.
+    /// The state's name as a value.
     #[must_use]
     pub const fn which(&self) -> StateName {
         match self {
@@ -184,21 +185,22 @@ impl State {
     }
 }
 
-/// What is kept of a payment that is old.
+/// Parts of an old payment that are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Retention {
-    /// All of it: its outcome is not known.
+    /// All of it: its outcome is unknown.
     All,
-    /// Its row without the response: the outcome is known, and something may still lead out of the state.
+    /// Its row without the response: the outcome is known, but the state may still change.
     Row,
-    /// Nothing, once it cannot be charged any more: no step leads out of the state.
+    /// Nothing, once it cannot be charged again: the state is final.
     Nothing,
 }
 
-/// Declares [`StateName`] and all that is said of each, so that no list of states can lack one.
+/// Declares [`StateName`] with the properties of each state, so that no list of states can miss
+/// one.
 macro_rules! states {
     ($($state:ident $name:literal $retention:ident)*) => {
-        /// A state without what belongs to it.
+        /// A state without its values.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum StateName {
             $(#[doc = concat!("The state `", $name, "`.")] $state,)*
@@ -214,7 +216,7 @@ macro_rules! states {
                 match self { $(Self::$state => $name,)* }
             }
 
-            /// What is kept of a payment in this state.
+            /// The parts of a payment in this state that are kept.
             #[must_use]
             pub const fn retention(self) -> Retention {
                 match self { $(Self::$state => Retention::$retention,)* }

@@ -1,6 +1,7 @@
-//! Whose transaction it is, where only facilitators name transactions: one place for each name, whatever object keeps the payment.
+//! Assigns a transaction to one payment, on networks where only facilitators name transactions: one
+//! place for each name, whichever object keeps the payment.
 //!
-//! The message is told from others by its member `take`. Spec: docs/design.md, "Reading the chain".
+//! The member `take` distinguishes the message. Spec: docs/design.md, "Reading the chain".
 
 use alloc::string::String;
 
@@ -13,7 +14,7 @@ use crate::mutant::{Mutant, planted};
 pub struct Take {
     /// [`VERSION`](super::command::VERSION).
     pub v: u8,
-    /// Which transaction, and for which payment.
+    /// The transaction and the payment.
     pub take: Named,
 }
 
@@ -28,18 +29,18 @@ pub struct Named {
     pub key: String,
 }
 
-/// Whose it is from then on: the first payment that asked has it.
+/// The payment that owns the transaction from now on: the first one that asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Holder {
-    /// This payment's.
+    /// This payment.
     Own,
-    /// Another one's.
+    /// Another payment.
     Another,
 }
 
 impl Named {
-    /// Whose the transaction is, where the object knows this payment of it, or none.
+    /// The owner of the transaction, given the payment that the object has recorded for it, if any.
     #[must_use]
     pub fn holder(&self, known: Option<&str>) -> Holder {
         match known {

@@ -1,4 +1,4 @@
-//! A signed EIP-3009 authorization: what the payer signed, and every check of it that needs no network.
+//! A signed EIP-3009 authorization: the signed data, and every check of it that needs no network.
 //!
 //! Spec: x402 scheme `exact` on EVM, "Phase 2: Verification", whose order is kept; MPP charge, method `evm`, signs the same.
 
@@ -17,7 +17,7 @@ use crate::evm::wallet::Wallets;
 use crate::problem::Code;
 use crate::time::UnixTime;
 
-/// Longest signature that is looked at, bytes.
+/// Maximum size of a signature, bytes.
 const MAX_SIGNATURE_BYTES: usize = 4096;
 
 /// An authorization and its signature.
@@ -25,25 +25,26 @@ const MAX_SIGNATURE_BYTES: usize = 4096;
 pub struct SignedAuthorization {
     authorization: Authorization,
     signature: Vec<u8>,
-    /// `validBefore` does not fit 64 bits: valid practically for ever.
+    /// `validBefore` does not fit 64 bits: practically unlimited.
     endless: bool,
 }
 
-/// How long an authorization must still be, and may at most be, valid.
+/// Limits on the remaining validity of an authorization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ValidityBounds {
-    /// Seconds from now that `validBefore` must leave.
+    /// Minimum seconds from now to `validBefore`.
     pub min_secs: u64,
-    /// Seconds from now that `validBefore` may leave.
+    /// Maximum seconds from now to `validBefore`.
     pub max_secs: u64,
 }
 
-/// Whether somebody vouches for a signature.
+/// Result of checking a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignatureCheck {
     /// It is the payer's.
     Verified,
-    /// It may be that of the payer's contract, or of a chain that is not read here: a facilitator has to say.
+    /// It may be that of the payer's contract, or of a chain that the gate does not read: a
+    /// facilitator has to decide.
     Deferred,
 }
 
@@ -77,9 +78,10 @@ impl SignedAuthorization {
         })
     }
 
-    /// Every check of the scheme that needs no network, in the order of the reference: signature, recipient,
-    /// window, value. Equality is strict; what the client echoed is not looked at. A signature that is not of the
-    /// payer's own key is refused, or left to the facilitator where `wallets` says so.
+    /// Makes every check of the scheme that needs no network, in the order of the reference:
+    /// signature, recipient, window, value. Equality is strict; terms echoed by the client are
+    /// ignored. A signature that is not by the payer's own key is refused, or left to the
+    /// facilitator if `wallets` says so.
     ///
     /// # Errors
     /// The first check that fails.
@@ -92,11 +94,11 @@ impl SignedAuthorization {
     ) -> Result<SignatureCheck, Code> {
         let signed = &self.authorization;
         let token = terms.token.as_ref().ok_or(Code::TermsMismatch)?;
-        // Its digest would need the time that did not fit.
+        // Its digest would need the expiry that did not fit.
         if self.endless {
             return Err(Code::ValidityTooLong);
         }
-        // Precompiles live there, and answer whatever they are asked.
+        // Precompiles have these addresses, and answer every call.
         if signed.from.is_low() {
             return Err(Code::SignatureInvalid);
         }
@@ -136,7 +138,7 @@ impl SignedAuthorization {
         hex::encode_prefixed(&self.signature)
     }
 
-    /// What the payer signed.
+    /// The signed authorization.
     #[must_use]
     pub const fn authorization(&self) -> &Authorization {
         &self.authorization
@@ -150,7 +152,7 @@ impl SignedAuthorization {
     }
 }
 
-/// Seconds of a uint256; nothing beyond 64 bits.
+/// Seconds of a uint256; `None` beyond 64 bits.
 fn seconds(value: Amount) -> Option<UnixTime> {
     let bytes = value.to_be_bytes();
     let (high, low) = bytes.split_at(24);

@@ -1,8 +1,8 @@
-//! Why a request was not served for a payment, in words that no protocol owns.
+//! Causes for which a payment was not served, independent of any protocol.
 
 use serde::{Deserialize, Serialize};
 
-/// What stood in the way. Its name is kept in rows and told to operators.
+/// The cause of a failure. Its name is kept in rows and reported to operators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
@@ -10,24 +10,24 @@ pub enum Cause {
     Unpaid,
     /// The wallet holds too little.
     Funds,
-    /// The authorization has ended.
+    /// The authorization has expired.
     Expired,
-    /// The authorization begins later.
+    /// The authorization is not valid yet.
     Early,
     /// The signature proves nothing.
     Signature,
-    /// Other terms were signed than are asked for.
+    /// The signed terms differ from the required ones.
     Terms,
     /// The authorization was used before.
     Replayed,
-    /// Something at our side of the wire.
+    /// A fault of the gate, the facilitator or the chain.
     Trouble,
-    /// Nobody knows: the reason is in no vocabulary.
+    /// Unknown: no vocabulary has the reason.
     Unknown,
 }
 
 impl Cause {
-    /// The name of rows and metrics.
+    /// The name in rows and metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -43,7 +43,7 @@ impl Cause {
         }
     }
 
-    /// The cause of this name.
+    /// Parses a name.
     ///
     /// # Examples
     /// ```

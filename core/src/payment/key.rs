@@ -8,7 +8,8 @@ use crate::encoding::hex;
 use crate::evm::address::Address;
 use crate::evm::keccak::keccak256_parts;
 
-/// Names one authorization: what the chain treats as single-use, never header text and never the signature.
+/// Identifies one payment by what the chain treats as single-use; never header text and never the
+/// signature.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PaymentKey([u8; 32]);
 
@@ -30,13 +31,15 @@ impl PaymentKey {
         ]))
     }
 
-    /// The key of a payment by a transaction of its own: chain and hash, whether its bytes were shown or its hash.
+    /// The key of a payment by its own transaction: chain and hash, the same whether its bytes or
+    /// its hash were shown.
     #[must_use]
     pub fn of_transaction(chain_id: u64, hash: &[u8; 32]) -> Self {
         Self(keccak256_parts(&[b"transaction", &chain_id.to_be_bytes(), hash]))
     }
 
-    /// The key of a payment on a chain that is not read here: the network, and the bytes that the chain takes once.
+    /// The key of a payment on a chain that the gate does not read: the network, and the bytes that
+    /// the chain accepts once.
     #[must_use]
     pub fn of_bytes(network: &str, bytes: &[u8]) -> Self {
         Self(keccak256_parts(&[b"opaque", network.as_bytes(), b"\0", bytes]))

@@ -1,7 +1,8 @@
-//! What payment protocols have in common; nothing here knows one by name.
+//! The common part of payment protocols, independent of each.
 //!
-//! [`Terms`] is what a route asks, [`Proof`] what a payer brought, [`authorization`] what he signed on EVM, [`PaymentKey`] names it, [`Settlement`] says
-//! that value moved, [`Receipt`] that it was served for, [`Cause`] what stood in the way.
+//! [`Terms`] are a route's conditions, [`Proof`] a checked payment, [`authorization`] the signed
+//! data on EVM, [`PaymentKey`] identifies it, [`Settlement`] says that value moved, [`Receipt`]
+//! that it was served, [`Cause`] why it was not.
 
 pub mod authorization;
 pub mod cause;
@@ -26,7 +27,8 @@ pub use onchain::OnChain;
 pub use receipt::Receipt;
 pub use settlement::{Settlement, TxHash};
 
-/// What a route asks on one network: one price in one asset for one recipient. Ours, never taken from the wire.
+/// A route's terms on one network: one price in one asset for one recipient. They come from
+/// configuration, never from the wire.
 #[derive(Clone, Debug)]
 pub struct Terms {
     /// The chain.
@@ -37,11 +39,11 @@ pub struct Terms {
     pub pay_to: String,
     /// Atomic units.
     pub amount: Amount,
-    /// Seconds the payer may make the authorization valid for.
+    /// Seconds for which the payer may make the authorization valid.
     pub max_timeout_secs: u64,
-    /// What a payer has to know besides: on EVM the token's EIP-712 domain.
+    /// Further facts for the payer: on EVM the token's EIP-712 domain.
     pub extra: Map<String, Value>,
-    /// What the gate itself checks a signature against; nothing where only the facilitator can.
+    /// The token against which the gate checks a signature; `None` if only the facilitator can.
     pub token: Option<SignedToken>,
 }
 
@@ -71,7 +73,7 @@ impl SignedToken {
 pub struct Proof {
     /// Names the authorization, whichever header carried it.
     pub key: PaymentKey,
-    /// Who pays; nothing where only the chain knows.
+    /// The payer; `None` if only the chain knows.
     pub payer: Option<Address>,
     /// The authorization cannot be settled from this time on.
     pub valid_before: UnixTime,
@@ -79,14 +81,17 @@ pub struct Proof {
     pub identifier: Option<String>,
     /// The exact request body for the facilitator's `verify` and `settle`.
     pub request: String,
-    /// The payment that its payer could have signed in its place for the same challenge: one of the two buys something.
+    /// The payment that its payer could have signed instead for the same challenge: only one of the
+    /// two is served.
     pub rival: Option<PaymentKey>,
-    /// What it shows to the chain, where that settles it; then there is no facilitator, and the request is what a row keeps of this.
+    /// The proof for the chain, if the chain settles it; then there is no facilitator, and the
+    /// request is the row's copy of this.
     pub onchain: Option<OnChain>,
 }
 
 impl Proof {
-    /// Whether it is a transaction that its payer has sent: its money may have moved before anybody here heard of it.
+    /// Whether it is a transaction that its payer has sent: its money may have moved before the
+    /// gate heard of it.
     #[must_use]
     pub const fn was_sent(&self) -> bool {
         matches!(self.onchain, Some(OnChain::Sent { .. }))
@@ -98,7 +103,8 @@ impl Proof {
         matches!(self.onchain, Some(OnChain::Signed(_)))
     }
 
-    /// Under what the ledger keeps it: the payer's lower-case address, or the payment's own key.
+    /// The account under which the ledger keeps it: the payer's lower-case address, or the
+    /// payment's own key.
     #[must_use]
     pub fn account(&self) -> String {
         self.payer.map_or_else(|| self.key.to_hex(), |payer| payer.to_lower_hex())

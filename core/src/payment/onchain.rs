@@ -1,7 +1,8 @@
-//! Payments that the chain itself settles: a transaction of their own, no facilitator.
+//! Payments that the chain itself settles: by their own transaction, without a facilitator.
 //!
-//! What the ledger keeps of one is enough to go on with it after a crash: in place of a facilitator's URL the network, in place of
-//! its request what the payer showed. The address of a node is never kept, because it may hold a key.
+//! The ledger's record of one is enough to resume it after a crash: the network in place of a
+//! facilitator's URL, and the payer's proof in place of its request. The address of a node is never
+//! kept, because it may hold a key.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -14,30 +15,30 @@ use crate::encoding::{hex, json as text};
 use crate::evm::transaction::SignedTransfer;
 use crate::time::UnixTime;
 
-/// What a payer showed.
+/// The payer's proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OnChain {
     /// A signed transaction, which the gate sends.
     Signed(Box<SignedTransfer>),
-    /// A transaction that the payer has sent himself.
+    /// A transaction that the payer has sent themselves.
     Sent {
         /// Its hash.
         transaction: TxHash,
-        /// It was made at this time or later, or it paid for something else.
+        /// Earliest time: an older transaction paid for something else.
         since: UnixTime,
-        /// What is made after it was too late to be served.
+        /// Latest time: a newer transaction is too late to be served.
         until: UnixTime,
     },
 }
 
 impl OnChain {
-    /// What a row names instead of a facilitator.
+    /// The text in a row in place of a facilitator.
     #[must_use]
     pub fn settler(network: &str) -> String {
         format!("{SETTLER}{network}")
     }
 
-    /// What a row keeps instead of a facilitator's request, JSON.
+    /// The text in a row in place of a facilitator's request, JSON.
     #[must_use]
     pub fn request(&self) -> String {
         let request = match self {
@@ -49,7 +50,7 @@ impl OnChain {
         format!("{request}")
     }
 
-    /// What a row keeps, read again; nothing for rows of other payments.
+    /// Parses the text of a row; `None` for rows of other payments.
     #[must_use]
     pub fn read(settler: &str, request: &str) -> Option<Self> {
         if !settler.starts_with(SETTLER) {
@@ -65,7 +66,7 @@ impl OnChain {
             None => Some(Self::Sent {
                 transaction: TxHash::parse(member(HASH)?)?,
                 since: UnixTime::from_secs(request.get(SINCE)?.as_u64()?),
-                // A row of an earlier version names no end.
+                // A row of an earlier version has no latest time.
                 until: match request.get(UNTIL) {
                     Some(until) => UnixTime::from_secs(until.as_u64()?),
                     None => UnixTime::from_secs(u64::MAX),
@@ -74,25 +75,26 @@ impl OnChain {
         }
     }
 
-    /// Whether a row with this settler is one of such a payment.
+    /// Whether a row with this settler is for such a payment.
     #[must_use]
     pub fn settles(settler: &str) -> bool {
         settler.starts_with(SETTLER)
     }
 
-    /// The transaction with this hash; nothing for a hash of zeros.
+    /// The transaction with this hash; `None` for a hash of zeros.
     #[must_use]
     pub fn named(hash: &[u8; 32]) -> Option<TxHash> {
         TxHash::parse(&hex::encode_prefixed(hash))
     }
 
-    /// Whether a row is one of a transaction that the payer has sent himself, so that money moved before the gate knew of it.
+    /// Whether a row is for a transaction that the payer has sent themselves, so that money moved
+    /// before the gate knew of it.
     #[must_use]
     pub fn was_sent(settler: &str, request: &str) -> bool {
         matches!(Self::read(settler, request), Some(Self::Sent { .. }))
     }
 
-    /// The transaction; nothing for a hash of zeros, which none has.
+    /// The transaction; `None` for a hash of zeros, which no transaction has.
     #[must_use]
     pub fn transaction(&self) -> Option<TxHash> {
         match self {

@@ -1,4 +1,4 @@
-//! What a payer may show to others about a payment that was made and served.
+//! A receipt that a payer may show to others about a payment that was made and served.
 
 use alloc::string::String;
 
@@ -13,9 +13,9 @@ pub struct Receipt {
     pub id: String,
     /// Pattern of the route.
     pub route: String,
-    /// The URL as it was asked for.
+    /// The requested URL.
     pub resource_url: String,
-    /// Who paid, as the chain names him; empty where that is not known.
+    /// The payer, as the chain names them; empty if unknown.
     pub payer: String,
     /// CAIP-2 network.
     pub network: String,
@@ -23,10 +23,10 @@ pub struct Receipt {
     pub asset: String,
     /// Atomic units.
     pub amount: Amount,
-    /// Who was paid, as the wire names him.
+    /// The payee, as the wire names them.
     pub pay_to: String,
     /// The transaction that moved the money.
     pub transaction: TxHash,
-    /// When the gate says so.
+    /// Time of the statement.
     pub issued_at: UnixTime,
 }

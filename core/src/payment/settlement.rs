@@ -7,12 +7,12 @@ use alloc::string::String;
 use crate::encoding::hex;
 use crate::mutant::{Mutant, planted};
 
-/// Longest name of a transaction, bytes: a Solana signature in base58 has 88.
+/// Maximum length of a transaction's name, bytes: a Solana signature in base58 has 88.
 const MAX_BYTES: usize = 96;
-/// Shortest name of a transaction on a chain that is not read here, bytes.
+/// Minimum length of a transaction's name on a chain that the gate does not read, bytes.
 const MIN_BYTES: usize = 16;
 
-/// Names a transaction: by its hash on an EVM chain, elsewhere in the chain's own words.
+/// Names a transaction: by its hash on an EVM chain, otherwise in the chain's own form.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TxHash {
     /// Padded with zeros.
@@ -21,7 +21,7 @@ pub struct TxHash {
 }
 
 impl TxHash {
-    /// Reads `0x` and 64 hex digits; nothing else is a hash of an EVM chain.
+    /// Parses `0x` and 64 hex digits, the only form of a hash on an EVM chain.
     ///
     /// # Examples
     /// ```
@@ -40,20 +40,20 @@ impl TxHash {
         Self::hold(&hex::encode_prefixed(&bytes))
     }
 
-    /// Reads the name of a transaction on whatever chain: a hash as [`TxHash::parse`] reads it, or 16 to 96
-    /// letters, digits and `._@=/+:-`.
+    /// Parses the name of a transaction on any chain: a hash as [`TxHash::parse`] reads it, or 16
+    /// to 96 letters, digits and `._@=/+:-`.
     #[must_use]
     pub fn parse_any(text: &str) -> Option<Self> {
         let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._@=/+:-".contains(&b));
         match Self::parse(text) {
             Some(hash) => Some(hash),
-            // A word such as `pending`, or a hash that is none, names nothing.
+            // A word such as `pending`, or a malformed hash, is not a name.
             None if text.starts_with("0x") || text.len() < MIN_BYTES || !plain => None,
             None => Self::hold(text),
         }
     }
 
-    /// Reads the name of a transaction on this network, a CAIP-2 id: strictly where it is an EVM one.
+    /// Parses the name of a transaction on this network, a CAIP-2 id: strictly if it is an EVM one.
     #[must_use]
     pub fn on(network: &str, text: &str) -> Option<Self> {
         if network.starts_with("eip155:") { Self::parse(text) } else { Self::parse_any(text) }
@@ -65,7 +65,7 @@ impl TxHash {
         Some(Self { text, bytes: u8::try_from(name.len()).ok()? })
     }
 
-    /// The 32 bytes of a hash on an EVM chain; zeros for other names, which no such chain knows.
+    /// The 32 bytes of a hash on an EVM chain; zeros for other names, which no such chain has.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; 32] {
         hex::decode_array::<32>(self.as_str()).unwrap_or_default()

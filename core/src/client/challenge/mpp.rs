@@ -1,6 +1,6 @@
-//! The challenges of the scheme `Payment`: method `evm`, intent `charge`, in the words of MPP or of OKX.
+//! Challenges of the scheme `Payment`: method `evm`, intent `charge`, in the form of MPP or of OKX.
 //!
-//! Everything that is signed or counted is read of `request`; `description` is for people alone.
+//! Every signed or counted value comes from `request`; `description` is only for people.
 //! Spec: draft-httpauth-payment; MPP charge, method `evm`; OKX agent payments, "Challenge fields".
 
 use alloc::boxed::Box;
@@ -17,10 +17,11 @@ use crate::mpp::charge::Request;
 use crate::mpp::{self, Malformed, PAYMENT_AUTHORIZATION};
 use crate::x402::v2::Flow;
 
-/// The one method that is paid here.
+/// The only supported method.
 const METHOD: &str = "evm";
 
-/// Reads every challenge: what could be paid, or why not. `offers_session` becomes true if one is for a session.
+/// Reads every challenge: an offer, or the reason why it cannot be paid. Sets `offers_session` if
+/// one is for a session.
 pub(super) fn read(
     headers: &Headers,
     means: Means<'_>,
@@ -37,7 +38,7 @@ pub(super) fn read(
     entries
 }
 
-/// One challenge.
+/// Reads one challenge.
 fn offer(challenge: mpp::Challenge, means: Means<'_>) -> Result<Offer, ClientError> {
     let fail = |reason, message| Err(ClientError::new(reason, message));
     if challenge.method != METHOD {
@@ -106,7 +107,8 @@ fn offer(challenge: mpp::Challenge, means: Means<'_>) -> Result<Offer, ClientErr
         amount: request.amount,
         pay_to,
         max_timeout_secs: charge.valid_before(means.now).secs_since(means.now),
-        // A challenge does not say whether it is charged before or after the work; who sends the money himself knows.
+        // A challenge does not say whether it is charged before or after the work; a payer who
+        // sends the money knows that it is before.
         flow: if way == Way::Hash { Flow::Upfront } else { Flow::Authorization },
         description,
         resource: Some(clean(&charge.challenge.realm)),
@@ -114,7 +116,7 @@ fn offer(challenge: mpp::Challenge, means: Means<'_>) -> Result<Offer, ClientErr
     })
 }
 
-/// How the charge is proven, by the first way that the server takes and this payer has.
+/// The first way of proof that the server accepts and this payer has.
 fn way(request: &Request, means: Means<'_>) -> Result<Way, ClientError> {
     let types = request.credential_types.as_deref();
     let lists = |name: &str| types.is_some_and(|types| types.iter().any(|it| it == name));
@@ -122,7 +124,7 @@ fn way(request: &Request, means: Means<'_>) -> Result<Way, ClientError> {
     if lists("authorization") {
         return Ok(Way::Authorization);
     }
-    // Without a list it is a challenge of OKX, whose server pays the gas unless it says otherwise.
+    // Without a list it is a challenge of OKX, whose server pays the gas unless stated otherwise.
     if types.is_none() && !payer_sends {
         return Ok(Way::Transaction);
     }
@@ -138,7 +140,7 @@ fn way(request: &Request, means: Means<'_>) -> Result<Way, ClientError> {
     Err(ClientError::new(Reason::BroadcastMissing, message))
 }
 
-/// Why a challenge that has ended is not signed.
+/// The error for an expired challenge.
 pub fn expired() -> ClientError {
     let message = "the challenge had expired when it arrived, by this machine's clock";
     ClientError::new(Reason::ChallengeExpired, message)

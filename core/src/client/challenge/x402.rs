@@ -22,20 +22,21 @@ use crate::x402::{Version, header};
 /// The header with the terms of version 2, lower case.
 pub const REQUIRED_HEADER: &str = "payment-required";
 
-/// What x402 asks for.
+/// Terms of x402.
 #[derive(Debug)]
 pub(super) struct Terms {
-    /// Each entry of `accepts`: what could be paid, or why not.
+    /// Each entry of `accepts`: an offer, or the reason why it cannot be paid.
     pub offers: Vec<Result<Offer, ClientError>>,
-    /// The server's words, cleaned.
+    /// The server's message, cleaned.
     pub error: String,
-    /// `resource` as it came.
+    /// `resource` as received.
     pub resource: Option<Value>,
-    /// `extensions` as they came.
+    /// `extensions` as received.
     pub extensions: Option<Map<String, Value>>,
 }
 
-/// Reads the header of version 2 if it is there, else the body of version 1; nothing if neither is.
+/// Reads the header of version 2 if present, otherwise the body of version 1; `None` if neither is
+/// there.
 pub(super) fn read(
     headers: &Headers,
     body: &[u8],
@@ -49,7 +50,7 @@ pub(super) fn read(
             }
         },
         None => match json::parse(body) {
-            // What else answers 402 has a body of its own.
+            // Other servers' 402 answers have their own bodies.
             Ok(Value::Object(object)) if object.contains_key("x402Version") => {
                 (Version::V1, object)
             }
@@ -88,7 +89,7 @@ fn terms(
     })
 }
 
-/// One entry of `accepts`.
+/// Reads one entry of `accepts`.
 fn offer(
     version: Version,
     entry: &Value,
@@ -178,7 +179,8 @@ fn offer(
     })
 }
 
-/// Whether what the server says about the asset agrees with the pinned facts, which alone are signed.
+/// Whether the server's description of the asset agrees with the pinned facts; only those are
+/// signed.
 fn describes(extra: &Value, asset: &Asset) -> Result<(), ClientError> {
     let fail = |reason, what: &str| {
         let message = format!("the server describes {} wrongly: {what}", asset.symbol);

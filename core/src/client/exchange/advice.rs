@@ -1,8 +1,10 @@
-//! What a server's diagnostic changes in an exchange: it stops, or an expired payment is signed once more.
+//! Effects of a server's diagnostic on an exchange: it stops, or an expired payment is signed once
+//! more.
 //!
-//! A diagnostic takes away what would come next and never adds a payment. Only what answers a payment of this exchange is held
-//! against the endpoint: what a server says to a request that carries none is about nobody, and ends this call alone. The one thing that it may ask for is the same
-//! payment from now on: the same nonce, amount, payee, asset and network, so that at most one of both can be charged.
+//! A diagnostic can replace the next step and never adds a payment. Only an answer to a payment of
+//! this exchange is recorded about the endpoint: a diagnostic to a request without a payment ends
+//! this call alone. The one thing that it may ask for is the same payment with a later expiry: the
+//! same nonce, amount, payee, asset and network, so that at most one of the two can be charged.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -21,28 +23,29 @@ use crate::encoding::hex;
 use crate::http::Headers;
 use crate::time::UnixTime;
 
-/// How far the second signature over an expired payment has come.
+/// Progress of the second signature over an expired payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Renewal {
     Unasked,
-    /// The plain request goes out once more, for fresh terms.
+    /// The plain request is sent once more, for fresh terms.
     Asking,
     Signing,
     Signed,
 }
 
-/// What is held against the endpoint, and what comes after that.
+/// The recorded state of the endpoint, and the step after it.
 #[derive(Debug)]
 pub(super) struct Advice {
     info: Value,
     state: EndpointState,
-    /// What the record holds against it; that, if the record cannot be read.
+    /// State in the record; kept here in case the record cannot be read.
     held: EndpointState,
     next: Next,
 }
 
 impl Exchange {
-    /// What comes next once the diagnostic of an answer is heard. `renewal` is how far that was when the answer came.
+    /// The next step after the diagnostic of an answer. `renewal` is the state of the renewal when
+    /// the answer came.
     pub(super) fn advised(
         &mut self,
         status: u16,
@@ -52,7 +55,7 @@ impl Exchange {
         mut next: Next,
     ) -> Next {
         let paid = self.paid.is_some();
-        // The plain request for fresh terms carries none, either.
+        // The plain request for fresh terms carries no payment, either.
         let answers_payment = paid && renewal != Renewal::Asking;
         if !(status == 402 || paid && status >= 400) {
             return next;
@@ -62,9 +65,9 @@ impl Exchange {
             return next;
         };
         let state = match (advice, renewal) {
-            // Fresh terms end what it complains of.
+            // Fresh terms resolve the complaint.
             (Some(EndpointState::Retrying), Renewal::Asking) => None,
-            // The wallet's word is the answer to that doubt, and moves no money.
+            // The wallet's signature resolves that doubt, and moves no money.
             (Some(EndpointState::Pending), _) if matches!(next, Next::Sign(_)) => None,
             (Some(EndpointState::Retrying), _) if !paid || status != 402 => None,
             (Some(EndpointState::Retrying), Renewal::Signing | Renewal::Signed) => {
@@ -95,7 +98,8 @@ impl Exchange {
         Next::Mark
     }
 
-    /// The record with what the diagnostic advises held against the endpoint; none if the record says so already.
+    /// The record with the diagnostic's advice about the endpoint; `None` if the record already has
+    /// it.
     ///
     /// # Errors
     /// [`Reason::BudgetUnreadable`].
@@ -112,7 +116,7 @@ impl Exchange {
         Ok(changed.then(|| budget.to_text()))
     }
 
-    /// What comes next, once the record says it or could not be read or written.
+    /// The next step, once the record is written, or could not be read or written.
     pub fn marked(&mut self) -> Next {
         match self.advice.take() {
             Some(Advice { held: EndpointState::Retrying, .. }) => {
@@ -126,13 +130,13 @@ impl Exchange {
         }
     }
 
-    /// Whether a success ends what the record holds against the endpoint.
+    /// Whether a success clears the recorded state of the endpoint.
     #[must_use]
     pub fn is_retrying(&self) -> bool {
         self.retrying
     }
 
-    /// The answer to the plain request after a payment that came too late.
+    /// Handles the answer to the plain request after a payment that came too late.
     pub(super) fn answered_again(
         &mut self,
         status: u16,

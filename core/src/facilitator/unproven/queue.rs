@@ -1,4 +1,4 @@
-//! The calls of one kind that are on their way, and who waits for one.
+//! The calls of one kind that are in progress, and the payments that wait for one.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -7,88 +7,91 @@ use alloc::vec::Vec;
 use crate::sorted::Sorted;
 use crate::time::UnixTime;
 
-/// Calls of one network that may be on their way.
+/// Calls of one network in progress.
 const AT_ONCE: usize = 16;
 /// The same while it owes [`DEBT`] or more.
 const AT_ONCE_INDEBTED: usize = 4;
-/// Calls of one kind; from half of them on a network has one at a time.
+/// Calls of one kind; once half of them are in progress, a network has one at a time.
 const AT_ONCE_ALL: usize = 128;
-/// Refusals, less what is forgiven, from which on a network is slowed; twice as many are the most that are remembered.
+/// Refusals, minus forgiven ones, from which a network is slowed; at most twice as many are
+/// remembered.
 const DEBT: u32 = 10;
-/// What one payment that is found good forgives.
+/// Refusals that one good payment forgives.
 const FORGIVEN: u32 = 5;
 /// Seconds that forgive one refusal.
 const FORGIVEN_SECS: u64 = 6;
 /// Payments of one network that may wait.
 pub(super) const QUEUED: usize = 64;
-/// Payments that may wait in all; then a network with fewer of them takes the place of the last one of the network with the most.
+/// Payments that may wait in all; beyond it a network with fewer of them takes the place of the
+/// last one of the network with the most.
 const QUEUED_ALL: usize = 512;
-/// Seconds after which a payment waits no more whose turn nobody has asked about.
+/// Seconds without a question about its turn after which a payment no longer waits.
 const UNASKED_SECS: u64 = 5;
-/// Seconds after which a call or a wait is over even if nobody heard of its end; longer than any takes.
+/// Seconds after which a call or a wait is over even if its end was never reported; longer than any
+/// takes.
 pub(super) const LOST_SECS: u64 = 60;
-/// Most networks that are remembered: more than have calls and queues together.
+/// Maximum networks that are remembered: more than have calls and queues together.
 pub(super) const MAX_NETWORKS: usize = 1_000;
 
-/// What a call brought.
+/// Result of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The payment is good.
     Good,
-    /// It is worth nothing, as far as can be seen.
+    /// The payment is worthless, as far as can be seen.
     Bad,
     /// It says nothing about the payment, or not yet.
     Open,
 }
 
-/// Where a payment stands that wants to be asked about.
+/// Position of a payment that wants a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admittance {
-    /// The call is on its way, until [`super::UnverifiedLimiter::ended`].
+    /// The call is in progress, until [`super::UnverifiedLimiter::ended`].
     Begun,
     /// It waits: [`super::UnverifiedLimiter::turn`], or [`super::UnverifiedLimiter::left`].
     Queued(Ticket),
-    /// There are too many before it.
+    /// Too many wait before it.
     Full,
 }
 
-/// Who waits since when, among all: a lower one came first.
+/// Position in the queue among all networks: a lower one came first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(pub(super) u64);
 
-/// Those of one kind.
+/// The calls of one kind.
 #[derive(Clone, Debug)]
 pub(super) struct Calls {
     pub(super) networks: Sorted<String, Recent>,
-    /// When it was last looked for calls whose end nobody heard of.
+    /// Time of the last search for calls whose end was never reported.
     looked: UnixTime,
-    /// The next one's.
+    /// The next ticket.
     ticket: Ticket,
-    /// How many places there have been.
+    /// Number of places given so far.
     places: u64,
 }
 
-/// What is known of a network.
+/// State of a network.
 #[derive(Clone, Debug)]
 pub(super) struct Recent {
-    /// When each call began.
+    /// Start of each call.
     on_their_way: Vec<UnixTime>,
-    /// Those that may begin, and do when they next ask.
+    /// Payments that may begin, and do when they next ask.
     granted: Vec<Waiting>,
-    /// Those that wait, as they came.
+    /// Waiting payments, in order of arrival.
     queued: Vec<Waiting>,
-    /// Refusals that were not forgiven at `since`.
+    /// Refusals that were not yet forgiven at `since`.
     owed: u32,
     since: UnixTime,
-    /// Which of all places was the last one that it had; 0 if it had none.
+    /// Number of its last place; 0 if it had none.
     last: u64,
 }
 
-/// A payment that waits.
+/// A waiting payment.
 #[derive(Clone, Debug)]
 struct Waiting {
     ticket: Ticket,
-    /// When somebody last asked about its turn.
+    /// Time of the last question about its turn.
     asked: UnixTime,
 }
 
@@ -103,7 +106,7 @@ impl Calls {
         let room = room(self.networks.get(network), self.busy(), now);
         let place = self.places.saturating_add(1);
         let recent = self.recent(network, now);
-        // Who waits already comes first.
+        // Payments that already wait come first.
         if recent.queued.is_empty() && recent.calls() < room {
             recent.on_their_way.push(now);
             recent.last = place;
@@ -120,7 +123,8 @@ impl Calls {
         Admittance::Queued(ticket)
     }
 
-    /// Whether one more may wait, of a network of which so many do.
+    /// Makes room for one more waiting payment, for a network with so many of them. Returns whether
+    /// there is room.
     fn makes_room(&mut self, waiting: usize) -> bool {
         let queues = self.networks.iter().map(|(_, recent)| recent.queued.len());
         if queues.fold(0, usize::saturating_add) < QUEUED_ALL {
@@ -150,7 +154,7 @@ impl Calls {
         }
     }
 
-    /// One that waited does so no more.
+    /// Ends the wait of a payment.
     pub(super) fn left(&mut self, network: &String, ticket: Ticket, now: UnixTime) {
         if let Some(recent) = self.networks.get_mut(network) {
             recent.granted.retain(|waiting| waiting.ticket != ticket);
@@ -159,7 +163,7 @@ impl Calls {
         self.grant(now);
     }
 
-    /// A call is over.
+    /// Ends a call.
     pub(super) fn ended(&mut self, network: &String, verdict: Verdict, now: UnixTime) {
         if let Some(recent) = self.networks.get_mut(network) {
             recent.on_their_way.pop();
@@ -168,7 +172,7 @@ impl Calls {
         self.grant(now);
     }
 
-    /// Gives every place that is free to who waits.
+    /// Gives every free place to a waiting payment.
     fn grant(&mut self, now: UnixTime) {
         while let Some(network) = self.next(now)
             && let Some(recent) = self.networks.get_mut(&network)
@@ -180,7 +184,7 @@ impl Calls {
         }
     }
 
-    /// The network whose payment is next, if there is a place for it.
+    /// The network whose payment is next; `None` without a free place.
     fn next(&self, now: UnixTime) -> Option<String> {
         let busy = self.busy();
         let heads = self.networks.iter().filter_map(|(network, recent)| {
@@ -191,20 +195,20 @@ impl Calls {
         heads.min().map(|(_, _, _, network)| network.clone())
     }
 
-    /// All calls, and those that may begin.
+    /// Number of calls, including those that may begin.
     fn busy(&self) -> usize {
         self.networks.iter().map(|(_, recent)| recent.calls()).fold(0, usize::saturating_add)
     }
 
     fn recent(&mut self, network: &String, now: UnixTime) -> &mut Recent {
         if self.networks.len() >= MAX_NETWORKS && !self.networks.contains(network) {
-            // There are always some: fewer have calls or wait.
+            // Some are always at rest: fewer have calls or wait.
             self.networks.retain(|(_, recent)| !recent.is_at_rest());
         }
         self.networks.get_or(network.to_owned(), || Recent::new(now))
     }
 
-    /// Lets go of what must be over, once a second, and gives away what that frees.
+    /// Drops what must be over, once a second, and gives away the freed places.
     fn expire(&mut self, now: UnixTime) {
         if self.looked == now {
             return;
@@ -220,7 +224,7 @@ impl Calls {
     }
 }
 
-/// How many calls a network may have now of which this is known, while there are so many in all.
+/// Number of calls that a network in this state may have now, given the number of all calls.
 fn room(network: Option<&Recent>, busy: usize, now: UnixTime) -> usize {
     if busy >= AT_ONCE_ALL {
         return 0;
@@ -240,7 +244,7 @@ impl Recent {
         Self { on_their_way, granted: Vec::new(), queued: Vec::new(), owed: 0, since: now, last: 0 }
     }
 
-    /// Its calls, and those that may begin.
+    /// Number of its calls, including those that may begin.
     pub(super) const fn calls(&self) -> usize {
         self.on_their_way.len().saturating_add(self.granted.len())
     }
@@ -254,7 +258,7 @@ impl Recent {
         };
     }
 
-    /// Refusals that are not forgiven yet.
+    /// Refusals that are not yet forgiven.
     fn debt(&self, now: UnixTime) -> u32 {
         let forgiven = now.secs().saturating_sub(self.since.secs()) / FORGIVEN_SECS;
         self.owed.saturating_sub(u32::try_from(forgiven).unwrap_or(u32::MAX))

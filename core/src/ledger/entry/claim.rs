@@ -222,7 +222,7 @@ impl Entry {
         planted(Mutant::HeaderFetches) || self.is_proven_by(&again.payment, again.wallet)
     }
 
-    /// Does the same for a payment as its request shows it.
+    /// Whether a payment, as its request shows it, proves the same.
     pub(in crate::ledger) fn is_proven_by(&self, again: &Payment, wallet: bool) -> bool {
         let secret = &self.payment.secret;
         wallet || (secret.is_some() && *secret == again.secret)

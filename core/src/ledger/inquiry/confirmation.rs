@@ -1,7 +1,9 @@
-//! Own confirmation: whether the transaction that a facilitator named is this payment, `confirm = "chain"`.
+//! Own confirmation, `confirm = "chain"`: whether the transaction that a facilitator named is this
+//! payment.
 //!
-//! One round trip, two where no block was read at first sight. The caller asks again after [`NotYet`](Confirmation::NotYet) and
-//! [`Unreadable`](Confirmation::Unreadable); what it never confirms is unknown, not refused.
+//! Takes one round trip, or two if no block was read at first sight. The caller asks again after
+//! [`NotYet`](Confirmation::NotYet) and [`Unreadable`](Confirmation::Unreadable); a payment that is
+//! never confirmed is unknown, not refused.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -14,10 +16,10 @@ use crate::evm::rpc::reply::{Replies, TransactionReceipt};
 use crate::evm::rpc::{At, Call, batch};
 use crate::payment::TxHash;
 
-/// What the chain says about the named transaction.
+/// The chain's answer about the named transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Confirmation {
-    /// It is this payment, in enough blocks.
+    /// It is this payment, with enough confirmations.
     Confirmed {
         /// Its block.
         block: u64,
@@ -26,17 +28,17 @@ pub enum Confirmation {
     },
     /// It is in no block, or in too few.
     NotYet,
-    /// It is in the chain and does not make this payment, or made it before first sight.
+    /// It is in the chain, but does not make this payment, or made it before first sight.
     Contradicted,
-    /// Nothing can be said.
+    /// The chain could not be read.
     Unreadable(Unreadable),
 }
 
-/// What to do next.
+/// The next step.
 #[derive(Debug)]
 #[must_use]
 pub enum Step {
-    /// Send this JSON-RPC body and hand over what came.
+    /// Send this JSON-RPC body and pass on the reply.
     Ask(String, Confirming),
     /// The answer.
     Done(Confirmation),
@@ -51,7 +53,8 @@ pub struct Confirming {
 }
 
 impl Question {
-    /// The first request about `transaction`, and what takes its reply; [`Question::known`] plays no part.
+    /// The first request about `transaction`, and the value that accepts its reply;
+    /// [`Question::known`] is ignored.
     #[must_use]
     pub fn confirm(self, transaction: TxHash) -> (String, Confirming) {
         let confirming = Confirming { question: Box::new(self), transaction, block: None };
@@ -60,7 +63,8 @@ impl Question {
 }
 
 impl Confirming {
-    /// The body of the reply, or nothing unless it came completely, in time and with status 200.
+    /// Accepts the body of the reply; `None` unless it came completely, in time and with status
+    /// 200.
     pub fn answered(self, reply: Option<&[u8]>) -> Step {
         match self.read(reply) {
             Ok(Reading::Done(confirmation)) => Step::Done(confirmation),
@@ -114,7 +118,7 @@ impl Confirming {
     }
 }
 
-/// What one reply leads to.
+/// Result of one reply.
 enum Reading {
     Done(Confirmation),
     NeedsTime { block: u64 },

@@ -1,4 +1,4 @@
-//! What one receipt proves about one authorization.
+//! The evidence in one receipt about one authorization.
 
 use alloc::vec::Vec;
 
@@ -15,22 +15,24 @@ pub(super) enum Evidence {
         /// Place of that `Transfer` among the events of its block.
         log_index: u64,
     },
-    /// The payer took the authorization back.
+    /// The payer cancelled the authorization.
     Cancelled,
-    /// The nonce was used and nothing like this payment was moved.
+    /// The nonce was used and no transfer like this payment was made.
     Elsewhere,
-    /// The nonce was used and such a `Transfer` is there, but not as the one that belongs to it, or one that is no standard one.
+    /// The nonce was used and there is such a `Transfer`, but it is not the one that belongs to the
+    /// use, or it is not standard.
     Unclear,
-    /// It does not speak of this authorization.
+    /// It does not mention this authorization.
     Unrelated,
 }
 
 impl Evidence {
     /// Reads a receipt.
     ///
-    /// The `Transfer` that belongs to a use is the token's first one after it and before the token's next use, so one
-    /// `Transfer` never serves two authorizations of a batch. A token that reports the other way round is understood where
-    /// nothing can be confused: one use, one `Transfer`. Spec: EIP-3009, reference implementation.
+    /// The `Transfer` that belongs to a use is the token's first one after it and before the
+    /// token's next use, so one `Transfer` never serves two authorizations of a batch. A token that
+    /// reports in the reverse order is understood if it is unambiguous: one use, one `Transfer`.
+    /// Spec: EIP-3009, reference implementation.
     pub(super) fn of(receipt: &TransactionReceipt, question: &Question) -> Self {
         if receipt.status != Status::Succeeded {
             return Self::Unrelated;
@@ -63,7 +65,7 @@ impl Evidence {
         let transfers: Vec<&Log> = logs.iter().copied().filter(|log| is_transfer(log)).collect();
         match transfers.as_slice() {
             [transfer] if uses == 1 && exact(transfer) => Self::Paid { log_index: transfer.index },
-            // A `Transfer` that cannot be read may be the payment's: it must not close it as unpaid.
+            // An unreadable `Transfer` may be this payment's: it must not close it as unpaid.
             transfers if transfers.iter().any(|log| exact(log) || !is_standard(log)) => {
                 Self::Unclear
             }
@@ -80,7 +82,7 @@ fn is_transfer(log: &Log) -> bool {
     log.topics.first() == Some(&TRANSFER)
 }
 
-/// Whether it has the form that ERC-20 gives to a `Transfer`.
+/// Whether it has the standard form of an ERC-20 `Transfer`.
 fn is_standard(log: &Log) -> bool {
     log.topics.len() == 3 && log.data.len() == 32
 }

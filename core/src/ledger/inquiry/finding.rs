@@ -1,4 +1,4 @@
-//! What the chain said about an authorization, and what follows for its row.
+//! The chain's findings about an authorization, and what follows for its row.
 
 use core::fmt;
 
@@ -7,10 +7,11 @@ use crate::evm::rpc::reply::RpcError;
 use crate::payment::TxHash;
 use crate::time::UnixTime;
 
-/// Seconds past `validBefore` that the safe block must be before an unused authorization counts as dead.
+/// Seconds by which the safe block must be past `validBefore` before an unused authorization counts
+/// as dead.
 pub const VOID_MARGIN_SECS: u64 = 60;
 
-/// What the chain says about a [`Question`](super::Question).
+/// The chain's answer to a [`Question`](super::Question).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// Paid after first sight: the authorization's own use and `Transfer`.
@@ -22,7 +23,7 @@ pub enum Finding {
         /// Place of the `Transfer` among the events of the block.
         log_index: u64,
     },
-    /// As [`Finding::Transferred`], in too few blocks so far.
+    /// As [`Finding::Transferred`], with too few confirmations so far.
     Unconfirmed {
         /// The transaction.
         transaction: TxHash,
@@ -32,34 +33,35 @@ pub enum Finding {
         /// The transaction.
         transaction: TxHash,
     },
-    /// Paid before first sight, so for something else: proves nothing for this request.
+    /// Paid before first sight, so for another request: proves nothing for this one.
     TransferredBefore {
         /// The transaction.
         transaction: TxHash,
-        /// How firmly.
+        /// How final it is.
         finality: Finality,
     },
-    /// The payer took the authorization back.
+    /// The payer cancelled the authorization.
     Cancelled {
-        /// How firmly.
+        /// How final it is.
         finality: Finality,
     },
-    /// The nonce went to something that is not this payment, so this authorization never moves anything.
+    /// The nonce was used for something else, so this authorization never moves money.
     UsedElsewhere {
-        /// How firmly.
+        /// How final it is.
         finality: Finality,
     },
-    /// The nonce was used beside such a `Transfer` that may belong to another authorization, or one that cannot be read; a
-    /// person has to look.
+    /// The nonce was used beside such a `Transfer` that may belong to another authorization, or
+    /// that cannot be read; the operator has to look.
     Unclear {
         /// The transaction.
         transaction: TxHash,
-        /// How firmly.
+        /// How final it is.
         finality: Finality,
     },
     /// The authorization is unused in the newest block.
     Unused {
-        /// Time of the safe block, if it is unused there too; none if the node knows no such block.
+        /// Time of the safe block, if it is unused there too; `None` if the node knows no such
+        /// block.
         safe_time: Option<UnixTime>,
     },
     /// Used, but the log is not among the blocks searched so far; ask again with this cursor.
@@ -67,14 +69,14 @@ pub enum Finding {
         /// For [`Question::cursor`](super::Question::cursor).
         cursor: Option<SearchedBlocks>,
     },
-    /// Nothing can be said.
+    /// The chain could not be read.
     Unreadable(Unreadable),
 }
 
-/// How firmly something is in the chain.
+/// Finality of something in the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finality {
-    /// It may still be replaced.
+    /// It may still be reorganized.
     Latest,
     /// At or below the safe block.
     Safe,
@@ -86,11 +88,11 @@ pub enum Finality {
 pub enum Unreadable {
     /// No complete reply within the limits.
     NoReply,
-    /// The reply tells nothing.
+    /// The reply is not usable.
     Rpc(RpcError),
-    /// The node serves the chain of this number.
+    /// The node serves the chain with this number.
     WrongChain(u64),
-    /// Two answers exclude each other: a lagging node, or blocks were replaced in between.
+    /// Two answers contradict each other: the node lags, or blocks were reorganized in between.
     Contradictory,
 }
 
@@ -132,29 +134,30 @@ impl From<RpcError> for Unreadable {
     }
 }
 
-/// What a finding means for the row.
+/// Meaning of a finding for the row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Money moved for this payment.
     Captured(TxHash),
-    /// Money moved for this payment, too late to be served for.
+    /// Money moved for this payment, too late to be served.
     Late(TxHash),
-    /// Money never moves with this authorization.
+    /// This authorization never moves money.
     Void,
-    /// Paid before it was first seen here: contradicts the row, a person has to look.
+    /// Paid before it was first seen here, which contradicts the row: the operator has to look.
     Early(TxHash),
-    /// Cannot be told apart from another payment of the same transaction: a person has to look.
+    /// Indistinguishable from another payment of the same transaction: the operator has to look.
     Unclear(TxHash),
     /// Undecided so far.
     Open,
-    /// Nothing was learnt; ask again.
+    /// No information; ask again.
     Unreadable,
 }
 
-/// What follows from `finding` at the gate's time `now`.
+/// The verdict from `finding` at the gate's time `now`.
 ///
-/// Void only by what stays: a cancellation or another use at the safe block, or an unused authorization there, more than
-/// [`VOID_MARGIN_SECS`] after `valid_before` by the block's time and by ours.
+/// Only final facts make a payment void: a cancellation or another use at the safe block, or an
+/// unused authorization there, more than [`VOID_MARGIN_SECS`] after `valid_before` by both the
+/// block's time and the gate's.
 #[must_use]
 pub fn verdict(finding: &Finding, valid_before: UnixTime, now: UnixTime) -> Verdict {
     let dead = valid_before.plus(VOID_MARGIN_SECS);

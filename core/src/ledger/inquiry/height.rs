@@ -1,4 +1,5 @@
-//! The newest block, read beside a claim: what comes in a later one came after first sight.
+//! Reads the newest block at the time of a claim: a transfer in a later block came after first
+//! sight.
 
 use alloc::string::String;
 
@@ -6,13 +7,14 @@ use super::finding::Unreadable;
 use crate::evm::rpc::reply::Replies;
 use crate::evm::rpc::{Call, batch};
 
-/// The JSON-RPC body that asks for it.
+/// The JSON-RPC body of the request.
 #[must_use]
 pub fn request() -> String {
     batch(&CALLS)
 }
 
-/// The number of the newest block on the chain `chain_id`; `reply` as for [`super::Asking::answered`].
+/// Reads the number of the newest block of the chain `chain_id`; `reply` as for
+/// [`super::Asking::answered`].
 ///
 /// # Errors
 /// [`Unreadable`], also for a node of another chain.

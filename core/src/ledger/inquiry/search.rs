@@ -1,4 +1,5 @@
-//! Where the log of a used authorization is looked for: both ways from the first sight, a bounded number of blocks at a time.
+//! Search range for the log of a used authorization: both ways from the first sight, a bounded
+//! number of blocks at a time.
 
 use alloc::vec::Vec;
 
@@ -8,7 +9,7 @@ use crate::evm::rpc::reply::Block;
 use crate::evm::rpc::{MAX_SPAN_BLOCKS, Span};
 use crate::time::UnixTime;
 
-/// Blocks that were searched to no avail, so that the next inquiry goes on from there.
+/// Blocks that were searched in vain; the next inquiry continues after them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SearchedBlocks {
     /// The lowest block searched.
@@ -26,21 +27,23 @@ pub(super) struct Search {
 }
 
 impl Search {
-    /// Begins beside the block `first`, most likely just below the log.
+    /// Begins near the block `first`, most likely just below the log.
     pub(super) fn beginning(first: u64, latest: u64) -> Self {
         let first = first.min(latest.saturating_add(1));
         Self { low: first, high: first, latest }
     }
 
-    /// Goes on where an earlier search ended.
+    /// Continues where an earlier search ended.
     pub(super) fn resuming(cursor: SearchedBlocks, latest: u64) -> Self {
         let high = cursor.high.min(latest.saturating_add(1));
         Self { low: cursor.low.min(high), high, latest }
     }
 
-    /// The next spans, most likely first, which count as searched from now on; none when every block was.
+    /// The next spans, most likely first, which count as searched from now on; none if every block
+    /// was.
     ///
-    /// Upward before downward: an authorization is nearly always used after it was shown, and soon.
+    /// Searches upward before downward: an authorization is nearly always used after it was shown,
+    /// and soon.
     pub(super) fn advance(&mut self) -> Vec<Span> {
         let mut spans = Vec::new();
         while spans.len() < MAX_SPANS - 1
@@ -60,7 +63,8 @@ impl Search {
         spans
     }
 
-    /// What need not be searched again; blocks that may still be replaced do.
+    /// The range that need not be searched again; blocks that may be reorganized are searched
+    /// again.
     pub(super) fn cursor(&self, safe: Option<u64>) -> Option<SearchedBlocks> {
         let settled = safe.unwrap_or_else(|| self.latest.saturating_sub(MAX_SPAN_BLOCKS));
         let high = self.high.min(settled.saturating_add(1));
@@ -68,7 +72,8 @@ impl Search {
     }
 }
 
-/// Roughly the first block at `time`, judged by the pace between two others; a guess far off costs only queries.
+/// Estimates the first block at `time` from the pace between two others; a bad guess costs only
+/// queries.
 pub(super) fn estimate(time: UnixTime, safe: Option<Block>, latest: Block) -> u64 {
     let secs = latest.time.secs_since(time);
     let back = safe
@@ -80,5 +85,5 @@ pub(super) fn estimate(time: UnixTime, safe: Option<Block>, latest: Block) -> u6
     latest.number.saturating_sub(back)
 }
 
-/// Most queries for logs in one batch.
+/// Maximum queries for logs in one batch.
 const MAX_SPANS: usize = 6;

@@ -1,4 +1,5 @@
-//! Who has sent a transaction: asked where its payer does not say so, because it is kept under their name.
+//! Sender of a transaction: read from the chain if its payer does not name it, because the payment
+//! is kept under their address.
 
 use alloc::string::String;
 
@@ -8,14 +9,14 @@ use crate::evm::rpc::reply::Replies;
 use crate::evm::rpc::{Call, batch};
 use crate::payment::TxHash;
 
-/// What the chain says about the sender.
+/// The chain's answer about the sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sender {
     /// This account.
     Known(Address),
-    /// The node has not seen the transaction so far.
+    /// The node has not seen the transaction yet.
     NotYet,
-    /// Nothing can be said.
+    /// The chain could not be read.
     Unreadable(Unreadable),
 }
 
@@ -27,14 +28,15 @@ pub struct AwaitingSender {
 }
 
 impl AwaitingSender {
-    /// The request, a JSON-RPC body, and what takes its reply.
+    /// The request, a JSON-RPC body, and the value that accepts its reply.
     #[must_use]
     pub fn ask(chain_id: u64, transaction: TxHash) -> (String, Self) {
         let body = batch(&[Call::ChainId, Call::Transaction(transaction.to_bytes())]);
         (body, Self { chain_id, transaction })
     }
 
-    /// The body of the reply, or nothing unless it came completely, in time and with status 200.
+    /// Accepts the body of the reply; `None` unless it came completely, in time and with status
+    /// 200.
     #[must_use]
     pub fn answered(self, reply: Option<&[u8]>) -> Sender {
         match self.read(reply) {

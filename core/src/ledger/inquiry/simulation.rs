@@ -1,6 +1,8 @@
-//! Whether a signed transfer could be carried out right now: asked before anything is written about it, in one round trip.
+//! Checks whether a signed transfer could be carried out right now, in one round trip before
+//! anything is written about it.
 //!
-//! What has no prospect costs a question and leaves no row. What has one may still fail: only its receipt proves a payment.
+//! A transfer without a prospect costs one question and leaves no row. One with a prospect may
+//! still fail: only its receipt proves a payment.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -10,17 +12,17 @@ use crate::evm::rpc::reply::{Replies, RpcError};
 use crate::evm::rpc::{At, Call, batch};
 use crate::evm::transaction::SignedTransfer;
 
-/// What the chain says about a signed transfer.
+/// The chain's answer about a signed transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prospect {
     /// It could be in the next block.
     Good {
-        /// The newest block, which is first sight: the transaction is in none up to it.
+        /// The newest block, which is first sight: no block up to it contains the transaction.
         block: u64,
     },
-    /// It could not, in the words of the vocabulary of reasons.
+    /// It cannot, for this reason of the vocabulary.
     None(&'static str),
-    /// Nothing can be said.
+    /// The chain could not be read.
     Unreadable(Unreadable),
 }
 
@@ -29,7 +31,7 @@ pub enum Prospect {
 pub struct AwaitingSimulation(Box<SignedTransfer>);
 
 impl AwaitingSimulation {
-    /// The request, a JSON-RPC body, and what takes its reply.
+    /// The request, a JSON-RPC body, and the value that accepts its reply.
     #[must_use]
     pub fn ask(transfer: SignedTransfer) -> (String, Self) {
         let SignedTransfer { token: asset, from, to, value, gas, .. } = transfer;
@@ -45,7 +47,8 @@ impl AwaitingSimulation {
         (body, Self(Box::new(transfer)))
     }
 
-    /// The body of the reply, or nothing unless it came completely, in time and with status 200.
+    /// Accepts the body of the reply; `None` unless it came completely, in time and with status
+    /// 200.
     #[must_use]
     pub fn answered(self, reply: Option<&[u8]>) -> Prospect {
         match self.read(reply) {
@@ -88,11 +91,11 @@ impl AwaitingSimulation {
 
 /// Questions of one batch.
 const CALLS: usize = 7;
-/// The sender has used its number already.
+/// The sender has already used its nonce.
 const USED: &str = "invalid_exact_evm_nonce_already_used";
-/// Others of the sender's would have to come first.
+/// The sender's earlier transactions are missing.
 const AHEAD: &str = "transaction_out_of_turn";
-/// It offers less for gas than the chain may ask for the next blocks, or no tip.
+/// It offers less for gas than the chain may charge in the next blocks, or no tip.
 const CHEAP: &str = "transaction_fee_too_low";
 /// The sender has less of the token than it moves.
 const POOR: &str = "invalid_exact_evm_insufficient_balance";

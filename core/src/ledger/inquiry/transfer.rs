@@ -1,9 +1,10 @@
-//! What became of a transaction that pays with a plain `transfer`, read from the chain.
+//! Reads from the chain what became of a transaction that pays with a plain `transfer`.
 //!
-//! Its hash names it, so nothing is searched: the receipt is there or it is not. Up to three round trips. What is in the chain
-//! counts only with its own exact `Transfer`, after first sight. It never comes any more once its sender has used its number for
-//! another transaction in a safe block: that is asked after the receipt, and the receipt once more with it, so that a block between
-//! two answers is never overlooked.
+//! Its hash identifies it, so there is no search: the receipt is there or it is not. This takes up
+//! to three round trips. A transaction in the chain counts only with its own exact `Transfer`,
+//! after first sight. It can never come again once its sender has used its nonce for another
+//! transaction in a safe block. The nonce is read after the receipt, together with the receipt once
+//! more, so that a block between the two answers is never missed.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -18,59 +19,61 @@ use crate::evm::transaction::transfer;
 use crate::payment::TxHash;
 use crate::time::UnixTime;
 
-/// One payment by a transaction of its own, as it was first seen.
+/// One payment by its own transaction, as it was first seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transfer {
     /// The chain's number.
     pub chain_id: u64,
     /// The token.
     pub asset: Address,
-    /// Who pays, and who signed the transaction.
+    /// The payer, who signed the transaction.
     pub from: Address,
-    /// Who is paid.
+    /// The payee.
     pub to: Address,
     /// Atomic units, exactly.
     pub value: Amount,
     /// The transaction.
     pub transaction: TxHash,
-    /// How much of it is known here.
+    /// How much of it the gate knows.
     pub known: Known,
     /// The newest block when the payment was claimed; later blocks are after first sight.
     pub seen_block: Option<u64>,
-    /// When it was claimed, or when it may have been made at the earliest; decides only where no block was read.
+    /// When it was claimed, or the earliest time at which it may have been made; decides only if no
+    /// block was read.
     pub seen_at: UnixTime,
-    /// What is made after it came too late, where a time was set.
+    /// A transfer after this time is late; `None` if no time was set.
     pub until: Option<UnixTime>,
-    /// Bytes that go to the node along with the first question.
+    /// Bytes that go to the node with the first question.
     pub send: Option<Vec<u8>>,
 }
 
-/// How much of a transaction is known here.
+/// How much of a transaction the gate knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known {
-    /// Its bytes, so what it does; its end is looked for, too, if it is of no block.
+    /// Its bytes, and so its effect. If it is in no block, its end is looked for, too.
     Whole {
-        /// Its number among the sender's transactions.
+        /// Its nonce.
         nonce: u64,
     },
-    /// Its bytes, and only a receipt is looked for.
+    /// Its bytes; only a receipt is looked for.
     Content,
-    /// Its hash: the node says what it does.
+    /// Its hash: the node tells its effect.
     Name,
 }
 
-/// What was asked last.
+/// The last request.
 #[derive(Debug)]
 pub(super) enum Stage {
-    /// Which blocks there are, and the receipt.
+    /// The newest and the safe block, and the receipt.
     Receipt,
-    /// Whether its number was used for another one, up to this block; and the receipt once more.
+    /// Whether its nonce was used for another transaction up to this block; and the receipt once
+    /// more.
     Number { heads: Heads, safe: u64, nonce: u64 },
-    /// When the block of the receipt was made.
+    /// The time of the receipt's block.
     Time { heads: Heads, receipt: Box<TransactionReceipt> },
 }
 
-/// What a reply leads to.
+/// Result of a reply.
 pub(super) enum Progress {
     Ask(Stage),
     Found(Finding),
@@ -102,7 +105,8 @@ impl Transfer {
         match stage {
             Stage::Receipt => self.began(replies),
             Stage::Number { heads, safe, nonce } => {
-                // A node that has not seen the safe block yet may not know its transactions either.
+                // A node that has not reached the safe block yet may not know its transactions
+                // either.
                 if replies.quantity(0)? < safe {
                     return Err(Unreadable::Contradictory);
                 }
@@ -134,7 +138,7 @@ impl Transfer {
         if self.known == Known::Name {
             match replies.transaction(4, &bytes)? {
                 Some(sent) if self.is_made_by(&sent) => {}
-                // What its hash stands for never changes.
+                // The content behind a hash never changes.
                 Some(_) => {
                     return Ok(Progress::Found(Finding::UsedElsewhere {
                         finality: Finality::Safe,
@@ -153,8 +157,8 @@ impl Transfer {
         }
     }
 
-    /// Whether it is this payment's own call of `transfer`, and nothing else: another call may use up another payment's
-    /// authorization, which then has the same `Transfer`.
+    /// Whether it is this payment's own call of `transfer` and does nothing else: another call may
+    /// consume another payment's authorization, which then has the same `Transfer`.
     fn is_made_by(&self, sent: &Sent) -> bool {
         sent.from == self.from
             && sent.to == Some(self.asset)
@@ -208,25 +212,25 @@ impl Transfer {
             if ours && log.data == self.value.to_be_bytes() {
                 return Evidence::Paid { log_index: log.index };
             }
-            // Less than the price came, or in a form that cannot be read: a person has to look.
+            // Less than the price arrived, or in an unreadable form: the operator has to look.
             evidence = Evidence::Unclear;
         }
         evidence
     }
 }
 
-/// What its receipt proves.
+/// The evidence in its receipt.
 enum Evidence {
     /// Its own `Transfer` moved exactly the value from payer to payee.
     Paid {
         /// Place of that event in its block.
         log_index: u64,
     },
-    /// It moved something else.
+    /// It moved another value.
     Unclear,
-    /// It moved nothing.
+    /// It moved no value.
     Nothing,
 }
 
-/// It is in no block so far.
+/// No block contains it so far.
 const PENDING: Finding = Finding::Unused { safe_time: None };

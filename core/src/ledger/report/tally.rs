@@ -1,7 +1,8 @@
 //! Sums of money over rows, and whether they balance. Spec: docs/operations.md, "Audit".
 //!
-//! What was settled is counted from what the payer signed and from each transaction once; what became of it, from
-//! the rows' states and amounts. The two sides share nothing but the row, so that their difference says something.
+//! The settled sum comes from the payers' signatures, counting each transaction once; the sums of
+//! its uses come from the rows' states and amounts. The two sides share only the row, so that a
+//! difference is meaningful.
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::amount::Amount;
 use crate::encoding::json;
 
-/// What became of settled value; together these make up `settled`.
+/// Uses of settled value; together these make up `settled`.
 pub const ACCOUNTS: [&str; 6] = ["delivered", "refund_due", "refunded", "waived", "manual", "open"];
 
 /// One sum for a network, asset and route: column, then atomic units as text.
@@ -28,7 +29,7 @@ pub struct Sum {
     pub of: BTreeMap<String, String>,
 }
 
-/// The columns of a row that count.
+/// The columns of a row that enter the sums.
 #[derive(Clone, Copy, Debug)]
 pub struct Line<'a> {
     /// Name of the state.
@@ -37,7 +38,7 @@ pub struct Line<'a> {
     pub reason: Option<&'a str>,
     /// The settlement's transaction.
     pub transaction: Option<&'a str>,
-    /// Whether the transaction is counted with another row.
+    /// Whether another row already counts the transaction.
     pub counted: bool,
     /// Atomic units, as recorded.
     pub amount: &'a str,
@@ -56,7 +57,7 @@ impl Line<'_> {
         self.transaction.is_some() && !doubted
     }
 
-    /// Where the row's amount belongs.
+    /// The account of the row's amount; `None` if no value moved.
     fn account(&self) -> Option<&'static str> {
         Some(match self.state {
             "delivered" => "delivered",
@@ -75,7 +76,7 @@ impl Line<'_> {
         })
     }
 
-    /// What the payer signed for; what was recorded, where that cannot be read.
+    /// The amount that the payer signed; the recorded one if that cannot be read.
     fn signed(&self) -> Amount {
         let signed = json::parse(self.request.as_bytes()).ok().and_then(|request| {
             let value = request.pointer("/paymentPayload/payload/authorization/value")?;
@@ -110,12 +111,12 @@ impl Sum {
     }
 
     fn put(&mut self, column: &str, amount: Amount) {
-        // A sum of token amounts beyond 2^256 stands still, and so does not balance.
+        // A sum of token amounts beyond 2^256 stays as it is, and so does not balance.
         let sum = self.column(column).checked_add(amount).unwrap_or_else(|| self.column(column));
         self.of.insert(column.to_string(), sum.to_string());
     }
 
-    /// Settled value less what became of it, as text; `"0"` where all is accounted for.
+    /// Settled value minus its uses, as text; `"0"` if all is accounted for.
     #[must_use]
     pub fn difference(&self) -> String {
         let settled = self.column("settled");
@@ -133,7 +134,7 @@ impl Sum {
     }
 }
 
-/// Text of a row as an amount; what is none counts as nothing, and so does not balance.
+/// Parses a row's text as an amount; malformed text counts as zero, and so does not balance.
 fn atomic(text: &str) -> Amount {
     Amount::from_atomic(text).unwrap_or(Amount::from_u64(0))
 }
