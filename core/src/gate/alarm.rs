@@ -1,7 +1,7 @@
-//! What the alarm of a ledger object does about a row: the call that it makes, and what the answer is worth.
+//! The alarm of a ledger object: the call that recovers a row, and the meaning of its reply.
 //!
-//! The object asks its shard which rows are due, turns each into an [`RecoveryStep`], carries out its calls one after the other and
-//! hands the command at the end back to the shard.
+//! The object asks its shard which rows are due, turns each into a [`RecoveryStep`], carries out
+//! its calls one after the other and hands the command at the end back to the shard.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -23,16 +23,16 @@ use crate::ledger::take::Holder;
 use crate::payment::TxHash;
 use crate::time::UnixTime;
 
-/// What is to be done about one row.
+/// The next step to recover a row.
 #[derive(Debug)]
 pub enum RecoveryStep {
     /// Ask a facilitator to settle the recorded bytes.
     Settle(Box<FacilitatorCall>, Sending),
     /// Ask a node of the chain.
     Read(ChainCall, Box<Looking>),
-    /// Ask the object of a transaction whose it is.
+    /// Ask the object of a transaction which payment it belongs to.
     Take(LedgerCall, Taking),
-    /// Tell the row.
+    /// Send the row a command.
     Tell(Box<Envelope>),
 }
 
@@ -42,12 +42,12 @@ pub struct Sending {
     slot: Slot,
     fence: u64,
     expected: Expected,
-    /// Whether the chain has the last word.
+    /// Whether the settlement counts only once the chain shows it.
     confirms: bool,
     network: String,
 }
 
-/// Waits to hear whose the transaction is that a facilitator has named for a row.
+/// Waits for the holder of the transaction that a facilitator has named for a row.
 #[derive(Debug)]
 pub struct Taking {
     slot: Slot,
@@ -64,17 +64,17 @@ pub struct Looking {
     purpose: Purpose,
 }
 
-/// What a look at the chain is for.
+/// Purpose of a look at the chain.
 #[derive(Clone, Copy, Debug)]
 enum Purpose {
     /// A transaction was sent once more, under this fence.
     Sent { fence: u64, transaction: TxHash },
-    /// The fate of a payment that ends then.
+    /// The fate of a payment whose authorization ends at that time.
     Fate { valid_before: UnixTime },
 }
 
 impl Gate {
-    /// The errand of a row that is due; nothing if the row cannot be read.
+    /// The first step for a row that is due; `None` if the row cannot be read.
     #[must_use]
     pub fn errand(&self, due: Due) -> Option<RecoveryStep> {
         match due {
@@ -108,19 +108,19 @@ impl Gate {
                 let valid_before = UnixTime::from_secs(payment.valid_before);
                 Looking::begin(slot, matter, Purpose::Fate { valid_before })
             }
-            // A row that cannot be asked about waits for its deadline.
+            // A row that no party can be asked about waits for its deadline.
             None => tell(slot, Command::Learn { learnt: ChainVerdict::Nothing, owner: false }),
         }
     }
 }
 
 impl Sending {
-    /// The facilitator's answer.
+    /// Takes the facilitator's answer.
     #[must_use]
     pub fn answered(self, gate: &Gate, reply: &Reply) -> RecoveryStep {
         let Self { slot, fence, expected, confirms, network } = self;
         let result = match outcome(reply, &expected) {
-            // What the chain has to confirm is looked up there next.
+            // A settlement that the chain has to confirm is looked up there next.
             Outcome::Settled(named) if confirms => Outcome::Unknown(Some(named)),
             told => told,
         };
@@ -135,7 +135,7 @@ impl Sending {
 }
 
 impl Taking {
-    /// What the object says, or nothing if it is down.
+    /// Takes the object's answer; `None` if it is down.
     #[must_use]
     pub fn answered(self, holder: Option<Holder>) -> RecoveryStep {
         report(self.slot, self.fence, settled(self.named, holder))
@@ -150,7 +150,8 @@ impl Looking {
         RecoveryStep::Read(call, Box::new(Self { slot, network, asking, purpose }))
     }
 
-    /// The body of the node's answer, or nothing unless it came completely, in time and with status 200.
+    /// Takes the body of the node's answer; `None` unless it came completely, in time and with
+    /// status 200.
     #[must_use]
     pub fn answered(self, reply: Option<&[u8]>, now: UnixTime) -> RecoveryStep {
         let Self { slot, network, asking, purpose } = self;

@@ -1,12 +1,13 @@
-//! Requests that bring no payment, or none that proves who pays: counted by network and route, in the isolate.
+//! Counts of requests that bring no payment, or none that proves its payer: by network and route,
+//! in the isolate.
 //!
-//! A client is a keyed hash of its network at a route; the objects know it by a hash of both under a salt of the day.
-//! Nothing else of it is kept.
-//! Assumptions:
-//! - nothing is waited for: what was counted is handed over behind answers, and the merged counts come back then;
-//! - a payment answers the request that fetched its terms, so both together are one attempt; once the signature is good
-//!   that attempt is the payer's, and no longer his network's;
-//! - a success ends the row of failures.
+//! A client is a keyed hash of its network at a route; the objects know it by a hash of both under
+//! a salt of the day. No other data about it is kept. Assumptions:
+//! - no answer waits for this: counts are handed over behind answers, and the merged counts come
+//!   back then;
+//! - a payment answers the request that fetched its terms, so both together are one attempt; once
+//!   the signature is good, that attempt is the payer's and no longer their network's;
+//! - a success ends the failures in a row.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -25,25 +26,25 @@ use crate::ledger::command::VERSION;
 use crate::payment::Cause;
 use crate::time::UnixTime;
 
-/// Most clients that an isolate remembers.
+/// Limit on the clients that an isolate remembers.
 const MAX_CLIENTS: usize = 4_096;
-/// Most clients of one hand-over, and most objects.
+/// Limit on the clients in one hand-over, and on the objects.
 const MAX_IN_BATCH: usize = 512;
 const MAX_OBJECTS: usize = 16;
-/// Seconds of one salt.
+/// Seconds for which one salt is used: a day.
 const SALT_SECS: u64 = 86_400;
 
-/// What an isolate remembers.
+/// Counts of an isolate.
 #[derive(Clone, Debug)]
 pub struct Attempts {
     clients: RecentMap<ClientKey, CountedClient>,
-    /// Whether somebody has something to hand over.
+    /// Whether a client has counts to hand over.
     waiting: bool,
-    /// What was quoted lately.
+    /// Prices quoted lately.
     pub(super) quotes: Quotes,
 }
 
-/// Where a client is counted in the isolate: keyed hashes of its network and of the route.
+/// Key under which the isolate counts a client: keyed hashes of its network and of the route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClientKey {
     network: [u8; 16],
@@ -51,7 +52,7 @@ pub struct ClientKey {
 }
 
 impl ClientKey {
-    /// Names a network at a route.
+    /// The key for a network at a route.
     #[must_use]
     pub fn of(keys: &Keys, network: &str, route: u64) -> Self {
         Self { network: keys.network(network), route }
@@ -63,7 +64,7 @@ impl ClientKey {
         format!("ledger/{shards}/{}", keys.network_shard(&self.network, shards))
     }
 
-    /// The name, under the salt of a day, of a client that proves nothing.
+    /// Name of an unproven client, under the salt of a day.
     #[must_use]
     pub fn name(&self, salt: &[u8; 32], route: &str) -> String {
         let digest = mac(salt, &[&self.network, route.as_bytes()]);
@@ -77,7 +78,7 @@ impl ClientKey {
 struct CountedClient {
     route: Arc<str>,
     tally: FailureStreak,
-    /// What the object does not know yet.
+    /// Counts that the object does not know yet.
     fresh: Fresh,
     /// The name by which the object knows it.
     known_as: Option<String>,
@@ -89,7 +90,7 @@ struct CountedClient {
     used_up: Option<u64>,
 }
 
-/// What was counted since the last hand-over.
+/// Counts since the last hand-over.
 #[derive(Clone, Debug, Default)]
 struct Fresh {
     reset: bool,
@@ -112,11 +113,11 @@ pub struct CountedRequest<'a> {
     pub route: &'a Arc<str>,
     /// Hash of it.
     pub route_hash: u64,
-    /// From how many failures on the operator is told.
+    /// Number of failures from which the operator is notified.
     pub exceeded_after: u64,
 }
 
-/// What one object is told, and of whom.
+/// Counts for one object, and the clients they belong to.
 #[derive(Debug)]
 pub struct Batch {
     /// The call.
@@ -124,7 +125,7 @@ pub struct Batch {
     of: Vec<Flushed>,
 }
 
-/// One client of a parcel.
+/// A client of a batch.
 #[derive(Debug)]
 struct Flushed {
     client_key: ClientKey,
@@ -133,13 +134,13 @@ struct Flushed {
 }
 
 impl Attempts {
-    /// Nobody yet.
+    /// Counts without any client.
     #[must_use]
     pub const fn new() -> Self {
         Self { clients: RecentMap::new(MAX_CLIENTS), waiting: false, quotes: Quotes::new() }
     }
 
-    /// The key under which a client is counted; made if it is new.
+    /// The key under which a client is counted; inserts the client if it is new.
     pub fn client_key(
         &mut self,
         keys: &Keys,
@@ -160,20 +161,21 @@ impl Attempts {
         client_key
     }
 
-    /// Whether it is known that none of the client's free requests of this day is left.
+    /// Whether the client is known to have used up its free requests of this day.
     #[must_use]
     pub fn has_used_up(&self, client_key: &ClientKey, day: u64) -> bool {
         self.clients.get(client_key).is_some_and(|client| client.used_up == Some(day))
     }
 
-    /// None is left, an object says.
+    /// Notes that an object has none of the client's free requests left.
     pub fn use_up(&mut self, client_key: &ClientKey, day: u64) {
         if let Some(client) = self.clients.get_mut(client_key) {
             client.used_up = Some(day);
         }
     }
 
-    /// Counts a request that came without a payment, or with one that proves nothing; `claims` names its alleged payer.
+    /// Counts a request that came without a payment, or with one that proves nothing; `claims` is
+    /// its alleged payer.
     pub fn failed(
         &mut self,
         client_key: &ClientKey,
@@ -198,14 +200,14 @@ impl Attempts {
         client.tally.clone()
     }
 
-    /// The failures in a row of a client, as far as they are known here.
+    /// The client's failures in a row, as far as this isolate knows them.
     #[must_use]
     pub fn known(&self, client_key: &ClientKey) -> Option<FailureStreak> {
         Some(self.clients.get(client_key)?.tally.clone())
     }
 
-    /// A payment with a good signature came: the request that fetched its terms is no failure of the network, whose
-    /// others are told.
+    /// Takes back the unpaid request that fetched the terms of a payment with a good signature.
+    /// Returns the network's other failures.
     pub fn proved(&mut self, client_key: &ClientKey) -> Option<FailureStreak> {
         let client = self.clients.get_mut(client_key)?;
         if client.open > 0 {
@@ -221,7 +223,7 @@ impl Attempts {
         Some(client.tally.clone())
     }
 
-    /// Somebody there paid and is served.
+    /// Ends the failures in a row of a client whose payment is served.
     pub fn succeeded(&mut self, client_key: &ClientKey, now: UnixTime) {
         if let Some(client) = self.clients.get_mut(client_key) {
             self.waiting = true;
@@ -237,7 +239,8 @@ impl Attempts {
         self.waiting
     }
 
-    /// Packs what was counted, by object, and lets go of who was idle for long. What does not fit waits.
+    /// Packs the counts by object and drops clients that were idle for long. Counts that do not fit
+    /// wait.
     pub fn hand_over(&mut self, keys: &Keys, shards: u64, now: UnixTime) -> Vec<Batch> {
         let over = self.clients.iter().filter(|(_, client)| client.is_over(now));
         let over: Vec<ClientKey> = over.map(|(client_key, _)| *client_key).collect();
@@ -290,7 +293,8 @@ impl Attempts {
         packed.into_iter().map(parcel).collect()
     }
 
-    /// Takes the object's answer; without one, what was sent counts no more, unless it was a success.
+    /// Takes the object's answer; without one, the counts that were sent are dropped, except for a
+    /// success.
     pub fn heard(&mut self, parcel: Batch, answer: Option<&str>, now: UnixTime) {
         let counted = answer.and_then(message::read::<Counted>);
         let mut merged = counted.into_iter().flat_map(|counted| counted.counted.into_iter());
@@ -301,7 +305,7 @@ impl Attempts {
                 client.known_as = Some(name);
             }
             match theirs {
-                // A success meanwhile: what was before it counts no more.
+                // A success came meanwhile: counts from before it are obsolete.
                 _ if client.fresh.reset => {}
                 Some(theirs) => {
                     let mut tally = theirs.unwrap_or_else(|| FailureStreak::new(now));
@@ -311,7 +315,7 @@ impl Attempts {
                     }
                     client.tally = FailureStreak { last_at: client.tally.last_at, ..tally };
                 }
-                // Sent again, what did arrive would count twice; a success may be told twice.
+                // Resending could count an arrived failure twice; a success may be sent twice.
                 None => {
                     client.fresh.reset = reset;
                     self.waiting |= reset;
@@ -322,7 +326,7 @@ impl Attempts {
 }
 
 impl CountedClient {
-    /// Whether nothing of it is left to remember.
+    /// Whether the client can be dropped without losing a count.
     fn is_over(&self, now: UnixTime) -> bool {
         let nothing = self.tally.attempts == 0 && self.tally.streak == 0 && self.open == 0;
         let today = self.used_up.is_some_and(|day| day == now.secs() / SALT_SECS);
@@ -337,7 +341,7 @@ impl Default for Attempts {
 }
 
 impl Gate {
-    /// What an isolate has to hand over, by object.
+    /// The batches that an isolate has to hand over, by object.
     pub fn hand_over(&self, attempts: &mut Attempts, now: UnixTime) -> Vec<Batch> {
         attempts.hand_over(&self.keys, self.shards, now)
     }

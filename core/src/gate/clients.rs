@@ -1,7 +1,7 @@
-//! Whom the operator knows: who passes without a payment, and who may not pay.
+//! Clients that the operator names: those that pass with a key, and payers that are denied.
 //!
-//! A key is compared by its SHA-256, which is no more than a random key of 128 bits needs. A payer who may not pay is
-//! looked up all the same: what he has paid for is his.
+//! A key is compared by its SHA-256, which is enough for a random key of 128 bits. The ledger is
+//! asked about a denied payer all the same: they still get what they have paid for.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -15,11 +15,11 @@ use crate::secret::{Secret, ct_eq};
 /// The field that carries a key, lower case.
 pub const KEY_HEADER: &str = "x-api-key";
 
-/// Names and digests of keys, and payers who are denied.
+/// Names and digests of keys, and denied payers.
 #[derive(Debug, Default)]
 pub struct Clients {
     keys: Vec<(String, Secret<[u8; 32]>)>,
-    /// As rows name them.
+    /// Denied payers, as rows name them.
     denied: Vec<String>,
 }
 
@@ -31,7 +31,8 @@ impl Clients {
         Self { keys, denied }
     }
 
-    /// The name of the one whose key these fields carry: one row of 16 to 512 visible ASCII characters.
+    /// Name of the client whose key these fields carry; `None` unless there is exactly one key, of
+    /// 16 to 512 visible ASCII characters.
     #[must_use]
     pub fn holder(&self, headers: &Headers) -> Option<&str> {
         let key = headers.joined(KEY_HEADER).filter(|_| !self.keys.is_empty())?;
@@ -39,13 +40,13 @@ impl Clients {
             return None;
         }
         let digest: [u8; 32] = Sha256::digest(key.as_bytes()).into();
-        // Each is compared, so that the time does not tell which one agreed.
+        // Every key is compared, so that the time does not reveal which one matched.
         self.keys.iter().fold(None, |found, (name, known)| {
             if ct_eq(&digest, known.expose()) { Some(name.as_str()) } else { found }
         })
     }
 
-    /// The answer to a browser that asks what it may send: a key, too, where there are any.
+    /// Adds the key's header to the answer to a browser's preflight request, if there are keys.
     #[must_use]
     pub fn let_ask(&self, reply: Reply) -> Reply {
         match self.keys.is_empty() {
@@ -57,7 +58,7 @@ impl Clients {
         }
     }
 
-    /// Whether this payer may not pay.
+    /// Whether this payer is denied.
     #[must_use]
     pub fn denies(&self, payer: &str) -> bool {
         self.denied.iter().any(|known| known == payer)

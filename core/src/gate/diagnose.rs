@@ -1,8 +1,9 @@
-//! What a payer's program is told about why payment is not accepted, and when it should stop.
+//! Diagnosis for a payer's program: why its payment is not accepted, and when it should stop.
 //!
-//! Only about the request's own payment and its payer, never about our trouble as if it were theirs, and nothing of a history
-//! on first contact. What others on the same network did may slow a client, and says nothing about it: neighbours who prove
-//! nothing stop nobody. Texts are made of words of this file, counts and times. Spec: docs/protocols.md, "Diagnostics".
+//! It speaks only of the request's own payment and payer, never of the gate's trouble as if it were
+//! theirs, and not of a history on first contact. Failures of others on the same network may slow a
+//! client down and are not mentioned: unproven neighbours cannot stop a client. Texts consist of
+//! words of this file, counts and times. Spec: docs/protocols.md, "Diagnostics".
 
 use alloc::format;
 use alloc::string::String;
@@ -18,48 +19,49 @@ use crate::problem::Code;
 use crate::time::UnixTime;
 use crate::x402::extension::diagnostic::{DiagnosticCode, NAME, SCHEMA};
 
-/// `Retry-After` at the threshold and at each multiple of it more, seconds.
+/// `Retry-After` at the threshold, and added at each further multiple of it, seconds.
 const RETRY_STEP_SECS: u64 = 30;
 /// Longest `Retry-After`, seconds.
 const MAX_RETRY_SECS: u64 = 3_600;
-/// Multiples of the threshold from which the words are stronger.
+/// Multiple of the threshold from which the wording is stronger.
 const STRONG: u64 = 10;
 
-/// From when on a route says what.
+/// Counts from which a route diagnoses failures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Thresholds {
     /// Failures in a row after which a client is asked to stop.
     pub exceeded_after: u64,
-    /// Payments of the same fault in a row after which a person should look.
+    /// Payments with the same fault in a row after which a person should look.
     pub unverified_after: u64,
-    /// Failures of the facilitator in a row, or refusals that nobody understands, after which a person should look.
+    /// Failures of the facilitator in a row, or refusals with an unknown reason, after which a
+    /// person should look.
     pub alert_after: u64,
 }
 
 impl Thresholds {
-    /// Where the route says nothing.
+    /// The thresholds of a route that sets none.
     pub const DEFAULT: Self = Self { exceeded_after: 100, unverified_after: 3, alert_after: 10 };
 }
 
-/// Failures in a row, the one that is found included, and what they prove.
+/// Failures in a row, including the present one, and whom they count against.
 #[derive(Clone, Copy, Debug)]
 pub enum Failures<'a> {
-    /// Of a payer whose signatures are good.
+    /// Those of a payer with good signatures.
     Payers(&'a FailureStreak),
-    /// Of whoever shares a network: they may ask for time, and for no more.
+    /// Those of all clients of a network: they may ask the client to wait, and no more.
     Networks(&'a FailureStreak),
     /// None are counted.
     Uncounted,
 }
 
 impl<'a> Failures<'a> {
-    /// Those of a payer, where they are known.
+    /// Those of a payer, if known.
     #[must_use]
     pub fn payers(tally: Option<&'a FailureStreak>) -> Self {
         tally.map_or(Self::Uncounted, Self::Payers)
     }
 
-    /// Those of a network, where they are known.
+    /// Those of a network, if known.
     #[must_use]
     pub fn networks(tally: Option<&'a FailureStreak>) -> Self {
         tally.map_or(Self::Uncounted, Self::Networks)
@@ -72,7 +74,7 @@ impl<'a> Failures<'a> {
         }
     }
 
-    /// What is held against somebody.
+    /// Failures in a row that are proven to be the payer's.
     fn proven(self) -> Option<&'a FailureStreak> {
         match self {
             Self::Payers(tally) => Some(tally),
@@ -82,12 +84,12 @@ impl<'a> Failures<'a> {
     }
 }
 
-/// What is known when a request is refused.
+/// Facts about a refused request.
 #[derive(Clone, Copy, Debug)]
 pub struct Circumstances<'a> {
-    /// What stood in the way.
+    /// The cause of failure.
     pub blame: &'a FailureCause,
-    /// How often in a row.
+    /// Failures in a row.
     pub failures: Failures<'a>,
     /// Failures of the facilitator in a row.
     pub consecutive_failures: u64,
@@ -95,35 +97,35 @@ pub struct Circumstances<'a> {
     pub correlation: &'a str,
 }
 
-/// What is told, and what is asked for.
+/// Advice to the client.
 #[derive(Clone, Debug, Default)]
 pub struct Diagnosis {
-    /// Why, where there is anything to say.
+    /// The reason; `None` if there is nothing to say.
     pub told: Option<Stated>,
-    /// Seconds that a client who has failed too often should wait.
+    /// Seconds to wait for a client that has failed too often.
     pub retry_after: Option<u64>,
-    /// Whether it repeats what was said a moment ago: of a client that goes on and on, one answer in so many as the
-    /// threshold is worth a line.
+    /// Whether the client was told the same a moment ago. Of a client that goes on and on, one
+    /// answer per threshold is worth a log line.
     pub repeats: bool,
 }
 
-/// Why payment is not accepted.
+/// Reason why the payment is not accepted.
 #[derive(Clone, Debug)]
 pub struct Stated {
-    /// In a word.
+    /// Its code.
     pub code: DiagnosticCode,
     /// The extension: `{"info": …, "schema": …}`.
     pub extension: String,
 }
 
 impl Diagnosis {
-    /// In a word, where anything is told.
+    /// Code of the reason, if there is one.
     #[must_use]
     pub fn code(&self) -> Option<DiagnosticCode> {
         self.told.as_ref().map(|told| told.code)
     }
 
-    /// The last member of an object; empty where nothing is told.
+    /// The last member of an object; empty without a reason.
     #[must_use]
     pub fn member(&self) -> String {
         let member =
@@ -149,7 +151,7 @@ struct ExtensionInfo<'a> {
     correlation_id: &'a str,
 }
 
-/// What a refusal of this gate blames, for those that are answered with terms.
+/// The cause of failure of a refusal that is answered with terms.
 #[must_use]
 pub const fn cause_of(code: Code) -> Cause {
     match code {
@@ -172,7 +174,7 @@ pub const fn cause_of(code: Code) -> Cause {
 }
 
 impl Thresholds {
-    /// The code of a finding, and whether a person should look; mostly nothing.
+    /// The code of a failure, and whether a person should look; `None` for most failures.
     fn judge(&self, finding: Circumstances<'_>) -> Option<(DiagnosticCode, bool)> {
         let Circumstances { blame, failures, consecutive_failures, .. } = finding;
         let (attempts, streak) =
@@ -192,7 +194,7 @@ impl Thresholds {
             Cause::Early => (DiagnosticCode::PaymentUnverified, exceeded),
             Cause::Terms | Cause::Replayed => {
                 let often = exceeded || streak >= self.unverified_after;
-                // Whoever lost an answer asks again, and is told how to get it.
+                // A client that lost an answer asks again, and is told how to get it.
                 if !often && blame.reason == Code::PaymentAlreadyDelivered.name() {
                     return None;
                 }
@@ -201,14 +203,15 @@ impl Thresholds {
         })
     }
 
-    /// What to say about a finding, and how long to ask the client to wait; mostly nothing.
+    /// The diagnosis of a failure and the time to wait; empty for most failures.
     #[must_use]
     pub fn diagnose(&self, finding: Circumstances<'_>, now: UnixTime) -> Diagnosis {
         let Circumstances { blame, failures, consecutive_failures, .. } = finding;
         let attempts = failures.tally().map_or(0, |tally| tally.attempts);
         let over = attempts.checked_div(self.exceeded_after).unwrap_or(1);
         let alert = consecutive_failures >= self.alert_after;
-        // Our trouble is held against nobody; who has paid nothing yet is only asked to come later.
+        // The gate's trouble counts against no client; one that has paid nothing yet is only asked
+        // to come back later.
         let steps = match blame.cause {
             Cause::Trouble => 0,
             Cause::Unpaid if alert => over.max(1),
@@ -231,7 +234,7 @@ impl Thresholds {
         now: UnixTime,
     ) -> Stated {
         let Circumstances { blame, failures, correlation, .. } = finding;
-        // Our trouble is nobody's history, and a first contact has none.
+        // The gate's trouble is no part of a client's history, and a first contact has none.
         let ours = blame.cause == Cause::Trouble;
         let history = failures.proven().filter(|tally| !ours && tally.attempts >= 2);
         let (message, suggestion) = words(code, blame.cause);
@@ -267,7 +270,8 @@ impl Thresholds {
 }
 
 impl Gate {
-    /// What one with these failures at this route would be told if they were proven, for the operator.
+    /// The code that a client with these failures at this route would get if they were proven, for
+    /// the operator.
     #[must_use]
     pub fn failing_code(&self, route: &str, tally: &FailureStreak) -> &'static str {
         let offer = self.offers.iter().flatten().find(|offer| offer.route == route);
@@ -283,7 +287,7 @@ impl Gate {
     }
 }
 
-/// What happened, and what to do about it.
+/// Texts of a code: what happened, and what to do about it.
 const fn words(code: DiagnosticCode, cause: Cause) -> (&'static str, &'static str) {
     match (code, cause) {
         (DiagnosticCode::AttemptsExceeded, _) => (
@@ -325,7 +329,7 @@ const fn words(code: DiagnosticCode, cause: Cause) -> (&'static str, &'static st
     }
 }
 
-/// A time in its largest whole unit.
+/// Writes a duration in its largest whole unit.
 fn duration(secs: u64) -> String {
     let (count, unit) = match secs {
         0..60 => (secs, "second"),
@@ -337,7 +341,7 @@ fn duration(secs: u64) -> String {
     format!("{count} {unit}{plural}")
 }
 
-/// The part of the schema that describes `info`, which goes along.
+/// The part of the schema that describes `info`; it is sent along.
 #[must_use]
 pub fn info_schema() -> &'static str {
     let info =

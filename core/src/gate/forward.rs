@@ -1,4 +1,4 @@
-//! What the origin sees of a request. Spec: docs/protocols.md, "What the origin sees".
+//! The request as the origin sees it. Spec: docs/protocols.md, "What the origin sees".
 
 use alloc::borrow::Cow;
 use alloc::collections::BTreeSet;
@@ -29,35 +29,36 @@ pub struct OriginCall {
     pub caching: Caching,
 }
 
-/// What caches of the platform may do with a request to the origin.
+/// Use of the platform's caches for a request to the origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caching {
-    /// What the platform does by itself.
+    /// The platform's default.
     Ordinary,
-    /// Neither answer it nor store its answer: it is for one client.
+    /// No answer from a cache and none stored in it: the answer is for one client.
     Never,
 }
 
-/// Who asks, as far as the origin is told.
+/// The caller, as the origin is told.
 #[derive(Clone, Copy, Debug)]
 pub enum Caller<'a> {
-    /// Somebody.
+    /// A client without a key or a payment.
     Anybody,
-    /// The holder of the key of this name.
+    /// The holder of the key with this name.
     Client(&'a str),
-    /// Who paid.
+    /// A payer.
     Payer {
-        /// The payer; empty where only his chain knows.
+        /// The payer; empty if only the chain knows them.
         payer: &'a str,
         /// Receipt id.
         receipt: &'a str,
     },
 }
 
-/// Drops the fields of a request for a priced route that its origin does not get, before anything is decided by them: what
-/// `Connection` names, and what an origin reads as a field that a price or a payment is for.
+/// Drops the fields of a request for a priced route that its origin does not get, before any
+/// decision reads them: fields that `Connection` names, and fields that an origin would read as one
+/// that a price or a payment is bound to.
 ///
-/// Those that speak to the gate stay; [`origin_call`] takes them away.
+/// Fields for the gate stay; [`origin_call`] removes them.
 pub fn drop_unforwarded(headers: &mut Headers) {
     let hops = Hops::of(headers);
     headers.retain(|name, _| {
@@ -69,11 +70,11 @@ pub fn drop_unforwarded(headers: &mut Headers) {
     });
 }
 
-/// Fields that the gate reads besides those that it never forwards, lower case.
+/// Fields that the gate reads besides those it never forwards, lower case.
 const HEARD: &[&str] = &["authorization", KEY, KEY_HEADER];
 
-/// What the platform says of a client and of the way that a request has come, besides `cf-*`, lower case. It ends the client's
-/// connection, so that no option of it is about these.
+/// Fields of the platform about the client and the way of the request, besides `cf-*`, lower case.
+/// The platform ends the client's connection, so that no connection option concerns these.
 const PLATFORMS: &[&str] =
     &["x-forwarded-for", "x-forwarded-proto", "x-real-ip", "true-client-ip", "cdn-loop"];
 
@@ -85,14 +86,14 @@ impl Hops {
         let names = headers.rows("connection").flat_map(|row| row.split(','));
         let names = names.map(|name| name.trim_matches([' ', '\t']));
         let mut hops = BTreeSet::new();
-        // Collecting them would bring a sort along, which is large.
+        // Collecting the names would link a sort, which is large.
         for name in names {
             hops.insert(name.to_ascii_lowercase().into_bytes());
         }
         Self(hops)
     }
 
-    /// Whether it names this one; what the platform says of a client is not the client's to take away.
+    /// Whether `Connection` names this field; a client cannot remove a field of the platform.
     fn have(&self, name: &str) -> bool {
         let is_named = match planted(Mutant::NamesTimesFields) {
             true => self.0.iter().any(|known| known == name.as_bytes()),
@@ -103,8 +104,8 @@ impl Hops {
     }
 }
 
-/// The request for the origin: what only the gate may say is removed from the client's fields, and
-/// said.
+/// The request for the origin: fields that only the gate may set are removed from the client's, and
+/// set.
 #[must_use]
 pub fn origin_call(
     origin: &Origin,
@@ -173,10 +174,10 @@ pub fn origin_call(
     }
 }
 
-/// Names what origins do once, lower case.
+/// Header that lets origins carry out a request once, lower case.
 pub(super) const KEY: &str = "idempotency-key";
 
-/// Whether a client's key is in the name space of the keys that the gate makes, however it is quoted or listed.
+/// Whether a client's key is in the name space of the gate's keys, however it is quoted or listed.
 #[must_use]
 pub fn is_of_the_gate(key: &str) -> bool {
     !planted(Mutant::ClientsWriteKeys)
@@ -186,7 +187,8 @@ pub fn is_of_the_gate(key: &str) -> bool {
         })
 }
 
-/// A lower-case field name as CGI would have it: `_` and all else that is no letter or digit is `-`. Spec: RFC 3875 4.1.18.
+/// A lower-case field name as CGI would have it: `_` and every other character that is no letter or
+/// digit becomes `-`. Spec: RFC 3875 4.1.18.
 #[must_use]
 pub fn folded(name: &str) -> Cow<'_, str> {
     let is_kept = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
@@ -197,7 +199,7 @@ pub fn folded(name: &str) -> Cow<'_, str> {
     Cow::Owned(name.chars().map(fold).collect())
 }
 
-/// Hop-by-hop fields, those that speak of payment, and those that rename method or URL, lower case.
+/// Hop-by-hop fields, fields about payment, and fields that rename method or URL, lower case.
 pub const NEVER_FORWARDED: &[&str] = &[
     "connection",
     "keep-alive",
@@ -232,14 +234,14 @@ pub const NEVER_FORWARDED: &[&str] = &[
     "x-middleware-subrequest",
     "x-paid",
 ];
-/// Beginnings of names that are the gate's own, lower case.
+/// Prefixes of the gate's own field names, lower case.
 pub const OWN_PREFIXES: &[&str] = &["farebox-", "x-farebox-"];
 
 fn is_never_forwarded(name: &str) -> bool {
     NEVER_FORWARDED.contains(&name) || OWN_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// What a value of `Authorization` says besides `Payment` credentials. Spec: RFC 9110 11.4.
+/// The value of `Authorization` without its `Payment` credentials. Spec: RFC 9110 11.4.
 #[must_use]
 pub fn others(value: &str) -> String {
     let pieces = value.split(',').filter(|piece| !is_payment_credential(piece));
@@ -253,7 +255,7 @@ pub fn is_payment_credential(value: &str) -> bool {
     scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("payment"))
 }
 
-/// What a client says to caches, lower case.
+/// Fields with which a client addresses caches, lower case.
 const FOR_CACHES: &[&str] = &["cache-control", "pragma"];
 
 fn is_conditional(name: &str) -> bool {

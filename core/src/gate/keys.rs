@@ -1,4 +1,5 @@
-//! What the gate derives from its secrets, for our own edge alone: each under a label of its own. Spec: RFC 2104 with SHA-256.
+//! Keys and ids that the gate derives from its secrets, for its own use alone: each under its own
+//! label. Spec: RFC 2104 with SHA-256.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -13,7 +14,7 @@ use crate::payment::{PaymentKey, Receipt};
 use crate::secret::Secret;
 use crate::x402::extension::offer_receipt::{self, SignedReceipt};
 
-/// How the idempotency keys begin that the gate makes: no client's begins so.
+/// Prefix of the idempotency keys that the gate makes; no client's key may have it.
 pub const KEY_PREFIX: &str = "farebox-";
 
 /// Keys of one gate.
@@ -23,15 +24,15 @@ pub struct Keys {
     identifier: Secret<[u8; 32]>,
     idempotency: Secret<[u8; 32]>,
     quote: Secret<[u8; 32]>,
-    /// Signs challenges of MPP.
+    /// Signs MPP challenges.
     challenge: Secret<[u8; 32]>,
-    /// Signed them before the last rotation.
+    /// Signed MPP challenges before the last rotation.
     earlier_challenge: Option<Secret<[u8; 32]>>,
     shard: Secret<Vec<u8>>,
-    /// The same, with its key taken in: it names a network in every request for terms.
+    /// Names networks; the key is absorbed in advance because every request for terms needs it.
     networks: Option<Hmac<Sha256>>,
     origin: Option<Secret<Vec<u8>>>,
-    /// What the gate marks with that it let through.
+    /// Mark on requests that this gate forwards.
     mark: String,
     /// Signs receipts.
     signer: Option<Account>,
@@ -59,10 +60,10 @@ impl Keys {
         }
     }
 
-    /// The same keys after a rotation: receipts signed under the previous secret stay verifiable, and challenges that are
-    /// under way stay good.
+    /// The same keys after a rotation: receipts signed under the previous secret stay verifiable,
+    /// and challenges issued under it stay valid.
     ///
-    /// Ids of payments do not change with it, because the ledger keeps them.
+    /// Payment ids do not change, because the ledger keeps them.
     #[must_use]
     pub fn rotated_from(mut self, previous: &[u8]) -> Self {
         self.earlier = signer(previous);
@@ -70,19 +71,19 @@ impl Keys {
         self
     }
 
-    /// Signs challenges today.
+    /// The key that signs challenges today.
     #[must_use]
     pub const fn challenge(&self) -> &[u8; 32] {
         self.challenge.expose()
     }
 
-    /// What may have signed a challenge that is answered.
+    /// The keys that may have signed an answered challenge.
     pub fn challenges(&self) -> impl Iterator<Item = &[u8]> {
         let earlier = self.earlier_challenge.iter().map(|key| key.expose().as_slice());
         core::iter::once(self.challenge.expose().as_slice()).chain(earlier)
     }
 
-    /// A receipt under today's key; nothing in the case that [`Account::sign`] names.
+    /// Signs a receipt under today's key; `None` in the case that [`Account::sign`] names.
     #[must_use]
     pub fn sign_receipt(&self, receipt: &Receipt) -> Option<SignedReceipt> {
         SignedReceipt::new(receipt, self.signer.as_ref()?)
@@ -94,7 +95,8 @@ impl Keys {
         self.signer.as_ref()
     }
 
-    /// Who signs receipts and who signed them, JSON: the document at `/.well-known/farebox-keys.json`.
+    /// The accounts that sign and have signed receipts, JSON: the document at
+    /// `/.well-known/farebox-keys.json`.
     #[must_use]
     pub fn document(&self) -> String {
         let entry = |account: &Account, status: &str| {
@@ -112,7 +114,8 @@ impl Keys {
         alloc::format!("{}", serde_json::json!({ "keys": keys }))
     }
 
-    /// The public id of a payment: `rcpt_`, 24 base32 characters, and two that say which ledger object keeps it.
+    /// The public id of a payment: `rcpt_`, 24 base32 characters, and two that say which ledger
+    /// object keeps it.
     #[must_use]
     pub fn receipt_id(&self, key: &PaymentKey, shard: u64) -> String {
         let mut id = String::from("rcpt_");
@@ -124,8 +127,8 @@ impl Keys {
         id
     }
 
-    /// What the origin knows the work for a payment by, where its client named nothing: nobody else can make it, and who knows
-    /// the receipt id does not know it.
+    /// The idempotency key for the origin if the client sent none: only the gate can make it, and
+    /// it does not follow from the receipt id.
     #[must_use]
     pub fn idempotency_key(&self, receipt: &str) -> String {
         if planted(Mutant::KeyIsReceipt) {
@@ -136,7 +139,7 @@ impl Keys {
         key
     }
 
-    /// The objects of so many that may keep the row of this receipt id: one of a thousand.
+    /// The objects, of this many, that may keep the row of this receipt id: one in a thousand.
     pub fn shards_of_receipt(id: &str, shards: u64) -> impl Iterator<Item = u64> {
         let digit = |letter: u8| ALPHABET.iter().position(|known| *known == letter);
         let digits = id.as_bytes().last_chunk::<2>().map(|pair| pair.map(digit));
@@ -160,20 +163,21 @@ impl Keys {
         hex::encode(&mac(self.identifier.expose(), &[identifier.as_bytes()]))
     }
 
-    /// What shows that a quote is the gate's: 32 hex digits over these parts.
+    /// The MAC of a quote: 32 hex digits over these parts.
     #[must_use]
     pub fn quote(&self, parts: &[&[u8]]) -> String {
         let mac = mac(self.quote.expose(), &[digest(parts).as_bytes()]);
         mac.first_chunk::<16>().map(|head| hex::encode(head)).unwrap_or_default()
     }
 
-    /// The ledger object that keeps the rows of this payer: 20 bytes of an address, or 32 of a payment key.
+    /// The ledger object that keeps the rows of this payer: 20 bytes of an address, or 32 of a
+    /// payment key.
     #[must_use]
     pub fn shard(&self, payer: &[u8], shards: u64) -> u64 {
         shard_of(&mac(self.shard.expose(), &[payer]), shards)
     }
 
-    /// What a network is counted under in an isolate.
+    /// The key under which an isolate counts a network.
     #[must_use]
     pub fn network(&self, network: &str) -> [u8; 16] {
         let Some(mut mac) = self.networks.clone() else { return [0; 16] };
@@ -181,7 +185,7 @@ impl Keys {
         mac.finalize().into_bytes().first_chunk::<16>().copied().unwrap_or_default()
     }
 
-    /// What a row says of the network that began it: 16 hex digits.
+    /// The name in a row for the network that began it: 16 hex digits.
     #[must_use]
     pub fn client_name(&self, network: &str) -> String {
         let [a, b, c, d, e, f, g, h, ..] = self.network(network);
@@ -194,13 +198,14 @@ impl Keys {
         shard_of(network, shards)
     }
 
-    /// What clients of a day are named under.
+    /// The salt under which the clients of a day are named.
     #[must_use]
     pub fn network_salt(&self, day: u64) -> [u8; 32] {
         mac(self.shard.expose(), &[b"farebox networks", &day.to_be_bytes()])
     }
 
-    /// `Farebox-Signature` for one forwarded request, where a secret is shared with the origin.
+    /// `Farebox-Signature` for one forwarded request; `None` unless a secret is shared with the
+    /// origin.
     #[must_use]
     pub fn origin_signature(&self, now: &str, parts: [&str; 4]) -> Option<String> {
         let secret = self.origin.as_ref()?;
@@ -217,7 +222,8 @@ impl Keys {
         Some(value)
     }
 
-    /// The mark on what this gate let through. Who shows it himself is only refused himself.
+    /// The mark on requests that this gate forwards. A client that sends it only gets its own
+    /// request refused.
     #[must_use]
     pub fn mark(&self) -> &str {
         &self.mark
@@ -239,7 +245,8 @@ fn challenge_key(gate_secret: &[u8]) -> [u8; 32] {
     mac(gate_secret, &[b"farebox challenge"])
 }
 
-/// The account that signs receipts under this secret: the first digest of a counter that is a key.
+/// The account that signs receipts under this secret: the first digest of a counter that is a valid
+/// key.
 fn signer(gate_secret: &[u8]) -> Option<Account> {
     let digest = |counter| Secret::new(mac(gate_secret, &[b"farebox receipt signer", &[counter]]));
     Account::from_candidates((0..=u8::MAX).map(digest))
@@ -247,7 +254,8 @@ fn signer(gate_secret: &[u8]) -> Option<Account> {
 
 /// HMAC-SHA-256 over parts in a row.
 pub(super) fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    // HMAC takes keys of every length; without one the digest of nothing is as good as any constant.
+    // HMAC accepts keys of every length; if it failed, the digest of nothing would do as well as
+    // any constant.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
         return [0; 32];
     };
@@ -259,7 +267,7 @@ pub(super) fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
 
 /// Spec: RFC 4648 section 6, lower case.
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-/// As many ledger objects have a name of their own in a receipt id.
+/// Number of ledger objects that a receipt id can name.
 const RECEIPT_SHARDS: u64 = 1024;
 
 /// The first 130 bits in the alphabet of RFC 4648 base32, lower case.

@@ -1,4 +1,4 @@
-//! Whose requests are counted together, where the operator has bound a rate limit.
+//! Groups clients for the operator's rate limit.
 
 use alloc::borrow::Cow;
 use alloc::format;

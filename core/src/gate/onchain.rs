@@ -1,7 +1,7 @@
-//! What a payer shows to pay without a facilitator, and every check of it that needs no network: a signed transaction, or one
-//! that he has sent.
+//! Payments without a facilitator: a transaction that the payer has signed or sent, and every check
+//! of it that needs no network.
 //!
-//! Nobody vouches for either before a node was asked: `paid::onchain`.
+//! Either is unverified until a node was asked: `paid::onchain`.
 
 use alloc::boxed::Box;
 
@@ -13,10 +13,11 @@ use crate::payment::{OnChain, PaymentKey, Proof, SignedToken};
 use crate::problem::Code;
 use crate::time::UnixTime;
 
-/// Seconds after the end of a challenge in which a block may still have the transaction that was sent for it.
+/// Seconds after the end of a challenge in which a block may still contain the transaction that was
+/// sent for it.
 const LATE_SECS: u64 = 300;
 
-/// What came in answer to a challenge.
+/// The proof in answer to a challenge.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum OnChainProof<'a> {
     /// The bytes of a signed transaction.
@@ -26,12 +27,11 @@ pub(super) enum OnChainProof<'a> {
 }
 
 impl Gate {
-    /// The payment that is shown in answer to a challenge of this time.
+    /// The payment shown in answer to a challenge of this time.
     ///
-    /// # Errors
-    /// [`Code::InvalidPayload`] for what is no transfer or cannot be looked at here, [`Code::Expired`]; of a hash
-    /// [`Code::ChainUnavailable`] and [`Code::UnderReview`] instead; [`Code::TermsMismatch`],
-    /// [`Code::RecipientMismatch`], [`Code::AmountMismatch`].
+    /// # Errors [`Code::InvalidPayload`] for what is no transfer or cannot be looked at here,
+    /// [`Code::Expired`]; of a hash [`Code::ChainUnavailable`] and [`Code::UnderReview`] instead;
+    /// [`Code::TermsMismatch`], [`Code::RecipientMismatch`], [`Code::AmountMismatch`].
     pub(super) fn shown_on_chain(
         &self,
         (choice, token): (&Choice, &SignedToken),
@@ -40,7 +40,7 @@ impl Gate {
         now: UnixTime,
     ) -> Result<Proof, Code> {
         let terms = &choice.terms;
-        // Money that has moved is never answered with terms, whatever cannot be looked at.
+        // Money that has moved is never answered with terms, even if it cannot be looked at.
         let (blind, closed) = match shown {
             OnChainProof::Transaction(_) => (Code::InvalidPayload, Code::Expired),
             OnChainProof::Hash(..) => (Code::ChainUnavailable, Code::UnderReview),
@@ -60,7 +60,7 @@ impl Gate {
                 if signed.value != terms.amount {
                     return Err(Code::AmountMismatch);
                 }
-                // Precompiles live there, and sign nothing.
+                // Precompiles have these addresses, and sign nothing.
                 if signed.from.is_low() {
                     return Err(Code::SignatureInvalid);
                 }
@@ -78,7 +78,7 @@ impl Gate {
         Ok(Proof {
             key: PaymentKey::of_transaction(token.chain_id, &hash),
             payer,
-            // It has no end of its own: it counts for as long as it was asked to be good.
+            // It has no end of its own: it counts for as long as the terms asked for.
             valid_before: now.plus(terms.max_timeout_secs),
             identifier: None,
             request: onchain.request(),

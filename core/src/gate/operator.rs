@@ -1,8 +1,9 @@
-//! The operator's paths under `/_farebox`: who may ask, what is asked of the ledger objects, what is answered.
+//! The operator's paths under `/_farebox`: authorization, questions to the ledger objects, answers.
 //!
-//! [`Gate::operator`] answers at once, or gives a [`OperatorQuery`] that names objects to ask, at most four at once, until
-//! it has the answer, or an [`Export`] that goes through them one page after the other. A bearer token alone
-//! counts; without a configured one nothing is there. Spec: docs/operations.md, "Operator API".
+//! [`Gate::operator`] answers at once, or gives an [`OperatorQuery`] that names objects to ask, at
+//! most four at once, until it has the answer, or an [`Export`] that goes through them one page
+//! after the other. Only a bearer token authorizes; without a configured one the paths are not
+//! found. Spec: docs/operations.md, "Operator API".
 
 mod export;
 mod metrics;
@@ -34,12 +35,12 @@ use crate::time::UnixTime;
 pub const MAX_BODY_BYTES: usize = 4 * 1024;
 /// Longest reason that an operator gives, bytes.
 const MAX_REASON_BYTES: usize = 512;
-/// Where the operator's paths begin.
+/// Prefix of the operator's paths.
 const PREFIX: &str = "/_farebox/";
 /// Most rows of one page of `payments`.
 const MAX_LIMIT: u64 = 200;
 
-/// Where notices go, and what they are signed with.
+/// Destination of notices, and the secret that signs them.
 #[derive(Debug)]
 pub struct Webhook {
     /// Its query may hold a key.
@@ -48,21 +49,21 @@ pub struct Webhook {
     pub secret: Secret<String>,
 }
 
-/// How long an object keeps things, seconds.
+/// Retention in an object, seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keeps {
     /// Stored responses, from the row's last change.
     pub responses_secs: u64,
-    /// Rows that are at rest, from their last change.
+    /// Rows at rest, from their last change.
     pub payments_secs: u64,
 }
 
-/// What to do with a request.
+/// Next step of a request.
 #[derive(Debug)]
 pub enum OperatorStep {
     /// Answer this.
     Answer(Reply),
-    /// Read the body, at most [`MAX_BODY_BYTES`], and ask again with it.
+    /// Read the body, at most [`MAX_BODY_BYTES`], and call again with it.
     Body,
     /// Ask objects until there is an answer.
     OperatorQuery(Box<OperatorQuery>),
@@ -71,8 +72,8 @@ pub enum OperatorStep {
 }
 
 impl Gate {
-    /// What a request for one of the operator's paths leads to; nothing for other paths. `body` is its body, once
-    /// it was read.
+    /// The next step for one of the operator's paths; `None` for other paths. `body` is the
+    /// request's body, once it was read.
     #[must_use]
     pub fn operator(
         &self,
@@ -84,7 +85,7 @@ impl Gate {
         let target = head.target();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let place = OperatorPath::of(path.strip_prefix(PREFIX)?)?;
-        // Without a token there is nothing here, for anybody.
+        // Without a token these paths do not exist, for any client.
         let token = self.token.as_ref()?;
         let asked = if is_authorized(head, token.expose()) {
             self.asked(place, head, query, body, now)
@@ -171,19 +172,19 @@ impl Gate {
             }
         })
     }
-    /// Whether there is an operator who may ask.
+    /// Whether an operator's token is configured.
     #[must_use]
     pub const fn has_operator(&self) -> bool {
         self.token.is_some()
     }
 
-    /// Where notices go, if anywhere.
+    /// Destination of notices, if there is one.
     #[must_use]
     pub const fn webhook(&self) -> Option<&Webhook> {
         self.webhook.as_ref()
     }
 
-    /// How long an object keeps things.
+    /// Retention in an object.
     #[must_use]
     pub const fn keeps(&self) -> Keeps {
         self.keeps
@@ -201,7 +202,7 @@ impl Webhook {
     }
 }
 
-/// What an authorized request leads to.
+/// The task of an authorized request.
 enum Plan {
     Body,
     OperatorQuery(visit::Task),
@@ -265,7 +266,8 @@ impl<'a> OperatorPath<'a> {
     }
 }
 
-/// Whether the request shows the token; digests are compared, so that the time says nothing about it.
+/// Whether the request shows the token; digests are compared, so that the time reveals nothing
+/// about it.
 fn is_authorized(head: &RequestHead, token: &str) -> bool {
     let shown = head.headers.get("authorization").and_then(|value| value.split_once(' '));
     let Some((scheme, shown)) = shown else { return false };
@@ -311,13 +313,13 @@ fn checked_id(id: &str) -> Result<String, Code> {
     if super::receipts::is_id(id) { Ok(id.to_owned()) } else { Err(Code::NotFound) }
 }
 
-/// The message that adds to the approximate counters: name with its labels, and what to add.
+/// The message that adds to the approximate counters: names with labels, and the numbers to add.
 #[must_use]
 pub fn meter(add: Vec<(String, u64)>) -> String {
     message(ObjectRequest::Meter { add })
 }
 
-/// The message for an errand.
+/// The message for a request to an object.
 pub(super) fn message(operator: ObjectRequest) -> String {
     let order =
         crate::ledger::report::OperatorMessage { v: crate::ledger::command::VERSION, operator };

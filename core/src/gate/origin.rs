@@ -1,7 +1,7 @@
-//! Where a request goes that the gate lets through. Spec: docs/origin.md.
+//! The origin that requests are forwarded to. Spec: docs/origin.md.
 //!
-//! What the gate forwards carries its mark. A request that comes in with it was let through before: whoever is
-//! asked as the origin is the gate itself, and would be asked for ever.
+//! Forwarded requests carry the gate's mark. A request that arrives with it was forwarded before:
+//! the configured origin is the gate itself, and the request would loop forever.
 
 use alloc::string::String;
 
@@ -9,17 +9,18 @@ use super::Gate;
 use crate::http::{Headers, RequestHead};
 use crate::secret::ct_eq;
 
-/// Name of the header field with the mark, lower case.
+/// Name of the header field that carries the mark, lower case.
 pub const MARK: &str = "farebox-loop";
 
-/// Who answers what the gate lets through.
+/// The server that answers forwarded requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// A server: the target is put behind this base URL, which does not end in a slash.
+    /// A server: the target is appended to this base URL, which does not end in a slash.
     Url(String),
-    /// The Worker bound as `ORIGIN`: it is asked for the URL that the client asked for.
+    /// The Worker bound as `ORIGIN`; it gets the URL that the client asked for.
     Bound,
-    /// The server of the gate's own zone, behind the gate: it is asked for the URL that the client asked for.
+    /// The server of the gate's own zone, behind the gate; it gets the URL that the client asked
+    /// for.
     Zone,
 }
 
@@ -39,7 +40,8 @@ impl Origin {
         url
     }
 
-    /// What is cut off a `Location`; nothing where the origin knows the URL that the client asked for.
+    /// The prefix to remove from a `Location`; `None` if the origin knows the URL that the client
+    /// asked for.
     #[must_use]
     pub fn base(&self) -> Option<&str> {
         match self {
@@ -49,24 +51,25 @@ impl Origin {
     }
 }
 
-/// Where the objects of the ledger live.
+/// Placement of the ledger's objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LedgerPlacement {
-    /// The jurisdiction that they never leave. With another one they are other objects.
+    /// The jurisdiction that they never leave. Under another one they are other objects.
     pub jurisdiction: Option<&'static str>,
-    /// Where they had best begin.
+    /// Hint where they should be created.
     pub location: Option<&'static str>,
 }
 
 impl Gate {
-    /// Whether this request has come through this gate before.
+    /// Whether this request has passed through this gate before.
     pub(super) fn has_let_through(&self, headers: &Headers) -> bool {
         let mark = self.keys.mark();
         headers.rows(MARK).any(|value| ct_eq(value.as_bytes(), mark.as_bytes()))
     }
 
-    /// What an edge has to know to reach the ledger and to forward, as JSON: `jurisdiction` and `location` of the
-    /// ledger's objects, and as `plain` what [`Gate::plain_forwarding`] says, if anything.
+    /// Facts that an edge needs to reach the ledger and to forward, as JSON: `jurisdiction` and
+    /// `location` of the ledger's objects, and as `plain` the result of [`Gate::plain_forwarding`],
+    /// if there is one.
     #[must_use]
     pub fn for_edge(&self) -> String {
         let edge = serde_json::json!({

@@ -24,8 +24,9 @@ pub const MAX_TARGET_BYTES: usize = 16_384;
 
 /// A request target in origin form (`/path?query`), byte for byte as it will be forwarded.
 ///
-/// Whoever holds one knows: it starts with `/`, is visible ASCII without `#`, and its path has no `\`, no
-/// malformed percent escape, and none of more than two levels for a byte that origins may read as a separator.
+/// Every value starts with `/`, is visible ASCII without `#`, and its path has no `\`, no malformed
+/// percent escape, and none of more than two levels for a byte that origins may read as a
+/// separator.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Target {
     text: String,
@@ -113,16 +114,17 @@ impl Target {
         self.text.split_once('?').map(|(_, query)| query)
     }
 
-    /// Whether every origin reads this path alike: lower case unreserved characters except `~`, single slashes, no
-    /// trailing slash, no segment that ends with a dot.
+    /// Whether every origin reads this path alike: lower case unreserved characters except `~`,
+    /// single slashes, no trailing slash, no segment that ends with a dot.
     pub fn is_ordinary(&self) -> bool {
         self.ordinary
     }
 
     /// Whether `test` holds for the path as it came or as some lenient origin may read it.
     ///
-    /// Letter case is not folded here: `test` has to ignore it. Also true when a reading leads above the root
-    /// or there are too many to look at them all, so an answer of `false` is certain. Spec: docs/protocols.md, "Ambiguous targets".
+    /// Letter case is not folded here: `test` has to ignore it. Also true when a reading leads
+    /// above the root or there are too many to look at them all, so an answer of `false` is
+    /// certain. Spec: docs/protocols.md, "Ambiguous targets".
     pub fn any_reading(&self, mut test: impl FnMut(&[u8]) -> bool) -> bool {
         let path = self.path().as_bytes();
         if self.ordinary { test(path) } else { reading::any(path, test) }
@@ -135,7 +137,8 @@ impl fmt::Display for Target {
     }
 }
 
-/// Why a request target was refused before any route was looked up. The client has to send another target.
+/// Reason why a request target was refused before any route was looked up. The client has to send
+/// another target.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum TargetError {
@@ -160,7 +163,7 @@ pub enum TargetError {
     },
     /// A byte of the path that is no letter or digit is percent-encoded more than twice.
     TooDeep,
-    /// The path has a U+FFFD: the platform puts it where bytes came that are no UTF-8.
+    /// The path has a U+FFFD, which the platform puts in place of bytes that are not UTF-8.
     Mangled,
 }
 
@@ -192,7 +195,7 @@ impl fmt::Display for TargetError {
 
 impl core::error::Error for TargetError {}
 
-/// Whether some U+FFFD stands in it, which may be a byte that the client sent raw.
+/// Whether the path has a U+FFFD, which may stand for a byte that the client sent raw.
 fn is_mangled(path: &[u8]) -> bool {
     path.windows(9).any(|nine| nine.eq_ignore_ascii_case(b"%EF%BF%BD"))
 }

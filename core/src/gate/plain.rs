@@ -1,7 +1,9 @@
-//! What an edge may forward by itself, before the compiled gate is asked. Spec: docs/origin.md.
+//! Rules for requests that an edge may forward by itself, before the compiled gate is asked. Spec:
+//! docs/origin.md.
 //!
-//! The edge reads no rule of its own: which fields, methods and paths are ordinary stands here as data, made of the
-//! lists that the gate itself forwards by. It may send more to the gate than it has to, never less.
+//! The edge has no rule of its own: the ordinary fields, methods and paths stand here as data, made
+//! from the lists that the gate itself forwards by. It may send more requests to the gate than
+//! necessary, never fewer.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -14,31 +16,34 @@ use super::origin::MARK;
 use super::route::Methods;
 use super::{forward, reply};
 
-/// Fields that the runtime writes itself on each request, lower case: the edge drops them.
+/// Fields that the runtime sets itself on each request, lower case: the edge drops them.
 const WRITTEN: &[&str] = &["host", "content-length", "transfer-encoding", "connection"];
 
-/// Fields that ordinary requests carry with these words alone, lower case.
+/// Fields that ordinary requests carry with these values alone, lower case.
 const WORDS: &[(&str, &[&str])] = &[("connection", &["close", "keep-alive"])];
 
-/// Fields that the gate forwards in part or not at all, and what their value then has in it, lower case.
+/// Fields that the gate forwards in part or not at all, and the text that then appears in their
+/// value, lower case.
 const PARTS: &[(&str, &str)] = &[("authorization", "payment"), (forward::KEY, KEY_PREFIX)];
 
-/// What an origin says about its own connection, lower case: the edge drops it.
+/// Fields about the origin's own connection, lower case: the edge drops them.
 const ABOUT_CONNECTION: &[&str] = &["connection", "keep-alive", "transfer-encoding"];
 
-/// What begins the paths that no route can name and the gate answers.
+/// Prefix of the paths that the gate itself answers and no route can name.
 const RESERVED: &str = "/_";
 
 impl Gate {
-    /// What an edge needs to forward by itself requests that are certainly free; nothing if every request has to
-    /// be looked at. Without `origin` the URL that the client asked for is asked for.
+    /// What an edge needs to forward by itself requests that are certainly free; nothing if every
+    /// request has to be looked at. Without `origin` the URL that the client asked for is asked
+    /// for.
     ///
-    /// Certainly free is a path of `a-z 0-9 / _ -` without `//` that begins with none of `guarded`, asked for with
-    /// one of `methods`. Of its fields, whose names are all of `a-z 0-9 -`, none is named in `request.gate` or
-    /// begins as one of `request.prefixes`; one of `request.words` is one of those words, and one of
-    /// `request.parts` does not have that in it, in whatever case. `request.dropped` are left out and
-    /// `request.set` is added. An answer with a field of `answer.gate` or `answer.prefixes` is the gate's to
-    /// finish; of others, `answer.dropped` are left out. Both carry an id in the field `correlation`.
+    /// Certainly free is a path of `a-z 0-9 / _ -` without `//` that begins with none of `guarded`,
+    /// asked for with one of `methods`. Of its fields, whose names are all of `a-z 0-9 -`, none is
+    /// named in `request.gate` or begins as one of `request.prefixes`; one of `request.words` is
+    /// one of those words, and one of `request.parts` does not have that in it, in whatever case.
+    /// `request.dropped` are left out and `request.set` is added. An answer with a field of
+    /// `answer.gate` or `answer.prefixes` is the gate's to finish; of others, `answer.dropped` are
+    /// left out. Both carry an id in the field `correlation`.
     #[must_use]
     pub fn plain_forwarding(&self) -> Option<Value> {
         if self.keys.signs_origin_requests() || !self.table.forwards_unlisted() {

@@ -1,10 +1,12 @@
-//! Prices that somebody else names: a Worker bound to the gate, asked about the head of a request.
+//! Prices named per request by a pricer: a Worker bound to the gate, asked about the head of a
+//! request.
 //!
 //! Assumptions:
-//! - it is asked for what brings no payment, and for a payment whose price the gate cannot know any more; whatever it does
-//!   wrong, nothing is charged and nothing is free;
-//! - a price is a promise for some seconds: a quote, which the client hands back in `accepted.extra.quote`, so that no state is kept;
-//!   an isolate remembers besides what it has quoted, for clients that hand nothing back.
+//! - it is asked about requests without a payment, and about a payment whose price the gate does
+//!   not know any more; whatever it does wrong, nothing is charged and nothing is free;
+//! - a price is a promise for some seconds: a quote, which the client returns in
+//!   `accepted.extra.quote`, so that no state is kept; an isolate also remembers what it has
+//!   quoted, for clients that return none.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -21,22 +23,23 @@ use crate::time::UnixTime;
 
 /// Longest answer, bytes.
 pub const MAX_ANSWER_BYTES: usize = 4096;
-/// Deadline of the whole exchange, milliseconds.
+/// Deadline of the whole exchange, milliseconds: the client waits for it.
 pub const DEADLINE_MS: u32 = 2_000;
-/// Seconds for which a price holds that says nothing about it, and the bounds of what it may say.
+/// Validity of a price if the pricer states none, and the bounds of what it may state, seconds.
 const VALID_SECS: u64 = 60;
 const MIN_SECS: u64 = 5;
 const MAX_SECS: u64 = 3_600;
-/// Most quotes that an isolate remembers.
+/// Limit on the quotes that an isolate remembers.
 const MAX_QUOTES: usize = 1_024;
-/// Longest header field that is told, bytes.
+/// Longest header field that the pricer is told, bytes.
 const MAX_FIELD_BYTES: usize = 1_024;
 
-/// Fields of a request that are told, lower case: nothing that proves who somebody is. A payment is bound to no other.
+/// Header fields that the pricer is told, lower case; none proves an identity. A payment is bound
+/// to no other field.
 pub(super) const TOLD: &[&str] =
     &["accept", "accept-language", "cf-ipcountry", "content-type", "origin", "range", "user-agent"];
 
-/// One question to it.
+/// A question to a pricer.
 #[derive(Clone, Debug)]
 pub struct PriceCall {
     /// The service binding.
@@ -45,21 +48,21 @@ pub struct PriceCall {
     pub body: String,
 }
 
-/// What it says.
+/// A pricer's reply.
 pub(super) enum PricerReply {
-    /// Nothing is asked.
+    /// The request is free.
     Free,
-    /// So much on each choice, for so long, for this.
+    /// A price for each choice, its validity and its description.
     Price { amounts: Vec<Amount>, secs: u64, description: Option<String> },
 }
 
 impl Pricer {
-    /// The question about one request.
+    /// The question about a request.
     pub(super) fn call(&self, head: &RequestHead) -> PriceCall {
         PriceCall { binding: self.binding.clone(), body: question(head) }
     }
 
-    /// Its answer; nothing if it is none.
+    /// Reads the reply; `None` if it is invalid.
     pub(super) fn read(&self, text: &str, offer: &Offer) -> Option<PricerReply> {
         let answer = json::parse_with(text.as_bytes(), MAX_ANSWER_BYTES).ok()?;
         let price = answer.get("price")?;
@@ -77,7 +80,7 @@ impl Pricer {
         let mut amounts = Vec::new();
         for (place, choice) in offer.choices.iter().enumerate() {
             let amount = match price.get("amount") {
-                // Units of one asset say nothing about another one's.
+                // Units of one asset say nothing about those of another.
                 Some(amount) if offer.choices.len() == 1 => Amount::from_atomic(amount.as_str()?),
                 _ => Amount::from_price(price.as_str()?, choice.asset_label.1),
             };
@@ -95,7 +98,7 @@ impl Pricer {
 }
 
 impl Offer {
-    /// This choice at another amount, and with a quote in its terms.
+    /// This choice at another amount, with a quote in its terms.
     pub(super) fn choice_at(&self, choice: &Choice, amount: Amount, quote: Option<&str>) -> Choice {
         let mut terms = choice.terms.clone();
         terms.amount = amount;
@@ -107,16 +110,17 @@ impl Offer {
     }
 }
 
-/// All that is told of a request, JSON: what a price is named for, and a quote holds for.
+/// Every fact about a request that the pricer is told, JSON; a quote holds for exactly these.
 ///
-/// `body_bytes` is missing without a body and null where its length is not known, so that one is never taken for the other.
-/// Nothing in it differs between a client's request for terms and the same request with a payment.
+/// `body_bytes` is missing without a body and null if its length is unknown, so that the two are
+/// never confused. A client's request for terms and the same request with a payment give the same
+/// question.
 #[must_use]
 pub(super) fn question(head: &RequestHead) -> String {
     let mut headers = serde_json::Map::new();
     for name in TOLD {
         let Some(value) = head.headers.joined(name) else { continue };
-        // No request with a longer one is priced.
+        // A request with a longer one is not priced.
         let value =
             if value.len() <= MAX_FIELD_BYTES { value.as_ref().into() } else { Value::Null };
         headers.insert((*name).to_owned(), value);
@@ -126,7 +130,7 @@ pub(super) fn question(head: &RequestHead) -> String {
     question.insert("url".to_owned(), head.url.as_str().into());
     question.insert("headers".to_owned(), headers.into());
     if head.body == BodyPresence::Present {
-        // Beside another framing a length says nothing of the body. Spec: RFC 9112, 6.3.
+        // Beside another framing, a length says nothing about the body. Spec: RFC 9112, 6.3.
         let framed = head.headers.get("transfer-encoding").is_some();
         let framed = framed && !planted(Mutant::LengthBesideFraming);
         let length = head.headers.get("content-length").filter(|_| !framed);
@@ -136,18 +140,18 @@ pub(super) fn question(head: &RequestHead) -> String {
     alloc::format!("{}", Value::Object(question))
 }
 
-/// Whether all of a request that a price may depend on can be told.
+/// Whether the pricer can be told everything that a price may depend on.
 pub(super) fn can_be_told(head: &RequestHead) -> bool {
     let values = TOLD.iter().filter_map(|name| head.headers.joined(name));
     values.into_iter().all(|value| value.len() <= MAX_FIELD_BYTES || planted(Mutant::LongIsTold))
 }
 
-/// What an isolate has quoted lately.
+/// Prices that an isolate has quoted lately.
 #[derive(Clone, Debug, Default)]
 pub struct Quotes(Vec<(String, UnixTime)>);
 
 impl Quotes {
-    /// Nothing yet.
+    /// No quotes yet.
     #[must_use]
     pub const fn new() -> Self {
         Self(Vec::new())
@@ -158,7 +162,7 @@ impl Quotes {
         self.0.iter().any(|(known, until)| known == quote && now < *until)
     }
 
-    /// This is quoted until then.
+    /// Remembers a quote until that time.
     pub(super) fn remember(&mut self, quote: String, until: UnixTime, now: UnixTime) {
         let holds_longer = self.0.iter().any(|(known, end)| *known == quote && *end >= until);
         if holds_longer {

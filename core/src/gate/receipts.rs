@@ -1,9 +1,10 @@
-//! `/_farebox/receipts/{id}` and `/.well-known/farebox-keys.json`: what a payer may show to others, and who signed it.
+//! `/_farebox/receipts/{id}` and `/.well-known/farebox-keys.json`: receipts that a payer may show
+//! to others, and the keys that signed them.
 //!
-//! [`Gate::receipts`] answers at once or names the ledger objects to ask; [`Gate::receipt`] writes the answer from
-//! what they found. A receipt is private: without a proof that holds, it is not there (404). The proof is the
-//! secret of the first request in `Idempotency-Key`, or a [`Statement`] whose method is
-//! [`RECEIPT`]. Spec: docs/protocols.md, "Receipts".
+//! [`Gate::receipts`] answers at once or names the ledger objects to ask; [`Gate::receipt`] writes
+//! the answer from what they found. A receipt is private: without a valid proof the answer is 404.
+//! The proof is the secret of the first request in `Idempotency-Key`, or a [`Statement`] whose
+//! method is [`RECEIPT`]. Spec: docs/protocols.md, "Receipts".
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -31,17 +32,18 @@ use crate::secret::ct_eq;
 use crate::time::UnixTime;
 use crate::x402::extension::offer_receipt::{self, SignedReceipt};
 
-/// Where the keys are.
+/// Path of the keys.
 pub const KEYS_PATH: &str = "/.well-known/farebox-keys.json";
-/// What stands before the id of a receipt.
+/// Prefix of the path of a receipt; its id follows.
 pub const RECEIPTS_PATH: &str = "/_farebox/receipts/";
-/// What to do with a request for one of these paths.
+/// Next step of a request for one of these paths.
 #[derive(Debug)]
 pub enum ReceiptStep {
     /// Answer this.
     Answer(Reply),
-    /// Ask these objects, in any order, at most 4 at once, and hand all answers to [`Gate::receipt`]. Where the operator
-    /// has bound a rate limit, [`Inquiry::network`] is asked about before, and [`Inquiry::limited`] answers.
+    /// Ask these objects, in any order, at most 4 at once, and hand all answers to
+    /// [`Gate::receipt`]. If the operator has bound a rate limit, it is asked first about
+    /// [`Inquiry::network`], and [`Inquiry::limited`] is the answer beyond it.
     Find(Vec<LedgerCall>, Inquiry),
 }
 
@@ -56,7 +58,7 @@ pub struct Inquiry {
     network: String,
 }
 
-/// A receipt and how the ledger and the operator name what it is about.
+/// A receipt, with the names that the ledger and the operator use for its subject.
 #[derive(Serialize)]
 struct Document<'a> {
     id: &'a str,
@@ -74,7 +76,7 @@ struct Document<'a> {
 }
 
 impl Gate {
-    /// The answer to a request for one of the paths of this module; nothing for other paths.
+    /// The next step for one of the paths of this module; `None` for other paths.
     #[must_use]
     pub fn receipts(&self, head: &RequestHead, correlation: &str) -> Option<ReceiptStep> {
         let path = head.target().split('?').next().unwrap_or_default();
@@ -120,7 +122,7 @@ impl Gate {
         }
     }
 
-    /// The objects that may have the row: by the payer where they are known, else by the id.
+    /// The calls to the objects that may have the row: found by the payer if known, else by the id.
     fn calls(&self, inquiry: &Inquiry, head: &RequestHead) -> Vec<LedgerCall> {
         let call = |object: String, payer: Option<Address>, key: Option<String>| {
             let payer = payer.map(|payer| payer.to_lower_hex());
@@ -134,7 +136,7 @@ impl Gate {
                 .collect::<Vec<_>>()
         };
         if let Some(statement) = &inquiry.statement {
-            // Whoever signed it is the only payer whom it can prove.
+            // A statement can prove no payer but its signer.
             let signers = self.chain_ids().filter_map(|chain| statement.signer(chain));
             return signers
                 .flat_map(|payer| known(payer, Some(statement.key().to_hex())))
@@ -157,7 +159,7 @@ impl Gate {
         self.networks.iter().filter_map(|network| ChainId::parse(network).ok()?.evm_id())
     }
 
-    /// The answer from what the objects found; an object that is down found nothing and says `None`.
+    /// The answer, given what the objects found; an object that is down counts as `None`.
     #[must_use]
     pub fn receipt(
         &self,
@@ -185,7 +187,7 @@ impl Gate {
                 "executing" | "settling" | "settled" | "delivering" => {
                     refuse(Code::PaymentInProgress)
                 }
-                // Nothing was paid for, or not any more: there is no receipt and there will be none.
+                // Not paid, or not any more: there is no receipt and there will be none.
                 _ => refusal(Code::NotFound, &inquiry.correlation, None),
             },
             None if down => refusal(Code::LedgerUnavailable, &inquiry.correlation, None),
@@ -193,7 +195,7 @@ impl Gate {
         }
     }
 
-    /// The signed receipt of a delivered payment; nothing for facts that are not whole.
+    /// The signed receipt of a delivered payment; `None` if the facts are incomplete.
     fn signed(&self, facts: &Facts, now: UnixTime) -> Option<String> {
         let receipt = Receipt {
             id: facts.receipt.clone(),
@@ -224,13 +226,13 @@ impl Gate {
     }
 }
 
-/// A row's payer as its chain names him; empty where the row is kept under the payment's key.
+/// A row's payer in the chain's notation; empty if the row is kept under the payment's key.
 fn named(account: &str) -> String {
     Address::parse(account).map(|payer| payer.to_checksum()).unwrap_or_default()
 }
 
 impl Inquiry {
-    /// Whose requests are counted.
+    /// Rate-limit key of the client.
     #[must_use]
     pub fn network(&self) -> &str {
         &self.network
@@ -242,7 +244,7 @@ impl Inquiry {
         refusal(Code::RateLimited, &self.correlation, None)
     }
 
-    /// Whether the proof that came with it is one for this row.
+    /// Whether the proof of the request is valid for this row.
     fn holds(&self, facts: &Facts, now: UnixTime) -> bool {
         let secret = match (&self.secret, &facts.secret) {
             (Some(shown), Some(kept)) => ct_eq(shown.as_bytes(), kept.as_bytes()),

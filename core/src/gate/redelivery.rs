@@ -1,7 +1,8 @@
-//! `Farebox-Redelivery`: a payer's fresh signature that he wants the answer to a payment once more.
+//! `Farebox-Redelivery`: a payer's fresh signature that asks for the answer to a payment once more.
 //!
-//! The payment itself is public once it is on the chain; this statement is not. It is typed data of the domain
-//! `{name: "Farebox", version: "1", chainId}`. Spec: docs/protocols.md, "Repeats"; EIP-712.
+//! The payment itself is public once it is on the chain; this statement is not. It is typed data of
+//! the domain `{name: "Farebox", version: "1", chainId}`. Spec: docs/protocols.md, "Repeats";
+//! EIP-712.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -21,19 +22,20 @@ use crate::x402::header;
 
 /// The request header, lower case.
 pub const HEADER: &str = "farebox-redelivery";
-/// What stands for the method when a receipt is asked for.
+/// Stands in place of the method when a receipt is asked for.
 pub const RECEIPT: &str = "RECEIPT";
 /// The EIP-712 type of a statement.
 pub const TYPE: &str = "Redelivery(bytes32 paymentKey,string method,string url,uint256 issuedAt)";
 
-/// Seconds between the statement and the gate's clock, both ways.
+/// Largest difference between the statement's time and the gate's clock, seconds, in both
+/// directions.
 const MAX_AGE_SECS: u64 = 120;
 /// Longest method, bytes.
 const MAX_METHOD_BYTES: usize = 32;
 /// Longest URL, bytes: a target of a priced route and the longest host.
 const MAX_URL_BYTES: usize = 2560;
 
-/// A statement that has the right shape; who signed it is not known yet.
+/// A well-formed statement whose signer is not known yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
     key: PaymentKey,
@@ -83,13 +85,13 @@ impl Statement {
         &self.key
     }
 
-    /// Who signed it, if it was meant for this chain. Every signature has some signer.
+    /// The signer, if it was signed for this chain. Every signature has some signer.
     #[must_use]
     pub fn signer(&self, chain_id: u64) -> Option<Address> {
         self.signature.recover(&self.digest(chain_id)).ok()
     }
 
-    /// What is signed.
+    /// The digest that is signed.
     #[must_use]
     pub fn digest(&self, chain_id: u64) -> [u8; 32] {
         let separator = eip712::separator_without_contract("Farebox", "1", chain_id);
@@ -103,11 +105,10 @@ impl Statement {
         eip712::digest(&separator, &members)
     }
 
-    /// Whether the payer of `key` asks for exactly this, now: within 120 s, the same method, the same URL to the
-    /// byte, his own signature under the chain he paid on.
+    /// Checks that the payer of `key` asks for exactly this, now: within 120 s, the same method,
+    /// the same URL to the byte, their own signature under the chain of the payment.
     ///
-    /// # Errors
-    /// [`Code::PaymentAlreadyDelivered`]: the statement proves nothing.
+    /// # Errors [`Code::PaymentAlreadyDelivered`]: the statement proves nothing.
     pub fn proves(
         &self,
         key: &PaymentKey,

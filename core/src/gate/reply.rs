@@ -1,4 +1,5 @@
-//! What the gate answers: its own refusals, and the finishing of the origin's answers. Spec: docs/protocols.md, "Answers" and "HTTP".
+//! Answers of the gate: its own refusals, and the finishing of the origin's answers. Spec:
+//! docs/protocols.md, "Answers" and "HTTP".
 
 use alloc::string::{String, ToString};
 
@@ -14,44 +15,45 @@ use crate::x402::extension::diagnostic::DiagnosticCode;
 pub struct Reply {
     /// Status and header fields.
     pub head: ResponseHead,
-    /// What follows.
+    /// Its body.
     pub body: Body,
-    /// What the log says about it.
+    /// Code for the log.
     pub code: Option<Code>,
     /// Pattern of the priced route that was asked for, for the log.
     pub route: Option<String>,
-    /// What the edge counts.
+    /// Facts for the edge to count.
     pub marks: Marks,
 }
 
-/// What is counted of an answer.
+/// Facts about an answer that are counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Marks {
-    /// What the payer was told about why.
+    /// Code of the diagnosis that the payer got.
     pub diagnosed: Option<DiagnosticCode>,
-    /// Whether the client has heard the same many times: it needs no line of the log.
+    /// Whether the client has had the same answer many times: it needs no log line.
     pub repeats: bool,
     /// Whether a payment is served with it.
     pub served: bool,
-    /// What the client's network is to be counted for, although a good signature came with the request, and whose.
+    /// Failure to count for the client's network although the request came with a good signature,
+    /// and the payer's account.
     pub failed: Option<(FailureCause, String)>,
 }
 
 /// The body of a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
-    /// Nothing.
+    /// No body.
     Empty,
-    /// Text of ours.
+    /// Text of the gate.
     Text(String),
-    /// What the edge holds: the origin's body, or the stored response.
+    /// A body that the edge holds: the origin's, or the stored response.
     Held,
 }
 
-/// Which routes a reply belongs to.
+/// The kind of route a reply belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Audience {
-    /// A priced route: any page may read it.
+    /// A priced route: pages of any site may read it.
     Paid,
     /// Anything else.
     Other,
@@ -66,7 +68,7 @@ pub const ALLOWED_HEADERS: &str = "PAYMENT-SIGNATURE, X-PAYMENT, Authorization, 
 pub const EXPOSED_HEADERS: &str = "PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE, WWW-Authenticate, Payment-Receipt, Payment-Replayed, Retry-After, x-correlation-id";
 
 impl Reply {
-    /// An answer that is no refusal.
+    /// An answer that is not a refusal.
     #[must_use]
     pub fn new(head: ResponseHead, body: Body) -> Self {
         Self { head, body, code: None, route: None, marks: Marks::default() }
@@ -96,7 +98,7 @@ impl Reply {
         }
     }
 
-    /// The refusal with what the payer's program should know about it.
+    /// Adds the diagnosis for the payer's program.
     #[must_use]
     pub fn diagnosed(mut self, diagnosis: Option<&Diagnosis>) -> Self {
         let (Some(diagnosis), Body::Text(body)) = (diagnosis, &mut self.body) else { return self };
@@ -136,7 +138,7 @@ impl Reply {
     }
 }
 
-/// What every answer carries that the gate writes itself.
+/// The fields of every answer that the gate writes itself.
 #[must_use]
 pub fn own_headers(audience: Audience, correlation: &str) -> Headers {
     let mut headers = Headers::new();
@@ -150,8 +152,8 @@ pub fn own_headers(audience: Audience, correlation: &str) -> Headers {
     headers
 }
 
-/// Removes from an origin's answer what only the gate may say: receipts, challenges, cache rules of shared
-/// caches, and absolute redirects that name the origin.
+/// Removes from an origin's answer what only the gate may send: receipts, challenges, rules for
+/// shared caches, and absolute redirects that name the origin.
 pub fn scrub(head: &mut ResponseHead, origin: &Origin) {
     head.headers.retain(|name, _| !is_ours(name));
     if let Some(value) = head.headers.get(CHALLENGES) {
@@ -175,7 +177,7 @@ pub fn scrub(head: &mut ResponseHead, origin: &Origin) {
 const CHALLENGES: &str = "www-authenticate";
 const LOCATION: &str = "location";
 
-/// Fields that an origin does not send through the gate, lower case.
+/// Fields of an origin's answer that do not pass the gate, lower case.
 pub const NEVER_ANSWERED: &[&str] = &[
     "payment-required",
     "payment-response",
@@ -195,14 +197,15 @@ pub const NEVER_ANSWERED: &[&str] = &[
 /// Fields of an origin's answer that are passed on in part, or changed, lower case.
 pub(super) const REWRITTEN: &[&str] = &[CHALLENGES, LOCATION];
 
-/// Beginning of the names that the gate alone answers with, lower case.
+/// Prefix of the names that the gate alone answers with, lower case.
 pub(super) const OWN_PREFIX: &str = "farebox-";
 
 fn is_ours(name: &str) -> bool {
     NEVER_ANSWERED.contains(&name) || name.starts_with(OWN_PREFIX)
 }
 
-/// Marks an answer of a priced route: private, readable by any page unless the origin decided otherwise.
+/// Marks an answer of a priced route: private, and readable by any page unless the origin decided
+/// otherwise.
 pub fn finish_paid(head: &mut ResponseHead, correlation: &str) {
     for name in [
         "cdn-cache-control",
@@ -268,8 +271,8 @@ fn elements(list: &str) -> impl Iterator<Item = &str> {
     .map(|element| element.trim_matches([' ', '\t']))
 }
 
-/// The scheme, if this element begins a challenge: a token alone, or a token and a space that is not part of
-/// a parameter.
+/// The scheme, if this element begins a challenge: a token alone, or a token and a space that is
+/// not part of a parameter.
 fn scheme_of(element: &str) -> Option<&str> {
     let end = element.find([' ', '\t', '=']).unwrap_or(element.len());
     let (name, rest) = element.split_at_checked(end)?;

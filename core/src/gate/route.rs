@@ -1,11 +1,14 @@
-//! The route table: which rule a method and a target land on, and whether an origin could read the target dearer.
+//! The route table: the rule that a method and a target land on, and whether an origin could read
+//! the target as a dearer one.
 //!
-//! A pattern decides first, the method second: the most specific pattern that matches the path is the only one
-//! asked, so a method it does not list is refused and never falls through to a cheaper pattern.
-//! Order of calls: [`Pattern::parse`], [`Methods::list`], [`RouteTable::new`] once; [`RouteTable::find`] per request.
+//! A pattern decides first, the method second: the most specific pattern that matches the path is
+//! the only one asked, so a method it does not list is refused and never falls through to a cheaper
+//! pattern. Order of calls: [`Pattern::parse`], [`Methods::list`], [`RouteTable::new`] once;
+//! [`RouteTable::find`] per request.
 //!
 //! Assumptions:
-//! - Two amounts compare only when their `asset` texts are equal, so `asset` names network and contract alike.
+//! - Two amounts compare only when their `asset` texts are equal, so `asset` names network and
+//!   contract alike.
 
 mod methods;
 mod pattern;
@@ -24,32 +27,33 @@ use crate::gate::path::Target;
 /// One line of the route table.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Rule {
-    /// The paths it is about.
+    /// The paths it applies to.
     pub pattern: Pattern,
     /// The methods it allows there.
     pub methods: Methods,
-    /// What it asks for.
+    /// Its price.
     pub ask: Ask,
 }
 
-/// What a rule asks before the request is forwarded.
+/// The price of a rule, due before the request is forwarded.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Ask {
-    /// Nothing: an exception inside a priced prefix, or a path that is listed for its methods.
+    /// None: an exception inside a priced prefix, or a path that is listed for its methods.
     Free,
-    /// A payment, in one of these: network and asset in one spelling per asset, and atomic units, big endian.
+    /// A payment, in one of these: network and asset in one spelling per asset, and atomic units,
+    /// big endian.
     Paid(Vec<(String, [u8; 32])>),
 }
 
 impl Ask {
-    /// Whether somebody who owes `self` gets away with less by owing `other`.
+    /// Whether a request priced at `self` could be had for less at `other`.
     ///
     /// Amounts of different assets do not compare and count as more.
     fn exceeds(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Free, _) => false,
             (Self::Paid(_), Self::Free) => true,
-            // Whatever the other one can be paid in has to be enough here.
+            // Every asset that the other rule accepts must be enough here.
             (Self::Paid(ours), Self::Paid(others)) => !others.iter().all(|(asset, amount)| {
                 ours.iter().any(|(ours, min)| ours == asset && min <= amount)
             }),
@@ -57,7 +61,7 @@ impl Ask {
     }
 }
 
-/// What happens to paths that no pattern matches. Spec: docs/configuration.md, `DEFAULT`.
+/// Treatment of paths that no pattern matches. Spec: docs/configuration.md, `DEFAULT`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Unlisted {
     /// They are forwarded without payment.
@@ -66,7 +70,7 @@ pub enum Unlisted {
     Deny,
 }
 
-/// What to do with a request.
+/// Result of looking up a request.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum RouteMatch {
     /// The rule with this index in the list given to [`RouteTable::new`] decides.
@@ -139,12 +143,12 @@ impl RouteTable {
         &self.rules
     }
 
-    /// Whether a rule is about exactly this path.
+    /// Whether a rule has exactly this path.
     pub fn lists(&self, path: &str) -> bool {
         self.rules.iter().any(|rule| rule.pattern.as_str() == path)
     }
 
-    /// What to do with this request. The method is compared byte for byte; `GET` includes `HEAD`.
+    /// Looks up a request. The method is compared byte for byte; `GET` includes `HEAD`.
     ///
     /// Spec: docs/protocols.md, "Ambiguous targets".
     pub fn find(&self, method: &str, target: &Target) -> RouteMatch {
@@ -176,8 +180,8 @@ impl RouteTable {
 
     /// Lower-case path prefixes outside of which plain paths are free.
     ///
-    /// A path of `a-z 0-9 / _ -` without `//` that starts with none of them is forwarded without payment for
-    /// GET, HEAD, POST, PUT, PATCH and DELETE, provided that unlisted paths are free.
+    /// A path of `a-z 0-9 / _ -` without `//` that starts with none of them is forwarded without
+    /// payment for GET, HEAD, POST, PUT, PATCH and DELETE, provided that unlisted paths are free.
     pub fn paid_prefixes(&self) -> Vec<String> {
         let guarded =
             self.rules.iter().filter(|rule| rule.ask != Ask::Free || !rule.methods.is_all());
@@ -227,7 +231,7 @@ impl RouteTable {
 
     fn is_dearer(&self, reading: Landing, literal: Landing) -> bool {
         match (reading, literal) {
-            // Nothing of these is forwarded, but a priced page in disguise is told so.
+            // No request of these is forwarded, but a priced page in disguise is reported as such.
             (reading, Landing::Denied | Landing::MethodNotAllowed | Landing::AnsweredOptions) => {
                 self.ask(reading).exceeds(&Ask::Free)
             }
@@ -257,7 +261,8 @@ impl RouteTable {
         allow
     }
 
-    /// Whether a request made for this rule gets there: a segment no pattern names in place of each `[name]`.
+    /// Whether a request made for this rule reaches it: each `[name]` is filled with a segment that
+    /// no pattern names.
     fn is_reachable(&self, index: usize) -> bool {
         let Some(rule) = self.rules.get(index) else {
             return false;
@@ -283,7 +288,7 @@ struct Group {
     rules: Vec<usize>,
 }
 
-/// Where one reading of a request ends.
+/// The rule or answer where one reading of a request ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Landing {
     Rule(usize),
@@ -293,11 +298,13 @@ enum Landing {
     AnsweredOptions,
 }
 
-/// Why a list of rules is no table. The operator has to change the rules named, counted from 0.
+/// Reason why a list of rules is not a table. The operator has to change the rules named, counted
+/// from 0.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum TableError {
-    /// Two patterns match the same paths (names of `[name]` and letter case do not count) and share a method.
+    /// Two patterns match the same paths (names of `[name]` and letter case do not count) and share
+    /// a method.
     SamePattern {
         /// The earlier rule.
         first: usize,
@@ -306,7 +313,7 @@ pub enum TableError {
         /// A method of both.
         method: String,
     },
-    /// Every path of this rule belongs to more specific ones, or reads as one that asks more.
+    /// Every path of this rule belongs to more specific ones, or reads as one with a higher price.
     Unreachable {
         /// The rule.
         rule: usize,

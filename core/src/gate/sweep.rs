@@ -1,4 +1,4 @@
-//! The scheduled sweep: ledger objects are touched by the clock, so that one whose alarm was lost goes on.
+//! The scheduled sweep: wakes ledger objects by the clock, so that one that lost its alarm goes on.
 
 use alloc::vec::Vec;
 
@@ -8,13 +8,14 @@ use super::operator::message;
 use crate::ledger::report::ObjectRequest;
 use crate::time::UnixTime;
 
-/// Most objects of one run: what the platform allows a small plan, with room.
+/// Limit on the objects of one run: what the platform allows on a small plan, with room to spare.
 const MAX_OBJECTS: usize = 32;
-/// Seconds between two runs; `wrangler.toml` says the same in its trigger.
+/// Seconds between two runs; the trigger in `wrangler.toml` is the same.
 pub const EVERY_SECS: u64 = 900;
 
 impl Gate {
-    /// The calls of the run at this time. Where there are more objects than one run may touch, runs take turns.
+    /// The calls of the run at this time. If there are more objects than one run may wake, runs
+    /// take turns.
     #[must_use]
     pub fn sweep(&self, now: UnixTime) -> Vec<LedgerCall> {
         let all: Vec<_> = self.objects().collect();

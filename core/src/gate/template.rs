@@ -1,4 +1,5 @@
-//! The parts of a 402: what it answers, and what of its terms is written once for all requests.
+//! The parts of a 402: the request it answers, and the terms that are written once for all
+//! requests.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -7,33 +8,33 @@ use crate::http::RequestHead;
 use crate::payment::SignedToken;
 use crate::time::UnixTime;
 
-/// The request that terms are an answer to.
+/// The request that the terms answer.
 #[derive(Clone, Copy, Debug)]
 pub struct ChallengeRequest<'a> {
     /// Its head.
     pub head: &'a RequestHead,
     /// Its correlation id.
     pub correlation: &'a str,
-    /// Signs challenges.
+    /// Key that signs challenges.
     pub key: &'a [u8; 32],
-    /// SHA-256 of its body, where the challenge is to be one for that body.
+    /// SHA-256 of its body, if the challenge is to be bound to it.
     pub digest: Option<&'a [u8; 32]>,
-    /// When it was asked.
+    /// Time of the request.
     pub now: UnixTime,
 }
 
-/// The terms, written once but for what depends on the request.
+/// The terms, written once except for what depends on the request.
 #[derive(Clone, Debug, Default)]
 pub struct ChallengeTemplate {
-    /// Around reason and URL.
+    /// The texts around reason and URL.
     pub(super) version_2: [String; 3],
-    /// Entries of `accepts`, each around its URL.
+    /// Entries of `accepts`, each as the texts around its URL.
     pub(super) version_1: Vec<[String; 2]>,
-    /// What challenges of MPP ask.
+    /// Requests of the MPP challenges.
     pub(super) requests: Vec<MppTemplate>,
 }
 
-/// What a choice asks, around the reference, and for which token: canonical JSON.
+/// The MPP request of a choice, canonical JSON, as the texts around the reference; and its token.
 #[derive(Clone, Debug)]
 pub struct MppTemplate {
     pub(super) token: SignedToken,

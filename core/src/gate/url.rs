@@ -1,4 +1,4 @@
-//! Which URLs an operator may configure. Spec: docs/configuration.md, "URLs".
+//! URLs that an operator may configure. Spec: docs/configuration.md, "URLs".
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -74,7 +74,8 @@ fn is_loopback(host: &str) -> bool {
         || octets(host).is_some_and(|[a, ..]| a == 127)
 }
 
-/// Private, link-local, shared and unspecified addresses, and names that resolve inside only.
+/// Whether a host is a private, link-local, shared or unspecified address, or a name that resolves
+/// only inside a network.
 fn is_private(host: &str) -> bool {
     if host.contains(':') {
         let first = host.split(':').next().unwrap_or_default();
@@ -87,7 +88,7 @@ fn is_private(host: &str) -> bool {
             (0 | 10 | 127, _) | (100, 64..=127) | (169, 254) | (172, 16..=31) | (192, 168)
         ) || a >= 224;
     }
-    // Other spellings of numbers (hex, octal, short forms) reach addresses that we did not look at.
+    // Other spellings of numbers (hex, octal, short forms) reach addresses that were not checked.
     let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
     let numeric = last.starts_with("0x") || last.bytes().all(|b| b.is_ascii_digit());
     numeric || !host.contains('.') || host.ends_with(".local") || host.ends_with(".internal")

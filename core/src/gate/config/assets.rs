@@ -1,4 +1,4 @@
-//! What a route is paid in, and how much of it.
+//! The asset and price of a route.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -15,9 +15,9 @@ use crate::evm::address::Address;
 use crate::evm::token::{self, Token};
 use crate::x402::mints;
 
-/// What a price says.
+/// A price as configured.
 pub(super) type PriceConfig = TextOr<AtomicPrice>;
-/// What an asset says.
+/// An asset as configured.
 pub(super) type AssetConfig = TextOr<ExplicitAsset>;
 
 #[derive(Clone, Debug, Deserialize)]
@@ -37,9 +37,9 @@ pub(super) struct ExplicitAsset {
     decimals: u8,
 }
 
-/// The asset of a route: pinned by us, or spelled out by the operator.
+/// The asset of a route: one that the gate knows, or one described by the operator.
 pub(super) struct Asset {
-    /// As the wire names it.
+    /// Its name on the wire.
     pub name: String,
     /// Symbol and decimals, for people.
     pub label: (String, u8),
@@ -47,7 +47,7 @@ pub(super) struct Asset {
     pub domain: Option<Domain>,
 }
 
-/// What a wallet signs under.
+/// The domain that a wallet signs under.
 pub(super) struct Domain {
     pub contract: Address,
     pub name: String,
@@ -55,14 +55,14 @@ pub(super) struct Domain {
 }
 
 impl Domain {
-    /// As `extra` of the requirements says it.
+    /// The domain as `extra` of the requirements.
     pub(super) fn extra(&self) -> Map<String, Value> {
         let member = |name: &str, text: &str| (name.to_owned(), Value::from(text));
         Map::from_iter([member("name", &self.name), member("version", &self.version)])
     }
 }
 
-/// Whether amount or asset is one of a single network.
+/// Whether price or asset is specific to one network.
 pub(super) const fn names_one_network(price: &PriceConfig, asset: Option<&AssetConfig>) -> bool {
     matches!(price, TextOr::Other(_)) || matches!(asset, Some(TextOr::Other(_)))
 }
@@ -211,7 +211,7 @@ fn contract(
     })
 }
 
-/// An asset of a chain that is not read here.
+/// An asset of a chain that the gate does not read.
 fn elsewhere(reader: &mut Reader, variable: &str, explicit: &ExplicitAsset) -> Option<Asset> {
     if explicit.name.is_some() || explicit.version.is_some() {
         reader.fail(variable, "name and version belong to EVM tokens; remove them");

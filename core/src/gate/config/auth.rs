@@ -1,4 +1,4 @@
-//! The `auth` of a facilitator, and the secrets that it names.
+//! The `auth` of a facilitator, and the secrets that it refers to.
 
 use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
@@ -10,16 +10,17 @@ use crate::encoding::base64;
 use crate::facilitator::auth::{Auth, SigningKey};
 use crate::secret::Secret;
 
-/// Where the key of Coinbase's Developer Platform stands.
+/// Variable with the key of Coinbase's Developer Platform.
 const CDP_SECRET: &str = "CDP_API_KEY_SECRET";
-/// PKCS#8 of an Ed25519 seed begins so. Spec: RFC 8410.
+/// Prefix of the PKCS#8 form of an Ed25519 seed. Spec: RFC 8410.
 const ED25519: &[u8] = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
-/// Behind the first length of PKCS#8: version 0, an elliptic curve, P-256. Spec: RFC 5958, RFC 5480.
+/// Bytes after the first length of PKCS#8: version 0, an elliptic curve, P-256. Spec: RFC 5958, RFC
+/// 5480.
 const P256: &[u8] = b"\x02\x01\x00\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
 
-/// Reads one; what is wrong goes to the reader.
+/// Reads `auth`; errors go to the reader.
 pub(super) fn read(reader: &mut Reader, config: Option<&Value>) -> Auth {
-    // Without an error there is one.
+    // `None` comes with an error in the reader.
     whole(reader, config).unwrap_or(Auth::None)
 }
 
@@ -35,7 +36,7 @@ fn whole(reader: &mut Reader, config: Option<&Value>) -> Option<Auth> {
     match auth {
         ("none", _) => Some(Auth::None),
         ("cdp", _) => {
-            // Both are looked at, so that both are reported.
+            // Both are read, so that both are reported.
             let id = reader.visible_secret("CDP_API_KEY_ID");
             let key = signing_key(reader);
             Some(Auth::Cdp { id: id?.expose().clone(), key: key? })
@@ -72,7 +73,7 @@ fn signing_key(reader: &mut Reader) -> Option<SigningKey> {
     }
 }
 
-/// Base64 of an Ed25519 seed and its public key, or the PEM of a key; as algorithm and PKCS#8.
+/// Algorithm and PKCS#8 of a key, given as base64 of an Ed25519 seed and its public key or as PEM.
 fn pkcs8(text: &str) -> Result<(&'static str, Secret<Vec<u8>>), &'static str> {
     let Some(pem) = text.trim().strip_prefix("-----BEGIN ") else {
         let bytes = Secret::new(base64::decode(text).map_err(|_| UNREADABLE)?);

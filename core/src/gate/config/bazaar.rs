@@ -1,4 +1,5 @@
-//! What a route takes and gives, for facilitators that list it: `bazaar = { input = {…}, output = {…} }`.
+//! Input and output of a route, for facilitators that list it: `bazaar = { input = {…}, output =
+//! {…} }`.
 
 use alloc::format;
 use alloc::string::String;
@@ -79,7 +80,7 @@ pub(super) fn read(
     Some(Arc::new(declaration))
 }
 
-/// The schema, which says at least what kind of value its example is.
+/// The schema; it states at least the type of its example.
 fn typed(example: &Value, schema: Option<Map<String, Value>>) -> Map<String, Value> {
     let kind = match example {
         Value::Null => "null",
@@ -94,7 +95,7 @@ fn typed(example: &Value, schema: Option<Map<String, Value>>) -> Map<String, Val
     schema
 }
 
-/// Whether a member of a schema names another document, which facilitators refuse.
+/// Whether a member of a schema refers to another document, which facilitators refuse.
 fn points_outside((name, value): (&String, &Value)) -> bool {
     let is_name = name == "$ref" || name == "$id";
     let outside = is_name && !value.as_str().is_some_and(|text| text.starts_with('#'));

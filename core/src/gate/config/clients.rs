@@ -1,4 +1,4 @@
-//! Whom the operator lets pass by a key, whom he does not let pay, and how many requests of a day are free.
+//! Clients that pass with a key, payers that are denied, and the free requests of a day.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -12,7 +12,7 @@ use crate::encoding::hex;
 use crate::evm::address::Address;
 use crate::gate::clients::Clients;
 
-/// Most entries of a list.
+/// Limit on the entries of a list.
 const MAX_CLIENTS: usize = 1000;
 
 /// Reads `API_KEYS` and `DENY_PAYERS`.
@@ -64,7 +64,7 @@ fn key(value: &Value) -> Option<(String, [u8; 32])> {
     named.then(|| (name.to_owned(), digest))
 }
 
-/// Reads the route field `free`: how many requests of a client's day are free, if any.
+/// Reads the route field `free`: the free requests of each client per day, if any.
 pub(super) fn free(reader: &mut Reader, place: &str, config: Option<&Value>) -> Option<u64> {
     let members = config?.as_object();
     let per_day = members.filter(|members| members.len() == 1).and_then(|it| it.get("per_day"));

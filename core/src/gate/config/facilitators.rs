@@ -1,4 +1,4 @@
-//! Who verifies and settles, on which networks, under which key.
+//! Facilitators: their networks, keys and order.
 
 use alloc::format;
 use alloc::string::String;
@@ -13,7 +13,7 @@ use crate::chain::ChainId;
 use crate::facilitator::wire::Facilitator;
 use crate::gate::Settler;
 
-/// Most facilitators.
+/// Limit on facilitators.
 const MAX_FACILITATORS: usize = 8;
 
 /// A facilitator in its long form.
@@ -26,24 +26,24 @@ struct FacilitatorConfig {
     extra: Option<Map<String, Value>>,
 }
 
-/// What routes need to know of one.
+/// The facts about a facilitator that routes need.
 pub(super) struct Listed {
     networks: Vec<String>,
     extra: Map<String, Value>,
     takes_key: bool,
 }
 
-/// Who serves a network, first to last resort.
+/// The facilitators of a network, last resort last.
 pub(super) struct Serving {
-    /// By place in the configuration.
+    /// Their indices in the configuration.
     pub places: Vec<usize>,
-    /// Whether one of them takes a key.
+    /// Whether one of them requires a key.
     pub takes_key: bool,
-    /// What a payer has to know for them: `extra` of the requirements.
+    /// Facts that a payer needs for them: `extra` of the requirements.
     pub extra: Map<String, Value>,
 }
 
-/// Reads `FACILITATOR_URL`; empty where something is wrong.
+/// Reads `FACILITATOR_URL`; empty after an error.
 pub(super) fn read(reader: &mut Reader, networks: &[ChainId]) -> (Vec<Settler>, Vec<Listed>) {
     let configs = match reader.value("FACILITATOR_URL") {
         None if !reader.is_absent("FACILITATOR_URL") => Vec::new(),
@@ -114,7 +114,8 @@ impl Listed {
     }
 }
 
-/// Who serves `network`. Only those that want the same of a payer as the first can stand in for it.
+/// The facilitators of `network`. Only those with the same demands on a payer as the first can
+/// stand in for it.
 pub(super) fn serving(
     reader: &mut Reader,
     listed: &[Listed],
@@ -146,7 +147,7 @@ pub(super) fn serving(
     found
 }
 
-/// A CAIP-2 id, a name, or the beginning of ids with a star.
+/// Whether a text is a CAIP-2 id, a name, or a prefix of ids with a star.
 fn is_pattern(text: &str) -> bool {
     match text.strip_suffix('*') {
         Some(prefix) => prefix.is_empty() || prefix.ends_with(':'),

@@ -1,8 +1,9 @@
 //! From an operator's variables to a [`Gate`]. Spec: docs/configuration.md.
 //!
-//! Variables come as one JSON object; structured values may be JSON or JSON text. Nothing has a silent default
-//! that costs money: what is missing, unknown, contradictory or not served by this version is an error that
-//! names the variable and the remedy. `table` says which route table counts, `routes` reads it.
+//! Variables come as one JSON object; structured values may be JSON or JSON text. No setting that
+//! costs money has a silent default: what is missing, unknown, contradictory or not supported by
+//! this version is an error that names the variable and the remedy. `table` finds the route table
+//! in effect, `routes` reads it.
 
 mod assets;
 mod auth;
@@ -47,15 +48,15 @@ use crate::time::UnixTime;
 const MAX_CONFIG_BYTES: usize = 256 * 1024;
 /// The member of the variables that lists the names of bindings.
 const BINDINGS: &str = "bindings";
-/// Seconds the origin of a free route may take to its head.
+/// Deadline for the head of a free route's answer, seconds.
 const FREE_TIMEOUT_SECS: u64 = 60;
 
-/// One thing that is wrong with the configuration.
+/// An error in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     /// The variable, and where in it.
     pub variable: String,
-    /// What is wrong and what to do.
+    /// The fault and its remedy.
     pub remedy: String,
 }
 
@@ -65,7 +66,7 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// A value that is a word, or something in full.
+/// A value given as a word or in full.
 #[derive(Clone, Debug)]
 enum TextOr<T> {
     Text(String),
@@ -81,7 +82,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for TextOr<T> {
     }
 }
 
-/// The variables, and what was found wrong in them so far.
+/// The variables, and the errors found in them so far.
 struct Reader {
     vars: Map<String, Value>,
     errors: Vec<ConfigError>,
@@ -94,7 +95,7 @@ impl Reader {
 
     #[inline(never)]
     fn note(&mut self, error: ConfigError) {
-        // What every route inherits is wrong once.
+        // An error in what every route inherits is reported once.
         if !self.errors.contains(&error) {
             self.errors.push(error);
         }
@@ -108,7 +109,8 @@ impl Reader {
         }
     }
 
-    /// Whether the platform binds something under this name. No variable can say so: the edge writes the list.
+    /// Whether the platform binds an object under this name. A variable cannot pretend to: the edge
+    /// writes the list.
     fn is_bound(&self, name: &str) -> bool {
         let bound = self.vars.get(BINDINGS).and_then(Value::as_array);
         bound.is_some_and(|names| names.iter().any(|bound| bound == name))
@@ -127,7 +129,8 @@ impl Reader {
         }
     }
 
-    /// A structured variable: a JSON value, or JSON text of one. Plain text that is no JSON stays text.
+    /// A structured variable: a JSON value, or JSON text of one. Plain text that is not JSON stays
+    /// text.
     fn value(&mut self, name: &str) -> Option<Value> {
         match self.vars.get(name).cloned() {
             None | Some(Value::Null) => None,
@@ -175,7 +178,7 @@ impl Reader {
         }
     }
 
-    /// A secret that goes through a header field.
+    /// A secret that is sent in a header field.
     fn visible_secret(&mut self, name: &str) -> Option<Secret<String>> {
         let secret = self.secret(name, 1)?;
         if !secret.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -204,7 +207,7 @@ impl Reader {
     }
 }
 
-/// What routes inherit.
+/// Settings that routes inherit.
 struct Inherited {
     networks: Vec<ChainId>,
     facilitators: Vec<facilitators::Listed>,
@@ -214,7 +217,7 @@ struct Inherited {
     keeps_responses: bool,
     /// CAIP-2 ids of the networks whose chain can be read.
     readable: Vec<String>,
-    /// What a route speaks that says nothing of it.
+    /// Protocols of a route that names none.
     protocols: Protocols,
 }
 
@@ -236,10 +239,9 @@ impl Gate {
         Self::configured(text, Routes::Variables)
     }
 
-    /// As [`Gate::from_vars`], with the route table that counts.
+    /// Builds a gate like [`Gate::from_vars`], with the route table in effect.
     ///
-    /// # Errors
-    /// Everything that is wrong, not only the first thing.
+    /// # Errors Everything that is wrong, not only the first thing.
     pub fn configured(text: &str, routes: Routes<'_>) -> Result<Self, Vec<ConfigError>> {
         let Ok(Value::Object(vars)) = json::parse_with(text.as_bytes(), MAX_CONFIG_BYTES) else {
             let remedy = "must be one JSON object of at most 256 KiB".to_owned();
@@ -352,7 +354,8 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
     })
 }
 
-/// How many ledger objects there are, and how many there were before, while payments of then may come again.
+/// The number of ledger objects; and the number before, while payments from that time may come
+/// again.
 fn shards(reader: &mut Reader) -> (u64, Option<u64>) {
     let text = match reader.vars.get("LEDGER_SHARDS") {
         Some(Value::String(text)) if text.contains(',') => text.clone(),

@@ -1,4 +1,4 @@
-//! The networks that are paid on: which, who is paid there, and where their chains can be read.
+//! Networks to be paid on: their names, payees, and nodes.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -13,12 +13,12 @@ use crate::evm::address::Address;
 use crate::secret::Secret;
 use crate::x402::opaque::ChainKind;
 
-/// Most networks.
+/// Limit on networks.
 const MAX_NETWORKS: usize = 16;
-/// Longest name of an account or asset on a chain that is not read here, bytes.
+/// Longest name of an account or asset on a chain that the gate does not read, bytes.
 pub(super) const MAX_NAME: usize = 128;
 
-/// Reads `NETWORK`; empty where something is wrong.
+/// Reads `NETWORK`; empty after an error.
 pub(super) fn read(reader: &mut Reader) -> Vec<ChainId> {
     let list = match reader.value("NETWORK") {
         Some(Value::Array(list)) => list,
@@ -55,7 +55,7 @@ pub(super) fn read(reader: &mut Reader) -> Vec<ChainId> {
     networks
 }
 
-/// The member of an object by network that is for `network`; names of networks may be of either kind.
+/// The member for `network` of an object keyed by network; a network may be named in either way.
 pub(super) fn of_network<'v>(
     reader: &mut Reader,
     variable: &str,
@@ -76,10 +76,10 @@ pub(super) fn of_network<'v>(
     Ok(ours)
 }
 
-/// What is wrong has been said.
+/// Marks a failure whose error has been reported.
 pub(super) struct Reported;
 
-/// Who is paid on `network`: one name for all, or one each. On EVM it is an address.
+/// The payee on `network`: one name for all networks, or one each. On EVM it is an address.
 pub(super) fn pay_to(
     reader: &mut Reader,
     variable: &str,
@@ -123,23 +123,24 @@ pub(super) fn pay_to(
     Some(address.to_checksum())
 }
 
-/// Whether a text can name an account on a chain that is not read here.
+/// Whether a text can name an account on a chain that the gate does not read.
 pub(super) fn is_account(network: &ChainId, text: &str) -> bool {
     let base58 = |b: u8| b.is_ascii_alphanumeric() && !matches!(b, b'0' | b'O' | b'I' | b'l');
     if network.as_str().starts_with("solana:") {
         return (32..=44).contains(&text.len()) && text.bytes().all(base58);
     }
-    // An EVM address is one nowhere else.
+    // An EVM address is valid on no other kind of chain.
     let evm = text.len() == 42 && text.starts_with("0x");
     !evm && is_name(text)
 }
 
-/// Whether a text can name something on a chain that is not read here.
+/// Whether a text can name something on a chain that the gate does not read.
 pub(super) fn is_name(text: &str) -> bool {
     (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// Where the chains of `networks` can be read. A key in the path or query is usual, so these are secrets.
+/// URLs of nodes for the chains of `networks`. They are secrets, because a path or query often
+/// holds a key.
 pub(super) fn rpc(reader: &mut Reader, networks: &[ChainId]) -> Vec<(String, Secret<String>)> {
     let mut urls: Vec<(ChainId, String)> = Vec::new();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();

@@ -1,4 +1,4 @@
-//! Who may ask as the operator, whom notices go to, and how long rows are kept.
+//! The operator's token, the destination of notices, and retention.
 
 use alloc::string::String;
 
@@ -8,7 +8,7 @@ use crate::gate::keys::digest;
 use crate::gate::operator::{Keeps, Webhook};
 use crate::secret::Secret;
 
-/// Reads the operator's token, as its digest; without one there is no operator API.
+/// Reads the operator's token and returns its digest; without one there is no operator API.
 pub(super) fn token(reader: &mut Reader) -> Option<Secret<String>> {
     if reader.is_absent("OPERATOR_TOKEN") {
         return None;
@@ -17,7 +17,7 @@ pub(super) fn token(reader: &mut Reader) -> Option<Secret<String>> {
     Some(Secret::new(digest(&[token.expose().as_bytes()])))
 }
 
-/// Reads where notices go.
+/// Reads the destination of notices.
 pub(super) fn webhook(reader: &mut Reader) -> Option<Webhook> {
     if reader.is_absent("WEBHOOK_URL") {
         if !reader.is_absent("WEBHOOK_SECRET") {
@@ -26,14 +26,14 @@ pub(super) fn webhook(reader: &mut Reader) -> Option<Webhook> {
         return None;
     }
     let url = reader.text("WEBHOOK_URL")?;
-    // A key in the query is usual.
+    // A query often holds a key.
     let plain = url.split('?').next().unwrap_or_default();
     checked_url(reader, "WEBHOOK_URL", plain)?;
     let secret = reader.secret("WEBHOOK_SECRET", 1)?;
     Some(Webhook { url: Secret::new(url), secret })
 }
 
-/// Hours and days in seconds.
+/// Retention in seconds, from hours and days.
 pub(super) const fn keeps(hours: u64, days: u64) -> Keeps {
     Keeps { responses_secs: hours.saturating_mul(3600), payments_secs: days.saturating_mul(86_400) }
 }

@@ -1,4 +1,4 @@
-//! Where the gate forwards to, and where its ledger lives.
+//! The origin to forward to, and the placement of the ledger.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -8,10 +8,10 @@ use crate::gate::origin::{LedgerPlacement, Origin};
 
 /// Jurisdictions that the platform keeps objects in.
 const JURISDICTIONS: &str = "eu fedramp";
-/// Places that the platform takes as a hint where an object begins.
+/// Locations that the platform accepts as a hint for creating an object.
 const LOCATIONS: &str = "wnam enam sam weur eeur apac oc afr me";
 
-/// Reads both; what is wrong goes to the reader.
+/// Reads both; errors go to the reader.
 pub(super) fn read(reader: &mut Reader) -> (Option<Origin>, LedgerPlacement) {
     let residence = LedgerPlacement {
         jurisdiction: one_of(reader, "LEDGER_JURISDICTION", JURISDICTIONS),

@@ -1,4 +1,4 @@
-//! Who names the price of a route: `price = { from = "PRICER", max = "$1.00" }`.
+//! The pricer of a route: `price = { from = "PRICER", max = "$1.00" }`.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -12,13 +12,13 @@ use crate::amount::Amount;
 use crate::gate::offer::Offer;
 use crate::gate::offer::Pricer;
 
-/// What a route says about it.
+/// A pricer as a route configures it.
 pub(super) struct PricerConfig {
     from: String,
     min: Option<String>,
 }
 
-/// Takes it out of a route, and leaves the most that may be asked in its place.
+/// Takes the pricer out of a route and leaves its highest price in its place.
 pub(super) fn take(reader: &mut Reader, place: &str, route: &mut Value) -> Option<PricerConfig> {
     let price = route.get_mut("price").filter(|price| price.get("from").is_some())?;
     let config = price.take();
@@ -30,7 +30,7 @@ pub(super) fn take(reader: &mut Reader, place: &str, route: &mut Value) -> Optio
         })
     });
     let max = max.filter(|max| !unknown && max != "free");
-    // Without a price the route would not be read at all, and its other faults would not be named.
+    // Without a price the route would not be read at all, and its other errors would not be named.
     *price = Value::from(max.as_deref().unwrap_or("$1"));
     let from = from.unwrap_or_default();
     let named = from.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
@@ -46,7 +46,7 @@ pub(super) fn take(reader: &mut Reader, place: &str, route: &mut Value) -> Optio
     Some(PricerConfig { from, min })
 }
 
-/// The same, with its least price on each choice of the offer.
+/// The pricer with its lowest price for each choice of the offer.
 pub(super) fn read(
     reader: &mut Reader,
     place: &str,

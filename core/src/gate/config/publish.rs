@@ -1,4 +1,4 @@
-//! What the gate publishes about what it sells, and what it is called there.
+//! The documents that the gate publishes about its routes, and the name of its service.
 
 use alloc::format;
 use alloc::string::String;

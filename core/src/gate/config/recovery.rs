@@ -1,4 +1,4 @@
-//! The times of recovery.
+//! The schedule of recovery.
 
 use alloc::format;
 use alloc::string::String;
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::Reader;
 use crate::ledger::entry::Plan;
 
-/// Recovery times, section 6. Read now so that a typo is found now.
+/// The variable `RECOVERY`, read at the start so that a typo is found then.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Recovery {
@@ -34,7 +34,7 @@ impl Default for Recovery {
     }
 }
 
-/// Reads them; what is out of bounds goes to the reader.
+/// Reads the schedule; values out of bounds go to the reader.
 pub(super) fn read(reader: &mut Reader) -> Recovery {
     let recovery = reader.shaped::<Recovery>("RECOVERY").unwrap_or_default();
     let list = |list: &[u64], len: core::ops::RangeInclusive<usize>| {
@@ -62,7 +62,7 @@ pub(super) fn read(reader: &mut Reader) -> Recovery {
 }
 
 impl Recovery {
-    /// What the ledger needs of it.
+    /// The part of it that the ledger needs.
     pub(super) fn plan(&self, readable: &[String]) -> Plan {
         let chain = |index: usize| self.chain_secs.get(index).copied().unwrap_or(600);
         Plan {

@@ -24,7 +24,7 @@ use crate::payment::{SignedToken, Terms};
 
 /// Longest description, bytes.
 const MAX_DESCRIPTION: usize = 256;
-/// Most routes.
+/// Limit on routes.
 const MAX_ROUTES: usize = 1000;
 
 #[derive(Clone, Debug, Deserialize)]
@@ -63,7 +63,7 @@ struct LimitsConfig {
     alert_after: Option<u64>,
 }
 
-/// Every route, with its offer if it is priced. What is wrong goes to the reader.
+/// Reads every route, with its offer if it is priced. Errors go to the reader.
 pub(super) fn read(reader: &mut Reader, inherited: &Inherited) -> Vec<(Rule, Option<Offer>)> {
     let variable = reader.table();
     if variable == "ROUTES" && reader.vars.contains_key("PROTECTED_PATTERNS") {
@@ -102,7 +102,7 @@ pub(super) fn read(reader: &mut Reader, inherited: &Inherited) -> Vec<(Rule, Opt
     routes
 }
 
-/// `pattern` is the older word for `path`.
+/// `pattern` is the older name of `path`.
 fn rename_pattern(value: &mut Value) {
     if let Some(object) = value.as_object_mut()
         && let Some(pattern) = object.remove("pattern")
@@ -152,7 +152,7 @@ fn route(
     let mut ask = Ask::Paid(assets.collect());
     let mut offer = Offer::new(choices, manner);
     if let Some(from) = pricer {
-        // What it will ask compares with no other price.
+        // A price that the pricer will name compares with no other price.
         ask = Ask::Paid(Vec::from([(place.to_owned(), [0; 32])]));
         offer.pricer = Some(pricer::read(reader, place, from, &offer)?);
     }
@@ -216,7 +216,7 @@ fn confirmation(
     }
 }
 
-/// Payments that the chain settles: a node has to be asked about it.
+/// Reads the settings for payments that the chain itself settles, which need a node to ask.
 fn onchain(
     reader: &mut Reader,
     inherited: &Inherited,
@@ -368,7 +368,7 @@ fn manner(
     })
 }
 
-/// What failing clients are told; nothing where the configuration is wrong.
+/// Reads the thresholds of diagnostics; `None` after an error, `Some(None)` if they are off.
 fn diagnostics(
     reader: &mut Reader,
     place: &str,

@@ -1,4 +1,5 @@
-//! The route table: in a variable, or stored beside the Worker where it can change without a deployment.
+//! The route table: in a variable, or stored beside the Worker where it can change without a
+//! deployment.
 
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -9,25 +10,25 @@ use super::{Inherited, MAX_CONFIG_BYTES, Reader, routes};
 use crate::gate::offer::Offer;
 use crate::gate::route::{RouteTable, Unlisted};
 
-/// How errors name the stored table: the key `routes` of the binding `CONFIG`. It is read like a variable.
+/// Name of the stored table in errors: the key `routes` of the binding `CONFIG`. It is read like a
+/// variable.
 pub(super) const STORED: &str = "CONFIG routes";
 
-/// Which route table counts.
+/// The route table in effect.
 #[derive(Clone, Copy, Debug)]
 pub enum Routes<'a> {
-    /// That of the variables.
+    /// `ROUTES` in the variables.
     Variables,
-    /// This one, in place of the variables'.
+    /// This text, in place of the variable.
     Stored(&'a str),
-    /// That of the variables, and none if something is wrong with it: for who asks nobody for payment, and has to
-    /// go on.
+    /// `ROUTES`, or none if it is invalid: for ledger objects, which must keep recovering.
     Spared,
 }
 
 impl Reader {
-    /// Takes a stored table in, if there is one.
+    /// Adds a stored table, if there is one.
     pub(super) fn with_table(mut self, routes: Routes<'_>, used: usize) -> Self {
-        // No variable can pass itself off as one.
+        // A variable cannot pretend to be one.
         self.vars.remove(STORED);
         if let Routes::Stored(table) = routes {
             if used.saturating_add(table.len()) > MAX_CONFIG_BYTES {
@@ -38,7 +39,7 @@ impl Reader {
         self
     }
 
-    /// The variable with the route table.
+    /// The name of the variable with the route table.
     pub(super) fn table(&self) -> &'static str {
         ["PROTECTED_PATTERNS", "ROUTES", STORED]
             .into_iter()
@@ -47,7 +48,7 @@ impl Reader {
     }
 }
 
-/// Reads the table; what is wrong goes to the reader, unless it is spared.
+/// Reads the table; errors go to the reader, except for [`Routes::Spared`].
 pub(super) fn read(
     reader: &mut Reader,
     inherited: &Inherited,

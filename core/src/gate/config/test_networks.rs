@@ -1,4 +1,5 @@
-//! Money that is worth something and money that is not: never at one gate, and at some gates only the latter.
+//! Test networks: their money is worth nothing, so no gate mixes them with main networks, and some
+//! gates accept no others.
 
 use alloc::format;
 
@@ -6,8 +7,8 @@ use super::Reader;
 use crate::chain::ChainId;
 use crate::mutant::{Mutant, planted};
 
-/// Refuses test networks beside main ones, where what is sold for money could be had for none, and main networks where
-/// `TEST_NETWORKS_ONLY` is set; a network that is not known counts as a main one.
+/// Refuses test networks beside main ones, where goods sold for money could be had for nothing, and
+/// main networks if `TEST_NETWORKS_ONLY` is set; an unknown network counts as a main one.
 pub(super) fn check(reader: &mut Reader, networks: &[ChainId]) {
     const NAME: &str = "TEST_NETWORKS_ONLY";
     let is_main = |network: &&ChainId| network.is_main_network();

@@ -1,4 +1,4 @@
-//! A credential, judged: every check that needs no network, in the order of the reference.
+//! Checks a credential: every check that needs no network, in the order of the reference.
 //!
 //! Spec: Payment authentication scheme, "Server verification"; charge intent, method `evm`.
 
@@ -33,7 +33,7 @@ use crate::problem::Code;
 use crate::time::UnixTime;
 use crate::x402::Version;
 
-/// A challenge of this gate's for this request, and what was sent in answer.
+/// A challenge of this gate for this request, and the proof sent in answer.
 struct AnsweredChallenge<'c> {
     credential: &'c Credential,
     request: Request,
@@ -41,10 +41,9 @@ struct AnsweredChallenge<'c> {
 }
 
 impl Gate {
-    /// Whose challenge a credential answers; what the challenge asks is not looked at.
+    /// Finds the challenge that a credential answers; the terms of the challenge are not checked.
     ///
-    /// # Errors
-    /// [`Code::InvalidChallenge`].
+    /// # Errors [`Code::InvalidChallenge`].
     fn answer<'c>(
         &self,
         head: &RequestHead,
@@ -58,7 +57,8 @@ impl Gate {
         if !ours {
             return Err(bad);
         }
-        // Money may have moved for another request: it is shown there, and nothing is asked for it here.
+        // Money may have moved for another request: the payment has to be shown there, and no new
+        // one is asked for here.
         let is_sent = matches!(Payload::read(&credential.payload), Ok(Payload::Hash(_)));
         let elsewhere = if is_sent { Code::PaymentAlreadyUsed } else { bad };
         if challenge.realm != head.host() {
@@ -74,8 +74,9 @@ impl Gate {
         Ok(AnsweredChallenge { credential, request, reference })
     }
 
-    /// What a credential pays by a challenge of this gate's for this request, and when the price in it ends, unix seconds:
-    /// never, if that was named for another question.
+    /// The terms that a credential pays under a challenge of this gate for this request, and the
+    /// end of their price, Unix seconds; the end is zero if the price was named for another
+    /// question.
     pub(in crate::gate) fn asked_by_mpp<'g>(
         &self,
         offer: &'g Offer,
@@ -87,10 +88,9 @@ impl Gate {
         Some((choice, request.amount, reference::quote_end(&reference, question).unwrap_or(0)))
     }
 
-    /// The payment of a credential.
+    /// Checks the payment of a credential.
     ///
-    /// # Errors
-    /// The first check that fails.
+    /// # Errors The first check that fails.
     pub(in crate::gate) fn credential<'g>(
         &self,
         offer: &'g Offer,
@@ -114,7 +114,7 @@ impl Gate {
         let over = expires <= now;
         let judged = self.judged(offer, (choice, &ours), (credential, &reference, expires), now);
         match judged {
-            // Bytes that the route does not take may be ones that it took.
+            // Bytes that the route does not accept may be ones that it accepted before.
             Ok(checked)
                 if checked.proof.is_signed_transaction()
                     && !offer.signed_transactions
@@ -135,7 +135,7 @@ impl Gate {
         }
     }
 
-    /// What was signed in answer to a challenge that asks what the choice asks.
+    /// Reads the payment in answer to a challenge with the terms of the choice.
     fn judged<'g>(
         &self,
         offer: &Offer,
@@ -159,10 +159,10 @@ impl Gate {
                 }
                 return self.onchain((choice, token), (credential, reference), shown, expires, now);
             }
-            // What the challenge offered counts, whatever the route takes by now.
+            // The challenge's offer counts, whatever the route accepts by now.
             Payload::Hash(_) if !names_hash(challenge) => return Err(Code::InvalidPayload),
             Payload::Hash(hash) => {
-                // Where it does not say whose it is, the chain does.
+                // If it does not name its sender, the chain does.
                 let is_account =
                     |it: &Source| it.chain_id == token.chain_id && !it.address.is_low();
                 let payer = source().flatten().filter(is_account);
@@ -178,7 +178,7 @@ impl Gate {
         self.signed_for(offer, (choice, token), (challenge, reference, signed), now)
     }
 
-    /// An authorization that came with this challenge.
+    /// An authorization in answer to this challenge.
     fn signed_for<'g>(
         &self,
         offer: &Offer,
@@ -188,7 +188,7 @@ impl Gate {
     ) -> Result<CheckedPayment<'g>, Code> {
         let payload = payload_of(&signed);
         let (key, payer) = (signed.key(token), Some(signed.authorization().from));
-        // Who signs both framings of one challenge has signed one payment twice.
+        // A payer who signs both framings of one challenge has signed one payment twice.
         let rival = Framing::of(&signed.authorization().nonce, &challenge.id, &challenge.realm)
             .map(|framing| {
                 let other = framing.other().challenge_hash(&challenge.id, &challenge.realm);
@@ -214,7 +214,8 @@ impl Gate {
         })
     }
 
-    /// A payment that the chain itself settles, by whom its source names if it names somebody.
+    /// A payment that the chain itself settles, from the account that its source names, if it names
+    /// one.
     fn onchain<'g>(
         &self,
         (choice, token): (&'g Choice, &SignedToken),
@@ -233,7 +234,8 @@ impl Gate {
         if source.is_some() && source != payer {
             return Err(Code::SourceMismatch);
         }
-        // The transaction is public, the challenge is not: who shows it again is who showed it first.
+        // The transaction is public, the challenge is not: a client that shows it again is the one
+        // that showed it first.
         proof.identifier = Some(challenge.id.clone());
         Ok(CheckedPayment {
             protocol: Protocol::Mpp(Box::new(Answered::of(challenge, token, reference))),
@@ -244,7 +246,8 @@ impl Gate {
         })
     }
 
-    /// What a credential pays, whichever challenge it answers: its authorization under the terms that it was signed for.
+    /// Checks the payment of a credential under the terms that it was signed for, whichever
+    /// challenge it answers.
     pub(in crate::gate) fn credential_for_old_terms<'g>(
         &self,
         offer: &Offer,
@@ -271,11 +274,10 @@ impl Gate {
         self.signed_for(offer, (&choice, &token), came, now).ok().map(CheckedPayment::into_owned)
     }
 
-    /// What a transaction that its payer has sent pays where nothing is sold for it any more: by any route that has its token, or
-    /// by its challenge alone. No route is named then.
+    /// Checks a sent transaction for a target that sells nothing any more: under any route with its
+    /// token, or under its challenge alone, without a route.
     ///
-    /// # Errors
-    /// As [`Gate::credential`].
+    /// # Errors As [`Gate::credential`].
     pub(in crate::gate) fn onchain_for_nothing<'g>(
         &self,
         head: &RequestHead,
@@ -299,7 +301,8 @@ impl Gate {
         Some(checked.map(|checked| (Offer { route: NO_ROUTE.to_owned(), ..offer }, checked)))
     }
 
-    /// What the chain settles for what a challenge of this gate's asked, whatever the route asks by now.
+    /// Checks a payment that the chain settles under the terms of its challenge, whatever the route
+    /// asks by now.
     fn onchain_for_old_terms<'g>(
         &self,
         offer: &Offer,
@@ -318,14 +321,14 @@ impl Gate {
     }
 }
 
-/// Whether a challenge offers to be paid by a transaction that its payer sends.
+/// Whether a challenge offers payment by a transaction that the payer sends.
 fn names_hash(challenge: &Challenge) -> bool {
     let request = challenge.request_object().ok().and_then(|object| Request::read(&object).ok());
     let types = request.and_then(|request| request.credential_types).unwrap_or_default();
     types.iter().any(|name| name == charge::HASH)
 }
 
-/// The `payload` of scheme `exact` that says the same.
+/// The equivalent `payload` of scheme `exact`.
 fn payload_of(signed: &SignedAuthorization) -> Value {
     let authorization = signed.authorization();
     json!({

@@ -20,11 +20,11 @@ use crate::payment::SignedToken;
 pub const METHOD: &str = "evm";
 /// The intent of one payment for one answer.
 pub const INTENT: &str = "charge";
-/// What a payer of `mppx` may answer with.
+/// Credential type of `mppx`: an authorization.
 const AUTHORIZATION: &str = "authorization";
-/// A transaction that its payer has signed, and the gate sends.
+/// Credential type: a transaction that the payer has signed and the gate sends.
 const TRANSACTION: &str = "transaction";
-/// The hash of a transaction that its payer has sent.
+/// Credential type: the hash of a transaction that the payer has sent.
 const HASH: &str = "hash";
 
 /// Challenges of one 402.
@@ -36,8 +36,9 @@ pub struct Issued {
     pub header: String,
 }
 
-/// What this request may be paid with by MPP: one challenge, for the first chain, because not every payer reads a list; one
-/// for each chain where `Accept-Payment` names what they are. Nothing where the route does not speak it.
+/// The MPP challenges for this request: one, for the first chain, because some payers cannot read a
+/// list; one for each chain if `Accept-Payment` names method and intent. `None` if the route does
+/// not accept MPP.
 #[must_use]
 pub fn challenges(offer: &Offer, asked: &ChallengeRequest<'_>) -> Option<Issued> {
     if !offer.protocols.mpp {
@@ -53,7 +54,8 @@ pub fn challenges(offer: &Offer, asked: &ChallengeRequest<'_>) -> Option<Issued>
     issued.into_iter().next().map(|first| Issued { header, ..first })
 }
 
-/// Whether the client names this method and intent in `Accept-Payment`, as those do that read lists.
+/// Whether the client names this method and intent in `Accept-Payment`, as payers that read lists
+/// do.
 fn reads_lists(head: &RequestHead) -> bool {
     let accepted = head.headers.joined("accept-payment").unwrap_or_default();
     accepted.split(',').any(|range| {
@@ -87,7 +89,7 @@ fn challenge(
 }
 
 impl MppTemplate {
-    /// Writes it once; nothing where nobody can sign.
+    /// Writes the template; `None` if the choice takes no signature.
     #[must_use]
     pub fn of(offer: &Offer, choice: &Choice) -> Option<Self> {
         let token = choice.terms.token?;
@@ -104,21 +106,21 @@ impl MppTemplate {
             chain_id: token.chain_id,
             decimals: Some(choice.asset_label.1),
             credential_types: Some(kinds.map(|(kind, _)| kind.to_owned()).collect()),
-            // OKX's payers send a transaction themselves where the gate does not pay for it.
+            // OKX's payers send a transaction themselves if the gate does not pay for it.
             fee_payer: Some(!offer.hash_mode),
             has_splits: false,
             external_id: Some(String::new()),
             description: None,
         };
         let text = request.to_text();
-        // Amount and currency stand before it, and nothing of the operator's.
+        // Amount and currency come before it, and no text of the operator's.
         let (before, after) = text.split_once(r#""externalId":"""#)?;
         let before = [before, r#""externalId":""#].concat();
         Some(Self { token, isolate: [before, ["\"", after].concat()] })
     }
 }
 
-/// `request` of a challenge under this reference, which is base64url.
+/// The `request` of a challenge with this reference, base64url.
 #[must_use]
 pub fn request(offer: &Offer, token: &SignedToken, reference: &str) -> Option<String> {
     let mut written = offer.requests().iter();
@@ -126,20 +128,20 @@ pub fn request(offer: &Offer, token: &SignedToken, reference: &str) -> Option<St
     Some(base64::encode_url([before.as_str(), reference, after].concat().as_bytes()))
 }
 
-/// When a price ends that somebody else has named.
+/// End of a price that a pricer has named; `None` for a configured price.
 fn quote_end(choice: &Choice) -> Option<u64> {
     let quote = choice.terms.extra.get("quote").and_then(Value::as_str)?;
     quote.split_once('.')?.0.parse().ok()
 }
 
-/// The field for the credential, where `Authorization` carries something that is not ours.
+/// The field for the credential if `Authorization` carries another one.
 fn other_field(head: &RequestHead) -> Option<&'static str> {
     let taken =
         head.headers.rows("authorization").any(|row| !crate::gate::forward::others(row).is_empty());
     taken.then_some(PAYMENT_AUTHORIZATION)
 }
 
-/// The choice that asks for this token on this chain.
+/// The choice with this token on this chain.
 #[must_use]
 pub fn choice_for(
     offer: &Offer,

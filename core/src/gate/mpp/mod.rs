@@ -1,10 +1,11 @@
-//! MPP at the gate: the challenge that goes beside the terms of x402, and the credential that answers it.
+//! MPP at the gate: the challenge beside the x402 terms, and the credential that answers it.
 //!
-//! One challenge serves every payer of method `evm`: those of `mppx` read `credentialTypes`, OKX's read `feePayer`, and neither
-//! minds the other's. Nothing is remembered of a challenge: its id binds all of it, [`reference`](mod@reference) binds the request that it
-//! was issued for, and what it asks is compared with what the route asks by now. What is signed for it is an EIP-3009
-//! authorization as in x402, so the ledger knows one payment by one key, whichever protocol carried it.
-//! Spec: Payment authentication scheme; charge intent, method `evm`; docs/protocols.md, "MPP".
+//! One challenge serves every payer of method `evm`: those of `mppx` read `credentialTypes`, OKX's
+//! read `feePayer`, and each ignores the other's. No state is kept of a challenge: its id binds all
+//! of it, [`reference`](mod@reference) binds the request that it was issued for, and its terms are
+//! compared with the route's present ones. The payer signs an EIP-3009 authorization as in x402, so
+//! the ledger knows a payment by one key, whichever protocol carried it. Spec: Payment
+//! authentication scheme; charge intent, method `evm`; docs/protocols.md, "MPP".
 
 pub mod credential;
 pub mod issue;

@@ -1,6 +1,7 @@
-//! `externalId` of a challenge: what makes equal offers differ, the request that an offer was made for, and when.
+//! `externalId` of a challenge: it tells equal offers apart, and binds the request and the time of
+//! an offer.
 //!
-//! It stands inside `request`, which every known client sends back as it came; OKX's drop `opaque`.
+//! It stands inside `request`, which every known client sends back unchanged; OKX's drop `opaque`.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -14,17 +15,18 @@ use crate::mutant::{Mutant, planted};
 use crate::secret::ct_eq;
 use crate::time::UnixTime;
 
-/// Bytes of the part that no other challenge has, of the one that names the request, and of the one that names a question.
+/// Bytes of each part: the random one, the one that names the request, and the one that names a
+/// question.
 const PART_BYTES: usize = 12;
 /// Bytes of a time.
 const TIME_BYTES: usize = 8;
-/// Where the time of issue begins.
+/// Offset of the time of issue.
 const ISSUED: usize = 24;
-/// Bytes before what is said of a price.
+/// Bytes before the part about a price.
 const HEAD_BYTES: usize = 32;
 
-/// A new reference for this request, issued now; where a bound Worker names the price, `quoted` is when that ends, unix seconds, and the
-/// question that it was named for.
+/// A new reference for this request, issued now. For a price named by a pricer, `quoted` is the end
+/// of that price, Unix seconds, and the question that it was named for.
 #[must_use]
 pub fn of(head: &RequestHead, now: UnixTime, quoted: Option<(u64, &str)>) -> String {
     let nonce = Sha256::digest(head.fresh.as_bytes());
@@ -45,7 +47,7 @@ pub fn is_for(reference: &str, head: &RequestHead) -> bool {
     bytes.get(PART_BYTES..ISSUED).is_some_and(|part| ct_eq(part, &asked(head)))
 }
 
-/// When the challenge of a reference was issued; whatever the route allows by now, that stays.
+/// Time when the challenge of a reference was issued; it stays, whatever the route allows by now.
 #[must_use]
 pub fn issued(reference: &str) -> Option<UnixTime> {
     let bytes = bytes(reference)?;
@@ -53,7 +55,7 @@ pub fn issued(reference: &str) -> Option<UnixTime> {
     Some(UnixTime::from_secs(u64::from_be_bytes(secs)))
 }
 
-/// When the price of a challenge ends, if the reference says that it was named for this question.
+/// End of the price in a challenge; `None` unless the reference binds it to this question.
 #[must_use]
 pub fn quote_end(reference: &str, question: &str) -> Option<u64> {
     let bytes = bytes(reference)?;
@@ -69,14 +71,14 @@ fn bytes(reference: &str) -> Option<Vec<u8>> {
     (bytes.len() == HEAD_BYTES || bytes.len() == quoted_bytes).then_some(bytes)
 }
 
-/// Whether a price in a challenge, if somebody named it, was named for this question.
+/// Whether the price in a challenge, if a pricer named it, was named for this question.
 #[must_use]
 pub fn is_about(reference: &str, question: &str) -> bool {
     let quoted = bytes(reference).is_some_and(|bytes| bytes.len() > HEAD_BYTES);
     !quoted || quote_end(reference, question).is_some()
 }
 
-/// Names method and target; HEAD costs what GET costs.
+/// Hash of method and target; HEAD costs what GET costs.
 fn asked(head: &RequestHead) -> Vec<u8> {
     let method = if head.method == "HEAD" { "GET" } else { head.method.as_str() };
     part(&[method.as_bytes(), head.target().as_bytes()])

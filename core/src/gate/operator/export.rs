@@ -13,17 +13,17 @@ use crate::ledger::report::{CSV_HEAD, Filter, Mark, ObjectRequest, Report};
 
 /// Rows of one page.
 const PAGE_ROWS: u32 = 500;
-/// Most calls of one export; a larger one is broken off, and has to be asked for in parts.
+/// Limit on the calls of one export; a larger one is broken off, and has to be asked for in parts.
 const MAX_CALLS: u32 = 900;
 
-/// How rows are written.
+/// Format of the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     Csv,
     Lines,
 }
 
-/// An export and how far it is.
+/// An export and its progress.
 #[derive(Debug)]
 pub struct Export {
     format: Format,
@@ -34,12 +34,12 @@ pub struct Export {
     calls: u32,
 }
 
-/// What the answer to a call gives.
+/// Result of the answer to a call.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Piece {
     /// Text to write.
     Text(String),
-    /// An object is down: what was written so far is not all there is.
+    /// An object is down: the rows so far are incomplete.
     Broken,
 }
 
@@ -48,7 +48,7 @@ impl Export {
         Self { format, filter, objects, object: 0, after: None, calls: 0 }
     }
 
-    /// Head of the answer; the body is what the pieces give.
+    /// Head of the answer; the pieces are its body.
     #[must_use]
     pub fn head(&self, correlation: &str) -> Reply {
         let (media_type, name) = match self.format {
@@ -62,7 +62,7 @@ impl Export {
         Reply::new(head, Body::Held)
     }
 
-    /// What stands before the first row.
+    /// Text before the first row.
     #[must_use]
     pub fn preamble(&self) -> &'static str {
         match self.format {
@@ -80,7 +80,7 @@ impl Export {
         }
     }
 
-    /// The object to ask next; nothing at the end.
+    /// The next object to ask; `None` at the end.
     #[must_use]
     pub fn call(&self) -> Option<LedgerCall> {
         let object = self.objects.get(self.object)?;
@@ -92,7 +92,7 @@ impl Export {
         Some(LedgerCall::new(object.to_owned(), message(errand)))
     }
 
-    /// Takes the answer to the last call, nothing for an object that is down.
+    /// Takes the answer to the last call; `None` if the object is down.
     pub fn answered(&mut self, text: Option<&str>) -> Piece {
         self.calls = self.calls.saturating_add(1);
         let report = text.and_then(encoding::message::read);

@@ -1,4 +1,4 @@
-//! What a scraper reads. Spec: Prometheus text format 0.0.4.
+//! Metrics for a scraper. Spec: Prometheus text format 0.0.4.
 
 use alloc::format;
 use alloc::string::String;

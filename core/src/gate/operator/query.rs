@@ -1,4 +1,4 @@
-//! Parameters of an operator's request: known names once, values of known form, places to go on from.
+//! Parameters of an operator's request: known names once, values of known form, cursors.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -11,7 +11,7 @@ use crate::ledger::state::StateName;
 use crate::problem::Code;
 use crate::time::UnixTime;
 
-/// Where a list goes on: number of the object, and the last row that was seen in it.
+/// Continuation of a list: number of the object, and the last row seen in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ListCursor {
     pub object: usize,
@@ -53,7 +53,8 @@ impl ListCursor {
 pub(super) struct Query(Vec<(&'static str, String)>);
 
 impl Query {
-    /// Reads parameters; nothing where one is unknown, comes twice or does not decode. An empty one is absent.
+    /// Reads parameters; `None` if one is unknown, repeated or cannot be decoded. An empty one
+    /// counts as absent.
     pub(super) fn parse(text: &str, known: &'static [&'static str]) -> Option<Self> {
         let mut found: Vec<(&'static str, String)> = Vec::new();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
@@ -118,7 +119,7 @@ impl Query {
         }
     }
 
-    /// The first second of `day`; of today without one.
+    /// The first second of the parameter `day`; of today without one.
     pub(super) fn day(&self, now: UnixTime) -> Result<u64, Code> {
         match self.get("day") {
             None => Ok(now.secs().saturating_sub(now.secs() % DAY_SECS)),
@@ -162,7 +163,7 @@ fn day_start(text: &str) -> Option<u64> {
     UnixTime::from_secs(secs).rfc3339().starts_with(text).then_some(secs)
 }
 
-/// A value without its percent-encoding; nothing where it is not UTF-8.
+/// A value without its percent-encoding; `None` if it is not UTF-8.
 fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::new();
     let mut rest = text.bytes();

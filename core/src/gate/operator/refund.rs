@@ -1,4 +1,4 @@
-//! Whether the chain shows a refund.
+//! Proof of a refund on the chain.
 
 use crate::amount::Amount;
 use crate::chain::ChainId;
@@ -8,7 +8,8 @@ use crate::evm::rpc::reply::{Inclusion, Replies, Status};
 use crate::ledger::report::PaymentItem;
 use crate::payment::TxHash;
 
-/// Whether the transaction gave the payer this amount of this asset back; nothing where the node does not tell.
+/// Whether the transaction gave the payer this amount of this asset back; `None` if the node does
+/// not say.
 pub(super) fn refund_proof(body: &[u8], hash: &TxHash, item: &PaymentItem) -> Option<bool> {
     let replies = Replies::read(body, 2).ok()?;
     if Some(replies.quantity(0).ok()?) != ChainId::parse(&item.network).ok()?.evm_id() {

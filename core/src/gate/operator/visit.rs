@@ -1,4 +1,5 @@
-//! A question of the operator to the ledger objects, at most four at once, until there is an answer.
+//! A question of the operator to the ledger objects, at most four at once, until there is an
+//! answer.
 
 use alloc::borrow::ToOwned;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -26,12 +27,12 @@ use crate::time::UnixTime;
 
 /// Objects asked at once.
 const AT_ONCE: usize = 4;
-/// Most of those who fail that one object tells.
+/// Limit on the failing clients that one object reports.
 const MAX_FAILING: u32 = 1_000;
 /// Name of the object that keeps the approximate counters.
 pub const METERS: &str = "meters";
 
-/// What the operator wants.
+/// The operator's request.
 #[derive(Debug)]
 pub(super) enum Task {
     List {
@@ -54,7 +55,8 @@ pub(super) enum Task {
         limit: u64,
         wanted: FailureFilter,
     },
-    /// With `prove`, only once the chain shows this transaction as the refund, where it is among the `readable`.
+    /// With `prove`, only once the chain shows this transaction as the refund, if its network is
+    /// among the `readable`.
     Decide {
         id: String,
         decision: Decision,
@@ -63,19 +65,19 @@ pub(super) enum Task {
     },
 }
 
-/// Which of those who fail.
+/// Selection of failing clients.
 #[derive(Debug)]
 pub(super) struct FailureFilter {
     pub code: Option<String>,
     pub route: Option<String>,
 }
 
-/// What to do next.
+/// Next step of a query.
 #[derive(Debug)]
 pub enum QueryStep {
-    /// Ask these objects and tell all answers, in this order, to [`OperatorQuery::answered`].
+    /// Ask these objects and pass all answers, in this order, to [`OperatorQuery::answered`].
     Ask(Vec<LedgerCall>),
-    /// Ask a node of this network, a CAIP-2 id, and tell its reply to [`OperatorQuery::read`].
+    /// Ask a node of this network, a CAIP-2 id, and pass its reply to [`OperatorQuery::read`].
     Chain(String, String),
     /// Answer this.
     Answer(Reply),
@@ -88,13 +90,13 @@ struct Page<'a> {
     next: Option<String>,
 }
 
-/// What was asked, and what is known so far.
+/// A query and the results so far.
 #[derive(Debug)]
 pub struct OperatorQuery {
     task: Task,
     objects: Vec<String>,
     correlation: String,
-    /// Objects to ask, each from a place on.
+    /// Objects to ask, each with the row to continue from.
     waiting: VecDeque<(usize, Option<Mark>)>,
     asked: Vec<usize>,
     down: bool,
@@ -104,11 +106,12 @@ pub struct OperatorQuery {
     counts: Sorted<(String, String), u64>,
     oldest_unknown: Option<u64>,
     meters: Option<Vec<(String, u64)>>,
-    /// Who failed.
+    /// Failing clients.
     failing: Vec<FailingClient>,
-    /// How many fail, by route, code and kind.
+    /// Number of failing clients, by route, code and kind.
     failing_counts: Sorted<(String, String, String), u64>,
-    /// The transaction that is looked up on the chain now, the debt that it ends, and the object that has it.
+    /// The transaction being looked up on the chain, the debt that it settles, and the object that
+    /// has it.
     proving: Option<(TxHash, PaymentItem, usize)>,
     reply: Option<Reply>,
 }
@@ -152,7 +155,7 @@ impl OperatorQuery {
         }
     }
 
-    /// What to do next.
+    /// The next step.
     pub fn turn(&mut self) -> QueryStep {
         if let Some(reply) = self.reply.take() {
             return QueryStep::Answer(reply);
@@ -204,7 +207,7 @@ impl OperatorQuery {
         }
     }
 
-    /// Takes the answers to the calls of the last turn, nothing for an object that is down.
+    /// Takes the answers to the calls of the last step; `None` for an object that is down.
     pub fn answered(&mut self, answers: impl IntoIterator<Item = Option<String>>) {
         let asked = core::mem::take(&mut self.asked);
         let mut asked = asked.into_iter();
@@ -213,7 +216,7 @@ impl OperatorQuery {
             let report = text.and_then(|text| encoding::message::read(&text));
             match report {
                 Some(report) => self.take(object, report),
-                // Counters that are approximate may as well be missing.
+                // Approximate counters may be missing.
                 None if object == usize::MAX => {}
                 None => self.down = true,
             }
@@ -401,7 +404,7 @@ impl OperatorQuery {
         total
     }
 
-    /// Who fails most, and how many fail at each route.
+    /// The clients that fail most, and the number of failing clients at each route.
     fn failures(&self, limit: u64, wanted: &FailureFilter) -> Reply {
         let agrees = |wanted: &Option<String>, text: &str| {
             wanted.as_deref().is_none_or(|wanted| wanted == text)

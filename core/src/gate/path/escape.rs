@@ -1,17 +1,19 @@
-//! What a byte of a path may stand for: percent escapes, overlong UTF-8, look-alikes and letter case outside ASCII.
+//! Possible meanings of a byte of a path: percent escapes, overlong UTF-8, look-alikes and letter
+//! case outside ASCII.
 
 use alloc::vec::Vec;
 
 use super::letters::{is_passed_over, push_base};
 use crate::mutant::{Mutant, planted};
 
-/// One percent-decoding; malformed escapes stay as they are.
+/// Decodes percent escapes once; malformed escapes stay as they are.
 pub(in crate::gate) fn decode_once(path: &[u8]) -> Vec<u8> {
     decode(path, EncodedSlash::Separates, Units::Stay)
 }
 
-/// Look-alikes as the ASCII a compatibility folding makes of them, overlong UTF-8 as what it spells, tabs and each `+` inside a segment as
-/// spaces, other letters in lower case without their marks. ASCII letters keep their case.
+/// Replaces look-alikes by the ASCII of their compatibility folding, overlong UTF-8 by what it
+/// spells, tabs and each `+` inside a segment by spaces, other letters by lower case without their
+/// marks. ASCII letters keep their case.
 pub(in crate::gate) fn fold(path: &[u8]) -> Vec<u8> {
     let mut folded = Vec::with_capacity(path.len());
     let mut rest = path;
@@ -36,9 +38,9 @@ pub(in crate::gate) fn fold(path: &[u8]) -> Vec<u8> {
     folded
 }
 
-/// Whether two decodings leave an escape that stands for something else than a letter or a digit.
+/// Whether two decodings leave an escape for something other than a letter or a digit.
 pub(super) fn is_too_deep(path: &[u8]) -> bool {
-    // Only what encodes a percent sign is encoded again.
+    // Only an encoded percent sign can be encoded again.
     if !path.windows(3).any(|escape| escape == b"%25") {
         return false;
     }
@@ -59,7 +61,7 @@ pub(super) fn is_too_deep(path: &[u8]) -> bool {
     false
 }
 
-/// What decoding does with `%2F`.
+/// Effect of decoding on `%2F`.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub(super) enum EncodedSlash {
     /// `%2F` becomes a separator: servers that decode the whole path.
@@ -68,16 +70,16 @@ pub(super) enum EncodedSlash {
     Stays,
 }
 
-/// What decoding does with `%uXXXX`.
+/// Effect of decoding on `%uXXXX`.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub(super) enum Units {
-    /// Nothing.
+    /// It stays.
     Stay,
     /// `%uXXXX` is a UTF-16 unit.
     Decoded,
 }
 
-/// One percent-decoding; malformed escapes stay as they are.
+/// Decodes percent escapes once; malformed escapes stay as they are.
 pub(super) fn decode(path: &[u8], slash: EncodedSlash, units: Units) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(path.len());
     let mut rest = path;
@@ -126,7 +128,7 @@ fn utf16_unit(text: &[u8]) -> Option<(char, &[u8])> {
     Some((char::from_u32(u32::from(u16::from_be_bytes([high, low])))?, after))
 }
 
-/// ASCII written in two to four bytes, by old decoders that do not look at the shortest form.
+/// ASCII written in two to four bytes, for old decoders that do not insist on the shortest form.
 fn overlong(lead: u8, after: &[u8]) -> Option<(u8, &[u8])> {
     let (high, low, after) = match (lead, after) {
         (0xc0 | 0xc1, [low, after @ ..]) => (lead, low, after),
@@ -148,7 +150,8 @@ fn leading_char(text: &[u8]) -> Option<(char, &[u8])> {
     Some((core::str::from_utf8(letter).ok()?.chars().next()?, after))
 }
 
-/// Whether some origin reads this byte of a path as a space: what forms make of one, and what separates words.
+/// Whether some origin reads this byte of a path as a space: forms encode a space by it, or it
+/// separates words.
 pub(super) fn is_space_to_some(byte: u8) -> bool {
     matches!(byte, b'+' | b'\t'..=b'\r') && !planted(Mutant::PlusIsNoSpace)
 }

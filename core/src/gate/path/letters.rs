@@ -1,13 +1,15 @@
-//! Which plain letters a letter outside ASCII may be read as: its base without marks, a compatibility form, or a look-alike.
+//! Plain letters that a letter outside ASCII may be read as: its base without marks, a
+//! compatibility form, or a look-alike.
 //!
-//! Two letters that some file system, framework or font holds to be one come out alike; nothing else is promised of what comes out.
-//! Spec: Unicode Standard Annex 15 for what is composed; the look-alikes are those of a to z among small Greek and Cyrillic letters.
+//! Two letters that some file system, framework or font takes for one give the same result; no more
+//! is promised of the result. Spec: Unicode Standard Annex 15 for what is composed; the look-alikes
+//! are those of a to z among small Greek and Cyrillic letters.
 
 use alloc::vec::Vec;
 
 use crate::mutant::{Mutant, planted};
 
-/// Whether readers may pass over it: marks upon the letter before, and what has no width or no look.
+/// Whether readers may skip it: a mark on the letter before, or a character without width or shape.
 pub(super) const fn is_passed_over(letter: char) -> bool {
     matches!(
         letter,
@@ -33,7 +35,7 @@ pub(super) const fn is_passed_over(letter: char) -> bool {
     )
 }
 
-/// Adds what a small letter may be read as, at least itself.
+/// Appends the readings of a small letter, at least the letter itself.
 pub(super) fn push_base(letter: char, text: &mut Vec<u8>) {
     if planted(Mutant::BasesDiffer) {
         return text.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
@@ -74,7 +76,7 @@ fn in_runs(letter: char) -> Option<u8> {
     bases.get(usize::try_from(place).ok()?).copied().filter(|base| *base != b'.')
 }
 
-/// A letter that is read as several.
+/// The letters that one letter is read as.
 const fn several(letter: char) -> &'static str {
     match letter {
         'æ' => "ae",
@@ -105,7 +107,8 @@ const fn several(letter: char) -> &'static str {
     }
 }
 
-/// A syllable of Hangul as the letters that it is composed of, kana without its sound mark, any other letter as it is.
+/// A syllable of Hangul as the letters that it is composed of, kana without its sound mark, any
+/// other letter as it is.
 fn push_parts(letter: char, text: &mut Vec<u8>) {
     let code = u32::from(letter);
     // From Katakana to Hiragana.

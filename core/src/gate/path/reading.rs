@@ -1,8 +1,10 @@
-//! Every way a lenient origin may read a path: the closure of its rewrites, in any order, over at most three decodings.
+//! Every reading of a path by a lenient origin: the closure of its rewrites, in any order, over at
+//! most three decodings.
 //!
-//! Each rewrite is what some server, proxy, framework or file system is known to do to a whole path. Orders
-//! matter (`/a%2fb/../c` is `/c` or `/a/c`), so nothing is folded into one normal form; equal results meet in
-//! one set. Letter case is left to the comparison, for it commutes with every rewrite.
+//! Each rewrite is what some server, proxy, framework or file system is known to do to a whole
+//! path. Orders matter (`/a%2fb/../c` is `/c` or `/a/c`), so the readings are not folded into one
+//! normal form; equal results meet in one set. Letter case is left to the comparison, for it
+//! commutes with every rewrite.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -10,7 +12,8 @@ use alloc::vec::Vec;
 use super::escape::{EncodedSlash, Units, decode, fold, is_space_to_some};
 use crate::mutant::{Mutant, planted};
 
-/// Whether `test` holds for some reading of `path`, one leads above the root, or there are more than the budget.
+/// Whether `test` holds for some reading of `path`, one leads above the root, or there are more
+/// than the budget.
 pub(super) fn any(path: &[u8], mut test: impl FnMut(&[u8]) -> bool) -> bool {
     let mut seen = BTreeSet::new();
     let mut written: usize = 0;
@@ -30,7 +33,7 @@ pub(super) fn any(path: &[u8], mut test: impl FnMut(&[u8]) -> bool) -> bool {
             }
             let rewrites = REWRITES.iter().filter(|(sign, _)| signs & sign != 0);
             let decodings = DECODINGS.iter().filter(|(sign, ..)| signs & sign != 0);
-            // What the next ones cost is known before any of them is written.
+            // The cost of the next readings is known before any is written.
             let copies = rewrites.clone().count().saturating_add(decodings.clone().count());
             written = written.saturating_add(reading.len().saturating_mul(copies));
             if written > MAX_WRITTEN_BYTES {
@@ -48,7 +51,7 @@ pub(super) fn any(path: &[u8], mut test: impl FnMut(&[u8]) -> bool) -> bool {
 
 type Sign = u16;
 
-/// Which rewrites can change a path at all, so that the others are not tried.
+/// The rewrites that can change a path at all, so that the others are not tried.
 fn signs_of(path: &[u8]) -> Sign {
     let mut signs = 0;
     let mut before = b'/';
@@ -133,7 +136,7 @@ fn resolve_dots(path: &[u8]) -> Vec<u8> {
     joined(kept)
 }
 
-/// Whether dot segments lead above the root: there an origin with a path prefix has other pages.
+/// Whether dot segments lead above the root: an origin with a path prefix has other pages there.
 fn climbs_above_root(path: &[u8]) -> bool {
     let mut depth: usize = 0;
     for segment in segments_of(path) {
@@ -186,7 +189,7 @@ fn trim_leading_blanks_of_each(path: &[u8]) -> Vec<u8> {
     }))
 }
 
-/// A stream of a file of Windows is the file, if it is the one that has no name (`::$DATA`, `:$I30`).
+/// Removes the name of a Windows file stream that stands for the file itself (`::$DATA`, `:$I30`).
 fn cut_streams(path: &[u8]) -> Vec<u8> {
     joined(segments_of(path).map(|segment| {
         let starts = segment.iter().enumerate().filter(|(_, byte)| **byte == b':');
@@ -196,12 +199,12 @@ fn cut_streams(path: &[u8]) -> Vec<u8> {
     }))
 }
 
-/// Whether what follows a colon makes of the name before it another name of the same file.
+/// Whether the text after a colon makes the name before it another name of the same file.
 fn names_stream(after: &[u8]) -> bool {
     matches!(after, [] | [b'/' | b':' | b'$', ..]) && !planted(Mutant::StreamsAreFiles)
 }
 
-/// Sessions that ASP.NET keeps in paths: `(S(…))`, several in one pair of brackets, wherever they stand.
+/// Removes ASP.NET sessions from a path: `(S(…))`, several in one pair of brackets, anywhere.
 fn drop_sessions(path: &[u8]) -> Vec<u8> {
     let mut kept = Vec::with_capacity(path.len());
     let mut rest = path;
@@ -217,7 +220,7 @@ fn drop_sessions(path: &[u8]) -> Vec<u8> {
     kept
 }
 
-/// What follows the session at the start of a text, if there is one.
+/// The text after the session that it starts with; `None` if it starts with none.
 fn after_session(text: &[u8]) -> Option<&[u8]> {
     let mut rest = text.strip_prefix(b"(")?;
     while let [letter, b'(', value @ ..] = rest {
@@ -236,7 +239,7 @@ fn trim_dots_of_each(path: &[u8]) -> Vec<u8> {
     joined(segments_of(path).map(trim_dots_and_blanks))
 }
 
-/// `...` with one dot less is a dot segment.
+/// Takes one dot off `...`, which then is a dot segment.
 fn trim_one_dot_of_each(path: &[u8]) -> Vec<u8> {
     joined(segments_of(path).map(|segment| match segment {
         b"." | b".." => segment,
@@ -293,11 +296,11 @@ fn change_last(path: &[u8], change: impl Fn(&[u8]) -> &[u8]) -> Vec<u8> {
     changed
 }
 
-/// How often an origin may decode.
+/// Limit on the decodings by an origin.
 const MAX_DECODINGS: usize = 3;
-/// More readings than this are not looked at; the path counts as ambiguous.
+/// Limit on the readings that are looked at; beyond it the path counts as ambiguous.
 const MAX_READINGS: usize = 96;
-/// Bytes that all rewrites together may write; above it the path counts as ambiguous.
+/// Limit on the bytes that all rewrites together may write; beyond it the path counts as ambiguous.
 const MAX_WRITTEN_BYTES: usize = 65_536;
 
 const ESCAPE: Sign = 1;
@@ -308,7 +311,7 @@ const SEMICOLON: Sign = 1 << 4;
 const DELIMITER: Sign = 1 << 5;
 /// A control byte, a space, or a segment that ends with a dot.
 const BLANK: Sign = 1 << 6;
-/// What [`fold`] changes.
+/// A character that [`fold`] changes.
 const FOLDED: Sign = 1 << 7;
 const TRAILING_SLASH: Sign = 1 << 8;
 /// An escape that decoders treat differently.
@@ -317,7 +320,7 @@ const UNIT: Sign = 1 << 10;
 const STREAM: Sign = 1 << 11;
 const SESSION: Sign = 1 << 12;
 
-/// Decodings, and what makes each differ from the one before.
+/// Decodings, and the sign that tells each from the one before.
 const DECODINGS: [(Sign, EncodedSlash, Units); 4] = [
     (ESCAPE, EncodedSlash::Separates, Units::Stay),
     (ENCODED_SLASH, EncodedSlash::Stays, Units::Stay),

@@ -1,7 +1,8 @@
 //! The priced routes as paths with operations, as documents list them.
 //!
-//! `[name]` is a parameter. `/*` at the end stands for its own path, and for the shortest path below it that no more
-//! specific route takes, each further segment a parameter. `HEAD` goes with `GET`.
+//! `[name]` is a parameter. `/*` at the end stands for its own path, and for the shortest path
+//! below it that no more specific route takes, each further segment a parameter. `HEAD` goes with
+//! `GET`.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -11,26 +12,26 @@ use crate::gate::offer::Offer;
 use crate::gate::path::Target;
 use crate::gate::route::{Pattern, RouteMatch, RouteTable, Rule};
 
-/// Every path that costs something, in the order of the table.
+/// Every priced path, in the order of the table.
 #[derive(Debug)]
 pub struct Listing {
-    /// The paths; no two are alike but for the names of their parameters.
+    /// The paths; no two are equal when the names of their parameters are ignored.
     pub items: Vec<ListedPath>,
 }
 
 /// One path.
 #[derive(Debug)]
 pub struct ListedPath {
-    /// Where a parameter stands, its name in braces.
+    /// The path, with each parameter as its name in braces.
     pub path: String,
     /// The names of the parameters, in order.
     pub parameters: Vec<String>,
-    /// What can be bought there: methods that cost the same, and the place of their offer.
+    /// The sales on this path: methods with the same price, and the index of their offer.
     pub sales: Vec<(Vec<String>, usize)>,
 }
 
 impl Listing {
-    /// Lists what has an offer; `offers` stand in the order of the table's rules.
+    /// Lists the rules with an offer; `offers` are in the order of the table's rules.
     #[must_use]
     pub fn new(table: &RouteTable, offers: &[Option<Offer>]) -> Self {
         let name = unlisted_name(table);
@@ -42,7 +43,7 @@ impl Listing {
             let methods = sold(rule);
             for further in depths(table, place, rule, &name) {
                 let (path, parameters) = template(&rule.pattern, further);
-                // Rules of one pattern differ by method, and may name parameters otherwise.
+                // Rules of one pattern differ by method, and may name parameters differently.
                 let shape = with_each(&path, "{}");
                 match items.iter_mut().find(|item| with_each(&item.path, "{}") == shape) {
                     Some(item) => item.sales.push((methods.clone(), place)),
@@ -57,7 +58,8 @@ impl Listing {
     }
 }
 
-/// The path of a route with `:name` in the place of each parameter; nothing where there is none to tell routes apart by.
+/// The path of a route with `:name` in place of each parameter; `None` if it has no parameter that
+/// tells routes apart.
 ///
 /// Spec: x402 extension "Bazaar", `routeTemplate`.
 #[must_use]
@@ -73,8 +75,8 @@ fn sold(rule: &Rule) -> Vec<String> {
     rule.methods.names().filter(|name| !gets || *name != "HEAD").map(ToString::to_string).collect()
 }
 
-/// How many segments stand in the place of `/*`: none, and the fewest that land on this rule. Nothing is added to other
-/// patterns.
+/// Numbers of segments in place of `/*`: none, and the fewest that land on this rule. Other
+/// patterns get none.
 fn depths(table: &RouteTable, place: usize, rule: &Rule, name: &str) -> Vec<usize> {
     if !rule.pattern.is_open() {
         return Vec::from([0]);
@@ -100,7 +102,7 @@ fn unlisted_name(table: &RouteTable) -> String {
     name
 }
 
-/// The path with its parameters in braces, each of another name.
+/// The path with its parameters in braces, each with a different name.
 fn template(pattern: &Pattern, further: usize) -> (String, Vec<String>) {
     let mut parameters: Vec<String> = Vec::new();
     let mut path = String::new();
@@ -130,7 +132,7 @@ fn template(pattern: &Pattern, further: usize) -> (String, Vec<String>) {
     (path, parameters)
 }
 
-/// The path with this in the place of each parameter.
+/// The path with this text in place of each parameter.
 fn with_each(path: &str, text: &str) -> String {
     let segments =
         path.split('/').map(|segment| if segment.starts_with('{') { text } else { segment });

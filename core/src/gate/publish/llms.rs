@@ -1,4 +1,5 @@
-//! `/llms.txt`: what is sold, at what price and how to pay, in Markdown. Spec: llmstxt.org; MPP "Discovery" names the path.
+//! `/llms.txt`: the priced routes, their prices and how to pay, in Markdown. Spec: llmstxt.org; MPP
+//! "Discovery" names the path.
 
 use alloc::format;
 use alloc::string::{String, ToString};

@@ -1,14 +1,15 @@
-//! What the gate says about what it sells, written from the route table alone: documents for programs that look for
-//! something to buy.
+//! Documents about the priced routes, written from the route table alone, for programs that look
+//! for something to buy.
 //!
-//! [`Gate::published`](super::Gate) decides at each request whether a document is asked for and whether it may be
-//! answered; [`listing`] turns the table into paths and operations, `openapi`, `llms` and `well_known` write one document
-//! each. A document is advice: what counts is the 402.
+//! [`Gate::published`](super::Gate) decides at each request whether a document is asked for and
+//! whether it may be answered; [`listing`] turns the table into paths and operations, `openapi`,
+//! `llms` and `well_known` write one document each. A document is advice: the 402 is binding.
 //!
 //! Assumptions:
-//! - nothing is taken away: where the operator has not said what the gate publishes, the origin is asked first, and a
-//!   document stands in the place of a 404 alone;
-//! - a document names what a 402 names too, and between which bounds a price is named per request: no secret.
+//! - no answer of the origin is lost: unless the operator has named the documents to publish, the
+//!   origin is asked first, and a document replaces only a 404;
+//! - a document names what a 402 names too, and the bounds of a price that is named per request: no
+//!   secret.
 
 pub mod listing;
 mod llms;
@@ -34,7 +35,7 @@ const CACHE_CONTROL: &str = "max-age=300";
 pub enum Document {
     /// OpenAPI 3.1 with prices. Spec: MPP "Discovery".
     OpenApi,
-    /// The same in words.
+    /// The same in prose.
     Llms,
     /// The resources and their x402 terms.
     WellKnown,
@@ -54,7 +55,7 @@ impl Document {
         }
     }
 
-    /// Where it stands.
+    /// Its path.
     #[must_use]
     pub const fn path(self) -> &'static str {
         match self {
@@ -72,10 +73,10 @@ impl Document {
     }
 }
 
-/// Which documents there are.
+/// The documents that are published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Publish {
-    /// Each that the origin has nothing in the place of.
+    /// Each one that the origin does not have.
     Spare,
     /// These, without asking the origin.
     These(Vec<Document>),
@@ -90,10 +91,10 @@ impl Publish {
     }
 }
 
-/// Who sells, for people and registries; every text may be empty.
+/// The seller, for people and registries; every text may be empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Service {
-    /// What it is called; the host where it is empty.
+    /// Its name; the host is used if it is empty.
     pub name: String,
     /// One sentence.
     pub description: String,
@@ -101,43 +102,44 @@ pub struct Service {
     pub homepage: String,
     /// An address for mail.
     pub contact: String,
-    /// What it is about.
+    /// Its subjects.
     pub categories: Vec<String>,
 }
 
-/// What a gate publishes.
+/// Publications of a gate.
 #[derive(Debug)]
 pub struct Publication {
-    /// Which documents.
+    /// The documents.
     pub publish: Publish,
-    /// Who sells.
+    /// The seller.
     pub service: Service,
-    /// What is sold.
+    /// The priced routes.
     pub listing: Listing,
 }
 
-/// A request for a document, as far as the answer depends on it.
+/// A request for a document: the facts that the answer depends on.
 #[derive(Clone, Debug)]
 pub struct DocumentRequest {
     document: Document,
     /// Scheme and authority of the URL asked for.
     base: String,
     authority: String,
-    /// What the client has, if it says so.
+    /// Entity tags of the client's copy, if it sends any.
     known: Option<String>,
 }
 
-/// What becomes of a request for a document.
+/// Treatment of a request for a document.
 pub(super) enum Published {
-    /// It is answered.
+    /// It is answered now.
     Now(Reply),
-    /// It is answered where the origin has nothing.
+    /// It is answered if the origin does not have the document.
     IfMissing(DocumentRequest),
 }
 
 impl Gate {
-    /// What becomes of a request that asks for a document, if one is answered: a route of exactly this path wins, what
-    /// costs money is never asked of the origin, and what is free is, unless the operator has decided.
+    /// Decides about a request for a document; `None` if none is to be answered. A route of exactly
+    /// this path wins. A priced path never asks the origin; a free one does, unless the operator
+    /// has decided.
     pub(super) fn published(
         &self,
         head: &RequestHead,
@@ -169,7 +171,7 @@ impl Gate {
         Some(Published::Now(self.document(&wanted, correlation)))
     }
 
-    /// The document, or that the client has it.
+    /// The document, or a 304 if the client has it.
     pub(super) fn document(&self, wanted: &DocumentRequest, correlation: &str) -> Reply {
         let text = self.document_text(wanted.document, &wanted.base, &wanted.authority);
         let digest = keys::digest(&[text.as_bytes()]);
@@ -184,7 +186,8 @@ impl Gate {
         reply(200, headers, Body::Text(text))
     }
 
-    /// A document of the gate that is reached at `base` (scheme and authority) under this authority.
+    /// A document of the gate that is reached at `base` (scheme and authority) under this
+    /// authority.
     #[must_use]
     pub fn document_text(&self, document: Document, base: &str, authority: &str) -> String {
         let Publication { publish, service, listing } = &self.publication;
@@ -198,7 +201,7 @@ impl Gate {
     }
 }
 
-/// What a document is written from.
+/// The facts that a document is written from.
 struct DocumentContext<'a> {
     base: &'a str,
     authority: &'a str,

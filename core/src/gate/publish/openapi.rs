@@ -1,7 +1,8 @@
 //! `/openapi.json`: OpenAPI 3.1 with `x-payment-info` in each operation.
 //!
-//! Spec: MPP "Discovery" (`offers`, `x-service-info`), and what x402 registries read beside it (`price`, `protocols`,
-//! `security`). Methods that OpenAPI has no name for are left to the other documents.
+//! Spec: MPP "Discovery" (`offers`, `x-service-info`), and what x402 registries read beside it
+//! (`price`, `protocols`, `security`). Methods that OpenAPI has no name for are left to the other
+//! documents.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -18,7 +19,7 @@ use crate::gate::offer::{Choice, Offer};
 use crate::x402::exact;
 use crate::x402::extension::bazaar::{Declaration, Style};
 
-/// What an operation can be called.
+/// Methods that an operation can have.
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
 /// Writes the document.
@@ -26,7 +27,7 @@ pub(super) fn write(shop: &DocumentContext<'_>) -> String {
     let paths: Map<String, Value> =
         shop.listing.items.iter().map(|item| (item.path.clone(), path_item(shop, item))).collect();
     let paths = Value::Object(paths);
-    // The version is the document's: another one whenever something about the routes is.
+    // The version is the document's: it changes whenever the routes do.
     let version = keys::digest(&[paths.to_string().as_bytes()]);
     let mut info = json!({ "title": shop.title(), "version": version.get(..12) });
     let Service { description, homepage, contact, categories, .. } = shop.service;
@@ -49,7 +50,7 @@ pub(super) fn write(shop: &DocumentContext<'_>) -> String {
     let document = json!({
         "openapi": "3.1.0",
         "info": info,
-        // A payment is no authentication, and nothing else is asked for.
+        // A payment is not authentication, and no authentication is required.
         "security": [],
         "x-service-info": service,
         "paths": paths,
@@ -124,7 +125,7 @@ fn query_parameters(declaration: &Declaration) -> Vec<Value> {
     properties.map(parameter).collect()
 }
 
-/// The `content` of a request body; any, where nobody has described it.
+/// The `content` of a request body; any type if the operator has not described it.
 fn body(declaration: Option<&Declaration>) -> Value {
     match declaration.map(|declaration| (declaration.style, declaration)) {
         Some((Style::Body(kind), declaration)) => json!({
@@ -159,7 +160,7 @@ fn payment_info(offer: &Offer) -> Value {
     info
 }
 
-/// One way to pay, as MPP names it; network, recipient and decimals are what its 402 adds.
+/// One way to pay in MPP's terms; its 402 adds network, recipient and decimals.
 fn payment_offer(offer: &Offer, choice: &Choice, method: &str) -> Value {
     let terms = &choice.terms;
     let amount = offer.pricer.is_none().then(|| terms.amount.to_string());
@@ -176,7 +177,7 @@ fn payment_offer(offer: &Offer, choice: &Choice, method: &str) -> Value {
     one
 }
 
-/// The price in a currency of people, where the asset is one.
+/// The price in a national currency; `None` if the asset stands for none.
 fn price(offer: &Offer, choice: &Choice) -> Option<Value> {
     let (symbol, decimals) = &choice.asset_label;
     let currency = currency(symbol)?;
@@ -190,7 +191,7 @@ fn price(offer: &Offer, choice: &Choice) -> Option<Value> {
     Some(json!({ "mode": "dynamic", "currency": currency, "min": min_amount, "max": max_amount }))
 }
 
-/// The ISO 4217 code of what a stablecoin of this symbol stands for.
+/// The ISO 4217 code of the currency that a stablecoin of this symbol stands for.
 fn currency(symbol: &str) -> Option<&'static str> {
     match symbol {
         "EURC" => Some("EUR"),

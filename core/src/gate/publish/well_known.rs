@@ -1,7 +1,8 @@
 //! `/.well-known/x402`: the resources that x402 pays for, and their terms.
 //!
-//! `version` and `resources` are what x402scan reads (its `docs/DISCOVERY.md`); `x402Version` and `items` have the shape that a
-//! facilitator lists resources in (x402 v2, "Discovery", without `lastUpdated`). No specification is agreed on for this path.
+//! `version` and `resources` are what x402scan reads (its `docs/DISCOVERY.md`); `x402Version` and
+//! `items` have the shape that a facilitator lists resources in (x402 v2, "Discovery", without
+//! `lastUpdated`). No specification is agreed on for this path.
 
 use alloc::format;
 use alloc::string::String;
@@ -30,7 +31,7 @@ pub(super) fn write(shop: &DocumentContext<'_>) -> String {
                 "description": offer.description,
                 "mimeType": offer.mime_type,
             });
-            // Terms whose price is named per request stand in the 402 alone.
+            // Terms whose price is named per request appear in the 402 alone.
             if let (None, Some(members)) = (&offer.pricer, entry.as_object_mut()) {
                 members.insert("accepts".into(), json!(accepts));
             }

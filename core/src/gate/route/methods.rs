@@ -9,7 +9,8 @@ use core::fmt;
 pub struct Methods(Option<Vec<String>>);
 
 impl Methods {
-    /// GET, HEAD, POST, PUT, PATCH and DELETE. OPTIONS, TRACE, CONNECT and methods unknown here are not among them.
+    /// GET, HEAD, POST, PUT, PATCH and DELETE. OPTIONS, TRACE, CONNECT and methods unknown here are
+    /// not among them.
     pub fn all() -> Self {
         Self(None)
     }
@@ -73,18 +74,19 @@ impl Methods {
     }
 }
 
-/// Why a list of methods was refused. The operator has to change it.
+/// Reason why a list of methods was refused. The operator has to change it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum MethodsError {
-    /// No method at all.
+    /// The list is empty.
     Empty,
     /// Methods are upper-case tokens.
     NotUpperCase {
         /// The name, cut to 32 characters.
         name: String,
     },
-    /// OPTIONS is answered by the gate on paid paths and forwarded elsewhere; TRACE and CONNECT are never forwarded.
+    /// OPTIONS is answered by the gate on paid paths and forwarded elsewhere; TRACE and CONNECT are
+    /// never forwarded.
     NotForRoutes {
         /// The name.
         name: String,

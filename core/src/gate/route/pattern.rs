@@ -8,7 +8,7 @@ use core::fmt;
 use crate::gate::path::{decode_once, fold};
 use crate::mutant::{Mutant, planted};
 
-/// A canonical path pattern: what it matches literally is what a client that normalises its URLs sends.
+/// A canonical path pattern: it matches literally what a client that normalises its URLs sends.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Pattern {
     text: String,
@@ -24,12 +24,12 @@ enum Segment {
         text: String,
         /// `text` without escapes.
         decoded: Vec<u8>,
-        /// `decoded` with look-alikes, non-ASCII letters and what stands for spaces folded.
+        /// `decoded` with look-alikes, non-ASCII letters and space substitutes folded.
         folded: Vec<u8>,
     },
 }
 
-/// How a path is compared with a pattern.
+/// Way of comparing a path with a pattern.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Spelling {
     /// Byte for byte, as clients write it.
@@ -104,7 +104,8 @@ impl Pattern {
             && self.segments.iter().zip(&other.segments).all(|(a, b)| a.overlays(b))
     }
 
-    /// Sorts most specific first: exact, `[name]`, `/*`; then longer, then literals further to the left.
+    /// Sorts most specific first: exact, `[name]`, `/*`; then longer, then literals further to the
+    /// left.
     pub(super) fn specificity(&self) -> (bool, bool, Reverse<usize>, Vec<bool>) {
         let named: Vec<bool> =
             self.segments.iter().map(|segment| *segment == Segment::Named).collect();
@@ -112,7 +113,8 @@ impl Pattern {
         (self.is_open, has_named, Reverse(named.len()), named)
     }
 
-    /// Whether an ordinary path may be another spelling of it: it has capitals, or letters that have a base.
+    /// Whether an ordinary path may be another spelling of it: it has capitals, or letters that
+    /// have a base.
     pub(super) fn has_variants(&self) -> bool {
         self.literals().any(|(text, decoded)| {
             let is_variant = |byte: &u8| byte.is_ascii_uppercase() || !byte.is_ascii();
@@ -133,7 +135,8 @@ impl Pattern {
         self.segments.len()
     }
 
-    /// The lower-case text before the first wildcard or escape; `/paid` for `/paid/*`, at least `/`.
+    /// The lower-case text before the first wildcard or escape; `/paid` for `/paid/*`, at least
+    /// `/`.
     pub(super) fn plain_prefix(&self) -> String {
         let text = self.text.strip_suffix("/*").unwrap_or(&self.text);
         let mut prefix: String = text.chars().take_while(|c| !matches!(c, '[' | '%')).collect();
@@ -144,7 +147,8 @@ impl Pattern {
         prefix
     }
 
-    /// Paths it matches, with `name` in place of each `[name]` and up to `deepest + 1` times behind `/*`, deepest first.
+    /// Paths it matches, with `name` in place of each `[name]` and up to `deepest + 1` times behind
+    /// `/*`, deepest first.
     pub(super) fn examples(&self, name: &str, deepest: usize) -> impl Iterator<Item = String> {
         let mut base = String::new();
         for segment in &self.segments {
@@ -249,7 +253,8 @@ impl Segment {
     }
 }
 
-/// Whether a file system of Windows may call `name` so, too: its first letters or two of them and four digits, `~` and a digit.
+/// Whether a Windows file system may also call `name` this: its first letters, or two of them and
+/// four digits, then `~` and a digit.
 fn is_short_name(part: &[u8], name: &[u8]) -> bool {
     let Some(tilde) = part.iter().position(|byte| *byte == b'~') else {
         return false;
@@ -270,7 +275,8 @@ fn is_short_name(part: &[u8], name: &[u8]) -> bool {
         && (begins(head) || hashed.is_some_and(|(head, _)| begins(head)))
 }
 
-/// The one canonical spelling of a decoded segment; `None` when it has bytes no pattern may hide in an escape.
+/// The one canonical spelling of a decoded segment; `None` when it has bytes no pattern may hide in
+/// an escape.
 fn encode(decoded: &[u8]) -> Option<String> {
     let mut text = String::new();
     for c in core::str::from_utf8(decoded).ok()?.chars() {
@@ -291,7 +297,7 @@ fn encode(decoded: &[u8]) -> Option<String> {
     Some(text)
 }
 
-/// Why a pattern was refused. The operator has to write it otherwise.
+/// Reason why a pattern was refused. The operator has to write it differently.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum PatternError {

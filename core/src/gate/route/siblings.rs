@@ -1,6 +1,8 @@
-//! Paths that many servers answer with the same thing as another one, and that cost nothing where that one does.
+//! Siblings of a priced path: paths that many servers answer with the same page, and that are free
+//! beside it.
 //!
-//! The gate cannot know what its origin makes of them, so it forwards them; whoever checks a configuration is told.
+//! The gate cannot know what its origin makes of them, so it forwards them; a check of the
+//! configuration lists them.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -10,22 +12,24 @@ use alloc::vec::Vec;
 use super::{Ask, RouteMatch, RouteTable, Rule};
 use crate::gate::path::Target;
 
-/// What servers put behind a path for the same thing: the index of a folder, a format. A `/` at the end is ambiguous already.
+/// Suffixes that many servers accept for the same page: the index of a folder, a format. A trailing
+/// `/` is ambiguous already.
 const ENDS: [&str; 3] = ["/index.html", ".json", ".html"];
-/// Stands for what a pattern leaves open.
+/// Segment in place of one that a pattern leaves open.
 const ANY: &str = "any";
 
-/// A priced path and what is free beside it.
+/// A priced path and its free siblings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Siblings {
-    /// The pattern that is priced.
+    /// The priced pattern.
     pub priced: String,
     /// Paths that no route names, or none but `/*`.
     pub free: Vec<String>,
 }
 
 impl RouteTable {
-    /// The priced patterns beside which such paths are forwarded without payment, in the order given.
+    /// The priced patterns beside which such paths are forwarded without payment, in the order
+    /// given.
     #[must_use]
     pub fn free_siblings(&self) -> Vec<Siblings> {
         let priced = self.rules.iter().filter(|rule| rule.ask != Ask::Free);
@@ -46,7 +50,7 @@ impl RouteTable {
         alike.into_iter().filter(|path| self.is_free(method, path)).collect()
     }
 
-    /// Whether nobody who wrote the table had this path in mind, and it is free.
+    /// Whether this path is free without being named by a rule other than `/*`.
     fn is_free(&self, method: &str, path: &str) -> bool {
         let Ok(target) = Target::parse(path) else { return false };
         match self.find(method, &target) {
@@ -63,7 +67,7 @@ impl RouteTable {
     }
 }
 
-/// The shortest path that a pattern matches, with something in the place of each name.
+/// The shortest path that a pattern matches, with each name filled in.
 fn filled(pattern: &str) -> String {
     let path = pattern.strip_suffix("/*").unwrap_or(pattern);
     let segments: Vec<&str> = path
@@ -74,7 +78,8 @@ fn filled(pattern: &str) -> String {
     if path == "/" { String::new() } else { path }
 }
 
-/// The path without the format that its last segment ends in, if there is one, and the folder that it is the index of.
+/// The path without the format of its last segment, if it has one, and the folder that it is the
+/// index of.
 fn stems(path: &str) -> Option<Vec<String>> {
     let (folder, name) = path.rsplit_once('/')?;
     let (stem, _) = name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty())?;
