@@ -1,6 +1,6 @@
 //! The edges of Farebox: they carry out what [`farebox_core`] decides, and translate types.
 
-// The package that pays brings its own `runtime`, which is smaller.
+// The payer's package brings its own `runtime`, which is smaller.
 #![cfg_attr(all(feature = "bindings", not(feature = "worker"), target_arch = "wasm32"), no_std)]
 
 #[cfg(feature = "bindings")]

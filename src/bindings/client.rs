@@ -1,4 +1,4 @@
-//! One request of one who pays, step by step.
+//! A request of a payer, step by step.
 
 use alloc::string::{String, ToString};
 
@@ -14,14 +14,14 @@ use wasm_bindgen::prelude::*;
 
 use super::{no_randomness, refused, seconds, thrown, told};
 
-/// One request: each method says what to do next, as JSON `{do: …}`.
+/// One request; each method returns the next step, as JSON `{do: …}`.
 #[wasm_bindgen]
 pub struct Exchange(client::Exchange);
 
 #[wasm_bindgen]
 impl Exchange {
-    /// A request of `payer` to an absolute URL, under a policy (JSON). `endpoint` is the method and the URL that were asked
-    /// for, without the query.
+    /// A request of `payer` to an absolute URL, under a policy (JSON). `endpoint` is the method and
+    /// the URL that were asked for, without the query.
     #[wasm_bindgen(constructor)]
     pub fn new(
         policy: &str,
@@ -45,7 +45,7 @@ impl Exchange {
         Self(self.0.without_identifier())
     }
 
-    /// Pays also where the payer has to send the transaction.
+    /// Also accepts terms for which the payer has to send the transaction.
     #[wasm_bindgen(js_name = withBroadcast)]
     #[must_use]
     pub fn with_broadcast(self) -> Self {
@@ -59,71 +59,72 @@ impl Exchange {
         Self(self.0.without_authorization())
     }
 
-    /// An answer came: status, one `name: value` line per header field, and of refusals the body.
+    /// Takes an answer: status, one `name: value` line per header field, and the body of a refusal.
     pub fn answered(&mut self, status: u16, headers: &str, body: &[u8], now: f64) -> String {
         let headers = Headers::from_lines(headers.lines());
         let next = self.0.answered(status, &headers, body, seconds(now));
         self.step(next)
     }
 
-    /// No answer came.
+    /// Takes the loss of an answer.
     pub fn lost(&mut self, now: f64) -> String {
         let next = self.0.lost(seconds(now));
         self.step(next)
     }
 
-    /// Whether to open a session or to pay once.
+    /// Takes the choice between opening a session and paying once.
     pub fn chose(&mut self, option: &str) -> String {
         let next = self.0.chose(option);
         self.step(next)
     }
 
-    /// The record of the store with this payment counted; throws why not.
+    /// Counts this payment in the record of the store; throws the reason if it may not be made.
     pub fn reserve(&mut self, record: Option<String>, now: f64) -> Result<String, JsValue> {
         self.0.reserve(record.as_deref(), seconds(now)).map_err(|error| thrown(&error))
     }
 
-    /// The record of the store without this payment, which nobody signed.
+    /// Takes this unsigned payment out of the record of the store.
     pub fn release(&self, record: Option<String>) -> Result<String, JsValue> {
         self.0.release(record.as_deref()).map_err(|error| thrown(&error))
     }
 
-    /// The record of the store with what the server advises held against the endpoint; none if it says so already.
+    /// Notes the server's advice about the endpoint in the record of the store; none if the record
+    /// has it already.
     pub fn mark(&mut self, record: Option<String>, now: f64) -> Result<Option<String>, JsValue> {
         self.0.mark(record.as_deref(), seconds(now)).map_err(|error| thrown(&error))
     }
 
-    /// What comes after that.
+    /// The step after [`mark`](Self::mark).
     pub fn marked(&mut self) -> String {
         let next = self.0.marked();
         self.step(next)
     }
 
-    /// What is about to be paid, JSON.
+    /// The payment to be made, JSON.
     #[must_use]
     pub fn proposal(&self) -> Option<String> {
         self.0.proposal().map(|proposal| proposal.to_string())
     }
 
-    /// What the wallet signs.
+    /// The typed data for the wallet to sign.
     pub fn prepare(&mut self, now: f64) -> String {
         let next = self.0.prepare(seconds(now));
         self.step(next)
     }
 
-    /// The wallet's signature, hex.
+    /// Takes the wallet's signature, hex.
     pub fn signed(&mut self, signature: &str, now: f64) -> String {
         let next = self.0.signed(signature, seconds(now));
         self.step(next)
     }
 
-    /// The hash of the payer's own transaction.
+    /// Takes the hash of the payer's own transaction.
     pub fn broadcast(&mut self, hash: &str, now: f64) -> String {
         let next = self.0.broadcast(hash, seconds(now));
         self.step(next)
     }
 
-    /// The payment as it was sent, JSON.
+    /// The payment as sent, JSON.
     #[must_use]
     pub fn payment(&self) -> Option<String> {
         self.0.payment().map(|payment| payment.to_string())
@@ -156,20 +157,20 @@ pub fn admit_endpoint(record: Option<String>, endpoint: &str) -> Result<(), JsVa
     budget(record)?.endpoints.admit(endpoint).map_err(|error| thrown(&error))
 }
 
-/// The name of an endpoint, by which a record knows it: its URL has no query.
+/// The name of an endpoint in a record: its URL has no query.
 #[wasm_bindgen(js_name = endpointName)]
 #[must_use]
 pub fn endpoint_name(method: &str, url: &str) -> String {
     endpoints::name(method, url)
 }
 
-/// What a record holds against endpoints, JSON; throws if the record cannot be read.
+/// The endpoints that a record holds back, JSON; throws if the record cannot be read.
 #[wasm_bindgen(js_name = listEndpoints)]
 pub fn list_endpoints(record: Option<String>) -> Result<String, JsValue> {
     budget(record).map(|budget| budget.endpoints.shown().to_string())
 }
 
-/// The record with an endpoint let out again; none if it is not in this state.
+/// The record with an endpoint released; none if it is not in this state.
 #[wasm_bindgen(js_name = reopenEndpoint)]
 pub fn reopen_endpoint(
     record: Option<String>,

@@ -1,4 +1,4 @@
-//! The wire formats, for whoever works without the wrapper.
+//! The wire formats, for programs that work without the wrapper.
 
 use alloc::string::{String, ToString};
 
@@ -47,7 +47,7 @@ pub fn carries_payment(authorization: &str) -> bool {
     find(core::iter::once(authorization)) != CredentialSearch::None
 }
 
-/// The field value of a credential, however often its text begins with the scheme's name already.
+/// The field value of a credential, even if its text already begins with the scheme's name.
 #[wasm_bindgen(js_name = paymentAuthorization)]
 pub fn payment_authorization(credential: &str) -> Result<String, JsValue> {
     let mut token = credential.trim();
@@ -64,7 +64,7 @@ pub fn payment_authorization(credential: &str) -> Result<String, JsValue> {
     }
 }
 
-/// What a seller says when he refuses: `{text, code, status, message}`, code perhaps null.
+/// A seller's refusal as `{text, code, status, message}`; the code may be null.
 #[wasm_bindgen(js_name = sellerError)]
 #[must_use]
 pub fn seller_error(status: u16, body: &[u8]) -> String {
@@ -73,7 +73,8 @@ pub fn seller_error(status: u16, body: &[u8]) -> String {
     json!({"text": said.text, "code": said.code, "status": status, "message": message}).to_string()
 }
 
-/// An amount in words: whole tokens, and atomic units behind. Empty texts and -1 stand for what nobody knows.
+/// An amount in words: whole tokens, followed by atomic units. Empty texts and -1 stand for unknown
+/// values.
 #[wasm_bindgen(js_name = formatAmount)]
 pub fn format_amount(
     amount: &str,
@@ -107,7 +108,7 @@ pub fn hash_typed_data(typed_data: &str) -> Result<String, JsValue> {
     digest(typed_data).map(|digest| hex::encode_prefixed(&digest))
 }
 
-/// Who signed typed data (JSON).
+/// The signer of typed data (JSON).
 #[wasm_bindgen(js_name = recoverSigner)]
 pub fn recover_signer(typed_data: &str, signature: &str) -> Result<String, JsValue> {
     let digest = digest(typed_data)?;
@@ -127,7 +128,7 @@ pub fn keccak256(bytes: &[u8]) -> String {
     hex::encode_prefixed(&hash(bytes))
 }
 
-/// A chain's id, of which JavaScript's number is exact.
+/// A chain's id; throws unless the JavaScript number is exact.
 fn chain(id: f64) -> Result<u64, JsValue> {
     let whole = id as u64;
     if whole as f64 == id && whole < 1 << 53 {
@@ -136,7 +137,8 @@ fn chain(id: f64) -> Result<u64, JsValue> {
     Err(refused("invalid_payment", "a chain id is a whole number below 2^53"))
 }
 
-/// The key of the payment of one authorization: what `Farebox-Redelivery` and a gate's log name it by.
+/// The key of the payment of an authorization, its name in `Farebox-Redelivery` and in a gate's
+/// log.
 #[wasm_bindgen(js_name = paymentKey)]
 pub fn payment_key(
     chain_id: f64,
@@ -178,7 +180,8 @@ pub fn redelivery_header(typed_data: &str, signature: &str) -> Result<String, Js
     Ok(prepare::redelivery_header(&statement, signature))
 }
 
-/// Who signed a receipt of extension `offer-receipt` (JSON), and what it says: `{signer, payload}`.
+/// The signer of a receipt of extension `offer-receipt` (JSON), and its content: `{signer,
+/// payload}`.
 #[wasm_bindgen(js_name = receiptSigner)]
 pub fn receipt_signer(receipt: &str) -> Result<String, JsValue> {
     let receipt = strict::parse(receipt.as_bytes())

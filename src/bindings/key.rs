@@ -1,4 +1,4 @@
-//! A key that stays inside: made or taken over, used to sign, never handed back.
+//! A key that stays inside: generated or imported, used to sign, never handed back.
 
 use alloc::string::String;
 
@@ -16,7 +16,8 @@ pub struct LocalKey(Account);
 
 #[wasm_bindgen]
 impl LocalKey {
-    /// The key of 32 bytes in hex. The copy made here is overwritten, the caller's own is the caller's to forget.
+    /// The key from 32 bytes in hex. The copy made here is overwritten; the caller has to erase
+    /// their own.
     #[wasm_bindgen(js_name = fromHex)]
     pub fn from_hex(text: String) -> Result<Self, JsValue> {
         let text = Secret::new(text);
@@ -27,13 +28,13 @@ impl LocalKey {
             .ok_or_else(|| refused("invalid_key", "a private key is 0x and 64 hex digits"))
     }
 
-    /// A new key from the platform's randomness.
+    /// A new key from the platform's random numbers.
     pub fn generate() -> Result<Self, JsValue> {
         let candidates = core::iter::repeat_with(|| {
             let mut bytes = [0; 32];
             getrandom::fill(&mut bytes).ok().map(|()| Secret::new(bytes))
         });
-        // A candidate is no key once in 2^128 times.
+        // A candidate is invalid once in 2^128 times.
         Account::from_candidates(candidates.take(4).flatten()).map(Self).ok_or_else(no_randomness)
     }
 

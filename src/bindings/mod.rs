@@ -1,8 +1,9 @@
-//! What the npm package calls: few functions with plain arguments, JSON text in and out. Rust never calls JavaScript.
+//! The functions that the npm package calls: few, with plain arguments, JSON text in and out. Rust
+//! never calls JavaScript.
 //!
-//! [`client`] is one request of one who pays, [`codec`] the wire formats for whoever works without it, [`key`] a key that
-//! stays inside, `runtime` what stands in for std. A failure is an exception whose value is the JSON text
-//! `{code, message, remedy, signed, diagnostic}`.
+//! [`client`] is one request of a payer, [`codec`] the wire formats for programs that work without
+//! it, [`key`] a key that stays inside, `runtime` a substitute for std. A failure is an exception
+//! whose value is the JSON text `{code, message, remedy, signed, diagnostic}`.
 
 mod client;
 mod codec;
@@ -18,7 +19,7 @@ use farebox_core::time::UnixTime;
 use serde_json::{Value, json};
 use wasm_bindgen::JsValue;
 
-/// An error as JavaScript gets it.
+/// An error as an exception.
 fn thrown(error: &ClientError) -> JsValue {
     JsValue::from_str(&told(error).to_string())
 }
@@ -33,7 +34,7 @@ fn told(error: &ClientError) -> Value {
     })
 }
 
-/// An error of the codec: arguments that are not what they should be.
+/// An error of the codec: invalid arguments.
 fn refused(code: &str, message: &str) -> JsValue {
     failed(code, message, "correct the argument")
 }

@@ -1,4 +1,4 @@
-//! Who failed how often, and what was quoted, as this isolate knows it.
+//! Failures in a row and quoted prices of this isolate.
 
 use std::cell::RefCell;
 
@@ -16,7 +16,8 @@ thread_local! {
     static ATTEMPTS: RefCell<Attempts> = const { RefCell::new(Attempts::new()) };
 }
 
-/// What the gate decides about a request, and where its client is counted if it came with a payment.
+/// Asks the gate to decide about a request; also returns the client's key if it came with a
+/// payment.
 pub(super) fn admit<'g>(
     gate: &'g Gate,
     head: RequestHead,
@@ -28,7 +29,7 @@ pub(super) fn admit<'g>(
     })
 }
 
-/// What the gate decides once it is known whether a request is one of the client's free ones.
+/// Asks the gate to decide once it is known whether a request is one of the client's free ones.
 pub(super) fn spent<'g>(
     gate: &'g Gate,
     spending: AwaitingQuota,
@@ -37,7 +38,7 @@ pub(super) fn spent<'g>(
     surrounded(gate, |isolate| gate.free_request_used(spending, answer, isolate, now()))
 }
 
-/// What the gate decides once it is known what a request costs.
+/// Asks the gate to decide once the price of a request is known.
 pub(super) fn priced<'g>(
     gate: &'g Gate,
     pricing: AwaitingPrice,
@@ -55,7 +56,7 @@ fn surrounded<T>(gate: &Gate, decide: impl FnOnce(&mut Isolate<'_>) -> T) -> T {
         .with_borrow_mut(|attempts| decide(&mut Isolate { facilitators, attempts, client: None }))
 }
 
-/// Counts what an answer says about a client that sent a payment.
+/// Counts the outcome in an answer to a client that sent a payment.
 pub(super) fn answered(client_key: &ClientKey, marks: &Marks) {
     ATTEMPTS.with_borrow_mut(|attempts| {
         if marks.served {
@@ -72,7 +73,7 @@ pub(super) fn is_waiting() -> bool {
     ATTEMPTS.with_borrow(Attempts::is_waiting)
 }
 
-/// What was counted, by object.
+/// The counts to hand over, by object.
 pub(super) fn hand_over(gate: &Gate) -> Vec<Batch> {
     ATTEMPTS.with_borrow_mut(|attempts| gate.hand_over(attempts, now()))
 }

@@ -1,11 +1,11 @@
-//! Asks a node of the chain; its address may hold a key, so nothing of it is logged.
+//! Asks a node of the chain. Its URL may hold a key, so that it is never logged.
 
 use farebox_core::facilitator::reply::Reply;
 use farebox_core::gate::Gate;
 
 use super::{edge, facilitator};
 
-/// Milliseconds of one exchange.
+/// Deadline of one exchange, milliseconds.
 const DEADLINE_MS: u32 = 5_000;
 /// Longest reply, bytes: a block's logs of one authorizer are few.
 const MAX_REPLY_BYTES: u32 = 1024 * 1024;

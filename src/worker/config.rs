@@ -1,7 +1,8 @@
-//! The gates of an isolate, cached by their configuration: one for its requests, and one for its objects.
+//! The gates of an isolate, cached by their configuration: one for its requests, and one for its
+//! objects.
 //!
-//! Objects ask nobody for payment and have to go on when the route table is wrong or cannot be read. They take the
-//! gate of the requests if there is one.
+//! Objects ask no client for payment and have to go on when the route table is wrong or cannot be
+//! read. They use the gate of the requests if there is one.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -12,7 +13,7 @@ use farebox_core::gate::keys::digest;
 
 use super::edge;
 
-/// A configuration and the gate it made, or did not make.
+/// A configuration and its gate, or none if it is wrong.
 struct Configured {
     vars: String,
     /// Of the stored route table, if there is one.
@@ -25,10 +26,10 @@ thread_local! {
     static OBJECTS: RefCell<Option<Configured>> = const { RefCell::new(None) };
 }
 
-/// Builds the gate if the configuration is new, and says what an edge needs of it; the operator reads in the log
-/// what is wrong with it.
+/// Builds the gate if the configuration is new, and returns the facts that an edge needs; errors go
+/// to the operator's log.
 ///
-/// A stored table that is wrong says nothing and leaves the gate that is there.
+/// A wrong stored table gives `None` and leaves the last good gate in place.
 pub(super) fn configure(vars: &str, table: Option<&str>) -> Option<String> {
     let digests = (digest(&[vars.as_bytes()]), table.map(|table| digest(&[table.as_bytes()])));
     let known = REQUESTS.with_borrow(|known| {
@@ -46,7 +47,7 @@ pub(super) fn configure(vars: &str, table: Option<&str>) -> Option<String> {
     Some(gate()?.for_edge())
 }
 
-/// As [`configure`], for objects and for what is asked of them without a request.
+/// Configures like [`configure`], for objects and for calls to them without a request.
 pub(super) fn configure_objects(vars: &str) -> Option<String> {
     let digest = digest(&[vars.as_bytes()]);
     let is_known = |known: &Option<Configured>| {

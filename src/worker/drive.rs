@@ -1,4 +1,4 @@
-//! The loop that carries out each step of a payment's passage, and goes on when the client leaves.
+//! The loop that carries out each step of a paid request, and goes on when the client leaves.
 
 use std::rc::Rc;
 
@@ -19,7 +19,8 @@ use super::edge::{Digested, Upload};
 use super::resolve::{Resolved, resolve};
 use super::{Bindings, attempts, chain, edge, facilitator, handover, ledger, meters, now, origin};
 
-/// Answers a request that shows a proof: the promise is for the client, the work goes on without him.
+/// Answers a request that shows a proof: the client waits for the promise, the work goes on without
+/// them.
 pub(super) fn begin(
     gate: Rc<Gate>,
     head: RequestHead,
@@ -38,7 +39,8 @@ pub(super) fn begin(
     let later = context.clone();
     let work = edge::promise(async move {
         let steps = drive(&gate, head, &fresh, &request, &bindings, client).await;
-        // What one request may call is bounded; after a long way another one hands over.
+        // The calls of one request are limited; after a long one, another request hands over the
+        // counts.
         if steps <= MAX_STEPS {
             handover::begin(&gate, &bindings.ledger, &later);
         }
@@ -48,14 +50,15 @@ pub(super) fn begin(
     response.into()
 }
 
-/// Most steps of a passage behind which counts are handed over: with that all its calls stay below what is allowed.
+/// Limit on the steps of a paid request that may hand over counts behind its answer: with them its
+/// calls stay below what the platform allows.
 const MAX_STEPS: u32 = 12;
 
-/// The one who waits for an answer, until he got it.
+/// A client that waits for an answer, until it has one.
 struct WaitingClient {
     resolve: Option<js_sys::Function>,
     log: Log,
-    /// Where his network is counted.
+    /// The key under which the client is counted.
     client_key: Option<ClientKey>,
 }
 
@@ -77,13 +80,13 @@ impl WaitingClient {
     }
 }
 
-/// What the edge holds for the passage.
+/// Streams and bodies that the edge holds for a paid request.
 struct Held {
     /// The request's body: a stream, or the bytes that were hashed.
     request: JsValue,
     /// The origin's response, what was collected of it, or a stored body.
     response: JsValue,
-    /// How the request's body goes to the origin.
+    /// Progress of sending the request's body to the origin.
     sent: JsValue,
 }
 
@@ -230,7 +233,7 @@ async fn drive(
                     edge::settled(edge::collect(&held.response, bytes, milliseconds)).await;
                 let collected = collected.unwrap_or(JsValue::UNDEFINED);
                 held.response = edge::member(&collected, "source");
-                // Half a body was answered: that is no answer.
+                // The origin answered half a body: that is not an answer.
                 match (kind(&collected), edge::upload_of(&held.sent, milliseconds).await) {
                     (Collected::Whole { .. }, Upload::Broken)
                         if !planted(Mutant::UploadIsAnswered) =>
@@ -252,7 +255,7 @@ async fn drive(
             Step::Stream(reply, streaming) => {
                 let promised = Streaming::promised_bytes(&reply, &method);
                 stream(&streaming, &reply, promised, namespace, &held, client).await;
-                // Nobody counts its signs of life.
+                // The calls that keep the row alive are not counted.
                 return u32::MAX;
             }
             Step::Respond(reply) => {
@@ -270,17 +273,17 @@ async fn drive(
     }
 }
 
-/// What the first call about a payment returned.
+/// Result of the first call about a payment.
 struct First<T> {
     told: Option<LedgerReply<T>>,
     /// A stored body.
     body: JsValue,
-    /// What the node said of the newest block, where it was asked.
+    /// The node's reply about the newest block, if it was asked.
     block: Option<Option<String>>,
 }
 
-/// The first call about a payment: the rate limiter before it, the newest block beside it; nothing where the client's
-/// network has asked too often.
+/// Makes the first call about a payment: the rate limit before it, the newest block beside it;
+/// `None` if the client's network has asked too often.
 async fn ask_first<T: DeserializeOwned>(
     gate: &Gate,
     call: &LedgerCall,
@@ -304,7 +307,8 @@ async fn ask_first<T: DeserializeOwned>(
     Some(First { told, body, block })
 }
 
-/// One exchange with a facilitator; a client that has waited long enough is answered meanwhile.
+/// Makes one exchange with a facilitator; a client that has waited long enough is answered
+/// meanwhile.
 async fn ask_facilitator(gate: &Gate, call: &FacilitatorCall, client: &mut WaitingClient) -> Wire {
     if let Some(reply) = facilitator::known_answer(gate, call) {
         return reply;
@@ -325,7 +329,7 @@ async fn ask_facilitator(gate: &Gate, call: &FacilitatorCall, client: &mut Waiti
     reply
 }
 
-/// Answers with a body that flows, and keeps the row until it has flown.
+/// Answers with a streamed body, and keeps the row alive until the stream has ended.
 async fn stream(
     streaming: &Streaming<'_>,
     reply: &Reply,
@@ -349,7 +353,7 @@ async fn stream(
             _ => break StreamEnd::Broken,
         }
     };
-    // Half a body was answered: that is no delivery.
+    // The origin answered half a body: that is not a delivery.
     let end = match edge::upload_of(&held.sent, idle).await {
         Upload::Broken if !planted(Mutant::UploadIsDelivered) => StreamEnd::Broken,
         Upload::Over | Upload::Flowing | Upload::Broken => end,
@@ -415,16 +419,17 @@ impl Log {
     }
 }
 
-/// Plants the mutants that a request of the drill names, here and in the modules beside it, until another one names others.
+/// Plants the mutants that a drill request names, here and in the modules beside it, until another
+/// request names others.
 #[cfg(feature = "panic-drill")]
 pub(super) fn plant(headers: &farebox_core::http::Headers) {
     let Some(names) = headers.get("x-mutants") else { return };
     farebox_core::mutant::plant(names.split(' ').find_map(Mutant::named));
-    // The global object takes every member.
+    // The global object accepts every member.
     let _ = js_sys::Reflect::set(&js_sys::global(), &"mutants".into(), &names.into());
 }
 
-/// Panics where a request of the drill asks for it, or lets an exception of JavaScript through.
+/// Panics where a drill request asks for it, or lets a JavaScript exception through.
 #[cfg(feature = "panic-drill")]
 pub(super) fn drill(headers: &farebox_core::http::Headers, place: &str) {
     assert!(headers.get("x-panic") != Some(place), "drill");

@@ -1,4 +1,5 @@
-//! The border to `edge.mjs`, `body.mjs`, `origin.mjs` and `ledger.mjs`: platform calls with as few crossings as possible.
+//! The border to `edge.mjs`, `body.mjs`, `origin.mjs` and `ledger.mjs`: platform calls with as few
+//! crossings as possible.
 
 use std::future::Future;
 
@@ -10,11 +11,12 @@ use wasm_bindgen_futures::JsFuture;
 
 #[wasm_bindgen(module = "/src/worker/edge.mjs")]
 extern "C" {
-    /// A response of status, header lines and body (null, text, bytes or a stream); undefined if there can be none.
+    /// Builds a response from status, header lines and body (null, text, bytes or a stream);
+    /// undefined if the platform cannot.
     fn respond(status: u16, lines: &str, body: &JsValue) -> JsValue;
 
-    /// Posts JSON, or asks for it without a body. Resolves to status, `json` or an empty line, and body, or to a word
-    /// for why there is none.
+    /// Posts JSON, or gets it if there is no body. Resolves to status, `json` or an empty line, and
+    /// body, or to a word for the failure.
     #[wasm_bindgen(js_name = askJson)]
     pub(super) fn ask_json(
         url: &str,
@@ -35,7 +37,7 @@ extern "C" {
         bytes: u32,
     ) -> js_sys::Promise;
 
-    /// Posts a signed notice. Resolves to whether it was taken.
+    /// Posts a signed notice. Resolves to whether it was accepted.
     #[wasm_bindgen(js_name = postNotice)]
     pub(super) fn post_notice(
         url: &str,
@@ -44,10 +46,10 @@ extern "C" {
         milliseconds: u32,
     ) -> js_sys::Promise;
 
-    /// A body that is written piece by piece: `{readable, writer}`.
+    /// Opens a body that is written piece by piece: `{readable, writer}`.
     pub(super) fn channel() -> JsValue;
 
-    /// Writes a piece; without one, ends the body. Resolves to whether somebody still reads.
+    /// Writes a piece; without one, ends the body. Resolves to whether the body still has a reader.
     #[wasm_bindgen(js_name = writePiece)]
     pub(super) fn write_piece(channel: &JsValue, piece: Option<&str>) -> js_sys::Promise;
 
@@ -69,13 +71,13 @@ extern "C" {
     #[wasm_bindgen(js_name = headOf)]
     pub(super) fn head_of(response: &JsValue) -> String;
 
-    /// Says that the instance has ended.
+    /// Reports that the instance has ended.
     fn lost();
 
-    /// One line of the log.
+    /// Writes a line of the log.
     pub(super) fn log(line: &str);
 
-    /// One line of the log that the operator should act on.
+    /// Writes a line of the log that the operator should act on.
     pub(super) fn complain(line: &str);
 }
 
@@ -92,22 +94,23 @@ extern "C" {
     #[wasm_bindgen(js_name = digestBody)]
     fn digest_body(request: &JsValue, bytes: u32, milliseconds: u32) -> js_sys::Promise;
 
-    /// The body of a response that nobody has read.
+    /// Takes the unread body of a response.
     #[wasm_bindgen(js_name = bodyOf)]
     pub(super) fn body_of(response: &JsValue) -> JsValue;
 
-    /// The body of a request, or null.
+    /// Takes the body of a request, or null.
     #[wasm_bindgen(js_name = requestBody)]
     pub(super) fn request_body(request: &JsValue) -> JsValue;
 
-    /// What has been read, and lets the rest go.
+    /// Takes what has been read, and cancels the rest.
     #[wasm_bindgen(js_name = discard)]
     pub(super) fn discard(source: &JsValue);
 }
 
 #[wasm_bindgen(module = "/src/worker/origin.mjs")]
 extern "C" {
-    /// Asks an origin, with this cache mode of `fetch`: the Worker bound as such, or a server. Resolves to `{head, response, sent}`, or to the text `timeout` or `lost`.
+    /// Asks an origin, with this cache mode of `fetch`: the Worker bound as such, or a server.
+    /// Resolves to `{head, response, sent}`, or to the text `timeout` or `lost`.
     #[wasm_bindgen(js_name = askOrigin)]
     pub(super) fn ask_origin(
         bound: &JsValue,
@@ -119,8 +122,8 @@ extern "C" {
         cache: Option<&str>,
     ) -> js_sys::Promise;
 
-    /// Waits for the end of the body that went to the origin: `complete`, `broken`, `flowing`, or `client_left` where the
-    /// origin did not want all of it.
+    /// Waits for the end of the body that went to the origin: `complete`, `broken`, `flowing`, or
+    /// `client_left` if the origin did not want all of it.
     fn uploaded(sent: &JsValue, milliseconds: u32) -> js_sys::Promise;
 
     /// Lets a body flow to the client: `{readable, next()}`.
@@ -142,7 +145,8 @@ extern "C" {
         milliseconds: u32,
     ) -> js_sys::Promise;
 
-    /// What a ledger object says, with a stored body, and when its alarm has to be set for: `{response, alarm}`.
+    /// Builds a ledger object's answer, with a stored body, and the time for its alarm: `{response,
+    /// alarm}`.
     pub(super) fn answered(
         answer: &str,
         body: Option<js_sys::Uint8Array>,
@@ -150,12 +154,13 @@ extern "C" {
     ) -> JsValue;
 }
 
-/// A reply whose body is ours.
+/// Sends a reply with a body of the gate.
 pub(super) fn render(reply: &Reply) -> JsValue {
     render_with(reply, &JsValue::NULL)
 }
 
-/// A reply; `held` is the body where the reply says so. What cannot be sent is an error of ours.
+/// Sends a reply; `held` is the body if the reply says so. A reply that cannot be sent becomes an
+/// internal error.
 pub(super) fn render_with(reply: &Reply, held: &JsValue) -> JsValue {
     let lines = reply.head.headers.to_lines();
     let text = match &reply.body {
@@ -174,23 +179,24 @@ pub(super) fn render_with(reply: &Reply, held: &JsValue) -> JsValue {
     respond(ours.head.status, &ours.head.headers.to_lines(), &JsValue::from_str(text))
 }
 
-/// A promise of what a future gives; it never rejects.
+/// Makes a promise of a future; it never rejects.
 pub(super) fn promise(future: impl Future<Output = JsValue> + 'static) -> JsValue {
     wasm_bindgen_futures::future_to_promise(async move { Ok(future.await) }).into()
 }
 
-/// Waits for a promise; a rejection is nothing, because those modules reject none that they can answer.
+/// Waits for a promise; a rejection gives `None`, because those modules turn every failure they can
+/// answer into a value.
 pub(super) async fn settled(promise: js_sys::Promise) -> Option<JsValue> {
     JsFuture::from(promise).await.ok().filter(|value| !value.is_undefined() && !value.is_null())
 }
 
-/// What became of reading a request's body.
+/// Outcome of reading a request's body.
 pub(super) enum Digested {
     /// All of it came; its digest.
     Whole(String),
-    /// It is too long to be digested, and has not come yet.
+    /// It is too long for a digest, and not fully read.
     Long,
-    /// It ended before its end.
+    /// It broke off.
     Broken,
 }
 
@@ -206,12 +212,12 @@ pub(super) async fn digest_of(request: &JsValue) -> (Digested, JsValue) {
     (digest.unwrap_or(Digested::Broken), member(&digested, "body"))
 }
 
-/// How a request's body went to the origin.
+/// State of the request's body on its way to the origin.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Upload {
-    /// To its end, or as far as the origin wanted it.
+    /// It went out to its end, or as far as the origin wanted it.
     Over,
-    /// It goes on.
+    /// It is still going out.
     Flowing,
     /// The client broke off.
     Broken,
@@ -249,11 +255,11 @@ pub(super) fn clock_ms() -> u64 {
     js_sys::Date::now() as u64
 }
 
-/// Makes a panic readable before it ends the instance, and tells `entry.mjs` of every end: panics, traps, exceptions
-/// of JavaScript that came through.
+/// Makes a panic readable before it ends the instance, and reports every end to `entry.mjs`:
+/// panics, traps, JavaScript exceptions that came through.
 ///
-/// The platform crate would have the next call begin a new instance, whoever makes it and unconfigured; the entry does that
-/// itself, when nobody is left in this one.
+/// The platform crate would start a new, unconfigured instance at the next call, whoever makes it;
+/// the entry does that itself once no request is left in this one.
 pub(super) fn contain_panics() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {

@@ -1,4 +1,4 @@
-//! Carries out a facilitator call over `fetch`, and tells the operator of facilitators that misbehave.
+//! Carries out a facilitator call over `fetch`, and logs facilitators that misbehave.
 
 use std::cell::RefCell;
 
@@ -19,20 +19,20 @@ use wasm_bindgen::JsValue;
 
 use super::{edge, now};
 
-/// Seconds for which the operator is not told the same again.
+/// Seconds for which the same line is not logged again.
 const TELL_SECS: u64 = 60;
 
 thread_local! {
-    /// By base URL of the call.
+    /// State of facilitators, by base URL.
     static BREAKERS: RefCell<Sorted<String, Breaker>> = const { RefCell::new(Sorted::new()) };
-    /// Of all facilitators: a wallet is as empty for the next one.
+    /// Wallets found short, shared by all facilitators: the wallet is as empty for the next one.
     static EMPTIES: RefCell<LowBalances> = const { RefCell::new(LowBalances::new()) };
     static UNPROVEN: RefCell<UnverifiedLimiter> = const { RefCell::new(UnverifiedLimiter::new()) };
-    /// Lines of the log, and when each may be written again, unix seconds.
+    /// Lines of the log, and when each may be written again, Unix seconds.
     static TOLD: RefCell<Sorted<String, u64>> = const { RefCell::new(Sorted::new()) };
 }
 
-/// Why a facilitator refused such a payment a moment ago, for want of funds.
+/// The reason if a facilitator has just refused a payment from this wallet for want of funds.
 pub(super) fn recalled(draft: &Debit) -> Option<String> {
     match EMPTIES.with_borrow(|empties| empties.recall(draft, now()))? {
         Reply::CachedRefusal(reason) => Some(reason),
@@ -40,7 +40,8 @@ pub(super) fn recalled(draft: &Debit) -> Option<String> {
     }
 }
 
-/// The reply to a call that need not be made: its answer is known, or the facilitator is known to be down.
+/// The reply to a call that need not be made: its answer is known, or the facilitator is known to
+/// be down.
 pub(super) fn known_answer(gate: &Gate, call: &FacilitatorCall) -> Option<Reply> {
     let recalled = |draft| EMPTIES.with_borrow(|empties| empties.recall(draft, now()));
     if let Some(reply) = call.draft.as_ref().and_then(recalled) {
@@ -52,21 +53,23 @@ pub(super) fn known_answer(gate: &Gate, call: &FacilitatorCall) -> Option<Reply>
     down.then_some(Reply::NotSent)
 }
 
-/// Whose try of a facilitator that is down it is: what is not proven has one for all.
+/// Client whose attempt at a facilitator that is down it is: unproven payments share one attempt.
 fn client_of(call: &FacilitatorCall) -> &str {
     if call.unproven.is_some() { "" } else { &call.client }
 }
 
-/// Takes note of how a call went.
+/// Notes how a call went.
 pub(super) fn note(gate: &Gate, call: &FacilitatorCall, reply: &Reply) {
     let (base, operation) = parts(&call.url);
     let (health, every) = (reply.health(), gate.breaker_secs());
-    // Anyone can send what is not proven, and whatever it says: that a facilitator stumbles over it says nothing of others.
+    // Anyone can send an unproven payment with any content: that a facilitator stumbles over it
+    // says nothing about other payments.
     if call.unproven.is_some() && health == Health::Bad && !planted(Mutant::JunkOpens) {
         return;
     }
     with_breaker(base, |breaker| {
-        // Whoever sees that a key is wrong is there: payers are told the one thing and not the other in turn.
+        // A facilitator that rejects a key is up: noting it as down would answer payers with either
+        // cause in turn.
         if operation == Operation::Settle || !reply.refuses_key() {
             breaker.note(client_of(call), (operation, health), now(), every);
         }
@@ -77,13 +80,13 @@ pub(super) fn note(gate: &Gate, call: &FacilitatorCall, reply: &Reply) {
     }
 }
 
-/// How the gate's facilitators do, in its order.
+/// Health of the gate's facilitators, in the order of its configuration.
 pub(super) fn conditions(gate: &Gate) -> Vec<Condition> {
     let condition = |base| with_breaker(base, |breaker| breaker.condition(now()));
     gate.facilitator_urls().map(condition).collect()
 }
 
-/// Waits until a payment that nobody vouches for may be looked at; whether it may.
+/// Waits until an unverified payment may be looked at; returns whether it may.
 pub(super) async fn admits(sender: &UnverifiedCaller) -> bool {
     let mut place = UNPROVEN.with_borrow_mut(|unproven| unproven.begin(sender, now()));
     for _ in 0..MAX_TURNS {
@@ -97,7 +100,7 @@ pub(super) async fn admits(sender: &UnverifiedCaller) -> bool {
     place == Admittance::Begun
 }
 
-/// The look at it is over.
+/// Ends the look at it.
 pub(super) fn ended(sender: &UnverifiedCaller, verdict: Verdict) {
     UNPROVEN.with_borrow_mut(|unproven| unproven.ended(sender, verdict, now()));
 }
@@ -120,7 +123,7 @@ pub(super) fn send(gate: &Gate, call: &FacilitatorCall) -> js_sys::Promise {
     ask(gate, "POST", &call.url, call.body.clone(), milliseconds, MAX_REPLY_BYTES)
 }
 
-/// Starts a request that shows who asks.
+/// Starts a request with the gate's credentials.
 pub(super) fn ask(
     gate: &Gate,
     method: &str,
@@ -130,7 +133,7 @@ pub(super) fn ask(
     bytes: usize,
 ) -> js_sys::Promise {
     let mut nonce = [0; 16];
-    // A key that signs the same text twice gives nothing away.
+    // Without randomness the nonce repeats: a key that signs the same text twice reveals nothing.
     let _ = getrandom::fill(&mut nonce);
     let moment = Moment { milliseconds: edge::clock_ms(), nonce };
     let signed = gate.auth(url).sign(method, url, body, moment);
@@ -138,7 +141,7 @@ pub(super) fn ask(
     edge::ask_json(url, signed.lines.expose(), signing, &signed.body, milliseconds, bytes as u32)
 }
 
-/// What came back from this URL of a facilitator; the operator reads what is wrong with it.
+/// The reply from this URL of a facilitator; faults go to the operator's log.
 pub(super) fn reply(gate: &Gate, url: &str, said: Option<JsValue>) -> Reply {
     let (reply, fault) = match read(said) {
         Ok(reply) => {
@@ -154,7 +157,7 @@ pub(super) fn reply(gate: &Gate, url: &str, said: Option<JsValue>) -> Reply {
     reply
 }
 
-/// Tells the operator, once a minute.
+/// Logs a line for the operator, at most once a minute.
 fn complain(line: String) {
     TOLD.with_borrow_mut(|told| {
         let (now, next) = (now().secs(), told.get_or(line.clone(), || 0));
@@ -165,7 +168,7 @@ fn complain(line: String) {
     });
 }
 
-/// A whole answer, or what was wrong instead.
+/// Reads a whole answer; else the fault.
 pub(super) fn read(said: Option<JsValue>) -> Result<Reply, Fault> {
     let text = said.and_then(|value| value.as_string()).unwrap_or_default();
     parse(&text).ok_or_else(|| Fault::named(&text))

@@ -1,4 +1,5 @@
-//! What an isolate counted goes to objects behind an answer: once for all requests of a while, never before one.
+//! Hands an isolate's counts over to objects behind an answer: once for all requests of a while,
+//! never before one.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -10,7 +11,7 @@ use wasm_bindgen::JsValue;
 use super::{attempts, edge, meters, operator};
 
 thread_local! {
-    /// When the last hand-over was to begin or has ended, and whether it has not.
+    /// When the last hand-over was to begin or ended, and whether it is still open.
     static LAST: Cell<Option<(u64, bool)>> = const { Cell::new(None) };
 }
 
@@ -20,10 +21,10 @@ const WAIT_MS: u64 = 2_000;
 const GAP_MS: u64 = 10_000;
 /// Milliseconds after which a hand-over counts as lost.
 const LOST_MS: u64 = 30_000;
-/// Objects told at once.
+/// Objects called at once.
 const AT_ONCE: usize = 4;
 
-/// Has what was counted handed over in a while.
+/// Starts a hand-over of the counts after a while.
 pub(super) fn begin(gate: &Rc<Gate>, namespace: &JsValue, context: &JsValue) {
     let operated = gate.has_operator();
     if !(attempts::is_waiting() || operated && meters::is_waiting()) {

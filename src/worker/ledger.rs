@@ -11,7 +11,7 @@ use super::edge;
 /// Milliseconds after which an object counts as down.
 const DEADLINE_MS: u32 = 10_000;
 
-/// The object's answer to a read; nothing if the object is down.
+/// The object's answer to a read; `None` if the object is down.
 pub(super) async fn read<T: DeserializeOwned>(namespace: &JsValue, call: &LedgerCall) -> Option<T> {
     let none = JsValue::NULL;
     let promise = edge::ask_object(namespace, &call.object, &call.command, &none, DEADLINE_MS);
@@ -19,7 +19,7 @@ pub(super) async fn read<T: DeserializeOwned>(namespace: &JsValue, call: &Ledger
     message::read(&edge::member(&reply, "answer").as_string()?)
 }
 
-/// The object's answer, with the stored body of a replay; nothing if the object is down.
+/// The object's answer, with the stored body of a replay; `None` if the object is down.
 pub(super) async fn ask<A: DeserializeOwned>(
     namespace: &JsValue,
     call: &LedgerCall,

@@ -1,5 +1,5 @@
-//! Counts that need not be exact: kept by the isolate, added to one object now and then while there is an operator
-//! who may ask. What an isolate has not handed over when it ends is lost.
+//! Approximate counters: kept by the isolate, and added to one object now and then if there is an
+//! operator to read them. Counts that an isolate has not handed over when it ends are lost.
 
 use std::cell::RefCell;
 
@@ -12,14 +12,14 @@ use wasm_bindgen::JsValue;
 use super::edge;
 
 thread_local! {
-    /// By name and labels.
+    /// Counts by name and labels.
     static COUNTS: RefCell<Sorted<String, u64>> = const { RefCell::new(Sorted::new()) };
 }
 
 /// Milliseconds after which the object counts as down.
 const DEADLINE_MS: u32 = 5_000;
 
-/// An answer that may carry terms, or words about why payment fails.
+/// Counts an answer with terms or with a diagnosis.
 pub(super) fn answered(reply: &Reply, route: &str) {
     if reply.head.headers.get("payment-required").is_some() {
         add(&format!("farebox_challenges_total{{route=\"{}\"}}", label(route)), 1);
@@ -30,7 +30,7 @@ pub(super) fn answered(reply: &Reply, route: &str) {
     }
 }
 
-/// A call to a facilitator.
+/// Counts a call to a facilitator.
 pub(super) fn called(url: &str, milliseconds: u64, reply: &Wire) {
     let op = if url.ends_with("/verify") { "verify" } else { "settle" };
     add(&format!("farebox_facilitator_seconds_sum{{op=\"{op}\"}}"), milliseconds);
@@ -55,7 +55,7 @@ pub(super) fn is_waiting() -> bool {
     COUNTS.with_borrow(|counts| !counts.is_empty())
 }
 
-/// Adds what was counted to the object that keeps it.
+/// Adds the counts to the object that keeps them.
 pub(super) async fn hand_over(namespace: &JsValue) {
     let counts = COUNTS.take();
     if counts.is_empty() {

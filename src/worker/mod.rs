@@ -41,8 +41,8 @@ use wasm_bindgen::prelude::*;
 
 use self::resolve::Resolved;
 
-/// Reads the configuration, with the route table that is stored, if any; answers [`Gate::for_edge`], or nothing if it
-/// is wrong.
+/// Reads the configuration, with the stored route table if there is one; returns
+/// [`Gate::for_edge`], or `None` if it is wrong.
 #[wasm_bindgen]
 #[must_use]
 pub fn configure(vars: &str, table: Option<String>) -> Option<String> {
@@ -50,7 +50,7 @@ pub fn configure(vars: &str, table: Option<String>) -> Option<String> {
     config::configure(vars, table.as_deref())
 }
 
-/// As [`configure`], for objects and for [`sweep`].
+/// Configures like [`configure`], for objects and for [`sweep`].
 #[wasm_bindgen(js_name = configureObjects)]
 #[must_use]
 pub fn configure_objects(vars: &str) -> Option<String> {
@@ -114,12 +114,12 @@ pub fn handle(head: &str, request: JsValue, bindings: &JsValue, context: JsValue
         Some(admission) => {
             edge::promise(unpaid(gate, admission, method, request, bindings, context))
         }
-        // Nothing is paid without a proof.
+        // A payment always comes with a proof, so this cannot happen.
         None => broken(&fresh),
     }
 }
 
-/// Answers a request that brings no proof, once what has to be is known.
+/// Answers a request without a proof, once everything is known that the answer depends on.
 async fn unpaid(
     gate: Rc<Gate>,
     admission: Admission<'static>,
@@ -158,7 +158,7 @@ fn broken(correlation: &str) -> JsValue {
     edge::render(&Reply::problem(Code::Internal, Audience::Other, correlation, None))
 }
 
-/// What the platform binds to the Worker, besides its variables.
+/// Objects that the platform binds to the Worker, besides its variables.
 struct Bindings {
     /// The namespace of ledger objects.
     ledger: JsValue,
@@ -166,7 +166,7 @@ struct Bindings {
     limiter: JsValue,
     /// The Worker that is the origin, or undefined.
     origin: JsValue,
-    /// The whole environment, in which a binding is found by its name.
+    /// The whole environment, where a binding is found by its name.
     services: JsValue,
 }
 
@@ -181,7 +181,7 @@ impl Bindings {
         }
     }
 
-    /// What a Worker that names prices says, if it says something in time.
+    /// The pricer's answer; `None` if it does not come in time.
     async fn price(&self, call: &PriceCall) -> Option<String> {
         let (ms, bytes) = (pricer::DEADLINE_MS, pricer::MAX_ANSWER_BYTES as u32);
         let asked = edge::ask_price(&self.services, &call.binding, &call.body, ms, bytes);
@@ -195,7 +195,7 @@ impl Bindings {
         answer
     }
 
-    /// Whether one more payment of these clients is within the operator's limit.
+    /// Whether one more payment of these clients is within the operator's rate limit.
     async fn allows(&self, client: &str) -> bool {
         self.limiter.is_undefined()
             || edge::settled(edge::within_limit(&self.limiter, client))
@@ -204,7 +204,8 @@ impl Bindings {
     }
 }
 
-/// Touches ledger objects, so that one whose alarm was lost goes on; resolves to how many did not answer.
+/// Wakes ledger objects, so that one that lost its alarm goes on; resolves to the number that did
+/// not answer.
 #[wasm_bindgen]
 #[must_use]
 pub fn sweep(ledger: JsValue) -> JsValue {
@@ -222,7 +223,8 @@ pub fn sweep(ledger: JsValue) -> JsValue {
     })
 }
 
-/// The answer when the work on a request was lost: `internal`, or `timeout` or `lost` at a free origin.
+/// The answer when the work on a request was lost: `internal`, or `timeout` or `lost` at a free
+/// origin.
 #[wasm_bindgen]
 #[must_use]
 pub fn fail(head: &str, why: &str) -> JsValue {
@@ -238,7 +240,7 @@ pub fn fail(head: &str, why: &str) -> JsValue {
     edge::render(&Reply::problem(code, Audience::Other, correlation, None))
 }
 
-/// Finishes a free origin's response that carries fields of ours.
+/// Finishes a free origin's response that carries fields of the gate.
 #[wasm_bindgen]
 #[must_use]
 pub fn finish(response: JsValue, correlation: &str) -> JsValue {
@@ -253,7 +255,7 @@ pub fn finish(response: JsValue, correlation: &str) -> JsValue {
     }
 }
 
-/// What the gate says about a payment that it has made.
+/// Answers a request for a receipt.
 fn receipt(gate: Rc<Gate>, asked: ReceiptStep, bindings: Bindings) -> JsValue {
     match asked {
         ReceiptStep::Answer(reply) => edge::render(&reply),
@@ -306,12 +308,12 @@ fn now() -> UnixTime {
 /// A new correlation id: 96 random bits.
 fn fresh_id() -> String {
     let mut bytes = [0; 12];
-    // Without randomness the id would repeat, which harms nothing but the search in a log.
+    // Without randomness the id would repeat, which harms only the search in a log.
     let _ = getrandom::fill(&mut bytes);
     farebox_core::encoding::hex::encode(&bytes)
 }
 
-/// One log line for a request of a priced route that came without a proof, unless the client repeats itself.
+/// Logs a request of a priced route that came without a proof, unless the client repeats itself.
 fn log_refusal(reply: &Reply, method: &str) {
     if reply.route.is_some() && !reply.marks.repeats {
         let correlation = reply.head.headers.get(CORRELATION).unwrap_or_default();
@@ -325,7 +327,7 @@ fn log_refusal(reply: &Reply, method: &str) {
     }
 }
 
-/// One log line for a reply; `more` is an object of what else is known, or null.
+/// Logs a reply; `more` is an object of further facts, or null.
 fn log_reply(reply: &Reply, correlation: &str, method: &str, route: &str, more: Value) {
     let mut line = serde_json::json!({
         "at": now().rfc3339(),

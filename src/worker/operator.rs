@@ -1,4 +1,4 @@
-//! Carries out what an operator's request leads to: calls to ledger objects, a look at the chain, an export.
+//! Carries out an operator's request: calls to ledger objects, a look at the chain, an export.
 
 use std::rc::Rc;
 
@@ -18,7 +18,7 @@ use super::{chain, edge, now};
 /// Milliseconds after which an object counts as down.
 const DEADLINE_MS: u32 = 10_000;
 
-/// The answer to a request for one of the operator's paths; nothing for other paths.
+/// The answer to a request for one of the operator's paths; `None` for other paths.
 pub(super) fn answer(
     gate: &Rc<Gate>,
     head: &RequestHead,
@@ -72,14 +72,15 @@ async fn go(gate: &Gate, namespace: &JsValue, mut visit: Box<OperatorQuery>) -> 
     }
 }
 
-/// The text that an object answers; nothing if it is down.
+/// The object's answer as text; `None` if it is down.
 pub(super) async fn ask(namespace: &JsValue, call: &LedgerCall) -> Option<String> {
     let (object, command) = (&call.object, &call.command);
     let asked = edge::ask_object(namespace, object, command, &JsValue::NULL, DEADLINE_MS);
     edge::member(&edge::settled(asked).await?, "answer").as_string()
 }
 
-/// Answers with rows as they come; an object that is down at the start is a refusal, later the last line says so.
+/// Answers with rows as they come. If an object is down at the start, the answer is a refusal;
+/// later, the last line says so.
 async fn export(
     namespace: JsValue,
     mut export: Export,
@@ -120,7 +121,8 @@ async fn export(
             match export.answered(ask(&namespace, &call).await.as_deref()) {
                 Piece::Text(text) => piece = text,
                 Piece::Broken => {
-                    // The runtime ends a body in an orderly way whatever happens to it, so that only words tell.
+                    // The runtime ends a body in an orderly way whatever happens, so that only text
+                    // can report the fault.
                     edge::settled(edge::write_piece(&channel, Some(export.complaint()))).await;
                     edge::settled(edge::write_piece(&channel, None)).await;
                     break;

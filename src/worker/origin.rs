@@ -11,11 +11,11 @@ use wasm_bindgen::JsValue;
 
 use super::edge::{self, Upload};
 
-/// What the origin answered, as far as the edge holds it.
+/// The origin's answer, as far as the edge holds it.
 pub(super) struct OriginAnswer {
-    /// The response whose body nobody has read, where a head came.
+    /// The response with an unread body, if a head came.
     pub response: JsValue,
-    /// How the request's body goes, where that is not certain; for [`edge::upload_of`].
+    /// The upload of the request's body, if its end is uncertain; for [`edge::upload_of`].
     pub sent: JsValue,
 }
 
@@ -23,7 +23,7 @@ impl OriginAnswer {
     const NONE: Self = Self { response: JsValue::NULL, sent: JsValue::UNDEFINED };
 }
 
-/// Asks the origin, which is the Worker `bound` as such if there is one.
+/// Asks the origin: the Worker `bound` as such, if there is one, else a server.
 pub(super) async fn ask(
     call: &OriginCall,
     body: &JsValue,
@@ -55,7 +55,7 @@ pub(super) async fn ask(
     }
 }
 
-/// As [`ask`]; an answer that is to be settled counts once the whole body has gone out.
+/// Asks like [`ask`]; an answer that is to be settled counts once the whole body has gone out.
 pub(super) async fn ask_for(
     call: &OriginCall,
     next: &Forwarding<'_>,
@@ -80,7 +80,7 @@ fn milliseconds(call: &OriginCall) -> u32 {
     u32::try_from(call.timeout_secs.saturating_mul(1000)).unwrap_or(u32::MAX)
 }
 
-/// Forwards a request that goes on without a payment, and streams the answer back.
+/// Forwards a request without a payment, and streams the answer back.
 pub(super) async fn pass(
     gate: &Gate,
     call: OriginCall,

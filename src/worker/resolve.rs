@@ -1,4 +1,5 @@
-//! What has to be known about a request before it is known whether it pays: a free request of the day, its price, its body.
+//! Facts to find out before it is known whether a request pays: its free request of the day, its
+//! price, its body.
 
 use farebox_core::gate::Gate;
 use farebox_core::gate::admission::Admission;
@@ -12,17 +13,17 @@ use wasm_bindgen::JsValue;
 use super::edge::Digested;
 use super::{Bindings, attempts, edge, operator};
 
-/// What becomes of a request once that is known.
+/// The decision once they are known.
 pub(super) enum Resolved<'g> {
-    /// It goes on without a payment.
+    /// Forward it without a payment.
     Pass(OriginCall, Unpaid),
-    /// It is answered.
+    /// Answer it.
     Respond(Reply),
-    /// Its payment goes its way.
+    /// Carry out its payment.
     Pay(Step<'g>),
 }
 
-/// Asks until it is known; `client_key` is where the client is counted.
+/// Asks until the decision is known; `client_key` is the key under which the client is counted.
 pub(super) async fn resolve<'g>(
     gate: &'g Gate,
     mut admission: Admission<'g>,

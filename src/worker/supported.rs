@@ -1,4 +1,5 @@
-//! What facilitators say they serve: asked behind an answer of `/_farebox/health`, never before one.
+//! The networks that facilitators say they support: asked behind an answer of `/_farebox/health`,
+//! never before one.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -12,11 +13,11 @@ use wasm_bindgen::JsValue;
 use super::{edge, facilitator, now};
 
 thread_local! {
-    /// By base URL.
+    /// Replies by base URL.
     static KNOWN: RefCell<Sorted<String, Supported>> = const { RefCell::new(Sorted::new()) };
 }
 
-/// The answer of `/_farebox/health`; what it knows is looked up again behind it.
+/// The answer of `/_farebox/health`; facilitators are asked again behind it.
 pub(super) fn health(gate: &Rc<Gate>, context: &JsValue) -> String {
     let mut entries = Vec::new();
     for url in gate.facilitator_urls() {

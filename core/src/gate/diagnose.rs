@@ -194,7 +194,7 @@ impl Thresholds {
             Cause::Early => (DiagnosticCode::PaymentUnverified, exceeded),
             Cause::Terms | Cause::Replayed => {
                 let often = exceeded || streak >= self.unverified_after;
-                // A client that lost an answer asks again, and is told how to get it.
+                // A client that lost an answer asks again, and learns how to get it.
                 if !often && blame.reason == Code::PaymentAlreadyDelivered.name() {
                     return None;
                 }

@@ -139,7 +139,7 @@ pub(super) struct Payer {
     pub protocol: Protocol,
     /// The proof.
     pub proof: Proof,
-    /// What a facilitator's replies must agree with.
+    /// The terms that a facilitator's replies must agree with.
     pub expected: Expected,
     /// Whether it came in time.
     pub eligibility: Eligibility,

@@ -109,7 +109,7 @@ impl Target {
         path_of(&self.text)
     }
 
-    /// What follows the first `?`, without it; `None` when there is no `?`.
+    /// The query: the text after the first `?`; `None` if there is no `?`.
     pub fn query(&self) -> Option<&str> {
         self.text.split_once('?').map(|(_, query)| query)
     }

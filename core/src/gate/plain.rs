@@ -33,17 +33,17 @@ const ABOUT_CONNECTION: &[&str] = &["connection", "keep-alive", "transfer-encodi
 const RESERVED: &str = "/_";
 
 impl Gate {
-    /// What an edge needs to forward by itself requests that are certainly free; nothing if every
-    /// request has to be looked at. Without `origin` the URL that the client asked for is asked
-    /// for.
+    /// Rules by which an edge forwards certainly free requests itself; `None` if every request has
+    /// to go to the gate. Without `origin` the request keeps the URL that the client asked for.
     ///
-    /// Certainly free is a path of `a-z 0-9 / _ -` without `//` that begins with none of `guarded`,
-    /// asked for with one of `methods`. Of its fields, whose names are all of `a-z 0-9 -`, none is
-    /// named in `request.gate` or begins as one of `request.prefixes`; one of `request.words` is
-    /// one of those words, and one of `request.parts` does not have that in it, in whatever case.
-    /// `request.dropped` are left out and `request.set` is added. An answer with a field of
-    /// `answer.gate` or `answer.prefixes` is the gate's to finish; of others, `answer.dropped` are
-    /// left out. Both carry an id in the field `correlation`.
+    /// A request is certainly free if its path consists of `a-z 0-9 / _ -`, has no `//` and begins
+    /// with none of `guarded`, its method is one of `methods`, and its fields are ordinary: their
+    /// names consist of `a-z 0-9 -`, none is in `request.gate` or has a prefix in
+    /// `request.prefixes`, a field in `request.words` has one of the values there, and a field in
+    /// `request.parts` does not contain the text there, in any case. The edge leaves out
+    /// `request.dropped` and adds `request.set`. An answer with a field in `answer.gate`, or with a
+    /// prefix in `answer.prefixes`, goes to the gate to be finished; from others the edge leaves
+    /// out `answer.dropped`. Request and answer carry an id in the field `correlation`.
     #[must_use]
     pub fn plain_forwarding(&self) -> Option<Value> {
         if self.keys.signs_origin_requests() || !self.table.forwards_unlisted() {

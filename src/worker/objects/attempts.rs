@@ -1,4 +1,5 @@
-//! Who failed how often: rows beside the payments, all of them in memory, written behind answers that wait for nothing.
+//! Failures in a row: rows beside the payments, all of them in memory, written behind answers that
+//! do not wait.
 
 use farebox_core::gate::Gate;
 use farebox_core::ledger::attempts::{
@@ -35,7 +36,7 @@ pub(super) fn load_failures(rows: &Rows, shard: &mut Shard) -> Result<()> {
 }
 
 impl Txn<'_> {
-    /// Merges what an isolate counted.
+    /// Merges the counts of an isolate.
     pub(super) fn count(&mut self, entries: Vec<ClientCount>) -> Result<Counted> {
         let (counted, changes) = self.shard.count(entries, self.now);
         self.write(&changes)?;
@@ -71,14 +72,14 @@ impl Txn<'_> {
         self.rows.sql().exec(query, values).map(|_| ())
     }
 
-    /// Removes those that were idle for long.
+    /// Removes rows that were idle for long.
     pub(super) fn purge_failures(&mut self) -> Result<()> {
         let until = self.shard.forget_idle(self.now);
         let query = "DELETE FROM attempts WHERE last_at <= ?";
         self.rows.sql().exec(query, vec![number(until.secs())]).map(|_| ())
     }
 
-    /// Tells the operator of one that has failed too often.
+    /// Writes a notice about a client that has failed too often.
     pub(super) fn announce_threshold(
         &mut self,
         (who, route): &StreakKey,
@@ -102,7 +103,7 @@ impl Txn<'_> {
         self.post("payer.threshold", &[who.as_bytes(), route.as_bytes(), &first], &data)
     }
 
-    /// Those that failed, most often first.
+    /// The clients that failed, most often first.
     pub(super) fn failures(&self, limit: u32) -> Vec<FailingClient> {
         let all = self.shard.failing(self.now).collect();
         by_rank(all, |(_, row)| (!row.tally.attempts, !row.tally.streak))
@@ -114,7 +115,7 @@ impl Txn<'_> {
             .collect()
     }
 
-    /// How many fail, by route, code and kind.
+    /// The number of failing clients, by route, code and kind.
     pub(super) fn failing_counts(&self) -> Vec<(String, String, String, u64)> {
         let mut counts: Sorted<(String, String, &str), u64> = Sorted::new();
         for failing in self.failures(u32::MAX) {

@@ -1,7 +1,7 @@
-//! What a ledger object does now and then beside its payments: it purges what is old, and has notices to send.
+//! Chores of a ledger object beside its payments: it purges old rows, and has notices to send.
 //!
-//! A purge goes through all rows, some at a time, and rests an hour behind the last. No row goes before its payment can no
-//! longer be charged, and none that is not at rest.
+//! A purge goes through all rows, some at a time, and pauses an hour after the last. A row is kept
+//! until its payment can no longer be charged and is at rest.
 
 use farebox_core::ledger::state::{Retention, StateName};
 use farebox_core::time::UnixTime;
@@ -11,19 +11,19 @@ use super::outbox;
 use super::rows::{Rows, integer, number, slot_of};
 use super::sql::{Result, SqlValue};
 
-/// When chores are due.
+/// Times of the chores.
 #[derive(Default)]
 pub(super) struct Chores {
-    /// The next notice.
+    /// Time of the next notice.
     pub notice_at: Option<UnixTime>,
-    /// The next part of a purge.
+    /// Time of the next part of a purge.
     purge_at: Option<UnixTime>,
-    /// The last row that was looked at of a purge that is not over.
+    /// Last row of an unfinished purge.
     place: Option<(String, String)>,
 }
 
 impl Chores {
-    /// What is due by the rows.
+    /// Reads the times from the rows.
     pub(super) fn open(rows: &Rows) -> Result<Self> {
         let purge_at = rows.noted(PURGE_AT)?.map(UnixTime::from_secs);
         Ok(Self { notice_at: outbox::next(rows)?, purge_at, place: None })
@@ -36,7 +36,7 @@ impl Chores {
 }
 
 impl Txn<'_> {
-    /// Sees to it that what was written is looked at when it may be old.
+    /// Plans a purge for when the newest rows may be old.
     pub(super) fn plan_purge(&mut self) -> Result<()> {
         if self.chores.purge_at.is_some() {
             return Ok(());
@@ -56,7 +56,7 @@ impl Txn<'_> {
         self.write(&overdue)?;
         if self.chores.purge_at.is_some_and(|at| at <= self.now) {
             if self.purge()? {
-                // Where it goes on is forgotten with the object, which begins again then.
+                // The place is lost with the object, which then starts over.
                 self.chores.purge_at = Some(self.now.plus(RETRY_SECS));
             } else if self.has_rows()? {
                 self.purge_by(self.now.plus(PURGE_GAP_SECS))?;
@@ -68,7 +68,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Removes what is old of the next rows; whether rows are left.
+    /// Removes old rows among the next ones; returns whether rows are left to look at.
     fn purge(&mut self) -> Result<bool> {
         let (keeps, now) = (self.gate.keeps(), self.now.secs());
         let before = |secs: u64| number(now.saturating_sub(secs));
@@ -123,7 +123,7 @@ impl Txn<'_> {
         Ok(false)
     }
 
-    /// Whether anything is kept that may grow old.
+    /// Whether the object has rows that may grow old.
     fn has_rows(&self) -> Result<bool> {
         let query = "SELECT EXISTS (SELECT 1 FROM payments) OR EXISTS (SELECT 1 FROM aliases)
              OR EXISTS (SELECT 1 FROM moved) OR EXISTS (SELECT 1 FROM attempts)
@@ -133,7 +133,7 @@ impl Txn<'_> {
         Ok(row.and_then(|row| row.first().and_then(integer)) == Some(1))
     }
 
-    /// Removes the rows of a table whose time is over.
+    /// Removes the rows of a table whose time is up.
     fn remove_until(&self, table: &str) -> Result<()> {
         let query = format!(
             "DELETE FROM {table} WHERE (payer, key) IN
@@ -144,17 +144,17 @@ impl Txn<'_> {
     }
 }
 
-/// Where the time of the next purge is kept.
+/// Name of the number that holds the time of the next purge.
 const PURGE_AT: &str = "purge_at";
-/// The states of which this or less is kept when they are old, as a list of SQL.
+/// The states of which at most this is kept when they are old, as a list for SQL.
 fn at_most(retention: Retention) -> String {
     let states = StateName::ALL.iter().filter(|state| state.retention() >= retention);
     states.map(|state| format!("'{}'", state.name())).collect::<Vec<_>>().join(", ")
 }
 
-/// Rows that one part of a purge looks at.
+/// Limit on the rows that one part of a purge looks at.
 const MAX_PURGED: u64 = 1_000;
 /// Seconds between two purges.
 const PURGE_GAP_SECS: u64 = 3600;
-/// Seconds until the next part of one.
+/// Seconds until the next part of a purge.
 const RETRY_SECS: u64 = 5;

@@ -1,4 +1,5 @@
-//! The ledger object: has its shard decide about a message and writes what that says, in one synchronous block.
+//! The ledger object: its shard decides about a message, and the object writes the decision, in one
+//! synchronous block.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -25,7 +26,7 @@ use super::rows::Rows;
 use super::sql::{Result, Sql, wake_at};
 use crate::worker::{config, edge, now};
 
-/// Seconds after which an alarm that has not come is lost.
+/// Seconds overdue after which an alarm counts as lost.
 const LOST_SECS: u64 = 30;
 
 /// One shard of the ledger; `entry.mjs` reads its requests and sets its alarm.
@@ -34,9 +35,9 @@ pub struct Ledger {
     state: DurableObjectState,
     /// The other objects.
     pub(super) namespace: JsValue,
-    /// Rows, and the rules about them; nothing until first asked, and again after a failed write.
+    /// Rows, and the rules about them; `None` until first asked, and after a failed write.
     opened: RefCell<Option<(Rows, Shard, Chores)>>,
-    /// When the alarm is set for, as far as this instance knows.
+    /// Time of the alarm, as far as this instance knows.
     alarm: Cell<Option<UnixTime>>,
 }
 
@@ -49,10 +50,10 @@ impl Ledger {
         Self { state, namespace, opened: RefCell::new(None), alarm: Cell::new(None) }
     }
 
-    /// Answers JSON, behind which a raw body begins at `split`: `{response, alarm}`, in one synchronous block.
+    /// Answers JSON, with a raw body from `split` on: `{response, alarm}`, in one synchronous
+    /// block.
     ///
-    /// # Errors
-    /// What the platform says about a failed statement.
+    /// # Errors The platform's error if a statement failed.
     pub fn ask(&self, message: &[u8], split: usize) -> std::result::Result<JsValue, JsValue> {
         #[cfg(feature = "panic-drill")]
         assert!(!message.windows(10).any(|part| part == b"drill-here"), "drill");
@@ -64,13 +65,12 @@ impl Ledger {
         Ok(edge::answered(&answer, stored, alarm))
     }
 
-    /// Does what is due.
+    /// Carries out the work that is due.
     ///
-    /// # Errors
-    /// What the platform says about a failed statement.
+    /// # Errors The platform's error if a statement failed.
     pub async fn alarm(&self) -> std::result::Result<(), JsValue> {
         self.alarm.set(None);
-        // Whatever goes wrong, the alarm is armed again: what is due stays due.
+        // Whatever goes wrong, the alarm is set again: work that is due stays due.
         let worked = self.recover().await;
         self.set_alarm().await?;
         worked
@@ -116,7 +116,8 @@ impl Ledger {
         Ok((written(&report), None))
     }
 
-    /// One synchronous block over the rows. A failed write throws away what is remembered of them.
+    /// Runs one synchronous block over the rows. After a failed write everything remembered of them
+    /// is dropped.
     pub(super) fn with_rows<T>(&self, act: impl FnOnce(&mut Txn<'_>) -> Result<T>) -> Result<T> {
         let (gate, rows, mut shard, mut chores) = self.take()?;
         let (shard_now, retention_now) = (&mut shard, &mut chores);
@@ -127,7 +128,7 @@ impl Ledger {
         Ok(result)
     }
 
-    /// Takes rows and rules, for one block; who does not bring them back has them read again.
+    /// Takes rows and rules for one block; if they are not put back, they are read again.
     #[inline(never)]
     fn take(&self) -> Result<(Rc<Gate>, Rows, Shard, Chores)> {
         let gate = config::for_objects().ok_or_else(|| JsValue::from_str("not configured"))?;
@@ -149,14 +150,14 @@ impl Ledger {
         Ok((rows, shard, chores))
     }
 
-    /// When the alarm has to be set for, because it moves earlier or the one that was set is overdue: it was lost.
-    /// It counts as set then.
+    /// Time to set the alarm for, which then counts as set; `None` unless it moves earlier or the
+    /// one that was set is overdue, that is, lost.
     fn next_alarm(&self) -> Option<UnixTime> {
         let mut opened = self.opened.borrow_mut();
         let ((_, shard, chores), now) = (opened.as_mut()?, now());
         let set = self.alarm.get().filter(|set| now < set.plus(LOST_SECS));
         let chore = chores.wake_at();
-        // Rows at work may be many, and hardly ever is one of them due before the alarm.
+        // Many rows may be at work, but hardly any is due before the alarm.
         if set.is_some_and(|set| shard.is_quiet_until(set) && chore.is_none_or(|at| set <= at)) {
             return None;
         }
@@ -168,7 +169,7 @@ impl Ledger {
         Some(at)
     }
 
-    /// Sets the alarm where it has to be.
+    /// Sets the alarm if it has to move.
     async fn set_alarm(&self) -> Result<()> {
         let Some(at) = self.next_alarm() else { return Ok(()) };
         let milliseconds = at.secs().saturating_mul(1000).max(edge::clock_ms());
@@ -198,12 +199,12 @@ pub(super) struct Txn<'a> {
 }
 
 impl<'a> Txn<'a> {
-    /// What a decision depends on beside the rows.
+    /// Facts that a decision depends on beside the rows.
     pub(super) fn scene(&self) -> Scene<'a> {
         scene(self.gate, self.now)
     }
 
-    /// One command about a payment.
+    /// Applies one command about a payment.
     pub(super) fn count_and_apply(
         &mut self,
         envelope: Envelope,
@@ -214,7 +215,7 @@ impl<'a> Txn<'a> {
         Ok(decision)
     }
 
-    /// One question about a payment, answered as text with the body that goes along.
+    /// Answers one question about a payment, as text with the body that goes along.
     fn answer_question(&mut self, asking: Asking) -> Result<(String, Option<Vec<u8>>)> {
         Ok(match self.shard.ask(asking, self.rows, &self.scene())? {
             Said::Seen(told) => (written(&told), None),
@@ -236,7 +237,7 @@ impl<'a> Txn<'a> {
         Ok(holder)
     }
 
-    /// Carries out what was decided, and has the rules keep step.
+    /// Carries out a decision and keeps the rules in step.
     pub(super) fn write(&mut self, changes: &[Change]) -> Result<()> {
         let (scene, now) = (self.scene(), self.now.secs());
         for change in changes {
@@ -278,7 +279,7 @@ impl<'a> Txn<'a> {
         if changes.is_empty() { Ok(()) } else { self.plan_purge() }
     }
 
-    /// Logs steps and gives their lines of the row's history.
+    /// Logs steps and returns their lines of the row's history.
     fn log(&self, slot: &Slot, transition: &Transition) -> String {
         let mut lines = String::new();
         for (from, to, why) in transition.steps() {
@@ -296,7 +297,7 @@ impl<'a> Txn<'a> {
     }
 }
 
-/// What a decision of this gate's objects depends on beside the rows.
+/// Facts that a decision of this gate's objects depends on beside the rows.
 fn scene(gate: &Gate, now: UnixTime) -> Scene<'_> {
     Scene { plan: gate.plan(), notifies: gate.webhook().is_some(), now }
 }

@@ -1,7 +1,9 @@
-//! Notices to the operator: written in the block of the transition that they tell of, sent by the alarm.
+//! Notices to the operator: written in the same block as the transition they report, sent by the
+//! alarm.
 //!
-//! A notice is tried at once and then after each of [`GAPS_SECS`], until it is taken; its id stays. A try is
-//! counted before it is sent, so that an end of the object between the two is a try too.
+//! A notice is tried at once and then after each of [`GAPS_SECS`], until it is accepted; its id
+//! stays. A try is counted before it is sent, so that an end of the object between the two is a try
+//! too.
 
 use farebox_core::gate::Gate;
 use farebox_core::gate::keys::digest;
@@ -21,7 +23,7 @@ pub(super) struct Notice {
 }
 
 impl Txn<'_> {
-    /// Writes a notice about a row; `since` tells it from the next one of its kind.
+    /// Writes a notice about a row; `since` distinguishes it from the next one of its kind.
     pub(super) fn announce(
         &mut self,
         slot: &Slot,
@@ -32,7 +34,7 @@ impl Txn<'_> {
         let (payer, key) = (&slot.payer, &slot.key);
         let payment = &entry.payment;
         let (since, fence) = (since.secs().to_be_bytes(), entry.fence.to_be_bytes());
-        // However often it is sent again, the doubt is one.
+        // However often it is sent again, it is one unknown settlement.
         let fence: &[u8] = if notice == shard::Notice::UnknownOverdue { &[] } else { &fence };
         let row = farebox_core::ledger::row::Row::of(entry);
         let data = serde_json::json!({
@@ -50,7 +52,7 @@ impl Txn<'_> {
         self.post(notice.name(), &[payer.as_bytes(), key.as_bytes(), &since, fence], &data)
     }
 
-    /// Writes a notice; what `names` it tells it from others of its kind.
+    /// Writes a notice; `names` distinguishes it from others of its kind.
     pub(super) fn post(
         &mut self,
         kind: &str,
@@ -73,7 +75,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// At most so many notices whose time has come; each counts as tried.
+    /// Takes at most this many notices that are due; each counts as tried.
     pub(super) fn due_notices(&mut self, max: usize) -> Result<Vec<Notice>> {
         let is_due = self.chores.notice_at.is_some_and(|at| at <= self.now);
         if max == 0 || !is_due {
@@ -101,7 +103,7 @@ impl Txn<'_> {
         Ok(due.into_iter().map(|(notice, _)| notice).collect())
     }
 
-    /// The notice was taken.
+    /// Marks a notice as accepted.
     pub(super) fn was_told(&mut self, notice: &Notice) -> Result<()> {
         let query = "UPDATE outbox SET due = NULL WHERE id = ?";
         self.rows.sql().exec(query, vec![notice.id.as_str().into()])?;
@@ -110,7 +112,7 @@ impl Txn<'_> {
     }
 }
 
-/// Sends a notice; whether it was taken.
+/// Sends a notice; returns whether it was accepted.
 pub(super) async fn notify(gate: &Gate, notice: &Notice) -> bool {
     let Some(webhook) = gate.webhook() else { return false };
     let signature = webhook.signature(&notice.body, now());
@@ -125,7 +127,7 @@ pub(super) fn next(rows: &Rows) -> Result<Option<UnixTime>> {
     Ok(row.and_then(|row| row.first().and_then(integer)).map(UnixTime::from_secs))
 }
 
-/// Removes notices that are done and that nothing could write again.
+/// Removes notices that are done and cannot be written again.
 pub(super) fn forget(rows: &Rows, now: UnixTime) -> Result<()> {
     let query = "DELETE FROM outbox WHERE due IS NULL AND created <= ?";
     rows.sql().exec(query, vec![number(now.secs().saturating_sub(KEEP_SECS))]).map(|_| ())
@@ -133,7 +135,7 @@ pub(super) fn forget(rows: &Rows, now: UnixTime) -> Result<()> {
 
 /// Seconds from each try to the next: six tries within 24 hours.
 const GAPS_SECS: [u64; 5] = [5, 60, 600, 7_200, 75_600];
-/// How long a notice that is done is remembered, seconds: longer than any doubt lasts.
+/// Seconds for which a finished notice is remembered: longer than any settlement stays unknown.
 const KEEP_SECS: u64 = 35 * 86_400;
-/// Milliseconds of one try.
+/// Deadline of one try, milliseconds.
 const DEADLINE_MS: u32 = 5_000;

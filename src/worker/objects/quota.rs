@@ -1,4 +1,4 @@
-//! The free requests of a day: one row for each client at each route, named anew every day.
+//! The free requests of a day: one row for each client at each route, under a new name every day.
 
 use farebox_core::ledger::quota::{DAY_SECS, KEPT_DAYS, Spend};
 
@@ -7,7 +7,8 @@ use super::rows::{integer, number};
 use super::sql::Result;
 
 impl Txn<'_> {
-    /// Takes one of a client's free requests: how many are left, or nothing where none was.
+    /// Takes one of a client's free requests; returns how many are left, or `None` if there was
+    /// none.
     pub(super) fn spend(&mut self, spend: &Spend) -> Result<Option<u64>> {
         let query = "INSERT INTO quota VALUES (?, ?, 1)
              ON CONFLICT (day, client) DO UPDATE SET used = used + 1 WHERE used < ? RETURNING used";
@@ -20,7 +21,7 @@ impl Txn<'_> {
         Ok(Some(spend.per_day.saturating_sub(used)))
     }
 
-    /// Removes counts of days that are long over: how many.
+    /// Removes counts of days that are long over; returns how many.
     pub(super) fn purge_quota(&self, max: u64) -> Result<usize> {
         let query = "DELETE FROM quota WHERE (day, client) IN
              (SELECT day, client FROM quota WHERE day <= ? LIMIT ?) RETURNING day";

@@ -1,6 +1,7 @@
-//! What the alarm does: the rows that are due, and the calls that some of them need.
+//! The work of the alarm: the rows that are due, and the calls that some of them need.
 //!
-//! Only here does an object call out, at most four calls at once; each is told to the row in a block of its own.
+//! Only here does an object call out, at most four calls at once; the result of each goes to its
+//! row in a block of its own.
 
 use farebox_core::gate::Gate;
 use farebox_core::gate::alarm::RecoveryStep;
@@ -14,7 +15,8 @@ use crate::worker::{chain, config, edge, facilitator, ledger, now};
 
 /// Calls at once.
 const AT_ONCE: usize = 4;
-/// Most fetches of one alarm, below what the platform allows an invocation; what is left is due at once again.
+/// Limit on the calls of one alarm, below what the platform allows an invocation; the rest is due
+/// at once again.
 const MAX_FETCHES: usize = 32;
 
 /// A call of the alarm.
@@ -26,9 +28,9 @@ enum Job {
 }
 
 impl Ledger {
-    /// Does what is due.
+    /// Carries out the work that is due.
     pub(super) async fn recover(&self) -> Result<()> {
-        // What goes wrong there keeps no payment waiting.
+        // A failure there must not hold up a payment.
         let chores = self.with_rows(|desk| desk.run_retention());
         let mut fetches = 0;
         while fetches + AT_ONCE * MAX_ROUND_TRIPS <= MAX_FETCHES {
@@ -43,7 +45,7 @@ impl Ledger {
         chores
     }
 
-    /// Finishes what needs no call, and takes up to four calls in hand.
+    /// Finishes the rows that need no call, and takes up to four calls.
     fn next_jobs(&self) -> Result<Vec<Job>> {
         self.with_rows(|desk| {
             let scene = desk.scene();
@@ -57,7 +59,7 @@ impl Ledger {
         })
     }
 
-    /// Makes the calls of one job, and says how many that were.
+    /// Makes the calls of one job, and returns their number.
     async fn carry(&self, job: Job) -> Result<usize> {
         let Some(gate) = config::for_objects() else { return Ok(1) };
         match job {
@@ -71,7 +73,7 @@ impl Ledger {
         }
     }
 
-    /// Runs an errand to its end.
+    /// Carries out the steps of a row to the end.
     async fn run(&self, gate: &Gate, mut errand: RecoveryStep) -> Result<usize> {
         let mut calls = 0;
         loop {

@@ -1,4 +1,4 @@
-//! What a ledger object tells its operator, and the decisions that it takes from him.
+//! Reports of a ledger object to its operator, and the operator's decisions.
 
 use farebox_core::ledger::report::tally::{Line, Sum};
 use farebox_core::ledger::report::{Decision, Filter, Mark, ObjectRequest, PaymentItem, Report};
@@ -10,7 +10,7 @@ use super::rows::{integer, number, text};
 use super::sql::{Result, SqlValue};
 
 impl Txn<'_> {
-    /// Runs one errand.
+    /// Carries out one request of the operator.
     pub(super) fn report(&mut self, errand: ObjectRequest) -> Result<Report> {
         match errand {
             ObjectRequest::List { filter, after, limit } => {
@@ -33,7 +33,7 @@ impl Txn<'_> {
             }
             ObjectRequest::Count => self.counts(),
             ObjectRequest::Decide { id, decision } => self.decide(&id, &decision),
-            // That it was asked has opened it, and its alarm is looked after behind every answer.
+            // Being asked has opened the object; its alarm is looked after behind every answer.
             ObjectRequest::Wake => Ok(Report::Awake),
             ObjectRequest::Failures { limit } => Ok(Report::Failing(self.failures(limit))),
             ObjectRequest::Meter { add } => self.meters(&add),
@@ -149,7 +149,7 @@ impl Txn<'_> {
     }
 }
 
-/// What rows have to be like; all values are bound.
+/// Conditions on rows; all values are bound.
 struct Conditions {
     text: String,
     values: Vec<SqlValue>,
@@ -188,16 +188,16 @@ impl Conditions {
     }
 }
 
-/// What an item is read from, in this order; its correlation id and its history follow.
+/// Columns of an item, in this order; its correlation id and its history follow.
 const ITEM: &str = "receipt, key, state, payer, route, network, asset, amount, tx, facilitator,
     created, updated, reason";
-/// Whether an earlier row has this row's transaction for certain.
+/// Whether an earlier row certainly has this row's transaction.
 const COUNTED: &str = "p.tx IS NOT NULL AND EXISTS (SELECT 1 FROM payments o WHERE o.owned = p.tx
     AND o.network = p.network
     AND (o.created, o.payer, o.key) < (p.created, p.payer, p.key))";
-/// Most rows of one answer.
+/// Limit on the rows of one answer.
 const MAX_ITEMS: u32 = 500;
-/// Most rows of one answer of sums.
+/// Limit on the rows of one answer with sums.
 const MAX_SUMMED: u32 = 2_000;
 
 fn item(row: &[SqlValue]) -> Option<PaymentItem> {

@@ -19,11 +19,11 @@ use super::sql::{Result, Sql, SqlValue};
 /// The rows of one object.
 pub(super) struct Rows {
     sql: Sql,
-    /// Entries that were written last: their payments are most likely asked for next.
+    /// Entries written last: their payments are most likely to be asked for next.
     recent: RefCell<VecDeque<(Slot, Entry)>>,
 }
 
-/// Most entries that are remembered.
+/// Limit on the entries that are remembered.
 const MAX_RECENT: usize = 32;
 
 impl Rows {
@@ -33,13 +33,14 @@ impl Rows {
         Ok(Self { sql, recent: RefCell::default() })
     }
 
-    /// For the statements of other files.
+    /// The database, for statements in other files.
     pub(super) const fn sql(&self) -> &Sql {
         &self.sql
     }
 
-    /// Gives `each` every row that is not at rest, by an index of these rows alone, with what tells when it is due and how it
-    /// stands. What it was asked with comes along where no facilitator settles it: that is short, and says who has sent it.
+    /// Passes `each` every row that is not at rest, found by an index of these rows alone, with the
+    /// columns that say when it is due and in which state. A row that no facilitator settles comes
+    /// with its request: that is short, and names the sender.
     ///
     /// A row comes as one text, because each value that crosses over costs as much as a row does.
     pub(super) fn open_entries(&self, mut each: impl FnMut(&Slot, &Entry)) -> Result<()> {
@@ -71,25 +72,25 @@ impl Rows {
         self.recent.borrow_mut().retain(|(known, _)| known != slot);
     }
 
-    /// A number that the object keeps of itself.
+    /// A number that the object keeps about itself.
     pub(super) fn noted(&self, name: &str) -> Result<Option<u64>> {
         let query = "SELECT value FROM meta WHERE name = ?";
         let row = self.sql.exec(query, vec![name.into()])?.raw().next().transpose()?;
         Ok(row.and_then(|row| row.first().and_then(integer)))
     }
 
-    /// Keeps a number of itself.
+    /// Keeps a number about itself.
     pub(super) fn note(&self, name: &str, value: u64) -> Result<()> {
         let query = "INSERT OR REPLACE INTO meta VALUES (?, ?)";
         self.sql.exec(query, vec![name.into(), number(value)]).map(|_| ())
     }
 
-    /// Forgets such a number.
+    /// Removes such a number.
     pub(super) fn drop_note(&self, name: &str) -> Result<()> {
         self.sql.exec("DELETE FROM meta WHERE name = ?", vec![name.into()]).map(|_| ())
     }
 
-    /// A new row.
+    /// Inserts a new row.
     pub(super) fn insert(
         &self,
         slot: &Slot,
@@ -148,7 +149,7 @@ impl Rows {
         self.sql.exec(query, values).map(|_| ())
     }
 
-    /// The columns that change.
+    /// Updates the columns that change.
     pub(super) fn update(
         &self,
         slot: &Slot,
@@ -157,7 +158,7 @@ impl Rows {
         history: &str,
         now: u64,
     ) -> Result<()> {
-        // An index is not written anew for what it has.
+        // An index is not rewritten for an unchanged value.
         let known =
             self.recent.borrow().iter().find(|(known, _)| known == slot).map(|(_, it)| it.owned());
         let owns = if known == Some(entry.owned()) { "" } else { "owned = ?, " };
@@ -201,21 +202,21 @@ impl Rows {
         self.sql.exec(query, vec![payer, key, original.into(), number(until)]).map(|_| ())
     }
 
-    /// The transitions of a row, one a line.
+    /// The transitions of a row, one per line.
     pub(super) fn history(&self, slot: &Slot) -> Result<String> {
         let query = "SELECT history FROM payments WHERE payer = ? AND key = ?";
         let row = self.sql.exec(query, names(slot).into())?.raw().next().transpose()?;
         Ok(row.and_then(|row| text(row.first())).unwrap_or_default())
     }
 
-    /// Remembers that a payment is begun elsewhere.
+    /// Marks a payment as begun elsewhere.
     pub(super) fn mark_moved(&self, slot: &Slot, until: u64) -> Result<()> {
         let query = "INSERT OR REPLACE INTO moved VALUES (?, ?, ?)";
         let [payer, key] = names(slot);
         self.sql.exec(query, vec![payer, key, number(until)]).map(|_| ())
     }
 
-    /// Forgets that.
+    /// Removes that mark.
     pub(super) fn unmark_moved(&self, slot: &Slot) -> Result<()> {
         let query = "DELETE FROM moved WHERE payer = ? AND key = ?";
         self.sql.exec(query, names(slot).into()).map(|_| ())
@@ -257,7 +258,7 @@ impl Rows {
         Ok(row.and_then(|row| text(row.first())))
     }
 
-    /// Has a payment take a transaction, until this second.
+    /// Lets a payment take a transaction, until this second.
     pub(super) fn take(&self, named: &Named, until: u64) -> Result<()> {
         let query = "INSERT OR REPLACE INTO transactions VALUES (?, ?, ?, ?)";
         let values = vec![
@@ -334,12 +335,13 @@ impl shard::Rows for Rows {
     }
 }
 
-/// The transaction that is this row's for certain: one that was only named in doubt takes nothing from others.
+/// The transaction that is certainly this row's: one that was only named while the settlement is
+/// unknown takes nothing from others.
 fn owned(entry: &Entry) -> SqlValue {
     entry.owned().map(|hash| hash.to_text()).into()
 }
 
-/// Payer and key, to be bound.
+/// Payer and key, as values to bind.
 fn names(slot: &Slot) -> [SqlValue; 2] {
     [slot.payer.as_str().into(), slot.key.as_str().into()]
 }

@@ -4,7 +4,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use worker::worker_sys::{DurableObjectState, SqlStorage, SqlStorageCursor};
 
-/// What went wrong is what the platform threw.
+/// The error is what the platform threw.
 pub(super) type Result<T> = std::result::Result<T, JsValue>;
 
 /// An object's database.
@@ -33,7 +33,7 @@ pub(super) async fn wake_at(state: &DurableObjectState, milliseconds: f64) -> Re
     JsFuture::from(promise).await.map(|_| ())
 }
 
-/// What a statement gave.
+/// The result of a statement.
 pub(super) struct Cursor(SqlStorageCursor);
 
 impl Cursor {
@@ -61,7 +61,7 @@ impl Iterator for Raw {
     }
 }
 
-/// What a column holds.
+/// The value of a column.
 pub(super) enum SqlValue {
     Null,
     Integer(i64),
@@ -104,7 +104,7 @@ impl From<SqlValue> for JsValue {
     }
 }
 
-/// No column holds a fraction, and no number one to which it is not exact.
+/// No column holds a fraction, or a number beyond the exact ones.
 impl From<JsValue> for SqlValue {
     fn from(value: JsValue) -> Self {
         if let Some(text) = value.as_string() {

@@ -29,7 +29,7 @@ pub struct Reading<'g> {
     pub(super) asked: PendingRead,
 }
 
-/// What was asked, and how to go on with the reply.
+/// The question asked, and the way to go on with its reply.
 pub(super) enum PendingRead {
     /// The fate of the payment, and the one to report if the chain does not tell it.
     Fate(Asking, Fate),

@@ -30,7 +30,7 @@ pub enum AfterRecord {
     Stored,
     /// The outcome of a settle call.
     Outcome(Attempt),
-    /// What the chain says.
+    /// The chain's verdict.
     Learnt,
     /// A fact about a transaction that the payer has sent; the client gets this code.
     Noted(Noted, Code),

@@ -44,7 +44,7 @@ impl Pattern {
     /// Reads a pattern. Spec: docs/configuration.md, "Patterns".
     ///
     /// # Errors
-    /// [`PatternError`] when it is no canonical path or uses another wildcard syntax.
+    /// [`PatternError`] when it is not a canonical path or uses another wildcard syntax.
     ///
     /// # Examples
     /// ```

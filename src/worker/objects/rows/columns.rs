@@ -8,14 +8,14 @@ use farebox_core::ledger::shard::Slot;
 use super::{integer, text};
 use crate::worker::objects::sql::SqlValue;
 
-/// What an entry is read from, one column after the other.
+/// The columns of an entry, in order.
 pub(super) const COLUMNS: &str =
     "binding, secret, mode, receipt, route, network, asset, amount, pay_to, valid_before,
     facilitator, request, url, confirm, correlation, executing, settling, delivering,
     state, fence, due, since, sent, tx, reason, holder, sealed, created, resends, read, seen_block,
     handed, asked, client";
 
-/// The columns of a row that have not been read.
+/// The columns of a row that have not been read yet.
 struct Columns<'a>(std::slice::Iter<'a, SqlValue>);
 
 impl Columns<'_> {
@@ -28,7 +28,7 @@ impl Columns<'_> {
     }
 }
 
-/// An entry; the members are read in the order of [`COLUMNS`].
+/// Reads an entry; the members are in the order of [`COLUMNS`].
 pub(super) fn entry(row: &[SqlValue]) -> Option<Entry> {
     let mut columns = Columns(row.iter());
     let mut payment = Payment {
@@ -75,8 +75,8 @@ pub(super) fn entry(row: &[SqlValue]) -> Option<Entry> {
     Some(row.into_entry(payment, leases))
 }
 
-/// What [`open_entry`] reads, none of it NULL; a column without a value is empty, and the one text that may be empty comes
-/// behind a dot.
+/// The columns that [`open_entry`] reads, none of them NULL; a column without a value is empty, and
+/// the one text that may be empty has a dot in front.
 pub(super) const OPEN_COLUMNS: &[&str] = &[
     "payer",
     "key",
@@ -110,7 +110,7 @@ pub(super) const OPEN_COLUMNS: &[&str] = &[
 
 /// A row that is not at rest, as far as decisions about others need it.
 pub(super) fn open_entry(text: &str) -> Option<(Slot, Entry)> {
-    // The last column is the one that anything may stand in.
+    // The last column is the one that may contain any text.
     let mut columns = text.splitn(OPEN_COLUMNS.len(), '\u{1f}');
     let mut next = || columns.next();
     let number = |text: &str| text.parse().ok();

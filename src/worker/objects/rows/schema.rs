@@ -1,4 +1,4 @@
-//! The tables of a ledger object and how they came to be; schema changes are numbered.
+//! The tables of a ledger object and their history; schema changes are numbered.
 
 use super::integer;
 use crate::worker::objects::sql::{Result, Sql, SqlValue};
