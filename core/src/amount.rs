@@ -1,10 +1,11 @@
 //! An amount of money: atomic units of one asset, 0 to 2^256 − 1.
 //!
-//! It is no price in a currency and knows neither its asset nor its decimals; both are arguments where text with a decimal
-//! point is read or written. Nothing passes through a float.
+//! It is not a price in a currency and knows neither its asset nor its decimals; both are arguments
+//! when text with a decimal point is read or written. No value passes through a float.
 //!
-//! - On the wire and in SQL an amount is its decimal text, read by [`Amount::from_atomic`] and written by `Display`.
-//! - What an operator writes (`"$0.01"`) is read once, by [`Amount::from_price`].
+//! - On the wire and in SQL an amount is its decimal text, read by [`Amount::from_atomic`] and
+//!   written by `Display`.
+//! - A price that an operator writes (`"$0.01"`) is read once, by [`Amount::from_price`].
 
 use alloc::string::String;
 use core::fmt;
@@ -14,19 +15,21 @@ use k256::elliptic_curve::bigint::{CheckedAdd, CheckedSub, NonZero, U64};
 
 /// Atomic units of an asset, 0 to 2^256 − 1.
 ///
-/// `Display` writes canonical decimal digits. It is the `uint256` of the token contract. Spec: x402 v2, "PaymentRequirements" `amount`.
+/// `Display` writes canonical decimal digits. It is the `uint256` of the token contract. Spec: x402
+/// v2, "PaymentRequirements" `amount`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Amount(U256);
 
 impl Amount {
-    /// Nothing at all.
+    /// Zero units.
     pub const ZERO: Self = Self(U256::ZERO);
     /// The largest amount, 2^256 − 1.
     pub const MAX: Self = Self(U256::MAX);
 
     /// Reads canonical atomic text: 1 to 78 ASCII digits, no sign, no space, no leading zero.
     ///
-    /// One amount has one spelling, so equal amounts are equal text and the reverse. Spec: x402 v2, "PaymentRequirements" `amount`.
+    /// One amount has one spelling, so equal amounts are equal text and the reverse. Spec: x402 v2,
+    /// "PaymentRequirements" `amount`.
     ///
     /// # Errors
     /// [`AmountError::Format`] for another spelling, [`AmountError::Overflow`] above 2^256 − 1.
@@ -49,11 +52,12 @@ impl Amount {
 
     /// Reads plain decimal text (`"1.5"`) of an asset with `decimals` fraction digits, exactly.
     ///
-    /// Digits, then optionally a point and digits; no sign, no exponent, no leading zero before another digit. Fraction digits
-    /// beyond `decimals` must be zeros.
+    /// Digits, then optionally a point and digits; no sign, no exponent, no leading zero before
+    /// another digit. Fraction digits beyond `decimals` must be zeros.
     ///
     /// # Errors
-    /// [`AmountError::Format`], [`AmountError::Precision`] when a fraction digit would be lost, [`AmountError::Overflow`].
+    /// [`AmountError::Format`], [`AmountError::Precision`] when a fraction digit would be lost,
+    /// [`AmountError::Overflow`].
     ///
     /// # Examples
     /// ```
@@ -87,10 +91,12 @@ impl Amount {
         Self::from_digits(digits.trim_start_matches('0').as_bytes())
     }
 
-    /// Reads a price an operator wrote, `"$0.01"` or `"0.01"`, for an asset with `decimals` fraction digits.
+    /// Reads a price an operator wrote, `"$0.01"` or `"0.01"`, for an asset with `decimals`
+    /// fraction digits.
     ///
-    /// The dollar sign is decoration: the asset decides what the number counts. A price is never zero, because a route that
-    /// costs nothing must say `free`. Spec: x402 v2 price strings, without their truncation, signs and symbol suffixes.
+    /// The dollar sign is ignored: the asset decides the unit. A price is never zero, because a
+    /// free route must say `free`. Spec: x402 v2 price strings, without their truncation, signs and
+    /// symbol suffixes.
     ///
     /// # Errors
     /// As [`Amount::from_decimal`], and [`AmountError::Zero`] for a price of zero.
@@ -126,9 +132,11 @@ impl Amount {
         self.0.to_be_bytes().into()
     }
 
-    /// Decimal text of an asset with `decimals` fraction digits, for people: `"1.5"`, `"0.01"`, `"3"`.
+    /// Decimal text of an asset with `decimals` fraction digits, for people: `"1.5"`, `"0.01"`,
+    /// `"3"`.
     ///
-    /// Without trailing zeros; [`Amount::from_decimal`] with the same decimals gives the amount back.
+    /// Without trailing zeros; [`Amount::from_decimal`] with the same decimals gives the amount
+    /// back.
     ///
     /// # Examples
     /// ```
@@ -186,7 +194,7 @@ impl Amount {
         self == Self::ZERO
     }
 
-    /// Sums digits in groups that fit a `u64`; no digits are zero.
+    /// Sums digits in groups that fit a `u64`; an empty list is zero.
     fn from_digits(digits: &[u8]) -> Result<Self, AmountError> {
         if digits.len() > MAX_DIGITS {
             return Err(AmountError::Overflow);
@@ -240,7 +248,7 @@ impl fmt::Debug for Amount {
     }
 }
 
-/// Why text is no amount.
+/// Error of text that is not an amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AmountError {

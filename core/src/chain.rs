@@ -1,4 +1,4 @@
-//! Networks: CAIP-2 ids and the names that x402 version 1 gave some of them.
+//! Networks: CAIP-2 ids, and their x402 version 1 names.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -6,7 +6,8 @@ use core::fmt;
 
 /// A CAIP-2 chain id such as `eip155:8453`.
 ///
-/// Equal ids are equal text: an `eip155` reference is a decimal number without leading zeros. Spec: CAIP-2; CAIP-3 for `eip155`.
+/// Equal ids are equal text: an `eip155` reference is a decimal number without leading zeros. Spec:
+/// CAIP-2; CAIP-3 for `eip155`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChainId(Cow<'static, str>);
 
@@ -14,7 +15,8 @@ impl ChainId {
     /// Reads a CAIP-2 id: namespace `[-a-z0-9]{3,8}`, colon, reference `[-_a-zA-Z0-9]{1,32}`.
     ///
     /// # Errors
-    /// [`ChainIdError`] for anything else, and for an `eip155` reference that is not a canonical decimal from 1 to 2^64 − 1.
+    /// [`ChainIdError`] for anything else, and for an `eip155` reference that is not a canonical
+    /// decimal from 1 to 2^64 − 1.
     ///
     /// # Examples
     /// ```
@@ -43,7 +45,7 @@ impl ChainId {
         }))
     }
 
-    /// The id that an x402 version 1 network name stands for, `base` or `solana-devnet`.
+    /// The id of an x402 version 1 network name, such as `base` or `solana-devnet`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         known(|network| network.name == Some(name)).map(|network| Self(Cow::Borrowed(network.id)))
@@ -65,7 +67,7 @@ impl ChainId {
         Self::from_name(text).map_or_else(|| Self::parse(text), Ok)
     }
 
-    /// The id of the EVM chain with this number; zero is no chain.
+    /// The id of the EVM chain with this number; zero is invalid.
     ///
     /// # Errors
     /// [`ChainIdError`] for zero.
@@ -79,20 +81,20 @@ impl ChainId {
         &self.0
     }
 
-    /// The x402 version 1 name, where there is one.
+    /// The x402 version 1 name, if there is one.
     #[must_use]
     pub fn v1_name(&self) -> Option<&'static str> {
         known(|network| network.id == self.0)?.name
     }
 
-    /// The chain number of an `eip155` id, as EIP-712 domains hold it.
+    /// The chain number of an `eip155` id, as used in EIP-712 domains.
     #[must_use]
     pub fn evm_id(&self) -> Option<u64> {
         let (namespace, reference) = self.0.split_once(':')?;
         if namespace == EVM { evm_reference(reference) } else { None }
     }
 
-    /// Whether money on it is worth something; a network that is not known counts as one.
+    /// Whether its money has value; an unknown network counts as a main network.
     #[must_use]
     pub fn is_main_network(&self) -> bool {
         known(|network| network.id == self.0).is_none_or(|network| network.money == Money::Real)
@@ -111,7 +113,7 @@ impl fmt::Debug for ChainId {
     }
 }
 
-/// Text that names no network.
+/// Error of text that does not name a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChainIdError;
 

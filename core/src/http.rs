@@ -1,4 +1,5 @@
-//! Heads of requests and responses, header grammar and size limits. Bodies never come here. Spec: RFC 9110.
+//! Heads of requests and responses, header grammar and size limits. Bodies are never handled here.
+//! Spec: RFC 9110.
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::string::String;
@@ -6,11 +7,11 @@ use alloc::vec::Vec;
 
 use crate::mutant::{Mutant, planted};
 
-/// Longest proof header, bytes.
+/// Maximum size of a proof header, bytes.
 pub const MAX_PROOF_BYTES: usize = 16 * 1024;
-/// Longest target of a priced route, bytes.
+/// Maximum target of a priced route, bytes.
 pub const MAX_PAID_TARGET_BYTES: usize = 2 * 1024;
-/// Longest emitted block of 402 headers, bytes; Node clients fail at twice this.
+/// Maximum size of the headers of a 402, bytes; Node clients fail at twice this.
 pub const MAX_CHALLENGE_BYTES: usize = 8 * 1024;
 
 /// Header fields in order; names are lower case, values without outer white space.
@@ -36,8 +37,8 @@ impl Headers {
         self.get(name).filter(|value| !value.is_empty())
     }
 
-    /// The values of every row of this lower-case name, joined by commas as the platform does; nothing if there is
-    /// no row, or one empty row. Spec: RFC 9110 5.3.
+    /// The values of every row of this lower-case name, joined by commas as the platform does;
+    /// `None` if there is no row, or only an empty one. Spec: RFC 9110 5.3.
     ///
     /// # Examples
     /// ```
@@ -108,7 +109,7 @@ impl Headers {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// One `name: value` line per field, as the edges hand heads over.
+    /// One `name: value` line per field, the form in which the edges exchange heads.
     #[must_use]
     pub fn to_lines(&self) -> String {
         let mut text = String::new();
@@ -121,7 +122,7 @@ impl Headers {
         text
     }
 
-    /// Reads `name: value` lines; a line without a colon is passed over.
+    /// Reads `name: value` lines; a line without a colon is skipped.
     #[must_use]
     pub fn from_lines<'a>(lines: impl Iterator<Item = &'a str>) -> Self {
         let mut headers = Self::new();
@@ -139,27 +140,27 @@ pub(crate) fn trim(value: &str) -> &str {
     value.trim_matches([' ', '\t'])
 }
 
-/// What the gate looks at in a request.
+/// The parts of a request that the gate reads.
 #[derive(Clone, Debug)]
 pub struct RequestHead {
     /// Method, as sent.
     pub method: String,
-    /// The absolute URL as the platform gives it.
+    /// The absolute URL as reported by the platform.
     pub url: String,
     /// Header fields.
     pub headers: Headers,
     /// Whether a body comes with the request.
     pub body: BodyPresence,
-    /// A random name that the edge gives this request; empty until it is admitted.
+    /// A random name that the edge assigns to this request; empty until it is admitted.
     pub fresh: String,
 }
 
-/// Whether a request brings a body.
+/// Whether a request has a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyPresence {
-    /// None.
+    /// No body.
     Absent,
-    /// There is one; its length may be unknown.
+    /// A body; its length may be unknown.
     Present,
 }
 
@@ -207,7 +208,7 @@ impl RequestHead {
         target_of(&self.url).unwrap_or("/")
     }
 
-    /// Whether the client is a browser that would rather read HTML than JSON.
+    /// Whether the client is a browser that prefers HTML to JSON.
     #[must_use]
     pub fn prefers_html(&self) -> bool {
         let browser = self.headers.get("user-agent").is_some_and(|agent| agent.contains("Mozilla"));
@@ -219,7 +220,7 @@ impl RequestHead {
     }
 }
 
-/// Path and query of an absolute URL; `/` is put before a bare query. Nothing for other texts.
+/// Path and query of an absolute URL; `/` is put before a bare query. `None` for other text.
 ///
 /// # Examples
 /// ```
@@ -261,7 +262,8 @@ fn quality(accept: &str, kind: &str, subtype: &str) -> u16 {
     best.1
 }
 
-/// A weight from `0` to `1` with at most three digits behind the point, in thousandths. Spec: RFC 9110 12.4.2.
+/// Parses a weight from `0` to `1` with at most three digits after the point, in thousandths. Spec:
+/// RFC 9110 12.4.2.
 #[must_use]
 pub(crate) fn thousandths(text: &str) -> Option<u16> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
@@ -278,7 +280,7 @@ pub(crate) fn thousandths(text: &str) -> Option<u16> {
     }
 }
 
-/// What the gate looks at in a response.
+/// The parts of a response that the gate reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseHead {
     /// Status code.
@@ -288,8 +290,8 @@ pub struct ResponseHead {
 }
 
 impl ResponseHead {
-    /// Reads the edges' form: status, then one line per field. Nothing for a status with which no answer ends.
-    /// Spec: RFC 9110 15.
+    /// Reads the edges' form: status, then one line per field. `None` for a status that is not
+    /// final. Spec: RFC 9110 15.
     ///
     /// # Examples
     /// ```

@@ -1,10 +1,13 @@
-//! Every decision of Farebox, without IO: inputs (heads, times, answers) go in, the next thing to do comes out.
+//! Every decision of Farebox, without IO: inputs (heads, times, answers) go in, the next step comes
+//! out.
 //!
-//! Nothing here fetches, sleeps, reads a clock or draws a random number, so every protocol rule is a plain host
-//! test. Its public face are four modules: [`gate`] for the one who is paid, [`client`] for the one who pays, [`x402`] and
-//! [`mpp`] for the wires between them. Begin with [`gate::Gate`], built from variables, and the [`gate::paid::Step`]s of
-//! a payment; or with [`client::Exchange`] under a [`client::Policy`]. The other modules stand in layers below them, leaves
-//! first; what is public for our own edges alone says so. `examples/edge_in_memory` is a whole host without a network.
+//! This crate never fetches, sleeps, reads a clock or draws a random number, so a plain host test
+//! covers every protocol rule. Its public face are four modules: [`gate`] for the payee, [`client`]
+//! for the payer, [`x402`] and [`mpp`] for the wire formats between them. Begin with
+//! [`gate::Gate`], built from variables, and the [`gate::paid::Step`]s of a payment; or with
+//! [`client::Exchange`] under a [`client::Policy`]. The other modules form layers below them,
+//! leaves first; their docs say if they are public only for this project's own edges.
+//! `examples/edge_in_memory` is a complete host without a network.
 #![no_std]
 
 extern crate alloc;

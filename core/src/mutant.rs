@@ -1,40 +1,41 @@
-//! Ways to break the code that ships, so that its tests can show that they would see it: for our own tests alone.
+//! Deliberate defects in the shipped code, so that its tests can show that they would notice: for
+//! this project's own tests.
 //!
-//! Each stands where its guard stands, also in the Worker. Without the feature `mutants`, which only tests have, [`planted`]
-//! is never true and nothing of a mutant is compiled.
+//! Each one is beside its guard, also in the Worker. Without the feature `mutants`, which only
+//! tests enable, [`planted`] is always false and no mutant is compiled.
 
 /// One broken guard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mutant {
-    /// A request that asks for a payment that is worked on begins as well.
+    /// A request for a payment in progress begins as well.
     NoCompareAndSet,
     /// The first use of a payment fixes nothing.
     NoBinding,
-    /// A payer who asks in doubt is told to sign anew.
+    /// A payer who asks while the outcome is unknown is told to sign again.
     TermsInDoubt,
-    /// No answer of a facilitator means that nothing moved.
+    /// A missing answer of the facilitator means that no money moved.
     TimeoutIsVoid,
-    /// What was let go is not looked at again.
+    /// A released payment is not looked at again.
     ReleaseIsFinal,
     /// The alarm is never due.
     AlarmNeverDue,
     /// A response is not stored.
     NotSealed,
-    /// A row goes when its work is done.
+    /// A row is removed when its work is done.
     PurgedEarly,
     /// A used nonce counts as this payment, whatever used it.
     UsedIsPaid,
-    /// No answer of a facilitator means that it settled.
+    /// A missing answer of the facilitator means that it settled.
     TimeoutIsPaid,
-    /// Whoever reports counts as the holder of the row.
+    /// Any reporter counts as the holder of the row.
     IgnoreFence,
     /// A refusal after an unknown outcome counts.
     RefusalEndsDoubt,
     /// Work past its lease may begin again.
     LapseReleases,
-    /// What was abandoned begins again.
+    /// An abandoned payment begins again.
     AbandonedBegins,
-    /// Whatever is asked about a payment may begin it.
+    /// Any question about a payment may begin it.
     AskBegins,
     /// A repeat with other bytes than were recorded counts as the recorded one.
     OtherBytesResume,
@@ -58,13 +59,13 @@ pub enum Mutant {
     TriesAreShared,
     /// A facilitator that stumbles over what is not proven counts as down.
     JunkOpens,
-    /// What was let go gives its place to nothing.
+    /// A released row gives its place to no other.
     CrowdStays,
-    /// Both payments that one challenge could be answered with buy something.
+    /// Both possible payments for one challenge are served.
     RivalBegins,
     /// A row for which no money was asked stays.
     UnpaidStays,
-    /// A row for which money was asked goes as well.
+    /// A row for which money was asked is removed as well.
     AskedGoes,
     /// The payment alone fetches a stored response.
     HeaderFetches,
@@ -78,17 +79,17 @@ pub enum Mutant {
     LockByName,
     /// A payment begins with a part of its request's body.
     PartBegins,
-    /// Nobody looks for a transaction that was sent, where its request would get something else without it.
+    /// A sent transaction is not looked for if the request without it would get another answer.
     SentGetsTerms,
     /// A transaction that could not be looked for leaves no row.
     BlindForgets,
-    /// Who is denied is served for a transaction that was sent.
+    /// A denied payer is served for a sent transaction.
     DeniedIsServed,
     /// A transaction that came long after its challenge is served.
     LateIsServed,
     /// A transaction that was sent and finds no place to be served leaves no row.
     FullForgets,
-    /// What stands behind a message of Solana makes another payment of it.
+    /// Bytes after a message of Solana make another payment of it.
     TrailingBytes,
     /// The spelling of a payment of Aptos names it.
     SpellingNames,
@@ -96,11 +97,11 @@ pub enum Mutant {
     TakenInManyPlaces,
     /// A transaction that was taken is taken by the next payment, too.
     TakenTwice,
-    /// A transaction counts although nobody said whose it is.
+    /// A transaction counts although no object has said whose it is.
     TakenUnheard,
     /// An origin may answer with any status.
     OddStatusPasses,
-    /// What a network did is held against who shares it.
+    /// The failures of a network count against all who share it.
     NetworksEscalate,
     /// A length beside another framing is believed.
     LengthBesideFraming,
@@ -112,7 +113,7 @@ pub enum Mutant {
     ChallengeForAll,
     /// The key that an origin gets for a payment is its receipt id.
     KeyIsReceipt,
-    /// Whoever shows a payment is told its receipt id.
+    /// Anyone who shows a payment learns its receipt id.
     ConflictNames,
     /// A client may send a key of those that the gate makes.
     ClientsWriteKeys,
@@ -120,31 +121,31 @@ pub enum Mutant {
     ReceiptIsSearched,
     /// Test and main networks stand beside each other.
     TestMoneyBuys,
-    /// `_` in the name of a field is no `-`.
+    /// `_` in the name of a field differs from `-`.
     UnderscoresPass,
-    /// Separators may be encoded as often as one likes.
+    /// Separators may be encoded any number of times.
     DeepEscapesPass,
-    /// A path may have bytes that are no UTF-8.
+    /// A path may contain bytes that are not UTF-8.
     MangledPasses,
-    /// What is asked about a payment that is not known leaves a mark.
+    /// A question about an unknown payment leaves a mark.
     AskWrites,
-    /// A payment that is being proven in one place is nothing in another.
+    /// A payment that is being proven in one place is unknown in another.
     ProvingIsForgotten,
-    /// What nothing has proven was never paid for other terms than today's.
+    /// An unproven payment was never made for terms other than today's.
     UnprovenIsNew,
-    /// What the platform says of a client is the client's to take away.
+    /// A client may remove the platform's fields through `Connection`.
     HopsAreAnybodys,
-    /// What is begun elsewhere is not known here.
+    /// A payment begun elsewhere counts as unknown.
     MovedIsNothing,
     /// A client may have as many marks of moved payments as it likes.
     MarksGrow,
-    /// What is refused before it is claimed was never paid.
+    /// A payment refused before its claim was never made.
     RefusedIsNew,
     /// A transaction whose sender is not named has no sender.
     SenderUnasked,
-    /// A pricer is told fields of any length.
+    /// A pricer receives fields of any length.
     LongIsTold,
-    /// What the ledger says of a proof is not heard.
+    /// The ledger's answer about a proof is ignored.
     ProofIsUnheard,
     /// The operator hears of a debt that may still be served.
     DebtsAreToldEarly,
@@ -154,21 +155,21 @@ pub enum Mutant {
     PinnedUnpaid,
     /// The first bytes of a transaction's hash stand for it.
     HeadsAreNames,
-    /// The nonce that lists id and realm is no answer.
+    /// The nonce that lists id and realm is refused.
     ListedIsRefused,
-    /// The nonce that joins id and realm is no answer.
+    /// The nonce that joins id and realm is refused.
     JoinedIsRefused,
-    /// A signed transaction need not pay whoever makes the block.
+    /// A signed transaction need not pay the block's producer.
     TiplessPasses,
     /// A signed transaction need not pay for its place once the base fee rises.
     NoHeadroom,
     /// A signed transaction pays on routes that do not name them.
     BytesUnasked,
-    /// A transaction that nobody mines is for a person to look at.
+    /// A transaction that is never mined goes to the operator.
     UnminedIsManual,
-    /// A transaction that nobody mines is looked for as often as any doubt.
+    /// A transaction that is never mined is looked for as often as any doubt.
     UnminedIsLookedFor,
-    /// The time that a route allows today says since when a transaction may have been made.
+    /// The time that a route allows today limits how old a transaction may be.
     AllowanceReaches,
     /// A payer answers challenges of other realms.
     AnyRealm,
@@ -180,7 +181,7 @@ pub enum Mutant {
     HeaderUnread,
     /// An empty wallet is a refusal like any other.
     FundsUntold,
-    /// Whatever stands beside a payment goes along with it.
+    /// Members beside a payment are passed on with it.
     JunkIsKept,
     /// A payment is settled although its upload broke off.
     UploadSettles,
@@ -188,23 +189,23 @@ pub enum Mutant {
     UploadIsAnswered,
     /// A stream in answer to an upload that broke off counts.
     UploadIsDelivered,
-    /// What is free by now passes with the body that came, of which the digest was made.
+    /// A request that has become free passes with the body from which the digest was made.
     FreeLosesBody,
-    /// Receipts are looked for as often as somebody likes.
+    /// The number of receipt look-ups is not limited.
     ReceiptsUnlimited,
-    /// What `Connection` names is priced, and kept from the origin.
+    /// Fields named in `Connection` are priced, and withheld from the origin.
     HopsArePriced,
     /// An origin may read another field as one that was priced.
     TwinsPass,
     /// Each name in `Connection` is compared with each field.
     NamesTimesFields,
-    /// What somebody has noted of a transaction keeps out who has paid with it in time.
+    /// A note of a transaction keeps out a client that has paid with it in time.
     NotesHold,
     /// The secret of a note stays where another claim takes its place.
     NotedSecretStays,
-    /// What the operator has heard to be owed is served.
+    /// A debt of which the operator has heard is served.
     DebtsAreServed,
-    /// `+` and tabs in a path are no spaces.
+    /// `+` and tabs in a path do not count as spaces.
     PlusIsNoSpace,
     /// Marks, and letters without width, make another path.
     MarksAreLetters,
@@ -219,7 +220,7 @@ pub enum Mutant {
 }
 
 impl Mutant {
-    /// All of them.
+    /// Every mutant.
     pub const ALL: &[Self] = &[
         Self::NoCompareAndSet,
         Self::NoBinding,
@@ -353,13 +354,13 @@ mod planting {
         static PLANTED: Cell<Option<Mutant>> = const { Cell::new(None) };
     }
 
-    /// Plants a mutant in what this thread does, or none.
+    /// Plants a mutant in this thread, or none.
     pub fn plant(mutant: Option<Mutant>) {
         PLANTED.set(mutant);
     }
 
     impl Mutant {
-        /// The mutant of this name.
+        /// The mutant with this name.
         #[must_use]
         pub fn named(name: &str) -> Option<Self> {
             Self::ALL.iter().copied().find(|mutant| format!("{mutant:?}") == name)

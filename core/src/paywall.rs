@@ -2,10 +2,10 @@
 
 use alloc::string::String;
 
-/// What the page tells.
+/// Content of the page.
 #[derive(Clone, Copy, Debug)]
 pub struct Page<'a> {
-    /// The URL that was asked for.
+    /// The requested URL.
     pub url: &'a str,
     /// Description of the route.
     pub description: &'a str,
@@ -26,7 +26,7 @@ pub struct Way<'a> {
     pub pay_to: &'a str,
 }
 
-/// Policy of the page: nothing is loaded, nothing runs.
+/// Policy of the page: it loads and runs nothing.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Writes the page.

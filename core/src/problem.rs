@@ -1,10 +1,11 @@
-//! Every refusal: one table of code, status, sentence and remedy. No other file writes a 4xx or 5xx sentence.
+//! Every refusal: one table of code, status, sentence and remedy. No other file writes a 4xx or 5xx
+//! sentence.
 
 use alloc::string::String;
 
 use serde::Serialize;
 
-/// Why a request was not answered with what it asked for. The wire name never changes.
+/// Why a request was refused. The wire name never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Code {
@@ -22,7 +23,7 @@ pub enum Code {
     UpgradeNotSupported,
     /// The target of a priced route is too long to be quoted in a challenge.
     TargetTooLong,
-    /// A header that a price may depend on is too long to be told to who names the price.
+    /// A header on which the price may depend is too long to be passed to the pricer.
     HeaderTooLarge,
     /// A body came with a GET or HEAD for a priced route.
     UnexpectedBody,
@@ -34,23 +35,23 @@ pub enum Code {
     NotFound,
     /// The credential of MPP does not decode or has the wrong shape.
     MalformedCredential,
-    /// The challenge that is answered is not one of this gate's for this request.
+    /// The answered challenge was not issued by this gate for this request.
     InvalidChallenge,
-    /// The challenge that is answered has expired.
+    /// The answered challenge has expired.
     ChallengeExpired,
-    /// The challenge that is answered was one for another body.
+    /// The answered challenge was for another body.
     DigestMismatch,
-    /// The credential's payload is none that this challenge takes.
+    /// The credential's payload is not acceptable for this challenge.
     InvalidPayload,
     /// The authorization's nonce is not the hash of its challenge.
     NonceMismatch,
-    /// The credential names another source than the payer who signed.
+    /// The credential names a source other than the payer who signed.
     SourceMismatch,
-    /// The payload names another protocol version than its header.
+    /// The payload names a protocol version other than its header's.
     UnsupportedVersion,
     /// The accepted requirements are not those of this route.
     TermsMismatch,
-    /// The payload names another resource than the one asked for.
+    /// The payload names a resource other than the requested one.
     ResourceMismatch,
     /// The signature does not prove the payer.
     SignatureInvalid,
@@ -70,13 +71,13 @@ pub enum Code {
     SettlementRefused,
     /// The same payment is being worked on.
     PaymentInProgress,
-    /// It is not known yet whether money moved.
+    /// It is unknown whether money moved.
     SettlementUnknown,
     /// Another payment of this payer for the same request has an unknown outcome.
     PaymentUnresolved,
     /// The payment is bound to another request.
     PaymentAlreadyUsed,
-    /// The payment was delivered and the repeat proves nothing more.
+    /// The payment was delivered, and the repeat proves no right to the response.
     PaymentAlreadyDelivered,
     /// The origin failed, and nothing was charged.
     OriginFailed,
@@ -90,7 +91,7 @@ pub enum Code {
     RefundDueRepeat,
     /// The payment was not delivered, and the operator has settled that with the payer.
     Refunded,
-    /// The operator does not let this payer pay.
+    /// The operator does not accept payments from this payer.
     PayerDenied,
     /// The operator has to look at this payment.
     UnderReview,
@@ -108,7 +109,7 @@ pub enum Code {
     Unauthorized,
     /// A parameter or member of an operator's request is missing or wrong.
     InvalidRequest,
-    /// The payment is in a state from which the operator's decision does not lead.
+    /// The payment's state does not allow the operator's decision.
     WrongState,
     /// The chain does not show the refund.
     RefundUnproven,
@@ -131,19 +132,19 @@ pub struct Row {
     pub status: u16,
     /// Short, the same for every occurrence.
     pub title: &'static str,
-    /// What happened and what to do.
+    /// The event and the remedy.
     pub detail: &'static str,
     /// Whether the same request may succeed later.
     pub retryable: bool,
     /// Seconds for `Retry-After`.
     pub retry_after: Option<u32>,
-    /// The x402 reason for `error`, where the refusal is answered with terms.
+    /// The x402 reason for `error`, if the refusal is answered with terms.
     pub reason: Option<&'static str>,
-    /// The end of its problem type in MPP, where that is not `verification-failed`.
+    /// The suffix of its problem type in MPP, unless it is `verification-failed`.
     pub problem: Option<&'static str>,
 }
 
-/// How problem types of MPP begin. Spec: Payment authentication scheme, "Error responses".
+/// Prefix of MPP's problem types. Spec: Payment authentication scheme, "Error responses".
 pub const PAYMENT_PROBLEMS: &str = "https://paymentauth.org/problems/";
 
 const fn row(code: &'static str, status: u16, title: &'static str, detail: &'static str) -> Row {
@@ -576,8 +577,8 @@ struct Body<'a> {
     payment: Option<&'a str>,
 }
 
-/// Writes the problem document of `code`; `status` overrides the row where a repeat is answered differently,
-/// `payment` is the receipt id if a payment is concerned.
+/// Writes the problem document of `code`. `status` overrides the row's, because a repeat may be
+/// answered differently; `payment` is the receipt id if a payment is concerned.
 ///
 /// # Examples
 /// ```

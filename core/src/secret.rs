@@ -7,11 +7,11 @@ use zeroize::Zeroize;
 
 /// A secret: overwritten when dropped, shown as `[redacted]`.
 ///
-/// It has no equality; compare what [`Secret::expose`] gives with [`ct_eq`].
+/// It has no equality; compare the result of [`Secret::expose`] with [`ct_eq`].
 pub struct Secret<T: Zeroize>(T);
 
 impl<T: Zeroize> Secret<T> {
-    /// Takes the secret in.
+    /// Wraps the secret.
     pub const fn new(value: T) -> Self {
         Self(value)
     }

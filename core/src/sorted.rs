@@ -1,24 +1,24 @@
-//! A map of few rows, for our own edges alone: a list in the order of its keys.
+//! A map of few rows, for this project's own edges: a list in the order of its keys.
 //!
-//! It compiles to a fraction of a `BTreeMap`, and moves what lies behind a row that comes or goes, which up to some thousands
-//! costs less than a hash.
+//! It compiles to a fraction of a `BTreeMap`. Inserting or removing a row moves the rows after it,
+//! which for up to some thousands costs less than a hash.
 
 use alloc::vec::{self, Vec};
 use core::borrow::Borrow;
 use core::slice;
 
-/// Rows in the order of their keys, which occur once.
+/// Rows in the order of their unique keys.
 #[derive(Clone, Debug)]
 pub struct Sorted<K, V>(Vec<(K, V)>);
 
 impl<K: Ord, V> Sorted<K, V> {
-    /// No row.
+    /// An empty map.
     #[must_use]
     pub const fn new() -> Self {
         Self(Vec::new())
     }
 
-    /// The row of this key, or where it would be.
+    /// The row of this key, or the position where it would be.
     fn find<Q: Ord + ?Sized>(&self, key: &Q) -> Result<usize, usize>
     where
         K: Borrow<Q>,
@@ -59,7 +59,7 @@ impl<K: Ord, V> Sorted<K, V> {
         self.find(key).is_ok()
     }
 
-    /// Puts a row in, in place of the one of the same key.
+    /// Inserts a row, replacing the one of the same key.
     pub fn insert(&mut self, key: K, value: V) {
         match self.find(&key) {
             Ok(at) => {
@@ -71,7 +71,7 @@ impl<K: Ord, V> Sorted<K, V> {
         }
     }
 
-    /// Takes a row out.
+    /// Removes a row and returns it.
     pub fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
@@ -79,7 +79,7 @@ impl<K: Ord, V> Sorted<K, V> {
         self.find(key).ok().map(|at| self.0.remove(at).1)
     }
 
-    /// Keeps the rows of which this is true.
+    /// Keeps the rows for which `keep` is true.
     pub fn retain(&mut self, keep: impl FnMut(&mut (K, V)) -> bool) {
         self.0.retain_mut(keep);
     }
@@ -100,7 +100,7 @@ impl<K: Ord, V> Sorted<K, V> {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no rows.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -122,7 +122,7 @@ impl<K, V> IntoIterator for Sorted<K, V> {
     }
 }
 
-/// The list in the order of a rank; equals stay as they were. Every list is sorted by the same code.
+/// Sorts a list by rank; equal ranks keep their order. All lists share this code.
 pub fn by_rank<T>(list: Vec<T>, rank: impl Fn(&T) -> (u64, u64)) -> Vec<T> {
     let mut ranks: Vec<((u64, u64), usize)> =
         list.iter().enumerate().map(|(place, item)| (rank(item), place)).collect();

@@ -1,6 +1,6 @@
 //! Points in time as the gate and the chains count them: whole seconds since 1970.
 //!
-//! Nobody reads a clock here; the present is an argument.
+//! This module never reads a clock; the present is an argument.
 
 use alloc::string::String;
 use core::fmt;
@@ -22,7 +22,7 @@ impl UnixTime {
         self.0
     }
 
-    /// The point `secs` seconds later, at most the last one there is.
+    /// The point `secs` seconds later, at most the last representable one.
     #[must_use]
     pub const fn plus(self, secs: u64) -> Self {
         Self(self.0.saturating_add(secs))
@@ -62,8 +62,8 @@ impl UnixTime {
         }
     }
 
-    /// Reads RFC 3339 text, `2025-11-20T06:00:00.5+01:00`, with capital letters and without leap seconds; what is not a whole
-    /// second is rounded down, and what lies before 1970 is 1970.
+    /// Reads RFC 3339 text, `2025-11-20T06:00:00.5+01:00`, with capital letters and without leap
+    /// seconds; fractions of a second are rounded down, and times before 1970 become 1970.
     ///
     /// # Errors
     /// [`TimeError::Format`] for other text and for days and times that do not exist.
@@ -119,7 +119,8 @@ impl UnixTime {
         Ok(Self(utc.saturating_sub(DAYS_TO_1970.saturating_mul(DAY_SECS))))
     }
 
-    /// RFC 3339 text in UTC, `2025-11-20T06:00:00Z`; what lies after the year 9999 is written as its last second.
+    /// RFC 3339 text in UTC, `2025-11-20T06:00:00Z`; times after the year 9999 are written as its
+    /// last second.
     ///
     /// # Examples
     /// ```
@@ -132,7 +133,8 @@ impl UnixTime {
     pub fn rfc3339(self) -> String {
         let secs = self.0.min(LAST_OF_9999);
         let (days, second) = (secs / DAY_SECS, secs % DAY_SECS);
-        // Days counted from 0000-03-01, so that a leap day ends its year; eras of 400 years repeat exactly.
+        // Counts days from 0000-03-01, so that a leap day ends its year; eras of 400 years repeat
+        // exactly.
         let days = days.saturating_add(DAYS_TO_1970);
         let (era, day_of_era) = (days / ERA_DAYS, days % ERA_DAYS);
         let leap_days = (day_of_era / 1_460)
@@ -144,7 +146,7 @@ impl UnixTime {
             .saturating_add(year_of_era / 4)
             .saturating_sub(year_of_era / 100);
         let day_of_year = day_of_era.saturating_sub(year_days);
-        // Months from March have 31, 30, 31, 30, 31 days over and over: 153 days in five.
+        // From March on, months have 31, 30, 31, 30, 31 days in turn: 153 days in five.
         let month_from_march = day_of_year.saturating_mul(5).saturating_add(2) / 153;
         let month_days = month_from_march.saturating_mul(153).saturating_add(2) / 5;
         let day = day_of_year.saturating_sub(month_days).saturating_add(1);
@@ -158,7 +160,8 @@ impl UnixTime {
     }
 }
 
-/// The time an authorization may be used: strictly after `after`, strictly before `before`, never empty.
+/// The time an authorization may be used: strictly after `after`, strictly before `before`, never
+/// empty.
 ///
 /// Spec: EIP-3009, `validAfter` and `validBefore`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,7 +207,7 @@ impl Window {
     }
 }
 
-/// A window that ends before it begins.
+/// Error of a window that ends before it begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EmptyWindow {
     /// The last second before the window.
@@ -221,7 +224,7 @@ impl fmt::Display for EmptyWindow {
 
 impl core::error::Error for EmptyWindow {}
 
-/// Why text is no time.
+/// Error of text that is not a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TimeError {
@@ -264,7 +267,7 @@ const fn days_of(year: u64, month: u64) -> u64 {
 
 /// Days from 0000-03-01 to a day; a day of the two months before counts as the first.
 fn days_to(year: u64, month: u64, day: u64) -> u64 {
-    // A year begins in March here, so that a leap day ends it, and months from March have 153 days in five.
+    // A year begins in March here, so that a leap day ends it, and five months have 153 days.
     let (year, month_from_march) = match month {
         3.. => (year, month.saturating_sub(3)),
         _ => match year.checked_sub(1) {

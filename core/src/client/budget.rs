@@ -58,7 +58,8 @@ struct Pin {
 
 /// Version of the record.
 const VERSION: u64 = 1;
-/// Longest record that is read, bytes: [`MAX_ENTRIES`] entries and [`MAX_PINS`] pins with room to spare.
+/// Maximum size of the record, bytes: [`MAX_ENTRIES`] entries and [`MAX_PINS`] pins with room to
+/// spare.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 /// Maximum values in it: six of each entry and four of its pin, three of each other pin, those of
 /// the endpoints, and the record's frame.

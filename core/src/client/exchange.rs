@@ -44,7 +44,7 @@ mod advice;
 
 /// Milliseconds before the first, second, … re-send if the server names no time.
 const BACKOFF_MS: [u64; 5] = [250, 500, 1_000, 2_000, 5_000];
-/// Longest time that a server may ask to wait, seconds.
+/// Maximum time that a server may ask to wait, seconds.
 const MAX_RETRY_AFTER_SECS: u64 = 30;
 /// Maximum fresh challenges to request in place of expired ones.
 const MAX_FRESH: u8 = 2;

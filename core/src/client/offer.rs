@@ -70,7 +70,8 @@ pub struct Charge {
 /// Proof of a charge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Way {
-    /// An authorization whose nonce is the challenge's. Spec: MPP charge, method `evm`, credential `authorization`.
+    /// An authorization whose nonce is the challenge's. Spec: MPP charge, method `evm`, credential
+    /// `authorization`.
     Authorization,
     /// An authorization with a nonce chosen by the payer. Spec: OKX agent payments, charge,
     /// `transaction`.

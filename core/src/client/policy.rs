@@ -165,8 +165,8 @@ impl Policy {
     /// The asset of this contract, if it may be used; the server's description of it is ignored.
     ///
     /// # Errors
-    /// [`Reason::UnsupportedNetwork`] for a network without a known asset, [`Reason::PolicyNetwork`],
-    /// [`Reason::PolicyAsset`].
+    /// [`Reason::UnsupportedNetwork`] for a network without a known asset,
+    /// [`Reason::PolicyNetwork`], [`Reason::PolicyAsset`].
     pub fn asset(&self, network: &ChainId, contract: &Address) -> Result<Asset, ClientError> {
         let declared = self.declared.iter().find(|asset| asset.network == *network);
         if token::default_for(network).is_none() && declared.is_none() {

@@ -18,7 +18,8 @@ use crate::payment::{PaymentKey, TxHash};
 use crate::time::UnixTime;
 use crate::x402::{Version, header};
 
-/// Seconds by which version 1 clients let an authorization begin earlier. Spec: x402 v1 reference client.
+/// Seconds by which version 1 clients let an authorization begin earlier. Spec: x402 v1 reference
+/// client.
 const V1_EARLY_SECS: u64 = 600;
 
 /// One payment, ready to be signed or sent.
@@ -168,7 +169,8 @@ impl Prepared {
         Ok(self.credential(charge, payload))
     }
 
-    /// The credential with this proof, and the field that carries it. Its value begins with the scheme's name.
+    /// The credential with this proof, and the field that carries it. Its value begins with the
+    /// scheme's name.
     fn credential(&self, charge: &Charge, mut proof: Map<String, Value>) -> (&'static str, String) {
         let kind = match charge.way {
             Way::Authorization => "authorization",

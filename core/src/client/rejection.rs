@@ -16,7 +16,8 @@ use crate::http::Headers;
 use crate::mutant::{Mutant, planted};
 use crate::x402::header;
 
-/// A seller's refusal; [`fmt::Display`] is its line: `❌ Seller rejected: <text> (code <code>, HTTP <status>)`.
+/// A seller's refusal; [`fmt::Display`] is its line: `❌ Seller rejected: <text> (code <code>, HTTP
+/// <status>)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
     /// The reason, in the seller's words.

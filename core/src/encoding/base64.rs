@@ -1,4 +1,5 @@
-//! The base64 of payment headers: RFC 4648 section 4, standard alphabet, and section 5, URL alphabet.
+//! The base64 of payment headers: RFC 4648 section 4, standard alphabet, and section 5, URL
+//! alphabet.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -7,7 +8,7 @@ use core::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
-/// Longest text that [`decode`] reads, in bytes.
+/// Maximum text that [`decode`] reads, in bytes.
 pub const MAX_BYTES: usize = 128 * 1024;
 
 /// Encodes with the standard alphabet and padding. Spec: x402 HTTP transport, "Header Encoding".
@@ -16,13 +17,14 @@ pub fn encode(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-/// Decodes standard base64 whose padding is either complete or wholly absent.
+/// Decodes standard base64 with complete padding or none.
 ///
-/// Without padding because reference clients accept it so. Space, the URL alphabet, and non-zero unused bits (a second
-/// spelling of the same bytes) are refused. Empty text is empty bytes. At most [`MAX_BYTES`].
+/// Unpadded text is accepted because the reference clients accept it. Spaces, the URL alphabet, and
+/// non-zero unused bits (a second spelling of the same bytes) are refused. Empty text is empty
+/// bytes. At most [`MAX_BYTES`].
 ///
 /// # Errors
-/// [`Base64Error::TooLarge`] before anything is read, [`Base64Error::Syntax`] otherwise.
+/// [`Base64Error::TooLarge`] before reading, [`Base64Error::Syntax`] otherwise.
 ///
 /// # Examples
 /// ```
@@ -54,9 +56,10 @@ pub fn encode_url(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// Decodes either alphabet, with complete padding or none, as the readers of MPP do.
+/// Decodes either alphabet, with complete padding or none, as other readers of MPP do.
 ///
-/// Several texts are the same bytes here: whoever binds the text compares it with [`encode_url`] of the result.
+/// Several texts decode to the same bytes here: a caller that binds the text compares it with
+/// [`encode_url`] of the result.
 ///
 /// # Errors
 /// As [`decode`].
@@ -83,7 +86,7 @@ pub fn decode_url(text: &str) -> Result<Vec<u8>, Base64Error> {
     decode(&standard)
 }
 
-/// Why text is no base64.
+/// Error of text that is not base64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Base64Error {

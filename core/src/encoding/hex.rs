@@ -30,7 +30,7 @@ pub fn encode_prefixed(bytes: &[u8]) -> String {
 
 /// Reads `0x` (lower case) and an even number of digits of either case.
 ///
-/// The result is half as long as the text, so whoever bounds the text bounds the result.
+/// The result is half as long as the text, so a limit on the text limits the result.
 ///
 /// # Errors
 /// [`HexError::Prefix`], [`HexError::Length`] for an odd number of digits, [`HexError::Digit`].
@@ -107,7 +107,7 @@ const fn nibble(digit: u8) -> Option<u8> {
     }
 }
 
-/// Why text is not the expected hexadecimal.
+/// Error of text that is not the expected hexadecimal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HexError {
@@ -115,7 +115,7 @@ pub enum HexError {
     Prefix,
     /// It has another number of digits.
     Length,
-    /// It has a character that is no digit.
+    /// It has a character that is not a digit.
     Digit,
 }
 

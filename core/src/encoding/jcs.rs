@@ -1,8 +1,8 @@
 //! JSON in its one canonical spelling. Spec: RFC 8785 (JCS).
 //!
-//! Members are ordered by the UTF-16 code units of their names, whatever the map they come in. Numbers are what ECMAScript
-//! writes for the nearest double, so an integer beyond 2^53 does not come back as it went in: nothing here signs such a number,
-//! and what was read with one is not canonical.
+//! Members are ordered by the UTF-16 code units of their names, whatever map holds them. Numbers
+//! are written as ECMAScript writes the nearest double, so an integer beyond 2^53 changes: no
+//! signed value here has such a number, and text with one does not count as canonical.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -12,7 +12,7 @@ use serde_json::{Map, Number, Value};
 
 /// The canonical text of a value.
 ///
-/// Nests as deep as the value does: what came from outside is bounded by [`super::json::MAX_DEPTH`].
+/// Recurses as deep as the value; outside input is limited by [`super::json::MAX_DEPTH`].
 ///
 /// # Examples
 /// ```
@@ -57,7 +57,8 @@ fn write(text: &mut String, value: &Value) {
 
 fn write_object(text: &mut String, object: &Map<String, Value>) {
     let mut members: Vec<(&String, &Value)> = Vec::with_capacity(object.len());
-    // They come in the order of code points, which is nearly this one; a sort would be most of this file in a page.
+    // Members come in the order of code points, which is nearly this one; a sort would be most of
+    // this file's code in a web page.
     for (name, value) in object {
         let goes_before = |(known, _): &(&String, _)| known.encode_utf16().lt(name.encode_utf16());
         members.insert(members.partition_point(goes_before), (name, value));
@@ -98,7 +99,8 @@ fn number_text(number: &Number) -> String {
     if whole.is_some_and(|whole| whole <= MAX_WHOLE) {
         return number.to_string();
     }
-    // The shortest digits that give the double back; only their layout differs between languages.
+    // The shortest digits that parse back to the same double; only their layout differs between
+    // languages.
     let shortest = number
         .as_f64()
         .and_then(Number::from_f64)
@@ -121,7 +123,7 @@ fn number_text(number: &Number) -> String {
     format!("{sign}{}", laid_out(digits, point))
 }
 
-/// Digits whose decimal point stands behind the first `point` of them, as ECMAScript places it.
+/// Lays out digits with the decimal point after the first `point` of them, as ECMAScript does.
 fn laid_out(digits: &str, point: i32) -> String {
     let zeros = |count: i32| "0".repeat(usize::try_from(count).unwrap_or(0));
     match point {

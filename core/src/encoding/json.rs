@@ -1,7 +1,8 @@
-//! JSON from outside, read so that no two parsers can disagree about what it says.
+//! JSON from outside, read so that no two parsers can disagree about its meaning.
 //!
-//! The grammar is that of `serde_json`; on top of it a key may occur once per object, and size, nesting and number of values
-//! are bounded. Integers above 2^64 − 1 and fractions become floats in the result: whoever reads money or time takes text.
+//! The grammar is that of `serde_json`; in addition a key may occur once per object, and size,
+//! nesting and number of values are limited. Integers above 2^64 − 1 and fractions become floats in
+//! the result: money and time are read from text.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -13,22 +14,25 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 
-/// Longest document that [`parse`] reads, in bytes.
+/// Maximum document that [`parse`] reads, in bytes.
 pub const MAX_BYTES: usize = 64 * 1024;
-/// Deepest nesting of arrays and objects; a scalar has depth zero.
+/// Maximum nesting of arrays and objects; a scalar has depth zero.
 pub const MAX_DEPTH: usize = 64;
-/// Most values in one document, each element and member counted.
+/// Maximum values in one document; each element and member counts.
 pub const MAX_VALUES: usize = 16 * 1024;
-/// Most values in what a client shows to pay with, several times what payers echo of a 402: each costs before anything is proven.
+/// Maximum values in a client's proof of payment, several times as many as payers echo of a 402:
+/// each costs before anything is proven.
 pub const MAX_PROOF_VALUES: usize = 1_024;
 
-/// Writes a message of ours: members of text, numbers and lists of them, which always serialise.
+/// Writes one of this project's messages: members of text, numbers and lists of them, which always
+/// serialise.
 #[must_use]
 pub fn text<T: Serialize + ?Sized>(message: &T) -> String {
     serde_json::to_string(message).unwrap_or_default()
 }
 
-/// Reads one JSON document of at most [`MAX_BYTES`]. Spec: RFC 8259; unique names as in I-JSON, RFC 7493 section 2.3.
+/// Reads one JSON document of at most [`MAX_BYTES`]. Spec: RFC 8259; unique names as in I-JSON, RFC
+/// 7493 section 2.3.
 ///
 /// # Errors
 /// See [`JsonError`].
@@ -53,7 +57,8 @@ pub fn parse_with(text: &[u8], max_bytes: usize) -> Result<Value, JsonError> {
     parse_within(text, max_bytes, MAX_VALUES)
 }
 
-/// Reads one JSON document of at most `max_bytes` and `max_values`: for what this program wrote itself.
+/// Reads one JSON document of at most `max_bytes` and `max_values`: for documents that this program
+/// wrote itself.
 ///
 /// # Errors
 /// See [`JsonError`].
@@ -70,7 +75,7 @@ pub fn parse_within(text: &[u8], max_bytes: usize, max_values: usize) -> Result<
         .map_err(|_| limits.broken.get().unwrap_or(JsonError::Syntax))
 }
 
-/// What may still come, and which limit was broken; `serde` errors carry only text.
+/// The remaining limits, and the one that was broken; `serde` errors carry only text.
 struct ReadLimits {
     values: Cell<usize>,
     broken: Cell<Option<JsonError>>,
@@ -83,7 +88,7 @@ impl ReadLimits {
     }
 }
 
-/// Reads one value; arrays and objects may nest `depth` deep below here.
+/// Reads one value; arrays and objects may nest `depth` levels below it.
 #[derive(Clone, Copy)]
 struct Node<'a> {
     limits: &'a ReadLimits,
@@ -159,7 +164,7 @@ impl<'de> Visitor<'de> for Node<'_> {
         let inner = self.inner()?;
         let mut object = Map::new();
         while let Some(key) = members.next_key::<String>()? {
-            // Found once, for the look and for the value.
+            // One search serves both the check and the insertion.
             let Entry::Vacant(place) = object.entry(key) else {
                 return Err(self.limits.refuse(JsonError::DuplicateKey));
             };

@@ -1,7 +1,9 @@
-//! Messages of this program to itself, read into the types that wrote them: for our own edges alone.
+//! Messages of this program to itself, read into the types that wrote them: for this project's own
+//! edges.
 //!
-//! Members of a struct go by name, and what does not fit has no error text: `serde_json` would compile a reader by position
-//! and a sentence for each, several times the code. Not for what comes from outside: nothing bounds its size.
+//! Struct members go by name, and errors have no text: `serde_json` would compile a reader by
+//! position and a sentence for each, several times the code. Not for input from outside: the size
+//! is not limited.
 
 use core::fmt;
 use core::slice;
@@ -15,7 +17,7 @@ use serde_json::{Value, map};
 
 use super::json;
 
-/// Reads one message; nothing if it is none of this type.
+/// Reads one message; `None` if it is not of this type.
 #[must_use]
 pub fn read<T: DeserializeOwned>(text: &str) -> Option<T> {
     Message::parse(text.as_bytes())?.read()
@@ -26,7 +28,7 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Option<T> {
 pub struct Message(Value);
 
 impl Message {
-    /// Reads JSON; nothing if it is none.
+    /// Reads JSON; `None` if it is malformed.
     #[must_use]
     pub fn parse(text: &[u8]) -> Option<Self> {
         json::parse_within(text, usize::MAX, usize::MAX).ok().map(Self)
@@ -44,14 +46,14 @@ impl Message {
         self.0.get(name).is_some()
     }
 
-    /// The message as this type; nothing if it is none of it.
+    /// The message as this type; `None` if it is not of this type.
     #[must_use]
     pub fn read<T: DeserializeOwned>(&self) -> Option<T> {
         T::deserialize(Part(&self.0)).ok()
     }
 }
 
-/// The message is none of the type that was asked for.
+/// The message is not of the requested type.
 #[derive(Debug)]
 struct Unfit;
 
@@ -69,7 +71,7 @@ impl Error for Unfit {
     }
 }
 
-/// A value of the message. What its reader asks for is compiled, nothing else.
+/// A value of the message. Only the methods that its reader calls are compiled.
 #[derive(Clone, Copy)]
 struct Part<'a>(&'a Value);
 
@@ -177,7 +179,7 @@ impl<'de> Deserializer<'de> for Part<'_> {
     }
 }
 
-/// A variant is its name, or an object of its name and what it holds.
+/// A variant is its name, or an object of its name and its content.
 impl<'de, 'a> EnumAccess<'de> for Part<'a> {
     type Error = Unfit;
     type Variant = Self;
@@ -231,7 +233,7 @@ impl<'de> SeqAccess<'de> for Elements<'_> {
 
 struct Members<'a> {
     rest: map::Iter<'a>,
-    /// Of the name that was read last.
+    /// The value of the last name read.
     value: &'a Value,
 }
 

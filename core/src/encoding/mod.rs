@@ -1,8 +1,9 @@
-//! Strict, bounded codecs: [`base64`] of payment headers, the [`json`] inside them and its one canonical spelling [`jcs`],
-//! the [`hex`] inside that. And the [`message`] that this program sends itself.
+//! Strict, bounded codecs: [`base64`] of payment headers, the [`json`] inside them and its
+//! canonical form [`jcs`], and the [`hex`] inside that. [`message`] reads the program's messages to
+//! itself.
 //!
-//! Each reads one spelling of a value where the specifications allow several, so that what was checked here cannot mean
-//! something else to whoever reads it next.
+//! Each accepts one spelling of a value even if the specifications allow several, so that a checked
+//! value cannot mean something else to the next reader.
 
 pub mod base64;
 pub mod hex;

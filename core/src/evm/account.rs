@@ -1,4 +1,5 @@
-//! An account whose key the gate holds: signs digests, shows its address. Nothing here draws a random number.
+//! An account whose key the gate holds: signs digests and has an address. This module draws no
+//! random numbers.
 
 use core::fmt;
 
@@ -17,9 +18,10 @@ pub struct Account {
 }
 
 impl Account {
-    /// The account of the first candidate that is a key: neither zero nor at or above the group order.
+    /// The account of the first candidate that is a valid key: neither zero nor at or above the
+    /// group order.
     ///
-    /// One of 2^128 random candidates is none; nothing if no candidate is one. Spec: SEC 1 section 3.2.1.
+    /// One in 2^128 random candidates is invalid; `None` if all are. Spec: SEC 1 section 3.2.1.
     pub fn from_candidates(candidates: impl Iterator<Item = Secret<[u8; 32]>>) -> Option<Self> {
         let key = candidates
             .filter_map(|bytes| SigningKey::from_slice(bytes.expose().as_slice()).ok())
@@ -36,9 +38,10 @@ impl Account {
         self.address
     }
 
-    /// The one signature of this account over `digest`: deterministic, s in the lower half.
+    /// The account's only signature over `digest`: deterministic, s in the lower half.
     ///
-    /// Nothing where r is above the group order, which no digest is known to cause. Spec: RFC 6979 with SHA-256.
+    /// `None` if r is above the group order, which no digest is known to cause. Spec: RFC 6979 with
+    /// SHA-256.
     #[must_use]
     pub fn sign(&self, digest: &[u8; 32]) -> Option<Signature> {
         let (rs, recovery) = self.key.sign_prehash_recoverable(digest);

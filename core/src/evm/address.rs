@@ -13,12 +13,12 @@ use crate::evm::keccak::keccak256;
 pub struct Address([u8; 20]);
 
 impl Address {
-    /// `0x0000000000000000000000000000000000000000`, which nobody can sign for.
+    /// `0x0000000000000000000000000000000000000000`, for which no key can sign.
     pub const ZERO: Self = Self([0; 20]);
 
-    /// Reads `0x` and 40 digits of any case; a checksum is not asked for.
+    /// Parses `0x` and 40 digits of either case; a checksum is not required.
     ///
-    /// Peers spell one address in several ways, so two spellings are one address.
+    /// Peers write one address in several ways, so two spellings are one address.
     ///
     /// # Errors
     /// [`AddressError::Hex`].
@@ -37,7 +37,8 @@ impl Address {
         }
     }
 
-    /// Reads what a person configured: mixed case must be the EIP-55 checksum, one case has none.
+    /// Parses a configured address: mixed case must be the EIP-55 checksum; text in one case has
+    /// none.
     ///
     /// # Errors
     /// [`AddressError::Hex`], and [`AddressError::Checksum`] when a letter has the wrong case.
@@ -134,7 +135,7 @@ impl fmt::Debug for Address {
     }
 }
 
-/// Why text is no address.
+/// Error of text that is not an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AddressError {

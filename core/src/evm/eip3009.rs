@@ -6,7 +6,7 @@ use crate::evm::eip712;
 use crate::evm::keccak::keccak256_parts;
 use crate::time::UnixTime;
 
-/// What the payer signs under x402 `exact`.
+/// The data that the payer signs under x402 `exact`.
 ///
 /// Spec: EIP-3009; x402 `exact` on EVM, "Payload".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Authorization {
     pub valid_after: UnixTime,
     /// The first second at which it is no longer valid.
     pub valid_before: UnixTime,
-    /// Chosen by the payer; the token takes each once per payer.
+    /// Chosen by the payer; the token accepts each once per payer.
     pub nonce: [u8; 32],
 }
 

@@ -1,9 +1,11 @@
 //! EIP-712: the digest of typed structured data.
 //!
-//! [`Domain`] and [`digest`] serve types that are known when this is compiled; [`TypedData`] reads any typed data from JSON.
+//! [`Domain`] and [`digest`] serve types that are known at compile time; [`TypedData`] reads any
+//! typed data from JSON.
 //!
-//! - JSON is read strictly: every declared field is there, no other is, integers are decimal text or small JSON integers.
-//! - What a value looks like is decided by its declared type alone; there is no `null` and no default.
+//! - JSON is read strictly: exactly the declared fields are present, and integers are decimal text
+//!   or small JSON integers.
+//! - The declared type alone decides the form of a value; there is no `null` and no default.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -23,7 +25,7 @@ use self::types::{FieldType, Types};
 /// The domain of tokens and of most contracts: name, version, chain, contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Domain<'a> {
-    /// What the contract calls itself, hashed as UTF-8.
+    /// The contract's name, hashed as UTF-8.
     pub name: &'a str,
     /// The version of its signing rules.
     pub version: &'a str,
@@ -56,7 +58,7 @@ impl Domain<'_> {
     }
 }
 
-/// The domain separator of a verifier that is no contract: name, version, chain.
+/// The domain separator of a verifier that is not a contract: name, version, chain.
 #[must_use]
 pub fn separator_without_contract(name: &str, version: &str, chain_id: u64) -> [u8; 32] {
     keccak256_parts(&[
@@ -67,16 +69,17 @@ pub fn separator_without_contract(name: &str, version: &str, chain_id: u64) -> [
     ])
 }
 
-/// What is signed: the hash of `0x1901`, the domain separator and the hash of the struct.
+/// The digest to sign: the hash of `0x1901`, the domain separator and the hash of the struct.
 #[must_use]
 pub fn digest(separator: &[u8; 32], struct_hash: &[u8; 32]) -> [u8; 32] {
     keccak256_parts(&[&[0x19, 0x01], separator, struct_hash])
 }
 
-/// Typed data as wallets get it, `{types, primaryType, domain, message}`, read and hashed.
+/// Typed data in the form that wallets receive, `{types, primaryType, domain, message}`, read and
+/// hashed.
 ///
-/// `types` may leave out `EIP712Domain`; then the domain has the fields that are there, in the order of the standard.
-/// Spec: EIP-712, "Specification of the `eth_signTypedData` JSON RPC".
+/// `types` may omit `EIP712Domain`; then the domain has the fields that are present, in the order
+/// of the standard. Spec: EIP-712, "Specification of the `eth_signTypedData` JSON RPC".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TypedData {
     domain_separator: [u8; 32],
@@ -105,7 +108,7 @@ impl TypedData {
         let primary = member("primaryType")?.as_str().ok_or(TypedDataError::Shape)?;
         let domain = member("domain")?.as_object().ok_or(TypedDataError::Shape)?;
         let types = Types::read(member("types")?, domain)?;
-        // Signing the bare domain has no struct hash, and nobody needs it.
+        // Signing the bare domain has no struct hash, and is never needed.
         if primary == DOMAIN {
             return Err(TypedDataError::Type);
         }
@@ -128,20 +131,20 @@ impl TypedData {
         self.struct_hash
     }
 
-    /// What is signed.
+    /// The digest to sign.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
         digest(&self.domain_separator, &self.struct_hash)
     }
 }
 
-/// Why JSON is no typed data.
+/// Error of JSON that is not typed data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TypedDataError {
-    /// A member is missing or is not an object, array or text where it has to be.
+    /// A required member is missing or is not an object, array or text.
     Shape,
-    /// A type is not known, declared twice over, or not spelt as the standard spells it.
+    /// A type is unknown, declared twice, or not spelt as in the standard.
     Type,
     /// A value is missing, undeclared, or not of its declared type.
     Value,
@@ -164,9 +167,9 @@ impl core::error::Error for TypedDataError {}
 
 struct Hasher<'a> {
     types: &'a Types,
-    /// Few: a type is looked up faster than a tree would be.
+    /// Few entries, so a list is searched faster than a tree.
     type_hashes: Vec<(String, [u8; 32])>,
-    /// How many values may still come.
+    /// Number of values that may still come.
     values: usize,
 }
 
@@ -188,7 +191,7 @@ impl Hasher<'_> {
     ) -> Result<[u8; 32], TypedDataError> {
         let depth = depth.checked_sub(1).ok_or(TypedDataError::TooLarge)?;
         let fields = self.types.of(name)?;
-        // Declared names are unique, so equal numbers mean that nothing undeclared is there.
+        // Declared names are unique, so equal counts mean that no undeclared member is present.
         if members.len() != fields.len() {
             return Err(TypedDataError::Value);
         }
@@ -255,7 +258,7 @@ impl Hasher<'_> {
     }
 }
 
-/// Decimal text of an integer; JSON numbers only as far as every reader takes them exactly.
+/// Decimal text of an integer; JSON numbers only within the range that every reader parses exactly.
 fn integer(value: &Value) -> Result<String, TypedDataError> {
     match value {
         Value::String(text) => Ok(text.clone()),
@@ -277,7 +280,7 @@ fn unsigned(text: &str, size: usize) -> Result<[u8; 32], TypedDataError> {
     }
 }
 
-/// Two's complement in a whole word; what lies above the sign bit of the type repeats it.
+/// Two's complement in a whole word; the bits above the type's sign bit repeat it.
 fn signed(text: &str, size: usize) -> Result<[u8; 32], TypedDataError> {
     let (digits, fill, sign) = match text.strip_prefix('-') {
         Some(digits) => (digits, 0xff, 0x80),

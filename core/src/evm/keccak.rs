@@ -15,7 +15,7 @@ pub fn keccak256(bytes: &[u8]) -> [u8; 32] {
     Keccak256::digest(bytes).into()
 }
 
-/// The hash of the parts put one after the other.
+/// The hash of the concatenated parts.
 #[must_use]
 pub fn keccak256_parts(parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = Keccak256::new();

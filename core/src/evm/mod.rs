@@ -1,8 +1,11 @@
-//! What payers on EVM chains sign, who signed it, and how a chain is asked and read; nothing here sends anything.
+//! EVM signatures and their signers, and requests to a node with its replies; no code here sends
+//! anything.
 //!
-//! In reading order: [`address`] and [`keccak`]; [`eip712`], the digest of typed data; [`signature`], from a digest to its signer;
-//! [`account`], from a key to a signature; [`eip3009`], the authorization that moves a stablecoin; [`rlp`] and [`transaction`], a transfer
-//! that its sender signed; [`token`], the assets that are known; [`wallet`], signatures that only their contract knows; [`rpc`], questions to a node and the reading of its replies.
+//! In reading order: [`address`] and [`keccak`]; [`eip712`], the digest of typed data;
+//! [`signature`], from a digest to its signer; [`account`], from a key to a signature; [`eip3009`],
+//! the authorization that moves a stablecoin; [`rlp`] and [`transaction`], a transfer that its
+//! sender signed; [`token`], the known assets; [`wallet`], signatures that only their contract can
+//! check; [`rpc`], requests to a node and its replies.
 
 pub mod account;
 pub mod address;

@@ -1,4 +1,4 @@
-//! RLP, read strictly: one value has one text of bytes, and every other one is refused.
+//! RLP, read strictly: one value has exactly one encoding, and every other one is refused.
 //!
 //! Spec: Ethereum yellow paper, appendix B.
 
@@ -19,7 +19,7 @@ pub enum Item<'a> {
 pub struct Items<'a>(&'a [u8]);
 
 impl<'a> Items<'a> {
-    /// The values in these bytes; nothing is looked at yet.
+    /// The values in these bytes; they are not read yet.
     #[must_use]
     pub const fn of(bytes: &'a [u8]) -> Self {
         Self(bytes)
@@ -98,7 +98,7 @@ impl<'a> Items<'a> {
         }
     }
 
-    /// The next value, which must be so many bytes.
+    /// The next value, which must have exactly `N` bytes.
     ///
     /// # Errors
     /// [`RlpError`].
@@ -106,7 +106,8 @@ impl<'a> Items<'a> {
         self.bytes()?.try_into().map_err(|_| RlpError::Length)
     }
 
-    /// The next value as a number up to 2^256 − 1: no zero in front, and zero is no byte at all.
+    /// The next value as a number up to 2^256 − 1: without leading zeros, and zero is an empty
+    /// string.
     ///
     /// # Errors
     /// [`RlpError`].
@@ -135,7 +136,7 @@ impl<'a> Items<'a> {
     }
 }
 
-/// A list whose values are `content`, which is RLP already.
+/// A list whose values are `content`, which is already RLP.
 #[must_use]
 pub fn list(content: &[u8]) -> Vec<u8> {
     let length = content.len();
@@ -161,7 +162,7 @@ enum Kind {
     List,
 }
 
-/// A length that is written in `width` bytes, and what follows.
+/// A length in `width` bytes, and the rest.
 fn length(width: usize, rest: &[u8]) -> Result<(usize, &[u8]), RlpError> {
     let (digits, rest) = rest.split_at_checked(width).ok_or(RlpError::Truncated)?;
     if digits.first() == Some(&0) {
@@ -175,15 +176,15 @@ fn length(width: usize, rest: &[u8]) -> Result<(usize, &[u8]), RlpError> {
     if length <= usize::from(SHORT) { Err(RlpError::NotCanonical) } else { Ok((length, rest)) }
 }
 
-/// Why bytes are not the expected RLP.
+/// Error of bytes that are not the expected RLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RlpError {
     /// They end too early.
     Truncated,
-    /// There is a shorter spelling of the same.
+    /// There is a shorter encoding of the same value.
     NotCanonical,
-    /// A list where bytes are expected, or the other way round.
+    /// A list instead of bytes, or the reverse.
     Kind,
     /// Another number of bytes than expected.
     Length,
@@ -202,5 +203,5 @@ impl fmt::Display for RlpError {
 
 impl core::error::Error for RlpError {}
 
-/// Longest content whose length stands in its first byte.
+/// Maximum length of content whose length is in its first byte.
 const SHORT: u8 = 55;

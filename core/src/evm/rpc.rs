@@ -1,8 +1,9 @@
-//! What a chain is asked over JSON-RPC 2.0, as text; [`reply`] reads what it answers.
+//! Requests to a node over JSON-RPC 2.0, as text; [`reply`] reads the replies.
 //!
-//! Several [`Call`]s go as one batch, whose ids are the places of the calls counted from one. Nothing leaves from here.
-//! Assumptions: the node is the operator's choice and is believed, but may lag, lose calls and answer in any order.
-//! Spec: JSON-RPC 2.0 "Batch"; Ethereum execution API; ERC-20 and EIP-3009 for the contract calls and events.
+//! Several [`Call`]s form one batch, whose ids are the positions of the calls, counted from one.
+//! This module sends nothing. Assumptions: the operator chose the node, and it is trusted, but it
+//! may lag, lose calls and answer in any order. Spec: JSON-RPC 2.0 "Batch"; Ethereum execution API;
+//! ERC-20 and EIP-3009 for the contract calls and events.
 
 pub mod reply;
 
@@ -15,75 +16,80 @@ use crate::encoding::hex;
 use crate::evm::address::Address;
 use crate::evm::transaction::transfer_data;
 
-/// Most blocks that one query for logs covers.
+/// Maximum blocks of one query for logs.
 pub const MAX_SPAN_BLOCKS: u64 = 2_000;
 
-/// One question to a node.
+/// One call of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
     /// `eth_chainId`: read with [`reply::Replies::quantity`].
     ChainId,
     /// `eth_blockNumber`: read with [`reply::Replies::quantity`].
     BlockNumber,
-    /// `eth_getBlockByNumber` without its transactions' contents: read with [`reply::Replies::block`] and
-    /// [`reply::Replies::base_fee`].
+    /// `eth_getBlockByNumber` without its transactions' contents: read with
+    /// [`reply::Replies::block`] and [`reply::Replies::base_fee`].
     Block(At),
-    /// `eth_call` of `authorizationState(address,bytes32)`: read with [`reply::Replies::flag`]. Spec: EIP-3009.
+    /// `eth_call` of `authorizationState(address,bytes32)`: read with [`reply::Replies::flag`].
+    /// Spec: EIP-3009.
     AuthorizationState {
-        /// Whose authorization, of which token.
+        /// The authorization, with its token.
         authorization: AuthorizationId,
-        /// After which block.
+        /// The block after which to look.
         at: At,
     },
     /// `eth_call` of `balanceOf(address)`: read with [`reply::Replies::amount`]. Spec: ERC-20.
     Balance {
         /// The token.
         asset: Address,
-        /// Whose balance.
+        /// The account.
         holder: Address,
-        /// After which block.
+        /// The block after which to look.
         at: At,
     },
-    /// `eth_getLogs` of both events that end an authorization: read with [`reply::Replies::authorization_logs`].
+    /// `eth_getLogs` of both events that end an authorization: read with
+    /// [`reply::Replies::authorization_logs`].
     AuthorizationLogs {
-        /// Whose authorization, of which token.
+        /// The authorization, with its token.
         authorization: AuthorizationId,
-        /// In which blocks.
+        /// The blocks to search.
         span: Span,
     },
-    /// `eth_getTransactionReceipt` of the transaction with this hash: read with [`reply::Replies::receipt`].
+    /// `eth_getTransactionReceipt` of the transaction with this hash: read with
+    /// [`reply::Replies::receipt`].
     Receipt([u8; 32]),
     /// `eth_getTransactionByHash`: read with [`reply::Replies::transaction`].
     Transaction([u8; 32]),
-    /// `eth_getTransactionCount`, the number of an account's next transaction: read with [`reply::Replies::quantity`].
+    /// `eth_getTransactionCount`, the nonce of an account's next transaction: read with
+    /// [`reply::Replies::quantity`].
     TransactionCount {
-        /// Whose.
+        /// The account.
         account: Address,
-        /// After which block.
+        /// The block after which to look.
         at: At,
     },
     /// `eth_getBalance`, wei: read with [`reply::Replies::wei`].
     Wei {
-        /// Whose.
+        /// The account.
         account: Address,
-        /// After which block.
+        /// The block after which to look.
         at: At,
     },
-    /// `eth_call` of `transfer(address,uint256)` after the newest block, in the name of its sender and with his gas: read
-    /// with [`reply::Replies::transfers`]. Spec: ERC-20.
+    /// `eth_call` of `transfer(address,uint256)` after the newest block, on behalf of its sender
+    /// and with the transaction's gas: read with [`reply::Replies::transfers`]. Spec: ERC-20.
     Transfer {
         /// The token.
         asset: Address,
-        /// Who would pay.
+        /// The payer.
         from: Address,
-        /// Who would be paid.
+        /// The payee.
         to: Address,
         /// Atomic units.
         value: Amount,
-        /// Most gas that it may use.
+        /// Gas limit.
         gas: u64,
     },
-    /// `eth_sendRawTransaction` of these bytes. Its answer proves nothing: the chain is asked what became of it.
+    /// `eth_sendRawTransaction` of these bytes. Its answer proves nothing: the chain shows what
+    /// became of it.
     Send(Vec<u8>),
 }
 
@@ -147,7 +153,7 @@ impl Call {
     }
 }
 
-/// The body that asks all of `calls` at once; always an array, also for one call.
+/// The body that asks all of `calls` at once; always an array, even for one call.
 #[must_use]
 pub fn batch(calls: &[Call]) -> String {
     let mut body = String::from("[");
@@ -164,27 +170,28 @@ pub fn batch(calls: &[Call]) -> String {
     body
 }
 
-/// Names one authorization on its chain: each token takes a nonce once per authorizer. Spec: EIP-3009.
+/// Identifies one authorization on its chain: each token accepts a nonce once per authorizer. Spec:
+/// EIP-3009.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AuthorizationId {
     /// The token.
     pub asset: Address,
-    /// Who signed.
+    /// The signer.
     pub authorizer: Address,
-    /// What the signer chose.
+    /// The nonce that the signer chose.
     pub nonce: [u8; 32],
 }
 
-/// A block by its number or by what the node calls it.
+/// A block by its number or by the node's name for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum At {
     /// The block with this number.
     Number(u64),
     /// The newest one.
     Latest,
-    /// The one that is made next, as far as the node knows what will be in it.
+    /// The next block, as far as the node knows its content.
     Pending,
-    /// The newest one that no honest majority takes back.
+    /// The newest block that no honest majority reverts.
     Safe,
 }
 
@@ -199,7 +206,7 @@ impl At {
     }
 }
 
-/// Blocks in a row, 1 to [`MAX_SPAN_BLOCKS`] of them, both ends inside.
+/// Consecutive blocks, 1 to [`MAX_SPAN_BLOCKS`] of them, including both ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     first: u64,
@@ -207,7 +214,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// As many blocks as possible from `first` on, none above `limit`; none at all when `first` is above it.
+    /// As many blocks as possible from `first` up to `limit`; `None` if `first` is above it.
     #[must_use]
     pub fn upward(first: u64, limit: u64) -> Option<Self> {
         let last = first.saturating_add(MAX_SPAN_BLOCKS - 1).min(limit);

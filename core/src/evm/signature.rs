@@ -1,7 +1,8 @@
-//! A signature of an externally owned account, and who made it.
+//! A signature of an externally owned account, and its signer.
 //!
-//! Only the form that token contracts take: r, s, v in 65 bytes, v 27 or 28, s in the lower half of the group order. Compact
-//! (EIP-2098) and wrapped (ERC-6492) signatures are other lengths and are refused here.
+//! Accepts only the form that token contracts accept: r, s, v in 65 bytes, v 27 or 28, s in the
+//! lower half of the group order. Compact (EIP-2098) and wrapped (ERC-6492) signatures have other
+//! lengths and are refused here.
 
 use core::fmt;
 
@@ -14,7 +15,8 @@ use crate::evm::keccak::keccak256;
 
 /// A canonical secp256k1 signature with its recovery bit.
 ///
-/// One signature has one text of bytes: high s and other values of v, which would be further spellings, do not exist here.
+/// One signature has exactly one encoding: high s and other values of v, which would add encodings,
+/// are excluded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Signature {
     rs: RsSignature,
@@ -25,7 +27,8 @@ impl Signature {
     /// Reads r, s and v, 65 bytes.
     ///
     /// # Errors
-    /// [`SignatureError::Length`], [`SignatureError::V`], [`SignatureError::Range`], [`SignatureError::HighS`], in this order.
+    /// [`SignatureError::Length`], [`SignatureError::V`], [`SignatureError::Range`],
+    /// [`SignatureError::HighS`], in this order.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, SignatureError> {
         let bytes: &[u8; 65] = bytes.try_into().map_err(|_| SignatureError::Length)?;
         let [rs @ .., v] = bytes;
@@ -35,14 +38,15 @@ impl Signature {
             _ => return Err(SignatureError::V),
         };
         let rs = RsSignature::from_slice(rs).map_err(|_| SignatureError::Range)?;
-        // Low-s only: else one authorization has two signatures.
+        // Low s only: otherwise one authorization would have two signatures.
         if rs.s().is_high().into() {
             return Err(SignatureError::HighS);
         }
         Ok(Self { rs, odd_y })
     }
 
-    /// Reads the hexadecimal text of the 65 bytes, `0x` and 130 digits of either case; whoever calls bounds the text.
+    /// Parses the hexadecimal text of the 65 bytes, `0x` and 130 digits of either case; the caller
+    /// limits the text.
     ///
     /// # Errors
     /// [`SignatureError::Hex`], and those of [`Signature::from_bytes`].
@@ -73,11 +77,13 @@ impl Signature {
 
     /// The account whose key made this signature over `digest`.
     ///
-    /// Every digest gives some account, so the caller compares with the one that is claimed. Runs in variable time on public
-    /// values only. Spec: SEC 1 section 4.1.6; Ethereum yellow paper, appendix F.
+    /// Every digest gives some account, so the caller compares the result with the claimed one.
+    /// Runs in variable time on public values only. Spec: SEC 1 section 4.1.6; Ethereum yellow
+    /// paper, appendix F.
     ///
     /// # Errors
-    /// [`SignatureError::Unrecoverable`] when r is on no point of the curve or the key is the point at infinity.
+    /// [`SignatureError::Unrecoverable`] if no point of the curve has r, or the key is the point at
+    /// infinity.
     ///
     /// # Examples
     /// ```
@@ -98,7 +104,7 @@ impl Signature {
     }
 }
 
-/// Why bytes are no signature, or no signature of anybody.
+/// Error of bytes that are not a valid signature, or not one by any key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SignatureError {
@@ -112,7 +118,7 @@ pub enum SignatureError {
     Range,
     /// s is in the upper half of the group order.
     HighS,
-    /// There is no key that could have made it.
+    /// No key could have made it.
     Unrecoverable,
 }
 

@@ -1,7 +1,8 @@
 //! Known assets: the address, decimals and signing domain of each, pinned.
 //!
-//! A payer's wallet shows what the domain says and a price turns into atomic units by the decimals, so both come from here and
-//! never from a peer. An asset that is missing has to be configured in full. The rows are those of the reference clients.
+//! A payer's wallet shows the domain, and the decimals turn a price into atomic units, so both come
+//! from here and never from a peer. An asset that is missing has to be configured in full. The rows
+//! are those of the reference clients.
 
 use crate::chain::ChainId;
 use crate::evm::address::Address;
@@ -12,7 +13,7 @@ use crate::evm::eip712::Domain;
 pub struct Token {
     /// CAIP-2 id of the chain.
     pub chain: &'static str,
-    /// What operators call it, unique on its chain.
+    /// The operators' name for it, unique on its chain.
     pub symbol: &'static str,
     /// The contract.
     pub address: Address,
@@ -22,7 +23,7 @@ pub struct Token {
     pub version: &'static str,
     /// Fraction digits: one token is 10^decimals atomic units.
     pub decimals: u8,
-    /// Whether it takes EIP-3009 authorizations; else payers go through Permit2.
+    /// Whether it accepts EIP-3009 authorizations; otherwise payers use Permit2.
     pub eip3009: bool,
 }
 
@@ -39,7 +40,7 @@ impl Token {
     }
 }
 
-/// The asset a price means on `chain` when none is named. Spec: x402 default assets.
+/// The asset of a price on `chain` that names none. Spec: x402 default assets.
 #[must_use]
 pub fn default_for(chain: &ChainId) -> Option<&'static Token> {
     on(chain).next()
@@ -78,7 +79,7 @@ const fn known(text: &str) -> Address {
     }
 }
 
-// A slip in the table does not compile.
+// An error in the table does not compile.
 const _: () = {
     let mut rest = TOKENS;
     while let [token, more @ ..] = rest {
@@ -87,7 +88,7 @@ const _: () = {
     }
 };
 
-/// An asset with six fraction digits that takes EIP-3009 authorizations.
+/// An asset with six fraction digits that accepts EIP-3009 authorizations.
 const fn eip3009(
     chain: &'static str,
     symbol: &'static str,

@@ -1,7 +1,8 @@
 //! A signed transaction that pays with a plain ERC-20 `transfer`, read from its bytes.
 //!
-//! Only what can be judged without a node: type 2 (EIP-1559), one canonical spelling, a call of `transfer(address,uint256)` and
-//! nothing beside it, and who signed. Whether it can be carried out, the chain says. Nothing is made or signed here.
+//! Checks what needs no node: type 2 (EIP-1559), one canonical encoding, a call of
+//! `transfer(address,uint256)` and nothing beside it, and the signer. Whether it can be carried
+//! out, only the chain can say. This module makes and signs nothing.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -13,7 +14,7 @@ use crate::evm::rlp::{self, Items, RlpError};
 use crate::evm::signature::{Signature, SignatureError};
 use crate::mutant::{Mutant, planted};
 
-/// Longest transaction that is looked at, bytes; a transfer without an access list has about 180.
+/// Maximum size of a transaction, bytes; a transfer without an access list has about 180.
 pub const MAX_BYTES: usize = 4_096;
 
 /// A signed transfer.
@@ -24,26 +25,26 @@ pub struct SignedTransfer {
     pub hash: [u8; 32],
     /// The chain's number.
     pub chain_id: u64,
-    /// Its number among the sender's transactions.
+    /// Its nonce.
     pub nonce: u64,
-    /// Most gas that it uses.
+    /// Gas limit.
     pub gas: u64,
-    /// Most that the sender pays for a unit of gas, wei.
+    /// Maximum price of a unit of gas, wei.
     pub max_fee: Amount,
-    /// Most of it that goes to whoever makes the block, wei.
+    /// Part of it that goes at most to the block's producer, wei.
     pub tip: Amount,
     /// The token's contract.
     pub token: Address,
-    /// Who signed.
+    /// The signer.
     pub from: Address,
-    /// Who is paid.
+    /// The payee.
     pub to: Address,
     /// Atomic units of the token.
     pub value: Amount,
 }
 
 impl SignedTransfer {
-    /// Reads the bytes that `eth_sendRawTransaction` takes. Spec: EIP-2718, EIP-1559.
+    /// Reads the bytes that `eth_sendRawTransaction` accepts. Spec: EIP-2718, EIP-1559.
     ///
     /// # Errors
     /// [`TransactionError`].
@@ -72,7 +73,7 @@ impl SignedTransfer {
         if !items.is_empty() {
             return Err(TransactionError::Length);
         }
-        // A sender's last number can never be used up. Spec: EIP-2681.
+        // A sender's highest nonce can never be used. Spec: EIP-2681.
         if !wei.is_empty() || tip > max_fee || nonce == u64::MAX {
             return Err(TransactionError::Call);
         }
@@ -84,14 +85,15 @@ impl SignedTransfer {
         Ok(Self { bytes, hash, chain_id, nonce, gas, max_fee, tip, token, from, to, value })
     }
 
-    /// The bytes as they came.
+    /// The bytes as received.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Whether it pays for its place in a block although the base fee rises once more by as much as it can, and leaves a tip.
-    /// One that does not may wait for ever. Spec: EIP-1559, base fee of the next block.
+    /// Whether it can still pay the base fee and leave a tip if that fee rises once more by the
+    /// maximum. A transaction that cannot may wait for ever. Spec: EIP-1559, base fee of the next
+    /// block.
     #[must_use]
     pub fn has_headroom(&self, base_fee: Amount) -> bool {
         let risen = base_fee.checked_div_u64(8).and_then(|eighth| base_fee.checked_add(eighth));
@@ -100,14 +102,15 @@ impl SignedTransfer {
         tips && (rises || planted(Mutant::NoHeadroom))
     }
 
-    /// The most that the gas may cost, wei; nothing beyond 2^256 − 1.
+    /// The maximum cost of the gas, wei; `None` beyond 2^256 − 1.
     #[must_use]
     pub fn max_fees(&self) -> Option<Amount> {
         self.max_fee.checked_mul_u64(self.gas)
     }
 }
 
-/// Reads the data of a call of `transfer(address,uint256)`: exactly 68 bytes, an address with nothing around it.
+/// Parses the data of a call of `transfer(address,uint256)`: exactly 68 bytes, with a zero-padded
+/// address.
 #[must_use]
 pub fn transfer(data: &[u8]) -> Option<(Address, Amount)> {
     let words = data.strip_prefix(&TRANSFER)?;
@@ -127,7 +130,7 @@ pub fn transfer_data(to: Address, value: Amount) -> Vec<u8> {
     [TRANSFER.as_slice(), &to.to_word(), &value.to_be_bytes()].concat()
 }
 
-/// Addresses with storage keys each; they change nothing but what gas costs. Spec: EIP-2930.
+/// Addresses with storage keys each; they only affect the gas cost. Spec: EIP-2930.
 fn access_list(mut entries: Items<'_>) -> Result<(), RlpError> {
     while !entries.is_empty() {
         let mut entry = entries.list()?;
@@ -153,19 +156,19 @@ fn signature(items: &mut Items<'_>) -> Result<Signature, TransactionError> {
     Signature::from_bytes(&[r.as_slice(), &s, &[v]].concat()).map_err(TransactionError::Signature)
 }
 
-/// Why bytes are no signed transfer.
+/// Error of bytes that are not a signed transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TransactionError {
     /// Not of type 2.
     Type,
-    /// Longer than [`MAX_BYTES`], or something follows.
+    /// Longer than [`MAX_BYTES`], or with trailing bytes.
     Length,
-    /// The fields are not written as they must be.
+    /// The fields are not encoded correctly.
     Rlp(RlpError),
-    /// It does something else than call `transfer`, or offers fees that nobody can take.
+    /// It is not a call of `transfer`, or offers impossible fees.
     Call,
-    /// The signature is none.
+    /// The signature is invalid.
     Signature(SignatureError),
 }
 

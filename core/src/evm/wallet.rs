@@ -1,31 +1,32 @@
-//! Signatures of contract wallets: the gate cannot check them, and says which of them a facilitator may be asked about.
+//! Signatures of contract wallets: the gate cannot check them, and decides about which of them a
+//! facilitator may be asked.
 
 use alloc::vec::Vec;
 
 use crate::evm::address::Address;
 
-/// Ends a signature that says how its wallet is deployed. Spec: ERC-6492, "Signer side".
+/// Suffix of a signature that contains its wallet's deployment. Spec: ERC-6492, "Signer side".
 const MAGIC: [u8; 32] = [
     0x64, 0x92, 0x64, 0x92, 0x64, 0x92, 0x64, 0x92, 0x64, 0x92, 0x64, 0x92, 0x64, 0x92, 0x64, 0x92,
     0x64, 0x92, 0x64, 0x92, 0x64, 0x92, 0x64, 0x92, 0x64, 0x92, 0x64, 0x92, 0x64, 0x92, 0x64, 0x92,
 ];
 
-/// Which contract wallets may pay.
+/// Contract wallets that may pay.
 #[derive(Clone, Debug, Default)]
 pub struct Wallets {
     factories: Vec<Address>,
 }
 
 impl Wallets {
-    /// Deployed wallets, and those that one of these factories deploys.
+    /// Accepts deployed wallets, and those that one of these factories deploys.
     #[must_use]
     pub const fn new(factories: Vec<Address>) -> Self {
         Self { factories }
     }
 
-    /// Whether a facilitator may be asked if this is a signature of the wallet (ERC-1271, ERC-6492).
+    /// Whether a facilitator may be asked about this signature of a wallet (ERC-1271, ERC-6492).
     ///
-    /// What a signature would have executed is never read here; only the contract that it would call has to be listed.
+    /// The call inside a signature is never read here; only the called contract has to be listed.
     #[must_use]
     pub fn may_ask(&self, signature: &[u8]) -> bool {
         match signature.strip_suffix(&MAGIC) {

@@ -1,7 +1,7 @@
 //! Authenticates requests to a facilitator. The edge adds the signatures of private keys.
 //!
-//! Spec: RFC 6750 (bearer), the key authentication of Coinbase's Developer Platform (a JWT for each request, RFC 7519),
-//! and that of OKX's API (an HMAC over time, method, target and body).
+//! Spec: RFC 6750 (bearer), the key authentication of Coinbase's Developer Platform (a JWT for each
+//! request, RFC 7519), and that of OKX's API (an HMAC over time, method, target and body).
 
 use alloc::format;
 use alloc::string::String;

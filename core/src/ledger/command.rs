@@ -21,7 +21,7 @@ pub struct Envelope {
     pub payer: String,
     /// 64 hex digits.
     pub key: String,
-    /// What to do.
+    /// The command.
     pub command: Command,
     /// Role of this object for the payer while the number of objects changes.
     #[serde(default)]
@@ -209,7 +209,8 @@ pub enum Command {
         leases: Leases,
         /// Whether the origin may be asked again after a failure.
         idempotent: bool,
-        /// Whether the payer signed that they want the answer again; counts like the first request's secret.
+        /// Whether the payer signed that they want the answer again; counts like the first
+        /// request's secret.
         #[serde(default)]
         wallet: bool,
         /// Whether this request has used its one re-send; it then gets the current state.

@@ -3,7 +3,8 @@
 //! docs/design.md, "The ledger", lists the states and their transitions. The object loads a row,
 //! calls [`Entry::lapse`] to do an alarm's overdue work, applies one command and stores the result,
 //! in one synchronous block. Assumptions:
-//! - every command but the claim shows the fence of the last grant; only its holder moves the row on;
+//! - every command but the claim shows the fence of the last grant; only its holder moves the row
+//!   on;
 //! - after the first settle call, no report but a checked success ends the doubt.
 
 mod claim;

@@ -357,7 +357,7 @@ pub struct Transition {
     pub from: String,
     /// Name of the state after.
     pub to: String,
-    /// What caused it.
+    /// Its cause.
     pub why: String,
 }
 

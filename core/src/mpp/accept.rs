@@ -1,4 +1,5 @@
-//! `Accept-Payment`: what a client can pay with, so that it is offered that first. Spec: draft-httpauth-payment, "Accept-Payment".
+//! `Accept-Payment`: the client's ways to pay, so that the server offers those first. Spec:
+//! draft-httpauth-payment, "Accept-Payment".
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -7,13 +8,13 @@ use crate::http::{thousandths, trim};
 
 /// The header field.
 pub const HEADER: &str = "accept-payment";
-/// Longest value that is looked at, bytes.
+/// Maximum length of the value, bytes.
 const MAX_BYTES: usize = 4 * 1024;
 
-/// What is offered in the client's order; offers of equal weight keep theirs.
+/// Sorts the offers in the client's order; offers of equal weight keep theirs.
 ///
-/// Only offers with a weight stay. Where there is no header, it cannot be read or leaves nothing, all stay as they are: a
-/// client that pays otherwise is better served than one that is told nothing.
+/// Only offers with a weight stay. If the header is missing, unreadable or would leave none, all
+/// stay as they are: a client that pays otherwise still learns its options.
 ///
 /// # Examples
 /// ```
@@ -42,7 +43,7 @@ pub fn rank<T>(header: Option<&str>, offers: Vec<T>, name: impl Fn(&T) -> (&str,
     ranked.into_iter().map(|(_, offer)| offer).collect()
 }
 
-/// Writes the field for methods and intents that are equally welcome.
+/// Writes the field for methods and intents of equal preference.
 ///
 /// # Examples
 /// ```
@@ -69,7 +70,7 @@ struct Range<'a> {
     weight: u16,
 }
 
-/// The weight of an offer: that of the range that says most about it, of two such the heavier.
+/// The weight of an offer: that of the most specific range, of two such the higher.
 fn weight(ranges: &[Range<'_>], method: &str, intent: &str) -> u16 {
     let fits = |wanted: &str, offered: &str| wanted == "*" || wanted == offered;
     let says = |wanted: &str| usize::from(wanted != "*");
@@ -81,7 +82,7 @@ fn weight(ranges: &[Range<'_>], method: &str, intent: &str) -> u16 {
         .map_or(0, |(_, weight)| weight)
 }
 
-/// The elements of the field; nothing if one cannot be read, or there is none.
+/// The elements of the field; `None` if one is unreadable, or there is none.
 fn read(header: &str) -> Option<Vec<Range<'_>>> {
     if header.len() > MAX_BYTES {
         return None;

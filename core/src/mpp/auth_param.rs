@@ -1,27 +1,28 @@
 //! Parameters of the scheme `Payment` in a field value that may hold other schemes too.
 //!
-//! Spec: RFC 9110 11.6.1 and 11.2; draft-httpauth-payment, "Challenge". Beyond it: `\u` and four hex digits in a quoted string
-//! is that UTF-16 code unit, as the reference writes what is not Latin-1.
+//! Spec: RFC 9110 11.6.1 and 11.2; draft-httpauth-payment, "Challenge". In addition, `\u` and four
+//! hex digits in a quoted string are that UTF-16 code unit, because the reference writes text
+//! outside Latin-1 so.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{Malformed, SCHEME};
 
-/// Longest value that is looked at, bytes.
+/// Maximum length of a value, bytes.
 pub const MAX_VALUE_BYTES: usize = 16 * 1024;
-/// Most parameters of one challenge.
+/// Maximum parameters of one challenge.
 const MAX_PARAMS: usize = 64;
 
-/// What follows the scheme's name, for each time that it starts an element of the list outside a quoted string; each piece
-/// reaches to the next one.
+/// The text after the scheme's name, each time that the name starts an element of the list outside
+/// a quoted string; each piece extends to the next one.
 pub fn pieces(value: &str) -> Vec<&str> {
     let starts = starts(value);
     let ends = starts.iter().skip(1).map(|(name, _)| *name).chain([value.len()]);
     starts.iter().zip(ends).filter_map(|((_, after), end)| value.get(*after..end)).collect()
 }
 
-/// Where the scheme's name stands, and where its parameters begin.
+/// Position of the scheme's name, and of its parameters.
 fn starts(value: &str) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     let (mut quoted, mut escaped, mut element) = (false, false, true);
@@ -47,7 +48,8 @@ fn starts(value: &str) -> Vec<(usize, usize)> {
     found
 }
 
-/// Names, in lower case, and values of one piece. A word without `=` is where another scheme begins, and the end.
+/// Reads names, in lower case, and values of one piece. A word without `=` starts another scheme,
+/// and ends this one.
 ///
 /// # Errors
 /// [`Malformed::Syntax`], [`Malformed::Duplicate`], [`Malformed::TooLarge`].
@@ -89,7 +91,7 @@ pub fn read(piece: &str) -> Result<Vec<(String, String)>, Malformed> {
     }
 }
 
-/// The content of a quoted string whose opening quote is gone, and what follows its end.
+/// The content of a quoted string without its opening quote, and the rest after it.
 fn quoted(text: &str) -> Result<(String, &str), Malformed> {
     let mut units = Vec::new();
     let mut rest = text.chars();
@@ -120,7 +122,7 @@ fn push(units: &mut Vec<u16>, character: char) -> Result<(), Malformed> {
     Ok(())
 }
 
-/// The code unit of `u` and four hex digits, and what follows.
+/// The code unit of `u` and four hex digits, and the rest.
 fn unit(text: &str) -> Option<(u16, &str)> {
     let (digits, rest) = text.strip_prefix('u')?.split_at_checked(4)?;
     if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
@@ -129,7 +131,8 @@ fn unit(text: &str) -> Option<(u16, &str)> {
     Some((u16::from_str_radix(digits, 16).ok()?, rest))
 }
 
-/// Adds `name="value"`, in ASCII alone. Control characters are written as escapes too, so no value ends a line.
+/// Appends `name="value"`, in ASCII only. Control characters are escaped too, so no value ends a
+/// line.
 pub fn write(text: &mut String, name: &str, value: &str) {
     text.push_str(name);
     text.push_str("=\"");
@@ -170,7 +173,8 @@ pub const fn is_token(byte: u8) -> bool {
         )
 }
 
-/// What a value without quotes may hold: more than a token, because times and base64 come so.
+/// Whether a value without quotes may hold a byte: more than a token, because times and base64 come
+/// so.
 const fn is_bare(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'"' | b',' | b'\\')
 }

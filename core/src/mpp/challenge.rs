@@ -1,4 +1,4 @@
-//! A challenge: what a server asks, and what a credential echoes.
+//! A challenge: a server's terms, which a credential echoes.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -9,41 +9,42 @@ use super::{Malformed, SCHEME, auth_param};
 use crate::encoding::{base64, jcs, json};
 use crate::time::UnixTime;
 
-/// Longest `request`, characters. Spec: the limit of `mppx` and of the crate `mpp`.
+/// Maximum length of `request`, characters. Spec: the limit of `mppx` and of the crate `mpp`.
 pub const MAX_REQUEST_BYTES: usize = 16 * 1024;
-/// Longest field value that [`read_list`] looks at, bytes.
+/// Maximum length of a field value for [`read_list`], bytes.
 pub const MAX_LIST_BYTES: usize = 64 * 1024;
 
-/// A challenge as it stands on the wire, every text as it came.
+/// A challenge on the wire, every text as received.
 ///
 /// Spec: draft-httpauth-payment, "Challenge"; `header` is an addition of `mppx`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Challenge {
-    /// Names the challenge, and binds all but `description`; see [`super::id`].
+    /// Identifies the challenge, and binds all but `description`; see [`super::id`].
     pub id: String,
-    /// Protection space: the host, as a rule.
+    /// Protection space: usually the host.
     pub realm: String,
     /// Payment method, `evm`.
     pub method: String,
-    /// What the payment is for, `charge`.
+    /// Intent of the payment, `charge`.
     pub intent: String,
-    /// base64url of the canonical JSON of what is asked.
+    /// base64url of the canonical JSON of the terms.
     pub request: String,
-    /// RFC 3339 time at which the challenge ends.
+    /// RFC 3339 time at which the challenge expires.
     pub expires: Option<String>,
     /// `sha-256=` and the digest of the request body.
     pub digest: Option<String>,
-    /// For people; nothing binds it.
+    /// Text for people; not bound.
     pub description: Option<String>,
-    /// base64url of what the server wants to have back.
+    /// base64url of data that the server wants back.
     pub opaque: Option<String>,
     /// Field that carries the credential instead of `Authorization`.
     pub header: Option<String>,
 }
 
-/// Reads every `Payment` challenge of a `WWW-Authenticate` value, rows joined by commas included; other schemes are passed over.
+/// Reads every `Payment` challenge of a `WWW-Authenticate` value, including rows joined by commas;
+/// other schemes are skipped.
 ///
-/// A challenge that cannot be read does not spoil the others.
+/// An unreadable challenge does not spoil the others.
 ///
 /// # Examples
 /// ```
@@ -63,7 +64,7 @@ pub fn read_list(value: &str) -> Vec<Result<Challenge, Malformed>> {
 }
 
 impl Challenge {
-    /// Writes the value of `WWW-Authenticate`, in ASCII alone.
+    /// Writes the value of `WWW-Authenticate`, in ASCII only.
     ///
     /// # Errors
     /// The first member that [`read_list`] would refuse.
@@ -93,9 +94,11 @@ impl Challenge {
         Ok(text)
     }
 
-    /// What is asked. Only the canonical text is read, so that nobody who reads it otherwise reads something else.
+    /// The terms as an object. Only canonical text is accepted, so that every reader sees the same
+    /// terms.
     ///
-    /// Numbers with more digits than money or a chain has, 16 and above behind a point, may count as not canonical.
+    /// Numbers with more digits than money or a chain id needs, 16 or more after the point, may
+    /// count as not canonical.
     ///
     /// # Errors
     /// [`Malformed::NotCanonical`], and what [`read_list`] refuses.
@@ -118,10 +121,10 @@ impl Challenge {
         Ok(object)
     }
 
-    /// The end of the challenge, in whole seconds, rounded down.
+    /// The expiry of the challenge, in whole seconds, rounded down.
     ///
     /// # Errors
-    /// [`Malformed::Wrong`] if `expires` is no time.
+    /// [`Malformed::Wrong`] if `expires` is not a time.
     ///
     /// # Examples
     /// ```
@@ -135,7 +138,8 @@ impl Challenge {
         self.expires.as_ref().map(time).transpose().map_err(|_| Malformed::Wrong("expires"))
     }
 
-    /// The members of an object that echoes a challenge; the others are passed over, and `null` is absent.
+    /// Reads the members of an object that echoes a challenge; others are skipped, and `null`
+    /// counts as absent.
     ///
     /// # Errors
     /// The first member that is missing or wrong.
@@ -143,7 +147,7 @@ impl Challenge {
         let text = |name: &'static str| match members.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
-            // As it was echoed before its text had to stay as it is.
+            // Older clients echoed it like this, before its text had to stay unchanged.
             Some(Value::Object(object))
                 if name == "opaque" && object.values().all(Value::is_string) =>
             {
@@ -156,7 +160,8 @@ impl Challenge {
 
     /// The object that echoes the challenge; absent members are left out.
     pub(super) fn to_object(&self) -> Map<String, Value> {
-        // One by one: to collect a map brings a sort, which a page would have to load.
+        // Inserts one by one: collecting a map would bring in a sort, which a web page would have
+        // to load.
         let mut object = Map::new();
         for (name, value) in self.members().into_iter().filter(is_there) {
             object.insert(String::from(name), Value::String(String::from(value)));
@@ -164,7 +169,8 @@ impl Challenge {
         object
     }
 
-    /// Reads the parameters behind one scheme name. Empty values of what may be absent are absent.
+    /// Reads the parameters after one scheme name. An empty value of an optional member counts as
+    /// absent.
     fn from_piece(piece: &str) -> Result<Self, Malformed> {
         let params = auth_param::read(piece)?;
         Self::read(|wanted| {
@@ -179,7 +185,7 @@ impl Challenge {
         let required = |name| text(name)?.ok_or(Malformed::Missing(name));
         let challenge = Self {
             id: required("id")?,
-            // The one member that may be there and empty.
+            // The only member that may be present and empty.
             realm: required("realm")?,
             method: required("method")?,
             intent: required("intent")?,
@@ -194,7 +200,7 @@ impl Challenge {
         Ok(challenge)
     }
 
-    /// The form of each member.
+    /// Checks the form of each member.
     fn check(&self) -> Result<(), Malformed> {
         let is = |holds: bool, name| if holds { Ok(()) } else { Err(Malformed::Wrong(name)) };
         for (name, value) in self.members() {
@@ -220,7 +226,7 @@ impl Challenge {
         object("request", &self.request).map(drop)
     }
 
-    /// Names and values in the order in which they are written; what is absent is empty.
+    /// Names and values in writing order; absent members are empty.
     fn members(&self) -> [(&'static str, &str); 10] {
         fn optional(value: &Option<String>) -> &str {
             value.as_deref().unwrap_or_default()
@@ -240,7 +246,7 @@ impl Challenge {
     }
 }
 
-/// Whether a member is written: a realm may be there and empty.
+/// Whether a member is written: a realm may be present and empty.
 fn is_there((name, value): &(&str, &str)) -> bool {
     *name == "realm" || !value.is_empty()
 }
@@ -254,7 +260,7 @@ pub(super) fn object(member: &'static str, text: &str) -> Result<Map<String, Val
     }
 }
 
-/// Spec: what `mppx` reads; the draft has letters alone.
+/// Whether text is a method's name. Spec: what `mppx` reads; the draft allows only letters.
 fn is_method(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_lowercase())
         && is_word(text, |byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b':')
@@ -264,7 +270,7 @@ fn is_word(text: &str, accepts: fn(u8) -> bool) -> bool {
     !text.is_empty() && text.bytes().all(|byte| accepts(byte) || matches!(byte, b'-' | b'_'))
 }
 
-/// Whether a text names a SHA-256, in either spelling.
+/// Whether text is a SHA-256 digest, in either spelling.
 fn is_digest(text: &str) -> bool {
     let Some(value) = text.strip_prefix("sha-256=") else { return false };
     let value = value.strip_prefix(':').and_then(|value| value.strip_suffix(':')).unwrap_or(value);

@@ -1,8 +1,9 @@
 //! Intent `charge` of method `evm`: one payment in a token of an EVM chain.
 //!
-//! One method name, three dialects: `mppx` takes EIP-3009 alone and has the challenge in the nonce; the draft adds signed
-//! transactions and transactions that were sent already; OKX writes EIP-3009 with a nonce of the payer's own under the draft's
-//! word `transaction`. The shape of a payload tells which it is. Spec: draft-evm-charge; OKX Agent Payments Protocol.
+//! The method has one name and three dialects. `mppx` accepts only EIP-3009 and derives the nonce
+//! from the challenge; the draft adds signed transactions and transactions already sent; OKX uses
+//! EIP-3009 with a nonce of the payer's own under the draft's word `transaction`. The shape of a
+//! payload distinguishes them. Spec: draft-evm-charge; OKX Agent Payments Protocol.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -24,31 +25,31 @@ pub const METHOD: &str = "evm";
 pub const INTENT: &str = "charge";
 /// The type of credential that carries an EIP-3009 authorization.
 pub const AUTHORIZATION: &str = "authorization";
-/// The type of credential that carries a signed transaction, or what OKX writes for an authorization.
+/// The type of credential that carries a signed transaction or, from OKX, an authorization.
 pub const TRANSACTION: &str = "transaction";
-/// The type of credential that names a transaction which was sent already.
+/// The type of credential that names a transaction already sent.
 pub const HASH: &str = "hash";
-/// Longest signed transaction that is read, bytes.
+/// Maximum size of a signed transaction, bytes.
 pub const MAX_TRANSACTION_BYTES: usize = 2 * 1024;
 
-/// What a challenge asks.
+/// Terms of a challenge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// Atomic units of the token.
     pub amount: Amount,
     /// The token's contract.
     pub currency: Address,
-    /// Who is paid.
+    /// The payee.
     pub recipient: Address,
     /// The chain.
     pub chain_id: u64,
     /// The token's decimals, for people.
     pub decimals: Option<u8>,
-    /// Types of credentials that are taken, the best first.
+    /// Accepted types of credentials, in order of preference.
     pub credential_types: Option<Vec<String>>,
-    /// Whether the server pays for gas. The draft and OKX disagree about what silence means.
+    /// Whether the server pays for gas. The draft and OKX define different defaults.
     pub fee_payer: Option<bool>,
-    /// Whether others get a part.
+    /// Whether others receive a part.
     pub has_splits: bool,
     /// The server's name for this payment.
     pub external_id: Option<String>,
@@ -57,7 +58,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// Reads the object of a challenge's `request`; members that are not known here are passed over.
+    /// Reads the object of a challenge's `request`; unknown members are skipped.
     ///
     /// # Errors
     /// The first member that is missing or wrong.
@@ -98,13 +99,14 @@ impl Request {
         })
     }
 
-    /// Writes the `request` of a challenge: base64url of canonical JSON. Absent members are left out; splits are never written.
+    /// Writes the `request` of a challenge: base64url of canonical JSON. Absent members are
+    /// omitted; splits are never written.
     #[must_use]
     pub fn to_param(&self) -> String {
         base64::encode_url(self.to_text().as_bytes())
     }
 
-    /// The same before it is encoded.
+    /// The canonical JSON of [`to_param`](Self::to_param), before encoding.
     #[must_use]
     pub fn to_text(&self) -> String {
         let text = |text: &str| Value::String(String::from(text));
@@ -128,17 +130,17 @@ impl Request {
     }
 }
 
-/// How id and realm of a challenge make the nonce of the authorization that answers it.
+/// Derivation of an authorization's nonce from the id and realm of its challenge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
-    /// As a JSON list of both. Spec: `mppx` from 0.13, `pympp` from 0.16.
+    /// From a JSON list of both. Spec: `mppx` from 0.13, `pympp` from 0.16.
     Listed,
-    /// One after the other. Spec: draft-evm-charge-00, "Challenge hash"; `mppx` up to 0.11.
+    /// From both concatenated. Spec: draft-evm-charge-00, "Challenge hash"; `mppx` up to 0.11.
     Joined,
 }
 
 impl Framing {
-    /// The framing under which this nonce answers the challenge, if it does under one.
+    /// The framing under which this nonce answers the challenge; `None` if there is none.
     #[must_use]
     pub fn of(nonce: &[u8; 32], id: &str, realm: &str) -> Option<Self> {
         let known = |it: &Self| match it {
@@ -149,7 +151,7 @@ impl Framing {
         framings.into_iter().find(|it| it.challenge_hash(id, realm) == *nonce)
     }
 
-    /// What binds an authorization to a challenge: its nonce is Keccak-256 of id and realm.
+    /// The nonce that binds an authorization to a challenge: Keccak-256 of id and realm.
     #[must_use]
     pub fn challenge_hash(self, id: &str, realm: &str) -> [u8; 32] {
         match self {
@@ -158,7 +160,7 @@ impl Framing {
         }
     }
 
-    /// The other one.
+    /// The other framing.
     #[must_use]
     pub const fn other(self) -> Self {
         match self {
@@ -168,24 +170,26 @@ impl Framing {
     }
 }
 
-/// How a payer proves the payment.
+/// Proof of a payment.
 #[derive(Clone, Debug)]
 pub enum Payload {
     /// EIP-3009, whose nonce must be the [`Framing::challenge_hash`].
     Authorization(SignedAuthorization),
-    /// EIP-3009 as OKX sends it, with a nonce of the payer's own.
+    /// EIP-3009 as sent by OKX, with a nonce of the payer's own.
     Okx(SignedAuthorization),
-    /// A signed transaction, encoded as the chain takes it.
+    /// A signed transaction, encoded as on the chain.
     Transaction(Vec<u8>),
     /// The hash of a transaction that the payer sent.
     Hash([u8; 32]),
 }
 
 impl Payload {
-    /// Reads a credential's payload by its shape. Exactly one proof may be in it, and nothing of another intent.
+    /// Reads a credential's payload by its shape. It must hold exactly one proof, and no member of
+    /// another intent.
     ///
     /// # Errors
-    /// [`Malformed::Wrong`] with `splits` for a payment to several, else with the member that is wrong.
+    /// [`Malformed::Wrong`] with `splits` for a payment to several payees, otherwise with the wrong
+    /// member.
     pub fn read(payload: &Map<String, Value>) -> Result<Self, Malformed> {
         let kind = required(payload, "type")?;
         let nested = payload.get("authorization");
@@ -237,7 +241,7 @@ fn signed(members: &Map<String, Value>) -> Result<SignedAuthorization, Malformed
         .map_err(|_| Malformed::Wrong("authorization"))
 }
 
-/// An address; on X Layer `XKO` may stand for `0x`.
+/// Parses an address; on X Layer `XKO` may replace `0x`.
 fn address(
     object: &Map<String, Value>,
     name: &'static str,
@@ -256,10 +260,10 @@ fn object<const N: usize>(members: [(&str, Option<Value>); N]) -> Map<String, Va
         .collect()
 }
 
-/// Members that prove a payment, or do something else than pay: a payload has one of them.
+/// Members that prove a payment, or request something else: a payload has one of them.
 const PROOFS: [&str; 7] =
     ["signature", "authorization", "hash", "permit", "transaction", "action", "voucherSignature"];
-/// What OKX calls EIP-3009.
+/// OKX's name for EIP-3009.
 const OKX_TYPE: &str = "eip-3009";
-/// Its main network.
+/// OKX's main network.
 const X_LAYER: u64 = 196;

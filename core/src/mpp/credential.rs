@@ -1,4 +1,4 @@
-//! A credential: the challenge that a payer answers, and how.
+//! A credential: the answer of a payer to a challenge.
 
 use alloc::format;
 use alloc::string::String;
@@ -9,25 +9,27 @@ use super::challenge::object;
 use super::{Challenge, Malformed, SCHEME, auth_param, members};
 use crate::encoding::{base64, jcs};
 
-/// Longest token that is looked at, bytes.
+/// Maximum length of a token, bytes.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// What a payer answers to a challenge. Spec: draft-httpauth-payment, "Credential".
+/// A payer's answer to a challenge. Spec: draft-httpauth-payment, "Credential".
 #[derive(Clone, Debug, PartialEq)]
 pub struct Credential {
-    /// The challenge as it was echoed. Only its id says whether it was ever issued.
+    /// The challenge as echoed. Only its id shows whether it was ever issued.
     pub challenge: Challenge,
     /// The proof, in the shape of method and intent; empty if there was none.
     pub payload: Map<String, Value>,
-    /// Who pays, as a DID.
+    /// The payer, as a DID.
     pub source: Option<String>,
 }
 
 impl Credential {
-    /// Reads the token behind the scheme's name: base64url of one JSON object. Either alphabet, with padding or without.
+    /// Reads the token after the scheme's name: base64url of one JSON object. Accepts either
+    /// alphabet, with or without padding.
     ///
     /// # Errors
-    /// [`Malformed::TooLarge`] beyond [`MAX_TOKEN_BYTES`], else the first member that is missing or wrong.
+    /// [`Malformed::TooLarge`] beyond [`MAX_TOKEN_BYTES`], otherwise the first member that is
+    /// missing or wrong.
     ///
     /// # Examples
     /// ```
@@ -56,13 +58,14 @@ impl Credential {
         Ok(Self { challenge, payload, source: Self::source_of(&members)? })
     }
 
-    /// The member `source`; empty text is absent.
+    /// The member `source`; empty text counts as absent.
     pub(super) fn source_of(members: &Map<String, Value>) -> Result<Option<String>, Malformed> {
         let source = members::text(members, "source")?.filter(|source| !source.is_empty());
         Ok(source.map(String::from))
     }
 
-    /// Writes the value of the header field, which begins with the scheme's name. Absent members are left out.
+    /// Writes the value of the header field, which begins with the scheme's name. Absent members
+    /// are omitted.
     ///
     /// # Examples
     /// ```
@@ -84,21 +87,22 @@ impl Credential {
     }
 }
 
-/// What header rows hold of the scheme.
+/// Credentials of the scheme in header rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CredentialSearch<'a> {
     /// No credential.
     None,
-    /// One: the token behind the scheme's name.
+    /// One: the token after the scheme's name.
     One(&'a str),
-    /// Two that differ.
+    /// Two different ones.
     Several,
 }
 
-/// Looks for credentials in the rows of `Authorization` and its alternative, each perhaps a list with other schemes.
+/// Looks for credentials in the rows of `Authorization` and its alternative, each possibly a list
+/// with other schemes.
 ///
-/// Identical copies are one; a scheme without a token is none. A token that parameters follow stays together with them, so that
-/// it cannot be read. Spec: RFC 9110 11.6.2.
+/// Identical copies count once; a scheme without a token does not count. A token followed by
+/// parameters keeps them, so that it is unreadable. Spec: RFC 9110 11.6.2.
 ///
 /// # Examples
 /// ```

@@ -1,7 +1,7 @@
-//! Digests of request bodies, as a challenge names them.
+//! Digests of request bodies, in the form of a challenge.
 //!
-//! Two spellings of one digest are about: the reference writes the base64 bare, the specification between colons. Spec:
-//! draft-httpauth-payment, "Request body digest"; RFC 9530.
+//! Two spellings of one digest are in use: the reference writes the base64 bare, the specification
+//! between colons. Spec: draft-httpauth-payment, "Request body digest"; RFC 9530.
 
 use alloc::string::String;
 
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::encoding::base64;
 use crate::secret::ct_eq;
 
-/// The digest of a body, as it is written. Spec: as `mppx` writes it.
+/// The digest of a body, as this project writes it. Spec: as `mppx` writes it.
 ///
 /// # Examples
 /// ```

@@ -1,11 +1,13 @@
-//! The id of a challenge: a keyed hash over what it asks, so that a server knows its own challenge when it comes back.
+//! The id of a challenge: a keyed hash over its terms, by which a server recognizes its own
+//! challenge.
 //!
-//! Spec: draft-httpauth-payment, "Challenge binding": HMAC-SHA-256 over seven slots in a row with `|` between them, realm,
-//! method, intent, request, expires, digest, opaque, an absent one empty; `header` is a slot before the last when it is there.
-//! The slots are the texts as they came. `description` is in none.
+//! Spec: draft-httpauth-payment, "Challenge binding": HMAC-SHA-256 over seven slots joined by `|`:
+//! realm, method, intent, request, expires, digest, opaque, an absent one empty; `header` is a slot
+//! before the last if it is present. The slots are the texts as received. `description` is not
+//! included.
 //!
-//! - No slot may hold a `|`, or two challenges would have one input.
-//! - Equal slots have equal ids: whoever issues challenges makes a slot differ.
+//! - No slot may contain `|`, because two challenges could then have the same input.
+//! - Equal slots have equal ids: the issuer of challenges makes a slot differ.
 
 use alloc::string::String;
 
@@ -16,7 +18,7 @@ use super::{Challenge, Malformed};
 use crate::encoding::base64;
 use crate::secret::ct_eq;
 
-/// The id of this challenge under `key`; what it carries as id is not looked at. 43 characters.
+/// The id of this challenge under `key`, regardless of the id that it carries. 43 characters.
 ///
 /// # Errors
 /// [`Malformed::Unbindable`] for a slot with `|` or a control character.
@@ -44,7 +46,7 @@ pub fn id(key: &[u8], challenge: &Challenge) -> Result<String, Malformed> {
         ("request", Some(&challenge.request)),
         ("expires", challenge.expires.as_deref().or(absent)),
         ("digest", challenge.digest.as_deref().or(absent)),
-        // The one slot that is not there at all when it is absent.
+        // The only slot that is omitted if it is absent.
         ("header", challenge.header.as_deref()),
         ("opaque", challenge.opaque.as_deref().or(absent)),
     ];
@@ -62,7 +64,8 @@ pub fn id(key: &[u8], challenge: &Challenge) -> Result<String, Malformed> {
     Ok(base64::encode_url(&mac.finalize().into_bytes()))
 }
 
-/// Whether one of the keys made the id that the challenge carries. The time tells nothing about the id, nor which key it was.
+/// Whether one of the keys made the id of the challenge. The timing reveals neither the id nor the
+/// key.
 #[must_use]
 pub fn holds(keys: &[&[u8]], challenge: &Challenge) -> bool {
     keys.iter().fold(false, |held, key| {

@@ -1,4 +1,4 @@
-//! Members of JSON objects, by name and type. `null` is absent.
+//! Members of JSON objects, by name and type. `null` counts as absent.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -9,7 +9,7 @@ use super::Malformed;
 use super::source::MAX_CHAIN_ID;
 use crate::amount::Amount;
 
-/// Text that must be there.
+/// Required text.
 pub fn required<'a>(
     object: &'a Map<String, Value>,
     name: &'static str,
@@ -17,7 +17,7 @@ pub fn required<'a>(
     text(object, name)?.ok_or(Malformed::Missing(name))
 }
 
-/// Text.
+/// Optional text.
 pub fn text<'a>(
     object: &'a Map<String, Value>,
     name: &'static str,
@@ -29,12 +29,12 @@ pub fn text<'a>(
     }
 }
 
-/// Atomic units that must be there.
+/// Required atomic units.
 pub fn amount(object: &Map<String, Value>, name: &'static str) -> Result<Amount, Malformed> {
     Amount::from_atomic(required(object, name)?).map_err(|_| Malformed::Wrong(name))
 }
 
-/// A whole number that a double holds.
+/// An optional whole number that a double can hold.
 pub fn number(object: &Map<String, Value>, name: &'static str) -> Result<Option<u64>, Malformed> {
     match object.get(name) {
         None | Some(Value::Null) => Ok(None),
@@ -45,7 +45,7 @@ pub fn number(object: &Map<String, Value>, name: &'static str) -> Result<Option<
     }
 }
 
-/// True or false.
+/// An optional boolean.
 pub fn flag(object: &Map<String, Value>, name: &'static str) -> Result<Option<bool>, Malformed> {
     match object.get(name) {
         None | Some(Value::Null) => Ok(None),
@@ -54,7 +54,7 @@ pub fn flag(object: &Map<String, Value>, name: &'static str) -> Result<Option<bo
     }
 }
 
-/// A list of texts.
+/// An optional list of texts.
 pub fn texts(
     object: &Map<String, Value>,
     name: &'static str,
@@ -70,7 +70,7 @@ pub fn texts(
     }
 }
 
-/// Whether a list has anything in it.
+/// Whether a list has any elements.
 pub fn has_any(object: &Map<String, Value>, name: &'static str) -> Result<bool, Malformed> {
     match object.get(name) {
         None | Some(Value::Null) => Ok(false),

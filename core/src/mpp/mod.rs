@@ -1,16 +1,19 @@
-//! The wire of MPP, the HTTP authentication scheme `Payment`: texts in, values out, and back.
+//! Wire format of MPP, the HTTP authentication scheme `Payment`: parses texts into values, and
+//! writes them.
 //!
-//! A server writes a [`challenge`] whose [`id`] only it can make, a payer answers with a [`credential`] that echoes it, and
-//! gets a [`receipt`], or a [`problem`]. What is asked and how it is proven depends on the method: [`charge`] is `evm`, and
-//! [`tempo`] is known as far as it needs no chain. Both sides name an account by its [`source`]; a [`digest`] binds a request's
-//! body, and [`accept`] is what a payer would rather be asked. [`rpc`] is all of it without HTTP. `auth_param` is the grammar of
-//! the challenge header, `members` that of JSON objects.
+//! A server writes a [`challenge`] whose [`id`] only it can make; a payer answers with a
+//! [`credential`] that echoes it, and receives a [`receipt`] or a [`problem`]. Terms and proof
+//! depend on the method: [`charge`] is `evm`, and [`tempo`] is supported as far as it needs no
+//! chain. Both sides name an account by its [`source`]; a [`digest`] binds a request's body, and
+//! [`accept`] states a payer's preferences. [`rpc`] is the same without HTTP. `auth_param` is the
+//! grammar of the challenge header, `members` that of JSON objects.
 //!
-//! - Nothing here decides whether something is paid: no clock, no terms of a route, no ledger.
-//! - What an id binds is kept as the text that came, and never encoded anew.
-//! - Several spellings are read only where nothing that is signed or bound becomes ambiguous by it.
+//! - This module does not decide whether a payment is valid: it has no clock, no terms of a route,
+//!   no ledger.
+//! - Text bound by an id is kept as received, and never encoded again.
+//! - Several spellings are accepted only if no signed or bound value becomes ambiguous.
 //!
-//! Spec: draft-httpauth-payment, as `mppx` 0.11 speaks it.
+//! Spec: draft-httpauth-payment, as implemented by `mppx` 0.11.
 
 pub mod accept;
 mod auth_param;
@@ -31,22 +34,22 @@ use core::fmt;
 pub use challenge::Challenge;
 pub use credential::Credential;
 
-/// The scheme's name in `WWW-Authenticate` and `Authorization`; case means nothing.
+/// The scheme's name in `WWW-Authenticate` and `Authorization`; case is ignored.
 pub const SCHEME: &str = "Payment";
-/// The field that carries a credential where `Authorization` is taken.
+/// The field that carries a credential if `Authorization` is already in use.
 pub const PAYMENT_AUTHORIZATION: &str = "Payment-Authorization";
 
-/// Why a text of the wire cannot be used.
+/// Error of unusable text on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Malformed {
-    /// The parameters of a header are not `name="value"` in a row.
+    /// The parameters of a header are not a sequence of `name="value"`.
     Syntax,
     /// A parameter occurs twice.
     Duplicate,
-    /// Longer, or more, than is looked at.
+    /// Too long, or too many.
     TooLarge,
-    /// A member that must be there is not there, or empty.
+    /// A required member is missing or empty.
     Missing(&'static str),
     /// A member has another type or form.
     Wrong(&'static str),
@@ -54,14 +57,14 @@ pub enum Malformed {
     Base64(&'static str),
     /// A member does not decode as one JSON object without repeated names.
     Json(&'static str),
-    /// A member is not what the canonical encoding of its content would be.
+    /// A member is not in the canonical encoding of its content.
     NotCanonical(&'static str),
-    /// A member has a character that the id cannot bind.
+    /// A member contains a character that the id cannot bind.
     Unbindable(&'static str),
 }
 
 impl Malformed {
-    /// What is wrong, in a few words.
+    /// The reason, in a few words.
     #[must_use]
     pub const fn reason(self) -> &'static str {
         match self {
@@ -77,7 +80,7 @@ impl Malformed {
         }
     }
 
-    /// The member that is wrong, where it is one.
+    /// The wrong member, if the error concerns one.
     #[must_use]
     pub const fn member(self) -> Option<&'static str> {
         match self {

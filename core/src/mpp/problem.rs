@@ -1,39 +1,40 @@
-//! Why a credential was not taken, in the words of MPP: members of a problem body. Spec: draft-httpauth-payment, "Problem types".
+//! Reasons for refusing a credential, in the terms of MPP: members of a problem body. Spec:
+//! draft-httpauth-payment, "Problem types".
 
 use alloc::string::String;
 
 use crate::problem::PAYMENT_PROBLEMS;
 
-/// A problem type. Sentences are for whoever answers; clients go by the type.
+/// A problem type. The server adds the sentences; clients decide by the type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {
     /// No credential came.
     PaymentRequired,
-    /// A credential that cannot be read.
+    /// The credential is unreadable.
     MalformedCredential,
-    /// The challenge is not of this server, not for this request, or used up.
+    /// The challenge is not this server's, not for this request, or used up.
     InvalidChallenge,
-    /// The challenge has ended.
+    /// The challenge has expired.
     PaymentExpired,
     /// The proof does not prove the payment.
     VerificationFailed,
-    /// The payload has not the shape that method and intent ask for.
+    /// The payload lacks the shape that method and intent require.
     InvalidPayload,
-    /// Less was paid than asked.
+    /// The payment is below the price.
     PaymentInsufficient,
-    /// The payer's bank asks the payer.
+    /// The payer's bank requires an action of the payer.
     PaymentActionRequired,
-    /// The request makes no sense, paid or not.
+    /// The request is invalid, paid or not.
     BadRequest,
-    /// The method is not taken here.
+    /// The method is not accepted here.
     MethodUnsupported,
     /// The server is at fault.
     InternalPaymentError,
-    /// The channel holds too little that is not spent.
+    /// The channel's unspent balance is too small.
     InsufficientBalance,
-    /// The voucher's signature does not hold.
+    /// The voucher's signature is invalid.
     InvalidSignature,
-    /// The voucher is signed by somebody else.
+    /// The voucher is signed by another party.
     SignerMismatch,
     /// The voucher is for more than was deposited.
     AmountExceedsDeposit,

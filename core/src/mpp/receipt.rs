@@ -1,4 +1,5 @@
-//! `Payment-Receipt`: what a payer gets with what was paid. Spec: draft-httpauth-payment, "Receipt".
+//! `Payment-Receipt`: the receipt that comes with a paid response. Spec: draft-httpauth-payment,
+//! "Receipt".
 
 use alloc::string::String;
 
@@ -11,15 +12,15 @@ use crate::time::UnixTime;
 
 /// The header field.
 pub const HEADER: &str = "payment-receipt";
-/// Longest value that is read, bytes.
+/// Maximum length of the value, bytes.
 pub const MAX_BYTES: usize = 16 * 1024;
 
-/// A receipt to write. It exists for payments that succeeded alone.
+/// A receipt to write. It exists only for payments that succeeded.
 #[derive(Clone, Copy, Debug)]
 pub struct Receipt<'a> {
     /// Payment method.
     pub method: &'a str,
-    /// The transaction, as a rule.
+    /// Usually the transaction.
     pub reference: &'a str,
     /// When the payment was settled.
     pub timestamp: UnixTime,
@@ -27,7 +28,7 @@ pub struct Receipt<'a> {
     pub challenge_id: Option<&'a str>,
     /// The chain.
     pub chain_id: Option<u64>,
-    /// The server's name for this payment, as the challenge had it.
+    /// The server's name for this payment, from the challenge.
     pub external_id: Option<&'a str>,
 }
 
@@ -49,7 +50,7 @@ impl Receipt<'_> {
         base64::encode_url(jcs::object_text(&self.to_object()).as_bytes())
     }
 
-    /// The members; absent ones are left out.
+    /// The members; absent ones are omitted.
     #[must_use]
     pub fn to_object(&self) -> Map<String, Value> {
         let text = |text: &str| Value::String(String::from(text));
@@ -69,12 +70,12 @@ impl Receipt<'_> {
     }
 }
 
-/// A receipt that came.
+/// A received receipt.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReceivedReceipt {
     /// Payment method.
     pub method: String,
-    /// The transaction, as a rule.
+    /// Usually the transaction.
     pub reference: String,
     /// When the payment was settled.
     pub timestamp: UnixTime,
@@ -84,15 +85,16 @@ pub struct ReceivedReceipt {
     pub chain_id: Option<u64>,
     /// The server's name for this payment.
     pub external_id: Option<String>,
-    /// Every member as it came.
+    /// Every member as received.
     pub members: Map<String, Value>,
 }
 
 impl ReceivedReceipt {
-    /// Reads the value of the header field; members that are not known here are kept.
+    /// Reads the value of the header field; unknown members are kept.
     ///
     /// # Errors
-    /// [`Malformed::TooLarge`] beyond [`MAX_BYTES`], else the first member that is missing or wrong.
+    /// [`Malformed::TooLarge`] beyond [`MAX_BYTES`], otherwise the first member that is missing or
+    /// wrong.
     ///
     /// # Examples
     /// ```

@@ -1,7 +1,8 @@
-//! The same payments over JSON-RPC and MCP, where challenges and credentials are objects instead of header texts.
+//! MPP payments over JSON-RPC and MCP, where challenges and credentials are objects instead of
+//! header texts.
 //!
-//! `request` is an object here; its id is still made of the text that a header would have. Spec: draft-payment-transport-mcp,
-//! as `mppx` speaks it.
+//! `request` is an object here; the id is still computed over the text that a header would have.
+//! Spec: draft-payment-transport-mcp, as implemented by `mppx`.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -13,11 +14,11 @@ use super::receipt::Receipt;
 use super::{Challenge, Credential, Malformed};
 use crate::encoding::{base64, jcs};
 
-/// Error code: a payment is asked.
+/// Error code: a payment is required.
 pub const PAYMENT_REQUIRED: i64 = -32042;
-/// Error code: the payment was not taken.
+/// Error code: the payment was not accepted.
 pub const VERIFICATION_FAILED: i64 = -32043;
-/// Error code: the credential cannot be read.
+/// Error code: the credential is unreadable.
 pub const INVALID_PARAMS: i64 = -32602;
 /// Error code: the server is at fault.
 pub const INTERNAL: i64 = -32603;
@@ -25,7 +26,7 @@ pub const INTERNAL: i64 = -32603;
 pub const CREDENTIAL: &str = "org.paymentauth/credential";
 /// Member of `_meta` that carries the receipt of a result.
 pub const RECEIPT: &str = "org.paymentauth/receipt";
-/// Member of a result's `_meta` that asks for a payment instead of an error.
+/// Member of a result's `_meta` that requires a payment, instead of an error.
 pub const REQUIRED: &str = "org.paymentauth/payment-required";
 
 /// The error code of a problem.
@@ -46,10 +47,12 @@ pub const fn code(problem: Problem) -> i64 {
     }
 }
 
-/// The credential of a request, in `_meta` of its parameters or of the message; nothing if there is none.
+/// The credential of a request, in `_meta` of its parameters or of the message; `None` if there is
+/// none.
 ///
 /// # Errors
-/// [`Malformed::Duplicate`] for two that differ, else the first member that is missing or wrong.
+/// [`Malformed::Duplicate`] for two different ones, otherwise the first member that is missing or
+/// wrong.
 pub fn credential(message: &Map<String, Value>) -> Result<Option<Credential>, Malformed> {
     let meta = |holder: Option<&Map<String, Value>>| {
         holder?.get("_meta")?.get(CREDENTIAL).cloned().filter(|credential| !credential.is_null())
@@ -95,7 +98,8 @@ pub fn credential_object(credential: &Credential) -> Result<Value, Malformed> {
 /// Reads a challenge whose `request` is an object.
 ///
 /// # Errors
-/// [`Malformed::Wrong`] with `request` for text, which would be ambiguous here; else the first member that is missing or wrong.
+/// [`Malformed::Wrong`] with `request` for text, which would be ambiguous here; otherwise the first
+/// member that is missing or wrong.
 pub fn challenge(members: &Map<String, Value>) -> Result<Challenge, Malformed> {
     let request = match members.get("request") {
         Some(Value::Object(request)) => base64::encode_url(jcs::object_text(request).as_bytes()),
@@ -107,7 +111,8 @@ pub fn challenge(members: &Map<String, Value>) -> Result<Challenge, Malformed> {
     Challenge::from_object(&members)
 }
 
-/// Every challenge of an answer: of its error, or of a result that asks. One that cannot be read does not spoil the others.
+/// Every challenge of an answer: of its error, or of a result that requires payment. An unreadable
+/// one does not spoil the others.
 #[must_use]
 pub fn challenges(message: &Map<String, Value>) -> Vec<Result<Challenge, Malformed>> {
     let error = message.get("error").and_then(|error| error.get("data"));
@@ -133,7 +138,8 @@ pub fn challenge_object(challenge: &Challenge) -> Result<Value, Malformed> {
     Ok(Value::Object(members))
 }
 
-/// The error that asks for a payment, or says why one was not taken. `body` is the body of the problem.
+/// The error that requires a payment, or says why one was not accepted. `body` is the body of the
+/// problem.
 ///
 /// # Errors
 /// As [`Challenge::request_object`].

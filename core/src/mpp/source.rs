@@ -5,7 +5,7 @@ use alloc::string::String;
 
 use crate::evm::address::Address;
 
-/// An account on an EVM chain, as a credential names who pays.
+/// An account on an EVM chain, as a credential names the payer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Source {
     /// The chain, at most 2^53 − 1.
@@ -15,7 +15,8 @@ pub struct Source {
 }
 
 impl Source {
-    /// Reads the one spelling of the chain, and an address of one case or with its checksum; nothing for other text.
+    /// Parses the canonical spelling of the chain, and an address of one case or with its checksum;
+    /// `None` for other text.
     ///
     /// # Examples
     /// ```
@@ -41,7 +42,7 @@ impl Source {
     }
 }
 
-/// A whole number in digits, without leading zeros, that a double holds.
+/// Parses a whole number without leading zeros that a double can hold.
 fn chain_id(text: &str) -> Option<u64> {
     match text.as_bytes() {
         [] | [b'0', _, ..] => None,
@@ -52,6 +53,6 @@ fn chain_id(text: &str) -> Option<u64> {
     }
 }
 
-/// 2^53 − 1: a chain is a JSON number elsewhere.
+/// 2^53 − 1: elsewhere a chain is a JSON number.
 pub(super) const MAX_CHAIN_ID: u64 = 9_007_199_254_740_991;
 const PREFIX: &str = "did:pkh:eip155:";

@@ -1,5 +1,6 @@
-//! Method `tempo`, as far as no chain has to be read: what a charge asks, the proof of an account for an amount of zero, and
-//! the memo that ties a transfer to its challenge. Spec: draft-tempo-charge, as `mppx` 0.11 speaks it.
+//! Method `tempo`, as far as it needs no chain: the terms of a charge, the proof of an account for
+//! an amount of zero, and the memo that ties a transfer to its challenge. Spec: draft-tempo-charge,
+//! as implemented by `mppx` 0.11.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -19,22 +20,22 @@ pub const METHOD: &str = "tempo";
 /// The EIP-712 type of a proof.
 pub const PROOF_TYPE: &str = "Proof(address account,string challengeId,string realm)";
 
-/// What a charge asks.
+/// Terms of a charge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// Atomic units of the token; for zero a proof of the account is enough.
     pub amount: Amount,
     /// The token's contract.
     pub currency: Address,
-    /// Who is paid.
+    /// The payee.
     pub recipient: Address,
-    /// The chain; a server of today names it.
+    /// The chain; current servers name it.
     pub chain_id: Option<u64>,
     /// Whether the server pays for gas.
     pub fee_payer: bool,
-    /// `pull`, `push`; absent is both.
+    /// `pull`, `push`; absent means both.
     pub supported_modes: Option<Vec<String>>,
-    /// Whether others get a part.
+    /// Whether others receive a part.
     pub has_splits: bool,
     /// The server's name for this payment.
     pub external_id: Option<String>,
@@ -43,7 +44,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// Reads the object of a challenge's `request`; members that are not known here are passed over.
+    /// Reads the object of a challenge's `request`; unknown members are skipped.
     ///
     /// # Errors
     /// The first member that is missing or wrong.
@@ -71,7 +72,8 @@ impl Request {
     }
 }
 
-/// What an account signs to prove itself for this challenge. Version 3: the drafts' version 1 names neither account nor realm.
+/// The digest that an account signs to prove itself for this challenge. Version 3: the drafts'
+/// version 1 names neither account nor realm.
 #[must_use]
 pub fn proof_digest(account: &Source, challenge_id: &str, realm: &str) -> [u8; 32] {
     let separator = eip712::separator_without_contract("MPP", "3", account.chain_id);
@@ -84,7 +86,7 @@ pub fn proof_digest(account: &Source, challenge_id: &str, realm: &str) -> [u8; 3
     eip712::digest(&separator, &members)
 }
 
-/// The payload of a credential that carries this proof.
+/// The payload of a credential with this proof.
 #[must_use]
 pub fn proof_payload(signature: &str) -> Map<String, Value> {
     [("type", PROOF), ("signature", signature)]
@@ -93,9 +95,11 @@ pub fn proof_payload(signature: &str) -> Map<String, Value> {
         .collect()
 }
 
-/// Whether a payload proves that the key of `account` answers this challenge. Contracts cannot be asked here.
+/// Whether a payload proves that the key of `account` answers this challenge. Contract wallets
+/// cannot be checked here.
 ///
-/// Only for a request of amount zero on the account's chain; whether the challenge is ours and still holds is for the caller.
+/// Only for a request of amount zero on the account's chain; the caller checks whether the
+/// challenge is its own and still valid.
 #[must_use]
 pub fn proves(payload: &Map<String, Value>, account: &Source, challenge: &Challenge) -> bool {
     let Ok(request) = challenge.request_object().and_then(|object| Request::read(&object)) else {
@@ -113,9 +117,10 @@ pub fn proves(payload: &Map<String, Value>, account: &Source, challenge: &Challe
         && signer == Some(account.address)
 }
 
-/// The memo of a transfer that answers a challenge: tag, version, and what is left of the hashes of realm, client and id.
+/// The memo of a transfer that answers a challenge: tag, version, and truncated hashes of realm,
+/// client and id.
 ///
-/// Without a client its place is zero.
+/// Without a client its part is zero.
 #[must_use]
 pub fn memo(realm: &str, client: Option<&str>, challenge_id: &str) -> [u8; 32] {
     let hash = |text: &str| keccak256(text.as_bytes());
@@ -133,7 +138,7 @@ pub fn memo(realm: &str, client: Option<&str>, challenge_id: &str) -> [u8; 32] {
     memo
 }
 
-/// Whether a transfer's memo says that it answers this challenge, whoever's client made it.
+/// Whether a transfer's memo answers this challenge, for any client.
 #[must_use]
 pub fn memo_answers(found: &[u8; 32], realm: &str, challenge_id: &str) -> bool {
     let expected = memo(realm, None, challenge_id);

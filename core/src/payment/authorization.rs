@@ -1,6 +1,7 @@
 //! A signed EIP-3009 authorization: the signed data, and every check of it that needs no network.
 //!
-//! Spec: x402 scheme `exact` on EVM, "Phase 2: Verification", whose order is kept; MPP charge, method `evm`, signs the same.
+//! Spec: x402 scheme `exact` on EVM, "Phase 2: Verification", whose order is kept; MPP charge,
+//! method `evm`, signs the same.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -49,10 +50,12 @@ pub enum SignatureCheck {
 }
 
 impl SignedAuthorization {
-    /// Reads `{from, to, value, validAfter, validBefore, nonce}`, all texts, and the signature beside it.
+    /// Reads `{from, to, value, validAfter, validBefore, nonce}`, all texts, and the signature
+    /// beside it.
     ///
     /// # Errors
-    /// [`Code::MalformedPayment`] if a member is missing, of another type or not in its canonical form.
+    /// [`Code::MalformedPayment`] if a member is missing, of another type or not in its canonical
+    /// form.
     pub fn parse(members: &Map<String, Value>, signature: &str) -> Result<Self, Code> {
         let bad = Code::MalformedPayment;
         let text = |name: &str| members.get(name).and_then(Value::as_str).ok_or(bad);

@@ -6,10 +6,12 @@ use crate::amount::Amount;
 use crate::payment::TxHash;
 use crate::time::UnixTime;
 
-/// A statement of the gate: this payer paid this for that, and it was served. It is never accepted as a payment.
+/// A statement of the gate: this payer paid this for that, and it was served. It is never accepted
+/// as a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
-    /// The public id, `rcpt_` and 26 characters; it stays what the ledger recorded with the payment.
+    /// The public id, `rcpt_` and 26 characters; it stays what the ledger recorded with the
+    /// payment.
     pub id: String,
     /// Pattern of the route.
     pub route: String,

@@ -1,4 +1,4 @@
-//! Scheme `exact` on EVM with EIP-3009: where its payload keeps what the payer signed.
+//! Scheme `exact` on EVM with EIP-3009: the position of the signed data in its payload.
 //!
 //! Spec: x402 scheme `exact` on EVM.
 
@@ -17,8 +17,8 @@ pub const SCHEME: &str = "exact";
 /// Reads `{signature, authorization: {from, to, value, validAfter, validBefore, nonce}}`.
 ///
 /// # Errors
-/// [`Code::MalformedPayment`] if a member is missing, of another type or not in its canonical form, or if the payload
-/// carries a second proof.
+/// [`Code::MalformedPayment`] if a member is missing, of another type or not in its canonical form,
+/// or if the payload carries a second proof.
 ///
 /// # Examples
 /// ```
@@ -39,14 +39,14 @@ pub const SCHEME: &str = "exact";
 /// ```
 pub fn read(payload: &Map<String, Value>) -> Result<SignedAuthorization, Code> {
     let members = header::object(payload, "authorization")?;
-    // The one that was checked might not be the one that is settled.
+    // The proof that was checked might not be the one that is settled.
     if payload.keys().any(|name| is_other_proof(name)) {
         return Err(Code::MalformedPayment);
     }
     SignedAuthorization::parse(members, header::text(payload, "signature")?)
 }
 
-/// The members of a payload that [`read`] took, each as it came.
+/// The members of a payload that [`read`] used, each as received.
 #[must_use]
 pub fn own(payload: &Map<String, Value>) -> Map<String, Value> {
     if planted(Mutant::JunkIsKept) {
@@ -64,7 +64,7 @@ pub fn own(payload: &Map<String, Value>) -> Map<String, Value> {
     own
 }
 
-/// Members of a payload that carry the proof of another way to pay on EVM.
+/// Whether a member of a payload proves another way to pay on EVM.
 fn is_other_proof(name: &str) -> bool {
     matches!(
         name,

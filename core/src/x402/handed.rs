@@ -1,5 +1,6 @@
-//! What a facilitator is handed of a payment, and a ledger keeps to hand it over again: the payment's own members and the
-//! extensions that a facilitator reads. What was signed stays exactly as it came; everything else that a payer wrote is left out.
+//! The part of a payment that a facilitator receives, and that a ledger keeps to send it again: the
+//! payment's own members and the extensions that a facilitator reads. Signed data stays exactly as
+//! received; all other members are omitted.
 //!
 //! Spec: x402 v1 and v2, "PaymentPayload".
 
@@ -10,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::exact::SCHEME;
 
-/// Longest URL of what was paid for that is handed on, bytes.
+/// Maximum URL of the resource to pass on, bytes.
 const MAX_URL_BYTES: usize = 512;
 
 /// A payment of version 1.
@@ -24,7 +25,7 @@ pub struct Version1<'a> {
 }
 
 impl<'a> Version1<'a> {
-    /// A payment on `network`, in the names of the version.
+    /// A payment on `network`, as named by the version.
     #[must_use]
     pub const fn new(network: &'a str, payload: Map<String, Value>) -> Self {
         Self { x402_version: 1, scheme: SCHEME, network, payload }
@@ -45,20 +46,20 @@ pub struct Version2<'a, R> {
 }
 
 impl<'a, R> Version2<'a, R> {
-    /// A payment of these requirements of ours, which the payer's copy agreed with.
+    /// A payment of these requirements of the gate, which the payer's copy matched.
     #[must_use]
     pub const fn new(accepted: &'a R, payload: Map<String, Value>) -> Self {
         Self { x402_version: 2, payload, extensions: None, resource: None, accepted }
     }
 
-    /// With what was paid for, if its URL is not too long to be handed on.
+    /// Adds the resource, if its URL is not too long to pass on.
     #[must_use]
     pub fn of(self, url: Option<&'a str>, description: &'a str, mime_type: &'a str) -> Self {
         let url = url.filter(|url| url.len() <= MAX_URL_BYTES);
         Self { resource: url.map(|url| Resource { url, description, mime_type }), ..self }
     }
 
-    /// With these extensions.
+    /// Adds these extensions.
     #[must_use]
     pub fn extended(self, extensions: Option<Value>) -> Self {
         Self { extensions, ..self }
@@ -73,7 +74,7 @@ struct Resource<'a> {
     mime_type: &'a str,
 }
 
-/// A URL that is short enough to be handed on: without its query where it is too long, then without its path.
+/// A URL short enough to pass on: without its query if it is too long, then without its path.
 #[must_use]
 pub fn short(url: &str) -> &str {
     if url.len() <= MAX_URL_BYTES {

@@ -16,12 +16,14 @@ pub struct Message {
     pub object: Map<String, Value>,
 }
 
-/// Decodes a proof header: standard base64 of one JSON object without duplicate keys, of at most [`json::MAX_PROOF_VALUES`] values.
+/// Decodes a proof header: standard base64 of one JSON object without duplicate keys, of at most
+/// [`json::MAX_PROOF_VALUES`] values.
 ///
 /// The platform joins rows of one header with commas; identical copies count once.
 ///
 /// # Errors
-/// [`Code::ProofTooLarge`], [`Code::AmbiguousPayment`] for different copies, else [`Code::MalformedPayment`].
+/// [`Code::ProofTooLarge`], [`Code::AmbiguousPayment`] for different copies, otherwise
+/// [`Code::MalformedPayment`].
 ///
 /// # Examples
 /// ```
@@ -54,7 +56,7 @@ pub fn text_up_to(value: &str, max: usize) -> Result<String, Code> {
     String::from_utf8(bytes).map_err(|_| Code::MalformedPayment)
 }
 
-/// The decoded bytes, and the JSON object that they are.
+/// The decoded bytes, and their JSON object.
 fn decode_within(
     value: &str,
     max: usize,

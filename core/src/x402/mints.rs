@@ -1,12 +1,12 @@
-//! Known assets of Solana: mint and decimals of each, pinned. The rows are those of the reference clients; all have six
-//! fraction digits.
+//! Known assets of Solana: mint and decimals of each, pinned. The rows are those of the reference
+//! clients; all have six fraction digits.
 
 use crate::chain::ChainId;
 
 /// Fraction digits of every asset here.
 pub const DECIMALS: u8 = 6;
 
-/// The mint of this symbol on `chain`; without one, what a price means there when no asset is named.
+/// The mint of this symbol on `chain`; without a symbol, the default asset of a price there.
 ///
 /// # Examples
 /// ```
@@ -30,7 +30,7 @@ pub fn known(chain: &ChainId, symbol: Option<&str>) -> Option<(&'static str, &'s
 /// Symbol and mint, the default first.
 type Mints = &'static [(&'static str, &'static str)];
 
-/// By the chains that share them. Spec: x402 default assets.
+/// Mints by the chains that share them. Spec: x402 default assets.
 const MINTS: &[(&[&str], Mints)] = &[
     (
         &["solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp"],

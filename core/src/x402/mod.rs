@@ -1,7 +1,9 @@
 //! x402, versions 1 and 2, on the wire. Spec: x402 v1 and v2, HTTP transport.
 //!
-//! [`header`] turns a header into strict JSON, [`v1`] and [`v2`] read and write the messages of their version,
-//! [`exact`] checks what an EVM payer signed, [`opaque`] names what is signed elsewhere, [`mints`] what is paid with there, [`handed`] is what a facilitator gets of it, [`extension`] writes what goes along.
+//! [`header`] turns a header into strict JSON, [`v1`] and [`v2`] read and write the messages of
+//! their version, [`exact`] reads an EVM payer's signed data, [`opaque`] identifies payments on
+//! other chains, [`mints`] lists the assets there, [`handed`] is the part that a facilitator
+//! receives, [`extension`] writes the extensions.
 
 pub mod exact;
 pub mod extension;

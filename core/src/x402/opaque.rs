@@ -1,9 +1,10 @@
-//! Scheme `exact` on chains that are not read here: what names the payment. Whether it is good, only the facilitator
-//! can say.
+//! Scheme `exact` on chains that the gate does not read: identifies the payment. Whether it is
+//! valid, only the facilitator can say.
 //!
-//! The name is made of what the chain takes once: what is signed, read strictly to its last byte, and never its spelling. What
-//! cannot be read so is no payment. Spec: x402 scheme `exact` on SVM, Stellar, Sui, Aptos, Algorand, Hedera and Keeta,
-//! "`payload` field".
+//! The identity comes from the bytes that the chain accepts once: the signed data, read strictly to
+//! its last byte, and never its spelling. A payload that cannot be read this way is not a payment.
+//! Spec: x402 scheme `exact` on SVM, Stellar, Sui, Aptos, Algorand, Hedera and Keeta, "`payload`
+//! field".
 
 mod algorand;
 mod aptos;
@@ -26,10 +27,10 @@ use crate::encoding::base64;
 use crate::payment::PaymentKey;
 use crate::problem::Code;
 
-/// Longest own members of a payload, as JSON.
+/// Maximum size of a payload's own members, as JSON.
 const MAX_BYTES: usize = 6 * 1024;
 
-/// A kind of chain whose payments can be named.
+/// A kind of chain whose payments can be identified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChainKind {
     /// `algorand`.
@@ -65,7 +66,7 @@ impl ChainKind {
         })
     }
 
-    /// Members of a payload that its facilitator needs; it has all of them.
+    /// Members of a payload that its facilitator needs; all are required.
     const fn members(self) -> &'static [&'static str] {
         match self {
             Self::Algorand => &["paymentIndex", "paymentGroup"],
@@ -75,7 +76,7 @@ impl ChainKind {
         }
     }
 
-    /// What the chain takes once.
+    /// The bytes that the chain accepts once.
     fn single_use(self, payload: &Map<String, Value>) -> Option<Vec<u8>> {
         let transaction = || decoded(payload.get("transaction")?);
         match self {
@@ -96,16 +97,17 @@ impl ChainKind {
 /// A payment of one of those chains.
 #[derive(Clone, Debug)]
 pub struct OpaquePayment {
-    /// What names it.
+    /// Its identity.
     pub key: PaymentKey,
-    /// The payload with its own members, as they came, and no others.
+    /// The payload with its own members, as received, and no others.
     pub payload: Map<String, Value>,
 }
 
 /// Reads a payload on `network`.
 ///
 /// # Errors
-/// [`Code::MalformedPayment`] where a member is missing or too long, or what is signed is not exactly one payment of the chain.
+/// [`Code::MalformedPayment`] if a member is missing or too long, or if the signed data is not
+/// exactly one payment of the chain.
 pub fn read(network: &ChainId, payload: &Map<String, Value>) -> Result<OpaquePayment, Code> {
     let bad = Code::MalformedPayment;
     let kind = ChainKind::of(network).ok_or(bad)?;

@@ -1,4 +1,5 @@
-//! x402 version 1: terms in the body of the 402, proof in `X-PAYMENT`, settlement in `X-PAYMENT-RESPONSE`.
+//! x402 version 1: terms in the body of the 402, proof in `X-PAYMENT`, settlement in
+//! `X-PAYMENT-RESPONSE`.
 
 use alloc::string::{String, ToString};
 
@@ -10,7 +11,8 @@ use super::header::{self, Message};
 use crate::payment::Terms;
 use crate::problem::Code;
 
-/// One entry of `accepts`. Members that the reference client requires are always there; none is `null`.
+/// One entry of `accepts`. Members that the reference client requires are always present; none is
+/// `null`.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentRequirements<'a> {
@@ -27,7 +29,7 @@ pub struct PaymentRequirements<'a> {
 }
 
 impl<'a> PaymentRequirements<'a> {
-    /// The wire form of `terms`; nothing on networks without a version 1 name.
+    /// The wire form of `terms`; `None` on networks without a version 1 name.
     #[must_use]
     pub fn new(
         terms: &'a Terms,
@@ -50,10 +52,11 @@ impl<'a> PaymentRequirements<'a> {
     }
 }
 
-/// Reads an `X-PAYMENT` message: its network, and what was signed.
+/// Reads an `X-PAYMENT` message: its network and its payload.
 ///
 /// # Errors
-/// [`Code::MalformedPayment`], [`Code::UnsupportedVersion`], [`Code::TermsMismatch`] for another scheme.
+/// [`Code::MalformedPayment`], [`Code::UnsupportedVersion`], [`Code::TermsMismatch`] for another
+/// scheme.
 ///
 /// # Examples
 /// ```

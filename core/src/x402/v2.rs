@@ -1,4 +1,5 @@
-//! x402 version 2: terms in `PAYMENT-REQUIRED`, proof in `PAYMENT-SIGNATURE`, settlement in `PAYMENT-RESPONSE`.
+//! x402 version 2: terms in `PAYMENT-REQUIRED`, proof in `PAYMENT-SIGNATURE`, settlement in
+//! `PAYMENT-RESPONSE`.
 
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
@@ -15,7 +16,8 @@ use crate::evm::address::Address;
 use crate::payment::Terms;
 use crate::problem::Code;
 
-/// When the money moves, as `extra.paymentFlow` says it. Spec: x402 reference 2.27, payment flows.
+/// Time at which the money moves, as in `extra.paymentFlow`. Spec: x402 reference 2.27, payment
+/// flows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
     /// Verify, serve, settle; not written.
@@ -56,8 +58,8 @@ impl PaymentRequirements {
         }
     }
 
-    /// Whether `accepted` is a copy of these requirements: the same members, EVM addresses compared as bytes, and
-    /// our `extra` contained in its `extra`.
+    /// Whether `accepted` is a copy of these requirements: the same members, EVM addresses compared
+    /// as bytes, and this `extra` contained in its `extra`.
     #[must_use]
     pub fn accepted_as(&self, accepted: &Map<String, Value>) -> bool {
         let text =
@@ -85,15 +87,15 @@ impl PaymentRequirements {
     }
 }
 
-/// What a challenge says about the thing that is sold.
+/// Description of the sold resource in a challenge.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ResourceInfo<'a> {
-    /// The URL as it was asked for.
+    /// The requested URL.
     pub url: &'a str,
-    /// For people.
+    /// Text for people.
     pub description: &'a str,
-    /// Of the answer.
+    /// Media type of the response.
     pub mime_type: &'a str,
 }
 
@@ -122,11 +124,12 @@ impl<'a> PaymentRequired<'a> {
 /// A parsed `PAYMENT-SIGNATURE`.
 #[derive(Clone, Debug)]
 pub struct PaymentPayload<'a> {
-    /// What the payer signed.
+    /// The signed payload.
     pub payload: &'a Map<String, Value>,
-    /// The requirements that he says he pays; compared with our own, never trusted further.
+    /// The requirements that the payer claims to pay; compared with the gate's own, never trusted
+    /// further.
     pub accepted: &'a Map<String, Value>,
-    /// The network among them.
+    /// The network in them.
     pub network: &'a str,
     /// `resource.url`, if the payload names one.
     pub resource_url: Option<&'a str>,
@@ -140,7 +143,8 @@ impl<'a> PaymentPayload<'a> {
     /// Reads the members of a payload.
     ///
     /// # Errors
-    /// [`Code::MalformedPayment`], [`Code::UnsupportedVersion`], [`Code::TermsMismatch`] for another scheme.
+    /// [`Code::MalformedPayment`], [`Code::UnsupportedVersion`], [`Code::TermsMismatch`] for
+    /// another scheme.
     ///
     /// # Examples
     /// ```
@@ -180,7 +184,8 @@ impl<'a> PaymentPayload<'a> {
     }
 }
 
-/// `payment-identifier`: 16 to 128 characters of `[A-Za-z0-9_-]`. Spec: x402 extension payment-identifier.
+/// `payment-identifier`: 16 to 128 characters of `[A-Za-z0-9_-]`. Spec: x402 extension
+/// payment-identifier.
 fn identifier(extensions: Option<&Map<String, Value>>) -> Option<String> {
     let id = extensions?.get("payment-identifier")?.get("info")?.get("id")?.as_str()?;
     let plain = id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
@@ -193,17 +198,17 @@ fn identifier(extensions: Option<&Map<String, Value>>) -> Option<String> {
 pub struct SettleResponse<'a> {
     /// Whether value moved.
     pub success: bool,
-    /// Why not, in the protocol's words.
+    /// The reason of a failure, in the protocol's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_reason: Option<&'a str>,
-    /// Who paid, where that is known.
+    /// The payer; empty if unknown.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub payer: &'a str,
     /// The transaction, or an empty text.
     pub transaction: &'a str,
-    /// The network, in the names of the version.
+    /// The network, as named by the version.
     pub network: &'a str,
-    /// What the gate says beside it; version 2 only.
+    /// The gate's extensions; version 2 only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extensions: Option<Extensions>,
 }

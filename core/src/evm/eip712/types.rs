@@ -1,4 +1,4 @@
-//! The types that typed data declares.
+//! Type declarations of typed data.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -77,7 +77,7 @@ impl Types {
         found.map(|(_, fields)| fields.as_slice()).ok_or(TypedDataError::Type)
     }
 
-    /// `encodeType`: the struct, then all that it refers to in alphabetical order.
+    /// `encodeType`: the struct, then all types that it refers to in alphabetical order.
     pub(super) fn encode(&self, name: &str) -> Result<String, TypedDataError> {
         let mut referred: Vec<&str> = Vec::new();
         let mut open = alloc::vec![name];
@@ -191,7 +191,8 @@ fn is_identifier(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$'))
 }
 
-/// `uint`, `int7`, `bytes33`: no elementary types, and misleading as names of structs.
+/// Whether text such as `uint`, `int7` or `bytes33` looks like an elementary type, which would
+/// mislead as the name of a struct.
 fn looks_elementary(text: &str) -> bool {
     matches!(text.trim_end_matches(|last: char| last.is_ascii_digit()), "uint" | "int" | "bytes")
 }

@@ -1,4 +1,5 @@
-//! What a node answered to a batch, read strictly: a member that is missing or odd is an error, never a default.
+//! A node's reply to a batch, read strictly: a missing or malformed member is an error, never a
+//! default.
 
 use alloc::format;
 use alloc::string::String;
@@ -15,20 +16,22 @@ use crate::evm::address::Address;
 use crate::sorted::by_rank;
 use crate::time::UnixTime;
 
-/// Longest reply that is read, bytes: the receipt of a large bundle fits, whatever is longer does not.
+/// Maximum size of a reply, bytes: the receipt of a large bundle fits.
 pub const MAX_REPLY_BYTES: usize = 1024 * 1024;
 
-/// The answers to one batch, each in the place of its call.
+/// The answers to one batch, each at the position of its call.
 #[derive(Debug)]
 pub struct Replies(Vec<Result<Value, RpcError>>);
 
 impl Replies {
-    /// Reads the reply to a batch of `calls` calls, whatever the order of its answers.
+    /// Reads the reply to a batch of `calls` calls, in any order of answers.
     ///
-    /// An error that a node gives for a single call stays in its place. Spec: JSON-RPC 2.0, "Response object" and "Batch".
+    /// A node's error for a single call stays at its position. Spec: JSON-RPC 2.0, "Response
+    /// object" and "Batch".
     ///
     /// # Errors
-    /// [`RpcError::Json`], and [`RpcError::Shape`] unless there is exactly one well-formed answer per call.
+    /// [`RpcError::Json`], and [`RpcError::Shape`] unless there is exactly one well-formed answer
+    /// per call.
     pub fn read(body: &[u8], calls: usize) -> Result<Self, RpcError> {
         let document = json::parse_with(body, MAX_REPLY_BYTES).map_err(RpcError::Json)?;
         let Value::Array(answers) = document else {
@@ -56,7 +59,7 @@ impl Replies {
         places.into_iter().collect::<Option<_>>().map(Self).ok_or(RpcError::Shape("id"))
     }
 
-    /// The result of the call in place `index`, a number up to 2^64 − 1.
+    /// The result of the call at position `index`, a number up to 2^64 − 1.
     ///
     /// # Errors
     /// [`RpcError::Refused`], [`RpcError::Shape`].
@@ -64,7 +67,7 @@ impl Replies {
         quantity(self.result(index)?, "quantity")
     }
 
-    /// The result of the call in place `index`, a block, or none if the node has no such block.
+    /// The result of the call at position `index`, a block; `None` if the node has no such block.
     ///
     /// # Errors
     /// [`RpcError::Refused`], [`RpcError::Shape`].
@@ -79,7 +82,8 @@ impl Replies {
         }
     }
 
-    /// The base fee of the block in place `index`, wei for a unit of gas; nothing on chains without one. Spec: EIP-1559.
+    /// The base fee of the block at position `index`, wei per unit of gas; `None` on chains without
+    /// one. Spec: EIP-1559.
     ///
     /// # Errors
     /// [`RpcError::Refused`], [`RpcError::Shape`].
@@ -90,7 +94,7 @@ impl Replies {
         }
     }
 
-    /// The result of the call in place `index`, an amount of wei.
+    /// The result of the call at position `index`, an amount of wei.
     ///
     /// # Errors
     /// [`RpcError::Refused`], [`RpcError::Shape`].
@@ -98,7 +102,8 @@ impl Replies {
         wide_quantity(self.result(index)?, "quantity")
     }
 
-    /// Whether the `transfer` in place `index` would be carried out: it answers yes, or nothing as some older tokens do.
+    /// Whether the `transfer` at position `index` would succeed: it returns true, or no data as in
+    /// some older tokens.
     ///
     /// # Errors
     /// [`RpcError::Refused`] also for a call that reverts; [`RpcError::Shape`].
@@ -106,7 +111,8 @@ impl Replies {
         if self.result(index)?.as_str() == Some("0x") { Ok(true) } else { self.flag(index) }
     }
 
-    /// The result of the call in place `index`: what the transaction with this hash does, or none if the node has none.
+    /// The result of the call at position `index`: the transaction with this hash, or `None` if the
+    /// node has none.
     ///
     /// # Errors
     /// [`RpcError::Refused`], [`RpcError::Shape`], also for another transaction.
@@ -130,7 +136,7 @@ impl Replies {
         }))
     }
 
-    /// The result of the contract call in place `index`, a `bool`: the word 0 or 1 and nothing else.
+    /// The result of the contract call at position `index`, a `bool`: exactly the word 0 or 1.
     ///
     /// # Errors
     /// [`RpcError::Refused`], [`RpcError::Shape`].
@@ -145,7 +151,7 @@ impl Replies {
         }
     }
 
-    /// The result of the contract call in place `index`, a `uint256`.
+    /// The result of the contract call at position `index`, a `uint256`.
     ///
     /// # Errors
     /// [`RpcError::Refused`], [`RpcError::Shape`].
@@ -153,12 +159,13 @@ impl Replies {
         array(self.result(index)?, "word").map(Amount::from_be_bytes)
     }
 
-    /// The result of the call in place `index`: which transactions within `span` used or cancelled the authorization.
+    /// The result of the call at position `index`: the transactions within `span` that used or
+    /// cancelled the authorization.
     ///
     /// Logs that the node marks as removed are left out.
     ///
     /// # Errors
-    /// [`RpcError::Refused`], [`RpcError::Shape`], also for a log that was not asked for.
+    /// [`RpcError::Refused`], [`RpcError::Shape`], also for a log that was not requested.
     pub fn authorization_logs(
         &self,
         index: usize,
@@ -178,7 +185,8 @@ impl Replies {
         }
     }
 
-    /// The result of the call in place `index`: the receipt of `transaction`, or none while it is in no block.
+    /// The result of the call at position `index`: the receipt of `transaction`; `None` while it is
+    /// in no block.
     ///
     /// # Errors
     /// [`RpcError::Refused`], [`RpcError::Shape`], also for the receipt of another transaction.
@@ -229,25 +237,25 @@ pub struct Block {
     pub time: UnixTime,
 }
 
-/// What a transaction asks for, whether or not it is in a block yet.
+/// The content of a transaction, whether or not it is in a block yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
-    /// Who signed it.
+    /// The signer.
     pub from: Address,
-    /// What it calls; nothing where it makes a contract.
+    /// The called contract; `None` if the transaction creates one.
     pub to: Option<Address>,
     /// The data of the call.
     pub input: Vec<u8>,
 }
 
-/// What became of a transaction that is in a block.
+/// Result of a transaction that is in a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransactionReceipt {
     /// Number of the block.
     pub block: u64,
-    /// Whether it had any effect; says nothing about which.
+    /// Whether it had any effect; does not say which.
     pub status: Status,
-    /// Its events in the order they happened, all of this transaction and block.
+    /// Its events in order, all of this transaction and block.
     pub logs: Vec<Log>,
 }
 
@@ -291,13 +299,13 @@ impl Log {
 /// Whether an event is still in the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inclusion {
-    /// It is.
+    /// It is in the chain.
     Included,
-    /// Its block was taken back.
+    /// Its block was reverted.
     Removed,
 }
 
-/// Why a node's reply, or its answer to one call, tells nothing.
+/// Error of a node's reply, or of its answer to one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RpcError {
@@ -305,7 +313,7 @@ pub enum RpcError {
     Json(JsonError),
     /// The node answered with an error of this number.
     Refused(i64),
-    /// The named part is missing or is not what the specification says.
+    /// The named part is missing or violates the specification.
     Shape(&'static str),
 }
 

@@ -249,7 +249,8 @@ impl Entry {
         }
     }
 
-    /// Hands out one more send of the same bytes: one at a time, a second apart, while it can be settled.
+    /// Hands out one more send of the same bytes: one at a time, a second apart, while it can be
+    /// settled.
     fn resend(
         mut self,
         sent: UnixTime,

@@ -10,7 +10,8 @@ use crate::evm::rpc::{AUTHORIZATION_CANCELED, AUTHORIZATION_USED, TRANSFER};
 /// The meaning of a receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Evidence {
-    /// The authorization was used and its own `Transfer` moved exactly the value from payer to payee.
+    /// The authorization was used and its own `Transfer` moved exactly the value from payer to
+    /// payee.
     Paid {
         /// Place of that `Transfer` among the events of its block.
         log_index: u64,

@@ -11,7 +11,7 @@ use crate::ledger::attempts::{
 use crate::ledger::mark::Mark;
 use crate::time::UnixTime;
 
-/// Most rows of an object.
+/// Maximum rows of an object.
 const MAX_STREAKS: usize = 4_096;
 /// Seconds between two notices about clients that prove no payment.
 const NOTICE_GAP_SECS: u64 = 60;

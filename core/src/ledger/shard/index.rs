@@ -43,7 +43,7 @@ pub(super) struct Index {
 /// One row. Times are unix seconds; a span that is over, or never was, ends at 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Brief {
-    /// The first eight bytes of its binding, which is a hash of ours.
+    /// The first eight bytes of its binding, which is a hash computed by the gate.
     binding: [u32; 2],
     /// The client network that began it.
     client: u32,
@@ -245,7 +245,8 @@ impl Index {
         rows.take(max).map(|(place, _)| place.to_slot()).collect()
     }
 
-    /// Whether nothing is due before `at`, if nothing was when [`Index::wake_at`] last looked at all.
+    /// Whether nothing is due before `at`, if nothing was when [`Index::wake_at`] last looked at
+    /// all.
     pub(super) fn is_quiet_until(&self, at: UnixTime) -> bool {
         self.noted.is_none_or(|due| at <= due)
     }

@@ -2,7 +2,7 @@
 //! briefly.
 //!
 //! A payment has no row while it is being proven. A late copy of it, or one at another price, would
-//! be answered as unknown and told to pay again, a moment before the first copy is settled.
+//! be answered as unknown and asked to pay again, a moment before the first copy is settled.
 //! Assumptions:
 //! - only its payer can name a payment that has no row: its key is derived from what they signed;
 //! - losing this memory costs only that protection.

@@ -88,7 +88,8 @@ impl Shard {
         Ok(changes)
     }
 
-    /// Whether nothing is due before `at`, if nothing was when [`Shard::wake_at`] last looked at all.
+    /// Whether nothing is due before `at`, if nothing was when [`Shard::wake_at`] last looked at
+    /// all.
     #[must_use]
     pub fn is_quiet_until(&self, at: UnixTime) -> bool {
         self.index.is_quiet_until(at)

@@ -1,7 +1,8 @@
-//! Extension `bazaar`: how a request that is paid for is made and what comes back, for facilitators that list resources.
+//! Extension `bazaar`: the form of a paid request and of its response, for facilitators that list
+//! resources.
 //!
-//! Spec: x402 extension "Bazaar", over HTTP. Facilitators hold `info` against `schema` and take what came with the payment,
-//! so a client's echo of it decides nothing here.
+//! Spec: x402 extension "Bazaar", over HTTP. Facilitators check `info` against `schema` and use the
+//! copy that came with the payment, so a client's echo of it decides nothing here.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -11,10 +12,10 @@ use serde_json::{Map, Value, json};
 
 /// The extension's name in `extensions`.
 pub const NAME: &str = "bazaar";
-/// The dialect of what is written as `schema`.
+/// The dialect of `schema`.
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
-/// Where a request brings its input.
+/// Position of a request's input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
     /// In the query: `GET`, `HEAD`, `DELETE`.
@@ -23,7 +24,7 @@ pub enum Style {
     Body(BodyType),
 }
 
-/// What a body is.
+/// Type of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyType {
     /// `application/json`.
@@ -51,7 +52,7 @@ impl BodyType {
         }
     }
 
-    /// As a media type.
+    /// The media type.
     #[must_use]
     pub const fn media_type(self) -> &'static str {
         match self {
@@ -62,23 +63,23 @@ impl BodyType {
     }
 }
 
-/// What a resource takes and gives.
+/// Input and output of a resource.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Declaration {
-    /// Where the input stands.
+    /// Position of the input.
     pub style: Style,
-    /// An input that works.
+    /// A working example input.
     pub input: Value,
     /// JSON Schema of the input.
     pub input_schema: Map<String, Value>,
     /// An output and its JSON Schema, if it is described.
     pub output: Option<(Value, Map<String, Value>)>,
-    /// The route's path with `:name` in the place of each parameter, if it has any.
+    /// The route's path with `:name` for each parameter, if it has any.
     pub template: Option<String>,
 }
 
 impl Declaration {
-    /// Whether requests with this method bring their input there.
+    /// Whether requests with this method carry their input there.
     #[must_use]
     pub fn takes(&self, method: &str) -> bool {
         match self.style {
@@ -143,7 +144,7 @@ impl Declaration {
     }
 }
 
-/// What stands in the place of each parameter; nothing for a path that is longer or shorter than the template.
+/// The values of the parameters; empty for a path that is longer or shorter than the template.
 fn parameters(template: &str, path: &str) -> Map<String, Value> {
     if template.split('/').count() != path.split('/').count() {
         return Map::new();
@@ -154,7 +155,8 @@ fn parameters(template: &str, path: &str) -> Map<String, Value> {
         .collect()
 }
 
-/// Whether facilitators take this as the name of many URLs. Spec: x402 extension "Bazaar", `routeTemplate`.
+/// Whether facilitators accept this as the name of many URLs. Spec: x402 extension "Bazaar",
+/// `routeTemplate`.
 fn is_template(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_/:.-~%".contains(&byte);
     text.bytes().all(plain) && !text.contains("..") && !text.contains("://")

@@ -1,27 +1,29 @@
-//! Extension `diagnostic`: why payment is not accepted, in words that a payer's program can act on.
+//! Extension `diagnostic`: the reason why payment is not accepted, in codes that a payer's program
+//! can act on.
 //!
-//! Spec: x402 extension "Diagnostic" (proposed). It is advice: whoever ignores it pays as before, and nothing in it changes
-//! amount, payee or policy. A client echoes it with the other extensions, and no echo of it is compared.
+//! Spec: x402 extension "Diagnostic" (proposed). It is advice: a client that ignores it pays as
+//! before, and it cannot change amount, payee or policy. A client echoes it with the other
+//! extensions, and no echo of it is compared.
 
 /// The extension's name in `extensions`.
 pub const NAME: &str = "diagnostic";
-/// JSON Schema of the extension as a whole; what is sent along is its `properties.info`.
+/// JSON Schema of the whole extension; its `properties.info` is sent along.
 pub const SCHEMA: &str = include_str!("diagnostic.json");
 
-/// What the payer is told. Unknown codes are left to whoever reads them.
+/// Code for the payer. Unknown codes are left to the reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DiagnosticCode {
-    /// Nothing is wrong: the terms are new to this client.
+    /// No fault: the terms are new to this client.
     PaymentRequired,
-    /// The payment came after its end: once more with fresh terms.
+    /// The payment had expired: pay again with fresh terms.
     InvoiceExpired,
     /// The payment proves nothing here: a person has to look.
     PaymentUnverified,
     /// Many requests and no success.
     AttemptsExceeded,
-    /// The wallet holds too little.
+    /// The wallet's balance is too low.
     InsufficientFunds,
-    /// Something is wrong that the payer did not cause, or that nobody knows.
+    /// A fault that the payer did not cause, or an unknown one.
     OperatorAlert,
 }
 
@@ -49,7 +51,7 @@ impl DiagnosticCode {
         }
     }
 
-    /// The code of this name.
+    /// Parses a name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|code| code.name() == name)

@@ -1,8 +1,10 @@
-//! Extension `mppx`: the nonce of an EIP-3009 authorization says which offer, resource and request it is for.
+//! Extension `mppx`: the nonce of an EIP-3009 authorization binds it to an offer, resource and
+//! request.
 //!
-//! `mppx` announces it. A payer that takes it up puts a text of its own into `info.nonce`, echoes the extensions with it, and
-//! signs with the nonce that they give. One that does not is taken too, unless the server's operator asked for the binding.
-//! Spec: none; the source of `mppx` 0.11, `x402/internal/RouteBinding`.
+//! `mppx` announces it. A payer that supports it puts its own text into `info.nonce`, echoes the
+//! extensions with it, and signs with the nonce derived from them. A payer that does not is
+//! accepted too, unless the server's operator requires the binding. Spec: none; the source of
+//! `mppx` 0.11, `x402/internal/RouteBinding`.
 
 use alloc::string::String;
 
@@ -14,8 +16,8 @@ use crate::encoding::{base64, jcs};
 /// The extension's name in `extensions`.
 pub const NAME: &str = "mppx";
 
-/// The extensions of an offer as a payer echoes them, with `salt` in them: different for each payment, or the token takes one
-/// alone. Nothing if the extension is not announced.
+/// The extensions of an offer as a payer echoes them, with `salt` in them: it differs for each
+/// payment, because the token accepts a nonce only once. `None` if the extension is not announced.
 #[must_use]
 pub fn salted(extensions: &Map<String, Value>, salt: &str) -> Option<Map<String, Value>> {
     let mut salted = extensions.clone();
@@ -24,7 +26,8 @@ pub fn salted(extensions: &Map<String, Value>, salt: &str) -> Option<Map<String,
     Some(salted)
 }
 
-/// The nonce to sign with: SHA-256 over offer, resource and salted extensions, each in base64url of its canonical JSON.
+/// The nonce to sign with: SHA-256 over offer, resource and salted extensions, each in base64url of
+/// its canonical JSON.
 #[must_use]
 pub fn nonce(
     accepted: &Map<String, Value>,

@@ -1,7 +1,7 @@
 //! Extension `offer-receipt`: receipts, signed as EIP-712 typed data. Offers are not signed.
 //!
-//! Spec: x402 extension "Offer and Receipt", sections 3 and 5. The domain is the same for every chain (`chainId` 1,
-//! no contract), so whoever checks needs nothing but the receipt and the address of the signer.
+//! Spec: x402 extension "Offer and Receipt", sections 3 and 5. The domain is the same for every
+//! chain (`chainId` 1, no contract), so a verifier needs only the receipt and the signer's address.
 
 use alloc::string::{String, ToString};
 
@@ -24,7 +24,7 @@ pub const TYPE: &str = "Receipt(uint256 version,string network,string resourceUr
 /// Version of the receipts written here.
 const VERSION: u64 = 1;
 
-/// What is signed. The order of members is that of the reference.
+/// The signed content. The order of members is that of the reference.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Payload {
@@ -50,7 +50,7 @@ impl Payload {
         }
     }
 
-    /// The members of a payload that came, each as it is written there; nothing if one is missing.
+    /// The members of a received payload, each as written there; `None` if one is missing.
     #[must_use]
     pub fn read(object: &Map<String, Value>) -> Option<Self> {
         let number = |name: &str| object.get(name).and_then(Value::as_u64);
@@ -65,7 +65,7 @@ impl Payload {
         })
     }
 
-    /// What is signed over it.
+    /// The digest to sign.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
         let text = |text: &str| keccak256(text.as_bytes());
@@ -92,7 +92,7 @@ pub struct SignedReceipt {
 }
 
 impl SignedReceipt {
-    /// Signs `receipt`; nothing in the case that [`Account::sign`] names.
+    /// Signs `receipt`; `None` in the case that [`Account::sign`] names.
     #[must_use]
     pub fn new(receipt: &Receipt, signer: &Account) -> Option<Self> {
         let payload = Payload::new(receipt);
@@ -125,13 +125,13 @@ impl Extensions {
     /// The extensions that carry `receipt`.
     #[must_use]
     pub fn new(receipt: SignedReceipt) -> Self {
-        // The text below is JSON, which a test asserts.
+        // The text is JSON, which a test asserts.
         let schema = serde_json::from_str(SCHEMA).ok();
         Self { offer_receipt: Extension { info: Info { receipt }, schema } }
     }
 }
 
-/// How a signer of the format `eip712` is named: the DID of its address.
+/// The name of a signer of the format `eip712`: the DID of its address.
 ///
 /// Spec: x402 extension "Offer and Receipt", section 4.5; did:pkh.
 #[must_use]
@@ -141,7 +141,7 @@ pub fn key_id(signer: &Account) -> String {
     id
 }
 
-/// The format of what is signed here.
+/// The format of signed receipts.
 pub const FORMAT: &str = "eip712";
 
 /// JSON Schema of `info`, as the reference announces it.

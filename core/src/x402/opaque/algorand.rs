@@ -1,7 +1,8 @@
-//! A payment on Algorand: the payer's signed transaction in a group. The chain takes it once.
+//! A payment on Algorand: the payer's signed transaction in a group. The chain accepts it once.
 //!
-//! Spec: x402 scheme `exact` on Algorand; Algorand, "Canonical MessagePack": sorted names, shortest numbers, nothing that is
-//! zero. Only transfers are read, by every field that they can have: one that others skip would be a second spelling.
+//! Spec: x402 scheme `exact` on Algorand; Algorand, "Canonical MessagePack": sorted names, shortest
+//! numbers, zero values omitted. Only transfers are read, by every field that they can have:
+//! skipping a field would allow a second spelling.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -11,11 +12,11 @@ use serde_json::{Map, Value};
 use super::bytes::{Bytes, holds};
 use super::decoded;
 
-/// Most transactions of a group.
+/// Maximum transactions of a group.
 const MAX_GROUP: usize = 16;
-/// Most fields of a transfer.
+/// Maximum fields of a transfer.
 const MAX_FIELDS: u8 = 15;
-/// How deep the authorization of a transaction is nested.
+/// Maximum nesting of a transaction's authorization.
 const MAX_DEPTH: u8 = 4;
 
 /// The transaction at `paymentIndex`, without its signature.
@@ -37,7 +38,7 @@ pub(super) fn single_use(payload: &Map<String, Value>) -> Option<Vec<u8>> {
     named
 }
 
-/// A transaction behind what authorizes it.
+/// A transaction after its authorization.
 fn signed<'a>(bytes: &mut Bytes<'a>) -> Option<&'a [u8]> {
     let mut names = Names::new();
     let count = map(bytes)?;
@@ -59,7 +60,7 @@ fn signed<'a>(bytes: &mut Bytes<'a>) -> Option<&'a [u8]> {
     transaction
 }
 
-/// A transfer of an asset, or of the chain's own money.
+/// A transfer of an asset, or of the chain's native currency.
 fn transfer(bytes: &mut Bytes) -> Option<()> {
     let count = map(bytes)?;
     holds(count <= MAX_FIELDS)?;
@@ -147,7 +148,7 @@ fn number(bytes: &mut Bytes) -> Option<u64> {
     Some(number)
 }
 
-/// Any value, of the forms that transactions have.
+/// Skips any value of the forms that transactions have.
 fn skip(bytes: &mut Bytes, depth: u8) -> Option<()> {
     let depth = depth.checked_sub(1)?;
     match bytes.peek()? {

@@ -1,7 +1,8 @@
 //! A payment on Aptos: JSON of two lists of bytes, a transaction and its sender's authenticator.
 //!
-//! Spec: x402 scheme `exact` on Aptos; Aptos, `RawTransaction` in BCS. The chain takes the raw transaction once. Who pays its fee
-//! stands behind it, and may be filled in by the facilitator: it is no part of the name.
+//! Spec: x402 scheme `exact` on Aptos; Aptos, `RawTransaction` in BCS. The chain accepts the raw
+//! transaction once. The fee payer comes after it, and may be filled in by the facilitator, so it
+//! is not part of the identity.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -13,11 +14,12 @@ use super::bytes::{Bytes, holds};
 use crate::encoding::json;
 use crate::mutant::{Mutant, planted};
 
-/// A payload that calls a function: nothing else pays.
+/// A payload that calls a function: the only kind that pays.
 const CALL: u8 = 2;
 /// Kinds of authenticators: of one Ed25519 key, of several, of another key, of several others.
 const AUTHENTICATORS: core::ops::RangeInclusive<u8> = 0..=3;
-/// Bytes of the authenticator of one Ed25519 key: its kind, and key and signature after their lengths.
+/// Bytes of the authenticator of one Ed25519 key: its kind, and key and signature after their
+/// lengths.
 const ED25519: usize = 1 + 33 + 65;
 
 /// The raw transaction.
@@ -53,11 +55,12 @@ fn raw_transaction(bytes: &mut Bytes) -> Option<()> {
     name(bytes)?;
     list(bytes, type_tag)?;
     list(bytes, |bytes| sized(bytes).map(|_| ()))?;
-    // Most gas, its price, the end in seconds, the chain.
+    // Gas limit, gas price, expiry in seconds, chain.
     bytes.take(8 + 8 + 8 + 1).map(|_| ())
 }
 
-/// Whoever may sign; the signature is no part of the name, so only its frame is looked at.
+/// Skips the authenticator of any signer; the signature is not part of the identity, so only its
+/// frame is checked.
 fn authenticator(bytes: &[u8]) -> Option<()> {
     match bytes {
         [0, 32, rest @ ..] => holds(bytes.len() == ED25519 && rest.get(32) == Some(&64)),

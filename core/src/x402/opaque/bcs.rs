@@ -1,12 +1,13 @@
-//! What Aptos and Sui have in common: Binary Canonical Serialization, and the types of Move.
+//! The common part of Aptos and Sui: Binary Canonical Serialization, and the types of Move.
 //!
-//! Spec: BCS, "Format". Each value has one spelling: lengths are the shortest ULEB128, flags are 0 or 1.
+//! Spec: BCS, "Format". Each value has one spelling: lengths are the shortest ULEB128, flags are 0
+//! or 1.
 
 use super::bytes::{Bytes, holds};
 
 /// Bytes of an address, an object's id or a digest.
 pub(super) const ADDRESS: usize = 32;
-/// How deep types may hold types.
+/// Maximum nesting of types.
 const MAX_DEPTH: u8 = 8;
 
 /// A length or the number of a variant.
@@ -36,7 +37,7 @@ pub(super) fn name(bytes: &mut Bytes) -> Option<()> {
     holds(plain && !name.is_empty())
 }
 
-/// Whether something follows.
+/// Whether an optional value follows.
 pub(super) fn flag(bytes: &mut Bytes) -> Option<bool> {
     match bytes.byte()? {
         0 => Some(false),

@@ -1,6 +1,6 @@
-//! Bytes that are read from the front, each exactly once.
+//! A reader of bytes from the front, each exactly once.
 
-/// What is left to read.
+/// The unread bytes.
 #[derive(Clone)]
 pub(super) struct Bytes<'a> {
     rest: &'a [u8],
@@ -11,7 +11,7 @@ impl<'a> Bytes<'a> {
         Self { rest: bytes }
     }
 
-    /// The next bytes, this many.
+    /// The next `count` bytes.
     pub(super) fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.rest.split_at_checked(count)?;
         self.rest = rest;
@@ -32,23 +32,23 @@ impl<'a> Bytes<'a> {
         self.rest.first().copied()
     }
 
-    /// What is left, without reading it.
+    /// The unread bytes, without reading them.
     pub(super) const fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
-    /// The bytes that were read since `before`, an earlier copy of this.
+    /// The bytes read since `before`, an earlier copy of this reader.
     pub(super) fn since(&self, before: &Self) -> Option<&'a [u8]> {
         before.rest.get(..before.rest.len().checked_sub(self.rest.len())?)
     }
 
-    /// Something as long as nothing is left.
+    /// `Some` if all bytes are read.
     pub(super) const fn end(&self) -> Option<()> {
         if self.rest.is_empty() { Some(()) } else { None }
     }
 }
 
-/// `Some` where it holds.
+/// `Some` if `condition` holds.
 pub(super) const fn holds(condition: bool) -> Option<()> {
     if condition { Some(()) } else { None }
 }

@@ -1,17 +1,18 @@
-//! A transfer on Hedera: one transaction, written once for each node that may take it.
+//! A transfer on Hedera: one transaction, written once for each node that may accept it.
 //!
-//! Spec: x402 scheme `exact` on Hedera; Hedera, `TransactionList`, `SignedTransaction` and `TransactionBody` in Protocol
-//! Buffers. The network takes a transaction id once, whatever else stands in the body, so the id alone is the name.
+//! Spec: x402 scheme `exact` on Hedera; Hedera, `TransactionList`, `SignedTransaction` and
+//! `TransactionBody` in Protocol Buffers. The network accepts a transaction id once, regardless of
+//! the rest of the body, so the id alone is the identity.
 
 use alloc::format;
 use alloc::string::String;
 
 use super::bytes::{Bytes, holds};
 
-/// Most nodes of a list.
+/// Maximum nodes of a list.
 const MAX_NODES: u32 = 64;
 
-/// The transaction's id in the network's own words: `0.0.1235@1740671489.5`.
+/// The transaction's id in the network's own form: `0.0.1235@1740671489.5`.
 pub(super) fn single_use(list: &[u8]) -> Option<String> {
     let mut bytes = Bytes::new(list);
     let mut name = None;
@@ -20,13 +21,13 @@ pub(super) fn single_use(list: &[u8]) -> Option<String> {
         nodes = nodes.checked_sub(1)?;
         holds(head(&mut bytes)? == (1, Wire::Sized))?;
         let id = transaction(sized(&mut bytes)?)?;
-        // All are one transaction, or they would be several.
+        // All copies must be the same transaction, or there would be several.
         holds(*name.get_or_insert_with(|| id.clone()) == id)?;
     }
     name
 }
 
-/// What was signed, in the one place where it is still written.
+/// The signed transaction, in the only field that is still in use.
 fn transaction(bytes: &[u8]) -> Option<String> {
     let signed = only(bytes, 5)?;
     let mut bytes = Bytes::new(signed);
@@ -59,14 +60,14 @@ fn body(body: &[u8]) -> Option<String> {
     id
 }
 
-/// When it begins to be valid, and who pays its fee.
+/// Start of its validity, and the fee payer.
 fn transaction_id(bytes: &[u8]) -> Option<String> {
     let mut bytes = Bytes::new(bytes);
     holds(head(&mut bytes)? == (1, Wire::Sized))?;
     let [seconds, nanos, _] = numbers(sized(&mut bytes)?, 2)?;
     holds(head(&mut bytes)? == (2, Wire::Sized))?;
     let [shard, realm, account] = numbers(sized(&mut bytes)?, 3)?;
-    // Neither scheduled nor a part of another.
+    // Neither scheduled nor part of another transaction.
     let mut last = 2;
     while bytes.peek().is_some() {
         let (field, wire) = head(&mut bytes)?;
@@ -76,7 +77,7 @@ fn transaction_id(bytes: &[u8]) -> Option<String> {
     Some(format!("{shard}.{realm}.{account}@{seconds}.{nanos}"))
 }
 
-/// The numbers of the first fields; a field that is zero may be left out.
+/// The numbers of the first fields; a field that is zero may be omitted.
 fn numbers(bytes: &[u8], fields: u32) -> Option<[u64; 3]> {
     let mut bytes = Bytes::new(bytes);
     let (mut last, mut found) = (0, [0; 3]);
@@ -99,14 +100,14 @@ fn only(bytes: &[u8], field: u32) -> Option<&[u8]> {
     Some(content)
 }
 
-/// How a field is written; no field here is written otherwise.
+/// Encoding of a field; fields of other encodings do not occur here.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wire {
     Number,
     Sized,
 }
 
-/// The number of the next field, and how it is written.
+/// The number of the next field, and its encoding.
 fn head(bytes: &mut Bytes) -> Option<(u32, Wire)> {
     let head = u32::try_from(number(bytes)?).ok()?;
     let wire = match head & 7 {
@@ -122,7 +123,7 @@ fn sized<'a>(bytes: &mut Bytes<'a>) -> Option<&'a [u8]> {
     bytes.take(count)
 }
 
-/// A number of seven bits a byte, never longer than needed.
+/// A number of seven bits per byte, in its shortest form.
 fn number(bytes: &mut Bytes) -> Option<u64> {
     let mut value = 0_u64;
     for shift in (0..=63).step_by(7) {

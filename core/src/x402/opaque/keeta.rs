@@ -1,7 +1,7 @@
-//! A block of Keeta: one transfer in the payer's own chain of blocks. The network takes it once.
+//! A block of Keeta: one transfer in the payer's own chain of blocks. The network accepts it once.
 //!
-//! Spec: x402 scheme `exact` on Keeta; Keeta, blocks of version 1 and 2 in DER, each as its own program writes them. The
-//! signature is no part of the name.
+//! Spec: x402 scheme `exact` on Keeta; Keeta, blocks of version 1 and 2 in DER, each as the
+//! network's own program writes them. The signature is not part of the identity.
 
 use alloc::vec::Vec;
 
@@ -13,13 +13,13 @@ const NULL: u8 = 0x05;
 const TEXT: u8 = 0x0c;
 const TIME: u8 = 0x18;
 const SEQUENCE: u8 = 0x30;
-/// A transfer among the operations.
+/// Tag of a transfer among the operations.
 const SEND: u8 = 0xa0;
-/// Around a block of version 2.
+/// Tag around a block of version 2.
 const VERSION_2: u8 = 0xa1;
 const SIGNATURE: usize = 64;
 
-/// The version, and every member but the signature.
+/// The version, and every member except the signature.
 pub(super) fn single_use(block: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Bytes::new(block);
     let (version, content) = match bytes.peek()? {
@@ -40,7 +40,7 @@ pub(super) fn single_use(block: &[u8]) -> Option<Vec<u8>> {
         _ => {
             integer(&mut bytes)?;
             time(&mut bytes)?;
-            // For no purpose of its own.
+            // No special purpose.
             holds(integer(&mut bytes)? == [0])?;
         }
     }
@@ -56,7 +56,7 @@ pub(super) fn single_use(block: &[u8]) -> Option<Vec<u8>> {
     Some(name)
 }
 
-/// To whom, how much, of what, and a reference if there is one.
+/// Recipient, amount, token, and a reference if there is one.
 fn send(operation: &[u8]) -> Option<()> {
     let mut bytes = Bytes::new(only(operation, SEQUENCE)?);
     tagged(&mut bytes, OCTETS)?;
@@ -69,7 +69,7 @@ fn send(operation: &[u8]) -> Option<()> {
     bytes.end()
 }
 
-/// The content of the next value, which must be of this kind; its length has the shortest form.
+/// The content of the next value, which must have this tag; its length has the shortest form.
 fn tagged<'a>(bytes: &mut Bytes<'a>, tag: u8) -> Option<&'a [u8]> {
     holds(bytes.byte()? == tag)?;
     let length = match bytes.byte()? {
@@ -89,7 +89,7 @@ fn tagged<'a>(bytes: &mut Bytes<'a>, tag: u8) -> Option<&'a [u8]> {
     bytes.take(length)
 }
 
-/// The content of a value that is alone.
+/// The content of the only value.
 fn only(bytes: &[u8], tag: u8) -> Option<&[u8]> {
     let mut bytes = Bytes::new(bytes);
     let content = tagged(&mut bytes, tag)?;
@@ -110,7 +110,7 @@ fn integer<'a>(bytes: &mut Bytes<'a>) -> Option<&'a [u8]> {
     }
 }
 
-/// A time as Keeta writes it: to the second, or to the millisecond where that is not zero.
+/// A time as Keeta writes it: to the second, or to the millisecond if that is not zero.
 fn time(bytes: &mut Bytes) -> Option<()> {
     let text = tagged(bytes, TIME)?.strip_suffix(b"Z")?;
     let (seconds, fraction) = text.split_at_checked(14)?;

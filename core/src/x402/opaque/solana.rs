@@ -1,18 +1,19 @@
-//! A transaction of Solana: what its signers sign, to the last byte.
+//! A transaction of Solana: the message that its signers sign, to the last byte.
 //!
-//! Spec: Solana, "Transactions": a compact array of signatures, then the message, legacy or version 0. A message names its fee
-//! payer, so nothing in it is left to whoever sends it; the signatures in front are no part of what is taken once: the fee
-//! payer's is still missing, and whatever stands in its place is replaced.
+//! Spec: Solana, "Transactions": a compact array of signatures, then the message, of the legacy
+//! form or of version 0. A message names its fee payer, so the sender cannot change anything in it.
+//! The signatures before it are not part of the identity: the fee payer's is still missing, and the
+//! placeholder is replaced.
 
 use super::bytes::{Bytes, holds};
 use crate::mutant::{Mutant, planted};
 
-/// Longest transaction that fits into a packet, bytes.
+/// Maximum size of a transaction that fits into a packet, bytes.
 const MAX_BYTES: usize = 1232;
 /// Bytes of a signature, and of a key or hash.
 const SIGNATURE: usize = 64;
 const KEY: usize = 32;
-/// In front of a message that is not a legacy one; the rest of the byte is its version.
+/// Marks a message that is not a legacy one; the rest of the byte is its version.
 const VERSIONED: u8 = 0x80;
 
 /// The message of a transaction.
@@ -65,7 +66,8 @@ fn list(bytes: &mut Bytes) -> Option<()> {
     bytes.take(count).map(|_| ())
 }
 
-/// A count in one to three bytes, seven bits each, never longer than needed. Spec: Solana, "Compact-u16 format".
+/// A count in one to three bytes, seven bits each, in its shortest form. Spec: Solana, "Compact-u16
+/// format".
 fn compact(bytes: &mut Bytes) -> Option<usize> {
     let mut count = 0_u32;
     for shift in [0, 7, 14] {

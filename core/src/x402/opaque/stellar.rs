@@ -1,8 +1,9 @@
-//! A payment on Stellar: an envelope around one call of a contract, and the payer's authorization of it.
+//! A payment on Stellar: an envelope around one contract call, and the payer's authorization of it.
 //!
-//! Spec: x402 scheme `exact` on Stellar; Stellar, `TransactionEnvelope` and `SorobanAuthorizationEntry` in XDR. Facilitators take
-//! the call and its authorization out of the envelope and put their own around it, and the ledger takes the authorization's
-//! nonce once. So the envelope is no part of the name, and neither is the signature.
+//! Spec: x402 scheme `exact` on Stellar; Stellar, `TransactionEnvelope` and
+//! `SorobanAuthorizationEntry` in XDR. Facilitators take the call and its authorization out of the
+//! envelope and wrap them in their own, and the ledger accepts the authorization's nonce once. So
+//! neither the envelope nor the signature is part of the identity.
 
 use alloc::vec::Vec;
 
@@ -11,7 +12,7 @@ use super::xdr::{address, each, empty, exactly, number, sized, value};
 
 /// Bytes of a key or hash.
 const KEY: usize = 32;
-/// The only kind of operation: a host function is invoked.
+/// The only kind of operation: invoking a host function.
 const INVOKE: u32 = 24;
 
 /// Address, nonce, last ledger and call of the authorization.
@@ -27,7 +28,7 @@ pub(super) fn single_use(envelope: &[u8]) -> Option<Vec<u8>> {
     exactly(&mut bytes, 1)?;
     optional(&mut bytes, account)?;
     exactly(&mut bytes, INVOKE)?;
-    // The contract is called.
+    // A contract call.
     exactly(&mut bytes, 0)?;
     let start = bytes.clone();
     call(&mut bytes)?;
@@ -42,10 +43,11 @@ pub(super) fn single_use(envelope: &[u8]) -> Option<Vec<u8>> {
     Some(name)
 }
 
-/// One authorization, by its own address and of just this call: with several, one transaction would have several names.
+/// One authorization, by its own address and for exactly this call: with several, one transaction
+/// would have several identities.
 fn authorization(bytes: &mut Bytes, called: &[u8]) -> Option<Vec<u8>> {
     exactly(bytes, 1)?;
-    // By an address, not by whoever sends the envelope.
+    // By an address, not by the sender of the envelope.
     exactly(bytes, 1)?;
     let start = bytes.clone();
     address(bytes)?;
@@ -70,7 +72,7 @@ fn call(bytes: &mut Bytes) -> Option<()> {
     each(bytes, 32, value)
 }
 
-/// An account, or one of several behind it.
+/// An account, or a multiplexed one.
 fn account(bytes: &mut Bytes) -> Option<()> {
     let count = match number(bytes)? {
         0 => KEY,
@@ -125,7 +127,7 @@ fn memo(bytes: &mut Bytes) -> Option<()> {
     }
 }
 
-/// What the call may read, write and use.
+/// Resources that the call may read, write and use.
 fn resources(bytes: &mut Bytes) -> Option<()> {
     exactly(bytes, 1)?;
     match number(bytes)? {
@@ -138,7 +140,7 @@ fn resources(bytes: &mut Bytes) -> Option<()> {
     bytes.take(4 + 4 + 4 + 8).map(|_| ())
 }
 
-/// An account, a trust line, a contract's data or its code: what a call can touch.
+/// A ledger key of an account, a trust line, a contract's data or its code.
 fn ledger_key(bytes: &mut Bytes) -> Option<()> {
     match number(bytes)? {
         0 => {

@@ -1,18 +1,19 @@
-//! A transaction of Sui, as payer and sponsor both sign it: all of it is taken once.
+//! A transaction of Sui, as payer and sponsor both sign it: the chain accepts all of it once.
 //!
-//! Spec: x402 scheme `exact` on Sui; Sui, `TransactionData` in BCS: version 1, a programmable transaction.
+//! Spec: x402 scheme `exact` on Sui; Sui, `TransactionData` in BCS: version 1, a programmable
+//! transaction.
 
 use super::bcs::{ADDRESS, flag, length, list, name, sized, type_tag};
 use super::bytes::{Bytes, holds};
 
-/// The transaction, if it is one and nothing else.
+/// The transaction, if it is exactly one.
 pub(super) fn single_use(transaction: &[u8]) -> Option<&[u8]> {
     let mut bytes = Bytes::new(transaction);
     // Version 1; programmable.
     holds(bytes.array()? == [0, 0])?;
     list(&mut bytes, input)?;
     list(&mut bytes, command)?;
-    // The sender; what pays for gas, its owner, price and budget.
+    // The sender; the gas objects, their owner, price and budget.
     bytes.take(ADDRESS)?;
     list(&mut bytes, object)?;
     bytes.take(ADDRESS + 8 + 8)?;
@@ -48,7 +49,7 @@ fn input(bytes: &mut Bytes) -> Option<()> {
     }
 }
 
-/// Call, transfer, split, merge, make a vector. Code is not published to pay.
+/// A call, transfer, split, merge or vector. Publishing code is not a payment.
 fn command(bytes: &mut Bytes) -> Option<()> {
     match length(bytes)? {
         0 => {

@@ -1,26 +1,26 @@
-//! Values of Stellar's contracts in XDR, each of which has one spelling.
+//! Values of Stellar's contracts in XDR, each with exactly one spelling.
 //!
 //! Spec: RFC 4506; Stellar, `SCVal` and `SCAddress`.
 
 use super::bytes::{Bytes, holds};
 
-/// How deep values may hold values.
+/// Maximum nesting of values.
 const MAX_DEPTH: u8 = 8;
-/// Longest text or list of bytes in a value, bytes.
+/// Maximum length of a text or list of bytes in a value, bytes.
 const MAX_SIZED: u32 = 4096;
-/// Most values in one.
+/// Maximum values in one value.
 const MAX_VALUES: u32 = 256;
 
 pub(super) fn number(bytes: &mut Bytes) -> Option<u32> {
     bytes.array().map(u32::from_be_bytes)
 }
 
-/// Just this number.
+/// Reads exactly this number.
 pub(super) fn exactly(bytes: &mut Bytes, expected: u32) -> Option<()> {
     holds(number(bytes)? == expected)
 }
 
-/// A list of nothing.
+/// Reads an empty list.
 pub(super) fn empty(bytes: &mut Bytes) -> Option<()> {
     exactly(bytes, 0)
 }
@@ -39,7 +39,7 @@ pub(super) fn each<'a>(
     Some(())
 }
 
-/// Bytes after their count, filled up with zeros to a multiple of four.
+/// Bytes after their count, padded with zeros to a multiple of four.
 pub(super) fn sized<'a>(bytes: &mut Bytes<'a>, max: u32) -> Option<&'a [u8]> {
     let count = number(bytes)?;
     holds(count <= max)?;
@@ -50,7 +50,7 @@ pub(super) fn sized<'a>(bytes: &mut Bytes<'a>, max: u32) -> Option<&'a [u8]> {
     Some(content)
 }
 
-/// An account, a contract, one of several behind an account, a balance or a pool.
+/// An account, a contract, a multiplexed account, a balance or a pool.
 pub(super) fn address(bytes: &mut Bytes) -> Option<()> {
     let count = match number(bytes)? {
         0 | 3 => {
@@ -64,7 +64,7 @@ pub(super) fn address(bytes: &mut Bytes) -> Option<()> {
     bytes.take(count).map(|_| ())
 }
 
-/// A value.
+/// Reads a value.
 pub(super) fn value(bytes: &mut Bytes) -> Option<()> {
     nested(bytes, MAX_DEPTH)
 }
