@@ -1,8 +1,8 @@
-// A chain of our own that says it is Base Sepolia: anvil, with our token where USDC is.
+// A local chain that claims to be Base Sepolia: anvil, with the demo token in place of USDC.
 //
 // Stock x402 clients pay only with assets they know, so the token's code is placed at the canonical
 // address of USDC on that network. Accounts come from anvil's published development phrase: their keys
-// are known to everybody and worth nothing anywhere else.
+// are public and worth nothing anywhere else.
 
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -17,9 +17,9 @@ import { freePort } from './server.mjs';
 /** CAIP-2 id and x402 v1 name of the chain. */
 export const NETWORK = 'eip155:84532';
 export const NETWORK_V1 = 'base-sepolia';
-/** Where USDC is on Base Sepolia, and our token here. */
+/** Address of USDC on Base Sepolia, and of the demo token here. */
 export const USDC = /** @type {const} */ ('0x036CbD53842c5426634e7929541eC2318f3dCF7e');
-/** What each payer gets, in atomic units: 1,000 USDC. */
+/** Funds of each payer, in atomic units: 1,000 USDC. */
 export const PAYER_FUNDS = 1_000_000_000n;
 
 
@@ -111,7 +111,7 @@ export function findAnvil() {
     const manifest = createRequire(import.meta.url).resolve('@foundry-rs/anvil-linux-amd64/package.json');
     return join(dirname(manifest), 'bin', 'anvil');
   } catch {
-    // The optional package exists for one platform; elsewhere anvil comes from PATH.
+    // The optional package exists for one platform only; elsewhere anvil comes from PATH.
   }
   for (const folder of (process.env.PATH ?? '').split(delimiter)) {
     const candidate = join(folder, 'anvil');
@@ -166,7 +166,7 @@ export function readArtefact(name) {
   return JSON.parse(readFileSync(new URL(`token/${name}.json`, import.meta.url), 'utf8'));
 }
 
-/** Where Multicall3 is on nearly every chain; facilitators look for it there. */
+/** Address of Multicall3 on nearly every chain; facilitators look for it there. */
 const MULTICALL3 = '0xcA11bde05977b3631167028862bE2a173976CA11';
 const PHRASE = 'test test test test test test test test test test test junk';
 const ACCOUNTS = 11;

@@ -67,8 +67,8 @@ function reference(chain, factories) {
     pollingInterval: 20,
     cacheTime: 0,
   }).extend(publicActions);
-  // One send at a time: the next nonce is read after the last transaction is in. viem's nonceManager
-  // forgets its count whenever one send is refused, and so breaks the sends beside it.
+  // One send at a time: the next nonce is read after the last transaction is in a block. viem's
+  // nonceManager forgets its count whenever a send is refused, and so breaks concurrent sends.
   const inTurn = queue();
   const signer = toFacilitatorEvmSigner(
     /** @type {any} */ ({

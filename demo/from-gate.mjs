@@ -1,4 +1,4 @@
-// Whether a request comes from the gate, as docs/origin.md says it.
+// Checks that a request comes from the gate, as docs/origin.md describes.
 
 import { createHmac, timingSafeEqual } from 'node:crypto';
 

@@ -1,12 +1,12 @@
-// The configuration with which demo, `npm run dev` and the end-to-end tests run the gate.
+// The configuration of the gate for demo, `npm run dev` and the end-to-end tests.
 
 import { NETWORK } from './chain.mjs';
 
-/** What every priced route costs, as the configuration says it and in atomic units. */
+/** Price of every priced route, as in the configuration and in atomic units. */
 export const PRICE = '$0.01';
 export const PRICE_ATOMIC = 10_000n;
 
-/** Paid in advance, and then the origin fails: how a refund becomes due. */
+/** Paid in advance before the origin fails, so that a refund becomes due. */
 export const FAILING = { path: '/fail/[status]', methods: ['GET'], price: PRICE, settle: 'before', description: 'A failing origin, paid in advance' };
 
 /**

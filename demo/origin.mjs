@@ -37,9 +37,10 @@ export const BIG_BYTES = 5 * 1024 * 1024;
  */
 
 /**
- * Starts the origin. `requests` holds what arrived, oldest first; `release()` lets the held answers
- * to all of them go on, also those that have not come to their pause yet. With a secret, which is the gate's
- * `ORIGIN_SECRET`, whatever the gate did not sign is refused, and is not among them.
+ * Starts the origin. `requests` holds the requests, oldest first; `release()` releases the held
+ * answers to all of them, including those that have not reached their pause yet. With a secret,
+ * which is the gate's `ORIGIN_SECRET`, requests without the gate's signature are refused and not
+ * recorded.
  *
  * @param {{port?: number, secret?: string}} [options]
  */
@@ -81,7 +82,7 @@ export async function startOrigin({ port, secret } = {}) {
       seen.bodyDigest = digest.digest('hex');
       await answer({ seen, response, released });
     } catch {
-      // The other side left in the middle of its request; there is nobody to tell.
+      // The client left in the middle of its request; no answer is possible.
       response.destroy();
     }
   }, { port });

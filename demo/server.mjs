@@ -1,4 +1,4 @@
-// A node:http server on a free port of 127.0.0.1, which ends for certain: open connections are cut.
+// A node:http server on a free port of 127.0.0.1, which always stops: open connections are cut.
 
 import { createServer } from 'node:http';
 

@@ -1,8 +1,8 @@
-// How the demo prints an exchange: what a payer sends and gets, with its headers decoded.
+// Prints an exchange of the demo: a payer's requests and responses, with decoded headers.
 
 import { formatUnits } from 'viem';
 
-/** Which headers carry payment and receipt, and where the terms are. */
+/** Headers of payment and receipt, and the place of the terms. */
 const SPOKEN = {
   v2: { proof: 'payment-signature', receipt: 'payment-response', terms: 'payment-required' },
   v1: { proof: 'x-payment', receipt: 'x-payment-response', terms: undefined },
@@ -10,8 +10,8 @@ const SPOKEN = {
 };
 
 /**
- * A fetch that prints what goes out and what comes back, as a client of that protocol reads it: the terms of a 402 are in a
- * header, but for x402 v1, where they are the body.
+ * A fetch that prints requests and responses as a client of that protocol reads them: the terms of
+ * a 402 are in a header, except for x402 v1, which has them in the body.
  *
  * @param {typeof fetch} base
  * @param {keyof typeof SPOKEN} protocol
@@ -42,7 +42,7 @@ function sayHeader(headers, name) {
 }
 
 /**
- * The parameters of one challenge, what it asks decoded.
+ * The parameters of one challenge, with decoded terms.
  *
  * @param {string} value
  */

@@ -1,5 +1,6 @@
-// What the demo shows: four payments, two that are none, and a way round that is closed; each exchange with its headers
-// decoded, and what they did on the chain. Whatever should hold is checked; the tour fails when it does not.
+// The tour of the demo: four payments, two refused ones, and a closed bypass; each exchange with
+// its decoded headers, and its effect on the chain. Every expectation is checked; the tour fails if
+// one does not hold.
 
 import { ExactEvmScheme } from '@x402/evm/exact/client';
 import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
@@ -22,7 +23,7 @@ const COPIES = 20;
  */
 
 /**
- * Runs the tour and returns what did not hold, as sentences.
+ * Runs the tour and returns the failed expectations, as sentences.
  *
  * @param {Parts} parts
  * @returns {Promise<string[]>}
@@ -114,7 +115,7 @@ export async function tour(parts) {
       const request = new Request(input, init);
       const header = request.headers.get('payment-signature');
       if (header === null) return fetch(request);
-      // It names another payer than the one whose key it has.
+      // It names a payer other than the owner of the key.
       const payment = decode(header);
       payment.payload.authorization.from = payee.address;
       const headers = new Headers(request.headers);

@@ -2,8 +2,8 @@
 //
 //   node scripts/build.mjs [--features a,b] [--out build/dir]
 //
-// `--features` adds to `worker`, for test builds that belong in a folder of their own. cargo and esbuild
-// decide themselves what is up to date; nothing is skipped here.
+// `--features` adds to `worker`, for test builds that belong in their own folder. cargo and esbuild
+// decide what is up to date; this script skips nothing.
 
 import { copyFileSync, mkdirSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -119,8 +119,8 @@ function glueOf(folder) {
 }
 
 /**
- * Breaks guards of the Worker's own modules where a request of the drill asks for it. A guard that is not found where its
- * mutant looks for it ends the build.
+ * Breaks guards of the Worker's own modules when a request of the drill asks for it. If a mutant's
+ * guard is missing, the build ends.
  *
  * @returns {import('esbuild').Plugin}
  */

@@ -1,9 +1,10 @@
-// Everything that can be wrong with a deployment, before it is one.
+// Checks a deployment for every known error before it is made.
 //
 //   node scripts/check.mjs [--env NAME] [--config FILE] [--json] [--offline] [--secrets]
 //
-// Exit 0 without errors, 1 with some, 2 when there is nothing to check. `--offline` asks nobody; `--secrets` makes a secret
-// that is not in .dev.vars an error; `--json` prints the report alone.
+// Exits with 0 without errors, 1 with some, 2 when there is nothing to check. `--offline` makes no
+// requests; `--secrets` makes a secret that is not in .dev.vars an error; `--json` prints only the
+// report.
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -31,7 +32,7 @@ async function main() {
     console.error(`${error instanceof Error ? error.message : error}\nusage: npm run check -- [--env NAME] [--config FILE] [--json] [--offline] [--secrets]`);
     return 2;
   }
-  // What is not the report goes beside it.
+  // All other output goes to stderr.
   if (values.json) console.log = console.error;
   try {
     if (!existsSync(join(root, 'node_modules', 'toml-eslint-parser'))) await setup();

@@ -1,5 +1,5 @@
-// Runs test files in the order in which they are named, so many at once; `node --test` sorts them by name. Tells in the end
-// how long each folder took, and its longest files.
+// Runs test files in the given order, several at once; `node --test` sorts them by name. Reports in
+// the end the time of each folder, and its slowest files.
 //
 //   node --import ./scripts/typescript.mjs scripts/files.mjs <how many at once> <ms for each> <file>...
 

@@ -1,5 +1,5 @@
-// Guards of the Worker's JavaScript, and how each is broken: in the source text while the drill is bundled, so that nothing of
-// it is in what is deployed. Those of the compiled part are in core/src/mutant.rs.
+// Guards of the Worker's JavaScript, and how to break each: in the source text while the drill is
+// bundled, so that none of it is deployed. Those of the compiled part are in core/src/mutant.rs.
 
 /**
  * @typedef {object} Mutant
@@ -12,14 +12,14 @@
 /** @type {readonly Mutant[]} */
 export const MUTANTS = [
   {
-    // A body that broke off is all of it.
+    // A truncated body counts as complete.
     name: 'PartIsWhole',
     file: 'body.mjs',
     guard: "return { kind: 'broken', length, source: null };",
     broken: (planted) => `if (!(${planted})) return { kind: 'broken', length, source: null };`,
   },
   {
-    // An upload that broke off ends like any other.
+    // A broken upload ends like any other.
     name: 'BreakIsEnd',
     file: 'origin.mjs',
     guard: 'flow(source, writable.getWriter(), UPLOAD_IDLE_MS, undefined, () => controller.abort())',
@@ -28,14 +28,14 @@ export const MUTANTS = [
     }))(writable.getWriter())`,
   },
   {
-    // What is no answer throws.
+    // An invalid answer throws.
     name: 'AnswerThrows',
     file: 'edge.mjs',
     guard: 'headers: headersOf(lines) });\n  } catch {',
     broken: (planted) => `headers: headersOf(lines) });\n  } catch (error) {\n    if (${planted}) throw error;`,
   },
   {
-    // What throws while a future goes on is not noticed.
+    // An exception in a continuing future goes unnoticed.
     name: 'LossIsUnnoticed',
     file: 'microtask.mjs',
     guard: '/** @type {any} */ (globalThis).__worker_init_state.criticalError = true;',

@@ -19,7 +19,7 @@ export async function buildPackage() {
   await finishPackage();
 }
 
-/** What the package has beside the payer, once the Worker is built. */
+/** The parts of the package beside the payer, once the Worker is built. */
 export async function finishPackage() {
   await step('package gate', async () => writeGate(join(root, 'build')));
   const schemas = join(root, 'pkg', 'schemas');
@@ -28,7 +28,7 @@ export async function finishPackage() {
   for (const licence of ['LICENSE-APACHE', 'LICENSE-MIT']) copyFileSync(join(root, licence), join(root, 'pkg', licence));
 }
 
-/** What pays, and its types. */
+/** The payer and its types. */
 export async function buildPayer() {
   const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target');
   const web = join(target, 'page');
@@ -46,12 +46,12 @@ export async function buildPayer() {
   await run('package types', process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'pkg/tsconfig.json']);
 }
 
-/** SHA-256 serves one signature a payment here: the small code of its crate does. */
+/** SHA-256 serves one signature per payment here: its crate's small code is enough. */
 const SMALL_SHA2 = ['--config', 'target.wasm32-unknown-unknown.rustflags=["--cfg", "sha2_backend_soft=\\"compact\\""]'];
 
 /**
- * One glue, and an entry for each way to get at the bytes without waiting: Workers import a module, Node reads a file,
- * everything else carries them as text.
+ * One glue, and an entry for each way to load the bytes synchronously: Workers import a module,
+ * Node reads a file, all others carry them as text.
  *
  * @param {string} glue
  */
@@ -62,7 +62,7 @@ async function writeEntries(glue) {
   mkdirSync(folder, { recursive: true });
   const types = readFileSync(join(glue, 'index.d.ts'), 'utf8');
   const names = [...types.matchAll(/^export (?:class|function) (\w+)/gm)].map((match) => match[1] ?? '').filter((name) => !name.startsWith('_') && name !== 'initSync');
-  // The glue's own way of loading, by a URL beside it, would have bundlers ship the bytes twice.
+  // The glue's own loading, by a URL beside it, would make bundlers ship the bytes twice.
   await esbuild.build({
     absWorkingDir: root,
     stdin: { contents: `export { initSync, ${names.join(', ')} } from ${JSON.stringify(join(glue, 'index.js'))};`, resolveDir: root },
@@ -75,7 +75,7 @@ async function writeEntries(glue) {
   });
   copyFileSync(join(glue, 'index_bg.wasm'), join(folder, 'farebox.wasm'));
   const bytes = readFileSync(join(folder, 'farebox.wasm'));
-  // Not passed on by their names: then a bundler, told that nothing has side effects, would leave the entry out.
+  // Not re-exported by name: a bundler that assumes no side effects would then drop the entry.
   const again = `export const { ${names.join(', ')} } = glue;\n`;
   const entries = {
     'workerd.js': `import * as glue from './farebox.js';\nimport module from './farebox.wasm';\nglue.initSync({ module });\n${again}`,
@@ -87,8 +87,9 @@ async function writeEntries(glue) {
 }
 
 /**
- * A script that has these bytes in `bytes`. Each of the commonest is one letter, each other a mark and a letter: in a
- * transfer with gzip that is as small as the bytes themselves, of which base64 makes a third more.
+ * A script with these bytes in `bytes`. Each of the most common ones is one letter, each other one
+ * a mark and a letter: compressed with gzip that is as small as the bytes themselves, while base64
+ * adds a third.
  *
  * @param {Buffer} bytes
  */
@@ -121,7 +122,7 @@ for (let at = 0, from = 0; at < bytes.length; at += 1) {
 }
 
 /**
- * The built Worker as a module of the package, for whoever deploys it without Rust.
+ * The built Worker as a module of the package, for deployments without Rust.
  *
  * @param {string} build
  */
@@ -134,11 +135,11 @@ function writeGate(build) {
   writeFileSync(join(folder, 'elsewhere.js'), ELSEWHERE);
 }
 
-/** Without the types of the platform, which the package does not bring. */
+/** Without the platform's types, which the package does not include. */
 const GATE_TYPES = `/** The gate: a Worker's module. Its variables and secrets are in \`env\`, and \`LEDGER\`, the namespace of {@link Ledger}. */
 declare const gate: {
   fetch(request: Request, env: Record<string, unknown>, context: { waitUntil(promise: Promise<unknown>): void }): Promise<Response>;
-  /** Touches the ledger's objects, so that one whose alarm was lost goes on. */
+  /** Wakes the ledger's objects, so that one whose alarm was lost goes on. */
   scheduled(controller: unknown, env: Record<string, unknown>): Promise<void>;
 };
 export default gate;
@@ -151,7 +152,7 @@ export declare class Ledger {
 }
 `;
 
-/** The names are there, so that it is this sentence that is read. */
+/** The names are exported so that an import shows this message. */
 const ELSEWHERE = `export default undefined;
 export const Ledger = undefined;
 throw new Error('farebox/gate runs on Cloudflare Workers only: bundle it with wrangler, or with the conditions workerd and worker');

@@ -1,7 +1,7 @@
 // A virtual environment with the published clients of Python, for the end-to-end tests.
 //
-// It stands below target/, one for each list of packages and each Python. A machine where it cannot be made leaves
-// those clients out and says why; nothing fails for that.
+// It is below target/, one for each list of packages and each Python. If it cannot be made, the
+// tests skip those clients and say why; this is not a failure.
 
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { startProcess } from './processes.mjs';
 import { root, step } from './steps.mjs';
 
 /**
- * The interpreter that has the clients, or why there is none.
+ * The interpreter that has the clients, or the reason why there is none.
  *
  * @typedef {{python: string} | {leftOut: string}} Python
  */
@@ -65,7 +65,7 @@ async function placeOf() {
 }
 
 /**
- * Runs a program to its end, or for so long.
+ * Runs a program to its end, or to a time limit.
  *
  * @param {string[]} words
  * @param {number} limitMs

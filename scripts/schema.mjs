@@ -2,7 +2,7 @@
 //
 //   node scripts/schema.mjs
 //
-// What a value may be stands in the schema alone; a test holds both against each other.
+// The allowed values are in the schema alone; a test compares both.
 
 import { readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 
 import { root } from './steps.mjs';
 
-/** Which section describes which definition. */
+/** The section that describes each definition. */
 export const SECTIONS = /** @type {const} */ ({
   vars: '## Variables',
   route: '## Routes',
@@ -68,13 +68,13 @@ function presetOf(cell) {
   try {
     return JSON.parse(quoted ?? cell);
   } catch {
-    // A word stands for itself; a name, a dash and a sentence are no values.
+    // A single word is a value; a name, a dash and a sentence are not.
     return quoted !== undefined && /^[a-z]+$/.test(quoted) ? quoted : undefined;
   }
 }
 
 /**
- * The schema with what the document says.
+ * The schema with the document's descriptions.
  *
  * @param {any} schema
  * @param {string} document
@@ -86,7 +86,7 @@ export function described(schema, document) {
     for (const { name, preset, form } of rowsOf(document, heading)) {
       const property = next.definitions[definition].properties[name];
       if (property === undefined) continue;
-      // Beside a reference nothing is read in this draft.
+      // This draft ignores members beside a reference.
       const { $ref, ...own } = property;
       const text = form.replace(/\[([^\]]+)\]\((?:[^()]|\([^)]*\))*\)/g, '$1');
       next.definitions[definition].properties[name] = {

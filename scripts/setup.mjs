@@ -2,8 +2,8 @@
 //
 //   node scripts/setup.mjs
 //
-// Uses Node alone, because it runs before anything is installed. Does nothing that is already done:
-// npm packages are installed again only when package-lock.json is another than the one last installed.
+// Uses only Node, because it runs before anything is installed. Repeats nothing: npm packages are
+// installed again only when package-lock.json differs from the one last installed.
 
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';

@@ -11,7 +11,7 @@ import { startProcess } from './processes.mjs';
 import { setup } from './setup.mjs';
 import { root, runMain, StepFailed } from './steps.mjs';
 
-/** What a step may take, its share of a drain included. */
+/** Time limit of a step, including its share of a drain. */
 const STEP_MS = 500;
 const DRAIN_MS = 120_000;
 

@@ -1,5 +1,5 @@
-// What a person sees while commands run: one line when a step starts to matter, a heartbeat on long
-// ones, one line with its time when it is done.
+// Progress for a person while commands run: one line when a step starts to matter, a heartbeat on
+// long ones, one line with its time when it is done.
 
 import { fileURLToPath } from 'node:url';
 
@@ -57,8 +57,8 @@ export function run(name, command, args, options = {}) {
 }
 
 /**
- * Runs a command's main function: its failure becomes one sentence and exit code 1, and ends at once
- * whatever was running beside it.
+ * Runs a command's main function: its failure becomes one sentence and exit code 1, and at once
+ * ends the processes running beside it.
  *
  * @param {() => Promise<unknown>} main
  */

@@ -1,5 +1,5 @@
-// Counts what a Durable Object writes, by SQLite's own account; secondary indexes are in it. This file is a module
-// of the Worker: whoever measures puts it in front of the built object class.
+// Counts the writes of a Durable Object, as SQLite reports them, including secondary indexes. This
+// file is a module of the Worker: to measure, put it in front of the built object class.
 
 /** @typedef {Record<string, number>} Writes rows by table, other writes by the name of their call */
 
@@ -19,7 +19,7 @@ export function counted(state, writes) {
   const sql = over(storage.sql, {
     exec(/** @type {string} */ query, /** @type {unknown[]} */ ...values) {
       const cursor = storage.sql.exec(query, ...values);
-      // A statement that writes has run to its end by now.
+      // By now a writing statement has run to its end.
       add(TABLE.exec(query)?.[1] ?? query, cursor.rowsWritten);
       return cursor;
     },

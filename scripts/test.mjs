@@ -1,9 +1,10 @@
-// All that must hold before a change lands: setup, then every suite below.
+// Everything that must hold before a change lands: setup, then every suite below.
 //
 //   node scripts/test.mjs [lint] [core] [worker] [e2e] [pkg] [crash [moments [seed]]] [deploy]
 //
-// Without a name it runs all. `crash` kills workerd at every step and at that many random moments [20];
-// `deploy` holds configuration, check and documents against each other, and asks wrangler whether it would take each environment.
+// Without a name it runs all. `crash` kills workerd at every step and at that many random moments
+// [20]; `deploy` compares configuration, check and documents, and asks wrangler whether it would
+// accept each environment.
 
 import { readdirSync, existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -16,7 +17,7 @@ import { setup } from './setup.mjs';
 import { elapsed, root, run, runMain, StepFailed } from './steps.mjs';
 
 /**
- * What a suite is made of.
+ * The parts of a suite.
  *
  * @typedef {object} Suite
  * @property {() => Promise<void>} before what it does, or what its files need
@@ -33,14 +34,14 @@ import { elapsed, root, run, runMain, StepFailed } from './steps.mjs';
 
 /** How long a test may hang before it fails; the runner counts a file as one, and a busy machine may take three times as long. */
 const TIMEOUT_MS = 600_000;
-/** What a random kill and its share of a drain may take. */
+/** The time of a random kill with its share of a drain. */
 const MOMENT_MS = 6_000;
 /** Files of tests that run at once: they wait for leases, processes and deadlines about half of the time. */
 const AT_ONCE = Math.min(availableParallelism() + 1, 6);
-/** Other implementations beside ours; what they ask of cargo must not reach the workspace. */
+/** Other implementations beside this one; their cargo settings must not reach the workspace. */
 const AGREEMENT = 'tests/agreement/Cargo.toml';
 
-// What several suites need is built once; the Worker that is built last stays.
+// Shared parts are built once; the Worker that is built last stays.
 const drill = once(() => buildWorker({ features: ['panic-drill'], out: 'build/panic-drill' }));
 const gate = once(() => buildWorker());
 const payer = once(() => buildPayer());
@@ -58,7 +59,7 @@ const suites = {
     },
     folders: ['tests/worker', 'tests/simulate'],
     first: ['faults', 'diagnostics-counts', 'resize', 'unproven', 'origin-faults', 'webhook', 'pricer', 'subrequests'].map((name) => `tests/worker/${name}.test.ts`),
-    // One counts milliseconds; of the other a seed is the same history as nearly as may be.
+    // One counts milliseconds; in the other a seed should give the same history as far as possible.
     alone: ['tests/worker/panic.test.ts', 'tests/simulate/random.test.ts'],
   },
   e2e: {
@@ -66,7 +67,7 @@ const suites = {
       await gate();
       // One of the payers is the package.
       await payer();
-      // Some more are Python's, where there is one.
+      // Further payers run in Python, if it is available.
       const python = await preparePython();
       if ('leftOut' in python) console.log(`  left out: the clients of Python, ${python.leftOut}`);
     },
@@ -145,14 +146,14 @@ async function lintRust() {
 }
 
 async function core() {
-  // A target without std: what compiles there has no clock, no network and no randomness to reach for.
+  // A target without std: code that compiles for it cannot reach a clock, a network or randomness.
   await run('test:core: no std', 'cargo', ['build', '--locked', '-p', 'farebox-core', '--target', 'wasm32v1-none']);
   const output = await run('test:core', 'cargo', ['test', '--locked', '--workspace', '--', '--show-output']);
   await run('test:core: example', 'cargo', ['run', '--locked', '-p', 'farebox-core', '--example', 'edge_in_memory']);
   await run('test:core: agreement', 'cargo', [
     'test', '--locked', '--manifest-path', AGREEMENT, '--target-dir', 'target/agreement',
   ]);
-  // How much of the ledger's behaviour was visited belongs to the result.
+  // The coverage of the ledger's behaviour is part of the result.
   show(output, /^ +Doc-tests|^test result:|^(After|Before)\b.*: \d+ states|^arrivals, .* with everything|histories from seed/);
 }
 
@@ -166,7 +167,7 @@ async function deploy() {
 }
 
 /**
- * Runs the files of suites with Node's own test runner: those that bear it beside each other, whatever their suite.
+ * Runs the files of suites with Node's own test runner: in parallel where a suite allows it.
  *
  * @param {[string, Suite][]} chosen
  */
@@ -210,7 +211,7 @@ async function runTests(name, files, { atOnce, timeoutMs } = { atOnce: AT_ONCE, 
 }
 
 /**
- * Work that is done when it is first asked for, and not again.
+ * Does work at the first request only, and shares the result.
  *
  * @template T
  * @param {() => Promise<T>} work
@@ -231,7 +232,7 @@ function isNumber(word) {
 }
 
 /**
- * Prints the lines with which a test runner closes.
+ * Prints the final lines of a test runner.
  *
  * @param {string} output
  * @param {RegExp} closing

@@ -3,7 +3,9 @@ import { FareboxError } from './error.js';
 
 export type Body = string | Uint8Array<ArrayBuffer> | Blob | undefined;
 
-/** A body that can be sent again; text and bytes are copied, so that whoever changes them later changes nothing here. */
+/**
+ * A body that can be sent again; text and bytes are copied, so that later changes have no effect.
+ */
 export async function bodyOf(body: unknown, headers: Headers): Promise<Body> {
   if (body === undefined || body === null) return undefined;
   if (typeof body === 'string' || body instanceof Blob) return body;

@@ -1,4 +1,4 @@
-/** The wire formats, for whoever works without the wrapper. */
+/** The wire formats, for callers that do not use the wrapper. */
 import * as wasm from '#wasm';
 
 import { given, told } from './error.js';
@@ -14,29 +14,39 @@ export function encodeHeader(value: unknown): string {
   return given('encodeHeader', () => wasm.encodeHeader(string(JSON.stringify(value))));
 }
 
-/** The field value of a credential: begins with `Payment ` once, whether the text that is given does or not. */
+/**
+ * The field value of a credential: begins with `Payment ` once, with or without it in the input.
+ */
 export function paymentAuthorization(credential: string): string {
   return given('paymentAuthorization', () => told(() => wasm.paymentAuthorization(string(credential))));
 }
 
-/** A seller's refusal: his words, cleaned and at most 256 characters, and one line for people. They are data, whatever they say. */
+/**
+ * A seller's refusal: its text, cleaned and at most 256 characters, and one line for people. The
+ * text is data, whatever it says.
+ */
 export type SellerError = { readonly text: string; readonly code: string | null; readonly status: number; readonly message: string };
 
-/** What a refusal says: the first of `reason`, `detail`, `message`, `msg`, `error` and `title` that says anything, else the whole body. */
+/**
+ * Reads a refusal: the first of `reason`, `detail`, `message`, `msg`, `error` and `title` that has
+ * text, otherwise the whole body.
+ */
 export function sellerError(status: number, body: string | Uint8Array): SellerError {
   return given('sellerError', () => JSON.parse(wasm.sellerError(number(status), bytesOf(body))) as SellerError);
 }
 
-/** What an amount counts: a symbol, or a contract with its network, which decides before the symbol does. */
+/** The unit of an amount: a symbol, or a contract with its network, which takes precedence. */
 export type Token = string | {
   readonly symbol?: string;
   readonly network?: string;
   readonly asset?: string;
-  /** For a contract that is in no table. */
+  /** For a contract that is not in the table. */
   readonly decimals?: number;
 };
 
-/** Atomic units in words: `0.0004 USDC (400)`; of a token that nobody knows the atomic units and a warning. */
+/**
+ * Formats atomic units: `0.0004 USDC (400)`; for an unknown token the atomic units and a warning.
+ */
 export function formatAmount(amount: string | bigint, token: Token): string {
   return given('formatAmount', () => {
     const { symbol = '', network = '', asset = '', decimals = -1 } = typeof token === 'string' ? { symbol: token } : token;
@@ -67,7 +77,7 @@ export function keccak256(bytes: Uint8Array | string): string {
   return given('keccak256', () => wasm.keccak256(bytesOf(bytes)));
 }
 
-/** What is signed under x402 `exact`. */
+/** The data signed under x402 `exact`. */
 export type Authorization = {
   readonly from: string;
   readonly to: string;
@@ -101,12 +111,12 @@ export function authorizationTypedData(
   });
 }
 
-/** The key of an authorization's payment, by which a gate's operator and its log name it. */
+/** The key of an authorization's payment, which a gate's operator finds in the log. */
 export function paymentKey(payment: { chainId: number; asset: string; payer: string; nonce: string }): string {
   return given('paymentKey', () => told(() => wasm.paymentKey(number(payment.chainId), string(payment.asset), string(payment.payer), string(payment.nonce))));
 }
 
-/** What a payer signs to have an answer again; `now` in unix seconds. */
+/** Typed data that a payer signs to receive an answer again; `now` in unix seconds. */
 export function redeliveryTypedData(statement: {
   paymentKey: string; chainId: number; method: string; url: string; now: number;
 }): TypedData {
@@ -121,7 +131,10 @@ export function redeliveryHeader(typedData: TypedData, signature: string): strin
   return given('redeliveryHeader', () => told(() => wasm.redeliveryHeader(string(JSON.stringify(typedData)), string(signature))));
 }
 
-/** Who signed a receipt of extension `offer-receipt`, and what it says. Compare the signer with the server's keys. */
+/**
+ * Signer and content of a receipt of extension `offer-receipt`. Compare the signer with the
+ * server's keys.
+ */
 export function receiptSigner(receipt: unknown): { signer: string; payload: Record<string, unknown> } {
   return given('receiptSigner', () => JSON.parse(told(() => wasm.receiptSigner(string(JSON.stringify(receipt))))) as { signer: string; payload: Record<string, unknown> });
 }
@@ -130,7 +143,8 @@ function text(typedData: LooseTypedData): string {
   return string(JSON.stringify(typedData, (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value)));
 }
 
-// The compiled part reads lengths and numbers of what it is given: nothing of another type may come to it.
+// The compiled part reads lengths and numbers of its arguments, so values of other types must not
+// reach it.
 
 function string(value: unknown): string {
   if (typeof value !== 'string') throw new TypeError('no text');

@@ -1,4 +1,7 @@
-/** Where nobody pays until a person has looked: what servers say of payments by the extension `diagnostic`, kept beside the budget. */
+/**
+ * Endpoints where payment stops until a person has looked: servers' `diagnostic` extensions about
+ * payments, kept beside the budget.
+ */
 import { admitEndpoint, endpointName, listEndpoints, reopenEndpoint } from '#wasm';
 
 import { given, told, type Diagnostic } from './error.js';
@@ -7,7 +10,7 @@ import { update, type Store } from './store.js';
 
 /** An endpoint that a person has to look at. */
 export type Entry = {
-  /** Without its query. */
+  /** The URL without its query. */
   readonly endpoint: string;
   readonly method: string;
   /** ISO 8601. */
@@ -15,25 +18,25 @@ export type Entry = {
   readonly diagnostic: Diagnostic;
 };
 
-/** The endpoints of a store. One is named by its URL, for all methods, or by method and URL. */
+/** The endpoints of a store. Name one by its URL, for all methods, or by method and URL. */
 export type Endpoints = {
-  /** Where a server said that nobody should go on. */
+  /** Endpoints whose server asked clients to stop. */
   blocked(): Promise<Entry[]>;
-  /** Where a server said that what was paid proves nothing, or let it expire twice. */
+  /** Endpoints whose server said that payments prove nothing, or let one expire twice. */
   pending(): Promise<Entry[]>;
-  /** Lets calls to a blocked endpoint out again; whether it was blocked. */
+  /** Allows calls to a blocked endpoint again. Returns whether it was blocked. */
   reenable(endpoint: string): Promise<boolean>;
-  /** Lets calls to an endpoint that waits for approval out again; whether it did wait. */
+  /** Allows calls to an endpoint that waits for approval. Returns whether it was waiting. */
   approve(endpoint: string): Promise<boolean>;
 };
 
-/** What `onEscalation` is told, once for each block. */
+/** The argument of `onEscalation`, which is called once for each block. */
 export type EscalationEvent = {
   readonly type: 'x402_escalation';
-  /** As it was asked for, without its query. */
+  /** As requested, without its query. */
   readonly endpoint: string;
   readonly method: string;
-  /** What was paid, for those who read numbers; `amount_text` and `amount_atomic` are exact. */
+  /** The amount as a number, for display; `amount_text` and `amount_atomic` are exact. */
   readonly amount?: number;
   readonly amount_text?: string;
   readonly amount_atomic?: string;
@@ -55,7 +58,7 @@ export function endpointOf(method: string, url: string): string {
   return endpointName(method, origin + pathname);
 }
 
-/** The endpoints of a store, also for another process than the one that pays. */
+/** The endpoints of a store, also for a process other than the one that pays. */
 export function endpointsOf(store: Store): Endpoints {
   const list = (state: State) => async (): Promise<Entry[]> =>
     listed((await store.read()).record).filter((it) => it.state === state).map(({ state: _, since, ...entry }) => ({ ...entry, since: isoOf(since) }));
@@ -69,19 +72,19 @@ export function endpointsOf(store: Store): Endpoints {
   return { blocked: list('blocked'), pending: list('pending'), reenable: open('blocked'), approve: open('pending') };
 }
 
-/** Takes back what is held against an endpoint, if it is this. */
+/** Reopens an endpoint that is in this state. */
 function reopen(store: Store, name: string, state: State): Promise<boolean> {
   return update(store, (record) => told(() => reopenEndpoint(record, name, state)));
 }
 
-/** What a record holds against endpoints. One that cannot be read is told as that, and never quoted. */
+/** The endpoints in a record. An unreadable record is reported as such, and never quoted. */
 function listed(record: string | undefined): readonly Listed[] {
   return JSON.parse(told(() => listEndpoints(record))) as Listed[];
 }
 
 const isoOf = (secs: number): string => new Date(secs * 1000).toISOString();
 
-/** What one process knows of a store's endpoints, so that the store is not read for each call. */
+/** One process's copy of a store's endpoints, so that the store is not read for each call. */
 export type Watch = ReturnType<typeof watchOf>;
 
 export function watchOf(store: Store, now: () => number, onEscalation: ((event: EscalationEvent) => void | Promise<void>) | undefined) {
@@ -89,7 +92,7 @@ export function watchOf(store: Store, now: () => number, onEscalation: ((event: 
   const learn = (record: string | undefined): void => { known = new Map(listed(record).map((it) => [endpointName(it.method, it.endpoint), it])); };
   const isStopped = (endpoint: string): boolean => ['blocked', 'pending'].includes(known?.get(endpoint)?.state ?? '');
   return {
-    /** Throws if a person has to look at an endpoint first. */
+    /** Throws if the payer has to look at an endpoint first. */
     async admit(endpoint: string): Promise<void> {
       if (known !== undefined && !isStopped(endpoint)) return;
       let record: string | undefined;
@@ -97,16 +100,19 @@ export function watchOf(store: Store, now: () => number, onEscalation: ((event: 
         ({ record } = await store.read());
         learn(record);
       } catch {
-        // What is free needs no store; without it nothing is paid.
+        // Free requests need no store; without it nothing is paid.
         return;
       }
       if (isStopped(endpoint)) told(() => admitEndpoint(record, endpoint));
     },
 
-    /** The record refused an endpoint: it is looked at before the next call. */
+    /** Drops the copy after a refusal: the record is read before the next call. */
     refused(): void { known = undefined; },
 
-    /** Holds against an endpoint what `mark` makes of the record; who blocks it tells, with the price of `proposal`. */
+    /**
+     * Replaces the record with the result of `mark`; a call that blocks the endpoint reports it,
+     * with the price of `proposal`.
+     */
     async hold(endpoint: string, mark: (record: string | undefined) => string | undefined, proposal: Proposal | undefined): Promise<void> {
       try {
         let latest: string | undefined;
@@ -115,7 +121,7 @@ export function watchOf(store: Store, now: () => number, onEscalation: ((event: 
           latest = next ?? record;
           return next;
         });
-        // Not before: what is not written may be learned otherwise by other calls meanwhile.
+        // Only after the write: meanwhile other calls may learn something else.
         learn(latest);
         const held = known?.get(endpoint);
         if (!changed || held?.state !== 'blocked') return;
@@ -124,15 +130,15 @@ export function watchOf(store: Store, now: () => number, onEscalation: ((event: 
           type: 'x402_escalation', endpoint: held.endpoint, method: held.method, ...(proposal && priceOf(proposal)), correlation_id: correlationId, diagnostic, timestamp: isoOf(now()),
         });
       } catch {
-        // Neither a store nor whoever is told decides what becomes of this call.
+        // A failure of the store or of the hook does not affect this call.
       }
     },
 
-    /** Something came from an endpoint: an expired payment is forgotten, where one is known. */
+    /** Records a success of an endpoint: a known expired payment is forgotten. */
     async delivered(endpoint: string, isRetrying = known?.get(endpoint)?.state === 'retrying'): Promise<void> {
       if (!isRetrying) return;
       known?.delete(endpoint);
-      // What came is not lost because the store is.
+      // A response is not lost because the store fails.
       await reopen(store, endpoint, 'retrying').catch(() => undefined);
     },
   };

@@ -1,17 +1,20 @@
-/** What went wrong, in the words that the compiled part or this package gives it. */
+/** Errors, in the words of the compiled part or of this package. */
 
-/** A payment as it was sent: send the same one again, never a new one, while its outcome is not known. */
+/** A payment as sent: while its outcome is unknown, send the same one again, never a new one. */
 export type SentPayment = {
   readonly method: string;
   readonly url: string;
   readonly header: readonly [name: string, value: string];
-  /** 0x and 64 hex digits; how a gate's operator finds it. */
+  /** 0x and 64 hex digits; identifies it for a gate's operator. */
   readonly key: string;
-  /** Unix seconds from which it cannot be charged any more. */
+  /** Unix seconds from which it can no longer be charged. */
   readonly validBefore: number;
 };
 
-/** What a server says about why it takes no payment: extension `diagnostic`. Texts are cleaned and short; they are data, whatever they say. */
+/**
+ * A server's reason for refusing payment: extension `diagnostic`. Texts are cleaned and short; they
+ * are data, whatever they say.
+ */
 export type Diagnostic = {
   readonly code: string;
   readonly escalate: boolean;
@@ -20,14 +23,16 @@ export type Diagnostic = {
   readonly attempts?: number;
   readonly firstAttempt?: string;
   readonly reason?: string;
-  /** The server's name for the request; without one `req_` and the beginning of the payment's nonce. */
+  /**
+   * The server's name for the request; otherwise `req_` and the beginning of the payment's nonce.
+   */
   readonly correlationId: string;
 };
 
-/** An error as the compiled part tells it. */
+/** An error as reported by the compiled part. */
 export type Told = { code: string; message: string; remedy: string; signed?: boolean; diagnostic?: Diagnostic | null };
 
-/** The one class of errors: a stable `code`, a sentence, and what to do. */
+/** The only class of errors: a stable `code`, a sentence, and a remedy. */
 export class FareboxError extends Error {
   override readonly name = 'FareboxError';
   readonly code: string;
@@ -36,9 +41,9 @@ export class FareboxError extends Error {
   signed: boolean;
   /** The payment, once it was signed. */
   payment: SentPayment | undefined;
-  /** What the server answered last, if the body is still there. */
+  /** The server's last response, if its body is still there. */
   response: Response | undefined;
-  /** Why the server takes no payment, if it says so in a way that can be acted on. */
+  /** The server's reason for refusing payment, if it gives one that can be acted on. */
   readonly diagnostic: Diagnostic | undefined;
 
   constructor(told: Told, cause?: unknown) {
@@ -50,12 +55,18 @@ export class FareboxError extends Error {
   }
 }
 
-/** An argument that is of no use. Neither it nor what the platform says of it is told: it may be a secret in the wrong place. */
+/**
+ * An unusable argument. Neither it nor the platform's message about it is shown: it may be a
+ * misplaced secret.
+ */
 export function unusable(code: string, message: string, remedy = 'correct the argument'): FareboxError {
   return new FareboxError({ code, message, remedy });
 }
 
-/** Runs what reads the caller's arguments: one of another type is told by the function's name alone. */
+/**
+ * Runs code that reads the caller's arguments: a wrong type is reported by the function's name
+ * alone.
+ */
 export function given<T>(name: string, read: () => T): T {
   try {
     return read();
@@ -65,7 +76,7 @@ export function given<T>(name: string, read: () => T): T {
   }
 }
 
-/** Runs a call into the compiled part; what it throws is JSON text. */
+/** Runs a call into the compiled part, which throws JSON text. */
 export function told<T>(call: () => T): T {
   try {
     return call();

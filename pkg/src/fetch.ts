@@ -1,4 +1,4 @@
-/** `fetch` that pays: carries out what the compiled part decides, one step after the other. */
+/** `fetch` that pays: carries out the decisions of the compiled part, one step after the other. */
 import { Exchange } from '#wasm';
 
 import { endpointOf, endpointsOf, watchOf, type Endpoints, type Watch } from './endpoints.js';
@@ -8,7 +8,7 @@ import { paidUrl, plain, requestOf, type Plain } from './request.js';
 import { addressOf, asSigner, type TypedData } from './signer.js';
 import { memoryStore, update, type Store } from './store.js';
 
-/** `fetch`, and the endpoints of its store that a person has to look at. */
+/** `fetch`, and the endpoints of its store that the payer has to look at. */
 export type PayingFetch = typeof globalThis.fetch & { readonly endpoints: Endpoints };
 
 type Step =
@@ -31,14 +31,14 @@ export function payingFetch(options: PayOptions): PayingFetch {
   return wrapFetch((input, init) => globalThis.fetch(input, init), options);
 }
 
-/** A `fetch` that pays when it is asked to, within the policy, once. */
+/** A `fetch` that pays on request, within the policy, once. */
 export function wrapFetch(fetch: typeof globalThis.fetch, options: PayOptions): PayingFetch {
   checked(fetch, options);
   const signer = asSigner(options.signer);
   const store = options.store ?? memoryStore();
   const policy = policyText(options.policy);
   const now = options.now ?? (() => Date.now() / 1000);
-  // A policy that cannot be read is told when it is given, not when it is needed.
+  // Reports an invalid policy when it is given, not when it is needed.
   told(() => new Exchange(policy, 'GET', 'https://policy.invalid/', '', `0x${'11'.repeat(20)}`)).free();
 
   const watch = watchOf(store, now, options.onEscalation);
@@ -64,7 +64,7 @@ export function wrapFetch(fetch: typeof globalThis.fetch, options: PayOptions): 
   return Object.assign(paying, { endpoints: endpointsOf(store) });
 }
 
-/** Options of the wrong type are told when they are given, by name. */
+/** Reports options of the wrong type when they are given, by name. */
 function checked(fetch: unknown, options: unknown): void {
   const wrong = (what: string): FareboxError => unusable('invalid_options', what, 'correct that option');
   if (typeof fetch !== 'function') throw wrong('fetch is not a function');
@@ -80,11 +80,11 @@ function checked(fetch: unknown, options: unknown): void {
   if (typeof read !== 'function' || typeof replace !== 'function') throw wrong('store has no read and replace');
 }
 
-/** A policy as text; one that is no data is told as one that is no object. */
+/** A policy as text; one that is not plain data is reported like one that is not an object. */
 function policyText(policy: unknown): string {
   try {
     return JSON.stringify(policy ?? {}, (_, value: unknown) => {
-      // Left out, it would be a cap that nobody set.
+      // Omitting it would remove a cap that the caller meant to set.
       if (typeof value === 'function' || typeof value === 'symbol') throw new TypeError('no data');
       return value;
     }) ?? '';
@@ -107,7 +107,7 @@ type Payment = {
   readonly options: PayOptions;
 };
 
-/** Walks through the steps; an error leaves with the payment and the last answer, as far as there are any. */
+/** Runs the steps; an error carries the payment and the last answer, if there are any. */
 async function pay(payment: Payment): Promise<Response> {
   const last: Last = { response: payment.first };
   try {
@@ -118,7 +118,7 @@ async function pay(payment: Payment): Promise<Response> {
       const sent = payment.exchange.payment();
       if (sent !== undefined) {
         error.payment = JSON.parse(sent) as SentPayment;
-        // Whatever went wrong later, a wallet that says no to a second question included.
+        // Signed counts whatever fails later, including a wallet that refuses a second request.
         error.signed = true;
       }
       error.response = last.response;
@@ -127,7 +127,7 @@ async function pay(payment: Payment): Promise<Response> {
   }
 }
 
-/** The last answer that came, unless the last request was lost. */
+/** The last answer, unless the last request was lost. */
 type Last = { response: Response | undefined };
 
 async function steps(payment: Payment, last: Last): Promise<Response> {
@@ -157,7 +157,7 @@ async function steps(payment: Payment, last: Last): Promise<Response> {
         if (reserved) await release(payment);
         reserved = false;
         signal?.throwIfAborted();
-        // What is lost here is lost as the first request would be: nothing is signed.
+        // A loss here is like that of the first request: nothing is signed.
         last.response = await paid(payment, []);
         step = await answered(exchange, last.response, now);
         break;
@@ -185,11 +185,11 @@ async function steps(payment: Payment, last: Last): Promise<Response> {
         try {
           signature = await signer.sign(typedData);
         } catch (error) {
-          // A wallet that gives nothing has signed nothing.
+          // A wallet that returns nothing has signed nothing.
           if (exchange.payment() === undefined) await release(payment);
           throw error;
         }
-        // What is no text is no signature either.
+        // A value that is not text is not a signature either.
         step = JSON.parse(exchange.signed(typeof signature === 'string' ? signature : '', now())) as Step;
         break;
       }
@@ -223,7 +223,10 @@ function aborted(signal: AbortSignal): FareboxError {
   }, signal.reason);
 }
 
-/** The hash of the transaction that the hook sends. What it does before it fails is not known, so that it stays counted. */
+/**
+ * The hash of the transaction that the hook sends. Its work before a failure is unknown, so the
+ * payment stays counted.
+ */
 async function sentTransaction({ exchange, options }: Payment): Promise<string> {
   try {
     const proposal = proposalOf(exchange);
@@ -238,7 +241,10 @@ async function sentTransaction({ exchange, options }: Payment): Promise<string> 
   }
 }
 
-/** Asks the hook; whoever does not say yes has nothing signed, and nothing counted unless something was signed before. */
+/**
+ * Asks the hook; without a yes nothing is signed, and nothing counted unless something was signed
+ * before.
+ */
 async function agree(payment: Payment): Promise<void> {
   let yes: unknown = false;
   try {
@@ -264,7 +270,7 @@ async function release({ exchange, store }: Payment): Promise<void> {
   await update(store, (record) => told(() => exchange.release(record)));
 }
 
-/** Tells the compiled part what came; bodies only of refusals, up to what it reads. */
+/** Passes an answer to the compiled part; bodies only of refusals, up to its limit. */
 async function answered(exchange: Exchange, response: Response, now: () => number): Promise<Step> {
   let lines = '';
   for (const [name, value] of response.headers) lines += `${name}: ${value}\n`;
@@ -273,18 +279,18 @@ async function answered(exchange: Exchange, response: Response, now: () => numbe
   return JSON.parse(exchange.answered(response.status, lines, body, now())) as Step;
 }
 
-/** The first 64 KiB of a body that stays readable; a longer one, or one that breaks off, is not looked at. */
+/** The first 64 KiB of a body that stays readable; a longer or broken one is ignored. */
 async function beginning(response: Response): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
   let length = 0;
   const reader = response.clone().body?.getReader();
   while (reader !== undefined) {
-    // An answer without its body is an answer still: its status decides.
+    // An answer without its body is still an answer: its status decides.
     const { done, value } = await reader.read().catch(() => ({ done: undefined, value: undefined }));
     if (done === true) break;
     length += value?.length ?? Infinity;
     if (value === undefined || length > MAX_BODY) {
-      // Not waited for: it would last until the other copy is read.
+      // Not awaited: it would last until the other copy is read.
       reader.cancel().catch(() => undefined);
       return new Uint8Array();
     }
@@ -299,7 +305,10 @@ async function beginning(response: Response): Promise<Uint8Array> {
   return all;
 }
 
-/** The same request with the payment; a redirect is an answer, so that no payment goes where it was not asked for. */
+/**
+ * The same request with the payment; a redirect is an answer, so that a payment goes only where it
+ * was requested.
+ */
 function paid({ fetch, request, url }: Payment, payment: readonly (readonly [string, string])[]): Promise<Response> {
   const headers = new Headers(request.headers);
   for (const [name, value] of payment) headers.set(name, value);
@@ -320,5 +329,5 @@ async function pause(milliseconds: number, signal: AbortSignal | null | undefine
   });
 }
 
-/** Most of a refusal that is read, bytes. */
+/** Maximum bytes read of a refusal. */
 const MAX_BODY = 64 * 1024;

@@ -1,4 +1,4 @@
-/** A record in a folder, shared by every process of the machine that names the same one; survives kill -9. */
+/** A record in a folder, shared by every process of the machine that uses it; survives kill -9. */
 import { randomBytes } from 'node:crypto';
 import { access, link, mkdir, open, readdir, readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,12 +6,13 @@ import { join } from 'node:path';
 import { unusable } from './error.js';
 import type { Store } from './store.js';
 
-/** One state: the record, and which states went before, the latest last. */
+/** One state: the record, and the ids of earlier states, the latest last. */
 type State = { readonly ids: readonly string[]; readonly record: string };
 
 /**
- * Each state of the record is a file of its own, `budget-<n>.json`, complete before it has that name. A link that exists
- * cannot be made twice, so of two who replace the same state one loses, whenever either is killed; there is no lock.
+ * Each state of the record is its own file, `budget-<n>.json`, complete before it has that name. An
+ * existing link cannot be made again, so of two writers that replace the same state one loses, even
+ * if either is killed; there is no lock.
  */
 export function fileStore(folder: string): Store {
   if (typeof folder !== 'string' || folder === '') throw unusable('invalid_argument', 'the folder of fileStore is not a path');
@@ -41,7 +42,7 @@ export function fileStore(folder: string): Store {
     replace: async (version, record) => {
       const { n, ids } = version as { n: number; ids: readonly string[] };
       const mine = nameOf(n + 1);
-      // Whoever is late already needs no draft.
+      // A writer that is already late needs no draft.
       if (await access(mine).then(() => true, () => false)) return false;
       const id = randomBytes(12).toString('hex');
       const draft = join(folder, `draft-${process.pid}-${id}`);
@@ -55,8 +56,8 @@ export function fileStore(folder: string): Store {
         await unlink(draft);
       }
       const present = await numbers();
-      // This number may have been taken and removed long ago, for whoever was asleep: then the latest state, which is
-      // never removed, does not descend from this one.
+      // This number may have been used and removed long ago, while this writer slept: then the
+      // latest state, which is never removed, does not descend from this one.
       if (present.at(-1) !== n + 1 && !((await latest()).state?.ids.includes(id) ?? false)) {
         await remove(mine);
         return false;
@@ -80,11 +81,14 @@ async function write(path: string, state: State): Promise<void> {
 }
 
 async function remove(path: string): Promise<void> {
-  // Somebody else removed it: just as well.
+  // Another process removed it, which is fine.
   await unlink(path).catch(() => undefined);
 }
 
-/** Earlier states that stay for those who are reading them. */
+/** Earlier states kept for their readers. */
 const KEPT = 8;
-/** States that are named as having gone before; whoever sleeps through more counts a payment twice, never not at all. */
+/**
+ * Earlier ids that are listed; a writer that sleeps through more counts a payment twice, never not
+ * at all.
+ */
 const ANCESTORS = 64;

@@ -1,8 +1,8 @@
-/** A record in a Durable Object, shared by every isolate that names the same one. */
+/** A record in a Durable Object, shared by every isolate that uses it. */
 import { unusable } from './error.js';
 import type { Store } from './store.js';
 
-/** What is needed of the platform's types, so that nobody has to install them. */
+/** The used part of the platform's types, so that its type package is not needed. */
 type Stub = { fetch(url: string, init?: RequestInit): Promise<Response> };
 type ObjectState = {
   readonly storage: {
@@ -41,7 +41,7 @@ export class Budget {
 
   async fetch(request: Request): Promise<Response> {
     const asked = request.method === 'PUT' ? ((await request.json()) as State) : undefined;
-    // The platform lets nobody else in between the two: reads and writes of one object are waited for.
+    // The platform runs no other event between the two: an object's reads and writes are awaited.
     const kept = await this.#state.storage.get<State>('budget');
     const version = kept?.version ?? 0;
     if (asked === undefined) return Response.json({ version, record: kept?.record ?? null });

@@ -1,19 +1,22 @@
-/** What a payer may be told, and what he is asked. */
+/** The options of a payer, and the questions to them. */
 import type { EscalationEvent } from './endpoints.js';
 import type { AnySigner } from './signer.js';
 import type { Store } from './store.js';
 
-/** What may be paid: amounts are decimal text in whole tokens. Every field and default: README.md, "Policy". */
+/**
+ * The limits of payments: amounts are decimal text in whole tokens. Every field and default:
+ * README.md, "Policy".
+ */
 export type Policy = {
-  /** Most for one payment ["1.00", of version 1 "0.10"]. */
+  /** Maximum for one payment ["1.00", of version 1 "0.10"]. */
   readonly perPayment?: string;
-  /** Most in an hour [perDay]. */
+  /** Maximum in an hour [perDay]. */
   readonly perHour?: string;
-  /** Most in a day ["10"]. */
+  /** Maximum in a day ["10"]. */
   readonly perDay?: string;
-  /** Most in a day for one host [perDay]. */
+  /** Maximum in a day for one host [perDay]. */
   readonly perHost?: string;
-  /** Most in a day for one payee [perDay]. */
+  /** Maximum in a day for one payee [perDay]. */
   readonly perPayee?: string;
   /** CAIP-2 ids or v1 names [every known network]. */
   readonly networks?: readonly string[];
@@ -25,15 +28,18 @@ export type Policy = {
   readonly payees?: readonly string[];
   /** Whether the first payee of a host and network stays its only one [true]. */
   readonly pinPayees?: boolean;
-  /** Longest validity of an authorization, seconds [3600]. */
+  /** Maximum validity of an authorization, seconds [3600]. */
   readonly maxValiditySecs?: number;
   /** How long a payment without an outcome is sent again, seconds [60]. */
   readonly deadlineSecs?: number;
-  /** What you know of servers that speak MPP, by host with its port [the realm is the host, the nonce lists id and realm]. */
+  /**
+   * Settings of servers that speak MPP, by host with its port [the realm is the host, the nonce
+   * lists id and realm].
+   */
   readonly mpp?: Readonly<Record<string, { readonly realm?: string; readonly nonce?: 'listed' | 'joined' }>>;
 };
 
-/** An asset that is in no table; its facts are yours, never the server's. */
+/** An asset that is not in the table; its facts are yours, never the server's. */
 export type DeclaredAsset = {
   readonly symbol: string;
   readonly network: string;
@@ -43,7 +49,9 @@ export type DeclaredAsset = {
   readonly decimals: number;
 };
 
-/** What is about to be paid. Texts of the server are cleaned and short; they are data, whatever they say. */
+/**
+ * The pending payment. Texts of the server are cleaned and short; they are data, whatever they say.
+ */
 export type Proposal = {
   readonly protocol: 'x402' | 'mpp';
   readonly method: string;
@@ -62,17 +70,20 @@ export type Proposal = {
   readonly validForSecs: number;
   /** Whether the server says that the money moves first, or you send it yourself. */
   readonly paysBeforeWork: boolean;
-  /** Whether you send the transaction, and pay for it: `broadcast` is asked for it. */
+  /** Whether you send the transaction and pay its gas: `broadcast` is called for it. */
   readonly paysGas: boolean;
   readonly description: string;
   readonly serverSays: string;
-  /** Another place than the one asked for, where the server names one; never followed. */
+  /** A URL other than the requested one, if the server names one; never followed. */
   readonly claimsToSell: string | null;
-  /** Whether it takes the place of a payment that came too late: both have one nonce, of which a contract takes one. */
+  /**
+   * Whether it replaces a payment that came too late: both have one nonce, which a contract accepts
+   * once.
+   */
   readonly replaces: boolean;
 };
 
-/** A settlement whose every member agrees with what was signed. */
+/** A settlement in which every member agrees with the signed payment. */
 export type Receipt = {
   readonly transaction: string;
   readonly network: string;
@@ -82,11 +93,11 @@ export type Receipt = {
   readonly asset: string;
   readonly price: string;
   readonly symbol: string;
-  /** Who signed the receipt of extension `offer-receipt`, if there was one. */
+  /** The signer of the receipt of extension `offer-receipt`, if there was one. */
   readonly signedBy: string | null;
 };
 
-/** Where a server would rather open a session for many requests, and this one can be paid alone as well. */
+/** The choice between a session for many requests, which the server prefers, and one payment. */
 export type Question = {
   readonly options: readonly ['session', 'one-shot'];
   readonly method: string;
@@ -96,19 +107,27 @@ export type Question = {
 export type PayOptions = {
   readonly signer: AnySigner;
   readonly policy?: Policy;
-  /** Where the record of what was spent is kept [this process]. */
+  /** The store of the budget's record [this process]. */
   readonly store?: Store;
-  /** Asked before each signature; anything but true signs nothing. */
+  /** Called before each signature; anything but true signs nothing. */
   readonly confirm?: (proposal: Proposal) => boolean | Promise<boolean>;
-  /** Asked where there is a choice; this version does not pay for sessions ['one-shot']. */
+  /** Called when there is a choice; this version does not pay for sessions ['one-shot']. */
   readonly choose?: (question: Question) => Question['options'][number] | Promise<Question['options'][number]>;
-  /** Sends the transfer of a proposal to the chain and gives its hash, for servers that do not pay for that [such are not paid]. */
+  /**
+   * Sends the transfer of a proposal to the chain and returns its hash, for servers that do not pay
+   * the gas [those are not paid].
+   */
   readonly broadcast?: (proposal: Proposal) => string | Promise<string>;
-  /** Whether `Accept-Payment` goes along, in pages to their own origin alone [true]. */
+  /** Whether to send `Accept-Payment`; in pages only to their own origin [true]. */
   readonly acceptPayment?: boolean;
-  /** Whether a `payment-identifier` goes along, by which an answer that was lost is given again [true]. */
+  /**
+   * Whether to send a `payment-identifier`, with which a lost answer can be requested again [true].
+   */
   readonly identifier?: boolean;
-  /** Told once when a server's diagnostic blocks an endpoint; waited for, and what it throws is lost [nobody]. */
+  /**
+   * Called once when a server's diagnostic blocks an endpoint; awaited, and its errors are dropped
+   * [none].
+   */
   readonly onEscalation?: (event: EscalationEvent) => void | Promise<void>;
   /** Unix seconds [the clock]. */
   readonly now?: () => number;

@@ -1,4 +1,4 @@
-/** The request of a caller, in a form that can be sent more than once, and where it may be sent. */
+/** The caller's request, in a form that can be sent more than once, and its permitted URLs. */
 import { carriesPayment } from '#wasm';
 
 import { bodyOf, type Body } from './body.js';
@@ -10,7 +10,7 @@ export type Plain = { readonly method: string; readonly url: string; readonly he
 export async function requestOf(input: RequestInfo | URL, init: RequestInit | undefined, acceptPayment: boolean): Promise<Plain> {
   const given = input instanceof Request ? input : undefined;
   const page = (globalThis as { location?: { href: string } }).location?.href;
-  // What platforms say of a wrong one shows it whole.
+  // Platforms' errors quote a wrong URL in full.
   const url = usable(() => new URL(given?.url ?? String(input), page), 'the URL is none');
   url.hash = '';
   if (url.username !== '' || url.password !== '') throw unusable('invalid_request', 'the URL contains a user name and password', 'send them in a header');
@@ -22,7 +22,7 @@ export async function requestOf(input: RequestInfo | URL, init: RequestInit | un
       remedy: 'leave the payment headers to the wrapper, or use plain fetch',
     });
   }
-  // A page asks another origin first whether it may send this.
+  // For another origin, a page would need a preflight request to send this.
   const asks = acceptPayment && !headers.has('accept-payment') && (page === undefined || new URL(page).origin === url.origin);
   if (asks) headers.set('accept-payment', 'evm/charge');
   const method = (init?.method ?? given?.method ?? 'GET').toUpperCase();
@@ -39,7 +39,7 @@ function usable<T>(read: () => T, message: string): T {
   }
 }
 
-/** What a request of its own says besides; members that a platform does not know are left to it. */
+/** Other settings of a request; members unknown to a platform are left to it. */
 function settingsOf(request: Request): RequestInit {
   const { cache, credentials, integrity, keepalive, mode, redirect, referrer, referrerPolicy, signal } = request;
   const settings: Record<string, unknown> = { cache, credentials, integrity, keepalive, redirect, referrer, referrerPolicy, signal };
@@ -64,7 +64,7 @@ export async function plain(fetch: typeof globalThis.fetch, request: Plain): Pro
   }
 }
 
-/** Where the 402 came from: the place that was asked, or one of the same origin that it redirected to. */
+/** The source of the 402: the requested URL, or one of the same origin to which it redirected. */
 export function paidUrl(request: Plain, response: Response): string {
   if (!response.redirected || response.url === '') return request.url;
   const [asked, came] = [new URL(request.url), new URL(response.url)];

@@ -1,4 +1,7 @@
-/** Who signs: a key inside the compiled part, anything with viem's `signTypedData`, or a wallet of a page (EIP-1193). */
+/**
+ * Signers: a key inside the compiled part, anything with viem's `signTypedData`, or a page's wallet
+ * (EIP-1193).
+ */
 import { LocalKey } from '#wasm';
 
 import { FareboxError, told, unusable } from './error.js';
@@ -11,13 +14,13 @@ export type TypedData = {
   readonly message: { readonly [name: string]: string };
 };
 
-/** What the package needs of a signer. */
+/** The part of a signer that the package needs. */
 export type Signer = {
   address(): Promise<string>;
   sign(typedData: TypedData): Promise<string>;
 };
 
-/** viem's local accounts and wallet clients, and whatever has the same method. */
+/** viem's local accounts and wallet clients, and any object with the same method. */
 export type ViemSigner = {
   readonly address?: string;
   readonly account?: { readonly address: string } | undefined;
@@ -32,13 +35,16 @@ export type Eip1193Provider = {
 
 export type AnySigner = Signer | ViemSigner | Eip1193Provider;
 
-/** A key in 0x and 64 hex digits; it is taken over by the compiled part, signs there and is never handed back. */
+/**
+ * A key of 0x and 64 hex digits; it moves into the compiled part, signs there and is never
+ * returned.
+ */
 export function localSigner(privateKey: string): Signer & { forget(): void } {
-  // A key of another form may be one all the same.
+  // Text of another form may be a key all the same.
   return held(told(() => LocalKey.fromHex(typeof privateKey === 'string' ? privateKey : '')));
 }
 
-/** A new key that exists only in the compiled part, gone with it. */
+/** A new key that exists only in the compiled part, and ends with it. */
 export function generatedSigner(): Signer & { forget(): void } {
   return held(told(() => LocalKey.generate()));
 }
@@ -52,7 +58,10 @@ function held(key: LocalKey): Signer & { forget(): void } {
   };
 }
 
-/** A wallet of a page: asks for the account once, switches the network when it has to, tells a rejection apart. */
+/**
+ * A wallet of a page: asks for the account once, switches the network if necessary, and recognizes
+ * a rejection.
+ */
 export function walletSigner(provider: Eip1193Provider, options: { address?: string } = {}): Signer {
   if (typeof memberOf(provider, 'request') !== 'function' || !isAddress(memberOf(options, 'address') ?? '')) throw noSigner('the wallet has no request method, or its address is not text');
   let account: Promise<string> | undefined;
@@ -71,7 +80,7 @@ export function walletSigner(provider: Eip1193Provider, options: { address?: str
         return first;
       })
       : Promise.resolve(options.address);
-    // Who said no may be asked again.
+    // A user who refused may be asked again.
     account.catch(() => { account = undefined; });
     return account;
   };
@@ -81,7 +90,7 @@ export function walletSigner(provider: Eip1193Provider, options: { address?: str
       const from = await address();
       const wanted = `0x${Number(typedData.domain['chainId']).toString(16)}`;
       const current = await ask('eth_chainId');
-      // Wallets refuse typed data of another network than the one they show.
+      // Wallets refuse typed data of a network other than the selected one.
       if (typeof current !== 'string' || BigInt(current) !== BigInt(wanted)) {
         await ask('wallet_switchEthereumChain', [{ chainId: wanted }]);
       }
@@ -119,7 +128,7 @@ export function viemSigner(account: ViemSigner): Signer {
   };
 }
 
-/** Whatever was given, as a {@link Signer}. */
+/** Any accepted signer, as a {@link Signer}. */
 export function asSigner(signer: AnySigner): Signer {
   const has = (name: string): boolean => typeof memberOf(signer, name) === 'function';
   if (has('sign') && has('address')) return signer as Signer;
@@ -128,7 +137,7 @@ export function asSigner(signer: AnySigner): Signer {
   throw noSigner();
 }
 
-/** The signer's address; what is no text never comes to the compiled part. */
+/** The signer's address; a value that is not text never reaches the compiled part. */
 export async function addressOf(signer: Signer): Promise<string> {
   const address: unknown = await signer.address();
   if (!isAddress(address)) throw unusable('invalid_signer', 'the signer\'s address is not an address');
@@ -139,12 +148,12 @@ function noSigner(message = 'the signer has neither signTypedData nor request'):
   return unusable('invalid_signer', message, 'pass localSigner(key), a viem account, or an EIP-1193 wallet');
 }
 
-/** Texts only; whether it is one of an address is the compiled part's to say. */
+/** Accepts only text; the compiled part decides whether it is an address. */
 function isAddress(value: unknown): value is string {
   return typeof value === 'string';
 }
 
-/** A member of whatever was given. */
+/** A member of any value. */
 function memberOf(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null || typeof value === 'function' ? (value as Record<string, unknown>)[name] : undefined;
 }

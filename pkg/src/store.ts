@@ -1,11 +1,11 @@
-/** Where the record of what was spent is kept. */
+/** Stores for the record of past payments. */
 
-/** A record and what names this very state of it. */
+/** A record, and a version that identifies this state of it. */
 export type Kept = { readonly record: string | undefined; readonly version: unknown };
 
 /**
- * Keeps one record. `replace` puts a new one in its place only if nobody else did since `version` was read, in one
- * step that survives a crash of this process; everything else is built on that.
+ * Keeps one record. `replace` stores a new one only if no other writer did since `version` was
+ * read, in one step that survives a crash of this process; everything else relies on that.
  */
 export type Store = {
   read(): Promise<Kept>;
@@ -27,14 +27,17 @@ export function memoryStore(): Store {
   };
 }
 
-/** Reads, changes and replaces until nobody came between; `change` may throw or give nothing, then nothing is replaced. Whether it was. */
+/**
+ * Reads, changes and replaces until no other writer interferes. If `change` throws or returns
+ * nothing, nothing is replaced. Returns whether the record was replaced.
+ */
 export async function update(store: Store, change: (record: string | undefined) => string | undefined): Promise<boolean> {
   for (let turn = 0; ; turn += 1) {
     const { record, version } = await store.read();
     const next = change(record);
     if (next === undefined) return false;
     if (await store.replace(version, next)) return true;
-    // Whoever comes between finishes; the wait is spread so that many who meet do not meet again.
+    // The other writer finishes; the wait is random so that many writers do not collide again.
     await new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(50, 2 + turn)));
   }
 }

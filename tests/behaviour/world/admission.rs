@@ -1,4 +1,4 @@
-//! What is decided before a payment is known, carried out as an edge must.
+//! Carries out admissions, the decisions before a payment is known, as an edge must.
 
 use farebox_core::encoding::hex;
 use farebox_core::gate::admission::Admission;
@@ -54,7 +54,7 @@ impl World {
         }
     }
 
-    /// Forwards a request that goes on without a payment.
+    /// Forwards a request without a payment.
     pub(super) fn forward_unpaid(
         &mut self,
         running: &mut Running,
@@ -73,7 +73,7 @@ impl World {
         });
     }
 
-    /// Answers, and counts what the answer says about the client.
+    /// Answers, and counts the answer for the client.
     pub(super) fn respond(&mut self, running: &mut Running, reply: Reply) {
         if let Some(client) = running.client.take() {
             let now = self.now();

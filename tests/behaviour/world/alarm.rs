@@ -1,4 +1,5 @@
-//! The alarms of the ledger objects: rows whose holder is gone, payments to send once more, looks at the chain.
+//! The alarms of the ledger objects: rows without a holder, payments to send once more, looks at
+//! the chain.
 
 use farebox_core::gate::alarm::RecoveryStep;
 use farebox_core::ledger::shard::Due;
@@ -32,7 +33,8 @@ impl Job {
 }
 
 impl World {
-    /// The alarm fires now: it does what is due. Its rounds, at most as many as an alarm has.
+    /// Fires the alarm now, which does what is due. Returns its rounds, at most as many as an alarm
+    /// has.
     pub fn alarm(&mut self) -> usize {
         for round in 0..ROUNDS {
             let jobs = self.next_jobs();
@@ -46,12 +48,12 @@ impl World {
         ROUNDS
     }
 
-    /// When the alarm is set for.
+    /// The time for which the alarm is set.
     pub fn wake_at(&self) -> Option<UnixTime> {
         self.ledger.due_at()
     }
 
-    /// Time passes, and every alarm fires when it should.
+    /// Lets time pass, and fires every alarm when it is due.
     pub fn pass(&mut self, secs: u64) {
         let end = self.now_ms + secs * 1000;
         while let Some(at) = self.wake_at().filter(|at| at.secs() * 1000 <= end) {
@@ -61,14 +63,14 @@ impl World {
         self.set_ms(self.now_ms.max(end));
     }
 
-    /// Finishes what needs nobody else, and takes calls in hand.
+    /// Finishes the rows that need no call, and returns calls to make.
     pub fn next_jobs(&mut self) -> Vec<Job> {
         self.ledger.alarms += 1;
         let due = self.ledger.due(AT_ONCE, self.now());
         due.into_iter().map(|(object, due)| Job { object, due }).collect()
     }
 
-    /// Makes the calls of one job, and tells the row.
+    /// Makes the calls of one job, and reports to the row.
     pub fn carry(&mut self, Job { object, due }: Job) {
         let Some(mut errand) = self.gate.errand(due) else { return };
         loop {

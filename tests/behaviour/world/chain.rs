@@ -1,4 +1,5 @@
-//! The chain: one token contract, a block every two seconds, and a node that answers JSON-RPC text about it.
+//! The chain: one token contract, a block every two seconds, and a node that answers JSON-RPC text
+//! about it.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -12,12 +13,12 @@ use super::transfers::Transfers;
 
 /// Seconds between two blocks.
 const BLOCK_SECS: u64 = 2;
-/// Blocks by which the safe one is behind.
+/// Blocks by which the safe one lags.
 const SAFE_LAG: u64 = 15;
 /// The token of all routes.
 pub const ASSET: &str = "0x036cbd53842c5426634e7929541ec2318f3dcf7e";
 
-/// What the token contract knows of one authorization.
+/// The token contract's record of one authorization.
 #[derive(Clone, Debug, Default)]
 pub struct Fate {
     /// Matching transfers; the contract makes at most one.
@@ -30,18 +31,18 @@ pub struct Fate {
     pub pending: u32,
     /// Atomic units that it was signed for.
     pub value: Option<u64>,
-    /// When it ends, unix seconds.
+    /// Its expiry, unix seconds.
     pub until: Option<u64>,
 }
 
-/// What a node does with the next request.
+/// Behaviour of a node at the next request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeFault {
     /// It answers.
     Fine,
-    /// Nothing comes.
+    /// It does not answer.
     Silent,
-    /// Something else comes.
+    /// It answers with garbage.
     Garbage,
     /// Every call fails.
     Refuses,
@@ -49,7 +50,7 @@ pub enum NodeFault {
     OtherChain,
     /// It is many blocks behind.
     Lags,
-    /// It has no block that is asked for by its number.
+    /// It has no block for a request by number.
     Undated,
 }
 
@@ -71,7 +72,7 @@ pub struct Chain {
     pub fates: BTreeMap<String, Fate>,
     /// Unix seconds.
     pub now: u64,
-    /// What the next requests to the node meet.
+    /// Faults of the next requests to the node.
     pub plan: VecDeque<NodeFault>,
     /// Requests to the node so far.
     pub asked: u32,
@@ -95,12 +96,12 @@ pub fn word(address: &str) -> String {
 }
 
 impl Chain {
-    /// Nothing has happened yet.
+    /// An empty chain.
     pub fn at(now: u64) -> Self {
         Self { now, ..Self::default() }
     }
 
-    /// Takes an authorization if it is unused.
+    /// Submits an authorization; takes effect if it is unused.
     pub fn submit(&mut self, nonce: &str) -> bool {
         let until = self.fates.get(nonce).and_then(|fate| fate.until);
         let lives = until.is_none_or(|until| self.next_block() * BLOCK_SECS < until);
@@ -115,7 +116,7 @@ impl Chain {
         fresh
     }
 
-    /// Takes a payment on a chain that no node here tells of, if it is unused.
+    /// Submits a payment on a chain without a node here; takes effect if it is unused.
     pub fn take(&mut self, taken: &str) -> bool {
         let fate = self.fates.entry(taken.to_owned()).or_default();
         let fresh = fate.transfers == 0;
@@ -123,7 +124,8 @@ impl Chain {
         fresh
     }
 
-    /// A token that does not revert takes the authorization and moves nothing; the transaction that succeeds.
+    /// Lets a token that does not revert accept the authorization and move no value; returns the
+    /// successful transaction.
     pub fn silent(&mut self, nonce: &str) -> String {
         let hash = hex::encode_prefixed(&keccak256(format!("silent {nonce}").as_bytes()));
         let (block, logs) = (self.next_block(), Vec::new());
@@ -138,7 +140,7 @@ impl Chain {
         hash
     }
 
-    /// Takes unused authorizations in one transaction.
+    /// Submits unused authorizations in one transaction.
     pub fn bundle(&mut self, nonces: &[&str]) {
         let from = self.transactions.len();
         for nonce in nonces {
@@ -153,7 +155,7 @@ impl Chain {
         self.transactions.extend(whole);
     }
 
-    /// The payer takes an authorization back, if it is unused.
+    /// Cancels an authorization for the payer, if it is unused.
     pub fn cancel(&mut self, nonce: &str) {
         if !self.is_used(nonce) {
             self.fates.entry(nonce.to_owned()).or_default().cancelled = true;
@@ -162,7 +164,7 @@ impl Chain {
         }
     }
 
-    /// The nonce goes to an authorization for somebody else, in this transaction.
+    /// Uses the nonce for an authorization to another payee; returns the transaction.
     pub fn burn(&mut self, nonce: &str) -> String {
         let hash = hex::encode_prefixed(&keccak256(format!("burn {nonce}").as_bytes()));
         if !self.is_used(nonce) {
@@ -173,7 +175,8 @@ impl Chain {
         hash
     }
 
-    /// A plain transfer like the payment's, which uses no authorization; its transaction.
+    /// Makes a plain transfer like the payment's, which uses no authorization; returns its
+    /// transaction.
     pub fn transfer(&mut self, nonce: &str) -> String {
         let hash = hex::encode_prefixed(&keccak256(format!("plain {nonce}").as_bytes()));
         self.write(nonce, &hash, &AUTHORIZATION_USED, Some((super::PAY_TO, 10_000)));
@@ -200,12 +203,12 @@ impl Chain {
         self.fates.get(nonce).is_some_and(|fate| fate.transfers > 0)
     }
 
-    /// Whether the contract would take it no more.
+    /// Whether the contract would refuse it.
     pub fn is_used(&self, nonce: &str) -> bool {
         self.fates.get(nonce).is_some_and(|fate| fate.transfers > 0 || fate.cancelled || fate.burnt)
     }
 
-    /// The block that is made next.
+    /// The next block.
     pub fn next_block(&self) -> u64 {
         self.now / BLOCK_SECS + 1
     }
@@ -231,7 +234,7 @@ impl Chain {
         });
     }
 
-    /// What the node answers, if anything comes.
+    /// The node's answer, if it answers.
     pub fn answer(&mut self, body: &str) -> Option<String> {
         self.asked += 1;
         let fault = self.plan.pop_front().unwrap_or(NodeFault::Fine);

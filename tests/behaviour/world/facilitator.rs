@@ -1,4 +1,4 @@
-//! A facilitator with a [`Chain`] behind it, honest unless told otherwise.
+//! A facilitator with a [`Chain`] behind it, honest unless set otherwise.
 
 use std::collections::VecDeque;
 
@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 pub use super::chain::{Chain, transaction_of};
 use super::solana;
 
-/// What one `verify` does.
+/// Behaviour of one `verify`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verify {
-    /// It looks at the chain and tells.
+    /// It looks at the chain and answers.
     Honest,
     /// No answer.
     Silent,
@@ -24,14 +24,14 @@ pub enum Verify {
     Raw(u16, String),
 }
 
-/// What one `settle` does.
+/// Behaviour of one `settle`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settle {
-    /// It settles and tells.
+    /// It settles and answers.
     Honest,
     /// No answer, nothing submitted.
     SilentBefore,
-    /// The breaker is open: it is not asked, where the call may be left undone.
+    /// The breaker is open: optional calls are not made.
     Spared,
     /// The key cannot sign: it is not asked.
     Unsigned,
@@ -45,16 +45,16 @@ pub enum Settle {
     Refuse(&'static str),
     /// This status and body, nothing submitted. `TX` stands for this payment's transaction.
     Raw(u16, String),
-    /// As the next one, after so many milliseconds.
+    /// As the inner one, after this many milliseconds.
     Slow(u32, Box<Settle>),
 }
 
-/// What a second `settle` of a settled payment hears.
+/// Answer to a second `settle` of a settled payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repeats {
     /// The same success.
     Idempotent,
-    /// That the nonce is used, as the reference facilitator says.
+    /// An error saying that the nonce is used, as from the reference facilitator.
     NonceUsed,
 }
 
@@ -63,11 +63,11 @@ pub enum Repeats {
 pub struct Facilitator {
     /// The chain it submits to.
     pub chain: Chain,
-    /// What the next `verify` calls do.
+    /// Behaviour of the next `verify` calls.
     pub verify_plan: VecDeque<Verify>,
-    /// What the next `settle` calls do.
+    /// Behaviour of the next `settle` calls.
     pub settle_plan: VecDeque<Settle>,
-    /// What repeats hear.
+    /// Answer to repeats.
     pub repeats: Repeats,
     /// `verify` calls so far.
     pub verified: u32,
@@ -94,7 +94,7 @@ impl Facilitator {
         }
     }
 
-    /// Answers one call, and says after how many milliseconds.
+    /// Answers one call, and returns the milliseconds that it takes.
     pub fn call(&mut self, url: &str, body: &str, now: u64) -> (Reply, u32) {
         self.urls.push(url.to_owned());
         let request: Value = serde_json::from_str(body).unwrap();
@@ -213,7 +213,7 @@ impl Facilitator {
         }
     }
 
-    /// Has a chain take a payment, if it is unused.
+    /// Submits a payment to a chain, if it is unused.
     fn submit(&mut self, nonce: &str, network: &str) -> bool {
         match network.starts_with("solana:") {
             true => self.chain.take(nonce),

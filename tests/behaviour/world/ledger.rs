@@ -1,4 +1,4 @@
-//! The ledger objects: maps of rows and a plan of faults around the shard that ships.
+//! The ledger objects: maps of rows and a plan of faults around the shipped shard.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
@@ -20,20 +20,20 @@ use farebox_core::time::UnixTime;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// What goes wrong with one call.
+/// A fault of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LedgerFault {
-    /// Nothing does.
+    /// No fault.
     Fine,
     /// The call does not arrive.
     Down,
     /// The call is carried out, its answer is lost.
     ReplyLost,
-    /// The write fails: nothing is kept of it, and no answer leaves.
+    /// The write fails: none of it is kept, and no answer leaves.
     WriteFails,
 }
 
-/// What one object has stored.
+/// The storage of one object.
 #[derive(Clone, Default)]
 pub struct Rows {
     payments: BTreeMap<Slot, Entry>,
@@ -80,7 +80,7 @@ impl shard::Rows for Rows {
     }
 }
 
-/// An entry as it comes back from its columns.
+/// An entry as read back from its columns.
 fn stored(entry: &Entry) -> Entry {
     let read = Row::of(entry).into_entry(entry.payment.clone(), entry.leases);
     assert_eq!(read, *entry, "a row must read as it was written");
@@ -109,21 +109,21 @@ pub struct Ledger {
     pub commands: u32,
     /// Every change of state: key, before, after.
     pub transitions: Vec<(String, String, String)>,
-    /// Whether the operator hears of rows.
+    /// Whether the operator is notified of rows.
     pub notifies: bool,
-    /// What they have heard, by name.
+    /// The notices that they have received, by name.
     pub notices: Vec<&'static str>,
     /// Objects that were asked.
     pub objects: Vec<String>,
-    /// Who failed how often.
+    /// Failure streaks.
     pub failures: BTreeMap<StreakKey, FailureStreak>,
     /// Free requests used, by day and client.
     pub quota: BTreeMap<(u64, String), u64>,
-    /// What it says to the next one who asks for a free request.
+    /// The next answer to a request for a free request.
     pub says: Option<String>,
 }
 
-/// What comes back from a call.
+/// Result of a call.
 pub struct Heard<A> {
     /// The answer, unless it was lost.
     pub answer: Option<LedgerReply<A>>,
@@ -171,7 +171,7 @@ impl Ledger {
         }
         let (answer, body, changes) = self.decide(object, text, body, now);
         if fault == LedgerFault::WriteFails {
-            // What the object remembers goes with the failed write.
+            // The object's memory is lost with the failed write.
             self.restart(object, now);
             return lost;
         }
@@ -182,7 +182,7 @@ impl Ledger {
         Heard { answer: Some(serde_json::from_str(&answer).unwrap()), body }
     }
 
-    /// What the shard decides, as it leaves the object.
+    /// The shard's decision, as it leaves the object.
     fn decide(
         &mut self,
         object: &str,
@@ -207,7 +207,7 @@ impl Ledger {
         }
     }
 
-    /// Stores what was decided.
+    /// Carries out the writes of a decision.
     fn write(&mut self, object: &str, changes: &[Change], now: UnixTime) {
         let plan = self.recovery.clone();
         let scene = Scene { plan: &plan, notifies: self.notifies, now };
@@ -238,7 +238,7 @@ impl Ledger {
         self.objects_by_name.get_mut(object).unwrap().shard.keep(changes, &scene);
     }
 
-    /// The object ends and starts anew from its rows.
+    /// Restarts the object from its rows.
     pub fn restart(&mut self, object: &str, now: UnixTime) {
         let scene = Scene { plan: &self.recovery, notifies: self.notifies, now };
         let object = self.objects_by_name.get_mut(object).unwrap();
@@ -254,7 +254,7 @@ impl Ledger {
         object.shard = shard;
     }
 
-    /// One free request, taken as an object does.
+    /// Takes one free request, as an object does.
     pub fn spend(&mut self, object: &str, text: &str) -> Option<String> {
         if self.plan.pop_front().unwrap_or(LedgerFault::Fine) != LedgerFault::Fine {
             return None;
@@ -273,7 +273,7 @@ impl Ledger {
         Some(serde_json::to_string(&left).unwrap())
     }
 
-    /// Merges what an isolate counted, as an object does.
+    /// Merges an isolate's counts, as an object does.
     pub fn count(&mut self, text: &str, now: UnixTime) -> String {
         let message: Count = serde_json::from_str(text).unwrap();
         let name = "ledger/count";
@@ -283,7 +283,7 @@ impl Ledger {
         serde_json::to_string(&counted).unwrap()
     }
 
-    /// One read of the object called `object`, by text.
+    /// Makes one read of the object called `object`, by text.
     pub fn read(&self, object: &str, text: &str) -> RowReply {
         let read: Read = serde_json::from_str(text).unwrap();
         assert_eq!(read.v, VERSION);
@@ -292,7 +292,7 @@ impl Ledger {
         found
     }
 
-    /// One transaction taken at the object called `object`, by text.
+    /// Takes one transaction at the object called `object`, by text.
     pub fn take(&mut self, object: &str, text: &str) -> Option<Holder> {
         if self.plan.pop_front().unwrap_or(LedgerFault::Fine) != LedgerFault::Fine {
             return None;
@@ -308,7 +308,7 @@ impl Ledger {
         Some(holder)
     }
 
-    /// Does what the alarm does of itself: every row past its lease moves on.
+    /// Does the alarm's own work: every row past its lease moves on.
     pub fn lapse(&mut self, now: UnixTime) {
         for object in self.names() {
             let mut lapsed = Vec::new();
@@ -329,7 +329,7 @@ impl Ledger {
         self.objects_by_name.keys().cloned().collect()
     }
 
-    /// What the alarms find: rows that need nobody else are finished, at most `most` calls of each object are handed out.
+    /// Finishes the rows that need no call, and returns at most `most` calls of each object.
     pub fn due(&mut self, most: usize, now: UnixTime) -> Vec<(String, Due)> {
         let plan = self.recovery.clone();
         let scene = Scene { plan: &plan, notifies: self.notifies, now };
@@ -348,7 +348,7 @@ impl Ledger {
         self.objects_by_name.values().filter_map(|object| object.shard.next_due()).min()
     }
 
-    /// What an alarm's errand tells a row.
+    /// Reports the result of an alarm's call to a row.
     pub fn tell(&mut self, object: &str, errand: RecoveryStep, now: UnixTime) {
         let RecoveryStep::Tell(envelope) = errand else { panic!("{errand:?}") };
         let (_, _, changes) = self.decide(object, &written(&envelope), None, now);
@@ -393,7 +393,7 @@ impl Ledger {
     }
 }
 
-/// What crosses is text.
+/// Serializes a message: only text crosses the boundary.
 fn written(message: &impl Serialize) -> String {
     serde_json::to_string(message).unwrap()
 }

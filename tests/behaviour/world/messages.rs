@@ -1,4 +1,4 @@
-//! What a client sends, and what it receives.
+//! Requests and responses of a client.
 
 use farebox_core::encoding::base64;
 use farebox_core::gate::paid::StreamEnd;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::HOST;
 use super::payer::Payment;
 
-/// What a client received.
+/// A client's response.
 #[derive(Clone, Debug)]
 pub struct Response {
     /// Status code.
@@ -18,7 +18,7 @@ pub struct Response {
     pub headers: Headers,
     /// Body.
     pub body: Vec<u8>,
-    /// What the log says.
+    /// Code in the log.
     pub code: Option<Code>,
     /// How its stream ended, if it streamed.
     pub stream: Option<StreamEnd>,
@@ -40,7 +40,7 @@ impl Response {
         decoded(self.headers.get("payment-required").unwrap())
     }
 
-    /// Whether it puts up terms to sign, of whatever protocol.
+    /// Whether it offers terms to sign, of any protocol.
     pub fn has_terms(&self) -> bool {
         let challenge = self.headers.get("www-authenticate").unwrap_or_default();
         self.headers.get("payment-required").is_some()
@@ -48,7 +48,7 @@ impl Response {
             || self.json().get("accepts").is_some()
     }
 
-    /// Whether its body has this word.
+    /// Whether its body contains this word.
     pub fn names(&self, word: &str) -> bool {
         String::from_utf8_lossy(&self.body).contains(word)
     }
@@ -65,7 +65,7 @@ impl Response {
         self.headers.get("payment-receipt").map(decoded).unwrap_or_default()
     }
 
-    /// Whether it hands out what the origin gave for a paid request.
+    /// Whether it delivers the origin's response to a paid request.
     pub fn is_delivery(&self) -> bool {
         let settled = self.settlement()["success"] == true;
         let received = self.receipt()["status"] == "success";

@@ -1,5 +1,6 @@
-//! Everything around the core, in memory, faults on demand: [`payer`], [`ledger`], [`facilitator`], [`origin`], a
-//! clock, [`messages`], and the loop that carries out each step exactly as an edge must.
+//! The core's whole environment, in memory, with faults on demand: [`payer`], [`ledger`],
+//! [`facilitator`], [`origin`], a clock, [`messages`], and the loop that carries out each step
+//! exactly as an edge must.
 
 mod admission;
 pub mod alarm;
@@ -47,11 +48,11 @@ use origin::{Held, Origin};
 use payer::{Payer, Payment};
 use places::Turn;
 
-/// Where the gate is reached.
+/// URL of the gate.
 pub const HOST: &str = "https://shop.example";
 /// The chain of all routes.
 pub const CHAIN: u64 = 84_532;
-/// When the world begins, unix seconds.
+/// Time at which the world begins, unix seconds.
 pub const BEGIN: u64 = 1_800_000_000;
 /// Recipient of all routes.
 pub const PAY_TO: &str = "0x209693Bc6afc0C5328bA36FaF03C514EF312287C";
@@ -69,7 +70,7 @@ pub fn vars(routes: Value) -> Value {
     })
 }
 
-/// One route per mode, and what tests need beside them.
+/// One route per mode, and others that tests need.
 pub fn routes() -> Value {
     json!([
         {"path": "/after", "price": "$0.01"},
@@ -97,45 +98,45 @@ pub struct World {
     pub facilitator: Facilitator,
     /// The origin.
     pub origin: Origin,
-    /// Who pays by default.
+    /// The default payer.
     pub payer: Payer,
-    /// What the isolate has seen of the facilitator's settlements.
+    /// Health of the facilitator's settlements, as seen by the isolate.
     pub health: SettlementHealth,
     /// Its failures in a row.
     pub consecutive_failures: u64,
-    /// Who failed how often, as the isolate knows it.
+    /// Failure streaks known to the isolate.
     pub attempts: Attempts,
-    /// What the Worker that names prices says next; the last one stays, and without any it is silent.
+    /// Answers of the pricing Worker; the last one stays, and without any it is silent.
     pub prices: VecDeque<String>,
-    /// What it was asked.
+    /// Requests to it.
     pub priced: Vec<Value>,
-    /// What the isolate has seen of wallets; without it each request comes to a new isolate.
+    /// The isolate's memory of wallets; without it each request reaches a new isolate.
     pub empties: Option<LowBalances>,
-    /// Its calls about unproven payments; without it each has a place at once.
+    /// Its calls about unproven payments; without it each begins at once.
     pub unproven: Option<UnverifiedLimiter>,
-    /// Whether the next of those calls hang until they are let go.
+    /// Whether the next of those calls hang until they are released.
     pub is_slow: bool,
     fresh: u64,
 }
 
 /// A request on its way through the gate.
 pub struct Running {
-    /// Where the client is counted.
+    /// Key under which the client is counted.
     client: Option<ClientKey>,
     admission: Option<Admission<'static>>,
     step: Option<Step<'static>>,
     held: Option<Held>,
     body: Vec<u8>,
     method: String,
-    /// What the client has received so far.
+    /// The response so far.
     pub response: Option<Response>,
     stream: Option<(Streaming<'static>, StreamEnd)>,
-    /// Whether its next call about an unproven payment has its place already.
+    /// Whether its next call about an unproven payment already has its place.
     is_placed: bool,
 }
 
 impl Running {
-    /// The command of the claim that is made next, if that is next.
+    /// The command of the next claim, if the next step is one.
     pub fn claims(&self) -> Option<&str> {
         match &self.step {
             Some(Step::Claim(call, _)) => Some(&call.command),
@@ -152,7 +153,7 @@ impl World {
         Self::with(vars(routes()))
     }
 
-    /// As [`World::new`], with a chain to look at and routes whose settlements it confirms.
+    /// As [`World::new`], with a readable chain and routes whose settlements it confirms.
     pub fn with_chain() -> Self {
         Self::with(Self::chain_vars())
     }
@@ -179,7 +180,7 @@ impl World {
         Self::around(Box::leak(Box::new(gate)))
     }
 
-    /// A world around a gate that is there already.
+    /// A world around an existing gate.
     pub fn around(gate: &'static Gate) -> Self {
         Self {
             now_ms: BEGIN * 1000,
@@ -216,8 +217,8 @@ impl World {
         self.facilitator.chain.now = now_ms / 1000;
     }
 
-    /// The nonce of the authorization that pays for what this one of the first payer asks: another one if it was
-    /// signed anew.
+    /// The nonce of the authorization that now pays for the same request as this one of the first
+    /// payer: another one if it was signed again.
     pub fn stands_for(&self, nonce: &str) -> String {
         match self.ledger.aliases().get(&self.key_of(nonce)) {
             Some(original) => nonce_in(&self.ledger.entry(original).unwrap().payment.request),
@@ -281,12 +282,12 @@ impl World {
         self.send(paid(&payment).header("cf-connecting-ip", network))
     }
 
-    /// Sends a payment where it belongs.
+    /// Sends a payment to its target.
     pub fn present(&mut self, payment: &Payment) -> Response {
         self.send(paid(payment))
     }
 
-    /// A payment with the signature of this payer that he wants the answer again.
+    /// A payment with a payer's signature that they want the answer again.
     pub fn again(&self, payment: &Payment, payer: &Payer) -> RequestHead {
         let url = format!("{HOST}{}", payment.target);
         let statement = payer.redelivery(payment, "GET", &url, self.now().secs());
@@ -305,7 +306,7 @@ impl World {
         running.response.unwrap()
     }
 
-    /// What the isolate knows beside a request.
+    /// The isolate's memory.
     fn isolate(&mut self) -> Isolate<'_> {
         let (health, consecutive_failures) = (self.health, self.consecutive_failures);
         Isolate {
@@ -340,7 +341,7 @@ impl World {
         }
     }
 
-    /// Carries out one step; false once there is none left.
+    /// Carries out one step; false if none is left.
     pub fn advance(&mut self, running: &mut Running) -> bool {
         if let Some((streaming, end)) = running.stream.take() {
             self.tell::<Answer>(&streaming.ended(end), None);
@@ -507,7 +508,7 @@ impl World {
 }
 
 impl Running {
-    /// The client hears this, unless it has heard something.
+    /// Answers the client, unless it already has an answer.
     fn answer(&mut self, reply: Reply) {
         if self.response.is_some() {
             return;
@@ -519,7 +520,7 @@ impl Running {
         };
         let plain = reply.code == Some(Code::PaymentRequired) && reply.marks.diagnosed.is_none();
         let html = reply.head.headers.get("content-type").is_some_and(|it| it.contains("html"));
-        // Terms that say nothing are by far the most, and the vectors have them.
+        // Bodiless terms are by far the most frequent, and the vectors cover them.
         if reply.head.status >= 400 && !plain && !html {
             schema::check(&reply.head.headers, &body);
         }
@@ -539,7 +540,7 @@ impl Running {
         }
     }
 
-    /// What the next step is called.
+    /// The name of the next step.
     pub fn next(&self) -> &'static str {
         match &self.admission {
             Some(Admission::Pass(..)) => return "pass",

@@ -1,4 +1,4 @@
-//! The same payments in the words of MPP: an authorization of the token, sent in answer to a challenge.
+//! MPP payments: an authorization of the token, sent in answer to a challenge.
 
 use farebox_core::encoding::base64;
 use serde_json::{Value, json};
@@ -19,14 +19,16 @@ pub fn echo_of(asked: &Response) -> Value {
 }
 
 impl Payment {
-    /// This authorization as a credential for a challenge, in the shape that does not bind its nonce to one.
+    /// This authorization as a credential for a challenge, in the shape that does not bind its
+    /// nonce to one.
     pub fn by_mpp(&self, echo: &Value) -> Self {
         let mut authorization = self.signed();
         authorization["type"] = json!("eip-3009");
         self.answering(echo, &json!({ "type": "transaction", "authorization": authorization }))
     }
 
-    /// This authorization as a credential for a challenge, in the shape whose nonce is the challenge's.
+    /// This authorization as a credential for a challenge, in the shape whose nonce is the
+    /// challenge's.
     pub fn by_challenge(&self, echo: &Value) -> Self {
         let mut authorization = self.signed();
         authorization["type"] = json!("authorization");

@@ -1,4 +1,4 @@
-//! The origin: says what it is told to say, and remembers what it was asked.
+//! The origin: answers as planned, and records its requests.
 
 use std::collections::VecDeque;
 
@@ -11,9 +11,9 @@ use farebox_core::http::ResponseHead;
 pub enum Say {
     /// A head and a body that is there at once.
     Whole(&'static str, &'static str),
-    /// A head and this many bytes.
+    /// A head and a body of this many bytes.
     Bytes(&'static str, usize),
-    /// A head and a body that takes longer than any limit, and how it ends.
+    /// A head and a body that takes longer than any limit, and its end.
     Slow(&'static str, StreamEnd),
     /// A head, then the connection breaks.
     Cut(&'static str),
@@ -25,34 +25,34 @@ pub enum Say {
     Lost,
 }
 
-/// The body that the edge holds.
+/// A body held by the edge.
 #[derive(Clone, Debug)]
 pub struct Held {
-    /// What of it has come.
+    /// The bytes so far.
     pub bytes: Vec<u8>,
-    /// What reading it to the end gives.
+    /// The result of reading it to the end.
     pub fate: Fate,
 }
 
-/// What becomes of a body.
+/// The end of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// It is complete.
     Complete,
-    /// It goes on for long and ends so.
+    /// It goes on for long and ends like this.
     Long(StreamEnd),
     /// The connection breaks.
     Cut,
-    /// Nothing more comes.
+    /// No more bytes come.
     Stuck,
 }
 
 /// The origin.
 #[derive(Clone, Default)]
 pub struct Origin {
-    /// What it says next; else a small JSON document.
+    /// The next answers; otherwise a small JSON document.
     pub plan: VecDeque<Say>,
-    /// What it was asked.
+    /// The requests.
     pub calls: Vec<OriginCall>,
 }
 
@@ -82,7 +82,7 @@ impl Origin {
 }
 
 impl Held {
-    /// What reading to the end within these limits gives.
+    /// The result of reading to the end within these limits.
     pub fn collect(&self, limits: BodyLimits) -> Collected {
         let bytes = u64::try_from(self.bytes.len()).unwrap();
         match self.fate {
@@ -94,7 +94,7 @@ impl Held {
         }
     }
 
-    /// How streaming the rest ends.
+    /// The end of streaming the rest.
     pub fn stream(&self, promised: Option<u64>) -> StreamEnd {
         let short = promised.is_some_and(|promised| (self.bytes.len() as u64) < promised);
         match self.fate {

@@ -1,4 +1,4 @@
-//! Somebody who reads a 402 and signs one of its terms, as a stock client does.
+//! A payer that reads a 402 and signs one of its terms, like a stock client.
 
 use std::sync::OnceLock;
 
@@ -13,7 +13,7 @@ use farebox_core::time::UnixTime;
 use k256::ecdsa::SigningKey;
 use serde_json::{Value, json};
 
-/// Every payer as it begins: a key is worked out once.
+/// Every payer in its first state: a key is computed once.
 static PAYERS: [OnceLock<Payer>; 256] = [const { OnceLock::new() }; 256];
 
 /// An account with a key.
@@ -23,7 +23,7 @@ pub struct Payer {
     /// Its address.
     pub address: Address,
     nonces: u64,
-    /// Under which its next authorization is signed, if not under one of its own.
+    /// The nonce for its next authorization, if not one of its own.
     pub bound: Option<[u8; 32]>,
 }
 
@@ -38,7 +38,7 @@ pub struct Payment {
     pub target: String,
     /// The authorization's nonce, hex.
     pub nonce: String,
-    /// When it ends, unix seconds.
+    /// Its expiry, unix seconds.
     pub valid_before: u64,
 }
 
@@ -56,7 +56,7 @@ impl Payer {
         Self { key, address, nonces: u64::from(number) << 32, bound: None }
     }
 
-    /// Leaves out this many of its nonces.
+    /// Skips this many of its nonces.
     pub fn skip(&mut self, nonces: u64) {
         self.nonces += nonces;
     }

@@ -1,4 +1,4 @@
-//! Places of calls about unproven payments, as the edge asks for them.
+//! Places for calls about unproven payments, as the edge requests them.
 
 use farebox_core::facilitator::unproven::queue::Admittance;
 use farebox_core::facilitator::unproven::{ASK_AGAIN_MS, MAX_TURNS, UnverifiedCaller};
@@ -17,7 +17,7 @@ pub enum Turn {
 }
 
 impl World {
-    /// Asks for a place, as long as an edge would.
+    /// Requests a place, for as long as an edge would.
     pub(super) fn place(
         &mut self,
         running: &mut Running,
@@ -47,7 +47,7 @@ impl World {
         if self.is_slow { Turn::Waits } else { Turn::Comes }
     }
 
-    /// The call is over.
+    /// Ends the call.
     pub(super) fn ended(&mut self, sender: Option<&UnverifiedCaller>, then: &Step<'_>) {
         let now = self.now();
         if let Some((unproven, sender)) = self.unproven.as_mut().zip(sender) {

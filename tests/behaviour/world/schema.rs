@@ -1,4 +1,4 @@
-//! What answers say of failures, held against the published schema by a validator of the standard.
+//! Checks reported failures against the published schema, with a validator of the standard.
 
 use std::sync::LazyLock;
 
@@ -17,7 +17,7 @@ static COMPILED: LazyLock<(Schemas, SchemaIndex)> = LazyLock::new(|| {
     (schemas, index)
 });
 
-/// Fails for a diagnostic of another form, and where header and body say different things.
+/// Fails if a diagnostic violates the schema, or if header and body differ.
 pub fn check(headers: &Headers, body: &[u8]) {
     let extension = |object: &Value| object["extensions"].get("diagnostic").cloned();
     let told = serde_json::from_slice::<Value>(body).ok().as_ref().and_then(extension);
@@ -30,7 +30,7 @@ pub fn check(headers: &Headers, body: &[u8]) {
     }
 }
 
-/// Fails for an extension of another form.
+/// Fails if an extension violates the schema.
 pub fn valid(extension: &Value) {
     let (schemas, index) = &*COMPILED;
     if let Err(error) = schemas.validate(extension, *index) {

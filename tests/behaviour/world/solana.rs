@@ -1,4 +1,4 @@
-//! Payments on a chain that is not read here: a transaction of Solana, and its spellings.
+//! Payments on a chain that the gate does not read: a transaction of Solana, and its spellings.
 
 use farebox_core::encoding::{base64, hex};
 use farebox_core::evm::keccak::keccak256;
@@ -10,14 +10,15 @@ use super::payer::Payment;
 pub const NETWORK: &str = "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1";
 /// Recipient of all routes there.
 pub const PAYEE: &str = "7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU";
-/// Who pays the fee of each transaction.
+/// Fee payer of each transaction.
 pub const FEE_PAYER: &str = "EwWqGE4ZFKLofuestmU4LDdK7XM1N4ALgdZccwYugwGd";
-/// Bytes of the two signatures in front, with their count.
+/// Bytes of the two signatures at the front, with their count.
 const SIGNATURES: usize = 1 + 2 * 64;
-/// Bytes of the message behind them.
+/// Bytes of the message after them.
 const MESSAGE: usize = 4 + 1 + 3 * 32 + 32 + 1 + 4 + 8 + 1;
 
-/// The transaction with this number: two signatures, the first one still missing, and a message of version 0.
+/// The transaction with this number: two signatures, the first one still missing, and a message of
+/// version 0.
 pub fn transaction(number: u64) -> Vec<u8> {
     let mut bytes = vec![2];
     bytes.extend([0; 64]);
@@ -32,13 +33,13 @@ pub fn transaction(number: u64) -> Vec<u8> {
     bytes
 }
 
-/// What the chain takes once of these bytes, whatever stands around it: a lenient facilitator strips that.
+/// The part of these bytes that the chain accepts once: a lenient facilitator strips the rest.
 pub fn taken_once(bytes: &[u8]) -> String {
     let message = bytes.get(SIGNATURES..SIGNATURES + MESSAGE).unwrap_or_default();
     hex::encode_prefixed(&keccak256(message))
 }
 
-/// The signature that names the transaction of what was taken.
+/// The signature that names the transaction of this part.
 pub fn transaction_of(taken: &str) -> String {
     let digits = taken.trim_start_matches("0x").replace('0', "z");
     format!("2{digits:1<86}")

@@ -1,5 +1,5 @@
-//! Plain transfers on the chain: accounts that send transactions of their own, a pool in which these wait, and what a node
-//! says about them.
+//! Plain transfers on the chain: accounts that send their own transactions, a pool in which these
+//! wait, and a node's answers about them.
 
 use farebox_core::encoding::hex;
 use farebox_core::evm::keccak::keccak256;
@@ -9,20 +9,20 @@ use serde_json::{Value, json};
 
 use super::chain::{ASSET, topic, word};
 
-/// A transaction and where it stands.
+/// A transaction and its state.
 #[derive(Clone)]
 pub struct Plain {
     /// As it was sent.
     pub signed: SignedTransfer,
-    /// Nothing while it waits.
+    /// Its block; `None` while it waits.
     pub block: Option<u64>,
     /// Whether it reverts, or did.
     pub reverts: bool,
-    /// Atomic units that move, where that is not what it says.
+    /// Atomic units that move, if not the stated value.
     pub moves: Option<u64>,
 }
 
-/// What happens to the next transaction that a node is given.
+/// Fate of the next transaction that a node receives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fate {
     /// The next block has it.
@@ -32,7 +32,7 @@ pub enum Fate {
     Waits,
     /// The next block has it, reverted.
     Reverts,
-    /// The node refuses it, and nobody else hears of it.
+    /// The node refuses it, and no other node hears of it.
     Lost,
     /// The next block has it, and less moves.
     MovesLess,
@@ -43,9 +43,9 @@ pub enum Fate {
 pub struct Transfers {
     /// Sent and not lost.
     pub all: Vec<Plain>,
-    /// How often a node was given bytes.
+    /// Number of transactions that a node received.
     pub given: usize,
-    /// What happens to the next one.
+    /// Fate of the next one.
     pub fate: Fate,
     /// Whether accounts hold none of the token.
     pub poor: bool,
@@ -54,7 +54,7 @@ pub struct Transfers {
 }
 
 impl Transfers {
-    /// A node is given a transaction.
+    /// Gives a transaction to a node.
     pub fn send(&mut self, bytes: &[u8], block: u64) -> bool {
         self.given += 1;
         let signed = SignedTransfer::parse(bytes).unwrap();
@@ -71,26 +71,26 @@ impl Transfers {
         true
     }
 
-    /// What waits comes into this block.
+    /// Puts the waiting transactions into this block.
     pub fn mine(&mut self, block: u64) {
         for one in self.all.iter_mut().filter(|one| one.block.is_none()) {
             one.block = Some(block);
         }
     }
 
-    /// Value that moved for real, atomic units.
+    /// Value that really moved, atomic units.
     pub fn moved(&self) -> u64 {
         let paid = self.all.iter().filter(|one| one.block.is_some() && !one.reverts);
         paid.map(|one| one.moves.unwrap_or(10_000)).sum()
     }
 
-    /// Whether this transaction is in a block and has moved what it says.
+    /// Whether this transaction is in a block and has moved its stated value.
     pub fn is_mined(&self, hash: &str) -> bool {
         let found = self.find(&json!(hash)).map(|(_, one)| one);
         found.is_some_and(|one| one.block.is_some() && !one.reverts && one.moves.is_none())
     }
 
-    /// What a node that is at block `latest` answers; nothing for questions about something else.
+    /// The answer of a node at block `latest`; `None` for other requests.
     pub fn answer(&self, method: &str, params: &Value, latest: u64) -> Option<Result<Value, i64>> {
         let data = params[0]["data"].as_str().unwrap_or_default();
         Some(Ok(match method {
