@@ -106,7 +106,7 @@ function workerdPids() {
   try {
     return execFileSync('pgrep', ['-P', String(process.pid), 'workerd'], { encoding: 'utf8' }).trim().split('\n').map(Number);
   } catch {
-    // pgrep ends with 1 when there is none, and may be missing: then the pid is not needed.
+    // pgrep ends with 1 when there is none; on a machine without it the pids are unknown.
     return [];
   }
 }

@@ -57,7 +57,7 @@ pub enum Mutant {
     ObjectGrows,
     /// Clients have one try of a facilitator that is down for all of them.
     TriesAreShared,
-    /// A facilitator that stumbles over what is not proven counts as down.
+    /// A facilitator that fails on unproven payments counts as down.
     JunkOpens,
     /// A released row gives its place to no other.
     CrowdStays,
@@ -173,7 +173,7 @@ pub enum Mutant {
     AllowanceReaches,
     /// A payer answers challenges of other realms.
     AnyRealm,
-    /// A facilitator is believed where the chain has to show a settlement.
+    /// A facilitator is believed although the chain has to show a settlement.
     WordIsChain,
     /// Caches may stand between a paid request and its origin.
     CachesAnswer,

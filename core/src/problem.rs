@@ -27,7 +27,7 @@ pub enum Code {
     HeaderTooLarge,
     /// A body came with a GET or HEAD for a priced route.
     UnexpectedBody,
-    /// The request's body ended before its end.
+    /// The request's body broke off.
     IncompleteBody,
     /// The listed path does not serve this method.
     MethodNotAllowed,
