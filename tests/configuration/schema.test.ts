@@ -50,7 +50,7 @@ describe('schema', () => {
   });
 
   it('takes every example of the documents', () => {
-    const documents = ['docs/configuration.md', 'docs/deploy.md', 'docs/operations.md', 'pkg/README.md'].filter((file) => existsSync(file));
+    const documents = ['README.md', 'docs/configuration.md', 'docs/deploy.md', 'docs/operations.md', 'pkg/README.md'].filter((file) => existsSync(file));
     const all = documents.flatMap((document) => examples(document).map((text) => ({ document, text })));
     assert.ok(all.length >= 3, `${all.length}`);
     for (const { document, text } of all) assert.deepEqual(against(text), [], `${document}:\n${text}`);
@@ -86,6 +86,11 @@ describe('schema', () => {
       assert.deepEqual([...required].sort(), rows.filter(({ isRequired }) => isRequired).map(({ name }) => name).sort());
     });
   }
+
+  it('lets a protected pattern have every field of a route', () => {
+    const fieldsOf = (definition: string) => Object.keys((SCHEMA.definitions[definition] as Definition).properties);
+    assert.deepEqual(fieldsOf('protected_pattern').sort(), [...fieldsOf('route'), 'pattern'].sort());
+  });
 
   it('says what the document says: run `node scripts/schema.mjs` if not', () => {
     assert.deepEqual(described(SCHEMA, DOCUMENT), SCHEMA);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use farebox_core::mpp::problem::Problem;
 use serde_json::Value;
 
 type Names = BTreeSet<String>;
@@ -176,6 +177,35 @@ fn every_command_that_is_named_exists() {
             assert!(package["scripts"][name].is_string(), "{document}: npm run {name}");
         }
     }
+}
+
+#[test]
+fn every_file_that_contributing_names_exists() {
+    let text = read("CONTRIBUTING.md");
+    let folders =
+        ["core/", "docs/", "pkg/", "schema/", "scripts/", "src/", "tests/"].map(String::from);
+    let is_path = |name: &String| {
+        folders.iter().any(|folder| name.starts_with(folder)) && !name.contains(['*', '…', ' '])
+    };
+    let paths: Names =
+        text.lines().flat_map(|line| names_of(line).into_iter().filter(is_path)).collect();
+    assert!(paths.len() > 40, "{}", paths.len());
+    for path in paths {
+        assert!(root().join(&path).exists(), "{path}");
+    }
+}
+
+#[test]
+fn every_problem_type_of_a_refusal_is_one_of_mpp() {
+    let source = read("core/src/problem.rs");
+    let named: Names = source
+        .split(".problem(\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap().to_owned())
+        .collect();
+    let known: Names = Problem::ALL.iter().map(|problem| problem.name().to_owned()).collect();
+    assert!(named.len() >= 5, "{named:?}");
+    assert_eq!(named.difference(&known).collect::<Vec<_>>(), Vec::<&String>::new());
 }
 
 #[test]
