@@ -3,12 +3,12 @@
 import { LATE, timed } from './deadline.mjs';
 
 /**
- * @typedef {object} Source what is held of a body: all of it, or its beginning and a reader of the rest
+ * @typedef {object} Source the held part of a body: all of it, or its beginning and a reader of the rest
  * @property {Uint8Array} [whole]
  * @property {ReadableStreamDefaultReader<Uint8Array>} [reader]
  * @property {Uint8Array[]} [chunks]
  * @property {Promise<ReadableStreamReadResult<Uint8Array>>} [next] a read that is under way
- * @property {number} [announced] its length, where that was said before
+ * @property {number} [announced] its length, if it was announced
  */
 
 /**
@@ -44,7 +44,7 @@ async function read(body, limit, late) {
 }
 
 /**
- * What can be read of a response's body within both limits, as `read` says it.
+ * Reads a response's body within both limits; the result is that of `read`.
  *
  * @param {Response} response
  * @param {number} limit
@@ -99,7 +99,7 @@ export function joined(chunks, length) {
 }
 
 /**
- * The body that a client gets of what is held.
+ * The body for the client, made from what is held.
  *
  * @param {Response | Source | null | undefined} held
  */
@@ -110,7 +110,7 @@ export function bodyOf(held) {
 }
 
 /**
- * Lets go of what is held.
+ * Cancels what is held.
  *
  * @param {Response | Source | null | undefined} held
  */

@@ -1,11 +1,11 @@
-// Deadlines of what the Worker waits for: of a request that ends with its time, and of a promise that goes on.
+// Deadlines: for a request that is aborted when its time is up, and for a promise that goes on.
 
-/** What stands for a promise that is not settled in time. */
+/** Stands for a promise that is not settled in time. */
 export const LATE = Symbol('late');
 
 /**
- * What `run` gives. Its controller aborts when the time is over, and `isLate` tells that from other aborts; both are
- * at rest once `run` is settled.
+ * Runs `run` and returns its result. Its controller aborts when the time is up, and `isLate`
+ * distinguishes that from other aborts; both do nothing more once `run` is settled.
  *
  * @template T
  * @param {number} milliseconds
@@ -26,7 +26,8 @@ export async function withDeadline(milliseconds, run) {
 }
 
 /**
- * What `run` gives. Its promise is settled as `late` when the time is over.
+ * Runs `run` and returns its result. The promise passed to it resolves to `late` when the time is
+ * up.
  *
  * @template T, [L=typeof LATE]
  * @param {number} milliseconds
@@ -44,7 +45,7 @@ export async function timed(milliseconds, run, late = /** @type {any} */ (LATE))
 }
 
 /**
- * What a promise gives, or `late` when that takes longer; the promise goes on either way.
+ * The result of a promise, or `late` if that takes longer; the promise goes on either way.
  *
  * @template T, [L=typeof LATE]
  * @param {Promise<T>} promise

@@ -9,7 +9,8 @@ import { race, withDeadline } from './deadline.mjs';
 const BODYLESS = new Set([204, 205, 304]);
 
 /**
- * A response of status, `name: value` lines and body; nothing if the platform has no such response.
+ * A response of status, `name: value` lines and body; undefined if the platform has no such
+ * response.
  *
  * @param {number} status
  * @param {string} lines
@@ -42,8 +43,8 @@ export function headersOf(lines) {
  * it came in time and is not too long; else a word: `unsigned` (and never sent), `late`, `long` or `lost`.
  *
  * @param {string} url
- * @param {string} lines fields that show who asks
- * @param {string | undefined} signing what [`signed`] takes, if that shows it
+ * @param {string} lines fields with the gate's credentials
+ * @param {string | undefined} signing the argument of [`signed`], if a signature shows it
  * @param {string} body
  * @param {number} milliseconds
  * @param {number} bytes
@@ -80,14 +81,14 @@ export async function askJson(url, lines, signing, body, milliseconds, bytes) {
  */
 const keys = new Map();
 
-/** What the algorithms of a JWT are called elsewhere. */
+/** Names of JWT algorithms in WebCrypto. */
 const ALGORITHMS = new Map([
   ['EdDSA', { name: 'Ed25519' }],
   ['ES256', { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }],
 ]);
 
 /**
- * A JWT with its signature; throws if the key is none.
+ * A JWT with its signature; throws if the key is invalid.
  *
  * @param {string} signing algorithm, PKCS#8 in base64, and the JWT without signature, apart by spaces
  */
@@ -106,7 +107,7 @@ export async function signed(signing) {
 }
 
 /**
- * Posts a question to a Worker that names prices; its answer if that is 200, came in time and is not too long.
+ * Posts a question to a pricer; returns its answer if that is a 200, in time and not too long.
  *
  * @param {Record<string, Fetcher>} services
  * @param {string} name
@@ -130,7 +131,7 @@ export function askPrice(services, name, body, milliseconds, bytes) {
 }
 
 /**
- * Posts a signed notice; whether it was taken.
+ * Posts a signed notice; returns whether it was accepted.
  *
  * @param {string} url
  * @param {string} signature
@@ -157,7 +158,7 @@ export function channel() {
 }
 
 /**
- * Writes a piece, or ends the body; whether somebody still reads.
+ * Writes a piece, or ends the body; returns whether the body still has a reader.
  *
  * @param {{ writer: WritableStreamDefaultWriter<Uint8Array> }} channel
  * @param {string | undefined} piece
@@ -173,7 +174,8 @@ export async function writePiece({ writer }, piece) {
 }
 
 /**
- * Whether one more is within the rate limit; a limit that fails limits nobody, because it only shields.
+ * Whether one more is within the rate limit; if the limit fails, every request passes, because it
+ * is only a shield.
  *
  * @param {RateLimit} limiter
  * @param {string} key
@@ -230,7 +232,8 @@ export function requestHead(request) {
 export function headOf(response) {
   let head = `${response.status}`;
   for (const [name, value] of response.headers) {
-    // The runtime sets the length of what it sends; an encoded one counts other bytes than we see.
+    // The runtime sets the length of what it sends; that of an encoded body counts other bytes than
+    // are seen here.
     if (name !== 'content-length' || !response.headers.has('content-encoding')) head += `\n${name}: ${value}`;
   }
   return head;

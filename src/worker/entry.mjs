@@ -1,6 +1,7 @@
 // The Worker's module: what the platform calls, in front of the compiled gate. It forwards by itself what is
-// certainly free, and keeps a panic from hanging anybody: the instance is thrown away and everybody who
-// waited in it is answered.
+// certainly free, and keeps a panic from hanging requests: the instance is thrown away and every
+// request
+// that waited in it is answered.
 
 import {
   Ledger as LedgerObject, __wbg_reset_state as renew, __worker_init_state as stateOf, configure, configureObjects, fail, handle, sweep,
@@ -12,7 +13,7 @@ import { SPLIT, ledgerOf } from './ledger.mjs';
 import { StoredTable } from './table.mjs';
 
 /**
- * @typedef {object} Configuration what `Gate::for_edge` says, with what the platform binds
+ * @typedef {object} Configuration the result of `Gate::for_edge`, with the platform's bindings
  * @property {import('./free.mjs').Plain | undefined} plain
  * @property {Bindings} bindings
  */
@@ -26,7 +27,7 @@ import { StoredTable } from './table.mjs';
  */
 
 /**
- * What each environment's configuration gave. The objects of a Worker may be given another one than its requests,
+ * Configuration by environment. The objects of a Worker may be given another one than its requests,
  * with the same variables in it.
  *
  * @type {WeakMap<object, Configuration>}
@@ -34,7 +35,7 @@ import { StoredTable } from './table.mjs';
 let configured = new WeakMap();
 
 /**
- * The same for objects, and for what is asked of them without a request: it needs no route table.
+ * The same for objects, and for calls to them without a request: these need no route table.
  *
  * @type {WeakMap<object, Configuration>}
  */
@@ -47,7 +48,7 @@ const stored = new StoredTable();
 let lost = false;
 
 /**
- * Who waits in this instance: each is told when it is lost.
+ * Callbacks of the requests that wait in this instance, called when it is lost.
  *
  * @type {Set<() => void>}
  */
@@ -63,16 +64,19 @@ function lose() {
   for (const tell of all) tell();
 }
 
-/** What a waiting request is told. */
+/** Error of a request that waited in a lost instance. */
 const LOST = new Error('the instance is lost');
 
-/** What the platform crate keeps of the compiled gate: how many instances there were, and whether this one has ended. */
+/** State of the platform crate: how many instances there were, and whether this one has ended. */
 const instance = /** @type {any} */ (globalThis).__worker_init_state;
 
 /** Counts instances. */
 let generation = instance.instanceId;
 
-/** Before every call into the compiled gate. It may have ended without a word, and another instance begun. */
+/**
+ * Runs before every call into the compiled gate, which may have ended silently and been replaced
+ * by another instance.
+ */
 function usable() {
   try {
     if (stateOf().instanceId !== generation) lose();
@@ -109,7 +113,7 @@ export default {
       const answer = handle(requestHead(request), request, bindings, context);
       return answer instanceof Response ? answer : await survived(answer);
     } catch (error) {
-      // Refusals are answers: what is thrown here ended the instance, or says that it has ended.
+      // Refusals are answers: an exception here ended the instance, or reports that it has ended.
       if (error !== LOST) lose();
       return internal(request, env);
     }
@@ -184,7 +188,7 @@ export class Ledger {
 }
 
 /**
- * What a promise gives, or an exception when the instance that works on it is lost.
+ * The result of a promise, or an exception if the instance that works on it is lost.
  *
  * @template T
  * @param {Promise<T>} promise
@@ -193,7 +197,8 @@ export class Ledger {
 function survived(promise) {
   return new Promise((resolve, reject) => {
     const tell = () => reject(LOST);
-    // The runtime ends a request that waits for nothing of its own, before it hears from another one.
+    // The runtime ends a request that waits only for other requests' promises, so it waits for a
+    // timer of its own.
     const alive = setTimeout(tell, LONGEST_MS);
     waiting.add(tell);
     promise.then(resolve, reject).finally(() => {
@@ -249,7 +254,7 @@ function configurationForObjects(env) {
 }
 
 /**
- * @param {string | undefined} text nothing where the configuration is wrong
+ * @param {string | undefined} text undefined if the configuration is wrong
  * @param {Record<string, unknown>} env
  * @returns {Configuration}
  */
@@ -273,18 +278,18 @@ async function tableKnown(store, env, context) {
     usable();
     const answer = configure(variablesOf(env), text ?? undefined);
     if (answer === undefined) return false;
-    // What other environments were told of it is over.
+    // Other environments have to read their configuration again.
     configured = new WeakMap([[env, configurationBy(answer, env)]]);
     return true;
   };
   const read = stored.refresh(store, take, complain);
-  // What is thrown there ended the instance.
+  // An exception there ended the instance.
   if (read !== undefined) context.waitUntil(read.catch(lose));
   if (stored.text === undefined) await stored.settled();
 }
 
 /**
- * Whether the platform binds something here: everything that is no variable.
+ * Whether this is a binding of the platform: everything that is not a variable.
  *
  * @param {unknown} value
  */
@@ -293,7 +298,8 @@ function isBinding(value) {
 }
 
 /**
- * Variables and secrets as one JSON object, and the names of what the platform binds as its member `bindings`.
+ * Variables and secrets as one JSON object, and the names of the platform's bindings as its member
+ * `bindings`.
  *
  * @param {Record<string, unknown>} env
  */

@@ -1,4 +1,4 @@
-// Forwards what is certainly free, without the compiled gate.
+// Forwards requests that are certainly free, without the compiled gate.
 
 import { fail, finish } from '#glue';
 
@@ -7,7 +7,7 @@ import { withDeadline } from './deadline.mjs';
 import { requestHead } from './edge.mjs';
 
 /**
- * @typedef {object} Plain what `Gate::plain_forwarding` says; every name of a field or method comes from there
+ * @typedef {object} Plain the rules of `Gate::plain_forwarding`; every name of a field or method comes from there
  * @property {string | null} origin
  * @property {number} milliseconds
  * @property {Set<string>} methods
@@ -25,7 +25,7 @@ import { requestHead } from './edge.mjs';
  */
 
 /**
- * The lists as they are looked into.
+ * Turns the lists into sets and maps.
  *
  * @param {any} plain as it was read from JSON
  * @returns {Plain}
@@ -46,7 +46,8 @@ const PLAIN_TARGET = /^((?:\/[a-z0-9_-]+)*\/?)(?:\?[\w.~=&,:+%-]*)?$/;
 const PLAIN_NAME = /^[a-z0-9-]+$/;
 
 /**
- * What to ask the origin for, if the request is certainly free; undefined sends it to the gate. It may be too
+ * The URL to ask the origin for if the request is certainly free; undefined sends it to the gate.
+ * It may be too
  * careful, never too generous: the compiled gate alone judges the rest.
  *
  * @param {Request} request

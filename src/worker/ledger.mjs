@@ -1,11 +1,12 @@
-// Asks the objects of the ledger, and writes what an object answers.
+// Asks the objects of the ledger, and writes an object's answer.
 
 import { joined } from './body.mjs';
 import { withDeadline } from './deadline.mjs';
 import { complain } from './edge.mjs';
 
 /**
- * The ledger's namespace, in the jurisdiction that the operator has chosen, and where its objects had best begin.
+ * The ledger's namespace, in the jurisdiction that the operator has chosen, with the hint where its
+ * objects should be created.
  *
  * @param {DurableObjectNamespace | undefined} namespace
  * @param {DurableObjectJurisdiction | null | undefined} jurisdiction
@@ -17,7 +18,7 @@ export function ledgerOf(namespace, jurisdiction, location) {
   try {
     return { namespace: namespace?.jurisdiction(jurisdiction), hint };
   } catch (error) {
-    // Objects elsewhere would be other ones: rather no ledger than a second one.
+    // Objects in another place would be different ones: no ledger is better than a second one.
     complain(`farebox: LEDGER_JURISDICTION: the platform has no ${jurisdiction} (${error instanceof Error ? error.message : error})`);
     return { namespace: undefined, hint };
   }
@@ -71,7 +72,7 @@ function withBody(command, body) {
 }
 
 /**
- * What an object says, and when its alarm has to be set for.
+ * An object's answer, and the time for its alarm.
  *
  * @param {string} answer
  * @param {Uint8Array | undefined} stored

@@ -1,5 +1,5 @@
-// What the glue wakes its futures with, in place of the runtime's function of this name: that one leaves and enters
-// JavaScript for every call, a promise's reaction does not.
+// Wakes the futures of the glue in place of the runtime's function of this name, which leaves and
+// enters JavaScript for every call; a promise's reaction does not.
 
 /**
  * @param {() => void} wake
@@ -9,7 +9,8 @@ export function queueMicrotask(wake) {
     try {
       wake();
     } catch (error) {
-      // Whatever came through left its future half done: the instance is told lost, as after a panic.
+      // An exception that came through left its future half done: the instance counts as lost, as
+      // after a panic.
       /** @type {any} */ (globalThis).__worker_init_state.criticalError = true;
       throw error;
     }

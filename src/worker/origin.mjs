@@ -6,8 +6,9 @@ import { headOf, headersOf } from './edge.mjs';
 /** @typedef {import('./body.mjs').Source} Source */
 
 /**
- * Asks an origin; `timeout` when the head does not come in time, `lost` when the connection fails. `sent` is how the
- * request's body went, where that is known here.
+ * Asks an origin; `timeout` when the head does not come in time, `lost` when the connection fails.
+ * `sent` is the
+ * outcome of sending the request's body, if it is known here.
  *
  * @param {Fetcher | undefined} bound the Worker that is the origin, if it is one
  * @param {string} url
@@ -37,7 +38,8 @@ export function askOrigin(bound, url, method, lines, body, milliseconds, cache) 
 }
 
 /**
- * A body for the origin, and how it went. What breaks off aborts the request: the origin must not take a part for all.
+ * A body for the origin, and the outcome of sending it. A body that breaks off aborts the request:
+ * the origin must not take a part for the whole.
  *
  * @param {BodyInit | Source | null} body
  * @param {AbortController} controller
@@ -82,7 +84,7 @@ export function pump(held, idle, promised) {
  * @param {WritableStreamDefaultWriter} writer
  * @param {number} idle
  * @param {number | undefined} promised
- * @param {() => void} broken what is to be done when the body ends too early
+ * @param {() => void} broken called when the body ends too early
  */
 async function flow(held, writer, idle, promised, broken) {
   const source = held instanceof Response ? { reader: held.body?.getReader(), chunks: [], next: undefined } : held;

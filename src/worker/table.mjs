@@ -1,5 +1,5 @@
 // The route table that is stored in KV under `CONFIG`, key `routes`, as one isolate knows it. No rule lives here:
-// whether a text is a good table, the compiled gate says.
+// the compiled gate decides whether a text is a valid table.
 
 import { LATE, race } from './deadline.mjs';
 
@@ -12,13 +12,13 @@ const LONGEST = 256 * 1024 + 1;
 
 export class StoredTable {
   /**
-   * The text that counts, null if none is stored; undefined until a first one was read and taken.
+   * The text in effect, null if none is stored; undefined until a first one was read and accepted.
    *
    * @type {string | null | undefined}
    */
   text = undefined;
   /**
-   * What was read last.
+   * The text read last.
    *
    * @type {string | null | undefined}
    */
@@ -32,7 +32,7 @@ export class StoredTable {
    * Reads the table if that is due, and offers a text that was not read before; the promise is to be kept alive.
    *
    * @param {{ get(key: string): Promise<string | null> }} store the KV namespace
-   * @param {(text: string | null) => boolean} take whether it is good; it counts from then on
+   * @param {(text: string | null) => boolean} take whether it is valid; it is in effect from then on
    * @param {(line: string) => void} complain
    * @returns {Promise<void> | undefined}
    */
@@ -66,7 +66,10 @@ export class StoredTable {
     if (take(text)) this.text = text;
   }
 
-  /** Waits for the read that goes on, if there is one. It may be another request's, so that only looking helps. */
+  /**
+   * Waits for the read that goes on, if there is one. It may be another request's, so that only
+   * polling helps.
+   */
   async settled() {
     while (this.text === undefined && Date.now() < this.#endsAt) {
       await new Promise((resolve) => { setTimeout(resolve, 10); });
