@@ -1,6 +1,6 @@
-// The platform calls of the Worker: what is neither the origin's (`origin.mjs`) nor the ledger's (`ledger.mjs`). No
-// protocol rule lives here: Rust decides, this carries out, and every failure that Rust can decide about is a value, not
-// an exception.
+// The platform calls of the Worker: what is neither the origin's (`origin.mjs`) nor the ledger's
+// (`ledger.mjs`). No protocol rule lives here: Rust decides, this carries out, and every failure
+// that Rust can decide about is a value, not an exception.
 
 import { bounded } from './body.mjs';
 import { race, withDeadline } from './deadline.mjs';

@@ -1,7 +1,6 @@
-// The Worker's module: what the platform calls, in front of the compiled gate. It forwards by itself what is
-// certainly free, and keeps a panic from hanging requests: the instance is thrown away and every
-// request
-// that waited in it is answered.
+// The Worker's module: what the platform calls, in front of the compiled gate. It forwards by
+// itself what is certainly free, and keeps a panic from hanging requests: the instance is thrown
+// away and every request that waited in it is answered.
 
 import {
   Ledger as LedgerObject, __wbg_reset_state as renew, __worker_init_state as stateOf, configure, configureObjects, fail, handle, sweep,
@@ -167,7 +166,8 @@ export class Ledger {
     try {
       answered = object.ask(message, split === null ? message.length : Number(split));
     } catch (error) {
-      // A statement that failed is an error like any other; one that ended the instance is noticed here.
+      // A statement that failed is an error like any other; one that ended the instance is noticed
+      // here.
       usable();
       throw error;
     }

@@ -47,8 +47,7 @@ const PLAIN_NAME = /^[a-z0-9-]+$/;
 
 /**
  * The URL to ask the origin for if the request is certainly free; undefined sends it to the gate.
- * It may be too
- * careful, never too generous: the compiled gate alone judges the rest.
+ * It may be too careful, never too generous: the compiled gate alone judges the rest.
  *
  * @param {Request} request
  * @param {Plain} plain

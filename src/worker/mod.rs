@@ -1,9 +1,9 @@
 //! The Cloudflare Worker: one entry per request, reserved paths, and the loop behind them.
 //!
-//! `entry.mjs` calls [`configure`] when the environment or its route table is new and [`handle`] for every request that
-//! is not certainly free; `edge.mjs`, `origin.mjs` and `ledger.mjs` hold the platform calls. [`config`] keeps the gate,
-//! [`drive`] carries out its steps, [`origin`], [`facilitator`] and [`ledger`] are the three parties, [`objects`] the
-//! Durable Objects.
+//! `entry.mjs` calls [`configure`] when the environment or its route table is new and [`handle`]
+//! for every request that is not certainly free; `edge.mjs`, `origin.mjs` and `ledger.mjs` hold the
+//! platform calls. [`config`] keeps the gate, [`drive`] carries out its steps, [`origin`],
+//! [`facilitator`] and [`ledger`] are the three parties, [`objects`] the Durable Objects.
 
 mod attempts;
 mod chain;

@@ -7,8 +7,7 @@ import { headOf, headersOf } from './edge.mjs';
 
 /**
  * Asks an origin; `timeout` when the head does not come in time, `lost` when the connection fails.
- * `sent` is the
- * outcome of sending the request's body, if it is known here.
+ * `sent` is the outcome of sending the request's body, if it is known here.
  *
  * @param {Fetcher | undefined} bound the Worker that is the origin, if it is one
  * @param {string} url

@@ -1,5 +1,5 @@
-// The route table that is stored in KV under `CONFIG`, key `routes`, as one isolate knows it. No rule lives here:
-// the compiled gate decides whether a text is a valid table.
+// The route table that is stored in KV under `CONFIG`, key `routes`, as one isolate knows it. No
+// rule lives here: the compiled gate decides whether a text is a valid table.
 
 import { LATE, race } from './deadline.mjs';
 

@@ -4,8 +4,8 @@ use alloc::borrow::Cow;
 use alloc::format;
 use core::net::{IpAddr, Ipv4Addr};
 
-/// The network of a client: an IPv4 address by itself, the first 56 bits of an IPv6 address, which is what one
-/// household is given. Clients whose address is not known are counted together.
+/// The network of a client: an IPv4 address by itself, the first 56 bits of an IPv6 address, which
+/// is what one household is given. Clients whose address is not known are counted together.
 ///
 /// # Examples
 /// ```

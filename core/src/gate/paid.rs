@@ -1,8 +1,11 @@
-//! The way of one payment through the gate: each effect comes with the only value able to take its answer.
+//! The way of one payment through the gate: each effect comes with the only value able to take its
+//! answer.
 //!
-//! `after`: claim, verify, forward, seal, settle, record, respond. `before`: claim, settle, record, forward,
-//! seal, respond. A response too long or too slow to be stored streams instead of being sealed. Assumptions:
-//! - the edge carries out one [`Step`] after the other and hands each answer to the value that came with it;
+//! `after`: claim, verify, forward, seal, settle, record, respond. `before`: claim, settle, record,
+//! forward, seal, respond. A response too long or too slow to be stored streams instead of being
+//! sealed. Assumptions:
+//! - the edge carries out one [`Step`] after the other and hands each answer to the value that came
+//!   with it;
 //! - everything between the claim and the last record goes on when the client leaves;
 //! - bodies stay at the edge; [`Body::Held`](super::reply::Body::Held) stands for the one it holds.
 

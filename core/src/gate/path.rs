@@ -1,11 +1,14 @@
-//! Request targets: the exact bytes that are priced and forwarded, and how lenient origins may read their path.
+//! Request targets: the exact bytes that are priced and forwarded, and how lenient origins may read
+//! their path.
 //!
-//! It is the only canonicaliser of the crate. It never rewrites what is forwarded: a target either stays as it
-//! came or is refused. Order of calls: [`Target::from_url`] (or [`Target::parse`]), then
-//! [`RouteTable::find`](crate::gate::route::RouteTable::find), which asks [`Target::any_reading`].
+//! It is the only canonicaliser of the crate. It never rewrites what is forwarded: a target either
+//! stays as it came or is refused. Order of calls: [`Target::from_url`] (or [`Target::parse`]),
+//! then [`RouteTable::find`](crate::gate::route::RouteTable::find), which asks
+//! [`Target::any_reading`].
 //!
 //! Assumptions:
-//! - The text forwarded to the origin is [`Target::as_str`], appended to the origin, never resolved against it.
+//! - The text forwarded to the origin is [`Target::as_str`], appended to the origin, never resolved
+//!   against it.
 //! - The query never decides what a route is.
 
 mod escape;
@@ -74,7 +77,8 @@ impl Target {
         Ok(Self { text: raw.to_owned(), ordinary: is_ordinary(path) })
     }
 
-    /// Takes the target out of an absolute URL (`https://host/path?query`) as the platform gives it.
+    /// Takes the target out of an absolute URL (`https://host/path?query`) as the platform gives
+    /// it.
     ///
     /// Scheme and authority are dropped unread: they choose the route table, never the route.
     ///

@@ -46,8 +46,9 @@ pub struct Statement {
 }
 
 impl Statement {
-    /// Reads the header: base64 of one JSON object with `paymentKey`, `method`, `url`, `issuedAt`, `signature` and
-    /// nothing else, no key twice. `issuedAt` is a whole number or its canonical decimal text.
+    /// Reads the header: base64 of one JSON object with `paymentKey`, `method`, `url`, `issuedAt`,
+    /// `signature` and nothing else, no key twice. `issuedAt` is a whole number or its canonical
+    /// decimal text.
     ///
     /// # Errors
     /// [`Code::ProofTooLarge`], [`Code::AmbiguousPayment`] for two different statements, else

@@ -103,7 +103,8 @@ pub struct RouteTable {
 }
 
 impl RouteTable {
-    /// Sorts the rules by how specific their patterns are: exact, then `[name]`, then `/*`; longer first.
+    /// Sorts the rules by how specific their patterns are: exact, then `[name]`, then `/*`; longer
+    /// first.
     ///
     /// # Errors
     /// [`TableError`] for equal patterns with a common method, and for a rule no request can reach.

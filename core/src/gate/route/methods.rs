@@ -15,10 +15,12 @@ impl Methods {
         Self(None)
     }
 
-    /// A list of method names as they stand in a request line; `GET` includes `HEAD`. Spec: docs/configuration.md, "Routes".
+    /// A list of method names as they stand in a request line; `GET` includes `HEAD`. Spec:
+    /// docs/configuration.md, "Routes".
     ///
     /// # Errors
-    /// [`MethodsError`] for an empty list, a name in lower case or not a token, and for `OPTIONS`, `TRACE` and `CONNECT`.
+    /// [`MethodsError`] for an empty list, a name in lower case or not a token, and for `OPTIONS`,
+    /// `TRACE` and `CONNECT`.
     ///
     /// # Examples
     /// ```
