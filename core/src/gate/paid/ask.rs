@@ -14,8 +14,8 @@ use crate::mutant::{Mutant, planted};
 use crate::payment::OnChain;
 use crate::payment::authorization::SignatureCheck;
 
-/// Milliseconds between two claims of a payer with too much in flight: long enough for an earlier
-/// payment to finish, short against a client's patience.
+/// Milliseconds between two claims of a payer with too much in flight: an earlier payment may
+/// finish meanwhile.
 const RETRY_MS: u32 = 500;
 
 impl<'g> PaidRequest<'g> {

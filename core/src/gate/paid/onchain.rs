@@ -29,7 +29,7 @@ use crate::time::UnixTime;
 /// block every second or two.
 const LOOK_AFTER_MS: [u32; 8] = [500, 1_000, 1_000, 2_000, 2_000, 4_000, 4_000, 8_000];
 /// Milliseconds before each look for a transaction that the payer reports as sent and that is in no
-/// block yet: 7 seconds, within which most chains make a block.
+/// block yet, 7 seconds in all while the client waits; after that the payment is noted as awaited.
 const WAIT_MS: [u32; 4] = [0, 1_000, 2_000, 4_000];
 
 /// A question to a node.

@@ -23,8 +23,8 @@ use crate::payment::{Cause, OnChain};
 use crate::problem::Code;
 use crate::time::UnixTime;
 
-/// Milliseconds between an unknown outcome and its one re-send: time for a block or for a restarted
-/// facilitator.
+/// Milliseconds between an unknown outcome and its one re-send: a momentary fault may be over, and
+/// the client waits no longer than it has to.
 const RESEND_GAP_MS: u32 = 1_000;
 
 /// The settle call of a request.
