@@ -59,7 +59,7 @@ impl Gate {
         let Ok(target) = Target::from_url(&head.url) else {
             return refuse(Code::AmbiguousTarget, Audience::Other, &correlation);
         };
-        let found = self.table.find(&head.method, &target);
+        let found = self.routes.table.find(&head.method, &target);
         match self.published(&head, &target, &found, &correlation) {
             Some(Published::Now(reply)) => return Admission::Respond(reply),
             Some(Published::IfMissing(wanted)) => {
@@ -68,7 +68,7 @@ impl Gate {
             None => {}
         }
         let sells = |found: &RouteMatch| match found {
-            RouteMatch::Route(index) => self.offers.get(*index).is_some_and(Option::is_some),
+            RouteMatch::Route(index) => self.routes.offers.get(*index).is_some_and(Option::is_some),
             _ => false,
         };
         if !sells(&found)
@@ -79,16 +79,18 @@ impl Gate {
             return step;
         }
         match found {
-            RouteMatch::Route(index) => match self.offers.get(index).and_then(Option::as_ref) {
-                Some(offer) => self.priced((index, offer), head, correlation, isolate, now),
-                None => passes(self.free(&head, &correlation, now)),
-            },
+            RouteMatch::Route(index) => {
+                match self.routes.offers.get(index).and_then(Option::as_ref) {
+                    Some(offer) => self.priced((index, offer), head, correlation, isolate, now),
+                    None => passes(self.free(&head, &correlation, now)),
+                }
+            }
             RouteMatch::Unlisted => passes(self.free(&head, &correlation, now)),
             RouteMatch::Denied => refuse(Code::NotFound, Audience::Other, &correlation),
             RouteMatch::Ambiguous => refuse(Code::AmbiguousTarget, Audience::Paid, &correlation),
             RouteMatch::Options { allow } => {
                 let reply = Reply::options(&allow.join(", "), &correlation);
-                Admission::Respond(self.clients.let_ask(reply))
+                Admission::Respond(self.payers.clients.let_ask(reply))
             }
             RouteMatch::MethodNotAllowed { allow } => Admission::Respond(
                 Reply::problem(Code::MethodNotAllowed, Audience::Paid, &correlation, None)
@@ -122,7 +124,7 @@ impl Gate {
             return refuse(Code::UnexpectedBody, Audience::Paid, &correlation);
         }
         if offer.takes_keys
-            && let Some(name) = self.clients.holder(&head.headers)
+            && let Some(name) = self.payers.clients.holder(&head.headers)
         {
             return passes(self.by_key(offer, &head, name, correlation, now));
         }
@@ -150,7 +152,7 @@ impl Gate {
         now: UnixTime,
     ) -> Admission<'_> {
         let AwaitingQuota { route, head, correlation, day } = spending;
-        let Some(offer) = self.offers.get(route).and_then(Option::as_ref) else {
+        let Some(offer) = self.routes.offers.get(route).and_then(Option::as_ref) else {
             return Admission::Respond(Reply::problem(
                 Code::Internal,
                 Audience::Paid,

@@ -15,7 +15,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::Gate;
-use super::call::LedgerCall;
+use super::call::{LedgerCall, object};
 use super::keys::{Keys, mac};
 use super::pricer::Quotes;
 use crate::encoding::{hex, json, message};
@@ -61,7 +61,7 @@ impl ClientKey {
     /// The object that counts its client.
     #[must_use]
     pub fn object(&self, keys: &Keys, shards: u64) -> String {
-        format!("ledger/{shards}/{}", keys.network_shard(&self.network, shards))
+        object(shards, keys.network_shard(&self.network, shards))
     }
 
     /// Name of an unproven client, under the salt of a day.
@@ -288,7 +288,7 @@ impl Attempts {
         }
         let parcel = |(shard, of, count): (u64, Vec<Flushed>, Vec<ClientCount>)| {
             let message = json::text(&Count { v: VERSION, count });
-            Batch { call: LedgerCall::new(format!("ledger/{shards}/{shard}"), message), of }
+            Batch { call: LedgerCall::new(object(shards, shard), message), of }
         };
         packed.into_iter().map(parcel).collect()
     }
@@ -343,6 +343,6 @@ impl Default for Attempts {
 impl Gate {
     /// The batches that an isolate has to hand over, by object.
     pub fn hand_over(&self, attempts: &mut Attempts, now: UnixTime) -> Vec<Batch> {
-        attempts.hand_over(&self.keys, self.shards, now)
+        attempts.hand_over(&self.keys, self.shards.count, now)
     }
 }

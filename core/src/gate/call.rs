@@ -7,6 +7,11 @@ use super::reply::Reply;
 use crate::facilitator::funds::Debit;
 use crate::facilitator::unproven::UnverifiedCaller;
 
+/// The name of a ledger object: how many there are, and which one.
+pub(super) fn object(count: u64, shard: u64) -> String {
+    alloc::format!("ledger/{count}/{shard}")
+}
+
 /// One call to a ledger object.
 #[derive(Clone, Debug)]
 pub struct LedgerCall {

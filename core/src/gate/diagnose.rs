@@ -10,7 +10,6 @@ use alloc::string::String;
 
 use serde::Serialize;
 
-use super::Gate;
 use crate::encoding::json;
 use crate::ledger::attempts::{FailureCause, FailureStreak};
 use crate::mutant::{Mutant, planted};
@@ -174,8 +173,8 @@ pub const fn cause_of(code: Code) -> Cause {
 }
 
 impl Thresholds {
-    /// The code of a failure, and whether a person should look; `None` for most failures.
-    fn judge(&self, finding: Circumstances<'_>) -> Option<(DiagnosticCode, bool)> {
+    /// The code of a finding, and whether a person should look; mostly nothing.
+    pub(super) fn judge(&self, finding: Circumstances<'_>) -> Option<(DiagnosticCode, bool)> {
         let Circumstances { blame, failures, consecutive_failures, .. } = finding;
         let (attempts, streak) =
             failures.proven().map_or((0, 0), |tally| (tally.attempts, tally.streak));
@@ -269,25 +268,7 @@ impl Thresholds {
     }
 }
 
-impl Gate {
-    /// The code that a client with these failures at this route would get if they were proven, for
-    /// the operator.
-    #[must_use]
-    pub fn failing_code(&self, route: &str, tally: &FailureStreak) -> &'static str {
-        let offer = self.offers.iter().flatten().find(|offer| offer.route == route);
-        let limits = offer.and_then(|offer| offer.diagnostics).unwrap_or(Thresholds::DEFAULT);
-        let failures = Failures::Payers(tally);
-        let finding = Circumstances {
-            blame: &tally.blame,
-            failures,
-            consecutive_failures: 0,
-            correlation: "",
-        };
-        limits.judge(finding).map_or(DiagnosticCode::PaymentRequired, |(code, _)| code).name()
-    }
-}
-
-/// Texts of a code: what happened, and what to do about it.
+/// What happened, and what to do about it.
 const fn words(code: DiagnosticCode, cause: Cause) -> (&'static str, &'static str) {
     match (code, cause) {
         (DiagnosticCode::AttemptsExceeded, _) => (

@@ -142,7 +142,7 @@ impl Gate {
             let proves = |payer| it.proves(&proof.key, payer, chain_id, method, &head.url, now);
             proof.payer.as_ref().is_some_and(|payer| proves(payer).is_ok())
         });
-        let denied = self.clients.denies(&proof.account());
+        let denied = self.payers.clients.denies(&proof.account());
         let eligibility = if denied { Eligibility::Denied } else { instead.unwrap_or(eligibility) };
         let facilitators = core::mem::take(&mut isolate.facilitators);
         let payer =
@@ -168,8 +168,8 @@ impl Gate {
         isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> Admission<'g> {
-        // Until a restore is complete, an authorization that ends too early is the gate's fault.
-        let closed = self.closed_before.is_some_and(|closed| now < closed);
+        // While a restore is not over, what ends too early does so because of us.
+        let closed = self.payers.closed_before.is_some_and(|closed| now < closed);
         let cause = match cause_of(code) {
             Cause::Expired if closed => Cause::Trouble,
             cause => cause,

@@ -37,6 +37,7 @@ mod onchain;
 pub mod operator;
 pub mod origin;
 pub mod paid;
+mod parts;
 pub mod path;
 mod plain;
 pub mod presented;
@@ -56,82 +57,48 @@ pub mod url;
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::num::NonZeroU32;
 
 use serde_json::Value;
 
-use crate::evm::wallet::Wallets;
+use self::keys::Keys;
+use self::origin::Origin;
+use self::parts::{
+    Chains, Operated, PayerRules, PricedRoutes, Public, Settlement, Settler, Shards, Upstream,
+};
+use self::route::Siblings;
 use crate::facilitator::auth::Auth;
-use crate::facilitator::wire::Facilitator;
 use crate::ledger::entry::Plan;
-use crate::secret::Secret;
-use crate::time::UnixTime;
-use clients::Clients;
-use keys::Keys;
-use offer::Offer;
-use origin::{LedgerPlacement, Origin};
-use publish::Publication;
-use route::{RouteTable, Siblings};
 
 /// An immutable gate, built once from configuration.
 #[derive(Debug)]
 pub struct Gate {
-    table: RouteTable,
-    /// By route index; `None` for a free route.
-    offers: Vec<Option<Offer>>,
-    origin: Origin,
-    residence: LedgerPlacement,
-    origin_timeout_secs: u64,
-    /// In the order of the configuration.
-    settlers: Vec<Settler>,
-    /// Which contract wallets may pay, if any.
-    wallets: Option<Wallets>,
-    breaker_secs: u64,
-    settle_secs: u64,
-    plan: Plan,
-    /// Where chains can be read, by CAIP-2 id; path or query may hold a key.
-    rpc: Vec<(String, Secret<String>)>,
+    routes: PricedRoutes,
+    origin: Upstream,
+    settlement: Settlement,
+    payers: PayerRules,
+    chains: Chains,
+    shards: Shards,
     keys: Keys,
-    clients: Clients,
-    shards: u64,
-    /// Shard count before the change in progress, if there is one.
-    old_shards: Option<u64>,
-    in_flight: NonZeroU32,
-    /// Authorizations that end before this may have rows that a restore has lost.
-    closed_before: Option<UnixTime>,
-    /// Digest of the operator's token.
-    token: Option<Secret<String>>,
-    webhook: Option<operator::Webhook>,
-    keeps: operator::Keeps,
-    protocols: Vec<&'static str>,
-    networks: Vec<String>,
-    publication: Publication,
-}
-
-/// A facilitator, the key it takes, and the networks that it is asked about.
-#[derive(Debug)]
-struct Settler {
-    facilitator: Facilitator,
-    auth: Auth,
-    networks: Vec<String>,
+    operated: Operated,
+    public: Public,
 }
 
 impl Gate {
     /// Free paths of which many servers serve variants, as they do of a priced path.
     #[must_use]
     pub fn free_siblings(&self) -> Vec<Siblings> {
-        self.table.free_siblings()
+        self.routes.table.free_siblings()
     }
 
     /// The origin that requests are forwarded to.
     #[must_use]
     pub const fn origin(&self) -> &Origin {
-        &self.origin
+        &self.origin.asked
     }
 
     /// Base URLs of the facilitators, in the order of the configuration.
     pub fn facilitator_urls(&self) -> impl Iterator<Item = &str> {
-        self.settlers.iter().map(|settler| settler.facilitator.base())
+        self.settlement.settlers.iter().map(|settler| settler.facilitator.base())
     }
 
     /// Credentials for this URL: each facilitator gets its own key and no other.
@@ -147,64 +114,42 @@ impl Gate {
     }
 
     fn settler(&self, url: &str) -> Option<&Settler> {
-        self.settlers.iter().find(|settler| settler.facilitator.owns(url))
+        self.settlement.settlers.iter().find(|settler| settler.facilitator.owns(url))
     }
 
     /// Names of every ledger object, including those of the shard count before a change.
     pub fn objects(&self) -> impl Iterator<Item = String> {
-        let counts = [Some(self.shards), self.old_shards];
-        counts.into_iter().flatten().flat_map(|shards| {
-            (0..shards).map(move |shard| alloc::format!("ledger/{shards}/{shard}"))
-        })
-    }
-
-    /// The objects that may keep rows of this payer, or of a payment whose payer is not known.
-    fn objects_of(&self, payer: &[u8]) -> impl Iterator<Item = String> {
-        let counts = [Some(self.shards), self.old_shards];
-        let places = counts.map(|shards| shards.map(|n| (n, self.keys.shard(payer, n))));
-        places
-            .into_iter()
-            .flatten()
-            .map(|(shards, shard)| alloc::format!("ledger/{shards}/{shard}"))
-    }
-
-    /// The objects that may keep the row of this receipt id.
-    fn objects_of_receipt(&self, id: &str) -> impl Iterator<Item = String> {
-        let counts = [Some(self.shards), self.old_shards];
-        counts.into_iter().flatten().flat_map(move |shards| {
-            Keys::shards_of_receipt(id, shards)
-                .map(move |shard| alloc::format!("ledger/{shards}/{shard}"))
-        })
+        self.shards.objects()
     }
 
     /// Schedule of recovery.
     #[must_use]
     pub const fn plan(&self) -> &Plan {
-        &self.plan
+        &self.settlement.plan
     }
 
     /// URL of a node for this network, a CAIP-2 id; `None` if no node is configured.
     #[must_use]
     pub fn rpc_url(&self, network: &str) -> Option<&str> {
-        let (_, url) = self.rpc.iter().find(|(known, _)| known == network)?;
+        let (_, url) = self.chains.rpc.iter().find(|(known, _)| known == network)?;
         Some(url.expose())
     }
 
     /// Seconds between two attempts to reach a facilitator that is down.
     #[must_use]
     pub const fn breaker_secs(&self) -> u64 {
-        self.breaker_secs
+        self.settlement.breaker_secs
     }
 
     /// The body of `/_farebox/health`; `facilitators` lists what each facilitator says it supports.
     #[must_use]
     pub fn health(&self, facilitators: Vec<Value>) -> String {
-        let routes = self.offers.iter().flatten().count();
+        let routes = self.routes.offers.iter().flatten().count();
         let health = serde_json::json!({
             "ok": true,
             "version": env!("CARGO_PKG_VERSION"),
-            "networks": self.networks,
-            "protocols": self.protocols,
+            "networks": self.public.networks,
+            "protocols": self.public.protocols,
             "routes": routes,
             "facilitators": facilitators,
         });

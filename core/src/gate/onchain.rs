@@ -72,7 +72,7 @@ impl Gate {
                 (*hash, payer, OnChain::Sent { transaction, since: issued, until })
             }
         };
-        if self.closed_before.is_some_and(|closed| expires < closed) {
+        if self.payers.closed_before.is_some_and(|closed| expires < closed) {
             return Err(closed);
         }
         Ok(Proof {

@@ -9,6 +9,7 @@ mod export;
 mod metrics;
 mod query;
 mod refund;
+pub(super) mod settings;
 mod visit;
 
 use alloc::borrow::ToOwned;
@@ -19,17 +20,21 @@ use alloc::vec::Vec;
 pub use self::export::{Export, Piece};
 pub use self::metrics::label;
 use self::query::Query;
+pub use self::settings::{Keeps, Webhook};
 pub use self::visit::{METERS, OperatorQuery, QueryStep};
 use super::Gate;
+use super::diagnose::{Circumstances, Failures, Thresholds};
 use super::keys::digest;
 use super::reply::{Audience, Body, Reply, own_headers};
 use crate::encoding::{hex, json};
 use crate::http::{RequestHead, ResponseHead};
+use crate::ledger::attempts::FailureStreak;
 use crate::ledger::report::{Decision, Filter, ObjectRequest, Resolution};
 use crate::payment::TxHash;
 use crate::problem::Code;
-use crate::secret::{Secret, ct_eq};
+use crate::secret::ct_eq;
 use crate::time::UnixTime;
+use crate::x402::extension::diagnostic::DiagnosticCode;
 
 /// Longest body of an operator's request, bytes.
 pub const MAX_BODY_BYTES: usize = 4 * 1024;
@@ -40,25 +45,7 @@ const PREFIX: &str = "/_farebox/";
 /// Most rows of one page of `payments`.
 const MAX_LIMIT: u64 = 200;
 
-/// Destination of notices, and the secret that signs them.
-#[derive(Debug)]
-pub struct Webhook {
-    /// Its query may hold a key.
-    pub url: Secret<String>,
-    /// The key of the signature.
-    pub secret: Secret<String>,
-}
-
-/// Retention in an object, seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Keeps {
-    /// Stored responses, from the row's last change.
-    pub responses_secs: u64,
-    /// Rows at rest, from their last change.
-    pub payments_secs: u64,
-}
-
-/// Next step of a request.
+/// What to do with a request.
 #[derive(Debug)]
 pub enum OperatorStep {
     /// Answer this.
@@ -72,8 +59,23 @@ pub enum OperatorStep {
 }
 
 impl Gate {
-    /// The next step for one of the operator's paths; `None` for other paths. `body` is the
-    /// request's body, once it was read.
+    /// What one with these failures at this route would be told if they were proven, for the operator.
+    #[must_use]
+    pub fn failing_code(&self, route: &str, tally: &FailureStreak) -> &'static str {
+        let offer = self.routes.offers.iter().flatten().find(|offer| offer.route == route);
+        let limits = offer.and_then(|offer| offer.diagnostics).unwrap_or(Thresholds::DEFAULT);
+        let failures = Failures::Payers(tally);
+        let finding = Circumstances {
+            blame: &tally.blame,
+            failures,
+            consecutive_failures: 0,
+            correlation: "",
+        };
+        limits.judge(finding).map_or(DiagnosticCode::PaymentRequired, |(code, _)| code).name()
+    }
+
+    /// What a request for one of the operator's paths leads to; nothing for other paths. `body` is its body, once
+    /// it was read.
     #[must_use]
     pub fn operator(
         &self,
@@ -85,8 +87,8 @@ impl Gate {
         let target = head.target();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let place = OperatorPath::of(path.strip_prefix(PREFIX)?)?;
-        // Without a token these paths do not exist, for any client.
-        let token = self.token.as_ref()?;
+        // Without a token there is nothing here, for anybody.
+        let token = self.operated.token.as_ref()?;
         let asked = if is_authorized(head, token.expose()) {
             self.asked(place, head, query, body, now)
         } else {
@@ -164,10 +166,10 @@ impl Gate {
                 let Some(body) = body else { return Ok(Plan::Body) };
                 let decision = decision(what, body).ok_or(Code::InvalidRequest)?;
                 let prove = match &decision {
-                    Decision::Refunded(text) if !self.rpc.is_empty() => TxHash::parse(text),
+                    Decision::Refunded(text) if !self.chains.rpc.is_empty() => TxHash::parse(text),
                     _ => None,
                 };
-                let readable = self.rpc.iter().map(|(network, _)| network.clone()).collect();
+                let readable = self.chains.rpc.iter().map(|(network, _)| network.clone()).collect();
                 Plan::OperatorQuery(visit::Task::Decide { id, decision, prove, readable })
             }
         })
@@ -175,19 +177,19 @@ impl Gate {
     /// Whether an operator's token is configured.
     #[must_use]
     pub const fn has_operator(&self) -> bool {
-        self.token.is_some()
+        self.operated.token.is_some()
     }
 
     /// Destination of notices, if there is one.
     #[must_use]
     pub const fn webhook(&self) -> Option<&Webhook> {
-        self.webhook.as_ref()
+        self.operated.webhook.as_ref()
     }
 
     /// Retention in an object.
     #[must_use]
     pub const fn keeps(&self) -> Keeps {
-        self.keeps
+        self.operated.keeps
     }
 }
 

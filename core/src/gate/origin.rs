@@ -5,9 +5,7 @@
 
 use alloc::string::String;
 
-use super::Gate;
-use crate::http::{Headers, RequestHead};
-use crate::secret::ct_eq;
+use crate::http::RequestHead;
 
 /// Name of the header field that carries the mark, lower case.
 pub const MARK: &str = "farebox-loop";
@@ -58,25 +56,4 @@ pub struct LedgerPlacement {
     pub jurisdiction: Option<&'static str>,
     /// Hint where they should be created.
     pub location: Option<&'static str>,
-}
-
-impl Gate {
-    /// Whether this request has passed through this gate before.
-    pub(super) fn has_let_through(&self, headers: &Headers) -> bool {
-        let mark = self.keys.mark();
-        headers.rows(MARK).any(|value| ct_eq(value.as_bytes(), mark.as_bytes()))
-    }
-
-    /// Facts that an edge needs to reach the ledger and to forward, as JSON: `jurisdiction` and
-    /// `location` of the ledger's objects, and as `plain` the result of [`Gate::plain_forwarding`],
-    /// if there is one.
-    #[must_use]
-    pub fn for_edge(&self) -> String {
-        let edge = serde_json::json!({
-            "jurisdiction": self.residence.jurisdiction,
-            "location": self.residence.location,
-            "plain": self.plain_forwarding(),
-        });
-        alloc::format!("{edge}")
-    }
 }

@@ -41,7 +41,7 @@ pub use self::recording::{Abort, AfterRecord, Recording};
 pub use self::settle::{Settling, Verifying, Waiting};
 pub use self::take::Taking;
 use super::Gate;
-use super::call::{ChainCall, FacilitatorCall, LedgerCall};
+use super::call::{ChainCall, FacilitatorCall, LedgerCall, object};
 use super::checked::{Eligibility, Protocol};
 use super::diagnose::cause_of;
 use super::forward::OriginCall;
@@ -215,14 +215,6 @@ pub struct PaidRequest<'g> {
     served: UnixTime,
 }
 
-/// The object that is asked first.
-const fn first_place(gate: &Gate) -> (u64, Role) {
-    match gate.old_shards {
-        Some(old) => (old, Role::Old),
-        None => (gate.shards, Role::Sole),
-    }
-}
-
 /// Whether the whole response is at the edge, to be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kept {
@@ -256,7 +248,7 @@ impl<'g> PaidRequest<'g> {
         let by_chain = proof.onchain.is_some();
         let is_contract =
             signature == SignatureCheck::Deferred && proof.payer.is_some() && !by_chain;
-        let shard = gate.keys.shard(proof.place(), gate.shards);
+        let shard = gate.keys.shard(proof.place(), gate.shards.count);
         let receipt = gate.keys.receipt_id(&proof.key, shard);
         let with_body = head.body == BodyPresence::Present;
         let paid = Box::new(Self {
@@ -294,7 +286,7 @@ impl<'g> PaidRequest<'g> {
             receipt,
             digest: "none".to_string(),
             fence: 0,
-            place: first_place(gate),
+            place: gate.shards.first(),
             seen: FirstSight::now(UnixTime::from_secs(0)),
             owner: false,
             proven: false,
@@ -358,7 +350,7 @@ impl<'g> PaidRequest<'g> {
         let shards = self.place.0;
         let shard = self.gate.keys.shard(self.proof.place(), shards);
         let message = json::text(message);
-        LedgerCall::new(format!("ledger/{shards}/{shard}"), message)
+        LedgerCall::new(object(shards, shard), message)
     }
 
     /// Counter for a failure of the payer; `None` unless the payer is proven and the route counts
@@ -398,7 +390,7 @@ impl<'g> PaidRequest<'g> {
 
     /// The facilitator that is asked now.
     fn facilitator(&self) -> &'g Facilitator {
-        let settlers = &self.gate.settlers;
+        let settlers = &self.gate.settlement.settlers;
         let place = self.facilitators.first().copied().unwrap_or_default();
         // Cannot be missing: configuration refuses a route without a facilitator.
         settlers.get(place).map_or(&NOBODY, |settler| &settler.facilitator)

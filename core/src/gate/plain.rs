@@ -15,6 +15,8 @@ use super::keys::KEY_PREFIX;
 use super::origin::MARK;
 use super::route::Methods;
 use super::{forward, reply};
+use crate::http::Headers;
+use crate::secret::ct_eq;
 
 /// Fields that the runtime sets itself on each request, lower case: the edge drops them.
 const WRITTEN: &[&str] = &["host", "content-length", "transfer-encoding", "connection"];
@@ -33,8 +35,26 @@ const ABOUT_CONNECTION: &[&str] = &["connection", "keep-alive", "transfer-encodi
 const RESERVED: &str = "/_";
 
 impl Gate {
-    /// Rules by which an edge forwards certainly free requests itself; `None` if every request has
-    /// to go to the gate. Without `origin` the request keeps the URL that the client asked for.
+    /// Whether this request has come through this gate before.
+    pub(super) fn has_let_through(&self, headers: &Headers) -> bool {
+        let mark = self.keys.mark();
+        headers.rows(MARK).any(|value| ct_eq(value.as_bytes(), mark.as_bytes()))
+    }
+
+    /// What an edge has to know to reach the ledger and to forward, as JSON: `jurisdiction` and `location` of the
+    /// ledger's objects, and as `plain` what [`Gate::plain_forwarding`] says, if anything.
+    #[must_use]
+    pub fn for_edge(&self) -> String {
+        let edge = serde_json::json!({
+            "jurisdiction": self.origin.placement.jurisdiction,
+            "location": self.origin.placement.location,
+            "plain": self.plain_forwarding(),
+        });
+        alloc::format!("{edge}")
+    }
+
+    /// What an edge needs to forward by itself requests that are certainly free; nothing if every request has to
+    /// be looked at. Without `origin` the URL that the client asked for is asked for.
     ///
     /// A request is certainly free if its path consists of `a-z 0-9 / _ -`, has no `//` and begins
     /// with none of `guarded`, its method is one of `methods`, and its fields are ordinary: their
@@ -46,16 +66,16 @@ impl Gate {
     /// out `answer.dropped`. Request and answer carry an id in the field `correlation`.
     #[must_use]
     pub fn plain_forwarding(&self) -> Option<Value> {
-        if self.keys.signs_origin_requests() || !self.table.forwards_unlisted() {
+        if self.keys.signs_origin_requests() || !self.routes.table.forwards_unlisted() {
             return None;
         }
-        let mut guarded = self.table.paid_prefixes();
+        let mut guarded = self.routes.table.paid_prefixes();
         guarded.push(String::from(RESERVED));
         let mut finished = without(reply::NEVER_ANSWERED, ABOUT_CONNECTION);
         finished.extend_from_slice(reply::REWRITTEN);
         Some(json!({
-            "origin": self.origin.base(),
-            "milliseconds": self.origin_timeout_secs.saturating_mul(1000),
+            "origin": self.origin.asked.base(),
+            "milliseconds": self.origin.timeout_secs.saturating_mul(1000),
             "methods": Methods::all().names().collect::<Vec<_>>(),
             "guarded": guarded,
             "correlation": reply::CORRELATION,

@@ -93,7 +93,7 @@ impl Gate {
         now: UnixTime,
     ) -> Admission<'_> {
         let AwaitingPrice { route, head, correlation } = pricing;
-        let offer = self.offers.get(route).and_then(Option::as_ref);
+        let offer = self.routes.offers.get(route).and_then(Option::as_ref);
         let Some((offer, pricer)) = offer.and_then(|offer| Some((offer, offer.pricer.as_ref()?)))
         else {
             let reply = Reply::problem(Code::Internal, Audience::Paid, &correlation, None);

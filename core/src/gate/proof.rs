@@ -129,8 +129,9 @@ impl Gate {
             }
         };
         let valid_before = payload.authorization().valid_before;
-        let check = |now, room| payload.check(&choice.terms, self.wallets.as_ref(), now, room);
-        if self.closed_before.is_some_and(|closed| valid_before < closed) {
+        let check =
+            |now, room| payload.check(&choice.terms, self.payers.wallets.as_ref(), now, room);
+        if self.payers.closed_before.is_some_and(|closed| valid_before < closed) {
             check(now, offer.room)?;
             return Err(Code::Expired);
         }

@@ -131,7 +131,8 @@ impl Gate {
             LedgerCall::new(object, command)
         };
         let known = |payer: Address, key: Option<String>| {
-            self.objects_of(payer.as_bytes())
+            self.shards
+                .of(&self.keys, payer.as_bytes())
                 .map(move |object| call(object, Some(payer), key.clone()))
                 .collect::<Vec<_>>()
         };
@@ -149,14 +150,14 @@ impl Gate {
             Some(Ok(payer)) => known(payer, None),
             Some(Err(_)) => Vec::new(),
             None => {
-                let objects = self.objects_of_receipt(&inquiry.id);
+                let objects = self.shards.of_receipt(&inquiry.id);
                 objects.map(|object| call(object, None, None)).collect()
             }
         }
     }
 
     fn chain_ids(&self) -> impl Iterator<Item = u64> {
-        self.networks.iter().filter_map(|network| ChainId::parse(network).ok()?.evm_id())
+        self.public.networks.iter().filter_map(|network| ChainId::parse(network).ok()?.evm_id())
     }
 
     /// The answer, given what the objects found; an object that is down counts as `None`.

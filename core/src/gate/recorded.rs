@@ -46,7 +46,7 @@ impl Gate {
         let call = FacilitatorCall {
             url: format!("{facilitator}/settle"),
             body: request,
-            secs: self.settle_secs,
+            secs: self.settlement.settle_secs,
             delay_ms: 0,
             guarded: false,
             draft: None,

@@ -63,7 +63,7 @@ impl Gate {
         correlation: &str,
         now: UnixTime,
     ) -> (OriginCall, Unpaid) {
-        let timeout = self.origin_timeout_secs;
+        let timeout = self.origin.timeout_secs;
         let unpaid = Unpaid::free(correlation.to_string());
         (self.origin_call(head, Caller::Anybody, correlation, timeout, now), unpaid)
     }
@@ -77,7 +77,7 @@ impl Gate {
         now: UnixTime,
     ) -> (OriginCall, Unpaid) {
         let call =
-            self.origin_call(head, Caller::Anybody, correlation, self.origin_timeout_secs, now);
+            self.origin_call(head, Caller::Anybody, correlation, self.origin.timeout_secs, now);
         let unpaid = Unpaid { instead: Some(wanted), ..Unpaid::free(correlation.to_string()) };
         (call, unpaid)
     }
@@ -130,7 +130,7 @@ impl Gate {
         timeout_secs: u64,
         now: UnixTime,
     ) -> OriginCall {
-        origin_call(&self.origin, head, caller, correlation, timeout_secs, &self.keys, now)
+        origin_call(&self.origin.asked, head, caller, correlation, timeout_secs, &self.keys, now)
     }
 
     /// Asks for one of the client's free requests of the day; `None` if there is known to be none
@@ -153,7 +153,7 @@ impl Gate {
         }
         let spend = client_key.name(&self.keys.network_salt(day), &offer.route);
         let message = json::text(&Spend { v: VERSION, spend, day, per_day });
-        let call = LedgerCall::new(client_key.object(&self.keys, self.shards), message);
+        let call = LedgerCall::new(client_key.object(&self.keys, self.shards.count), message);
         let (head, correlation) = (head.clone(), correlation.to_string());
         Some((call, AwaitingQuota { route, head, correlation, day }))
     }
@@ -167,7 +167,7 @@ impl Gate {
 
     /// Finishes the answer to a request that went on without a payment.
     pub fn finish_free(&self, head: &mut ResponseHead, unpaid: &Unpaid) {
-        reply::scrub(head, &self.origin);
+        reply::scrub(head, &self.origin.asked);
         match unpaid.audience {
             Audience::Paid => reply::finish_paid(head, &unpaid.correlation),
             Audience::Other => head.headers.set(reply::CORRELATION, &unpaid.correlation),

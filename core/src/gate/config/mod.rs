@@ -36,6 +36,9 @@ pub use self::table::Routes;
 use super::Gate;
 use super::keys::Keys;
 use super::offer::Protocols;
+use super::parts::{
+    Chains, Operated, PayerRules, PricedRoutes, Public, Settlement, Shards, Upstream,
+};
 use super::publish::{Publication, listing::Listing};
 use super::route::Unlisted;
 use super::url::BaseUrl;
@@ -263,7 +266,7 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
     let keep_hours = reader.number("KEEP_RESPONSES_HOURS", 24, 0, 8760);
     let keep_days = reader.number("KEEP_PAYMENTS_DAYS", 400, 1, 36_500);
     let restored = reader.number("LEDGER_CLOSED_BEFORE", 0, 0, 1 << 40);
-    let (shards, old_shards) = shards(reader);
+    let shards = shards(reader);
     let networks = networks::read(reader);
     test_networks::check(reader, &networks);
     let pay_to = reader.value("PAY_TO");
@@ -325,49 +328,51 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
     let protocol = Protocols::ALL.names().filter(|name| speaks(name)).collect();
     let listing = Listing::new(&table, &offers);
     Some(Gate {
-        table,
-        offers,
-        origin: origin?,
-        residence,
-        origin_timeout_secs: FREE_TIMEOUT_SECS,
-        settlers,
-        wallets,
-        breaker_secs: recovery.breaker_secs,
-        settle_secs: recovery.settle_secs,
-        plan: recovery.plan(&inherited.readable),
-        rpc,
-        keys,
-        clients,
+        routes: PricedRoutes { table, offers },
+        origin: Upstream { asked: origin?, placement: residence, timeout_secs: FREE_TIMEOUT_SECS },
+        settlement: Settlement {
+            settlers,
+            breaker_secs: recovery.breaker_secs,
+            settle_secs: recovery.settle_secs,
+            plan: recovery.plan(&inherited.readable),
+        },
+        payers: PayerRules {
+            clients,
+            wallets,
+            in_flight: u32::try_from(in_flight)
+                .ok()
+                .and_then(NonZeroU32::new)
+                .unwrap_or(NonZeroU32::MIN),
+            closed_before: (restored > 0).then(|| UnixTime::from_secs(restored).plus(3600)),
+        },
+        chains: Chains { rpc },
         shards,
-        old_shards,
-        in_flight: u32::try_from(in_flight)
-            .ok()
-            .and_then(NonZeroU32::new)
-            .unwrap_or(NonZeroU32::MIN),
-        closed_before: (restored > 0).then(|| UnixTime::from_secs(restored).plus(3600)),
-        token,
-        webhook,
-        keeps: operator::keeps(keep_hours, keep_days),
-        protocols: protocol,
-        networks: networks.iter().map(ToString::to_string).collect(),
-        publication: Publication { publish, service, listing },
+        keys,
+        operated: Operated { token, webhook, keeps: operator::keeps(keep_hours, keep_days) },
+        public: Public {
+            protocols: protocol,
+            networks: networks.iter().map(ToString::to_string).collect(),
+            publication: Publication { publish, service, listing },
+        },
     })
 }
 
-/// The number of ledger objects; and the number before, while payments from that time may come
-/// again.
-fn shards(reader: &mut Reader) -> (u64, Option<u64>) {
+/// How many ledger objects there are, and how many there were before, while payments of then may come again.
+fn shards(reader: &mut Reader) -> Shards {
     let text = match reader.vars.get("LEDGER_SHARDS") {
         Some(Value::String(text)) if text.contains(',') => text.clone(),
-        _ => return (reader.number("LEDGER_SHARDS", 16, 1, 4096), None),
+        _ => {
+            let count = reader.number("LEDGER_SHARDS", 16, 1, 4096);
+            return Shards { count, old: None };
+        }
     };
     let count = |text: &str| text.trim().parse().ok().filter(|count| (1..=4096).contains(count));
     match text.split_once(',').map(|(new, old)| (count(new), count(old))) {
-        Some((Some(new), Some(old))) if new != old => (new, Some(old)),
+        Some((Some(new), Some(old))) if new != old => Shards { count: new, old: Some(old) },
         _ => {
             let remedy = "must be one number from 1 to 4096, or \"new,old\" while it changes";
             reader.fail("LEDGER_SHARDS", remedy);
-            (1, None)
+            Shards { count: 1, old: None }
         }
     }
 }

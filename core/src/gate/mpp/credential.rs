@@ -288,7 +288,7 @@ impl Gate {
         if !matches!(Payload::read(&credential.payload), Ok(Payload::Hash(_))) {
             return None;
         }
-        let sold = self.offers.iter().flatten().find_map(|offer| {
+        let sold = self.routes.offers.iter().flatten().find_map(|offer| {
             let (choice, _) = choice_for(offer, request.chain_id, request.currency)?;
             Some((offer.clone(), choice.asking(request.amount, request.recipient)?))
         });

@@ -170,7 +170,7 @@ impl<'g> PaidRequest<'g> {
     pub(super) fn move_on(&mut self) -> bool {
         let moves = self.place.1 == Role::Old;
         if moves {
-            self.place = (self.gate.shards, Role::New);
+            self.place = (self.gate.shards.count, Role::New);
         }
         moves
     }

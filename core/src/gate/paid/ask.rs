@@ -47,7 +47,7 @@ impl<'g> PaidRequest<'g> {
     /// Claims the payment: begins it, or hears what became of it. `tries` claims went before.
     pub(super) fn claim(self: Box<Self>, tries: u32) -> Step<'g> {
         let Repeat { payment, leases, idempotent, wallet, last } = self.repeat();
-        let in_flight = if self.is_contract { NonZeroU32::MIN } else { self.gate.in_flight };
+        let in_flight = if self.is_contract { NonZeroU32::MIN } else { self.gate.payers.in_flight };
         let rival = self.proof.rival.map(|key| key.to_hex());
         let mut call = self.call(Command::Claim {
             payment,

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 
-use super::{Eligibility, PaidRequest, Step, first_place};
+use super::{Eligibility, PaidRequest, Step};
 use crate::ledger::command::{Fate, LedgerReply, LookAnswer, Resumed};
 use crate::mutant::{Mutant, planted};
 use crate::problem::Code;
@@ -115,7 +115,7 @@ impl<'g> Looking<'g> {
                 if paid.eligibility == Eligibility::Fresh
                     || paid.proof.was_sent() && !planted(Mutant::SentGetsTerms) =>
             {
-                paid.place = first_place(paid.gate);
+                paid.place = paid.gate.shards.first();
                 paid.verify()
             }
             Some(LookAnswer::Nothing) => paid.barred(now),

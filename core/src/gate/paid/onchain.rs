@@ -81,10 +81,10 @@ impl<'g> PaidRequest<'g> {
     fn sent_by(mut self: Box<Self>, sender: Address) -> Step<'g> {
         self.proof.payer = Some(sender);
         self.expected.payer = Some(sender);
-        let shard = self.gate.keys.shard(self.proof.place(), self.gate.shards);
+        let shard = self.gate.keys.shard(self.proof.place(), self.gate.shards.count);
         self.receipt = self.gate.keys.receipt_id(&self.proof.key, shard);
         if self.eligibility != Eligibility::Withdrawn
-            && self.gate.clients.denies(&self.proof.account())
+            && self.gate.payers.clients.denies(&self.proof.account())
         {
             self.eligibility = Eligibility::Denied;
         }

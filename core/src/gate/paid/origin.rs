@@ -79,8 +79,15 @@ impl<'g> PaidRequest<'g> {
         let gate = self.gate;
         let caller = Caller::Payer { payer: &self.payer_text(), receipt: &self.receipt };
         let secs = self.offer.origin_timeout_secs;
-        let call =
-            origin_call(&gate.origin, &self.head, caller, &self.correlation, secs, &gate.keys, now);
+        let call = origin_call(
+            &gate.origin.asked,
+            &self.head,
+            caller,
+            &self.correlation,
+            secs,
+            &gate.keys,
+            now,
+        );
         Step::Forward(call, Forwarding { paid: self, asked: now })
     }
 

@@ -8,6 +8,7 @@ use super::inquire::SettleReport;
 use super::{LedgerCall, PaidRequest, Step};
 use crate::encoding::json;
 use crate::gate::Gate;
+use crate::gate::call::object;
 use crate::gate::keys::digest;
 use crate::ledger::command::{Outcome, VERSION};
 use crate::ledger::take::{Holder, Named, Take};
@@ -37,8 +38,8 @@ impl Gate {
             true => digest(&[key.as_bytes()]),
             false => digest(&[network.as_bytes(), transaction.as_str().as_bytes()]),
         };
-        // Until a change of the shard count is over, the old objects keep what was taken.
-        let shards = self.old_shards.unwrap_or(self.shards);
+        // Until a change of their number is over, the objects before it keep what was taken.
+        let shards = self.shards.old.unwrap_or(self.shards.count);
         let shard = self.keys.shard(place.as_bytes(), shards);
         let take = Named {
             network: network.to_string(),
@@ -46,7 +47,7 @@ impl Gate {
             key: key.to_string(),
         };
         let message = json::text(&Take { v: VERSION, take });
-        Some(LedgerCall::new(alloc::format!("ledger/{shards}/{shard}"), message))
+        Some(LedgerCall::new(object(shards, shard), message))
     }
 }
 

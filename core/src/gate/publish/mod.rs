@@ -11,113 +11,27 @@
 //! - a document names what a 402 names too, and the bounds of a price that is named per request: no
 //!   secret.
 
+pub(super) mod document;
 pub mod listing;
 mod llms;
 mod openapi;
 mod well_known;
 
 use alloc::string::String;
-use alloc::vec::Vec;
 
+pub use self::document::{Document, Publication, Publish, Service};
+use self::listing::Listing;
 use super::Gate;
 use super::keys;
 use super::path::Target;
 use super::reply::{Audience, Body, Reply, own_headers};
 use super::route::RouteMatch;
 use crate::http::{Headers, RequestHead, ResponseHead};
-use listing::Listing;
 
 /// How long a document may be kept. Spec: MPP "Discovery".
 const CACHE_CONTROL: &str = "max-age=300";
 
-/// One document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Document {
-    /// OpenAPI 3.1 with prices. Spec: MPP "Discovery".
-    OpenApi,
-    /// The same in prose.
-    Llms,
-    /// The resources and their x402 terms.
-    WellKnown,
-}
-
-impl Document {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::OpenApi, Self::Llms, Self::WellKnown];
-
-    /// Its name in `PUBLISH`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::OpenApi => "openapi",
-            Self::Llms => "llms",
-            Self::WellKnown => "x402",
-        }
-    }
-
-    /// Its path.
-    #[must_use]
-    pub const fn path(self) -> &'static str {
-        match self {
-            Self::OpenApi => "/openapi.json",
-            Self::Llms => "/llms.txt",
-            Self::WellKnown => "/.well-known/x402",
-        }
-    }
-
-    const fn content_type(self) -> &'static str {
-        match self {
-            Self::OpenApi | Self::WellKnown => "application/json",
-            Self::Llms => "text/plain; charset=utf-8",
-        }
-    }
-}
-
-/// The documents that are published.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Publish {
-    /// Each one that the origin does not have.
-    Spare,
-    /// These, without asking the origin.
-    These(Vec<Document>),
-}
-
-impl Publish {
-    fn has(&self, document: Document) -> bool {
-        match self {
-            Self::Spare => true,
-            Self::These(list) => list.contains(&document),
-        }
-    }
-}
-
-/// The seller, for people and registries; every text may be empty.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Service {
-    /// Its name; the host is used if it is empty.
-    pub name: String,
-    /// One sentence.
-    pub description: String,
-    /// A URL or a path.
-    pub homepage: String,
-    /// An address for mail.
-    pub contact: String,
-    /// Its subjects.
-    pub categories: Vec<String>,
-}
-
-/// Publications of a gate.
-#[derive(Debug)]
-pub struct Publication {
-    /// The documents.
-    pub publish: Publish,
-    /// The seller.
-    pub service: Service,
-    /// The priced routes.
-    pub listing: Listing,
-}
-
-/// A request for a document: the facts that the answer depends on.
+/// A request for a document, as far as the answer depends on it.
 #[derive(Clone, Debug)]
 pub struct DocumentRequest {
     document: Document,
@@ -150,11 +64,12 @@ impl Gate {
         let path = target.path();
         let document = Document::ALL.into_iter().find(|document| document.path() == path)?;
         let reads = matches!(head.method.as_str(), "GET" | "HEAD");
-        if !reads || !self.publication.publish.has(document) || self.table.lists(path) {
+        if !reads || !self.public.publication.publish.has(document) || self.routes.table.lists(path)
+        {
             return None;
         }
         let is_free = match found {
-            RouteMatch::Route(rule) => self.offers.get(*rule).is_none_or(Option::is_none),
+            RouteMatch::Route(rule) => self.routes.offers.get(*rule).is_none_or(Option::is_none),
             RouteMatch::Unlisted => true,
             RouteMatch::Denied | RouteMatch::MethodNotAllowed { .. } => false,
             RouteMatch::Options { .. } | RouteMatch::Ambiguous => return None,
@@ -165,7 +80,7 @@ impl Gate {
             authority: head.authority().into(),
             known: head.headers.joined("if-none-match").map(Into::into),
         };
-        if is_free && self.publication.publish == Publish::Spare {
+        if is_free && self.public.publication.publish == Publish::Spare {
             return Some(Published::IfMissing(wanted));
         }
         Some(Published::Now(self.document(&wanted, correlation)))
@@ -190,9 +105,15 @@ impl Gate {
     /// authority.
     #[must_use]
     pub fn document_text(&self, document: Document, base: &str, authority: &str) -> String {
-        let Publication { publish, service, listing } = &self.publication;
-        let shop =
-            DocumentContext { base, authority, service, publish, listing, offers: &self.offers };
+        let Publication { publish, service, listing } = &self.public.publication;
+        let shop = DocumentContext {
+            base,
+            authority,
+            service,
+            publish,
+            listing,
+            offers: &self.routes.offers,
+        };
         match document {
             Document::OpenApi => openapi::write(&shop),
             Document::Llms => llms::write(&shop),

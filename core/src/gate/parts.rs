@@ -1,0 +1,133 @@
+//! The parts of a [`Gate`](super::Gate), each with what it needs from the configuration.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::num::NonZeroU32;
+
+use super::call::object;
+use super::clients::Clients;
+use super::keys::Keys;
+use super::offer::Offer;
+use super::operator::settings::{Keeps, Webhook};
+use super::origin::{LedgerPlacement, Origin};
+use super::publish::document::Publication;
+use super::route::RouteTable;
+use crate::evm::wallet::Wallets;
+use crate::facilitator::auth::Auth;
+use crate::facilitator::wire::Facilitator;
+use crate::ledger::command::Role;
+use crate::ledger::entry::Plan;
+use crate::secret::Secret;
+use crate::time::UnixTime;
+
+/// What is sold where.
+#[derive(Debug)]
+pub(super) struct PricedRoutes {
+    pub table: RouteTable,
+    /// By route index; `None` for free routes.
+    pub offers: Vec<Option<Offer>>,
+}
+
+/// Where requests go that are let through, and where the ledger objects live.
+#[derive(Debug)]
+pub(super) struct Upstream {
+    pub asked: Origin,
+    pub placement: LedgerPlacement,
+    /// Seconds that a free request may take.
+    pub timeout_secs: u64,
+}
+
+/// Who settles, and how a doubtful settlement is resolved.
+#[derive(Debug)]
+pub(super) struct Settlement {
+    /// In the order of the configuration.
+    pub settlers: Vec<Settler>,
+    pub breaker_secs: u64,
+    pub settle_secs: u64,
+    pub plan: Plan,
+}
+
+/// A facilitator, the key it takes, and the networks that it is asked about.
+#[derive(Debug)]
+pub(super) struct Settler {
+    pub facilitator: Facilitator,
+    pub auth: Auth,
+    pub networks: Vec<String>,
+}
+
+/// Who may pay.
+#[derive(Debug)]
+pub(super) struct PayerRules {
+    pub clients: Clients,
+    /// Which contract wallets may pay, if any.
+    pub wallets: Option<Wallets>,
+    /// Payments of one payer that are worked on at once.
+    pub in_flight: NonZeroU32,
+    /// Authorizations that end before this may have rows that a restore has lost.
+    pub closed_before: Option<UnixTime>,
+}
+
+/// Which chains can be read.
+#[derive(Debug)]
+pub(super) struct Chains {
+    /// URLs by CAIP-2 id; path or query may hold a key.
+    pub rpc: Vec<(String, Secret<String>)>,
+}
+
+/// How many ledger objects there are; two numbers while that changes.
+#[derive(Debug)]
+pub(super) struct Shards {
+    pub count: u64,
+    /// The number before the change, as long as payments of then may come again.
+    pub old: Option<u64>,
+}
+
+impl Shards {
+    /// The numbers that objects are named by.
+    fn counts(&self) -> impl Iterator<Item = u64> + use<> {
+        [Some(self.count), self.old].into_iter().flatten()
+    }
+
+    /// Number and role of the object that is asked first.
+    pub const fn first(&self) -> (u64, Role) {
+        match self.old {
+            Some(old) => (old, Role::Old),
+            None => (self.count, Role::Sole),
+        }
+    }
+
+    /// Every object.
+    pub fn objects(&self) -> impl Iterator<Item = String> + use<> {
+        self.counts().flat_map(|count| (0..count).map(move |shard| object(count, shard)))
+    }
+
+    /// The objects that may keep rows of this payer, or of a payment whose payer is not known.
+    pub fn of(&self, keys: &Keys, payer: &[u8]) -> impl Iterator<Item = String> {
+        self.counts().map(|count| object(count, keys.shard(payer, count)))
+    }
+
+    /// The objects that may keep the row of this receipt id.
+    pub fn of_receipt(&self, id: &str) -> impl Iterator<Item = String> {
+        self.counts().flat_map(move |count| {
+            Keys::shards_of_receipt(id, count).map(move |shard| object(count, shard))
+        })
+    }
+}
+
+/// What the operator may do, and hears of.
+#[derive(Debug)]
+pub(super) struct Operated {
+    /// Digest of the operator's token.
+    pub token: Option<Secret<String>>,
+    pub webhook: Option<Webhook>,
+    pub keeps: Keeps,
+}
+
+/// What everybody may read.
+#[derive(Debug)]
+pub(super) struct Public {
+    pub protocols: Vec<&'static str>,
+    /// CAIP-2 ids.
+    pub networks: Vec<String>,
+    pub publication: Publication,
+}
