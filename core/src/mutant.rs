@@ -139,6 +139,8 @@ pub enum Mutant {
     MovedIsNothing,
     /// A client may have as many marks of moved payments as it likes.
     MarksGrow,
+    /// What is settled after the client was told of a doubt counts as received.
+    DoubtIsDelivered,
     /// A payment refused before its claim was never made.
     RefusedIsNew,
     /// A transaction whose sender is not named has no sender.
@@ -288,6 +290,7 @@ impl Mutant {
         Self::HopsAreAnybodys,
         Self::MovedIsNothing,
         Self::MarksGrow,
+        Self::DoubtIsDelivered,
         Self::RefusedIsNew,
         Self::SenderUnasked,
         Self::LongIsTold,

@@ -11,6 +11,7 @@ import { requestHead } from './edge.mjs';
  * @property {string | null} origin
  * @property {number} milliseconds
  * @property {Set<string>} methods
+ * @property {string[]} bodyless methods whose body, if there is one, the gate has to leave out
  * @property {string[]} guarded
  * @property {string} correlation
  * @property {Fields & { words: Map<string, string[]>, parts: Map<string, string>, set: [string, string][] }} request
@@ -54,6 +55,7 @@ const PLAIN_NAME = /^[a-z0-9-]+$/;
  */
 export function plainUrl(request, plain) {
   if (!plain.methods.has(request.method)) return undefined;
+  if (request.body !== null && plain.bodyless.includes(request.method)) return undefined;
   const { url } = request;
   const start = url.indexOf('/', url.indexOf('://') + 3);
   const match = start < 0 ? null : PLAIN_TARGET.exec(url.slice(start));

@@ -1,5 +1,6 @@
 //! Settlements whose outcome is not certain: never a fresh 402, never a delivery without proof.
 
+use farebox_core::gate::Gate;
 use farebox_core::ledger::State;
 use farebox_core::payment::TxHash;
 use serde_json::json;
@@ -7,7 +8,7 @@ use serde_json::json;
 use crate::world::facilitator::{Repeats, Settle, transaction_of};
 use crate::world::ledger::Ledger;
 use crate::world::payer::Payer;
-use crate::world::{Response, With, World, paid};
+use crate::world::{Response, With, World, paid, routes, vars};
 
 const MODES: [&str; 2] = ["/after", "/before"];
 
@@ -429,5 +430,49 @@ pub fn transactions_whose_hashes_begin_alike_are_several() {
                 (0..100).map(|_| Settle::Raw(200, named.to_string())).collect();
             assert_eq!(world.pay(target).status, 200, "{target}: {count}");
         }
+    }
+}
+
+#[test]
+fn a_payment_in_doubt_stays_one_when_the_pattern_of_its_route_is_rewritten() {
+    for target in MODES {
+        let mut world = World::new();
+        let payment = world.sign_as(target, "an-identifier-of-mine");
+        world.facilitator.repeats = Repeats::Idempotent;
+        world.facilitator.settle_plan.extend([Settle::SilentAfter, Settle::SilentAfter]);
+        is_unknown(&world.present(&payment));
+        let mut routes = routes();
+        for route in routes.as_array_mut().into_iter().flatten() {
+            if route["path"] == target {
+                let (slash, name) = target.split_at(1);
+                route["path"] = format!("{slash}[{name}]").into();
+            }
+        }
+        let rewritten = Gate::from_vars(&vars(routes).to_string()).unwrap();
+        world.gate = Box::leak(Box::new(rewritten));
+        world.wait(2);
+        let again = world.present(&payment);
+        assert!(again.is_delivery(), "{target}: {} {}", again.status, again.problem());
+        assert_eq!(world.facilitator.settles_of(&payment.nonce), 3, "{target}: the same bytes");
+    }
+}
+
+#[test]
+pub fn what_the_alarm_settles_after_the_origin_ran_is_given_to_the_next_repeat_without_a_secret() {
+    for (secs, received) in [(10, true), (61, false)] {
+        let mut world = World::new();
+        let payment = world.sign("/after");
+        world.facilitator.repeats = Repeats::Idempotent;
+        world.facilitator.settle_plan.extend([Settle::SilentAfter, Settle::SilentAfter]);
+        is_unknown(&world.present(&payment));
+        world.wait(secs);
+        world.alarm();
+        let row = world.row_of(&payment.nonce);
+        assert!(matches!(row.state, State::Delivered { .. }), "{:?}", row.state);
+        let again = world.present(&payment);
+        assert_eq!(again.is_delivery(), received, "{secs}: {} {}", again.status, again.problem());
+        let third = world.present(&payment);
+        assert_eq!(third.problem(), "payment_already_delivered", "{secs}");
+        assert_eq!(world.origin.calls.len(), 1, "{secs}");
     }
 }

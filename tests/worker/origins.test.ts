@@ -49,6 +49,15 @@ for (const kind of ['bound', 'zone'] as const) {
         assert.equal(call.headers['x-correlation-id'], answer.headers['x-correlation-id']);
       });
 
+      it(`is asked for what a GET with a body asks for: ${target}`, async () => {
+        const path = target.replace('?a=1', '-read');
+        for (const body of ['', 'a body']) {
+          const answer = await world.gate.raw('GET', path, body === '' ? [['Content-Length', '0']] : [], body || undefined);
+          assert.equal(answer.status, 200, answer.text);
+        }
+        assert.deepEqual(world.origin.of(path).map(({ bodyBytes }) => bodyBytes), [0, 0]);
+      });
+
       it(`says its redirects as they are: ${target}`, async () => {
         const from = `/moved${target}`;
         for (const location of [`${HOST}/there`, '/there', 'https://elsewhere.example/there']) {

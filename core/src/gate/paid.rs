@@ -315,7 +315,6 @@ impl<'g> PaidRequest<'g> {
             self.head.target().as_bytes(),
             self.head.headers.get("range").unwrap_or_default().as_bytes(),
             self.digest.as_bytes(),
-            self.offer.route.as_bytes(),
             &amount,
             asset,
             terms.network.as_str().as_bytes(),

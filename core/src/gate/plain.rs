@@ -31,6 +31,9 @@ const PARTS: &[(&str, &str)] = &[("authorization", "payment"), (forward::KEY, KE
 /// Fields about the origin's own connection, lower case: the edge drops them.
 const ABOUT_CONNECTION: &[&str] = &["connection", "keep-alive", "transfer-encoding"];
 
+/// Methods that `fetch` takes no body for: the gate asks without it. Spec: Fetch, `Request` constructor.
+const BODYLESS: &[&str] = &["GET", "HEAD"];
+
 /// Prefix of the paths that the gate itself answers and no route can name.
 const RESERVED: &str = "/_";
 
@@ -53,11 +56,11 @@ impl Gate {
         alloc::format!("{edge}")
     }
 
-    /// What an edge needs to forward by itself requests that are certainly free; nothing if every request has to
-    /// be looked at. Without `origin` the URL that the client asked for is asked for.
+    /// What an edge needs to forward by itself requests that are certainly free; `None` if the gate has
+    /// to see every request. Without `origin` the URL that the client asked for is asked for.
     ///
     /// A request is certainly free if its path consists of `a-z 0-9 / _ -`, has no `//` and begins
-    /// with none of `guarded`, its method is one of `methods`, and its fields are ordinary: their
+    /// with none of `guarded`, its method is one of `methods` and not one of `bodyless` with a body, and its fields are ordinary: their
     /// names consist of `a-z 0-9 -`, none is in `request.gate` or has a prefix in
     /// `request.prefixes`, a field in `request.words` has one of the values there, and a field in
     /// `request.parts` does not contain the text there, in any case. The edge leaves out
@@ -76,6 +79,7 @@ impl Gate {
         Some(json!({
             "origin": self.origin.asked.base(),
             "milliseconds": self.origin.timeout_secs.saturating_mul(1000),
+            "bodyless": BODYLESS,
             "methods": Methods::all().names().collect::<Vec<_>>(),
             "guarded": guarded,
             "correlation": reply::CORRELATION,

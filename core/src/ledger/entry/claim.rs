@@ -100,7 +100,9 @@ impl Entry {
                 }
                 self.deliver(transaction, again.leases, now)
             }
-            State::Delivered { transaction } if proven && self.sealed => {
+            State::Delivered { transaction }
+                if self.sealed && (proven || self.is_first_collection(again, now)) =>
+            {
                 let transaction = transaction.to_text();
                 self.handed = true;
                 (self, Resumed::Replay(Replay { response: String::new(), transaction }))
@@ -124,10 +126,10 @@ impl Entry {
                 };
                 self.resend(UnixTime::from_secs(0), None, sender, Fate::Unknown, now)
             }
+            State::Delivered { .. } => (self, Fate::AlreadyDelivered.into()),
             State::Executing(_)
             | State::Settling(_)
             | State::Delivering { .. }
-            | State::Delivered { .. }
             | State::Released
             | State::Abandoned
             | State::Void
@@ -172,7 +174,7 @@ impl Entry {
             State::Executing(_) | State::Settling(_) | State::Delivering { .. } => Fate::InProgress,
             State::Unknown { .. } if again.last => Fate::Unknown,
             State::Refused { reason, .. } if again.last => Fate::Refused { reason: reason.clone() },
-            State::Delivered { .. } if !(self.proves(again) && self.sealed) => {
+            State::Delivered { .. } if !self.sealed || (self.handed && !self.proves(again)) => {
                 Fate::AlreadyDelivered
             }
             State::Abandoned if !again.idempotent => Fate::OriginFailed,
@@ -234,6 +236,15 @@ impl Entry {
         let fence = self.grant();
         self.state = delivering(transaction, leases, now);
         (self, Resumed::Deliver(Deliver { fence, transaction: transaction.to_text() }))
+    }
+
+    /// Whether this repeat may be the first one to receive what was settled after the client had
+    /// heard of a doubt. A hash, and a transaction in a pool, are public from the start.
+    fn is_first_collection(&self, again: &Repeat, now: UnixTime) -> bool {
+        !self.handed
+            && !again.payment.was_sent_by_payer()
+            && self.repeat(false, self.created, now) == Requester::ProvenRepeat
+            && !planted(Mutant::DoubtIsDelivered)
     }
 
     /// Decides whether a repeat may receive an uncollected result: with the first request's secret
