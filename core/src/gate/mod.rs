@@ -63,7 +63,7 @@ use serde_json::Value;
 use self::keys::Keys;
 use self::origin::Origin;
 use self::parts::{
-    Chains, Operated, PayerRules, PricedRoutes, Public, Settlement, Settler, Shards, Upstream,
+    Chains, Operated, PayerRules, PricedRoutes, Public, Settler, Settlers, Shards, Upstream,
 };
 use self::route::Siblings;
 use crate::facilitator::auth::Auth;
@@ -74,7 +74,7 @@ use crate::ledger::entry::Plan;
 pub struct Gate {
     routes: PricedRoutes,
     origin: Upstream,
-    settlement: Settlement,
+    settlement: Settlers,
     payers: PayerRules,
     chains: Chains,
     shards: Shards,

@@ -39,7 +39,7 @@ pub(super) struct Upstream {
 
 /// Who settles, and how a doubtful settlement is resolved.
 #[derive(Debug)]
-pub(super) struct Settlement {
+pub(super) struct Settlers {
     /// In the order of the configuration.
     pub settlers: Vec<Settler>,
     pub breaker_secs: u64,

@@ -37,7 +37,7 @@ use super::Gate;
 use super::keys::Keys;
 use super::offer::Protocols;
 use super::parts::{
-    Chains, Operated, PayerRules, PricedRoutes, Public, Settlement, Shards, Upstream,
+    Chains, Operated, PayerRules, PricedRoutes, Public, Settlers, Shards, Upstream,
 };
 use super::publish::{Publication, listing::Listing};
 use super::route::Unlisted;
@@ -330,7 +330,7 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
     Some(Gate {
         routes: PricedRoutes { table, offers },
         origin: Upstream { asked: origin?, placement: residence, timeout_secs: FREE_TIMEOUT_SECS },
-        settlement: Settlement {
+        settlement: Settlers {
             settlers,
             breaker_secs: recovery.breaker_secs,
             settle_secs: recovery.settle_secs,
