@@ -43,7 +43,7 @@ const TABLE: &[Row] = &[
     row!(ProvingIsForgotten, unproven::a_copy_at_another_price_of_what_is_being_verified_is_not_asked_to_pay_again),
     row!(UnprovenIsNew, unproven::a_wallets_payment_for_an_earlier_price_is_told_what_became_of_it),
     row!(HopsAreAnybodys, pricer::told::connection_takes_away_nothing_that_the_platform_says_of_a_client),
-    row!(DoubtIsDelivered, settlement::what_the_alarm_settles_after_the_origin_ran_is_given_to_the_next_repeat_without_a_secret),
+    row!(DoubtIsDelivered, other_chains::what_the_alarm_settles_after_the_origin_ran_is_given_to_the_next_repeat_without_a_secret),
     row!(MarksGrow, ledger::lookups::a_network_has_so_many_payments_moved_in_an_hour_and_those_that_were_are_not_counted_again),
     row!(MovedIsNothing, ledger::lookups::what_is_begun_elsewhere_is_not_told_to_be_unknown_here),
     row!(RefusedIsNew, wallets::a_copy_that_is_refused_because_the_first_one_paid_is_told_so_and_gets_no_terms),

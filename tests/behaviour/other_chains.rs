@@ -21,6 +21,7 @@ fn world() -> World {
     let price = json!({"amount": "10000", "asset": usdc});
     let mut vars = vars(json!([
         {"path": "/sol", "network": solana::NETWORK, "price": "$0.01", "settle": "before"},
+        {"path": "/late", "network": solana::NETWORK, "price": "$0.01"},
         {"path": "/aptos", "network": APTOS, "price": price, "settle": "before"},
     ]));
     vars["NETWORK"] = json!([solana::NETWORK, APTOS]);
@@ -166,5 +167,34 @@ fn beside_a_flood_of_junk_an_honest_payment_of_the_same_network_and_of_another_i
         let honest = solana::payment(&required, &solana::transaction(number));
         let answer = world.send(paid(&honest).header("cf-connecting-ip", network));
         assert_eq!(answer.status, 200, "{network} {}", answer.problem());
+    }
+}
+
+#[test]
+pub fn what_the_alarm_settles_after_the_origin_ran_is_given_to_the_next_repeat_without_a_secret() {
+    for (secs, received) in [(10, true), (61, false)] {
+        let mut world = world();
+        let required = world.ask("/late").payment_required();
+        let payment = solana::payment(&required, &solana::transaction(1));
+        let good = json!({"isValid": true, "payer": solana::FEE_PAYER}).to_string();
+        world.facilitator.verify_plan = [Verify::Raw(200, good)].into();
+        let settled = json!({
+            "success": true,
+            "payer": solana::FEE_PAYER,
+            "transaction": SIGNATURE,
+            "network": solana::NETWORK,
+        });
+        world.facilitator.settle_plan =
+            [Settle::SilentBefore, Settle::SilentBefore, Settle::Raw(200, settled.to_string())]
+                .into();
+        let first = world.present(&payment);
+        assert_eq!(first.problem(), "settlement_unknown");
+        world.wait(secs);
+        world.alarm();
+        let again = world.present(&payment);
+        assert_eq!(again.is_delivery(), received, "{secs}: {} {}", again.status, again.problem());
+        let third = world.present(&payment);
+        assert_eq!(third.problem(), "payment_already_delivered", "{secs}");
+        assert_eq!(world.origin.calls.len(), 1, "{secs}");
     }
 }

@@ -456,23 +456,3 @@ fn a_payment_in_doubt_stays_one_when_the_pattern_of_its_route_is_rewritten() {
         assert_eq!(world.facilitator.settles_of(&payment.nonce), 3, "{target}: the same bytes");
     }
 }
-
-#[test]
-pub fn what_the_alarm_settles_after_the_origin_ran_is_given_to_the_next_repeat_without_a_secret() {
-    for (secs, received) in [(10, true), (61, false)] {
-        let mut world = World::new();
-        let payment = world.sign("/after");
-        world.facilitator.repeats = Repeats::Idempotent;
-        world.facilitator.settle_plan.extend([Settle::SilentAfter, Settle::SilentAfter]);
-        is_unknown(&world.present(&payment));
-        world.wait(secs);
-        world.alarm();
-        let row = world.row_of(&payment.nonce);
-        assert!(matches!(row.state, State::Delivered { .. }), "{:?}", row.state);
-        let again = world.present(&payment);
-        assert_eq!(again.is_delivery(), received, "{secs}: {} {}", again.status, again.problem());
-        let third = world.present(&payment);
-        assert_eq!(third.problem(), "payment_already_delivered", "{secs}");
-        assert_eq!(world.origin.calls.len(), 1, "{secs}");
-    }
-}

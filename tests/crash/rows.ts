@@ -22,9 +22,6 @@ export interface Row {
   readonly tx: string | null;
   readonly reason: string | null;
   readonly sealed: number;
-  /** Whether a response was handed out. */
-  readonly handed: number;
-  readonly created: number;
   /** The facilitator request. */
   readonly request: string;
 }
@@ -91,7 +88,7 @@ function databases(folder: string): string[] {
 }
 
 const NAME = 'rows';
-const QUERY = 'SELECT key, payer, mode, state, due, valid_before, tx, reason, sealed, handed, created, request FROM payments';
+const QUERY = 'SELECT key, payer, mode, state, due, valid_before, tx, reason, sealed, request FROM payments';
 const SCRIPT = `
 export class Reader {
   constructor(state) { this.sql = state.storage.sql; }

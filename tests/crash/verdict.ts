@@ -15,8 +15,6 @@ const LOOK_MS = 300;
 /** Repeats of a payment whose outcome stays unknown, before it is believed. */
 const REPEATS = 3;
 const RESEND_GAP_MS = 1_100;
-/** Seconds after the first request in which any repeat may collect what the ledger settled by itself. */
-const COLLECT_SECS = 60;
 /** Seconds by which an alarm may come late. */
 const LATE_SECS = 5;
 
@@ -103,29 +101,12 @@ function judgeOne({ origin, switchboard }: World, payment: Payment, row: Row | u
   if (state === 'unknown') assert.equal(codeOf(answers.at(-1)), 'settlement_unknown', where);
 }
 
-/** Waits until a row's age is clearly below or above the time of collection. */
-async function awayFromTheLimit({ created }: Row): Promise<void> {
-  const left = created + COLLECT_SECS + 2 - Date.now() / 1000;
-  if (left > 0 && left < 7) await new Promise((resolve) => setTimeout(resolve, left * 1000));
-}
-
-/** Whether the first repeat without a secret receives what no client received. */
-function mayCollect({ sealed, handed, created }: Row): boolean {
-  return sealed === 1 && handed === 0 && Date.now() / 1000 < created + COLLECT_SECS;
-}
-
 async function judgeRepeat({ gate, origin }: World, payment: Payment, row: Row | undefined): Promise<void> {
-  if (row !== undefined && payment.identifier === undefined) await awayFromTheLimit(row);
   const seen = payment.answers.find(({ status, complete }) => status === 200 && complete)?.text;
   const requests = origin.requests.length;
   const answer = await send(gate.url, payment);
   const where = `${payment.id}, once more`;
-  if (payment.identifier === undefined && row !== undefined && mayCollect(row)) {
-    assert.equal(answer.status, 200, `${where}: ${answer.text}`);
-    assert.equal(seen, undefined, `${where}: received already`);
-    const second = await send(gate.url, payment);
-    assert.equal(codeOf(second), 'payment_already_delivered', `${where}, and again`);
-  } else if (payment.identifier === undefined || row?.sealed !== 1) {
+  if (payment.identifier === undefined || row?.sealed !== 1) {
     assert.equal(answer.status, 409, where);
     assert.equal(codeOf(answer), 'payment_already_delivered', where);
   } else {

@@ -239,10 +239,11 @@ impl Entry {
     }
 
     /// Whether this repeat may be the first one to receive what was settled after the client had
-    /// heard of a doubt. A hash, and a transaction in a pool, are public from the start.
+    /// heard of a doubt. A payer on an EVM chain signs for it instead, which no reader of the chain
+    /// can; on other chains no signature of the payer is read here.
     fn is_first_collection(&self, again: &Repeat, now: UnixTime) -> bool {
         !self.handed
-            && !again.payment.was_sent_by_payer()
+            && !again.payment.network.starts_with("eip155:")
             && self.repeat(false, self.created, now) == Requester::ProvenRepeat
             && !planted(Mutant::DoubtIsDelivered)
     }
