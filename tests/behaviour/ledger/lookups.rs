@@ -11,7 +11,7 @@ use farebox_core::ledger::shard::{
     Change, MAX_MOVES_OF_CLIENT, MAX_ROWS, Response, Rows, Said, Scene, Shard, Slot,
 };
 use farebox_core::ledger::state::Lease;
-use farebox_core::ledger::{Entry, State};
+use farebox_core::ledger::{Entry, Payment, State};
 use farebox_core::payment::TxHash;
 
 use super::{LEASES, Mode, NOW, SIXTEEN, at, entry, payment, states};
@@ -82,6 +82,19 @@ fn repeats(mode: Mode) -> Vec<Repeat> {
         }
     }
     all
+}
+
+/// The claim of a payment that came with nothing but its signature.
+fn claiming(payment: Payment) -> Command {
+    Command::Claim {
+        payment: Box::new(payment),
+        leases: LEASES,
+        idempotent: false,
+        wallet: false,
+        last: false,
+        rival: None,
+        in_flight: SIXTEEN,
+    }
 }
 
 /// Each question against each state of the row, or none, beside each state of another row, or none.
@@ -161,15 +174,7 @@ pub fn what_is_begun_elsewhere_is_not_begun_here() {
     for (role, answer) in
         [(Role::Sole, Answer::Fate(Fate::InProgress)), (Role::New, Answer::Granted { fence: 1 })]
     {
-        let command = Command::Claim {
-            payment: Box::new(payment(Mode::After, "a", None, "bytes")),
-            leases: LEASES,
-            idempotent: false,
-            wallet: false,
-            last: false,
-            rival: None,
-            in_flight: SIXTEEN,
-        };
+        let command = claiming(payment(Mode::After, "a", None, "bytes"));
         let (payer, key) = (own.payer.clone(), own.key.clone());
         let envelope = Envelope { v: VERSION, payer, key, command, role, counting: None };
         let Ok(decision) = Shard::default().order(envelope, None, &rows, &scene);
@@ -208,15 +213,7 @@ pub fn a_network_has_so_many_payments_moved_in_an_hour_and_those_that_were_are_n
         let scene = Scene { plan: &plan, notifies: false, now: at(NOW + secs) };
         let mut payment = payment(Mode::After, "a", None, "bytes");
         payment.client = client.to_owned();
-        let command = Command::Claim {
-            payment: Box::new(payment),
-            leases: LEASES,
-            idempotent: false,
-            wallet: false,
-            last: false,
-            rival: None,
-            in_flight: SIXTEEN,
-        };
+        let command = claiming(payment);
         let (payer, key) = (format!("0x{number:040x}"), "aa".repeat(32));
         let envelope =
             Envelope { v: VERSION, payer, key, command, role: Role::Old, counting: None };
@@ -250,15 +247,7 @@ pub fn a_full_object_begins_nothing_and_serves_what_it_knows() {
     let known = Entry { fence: 1, ..entry(Mode::After, State::Released) };
     let rows = Fixed(BTreeMap::from([(other.clone(), known)]), false);
     for (slot, answer) in [(own, Answer::Full), (other, Answer::Granted { fence: 2 })] {
-        let command = Command::Claim {
-            payment: Box::new(payment(Mode::After, "a", None, "bytes")),
-            leases: LEASES,
-            idempotent: false,
-            wallet: false,
-            last: false,
-            rival: None,
-            in_flight: SIXTEEN,
-        };
+        let command = claiming(payment(Mode::After, "a", None, "bytes"));
         let Slot { payer, key } = slot;
         let role = Role::Sole;
         let envelope = Envelope { v: VERSION, payer, key, command, role, counting: None };

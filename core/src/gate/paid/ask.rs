@@ -67,14 +67,14 @@ impl<'g> PaidRequest<'g> {
     pub(super) fn resume(self: Box<Self>) -> Step<'g> {
         let mut call = self.asking(Question::Resume(self.repeat()), self.counting(), None);
         self.guard(&mut call, true);
-        Step::Resume(call, Resuming(self))
+        Step::Resume(call, Resuming::new(self))
     }
 
     /// Looks up what became of a payment whose signature is not proven.
     pub(super) fn look_up(self: Box<Self>) -> Step<'g> {
         let mut call = self.asking(Question::Look(self.repeat()), None, self.proving());
         self.guard(&mut call, true);
-        Step::Look(call, Looking(self))
+        Step::Look(call, Looking::new(self))
     }
 
     /// How far this payment is proven; `None` unless this request could begin it. A transaction

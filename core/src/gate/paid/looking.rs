@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use core::marker::PhantomData;
 
 use super::{Eligibility, PaidRequest, Step};
 use crate::ledger::command::{Fate, LedgerReply, LookAnswer, Resumed};
@@ -9,13 +10,20 @@ use crate::mutant::{Mutant, planted};
 use crate::problem::Code;
 use crate::time::UnixTime;
 
+/// Waits for the reply `A` about a payment that this request does not begin.
+pub struct Waits<'g, A>(Box<PaidRequest<'g>>, PhantomData<A>);
+
 /// Waits for the reply about a payment that this request may continue but not begin.
-pub struct Resuming<'g>(pub(super) Box<PaidRequest<'g>>);
+pub type Resuming<'g> = Waits<'g, Resumed>;
 
 /// Waits for the reply about a payment whose signature is not proven.
-pub struct Looking<'g>(pub(super) Box<PaidRequest<'g>>);
+pub type Looking<'g> = Waits<'g, LookAnswer>;
 
-impl<'g> Resuming<'g> {
+impl<'g, A> Waits<'g, A> {
+    pub(super) const fn new(paid: Box<PaidRequest<'g>>) -> Self {
+        Self(paid, PhantomData)
+    }
+
     /// Answers that the client's network has asked too often.
     pub fn limited(self) -> Step<'g> {
         self.0.refuse(Code::RateLimited)
@@ -33,7 +41,9 @@ impl<'g> Resuming<'g> {
         self.0.saw(reply);
         self
     }
+}
 
+impl<'g> Resuming<'g> {
     /// Takes the object's reply, or `None` if it is down.
     pub fn answered(
         self,
@@ -66,24 +76,6 @@ impl<'g> Looking<'g> {
     /// Whether the payment was refused, and its ledger object is asked once more.
     pub(super) const fn is_after_refusal(&self) -> bool {
         self.0.recalled.is_some()
-    }
-
-    /// Answers that the client's network has asked too often.
-    pub fn limited(self) -> Step<'g> {
-        self.0.refuse(Code::RateLimited)
-    }
-
-    /// Prefix of the payment key and route, for the log.
-    #[must_use]
-    pub fn label(&self) -> (String, String) {
-        self.0.label()
-    }
-
-    /// Takes the reply to [`LedgerCall::block_query`](crate::gate::call::LedgerCall::block_query).
-    #[must_use]
-    pub fn saw(mut self, reply: Option<&[u8]>) -> Self {
-        self.0.saw(reply);
-        self
     }
 
     /// Takes the object's reply, or `None` if it is down.
