@@ -21,7 +21,11 @@ export const NETWORK_V1 = 'base-sepolia';
 export const USDC = /** @type {const} */ ('0x036CbD53842c5426634e7929541eC2318f3dCF7e');
 /** Funds of each payer, in atomic units: 1,000 USDC. */
 export const PAYER_FUNDS = 1_000_000_000n;
-
+/** Accounts of the development phrase by their use; the empty one is never funded. */
+const FACILITATOR = 0;
+export const PAYEE = 1;
+export const PAYER = 2;
+export const EMPTY = 50;
 
 /**
  * @typedef {Awaited<ReturnType<typeof startChain>>} Chain
@@ -30,11 +34,13 @@ export const PAYER_FUNDS = 1_000_000_000n;
 /**
  * Starts anvil and waits until the token is there and the payers have funds.
  *
- * `payers` are eight further funded accounts, for tests that must not share a balance.
+ * `payers` are eight further funded accounts, for tests that must not share a balance. With `idle` it
+ * makes a block now and then, as a real chain does: some clients sign payments that begin a minute
+ * ago, and a node judges them by the time of its last block.
  *
- * @param {{port?: number, log?: (line: string) => void}} [options]
+ * @param {{port?: number, idle?: boolean, log?: (line: string) => void}} [options]
  */
-export async function startChain({ port, log = () => {} } = {}) {
+export async function startChain({ port, idle = false, log = () => {} } = {}) {
   const token = readArtefact('Token');
   const chosen = port ?? (await freePort());
   const url = `http://127.0.0.1:${chosen}`;
@@ -61,17 +67,21 @@ export async function startChain({ port, log = () => {} } = {}) {
     await rpc('anvil_setCode', [USDC, token.runtime]);
     await rpc('anvil_setCode', [MULTICALL3, readArtefact('Multicall').runtime]);
 
-    const [facilitator, payee, payer, ...payers] = Array.from({ length: ACCOUNTS }, (_, index) => account(index));
-    if (!facilitator || !payee || !payer) throw new Error('the development phrase gave too few accounts');
+    const [facilitator, payee, payer] = [account(FACILITATOR), account(PAYEE), account(PAYER)];
+    const payers = Array.from({ length: ACCOUNTS - PAYER - 1 }, (_, index) => account(PAYER + 1 + index));
     const wallet = createWalletClient({ account: facilitator, chain, transport });
     const funded = [payer, ...payers];
+    /** @type {`0x${string}`[]} */
+    const minted = [];
     for (const { address } of funded) {
-      const hash = await wallet.writeContract({
+      minted.push(await wallet.writeContract({
         address: USDC, abi: token.abi, functionName: 'mint', args: [address, PAYER_FUNDS],
-      });
-      await publicClient.waitForTransactionReceipt({ hash });
+      }));
     }
+    await Promise.all(minted.map((hash) => publicClient.waitForTransactionReceipt({ hash })));
     log(`token at ${USDC}, ${funded.length} payers funded`);
+
+    const ticking = idle ? setInterval(() => rpc('evm_mine', []).catch(() => {}), IDLE_MS).unref() : undefined;
 
     return {
       url,
@@ -93,7 +103,10 @@ export async function startChain({ port, log = () => {} } = {}) {
             address: USDC, abi: token.abi, functionName: 'balanceOf', args: [address],
           })
         ),
-      stop: child.stop,
+      stop: () => {
+        clearInterval(ticking);
+        return child.stop();
+      },
     };
   } catch (error) {
     await child.stop();
@@ -130,7 +143,7 @@ export function findAnvil() {
  *
  * @param {number} index
  */
-function account(index) {
+export function account(index) {
   const key = mnemonicToAccount(PHRASE, { addressIndex: index }).getHdKey().privateKey;
   if (!key) throw new Error(`account ${index} has no key`);
   const privateKey = toHex(key);
@@ -172,3 +185,4 @@ const PHRASE = 'test test test test test test test test test test test junk';
 const ACCOUNTS = 11;
 const START_MS = 20_000;
 const POLL_MS = 20;
+const IDLE_MS = 10_000;

@@ -36,3 +36,19 @@ export async function freePort() {
   await stop();
   return Number(new URL(url).port);
 }
+
+/**
+ * Whether nothing listens on that port.
+ *
+ * @param {number} port
+ * @returns {Promise<boolean>}
+ */
+export async function isFree(port) {
+  try {
+    const { stop } = await serve(() => {}, { port });
+    await stop();
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,44 +1,71 @@
-// Prints an exchange of the demo: a payer's requests and responses, with decoded headers.
+// What the demo prints of an exchange: one line for each request and each answer, and with
+// `headers` the decoded headers below it.
 
 import { formatUnits } from 'viem';
 
-/** Headers of payment and receipt, and the place of the terms. */
-const SPOKEN = {
+/** Headers of payment and receipt, and the header of the terms; version 1 has them in the body. */
+const PROTOCOLS = {
   v2: { proof: 'payment-signature', receipt: 'payment-response', terms: 'payment-required' },
   v1: { proof: 'x-payment', receipt: 'x-payment-response', terms: undefined },
   mpp: { proof: 'authorization', receipt: 'payment-receipt', terms: 'www-authenticate' },
 };
 
+/** Names of the demo's network, as the three protocols write it. */
+const NETWORKS = new Map([['eip155:84532', 'Base Sepolia'], ['base-sepolia', 'Base Sepolia'], ['84532', 'Base Sepolia']]);
+
 /**
- * A fetch that prints requests and responses as a client of that protocol reads them: the terms of
- * a 402 are in a header, except for x402 v1, which has them in the body.
+ * A fetch that prints each exchange as a client of that protocol reads it.
  *
  * @param {typeof fetch} base
- * @param {keyof typeof SPOKEN} protocol
+ * @param {{protocol: keyof typeof PROTOCOLS, headers?: boolean}} options
  * @returns {typeof fetch}
  */
-export function showing(base, protocol) {
-  const { proof, receipt, terms } = SPOKEN[protocol];
+export function showing(base, { protocol, headers = false }) {
+  const { proof, receipt, terms } = PROTOCOLS[protocol];
   return async (input, init) => {
     const request = new Request(input, init);
-    console.log(`\n  → ${request.method} ${request.url}`);
-    sayHeader(request.headers, proof);
+    const shown = request.headers.get(proof);
+    line('→', `${request.method} ${new URL(request.url).pathname}`, shown === null ? '' : `${proof.toUpperCase()}: ${paymentOf(decode(shown))}`);
+    if (headers && shown !== null) say(proof, decode(shown));
     const response = await base(request);
-    console.log(`  ← ${response.status} ${response.statusText}`);
-    sayHeader(response.headers, receipt);
-    if (terms !== undefined && response.status === 402) sayHeader(response.headers, terms);
-    else say('body', parse(await response.clone().text()) ?? '(not JSON)');
+    const asked = await termsOf(response, terms);
+    const settled = response.headers.get(receipt);
+    line('←', `${response.status} ${response.statusText}`, asked ? priceOf(asked) : settled === null ? '' : `${receipt.toUpperCase()}: ${transactionOf(settled)}`);
+    if (headers && asked) say(terms ?? 'body', asked);
+    if (headers && settled !== null) say(receipt, decode(settled));
     return response;
   };
 }
 
 /**
- * @param {Headers} headers
- * @param {string} name
+ * @param {string} arrow
+ * @param {string} what
+ * @param {string} detail
  */
-function sayHeader(headers, name) {
-  const value = headers.get(name);
-  if (value !== null) say(`${name.toUpperCase()}, decoded`, name === 'www-authenticate' ? challenge(value) : (decode(value) ?? value));
+export function line(arrow, what, detail = '') {
+  console.log(`   ${arrow} ${what}${detail && `  ${detail}`}`);
+}
+
+/**
+ * @param {string} name
+ * @param {unknown} value
+ */
+function say(name, value) {
+  const text = JSON.stringify(value, (_, inner) => (typeof inner === 'string' ? short(inner) : inner), 2);
+  console.log(`       ${name.toUpperCase()}, decoded: ${text.replace(/\n/g, '\n       ')}`);
+}
+
+/**
+ * The terms of a 402.
+ *
+ * @param {Response} response
+ * @param {string | undefined} header
+ */
+async function termsOf(response, header) {
+  if (response.status !== 402) return undefined;
+  if (header === undefined) return parse(await response.clone().text());
+  const value = response.headers.get(header);
+  return value === null ? undefined : header === 'www-authenticate' ? challenge(value) : decode(value);
 }
 
 /**
@@ -46,19 +73,41 @@ function sayHeader(headers, name) {
  *
  * @param {string} value
  */
-export function challenge(value) {
+function challenge(value) {
   /** @type {Record<string, unknown>} */
   const parameters = Object.fromEntries([...value.matchAll(/([a-z]+)="([^"]*)"/g)].map(([, name, text]) => [name, text]));
   return { ...parameters, request: decode(String(parameters['request'])) };
 }
 
 /**
- * @param {string} name
- * @param {unknown} value
+ * What is asked, and where it goes.
+ *
+ * @param {any} terms
  */
-export function say(name, value) {
-  const text = JSON.stringify(value, (_, inner) => (typeof inner === 'string' ? short(inner) : inner), 2);
-  console.log(`      ${name}: ${text.replace(/\n/g, '\n      ')}`);
+function priceOf(terms) {
+  const { amount, maxAmountRequired, network, payTo, recipient, methodDetails } = terms.accepts?.[0] ?? terms.request;
+  const name = NETWORKS.get(String(network ?? methodDetails?.chainId));
+  return `${usdc(BigInt(amount ?? maxAmountRequired))} on ${name}, to ${ends(payTo ?? recipient)}`;
+}
+
+/**
+ * What was signed, and by whom.
+ *
+ * @param {any} payment
+ */
+function paymentOf({ payload }) {
+  const { from, value } = payload.authorization ?? payload;
+  return `${usdc(BigInt(value))} from ${ends(from)}`;
+}
+
+/**
+ * The transaction that a receipt names.
+ *
+ * @param {string} receipt
+ */
+function transactionOf(receipt) {
+  const { transaction, reference } = decode(receipt) ?? {};
+  return `transaction ${short(String(transaction ?? reference))}`;
 }
 
 /**
@@ -88,6 +137,15 @@ export function parse(text) {
  */
 export function short(text) {
   return /^0x[0-9a-f]{64,}$/i.test(text) ? `${text.slice(0, 10)}…${text.slice(-6)}` : text;
+}
+
+/**
+ * An address by its ends.
+ *
+ * @param {string} address
+ */
+export function ends(address) {
+  return `${address.slice(0, 6)}…${address.slice(-4)}`;
 }
 
 /**

@@ -1,18 +1,8 @@
-// The tour of the demo: four payments, two refused ones, and a closed bypass; each exchange with
-// its decoded headers, and its effect on the chain. Every expectation is checked; the tour fails if
-// one does not hold.
+// The tour of the demo: plays each scene, then shows in a table what each one caused, counted at the
+// origin, the facilitator and the chain. It fails if a scene caused anything else.
 
-import { ExactEvmScheme } from '@x402/evm/exact/client';
-import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
-import { evm, Mppx } from 'mppx/client';
-import { parseEventLogs } from 'viem';
-import { wrapFetchWithPayment as wrapFetchWithPaymentV1 } from 'x402-fetch';
-
-import { PRICE_ATOMIC } from './gate.mjs';
-import { decode, parse, say, short, showing, usdc } from './show.mjs';
-
-/** How often one payment arrives at once. */
-const COPIES = 20;
+import { SCENES } from './scenes.mjs';
+import { ends, usdc } from './show.mjs';
 
 /**
  * @typedef {object} Parts
@@ -20,173 +10,60 @@ const COPIES = 20;
  * @property {import('./facilitator.mjs').Facilitator} facilitator
  * @property {import('./origin.mjs').Origin} origin
  * @property {{url: string}} gate
+ * @property {string} token the operator's
  */
 
 /**
  * Runs the tour and returns the failed expectations, as sentences.
  *
  * @param {Parts} parts
+ * @param {{headers?: boolean}} [options]
  * @returns {Promise<string[]>}
  */
-export async function tour(parts) {
-  const { chain, facilitator, origin, gate } = parts;
+export async function tour({ chain, facilitator, origin, gate, token }, { headers = false } = {}) {
   const { payer, payee } = chain.accounts;
-  const report = `${gate.url}/report`;
   /** @type {string[]} */
   const broken = [];
   /** @type {(holds: boolean, sentence: string) => void} */
   const check = (holds, sentence) => {
-    console.log(`  ${holds ? '✓' : '✗'} ${sentence}`);
+    console.log(`   ${holds ? '✓' : '✗'} ${sentence}`);
     if (!holds) broken.push(sentence);
   };
-  const balances = async () => ({ payer: await chain.balanceOf(payer.address), payee: await chain.balanceOf(payee.address) });
-  /** @type {(when: string, held: {payer: bigint, payee: bigint}) => void} */
-  const sayBalances = (when, held) => {
-    console.log(`\nBalances on the chain ${when}`);
-    console.log(`  payer ${payer.address}  ${usdc(held.payer)}`);
-    console.log(`  payee ${payee.address}  ${usdc(held.payee)}`);
+  let requests = 0;
+  /** @type {typeof fetch} */
+  const counting = (input, init) => {
+    requests += 1;
+    return fetch(input, init);
   };
+  const stage = { chain, facilitator, origin, gate: gate.url, token, headers, fetch: counting, check, seen: {} };
+  const counts = async () => ({ requests, origin: origin.requests.length, settled: facilitator.counts.settle, held: await chain.balanceOf(payer.address) });
 
-  const start = await balances();
-  sayBalances('before', start);
+  const start = { payer: await chain.balanceOf(payer.address), payee: await chain.balanceOf(payee.address) };
+  console.log(`\nThe payer, ${ends(payer.address)}, has ${usdc(start.payer)}; the payee, ${ends(payee.address)}, has ${usdc(start.payee)}.`);
 
-  console.log('\nAn agent with @x402/fetch asks for the report, is told the price, signs, and asks again');
-  const v2 = wrapFetchWithPaymentFromConfig(showing(fetch, 'v2'), {
-    schemes: [{ network: 'eip155:*', client: new ExactEvmScheme(payer) }],
-  });
-  const first = await v2(report);
-  check(first.status === 200, 'the report was delivered');
-  await checkReceipt(parts, first.headers.get('payment-response'), check);
+  /** @type {string[][]} */
+  const rows = [];
+  for (const [index, { title, short, play, causes }] of SCENES.entries()) {
+    console.log(`\n${index + 1}. ${title}`);
+    const before = await counts();
+    await play(stage);
+    const after = await counts();
+    const caused = { origin: after.origin - before.origin, settled: after.settled - before.settled, charged: before.held - after.held };
+    rows.push([`${index + 1}. ${short}`, String(after.requests - before.requests), String(caused.origin), String(caused.settled), usdc(caused.charged)]);
+    const asExpected = caused.origin === causes.origin && caused.settled === causes.settled && caused.charged === causes.charged;
+    if (!asExpected) check(false, `caused ${causes.origin} × origin, ${causes.settled} × settle, ${usdc(causes.charged)}`);
+  }
 
-  console.log('\nA client of x402 v1, x402-fetch, pays the same route');
-  const v1 = wrapFetchWithPaymentV1(showing(fetch, 'v1'), payer);
-  const second = await v1(report);
-  check(second.status === 200, 'the report was delivered');
-  await checkReceipt(parts, second.headers.get('x-payment-response'), check);
-
-  console.log('\nA client of MPP, mppx, pays the same route: it answers the challenge in WWW-Authenticate');
-  /** @type {{credential?: string, terms?: string}} */
-  const seen = {};
-  const mppx = Mppx.create({
-    polyfill: false,
-    fetch: async (input, init) => {
-      const request = new Request(input, init);
-      seen.credential = request.headers.get('authorization') ?? undefined;
-      const response = await showing(fetch, 'mpp')(request);
-      seen.terms ??= response.headers.get('payment-required') ?? undefined;
-      return response;
-    },
-    methods: [evm({ account: payer, networks: [evm.chains.baseSepolia], currencies: [evm.assets.baseSepolia.USDC] })],
-  });
-  const charged = await mppx.fetch(report);
-  check(charged.status === 200, 'the report was delivered');
-  await checkReceipt(parts, charged.headers.get('payment-receipt'), check);
-
-  console.log('\nAn attacker who saw that signature sends it again, as an x402 payment');
-  const again = await fetch(report, { headers: { 'payment-signature': asX402(seen) } });
-  const told = parse(await again.text());
-  say('body', told);
-  check(again.status === 409 && told?.code === 'payment_already_delivered', 'it is the payment that the gate knows: nothing more is delivered or charged');
-
-  console.log(`\nThe agent pays once more, and its payment arrives ${COPIES} times at the same moment`);
-  const asked = origin.requests.length;
-  const settled = facilitator.counts.settle;
-  /** @type {Response[]} */
-  let answers = [];
-  const many = wrapFetchWithPaymentFromConfig(
-    async (input, init) => {
-      const request = new Request(input, init);
-      if (!request.headers.has('payment-signature')) return fetch(request);
-      answers = await Promise.all(Array.from({ length: COPIES }, () => fetch(request.clone())));
-      return (answers.find((answer) => answer.ok) ?? answers[0] ?? Response.error()).clone();
-    },
-    { schemes: [{ network: 'eip155:*', client: new ExactEvmScheme(payer) }] },
-  );
-  const third = await many(report);
-  for (const [kind, count] of await countAnswers(answers)) console.log(`  ${String(count).padStart(2)} × ${kind}`);
-  check(answers.filter((answer) => answer.status === 200).length === 1, 'one of them was delivered');
-  check(origin.requests.length - asked === 1, 'the origin was asked once');
-  check(facilitator.counts.settle - settled === 1, 'the facilitator settled once');
-  await checkReceipt(parts, third.headers.get('payment-response'), check);
-
-  console.log('\nAn agent with a wrong key asks: the gate says in its 402 why, and that the agent should stop');
-  const wrong = wrapFetchWithPaymentFromConfig(
-    async (input, init) => {
-      const request = new Request(input, init);
-      const header = request.headers.get('payment-signature');
-      if (header === null) return fetch(request);
-      // It names a payer other than the owner of the key.
-      const payment = decode(header);
-      payment.payload.authorization.from = payee.address;
-      const headers = new Headers(request.headers);
-      headers.set('payment-signature', Buffer.from(JSON.stringify(payment)).toString('base64'));
-      return fetch(new Request(request, { headers }));
-    },
-    { schemes: [{ network: 'eip155:*', client: new ExactEvmScheme(payer) }] },
-  );
-  const refused = await wrong(report);
-  const why = (await refused.json())?.extensions?.diagnostic?.info;
-  say('diagnostic', why);
-  check(refused.status === 402 && why?.code === 'PAYMENT_UNVERIFIED' && why.escalate === true, 'it was told so, and nothing was settled');
-
-  console.log('\nAn attacker asks the origin for the report, around the gate');
-  const direct = await fetch(`${origin.url}/report`);
-  check(direct.status === 403, 'refused: the origin serves only requests that the gate has signed');
-
-  const end = await balances();
-  sayBalances('after', end);
-  const spent = 4n * PRICE_ATOMIC;
-  check(start.payer - end.payer === spent, `the payer paid for four reports, ${usdc(spent)}`);
-  check(end.payee - start.payee === spent, 'and the payee has it');
+  console.log('');
+  for (const row of [['scene', 'requests', 'origin asked', 'settled', 'charged'], ...rows]) console.log(columns(row));
+  const end = { payer: await chain.balanceOf(payer.address), payee: await chain.balanceOf(payee.address) };
+  console.log('');
+  const spent = SCENES.reduce((sum, { causes }) => sum + causes.charged, 0n);
+  check(start.payer - end.payer === spent && end.payee - start.payee === spent, `four reports were sold: the payer has ${usdc(end.payer)}, the payee ${usdc(end.payee)}`);
   return broken;
 }
 
-/**
- * Follows the settlement header to the chain.
- *
- * @param {Parts} parts
- * @param {string | null} header
- * @param {(holds: boolean, sentence: string) => void} check
- */
-async function checkReceipt({ chain }, header, check) {
-  const receipt = header === null ? undefined : decode(header);
-  const transaction = receipt?.transaction ?? receipt?.reference;
-  if (typeof transaction !== 'string') return check(false, 'the receipt names a transaction');
-  const { logs, blockNumber } = await chain.publicClient.getTransactionReceipt({
-    hash: /** @type {`0x${string}`} */ (transaction),
-  });
-  const { payer, payee } = chain.accounts;
-  const transfers = parseEventLogs({ abi: chain.token.abi, eventName: 'Transfer', logs });
-  const [transfer] = transfers.map((log) => /** @type {any} */ (log).args);
-  check(
-    transfers.length === 1 && transfer.from === payer.address && transfer.to === payee.address && transfer.value === PRICE_ATOMIC,
-    `its receipt names ${short(transaction)}: block ${blockNumber} moved ${usdc(transfer?.value ?? 0n)} from payer to payee`,
-  );
-}
-
-/**
- * @param {Response[]} answers
- * @returns {Promise<Map<string, number>>}
- */
-async function countAnswers(answers) {
-  /** @type {Map<string, number>} */
-  const kinds = new Map();
-  for (const answer of answers) {
-    const code = answer.ok ? 'the report' : (parse(await answer.clone().text())?.code ?? answer.statusText);
-    const kind = `${answer.status} ${code}`;
-    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
-  }
-  return kinds;
-}
-
-/**
- * The authorization of an MPP credential as a payment of x402 for the same terms.
- *
- * @param {{credential?: string, terms?: string}} seen
- */
-function asX402({ credential = '', terms = '' }) {
-  const { type: _, signature, ...authorization } = decode(credential).payload;
-  const { resource, accepts } = decode(terms);
-  const payment = { x402Version: 2, resource, accepted: accepts[0], payload: { signature, authorization } };
-  return Buffer.from(JSON.stringify(payment)).toString('base64');
+/** @param {string[]} cells */
+function columns([first = '', ...others]) {
+  return `   ${first.padEnd(32)}${others.map((cell) => cell.padStart(13)).join('')}`;
 }

@@ -1,9 +1,10 @@
 // The product's main job on real parts, with one command.
 //
-//   npm run demo [-- --once]
+//   npm run demo [-- --once] [-- --headers]
 //
-// Brings everything it needs, starts a chain, the reference facilitator, an origin and the gate on free
-// ports, lets stock clients pay, and stays up; `--once` ends instead, with 1 if anything did not hold.
+// Brings everything it needs, starts a chain, the reference facilitator, an origin and the gate, lets
+// stock clients pay, and stays up. `--once` ends instead, with 1 if anything did not hold; `--headers`
+// prints the decoded headers of each exchange.
 
 import { randomBytes } from 'node:crypto';
 
@@ -12,16 +13,27 @@ import { endAll } from './processes.mjs';
 import { checkNode, installPackages, installRust } from './setup.mjs';
 import { elapsed, runMain, step, StepFailed } from './steps.mjs';
 
+/** Where the gate listens if the port is free, so that its address is the same each time. */
+const PORT = 8402;
+
 await runMain(async () => {
   const once = process.argv.includes('--once');
-  const build = process.env.FAREBOX_BUILD ?? (await prepare());
-  const parts = await step('chain, facilitator, origin, gate', () => start(build));
+  checkNode();
+  const installed = process.env.FAREBOX_BUILD === undefined ? installPackages() : Promise.resolve();
+  // The gate needs both; neither needs the other.
+  const [build, parts] = await Promise.all([
+    process.env.FAREBOX_BUILD ?? compile(installed),
+    installed.then(() => step('chain, facilitator, origin', start)),
+  ]);
+  const gate = await step('gate', () => startGate(build, parts));
   console.log(`ready after ${elapsed()}`);
 
   const { tour } = await import('../demo/tour.mjs');
-  const broken = await tour(parts);
+  const everything = { ...parts, gate };
+  const broken = await tour(everything, { headers: process.argv.includes('--headers') });
   if (!once) {
-    stayUp(parts);
+    const { linesToType } = await import('../demo/lines.mjs');
+    console.log(linesToType(everything));
     await new Promise(() => {});
   }
   await endAll();
@@ -30,57 +42,41 @@ await runMain(async () => {
   console.log(`\nall checks passed, ${elapsed()}`);
 });
 
-/** Packages from npm on one side, Rust and its compilation on the other; then the bundle needs both. */
-async function prepare() {
-  checkNode();
-  await Promise.all([installPackages(), installRust().then(() => compileWorker())]);
+/**
+ * Compiles while npm installs; the bundle needs both.
+ *
+ * @param {Promise<void>} installed
+ */
+async function compile(installed) {
+  console.log('compiling the gate: about a minute the first time, a second after that');
+  await Promise.all([installed, installRust().then(() => compileWorker())]);
   await bundleWorker();
   return 'build';
 }
 
-/**
- * @param {string} build
- */
-async function start(build) {
+async function start() {
   const { startChain } = await import('../demo/chain.mjs');
   const { startFacilitator } = await import('../demo/facilitator.mjs');
-  const { FAILING, gateVars } = await import('../demo/gate.mjs');
   const { startOrigin } = await import('../demo/origin.mjs');
-  const { startGate } = await import('./miniflare.mjs');
   const secret = randomBytes(32).toString('hex');
-  const chain = await startChain();
+  const chain = await startChain({ idle: true });
   const [facilitator, origin] = await Promise.all([startFacilitator({ chain }), startOrigin({ secret })]);
-  const vars = gateVars({ chain, facilitator, origin });
-  const token = randomBytes(16).toString('hex');
-  const gate = await startGate({
-    build,
-    vars: { ...vars, ROUTES: [...vars.ROUTES, FAILING], RPC_URL: chain.url },
-    secrets: { OPERATOR_TOKEN: token, ORIGIN_SECRET: secret },
-  });
-  return { chain, facilitator, origin, gate, token };
+  return { chain, facilitator, origin, secret, token: randomBytes(16).toString('hex') };
 }
 
 /**
+ * @param {string} build
  * @param {Awaited<ReturnType<typeof start>>} parts
  */
-function stayUp({ chain, facilitator, origin, gate, token }) {
-  console.log(`
-Everything stays up until Ctrl-C
-  gate         ${gate.url}
-  origin       ${origin.url}
-  facilitator  ${facilitator.url}
-  chain        ${chain.url}
-
-Try it: the first route has a price, the second is free
-  curl -i ${gate.url}/report
-  curl -i ${gate.url}/about
-The origin refuses requests that bypass the gate (docs/origin.md)
-  curl -i ${origin.url}/report
-
-The operator's side: what was paid, and whether the books balance (docs/operations.md)
-  curl -s -H 'Authorization: Bearer ${token}' ${gate.url}/_farebox/payments
-  curl -s -H 'Authorization: Bearer ${token}' ${gate.url}/_farebox/audit
-Clients that fail to pay, and why: here the agent with the wrong key
-  curl -s -H 'Authorization: Bearer ${token}' ${gate.url}/_farebox/failures
-Pay for ${gate.url}/fail/503 to see a refund become due: its origin fails after the payment.`);
+async function startGate(build, { chain, facilitator, origin, secret, token }) {
+  const { FAILING, gateVars } = await import('../demo/gate.mjs');
+  const { isFree } = await import('../demo/server.mjs');
+  const miniflare = await import('./miniflare.mjs');
+  const vars = gateVars({ chain, facilitator, origin });
+  return miniflare.startGate({
+    build,
+    port: (await isFree(PORT)) ? PORT : 0,
+    vars: { ...vars, ROUTES: [...vars.ROUTES, FAILING], RPC_URL: chain.url },
+    secrets: { OPERATOR_TOKEN: token, ORIGIN_SECRET: secret },
+  });
 }

@@ -16,12 +16,13 @@ const began = Date.now();
  * @template T
  * @param {string} name
  * @param {() => Promise<T>} work
+ * @param {() => string} [doing] what it does at the moment
  * @returns {Promise<T>}
  */
-export async function step(name, work) {
+export async function step(name, work, doing = () => '') {
   const start = Date.now();
   console.log(`… ${name}`);
-  const heart = setInterval(() => console.log(`… ${name}: still at it, ${seconds(start)}`), HEARTBEAT_MS);
+  const heart = setInterval(() => console.log(`… ${name}, ${seconds(start)}: ${doing() || 'still at it'}`), HEARTBEAT_MS);
   try {
     const result = await work();
     console.log(`✓ ${name}, ${seconds(start)}`);
@@ -44,8 +45,10 @@ export async function step(name, work) {
  * @returns {Promise<string>}
  */
 export function run(name, command, args, options = {}) {
-  return step(name, async () => {
-    const child = startProcess(command, args, { cwd: root, ...options });
+  /** @type {import('./processes.mjs').Child | undefined} */
+  let child;
+  const work = async () => {
+    child = startProcess(command, args, { cwd: root, ...options });
     const code = await child.exited;
     if (isEnding()) await new Promise(() => {});
     if (code !== 0) {
@@ -53,7 +56,13 @@ export function run(name, command, args, options = {}) {
       throw new StepFailed(`${name} failed: \`${[command, ...args].join(' ')}\` ended with ${code}`);
     }
     return child.output();
-  });
+  };
+  return step(name, work, () => lastLine(child?.output() ?? ''));
+}
+
+/** @param {string} output */
+function lastLine(output) {
+  return output.trimEnd().split('\n').at(-1)?.trim().slice(0, LINE_LETTERS) ?? '';
 }
 
 /**
@@ -88,3 +97,4 @@ function seconds(start) {
 export const root = fileURLToPath(new URL('..', import.meta.url)).replace(/[\\/]$/, '');
 
 const HEARTBEAT_MS = 10_000;
+const LINE_LETTERS = 80;

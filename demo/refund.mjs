@@ -1,0 +1,51 @@
+// Returns what the demo's gate owes: sends each transfer from the payee's wallet on the local chain
+// and reports its hash to the gate.
+//
+//   OPERATOR_TOKEN=… node demo/refund.mjs <gate> <chain>
+
+import { fileURLToPath } from 'node:url';
+
+import { createPublicClient, createWalletClient, http } from 'viem';
+import { baseSepolia } from 'viem/chains';
+
+import { transferOf } from '../scripts/refund.mjs';
+import { account, PAYEE } from './chain.mjs';
+
+/**
+ * @param {{gate: string, chain: string, token: string}} where
+ * @returns {Promise<{owed: any, transaction: string, state: string}[]>} each debt, and the state that it has now
+ */
+export async function refundAll({ gate, chain, token }) {
+  const transport = http(chain);
+  const wallet = createWalletClient({ account: account(PAYEE), chain: baseSepolia, transport });
+  const node = createPublicClient({ chain: baseSepolia, transport, pollingInterval: POLL_MS });
+  const headers = { authorization: `Bearer ${token}` };
+  const list = await fetch(`${gate}/_farebox/payments?state=refund_due`, { headers });
+  if (!list.ok) throw new Error(`the gate answers ${list.status}`);
+  const { items } = await list.json();
+  const refunds = [];
+  for (const owed of items) {
+    const { to, data } = transferOf(owed);
+    const transaction = await wallet.sendTransaction({ to: /** @type {`0x${string}`} */ (to), data: /** @type {`0x${string}`} */ (data) });
+    await node.waitForTransactionReceipt({ hash: transaction });
+    const target = `${gate}/_farebox/payments/${owed.id}/refunded`;
+    const noted = await fetch(target, { method: 'POST', headers, body: JSON.stringify({ transaction }) });
+    refunds.push({ owed, transaction, state: String((await noted.json()).state) });
+  }
+  return refunds;
+}
+
+const POLL_MS = 20;
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const [gate, chain] = process.argv.slice(2);
+  const token = process.env['OPERATOR_TOKEN'];
+  if (gate === undefined || chain === undefined || token === undefined) {
+    console.error('usage: OPERATOR_TOKEN=… node demo/refund.mjs <gate> <chain>');
+    process.exitCode = 2;
+  } else {
+    const refunds = await refundAll({ gate, chain, token });
+    for (const { owed, transaction, state } of refunds) console.log(`${owed.id}: ${owed.amount} atomic units returned in ${transaction}, now ${state}`);
+    if (refunds.length === 0) console.log('nothing is owed');
+  }
+}

@@ -1,0 +1,77 @@
+// The demo as a newcomer sees it: its output is the one that the README shows, the lines that it
+// prints do what they say, and it leaves nothing behind.
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+
+import { startProcess, type Child } from '../../scripts/processes.mjs';
+import { root } from '../../scripts/steps.mjs';
+
+const LIMIT_MS = 120_000;
+const POLL_MS = 50;
+const LAST_LINE = '/_farebox/failures';
+
+let demo: Child;
+let output: string;
+
+before(async () => {
+  demo = startProcess(process.execPath, ['scripts/demo.mjs'], { cwd: root, env: { ...process.env, FAREBOX_BUILD: 'build' } });
+  await until(() => demo.output().includes(LAST_LINE));
+  output = demo.output();
+}, { timeout: LIMIT_MS });
+after(() => demo?.stop());
+
+test('README shows what the demo prints', () => {
+  const readme = readFileSync(`${root}/README.md`, 'utf8');
+  const shown = /```text\n(The payer, [\s\S]*?)\n```/.exec(readme)?.[1] ?? 'no output in README.md';
+  const printed = output.slice(output.indexOf('The payer, '), output.indexOf('Everything stays up')).trimEnd();
+  assert.equal(masked(shown), masked(printed));
+});
+
+const TRIED: readonly { readonly title: string; readonly expected: readonly RegExp[] }[] = [
+  { title: 'A price, and a page that is free', expected: [/^HTTP\/1.1 402 /, /^HTTP\/1.1 200 /] },
+  { title: 'Buy with curl', expected: [/^HTTP\/1.1 200 [\s\S]*Rainfall, Tuesday/] },
+  { title: 'Be refused', expected: [/"code":"WALLET_INSUFFICIENT_FUNDS"/] },
+  { title: 'Pay in advance', expected: [/^HTTP\/1.1 502 [\s\S]*refund/, /^rcpt_\w+: 10000 atomic units returned in 0x\w{64}, now refunded\n$/] },
+  { title: 'Go around the gate', expected: [/^HTTP\/1.1 403 /] },
+  { title: "The operator's side", expected: [/"state":"refunded"/, /"difference":"0"/, /"items":\[/] },
+];
+
+for (const { title, expected } of TRIED) {
+  test(`the printed lines hold what they say: ${title}`, { timeout: LIMIT_MS }, async () => {
+    const answers = [];
+    for (const line of linesUnder(title)) answers.push(await typed(line));
+    assert.equal(answers.length, expected.length);
+    expected.forEach((pattern, index) => assert.match(answers[index] ?? '', pattern));
+  });
+}
+
+test('the demo ends when it is asked to, and nothing of it goes on', { timeout: LIMIT_MS }, async () => {
+  const urls = [...new Set(output.match(/http:\/\/127\.0\.0\.1:\d+/g))];
+  assert.equal(urls.length, 4);
+  process.kill(demo.pid, 'SIGTERM');
+  assert.equal(await demo.exited, 128 + 15);
+  for (const url of urls) await assert.rejects(fetch(url), /fetch failed/);
+});
+
+/** The lines to type below a title. */
+function linesUnder(title: string): string[] {
+  const lines = output.slice(output.indexOf(`\n${title}`)).split('\n').slice(2);
+  return lines.slice(0, lines.findIndex((line) => !line.startsWith('  '))).map((line) => line.trim());
+}
+
+async function typed(line: string): Promise<string> {
+  return (await promisify(execFile)('sh', ['-c', line], { cwd: root })).stdout;
+}
+
+/** Without what differs each time. */
+function masked(text: string): string {
+  return text.replace(/0x[0-9a-f]{8}…[0-9a-f]{6}/g, '0x…').replace(/block \d+/g, 'block N');
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+}
