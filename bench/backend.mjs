@@ -5,6 +5,7 @@
 //
 // The facilitator finds every payment good, except those of `forger`. It waits as long as `shared` says.
 
+import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import { parentPort, workerData, Worker } from 'node:worker_threads';
 
@@ -81,7 +82,7 @@ async function serveBoth({ shared, forger, network }) {
     for await (const piece of request.setEncoding('utf8')) text += piece;
     /** @param {unknown} value */
     const send = (value) => response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value));
-    if (request.url === '/supported') {
+    if (request.url === '/supported' || request.method === 'GET') {
       return send({ kinds: [{ x402Version: 2, scheme: 'exact', network }], extensions: [], signers: {} });
     }
     const { from: payer, nonce } = JSON.parse(text).paymentPayload.payload.authorization;
@@ -94,8 +95,9 @@ async function serveBoth({ shared, forger, network }) {
         ? { isValid: false, invalidReason: 'invalid_exact_evm_payload_signature', payer }
         : { isValid: true, payer });
     }
-    // The nonce serves as the transaction's hash: as long, and as unique.
-    return send({ success: true, payer, transaction: nonce, network });
+    // As unlike the nonce as a transaction's hash is.
+    const transaction = `0x${createHash('sha256').update(nonce).digest('hex')}`;
+    return send({ success: true, payer, transaction, network: JSON.parse(text).paymentRequirements?.network ?? network });
   });
   parentPort?.postMessage({ originUrl, facilitatorUrl });
 }

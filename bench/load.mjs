@@ -19,6 +19,15 @@ import { Agent, request as open } from 'node:http';
  * @property {number} totalMs from sending to the last byte
  */
 
+/**
+ * An address of a network for tests, another one for each number below 131,072. Spec: RFC 2544.
+ *
+ * @param {number} number
+ */
+export function networkOf(number) {
+  return `198.${18 + ((number >> 16) % 2)}.${(number >> 8) & 255}.${number & 255}`;
+}
+
 /** One client with its connections. */
 export class Client {
   #name;

@@ -1,5 +1,5 @@
-// `npm run bench`: the built gate beside `@x402/hono` and `mppx`, its objects beside one that only inserts a row, all in the
-// same workerd.
+// `npm run bench`: the built gate beside `@x402/hono`, `x402-hono`, `mppx`, a plain proxy and a Worker with three calls of
+// an object, its objects beside one that only inserts a row, all in the same workerd.
 //
 //   --rounds N    rounds per scenario [20]
 //   --quick       five rounds
@@ -8,7 +8,7 @@
 //   --ledger disk keep the gate's rows on the disk [memory]
 //   --json        the lines as JSON
 //
-// A ratio is the median of the quotients of each round, with their range. Processor time is what the scheduler has
+// A ratio is the median of the quotients of each round, with their range; a figure is a median with its quartiles. Processor time is what the scheduler has
 // accounted to the Worker's process. The rows are in memory because the flush of a local disk, paid by the same process,
 // is no part of a deployed object; `--ledger disk` shows it. A missed goal is reported and is no failure; an unexpected answer is one.
 
@@ -33,11 +33,11 @@ import { startSide } from './sides.mjs';
 function table(lines) {
   const rows = [
     ['', 'unit', 'farebox', 'peer', '', 'ratio', '', 'goal', ''],
-    ...lines.map(({ scenario, unit, ours, peer, theirs, ratio, goal, met }) => [
+    ...lines.map(({ scenario, unit, ours, ourSpread, peer, theirs, theirSpread, ratio, goal, met }) => [
       scenario,
       unit,
-      figure(ours),
-      theirs === undefined ? '' : figure(theirs),
+      figure(ours) + spreadOf(ourSpread),
+      theirs === undefined ? '' : figure(theirs) + spreadOf(theirSpread),
       peer ?? '',
       ratio === undefined ? '' : `${ratio.median.toFixed(2)}×`,
       ratio === undefined ? '' : `(${ratio.least.toFixed(2)}–${ratio.greatest.toFixed(2)})`,
@@ -49,6 +49,13 @@ function table(lines) {
   return rows
     .map((row) => row.map((cell, column) => (NUMBERS.has(column) ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0))).join('  ').trimEnd())
     .join('\n');
+}
+
+/**
+ * @param {[number, number] | undefined} quartiles
+ */
+function spreadOf(quartiles) {
+  return quartiles === undefined ? '' : ` (${figure(quartiles[0])}–${figure(quartiles[1])})`;
 }
 
 /** Columns that are aligned on the right. */
@@ -96,27 +103,30 @@ await runMain(async () => {
   const backend = await startBackend({ forger: FORGER, network: NETWORK });
   /** @type {import('./sides.mjs').GateChoice} */
   const choice = { build: values.build, ledger };
-  const [gate, hono, mppx] = await step('Workers', async () => [
+  const [gate, hono, mppx, old, proxy, calls] = await step('Workers', async () => [
     await startSide('farebox', backend, choice),
     await startSide('@x402/hono', backend, choice),
     await startSide('mppx', backend, choice),
+    await startSide('x402-hono', backend, choice),
+    await startSide('a plain proxy', backend, choice),
+    await startSide('three calls', backend, choice),
   ]);
-  if (gate === undefined || hono === undefined || mppx === undefined) return;
+  if (gate === undefined || hono === undefined || mppx === undefined || old === undefined || proxy === undefined || calls === undefined) return;
 
   /** @type {Line[]} */
   const lines = [];
   for (const scenario of chosen) {
-    lines.push(...await step(scenario.name, () => scenario.run({ gate, hono, mppx, backend, choice, rounds })));
+    lines.push(...await step(scenario.name, () => scenario.run({ gate, hono, mppx, old, proxy, calls, backend, choice, rounds })));
   }
-  for (const side of [gate, hono, mppx]) side.client.close();
+  for (const side of [gate, hono, mppx, old, proxy, calls]) side.client.close();
   await backend.stop();
   await endAll();
 
   const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${arch}, Node ${process.versions.node}, workerd ${version('workerd')}`;
-  const peers = `@x402/hono ${version('@x402/hono')}, mppx ${version('mppx')}`;
+  const peers = `@x402/hono ${version('@x402/hono')}, x402-hono ${version('x402-hono')}, mppx ${version('mppx')}`;
   if (values.json) {
     process.stdout.write(`${JSON.stringify({ machine, peers, ledger, rounds, lines }, null, 2)}\n`);
   } else {
-    console.log(`\n${machine}\n${peers}; rows ${ledger === 'disk' ? 'on disk' : 'in memory'}; ${rounds} rounds, medians of their quotients (least to greatest)\n\n${table(lines)}\n\n${elapsed()}`);
+    console.log(`\n${machine}\n${peers}; rows ${ledger === 'disk' ? 'on disk' : 'in memory'}; ${rounds} rounds, medians (quartiles) and medians of the rounds' quotients (least to greatest)\n\n${table(lines)}\n\n${elapsed()}`);
   }
 });

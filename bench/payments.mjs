@@ -33,14 +33,26 @@ export function termsOf(header) {
 }
 
 /**
- * Payments of x402 v2 for terms; a forged one names a payer who has not signed it.
+ * The `exact` terms in the body of a 402 of version 1, with the names of version 2.
+ *
+ * @param {string} text
+ * @returns {{resource: unknown, terms: any}}
+ */
+export function termsOfVersion1(text) {
+  const [terms] = JSON.parse(text).accepts;
+  return { resource: terms.resource, terms: { ...terms, amount: terms.maxAmountRequired } };
+}
+
+/**
+ * Payments of x402 for terms; a forged one names a payer who has not signed it.
  *
  * @param {{resource: unknown, terms: any}} required
  * @param {number} count
  * @param {'genuine' | 'forged'} kind
+ * @param {1 | 2} [version]
  * @returns {Promise<Headers[]>}
  */
-export async function x402Payments({ resource, terms }, count, kind) {
+export async function x402Payments({ resource, terms }, count, kind, version = 2) {
   const all = [];
   for (let index = 0; index < count; index += 1) {
     const signer = nextPayer();
@@ -63,8 +75,11 @@ export async function x402Payments({ resource, terms }, count, kind) {
         validBefore: BigInt(authorization.validBefore),
       },
     });
-    const payload = { x402Version: 2, payload: { signature, authorization }, resource, accepted: terms };
-    all.push({ 'payment-signature': Buffer.from(JSON.stringify(payload)).toString('base64') });
+    const proof = { x402Version: version, payload: { signature, authorization } };
+    const [field, payment] = version === 1
+      ? ['x-payment', { ...proof, scheme: 'exact', network: terms.network }]
+      : ['payment-signature', { ...proof, resource, accepted: terms }];
+    all.push({ [field]: Buffer.from(JSON.stringify(payment)).toString('base64') });
   }
   return all;
 }

@@ -78,6 +78,35 @@ export function quotients(dividends, divisors) {
 }
 
 /**
+ * The middle half of a list: its quartiles.
+ *
+ * @param {number[]} values at least one
+ * @returns {[number, number]}
+ */
+export function spread(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (/** @type {number} */ part) => sorted[Math.round((sorted.length - 1) * part)] ?? Number.NaN;
+  return [at(0.25), at(0.75)];
+}
+
+/**
+ * The figures of two sides, each with its spread: the medians of two lists, and their quotients.
+ *
+ * @param {number[]} ours
+ * @param {number[]} theirs
+ * @param {{inverse?: boolean}} [options] whether theirs are divided by ours, so that more is better
+ */
+export function compared(ours, theirs, { inverse = false } = {}) {
+  return {
+    ours: median(ours),
+    ourSpread: spread(ours),
+    theirs: median(theirs),
+    theirSpread: spread(theirs),
+    ratio: inverse ? quotients(theirs, ours) : quotients(ours, theirs),
+  };
+}
+
+/**
  * @param {boolean} holds
  * @param {string} otherwise
  */

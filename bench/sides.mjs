@@ -13,7 +13,7 @@ import { randomSecrets } from '../scripts/miniflare.mjs';
 import { onEnd } from '../scripts/processes.mjs';
 import { root, StepFailed } from '../scripts/steps.mjs';
 import { Client } from './load.mjs';
-import { ASSET, CHAIN_ID, mppxPayments, NETWORK, PAY_TO, termsOf, x402Payments } from './payments.mjs';
+import { ASSET, CHAIN_ID, mppxPayments, NETWORK, PAY_TO, termsOf, termsOfVersion1, x402Payments } from './payments.mjs';
 import { Processor } from './processor.mjs';
 
 /**
@@ -21,6 +21,8 @@ import { Processor } from './processor.mjs';
  * @property {string} name
  * @property {Client} client
  * @property {Processor} processor
+ * @property {string | undefined} inspector where its runtime can be profiled
+ * @property {() => Promise<void>} stop
  */
 
 /**
@@ -34,6 +36,7 @@ import { Processor } from './processor.mjs';
  * @typedef {object} GateChoice
  * @property {string} build folder of the built gate
  * @property {'memory' | 'disk'} ledger where its rows are kept
+ * @property {boolean} [inspected] whether the runtime lets itself be profiled
  */
 
 /**
@@ -46,20 +49,27 @@ import { Processor } from './processor.mjs';
  * @param {Record<string, unknown>} [vars]
  * @returns {Promise<Side>}
  */
-export async function startSide(name, { originUrl, facilitatorUrl }, { build, ledger }, front, vars = {}) {
+export async function startSide(name, { originUrl, facilitatorUrl }, { build, ledger, inspected }, front, vars = {}) {
   const options = name === 'farebox'
     ? gateOptions(build, originUrl, facilitatorUrl, vars)
     : {
         modules: [{ type: 'ESModule', path: 'index.js', contents: await bundle(PEERS[name]) }],
         compatibilityFlags: ['nodejs_compat'],
         bindings: { ORIGIN_URL: originUrl, FACILITATOR_URL: facilitatorUrl, NETWORK, PAY_TO, ASSET, CHAIN_ID },
+        ...(name === 'three calls' ? { durableObjects: DURABLE_OBJECTS } : {}),
       };
-  const runner = await startRunner(name, options, ledger, front);
+  const runner = await startRunner(name, options, ledger, front, inspected);
   return { ...runner, paid: payerOf(name, runner.client) };
 }
 
 /** Workers that answer payments. */
-const PEERS = { '@x402/hono': 'bench/peers/hono.mjs', mppx: 'bench/peers/mppx.mjs' };
+const PEERS = {
+  '@x402/hono': 'bench/peers/hono.mjs',
+  'x402-hono': 'bench/peers/x402-hono.mjs',
+  mppx: 'bench/peers/mppx.mjs',
+  'a plain proxy': 'bench/peers/proxy.mjs',
+  'three calls': 'bench/peers/three-calls.mjs',
+};
 
 /**
  * Starts an object class that is not the gate's, under the same name, behind a module that plays commands to it.
@@ -82,14 +92,20 @@ const DURABLE_OBJECTS = { LEDGER: { className: 'Ledger', useSQLite: true } };
  * @param {{modules: object[], [option: string]: unknown}} options
  * @param {GateChoice['ledger']} ledger
  * @param {string} [front]
+ * @param {boolean} [inspected]
  * @returns {Promise<Runner>}
  */
-async function startRunner(name, { modules, ...options }, ledger, front) {
+async function startRunner(name, { modules, ...options }, ledger, front, inspected = false) {
   const all = front === undefined
     ? modules
     : [{ type: 'ESModule', path: 'front.js', contents: await bundle(front, ['./index.js']) }, ...modules.map(measurable)];
-  const { url, pid } = await startWorkerd({ modules: all, ...options }, ledger);
-  return { name, client: new Client(name, url), processor: new Processor(pid) };
+  const { url, pid, inspector, end } = await startWorkerd({ modules: all, ...options }, ledger, inspected);
+  const client = new Client(name, url);
+  const stop = async () => {
+    client.close();
+    await end();
+  };
+  return { name, client, processor: new Processor(pid), inspector, stop };
 }
 
 /**
@@ -143,6 +159,8 @@ function gateOptions(folder, originUrl, facilitatorUrl, vars) {
  * @returns {Promise<string>}
  */
 async function bundle(entry, beside = []) {
+  const known = bundled.get(entry);
+  if (known !== undefined) return known;
   const { outputFiles } = await esbuild.build({
     absWorkingDir: root,
     entryPoints: [entry],
@@ -161,8 +179,16 @@ async function bundle(entry, beside = []) {
   });
   const text = outputFiles[0]?.text;
   if (text === undefined) throw new Error(`${entry} gave no bundle`);
+  bundled.set(entry, text);
   return text;
 }
+
+/**
+ * Bundles by entry: a side may be started many times.
+ *
+ * @type {Map<string, string>}
+ */
+const bundled = new Map();
 
 const NODE_MODULES = ['async_hooks', 'buffer', 'crypto', 'events', 'http', 'https', 'net', 'os', 'path', 'stream', 'tls', 'url', 'util', 'zlib'];
 
@@ -172,9 +198,10 @@ const MEMORY = '/dev/shm';
 /**
  * @param {object} options of the one Worker
  * @param {GateChoice['ledger']} ledger
- * @returns {Promise<{url: string, pid: number}>}
+ * @param {boolean} inspected
+ * @returns {Promise<{url: string, pid: number, inspector: string | undefined, end: () => Promise<void>}>}
  */
-async function startWorkerd(options, ledger) {
+async function startWorkerd(options, ledger, inspected) {
   if (ledger === 'memory' && !existsSync(MEMORY)) throw new StepFailed(`there is no ${MEMORY}: use --ledger disk`);
   const rows = mkdtempSync(join(ledger === 'memory' ? MEMORY : tmpdir(), 'farebox-bench-'));
   const before = workerdPids();
@@ -185,16 +212,22 @@ async function startWorkerd(options, ledger) {
     port: 0,
     handleRuntimeStdio: drain,
     defaultPersistRoot: rows,
+    ...(inspected ? { inspectorPort: 0 } : {}),
     workers: [{ name, compatibilityDate: '2026-04-01', ...options, unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }] }],
   }));
-  onEnd(async () => {
+  let ended = false;
+  const end = async () => {
+    if (ended) return;
+    ended = true;
     await miniflare.dispose();
     rmSync(rows, { recursive: true, force: true });
-  });
+  };
+  onEnd(end);
   await miniflare.ready;
   const pid = workerdPids().find((candidate) => !before.includes(candidate));
   if (pid === undefined) throw new Error('workerd cannot be found among the children: is `pgrep` there?');
-  return { url: (await miniflare.unsafeGetDirectURL(name)).origin, pid };
+  const inspector = inspected ? `ws://${(await miniflare.getInspectorURL()).host}/core:user:${name}` : undefined;
+  return { url: (await miniflare.unsafeGetDirectURL(name)).origin, pid, inspector, end };
 }
 
 /**
@@ -223,9 +256,14 @@ function workerdPids() {
 function payerOf(name, client) {
   return async (path, count, kind = 'genuine') => {
     const asked = await client.all(Array.from({ length: name === 'mppx' ? count : 1 }, () => ({ path, headers: {} })), 8);
+    const first = asked[0];
+    if (name === 'x402-hono') {
+      const payments = await x402Payments(termsOfVersion1(first?.text ?? ''), count, kind, 1);
+      return payments.map((headers) => ({ path, headers }));
+    }
     const payments = name === 'mppx'
       ? await mppxPayments(asked.map(({ headers }) => String(headers['www-authenticate'])))
-      : await x402Payments(termsOf(asked[0]?.headers['payment-required']), count, kind);
+      : await x402Payments(termsOf(first?.headers['payment-required']), count, kind);
     return payments.map((headers) => ({ path, headers }));
   };
 }

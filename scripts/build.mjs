@@ -18,6 +18,7 @@ import { root, run, runMain, step, StepFailed } from './steps.mjs';
  * @typedef {object} Build
  * @property {string[]} [features] besides `worker`
  * @property {string} [out] folder, relative to the repository
+ * @property {boolean} [named] whether the wasm keeps the names of its functions, for a profile
  */
 
 /**
@@ -35,7 +36,7 @@ export async function buildWorker(build = {}) {
  *
  * @param {Build} [build]
  */
-export async function compileWorker({ features = [], out = 'build' } = {}) {
+export async function compileWorker({ features = [], out = 'build', named = false } = {}) {
   // The two write to different folders of target/, so cargo lets them run side by side.
   await Promise.all([
     run('xtask', 'cargo', ['build', '--locked', '-p', 'xtask']),
@@ -46,7 +47,7 @@ export async function compileWorker({ features = [], out = 'build' } = {}) {
   ]);
   const wasm = join(targetFolder(), 'wasm32-unknown-unknown', 'release', 'farebox.wasm');
   await run('wasm-bindgen', 'cargo', [
-    'run', '--locked', '--quiet', '-p', 'xtask', '--', 'bindgen', wasm, glueFolder(out), '--target', 'worker',
+    'run', '--locked', '--quiet', '-p', 'xtask', '--', 'bindgen', wasm, glueFolder(out), '--target', named ? 'named-worker' : 'worker',
   ]);
 }
 

@@ -1,8 +1,8 @@
 //! The steps that need Rust: wasm-bindgen as a library, and the gate's rules for `npm run check`.
 //!
 //! `cargo run -p xtask -- check` reads one JSON object of variables and prints what the gate thinks of it,
-//! see [`check`]. `cargo run -p xtask -- bindgen <wasm> <out-dir> --target worker|web` writes `index.js` and
-//! `index_bg.wasm` (for `web` also `index.d.ts`) into `<out-dir>`. As a library it builds in seconds;
+//! see [`check`]. `cargo run -p xtask -- bindgen <wasm> <out-dir> --target worker|named-worker|web` writes `index.js` and
+//! `index_bg.wasm` (for `web` also `index.d.ts`) into `<out-dir>`; `named-worker` keeps the names of functions, for a profile. As a library it builds in seconds;
 //! the wasm-bindgen program takes minutes or a download.
 
 mod check;
@@ -30,7 +30,9 @@ fn main() -> ExitCode {
         };
     }
     let Some(glue) = Glue::parse(&words) else {
-        eprintln!("usage: xtask bindgen <wasm> <out-dir> --target worker|web, or xtask check");
+        eprintln!(
+            "usage: xtask bindgen <wasm> <out-dir> --target worker|named-worker|web, or xtask check"
+        );
         return ExitCode::from(2);
     };
     match glue.generate() {
@@ -52,6 +54,8 @@ struct Glue {
 /// Who loads the glue: a bundler that knows wasm modules, or a page that fetches the file.
 enum Target {
     Worker,
+    /// The same with the names of functions, for a profile.
+    NamedWorker,
     Web,
 }
 
@@ -65,6 +69,7 @@ impl Glue {
         }
         let target = match target.as_str() {
             "worker" => Target::Worker,
+            "named-worker" => Target::NamedWorker,
             "web" => Target::Web,
             _ => return None,
         };
@@ -79,7 +84,7 @@ impl Glue {
         bindgen.input_path(&self.wasm).out_name("index");
         let described = match self.target {
             // After a panic the instance is poisoned: the entry module is told, and may start a new one.
-            Target::Worker => bindgen
+            Target::Worker | Target::NamedWorker => bindgen
                 .typescript(false)
                 .module(true)
                 .map(|bindgen| bindgen.reset_state_function(true).force_enable_abort_handler(true)),
@@ -90,7 +95,7 @@ impl Glue {
             .and_then(|bindgen| {
                 // Names of functions make half of the download; a panic's message names its place without them.
                 bindgen
-                    .remove_name_section(true)
+                    .remove_name_section(!matches!(self.target, Target::NamedWorker))
                     .remove_producers_section(true)
                     .generate(&self.out_dir)
             })
@@ -111,6 +116,7 @@ mod tests {
     fn only_the_documented_command_line_is_understood() {
         let cases = [
             ("bindgen a.wasm out --target worker", true),
+            ("bindgen a.wasm out --target named-worker", true),
             ("bindgen a.wasm out --target web", true),
             ("bindgen a.wasm out --target node", false),
             ("bindgen a.wasm out", false),
