@@ -48,7 +48,7 @@ fn every_variable_that_the_code_reads_is_described_and_no_other() {
     let mut read: Names = variables().difference(&bindings).cloned().collect();
     // Stands for a name in a remedy.
     read.remove("NAME_OF_A_SECRET");
-    assert_eq!(described, read);
+    assert_same(&described, &read, CONFIGURATION);
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn every_field_of_a_structured_variable_is_described_and_no_other() {
     for (heading, members) in SECTIONS {
         let fields: Names =
             members.iter().flat_map(|name| structs.remove(*name).expect(name)).collect();
-        assert_eq!(names_in(section(&document, heading)), fields, "{heading}");
+        assert_same(&names_in(section(&document, heading)), &fields, heading);
     }
     assert!(structs.is_empty(), "in no section: {:?}", structs.keys());
 }
@@ -107,7 +107,7 @@ fn every_code_is_described_with_its_statuses_and_no_other() {
     assert!(statuses.len() > 30);
     let document = read(PROTOCOLS);
     let answers = section(&document, "## Answers");
-    assert_eq!(names_in(answers), statuses.keys().cloned().collect());
+    assert_same(&names_in(answers), &statuses.keys().cloned().collect(), PROTOCOLS);
     for row in rows(answers) {
         let code = names_of(&row[0]).pop_first().unwrap();
         for status in &statuses[&code] {
@@ -144,7 +144,7 @@ fn every_vector_file_has_its_origin_and_no_other() {
             }
         }
     }
-    assert_eq!(names_in(&read("tests/vectors/README.md")), files);
+    assert_same(&names_in(&read("tests/vectors/README.md")), &files, "tests/vectors/README.md");
 }
 
 #[test]
@@ -215,14 +215,14 @@ fn every_field_of_a_policy_is_described_and_no_other() {
     let arms = between(&source, "match field.as_str() {", "_ => return");
     let is_arm = |line: &&str| line.trim_start().starts_with('"');
     let read: Names = arms.lines().filter(is_arm).map(|line| quoted(line).remove(0)).collect();
-    assert_eq!(described, read);
-    assert_eq!(described, members("Policy"));
+    assert_same(&described, &read, PACKAGE);
+    assert_same(&described, &members("Policy"), PACKAGE);
 }
 
 #[test]
 fn every_option_and_member_that_the_package_has_is_described() {
     let document = read(PACKAGE);
-    assert_eq!(names_in(section(&document, "## Options")), members("PayOptions"));
+    assert_same(&names_in(section(&document, "## Options")), &members("PayOptions"), PACKAGE);
     for (heading, kind) in [("## Confirm", "Proposal"), ("## Receipts", "Receipt")] {
         let described = names_of(section(&document, heading));
         for member in members(kind) {
@@ -251,7 +251,7 @@ fn every_network_that_is_paid_on_by_default_is_named_and_no_other() {
     }
     let document = read(PACKAGE);
     let list = between(&document, "Networks with a known asset", "\n\n");
-    assert_eq!(names_of(list), paid);
+    assert_same(&names_of(list), &paid, PACKAGE);
 }
 
 #[test]
@@ -269,7 +269,7 @@ fn every_error_of_the_package_is_described_with_its_remedy_and_no_other() {
             described.insert(code);
         }
     }
-    assert_eq!(described, thrown.into_keys().collect());
+    assert_same(&described, &thrown.into_keys().collect(), PACKAGE);
 }
 
 #[test]
@@ -493,4 +493,15 @@ fn read(file: &str) -> String {
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Compares what a document lists with what the code has, and fails with the difference alone.
+#[track_caller]
+fn assert_same(document: &Names, code: &Names, place: &str) {
+    let missing: Vec<_> = code.difference(document).collect();
+    let stale: Vec<_> = document.difference(code).collect();
+    assert!(
+        missing.is_empty() && stale.is_empty(),
+        "{place} lacks {missing:?}, and {stale:?} are in it alone"
+    );
 }
