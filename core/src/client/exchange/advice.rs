@@ -13,25 +13,18 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::{Exchange, Next, not_renewed};
+use super::payment::not_renewed;
+use super::state::{Proposed, Renewal};
+use super::{Exchange, Next};
 use crate::client::budget::Budget;
 use crate::client::diagnostic::{Diagnostic, EndpointState};
 use crate::client::endpoints;
 use crate::client::error::{ClientError, Reason};
 use crate::client::offer::Offer;
+use crate::client::prepare::Prepared;
 use crate::encoding::hex;
 use crate::http::Headers;
 use crate::time::UnixTime;
-
-/// Progress of the second signature over an expired payment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Renewal {
-    Unasked,
-    /// The plain request is sent once more, for fresh terms.
-    Asking,
-    Signing,
-    Signed,
-}
 
 /// The recorded state of the endpoint, and the step after it.
 #[derive(Debug)]
@@ -54,7 +47,7 @@ impl Exchange {
         renewal: Renewal,
         mut next: Next,
     ) -> Next {
-        let paid = self.paid.is_some();
+        let paid = self.state.is_paid();
         // The plain request for fresh terms carries no payment, either.
         let answers_payment = paid && renewal != Renewal::Asking;
         if !(status == 402 || paid && status >= 400) {
@@ -120,7 +113,8 @@ impl Exchange {
     pub fn marked(&mut self) -> Next {
         match self.advice.take() {
             Some(Advice { held: EndpointState::Retrying, .. }) => {
-                (self.renewal, self.retrying) = (Renewal::Asking, true);
+                self.retrying = true;
+                self.state.renew(Renewal::Asking);
                 Next::Send { wait_ms: 0, headers: Vec::new() }
             }
             Some(advice) => advice.next,
@@ -152,7 +146,7 @@ impl Exchange {
             Next::Fail(_) => return not_renewed("the terms changed, or cannot be read"),
             _ => return not_renewed("the server answers without fresh terms"),
         }
-        let (Some(prepared), Some(challenge)) = (&self.prepared, &self.challenge) else {
+        let Some(Proposed { challenge, prepared }) = self.state.proposed() else {
             return not_renewed("nothing was signed");
         };
         let same = |fresh: &&Offer| {
@@ -162,8 +156,9 @@ impl Exchange {
         let Some(fresh) = challenge.offers.iter().find(same) else {
             return not_renewed("the terms changed");
         };
-        self.propose(fresh.clone(), now);
-        self.renewal = Renewal::Signing;
+        let prepared = Prepared::new(fresh.clone(), self.payer, self.nonce, now);
+        self.state.propose(prepared);
+        self.state.renew(Renewal::Signing);
         Next::Renew
     }
 }
