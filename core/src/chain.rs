@@ -67,6 +67,34 @@ impl ChainId {
         Self::from_name(text).map_or_else(|| Self::parse(text), Ok)
     }
 
+    /// The known network that a text probably means which names none: a name in other letters or
+    /// with other separators, or the number of a known chain.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::chain::ChainId;
+    /// assert_eq!(ChainId::meant_by("Base").unwrap().as_str(), "eip155:8453");
+    /// assert_eq!(ChainId::meant_by("84532").unwrap().v1_name(), Some("base-sepolia"));
+    /// assert_eq!(ChainId::meant_by("base_sepolia").unwrap().v1_name(), Some("base-sepolia"));
+    /// assert_eq!(ChainId::meant_by("nowhere"), None);
+    /// ```
+    #[must_use]
+    pub fn meant_by(text: &str) -> Option<Self> {
+        let plain = |text: &str| -> String {
+            let kept = text.bytes().filter(u8::is_ascii_alphanumeric);
+            kept.map(|byte| char::from(byte.to_ascii_lowercase())).collect()
+        };
+        let text = plain(text);
+        let text = text.strip_suffix("mainnet").unwrap_or(&text);
+        let is_it = |network: &Network| {
+            let number = network.id.strip_prefix(EVM).map(plain);
+            number.as_deref() == Some(text)
+                || plain(network.id) == text
+                || network.name.is_some_and(|name| plain(name) == text)
+        };
+        known(is_it).map(|network| Self(Cow::Borrowed(network.id)))
+    }
+
     /// The id of the EVM chain with this number; zero is invalid.
     ///
     /// # Errors

@@ -130,6 +130,18 @@ fn everything_that_is_wrong_is_said_at_once_and_no_secret_with_it() {
 }
 
 #[test]
+fn a_key_where_an_address_belongs_is_said_without_a_part_of_it() {
+    let key = "4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318";
+    for given in [format!("0x{key}"), key.to_owned(), format!("0X{key}"), format!(" 0x{key}\n")] {
+        let mut vars = vars(routes());
+        vars["PAY_TO"] = given.as_str().into();
+        let errors = errors(&vars);
+        assert!(errors.join(" ").contains("PRIVATE KEY"), "{errors:?}");
+        assert!(!errors.join(" ").contains(&key[..8]), "{errors:?}");
+    }
+}
+
+#[test]
 fn what_is_no_object_is_an_error() {
     for text in ["", "[]", "null", "{", "{\"A\":1,\"A\":2}"] {
         let errors = Gate::from_vars(text).unwrap_err();

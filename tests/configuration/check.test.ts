@@ -35,14 +35,14 @@ describe('wrong settings', () => {
       assert.ok(error.remedy.includes(one.says), error.remedy);
       assert.equal(error.file, folder.file);
       assert.ok(at(text, error).startsWith(beginning(one.variable, vars)), `${error.line}:${error.column} is ${at(text, error)}`);
-      if (error.variable.startsWith('ROUTES[1]')) assert.match(text.split('\n')[error.line - 2] ?? '', /"\/good"/);
+      if (error.variable.startsWith('ROUTES[1]')) assert.match(text.split('\n')[error.line - 2] ?? '', /^ {2}\{/);
     });
   }
 });
 
 /** What stands at the place of a variable: the field if the route has it, the route, the variable, or the table. */
 function beginning(variable: string, vars: Vars): string {
-  const [, name = '', index, ...fields] = /^(\w+)(?:\[(\d+)\])?(?:\.(\w+))?(?:\.(\w+))?$/.exec(variable) ?? [];
+  const [, name = '', index, ...fields] = /^(\w+)(?:\[(\d+)\])?(?:\.([\w-]+))?(?:\.([\w-]+))?$/.exec(variable) ?? [];
   if (!(name in vars)) return '[vars]';
   let value = index === undefined ? (vars[name] as Vars) : ((vars[name] as readonly Vars[])[Number(index)] ?? {});
   let begins = index === undefined ? `${name} =` : typeof value === 'object' ? '{' : JSON.stringify(value);

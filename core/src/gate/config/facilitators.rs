@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::networks::of_network;
+use super::shape::FACILITATOR;
 use super::{Reader, auth, checked_url};
 use crate::chain::ChainId;
 use crate::facilitator::wire::Facilitator;
@@ -54,14 +55,16 @@ pub(super) fn read(reader: &mut Reader, networks: &[ChainId]) -> (Vec<Settler>, 
         Some(Value::String(url)) => {
             Vec::from([FacilitatorConfig { url, networks: None, auth: None, extra: None }])
         }
+        Some(Value::Array(list)) if !fit(reader, &list) => Vec::new(),
         Some(value) => match Vec::<FacilitatorConfig>::deserialize(&value) {
             Ok(list) if (1..=MAX_FACILITATORS).contains(&list.len()) => list,
             Ok(_) => {
                 reader.fail("FACILITATOR_URL", "must list 1 to 8 facilitators");
                 Vec::new()
             }
-            Err(error) => {
-                reader.fail("FACILITATOR_URL", format!("{error}"));
+            Err(_) => {
+                let remedy = format!("must be a URL, or a list such as [{}]", FACILITATOR.example);
+                reader.fail("FACILITATOR_URL", remedy);
                 Vec::new()
             }
         },
@@ -103,6 +106,15 @@ pub(super) fn read(reader: &mut Reader, networks: &[ChainId]) -> (Vec<Settler>, 
         }
     }
     (settlers, listed)
+}
+
+/// Whether each entry has the members of a facilitator; what does not is an error.
+fn fit(reader: &mut Reader, list: &[Value]) -> bool {
+    let mut fits = true;
+    for (index, entry) in list.iter().enumerate() {
+        fits &= FACILITATOR.fits(reader, &format!("FACILITATOR_URL[{index}]"), entry);
+    }
+    fits
 }
 
 impl Listed {

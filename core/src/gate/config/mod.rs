@@ -17,6 +17,7 @@ mod pricer;
 mod publish;
 mod recovery;
 mod routes;
+mod shape;
 mod table;
 mod test_networks;
 

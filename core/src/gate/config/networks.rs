@@ -45,14 +45,29 @@ pub(super) fn read(reader: &mut Reader) -> Vec<ChainId> {
             }
             Some(network) => networks.push(network),
             None => {
-                let remedy =
-                    "must be a CAIP-2 id such as eip155:8453, or an x402 version 1 name, or a list";
-                reader.fail("NETWORK", remedy);
+                reader.fail("NETWORK", unknown(&value));
                 return Vec::new();
             }
         }
     }
     networks
+}
+
+/// The sentence about a value that names no network.
+fn unknown(value: &Value) -> String {
+    const REMEDY: &str =
+        "must be a CAIP-2 id such as eip155:8453, or an x402 version 1 name, or a list";
+    let text = match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    match ChainId::meant_by(&text) {
+        Some(network) => {
+            let name = network.v1_name().map(|name| format!(" ({name})")).unwrap_or_default();
+            format!("{REMEDY}; did you mean \"{network}\"{name}?")
+        }
+        None => REMEDY.to_owned(),
+    }
 }
 
 /// The member for `network` of an object keyed by network; a network may be named in either way.
@@ -113,7 +128,7 @@ pub(super) fn pay_to(
         return good.then(|| text.to_owned());
     }
     let Ok(address) = Address::parse_checksummed(text) else {
-        reader.fail(variable, "is not an address with a correct EIP-55 checksum; copy it again");
+        reader.fail(variable, no_address(text));
         return None;
     };
     if address.is_zero() || (address.is_burn() && network.is_main_network()) {
@@ -122,6 +137,39 @@ pub(super) fn pay_to(
     }
     Some(address.to_checksum())
 }
+
+/// The sentence about a payee that is no address. It repeats nothing of what may be a secret.
+fn no_address(text: &str) -> String {
+    let text = text.trim();
+    let (prefix, digits) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) => ("0x", digits),
+        None => ("", text),
+    };
+    let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let words = text.split_whitespace().count();
+    match digits.len() {
+        _ if matches!(words, 12 | 15 | 18 | 21 | 24) => format!("IS A SEED PHRASE, {LEAKED}"),
+        64 if is_hex => format!("IS A PRIVATE KEY, {LEAKED}"),
+        // The word for it may have been copied with the key.
+        60..=70 if is_hex => format!("looks like a PRIVATE KEY; if it is one, it is {LEAKED}"),
+        40 if is_hex && prefix.is_empty() => {
+            "is an address without 0x; write 0x in front of it".to_owned()
+        }
+        40 if is_hex => {
+            "is not an address with a correct EIP-55 checksum; copy it again".to_owned()
+        }
+        count if is_hex && !prefix.is_empty() => {
+            format!("is not an address: it has {count} hex digits after 0x, not 40; copy it again")
+        }
+        _ if text.contains('.') && !text.contains(char::is_whitespace) => {
+            "is a name such as those of ENS, which the gate does not resolve; write the address that it stands for".to_owned()
+        }
+        _ => "is not an address; write 0x and 40 hex digits".to_owned(),
+    }
+}
+
+/// What follows for a key that stands among the settings.
+const LEAKED: &str = "known to everyone who reads this file: move its money to a new account, remove it here and from the history of the file, and write the address of an account";
 
 /// Whether a text can name an account on a chain that the gate does not read.
 pub(super) fn is_account(network: &ChainId, text: &str) -> bool {

@@ -12,7 +12,7 @@ use super::assets::{AssetConfig, PriceConfig, names_one_network, price};
 use super::facilitators::serving;
 use super::networks::pay_to;
 use super::pricer::{self, PricerConfig};
-use super::{Inherited, Reader, TextOr, bazaar, clients, protocols};
+use super::{Inherited, Reader, TextOr, bazaar, clients, protocols, shape};
 use crate::chain::ChainId;
 use crate::evm::address::Address;
 use crate::gate::diagnose::Thresholds;
@@ -94,6 +94,9 @@ pub(super) fn read(reader: &mut Reader, inherited: &Inherited) -> Vec<(Rule, Opt
             continue;
         }
         let pricer = pricer::take(reader, &place, &mut value);
+        if !shape::ROUTE.fits(reader, &place, &value) {
+            continue;
+        }
         match RouteConfig::deserialize(&value) {
             Ok(config) => routes.extend(route(reader, inherited, &place, (config, pricer))),
             Err(error) => reader.fail(&place, error.to_string()),

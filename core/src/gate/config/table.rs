@@ -1,14 +1,15 @@
 //! The route table: in a variable, or stored beside the Worker where it can change without a
 //! deployment.
 
-use alloc::string::ToString;
+use alloc::format;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use serde_json::Value;
 
 use super::{Inherited, MAX_CONFIG_BYTES, Reader, routes};
 use crate::gate::offer::Offer;
-use crate::gate::route::{RouteTable, Unlisted};
+use crate::gate::route::{RouteTable, TableError, Unlisted};
 
 /// Name of the stored table in errors: the key `routes` of the binding `CONFIG`. It is read like a
 /// variable.
@@ -61,13 +62,35 @@ pub(super) fn read(
     let mut unlisted = unlisted;
     loop {
         let table = RouteTable::new(rules, unlisted);
-        if let Err(error) = &table {
-            reader.fail(reader.table(), error.to_string());
+        // A route that could not be read is in no rule, so that the others have other numbers.
+        if let Err(error) = &table
+            && reader.errors.len() == known
+        {
+            let variable = reader.table();
+            let (place, remedy) = named(error, variable);
+            reader.fail(&format!("{variable}[{place}]"), remedy);
         }
         if !matches!(source, Routes::Spared) || reader.errors.len() == known {
             return Some((table.ok()?, offers));
         }
         reader.errors.truncate(known);
         (rules, offers, unlisted) = (Vec::new(), Vec::new(), Unlisted::Deny);
+    }
+}
+
+/// The route to change, and what is wrong with it in the words of the configuration.
+fn named(error: &TableError, variable: &str) -> (usize, String) {
+    match error {
+        TableError::SamePattern { first, second, method } => {
+            let remedy = format!(
+                "matches the same paths as {variable}[{first}] for {method}; keep one of the two, or split the methods"
+            );
+            (*second, remedy)
+        }
+        TableError::Unreachable { rule } => {
+            let remedy = "is never reached: more specific routes, or dearer ones that some servers read alike, take all its paths; \
+                          remove it or them";
+            (*rule, remedy.to_string())
+        }
     }
 }

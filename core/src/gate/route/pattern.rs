@@ -209,7 +209,7 @@ impl Segment {
         if text.contains('*') {
             return Err(PatternError::Wildcard);
         }
-        if text.starts_with(':') || text.contains(['[', ']']) {
+        if text.starts_with(':') || text.contains(['[', ']', '{', '}']) {
             return refused(PatternError::BadName);
         }
         if !text.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#\\;\"<>^`{}".contains(&byte)) {
@@ -338,7 +338,11 @@ impl fmt::Display for PatternError {
                 write!(f, "`*` is allowed only as the whole last segment, as in `/paid/*`")
             }
             Self::BadName(segment) => {
-                write!(f, "segment `{segment}`: write a parameter as a whole segment `[name]`")
+                let name = segment.trim_matches(|char: char| ":{}[]".contains(char));
+                let is_name =
+                    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+                let name = if is_name && !name.is_empty() { name } else { "name" };
+                write!(f, "segment `{segment}`: write a parameter as a whole segment `[{name}]`")
             }
             Self::ForbiddenCharacter(segment) => {
                 write!(
