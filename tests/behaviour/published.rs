@@ -552,7 +552,7 @@ fn a_route_with_parameters_is_one_resource_whatever_stands_in_their_place() {
 
 #[test]
 fn what_a_route_says_of_itself_gives_way_to_a_long_target_and_after_a_diagnosis() {
-    let described = json!({"input": {"q": "x".repeat(3400)}});
+    let described = json!({"input": {"q": "x".repeat(3100)}});
     let mut world =
         World::with(vars(json!([{"path": "/find", "price": "$0.01", "bazaar": described}])));
     let required = world.ask("/find").payment_required();
@@ -575,5 +575,54 @@ fn what_a_route_says_of_itself_gives_way_to_a_long_target_and_after_a_diagnosis(
             seen.push(names);
         }
     }
-    assert_eq!(seen, ["bazaar+diagnostic", "bazaar", ""]);
+    let all = "bazaar+diagnostic+payment-identifier";
+    assert_eq!(seen, [all, "bazaar+payment-identifier", "payment-identifier"]);
+}
+
+#[test]
+fn an_identifier_is_welcome_by_x402_until_the_target_leaves_no_room_for_saying_so() {
+    let networks = json!([
+        "eip155:84532",
+        "eip155:80002",
+        "eip155:43113",
+        "eip155:421614",
+        "eip155:1328",
+        "eip155:51",
+        "eip155:2201",
+        "eip155:181228",
+        "eip155:11124"
+    ]);
+    let described = "\u{e9}".repeat(128);
+    let priced = json!([{"path": "/find", "price": "$0.01", "description": described}]);
+    let mut world = world(priced, json!({"NETWORK": networks}));
+    let said = world.ask("/find").payment_required()["extensions"]["payment-identifier"].clone();
+    assert_eq!(said["info"], json!({"required": false}));
+    assert_eq!(said["schema"]["properties"]["id"]["minLength"], json!(16));
+    let mut seen = Vec::new();
+    for bytes in (0..4000).step_by(20) {
+        let response = world.send(get(&format!("/find?{}", "x".repeat(bytes))));
+        assert!(response.headers.block_bytes() <= 8192, "{bytes}");
+        let names = ["announced", "silent", "too long"];
+        let is_silent = response
+            .headers
+            .get("payment-required")
+            .is_some_and(|value| decoded(value).get("extensions").is_none());
+        let at = usize::from(is_silent) + 2 * usize::from(response.status == 414);
+        if seen.last() != Some(&names[at]) {
+            seen.push(names[at]);
+        }
+    }
+    assert_eq!(seen, ["announced", "silent", "too long"]);
+}
+
+#[test]
+fn the_terms_of_version_2_name_the_type_to_sign_and_a_payer_may_leave_that_out() {
+    let mut world = World::new();
+    let required = world.ask("/items/1").payment_required();
+    assert_eq!(required["accepts"][0]["extra"]["primaryType"], "TransferWithAuthorization");
+    let now = world.now().secs();
+    let paid = world.payer.sign_with(&required, now, |message| {
+        message["accepted"]["extra"].as_object_mut().unwrap().remove("primaryType");
+    });
+    assert_eq!(world.send(get("/items/1").header(paid.header, &paid.value)).status, 200);
 }

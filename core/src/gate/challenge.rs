@@ -19,7 +19,7 @@ use crate::http::{Headers, MAX_CHALLENGE_BYTES, RequestHead, ResponseHead};
 use crate::paywall;
 use crate::problem::{self, Code};
 use crate::time::UnixTime;
-use crate::x402::extension::bazaar;
+use crate::x402::extension::{bazaar, payment_identifier};
 use crate::x402::{header, v1, v2};
 
 /// Room for the fields that describe the body, bytes.
@@ -79,7 +79,8 @@ impl Offer {
     /// in header and body.
     ///
     /// If the header block gets too long, the diagnosis is left out, then the declaration of the
-    /// route's input and output; if it is still too long, the answer is 414.
+    /// route's input and output, then the announcement of identifiers; if it is still too long, the
+    /// answer is 414.
     #[must_use]
     pub fn challenge(
         &self,
@@ -97,6 +98,10 @@ impl Offer {
                 Some(_) => self.challenge(asked, code, reason, None),
                 None if self.bazaar.is_some() => {
                     let plain = Self { bazaar: None, ..self.clone() };
+                    plain.challenge(asked, code, reason, None)
+                }
+                None if self.announces_identifier => {
+                    let plain = Self { announces_identifier: false, ..self.clone() };
                     plain.challenge(asked, code, reason, None)
                 }
                 None => {
@@ -145,7 +150,9 @@ impl Offer {
         let asked = ChallengeRequest { head: &head, correlation, key, digest, now };
         let why = Why { code: Code::PaymentRequired, reason: "Payment required", member: "" };
         let issued = issue::challenges(self, &asked);
-        let headers = self.challenge_headers(&asked, why, issued.as_ref());
+        // An announcement gives way to everything else.
+        let least = Self { announces_identifier: false, ..self.clone() };
+        let headers = least.challenge_headers(&asked, why, issued.as_ref());
         headers.block_bytes().saturating_add(PAGE_HEADER_BYTES)
     }
 
@@ -157,7 +164,7 @@ impl Offer {
     ) -> Headers {
         let mut headers = own_headers(Audience::Paid, asked.correlation);
         if self.protocols.x402 {
-            let member = self.with_bazaar(asked.head, why.member);
+            let member = self.extended(asked.head, why.member);
             let required = self.payment_required(&asked.head.url, Why { member: &member, ..why });
             headers.add("payment-required", &header::encode(&required));
         }
@@ -168,12 +175,22 @@ impl Offer {
         headers
     }
 
-    /// The member `extensions`, with the operator's declaration of such requests.
-    fn with_bazaar<'a>(&self, head: &RequestHead, member: &'a str) -> Cow<'a, str> {
-        let Some(extension) = self.declared(head) else { return Cow::Borrowed(member) };
+    /// The member `extensions`: what is announced to everyone, the operator's declaration of such
+    /// requests, and those in `member`.
+    fn extended<'a>(&self, head: &RequestHead, member: &'a str) -> Cow<'a, str> {
+        let mut ours = Vec::new();
+        if self.announces_identifier {
+            ours.push(named(payment_identifier::NAME, payment_identifier::ANNOUNCED));
+        }
+        if let Some(extension) = self.declared(head) {
+            ours.push(named(bazaar::NAME, &extension.to_string()));
+        }
+        if ours.is_empty() {
+            return Cow::Borrowed(member);
+        }
         let others = member.strip_prefix(",\"extensions\":{").map(|others| [",", others].concat());
         let others = others.as_deref().unwrap_or("}");
-        Cow::Owned(format!(",\"extensions\":{{\"{}\":{extension}{others}", bazaar::NAME))
+        Cow::Owned(format!(",\"extensions\":{{{}{others}", ours.join(",")))
     }
 
     /// The operator's declaration of such requests.
@@ -261,6 +278,11 @@ fn cut<'a>(text: &'a str, name: &str) -> (&'a str, &'a str) {
     let at = text.find(name).map_or(0, |at| at.saturating_add(name.len()));
     let end = at.saturating_add(2);
     (text.get(..at).unwrap_or_default(), text.get(end..).unwrap_or_default())
+}
+
+/// A member of an object: its name and JSON.
+fn named(name: &str, json: &str) -> String {
+    [&quoted(name), ":", json].concat()
 }
 
 /// Writes a text as JSON.

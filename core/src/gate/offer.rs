@@ -90,6 +90,8 @@ pub struct Offer {
     pub pricer: Option<Pricer>,
     /// Input and output of the route as the operator declares them, if they do.
     pub bazaar: Option<Arc<Declaration>>,
+    /// Whether a 402 tells x402 clients that they may send an identifier.
+    pub announces_identifier: bool,
     /// Counts at which a failing client is advised; `None` if the route does not count failures.
     pub diagnostics: Option<Thresholds>,
     /// The pattern and a hash of it, under which clients are counted.
@@ -257,6 +259,7 @@ impl Offer {
             free_per_day: manner.free_per_day,
             pricer: None,
             bazaar: None,
+            announces_identifier: true,
             diagnostics: manner.diagnostics,
             choices,
             written: ChallengeTemplate::default(),

@@ -9,8 +9,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::exact::SCHEME;
-use super::extension::bazaar;
 use super::extension::offer_receipt::Extensions;
+use super::extension::{bazaar, payment_identifier};
 use super::header::{self, Message};
 use crate::evm::address::Address;
 use crate::payment::Terms;
@@ -44,6 +44,9 @@ impl PaymentRequirements {
     #[must_use]
     pub fn new(terms: &Terms, flow: Flow) -> Self {
         let mut extra = terms.extra.clone();
+        if terms.token.is_some() {
+            extra.insert(PRIMARY_TYPE.to_owned(), Value::from(AUTHORIZATION_TYPE));
+        }
         if flow == Flow::Upfront {
             extra.insert("paymentFlow".to_owned(), Value::from("upfront"));
         }
@@ -59,7 +62,8 @@ impl PaymentRequirements {
     }
 
     /// Whether `accepted` is a copy of these requirements: the same members, EVM addresses compared
-    /// as bytes, and this `extra` contained in its `extra`.
+    /// as bytes, and this `extra` contained in its `extra`, except for the name of the signed type:
+    /// payers who know it leave it out, and it is no term.
     #[must_use]
     pub fn accepted_as(&self, accepted: &Map<String, Value>) -> bool {
         let text =
@@ -73,7 +77,8 @@ impl PaymentRequirements {
         };
         let extra = accepted.get("extra").and_then(Value::as_object);
         let contained = extra.is_some_and(|extra| {
-            self.extra.iter().all(|(name, ours)| extra.get(name) == Some(ours))
+            let mut terms = self.extra.iter().filter(|(name, _)| *name != PRIMARY_TYPE);
+            terms.all(|(name, ours)| extra.get(name) == Some(ours))
         });
         accepted.len() == 7
             && text("scheme", self.scheme)
@@ -86,6 +91,12 @@ impl PaymentRequirements {
             && contained
     }
 }
+
+/// The member of `extra` that says which type of data a wallet signs. Spec: none; thirdweb's client
+/// asks the chain for what the token can do unless it is there.
+const PRIMARY_TYPE: &str = "primaryType";
+/// Its value for EIP-3009.
+const AUTHORIZATION_TYPE: &str = "TransferWithAuthorization";
 
 /// Description of the sold resource in a challenge.
 #[derive(Clone, Debug, Serialize)]
@@ -173,7 +184,7 @@ impl<'a> PaymentPayload<'a> {
         };
         let extensions = header::optional_object(object, "extensions")?;
         let echoes_bazaar = extensions.is_some_and(|echoed| echoed.contains_key(bazaar::NAME));
-        let identifier = identifier(extensions);
+        let identifier = payment_identifier::read(extensions);
         let accepted = header::object(object, "accepted")?;
         if header::text(accepted, "scheme")? != SCHEME {
             return Err(Code::TermsMismatch);
@@ -182,14 +193,6 @@ impl<'a> PaymentPayload<'a> {
         let payload = header::object(object, "payload")?;
         Ok(Self { payload, accepted, network, resource_url, identifier, echoes_bazaar })
     }
-}
-
-/// `payment-identifier`: 16 to 128 characters of `[A-Za-z0-9_-]`. Spec: x402 extension
-/// payment-identifier.
-fn identifier(extensions: Option<&Map<String, Value>>) -> Option<String> {
-    let id = extensions?.get("payment-identifier")?.get("info")?.get("id")?.as_str()?;
-    let plain = id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    ((16..=128).contains(&id.len()) && plain).then(|| id.to_owned())
 }
 
 /// The settlement as the payer reads it. Spec: x402 v2, "SettleResponse".

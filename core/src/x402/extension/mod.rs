@@ -4,3 +4,4 @@ pub mod bazaar;
 pub mod diagnostic;
 pub mod mppx;
 pub mod offer_receipt;
+pub mod payment_identifier;
