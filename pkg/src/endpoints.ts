@@ -4,9 +4,9 @@
  */
 import { admitEndpoint, endpointName, listEndpoints, reopenEndpoint } from '#wasm';
 
-import { given, told, type Diagnostic } from './error.js';
+import { given, told, unusable, type Diagnostic } from './error.js';
 import type { Proposal } from './options.js';
-import { update, type Store } from './store.js';
+import { isStore, update, type Store } from './store.js';
 
 /** An endpoint that a person has to look at. */
 export type Entry = {
@@ -60,6 +60,7 @@ export function endpointOf(method: string, url: string): string {
 
 /** The endpoints of a store, also for a process other than the one that pays. */
 export function endpointsOf(store: Store): Endpoints {
+  if (!isStore(store)) throw unusable('invalid_argument', 'the store of endpointsOf has no read and replace');
   const list = (state: State) => async (): Promise<Entry[]> =>
     listed((await store.read()).record).filter((it) => it.state === state).map(({ state: _, since, ...entry }) => ({ ...entry, since: isoOf(since) }));
   const open = (state: State) => async (endpoint: string): Promise<boolean> => {

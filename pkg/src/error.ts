@@ -76,6 +76,24 @@ export function given<T>(name: string, read: () => T): T {
   }
 }
 
+/** Reads a value of the caller's that may throw anything; that is never shown. */
+export function quietly<T>(read: () => T, error: () => FareboxError): T {
+  try {
+    return read();
+  } catch {
+    throw error();
+  }
+}
+
+/** A member of any value; of one that cannot be read, nothing. */
+export function memberOf(value: unknown, name: string): unknown {
+  try {
+    return typeof value === 'object' && value !== null || typeof value === 'function' ? (value as Record<string, unknown>)[name] : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Runs a call into the compiled part, which throws JSON text. */
 export function told<T>(call: () => T): T {
   try {

@@ -1,12 +1,13 @@
 /** `fetch` that pays: carries out the decisions of the compiled part, one step after the other. */
 import { Exchange } from '#wasm';
 
+import { notReplayable } from './body.js';
 import { endpointOf, endpointsOf, watchOf, type Endpoints, type Watch } from './endpoints.js';
-import { FareboxError, told, unusable, type SentPayment, type Told } from './error.js';
+import { FareboxError, quietly, told, unusable, type SentPayment, type Told } from './error.js';
 import type { PayOptions, Proposal, Question, Receipt } from './options.js';
 import { paidUrl, plain, requestOf, type Plain } from './request.js';
 import { addressOf, asSigner, type TypedData } from './signer.js';
-import { memoryStore, update, type Store } from './store.js';
+import { isStore, memoryStore, update, type Store } from './store.js';
 
 /** `fetch`, and the endpoints of its store that the payer has to look at. */
 export type PayingFetch = typeof globalThis.fetch & { readonly endpoints: Endpoints };
@@ -32,8 +33,8 @@ export function payingFetch(options: PayOptions): PayingFetch {
 }
 
 /** A `fetch` that pays on request, within the policy, once. */
-export function wrapFetch(fetch: typeof globalThis.fetch, options: PayOptions): PayingFetch {
-  checked(fetch, options);
+export function wrapFetch(fetch: typeof globalThis.fetch, given: PayOptions): PayingFetch {
+  const options = checked(fetch, given);
   const signer = asSigner(options.signer);
   const store = options.store ?? memoryStore();
   const policy = policyText(options.policy);
@@ -49,6 +50,7 @@ export function wrapFetch(fetch: typeof globalThis.fetch, options: PayOptions): 
     const first = await plain(fetch, request);
     if (first.ok) await watch.delivered(endpoint);
     if (first.status !== 402) return first;
+    if (request.single !== undefined) throw notReplayable(request.single, first);
     const url = paidUrl(request, first);
     const address = await addressOf(signer);
     let exchange = told(() => new Exchange(policy, request.method, url, endpoint, address));
@@ -64,21 +66,28 @@ export function wrapFetch(fetch: typeof globalThis.fetch, options: PayOptions): 
   return Object.assign(paying, { endpoints: endpointsOf(store) });
 }
 
-/** Reports options of the wrong type when they are given, by name. */
-function checked(fetch: unknown, options: unknown): void {
+/** The options, read once; those of the wrong type are reported when they are given, by name. */
+function checked(fetch: unknown, given: unknown): PayOptions {
   const wrong = (what: string): FareboxError => unusable('invalid_options', what, 'correct that option');
   if (typeof fetch !== 'function') throw wrong('fetch is not a function');
-  if (typeof options !== 'object' || options === null) throw wrong('the options are no object with a signer');
-  const { store, ...others } = options as Readonly<Record<string, unknown>>;
+  if (typeof given !== 'object' || given === null) throw wrong('the options are no object with a signer');
+  const options: Record<string, unknown> = {};
+  for (const name of OPTIONS) {
+    const value = quietly(() => (given as Readonly<Record<string, unknown>>)[name], () => wrong(`${name} cannot be read`));
+    if (value !== undefined) options[name] = value;
+  }
   for (const name of ['confirm', 'choose', 'broadcast', 'onEscalation', 'now']) {
-    if (others[name] !== undefined && typeof others[name] !== 'function') throw wrong(`${name} is not a function`);
+    if (options[name] !== undefined && typeof options[name] !== 'function') throw wrong(`${name} is not a function`);
   }
   for (const name of ['identifier', 'acceptPayment']) {
-    if (others[name] !== undefined && typeof others[name] !== 'boolean') throw wrong(`${name} is neither true nor false`);
+    if (options[name] !== undefined && typeof options[name] !== 'boolean') throw wrong(`${name} is neither true nor false`);
   }
-  const { read, replace } = (store ?? memoryStore()) as Partial<Store>;
-  if (typeof read !== 'function' || typeof replace !== 'function') throw wrong('store has no read and replace');
+  if (options['store'] === null) delete options['store'];
+  if (options['store'] !== undefined && !isStore(options['store'])) throw wrong('store has no read and replace');
+  return options as PayOptions;
 }
+
+const OPTIONS = ['signer', 'policy', 'store', 'confirm', 'choose', 'broadcast', 'onEscalation', 'now', 'identifier', 'acceptPayment'] as const;
 
 /** A policy as text; one that is not plain data is reported like one that is not an object. */
 function policyText(policy: unknown): string {

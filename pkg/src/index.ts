@@ -7,7 +7,7 @@ export { payingFetch, receiptOf, wrapFetch } from './fetch.js';
 export type { PayingFetch } from './fetch.js';
 export type { DeclaredAsset, PayOptions, Policy, Proposal, Question, Receipt } from './options.js';
 export { generatedSigner, localSigner, viemSigner, walletSigner } from './signer.js';
-export type { AnySigner, Eip1193Provider, Signer, TypedData, ViemSigner } from './signer.js';
+export type { AnySigner, Eip1193Provider, EthersSigner, Signer, TypedData, ViemSigner } from './signer.js';
 export { endpointsOf } from './endpoints.js';
 export type { Endpoints, Entry, EscalationEvent } from './endpoints.js';
 export { memoryStore } from './store.js';

@@ -1,5 +1,5 @@
 /** A record in a Durable Object, shared by every isolate that uses it. */
-import { unusable } from './error.js';
+import { memberOf, unusable } from './error.js';
 import type { Store } from './store.js';
 
 /** The used part of the platform's types, so that its type package is not needed. */
@@ -14,7 +14,7 @@ type State = { readonly version: number; readonly record: string };
 
 /** `objectStore(env.BUDGET.get(env.BUDGET.idFromName('agent')))`. */
 export function objectStore(stub: Stub): Store {
-  if (typeof (stub as Partial<Stub> | undefined)?.fetch !== 'function') throw unusable('invalid_argument', 'the stub of objectStore has no fetch');
+  if (typeof memberOf(stub, 'fetch') !== 'function') throw unusable('invalid_argument', 'the stub of objectStore has no fetch');
   return {
     read: async () => {
       const response = await stub.fetch('https://budget/');

@@ -105,7 +105,11 @@ export type Question = {
 };
 
 export type PayOptions = {
-  readonly signer: AnySigner;
+  /**
+   * The type takes `undefined` so that an environment variable can be passed; an unset one is the
+   * error `invalid_signer`.
+   */
+  readonly signer: AnySigner | undefined;
   readonly policy?: Policy;
   /** The store of the budget's record [this process]. */
   readonly store?: Store;

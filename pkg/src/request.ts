@@ -1,20 +1,22 @@
 /** The caller's request, in a form that can be sent more than once, and its permitted URLs. */
 import { carriesPayment } from '#wasm';
 
-import { bodyOf, type Body } from './body.js';
-import { FareboxError, unusable } from './error.js';
+import { bodyOf, isSingle, noBody, type Body, type Single } from './body.js';
+import { FareboxError, quietly, unusable } from './error.js';
 
-export type Plain = { readonly method: string; readonly url: string; readonly headers: Headers; readonly body: Body; readonly rest: RequestInit };
+export type Plain = { readonly method: string; readonly url: string; readonly headers: Headers; readonly body: Body; readonly single: Single | undefined; readonly rest: RequestInit };
 
-/** The request in a form that can be sent more than once. */
+/** The request in a form that can be sent more than once, except for a body that cannot. */
 export async function requestOf(input: RequestInfo | URL, init: RequestInit | undefined, acceptPayment: boolean): Promise<Plain> {
-  const given = input instanceof Request ? input : undefined;
+  const given = usable(() => (input instanceof Request ? input : undefined), 'the URL is none');
+  // Members are read once, and those of a hostile object are no error of the platform's.
+  const { method: named, headers: fields, body: content, ...rest } = usable(() => ({ ...init }), 'the options of the request cannot be read');
   const page = (globalThis as { location?: { href: string } }).location?.href;
   // Platforms' errors quote a wrong URL in full.
   const url = usable(() => new URL(given?.url ?? String(input), page), 'the URL is none');
   url.hash = '';
   if (url.username !== '' || url.password !== '') throw unusable('invalid_request', 'the URL contains a user name and password', 'send them in a header');
-  const headers = usable(() => new Headers(init?.headers ?? given?.headers), 'a header has no name or value that can be sent');
+  const headers = usable(() => new Headers(fields ?? given?.headers), 'a header has no name or value that can be sent');
   if (['payment-signature', 'x-payment', 'payment-authorization'].some((name) => headers.has(name)) || carriesPayment(headers.get('authorization') ?? '')) {
     throw new FareboxError({
       code: 'already_paying',
@@ -25,18 +27,15 @@ export async function requestOf(input: RequestInfo | URL, init: RequestInit | un
   // For another origin, a page would need a preflight request to send this.
   const asks = acceptPayment && !headers.has('accept-payment') && (page === undefined || new URL(page).origin === url.origin);
   if (asks) headers.set('accept-payment', 'evm/charge');
-  const method = (init?.method ?? given?.method ?? 'GET').toUpperCase();
-  const body = await bodyOf(init?.body ?? (given?.body == null ? undefined : new Uint8Array(await given.clone().arrayBuffer())), headers);
-  const { body: _body, headers: _headers, method: _method, ...rest } = init ?? {};
-  return { method, url: url.href, headers, body, rest: { ...(given === undefined ? {} : settingsOf(given)), ...rest } };
+  const method = usable(() => (named ?? given?.method ?? 'GET').toUpperCase(), 'the method is not text');
+  const sent = content ?? (given?.body == null ? undefined : new Uint8Array(await given.clone().arrayBuffer()));
+  const body = quietly(() => bodyOf(sent, headers), noBody);
+  const [again, single] = isSingle(body) ? [undefined, body] : [body, undefined];
+  return { method, url: url.href, headers, body: again, single, rest: { ...(given === undefined ? {} : settingsOf(given)), ...rest } };
 }
 
 function usable<T>(read: () => T, message: string): T {
-  try {
-    return read();
-  } catch {
-    throw unusable('invalid_request', message, 'correct the request');
-  }
+  return quietly(read, () => unusable('invalid_request', message, 'correct the request'));
 }
 
 /** Other settings of a request; members unknown to a platform are left to it. */
@@ -50,7 +49,8 @@ function settingsOf(request: Request): RequestInit {
 
 /** Sends the request as it is. */
 export async function plain(fetch: typeof globalThis.fetch, request: Plain): Promise<Response> {
-  const { url, method, headers, body, rest } = request;
+  const { url, method, headers, single, rest } = request;
+  const body = single?.body ?? request.body;
   try {
     return await fetch(url, { ...rest, method, headers, ...(body === undefined ? {} : { body }) });
   } catch (error) {

@@ -4,7 +4,7 @@
  */
 import { LocalKey } from '#wasm';
 
-import { FareboxError, told, unusable } from './error.js';
+import { FareboxError, given, memberOf, told, unusable } from './error.js';
 
 /** Typed data of EIP-712 with `EIP712Domain` among the types and numbers as text. */
 export type TypedData = {
@@ -28,21 +28,34 @@ export type ViemSigner = {
   signTypedData(parameters: never): Promise<string>;
 };
 
+/** A wallet of ethers, version 6. */
+export type EthersSigner = {
+  getAddress(): Promise<string>;
+  // The types of ethers' own parameters belong to ethers.
+  signTypedData(domain: never, types: never, message: never): Promise<string>;
+};
+
 /** A wallet of a page. Spec: EIP-1193. */
 export type Eip1193Provider = {
   request(call: { method: string; params?: readonly unknown[] }): Promise<unknown>;
 };
 
-export type AnySigner = Signer | ViemSigner | Eip1193Provider;
+/** What can sign; a text is a private key, and passed to {@link localSigner}. */
+export type AnySigner = string | Signer | ViemSigner | EthersSigner | Eip1193Provider;
 
 /**
- * A key of 0x and 64 hex digits; it moves into the compiled part, signs there and is never
- * returned.
+ * A key of 64 hex digits, with 0x or without; it moves into the compiled part, signs there and is
+ * never returned. The type takes `undefined` so that an environment variable can be passed; an
+ * unset one is the error `invalid_key`.
  */
-export function localSigner(privateKey: string): Signer & { forget(): void } {
-  // Text of another form may be a key all the same.
-  return held(told(() => LocalKey.fromHex(typeof privateKey === 'string' ? privateKey : '')));
+export function localSigner(privateKey: string | undefined): Signer & { forget(): void } {
+  if (typeof privateKey !== 'string') throw unusable('invalid_key', 'the private key is not set, or is not text', 'pass 0x and 64 hex digits; if it is an environment variable, set it');
+  const key = privateKey.trim();
+  return held(told(() => LocalKey.fromHex(BARE_KEY.test(key) ? `0x${key}` : key)));
 }
+
+/** A key as some tools write it. */
+const BARE_KEY = /^[0-9a-f]{64}$/i;
 
 /** A new key that exists only in the compiled part, and ends with it. */
 export function generatedSigner(): Signer & { forget(): void } {
@@ -52,7 +65,10 @@ export function generatedSigner(): Signer & { forget(): void } {
 function held(key: LocalKey): Signer & { forget(): void } {
   return {
     address: async () => key.address,
-    sign: async (typedData) => told(() => key.signTypedData(JSON.stringify(typedData))),
+    sign: async (typedData) => given('sign', () => {
+      const text: unknown = JSON.stringify(typedData);
+      return told(() => key.signTypedData(typeof text === 'string' ? text : ''));
+    }),
     /** Overwrites the key. */
     forget: () => key.free(),
   };
@@ -63,7 +79,8 @@ function held(key: LocalKey): Signer & { forget(): void } {
  * a rejection.
  */
 export function walletSigner(provider: Eip1193Provider, options: { address?: string } = {}): Signer {
-  if (typeof memberOf(provider, 'request') !== 'function' || !isAddress(memberOf(options, 'address') ?? '')) throw noSigner('the wallet has no request method, or its address is not text');
+  const own = memberOf(options, 'address') ?? undefined;
+  if (typeof memberOf(provider, 'request') !== 'function' || own !== undefined && !isAddress(own)) throw noSigner('the wallet has no request method, or its address is not text');
   let account: Promise<string> | undefined;
   const ask = async (method: string, params?: readonly unknown[]): Promise<unknown> => {
     try {
@@ -73,13 +90,13 @@ export function walletSigner(provider: Eip1193Provider, options: { address?: str
     }
   };
   const address = (): Promise<string> => {
-    account ??= options.address === undefined
+    account ??= own === undefined
       ? ask('eth_requestAccounts').then((accounts) => {
         const first = Array.isArray(accounts) ? (accounts[0] as unknown) : undefined;
         if (typeof first !== 'string') throw walletError(undefined, 'eth_requestAccounts');
         return first;
       })
-      : Promise.resolve(options.address);
+      : Promise.resolve(own);
     // A user who refused may be asked again.
     account.catch(() => { account = undefined; });
     return account;
@@ -104,21 +121,17 @@ export function walletSigner(provider: Eip1193Provider, options: { address?: str
 /** Anything with viem's `signTypedData`. */
 export function viemSigner(account: ViemSigner): Signer {
   if (typeof memberOf(account, 'signTypedData') !== 'function') throw noSigner();
-  const address = account.address ?? account.account?.address;
+  const own = memberOf(account, 'address');
+  const address = own ?? memberOf(memberOf(account, 'account'), 'address');
   if (!isAddress(address)) {
     throw unusable('invalid_signer', 'the signer has signTypedData but no address', 'pass an account with an address, or a wallet client with an account');
   }
   return {
     address: async () => address,
     sign: async ({ domain, types, primaryType, message }) => {
-      const { EIP712Domain: _, ...own } = types;
-      const fields = types[primaryType] ?? [];
-      const numbers = new Set(fields.filter(({ type }) => type.startsWith('uint')).map(({ name }) => name));
-      const values = Object.fromEntries(
-        Object.entries(message).map(([name, value]) => [name, numbers.has(name) ? BigInt(value) : value]),
-      );
-      const client = account.address === undefined ? { account: account.account } : {};
-      const parameters = { ...client, domain, types: own, primaryType, message: values };
+      const { EIP712Domain: _, ...rest } = types;
+      const client = own === undefined ? { account: account.account } : {};
+      const parameters = { ...client, domain, types: rest, primaryType, message: withNumbers(types[primaryType], message) };
       try {
         return await account.signTypedData(parameters as never);
       } catch (error) {
@@ -128,11 +141,42 @@ export function viemSigner(account: ViemSigner): Signer {
   };
 }
 
+/** A wallet of ethers: its `signTypedData` takes domain, types and message one by one. */
+function ethersSigner(wallet: EthersSigner): Signer {
+  return {
+    address: async () => {
+      try {
+        return await wallet.getAddress();
+      } catch (error) {
+        throw walletError(error, 'getAddress');
+      }
+    },
+    sign: async ({ domain, types, primaryType, message }) => {
+      const { EIP712Domain: _, ...rest } = types;
+      try {
+        return await wallet.signTypedData(domain as never, rest as never, withNumbers(types[primaryType], message) as never);
+      } catch (error) {
+        throw walletError(error, 'signTypedData');
+      }
+    },
+  };
+}
+
+/** A message with its numbers as `bigint`, which wallets' libraries expect. */
+function withNumbers(fields: TypedData['types'][string] = [], message: TypedData['message']): Record<string, string | bigint> {
+  const numbers = new Set(fields.filter(({ type }) => type.startsWith('uint')).map(({ name }) => name));
+  return Object.fromEntries(
+    Object.entries(message).map(([name, value]) => [name, numbers.has(name) ? BigInt(value) : value]),
+  );
+}
+
 /** Any accepted signer, as a {@link Signer}. */
-export function asSigner(signer: AnySigner): Signer {
+export function asSigner(signer: AnySigner | undefined): Signer {
+  if (signer === undefined || signer === null) throw noSigner('there is no signer: it is not set');
+  if (typeof signer === 'string') return localSigner(signer);
   const has = (name: string): boolean => typeof memberOf(signer, name) === 'function';
   if (has('sign') && has('address')) return signer as Signer;
-  if (has('signTypedData')) return viemSigner(signer as ViemSigner);
+  if (has('signTypedData')) return has('getAddress') ? ethersSigner(signer as EthersSigner) : viemSigner(signer as ViemSigner);
   if (has('request')) return walletSigner(signer as Eip1193Provider);
   throw noSigner();
 }
@@ -145,7 +189,7 @@ export async function addressOf(signer: Signer): Promise<string> {
 }
 
 function noSigner(message = 'the signer has neither signTypedData nor request'): FareboxError {
-  return unusable('invalid_signer', message, 'pass localSigner(key), a viem account, or an EIP-1193 wallet');
+  return unusable('invalid_signer', message, 'pass a private key, a viem account, an ethers wallet, or an EIP-1193 wallet');
 }
 
 /** Accepts only text; the compiled part decides whether it is an address. */
@@ -153,15 +197,10 @@ function isAddress(value: unknown): value is string {
   return typeof value === 'string';
 }
 
-/** A member of any value. */
-function memberOf(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null || typeof value === 'function' ? (value as Record<string, unknown>)[name] : undefined;
-}
-
 function walletError(error: unknown, method: string): FareboxError {
-  const code = (error as { code?: unknown } | undefined)?.code;
+  const code = memberOf(error, 'code');
   // Spec: EIP-1193 "Provider Errors"; viem names the same by its class.
-  if (code === 4001 || code === 'ACTION_REJECTED' || (error as Error | undefined)?.name === 'UserRejectedRequestError') {
+  if (code === 4001 || code === 'ACTION_REJECTED' || memberOf(error, 'name') === 'UserRejectedRequestError') {
     return new FareboxError({
       code: 'wallet_rejected',
       message: 'the user rejected the request in the wallet',

@@ -1,4 +1,5 @@
 /** Stores for the record of past payments. */
+import { memberOf } from './error.js';
 
 /** A record, and a version that identifies this state of it. */
 export type Kept = { readonly record: string | undefined; readonly version: unknown };
@@ -12,6 +13,11 @@ export type Store = {
   /** Whether it was replaced. */
   replace(version: unknown, record: string): Promise<boolean>;
 };
+
+/** Whether it has what a store needs. */
+export function isStore(value: unknown): value is Store {
+  return typeof memberOf(value, 'read') === 'function' && typeof memberOf(value, 'replace') === 'function';
+}
 
 /** A record in this process: caps hold here, and are forgotten with it. */
 export function memoryStore(): Store {

@@ -9,9 +9,10 @@ import {
   memoryStore, paymentAuthorization, paymentKey, payingFetch, receiptSigner, recoverSigner, redeliveryHeader, redeliveryTypedData, sellerError,
   viemSigner, walletSigner, wrapFetch,
 } from '../../pkg/dist/index.js';
+import * as everything from '../../pkg/dist/index.js';
 import { fileStore } from '../../pkg/dist/file-store.js';
 import { objectStore } from '../../pkg/dist/object-store.js';
-import { ask, open } from './shop.ts';
+import { ask, honest, open, PAYER, PAYER_KEY, serve } from './shop.ts';
 
 const KEY = `0x${'5ec2e7'.repeat(10)}abcd`;
 const signer = localSigner(`0x${'11'.repeat(32)}`);
@@ -33,6 +34,25 @@ const WRONG: Readonly<Record<string, unknown>> = {
   'null': null,
 };
 
+/** What throws the key at whoever reads a member of it. */
+const hostile = (): never => { throw new Error(KEY); };
+const guarded = new Proxy({}, { get: hostile, has: hostile, ownKeys: hostile, getPrototypeOf: hostile });
+
+/** What else a caller may pass in place of anything. */
+const ANYTHING: Readonly<Record<string, unknown>> = {
+  ...WRONG,
+  'a small number': 1,
+  'no number': NaN,
+  'a small big integer': 1n,
+  'an empty object': {},
+  'an empty list': [],
+  'no text': '',
+  'a huge text': KEY.repeat(50_000),
+  'an object whose member throws': Object.defineProperty({}, 'sign', { enumerable: true, get: hostile }),
+  'an object that lets no one in': guarded,
+  'an object whose text throws': { toString: hostile, valueOf: hostile, toJSON: hostile },
+};
+
 /** Every character of it that may have been told, in any form of a number. */
 function showsKey(error: unknown): boolean {
   const said = `${inspect(error, { depth: 9 })} ${String(error)} ${JSON.stringify(error)}`.toLowerCase();
@@ -47,10 +67,75 @@ function isQuiet(error: unknown, codes: readonly string[]): true {
   return true;
 }
 
+/** The functions of every entry; classes are made by the package itself. */
+const EXPORTS = Object.entries<unknown>({ ...everything, fileStore, objectStore })
+  .filter((entry): entry is [string, (...values: unknown[]) => unknown] => typeof entry[1] === 'function' && entry[1] !== FareboxError);
+
+for (const [name, call] of EXPORTS) {
+  test(`${name} takes any value in any place: what it cannot use is a FareboxError that shows nothing`, async () => {
+    for (const [kind, value] of Object.entries(ANYTHING)) {
+      for (const given of [[value], [value, value], [value, value, value], ['', value], [signer, value], [402, value], [() => {}, value]]) {
+        const thrown = await Promise.resolve().then(() => call(...given)).then(() => undefined, (error: unknown) => error);
+        assert.ok(thrown === undefined || isQuiet(thrown, [(thrown as FareboxError).code]), `${name}: ${kind}`);
+      }
+    }
+  });
+}
+
+test('the functions of a signer and of a wallet take any value as well', async () => {
+  const { sign } = localSigner(PAYER_KEY);
+  for (const [kind, value] of Object.entries(ANYTHING)) {
+    await assert.rejects(sign(value as never), (error) => isQuiet(error, ['invalid_argument', 'invalid_typed_data']), kind);
+  }
+});
+
+test('a private key as text is a signer, with 0x and without it, and with the line break of a file', async (t) => {
+  const shop = await open(honest);
+  t.after(() => shop.stop());
+  const texts = [PAYER_KEY, PAYER_KEY.slice(2), PAYER_KEY.slice(2).toUpperCase(), `${PAYER_KEY}\n`];
+  for (const text of texts) {
+    assert.equal(await localSigner(text).address(), PAYER);
+    const response = await payingFetch({ signer: text })(shop.url);
+    assert.equal(everything.receiptOf(response)?.payer, PAYER);
+  }
+});
+
+test('a key that is not set is told as that, and one of another form is not shown', () => {
+  assert.throws(() => payingFetch({ signer: undefined }), (error) => isQuiet(error, ['invalid_signer']) && /not set/.test((error as Error).message));
+  assert.throws(() => localSigner(undefined), (error) => isQuiet(error, ['invalid_key']) && /not set/.test((error as Error).message));
+  for (const text of ['', KEY.slice(0, 40), `${KEY}00`, `0x0x${KEY}`, `${'00'.repeat(32)}`, KEY.repeat(50_000)]) {
+    assert.throws(() => payingFetch({ signer: text }), (error) => isQuiet(error, ['invalid_key']));
+  }
+});
+
+test('a form or a stream goes out unpaid first, and is refused only when the server asks for a payment', async (t) => {
+  const free = await open((_, response) => serve(response, '{}'));
+  const priced = await open(honest);
+  t.after(() => Promise.all([free.stop(), priced.stop()]));
+  const form = (): FormData => { const it = new FormData(); it.set('a', 'b'); return it; };
+  const stream = (): ReadableStream => new Blob(['abc']).stream();
+  async function* pieces(): AsyncGenerator<Uint8Array> { yield new TextEncoder().encode('abc'); }
+  for (const body of [form, stream, pieces]) {
+    const fetch = payingFetch({ signer: PAYER_KEY });
+    const init = (): RequestInit => ({ method: 'POST', body: body() as BodyInit, duplex: 'half' } as RequestInit);
+    assert.equal((await fetch(free.url, init())).status, 200, body.name);
+    await assert.rejects(fetch(priced.url, init()), (error) => isQuiet(error, ['body_not_replayable']) && (error as FareboxError).response?.status === 402);
+  }
+  assert.match(free.requests[0]?.headers['content-type'] ?? '', /^multipart\/form-data; boundary=/);
+  assert.equal(priced.requests.length, 3, 'each went out once');
+});
+
+test('a body that is none is told before anything is sent', async () => {
+  const fetch = wrapFetch(() => assert.fail('nothing is sent'), { signer });
+  for (const body of [{ key: KEY }, 12, () => KEY, guarded, Symbol(KEY)]) {
+    await assert.rejects(fetch('https://shop.example/', { method: 'POST', body: body as never }), (error) => isQuiet(error, ['invalid_request']));
+  }
+});
+
 type Take = (wrong: never) => unknown;
 const GIVEN: readonly (readonly [what: string, code: string, take: Take, fine?: readonly string[]])[] = [
   ['the options', 'invalid_options invalid_signer', (it) => payingFetch(it)],
-  ['the signer', 'invalid_signer', (it) => payingFetch({ signer: it })],
+  ['the signer', 'invalid_signer', (it) => payingFetch({ signer: it }), ['a text']],
   ['the policy', 'invalid_policy', (it) => payingFetch({ signer, policy: it }), ['nothing', 'null', 'a number']],
   ['the cap of a policy', 'invalid_policy', (it) => payingFetch({ signer, policy: { perDay: it } }), ['nothing']],
   ['the hosts of a policy', 'invalid_policy', (it) => payingFetch({ signer, policy: { hosts: it } }), ['nothing', 'a list']],
@@ -102,6 +187,16 @@ test('what cannot be a request is told without it', async () => {
     ['https://shop.example/', { headers: { [`a b${KEY}`]: 'x' } }],
   ];
   for (const [url, init] of requests) await assert.rejects(fetch(url, init), (error) => isQuiet(error, ['invalid_request']), url);
+});
+
+test('a request that is none, or options of one, are told without them', async () => {
+  const fetch = wrapFetch(async () => new Response(), { signer });
+  for (const [kind, value] of Object.entries(ANYTHING)) {
+    await assert.rejects(fetch(value as never), (error) => isQuiet(error, ['invalid_request']), kind);
+  }
+  for (const init of [guarded, { method: Symbol(KEY) }, { method: 12 }, Object.defineProperty({}, 'signal', { enumerable: true, get: hostile })]) {
+    await assert.rejects(fetch('https://shop.example/', init as never), (error) => isQuiet(error, ['invalid_request']), inspect(init, { showProxy: false, depth: 0 }));
+  }
 });
 
 test('an endpoint that is none is told without it', async () => {

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 
+import { Wallet } from 'ethers';
 import { createWalletClient, http } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 
@@ -39,6 +40,9 @@ export function wallet(account: Payer): AnySigner & { readonly calls: string[] }
 /** Each kind, over the key of a payer of this chain. */
 export const SIGNERS: Readonly<Record<string, (account: Payer, chain: Chain) => AnySigner>> = {
   'a key inside': ({ privateKey }) => localSigner(privateKey),
+  'a private key as text': ({ privateKey }) => privateKey.slice(2),
+  // The library of most wallets' programs: its signTypedData takes its arguments one by one.
+  'a wallet of ethers': ({ privateKey }) => new Wallet(privateKey),
   'an account of viem': ({ privateKey }) => privateKeyToAccount(privateKey),
   'a wallet client of viem': ({ privateKey }, { chain, url }) =>
     createWalletClient({ account: privateKeyToAccount(privateKey), chain, transport: http(url) }),
