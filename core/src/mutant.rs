@@ -133,6 +133,12 @@ pub enum Mutant {
     ProvingIsForgotten,
     /// An unproven payment was never made for terms other than today's.
     UnprovenIsNew,
+    /// A payment that a restore may have lost is answered with fresh terms.
+    ForgottenIsNew,
+    /// A payment that today's settings refuse was never made under others.
+    SettingsForget,
+    /// A payment in a token or on a chain that no route names was never made.
+    UnlistedIsNew,
     /// A client may remove the platform's fields through `Connection`.
     HopsAreAnybodys,
     /// A payment begun elsewhere counts as unknown.
@@ -287,6 +293,9 @@ impl Mutant {
         Self::AskWrites,
         Self::ProvingIsForgotten,
         Self::UnprovenIsNew,
+        Self::ForgottenIsNew,
+        Self::SettingsForget,
+        Self::UnlistedIsNew,
         Self::HopsAreAnybodys,
         Self::MovedIsNothing,
         Self::MarksGrow,

@@ -1,6 +1,7 @@
 //! Behaviours of the gate, with everything around it in memory.
 
 mod answers;
+mod changes;
 mod circles;
 mod client;
 mod clients;

@@ -8,9 +8,9 @@ use std::panic::catch_unwind;
 use farebox_core::mutant::{Mutant, plant};
 
 use crate::{
-    client, config, diagnostics, faults, growth, handed, ledger, limits, manners, mpp, mpp_client,
-    onchain, other_chains, pricer, receipts, redelivery, requests, settlement, spellings, unproven,
-    wallets,
+    changes, client, config, diagnostics, faults, growth, handed, ledger, limits, manners, mpp,
+    mpp_client, onchain, other_chains, pricer, receipts, redelivery, requests, settlement,
+    spellings, unproven, wallets,
 };
 
 /// A mutant, and a test that finds it.
@@ -42,6 +42,9 @@ const TABLE: &[Row] = &[
     row!(ExpiredBegins, unproven::a_payer_with_an_open_payment_buys_nothing_with_one_that_has_ended),
     row!(ProvingIsForgotten, unproven::a_copy_at_another_price_of_what_is_being_verified_is_not_asked_to_pay_again),
     row!(UnprovenIsNew, unproven::a_wallets_payment_for_an_earlier_price_is_told_what_became_of_it),
+    row!(SettingsForget, changes::a_payment_that_the_ledger_knows_is_never_answered_with_terms_whatever_was_changed),
+    row!(UnlistedIsNew, changes::a_payment_on_a_chain_that_is_not_sold_on_any_more_is_told_what_became_of_it),
+    row!(ForgottenIsNew, changes::what_a_restore_may_have_lost_is_not_asked_for_again_while_it_may_be_charged),
     row!(HopsAreAnybodys, pricer::told::connection_takes_away_nothing_that_the_platform_says_of_a_client),
     row!(DoubtIsDelivered, other_chains::what_the_alarm_settles_after_the_origin_ran_is_given_to_the_next_repeat_without_a_secret),
     row!(MarksGrow, ledger::lookups::a_network_has_so_many_payments_moved_in_an_hour_and_those_that_were_are_not_counted_again),

@@ -68,7 +68,8 @@ pub fn by_address(chain: &ChainId, address: &Address) -> Option<&'static Token> 
     on(chain).find(|token| token.address == *address)
 }
 
-fn on(chain: &ChainId) -> impl Iterator<Item = &'static Token> {
+/// The known assets of a chain, its default first.
+pub fn on(chain: &ChainId) -> impl Iterator<Item = &'static Token> {
     TOKENS.iter().filter(move |token| token.chain == chain.as_str())
 }
 

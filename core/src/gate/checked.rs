@@ -24,6 +24,12 @@ pub(super) struct CheckedPayment<'g> {
 }
 
 impl CheckedPayment<'_> {
+    /// Whether its signature fails for an asset that the payment itself does not name.
+    pub(super) fn may_be_for_another_asset(&self) -> bool {
+        matches!(self.protocol, Protocol::X402(Version::V1))
+            && self.signature == SignatureCheck::Deferred
+    }
+
     pub(super) fn into_owned<'g>(self) -> CheckedPayment<'g> {
         CheckedPayment { choice: Cow::Owned(self.choice.into_owned()), ..self }
     }
@@ -86,12 +92,23 @@ pub(super) enum Eligibility {
     Denied,
     /// It was made for terms that have changed since, as this code says: as for `Expired`.
     TermsChanged(Code),
+    /// It may have been settled before the restore that is not over: as for `Expired`.
+    Closed,
     /// Its target sells nothing any more: as for `Expired`.
     Withdrawn,
     /// The pricer gave no price: as for `Expired`.
     PriceUnknown,
     /// The request is free by now: as for `Expired`, and a payment unknown to the ledger is waived.
     NowFree,
+}
+
+/// What a payment is held to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standard {
+    /// Today's terms and settings: it may begin.
+    Today,
+    /// Its own terms, whatever the settings accept by now: it is only looked up.
+    Own,
 }
 
 /// The parts of an answered challenge that the receipt and the last check need.

@@ -8,11 +8,12 @@ use alloc::vec::Vec;
 use super::Gate;
 use super::admission::{Admission, AwaitingBody};
 use super::attempts::{ClientKey, CountedRequest};
-use super::checked::{CheckedPayment, Eligibility};
+use super::checked::{CheckedPayment, Eligibility, Protocol, Standard};
 use super::diagnose::{Circumstances, Failures, Thresholds, cause_of};
 use super::isolate::Isolate;
 use super::limit::client_prefix;
 use super::offer::Offer;
+use super::old_terms::may_be_known;
 use super::paid::{PaidRequest, Payer};
 use super::presented::Presented;
 use super::redelivery::{self, Statement};
@@ -76,26 +77,38 @@ impl Gate {
     ) -> Admission<'g> {
         let presented = Presented::of(&head.headers);
         let shown = (&head, &presented);
+        let today = Standard::Today;
         let checked = match judged {
-            Cow::Borrowed(judged) => self.proof(judged, shown, now),
+            Cow::Borrowed(judged) => self.proof(judged, shown, today, now),
             Cow::Owned(judged) => {
-                self.proof(&judged, shown, now).map(|found| found.map(CheckedPayment::into_owned))
+                let found = self.proof(&judged, shown, today, now);
+                found.map(|found| found.map(CheckedPayment::into_owned))
             }
         };
+        let is_forged = matches!(checked, Err(Code::SignatureInvalid));
+        // Before a refusal asks for another payment, the ledger is asked about this one.
         let (checked, instead) = match (checked, instead) {
-            // Not made for today's terms, and perhaps expired as well: the ledger may know it.
-            (Err(code), None) if is_about_terms(code) || code == Code::Expired => {
-                match self.former(&offer, shown, now) {
-                    Some(found) => (Ok(Some(found)), Some(Eligibility::TermsChanged(code))),
-                    None => (Err(code), None),
+            (Err(code), instead) if may_be_known(code) => match self.former(&offer, shown, now) {
+                Some(found) => {
+                    let closed = self.is_closed_to(&found);
+                    let refused = match closed {
+                        true => Eligibility::Closed,
+                        false => Eligibility::TermsChanged(code),
+                    };
+                    (Ok(Some(found)), Some(instead.unwrap_or(refused)))
                 }
-            }
-            // Nor made for terms quoted since: money may have moved for it.
-            (Err(code), Some(instead)) if is_about_terms(code) => {
-                let former = self.former(&offer, shown, now);
-                match former.filter(|found| found.proof.was_sent()) {
-                    Some(found) => (Ok(Some(found)), Some(instead)),
-                    None => (Err(code), Some(instead)),
+                None => (Err(code), instead),
+            },
+            // Version 1 names no asset: it may be the payer's own signature for another one.
+            (Ok(Some(found)), instead) if found.may_be_for_another_asset() => {
+                let own =
+                    |former: &CheckedPayment<'_>| former.signature == SignatureCheck::Verified;
+                match self.former(&offer, shown, now).filter(own) {
+                    Some(former) => {
+                        let refused = Eligibility::TermsChanged(Code::TermsMismatch);
+                        (Ok(Some(former)), Some(instead.unwrap_or(refused)))
+                    }
+                    None => (Ok(Some(found)), instead),
                 }
             }
             other => other,
@@ -142,12 +155,25 @@ impl Gate {
             let proves = |payer| it.proves(&proof.key, payer, chain_id, method, &head.url, now);
             proof.payer.as_ref().is_some_and(|payer| proves(payer).is_ok())
         });
-        let denied = self.payers.clients.denies(&proof.account());
+        // Who only names a denied payer does not learn that they are.
+        let is_named = is_forged && signature == SignatureCheck::Deferred;
+        let denied = !is_named && self.payers.clients.denies(&proof.account());
         let eligibility = if denied { Eligibility::Denied } else { instead.unwrap_or(eligibility) };
         let facilitators = core::mem::take(&mut isolate.facilitators);
         let payer =
             Payer { protocol, proof, expected, eligibility, signature, wallet, facilitators, seen };
         Admission::Pay(PaidRequest::begin(self, (offer, choice), head, payer, correlation, now))
+    }
+
+    /// Whether a payment may have been settled before a restore, so that the ledger may have
+    /// forgotten it.
+    fn is_closed_to(&self, found: &CheckedPayment<'_>) -> bool {
+        let ends = match (&found.proof.onchain, &found.protocol) {
+            (None, _) => Some(found.proof.valid_before),
+            (Some(_), Protocol::Mpp(answered)) => answered.expires,
+            (Some(_), Protocol::X402(_)) => None,
+        };
+        self.payers.closed_before.zip(ends).is_some_and(|(closed, ends)| ends < closed)
     }
 
     /// The lowest count of failures in a row among the facilitators of this route.

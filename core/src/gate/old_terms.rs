@@ -11,25 +11,32 @@ use alloc::vec::Vec;
 use serde_json::{Map, Value};
 
 use super::Gate;
-use super::checked::CheckedPayment;
+use super::checked::{CheckedPayment, Standard};
 use super::offer::{Choice, Offer, Protocols, RouteSettings};
 use super::presented::Presented;
+use crate::amount::Amount;
 use crate::chain::ChainId;
+use crate::evm::address::Address;
+use crate::evm::token::{self, Token};
 use crate::http::RequestHead;
 use crate::ledger::command::Mode;
 use crate::mpp::charge;
 use crate::mutant::{Mutant, planted};
-use crate::payment::authorization::SignatureCheck;
+use crate::payment::authorization::{SignatureCheck, SignedAuthorization};
 use crate::payment::{SignedToken, Terms};
+use crate::problem::Code;
 use crate::time::UnixTime;
 use crate::x402::Version;
 use crate::x402::exact;
 use crate::x402::header::Message;
 
+/// Maximum tokens of a chain under which a signature is tried when the payment names none.
+const MAX_TRIED: usize = 3;
+
 impl Gate {
-    /// Checks a payment that matches everything but today's terms against the terms that it was
-    /// made for. It cannot begin here, so an unproven one is only looked up: it may have paid
-    /// already, or be about to.
+    /// Checks a payment that today's terms or settings refuse against the terms that it was made
+    /// for. It cannot begin here, so it is only looked up: it may have paid already, or be about
+    /// to. `None` if it can be no payment of any terms.
     pub(super) fn former<'g>(
         &self,
         offer: &Offer,
@@ -45,8 +52,10 @@ impl Gate {
                 Some(found)
             }
             Presented::X402(version, message) => {
-                let former = former_of(offer, *version, message.as_ref().ok()?)?;
-                self.proof(&former, (head, presented), now).ok()?.map(CheckedPayment::into_owned)
+                let former = self.former_of(offer, *version, message.as_ref().ok()?)?;
+                let shown = (head, presented);
+                let found = self.proof(&former, shown, Standard::Own, now).ok()?;
+                found.map(CheckedPayment::into_owned)
             }
             Presented::Nothing | Presented::Several => None,
         };
@@ -57,28 +66,170 @@ impl Gate {
         };
         found.filter(known)
     }
+
+    /// The route under the terms that an x402 payment was made for; `None` if the payment does not
+    /// state them.
+    fn former_of(&self, offer: &Offer, version: Version, message: &Message) -> Option<Offer> {
+        let accepted = message.object.get("accepted").and_then(Value::as_object);
+        let payload = message.object.get("payload")?.as_object()?;
+        let network = match version {
+            Version::V1 => ChainId::from_name(message.object.get("network")?.as_str()?)?,
+            Version::V2 => ChainId::parse(accepted?.get("network")?.as_str()?).ok()?,
+        };
+        let extra = accepted.and_then(|accepted| accepted.get("extra")?.as_object());
+        let mut choice = match network.evm_id() {
+            Some(chain_id) => {
+                let signed = exact::read(payload).ok()?;
+                let named = accepted.and_then(|it| Address::parse(it.get("asset")?.as_str()?).ok());
+                let tokens = match named {
+                    Some(asset) => Vec::from([self.token(offer, (chain_id, asset), extra)?]),
+                    None => self.tokens_of(offer, (&network, chain_id)),
+                };
+                signed_under(tokens, &signed)?.paying(signed.authorization())?
+            }
+            None => {
+                let listed = offer.choice_on(Version::V2, network.as_str()).cloned();
+                let listed = listed.or_else(|| unread(&network, extra));
+                listed?.accepted(accepted?)?
+            }
+        };
+        let secs = accepted.and_then(|accepted| accepted.get("maxTimeoutSeconds")?.as_u64());
+        choice.terms.max_timeout_secs = secs.unwrap_or(choice.terms.max_timeout_secs);
+        // Kept as written, so that the facilitator receives the same request as before.
+        let flow = extra.and_then(|extra| extra.get("paymentFlow"));
+        let upfront = flow.and_then(Value::as_str) == Some("upfront");
+        let mode = if upfront { Mode::Before } else { Mode::After };
+        let settlers = (choice.facilitators, choice.verifies_first);
+        let choice = Choice::new(choice.terms, choice.asset_label, settlers, mode);
+        Some(offer.at(Vec::from([choice]), None))
+    }
+
+    /// A way to pay with this token: the route's, another route's, or one that no route names any
+    /// more, under the domain that is known or else stated.
+    pub(super) fn token(
+        &self,
+        offer: &Offer,
+        (chain_id, asset): (u64, Address),
+        stated: Option<&Map<String, Value>>,
+    ) -> Option<Choice> {
+        let is_it = |choice: &&Choice| {
+            choice.terms.token.is_some_and(|it| it.chain_id == chain_id && it.asset == asset)
+        };
+        let listed = || self.routes.offers.iter().flatten().flat_map(|offer| &offer.choices);
+        if let Some(choice) = offer.choices.iter().chain(listed()).find(is_it) {
+            return Some(choice.clone());
+        }
+        if planted(Mutant::UnlistedIsNew) {
+            return None;
+        }
+        let network = ChainId::from_evm(chain_id).ok()?;
+        let text = |name: &str| stated?.get(name)?.as_str();
+        let domain = match token::by_address(&network, &asset) {
+            Some(token) => Some((token.name, token.version)),
+            None => text("name").zip(text("version")),
+        };
+        Some(unlisted(network, (chain_id, asset), domain))
+    }
+
+    /// The ways to pay with the tokens of a chain, those of the routes first.
+    fn tokens_of(&self, offer: &Offer, (network, chain_id): (&ChainId, u64)) -> Vec<Choice> {
+        let listed = self.routes.offers.iter().flatten().flat_map(|offer| &offer.choices);
+        let listed = offer.choices.iter().chain(listed).filter(|it| it.terms.network == *network);
+        let listed = listed.filter_map(|choice| choice.terms.token).map(|token| token.asset);
+        let pinned = token::on(network).filter(|token| token.eip3009);
+        let mut assets: Vec<Address> = Vec::new();
+        for asset in listed.chain(pinned.map(|token: &Token| token.address)) {
+            if assets.len() < MAX_TRIED && !assets.contains(&asset) {
+                assets.push(asset);
+            }
+        }
+        assets.into_iter().filter_map(|it| self.token(offer, (chain_id, it), None)).collect()
+    }
+}
+
+/// Whether a payment refused with this code is looked up before the client is asked for another
+/// one.
+pub(super) fn may_be_known(code: Code) -> bool {
+    let of_settings = !matches!(
+        code,
+        Code::TermsMismatch
+            | Code::AmountMismatch
+            | Code::RecipientMismatch
+            | Code::InvalidChallenge
+            | Code::ChallengeExpired
+            | Code::NonceMismatch
+            | Code::SourceMismatch
+            | Code::Expired
+    );
+    code.row().reason.is_some() && !(of_settings && planted(Mutant::SettingsForget))
+}
+
+/// The way to pay under which the payer's own signature holds, or else the first: a contract may
+/// have signed.
+fn signed_under(tokens: Vec<Choice>, signed: &SignedAuthorization) -> Option<Choice> {
+    let holds =
+        |choice: &Choice| choice.terms.token.is_some_and(|token| signed.is_the_payers_own(&token));
+    let own = match tokens.as_slice() {
+        [_] => None,
+        several => several.iter().position(holds),
+    };
+    tokens.into_iter().nth(own.unwrap_or(0))
+}
+
+/// A way to pay with a token that no route names any more.
+fn unlisted(
+    network: ChainId,
+    (chain_id, asset): (u64, Address),
+    domain: Option<(&str, &str)>,
+) -> Choice {
+    let member = |(name, text): (&str, &str)| (name.to_owned(), Value::from(text));
+    let (extra, separator) = match domain {
+        Some((name, version)) => (
+            [("name", name), ("version", version)].into_iter().map(member).collect(),
+            SignedToken::separator_of(name, version, chain_id, asset),
+        ),
+        // No signature holds under it.
+        None => (Map::new(), [0; 32]),
+    };
+    let token = SignedToken { chain_id, asset, pay_to: Address::ZERO, separator };
+    let terms = Terms {
+        network,
+        asset: asset.to_checksum(),
+        pay_to: String::new(),
+        amount: Amount::ZERO,
+        max_timeout_secs: TIMEOUT_SECS,
+        extra,
+        token: Some(token),
+    };
+    Choice::new(terms, (String::new(), 0), (Vec::new(), false), Mode::Before)
+}
+
+/// A way to pay on a chain that the gate does not read and that no route names any more.
+fn unread(network: &ChainId, stated: Option<&Map<String, Value>>) -> Option<Choice> {
+    if planted(Mutant::UnlistedIsNew) {
+        return None;
+    }
+    let mut extra = stated.cloned().unwrap_or_default();
+    extra.remove("paymentFlow");
+    let terms = Terms {
+        network: network.clone(),
+        asset: String::new(),
+        pay_to: String::new(),
+        amount: Amount::ZERO,
+        max_timeout_secs: TIMEOUT_SECS,
+        extra,
+        token: None,
+    };
+    Some(Choice::new(terms, (String::new(), 0), (Vec::new(), false), Mode::Before))
 }
 
 /// Terms of one of this gate's challenges for a token that no route names any more. Its signature
 /// was checked; the payment itself is looked for on the chain alone.
 pub(super) fn sold_formerly(asked: &charge::Request) -> Option<(Offer, Choice)> {
-    let token = SignedToken {
-        chain_id: asked.chain_id,
-        asset: asked.currency,
-        pay_to: asked.recipient,
-        separator: [0; 32],
-    };
-    let terms = Terms {
-        network: ChainId::from_evm(asked.chain_id).ok()?,
-        asset: asked.currency.to_checksum(),
-        pay_to: asked.recipient.to_checksum(),
-        amount: asked.amount,
-        max_timeout_secs: TIMEOUT_SECS,
-        extra: Map::new(),
-        token: Some(token),
-    };
-    let label = (String::new(), asked.decimals.unwrap_or_default());
-    let choice = Choice::new(terms, label, (Vec::new(), false), Mode::Before);
+    let network = ChainId::from_evm(asked.chain_id).ok()?;
+    let choice = unlisted(network, (asked.chain_id, asked.currency), None);
+    let mut choice = choice.asking(asked.amount, asked.recipient)?;
+    choice.asset_label.1 = asked.decimals.unwrap_or_default();
     let manner = RouteSettings {
         route: NO_ROUTE.to_owned(),
         mode: Mode::Before,
@@ -105,30 +256,3 @@ pub(super) fn sold_formerly(asked: &charge::Request) -> Option<(Offer, Choice)> 
 pub(super) const NO_ROUTE: &str = "-";
 /// Placeholder for the deadlines of a route that does no work, seconds.
 const TIMEOUT_SECS: u64 = 300;
-
-/// The route under the terms that an x402 payment was made for; `None` if the payment does not
-/// state them.
-fn former_of(offer: &Offer, version: Version, message: &Message) -> Option<Offer> {
-    let accepted = message.object.get("accepted");
-    let network = match version {
-        Version::V1 => message.object.get("network"),
-        Version::V2 => accepted?.get("network"),
-    };
-    let mut choice = offer.choice_on(version, network?.as_str()?)?.clone();
-    let secs = accepted.and_then(|accepted| accepted.get("maxTimeoutSeconds")?.as_u64());
-    choice.terms.max_timeout_secs = secs.unwrap_or(choice.terms.max_timeout_secs);
-    let choice = match choice.terms.token {
-        Some(_) => {
-            let payload = exact::read(message.object.get("payload")?.as_object()?).ok()?;
-            choice.paying(payload.authorization())?
-        }
-        None => choice.accepted(accepted?.as_object()?)?,
-    };
-    // Kept as written, so that the facilitator receives the same request as before.
-    let flow = accepted.and_then(|accepted| accepted.get("extra")?.get("paymentFlow"));
-    let upfront = flow.and_then(Value::as_str) == Some("upfront");
-    let mode = if upfront { Mode::Before } else { Mode::After };
-    let settlers = (choice.facilitators, choice.verifies_first);
-    let choice = Choice::new(choice.terms, choice.asset_label, settlers, mode);
-    Some(offer.at(Vec::from([choice]), None))
-}

@@ -4,12 +4,13 @@ use alloc::borrow::{Cow, ToOwned};
 use alloc::string::String;
 use core::ops::RangeInclusive;
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::Gate;
-use super::checked::{CheckedPayment, Eligibility, Protocol, Signed};
+use super::checked::{CheckedPayment, Eligibility, Protocol, Signed, Standard};
 use super::offer::{Choice, Offer};
 use super::presented::Presented;
+use crate::chain::ChainId;
 use crate::encoding::hex;
 use crate::facilitator::wire;
 use crate::http::{Headers, RequestHead, target_of};
@@ -19,7 +20,7 @@ use crate::payment::authorization::{SignatureCheck, ValidityBounds};
 use crate::problem::Code;
 use crate::time::UnixTime;
 use crate::x402::extension::bazaar;
-use crate::x402::{Version, handed, v1, v2};
+use crate::x402::{Version, exact, handed, opaque, v1, v2};
 
 /// Lengths of an `Idempotency-Key` that becomes a payment's secret, bytes: 22 characters of
 /// base64url carry 128 random bits.
@@ -29,11 +30,12 @@ const NEW_SECRET_BYTES: RangeInclusive<usize> = 22..=128;
 pub(super) const SHOWN_SECRET_BYTES: RangeInclusive<usize> = 16..=128;
 
 impl Gate {
-    /// The one proof of a request, after every check that needs no network.
+    /// The one proof of a request, after every check of this standard that needs no network.
     pub(super) fn proof<'g>(
         &self,
         offer: &'g Offer,
         (head, presented): (&RequestHead, &Presented),
+        standard: Standard,
         now: UnixTime,
     ) -> Result<Option<CheckedPayment<'g>>, Code> {
         let headers = &head.headers;
@@ -49,7 +51,8 @@ impl Gate {
             Presented::X402(version, message) => (*version, message),
             Presented::Several => return Err(Code::AmbiguousPayment),
         };
-        if !offer.protocols.x402 {
+        let is_own = standard == Standard::Own;
+        if !offer.protocols.x402 && !is_own {
             return Err(Code::TermsMismatch);
         }
         let message = message.as_ref().map_err(|code| *code)?;
@@ -61,10 +64,11 @@ impl Gate {
             }
             Version::V2 => {
                 let payment = v2::PaymentPayload::read(message)?;
-                let choice = offer.choice_on(version, payment.network);
-                let choice = choice.or(offer.choices.first()).ok_or(Code::Internal)?;
+                let Some(choice) = offer.choice_on(version, payment.network) else {
+                    return Err(unlisted(payment.network, payment.payload));
+                };
                 let signed = Signed::parse(payment.payload, choice)?;
-                if !choice.requirements.accepted_as(payment.accepted) {
+                if !is_own && !choice.requirements.accepted_as(payment.accepted) {
                     return Err(Code::TermsMismatch);
                 }
                 if payment.resource_url.is_some_and(|url| !names_target(url, head.target())) {
@@ -74,7 +78,7 @@ impl Gate {
             }
         };
         let (eligibility, signature, valid_before) =
-            self.eligibility(&signed, (offer, choice), now)?;
+            self.eligibility(&signed, (offer, choice), standard, now)?;
         let request = match &payment {
             None => {
                 let network = choice.terms.network.v1_name().ok_or(Code::TermsMismatch)?;
@@ -117,6 +121,7 @@ impl Gate {
         &self,
         signed: &Signed,
         (offer, choice): (&Offer, &Choice),
+        standard: Standard,
         now: UnixTime,
     ) -> Result<(Eligibility, SignatureCheck, UnixTime), Code> {
         let payload = match signed {
@@ -129,6 +134,10 @@ impl Gate {
             }
         };
         let valid_before = payload.authorization().valid_before;
+        if standard == Standard::Own {
+            let token = choice.terms.token.as_ref().ok_or(Code::TermsMismatch)?;
+            return Ok((Eligibility::Expired, payload.check_signature(token)?, valid_before));
+        }
         let check =
             |now, room| payload.check(&choice.terms, self.payers.wallets.as_ref(), now, room);
         if self.payers.closed_before.is_some_and(|closed| valid_before < closed) {
@@ -149,6 +158,15 @@ impl Gate {
             Err(code) => return Err(code),
         };
         Ok((eligibility, signature, valid_before))
+    }
+}
+
+/// The refusal of a payment on a network that the route does not name.
+fn unlisted(network: &str, payload: &Map<String, Value>) -> Code {
+    let opaque = |network: &ChainId| opaque::read(network, payload).is_ok();
+    match exact::read(payload) {
+        Err(code) if !ChainId::parse(network).is_ok_and(|network| opaque(&network)) => code,
+        _ => Code::TermsMismatch,
     }
 }
 

@@ -128,11 +128,31 @@ impl SignedAuthorization {
         Ok(vouched)
     }
 
-    fn is_the_payers_own(&self, token: &SignedToken) -> bool {
+    /// Whether the payer's own key has signed it for this token.
+    #[must_use]
+    pub fn is_the_payers_own(&self, token: &SignedToken) -> bool {
         let digest = self.authorization.digest(&token.separator);
         Signature::from_bytes(&self.signature)
             .and_then(|signature| signature.recover(&digest))
             .is_ok_and(|signer| signer == self.authorization.from)
+    }
+
+    /// Checks the signature alone, for a payment that is only looked up: one that is not by the
+    /// payer's own key may be that of a contract.
+    ///
+    /// # Errors
+    /// [`Code::SignatureInvalid`], [`Code::ValidityTooLong`] for what no settings ever accept.
+    pub fn check_signature(&self, token: &SignedToken) -> Result<SignatureCheck, Code> {
+        if self.endless {
+            return Err(Code::ValidityTooLong);
+        }
+        if self.authorization.from.is_low() || self.signature.is_empty() {
+            return Err(Code::SignatureInvalid);
+        }
+        Ok(match self.is_the_payers_own(token) {
+            true => SignatureCheck::Verified,
+            false => SignatureCheck::Deferred,
+        })
     }
 
     /// The signature, `0x` and lower-case hex.

@@ -15,8 +15,7 @@ use crate::amount::Amount;
 use crate::encoding::hex;
 use crate::facilitator::wire;
 use crate::gate::Gate;
-use crate::gate::checked::Eligibility;
-use crate::gate::checked::{Answered, CheckedPayment, Protocol, Signed};
+use crate::gate::checked::{Answered, CheckedPayment, Eligibility, Protocol, Signed, Standard};
 use crate::gate::offer::{Choice, Offer};
 use crate::gate::old_terms::{NO_ROUTE, sold_formerly};
 use crate::gate::onchain::OnChainProof;
@@ -112,7 +111,8 @@ impl Gate {
         let bad = Code::InvalidChallenge;
         let expires = challenge.expires_at().map_err(|_| bad)?.ok_or(bad)?;
         let over = expires <= now;
-        let judged = self.judged(offer, (choice, &ours), (credential, &reference, expires), now);
+        let came = (credential, reference.as_str(), expires);
+        let judged = self.judged(offer, (choice, &ours), came, Standard::Today, now);
         match judged {
             // Bytes that the route does not accept may be ones that it accepted before.
             Ok(checked)
@@ -141,6 +141,7 @@ impl Gate {
         offer: &Offer,
         (choice, token): (&'g Choice, &SignedToken),
         (credential, reference, expires): (&Credential, &str, UnixTime),
+        standard: Standard,
         now: UnixTime,
     ) -> Result<CheckedPayment<'g>, Code> {
         let challenge = &credential.challenge;
@@ -157,7 +158,8 @@ impl Gate {
                 if source().is_some_and(|named| named.is_none()) {
                     return Err(Code::SourceMismatch);
                 }
-                return self.onchain((choice, token), (credential, reference), shown, expires, now);
+                let ends = (expires, standard);
+                return self.onchain((choice, token), (credential, reference), shown, ends, now);
             }
             // The challenge's offer counts, whatever the route accepts by now.
             Payload::Hash(_) if !names_hash(challenge) => return Err(Code::InvalidPayload),
@@ -167,7 +169,8 @@ impl Gate {
                     |it: &Source| it.chain_id == token.chain_id && !it.address.is_low();
                 let payer = source().flatten().filter(is_account);
                 let shown = (OnChainProof::Hash(&hash, payer.map(|it| it.address)), payer);
-                return self.onchain((choice, token), (credential, reference), shown, expires, now);
+                let ends = (expires, standard);
+                return self.onchain((choice, token), (credential, reference), shown, ends, now);
             }
         };
         let payer = Source { chain_id: token.chain_id, address: signed.authorization().from };
@@ -175,7 +178,7 @@ impl Gate {
         if named.is_some_and(|named| named != Some(payer)) {
             return Err(Code::SourceMismatch);
         }
-        self.signed_for(offer, (choice, token), (challenge, reference, signed), now)
+        self.signed_for(offer, (choice, token), (challenge, reference, signed), standard, now)
     }
 
     /// An authorization in answer to this challenge.
@@ -184,6 +187,7 @@ impl Gate {
         offer: &Offer,
         (choice, token): (&'g Choice, &SignedToken),
         (challenge, reference, signed): (&Challenge, &str, SignedAuthorization),
+        standard: Standard,
         now: UnixTime,
     ) -> Result<CheckedPayment<'g>, Code> {
         let payload = payload_of(&signed);
@@ -197,7 +201,7 @@ impl Gate {
             });
         let signed = Signed::Token(Box::new(signed));
         let (eligibility, signature, valid_before) =
-            self.eligibility(&signed, (offer, choice), now)?;
+            self.eligibility(&signed, (offer, choice), standard, now)?;
         let message =
             json!({"x402Version": 2, "accepted": choice.requirements, "payload": payload});
         let request = wire::request(Version::V2, &message, &choice.requirements);
@@ -221,7 +225,7 @@ impl Gate {
         (choice, token): (&'g Choice, &SignedToken),
         (credential, reference): (&Credential, &str),
         (shown, source): (OnChainProof<'_>, Option<Source>),
-        expires: UnixTime,
+        (expires, standard): (UnixTime, Standard),
         now: UnixTime,
     ) -> Result<CheckedPayment<'g>, Code> {
         let challenge = &credential.challenge;
@@ -229,7 +233,8 @@ impl Gate {
             true => expires.minus(choice.terms.max_timeout_secs),
             false => reference::issued(reference).ok_or(Code::InvalidChallenge)?,
         };
-        let mut proof = self.shown_on_chain((choice, token), shown, (issued, expires), now)?;
+        let times = (issued, expires);
+        let mut proof = self.shown_on_chain((choice, token), shown, times, standard, now)?;
         let payer = proof.payer.map(|address| Source { chain_id: token.chain_id, address });
         if source.is_some() && source != payer {
             return Err(Code::SourceMismatch);
@@ -264,14 +269,15 @@ impl Gate {
         let asked =
             credential.challenge.request_object().ok().and_then(|it| Request::read(&it).ok());
         let choice = match &asked {
-            Some(asked) => choice_for(offer, asked.chain_id, asked.currency)?.0,
-            None => offer.choices.iter().find(|choice| choice.terms.token.is_some())?,
+            Some(asked) => self.token(offer, (asked.chain_id, asked.currency), None)?,
+            None => offer.choices.iter().find(|choice| choice.terms.token.is_some())?.clone(),
         };
         let choice = choice.paying(signed.authorization())?;
         let token = choice.terms.token?;
         let reference = asked.and_then(|asked| asked.external_id).unwrap_or_default();
         let came = (&credential.challenge, reference.as_str(), signed);
-        self.signed_for(offer, (&choice, &token), came, now).ok().map(CheckedPayment::into_owned)
+        let found = self.signed_for(offer, (&choice, &token), came, Standard::Own, now);
+        found.ok().map(CheckedPayment::into_owned)
     }
 
     /// Checks a sent transaction for a target that sells nothing any more: under any route with its
@@ -296,8 +302,8 @@ impl Gate {
         let ours = choice.terms.token?;
         let expires = credential.challenge.expires_at().ok()??;
         let came = (credential, reference.as_str(), expires);
-        let checked =
-            self.judged(&offer, (&choice, &ours), came, now).map(CheckedPayment::into_owned);
+        let checked = self.judged(&offer, (&choice, &ours), came, Standard::Today, now);
+        let checked = checked.map(CheckedPayment::into_owned);
         Some(checked.map(|checked| (Offer { route: NO_ROUTE.to_owned(), ..offer }, checked)))
     }
 
@@ -312,12 +318,18 @@ impl Gate {
     ) -> Option<CheckedPayment<'g>> {
         let AnsweredChallenge { credential, request, reference } =
             self.answer(head, credential).ok()?;
-        let (choice, _) = choice_for(offer, request.chain_id, request.currency)?;
+        let asked = (request.chain_id, request.currency);
+        let choice = match Payload::read(&credential.payload).ok()? {
+            // What was sent in a token that the route does not name any more is owed.
+            Payload::Hash(_) => choice_for(offer, asked.0, asked.1)?.0.clone(),
+            _ => self.token(offer, asked, None)?,
+        };
         let choice = choice.asking(request.amount, request.recipient)?;
         let ours = choice.terms.token?;
         let expires = credential.challenge.expires_at().ok()??;
         let came = (credential, reference.as_str(), expires);
-        self.judged(offer, (&choice, &ours), came, now).ok().map(CheckedPayment::into_owned)
+        let found = self.judged(offer, (&choice, &ours), came, Standard::Own, now);
+        found.ok().map(CheckedPayment::into_owned)
     }
 }
 

@@ -17,6 +17,9 @@ use crate::payment::Cause;
 use crate::problem::Code;
 use crate::time::UnixTime;
 
+/// Seconds after `validBefore` in which a settlement may still be unknown.
+const CHARGE_MARGIN_SECS: u64 = 60;
+
 impl<'g> PaidRequest<'g> {
     /// Serves a stored response to a repeat that has proved itself.
     pub(super) fn replay(&mut self, response: &str) -> Step<'g> {
@@ -45,6 +48,11 @@ impl<'g> PaidRequest<'g> {
     pub(super) fn barred(&self, now: UnixTime) -> Step<'g> {
         match self.eligibility {
             Eligibility::Fresh | Eligibility::Expired => Step::Respond(self.too_late(now)),
+            // The ledger may have forgotten it: a payer who signs anew could pay twice.
+            Eligibility::Closed if !planted(Mutant::ForgottenIsNew) && self.may_move(now) => {
+                self.unknown()
+            }
+            Eligibility::Closed => Step::Respond(self.too_late(now)),
             Eligibility::Denied => self.refuse(Code::PayerDenied),
             Eligibility::Withdrawn => self.refuse(Code::NotFound),
             Eligibility::PriceUnknown => self.refuse(Code::PriceUnavailable),
@@ -58,6 +66,11 @@ impl<'g> PaidRequest<'g> {
                 Step::Pass(call, unpaid)
             }
         }
+    }
+
+    /// Whether the payment may still be charged, or has been lately.
+    fn may_move(&self, now: UnixTime) -> bool {
+        now < self.proof.valid_before.plus(CHARGE_MARGIN_SECS)
     }
 
     /// Answers when the payment is in a state that this request cannot change.

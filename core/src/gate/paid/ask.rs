@@ -34,6 +34,7 @@ impl<'g> PaidRequest<'g> {
             (
                 SignatureCheck::Verified,
                 Eligibility::Expired
+                | Eligibility::Closed
                 | Eligibility::Denied
                 | Eligibility::Withdrawn
                 | Eligibility::TermsChanged(_)

@@ -228,7 +228,8 @@ impl<'g> PaidRequest<'g> {
             Eligibility::Fresh | Eligibility::Expired | Eligibility::TermsChanged(_) => {
                 self.refused(reason, now)
             }
-            Eligibility::Denied
+            Eligibility::Closed
+            | Eligibility::Denied
             | Eligibility::Withdrawn
             | Eligibility::PriceUnknown
             | Eligibility::NowFree => self.barred(now),
