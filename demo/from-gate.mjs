@@ -8,9 +8,9 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
  * @param {number} now unix seconds
  */
 export function isFromGate({ method, url, headers }, secret, now = Date.now() / 1000) {
-  const { 'farebox-signature': signature, 'farebox-payer': payer = '', 'farebox-payment': payment = '' } = headers;
-  const found = /^t=(\d{1,12}),v1=([0-9a-f]{64})$/.exec(String(signature));
+  const found = /^t=(\d{1,12}),v2=([0-9a-f]{64})$/.exec(String(headers['farebox-signature']));
   if (found === null || Math.abs(now - Number(found[1])) > 300) return false;
-  const right = createHmac('sha256', secret).update([found[1], method, url, payer, payment].join('\n')).digest();
+  const told = ['payer', 'payment', 'amount', 'asset', 'network', 'transaction'].map((name) => headers[`farebox-${name}`] ?? '');
+  const right = createHmac('sha256', secret).update([found[1], method, url, ...told].join('\n')).digest();
   return timingSafeEqual(right, Buffer.from(String(found[2]), 'hex'));
 }

@@ -99,13 +99,13 @@ export function joined(chunks, length) {
 }
 
 /**
- * The body for the client, made from what is held.
+ * The body for the client, made from what is held, or the connection that the origin has upgraded.
  *
  * @param {Response | Source | null | undefined} held
  */
 export function bodyOf(held) {
   if (held === null || held === undefined) return null;
-  if (held instanceof Response) return held.body;
+  if (held instanceof Response) return held.webSocket ?? held.body;
   return held.whole ?? null;
 }
 

@@ -14,10 +14,11 @@ const BODYLESS = new Set([204, 205, 304]);
  *
  * @param {number} status
  * @param {string} lines
- * @param {BodyInit | null | undefined} body
+ * @param {BodyInit | WebSocket | null | undefined} body
  */
 export function respond(status, lines, body) {
   try {
+    if (body instanceof WebSocket) return new Response(null, { status, headers: headersOf(lines), webSocket: body });
     return new Response(BODYLESS.has(status) ? null : (body ?? null), { status, headers: headersOf(lines) });
   } catch {
     return undefined;

@@ -120,6 +120,7 @@ extern "C" {
         body: &JsValue,
         milliseconds: u32,
         cache: Option<&str>,
+        resolve: Option<&str>,
     ) -> js_sys::Promise;
 
     /// Waits for the end of the body that went to the origin: `complete`, `broken`, `flowing`, or

@@ -14,7 +14,7 @@ import { requestHead } from './edge.mjs';
  * @property {string[]} bodyless methods whose body, if there is one, the gate has to leave out
  * @property {string[]} guarded
  * @property {string} correlation
- * @property {Fields & { words: Map<string, string[]>, parts: Map<string, string>, set: [string, string][] }} request
+ * @property {Fields & { words: Map<string, string[]>, parts: Map<string, string>, set: [string, string][], address: string, told: [string, string, string] }} request
  * @property {Fields} answer
  */
 
@@ -92,6 +92,11 @@ export function forwardPlain(request, url, plain, bound) {
   for (const name of plain.request.dropped) headers.delete(name);
   headers.set(plain.correlation, correlation);
   for (const [name, value] of plain.request.set) headers.set(name, value);
+  const { address, told } = plain.request;
+  const [, scheme = '', authority = ''] = /^(\w+):\/\/([^/?#]*)/.exec(request.url) ?? [];
+  [request.headers.get(address), authority, scheme].forEach((value, index) => {
+    if (value) headers.set(told[index] ?? '', value);
+  });
   return withDeadline(plain.milliseconds, async ({ signal }, isLate) => {
     try {
       const response = await (bound ?? globalThis).fetch(url, {

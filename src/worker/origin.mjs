@@ -16,8 +16,9 @@ import { headOf, headersOf } from './edge.mjs';
  * @param {BodyInit | Source | null} body
  * @param {number} milliseconds
  * @param {'no-store' | undefined} cache
+ * @param {string | undefined} resolve the host to connect to, if it is not the URL's
  */
-export function askOrigin(bound, url, method, lines, body, milliseconds, cache) {
+export function askOrigin(bound, url, method, lines, body, milliseconds, cache, resolve) {
   return withDeadline(milliseconds, async (controller, isLate) => {
     try {
       const { stream, sent } = upload(method === 'GET' || method === 'HEAD' ? null : body, controller);
@@ -28,6 +29,7 @@ export function askOrigin(bound, url, method, lines, body, milliseconds, cache) 
         redirect: 'manual',
         signal: controller.signal,
         ...(cache === undefined ? {} : { cache }),
+        ...(resolve === undefined ? {} : { cf: { resolveOverride: resolve } }),
       });
       return { head: headOf(response), response, sent };
     } catch {

@@ -35,7 +35,16 @@ pub(super) async fn ask(
         Caching::Ordinary => None,
         Caching::Never => Some("no-store"),
     };
-    let promise = edge::ask_origin(bound, &call.url, &call.method, &lines, body, within, cache);
+    let promise = edge::ask_origin(
+        bound,
+        &call.url,
+        &call.method,
+        &lines,
+        body,
+        within,
+        cache,
+        call.resolve.as_deref(),
+    );
     let Some(reply) = edge::settled(promise).await else {
         return (OriginReply::Lost, OriginAnswer::NONE);
     };

@@ -41,6 +41,7 @@ const ALLOWED: &[Allowed] = &[
             "gate::config::networks",
             "gate::config::pricer",
             "gate::config::routes",
+            "gate::config::shape",
             "gate::config::table",
         ],
         reason: "one reader of variables, and a file for each group of them",

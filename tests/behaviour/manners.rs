@@ -181,8 +181,11 @@ pub fn the_origin_sees_the_payer_and_nothing_that_speaks_of_payment() {
         let names: BTreeSet<&str> = call.headers.iter().map(|(name, _)| name).collect();
         let mut expected =
             BTreeSet::from(["authorization", "cookie", "farebox-loop", "x-correlation-id"]);
+        expected.extend(["x-forwarded-host", "x-forwarded-proto"]);
         if is_paid {
             expected.extend(["farebox-payer", "farebox-payment", "idempotency-key"]);
+            expected.extend(["farebox-amount", "farebox-asset", "farebox-network"]);
+            expected.extend((target == "/before").then_some("farebox-transaction"));
         } else {
             expected.insert("if-none-match");
         }
@@ -225,12 +228,16 @@ fn with_a_shared_secret_every_forwarded_request_is_signed() {
     let now = crate::world::BEGIN;
     let payment = paid.headers.get("farebox-payment").unwrap();
     let payer = world.payer.address.to_checksum();
+    let asset = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
     for (call, text) in [
-        (paid, format!("{now}\nGET\n/after?x=1\n{payer}\n{payment}")),
-        (free, format!("{now}\nGET\n/free\n\n")),
+        (
+            paid,
+            format!("{now}\nGET\n/after?x=1\n{payer}\n{payment}\n10000\n{asset}\neip155:84532\n"),
+        ),
+        (free, format!("{now}\nGET\n/free\n\n\n\n\n\n")),
     ] {
         let expected =
-            format!("t={now},v1={}", hmac_sha256(b"canary-origin-secret", text.as_bytes()));
+            format!("t={now},v2={}", hmac_sha256(b"canary-origin-secret", text.as_bytes()));
         assert_eq!(call.headers.get("farebox-signature"), Some(expected.as_str()));
     }
 }

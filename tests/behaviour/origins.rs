@@ -34,6 +34,23 @@ fn the_origin_is_a_url_or_a_binding_or_the_zone() {
 }
 
 #[test]
+fn an_origin_that_keeps_the_host_is_asked_for_the_clients_url_at_its_own_name() {
+    let mut world = World::with(with(
+        json!({"ORIGIN_URL": "https://origin.shop.example", "ORIGIN_HOST": "client"}),
+    ));
+    world.pay("/after?a=1");
+    world.send(get("/free"));
+    for (call, path) in world.origin.calls.iter().zip(["/after?a=1", "/free"]) {
+        assert_eq!(call.url, ["https://shop.example", path].concat());
+        assert_eq!(call.resolve.as_deref(), Some("origin.shop.example"));
+    }
+    assert_eq!(world.origin.calls.len(), 2);
+    let mut plain = World::with(with(json!({"ORIGIN_HOST": "origin"})));
+    plain.send(get("/free"));
+    assert_eq!(plain.origin.calls[0].resolve, None);
+}
+
+#[test]
 fn two_origins_are_an_error_and_so_is_a_variable_in_the_place_of_the_binding() {
     let both = with(json!({"bindings": ["ORIGIN"]}));
     assert_eq!(named(&both, Routes::Variables), ["ORIGIN_URL"]);
@@ -152,7 +169,7 @@ fn a_stored_table_that_is_wrong_is_named() {
         ("{\"path\": \"/a\", \"price\": \"$1\"}", "CONFIG routes"),
         (
             "[{\"path\": \"/a\", \"price\": \"$1\"}, {\"path\": \"/a\", \"price\": \"$2\"}]",
-            "CONFIG routes",
+            "CONFIG routes[1]",
         ),
         (
             "[{\"path\": \"/a\", \"price\": \"$1\"}, {\"path\": \"/b\", \"price\": \"1 EUR\"}]",

@@ -106,8 +106,44 @@ describe('forwarding', () => {
       assert.equal(call.headers['content-type'], 'application/json');
     });
 
-    it(`the signature for the origin covers time, method, target, payer and payment (${kind})`, async () => {
+    it(`the signature for the origin covers time, method, target and what was paid (${kind})`, async () => {
       expectSignature((await forward(kind, { suffix: '/signed?a=1' })).call);
+    });
+  }
+
+  it('the origin is told amount, asset and network, and the transaction where it was settled before', async () => {
+    const paid = { 'farebox-amount': '10000', 'farebox-asset': '0x036CbD53842c5426634e7929541eC2318f3dCF7e', 'farebox-network': 'eip155:84532' };
+    for (const mode of MODES) {
+      const path = `/${mode}/told`;
+      const payment = await payFor(world, path);
+      const forged: HeaderRow[] = [['Farebox-Amount', '1'], ['Farebox_Amount', '1'], ['Farebox-Transaction', '0x1']];
+      expectPaid(await send(world, path, payment, { headers: forged }), payment);
+      const headers = world.origin.of(path)[0]?.headers ?? {};
+      for (const [name, value] of Object.entries(paid)) assert.equal(headers[name], value, name);
+      assert.equal(headers['farebox-transaction'], mode === 'before' ? payment.transaction : undefined);
+      assert.equal(headers['farebox_amount'], undefined);
+    }
+  });
+
+  for (const kind of KINDS) {
+    it(`address, host and scheme of the client are told by the gate alone (${kind})`, async () => {
+      for (const plain of [true, false]) {
+        const headers: HeaderRow[] = [
+          ['Host', 'shop.example:8443'],
+          ['CF-Connecting-IP', '203.0.113.7'],
+          ['X-Forwarded-For', '198.51.100.1'],
+          ['X_Forwarded_For', '198.51.100.1'],
+          ['X-Forwarded-Host', 'evil.example'],
+          ['X-Forwarded-Proto', 'gopher'],
+          ['X-Forwarded-Port', '1'],
+          ['Forwarded', 'for=198.51.100.1;host=evil.example'],
+          // Names that the edge leaves to the gate.
+          ...(plain ? [] : [['X_Other', '1'] as const]),
+        ];
+        const { call } = await forward(kind, { headers: plain ? headers.filter(([name]) => name !== 'X_Forwarded_For') : headers });
+        const told = call.rows.map(([name, value]) => [name.toLowerCase(), value]).filter(([name = '']) => /forwarded/.test(name)).sort();
+        assert.deepEqual(told, [['x-forwarded-for', '203.0.113.7'], ['x-forwarded-host', 'shop.example:8443'], ['x-forwarded-proto', 'http']]);
+      }
     });
   }
 
@@ -221,10 +257,9 @@ describe('forwarding', () => {
 });
 
 function expectSignature(call: OriginCall): void {
-  const [, time = '', mac = ''] = /^t=(\d+),v1=([0-9a-f]{64})$/.exec(call.headers['farebox-signature'] ?? '') ?? [];
-  const payer = call.headers['farebox-payer'] ?? '';
-  const payment = call.headers['farebox-payment'] ?? '';
-  const text = [time, call.method, call.target, payer, payment].join('\n');
+  const [, time = '', mac = ''] = /^t=(\d+),v2=([0-9a-f]{64})$/.exec(call.headers['farebox-signature'] ?? '') ?? [];
+  const told = ['payer', 'payment', 'amount', 'asset', 'network', 'transaction'].map((name) => call.headers[`farebox-${name}`] ?? '');
+  const text = [time, call.method, call.target, ...told].join('\n');
   assert.equal(mac, createHmac('sha256', ORIGIN_SECRET).update(text).digest('hex'), text);
   assert.ok(Math.abs(Number(time) - Date.now() / 1000) < 5);
 }

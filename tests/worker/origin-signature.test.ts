@@ -120,6 +120,10 @@ function judge(signed: readonly Signed[], isFromGate: Judge): void {
       target: { ...request, url: `${request.url}x` },
       payer: { ...request, headers: { ...headers, 'farebox-payer': '0x0000000000000000000000000000000000000001' } },
       payment: { ...request, headers: { ...headers, 'farebox-payment': 'rcpt_forged' } },
+      amount: { ...request, headers: { ...headers, 'farebox-amount': '1' } },
+      asset: { ...request, headers: { ...headers, 'farebox-asset': '0x0000000000000000000000000000000000000001' } },
+      network: { ...request, headers: { ...headers, 'farebox-network': 'eip155:8453' } },
+      transaction: { ...request, headers: { ...headers, 'farebox-transaction': `0x${'1'.repeat(64)}` } },
       'no signature': { ...request, headers: without },
       'time alone': { ...request, headers: { ...headers, 'farebox-signature': signature.replace(/t=(\d+)/, (_, t: string) => `t=${Number(t) + 1}`) } },
       'digits alone': { ...request, headers: { ...headers, 'farebox-signature': signature.replace(/.$/, (last) => (last === '0' ? '1' : '0')) } },
@@ -136,7 +140,7 @@ function judge(signed: readonly Signed[], isFromGate: Judge): void {
 /** The same request with a signature that is right at another time. */
 function resigned(request: Signed, { ago = 0 }: { readonly ago?: number }, secret = ORIGIN_SECRET): Signed {
   const time = Math.floor(Date.now() / 1000) - ago;
-  const { 'farebox-payer': payer = '', 'farebox-payment': payment = '' } = request.headers;
-  const mac = createHmac('sha256', secret).update(`${time}\n${request.method}\n${request.url}\n${String(payer)}\n${String(payment)}`).digest('hex');
-  return { ...request, headers: { ...request.headers, 'farebox-signature': `t=${time},v1=${mac}` } };
+  const told = ['payer', 'payment', 'amount', 'asset', 'network', 'transaction'].map((name) => String(request.headers[`farebox-${name}`] ?? ''));
+  const mac = createHmac('sha256', secret).update([time, request.method, request.url, ...told].join('\n')).digest('hex');
+  return { ...request, headers: { ...request.headers, 'farebox-signature': `t=${time},v2=${mac}` } };
 }

@@ -21,6 +21,8 @@ pub struct OriginCall {
     pub method: String,
     /// Absolute URL.
     pub url: String,
+    /// The host to connect to, if it is another one than the URL's.
+    pub resolve: Option<String>,
     /// Header fields.
     pub headers: Headers,
     /// Seconds to the head and, when sealing, to the end of the body.
@@ -51,7 +53,22 @@ pub enum Caller<'a> {
         payer: &'a str,
         /// Receipt id.
         receipt: &'a str,
+        /// What the payer pays.
+        price: Price<'a>,
     },
+}
+
+/// What a request is paid with, as the origin is told.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Price<'a> {
+    /// Atomic units, decimal.
+    pub amount: &'a str,
+    /// The asset's name on the wire.
+    pub asset: &'a str,
+    /// CAIP-2 id.
+    pub network: &'a str,
+    /// The transaction, if it is settled before the origin is asked; else empty.
+    pub transaction: &'a str,
 }
 
 /// Drops the fields of a request for a priced route that its origin does not get, before any
@@ -75,8 +92,21 @@ const HEARD: &[&str] = &["authorization", KEY, KEY_HEADER];
 
 /// Fields of the platform about the client and the way of the request, besides `cf-*`, lower case.
 /// The platform ends the client's connection, so that no connection option concerns these.
-const PLATFORMS: &[&str] =
-    &["x-forwarded-for", "x-forwarded-proto", "x-real-ip", "true-client-ip", "cdn-loop"];
+const PLATFORMS: &[&str] = &["x-real-ip", "true-client-ip", "cdn-loop"];
+
+/// Where the platform tells the client's address.
+pub(super) const CLIENT_ADDRESS: &str = "cf-connecting-ip";
+/// Fields that tell the origin the client's address, host and scheme, in this order. The gate alone
+/// writes them.
+pub const FORWARDED: [&str; 3] = ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"];
+/// Fields that say the same to some servers, lower case: a client's own are dropped.
+pub const ALSO_FORWARDED: &[&str] = &[
+    "forwarded",
+    "x-forwarded-port",
+    "x-forwarded-server",
+    "x-forwarded-ssl",
+    "x-forwarded-scheme",
+];
 
 /// The fields that `Connection` names, lower case. Spec: RFC 9110 7.6.1.
 struct Hops(BTreeSet<Vec<u8>>);
@@ -131,14 +161,21 @@ pub fn origin_call(
             headers.add("authorization", &row);
         }
     }
+    let scheme = head.url.split("://").next().unwrap_or_default();
+    let address = head.headers.get(CLIENT_ADDRESS).unwrap_or_default();
+    for (name, value) in FORWARDED.into_iter().zip([address, head.authority(), scheme]) {
+        if !value.is_empty() {
+            headers.set(name, value);
+        }
+    }
     headers.set(CORRELATION, correlation);
-    let (who, receipt) = match caller {
-        Caller::Anybody => ("", ""),
+    let (who, receipt, price) = match caller {
+        Caller::Anybody => ("", "", Price::default()),
         Caller::Client(name) => {
             headers.set("farebox-client", name);
-            (name, "")
+            (name, "", Price::default())
         }
-        Caller::Payer { payer, receipt } => {
+        Caller::Payer { payer, receipt, price } => {
             headers.retain(|name, _| {
                 let folded = folded(name);
                 !(is_conditional(&folded) || FOR_CACHES.contains(&&*folded))
@@ -147,16 +184,23 @@ pub fn origin_call(
                 headers.set("farebox-payer", payer);
             }
             headers.set("farebox-payment", receipt);
+            for (name, value) in PAID.into_iter().zip(price.parts()) {
+                if !value.is_empty() {
+                    headers.set(name, value);
+                }
+            }
             if headers.filled(KEY).is_none() {
                 headers.retain(|name, _| folded(name) != KEY);
                 headers.set(KEY, &keys.idempotency_key(receipt));
             }
-            (payer, receipt)
+            (payer, receipt, price)
         }
     };
     let target = head.target();
     let time = alloc::format!("{}", now.secs());
-    if let Some(value) = keys.origin_signature(&time, [&head.method, target, who, receipt]) {
+    let [amount, asset, network, transaction] = price.parts();
+    let signed = [&head.method, target, who, receipt, amount, asset, network, transaction];
+    if let Some(value) = keys.origin_signature(&time, signed) {
         headers.set("farebox-signature", &value);
     }
     headers.set(MARK, keys.mark());
@@ -168,11 +212,23 @@ pub fn origin_call(
     OriginCall {
         method: head.method.clone(),
         url: origin.url(head),
+        resolve: origin.resolved().map(String::from),
         headers,
         timeout_secs,
         caching,
     }
 }
+
+impl<'a> Price<'a> {
+    /// In the order in which they are signed.
+    const fn parts(self) -> [&'a str; 4] {
+        [self.amount, self.asset, self.network, self.transaction]
+    }
+}
+
+/// Fields that tell the parts of a price.
+const PAID: [&str; 4] =
+    ["farebox-amount", "farebox-asset", "farebox-network", "farebox-transaction"];
 
 /// Header that lets origins carry out a request once, lower case.
 pub(super) const KEY: &str = "idempotency-key";
@@ -238,7 +294,10 @@ pub const NEVER_FORWARDED: &[&str] = &[
 pub const OWN_PREFIXES: &[&str] = &["farebox-", "x-farebox-"];
 
 fn is_never_forwarded(name: &str) -> bool {
-    NEVER_FORWARDED.contains(&name) || OWN_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    NEVER_FORWARDED.contains(&name)
+        || FORWARDED.contains(&name)
+        || ALSO_FORWARDED.contains(&name)
+        || OWN_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// The value of `Authorization` without its `Payment` credentials. Spec: RFC 9110 11.4.

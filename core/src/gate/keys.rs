@@ -206,18 +206,19 @@ impl Keys {
 
     /// `Farebox-Signature` for one forwarded request; `None` unless a secret is shared with the
     /// origin.
+    ///
+    /// The parts are method, target, payer, payment, amount, asset, network and transaction.
     #[must_use]
-    pub fn origin_signature(&self, now: &str, parts: [&str; 4]) -> Option<String> {
+    pub fn origin_signature(&self, now: &str, parts: [&str; 8]) -> Option<String> {
         let secret = self.origin.as_ref()?;
-        let [method, target, payer, payment] = parts;
         let mut text = String::from(now);
-        for part in [method, target, payer, payment] {
+        for part in parts {
             text.push('\n');
             text.push_str(part);
         }
         let mut value = String::from("t=");
         value.push_str(now);
-        value.push_str(",v1=");
+        value.push_str(",v2=");
         value.push_str(&hex::encode(&mac(secret.expose(), &[text.as_bytes()])));
         Some(value)
     }

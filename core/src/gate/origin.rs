@@ -15,6 +15,8 @@ pub const MARK: &str = "farebox-loop";
 pub enum Origin {
     /// A server: the target is appended to this base URL, which does not end in a slash.
     Url(String),
+    /// A server that gets the URL that the client asked for, and is reached under this host.
+    Host(String),
     /// The Worker bound as `ORIGIN`; it gets the URL that the client asked for.
     Bound,
     /// The server of the gate's own zone, behind the gate; it gets the URL that the client asked
@@ -29,7 +31,7 @@ impl Origin {
         let target = head.target();
         let mut url = match self {
             Self::Url(base) => base.clone(),
-            Self::Bound | Self::Zone => {
+            Self::Host(_) | Self::Bound | Self::Zone => {
                 let scheme = head.url.split("://").next().unwrap_or_default();
                 [scheme, "://", head.authority()].concat()
             }
@@ -44,7 +46,16 @@ impl Origin {
     pub fn base(&self) -> Option<&str> {
         match self {
             Self::Url(base) => Some(base),
-            Self::Bound | Self::Zone => None,
+            Self::Host(_) | Self::Bound | Self::Zone => None,
+        }
+    }
+
+    /// The host to connect to, if it is another one than the URL's.
+    #[must_use]
+    pub fn resolved(&self) -> Option<&str> {
+        match self {
+            Self::Host(host) => Some(host),
+            Self::Url(_) | Self::Bound | Self::Zone => None,
         }
     }
 }

@@ -64,16 +64,19 @@ impl Gate {
     /// names consist of `a-z 0-9 -`, none is in `request.gate` or has a prefix in
     /// `request.prefixes`, a field in `request.words` has one of the values there, and a field in
     /// `request.parts` does not contain the text there, in any case. The edge leaves out
-    /// `request.dropped` and adds `request.set`. An answer with a field in `answer.gate`, or with a
+    /// `request.dropped`, adds `request.set`, and tells in the three fields of `request.told` what came in the field
+    /// `request.address`, the host and the scheme that the client asked for. An answer with a field in `answer.gate`, or with a
     /// prefix in `answer.prefixes`, goes to the gate to be finished; from others the edge leaves
     /// out `answer.dropped`. Request and answer carry an id in the field `correlation`.
     #[must_use]
     pub fn plain_forwarding(&self) -> Option<Value> {
-        if self.keys.signs_origin_requests() || !self.routes.table.forwards_unlisted() {
+        let resolves = self.origin.asked.resolved().is_some();
+        if resolves || self.keys.signs_origin_requests() || !self.routes.table.forwards_unlisted() {
             return None;
         }
         let mut guarded = self.routes.table.paid_prefixes();
         guarded.push(String::from(RESERVED));
+        let dropped = [WRITTEN, &forward::FORWARDED, forward::ALSO_FORWARDED].concat();
         let mut finished = without(reply::NEVER_ANSWERED, ABOUT_CONNECTION);
         finished.extend_from_slice(reply::REWRITTEN);
         Some(json!({
@@ -88,8 +91,10 @@ impl Gate {
                 "prefixes": forward::OWN_PREFIXES,
                 "words": WORDS,
                 "parts": PARTS,
-                "dropped": WRITTEN,
+                "dropped": dropped,
                 "set": [(MARK, self.keys.mark())],
+                "address": forward::CLIENT_ADDRESS,
+                "told": forward::FORWARDED,
             },
             "answer": {
                 "gate": finished,

@@ -65,7 +65,11 @@ impl Gate {
     ) -> (OriginCall, Unpaid) {
         let timeout = self.origin.timeout_secs;
         let unpaid = Unpaid::free(correlation.to_string());
-        (self.origin_call(head, Caller::Anybody, correlation, timeout, now), unpaid)
+        let mut call = self.origin_call(head, Caller::Anybody, correlation, timeout, now);
+        if asks_for_websocket(head) {
+            call.headers.set("upgrade", "websocket");
+        }
+        (call, unpaid)
     }
 
     /// Forwards like [`Gate::free`]; a 404 of the origin is replaced by a document.
@@ -187,6 +191,13 @@ impl Gate {
         }
         reply
     }
+}
+
+/// Whether the client asks to go on with the WebSocket protocol, the only one that the platform
+/// changes to. Spec: RFC 6455 4.1.
+fn asks_for_websocket(head: &RequestHead) -> bool {
+    let asks = |row: &str| row.trim().eq_ignore_ascii_case("websocket");
+    head.method == "GET" && head.headers.rows("upgrade").any(asks)
 }
 
 /// Sets the header for the remaining free requests and exposes it to scripts of other origins.

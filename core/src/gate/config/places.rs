@@ -26,7 +26,11 @@ fn origin(reader: &mut Reader) -> Option<Origin> {
         reader.fail("ORIGIN", "must be a service binding; a URL belongs in ORIGIN_URL");
         return None;
     }
+    let keeps_host = one_of(reader, "ORIGIN_HOST", "origin client") == Some("client");
     if reader.is_absent("ORIGIN_URL") {
+        if keeps_host {
+            reader.fail("ORIGIN_HOST", "belongs to ORIGIN_URL, which is not set; remove it");
+        }
         return Some(if bound { Origin::Bound } else { Origin::Zone });
     }
     let text = reader.text("ORIGIN_URL")?;
@@ -34,7 +38,18 @@ fn origin(reader: &mut Reader) -> Option<Origin> {
         reader.fail("ORIGIN_URL", "the service binding ORIGIN is set too; keep one of the two");
         return None;
     }
-    checked_url(reader, "ORIGIN_URL", &text).map(|url| Origin::Url(url.as_str().to_owned()))
+    let url = checked_url(reader, "ORIGIN_URL", &text)?;
+    if !keeps_host {
+        return Some(Origin::Url(url.as_str().to_owned()));
+    }
+    match url.as_str().strip_prefix("https://").filter(|host| !host.contains([':', '/'])) {
+        Some(host) => Some(Origin::Host(host.to_owned())),
+        None => {
+            let remedy = "\"client\" needs an ORIGIN_URL of https:// and a name alone; remove port and path there";
+            reader.fail("ORIGIN_HOST", remedy);
+            None
+        }
+    }
 }
 
 fn one_of(reader: &mut Reader, name: &str, words: &'static str) -> Option<&'static str> {

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 
 use super::{Abort, AfterRecord, BodyLimits, Kept, PaidRequest, Step};
-use crate::gate::forward::{Caller, origin_call};
+use crate::gate::forward::{Caller, Price, origin_call};
 use crate::gate::reply::{Body, CORRELATION, Reply, finish_paid, scrub};
 use crate::http::ResponseHead;
 use crate::ledger::command::{Command, Delivery, Failure};
@@ -77,7 +77,14 @@ pub struct Streaming<'g>(Box<PaidRequest<'g>>);
 impl<'g> PaidRequest<'g> {
     pub(super) fn forward(self: Box<Self>, now: UnixTime) -> Step<'g> {
         let gate = self.gate;
-        let caller = Caller::Payer { payer: &self.payer_text(), receipt: &self.receipt };
+        let terms = &self.choice.terms;
+        let price = Price {
+            amount: &alloc::format!("{}", terms.amount),
+            asset: &terms.asset,
+            network: terms.network.as_str(),
+            transaction: &self.transaction.map(|it| it.to_text()).unwrap_or_default(),
+        };
+        let caller = Caller::Payer { payer: &self.payer_text(), receipt: &self.receipt, price };
         let secs = self.offer.origin_timeout_secs;
         let call = origin_call(
             &gate.origin.asked,
