@@ -435,7 +435,7 @@ pub fn an_empty_wallet_error_names_amount_token_and_network() {
     ];
     let payer = account().address().to_checksum();
     let needs = format!(
-        "; {payer} holds less than 0.01 USDC (10000), contract {USDC} on eip155:84532, a test network"
+        "; {payer} holds less than 0.01 USDC (10000), contract {USDC} on eip155:84532 (base-sepolia), a test network: https://faucet.circle.com gives test USDC"
     );
     for (headers, body) in cases {
         let mut exchange = exchange("{}", 1);

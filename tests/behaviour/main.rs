@@ -27,6 +27,7 @@ mod mutants;
 mod onchain;
 mod origins;
 mod other_chains;
+mod payer_words;
 mod plain;
 mod pricer;
 mod published;

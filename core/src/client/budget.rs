@@ -220,9 +220,11 @@ impl Budget {
             let message = format!("more than {MAX_ENTRIES} payments in five minutes");
             return Err(ClientError::new(Reason::BudgetExhausted, message));
         }
+        // First the one that the others are taken from if they are not set: whatever such a cap
+        // refuses, this one refuses too, under the name that was written.
         let caps = [
-            ("perHour", policy.per_hour, HOUR_SECS, None, None),
             ("perDay", policy.per_day, DAY_SECS, None, None),
+            ("perHour", policy.per_hour, HOUR_SECS, None, None),
             ("perHost", policy.per_host, DAY_SECS, Some(host), None),
             ("perPayee", policy.per_payee, DAY_SECS, None, Some(payee.as_str())),
         ];

@@ -10,10 +10,11 @@ use alloc::vec::Vec;
 use serde_json::{Map, Value};
 
 use super::error::{ClientError, Reason};
-use super::offer::Offer;
+use super::offer::{Offer, Way};
 use super::policy::Policy;
 use crate::http::Headers;
 use crate::time::UnixTime;
+use crate::x402::extension::mppx;
 
 pub use mpp::expired;
 pub use x402::REQUIRED_HEADER;
@@ -85,7 +86,22 @@ impl Challenge {
                 Err(error) => challenge.refused.push(error),
             }
         }
+        challenge.prefer_charges();
         Ok(challenge)
+    }
+
+    /// Drops x402 offers of a sale that a charge offers too, if the server binds its x402 payments
+    /// to requests by the extension `mppx`: it may refuse what a stock client signs. Spec: the source
+    /// of `mppx` and `pympp`.
+    fn prefer_charges(&mut self) {
+        if !self.extensions.as_ref().is_some_and(|all| all.contains_key(mppx::NAME)) {
+            return;
+        }
+        let sale =
+            |offer: &Offer| (offer.chain_id, offer.asset.address, offer.amount, offer.pay_to);
+        let signed = |offer: &&Offer| offer.charge().is_some_and(|charge| charge.way != Way::Hash);
+        let charged: Vec<_> = self.offers.iter().filter(signed).map(sale).collect();
+        self.offers.retain(|offer| offer.charge().is_some() || !charged.contains(&sale(offer)));
     }
 
     /// Whether no offer can be paid because all have expired.

@@ -95,7 +95,8 @@ impl Policy {
                 }
                 "assets" => (policy.symbols, policy.declared) = assets(value)?,
                 "hosts" => {
-                    policy.hosts = Some(list(field, value, |h| Some(h.to_ascii_lowercase()))?);
+                    let wrong = || invalid(field, HOSTS);
+                    policy.hosts = Some(list(field, value, host_in).map_err(|_| wrong())?);
                 }
                 "payees" => {
                     let address = |text: &str| Address::parse_checksummed(text).ok();
@@ -218,8 +219,7 @@ impl Policy {
             _ => {
                 let (price, symbol) = (offer.price(), &offer.asset.symbol);
                 let cap = cap.to_decimal(CAP_DECIMALS);
-                let message =
-                    format!("the price is {price} {symbol}; the cap per payment is {cap}");
+                let message = format!("the price is {price} {symbol}, and perPayment is {cap}");
                 return fail(Reason::PolicyAmount, message);
             }
         }
@@ -272,6 +272,41 @@ fn list<T>(
     entries.iter().map(|entry| entry.as_str().and_then(&read).ok_or_else(wrong)).collect()
 }
 
+/// What `hosts` takes.
+const HOSTS: &str = "must list hosts such as \"api.example.com\" or \"127.0.0.1:8402\": no path, no user, no wildcard, and no :443 or :80";
+
+/// The host of a policy as requests name it, from a host or from an origin: lower case, with the
+/// port unless it is the scheme's own.
+fn host_in(text: &str) -> Option<String> {
+    let text = text.to_ascii_lowercase();
+    let (own_port, authority) = match text.split_once("://") {
+        Some(("https", rest)) => (Some(":443"), rest),
+        Some(("http", rest)) => (Some(":80"), rest),
+        Some(_) => return None,
+        None => (None, text.as_str()),
+    };
+    let host = match own_port {
+        Some(port) => {
+            let bare = authority.strip_suffix('/').unwrap_or(authority);
+            bare.strip_suffix(port).unwrap_or(bare)
+        }
+        // Without its scheme nothing says whether this port is left out of a URL.
+        None if authority.ends_with(":443") || authority.ends_with(":80") => return None,
+        None => authority,
+    };
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => (name, port),
+        _ => (host, "1"),
+    };
+    let is_name = match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
+        Some(ip) => ip.bytes().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.')),
+        None => name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_')),
+    };
+    let is_port = port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    let is_host = is_name && !name.is_empty() && is_port;
+    is_host.then(|| host.to_owned())
+}
+
 /// Parses hosts with their ports, and their settings.
 fn speakers(value: &Value) -> Result<Vec<Speaker>, ClientError> {
     let wrong = || invalid("mpp", "must name hosts, each with {realm} or {nonce: \"joined\"}");
@@ -291,7 +326,8 @@ fn speakers(value: &Value) -> Result<Vec<Speaker>, ClientError> {
     let mut speakers = Vec::new();
     for (host, facts) in hosts {
         let (realm, framing) = facts.as_object().and_then(known).ok_or_else(wrong)?;
-        speakers.push(Speaker { host: host.to_ascii_lowercase(), realm, framing });
+        let host = host_in(host).ok_or_else(wrong)?;
+        speakers.push(Speaker { host, realm, framing });
     }
     Ok(speakers)
 }

@@ -9,6 +9,7 @@ use super::error::{ClientError, Reason, clean};
 use super::offer::{Charge, TermsSource};
 use super::prepare::Prepared;
 use crate::amount::Amount;
+use crate::chain::ChainId;
 use crate::encoding::hex;
 use crate::evm::address::Address;
 use crate::evm::signature::Signature;
@@ -82,13 +83,20 @@ pub struct Settlement {
 }
 
 impl Settlement {
-    /// The settlement header, if there is one.
+    /// The settlement header, if there is one; servers in Rust answer version 1 in that of version
+    /// 2.
     ///
     /// # Errors
     /// [`Reason::ReceiptMismatch`] for one that cannot be read.
     pub fn read(version: Version, headers: &Headers) -> Result<Option<Self>, ClientError> {
-        let name = version.settlement_header().to_ascii_lowercase();
-        let Some(value) = headers.joined(&name) else { return Ok(None) };
+        let other = match version {
+            Version::V1 => Version::V2,
+            Version::V2 => Version::V1,
+        };
+        let mut names = [version, other]
+            .map(|version| version.settlement_header().to_ascii_lowercase())
+            .into_iter();
+        let Some(value) = names.find_map(|name| headers.joined(&name)) else { return Ok(None) };
         match header::decode_up_to(&value, MAX_HEADER_BYTES) {
             Ok(message) => Ok(Some(Self { object: message.object })),
             Err(_) => Err(mismatch("the settlement header is not base64 of JSON")),
@@ -101,10 +109,15 @@ impl Settlement {
         self.object.get("success").and_then(Value::as_bool) == Some(true)
     }
 
-    /// The reason why not, in the server's words, cleaned.
+    /// The reason why no value moved, in the server's words, if it says so and gives one.
     #[must_use]
-    pub fn reason(&self) -> String {
-        clean(self.text("errorReason").unwrap_or("no reason given"))
+    pub fn refusal(&self) -> Option<&str> {
+        self.text("errorReason").filter(|reason| !self.success() && !clean(reason).is_empty())
+    }
+
+    /// The reason, cleaned.
+    fn reason(&self) -> String {
+        clean(self.refusal().unwrap_or("no reason given"))
     }
 
     fn text(&self, name: &str) -> Option<&str> {
@@ -125,11 +138,12 @@ impl Settlement {
                 self.reason()
             )));
         }
-        let network = match version {
-            Version::V1 => offer.asset.network.v1_name().unwrap_or_default(),
-            Version::V2 => offer.asset.network.as_str(),
+        let ours = &offer.asset.network;
+        let is_ours = |network: &str| match version {
+            Version::V1 => ChainId::parse_or_name(network).as_ref() == Ok(ours),
+            Version::V2 => network == ours.as_str(),
         };
-        if self.text("network") != Some(network) {
+        if !self.text("network").is_some_and(is_ours) {
             return Err(mismatch("it names a different network"));
         }
         let is_payer = |text: &str| Address::parse(text).is_ok_and(|address| address == payer);

@@ -63,15 +63,16 @@ impl Rejection {
         Self::of(status, &said(&object).unwrap_or_else(whole), &code)
     }
 
-    /// Reads the refusal of a payment: the reason is in the header of its terms, or in the body.
-    /// Servers in Python leave the body empty.
+    /// Reads the refusal of a payment: the reason is in the header of its terms, in that of the
+    /// settlement, `settled`, or in the body. Servers in Python leave the body empty.
     /// Spec: x402 v2, HTTP transport, `error` of `PaymentRequired`.
     #[must_use]
-    pub fn of_payment(status: u16, headers: &Headers, body: &[u8]) -> Self {
-        let said = Self::read(status, body);
-        match reason_beside_terms(headers) {
-            Some(text) if !planted(Mutant::HeaderUnread) => Self { text, ..said },
-            Some(_) | None => said,
+    pub fn of_payment(status: u16, headers: &Headers, settled: Option<&str>, body: &[u8]) -> Self {
+        let beside = reason_beside_terms(headers).filter(|_| !planted(Mutant::HeaderUnread));
+        match (beside, settled) {
+            (Some(text), _) => Self { text, ..Self::read(status, body) },
+            (None, Some(text)) => Self::of(status, text, ""),
+            (None, None) => Self::read(status, body),
         }
     }
 

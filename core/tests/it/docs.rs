@@ -364,10 +364,16 @@ fn members(name: &str) -> Names {
     body.lines().filter_map(member).collect()
 }
 
-/// The texts of the files in a folder.
+/// The texts of the files in a folder and the folders in it.
 fn sources(folder: &str) -> Vec<String> {
-    let files = fs::read_dir(root().join(folder)).unwrap();
-    files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect()
+    let (mut folders, mut texts) = (vec![root().join(folder)], Vec::new());
+    while let Some(folder) = folders.pop() {
+        let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let (inner, files): (Vec<PathBuf>, Vec<PathBuf>) = paths.partition(|path| path.is_dir());
+        folders.extend(inner);
+        texts.extend(files.into_iter().map(|file| fs::read_to_string(file).unwrap()));
+    }
+    texts
 }
 
 /// What stands between two texts.

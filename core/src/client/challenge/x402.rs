@@ -120,7 +120,8 @@ fn offer(
     };
     let name = text("network")?;
     let network = match version {
-        Version::V1 => ChainId::from_name(name).ok_or_else(|| unknown(name))?,
+        // Some servers use the ids of version 2 here.
+        Version::V1 => ChainId::parse_or_name(name).map_err(|_| unknown(name))?,
         Version::V2 => ChainId::parse(name).map_err(|_| unknown(name))?,
     };
     let chain_id = network.evm_id().ok_or_else(|| unknown(name))?;

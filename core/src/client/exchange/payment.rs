@@ -142,8 +142,7 @@ impl Exchange {
             return Next::Return(None);
         };
         if status == 402 {
-            let rejection = Rejection::of_payment(status, headers, body);
-            return Next::Fail(refused(prepared, headers, rejection));
+            return Next::Fail(refused(prepared, status, headers, body));
         }
         let rejection = Rejection::read(status, body);
         let problem = Problem::read(headers, body);
@@ -200,26 +199,29 @@ impl Exchange {
 }
 
 /// The error for a 402 after a payment.
-fn refused(prepared: &Prepared, headers: &Headers, rejection: Rejection) -> ClientError {
+fn refused(prepared: &Prepared, status: u16, headers: &Headers, body: &[u8]) -> ClientError {
     let offer = &prepared.offer;
     let settlement = match &offer.asked {
         TermsSource::X402 { version, .. } => Settlement::read(*version, headers).ok().flatten(),
         TermsSource::Mpp(_) => None,
     };
-    let rejection = match settlement {
-        Some(settlement) if !settlement.success() => {
-            Rejection::of(rejection.status, &settlement.reason(), "")
-        }
-        _ => rejection,
-    };
-    if !rejection.is_about_funds() {
+    let settled = settlement.as_ref().and_then(Settlement::refusal);
+    let rejection = Rejection::of_payment(status, headers, settled, body);
+    let is_about_funds = rejection.is_about_funds()
+        || settled.is_some_and(|text| Rejection::of(status, text, "").is_about_funds());
+    if !is_about_funds {
         return ClientError::new(Reason::PaymentRefused, rejection.to_string());
     }
     let (payer, price) = (prepared.authorization.from.to_checksum(), in_words(offer));
     let (asset, network) = (offer.asset.address.to_checksum(), &offer.asset.network);
-    let kind = if network.is_main_network() { "" } else { ", a test network" };
+    let name = network.v1_name().map(|name| format!(" ({name})")).unwrap_or_default();
+    let source = match (network.is_main_network(), offer.asset.symbol.as_str()) {
+        (true, _) => "",
+        (false, "USDC") => ", a test network: https://faucet.circle.com gives test USDC",
+        (false, _) => ", a test network: its faucet gives test money",
+    };
     let message = format!(
-        "{rejection}; {payer} holds less than {price}, contract {asset} on {network}{kind}"
+        "{rejection}; {payer} holds less than {price}, contract {asset} on {network}{name}{source}"
     );
     ClientError::new(Reason::InsufficientFunds, message)
 }
