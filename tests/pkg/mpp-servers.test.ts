@@ -98,9 +98,9 @@ describe('mppx 0.11', () => {
     await assertReceipt(response, 20_000n);
   });
 
-  test('of the same price by x402 and by MPP it takes x402, and the server takes that', async () => {
+  test('of the same price by x402 and by MPP it takes MPP, because its x402 terms bind a payment to the request, and the server takes that', async () => {
     const { response, text, proposals, paid, received, settled } = await buy('/both', inside());
-    assert.deepEqual([response.status, text, paid, received, settled, proposals[0]?.protocol], [200, GOODS, 10_000n, 10_000n, 1, 'x402'], text);
+    assert.deepEqual([response.status, text, paid, received, settled, proposals[0]?.protocol], [200, GOODS, 10_000n, 10_000n, 1, 'mpp'], text);
     await assertReceipt(response, 10_000n);
   });
 

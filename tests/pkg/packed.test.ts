@@ -3,7 +3,7 @@
 // the compiled part as a page does and touch nothing of Node.
 
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -13,6 +13,7 @@ import { Miniflare, type MiniflareOptions } from 'miniflare';
 import { build as vite } from 'vite';
 
 import { PRICE_ATOMIC } from '../../demo/gate.mjs';
+import { unbuilt } from '../../scripts/prepack.mjs';
 import { root } from '../../scripts/steps.mjs';
 import { changesDuring, startWorld, transfersOf, type World } from '../e2e/world.ts';
 import { installedProject, packPackage, readmeLines, started, temporaryFolder, type Tarball } from './tarball.ts';
@@ -62,10 +63,10 @@ test('the tarball has what package.json names, its licences, and no source or te
     assert.ok(tarball.files.includes(file), file);
   }
   assert.ok(!has(/^src\/|\.test\.|tsconfig/), tarball.files.join(' '));
-  const { dependencies, scripts, exports, imports } = JSON.parse(readFileSync('pkg/package.json', 'utf8'));
+  const { bin, dependencies, scripts, exports, imports } = JSON.parse(readFileSync('pkg/package.json', 'utf8'));
   assert.equal(dependencies, undefined);
-  assert.equal(scripts, undefined, 'nothing runs when it is installed');
-  const targets = [exports, imports].flatMap((map) => Object.values<string | Record<string, string>>(map))
+  assert.deepEqual(Object.keys(scripts), ['prepack'], 'nothing runs when it is installed');
+  const targets = [bin, exports, imports].flatMap((map) => Object.values<string | Record<string, string>>(map))
     .flatMap((entry) => (typeof entry === 'string' ? [entry] : Object.values(entry)));
   for (const target of targets) assert.ok(tarball.files.includes(target.slice(2)), target);
 });
@@ -81,6 +82,68 @@ test('Node: a CommonJS module pays, by `await import`', async () => {
   const asked = imported.replace(/^import (.*) from (.*);$/, 'const $1 = await import($2);');
   const at = await project('node-cjs', { 'main.cjs': `(async () => {\n${asked}\n${rest}\n})();` });
   await pays(() => runNode(at, 'main.cjs'));
+});
+
+test('Node: a bundle made with --platform=node pays, as a module and as CommonJS', async () => {
+  const { import: imported, rest } = program();
+  const at = await project('node-esbuild', { 'main.js': `${imported}\n(async () => {\n${rest}\n})();` });
+  const { warnings } = await esbuild.build({ absWorkingDir: at, entryPoints: ['main.js'], outfile: join(at, 'bundle.mjs'), bundle: true, format: 'esm', platform: 'node', logLevel: 'silent' });
+  assert.deepEqual(warnings, []);
+  // The compiled part lies beside the script, as it does beside the package's own.
+  copyFileSync(join(at, 'node_modules/farebox/wasm/farebox.wasm'), join(at, 'farebox.wasm'));
+  await pays(() => runNode(at, 'bundle.mjs'));
+});
+
+test('the command line of an installed package looks and pays', async () => {
+  const at = await project('command', {});
+  const env = { ...process.env, FAREBOX_PRIVATE_KEY: world.chain.accounts.payer.privateKey };
+  const words = (...args: string[]): Promise<{ stdout: string }> => started('npx', ['--offline', 'farebox', ...args, '--store', join(at, 'budget')], at, env);
+  const url = `${world.gate.url}/report`;
+  const { stdout: looked } = await words('look', url);
+  assert.match(looked, /0\.01 USDC \(10000\), test money/);
+  const { payer } = world.chain.accounts;
+  const { result, change } = await changesDuring(world, payer.address, () => words('pay', url, '--yes'));
+  assert.match(result.stdout, /Rainfall, Tuesday/);
+  assert.equal(change.paid, PRICE_ATOMIC);
+});
+
+test('a tree that is not built is not packed', async () => {
+  const at = join(folder.path, 'unbuilt');
+  const source = (name: string): string => join(at, name);
+  for (const [name, text] of Object.entries({ 'package.json': readFileSync('pkg/package.json', 'utf8'), 'src/index.ts': '' })) {
+    mkdirSync(join(source(name), '..'), { recursive: true });
+    writeFileSync(source(name), text);
+  }
+  assert.ok(unbuilt(at).includes('dist/index.js is missing'));
+  assert.ok(unbuilt(at).includes('wasm/node.js is missing'));
+  assert.deepEqual(unbuilt('pkg'), []);
+  mkdirSync(source('dist'));
+  writeFileSync(source('dist/index.js'), '');
+  utimesSync(source('dist/index.js'), 1, 1);
+  assert.ok(unbuilt(at).includes('dist is older than src/index.ts'));
+});
+
+test('the lines of the README compile under strict', async () => {
+  const blocks = [...readFileSync('pkg/README.md', 'utf8').matchAll(/^```js\n(.*?)^```$/gms)].map(([, block = '']) => block);
+  // What the text around them tells of, and what a wallet's library declares.
+  const known = `import type { Eip1193Provider, Store, EscalationEvent, ViemSigner } from 'farebox';
+declare global { interface Window { ethereum: Eip1193Provider } }
+declare const signer: string, store: Store, account: ViemSigner, erc20Abi: readonly object[];
+declare function notify(event: EscalationEvent): void;
+declare const wallet: { writeContract(call: object): Promise<string> };
+`;
+  const files = blocks.map((block, index): [string, string] => {
+    const begins = /^(import|export)/.test(block);
+    return [`block-${index}.mts`, `${begins ? '' : `import { payingFetch } from 'farebox';\n${known}`}${block}\nexport {};\n`];
+  });
+  assert.ok(files.length >= 5);
+  const at = await project('strict', Object.fromEntries(files));
+  mkdirSync(join(at, 'node_modules/@types'), { recursive: true });
+  for (const name of ['@types/node', 'undici-types']) symlinkSync(join(root, 'node_modules', name), join(at, 'node_modules', name));
+  await started(process.execPath, [
+    join(root, 'node_modules/typescript/bin/tsc'), '--noEmit', '--strict', '--exactOptionalPropertyTypes', '--noUncheckedIndexedAccess',
+    '--module', 'nodenext', '--target', 'es2022', '--lib', 'es2022,dom,dom.iterable', '--types', 'node', ...files.map(([name]) => name),
+  ], at);
 });
 
 test('a page built by Vite pays (its script, in Node)', async () => {

@@ -1,0 +1,83 @@
+/** `look`: what a request costs, who asks, and what the policy says. Nothing is signed or stored. */
+import { FareboxError } from '../error.js';
+import { wrapFetch } from '../fetch.js';
+import { fileStore } from '../file-store.js';
+import type { Policy, Proposal } from '../options.js';
+import { generatedSigner } from '../signer.js';
+import { memoryStore } from '../store.js';
+import { asked } from './request.js';
+import { EXIT, type Words } from './words.js';
+
+/** One try: an answer that costs nothing, what would be paid, or why nothing can be. */
+type Found = { readonly response?: Response; readonly proposal?: Proposal; readonly error?: FareboxError };
+
+export async function look(words: Words): Promise<number> {
+  const { url, init, policy, store } = asked(words);
+  let answer: Response | undefined;
+  // One request, however often its terms are read.
+  const once: typeof fetch = async (input, more) => (answer ??= await fetch(input, more)).clone();
+  const record = await spentIn(store);
+  const found = await tried(once, url, init, policy, record);
+  if (found.response !== undefined) {
+    say(words, { price: null, status: found.response.status }, [['free', `the answer is ${found.response.status}, without a payment`]]);
+    return found.response.ok ? EXIT.done : EXIT.failed;
+  }
+  // What a policy refuses is still shown, by one that refuses nothing.
+  const proposal = found.proposal ?? (await tried(once, url, init, OPEN, undefined)).proposal;
+  const verdict = found.error === undefined ? null : { code: found.error.code, message: found.error.message, remedy: found.error.remedy };
+  say(words, { ...proposal, refused: verdict }, [
+    ...(proposal === undefined ? [] : linesOf(proposal)),
+    ['policy', verdict === null ? 'allows it' : `refuses it: ${verdict.code}: ${verdict.message}`],
+    ...(verdict === null ? [] : [['', verdict.remedy] as const]),
+  ]);
+  return verdict === null ? EXIT.done : EXIT.unpaid;
+}
+
+async function tried(once: typeof fetch, url: string, init: RequestInit, policy: Policy, record: string | undefined): Promise<Found> {
+  const store = memoryStore();
+  if (record !== undefined) await store.replace((await store.read()).version, record);
+  let proposal: Proposal | undefined;
+  const confirm = (proposed: Proposal): boolean => {
+    proposal = proposed;
+    return false;
+  };
+  try {
+    return { response: await wrapFetch(once, { signer: generatedSigner(), policy, store, confirm })(url, init) };
+  } catch (error) {
+    if (proposal !== undefined) return { proposal };
+    if (error instanceof FareboxError && !error.code.startsWith('invalid_')) return { error };
+    throw error;
+  }
+}
+
+/** A copy of the record, so that looking counts nothing. */
+async function spentIn(folder: string): Promise<string | undefined> {
+  return (await fileStore(folder).read()).record;
+}
+
+/** A policy that allows whatever can be paid at all. */
+const OPEN: Policy = { perPayment: '1000000000', perDay: '1000000000', maxValiditySecs: 86_400, pinPayees: false };
+
+/** A payment in lines, for people. */
+export function linesOf(proposal: Proposal): (readonly [string, string])[] {
+  const { amountText, testNetwork, network, payTo, host, method, url, protocol, description, serverSays, claimsToSell, paysBeforeWork } = proposal;
+  const lines: (readonly [string, string])[] = [
+    ['request', `${method} ${url}`],
+    ['price', `${amountText}${testNetwork ? ', test money' : ''}`],
+    ['network', network],
+    ['paid to', `${payTo}, as ${host} asks by ${protocol === 'mpp' ? 'MPP' : 'x402'}`],
+  ];
+  if (paysBeforeWork) lines.push(['when', 'the money moves before the work']);
+  if (description !== '') lines.push(['for', description]);
+  if (claimsToSell !== null) lines.push(['sells', `${claimsToSell}, by its own word`]);
+  if (serverSays !== '') lines.push(['says', serverSays]);
+  return lines;
+}
+
+export function inLines(lines: readonly (readonly [string, string])[]): string {
+  return lines.map(([name, text]) => `${name.padEnd(8)} ${text}\n`).join('');
+}
+
+function say({ values }: Words, json: object, lines: readonly (readonly [string, string])[]): void {
+  process.stdout.write(values.json === true ? `${JSON.stringify(json, null, 2)}\n` : inLines(lines));
+}

@@ -1,0 +1,43 @@
+#!/usr/bin/env node
+/** The command line: `npx farebox look`, `pay` and `receipt`. */
+import { FareboxError } from '../error.js';
+import { look } from './look.js';
+import { pay } from './pay.js';
+import { receipt } from './receipt.js';
+import { EXIT, HELP, read, Usage, version } from './words.js';
+
+const COMMANDS = { look, pay, receipt } as const;
+
+async function main(args: string[]): Promise<number> {
+  const words = read(args);
+  const [name = ''] = words.positionals;
+  if (words.values.version === true) return printed(`${version()}\n`);
+  if (words.values.help === true || name === 'help') return printed(HELP);
+  if (!Object.hasOwn(COMMANDS, name)) throw new Usage(`the first word is ${Object.keys(COMMANDS).join(', ')}, or --help`);
+  return COMMANDS[name as keyof typeof COMMANDS](words);
+}
+
+function printed(text: string): number {
+  process.stdout.write(text);
+  return EXIT.done;
+}
+
+/** What a failure is called, and the code to exit with. */
+function failed(error: unknown): number {
+  if (error instanceof Usage) {
+    process.stderr.write(`farebox: ${error.message}\n`);
+    return EXIT.usage;
+  }
+  if (!(error instanceof FareboxError)) {
+    const code = (error as { cause?: { code?: unknown } } | undefined)?.cause?.code;
+    process.stderr.write(`farebox: no answer came${typeof code === 'string' ? `: ${code}` : ''}\n`);
+    return EXIT.lost;
+  }
+  process.stderr.write(`farebox: ${error.code}: ${error.message}\n         ${error.remedy}\n`);
+  if (error.signed) return EXIT.signed;
+  return error.code.startsWith('invalid_') ? EXIT.usage : EXIT.unpaid;
+}
+
+// A reader that has enough, such as head, is no failure.
+process.stdout.on('error', () => process.exit());
+process.exitCode = await main(process.argv.slice(2)).catch(failed);

@@ -1,0 +1,67 @@
+/** `pay`: the content of a request, paid for if it has to be. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+
+import type { FareboxError } from '../error.js';
+import { payingFetch, receiptOf } from '../fetch.js';
+import { fileStore } from '../file-store.js';
+import type { Proposal, Receipt } from '../options.js';
+import { localSigner } from '../signer.js';
+import { inLines, linesOf } from './look.js';
+import { asked, keyOf } from './request.js';
+import { EXIT, type Words } from './words.js';
+
+export async function pay(words: Words): Promise<number> {
+  const { url, init, policy, store } = asked(words);
+  const signer = localSigner(keyOf(words));
+  const confirm = async (proposal: Proposal): Promise<boolean> => {
+    process.stderr.write(inLines(linesOf(proposal)));
+    return words.values.yes === true || await yes(`pay ${proposal.amountText} from ${proposal.payer}? [y/N] `);
+  };
+  const response = await payingFetch({ signer, policy, store: fileStore(store), confirm })(url, init).catch(async (error: unknown) => {
+    await keep(error as FareboxError, store);
+    throw error;
+  });
+  const receipt = receiptOf(response);
+  if (receipt !== undefined) process.stderr.write(words.values.json === true ? `${JSON.stringify(receipt)}\n` : told(receipt));
+  try {
+    if (response.body !== null) await pipeline(Readable.fromWeb(response.body as never), process.stdout, { end: false });
+  } catch {
+    process.stderr.write('farebox: the content broke off\n');
+    return receipt === undefined ? EXIT.lost : EXIT.signed;
+  }
+  if (response.ok) return EXIT.done;
+  process.stderr.write(`farebox: the server answered ${response.status}\n`);
+  return receipt === undefined ? EXIT.failed : EXIT.signed;
+}
+
+function told({ price, symbol, amount, payTo, network, transaction }: Receipt): string {
+  return inLines([['paid', `${price} ${symbol} (${amount}) to ${payTo} on ${network}`], ['receipt', transaction]]);
+}
+
+/** Asks on standard error; an end of input is a no. */
+async function yes(question: string): Promise<boolean> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const answer = await new Promise<string>((resolve) => {
+      lines.once('close', () => resolve(''));
+      lines.question(question, resolve);
+    });
+    return /^y(es)?$/i.test(answer.trim());
+  } finally {
+    lines.close();
+  }
+}
+
+/** Keeps a payment whose outcome is open where its owner alone can read it: it can be sent again. */
+async function keep(error: FareboxError, store: string): Promise<void> {
+  const { payment } = error;
+  if (payment === undefined) return;
+  const file = join(dirname(store), `payment-${payment.key.slice(2, 18)}.json`);
+  await mkdir(dirname(store), { recursive: true, mode: 0o700 });
+  await writeFile(file, `${JSON.stringify(payment, null, 2)}\n`, { mode: 0o600 });
+  process.stderr.write(`farebox: the payment is in ${file}; sending it again cannot be charged twice\n`);
+}

@@ -1,0 +1,80 @@
+/** A request, a policy and a key as the command line gives them. */
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+import type { Policy } from '../options.js';
+import { Usage, type Words } from './words.js';
+
+export type Asked = { readonly url: string; readonly init: RequestInit; readonly policy: Policy; readonly store: string };
+
+/** The request, the policy and the folder of the budget. */
+export function asked({ values, positionals }: Words): Asked {
+  const [, url, ...others] = positionals;
+  if (url === undefined) throw new Usage('the URL is missing');
+  if (others.length > 0) throw new Usage('there is an argument after the URL; a key is never one, and a body follows -d');
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) throw new Usage('the URL has to begin with https:// or http://');
+  const body = values.data === undefined ? undefined : dataOf(values.data);
+  const headers = (values.header ?? []).map((line): [string, string] => {
+    const at = line.indexOf(':');
+    if (at < 1) throw new Usage('a header is written as -H \'Name: text\'');
+    return [line.slice(0, at).trim(), line.slice(at + 1).trim()];
+  });
+  const method = values.method ?? (body === undefined ? 'GET' : 'POST');
+  return {
+    url,
+    init: { method, headers, ...(body === undefined ? {} : { body }) },
+    policy: policyOf(values),
+    store: values.store ?? join(homedir(), '.farebox', 'budget'),
+  };
+}
+
+/** The key of the payer. */
+export function keyOf({ values }: Words): string {
+  const file = values['key-file'];
+  const key = file === undefined ? process.env['FAREBOX_PRIVATE_KEY'] : readText(file, 'the file of the key');
+  if (key === undefined || key.trim() === '') throw new Usage('there is no key: set FAREBOX_PRIVATE_KEY, or pass --key-file FILE');
+  return key;
+}
+
+/** A text argument; `-` is standard input. */
+export function textOf(word: string): string {
+  return word === '-' ? readText(0, 'standard input') : word;
+}
+
+function dataOf(word: string): string | Uint8Array<ArrayBuffer> {
+  if (!word.startsWith('@')) return word;
+  return Uint8Array.from(contentsOf(word === '@-' ? 0 : word.slice(1), 'the file of the body'));
+}
+
+function policyOf(values: Words['values']): Policy {
+  const written: unknown = values.policy === undefined ? {} : parsed(readText(values.policy, 'the policy'));
+  if (typeof written !== 'object' || written === null || Array.isArray(written)) throw new Usage('the policy is no JSON object');
+  const { max, 'per-day': perDay, network } = values;
+  return {
+    ...written,
+    ...(max === undefined ? {} : { perPayment: max }),
+    ...(perDay === undefined ? {} : { perDay }),
+    ...(network === undefined ? {} : { networks: network }),
+  };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Usage('the policy is no JSON object');
+  }
+}
+
+function readText(file: string | number, what: string): string {
+  return contentsOf(file, what).toString('utf8');
+}
+
+function contentsOf(file: string | number, what: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new Usage(`${what} cannot be read: ${(error as NodeJS.ErrnoException).code ?? 'unknown error'}`);
+  }
+}

@@ -1,0 +1,88 @@
+/** The words of the command line: what it understands, what it exits with, what it says about itself. */
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+
+/** What the program exits with. */
+export const EXIT = {
+  /** What was asked for came, free or paid. */
+  done: 0,
+  /** The server answered with an error status. */
+  failed: 1,
+  /** An argument, a key, a file or the policy cannot be used; nothing was sent or signed. */
+  usage: 2,
+  /** Not paid: the policy, the person or the terms say no; nothing was signed. */
+  unpaid: 3,
+  /** A payment was signed and may be charged, and what was bought did not come as it should. */
+  signed: 4,
+  /** No answer came; nothing was signed. */
+  lost: 5,
+} as const;
+
+export const HELP = `farebox: pays for HTTP requests with x402 and MPP, once, and never more than allowed
+
+  npx farebox look URL      what it costs, who asks, and what your policy says; signs nothing
+  npx farebox pay URL       pays if it has to, prints the content; asks before it signs
+  npx farebox receipt TEXT  reads a receipt: a PAYMENT-RESPONSE or Payment-Receipt header, or - for standard input
+
+Requests (look, pay):
+  -X, --method METHOD       [GET, with -d POST]
+  -d, --data TEXT           the body; @FILE reads a file, @- standard input
+  -H, --header 'NAME: TEXT' may be repeated
+      --policy FILE         a policy as JSON, see the README
+      --max AMOUNT          most for one payment, over the policy's perPayment
+      --per-day AMOUNT      most in a day, over the policy's perDay
+      --network NAME        only this network; may be repeated
+      --store FOLDER        where spending is counted [~/.farebox/budget]
+      --json                the answer of look, and the receipt of pay, as JSON
+
+pay:
+      --yes                 signs without asking, within the policy
+      --key-file FILE       the private key; otherwise the environment's FAREBOX_PRIVATE_KEY, never an argument
+
+receipt:
+      --keys ORIGIN         compares the signer with the keys that this gate publishes
+
+Content goes to standard output, everything else to standard error.
+Exit codes: 0 done, 1 the server answered with an error, 2 wrong usage, 3 not paid and nothing signed,
+4 signed but not delivered as it should be, 5 no answer came and nothing was signed.
+`;
+
+/** A sentence for the person who wrote the command. */
+export class Usage extends Error {}
+
+export type Words = ReturnType<typeof read>;
+
+/** Reads the arguments. Their values are never repeated: one may be a key. */
+export function read(args: string[]) {
+  try {
+    return parseArgs({ args, options: OPTIONS, allowPositionals: true });
+  } catch (error) {
+    const name = /'(?:-\w, )?(--?[a-z][a-z-]{0,20})(?: <value>)?'/.exec((error as Error).message)?.[1];
+    if (name?.startsWith('--key') === true || name?.startsWith('--private') === true) {
+      throw new Usage('a key is never an argument, which other programs can read: set FAREBOX_PRIVATE_KEY, or pass --key-file FILE');
+    }
+    throw new Usage(name === undefined ? 'an argument is not understood' : `${name} is not understood, or its value is missing`);
+  }
+}
+
+const OPTIONS = {
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean' },
+  method: { type: 'string', short: 'X' },
+  data: { type: 'string', short: 'd' },
+  header: { type: 'string', short: 'H', multiple: true },
+  policy: { type: 'string' },
+  max: { type: 'string' },
+  'per-day': { type: 'string' },
+  network: { type: 'string', multiple: true },
+  store: { type: 'string' },
+  json: { type: 'boolean' },
+  yes: { type: 'boolean' },
+  'key-file': { type: 'string' },
+  keys: { type: 'string' },
+} as const;
+
+/** The version of this package. */
+export function version(): string {
+  return (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
+}

@@ -1,0 +1,201 @@
+// The command line as a program of its own: what it prints where, what it asks, what it exits with, and that no key is seen.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+
+import { ask, base64, GOODS, honest, OFFER, open, PAYEE, PAYER, PAYER_KEY, paymentOf, settlement, terms, TRANSACTION } from './shop.ts';
+
+const home = mkdtempSync(join(tmpdir(), 'farebox-cli-'));
+after(() => rmSync(home, { recursive: true, force: true }));
+let folders = 0;
+
+type Run = { readonly code: number | null; readonly out: string; readonly err: string; readonly store: string };
+type More = { readonly key?: string | undefined; readonly input?: string; readonly store?: string };
+
+/** Runs it with a budget of its own unless one is named. */
+async function farebox(words: readonly string[], { key = PAYER_KEY, input = '', store = join(home, String(folders += 1), 'budget') }: More = {}): Promise<Run> {
+  const args = ['pay', 'look'].includes(words[0] ?? '') ? [...words, '--store', store] : words;
+  const child = spawn(process.execPath, ['pkg/dist/cli/main.js', ...args], { env: { PATH: process.env['PATH'], HOME: home, ...(key === '' ? {} : { FAREBOX_PRIVATE_KEY: key }) } });
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(input);
+  let [out, err] = ['', ''];
+  child.stdout.on('data', (piece) => { out += piece; });
+  child.stderr.on('data', (piece) => { err += piece; });
+  const code = await new Promise<number | null>((resolve) => { child.once('close', resolve); });
+  assert.ok(!`${out}${err}`.includes(PAYER_KEY.slice(4, 30)), 'the key is never seen');
+  return { code, out, err, store };
+}
+
+test('pay prints the content and nothing else to standard output, and the receipt to standard error', async (t) => {
+  const shop = await open(honest);
+  t.after(() => shop.stop());
+  const { code, out, err } = await farebox(['pay', shop.url, '--yes']);
+  assert.deepEqual([code, out], [0, GOODS]);
+  for (const words of ['0.01 USDC (10000)', 'test money', PAYEE, TRANSACTION, OFFER.network]) assert.ok(err.includes(words), `${words}: ${err}`);
+  const inJson = await farebox(['pay', shop.url, '--yes', '--json']);
+  assert.equal((JSON.parse(inJson.err.trim().split('\n').at(-1) ?? '') as { payer: string }).payer, PAYER);
+});
+
+test('pay asks before it signs, and only a yes is a yes', async (t) => {
+  const shop = await open(honest);
+  t.after(() => shop.stop());
+  for (const input of ['', 'n\n', '\n', 'maybe\n']) {
+    const { code, out, err } = await farebox(['pay', shop.url], { input });
+    assert.deepEqual([code, out], [3, ''], JSON.stringify(input));
+    assert.match(err, /pay 0\.01 USDC \(10000\) from 0x/);
+    assert.match(err, /declined/);
+  }
+  assert.equal(shop.requests.filter((request) => paymentOf(request) !== undefined).length, 0);
+  const agreed = await farebox(['pay', shop.url], { input: 'y\n' });
+  assert.deepEqual([agreed.code, agreed.out], [0, GOODS]);
+});
+
+test('pay sends method, headers and body, also from a file and from standard input', async (t) => {
+  const seen: string[] = [];
+  const shop = await open((request, response) => {
+    request.setEncoding('utf8');
+    let body = '';
+    request.on('data', (piece) => { body += piece; });
+    request.on('end', () => {
+      seen.push(`${request.method} ${request.headers['x-a']} ${body}`);
+      honest(request, response);
+    });
+  });
+  t.after(() => shop.stop());
+  const file = join(home, 'body');
+  writeFileSync(file, 'of a file');
+  await farebox(['pay', shop.url, '--yes', '-H', 'X-A: one: two', '-d', 'text']);
+  await farebox(['pay', shop.url, '--yes', '-X', 'put', '-d', `@${file}`]);
+  await farebox(['pay', shop.url, '--yes', '-d', '@-'], { input: 'of input' });
+  assert.deepEqual(seen.filter((_, index) => index % 2 === 1), ['POST one: two text', 'PUT undefined of a file', 'POST undefined of input']);
+  assert.deepEqual(seen.filter((_, index) => index % 2 === 0), seen.filter((_, index) => index % 2 === 1));
+});
+
+test('spending is counted across runs, and a cap that is used up pays nothing', async (t) => {
+  const shop = await open(honest);
+  t.after(() => shop.stop());
+  const first = await farebox(['pay', shop.url, '--yes', '--per-day', '0.015']);
+  const { code, err } = await farebox(['pay', shop.url, '--yes', '--per-day', '0.015'], { store: first.store });
+  assert.deepEqual([first.code, code], [0, 3]);
+  assert.match(err, /budget_exhausted: perDay is 0\.015/);
+});
+
+test('look tells price, payee and what the policy says; it signs, counts and keeps nothing and needs no key', async (t) => {
+  const shop = await open(honest);
+  t.after(() => shop.stop());
+  const allowed = await farebox(['look', shop.url], { key: '' });
+  assert.equal(allowed.code, 0);
+  for (const words of ['0.01 USDC (10000), test money', PAYEE, 'x402', 'policy   allows it']) assert.ok(allowed.out.includes(words), allowed.out);
+  assert.deepEqual(readdirSync(allowed.store), []);
+  const refused = await farebox(['look', shop.url, '--max', '0.005']);
+  assert.equal(refused.code, 3);
+  assert.match(refused.out, /0\.01 USDC \(10000\)/);
+  assert.match(refused.out, /refuses it: policy_amount: .*perPayment is 0\.005/);
+  const json = JSON.parse((await farebox(['look', shop.url, '--json', '--network', 'base'])).out) as { price: string; refused: { code: string } };
+  assert.deepEqual([json.price, json.refused.code], ['0.01', 'policy_network']);
+  assert.deepEqual(shop.requests.map((request) => paymentOf(request)), [undefined, undefined, undefined], 'one request each');
+});
+
+test('a free answer costs nothing, and a failing one fails', async (t) => {
+  const free = await open((_, response) => response.end('hello'));
+  const broken = await open((_, response) => response.writeHead(500).end('oh'));
+  t.after(() => Promise.all([free.stop(), broken.stop()]));
+  const paid = await farebox(['pay', free.url]);
+  assert.deepEqual([paid.code, paid.out, paid.err], [0, 'hello', '']);
+  assert.equal((await farebox(['look', free.url])).code, 0);
+  const failed = await farebox(['pay', broken.url]);
+  assert.deepEqual([failed.code, failed.out], [1, 'oh']);
+});
+
+test('a payment that was signed and not answered as it should be is kept for its owner alone', async (t) => {
+  const shop = await open((request, response) => (paymentOf(request) === undefined ? ask(response) : ask(response, terms([OFFER], { error: 'sold out' }))));
+  t.after(() => shop.stop());
+  const { code, out, err, store } = await farebox(['pay', shop.url, '--yes']);
+  assert.deepEqual([code, out], [4, '']);
+  assert.match(err, /payment_refused: .*sold out/);
+  const file = /is in (\S+\.json)/.exec(err)?.[1] ?? '';
+  assert.ok(file.startsWith(join(store, '..')));
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+  const kept = JSON.parse(readFileSync(file, 'utf8')) as { header: [string, string] };
+  assert.equal(kept.header[1], paymentOf(shop.requests[1]!));
+});
+
+test('a paid answer that is an error is told with its receipt', async (t) => {
+  const shop = await open((request, response) => {
+    if (paymentOf(request) === undefined) return ask(response);
+    response.writeHead(404, { 'payment-response': base64(JSON.stringify(settlement())) }).end('gone');
+  });
+  t.after(() => shop.stop());
+  const { code, out, err } = await farebox(['pay', shop.url, '--yes']);
+  assert.deepEqual([code, out], [4, 'gone']);
+  assert.ok(err.includes(TRANSACTION));
+});
+
+test('the key comes from the environment or a file, never from an argument, and is never shown', async (t) => {
+  const shop = await open(honest);
+  t.after(() => shop.stop());
+  const file = join(home, 'key');
+  writeFileSync(file, `${PAYER_KEY.slice(2)}\n`);
+  assert.equal((await farebox(['pay', shop.url, '--yes', '--key-file', file], { key: '' })).code, 0);
+  const wrong: readonly (readonly [words: readonly string[], key: string | undefined, told: RegExp])[] = [
+    [['pay', shop.url, '--yes'], '', /there is no key: set FAREBOX_PRIVATE_KEY/],
+    [['pay', shop.url, '--yes'], PAYER_KEY.slice(0, 40), /invalid_key/],
+    [['pay', shop.url, PAYER_KEY, '--yes'], undefined, /an argument after the URL; a key is never one/],
+    [['pay', PAYER_KEY], undefined, /the URL has to begin with https/],
+    [['pay', shop.url, '--key', PAYER_KEY], undefined, /a key is never an argument/],
+    [['pay', shop.url, `--key=${PAYER_KEY}`], undefined, /a key is never an argument/],
+    [['pay', shop.url, `--${PAYER_KEY}`], undefined, /not understood/],
+    [['pay', shop.url, '--key-file', join(home, 'none')], '', /the file of the key cannot be read: ENOENT/],
+    [[PAYER_KEY], undefined, /the first word is look, pay, receipt/],
+  ];
+  const before = shop.requests.length;
+  for (const [words, key, told] of wrong) {
+    const { code, out, err } = await farebox(words, key === undefined ? {} : { key });
+    assert.deepEqual([code, out], [2, ''], words.join(' ').slice(0, 40));
+    assert.match(err, told);
+  }
+  assert.equal(shop.requests.length, before, 'nothing was sent');
+});
+
+test('what cannot be used is told before anything is sent', async (t) => {
+  const shop = await open(honest);
+  t.after(() => shop.stop());
+  const file = join(home, 'policy');
+  writeFileSync(file, '{"perDay": 1}');
+  const wrong: readonly (readonly string[])[] = [
+    [], ['pay'], ['look'], ['buy', shop.url], ['pay', 'shop.example'], ['pay', 'ftp://shop.example'], ['pay', shop.url, '-H', 'no colon'],
+    ['pay', shop.url, '-d'], ['pay', shop.url, '--max', 'five'], ['pay', shop.url, '--policy', file], ['look', shop.url, '--policy', file],
+    ['pay', shop.url, '--policy', join(home, 'none')], ['pay', shop.url, '-d', `@${join(home, 'none')}`], ['receipt'], ['receipt', 'nonsense'],
+  ];
+  for (const words of wrong) assert.equal((await farebox(words)).code, 2, words.join(' '));
+  assert.equal(shop.requests.length, 0);
+});
+
+test('no answer at all is told as that', async () => {
+  const shop = await open(honest);
+  await shop.stop();
+  const { code, err } = await farebox(['pay', shop.url, '--yes']);
+  assert.deepEqual([code, err], [5, 'farebox: no answer came: ECONNREFUSED\n']);
+});
+
+test('receipt reads a header with and without its name, from an argument or from standard input', async () => {
+  const header = base64(JSON.stringify(settlement()));
+  for (const [word, input] of [[header, ''], [`PAYMENT-RESPONSE: ${header}`, ''], [JSON.stringify(settlement()), ''], ['-', `${header}\n`]] as const) {
+    const { code, out } = await farebox(['receipt', word], { input });
+    assert.equal(code, 0);
+    assert.deepEqual(JSON.parse(out), { receipt: settlement(), signer: null });
+  }
+});
+
+test('help names every option and code, and the version is that of the package', async () => {
+  const { code, out } = await farebox(['--help'], { key: '' });
+  assert.equal(code, 0);
+  for (const word of ['look', 'pay', 'receipt', '--yes', '--key-file', 'FAREBOX_PRIVATE_KEY', '--per-day', 'Exit codes']) assert.ok(out.includes(word), word);
+  const { version } = JSON.parse(readFileSync('pkg/package.json', 'utf8')) as { version: string };
+  assert.equal((await farebox(['--version'])).out, `${version}\n`);
+  assert.ok(!existsSync(join(home, '.farebox')), 'nothing was kept outside the folders that were named');
+});
