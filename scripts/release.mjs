@@ -1,0 +1,114 @@
+// Builds and checks everything that a release would publish, and says which commands publish it.
+//
+//   npm run release -- --dry-run
+//
+// Publishes nothing itself. `FAREBOX_REPOSITORY`, or the git remote `origin`, is the repository that
+// the packages name; npm's provenance needs it.
+
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+
+import { buildPackage } from './pkg.mjs';
+import { unbuilt } from './prepack.mjs';
+import { setup } from './setup.mjs';
+import { root, runMain, step, StepFailed } from './steps.mjs';
+
+const { values } = parseArgs({ options: { 'dry-run': { type: 'boolean', default: false }, 'no-build': { type: 'boolean', default: false } } });
+const OUT = join(root, 'build', 'release');
+/** Beginnings of paths that the npm package consists of. */
+const PUBLISHED = /^(dist|wasm|gate|schemas)\/|^(README\.md|LICENSE-(APACHE|MIT)|package\.json)$/;
+
+await runMain(async () => {
+  if (!values['dry-run']) throw new StepFailed('this publishes nothing: run it with --dry-run, then the commands that it prints');
+  if (!values['no-build']) {
+    await setup();
+    await buildPackage();
+  }
+  const version = await step('versions and change log', async () => agreedVersion());
+  const repository = repositoryUrl();
+  const { tarball, files, bytes } = await step('npm package', async () => packed(repository));
+  const crate = await step('crate', async () => crateFiles());
+  console.log(`
+farebox ${version}: ${files} files, ${bytes} bytes, in ${tarball}
+farebox-core ${version}: ${crate} files
+repository: ${repository ?? 'unknown, and npm publishes no provenance without it: set FAREBOX_REPOSITORY=https://…'}
+
+To publish, from a clean tree in continuous integration (provenance needs its token):
+  git tag -s v${version} -m 'Farebox ${version}'
+  git push origin v${version}
+  npm publish ${tarball}
+  cargo publish -p farebox-core`);
+});
+
+/** The one version of both packages, which the change log describes. */
+function agreedVersion() {
+  const version = String(read('pkg/package.json').version);
+  const cargo = /^version = "(.*)"$/m.exec(readFileSync(join(root, 'Cargo.toml'), 'utf8'))?.[1];
+  if (version !== cargo) throw new StepFailed(`pkg/package.json is ${version} and Cargo.toml ${cargo}: they are released together`);
+  const log = readFileSync(join(root, 'CHANGELOG.md'), 'utf8');
+  const told = log.includes(`\n## [${version}]`) || new RegExp(`^## \\[Unreleased\\]\\s+Version ${version.replaceAll('.', '\\.')}\\.`, 'm').test(log);
+  if (!told) throw new StepFailed(`CHANGELOG.md has no entry for ${version}`);
+  return version;
+}
+
+/** The https address of the repository, if it is known. */
+function repositoryUrl() {
+  const told = process.env.FAREBOX_REPOSITORY ?? remote();
+  const [, host, path] = /^(?:https:\/\/|git@|ssh:\/\/git@)([\w.-]+)[:/]([\w./-]+?)(?:\.git)?$/.exec(told ?? '') ?? [];
+  return host === undefined ? undefined : `https://${host}/${path}`;
+}
+
+function remote() {
+  try {
+    return execFileSync('git', ['remote', 'get-url', 'origin'], { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The tarball as npm would publish it, from a copy that names the repository.
+ *
+ * @param {string | undefined} repository
+ */
+function packed(repository) {
+  const wrong = unbuilt(join(root, 'pkg'));
+  if (wrong.length > 0) throw new StepFailed(`the package is not built: ${wrong.join(', ')}`);
+  const copy = join(OUT, 'package');
+  rmSync(OUT, { recursive: true, force: true });
+  mkdirSync(copy, { recursive: true });
+  const { scripts: _, ...manifest } = read('pkg/package.json');
+  for (const name of [...manifest.files, 'README.md']) cpSync(join(root, 'pkg', name), join(copy, name), { recursive: true });
+  const place = repository === undefined ? {} : { repository: { type: 'git', url: `git+${repository}.git`, directory: 'pkg' }, homepage: `${repository}#readme`, bugs: `${repository}/issues` };
+  writeFileSync(join(copy, 'package.json'), `${JSON.stringify({ ...manifest, ...place }, null, 2)}\n`);
+  for (const field of ['description', 'license', 'keywords', 'engines', 'bin', 'exports']) {
+    if (manifest[field] === undefined) throw new StepFailed(`pkg/package.json has no ${field}`);
+  }
+  if (manifest.publishConfig?.provenance !== true || manifest.publishConfig?.access !== 'public') throw new StepFailed('publishConfig of pkg/package.json has to ask for provenance and public access');
+  if (manifest.dependencies !== undefined || manifest.private === true) throw new StepFailed('the package has no dependencies and is not private');
+  const [pack] = JSON.parse(execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', OUT], { cwd: copy, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
+  const paths = pack.files.map((/** @type {{path: string}} */ file) => file.path);
+  const stray = paths.filter((/** @type {string} */ path) => !PUBLISHED.test(path));
+  if (stray.length > 0) throw new StepFailed(`these do not belong into the package: ${stray.join(', ')}`);
+  return { tarball: join('build', 'release', pack.filename), files: paths.length, bytes: pack.size };
+}
+
+/** How many files the crate has; it is complete without the rest of the workspace. */
+function crateFiles() {
+  const list = execFileSync('cargo', ['package', '--list', '--allow-dirty', '--offline', '-p', 'farebox-core'], { cwd: root, encoding: 'utf8' });
+  const files = list.trim().split('\n');
+  for (const file of ['Cargo.toml', 'README.md', 'LICENSE-APACHE', 'LICENSE-MIT', 'src/lib.rs']) {
+    if (!files.includes(file)) throw new StepFailed(`the crate has no ${file}`);
+  }
+  return files.length;
+}
+
+/**
+ * @param {string} file
+ * @returns {Record<string, any>}
+ */
+function read(file) {
+  return JSON.parse(readFileSync(join(root, file), 'utf8'));
+}
