@@ -1,10 +1,6 @@
 // Checks a deployment for every known error before it is made.
 //
-//   node scripts/check.mjs [--env NAME] [--config FILE] [--json] [--offline] [--secrets]
-//
-// Exits with 0 without errors, 1 with some, 2 when there is nothing to check. `--offline` makes no
-// requests; `--secrets` makes a secret that is not in .dev.vars an error; `--json` prints only the
-// report.
+//   node scripts/check.mjs [--help]
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,7 +16,22 @@ const OPTIONS = /** @type {const} */ ({
   json: { type: 'boolean', default: false },
   offline: { type: 'boolean', default: false },
   secrets: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false, short: 'h' },
 });
+
+const USAGE = 'npm run check -- [--env NAME] [--config FILE] [--json] [--offline] [--secrets]';
+
+const HELP = `Checks a deployment for every known error before it is made.
+
+  ${USAGE}
+
+  --env NAME     the environment to check; without it, or with "", the top level of the file
+  --config FILE  wrangler.toml, wrangler.json or wrangler.jsonc [the one that is here]
+  --json         prints the report as one JSON document, and nothing else
+  --offline      asks neither the facilitator nor the origin nor the node
+  --secrets      a secret that is not in .dev.vars is an error
+
+Exits with 0 without errors, with 1 if there are some, and with 2 if there is nothing to check.`;
 
 process.exitCode = await main();
 
@@ -29,16 +40,21 @@ async function main() {
   try {
     ({ values } = parseArgs({ options: OPTIONS }));
   } catch (error) {
-    console.error(`${error instanceof Error ? error.message : error}\nusage: npm run check -- [--env NAME] [--config FILE] [--json] [--offline] [--secrets]`);
+    console.error(`${error instanceof Error ? error.message : error}\nusage: ${USAGE}`);
     return 2;
+  }
+  if (values.help) {
+    console.log(HELP);
+    return 0;
   }
   // All other output goes to stderr.
   if (values.json) console.log = console.error;
   try {
     if (!existsSync(join(root, 'node_modules', 'toml-eslint-parser'))) await setup();
     const { check } = await import('./check/index.mjs');
-    const { env, json, offline, secrets } = values;
-    const file = values.config ?? 'wrangler.toml';
+    const { json, offline, secrets } = values;
+    const env = values.env || undefined;
+    const file = values.config ?? ['wrangler.toml', 'wrangler.jsonc', 'wrangler.json'].find((name) => existsSync(name)) ?? 'wrangler.toml';
     const report = await check({ file, offline, secrets, say: (line) => console.log(line), ...(env === undefined ? {} : { env }) });
     if (json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
     else print(report, file, env);

@@ -1,10 +1,13 @@
 // The whole check of one environment of a wrangler.toml, in the order in which a person would want to know.
 
+import { basename } from 'node:path';
+
 import { bindings, checkDeployment, checkShards } from './deployment.mjs';
 import { checkFacilitators } from './facilitators.mjs';
 import { nearMiss, SECRETS, variables } from './names.mjs';
 import { probe } from './probes.mjs';
 import { judge } from './rules.mjs';
+import { checkPlaces, checkSlips, whereNotJson } from './slips.mjs';
 import { readSource } from './source.mjs';
 import { readWorker, structured } from './worker.mjs';
 
@@ -55,19 +58,31 @@ export async function check({ file, env, secrets = false, offline = false, say =
   const note = into(report.notes);
 
   // The names of bindings as the Worker tells them to the gate.
-  const judgement = judge({ ...worker.secrets, ...worker.vars, bindings: bindings(worker.config) });
-  for (const { variable, remedy } of judgement.errors) {
-    const isAbsent = remedy.startsWith('is missing; ');
+  const bound = bindings(worker.config);
+  const judgement = judge({ ...worker.secrets, ...worker.vars, bindings: bound });
+  checkPlaces(source, env, notes);
+  for (const { variable, remedy: said } of judgement.errors) {
+    const isAbsent = said.startsWith('is missing; ');
+    // It is there, in another table.
+    if (isAbsent && isWrong(variable)) continue;
+    const remedy = inPlaces(said, variable, worker.vars, (path) => placeOf(source, env, path));
     if (isAbsent && remedy.includes('`wrangler secret put ') && !secrets) {
-      const put = `wrangler secret put ${variable}${env === undefined ? '' : ` --env ${env}`}`;
-      note(variable, `is a secret; \`${put}\` if it is not there yet`);
-    } else if (isAbsent && variable === 'ROUTES' && bindings(worker.config).includes('CONFIG')) {
+      note(variable, `is a secret; \`${put(variable, env)}\` if it is not there yet`);
+    } else if (isAbsent && variable === 'ROUTES' && bound.includes('CONFIG')) {
       note(variable, 'are in the KV namespace CONFIG, which is not read here');
     } else {
       error(variable, remedy);
     }
   }
+  // What is in .dev.vars is right here, and says nothing about the Worker that is deployed.
+  for (const { variable, remedy } of judge({ ...worker.vars, bindings: bound }).errors) {
+    const isAbsent = remedy.startsWith('is missing; ') && remedy.includes('`wrangler secret put ');
+    if (isAbsent && variable in worker.secrets) {
+      note(variable, `is in ${basename(worker.secretsFile ?? '.dev.vars')}, which is not deployed; \`${put(variable, env)}\` if it is not there yet`);
+    }
+  }
   checkNames(worker, notes);
+  checkSlips(worker, judgement.networks, notes);
   checkSiblings(worker, judgement.siblings, notes);
   checkDeployment(worker, env, notes);
   checkShards(worker, file, env, notes);
@@ -76,6 +91,28 @@ export async function check({ file, env, secrets = false, offline = false, say =
 
   for (const list of [report.errors, report.warnings]) list.sort((a, b) => a.line - b.line || a.column - b.column);
   return { ...report, ok: report.errors.length === 0 };
+}
+
+/**
+ * @param {string} secret
+ * @param {string | undefined} env
+ */
+function put(secret, env) {
+  return `wrangler secret put ${secret}${env === undefined ? '' : ` --env ${env}`}`;
+}
+
+/**
+ * A sentence of the gate with the lines of the routes that it names, and the place in a text that is not JSON.
+ *
+ * @param {string} remedy
+ * @param {string} variable
+ * @param {import('./source.mjs').Table} vars
+ * @param {(path: import('./source.mjs').Path) => import('./source.mjs').Place} place
+ */
+function inPlaces(remedy, variable, vars, place) {
+  const where = remedy.startsWith('is not valid JSON') ? whereNotJson(vars[variable]) : undefined;
+  if (where !== undefined) return `is not valid JSON: ${where}`;
+  return remedy.replace(/\b(?:ROUTES|PROTECTED_PATTERNS)\[\d+\]/g, (route) => `${route} (line ${place(['vars', ...pathOf(route)]).line})`);
 }
 
 /**

@@ -28,10 +28,14 @@ const MOST_BYTES = 1_048_576;
 export async function probe({ vars, secrets }, networks, notes, say) {
   /** @type {Probe[]} */
   const probes = [];
-  /** @type {(url: string, shown: string, work: () => Promise<string>) => Promise<void>} */
-  const ask = async (url, shown, work) => {
+  /** @type {(url: string, shown: string, work: () => Promise<string>, failed?: (why: string) => void) => Promise<void>} */
+  const ask = async (url, shown, work, failed = () => {}) => {
     say(`asking ${shown}`);
-    const result = await work().catch((error) => `no answer: ${error?.cause instanceof Error ? error.cause.message : message(error)}`);
+    const result = await work().catch((error) => {
+      const why = `no answer: ${error?.cause instanceof Error ? error.cause.message : message(error)}`;
+      failed(why);
+      return why;
+    });
     say(`  ${result}`);
     probes.push({ url, result });
   };
@@ -44,15 +48,16 @@ export async function probe({ vars, secrets }, networks, notes, say) {
       continue;
     }
     const wanted = networks.filter(({ id, name }) => serves(facilitator.networks, id, name));
-    await ask(url, `GET ${url}`, () => supported(url, wanted, facilitator.path, notes));
+    const unreachable = (/** @type {string} */ why) => notes.warning('FACILITATOR_URL', `${url}: ${why}; while it stays so, no payment is accepted`, facilitator.path);
+    await ask(url, `GET ${url}`, () => supported(url, wanted, facilitator.path, notes), unreachable);
   }
   const target = paidTarget(vars);
-  if (target !== undefined) await ask(target, `GET ${target}, sent directly, around the gate`, () => bypass(target, notes));
+  if (target !== undefined) await ask(target, `GET ${target}, sent directly, around the gate`, () => bypass(target, vars, notes));
   const rpc = vars.RPC_URL ?? secrets.RPC_URL;
   for (const { id, name } of networks) {
     const node = ofNetwork(rpc, id, name);
     const payee = ofNetwork(vars.PAY_TO, id, name);
-    if (node === undefined || payee === undefined || !id.startsWith('eip155:') || !URL.canParse(node)) continue;
+    if (node === undefined || payee === undefined || !/^0x[0-9a-f]{40}$/i.test(payee) || !id.startsWith('eip155:') || !URL.canParse(node)) continue;
     const { origin } = new URL(node);
     // The rest of the URL often is a key.
     await ask(origin, `${origin} whether ${payee} has code on ${id}`, () => code(node, id, payee, notes));
@@ -68,7 +73,10 @@ export async function probe({ vars, secrets }, networks, notes, say) {
  */
 async function supported(url, wanted, path, notes) {
   const { status, text } = await get(url);
-  if (status !== 200) return `answers ${status}`;
+  if (status !== 200) {
+    notes.warning('FACILITATOR_URL', `${url} answers ${status}, not with what it supports; compare the address with its documentation`, path);
+    return `answers ${status}`;
+  }
   /** @type {unknown} */
   const said = JSON.parse(text);
   const { kinds } = /** @type {{kinds?: {network?: string}[]}} */ (said);
@@ -82,10 +90,19 @@ async function supported(url, wanted, path, notes) {
 
 /**
  * @param {string} target
+ * @param {Table} vars
  * @param {Notes} notes
  */
-async function bypass(target, notes) {
-  const { status, text } = await get(target);
+async function bypass(target, vars, notes) {
+  const { status, text, location } = await get(target);
+  if (status >= 300 && status < 400 && location !== null && URL.canParse(location, target)) {
+    const path = withoutBase(new URL(location, target), vars.ORIGIN_URL);
+    if (path !== undefined && isPriced(path, vars)) {
+      const from = withoutBase(new URL(target), vars.ORIGIN_URL);
+      notes.warning('ROUTES', `${from} is priced and redirects to ${path}, which is priced too: a client pays twice; make one of them free, or list the path that answers`, ['vars', 'ROUTES']);
+    }
+    return `redirects to ${path ?? new URL(location, target).origin}`;
+  }
   if (status < 200 || status > 299 || text === '') return `answers ${status}`;
   const remedy = `serves ${new URL(target).pathname} without the gate; set ORIGIN_SECRET and have the origin check Farebox-Signature, or close it by network`;
   notes.warning('ORIGIN_URL', remedy, ['vars', 'ORIGIN_URL']);
@@ -124,6 +141,35 @@ function paidTarget(vars) {
 }
 
 /**
+ * @param {URL} url
+ * @param {string} base `ORIGIN_URL`
+ * @returns {string | undefined} the path as a client asks for it; undefined elsewhere
+ */
+function withoutBase({ origin, pathname }, base) {
+  const { origin: own, pathname: prefix } = new URL(base);
+  const kept = prefix.replace(/\/+$/, '');
+  return origin === own && pathname.startsWith(kept) ? pathname.slice(kept.length) || '/' : undefined;
+}
+
+/**
+ * Whether a route with a price is for this path, as far as can be said without the gate.
+ *
+ * @param {string} path
+ * @param {Table} vars
+ */
+function isPriced(path, vars) {
+  const routes = structured(vars.ROUTES ?? vars.PROTECTED_PATTERNS);
+  const plain = path.replace(/\/+$/, '').toLowerCase();
+  const found = (Array.isArray(routes) ? routes : []).filter(({ path: pattern = '' }) => {
+    const parts = String(pattern).toLowerCase().replace(/\/\*$/, '').split('/');
+    const own = plain.split('/');
+    const fits = parts.every((part, index) => part === own[index] || (/^\[.*\]$/.test(part) && own[index]));
+    return fits && (own.length === parts.length || String(pattern).endsWith('/*'));
+  });
+  return found.length > 0 && found.every(({ price }) => price !== 'free');
+}
+
+/**
  * @param {unknown} value one text for all networks, or one each
  * @param {string} id
  * @param {string | null} name
@@ -148,5 +194,5 @@ async function get(url, init = {}) {
     text += decoder.decode(piece, { stream: true });
     if (text.length > MOST_BYTES) break;
   }
-  return { status: response.status, text };
+  return { status: response.status, text, location: response.headers.get('location') };
 }

@@ -1,9 +1,10 @@
-// A wrangler.toml with the places of what stands in it.
+// A wrangler.toml or wrangler.jsonc with the places of what stands in it.
 
 import { readFileSync } from 'node:fs';
 
 import { getStaticTOMLValue, parseTOML } from 'toml-eslint-parser';
 
+import { NotJson, parseJson } from './jsonc.mjs';
 import { Unusable } from './unusable.mjs';
 
 /**
@@ -24,7 +25,7 @@ import { Unusable } from './unusable.mjs';
  * @returns {Source}
  */
 export function readSource(file) {
-  if (!file.endsWith('.toml')) throw new Unusable(`${file}: only TOML is read`);
+  if (!/\.(?:toml|jsonc?)$/.test(file)) throw new Unusable(`${file}: only wrangler.toml and wrangler.jsonc are read`);
   let text;
   try {
     text = readFileSync(file, 'utf8');
@@ -40,12 +41,37 @@ export function readSource(file) {
  * @returns {Source}
  */
 export function parseSource(file, text) {
+  return file.endsWith('.toml') ? parseToml(file, text) : parseJsonc(file, text);
+}
+
+/**
+ * @param {string} file
+ * @param {string} text
+ * @returns {Source}
+ */
+function parseJsonc(file, text) {
+  try {
+    const { value, places } = parseJson(text, { relaxed: true });
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Unusable(`${file}: must be one object`);
+    return { file, raw: value, place: nearest(places) };
+  } catch (error) {
+    if (!(error instanceof NotJson)) throw error;
+    throw new Unusable(`${file}:${error.place.line}:${error.place.column} is not JSON: ${error.message}`);
+  }
+}
+
+/**
+ * @param {string} file
+ * @param {string} text
+ * @returns {Source}
+ */
+function parseToml(file, text) {
   let ast;
   try {
     ast = parseTOML(text);
   } catch (error) {
     const { lineNumber, column } = /** @type {{lineNumber?: number, column?: number}} */ (error);
-    throw new Unusable(`${file}:${lineNumber ?? 1}:${(column ?? 0) + 1} is not TOML: ${message(error)}`);
+    throw new Unusable(`${file}:${lineNumber ?? 1}:${(column ?? 0) + 1} is not TOML: ${mended(message(error))}`);
   }
   /** @type {Map<string, Place>} */
   const places = new Map();
@@ -56,14 +82,36 @@ export function parseSource(file, text) {
   return {
     file,
     raw: /** @type {Table} */ (getStaticTOMLValue(ast)),
-    place(path) {
-      for (let length = path.length; length > 0; length -= 1) {
-        const found = places.get(JSON.stringify(path.slice(0, length)));
-        if (found !== undefined) return found;
-      }
-      return { line: 1, column: 1 };
-    },
+    place: nearest(places),
   };
+}
+
+/**
+ * @param {Map<string, Place>} places
+ * @returns {(path: Path) => Place}
+ */
+function nearest(places) {
+  return (path) => {
+    for (let length = path.length; length > 0; length -= 1) {
+      const found = places.get(JSON.stringify(path.slice(0, length)));
+      if (found !== undefined) return found;
+    }
+    return { line: 1, column: 1 };
+  };
+}
+
+/**
+ * What the parser says, and what to do where it does not say so.
+ *
+ * @param {string} said
+ */
+function mended(said) {
+  if (said.startsWith('Trailing comma')) return 'the comma before } is one too many; remove it';
+  if (said.startsWith('Expected comma')) return 'a comma is missing before this';
+  if (said.startsWith('Unterminated string')) return 'a text has no end; write " after it';
+  if (said.startsWith('Unexpected character')) return 'a value is expected; a text needs double quotes, as in "$0.01"';
+  if (said.startsWith('Unspecified values')) return 'a value or ] is missing';
+  return said;
 }
 
 /**

@@ -1,6 +1,7 @@
 /** `npm run check`: each wrong setting is an error with its place, and so is what is wrong around them. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { after, describe, it } from 'node:test';
 
 import { check, type Finding, type Report } from '../../scripts/check/index.mjs';
@@ -20,6 +21,7 @@ async function checked(text: string, secrets: Vars = {}, options: { env?: string
 }
 
 const GOOD = settingsOf({});
+const RIGHT = { ok: true, errors: [], warnings: [], notes: [], probes: [] };
 
 describe('wrong settings', () => {
   for (const one of TABLE.cases) {
@@ -71,6 +73,11 @@ describe('around the settings', () => {
     ['no date', without('compatibility_date = "2026-04-01"\n'), 'compatibility_date', '2026-04-01', 'name ='],
     ['no origin and no route', tomlOf(settingsOf({ set: { ORIGIN_URL: null } }).vars), 'ORIGIN_URL', 'is missing', '[vars]'],
     ['two origins', `${text}\n[[services]]\nbinding = "ORIGIN"\nservice = "site"\n`, 'ORIGIN_URL', 'ORIGIN', 'ORIGIN_URL ='],
+    ['a variable above all tables', `PAY_TO = "0x209693Bc6afc0C5328bA36FaF03C514EF312287C"\n${text.replace(/^PAY_TO.*\n/m, '')}`, 'PAY_TO', 'write the line [vars] above it', 'PAY_TO ='],
+    ['an origin that is the gate', tomlOf({ ...GOOD.vars, ORIGIN_URL: 'https://api.shop.net' }).replace('workers_dev = true', 'workers_dev = false\nroutes = [{ pattern = "api.shop.net/*", zone_name = "shop.net" }]'), 'ORIGIN_URL', 'requests would come back', 'ORIGIN_URL ='],
+    ['a placeholder on a main network', tomlOf({ ...GOOD.vars, NETWORK: 'base', ORIGIN_URL: 'https://example.com' }), 'ORIGIN_URL', 'placeholder', 'ORIGIN_URL ='],
+    ['a facilitator that wants a key', tomlOf({ ...GOOD.vars, FACILITATOR_URL: 'https://api.cdp.coinbase.com/platform/v2/x402' }), 'FACILITATOR_URL', 'auth = "cdp"', 'FACILITATOR_URL ='],
+    ['JSON text with a comma too many', tomlOf({ ...GOOD.vars, ROUTES: '[{"path":"/a","price":"$1"},]' }), 'ROUTES', 'the comma before ] is one too many, at line 1, column 28', 'ROUTES ='],
     [
       'a main network with the public test facilitator',
       tomlOf({ ...GOOD.vars, NETWORK: 'base', FACILITATOR_URL: 'https://x402.org/facilitator' }), 'FACILITATOR_URL', 'test networks', 'FACILITATOR_URL =',
@@ -87,7 +94,7 @@ describe('around the settings', () => {
   }
 
   const routed = text.replace('workers_dev = true', 'route = "gate.example/*"');
-  const cdp = { ...GOOD.vars, NETWORK: 'base', FACILITATOR_URL: 'https://api.cdp.coinbase.com/platform/v2/x402' };
+  const cdp = { ...GOOD.vars, NETWORK: 'base', FACILITATOR_URL: [{ url: 'https://api.cdp.coinbase.com/platform/v2/x402', auth: 'cdp' }] };
   const cheap = tomlOf({ ...cdp, ROUTES: [{ path: '/a', price: '$1' }, { path: '/b', price: '$0.0009' }, { path: '/c', price: { amount: '999', asset: 'USDC' } }, { path: '/d', price: '$0.001' }] });
   const beside = (unlisted: string | null, routes: Value) => tomlOf(settingsOf({ set: { DEFAULT: unlisted, ROUTES: routes } }).vars);
   const warnings: readonly (readonly [what: string, text: string, variables: readonly string[], says: string])[] = [
@@ -95,6 +102,7 @@ describe('around the settings', () => {
     ['a slip in letter case', `${text}pay_to = "x"\n`, ['pay_to'], 'PAY_TO'],
     ['a secret in the file', `${text}OPERATOR_TOKEN = "x"\n`, ['OPERATOR_TOKEN'], 'secret put'],
     ['a payee that nobody holds', tomlOf({ ...GOOD.vars, PAY_TO: `0x${'0'.repeat(36)}dEaD` }), ['PAY_TO'], 'lost'],
+    ['a placeholder on a test network', tomlOf({ ...GOOD.vars, ORIGIN_URL: 'https://api.example.com' }), ['ORIGIN_URL'], 'placeholder'],
     ['no cron', without('triggers = { crons = ["*/15 * * * *"] }\n'), ['triggers'], 'crons'],
     ['a cache in front of the gate', `${text}[cache]\nenabled = true\n`, ['cache.enabled'], 'before the gate'],
     ['routes beside workers.dev', text.replace('workers_dev = true', 'workers_dev = true\nroute = "gate.example/*"'), ['workers_dev'], 'workers_dev = false'],
@@ -133,7 +141,7 @@ describe('around the settings', () => {
   it('a good file has nothing, nor has one whose routes close workers.dev', async () => {
     for (const good of [text, text.replace('workers_dev = true', 'workers_dev = false\nroute = "gate.example/*"')]) {
       const report = await checked(good, GOOD.secrets);
-      assert.deepEqual(report, { ok: true, errors: [], warnings: [], notes: [], probes: [] });
+      assert.deepEqual({ ...report, notes: [] }, RIGHT);
     }
   });
 
@@ -142,9 +150,9 @@ describe('around the settings', () => {
     const bound = `${tomlOf(vars)}\n[[services]]\nbinding = "ORIGIN"\nservice = "site"\n`;
     const zone = tomlOf(vars).replace('workers_dev = true', 'workers_dev = false\nroute = "gate.example/*"');
     const stored = `${tomlOf(settingsOf({ set: { ROUTES: null } }).vars)}\n[[kv_namespaces]]\nbinding = "CONFIG"\nid = "0"\n`;
-    for (const good of [bound, zone]) assert.deepEqual(await checked(good, GOOD.secrets), { ok: true, errors: [], warnings: [], notes: [], probes: [] });
+    for (const good of [bound, zone]) assert.deepEqual({ ...(await checked(good, GOOD.secrets)), notes: [] }, RIGHT);
     const { ok, errors, notes } = await checked(stored, GOOD.secrets);
-    assert.deepEqual([ok, errors, notes.map(({ variable }) => variable)], [true, [], ['ROUTES']]);
+    assert.deepEqual([ok, errors, notes.map(({ variable }) => variable)], [true, [], ['ROUTES', 'GATE_SECRET', 'LEDGER_SALT']]);
   });
 
   it('a bound Worker that names prices is one only if it is bound', async () => {
@@ -156,8 +164,55 @@ describe('around the settings', () => {
   it('secrets that are not here are notes, and errors when they are asked for', async () => {
     const report = await checked(text);
     assert.deepEqual([report.ok, report.errors, report.notes.map(({ variable }) => variable)], [true, [], ['GATE_SECRET', 'LEDGER_SALT']]);
+    const local = await checked(text, GOOD.secrets);
+    assert.deepEqual(local.notes.map(({ variable, remedy }) => [variable, /^is in \.dev\.vars, which is not deployed; `wrangler secret put/.test(remedy)]), [['GATE_SECRET', true], ['LEDGER_SALT', true]]);
     const strict = await checked(text, {}, { secrets: true });
     assert.deepEqual([strict.ok, strict.errors.map(({ variable }) => variable), strict.notes], [false, ['GATE_SECRET', 'LEDGER_SALT'], []]);
+  });
+});
+
+describe('places', () => {
+  it('two routes for the same paths are shown with their lines', async () => {
+    const text = tomlOf({ ...GOOD.vars, ROUTES: [{ path: '/x', price: '$3' }, { path: '/u/[id]', price: '$1' }, { path: '/u/[name]', price: '$2' }] });
+    const [error] = (await checked(text, GOOD.secrets)).errors as [Finding];
+    const line = (part: string): number => text.split('\n').findIndex((one) => one.includes(part)) + 1;
+    assert.deepEqual([error.variable, error.line], ['ROUTES[2]', line('/u/[name]')]);
+    assert.ok(error.remedy.includes(`ROUTES[1] (line ${line('/u/[id]')})`), error.remedy);
+  });
+
+  it('variables after another table than [vars] are said to stand there, once each', async () => {
+    const text = tomlOf(GOOD.vars).replace('[vars]', '[observability]\nenabled = true');
+    const { errors } = await checked(text, GOOD.secrets);
+    assert.deepEqual(errors.map(({ variable }) => variable), Object.keys(GOOD.vars), JSON.stringify(errors));
+    for (const { remedy } of errors) assert.match(remedy, /^stands in \[observability\]/);
+  });
+
+  it('a wrangler.jsonc is read as wrangler reads it, with line and column', async () => {
+    const own = openFolder();
+    try {
+      const file = own.file.replace(/toml$/, 'jsonc');
+      const vars = JSON.stringify({ ...GOOD.vars, DEFAULT: 'allow' }, null, 2);
+      const text = `// A gate.\n{\n  "name": "gate", "main": "index.js", "compatibility_date": "2026-04-01", "workers_dev": true,
+  "triggers": { "crons": ["*/15 * * * *"] }, /* each quarter */
+  "durable_objects": { "bindings": [{ "name": "LEDGER", "class_name": "Ledger" }] },
+  "migrations": [{ "tag": "v1", "new_sqlite_classes": ["Ledger"] }],
+  "vars": ${vars},\n}\n`;
+      writeFileSync(file, text);
+      const { errors, warnings } = await check({ file, offline: true });
+      assert.deepEqual([errors.map(({ variable }) => variable), warnings], [['DEFAULT'], []], JSON.stringify(errors));
+      assert.ok(at(text, errors[0] as Finding).startsWith('"DEFAULT"'));
+      writeFileSync(file, text.replace('"gate",', '"gate"'));
+      await assert.rejects(check({ file, offline: true }), /wrangler\.jsonc:3:18 is not JSON: a comma or } is missing/);
+    } finally {
+      own.remove();
+    }
+  });
+
+  it('what is not TOML is shown with what to do there', async () => {
+    const comma = tomlOf(GOOD.vars).replace('"$1" }', '"$1", }');
+    await assert.rejects(checked(comma), /wrangler\.toml:\d+:\d+ is not TOML: the comma before } is one too many; remove it/);
+    const bare = tomlOf(GOOD.vars).replace('"$1" }', '$1 }');
+    await assert.rejects(checked(bare), /a text needs double quotes/);
   });
 });
 
@@ -253,14 +308,32 @@ describe('the command', () => {
     assert.equal(status, 0);
     assert.deepEqual(others, []);
     assert.deepEqual(Object.keys(warning), ['variable', 'remedy', 'file', 'line', 'column']);
-    assert.deepEqual({ ...JSON.parse(stdout), warnings: [] }, { ok: true, errors: [], warnings: [], notes: [], probes: [] });
+    assert.deepEqual({ ...JSON.parse(stdout), warnings: [], notes: [] }, RIGHT);
+  });
+
+  it('says how it is used, and takes an empty name for the top level', () => {
+    const help = run('--help');
+    assert.deepEqual([help.status, help.stderr], [0, '']);
+    for (const option of ['--env', '--config', '--json', '--offline', '--secrets']) assert.ok(help.stdout.includes(option), option);
+    folder.write(tomlOf(GOOD.vars), GOOD.secrets);
+    const { status, stdout } = run('--config', folder.file, '--env', '');
+    assert.deepEqual([status, stdout.trim().split('\n').at(-1)], [0, `${folder.file}: 0 errors, 0 warnings`]);
+  });
+
+  it('repeats nothing of a private key, and tells it to nobody', () => {
+    const key = `0x${'5c'.repeat(32)}`;
+    folder.write(tomlOf({ ...GOOD.vars, PAY_TO: key, RPC_URL: 'http://127.0.0.1:9' }), GOOD.secrets);
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['scripts/check.mjs', '--config', folder.file], { encoding: 'utf8' });
+    assert.equal(status, 1);
+    assert.match(stdout, /PAY_TO: IS A PRIVATE KEY/);
+    assert.ok(!(stdout + stderr).includes('5c5c5c'), stdout);
   });
 
   it('ends with 2 when there is nothing to check', () => {
     folder.write(HEAD);
     const broken = openFolder();
     broken.write('vars = {');
-    const wrong = [['--config', 'no/such.toml'], ['--config', 'package.json'], ['--config', broken.file], ['--config', folder.file, '--env', 'live'], ['--strict']];
+    const wrong = [['--config', 'no/such.toml'], ['--config', 'README.md'], ['--config', broken.file], ['--config', folder.file, '--env', 'live'], ['--strict']];
     const ends = wrong.map((args) => run(...args));
     broken.remove();
     assert.deepEqual(ends.map(({ status, stdout }) => [status, stdout]), wrong.map(() => [2, '']));

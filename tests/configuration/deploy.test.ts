@@ -31,18 +31,18 @@ async function named(text: string, env?: string): Promise<{ errors: string[]; wa
 }
 
 describe('environments of the committed file', () => {
-  const mine = COMMITTED.replaceAll(NOBODY, SOMEBODY);
+  const mine = COMMITTED.replaceAll(NOBODY, SOMEBODY).replaceAll('https://example.com', 'https://api.mine.net');
 
-  it('production is an error until a payee is set, and then needs only its secrets', async () => {
-    assert.deepEqual((await named(COMMITTED, 'production')).errors, ['PAY_TO']);
+  it('production is an error until a payee and an origin are set, and then needs only its secrets', async () => {
+    assert.deepEqual((await named(COMMITTED, 'production')).errors, ['PAY_TO', 'ORIGIN_URL']);
     const { errors, warnings, notes } = await named(mine, 'production');
     assert.deepEqual([errors, warnings], [[], []]);
     assert.deepEqual(notes.sort(), ['CDP_API_KEY_ID', 'CDP_API_KEY_SECRET', 'GATE_SECRET', 'LEDGER_SALT']);
   });
 
-  it('the other environments have no errors, and warn about the placeholder payee', async () => {
+  it('the other environments have no errors, and warn about the placeholders', async () => {
     for (const env of [undefined, 'preview']) {
-      assert.deepEqual(await named(COMMITTED, env), { errors: [], warnings: ['PAY_TO'], notes: ['GATE_SECRET', 'LEDGER_SALT'] });
+      assert.deepEqual(await named(COMMITTED, env), { errors: [], warnings: ['PAY_TO', 'ORIGIN_URL'], notes: ['GATE_SECRET', 'LEDGER_SALT'] });
       assert.deepEqual((await named(mine, env)).warnings, []);
     }
   });
@@ -56,7 +56,7 @@ describe('environments of the committed file', () => {
 
   it('the file of the example without Rust is right too', async () => {
     const { errors, warnings } = await named(readFileSync('demo/js-gate/wrangler.toml', 'utf8'));
-    assert.deepEqual([errors, warnings], [[], ['PAY_TO']]);
+    assert.deepEqual([errors, warnings], [[], ['PAY_TO', 'ORIGIN_URL']]);
   });
 
   it('the route that is commented out is right when it is not', async () => {

@@ -99,9 +99,9 @@ describe('probes', () => {
     ['says no JSON', says(200, '<html>')],
     ['hangs up', (request: IncomingMessage) => request.socket.destroy()],
   ] as const) {
-    it(`a facilitator that ${what} ends the probe, not the check`, async () => {
+    it(`a facilitator that ${what} is a warning, and ends the probe, not the check`, async () => {
       const { report } = await probed({ facilitator });
-      assert.deepEqual([report.ok, report.warnings, report.probes.length], [true, [], 2]);
+      assert.deepEqual([report.ok, report.warnings.map(({ variable }) => variable), report.probes.length], [true, ['FACILITATOR_URL'], 2]);
     });
   }
 
@@ -111,6 +111,17 @@ describe('probes', () => {
     assert.match(open.report.warnings[0]?.remedy ?? '', /ORIGIN_SECRET/);
     const empty = await probed({ origin: says(200, '') });
     assert.deepEqual(empty.report.warnings, []);
+  });
+
+  it('a redirect from one priced path to another is a warning, to a free one it is not', async () => {
+    const to = (location: string): RequestListener => (_request, response) => response.writeHead(302, { location }).end();
+    const routes: Value = [{ path: '/good', price: '$1' }, { path: '/u/[id]', price: '$1' }, { path: '/u/me', price: 'free' }];
+    const twice = await probed({ origin: to('/v1/u/7') }, () => ({ ROUTES: routes }));
+    assert.deepEqual(twice.report.warnings.map(({ variable }) => variable), ['ROUTES']);
+    assert.match(twice.report.warnings[0]?.remedy ?? '', /\/good is priced and redirects to \/u\/7.*pays twice/);
+    for (const free of ['/v1/u/me', '/v1/other', 'https://elsewhere.example/good']) {
+      assert.deepEqual((await probed({ origin: to(free) }, () => ({ ROUTES: routes }))).report.warnings, [], free);
+    }
   });
 
   it('asks the origin for the first path that is paid, with something in the place of its parameters', async () => {

@@ -1,0 +1,117 @@
+// What the gate's rules cannot see: values that were never replaced, variables outside their table, an origin that is the gate.
+
+import { facilitators } from './facilitators.mjs';
+import { NotJson, parseJson } from './jsonc.mjs';
+import { SECRETS, variables } from './names.mjs';
+
+/**
+ * @typedef {import('./worker.mjs').Worker} Worker
+ * @typedef {import('./source.mjs').Source} Source
+ * @typedef {import('./source.mjs').Table} Table
+ * @typedef {import('./deployment.mjs').Notes} Notes
+ * @typedef {import('./rules.mjs').Judgement['networks']} Networks
+ */
+
+/** Names that stand for others in documents. Spec: RFC 2606. */
+const PLACEHOLDER = /(?:^|\.)example\.(?:com|net|org)$|^your-|\.your-/i;
+
+/** Facilitators that take no request without a key, and the `auth` for them. */
+const KEYED = [
+  { host: 'api.cdp.coinbase.com', auth: '"cdp"' },
+  { host: 'web3.okx.com', auth: '"okx"' },
+  { host: 'www.okx.com', auth: '"okx"' },
+];
+
+/**
+ * @param {Worker} worker
+ * @param {Networks} networks
+ * @param {Notes} notes
+ */
+export function checkSlips({ config, vars }, networks, notes) {
+  const isMain = networks.some(({ main }) => main);
+  const tell = isMain ? notes.error : notes.warning;
+  const host = hostOf(vars.ORIGIN_URL);
+  if (host !== undefined && PLACEHOLDER.test(host)) tell('ORIGIN_URL', `${host} is a placeholder; put your own origin`);
+  const own = routeHosts(config).find((pattern) => host !== undefined && covers(pattern, host));
+  if (own !== undefined) {
+    notes.error('ORIGIN_URL', `is the host of the gate's own route ${own}: requests would come back; name the server behind it, or remove ORIGIN_URL to ask the zone's own server`);
+  }
+  for (const { url, auth, path } of facilitators(vars)) {
+    const { hostname } = new URL(url);
+    if (PLACEHOLDER.test(hostname)) tell('FACILITATOR_URL', `${hostname} is a placeholder; name a facilitator`, path);
+    const keyed = KEYED.find((known) => known.host === hostname);
+    if (keyed !== undefined && auth === 'none') {
+      notes.error('FACILITATOR_URL', `${hostname} takes no request without a key; write [{ url = "${url}", auth = ${keyed.auth} }] and set its secrets`, path);
+    }
+  }
+}
+
+/**
+ * Variables of the gate above the line `[vars]`, or in the table that stands before them.
+ *
+ * @param {Source} source
+ * @param {string | undefined} env
+ * @param {Notes} notes
+ */
+export function checkPlaces(source, env, notes) {
+  const known = new Set([...variables(), ...SECRETS]);
+  const table = env === undefined ? 'vars' : `env.${env}.vars`;
+  /** @type {(value: unknown, path: import('./source.mjs').Path) => void} */
+  const look = (value, path) => {
+    if (typeof value !== 'object' || value === null) return;
+    for (const [key, inner] of Object.entries(value)) {
+      const here = [...path, Array.isArray(value) ? Number(key) : key];
+      if (key === 'vars' || (path.length === 0 && key === 'env')) continue;
+      if (!Array.isArray(value) && known.has(key)) {
+        const where = path.length === 0 ? 'stands above all tables' : `stands in [${path.filter((part) => typeof part === 'string').join('.')}]`;
+        notes.error(key, `${where}, where it is not read; write the line [${table}] above it`, here);
+      } else {
+        look(inner, here);
+      }
+    }
+  };
+  look(env === undefined ? source.raw : source.raw.env?.[env], []);
+}
+
+/**
+ * Where a structured variable's text stops being JSON, and why.
+ *
+ * @param {unknown} value
+ * @returns {string | undefined}
+ */
+export function whereNotJson(value) {
+  if (typeof value !== 'string') return undefined;
+  try {
+    parseJson(value);
+  } catch (error) {
+    if (error instanceof NotJson) return `${error.message}, at line ${error.place.line}, column ${error.place.column} of the text`;
+    throw error;
+  }
+  return undefined;
+}
+
+/**
+ * @param {unknown} url
+ */
+function hostOf(url) {
+  return typeof url === 'string' && URL.canParse(url) ? new URL(url).hostname : undefined;
+}
+
+/**
+ * @param {Table} config
+ * @returns {string[]} the hosts of its routes, with stars
+ */
+function routeHosts({ route, routes = [] }) {
+  const all = [...(route === undefined ? [] : [route]), ...routes];
+  return all.map((one) => String(typeof one === 'string' ? one : one?.pattern ?? '').replace(/^https?:\/\//, '').replace(/\/.*$/, ''));
+}
+
+/**
+ * @param {string} pattern
+ * @param {string} host
+ */
+function covers(pattern, host) {
+  const [begin = '', ...ends] = pattern.toLowerCase().split('*');
+  const name = host.toLowerCase();
+  return ends.length === 0 ? name === begin : name.startsWith(begin) && name.endsWith(ends.at(-1) ?? '') && name.length >= begin.length;
+}
