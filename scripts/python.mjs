@@ -1,7 +1,7 @@
-// A virtual environment with the published clients of Python, for the end-to-end tests.
+// A virtual environment with the published clients and servers of Python, for the end-to-end tests.
 //
 // It is below target/, one for each list of packages and each Python. If it cannot be made, the
-// tests skip those clients and say why; this is not a failure.
+// tests leave those programs out and say why; this is not a failure.
 
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -37,7 +37,7 @@ export async function preparePython() {
   const folder = await placeOf();
   const found = await findPython();
   if (folder === undefined || 'python' in found) return found;
-  return step('clients of Python', async () => {
+  return step('programs of Python', async () => {
     rmSync(folder, { recursive: true, force: true });
     for (const words of [
       [PYTHON, '-m', 'venv', folder],
@@ -86,7 +86,7 @@ function interpreterIn(folder) {
 }
 
 const PYTHON = 'python3';
-const REQUIREMENTS = join(root, 'tests/e2e/python/requirements.txt');
+const REQUIREMENTS = join(root, 'tests/interop/python/requirements.txt');
 /** Written when everything is installed. */
 const STAMP = 'farebox-installed';
 const LOOK_MS = 10_000;

@@ -11,8 +11,8 @@ import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
 
 import { buildWorker } from './build.mjs';
+import { preparePrograms } from './interop.mjs';
 import { buildPayer, finishPackage } from './pkg.mjs';
-import { preparePython } from './python.mjs';
 import { setup } from './setup.mjs';
 import { elapsed, root, run, runMain, StepFailed } from './steps.mjs';
 
@@ -67,12 +67,11 @@ const suites = {
       await gate();
       // One of the payers is the package.
       await payer();
-      // Further payers run in Python, if it is available.
-      const python = await preparePython();
-      if ('leftOut' in python) console.log(`  left out: the clients of Python, ${python.leftOut}`);
+      // Further payers, and servers for the package, are programs of others.
+      await preparePrograms();
     },
-    folders: ['tests/e2e'],
-    first: ['tests/e2e/onchain.test.ts', 'tests/e2e/liars.test.ts'],
+    folders: ['tests/e2e', 'tests/interop'],
+    first: ['tests/interop/interop.test.ts', 'tests/e2e/onchain.test.ts', 'tests/e2e/liars.test.ts'],
   },
   pkg: {
     before: async () => {

@@ -42,7 +42,7 @@ const TRIED: readonly { readonly title: string; readonly expected: readonly RegE
 
 for (const { title, expected } of TRIED) {
   test(`the printed lines hold what they say: ${title}`, { timeout: LIMIT_MS }, async () => {
-    const answers = [];
+    const answers: string[] = [];
     for (const line of linesUnder(title)) answers.push(await typed(line));
     assert.equal(answers.length, expected.length);
     expected.forEach((pattern, index) => assert.match(answers[index] ?? '', pattern));
