@@ -50,7 +50,8 @@ pub(super) fn priced<'g>(
     })
 }
 
-fn surrounded<T>(gate: &Gate, decide: impl FnOnce(&mut Isolate<'_>) -> T) -> T {
+/// Runs `decide` with what this isolate knows.
+pub(super) fn surrounded<T>(gate: &Gate, decide: impl FnOnce(&mut Isolate<'_>) -> T) -> T {
     let facilitators = facilitator::conditions(gate);
     ATTEMPTS
         .with_borrow_mut(|attempts| decide(&mut Isolate { facilitators, attempts, client: None }))

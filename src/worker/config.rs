@@ -11,7 +11,7 @@ use farebox_core::gate::Gate;
 use farebox_core::gate::config::Routes;
 use farebox_core::gate::keys::digest;
 
-use super::edge;
+use super::{edge, standing};
 
 /// A configuration and its gate, or none if it is wrong.
 struct Configured {
@@ -43,6 +43,7 @@ pub(super) fn configure(vars: &str, table: Option<&str>) -> Option<String> {
         }
         let (vars, table) = digests;
         REQUESTS.set(Some(Configured { vars, table, gate: built }));
+        standing::forget_all();
     }
     Some(gate()?.for_edge())
 }

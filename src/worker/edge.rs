@@ -107,6 +107,13 @@ extern "C" {
     pub(super) fn discard(source: &JsValue);
 }
 
+#[wasm_bindgen(module = "/src/worker/unpaid.mjs")]
+extern "C" {
+    /// Logs a line about a request without a payment, together with those of the same second.
+    #[wasm_bindgen(js_name = logUnpaid)]
+    pub(super) fn log_unpaid(line: &str, context: &JsValue);
+}
+
 #[wasm_bindgen(module = "/src/worker/origin.mjs")]
 extern "C" {
     /// Asks an origin, with this cache mode of `fetch`: the Worker bound as such, or a server.

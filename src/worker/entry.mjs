@@ -9,11 +9,13 @@ import {
 import { complain, requestHead } from './edge.mjs';
 import { forwardPlain, plainOf, plainUrl } from './free.mjs';
 import { SPLIT, ledgerOf } from './ledger.mjs';
+import { Standing } from './standing.mjs';
 import { StoredTable } from './table.mjs';
 
 /**
  * @typedef {object} Configuration the result of `Gate::for_edge`, with the platform's bindings
  * @property {import('./free.mjs').Plain | undefined} plain
+ * @property {Standing | undefined} standing
  * @property {Bindings} bindings
  */
 
@@ -106,11 +108,15 @@ export default {
     try {
       usable();
       if (isBinding(env.CONFIG)) await tableKnown(/** @type {KVNamespace} */ (env.CONFIG), env, context);
-      const { plain, bindings } = configurationOf(env);
+      const { plain, standing, bindings } = configurationOf(env);
+      const again = standing?.answer(request, bindings.ledger, context);
+      if (again !== undefined) return again;
       const url = plain === undefined ? undefined : plainUrl(request, plain);
       if (plain !== undefined && url !== undefined) return forwardPlain(request, url, plain, bindings.origin);
       const answer = handle(requestHead(request), request, bindings, context);
-      return answer instanceof Response ? answer : await survived(answer);
+      if (!(answer instanceof Response)) return await survived(answer);
+      if (answer.status === 402) standing?.note(request);
+      return answer;
     } catch (error) {
       // Refusals are answers: an exception here ended the instance, or reports that it has ended.
       if (error !== LOST) lose();
@@ -259,11 +265,12 @@ function configurationForObjects(env) {
  * @returns {Configuration}
  */
 function configurationBy(text, env) {
-  const { plain, jurisdiction, location } = text === undefined ? {} : JSON.parse(text);
+  const { plain, silent, jurisdiction, location } = text === undefined ? {} : JSON.parse(text);
   const origin = /** @type {Fetcher | undefined} */ (isBinding(env.ORIGIN) ? env.ORIGIN : undefined);
   const limiter = /** @type {RateLimit | undefined} */ (env.RATE_LIMITER);
   const ledger = ledgerOf(/** @type {DurableObjectNamespace} */ (env.LEDGER), jurisdiction, location);
-  return { plain: plain ? plainOf(plain) : undefined, bindings: { ledger, limiter, origin, services: env } };
+  const standing = silent === undefined ? undefined : new Standing(silent);
+  return { plain: plain ? plainOf(plain) : undefined, standing, bindings: { ledger, limiter, origin, services: env } };
 }
 
 /**

@@ -24,15 +24,21 @@ const LOST_MS: u64 = 30_000;
 /// Objects called at once.
 const AT_ONCE: usize = 4;
 
+/// Whether counts wait for a hand-over that has not been started.
+pub(super) fn is_due(gate: &Gate) -> bool {
+    let is_open =
+        |(since, open): (u64, bool)| open && edge::clock_ms().saturating_sub(since) < LOST_MS;
+    let waits = attempts::is_waiting() || gate.has_operator() && meters::is_waiting();
+    waits && !LAST.get().is_some_and(is_open)
+}
+
 /// Starts a hand-over of the counts after a while.
 pub(super) fn begin(gate: &Rc<Gate>, namespace: &JsValue, context: &JsValue) {
-    let operated = gate.has_operator();
-    if !(attempts::is_waiting() || operated && meters::is_waiting()) {
+    if !is_due(gate) {
         return;
     }
     let now = edge::clock_ms();
     let wait = match LAST.get() {
-        Some((since, true)) if now.saturating_sub(since) < LOST_MS => return,
         Some((since, false)) => WAIT_MS.max(GAP_MS.saturating_sub(now.saturating_sub(since))),
         _ => WAIT_MS,
     };

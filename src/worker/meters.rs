@@ -22,12 +22,17 @@ const DEADLINE_MS: u32 = 5_000;
 /// Counts an answer with terms or with a diagnosis.
 pub(super) fn answered(reply: &Reply, route: &str) {
     if reply.head.headers.get("payment-required").is_some() {
-        add(&format!("farebox_challenges_total{{route=\"{}\"}}", label(route)), 1);
+        asked_for_terms(route);
     }
     if let Some(code) = reply.marks.diagnosed {
         let (route, code) = (label(route), code.name());
         add(&format!("farebox_diagnostics_total{{route=\"{route}\",code=\"{code}\"}}"), 1);
     }
+}
+
+/// Counts an answer with terms.
+pub(super) fn asked_for_terms(route: &str) {
+    add(&format!("farebox_challenges_total{{route=\"{}\"}}", label(route)), 1);
 }
 
 /// Counts a call to a facilitator.

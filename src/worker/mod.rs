@@ -18,8 +18,10 @@ mod objects;
 mod operator;
 mod origin;
 mod resolve;
+mod standing;
 mod supported;
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use farebox_core::gate::Gate;
@@ -146,9 +148,11 @@ fn refuse(
     ledger: &JsValue,
     context: &JsValue,
 ) -> JsValue {
-    log_refusal(reply, method);
+    log_refusal(reply, method, context);
     if let Some(route) = &reply.route {
-        meters::answered(reply, route);
+        if gate.has_operator() {
+            meters::answered(reply, route);
+        }
         handover::begin(gate, ledger, context);
     }
     edge::render(reply)
@@ -307,28 +311,40 @@ fn now() -> UnixTime {
 
 /// A new correlation id: 96 random bits.
 fn fresh_id() -> String {
-    let mut bytes = [0; 12];
-    // Without randomness the id would repeat, which harms only the search in a log.
-    let _ = getrandom::fill(&mut bytes);
+    /// Ids that are drawn at once: each crossing of the border costs more than the bytes.
+    const POOLED: usize = 64;
+    thread_local! {
+        /// Random bytes, and how many of them are used up.
+        static POOL: RefCell<([[u8; 12]; POOLED], usize)> = const { RefCell::new(([[0; 12]; POOLED], POOLED)) };
+    }
+    let bytes = POOL.with_borrow_mut(|(pool, used)| {
+        if *used >= POOLED {
+            // Without randomness the id would repeat, which harms only the search in a log.
+            let _ = getrandom::fill(pool.as_flattened_mut());
+            *used = 0;
+        }
+        *used += 1;
+        // Each serves once.
+        pool.get_mut(*used - 1).map(std::mem::take).unwrap_or_default()
+    });
     farebox_core::encoding::hex::encode(&bytes)
 }
 
 /// Logs a request of a priced route that came without a proof, unless the client repeats itself.
-fn log_refusal(reply: &Reply, method: &str) {
-    if reply.route.is_some() && !reply.marks.repeats {
+/// The lines of a second are written together: nothing has begun that they could be too late for.
+fn log_refusal(reply: &Reply, method: &str, context: &JsValue) {
+    if let Some(route) = reply.route.as_deref().filter(|_| !reply.marks.repeats) {
         let correlation = reply.head.headers.get(CORRELATION).unwrap_or_default();
-        log_reply(
-            reply,
-            correlation,
-            method,
-            reply.route.as_deref().unwrap_or_default(),
-            Value::Null,
-        );
+        edge::log_unpaid(&line_of(reply, correlation, method, route, Value::Null), context);
     }
 }
 
 /// Logs a reply; `more` is an object of further facts, or null.
 fn log_reply(reply: &Reply, correlation: &str, method: &str, route: &str, more: Value) {
+    edge::log(&line_of(reply, correlation, method, route, more));
+}
+
+fn line_of(reply: &Reply, correlation: &str, method: &str, route: &str, more: Value) -> String {
     let mut line = serde_json::json!({
         "at": now().rfc3339(),
         "correlation_id": correlation,
@@ -341,5 +357,5 @@ fn log_reply(reply: &Reply, correlation: &str, method: &str, route: &str, more: 
     if let (Value::Object(line), Value::Object(more)) = (&mut line, more) {
         line.extend(more);
     }
-    edge::log(&line.to_string());
+    line.to_string()
 }

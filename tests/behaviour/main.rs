@@ -37,6 +37,7 @@ mod redelivery;
 mod requests;
 mod settlement;
 mod spellings;
+mod standing;
 mod sweep;
 mod thresholds;
 mod unproven;

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 /// Maximum text that [`decode`] reads, in bytes.
 pub const MAX_BYTES: usize = 128 * 1024;
@@ -45,15 +45,7 @@ pub fn decode(text: &str) -> Result<Vec<u8>, Base64Error> {
 /// Encodes with the URL alphabet and no padding. Spec: MPP, sections "Challenge" and "Credential".
 #[must_use]
 pub fn encode_url(bytes: &[u8]) -> String {
-    encode(bytes)
-        .trim_end_matches('=')
-        .chars()
-        .map(|digit| match digit {
-            '+' => '-',
-            '/' => '_',
-            digit => digit,
-        })
-        .collect()
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// Decodes either alphabet, with complete padding or none, as other readers of MPP do.
@@ -75,15 +67,10 @@ pub fn decode_url(text: &str) -> Result<Vec<u8>, Base64Error> {
     if text.len() > MAX_BYTES {
         return Err(Base64Error::TooLarge);
     }
-    let standard: String = text
-        .chars()
-        .map(|digit| match digit {
-            '-' => '+',
-            '_' => '/',
-            digit => digit,
-        })
-        .collect();
-    decode(&standard)
+    if !text.bytes().any(|digit| matches!(digit, b'-' | b'_')) {
+        return decode(text);
+    }
+    decode(&text.replace('-', "+").replace('_', "/"))
 }
 
 /// Error of text that is not base64.

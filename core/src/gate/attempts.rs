@@ -206,6 +206,12 @@ impl Attempts {
         Some(self.clients.get(client_key)?.tally.clone())
     }
 
+    /// Number of the client's failures in a row, as far as this isolate knows them.
+    #[must_use]
+    pub fn count_of(&self, client_key: &ClientKey) -> u64 {
+        self.clients.get(client_key).map_or(0, |client| client.tally.attempts)
+    }
+
     /// Takes back the unpaid request that fetched the terms of a payment with a good signature.
     /// Returns the network's other failures.
     pub fn proved(&mut self, client_key: &ClientKey) -> Option<FailureStreak> {

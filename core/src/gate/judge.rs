@@ -177,7 +177,7 @@ impl Gate {
     }
 
     /// The lowest count of failures in a row among the facilitators of this route.
-    fn consecutive_failures(offer: &Offer, facilitators: &[Condition]) -> u64 {
+    pub(super) fn consecutive_failures(offer: &Offer, facilitators: &[Condition]) -> u64 {
         let places = offer.choices.iter().flat_map(|choice| &choice.facilitators);
         let consecutive_failures = places.filter_map(|place| facilitators.get(*place));
         consecutive_failures.map(|condition| condition.consecutive_failures).min().unwrap_or(0)
@@ -240,8 +240,19 @@ impl Gate {
         isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> ClientKey {
+        self.client_at(offer, head.headers.get("cf-connecting-ip"), isolate, now)
+    }
+
+    /// The key of the client at this address.
+    pub(super) fn client_at(
+        &self,
+        offer: &Offer,
+        address: Option<&str>,
+        isolate: &mut Isolate<'_>,
+        now: UnixTime,
+    ) -> ClientKey {
         let exceeded_after = offer.diagnostics.unwrap_or(Thresholds::DEFAULT).exceeded_after;
-        let network = client_prefix(head.headers.get("cf-connecting-ip"));
+        let network = client_prefix(address);
         let (route, route_hash) = (&offer.counted_as.0, offer.counted_as.1);
         let seen = CountedRequest { network: &network, route, route_hash, exceeded_after };
         isolate.attempts.client_key(&self.keys, seen, now)

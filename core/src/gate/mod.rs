@@ -12,7 +12,7 @@
 //! | check the payment | `proof`, [`mpp`], `onchain`, `old_terms`, `judge` |
 //! | carry it out | [`paid`], [`recorded`], [`redelivery`]; [`unpaid`] without a payment |
 //! | ask the origin | [`origin`], [`forward`], `plain` (what the edge forwards by itself) |
-//! | answer | [`challenge`] (402), [`reply`], [`diagnose`] (why, and when to stop), [`attempts`] (who fails) |
+//! | answer | [`challenge`] (402), [`standing`] (402 again), [`reply`], [`diagnose`] (why, and when to stop), [`attempts`] (who fails) |
 //! | afterwards | [`alarm`] and [`sweep`] (the clock), [`receipts`], [`operator`], [`publish`] |
 
 pub mod admission;
@@ -50,6 +50,7 @@ pub mod recorded;
 pub mod redelivery;
 pub mod reply;
 pub mod route;
+pub mod standing;
 pub mod sweep;
 pub mod template;
 pub mod unpaid;

@@ -45,13 +45,15 @@ impl Gate {
     }
 
     /// What an edge has to know to reach the ledger and to forward, as JSON: `jurisdiction` and `location` of the
-    /// ledger's objects, and as `plain` what [`Gate::plain_forwarding`] says, if anything.
+    /// ledger's objects, as `plain` what [`Gate::plain_forwarding`] says, if anything, and as `silent` which requests are
+    /// remembered, see [`standing`](super::standing).
     #[must_use]
     pub fn for_edge(&self) -> String {
         let edge = serde_json::json!({
             "jurisdiction": self.origin.placement.jurisdiction,
             "location": self.origin.placement.location,
             "plain": self.plain_forwarding(),
+            "silent": Self::silent_requests(),
         });
         alloc::format!("{edge}")
     }

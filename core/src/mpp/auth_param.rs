@@ -136,6 +136,12 @@ fn unit(text: &str) -> Option<(u16, &str)> {
 pub fn write(text: &mut String, name: &str, value: &str) {
     text.push_str(name);
     text.push_str("=\"");
+    // Nearly every value needs no escape.
+    if value.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\') {
+        text.push_str(value);
+        text.push('"');
+        return;
+    }
     for unit in value.encode_utf16() {
         match u8::try_from(unit).map(char::from) {
             Ok(character @ ('"' | '\\')) => text.extend(['\\', character]),

@@ -14,6 +14,9 @@ pub const MAX_REQUEST_BYTES: usize = 16 * 1024;
 /// Maximum length of a field value for [`read_list`], bytes.
 pub const MAX_LIST_BYTES: usize = 64 * 1024;
 
+/// Room for the names of all members and what stands around them, bytes.
+const MEMBER_BYTES: usize = 160;
+
 /// A challenge on the wire, every text as received.
 ///
 /// Spec: draft-httpauth-payment, "Challenge"; `header` is an addition of `mppx`.
@@ -84,14 +87,24 @@ impl Challenge {
     /// ```
     pub fn to_header(&self) -> Result<String, Malformed> {
         self.check()?;
-        let mut text = String::from(SCHEME);
+        Ok(self.written())
+    }
+
+    /// Writes the value like [`Challenge::to_header`], of members that are known to be right.
+    #[must_use]
+    pub fn written(&self) -> String {
+        let members = self.members();
+        let bytes = members.iter().map(|(_, value)| value.len());
+        let bytes = bytes.fold(MEMBER_BYTES, usize::saturating_add);
+        let mut text = String::with_capacity(bytes);
+        text.push_str(SCHEME);
         let mut before = " ";
-        for (name, value) in self.members().into_iter().filter(is_there) {
+        for (name, value) in members.into_iter().filter(is_there) {
             text.push_str(before);
             auth_param::write(&mut text, name, value);
             before = ", ";
         }
-        Ok(text)
+        text
     }
 
     /// The terms as an object. Only canonical text is accepted, so that every reader sees the same

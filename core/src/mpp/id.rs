@@ -10,6 +10,7 @@
 //! - Equal slots have equal ids: the issuer of challenges makes a slot differ.
 
 use alloc::string::String;
+use core::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -54,14 +55,55 @@ pub fn id(key: &[u8], challenge: &Challenge) -> Result<String, Malformed> {
     let mut before: &[u8] = b"";
     for (name, slot) in slots {
         let Some(slot) = slot else { continue };
-        if slot.contains(|character: char| character == '|' || character.is_control()) {
-            return Err(Malformed::Unbindable(name));
-        }
+        bindable(name, slot)?;
         mac.update(before);
         mac.update(slot.as_bytes());
         before = b"|";
     }
     Ok(base64::encode_url(&mac.finalize().into_bytes()))
+}
+
+/// The slots before `request`, absorbed once for many challenges without a digest, another header
+/// and opaque data.
+#[derive(Clone)]
+pub struct Bound(Hmac<Sha256>);
+
+impl Bound {
+    /// Absorbs realm, method and intent.
+    ///
+    /// # Errors
+    /// As [`id`].
+    pub fn of(key: &[u8], slots: [&str; 3]) -> Result<Self, Malformed> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|_| Malformed::Wrong("key"))?;
+        for (name, slot) in ["realm", "method", "intent"].into_iter().zip(slots) {
+            bindable(name, slot)?;
+            mac.update(slot.as_bytes());
+            mac.update(b"|");
+        }
+        Ok(Self(mac))
+    }
+
+    /// The id of the challenge with this request and this expiry, base64url and a time.
+    #[must_use]
+    pub fn id(&self, request: &str, expires: &str) -> String {
+        let mut mac = self.0.clone();
+        mac.update(request.as_bytes());
+        mac.update(b"|");
+        mac.update(expires.as_bytes());
+        mac.update(b"||");
+        base64::encode_url(&mac.finalize().into_bytes())
+    }
+}
+
+impl fmt::Debug for Bound {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("[redacted]")
+    }
+}
+
+fn bindable(name: &'static str, slot: &str) -> Result<(), Malformed> {
+    let is_bad = |character: char| character == '|' || character.is_control();
+    if slot.contains(is_bad) { Err(Malformed::Unbindable(name)) } else { Ok(()) }
 }
 
 /// Whether one of the keys made the id of the challenge. The timing reveals neither the id nor the

@@ -15,6 +15,7 @@ use crate::gate::template::{ChallengeRequest, MppTemplate};
 use crate::http::RequestHead;
 use crate::mpp::{Challenge, PAYMENT_AUTHORIZATION, charge, digest, id};
 use crate::payment::SignedToken;
+use crate::time::UnixTime;
 
 /// The payment method on EVM chains.
 pub const METHOD: &str = "evm";
@@ -63,30 +64,102 @@ fn reads_lists(head: &RequestHead) -> bool {
     })
 }
 
+/// A challenge without its id and its request.
+fn bare(offer: &Offer, choice: &Choice, asked: &ChallengeRequest<'_>) -> Challenge {
+    Challenge {
+        id: String::new(),
+        realm: asked.head.host().to_owned(),
+        method: METHOD.to_owned(),
+        intent: INTENT.to_owned(),
+        request: String::new(),
+        expires: Some(asked.now.plus(choice.terms.max_timeout_secs).rfc3339()),
+        digest: asked.digest.filter(|_| offer.binds_body).map(digest::of_sha256),
+        description: Some(offer.description.clone()).filter(|text| !text.is_empty()),
+        opaque: None,
+        header: other_field(asked.head).map(ToOwned::to_owned),
+    }
+}
+
 fn challenge(
     offer: &Offer,
     choice: &Choice,
     token: &SignedToken,
     asked: &ChallengeRequest<'_>,
 ) -> Option<Issued> {
-    let end = asked.now.plus(choice.terms.max_timeout_secs);
     let question = quote_end(choice).map(|end| (end, question(asked.head)));
     let quoted = question.as_ref().map(|(end, question)| (*end, question.as_str()));
-    let mut challenge = Challenge {
-        id: String::new(),
-        realm: asked.head.host().to_owned(),
-        method: METHOD.to_owned(),
-        intent: INTENT.to_owned(),
-        request: request(offer, token, &reference::of(asked.head, asked.now, quoted))?,
-        expires: Some(end.rfc3339()),
-        digest: asked.digest.filter(|_| offer.binds_body).map(digest::of_sha256),
-        description: Some(offer.description.clone()).filter(|text| !text.is_empty()),
-        opaque: None,
-        header: other_field(asked.head).map(ToOwned::to_owned),
-    };
+    let mut challenge = bare(offer, choice, asked);
+    challenge.request = request(offer, token, &reference::of(asked.head, asked.now, quoted))?;
+    // It refuses a realm that no header can carry; every other member is the gate's own.
     challenge.id = id::id(asked.key, &challenge).ok()?;
-    Some(Issued { header: challenge.to_header().ok()?, id: challenge.id })
+    Some(Issued { header: challenge.written(), id: challenge.id })
 }
+
+/// A challenge that is issued again and again for the same request, written except for its
+/// reference and its expiry.
+#[derive(Clone, Debug)]
+pub struct StandingChallenge {
+    /// The canonical JSON of the terms around the reference.
+    request: [String; 2],
+    /// Hash of the method and the target.
+    asked: Vec<u8>,
+    /// Seconds for which a challenge holds.
+    secs: u64,
+    /// The bound texts before the request.
+    bound: id::Bound,
+    /// The header field around id, request and expiry.
+    header: [String; 4],
+}
+
+impl StandingChallenge {
+    /// Takes the one challenge that this request is answered with; `None` if there is none, or if
+    /// it depends on more than the URL.
+    #[must_use]
+    pub fn of(offer: &Offer, asked: &ChallengeRequest<'_>) -> Option<Self> {
+        if !offer.protocols.mpp {
+            return None;
+        }
+        let (choice, token) =
+            offer.choices.iter().find_map(|choice| Some((choice, choice.terms.token?)))?;
+        if quote_end(choice).is_some() {
+            return None;
+        }
+        let mut marked = bare(offer, choice, asked);
+        (marked.id, marked.request) = (ID_MARK.to_owned(), REQUEST_MARK.to_owned());
+        marked.expires = Some(EXPIRES_MARK.to_owned());
+        let text = marked.written();
+        let (before, rest) = text.split_once(ID_MARK)?;
+        let (between, rest) = rest.split_once(REQUEST_MARK)?;
+        let (middle, after) = rest.split_once(EXPIRES_MARK)?;
+        let written = offer.requests().iter().find(|request| request.token == token)?;
+        Some(Self {
+            request: written.isolate.clone(),
+            asked: reference::asked(asked.head),
+            secs: choice.terms.max_timeout_secs,
+            bound: id::Bound::of(asked.key, [&marked.realm, METHOD, INTENT]).ok()?,
+            header: [before, between, middle, after].map(ToOwned::to_owned),
+        })
+    }
+
+    /// Issues it: its id, and the value of `WWW-Authenticate`, the same as [`challenges`] would for
+    /// a request with this random name.
+    #[must_use]
+    pub fn issue(&self, fresh: &str, now: UnixTime) -> Issued {
+        let reference = reference::naming(fresh, &self.asked, now);
+        let [before, after] = &self.request;
+        let request = base64::encode_url([before, reference.as_str(), after].concat().as_bytes());
+        let expires = now.plus(self.secs).rfc3339();
+        let id = self.bound.id(&request, &expires);
+        let [first, second, third, last] = &self.header;
+        let header = [first, id.as_str(), second, &request, third, &expires, last].concat();
+        Issued { id, header }
+    }
+}
+
+/// Stand for what differs; they come before any text of the operator's.
+const ID_MARK: &str = "<the id>";
+const REQUEST_MARK: &str = "<the request>";
+const EXPIRES_MARK: &str = "<the expiry>";
 
 impl MppTemplate {
     /// Writes the template; `None` if the choice takes no signature.

@@ -29,15 +29,28 @@ const HEAD_BYTES: usize = 32;
 /// of that price, Unix seconds, and the question that it was named for.
 #[must_use]
 pub fn of(head: &RequestHead, now: UnixTime, quoted: Option<(u64, &str)>) -> String {
-    let nonce = Sha256::digest(head.fresh.as_bytes());
-    let mut bytes: Vec<u8> = nonce.iter().take(PART_BYTES).copied().collect();
-    bytes.extend(asked(head));
-    bytes.extend(now.secs().to_be_bytes());
+    let mut bytes = begun(&head.fresh, &asked(head), now);
     if let Some((end, question)) = quoted {
         bytes.extend(end.to_be_bytes());
         bytes.extend(part(&[question.as_bytes()]));
     }
     base64::encode_url(&bytes)
+}
+
+/// As [`of`] for a request with this random name and this hash of its method and target, whose price
+/// no pricer has named.
+#[must_use]
+pub(super) fn naming(fresh: &str, asked: &[u8], now: UnixTime) -> String {
+    base64::encode_url(&begun(fresh, asked, now))
+}
+
+fn begun(fresh: &str, asked: &[u8], now: UnixTime) -> Vec<u8> {
+    let nonce = Sha256::digest(fresh.as_bytes());
+    let mut bytes = Vec::with_capacity(HEAD_BYTES);
+    bytes.extend_from_slice(nonce.get(..PART_BYTES).unwrap_or_default());
+    bytes.extend_from_slice(asked);
+    bytes.extend_from_slice(&now.secs().to_be_bytes());
+    bytes
 }
 
 /// Whether a reference was made for this request.
@@ -79,7 +92,7 @@ pub fn is_about(reference: &str, question: &str) -> bool {
 }
 
 /// Hash of method and target; HEAD costs what GET costs.
-fn asked(head: &RequestHead) -> Vec<u8> {
+pub(super) fn asked(head: &RequestHead) -> Vec<u8> {
     let method = if head.method == "HEAD" { "GET" } else { head.method.as_str() };
     part(&[method.as_bytes(), head.target().as_bytes()])
 }

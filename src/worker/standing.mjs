@@ -1,0 +1,143 @@
+// Answers requests for terms that have been asked for before: what is the same in every answer is
+// kept here, and one call of the compiled gate counts the request and gives the rest.
+
+import { askAgain, forget, handOver, remember } from '#glue';
+
+import { headersOf, requestHead } from './edge.mjs';
+import { logUnpaid } from './unpaid.mjs';
+
+/** The field with the client's address, by which it is counted. */
+const ADDRESS = 'cf-connecting-ip';
+
+/**
+ * @typedef {object} Known a 402 without what is its own
+ * @property {number} number by which the compiled gate knows it
+ * @property {Headers} headers
+ * @property {[string, string, string]} body the texts around the id of the challenge and the correlation id
+ * @property {string} route as JSON
+ */
+
+/** URLs that are remembered, and URLs that have been asked for once. */
+const MOST = 256;
+
+const encoder = new TextEncoder();
+
+/** The standing terms of one configuration. */
+export class Standing {
+  /** @type {Set<string>} */
+  #fields;
+  /** @type {Set<string>} */
+  #connection;
+  #browser;
+  /**
+   * By URL; null where the answer depends on more than that.
+   *
+   * @type {Map<string, Known | null>}
+   */
+  #known = new Map();
+  /** @type {Set<string>} */
+  #once = new Set();
+
+  /**
+   * @param {[fields: string, connection: string, browser: string]} silent which requests say nothing but their URL;
+   *   every name comes from `core/src/gate/standing.rs`
+   */
+  constructor([fields, connection, browser]) {
+    this.#fields = new Set(fields.split(' '));
+    this.#connection = new Set(connection.split(' '));
+    this.#browser = browser;
+  }
+
+  /**
+   * The answer if the request says nothing but its URL, and that is known; else the compiled gate
+   * has to answer.
+   *
+   * @param {Request} request
+   * @param {object} ledger
+   * @param {ExecutionContext} context
+   */
+  answer(request, ledger, context) {
+    const known = this.#known.get(request.url);
+    if (!known) return undefined;
+    const address = this.#addressOf(request);
+    const lines = address === undefined ? undefined : askAgain(known.number, address);
+    if (lines === undefined) return undefined;
+    const [correlation = '', id, challenges = '', due] = lines.split('\n');
+    logUnpaid(lineOf(correlation, known.route), context);
+    if (due !== '') handOver(ledger, context);
+    const [before, between, after] = known.body;
+    const body = encoder.encode(before + id + between + correlation + after);
+    const response = new Response(body, { status: 402, headers: known.headers });
+    response.headers.set('x-correlation-id', correlation);
+    if (challenges !== '') response.headers.set('www-authenticate', challenges);
+    return response;
+  }
+
+  /**
+   * Notes that a request was answered 402; the second time for a URL, the answer is remembered.
+   *
+   * @param {Request} request
+   */
+  note(request) {
+    const { url } = request;
+    if (this.#known.has(url) || this.#addressOf(request) === undefined) return;
+    if (!this.#once.delete(url)) {
+      if (this.#once.size >= MOST) this.#once.clear();
+      this.#once.add(url);
+      return;
+    }
+    if (this.#known.size >= MOST) this.#drop();
+    const said = remember(requestHead(request));
+    if (said === undefined) {
+      this.#known.set(url, null);
+      return;
+    }
+    const end = said.indexOf('\n');
+    const [lines, before, between, after, route] = JSON.parse(said.slice(end + 1));
+    this.#known.set(url, { number: Number(said.slice(0, end)), headers: headersOf(lines), body: [before, between, after], route });
+  }
+
+  /** Forgets the one that was remembered first. */
+  #drop() {
+    for (const [url, known] of this.#known) {
+      this.#known.delete(url);
+      if (known !== null) forget(known.number);
+      return;
+    }
+  }
+
+  /**
+   * The address of the client, perhaps an empty text; undefined if the request may say more than
+   * its URL.
+   *
+   * @param {Request} request
+   */
+  #addressOf(request) {
+    if (request.method !== 'GET' || request.body !== null) return undefined;
+    let found = '';
+    for (const [name, value] of request.headers) {
+      if (!this.#fields.has(name) && !(name === 'connection' && this.#connection.has(value.toLowerCase()))) return undefined;
+      if (name === 'user-agent' && value.includes(this.#browser)) return undefined;
+      if (name === ADDRESS) found = value;
+    }
+    return found;
+  }
+}
+
+/**
+ * The line of the log that the compiled gate would write.
+ *
+ * @param {string} correlation
+ * @param {string} route
+ */
+function lineOf(correlation, route) {
+  const seconds = Math.floor(Date.now() / 1000);
+  if (seconds !== moment.seconds) {
+    moment.seconds = seconds;
+    moment.text = new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');
+  }
+  return `{"at":"${moment.text}","code":"payment_required","correlation_id":"${correlation}","diagnosis":null,"method":"GET","route":${route},"status":402}`;
+}
+
+/** The second that was written last. */
+const moment = { seconds: 0, text: '' };
