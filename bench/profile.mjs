@@ -1,4 +1,4 @@
-// `npm run profile -- 402|repeated|paid|before|free`: where the processor time of a request goes, µs by part, in workerd.
+// `npm run profile -- 402|repeated|paid|before|forged|free`: where the processor time of a request goes, µs by part, in workerd.
 //
 //   --requests N   requests that are profiled [3000; 600 paid ones]
 //   --top N        functions that are listed [25]
@@ -33,6 +33,7 @@ const KINDS = {
   repeated: { requests: 3000, shots: (_, count) => asking('/after', count, 64) },
   free: { requests: 3000, shots: (_, count) => asking('/free', count, count) },
   paid: { requests: 600, shots: (side, count) => side.paid('/after', count) },
+  forged: { requests: 600, shots: (side, count) => side.paid('/after', count, 'forged') },
   before: { requests: 600, shots: (side, count) => side.paid('/before', count) },
 };
 
