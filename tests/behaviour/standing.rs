@@ -101,7 +101,7 @@ pub fn a_client_that_is_told_to_wait_hears_it_from_the_whole_gate() {
     let gate = gate();
     let (standing, _) = remembered(&gate, "/soon");
     let mut attempts = Attempts::new();
-    let mut again = |attempts: &mut Attempts| {
+    let again = |attempts: &mut Attempts| {
         gate.ask_again(&standing, "request-0001", ADDRESS, &mut isolate(attempts, 0), NOW).is_some()
     };
     let answered: Vec<bool> = (0..7).map(|_| again(&mut attempts)).collect();

@@ -6,7 +6,7 @@
 //! counted. Once the answer would say anything more, [`Gate::ask_again`] gives way to
 //! [`Gate::admit`].
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Gate;
