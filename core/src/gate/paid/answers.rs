@@ -3,6 +3,7 @@
 
 use alloc::boxed::Box;
 
+use super::claim::Claim;
 use super::origin::taken_out;
 use super::refusal::failure_of;
 use super::{Eligibility, PaidRequest, Step};
@@ -27,9 +28,9 @@ impl<'g> PaidRequest<'g> {
             return self.refuse(Code::Internal);
         };
         if let Some(served) = taken_out(&mut head) {
-            self.served = served;
+            self.work.served = served;
         }
-        finish_paid(&mut head, &self.correlation);
+        finish_paid(&mut head, &self.asked.correlation);
         let mut reply = Reply::new(head, Body::Held).with("payment-replayed", "true");
         reply.marks.served = true;
         Step::Respond(self.settlement_served(reply))
@@ -38,7 +39,7 @@ impl<'g> PaidRequest<'g> {
     /// Answers when the payment is unknown to the ledger and is not begun: with the refusal, if
     /// there was one.
     pub(super) fn unbegun(&self, now: UnixTime) -> Step<'g> {
-        match &self.recalled {
+        match &self.failures.recalled {
             Some(reason) => Step::Respond(self.fresh_terms(Code::VerifyRefused, reason, now)),
             None => self.barred(now),
         }
@@ -46,7 +47,7 @@ impl<'g> PaidRequest<'g> {
 
     /// Answers when the payment is unknown to the ledger and this request may not begin it.
     pub(super) fn barred(&self, now: UnixTime) -> Step<'g> {
-        match self.eligibility {
+        match self.checked.eligibility {
             Eligibility::Fresh | Eligibility::Expired => Step::Respond(self.too_late(now)),
             // The ledger may have forgotten it: a payer who signs anew could pay twice.
             Eligibility::Closed if !planted(Mutant::ForgottenIsNew) && self.may_move(now) => {
@@ -61,8 +62,9 @@ impl<'g> PaidRequest<'g> {
                 Step::Respond(self.fresh_terms(code, reason, now))
             }
             Eligibility::NowFree => {
-                let correlation = self.correlation.clone();
-                let (call, unpaid) = self.gate.waived(&self.offer, &self.head, correlation, now);
+                let correlation = self.asked.correlation.clone();
+                let (call, unpaid) =
+                    self.asked.gate.waived(&self.asked.offer, &self.asked.head, correlation, now);
                 Step::Pass(call, unpaid)
             }
         }
@@ -70,7 +72,7 @@ impl<'g> PaidRequest<'g> {
 
     /// Whether the payment may still be charged, or has been lately.
     fn may_move(&self, now: UnixTime) -> bool {
-        now < self.proof.valid_before.plus(CHARGE_MARGIN_SECS)
+        now < self.checked.proof.valid_before.plus(CHARGE_MARGIN_SECS)
     }
 
     /// Answers when the payment is in a state that this request cannot change.
@@ -83,7 +85,7 @@ impl<'g> PaidRequest<'g> {
             Fate::Unknown => Code::SettlementUnknown,
             Fate::Unresolved => Code::PaymentUnresolved,
             Fate::Refused { reason } => {
-                let failures = Failures::payers(self.tally.as_ref());
+                let failures = Failures::payers(self.failures.tally.as_ref());
                 let diagnosis = self.diagnosis_of(&failure_of(reason), failures, now);
                 let reply = self.problem(Code::SettlementRefused).diagnosed(diagnosis.as_ref());
                 return Step::Respond(self.settlement_refused(reply, reason));
@@ -98,7 +100,11 @@ impl<'g> PaidRequest<'g> {
             }
             Fate::OriginFailed => {
                 let reply = self.problem(Code::OriginFailed);
-                return Step::Respond(reply.with_status(409, &self.correlation, self.shown_id()));
+                return Step::Respond(reply.with_status(
+                    409,
+                    &self.asked.correlation,
+                    self.shown_id(),
+                ));
             }
             Fate::RefundDue => {
                 let reply = self.problem(Code::RefundDueRepeat);
@@ -106,7 +112,8 @@ impl<'g> PaidRequest<'g> {
             }
             Fate::Refunded => Code::Refunded,
             Fate::Void => {
-                let blame = self.blame.clone().unwrap_or_else(|| replayed("authorization_void"));
+                let blame =
+                    self.failures.blame.clone().unwrap_or_else(|| replayed("authorization_void"));
                 let code = Code::PaymentRequired;
                 let reason = code.row().reason.unwrap_or_default();
                 let reply = |diagnosis: Option<&_>| self.terms(code, reason, diagnosis, now);
@@ -141,49 +148,44 @@ impl<'g> PaidRequest<'g> {
         told: Option<impl Into<LedgerReply<A>>>,
         now: UnixTime,
     ) -> Option<A> {
-        self.served = now;
-        self.claimed = true;
+        self.work.served = now;
+        self.row.claimed = true;
         let LedgerReply { answer, receipt, proven, tally } = told?.into();
-        self.proven |= proven && !planted(Mutant::ProofIsUnheard);
-        self.tally = tally.or(self.tally.take());
+        self.row.proven |= proven && !planted(Mutant::ProofIsUnheard);
+        self.failures.tally = tally.or(self.failures.tally.take());
         if let Some(receipt) = receipt {
-            self.receipt = receipt;
+            self.row.receipt = receipt;
         }
         Some(answer)
     }
 
     /// Delivers a payment that was paid earlier but never reached the origin: the origin is asked
     /// now.
-    pub(super) fn deliver(
-        mut self: Box<Self>,
-        Deliver { fence, transaction }: Deliver,
-        now: UnixTime,
-    ) -> Step<'g> {
-        self.fence = fence;
-        self.transaction = self.named(&transaction);
-        self.forward(now)
+    pub(super) fn deliver(mut self: Box<Self>, deliver: Deliver, now: UnixTime) -> Step<'g> {
+        self.work.transaction = self.named(&deliver.transaction);
+        self.forward(Claim::to_deliver(&deliver), now)
     }
 
     /// Sends the recorded request to its facilitator once more.
     pub(super) fn send_again(mut self: Box<Self>, resend: Resend) -> Step<'g> {
-        let Resend { fence, facilitator, request, seen_at, seen_block } = resend;
-        self.fence = fence;
-        self.seen = FirstSight { at: UnixTime::from_secs(seen_at), block: seen_block };
-        self.settle_again(&facilitator, request, 0)
+        let claim = Claim::to_resend(&resend);
+        let Resend { facilitator, request, seen_at, seen_block, .. } = resend;
+        self.row.seen = FirstSight { at: UnixTime::from_secs(seen_at), block: seen_block };
+        self.settle_again(claim, &facilitator, request, 0)
     }
 
     /// Serves the stored response.
     pub(super) fn play(mut self: Box<Self>, Replay { response, transaction }: &Replay) -> Step<'g> {
-        self.transaction = self.named(transaction);
+        self.work.transaction = self.named(transaction);
         self.replay(response)
     }
 
     /// Switches to the new ledger object while the number of objects changes; `false` unless the
     /// old one was asked before.
     pub(super) fn move_on(&mut self) -> bool {
-        let moves = self.place.1 == Role::Old;
+        let moves = self.row.place.1 == Role::Old;
         if moves {
-            self.place = (self.gate.shards.count, Role::New);
+            self.row.place = (self.asked.gate.shards.count, Role::New);
         }
         moves
     }

@@ -25,11 +25,11 @@ impl<'g> PaidRequest<'g> {
         if planted(Mutant::AskBegins) {
             return self.claim(0);
         }
-        let asks = self.proof.payer.is_none() && !planted(Mutant::SenderUnasked);
-        if self.proof.was_sent() && asks {
+        let asks = self.checked.proof.payer.is_none() && !planted(Mutant::SenderUnasked);
+        if self.checked.proof.was_sent() && asks {
             return self.ask_sender();
         }
-        match (self.signature, self.eligibility) {
+        match (self.checked.signature, self.checked.eligibility) {
             (SignatureCheck::Verified, Eligibility::Fresh) => self.claim(0),
             (
                 SignatureCheck::Verified,
@@ -48,8 +48,12 @@ impl<'g> PaidRequest<'g> {
     /// Claims the payment: begins it, or hears what became of it. `tries` claims went before.
     pub(super) fn claim(self: Box<Self>, tries: u32) -> Step<'g> {
         let Repeat { payment, leases, idempotent, wallet, last } = self.repeat();
-        let in_flight = if self.is_contract { NonZeroU32::MIN } else { self.gate.payers.in_flight };
-        let rival = self.proof.rival.map(|key| key.to_hex());
+        let in_flight = if self.checked.is_contract {
+            NonZeroU32::MIN
+        } else {
+            self.asked.gate.payers.in_flight
+        };
+        let rival = self.checked.proof.rival.map(|key| key.to_hex());
         let mut call = self.call(Command::Claim {
             payment,
             leases,
@@ -82,24 +86,25 @@ impl<'g> PaidRequest<'g> {
     /// that its payer has sent is read from the chain each time, and anyone may show it, so that it
     /// holds nothing back.
     fn proving(&self) -> Option<Proving> {
-        if self.eligibility != Eligibility::Fresh || self.proof.was_sent() {
+        if self.checked.eligibility != Eligibility::Fresh || self.checked.proof.was_sent() {
             return None;
         }
-        Some(if self.recalled.is_some() { Proving::Refused } else { Proving::Begins })
+        Some(if self.failures.recalled.is_some() { Proving::Refused } else { Proving::Begins })
     }
 
     /// Adds the effects beside the first call: the rate limit before it, the newest block with it.
     fn guard(&self, call: &mut LedgerCall, is_first: bool) {
         // First sight is when the payment arrived, however often its claim is tried.
-        if !is_first || self.place.1 == Role::New || self.inquired || self.claimed {
+        if !is_first || self.row.place.1 == Role::New || self.chain.inquired || self.row.claimed {
             return;
         }
-        let network = self.choice.terms.network.as_str();
+        let network = self.asked.choice.terms.network.as_str();
         // For a payment that the chain settles, the block is read when it is checked.
-        let reads = self.proof.onchain.is_none();
-        let readable = self.gate.rpc_url(network).filter(|_| reads);
+        let reads = self.checked.proof.onchain.is_none();
+        let readable = self.asked.gate.rpc_url(network).filter(|_| reads);
         call.block_query = readable.map(|_| ChainCall::new(network, height::request()));
-        call.limited_by = Some(client_prefix(self.head.headers.get("cf-connecting-ip")).into());
+        call.limited_by =
+            Some(client_prefix(self.asked.head.headers.get("cf-connecting-ip")).into());
     }
 
     /// The payment as this request shows it.
@@ -107,38 +112,45 @@ impl<'g> PaidRequest<'g> {
         Repeat {
             payment: Box::new(self.payment()),
             leases: self.leases(),
-            idempotent: self.offer.idempotent && self.eligibility == Eligibility::Fresh,
-            wallet: self.wallet,
+            idempotent: self.asked.offer.idempotent
+                && self.checked.eligibility == Eligibility::Fresh,
+            wallet: self.checked.wallet,
             // A payment that was looked for and not confirmed is not looked for again: the row's
             // state is the answer.
-            last: self.inquired || self.recalled.is_some() && self.proof.was_sent(),
+            last: self.chain.inquired
+                || self.failures.recalled.is_some() && self.checked.proof.was_sent(),
         }
     }
 
     /// The payment as this request would record it.
     pub(super) fn payment(&self) -> Payment {
-        let (offer, terms) = (&self.offer, &self.choice.terms);
-        let client = self.head.headers.get("cf-connecting-ip");
+        let (offer, terms) = (&self.asked.offer, &self.asked.choice.terms);
+        let client = self.asked.head.headers.get("cf-connecting-ip");
         Payment {
             binding: self.binding(),
-            secret: self.proof.identifier.as_deref().map(|id| self.gate.keys.identifier_hash(id)),
-            mode: self.mode,
-            receipt: self.receipt.clone(),
+            secret: self
+                .checked
+                .proof
+                .identifier
+                .as_deref()
+                .map(|id| self.asked.gate.keys.identifier_hash(id)),
+            mode: self.plan.mode,
+            receipt: self.row.receipt.clone(),
             route: offer.route.clone(),
-            url: self.head.url.clone(),
-            correlation: self.correlation.clone(),
+            url: self.asked.head.url.clone(),
+            correlation: self.asked.correlation.clone(),
             network: terms.network.as_str().into(),
             asset: terms.asset.clone(),
             amount: alloc::format!("{}", terms.amount),
             pay_to: terms.pay_to.clone(),
-            valid_before: self.proof.valid_before.secs(),
-            facilitator: match self.proof.onchain {
+            valid_before: self.checked.proof.valid_before.secs(),
+            facilitator: match self.checked.proof.onchain {
                 Some(_) => OnChain::settler(terms.network.as_str()),
                 None => self.facilitator().base().into(),
             },
-            request: self.proof.request.clone(),
-            confirm: offer.confirms && self.proof.onchain.is_none(),
-            client: self.gate.keys.client_name(&client_prefix(client)),
+            request: self.checked.proof.request.clone(),
+            confirm: offer.confirms && self.checked.proof.onchain.is_none(),
+            client: self.asked.gate.keys.client_name(&client_prefix(client)),
         }
     }
 }

@@ -1,12 +1,10 @@
 //! Digest of the request's body, read before the ledger is asked because the payment is bound to
 //! it.
 
-use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::string::String;
 
 use super::{PaidRequest, Step};
-use crate::encoding::hex;
 use crate::gate::checked::{Eligibility, Protocol};
 use crate::gate::reply::{Audience, Reply};
 use crate::http::BodyPresence;
@@ -16,8 +14,6 @@ use crate::problem::Code;
 
 /// Longest request body that is part of the binding, bytes: the edge holds it in memory to hash it.
 pub const MAX_DIGESTED_BYTES: usize = 64 * 1024;
-/// Digest recorded for a longer body.
-const LONG: &str = "long";
 /// SHA-256 of no bytes. Spec: FIPS 180-4.
 const OF_NOTHING: [u8; 32] = [
     0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24,
@@ -31,7 +27,7 @@ impl<'g> Digesting<'g> {
     /// Takes the digest in hex, or `None` for a body longer than [`MAX_DIGESTED_BYTES`].
     pub fn answered(self, digest: Option<String>) -> Step<'g> {
         let mut paid = self.0;
-        paid.digest = digest.unwrap_or_else(|| LONG.to_owned());
+        paid.asked.take_digest(digest);
         paid.digested()
     }
 
@@ -40,7 +36,7 @@ impl<'g> Digesting<'g> {
         if planted(Mutant::PartBegins) {
             return self.answered(None);
         }
-        Step::Respond(incomplete(&self.0.correlation))
+        Step::Respond(incomplete(&self.0.asked.correlation))
     }
 }
 
@@ -54,37 +50,27 @@ impl<'g> PaidRequest<'g> {
     /// other terms.
     pub(super) fn digested(mut self: Box<Self>) -> Step<'g> {
         let is_other = !self.is_for_this_body();
-        if is_other && self.proof.was_sent() {
+        if is_other && self.checked.proof.was_sent() {
             return self.refuse(Code::PaymentAlreadyUsed);
         }
-        if self.eligibility == Eligibility::Fresh && is_other {
-            self.eligibility = Eligibility::TermsChanged(Code::DigestMismatch);
+        if self.checked.eligibility == Eligibility::Fresh && is_other {
+            self.checked.eligibility = Eligibility::TermsChanged(Code::DigestMismatch);
         }
         self.ask_ledger()
     }
 
     fn is_for_this_body(&self) -> bool {
-        let Protocol::Mpp(answered) = &self.protocol else { return true };
-        let body = self.body_digest();
+        let Protocol::Mpp(answered) = &self.checked.protocol else { return true };
+        let body = self.asked.body.digest();
         match &answered.digest {
             Some(issued) => {
                 // A missing body has the digest of no bytes.
-                let absent = self.head.body == BodyPresence::Absent;
+                let absent = self.asked.head.body == BodyPresence::Absent;
                 let body = body.or(absent.then_some(OF_NOTHING));
                 body.is_some_and(|body| digest::agrees(issued, &body))
             }
             // A body too long for a digest is accepted only by terms without one.
-            None => !self.offer.binds_body || body.is_none(),
+            None => !self.asked.offer.binds_body || body.is_none(),
         }
     }
-
-    /// SHA-256 of the body; `None` if there is no body or it is too long.
-    pub(super) fn body_digest(&self) -> Option<[u8; 32]> {
-        digest_bytes(&self.digest)
-    }
-}
-
-/// The bytes of a digest in hex.
-pub(in crate::gate) fn digest_bytes(digest: &str) -> Option<[u8; 32]> {
-    hex::decode_array(&["0x", digest].concat()).ok()
 }

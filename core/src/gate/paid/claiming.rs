@@ -3,11 +3,11 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 
+use super::claim::Claim;
 use super::recording::Abort;
 use super::{PaidRequest, Step};
 use crate::facilitator::funds::Debit;
 use crate::ledger::command::{Answer, Failure, LedgerReply, Mode, Noted};
-use crate::ledger::entry::FIRST_FENCE;
 use crate::mutant::{Mutant, planted};
 use crate::problem::Code;
 use crate::time::UnixTime;
@@ -28,7 +28,7 @@ impl<'g> Claiming<'g> {
     #[must_use]
     pub fn draft(&self) -> Option<Debit> {
         let paid = &self.paid;
-        (!paid.claimed && paid.proof.onchain.is_none()).then(|| paid.draft())
+        (!paid.row.claimed && paid.checked.proof.onchain.is_none()).then(|| paid.draft())
     }
 
     /// Ends the claim because the wallet was found short a moment ago: no payment begins and no row
@@ -36,7 +36,7 @@ impl<'g> Claiming<'g> {
     pub fn recalled(self, reason: &str) -> Step<'g> {
         let mut paid = self.paid;
         paid.failed_because(reason);
-        paid.recalled = Some(reason.into());
+        paid.failures.recalled = Some(reason.into());
         paid.resume()
     }
 
@@ -64,38 +64,37 @@ impl<'g> Claiming<'g> {
     /// derived from today's secret.
     pub fn answered(self, told: Option<impl Into<LedgerReply>>, now: UnixTime) -> Step<'g> {
         let mut paid = self.paid;
-        match paid.hear(told, now) {
+        match paid.hear(told, now).map(Claim::of) {
             None => paid.refuse(Code::LedgerUnavailable),
-            Some(Answer::Granted { fence }) => {
-                paid.fence = fence;
-                paid.owner = true;
-                paid.seen.at = now;
+            Some(Ok(claim)) => {
+                paid.row.owner = true;
+                paid.row.seen.at = now;
                 // Begun again: first sight was earlier, and only the row knows when. A repeat or
                 // the alarm looks it up.
-                paid.inquired |= fence != FIRST_FENCE;
-                let verifies = paid.mode == Mode::After || paid.choice.verifies_first;
+                paid.chain.inquired |= !claim.is_first();
+                let verifies = paid.plan.mode == Mode::After || paid.asked.choice.verifies_first;
                 match paid.has_room(now) || planted(Mutant::StaleRoom) {
-                    false => paid.release(Failure::NothingRan, Abort::TooLate),
-                    true if verifies && !paid.verified => paid.verify(),
-                    true => paid.go_on(now),
+                    false => paid.release(claim, Failure::NothingRan, Abort::TooLate),
+                    true if verifies && !paid.plan.verified => paid.verify(Some(claim)),
+                    true => paid.go_on(claim, now),
                 }
             }
-            Some(Answer::Deliver(deliver)) => paid.deliver(deliver, now),
-            Some(Answer::Resend(resend)) => paid.send_again(resend),
-            Some(Answer::Replay(replay)) => paid.play(&replay),
-            Some(Answer::Absent) if paid.move_on() => paid.claim(0),
-            Some(Answer::TooManyInFlight) if self.tries < RETRIES => {
+            Some(Err(Answer::Deliver(deliver))) => paid.deliver(deliver, now),
+            Some(Err(Answer::Resend(resend))) => paid.send_again(resend),
+            Some(Err(Answer::Replay(replay))) => paid.play(&replay),
+            Some(Err(Answer::Absent)) if paid.move_on() => paid.claim(0),
+            Some(Err(Answer::TooManyInFlight)) if self.tries < RETRIES => {
                 paid.claim(self.tries.saturating_add(1))
             }
             // Paid, but there is no room to serve it now: it is recorded and waits to be fetched.
-            Some(answer @ (Answer::TooManyInFlight | Answer::Full))
-                if paid.proof.was_sent() && !planted(Mutant::FullForgets) =>
+            Some(Err(answer @ (Answer::TooManyInFlight | Answer::Full)))
+                if paid.checked.proof.was_sent() && !planted(Mutant::FullForgets) =>
             {
                 let full = answer == Answer::Full;
                 let code = if full { Code::RateLimited } else { Code::TooManyInFlight };
                 paid.note(Noted::Paid, code)
             }
-            Some(answer) => paid.ended(&answer, now),
+            Some(Err(answer)) => paid.ended(&answer, now),
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::gate::call::ChainCall;
 use alloc::boxed::Box;
 use alloc::string::String;
 
+use super::claim::Claim;
 use super::onchain::Look;
 use super::settle::Attempt;
 use super::{AfterRecord, PaidRequest, Step};
@@ -36,18 +37,22 @@ pub(super) enum PendingRead {
     /// A step of a payment that the chain itself settles.
     Node(Look),
     /// Whether a named transaction is this payment.
-    Named {
-        confirming: Confirming,
-        question: Box<Question>,
-        named: TxHash,
-        lookups: usize,
-        told: SettleReport,
-    },
+    Named(Confirming, Box<Naming>),
+}
+
+/// The search for a transaction that a facilitator has named.
+pub(super) struct Naming {
+    question: Question,
+    named: TxHash,
+    lookups: usize,
+    told: SettleReport,
 }
 
 /// The circumstances under which a settle call is reported.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct SettleReport {
+    /// The claim under which it was made.
+    pub claim: Claim,
     /// The attempt that it was.
     pub turn: Attempt,
     /// Whether the client still waits.
@@ -58,22 +63,24 @@ impl<'g> PaidRequest<'g> {
     /// Deducts calls that an ordinary payment does not make from the looks that are left, so that
     /// their sum stays the same.
     pub(super) const fn use_lookups(&mut self, calls: u32) {
-        self.lookups = self.lookups.saturating_add(calls);
+        self.chain.lookups = self.chain.lookups.saturating_add(calls);
     }
 
     /// Whether this request may ask the chain about its payment, which it does once.
     pub(super) fn may_inquire(&self) -> bool {
-        !self.inquired && self.gate.rpc_url(self.choice.terms.network.as_str()).is_some()
+        !self.chain.inquired
+            && self.asked.gate.rpc_url(self.asked.choice.terms.network.as_str()).is_some()
     }
 
     /// Asks the chain what became of the payment; reports `otherwise` if it does not tell.
     pub(super) fn inquire(mut self: Box<Self>, otherwise: Fate, now: UnixTime) -> Step<'g> {
-        self.inquired = true;
-        let account = self.proof.account();
-        let Some(matter) = matter(&account, &self.payment(), self.seen, self.transaction) else {
+        self.chain.inquired = true;
+        let account = self.checked.proof.account();
+        let Some(matter) = matter(&account, &self.payment(), self.row.seen, self.work.transaction)
+        else {
             return self.told(&otherwise, now);
         };
-        self.transaction = None;
+        self.work.transaction = None;
         let (body, asking) = matter.ask();
         let call = self.ask(body, 0);
         Step::Read(call, Reading { paid: self, asked: PendingRead::Fate(asking, otherwise) })
@@ -82,28 +89,21 @@ impl<'g> PaidRequest<'g> {
     /// Looks for the transaction that the facilitator named before the row hears of it.
     pub(super) fn confirm(self: Box<Self>, named: TxHash, told: SettleReport) -> Step<'g> {
         match self.question(None) {
-            Some(question) => self.look(question, named, 0, told),
+            Some(question) => self.look(Box::new(Naming { question, named, lookups: 0, told })),
             None => self.report(Outcome::Unknown(Some(named.to_text())), told),
         }
     }
 
-    fn look(
-        mut self: Box<Self>,
-        question: Question,
-        named: TxHash,
-        lookups: usize,
-        told: SettleReport,
-    ) -> Step<'g> {
-        let delay_ms = CONFIRM_AFTER_MS.get(lookups).copied();
-        let Some(delay_ms) = delay_ms.filter(|_| self.lookups < MAX_LOOKS) else {
-            return self.report(Outcome::Unknown(Some(named.to_text())), told);
+    fn look(mut self: Box<Self>, mut naming: Box<Naming>) -> Step<'g> {
+        let delay_ms = CONFIRM_AFTER_MS.get(naming.lookups).copied();
+        let Some(delay_ms) = delay_ms.filter(|_| self.may_look()) else {
+            return self.report(Outcome::Unknown(Some(naming.named.to_text())), naming.told);
         };
-        self.lookups = self.lookups.saturating_add(1);
-        let (body, confirming) = question.clone().confirm(named);
-        let (lookups, question) = (lookups.saturating_add(1), Box::new(question));
-        let asked = PendingRead::Named { confirming, question, named, lookups, told };
+        self.use_lookups(1);
+        naming.lookups = naming.lookups.saturating_add(1);
+        let (body, confirming) = naming.question.clone().confirm(naming.named);
         let call = self.ask(body, delay_ms);
-        Step::Read(call, Reading { paid: self, asked })
+        Step::Read(call, Reading { paid: self, asked: PendingRead::Named(confirming, naming) })
     }
 
     /// Records the outcome of a settle call.
@@ -111,22 +111,22 @@ impl<'g> PaidRequest<'g> {
         if let Outcome::Refused(reason) = &result {
             self.failed_because(reason);
         }
-        let (fence, seen_block) = (self.fence, self.seen.block);
+        let (fence, seen_block) = (told.claim.fence(), self.row.seen.block);
         let command = Command::Outcome { fence, result, client: told.client, seen_block };
         self.record(command, AfterRecord::Outcome(told.turn))
     }
 
     fn question(&self, known: Option<TxHash>) -> Option<Question> {
-        question(&self.proof.account(), &self.payment(), self.seen, known)
+        question(&self.checked.proof.account(), &self.payment(), self.row.seen, known)
     }
 
     /// Whether this payment may ask a node once more.
     pub(super) const fn may_look(&self) -> bool {
-        self.lookups < MAX_LOOKS
+        self.chain.lookups < MAX_LOOKS
     }
 
     pub(super) fn ask(&self, body: String, delay_ms: u32) -> ChainCall {
-        ChainCall { delay_ms, ..ChainCall::new(self.choice.terms.network.as_str(), body) }
+        ChainCall { delay_ms, ..ChainCall::new(self.asked.choice.terms.network.as_str(), body) }
     }
 }
 
@@ -146,31 +146,28 @@ impl<'g> Reading<'g> {
                     Step::Read(paid.ask(body, 0), Reading { paid, asked })
                 }
                 Next::Found(finding) => {
-                    let valid_before = paid.proof.valid_before;
+                    let valid_before = paid.checked.proof.valid_before;
                     paid.learn(chain_verdict(&finding, valid_before, now), &otherwise, now)
                 }
             },
             PendingRead::Node(look) => paid.looked(look, reply, now),
-            PendingRead::Named { confirming, question, named, lookups, told } => {
-                match confirming.answered(reply) {
-                    Confirm::Ask(body, confirming) if paid.lookups < MAX_LOOKS => {
-                        paid.lookups = paid.lookups.saturating_add(1);
-                        let asked =
-                            PendingRead::Named { confirming, question, named, lookups, told };
-                        Step::Read(paid.ask(body, 0), Reading { paid, asked })
-                    }
-                    Confirm::Done(Confirmation::Confirmed { .. }) => {
-                        paid.report(Outcome::Settled(named.to_text()), told)
-                    }
-                    Confirm::Done(Confirmation::Contradicted) => {
-                        paid.report(Outcome::Unknown(Some(named.to_text())), told)
-                    }
-                    Confirm::Ask(..)
-                    | Confirm::Done(Confirmation::NotYet | Confirmation::Unreadable(_)) => {
-                        paid.look(*question, named, lookups, told)
-                    }
+            PendingRead::Named(confirming, naming) => match confirming.answered(reply) {
+                Confirm::Ask(body, confirming) if paid.may_look() => {
+                    paid.use_lookups(1);
+                    let asked = PendingRead::Named(confirming, naming);
+                    Step::Read(paid.ask(body, 0), Reading { paid, asked })
                 }
-            }
+                Confirm::Done(Confirmation::Confirmed { .. }) => {
+                    paid.report(Outcome::Settled(naming.named.to_text()), naming.told)
+                }
+                Confirm::Done(Confirmation::Contradicted) => {
+                    paid.report(Outcome::Unknown(Some(naming.named.to_text())), naming.told)
+                }
+                Confirm::Ask(..)
+                | Confirm::Done(Confirmation::NotYet | Confirmation::Unreadable(_)) => {
+                    paid.look(naming)
+                }
+            },
         }
     }
 }
@@ -187,9 +184,9 @@ impl<'g> PaidRequest<'g> {
             return self.told(otherwise, now);
         }
         if let ChainVerdict::Captured(text) = &learnt {
-            self.transaction = self.named(text);
+            self.work.transaction = self.named(text);
         }
-        let owner = self.owner;
+        let owner = self.row.owner;
         self.record(Command::Learn { learnt, owner }, AfterRecord::Learnt)
     }
 }

@@ -58,12 +58,17 @@ impl<'g> Resuming<'g> {
             Some(Resumed::Replay(replay)) => paid.play(&replay),
             Some(Resumed::Nothing) if paid.move_on() => paid.resume(),
             Some(Resumed::Nothing) => paid.unbegun(now),
-            Some(Resumed::Fate(Fate::Unresolved)) if paid.eligibility == Eligibility::Denied => {
+            Some(Resumed::Fate(Fate::Unresolved))
+                if paid.checked.eligibility == Eligibility::Denied =>
+            {
                 paid.barred(now)
             }
             // There are no terms to offer.
             Some(Resumed::Fate(Fate::Void))
-                if matches!(paid.eligibility, Eligibility::PriceUnknown | Eligibility::NowFree) =>
+                if matches!(
+                    paid.checked.eligibility,
+                    Eligibility::PriceUnknown | Eligibility::NowFree
+                ) =>
             {
                 paid.barred(now)
             }
@@ -75,7 +80,7 @@ impl<'g> Resuming<'g> {
 impl<'g> Looking<'g> {
     /// Whether the payment was refused, and its ledger object is asked once more.
     pub(super) const fn is_after_refusal(&self) -> bool {
-        self.0.recalled.is_some()
+        self.0.failures.recalled.is_some()
     }
 
     /// Takes the object's reply, or `None` if it is down.
@@ -89,26 +94,30 @@ impl<'g> Looking<'g> {
             None => paid.refuse(Code::LedgerUnavailable),
             // A payer who may not be served, or not any more, is owed whatever moves.
             Some(LookAnswer::Open)
-                if matches!(paid.eligibility, Eligibility::Denied | Eligibility::Withdrawn)
-                    && paid.proof.was_sent() =>
+                if matches!(
+                    paid.checked.eligibility,
+                    Eligibility::Denied | Eligibility::Withdrawn
+                ) && paid.checked.proof.was_sent() =>
             {
-                paid.verify()
+                paid.verify(None)
             }
             // There is nothing to deliver, and the row says what becomes of the payment.
-            Some(LookAnswer::Open) if paid.eligibility == Eligibility::Withdrawn => paid.unknown(),
+            Some(LookAnswer::Open) if paid.checked.eligibility == Eligibility::Withdrawn => {
+                paid.unknown()
+            }
             // Its signature held once, or the request knows the secret of the first.
             Some(LookAnswer::Open) => paid.resume(),
             Some(LookAnswer::Nothing) if paid.move_on() => paid.look_up(),
-            Some(LookAnswer::Nothing) if paid.recalled.is_some() => paid.unbegun(now),
+            Some(LookAnswer::Nothing) if paid.failures.recalled.is_some() => paid.unbegun(now),
             // Unknown to the ledger: it must be proven before anything is written. A sent
             // transaction may have moved money, whatever else stands against it, so it is looked
             // for.
             Some(LookAnswer::Nothing)
-                if paid.eligibility == Eligibility::Fresh
-                    || paid.proof.was_sent() && !planted(Mutant::SentGetsTerms) =>
+                if paid.checked.eligibility == Eligibility::Fresh
+                    || paid.checked.proof.was_sent() && !planted(Mutant::SentGetsTerms) =>
             {
-                paid.place = paid.gate.shards.first();
-                paid.verify()
+                paid.row.place = paid.asked.gate.shards.first();
+                paid.verify(None)
             }
             Some(LookAnswer::Nothing) => paid.barred(now),
             Some(LookAnswer::Fate(fate)) => paid.told(&fate, now),

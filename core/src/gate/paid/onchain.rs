@@ -8,6 +8,7 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 
+use super::claim::Claim;
 use super::inquire::{PendingRead, SettleReport};
 use super::settle::Attempt;
 use super::{AfterRecord, DOUBT_SECS, Eligibility, PaidRequest, Reading, Step};
@@ -46,6 +47,7 @@ pub(super) enum Look {
 
 /// The wait for a receipt.
 pub(super) struct Pursuit {
+    claim: Claim,
     asking: Asking,
     transfer: Box<Transfer>,
     turn: Attempt,
@@ -69,24 +71,24 @@ impl<'g> PaidRequest<'g> {
 
     /// Asks for the sender of a transaction that does not name one.
     pub(super) fn ask_sender(mut self: Box<Self>) -> Step<'g> {
-        let transaction = self.proof.onchain.as_ref().and_then(OnChain::transaction);
+        let transaction = self.checked.proof.onchain.as_ref().and_then(OnChain::transaction);
         let Some(transaction) = transaction else { return self.refuse(Code::Internal) };
         self.use_lookups(1);
-        let (body, finding) = sender::AwaitingSender::ask(self.choice.chain_id(), transaction);
+        let (body, finding) =
+            sender::AwaitingSender::ask(self.asked.choice.chain_id(), transaction);
         self.look_at(body, 0, Look::Sender(finding))
     }
 
     /// Continues with the sender, under whose account the payment is kept, as if the request had
     /// named them.
     fn sent_by(mut self: Box<Self>, sender: Address) -> Step<'g> {
-        self.proof.payer = Some(sender);
-        self.expected.payer = Some(sender);
-        let shard = self.gate.keys.shard(self.proof.place(), self.gate.shards.count);
-        self.receipt = self.gate.keys.receipt_id(&self.proof.key, shard);
-        if self.eligibility != Eligibility::Withdrawn
-            && self.gate.payers.clients.denies(&self.proof.account())
+        self.checked.proof.payer = Some(sender);
+        self.checked.expected.payer = Some(sender);
+        self.row.receipt = self.asked.gate.receipt_id(&self.checked.proof);
+        if self.checked.eligibility != Eligibility::Withdrawn
+            && self.asked.gate.payers.clients.denies(&self.checked.proof.account())
         {
-            self.eligibility = Eligibility::Denied;
+            self.checked.eligibility = Eligibility::Denied;
         }
         self.ask_ledger()
     }
@@ -107,15 +109,20 @@ impl<'g> PaidRequest<'g> {
     }
 
     /// Settles a payment that a node has verified.
-    pub(super) fn settle_on_chain(self: Box<Self>, onchain: &OnChain, turn: Attempt) -> Step<'g> {
+    pub(super) fn settle_on_chain(
+        self: Box<Self>,
+        claim: Claim,
+        onchain: &OnChain,
+        turn: Attempt,
+    ) -> Step<'g> {
         match (onchain, turn) {
             (OnChain::Sent { transaction, .. }, Attempt::First) => {
                 let result = Outcome::Settled(transaction.to_text());
-                self.came_to(result, turn)
+                self.came_to(claim, result, turn)
             }
             (OnChain::Signed(_), _) | (OnChain::Sent { .. }, Attempt::Again) => {
                 match self.transfer(onchain) {
-                    Some(transfer) => self.pursue(Box::new(transfer), turn, 0, None),
+                    Some(transfer) => self.pursue(claim, Box::new(transfer), turn, 0, None),
                     None => self.refuse(Code::Internal),
                 }
             }
@@ -125,6 +132,7 @@ impl<'g> PaidRequest<'g> {
     /// Sends the transaction, if there are bytes to send, and looks for its receipt.
     fn pursue(
         mut self: Box<Self>,
+        claim: Claim,
         mut transfer: Box<Transfer>,
         turn: Attempt,
         lookups: usize,
@@ -138,7 +146,7 @@ impl<'g> PaidRequest<'g> {
         let (body, asking) = ChainQuery::Transfer(transfer.clone()).ask();
         transfer.send = None;
         let lookups = lookups.saturating_add(1);
-        let pursuit = Pursuit { asking, transfer, turn, lookups, until };
+        let pursuit = Pursuit { claim, asking, transfer, turn, lookups, until };
         self.look_at(body, delay_ms, Look::Receipt(pursuit))
     }
 
@@ -153,7 +161,7 @@ impl<'g> PaidRequest<'g> {
     }
 
     fn transfer(&self, onchain: &OnChain) -> Option<Transfer> {
-        sending(&self.proof.account(), &self.payment(), onchain, self.seen)
+        sending(&self.checked.proof.account(), &self.payment(), onchain, self.row.seen)
     }
 
     /// Takes the node's reply.
@@ -173,7 +181,7 @@ impl<'g> PaidRequest<'g> {
             Look::Prospect(prospecting) => match prospecting.answered(reply) {
                 Prospect::Good { block } => {
                     let mut paid = self;
-                    paid.seen.block = Some(block);
+                    paid.row.seen.block = Some(block);
                     paid.signature()
                 }
                 Prospect::None(reason) => self.refused(reason, now),
@@ -195,15 +203,17 @@ impl<'g> PaidRequest<'g> {
     fn found(self: Box<Self>, finding: &Finding, lookups: usize, now: UnixTime) -> Step<'g> {
         match finding {
             Finding::Transferred { .. }
-                if matches!(self.eligibility, Eligibility::Denied | Eligibility::Withdrawn)
-                    && !planted(Mutant::DeniedIsServed) =>
+                if matches!(
+                    self.checked.eligibility,
+                    Eligibility::Denied | Eligibility::Withdrawn
+                ) && !planted(Mutant::DeniedIsServed) =>
             {
                 self.note(Noted::Owed, Code::RefundDueRepeat)
             }
             Finding::Transferred { .. } => {
                 // It pays for the terms that held when it was sent, whatever they are now.
                 let mut paid = self;
-                paid.eligibility = Eligibility::Fresh;
+                paid.checked.eligibility = Eligibility::Fresh;
                 paid.signature()
             }
             Finding::TransferredLate { .. } if planted(Mutant::LateIsServed) => self.signature(),
@@ -213,7 +223,7 @@ impl<'g> PaidRequest<'g> {
                 self.disproved(ELSEWHERE, now)
             }
             Finding::Unused { .. } | Finding::Unconfirmed { .. } | Finding::Searching { .. } => {
-                match self.proof.onchain.clone() {
+                match self.checked.proof.onchain.clone() {
                     Some(onchain) => self.look_for(&onchain, lookups),
                     None => self.refuse(Code::Internal),
                 }
@@ -224,7 +234,7 @@ impl<'g> PaidRequest<'g> {
 
     /// Gives the request the answer it gets without a payment: the transaction does not pay for it.
     fn disproved(self: Box<Self>, reason: &str, now: UnixTime) -> Step<'g> {
-        match self.eligibility {
+        match self.checked.eligibility {
             Eligibility::Fresh | Eligibility::Expired | Eligibility::TermsChanged(_) => {
                 self.refused(reason, now)
             }
@@ -244,13 +254,13 @@ impl<'g> PaidRequest<'g> {
 
     /// Continues as with any verified payment: the chain has shown all it can.
     fn signature(mut self: Box<Self>) -> Step<'g> {
-        (self.signature, self.verified) = (SignatureCheck::Verified, true);
+        (self.checked.signature, self.plan.verified) = (SignatureCheck::Verified, true);
         self.ask_ledger()
     }
 
     /// Ends the request when the node does not answer and the gate has sent nothing.
     fn blind(self: Box<Self>, now: UnixTime) -> Step<'g> {
-        if self.proof.was_sent() && !planted(Mutant::BlindForgets) {
+        if self.checked.proof.was_sent() && !planted(Mutant::BlindForgets) {
             return self.note(Noted::Awaited, Code::ChainUnavailable);
         }
         self.unread(now)
@@ -265,9 +275,9 @@ impl<'g> PaidRequest<'g> {
 
     fn pursued(self: Box<Self>, pursuit: Pursuit, reply: Option<&[u8]>, now: UnixTime) -> Step<'g> {
         let mut paid = self;
-        let Pursuit { asking, transfer, turn, lookups, until } = pursuit;
+        let Pursuit { claim, asking, transfer, turn, lookups, until } = pursuit;
         let secs = match turn {
-            Attempt::First => paid.offer.settle_secs,
+            Attempt::First => paid.asked.offer.settle_secs,
             Attempt::Again => DOUBT_SECS,
         };
         let until = until.unwrap_or_else(|| now.plus(secs));
@@ -275,7 +285,7 @@ impl<'g> PaidRequest<'g> {
             Next::Ask(body, asking) => {
                 paid.use_lookups(1);
                 let until = Some(until);
-                let pursuit = Pursuit { asking, transfer, turn, lookups, until };
+                let pursuit = Pursuit { claim, asking, transfer, turn, lookups, until };
                 return paid.look_at(body, 0, Look::Receipt(pursuit));
             }
             Next::Found(finding) => finding,
@@ -285,18 +295,18 @@ impl<'g> PaidRequest<'g> {
         let next = LOOK_AFTER_MS.get(lookups.saturating_sub(1)).copied();
         let in_time = next.is_some_and(|ms| now.plus(u64::from(ms.div_ceil(1_000))) <= until);
         if may_come && in_time && paid.may_look() {
-            return paid.pursue(transfer, turn, lookups, Some(until));
+            return paid.pursue(claim, transfer, turn, lookups, Some(until));
         }
-        paid.came_to(result, turn)
+        paid.came_to(claim, result, turn)
     }
 
     /// Records the result; the chain was asked already, so this answer needs no further look.
-    fn came_to(mut self: Box<Self>, result: Outcome, turn: Attempt) -> Step<'g> {
-        self.inquired = true;
+    fn came_to(mut self: Box<Self>, claim: Claim, result: Outcome, turn: Attempt) -> Step<'g> {
+        self.chain.inquired = true;
         if let Outcome::Settled(text) = &result {
-            self.transaction = self.named(text);
+            self.work.transaction = self.named(text);
         }
-        self.report(result, SettleReport { turn, client: Client::Waits })
+        self.report(result, SettleReport { claim, turn, client: Client::Waits })
     }
 }
 

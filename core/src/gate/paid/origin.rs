@@ -4,6 +4,7 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 
+use super::claim::Claim;
 use super::{Abort, AfterRecord, BodyLimits, Kept, PaidRequest, Step};
 use crate::gate::forward::{Caller, Price, origin_call};
 use crate::gate::reply::{Body, CORRELATION, Reply, finish_paid, scrub};
@@ -61,59 +62,65 @@ pub enum StreamEnd {
 /// Waits for the origin's head.
 pub struct Forwarding<'g> {
     paid: Box<PaidRequest<'g>>,
-    asked: UnixTime,
+    claim: Claim,
+    since: UnixTime,
 }
 
 /// Waits for the origin's body.
 pub struct Collecting<'g> {
     paid: Box<PaidRequest<'g>>,
+    claim: Claim,
     head: ResponseHead,
     whole_time: bool,
 }
 
 /// A response on its way to the client.
-pub struct Streaming<'g>(Box<PaidRequest<'g>>);
+pub struct Streaming<'g> {
+    paid: Box<PaidRequest<'g>>,
+    claim: Claim,
+}
 
 impl<'g> PaidRequest<'g> {
-    pub(super) fn forward(self: Box<Self>, now: UnixTime) -> Step<'g> {
-        let gate = self.gate;
-        let terms = &self.choice.terms;
+    pub(super) fn forward(self: Box<Self>, claim: Claim, now: UnixTime) -> Step<'g> {
+        let gate = self.asked.gate;
+        let terms = &self.asked.choice.terms;
         let price = Price {
             amount: &alloc::format!("{}", terms.amount),
             asset: &terms.asset,
             network: terms.network.as_str(),
-            transaction: &self.transaction.map(|it| it.to_text()).unwrap_or_default(),
+            transaction: &self.work.transaction.map(|it| it.to_text()).unwrap_or_default(),
         };
-        let caller = Caller::Payer { payer: &self.payer_text(), receipt: &self.receipt, price };
-        let secs = self.offer.origin_timeout_secs;
+        let caller =
+            Caller::Payer { payer: &self.payer_text(), receipt: &self.row.receipt, price };
+        let secs = self.asked.offer.origin_timeout_secs;
         let call = origin_call(
             &gate.origin.asked,
-            &self.head,
+            &self.asked.head,
             caller,
-            &self.correlation,
+            &self.asked.correlation,
             secs,
             &gate.keys,
             now,
         );
-        Step::Forward(call, Forwarding { paid: self, asked: now })
+        Step::Forward(call, Forwarding { paid: self, claim, since: now })
     }
 
     /// Serves the response that the edge holds.
-    pub(super) fn respond(mut self: Box<Self>) -> Step<'g> {
-        let Some((head, kept)) = self.response.take() else {
+    pub(super) fn respond(mut self: Box<Self>, claim: Claim) -> Step<'g> {
+        let Some((head, kept)) = self.work.response.take() else {
             return self.refuse(Code::Internal);
         };
         let mut reply = self.settlement_served(Reply::new(head, Body::Held));
         reply.marks.served = true;
         match kept {
             Kept::Whole => Step::Respond(reply),
-            Kept::Not => Step::Stream(reply, Streaming(self)),
+            Kept::Not => Step::Stream(reply, Streaming { paid: self, claim }),
         }
     }
 
     /// Ends the work after a failure of the origin: in `after` nothing is charged, in `before` a
     /// refund is due.
-    fn origin_failed(self: Box<Self>, answer: Answered) -> Step<'g> {
+    fn origin_failed(self: Box<Self>, claim: Claim, answer: Answered) -> Step<'g> {
         let timed_out = matches!(answer, Answered::Nothing { timed_out: true });
         let reply = match (self.is_paid(), answer) {
             (true, _) => {
@@ -123,30 +130,30 @@ impl<'g> PaidRequest<'g> {
             (false, Answered::Head(head)) if head.status >= 400 && head.status != 402 => {
                 let mut reply = Reply::new(head, Body::Held);
                 reply.code = Some(Code::OriginFailed);
-                scrub(&mut reply.head, self.gate.origin());
-                finish_paid(&mut reply.head, &self.correlation);
+                scrub(&mut reply.head, self.asked.gate.origin());
+                finish_paid(&mut reply.head, &self.asked.correlation);
                 reply
             }
             (false, _) => {
                 self.problem(if timed_out { Code::OriginTimeout } else { Code::OriginFailed })
             }
         };
-        self.release(Failure::Origin, Abort::Said(reply))
+        self.release(claim, Failure::Origin, Abort::Said(reply))
     }
 
     /// Continues once the response is complete at the edge or streams: `after` settles next,
     /// `before` stores.
-    fn served(mut self: Box<Self>, mut head: ResponseHead, kept: Kept) -> Step<'g> {
-        scrub(&mut head, self.gate.origin());
-        finish_paid(&mut head, &self.correlation);
-        let fence = self.fence;
+    fn served(mut self: Box<Self>, claim: Claim, mut head: ResponseHead, kept: Kept) -> Step<'g> {
+        scrub(&mut head, self.asked.gate.origin());
+        finish_paid(&mut head, &self.asked.correlation);
+        let fence = claim.fence();
         let response = match kept {
-            Kept::Whole => Some(stored(&head, self.served)),
+            Kept::Whole => Some(stored(&head, self.work.served)),
             Kept::Not => None,
         };
-        self.response = Some((head, kept));
-        let after = if self.is_paid() { AfterRecord::Stored } else { AfterRecord::Sealed };
-        let seen_block = self.seen.block;
+        self.work.response = Some((head, kept));
+        let after = if self.is_paid() { AfterRecord::Stored(claim) } else { AfterRecord::Sealed };
+        let seen_block = self.row.seen.block;
         self.record(Command::Seal { fence, response, seen_block }, after)
     }
 }
@@ -167,45 +174,45 @@ impl<'g> Forwarding<'g> {
 
     /// Takes the origin's head, or the reason why there is none.
     pub fn answered(self, reply: OriginReply, now: UnixTime) -> Step<'g> {
-        let mut paid = self.paid;
-        paid.served = now;
+        let Self { mut paid, claim, since } = self;
+        paid.work.served = now;
         let head = match reply {
             OriginReply::Head(head) => head,
             OriginReply::TimedOut => {
-                return paid.origin_failed(Answered::Nothing { timed_out: true });
+                return paid.origin_failed(claim, Answered::Nothing { timed_out: true });
             }
             OriginReply::Lost => {
-                return paid.origin_failed(Answered::Nothing { timed_out: false });
+                return paid.origin_failed(claim, Answered::Nothing { timed_out: false });
             }
         };
         if !is_useful(&head) {
-            return paid.origin_failed(Answered::Head(head));
+            return paid.origin_failed(claim, Answered::Head(head));
         }
-        if !paid.offer.store || !may_be_stored(&head) {
-            return paid.served(head, Kept::Not);
+        if !paid.asked.offer.store || !may_be_stored(&head) {
+            return paid.served(claim, head, Kept::Not);
         }
-        let left = paid.offer.origin_timeout_secs.saturating_sub(now.secs_since(self.asked));
+        let left = paid.asked.offer.origin_timeout_secs.saturating_sub(now.secs_since(since));
         let limits = BodyLimits { bytes: MAX_SEALED_BYTES, secs: left.clamp(1, MAX_SEALING_SECS) };
         let whole_time = left <= MAX_SEALING_SECS;
-        Step::Collect(limits, Collecting { paid, head, whole_time })
+        Step::Collect(limits, Collecting { paid, claim, head, whole_time })
     }
 }
 
 impl<'g> Collecting<'g> {
     /// Takes the outcome of reading the body.
     pub fn answered(self, collected: Collected) -> Step<'g> {
-        let (paid, head) = (self.paid, self.head);
+        let Self { paid, claim, head, whole_time } = self;
         match collected {
-            Collected::Whole { bytes } if is_short(&head, &paid.head.method, bytes) => {
-                paid.origin_failed(Answered::Nothing { timed_out: false })
+            Collected::Whole { bytes } if is_short(&head, &paid.asked.head.method, bytes) => {
+                paid.origin_failed(claim, Answered::Nothing { timed_out: false })
             }
-            Collected::Whole { .. } => paid.served(head, Kept::Whole),
-            Collected::Open => paid.served(head, Kept::Not),
-            Collected::TimedOut if self.whole_time => {
-                paid.origin_failed(Answered::Nothing { timed_out: true })
+            Collected::Whole { .. } => paid.served(claim, head, Kept::Whole),
+            Collected::Open => paid.served(claim, head, Kept::Not),
+            Collected::TimedOut if whole_time => {
+                paid.origin_failed(claim, Answered::Nothing { timed_out: true })
             }
-            Collected::TimedOut => paid.served(head, Kept::Not),
-            Collected::Broken => paid.origin_failed(Answered::Nothing { timed_out: false }),
+            Collected::TimedOut => paid.served(claim, head, Kept::Not),
+            Collected::Broken => paid.origin_failed(claim, Answered::Nothing { timed_out: false }),
         }
     }
 }
@@ -230,7 +237,7 @@ impl Streaming<'_> {
     /// Seconds without a byte after which the origin counts as broken.
     #[must_use]
     pub fn idle_secs(&self) -> u64 {
-        self.0.offer.origin_timeout_secs
+        self.paid.asked.offer.origin_timeout_secs
     }
 
     /// Length that the origin promised; `None` if it cannot be compared.
@@ -240,8 +247,8 @@ impl Streaming<'_> {
     }
 
     fn report(&self, delivery: Delivery) -> super::LedgerCall {
-        let fence = self.0.fence;
-        self.0.call(Command::Fulfil { fence, delivery })
+        let fence = self.claim.fence();
+        self.paid.call(Command::Fulfil { fence, delivery })
     }
 }
 

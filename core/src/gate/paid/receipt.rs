@@ -16,7 +16,7 @@ impl PaidRequest<'_> {
     /// Adds the protocol's statement about a payment that was not served. MPP has none: its
     /// receipts are for successes alone.
     pub(super) fn settlement(&self, reply: Reply) -> Reply {
-        match self.protocol {
+        match self.checked.protocol {
             Protocol::X402(version) => self.settled(reply, version, None),
             Protocol::Mpp(_) => reply,
         }
@@ -25,19 +25,19 @@ impl PaidRequest<'_> {
     /// Adds the protocol's statement to an answer that serves the payment, from version 2 of x402
     /// on with a signed receipt.
     pub(super) fn settlement_served(&self, reply: Reply) -> Reply {
-        match &self.protocol {
+        match &self.checked.protocol {
             Protocol::X402(Version::V1) => self.settled(reply, Version::V1, None),
             Protocol::X402(Version::V2) => {
                 let signed =
-                    self.receipt().and_then(|receipt| self.gate.keys.sign_receipt(&receipt));
+                    self.receipt().and_then(|receipt| self.asked.gate.keys.sign_receipt(&receipt));
                 self.settled(reply, Version::V2, signed.map(Extensions::new))
             }
             Protocol::Mpp(answered) => {
-                let Some(transaction) = self.transaction else { return reply };
+                let Some(transaction) = self.work.transaction else { return reply };
                 let receipt = mpp::receipt::Receipt {
                     method: METHOD,
                     reference: &transaction.to_text(),
-                    timestamp: self.served,
+                    timestamp: self.work.served,
                     challenge_id: Some(&answered.id),
                     chain_id: Some(answered.chain_id),
                     external_id: Some(answered.external_id.as_str()).filter(|id| !id.is_empty()),
@@ -49,7 +49,7 @@ impl PaidRequest<'_> {
 
     /// Adds the protocol's statement about a settlement that was certainly refused. MPP has none.
     pub(super) fn settlement_refused(&self, reply: Reply, reason: &str) -> Reply {
-        match self.protocol {
+        match self.checked.protocol {
             Protocol::X402(version) => {
                 let value = self.settle_response(false, Some(reason), "", None);
                 reply.with(version.settlement_header(), &value)
@@ -59,7 +59,7 @@ impl PaidRequest<'_> {
     }
 
     fn settled(&self, reply: Reply, version: Version, extensions: Option<Extensions>) -> Reply {
-        match self.transaction {
+        match self.work.transaction {
             Some(transaction) => {
                 let transaction = transaction.to_text();
                 let value = self.settle_response(true, None, &transaction, extensions);
@@ -71,18 +71,18 @@ impl PaidRequest<'_> {
 
     /// The receipt that a payer may show to others once served; `None` without a transaction.
     fn receipt(&self) -> Option<Receipt> {
-        let terms = &self.choice.terms;
+        let terms = &self.asked.choice.terms;
         Some(Receipt {
-            id: self.receipt.clone(),
-            route: self.offer.route.clone(),
-            resource_url: self.head.url.clone(),
+            id: self.row.receipt.clone(),
+            route: self.asked.offer.route.clone(),
+            resource_url: self.asked.head.url.clone(),
             payer: self.payer_text(),
             network: terms.network.to_string(),
             asset: terms.asset.clone(),
             amount: terms.amount,
             pay_to: terms.pay_to.clone(),
-            transaction: self.transaction?,
-            issued_at: self.served,
+            transaction: self.work.transaction?,
+            issued_at: self.work.served,
         })
     }
 
@@ -98,7 +98,7 @@ impl PaidRequest<'_> {
             error_reason: reason,
             payer: &self.payer_text(),
             transaction,
-            network: &self.expected.network,
+            network: &self.checked.expected.network,
             extensions,
         };
         header::encode(&json::text(&response))

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 
+use super::claim::Claim;
 use super::settle::Attempt;
 use super::{Eligibility, Kept, PaidRequest, Step};
 use crate::gate::reply::Reply;
@@ -27,7 +28,7 @@ pub enum AfterRecord {
     /// `after`: the response is sealed or about to stream; settle next.
     Sealed,
     /// `before`: the response is stored, or about to stream.
-    Stored,
+    Stored(Claim),
     /// The outcome of a settle call.
     Outcome(Attempt),
     /// The chain's verdict.
@@ -55,21 +56,21 @@ impl<'g> PaidRequest<'g> {
     /// Records a command; `after` says what comes next.
     pub(super) fn record(self: Box<Self>, command: Command, after: AfterRecord) -> Step<'g> {
         let mut call = self.call(command);
-        call.with_body = matches!(&after, AfterRecord::Sealed | AfterRecord::Stored)
-            && matches!(&self.response, Some((_, Kept::Whole)));
+        call.with_body = matches!(&after, AfterRecord::Sealed | AfterRecord::Stored(_))
+            && matches!(&self.work.response, Some((_, Kept::Whole)));
         Step::Record(call, Recording { paid: self, after })
     }
 
     /// Ends the work without a response.
-    pub(super) fn release(self: Box<Self>, why: Failure, ending: Abort) -> Step<'g> {
-        let fence = self.fence;
+    pub(super) fn release(self: Box<Self>, claim: Claim, why: Failure, ending: Abort) -> Step<'g> {
+        let fence = claim.fence();
         self.record(Command::Release { fence, why }, AfterRecord::Over(ending))
     }
 
     /// Records that the authorization may have been submitted elsewhere: the object knows whether
     /// that is a refusal.
-    pub(super) fn suspect(self: Box<Self>) -> Step<'g> {
-        let (fence, why) = (self.fence, Failure::Submitted);
+    pub(super) fn suspect(self: Box<Self>, claim: Claim) -> Step<'g> {
+        let (fence, why) = (claim.fence(), Failure::Submitted);
         self.record(Command::Release { fence, why }, AfterRecord::Suspected)
     }
 
@@ -95,14 +96,15 @@ impl<'g> Recording<'g> {
     pub fn answered(self, told: Option<impl Into<LedgerReply>>, now: UnixTime) -> Step<'g> {
         let mut paid = self.paid;
         let told = told.map(Into::into);
-        paid.tally = told.as_ref().and_then(|told| told.tally.clone()).or(paid.tally);
-        match (self.after, told.map(|told| told.answer)) {
+        paid.failures.tally =
+            told.as_ref().and_then(|told| told.tally.clone()).or(paid.failures.tally);
+        match (self.after, told.map(|told| Claim::of(told.answer))) {
             // Another request has moved the row on: this one cannot say what became of the payment.
-            (AfterRecord::Over(_), Some(answer @ Answer::Stale)) => paid.ended(&answer, now),
+            (AfterRecord::Over(_), Some(Err(answer @ Answer::Stale))) => paid.ended(&answer, now),
             // Nothing was submitted anywhere, and the row says so: another facilitator may settle.
-            (AfterRecord::Over(Abort::Down), Some(_)) if paid.facilitators.len() > 1 => {
-                paid.facilitators.remove(0);
-                paid.verified = false;
+            (AfterRecord::Over(Abort::Down), Some(_)) if paid.plan.facilitators.len() > 1 => {
+                paid.plan.facilitators.remove(0);
+                paid.plan.verified = false;
                 paid.use_lookups(3);
                 paid.ask_ledger()
             }
@@ -112,67 +114,59 @@ impl<'g> Recording<'g> {
             // make the payer pay twice.
             (
                 AfterRecord::Suspected | AfterRecord::Outcome(_),
-                Some(Answer::Fate(fate @ (Fate::Unknown | Fate::Refused { .. }))),
+                Some(Err(Answer::Fate(fate @ (Fate::Unknown | Fate::Refused { .. })))),
             ) if paid.may_inquire() => paid.inquire(fate, now),
             (AfterRecord::Suspected, _) => paid.unknown(),
-            (AfterRecord::Learnt, Some(Answer::Granted { fence })) => {
-                paid.fence = fence;
-                paid.captured(now)
-            }
+            (AfterRecord::Learnt, Some(Ok(claim))) => paid.captured(claim, now),
             // The row has moved, or is being worked on: the request continues like any repeat.
             (AfterRecord::Learnt, Some(_)) => paid.ask_ledger(),
             (AfterRecord::Learnt, None) => paid.unknown(),
-            (AfterRecord::Noted(noted, code), Some(Answer::Absent)) if paid.move_on() => {
+            (AfterRecord::Noted(noted, code), Some(Err(Answer::Absent))) if paid.move_on() => {
                 paid.note(noted, code)
             }
             // The row is past that.
-            (AfterRecord::Noted(..), Some(Answer::Stale))
-                if paid.eligibility == Eligibility::Withdrawn =>
+            (AfterRecord::Noted(..), Some(Err(Answer::Stale)))
+                if paid.checked.eligibility == Eligibility::Withdrawn =>
             {
                 paid.unknown()
             }
-            (AfterRecord::Noted(..), Some(Answer::Stale)) => paid.resume(),
-            (AfterRecord::Noted(Noted::Owed, _), Some(Answer::Recorded)) => {
+            (AfterRecord::Noted(..), Some(Err(Answer::Stale))) => paid.resume(),
+            (AfterRecord::Noted(Noted::Owed, _), Some(Err(Answer::Recorded))) => {
                 paid.told(&Fate::RefundDue, now)
             }
             // The row is being moved to another object, or was made there.
-            (AfterRecord::Noted(..), Some(Answer::Fate(fate))) => paid.told(&fate, now),
+            (AfterRecord::Noted(..), Some(Err(Answer::Fate(fate)))) => paid.told(&fate, now),
             // No row says that the refund is due: the client has to ask again.
             (AfterRecord::Noted(Noted::Owed | Noted::Paid, _), None) => paid.unknown(),
             (AfterRecord::Noted(_, Code::ChainUnavailable), _) => paid.unread(now),
             (AfterRecord::Noted(_, code), _) => paid.refuse(code),
-            (AfterRecord::Sealed, Some(Answer::Granted { fence })) => {
-                paid.fence = fence;
-                paid.settle_first()
-            }
+            (AfterRecord::Sealed, Some(Ok(claim))) => paid.settle_first(claim),
             // Nothing was submitted; the lease ends the row.
             (AfterRecord::Sealed, None) => paid.refuse(Code::LedgerUnavailable),
-            (AfterRecord::Stored, Some(Answer::Granted { .. })) => paid.respond(),
-            (AfterRecord::Outcome(_), Some(Answer::Granted { fence })) => {
-                paid.fence = fence;
-                paid.captured(now)
-            }
-            (AfterRecord::Outcome(turn), Some(Answer::Resend(resend))) => {
-                let Resend { fence, facilitator, request, .. } = resend;
-                paid.fence = fence;
-                paid.transaction = None;
+            (AfterRecord::Stored(claim), Some(Ok(_))) => paid.respond(claim),
+            (AfterRecord::Outcome(_), Some(Ok(claim))) => paid.captured(claim, now),
+            (AfterRecord::Outcome(turn), Some(Err(Answer::Resend(resend)))) => {
+                let claim = Claim::to_resend(&resend);
+                let Resend { facilitator, request, .. } = resend;
+                paid.work.transaction = None;
                 let waited = turn.waited_ms();
-                paid.settle_again(&facilitator, request, waited)
+                paid.settle_again(claim, &facilitator, request, waited)
             }
-            (AfterRecord::Outcome(_), Some(Answer::Replay(replay))) => {
+            (AfterRecord::Outcome(_), Some(Err(Answer::Replay(replay)))) => {
                 paid.replay(&replay.response)
             }
             // Paid, and the work outlasted its lease: the row says that a refund is due.
-            (AfterRecord::Stored, Some(Answer::Stale)) => {
+            (AfterRecord::Stored(_), Some(Err(Answer::Stale))) => {
                 let reply = paid.problem(Code::RefundDueTimeout);
                 Step::Respond(paid.settlement(reply))
             }
-            (AfterRecord::Outcome(_) | AfterRecord::Sealed | AfterRecord::Stored, Some(answer)) => {
-                paid.ended(&answer, now)
-            }
+            (
+                AfterRecord::Outcome(_) | AfterRecord::Sealed | AfterRecord::Stored(_),
+                Some(Err(answer)),
+            ) => paid.ended(&answer, now),
             // Money has moved or may have moved, and no row says so: the lease and the alarm
             // finish.
-            (AfterRecord::Outcome(_) | AfterRecord::Stored, None) => {
+            (AfterRecord::Outcome(_) | AfterRecord::Stored(_), None) => {
                 paid.refuse(Code::SettlementUnknown)
             }
         }

@@ -1,12 +1,13 @@
 //! Causes of failure of a payment with a good signature: whose fault it is, where it is counted,
 //! and what the client reads about it.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 
-use super::PaidRequest;
+use super::{Eligibility, PaidRequest};
 use crate::facilitator::reason;
 use crate::gate::checked::Protocol;
-use crate::gate::diagnose::{Circumstances, Diagnosis, Failures};
+use crate::gate::diagnose::{Circumstances, Diagnosis, Failures, cause_of};
+use crate::gate::offer::Offer;
 use crate::gate::reply::Reply;
 use crate::gate::template::ChallengeRequest;
 use crate::ledger::attempts::FailureCause;
@@ -22,7 +23,7 @@ impl PaidRequest<'_> {
     /// The 402 with fresh terms and the diagnosis of the payment that came.
     pub(super) fn fresh_terms(&self, code: Code, reason: &str, now: UnixTime) -> Reply {
         let terms = |diagnosis: Option<&Diagnosis>| self.terms(code, reason, diagnosis, now);
-        match &self.blame {
+        match &self.failures.blame {
             Some(blame) if blame.cause != Cause::Trouble && !self.is_the_payers(blame) => {
                 self.counted_for_network(blame, now, terms)
             }
@@ -38,10 +39,10 @@ impl PaidRequest<'_> {
         diagnosis: Option<&Diagnosis>,
         now: UnixTime,
     ) -> Reply {
-        let (key, digest) = (self.gate.keys.challenge(), self.body_digest());
-        let (head, correlation) = (&self.head, self.correlation.as_str());
+        let (key, digest) = (self.asked.gate.keys.challenge(), self.asked.body.digest());
+        let (head, correlation) = (&self.asked.head, self.asked.correlation.as_str());
         let asked = ChallengeRequest { head, correlation, key, digest: digest.as_ref(), now };
-        self.offer.challenge(&asked, code, reason, diagnosis)
+        self.asked.offer.challenge(&asked, code, reason, diagnosis)
     }
 
     /// Whether a failure is counted for the payer: not trouble on the gate's side, and not an
@@ -50,7 +51,7 @@ impl PaidRequest<'_> {
         match blame.cause {
             Cause::Trouble => false,
             _ if !self.is_proven() => false,
-            Cause::Expired => self.is_recent,
+            Cause::Expired => self.failures.is_recent,
             _ => true,
         }
     }
@@ -62,19 +63,19 @@ impl PaidRequest<'_> {
         now: UnixTime,
         reply: impl FnOnce(Option<&Diagnosis>) -> Reply,
     ) -> Reply {
-        let tally = self.network.clone().map(|mut tally| {
+        let tally = self.failures.network.clone().map(|mut tally| {
             tally.count(blame, now);
             tally
         });
         let failures = Failures::networks(tally.as_ref());
         let mut reply = reply(self.diagnosis_of(blame, failures, now).as_ref());
-        reply.marks.failed = Some((blame.clone(), self.proof.account()));
+        reply.marks.failed = Some((blame.clone(), self.checked.proof.account()));
         reply
     }
 
     /// The 402 for an authorization that ends too early, or whose challenge has ended.
     pub(super) fn too_late(&self, now: UnixTime) -> Reply {
-        let ended = match &self.protocol {
+        let ended = match &self.checked.protocol {
             Protocol::Mpp(answered) => answered.expires.is_some_and(|end| end <= now),
             Protocol::X402(_) => false,
         };
@@ -84,7 +85,11 @@ impl PaidRequest<'_> {
 
     /// The diagnosis of the payment that came; `None` if there is nothing to say.
     pub(super) fn diagnosis(&self, now: UnixTime) -> Option<Diagnosis> {
-        self.diagnosis_of(self.blame.as_ref()?, Failures::payers(self.tally.as_ref()), now)
+        self.diagnosis_of(
+            self.failures.blame.as_ref()?,
+            Failures::payers(self.failures.tally.as_ref()),
+            now,
+        )
     }
 
     pub(super) fn diagnosis_of(
@@ -96,26 +101,44 @@ impl PaidRequest<'_> {
         let finding = Circumstances {
             blame,
             failures,
-            consecutive_failures: self.consecutive_failures,
-            correlation: &self.correlation,
+            consecutive_failures: self.failures.consecutive_failures,
+            correlation: &self.asked.correlation,
         };
-        Some(self.offer.diagnostics?.diagnose(finding, now))
+        Some(self.asked.offer.diagnostics?.diagnose(finding, now))
     }
 
     /// Counts a failure of the facilitator, or of a service it depends on, in this request.
     pub(super) fn trouble(&mut self) {
-        self.consecutive_failures = self.consecutive_failures.saturating_add(1);
-        self.blame = Some(FailureCause { cause: Cause::Trouble, reason: String::new() });
+        self.failures.consecutive_failures = self.failures.consecutive_failures.saturating_add(1);
+        self.failures.blame = Some(FailureCause { cause: Cause::Trouble, reason: String::new() });
     }
 
     /// Keeps the facilitator's reason as the cause of failure.
     pub(super) fn failed_because(&mut self, reason: &str) {
         let blame = failure_of(reason);
         if blame.cause == Cause::Trouble {
-            self.consecutive_failures = self.consecutive_failures.saturating_add(1);
+            self.failures.consecutive_failures =
+                self.failures.consecutive_failures.saturating_add(1);
         }
-        self.blame = Some(blame);
+        self.failures.blame = Some(blame);
     }
+}
+
+/// The cause of failure that a payment arrives with; `None` if it may begin.
+pub(super) fn cause_of_arrival(eligibility: Eligibility, offer: &Offer) -> Option<FailureCause> {
+    let code = match eligibility {
+        Eligibility::Expired => Code::Expired,
+        // A client that was quoted a price does nothing wrong when the price changes.
+        Eligibility::TermsChanged(code) if offer.pricer.is_none() => code,
+        Eligibility::TermsChanged(_)
+        | Eligibility::Fresh
+        | Eligibility::Denied
+        | Eligibility::Withdrawn
+        | Eligibility::Closed
+        | Eligibility::PriceUnknown
+        | Eligibility::NowFree => return None,
+    };
+    Some(FailureCause { cause: cause_of(code), reason: code.name().to_string() })
 }
 
 /// The cause of failure named by a facilitator's reason.

@@ -6,6 +6,7 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 
+use super::claim::Claim;
 use super::inquire::SettleReport;
 use super::{Abort, DOUBT_SECS, PaidRequest, Step};
 use crate::facilitator::funds::Debit;
@@ -47,120 +48,129 @@ impl Attempt {
 }
 
 /// Waits for the answer to `verify`.
-pub struct Verifying<'g>(Box<PaidRequest<'g>>);
+pub struct Verifying<'g> {
+    paid: Box<PaidRequest<'g>>,
+    /// `None` while the payment is unverified and nothing is written of it.
+    claim: Option<Claim>,
+}
 
 /// Waits for the answer to `settle`.
 pub struct Settling<'g> {
     paid: Box<PaidRequest<'g>>,
+    claim: Claim,
     turn: Attempt,
     expected: Expected,
 }
 
 impl<'g> PaidRequest<'g> {
-    pub(super) fn verify(self: Box<Self>) -> Step<'g> {
-        if let Some(onchain) = self.proof.onchain.clone() {
+    /// Asks whether the payment would be settled: before its claim if its signature is not proven.
+    pub(super) fn verify(self: Box<Self>, claim: Option<Claim>) -> Step<'g> {
+        if let Some(onchain) = self.checked.proof.onchain.clone() {
             return self.prove(onchain);
         }
         let call = FacilitatorCall {
             url: self.facilitator().verify_url(),
-            body: self.proof.request.clone(),
+            body: self.checked.proof.request.clone(),
             secs: VERIFY_SECS,
             delay_ms: 0,
             guarded: true,
-            draft: Some(self.draft()).filter(|_| self.signature == SignatureCheck::Verified),
+            draft: claim.is_some().then(|| self.draft()),
             client_deadline: None,
             client: self.client(),
-            unproven: (self.signature == SignatureCheck::Deferred).then(|| self.sender()),
+            unproven: claim.is_none().then(|| self.sender()),
         };
-        Step::Verify(call, Verifying(self))
+        Step::Verify(call, Verifying { paid: self, claim })
     }
 
     /// The network of the client.
     fn client(&self) -> String {
-        client_prefix(self.head.headers.get("cf-connecting-ip")).into()
+        client_prefix(self.asked.head.headers.get("cf-connecting-ip")).into()
     }
 
     /// Rate-limit key for calls about an unverified payment: the client's network, never the
     /// account that the payment names.
     pub(super) fn sender(&self) -> UnverifiedCaller {
-        let kind = match (&self.proof.onchain, &self.proof.payer) {
+        let kind = match (&self.checked.proof.onchain, &self.checked.proof.payer) {
             (Some(_), _) => UnverifiedKind::Transaction,
             (None, Some(_)) => UnverifiedKind::Contract,
             (None, None) => UnverifiedKind::OtherChain,
         };
         let network = self.client();
         // Anyone may show the hash of a transaction.
-        let sent = matches!(self.proof.onchain, Some(OnChain::Sent { .. }));
+        let sent = matches!(self.checked.proof.onchain, Some(OnChain::Sent { .. }));
         let payment = match planted(Mutant::LockByName) {
-            true => Some(sha256(&[self.proof.account().as_bytes()])),
-            false => (!sent).then(|| *self.proof.key.as_bytes()),
+            true => Some(sha256(&[self.checked.proof.account().as_bytes()])),
+            false => (!sent).then(|| *self.checked.proof.key.as_bytes()),
         };
         UnverifiedCaller { network, kind, payment }
     }
 
     pub(super) fn draft(&self) -> Debit {
-        let (terms, payer) = (&self.choice.terms, self.proof.account());
+        let (terms, payer) = (&self.asked.choice.terms, self.checked.proof.account());
         let wallet = format!("{payer} {} {}", terms.network, terms.asset);
         Debit { wallet, amount: terms.amount }
     }
 
-    /// Handles a refusal by the facilitator or a node before anything was submitted. An unverified
-    /// payment may have been looked up before a copy of it began: it gets fresh terms only if the
+    /// Handles a refusal by the facilitator or a node before anything was written. The payment may have been looked up before a copy of it began: it gets fresh terms only if the
     /// ledger still does not know it.
     pub(super) fn refused(mut self: Box<Self>, reason: &str, now: UnixTime) -> Step<'g> {
         self.failed_because(reason);
-        if self.signature == SignatureCheck::Deferred {
-            // No payment changes whether a signature holds; any other cause may be a copy that has
-            // paid meanwhile.
-            let is_forged =
-                self.blame.as_ref().is_some_and(|blame| blame.cause == Cause::Signature);
-            if is_forged || planted(Mutant::RefusedIsNew) {
-                return Step::Respond(self.fresh_terms(Code::VerifyRefused, reason, now));
-            }
-            self.recalled = Some(reason.to_owned());
-            self.use_lookups(1);
-            return self.look_up();
+        // No payment changes whether a signature holds; any other cause may be a copy that has
+        // paid meanwhile.
+        let is_forged =
+            self.failures.blame.as_ref().is_some_and(|blame| blame.cause == Cause::Signature);
+        if is_forged || planted(Mutant::RefusedIsNew) {
+            return Step::Respond(self.fresh_terms(Code::VerifyRefused, reason, now));
         }
-        self.release(Failure::NothingRan, Abort::Refused(reason.to_owned()))
+        self.failures.recalled = Some(reason.to_owned());
+        self.use_lookups(1);
+        self.look_up()
+    }
+
+    /// Gives up the claim of a payment that the facilitator refuses.
+    fn refused_claimed(mut self: Box<Self>, claim: Claim, reason: String) -> Step<'g> {
+        self.failed_because(&reason);
+        self.release(claim, Failure::NothingRan, Abort::Refused(reason))
     }
 
     /// Makes the first settle call; the request that holds the claim waits until it ends.
-    pub(super) fn settle_first(self: Box<Self>) -> Step<'g> {
-        if let Some(onchain) = self.proof.onchain.clone() {
-            return self.settle_on_chain(&onchain, Attempt::First);
+    pub(super) fn settle_first(self: Box<Self>, claim: Claim) -> Step<'g> {
+        if let Some(onchain) = self.checked.proof.onchain.clone() {
+            return self.settle_on_chain(claim, &onchain, Attempt::First);
         }
         let call = FacilitatorCall {
             url: self.facilitator().settle_url(),
-            body: self.proof.request.clone(),
-            secs: self.offer.settle_secs,
+            body: self.checked.proof.request.clone(),
+            secs: self.asked.offer.settle_secs,
             delay_ms: 0,
-            guarded: self.mode == Mode::Before,
-            draft: (self.mode == Mode::Before).then(|| self.draft()),
+            guarded: self.plan.mode == Mode::Before,
+            draft: (self.plan.mode == Mode::Before).then(|| self.draft()),
             client_deadline: None,
             client: self.client(),
             unproven: None,
         };
-        let expected = self.expected.clone();
-        Step::Settle(call, Settling { paid: self, turn: Attempt::First, expected })
+        let expected = self.checked.expected.clone();
+        Step::Settle(call, Settling { paid: self, claim, turn: Attempt::First, expected })
     }
 
     /// Sends the same bytes to the same facilitator once more; the client waits for a limited time.
     pub(super) fn settle_again(
         self: Box<Self>,
+        claim: Claim,
         facilitator: &str,
         request: String,
         delay_ms: u32,
     ) -> Step<'g> {
         if let Some(onchain) = OnChain::read(facilitator, &request) {
-            return self.settle_on_chain(&onchain, Attempt::Again);
+            return self.settle_on_chain(claim, &onchain, Attempt::Again);
         }
         let patience = u32::try_from(DOUBT_SECS).unwrap_or(10).saturating_mul(1000);
-        let mut expected = self.expected.clone();
-        expected.network = network_of(self.choice.terms.network.as_str(), &request);
+        let mut expected = self.checked.expected.clone();
+        expected.network = network_of(self.asked.choice.terms.network.as_str(), &request);
         let call = FacilitatorCall {
             url: format!("{facilitator}/settle"),
             body: request,
-            secs: self.offer.settle_secs,
+            secs: self.asked.offer.settle_secs,
             delay_ms,
             guarded: false,
             draft: None,
@@ -168,72 +178,76 @@ impl<'g> PaidRequest<'g> {
             client: self.client(),
             unproven: None,
         };
-        Step::Settle(call, Settling { paid: self, turn: Attempt::Again, expected })
+        Step::Settle(call, Settling { paid: self, claim, turn: Attempt::Again, expected })
     }
 
     /// Continues after the facilitator has verified the payment.
-    pub(super) fn go_on(self: Box<Self>, now: UnixTime) -> Step<'g> {
-        match self.mode {
-            Mode::After => self.forward(now),
-            Mode::Before => self.settle_first(),
+    pub(super) fn go_on(self: Box<Self>, claim: Claim, now: UnixTime) -> Step<'g> {
+        match self.plan.mode {
+            Mode::After => self.forward(claim, now),
+            Mode::Before => self.settle_first(claim),
         }
     }
 
     /// Handles a facilitator that says nothing about this payment, so that nothing was submitted:
     /// asks the next one, if there is one.
-    fn down(mut self: Box<Self>, ending: Abort, now: UnixTime) -> Step<'g> {
+    fn down(mut self: Box<Self>, claim: Option<Claim>, ending: Abort, now: UnixTime) -> Step<'g> {
         self.trouble();
-        if self.signature == SignatureCheck::Verified {
-            return self.release(Failure::NothingRan, ending);
+        if let Some(claim) = claim {
+            return self.release(claim, Failure::NothingRan, ending);
         }
-        if self.facilitators.len() > 1 && matches!(ending, Abort::Down) {
-            self.facilitators.remove(0);
-            return self.verify();
+        if self.plan.facilitators.len() > 1 && matches!(ending, Abort::Down) {
+            self.plan.facilitators.remove(0);
+            return self.verify(None);
         }
         self.end(ending, now)
     }
 
     /// Whether the facilitator that is asked now requires a key.
     fn shows_key(&self) -> bool {
-        self.gate.auth(&self.facilitator().verify_url()).takes_key()
+        self.asked.gate.auth(&self.facilitator().verify_url()).takes_key()
     }
 
     /// Continues once the row says that money moved: serves the response at hand, or asks the
     /// origin now.
-    pub(super) fn captured(self: Box<Self>, now: UnixTime) -> Step<'g> {
-        if self.response.is_some() { self.respond() } else { self.forward(now) }
+    pub(super) fn captured(self: Box<Self>, claim: Claim, now: UnixTime) -> Step<'g> {
+        if self.work.response.is_some() { self.respond(claim) } else { self.forward(claim, now) }
     }
 }
 
 impl<'g> Verifying<'g> {
     /// Answers that the client's network has too many unverified payments under way.
     pub fn limited(self) -> Step<'g> {
-        self.0.refuse(Code::RateLimited)
+        self.paid.refuse(Code::RateLimited)
     }
 
     /// Takes the facilitator's reply.
     pub fn answered(self, reply: &Wire, now: UnixTime) -> Step<'g> {
-        let mut paid = self.0;
-        let outcome = verify_outcome(reply, &paid.expected);
-        match outcome {
-            VerifyOutcome::Valid if paid.signature == SignatureCheck::Deferred => {
-                (paid.signature, paid.verified) = (SignatureCheck::Verified, true);
+        let Self { mut paid, claim } = self;
+        let outcome = verify_outcome(reply, &paid.checked.expected);
+        match (outcome, claim) {
+            (VerifyOutcome::Valid, None) => {
+                (paid.checked.signature, paid.plan.verified) = (SignatureCheck::Verified, true);
                 paid.use_lookups(1);
                 paid.ask_ledger()
             }
-            VerifyOutcome::Valid if paid.has_room(now) => paid.go_on(now),
+            (VerifyOutcome::Valid, Some(claim)) if paid.has_room(now) => paid.go_on(claim, now),
             // It had room when it arrived: the time was lost on this side.
-            VerifyOutcome::Valid => paid.release(Failure::NothingRan, Abort::TooLate),
-            VerifyOutcome::Refused(reason) => paid.refused(&reason, now),
-            // The payment is unverified and has no row to look at, so a claim that it was submitted
-            // counts as a refusal.
-            VerifyOutcome::Submitted(reason) if paid.signature == SignatureCheck::Deferred => {
+            (VerifyOutcome::Valid, Some(claim)) => {
+                paid.release(claim, Failure::NothingRan, Abort::TooLate)
+            }
+            (VerifyOutcome::Refused(reason), Some(claim)) => paid.refused_claimed(claim, reason),
+            // The payment is unverified and has no row to look at, so a report that it was
+            // submitted counts as a refusal.
+            (VerifyOutcome::Refused(reason) | VerifyOutcome::Submitted(reason), None) => {
                 paid.refused(&reason, now)
             }
-            VerifyOutcome::Submitted(_) => paid.suspect(),
-            VerifyOutcome::KeyRefused | VerifyOutcome::Unavailable => {
-                let key = outcome == VerifyOutcome::KeyRefused && paid.shows_key();
-                paid.down(if key { Abort::KeyRefused } else { Abort::Down }, now)
+            (VerifyOutcome::Submitted(_), Some(claim)) => paid.suspect(claim),
+            (VerifyOutcome::KeyRefused, claim) if paid.shows_key() => {
+                paid.down(claim, Abort::KeyRefused, now)
+            }
+            (VerifyOutcome::KeyRefused | VerifyOutcome::Unavailable, claim) => {
+                paid.down(claim, Abort::Down, now)
             }
         }
     }
@@ -242,10 +256,10 @@ impl<'g> Verifying<'g> {
 impl<'g> Settling<'g> {
     /// Takes the facilitator's reply; `client` says whether the client still waits.
     pub fn answered(self, reply: &Wire, client: Waiting) -> Step<'g> {
-        let mut paid = self.paid;
+        let Self { mut paid, claim, turn, expected } = self;
         // Before the first call of `before` nothing was submitted. That is not certain of a sealed
         // request or a re-send.
-        let first = self.turn == Attempt::First && paid.mode == Mode::Before;
+        let first = turn == Attempt::First && paid.plan.mode == Mode::Before;
         let unsent = match reply {
             Wire::NotSent => Some(Abort::Down),
             Wire::Unsigned if first => Some(Abort::KeyRefused),
@@ -253,25 +267,25 @@ impl<'g> Settling<'g> {
         };
         if let Some(ending) = unsent {
             paid.trouble();
-            return paid.release(Failure::NothingRan, ending);
+            return paid.release(claim, Failure::NothingRan, ending);
         }
         if let Wire::CachedRefusal(reason) = reply {
             paid.failed_because(reason);
-            return paid.release(Failure::NothingRan, Abort::Refused(reason.clone()));
+            return paid.release(claim, Failure::NothingRan, Abort::Refused(reason.clone()));
         }
-        let result = outcome(reply, &self.expected);
+        let result = outcome(reply, &expected);
         if let Outcome::Settled(text) = &result {
-            paid.transaction = paid.named(text);
+            paid.work.transaction = paid.named(text);
         }
-        let client = match (client, self.turn) {
+        let client = match (client, turn) {
             (Waiting::No, _) => Client::Answered,
             (Waiting::Yes, Attempt::First) => Client::WaitsForMore,
             (Waiting::Yes, Attempt::Again) => Client::Waits,
         };
-        let told = SettleReport { turn: self.turn, client };
-        match (&result, paid.transaction) {
+        let told = SettleReport { claim, turn, client };
+        match (&result, paid.work.transaction) {
             (Outcome::Settled(_), Some(named))
-                if paid.offer.confirms && !planted(Mutant::WordIsChain) =>
+                if paid.asked.offer.confirms && !planted(Mutant::WordIsChain) =>
             {
                 paid.confirm(named, told)
             }

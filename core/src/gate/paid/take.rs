@@ -55,8 +55,8 @@ impl<'g> PaidRequest<'g> {
     /// Takes the transaction that a facilitator has named, or reports it at once if the chain shows
     /// whose it is.
     pub(super) fn take(self: Box<Self>, named: TxHash, told: SettleReport) -> Step<'g> {
-        let network = self.choice.terms.network.as_str();
-        match self.gate.take_call(network, &named, &self.proof.key.to_hex()) {
+        let network = self.asked.choice.terms.network.as_str();
+        match self.asked.gate.take_call(network, &named, &self.checked.proof.key.to_hex()) {
             Some(call) => Step::Take(call, Taking { paid: self, named, told }),
             None => self.report(Outcome::Settled(named.to_text()), told),
         }
@@ -70,7 +70,7 @@ impl<'g> Taking<'g> {
         let Self { mut paid, named, told } = self;
         let result = settled(named, holder);
         if !matches!(result, Outcome::Settled(_)) {
-            paid.transaction = None;
+            paid.work.transaction = None;
         }
         paid.report(result, told)
     }

@@ -1,0 +1,77 @@
+//! What was asked: the request, its route and the terms that it pays. Nothing changes it once the
+//! request's body is read.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use core::ops::Deref;
+
+use crate::encoding::hex;
+use crate::gate::Gate;
+use crate::gate::offer::{Choice, Offer};
+use crate::http::RequestHead;
+
+/// What was asked, to be read alone.
+pub(super) struct Asked<'g>(Purchase<'g>);
+
+/// The request, its route and the terms that it pays.
+pub(super) struct Purchase<'g> {
+    pub gate: &'g Gate,
+    pub offer: Cow<'g, Offer>,
+    pub choice: Cow<'g, Choice>,
+    pub head: RequestHead,
+    pub correlation: String,
+    pub body: Body,
+}
+
+/// The body of a request, as far as its payment is bound to it.
+pub(super) enum Body {
+    /// None, or not read yet.
+    Unread,
+    /// SHA-256, hex.
+    Digest(String),
+    /// Longer than what is read.
+    Long,
+}
+
+impl Body {
+    /// The form that the binding covers.
+    pub(super) fn as_str(&self) -> &str {
+        match self {
+            Self::Unread => "none",
+            Self::Digest(digest) => digest,
+            Self::Long => "long",
+        }
+    }
+
+    /// SHA-256 of the body; `None` if there is no body or it is too long.
+    pub(super) fn digest(&self) -> Option<[u8; 32]> {
+        match self {
+            Self::Digest(digest) => digest_bytes(digest),
+            Self::Unread | Self::Long => None,
+        }
+    }
+}
+
+/// The bytes of a digest in hex.
+pub(in crate::gate) fn digest_bytes(digest: &str) -> Option<[u8; 32]> {
+    hex::decode_array(&["0x", digest].concat()).ok()
+}
+
+impl<'g> Asked<'g> {
+    pub(super) const fn new(purchase: Purchase<'g>) -> Self {
+        Self(purchase)
+    }
+
+    /// Takes what was read of the request's body; `None` for a body that is too long.
+    pub(super) fn take_digest(&mut self, digest: Option<String>) {
+        self.0.body = digest.map_or(Body::Long, Body::Digest);
+    }
+}
+
+impl<'g> Deref for Asked<'g> {
+    type Target = Purchase<'g>;
+
+    fn deref(&self) -> &Purchase<'g> {
+        &self.0
+    }
+}

@@ -1,0 +1,108 @@
+//! The beginning of a paid request: who may settle it and when, and what is known of it already.
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::asked::{Asked, Body, Purchase};
+use super::body::Digesting;
+use super::parts::{Checked, Lookups, Observed, Payer, Plan, Row, Work};
+use super::{PaidRequest, Step, refusal};
+use crate::facilitator::breaker::{Condition, SettlementHealth};
+use crate::gate::Gate;
+use crate::gate::offer::{Choice, Offer};
+use crate::gate::recorded::FirstSight;
+use crate::http::{BodyPresence, RequestHead};
+use crate::ledger::command::Mode;
+use crate::payment::Proof;
+use crate::payment::authorization::SignatureCheck;
+use crate::time::UnixTime;
+
+/// Limit on the facilitators that one request asks, one after the other: each may take its full
+/// deadline while the client waits.
+const MAX_FACILITATORS: usize = 2;
+impl<'g> PaidRequest<'g> {
+    /// Begins with a proof that passed every local check.
+    pub(in crate::gate) fn begin(
+        gate: &'g Gate,
+        (offer, choice): (Cow<'g, Offer>, Cow<'g, Choice>),
+        head: RequestHead,
+        payer: Payer,
+        correlation: String,
+        now: UnixTime,
+    ) -> Step<'g> {
+        let Payer { protocol, proof, expected, eligibility, signature, wallet, .. } = payer;
+        let by_chain = proof.onchain.is_some();
+        let is_contract =
+            signature == SignatureCheck::Deferred && proof.payer.is_some() && !by_chain;
+        let (facilitators, Condition { health, consecutive_failures, .. }) =
+            by_readiness(&choice.facilitators, &payer.facilitators);
+        let plan = Plan {
+            facilitators,
+            // While settlements fail, nothing is served on credit. A contract may change its mind,
+            // and the signer of a transaction may replace it by another one.
+            mode: match health {
+                SettlementHealth::Good if !is_contract && !by_chain => offer.mode,
+                SettlementHealth::Good | SettlementHealth::Failing => Mode::Before,
+            },
+            verified: false,
+        };
+        let row = Row {
+            receipt: gate.receipt_id(&proof),
+            place: gate.shards.first(),
+            seen: FirstSight::now(UnixTime::from_secs(0)),
+            owner: false,
+            proven: false,
+            claimed: false,
+        };
+        let valid_before = UnixTime::from_secs(proof.valid_before.secs());
+        let failures = Observed {
+            consecutive_failures,
+            is_recent: now < valid_before.plus(refusal::RECENT_SECS),
+            blame: refusal::cause_of_arrival(eligibility, &offer),
+            tally: None,
+            network: payer.seen,
+            recalled: None,
+        };
+        let with_body = head.body == BodyPresence::Present;
+        let body = Body::Unread;
+        let paid = Box::new(Self {
+            asked: Asked::new(Purchase { gate, offer, choice, head, correlation, body }),
+            checked: Checked {
+                protocol,
+                proof,
+                expected,
+                eligibility,
+                signature,
+                is_contract,
+                wallet,
+            },
+            plan,
+            row,
+            chain: Lookups { inquired: false, lookups: 0 },
+            failures,
+            work: Work { transaction: None, response: None, served: now },
+        });
+        if with_body { Step::Digest(Digesting(paid)) } else { paid.digested() }
+    }
+}
+
+/// The facilitators to ask in turn, and the condition of the first. One that is known to be down is
+/// asked last.
+fn by_readiness(allowed: &[usize], conditions: &[Condition]) -> (Vec<usize>, Condition) {
+    let condition = |place: &usize| conditions.get(*place).copied().unwrap_or_default();
+    let (mut facilitators, down): (Vec<usize>, Vec<usize>) =
+        allowed.iter().partition(|place| condition(place).ready);
+    facilitators.extend(down);
+    facilitators.truncate(MAX_FACILITATORS);
+    let first = facilitators.first().map(condition).unwrap_or_default();
+    (facilitators, first)
+}
+
+impl Gate {
+    /// The id of a payment's receipt.
+    pub(super) fn receipt_id(&self, proof: &Proof) -> String {
+        self.keys.receipt_id(&proof.key, self.keys.shard(proof.place(), self.shards.count))
+    }
+}

@@ -1,0 +1,102 @@
+//! Messages about a payment to the ledger object that keeps its row.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::Serialize;
+
+use super::PaidRequest;
+use crate::encoding::json;
+use crate::gate::call::{LedgerCall, object};
+use crate::gate::keys;
+use crate::gate::offer::VERIFY_SECS;
+use crate::gate::pricer::question;
+use crate::ledger::attempts::Counting;
+use crate::ledger::command::{Asking, Command, Envelope, Leases, Mode, Proving, Question, VERSION};
+use crate::mutant::{Mutant, planted};
+
+impl PaidRequest<'_> {
+    /// The hash of the request and its terms; the first use of the payment fixes it.
+    pub(super) fn binding(&self) -> String {
+        let terms = &self.asked.choice.terms;
+        let (asset, pay_to) = match &terms.token {
+            Some(token) => (token.asset.as_bytes().as_slice(), token.pay_to.as_bytes().as_slice()),
+            None => (terms.asset.as_bytes(), terms.pay_to.as_bytes()),
+        };
+        let amount = terms.amount.to_be_bytes();
+        let mut parts = Vec::from([
+            self.asked.head.method.as_bytes(),
+            self.asked.head.authority().as_bytes(),
+            self.asked.head.target().as_bytes(),
+            self.asked.head.headers.get("range").unwrap_or_default().as_bytes(),
+            self.asked.body.as_str().as_bytes(),
+            &amount,
+            asset,
+            terms.network.as_str().as_bytes(),
+            pay_to,
+        ]);
+        // A price quoted for one question pays for no answer to another.
+        let named = self.asked.offer.pricer.is_some() && !planted(Mutant::QuestionUnbound);
+        let question = named.then(|| question(&self.asked.head));
+        parts.extend(question.as_deref().map(str::as_bytes));
+        keys::digest(&parts)
+    }
+
+    /// A command to the object that keeps this payer's rows.
+    pub(super) fn call(&self, command: Command) -> LedgerCall {
+        let (payer, key) = (self.checked.proof.account(), self.checked.proof.key.to_hex());
+        let (role, counting) = (self.row.place.1, self.counting());
+        self.send(&Envelope { v: VERSION, payer, key, command, role, counting })
+    }
+
+    /// A question to the same object.
+    pub(super) fn asking(
+        &self,
+        ask: Question,
+        counting: Option<Counting>,
+        proving: Option<Proving>,
+    ) -> LedgerCall {
+        let (payer, key) = (self.checked.proof.account(), self.checked.proof.key.to_hex());
+        self.send(&Asking {
+            v: VERSION,
+            payer,
+            key,
+            ask,
+            role: self.row.place.1,
+            counting,
+            proving,
+        })
+    }
+
+    pub(super) fn send(&self, message: &impl Serialize) -> LedgerCall {
+        let shards = self.row.place.0;
+        let shard = self.asked.gate.keys.shard(self.checked.proof.place(), shards);
+        let message = json::text(message);
+        LedgerCall::new(object(shards, shard), message)
+    }
+
+    /// Counter for a failure of the payer; `None` unless the payer is proven and the route counts
+    /// failures.
+    pub(super) fn counting(&self) -> Option<Counting> {
+        self.asked.offer.diagnostics.filter(|_| self.is_proven()).map(|limits| Counting {
+            route: self.asked.offer.route.clone(),
+            exceeded_after: limits.exceeded_after,
+            blame: self.failures.blame.clone().filter(|blame| self.is_the_payers(blame)),
+        })
+    }
+
+    /// Leases of the work, as sent to the object.
+    pub(super) fn leases(&self) -> Leases {
+        let Leases { executing, settling, delivering } = self.asked.offer.leases;
+        let verifies = self.plan.mode == Mode::Before
+            && self.asked.choice.verifies_first
+            && !self.plan.verified;
+        let first = match self.checked.proof.onchain {
+            // The last two replies of a node may each take their full deadline.
+            Some(_) => 15,
+            None if verifies => VERIFY_SECS,
+            None => 0,
+        };
+        Leases { executing, settling: settling.saturating_add(first), delivering }
+    }
+}

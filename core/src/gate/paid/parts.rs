@@ -1,0 +1,115 @@
+//! The parts of a paid request besides what was asked: what was checked, and what is known so far.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::facilitator::breaker::Condition;
+use crate::facilitator::wire::Expected;
+use crate::gate::checked::{Eligibility, Protocol};
+use crate::gate::recorded::FirstSight;
+use crate::http::ResponseHead;
+use crate::ledger::attempts::{FailureCause, FailureStreak};
+use crate::ledger::command::{Mode, Role};
+use crate::payment::authorization::SignatureCheck;
+use crate::payment::{Proof, TxHash};
+use crate::time::UnixTime;
+
+/// The payer, as far as the request shows it.
+pub(in crate::gate) struct Payer {
+    /// The protocol that it came in.
+    pub protocol: Protocol,
+    /// The proof.
+    pub proof: Proof,
+    /// The terms that a facilitator's replies must agree with.
+    pub expected: Expected,
+    /// Whether it came in time.
+    pub eligibility: Eligibility,
+    /// Whether its signature holds.
+    pub signature: SignatureCheck,
+    /// Whether the payer signed a request to have this answer again.
+    pub wallet: bool,
+    /// Health of the facilitators, in the order of the configuration.
+    pub facilitators: Vec<Condition>,
+    /// The failures in a row of the client's network.
+    pub seen: Option<FailureStreak>,
+}
+
+/// What was checked: the payment and its payer.
+pub(super) struct Checked {
+    pub protocol: Protocol,
+    pub proof: Proof,
+    pub expected: Expected,
+    pub eligibility: Eligibility,
+    pub signature: SignatureCheck,
+    /// Whether only a contract can check the payer's signature.
+    pub is_contract: bool,
+    /// Whether the payer signed a request to have this answer again.
+    pub wallet: bool,
+}
+
+/// Who settles it, and when.
+pub(super) struct Plan {
+    /// Indices of the facilitators that may settle, the one to ask now first and the last resort
+    /// last.
+    pub facilitators: Vec<usize>,
+    /// The route's mode; `before` if settlements fail, the payer is a contract or the chain itself
+    /// settles.
+    pub mode: Mode,
+    /// Whether the facilitator that is asked now has verified it.
+    pub verified: bool,
+}
+
+/// What the ledger has said of its row.
+pub(super) struct Row {
+    pub receipt: String,
+    /// Shard count and role of the object asked; two of each while the number changes.
+    pub place: (u64, Role),
+    /// First sight, for questions to the chain.
+    pub seen: FirstSight,
+    /// Whether this request created the row.
+    pub owner: bool,
+    /// Whether the request has shown the ledger the first request's secret, or a signature.
+    pub proven: bool,
+    /// Whether the object was asked: first sight lies before that.
+    pub claimed: bool,
+}
+
+/// What the chain was asked.
+pub(super) struct Lookups {
+    /// Whether it was asked for the payment's fate, which happens once.
+    pub inquired: bool,
+    /// Calls that this payment has used up, of `MAX_LOOKS`.
+    pub lookups: u32,
+}
+
+/// What went wrong so far, and how often before.
+pub(super) struct Observed {
+    /// Failures of the facilitator in a row, when the request came.
+    pub consecutive_failures: u64,
+    /// Whether the authorization has not ended, or has ended only lately.
+    pub is_recent: bool,
+    /// The cause of failure, as far as this request has learnt it.
+    pub blame: Option<FailureCause>,
+    /// The payer's failures in a row at this route.
+    pub tally: Option<FailureStreak>,
+    /// Failures in a row of the client's network, when the request came.
+    pub network: Option<FailureStreak>,
+    /// Reason why this payment, or a moment ago one from the same wallet, was refused: the request
+    /// then begins no payment.
+    pub recalled: Option<String>,
+}
+
+/// What was done for it so far.
+pub(super) struct Work {
+    pub transaction: Option<TxHash>,
+    pub response: Option<(ResponseHead, Kept)>,
+    /// Time when the response was there; its receipt bears it, whenever that is written.
+    pub served: UnixTime,
+}
+
+/// Whether the whole response is at the edge, to be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    Whole,
+    Not,
+}
