@@ -73,6 +73,7 @@ const ALLOWED: &[Allowed] = &[
         files: &[
             "ledger::entry",
             "ledger::entry::claim",
+            "ledger::entry::doubt",
             "ledger::entry::note",
             "ledger::entry::operator",
             "ledger::entry::recover",

@@ -46,6 +46,27 @@ fn lie(transaction: &str) -> Settle {
 }
 
 #[test]
+fn an_unknown_settlement_is_sent_once_more_then_looked_up_then_left_to_the_alarm() {
+    for target in MODES {
+        let mut world = World::with_chain();
+        let payment = world.sign(target);
+        world.facilitator.settle_plan.extend([Settle::SilentBefore, Settle::SilentBefore]);
+        let mut request = world.start(paid(&payment), b"");
+        let mut ways = vec![request.next()];
+        while world.advance(&mut request) {
+            ways.push(request.next());
+        }
+        ways.retain(|step| ["settle", "read"].contains(step));
+        assert_eq!(ways[..3], ["settle", "settle", "read"], "{target}");
+        assert!(ways[2..].iter().all(|step| *step == "read"), "{target}");
+        refused(&request.response.unwrap(), 503, "settlement_unknown");
+        world.pass(120);
+        assert_eq!(world.facilitator.settles.len(), 3, "{target}: the alarm sends it");
+        assert!(world.facilitator.chain.is_paid(&payment.nonce), "{target}");
+    }
+}
+
+#[test]
 fn the_alarm_sends_the_same_bytes_three_times_and_then_leaves_it_to_the_operator() {
     for target in MODES {
         let mut world = World::new();

@@ -8,17 +8,19 @@
 //! - after the first settle call, no report but a checked success ends the doubt.
 
 mod claim;
+mod doubt;
 mod note;
 mod operator;
 mod recover;
 mod report;
 
+pub use self::doubt::{Relief, relief};
 pub use self::operator::WrongState;
 pub use self::recover::{Plan, Work};
 
 use core::num::NonZeroU32;
 
-use super::command::{Answer, Command, Fate, Leases, Mode, Payment, Repeat, Resend};
+use super::command::{Answer, Command, Fate, Leases, Mode, Payment, Repeat};
 use super::state::{Lease, State, Undelivered, Why};
 use crate::mutant::{Mutant, planted};
 use crate::payment::TxHash;
@@ -105,9 +107,6 @@ const MAX_OPEN: u32 = 1000;
 
 /// Maximum rows of one payer for which no money was asked.
 pub const MAX_UNASKED: u32 = 50;
-
-/// Seconds between two sends of one payment.
-const RESEND_GAP_SECS: u64 = 1;
 
 impl Entry {
     /// The first claim of a payment.
@@ -333,17 +332,6 @@ impl Entry {
             self.watch.seen_block = self.watch.seen_block.or(block);
         }
         self
-    }
-
-    /// Builds the request with which the holder of `fence` sends the recorded payment once more.
-    fn send_again(&self, fence: u64) -> Resend {
-        Resend {
-            fence,
-            facilitator: self.payment.facilitator.clone(),
-            request: self.payment.request.clone(),
-            seen_at: self.created.secs(),
-            seen_block: self.watch.seen_block,
-        }
     }
 
     fn grant(&mut self) -> u64 {

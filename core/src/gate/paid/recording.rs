@@ -8,6 +8,7 @@ use super::settle::Attempt;
 use super::{Eligibility, Kept, PaidRequest, Step};
 use crate::gate::reply::Reply;
 use crate::ledger::command::{Answer, Command, Failure, Fate, LedgerReply, Noted, Resend};
+use crate::ledger::entry::{Relief, relief};
 use crate::problem::Code;
 use crate::time::UnixTime;
 
@@ -74,6 +75,26 @@ impl<'g> PaidRequest<'g> {
         self.record(Command::Release { fence, why }, AfterRecord::Suspected)
     }
 
+    /// Continues after a settlement of unknown outcome, or one that was refused: sends it once more
+    /// if the row says so, then looks it up, then leaves it to the alarm.
+    fn in_doubt(
+        mut self: Box<Self>,
+        again: Option<(Attempt, Resend)>,
+        fate: Fate,
+        now: UnixTime,
+    ) -> Step<'g> {
+        match relief(again, self.may_inquire().then_some(())) {
+            Relief::Send((turn, resend)) => {
+                self.work.transaction = None;
+                let claim = Claim::to_resend(&resend);
+                let Resend { facilitator, request, .. } = resend;
+                self.settle_again(claim, &facilitator, request, turn.waited_ms())
+            }
+            Relief::Look(()) => self.inquire(fate, now),
+            Relief::Leave => self.told(&fate, now),
+        }
+    }
+
     /// Answers the client when the work is over.
     pub(super) fn end(&self, ending: Abort, now: UnixTime) -> Step<'g> {
         Step::Respond(match ending {
@@ -110,12 +131,15 @@ impl<'g> Recording<'g> {
             }
             // The work ended: the client hears how even if the row could not be updated.
             (AfterRecord::Over(ending), _) => paid.end(ending, now),
+            (AfterRecord::Outcome(turn), Some(Err(Answer::Resend(resend)))) => {
+                paid.in_doubt(Some((turn, resend)), Fate::Unknown, now)
+            }
             // A refusal is looked up too: a facilitator that broadcasts and then refuses must not
             // make the payer pay twice.
             (
                 AfterRecord::Suspected | AfterRecord::Outcome(_),
                 Some(Err(Answer::Fate(fate @ (Fate::Unknown | Fate::Refused { .. })))),
-            ) if paid.may_inquire() => paid.inquire(fate, now),
+            ) => paid.in_doubt(None, fate, now),
             (AfterRecord::Suspected, _) => paid.unknown(),
             (AfterRecord::Learnt, Some(Ok(claim))) => paid.captured(claim, now),
             // The row has moved, or is being worked on: the request continues like any repeat.
@@ -145,13 +169,6 @@ impl<'g> Recording<'g> {
             (AfterRecord::Sealed, None) => paid.refuse(Code::LedgerUnavailable),
             (AfterRecord::Stored(claim), Some(Ok(_))) => paid.respond(claim),
             (AfterRecord::Outcome(_), Some(Ok(claim))) => paid.captured(claim, now),
-            (AfterRecord::Outcome(turn), Some(Err(Answer::Resend(resend)))) => {
-                let claim = Claim::to_resend(&resend);
-                let Resend { facilitator, request, .. } = resend;
-                paid.work.transaction = None;
-                let waited = turn.waited_ms();
-                paid.settle_again(claim, &facilitator, request, waited)
-            }
             (AfterRecord::Outcome(_), Some(Err(Answer::Replay(replay)))) => {
                 paid.replay(&replay.response)
             }

@@ -2,11 +2,11 @@
 
 use alloc::string::String;
 
-use super::{Entry, RESEND_GAP_SECS, begin, delivering};
+use super::{Entry, begin, delivering};
 use crate::ledger::command::{
     Answer, Deliver, Fate, Leases, LookAnswer, Mode, Payment, Repeat, Replay, Resumed,
 };
-use crate::ledger::state::{Requester, Resend, State};
+use crate::ledger::state::{Requester, State};
 use crate::mutant::{Mutant, planted};
 use crate::payment::TxHash;
 use crate::time::UnixTime;
@@ -259,34 +259,6 @@ impl Entry {
         } else {
             Requester::UnprovenRepeat
         }
-    }
-
-    /// Hands out one more send of the same bytes: one at a time, a second apart, while it can be
-    /// settled.
-    fn resend(
-        mut self,
-        sent: UnixTime,
-        on_its_way: Option<Resend>,
-        sender: Requester,
-        otherwise: Fate,
-        now: UnixTime,
-    ) -> (Self, Resumed) {
-        // A transaction does not expire.
-        let dead =
-            UnixTime::from_secs(self.payment.valid_before) <= now && !self.payment.is_onchain();
-        if on_its_way.is_some() || now < sent.plus(RESEND_GAP_SECS) || dead {
-            return (self, otherwise.into());
-        }
-        let next = Some(Resend { until: now.plus(self.leases.settling), sender });
-        match &mut self.state {
-            State::Unknown { sent, resend, .. } | State::Refused { sent, resend, .. } => {
-                (*sent, *resend) = (now, next);
-            }
-            _ => return (self, otherwise.into()),
-        }
-        let fence = self.grant();
-        let resend = self.send_again(fence);
-        (self, Resumed::Resend(resend))
     }
 }
 

@@ -9,15 +9,14 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::claim::RESUME_SECS;
+use super::doubt::{Relief, relief};
 use super::note::owed;
 use super::{Entry, Taken};
 use crate::ledger::command::{Answer, ChainVerdict, Mode};
-use crate::ledger::state::{Requester, Resend, State, Undelivered, Why};
+use crate::ledger::state::{Requester, State, Undelivered, Why};
 use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 
-/// Seconds before `validBefore` in which a payment is not sent any more.
-const SEND_MARGIN_SECS: u64 = 6;
 /// Seconds after `validBefore` until the chain can prove that an authorization was never used.
 const VOID_MARGIN_SECS: u64 = 60;
 /// Seconds after `validBefore` until a row that was never submitted closes unseen.
@@ -81,15 +80,11 @@ impl Entry {
         match &self.state {
             State::Unknown { since, sent, .. } => {
                 let give_up = since.plus(plan.manual_secs);
-                let resend = usize::try_from(self.watch.resends)
-                    .ok()
-                    .and_then(|tries| plan.resend_secs.get(tries))
-                    .map(|secs| sent.plus(*secs))
-                    .filter(|at| at.plus(SEND_MARGIN_SECS) < valid_before);
-                let next = match resend {
-                    Some(at) => (at, Work::Resend),
-                    None if reads_chain => (self.next_read(*since, *sent, plan, now), Work::Read),
-                    None => (give_up, Work::GiveUp),
+                let read = reads_chain.then(|| self.next_read(*since, *sent, plan, now));
+                let next = match relief(self.alarm_sends_at(*sent, &plan.resend_secs), read) {
+                    Relief::Send(at) => (at, Work::Resend),
+                    Relief::Look(at) => (at, Work::Read),
+                    Relief::Leave => (give_up, Work::GiveUp),
                 };
                 Some(if next.0 >= give_up { (give_up, Work::GiveUp) } else { next })
             }
@@ -178,23 +173,6 @@ impl Entry {
             (_, state) => state,
         };
         entry
-    }
-
-    /// Hands the alarm one more send of the same bytes.
-    #[must_use]
-    pub fn resend_by_alarm(mut self, now: UnixTime) -> (Self, Answer) {
-        let State::Unknown { sent, resend: resend @ None, .. } = &mut self.state else {
-            return (self, Answer::Stale);
-        };
-        *sent = now;
-        *resend = Some(Resend {
-            until: now.plus(self.leases.settling),
-            sender: Requester::UnprovenRepeat,
-        });
-        self.watch.resends = self.watch.resends.saturating_add(1);
-        let fence = self.grant();
-        let answer = Answer::Resend(self.send_again(fence));
-        (self, answer)
     }
 
     /// Records a verdict of the chain. Work in progress is left to its holder; `owner` says that

@@ -4,9 +4,10 @@
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 
-use super::{Entry, RESEND_GAP_SECS, Taken, delivering};
+use super::doubt::RESEND_GAP_SECS;
+use super::{Entry, Taken, delivering};
 use crate::ledger::command::{Answer, Client, Delivery, Failure, Fate, Mode, Outcome, Replay};
-use crate::ledger::state::{Lease, Requester, Resend, State, Undelivered};
+use crate::ledger::state::{Lease, Requester, State, Undelivered};
 use crate::mutant::{Mutant, planted};
 use crate::payment::TxHash;
 use crate::time::UnixTime;
@@ -152,34 +153,6 @@ impl Entry {
             }
             _ => (self, Answer::Stale),
         }
-    }
-
-    /// Records an unknown outcome; the first holder may send once more while its client waits.
-    fn doubt(
-        mut self,
-        hash: Option<TxHash>,
-        client: Client,
-        sender: Requester,
-        now: UnixTime,
-    ) -> (Self, Answer) {
-        let since = self.doubted_since(now);
-        let known = self.transaction();
-        let again = client == Client::WaitsForMore
-            && now.plus(RESEND_GAP_SECS) < UnixTime::from_secs(self.payment.valid_before);
-        let resend = again.then(|| Resend {
-            until: now.plus(self.leases.settling).plus(RESEND_GAP_SECS),
-            sender,
-        });
-        self.state = State::Unknown { since, transaction: hash.or(known), sent: now, resend };
-        if planted(Mutant::TimeoutIsVoid) {
-            self.state = State::Void;
-        }
-        if !again {
-            return (self, Answer::Fate(Fate::Unknown));
-        }
-        let fence = self.grant();
-        let answer = Answer::Resend(self.send_again(fence));
-        (self, answer)
     }
 
     pub(super) fn fulfil(mut self, delivery: Delivery, now: UnixTime) -> (Self, Answer) {
