@@ -81,7 +81,12 @@ const ALLOWED: &[Allowed] = &[
         reason: "one entry, and a file for each kind of command",
     },
     Allowed {
-        files: &["ledger::inquiry", "ledger::inquiry::evidence", "ledger::inquiry::transfer"],
+        files: &[
+            "ledger::inquiry",
+            "ledger::inquiry::authorization",
+            "ledger::inquiry::evidence",
+            "ledger::inquiry::transfer",
+        ],
         reason: "one question to the chain, and a file for each matter",
     },
     Allowed {

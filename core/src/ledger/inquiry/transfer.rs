@@ -10,7 +10,8 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::finding::{Finality, Finding, Unreadable};
-use super::{Heads, hash, is_after, optional};
+use super::heads::{Heads, hash, optional};
+use super::is_after;
 use crate::amount::Amount;
 use crate::evm::address::Address;
 use crate::evm::rpc::reply::{Inclusion, Replies, Sent, Status, TransactionReceipt};

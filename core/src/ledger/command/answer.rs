@@ -1,0 +1,168 @@
+//! Answers of a ledger object.
+
+use alloc::string::String;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ledger::attempts::FailureStreak;
+
+/// An answer with the receipt id of its row: an id recorded under an earlier secret stays.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerReply<A = Answer> {
+    /// The answer.
+    pub answer: A,
+    /// [`Payment::receipt`](super::Payment::receipt) of the row, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<String>,
+    /// Whether the request has proved to be the payer's: by the first request's secret, or by a
+    /// signature.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub proven: bool,
+    /// This payer's failures in a row at this route.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tally: Option<FailureStreak>,
+}
+
+impl<A> From<A> for LedgerReply<A> {
+    fn from(answer: A) -> Self {
+        Self { answer, receipt: None, proven: false, tally: None }
+    }
+}
+
+/// Answer of the object to a command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// The claim succeeded: go on with this fence.
+    Granted {
+        /// Must accompany every further command.
+        fence: u64,
+    },
+    /// Already paid, and the origin has not run: run it now.
+    Deliver(Deliver),
+    /// The outcome is unknown or was refused: send this once more and report.
+    Resend(Resend),
+    /// The stored response follows.
+    Replay(Replay),
+    /// Recorded; no further step.
+    Recorded,
+    /// Not known here, and no longer begun here: ask the object after the change.
+    Absent,
+    /// The payer has too much in flight.
+    TooManyInFlight,
+    /// The object, or the client's network, has too many unpaid rows: no payment begins.
+    Full,
+    /// The fence is old: another request has moved the row on. Drop the response.
+    Stale,
+    /// The message is not supported.
+    Unsupported,
+    /// The state of the payment.
+    Fate(Fate),
+}
+
+/// Answer of the object to a [`Question::Resume`](super::Question::Resume).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resumed {
+    /// Nothing to resume: only a claim could begin it.
+    Nothing,
+    /// Already paid, and the origin has not run: run it now.
+    Deliver(Deliver),
+    /// The outcome is unknown or was refused: send this once more and report.
+    Resend(Resend),
+    /// The stored response follows.
+    Replay(Replay),
+    /// The state of the payment.
+    Fate(Fate),
+}
+
+/// Answer of the object to a [`Question::Look`](super::Question::Look).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LookAnswer {
+    /// Nothing to resume: only a claim could begin it.
+    Nothing,
+    /// There may be something to resume, and the payment equals the recorded one byte for byte or
+    /// comes with its secret.
+    Open,
+    /// The state of the payment.
+    Fate(Fate),
+}
+
+/// Permission to run the origin for a payment made earlier.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deliver {
+    /// Must accompany every further command.
+    pub fence: u64,
+    /// The settlement's transaction.
+    pub transaction: String,
+}
+
+/// A facilitator request to send once more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resend {
+    /// Must accompany the report.
+    pub fence: u64,
+    /// Base URL it was sent to before.
+    pub facilitator: String,
+    /// Body that was sent before.
+    pub request: String,
+    /// First sight, unix seconds.
+    #[serde(default)]
+    pub seen_at: u64,
+    /// Number of the newest block at first sight.
+    #[serde(default)]
+    pub seen_block: Option<u64>,
+}
+
+/// A stored response, whose body follows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replay {
+    /// Its head.
+    pub response: String,
+    /// The settlement's transaction.
+    pub transaction: String,
+}
+
+/// State of a payment that this request cannot move.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    /// Another request works on it.
+    InProgress,
+    /// The outcome is unknown.
+    Unknown,
+    /// Another payment of this payer for the same binding has an unknown outcome.
+    Unresolved,
+    /// Settlement was refused, for certain.
+    Refused {
+        /// The facilitator's reason.
+        reason: String,
+    },
+    /// Bound to another request.
+    AlreadyUsed,
+    /// Delivered, or paid while the repeat proves no right to the response.
+    AlreadyDelivered,
+    /// The origin failed; nothing was charged.
+    OriginFailed,
+    /// Paid and not delivered.
+    RefundDue,
+    /// Paid, not delivered, and settled between the operator and the payer.
+    Refunded,
+    /// It can never be charged again; the payer may sign a new payment.
+    Void,
+    /// The operator has to look.
+    UnderReview,
+}
+
+impl From<Fate> for Answer {
+    fn from(fate: Fate) -> Self {
+        Self::Fate(fate)
+    }
+}
+
+impl From<Fate> for Resumed {
+    fn from(fate: Fate) -> Self {
+        Self::Fate(fate)
+    }
+}
