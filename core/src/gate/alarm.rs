@@ -9,7 +9,9 @@ use alloc::string::String;
 use super::Gate;
 use super::call::{ChainCall, FacilitatorCall, LedgerCall};
 use super::paid::take::settled;
-use super::recorded::{FirstSight, chain_verdict, matter, outcome, sent_again, settled_by_chain};
+use super::recorded::{
+    FirstSight, chain_query, chain_verdict, outcome, sent_again, settled_by_chain,
+};
 use crate::facilitator::reply::Reply;
 use crate::facilitator::wire::Expected;
 use crate::ledger::command::{
@@ -103,10 +105,10 @@ impl Gate {
 
     fn reads(slot: Slot, entry: &Entry) -> RecoveryStep {
         let (payment, known) = (&entry.payment, entry.transaction());
-        match matter(&slot.payer, payment, first_sight(entry), known) {
-            Some(matter) => {
+        match chain_query(&slot.payer, payment, first_sight(entry), known) {
+            Some(query) => {
                 let valid_before = UnixTime::from_secs(payment.valid_before);
-                Looking::begin(slot, matter, Purpose::Fate { valid_before })
+                Looking::begin(slot, query, Purpose::Fate { valid_before })
             }
             // A row that no party can be asked about waits for its deadline.
             None => tell(slot, Command::Learn { learnt: ChainVerdict::Nothing, owner: false }),
@@ -143,9 +145,9 @@ impl Taking {
 }
 
 impl Looking {
-    fn begin(slot: Slot, matter: ChainQuery, purpose: Purpose) -> RecoveryStep {
-        let network = alloc::format!("eip155:{}", matter.chain_id());
-        let (body, asking) = matter.ask();
+    fn begin(slot: Slot, query: ChainQuery, purpose: Purpose) -> RecoveryStep {
+        let network = alloc::format!("eip155:{}", query.chain_id());
+        let (body, asking) = query.ask();
         let call = ChainCall::new(&network, body);
         RecoveryStep::Read(call, Box::new(Self { slot, network, asking, purpose }))
     }

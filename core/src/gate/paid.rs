@@ -61,7 +61,7 @@ use crate::problem::Code;
 use crate::time::UnixTime;
 
 /// Placeholder: every route names a facilitator.
-static NOBODY: Facilitator = Facilitator::NONE;
+static NO_FACILITATOR: Facilitator = Facilitator::NONE;
 /// Longest time that a client waits for an unknown settlement to be resolved, seconds; the work
 /// goes on after it.
 const DOUBT_SECS: u64 = 10;
@@ -169,7 +169,7 @@ impl<'g> PaidRequest<'g> {
         let settlers = &self.asked.gate.settlement.settlers;
         let place = self.plan.facilitators.first().copied().unwrap_or_default();
         // Cannot be missing: configuration refuses a route without a facilitator.
-        settlers.get(place).map_or(&NOBODY, |settler| &settler.facilitator)
+        settlers.get(place).map_or(&NO_FACILITATOR, |settler| &settler.facilitator)
     }
 
     /// Whether value has moved for this request: what follows is delivered or owed, never settled

@@ -89,7 +89,7 @@ pub struct FirstSight {
 
 /// The query to the chain about a recorded payment; `None` if the row cannot be read.
 #[must_use]
-pub fn matter(
+pub fn chain_query(
     payer: &str,
     payment: &Payment,
     seen: FirstSight,

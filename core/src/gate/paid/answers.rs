@@ -76,16 +76,18 @@ impl<'g> PaidRequest<'g> {
     }
 
     /// Answers when the payment is in a state that this request cannot change.
-    pub(super) fn told(&self, fate: &Fate, now: UnixTime) -> Step<'g> {
+    pub(super) fn answer_for(&self, fate: &Fate, now: UnixTime) -> Step<'g> {
         let replayed =
             |reason: &str| FailureCause { cause: Cause::Replayed, reason: reason.into() };
         let code = match fate {
-            Fate::Unknown if planted(Mutant::TermsInDoubt) => return self.told(&Fate::Void, now),
+            Fate::Unknown if planted(Mutant::TermsInDoubt) => {
+                return self.answer_for(&Fate::Void, now);
+            }
             Fate::InProgress => Code::PaymentInProgress,
             Fate::Unknown => Code::SettlementUnknown,
             Fate::Unresolved => Code::PaymentUnresolved,
             Fate::Refused { reason } => {
-                let failures = Failures::payers(self.failures.tally.as_ref());
+                let failures = Failures::payers(self.failures.streak.as_ref());
                 let diagnosis = self.diagnosis_of(&failure_of(reason), failures, now);
                 let reply = self.problem(Code::SettlementRefused).diagnosed(diagnosis.as_ref());
                 return Step::Respond(self.settlement_refused(reply, reason));
@@ -112,12 +114,12 @@ impl<'g> PaidRequest<'g> {
             }
             Fate::Refunded => Code::Refunded,
             Fate::Void => {
-                let blame =
-                    self.failures.blame.clone().unwrap_or_else(|| replayed("authorization_void"));
+                let failure =
+                    self.failures.latest.clone().unwrap_or_else(|| replayed("authorization_void"));
                 let code = Code::PaymentRequired;
                 let reason = code.row().reason.unwrap_or_default();
                 let reply = |diagnosis: Option<&_>| self.terms(code, reason, diagnosis, now);
-                return Step::Respond(self.counted_for_network(&blame, now, reply));
+                return Step::Respond(self.counted_for_network(&failure, now, reply));
             }
             Fate::UnderReview => Code::UnderReview,
         };
@@ -127,7 +129,7 @@ impl<'g> PaidRequest<'g> {
     /// Answers when the ledger's answer leaves the request with nothing further to do.
     pub(super) fn ended(&self, answer: &Answer, now: UnixTime) -> Step<'g> {
         self.refuse(match answer {
-            Answer::Fate(fate) => return self.told(fate, now),
+            Answer::Fate(fate) => return self.answer_for(fate, now),
             Answer::Stale => Code::SettlementUnknown,
             Answer::TooManyInFlight => Code::TooManyInFlight,
             Answer::Full => Code::RateLimited,
@@ -145,14 +147,14 @@ impl<'g> PaidRequest<'g> {
     /// the payer's failures in a row.
     pub(super) fn hear<A>(
         &mut self,
-        told: Option<impl Into<LedgerReply<A>>>,
+        reply: Option<impl Into<LedgerReply<A>>>,
         now: UnixTime,
     ) -> Option<A> {
         self.work.served = now;
         self.row.claimed = true;
-        let LedgerReply { answer, receipt, proven, tally } = told?.into();
+        let LedgerReply { answer, receipt, proven, tally } = reply?.into();
         self.row.proven |= proven && !planted(Mutant::ProofIsUnheard);
-        self.failures.tally = tally.or(self.failures.tally.take());
+        self.failures.streak = tally.or(self.failures.streak.take());
         if let Some(receipt) = receipt {
             self.row.receipt = receipt;
         }

@@ -60,8 +60,8 @@ impl<'g> PaidRequest<'g> {
         let failures = Observed {
             consecutive_failures,
             is_recent: now < valid_before.plus(refusal::RECENT_SECS),
-            blame: refusal::cause_of_arrival(eligibility, &offer),
-            tally: None,
+            latest: refusal::cause_of_arrival(eligibility, &offer),
+            streak: None,
             network: payer.seen,
             recalled: None,
         };

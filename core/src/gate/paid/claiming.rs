@@ -62,9 +62,9 @@ impl<'g> Claiming<'g> {
     /// Takes the object's reply, or `None` if it is down. A [`LedgerReply`] that names the row's
     /// receipt id sets it for every answer to the client and for the origin; without one, the id is
     /// derived from today's secret.
-    pub fn answered(self, told: Option<impl Into<LedgerReply>>, now: UnixTime) -> Step<'g> {
+    pub fn answered(self, reply: Option<impl Into<LedgerReply>>, now: UnixTime) -> Step<'g> {
         let mut paid = self.paid;
-        match paid.hear(told, now).map(Claim::of) {
+        match paid.hear(reply, now).map(Claim::of) {
             None => paid.refuse(Code::LedgerUnavailable),
             Some(Ok(claim)) => {
                 paid.row.owner = true;

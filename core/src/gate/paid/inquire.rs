@@ -9,7 +9,7 @@ use super::claim::Claim;
 use super::onchain::Look;
 use super::settle::Attempt;
 use super::{AfterRecord, PaidRequest, Step};
-use crate::gate::recorded::{FirstSight, chain_verdict, matter, question};
+use crate::gate::recorded::{FirstSight, chain_query, chain_verdict, question};
 use crate::ledger::command::{ChainVerdict, Client, Command, Fate, Outcome};
 use crate::ledger::inquiry::confirmation::{Confirmation, Confirming, Step as Confirm};
 use crate::ledger::inquiry::{Asking, Next, Question};
@@ -45,7 +45,7 @@ pub(super) struct Naming {
     question: Question,
     named: TxHash,
     lookups: usize,
-    told: SettleReport,
+    report: SettleReport,
 }
 
 /// The circumstances under which a settle call is reported.
@@ -54,7 +54,7 @@ pub(super) struct SettleReport {
     /// The claim under which it was made.
     pub claim: Claim,
     /// The attempt that it was.
-    pub turn: Attempt,
+    pub attempt: Attempt,
     /// Whether the client still waits.
     pub client: Client,
 }
@@ -76,28 +76,29 @@ impl<'g> PaidRequest<'g> {
     pub(super) fn inquire(mut self: Box<Self>, otherwise: Fate, now: UnixTime) -> Step<'g> {
         self.chain.inquired = true;
         let account = self.checked.proof.account();
-        let Some(matter) = matter(&account, &self.payment(), self.row.seen, self.work.transaction)
+        let Some(query) =
+            chain_query(&account, &self.payment(), self.row.seen, self.work.transaction)
         else {
-            return self.told(&otherwise, now);
+            return self.answer_for(&otherwise, now);
         };
         self.work.transaction = None;
-        let (body, asking) = matter.ask();
+        let (body, asking) = query.ask();
         let call = self.ask(body, 0);
         Step::Read(call, Reading { paid: self, asked: PendingRead::Fate(asking, otherwise) })
     }
 
     /// Looks for the transaction that the facilitator named before the row hears of it.
-    pub(super) fn confirm(self: Box<Self>, named: TxHash, told: SettleReport) -> Step<'g> {
+    pub(super) fn confirm(self: Box<Self>, named: TxHash, report: SettleReport) -> Step<'g> {
         match self.question(None) {
-            Some(question) => self.look(Box::new(Naming { question, named, lookups: 0, told })),
-            None => self.report(Outcome::Unknown(Some(named.to_text())), told),
+            Some(question) => self.look(Box::new(Naming { question, named, lookups: 0, report })),
+            None => self.report(Outcome::Unknown(Some(named.to_text())), report),
         }
     }
 
     fn look(mut self: Box<Self>, mut naming: Box<Naming>) -> Step<'g> {
         let delay_ms = CONFIRM_AFTER_MS.get(naming.lookups).copied();
         let Some(delay_ms) = delay_ms.filter(|_| self.may_look()) else {
-            return self.report(Outcome::Unknown(Some(naming.named.to_text())), naming.told);
+            return self.report(Outcome::Unknown(Some(naming.named.to_text())), naming.report);
         };
         self.use_lookups(1);
         naming.lookups = naming.lookups.saturating_add(1);
@@ -107,13 +108,13 @@ impl<'g> PaidRequest<'g> {
     }
 
     /// Records the outcome of a settle call.
-    pub(super) fn report(mut self: Box<Self>, result: Outcome, told: SettleReport) -> Step<'g> {
+    pub(super) fn report(mut self: Box<Self>, result: Outcome, report: SettleReport) -> Step<'g> {
         if let Outcome::Refused(reason) = &result {
             self.failed_because(reason);
         }
-        let (fence, seen_block) = (told.claim.fence(), self.row.seen.block);
-        let command = Command::Outcome { fence, result, client: told.client, seen_block };
-        self.record(command, AfterRecord::Outcome(told.turn))
+        let (fence, seen_block) = (report.claim.fence(), self.row.seen.block);
+        let command = Command::Outcome { fence, result, client: report.client, seen_block };
+        self.record(command, AfterRecord::Outcome(report.attempt))
     }
 
     fn question(&self, known: Option<TxHash>) -> Option<Question> {
@@ -158,10 +159,10 @@ impl<'g> Reading<'g> {
                     Step::Read(paid.ask(body, 0), Reading { paid, asked })
                 }
                 Confirm::Done(Confirmation::Confirmed { .. }) => {
-                    paid.report(Outcome::Settled(naming.named.to_text()), naming.told)
+                    paid.report(Outcome::Settled(naming.named.to_text()), naming.report)
                 }
                 Confirm::Done(Confirmation::Contradicted) => {
-                    paid.report(Outcome::Unknown(Some(naming.named.to_text())), naming.told)
+                    paid.report(Outcome::Unknown(Some(naming.named.to_text())), naming.report)
                 }
                 Confirm::Ask(..)
                 | Confirm::Done(Confirmation::NotYet | Confirmation::Unreadable(_)) => {
@@ -181,7 +182,7 @@ impl<'g> PaidRequest<'g> {
         now: UnixTime,
     ) -> Step<'g> {
         if learnt == ChainVerdict::Nothing {
-            return self.told(otherwise, now);
+            return self.answer_for(otherwise, now);
         }
         if let ChainVerdict::Captured(text) = &learnt {
             self.work.transaction = self.named(text);

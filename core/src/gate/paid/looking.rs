@@ -47,11 +47,11 @@ impl<'g> Resuming<'g> {
     /// Takes the object's reply, or `None` if it is down.
     pub fn answered(
         self,
-        told: Option<impl Into<LedgerReply<Resumed>>>,
+        reply: Option<impl Into<LedgerReply<Resumed>>>,
         now: UnixTime,
     ) -> Step<'g> {
         let mut paid = self.0;
-        match paid.hear(told, now) {
+        match paid.hear(reply, now) {
             None => paid.refuse(Code::LedgerUnavailable),
             Some(Resumed::Deliver(deliver)) => paid.deliver(deliver, now),
             Some(Resumed::Resend(resend)) => paid.send_again(resend),
@@ -72,7 +72,7 @@ impl<'g> Resuming<'g> {
             {
                 paid.barred(now)
             }
-            Some(Resumed::Fate(fate)) => paid.told(&fate, now),
+            Some(Resumed::Fate(fate)) => paid.answer_for(&fate, now),
         }
     }
 }
@@ -86,11 +86,11 @@ impl<'g> Looking<'g> {
     /// Takes the object's reply, or `None` if it is down.
     pub fn answered(
         self,
-        told: Option<impl Into<LedgerReply<LookAnswer>>>,
+        reply: Option<impl Into<LedgerReply<LookAnswer>>>,
         now: UnixTime,
     ) -> Step<'g> {
         let mut paid = self.0;
-        match paid.hear(told, now) {
+        match paid.hear(reply, now) {
             None => paid.refuse(Code::LedgerUnavailable),
             // A payer who may not be served, or not any more, is owed whatever moves.
             Some(LookAnswer::Open)
@@ -120,7 +120,7 @@ impl<'g> Looking<'g> {
                 paid.verify(None)
             }
             Some(LookAnswer::Nothing) => paid.barred(now),
-            Some(LookAnswer::Fate(fate)) => paid.told(&fate, now),
+            Some(LookAnswer::Fate(fate)) => paid.answer_for(&fate, now),
         }
     }
 }

@@ -81,7 +81,7 @@ impl PaidRequest<'_> {
         self.asked.offer.diagnostics.filter(|_| self.is_proven()).map(|limits| Counting {
             route: self.asked.offer.route.clone(),
             exceeded_after: limits.exceeded_after,
-            blame: self.failures.blame.clone().filter(|blame| self.is_the_payers(blame)),
+            blame: self.failures.latest.clone().filter(|failure| self.is_the_payers(failure)),
         })
     }
 

@@ -50,7 +50,7 @@ pub(super) struct Pursuit {
     claim: Claim,
     asking: Asking,
     transfer: Box<Transfer>,
-    turn: Attempt,
+    attempt: Attempt,
     lookups: usize,
     /// When the wait ends; `None` before the first reply.
     until: Option<UnixTime>,
@@ -113,16 +113,16 @@ impl<'g> PaidRequest<'g> {
         self: Box<Self>,
         claim: Claim,
         onchain: &OnChain,
-        turn: Attempt,
+        attempt: Attempt,
     ) -> Step<'g> {
-        match (onchain, turn) {
+        match (onchain, attempt) {
             (OnChain::Sent { transaction, .. }, Attempt::First) => {
                 let result = Outcome::Settled(transaction.to_text());
-                self.came_to(claim, result, turn)
+                self.came_to(claim, result, attempt)
             }
             (OnChain::Signed(_), _) | (OnChain::Sent { .. }, Attempt::Again) => {
                 match self.transfer(onchain) {
-                    Some(transfer) => self.pursue(claim, Box::new(transfer), turn, 0, None),
+                    Some(transfer) => self.pursue(claim, Box::new(transfer), attempt, 0, None),
                     None => self.refuse(Code::Internal),
                 }
             }
@@ -134,7 +134,7 @@ impl<'g> PaidRequest<'g> {
         mut self: Box<Self>,
         claim: Claim,
         mut transfer: Box<Transfer>,
-        turn: Attempt,
+        attempt: Attempt,
         lookups: usize,
         until: Option<UnixTime>,
     ) -> Step<'g> {
@@ -146,7 +146,7 @@ impl<'g> PaidRequest<'g> {
         let (body, asking) = ChainQuery::Transfer(transfer.clone()).ask();
         transfer.send = None;
         let lookups = lookups.saturating_add(1);
-        let pursuit = Pursuit { claim, asking, transfer, turn, lookups, until };
+        let pursuit = Pursuit { claim, asking, transfer, attempt, lookups, until };
         self.look_at(body, delay_ms, Look::Receipt(pursuit))
     }
 
@@ -275,8 +275,8 @@ impl<'g> PaidRequest<'g> {
 
     fn pursued(self: Box<Self>, pursuit: Pursuit, reply: Option<&[u8]>, now: UnixTime) -> Step<'g> {
         let mut paid = self;
-        let Pursuit { claim, asking, transfer, turn, lookups, until } = pursuit;
-        let secs = match turn {
+        let Pursuit { claim, asking, transfer, attempt, lookups, until } = pursuit;
+        let secs = match attempt {
             Attempt::First => paid.asked.offer.settle_secs,
             Attempt::Again => DOUBT_SECS,
         };
@@ -285,7 +285,7 @@ impl<'g> PaidRequest<'g> {
             Next::Ask(body, asking) => {
                 paid.use_lookups(1);
                 let until = Some(until);
-                let pursuit = Pursuit { claim, asking, transfer, turn, lookups, until };
+                let pursuit = Pursuit { claim, asking, transfer, attempt, lookups, until };
                 return paid.look_at(body, 0, Look::Receipt(pursuit));
             }
             Next::Found(finding) => finding,
@@ -295,18 +295,18 @@ impl<'g> PaidRequest<'g> {
         let next = LOOK_AFTER_MS.get(lookups.saturating_sub(1)).copied();
         let in_time = next.is_some_and(|ms| now.plus(u64::from(ms.div_ceil(1_000))) <= until);
         if may_come && in_time && paid.may_look() {
-            return paid.pursue(claim, transfer, turn, lookups, Some(until));
+            return paid.pursue(claim, transfer, attempt, lookups, Some(until));
         }
-        paid.came_to(claim, result, turn)
+        paid.came_to(claim, result, attempt)
     }
 
     /// Records the result; the chain was asked already, so this answer needs no further look.
-    fn came_to(mut self: Box<Self>, claim: Claim, result: Outcome, turn: Attempt) -> Step<'g> {
+    fn came_to(mut self: Box<Self>, claim: Claim, result: Outcome, attempt: Attempt) -> Step<'g> {
         self.chain.inquired = true;
         if let Outcome::Settled(text) = &result {
             self.work.transaction = self.named(text);
         }
-        self.report(result, SettleReport { claim, turn, client: Client::Waits })
+        self.report(result, SettleReport { claim, attempt, client: Client::Waits })
     }
 }
 

@@ -90,8 +90,7 @@ impl<'g> PaidRequest<'g> {
             network: terms.network.as_str(),
             transaction: &self.work.transaction.map(|it| it.to_text()).unwrap_or_default(),
         };
-        let caller =
-            Caller::Payer { payer: &self.payer_text(), receipt: &self.row.receipt, price };
+        let caller = Caller::Payer { payer: &self.payer_text(), receipt: &self.row.receipt, price };
         let secs = self.asked.offer.origin_timeout_secs;
         let call = origin_call(
             &gate.origin.asked,

@@ -89,9 +89,9 @@ pub(super) struct Observed {
     /// Whether the authorization has not ended, or has ended only lately.
     pub is_recent: bool,
     /// The cause of failure, as far as this request has learnt it.
-    pub blame: Option<FailureCause>,
+    pub latest: Option<FailureCause>,
     /// The payer's failures in a row at this route.
-    pub tally: Option<FailureStreak>,
+    pub streak: Option<FailureStreak>,
     /// Failures in a row of the client's network, when the request came.
     pub network: Option<FailureStreak>,
     /// Reason why this payment, or a moment ago one from the same wallet, was refused: the request

@@ -84,14 +84,14 @@ impl<'g> PaidRequest<'g> {
         now: UnixTime,
     ) -> Step<'g> {
         match relief(again, self.may_inquire().then_some(())) {
-            Relief::Send((turn, resend)) => {
+            Relief::Send((attempt, resend)) => {
                 self.work.transaction = None;
                 let claim = Claim::to_resend(&resend);
                 let Resend { facilitator, request, .. } = resend;
-                self.settle_again(claim, &facilitator, request, turn.waited_ms())
+                self.settle_again(claim, &facilitator, request, attempt.waited_ms())
             }
             Relief::Look(()) => self.inquire(fate, now),
-            Relief::Leave => self.told(&fate, now),
+            Relief::Leave => self.answer_for(&fate, now),
         }
     }
 
@@ -114,12 +114,12 @@ impl<'g> PaidRequest<'g> {
 
 impl<'g> Recording<'g> {
     /// Takes the object's reply, or `None` if it is down.
-    pub fn answered(self, told: Option<impl Into<LedgerReply>>, now: UnixTime) -> Step<'g> {
+    pub fn answered(self, reply: Option<impl Into<LedgerReply>>, now: UnixTime) -> Step<'g> {
         let mut paid = self.paid;
-        let told = told.map(Into::into);
-        paid.failures.tally =
-            told.as_ref().and_then(|told| told.tally.clone()).or(paid.failures.tally);
-        match (self.after, told.map(|told| Claim::of(told.answer))) {
+        let reply = reply.map(Into::into);
+        paid.failures.streak =
+            reply.as_ref().and_then(|reply| reply.tally.clone()).or(paid.failures.streak);
+        match (self.after, reply.map(|reply| Claim::of(reply.answer))) {
             // Another request has moved the row on: this one cannot say what became of the payment.
             (AfterRecord::Over(_), Some(Err(answer @ Answer::Stale))) => paid.ended(&answer, now),
             // Nothing was submitted anywhere, and the row says so: another facilitator may settle.
@@ -131,8 +131,8 @@ impl<'g> Recording<'g> {
             }
             // The work ended: the client hears how even if the row could not be updated.
             (AfterRecord::Over(ending), _) => paid.end(ending, now),
-            (AfterRecord::Outcome(turn), Some(Err(Answer::Resend(resend)))) => {
-                paid.in_doubt(Some((turn, resend)), Fate::Unknown, now)
+            (AfterRecord::Outcome(attempt), Some(Err(Answer::Resend(resend)))) => {
+                paid.in_doubt(Some((attempt, resend)), Fate::Unknown, now)
             }
             // A refusal is looked up too: a facilitator that broadcasts and then refuses must not
             // make the payer pay twice.
@@ -156,10 +156,10 @@ impl<'g> Recording<'g> {
             }
             (AfterRecord::Noted(..), Some(Err(Answer::Stale))) => paid.resume(),
             (AfterRecord::Noted(Noted::Owed, _), Some(Err(Answer::Recorded))) => {
-                paid.told(&Fate::RefundDue, now)
+                paid.answer_for(&Fate::RefundDue, now)
             }
             // The row is being moved to another object, or was made there.
-            (AfterRecord::Noted(..), Some(Err(Answer::Fate(fate)))) => paid.told(&fate, now),
+            (AfterRecord::Noted(..), Some(Err(Answer::Fate(fate)))) => paid.answer_for(&fate, now),
             // No row says that the refund is due: the client has to ask again.
             (AfterRecord::Noted(Noted::Owed | Noted::Paid, _), None) => paid.unknown(),
             (AfterRecord::Noted(_, Code::ChainUnavailable), _) => paid.unread(now),

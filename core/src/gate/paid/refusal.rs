@@ -23,9 +23,9 @@ impl PaidRequest<'_> {
     /// The 402 with fresh terms and the diagnosis of the payment that came.
     pub(super) fn fresh_terms(&self, code: Code, reason: &str, now: UnixTime) -> Reply {
         let terms = |diagnosis: Option<&Diagnosis>| self.terms(code, reason, diagnosis, now);
-        match &self.failures.blame {
-            Some(blame) if blame.cause != Cause::Trouble && !self.is_the_payers(blame) => {
-                self.counted_for_network(blame, now, terms)
+        match &self.failures.latest {
+            Some(failure) if failure.cause != Cause::Trouble && !self.is_the_payers(failure) => {
+                self.counted_for_network(failure, now, terms)
             }
             _ => terms(self.diagnosis(now).as_ref()),
         }
@@ -47,8 +47,8 @@ impl PaidRequest<'_> {
 
     /// Whether a failure is counted for the payer: not trouble on the gate's side, and not an
     /// authorization that ended so long ago that others may have it from the chain.
-    pub(super) fn is_the_payers(&self, blame: &FailureCause) -> bool {
-        match blame.cause {
+    pub(super) fn is_the_payers(&self, failure: &FailureCause) -> bool {
+        match failure.cause {
             Cause::Trouble => false,
             _ if !self.is_proven() => false,
             Cause::Expired => self.failures.is_recent,
@@ -59,17 +59,17 @@ impl PaidRequest<'_> {
     /// Builds an answer that counts a failure for the client's network.
     pub(super) fn counted_for_network(
         &self,
-        blame: &FailureCause,
+        failure: &FailureCause,
         now: UnixTime,
         reply: impl FnOnce(Option<&Diagnosis>) -> Reply,
     ) -> Reply {
-        let tally = self.failures.network.clone().map(|mut tally| {
-            tally.count(blame, now);
-            tally
+        let streak = self.failures.network.clone().map(|mut streak| {
+            streak.count(failure, now);
+            streak
         });
-        let failures = Failures::networks(tally.as_ref());
-        let mut reply = reply(self.diagnosis_of(blame, failures, now).as_ref());
-        reply.marks.failed = Some((blame.clone(), self.checked.proof.account()));
+        let failures = Failures::networks(streak.as_ref());
+        let mut reply = reply(self.diagnosis_of(failure, failures, now).as_ref());
+        reply.marks.failed = Some((failure.clone(), self.checked.proof.account()));
         reply
     }
 
@@ -86,20 +86,20 @@ impl PaidRequest<'_> {
     /// The diagnosis of the payment that came; `None` if there is nothing to say.
     pub(super) fn diagnosis(&self, now: UnixTime) -> Option<Diagnosis> {
         self.diagnosis_of(
-            self.failures.blame.as_ref()?,
-            Failures::payers(self.failures.tally.as_ref()),
+            self.failures.latest.as_ref()?,
+            Failures::payers(self.failures.streak.as_ref()),
             now,
         )
     }
 
     pub(super) fn diagnosis_of(
         &self,
-        blame: &FailureCause,
+        failure: &FailureCause,
         failures: Failures<'_>,
         now: UnixTime,
     ) -> Option<Diagnosis> {
         let finding = Circumstances {
-            blame,
+            blame: failure,
             failures,
             consecutive_failures: self.failures.consecutive_failures,
             correlation: &self.asked.correlation,
@@ -110,17 +110,17 @@ impl PaidRequest<'_> {
     /// Counts a failure of the facilitator, or of a service it depends on, in this request.
     pub(super) fn trouble(&mut self) {
         self.failures.consecutive_failures = self.failures.consecutive_failures.saturating_add(1);
-        self.failures.blame = Some(FailureCause { cause: Cause::Trouble, reason: String::new() });
+        self.failures.latest = Some(FailureCause { cause: Cause::Trouble, reason: String::new() });
     }
 
     /// Keeps the facilitator's reason as the cause of failure.
     pub(super) fn failed_because(&mut self, reason: &str) {
-        let blame = failure_of(reason);
-        if blame.cause == Cause::Trouble {
+        let failure = failure_of(reason);
+        if failure.cause == Cause::Trouble {
             self.failures.consecutive_failures =
                 self.failures.consecutive_failures.saturating_add(1);
         }
-        self.failures.blame = Some(blame);
+        self.failures.latest = Some(failure);
     }
 }
 

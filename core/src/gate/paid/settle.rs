@@ -58,7 +58,7 @@ pub struct Verifying<'g> {
 pub struct Settling<'g> {
     paid: Box<PaidRequest<'g>>,
     claim: Claim,
-    turn: Attempt,
+    attempt: Attempt,
     expected: Expected,
 }
 
@@ -118,7 +118,7 @@ impl<'g> PaidRequest<'g> {
         // No payment changes whether a signature holds; any other cause may be a copy that has
         // paid meanwhile.
         let is_forged =
-            self.failures.blame.as_ref().is_some_and(|blame| blame.cause == Cause::Signature);
+            self.failures.latest.as_ref().is_some_and(|failure| failure.cause == Cause::Signature);
         if is_forged || planted(Mutant::RefusedIsNew) {
             return Step::Respond(self.fresh_terms(Code::VerifyRefused, reason, now));
         }
@@ -150,7 +150,7 @@ impl<'g> PaidRequest<'g> {
             unproven: None,
         };
         let expected = self.checked.expected.clone();
-        Step::Settle(call, Settling { paid: self, claim, turn: Attempt::First, expected })
+        Step::Settle(call, Settling { paid: self, claim, attempt: Attempt::First, expected })
     }
 
     /// Sends the same bytes to the same facilitator once more; the client waits for a limited time.
@@ -178,7 +178,7 @@ impl<'g> PaidRequest<'g> {
             client: self.client(),
             unproven: None,
         };
-        Step::Settle(call, Settling { paid: self, claim, turn: Attempt::Again, expected })
+        Step::Settle(call, Settling { paid: self, claim, attempt: Attempt::Again, expected })
     }
 
     /// Continues after the facilitator has verified the payment.
@@ -256,10 +256,10 @@ impl<'g> Verifying<'g> {
 impl<'g> Settling<'g> {
     /// Takes the facilitator's reply; `client` says whether the client still waits.
     pub fn answered(self, reply: &Wire, client: Waiting) -> Step<'g> {
-        let Self { mut paid, claim, turn, expected } = self;
+        let Self { mut paid, claim, attempt, expected } = self;
         // Before the first call of `before` nothing was submitted. That is not certain of a sealed
         // request or a re-send.
-        let first = turn == Attempt::First && paid.plan.mode == Mode::Before;
+        let first = attempt == Attempt::First && paid.plan.mode == Mode::Before;
         let unsent = match reply {
             Wire::NotSent => Some(Abort::Down),
             Wire::Unsigned if first => Some(Abort::KeyRefused),
@@ -277,20 +277,20 @@ impl<'g> Settling<'g> {
         if let Outcome::Settled(text) = &result {
             paid.work.transaction = paid.named(text);
         }
-        let client = match (client, turn) {
+        let client = match (client, attempt) {
             (Waiting::No, _) => Client::Answered,
             (Waiting::Yes, Attempt::First) => Client::WaitsForMore,
             (Waiting::Yes, Attempt::Again) => Client::Waits,
         };
-        let told = SettleReport { claim, turn, client };
+        let report = SettleReport { claim, attempt, client };
         match (&result, paid.work.transaction) {
             (Outcome::Settled(_), Some(named))
                 if paid.asked.offer.confirms && !planted(Mutant::WordIsChain) =>
             {
-                paid.confirm(named, told)
+                paid.confirm(named, report)
             }
-            (Outcome::Settled(_), Some(named)) => paid.take(named, told),
-            _ => paid.report(result, told),
+            (Outcome::Settled(_), Some(named)) => paid.take(named, report),
+            _ => paid.report(result, report),
         }
     }
 }

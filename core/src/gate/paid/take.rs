@@ -19,7 +19,7 @@ use crate::payment::TxHash;
 pub struct Taking<'g> {
     paid: Box<PaidRequest<'g>>,
     named: TxHash,
-    told: SettleReport,
+    report: SettleReport,
 }
 
 impl Gate {
@@ -54,11 +54,11 @@ impl Gate {
 impl<'g> PaidRequest<'g> {
     /// Takes the transaction that a facilitator has named, or reports it at once if the chain shows
     /// whose it is.
-    pub(super) fn take(self: Box<Self>, named: TxHash, told: SettleReport) -> Step<'g> {
+    pub(super) fn take(self: Box<Self>, named: TxHash, report: SettleReport) -> Step<'g> {
         let network = self.asked.choice.terms.network.as_str();
         match self.asked.gate.take_call(network, &named, &self.checked.proof.key.to_hex()) {
-            Some(call) => Step::Take(call, Taking { paid: self, named, told }),
-            None => self.report(Outcome::Settled(named.to_text()), told),
+            Some(call) => Step::Take(call, Taking { paid: self, named, report }),
+            None => self.report(Outcome::Settled(named.to_text()), report),
         }
     }
 }
@@ -67,12 +67,12 @@ impl<'g> Taking<'g> {
     /// Takes the object's answer; `None` if it is down: then it is unknown whether the payment
     /// moved anything.
     pub fn answered(self, holder: Option<Holder>) -> Step<'g> {
-        let Self { mut paid, named, told } = self;
+        let Self { mut paid, named, report } = self;
         let result = settled(named, holder);
         if !matches!(result, Outcome::Settled(_)) {
             paid.work.transaction = None;
         }
-        paid.report(result, told)
+        paid.report(result, report)
     }
 }
 
