@@ -146,12 +146,16 @@ declare const wallet: { writeContract(call: object): Promise<string> };
   ], at);
 });
 
-test('a page built by Vite pays (its script, in Node)', async () => {
+test('a page built by Vite, in TypeScript under strict, pays (its script, in Node)', async () => {
   const { import: imported, rest } = program();
   const at = await project('page-vite', {
-    'index.html': '<!doctype html><script type="module" src="/main.js"></script>',
-    'main.js': `${imported}\n${rest}`,
+    'index.html': '<!doctype html><script type="module" src="/main.ts"></script>',
+    'main.ts': `${imported}\n${rest}\n`,
   });
+  await started(process.execPath, [
+    join(root, 'node_modules/typescript/bin/tsc'), '--noEmit', '--strict', '--exactOptionalPropertyTypes',
+    '--module', 'esnext', '--moduleResolution', 'bundler', '--target', 'es2022', '--lib', 'es2022,dom', '--typeRoots', 'none', 'main.ts',
+  ], at);
   const told: string[] = [];
   const note = (message: string): void => { told.push(message); };
   await vite({

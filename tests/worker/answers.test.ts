@@ -49,7 +49,7 @@ describe('answers', () => {
           ...shared,
           network: 'eip155:84532',
           amount: '10000',
-          extra: mode === 'before' ? { ...domain, paymentFlow: 'upfront' } : domain,
+          extra: { ...domain, primaryType: 'TransferWithAuthorization', ...(mode === 'before' ? { paymentFlow: 'upfront' } : {}) },
         },
       ]);
       assert.deepEqual(body['accepts'], [

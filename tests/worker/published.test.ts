@@ -337,7 +337,7 @@ describe('the extension bazaar', () => {
       tamper: ({ payload }) => { (payload as { signature: string }).signature = `0x${'11'.repeat(64)}1b`; },
     });
     const diagnosed = await send(world, '/weather', forged);
-    assert.deepEqual(Object.keys((requiredBy(diagnosed).extensions ?? {}) as JsonObject).sort(), ['bazaar', 'diagnostic']);
+    assert.deepEqual(Object.keys((requiredBy(diagnosed).extensions ?? {}) as JsonObject).sort(), ['bazaar', 'diagnostic', 'payment-identifier']);
     assert.deepEqual(Object.keys((jsonOf(diagnosed)['extensions'] ?? {}) as JsonObject), ['diagnostic'], 'the body is of version 1');
     assert.ok(headerBytes(diagnosed) <= 8192);
   });
