@@ -5,7 +5,7 @@
 // `--features` adds to `worker`, for test builds that belong in their own folder. cargo and esbuild
 // decide what is up to date; this script skips nothing.
 
-import { copyFileSync, mkdirSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -148,6 +148,18 @@ function glueFolder(out) {
   return join(targetFolder(), 'glue', out.replace(/[^\w-]+/g, '-'));
 }
 
+/**
+ * Whether a file is newer than all sources.
+ *
+ * @param {string} file
+ */
+function isNewest(file) {
+  if (!existsSync(file)) return false;
+  const sources = ['src', 'core/src'].flatMap((folder) => readdirSync(join(root, folder), { recursive: true }).map((name) => join(root, folder, String(name))));
+  const { mtimeMs } = statSync(file);
+  return [...sources, join(root, 'Cargo.lock')].every((source) => statSync(source).mtimeMs < mtimeMs);
+}
+
 /** @returns {string} where cargo puts what it makes */
 export function targetFolder() {
   return process.env.CARGO_TARGET_DIR ? resolve(root, process.env.CARGO_TARGET_DIR) : join(root, 'target');
@@ -155,7 +167,8 @@ export function targetFolder() {
 
 if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
   const { values } = parseArgs({ options: { features: { type: 'string' }, out: { type: 'string' } } });
-  await runMain(() =>
-    buildWorker({ features: values.features?.split(',').filter(Boolean), out: values.out }),
-  );
+  await runMain(async () => {
+    if (process.env.FAREBOX_DEV !== undefined && isNewest(join(root, values.out ?? 'build', 'index.js'))) return;
+    await buildWorker({ features: values.features?.split(',').filter(Boolean), out: values.out });
+  });
 }

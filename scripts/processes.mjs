@@ -124,6 +124,13 @@ function watch() {
       endAll().finally(() => process.exit(128 + (SIGNAL_NUMBERS[signal] ?? 0)));
     });
   }
+  // npm passes a signal to its shell alone, which ends without this process.
+  const parent = process.ppid;
+  if (process.env.npm_lifecycle_event !== undefined) {
+    setInterval(() => {
+      if (process.ppid !== parent && !ending) endAll().finally(() => process.exit(128 + 15));
+    }, ORPHAN_MS).unref();
+  }
   process.on('exit', () => {
     for (const pid of groups) signalGroup(pid, 'SIGKILL');
   });
@@ -131,5 +138,7 @@ function watch() {
 
 const OUTPUT_CHARACTERS = 1_048_576;
 const STOP_MS = 2_000;
+/** How soon it is noticed that the parent has ended. */
+const ORPHAN_MS = 300;
 /** @type {Record<string, number>} */
 const SIGNAL_NUMBERS = { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15 };
