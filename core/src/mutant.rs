@@ -133,6 +133,14 @@ pub enum Mutant {
     ProvingIsForgotten,
     /// An unproven payment was never made for terms other than today's.
     UnprovenIsNew,
+    /// A payment of a payer denied since is sent once more.
+    DeniedIsSentAgain,
+    /// The same request at other terms is another one.
+    TermsAreAnotherRequest,
+    /// Copies of an unproven payment with other signatures are the same.
+    CopiesAreOne,
+    /// Each network of a provider counts by itself alone.
+    ProvidersAreMany,
     /// A payment that a restore may have lost is answered with fresh terms.
     ForgottenIsNew,
     /// A payment that today's settings refuse was never made under others.
@@ -293,6 +301,10 @@ impl Mutant {
         Self::AskWrites,
         Self::ProvingIsForgotten,
         Self::UnprovenIsNew,
+        Self::DeniedIsSentAgain,
+        Self::TermsAreAnotherRequest,
+        Self::CopiesAreOne,
+        Self::ProvidersAreMany,
         Self::ForgottenIsNew,
         Self::SettingsForget,
         Self::UnlistedIsNew,

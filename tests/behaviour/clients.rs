@@ -93,6 +93,25 @@ fn naming_a_denied_payer_without_their_signature_reveals_nothing() {
 }
 
 #[test]
+pub fn what_was_refused_is_not_sent_again_for_a_payer_denied_since() {
+    for target in ["/after", "/before"] {
+        let (mut world, said) = (World::new(), "settlement_refused");
+        let payment = world.sign(target);
+        world.facilitator.settle_plan.push_back(Settle::Refuse("insufficient_funds"));
+        assert_eq!(world.present(&payment).problem(), said);
+        let settles = world.facilitator.settles_of(&payment.nonce);
+        let (allowed, mut world) = (world.gate, now_denying(world));
+        world.wait(5);
+        let repeat = world.present(&payment);
+        assert_eq!((repeat.problem().as_str(), repeat.has_terms()), (said, false));
+        assert_eq!(world.facilitator.settles_of(&payment.nonce), settles, "{target}: sent again");
+        assert_ne!(repeat.status, 200, "{target}");
+        world.gate = allowed;
+        assert_eq!(world.present(&payment).status, 200, "{target}: an allowed payer's is");
+    }
+}
+
+#[test]
 fn a_denied_payer_who_pays_too_late_or_names_other_terms_is_not_charged_either() {
     let mut world = denying(&[mine()]);
     let payment = world.sign("/after");

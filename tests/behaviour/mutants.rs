@@ -8,8 +8,8 @@ use std::panic::catch_unwind;
 use farebox_core::mutant::{Mutant, plant};
 
 use crate::{
-    changes, client, config, diagnostics, faults, growth, handed, ledger, limits, manners, mpp,
-    mpp_client, onchain, other_chains, pricer, receipts, redelivery, requests, settlement,
+    changes, client, clients, config, diagnostics, faults, growth, handed, ledger, limits, manners,
+    mpp, mpp_client, onchain, other_chains, pricer, receipts, redelivery, requests, settlement,
     spellings, unproven, wallets,
 };
 
@@ -42,6 +42,10 @@ const TABLE: &[Row] = &[
     row!(ExpiredBegins, unproven::a_payer_with_an_open_payment_buys_nothing_with_one_that_has_ended),
     row!(ProvingIsForgotten, unproven::a_copy_at_another_price_of_what_is_being_verified_is_not_asked_to_pay_again),
     row!(UnprovenIsNew, unproven::a_wallets_payment_for_an_earlier_price_is_told_what_became_of_it),
+    row!(DeniedIsSentAgain, clients::what_was_refused_is_not_sent_again_for_a_payer_denied_since),
+    row!(TermsAreAnotherRequest, settlement::another_payment_for_the_same_request_waits_for_an_unknown_one_at_whatever_terms),
+    row!(CopiesAreOne, wallets::a_forged_copy_that_is_being_verified_holds_up_no_payment),
+    row!(ProvidersAreMany, unproven::who_holds_a_thousand_networks_of_one_provider_holds_up_another_for_one_place),
     row!(SettingsForget, changes::a_payment_that_the_ledger_knows_is_never_answered_with_terms_whatever_was_changed),
     row!(UnlistedIsNew, changes::a_payment_on_a_chain_that_is_not_sold_on_any_more_is_told_what_became_of_it),
     row!(ForgottenIsNew, changes::what_a_restore_may_have_lost_is_not_asked_for_again_while_it_may_be_charged),

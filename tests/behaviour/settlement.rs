@@ -192,6 +192,33 @@ pub fn another_payment_for_the_same_request_waits_for_an_unknown_one() {
 }
 
 #[test]
+pub fn another_payment_for_the_same_request_waits_for_an_unknown_one_at_whatever_terms() {
+    let changed = |member: &str, value: &str| {
+        let mut routes = crate::world::routes();
+        for route in routes.as_array_mut().unwrap() {
+            route[member] = value.into();
+        }
+        World::with(crate::world::vars(routes)).gate
+    };
+    let payee = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+    for (member, value) in [("price", "$0.05"), ("pay_to", payee)] {
+        let mut world = World::new();
+        let first = world.sign("/before");
+        world.facilitator.settle_plan.extend([Settle::SilentLate, Settle::SilentLate]);
+        is_unknown(&world.present(&first));
+        world.gate = changed(member, value);
+        let second = world.sign("/before");
+        let response = world.present(&second);
+        let said = (response.status, response.problem(), response.has_terms());
+        assert_eq!(said, (503, "payment_unresolved".to_owned(), false), "{member}");
+        assert_eq!(world.facilitator.settles_of(&second.nonce), 0, "{member}");
+        assert_eq!(world.pay("/before/other").status, 200, "other requests may be paid");
+        world.wait(first.valid_before + 60 - world.now().secs());
+        assert_eq!(world.pay("/before").status, 200, "until the first can no longer be charged");
+    }
+}
+
+#[test]
 fn a_refused_settlement_blocks_no_other_payment() {
     for target in MODES {
         let mut world = World::new();

@@ -2,7 +2,10 @@
 //! the payer's other payments have come to. Spec: docs/design.md, "The ledger".
 
 use farebox_core::encoding::base64;
+use farebox_core::facilitator::unproven::queue::{Admittance, Verdict};
+use farebox_core::facilitator::unproven::{UnverifiedCaller, UnverifiedKind, UnverifiedLimiter};
 use farebox_core::ledger::State;
+use farebox_core::time::UnixTime;
 use serde_json::{Value, json};
 
 use crate::world::facilitator::{Settle, Verify};
@@ -229,4 +232,26 @@ fn whoever_is_refused_beside_a_copy_that_is_being_verified_is_not_asked_to_pay_a
     }
     while world.advance(&mut first) {}
     assert_eq!(first.response.unwrap().status, 200);
+}
+
+#[test]
+pub fn who_holds_a_thousand_networks_of_one_provider_holds_up_another_for_one_place() {
+    let (mut places, at) = (UnverifiedLimiter::new(), UnixTime::from_secs(1_000));
+    let of = |network: &str| UnverifiedCaller {
+        network: network.to_owned(),
+        kind: UnverifiedKind::Contract,
+        payment: None,
+    };
+    let crowd = (0..900).map(|it| format!("2001:db8:{:x}:{:x}/56", it / 256, (it % 256) << 8));
+    let taken: Vec<_> = crowd.map(|network| places.begin(&of(&network), at)).collect();
+    let full = taken.iter().filter(|place| **place == Admittance::Full).count();
+    assert_eq!(full, 900 - 128 - 512, "they take every place");
+    let others = ["203.0.113.51", "2001:db9:1:200/56"];
+    for (late, ends) in others.into_iter().zip(["2001:db8:0:0/56", "2001:db8:0:100/56"]) {
+        let Admittance::Queued(ticket) = places.begin(&of(late), at) else { panic!("{late}") };
+        places.ended(&of(ends), Verdict::Open, at);
+        assert_eq!(places.turn(&of(late), ticket, at), Admittance::Begun, "{late}");
+    }
+    let more = (1..4).map(|it| places.begin(&of(&format!("2001:db8:ffff:{it}00/56")), at));
+    assert_eq!(more.last(), Some(Admittance::Full), "there is none left for their own");
 }

@@ -1,10 +1,12 @@
 //! Payers whom only a facilitator can vouch for: contract wallets, where the gate serves them.
 
+use farebox_core::encoding::base64;
+use farebox_core::facilitator::unproven::UnverifiedLimiter;
 use serde_json::Value;
 
 use crate::world::facilitator::Verify;
 use crate::world::payer::Payment;
-use crate::world::{World, paid, routes, vars};
+use crate::world::{World, decoded, paid, routes, vars};
 
 /// A world whose gate serves contract wallets, and a payment in its payer's name that he did not sign himself.
 fn unproven(path: &str) -> (World, Payment) {
@@ -99,6 +101,26 @@ pub fn a_copy_that_is_refused_because_the_first_one_paid_is_told_so_and_gets_no_
             assert_eq!(world.origin.calls.len(), 1);
         }
     }
+}
+
+#[test]
+pub fn a_forged_copy_that_is_being_verified_holds_up_no_payment() {
+    let (mut world, payment) = unproven("/after");
+    world.unproven = Some(UnverifiedLimiter::new());
+    let mut message = decoded(&payment.value);
+    message["payload"]["signature"] = format!("0x{}", "cd".repeat(97)).into();
+    let value = base64::encode(message.to_string().as_bytes());
+    let forged = Payment { value, ..payment.clone() };
+    world.is_slow = true;
+    let mut held = world.start(paid(&forged), b"");
+    while world.advance(&mut held) {}
+    assert_eq!(held.next(), "verify");
+    world.is_slow = false;
+    assert_eq!(world.present(&payment).status, 200);
+    world.facilitator.verify_plan.push_back(refusing("invalid_exact_evm_nonce_already_used"));
+    while world.advance(&mut held) {}
+    let told = held.response.unwrap();
+    assert_eq!((told.problem().as_str(), told.has_terms()), ("payment_already_delivered", false));
 }
 
 #[test]

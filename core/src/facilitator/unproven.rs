@@ -8,7 +8,8 @@
 //! honest payers may share it. A payment that finds no place waits in a queue. A free place goes to
 //! the network with the fewest calls, among those to the one that has had no place for the longest
 //! time, so that many networks with slow calls have no more of them than one that comes later.
-//! Within a network it goes to the earliest payment. Assumptions:
+//! Within a network it goes to the earliest payment. Networks of one provider count together before
+//! each counts by itself, since one client may hold thousands of them. Assumptions:
 //! - one per isolate, bounded; losing it costs calls;
 //! - a place is held for one call, never between two of them;
 //! - a waiting payment asks about its turn several times a second, or stops waiting;
@@ -35,8 +36,8 @@ pub struct UnverifiedCaller {
     pub network: String,
     /// The kind of payment.
     pub kind: UnverifiedKind,
-    /// The payment, if a copy must not be verified after it was settled; never one that others can
-    /// read on the chain.
+    /// The payment with its signature, of which one copy is verified at a time; `None` for one that
+    /// others can read on the chain.
     pub payment: Option<[u8; 32]>,
 }
 

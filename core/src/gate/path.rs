@@ -201,7 +201,11 @@ impl core::error::Error for TargetError {}
 
 /// Whether the path has a U+FFFD, which may stand for a byte that the client sent raw.
 fn is_mangled(path: &[u8]) -> bool {
-    path.windows(9).any(|nine| nine.eq_ignore_ascii_case(b"%EF%BF%BD"))
+    let is_it = |after: &[u8]| {
+        matches!(after, [b'e' | b'E', ..])
+            && after.get(..8).is_some_and(|eight| eight.eq_ignore_ascii_case(b"EF%BF%BD"))
+    };
+    escape::has(path, is_it)
 }
 
 fn path_of(target: &str) -> &str {

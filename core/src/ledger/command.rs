@@ -100,6 +100,9 @@ pub struct Repeat {
     /// Whether this request has used its one re-send; it then gets the current state.
     #[serde(default)]
     pub last: bool,
+    /// Whether the payer is denied by now: a payment that was refused is not sent again.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub denied: bool,
 }
 
 /// Role of an object for a payer.

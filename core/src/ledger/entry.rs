@@ -215,7 +215,8 @@ impl Entry {
         let holds = |fence: u64| fence == fence_now || planted(Mutant::IgnoreFence);
         match command {
             Command::Claim { payment, leases, idempotent, wallet, last, in_flight, .. } => {
-                let again = Repeat { payment, leases, idempotent, wallet, last };
+                let denied = false;
+                let again = Repeat { payment, leases, idempotent, wallet, last, denied };
                 let refusal = refusal(standing.seen_by(&again.payment), in_flight);
                 self.claimed(again, refusal, now)
             }

@@ -71,13 +71,14 @@ fn repeats(mode: Mode) -> Vec<Repeat> {
         ("a", None, "other bytes"),
         ("b", Some("s"), "bytes"),
     ] {
-        for flags in 0..8 {
+        for flags in 0..16 {
             all.push(Repeat {
                 payment: Box::new(payment(mode, binding, secret, bytes)),
                 leases: LEASES,
                 idempotent: flags & 1 > 0,
                 wallet: flags & 2 > 0,
                 last: flags & 4 > 0,
+                denied: flags & 8 > 0,
             });
         }
     }

@@ -1,9 +1,11 @@
 //! The calls of one kind that are in progress, and the payments that wait for one.
 
 use alloc::borrow::ToOwned;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::mutant::{Mutant, planted};
 use crate::sorted::Sorted;
 use crate::time::UnixTime;
 
@@ -22,8 +24,8 @@ const FORGIVEN: u32 = 5;
 const FORGIVEN_SECS: u64 = 6;
 /// Payments of one network that may wait.
 pub(super) const QUEUED: usize = 64;
-/// Payments that may wait in all; beyond it a network with fewer of them takes the place of the
-/// last one of the network with the most.
+/// Payments that may wait in all; beyond it a provider or network with fewer of them takes the
+/// place of the last one of those with the most.
 const QUEUED_ALL: usize = 512;
 /// Seconds without a question about its turn after which a payment no longer waits.
 const UNASKED_SECS: u64 = 5;
@@ -114,7 +116,7 @@ impl Calls {
             return Admittance::Begun;
         }
         let waiting = recent.queued.len();
-        if waiting >= QUEUED || !self.makes_room(waiting) {
+        if waiting >= QUEUED || !self.makes_room(network, waiting) {
             return Admittance::Full;
         }
         let ticket = self.ticket;
@@ -125,15 +127,33 @@ impl Calls {
 
     /// Makes room for one more waiting payment, for a network with so many of them. Returns whether
     /// there is room.
-    fn makes_room(&mut self, waiting: usize) -> bool {
-        let queues = self.networks.iter().map(|(_, recent)| recent.queued.len());
-        if queues.fold(0, usize::saturating_add) < QUEUED_ALL {
+    fn makes_room(&mut self, network: &str, waiting: usize) -> bool {
+        let by_provider = self.by_provider(|recent| recent.queued.len());
+        if by_provider.values().copied().fold(0, usize::saturating_add) < QUEUED_ALL {
             return true;
         }
-        let recents = self.networks.iter_mut().map(|(_, recent)| recent);
-        let longest = recents.max_by_key(|recent| recent.queued.len());
-        let longer = longest.filter(|recent| recent.queued.len() > waiting.saturating_add(1));
-        longer.is_some_and(|recent| recent.queued.pop().is_some())
+        let of = |network: &str| by_provider.get(provider(network)).copied().unwrap_or_default();
+        let ranks = self.networks.iter().map(|(name, recent)| {
+            let is_others = provider(name) != provider(network);
+            let gives = match is_others {
+                true => of(name) > of(network).saturating_add(1),
+                false => recent.queued.len() > waiting.saturating_add(1),
+            };
+            (gives, of(name), recent.queued.len(), name)
+        });
+        let Some((true, _, _, longest)) = ranks.max() else { return false };
+        let longest = longest.clone();
+        self.networks.get_mut(&longest).is_some_and(|recent| recent.queued.pop().is_some())
+    }
+
+    /// Sums by provider.
+    fn by_provider(&self, count: impl Fn(&Recent) -> usize) -> BTreeMap<&str, usize> {
+        let mut sums: BTreeMap<&str, usize> = BTreeMap::new();
+        for (network, recent) in self.networks.iter() {
+            let sum = sums.entry(provider(network)).or_default();
+            *sum = sum.saturating_add(count(recent));
+        }
+        sums
     }
 
     pub(super) fn turn(&mut self, network: &String, ticket: Ticket, now: UnixTime) -> Admittance {
@@ -187,12 +207,14 @@ impl Calls {
     /// The network whose payment is next; `None` without a free place.
     fn next(&self, now: UnixTime) -> Option<String> {
         let busy = self.busy();
+        let by_provider = self.by_provider(Recent::calls);
         let heads = self.networks.iter().filter_map(|(network, recent)| {
             let first = recent.queued.first()?;
             let has_room = recent.calls() < room(Some(recent), busy, now);
-            has_room.then_some((recent.calls(), recent.last, first.ticket, network))
+            let beside = by_provider.get(provider(network)).copied().unwrap_or_default();
+            has_room.then_some((beside, recent.calls(), recent.last, first.ticket, network))
         });
-        heads.min().map(|(_, _, _, network)| network.clone())
+        heads.min().map(|(_, _, _, _, network)| network.clone())
     }
 
     /// Number of calls, including those that may begin.
@@ -221,6 +243,17 @@ impl Calls {
             recent.queued.retain(is_asked_about);
         }
         self.grant(now);
+    }
+}
+
+/// The networks that one provider may give to one client: the first 32 bits of an IPv6 address, the
+/// first 16 of an IPv4 address. Any other name stands for itself.
+fn provider(network: &str) -> &str {
+    let separator = if network.contains(':') { ':' } else { '.' };
+    let end = network.match_indices(separator).nth(1).map(|(at, _)| at);
+    match end.and_then(|end| network.get(..end)) {
+        Some(provider) if !planted(Mutant::ProvidersAreMany) => provider,
+        _ => network,
     }
 }
 

@@ -47,7 +47,7 @@ impl<'g> PaidRequest<'g> {
 
     /// Claims the payment: begins it, or hears what became of it. `tries` claims went before.
     pub(super) fn claim(self: Box<Self>, tries: u32) -> Step<'g> {
-        let Repeat { payment, leases, idempotent, wallet, last } = self.repeat();
+        let Repeat { payment, leases, idempotent, wallet, last, .. } = self.repeat();
         let in_flight = if self.checked.is_contract {
             NonZeroU32::MIN
         } else {
@@ -118,8 +118,18 @@ impl<'g> PaidRequest<'g> {
             // A payment that was looked for and not confirmed is not looked for again: the row's
             // state is the answer.
             last: self.chain.inquired
-                || self.failures.recalled.is_some() && self.checked.proof.was_sent(),
+                || self.failures.recalled.is_some() && self.checked.proof.was_sent()
+                || self.is_out_of_reach(),
+            denied: !self.checked.proof.was_sent()
+                && self.asked.gate.payers.clients.denies(&self.checked.proof.account())
+                && !planted(Mutant::DeniedIsSentAgain),
         }
+    }
+
+    /// Whether it would be sent to a chain of which no node is configured any more.
+    fn is_out_of_reach(&self) -> bool {
+        let network = self.asked.choice.terms.network.as_str();
+        self.checked.proof.is_signed_transaction() && self.asked.gate.rpc_url(network).is_none()
     }
 
     /// The payment as this request would record it.

@@ -15,8 +15,13 @@ use crate::ledger::attempts::Counting;
 use crate::ledger::command::{Asking, Command, Envelope, Leases, Mode, Proving, Question, VERSION};
 use crate::mutant::{Mutant, planted};
 
+/// Digits of a binding that are of the request alone.
+const REQUEST_DIGITS: usize = 16;
+
 impl PaidRequest<'_> {
-    /// The hash of the request and its terms; the first use of the payment fixes it.
+    /// The hash of the request and its terms; the first use of the payment fixes it. Its first
+    /// eight bytes are of the request alone, so that the ledger knows another payment for the same
+    /// request at whatever terms.
     pub(super) fn binding(&self) -> String {
         let terms = &self.asked.choice.terms;
         let (asset, pay_to) = match &terms.token {
@@ -30,16 +35,20 @@ impl PaidRequest<'_> {
             self.asked.head.target().as_bytes(),
             self.asked.head.headers.get("range").unwrap_or_default().as_bytes(),
             self.asked.body.as_str().as_bytes(),
-            &amount,
-            asset,
-            terms.network.as_str().as_bytes(),
-            pay_to,
         ]);
         // A price quoted for one question pays for no answer to another.
         let named = self.asked.offer.pricer.is_some() && !planted(Mutant::QuestionUnbound);
         let question = named.then(|| question(&self.asked.head));
         parts.extend(question.as_deref().map(str::as_bytes));
-        keys::digest(&parts)
+        let request = keys::digest(&parts);
+        parts.extend([amount.as_slice(), asset, terms.network.as_str().as_bytes(), pay_to]);
+        let whole = keys::digest(&parts);
+        match (request.get(..REQUEST_DIGITS), whole.get(REQUEST_DIGITS..)) {
+            (Some(request), Some(rest)) if !planted(Mutant::TermsAreAnotherRequest) => {
+                [request, rest].concat()
+            }
+            _ => whole,
+        }
     }
 
     /// A command to the object that keeps this payer's rows.

@@ -100,7 +100,11 @@ impl<'g> PaidRequest<'g> {
         let sent = matches!(self.checked.proof.onchain, Some(OnChain::Sent { .. }));
         let payment = match planted(Mutant::LockByName) {
             true => Some(sha256(&[self.checked.proof.account().as_bytes()])),
-            false => (!sent).then(|| *self.checked.proof.key.as_bytes()),
+            false if planted(Mutant::CopiesAreOne) => {
+                (!sent).then(|| *self.checked.proof.key.as_bytes())
+            }
+            // With its signature: another one is another payment until one of them is proven.
+            false => (!sent).then(|| sha256(&[self.checked.proof.request.as_bytes()])),
         };
         UnverifiedCaller { network, kind, payment }
     }

@@ -41,7 +41,7 @@ pub(in crate::gate) fn fold(path: &[u8]) -> Vec<u8> {
 /// Whether two decodings leave an escape for something other than a letter or a digit.
 pub(super) fn is_too_deep(path: &[u8]) -> bool {
     // Only an encoded percent sign can be encoded again.
-    if !path.windows(3).any(|escape| escape == b"%25") {
+    if !has(path, |after| matches!(after, [b'2', b'5', ..])) {
         return false;
     }
     let twice = decode_once(&decode_once(path));
@@ -57,6 +57,18 @@ pub(super) fn is_too_deep(path: &[u8]) -> bool {
         if hex_byte(after).is_some_and(|(byte, _)| !byte.is_ascii_alphanumeric()) {
             return true;
         }
+    }
+    false
+}
+
+/// Whether an escape whose text after the percent sign is like this is in the path.
+pub(super) fn has(path: &[u8], is_it: impl Fn(&[u8]) -> bool) -> bool {
+    let mut rest = path;
+    while let [byte, after @ ..] = rest {
+        if *byte == b'%' && is_it(after) {
+            return true;
+        }
+        rest = after;
     }
     false
 }
@@ -81,26 +93,35 @@ pub(super) enum Units {
 
 /// Decodes percent escapes once; malformed escapes stay as they are.
 pub(super) fn decode(path: &[u8], slash: EncodedSlash, units: Units) -> Vec<u8> {
-    let mut decoded = Vec::with_capacity(path.len());
+    // No escape is shorter than what it stands for, so it is written in place.
+    let mut decoded = path.to_vec();
+    let mut places = decoded.iter_mut();
     let mut rest = path;
     while let [byte, after @ ..] = rest {
+        let mut value = *byte;
         rest = after;
-        if *byte != b'%' {
-            decoded.push(*byte);
-        } else if let Some((value, after)) = hex_byte(after)
-            && !(value == b'/' && slash == EncodedSlash::Stays)
-        {
-            decoded.push(value);
-            rest = after;
-        } else if units == Units::Decoded
-            && let Some((unit, after)) = utf16_unit(after)
-        {
-            decoded.extend_from_slice(unit.encode_utf8(&mut [0; 4]).as_bytes());
-            rest = after;
-        } else {
-            decoded.push(b'%');
+        if value == b'%' {
+            if let Some((escaped, behind)) = hex_byte(after)
+                && !(escaped == b'/' && slash == EncodedSlash::Stays)
+            {
+                value = escaped;
+                rest = behind;
+            } else if units == Units::Decoded
+                && let Some((unit, behind)) = utf16_unit(after)
+            {
+                for (byte, place) in unit.encode_utf8(&mut [0; 4]).bytes().zip(&mut places) {
+                    *place = byte;
+                }
+                rest = behind;
+                continue;
+            }
+        }
+        if let Some(place) = places.next() {
+            *place = value;
         }
     }
+    let spare = places.len();
+    decoded.truncate(path.len().saturating_sub(spare));
     decoded
 }
 
@@ -108,16 +129,26 @@ fn hex_byte(text: &[u8]) -> Option<(u8, &[u8])> {
     let [high, low, after @ ..] = text else {
         return None;
     };
-    Some(((hex_digit(*high)? << 4) | hex_digit(*low)?, after))
+    let (high, low) = (*NIBBLES.get(usize::from(*high))?, *NIBBLES.get(usize::from(*low))?);
+    (high | low < 16).then_some(((high << 4) | low, after))
 }
 
-fn hex_digit(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit & 0x0f),
-        b'a'..=b'f' | b'A'..=b'F' => Some((digit & 0x0f).wrapping_add(9)),
-        _ => None,
+/// The value of each hex digit; 16 and more for any other byte.
+const NIBBLES: [u8; 256] = {
+    let mut values = [16; 256];
+    let mut byte = 0u8;
+    let mut rest: &mut [u8] = &mut values;
+    while let Some((value, more)) = rest.split_first_mut() {
+        match byte {
+            b'0'..=b'9' => *value = byte & 0x0f,
+            b'a'..=b'f' | b'A'..=b'F' => *value = (byte & 0x0f).wrapping_add(9),
+            _ => {}
+        }
+        byte = byte.wrapping_add(1);
+        rest = more;
     }
-}
+    values
+};
 
 fn utf16_unit(text: &[u8]) -> Option<(char, &[u8])> {
     let [b'u' | b'U', digits @ ..] = text else {

@@ -59,6 +59,11 @@ fn signs_of(path: &[u8]) -> Sign {
     while let [byte, after @ ..] = rest {
         let byte = *byte;
         rest = after;
+        // Letters and digits are most of any path, and say nothing.
+        if PLAIN.get(usize::from(byte)).is_some_and(|plain| *plain) {
+            before = byte;
+            continue;
+        }
         signs |= match byte {
             b'%' => match after {
                 [b'2', b'f' | b'F', ..] => ESCAPE | ENCODED_SLASH,
@@ -92,14 +97,30 @@ fn signs_of(path: &[u8]) -> Sign {
         }
 }
 
+/// Letters and digits.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0u8;
+    let mut rest: &mut [bool] = &mut plain;
+    while let Some((first, more)) = rest.split_first_mut() {
+        *first = byte.is_ascii_alphanumeric();
+        byte = byte.wrapping_add(1);
+        rest = more;
+    }
+    plain
+};
+
 fn backslash_as_slash(path: &[u8]) -> Vec<u8> {
-    path.iter().map(|&byte| if byte == b'\\' { b'/' } else { byte }).collect()
+    rewritten(path, |byte| Some(if byte == b'\\' { b'/' } else { byte }))
 }
 
 fn merge_slashes(path: &[u8]) -> Vec<u8> {
-    let mut merged = path.to_vec();
-    merged.dedup_by(|a, b| *a == b'/' && *b == b'/');
-    merged
+    let mut before = 0;
+    rewritten(path, |byte| {
+        let is_second = byte == b'/' && before == b'/';
+        before = byte;
+        (!is_second).then_some(byte)
+    })
 }
 
 /// `//host/path` resolved as a reference to another host, as URL libraries do.
@@ -133,7 +154,7 @@ fn resolve_dots(path: &[u8]) -> Vec<u8> {
             kept.push(b"");
         }
     }
-    joined(kept)
+    joined(path.len(), kept)
 }
 
 /// Whether dot segments lead above the root: an origin with a path prefix has other pages there.
@@ -151,7 +172,7 @@ fn climbs_above_root(path: &[u8]) -> bool {
 }
 
 fn cut_params_of_each(path: &[u8]) -> Vec<u8> {
-    joined(segments_of(path).map(|segment| until(segment, |byte| byte == b';')))
+    joined(path.len(), segments_of(path).map(|segment| until(segment, |byte| byte == b';')))
 }
 
 fn cut_params_of_last(path: &[u8]) -> Vec<u8> {
@@ -179,24 +200,33 @@ fn cut_at_line_end(path: &[u8]) -> Vec<u8> {
 }
 
 fn drop_controls(path: &[u8]) -> Vec<u8> {
-    path.iter().copied().filter(|byte| !byte.is_ascii_control()).collect()
+    rewritten(path, |byte| (!byte.is_ascii_control()).then_some(byte))
 }
 
 fn trim_leading_blanks_of_each(path: &[u8]) -> Vec<u8> {
-    joined(segments_of(path).map(|segment| {
-        let start = segment.iter().position(|byte| !is_blank(*byte)).unwrap_or(segment.len());
-        segment.get(start..).unwrap_or(segment)
-    }))
+    joined(
+        path.len(),
+        segments_of(path).map(|segment| {
+            let start = segment.iter().position(|byte| !is_blank(*byte)).unwrap_or(segment.len());
+            segment.get(start..).unwrap_or(segment)
+        }),
+    )
 }
 
 /// Removes the name of a Windows file stream that stands for the file itself (`::$DATA`, `:$I30`).
 fn cut_streams(path: &[u8]) -> Vec<u8> {
-    joined(segments_of(path).map(|segment| {
-        let starts = segment.iter().enumerate().filter(|(_, byte)| **byte == b':');
-        let mut tails = starts.filter_map(|(at, _)| segment.split_at_checked(at));
-        let named = tails.find(|(_, tail)| tail.get(1..).is_some_and(names_stream));
-        named.map_or(segment, |(name, _)| name)
-    }))
+    joined(
+        path.len(),
+        segments_of(path).map(|segment| {
+            if !segment.contains(&b':') {
+                return segment;
+            }
+            let starts = segment.iter().enumerate().filter(|(_, byte)| **byte == b':');
+            let mut tails = starts.filter_map(|(at, _)| segment.split_at_checked(at));
+            let named = tails.find(|(_, tail)| tail.get(1..).is_some_and(names_stream));
+            named.map_or(segment, |(name, _)| name)
+        }),
+    )
 }
 
 /// Whether the text after a colon makes the name before it another name of the same file.
@@ -208,27 +238,35 @@ fn names_stream(after: &[u8]) -> bool {
 fn drop_sessions(path: &[u8]) -> Vec<u8> {
     let mut kept = Vec::with_capacity(path.len());
     let mut rest = path;
-    while let [byte, after @ ..] = rest {
-        rest = match after_session(rest).filter(|_| !planted(Mutant::SessionsArePaths)) {
+    while let Some(at) = rest.iter().position(|byte| *byte == b'(') {
+        let (before, from) = rest.split_at_checked(at).unwrap_or((rest, &[]));
+        kept.extend_from_slice(before);
+        rest = match after_session(from).filter(|_| !planted(Mutant::SessionsArePaths)) {
             Some(behind) => behind,
             None => {
-                kept.push(*byte);
-                after
+                kept.push(b'(');
+                from.get(1..).unwrap_or_default()
             }
         };
     }
+    kept.extend_from_slice(rest);
     kept
 }
 
 /// The text after the session that it starts with; `None` if it starts with none.
 fn after_session(text: &[u8]) -> Option<&[u8]> {
-    let mut rest = text.strip_prefix(b"(")?;
+    let [b'(', rest @ ..] = text else { return None };
+    let mut rest = rest;
     while let [letter, b'(', value @ ..] = rest {
         let end = value.iter().position(|byte| matches!(byte, b'(' | b')' | b'/'))?;
         let is_value = letter.is_ascii_alphabetic() && value.get(end) == Some(&b')');
         rest = value.get(end.checked_add(1)?..).filter(|_| is_value)?;
     }
-    rest.strip_prefix(b")").filter(|_| !text.starts_with(b"()"))
+    match (text, rest) {
+        ([_, b')', ..], _) => None,
+        (_, [b')', behind @ ..]) => Some(behind),
+        _ => None,
+    }
 }
 
 fn trim_dot_end(path: &[u8]) -> Vec<u8> {
@@ -236,16 +274,19 @@ fn trim_dot_end(path: &[u8]) -> Vec<u8> {
 }
 
 fn trim_dots_of_each(path: &[u8]) -> Vec<u8> {
-    joined(segments_of(path).map(trim_dots_and_blanks))
+    joined(path.len(), segments_of(path).map(trim_dots_and_blanks))
 }
 
 /// Takes one dot off `...`, which then is a dot segment.
 fn trim_one_dot_of_each(path: &[u8]) -> Vec<u8> {
-    joined(segments_of(path).map(|segment| match segment {
-        b"." | b".." => segment,
-        [shorter @ .., last] if *last == b'.' || is_blank(*last) => shorter,
-        _ => segment,
-    }))
+    joined(
+        path.len(),
+        segments_of(path).map(|segment| match segment {
+            b"." | b".." => segment,
+            [shorter @ .., last] if *last == b'.' || is_blank(*last) => shorter,
+            _ => segment,
+        }),
+    )
 }
 
 fn trim_dots_and_blanks(segment: &[u8]) -> &[u8] {
@@ -274,8 +315,9 @@ fn segments_of(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     path.get(1..).unwrap_or(&[]).split(|byte| *byte == b'/')
 }
 
-fn joined<'a>(segments: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
-    let mut path = Vec::new();
+/// The path of these segments, which has about so many bytes.
+fn joined<'a>(bytes: usize, segments: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut path = Vec::with_capacity(bytes);
     for segment in segments {
         path.push(b'/');
         path.extend_from_slice(segment);
@@ -284,6 +326,20 @@ fn joined<'a>(segments: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
         path.push(b'/');
     }
     path
+}
+
+/// Each byte as another one, or none. Written in place, which costs a third of growing a new path.
+fn rewritten(path: &[u8], mut change: impl FnMut(u8) -> Option<u8>) -> Vec<u8> {
+    let mut other = path.to_vec();
+    let mut places = other.iter_mut();
+    for byte in path.iter().filter_map(|byte| change(*byte)) {
+        if let Some(place) = places.next() {
+            *place = byte;
+        }
+    }
+    let spare = places.len();
+    other.truncate(path.len().saturating_sub(spare));
+    other
 }
 
 fn change_last(path: &[u8], change: impl Fn(&[u8]) -> &[u8]) -> Vec<u8> {

@@ -173,12 +173,15 @@ impl Entry {
         Some(match &self.state {
             State::Executing(_) | State::Settling(_) | State::Delivering { .. } => Fate::InProgress,
             State::Unknown { .. } if again.last => Fate::Unknown,
-            State::Refused { reason, .. } if again.last => Fate::Refused { reason: reason.clone() },
+            State::Refused { reason, .. } if again.last || again.denied => {
+                Fate::Refused { reason: reason.clone() }
+            }
             State::Delivered { .. } if !self.sealed || (self.handed && !self.proves(again)) => {
                 Fate::AlreadyDelivered
             }
             State::Abandoned if !again.idempotent => Fate::OriginFailed,
             State::Closed if !self.payment.is_onchain() => Fate::OriginFailed,
+            State::Closed if again.last || again.denied => Fate::Unknown,
             State::Void => Fate::Void,
             State::Refunded { .. } | State::Waived { .. } => Fate::Refunded,
             State::Manual { .. } => Fate::UnderReview,

@@ -34,7 +34,8 @@ impl Shard {
             };
         };
         let now = scene.now;
-        let repeat = Repeat { payment, leases, idempotent, wallet: true, last };
+        let (wallet, denied) = (true, false);
+        let repeat = Repeat { payment, leases, idempotent, wallet, last, denied };
         if let Some(decision) = self.inherit(slot, &repeat, rows, scene)? {
             return Ok(decision);
         }

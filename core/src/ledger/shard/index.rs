@@ -43,7 +43,7 @@ pub(super) struct Index {
 /// One row. Times are unix seconds; a span that is over, or never was, ends at 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Brief {
-    /// The first eight bytes of its binding, which is a hash computed by the gate.
+    /// The first eight bytes of its binding: a hash by the gate of the request, whatever its terms.
     binding: [u32; 2],
     /// The client network that began it.
     client: u32,
@@ -214,7 +214,7 @@ impl Index {
         rows.min_by_key(|(_, row)| row.released).map(|(place, _)| place.to_slot())
     }
 
-    /// The payer's rows that may be paid and not received, for this binding.
+    /// The payer's rows that may be paid and not received, for the request of this binding.
     pub(super) fn unreceived(&self, slot: &Slot, binding: &str, now: UnixTime) -> Vec<Slot> {
         let (binding, now) = (binding_of(binding), short(Some(now)));
         self.of_payer(slot)
@@ -274,7 +274,7 @@ fn client_of(name: &str) -> u32 {
     head(name)[0]
 }
 
-/// The part of a binding by which the index distinguishes it.
+/// The part of a binding by which the index distinguishes requests.
 fn binding_of(binding: &str) -> [u32; 2] {
     head(binding)
 }
