@@ -1,7 +1,7 @@
 // What the demo prints in the end: lines to type in another terminal. A test runs each of them.
 
 /**
- * @param {{chain: {url: string}, facilitator: {url: string}, origin: {url: string}, gate: {url: string}, token: string}} parts
+ * @param {{chain: {url: string, accounts: {payer: {privateKey: string}}}, facilitator: {url: string}, origin: {url: string}, gate: {url: string}, token: string}} parts
  * @returns {string}
  */
 export function linesToType({ chain, facilitator, origin, gate, token }) {
@@ -15,6 +15,8 @@ A price, and a page that is free
   curl -i ${gate.url}/about
 Buy with curl: the program in the middle signs, curl sends
   curl -i -H "$(node demo/sign.mjs ${gate.url}/report)" ${gate.url}/report
+Buy with the package's command line, which first compiles it if it is not built (pkg/README.md)
+  FAREBOX_PRIVATE_KEY=${chain.accounts.payer.privateKey} npm run -s farebox -- pay --yes --store target/budget ${gate.url}/report
 Be refused: this wallet has no money
   curl -s -H "$(node demo/sign.mjs --empty ${gate.url}/report)" ${gate.url}/report
 Pay in advance for an origin that fails; then return what is owed

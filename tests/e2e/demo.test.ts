@@ -34,6 +34,7 @@ test('README shows what the demo prints', () => {
 const TRIED: readonly { readonly title: string; readonly expected: readonly RegExp[] }[] = [
   { title: 'A price, and a page that is free', expected: [/^HTTP\/1.1 402 /, /^HTTP\/1.1 200 /] },
   { title: 'Buy with curl', expected: [/^HTTP\/1.1 200 [\s\S]*Rainfall, Tuesday/] },
+  { title: "Buy with the package's command line", expected: [/Rainfall, Tuesday/] },
   { title: 'Be refused', expected: [/"code":"WALLET_INSUFFICIENT_FUNDS"/] },
   { title: 'Pay in advance', expected: [/^HTTP\/1.1 502 [\s\S]*refund/, /^rcpt_\w+: 10000 atomic units returned in 0x\w{64}, now refunded\n$/] },
   { title: 'Go around the gate', expected: [/^HTTP\/1.1 403 /] },

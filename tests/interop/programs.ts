@@ -35,7 +35,9 @@ export const CLIENTS: readonly Program[] = [
 export const SERVERS: readonly Program[] = [
   python('`x402` in FastAPI', 'x402', 'fastapi_server'),
   python('`x402` in Flask', 'x402', 'flask_server'),
+  python('`pympp` in FastAPI', 'pympp', 'pympp_server'),
   node('`x402-express`', 'x402-express', 'x402-express-server'),
+  node('`@faremeter/middleware` of version 1', '@faremeter/middleware', 'faremeter-server'),
   node('`@faremeter/middleware` of version 2', '@faremeter/middleware', 'faremeter-server', 'v2'),
   rust('`x402-axum` of version 1', 'x402-axum', 'x402-axum-server'),
   rust('`x402-axum` of version 2', 'x402-axum', 'x402-axum-server', 'v2'),
