@@ -107,6 +107,7 @@ async function start([program = '', ...args]: string[]) {
     env: {
       ...process.env,
       MPP_SECRET_KEY: 'a secret of the servers in this test',
+      MPP_REALM: '127.0.0.1',
       FACILITATOR_URL: facilitator.url,
       FACILITATOR_KEY: chain.accounts.facilitator.privateKey,
       PAY_TO: chain.accounts.payee.address,

@@ -136,7 +136,8 @@ impl Gate {
         let valid_before = payload.authorization().valid_before;
         if standard == Standard::Own {
             let token = choice.terms.token.as_ref().ok_or(Code::TermsMismatch)?;
-            return Ok((Eligibility::Expired, payload.check_signature(token)?, valid_before));
+            let signature = payload.check_signature(token, self.payers.wallets.as_ref())?;
+            return Ok((Eligibility::Expired, signature, valid_before));
         }
         let check =
             |now, room| payload.check(&choice.terms, self.payers.wallets.as_ref(), now, room);

@@ -21,6 +21,9 @@ use crate::time::UnixTime;
 /// Maximum size of a signature, bytes.
 const MAX_SIGNATURE_BYTES: usize = 4096;
 
+/// Length of a signature by a key: r, s and v.
+const KEY_SIGNATURE_BYTES: usize = 65;
+
 /// An authorization and its signature.
 #[derive(Clone, Debug)]
 pub struct SignedAuthorization {
@@ -138,21 +141,29 @@ impl SignedAuthorization {
     }
 
     /// Checks the signature alone, for a payment that is only looked up: one that is not by the
-    /// payer's own key may be that of a contract.
+    /// payer's own key may be that of a contract. Without `wallets`, one of a key's length is a
+    /// forgery, which has to cost nothing: contracts seldom sign so briefly.
     ///
     /// # Errors
     /// [`Code::SignatureInvalid`], [`Code::ValidityTooLong`] for what no settings ever accept.
-    pub fn check_signature(&self, token: &SignedToken) -> Result<SignatureCheck, Code> {
+    pub fn check_signature(
+        &self,
+        token: &SignedToken,
+        wallets: Option<&Wallets>,
+    ) -> Result<SignatureCheck, Code> {
         if self.endless {
             return Err(Code::ValidityTooLong);
         }
         if self.authorization.from.is_low() || self.signature.is_empty() {
             return Err(Code::SignatureInvalid);
         }
-        Ok(match self.is_the_payers_own(token) {
-            true => SignatureCheck::Verified,
-            false => SignatureCheck::Deferred,
-        })
+        match self.is_the_payers_own(token) {
+            true => Ok(SignatureCheck::Verified),
+            false if wallets.is_none() && self.signature.len() == KEY_SIGNATURE_BYTES => {
+                Err(Code::SignatureInvalid)
+            }
+            false => Ok(SignatureCheck::Deferred),
+        }
     }
 
     /// The signature, `0x` and lower-case hex.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alloy_signer_local_2::PrivateKeySigner;
+use alloy_signer_local::PrivateKeySigner;
 use farebox_interop::{key, show, url};
 use r402::evm::Eip155ExactClient;
 use r402::http::{WithPayments, X402Client};
