@@ -353,9 +353,12 @@ fn the_signature_for_the_origin_covers_the_name_of_the_client() {
     world.send(get("/after?q=1").header("x-api-key", KEY));
     let headers = &world.origin.calls[0].headers;
     let now = world.now().secs();
-    let text = format!("{now}\nGET\n/after?q=1\nacme\n\n\n\n\n");
-    let expected = format!("t={now},v2={}", hmac_hex(b"origin-secret", text.as_bytes()));
+    let text = format!("{now}\nGET\n/after?q=1\nacme\n");
+    let expected = format!("t={now},v1={}", hmac_hex(b"origin-secret", text.as_bytes()));
     assert_eq!(headers.get("farebox-signature"), Some(expected.as_str()));
+    let text = format!("{text}\n\n\n\n");
+    let expected = format!("t={now},v2={}", hmac_hex(b"origin-secret", text.as_bytes()));
+    assert_eq!(headers.get("farebox-signature-v2"), Some(expected.as_str()));
 }
 
 /// HMAC-SHA-256 as RFC 2104 writes it.

@@ -229,16 +229,21 @@ fn with_a_shared_secret_every_forwarded_request_is_signed() {
     let payment = paid.headers.get("farebox-payment").unwrap();
     let payer = world.payer.address.to_checksum();
     let asset = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
-    for (call, text) in [
+    for (call, text, price) in [
         (
             paid,
-            format!("{now}\nGET\n/after?x=1\n{payer}\n{payment}\n10000\n{asset}\neip155:84532\n"),
+            format!("{now}\nGET\n/after?x=1\n{payer}\n{payment}"),
+            format!("10000\n{asset}\neip155:84532\n"),
         ),
-        (free, format!("{now}\nGET\n/free\n\n\n\n\n\n")),
+        (free, format!("{now}\nGET\n/free\n\n"), "\n\n\n".into()),
     ] {
         let expected =
-            format!("t={now},v2={}", hmac_sha256(b"canary-origin-secret", text.as_bytes()));
+            format!("t={now},v1={}", hmac_sha256(b"canary-origin-secret", text.as_bytes()));
         assert_eq!(call.headers.get("farebox-signature"), Some(expected.as_str()));
+        let text = format!("{text}\n{price}");
+        let expected =
+            format!("t={now},v2={}", hmac_sha256(b"canary-origin-secret", text.as_bytes()));
+        assert_eq!(call.headers.get("farebox-signature-v2"), Some(expected.as_str()));
     }
 }
 

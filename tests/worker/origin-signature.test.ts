@@ -93,7 +93,7 @@ describe('what the document tells an origin to check', () => {
       const payment = await payFor(world, '/after/x');
       assert.equal((await send(world, '/after/x', payment)).status, 404, 'it answers, if only that there is no such page');
       const { length } = origin.requests;
-      const direct: readonly Record<string, string>[] = [{}, { 'Farebox-Payer': payment.payer, 'Farebox-Payment': 'rcpt_x' }, { 'Farebox-Signature': String(origin.requests[0]?.headers['farebox-signature']) }];
+      const direct: readonly Record<string, string>[] = [{}, { 'Farebox-Payer': payment.payer, 'Farebox-Payment': 'rcpt_x' }, { 'Farebox-Signature-V2': String(origin.requests[0]?.headers['farebox-signature-v2']) }];
       for (const headers of direct) {
         const answer = await fetch(`${origin.url}/report`, { headers });
         assert.equal(answer.status, 403);
@@ -113,8 +113,8 @@ function judge(signed: readonly Signed[], isFromGate: Judge): void {
     assert.equal(isFromGate(request, ORIGIN_SECRET), true, request.url);
     assert.equal(isFromGate(request, OTHER_SECRET), false, 'another secret');
     const { headers } = request;
-    const signature = String(headers['farebox-signature']);
-    const without = Object.fromEntries(Object.entries(headers).filter(([name]) => name !== 'farebox-signature'));
+    const signature = String(headers['farebox-signature-v2']);
+    const without = Object.fromEntries(Object.entries(headers).filter(([name]) => name !== 'farebox-signature-v2'));
     const changed: Readonly<Record<string, Signed>> = {
       method: { ...request, method: 'PUT' },
       target: { ...request, url: `${request.url}x` },
@@ -125,10 +125,10 @@ function judge(signed: readonly Signed[], isFromGate: Judge): void {
       network: { ...request, headers: { ...headers, 'farebox-network': 'eip155:8453' } },
       transaction: { ...request, headers: { ...headers, 'farebox-transaction': `0x${'1'.repeat(64)}` } },
       'no signature': { ...request, headers: without },
-      'time alone': { ...request, headers: { ...headers, 'farebox-signature': signature.replace(/t=(\d+)/, (_, t: string) => `t=${Number(t) + 1}`) } },
-      'digits alone': { ...request, headers: { ...headers, 'farebox-signature': signature.replace(/.$/, (last) => (last === '0' ? '1' : '0')) } },
-      'two signatures': { ...request, headers: { ...headers, 'farebox-signature': `${signature}, ${signature}` } },
-      'an empty one': { ...request, headers: { ...headers, 'farebox-signature': '' } },
+      'time alone': { ...request, headers: { ...headers, 'farebox-signature-v2': signature.replace(/t=(\d+)/, (_, t: string) => `t=${Number(t) + 1}`) } },
+      'digits alone': { ...request, headers: { ...headers, 'farebox-signature-v2': signature.replace(/.$/, (last) => (last === '0' ? '1' : '0')) } },
+      'two signatures': { ...request, headers: { ...headers, 'farebox-signature-v2': `${signature}, ${signature}` } },
+      'an empty one': { ...request, headers: { ...headers, 'farebox-signature-v2': '' } },
       'a long time ago': resigned(request, { ago: 400 }),
       'a long time ahead': resigned(request, { ago: -400 }),
     };
@@ -142,5 +142,5 @@ function resigned(request: Signed, { ago = 0 }: { readonly ago?: number }, secre
   const time = Math.floor(Date.now() / 1000) - ago;
   const told = ['payer', 'payment', 'amount', 'asset', 'network', 'transaction'].map((name) => String(request.headers[`farebox-${name}`] ?? ''));
   const mac = createHmac('sha256', secret).update([time, request.method, request.url, ...told].join('\n')).digest('hex');
-  return { ...request, headers: { ...request.headers, 'farebox-signature': `t=${time},v2=${mac}` } };
+  return { ...request, headers: { ...request.headers, 'farebox-signature-v2': `t=${time},v2=${mac}` } };
 }

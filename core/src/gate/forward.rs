@@ -200,8 +200,12 @@ pub fn origin_call(
     let time = alloc::format!("{}", now.secs());
     let [amount, asset, network, transaction] = price.parts();
     let signed = [&head.method, target, who, receipt, amount, asset, network, transaction];
-    if let Some(value) = keys.origin_signature(&time, signed) {
-        headers.set("farebox-signature", &value);
+    // Origins that were set up before prices were told check the first one.
+    let first = signed.split_at(SIGNED_FIRST).0;
+    for (name, scheme, parts) in [(SIGNATURE, "v1", first), (SIGNATURE_V2, "v2", &signed)] {
+        if let Some(value) = keys.origin_signature(&time, scheme, parts) {
+            headers.set(name, &value);
+        }
     }
     headers.set(MARK, keys.mark());
     let caching = match caller {
@@ -225,6 +229,13 @@ impl<'a> Price<'a> {
         [self.amount, self.asset, self.network, self.transaction]
     }
 }
+
+/// Field of the signature over method, target, payer and payment.
+const SIGNATURE: &str = "farebox-signature";
+/// Field of the signature that also covers what was paid.
+const SIGNATURE_V2: &str = "farebox-signature-v2";
+/// How many of the signed parts the first signature covers.
+const SIGNED_FIRST: usize = 4;
 
 /// Fields that tell the parts of a price.
 const PAID: [&str; 4] =

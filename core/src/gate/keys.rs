@@ -204,12 +204,10 @@ impl Keys {
         mac(self.shard.expose(), &[b"farebox networks", &day.to_be_bytes()])
     }
 
-    /// `Farebox-Signature` for one forwarded request; `None` unless a secret is shared with the
-    /// origin.
-    ///
-    /// The parts are method, target, payer, payment, amount, asset, network and transaction.
+    /// A signature of one forwarded request under `scheme`; `None` unless a secret is shared with
+    /// the origin.
     #[must_use]
-    pub fn origin_signature(&self, now: &str, parts: [&str; 8]) -> Option<String> {
+    pub fn origin_signature(&self, now: &str, scheme: &str, parts: &[&str]) -> Option<String> {
         let secret = self.origin.as_ref()?;
         let mut text = String::from(now);
         for part in parts {
@@ -218,7 +216,9 @@ impl Keys {
         }
         let mut value = String::from("t=");
         value.push_str(now);
-        value.push_str(",v2=");
+        value.push(',');
+        value.push_str(scheme);
+        value.push('=');
         value.push_str(&hex::encode(&mac(secret.expose(), &[text.as_bytes()])));
         Some(value)
     }
