@@ -52,8 +52,8 @@ impl Gate {
         [SILENT, CONNECTION, BROWSER]
     }
 
-    /// Remembers the 402 for this URL; `None` if the request is not one of
-    /// [`Gate::silent_requests`], or its answer depends on more than the URL.
+    /// Remembers the 402 for this URL; `None` if a field of the request, or anything but the URL,
+    /// may decide about the answer.
     ///
     /// The text is what the edge answers with, a JSON list: header lines, the texts of the body
     /// before, between and after the id of the challenge and the correlation id, and the route as
