@@ -31,6 +31,8 @@ export function askOrigin(bound, url, method, lines, body, milliseconds, cache, 
         ...(cache === undefined ? {} : { cache }),
         ...(resolve === undefined ? {} : { cf: { resolveOverride: resolve } }),
       });
+      // A change of protocol that was not asked for has no body and no connection to pass on.
+      if (response.status === 101 && !response.webSocket) return 'lost';
       return { head: headOf(response), response, sent };
     } catch {
       return isLate() ? 'timeout' : 'lost';

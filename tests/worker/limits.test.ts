@@ -88,7 +88,7 @@ describe('limits', () => {
       for (const mode of ['after', 'before'] as const) {
         const path = `/${mode}/counted`;
         const payment = await payFor(world, path);
-        const forged = await payFor(world, path, { signed: { value: '10001' } });
+        const forged = await payFor(world, path, { tamper: ({ payload }) => void ((payload as { authorization: { value: string } }).authorization.value = '10001') });
         await world.gate.ledger('ok');
         assert.equal((await send(world, path, forged)).status, 402);
         assert.equal((await world.gate.raw('GET', '/free')).status, 200);

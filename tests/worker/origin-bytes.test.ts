@@ -35,7 +35,7 @@ describe('an origin that answers', () => {
   const ask = async (target: string): Promise<Answer> =>
     send(world, target, FREE.test(target) ? undefined : await payFor(world, target), { timeoutMs: 10_000 });
 
-  for (const status of ['100', '103', '199', '600', '700', '999', '1000', '0', '000', '99']) {
+  for (const status of ['100', '101', '103', '199', '600', '700', '999', '1000', '0', '000', '99']) {
     it(`with the status ${status} has failed, and the next request works`, async () => {
       for (const place of PLACES) {
         const path = `${place}/status-${status}`;
