@@ -42,16 +42,27 @@ let world: World;
 before(async () => { world = await startWorld(); });
 after(() => world?.stop());
 
-for (const [index, { name, runtime, words }] of CLIENTS.entries()) {
+for (const [index, { name, runtime, words, refused }] of CLIENTS.entries()) {
   const command = commands[runtime];
   if (command === undefined) continue;
-  for (const { settle, path, verified } of ROUTES) {
+  const play = async (path: string) => {
+    const payer = payerOf(index);
+    const [program = '', ...args] = [...command, ...words, `${world.gate.url}${path}`];
+    const { result, change } = await changesDuring(world, payer.address, () =>
+      promisify(execFile)(program, args, { cwd: root, timeout: LIMIT_MS, env: { ...process.env, PAYER_KEY: payer.privateKey } }));
+    return { payer, change, ...(JSON.parse(result.stdout) as { status: number; headers: Record<string, string>; text: string }) };
+  };
+  for (const { path } of ROUTES.filter(({ settle }) => settle === refused)) {
+    test(`${name} is refused by a route that settles ${refused} the origin, and not charged`, { timeout: LIMIT_MS }, async () => {
+      const { status, text, change } = await play(path);
+      assert.equal(status, 402);
+      assert.match(text, /"code":"terms_mismatch"/);
+      assert.deepEqual(change, { paid: 0n, received: 0n, asked: 0, verified: 0, settled: 0 });
+    });
+  }
+  for (const { settle, path, verified } of ROUTES.filter(({ settle }) => settle !== refused)) {
     test(`${name} pays a route that settles ${settle} the origin`, { timeout: LIMIT_MS }, async () => {
-      const payer = payerOf(index);
-      const [program = '', ...args] = [...command, ...words, `${world.gate.url}${path}`];
-      const { result, change } = await changesDuring(world, payer.address, () =>
-        promisify(execFile)(program, args, { cwd: root, timeout: LIMIT_MS, env: { ...process.env, PAYER_KEY: payer.privateKey } }));
-      const { status, headers, text } = JSON.parse(result.stdout) as { status: number; headers: Record<string, string>; text: string };
+      const { payer, change, status, headers, text } = await play(path);
       assert.equal(status, 200, text);
       assert.match(text, /Rainfall, Tuesday/);
       assert.deepEqual(change, { paid: PRICE_ATOMIC, received: PRICE_ATOMIC, asked: 1, verified, settled: 1 });

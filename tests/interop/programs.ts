@@ -12,6 +12,8 @@ export interface Program {
   readonly runtime: Runtime;
   /** What its registry calls it. */
   readonly packet: string;
+  /** The routes that it cannot pay: the gate refuses what it sends, and nothing is charged. */
+  readonly refused?: 'before';
   /** What starts it, after the runtime's own command, from the folder of the repository. */
   readonly words: readonly string[];
 }
@@ -28,7 +30,8 @@ export const CLIENTS: readonly Program[] = [
   node('`@faremeter/fetch`', '@faremeter/fetch', 'faremeter-client'),
   node('`x402-axios`', 'x402-axios', 'x402-axios-client'),
   rust('`x402-reqwest`', 'x402-reqwest', 'x402-reqwest-client'),
-  rust('`r402`', 'r402', 'r402-client'),
+  // It leaves `extra.paymentFlow` out of the terms that it accepts.
+  { ...rust('`r402`', 'r402', 'r402-client'), refused: 'before' },
 ];
 
 /** Servers that the package pays. */
