@@ -13,7 +13,7 @@ use super::diagnose::{Circumstances, Failures, Thresholds, cause_of};
 use super::isolate::Isolate;
 use super::limit::client_prefix;
 use super::offer::Offer;
-use super::old_terms::may_be_known;
+use super::old_terms::{is_about_terms, may_be_known};
 use super::paid::{PaidRequest, Payer};
 use super::presented::Presented;
 use super::redelivery::{self, Statement};
@@ -257,21 +257,6 @@ impl Gate {
         let seen = CountedRequest { network: &network, route, route_hash, exceeded_after };
         isolate.attempts.client_key(&self.keys, seen, now)
     }
-}
-
-/// Whether a payment refused with this code may have been made for earlier terms or an earlier
-/// challenge.
-const fn is_about_terms(code: Code) -> bool {
-    matches!(
-        code,
-        Code::TermsMismatch
-            | Code::AmountMismatch
-            | Code::RecipientMismatch
-            | Code::InvalidChallenge
-            | Code::ChallengeExpired
-            | Code::NonceMismatch
-            | Code::SourceMismatch
-    )
 }
 
 pub(super) fn refuse<'g>(code: Code, audience: Audience, correlation: &str) -> Admission<'g> {

@@ -147,10 +147,10 @@ impl Gate {
     }
 }
 
-/// Whether a payment refused with this code is looked up before the client is asked for another
-/// one.
-pub(super) fn may_be_known(code: Code) -> bool {
-    let of_settings = !matches!(
+/// Whether a payment refused with this code may have been made for earlier terms or an earlier
+/// challenge.
+pub(super) const fn is_about_terms(code: Code) -> bool {
+    matches!(
         code,
         Code::TermsMismatch
             | Code::AmountMismatch
@@ -159,8 +159,13 @@ pub(super) fn may_be_known(code: Code) -> bool {
             | Code::ChallengeExpired
             | Code::NonceMismatch
             | Code::SourceMismatch
-            | Code::Expired
-    );
+    )
+}
+
+/// Whether a payment refused with this code is looked up before the client is asked for another
+/// one.
+pub(super) fn may_be_known(code: Code) -> bool {
+    let of_settings = !is_about_terms(code) && code != Code::Expired;
     code.row().reason.is_some() && !(of_settings && planted(Mutant::SettingsForget))
 }
 
