@@ -20,7 +20,9 @@ async function meet(t: TestContext, hostile: RequestListener, { path = '/hostile
   t.after(shop.stop);
   const signer = watchedSigner();
   const store = memoryStore();
-  const fetch = payingFetch({ signer, store, ...options });
+  // One moment throughout, so that what the budget counts and what is signed compare to the second.
+  const moment = Math.floor(Date.now() / 1000);
+  const fetch = payingFetch({ signer, store, now: () => moment, ...options });
   assert.equal(await (await fetch(`${shop.url}/honest`)).text(), GOODS);
   const before = await recordIn(store);
   signer.asked.length = 0;
