@@ -31,6 +31,16 @@ pub fn text<T: Serialize + ?Sized>(message: &T) -> String {
     serde_json::to_string(message).unwrap_or_default()
 }
 
+/// An object of these members; of several with one name, the last.
+///
+/// They are inserted one by one: collecting them would link a sort for each place that does.
+#[must_use]
+pub fn object(members: impl IntoIterator<Item = (String, Value)>) -> Map<String, Value> {
+    let mut object = Map::new();
+    object.extend(members);
+    object
+}
+
 /// Reads one JSON document of at most [`MAX_BYTES`]. Spec: RFC 8259; unique names as in I-JSON, RFC
 /// 7493 section 2.3.
 ///

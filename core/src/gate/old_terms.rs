@@ -16,6 +16,7 @@ use super::offer::{Choice, Offer, Protocols, RouteSettings};
 use super::presented::Presented;
 use crate::amount::Amount;
 use crate::chain::ChainId;
+use crate::encoding::json;
 use crate::evm::address::Address;
 use crate::evm::token::{self, Token};
 use crate::http::RequestHead;
@@ -190,7 +191,7 @@ fn unlisted(
     let member = |(name, text): (&str, &str)| (name.to_owned(), Value::from(text));
     let (extra, separator) = match domain {
         Some((name, version)) => (
-            [("name", name), ("version", version)].into_iter().map(member).collect(),
+            json::object([("name", name), ("version", version)].map(member)),
             SignedToken::separator_of(name, version, chain_id, asset),
         ),
         // No signature holds under it.

@@ -112,13 +112,13 @@ impl Request {
         let text = |text: &str| Value::String(String::from(text));
         let types =
             |types: &Vec<String>| Value::Array(types.iter().map(|name| text(name)).collect());
-        let details = object([
+        let details = members::present([
             ("chainId", Some(Value::from(self.chain_id))),
             ("credentialTypes", self.credential_types.as_ref().map(types)),
             ("decimals", self.decimals.map(Value::from)),
             ("feePayer", self.fee_payer.map(Value::from)),
         ]);
-        let members = object([
+        let request = members::present([
             ("amount", Some(Value::String(self.amount.to_string()))),
             ("currency", Some(Value::String(self.currency.to_checksum()))),
             ("description", self.description.as_deref().map(text)),
@@ -126,7 +126,7 @@ impl Request {
             ("methodDetails", Some(Value::Object(details))),
             ("recipient", Some(Value::String(self.recipient.to_checksum()))),
         ]);
-        jcs::object_text(&members)
+        jcs::object_text(&request)
     }
 }
 
@@ -251,13 +251,6 @@ fn address(
     let digits = text.strip_prefix("XKO").filter(|_| chain_id == X_LAYER);
     let plain = digits.map(|digits| alloc::format!("0x{digits}"));
     Address::parse(plain.as_deref().unwrap_or(text)).map_err(|_| Malformed::Wrong(name))
-}
-
-fn object<const N: usize>(members: [(&str, Option<Value>); N]) -> Map<String, Value> {
-    members
-        .into_iter()
-        .filter_map(|(name, value)| value.map(|value| (String::from(name), value)))
-        .collect()
 }
 
 /// Members that prove a payment, or request something else: a payload has one of them.

@@ -9,6 +9,17 @@ use super::Malformed;
 use super::source::MAX_CHAIN_ID;
 use crate::amount::Amount;
 
+/// An object of the members that are there, put in one by one: collecting would link a sort.
+pub fn present<const N: usize>(members: [(&str, Option<Value>); N]) -> Map<String, Value> {
+    let mut object = Map::new();
+    for (name, value) in members {
+        if let Some(value) = value {
+            object.insert(String::from(name), value);
+        }
+    }
+    object
+}
+
 /// Required text.
 pub fn required<'a>(
     object: &'a Map<String, Value>,

@@ -5,8 +5,8 @@ use alloc::string::String;
 
 use serde_json::{Map, Value};
 
-use super::Malformed;
 use super::challenge::object;
+use super::{Malformed, members};
 use crate::encoding::{base64, jcs};
 use crate::time::UnixTime;
 
@@ -54,7 +54,7 @@ impl Receipt<'_> {
     #[must_use]
     pub fn to_object(&self) -> Map<String, Value> {
         let text = |text: &str| Value::String(String::from(text));
-        let members = [
+        members::present([
             ("challengeId", self.challenge_id.map(text)),
             ("chainId", self.chain_id.map(Value::from)),
             ("externalId", self.external_id.map(text)),
@@ -62,11 +62,7 @@ impl Receipt<'_> {
             ("reference", Some(text(self.reference))),
             ("status", Some(text(SUCCESS))),
             ("timestamp", Some(Value::String(self.timestamp.rfc3339()))),
-        ];
-        members
-            .into_iter()
-            .filter_map(|(name, value)| value.map(|value| (String::from(name), value)))
-            .collect()
+        ])
     }
 }
 

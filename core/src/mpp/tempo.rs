@@ -89,10 +89,10 @@ pub fn proof_digest(account: &Source, challenge_id: &str, realm: &str) -> [u8; 3
 /// The payload of a credential with this proof.
 #[must_use]
 pub fn proof_payload(signature: &str) -> Map<String, Value> {
-    [("type", PROOF), ("signature", signature)]
-        .into_iter()
-        .map(|(name, value)| (String::from(name), Value::String(String::from(value))))
-        .collect()
+    members::present([
+        ("type", Some(Value::from(PROOF))),
+        ("signature", Some(Value::from(signature))),
+    ])
 }
 
 /// Whether a payload proves that the key of `account` answers this challenge. Contract wallets

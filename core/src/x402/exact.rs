@@ -7,6 +7,7 @@ use alloc::string::String;
 use serde_json::{Map, Value};
 
 use super::header;
+use crate::encoding::json;
 use crate::mutant::{Mutant, planted};
 use crate::payment::authorization::SignedAuthorization;
 use crate::problem::Code;
@@ -54,7 +55,7 @@ pub fn own(payload: &Map<String, Value>) -> Map<String, Value> {
     }
     let keep = |object: &Map<String, Value>, names: &[&str]| {
         let member = |name: &&str| Some((String::from(*name), object.get(*name)?.clone()));
-        names.iter().filter_map(member).collect::<Map<_, _>>()
+        json::object(names.iter().filter_map(member))
     };
     let mut own = keep(payload, &["signature"]);
     if let Some(signed) = payload.get("authorization").and_then(Value::as_object) {

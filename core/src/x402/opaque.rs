@@ -23,7 +23,7 @@ use alloc::vec::Vec;
 use serde_json::{Map, Value};
 
 use crate::chain::ChainId;
-use crate::encoding::base64;
+use crate::encoding::{base64, json};
 use crate::payment::PaymentKey;
 use crate::problem::Code;
 
@@ -112,8 +112,10 @@ pub fn read(network: &ChainId, payload: &Map<String, Value>) -> Result<OpaquePay
     let bad = Code::MalformedPayment;
     let kind = ChainKind::of(network).ok_or(bad)?;
     let own = |name: &&str| Some((String::from(*name), payload.get(*name)?.clone()));
-    let payload: Map<String, Value> =
-        kind.members().iter().map(own).collect::<Option<_>>().ok_or(bad)?;
+    let payload = json::object(kind.members().iter().map_while(own));
+    if payload.len() != kind.members().len() {
+        return Err(bad);
+    }
     if Value::Object(payload.clone()).to_string().len() > MAX_BYTES {
         return Err(bad);
     }

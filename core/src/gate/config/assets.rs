@@ -11,6 +11,7 @@ use super::networks::is_name;
 use super::{Reader, TextOr};
 use crate::amount::Amount;
 use crate::chain::ChainId;
+use crate::encoding::json;
 use crate::evm::address::Address;
 use crate::evm::token::{self, Token};
 use crate::x402::mints;
@@ -58,7 +59,7 @@ impl Domain {
     /// The domain as `extra` of the requirements.
     pub(super) fn extra(&self) -> Map<String, Value> {
         let member = |name: &str, text: &str| (name.to_owned(), Value::from(text));
-        Map::from_iter([member("name", &self.name), member("version", &self.version)])
+        json::object([member("name", &self.name), member("version", &self.version)])
     }
 }
 

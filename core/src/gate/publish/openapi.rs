@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::listing::ListedPath;
 use super::{Document, DocumentContext, Service};
+use crate::encoding::json::object as members;
 use crate::gate::keys;
 use crate::gate::mpp::issue;
 use crate::gate::offer::{Choice, Offer};
@@ -24,9 +25,8 @@ const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
 /// Writes the document.
 pub(super) fn write(shop: &DocumentContext<'_>) -> String {
-    let paths: Map<String, Value> =
-        shop.listing.items.iter().map(|item| (item.path.clone(), path_item(shop, item))).collect();
-    let paths = Value::Object(paths);
+    let paths = shop.listing.items.iter().map(|item| (item.path.clone(), path_item(shop, item)));
+    let paths = Value::Object(members(paths));
     // The version is the document's: it changes whenever the routes do.
     let version = keys::digest(&[paths.to_string().as_bytes()]);
     let mut info = json!({ "title": shop.title(), "version": version.get(..12) });

@@ -10,6 +10,8 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value, json};
 
+use crate::encoding::json::object as members;
+
 /// The extension's name in `extensions`.
 pub const NAME: &str = "bazaar";
 /// The dialect of `schema`.
@@ -150,9 +152,11 @@ fn parameters(template: &str, path: &str) -> Map<String, Value> {
         return Map::new();
     }
     let pairs = template.split('/').zip(path.split('/'));
-    pairs
-        .filter_map(|(name, value)| Some((name.strip_prefix(':')?.to_owned(), Value::from(value))))
-        .collect()
+    members(
+        pairs.filter_map(|(name, value)| {
+            Some((name.strip_prefix(':')?.to_owned(), Value::from(value)))
+        }),
+    )
 }
 
 /// Whether facilitators accept this as the name of many URLs. Spec: x402 extension "Bazaar",
