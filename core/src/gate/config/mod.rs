@@ -274,6 +274,7 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
     if reader.is_absent("PAY_TO") {
         reader.fail("PAY_TO", "is missing; set the address that is paid");
     }
+    networks::no_key(reader, pay_to.as_ref(), &networks);
     let unlisted = match reader.text("DEFAULT").as_deref() {
         None | Some("free") => Unlisted::Free,
         Some("deny") => Unlisted::Deny,

@@ -138,6 +138,19 @@ pub(super) fn pay_to(
     Some(address.to_checksum())
 }
 
+/// Reports a key in the place of the payee, which no other error may keep from being said. An
+/// account of another chain than EVM may look like one.
+pub(super) fn no_key(reader: &mut Reader, pay_to: Option<&Value>, networks: &[ChainId]) {
+    let text = pay_to.and_then(Value::as_str).filter(|text| Address::parse(text).is_err());
+    if let Some(text) = text
+        && networks.iter().all(|network| network.evm_id().is_some())
+        && let told = no_address(text)
+        && told.ends_with(LEAKED)
+    {
+        reader.fail("PAY_TO", told);
+    }
+}
+
 /// The sentence about a payee that is no address. It repeats nothing of what may be a secret.
 fn no_address(text: &str) -> String {
     let text = text.trim();
