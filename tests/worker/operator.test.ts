@@ -97,10 +97,12 @@ describe('operator', () => {
 
   it('a payment is shown with all its members and its transitions', async () => {
     const row = await delivered(world);
-    const members = ['amount', 'asset', 'created_at', 'facilitator', 'id', 'key', 'network', 'payer', 'reason', 'route', 'state', 'transaction', 'updated_at'];
+    const members = ['amount', 'amount_decimal', 'asset', 'created', 'created_at', 'decimals', 'facilitator', 'id', 'key', 'network', 'payer', 'reason', 'route', 'state', 'symbol', 'transaction', 'updated', 'updated_at'];
     assert.deepEqual(Object.keys(row).sort(), members);
     assert.equal(row['state'], 'delivered');
     assert.equal(row['amount'], '10000');
+    assert.deepEqual([row['amount_decimal'], row['symbol'], row['decimals']], ['0.01', 'USDC', 6]);
+    for (const name of ['created', 'updated']) assert.equal(Date.parse(text(row[name])) / 1000, row[`${name}_at`], text(row[name]));
     assert.equal(text(row['asset']).toLowerCase(), ASSET.toLowerCase());
     assert.equal(row['network'], 'eip155:84532');
     assert.equal(row['route'], '/after/*');
@@ -112,6 +114,7 @@ describe('operator', () => {
     const steps = transitions as JsonObject[];
     assert.deepEqual(steps.map((step) => [step['from'], step['to']]), [['none', 'executing'], ['executing', 'settling'], ['settling', 'delivered']]);
     for (const step of steps) assert.ok(Number(step['at']) >= Number(row['created_at']));
+    for (const step of steps) assert.equal(Date.parse(text(step['time'])) / 1000, step['at']);
     expectProblem(await ask(world, `payments/${NO_ID}`), { status: 404, code: 'not_found' });
     expectProblem(await ask(world, "payments/rcpt_'OR'1'='1"), { status: 404, code: 'not_found' });
   });
@@ -142,8 +145,33 @@ describe('operator', () => {
       const found = await ids(query);
       assert.deepEqual([found.includes(one), found.includes(two)], [first, second], query);
     }
-    for (const query of ['state=paid', 'payer=0x1', 'limit=0', 'limit=201', 'limit=x', 'cursor=zz', 'from=yesterday', 'status=manual', 'limit=1&limit=2', 'route=%zz']) {
-      expectProblem(await ask(world, `payments?${query}`), { status: 400, code: 'invalid_request' });
+    for (const query of ['state=paid', 'payer=0x1', 'limit=0', 'limit=201', 'limit=x', 'cursor=zz', 'from=yesterday', 'status=manual', 'limit=1&limit=2', 'route=%zz', 'key=xyz', `transaction=${'a'.repeat(200)}`]) {
+      const answer = await ask(world, `payments?${query}`);
+      expectProblem(answer, { status: 400, code: 'invalid_request' });
+      assert.equal(jsonOf(answer)['parameter'], query.split('=')[0], 'the answer names the parameter');
+    }
+  });
+
+  it('a payment is found by the beginning of its id, key, transaction or correlation id, however it is written', async () => {
+    const target = `/after/found-${nextNumber()}`;
+    const payment = await payFor(world, target);
+    const correlation = `found-by-me-${nextNumber()}`;
+    expectPaid(await send(world, target, payment, { headers: [['x-correlation-id', correlation]] }), payment);
+    const row = only(await rowsOf(world, payment.payer));
+    await delivered(world);
+    const [id, key, transaction] = ['id', 'key', 'transaction'].map((name) => text(row[name])) as [string, string, string];
+    const [id8, key8, hash8] = [id.slice(0, 13), key.slice(0, 8), transaction.slice(0, 10)];
+    const ways = [
+      `id=${id}`, `id=${id8}`, `id=${id8.replace('rcpt_', '')}`, `key=${key}`, `key=0x${key}`, `key=${key8}`, `key=0x${key8.toUpperCase()}`,
+      `transaction=${transaction}`, `transaction=${hash8}`, `transaction=${transaction.slice(2).toUpperCase()}`, `correlation_id=${correlation}`,
+      `correlation_id=${correlation.slice(0, -1)}`, `id=${id8}&key=${key8}`,
+    ];
+    for (const way of ways) {
+      const found = jsonOf(await ask(world, `payments?${way}`))['items'] as JsonObject[];
+      assert.deepEqual(found.map((item) => item['id']), [id], way);
+    }
+    for (const way of [`id=${id}a`, `key=f${key}`, `key=${key8}&id=rcpt_zz`, `correlation_id=${correlation}x`, 'transaction=%25', 'id=_']) {
+      assert.deepEqual(jsonOf(await ask(world, `payments?${way}`))['items'], [], way);
     }
   });
 
@@ -168,8 +196,14 @@ describe('operator', () => {
     const row = await owed(world);
     const id = text(row['id']);
     const transaction = `0x${'ab'.repeat(31)}01`;
-    for (const body of ['', '{', '[]', '{}', { transaction: '0x12' }, { transaction, more: 1 }, { reason: 'x' }, 'x'.repeat(5000)]) {
-      expectProblem(await ask(world, `payments/${id}/refunded`, body), { status: 400, code: 'invalid_request' });
+    const wrong: readonly (readonly [body: unknown, member: string])[] = [
+      ['', 'body'], ['{', 'body'], ['[]', 'body'], ['{}', 'transaction'], [{ transaction: '0x12' }, 'transaction'], [{ transaction, more: 1 }, 'more'],
+      [{ reason: 'x' }, 'reason'], ['x'.repeat(5000), 'body'],
+    ];
+    for (const [body, member] of wrong) {
+      const answer = await ask(world, `payments/${id}/refunded`, body);
+      expectProblem(answer, { status: 400, code: 'invalid_request' });
+      assert.equal(jsonOf(answer)['parameter'], member);
     }
     expectProblem(await ask(world, `payments/${NO_ID}/refunded`, { transaction }), { status: 404, code: 'not_found' });
     const own = { transaction: row['transaction'] };
@@ -271,10 +305,11 @@ describe('operator', () => {
     assert.match(csv.headers['content-type'] ?? '', /^text\/csv\b/);
     assert.match(csv.headers['content-disposition'] ?? '', /^attachment;/);
     const [head, ...cells] = csv.text.trimEnd().split('\r\n');
-    assert.equal(head, 'id,key,state,payer,route,network,asset,amount,transaction,facilitator,created_at,updated_at,reason');
+    assert.equal(head, 'id,key,state,payer,route,network,asset,amount,transaction,facilitator,created_at,updated_at,reason,amount_decimal,symbol,created,updated');
     assert.equal(cells.length, all.length);
     const mine = cells.find((line) => line.startsWith(text(row['id']))) ?? '';
     assert.ok(mine.includes(text(row['transaction'])));
+    assert.ok(mine.endsWith(`,0.01,USDC,${text(row['created'])},${text(row['updated'])}`), mine);
     const none = await ask(world, 'export?format=csv&to=1');
     assert.equal(none.text, `${head}\r\n`);
     for (const query of ['', '?format=xml', '?format=csv&state=delivered']) {

@@ -53,6 +53,7 @@ pub mod route;
 pub mod standing;
 pub mod sweep;
 pub mod template;
+mod units;
 pub mod unpaid;
 pub mod url;
 

@@ -17,9 +17,11 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use serde_json::Value;
+
 pub use self::export::{Export, Piece};
 pub use self::metrics::label;
-use self::query::Query;
+use self::query::{Query, Wrong};
 pub use self::settings::{Keeps, Webhook};
 pub use self::visit::{METERS, OperatorQuery, QueryStep};
 use super::Gate;
@@ -92,7 +94,7 @@ impl Gate {
         let asked = if is_authorized(head, token.expose()) {
             self.asked(place, head, query, body, now)
         } else {
-            Err(Code::Unauthorized)
+            Err(Code::Unauthorized.into())
         };
         Some(match asked {
             Ok(Plan::Body) => OperatorStep::Body,
@@ -102,8 +104,8 @@ impl Gate {
             Ok(Plan::Export(format, filter)) => {
                 OperatorStep::Export(Export::new(format, filter, self.objects().collect()))
             }
-            Err(code) => {
-                let reply = refusal(code, correlation, None);
+            Err(Wrong { code, name }) => {
+                let reply = naming(refusal(code, correlation, None), &name);
                 OperatorStep::Answer(match code {
                     Code::Unauthorized => {
                         reply.with("www-authenticate", "Bearer realm=\"farebox operator\"")
@@ -122,11 +124,11 @@ impl Gate {
         query: &str,
         body: Option<&str>,
         now: UnixTime,
-    ) -> Result<Plan, Code> {
+    ) -> Result<Plan, Wrong> {
         if head.method != place.method() {
-            return Err(Code::MethodNotAllowed);
+            return Err(Code::MethodNotAllowed.into());
         }
-        let query = Query::parse(query, place.parameters()).ok_or(Code::InvalidRequest)?;
+        let query = Query::parse(query, place.parameters())?;
         Ok(match place {
             OperatorPath::Payments => {
                 let limit = query.number("limit", 50, 1..=MAX_LIMIT)?;
@@ -157,14 +159,14 @@ impl Gate {
                 let format = match query.get("format") {
                     Some("csv") => export::Format::Csv,
                     Some("jsonl") => export::Format::Lines,
-                    _ => return Err(Code::InvalidRequest),
+                    _ => return Err(Wrong::named("format")),
                 };
                 Plan::Export(format, query.filter()?)
             }
             OperatorPath::Decision(id, what) => {
                 let id = checked_id(id)?;
                 let Some(body) = body else { return Ok(Plan::Body) };
-                let decision = decision(what, body).ok_or(Code::InvalidRequest)?;
+                let decision = decision(what, body)?;
                 let prove = match &decision {
                     Decision::Refunded(text) if !self.chains.rpc.is_empty() => TxHash::parse(text),
                     _ => None,
@@ -259,7 +261,19 @@ impl<'a> OperatorPath<'a> {
 
     const fn parameters(self) -> &'static [&'static str] {
         match self {
-            Self::Payments => &["state", "payer", "route", "from", "to", "limit", "cursor"],
+            Self::Payments => &[
+                "state",
+                "payer",
+                "route",
+                "from",
+                "to",
+                "id",
+                "key",
+                "transaction",
+                "correlation_id",
+                "limit",
+                "cursor",
+            ],
             Self::Totals => &["day"],
             Self::Export => &["format", "from", "to"],
             Self::Failures => &["code", "route", "limit"],
@@ -277,36 +291,37 @@ fn is_authorized(head: &RequestHead, token: &str) -> bool {
     scheme.eq_ignore_ascii_case("bearer") && ct_eq(shown.as_bytes(), token.as_bytes())
 }
 
-fn decision(what: What, body: &str) -> Option<Decision> {
-    let body = json::parse_with(body.as_bytes(), MAX_BODY_BYTES).ok()?;
-    let members = body.as_object()?;
+fn decision(what: What, body: &str) -> Result<Decision, Wrong> {
+    let body = json::parse_with(body.as_bytes(), MAX_BODY_BYTES).ok();
+    let members = body.as_ref().and_then(Value::as_object).ok_or_else(|| Wrong::named("body"))?;
     let known: &[&str] = match what {
         What::Refunded => &["transaction"],
         What::Waived => &["reason"],
         What::Resolve => &["as", "reason", "transaction"],
     };
-    if members.keys().any(|name| !known.contains(&name.as_str())) {
-        return None;
+    if let Some(stranger) = members.keys().find(|name| !known.contains(&name.as_str())) {
+        return Err(Wrong::named(stranger));
     }
     let text = |name: &str| members.get(name)?.as_str();
     let reason = || {
         let good = |reason: &&str| !reason.trim().is_empty() && reason.len() <= MAX_REASON_BYTES;
-        text("reason").filter(good).map(ToOwned::to_owned)
+        let reason = text("reason").filter(good).map(ToOwned::to_owned);
+        reason.ok_or_else(|| Wrong::named("reason"))
     };
-    let hash = || Some(TxHash::parse_any(text("transaction")?)?.to_text());
-    Some(match what {
+    let hash = || {
+        let hash = text("transaction").and_then(TxHash::parse_any);
+        hash.map(|hash| hash.to_text()).ok_or_else(|| Wrong::named("transaction"))
+    };
+    Ok(match what {
         What::Refunded => Decision::Refunded(hash()?),
         What::Waived => Decision::Waived(reason()?),
         What::Resolve => {
+            let to = text("as").and_then(Resolution::parse).ok_or_else(|| Wrong::named("as"))?;
             let transaction = match members.get("transaction") {
                 Some(_) => Some(hash()?),
                 None => None,
             };
-            Decision::Resolved {
-                to: Resolution::parse(text("as")?)?,
-                reason: reason()?,
-                transaction,
-            }
+            Decision::Resolved { to, reason: reason()?, transaction }
         }
     })
 }
@@ -333,6 +348,16 @@ fn answer(media_type: &str, body: String, correlation: &str) -> Reply {
     headers.add("content-type", media_type);
     let head = ResponseHead { status: 200, headers };
     Reply::new(head, Body::Text(body))
+}
+
+/// A refusal that names the parameter or member that is wrong.
+fn naming(mut reply: Reply, name: &str) -> Reply {
+    if let Body::Text(body) = &mut reply.body
+        && let Some(open) = body.strip_suffix('}').filter(|_| !name.is_empty())
+    {
+        *body = [open, ",\"parameter\":", &json::text(name), "}"].concat();
+    }
+    reply
 }
 
 fn refusal(code: Code, correlation: &str, payment: Option<&str>) -> Reply {

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use self::tally::Sum;
 use crate::payment::{Cause, TxHash};
+use crate::time::UnixTime;
 
 /// The message to an object.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -95,7 +96,13 @@ pub struct Filter {
     pub from: Option<u64>,
     /// Claimed before this second.
     pub to: Option<u64>,
+    /// The beginnings of columns, each with one of the names in [`STARTS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub starts: Vec<(String, String)>,
 }
+
+/// Parameters for the beginning of a column.
+pub const STARTS: [&str; 4] = ["id", "key", "transaction", "correlation_id"];
 
 /// A client that failed at a route, as the operator sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -177,7 +184,7 @@ impl PaymentItem {
         Mark { created: self.created_at, payer: self.payer.clone(), key: self.key.clone() }
     }
 
-    /// The row as CSV, in the order of [`CSV_HEAD`].
+    /// The row as CSV without a line end, in the order of its members.
     #[must_use]
     pub fn csv(&self) -> String {
         let (created, updated) = (self.created_at.to_string(), self.updated_at.to_string());
@@ -199,14 +206,9 @@ impl PaymentItem {
             reason,
         ];
         let cells: Vec<String> = cells.iter().map(|text| cell(text)).collect();
-        let mut line = cells.join(",");
-        line.push_str("\r\n");
-        line
+        cells.join(",")
     }
 }
-
-/// First line of an export as CSV.
-pub const CSV_HEAD: &str = "id,key,state,payer,route,network,asset,amount,transaction,facilitator,created_at,updated_at,reason\r\n";
 
 /// Writes one cell: in quotes if necessary, and after an apostrophe if a spreadsheet would compute
 /// it.
@@ -338,8 +340,10 @@ pub fn transitions(history: &str) -> Vec<Transition> {
         .lines()
         .filter_map(|line| {
             let mut parts = line.splitn(4, ',');
+            let at = parts.next()?.parse().ok()?;
             Some(Transition {
-                at: parts.next()?.parse().ok()?,
+                at,
+                time: UnixTime::from_secs(at).rfc3339(),
                 from: parts.next()?.to_string(),
                 to: parts.next()?.to_string(),
                 why: parts.next()?.to_string(),
@@ -353,6 +357,8 @@ pub fn transitions(history: &str) -> Vec<Transition> {
 pub struct Transition {
     /// Unix seconds.
     pub at: u64,
+    /// The same as a date.
+    pub time: String,
     /// Name of the state before; `none` for the first.
     pub from: String,
     /// Name of the state after.

@@ -27,6 +27,13 @@ pub fn known(chain: &ChainId, symbol: Option<&str>) -> Option<(&'static str, &'s
     found.copied()
 }
 
+/// The symbol of this mint on `chain`.
+#[must_use]
+pub fn symbol_of(chain: &ChainId, mint: &str) -> Option<&'static str> {
+    let (_, mints) = MINTS.iter().find(|(chains, _)| chains.contains(&chain.as_str()))?;
+    mints.iter().find(|(_, known)| *known == mint).map(|(symbol, _)| *symbol)
+}
+
 /// Symbol and mint, the default first.
 type Mints = &'static [(&'static str, &'static str)];
 

@@ -1,7 +1,9 @@
 //! Reports of a ledger object to its operator, and the operator's decisions.
 
 use farebox_core::ledger::report::tally::{Line, Sum};
-use farebox_core::ledger::report::{Decision, Filter, Mark, ObjectRequest, PaymentItem, Report};
+use farebox_core::ledger::report::{
+    Decision, Filter, Mark, ObjectRequest, PaymentItem, Report, STARTS,
+};
 use farebox_core::ledger::shard::{Decided, Rows as _, Shard, Slot};
 use farebox_core::sorted::Sorted;
 
@@ -171,6 +173,16 @@ impl Conditions {
         if let Some(to) = filter.to {
             all.add("created < ?", [number(to)]);
         }
+        for (name, start) in &filter.starts {
+            // Nothing sorts after the last character that a text may have.
+            let end = format!("{start}\u{10ffff}");
+            let column = STARTS.iter().position(|known| known == name);
+            let column = column.and_then(|place| STARTING.get(place)).unwrap_or(&"NULL");
+            all.add(
+                &format!("{column} >= ? AND {column} < ?"),
+                [start.as_str().into(), end.into()],
+            );
+        }
         all
     }
 
@@ -188,6 +200,8 @@ impl Conditions {
     }
 }
 
+/// Columns of [`STARTS`].
+const STARTING: [&str; STARTS.len()] = ["receipt", "key", "tx", "correlation"];
 /// Columns of an item, in this order; its correlation id and its history follow.
 const ITEM: &str = "receipt, key, state, payer, route, network, asset, amount, tx, facilitator,
     created, updated, reason";

@@ -5,16 +5,22 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::message;
+use super::visit::readable;
 use crate::encoding;
 use crate::gate::call::LedgerCall;
 use crate::gate::reply::{Audience, Body, Reply, own_headers};
+use crate::gate::units;
 use crate::http::ResponseHead;
-use crate::ledger::report::{CSV_HEAD, Filter, Mark, ObjectRequest, Report};
+use crate::ledger::report::{Filter, Mark, ObjectRequest, PaymentItem, Report};
+use crate::time::UnixTime;
 
 /// Rows of one page.
 const PAGE_ROWS: u32 = 500;
 /// Limit on the calls of one export; a larger one is broken off, and has to be asked for in parts.
 const MAX_CALLS: u32 = 900;
+
+/// First line as CSV.
+const HEAD: &str = "id,key,state,payer,route,network,asset,amount,transaction,facilitator,created_at,updated_at,reason,amount_decimal,symbol,created,updated\r\n";
 
 /// Format of the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +72,7 @@ impl Export {
     #[must_use]
     pub fn preamble(&self) -> &'static str {
         match self.format {
-            Format::Csv => CSV_HEAD,
+            Format::Csv => HEAD,
             Format::Lines => "",
         }
     }
@@ -109,13 +115,22 @@ impl Export {
         let mut text = String::new();
         for item in &items {
             match self.format {
-                Format::Csv => text.push_str(&item.csv()),
+                Format::Csv => text.push_str(&line(item)),
                 Format::Lines => {
-                    text.push_str(&encoding::json::text(item));
+                    text.push_str(&readable(item));
                     text.push('\n');
                 }
             }
         }
         Piece::Text(text)
     }
+}
+
+/// A payment as CSV, in the order of [`HEAD`].
+fn line(item: &PaymentItem) -> String {
+    let decimal = units::decimal(&item.network, &item.asset, &item.amount);
+    let symbol = units::of(&item.network, &item.asset).map_or("", |(symbol, _)| symbol);
+    let date = |secs| UnixTime::from_secs(secs).rfc3339();
+    let (created, updated) = (date(item.created_at), date(item.updated_at));
+    [&item.csv(), ",", &decimal, ",", symbol, ",", &created, ",", &updated, "\r\n"].concat()
 }

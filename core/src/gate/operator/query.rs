@@ -6,7 +6,7 @@ use core::ops::RangeInclusive;
 
 use crate::encoding::hex;
 use crate::evm::address::Address;
-use crate::ledger::report::{Filter, Mark};
+use crate::ledger::report::{Filter, Mark, STARTS};
 use crate::ledger::state::StateName;
 use crate::problem::Code;
 use crate::time::UnixTime;
@@ -53,25 +53,37 @@ impl ListCursor {
 pub(super) struct Query(Vec<(&'static str, String)>);
 
 impl Query {
-    /// Reads parameters; `None` if one is unknown, repeated or cannot be decoded. An empty one
-    /// counts as absent.
-    pub(super) fn parse(text: &str, known: &'static [&'static str]) -> Option<Self> {
+    /// Reads parameters; wrong are unknown and repeated ones, and one that cannot be decoded. An
+    /// empty one counts as absent.
+    pub(super) fn parse(text: &str, known: &'static [&'static str]) -> Result<Self, Wrong> {
         let mut found: Vec<(&'static str, String)> = Vec::new();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let name = known.iter().find(|known| **known == name)?;
-            if found.iter().any(|(other, _)| other == name) {
-                return None;
+            let known = known.iter().find(|known| **known == name);
+            let is_new = found.iter().all(|(other, _)| *other != name);
+            match known.zip(decoded(value)).filter(|_| is_new) {
+                Some((name, value)) => found.push((name, value)),
+                None => return Err(Wrong::named(name)),
             }
-            let value = decoded(value)?;
-            found.push((name, value));
         }
         found.retain(|(_, value)| !value.is_empty());
-        Some(Self(found))
+        Ok(Self(found))
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A parameter in its own form.
+    fn read<T>(
+        &self,
+        name: &str,
+        form: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, Wrong> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(text) => form(text).map(Some).ok_or_else(|| Wrong::named(name)),
+        }
     }
 
     pub(super) fn number(
@@ -79,88 +91,101 @@ impl Query {
         name: &str,
         default: u64,
         range: RangeInclusive<u64>,
-    ) -> Result<u64, Code> {
-        match self.get(name) {
-            None => Ok(default),
-            Some(text) => {
-                let number = text.parse().ok().filter(|number| range.contains(number));
-                number.ok_or(Code::InvalidRequest)
-            }
-        }
+    ) -> Result<u64, Wrong> {
+        let number = |text: &str| text.parse().ok().filter(|number| range.contains(number));
+        Ok(self.read(name, number)?.unwrap_or(default))
     }
 
-    pub(super) fn filter(&self) -> Result<Filter, Code> {
-        let state = self.get("state");
-        if state.is_some_and(|state| StateName::ALL.iter().all(|known| known.name() != state)) {
-            return Err(Code::InvalidRequest);
-        }
-        let payer = match self.get("payer").map(Address::parse) {
-            None => None,
-            Some(Ok(payer)) => Some(payer.to_lower_hex()),
-            Some(Err(_)) => return Err(Code::InvalidRequest),
+    pub(super) fn filter(&self) -> Result<Filter, Wrong> {
+        let state = |text: &str| {
+            StateName::ALL.iter().any(|known| known.name() == text).then(|| text.to_string())
         };
+        let payer = |text: &str| Address::parse(text).ok().map(|payer| payer.to_lower_hex());
+        let mut starts = Vec::new();
+        for name in STARTS {
+            if let Some(start) = self.read(name, |text| start_of(name, text))? {
+                starts.push((name.to_string(), start));
+            }
+        }
         Ok(Filter {
-            state: state.map(ToString::to_string),
-            payer,
+            state: self.read("state", state)?,
+            payer: self.read("payer", payer)?,
             route: self.get("route").map(ToString::to_string),
             from: self.time("from")?,
             to: self.time("to")?,
+            starts,
         })
     }
 
     /// Unix seconds, or the first second of a day.
-    fn time(&self, name: &str) -> Result<Option<u64>, Code> {
-        match self.get(name) {
-            None => Ok(None),
-            Some(text) => {
-                let secs = UnixTime::from_text(text).ok().map(UnixTime::secs);
-                secs.or_else(|| day_start(text)).map(Some).ok_or(Code::InvalidRequest)
-            }
-        }
+    fn time(&self, name: &str) -> Result<Option<u64>, Wrong> {
+        self.read(name, |text| {
+            UnixTime::from_text(text).ok().map(UnixTime::secs).or_else(|| day_start(text))
+        })
     }
 
     /// The first second of the parameter `day`; of today without one.
-    pub(super) fn day(&self, now: UnixTime) -> Result<u64, Code> {
-        match self.get("day") {
-            None => Ok(now.secs().saturating_sub(now.secs() % DAY_SECS)),
-            Some(text) => day_start(text).ok_or(Code::InvalidRequest),
-        }
+    pub(super) fn day(&self, now: UnixTime) -> Result<u64, Wrong> {
+        let today = now.secs().saturating_sub(now.secs() % DAY_SECS);
+        Ok(self.read("day", day_start)?.unwrap_or(today))
     }
 
-    pub(super) fn cursor(&self) -> Result<Option<ListCursor>, Code> {
-        match self.get("cursor") {
-            None => Ok(None),
-            Some(text) => ListCursor::parse(text).map(Some).ok_or(Code::InvalidRequest),
-        }
+    pub(super) fn cursor(&self) -> Result<Option<ListCursor>, Wrong> {
+        self.read("cursor", ListCursor::parse)
     }
+}
+
+/// Why a request is refused, and the parameter or member that is wrong; empty if none is to name.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    pub code: Code,
+    pub name: String,
+}
+
+impl Wrong {
+    /// A parameter or member that is unknown, missing or has the wrong form.
+    pub(super) fn named(name: &str) -> Self {
+        Self { code: Code::InvalidRequest, name: name.chars().take(MAX_NAME_CHARS).collect() }
+    }
+}
+
+impl From<Code> for Wrong {
+    fn from(code: Code) -> Self {
+        Self { code, name: String::new() }
+    }
+}
+
+/// Longest name of a parameter that an answer repeats.
+const MAX_NAME_CHARS: usize = 64;
+/// Longest beginning of a column.
+const MAX_START_BYTES: usize = 128;
+
+/// The beginning of a column as the ledger writes it: a payment's id with or without `rcpt_`, its
+/// key with or without `0x`.
+fn start_of(name: &str, text: &str) -> Option<String> {
+    let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+    let start = match (name, digits) {
+        ("id", _) => ["rcpt_", text.strip_prefix("rcpt_").unwrap_or(text)].concat(),
+        ("key", digits) => {
+            Some(digits.unwrap_or(text).to_ascii_lowercase()).filter(|text| is_hex(text))?
+        }
+        ("transaction", Some(digits)) => ["0x", &digits.to_ascii_lowercase()].concat(),
+        ("transaction", None) if text.len() == 64 && is_hex(text) => {
+            ["0x", &text.to_ascii_lowercase()].concat()
+        }
+        _ => text.to_string(),
+    };
+    (start.len() <= MAX_START_BYTES).then_some(start)
 }
 
 const DAY_SECS: u64 = 86_400;
 
 /// The first second of a day written `2025-11-20`, from 1970 on.
 fn day_start(text: &str) -> Option<u64> {
-    let mut parts = text.split('-');
-    let mut number = |len: usize| {
-        let part = parts.next()?;
-        let digits = part.len() == len && part.bytes().all(|byte| byte.is_ascii_digit());
-        if digits { part.parse::<u64>().ok() } else { None }
-    };
-    let (year, month, day) = (number(4)?, number(2)?, number(2)?);
-    if parts.next().is_some() || year < 1970 || !(1..=12).contains(&month) {
-        return None;
-    }
-    // Years from March, so that a leap day ends its year.
-    let (year, month) = match month {
-        1 | 2 => (year.checked_sub(1)?, month.checked_add(9)?),
-        _ => (year, month.checked_sub(3)?),
-    };
-    let leap_days = (year / 4).checked_sub(year / 100)?.checked_add(year / 400)?;
-    let before = month.checked_mul(153)?.checked_add(2)? / 5;
-    let days = year.checked_mul(365)?.checked_add(leap_days)?.checked_add(before)?;
-    let days = days.checked_add(day.checked_sub(1)?)?.checked_sub(719_468)?;
-    let secs = days.checked_mul(DAY_SECS)?;
-    // A day that its month does not have comes out as another one.
-    UnixTime::from_secs(secs).rfc3339().starts_with(text).then_some(secs)
+    let midnight = UnixTime::from_rfc3339(&[text, "T00:00:00Z"].concat()).ok()?;
+    // An earlier day comes out as 1970.
+    midnight.rfc3339().starts_with(text).then_some(midnight.secs())
 }
 
 /// A value without its percent-encoding; `None` if it is not UTF-8.
@@ -210,7 +235,7 @@ mod tests {
     fn unknown_repeated_and_broken_parameters_are_refused() {
         const KNOWN: &[&str] = &["route", "limit"];
         for text in ["x=1", "route=a&route=b", "route=%2", "route=%zz", "route=%ff", "Route=a"] {
-            assert!(Query::parse(text, KNOWN).is_none(), "{text}");
+            assert!(Query::parse(text, KNOWN).is_err(), "{text}");
         }
         let query = Query::parse("route=%2Fa%2F%5Bid%5D&limit=", KNOWN).unwrap();
         assert_eq!(query.get("route"), Some("/a/[id]"));

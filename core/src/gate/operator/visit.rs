@@ -6,16 +6,16 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use serde::Serialize;
 use serde_json::json;
 
 use super::query::ListCursor;
 use super::refund::refund_proof;
-use super::{answer, message, metrics, refusal};
+use super::{answer, message, metrics, naming, refusal};
 use crate::encoding;
 use crate::evm::rpc;
 use crate::gate::call::LedgerCall;
 use crate::gate::reply::Reply;
+use crate::gate::units;
 use crate::ledger::report::tally::{ACCOUNTS, Sum};
 use crate::ledger::report::{
     Decision, FailingClient, Filter, Mark, ObjectRequest, PaymentItem, Report, transitions,
@@ -83,13 +83,6 @@ pub enum QueryStep {
     Answer(Reply),
 }
 
-/// A page of payments.
-#[derive(Serialize)]
-struct Page<'a> {
-    items: &'a [PaymentItem],
-    next: Option<String>,
-}
-
 /// A query and the results so far.
 #[derive(Debug)]
 pub struct OperatorQuery {
@@ -132,7 +125,8 @@ impl OperatorQuery {
                         .as_ref()
                         .is_some_and(|mark| filter.payer.as_deref() != Some(&mark.payer))
             {
-                reply = Some(refusal(Code::InvalidRequest, &correlation, None));
+                let refusal = refusal(Code::InvalidRequest, &correlation, None);
+                reply = Some(naming(refusal, "cursor"));
             }
         }
         Self {
@@ -346,7 +340,7 @@ impl OperatorQuery {
     fn shown(&self, item: &PaymentItem) -> Reply {
         let steps = transitions(&item.history);
         let bare = PaymentItem { history: String::new(), ..item.clone() };
-        let item = encoding::json::text(&bare);
+        let item = readable(&bare);
         let steps = encoding::json::text(&steps);
         let open = item.strip_suffix('}').unwrap_or_default();
         self.json([open, ",\"transitions\":", &steps, "}"].concat())
@@ -360,8 +354,9 @@ impl OperatorQuery {
     fn conclude(&self) -> Reply {
         match &self.task {
             Task::List { .. } => {
-                let next = self.next.as_ref().map(ListCursor::to_text);
-                self.json(encoding::json::text(&Page { items: &self.items, next }))
+                let next = encoding::json::text(&self.next.as_ref().map(ListCursor::to_text));
+                let items: Vec<_> = self.items.iter().map(readable).collect();
+                self.json(["{\"items\":[", &items.join(","), "],\"next\":", &next, "}"].concat())
             }
             Task::Find { .. } | Task::Decide { .. } => {
                 let code = if self.down { Code::LedgerUnavailable } else { Code::NotFound };
@@ -389,9 +384,12 @@ impl OperatorQuery {
     }
 
     fn total(&self, sum: &Sum) -> serde_json::Value {
+        let (symbol, decimals) = units::of(&sum.network, &sum.asset).unzip();
         let mut total = json!({
             "network": sum.network,
             "asset": sum.asset,
+            "symbol": symbol,
+            "decimals": decimals,
             "route": sum.route,
             "settled": sum.column("settled").to_string(),
             "doubtful": sum.column("doubtful").to_string(),
@@ -451,6 +449,16 @@ impl OperatorQuery {
             .collect();
         self.json(json!({ "items": items }).to_string())
     }
+}
+
+/// A payment as JSON, with what people read.
+pub(super) fn readable(item: &PaymentItem) -> String {
+    let text = encoding::json::text(item);
+    let open = text.strip_suffix('}').unwrap_or_default();
+    let amount = units::amount_members(&item.network, &item.asset, &item.amount);
+    let created = units::time_member("created", item.created_at);
+    let updated = units::time_member("updated", item.updated_at);
+    [open, &amount, &created, &updated, "}"].concat()
 }
 
 fn call(object: &str, errand: ObjectRequest) -> LedgerCall {
