@@ -1,14 +1,16 @@
 // The product's main job on real parts, with one command.
 //
-//   npm run demo [-- --once] [-- --headers]
+//   npm run demo [-- --once] [-- --headers] [-- --log pretty]
 //
 // Brings everything it needs, starts a chain, the reference facilitator, an origin and the gate, lets
 // stock clients pay, and stays up. `--once` ends instead, with 1 if anything did not hold; `--headers`
-// prints the decoded headers of each exchange.
+// prints the decoded headers of each exchange; `--log pretty` shows what the gate logs after the tour,
+// `--log json` the same as it is written.
 
 import { randomBytes } from 'node:crypto';
 
 import { bundleWorker, compileWorker } from './build.mjs';
+import { prettyStream } from './pretty.mjs';
 import { endAll } from './processes.mjs';
 import { checkNode, installPackages, installRust } from './setup.mjs';
 import { elapsed, runMain, step, StepFailed } from './steps.mjs';
@@ -34,6 +36,7 @@ await runMain(async () => {
   if (!once) {
     const { linesToType } = await import('../demo/lines.mjs');
     console.log(linesToType(everything));
+    if (process.argv.includes('--log')) gate.follow(process.argv.includes('json') ? (text) => process.stdout.write(text) : prettyStream((text) => process.stdout.write(text)));
     await new Promise(() => {});
   }
   await endAll();

@@ -1,14 +1,16 @@
 // `wrangler dev` with your wrangler.toml, and local money: a chain of its own, its facilitator, a key with test money.
 //
-//   npm run dev [-- --own-facilitator] [wrangler's options]
+//   npm run dev [-- --own-facilitator] [--log json] [wrangler's options]
 //
 // All variables are those of the file, but for two: FACILITATOR_URL and RPC_URL are the local ones, if the
 // file's NETWORK is Base Sepolia alone. `--own-facilitator` leaves these too. The origin is never touched.
+// The gate's log is shown as people read it (scripts/pretty.mjs), with `--log json` as it is written.
 // Secrets come from .dev.vars, which git ignores; it is written with random ones if there is none.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { prettyStream } from './pretty.mjs';
 import { endAll, startProcess } from './processes.mjs';
 import { setup } from './setup.mjs';
 import { root, runMain, step, StepFailed } from './steps.mjs';
@@ -19,7 +21,8 @@ const POLL_MS = 200;
 
 await runMain(async () => {
   const words = process.argv.slice(2);
-  const options = words.filter((word) => word !== '--own-facilitator');
+  const isJson = words[words.indexOf('--log') + 1] === 'json' && words.includes('--log');
+  const options = words.filter((word, index) => word !== '--own-facilitator' && word !== '--log' && words[index - 1] !== '--log');
   await setup();
   const { readSource } = await import('./check/source.mjs');
   const { structured, parseSecrets } = await import('./check/worker.mjs');
@@ -44,7 +47,7 @@ await runMain(async () => {
       ...Object.entries(replaced).flatMap(([name, value]) => ['--var', `${name}:${value}`]),
       ...options.filter((word, index) => word !== '--port' && options[index - 1] !== '--port'),
     ],
-    { cwd: root, show: true, env: { ...process.env, FAREBOX_DEV: '1', WRANGLER_SEND_METRICS: 'false', CLOUDFLARE_CF_FETCH_ENABLED: 'false' } },
+    { cwd: root, show: isJson ? true : prettyStream, env: { ...process.env, FAREBOX_DEV: '1', WRANGLER_SEND_METRICS: 'false', CLOUDFLARE_CF_FETCH_ENABLED: 'false' } },
   );
   const gone = wrangler.exited.then((code) => ({ code }));
   if ((await Promise.race([gone, listening(`http://127.0.0.1:${port}`)])) === undefined) {

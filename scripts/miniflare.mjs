@@ -29,7 +29,8 @@ import { root } from './steps.mjs';
  * Starts workerd and waits until it listens on 127.0.0.1.
  *
  * `restart()` ends workerd and starts it again at the same address on the same storage; `kill()` ends it
- * with SIGKILL first, as a lost machine would. `logs()` is all it has written.
+ * with SIGKILL first, as a lost machine would. `logs()` is all it has written, `follow` hears what it
+ * writes from then on.
  *
  * @param {GateOptions} [options]
  */
@@ -37,6 +38,8 @@ export async function startGate({ build = 'build', vars = {}, secrets = {}, pers
   const folder = resolve(root, build);
   const bindings = { ...randomSecrets(), ...vars, ...secrets };
   let logs = '';
+  /** @type {(text: string) => void} */
+  let follow = () => {};
 
   /** @param {number} onPort */
   const start = async (onPort) => {
@@ -56,7 +59,10 @@ export async function startGate({ build = 'build', vars = {}, secrets = {}, pers
       ...(persist === undefined ? {} : { defaultPersistRoot: resolve(root, persist) }),
       ...(outboundService === undefined ? {} : { outboundService }),
       handleRuntimeStdio: (/** @type {import('node:stream').Readable} */ out, /** @type {import('node:stream').Readable} */ err) => {
-        for (const stream of [out, err]) stream.on('data', (chunk) => { logs += chunk; });
+        for (const stream of [out, err]) stream.on('data', (chunk) => {
+          logs += chunk;
+          follow(String(chunk));
+        });
       },
     }));
     const url = (await mf.ready).origin;
@@ -77,6 +83,7 @@ export async function startGate({ build = 'build', vars = {}, secrets = {}, pers
     get mf() { return running.mf; },
     get pid() { return running.pid; },
     logs: () => logs,
+    follow(/** @type {(text: string) => void} */ listener) { follow = listener; },
     stop,
     async restart() {
       await running.mf.dispose();

@@ -58,20 +58,25 @@ export function isEnding() {
 /**
  * Starts a program in a new process group, without stdin.
  *
- * `show` passes its output on as it comes; otherwise it is only kept for `output()`.
+ * `show` passes its output on as it comes, or through a function of its own for each stream; otherwise it is only kept for `output()`.
  *
  * @param {string} command
  * @param {string[]} args
- * @param {{cwd?: string, env?: NodeJS.ProcessEnv, show?: boolean}} [options]
+ * @param {{cwd?: string, env?: NodeJS.ProcessEnv, show?: boolean | ((write: (text: string) => void) => (chunk: string) => void)}} [options]
  * @returns {Child}
  */
 export function startProcess(command, args, { cwd, env, show = false } = {}) {
   watch();
   const child = spawn(command, args, { cwd, env: env ?? process.env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   let kept = '';
-  const keep = (/** @type {NodeJS.WriteStream} */ stream) => (/** @type {Buffer} */ chunk) => {
-    kept = (kept + chunk.toString('utf8')).slice(-OUTPUT_CHARACTERS);
-    if (show) stream.write(chunk);
+  const keep = (/** @type {NodeJS.WriteStream} */ stream) => {
+    const write = (/** @type {string} */ text) => void stream.write(text);
+    const pass = typeof show === 'function' ? show(write) : show ? write : () => {};
+    return (/** @type {Buffer} */ chunk) => {
+      const text = chunk.toString('utf8');
+      kept = (kept + text).slice(-OUTPUT_CHARACTERS);
+      pass(text);
+    };
   };
   child.stdout.on('data', keep(process.stdout));
   child.stderr.on('data', keep(process.stderr));

@@ -7,7 +7,7 @@ use farebox_core::gate::Gate;
 use farebox_core::gate::admit::correlation_id;
 use farebox_core::gate::attempts::ClientKey;
 use farebox_core::gate::call::{FacilitatorCall, LedgerCall};
-use farebox_core::gate::paid::{Collected, Step, StreamEnd, Streaming, Waiting};
+use farebox_core::gate::paid::{Collected, Label, Step, StreamEnd, Streaming, Waiting};
 use farebox_core::gate::reply::{Body, Reply};
 use farebox_core::http::RequestHead;
 use farebox_core::ledger::{Answer, LedgerReply};
@@ -17,7 +17,9 @@ use wasm_bindgen::JsValue;
 
 use super::edge::{Digested, Upload};
 use super::resolve::{Resolved, resolve};
-use super::{Bindings, attempts, chain, edge, facilitator, handover, ledger, meters, now, origin};
+use super::{
+    Asked, Bindings, attempts, chain, edge, facilitator, handover, ledger, meters, now, origin,
+};
 
 /// Answers a request that shows a proof: the client waits for the promise, the work goes on without
 /// them.
@@ -68,7 +70,7 @@ impl WaitingClient {
             // A resolve function does not throw.
             let _ = resolve.call1(&JsValue::UNDEFINED, &edge::render_with(reply, held));
             self.log.write(reply);
-            meters::answered(reply, reply.route.as_ref().unwrap_or(&self.log.route));
+            meters::answered(reply, reply.route.as_ref().unwrap_or(&self.log.label.route));
             if let Some(client_key) = &self.client_key {
                 attempts::answered(client_key, &reply.marks);
             }
@@ -128,6 +130,7 @@ async fn drive(
                     // A resolve function does not throw.
                     let _ = resolve.call1(&JsValue::UNDEFINED, &response);
                 }
+                client.log.request.log_free(&passing, &response);
                 return steps;
             }
             Step::Digest(next) => {
@@ -140,7 +143,7 @@ async fn drive(
                 }
             }
             Step::Claim(call, next) => {
-                client.log.label(next.label());
+                client.log.label = next.label();
                 if let Some(reason) = next.draft().as_ref().and_then(facilitator::recalled) {
                     step = next.recalled(&reason);
                     continue;
@@ -159,7 +162,7 @@ async fn drive(
                 next.answered(first.told, now())
             }
             Step::Resume(call, next) => {
-                client.log.label(next.label());
+                client.log.label = next.label();
                 let Some(first) = ask_first(gate, &call, bindings, &mut client).await else {
                     step = next.limited();
                     continue;
@@ -172,7 +175,7 @@ async fn drive(
                 next.answered(first.told, now())
             }
             Step::Look(call, next) => {
-                client.log.label(next.label());
+                client.log.label = next.label();
                 let Some(first) = ask_first(gate, &call, bindings, &mut client).await else {
                     step = next.limited();
                     continue;
@@ -299,6 +302,9 @@ async fn ask_first<T: DeserializeOwned>(
     let block_query =
         call.block_query.as_ref().map(|call| chain::send(gate, &call.network, &call.body));
     let (told, body) = split(ledger::ask(&bindings.ledger, call, &JsValue::NULL).await);
+    if let Some(LedgerReply { receipt: Some(receipt), .. }) = &told {
+        client.log.label.payment.clone_from(receipt);
+    }
     client.log.object_ms += edge::clock_ms().saturating_sub(started);
     let block = match block_query {
         Some(sent) => Some(chain::reply(sent).await),
@@ -379,11 +385,9 @@ fn kind(collected: &JsValue) -> Collected {
 
 /// The log line of one paid request.
 struct Log {
-    correlation: String,
-    method: String,
+    request: Asked,
     started: u64,
-    key8: String,
-    route: String,
+    label: Label,
     facilitator_ms: u64,
     origin_ms: u64,
     object_ms: u64,
@@ -392,30 +396,24 @@ struct Log {
 impl Log {
     fn new(head: &RequestHead, fresh: &str) -> Self {
         Self {
-            correlation: correlation_id(&head.headers, fresh).to_owned(),
-            method: head.method.clone(),
+            request: Asked::new(head, correlation_id(&head.headers, fresh)),
             started: edge::clock_ms(),
-            key8: String::new(),
-            route: String::new(),
+            label: Label { members: ",\"key8\":\"\"".to_owned(), ..Label::default() },
             facilitator_ms: 0,
             origin_ms: 0,
             object_ms: 0,
         }
     }
 
-    fn label(&mut self, (key8, route): (String, String)) {
-        (self.key8, self.route) = (key8, route);
-    }
-
     fn write(&self, reply: &Reply) {
-        let more = serde_json::json!({
-            "key8": self.key8,
-            "facilitator_ms": self.facilitator_ms,
-            "origin_ms": self.origin_ms,
-            "object_ms": self.object_ms,
-            "total_ms": edge::clock_ms().saturating_sub(self.started),
-        });
-        super::log_reply(reply, &self.correlation, &self.method, &self.route, more);
+        let Self { label, facilitator_ms, origin_ms, object_ms, .. } = self;
+        let total_ms = edge::clock_ms().saturating_sub(self.started);
+        let route = reply.route.as_ref().unwrap_or(&label.route);
+        let more = format!(
+            ",\"payment\":\"{}\"{},\"facilitator_ms\":{facilitator_ms},\"origin_ms\":{origin_ms},\"object_ms\":{object_ms},\"total_ms\":{total_ms}",
+            label.payment, label.members
+        );
+        edge::log(&self.request.line(reply, route, &more));
     }
 }
 

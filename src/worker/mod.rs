@@ -38,7 +38,6 @@ use farebox_core::problem::Code;
 use farebox_core::time::UnixTime;
 use farebox_core::x402::extension::diagnostic::SCHEMA;
 use futures_util::future::join_all;
-use serde_json::Value;
 use wasm_bindgen::prelude::*;
 
 use self::resolve::Resolved;
@@ -107,14 +106,14 @@ pub fn handle(head: &str, request: JsValue, bindings: &JsValue, context: JsValue
     if shows_proof(&head.headers) {
         return drive::begin(gate, head, fresh, request, bindings, &context);
     }
-    let method = head.method.clone();
+    let asked = Asked::new(&head, correlation_id(&head.headers, &fresh));
     let admission = match attempts::admit(&gate, head, &fresh).0 {
-        Admission::Respond(reply) => return refuse(&gate, &reply, &method, &ledger, &context),
+        Admission::Respond(reply) => return refuse(&gate, &reply, &asked, &ledger, &context),
         admission => admission.unpaid(),
     };
     match admission {
         Some(admission) => {
-            edge::promise(unpaid(gate, admission, method, request, bindings, context))
+            edge::promise(unpaid(gate, admission, asked, request, bindings, context))
         }
         // A payment always comes with a proof, so this cannot happen.
         None => broken(&fresh),
@@ -125,16 +124,18 @@ pub fn handle(head: &str, request: JsValue, bindings: &JsValue, context: JsValue
 async fn unpaid(
     gate: Rc<Gate>,
     admission: Admission<'static>,
-    method: String,
+    asked: Asked,
     request: JsValue,
     bindings: Bindings,
     context: JsValue,
 ) -> JsValue {
     match resolve::resolve(&gate, admission, &request, &bindings, &mut None).await {
-        Resolved::Respond(reply) => refuse(&gate, &reply, &method, &bindings.ledger, &context),
+        Resolved::Respond(reply) => refuse(&gate, &reply, &asked, &bindings.ledger, &context),
         Resolved::Pass(call, passing) => {
             let body = edge::request_body(&request);
-            origin::pass(&gate, call, &passing, &body, &bindings.origin).await
+            let response = origin::pass(&gate, call, &passing, &body, &bindings.origin).await;
+            asked.log_free(&passing, &response);
+            response
         }
         Resolved::Pay(_) => broken(&fresh_id()),
     }
@@ -144,11 +145,11 @@ async fn unpaid(
 fn refuse(
     gate: &Rc<Gate>,
     reply: &Reply,
-    method: &str,
+    asked: &Asked,
     ledger: &JsValue,
     context: &JsValue,
 ) -> JsValue {
-    log_refusal(reply, method, context);
+    asked.log_unpaid(reply, context);
     if let Some(route) = &reply.route {
         if gate.has_operator() {
             meters::answered(reply, route);
@@ -330,32 +331,56 @@ fn fresh_id() -> String {
     farebox_core::encoding::hex::encode(&bytes)
 }
 
-/// Logs a request of a priced route that came without a proof, unless the client repeats itself.
-/// The lines of a second are written together: nothing has begun that they could be too late for.
-fn log_refusal(reply: &Reply, method: &str, context: &JsValue) {
-    if let Some(route) = reply.route.as_deref().filter(|_| !reply.marks.repeats) {
-        let correlation = reply.head.headers.get(CORRELATION).unwrap_or_default();
-        edge::log_unpaid(&line_of(reply, correlation, method, route, Value::Null), context);
+/// What the log says of a request.
+struct Asked {
+    correlation: String,
+    method: String,
+    path: String,
+}
+
+impl Asked {
+    fn new(head: &RequestHead, correlation: &str) -> Self {
+        let path = head.target().split('?').next().unwrap_or_default();
+        let (correlation, method) = (correlation.to_owned(), head.method.clone());
+        Self { correlation, method, path: path.chars().take(MAX_PATH_CHARS).collect() }
+    }
+
+    /// The line about its answer; `more` are further members, each after a comma.
+    fn line(&self, reply: &Reply, route: &str, more: &str) -> String {
+        let line = serde_json::json!({
+            "at": now().rfc3339(),
+            "correlation_id": self.correlation,
+            "method": self.method,
+            "path": self.path,
+            "route": route,
+            "status": reply.head.status,
+            "outcome": reply.outcome(),
+            "code": reply.code.map(|code| code.name()),
+            "diagnosis": reply.marks.diagnosed.map(|code| code.name()),
+        });
+        let mut line = line.to_string();
+        line.truncate(line.len() - 1);
+        line + more + "}"
+    }
+
+    /// Logs a request of a priced route that came without a proof, unless the client repeats
+    /// itself. The lines of a second are written together: nothing has begun that they could be too
+    /// late for.
+    fn log_unpaid(&self, reply: &Reply, context: &JsValue) {
+        if let Some(route) = reply.route.as_deref().filter(|_| !reply.marks.repeats) {
+            edge::log_unpaid(&self.line(reply, route, ""), context);
+        }
+    }
+
+    /// Logs a request of a priced route that was free this time.
+    fn log_free(&self, passing: &Unpaid, response: &JsValue) {
+        if let Some(route) = passing.route() {
+            let status = edge::member(response, "status").as_f64().unwrap_or(0.0) as u16;
+            let head = ResponseHead { status, headers: Headers::new() };
+            edge::log(&self.line(&Reply::new(head, Body::Empty), route, ""));
+        }
     }
 }
 
-/// Logs a reply; `more` is an object of further facts, or null.
-fn log_reply(reply: &Reply, correlation: &str, method: &str, route: &str, more: Value) {
-    edge::log(&line_of(reply, correlation, method, route, more));
-}
-
-fn line_of(reply: &Reply, correlation: &str, method: &str, route: &str, more: Value) -> String {
-    let mut line = serde_json::json!({
-        "at": now().rfc3339(),
-        "correlation_id": correlation,
-        "method": method,
-        "route": route,
-        "status": reply.head.status,
-        "code": reply.code.map(|code| code.name()),
-        "diagnosis": reply.marks.diagnosed.map(|code| code.name()),
-    });
-    if let (Value::Object(line), Value::Object(more)) = (&mut line, more) {
-        line.extend(more);
-    }
-    line.to_string()
-}
+/// Longest path in a line: clients write it.
+const MAX_PATH_CHARS: usize = 256;

@@ -14,7 +14,7 @@ const ADDRESS = 'cf-connecting-ip';
  * @property {number} number by which the compiled gate knows it
  * @property {Headers} headers
  * @property {[string, string, string]} body the texts around the id of the challenge and the correlation id
- * @property {string} route as JSON
+ * @property {string} asked path and route, as members of JSON
  */
 
 /** URLs that are remembered, and URLs that have been asked for once. */
@@ -63,7 +63,7 @@ export class Standing {
     const lines = address === undefined ? undefined : askAgain(known.number, address);
     if (lines === undefined) return undefined;
     const [correlation = '', id, challenges = '', due] = lines.split('\n');
-    logUnpaid(lineOf(correlation, known.route), context);
+    logUnpaid(lineOf(correlation, known), context);
     if (due !== '') handOver(ledger, context);
     const [before, between, after] = known.body;
     const body = encoder.encode(before + id + between + correlation + after);
@@ -94,7 +94,7 @@ export class Standing {
     }
     const end = said.indexOf('\n');
     const [lines, before, between, after, route] = JSON.parse(said.slice(end + 1));
-    this.#known.set(url, { number: Number(said.slice(0, end)), headers: headersOf(lines), body: [before, between, after], route });
+    this.#known.set(url, { number: Number(said.slice(0, end)), headers: headersOf(lines), body: [before, between, after], asked: membersOf(url, route) });
   }
 
   /** Forgets the one that was remembered first. */
@@ -128,16 +128,29 @@ export class Standing {
  * The line of the log that the compiled gate would write.
  *
  * @param {string} correlation
- * @param {string} route
+ * @param {Known} known
  */
-function lineOf(correlation, route) {
+function lineOf(correlation, { asked }) {
   const seconds = Math.floor(Date.now() / 1000);
   if (seconds !== moment.seconds) {
     moment.seconds = seconds;
     moment.text = new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');
   }
-  return `{"at":"${moment.text}","code":"payment_required","correlation_id":"${correlation}","diagnosis":null,"method":"GET","route":${route},"status":402}`;
+  return `{"at":"${moment.text}","code":"payment_required","correlation_id":"${correlation}","diagnosis":null,"method":"GET","outcome":"terms",${asked},"status":402}`;
 }
+
+/**
+ * Path and route of a line; the path is as long as the compiled gate writes it.
+ *
+ * @param {string} url
+ * @param {string} route as JSON
+ */
+function membersOf(url, route) {
+  return `"path":${JSON.stringify(new URL(url).pathname.slice(0, MAX_PATH_CHARS))},"route":${route}`;
+}
+
+/** Longest path in a line. */
+const MAX_PATH_CHARS = 256;
 
 /** The second that was written last. */
 const moment = { seconds: 0, text: '' };

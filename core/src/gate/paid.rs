@@ -29,7 +29,7 @@ mod settle;
 pub(super) mod take;
 
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 
 use self::asked::Asked;
 pub(super) use self::asked::digest_bytes;
@@ -49,6 +49,7 @@ use super::call::{ChainCall, FacilitatorCall, LedgerCall};
 use super::checked::Eligibility;
 use super::forward::OriginCall;
 use super::reply::{Audience, Reply};
+use super::units;
 use super::unpaid::Unpaid;
 use crate::facilitator::unproven::queue::Verdict;
 use crate::facilitator::wire::Facilitator;
@@ -138,10 +139,31 @@ pub struct PaidRequest<'g> {
     work: Work,
 }
 
+/// What the log says of a payment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Label {
+    /// Pattern of its route.
+    pub route: String,
+    /// Its receipt id.
+    pub payment: String,
+    /// Members of a JSON object, each after a comma: the key's prefix, the network and the amount.
+    pub members: String,
+}
+
 impl<'g> PaidRequest<'g> {
-    /// For the log: the payment key's prefix and the route.
-    fn label(&self) -> (String, String) {
-        (format!("{:?}", self.checked.proof.key), self.asked.offer.route.clone())
+    /// What the log says of the payment.
+    fn label(&self) -> Label {
+        let terms = &self.asked.choice.terms;
+        let (network, amount) = (terms.network.as_str(), terms.amount.to_string());
+        let units = units::amount_members(network, &terms.asset, &amount);
+        let key = self.checked.proof.key;
+        Label {
+            route: self.asked.offer.route.clone(),
+            payment: self.row.receipt.clone(),
+            members: format!(
+                ",\"key8\":\"{key:?}\",\"network\":\"{network}\",\"amount\":\"{amount}\"{units}"
+            ),
+        }
     }
 
     /// Takes the newest block at first sight from a node's reply.

@@ -98,6 +98,19 @@ impl Reply {
         }
     }
 
+    /// In one word for the log, how the request ended.
+    #[must_use]
+    pub const fn outcome(&self) -> &'static str {
+        match self.code {
+            _ if self.marks.served => "served",
+            None => "free",
+            Some(Code::PaymentRequired) => "terms",
+            Some(Code::RefundDue) => "owed",
+            Some(Code::SettlementUnknown) => "unknown",
+            Some(_) => "refused",
+        }
+    }
+
     /// Adds the diagnosis for the payer's program.
     #[must_use]
     pub fn diagnosed(mut self, diagnosis: Option<&Diagnosis>) -> Self {

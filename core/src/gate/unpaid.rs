@@ -37,13 +37,21 @@ pub struct Unpaid {
     remaining: Option<u64>,
     /// The document to answer with if the origin has none there.
     instead: Option<DocumentRequest>,
+    /// Pattern of the priced route that was asked for.
+    route: Option<String>,
 }
 
 impl Unpaid {
     /// A request to a path without a price.
     #[must_use]
     pub const fn free(correlation: String) -> Self {
-        Self { correlation, audience: Audience::Other, remaining: None, instead: None }
+        Self { correlation, audience: Audience::Other, remaining: None, instead: None, route: None }
+    }
+
+    /// For the log, the pattern of the priced route that was free for this request.
+    #[must_use]
+    pub fn route(&self) -> Option<&str> {
+        self.route.as_deref()
     }
 }
 
@@ -122,7 +130,9 @@ impl Gate {
     ) -> (OriginCall, Unpaid) {
         let mut call = self.origin_call(head, caller, &correlation, offer.origin_timeout_secs, now);
         call.caching = Caching::Never;
-        let unpaid = Unpaid { correlation, audience: Audience::Paid, remaining, instead: None };
+        let route = Some(offer.route.clone());
+        let unpaid =
+            Unpaid { correlation, audience: Audience::Paid, remaining, instead: None, route };
         (call, unpaid)
     }
 

@@ -243,6 +243,14 @@ states! {
     Manual "manual" All
 }
 
+/// Whether a step is one that a request takes on its ordinary way: the log's line about the request says
+/// how that ended, so a line of its own would say nothing more.
+#[must_use]
+pub fn is_ordinary(from: &str, to: &str) -> bool {
+    matches!(to, "executing" | "settling" | "settled" | "delivering" | "delivered")
+        && matches!(from, "none" | "executing" | "settling" | "settled" | "delivering")
+}
+
 #[cfg(test)]
 mod tests {
     use alloc::vec::Vec;

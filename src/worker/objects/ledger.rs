@@ -9,10 +9,12 @@ use farebox_core::encoding::message::Message;
 use farebox_core::gate::Gate;
 use farebox_core::ledger::attempts::Count;
 use farebox_core::ledger::command::{Asking, VERSION};
+use farebox_core::ledger::entry::Entry;
 use farebox_core::ledger::report::OperatorMessage;
 use farebox_core::ledger::shard::{
     Change, Decision, Said, Scene, Shard, Slot, Transition, is_open,
 };
+use farebox_core::ledger::state::is_ordinary;
 use farebox_core::ledger::take::{Holder, Named, Take};
 use farebox_core::ledger::{Answer, Envelope, LedgerReply};
 use farebox_core::time::UnixTime;
@@ -243,15 +245,15 @@ impl<'a> Txn<'a> {
         for change in changes {
             match change {
                 Change::Insert(slot, entry, step) => {
-                    let history = self.log(slot, step);
+                    let history = self.log(slot, entry, step);
                     self.rows.insert(slot, entry, is_open(entry, &scene), &history, now)?;
                 }
                 Change::Update(slot, entry, step) => {
-                    let history = self.log(slot, step);
+                    let history = self.log(slot, entry, step);
                     self.rows.update(slot, entry, is_open(entry, &scene), &history, now)?;
                 }
                 Change::Rewrite(slot, entry, step) => {
-                    let history = self.rows.history(slot)? + &self.log(slot, step);
+                    let history = self.rows.history(slot)? + &self.log(slot, entry, step);
                     self.rows.delete(slot)?;
                     self.rows.insert(slot, entry, is_open(entry, &scene), &history, now)?;
                 }
@@ -279,18 +281,21 @@ impl<'a> Txn<'a> {
         if changes.is_empty() { Ok(()) } else { self.plan_purge() }
     }
 
-    /// Logs steps and returns their lines of the row's history.
-    fn log(&self, slot: &Slot, transition: &Transition) -> String {
+    /// Logs the steps that no line of a request says, and returns the lines of the row's history.
+    fn log(&self, slot: &Slot, entry: &Entry, transition: &Transition) -> String {
         let mut lines = String::new();
         for (from, to, why) in transition.steps() {
-            let line = serde_json::json!({
-                "at": self.now.rfc3339(),
-                "key8": slot.key.get(..8).unwrap_or_default(),
-                "from": from,
-                "to": to,
-                "why": why,
-            });
-            edge::log(&line.to_string());
+            if !is_ordinary(from, to) {
+                let line = serde_json::json!({
+                    "at": self.now.rfc3339(),
+                    "payment": entry.payment.receipt,
+                    "key8": slot.key.get(..8).unwrap_or_default(),
+                    "from": from,
+                    "to": to,
+                    "why": why,
+                });
+                edge::log(&line.to_string());
+            }
             lines += &format!("{},{from},{to},{why}\n", self.now.secs());
         }
         lines

@@ -1,16 +1,14 @@
 //! The answer to a claim: begin, continue, wait, or hear what became of the payment.
 
-use alloc::boxed::Box;
-use alloc::string::String;
-
 use super::claim::Claim;
 use super::recording::Abort;
-use super::{PaidRequest, Step};
+use super::{Label, PaidRequest, Step};
 use crate::facilitator::funds::Debit;
 use crate::ledger::command::{Answer, Failure, LedgerReply, Mode, Noted};
 use crate::mutant::{Mutant, planted};
 use crate::problem::Code;
 use crate::time::UnixTime;
+use alloc::boxed::Box;
 
 /// Claims after the first one while too much is in flight: 4 × 500 ms let the client wait up to 2
 /// seconds.
@@ -53,9 +51,9 @@ impl<'g> Claiming<'g> {
         self.paid.refuse(Code::RateLimited)
     }
 
-    /// Prefix of the payment key and route, for the log.
+    /// What the log says of the payment.
     #[must_use]
-    pub fn label(&self) -> (String, String) {
+    pub fn label(&self) -> Label {
         self.paid.label()
     }
 

@@ -1,10 +1,9 @@
 //! Replies of the ledger to requests that must not begin their payment.
 
 use alloc::boxed::Box;
-use alloc::string::String;
 use core::marker::PhantomData;
 
-use super::{Eligibility, PaidRequest, Step};
+use super::{Eligibility, Label, PaidRequest, Step};
 use crate::ledger::command::{Fate, LedgerReply, LookAnswer, Resumed};
 use crate::mutant::{Mutant, planted};
 use crate::problem::Code;
@@ -29,9 +28,9 @@ impl<'g, A> Waits<'g, A> {
         self.0.refuse(Code::RateLimited)
     }
 
-    /// Prefix of the payment key and route, for the log.
+    /// What the log says of the payment.
     #[must_use]
-    pub fn label(&self) -> (String, String) {
+    pub fn label(&self) -> Label {
         self.0.label()
     }
 
