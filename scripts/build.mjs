@@ -82,8 +82,6 @@ export async function bundleWorker({ features = [], out = 'build' } = {}) {
       inject: ['src/worker/microtask.mjs'],
       legalComments: 'none',
       logLevel: 'warning',
-      // The glue lists its own snippet module once per import of it.
-      logOverride: { 'duplicate-object-key': 'silent' },
       plugins: [glueOf(glue), ...(features.includes('panic-drill') ? [mutants()] : [])],
     });
     const script = statSync(join(folder, 'index.js')).size;
@@ -113,7 +111,8 @@ function glueOf(folder) {
       build.onLoad({ filter: /\.js$/ }, ({ path }) => {
         if (dirname(path) !== folder) return undefined;
         const contents = readFileSync(path, 'utf8').replace(/^import source (\w+) from/gm, 'import $1 from');
-        return { contents, loader: 'js' };
+        // The glue lists a module once per import of it.
+        return { contents: contents.replace(/^ +("\.\/snippets\/[^"]+": )import\d+,\n(?=[^]*^ +\1)/gm, ''), loader: 'js' };
       });
     },
   };

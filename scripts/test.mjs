@@ -12,7 +12,7 @@ import { basename, join } from 'node:path';
 
 import { buildWorker } from './build.mjs';
 import { preparePrograms } from './interop.mjs';
-import { buildPayer, finishPackage } from './pkg.mjs';
+import { buildCheck, buildPayer, finishPackage } from './pkg.mjs';
 import { setup } from './setup.mjs';
 import { elapsed, root, run, runMain, StepFailed } from './steps.mjs';
 
@@ -77,6 +77,7 @@ const suites = {
     before: async () => {
       await gate();
       await payer();
+      await buildCheck();
       await finishPackage();
     },
     folders: ['tests/pkg'],
@@ -162,8 +163,13 @@ async function deploy() {
       'node_modules/wrangler/bin/wrangler.js', 'deploy', '--dry-run', '--env', env, '--outdir', '.wrangler/dry-run',
     ], { env: { ...process.env, CI: '1', WRANGLER_SEND_METRICS: 'false', CLOUDFLARE_CF_FETCH_ENABLED: 'false' } });
     show(output, /^Total Upload|^--dry-run/);
+    const warned = output.split('\n').findIndex((line) => WARNING.test(line));
+    if (warned >= 0) throw new StepFailed(`wrangler warns:\n${output.split('\n').slice(warned, warned + 12).join('\n')}`);
   }
 }
+
+/** A warning of wrangler or of its bundler, in whatever colour. */
+const WARNING = /\bWARNING\b|▲/;
 
 /**
  * Runs the files of suites with Node's own test runner: in parallel where a suite allows it.

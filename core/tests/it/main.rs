@@ -18,6 +18,7 @@ mod chain_rpc;
 mod chain_transfer;
 mod codec_vectors;
 mod docs;
+mod dollars;
 mod evm_vectors;
 mod facilitator_auth;
 mod facilitator_reasons;
