@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { buildWorker, targetFolder } from './build.mjs';
+import { prepareNginx } from './nginx.mjs';
 import { buildPayer } from './pkg.mjs';
 import { startProcess } from './processes.mjs';
 import { preparePython } from './python.mjs';
@@ -47,6 +48,8 @@ export async function preparePrograms() {
   if ('leftOut' in python) console.log(`  left out: the programs of Python, ${python.leftOut}`);
   const node = await prepareNode();
   if (node !== undefined) console.log(`  left out: the programs of npm, ${node}`);
+  const nginx = await prepareNginx();
+  if ('leftOut' in nginx) console.log(`  left out: nginx, ${nginx.leftOut}`);
 }
 
 async function main() {
