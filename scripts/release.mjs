@@ -3,7 +3,7 @@
 //   npm run release -- --dry-run
 //
 // Publishes nothing itself. `FAREBOX_REPOSITORY`, or the git remote `origin`, is the repository that
-// the packages name; npm's provenance needs it.
+// the packages name; npm's provenance needs it, so without one this fails in the end.
 
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -18,7 +18,7 @@ import { root, runMain, step, StepFailed } from './steps.mjs';
 const { values } = parseArgs({ options: { 'dry-run': { type: 'boolean', default: false }, 'no-build': { type: 'boolean', default: false } } });
 const OUT = join(root, 'build', 'release');
 /** Beginnings of paths that the npm package consists of. */
-const PUBLISHED = /^(dist|wasm|gate|schemas)\/|^(README\.md|LICENSE-(APACHE|MIT)|package\.json)$/;
+const PUBLISHED = /^(dist|wasm|check|gate|schemas)\/|^(README\.md|LICENSE-(APACHE|MIT)|package\.json)$/;
 
 await runMain(async () => {
   if (!values['dry-run']) throw new StepFailed('this publishes nothing: run it with --dry-run, then the commands that it prints');
@@ -33,8 +33,13 @@ await runMain(async () => {
   console.log(`
 farebox ${version}: ${files} files, ${bytes} bytes, in ${tarball}
 farebox-core ${version}: ${crate} files
-repository: ${repository ?? 'unknown, and npm publishes no provenance without it: set FAREBOX_REPOSITORY=https://…'}
-
+repository: ${repository ?? 'unknown'}`);
+  if (repository === undefined) {
+    throw new StepFailed(`everything above is right, but this cannot be published: npm's provenance has to name the repository that the package was built from,
+and neither the git remote \`origin\` nor FAREBOX_REPOSITORY says which that is. Set it, for example
+  FAREBOX_REPOSITORY=https://github.com/you/farebox npm run release -- --dry-run`);
+  }
+  console.log(`
 To publish, from a clean tree in continuous integration (provenance needs its token):
   git tag -s v${version} -m 'Farebox ${version}'
   git push origin v${version}
@@ -81,12 +86,13 @@ function packed(repository) {
   mkdirSync(copy, { recursive: true });
   const { scripts: _, ...manifest } = read('pkg/package.json');
   for (const name of [...manifest.files, 'README.md']) cpSync(join(root, 'pkg', name), join(copy, name), { recursive: true });
-  const place = repository === undefined ? {} : { repository: { type: 'git', url: `git+${repository}.git`, directory: 'pkg' }, homepage: `${repository}#readme`, bugs: `${repository}/issues` };
+  const place = repository === undefined ? {} : { repository: { type: 'git', url: `git+${repository}.git`, directory: 'pkg' }, homepage: `${repository}#readme`, bugs: `${repository}/issues`, publishConfig: { ...manifest.publishConfig, provenance: true } };
   writeFileSync(join(copy, 'package.json'), `${JSON.stringify({ ...manifest, ...place }, null, 2)}\n`);
   for (const field of ['description', 'license', 'keywords', 'engines', 'bin', 'exports']) {
     if (manifest[field] === undefined) throw new StepFailed(`pkg/package.json has no ${field}`);
   }
-  if (manifest.publishConfig?.provenance !== true || manifest.publishConfig?.access !== 'public') throw new StepFailed('publishConfig of pkg/package.json has to ask for provenance and public access');
+  if (manifest.publishConfig?.access !== 'public') throw new StepFailed('publishConfig of pkg/package.json has to ask for public access');
+  if (manifest.publishConfig?.provenance !== undefined) throw new StepFailed('provenance is set here, together with the repository that it needs');
   if (manifest.dependencies !== undefined || manifest.private === true) throw new StepFailed('the package has no dependencies and is not private');
   const [pack] = JSON.parse(execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', OUT], { cwd: copy, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
   const paths = pack.files.map((/** @type {{path: string}} */ file) => file.path);
