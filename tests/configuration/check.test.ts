@@ -1,7 +1,7 @@
 /** `npm run check`: each wrong setting is an error with its place, and so is what is wrong around them. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { after, describe, it } from 'node:test';
 
 import { check, type Finding, type Report } from '../../scripts/check/index.mjs';
@@ -318,6 +318,21 @@ describe('the command', () => {
     folder.write(tomlOf(GOOD.vars), GOOD.secrets);
     const { status, stdout } = run('--config', folder.file, '--env', '');
     assert.deepEqual([status, stdout.trim().split('\n').at(-1)], [0, `${folder.file}: 0 errors, 0 warnings`]);
+  });
+
+  it('says of ten broken settings what docs/deploy.md shows, each in the words of the table of wrong settings', () => {
+    const [, vars = '', shown = ''] = /\n```toml\n(\[vars\]\n[^]*?)```\n\n```text\n([^]*?)```\n/.exec(readFileSync('docs/deploy.md', 'utf8')) ?? [];
+    folder.write(`${HEAD}\n${vars}`);
+    const { stdout } = run('--config', folder.file);
+    const moved = HEAD.split('\n').length;
+    const placed = stdout.replaceAll(`${folder.file}:`, 'wrangler.toml:').replace(/^(wrangler\.toml:)(\d+)/gm, (_, name: string, line: string) => `${name}${Number(line) - moved}`);
+    assert.equal(placed, shown);
+    const said = [...shown.matchAll(/^wrangler\.toml:\d+:\d+ (?:warning: )?([^:]+): (.*)$/gm)].map(([, variable = '', remedy = '']) => ({ variable, remedy }));
+    assert.equal(said.length, 10);
+    const bare = (variable: string) => variable.replace(/\[\d+\]/g, '[]').replace(/\.methode$/, '');
+    const unknown = said.filter(({ variable, remedy }) => !TABLE.cases.some((one) => bare(one.variable).startsWith(bare(variable)) && remedy.includes(one.says)));
+    // A variable that nothing reads is no error of the gate.
+    assert.deepEqual(unknown.map(({ variable }) => variable), ['MAX_VALIDITY_SEC']);
   });
 
   it('repeats nothing of a private key, and tells it to nobody', () => {
