@@ -45,7 +45,8 @@ async function main(id, url, token) {
   const payment = /** @type {Record<string, unknown>} */ (await response.json());
   if (!response.ok) throw new Error(`${response.status} ${payment['code']}: ${payment['detail']}`);
   console.log(JSON.stringify(transferOf(payment), null, 2));
-  console.error(`Refund of ${payment['amount']} atomic units of ${payment['asset']} to ${payment['payer']} (${payment['reason']}).`);
+  const amount = payment['amount_decimal'] === null ? '' : `${payment['amount_decimal']} ${payment['symbol']}, `;
+  console.error(`Refund of ${amount}${payment['amount']} atomic units of ${payment['asset']}, to ${payment['payer']} (${payment['reason']}).`);
   console.error(`Send it once, then: POST ${target.pathname}/refunded {"transaction": "<its hash>"}`);
 }
 
