@@ -4,79 +4,15 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 
-import { Unusable } from './check/unusable.mjs';
 import { setup } from './setup.mjs';
-import { root, StepFailed } from './steps.mjs';
+import { root } from './steps.mjs';
 
-const OPTIONS = /** @type {const} */ ({
-  env: { type: 'string' },
-  config: { type: 'string' },
-  json: { type: 'boolean', default: false },
-  offline: { type: 'boolean', default: false },
-  secrets: { type: 'boolean', default: false },
-  help: { type: 'boolean', default: false, short: 'h' },
-});
-
-const USAGE = 'npm run check -- [--env NAME] [--config FILE] [--json] [--offline] [--secrets]';
-
-const HELP = `Checks a deployment for every known error before it is made.
-
-  ${USAGE}
-
-  --env NAME     the environment to check; without it, or with "", the top level of the file
-  --config FILE  wrangler.toml, wrangler.json or wrangler.jsonc [the one that is here]
-  --json         prints the report as one JSON document, and nothing else
-  --offline      asks neither the facilitator nor the origin nor the node
-  --secrets      a secret that is not in .dev.vars is an error
-
-Exits with 0 without errors, with 1 if there are some, and with 2 if there is nothing to check.`;
-
-process.exitCode = await main();
-
-async function main() {
-  let values;
-  try {
-    ({ values } = parseArgs({ options: OPTIONS }));
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : error}\nusage: ${USAGE}`);
-    return 2;
-  }
-  if (values.help) {
-    console.log(HELP);
-    return 0;
-  }
-  // All other output goes to stderr.
-  if (values.json) console.log = console.error;
-  try {
-    if (!existsSync(join(root, 'node_modules', 'toml-eslint-parser'))) await setup();
-    const { check } = await import('./check/index.mjs');
-    const { json, offline, secrets } = values;
-    const env = values.env || undefined;
-    const file = values.config ?? ['wrangler.toml', 'wrangler.jsonc', 'wrangler.json'].find((name) => existsSync(name)) ?? 'wrangler.toml';
-    const report = await check({ file, offline, secrets, say: (line) => console.log(line), ...(env === undefined ? {} : { env }) });
-    if (json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
-    else print(report, file, env);
-    return report.ok ? 0 : 1;
-  } catch (error) {
-    console.error(error instanceof StepFailed || error instanceof Unusable ? error.message : error);
-    return 2;
-  }
-}
-
-/**
- * @param {import('./check/index.mjs').Report} report
- * @param {string} file
- * @param {string | undefined} env
- */
-function print({ errors, warnings, notes }, file, env) {
-  const lines = (/** @type {import('./check/index.mjs').Finding[]} */ list, /** @type {string} */ kind) => {
-    for (const { file, line, column, variable, remedy } of list) console.log(`${file}:${line}:${column} ${kind}${variable}: ${remedy}`);
-  };
-  lines(errors, '');
-  lines(warnings, 'warning: ');
-  for (const { variable, remedy } of notes) console.log(`note: ${variable} ${remedy}`);
-  const count = (/** @type {unknown[]} */ { length }, /** @type {string} */ noun) => `${length} ${noun}${length === 1 ? '' : 's'}`;
-  console.log(`${file}${env === undefined ? '' : ` (${env})`}: ${count(errors, 'error')}, ${count(warnings, 'warning')}`);
-}
+const args = process.argv.slice(2);
+// A report as JSON is all that goes to stdout.
+const { log } = console;
+if (args.includes('--json')) console.log = console.error;
+if (!existsSync(join(root, 'node_modules', 'toml-eslint-parser'))) await setup();
+console.log = log;
+const { main } = await import('./check/command.mjs');
+process.exitCode = await main(args, 'npm run check --');

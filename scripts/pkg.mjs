@@ -2,7 +2,7 @@
 //
 //   node scripts/pkg.mjs
 //
-// Writes pkg/wasm/, pkg/dist/, pkg/gate/, pkg/schemas/ and copies of the licences, none of which is committed.
+// Writes pkg/wasm/, pkg/dist/, pkg/check/, pkg/gate/, pkg/schemas/ and copies of the licences, none of which is committed.
 
 import { mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync, copyFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,12 +10,13 @@ import { fileURLToPath } from 'node:url';
 
 import { buildWorker } from './build.mjs';
 import { setup } from './setup.mjs';
-import { root, run, runMain, step } from './steps.mjs';
+import { root, run, runMain, step, StepFailed } from './steps.mjs';
 
 /** The package, ready to be packed; build/ has the Worker afterwards. */
 export async function buildPackage() {
   await buildWorker();
   await buildPayer();
+  await buildCheck();
   await finishPackage();
 }
 
@@ -45,6 +46,61 @@ export async function buildPayer() {
   rmSync(join(root, 'pkg', 'dist'), { recursive: true, force: true });
   await run('package types', process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'pkg/tsconfig.json']);
 }
+
+/** The check of the command line: one script, and the gate's rules beside it. */
+export async function buildCheck() {
+  const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target');
+  const web = join(target, 'page');
+  await run('check (Rust)', 'cargo', [
+    'build', '--locked', '--profile', 'page', '-p', 'farebox', '--features', 'rules',
+    '--target', 'wasm32-unknown-unknown', '--target-dir', web, ...SMALL_SHA2,
+  ]);
+  const glue = join(web, 'rules');
+  await run('check glue', 'cargo', [
+    'run', '--locked', '--quiet', '-p', 'xtask', '--',
+    'bindgen', join(web, 'wasm32-unknown-unknown', 'page', 'farebox.wasm'), glue, '--target', 'web',
+  ]);
+  await step('check', () => bundleCheck(glue));
+}
+
+/**
+ * @param {string} glue
+ */
+async function bundleCheck(glue) {
+  const esbuild = await import('esbuild');
+  const folder = join(root, 'pkg', 'check');
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const { properties } = JSON.parse(readFileSync(join(root, 'schema', 'wrangler.schema.json'), 'utf8')).definitions.vars;
+  await esbuild.build({
+    absWorkingDir: root,
+    entryPoints: ['scripts/check/command.mjs'],
+    outfile: join(folder, 'index.js'),
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    legalComments: 'none',
+    logLevel: 'warning',
+    plugins: [{
+      name: 'package',
+      setup(build) {
+        build.onResolve({ filter: /^\.\/rules\.mjs$/ }, () => ({ path: join(root, 'scripts', 'check', 'rules-wasm.mjs') }));
+        build.onResolve({ filter: /^#rules$/ }, () => ({ path: join(glue, 'index.js') }));
+        build.onLoad({ filter: /\/check\/names\.mjs$/ }, ({ path }) => {
+          const text = readFileSync(path, 'utf8');
+          const contents = text.replace(SCHEMA, () => JSON.stringify({ definitions: { vars: { properties } } }));
+          if (contents === text) throw new StepFailed('scripts/check/names.mjs does not read the schema any more');
+          return { contents, loader: 'js' };
+        });
+      },
+    }],
+  });
+  copyFileSync(join(glue, 'index_bg.wasm'), join(folder, 'rules.wasm'));
+}
+
+/** How `names.mjs` reads the schema, which the package carries only in part. */
+const SCHEMA = /JSON\.parse\(readFileSync\(new URL\([^)]*\), 'utf8'\)\)/;
 
 /** SHA-256 serves one signature per payment here: its crate's small code is enough. */
 const SMALL_SHA2 = ['--config', 'target.wasm32-unknown-unknown.rustflags=["--cfg", "sha2_backend_soft=\\"compact\\""]'];

@@ -12,7 +12,7 @@ import { basename, join } from 'node:path';
 
 import { buildWorker } from './build.mjs';
 import { preparePrograms } from './interop.mjs';
-import { buildPayer, finishPackage } from './pkg.mjs';
+import { buildCheck, buildPayer, finishPackage } from './pkg.mjs';
 import { setup } from './setup.mjs';
 import { elapsed, root, run, runMain, StepFailed } from './steps.mjs';
 
@@ -77,6 +77,7 @@ const suites = {
     before: async () => {
       await gate();
       await payer();
+      await buildCheck();
       await finishPackage();
     },
     folders: ['tests/pkg'],

@@ -8,5 +8,7 @@ extern crate alloc;
 
 #[cfg(feature = "bindings")]
 mod bindings;
+#[cfg(feature = "rules")]
+mod rules;
 #[cfg(feature = "worker")]
 mod worker;

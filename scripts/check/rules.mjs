@@ -4,7 +4,8 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
 import { targetFolder } from '../build.mjs';
-import { root, StepFailed } from '../steps.mjs';
+import { root } from '../steps.mjs';
+import { Unusable } from './unusable.mjs';
 
 /**
  * @typedef {object} Judgement
@@ -35,6 +36,6 @@ export function judge(variables) {
  */
 function run(command, args, input) {
   const { status, stdout, stderr, error } = spawnSync(command, args, { cwd: root, input, encoding: 'utf8' });
-  if (error !== undefined || status !== 0) throw new StepFailed(`the gate's rules did not run: ${error?.message ?? stderr}`);
+  if (error !== undefined || status !== 0) throw new Unusable(`the gate's rules did not run: ${error?.message ?? stderr}`);
   return stdout;
 }

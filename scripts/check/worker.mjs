@@ -1,7 +1,9 @@
 // The Worker that one environment of a wrangler.toml describes: wrangler itself says what is inherited.
 
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { createRequire } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
 import { message } from './source.mjs';
 import { Unusable } from './unusable.mjs';
@@ -29,7 +31,7 @@ export async function readWorker(source, env) {
     const there = Object.keys(source.raw.env ?? {});
     throw new Unusable(`${source.file} has no environment ${env}; it has ${there.join(', ') || 'none'}`);
   }
-  const { unstable_readConfig: readConfig } = await import('wrangler');
+  const readConfig = await wranglersReader(source.file);
   let config;
   try {
     config = /** @type {Table} */ (readConfig({ config: source.file, ...(env === undefined ? {} : { env }) }, { hideWarnings: true }));
@@ -42,6 +44,29 @@ export async function readWorker(source, env) {
   // `wrangler dev` lets .dev.vars win over [vars]; what is deployed has the variables of the file.
   const secrets = Object.fromEntries(Object.entries(kept).filter(([name]) => !(name in config.vars)));
   return { config, vars: config.vars, secrets, secretsFile };
+}
+
+/**
+ * wrangler's own reader of its file: the wrangler of the project, of the folder that this runs in, or one beside this
+ * program.
+ *
+ * @param {string} file
+ */
+async function wranglersReader(file) {
+  const folders = [dirname(file), '.'].map((folder) => createRequire(join(resolve(folder), 'package.json')));
+  /** @type {Partial<typeof import('wrangler')> | undefined} */
+  let found;
+  for (const near of [...folders, createRequire(import.meta.url)]) {
+    try {
+      found ??= await import(pathToFileURL(near.resolve('wrangler')).href);
+    } catch {
+      // Not there: the next.
+    }
+  }
+  if (found === undefined) throw new Unusable('wrangler is not installed here, and it alone knows what its file means: run `npm install --save-dev wrangler`, then this again');
+  const reader = found.unstable_readConfig;
+  if (reader === undefined) throw new Unusable('this wrangler cannot read its file for other programs: run `npm install --save-dev wrangler@4`, then this again');
+  return reader;
 }
 
 /**

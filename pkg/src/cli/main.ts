@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command line: `npx farebox look`, `pay` and `receipt`. */
+/** The command line: `npx farebox look`, `pay`, `receipt` and `check`. */
 import { FareboxError } from '../error.js';
 import { look } from './look.js';
 import { pay } from './pay.js';
@@ -9,12 +9,19 @@ import { EXIT, HELP, read, Usage, version } from './words.js';
 const COMMANDS = { look, pay, receipt } as const;
 
 async function main(args: string[]): Promise<number> {
+  if (args[0] === 'check') return check(args.slice(1));
   const words = read(args);
   const [name = ''] = words.positionals;
   if (words.values.version === true) return printed(`${version()}\n`);
   if (words.values.help === true || name === 'help') return printed(HELP);
-  if (!Object.hasOwn(COMMANDS, name)) throw new Usage(`the first word is ${Object.keys(COMMANDS).join(', ')}, or --help`);
+  if (!Object.hasOwn(COMMANDS, name)) throw new Usage(`the first word is ${Object.keys(COMMANDS).join(', ')}, check, or --help`);
   return COMMANDS[name as keyof typeof COMMANDS](words);
+}
+
+/** The check of a gate's configuration: a program of its own beside this one. */
+async function check(args: string[]): Promise<number> {
+  const program = (await import(new URL('../../check/index.js', import.meta.url).href)) as { main: (args: string[], begin: string) => Promise<number> };
+  return program.main(args, 'npx farebox check');
 }
 
 function printed(text: string): number {

@@ -1,0 +1,84 @@
+// The check as a command: its options, what it prints and what it exits with. Shared by `npm run check` and the package's
+// command line.
+
+import { existsSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+
+import { check } from './index.mjs';
+import { Unusable } from './unusable.mjs';
+
+const OPTIONS = /** @type {const} */ ({
+  env: { type: 'string' },
+  config: { type: 'string' },
+  json: { type: 'boolean', default: false },
+  offline: { type: 'boolean', default: false },
+  secrets: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false, short: 'h' },
+});
+
+/**
+ * @param {string} usage
+ */
+const helpOf = (usage) => `Checks a deployment for every known error before it is made.
+
+  ${usage}
+
+  --env NAME     the environment to check; without it, or with "", the top level of the file
+  --config FILE  wrangler.toml, wrangler.json or wrangler.jsonc [the one that is here]
+  --json         prints the report as one JSON document, and nothing else
+  --offline      asks neither the facilitator nor the origin nor the node
+  --secrets      a secret that is not in .dev.vars is an error
+
+Exits with 0 without errors, with 1 if there are some, and with 2 if there is nothing to check.`;
+
+/**
+ * Checks, prints, and resolves to the exit code.
+ *
+ * @param {string[]} args
+ * @param {string} begin how the command is called
+ * @returns {Promise<number>}
+ */
+export async function main(args, begin) {
+  const usage = `${begin} [--env NAME] [--config FILE] [--json] [--offline] [--secrets]`;
+  let values;
+  try {
+    ({ values } = parseArgs({ args, options: OPTIONS }));
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : error}\nusage: ${usage}`);
+    return 2;
+  }
+  if (values.help) {
+    console.log(helpOf(usage));
+    return 0;
+  }
+  // All other output goes to stderr.
+  if (values.json) console.log = console.error;
+  try {
+    const { json, offline, secrets } = values;
+    const env = values.env || undefined;
+    const file = values.config ?? ['wrangler.toml', 'wrangler.jsonc', 'wrangler.json'].find((name) => existsSync(name)) ?? 'wrangler.toml';
+    const report = await check({ file, offline, secrets, say: (line) => console.log(line), ...(env === undefined ? {} : { env }) });
+    if (json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+    else print(report, file, env);
+    return report.ok ? 0 : 1;
+  } catch (error) {
+    console.error(error instanceof Unusable ? error.message : error);
+    return 2;
+  }
+}
+
+/**
+ * @param {import('./index.mjs').Report} report
+ * @param {string} file
+ * @param {string | undefined} env
+ */
+function print({ errors, warnings, notes }, file, env) {
+  const lines = (/** @type {import('./index.mjs').Finding[]} */ list, /** @type {string} */ kind) => {
+    for (const { file, line, column, variable, remedy } of list) console.log(`${file}:${line}:${column} ${kind}${variable}: ${remedy}`);
+  };
+  lines(errors, '');
+  lines(warnings, 'warning: ');
+  for (const { variable, remedy } of notes) console.log(`note: ${variable} ${remedy}`);
+  const count = (/** @type {unknown[]} */ { length }, /** @type {string} */ noun) => `${length} ${noun}${length === 1 ? '' : 's'}`;
+  console.log(`${file}${env === undefined ? '' : ` (${env})`}: ${count(errors, 'error')}, ${count(warnings, 'warning')}`);
+}

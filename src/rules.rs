@@ -1,0 +1,13 @@
+//! The gate's rules as one function, for the check of the npm package's command line.
+
+#[path = "../xtask/src/check.rs"]
+mod check;
+
+use wasm_bindgen::prelude::wasm_bindgen;
+
+/// What the gate thinks of one JSON object of variables, as JSON.
+#[wasm_bindgen]
+#[must_use]
+pub fn judge(vars: &str) -> String {
+    check::judge(vars).to_string()
+}
