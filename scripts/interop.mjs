@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { buildWorker, targetFolder } from './build.mjs';
-import { prepareNginx } from './nginx.mjs';
+import { NAMES, prepareProgram } from './debian.mjs';
 import { buildPayer } from './pkg.mjs';
 import { startProcess } from './processes.mjs';
 import { preparePython } from './python.mjs';
@@ -48,8 +48,10 @@ export async function preparePrograms() {
   if ('leftOut' in python) console.log(`  left out: the programs of Python, ${python.leftOut}`);
   const node = await prepareNode();
   if (node !== undefined) console.log(`  left out: the programs of npm, ${node}`);
-  const nginx = await prepareNginx();
-  if ('leftOut' in nginx) console.log(`  left out: nginx, ${nginx.leftOut}`);
+  for (const name of NAMES) {
+    const program = await prepareProgram(name);
+    if ('leftOut' in program) console.log(`  left out: ${name}, ${program.leftOut}`);
+  }
 }
 
 async function main() {

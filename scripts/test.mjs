@@ -135,6 +135,10 @@ async function lintRust() {
     'clippy', '--locked', '-p', 'farebox', '--features', 'bindings', '--target', 'wasm32-unknown-unknown',
     '--', '-D', 'warnings',
   ]);
+  await run('lint: clippy, check', 'cargo', [
+    'clippy', '--locked', '-p', 'farebox', '--features', 'rules', '--target', 'wasm32-unknown-unknown',
+    '--', '-D', 'warnings',
+  ]);
   await run('lint: documentation', 'cargo', ['doc', '--locked', '--no-deps', '-p', 'farebox-core'], {
     env: { ...process.env, RUSTDOCFLAGS: '-D warnings' },
   });

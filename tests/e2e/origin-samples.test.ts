@@ -10,7 +10,7 @@ import { after, before, describe, test } from 'node:test';
 import { PRICE_ATOMIC } from '../../demo/gate.mjs';
 import { freePort } from '../../demo/server.mjs';
 import { startGate, type Gate } from '../../scripts/miniflare.mjs';
-import { findNginx } from '../../scripts/nginx.mjs';
+import { findProgram } from '../../scripts/debian.mjs';
 import { startProcess, type Child } from '../../scripts/processes.mjs';
 import { findPython } from '../../scripts/python.mjs';
 import { root } from '../../scripts/steps.mjs';
@@ -38,7 +38,7 @@ interface Sample {
 }
 
 const python = await findPython();
-const nginx = findNginx();
+const [nginx, ruby] = [findProgram('nginx'), findProgram('ruby')];
 const programs = join(root, 'tests/interop/node/node_modules');
 const env = (port: number): NodeJS.ProcessEnv => ({ ...process.env, PORT: String(port), ORIGIN_SECRET: SECRET });
 
@@ -78,19 +78,54 @@ createServer(({ url, headers }, response) => response.writeHead(200, { 'content-
     const placed = [
       ['/etc/nginx/gate.js', join(folder, 'gate.js')], ['listen 8080;', `listen 127.0.0.1:${port};`], ['http://127.0.0.1:3000', `http://127.0.0.1:${inner}`],
       ['http {', `daemon off; pid ${folder}/pid; error_log stderr;\nhttp {\naccess_log off; ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/${name};`).join(' ')}`],
-      ['modules/', 'modules' in nginx ? `${nginx.modules}/` : ''],
+      ['modules/', 'folder' in nginx ? `${nginx.folder}/usr/lib/nginx/modules/` : ''],
     ] as const;
     const text = placed.reduce((all, [from, to]) => {
       assert.ok(all.includes(from), from);
       return all.replace(from, to);
     }, sample('nginx', 'nginx'));
     writeFileSync(join(folder, 'nginx.conf'), text);
-    const command = 'nginx' in nginx ? nginx.nginx : '';
-    const libraries = 'libraries' in nginx ? { LD_LIBRARY_PATH: nginx.libraries } : {};
+    const program = 'command' in nginx ? nginx : { command: '', env: {} };
     return [
       startProcess(process.execPath, ['app.mjs'], { cwd: folder }),
-      startProcess(command, ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', 'stderr'], { cwd: folder, env: { ...env(port), ...libraries } }),
+      startProcess(program.command, ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', 'stderr'], { cwd: folder, env: { ...env(port), ...program.env } }),
     ];
+  },
+};
+
+/** A server that hands each request to Rack, as Puma does: the middleware, and behind it an application that knows nothing of it. */
+const RACK = `require "socket"
+require "json"
+require_relative "from_gate"
+app = FromGate.new(->(env) {
+  told = %w[payer payment amount].to_h { |name| [name, env["HTTP_FAREBOX_#{name.upcase}"]] }
+  [200, { "content-type" => "application/json" }, [JSON.generate({ "report" => "Rainfall, Tuesday" }.merge(told))]]
+})
+server = TCPServer.new("127.0.0.1", ENV.fetch("PORT").to_i)
+loop do
+  Thread.new(server.accept) do |socket|
+    method, target = socket.gets("\\r\\n").split(" ")
+    env = { "REQUEST_METHOD" => method, "REQUEST_URI" => target }
+    while (line = socket.gets("\\r\\n").chomp("\\r\\n")) != ""
+      name, value = line.split(": ", 2)
+      env["HTTP_#{name.upcase.tr("-", "_")}"] = value
+    end
+    status, headers, body = app.call(env)
+    text = body.join
+    socket.write("HTTP/1.1 #{status} x\\r\\n#{headers.map { |pair| pair.join(": ") + "\\r\\n" }.join}content-length: #{text.bytesize}\\r\\nconnection: close\\r\\n\\r\\n#{text}")
+    socket.close
+  end
+end
+`;
+
+const RAILS: Sample = {
+  name: 'Rails',
+  ...('leftOut' in ruby ? { leftOut: ruby.leftOut } : {}),
+  async start(folder, port) {
+    writeFileSync(join(folder, 'from_gate.rb'), sample('Rails', 'ruby'));
+    writeFileSync(join(folder, 'server.rb'), RACK);
+    const program = 'command' in ruby ? ruby : { command: '', env: {} };
+    return [startProcess(program.command, ['--disable-gems', 'server.rb'], { cwd: folder, env: { ...env(port), ...program.env } })];
   },
 };
 
@@ -98,7 +133,7 @@ let world: World;
 before(async () => { world = await startWorld(); });
 after(() => world?.stop());
 
-for (const { name, leftOut, start } of [EXPRESS, FASTAPI, NGINX]) {
+for (const { name, leftOut, start } of [EXPRESS, FASTAPI, RAILS, NGINX]) {
   describe(`the sample for ${name}`, { skip: leftOut === undefined ? false : `left out: ${leftOut}` }, () => {
     const folder = mkdtempSync(join(tmpdir(), 'farebox-sample-'));
     let running: Child[] = [];
