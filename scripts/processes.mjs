@@ -5,6 +5,8 @@
 // SIGTERM wait for them, a plain exit kills the groups that are left.
 
 import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { constants, setPriority } from 'node:os';
 
 /** @type {Set<() => unknown>} */
 const ends = new Set();
@@ -59,13 +61,14 @@ export function isEnding() {
  * Starts a program in a new process group, without stdin.
  *
  * `show` passes its output on as it comes, or through a function of its own for each stream; otherwise it is only kept for `output()`.
+ * With `aside` it gets the processor time that others leave.
  *
  * @param {string} command
  * @param {string[]} args
- * @param {{cwd?: string, env?: NodeJS.ProcessEnv, show?: boolean | ((write: (text: string) => void) => (chunk: string) => void)}} [options]
+ * @param {{cwd?: string, env?: NodeJS.ProcessEnv, show?: boolean | ((write: (text: string) => void) => (chunk: string) => void), aside?: boolean}} [options]
  * @returns {Child}
  */
-export function startProcess(command, args, { cwd, env, show = false } = {}) {
+export function startProcess(command, args, { cwd, env, show = false, aside = false } = {}) {
   watch();
   const child = spawn(command, args, { cwd, env: env ?? process.env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   let kept = '';
@@ -81,6 +84,7 @@ export function startProcess(command, args, { cwd, env, show = false } = {}) {
   child.stdout.on('data', keep(process.stdout));
   child.stderr.on('data', keep(process.stderr));
   if (child.pid !== undefined) groups.add(child.pid);
+  if (child.pid !== undefined && aside) stepAside(child.pid);
 
   /** @type {Promise<number>} */
   const exited = new Promise((resolve) => {
@@ -104,6 +108,22 @@ export function startProcess(command, args, { cwd, env, show = false } = {}) {
   };
   const forget = onEnd(stop);
   return { pid: child.pid ?? -1, exited, output: () => kept, stop };
+}
+
+/**
+ * Gives a process, and all that it will start, the lowest priority.
+ *
+ * @param {number} pid
+ */
+function stepAside(pid) {
+  const { PRIORITY_LOW } = constants.priority;
+  try {
+    setPriority(pid, PRIORITY_LOW);
+    // Linux may weigh sessions, of which this is one, before it weighs the processes in them.
+    writeFileSync(`/proc/${pid}/autogroup`, String(PRIORITY_LOW));
+  } catch {
+    // Another system, or one that keeps priorities to itself: it only takes longer.
+  }
 }
 
 /**

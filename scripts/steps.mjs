@@ -41,7 +41,7 @@ export async function step(name, work, doing = () => '') {
  * @param {string} name
  * @param {string} command
  * @param {string[]} args
- * @param {{cwd?: string, env?: NodeJS.ProcessEnv}} [options]
+ * @param {{cwd?: string, env?: NodeJS.ProcessEnv, aside?: boolean}} [options]
  * @returns {Promise<string>}
  */
 export function run(name, command, args, options = {}) {

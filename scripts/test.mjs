@@ -21,6 +21,7 @@ import { elapsed, root, run, runMain, StepFailed } from './steps.mjs';
  *
  * @typedef {object} Suite
  * @property {() => Promise<void>} before what it does, or what its files need
+ * @property {() => Promise<void>} [beside] what it does meanwhile, with the time that the files leave
  * @property {string[]} [folders] where its `*.test.ts` are
  * @property {string[]} [first] those of them that take longest, the longest first
  * @property {string[]} [alone] those of them that have the machine to themselves, one after the other
@@ -36,8 +37,8 @@ import { elapsed, root, run, runMain, StepFailed } from './steps.mjs';
 const TIMEOUT_MS = 600_000;
 /** The time of a random kill with its share of a drain. */
 const MOMENT_MS = 6_000;
-/** Files of tests that run at once: they wait for leases, processes and deadlines about half of the time. */
-const AT_ONCE = Math.min(availableParallelism() + 1, 6);
+/** Files of tests that run at once: they wait for leases, processes and deadlines two thirds of the time. */
+const AT_ONCE = Math.min(2 * availableParallelism() + 1, 6);
 /** Other implementations beside this one; their cargo settings must not reach the workspace. */
 const AGREEMENT = 'tests/agreement/Cargo.toml';
 
@@ -50,7 +51,7 @@ const moments = Number(process.argv.slice(2).find(isNumber) ?? process.env.FAREB
 /** @type {Record<string, Suite>} */
 const suites = {
   lint: { before: lint },
-  core: { before: core },
+  core: { before: compileCore, beside: core },
   worker: {
     before: async () => {
       // A second Worker that panics on request or goes on with a guard broken.
@@ -108,7 +109,9 @@ await runMain(async () => {
   await setup();
   const chosen = Object.entries(suites).filter(([name]) => asked.length === 0 || asked.includes(name));
   for (const [, suite] of chosen) await suite.before();
-  await runFiles(chosen);
+  const files = filesOf(chosen);
+  await Promise.all([runFiles(files), ...chosen.map(([, suite]) => suite.beside?.())]);
+  await runAlone(files);
   for (const [, suite] of chosen) await suite.after?.();
   console.log(`\nall passed, ${elapsed()}`);
 });
@@ -149,14 +152,23 @@ async function lintRust() {
   ]);
 }
 
-async function core() {
+async function compileCore() {
   // A target without std: code that compiles for it cannot reach a clock, a network or randomness.
   await run('test:core: no std', 'cargo', ['build', '--locked', '-p', 'farebox-core', '--target', 'wasm32v1-none']);
-  const output = await run('test:core', 'cargo', ['test', '--locked', '--workspace', '--', '--show-output']);
-  await run('test:core: example', 'cargo', ['run', '--locked', '-p', 'farebox-core', '--example', 'edge_in_memory']);
+  await run('test:core: compile', 'cargo', ['test', '--locked', '--workspace', '--no-run']);
+  await run('test:core: compile agreement', 'cargo', [
+    'test', '--locked', '--manifest-path', AGREEMENT, '--target-dir', 'target/agreement', '--no-run',
+  ]);
+}
+
+/** They have no deadlines, so whatever has goes first. */
+async function core() {
+  const aside = { aside: true };
+  const output = await run('test:core', 'cargo', ['test', '--locked', '--workspace', '--', '--show-output'], aside);
+  await run('test:core: example', 'cargo', ['run', '--locked', '-p', 'farebox-core', '--example', 'edge_in_memory'], aside);
   await run('test:core: agreement', 'cargo', [
     'test', '--locked', '--manifest-path', AGREEMENT, '--target-dir', 'target/agreement',
-  ]);
+  ], aside);
   // The coverage of the ledger's behaviour is part of the result.
   show(output, /^ +Doc-tests|^test result:|^(After|Before)\b.*: \d+ states|^arrivals, .* with everything|histories from seed/);
 }
@@ -176,22 +188,42 @@ async function deploy() {
 const WARNING = /\bWARNING\b|▲/;
 
 /**
- * Runs the files of suites with Node's own test runner: in parallel where a suite allows it.
- *
- * @param {[string, Suite][]} chosen
+ * @typedef {object} Files
+ * @property {string} name of their suite
+ * @property {string[]} first
+ * @property {string[]} others
+ * @property {string[]} alone
+ * @property {Together} [together]
  */
-async function runFiles(chosen) {
-  const parts = chosen.map(([name, { folders = [], first = [], alone = [], together }]) => {
+
+/**
+ * @param {[string, Suite][]} chosen
+ * @returns {Files[]}
+ */
+function filesOf(chosen) {
+  return chosen.map(([name, { folders = [], first = [], alone = [], together }]) => {
     const files = folders.flatMap((folder) => filesIn(name, folder));
     const gone = [...first, ...alone].filter((file) => !files.includes(file));
     if (gone.length > 0) throw new StepFailed(`test:${name}: there is no ${gone.join(', no ')}`);
     const others = files.filter((file) => !first.includes(file) && !alone.includes(file));
-    return { name, first, others, alone, together, files };
-  });
-  const mixed = parts.filter(({ together, files }) => together === undefined && files.length > 0);
+    return { name, first, others, alone, together };
+  }).filter(({ first, others, alone }) => first.length + others.length + alone.length > 0);
+}
+
+/**
+ * Runs the files of suites with Node's own test runner: in parallel where a suite allows it.
+ *
+ * @param {Files[]} parts
+ */
+async function runFiles(parts) {
+  const mixed = parts.filter(({ together }) => together === undefined);
   await runTests(mixed.map(({ name }) => name).join(', '), [...mixed.flatMap(({ first }) => first), ...mixed.flatMap(({ others }) => others)]);
-  for (const { name, files, together } of parts) if (together !== undefined) await runTests(name, files, together);
-  for (const { name, alone } of mixed) {
+  for (const { name, others, together } of parts) if (together !== undefined) await runTests(name, others, together);
+}
+
+/** @param {Files[]} parts */
+async function runAlone(parts) {
+  for (const { name, alone } of parts) {
     for (const file of alone) await runTests(`${name}: ${basename(file)}`, [file], { atOnce: 1, timeoutMs: 2 * TIMEOUT_MS });
   }
 }

@@ -8,7 +8,7 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { Miniflare } from 'miniflare';
+import { Miniflare } from '../support/miniflare.ts';
 
 /** A row, as far as tests look at it. Times are unix seconds. */
 export interface Row {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
 
-import { Miniflare, type MiniflareOptions } from 'miniflare';
+import { Miniflare, type MiniflareOptions } from '../support/miniflare.ts';
 
 import { localSigner, payingFetch, receiptOf } from '../../pkg/dist/index.js';
 import { gateVars, PRICE_ATOMIC } from '../../demo/gate.mjs';

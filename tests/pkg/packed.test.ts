@@ -9,7 +9,7 @@ import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 
 import * as esbuild from 'esbuild';
-import { Miniflare, type MiniflareOptions } from 'miniflare';
+import { Miniflare, type MiniflareOptions } from '../support/miniflare.ts';
 import { build as vite } from 'vite';
 
 import { PRICE_ATOMIC } from '../../demo/gate.mjs';

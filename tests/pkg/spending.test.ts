@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { Miniflare } from 'miniflare';
+import { Miniflare } from '../support/miniflare.ts';
 
 import { fileStore } from '../../pkg/dist/file-store.js';
 import { FareboxError, memoryStore, type Store } from '../../pkg/dist/index.js';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 
-import { Miniflare, type WorkerOptions } from 'miniflare';
+import { Miniflare, type WorkerOptions } from '../support/miniflare.ts';
 
 import { settingsOf, TABLE, type Case } from '../configuration/table.ts';
 import { freshPayer, pay, requiredBy, type Payment } from './support/payer.ts';

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { execFileSync } from 'node:child_process';
 
-import { Log, LogLevel, Miniflare, type MiniflareOptions } from 'miniflare';
+import { Log, LogLevel, Miniflare, type MiniflareOptions } from '../../support/miniflare.ts';
 
 import { PRICER_WORKER } from './pricer.ts';
 import { Connection, type Answer, type HeaderRow, type RawRequest } from './raw.ts';
