@@ -6,17 +6,20 @@ import { promisify } from 'node:util';
 
 import { decodePaymentRequiredHeader } from '@x402/core/http';
 
+import { freePort } from '../../demo/server.mjs';
 import { root } from '../../scripts/steps.mjs';
 
 const LIMIT_MS = 300_000;
 const POLL_MS = 100;
 
 let npm: ChildProcess;
+let port: number;
 let output = '';
 let ended: Promise<unknown>;
 
 before(async () => {
-  npm = spawn('npm', ['run', 'dev', '--', '--port', '8493'], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  port = await freePort();
+  npm = spawn('npm', ['run', 'dev', '--', '--port', String(port)], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   ended = new Promise((resolve) => npm.once('exit', resolve));
   for (const stream of [npm.stdout, npm.stderr]) stream?.on('data', (chunk) => { output += String(chunk); });
   await until(() => output.includes('/_farebox/payments'));
@@ -24,7 +27,7 @@ before(async () => {
 after(() => void npm.kill('SIGTERM'));
 
 test('the gate is that of the committed file, but for the facilitator and the node', { timeout: LIMIT_MS }, async () => {
-  const answer = await fetch('http://127.0.0.1:8493/report');
+  const answer = await fetch(`http://127.0.0.1:${port}/report`);
   assert.equal(answer.status, 402);
   const { accepts } = decodePaymentRequiredHeader(answer.headers.get('payment-required') ?? '');
   assert.deepEqual(accepts.map(({ payTo, amount }) => [payTo, amount]), [['0x000000000000000000000000000000000000dEaD', '10000']]);

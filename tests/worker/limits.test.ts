@@ -20,22 +20,24 @@ import {
 
 describe('limits', () => {
   it('one payment more than allowed in flight waits, then is too_many_in_flight, and stays good', async () => {
-    const slow = { path: '/slow/*', price: '$0.01', max_timeout_secs: 120, origin_timeout_secs: 10 };
+    const slow = { path: '/slow/*', price: '$0.01', max_timeout_secs: 120, origin_timeout_secs: 60 };
     const world = await openWorld({ routes: routes([slow]), vars: { MAX_IN_FLIGHT_PER_PAYER: 1 } });
     try {
       const payer = freshPayer();
       const one = await payFor(world, '/slow/one', { payer });
       const two = await payFor(world, '/slow/two', { payer });
-      world.origin.script('/slow/one', { delayMs: 6000 });
+      let finish = (): void => {};
+      world.origin.script('/slow/one', { once: new Promise<void>((resolve) => { finish = resolve; }) });
       const first = begin(send(world, '/slow/one', one));
       await eventually('the origin is asked', () => world.origin.of('/slow/one').length === 1);
       const connection = await world.gate.connect();
       const second = await send(world, '/slow/two', two, { connection });
       expectProblem(second, { status: 429, code: 'too_many_in_flight', retryAfter: 2 });
-      assert.ok(second.timings.headMs > 1500 && second.timings.headMs < 5500, `waited ${second.timings.headMs} ms`);
+      assert.ok(second.timings.headMs > 1500, `waited ${second.timings.headMs} ms`);
       assert.equal(world.origin.of('/slow/two').length, 0);
       await expectNextGoodRequest(world, connection);
       connection.close();
+      finish();
       expectPaid(await first, one);
       expectPaid(await send(world, '/slow/two', two), two);
     } finally {

@@ -8,6 +8,7 @@ import { Pricer, type Price } from './support/pricer.ts';
 import type { Answer } from './support/raw.ts';
 import {
   NO_CALLS,
+  eventually,
   expectCalls,
   expectFreshTerms,
   expectPaid,
@@ -109,7 +110,7 @@ describe('prices of a bound Worker', () => {
       }
       expectCalls(world, payment.payer, `${path}/broken`, NO_CALLS);
       assert.deepEqual(await rowsOf(world, payment.payer), []);
-      assert.match(world.gate.printed, /farebox: PRICER returned no price/);
+      await eventually('the log names it', () => world.gate.printed.includes('farebox: PRICER returned no price'));
       pricer.asks('$0.03');
       expectPaid(await elsewhere(`${path}/broken`, payment), payment);
     });
@@ -229,7 +230,7 @@ describe('prices of a bound Worker', () => {
     const other = await openWorld({ routes: ROUTES });
     try {
       expectProblem(await other.gate.raw('GET', '/quoted/x'), { status: 503, code: 'not_configured', retryAfter: 60 });
-      assert.match(other.gate.printed, /ROUTES\[\d\]\.price: PRICER is not a service binding/);
+      await eventually('the log names it', () => /ROUTES\[\d\]\.price: PRICER is not a service binding/.test(other.gate.printed));
       assert.equal(jsonOf(await other.gate.raw('GET', '/_farebox/health'))['ok'], false);
     } finally {
       await other.stop();

@@ -45,7 +45,7 @@ describe('where the ledger lives', { concurrency: 3 }, () => {
         expectProblem(await send(world, path, payment), { status: 503, code: 'ledger_unavailable', retryAfter: 2 });
         assert.equal(world.facilitator.of('settle', payment.payer).length, 0);
       }
-      assert.match(world.gate.printed, /LEDGER_JURISDICTION/);
+      await eventually('the log names it', () => world.gate.printed.includes('LEDGER_JURISDICTION'));
       assert.equal((await world.gate.raw('GET', '/free')).status, 200);
     } finally {
       await world.stop();

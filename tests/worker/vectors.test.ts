@@ -9,7 +9,7 @@ import { TRANSFER_TYPES, freshPayer, pay, requiredBy, type JsonObject, type Paye
 import type { Answer, Connection, HeaderRow } from './support/raw.ts';
 import { reissue, type PaymentCase } from './support/reissue.ts';
 import { respell, type Swap } from './support/respell.ts';
-import { jsonOf, openWorld, send, type World } from './support/world.ts';
+import { openWorld, send, type World } from './support/world.ts';
 
 type HeaderCase = {
   readonly name: string;
@@ -144,15 +144,20 @@ describe('path vectors', () => {
 
 type Extras = { readonly query?: string | undefined; readonly body?: string | undefined; readonly misplaced?: boolean };
 
+/** workerd refuses so long a head before all of it has come: its answer may be lost with the connection. */
+const CUT_BYTES = 500_000;
+const REFUSED_UNREAD = { status: 431, text: 'the connection was ended' };
+
 async function judge(world: World, expected: string, rows: readonly HeaderRow[], payer: Payer, extras: Extras): Promise<void> {
   const calls = { facilitator: world.facilitator.calls.length, origin: world.origin.calls.length };
   const connection = await world.gate.connect();
-  const answer = await connection.send({
+  const sent = connection.send({
     method: extras.body === undefined ? 'GET' : 'POST',
     target: extras.query === undefined ? TARGET : `${TARGET}?${extras.query}`,
     headers: rows,
     ...(extras.body === undefined ? {} : { body: extras.body }),
   });
+  const answer = await (rows.some(([, value]) => value.length > CUT_BYTES) ? sent.catch(() => REFUSED_UNREAD) : sent);
   const said = `${answer.status} ${answer.text.slice(0, 200)}`;
   const settled = world.facilitator.of('settle', payer.address).length;
   if (expected === 'accept' || (expected === 'either' && answer.status === 200)) {
@@ -162,7 +167,7 @@ async function judge(world: World, expected: string, rows: readonly HeaderRow[],
   } else {
     if (expected === 'challenge') {
       assert.ok(answer.status === 402 || (extras.misplaced === true && answer.status === 400), said);
-      if (answer.status === 402) assert.equal(jsonOf(answer)['code'], 'payment_required', said);
+      if (answer.status === 402) assert.equal((JSON.parse(answer.text) as JsonObject)['code'], 'payment_required', said);
     } else {
       assert.ok([400, 402, 414, 431].includes(answer.status), said);
     }

@@ -27,6 +27,8 @@ export type OriginReply = {
   readonly body?: string | Buffer | readonly (string | Buffer)[];
   readonly everyMs?: number;
   readonly delayMs?: number;
+  /** It answers once this is over. */
+  readonly once?: Promise<unknown>;
   /** Instead of an answer, or after `body`: never go on, reset the connection, or close it in an orderly way too early. */
   readonly then?: Ending;
 };
@@ -116,6 +118,7 @@ async function play(
   response: ServerResponse,
 ): Promise<void> {
   await sleep(reply.delayMs ?? 0);
+  await reply.once;
   if (reply.body === undefined && reply.then !== undefined) return abandon(reply.then, request);
   const bodies = reply.body === undefined ? [ordinaryBody(path)] : listOf(reply.body);
   const headers: Record<string, string | string[]> = { 'Content-Type': 'application/json' };
