@@ -59,18 +59,18 @@ export async function compileWorker({ features = [], out = 'build', named = fals
  * @param {Build} [build]
  */
 export async function bundleWorker({ features = [], out = 'build' } = {}) {
+  const glue = glueFolder(out);
+  const folder = resolve(root, out);
+  const [wasm, script] = [join(folder, 'index_bg.wasm'), join(folder, 'index.js')];
   await step('bundle', async () => {
     const esbuild = await import('esbuild');
-    const glue = glueFolder(out);
-    const folder = resolve(root, out);
-    const wasm = join(folder, 'index_bg.wasm');
-    rmSync(join(folder, 'index.js'), { force: true });
+    rmSync(script, { force: true });
     mkdirSync(folder, { recursive: true });
     copyFileSync(join(glue, 'index_bg.wasm'), wasm);
     await esbuild.build({
       absWorkingDir: root,
       entryPoints: ['src/worker/entry.mjs'],
-      outfile: join(folder, 'index.js'),
+      outfile: script,
       bundle: true,
       format: 'esm',
       target: 'es2022',
@@ -84,11 +84,11 @@ export async function bundleWorker({ features = [], out = 'build' } = {}) {
       logLevel: 'warning',
       plugins: [glueOf(glue), ...(features.includes('panic-drill') ? [mutants()] : [])],
     });
-    const script = statSync(join(folder, 'index.js')).size;
-    const packed = gzipSync(readFileSync(wasm)).length + gzipSync(readFileSync(join(folder, 'index.js'))).length;
-    const [wasmKb, scriptKb, packedKb] = [statSync(wasm).size, script, packed].map((size) => Math.ceil(size / 1000));
-    console.log(`  ${out}: wasm ${wasmKb} kB, script ${scriptKb} kB, together ${packedKb} kB gzip`);
   });
+  await run('trim', 'cargo', ['run', '--locked', '--quiet', '-p', 'xtask', '--', 'trim', wasm, script]);
+  const packed = [wasm, script].map((file) => gzipSync(readFileSync(file)).length).reduce((sum, bytes) => sum + bytes);
+  const [wasmKb, scriptKb, packedKb] = [statSync(wasm).size, statSync(script).size, packed].map((size) => Math.ceil(size / 1000));
+  console.log(`  ${out}: wasm ${wasmKb} kB, script ${scriptKb} kB, together ${packedKb} kB gzip`);
 }
 
 /**
@@ -110,9 +110,14 @@ function glueOf(folder) {
       build.onResolve({ filter: /\.wasm$/ }, ({ path }) => ({ path: `./${basename(path)}`, external: true }));
       build.onLoad({ filter: /\.js$/ }, ({ path }) => {
         if (dirname(path) !== folder) return undefined;
-        const contents = readFileSync(path, 'utf8').replace(/^import source (\w+) from/gm, 'import $1 from');
-        // The glue lists a module once per import of it.
-        return { contents: contents.replace(/^ +("\.\/snippets\/[^"]+": )import\d+,\n(?=[^]*^ +\1)/gm, ''), loader: 'js' };
+        const contents = readFileSync(path, 'utf8')
+          .replace(/^import source (\w+) from/gm, 'import $1 from')
+          // Unused classes of the platform's crate go with all they call, unless something at the top touches them.
+          .replace(/^if \(Symbol\.dispose\) .*$/gm, '')
+          .replace(/: new FinalizationRegistry\(/g, ': /* @__PURE__ */ new FinalizationRegistry(')
+          // The glue lists a module once per import of it.
+          .replace(/^ +("\.\/snippets\/[^"]+": )import\d+,\n(?=[^]*^ +\1)/gm, '');
+        return { contents, loader: 'js' };
       });
     },
   };

@@ -1,11 +1,12 @@
 //! The steps that need Rust: wasm-bindgen as a library, and the gate's rules for `npm run check`.
 //!
 //! `cargo run -p xtask -- check` reads one JSON object of variables and prints what the gate thinks of it,
-//! see [`check`]. `cargo run -p xtask -- bindgen <wasm> <out-dir> --target worker|named-worker|web` writes `index.js` and
+//! see [`check`]. `cargo run -p xtask -- trim <wasm> <script>` removes from a module what its script never calls, see [`trim`]. `cargo run -p xtask -- bindgen <wasm> <out-dir> --target worker|named-worker|web` writes `index.js` and
 //! `index_bg.wasm` (for `web` also `index.d.ts`) into `<out-dir>`; `named-worker` keeps the names of functions, for a profile. As a library it builds in seconds;
 //! the wasm-bindgen program takes minutes or a download.
 
 mod check;
+mod trim;
 
 use std::env;
 use std::io::{Read, stdin};
@@ -29,13 +30,22 @@ fn main() -> ExitCode {
             }
         };
     }
+    if let [command, wasm, script] = words.as_slice()
+        && command == "trim"
+    {
+        return ended(trim::trim(wasm.as_ref(), script.as_ref()));
+    }
     let Some(glue) = Glue::parse(&words) else {
         eprintln!(
-            "usage: xtask bindgen <wasm> <out-dir> --target worker|named-worker|web, or xtask check"
+            "usage: xtask bindgen <wasm> <out-dir> --target worker|named-worker|web, xtask trim <wasm> <script>, or xtask check"
         );
         return ExitCode::from(2);
     };
-    match glue.generate() {
+    ended(glue.generate())
+}
+
+fn ended(result: Result<(), String>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("{message}");

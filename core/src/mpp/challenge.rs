@@ -173,13 +173,8 @@ impl Challenge {
 
     /// The object that echoes the challenge; absent members are left out.
     pub(super) fn to_object(&self) -> Map<String, Value> {
-        // Inserts one by one: collecting a map would bring in a sort, which a web page would have
-        // to load.
-        let mut object = Map::new();
-        for (name, value) in self.members().into_iter().filter(is_there) {
-            object.insert(String::from(name), Value::String(String::from(value)));
-        }
-        object
+        let members = self.members().into_iter().filter(is_there);
+        json::object(members.map(|(name, value)| (name.into(), Value::String(value.into()))))
     }
 
     /// Reads the parameters after one scheme name. An empty value of an optional member counts as

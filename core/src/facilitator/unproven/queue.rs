@@ -1,7 +1,6 @@
 //! The calls of one kind that are in progress, and the payments that wait for one.
 
 use alloc::borrow::ToOwned;
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -129,7 +128,8 @@ impl Calls {
     /// there is room.
     fn makes_room(&mut self, network: &str, waiting: usize) -> bool {
         let by_provider = self.by_provider(|recent| recent.queued.len());
-        if by_provider.values().copied().fold(0, usize::saturating_add) < QUEUED_ALL {
+        if by_provider.iter().fold(0, |all: usize, (_, sum)| all.saturating_add(*sum)) < QUEUED_ALL
+        {
             return true;
         }
         let of = |network: &str| by_provider.get(provider(network)).copied().unwrap_or_default();
@@ -147,10 +147,10 @@ impl Calls {
     }
 
     /// Sums by provider.
-    fn by_provider(&self, count: impl Fn(&Recent) -> usize) -> BTreeMap<&str, usize> {
-        let mut sums: BTreeMap<&str, usize> = BTreeMap::new();
+    fn by_provider(&self, count: impl Fn(&Recent) -> usize) -> Sorted<&str, usize> {
+        let mut sums = Sorted::new();
         for (network, recent) in self.networks.iter() {
-            let sum = sums.entry(provider(network)).or_default();
+            let sum: &mut usize = sums.get_or(provider(network), || 0);
             *sum = sum.saturating_add(count(recent));
         }
         sums
