@@ -106,7 +106,7 @@ const TABLE: &[Row] = &[
     row!(FundsUntold, client::an_empty_wallet_error_names_amount_token_and_network),
     row!(HopsArePriced, pricer::told::what_connection_names_is_neither_priced_nor_forwarded),
     row!(TwinsPass, pricer::told::no_field_stands_for_another_one_that_was_priced),
-    row!(NamesTimesFields, requests::thousands_of_names_beside_thousands_of_fields_are_soon_read),
+    row!(NamesTimesFields, requests::many_names_beside_many_fields_cost_what_each_costs_alone),
     row!(PlusIsNoSpace, spellings::what_stands_for_a_space_is_one),
     row!(MarksAreLetters, spellings::marks_and_letters_without_width_make_no_other_path),
     row!(BasesDiffer, spellings::a_letter_is_its_base_and_what_it_looks_like),
