@@ -69,6 +69,7 @@ const PEERS = {
   mppx: 'bench/peers/mppx.mjs',
   'a plain proxy': 'bench/peers/proxy.mjs',
   'three calls': 'bench/peers/three-calls.mjs',
+  'an empty Worker': 'bench/peers/empty.mjs',
 };
 
 /**

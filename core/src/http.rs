@@ -9,6 +9,15 @@ use crate::mutant::{Mutant, planted};
 
 /// Maximum size of a proof header, bytes.
 pub const MAX_PROOF_BYTES: usize = 16 * 1024;
+/// Maximum header fields of a request.
+pub const MAX_FIELDS: usize = 256;
+/// Maximum size of all header fields of a request, bytes.
+pub const MAX_FIELDS_BYTES: usize = 64 * 1024;
+/// Maximum commas in the fields of a request that are read as lists.
+const MAX_COMMAS: usize = 256;
+/// Fields that are read as lists, lower case.
+const LISTS: [&str; 5] =
+    ["accept", "accept-payment", "authorization", "connection", "payment-authorization"];
 /// Maximum target of a priced route, bytes.
 pub const MAX_PAID_TARGET_BYTES: usize = 2 * 1024;
 /// Maximum size of the headers of a 402, bytes; Node clients fail at twice this.
@@ -206,6 +215,29 @@ impl RequestHead {
     #[must_use]
     pub fn target(&self) -> &str {
         target_of(&self.url).unwrap_or("/")
+    }
+
+    /// Whether there are more fields, more bytes of them or longer lists in them than any client
+    /// needs: to read them all would cost too much.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::http::RequestHead;
+    /// let head = |accept: &str| {
+    ///     RequestHead::from_text(&format!("GET\nhttps://a.example/\n\naccept: {accept}")).unwrap()
+    /// };
+    /// assert!(!head("text/html, */*;q=0.5").is_too_large());
+    /// assert!(head(&"a/b,".repeat(300)).is_too_large());
+    /// ```
+    #[must_use]
+    pub fn is_too_large(&self) -> bool {
+        let commas = |name: &&str| {
+            let bytes = self.headers.rows(name).flat_map(str::bytes);
+            bytes.filter(|byte| *byte == b',').count()
+        };
+        self.headers.0.len() > MAX_FIELDS
+            || self.headers.block_bytes() > MAX_FIELDS_BYTES
+            || LISTS.iter().any(|name| commas(name) > MAX_COMMAS)
     }
 
     /// Whether the client is a browser that prefers HTML to JSON.

@@ -213,8 +213,6 @@ pub enum Mutant {
     HopsArePriced,
     /// An origin may read another field as one that was priced.
     TwinsPass,
-    /// Each name in `Connection` is compared with each field.
-    NamesTimesFields,
     /// A note of a transaction keeps out a client that has paid with it in time.
     NotesHold,
     /// The secret of a note stays where another claim takes its place.
@@ -233,6 +231,24 @@ pub enum Mutant {
     ShortNamesPass,
     /// A letter has no base, and looks like no other.
     BasesDiffer,
+    /// A request may have any number of fields.
+    FieldsGrow,
+    /// After a restore, a payment that is refused for another reason than its end was never made.
+    RestoreIsExpiry,
+    /// A payment that may not begin is looked for under the first number of objects alone.
+    BarredStaysHere,
+    /// The same, for one that is not proven.
+    UnprovenStaysHere,
+    /// A transaction for a challenge of a secret that is not set any more was never shown.
+    UnsignedIsNew,
+    /// A transaction is looked for on the chain under terms that its client has written.
+    UnsignedBegins,
+    /// A payment that the gate cannot read cannot have been lost by a restore.
+    UnreadIsNew,
+    /// A payment that is younger than a restore may have been lost by it.
+    DatesAreUnread,
+    /// A client is asked to sign a payment that would be refused because of a restore.
+    ClosedAsks,
 }
 
 impl Mutant {
@@ -341,7 +357,6 @@ impl Mutant {
         Self::ReceiptsUnlimited,
         Self::HopsArePriced,
         Self::TwinsPass,
-        Self::NamesTimesFields,
         Self::NotesHold,
         Self::NotedSecretStays,
         Self::DebtsAreServed,
@@ -351,6 +366,15 @@ impl Mutant {
         Self::SessionsArePaths,
         Self::ShortNamesPass,
         Self::BasesDiffer,
+        Self::FieldsGrow,
+        Self::RestoreIsExpiry,
+        Self::BarredStaysHere,
+        Self::UnprovenStaysHere,
+        Self::UnsignedIsNew,
+        Self::UnsignedBegins,
+        Self::UnreadIsNew,
+        Self::DatesAreUnread,
+        Self::ClosedAsks,
     ];
 }
 

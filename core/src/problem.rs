@@ -239,7 +239,7 @@ impl Code {
                 "header_too_large",
                 431,
                 "Header too large",
-                "nothing was charged; a header that can affect the price of this route may have at most 1024 bytes, send a shorter one",
+                "nothing was charged; send fewer or shorter headers: at most 256, of 65536 bytes together, and 1024 bytes in one that can affect the price",
             ),
             Self::UnexpectedBody => row(
                 "unexpected_body",

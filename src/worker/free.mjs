@@ -4,7 +4,7 @@ import { fail, finish } from '#glue';
 
 import { discard } from './body.mjs';
 import { withDeadline } from './deadline.mjs';
-import { requestHead } from './edge.mjs';
+import { MOST, requestHead } from './edge.mjs';
 
 /**
  * @typedef {object} Plain the rules of `Gate::plain_forwarding`; every name of a field or method comes from there
@@ -63,7 +63,10 @@ export function plainUrl(request, plain) {
   if (match === null || path === undefined || path === '') return undefined;
   if (plain.guarded.some((prefix) => path.startsWith(prefix))) return undefined;
   const { words, parts } = plain.request;
+  let fields = 0;
   for (const [name, value] of request.headers) {
+    fields += 1;
+    if (fields > MOST.fields) return undefined;
     if (isForGate(name, plain.request) || !PLAIN_NAME.test(name)) return undefined;
     if (words.get(name)?.includes(value.toLowerCase()) === false) return undefined;
     const part = parts.get(name);

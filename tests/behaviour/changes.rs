@@ -87,6 +87,7 @@ fn changes() -> Vec<(&'static str, Value)> {
                 "GATE_SECRET_PREVIOUS": "canary-gate-secret-0123456789abcdef",
             }),
         ),
+        ("secret gone", json!({"GATE_SECRET": "another-gate-secret-0123456789abcdef"})),
     ]
 }
 
@@ -99,6 +100,7 @@ fn holds(kind: &str, change: &str) -> bool {
         "no node" | "no bytes" => kind != "bytes",
         "timeout" => ["x402 version 1", "mpp", "bytes"].contains(&kind),
         "validity" => kind == "bytes",
+        "secret gone" => !["mpp", "bytes"].contains(&kind),
         "mode" | "shards" | "secret" | "route gone, rest free" | "route free" => true,
         _ => false,
     }

@@ -182,10 +182,12 @@ pub fn work_is_not_begun_for_an_authorization_that_ends_while_it_waits() {
 
 #[test]
 fn after_a_restore_older_authorizations_are_not_served_and_not_asked_for_again() {
+    let mut world = World::new();
+    let payment = world.sign("/after");
     let mut vars = crate::world::vars(crate::world::routes());
     vars["LEDGER_CLOSED_BEFORE"] = (crate::world::BEGIN - 3000).into();
-    let mut world = World::with(vars);
-    let response = world.pay("/after");
+    world.gate = World::with(vars).gate;
+    let response = world.present(&payment);
     assert_eq!((response.status, response.problem().as_str()), (503, "settlement_unknown"));
     assert!(world.ledger.entries().is_empty() && world.facilitator.urls.is_empty());
     world.wait(301);

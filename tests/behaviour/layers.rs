@@ -146,3 +146,40 @@ fn an_upward_or_sideways_use_would_be_found() {
         assert_eq!(objections(module, line), Vec::<String>::new(), "{module}: {line}");
     }
 }
+
+/// The ledger's states, commands, roles and answers: deciding about them is the core's.
+const RULES: &[&str] = &[
+    "State::",
+    "Command::",
+    "Question::",
+    "Role::",
+    "Fate::",
+    "Claimed::",
+    "Resumed::",
+    "LookAnswer::",
+    "Outcome::",
+];
+
+/// The rules that a line of code decides about.
+fn decided(line: &str) -> Vec<&'static str> {
+    let code = line.split("//").next().unwrap_or_default();
+    RULES.iter().copied().filter(|rule| code.contains(rule)).collect()
+}
+
+#[test]
+fn ledger_objects_decide_about_no_state_command_or_role() {
+    let objects = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/worker/objects");
+    let (mut all, mut found) = (Vec::new(), Vec::new());
+    files(&objects, &mut all);
+    assert!(all.len() > 8, "{}", all.len());
+    for file in all {
+        let text = fs::read_to_string(&file).unwrap();
+        for (number, line) in text.lines().enumerate() {
+            for rule in decided(line) {
+                found.push(format!("{}:{}: {rule}", file.display(), number + 1));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+    assert_eq!(decided("    match entry.state { State::Void => {} }"), ["State::"]);
+}

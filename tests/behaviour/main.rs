@@ -35,6 +35,7 @@ mod receipts;
 mod recovery;
 mod redelivery;
 mod requests;
+mod restore;
 mod settlement;
 mod spellings;
 mod standing;

@@ -9,8 +9,8 @@ use farebox_core::mutant::{Mutant, plant};
 
 use crate::{
     changes, client, clients, config, diagnostics, faults, growth, handed, ledger, limits, manners,
-    mpp, mpp_client, onchain, other_chains, pricer, receipts, redelivery, requests, settlement,
-    spellings, unproven, wallets,
+    mpp, mpp_client, onchain, other_chains, pricer, receipts, redelivery, requests, restore,
+    settlement, spellings, unproven, wallets,
 };
 
 /// A mutant, and a test that finds it.
@@ -54,6 +54,11 @@ const TABLE: &[Row] = &[
     row!(MarksGrow, ledger::lookups::a_network_has_so_many_payments_moved_in_an_hour_and_those_that_were_are_not_counted_again),
     row!(MovedIsNothing, ledger::lookups::what_is_begun_elsewhere_is_not_told_to_be_unknown_here),
     row!(RefusedIsNew, wallets::a_copy_that_is_refused_because_the_first_one_paid_is_told_so_and_gets_no_terms),
+    row!(UnsignedIsNew, onchain::rotated::a_transaction_that_the_ledger_knows_is_not_asked_for_again_once_its_secret_is_gone),
+    row!(UnsignedBegins, onchain::rotated::a_transaction_under_a_challenge_that_anyone_can_write_begins_nothing_and_is_looked_for_nowhere),
+    row!(UnreadIsNew, restore::a_payment_that_the_gate_cannot_read_may_have_been_lost_as_well),
+    row!(DatesAreUnread, restore::a_challenge_that_has_a_date_is_put_up_and_its_payment_served),
+    row!(ClosedAsks, restore::no_client_is_asked_to_sign_what_would_be_refused),
     row!(SenderUnasked, onchain::senders::a_hash_whose_sender_is_not_named_belongs_to_who_sent_it_as_the_chain_says),
     row!(LongIsTold, pricer::quotes::what_is_too_long_to_be_told_is_refused_and_buys_nothing),
     row!(ProofIsUnheard, receipts::a_repeat_that_shows_the_first_ones_secret_is_told_which_payment_it_is_and_no_other_is),
@@ -106,7 +111,7 @@ const TABLE: &[Row] = &[
     row!(FundsUntold, client::an_empty_wallet_error_names_amount_token_and_network),
     row!(HopsArePriced, pricer::told::what_connection_names_is_neither_priced_nor_forwarded),
     row!(TwinsPass, pricer::told::no_field_stands_for_another_one_that_was_priced),
-    row!(NamesTimesFields, requests::many_names_beside_many_fields_cost_what_each_costs_alone),
+    row!(FieldsGrow, requests::a_request_with_more_fields_or_longer_lists_than_any_client_needs_is_refused_on_every_path),
     row!(PlusIsNoSpace, spellings::what_stands_for_a_space_is_one),
     row!(MarksAreLetters, spellings::marks_and_letters_without_width_make_no_other_path),
     row!(BasesDiffer, spellings::a_letter_is_its_base_and_what_it_looks_like),

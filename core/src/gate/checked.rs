@@ -94,6 +94,9 @@ pub(super) enum Eligibility {
     TermsChanged(Code),
     /// It may have been settled before the restore that is not over: as for `Expired`.
     Closed,
+    /// It answers a challenge that none of the gate's secrets has signed, so that nothing it says of
+    /// its terms counts: it is only looked up.
+    Unsigned,
     /// Its target sells nothing any more: as for `Expired`.
     Withdrawn,
     /// The pricer gave no price: as for `Expired`.
@@ -109,6 +112,8 @@ pub(super) enum Standard {
     Today,
     /// Its own terms, whatever the settings accept by now: it is only looked up.
     Own,
+    /// The terms that it states, which no challenge of this gate shows: it is only looked up.
+    Stated,
 }
 
 /// The parts of an answered challenge that the receipt and the last check need.

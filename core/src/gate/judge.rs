@@ -18,11 +18,13 @@ use super::paid::{PaidRequest, Payer};
 use super::presented::Presented;
 use super::redelivery::{self, Statement};
 use super::reply::{Audience, Reply};
+use super::restore::NO_DATE;
 use super::template::ChallengeRequest;
 use crate::facilitator::breaker::Condition;
 use crate::facilitator::wire::Expected;
 use crate::http::{BodyPresence, RequestHead};
 use crate::ledger::attempts::FailureCause;
+use crate::mutant::{Mutant, planted};
 use crate::payment::Cause;
 use crate::payment::authorization::SignatureCheck;
 use crate::problem::Code;
@@ -88,22 +90,26 @@ impl Gate {
         let is_forged = matches!(checked, Err(Code::SignatureInvalid));
         // Before a refusal asks for another payment, the ledger is asked about this one.
         let (checked, instead) = match (checked, instead) {
-            (Err(code), instead) if may_be_known(code) => match self.former(&offer, shown, now) {
-                Some(found) => {
-                    let closed = self.is_closed_to(&found);
-                    let refused = match closed {
-                        true => Eligibility::Closed,
-                        false => Eligibility::TermsChanged(code),
-                    };
-                    (Ok(Some(found)), Some(instead.unwrap_or(refused)))
+            (Err(code), instead) if may_be_known(code) => {
+                match (self.former(&offer, shown, Some(code), now), instead) {
+                    // No terms are given anyway.
+                    (Some(found), Some(Eligibility::PriceUnknown | Eligibility::NowFree))
+                        if found.eligibility == Eligibility::Unsigned =>
+                    {
+                        (Err(code), instead)
+                    }
+                    (Some(found), instead) => {
+                        let refused = self.barred_by(&found, code, instead);
+                        (Ok(Some(found)), Some(refused))
+                    }
+                    (None, instead) => (Err(code), instead),
                 }
-                None => (Err(code), instead),
-            },
+            }
             // Version 1 names no asset: it may be the payer's own signature for another one.
             (Ok(Some(found)), instead) if found.may_be_for_another_asset() => {
                 let own =
                     |former: &CheckedPayment<'_>| former.signature == SignatureCheck::Verified;
-                match self.former(&offer, shown, now).filter(own) {
+                match self.former(&offer, shown, None, now).filter(own) {
                     Some(former) => {
                         let refused = Eligibility::TermsChanged(Code::TermsMismatch);
                         (Ok(Some(former)), Some(instead.unwrap_or(refused)))
@@ -158,11 +164,32 @@ impl Gate {
         // Who only names a denied payer does not learn that they are.
         let is_named = is_forged && signature == SignatureCheck::Deferred;
         let denied = !is_named && self.payers.clients.denies(&proof.account());
-        let eligibility = if denied { Eligibility::Denied } else { instead.unwrap_or(eligibility) };
+        let eligibility = match instead {
+            // Nothing is owed for terms of the client's own.
+            Some(Eligibility::Unsigned) => Eligibility::Unsigned,
+            _ if denied => Eligibility::Denied,
+            other => other.unwrap_or(eligibility),
+        };
         let facilitators = core::mem::take(&mut isolate.facilitators);
         let payer =
             Payer { protocol, proof, expected, eligibility, signature, wallet, facilitators, seen };
         Admission::Pay(PaidRequest::begin(self, (offer, choice), head, payer, correlation, now))
+    }
+
+    /// Why a payment that today's terms or settings refuse with `code` may not begin.
+    fn barred_by(
+        &self,
+        found: &CheckedPayment<'_>,
+        code: Code,
+        instead: Option<Eligibility>,
+    ) -> Eligibility {
+        let counts = code == Code::Expired || !planted(Mutant::RestoreIsExpiry);
+        match instead {
+            _ if found.eligibility == Eligibility::Unsigned => Eligibility::Unsigned,
+            Some(instead) => instead,
+            None if counts && self.is_closed_to(found) => Eligibility::Closed,
+            None => Eligibility::TermsChanged(code),
+        }
     }
 
     /// Whether a payment may have been settled before a restore, so that the ledger may have
@@ -173,7 +200,7 @@ impl Gate {
             (Some(_), Protocol::Mpp(answered)) => answered.expires,
             (Some(_), Protocol::X402(_)) => None,
         };
-        self.payers.closed_before.zip(ends).is_some_and(|(closed, ends)| ends < closed)
+        ends.is_some_and(|ends| self.may_be_forgotten(NO_DATE, ends))
     }
 
     /// The lowest count of failures in a row among the facilitators of this route.
@@ -194,8 +221,13 @@ impl Gate {
         isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> Admission<'g> {
+        let open = match (code.row().reason, self.open(offer, now)) {
+            (Some(_), Err(wait)) => return Admission::Respond(Reply::closed(correlation, wait)),
+            (_, open) => open.unwrap_or(Cow::Borrowed(offer)),
+        };
+        let offer = &*open;
         // While a restore is not over, what ends too early does so because of us.
-        let closed = self.payers.closed_before.is_some_and(|closed| now < closed);
+        let closed = self.is_restored_at(now);
         let cause = match cause_of(code) {
             Cause::Expired if closed => Cause::Trouble,
             cause => cause,

@@ -37,11 +37,12 @@ const MAX_TRIED: usize = 3;
 impl Gate {
     /// Checks a payment that today's terms or settings refuse against the terms that it was made
     /// for. It cannot begin here, so it is only looked up: it may have paid already, or be about
-    /// to. `None` if it can be no payment of any terms.
+    /// to. `None` if it can be no payment of any terms; `refused` is the code of today's refusal.
     pub(super) fn former<'g>(
         &self,
         offer: &Offer,
         (head, presented): (&RequestHead, &Presented),
+        refused: Option<Code>,
         now: UnixTime,
     ) -> Option<CheckedPayment<'g>> {
         let found = match presented {
@@ -53,7 +54,7 @@ impl Gate {
                 Some(found)
             }
             Presented::X402(version, message) => {
-                let former = self.former_of(offer, *version, message.as_ref().ok()?)?;
+                let former = self.former_of(offer, *version, message.as_ref().ok()?, refused)?;
                 let shown = (head, presented);
                 let found = self.proof(&former, shown, Standard::Own, now).ok()?;
                 found.map(CheckedPayment::into_owned)
@@ -70,7 +71,13 @@ impl Gate {
 
     /// The route under the terms that an x402 payment was made for; `None` if the payment does not
     /// state them.
-    fn former_of(&self, offer: &Offer, version: Version, message: &Message) -> Option<Offer> {
+    fn former_of(
+        &self,
+        offer: &Offer,
+        version: Version,
+        message: &Message,
+        refused: Option<Code>,
+    ) -> Option<Offer> {
         let accepted = message.object.get("accepted").and_then(Value::as_object);
         let payload = message.object.get("payload")?.as_object()?;
         let network = match version {
@@ -82,10 +89,21 @@ impl Gate {
             Some(chain_id) => {
                 let signed = exact::read(payload).ok()?;
                 let named = accepted.and_then(|it| Address::parse(it.get("asset")?.as_str()?).ok());
-                let tokens = match named {
+                let mut tokens = match named {
                     Some(asset) => Vec::from([self.token(offer, (chain_id, asset), extra)?]),
                     None => self.tokens_of(offer, (&network, chain_id)),
                 };
+                // Forgeries cost one check of their signature, not two.
+                let is_forged = refused == Some(Code::SignatureInvalid)
+                    && !signed.may_be_a_contracts(self.payers.wallets.as_ref());
+                if is_forged {
+                    let tried = offer.choices.iter().find(|it| it.terms.network == network);
+                    let tried = tried.and_then(|choice| choice.terms.token);
+                    let is_tried = |token: SignedToken| {
+                        tried.is_some_and(|tried| tried.separator == token.separator)
+                    };
+                    tokens.retain(|choice| !choice.terms.token.is_some_and(is_tried));
+                }
                 signed_under(tokens, &signed)?.paying(signed.authorization())?
             }
             None => {

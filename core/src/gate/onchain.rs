@@ -8,6 +8,7 @@ use alloc::boxed::Box;
 use super::Gate;
 use super::checked::Standard;
 use super::offer::Choice;
+use super::restore::NO_DATE;
 use crate::evm::address::Address;
 use crate::evm::transaction::SignedTransfer;
 use crate::payment::{OnChain, PaymentKey, Proof, SignedToken};
@@ -48,8 +49,8 @@ impl Gate {
             OnChainProof::Hash(..) => (Code::ChainUnavailable, Code::UnderReview),
         };
         // Bytes that are only looked up need no node.
-        let is_looked_up =
-            standard == Standard::Own && matches!(shown, OnChainProof::Transaction(_));
+        let is_looked_up = standard == Standard::Stated
+            || standard == Standard::Own && matches!(shown, OnChainProof::Transaction(_));
         if !is_looked_up && self.rpc_url(terms.network.as_str()).is_none() {
             return Err(blind);
         }
@@ -77,7 +78,12 @@ impl Gate {
                 (*hash, payer, OnChain::Sent { transaction, since: issued, until })
             }
         };
-        if !is_looked_up && self.payers.closed_before.is_some_and(|closed| expires < closed) {
+        // Only a transaction that a later block has counts for a challenge.
+        let since = match shown {
+            OnChainProof::Transaction(_) => NO_DATE,
+            OnChainProof::Hash(..) => issued,
+        };
+        if !is_looked_up && self.may_be_forgotten(since, expires) {
             return Err(closed);
         }
         Ok(Proof {

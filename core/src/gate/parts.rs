@@ -63,8 +63,9 @@ pub(super) struct PayerRules {
     pub wallets: Option<Wallets>,
     /// Payments of one payer that are worked on at once.
     pub in_flight: NonZeroU32,
-    /// Authorizations that end before this may have rows that a restore has lost.
-    pub closed_before: Option<UnixTime>,
+    /// When the ledger was restored from a backup, and the time before which the payments end that
+    /// the restore may have lost.
+    pub restored: Option<(UnixTime, UnixTime)>,
 }
 
 /// Which chains can be read.

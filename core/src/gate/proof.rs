@@ -10,6 +10,7 @@ use super::Gate;
 use super::checked::{CheckedPayment, Eligibility, Protocol, Signed, Standard};
 use super::offer::{Choice, Offer};
 use super::presented::Presented;
+use super::restore::NO_DATE;
 use crate::chain::ChainId;
 use crate::encoding::hex;
 use crate::facilitator::wire;
@@ -78,7 +79,7 @@ impl Gate {
             }
         };
         let (eligibility, signature, valid_before) =
-            self.eligibility(&signed, (offer, choice), standard, now)?;
+            self.eligibility(&signed, (offer, choice), (standard, NO_DATE), now)?;
         let request = match &payment {
             None => {
                 let network = choice.terms.network.v1_name().ok_or(Code::TermsMismatch)?;
@@ -116,12 +117,13 @@ impl Gate {
 
     /// Runs every check of the scheme and returns when the payment ends. An authorization that
     /// fails only by ending too early may be known to the ledger: its row says what became of it,
-    /// and the client gets fresh terms only if there is no row.
+    /// and the client gets fresh terms only if there is no row. `since` is when its challenge was
+    /// issued, if the payer signed that challenge.
     pub(super) fn eligibility(
         &self,
         signed: &Signed,
         (offer, choice): (&Offer, &Choice),
-        standard: Standard,
+        (standard, since): (Standard, UnixTime),
         now: UnixTime,
     ) -> Result<(Eligibility, SignatureCheck, UnixTime), Code> {
         let payload = match signed {
@@ -130,6 +132,10 @@ impl Gate {
             // terms asked for.
             Signed::Opaque(_) => {
                 let end = now.plus(choice.terms.max_timeout_secs);
+                let opens = planted(Mutant::UnreadIsNew) || standard == Standard::Own;
+                if !opens && self.may_be_forgotten(NO_DATE, end) {
+                    return Err(Code::Expired);
+                }
                 return Ok((Eligibility::Fresh, SignatureCheck::Deferred, end));
             }
         };
@@ -141,7 +147,9 @@ impl Gate {
         }
         let check =
             |now, room| payload.check(&choice.terms, self.payers.wallets.as_ref(), now, room);
-        if self.payers.closed_before.is_some_and(|closed| valid_before < closed) {
+        // Neither the chain nor this gate has taken it before it was valid.
+        let since = since.max(payload.authorization().valid_after);
+        if self.may_be_forgotten(since, valid_before) {
             check(now, offer.room)?;
             return Err(Code::Expired);
         }

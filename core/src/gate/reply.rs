@@ -68,6 +68,12 @@ pub const ALLOWED_HEADERS: &str = "PAYMENT-SIGNATURE, X-PAYMENT, Authorization, 
 pub const EXPOSED_HEADERS: &str = "PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE, WWW-Authenticate, Payment-Receipt, Payment-Replayed, Retry-After, x-correlation-id";
 
 impl Reply {
+    /// The refusal to ask for a payment for so many seconds, because it would be refused.
+    pub(super) fn closed(correlation: &str, secs: u64) -> Self {
+        Self::problem(Code::LedgerUnavailable, Audience::Paid, correlation, None)
+            .with("retry-after", &secs.to_string())
+    }
+
     /// An answer that is not a refusal.
     #[must_use]
     pub fn new(head: ResponseHead, body: Body) -> Self {

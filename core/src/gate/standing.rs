@@ -66,7 +66,7 @@ impl Gate {
         fresh: &str,
         now: UnixTime,
     ) -> Option<(Standing, String)> {
-        if !is_silent(head) || head.url.len() > MAX_URL_BYTES {
+        if !is_silent(head) || head.url.len() > MAX_URL_BYTES || self.is_restored_at(now) {
             return None;
         }
         let target = Target::from_url(&head.url).ok()?;

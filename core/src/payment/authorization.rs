@@ -159,11 +159,15 @@ impl SignedAuthorization {
         }
         match self.is_the_payers_own(token) {
             true => Ok(SignatureCheck::Verified),
-            false if wallets.is_none() && self.signature.len() == KEY_SIGNATURE_BYTES => {
-                Err(Code::SignatureInvalid)
-            }
+            false if !self.may_be_a_contracts(wallets) => Err(Code::SignatureInvalid),
             false => Ok(SignatureCheck::Deferred),
         }
+    }
+
+    /// Whether a signature that is not by the payer's own key may count as that of a contract.
+    #[must_use]
+    pub const fn may_be_a_contracts(&self, wallets: Option<&Wallets>) -> bool {
+        wallets.is_some() || self.signature.len() != KEY_SIGNATURE_BYTES
     }
 
     /// The signature, `0x` and lower-case hex.

@@ -16,6 +16,7 @@ pub mod hashes;
 mod histories;
 pub mod moved;
 mod resized;
+pub mod rotated;
 pub mod senders;
 pub mod signed;
 

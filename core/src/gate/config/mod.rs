@@ -345,7 +345,10 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
                 .ok()
                 .and_then(NonZeroU32::new)
                 .unwrap_or(NonZeroU32::MIN),
-            closed_before: (restored > 0).then(|| UnixTime::from_secs(restored).plus(3600)),
+            restored: (restored > 0).then(|| {
+                let restored = UnixTime::from_secs(restored);
+                (restored, restored.plus(3600))
+            }),
         },
         chains: Chains { rpc },
         shards,

@@ -20,6 +20,7 @@ use crate::gate::offer::{Choice, Offer};
 use crate::gate::old_terms::{NO_ROUTE, sold_formerly};
 use crate::gate::onchain::OnChainProof;
 use crate::gate::pricer::question;
+use crate::gate::restore::NO_DATE;
 use crate::http::RequestHead;
 use crate::mpp::charge::{self, Framing, Payload, Request};
 use crate::mpp::id;
@@ -192,16 +193,17 @@ impl Gate {
     ) -> Result<CheckedPayment<'g>, Code> {
         let payload = payload_of(&signed);
         let (key, payer) = (signed.key(token), Some(signed.authorization().from));
+        let framing = Framing::of(&signed.authorization().nonce, &challenge.id, &challenge.realm);
+        let issued = framing.and_then(|_| reference::issued(reference)).unwrap_or(NO_DATE);
         // A payer who signs both framings of one challenge has signed one payment twice.
-        let rival = Framing::of(&signed.authorization().nonce, &challenge.id, &challenge.realm)
-            .map(|framing| {
-                let other = framing.other().challenge_hash(&challenge.id, &challenge.realm);
-                let from = &signed.authorization().from;
-                PaymentKey::of_authorization(token.chain_id, &token.asset, from, &other)
-            });
+        let rival = framing.map(|framing| {
+            let other = framing.other().challenge_hash(&challenge.id, &challenge.realm);
+            let from = &signed.authorization().from;
+            PaymentKey::of_authorization(token.chain_id, &token.asset, from, &other)
+        });
         let signed = Signed::Token(Box::new(signed));
         let (eligibility, signature, valid_before) =
-            self.eligibility(&signed, (offer, choice), standard, now)?;
+            self.eligibility(&signed, (offer, choice), (standard, issued), now)?;
         let message =
             json!({"x402Version": 2, "accepted": choice.requirements, "payload": payload});
         let request = wire::request(Version::V2, &message, &choice.requirements);
@@ -316,8 +318,10 @@ impl Gate {
         credential: &Credential,
         now: UnixTime,
     ) -> Option<CheckedPayment<'g>> {
-        let AnsweredChallenge { credential, request, reference } =
-            self.answer(head, credential).ok()?;
+        let Ok(answered) = self.answer(head, credential) else {
+            return self.stated_on_chain(offer, credential, now);
+        };
+        let AnsweredChallenge { credential, request, reference } = answered;
         let asked = (request.chain_id, request.currency);
         let choice = match Payload::read(&credential.payload).ok()? {
             // What was sent in a token that the route does not name any more is owed.
@@ -331,6 +335,54 @@ impl Gate {
         let found = self.judged(offer, (&choice, &ours), came, Standard::Own, now);
         found.ok().map(CheckedPayment::into_owned)
     }
+
+    /// Reads a payment that the chain settles in answer to a challenge that none of today's secrets
+    /// has signed, or that is another request's. Anyone can write such a challenge, so that the
+    /// payment is looked up in the ledger and nowhere else.
+    fn stated_on_chain<'g>(
+        &self,
+        offer: &Offer,
+        credential: &Credential,
+        now: UnixTime,
+    ) -> Option<CheckedPayment<'g>> {
+        if planted(Mutant::UnsignedIsNew) {
+            return None;
+        }
+        let challenge = &credential.challenge;
+        let asked = Request::read(&challenge.request_object().ok()?).ok()?;
+        let choice = self.token(offer, (asked.chain_id, asked.currency), None)?;
+        let choice = choice.asking(asked.amount, asked.recipient)?;
+        let token = choice.terms.token?;
+        let payload = Payload::read(&credential.payload).ok()?;
+        let payer = account_on(token.chain_id, credential).map(|source| source.address);
+        let shown = match &payload {
+            Payload::Transaction(bytes) => OnChainProof::Transaction(bytes),
+            // A chain that cannot be read does not name its sender.
+            Payload::Hash(_)
+                if payer.is_none() && self.rpc_url(choice.terms.network.as_str()).is_none() =>
+            {
+                return None;
+            }
+            Payload::Hash(hash) => OnChainProof::Hash(hash, payer),
+            Payload::Authorization(_) | Payload::Okx(_) => return None,
+        };
+        let times = (now, now);
+        let proof = self.shown_on_chain((&choice, &token), shown, times, Standard::Stated, now);
+        let reference = asked.external_id.unwrap_or_default();
+        Some(CheckedPayment {
+            protocol: Protocol::Mpp(Box::new(Answered::of(challenge, &token, &reference))),
+            choice: Cow::Owned(choice),
+            proof: proof.ok()?,
+            eligibility: Eligibility::Unsigned,
+            signature: SignatureCheck::Deferred,
+        })
+    }
+}
+
+/// The account that a credential names on this chain.
+fn account_on(chain_id: u64, credential: &Credential) -> Option<Source> {
+    let source = credential.source.as_deref().and_then(Source::parse)?;
+    (source.chain_id == chain_id && !source.address.is_low()).then_some(source)
 }
 
 /// Whether a challenge offers payment by a transaction that the payer sends.

@@ -55,6 +55,10 @@ impl<'g> PaidRequest<'g> {
             }
             Eligibility::Closed => Step::Respond(self.too_late(now)),
             Eligibility::Denied => self.refuse(Code::PayerDenied),
+            Eligibility::Unsigned => {
+                let code = Code::InvalidChallenge;
+                Step::Respond(self.fresh_terms(code, code.name(), now))
+            }
             Eligibility::Withdrawn => self.refuse(Code::NotFound),
             Eligibility::PriceUnknown => self.refuse(Code::PriceUnavailable),
             Eligibility::TermsChanged(code) => {

@@ -36,6 +36,7 @@ impl<'g> PaidRequest<'g> {
                 Eligibility::Expired
                 | Eligibility::Closed
                 | Eligibility::Denied
+                | Eligibility::Unsigned
                 | Eligibility::Withdrawn
                 | Eligibility::TermsChanged(_)
                 | Eligibility::PriceUnknown
@@ -118,6 +119,7 @@ impl<'g> PaidRequest<'g> {
             // A payment that was looked for and not confirmed is not looked for again: the row's
             // state is the answer.
             last: self.chain.inquired
+                || self.checked.eligibility == Eligibility::Unsigned
                 || self.failures.recalled.is_some() && self.checked.proof.was_sent()
                 || self.is_out_of_reach(),
             denied: !self.checked.proof.was_sent()

@@ -55,7 +55,9 @@ impl<'g> Resuming<'g> {
             Some(Resumed::Deliver(deliver)) => paid.deliver(deliver, now),
             Some(Resumed::Resend(resend)) => paid.send_again(resend),
             Some(Resumed::Replay(replay)) => paid.play(&replay),
-            Some(Resumed::Nothing) if paid.move_on() => paid.resume(),
+            Some(Resumed::Nothing) if !planted(Mutant::BarredStaysHere) && paid.move_on() => {
+                paid.resume()
+            }
             Some(Resumed::Nothing) => paid.unbegun(now),
             Some(Resumed::Fate(Fate::Unresolved))
                 if paid.checked.eligibility == Eligibility::Denied =>
@@ -101,19 +103,33 @@ impl<'g> Looking<'g> {
                 paid.verify(None)
             }
             // There is nothing to deliver, and the row says what becomes of the payment.
-            Some(LookAnswer::Open) if paid.checked.eligibility == Eligibility::Withdrawn => {
+            Some(LookAnswer::Open)
+                if matches!(
+                    paid.checked.eligibility,
+                    Eligibility::Withdrawn | Eligibility::Unsigned
+                ) =>
+            {
                 paid.unknown()
             }
             // Its signature held once, or the request knows the secret of the first.
             Some(LookAnswer::Open) => paid.resume(),
-            Some(LookAnswer::Nothing) if paid.move_on() => paid.look_up(),
+            Some(LookAnswer::Nothing)
+                if !(planted(Mutant::UnprovenStaysHere)
+                    && paid.checked.eligibility != Eligibility::Fresh)
+                    && paid.move_on() =>
+            {
+                paid.look_up()
+            }
             Some(LookAnswer::Nothing) if paid.failures.recalled.is_some() => paid.unbegun(now),
             // Unknown to the ledger: it must be proven before anything is written. A sent
             // transaction may have moved money, whatever else stands against it, so it is looked
             // for.
             Some(LookAnswer::Nothing)
                 if paid.checked.eligibility == Eligibility::Fresh
-                    || paid.checked.proof.was_sent() && !planted(Mutant::SentGetsTerms) =>
+                    || paid.checked.proof.was_sent()
+                        && !planted(Mutant::SentGetsTerms)
+                        && (paid.checked.eligibility != Eligibility::Unsigned
+                            || planted(Mutant::UnsignedBegins)) =>
             {
                 paid.row.place = paid.asked.gate.shards.first();
                 paid.verify(None)

@@ -85,7 +85,7 @@ impl<'g> PaidRequest<'g> {
         self.checked.proof.payer = Some(sender);
         self.checked.expected.payer = Some(sender);
         self.row.receipt = self.asked.gate.receipt_id(&self.checked.proof);
-        if self.checked.eligibility != Eligibility::Withdrawn
+        if !matches!(self.checked.eligibility, Eligibility::Withdrawn | Eligibility::Unsigned)
             && self.asked.gate.payers.clients.denies(&self.checked.proof.account())
         {
             self.checked.eligibility = Eligibility::Denied;
@@ -174,6 +174,9 @@ impl<'g> PaidRequest<'g> {
         match look {
             Look::Sender(finding) => match finding.answered(reply) {
                 Sender::Known(sender) => self.sent_by(sender),
+                Sender::NotYet if self.checked.eligibility == Eligibility::Unsigned => {
+                    self.barred(now)
+                }
                 // There is no account to keep it under; a payer who pays anew would pay twice.
                 Sender::NotYet => self.unknown(),
                 Sender::Unreadable(_) => self.unread(now),
@@ -240,6 +243,7 @@ impl<'g> PaidRequest<'g> {
             }
             Eligibility::Closed
             | Eligibility::Denied
+            | Eligibility::Unsigned
             | Eligibility::Withdrawn
             | Eligibility::PriceUnknown
             | Eligibility::NowFree => self.barred(now),

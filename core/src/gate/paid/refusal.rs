@@ -42,7 +42,10 @@ impl PaidRequest<'_> {
         let (key, digest) = (self.asked.gate.keys.challenge(), self.asked.body.digest());
         let (head, correlation) = (&self.asked.head, self.asked.correlation.as_str());
         let asked = ChallengeRequest { head, correlation, key, digest: digest.as_ref(), now };
-        self.asked.offer.challenge(&asked, code, reason, diagnosis)
+        match self.asked.gate.open(&self.asked.offer, now) {
+            Ok(offer) => offer.challenge(&asked, code, reason, diagnosis),
+            Err(wait) => Reply::closed(correlation, wait),
+        }
     }
 
     /// Whether a failure is counted for the payer: not trouble on the gate's side, and not an
@@ -133,6 +136,7 @@ pub(super) fn cause_of_arrival(eligibility: Eligibility, offer: &Offer) -> Optio
         Eligibility::TermsChanged(_)
         | Eligibility::Fresh
         | Eligibility::Denied
+        | Eligibility::Unsigned
         | Eligibility::Withdrawn
         | Eligibility::Closed
         | Eligibility::PriceUnknown

@@ -357,7 +357,7 @@ const MAX_DECODINGS: usize = 3;
 /// Limit on the readings that are looked at; beyond it the path counts as ambiguous.
 const MAX_READINGS: usize = 96;
 /// Limit on the bytes that all rewrites together may write; beyond it the path counts as ambiguous.
-const MAX_WRITTEN_BYTES: usize = 65_536;
+const MAX_WRITTEN_BYTES: usize = 40_960;
 
 const ESCAPE: Sign = 1;
 const BACKSLASH: Sign = 1 << 1;

@@ -37,6 +37,10 @@ pub enum Event {
     Beside,
     /// A payment that has to be proven, and a copy in an isolate where another price holds, before the first is claimed.
     Overtaken,
+    /// The same, and the copy in an isolate whose settings refuse it.
+    Outdated,
+    /// A payment for the terms that were put up first.
+    Earlier,
     /// A wallet's payment, and a copy in another isolate, whose facilitator has not heard of the money, before the first is claimed.
     Doubted,
     /// An honest payment of another payer.
@@ -75,6 +79,10 @@ pub enum Event {
     Mine,
     /// The operator changes the settings.
     Change,
+    /// The operator takes no wallets' signatures any more.
+    Barred,
+    /// The operator restores a ledger that knows nothing, says so, and changes the price.
+    Restored,
     /// The alarm of the ledger, a while later.
     Alarm,
 }

@@ -83,6 +83,24 @@ static ELSEWHERE: LazyLock<Vec<Gate>> = LazyLock::new(|| {
     gates(&vars, |vars| vars["LEDGER_SHARDS"] = "4,1".into())
 });
 
+/// The last two: no contract wallet may pay, and a restore, after which the price is another one, too.
+static CHANGED: LazyLock<Vec<Gate>> = LazyLock::new(|| {
+    let mut vars = vars(routes());
+    vars["NETWORK"] = json!(["eip155:84532", "eip155:80002"]);
+    vars["CONTRACT_WALLETS"] = "facilitator".into();
+    vars["LEDGER_SHARDS"] = "4,1".into();
+    let mut all = gates(&vars, |vars| vars["NETWORK"] = json!(["eip155:80002"]));
+    let mut barred = vars.clone();
+    barred["CONTRACT_WALLETS"] = "refuse".into();
+    let mut restored = vars;
+    restored["LEDGER_CLOSED_BEFORE"] = crate::world::BEGIN.into();
+    for route in restored["ROUTES"].as_array_mut().unwrap() {
+        route["price"] = "$0.03".into();
+    }
+    all.extend([barred, restored].map(|vars| Gate::from_vars(&vars.to_string()).unwrap()));
+    all
+});
+
 const SETTINGS: &[Setting] = &[
     Setting {
         name: "signed",
@@ -105,6 +123,16 @@ const SETTINGS: &[Setting] = &[
             Stream,
             Broken,
             Change,
+            Alarm,
+        ],
+    },
+    Setting {
+        name: "changed",
+        gates: &CHANGED,
+        targets: ["/after", "/before"],
+        base: &[Honest, Lost, Repeat],
+        more: &[
+            Unknown, Refused, Contract, Earlier, Overtaken, Outdated, Change, Barred, Restored,
             Alarm,
         ],
     },
@@ -215,6 +243,11 @@ fn no_order_of_signed_payments_is_delivered_unpaid_or_paid_and_forgotten() {
 }
 
 #[test]
+fn no_order_of_changed_settings_is_delivered_unpaid_or_paid_and_forgotten() {
+    explore_all("changed");
+}
+
+#[test]
 fn no_order_where_the_origin_may_run_again_is_delivered_unpaid_or_paid_and_forgotten() {
     explore_all("run again");
 }
@@ -268,6 +301,13 @@ const TABLE: &[Row] = &[
     (Mutant::ProvingIsForgotten, "elsewhere", &[Overtaken, Change]),
     (Mutant::UnprovenIsNew, "elsewhere", &[Overtaken]),
     (Mutant::WordIsChain, "confirmed", &[Honest, Lied]),
+    (Mutant::SettingsForget, "changed", &[Contract, Barred, Repeat]),
+    (Mutant::UnlistedIsNew, "changed", &[Lost, Change, Repeat]),
+    (Mutant::ForgottenIsNew, "changed", &[Lost, Restored, Repeat]),
+    (Mutant::RestoreIsExpiry, "changed", &[Lost, Restored, Repeat]),
+    (Mutant::BarredStaysHere, "changed", &[Lost, Change, Repeat]),
+    (Mutant::UnprovenStaysHere, "changed", &[Contract, Barred, Repeat]),
+    (Mutant::ProvingIsForgotten, "changed", &[Outdated]),
 ];
 
 /// The mutants that arrivals find.

@@ -12,6 +12,7 @@ use super::event::Event;
 use crate::onchain::{answer, challenge, hash, hash_of, transaction};
 use crate::world::chain::{ASSET, NodeFault};
 use crate::world::facilitator::{Settle, Verify, transaction_of};
+use crate::world::ledger::Ledger;
 use crate::world::origin::Say;
 use crate::world::payer::{Payer, Payment};
 use crate::world::transfers::Fate;
@@ -46,6 +47,8 @@ pub struct Run {
     offered: BTreeSet<String>,
     shown: BTreeSet<String>,
     delivered: BTreeMap<String, u64>,
+    /// Payments that had moved before the ledger was restored.
+    forgotten: u64,
 }
 
 impl Run {
@@ -63,13 +66,25 @@ impl Run {
             offered: BTreeSet::new(),
             shown: BTreeSet::new(),
             delivered: BTreeMap::new(),
+            forgotten: 0,
         }
     }
 
     /// The same history once more, unless calls of it hang: those are played again.
     pub fn fork(&self) -> Option<Self> {
-        let Self { world, gates, target, last, held, made, elsewhere, offered, shown, delivered } =
-            self;
+        let Self {
+            world,
+            gates,
+            target,
+            last,
+            held,
+            made,
+            elsewhere,
+            offered,
+            shown,
+            delivered,
+            forgotten,
+        } = self;
         held.is_empty().then(|| Self {
             world: world.clone(),
             gates,
@@ -81,6 +96,7 @@ impl Run {
             offered: offered.clone(),
             shown: shown.clone(),
             delivered: delivered.clone(),
+            forgotten: *forgotten,
         })
     }
 
@@ -96,7 +112,9 @@ impl Run {
         let request = shown.request.clone().header("cf-connecting-ip", client);
         self.shown.insert(shown.id.clone());
         let answers = match event {
-            Event::Beside | Event::Overtaken | Event::Doubted => self.beside(event, request),
+            Event::Beside | Event::Overtaken | Event::Outdated | Event::Doubted => {
+                self.beside(event, request)
+            }
             _ => vec![self.world.send(request)],
         };
         self.honest_again();
@@ -168,6 +186,16 @@ impl Run {
                 self.world.gate = self.gates.get(1)?;
                 None
             }
+            Event::Barred => {
+                self.world.gate = self.gates.get(3)?;
+                None
+            }
+            Event::Restored => {
+                self.world.gate = self.gates.get(4)?;
+                self.world.ledger = Ledger::new(self.world.gate.plan().clone());
+                self.forgotten = self.all_moved();
+                None
+            }
             Event::Mine => {
                 self.mine();
                 None
@@ -205,16 +233,32 @@ impl Run {
         }
     }
 
-    /// The terms that are put up now.
+    /// The terms that are put up now, or were first, if there are none now.
     fn terms(&mut self) -> Value {
-        let required = self.world.ask(self.target).payment_required();
+        let answer = self.world.ask(self.target);
+        if answer.headers.get("payment-required").is_none() {
+            return self.first_terms();
+        }
+        self.offered(answer)
+    }
+
+    /// The terms that were put up first.
+    fn first_terms(&mut self) -> Value {
+        let gate = std::mem::replace(&mut self.world.gate, &self.gates[0]);
+        let answer = self.world.ask(self.target);
+        self.world.gate = gate;
+        self.offered(answer)
+    }
+
+    fn offered(&mut self, answer: Response) -> Value {
+        let required = answer.payment_required();
         self.offered.insert(required["accepts"][0]["amount"].as_str().unwrap().to_owned());
         required
     }
 
     /// An authorization of the token.
     fn authorized(&mut self, event: Event) -> Shown {
-        let mut required = self.terms();
+        let mut required = if event == Event::Earlier { self.first_terms() } else { self.terms() };
         let world = &mut self.world;
         if event == Event::OwnTerms {
             let terms = &mut required["accepts"][0];
@@ -234,6 +278,7 @@ impl Run {
                 | Event::Contract
                 | Event::Beside
                 | Event::Overtaken
+                | Event::Outdated
                 | Event::Doubted
         );
         let change = |message: &mut Value| {
@@ -385,6 +430,7 @@ impl Run {
         let gate = self.world.gate;
         match event {
             Event::Overtaken => self.world.gate = &self.gates[2],
+            Event::Outdated => self.world.gate = &self.gates[3],
             Event::Doubted => {
                 let poor = r#"{"isValid":false,"invalidReason":"insufficient_funds"}"#;
                 self.world.facilitator.verify_plan.push_back(Verify::Raw(200, poor.to_owned()));
@@ -442,7 +488,7 @@ impl Run {
         let rows = self.world.ledger.entries();
         let told = rows.iter().filter(|row| kept.contains(&row.state.name().as_str())).count();
         let moved = self.all_moved();
-        if u64::try_from(told).unwrap() < moved {
+        if u64::try_from(told).unwrap() + self.forgotten < moved {
             return Err(format!("{moved} paid, {told} rows say so"));
         }
         Ok(())

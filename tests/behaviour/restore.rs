@@ -1,0 +1,131 @@
+//! A ledger that was restored from a backup: what it may have lost begins nothing, what is younger is served, and no client
+//! signs a payment that would be refused. Spec: docs/operations.md, "Restore from a backup".
+
+use farebox_core::gate::Gate;
+use farebox_core::http::RequestHead;
+use farebox_core::mpp::charge::Framing;
+use serde_json::{Value, json};
+
+use crate::onchain;
+use crate::world::chain::ASSET;
+use crate::world::payer::Payment;
+use crate::world::{PAY_TO, Response, World, mpp, solana, vars};
+
+const ROUTE: &str = "/w";
+/// Seconds from the restore on in which payments that end before may have been lost.
+const CLOSED_SECS: u64 = 3600;
+
+fn route(more: Value) -> Value {
+    let mut route = json!({"path": ROUTE, "price": "$0.01", "settle": "before"});
+    route.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    json!([route])
+}
+
+/// The gate of a world, whose ledger was restored now.
+fn restore(world: &mut World, mut vars: Value) {
+    world.wait(60);
+    vars["LEDGER_CLOSED_BEFORE"] = world.now().secs().into();
+    world.gate = Box::leak(Box::new(Gate::from_vars(&vars.to_string()).unwrap()));
+}
+
+/// A payment in answer to the challenge of this 402, under terms that were put up at some time.
+fn bound(world: &mut World, (unpaid, required): (&Response, &Value)) -> Payment {
+    let echo = mpp::echo_of(unpaid);
+    let text = |name: &str| echo[name].as_str().unwrap();
+    world.payer.bound = Some(Framing::Listed.challenge_hash(text("id"), text("realm")));
+    let now = world.now().secs();
+    let payment = world.payer.sign(required, now).by_challenge(&echo);
+    world.payer.bound = None;
+    payment
+}
+
+fn told(response: &Response) -> (u16, String, bool) {
+    (response.status, response.problem(), response.has_terms())
+}
+
+#[test]
+pub fn no_client_is_asked_to_sign_what_would_be_refused() {
+    let mut world = World::with(vars(route(json!({"protocols": ["x402"]}))));
+    restore(&mut world, vars(route(json!({"protocols": ["x402"]}))));
+    let said = world.ask(ROUTE);
+    assert_eq!(told(&said), (503, "ledger_unavailable".to_owned(), false));
+    let wait: u64 = said.headers.get("retry-after").unwrap().parse().unwrap();
+    assert_eq!(wait, CLOSED_SECS - 300);
+    world.wait(wait - 1);
+    assert_eq!(world.ask(ROUTE).status, 503);
+    world.wait(1);
+    assert_eq!(world.pay(ROUTE).status, 200);
+}
+
+#[test]
+pub fn a_challenge_that_has_a_date_is_put_up_and_its_payment_served() {
+    let vars = vars(route(json!({})));
+    let mut world = World::with(vars.clone());
+    let earlier = world.ask(ROUTE);
+    let required = earlier.payment_required();
+    restore(&mut world, vars);
+    let old = bound(&mut world, (&earlier, &required));
+    assert_eq!(told(&world.present(&old)), (503, "settlement_unknown".to_owned(), false));
+    assert!(world.ledger.entries().is_empty() && world.facilitator.urls.is_empty());
+    let unpaid = world.ask(ROUTE);
+    assert_eq!((unpaid.status, unpaid.headers.get("payment-required")), (402, None));
+    let payment = bound(&mut world, (&unpaid, &required));
+    assert_eq!(world.present(&payment).status, 200);
+    let now = world.now().secs();
+    let undated = world.payer.sign(&required, now).by_mpp(&mpp::echo_of(&unpaid));
+    assert_eq!(told(&world.present(&undated)), (503, "settlement_unknown".to_owned(), false));
+}
+
+#[test]
+pub fn an_authorization_that_nobody_could_take_before_the_restore_is_served() {
+    let vars = vars(route(json!({"protocols": ["x402"]})));
+    let mut world = World::with(vars.clone());
+    let body = world.ask(ROUTE).json();
+    restore(&mut world, vars);
+    // A payer of version 1 signs what is valid since ten minutes ago.
+    for (wait, status) in [(0, 503), (599, 503), (1, 200)] {
+        world.wait(wait);
+        let now = world.now().secs();
+        let payment = world.payer.sign_v1(&body, now);
+        assert_eq!(world.present(&payment).status, status, "{wait}");
+    }
+}
+
+#[test]
+pub fn a_payment_that_the_gate_cannot_read_may_have_been_lost_as_well() {
+    let mut vars = vars(route(json!({})));
+    vars["NETWORK"] = json!([solana::NETWORK]);
+    vars["PAY_TO"] = json!({ solana::NETWORK: solana::PAYEE });
+    let extra = json!({ solana::NETWORK: { "feePayer": solana::FEE_PAYER } });
+    vars["FACILITATOR_URL"] = json!([{ "url": vars["FACILITATOR_URL"], "extra": extra }]);
+    let mut world = World::with(vars.clone());
+    let required = world.ask(ROUTE).payment_required();
+    restore(&mut world, vars);
+    assert_eq!(world.ask(ROUTE).status, 503);
+    let payment = solana::payment(&required, &solana::transaction(1));
+    assert_eq!(told(&world.present(&payment)), (503, "settlement_unknown".to_owned(), false));
+    assert!(world.ledger.entries().is_empty() && world.facilitator.urls.is_empty());
+}
+
+#[test]
+fn a_transaction_that_was_sent_after_the_restore_is_served_and_one_before_it_is_looked_at_by_people()
+ {
+    let mut vars = World::chain_vars();
+    vars["ROUTES"] = route(json!({"hash_mode": true}));
+    let mut world = World::with(vars.clone());
+    let show = |world: &mut World, challenge, nonce| -> RequestHead {
+        let bytes = world.payer.transaction(nonce, ASSET, PAY_TO, 10_000);
+        world.wait(2);
+        let block = world.facilitator.chain.next_block();
+        assert!(world.facilitator.chain.transfers.send(&bytes, block));
+        world.wait(2);
+        onchain::answer(ROUTE, challenge, &onchain::hash(&bytes), Some(&world.payer.clone()))
+    };
+    let earlier = onchain::challenge(&mut world, ROUTE);
+    let old = show(&mut world, &earlier, 0);
+    restore(&mut world, vars);
+    assert_eq!(told(&world.send(old)), (409, "under_review".to_owned(), false));
+    let later = onchain::challenge(&mut world, ROUTE);
+    let new = show(&mut world, &later, 1);
+    assert_eq!(world.send(new).status, 200);
+}
