@@ -2,7 +2,7 @@
 //
 //   node scripts/pkg.mjs
 //
-// Writes pkg/wasm/, pkg/dist/, pkg/check/, pkg/gate/, pkg/schemas/ and copies of the licences, none of which is committed.
+// Writes pkg/wasm/, pkg/agent-wasm/, pkg/dist/, pkg/check/, pkg/gate/, pkg/schemas/ and copies of the licences, none of which is committed.
 
 import { mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync, copyFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -31,20 +31,32 @@ export async function finishPackage() {
 
 /** The payer and its types. */
 export async function buildPayer() {
+  await compilePart('bindings', 'wasm');
+  // Apart, so that a page that only pays does not load it.
+  await compilePart('agent', 'agent-wasm');
+  rmSync(join(root, 'pkg', 'dist'), { recursive: true, force: true });
+  await run('package types', process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'pkg/tsconfig.json']);
+}
+
+/**
+ * A compiled part and its entries.
+ *
+ * @param {string} feature
+ * @param {string} folder in `pkg`
+ */
+async function compilePart(feature, folder) {
   const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target');
   const web = join(target, 'page');
-  await run('package (Rust)', 'cargo', [
-    'build', '--locked', '--profile', 'page', '-p', 'farebox', '--features', 'bindings',
+  await run(`package (Rust, ${feature})`, 'cargo', [
+    'build', '--locked', '--profile', 'page', '-p', 'farebox', '--features', feature,
     '--target', 'wasm32-unknown-unknown', '--target-dir', web, ...SMALL_SHA2,
   ]);
-  const glue = join(web, 'glue');
-  await run('package glue', 'cargo', [
+  const glue = join(web, feature === 'bindings' ? 'glue' : `glue-${feature}`);
+  await run(`package glue (${feature})`, 'cargo', [
     'run', '--locked', '--quiet', '-p', 'xtask', '--',
     'bindgen', join(web, 'wasm32-unknown-unknown', 'page', 'farebox.wasm'), glue, '--target', 'web',
   ]);
-  await step('package entries', () => writeEntries(glue));
-  rmSync(join(root, 'pkg', 'dist'), { recursive: true, force: true });
-  await run('package types', process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'pkg/tsconfig.json']);
+  await step(`package entries (${feature})`, () => writeEntries(glue, join(root, 'pkg', folder)));
 }
 
 /** The check of the command line: one script, and the gate's rules beside it. */
@@ -110,10 +122,10 @@ const SMALL_SHA2 = ['--config', 'target.wasm32-unknown-unknown.rustflags=["--cfg
  * Node reads a file, all others carry them as text.
  *
  * @param {string} glue
+ * @param {string} folder
  */
-async function writeEntries(glue) {
+async function writeEntries(glue, folder) {
   const esbuild = await import('esbuild');
-  const folder = join(root, 'pkg', 'wasm');
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const types = readFileSync(join(glue, 'index.d.ts'), 'utf8');

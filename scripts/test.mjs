@@ -142,6 +142,10 @@ async function lintRust() {
     'clippy', '--locked', '-p', 'farebox', '--features', 'rules', '--target', 'wasm32-unknown-unknown',
     '--', '-D', 'warnings',
   ]);
+  await run('lint: clippy, agent', 'cargo', [
+    'clippy', '--locked', '-p', 'farebox', '--features', 'agent', '--target', 'wasm32-unknown-unknown',
+    '--', '-D', 'warnings',
+  ]);
   await run('lint: documentation', 'cargo', ['doc', '--locked', '--no-deps', '-p', 'farebox-core'], {
     env: { ...process.env, RUSTDOCFLAGS: '-D warnings' },
   });

@@ -35,3 +35,5 @@ pub mod paywall;
 
 pub mod client;
 pub mod gate;
+
+pub mod agent;

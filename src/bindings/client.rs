@@ -12,7 +12,7 @@ use farebox_core::http::Headers;
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 
-use super::{no_randomness, refused, seconds, thrown, told};
+use super::failure::{no_randomness, refused, seconds, thrown, told};
 
 /// One request; each method returns the next step, as JSON `{do: …}`.
 #[wasm_bindgen]

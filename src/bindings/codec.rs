@@ -20,7 +20,7 @@ use farebox_core::x402::header;
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 
-use super::{refused, seconds};
+use super::failure::{refused, seconds};
 
 /// Longest header that is decoded, bytes.
 const MAX_HEADER_BYTES: usize = 64 * 1024;

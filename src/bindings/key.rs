@@ -8,7 +8,7 @@ use farebox_core::evm::eip712::TypedData;
 use farebox_core::secret::Secret;
 use wasm_bindgen::prelude::*;
 
-use super::{no_randomness, refused};
+use super::failure::{no_randomness, refused};
 
 /// A secp256k1 key; it is overwritten when `free()` is called.
 #[wasm_bindgen]

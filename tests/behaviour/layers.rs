@@ -11,12 +11,17 @@ const ROWS: &[&[&str]] = &[
     &["x402", "mpp"],
     &["facilitator", "ledger", "paywall"],
     &["gate", "client"],
+    &["agent"],
 ];
 /// What a module may use although the rows do not say so.
 const ALSO: &[(&str, &str)] = &[("facilitator", "x402")];
 /// What a module may not use although the rows say so; a star is every module of the row.
-const NEVER: &[(&str, &[&str])] =
-    &[("facilitator", &["mpp"]), ("ledger", &["x402", "mpp"]), ("paywall", &["x402", "mpp"])];
+const NEVER: &[(&str, &[&str])] = &[
+    ("facilitator", &["mpp"]),
+    ("ledger", &["x402", "mpp"]),
+    ("paywall", &["x402", "mpp"]),
+    ("agent", &["gate"]),
+];
 /// Leaves that build on other leaves.
 const LEAVES: &[(&str, &str)] = &[("chain", "encoding"), ("secret", "encoding")];
 

@@ -275,9 +275,13 @@ impl Reason {
 /// text, at most 256 characters.
 #[must_use]
 pub fn clean(text: &str) -> String {
+    visible(text).take(MAX_TEXT).collect::<String>().trim().to_owned()
+}
+
+/// The characters of a server's text that a reader can see; control characters become spaces.
+pub fn visible(text: &str) -> impl Iterator<Item = char> {
     let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
-    let spaced = text.chars().map(|c| if breaks(c) { ' ' } else { c });
-    spaced.filter(|c| !hides(*c)).take(MAX_TEXT).collect::<String>().trim().to_owned()
+    text.chars().map(move |c| if breaks(c) { ' ' } else { c }).filter(|c| !hides(*c))
 }
 
 /// Whether a character is invisible but affects others. Spec: Unicode,

@@ -13,12 +13,13 @@ const CONFIGURATION: &str = "docs/configuration.md";
 const PROTOCOLS: &str = "docs/protocols.md";
 /// The npm package's own, which stands alone there.
 const PACKAGE: &str = "pkg/README.md";
-const DOCUMENTS: [&str; 11] = [
+const DOCUMENTS: [&str; 12] = [
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     CONFIGURATION,
     PROTOCOLS,
+    "docs/agent.md",
     "docs/deploy.md",
     "docs/design.md",
     "docs/operations.md",

@@ -1,0 +1,232 @@
+//! How a request should look, and who said so: the merchant's terms first, then metadata of the
+//! caller, which only fills what the merchant left open.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::challenge::Challenge;
+use super::json::Json;
+use super::schema::{Input, MAX_FIELDS};
+use super::text::{MAX_EXAMPLE, MAX_TEXT, bounded, name};
+
+/// Maximum notes.
+const MAX_NOTES: usize = 32;
+const DERIVED: &str = "Request hints derived from merchant challenge metadata.";
+
+/// Who said something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The merchant, in the challenge.
+    Merchant,
+    /// The caller, from elsewhere.
+    External,
+}
+
+impl Source {
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Merchant => "merchant_challenge",
+            Self::External => "external_metadata",
+        }
+    }
+
+    const fn authority(self) -> &'static str {
+        match self {
+            Self::Merchant => "authoritative",
+            Self::External => "advisory",
+        }
+    }
+}
+
+/// Who said something, and what it counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attribution {
+    /// Who.
+    pub source: Source,
+}
+
+impl Attribution {
+    /// That of a source.
+    #[must_use]
+    pub const fn of(source: Source) -> Self {
+        Self { source }
+    }
+
+    /// As it is shown.
+    #[must_use]
+    pub fn to_json(self) -> Json {
+        Json::object([
+            ("source", Some(self.source.name().into())),
+            ("authority", Some(self.source.authority().into())),
+        ])
+    }
+}
+
+/// A field or parameter of the request.
+#[derive(Clone, Debug)]
+pub struct Field {
+    /// Its name, byte for byte.
+    pub name: String,
+    /// Its type, in the words of JSON schema.
+    pub kind: Option<String>,
+    /// Whether it has to be there, if that was said.
+    pub required: Option<bool>,
+    /// Text for people.
+    pub description: Option<String>,
+    /// Its value if it is left out.
+    pub default: Option<Json>,
+    /// The values that it can take.
+    pub values: Option<Vec<String>>,
+    /// Who said so.
+    pub attribution: Attribution,
+}
+
+impl Field {
+    fn of_external(value: &Json) -> Option<Self> {
+        let text = |member| value.text_of(member);
+        let required = match value.get("required") {
+            Some(Json::Bool(required)) => Some(*required),
+            _ => None,
+        };
+        let values = value.get("enumValues").map(|list| {
+            list.elements().iter().filter_map(Json::text).map(|it| bounded(it, MAX_TEXT)).collect()
+        });
+        Some(Self {
+            kind: text("type").map(|kind| bounded(kind, MAX_TEXT)),
+            required,
+            description: text("description").map(|text| bounded(text, MAX_TEXT)),
+            default: value.get("defaultValue").cloned(),
+            values,
+            attribution: Attribution::of(Source::External),
+            ..Self::named(name(text("name")?)?)
+        })
+    }
+
+    fn to_json(&self) -> Json {
+        let text = |value: &Option<String>| value.as_deref().map(Json::from);
+        let list =
+            |values: &Vec<String>| Json::List(values.iter().map(|it| it.as_str().into()).collect());
+        Json::object([
+            ("name", Some(self.name.as_str().into())),
+            ("type", text(&self.kind)),
+            ("required", self.required.map(Json::Bool)),
+            ("description", text(&self.description)),
+            ("defaultValue", self.default.clone()),
+            ("enumValues", self.values.as_ref().map(list)),
+            ("attribution", Some(self.attribution.to_json())),
+        ])
+    }
+}
+
+/// A text with its source.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// The text.
+    pub value: String,
+    /// Who said it.
+    pub source: Source,
+}
+
+impl Said {
+    fn to_json(&self) -> Json {
+        let attribution = Attribution::of(self.source).to_json();
+        Json::object([
+            ("value", Some(self.value.as_str().into())),
+            ("attribution", Some(attribution)),
+        ])
+    }
+}
+
+/// Everything that is known about the request.
+#[derive(Clone, Debug, Default)]
+pub struct Hints {
+    /// What it does.
+    pub description: Option<Said>,
+    /// How its body is encoded.
+    pub body_type: Option<Said>,
+    /// A body.
+    pub body_example: Option<Said>,
+    /// Fields of the body.
+    pub body: Vec<Field>,
+    /// Parameters of the query.
+    pub query: Vec<Field>,
+    /// Parameters of the path.
+    pub path: Vec<Field>,
+    /// Further texts.
+    pub notes: Vec<Said>,
+}
+
+impl Hints {
+    /// What the merchant and the caller say; `external` is the caller's metadata, or null.
+    #[must_use]
+    pub fn of(challenge: Option<&Challenge>, external: &Json) -> Self {
+        let mut hints = challenge.map(Self::of_merchant).unwrap_or_default();
+        hints.fill(external);
+        hints
+    }
+
+    fn of_merchant(challenge: &Challenge) -> Self {
+        let Some(input) = Input::find(challenge.accepts(), &challenge.payload) else {
+            return Self::default();
+        };
+        let said = |text: &str, max| Said { value: bounded(text, max), source: Source::Merchant };
+        Self {
+            body_type: input.body_type().map(|text| said(text, MAX_TEXT)),
+            body_example: input.body_example().map(|text| said(&text, MAX_EXAMPLE)),
+            body: input.body_fields(),
+            query: input.query_params(),
+            notes: alloc::vec![said(DERIVED, MAX_TEXT)],
+            ..Self::default()
+        }
+    }
+
+    fn fill(&mut self, external: &Json) {
+        let said = |member, max| {
+            let text = external.text_of(member)?;
+            Some(Said { value: bounded(text, max), source: Source::External })
+        };
+        self.description = said("description", MAX_TEXT);
+        self.body_type = self.body_type.take().or_else(|| said("requestBodyType", MAX_TEXT));
+        self.body_example =
+            self.body_example.take().or_else(|| said("requestBodyExample", MAX_EXAMPLE));
+        for (fields, member) in [
+            (&mut self.body, "requestBodyFields"),
+            (&mut self.query, "requestQueryParams"),
+            (&mut self.path, "requestPathParams"),
+        ] {
+            let more = external.get(member).map(Json::elements).unwrap_or_default();
+            for field in more.iter().filter_map(Field::of_external).take(MAX_FIELDS) {
+                if !fields.iter().any(|known| is_same(&known.name, &field.name)) {
+                    fields.push(field);
+                }
+            }
+        }
+        let notes = external.get("notes").map(Json::elements).unwrap_or_default();
+        let notes = notes.iter().filter_map(Json::text).take(MAX_NOTES);
+        let noted = |text| Said { value: bounded(text, MAX_TEXT), source: Source::External };
+        self.notes.extend(notes.map(noted));
+    }
+
+    /// As they are shown.
+    #[must_use]
+    pub fn to_json(&self) -> Json {
+        let said = |value: &Option<Said>| value.as_ref().map(Said::to_json);
+        let fields = |list: &[Field]| Some(Json::List(list.iter().map(Field::to_json).collect()));
+        Json::object([
+            ("description", said(&self.description)),
+            ("requestBodyType", said(&self.body_type)),
+            ("requestBodyExample", said(&self.body_example)),
+            ("requestBodyFields", fields(&self.body)),
+            ("requestQueryParams", fields(&self.query)),
+            ("requestPathParams", fields(&self.path)),
+            ("notes", Some(Json::List(self.notes.iter().map(Said::to_json).collect()))),
+        ])
+    }
+}
+
+fn is_same(one: &str, other: &str) -> bool {
+    one.to_lowercase() == other.to_owned().to_lowercase()
+}

@@ -1,0 +1,43 @@
+//! A request with everything that is known before it is paid.
+
+use super::challenge::Challenge;
+use super::hints::Hints;
+use super::json::Json;
+use super::requirement::Requirement;
+use super::validation::{Asked, Issue, NextAction, Request, issues};
+use crate::http::Headers;
+use crate::mpp::challenge::read_list;
+use crate::time::UnixTime;
+
+/// What is told about `request`. Without a challenge nothing has to be paid. `external` is the
+/// caller's metadata, or null.
+///
+/// Members: `kind`, `paymentRequirement`, `challengeDetails`, `hints`, `validationIssues` and
+/// `nextAction`.
+#[must_use]
+pub fn prepare(request: Request<'_>, challenge: Option<&Challenge>, external: &Json) -> Json {
+    let hints = Hints::of(challenge, external);
+    let issues = issues(request, &hints);
+    let asked = challenge.map_or(Asked::Nothing, |_| Asked::Payment);
+    let requirement = challenge.map(|it| Requirement::of(it).to_json(it.protocol.name()));
+    let kind = match asked {
+        Asked::Payment => "ready",
+        Asked::Nothing => "passthrough",
+    };
+    Json::object([
+        ("kind", Some(kind.into())),
+        ("paymentRequirement", requirement),
+        ("challengeDetails", challenge.and_then(Challenge::details)),
+        ("hints", Some(hints.to_json())),
+        ("validationIssues", Some(Json::List(issues.iter().map(Issue::to_json).collect()))),
+        ("nextAction", Some(NextAction::of(asked, &issues).name().into())),
+    ])
+}
+
+/// When a challenge ends, if it says so: the earliest `expires` of its `Payment` challenges.
+#[must_use]
+pub fn ends_at(headers: &Headers) -> Option<UnixTime> {
+    let value = headers.joined("www-authenticate")?;
+    let read = read_list(&value).into_iter().flatten();
+    read.filter_map(|it| it.expires_at().ok().flatten()).min()
+}

@@ -1,0 +1,202 @@
+/** The client of a control plane: it decides and pays, the answer comes back. */
+import {
+  sdkPaymentDecisionResponseSchema, sdkReceiptResponseSchema,
+  type PaidRequestContext, type SdkExternalMetadata, type SdkPaymentDecisionRequest, type SdkPreparedPaidRequest, type SdkPreparedPaidRequestReady,
+  type SdkReceiptResponse,
+} from './contracts.js';
+import { detectChallengeFromResponse, type DetectedChallenge } from './detection.js';
+import { forwardable, type Fields } from './heads.js';
+import { answerOf, FetchPaidError, outcomeOf, type PaidResponse } from './outcome.js';
+import { candidateOf, initOf, preparedOf, requestOf } from './request.js';
+import { sdkClientVersion, sdkClientVersionHeaderName } from './version.js';
+
+export type AgentPayAuth = { type: 'bootstrapKey'; bootstrapKey: string } | { type: 'runtimeToken'; runtimeToken: string };
+export type AgentPayClientIdentity = Pick<PaidRequestContext, 'organization' | 'agent'>;
+export type AgentPayClientOptions = {
+  controlPlaneBaseUrl: string;
+  auth: AgentPayAuth;
+  organization: string;
+  agent: string;
+  fetch?: typeof fetch;
+  /** For the control plane alone. */
+  headers?: Record<string, string>;
+  /** Sensitive header fields of requests that the control plane may have, such as `authorization` [none]. */
+  forwardHeaders?: readonly string[];
+  /** How long the control plane may take, milliseconds [120000]. */
+  timeoutMs?: number;
+};
+export type FetchPaidOptions = { challenge?: DetectedChallenge; idempotencyKey?: string };
+export type PreparePaidRequestOptions = { challenge?: DetectedChallenge; externalMetadata?: SdkExternalMetadata };
+export type FetchPaidRequest = Omit<PaidRequestContext, keyof AgentPayClientIdentity> & FetchPaidOptions;
+export type ExecutePreparedRequest = Omit<FetchPaidRequest, 'challenge'>;
+
+type Token = { readonly value: string; readonly expires: number };
+
+/** Header with the digest of the price that was shown, so that a control plane can refuse another. */
+export const candidateHeaderName = 'x-farebox-candidate';
+
+export class AgentPayClient {
+  readonly #base: string;
+  readonly #auth: AgentPayAuth;
+  readonly #identity: AgentPayClientIdentity;
+  readonly #fetch: typeof fetch;
+  readonly #headers: Fields;
+  readonly #forwarded: readonly string[];
+  readonly #timeoutMs: number;
+  #token: Token | undefined;
+  #exchange: Promise<Token> | undefined;
+
+  constructor(options: AgentPayClientOptions) {
+    const { controlPlaneBaseUrl, auth, organization, agent, fetch, headers = {}, forwardHeaders = [], timeoutMs = 120_000 } = options;
+    this.#base = controlPlaneBaseUrl.replace(/\/$/, '');
+    this.#auth = auth;
+    this.#identity = { organization, agent };
+    // A platform's own `fetch` works only when it is not called as a method.
+    this.#fetch = fetch === undefined ? (input, init) => globalThis.fetch(input, init) : (input, init) => fetch(input, init);
+    const own = ['authorization', sdkClientVersionHeaderName];
+    this.#headers = Object.fromEntries(Object.entries(headers).filter(([name]) => !own.includes(name.toLowerCase())));
+    this.#forwarded = forwardHeaders;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Asks the merchant once, without paying, and tells what is known. With a challenge nobody is asked. */
+  async preparePaidRequest(input: string, init?: RequestInit, options: PreparePaidRequestOptions = {}): Promise<SdkPreparedPaidRequest> {
+    const request = requestOf(input, init);
+    if (options.challenge !== undefined) return preparedOf(request, options.challenge, options.externalMetadata, undefined);
+    const fetch = this.#fetch;
+    const response = await fetch(input, initOf(request, init));
+    const probe = { responseStatus: response.status, confirmedAt: new Date().toISOString() };
+    const challenge = await detectChallengeFromResponse(response);
+    // Not awaited: the answer is not needed any more.
+    response.body?.cancel().catch(() => undefined);
+    return preparedOf(request, challenge, options.externalMetadata, probe);
+  }
+
+  /** Has a prepared request paid and sent; the merchant is not asked again before. */
+  async executePreparedRequest(prepared: SdkPreparedPaidRequestReady, request: ExecutePreparedRequest = {}): Promise<PaidResponse> {
+    if ((prepared as SdkPreparedPaidRequest).kind !== 'ready') {
+      const { url, ...init } = (prepared as SdkPreparedPaidRequest).request;
+      return this.fetchPaid(url, initOf({ url, ...init }), request);
+    }
+    return this.#decide(prepared, request);
+  }
+
+  /** Both in one: prepares, and pays if that is asked for. */
+  async fetchPaid(input: string, init: RequestInit | undefined, request: FetchPaidRequest): Promise<PaidResponse> {
+    const { challenge, ...context } = request;
+    const sent = requestOf(input, init);
+    if (challenge !== undefined) return this.#decide({ request: sent, challenge }, context);
+    const fetch = this.#fetch;
+    const response = await fetch(input, initOf(sent, init));
+    const detected = await detectChallengeFromResponse(response);
+    if (detected === undefined) return { kind: 'passthrough', protocol: 'none', response };
+    response.body?.cancel().catch(() => undefined);
+    return this.#decide({ request: sent, challenge: detected }, context);
+  }
+
+  /** A receipt, as it stands now. */
+  async lookupReceipt(receiptId: string): Promise<SdkReceiptResponse> {
+    const response = await this.#authorized(`/api/sdk/receipts/${encodeURIComponent(receiptId)}`, { method: 'GET' });
+    if (!response.ok) throw new Error(explained(await readJson(response), `Receipt lookup failed with status ${response.status}.`));
+    return sdkReceiptResponseSchema.parse(await response.json());
+  }
+
+  async #decide(asked: Pick<SdkPreparedPaidRequestReady, 'request' | 'challenge'> & Partial<SdkPreparedPaidRequestReady>, context: ExecutePreparedRequest): Promise<PaidResponse> {
+    const { description, metadata, idempotencyKey } = context;
+    const { headers, ...request } = asked.request;
+    const body: SdkPaymentDecisionRequest = {
+      context: { ...this.#identity, ...(description === undefined ? {} : { description }), ...(metadata === undefined ? {} : { metadata }) },
+      request: { ...request, ...(headers === undefined ? {} : { headers: forwardable(headers, this.#forwarded) }) },
+      challenge: { ...asked.challenge, headers: forwardable(asked.challenge.headers ?? {}) },
+      ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+    };
+    const shown = asked.kind === 'ready' ? candidateOf(asked as SdkPreparedPaidRequestReady) : undefined;
+    const response = await this.#authorized('/api/sdk/payment-decisions', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...(shown === undefined ? {} : { [candidateHeaderName]: shown }) },
+      body: JSON.stringify(body),
+    });
+    const text = await response.text();
+    const said = parsed(text);
+    const decision = sdkPaymentDecisionResponseSchema.safeParse(said);
+    const { protocol } = asked.challenge;
+    if (!decision.success) {
+      const message = response.ok
+        ? 'Payment decision response did not match the SDK contract.'
+        : explained(said, `Payment decision failed with status ${response.status}.`);
+      const { status } = response;
+      throw new FetchPaidError({
+        kind: 'request_failed', protocol, response: answerOf(status, Object.fromEntries(response.headers), text), reason: message,
+        decision: { outcome: 'request_failed', status, message, ...(text === '' ? {} : { body: said ?? text }) },
+      });
+    }
+    const outcome = outcomeOf(protocol, decision.data);
+    if (outcome.kind === 'success') return outcome;
+    throw new FetchPaidError(outcome);
+  }
+
+  /** A call with the runtime token; one that was revoked is exchanged once more. */
+  async #authorized(path: string, init: RequestInit & { readonly headers?: Fields }): Promise<Response> {
+    const response = await this.#call(path, await this.#runtimeToken(), init);
+    if (response.status !== 401 || this.#auth.type !== 'bootstrapKey') return response;
+    this.#token = undefined;
+    return this.#call(path, await this.#runtimeToken(), init);
+  }
+
+  #call(path: string, token: string, init: RequestInit & { readonly headers?: Fields }): Promise<Response> {
+    const headers = { ...this.#headers, ...init.headers, Authorization: `Bearer ${token}`, [sdkClientVersionHeaderName]: sdkClientVersion };
+    const fetch = this.#fetch;
+    return fetch(`${this.#base}${path}`, { ...init, headers, signal: AbortSignal.timeout(this.#timeoutMs) });
+  }
+
+  async #runtimeToken(): Promise<string> {
+    if (this.#auth.type === 'runtimeToken') return this.#auth.runtimeToken;
+    if (this.#token !== undefined && this.#token.expires - Date.now() > EARLY_MS) return this.#token.value;
+    this.#exchange ??= this.#exchanged(this.#auth.bootstrapKey).finally(() => { this.#exchange = undefined; });
+    this.#token = await this.#exchange;
+    return this.#token.value;
+  }
+
+  async #exchanged(bootstrapKey: string): Promise<Token> {
+    const response = await this.#call('/api/sdk/runtime-tokens', bootstrapKey, { method: 'POST' });
+    if (!response.ok) throw new Error(explained(await readJson(response), `Runtime token exchange failed with status ${response.status}.`));
+    const said: unknown = await response.json();
+    if (typeof said !== 'object' || said === null) throw new Error('Runtime token exchange returned an invalid payload.');
+    const { token, expiresAt } = said as { token?: unknown; expiresAt?: unknown };
+    if (typeof token !== 'string' || token === '') throw new Error('Runtime token exchange response is missing token.');
+    const expires = typeof expiresAt === 'string' ? Date.parse(expiresAt) : Number.NaN;
+    if (Number.isNaN(expires)) throw new Error('Runtime token exchange response is missing expiresAt.');
+    return { value: token, expires };
+  }
+}
+
+/** A client of a control plane. */
+export function createAgentPayClient(options: AgentPayClientOptions): AgentPayClient {
+  return new AgentPayClient(options);
+}
+
+/** How long before its end a token is exchanged, milliseconds. */
+const EARLY_MS = 30_000;
+
+async function readJson(response: Response): Promise<unknown> {
+  return parsed(await response.text().catch(() => ''));
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What a control plane says of a refusal, or else `fallback`. */
+function explained(said: unknown, fallback: string): string {
+  const { message, issues } = (typeof said === 'object' && said !== null ? said : {}) as { message?: unknown; issues?: unknown };
+  if (typeof message !== 'string' || message === '') return fallback;
+  const { formErrors, fieldErrors } = (typeof issues === 'object' && issues !== null ? issues : {}) as { formErrors?: unknown; fieldErrors?: unknown };
+  const texts = (list: unknown): string[] => (Array.isArray(list) ? list.filter((it): it is string => typeof it === 'string') : []);
+  const fields = Object.entries(typeof fieldErrors === 'object' && fieldErrors !== null ? fieldErrors : {});
+  const named = fields.filter(([, list]) => texts(list).length > 0).map(([name, list]) => `${name}: ${texts(list).join(', ')}`);
+  return [message, ...texts(formErrors), ...named].join(' ');
+}

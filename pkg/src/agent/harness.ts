@@ -1,0 +1,273 @@
+/** Prepared requests by id, for hosts of models: each is executed once, whatever happens at the same time. */
+import * as wasm from '#agent-wasm';
+
+import type { Store } from '../store.js';
+import type { AgentPayClient, ExecutePreparedRequest } from './client.js';
+import type {
+  PaidRequestChallenge, SdkExternalMetadata, SdkMerchantResponse, SdkPreparedChallengeDetails, SdkPreparedNextAction, SdkPreparedPaidRequest,
+  SdkPreparedPaymentRequirement, SdkPreparedRequestHints, SdkPreparedValidationIssue,
+} from './contracts.js';
+import { linesOf } from './heads.js';
+import { isFetchPaidError, type FetchPaidFailureResponse, type PaidResponse } from './outcome.js';
+import { Records, type Kept } from './records.js';
+import { costSummaryOf, resultOf } from './told.js';
+
+export type AgentHarnessPreparedState = 'active' | 'consumed' | 'expired' | 'superseded';
+export type AgentHarnessRejectionCode =
+  | 'missing_prepared_id' | 'unknown_prepared_id' | 'expired_prepared_id' | 'prepared_request_superseded' | 'prepared_request_consumed'
+  | 'prepared_request_not_ready' | 'prepared_request_not_executable';
+
+/** A prepared request that is not known, or not named. */
+export class AgentHarnessError extends Error {
+  override readonly name = 'AgentHarnessError';
+  readonly code: AgentHarnessRejectionCode;
+  readonly preparedId: string | undefined;
+
+  constructor(code: AgentHarnessRejectionCode, message: string, preparedId?: string) {
+    super(message);
+    this.code = code;
+    this.preparedId = preparedId;
+  }
+}
+
+export type AgentHarnessPrepareInput = { url: string; method?: string; headers?: Record<string, string>; body?: string; externalMetadata?: SdkExternalMetadata };
+export type AgentHarnessExecuteInput = { preparedId: string; executionContext?: ExecutePreparedRequest };
+export type AgentHarnessExecutionBinding = {
+  method: string;
+  url: string;
+  headers: Record<string, string>;
+  body?: string;
+  bodyHash?: string;
+  challenge?: { protocol: PaidRequestChallenge['protocol']; headers: Record<string, string>; body?: unknown };
+  merchantOrigin: string;
+};
+export type AgentHarnessPreparedSummary = {
+  preparedId: string;
+  state: 'active';
+  kind: SdkPreparedPaidRequest['kind'];
+  protocol: SdkPreparedPaidRequest['protocol'];
+  costSummary?: string;
+  challengeDetails?: SdkPreparedChallengeDetails;
+  paymentRequirement?: SdkPreparedPaymentRequirement;
+  hints: SdkPreparedRequestHints;
+  probe?: SdkPreparedPaidRequest['probe'];
+  validationIssues: SdkPreparedValidationIssue[];
+  nextAction: SdkPreparedNextAction;
+  expiresAt: string;
+};
+export type AgentHarnessExecutedResult = {
+  preparedId: string;
+  harnessDisposition: 'executed';
+  sdkOutcomeKind: PaidResponse['kind'] | FetchPaidFailureResponse['kind'];
+  status: number;
+  merchantResponse: SdkMerchantResponse;
+  receiptId?: string;
+  paidRequestId?: string;
+  paymentAttemptId?: string;
+  reason?: string;
+  policyReviewEventId?: string;
+};
+export type AgentHarnessRejectedResult = { preparedId: string; harnessDisposition: 'rejected'; rejectionCode: AgentHarnessRejectionCode; message: string };
+export type AgentHarnessExecutionResult = AgentHarnessExecutedResult | AgentHarnessRejectedResult;
+export type AgentHarnessExecutionLookup = {
+  preparedId: string;
+  state: AgentHarnessPreparedState;
+  supersededByPreparedId?: string;
+  executionResult?: AgentHarnessExecutionResult;
+};
+export type AgentHarnessPreparedRecord = {
+  preparedId: string;
+  state: AgentHarnessPreparedState;
+  createdAt: string;
+  expiresAt: string;
+  supersededByPreparedId?: string;
+  prepared: SdkPreparedPaidRequest;
+  executionBinding: AgentHarnessExecutionBinding;
+  executionResult?: AgentHarnessExecutionResult;
+};
+export type AgentHarnessClient = Pick<AgentPayClient, 'preparePaidRequest' | 'executePreparedRequest'>;
+export type AgentHarnessOptions = {
+  client: AgentHarnessClient;
+  preparedTtlMs?: number;
+  now?: () => Date;
+  createPreparedId?: () => string;
+  /** Where prepared requests are kept, so that they outlive this process [its memory]. */
+  store?: Store;
+  /** How many prepared requests are kept; the oldest that are done go first [1000]. */
+  maxRecords?: number;
+};
+
+/** What the compiled part says about an id. */
+type Verdict = {
+  readonly state?: string;
+  readonly shown?: AgentHarnessPreparedState;
+  readonly rejection?: { readonly code: AgentHarnessRejectionCode; readonly message: string };
+};
+
+export class AgentHarness {
+  readonly #client: AgentHarnessClient;
+  readonly #ttlMs: number;
+  readonly #now: () => Date;
+  readonly #createId: () => string;
+  readonly #records: Records;
+
+  constructor(options: AgentHarnessOptions) {
+    const { client, preparedTtlMs = 300_000, now = () => new Date(), createPreparedId = uuid, store, maxRecords = 1000 } = options;
+    this.#client = client;
+    this.#ttlMs = preparedTtlMs;
+    this.#now = now;
+    this.#createId = createPreparedId;
+    this.#records = new Records(store, maxRecords);
+  }
+
+  /** Prepares a request, pays nothing, and keeps it under a new id. An older one for the same endpoint is superseded. */
+  async preparePaidRequest(input: AgentHarnessPrepareInput): Promise<AgentHarnessPreparedSummary> {
+    const { url, method, headers, body, externalMetadata } = input;
+    const init: RequestInit = { ...(method === undefined ? {} : { method }), ...(headers === undefined ? {} : { headers }), ...(body === undefined ? {} : { body }) };
+    const prepared = structuredClone(await this.#client.preparePaidRequest(url, init, externalMetadata === undefined ? {} : { externalMetadata }));
+    const preparedId = this.#createId();
+    const created = this.#now();
+    const challenge = prepared.kind === 'ready' ? prepared.challenge : undefined;
+    const expires = wasm.expiresAt(created.getTime(), this.#ttlMs, linesOf(challenge?.headers ?? {}));
+    const { origin, pathname } = new URL(prepared.request.url);
+    const { headers: sent = {}, body: content, bodyHash, ...request } = prepared.request;
+    const record: Kept = {
+      preparedId,
+      state: 'active',
+      createdAt: created.toISOString(),
+      expiresAt: new Date(expires).toISOString(),
+      endpoint: `${prepared.request.method}:${origin}${pathname}`,
+      // Drawn here, so that every attempt has it: one prepared request, one payment.
+      idempotencyKey: `prepared-${uuid()}`,
+      prepared,
+      executionBinding: {
+        ...request, headers: sent, ...(content === undefined ? {} : { body: content }), ...(bodyHash === undefined ? {} : { bodyHash }),
+        ...(challenge === undefined ? {} : { challenge }), merchantOrigin: origin,
+      },
+    };
+    await this.#records.change((records) => {
+      const known = records.get(preparedId);
+      if (known !== undefined && ['executing', 'unresolved'].includes(known.state)) throw new Error(`The id ${preparedId} belongs to a request that is being executed.`);
+      for (const other of records.values()) {
+        const state = wasm.after(this.#judge(other).state ?? '', 'supersede');
+        if (other.endpoint !== record.endpoint || other.preparedId === preparedId || state !== 'superseded' || other.state === state) continue;
+        records.set(other.preparedId, { ...other, state, supersededByPreparedId: preparedId });
+      }
+      // Last of all, however often its id was used.
+      records.delete(preparedId);
+      records.set(preparedId, record);
+    });
+    const costSummary = costSummaryOf(prepared);
+    const { kind, protocol, hints, probe, validationIssues, nextAction } = prepared;
+    const { challengeDetails, paymentRequirement } = prepared.kind === 'ready' ? prepared : {};
+    return structuredClone({
+      preparedId, state: 'active' as const, kind, protocol,
+      ...(costSummary === undefined ? {} : { costSummary }),
+      ...(challengeDetails === undefined ? {} : { challengeDetails }),
+      ...(paymentRequirement === undefined ? {} : { paymentRequirement }),
+      hints,
+      ...(probe === undefined ? {} : { probe }),
+      validationIssues, nextAction, expiresAt: record.expiresAt,
+    });
+  }
+
+  /**
+   * Executes a prepared request once. Rejections are results. If no outcome comes, the error is
+   * thrown, and the same id may be executed again: under the same idempotency key.
+   */
+  async executePreparedRequest(input: AgentHarnessExecuteInput): Promise<AgentHarnessExecutionResult> {
+    const { preparedId, executionContext = {} } = input;
+    let begun: Kept | undefined;
+    let rejected: AgentHarnessRejectedResult | undefined;
+    // Taken before anything is awaited that could let a second execution in.
+    await this.#records.change((records) => {
+      [begun, rejected] = [undefined, undefined];
+      const record = records.get(preparedId);
+      const { rejection, state = '' } = this.#judge(record, preparedId);
+      if (rejection !== undefined) {
+        rejected = { preparedId, harnessDisposition: 'rejected', rejectionCode: rejection.code, message: rejection.message };
+        if (record !== undefined && record.executionResult === undefined && rejection.code !== 'prepared_request_consumed') {
+          records.set(preparedId, { ...record, state, executionResult: rejected });
+        }
+        return;
+      }
+      // The first attempt's key stays: another one could pay again.
+      const idempotencyKey = record?.attempted === true ? record.idempotencyKey : executionContext.idempotencyKey ?? record?.idempotencyKey;
+      begun = { ...record!, state: wasm.after(state, 'begin'), attempted: true, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) };
+      records.set(preparedId, begun);
+    });
+    if (rejected !== undefined) return structuredClone(rejected);
+    const { prepared, idempotencyKey } = begun!;
+    let outcome: PaidResponse | FetchPaidFailureResponse;
+    try {
+      outcome = await this.#client.executePreparedRequest(structuredClone(prepared) as never, { ...executionContext, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) });
+    } catch (error) {
+      if (!isFetchPaidError(error)) {
+        await this.#become(preparedId, 'lose');
+        throw error;
+      }
+      outcome = error.details;
+    }
+    const result = await resultOf(preparedId, outcome, prepared);
+    await this.#become(preparedId, 'finish', result);
+    return structuredClone(result);
+  }
+
+  /** What became of an id, without any request. */
+  getExecutionResult(preparedId: string): AgentHarnessExecutionLookup {
+    const { state, supersededByPreparedId, executionResult } = this.#shown(preparedId);
+    return structuredClone({
+      preparedId, state,
+      ...(supersededByPreparedId === undefined ? {} : { supersededByPreparedId }),
+      ...(executionResult === undefined ? {} : { executionResult }),
+    });
+  }
+
+  /** Everything about an id. */
+  getPreparedRecord(preparedId: string): AgentHarnessPreparedRecord {
+    const { endpoint: _, idempotencyKey: __, attempted: ___, ...record } = this.#shown(preparedId);
+    return structuredClone(record);
+  }
+
+  /**
+   * Reads the store, once, before anything else: ids of an earlier process are known again. One that
+   * was being executed then may be executed again, under its own idempotency key. No other process
+   * may use the store meanwhile.
+   */
+  async restore(): Promise<void> {
+    await this.#records.change((records) => {
+      for (const record of records.values()) records.set(record.preparedId, { ...record, state: wasm.after(record.state, 'lose') });
+    });
+  }
+
+  #shown(preparedId: string): Kept & { state: AgentHarnessPreparedState } {
+    const record = this.#records.get(preparedId);
+    const { shown, rejection } = this.#judge(record, preparedId);
+    if (record === undefined || shown === undefined) {
+      throw new AgentHarnessError(rejection!.code, rejection!.message, rejection!.code === 'missing_prepared_id' ? undefined : preparedId);
+    }
+    return { ...record, state: shown };
+  }
+
+  #judge(record: Kept | undefined, preparedId: string = record?.preparedId ?? ''): Verdict {
+    const id = typeof preparedId === 'string' ? preparedId : '';
+    const { state = '', expiresAt = '', supersededByPreparedId = '', prepared } = record ?? {};
+    return JSON.parse(wasm.judge(id, state, Date.parse(expiresAt), supersededByPreparedId, prepared?.nextAction ?? '', this.#now().getTime())) as Verdict;
+  }
+
+  async #become(preparedId: string, event: 'lose' | 'finish', executionResult?: AgentHarnessExecutedResult): Promise<void> {
+    await this.#records.change((records) => {
+      const record = records.get(preparedId);
+      if (record === undefined) return;
+      records.set(preparedId, { ...record, state: wasm.after(record.state, event), ...(executionResult === undefined ? {} : { executionResult }) });
+    });
+  }
+}
+
+/** A random UUID, also in pages without a secure context. */
+function uuid(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+}

@@ -1,0 +1,30 @@
+/**
+ * Paid requests for agents: look at the cost, mend the request, pay once, and say what happened.
+ *
+ * @packageDocumentation
+ */
+export { AgentPayClient, candidateHeaderName, createAgentPayClient } from './client.js';
+export type {
+  AgentPayAuth, AgentPayClientIdentity, AgentPayClientOptions, ExecutePreparedRequest, FetchPaidOptions, FetchPaidRequest, PreparePaidRequestOptions,
+} from './client.js';
+export { createFormUrlEncodedBody, createJsonRequestBody, isReplayableRequestBody, toReplayableRequestBody } from './body.js';
+export type { ReplayableRequestBody } from './body.js';
+export { FetchPaidError, isFetchPaidError } from './outcome.js';
+export type {
+  DeniedPaidResponse, ExecutionFailedPaidResponse, ExecutionInconclusivePaidResponse, ExecutionPendingPaidResponse, FetchPaidFailureResponse,
+  PaidFulfillmentFailedResponse, PaidResponse, PassthroughPaidResponse, PreflightFailedPaidResponse, RequestFailedPaidResponse, SuccessPaidResponse,
+} from './outcome.js';
+export { AgentHarness, AgentHarnessError } from './harness.js';
+export type {
+  AgentHarnessClient, AgentHarnessExecuteInput, AgentHarnessExecutedResult, AgentHarnessExecutionBinding, AgentHarnessExecutionLookup,
+  AgentHarnessExecutionResult, AgentHarnessOptions, AgentHarnessPreparedRecord, AgentHarnessPreparedState, AgentHarnessPreparedSummary,
+  AgentHarnessPrepareInput, AgentHarnessRejectedResult, AgentHarnessRejectionCode,
+} from './harness.js';
+export * from './contracts.js';
+export { SchemaError } from './schema.js';
+export type { SafeParse, Schema, SchemaIssue } from './schema.js';
+export { defaultHarnessInstructions, defaultHarnessToolSpecs } from './instructions.js';
+export type { HarnessToolName, HarnessToolSpec } from './instructions.js';
+export { detectChallengeFromResponse } from './detection.js';
+export type { DetectedChallenge } from './detection.js';
+export { fareboxVersion, sdkClientVersion, sdkClientVersionHeaderName } from './version.js';

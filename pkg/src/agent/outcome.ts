@@ -1,0 +1,139 @@
+/** What can become of a paid request: two kinds are returned, the others are thrown. */
+import type { PaidRequestProtocol, SdkMerchantResponse, SdkPaymentDecisionResponse, SdkReceipt } from './contracts.js';
+
+type Decision<O extends SdkPaymentDecisionResponse['outcome']> = Extract<SdkPaymentDecisionResponse, { outcome: O }>;
+type RequestFailedDecision = { outcome: 'request_failed'; status: number; message: string; body?: unknown };
+type Base = { protocol: PaidRequestProtocol | 'none'; response: Response };
+type Attempt = { protocol: PaidRequestProtocol; paidRequestId: string; paymentAttemptId: string };
+
+/** Nothing had to be paid; the merchant's answer is unread. */
+export type PassthroughPaidResponse = Base & { kind: 'passthrough'; protocol: 'none' };
+/** Paid, and delivered. */
+export type SuccessPaidResponse = Base & Attempt & { kind: 'success'; receiptId: string; receipt: SdkReceipt };
+/** Paid, and not delivered. */
+export type PaidFulfillmentFailedResponse = Base & Attempt & {
+  kind: 'paid_fulfillment_failed'; receiptId: string; receipt: SdkReceipt; reason: string; decision: Decision<'paid_fulfillment_failed'>;
+};
+/** Not paid: somebody said no, or a person has to look. */
+export type DeniedPaidResponse = Base & {
+  kind: 'denied'; protocol: PaidRequestProtocol; paidRequestId?: string; reason: string; decision: Decision<'deny'>; policyReviewEventId?: string;
+};
+/** Under way. */
+export type ExecutionPendingPaidResponse = Base & Attempt & { kind: 'execution_pending'; reason: string; decision: Decision<'executing'> };
+/** It is not known whether the payment counts. */
+export type ExecutionInconclusivePaidResponse = Base & Attempt & { kind: 'execution_inconclusive'; reason: string; decision: Decision<'inconclusive'> };
+/** The merchant refused it. */
+export type ExecutionFailedPaidResponse = Base & Attempt & { kind: 'execution_failed'; reason: string; decision: Decision<'execution_failed'> };
+/** It could not be tried. */
+export type PreflightFailedPaidResponse = Base & Attempt & { kind: 'preflight_failed'; reason: string; decision: Decision<'preflight_failed'> };
+/** There is no decision. */
+export type RequestFailedPaidResponse = Base & { kind: 'request_failed'; protocol: PaidRequestProtocol; reason: string; decision: RequestFailedDecision };
+
+export type FetchPaidFailureResponse =
+  | PaidFulfillmentFailedResponse | DeniedPaidResponse | ExecutionPendingPaidResponse | ExecutionInconclusivePaidResponse
+  | ExecutionFailedPaidResponse | PreflightFailedPaidResponse | RequestFailedPaidResponse;
+export type PaidResponse = PassthroughPaidResponse | SuccessPaidResponse;
+
+type Ids = { paidRequestId: string; paymentAttemptId: string; receiptId: string; receipt: SdkReceipt; policyReviewEventId: string };
+
+/** Every outcome that is no delivery. */
+export class FetchPaidError<TResponse extends FetchPaidFailureResponse = FetchPaidFailureResponse> extends Error {
+  override readonly name = 'FetchPaidError';
+  readonly details: TResponse;
+  readonly kind: TResponse['kind'];
+  readonly protocol: TResponse['protocol'];
+  readonly response: Response;
+  readonly reason: string;
+  readonly decision: TResponse['decision'];
+  readonly paidRequestId: string | undefined;
+  readonly paymentAttemptId: string | undefined;
+  readonly receiptId: string | undefined;
+  readonly receipt: SdkReceipt | undefined;
+  readonly policyReviewEventId: string | undefined;
+
+  constructor(details: TResponse) {
+    super(`${details.kind}: ${details.reason}`);
+    const all = details as Partial<Ids>;
+    this.details = details;
+    this.kind = details.kind;
+    this.protocol = details.protocol;
+    this.response = details.response;
+    this.reason = details.reason;
+    this.decision = details.decision;
+    this.paidRequestId = all.paidRequestId;
+    this.paymentAttemptId = all.paymentAttemptId;
+    this.receiptId = all.receiptId;
+    this.receipt = all.receipt;
+    this.policyReviewEventId = all.policyReviewEventId;
+  }
+}
+
+/** Whether it is one, also from another copy of this module. */
+export function isFetchPaidError(error: unknown): error is FetchPaidError {
+  if (error instanceof FetchPaidError) return true;
+  if (!(error instanceof Error) || error.name !== 'FetchPaidError') return false;
+  const { details } = error as { details?: unknown };
+  return typeof details === 'object' && details !== null && 'kind' in details && 'response' in details;
+}
+
+/** A decision as the outcome that it stands for. */
+export function outcomeOf(protocol: PaidRequestProtocol, decision: SdkPaymentDecisionResponse): SuccessPaidResponse | FetchPaidFailureResponse {
+  const { reason } = decision;
+  switch (decision.outcome) {
+    case 'allow': {
+      const { paidRequestId, paymentAttemptId, receipt } = decision;
+      return { kind: 'success', protocol, response: merchants(decision.merchantResponse), paidRequestId, paymentAttemptId, receiptId: receipt.receiptId, receipt };
+    }
+    case 'paid_fulfillment_failed': {
+      const { paidRequestId, paymentAttemptId, receipt } = decision;
+      return {
+        kind: 'paid_fulfillment_failed', protocol, response: merchants(decision.merchantResponse), paidRequestId, paymentAttemptId,
+        receiptId: receipt.receiptId, receipt, reason, decision,
+      };
+    }
+    case 'deny': {
+      const { paidRequestId, policyReviewEventId } = decision;
+      return {
+        kind: 'denied', protocol, response: said(403, decision), reason, decision,
+        ...(paidRequestId === undefined ? {} : { paidRequestId }), ...(policyReviewEventId === undefined ? {} : { policyReviewEventId }),
+      };
+    }
+    case 'executing': return { kind: 'execution_pending', protocol, response: said(202, decision), ...attemptOf(decision), reason, decision };
+    case 'inconclusive': return { kind: 'execution_inconclusive', protocol, response: said(202, decision), ...attemptOf(decision), reason, decision };
+    case 'execution_failed': return { kind: 'execution_failed', protocol, response: merchants(decision.merchantResponse), ...attemptOf(decision), reason, decision };
+    case 'preflight_failed': return { kind: 'preflight_failed', protocol, response: said(502, decision), ...attemptOf(decision), reason, decision };
+  }
+}
+
+function attemptOf({ paidRequestId, paymentAttemptId }: { paidRequestId: string; paymentAttemptId: string }) {
+  return { paidRequestId, paymentAttemptId };
+}
+
+/** A decision as an answer. */
+function said(status: number, decision: SdkPaymentDecisionResponse): Response {
+  return Response.json(decision, { status });
+}
+
+/** A merchant's answer. */
+function merchants({ status, headers, body }: SdkMerchantResponse): Response {
+  return answerOf(status, headers, body);
+}
+
+/**
+ * An answer of any status. The platform makes none of 1xx, and none with a body of some others: the
+ * money is spent by then, so that is no reason to throw.
+ */
+export function answerOf(status: number, fields: Readonly<Record<string, string>>, body: string): Response {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(fields)) {
+    try {
+      headers.append(name, value);
+    } catch {
+      // A name that cannot be one; the answer counts all the same.
+    }
+  }
+  const isEmpty = status < 200 || [204, 205, 304].includes(status);
+  const answer = new Response(isEmpty ? null : body, { status: status < 200 ? 200 : status, headers });
+  if (status < 200) Object.defineProperties(answer, { status: { value: status }, ok: { value: false } });
+  return answer;
+}

@@ -1,0 +1,69 @@
+/** A request in the form in which it is prepared, decided and sent again. */
+import * as wasm from '#agent-wasm';
+
+import { toReplayableRequestBody } from './body.js';
+import {
+  paidRequestHttpMethodSchema, sdkExternalMetadataSchema,
+  type PaidRequestHttpRequest, type SdkExternalMetadata, type SdkPreparedPaidRequest, type SdkPreparedPaidRequestReady, type SdkPreparedProbeResult,
+} from './contracts.js';
+import type { DetectedChallenge } from './detection.js';
+import { fieldsOf, linesOf } from './heads.js';
+
+/** The request, as text and plain objects. */
+export function requestOf(url: string, init: RequestInit = {}): PaidRequestHttpRequest {
+  const named = (init.method ?? 'GET').toUpperCase();
+  const method = paidRequestHttpMethodSchema.safeParse(named);
+  if (!method.success) throw new TypeError(`The HTTP method ${named} is not supported: use one of ${paidRequestHttpMethodSchema.options.join(', ')}.`);
+  const body = toReplayableRequestBody(init.body);
+  const headers = fieldsOf(init.headers);
+  if (init.body instanceof URLSearchParams) headers['content-type'] ??= 'application/x-www-form-urlencoded;charset=UTF-8';
+  return {
+    url,
+    method: method.data,
+    ...(Object.keys(headers).length === 0 ? {} : { headers }),
+    ...(body === undefined ? {} : { body }),
+    ...(body === undefined || body === '' ? {} : { bodyHash: wasm.sha256(body) }),
+  };
+}
+
+/** The arguments of `fetch` for it; everything else of the caller's, such as a signal, stays. */
+export function initOf({ method, headers, body }: PaidRequestHttpRequest, init: RequestInit = {}): RequestInit {
+  const { body: _, headers: __, ...rest } = init;
+  return { ...rest, method, ...(headers === undefined ? {} : { headers: { ...headers } }), ...(body === undefined ? {} : { body }) };
+}
+
+/** What is known of a request: its challenge, hints, and what is wrong with it. */
+export function preparedOf(
+  request: PaidRequestHttpRequest, challenge: DetectedChallenge | undefined, external: SdkExternalMetadata | undefined, probe: SdkPreparedProbeResult | undefined,
+): SdkPreparedPaidRequest {
+  const metadata = external === undefined ? '' : JSON.stringify(sdkExternalMetadataSchema.parse(external));
+  const told = JSON.parse(wasm.prepare(
+    request.url, linesOf(request.headers ?? {}), request.body, challenge?.protocol ?? '', linesOf(challenge?.headers ?? {}), textOf(challenge?.body), metadata,
+  )) as Pick<SdkPreparedPaidRequestReady, 'paymentRequirement' | 'challengeDetails' | 'hints' | 'validationIssues' | 'nextAction'>;
+  const { hints, validationIssues, nextAction, paymentRequirement, challengeDetails } = told;
+  const common = { request, hints, ...(probe === undefined ? {} : { probe }), validationIssues, nextAction };
+  if (challenge === undefined) return { kind: 'passthrough', protocol: 'none', ...common };
+  return {
+    kind: 'ready',
+    protocol: challenge.protocol,
+    ...common,
+    challenge,
+    ...(challengeDetails === undefined ? {} : { challengeDetails }),
+    ...(paymentRequirement === undefined ? {} : { paymentRequirement }),
+  };
+}
+
+/** A body of any form as JSON; of one that has none, nothing. */
+function textOf(body: unknown): string {
+  try {
+    return body === undefined ? '' : JSON.stringify(body) ?? '';
+  } catch {
+    return '';
+  }
+}
+
+/** The digest of the price that is shown: network, token, payee, amount, scheme. */
+export function candidateOf({ paymentRequirement, challengeDetails }: SdkPreparedPaidRequestReady): string | undefined {
+  if (paymentRequirement === undefined) return undefined;
+  return wasm.candidateDigest(textOf(paymentRequirement), textOf(challengeDetails?.accepts[0]));
+}

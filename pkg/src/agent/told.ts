@@ -1,0 +1,54 @@
+/** What a model is told of prices and outcomes. */
+import * as wasm from '#agent-wasm';
+
+import type { SdkPreparedPaidRequest, SdkReceipt } from './contracts.js';
+import type { AgentHarnessExecutedResult } from './harness.js';
+import { fieldsOf } from './heads.js';
+import type { FetchPaidFailureResponse, PaidResponse } from './outcome.js';
+
+/** The sentence about the cost; none if a part of it is not known. */
+export function costSummaryOf(prepared: SdkPreparedPaidRequest): string | undefined {
+  if (prepared.kind === 'passthrough') return 'No payment required.';
+  const { paymentRequirement, challengeDetails } = prepared;
+  if (paymentRequirement === undefined) return undefined;
+  return wasm.costSummary(JSON.stringify(paymentRequirement), JSON.stringify(challengeDetails?.accepts[0] ?? null));
+}
+
+/** An outcome as a result, with the answer's body read. */
+export async function resultOf(preparedId: string, outcome: PaidResponse | FetchPaidFailureResponse, prepared: SdkPreparedPaidRequest): Promise<AgentHarnessExecutedResult> {
+  const { kind, response } = outcome;
+  const merchantResponse = { status: response.status, headers: fieldsOf(response.headers), body: await bodyOf(response) };
+  const { receiptId, receipt, paidRequestId, paymentAttemptId, policyReviewEventId, reason } = outcome as Partial<{
+    receiptId: string; receipt: SdkReceipt; paidRequestId: string; paymentAttemptId: string; policyReviewEventId: string; reason: string;
+  }>;
+  const said = reason === undefined ? anotherPrice(receipt, prepared) : wasm.boundedText(reason, 1000);
+  return {
+    preparedId,
+    harnessDisposition: 'executed',
+    sdkOutcomeKind: kind,
+    status: response.status,
+    merchantResponse,
+    ...(receiptId === undefined ? {} : { receiptId }),
+    ...(paidRequestId === undefined ? {} : { paidRequestId }),
+    ...(paymentAttemptId === undefined ? {} : { paymentAttemptId }),
+    ...(said === undefined ? {} : { reason: said }),
+    ...(policyReviewEventId === undefined ? {} : { policyReviewEventId }),
+  };
+}
+
+/** A broken body is no reason to lose an outcome. */
+async function bodyOf(response: Response): Promise<string> {
+  return response.bodyUsed ? '' : response.clone().text().catch(() => '');
+}
+
+/** What is said if a receipt surely names another token or more than was shown; a symbol may stand for any contract. */
+function anotherPrice(receipt: SdkReceipt | undefined, prepared: SdkPreparedPaidRequest): string | undefined {
+  const shown = prepared.kind === 'ready' ? prepared.paymentRequirement : undefined;
+  if (receipt === undefined || shown?.amountMinor === undefined || shown.asset === undefined) return undefined;
+  const { asset, amount, amountMinor } = receipt.money;
+  const units = (digits: string): bigint => (/^\d{1,100}$/.test(digits) ? BigInt(digits) : 0n);
+  const isSame = asset.toLowerCase() === shown.asset.toLowerCase();
+  const isOther = !isSame && [asset, shown.asset].every((it) => /^0x[0-9a-f]{40}$/i.test(it));
+  const isMore = isSame && units(amountMinor) > units(shown.amountMinor);
+  return isOther || isMore ? `The receipt names another price than was shown: ${amount} of ${asset}.` : undefined;
+}
