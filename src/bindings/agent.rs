@@ -67,6 +67,23 @@ pub fn candidate_digest(requirement: &str, accept: &str) -> Option<String> {
     candidate::Candidate::of(&requirement, &read(accept)).map(candidate::Candidate::digest)
 }
 
+/// The digest of a payment that is about to be made, JSON of its proposal.
+#[wasm_bindgen(js_name = proposalDigest)]
+#[must_use]
+pub fn proposal_digest(proposal: &str) -> Option<String> {
+    candidate::Candidate::of_proposal(&read(proposal)).map(candidate::Candidate::digest)
+}
+
+/// The price of minor units with all fraction digits, if both agree: `{amount, precision}`.
+#[wasm_bindgen(js_name = paddedPrice)]
+#[must_use]
+pub fn padded_price(minor: &str, price: &str) -> Option<String> {
+    let precision = money::precision_of(minor, price)?;
+    let amount = money::from_minor(minor, precision).map(Json::Text);
+    let precision = u64::try_from(precision).ok().map(Json::number);
+    Some(Json::object([("amount", amount), ("precision", precision)]).to_string())
+}
+
 fn requirement_of(text: &str) -> Requirement {
     let shown = read(text);
     let said = |name: &str| shown.text_of(name).map(ToString::to_string);

@@ -41,6 +41,18 @@ impl<'a> Candidate<'a> {
         })
     }
 
+    /// That of a payment which the payer of this package is about to make: always for one amount.
+    #[must_use]
+    pub fn of_proposal(proposal: &'a Json) -> Option<Self> {
+        Some(Self {
+            network: proposal.text_of("network")?,
+            asset: proposal.text_of("asset")?,
+            payee: proposal.text_of("payTo")?,
+            amount: proposal.text_of("amount")?,
+            scheme: "exact",
+        })
+    }
+
     /// SHA-256 of the facts, hex. Addresses count in any case.
     #[must_use]
     pub fn digest(self) -> String {

@@ -1,9 +1,7 @@
 //! The terms of a challenge, as they are shown: read from its header, or else from its body.
 
-use alloc::string::ToString;
+use alloc::string::String;
 use alloc::vec::Vec;
-
-use serde_json::Number;
 
 use super::detect::{MAX_BODY, PAYMENT_REQUIRED, Protocol, Scheme, schemes};
 use super::json::Json;
@@ -77,7 +75,7 @@ impl Challenge {
 /// Base64 of JSON, or JSON.
 fn decoded(value: &str) -> Option<Json> {
     let bytes = base64::decode(value).or_else(|_| base64::decode_url(value));
-    let text = bytes.ok().and_then(|bytes| alloc::string::String::from_utf8(bytes).ok());
+    let text = bytes.ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let of_bytes = text.and_then(|text| Json::read(&text, MAX_BODY));
     of_bytes.or_else(|| Json::read(value, MAX_BODY))
 }
@@ -131,10 +129,8 @@ const MAX_URL: usize = 2_048;
 /// A whole number of a member, given as one or as digits.
 #[must_use]
 pub fn whole(value: Option<&Json>) -> Option<usize> {
-    let text = match value? {
-        Json::Number(number) => Number::to_string(number),
-        Json::Text(text) => text.clone(),
-        Json::Null | Json::Bool(_) | Json::List(_) | Json::Object(_) => return None,
-    };
-    text.parse().ok()
+    match value? {
+        Json::Number(text) | Json::Text(text) => text.parse().ok(),
+        Json::Null | Json::Bool(_) | Json::List(_) | Json::Object(_) => None,
+    }
 }

@@ -12,7 +12,6 @@ use super::json::Json;
 use super::money;
 use super::requirement::{AmountType, Requirement};
 use super::text::identifier;
-use crate::evm::address::Address;
 
 /// The sentence; `None` if a part of it is not known.
 ///
@@ -50,7 +49,12 @@ fn network(id: &str) -> Option<String> {
 fn is_contract(asset: &str) -> bool {
     let is_mint =
         (32..=44).contains(&asset.len()) && asset.bytes().all(|it| it.is_ascii_alphanumeric());
-    is_mint || Address::parse(asset).is_ok()
+    is_mint || is_address(asset)
+}
+
+fn is_address(asset: &str) -> bool {
+    let digits = asset.strip_prefix("0x").unwrap_or_default();
+    digits.len() == 40 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
 }
 
 /// Whether it can be a token's short name.

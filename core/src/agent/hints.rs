@@ -1,7 +1,6 @@
 //! How a request should look, and who said so: the merchant's terms first, then metadata of the
 //! caller, which only fills what the merchant left open.
 
-use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -199,7 +198,7 @@ impl Hints {
         ] {
             let more = external.get(member).map(Json::elements).unwrap_or_default();
             for field in more.iter().filter_map(Field::of_external).take(MAX_FIELDS) {
-                if !fields.iter().any(|known| is_same(&known.name, &field.name)) {
+                if !fields.iter().any(|known| known.name.eq_ignore_ascii_case(&field.name)) {
                     fields.push(field);
                 }
             }
@@ -225,8 +224,4 @@ impl Hints {
             ("notes", Some(Json::List(self.notes.iter().map(Said::to_json).collect()))),
         ])
     }
-}
-
-fn is_same(one: &str, other: &str) -> bool {
-    one.to_lowercase() == other.to_owned().to_lowercase()
 }

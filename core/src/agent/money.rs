@@ -72,6 +72,19 @@ pub fn from_minor(minor: &str, precision: usize) -> Option<String> {
     Some(if fraction.is_empty() { whole.to_string() } else { format!("{whole}.{fraction}") })
 }
 
+/// Fraction digits of a token of which `minor` units are worth `price`; `None` if they do not agree.
+///
+/// # Examples
+/// ```
+/// use farebox_core::agent::money::precision_of;
+/// assert_eq!(precision_of("10000", "0.01"), Some(6));
+/// assert_eq!(precision_of("10000", "0.02"), None);
+/// ```
+#[must_use]
+pub fn precision_of(minor: &str, price: &str) -> Option<usize> {
+    (0..=MAX_PRECISION).find(|places| to_minor(price, *places).as_deref() == Ok(minor))
+}
+
 /// Fraction digits of a decimal amount; `None` if it is none.
 #[must_use]
 pub fn decimals(amount: &str) -> Option<usize> {

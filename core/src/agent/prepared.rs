@@ -1,12 +1,13 @@
 //! A request with everything that is known before it is paid.
 
 use super::challenge::Challenge;
+use super::detect::{Scheme, schemes};
 use super::hints::Hints;
 use super::json::Json;
 use super::requirement::Requirement;
 use super::validation::{Asked, Issue, NextAction, Request, issues};
 use crate::http::Headers;
-use crate::mpp::challenge::read_list;
+use crate::mpp::SCHEME;
 use crate::time::UnixTime;
 
 /// What is told about `request`. Without a challenge nothing has to be paid. `external` is the
@@ -38,6 +39,7 @@ pub fn prepare(request: Request<'_>, challenge: Option<&Challenge>, external: &J
 #[must_use]
 pub fn ends_at(headers: &Headers) -> Option<UnixTime> {
     let value = headers.joined("www-authenticate")?;
-    let read = read_list(&value).into_iter().flatten();
-    read.filter_map(|it| it.expires_at().ok().flatten()).min()
+    let mine = |scheme: &Scheme| scheme.name.eq_ignore_ascii_case(SCHEME);
+    let named = schemes(&value).into_iter().filter(mine);
+    named.filter_map(|it| UnixTime::from_rfc3339(it.param("expires")?).ok()).min()
 }

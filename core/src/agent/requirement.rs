@@ -1,8 +1,6 @@
 //! What a challenge asks for: the price that is shown, of the first way to pay.
 
-use alloc::string::{String, ToString};
-
-use serde_json::Number;
+use alloc::string::String;
 
 use super::asset;
 use super::challenge::{Challenge, whole};
@@ -136,7 +134,7 @@ impl Requirement {
 }
 
 fn number(value: usize) -> Json {
-    Json::Number(Number::from(u64::try_from(value).unwrap_or(u64::MAX)))
+    Json::number(u64::try_from(value).unwrap_or(u64::MAX))
 }
 
 fn text(of: &Json, name: &str) -> Option<String> {
@@ -145,10 +143,8 @@ fn text(of: &Json, name: &str) -> Option<String> {
 
 /// Atomic units, as text or as a whole number.
 fn units(value: Option<&Json>) -> Option<String> {
-    let text = match value? {
-        Json::Text(text) => text.clone(),
-        Json::Number(number) => number.to_string(),
-        Json::Null | Json::Bool(_) | Json::List(_) | Json::Object(_) => return None,
-    };
-    money::is_digits(&text).then_some(text)
+    match value? {
+        Json::Text(text) | Json::Number(text) => money::is_digits(text).then(|| text.clone()),
+        Json::Null | Json::Bool(_) | Json::List(_) | Json::Object(_) => None,
+    }
 }

@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::hints::{Attribution, Field, Source};
-use super::json::Json;
+use super::json::{Json, is_whole};
 use super::text::{MAX_TEXT, bounded, name};
 
 /// Maximum fields of one place.
@@ -129,14 +129,6 @@ pub fn kind_of(value: &Json) -> Option<&'static str> {
         Json::List(_) => Some("array"),
         Json::Object(_) => Some("object"),
     }
-}
-
-/// Whether a number has no fraction; `1.0` has none.
-#[must_use]
-pub fn is_whole(number: &serde_json::Number) -> bool {
-    number.is_u64()
-        || number.is_i64()
-        || number.as_f64().is_some_and(|value| value.abs() < 1e18 && value % 1.0 == 0.0)
 }
 
 impl Field {

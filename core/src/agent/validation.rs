@@ -6,8 +6,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::hints::{Field, Hints, Source};
-use super::json::Json;
-use super::schema::is_whole;
+use super::json::{Json, is_whole};
 use crate::http::Headers;
 
 /// Maximum size of a body that is compared, bytes.
@@ -73,7 +72,7 @@ impl Issue {
 
     fn is_same(&self, other: &Self) -> bool {
         (self.location, self.code, self.source) == (other.location, other.code, other.source)
-            && self.field.to_lowercase() == other.field.to_lowercase()
+            && self.field.eq_ignore_ascii_case(&other.field)
     }
 }
 

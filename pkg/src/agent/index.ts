@@ -20,6 +20,8 @@ export type {
   AgentHarnessExecutionResult, AgentHarnessOptions, AgentHarnessPreparedRecord, AgentHarnessPreparedState, AgentHarnessPreparedSummary,
   AgentHarnessPrepareInput, AgentHarnessRejectedResult, AgentHarnessRejectionCode,
 } from './harness.js';
+export { createLocalAgentClient, LocalAgentClient } from './local.js';
+export type { AgentBackEnd, LocalAgentOptions, LookedOffer } from './local.js';
 export * from './contracts.js';
 export { SchemaError } from './schema.js';
 export type { SafeParse, Schema, SchemaIssue } from './schema.js';

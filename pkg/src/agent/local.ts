@@ -1,0 +1,377 @@
+/**
+ * The local back end: this wallet and policy in the place of a control plane, behind the same
+ * methods. What was signed for one key is sent again, never signed anew.
+ */
+import * as wasm from '#agent-wasm';
+import { Exchange } from '#wasm';
+
+import { decodeHeader, encodeHeader } from '../codec.js';
+import { endpointOf } from '../endpoints.js';
+import { FareboxError, told, type Told } from '../error.js';
+import { receiptOf, wrapFetch } from '../fetch.js';
+import type { PayOptions, Proposal, Receipt } from '../options.js';
+import type { AgentPayClient, AgentPayClientIdentity, ExecutePreparedRequest, FetchPaidRequest, PreparePaidRequestOptions } from './client.js';
+import type {
+  PaidRequestHttpRequest, PaidRequestReasonCode, SdkPaymentDecisionResponse, SdkPreparedPaidRequest, SdkPreparedPaidRequestReady, SdkPreparedPaymentRequirement, SdkReceipt, SdkReceiptResponse,
+} from './contracts.js';
+import { detectChallengeFromResponse, type DetectedChallenge } from './detection.js';
+import { fieldsOf, linesOf } from './heads.js';
+import { Journal, type Sent } from './journal.js';
+import { answerOf, FetchPaidError, outcomeOf, type PaidResponse } from './outcome.js';
+import { initOf, preparedOf, requestOf } from './request.js';
+
+/** What both back ends can do. */
+export type AgentBackEnd = Pick<AgentPayClient, 'preparePaidRequest' | 'executePreparedRequest' | 'fetchPaid' | 'lookupReceipt'>;
+
+export type LocalAgentOptions = PayOptions & Partial<AgentPayClientIdentity> & {
+  /** The `fetch` that asks merchants [the platform's]. */
+  readonly fetch?: typeof fetch;
+  /** Where payments that were sent are kept, so that a process after a crash sends the same again [this process]. */
+  readonly sent?: PayOptions['store'];
+};
+
+/** One way to pay, as the policy and what was spent stand now. */
+export type LookedOffer = {
+  readonly allowed: boolean;
+  /** What would be paid, unless it cannot be told. */
+  readonly offer?: Proposal;
+  /** Why it may not be paid. */
+  readonly refusal?: { readonly code: string; readonly message: string; readonly remedy: string };
+};
+
+/** A client that pays by itself. */
+export function createLocalAgentClient(options: LocalAgentOptions): LocalAgentClient {
+  return new LocalAgentClient(options);
+}
+
+/** Every merchant's answer as it was bought, and the decision that stands for it. */
+type Outcome = { readonly decision: SdkPaymentDecisionResponse; readonly answer?: { readonly status: number; readonly headers: Record<string, string>; readonly bytes: Uint8Array } };
+
+export class LocalAgentClient implements AgentBackEnd {
+  readonly #options: LocalAgentOptions;
+  readonly #fetch: typeof fetch;
+  readonly #journal: Journal;
+  /** Executions under way, by key: a second one gets the first one's outcome. */
+  readonly #flights = new Map<string, Promise<Outcome | PaidResponse>>();
+  /** What ended, by key; the oldest goes first. */
+  readonly #outcomes = new Map<string, Outcome>();
+  /** The key of a prepared request that was given none. */
+  readonly #keys = new WeakMap<object, string>();
+
+  constructor(options: LocalAgentOptions) {
+    const { fetch } = options;
+    this.#options = options;
+    this.#fetch = fetch === undefined ? (input, init) => globalThis.fetch(input, init) : (input, init) => fetch(input, init);
+    this.#journal = new Journal(options.sent);
+    // Reports options that cannot be used now, not with the first payment.
+    wrapFetch(this.#fetch, payOptionsOf(options));
+  }
+
+  /** Asks the merchant once. Nothing is counted or signed, and the wallet is not asked. */
+  async preparePaidRequest(input: string, init?: RequestInit, options: PreparePaidRequestOptions = {}): Promise<SdkPreparedPaidRequest> {
+    const request = requestOf(input, init);
+    let { challenge } = options;
+    let probe;
+    if (challenge === undefined) {
+      const fetch = this.#fetch;
+      const response = await fetch(input, initOf(request, init));
+      probe = { responseStatus: response.status, confirmedAt: new Date().toISOString() };
+      challenge = await detectChallengeFromResponse(response);
+      response.body?.cancel().catch(() => undefined);
+    }
+    const prepared = preparedOf(request, challenge, options.externalMetadata, probe);
+    if (prepared.kind !== 'ready') return prepared;
+    const { offer } = await this.#looked(prepared.request, prepared.challenge);
+    return offer === undefined ? prepared : { ...prepared, paymentRequirement: requirementOf(offer, prepared.paymentRequirement) };
+  }
+
+  /** The ways to pay in `accepts`, in its order, with what policy and budget say of each alone; nothing is counted. */
+  async offersOf({ request, challenge, challengeDetails }: SdkPreparedPaidRequestReady): Promise<readonly LookedOffer[]> {
+    const accepts = challengeDetails?.accepts ?? [];
+    return Promise.all(accepts.map((_, at) => this.#looked(request, withOnly(challenge, at))));
+  }
+
+  /** Pays what was prepared: that price to that payee, or nothing. Under one key it is paid once. */
+  async executePreparedRequest(prepared: SdkPreparedPaidRequestReady, request: ExecutePreparedRequest = {}): Promise<PaidResponse> {
+    let key = request.idempotencyKey ?? this.#keys.get(prepared);
+    if (key === undefined) {
+      key = crypto.getRandomValues(new Uint8Array(16)).reduce((text, byte) => text + byte.toString(16).padStart(2, '0'), 'local-');
+      this.#keys.set(prepared, key);
+    }
+    const known = this.#outcomes.get(key);
+    const flight = known ?? this.#flights.get(key) ?? this.#begin(key, prepared);
+    const outcome = await flight;
+    return 'kind' in outcome ? outcome : returned(prepared, outcome);
+  }
+
+  /** Both in one. */
+  async fetchPaid(input: string, init: RequestInit | undefined, request: FetchPaidRequest): Promise<PaidResponse> {
+    const { challenge, ...context } = request;
+    const sent = requestOf(input, init);
+    const fetch = this.#fetch;
+    let asked = challenge;
+    if (asked === undefined) {
+      const response = await fetch(input, initOf(sent, init));
+      asked = await detectChallengeFromResponse(response);
+      if (asked === undefined) return { kind: 'passthrough', protocol: 'none', response };
+      response.body?.cancel().catch(() => undefined);
+    }
+    const prepared = await this.preparePaidRequest(input, init, { challenge: asked });
+    return this.executePreparedRequest(prepared as SdkPreparedPaidRequestReady, context);
+  }
+
+  /** A receipt of this process. */
+  async lookupReceipt(receiptId: string): Promise<SdkReceiptResponse> {
+    for (const { decision } of this.#outcomes.values()) {
+      if ('receipt' in decision && decision.receipt.receiptId === receiptId) return { receipt: structuredClone(decision.receipt) };
+    }
+    throw new Error('Receipt lookup failed with status 404.');
+  }
+
+  #begin(key: string, prepared: SdkPreparedPaidRequestReady): Promise<Outcome | PaidResponse> {
+    const flight = this.#executed(key, prepared).then((outcome) => {
+      if (!('kind' in outcome) && isFinal(outcome.decision)) {
+        this.#outcomes.set(key, outcome);
+        for (const oldest of this.#outcomes.keys()) {
+          if (this.#outcomes.size <= MAX_OUTCOMES) break;
+          this.#outcomes.delete(oldest);
+        }
+      }
+      return outcome;
+    }).finally(() => { this.#flights.delete(key); });
+    this.#flights.set(key, flight);
+    return flight;
+  }
+
+  async #executed(key: string, prepared: SdkPreparedPaidRequestReady): Promise<Outcome | PaidResponse> {
+    const before = await this.#journal.read(key);
+    const shown = candidateShown(prepared.paymentRequirement);
+    if (before !== undefined) return this.#again(key, prepared, before);
+    let sent: Sent | undefined;
+    let proposal: Proposal | undefined;
+    let isOther = false;
+    let first: Response | undefined = answerOf(402, prepared.challenge.headers, bodyText(prepared.challenge.body));
+    const fetch: typeof globalThis.fetch = async (input, init) => {
+      // The terms that were shown, once; later ones are the merchant's new ones.
+      const terms = first;
+      first = undefined;
+      if (terms !== undefined) return terms;
+      const headers = fieldsOf(init?.headers);
+      const payment = paymentOf(headers);
+      if (payment !== undefined && proposal !== undefined) {
+        sent = { url: String(input), payment, proposal };
+        // Written before it leaves: after a crash the same bytes are sent.
+        await this.#journal.write(key, sent);
+      }
+      return this.#fetch(input, init);
+    };
+    const paying = wrapFetch(fetch, {
+      ...payOptionsOf(this.#options),
+      confirm: async (it) => {
+        proposal = it;
+        isOther = shown === undefined || wasm.proposalDigest(JSON.stringify(it)) !== shown;
+        if (isOther) return false;
+        return await this.#options.confirm?.(it) ?? true;
+      },
+    });
+    const { url, ...request } = prepared.request;
+    try {
+      const response = await paying(url, initOf({ url, ...request }));
+      if (sent === undefined) return { kind: 'passthrough', protocol: 'none', response };
+      return await this.#answered(prepared, sent, response, receiptOf(response));
+    } catch (error) {
+      if (sent === undefined && !(error instanceof FareboxError)) throw error;
+      return this.#failed(prepared, sent, error, isOther ? TERMS_CHANGED : undefined);
+    }
+  }
+
+  /** Sends what was signed before, byte for byte. */
+  async #again(key: string, prepared: SdkPreparedPaidRequestReady, sent: Sent): Promise<Outcome> {
+    const { url: _, ...request } = prepared.request;
+    const init = initOf({ url: sent.url, ...request });
+    const response = await this.#fetch(sent.url, { ...init, headers: { ...request.headers, ...sent.payment }, redirect: 'manual' });
+    if (response.ok) return this.#answered(prepared, sent, response, undefined);
+    const reason = `The payment of ${sent.proposal.amountText} was sent again, and the merchant answered ${response.status}.`;
+    return { decision: { outcome: 'inconclusive', ...idsOf(key, sent), reasonCode: 'merchant_transport_lost', reason } };
+  }
+
+  async #answered(prepared: SdkPreparedPaidRequestReady, sent: Sent, response: Response, settled: Receipt | undefined): Promise<Outcome> {
+    const bytes = new Uint8Array(await response.arrayBuffer().catch(() => new ArrayBuffer(0)));
+    const answer = { status: response.status, headers: fieldsOf(response.headers), bytes };
+    const merchantResponse = { status: answer.status, headers: answer.headers, body: new TextDecoder().decode(bytes) };
+    const ids = idsOf('', sent);
+    const receipt = this.#receipt(prepared, sent, settled, response.ok ? 'succeeded' : 'failed');
+    if (response.ok) {
+      return { decision: { outcome: 'allow', ...ids, reasonCode: 'policy_allow', reason: `Paid ${sent.proposal.amountText}.`, merchantResponse, receipt }, answer };
+    }
+    const reason = `The merchant answered ${response.status} to a request that carried a payment of ${sent.proposal.amountText}.`;
+    if (settled === undefined) return { decision: { outcome: 'execution_failed', ...ids, reasonCode: 'merchant_rejected', reason, merchantResponse }, answer };
+    return {
+      decision: {
+        outcome: 'paid_fulfillment_failed', ...ids, reasonCode: 'merchant_execution_failed', reason, merchantResponse, receipt,
+        settlementEvidenceClass: 'merchant_verifiable_success', fulfillmentStatus: 'failed',
+      },
+      answer,
+    };
+  }
+
+  /** What a failure of the payer means. */
+  async #failed(prepared: SdkPreparedPaidRequestReady, sent: Sent | undefined, error: unknown, changed: string | undefined): Promise<Outcome> {
+    const { code, message, signed, response } = error instanceof FareboxError ? error : { code: '', message: 'The answer was lost.', signed: true, response: undefined };
+    const reason = changed ?? wasm.boundedText(`${code}: ${message}`, 1000);
+    const ids = idsOf('', sent);
+    if (sent === undefined && !signed) {
+      if (changed === undefined && PREFLIGHT.includes(code)) return { decision: { outcome: 'preflight_failed', ...ids, reasonCode: 'preflight_incompatible', reason } };
+      return { decision: { outcome: 'deny', reasonCode: DENIALS[code] ?? 'policy_denied', reason } };
+    }
+    if (sent === undefined || response === undefined || !['payment_refused', 'insufficient_funds', 'refund_due'].includes(code)) {
+      return { decision: { outcome: 'inconclusive', ...ids, reasonCode: 'merchant_transport_lost', reason, evidence: { code } } };
+    }
+    const bytes = new Uint8Array(await response.arrayBuffer().catch(() => new ArrayBuffer(0)));
+    const answer = { status: response.status, headers: fieldsOf(response.headers), bytes };
+    const merchantResponse = { status: answer.status, headers: answer.headers, body: new TextDecoder().decode(bytes) };
+    if (code !== 'refund_due') return { decision: { outcome: 'execution_failed', ...ids, reasonCode: 'merchant_rejected', reason, merchantResponse, evidence: { code } }, answer };
+    const receipt = this.#receipt(prepared, sent, undefined, 'failed');
+    return {
+      decision: {
+        outcome: 'paid_fulfillment_failed', ...ids, reasonCode: 'merchant_execution_failed', reason, merchantResponse, receipt, evidence: { code },
+        settlementEvidenceClass: 'merchant_verifiable_success', fulfillmentStatus: 'failed',
+      },
+      answer,
+    };
+  }
+
+  #receipt(prepared: SdkPreparedPaidRequestReady, sent: Sent, settled: Receipt | undefined, fulfillmentStatus: 'succeeded' | 'failed'): SdkReceipt {
+    const { organization = 'local', agent = 'local' } = this.#options;
+    const { amount, asset, symbol } = sent.proposal;
+    const precision = prepared.paymentRequirement?.precision ?? 6;
+    const { paidRequestId, paymentAttemptId } = idsOf('', sent);
+    return {
+      receiptId: idOf('receipt', keyOf(sent)), paidRequestId, paymentAttemptId, organizationId: idOf('organization', organization), agentId: idOf('agent', `${organization}/${agent}`),
+      protocol: prepared.protocol,
+      money: { asset: asset ?? symbol, amount: prepared.paymentRequirement?.amount ?? sent.proposal.price, amountMinor: amount, precision, unit: 'minor' },
+      authorizationOutcome: 'allowed',
+      // The merchant says so, in agreement with what was signed; the chain is not asked here.
+      status: 'provisional',
+      reconciliationStatus: settled === undefined || fulfillmentStatus === 'failed' ? 'required' : 'none',
+      evidenceSource: 'merchant',
+      settlementEvidenceClass: settled === undefined ? 'inconclusive' : 'merchant_verifiable_success',
+      ...(settled === undefined ? {} : { paymentReference: settled.transaction, settlementIdentifier: settled.transaction }),
+      fulfillmentStatus,
+      requestUrl: prepared.request.url, requestMethod: prepared.request.method, createdAt: new Date().toISOString(),
+    };
+  }
+
+  /** What a payment now would be for; nothing is counted, and no wallet is asked. */
+  async #looked(request: PaidRequestHttpRequest, challenge: DetectedChallenge): Promise<LookedOffer> {
+    const { policy = {}, store, broadcast, now = () => Date.now() / 1000 } = this.#options;
+    const record = store === undefined ? undefined : (await store.read()).record;
+    const { method, url, headers } = request;
+    try {
+      let exchange = told(() => new Exchange(JSON.stringify(policy), method, url, endpointOf(method, url), NOBODY));
+      if (broadcast !== undefined) exchange = exchange.withBroadcast();
+      if (headers?.['authorization'] !== undefined) exchange = exchange.withoutAuthorization();
+      try {
+        const body = new TextEncoder().encode(bodyText(challenge.body));
+        let step = JSON.parse(exchange.answered(402, linesOf(challenge.headers), body, now())) as { do: string; error?: Told };
+        if (step.do === 'choose') step = JSON.parse(exchange.chose('one-shot')) as typeof step;
+        if (step.error !== undefined) throw new FareboxError(step.error);
+        // The new record, with this payment counted, is dropped.
+        told(() => exchange.reserve(record, now()));
+        const offer = exchange.proposal();
+        return { allowed: true, ...(offer === undefined ? {} : { offer: JSON.parse(offer) as Proposal }) };
+      } finally {
+        exchange.free();
+      }
+    } catch (error) {
+      if (!(error instanceof FareboxError)) throw error;
+      const { code, message, remedy } = error;
+      return { allowed: false, refusal: { code, message, remedy } };
+    }
+  }
+}
+
+/** The address in the place of the payer's, who is not asked yet. */
+const NOBODY = `0x${'11'.repeat(20)}`;
+
+/** The same challenge with one of its ways to pay. */
+function withOnly(challenge: DetectedChallenge, at: number): DetectedChallenge {
+  const only = (terms: unknown): unknown => {
+    const { accepts } = (terms ?? {}) as { accepts?: unknown };
+    return Array.isArray(accepts) ? { ...(terms as object), accepts: accepts.filter((it) => typeof it === 'object' && it !== null).slice(at, at + 1) } : terms;
+  };
+  const { 'payment-required': header, 'www-authenticate': _, ...headers } = challenge.headers;
+  if (header === undefined) return { ...challenge, headers, body: only(challenge.body) };
+  return { ...challenge, headers: { ...headers, 'payment-required': encodeHeader(only(decodeHeader(header))) } };
+}
+
+/** Only what the payer knows. */
+function payOptionsOf({ fetch: _, sent: __, organization: ___, agent: ____, ...options }: LocalAgentOptions): PayOptions {
+  return options;
+}
+
+function returned(prepared: SdkPreparedPaidRequestReady, { decision, answer }: Outcome): PaidResponse {
+  const outcome = outcomeOf(prepared.protocol, structuredClone(decision));
+  // Bytes as they were bought; the decision has them as text.
+  if (answer !== undefined && answer.status >= 200 && ![204, 205, 304].includes(answer.status)) {
+    outcome.response = new Response(answer.bytes.slice(), { status: answer.status, headers: answer.headers });
+  }
+  if (outcome.kind === 'success') return outcome;
+  throw new FetchPaidError(outcome);
+}
+
+/** Whether nothing can follow: an unknown outcome can be asked for again, and a denial may be lifted. */
+function isFinal({ outcome }: SdkPaymentDecisionResponse): boolean {
+  return outcome === 'allow' || outcome === 'paid_fulfillment_failed' || outcome === 'execution_failed';
+}
+
+function requirementOf({ network, asset, amount, price, payTo }: Proposal, shown: SdkPreparedPaymentRequirement | undefined): SdkPreparedPaymentRequirement {
+  const padded = wasm.paddedPrice(amount, price);
+  return {
+    protocol: 'x402', asset, ...(padded === undefined ? {} : JSON.parse(padded) as { amount: string; precision: number }), amountMinor: amount, network, payee: payTo, amountType: 'exact',
+    ...(shown?.description === undefined ? {} : { description: shown.description }),
+    provenance: { source: 'merchant_challenge', authority: 'authoritative' },
+  };
+}
+
+/** The digest of a price that is shown. */
+function candidateShown(requirement: SdkPreparedPaymentRequirement | undefined): string | undefined {
+  return requirement === undefined ? undefined : wasm.candidateDigest(JSON.stringify(requirement), '');
+}
+
+/** The header that carries a payment, if one does. */
+function paymentOf(headers: Readonly<Record<string, string>>): Record<string, string> | undefined {
+  const carries = ([name, value]: [string, string]): boolean =>
+    ['payment-signature', 'x-payment', 'payment-authorization', 'payment-identifier'].includes(name) || (name === 'authorization' && /^payment /i.test(value));
+  const found = Object.entries(headers).filter(carries);
+  return found.length === 0 ? undefined : Object.fromEntries(found);
+}
+
+const keyOf = ({ payment }: Sent): string => JSON.stringify(payment);
+
+/** Ids that are the same whenever the same payment is told of. */
+function idsOf(key: string, sent: Sent | undefined): { paidRequestId: string; paymentAttemptId: string } {
+  const seed = sent === undefined ? `${key}${crypto.getRandomValues(new Uint32Array(4)).join()}` : keyOf(sent);
+  return { paidRequestId: idOf('request', seed), paymentAttemptId: idOf('attempt', seed) };
+}
+
+/** A UUID of its own form (version 8), from a hash. */
+function idOf(kind: string, seed: string): string {
+  const hash = wasm.sha256(`farebox ${kind}\n${seed}`);
+  return `${hash.slice(0, 8)}-${hash.slice(8, 12)}-8${hash.slice(13, 16)}-8${hash.slice(17, 20)}-${hash.slice(20, 32)}`;
+}
+
+function bodyText(body: unknown): string {
+  return body === undefined ? '' : JSON.stringify(body) ?? '';
+}
+
+const TERMS_CHANGED = 'terms_changed: the merchant asks for another payment than was shown; nothing was signed';
+/** What is remembered for a repetition. */
+const MAX_OUTCOMES = 1000;
+/** Codes for which there is no way to pay. */
+const PREFLIGHT = [
+  'malformed_challenge', 'unsupported_version', 'unsupported_scheme', 'unsupported_method', 'unsupported_intent', 'unsupported_network', 'challenge_expired',
+  'realm_mismatch', 'authorization_taken', 'broadcast_missing', 'redirected', 'wrong_signature', 'invalid_signer', 'budget_unreadable',
+];
+/** Codes whose denial has a reason of its own. */
+const DENIALS: Readonly<Record<string, PaidRequestReasonCode>> = { approval_needed: 'policy_review_required' };

@@ -1,0 +1,173 @@
+// The local back end: this wallet and policy behind the same methods. What was prepared is paid once, or not at all.
+
+import assert from 'node:assert/strict';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { after, before, beforeEach, test } from 'node:test';
+
+import { AgentHarness, createLocalAgentClient, FetchPaidError, sdkReceiptSchema, type LocalAgentOptions, type SdkPreparedPaidRequestReady } from '../../pkg/dist/agent/index.js';
+import { memoryStore } from '../../pkg/dist/index.js';
+import { ask, GOODS, OFFER, open, OTHER, PAYEE, paymentOf, serve, spentIn, terms, TRANSACTION, USDC, watchedSigner, type Shop } from './shop.ts';
+
+let shop: Shop;
+let answers: (request: IncomingMessage, response: ServerResponse) => void;
+before(async () => { shop = await open((request, response) => answers(request, response)); });
+beforeEach(() => {
+  shop.requests.length = 0;
+  answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : serve(response));
+});
+after(() => shop?.stop());
+
+const EURC = { symbol: 'EURC', network: OFFER.network, address: `0x${'12'.repeat(20)}`, name: 'EURC', version: '2', decimals: 6 };
+const payments = (): string[] => shop.requests.map(paymentOf).filter((it): it is string => it !== undefined);
+function local(change: Partial<LocalAgentOptions> = {}) {
+  const [signer, store] = [watchedSigner(), memoryStore()];
+  return { signer, store, client: createLocalAgentClient({ signer, store, ...change }) };
+}
+const ready = async (client: ReturnType<typeof local>['client'], path = '/report'): Promise<SdkPreparedPaidRequestReady> => {
+  const prepared = await client.preparePaidRequest(`${shop.url}${path}`);
+  assert.equal(prepared.kind, 'ready');
+  return prepared as SdkPreparedPaidRequestReady;
+};
+const failed = async (paying: Promise<unknown>): Promise<FetchPaidError> => {
+  const error = await paying.catch((it: unknown) => it);
+  assert.ok(error instanceof FetchPaidError, String(error));
+  return error;
+};
+
+test('prepare looks at all offers with what the policy says of each, and neither counts nor signs', async () => {
+  const offers = [{ ...OFFER, amount: '2000000' }, OFFER, { ...OFFER, scheme: 'other' }];
+  answers = (_, response) => ask(response, terms(offers));
+  const { client, signer, store } = local({ confirm: () => assert.fail('asked') });
+  const prepared = await ready(client);
+  assert.deepEqual([prepared.paymentRequirement?.amountMinor, prepared.paymentRequirement?.amount, prepared.paymentRequirement?.payee, prepared.nextAction], ['10000', '0.010000', PAYEE, 'execute']);
+  const looked = await client.offersOf(prepared);
+  assert.deepEqual(looked.map(({ offer, allowed, refusal }) => [offer?.amount, allowed, refusal?.code]), [
+    [undefined, false, 'policy_amount'], ['10000', true, undefined], [undefined, false, 'unsupported_scheme'],
+  ]);
+  assert.deepEqual([signer.asked.length, (await store.read()).record, shop.requests.length], [0, undefined, 1]);
+});
+
+test('execute pays what was shown once, without asking for the terms again, and the receipt has its facts', async () => {
+  const { client, signer, store } = local();
+  const prepared = await ready(client);
+  const outcome = await client.executePreparedRequest(prepared);
+  assert.ok(outcome.kind === 'success');
+  assert.deepEqual([outcome.response.status, await outcome.response.text(), shop.requests.length], [200, GOODS, 2]);
+  const receipt = sdkReceiptSchema.parse(outcome.receipt);
+  assert.deepEqual([receipt.money, receipt.paymentReference, receipt.status, receipt.fulfillmentStatus], [
+    { asset: USDC, amount: '0.010000', amountMinor: '10000', precision: 6, unit: 'minor' }, TRANSACTION, 'provisional', 'succeeded',
+  ]);
+  assert.deepEqual([signer.asked.length, (await spentIn(store)).entries.length], [1, 1]);
+  assert.deepEqual((await client.lookupReceipt(outcome.receiptId)).receipt, outcome.receipt);
+  const again = await client.executePreparedRequest(prepared);
+  assert.ok(again.kind === 'success');
+  assert.deepEqual([again.receiptId, await again.response.text(), shop.requests.length, signer.asked.length], [outcome.receiptId, GOODS, 2, 1], 'prepared once, paid once');
+});
+
+test('two executions of one prepared request at once sign once', async () => {
+  const { client, signer } = local();
+  const prepared = await ready(client);
+  const [one, two] = await Promise.all([client.executePreparedRequest(prepared), client.executePreparedRequest(prepared)]);
+  assert.deepEqual([await one.response.text(), await two.response.text(), signer.asked.length, payments().length], [GOODS, GOODS, 1, 1]);
+  const keyed = await ready(client);
+  const context = { idempotencyKey: 'one' };
+  await Promise.all([client.executePreparedRequest(keyed, context), client.executePreparedRequest(structuredClone(keyed), context)]);
+  assert.deepEqual([signer.asked.length, payments().length], [2, 2]);
+});
+
+test('through the harness the same: one payment, the second is rejected', async () => {
+  const { client, signer } = local();
+  const harness = new AgentHarness({ client, createPreparedId: () => 'prepared-1' });
+  const { costSummary } = await harness.preparePaidRequest({ url: `${shop.url}/report` });
+  assert.equal(costSummary, 'Costs 0.010000 USDC on Base Sepolia (exact).');
+  const [one, two] = await Promise.all([harness.executePreparedRequest({ preparedId: 'prepared-1' }), harness.executePreparedRequest({ preparedId: 'prepared-1' })]);
+  assert.deepEqual([one.harnessDisposition, two.harnessDisposition, signer.asked.length], ['executed', 'rejected', 1]);
+});
+
+test('an answer that is lost is asked for with the bytes that were signed, also by another process', async () => {
+  const [sent, lost] = [memoryStore(), { loses: true }];
+  answers = (request, response) => {
+    if (paymentOf(request) === undefined) return ask(response);
+    if (lost.loses) return response.destroy();
+    return serve(response);
+  };
+  const { client, signer, store } = local({ sent, policy: { deadlineSecs: 1 } });
+  const prepared = await ready(client);
+  const context = { idempotencyKey: 'one' };
+  const error = await failed(client.executePreparedRequest(prepared, context));
+  assert.deepEqual([error.kind, error.response.status], ['execution_inconclusive', 202]);
+  lost.loses = false;
+  const next = createLocalAgentClient({ signer, store, sent });
+  const outcome = await next.executePreparedRequest(structuredClone(prepared), context);
+  assert.ok(outcome.kind === 'success');
+  assert.deepEqual([await outcome.response.text(), signer.asked.length, new Set(payments()).size, (await spentIn(store)).entries.length], [GOODS, 1, 1, 1]);
+});
+
+for (const [name, change] of Object.entries({
+  'another payee': { payTo: OTHER }, 'another amount': { amount: '20000' }, 'another token': { asset: EURC.address, extra: { name: 'EURC', version: '2' } },
+})) {
+  test(`${name} than was shown is refused before a signature`, async () => {
+    const { client, signer } = local({ policy: { assets: ['USDC', EURC] } });
+    const prepared = await ready(client);
+    answers = (_, response) => ask(response, terms([{ ...OFFER, ...change }]));
+    const fresh = await ready(client);
+    const error = await failed(client.executePreparedRequest({ ...fresh, paymentRequirement: prepared.paymentRequirement }));
+    assert.deepEqual([error.kind, error.reason.split(':')[0], signer.asked.length, payments().length], ['denied', 'terms_changed', 0, 0]);
+  });
+}
+
+for (const [kind, code, options, offer] of [
+  ['denied', 'policy_amount', { policy: { perPayment: '0.001' } }, OFFER],
+  ['denied', 'declined', { confirm: () => false }, OFFER],
+  ['denied', 'policy_payee', { policy: { payees: [OTHER] } }, OFFER],
+  ['preflight_failed', 'unsupported_scheme', {}, { ...OFFER, scheme: 'other' }],
+  ['preflight_failed', 'unsupported_network', {}, { ...OFFER, network: 'eip155:999999' }],
+] as const) {
+  test(`${code} is ${kind}, and nothing is signed or stays counted`, async () => {
+    answers = (_, response) => ask(response, terms([offer]));
+    const { client, signer, store } = local(options);
+    const error = await failed(client.executePreparedRequest(await ready(client)));
+    assert.deepEqual([error.kind, error.reason.split(':')[0], signer.asked.length], [kind, code, 0]);
+    assert.equal((await spentIn(store)).entries.length, 0);
+  });
+}
+
+test('a merchant that refuses the payment is an execution that failed, with its answer', async () => {
+  answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : ask(response, terms([OFFER], { error: 'no' })));
+  const { client, signer } = local();
+  const prepared = await ready(client);
+  const error = await failed(client.executePreparedRequest(prepared));
+  assert.deepEqual([error.kind, error.response.status, signer.asked.length], ['execution_failed', 402, 1]);
+  assert.equal((await failed(client.executePreparedRequest(prepared))).kind, 'execution_failed');
+  assert.equal(signer.asked.length, 1);
+});
+
+test('what was settled and not delivered has a receipt', async () => {
+  answers = (request, response) => {
+    if (paymentOf(request) === undefined) return ask(response);
+    const written = { writeHead: (_: number, headers: never) => response.writeHead(424, headers) } as unknown as ServerResponse;
+    return serve(written);
+  };
+  const { client } = local();
+  const error = await failed(client.executePreparedRequest(await ready(client)));
+  assert.deepEqual([error.kind, error.response.status, error.receipt?.reconciliationStatus], ['paid_fulfillment_failed', 424, 'required']);
+});
+
+test('bytes arrive as they were bought', async () => {
+  const bytes = Uint8Array.from({ length: 256 }, (_, at) => at);
+  answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : response.writeHead(200, { 'content-type': 'image/png' }).end(bytes));
+  const { client } = local();
+  const outcome = await client.fetchPaid(`${shop.url}/image`, undefined, {});
+  assert.ok(outcome.kind === 'success');
+  assert.deepEqual([...new Uint8Array(await outcome.response.arrayBuffer())], [...bytes]);
+  assert.deepEqual([outcome.receipt.settlementEvidenceClass, outcome.receipt.reconciliationStatus], ['inconclusive', 'required'], 'without a settlement');
+});
+
+test('a free answer is passed on unread, and an error of the transport is thrown', async () => {
+  answers = (_, response) => response.end('ok');
+  const { client, signer } = local();
+  const outcome = await client.fetchPaid(`${shop.url}/free`, undefined, {});
+  assert.deepEqual([outcome.kind, await outcome.response.text(), signer.asked.length], ['passthrough', 'ok', 0]);
+  await assert.rejects(local({ fetch: async () => { throw new TypeError('fetch failed'); } }).client.preparePaidRequest(shop.url), { message: 'fetch failed' });
+  assert.throws(() => createLocalAgentClient({ signer, policy: { perPayment: 1 as never } }), { name: 'FareboxError' });
+});
