@@ -309,7 +309,7 @@ fn thrown() -> BTreeMap<String, (bool, Names)> {
         let [code, remedy] = quoted(arm).try_into().unwrap();
         add(&code, is_signed, &remedy);
     }
-    let own = read("src/bindings/mod.rs");
+    let own = read("src/bindings/failure.rs");
     let argument = between(&own, "failed(code, message, \"", "\"").to_owned();
     let random = quoted(between(&own, "fn no_randomness", "\n}"));
     add(&random[1], false, &random[0]);
