@@ -132,8 +132,11 @@ export class LocalAgentClient implements AgentBackEnd {
     const flight = this.#executed(key, prepared).then((outcome) => {
       if (!('kind' in outcome) && isFinal(outcome.decision)) {
         this.#outcomes.set(key, outcome);
-        for (const oldest of this.#outcomes.keys()) {
-          if (this.#outcomes.size <= MAX_OUTCOMES) break;
+        let bytes = 0;
+        for (const { answer } of this.#outcomes.values()) bytes += answer?.bytes.length ?? 0;
+        for (const [oldest, { answer }] of this.#outcomes) {
+          if (oldest === key || this.#outcomes.size <= MAX_OUTCOMES && bytes <= MAX_BYTES) break;
+          bytes -= answer?.bytes.length ?? 0;
           this.#outcomes.delete(oldest);
         }
       }
@@ -366,8 +369,9 @@ function bodyText(body: unknown): string {
 }
 
 const TERMS_CHANGED = 'terms_changed: the merchant asks for another payment than was shown; nothing was signed';
-/** What is remembered for a repetition. */
+/** What is remembered for a repetition: how many outcomes, and bytes of what was bought. An older one is asked for again with its own bytes. */
 const MAX_OUTCOMES = 1000;
+const MAX_BYTES = 64 * 1024 * 1024;
 /** Codes for which there is no way to pay. */
 const PREFLIGHT = [
   'malformed_challenge', 'unsupported_version', 'unsupported_scheme', 'unsupported_method', 'unsupported_intent', 'unsupported_network', 'challenge_expired',
