@@ -153,11 +153,12 @@ function glueFolder(out) {
 }
 
 /**
- * Whether a file is newer than all sources.
+ * Whether what was built is newer than all sources.
  *
- * @param {string} file
+ * @param {string} [out]
  */
-function isNewest(file) {
+export function isNewest(out = 'build') {
+  const file = join(root, out, 'index.js');
   if (!existsSync(file)) return false;
   const sources = ['src', 'core/src'].flatMap((folder) => readdirSync(join(root, folder), { recursive: true }).map((name) => join(root, folder, String(name))));
   const { mtimeMs } = statSync(file);
@@ -172,7 +173,7 @@ export function targetFolder() {
 if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
   const { values } = parseArgs({ options: { features: { type: 'string' }, out: { type: 'string' } } });
   await runMain(async () => {
-    if (process.env.FAREBOX_DEV !== undefined && isNewest(join(root, values.out ?? 'build', 'index.js'))) return;
+    if (process.env.FAREBOX_DEV !== undefined && isNewest(values.out)) return;
     await buildWorker({ features: values.features?.split(',').filter(Boolean), out: values.out });
   });
 }

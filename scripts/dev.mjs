@@ -10,6 +10,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { buildWorker, isNewest } from './build.mjs';
 import { prettyStream } from './pretty.mjs';
 import { endAll, startProcess } from './processes.mjs';
 import { setup } from './setup.mjs';
@@ -33,13 +34,16 @@ await runMain(async () => {
   const { vars = {} } = readSource(file).raw;
   const networks = [structured(vars.NETWORK)].flat();
   const isLocal = !words.includes('--own-facilitator') && networks.length === 1 && LOCAL.includes(String(networks[0]));
-  const local = isLocal ? await step('chain, facilitator', startMoney) : undefined;
+  // Before wrangler, which runs the file's build command twice at once: both then find nothing to do.
+  const [local] = await Promise.all([
+    isLocal ? step('chain, facilitator', startMoney) : undefined,
+    isNewest() ? undefined : buildWorker(),
+  ]);
 
   const given = options[options.indexOf('--port') + 1];
   const port = options.includes('--port') && given ? Number(given) : (await isFree(8787)) ? 8787 : await freePort();
   /** @type {Record<string, string>} */
   const replaced = local === undefined ? {} : { FACILITATOR_URL: local.facilitator.url, RPC_URL: local.chain.url };
-  // wrangler builds the Worker by the command in the file, twice at the start: the second time there is nothing to do.
   const wrangler = startProcess(
     process.execPath,
     [

@@ -18,7 +18,7 @@ let demo: Child;
 let output: string;
 
 before(async () => {
-  demo = startProcess(process.execPath, ['scripts/demo.mjs'], { cwd: root, env: { ...process.env, FAREBOX_BUILD: 'build' } });
+  demo = startProcess(process.execPath, ['scripts/demo.mjs', '--log', 'pretty'], { cwd: root, env: { ...process.env, FAREBOX_BUILD: 'build' } });
   await until(() => demo.output().includes(LAST_LINE));
   output = demo.output();
 }, { timeout: LIMIT_MS });
@@ -49,6 +49,13 @@ for (const { title, expected } of TRIED) {
     expected.forEach((pattern, index) => assert.match(answers[index] ?? '', pattern));
   });
 }
+
+test('with --log pretty, each of these is a line of the log that people can read', { timeout: LIMIT_MS }, async () => {
+  const logged = [/^\d\d:\d\d:\d\d {2}402 GET \/report {2}terms {2}/m, /^\S+ {2}200 GET \/report {2}served {2}0\.01 USDC {2}rcpt_\w+ {2}\d+ ms \(/m,
+    /^\S+ {2}502 GET \/fail\/503 {2}owed {2}/m, /^\S+ {2}delivering → refund_due {2}/m, /^\S+ {2}refund_due → refunded {2}operator: 0x/m];
+  for (const line of logged) await until(() => line.test(demo.output()));
+  assert.doesNotMatch(demo.output(), /^\{/m);
+});
 
 test('the demo ends when it is asked to, and nothing of it goes on', { timeout: LIMIT_MS }, async () => {
   const urls = [...new Set(output.match(/http:\/\/127\.0\.0\.1:\d+/g))];

@@ -123,6 +123,16 @@ test('a tree that is not built is not packed', async () => {
   assert.ok(unbuilt(at).includes('dist is older than src/index.ts'));
 });
 
+test('a release names its repository and asks for provenance, and without a repository it is refused', async () => {
+  const release = (repository: string): Promise<{ stdout: string }> =>
+    started(process.execPath, ['scripts/release.mjs', '--dry-run', '--no-build'], root, { ...process.env, FAREBOX_REPOSITORY: repository });
+  const { stdout } = await release('git@github.com:you/farebox.git');
+  assert.match(stdout, /^ {2}npm publish build\/release\/farebox-/m);
+  const { repository, publishConfig } = JSON.parse(readFileSync('build/release/package/package.json', 'utf8'));
+  assert.deepEqual([repository.url, publishConfig], ['git+https://github.com/you/farebox.git', { access: 'public', provenance: true }]);
+  await assert.rejects(release('unknown'), ({ message }: Error) => /set it, for example\n {2}FAREBOX_REPOSITORY=https:/i.test(message) && !message.includes('npm publish build'));
+});
+
 test('the lines of the README compile under strict', async () => {
   const blocks = [...readFileSync('pkg/README.md', 'utf8').matchAll(/^```js\n(.*?)^```$/gms)].map(([, block = '']) => block);
   // What the text around them tells of, and what a wallet's library declares.
