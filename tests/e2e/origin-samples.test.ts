@@ -14,6 +14,7 @@ import { findProgram } from '../../scripts/debian.mjs';
 import { startProcess, type Child } from '../../scripts/processes.mjs';
 import { findPython } from '../../scripts/python.mjs';
 import { root } from '../../scripts/steps.mjs';
+import { connect, next, refusal } from '../worker/support/sockets.ts';
 import { payingFetch } from './clients.ts';
 import { changesDuring, startWorld, type World } from './world.ts';
 
@@ -175,6 +176,21 @@ for (const { name, leftOut, start } of [EXPRESS, FASTAPI, RAILS, NGINX]) {
       const forged = await fetch(`${url}/report`, { headers: { 'farebox-payer': world.chain.accounts.payer.address, 'farebox-signature-v2': `t=${Math.floor(Date.now() / 1000)},v2=${'0'.repeat(64)}` } });
       assert.equal(forged.status, 403);
       assert.notEqual((await fetch(`${gate.url}/free`)).status, 403);
+    });
+
+    test('a WebSocket on a free path is echoed, and is refused around the gate', { timeout: LIMIT_MS, skip: name === 'FastAPI' ? false : 'its sample has none' }, async () => {
+      const headers = { 'farebox-payer': 'forged', 'x-forwarded-host': 'evil.example' };
+      const socket = connect(gate.url, '/live?room=a%20b', { headers });
+      const first = next<Buffer>(socket, 'message');
+      await next(socket, 'open');
+      assert.deepEqual(JSON.parse(String(await first)), { host: new URL(gate.url).host, payer: null });
+      const echoed = next<Buffer>(socket, 'message');
+      socket.send('hello');
+      assert.equal(String(await echoed), 'hello');
+      const end = next<number>(socket, 'close');
+      socket.close(4001, 'done');
+      assert.equal(await end, 4001);
+      assert.equal(await refusal(connect(url, '/live?room=a%20b', { headers })), 403);
     });
   });
 }
