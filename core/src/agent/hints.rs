@@ -5,120 +5,14 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::challenge::Challenge;
+use super::field::{Attribution, Field, MAX_FIELDS, Source};
 use super::json::Json;
-use super::schema::{Input, MAX_FIELDS};
-use super::text::{MAX_EXAMPLE, MAX_TEXT, bounded, name};
+use super::schema::Input;
+use super::text::{MAX_EXAMPLE, MAX_TEXT, bounded};
 
 /// Maximum notes.
 const MAX_NOTES: usize = 32;
 const DERIVED: &str = "Request hints derived from merchant challenge metadata.";
-
-/// Who said something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// The merchant, in the challenge.
-    Merchant,
-    /// The caller, from elsewhere.
-    External,
-}
-
-impl Source {
-    /// Its name.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Merchant => "merchant_challenge",
-            Self::External => "external_metadata",
-        }
-    }
-
-    const fn authority(self) -> &'static str {
-        match self {
-            Self::Merchant => "authoritative",
-            Self::External => "advisory",
-        }
-    }
-}
-
-/// Who said something, and what it counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Attribution {
-    /// Who.
-    pub source: Source,
-}
-
-impl Attribution {
-    /// That of a source.
-    #[must_use]
-    pub const fn of(source: Source) -> Self {
-        Self { source }
-    }
-
-    /// As it is shown.
-    #[must_use]
-    pub fn to_json(self) -> Json {
-        Json::object([
-            ("source", Some(self.source.name().into())),
-            ("authority", Some(self.source.authority().into())),
-        ])
-    }
-}
-
-/// A field or parameter of the request.
-#[derive(Clone, Debug)]
-pub struct Field {
-    /// Its name, byte for byte.
-    pub name: String,
-    /// Its type, in the words of JSON schema.
-    pub kind: Option<String>,
-    /// Whether it has to be there, if that was said.
-    pub required: Option<bool>,
-    /// Text for people.
-    pub description: Option<String>,
-    /// Its value if it is left out.
-    pub default: Option<Json>,
-    /// The values that it can take.
-    pub values: Option<Vec<String>>,
-    /// Who said so.
-    pub attribution: Attribution,
-}
-
-impl Field {
-    fn of_external(value: &Json) -> Option<Self> {
-        let text = |member| value.text_of(member);
-        let required = match value.get("required") {
-            Some(Json::Bool(required)) => Some(*required),
-            _ => None,
-        };
-        let values = value.get("enumValues").map(|list| {
-            list.elements().iter().filter_map(Json::text).map(|it| bounded(it, MAX_TEXT)).collect()
-        });
-        Some(Self {
-            kind: text("type").map(|kind| bounded(kind, MAX_TEXT)),
-            required,
-            description: text("description").map(|text| bounded(text, MAX_TEXT)),
-            default: value.get("defaultValue").cloned(),
-            values,
-            attribution: Attribution::of(Source::External),
-            ..Self::named(name(text("name")?)?)
-        })
-    }
-
-    fn to_json(&self) -> Json {
-        let text = |value: &Option<String>| value.as_deref().map(Json::from);
-        let list =
-            |values: &Vec<String>| Json::List(values.iter().map(|it| it.as_str().into()).collect());
-        Json::object([
-            ("name", Some(self.name.as_str().into())),
-            ("type", text(&self.kind)),
-            ("required", self.required.map(Json::Bool)),
-            ("description", text(&self.description)),
-            ("defaultValue", self.default.clone()),
-            ("enumValues", self.values.as_ref().map(list)),
-            ("attribution", Some(self.attribution.to_json())),
-        ])
-    }
-}
 
 /// A text with its source.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use alloc::string::String;
 
 use super::asset;
 use super::challenge::{Challenge, whole};
-use super::hints::{Attribution, Source};
+use super::field::{Attribution, Source};
 use super::json::Json;
 use super::money;
 use super::text::{MAX_TEXT, bounded};

@@ -5,12 +5,10 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::hints::{Attribution, Field, Source};
+use super::field::{Field, MAX_FIELDS};
 use super::json::{Json, is_whole};
 use super::text::{MAX_TEXT, bounded, name};
 
-/// Maximum fields of one place.
-pub const MAX_FIELDS: usize = 64;
 /// Maximum values that a field may be said to take.
 const MAX_VALUES: usize = 64;
 
@@ -128,21 +126,5 @@ pub fn kind_of(value: &Json) -> Option<&'static str> {
         Json::Text(_) => Some("string"),
         Json::List(_) => Some("array"),
         Json::Object(_) => Some("object"),
-    }
-}
-
-impl Field {
-    /// A merchant's field of this name.
-    #[must_use]
-    pub fn named(name: &str) -> Self {
-        Self {
-            name: name.into(),
-            kind: None,
-            required: None,
-            description: None,
-            default: None,
-            values: None,
-            attribution: Attribution::of(Source::Merchant),
-        }
     }
 }

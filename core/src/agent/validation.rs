@@ -5,7 +5,8 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::hints::{Field, Hints, Source};
+use super::field::{Field, Source};
+use super::hints::Hints;
 use super::json::{Json, is_whole};
 use crate::http::Headers;
 
