@@ -103,6 +103,15 @@ test('an answer that is lost is asked for with the bytes that were signed, also 
   assert.deepEqual([await outcome.response.text(), signer.asked.length, new Set(payments()).size, (await spentIn(store)).entries.length], [GOODS, 1, 1, 1]);
 });
 
+test('one key is one request: another one under it is refused, and gets nothing of the first', async () => {
+  const { client, signer } = local();
+  const context = { idempotencyKey: 'one' };
+  const first = await ready(client);
+  await client.executePreparedRequest(first, context);
+  const error = await failed(client.executePreparedRequest(await ready(client, '/other'), context));
+  assert.deepEqual([error.kind, error.response.status, signer.asked.length], ['request_failed', 409, 1]);
+});
+
 for (const [name, change] of Object.entries({
   'another payee': { payTo: OTHER }, 'another amount': { amount: '20000' }, 'another token': { asset: EURC.address, extra: { name: 'EURC', version: '2' } },
 })) {

@@ -3,7 +3,7 @@ import { update, type Store } from '../store.js';
 import type { Proposal } from '../options.js';
 
 /** A payment that left. */
-export type Sent = { readonly url: string; readonly payment: Readonly<Record<string, string>>; readonly proposal: Proposal };
+export type Sent = { /** What the key stands for. */ readonly request: string; readonly url: string; readonly payment: Readonly<Record<string, string>>; readonly proposal: Proposal };
 type Entry = readonly [key: string, sent: Sent];
 
 /** How many are kept in a store; the oldest go first, long after they could be charged. */

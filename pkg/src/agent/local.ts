@@ -44,15 +44,17 @@ export function createLocalAgentClient(options: LocalAgentOptions): LocalAgentCl
   return new LocalAgentClient(options);
 }
 
-/** Every merchant's answer as it was bought, and the decision that stands for it. */
-type Outcome = { readonly decision: SdkPaymentDecisionResponse; readonly answer?: { readonly status: number; readonly headers: Record<string, string>; readonly bytes: Uint8Array } };
+/** A merchant's answer as it was bought, and the decision that stands for it. */
+type Settled = { readonly decision: SdkPaymentDecisionResponse; readonly answer?: { readonly status: number; readonly headers: Record<string, string>; readonly bytes: Uint8Array } };
+/** The same, with what its key stands for. */
+type Outcome = Settled & { readonly request: string };
 
 export class LocalAgentClient implements AgentBackEnd {
   readonly #options: LocalAgentOptions;
   readonly #fetch: typeof fetch;
   readonly #journal: Journal;
   /** Executions under way, by key: a second one gets the first one's outcome. */
-  readonly #flights = new Map<string, Promise<Outcome | PaidResponse>>();
+  readonly #flights = new Map<string, { readonly request: string; readonly ends: Promise<Outcome | PaidResponse> }>();
   /** What ended, by key; the oldest goes first. */
   readonly #outcomes = new Map<string, Outcome>();
   /** The key of a prepared request that was given none. */
@@ -98,10 +100,14 @@ export class LocalAgentClient implements AgentBackEnd {
       key = crypto.getRandomValues(new Uint8Array(16)).reduce((text, byte) => text + byte.toString(16).padStart(2, '0'), 'local-');
       this.#keys.set(prepared, key);
     }
-    const known = this.#outcomes.get(key);
-    const flight = known ?? this.#flights.get(key) ?? this.#begin(key, prepared);
-    const outcome = await flight;
-    return 'kind' in outcome ? outcome : returned(prepared, outcome);
+    const asked = digestOf(prepared);
+    const written = await this.#journal.read(key);
+    // From here to the flight nothing is awaited.
+    const known = this.#outcomes.get(key) ?? this.#flights.get(key) ?? written;
+    if (known !== undefined && known.request !== asked) throw keyTaken(prepared);
+    const outcome = this.#outcomes.get(key) ?? await (this.#flights.get(key)?.ends ?? this.#begin(key, prepared, asked));
+    // Each caller reads an answer of their own.
+    return 'kind' in outcome ? { ...outcome, response: outcome.response.clone() } : returned(prepared, outcome);
   }
 
   /** Both in one. */
@@ -128,8 +134,9 @@ export class LocalAgentClient implements AgentBackEnd {
     throw new Error('Receipt lookup failed with status 404.');
   }
 
-  #begin(key: string, prepared: SdkPreparedPaidRequestReady): Promise<Outcome | PaidResponse> {
-    const flight = this.#executed(key, prepared).then((outcome) => {
+  #begin(key: string, prepared: SdkPreparedPaidRequestReady, request: string): Promise<Outcome | PaidResponse> {
+    const ends = this.#executed(key, prepared, request).then((told) => {
+      const outcome = 'kind' in told ? told : { ...told, request };
       if (!('kind' in outcome) && isFinal(outcome.decision)) {
         this.#outcomes.set(key, outcome);
         let bytes = 0;
@@ -142,11 +149,11 @@ export class LocalAgentClient implements AgentBackEnd {
       }
       return outcome;
     }).finally(() => { this.#flights.delete(key); });
-    this.#flights.set(key, flight);
-    return flight;
+    this.#flights.set(key, { request, ends });
+    return ends;
   }
 
-  async #executed(key: string, prepared: SdkPreparedPaidRequestReady): Promise<Outcome | PaidResponse> {
+  async #executed(key: string, prepared: SdkPreparedPaidRequestReady, request: string): Promise<Settled | PaidResponse> {
     const before = await this.#journal.read(key);
     const shown = candidateShown(prepared.paymentRequirement);
     if (before !== undefined) return this.#again(key, prepared, before);
@@ -162,7 +169,7 @@ export class LocalAgentClient implements AgentBackEnd {
       const headers = fieldsOf(init?.headers);
       const payment = paymentOf(headers);
       if (payment !== undefined && proposal !== undefined) {
-        sent = { url: String(input), payment, proposal };
+        sent = { request, url: String(input), payment, proposal };
         // Written before it leaves: after a crash the same bytes are sent.
         await this.#journal.write(key, sent);
       }
@@ -177,9 +184,9 @@ export class LocalAgentClient implements AgentBackEnd {
         return await this.#options.confirm?.(it) ?? true;
       },
     });
-    const { url, ...request } = prepared.request;
+    const { url } = prepared.request;
     try {
-      const response = await paying(url, initOf({ url, ...request }));
+      const response = await paying(url, initOf(prepared.request));
       if (sent === undefined) return { kind: 'passthrough', protocol: 'none', response };
       return await this.#answered(prepared, sent, response, receiptOf(response));
     } catch (error) {
@@ -189,16 +196,15 @@ export class LocalAgentClient implements AgentBackEnd {
   }
 
   /** Sends what was signed before, byte for byte. */
-  async #again(key: string, prepared: SdkPreparedPaidRequestReady, sent: Sent): Promise<Outcome> {
-    const { url: _, ...request } = prepared.request;
-    const init = initOf({ url: sent.url, ...request });
-    const response = await this.#fetch(sent.url, { ...init, headers: { ...request.headers, ...sent.payment }, redirect: 'manual' });
+  async #again(key: string, prepared: SdkPreparedPaidRequestReady, sent: Sent): Promise<Settled> {
+    const headers = { ...prepared.request.headers, ...sent.payment };
+    const response = await this.#fetch(sent.url, { ...initOf(prepared.request), headers, redirect: 'manual' });
     if (response.ok) return this.#answered(prepared, sent, response, undefined);
     const reason = `The payment of ${sent.proposal.amountText} was sent again, and the merchant answered ${response.status}.`;
     return { decision: { outcome: 'inconclusive', ...idsOf(key, sent), reasonCode: 'merchant_transport_lost', reason } };
   }
 
-  async #answered(prepared: SdkPreparedPaidRequestReady, sent: Sent, response: Response, settled: Receipt | undefined): Promise<Outcome> {
+  async #answered(prepared: SdkPreparedPaidRequestReady, sent: Sent, response: Response, settled: Receipt | undefined): Promise<Settled> {
     const bytes = new Uint8Array(await response.arrayBuffer().catch(() => new ArrayBuffer(0)));
     const answer = { status: response.status, headers: fieldsOf(response.headers), bytes };
     const merchantResponse = { status: answer.status, headers: answer.headers, body: new TextDecoder().decode(bytes) };
@@ -219,7 +225,7 @@ export class LocalAgentClient implements AgentBackEnd {
   }
 
   /** What a failure of the payer means. */
-  async #failed(prepared: SdkPreparedPaidRequestReady, sent: Sent | undefined, error: unknown, changed: string | undefined): Promise<Outcome> {
+  async #failed(prepared: SdkPreparedPaidRequestReady, sent: Sent | undefined, error: unknown, changed: string | undefined): Promise<Settled> {
     const { code, message, signed, response } = error instanceof FareboxError ? error : { code: '', message: 'The answer was lost.', signed: true, response: undefined };
     const reason = changed ?? wasm.boundedText(`${code}: ${message}`, 1000);
     const ids = idsOf('', sent);
@@ -306,6 +312,18 @@ function withOnly(challenge: DetectedChallenge, at: number): DetectedChallenge {
   const { 'payment-required': header, 'www-authenticate': _, ...headers } = challenge.headers;
   if (header === undefined) return { ...challenge, headers, body: only(challenge.body) };
   return { ...challenge, headers: { ...headers, 'payment-required': encodeHeader(only(decodeHeader(header))) } };
+}
+
+/** What a key stands for: method, URL and body. */
+function digestOf({ request: { method, url, body } }: SdkPreparedPaidRequestReady): string {
+  return wasm.sha256(JSON.stringify([method, url, body ?? null]));
+}
+
+/** One key is one request: another one under it is not paid, and does not get the first one's answer. */
+function keyTaken({ protocol }: SdkPreparedPaidRequestReady): FetchPaidError {
+  const message = 'The idempotency key belongs to another request.';
+  const decision = { outcome: 'request_failed', status: 409, message } as const;
+  return new FetchPaidError({ kind: 'request_failed', protocol, response: Response.json({ message }, { status: 409 }), reason: message, decision });
 }
 
 /** Only what the payer knows. */
