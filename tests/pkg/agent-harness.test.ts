@@ -180,12 +180,12 @@ test('two executions at once are one decision', async () => {
   plane.hold = new Promise((resolve) => { release = resolve; });
   const it = harness();
   await it.preparePaidRequest(REPORT());
-  const first = it.executePreparedRequest({ preparedId: 'prepared-1' });
-  const second = await it.executePreparedRequest({ preparedId: 'prepared-1' });
-  assert.deepEqual(second, rejected('prepared-1', 'prepared_request_consumed', 'Prepared request prepared-1 has already been consumed.'));
+  const both = [it.executePreparedRequest({ preparedId: 'prepared-1' }), it.executePreparedRequest({ preparedId: 'prepared-1' })];
   assert.deepEqual(it.getExecutionResult('prepared-1'), { preparedId: 'prepared-1', state: 'consumed' });
   release();
-  assert.equal((await first).harnessDisposition, 'executed');
+  const [first, second] = await Promise.all(both);
+  assert.equal(first?.harnessDisposition, 'executed');
+  assert.deepEqual(second, rejected('prepared-1', 'prepared_request_consumed', 'Prepared request prepared-1 has already been consumed.'));
   assert.equal(decisionsOf(plane).length, 1);
 });
 
