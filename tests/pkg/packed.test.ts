@@ -189,10 +189,28 @@ test('a page bundled by esbuild pays (its script, in Node), and is as small as t
   const at = await project('page-esbuild', { 'main.js': `${imported}\n${rest}` });
   const script = await bundle(at, 'main.js', {});
   assertForPages(readFileSync(script, 'utf8'));
-  const { gzip_bytes: most } = JSON.parse(readFileSync('tests/sizes.json', 'utf8')).package as { gzip_bytes: number };
-  const bytes = gzipSync(readFileSync(script), { level: 9 }).length;
-  assert.ok(bytes > 50_000 && bytes <= most, `${bytes} bytes, at most ${most}`);
+  assertSmall(script, 'package');
   await pays(() => runNode(at, script));
+});
+
+test('an agent in a page bundled by esbuild prepares and pays, and is as small as tests/sizes.json says', async () => {
+  const at = await project('page-agent', {
+    'main.js': `import { AgentHarness, createLocalAgentClient } from 'farebox/agent';
+const client = createLocalAgentClient({ signer: '${world.chain.accounts.payer.privateKey}', policy: { perDay: '1' } });
+const harness = new AgentHarness({ client });
+const { preparedId, costSummary } = await harness.preparePaidRequest({ url: '${world.gate.url}/report' });
+const { merchantResponse, receiptId } = await harness.executePreparedRequest({ preparedId });
+const { receipt } = await client.lookupReceipt(receiptId);
+console.log(costSummary + '\\n' + merchantResponse.body + '\\n' + receipt.paymentReference);`,
+  });
+  const script = await bundle(at, 'main.js', {});
+  assertForPages(readFileSync(script, 'utf8'));
+  assertSmall(script, 'agent');
+  await pays(async () => {
+    const printed = await runNode(at, script);
+    assert.match(printed, /^Costs 0\.010000 USDC on Base Sepolia \(exact\)\.$/m);
+    return printed;
+  });
 });
 
 test('TypeScript finds the types of every entry, with nothing else installed', async () => {
@@ -296,6 +314,13 @@ async function bundle(at: string, entry: string, options: esbuild.BuildOptions):
   });
   assert.deepEqual(warnings, []);
   return outfile;
+}
+
+/** What a page loads is at most what is written down. */
+function assertSmall(script: string, budget: 'agent' | 'package'): void {
+  const { gzip_bytes: most } = JSON.parse(readFileSync('tests/sizes.json', 'utf8'))[budget] as { gzip_bytes: number };
+  const bytes = gzipSync(readFileSync(script), { level: 9 }).length;
+  assert.ok(bytes > 50_000 && bytes <= most, `${bytes} bytes, at most ${most}`);
 }
 
 /** Nothing of Node, and nothing that would be fetched. */
