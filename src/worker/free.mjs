@@ -63,10 +63,11 @@ export function plainUrl(request, plain) {
   if (match === null || path === undefined || path === '') return undefined;
   if (plain.guarded.some((prefix) => path.startsWith(prefix))) return undefined;
   const { words, parts } = plain.request;
-  let fields = 0;
+  let [fields, characters] = [0, 0];
   for (const [name, value] of request.headers) {
     fields += 1;
-    if (fields > MOST.fields) return undefined;
+    characters += name.length + value.length + 4;
+    if (fields > MOST.fields || characters > MOST.characters) return undefined;
     if (isForGate(name, plain.request) || !PLAIN_NAME.test(name)) return undefined;
     if (words.get(name)?.includes(value.toLowerCase()) === false) return undefined;
     const part = parts.get(name);

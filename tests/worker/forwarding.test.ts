@@ -56,6 +56,19 @@ describe('forwarding', () => {
   });
   after(() => world.stop());
 
+  it('a request with more fields, or longer lists, than any client needs is refused on every path', async () => {
+    const fields = (count: number): HeaderRow[] => Array.from({ length: count }, (_, index) => [`X-${index}`, '1']);
+    const asked = world.origin.calls.length;
+    for (const target of ['/free/many', '/Free%20/many', '/after/many']) {
+      for (const headers of [fields(300), fields(2_000), [['Connection', 'h,'.repeat(300)]], [['X-Text', 'x'.repeat(65_600)]]] satisfies HeaderRow[][]) {
+        const answer = await send(world, target, undefined, { headers });
+        assert.deepEqual([answer.status, JSON.parse(answer.text).code], [431, 'header_too_large'], `${target} ${headers.length}`);
+      }
+    }
+    assert.equal(world.origin.calls.length, asked);
+    assert.equal((await send(world, '/free/many', undefined, { headers: fields(200) })).status, 200);
+  });
+
   for (const kind of KINDS) {
     it(`headers that are not the client's to send are removed (${kind})`, async () => {
       const { call } = await forward(kind, { headers: REMOVED });
