@@ -94,9 +94,8 @@ impl Gate {
                     None => self.tokens_of(offer, (&network, chain_id)),
                 };
                 // Forgeries cost one check of their signature, not two.
-                let is_forged = refused == Some(Code::SignatureInvalid)
-                    && !signed.may_be_a_contracts(self.payers.wallets.as_ref());
-                if is_forged {
+                let is_a_keys = !signed.may_be_a_contracts(self.payers.wallets.as_ref());
+                if is_a_keys && refused == Some(Code::SignatureInvalid) {
                     let tried = offer.choices.iter().find(|it| it.terms.network == network);
                     let tried = tried.and_then(|choice| choice.terms.token);
                     let is_tried = |token: SignedToken| {
@@ -104,7 +103,7 @@ impl Gate {
                     };
                     tokens.retain(|choice| !choice.terms.token.is_some_and(is_tried));
                 }
-                signed_under(tokens, &signed)?.paying(signed.authorization())?
+                signed_under(tokens, &signed, is_a_keys)?.paying(signed.authorization())?
             }
             None => {
                 let listed = offer.choice_on(Version::V2, network.as_str()).cloned();
@@ -188,16 +187,23 @@ pub(super) fn may_be_known(code: Code) -> bool {
     code.row().reason.is_some() && !(of_settings && planted(Mutant::SettingsForget))
 }
 
-/// The way to pay under which the payer's own signature holds, or else the first: a contract may
-/// have signed.
-fn signed_under(tokens: Vec<Choice>, signed: &SignedAuthorization) -> Option<Choice> {
+/// The way to pay under which the payer's own signature holds. Without one, the first: a contract
+/// may have signed, unless the signature can only be a key's, which then is a forgery.
+fn signed_under(
+    tokens: Vec<Choice>,
+    signed: &SignedAuthorization,
+    is_a_keys: bool,
+) -> Option<Choice> {
     let holds =
         |choice: &Choice| choice.terms.token.is_some_and(|token| signed.is_the_payers_own(&token));
     let own = match tokens.as_slice() {
-        [_] => None,
+        [_] if !is_a_keys => None,
         several => several.iter().position(holds),
     };
-    tokens.into_iter().nth(own.unwrap_or(0))
+    match own {
+        None if is_a_keys => None,
+        own => tokens.into_iter().nth(own.unwrap_or(0)),
+    }
 }
 
 /// A way to pay with a token that no route names any more.
