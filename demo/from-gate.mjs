@@ -10,7 +10,8 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 export function isFromGate({ method, url, headers }, secret, now = Date.now() / 1000) {
   const found = /^t=(\d{1,12}),v2=([0-9a-f]{64})$/.exec(String(headers['farebox-signature-v2']));
   if (found === null || Math.abs(now - Number(found[1])) > 300) return false;
-  const told = ['payer', 'payment', 'amount', 'asset', 'network', 'transaction'].map((name) => headers[`farebox-${name}`] ?? '');
-  const right = createHmac('sha256', secret).update([found[1], method, url, ...told].join('\n')).digest();
+  const who = headers['farebox-payer'] ?? headers['farebox-client'] ?? '';
+  const told = ['payment', 'amount', 'asset', 'network', 'transaction'].map((name) => headers[`farebox-${name}`] ?? '');
+  const right = createHmac('sha256', secret).update([found[1], method, url, who, ...told].join('\n')).digest();
   return timingSafeEqual(right, Buffer.from(String(found[2]), 'hex'));
 }

@@ -147,6 +147,8 @@ pub enum Mutant {
     SettingsForget,
     /// A payment in a token or on a chain that no route names was never made.
     UnlistedIsNew,
+    /// A payment that is shown at another request than its own was never made.
+    ElsewhereIsNew,
     /// A client may remove the platform's fields through `Connection`.
     HopsAreAnybodys,
     /// A payment begun elsewhere counts as unknown.
@@ -324,6 +326,7 @@ impl Mutant {
         Self::ForgottenIsNew,
         Self::SettingsForget,
         Self::UnlistedIsNew,
+        Self::ElsewhereIsNew,
         Self::HopsAreAnybodys,
         Self::MovedIsNothing,
         Self::MarksGrow,

@@ -120,7 +120,7 @@ fn local_refusals_call_no_other_service() {
         assert_eq!((response.status, response.problem().as_str()), (status, code), "{shown}");
         assert_eq!(response.has_terms(), status == 402, "{shown}");
     }
-    assert_eq!(world.ledger.commands, 1, "only what the payer did sign is looked up");
+    assert_eq!(world.ledger.commands, 2, "only what the payer did sign is looked up");
     assert!(world.ledger.entries().is_empty(), "and leaves nothing");
     assert_eq!(world.facilitator.urls.len(), 0);
     assert_eq!(world.origin.calls.len(), 0);

@@ -134,7 +134,7 @@ fn a_late_payment_unknown_to_the_ledger_gets_fresh_terms() {
 }
 
 #[test]
-fn a_late_repeat_hears_what_its_row_says_and_never_fresh_terms() {
+pub fn a_late_repeat_hears_what_its_row_says_and_never_fresh_terms() {
     for target in MODES {
         let mut world = World::new();
         let payment = world.sign(target);
@@ -148,7 +148,9 @@ fn a_late_repeat_hears_what_its_row_says_and_never_fresh_terms() {
         }
         let mut other = payment.clone();
         other.target = format!("{target}?other");
-        assert_eq!(world.present(&other).problem(), "resource_mismatch");
+        let elsewhere = world.present(&other);
+        let said = (elsewhere.status, elsewhere.problem(), elsewhere.has_terms());
+        assert_eq!(said, (409, "payment_already_used".to_owned(), false));
     }
 }
 

@@ -48,6 +48,7 @@ const TABLE: &[Row] = &[
     row!(ProvidersAreMany, unproven::who_holds_a_thousand_networks_of_one_provider_holds_up_another_for_one_place),
     row!(SettingsForget, changes::a_payment_that_the_ledger_knows_is_never_answered_with_terms_whatever_was_changed),
     row!(UnlistedIsNew, changes::a_payment_on_a_chain_that_is_not_sold_on_any_more_is_told_what_became_of_it),
+    row!(ElsewhereIsNew, faults::a_late_repeat_hears_what_its_row_says_and_never_fresh_terms),
     row!(ForgottenIsNew, changes::what_a_restore_may_have_lost_is_not_asked_for_again_while_it_may_be_charged),
     row!(HopsAreAnybodys, pricer::told::connection_takes_away_nothing_that_the_platform_says_of_a_client),
     row!(DoubtIsDelivered, other_chains::what_the_alarm_settles_after_the_origin_ran_is_given_to_the_next_repeat_without_a_secret),

@@ -2,6 +2,7 @@
 // paid, and refuse everyone else. Those whose programs are not installed are left out.
 
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +20,7 @@ import { payingFetch } from './clients.ts';
 import { changesDuring, startWorld, type World } from './world.ts';
 
 const SECRET = 'origin-secret-of-the-samples-0123456789abcdef';
+const API_KEY = 'key-of-a-partner-0123456789';
 const LIMIT_MS = 120_000;
 const POLL_MS = 50;
 
@@ -152,7 +154,7 @@ for (const { name, leftOut, hasSocket, start } of [EXPRESS, FASTAPI, RAILS, NGIN
       const { chain, facilitator } = world;
       const vars = { NETWORK: 'eip155:84532', PAY_TO: chain.accounts.payee.address, FACILITATOR_URL: facilitator.url, ORIGIN_URL: url };
       const ROUTES = [{ path: '/report', price: '$0.01', settle: 'before' }, { path: '/reports/*', price: '$0.01' }];
-      gate = await startGate({ build: process.env['FAREBOX_BUILD'] ?? 'build', vars: { ...vars, ROUTES, DEFAULT: 'free' }, secrets: { ORIGIN_SECRET: SECRET } });
+      gate = await startGate({ build: process.env['FAREBOX_BUILD'] ?? 'build', vars: { ...vars, ROUTES, DEFAULT: 'free' }, secrets: { ORIGIN_SECRET: SECRET, API_KEYS: JSON.stringify([{ name: 'partner', sha256: createHash('sha256').update(API_KEY).digest('hex') }]) } });
       ended.catch(() => {});
     }, { timeout: LIMIT_MS });
     after(async () => {
@@ -179,6 +181,11 @@ for (const { name, leftOut, hasSocket, start } of [EXPRESS, FASTAPI, RAILS, NGIN
       const forged = await fetch(`${url}/report`, { headers: { 'farebox-payer': world.chain.accounts.payer.address, 'farebox-signature-v2': `t=${Math.floor(Date.now() / 1000)},v2=${'0'.repeat(64)}` } });
       assert.equal(forged.status, 403);
       assert.notEqual((await fetch(`${gate.url}/free`)).status, 403);
+    });
+
+    test('serves the holder of an API key, who pays nothing', { timeout: LIMIT_MS }, async () => {
+      const response = await fetch(`${gate.url}/report`, { headers: { 'x-api-key': API_KEY } });
+      assert.deepEqual([response.status, ((await response.json()) as { report: string }).report], [200, 'Rainfall, Tuesday']);
     });
 
     if (hasSocket === true) test('a WebSocket on a free path is echoed, and is refused around the gate', { timeout: LIMIT_MS }, async () => {
