@@ -4,11 +4,11 @@ use std::rc::Rc;
 
 use farebox_core::facilitator::reply::Reply as Wire;
 use farebox_core::gate::Gate;
-use farebox_core::gate::admit::correlation_id;
 use farebox_core::gate::attempts::ClientKey;
 use farebox_core::gate::call::{FacilitatorCall, LedgerCall};
 use farebox_core::gate::paid::{Collected, Label, Step, StreamEnd, Streaming, Waiting};
 use farebox_core::gate::reply::{Body, Reply};
+use farebox_core::gate::request::correlation_id;
 use farebox_core::http::RequestHead;
 use farebox_core::ledger::{Answer, LedgerReply};
 use farebox_core::mutant::{Mutant, planted};

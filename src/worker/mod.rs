@@ -26,11 +26,11 @@ use std::rc::Rc;
 
 use farebox_core::gate::Gate;
 use farebox_core::gate::admission::Admission;
-use farebox_core::gate::admit::correlation_id;
 use farebox_core::gate::presented::shows_proof;
 use farebox_core::gate::pricer::{self, PriceCall};
 use farebox_core::gate::receipts::ReceiptStep;
 use farebox_core::gate::reply::{Audience, Body, CORRELATION, Reply};
+use farebox_core::gate::request::correlation_id;
 use farebox_core::gate::unpaid::Unpaid;
 use farebox_core::http::{Headers, RequestHead, ResponseHead};
 use farebox_core::mutant::{Mutant, planted};

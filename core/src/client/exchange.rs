@@ -83,6 +83,15 @@ pub enum Next {
     Fail(ClientError),
 }
 
+/// What a server answered, and when.
+#[derive(Clone, Copy)]
+struct Answer<'a> {
+    status: u16,
+    headers: &'a Headers,
+    body: &'a [u8],
+    now: UnixTime,
+}
+
 /// The exchange for one request.
 #[derive(Debug)]
 pub struct Exchange {
@@ -165,33 +174,28 @@ impl Exchange {
 
     /// Takes an answer; `body` is needed for a 402 and for refusals, up to 64 KiB.
     pub fn answered(&mut self, status: u16, headers: &Headers, body: &[u8], now: UnixTime) -> Next {
+        let answer = Answer { status, headers, body, now };
         let renewal = self.state.renewal();
         let next = match (renewal, self.state.is_paid()) {
-            (Renewal::Asking, _) => self.answered_again(status, headers, body, now),
-            (_, true) => self.answered_paid(status, headers, body, now),
-            (_, false) => self.answered_plain(status, headers, body, now),
+            (Renewal::Asking, _) => self.answered_again(answer),
+            (_, true) => self.answered_paid(answer),
+            (_, false) => self.answered_plain(answer),
         };
-        self.advised(status, headers, body, renewal, next)
+        self.advised(answer, renewal, next)
     }
 
-    fn answered_plain(
-        &mut self,
-        status: u16,
-        headers: &Headers,
-        body: &[u8],
-        now: UnixTime,
-    ) -> Next {
-        if status != 402 {
+    fn answered_plain(&mut self, answer: Answer<'_>) -> Next {
+        if answer.status != 402 {
             return Next::Return(None);
         }
         let means = Means {
             policy: &self.policy,
             host: &self.host,
-            now,
+            now: answer.now,
             broadcasts: self.broadcasts,
             authorization_is_free: self.authorization_is_free,
         };
-        match Challenge::read(headers, body, means) {
+        match Challenge::read(answer.headers, answer.body, means) {
             Ok(challenge) if challenge.is_expired() => self.ask_afresh(),
             Ok(challenge) if challenge.offers.is_empty() => Next::Fail(challenge.why_nothing()),
             Ok(challenge) => {

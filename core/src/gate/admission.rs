@@ -2,7 +2,6 @@
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
-use alloc::string::String;
 
 use super::Gate;
 use super::call::LedgerCall;
@@ -12,9 +11,9 @@ use super::offer::Offer;
 use super::paid::{Step, digest_bytes, incomplete};
 use super::pricer::PriceCall;
 use super::reply::Reply;
+use super::request::Request;
 use super::template::ChallengeRequest;
 use super::unpaid::{AwaitingQuota, Unpaid};
-use crate::http::RequestHead;
 use crate::problem::Code;
 use crate::time::UnixTime;
 
@@ -54,23 +53,15 @@ impl Admission<'_> {
 
 /// Waits for the price of a request.
 pub struct AwaitingPrice {
+    /// The index of its route.
     pub(super) route: usize,
-    pub(super) head: RequestHead,
-    pub(super) correlation: String,
-}
-
-impl AwaitingPrice {
-    /// A request for the route of this index.
-    pub(super) const fn new(route: usize, head: RequestHead, correlation: String) -> Self {
-        Self { route, head, correlation }
-    }
+    pub(super) request: Request,
 }
 
 /// Waits for the digest of the body that the terms are to be bound to.
 pub struct AwaitingBody {
     offer: Offer,
-    head: RequestHead,
-    correlation: String,
+    request: Request,
     why: (Code, &'static str),
     diagnosis: Option<Diagnosis>,
     now: UnixTime,
@@ -85,8 +76,10 @@ impl AwaitingBody {
     ) -> Box<Self> {
         Box::new(Self {
             offer: offer.clone(),
-            head: asked.head.clone(),
-            correlation: asked.correlation.to_owned(),
+            request: Request {
+                head: asked.head.clone(),
+                correlation: asked.correlation.to_owned(),
+            },
             why,
             diagnosis,
             now: asked.now,
@@ -98,7 +91,7 @@ impl AwaitingBody {
     /// The answer if the body broke off: part of a body gets no terms.
     #[must_use]
     pub fn broken(&self) -> Reply {
-        incomplete(&self.correlation)
+        incomplete(&self.request.correlation)
     }
 }
 
@@ -107,7 +100,8 @@ impl Gate {
     /// [`MAX_DIGESTED_BYTES`](super::paid::MAX_DIGESTED_BYTES)) gives terms that hold for any body.
     #[must_use]
     pub fn challenge_for_body(&self, body: &AwaitingBody, digest: Option<&str>) -> Reply {
-        let AwaitingBody { offer, head, correlation, why: (code, reason), diagnosis, now } = body;
+        let AwaitingBody { offer, request, why: (code, reason), diagnosis, now } = body;
+        let Request { head, correlation } = request;
         let digest = digest.and_then(digest_bytes);
         let (key, digest, now) = (self.keys.challenge(), digest.as_ref(), *now);
         let asked = ChallengeRequest { head, correlation, key, digest, now };

@@ -1,8 +1,7 @@
 //! Admission: finds the route of a request and decides what happens first; `proof` checks the
 //! payment that it brings.
 
-use alloc::borrow::{Cow, ToOwned};
-use alloc::string::String;
+use alloc::borrow::Cow;
 
 use super::Gate;
 use super::admission::{Admission, AwaitingPrice};
@@ -14,24 +13,15 @@ use super::offer::Offer;
 use super::path::Target;
 use super::presented::{Presented, shows_proof};
 use super::publish::Published;
-use super::reply::{Audience, CORRELATION, Reply};
+use super::reply::{Audience, Reply};
+use super::request::Request;
 use super::route::RouteMatch;
 use super::unpaid::{AwaitingQuota, Unpaid};
 use crate::encoding::message;
-use crate::http::{BodyPresence, Headers, MAX_PAID_TARGET_BYTES, RequestHead};
+use crate::http::{BodyPresence, MAX_PAID_TARGET_BYTES, RequestHead};
 use crate::mutant::{Mutant, planted};
 use crate::problem::Code;
 use crate::time::UnixTime;
-
-/// The client's correlation id if it is well formed, else `fresh`.
-#[must_use]
-pub fn correlation_id<'a>(headers: &'a Headers, fresh: &'a str) -> &'a str {
-    let good = |id: &&str| {
-        (8..=64).contains(&id.len())
-            && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-    };
-    headers.get(CORRELATION).filter(good).unwrap_or(fresh)
-}
 
 impl Gate {
     /// Decides about one request: forward it, answer it, or begin its payment.
@@ -42,31 +32,31 @@ impl Gate {
     /// before the origin is asked.
     pub fn admit(
         &self,
-        mut head: RequestHead,
+        head: RequestHead,
         fresh: &str,
         isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> Admission<'_> {
-        head.fresh = fresh.to_owned();
-        let correlation = correlation_id(&head.headers, fresh).to_owned();
+        let request = Request::new(head, fresh);
+        let Request { head, correlation } = &request;
         // `fetch` cannot forward these methods, and no route serves them.
         if matches!(head.method.as_str(), "TRACE" | "TRACK" | "CONNECT") {
-            return refuse(Code::MethodNotAllowed, Audience::Other, &correlation);
+            return refuse(Code::MethodNotAllowed, Audience::Other, correlation);
         }
         if head.is_too_large() && !planted(Mutant::FieldsGrow) {
             return refuse(Code::HeaderTooLarge, Audience::Other, &correlation);
         }
         if self.has_let_through(&head.headers) {
-            return refuse(Code::LoopDetected, Audience::Other, &correlation);
+            return refuse(Code::LoopDetected, Audience::Other, correlation);
         }
         let Ok(target) = Target::from_url(&head.url) else {
-            return refuse(Code::AmbiguousTarget, Audience::Other, &correlation);
+            return refuse(Code::AmbiguousTarget, Audience::Other, correlation);
         };
         let found = self.routes.table.find(&head.method, &target);
-        match self.published(&head, &target, &found, &correlation) {
+        match self.published(&request, &target, &found) {
             Some(Published::Now(reply)) => return Admission::Respond(reply),
             Some(Published::IfMissing(wanted)) => {
-                return passes(self.free_unless_missing(&head, &correlation, wanted, now));
+                return passes(self.free_unless_missing(&request, wanted, now));
             }
             None => {}
         }
@@ -76,27 +66,26 @@ impl Gate {
         };
         if !sells(&found)
             && mpp::brings(&head.headers)
-            && let Some(step) =
-                self.paid_for_nothing((&head, &Presented::of(&head.headers)), &correlation, now)
+            && let Some(step) = self.paid_for_nothing(&request, &Presented::of(&head.headers), now)
         {
             return step;
         }
         match found {
             RouteMatch::Route(index) => {
                 match self.routes.offers.get(index).and_then(Option::as_ref) {
-                    Some(offer) => self.priced((index, offer), head, correlation, isolate, now),
-                    None => passes(self.free(&head, &correlation, now)),
+                    Some(offer) => self.priced((index, offer), request, isolate, now),
+                    None => passes(self.free(&request, now)),
                 }
             }
-            RouteMatch::Unlisted => passes(self.free(&head, &correlation, now)),
-            RouteMatch::Denied => refuse(Code::NotFound, Audience::Other, &correlation),
-            RouteMatch::Ambiguous => refuse(Code::AmbiguousTarget, Audience::Paid, &correlation),
+            RouteMatch::Unlisted => passes(self.free(&request, now)),
+            RouteMatch::Denied => refuse(Code::NotFound, Audience::Other, correlation),
+            RouteMatch::Ambiguous => refuse(Code::AmbiguousTarget, Audience::Paid, correlation),
             RouteMatch::Options { allow } => {
-                let reply = Reply::options(&allow.join(", "), &correlation);
+                let reply = Reply::options(&allow.join(", "), correlation);
                 Admission::Respond(self.payers.clients.let_ask(reply))
             }
             RouteMatch::MethodNotAllowed { allow } => Admission::Respond(
-                Reply::problem(Code::MethodNotAllowed, Audience::Paid, &correlation, None)
+                Reply::problem(Code::MethodNotAllowed, Audience::Paid, correlation, None)
                     .with("allow", &allow.join(", ")),
             ),
         }
@@ -105,17 +94,17 @@ impl Gate {
     fn priced<'g>(
         &'g self,
         (route, offer): (usize, &'g Offer),
-        mut head: RequestHead,
-        correlation: String,
+        mut request: Request,
         isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> Admission<'g> {
-        drop_unforwarded(&mut head.headers);
+        drop_unforwarded(&mut request.head.headers);
+        let Request { head, correlation } = &request;
         if head.headers.filled("upgrade").is_some() {
-            return refuse(Code::UpgradeNotSupported, Audience::Paid, &correlation);
+            return refuse(Code::UpgradeNotSupported, Audience::Paid, correlation);
         }
         if head.target().len() > MAX_PAID_TARGET_BYTES {
-            return refuse(Code::TargetTooLong, Audience::Paid, &correlation);
+            return refuse(Code::TargetTooLong, Audience::Paid, correlation);
         }
         // A body on such a request reaches no origin: `fetch` does not forward it.
         let is_empty =
@@ -124,25 +113,26 @@ impl Gate {
             && matches!(head.method.as_str(), "GET" | "HEAD")
             && !planted(Mutant::BodyOfGet)
         {
-            return refuse(Code::UnexpectedBody, Audience::Paid, &correlation);
+            return refuse(Code::UnexpectedBody, Audience::Paid, correlation);
         }
-        if offer.takes_keys
+        if offer.settings.takes_keys
             && let Some(name) = self.payers.clients.holder(&head.headers)
         {
-            return passes(self.by_key(offer, &head, name, correlation, now));
+            return passes(self.by_key(offer, request.clone(), name, now));
         }
-        isolate.client = offer.diagnostics.map(|_| self.client_key(offer, &head, isolate, now));
+        isolate.client =
+            offer.settings.diagnostics.map(|_| self.client_key(offer, head, isolate, now));
         if let Some(pricer) = &offer.pricer {
-            return self.admit_priced((route, offer, pricer), head, correlation, isolate, now);
+            return self.admit_priced((route, offer, pricer), request, isolate, now);
         }
         if !shows_proof(&head.headers)
             && let Some((call, spending)) =
-                self.use_free_request(route, offer, &head, &correlation, isolate, now)
+                self.use_free_request(route, offer, &request, isolate, now)
         {
             return Admission::UseFree(call, spending);
         }
         let offer = Cow::Borrowed(offer);
-        self.pay((offer.clone(), offer), None, head, correlation, isolate, now)
+        self.pay((offer.clone(), offer), None, request, isolate, now)
     }
 
     /// Takes the object's answer, or `None` if there is none: forwards a free request, else asks
@@ -154,33 +144,32 @@ impl Gate {
         isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> Admission<'_> {
-        let AwaitingQuota { route, head, correlation, day } = spending;
+        let AwaitingQuota { route, request, day } = spending;
         let Some(offer) = self.routes.offers.get(route).and_then(Option::as_ref) else {
             return Admission::Respond(Reply::problem(
                 Code::Internal,
                 Audience::Paid,
-                &correlation,
+                &request.correlation,
                 None,
             ));
         };
         let left = answer.and_then(message::read::<Option<u64>>);
         if let Some(Some(remaining)) = left {
-            let shown = (correlation, Some(remaining));
-            return passes(self.unpaid(offer, &head, Caller::Anybody, shown, now));
+            return passes(self.unpaid(offer, request, Caller::Anybody, Some(remaining), now));
         }
         // The client's counter exists from here on.
-        let known = self.client_key(offer, &head, isolate, now);
+        let known = self.client_key(offer, &request.head, isolate, now);
         if left.is_some() {
             isolate.attempts.use_up(&known, day);
         }
-        isolate.client = offer.diagnostics.map(|_| known);
+        isolate.client = offer.settings.diagnostics.map(|_| known);
         match &offer.pricer {
             Some(pricer) => {
-                Admission::Price(pricer.call(&head), AwaitingPrice::new(route, head, correlation))
+                Admission::Price(pricer.call(&request.head), AwaitingPrice { route, request })
             }
             None => {
                 let code = (Code::PaymentRequired, &Presented::Nothing);
-                self.refused(offer, &head, code, &correlation, isolate, now)
+                self.refused(offer, &request, code, isolate, now)
             }
         }
     }

@@ -43,8 +43,8 @@ impl Offer {
     pub(super) fn written(mut self) -> Self {
         let resource = v2::ResourceInfo {
             url: "",
-            description: &self.description,
-            mime_type: &self.mime_type,
+            description: &self.settings.description,
+            mime_type: &self.settings.mime_type,
         };
         let required = v2::PaymentRequired::new(
             "",
@@ -117,7 +117,7 @@ impl Offer {
             headers.add("content-security-policy", paywall::CONTENT_SECURITY_POLICY);
             self.page(&asked.head.url)
         } else {
-            let speaks = self.protocols.x402;
+            let speaks = self.settings.protocols.x402;
             let kind = if speaks { "application/json" } else { "application/problem+json" };
             headers.add("content-type", kind);
             self.body(asked, why, issued.as_ref())
@@ -126,7 +126,7 @@ impl Offer {
             head: ResponseHead { status: 402, headers },
             body: Body::Text(body),
             code: Some(code),
-            route: Some(self.route.clone()),
+            route: Some(self.settings.route.clone()),
             marks: Marks {
                 diagnosed: diagnosis.and_then(Diagnosis::code),
                 repeats: diagnosis.is_some_and(|diagnosis| diagnosis.repeats),
@@ -163,7 +163,7 @@ impl Offer {
         issued: Option<&Issued>,
     ) -> Headers {
         let mut headers = own_headers(Audience::Paid, asked.correlation);
-        if self.protocols.x402 {
+        if self.settings.protocols.x402 {
             let member = self.extended(asked.head, why.member);
             let required = self.payment_required(&asked.head.url, Why { member: &member, ..why });
             headers.add("payment-required", &header::encode(&required));
@@ -220,7 +220,7 @@ impl Offer {
             text.push(':');
             text.push_str(json);
         };
-        if self.protocols.x402 {
+        if self.settings.protocols.x402 {
             let error = match why.code {
                 Code::PaymentRequired => "X-PAYMENT header is required",
                 _ => why.reason,
@@ -253,7 +253,12 @@ impl Offer {
         choice: &'a Choice,
         url: &'a str,
     ) -> Option<v1::PaymentRequirements<'a>> {
-        v1::PaymentRequirements::new(&choice.terms, url, &self.description, &self.mime_type)
+        v1::PaymentRequirements::new(
+            &choice.terms,
+            url,
+            &self.settings.description,
+            &self.settings.mime_type,
+        )
     }
 
     fn page(&self, url: &str) -> String {
@@ -269,7 +274,7 @@ impl Offer {
             pay_to: &choice.terms.pay_to,
         });
         let ways = ways.collect::<Vec<_>>();
-        paywall::html(&paywall::Page { url, description: &self.description, ways: &ways })
+        paywall::html(&paywall::Page { url, description: &self.settings.description, ways: &ways })
     }
 }
 

@@ -10,7 +10,8 @@ use super::keys::{KEY_PREFIX, Keys};
 use super::origin::{MARK, Origin};
 use super::pricer::TOLD;
 use super::reply::CORRELATION;
-use crate::http::{Headers, RequestHead};
+use super::request::{CLIENT_ADDRESS, Request};
+use crate::http::Headers;
 use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 
@@ -75,7 +76,7 @@ pub struct Price<'a> {
 /// decision reads them: fields that `Connection` names, and fields that an origin would read as one
 /// that a price or a payment is bound to.
 ///
-/// Fields for the gate stay; [`origin_call`] removes them.
+/// Fields for the gate stay; `origin_call` removes them.
 pub fn drop_unforwarded(headers: &mut Headers) {
     let hops = Hops::of(headers);
     headers.retain(|name, _| {
@@ -94,8 +95,6 @@ const HEARD: &[&str] = &["authorization", KEY, KEY_HEADER];
 /// The platform ends the client's connection, so that no connection option concerns these.
 const PLATFORMS: &[&str] = &["x-real-ip", "true-client-ip", "cdn-loop"];
 
-/// Where the platform tells the client's address.
-pub(super) const CLIENT_ADDRESS: &str = "cf-connecting-ip";
 /// Fields that tell the origin the client's address, host and scheme, in this order. The gate alone
 /// writes them.
 pub const FORWARDED: [&str; 3] = ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"];
@@ -134,11 +133,10 @@ impl Hops {
 /// The request for the origin: fields that only the gate may set are removed from the client's, and
 /// set.
 #[must_use]
-pub fn origin_call(
+pub(super) fn origin_call(
     origin: &Origin,
-    head: &RequestHead,
+    Request { head, correlation }: &Request,
     caller: Caller<'_>,
-    correlation: &str,
     timeout_secs: u64,
     keys: &Keys,
     now: UnixTime,

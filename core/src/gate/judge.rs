@@ -2,7 +2,7 @@
 //! may sign again gets fresh terms.
 
 use alloc::borrow::{Cow, ToOwned};
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use super::Gate;
@@ -18,6 +18,7 @@ use super::paid::{PaidRequest, Payer};
 use super::presented::Presented;
 use super::redelivery::{self, Statement};
 use super::reply::{Audience, Reply};
+use super::request::{CLIENT_ADDRESS, Request};
 use super::restore::NO_DATE;
 use super::template::ChallengeRequest;
 use crate::facilitator::breaker::Condition;
@@ -36,16 +37,17 @@ impl Gate {
     /// that sells nothing any more: if it pays, a refund is due.
     pub(super) fn paid_for_nothing<'g>(
         &'g self,
-        (head, presented): (&RequestHead, &Presented),
-        correlation: &str,
+        request: &Request,
+        presented: &Presented,
         now: UnixTime,
     ) -> Option<Admission<'g>> {
         let Presented::Mpp(Ok(credential)) = presented else { return None };
-        let (offer, checked) = match self.onchain_for_nothing(head, credential, now)? {
+        let shown = self.onchain_for_nothing(&request.head, credential, now)?;
+        let (offer, checked) = match shown {
             Ok(shown) => shown,
             // The chain cannot be read: that is no reason to ask for a second payment.
             Err(code) if code.row().reason.is_none() => {
-                return Some(refuse(code, Audience::Paid, correlation));
+                return Some(refuse(code, Audience::Paid, &request.correlation));
             }
             Err(_) => return None,
         };
@@ -62,7 +64,7 @@ impl Gate {
             seen: None,
         };
         let sold = (Cow::Owned(offer), choice);
-        let way = PaidRequest::begin(self, sold, head.clone(), payer, correlation.to_owned(), now);
+        let way = PaidRequest::begin(self, sold, request.clone(), payer, now);
         Some(Admission::Pay(way))
     }
 
@@ -72,13 +74,13 @@ impl Gate {
         &'g self,
         (offer, judged): (Cow<'g, Offer>, Cow<'g, Offer>),
         instead: Option<Eligibility>,
-        head: RequestHead,
-        correlation: String,
+        request: Request,
         isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> Admission<'g> {
+        let head = &request.head;
         let presented = Presented::of(&head.headers);
-        let shown = (&head, &presented);
+        let shown = (head, &presented);
         let today = Standard::Today;
         let checked = match judged {
             Cow::Borrowed(judged) => self.proof(judged, shown, today, now),
@@ -121,7 +123,7 @@ impl Gate {
         };
         if let Err(code) = &checked
             && is_about_terms(*code)
-            && let Some(step) = self.paid_for_nothing(shown, &correlation, now)
+            && let Some(step) = self.paid_for_nothing(&request, &presented, now)
         {
             return step;
         }
@@ -129,19 +131,19 @@ impl Gate {
             (Ok(Some(found)), _) => found,
             (Ok(None), _) => {
                 let code = (Code::PaymentRequired, &presented);
-                return self.refused(&offer, &head, code, &correlation, isolate, now);
+                return self.refused(&offer, &request, code, isolate, now);
             }
             // The price is unknown, so there are no terms to offer.
             (Err(code), Some(Eligibility::PriceUnknown)) if code.row().reason.is_some() => {
-                return unpriced(&offer, &correlation);
+                return unpriced(&offer, &request.correlation);
             }
             (Err(code), Some(Eligibility::NowFree)) if code.row().reason.is_some() => {
-                let (call, unpaid) = self.waived(&offer, &head, correlation, now);
+                let (call, unpaid) = self.waived(&offer, request, now);
                 return Admission::Pass(call, unpaid);
             }
             (Err(code), _) => {
                 let code = (code, &presented);
-                return self.refused(&offer, &head, code, &correlation, isolate, now);
+                return self.refused(&offer, &request, code, isolate, now);
             }
         };
         let CheckedPayment { protocol, choice, proof, eligibility, signature } = checked;
@@ -173,7 +175,7 @@ impl Gate {
         let facilitators = core::mem::take(&mut isolate.facilitators);
         let payer =
             Payer { protocol, proof, expected, eligibility, signature, wallet, facilitators, seen };
-        Admission::Pay(PaidRequest::begin(self, (offer, choice), head, payer, correlation, now))
+        Admission::Pay(PaidRequest::begin(self, (offer, choice), request, payer, now))
     }
 
     /// Why a payment that today's terms or settings refuse with `code` may not begin.
@@ -215,12 +217,12 @@ impl Gate {
     pub(super) fn refused<'g>(
         &self,
         offer: &Offer,
-        head: &RequestHead,
+        request: &Request,
         (code, presented): (Code, &Presented),
-        correlation: &str,
         isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> Admission<'g> {
+        let Request { head, correlation } = request;
         let open = match (code.row().reason, self.open(offer, now)) {
             (Some(_), Err(wait)) => return Admission::Respond(Reply::closed(correlation, wait)),
             (_, open) => open.unwrap_or(Cow::Borrowed(offer)),
@@ -250,10 +252,13 @@ impl Gate {
             consecutive_failures: Self::consecutive_failures(offer, &isolate.facilitators),
             correlation,
         };
-        let diagnosis = offer.diagnostics.map(|limits| limits.diagnose(finding, now));
+        let diagnosis = offer.settings.diagnostics.map(|limits| limits.diagnose(finding, now));
         let (key, digest) = (self.keys.challenge(), None);
         let asked = ChallengeRequest { head, correlation, key, digest, now };
-        if offer.binds_body && offer.protocols.mpp && head.body == BodyPresence::Present {
+        if offer.settings.binds_body
+            && offer.settings.protocols.mpp
+            && head.body == BodyPresence::Present
+        {
             return Admission::DigestBody(AwaitingBody::new(
                 offer,
                 &asked,
@@ -272,7 +277,7 @@ impl Gate {
         isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> ClientKey {
-        self.client_at(offer, head.headers.get("cf-connecting-ip"), isolate, now)
+        self.client_at(offer, head.headers.get(CLIENT_ADDRESS), isolate, now)
     }
 
     /// The key of the client at this address.
@@ -283,7 +288,8 @@ impl Gate {
         isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> ClientKey {
-        let exceeded_after = offer.diagnostics.unwrap_or(Thresholds::DEFAULT).exceeded_after;
+        let exceeded_after =
+            offer.settings.diagnostics.unwrap_or(Thresholds::DEFAULT).exceeded_after;
         let network = client_prefix(address);
         let (route, route_hash) = (&offer.counted_as.0, offer.counted_as.1);
         let seen = CountedRequest { network: &network, route, route_hash, exceeded_after };
@@ -298,6 +304,6 @@ pub(super) fn refuse<'g>(code: Code, audience: Audience, correlation: &str) -> A
 /// The 503 for a request whose price is unknown.
 pub(super) fn unpriced<'g>(offer: &Offer, correlation: &str) -> Admission<'g> {
     let mut reply = Reply::problem(Code::PriceUnavailable, Audience::Paid, correlation, None);
-    reply.route = Some(offer.route.clone());
+    reply.route = Some(offer.settings.route.clone());
     Admission::Respond(reply)
 }

@@ -49,6 +49,7 @@ pub mod receipts;
 pub mod recorded;
 pub mod redelivery;
 pub mod reply;
+pub mod request;
 mod restore;
 pub mod route;
 pub mod standing;

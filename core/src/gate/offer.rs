@@ -49,42 +49,14 @@ impl Protocols {
 /// A priced route, with everything that does not depend on a request.
 #[derive(Clone, Debug)]
 pub struct Offer {
-    /// The route's pattern, its name in rows and logs.
-    pub route: String,
     /// The ways to pay, one for each network; never empty.
     pub choices: Vec<Choice>,
-    /// When the money moves.
-    pub mode: Mode,
-    /// The protocols that it accepts.
-    pub protocols: Protocols,
-    /// Whether a challenge of MPP is bound to the request's body.
-    pub binds_body: bool,
-    /// Whether signed transactions are a way to pay.
-    pub signed_transactions: bool,
-    /// Whether the hash of a transaction that the payer has sent is accepted.
-    pub hash_mode: bool,
-    /// For people, at most 256 bytes.
-    pub description: String,
-    /// Media type of the answer.
-    pub mime_type: String,
-    /// Seconds the origin may take.
-    pub origin_timeout_secs: u64,
-    /// Whether responses are stored.
-    pub store: bool,
-    /// Whether the origin may be asked again after a failure.
-    pub idempotent: bool,
-    /// Whether a settlement counts only once the chain shows it.
-    pub confirms: bool,
+    /// How it serves.
+    pub settings: RouteSettings,
     /// Work times for the ledger.
     pub leases: Leases,
     /// Bounds on the validity of an authorization.
     pub room: ValidityBounds,
-    /// Deadline of a settle call, seconds.
-    pub settle_secs: u64,
-    /// Whether a client key lets a request pass without a payment.
-    pub takes_keys: bool,
-    /// Free requests of each client per day, if any.
-    pub free_per_day: Option<u64>,
     /// The pricer, if the price is not fixed in the configuration: each choice then states the
     /// highest price.
     pub pricer: Option<Pricer>,
@@ -92,8 +64,6 @@ pub struct Offer {
     pub bazaar: Option<Arc<Declaration>>,
     /// Whether a 402 tells x402 clients that they may send an identifier.
     pub announces_identifier: bool,
-    /// Counts at which a failing client is advised; `None` if the route does not count failures.
-    pub diagnostics: Option<Thresholds>,
     /// The pattern and a hash of it, under which clients are counted.
     pub counted_as: (Arc<str>, u64),
     pub(super) written: ChallengeTemplate,
@@ -183,10 +153,10 @@ impl Choice {
     }
 }
 
-/// Settings of a route besides its terms.
+/// How a priced route serves: its settings besides its terms.
 #[derive(Clone, Debug)]
 pub struct RouteSettings {
-    /// The route's pattern.
+    /// The route's pattern, its name in rows and logs.
     pub route: String,
     /// When the money moves.
     pub mode: Mode,
@@ -199,7 +169,7 @@ pub struct RouteSettings {
     pub signed_transactions: bool,
     /// Whether the hash of a transaction that the payer has sent is accepted.
     pub hash_mode: bool,
-    /// For people.
+    /// For people, at most 256 bytes.
     pub description: String,
     /// Media type of the answer.
     pub mime_type: String,
@@ -207,7 +177,7 @@ pub struct RouteSettings {
     pub origin_timeout_secs: u64,
     /// Whether responses are stored.
     pub store: bool,
-    /// Whether the origin may be asked again.
+    /// Whether the origin may be asked again after a failure.
     pub idempotent: bool,
     /// Whether a settlement counts only once the chain shows it.
     pub confirms: bool,
@@ -219,48 +189,35 @@ pub struct RouteSettings {
     pub takes_keys: bool,
     /// Free requests of each client per day, if any.
     pub free_per_day: Option<u64>,
-    /// Counts at which a failing client is advised.
+    /// Counts at which a failing client is advised; `None` if the route does not count failures.
     pub diagnostics: Option<Thresholds>,
 }
 
 impl Offer {
     /// Builds everything that does not depend on a request.
     #[must_use]
-    pub fn new(choices: Vec<Choice>, manner: RouteSettings) -> Self {
-        let settle = manner.settle_secs.saturating_add(CLOCK_MARGIN_SECS);
+    pub fn new(choices: Vec<Choice>, settings: RouteSettings) -> Self {
+        let settle = settings.settle_secs.saturating_add(CLOCK_MARGIN_SECS);
         // Five looks at the chain, up to 15.5 seconds of waiting and a reply each.
-        let looking = if manner.confirms { 30 } else { 0 };
-        let min_secs = match manner.mode {
-            Mode::After => settle.saturating_add(manner.origin_timeout_secs),
+        let looking = if settings.confirms { 30 } else { 0 };
+        let min_secs = match settings.mode {
+            Mode::After => settle.saturating_add(settings.origin_timeout_secs),
             Mode::Before => settle,
         };
         Self {
             leases: Leases {
-                executing: VERIFY_SECS.saturating_add(manner.origin_timeout_secs).saturating_add(5),
-                settling: manner.settle_secs.saturating_add(5).saturating_add(looking),
-                delivering: manner.origin_timeout_secs.saturating_add(5),
+                executing: VERIFY_SECS
+                    .saturating_add(settings.origin_timeout_secs)
+                    .saturating_add(5),
+                settling: settings.settle_secs.saturating_add(5).saturating_add(looking),
+                delivering: settings.origin_timeout_secs.saturating_add(5),
             },
-            room: ValidityBounds { min_secs, max_secs: manner.max_validity_secs },
-            settle_secs: manner.settle_secs,
-            counted_as: (Arc::from(manner.route.as_str()), route_hash(&manner.route)),
-            route: manner.route,
-            mode: manner.mode,
-            protocols: manner.protocols,
-            binds_body: manner.binds_body,
-            signed_transactions: manner.signed_transactions,
-            hash_mode: manner.hash_mode,
-            description: manner.description,
-            mime_type: manner.mime_type,
-            origin_timeout_secs: manner.origin_timeout_secs,
-            store: manner.store,
-            idempotent: manner.idempotent,
-            confirms: manner.confirms,
-            takes_keys: manner.takes_keys,
-            free_per_day: manner.free_per_day,
+            room: ValidityBounds { min_secs, max_secs: settings.max_validity_secs },
+            counted_as: (Arc::from(settings.route.as_str()), route_hash(&settings.route)),
+            settings,
             pricer: None,
             bazaar: None,
             announces_identifier: true,
-            diagnostics: manner.diagnostics,
             choices,
             written: ChallengeTemplate::default(),
         }
@@ -278,14 +235,19 @@ impl Offer {
 
     /// The choices offered in MPP; none if the route does not accept it.
     pub fn by_mpp(&self) -> impl Iterator<Item = &Choice> {
-        self.choices.iter().filter(|choice| self.protocols.mpp && choice.terms.token.is_some())
+        self.choices
+            .iter()
+            .filter(|choice| self.settings.protocols.mpp && choice.terms.token.is_some())
     }
 
     /// The same route with these choices and, if one is given, another description.
     #[must_use]
     pub fn at(&self, choices: Vec<Choice>, description: Option<&str>) -> Self {
-        let description = description.unwrap_or(&self.description).into();
-        Self { choices, description, ..self.clone() }.written()
+        let mut offer = Self { choices, ..self.clone() };
+        if let Some(description) = description {
+            description.clone_into(&mut offer.settings.description);
+        }
+        offer.written()
     }
 }
 

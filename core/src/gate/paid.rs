@@ -158,7 +158,7 @@ impl<'g> PaidRequest<'g> {
         let units = units::amount_members(network, &terms.asset, &amount);
         let key = self.checked.proof.key;
         Label {
-            route: self.asked.offer.route.clone(),
+            route: self.asked.offer.settings.route.clone(),
             payment: self.row.receipt.clone(),
             members: format!(
                 ",\"key8\":\"{key:?}\",\"network\":\"{network}\",\"amount\":\"{amount}\"{units}"
@@ -212,7 +212,7 @@ impl<'g> PaidRequest<'g> {
 
     /// A refusal; it names the payment if the client may know its id.
     fn problem(&self, code: Code) -> Reply {
-        Reply::problem(code, Audience::Paid, &self.asked.correlation, self.shown_id())
+        Reply::problem(code, Audience::Paid, &self.asked.request.correlation, self.shown_id())
     }
 
     /// The payment's id. `None` unless this request began the payment or proved to be its payer's:

@@ -14,7 +14,7 @@ use super::Gate;
 use super::keys::KEY_PREFIX;
 use super::origin::MARK;
 use super::route::Methods;
-use super::{forward, reply};
+use super::{forward, reply, request};
 use crate::http::Headers;
 use crate::secret::ct_eq;
 
@@ -95,7 +95,7 @@ impl Gate {
                 "parts": PARTS,
                 "dropped": dropped,
                 "set": [(MARK, self.keys.mark())],
-                "address": forward::CLIENT_ADDRESS,
+                "address": request::CLIENT_ADDRESS,
                 "told": forward::FORWARDED,
             },
             "answer": {

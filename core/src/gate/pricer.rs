@@ -106,7 +106,7 @@ impl Offer {
             terms.extra.insert("quote".to_owned(), Value::from(quote));
         }
         let serving = (choice.facilitators.clone(), choice.verifies_first);
-        Choice::new(terms, choice.asset_label.clone(), serving, self.mode)
+        Choice::new(terms, choice.asset_label.clone(), serving, self.settings.mode)
     }
 }
 

@@ -25,6 +25,7 @@ use super::offer::{Choice, Offer, Pricer};
 use super::presented::{Presented, shows_proof};
 use super::pricer::{PricerReply, can_be_told, question};
 use super::reply::{Audience, Reply};
+use super::request::Request;
 use crate::amount::Amount;
 use crate::http::RequestHead;
 use crate::mpp::credential::CredentialSearch;
@@ -52,18 +53,18 @@ impl Gate {
     pub(super) fn admit_priced<'g>(
         &'g self,
         (route, offer, pricer): (usize, &'g Offer, &'g Pricer),
-        head: RequestHead,
-        correlation: String,
+        request: Request,
         isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> Admission<'g> {
-        if !can_be_told(&head) {
-            let reply = Reply::problem(Code::HeaderTooLarge, Audience::Paid, &correlation, None);
+        let Request { head, correlation } = &request;
+        if !can_be_told(head) {
+            let reply = Reply::problem(Code::HeaderTooLarge, Audience::Paid, correlation, None);
             return Admission::Respond(reply);
         }
         if shows_proof(&head.headers) {
-            let question = question(&head);
-            let bid = self.bid(offer, (&head, &question), now);
+            let question = question(head);
+            let bid = self.bid(offer, (head, &question), now);
             let holds = |bid: &Bid<'_>| {
                 let name = self.quote(offer, bid.choice, &question, bid.amount, 0);
                 bid.is_challenged
@@ -74,14 +75,14 @@ impl Gate {
                 let choices = Vec::from([bid.choice_of(offer)]);
                 let at = offer.at(choices, None);
                 let (shown, judged) = (Cow::Owned(at.clone()), Cow::Owned(at));
-                return self.pay((shown, judged), None, head, correlation, isolate, now);
+                return self.pay((shown, judged), None, request, isolate, now);
             }
         } else if let Some((call, spending)) =
-            self.use_free_request(route, offer, &head, &correlation, isolate, now)
+            self.use_free_request(route, offer, &request, isolate, now)
         {
             return Admission::UseFree(call, spending);
         }
-        Admission::Price(pricer.call(&head), AwaitingPrice::new(route, head, correlation))
+        Admission::Price(pricer.call(head), AwaitingPrice { route, request })
     }
 
     /// Takes the pricer's answer: the body of a 200, or `None`.
@@ -92,16 +93,18 @@ impl Gate {
         isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> Admission<'_> {
-        let AwaitingPrice { route, head, correlation } = pricing;
+        let AwaitingPrice { route, request } = pricing;
+        let Request { head, correlation } = &request;
         let offer = self.routes.offers.get(route).and_then(Option::as_ref);
         let Some((offer, pricer)) = offer.and_then(|offer| Some((offer, offer.pricer.as_ref()?)))
         else {
-            let reply = Reply::problem(Code::Internal, Audience::Paid, &correlation, None);
+            let reply = Reply::problem(Code::Internal, Audience::Paid, correlation, None);
             return Admission::Respond(reply);
         };
-        isolate.client = offer.diagnostics.map(|_| self.client_key(offer, &head, isolate, now));
+        isolate.client =
+            offer.settings.diagnostics.map(|_| self.client_key(offer, head, isolate, now));
         let told = answer.and_then(|text| pricer.read(text, offer));
-        let question = question(&head);
+        let question = question(head);
         let present = match &told {
             Some(PricerReply::Price { amounts, secs, description }) => {
                 let until = now.plus(*secs);
@@ -120,16 +123,16 @@ impl Gate {
             return match (told, present) {
                 (_, Some(present)) => {
                     let code = (Code::PaymentRequired, &Presented::Nothing);
-                    self.refused(&present, &head, code, &correlation, isolate, now)
+                    self.refused(&present, &request, code, isolate, now)
                 }
                 (Some(_), None) => {
-                    let (call, unpaid) = self.waived(offer, &head, correlation, now);
+                    let (call, unpaid) = self.waived(offer, request, now);
                     Admission::Pass(call, unpaid)
                 }
-                (None, None) => unpriced(offer, &correlation),
+                (None, None) => unpriced(offer, correlation),
             };
         }
-        let bid = self.bid(offer, (&head, &question), now);
+        let bid = self.bid(offer, (head, &question), now);
         let eligibility = match (&told, &present, &bid) {
             (Some(PricerReply::Free), ..) => Some(Eligibility::NowFree),
             (Some(PricerReply::Price { .. }), Some(present), Some(bid)) if bid.is_for(present) => {
@@ -145,7 +148,7 @@ impl Gate {
             None => Cow::Borrowed(offer),
         };
         let shown = present.map_or(Cow::Borrowed(offer), Cow::Owned);
-        self.pay((shown, judged), eligibility, head, correlation, isolate, now)
+        self.pay((shown, judged), eligibility, request, isolate, now)
     }
 
     /// The terms that a payment claims; `None` if they cannot be read.
@@ -192,7 +195,7 @@ impl Gate {
     ) -> String {
         let question = if planted(Mutant::QuoteForAll) { "" } else { question };
         let mac = self.keys.quote(&[
-            offer.route.as_bytes(),
+            offer.settings.route.as_bytes(),
             question.as_bytes(),
             choice.terms.network.as_str().as_bytes(),
             &amount.to_be_bytes(),

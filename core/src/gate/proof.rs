@@ -53,7 +53,7 @@ impl Gate {
             Presented::Several => return Err(Code::AmbiguousPayment),
         };
         let is_own = standard == Standard::Own;
-        if !offer.protocols.x402 && !is_own {
+        if !offer.settings.protocols.x402 && !is_own {
             return Err(Code::TermsMismatch);
         }
         let message = message.as_ref().map_err(|code| *code)?;
@@ -93,7 +93,11 @@ impl Gate {
             Some(payment) => {
                 let declared = || Some(json!({ bazaar::NAME: offer.declared(head)? }));
                 let handed = handed::Version2::new(&choice.requirements, own)
-                    .of(payment.resource_url, &offer.description, &offer.mime_type)
+                    .of(
+                        payment.resource_url,
+                        &offer.settings.description,
+                        &offer.settings.mime_type,
+                    )
                     .extended(if payment.echoes_bazaar { declared() } else { None });
                 wire::request(version, &handed, &choice.requirements)
             }

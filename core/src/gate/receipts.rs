@@ -15,10 +15,10 @@ use serde::Serialize;
 
 use super::Gate;
 use super::call::LedgerCall;
-use super::limit::client_prefix;
 use super::proof::SHOWN_SECRET_BYTES;
 use super::redelivery::{self, RECEIPT, Statement};
 use super::reply::{Audience, Body, Reply, own_headers};
+use super::request::client_network;
 use crate::amount::Amount;
 use crate::chain::ChainId;
 use crate::encoding::json;
@@ -112,7 +112,7 @@ impl Gate {
             statement,
             url: head.url.clone(),
             correlation: correlation.to_owned(),
-            network: client_prefix(head.headers.get("cf-connecting-ip")).into(),
+            network: client_network(head).into(),
         };
         let calls = self.calls(&inquiry, head);
         if calls.is_empty() {

@@ -73,7 +73,7 @@ impl Gate {
         let found = self.routes.table.find(&head.method, &target);
         let RouteMatch::Route(route) = found else { return None };
         let offer = self.routes.offers.get(route)?.as_ref()?;
-        if offer.pricer.is_some() || offer.free_per_day.is_some() {
+        if offer.pricer.is_some() || offer.settings.free_per_day.is_some() {
             return None;
         }
         // Every step before the terms is taken once: whatever else it leads to is no standing.
@@ -110,7 +110,7 @@ impl Gate {
         now: UnixTime,
     ) -> Option<Option<Issued>> {
         let offer = self.routes.offers.get(standing.route)?.as_ref()?;
-        if let Some(limits) = offer.diagnostics {
+        if let Some(limits) = offer.settings.diagnostics {
             if Self::consecutive_failures(offer, &isolate.facilitators) >= limits.alert_after {
                 return None;
             }
@@ -130,7 +130,7 @@ impl Gate {
     #[must_use]
     pub fn route_of(&self, standing: &Standing) -> Option<(&str, bool)> {
         let offer: &Offer = self.routes.offers.get(standing.route)?.as_ref()?;
-        Some((&offer.route, offer.protocols.x402))
+        Some((&offer.settings.route, offer.settings.protocols.x402))
     }
 }
 

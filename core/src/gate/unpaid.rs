@@ -6,7 +6,7 @@
 //! it does not answer, the client is asked for payment.
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 
 use super::Gate;
 use super::attempts::ClientKey;
@@ -14,10 +14,10 @@ use super::call::LedgerCall;
 use super::clients::KEY_HEADER;
 use super::forward::{Caching, Caller, OriginCall, folded, origin_call};
 use super::isolate::Isolate;
-use super::limit::client_prefix;
 use super::offer::Offer;
 use super::publish::DocumentRequest;
 use super::reply::{self, Audience, Reply};
+use super::request::Request;
 use crate::encoding::json;
 use crate::http::{Headers, RequestHead, ResponseHead};
 use crate::ledger::command::VERSION;
@@ -58,23 +58,16 @@ impl Unpaid {
 /// Waits for the object that counts free requests.
 pub struct AwaitingQuota {
     pub(super) route: usize,
-    pub(super) head: RequestHead,
-    pub(super) correlation: String,
+    pub(super) request: Request,
     pub(super) day: u64,
 }
 
 impl Gate {
     /// Forwards to a path without a price.
-    pub(super) fn free(
-        &self,
-        head: &RequestHead,
-        correlation: &str,
-        now: UnixTime,
-    ) -> (OriginCall, Unpaid) {
-        let timeout = self.origin.timeout_secs;
-        let unpaid = Unpaid::free(correlation.to_string());
-        let mut call = self.origin_call(head, Caller::Anybody, correlation, timeout, now);
-        if asks_for_websocket(head) {
+    pub(super) fn free(&self, request: &Request, now: UnixTime) -> (OriginCall, Unpaid) {
+        let unpaid = Unpaid::free(request.correlation.clone());
+        let mut call = self.origin_call(request, Caller::Anybody, self.origin.timeout_secs, now);
+        if asks_for_websocket(&request.head) {
             call.headers.set("upgrade", "websocket");
         }
         (call, unpaid)
@@ -83,14 +76,12 @@ impl Gate {
     /// Forwards like [`Gate::free`]; a 404 of the origin is replaced by a document.
     pub(super) fn free_unless_missing(
         &self,
-        head: &RequestHead,
-        correlation: &str,
+        request: &Request,
         wanted: DocumentRequest,
         now: UnixTime,
     ) -> (OriginCall, Unpaid) {
-        let call =
-            self.origin_call(head, Caller::Anybody, correlation, self.origin.timeout_secs, now);
-        let unpaid = Unpaid { instead: Some(wanted), ..Unpaid::free(correlation.to_string()) };
+        let call = self.origin_call(request, Caller::Anybody, self.origin.timeout_secs, now);
+        let unpaid = Unpaid { instead: Some(wanted), ..Unpaid::free(request.correlation.clone()) };
         (call, unpaid)
     }
 
@@ -98,39 +89,37 @@ impl Gate {
     pub(super) fn by_key(
         &self,
         offer: &Offer,
-        head: &RequestHead,
+        mut request: Request,
         name: &str,
-        correlation: String,
         now: UnixTime,
     ) -> (OriginCall, Unpaid) {
-        let mut head = head.clone();
-        head.headers.retain(|name, _| folded(name) != KEY_HEADER);
-        self.unpaid(offer, &head, Caller::Client(name), (correlation, None), now)
+        request.head.headers.retain(|name, _| folded(name) != KEY_HEADER);
+        self.unpaid(offer, request, Caller::Client(name), None, now)
     }
 
     /// Forwards to a priced route that is free this time.
     pub(super) fn waived(
         &self,
         offer: &Offer,
-        head: &RequestHead,
-        correlation: String,
+        request: Request,
         now: UnixTime,
     ) -> (OriginCall, Unpaid) {
-        self.unpaid(offer, head, Caller::Anybody, (correlation, None), now)
+        self.unpaid(offer, request, Caller::Anybody, None, now)
     }
 
     /// Forwards to a priced route without a payment.
     pub(super) fn unpaid(
         &self,
         offer: &Offer,
-        head: &RequestHead,
+        request: Request,
         caller: Caller<'_>,
-        (correlation, remaining): (String, Option<u64>),
+        remaining: Option<u64>,
         now: UnixTime,
     ) -> (OriginCall, Unpaid) {
-        let mut call = self.origin_call(head, caller, &correlation, offer.origin_timeout_secs, now);
+        let mut call = self.origin_call(&request, caller, offer.settings.origin_timeout_secs, now);
         call.caching = Caching::Never;
-        let route = Some(offer.route.clone());
+        let correlation = request.correlation;
+        let route = Some(offer.settings.route.clone());
         let unpaid =
             Unpaid { correlation, audience: Audience::Paid, remaining, instead: None, route };
         (call, unpaid)
@@ -138,13 +127,12 @@ impl Gate {
 
     fn origin_call(
         &self,
-        head: &RequestHead,
+        request: &Request,
         caller: Caller<'_>,
-        correlation: &str,
         timeout_secs: u64,
         now: UnixTime,
     ) -> OriginCall {
-        origin_call(&self.origin.asked, head, caller, correlation, timeout_secs, &self.keys, now)
+        origin_call(&self.origin.asked, request, caller, timeout_secs, &self.keys, now)
     }
 
     /// Asks for one of the client's free requests of the day; `None` if there is known to be none
@@ -153,23 +141,20 @@ impl Gate {
         &self,
         route: usize,
         offer: &Offer,
-        head: &RequestHead,
-        correlation: &str,
+        request: &Request,
         isolate: &Isolate<'_>,
         now: UnixTime,
     ) -> Option<(LedgerCall, AwaitingQuota)> {
-        let per_day = offer.free_per_day?;
+        let per_day = offer.settings.free_per_day?;
         let day = now.secs() / DAY_SECS;
-        let network = client_prefix(head.headers.get("cf-connecting-ip"));
-        let client_key = ClientKey::of(&self.keys, &network, offer.counted_as.1);
+        let client_key = ClientKey::of(&self.keys, &request.network(), offer.counted_as.1);
         if isolate.attempts.has_used_up(&client_key, day) {
             return None;
         }
-        let spend = client_key.name(&self.keys.network_salt(day), &offer.route);
+        let spend = client_key.name(&self.keys.network_salt(day), &offer.settings.route);
         let message = json::text(&Spend { v: VERSION, spend, day, per_day });
         let call = LedgerCall::new(client_key.object(&self.keys, self.shards.count), message);
-        let (head, correlation) = (head.clone(), correlation.to_string());
-        Some((call, AwaitingQuota { route, head, correlation, day }))
+        Some((call, AwaitingQuota { route, request: request.clone(), day }))
     }
 
     /// The document that replaces a 404 of the origin, whose body is then not read.

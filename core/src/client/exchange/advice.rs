@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::payment::not_renewed;
 use super::state::{Proposed, Renewal};
-use super::{Exchange, Next};
+use super::{Answer, Exchange, Next};
 use crate::client::budget::Budget;
 use crate::client::diagnostic::{Diagnostic, EndpointState};
 use crate::client::endpoints;
@@ -23,7 +23,6 @@ use crate::client::error::{ClientError, Reason};
 use crate::client::offer::Offer;
 use crate::client::prepare::Prepared;
 use crate::encoding::hex;
-use crate::http::Headers;
 use crate::time::UnixTime;
 
 /// The recorded state of the endpoint, and the step after it.
@@ -41,9 +40,7 @@ impl Exchange {
     /// the answer came.
     pub(super) fn advised(
         &mut self,
-        status: u16,
-        headers: &Headers,
-        body: &[u8],
+        Answer { status, headers, body, .. }: Answer<'_>,
         renewal: Renewal,
         mut next: Next,
     ) -> Next {
@@ -131,17 +128,11 @@ impl Exchange {
     }
 
     /// Handles the answer to the plain request after a payment that came too late.
-    pub(super) fn answered_again(
-        &mut self,
-        status: u16,
-        headers: &Headers,
-        body: &[u8],
-        now: UnixTime,
-    ) -> Next {
-        if (200..300).contains(&status) {
-            return self.delivered(headers);
+    pub(super) fn answered_again(&mut self, answer: Answer<'_>) -> Next {
+        if (200..300).contains(&answer.status) {
+            return self.delivered(answer.headers);
         }
-        match self.answered_plain(status, headers, body, now) {
+        match self.answered_plain(answer) {
             Next::Reserve | Next::Choose => {}
             Next::Fail(_) => return not_renewed("the terms changed, or cannot be read"),
             _ => return not_renewed("the server answers without fresh terms"),
@@ -156,7 +147,7 @@ impl Exchange {
         let Some(fresh) = challenge.offers.iter().find(same) else {
             return not_renewed("the terms changed");
         };
-        let prepared = Prepared::new(fresh.clone(), self.payer, self.nonce, now);
+        let prepared = Prepared::new(fresh.clone(), self.payer, self.nonce, answer.now);
         self.state.propose(prepared);
         self.state.renew(Renewal::Signing);
         Next::Renew

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::proposal::in_words;
 use super::state::{Paid, Proposed, Redelivery, Renewal, State};
-use super::{Exchange, Next};
+use super::{Answer, Exchange, Next};
 use crate::client::error::{ClientError, Reason};
 use crate::client::offer::TermsSource;
 use crate::client::prepare::{self, Prepared};
@@ -131,18 +131,13 @@ impl Exchange {
         self.send(wait_ms)
     }
 
-    pub(super) fn answered_paid(
-        &mut self,
-        status: u16,
-        headers: &Headers,
-        body: &[u8],
-        now: UnixTime,
-    ) -> Next {
+    pub(super) fn answered_paid(&mut self, answer: Answer<'_>) -> Next {
+        let Answer { status, headers, body, now } = answer;
         let Some(Proposed { prepared, .. }) = self.state.proposed() else {
             return Next::Return(None);
         };
         if status == 402 {
-            return Next::Fail(refused(prepared, status, headers, body));
+            return Next::Fail(refused(prepared, answer));
         }
         let rejection = Rejection::read(status, body);
         let problem = Problem::read(headers, body);
@@ -199,7 +194,8 @@ impl Exchange {
 }
 
 /// The error for a 402 after a payment.
-fn refused(prepared: &Prepared, status: u16, headers: &Headers, body: &[u8]) -> ClientError {
+fn refused(prepared: &Prepared, answer: Answer<'_>) -> ClientError {
+    let Answer { status, headers, body, .. } = answer;
     let offer = &prepared.offer;
     let settlement = match &offer.asked {
         TermsSource::X402 { version, .. } => Settlement::read(*version, headers).ok().flatten(),

@@ -325,7 +325,7 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
         offers
             .iter()
             .flatten()
-            .any(|offer| offer.protocols.names().any(|protocol| protocol == name))
+            .any(|offer| offer.settings.protocols.names().any(|protocol| protocol == name))
     };
     let protocol = Protocols::ALL.names().filter(|name| speaks(name)).collect();
     let listing = Listing::new(&table, &offers);

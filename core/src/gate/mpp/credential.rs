@@ -101,7 +101,7 @@ impl Gate {
         let AnsweredChallenge { credential, request: asked, reference } =
             self.answer(head, credential)?;
         let challenge = &credential.challenge;
-        if !offer.protocols.mpp {
+        if !offer.settings.protocols.mpp {
             return Err(Code::InvalidChallenge);
         }
         let (choice, ours) =
@@ -118,7 +118,7 @@ impl Gate {
             // Bytes that the route does not accept may be ones that it accepted before.
             Ok(checked)
                 if checked.proof.is_signed_transaction()
-                    && !offer.signed_transactions
+                    && !offer.settings.signed_transactions
                     && !planted(Mutant::BytesUnasked) =>
             {
                 Ok(CheckedPayment {
@@ -300,13 +300,14 @@ impl Gate {
             let (choice, _) = choice_for(offer, request.chain_id, request.currency)?;
             Some((offer.clone(), choice.asking(request.amount, request.recipient)?))
         });
-        let (offer, choice) = sold.or_else(|| sold_formerly(&request))?;
+        let (mut offer, choice) = sold.or_else(|| sold_formerly(&request))?;
         let ours = choice.terms.token?;
         let expires = credential.challenge.expires_at().ok()??;
         let came = (credential, reference.as_str(), expires);
         let checked = self.judged(&offer, (&choice, &ours), came, Standard::Today, now);
         let checked = checked.map(CheckedPayment::into_owned);
-        Some(checked.map(|checked| (Offer { route: NO_ROUTE.to_owned(), ..offer }, checked)))
+        offer.settings.route = NO_ROUTE.to_owned();
+        Some(checked.map(|checked| (offer, checked)))
     }
 
     /// Checks a payment that the chain settles under the terms of its challenge, whatever the route

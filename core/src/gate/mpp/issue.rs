@@ -42,7 +42,7 @@ pub struct Issued {
 /// not accept MPP.
 #[must_use]
 pub fn challenges(offer: &Offer, asked: &ChallengeRequest<'_>) -> Option<Issued> {
-    if !offer.protocols.mpp {
+    if !offer.settings.protocols.mpp {
         return None;
     }
     let max = if reads_lists(asked.head) { usize::MAX } else { 1 };
@@ -73,8 +73,8 @@ fn bare(offer: &Offer, choice: &Choice, asked: &ChallengeRequest<'_>) -> Challen
         intent: INTENT.to_owned(),
         request: String::new(),
         expires: Some(asked.now.plus(choice.terms.max_timeout_secs).rfc3339()),
-        digest: asked.digest.filter(|_| offer.binds_body).map(digest::of_sha256),
-        description: Some(offer.description.clone()).filter(|text| !text.is_empty()),
+        digest: asked.digest.filter(|_| offer.settings.binds_body).map(digest::of_sha256),
+        description: Some(offer.settings.description.clone()).filter(|text| !text.is_empty()),
         opaque: None,
         header: other_field(asked.head).map(ToOwned::to_owned),
     }
@@ -116,7 +116,7 @@ impl StandingChallenge {
     /// it depends on more than the URL.
     #[must_use]
     pub fn of(offer: &Offer, asked: &ChallengeRequest<'_>) -> Option<Self> {
-        if !offer.protocols.mpp {
+        if !offer.settings.protocols.mpp {
             return None;
         }
         let (choice, token) =
@@ -168,8 +168,8 @@ impl MppTemplate {
         let token = choice.terms.token?;
         let kinds = [
             (AUTHORIZATION, true),
-            (TRANSACTION, offer.signed_transactions),
-            (HASH, offer.hash_mode),
+            (TRANSACTION, offer.settings.signed_transactions),
+            (HASH, offer.settings.hash_mode),
         ];
         let kinds = kinds.into_iter().filter(|(_, taken)| *taken);
         let request = charge::Request {
@@ -180,7 +180,7 @@ impl MppTemplate {
             decimals: Some(choice.asset_label.1),
             credential_types: Some(kinds.map(|(kind, _)| kind.to_owned()).collect()),
             // OKX's payers send a transaction themselves if the gate does not pay for it.
-            fee_payer: Some(!offer.hash_mode),
+            fee_payer: Some(!offer.settings.hash_mode),
             has_splits: false,
             external_id: Some(String::new()),
             description: None,

@@ -30,7 +30,7 @@ impl<'g> PaidRequest<'g> {
         if let Some(served) = taken_out(&mut head) {
             self.work.served = served;
         }
-        finish_paid(&mut head, &self.asked.correlation);
+        finish_paid(&mut head, &self.asked.request.correlation);
         let mut reply = Reply::new(head, Body::Held).with("payment-replayed", "true");
         reply.marks.served = true;
         Step::Respond(self.settlement_served(reply))
@@ -66,9 +66,8 @@ impl<'g> PaidRequest<'g> {
                 Step::Respond(self.fresh_terms(code, reason, now))
             }
             Eligibility::NowFree => {
-                let correlation = self.asked.correlation.clone();
-                let (call, unpaid) =
-                    self.asked.gate.waived(&self.asked.offer, &self.asked.head, correlation, now);
+                let request = self.asked.request.clone();
+                let (call, unpaid) = self.asked.gate.waived(&self.asked.offer, request, now);
                 Step::Pass(call, unpaid)
             }
         }
@@ -108,7 +107,7 @@ impl<'g> PaidRequest<'g> {
                 let reply = self.problem(Code::OriginFailed);
                 return Step::Respond(reply.with_status(
                     409,
-                    &self.asked.correlation,
+                    &self.asked.request.correlation,
                     self.shown_id(),
                 ));
             }

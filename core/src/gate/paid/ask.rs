@@ -7,7 +7,6 @@ use core::num::NonZeroU32;
 use super::claiming::Claiming;
 use super::looking::{Looking, Resuming};
 use super::{ChainCall, Eligibility, PaidRequest, Step};
-use crate::gate::limit::client_prefix;
 use crate::ledger::command::{Command, Payment, Proving, Question, Repeat, Role};
 use crate::ledger::inquiry::height;
 use crate::mutant::{Mutant, planted};
@@ -104,8 +103,7 @@ impl<'g> PaidRequest<'g> {
         let reads = self.checked.proof.onchain.is_none();
         let readable = self.asked.gate.rpc_url(network).filter(|_| reads);
         call.block_query = readable.map(|_| ChainCall::new(network, height::request()));
-        call.limited_by =
-            Some(client_prefix(self.asked.head.headers.get("cf-connecting-ip")).into());
+        call.limited_by = Some(self.asked.request.network().into());
     }
 
     /// The payment as this request shows it.
@@ -113,7 +111,7 @@ impl<'g> PaidRequest<'g> {
         Repeat {
             payment: Box::new(self.payment()),
             leases: self.leases(),
-            idempotent: self.asked.offer.idempotent
+            idempotent: self.asked.offer.settings.idempotent
                 && self.checked.eligibility == Eligibility::Fresh,
             wallet: self.checked.wallet,
             // A payment that was looked for and not confirmed is not looked for again: the row's
@@ -137,7 +135,6 @@ impl<'g> PaidRequest<'g> {
     /// The payment as this request would record it.
     pub(super) fn payment(&self) -> Payment {
         let (offer, terms) = (&self.asked.offer, &self.asked.choice.terms);
-        let client = self.asked.head.headers.get("cf-connecting-ip");
         Payment {
             binding: self.binding(),
             secret: self
@@ -148,9 +145,9 @@ impl<'g> PaidRequest<'g> {
                 .map(|id| self.asked.gate.keys.identifier_hash(id)),
             mode: self.plan.mode,
             receipt: self.row.receipt.clone(),
-            route: offer.route.clone(),
-            url: self.asked.head.url.clone(),
-            correlation: self.asked.correlation.clone(),
+            route: offer.settings.route.clone(),
+            url: self.asked.request.head.url.clone(),
+            correlation: self.asked.request.correlation.clone(),
             network: terms.network.as_str().into(),
             asset: terms.asset.clone(),
             amount: alloc::format!("{}", terms.amount),
@@ -161,8 +158,8 @@ impl<'g> PaidRequest<'g> {
                 None => self.facilitator().base().into(),
             },
             request: self.checked.proof.request.clone(),
-            confirm: offer.confirms && self.checked.proof.onchain.is_none(),
-            client: self.asked.gate.keys.client_name(&client_prefix(client)),
+            confirm: offer.settings.confirms && self.checked.proof.onchain.is_none(),
+            client: self.asked.gate.keys.client_name(&self.asked.request.network()),
         }
     }
 }

@@ -8,7 +8,7 @@ use core::ops::Deref;
 use crate::encoding::hex;
 use crate::gate::Gate;
 use crate::gate::offer::{Choice, Offer};
-use crate::http::RequestHead;
+use crate::gate::request::Request;
 
 /// What was asked, to be read alone.
 pub(super) struct Asked<'g>(Purchase<'g>);
@@ -18,8 +18,7 @@ pub(super) struct Purchase<'g> {
     pub gate: &'g Gate,
     pub offer: Cow<'g, Offer>,
     pub choice: Cow<'g, Choice>,
-    pub head: RequestHead,
-    pub correlation: String,
+    pub request: Request,
     pub body: Body,
 }
 

@@ -13,7 +13,8 @@ use crate::facilitator::breaker::{Condition, SettlementHealth};
 use crate::gate::Gate;
 use crate::gate::offer::{Choice, Offer};
 use crate::gate::recorded::FirstSight;
-use crate::http::{BodyPresence, RequestHead};
+use crate::gate::request::Request;
+use crate::http::BodyPresence;
 use crate::ledger::command::Mode;
 use crate::payment::Proof;
 use crate::payment::authorization::SignatureCheck;
@@ -27,9 +28,8 @@ impl<'g> PaidRequest<'g> {
     pub(in crate::gate) fn begin(
         gate: &'g Gate,
         (offer, choice): (Cow<'g, Offer>, Cow<'g, Choice>),
-        head: RequestHead,
+        request: Request,
         payer: Payer,
-        correlation: String,
         now: UnixTime,
     ) -> Step<'g> {
         let Payer { protocol, proof, expected, eligibility, signature, wallet, .. } = payer;
@@ -43,7 +43,7 @@ impl<'g> PaidRequest<'g> {
             // While settlements fail, nothing is served on credit. A contract may change its mind,
             // and the signer of a transaction may replace it by another one.
             mode: match health {
-                SettlementHealth::Good if !is_contract && !by_chain => offer.mode,
+                SettlementHealth::Good if !is_contract && !by_chain => offer.settings.mode,
                 SettlementHealth::Good | SettlementHealth::Failing => Mode::Before,
             },
             verified: false,
@@ -65,10 +65,10 @@ impl<'g> PaidRequest<'g> {
             network: payer.seen,
             recalled: None,
         };
-        let with_body = head.body == BodyPresence::Present;
+        let with_body = request.head.body == BodyPresence::Present;
         let body = Body::Unread;
         let paid = Box::new(Self {
-            asked: Asked::new(Purchase { gate, offer, choice, head, correlation, body }),
+            asked: Asked::new(Purchase { gate, offer, choice, request, body }),
             checked: Checked {
                 protocol,
                 proof,

@@ -36,7 +36,7 @@ impl<'g> Digesting<'g> {
         if planted(Mutant::PartBegins) {
             return self.answered(None);
         }
-        Step::Respond(incomplete(&self.0.asked.correlation))
+        Step::Respond(incomplete(&self.0.asked.request.correlation))
     }
 }
 
@@ -65,12 +65,12 @@ impl<'g> PaidRequest<'g> {
         match &answered.digest {
             Some(issued) => {
                 // A missing body has the digest of no bytes.
-                let absent = self.asked.head.body == BodyPresence::Absent;
+                let absent = self.asked.request.head.body == BodyPresence::Absent;
                 let body = body.or(absent.then_some(OF_NOTHING));
                 body.is_some_and(|body| digest::agrees(issued, &body))
             }
             // A body too long for a digest is accepted only by terms without one.
-            None => !self.asked.offer.binds_body || body.is_none(),
+            None => !self.asked.offer.settings.binds_body || body.is_none(),
         }
     }
 }

@@ -30,15 +30,15 @@ impl PaidRequest<'_> {
         };
         let amount = terms.amount.to_be_bytes();
         let mut parts = Vec::from([
-            self.asked.head.method.as_bytes(),
-            self.asked.head.authority().as_bytes(),
-            self.asked.head.target().as_bytes(),
-            self.asked.head.headers.get("range").unwrap_or_default().as_bytes(),
+            self.asked.request.head.method.as_bytes(),
+            self.asked.request.head.authority().as_bytes(),
+            self.asked.request.head.target().as_bytes(),
+            self.asked.request.head.headers.get("range").unwrap_or_default().as_bytes(),
             self.asked.body.as_str().as_bytes(),
         ]);
         // A price quoted for one question pays for no answer to another.
         let named = self.asked.offer.pricer.is_some() && !planted(Mutant::QuestionUnbound);
-        let question = named.then(|| question(&self.asked.head));
+        let question = named.then(|| question(&self.asked.request.head));
         parts.extend(question.as_deref().map(str::as_bytes));
         let request = keys::digest(&parts);
         parts.extend([amount.as_slice(), asset, terms.network.as_str().as_bytes(), pay_to]);
@@ -87,8 +87,8 @@ impl PaidRequest<'_> {
     /// Counter for a failure of the payer; `None` unless the payer is proven and the route counts
     /// failures.
     pub(super) fn counting(&self) -> Option<Counting> {
-        self.asked.offer.diagnostics.filter(|_| self.is_proven()).map(|limits| Counting {
-            route: self.asked.offer.route.clone(),
+        self.asked.offer.settings.diagnostics.filter(|_| self.is_proven()).map(|limits| Counting {
+            route: self.asked.offer.settings.route.clone(),
             exceeded_after: limits.exceeded_after,
             blame: self.failures.latest.clone().filter(|failure| self.is_the_payers(failure)),
         })

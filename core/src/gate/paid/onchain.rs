@@ -281,7 +281,7 @@ impl<'g> PaidRequest<'g> {
         let mut paid = self;
         let Pursuit { claim, asking, transfer, attempt, lookups, until } = pursuit;
         let secs = match attempt {
-            Attempt::First => paid.asked.offer.settle_secs,
+            Attempt::First => paid.asked.offer.settings.settle_secs,
             Attempt::Again => DOUBT_SECS,
         };
         let until = until.unwrap_or_else(|| now.plus(secs));

@@ -91,16 +91,9 @@ impl<'g> PaidRequest<'g> {
             transaction: &self.work.transaction.map(|it| it.to_text()).unwrap_or_default(),
         };
         let caller = Caller::Payer { payer: &self.payer_text(), receipt: &self.row.receipt, price };
-        let secs = self.asked.offer.origin_timeout_secs;
-        let call = origin_call(
-            &gate.origin.asked,
-            &self.asked.head,
-            caller,
-            &self.asked.correlation,
-            secs,
-            &gate.keys,
-            now,
-        );
+        let secs = self.asked.offer.settings.origin_timeout_secs;
+        let call =
+            origin_call(&gate.origin.asked, &self.asked.request, caller, secs, &gate.keys, now);
         Step::Forward(call, Forwarding { paid: self, claim, since: now })
     }
 
@@ -130,7 +123,7 @@ impl<'g> PaidRequest<'g> {
                 let mut reply = Reply::new(head, Body::Held);
                 reply.code = Some(Code::OriginFailed);
                 scrub(&mut reply.head, self.asked.gate.origin());
-                finish_paid(&mut reply.head, &self.asked.correlation);
+                finish_paid(&mut reply.head, &self.asked.request.correlation);
                 reply
             }
             (false, _) => {
@@ -144,7 +137,7 @@ impl<'g> PaidRequest<'g> {
     /// `before` stores.
     fn served(mut self: Box<Self>, claim: Claim, mut head: ResponseHead, kept: Kept) -> Step<'g> {
         scrub(&mut head, self.asked.gate.origin());
-        finish_paid(&mut head, &self.asked.correlation);
+        finish_paid(&mut head, &self.asked.request.correlation);
         let fence = claim.fence();
         let response = match kept {
             Kept::Whole => Some(stored(&head, self.work.served)),
@@ -187,10 +180,11 @@ impl<'g> Forwarding<'g> {
         if !is_useful(&head) {
             return paid.origin_failed(claim, Answered::Head(head));
         }
-        if !paid.asked.offer.store || !may_be_stored(&head) {
+        if !paid.asked.offer.settings.store || !may_be_stored(&head) {
             return paid.served(claim, head, Kept::Not);
         }
-        let left = paid.asked.offer.origin_timeout_secs.saturating_sub(now.secs_since(since));
+        let left =
+            paid.asked.offer.settings.origin_timeout_secs.saturating_sub(now.secs_since(since));
         let limits = BodyLimits { bytes: MAX_SEALED_BYTES, secs: left.clamp(1, MAX_SEALING_SECS) };
         let whole_time = left <= MAX_SEALING_SECS;
         Step::Collect(limits, Collecting { paid, claim, head, whole_time })
@@ -202,7 +196,9 @@ impl<'g> Collecting<'g> {
     pub fn answered(self, collected: Collected) -> Step<'g> {
         let Self { paid, claim, head, whole_time } = self;
         match collected {
-            Collected::Whole { bytes } if is_short(&head, &paid.asked.head.method, bytes) => {
+            Collected::Whole { bytes }
+                if is_short(&head, &paid.asked.request.head.method, bytes) =>
+            {
                 paid.origin_failed(claim, Answered::Nothing { timed_out: false })
             }
             Collected::Whole { .. } => paid.served(claim, head, Kept::Whole),
@@ -236,7 +232,7 @@ impl Streaming<'_> {
     /// Seconds without a byte after which the origin counts as broken.
     #[must_use]
     pub fn idle_secs(&self) -> u64 {
-        self.paid.asked.offer.origin_timeout_secs
+        self.paid.asked.offer.settings.origin_timeout_secs
     }
 
     /// Length that the origin promised; `None` if it cannot be compared.

@@ -74,8 +74,8 @@ impl PaidRequest<'_> {
         let terms = &self.asked.choice.terms;
         Some(Receipt {
             id: self.row.receipt.clone(),
-            route: self.asked.offer.route.clone(),
-            resource_url: self.asked.head.url.clone(),
+            route: self.asked.offer.settings.route.clone(),
+            resource_url: self.asked.request.head.url.clone(),
             payer: self.payer_text(),
             network: terms.network.to_string(),
             asset: terms.asset.clone(),

@@ -9,6 +9,7 @@ use crate::gate::checked::Protocol;
 use crate::gate::diagnose::{Circumstances, Diagnosis, Failures, cause_of};
 use crate::gate::offer::Offer;
 use crate::gate::reply::Reply;
+use crate::gate::request::Request;
 use crate::gate::template::ChallengeRequest;
 use crate::ledger::attempts::FailureCause;
 use crate::payment::Cause;
@@ -40,7 +41,7 @@ impl PaidRequest<'_> {
         now: UnixTime,
     ) -> Reply {
         let (key, digest) = (self.asked.gate.keys.challenge(), self.asked.body.digest());
-        let (head, correlation) = (&self.asked.head, self.asked.correlation.as_str());
+        let Request { head, correlation } = &self.asked.request;
         let asked = ChallengeRequest { head, correlation, key, digest: digest.as_ref(), now };
         match self.asked.gate.open(&self.asked.offer, now) {
             Ok(offer) => offer.challenge(&asked, code, reason, diagnosis),
@@ -105,9 +106,9 @@ impl PaidRequest<'_> {
             blame: failure,
             failures,
             consecutive_failures: self.failures.consecutive_failures,
-            correlation: &self.asked.correlation,
+            correlation: &self.asked.request.correlation,
         };
-        Some(self.asked.offer.diagnostics?.diagnose(finding, now))
+        Some(self.asked.offer.settings.diagnostics?.diagnose(finding, now))
     }
 
     /// Counts a failure of the facilitator, or of a service it depends on, in this request.

@@ -14,7 +14,6 @@ use crate::facilitator::reply::Reply as Wire;
 use crate::facilitator::unproven::{UnverifiedCaller, UnverifiedKind};
 use crate::facilitator::wire::{Expected, VerifyOutcome, verify_outcome};
 use crate::gate::keys::sha256;
-use crate::gate::limit::client_prefix;
 use crate::gate::offer::VERIFY_SECS;
 use crate::gate::recorded::{network_of, outcome};
 use crate::ledger::command::{Client, Failure, Mode, Outcome};
@@ -84,7 +83,7 @@ impl<'g> PaidRequest<'g> {
 
     /// The network of the client.
     fn client(&self) -> String {
-        client_prefix(self.asked.head.headers.get("cf-connecting-ip")).into()
+        self.asked.request.network().into()
     }
 
     /// Rate-limit key for calls about an unverified payment: the client's network, never the
@@ -145,7 +144,7 @@ impl<'g> PaidRequest<'g> {
         let call = FacilitatorCall {
             url: self.facilitator().settle_url(),
             body: self.checked.proof.request.clone(),
-            secs: self.asked.offer.settle_secs,
+            secs: self.asked.offer.settings.settle_secs,
             delay_ms: 0,
             guarded: self.plan.mode == Mode::Before,
             draft: (self.plan.mode == Mode::Before).then(|| self.draft()),
@@ -174,7 +173,7 @@ impl<'g> PaidRequest<'g> {
         let call = FacilitatorCall {
             url: format!("{facilitator}/settle"),
             body: request,
-            secs: self.asked.offer.settle_secs,
+            secs: self.asked.offer.settings.settle_secs,
             delay_ms,
             guarded: false,
             draft: None,
@@ -289,7 +288,7 @@ impl<'g> Settling<'g> {
         let report = SettleReport { claim, attempt, client };
         match (&result, paid.work.transaction) {
             (Outcome::Settled(_), Some(named))
-                if paid.asked.offer.confirms && !planted(Mutant::WordIsChain) =>
+                if paid.asked.offer.settings.confirms && !planted(Mutant::WordIsChain) =>
             {
                 paid.confirm(named, report)
             }

@@ -37,17 +37,17 @@ pub(super) fn write(shop: &DocumentContext<'_>) -> String {
     for item in &shop.listing.items {
         for (methods, place) in &item.sales {
             let Some(offer) = shop.offers.get(*place).and_then(Option::as_ref) else { continue };
-            let protocols = offer.protocols.names().collect::<Vec<_>>().join(", ");
+            let protocols = offer.settings.protocols.names().collect::<Vec<_>>().join(", ");
             let methods = methods.join(",");
             text.push_str(&format!("- `{methods} {}{}` ({protocols})", shop.base, item.path));
-            if !offer.description.is_empty() {
-                text.push_str(&format!(": {}", line(&offer.description)));
+            if !offer.settings.description.is_empty() {
+                text.push_str(&format!(": {}", line(&offer.settings.description)));
             }
             text.push('\n');
             for choice in &offer.choices {
                 text.push_str(&way(offer, choice));
             }
-            if let Some(count) = offer.free_per_day {
+            if let Some(count) = offer.settings.free_per_day {
                 text.push_str(&format!("  - {count} a day are free\n"));
             }
         }
@@ -55,10 +55,10 @@ pub(super) fn write(shop: &DocumentContext<'_>) -> String {
     text.push('\n');
     text.push_str(HOW_TO_PAY);
     let sold = || shop.offers.iter().flatten();
-    if sold().any(|offer| offer.protocols.x402) {
+    if sold().any(|offer| offer.settings.protocols.x402) {
         text.push_str(BY_X402);
     }
-    if sold().any(|offer| offer.protocols.mpp) {
+    if sold().any(|offer| offer.settings.protocols.mpp) {
         text.push_str(BY_MPP);
     }
     text.push_str(AFTERWARDS);

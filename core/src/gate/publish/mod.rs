@@ -25,8 +25,9 @@ use super::Gate;
 use super::keys;
 use super::path::Target;
 use super::reply::{Audience, Body, Reply, own_headers};
+use super::request::Request;
 use super::route::RouteMatch;
-use crate::http::{Headers, RequestHead, ResponseHead};
+use crate::http::{Headers, ResponseHead};
 
 /// How long a document may be kept. Spec: MPP "Discovery".
 const CACHE_CONTROL: &str = "max-age=300";
@@ -56,10 +57,9 @@ impl Gate {
     /// has decided.
     pub(super) fn published(
         &self,
-        head: &RequestHead,
+        Request { head, correlation }: &Request,
         target: &Target,
         found: &RouteMatch,
-        correlation: &str,
     ) -> Option<Published> {
         let path = target.path();
         let document = Document::ALL.into_iter().find(|document| document.path() == path)?;

@@ -84,15 +84,15 @@ fn operation(method: &str, item: &ListedPath, offer: &Offer) -> Value {
     );
     let mut operation = json!({
         "responses": {
-            "200": { "description": "What was paid for", "content": { offer.mime_type.as_str(): content } },
+            "200": { "description": "What was paid for", "content": { offer.settings.mime_type.as_str(): content } },
             "402": { "description": "Payment Required" },
         },
         "x-payment-info": payment_info(offer),
     });
-    let summary = if offer.description.is_empty() {
+    let summary = if offer.settings.description.is_empty() {
         format!("{method} {}", item.path)
     } else {
-        offer.description.clone()
+        offer.settings.description.clone()
     };
     put(&mut operation, "summary", &summary);
     if !parameters.is_empty() {
@@ -138,7 +138,7 @@ fn body(declaration: Option<&Declaration>) -> Value {
 fn payment_info(offer: &Offer) -> Value {
     let mut protocols = Vec::new();
     let mut offers = Vec::new();
-    if offer.protocols.x402 {
+    if offer.settings.protocols.x402 {
         protocols.push(json!({ "x402": {} }));
         offers.extend(offer.choices.iter().map(|choice| {
             let mut one = payment_offer(offer, choice, "x402");
@@ -173,7 +173,7 @@ fn payment_offer(offer: &Offer, choice: &Choice, method: &str) -> Value {
         "network": terms.network.as_str(),
         "recipient": terms.pay_to,
     });
-    put(&mut one, "description", &offer.description);
+    put(&mut one, "description", &offer.settings.description);
     one
 }
 

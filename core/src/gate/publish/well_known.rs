@@ -21,15 +21,15 @@ pub(super) fn write(shop: &DocumentContext<'_>) -> String {
         let known = items.len();
         for (methods, place) in &item.sales {
             let offer = shop.offers.get(*place).and_then(Option::as_ref);
-            let Some(offer) = offer.filter(|offer| offer.protocols.x402) else { continue };
+            let Some(offer) = offer.filter(|offer| offer.settings.protocols.x402) else { continue };
             let accepts: Vec<_> = offer.choices.iter().map(|choice| &choice.requirements).collect();
             let mut entry = json!({
                 "resource": url,
                 "type": "http",
                 "methods": methods,
                 "x402Version": 2,
-                "description": offer.description,
-                "mimeType": offer.mime_type,
+                "description": offer.settings.description,
+                "mimeType": offer.settings.mime_type,
             });
             // Terms whose price is named per request appear in the 402 alone.
             if let (None, Some(members)) = (&offer.pricer, entry.as_object_mut()) {
