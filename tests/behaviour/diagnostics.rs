@@ -32,7 +32,7 @@ fn keys() -> Keys {
     Keys::new(&[7; 32], &[9; 16], None)
 }
 
-fn blame(cause: Cause) -> FailureCause {
+fn failure(cause: Cause) -> FailureCause {
     FailureCause { cause, reason: String::new() }
 }
 
@@ -86,11 +86,11 @@ fn three_isolates_and_an_object_agree_with_one_list_of_events() {
                 }
                 1..=3 => hand_over(isolate, &mut world, false, at(now)),
                 4 => {
-                    isolate.failed(&place, &blame(Cause::Unpaid), None, at(now));
+                    isolate.failed(&place, &failure(Cause::Unpaid), None, at(now));
                     isolate.proved(&place);
                 }
                 _ => {
-                    isolate.failed(&place, &blame(Cause::Unpaid), None, at(now));
+                    isolate.failed(&place, &failure(Cause::Unpaid), None, at(now));
                     *model.entry(client).or_default() += 1;
                 }
             }
@@ -115,14 +115,14 @@ fn what_an_isolate_learns_is_what_all_of_them_counted() {
     let (mut one, mut two) = (Attempts::new(), Attempts::new());
     let place = one.client_key(&keys, seen("192.0.2.1"), at(0));
     for turn in 0..60 {
-        one.failed(&place, &blame(Cause::Unpaid), None, at(turn));
+        one.failed(&place, &failure(Cause::Unpaid), None, at(turn));
     }
     hand_over(&mut one, &mut world, false, at(60));
     let same = two.client_key(&keys, seen("192.0.2.1"), at(61));
     assert_eq!(place, same);
-    assert_eq!(two.failed(&same, &blame(Cause::Unpaid), None, at(61)).attempts, 1);
+    assert_eq!(two.failed(&same, &failure(Cause::Unpaid), None, at(61)).attempts, 1);
     hand_over(&mut two, &mut world, false, at(62));
-    let tally = two.failed(&same, &blame(Cause::Unpaid), None, at(63));
+    let tally = two.failed(&same, &failure(Cause::Unpaid), None, at(63));
     assert_eq!((tally.attempts, tally.first_at), (62, at(0).secs()));
 }
 
@@ -132,7 +132,7 @@ fn an_answer_that_is_lost_counts_nothing_twice_and_forgets_no_success() {
     let mut isolate = Attempts::new();
     let place = isolate.client_key(&keys, seen("192.0.2.1"), at(0));
     for _ in 0..5 {
-        isolate.failed(&place, &blame(Cause::Unpaid), None, at(0));
+        isolate.failed(&place, &failure(Cause::Unpaid), None, at(0));
     }
     hand_over(&mut isolate, &mut world, true, at(1));
     hand_over(&mut isolate, &mut world, false, at(2));
@@ -153,14 +153,14 @@ fn a_success_while_counts_are_under_way_ends_them() {
     let mut isolate = Attempts::new();
     let spot = isolate.client_key(&keys, seen("192.0.2.1"), at(0));
     for _ in 0..5 {
-        isolate.failed(&spot, &blame(Cause::Unpaid), None, at(0));
+        isolate.failed(&spot, &failure(Cause::Unpaid), None, at(0));
     }
     for parcel in isolate.hand_over(&keys, 16, at(1)) {
         let answer = world.ledger.count(&parcel.call.command, at(1));
         isolate.succeeded(&spot, at(1));
         isolate.heard(parcel, Some(&answer), at(1));
     }
-    assert_eq!(isolate.failed(&spot, &blame(Cause::Unpaid), None, at(2)).attempts, 1);
+    assert_eq!(isolate.failed(&spot, &failure(Cause::Unpaid), None, at(2)).attempts, 1);
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn a_row_is_found_under_the_name_of_the_last_hand_over_however_long_ago_that_was
     for hours in [0, 20, 40, 60] {
         let now = at(hours * 3_600);
         let spot = isolate.client_key(&keys, seen("192.0.2.1"), now);
-        isolate.failed(&spot, &blame(Cause::Unpaid), None, now);
+        isolate.failed(&spot, &failure(Cause::Unpaid), None, now);
         if matches!(hours, 0 | 60) {
             hand_over(&mut isolate, &mut world, false, now);
         }
@@ -186,7 +186,7 @@ fn memory_and_messages_are_bounded_and_nothing_in_them_names_a_network() {
     for network in 0..10_000_u64 {
         let network = format!("203.0.{}.{}", network / 250, network % 250);
         let place = isolate.client_key(&keys, seen(&network), at(network_time(&network)));
-        isolate.failed(&place, &blame(Cause::Unpaid), None, at(network_time(&network)));
+        isolate.failed(&place, &failure(Cause::Unpaid), None, at(network_time(&network)));
     }
     let mut handed = 0;
     for round in 0..40 {
@@ -221,7 +221,7 @@ fn a_name_changes_every_day_and_a_count_goes_along_for_as_long_as_it_is_not_idle
     for day in 0..5 {
         let now = at(day * 86_000);
         let place = isolate.client_key(&keys, seen("192.0.2.1"), now);
-        last = isolate.failed(&place, &blame(Cause::Unpaid), None, now).attempts;
+        last = isolate.failed(&place, &failure(Cause::Unpaid), None, now).attempts;
         hand_over(&mut isolate, &mut world, false, now);
         names.extend(world.ledger.failures.keys().cloned());
     }
@@ -233,12 +233,12 @@ fn a_name_changes_every_day_and_a_count_goes_along_for_as_long_as_it_is_not_idle
     let mut other = Attempts::new();
     let now = at(4 * 86_000 + 80_000);
     let place = other.client_key(&keys, seen("192.0.2.1"), now);
-    other.failed(&place, &blame(Cause::Unpaid), None, now);
+    other.failed(&place, &failure(Cause::Unpaid), None, now);
     hand_over(&mut other, &mut world, false, now);
     assert_eq!(world.ledger.failures.values().map(|tally| tally.attempts).collect::<Vec<_>>(), [6]);
     let late = now.plus(IDLE_SECS);
     let place = isolate.client_key(&keys, seen("192.0.2.1"), late);
-    assert_eq!(isolate.failed(&place, &blame(Cause::Unpaid), None, late).attempts, 1);
+    assert_eq!(isolate.failed(&place, &failure(Cause::Unpaid), None, late).attempts, 1);
 }
 
 #[test]
@@ -358,11 +358,11 @@ fn found(dice: &mut Dice) -> (Thresholds, FailureStreak, Cause) {
     let mut tally = FailureStreak::new(at(0));
     for _ in 0..dice.below(250) {
         tally.count(
-            &blame(if dice.below(3) == 0 { Cause::Unpaid } else { cause }),
+            &failure(if dice.below(3) == 0 { Cause::Unpaid } else { cause }),
             at(dice.below(900)),
         );
     }
-    tally.count(&blame(cause), at(900));
+    tally.count(&failure(cause), at(900));
     (limits, tally, cause)
 }
 
@@ -372,9 +372,9 @@ fn every_finding_about_a_payer_is_either_silent_or_says_all_that_it_must() {
     for _ in 0..10_000 {
         let (limits, tally, cause) = found(&mut dice);
         let consecutive_failures = dice.below(30);
-        let (blame, failures) = (blame(cause), Failures::Payers(&tally));
+        let (failure, failures) = (failure(cause), Failures::Payers(&tally));
         let finding = Circumstances {
-            blame: &blame,
+            failure: &failure,
             failures,
             consecutive_failures,
             correlation: "correlation",
@@ -420,10 +420,10 @@ fn the_failures_of_a_network_only_change_how_long_its_other_clients_wait() {
     let (mut slowed, mut silent) = (0, 0);
     for _ in 0..10_000 {
         let (limits, tally, cause) = found(&mut dice);
-        let (blame, consecutive_failures) = (blame(cause), dice.below(30));
+        let (failure, consecutive_failures) = (failure(cause), dice.below(30));
         let said = |failures| {
             let finding = Circumstances {
-                blame: &blame,
+                failure: &failure,
                 failures,
                 consecutive_failures,
                 correlation: "correlation",

@@ -5,6 +5,8 @@
 //! may lag, lose calls and answer in any order. Spec: JSON-RPC 2.0 "Batch"; Ethereum execution API;
 //! ERC-20 and EIP-3009 for the contract calls and events.
 
+pub mod error;
+mod field;
 pub mod reply;
 
 use alloc::format;

@@ -6,8 +6,8 @@
 
 use alloc::string::String;
 
+use super::outcome::lacks_funds;
 use super::reply::Reply;
-use super::wire::lacks_funds;
 use crate::amount::Amount;
 use crate::sorted::Sorted;
 use crate::time::UnixTime;

@@ -2,15 +2,16 @@
 //! Interface".
 //!
 //! [`breaker`] decides whether it is worth asking, [`funds`] whether its answer is known, [`auth`]
-//! authenticates, [`wire`] reads replies: only a positive, field-checked success is a success;
-//! every doubt is an unknown. [`reason`] lists all other reasons, [`unproven`] limits the calls
-//! about unverified payments. The operator reads each [`fault`], and the list of what is
-//! [`supported`].
+//! authenticates, [`wire`] writes requests and [`outcome`] reads replies: only a positive,
+//! field-checked success is a success; every doubt is an unknown. [`reason`] lists all other
+//! reasons, [`unproven`] limits the calls about unverified payments. The operator reads each
+//! [`fault`], and the list of what is [`supported`].
 
 pub mod auth;
 pub mod breaker;
 pub mod fault;
 pub mod funds;
+pub mod outcome;
 pub mod reason;
 pub mod reply;
 pub mod supported;

@@ -11,7 +11,7 @@ use super::offer::Offer;
 use super::paid::{Step, digest_bytes, incomplete};
 use super::pricer::PriceCall;
 use super::reply::Reply;
-use super::request::Request;
+use super::request::IncomingRequest;
 use super::template::ChallengeRequest;
 use super::unpaid::{AwaitingQuota, Unpaid};
 use crate::problem::Code;
@@ -55,13 +55,13 @@ impl Admission<'_> {
 pub struct AwaitingPrice {
     /// The index of its route.
     pub(super) route: usize,
-    pub(super) request: Request,
+    pub(super) request: IncomingRequest,
 }
 
 /// Waits for the digest of the body that the terms are to be bound to.
 pub struct AwaitingBody {
     offer: Offer,
-    request: Request,
+    request: IncomingRequest,
     why: (Code, &'static str),
     diagnosis: Option<Diagnosis>,
     now: UnixTime,
@@ -76,7 +76,7 @@ impl AwaitingBody {
     ) -> Box<Self> {
         Box::new(Self {
             offer: offer.clone(),
-            request: Request {
+            request: IncomingRequest {
                 head: asked.head.clone(),
                 correlation: asked.correlation.to_owned(),
             },
@@ -101,7 +101,7 @@ impl Gate {
     #[must_use]
     pub fn challenge_for_body(&self, body: &AwaitingBody, digest: Option<&str>) -> Reply {
         let AwaitingBody { offer, request, why: (code, reason), diagnosis, now } = body;
-        let Request { head, correlation } = request;
+        let IncomingRequest { head, correlation } = request;
         let digest = digest.and_then(digest_bytes);
         let (key, digest, now) = (self.keys.challenge(), digest.as_ref(), *now);
         let asked = ChallengeRequest { head, correlation, key, digest, now };

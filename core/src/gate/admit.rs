@@ -14,7 +14,7 @@ use super::path::Target;
 use super::presented::{Presented, shows_proof};
 use super::publish::Published;
 use super::reply::{Audience, Reply};
-use super::request::Request;
+use super::request::IncomingRequest;
 use super::route::RouteMatch;
 use super::unpaid::{AwaitingQuota, Unpaid};
 use crate::encoding::message;
@@ -37,8 +37,8 @@ impl Gate {
         isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> Admission<'_> {
-        let request = Request::new(head, fresh);
-        let Request { head, correlation } = &request;
+        let request = IncomingRequest::new(head, fresh);
+        let IncomingRequest { head, correlation } = &request;
         // `fetch` cannot forward these methods, and no route serves them.
         if matches!(head.method.as_str(), "TRACE" | "TRACK" | "CONNECT") {
             return refuse(Code::MethodNotAllowed, Audience::Other, correlation);
@@ -94,12 +94,12 @@ impl Gate {
     fn priced<'g>(
         &'g self,
         (route, offer): (usize, &'g Offer),
-        mut request: Request,
+        mut request: IncomingRequest,
         isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> Admission<'g> {
         drop_unforwarded(&mut request.head.headers);
-        let Request { head, correlation } = &request;
+        let IncomingRequest { head, correlation } = &request;
         if head.headers.filled("upgrade").is_some() {
             return refuse(Code::UpgradeNotSupported, Audience::Paid, correlation);
         }

@@ -77,7 +77,7 @@ impl ClientKey {
 #[derive(Clone, Debug)]
 struct CountedClient {
     route: Arc<str>,
-    tally: FailureStreak,
+    counts: FailureStreak,
     /// Counts that the object does not know yet.
     fresh: Fresh,
     /// The name by which the object knows it.
@@ -150,7 +150,7 @@ impl Attempts {
         let client_key = ClientKey::of(keys, seen.network, seen.route_hash);
         self.clients.touch(client_key, || CountedClient {
             route: seen.route.clone(),
-            tally: FailureStreak::new(now),
+            counts: FailureStreak::new(now),
             fresh: Fresh::default(),
             known_as: None,
             open: 0,
@@ -179,37 +179,37 @@ impl Attempts {
     pub fn failed(
         &mut self,
         client_key: &ClientKey,
-        blame: &FailureCause,
+        failure: &FailureCause,
         claims: Option<String>,
         now: UnixTime,
     ) -> FailureStreak {
         let Some(client) = self.clients.get_mut(client_key) else { return FailureStreak::new(now) };
         self.waiting = true;
-        let answers = blame.cause != Cause::Unpaid && client.open > 0;
+        let answers = failure.cause != Cause::Unpaid && client.open > 0;
         let more = client.fresh.more.get_or_insert_with(|| FailureStreak::new(now));
         if answers {
             client.open = client.open.saturating_sub(1);
-            client.tally.note(blame, now);
-            more.note(blame, now);
+            client.counts.note(failure, now);
+            more.note(failure, now);
         } else {
-            client.open = client.open.saturating_add(u64::from(blame.cause == Cause::Unpaid));
-            client.tally.count(blame, now);
-            more.count(blame, now);
+            client.open = client.open.saturating_add(u64::from(failure.cause == Cause::Unpaid));
+            client.counts.count(failure, now);
+            more.count(failure, now);
         }
         client.claims = claims.or(client.claims.take());
-        client.tally.clone()
+        client.counts.clone()
     }
 
     /// The client's failures in a row, as far as this isolate knows them.
     #[must_use]
     pub fn known(&self, client_key: &ClientKey) -> Option<FailureStreak> {
-        Some(self.clients.get(client_key)?.tally.clone())
+        Some(self.clients.get(client_key)?.counts.clone())
     }
 
     /// Number of the client's failures in a row, as far as this isolate knows them.
     #[must_use]
     pub fn count_of(&self, client_key: &ClientKey) -> u64 {
-        self.clients.get(client_key).map_or(0, |client| client.tally.attempts)
+        self.clients.get(client_key).map_or(0, |client| client.counts.attempts)
     }
 
     /// Takes back the unpaid request that fetched the terms of a payment with a good signature.
@@ -218,22 +218,22 @@ impl Attempts {
         let client = self.clients.get_mut(client_key)?;
         if client.open > 0 {
             client.open = client.open.saturating_sub(1);
-            client.tally.attempts = client.tally.attempts.saturating_sub(1);
+            client.counts.attempts = client.counts.attempts.saturating_sub(1);
             match &mut client.fresh.more {
                 Some(more) if more.attempts > 0 => more.attempts = more.attempts.saturating_sub(1),
                 _ => client.fresh.back = client.fresh.back.saturating_add(1),
             }
-            let empty = |tally: &FailureStreak| tally.attempts == 0 && tally.streak == 0;
+            let empty = |counts: &FailureStreak| counts.attempts == 0 && counts.streak == 0;
             client.fresh.more = client.fresh.more.take().filter(|more| !empty(more));
         }
-        Some(client.tally.clone())
+        Some(client.counts.clone())
     }
 
     /// Ends the failures in a row of a client whose payment is served.
     pub fn succeeded(&mut self, client_key: &ClientKey, now: UnixTime) {
         if let Some(client) = self.clients.get_mut(client_key) {
             self.waiting = true;
-            client.tally = FailureStreak::new(now);
+            client.counts = FailureStreak::new(now);
             client.fresh = Fresh { reset: true, ..Fresh::default() };
             client.open = 0;
         }
@@ -314,12 +314,12 @@ impl Attempts {
                 // A success came meanwhile: counts from before it are obsolete.
                 _ if client.fresh.reset => {}
                 Some(theirs) => {
-                    let mut tally = theirs.unwrap_or_else(|| FailureStreak::new(now));
-                    tally.attempts = tally.attempts.saturating_sub(client.fresh.back);
+                    let mut counts = theirs.unwrap_or_else(|| FailureStreak::new(now));
+                    counts.attempts = counts.attempts.saturating_sub(client.fresh.back);
                     if let Some(more) = &client.fresh.more {
-                        tally.merge(more);
+                        counts.merge(more);
                     }
-                    client.tally = FailureStreak { last_at: client.tally.last_at, ..tally };
+                    client.counts = FailureStreak { last_at: client.counts.last_at, ..counts };
                 }
                 // Resending could count an arrived failure twice; a success may be sent twice.
                 None => {
@@ -334,9 +334,9 @@ impl Attempts {
 impl CountedClient {
     /// Whether the client can be dropped without losing a count.
     fn is_over(&self, now: UnixTime) -> bool {
-        let nothing = self.tally.attempts == 0 && self.tally.streak == 0 && self.open == 0;
+        let nothing = self.counts.attempts == 0 && self.counts.streak == 0 && self.open == 0;
         let today = self.used_up.is_some_and(|day| day == now.secs() / SALT_SECS);
-        self.tally.is_idle(now) || nothing && self.fresh.is_nothing() && !today
+        self.counts.is_idle(now) || nothing && self.fresh.is_nothing() && !today
     }
 }
 

@@ -56,19 +56,19 @@ pub enum Failures<'a> {
 impl<'a> Failures<'a> {
     /// Those of a payer, if known.
     #[must_use]
-    pub fn payers(tally: Option<&'a FailureStreak>) -> Self {
-        tally.map_or(Self::Uncounted, Self::Payers)
+    pub fn payers(counts: Option<&'a FailureStreak>) -> Self {
+        counts.map_or(Self::Uncounted, Self::Payers)
     }
 
     /// Those of a network, if known.
     #[must_use]
-    pub fn networks(tally: Option<&'a FailureStreak>) -> Self {
-        tally.map_or(Self::Uncounted, Self::Networks)
+    pub fn networks(counts: Option<&'a FailureStreak>) -> Self {
+        counts.map_or(Self::Uncounted, Self::Networks)
     }
 
-    const fn tally(self) -> Option<&'a FailureStreak> {
+    const fn counts(self) -> Option<&'a FailureStreak> {
         match self {
-            Self::Payers(tally) | Self::Networks(tally) => Some(tally),
+            Self::Payers(counts) | Self::Networks(counts) => Some(counts),
             Self::Uncounted => None,
         }
     }
@@ -76,8 +76,8 @@ impl<'a> Failures<'a> {
     /// Failures in a row that are proven to be the payer's.
     fn proven(self) -> Option<&'a FailureStreak> {
         match self {
-            Self::Payers(tally) => Some(tally),
-            Self::Networks(tally) if planted(Mutant::NetworksEscalate) => Some(tally),
+            Self::Payers(counts) => Some(counts),
+            Self::Networks(counts) if planted(Mutant::NetworksEscalate) => Some(counts),
             Self::Networks(_) | Self::Uncounted => None,
         }
     }
@@ -87,7 +87,7 @@ impl<'a> Failures<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Circumstances<'a> {
     /// The cause of failure.
-    pub blame: &'a FailureCause,
+    pub failure: &'a FailureCause,
     /// Failures in a row.
     pub failures: Failures<'a>,
     /// Failures of the facilitator in a row.
@@ -175,11 +175,11 @@ pub const fn cause_of(code: Code) -> Cause {
 impl Thresholds {
     /// The code of a finding, and whether a person should look; mostly nothing.
     pub(super) fn judge(&self, finding: Circumstances<'_>) -> Option<(DiagnosticCode, bool)> {
-        let Circumstances { blame, failures, consecutive_failures, .. } = finding;
+        let Circumstances { failure, failures, consecutive_failures, .. } = finding;
         let (attempts, streak) =
-            failures.proven().map_or((0, 0), |tally| (tally.attempts, tally.streak));
+            failures.proven().map_or((0, 0), |counts| (counts.attempts, counts.streak));
         let exceeded = attempts >= self.exceeded_after;
-        Some(match blame.cause {
+        Some(match failure.cause {
             Cause::Trouble if consecutive_failures >= self.alert_after => {
                 (DiagnosticCode::OperatorAlert, true)
             }
@@ -194,7 +194,7 @@ impl Thresholds {
             Cause::Terms | Cause::Replayed => {
                 let often = exceeded || streak >= self.unverified_after;
                 // A client that lost an answer asks again, and learns how to get it.
-                if !often && blame.reason == Code::PaymentAlreadyDelivered.name() {
+                if !often && failure.reason == Code::PaymentAlreadyDelivered.name() {
                     return None;
                 }
                 (DiagnosticCode::PaymentUnverified, often)
@@ -205,13 +205,13 @@ impl Thresholds {
     /// The diagnosis of a failure and the time to wait; empty for most failures.
     #[must_use]
     pub fn diagnose(&self, finding: Circumstances<'_>, now: UnixTime) -> Diagnosis {
-        let Circumstances { blame, failures, consecutive_failures, .. } = finding;
-        let attempts = failures.tally().map_or(0, |tally| tally.attempts);
+        let Circumstances { failure, failures, consecutive_failures, .. } = finding;
+        let attempts = failures.counts().map_or(0, |counts| counts.attempts);
         let over = attempts.checked_div(self.exceeded_after).unwrap_or(1);
         let alert = consecutive_failures >= self.alert_after;
         // The gate's trouble counts against no client; one that has paid nothing yet is only asked
         // to come back later.
-        let steps = match blame.cause {
+        let steps = match failure.cause {
             Cause::Trouble => 0,
             Cause::Unpaid if alert => over.max(1),
             _ => over,
@@ -222,7 +222,7 @@ impl Thresholds {
                 .then(|| RETRY_STEP_SECS.saturating_mul(steps).min(MAX_RETRY_SECS)),
             repeats: over > 0
                 && attempts.checked_rem(self.exceeded_after).is_some_and(|rest| rest != 0)
-                && blame.cause != Cause::Trouble,
+                && failure.cause != Cause::Trouble,
         }
     }
 
@@ -232,22 +232,22 @@ impl Thresholds {
         finding: Circumstances<'_>,
         now: UnixTime,
     ) -> Stated {
-        let Circumstances { blame, failures, correlation, .. } = finding;
+        let Circumstances { failure, failures, correlation, .. } = finding;
         // The gate's trouble is no part of a client's history, and a first contact has none.
-        let ours = blame.cause == Cause::Trouble;
-        let history = failures.proven().filter(|tally| !ours && tally.attempts >= 2);
-        let (message, suggestion) = words(code, blame.cause);
+        let ours = failure.cause == Cause::Trouble;
+        let history = failures.proven().filter(|counts| !ours && counts.attempts >= 2);
+        let (message, suggestion) = words(code, failure.cause);
         let message = match history {
-            Some(tally) => {
-                let over = now.secs().saturating_sub(tally.first_at);
+            Some(counts) => {
+                let over = now.secs().saturating_sub(counts.first_at);
                 let tail = if code == DiagnosticCode::AttemptsExceeded
-                    && tally.attempts >= self.exceeded_after.saturating_mul(STRONG)
+                    && counts.attempts >= self.exceeded_after.saturating_mul(STRONG)
                 {
                     "; the client is stuck in a loop and must be stopped"
                 } else {
                     ""
                 };
-                let (attempts, over) = (tally.attempts, duration(over));
+                let (attempts, over) = (counts.attempts, duration(over));
                 format!("{message}: {attempts} attempts in {over} and no success{tail}")
             }
             None => message.into(),
@@ -257,9 +257,9 @@ impl Thresholds {
             message: &message,
             suggestion,
             escalate,
-            attempts: history.map(|tally| tally.attempts),
-            first_attempt: history.map(|tally| UnixTime::from_secs(tally.first_at).rfc3339()),
-            reason: Some(blame.reason.as_str()).filter(|reason| !reason.is_empty() && !ours),
+            attempts: history.map(|counts| counts.attempts),
+            first_attempt: history.map(|counts| UnixTime::from_secs(counts.first_at).rfc3339()),
+            reason: Some(failure.reason.as_str()).filter(|reason| !reason.is_empty() && !ours),
             correlation_id: correlation,
         };
         let info = json::text(&info);

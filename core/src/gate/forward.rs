@@ -10,7 +10,7 @@ use super::keys::{KEY_PREFIX, Keys};
 use super::origin::{MARK, Origin};
 use super::pricer::TOLD;
 use super::reply::CORRELATION;
-use super::request::{CLIENT_ADDRESS, Request};
+use super::request::{CLIENT_ADDRESS, IncomingRequest};
 use crate::http::Headers;
 use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
@@ -135,7 +135,7 @@ impl Hops {
 #[must_use]
 pub(super) fn origin_call(
     origin: &Origin,
-    Request { head, correlation }: &Request,
+    IncomingRequest { head, correlation }: &IncomingRequest,
     caller: Caller<'_>,
     timeout_secs: u64,
     keys: &Keys,

@@ -18,7 +18,7 @@ use super::paid::{PaidRequest, Payer};
 use super::presented::Presented;
 use super::redelivery::{self, Statement};
 use super::reply::{Audience, Reply};
-use super::request::{CLIENT_ADDRESS, Request};
+use super::request::{CLIENT_ADDRESS, IncomingRequest};
 use super::restore::NO_DATE;
 use super::template::ChallengeRequest;
 use crate::facilitator::breaker::Condition;
@@ -37,7 +37,7 @@ impl Gate {
     /// that sells nothing any more: if it pays, a refund is due.
     pub(super) fn paid_for_nothing<'g>(
         &'g self,
-        request: &Request,
+        request: &IncomingRequest,
         presented: &Presented,
         now: UnixTime,
     ) -> Option<Admission<'g>> {
@@ -74,7 +74,7 @@ impl Gate {
         &'g self,
         (offer, judged): (Cow<'g, Offer>, Cow<'g, Offer>),
         instead: Option<Eligibility>,
-        request: Request,
+        request: IncomingRequest,
         isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> Admission<'g> {
@@ -217,12 +217,12 @@ impl Gate {
     pub(super) fn refused<'g>(
         &self,
         offer: &Offer,
-        request: &Request,
+        request: &IncomingRequest,
         (code, presented): (Code, &Presented),
         isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> Admission<'g> {
-        let Request { head, correlation } = request;
+        let IncomingRequest { head, correlation } = request;
         let open = match (code.row().reason, self.open(offer, now)) {
             (Some(_), Err(wait)) => return Admission::Respond(Reply::closed(correlation, wait)),
             (_, open) => open.unwrap_or(Cow::Borrowed(offer)),
@@ -236,19 +236,19 @@ impl Gate {
         };
         let nothing = matches!(cause, Cause::Unpaid | Cause::Trouble);
         let reason = if nothing { "" } else { code.name() };
-        let blame = FailureCause { cause, reason: reason.to_string() };
+        let failure = FailureCause { cause, reason: reason.to_string() };
         let claims = if nothing { None } else { presented.claims() };
-        let tally = isolate
+        let counts = isolate
             .client
             .as_ref()
             .filter(|_| cause != Cause::Trouble)
-            .map(|client_key| isolate.attempts.failed(client_key, &blame, claims, now));
+            .map(|client_key| isolate.attempts.failed(client_key, &failure, claims, now));
         let Some(reason) = code.row().reason else {
             return refuse(code, Audience::Paid, correlation);
         };
         let finding = Circumstances {
-            blame: &blame,
-            failures: Failures::networks(tally.as_ref()),
+            failure: &failure,
+            failures: Failures::networks(counts.as_ref()),
             consecutive_failures: Self::consecutive_failures(offer, &isolate.facilitators),
             correlation,
         };

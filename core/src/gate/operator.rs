@@ -63,13 +63,13 @@ pub enum OperatorStep {
 impl Gate {
     /// What one with these failures at this route would be told if they were proven, for the operator.
     #[must_use]
-    pub fn failing_code(&self, route: &str, tally: &FailureStreak) -> &'static str {
+    pub fn failing_code(&self, route: &str, counts: &FailureStreak) -> &'static str {
         let offer = self.routes.offers.iter().flatten().find(|offer| offer.settings.route == route);
         let limits =
             offer.and_then(|offer| offer.settings.diagnostics).unwrap_or(Thresholds::DEFAULT);
-        let failures = Failures::Payers(tally);
+        let failures = Failures::Payers(counts);
         let finding = Circumstances {
-            blame: &tally.blame,
+            failure: &counts.blame,
             failures,
             consecutive_failures: 0,
             correlation: "",

@@ -41,7 +41,7 @@ pub use self::inquire::Reading;
 pub use self::looking::{Looking, Resuming};
 pub use self::origin::{Collected, Collecting, Forwarding, OriginReply, StreamEnd, Streaming};
 pub(super) use self::parts::Payer;
-use self::parts::{Checked, Kept, Lookups, Observed, Plan, Row, Work};
+use self::parts::{Checked, Kept, KnownRow, Lookups, Observed, SettlementPlan, Work};
 pub use self::recording::{Abort, AfterRecord, Recording};
 pub use self::settle::{Settling, Verifying, Waiting};
 pub use self::take::Taking;
@@ -132,8 +132,8 @@ pub struct BodyLimits {
 pub struct PaidRequest<'g> {
     asked: Asked<'g>,
     checked: Checked,
-    plan: Plan,
-    row: Row,
+    plan: SettlementPlan,
+    row: KnownRow,
     chain: Lookups,
     failures: Observed,
     work: Work,

@@ -25,7 +25,7 @@ use super::offer::{Choice, Offer, Pricer};
 use super::presented::{Presented, shows_proof};
 use super::pricer::{PricerReply, can_be_told, question};
 use super::reply::{Audience, Reply};
-use super::request::Request;
+use super::request::IncomingRequest;
 use crate::amount::Amount;
 use crate::http::RequestHead;
 use crate::mpp::credential::CredentialSearch;
@@ -53,11 +53,11 @@ impl Gate {
     pub(super) fn admit_priced<'g>(
         &'g self,
         (route, offer, pricer): (usize, &'g Offer, &'g Pricer),
-        request: Request,
+        request: IncomingRequest,
         isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> Admission<'g> {
-        let Request { head, correlation } = &request;
+        let IncomingRequest { head, correlation } = &request;
         if !can_be_told(head) {
             let reply = Reply::problem(Code::HeaderTooLarge, Audience::Paid, correlation, None);
             return Admission::Respond(reply);
@@ -94,7 +94,7 @@ impl Gate {
         now: UnixTime,
     ) -> Admission<'_> {
         let AwaitingPrice { route, request } = pricing;
-        let Request { head, correlation } = &request;
+        let IncomingRequest { head, correlation } = &request;
         let offer = self.routes.offers.get(route).and_then(Option::as_ref);
         let Some((offer, pricer)) = offer.and_then(|offer| Some((offer, offer.pricer.as_ref()?)))
         else {

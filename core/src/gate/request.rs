@@ -12,12 +12,12 @@ pub(super) const CLIENT_ADDRESS: &str = "cf-connecting-ip";
 
 /// A request that the gate decides about.
 #[derive(Clone, Debug)]
-pub(super) struct Request {
+pub(super) struct IncomingRequest {
     pub head: RequestHead,
     pub correlation: String,
 }
 
-impl Request {
+impl IncomingRequest {
     /// A request with a random name, which is its correlation id if the client sent none.
     pub fn new(mut head: RequestHead, fresh: &str) -> Self {
         head.fresh = fresh.to_owned();

@@ -5,7 +5,7 @@
 use alloc::borrow::Cow;
 
 use super::Gate;
-use super::offer::{Offer, Protocols};
+use super::offer::Offer;
 use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 
@@ -29,14 +29,15 @@ impl Gate {
         let Some((_, closed)) = self.payers.restored else { return Ok(Cow::Borrowed(offer)) };
         let secs = offer.choices.iter().map(|choice| choice.terms.max_timeout_secs).min();
         let ends = now.plus(secs.unwrap_or_default());
-        if ends >= closed || !offer.protocols.x402 || planted(Mutant::ClosedAsks) {
+        if ends >= closed || !offer.settings.protocols.x402 || planted(Mutant::ClosedAsks) {
             return Ok(Cow::Borrowed(offer));
         }
         if offer.by_mpp().next().is_none() {
             return Err(closed.secs().saturating_sub(ends.secs()).max(1));
         }
-        let protocols = Protocols { x402: false, ..offer.protocols };
-        Ok(Cow::Owned(Offer { protocols, ..offer.clone() }.written()))
+        let mut open = offer.clone();
+        open.settings.protocols.x402 = false;
+        Ok(Cow::Owned(open.written()))
     }
 
     /// Whether the answers to requests without a payment are others for now.

@@ -120,8 +120,8 @@ impl Gate {
             if attempts.saturating_add(1) >= limits.exceeded_after {
                 return None;
             }
-            let blame = FailureCause { cause: Cause::Unpaid, reason: String::new() };
-            isolate.attempts.failed(&client_key, &blame, None, now);
+            let failure = FailureCause { cause: Cause::Unpaid, reason: String::new() };
+            isolate.attempts.failed(&client_key, &failure, None, now);
         }
         Some(standing.challenge.as_ref().map(|challenge| challenge.issue(fresh, now)))
     }

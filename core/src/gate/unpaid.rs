@@ -17,7 +17,7 @@ use super::isolate::Isolate;
 use super::offer::Offer;
 use super::publish::DocumentRequest;
 use super::reply::{self, Audience, Reply};
-use super::request::Request;
+use super::request::IncomingRequest;
 use crate::encoding::json;
 use crate::http::{Headers, RequestHead, ResponseHead};
 use crate::ledger::command::VERSION;
@@ -58,13 +58,13 @@ impl Unpaid {
 /// Waits for the object that counts free requests.
 pub struct AwaitingQuota {
     pub(super) route: usize,
-    pub(super) request: Request,
+    pub(super) request: IncomingRequest,
     pub(super) day: u64,
 }
 
 impl Gate {
     /// Forwards to a path without a price.
-    pub(super) fn free(&self, request: &Request, now: UnixTime) -> (OriginCall, Unpaid) {
+    pub(super) fn free(&self, request: &IncomingRequest, now: UnixTime) -> (OriginCall, Unpaid) {
         let unpaid = Unpaid::free(request.correlation.clone());
         let mut call = self.origin_call(request, Caller::Anybody, self.origin.timeout_secs, now);
         if asks_for_websocket(&request.head) {
@@ -76,7 +76,7 @@ impl Gate {
     /// Forwards like [`Gate::free`]; a 404 of the origin is replaced by a document.
     pub(super) fn free_unless_missing(
         &self,
-        request: &Request,
+        request: &IncomingRequest,
         wanted: DocumentRequest,
         now: UnixTime,
     ) -> (OriginCall, Unpaid) {
@@ -89,7 +89,7 @@ impl Gate {
     pub(super) fn by_key(
         &self,
         offer: &Offer,
-        mut request: Request,
+        mut request: IncomingRequest,
         name: &str,
         now: UnixTime,
     ) -> (OriginCall, Unpaid) {
@@ -101,7 +101,7 @@ impl Gate {
     pub(super) fn waived(
         &self,
         offer: &Offer,
-        request: Request,
+        request: IncomingRequest,
         now: UnixTime,
     ) -> (OriginCall, Unpaid) {
         self.unpaid(offer, request, Caller::Anybody, None, now)
@@ -111,7 +111,7 @@ impl Gate {
     pub(super) fn unpaid(
         &self,
         offer: &Offer,
-        request: Request,
+        request: IncomingRequest,
         caller: Caller<'_>,
         remaining: Option<u64>,
         now: UnixTime,
@@ -127,7 +127,7 @@ impl Gate {
 
     fn origin_call(
         &self,
-        request: &Request,
+        request: &IncomingRequest,
         caller: Caller<'_>,
         timeout_secs: u64,
         now: UnixTime,
@@ -141,7 +141,7 @@ impl Gate {
         &self,
         route: usize,
         offer: &Offer,
-        request: &Request,
+        request: &IncomingRequest,
         isolate: &Isolate<'_>,
         now: UnixTime,
     ) -> Option<(LedgerCall, AwaitingQuota)> {

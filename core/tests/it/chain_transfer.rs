@@ -5,7 +5,7 @@ use crate::support::{cases, text};
 use farebox_core::amount::Amount;
 use farebox_core::encoding::hex as bytes;
 use farebox_core::evm::address::Address;
-use farebox_core::evm::rpc::reply::RpcError;
+use farebox_core::evm::rpc::error::RpcError;
 use farebox_core::evm::transaction::SignedTransfer;
 use farebox_core::ledger::inquiry::finding::{Finality, Finding, Unreadable, Verdict, verdict};
 use farebox_core::ledger::inquiry::simulation::{AwaitingSimulation, Prospect};

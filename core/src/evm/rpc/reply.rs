@@ -1,17 +1,16 @@
 //! A node's reply to a batch, read strictly: a missing or malformed member is an error, never a
 //! default.
 
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 
 use serde_json::{Map, Value};
 
+use super::error::RpcError;
+use super::field::{array, bytes, member, quantity, wide_quantity};
 use super::{AUTHORIZATION_CANCELED, AUTHORIZATION_USED, AuthorizationId, Span};
 use crate::amount::Amount;
-use crate::encoding::hex;
-use crate::encoding::json::{self, JsonError};
+use crate::encoding::json;
 use crate::evm::address::Address;
 use crate::sorted::by_rank;
 use crate::time::UnixTime;
@@ -305,52 +304,6 @@ pub enum Inclusion {
     Removed,
 }
 
-/// Error of a node's reply, or of its answer to one call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RpcError {
-    /// Not one bounded JSON document.
-    Json(JsonError),
-    /// The node answered with an error of this number.
-    Refused(i64),
-    /// The named part is missing or violates the specification.
-    Shape(&'static str),
-}
-
-impl RpcError {
-    /// The stable code.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Json(error) => error.code(),
-            Self::Refused(_) => "rpc_refused",
-            Self::Shape(_) => "rpc_shape",
-        }
-    }
-}
-
-impl fmt::Display for RpcError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Json(error) => write!(formatter, "the node's reply cannot be read: {error}"),
-            Self::Refused(number) => {
-                write!(
-                    formatter,
-                    "the node answered with error {number}; check what its plan allows"
-                )
-            }
-            Self::Shape(part) => {
-                write!(
-                    formatter,
-                    "the node's reply has a missing or invalid \"{part}\"; try another node"
-                )
-            }
-        }
-    }
-}
-
-impl core::error::Error for RpcError {}
-
 /// The id of an answer, and its result or error.
 fn answer_of(mut answer: Map<String, Value>) -> Result<(u64, Result<Value, RpcError>), RpcError> {
     if answer.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
@@ -390,44 +343,4 @@ fn log(value: &Value) -> Result<Log, RpcError> {
             _ => return Err(RpcError::Shape("removed")),
         },
     })
-}
-
-fn member<'a>(object: &'a Map<String, Value>, name: &'static str) -> Result<&'a Value, RpcError> {
-    object.get(name).ok_or(RpcError::Shape(name))
-}
-
-/// `0x` and 1 to 16 digits without a leading zero. Spec: execution API, "uint".
-fn quantity(value: &Value, name: &'static str) -> Result<u64, RpcError> {
-    let digits = value.as_str().and_then(|text| text.strip_prefix("0x"));
-    match digits.map(str::as_bytes) {
-        Some([b'0']) => Ok(0),
-        Some([b'1'..=b'9' | b'a'..=b'f' | b'A'..=b'F', rest @ ..])
-            if rest.iter().all(u8::is_ascii_hexdigit) =>
-        {
-            digits
-                .and_then(|digits| u64::from_str_radix(digits, 16).ok())
-                .ok_or(RpcError::Shape(name))
-        }
-        _ => Err(RpcError::Shape(name)),
-    }
-}
-
-/// As [`quantity`], with up to 64 digits.
-fn wide_quantity(value: &Value, name: &'static str) -> Result<Amount, RpcError> {
-    let digits = value.as_str().and_then(|text| text.strip_prefix("0x")).unwrap_or_default();
-    let canonical = digits == "0" || !digits.starts_with('0');
-    if digits.is_empty() || !canonical {
-        return Err(RpcError::Shape(name));
-    }
-    let word: [u8; 32] =
-        hex::decode_array(&format!("0x{digits:0>64}")).map_err(|_| RpcError::Shape(name))?;
-    Ok(Amount::from_be_bytes(word))
-}
-
-fn bytes(value: &Value, name: &'static str) -> Result<Vec<u8>, RpcError> {
-    value.as_str().and_then(|text| hex::decode_prefixed(text).ok()).ok_or(RpcError::Shape(name))
-}
-
-fn array<const N: usize>(value: &Value, name: &'static str) -> Result<[u8; N], RpcError> {
-    value.as_str().and_then(|text| hex::decode_array(text).ok()).ok_or(RpcError::Shape(name))
 }

@@ -8,7 +8,7 @@ use core::ops::Deref;
 use crate::encoding::hex;
 use crate::gate::Gate;
 use crate::gate::offer::{Choice, Offer};
-use crate::gate::request::Request;
+use crate::gate::request::IncomingRequest;
 
 /// What was asked, to be read alone.
 pub(super) struct Asked<'g>(Purchase<'g>);
@@ -18,12 +18,12 @@ pub(super) struct Purchase<'g> {
     pub gate: &'g Gate,
     pub offer: Cow<'g, Offer>,
     pub choice: Cow<'g, Choice>,
-    pub request: Request,
-    pub body: Body,
+    pub request: IncomingRequest,
+    pub body: RequestBody,
 }
 
 /// The body of a request, as far as its payment is bound to it.
-pub(super) enum Body {
+pub(super) enum RequestBody {
     /// None, or not read yet.
     Unread,
     /// SHA-256, hex.
@@ -32,7 +32,7 @@ pub(super) enum Body {
     Long,
 }
 
-impl Body {
+impl RequestBody {
     /// The form that the binding covers.
     pub(super) fn as_str(&self) -> &str {
         match self {
@@ -63,7 +63,7 @@ impl<'g> Asked<'g> {
 
     /// Takes what was read of the request's body; `None` for a body that is too long.
     pub(super) fn take_digest(&mut self, digest: Option<String>) {
-        self.0.body = digest.map_or(Body::Long, Body::Digest);
+        self.0.body = digest.map_or(RequestBody::Long, RequestBody::Digest);
     }
 }
 

@@ -5,15 +5,15 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::asked::{Asked, Body, Purchase};
+use super::asked::{Asked, Purchase, RequestBody};
 use super::body::Digesting;
-use super::parts::{Checked, Lookups, Observed, Payer, Plan, Row, Work};
+use super::parts::{Checked, KnownRow, Lookups, Observed, Payer, SettlementPlan, Work};
 use super::{PaidRequest, Step, refusal};
 use crate::facilitator::breaker::{Condition, SettlementHealth};
 use crate::gate::Gate;
 use crate::gate::offer::{Choice, Offer};
 use crate::gate::recorded::FirstSight;
-use crate::gate::request::Request;
+use crate::gate::request::IncomingRequest;
 use crate::http::BodyPresence;
 use crate::ledger::command::Mode;
 use crate::payment::Proof;
@@ -28,7 +28,7 @@ impl<'g> PaidRequest<'g> {
     pub(in crate::gate) fn begin(
         gate: &'g Gate,
         (offer, choice): (Cow<'g, Offer>, Cow<'g, Choice>),
-        request: Request,
+        request: IncomingRequest,
         payer: Payer,
         now: UnixTime,
     ) -> Step<'g> {
@@ -38,7 +38,7 @@ impl<'g> PaidRequest<'g> {
             signature == SignatureCheck::Deferred && proof.payer.is_some() && !by_chain;
         let (facilitators, Condition { health, consecutive_failures, .. }) =
             by_readiness(&choice.facilitators, &payer.facilitators);
-        let plan = Plan {
+        let plan = SettlementPlan {
             facilitators,
             // While settlements fail, nothing is served on credit. A contract may change its mind,
             // and the signer of a transaction may replace it by another one.
@@ -48,7 +48,7 @@ impl<'g> PaidRequest<'g> {
             },
             verified: false,
         };
-        let row = Row {
+        let row = KnownRow {
             receipt: gate.receipt_id(&proof),
             place: gate.shards.first(),
             seen: FirstSight::now(UnixTime::from_secs(0)),
@@ -66,7 +66,7 @@ impl<'g> PaidRequest<'g> {
             recalled: None,
         };
         let with_body = request.head.body == BodyPresence::Present;
-        let body = Body::Unread;
+        let body = RequestBody::Unread;
         let paid = Box::new(Self {
             asked: Asked::new(Purchase { gate, offer, choice, request, body }),
             checked: Checked {

@@ -48,7 +48,7 @@ pub(super) struct Checked {
 }
 
 /// Who settles it, and when.
-pub(super) struct Plan {
+pub(super) struct SettlementPlan {
     /// Indices of the facilitators that may settle, the one to ask now first and the last resort
     /// last.
     pub facilitators: Vec<usize>,
@@ -60,7 +60,7 @@ pub(super) struct Plan {
 }
 
 /// What the ledger has said of its row.
-pub(super) struct Row {
+pub(super) struct KnownRow {
     pub receipt: String,
     /// Shard count and role of the object asked; two of each while the number changes.
     pub place: (u64, Role),

@@ -9,7 +9,7 @@ use crate::gate::checked::Protocol;
 use crate::gate::diagnose::{Circumstances, Diagnosis, Failures, cause_of};
 use crate::gate::offer::Offer;
 use crate::gate::reply::Reply;
-use crate::gate::request::Request;
+use crate::gate::request::IncomingRequest;
 use crate::gate::template::ChallengeRequest;
 use crate::ledger::attempts::FailureCause;
 use crate::payment::Cause;
@@ -41,7 +41,7 @@ impl PaidRequest<'_> {
         now: UnixTime,
     ) -> Reply {
         let (key, digest) = (self.asked.gate.keys.challenge(), self.asked.body.digest());
-        let Request { head, correlation } = &self.asked.request;
+        let IncomingRequest { head, correlation } = &self.asked.request;
         let asked = ChallengeRequest { head, correlation, key, digest: digest.as_ref(), now };
         match self.asked.gate.open(&self.asked.offer, now) {
             Ok(offer) => offer.challenge(&asked, code, reason, diagnosis),
@@ -103,7 +103,7 @@ impl PaidRequest<'_> {
         now: UnixTime,
     ) -> Option<Diagnosis> {
         let finding = Circumstances {
-            blame: failure,
+            failure,
             failures,
             consecutive_failures: self.failures.consecutive_failures,
             correlation: &self.asked.request.correlation,

@@ -25,7 +25,7 @@ use super::Gate;
 use super::keys;
 use super::path::Target;
 use super::reply::{Audience, Body, Reply, own_headers};
-use super::request::Request;
+use super::request::IncomingRequest;
 use super::route::RouteMatch;
 use crate::http::{Headers, ResponseHead};
 
@@ -57,7 +57,7 @@ impl Gate {
     /// has decided.
     pub(super) fn published(
         &self,
-        Request { head, correlation }: &Request,
+        IncomingRequest { head, correlation }: &IncomingRequest,
         target: &Target,
         found: &RouteMatch,
     ) -> Option<Published> {

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::search::SearchedBlocks;
-use crate::evm::rpc::reply::RpcError;
+use crate::evm::rpc::error::RpcError;
 use crate::payment::TxHash;
 use crate::time::UnixTime;
 

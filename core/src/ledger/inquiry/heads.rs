@@ -2,7 +2,8 @@
 
 use super::finding::{Finality, Unreadable};
 use crate::encoding::hex;
-use crate::evm::rpc::reply::{Block, RpcError};
+use crate::evm::rpc::error::RpcError;
+use crate::evm::rpc::reply::Block;
 use crate::payment::TxHash;
 
 /// The newest block and the safe one.

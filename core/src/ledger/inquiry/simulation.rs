@@ -8,7 +8,8 @@ use alloc::boxed::Box;
 use alloc::string::String;
 
 use super::finding::Unreadable;
-use crate::evm::rpc::reply::{Replies, RpcError};
+use crate::evm::rpc::error::RpcError;
+use crate::evm::rpc::reply::Replies;
 use crate::evm::rpc::{At, Call, batch};
 use crate::evm::transaction::SignedTransfer;
 
