@@ -44,7 +44,7 @@ impl Gate {
             return refuse(Code::MethodNotAllowed, Audience::Other, correlation);
         }
         if head.is_too_large() && !planted(Mutant::FieldsGrow) {
-            return refuse(Code::HeaderTooLarge, Audience::Other, &correlation);
+            return refuse(Code::HeaderTooLarge, Audience::Other, correlation);
         }
         if self.has_let_through(&head.headers) {
             return refuse(Code::LoopDetected, Audience::Other, correlation);
