@@ -33,9 +33,10 @@ function against(text: string): readonly string[] {
   return validate(getStaticTOMLValue(parseTOML(text))) ? [] : (validate.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`);
 }
 
-/** The TOML of a document: whole files, or variables alone. */
+/** The TOML of a document, which is right: whole files, or variables alone. */
 function examples(document: string): readonly string[] {
-  const blocks = readFileSync(document, 'utf8').split('```toml\n').slice(1).map((rest) => rest.split('```')[0] ?? '');
+  const text = readFileSync(document, 'utf8').replace(/^Ten things that people get wrong[^]*?^```toml\n/m, '```text\n');
+  const blocks = text.split('```toml\n').slice(1).map((rest) => rest.split('```')[0] ?? '');
   return blocks.map((block) => (/^[A-Z_]+ = /.test(block) ? `[vars]\n${block}` : block));
 }
 
