@@ -37,8 +37,8 @@ import { elapsed, root, run, runMain, StepFailed } from './steps.mjs';
 const TIMEOUT_MS = 600_000;
 /** The time of a random kill with its share of a drain. */
 const MOMENT_MS = 6_000;
-/** Files of tests that run at once: they wait for leases, processes and deadlines two thirds of the time. */
-const AT_ONCE = Math.min(2 * availableParallelism() + 1, 6);
+/** Files of tests that run at once: they wait for leases, processes and deadlines most of the time. */
+const AT_ONCE = Math.min(availableParallelism() + 2, 6);
 /** Other implementations beside this one; their cargo settings must not reach the workspace. */
 const AGREEMENT = 'tests/agreement/Cargo.toml';
 

@@ -1,4 +1,4 @@
-// The client of `farebox/agent` against a control plane and merchants over HTTP: the acceptance cases of contract 003.
+// The client of `farebox/agent` against a control plane and merchants over HTTP, as those of `@402flow/sdk` behave.
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';

@@ -1,4 +1,4 @@
-// A control plane as contract 003 describes it, over HTTP: tokens, decisions that are the same for the same key, receipts.
+// A control plane as `@402flow/sdk` expects it, over HTTP: tokens, decisions that are the same for the same key, receipts.
 
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';

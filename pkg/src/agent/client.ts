@@ -59,7 +59,7 @@ export class AgentPayClient {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** Asks the merchant once, without paying, and tells what is known. With a challenge nobody is asked. */
+  /** Asks the merchant once, without paying, and tells what is known. With a challenge it asks no one. */
   async preparePaidRequest(input: string, init?: RequestInit, options: PreparePaidRequestOptions = {}): Promise<SdkPreparedPaidRequest> {
     const request = requestOf(input, init);
     if (options.challenge !== undefined) return preparedOf(request, options.challenge, options.externalMetadata, undefined);

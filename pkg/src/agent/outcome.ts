@@ -14,7 +14,7 @@ export type SuccessPaidResponse = Base & Attempt & { kind: 'success'; receiptId:
 export type PaidFulfillmentFailedResponse = Base & Attempt & {
   kind: 'paid_fulfillment_failed'; receiptId: string; receipt: SdkReceipt; reason: string; decision: Decision<'paid_fulfillment_failed'>;
 };
-/** Not paid: somebody said no, or a person has to look. */
+/** Not paid: policy or wallet said no, or a person has to look. */
 export type DeniedPaidResponse = Base & {
   kind: 'denied'; protocol: PaidRequestProtocol; paidRequestId?: string; reason: string; decision: Decision<'deny'>; policyReviewEventId?: string;
 };
