@@ -35,6 +35,8 @@ import { elapsed, root, run, runMain, StepFailed } from './steps.mjs';
 
 /** How long a test may hang before it fails; the runner counts a file as one, and a busy machine may take three times as long. */
 const TIMEOUT_MS = 600_000;
+/** A warning of wrangler or of its bundler, in whatever colour. */
+const WARNING = /\bWARNING\b|▲/;
 /** The time of a random kill with its share of a drain. */
 const MOMENT_MS = 6_000;
 /** Files of tests that run at once: they wait for leases, processes and deadlines most of the time. */
@@ -187,9 +189,6 @@ async function deploy() {
     if (warned >= 0) throw new StepFailed(`wrangler warns:\n${output.split('\n').slice(warned, warned + 12).join('\n')}`);
   }
 }
-
-/** A warning of wrangler or of its bundler, in whatever colour. */
-const WARNING = /\bWARNING\b|▲/;
 
 /**
  * @typedef {object} Files
