@@ -4,7 +4,7 @@
 // of tests is a process of its own, so what all of them load is kept ready in `node_modules/.cache`:
 // each source without its types, and viem, which is hundreds of files, in a few.
 
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { register } from 'node:module';
@@ -83,12 +83,13 @@ async function bundles() {
  * @param {(draft: URL) => Promise<unknown>} make
  */
 async function inOneStep(place, make) {
-  const draft = new URL(place.href.replace(/\/?$/, `.${process.pid}`));
+  const draft = new URL(place.href.replace(/\/?$/, `.${randomUUID()}`));
   await make(draft);
   await rename(draft, place).catch((error) => {
     if (!existsSync(place)) throw error;
   });
-  await rm(draft, { recursive: true, force: true });
+  // What is left of a draft does no harm.
+  await rm(draft, { recursive: true, force: true }).catch(() => undefined);
 }
 
 /**
