@@ -1,6 +1,7 @@
 /** `fetch` that pays: carries out the decisions of the compiled part, one step after the other. */
 import { Exchange } from '#wasm';
 
+import { beginning } from './beginning.js';
 import { notReplayable } from './body.js';
 import { endpointOf, endpointsOf, watchOf, type Endpoints, type Watch } from './endpoints.js';
 import { FareboxError, quietly, told, unusable, type SentPayment, type Told } from './error.js';
@@ -288,32 +289,6 @@ async function answered(exchange: Exchange, response: Response, now: () => numbe
   return JSON.parse(exchange.answered(response.status, lines, body, now())) as Step;
 }
 
-/** The first 64 KiB of a body that stays readable; a longer or broken one is ignored. */
-async function beginning(response: Response): Promise<Uint8Array> {
-  const pieces: Uint8Array[] = [];
-  let length = 0;
-  const reader = response.clone().body?.getReader();
-  while (reader !== undefined) {
-    // An answer without its body is still an answer: its status decides.
-    const { done, value } = await reader.read().catch(() => ({ done: undefined, value: undefined }));
-    if (done === true) break;
-    length += value?.length ?? Infinity;
-    if (value === undefined || length > MAX_BODY) {
-      // Not awaited: it would last until the other copy is read.
-      reader.cancel().catch(() => undefined);
-      return new Uint8Array();
-    }
-    pieces.push(value);
-  }
-  const all = new Uint8Array(length);
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all;
-}
-
 /**
  * The same request with the payment; a redirect is an answer, so that a payment goes only where it
  * was requested.
@@ -338,5 +313,3 @@ async function pause(milliseconds: number, signal: AbortSignal | null | undefine
   });
 }
 
-/** Maximum bytes read of a refusal. */
-const MAX_BODY = 64 * 1024;

@@ -87,7 +87,7 @@ impl State {
 /// What can happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Somebody executes it.
+    /// Its execution begins.
     Begin,
     /// An outcome came.
     Finish,
