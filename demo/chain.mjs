@@ -54,6 +54,9 @@ export async function startChain({ port, idle = false, log = () => {} } = {}) {
     name: 'Base Sepolia (local)',
     nativeCurrency: { name: 'Ether', symbol: 'ETH', decimals: 18 },
     rpcUrls: { default: { http: [url] } },
+    // With it viem skips a block that comes while it searches for a replacement, and then waits for a
+    // next one, which a chain without other traffic never makes.
+    supportsTransactionReplacementDetection: false,
   });
   const transport = http(url, { retryCount: 0 });
   const publicClient = createPublicClient({ chain, transport, pollingInterval: POLL_MS, cacheTime: 0 });
