@@ -1,6 +1,6 @@
 // Everything that must hold before a change lands: setup, then every suite below.
 //
-//   node scripts/test.mjs [lint] [core] [worker] [e2e] [pkg] [crash [moments [seed]]] [deploy]
+//   node scripts/test.mjs [lint] [core] [worker] [e2e] [pkg] [browser] [crash [moments [seed]]] [deploy]
 //
 // Without a name it runs all. `crash` kills workerd at every step and at that many random moments
 // [20]; `deploy` compares configuration, check and documents, and asks wrangler whether it would
@@ -48,6 +48,12 @@ const AGREEMENT = 'tests/agreement/Cargo.toml';
 const drill = once(() => buildWorker({ features: ['panic-drill'], out: 'build/panic-drill' }));
 const gate = once(() => buildWorker());
 const payer = once(() => buildPayer());
+const whole = once(async () => {
+  await gate();
+  await payer();
+  await buildCheck();
+  await finishPackage();
+});
 const moments = Number(process.argv.slice(2).find(isNumber) ?? process.env.FAREBOX_CRASH_MOMENTS ?? 0);
 
 /** @type {Record<string, Suite>} */
@@ -77,14 +83,14 @@ const suites = {
     first: ['tests/interop/interop.test.ts', 'tests/e2e/onchain.test.ts', 'tests/e2e/liars.test.ts'],
   },
   pkg: {
-    before: async () => {
-      await gate();
-      await payer();
-      await buildCheck();
-      await finishPackage();
-    },
+    before: whole,
     folders: ['tests/pkg'],
     first: ['tests/pkg/spending.test.ts', 'tests/pkg/faults.test.ts', 'tests/pkg/packed.test.ts'],
+  },
+  browser: {
+    before: whole,
+    folders: ['tests/browser'],
+    first: ['tests/browser/pages.test.ts'],
   },
   crash: {
     before: gate,

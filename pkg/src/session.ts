@@ -1,0 +1,118 @@
+/** A session key of a page: a key of its own with limits, so that the wallet is not asked for each payment. */
+import { FareboxError, unusable } from './error.js';
+import { indexedDbStore, tableOf } from './indexeddb.js';
+import type { Policy } from './options.js';
+import { localSigner, type Signer } from './signer.js';
+import type { Store } from './store.js';
+
+export type SessionOptions = {
+  /** Names the session; its database is `farebox-session-<name>` ['default']. */
+  readonly name?: string;
+  /** What it may spend, and where: of a session that exists, its own stays. */
+  readonly policy: Policy;
+  /** For how long it signs, in seconds. */
+  readonly lifetimeSecs: number;
+  /** Unix seconds [the clock]. */
+  readonly now?: () => number;
+};
+
+/** What `payingFetch` and `createLocalAgentClient` need: `payingFetch({ ...session })`. */
+export type Session = {
+  readonly signer: Signer;
+  readonly policy: Policy;
+  readonly store: Store;
+  /** Where its money is. */
+  readonly address: string;
+  /** Unix seconds from which it signs nothing. */
+  readonly expires: number;
+  /** Lets it sign for so many seconds from now. Ask the person first. */
+  renew(lifetimeSecs: number): Promise<Session>;
+  /** Deletes the key. What is left at its address is lost: move it first. */
+  forget(): Promise<void>;
+};
+
+/** What the browser keeps: the key, sealed under one that no script can read. */
+type Kept = { readonly wrapping: CryptoKey; readonly iv: Uint8Array<ArrayBuffer>; readonly sealed: ArrayBuffer; readonly policy: Policy; readonly expires: number };
+
+/**
+ * Opens the session of this name, or makes it with a new key. The key is kept across reloads, for
+ * every tab of the page's origin, encrypted under a `CryptoKey` that is not extractable; it moves
+ * into the compiled part to sign. A script of the same origin can use it, but not take it away.
+ */
+export async function openSession(options: SessionOptions): Promise<Session> {
+  const { name = 'default', policy, lifetimeSecs, now = () => Date.now() / 1000 } = options ?? {};
+  if (typeof name !== 'string' || name === '') throw unusable('invalid_argument', 'the name of openSession is not text');
+  if (typeof policy !== 'object' || policy === null) throw unusable('invalid_argument', 'openSession has no policy');
+  const table = tableOf(`farebox-session-${name}`);
+  const lasting = (secs: number): number => {
+    if (!Number.isFinite(secs) || secs <= 0) throw unusable('invalid_argument', 'lifetimeSecs is no number of seconds');
+    return now() + secs;
+  };
+  const made = await newlyKept(policy, lasting(lifetimeSecs));
+  // Of two tabs that make one at once, both get the first one.
+  const kept = await table<Kept>('readwrite', (rows, done) => {
+    const got = rows.get(KEY);
+    got.onsuccess = () => {
+      if (got.result === undefined) rows.put(made, KEY);
+      done((got.result as Kept | undefined) ?? made);
+    };
+  });
+  const key = localSigner(hex(new Uint8Array(await crypto.subtle.decrypt({ name: 'AES-GCM', iv: kept.iv }, kept.wrapping, kept.sealed))));
+  const address = await key.address();
+  const store = indexedDbStore(`farebox-session-${name}-budget`);
+  const at = (expires: number): Session => ({
+    signer: {
+      address: async () => address,
+      sign: async (typedData) => {
+        if (now() >= expires) throw expired();
+        return key.sign(typedData);
+      },
+    },
+    policy: kept.policy,
+    store,
+    address,
+    expires,
+    renew: async (secs) => {
+      const later = lasting(secs);
+      await table<true>('readwrite', (rows, done) => {
+        rows.put({ ...kept, expires: later } satisfies Kept, KEY);
+        done(true);
+      });
+      return at(later);
+    },
+    forget: async () => {
+      await table<true>('readwrite', (rows, done) => {
+        rows.delete(KEY);
+        done(true);
+      });
+      key.forget();
+    },
+  });
+  return at(kept.expires);
+}
+
+async function newlyKept(policy: Policy, expires: number): Promise<Kept> {
+  const wrapping = await crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
+  const iv = crypto.getRandomValues(new Uint8Array(12));
+  const secret = crypto.getRandomValues(new Uint8Array(32));
+  const sealed = await crypto.subtle.encrypt({ name: 'AES-GCM', iv }, wrapping, secret);
+  secret.fill(0);
+  return { wrapping, iv, sealed, policy, expires };
+}
+
+function hex(bytes: Uint8Array): string {
+  let text = '0x';
+  for (const byte of bytes) text += byte.toString(16).padStart(2, '0');
+  bytes.fill(0);
+  return text;
+}
+
+function expired(): FareboxError {
+  return new FareboxError({
+    code: 'session_expired',
+    message: 'the session key has expired; nothing was signed',
+    remedy: 'ask the person whether to go on, then call renew',
+  });
+}
+
+const KEY = 'key';
