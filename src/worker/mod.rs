@@ -240,7 +240,10 @@ pub fn fail(head: &str, why: &str) -> JsValue {
     let code = match why {
         "timeout" => Code::OriginTimeout,
         "lost" => Code::OriginFailed,
-        _ => Code::Internal,
+        _ => {
+            edge::complain(&format!("farebox: the work on the request {correlation} was lost"));
+            Code::Internal
+        }
     };
     edge::render(&Reply::problem(code, Audience::Other, correlation, None))
 }

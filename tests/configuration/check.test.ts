@@ -344,6 +344,14 @@ describe('the command', () => {
     assert.ok(!(stdout + stderr).includes('5c5c5c'), stdout);
   });
 
+  it('says of what may be an account of another chain that it may be a key, while the network is unreadable', () => {
+    folder.write(tomlOf({ ...GOOD.vars, NETWORK: 'Sui', PAY_TO: `0x${'5c'.repeat(32)}` }), GOOD.secrets);
+    const { status, stdout } = run('--config', folder.file);
+    assert.equal(status, 1);
+    assert.match(stdout, /NETWORK: must be a CAIP-2 id/);
+    assert.match(stdout, /PAY_TO: looks like a PRIVATE KEY; if it is one,/);
+  });
+
   it('ends with 2 when there is nothing to check', () => {
     folder.write(HEAD);
     const broken = openFolder();

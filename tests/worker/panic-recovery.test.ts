@@ -22,7 +22,9 @@ describe('a payment at work when the instance panics', () => {
       const answer = send(world, path, payment, { headers: [secret] });
       await eventually('it is being settled', () => world.facilitator.of('settle', payment.payer).length === 1);
       await world.gate.raw('GET', '/after/x', [['x-panic', 'gate']]);
-      expectLost(await answer);
+      const lost = await answer;
+      expectLost(lost);
+      await eventually('the log names the request', () => world.gate.printed.includes(`farebox: the work on the request ${lost.headers['x-correlation-id']} was lost`));
 
       await eventually('the lease is over', async () => {
         const { status, text } = await send(world, path, payment, { headers: [secret] });

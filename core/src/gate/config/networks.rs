@@ -128,7 +128,7 @@ pub(super) fn pay_to(
         return good.then(|| text.to_owned());
     }
     let Ok(address) = Address::parse_checksummed(text) else {
-        reader.fail(variable, no_address(text));
+        reader.fail(variable, no_address(text, true));
         return None;
     };
     if address.is_zero() || (address.is_burn() && network.is_main_network()) {
@@ -139,20 +139,21 @@ pub(super) fn pay_to(
 }
 
 /// Reports a key in the place of the payee, which no other error may keep from being said. An
-/// account of another chain than EVM may look like one.
+/// account of another chain than EVM may look like one, so without a readable network it only may be.
 pub(super) fn no_key(reader: &mut Reader, pay_to: Option<&Value>, networks: &[ChainId]) {
     let text = pay_to.and_then(Value::as_str).filter(|text| Address::parse(text).is_err());
     if let Some(text) = text
         && networks.iter().all(|network| network.evm_id().is_some())
-        && let told = no_address(text)
+        && let told = no_address(text, !networks.is_empty())
         && told.ends_with(LEAKED)
     {
         reader.fail("PAY_TO", told);
     }
 }
 
-/// The sentence about a payee that is no address. It repeats nothing of what may be a secret.
-fn no_address(text: &str) -> String {
+/// The sentence about a payee that is no address, on EVM or perhaps on another chain. It repeats
+/// nothing of what may be a secret.
+fn no_address(text: &str, on_evm: bool) -> String {
     let text = text.trim();
     let (prefix, digits) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         Some(digits) => ("0x", digits),
@@ -162,7 +163,7 @@ fn no_address(text: &str) -> String {
     let words = text.split_whitespace().count();
     match digits.len() {
         _ if matches!(words, 12 | 15 | 18 | 21 | 24) => format!("IS A SEED PHRASE, {LEAKED}"),
-        64 if is_hex => format!("IS A PRIVATE KEY, {LEAKED}"),
+        64 if is_hex && on_evm => format!("IS A PRIVATE KEY, {LEAKED}"),
         // The word for it may have been copied with the key.
         60..=70 if is_hex => format!("looks like a PRIVATE KEY; if it is one, it is {LEAKED}"),
         40 if is_hex && prefix.is_empty() => {
