@@ -31,13 +31,14 @@ export type Session = {
   forget(): Promise<void>;
 };
 
-/** What the browser keeps: the key, sealed under one that no script can read. */
+/** What the browser keeps: the key, sealed under one that cannot be exported. */
 type Kept = { readonly wrapping: CryptoKey; readonly iv: Uint8Array<ArrayBuffer>; readonly sealed: ArrayBuffer; readonly policy: Policy; readonly expires: number };
 
 /**
  * Opens the session of this name, or makes it with a new key. The key is kept across reloads, for
- * every tab of the page's origin, encrypted under a `CryptoKey` that is not extractable; it moves
- * into the compiled part to sign. A script of the same origin can use it, but not take it away.
+ * every tab of the page's origin, encrypted under a `CryptoKey` that is not extractable, and is
+ * decrypted to sign: browsers do not sign on this curve by themselves. A copy of the database is
+ * worth nothing elsewhere; a script that runs in the page's origin can decrypt the key.
  */
 export async function openSession(options: SessionOptions): Promise<Session> {
   const { name = 'default', policy, lifetimeSecs, now = () => Date.now() / 1000 } = options ?? {};
@@ -74,10 +75,15 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     expires,
     renew: async (secs) => {
       const later = lasting(secs);
-      await table<true>('readwrite', (rows, done) => {
-        rows.put({ ...kept, expires: later } satisfies Kept, KEY);
-        done(true);
+      const renewed = await table<boolean>('readwrite', (rows, done) => {
+        const got = rows.get(KEY);
+        got.onsuccess = () => {
+          // Another tab may have forgotten the key.
+          if (got.result !== undefined) rows.put({ ...kept, expires: later } satisfies Kept, KEY);
+          done(got.result !== undefined);
+        };
       });
+      if (!renewed) throw expired();
       return at(later);
     },
     forget: async () => {

@@ -109,7 +109,7 @@ test('a wallet client of viem pays in a page', async () => {
   assert.deepEqual(complaints, []);
 });
 
-test('a session key pays without the wallet, within its cap, its host and its time, and no script can take it', async () => {
+test('a session key pays without the wallet, within its cap, its host and its time, and what wraps it cannot be exported', async () => {
   const first = await resultsOf(await opened('session'));
   const address = String(first['address']?.value) as `0x${string}`;
   assert.match(address, /^0x[0-9a-fA-F]{40}$/);
