@@ -22,9 +22,9 @@ export const MUTANTS = [
     // A broken upload ends like any other.
     name: 'BreakIsEnd',
     file: 'origin.mjs',
-    guard: 'flow(source, writable.getWriter(), UPLOAD_IDLE_MS, undefined, () => controller.abort())',
+    guard: 'flow(source, writable.getWriter(), UPLOAD_IDLE_MS, undefined, () => breaks.abort())',
     broken: (planted) => `((writer) => flow(source, writer, UPLOAD_IDLE_MS, undefined, () => {
-      if (${planted}) writer.close(); else controller.abort();
+      if (${planted}) writer.close(); else breaks.abort();
     }))(writable.getWriter())`,
   },
   {

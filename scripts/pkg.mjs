@@ -215,6 +215,7 @@ export default gate;
 /** The class of the ledger's objects, with SQLite. */
 export declare class Ledger {
   constructor(state: unknown, env: Record<string, unknown>);
+  ask(command: string, body: Uint8Array | null): Promise<unknown>;
   fetch(request: Request): Promise<Response>;
   alarm(): Promise<void>;
 }

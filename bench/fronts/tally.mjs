@@ -17,13 +17,17 @@ export class Ledger extends Built {
    * @param {unknown} env
    */
   constructor(state, env) {
-    super(counted(state, counts), env);
+    super(state, env);
+    this.state = counted(state, counts);
   }
 
-  /** @param {Request} request */
-  fetch(request) {
+  /**
+   * @param {string} command
+   * @param {Uint8Array | null} body
+   */
+  ask(command, body) {
     counts.calls = (counts.calls ?? 0) + 1;
-    return super.fetch(request);
+    return super.ask(command, body);
   }
 }
 

@@ -61,13 +61,27 @@ export function collect(response, limit, milliseconds) {
  * @param {number} limit
  */
 export async function bounded(message, limit) {
+  const announced = lengthOf(message);
+  if (announced !== undefined && announced <= limit) return UTF8.decode(await message.arrayBuffer());
   const { kind, source } = await read(message.body, limit);
   if (kind === 'open') {
     await source?.reader?.cancel();
     return undefined;
   }
   if (kind !== 'whole') throw new Error('the body broke off');
-  return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(source?.whole);
+  return UTF8.decode(source?.whole);
+}
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/**
+ * The length of a message's body, if it was announced and is that of the bytes that are seen here.
+ *
+ * @param {Response | Request} message
+ */
+function lengthOf({ headers }) {
+  const length = headers.get('content-length');
+  return length !== null && /^\d{1,15}$/.test(length) && !headers.has('content-encoding') ? Number(length) : undefined;
 }
 
 /**

@@ -153,13 +153,47 @@ extern "C" {
         milliseconds: u32,
     ) -> js_sys::Promise;
 
-    /// Builds a ledger object's answer, with a stored body, and the time for its alarm: `{response,
+    /// Builds a ledger object's answer, with a stored body, and the time for its alarm: `{answered,
     /// alarm}`.
     pub(super) fn answered(
         answer: &str,
         body: Option<js_sys::Uint8Array>,
         alarm: Option<f64>,
     ) -> JsValue;
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// An object of this project's scripts with named parts; its value is neither null nor
+    /// undefined. A part that it does not have is undefined.
+    pub(super) type Parts;
+
+    #[wasm_bindgen(method, getter, structural)]
+    pub(super) fn ledger(this: &Parts) -> JsValue;
+
+    #[wasm_bindgen(method, getter, structural)]
+    pub(super) fn limiter(this: &Parts) -> JsValue;
+
+    #[wasm_bindgen(method, getter, structural)]
+    pub(super) fn origin(this: &Parts) -> JsValue;
+
+    #[wasm_bindgen(method, getter, structural)]
+    pub(super) fn services(this: &Parts) -> JsValue;
+
+    #[wasm_bindgen(method, getter, structural)]
+    pub(super) fn answer(this: &Parts) -> Option<String>;
+
+    #[wasm_bindgen(method, getter, structural)]
+    pub(super) fn body(this: &Parts) -> JsValue;
+
+    #[wasm_bindgen(method, getter, structural)]
+    pub(super) fn head(this: &Parts) -> Option<String>;
+
+    #[wasm_bindgen(method, getter, structural)]
+    pub(super) fn response(this: &Parts) -> JsValue;
+
+    #[wasm_bindgen(method, getter, structural)]
+    pub(super) fn sent(this: &Parts) -> JsValue;
 }
 
 /// Sends a reply with a body of the gate.

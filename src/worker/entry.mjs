@@ -6,9 +6,11 @@ import {
   Ledger as LedgerObject, __wbg_reset_state as renew, __worker_init_state as stateOf, configure, configureObjects, fail, handle, sweep,
 } from '#glue';
 
+import { DurableObject } from 'cloudflare:workers';
+
 import { complain, requestHead } from './edge.mjs';
 import { forwardPlain, plainOf, plainUrl } from './free.mjs';
-import { SPLIT, ledgerOf } from './ledger.mjs';
+import { ledgerOf, messageOf, responseOf } from './ledger.mjs';
 import { Standing } from './standing.mjs';
 import { StoredTable } from './table.mjs';
 
@@ -137,21 +139,22 @@ export default {
 };
 
 /** One shard of the ledger; its compiled part is made anew when the instance it lived in is lost. */
-export class Ledger {
+export class Ledger extends DurableObject {
   /**
    * @param {DurableObjectState} state
    * @param {Record<string, unknown>} env
    */
   constructor(state, env) {
+    super(state, env);
     this.state = state;
-    this.env = env;
+    this.variables = env;
     this.generation = -1;
   }
 
   compiled() {
     usable();
     // An alarm may be the first thing that this isolate does.
-    const { bindings } = configurationForObjects(this.env);
+    const { bindings } = configurationForObjects(this.variables);
     if (this.generation !== generation) {
       this.object = new LedgerObject(this.state, bindings.ledger);
       this.generation = generation;
@@ -160,24 +163,25 @@ export class Ledger {
   }
 
   /**
+   * Answers a command with the body that comes along. The platform holds the answer back until what was written is kept.
+   *
    * The compiled part answers in one block, in which nothing is waited for: it cannot be lost in between.
    *
-   * @param {Request} request
+   * @param {string} command
+   * @param {Uint8Array | null} body
    */
-  async fetch(request) {
-    const split = request.headers.get(SPLIT);
-    const message = new Uint8Array(await request.arrayBuffer());
+  async ask(command, body) {
     const object = this.compiled();
-    let answered;
+    let said;
     try {
-      answered = object.ask(message, split === null ? message.length : Number(split));
+      said = object.ask(command, body ?? undefined);
     } catch (error) {
       // A statement that failed is an error like any other; one that ended the instance is noticed
       // here.
       usable();
       throw error;
     }
-    const { response, alarm } = answered;
+    const { answered, alarm } = said;
     if (alarm !== undefined) {
       await this.state.storage.setAlarm(alarm).catch((/** @type {unknown} */ error) => {
         // The compiled part counts it as set: the next request begins with one that knows of none.
@@ -185,7 +189,16 @@ export class Ledger {
         throw error;
       });
     }
-    return response;
+    return answered;
+  }
+
+  /**
+   * The same for Workers of earlier versions, which may ask while a new one is being deployed.
+   *
+   * @param {Request} request
+   */
+  async fetch(request) {
+    return responseOf(await this.ask(...await messageOf(request)));
   }
 
   alarm() {

@@ -3,7 +3,7 @@
 import { fail, finish } from '#glue';
 
 import { discard } from './body.mjs';
-import { withDeadline } from './deadline.mjs';
+import { LATE, race } from './deadline.mjs';
 import { MOST, requestHead } from './edge.mjs';
 
 /**
@@ -90,7 +90,7 @@ function isForGate(name, { gate, prefixes }) {
  * @param {Plain} plain
  * @param {Fetcher | undefined} bound the Worker that is the origin, if it is one
  */
-export function forwardPlain(request, url, plain, bound) {
+export async function forwardPlain(request, url, plain, bound) {
   const correlation = crypto.randomUUID();
   const headers = new Headers(request.headers);
   for (const name of plain.request.dropped) headers.delete(name);
@@ -101,28 +101,24 @@ export function forwardPlain(request, url, plain, bound) {
   [request.headers.get(address), authority, scheme].forEach((value, index) => {
     if (value) headers.set(told[index] ?? '', value);
   });
-  return withDeadline(plain.milliseconds, async ({ signal }, isLate) => {
-    try {
-      const response = await (bound ?? globalThis).fetch(url, {
-        method: request.method,
-        headers,
-        body: request.body,
-        redirect: 'manual',
-        signal,
-      });
-      if (response.status < 200 || response.status > 599) {
-        discard(response);
-        return fail(requestHead(request), 'lost');
-      }
-      for (const name of response.headers.keys()) {
-        if (isForGate(name, plain.answer)) return finish(response, correlation);
-      }
-      const answer = new Response(response.body, response);
-      for (const name of plain.answer.dropped) answer.headers.delete(name);
-      answer.headers.set(plain.correlation, correlation);
-      return answer;
-    } catch {
-      return fail(requestHead(request), isLate() ? 'timeout' : 'lost');
+  try {
+    const init = { method: request.method, headers, body: request.body, redirect: /** @type {const} */ ('manual') };
+    // An origin that is late is left alone: what it was asked ends with the request.
+    const response = await race((bound ?? globalThis).fetch(url, init), plain.milliseconds);
+    if (response === LATE) return fail(requestHead(request), 'timeout');
+    if (response.status < 200 || response.status > 599) {
+      discard(response);
+      return fail(requestHead(request), 'lost');
     }
-  });
+    for (const name of response.headers.keys()) {
+      if (isForGate(name, plain.answer)) return finish(response, correlation);
+    }
+    const answer = new Response(response.body, response);
+    const fields = answer.headers;
+    for (const name of plain.answer.dropped) fields.delete(name);
+    fields.set(plain.correlation, correlation);
+    return answer;
+  } catch {
+    return fail(requestHead(request), 'lost');
+  }
 }

@@ -1,7 +1,7 @@
 // Asks the objects of the ledger, and writes an object's answer.
 
 import { joined } from './body.mjs';
-import { withDeadline } from './deadline.mjs';
+import { race } from './deadline.mjs';
 import { complain } from './edge.mjs';
 
 /**
@@ -25,7 +25,7 @@ export function ledgerOf(namespace, jurisdiction, location) {
 }
 
 /**
- * Asks a ledger object; a body goes behind the command, and so does a stored one behind its answer.
+ * Asks a ledger object; a body goes beside the command, and so does a stored one beside its answer.
  *
  * @param {ReturnType<typeof ledgerOf>} ledger
  * @param {string} name
@@ -33,43 +33,59 @@ export function ledgerOf(namespace, jurisdiction, location) {
  * @param {Uint8Array | { whole: Uint8Array } | null} body
  * @param {number} milliseconds
  */
-export function askObject({ namespace, hint }, name, command, body, milliseconds) {
-  return withDeadline(milliseconds, async ({ signal }) => {
-    try {
-      if (namespace === undefined) return undefined;
-      const stub = namespace.get(namespace.idFromName(name), hint);
-      const bytes = body === null ? undefined : 'whole' in body ? body.whole : body;
-      const response = await stub.fetch(`https://ledger/${name.startsWith('ledger/') ? '' : name}`, {
-        method: 'POST',
-        signal,
-        ...(bytes === undefined ? { body: command } : withBody(command, bytes)),
-      });
-      if (!response.ok) {
-        await response.body?.cancel();
-        return undefined;
-      }
-      const split = response.headers.get(SPLIT);
-      if (split === null) return { answer: await response.text(), body: null };
-      const all = new Uint8Array(await response.arrayBuffer());
-      const end = Number(split);
-      return { answer: new TextDecoder().decode(all.subarray(0, end)), body: { whole: all.subarray(end) } };
-    } catch {
-      return undefined;
-    }
-  });
+export async function askObject({ namespace, hint }, name, command, body, milliseconds) {
+  try {
+    const stub = /** @type {any} */ (namespace?.get(namespace.idFromName(name), hint));
+    // The time is up for who waits, not for the object: nothing that it has begun is called back.
+    return await race(stub?.ask(command, bytesOf(body)), milliseconds, undefined);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The bytes of a body alone: a part of a longer buffer would take the rest of it along.
+ *
+ * @param {Uint8Array | { whole: Uint8Array } | null} body
+ */
+function bytesOf(body) {
+  if (body === null) return null;
+  const bytes = 'whole' in body ? body.whole : body;
+  return bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
 }
 
 /** Names the bytes of JSON in front of a raw body. */
-export const SPLIT = 'farebox-split';
+const SPLIT = 'farebox-split';
 
 /**
- * @param {string} command
- * @param {Uint8Array} body
+ * A message that a Worker of an earlier version has sent by `fetch`.
+ *
+ * @param {Request} request
+ * @returns {Promise<[command: string, body: Uint8Array | null]>}
  */
-function withBody(command, body) {
-  const json = new TextEncoder().encode(command);
-  return { headers: { [SPLIT]: `${json.byteLength}` }, body: joined([json, body], json.byteLength + body.byteLength) };
+export async function messageOf(request) {
+  const split = request.headers.get(SPLIT);
+  const all = new Uint8Array(await request.arrayBuffer());
+  const end = split === null ? all.length : Number(split);
+  return [new TextDecoder().decode(all.subarray(0, end)), split === null ? null : all.slice(end)];
 }
+
+/**
+ * The answer to it.
+ *
+ * @param {Answered} answered
+ */
+export function responseOf({ answer, body }) {
+  if (body === null) return new Response(answer);
+  const json = new TextEncoder().encode(answer);
+  return new Response(joined([json, body.whole], json.byteLength + body.whole.byteLength), { headers: { [SPLIT]: `${json.byteLength}` } });
+}
+
+/**
+ * @typedef {object} Answered an object's answer
+ * @property {string} answer
+ * @property {{ whole: Uint8Array } | null} body a stored one
+ */
 
 /**
  * An object's answer, and the time for its alarm.
@@ -77,9 +93,8 @@ function withBody(command, body) {
  * @param {string} answer
  * @param {Uint8Array | undefined} stored
  * @param {number | undefined} alarm
+ * @returns {{ answered: Answered, alarm: number | undefined }}
  */
 export function answered(answer, stored, alarm) {
-  if (stored === undefined) return { response: new Response(answer), alarm };
-  const { headers, body } = withBody(answer, stored);
-  return { response: new Response(body, { headers }), alarm };
+  return { answered: { answer, body: stored === undefined ? null : { whole: stored } }, alarm };
 }

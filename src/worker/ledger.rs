@@ -4,7 +4,7 @@ use farebox_core::encoding::message;
 use farebox_core::gate::call::LedgerCall;
 use farebox_core::ledger::LedgerReply;
 use serde::de::DeserializeOwned;
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast, JsValue};
 
 use super::edge;
 
@@ -16,7 +16,7 @@ pub(super) async fn read<T: DeserializeOwned>(namespace: &JsValue, call: &Ledger
     let none = JsValue::NULL;
     let promise = edge::ask_object(namespace, &call.object, &call.command, &none, DEADLINE_MS);
     let reply = edge::settled(promise).await?;
-    message::read(&edge::member(&reply, "answer").as_string()?)
+    message::read(&reply.unchecked_ref::<edge::Parts>().answer()?)
 }
 
 /// The object's answer, with the stored body of a replay; `None` if the object is down.
@@ -29,6 +29,6 @@ pub(super) async fn ask<A: DeserializeOwned>(
     let body = if call.with_body { body } else { &JsValue::NULL };
     let promise = edge::ask_object(namespace, &call.object, &call.command, body, DEADLINE_MS);
     let reply = edge::settled(promise).await?;
-    let answer = edge::member(&reply, "answer").as_string()?;
-    Some((message::read(&answer)?, edge::member(&reply, "body")))
+    let parts: &edge::Parts = reply.unchecked_ref();
+    Some((message::read(&parts.answer()?)?, parts.body()))
 }

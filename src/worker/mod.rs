@@ -38,6 +38,7 @@ use farebox_core::problem::Code;
 use farebox_core::time::UnixTime;
 use farebox_core::x402::extension::diagnostic::SCHEMA;
 use futures_util::future::join_all;
+use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
 use self::resolve::Resolved;
@@ -177,12 +178,12 @@ struct Bindings {
 
 impl Bindings {
     fn of(bindings: &JsValue) -> Self {
-        let member = |name| edge::member(bindings, name);
+        let bindings: &edge::Parts = bindings.unchecked_ref();
         Self {
-            ledger: member("ledger"),
-            limiter: member("limiter"),
-            origin: member("origin"),
-            services: member("services"),
+            ledger: bindings.ledger(),
+            limiter: bindings.limiter(),
+            origin: bindings.origin(),
+            services: bindings.services(),
         }
     }
 

@@ -11,7 +11,7 @@ use farebox_core::gate::reply::{Audience, Reply};
 use farebox_core::http::RequestHead;
 use farebox_core::problem::Code;
 use futures_util::future::join_all;
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast, JsValue};
 
 use super::{chain, edge, now};
 
@@ -76,7 +76,7 @@ async fn go(gate: &Gate, namespace: &JsValue, mut visit: Box<OperatorQuery>) -> 
 pub(super) async fn ask(namespace: &JsValue, call: &LedgerCall) -> Option<String> {
     let (object, command) = (&call.object, &call.command);
     let asked = edge::ask_object(namespace, object, command, &JsValue::NULL, DEADLINE_MS);
-    edge::member(&edge::settled(asked).await?, "answer").as_string()
+    edge::settled(asked).await?.unchecked_into::<edge::Parts>().answer()
 }
 
 /// Answers with rows as they come. If an object is down at the start, the answer is a refusal;

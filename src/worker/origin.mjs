@@ -1,6 +1,7 @@
 // Asks the origin, and lets bodies flow on their way.
 
-import { LATE, race, withDeadline } from './deadline.mjs';
+import { discard } from './body.mjs';
+import { LATE, race } from './deadline.mjs';
 import { headOf, headersOf } from './edge.mjs';
 
 /** @typedef {import('./body.mjs').Source} Source */
@@ -18,26 +19,30 @@ import { headOf, headersOf } from './edge.mjs';
  * @param {'no-store' | undefined} cache
  * @param {string | undefined} resolve the host to connect to, if it is not the URL's
  */
-export function askOrigin(bound, url, method, lines, body, milliseconds, cache, resolve) {
-  return withDeadline(milliseconds, async (controller, isLate) => {
-    try {
-      const { stream, sent } = upload(method === 'GET' || method === 'HEAD' ? null : body, controller);
-      const response = await (bound ?? globalThis).fetch(url, {
-        method,
-        headers: headersOf(lines),
-        body: stream,
-        redirect: 'manual',
-        signal: controller.signal,
-        ...(cache === undefined ? {} : { cache }),
-        ...(resolve === undefined ? {} : { cf: { resolveOverride: resolve } }),
-      });
-      // A change of protocol that was not asked for has no body and no connection to pass on.
-      if (response.status === 101 && !response.webSocket) return 'lost';
-      return { head: headOf(response), response, sent };
-    } catch {
-      return isLate() ? 'timeout' : 'lost';
+export async function askOrigin(bound, url, method, lines, body, milliseconds, cache, resolve) {
+  try {
+    const { stream, sent, breaks } = upload(method === 'GET' || method === 'HEAD' ? null : body);
+    const asked = (bound ?? globalThis).fetch(url, {
+      method,
+      headers: headersOf(lines),
+      body: stream,
+      redirect: 'manual',
+      ...(breaks === undefined ? {} : { signal: breaks.signal }),
+      ...(cache === undefined ? {} : { cache }),
+      ...(resolve === undefined ? {} : { cf: { resolveOverride: resolve } }),
+    });
+    const response = await race(asked, milliseconds);
+    if (response === LATE) {
+      breaks?.abort();
+      asked.then(discard, () => {});
+      return 'timeout';
     }
-  });
+    // A change of protocol that was not asked for has no body and no connection to pass on.
+    if (response.status === 101 && !response.webSocket) return 'lost';
+    return { head: headOf(response), response, sent };
+  } catch {
+    return 'lost';
+  }
 }
 
 /**
@@ -45,14 +50,14 @@ export function askOrigin(bound, url, method, lines, body, milliseconds, cache, 
  * the origin must not take a part for the whole.
  *
  * @param {BodyInit | Source | null} body
- * @param {AbortController} controller
  */
-function upload(body, controller) {
-  if (body === null || !('reader' in /** @type {any} */ (body))) return { stream: /** @type {BodyInit | null} */ (body), sent: undefined };
+function upload(body) {
+  if (body === null || !('reader' in /** @type {any} */ (body))) return { stream: /** @type {BodyInit | null} */ (body), sent: undefined, breaks: undefined };
   const source = /** @type {Source} */ (body);
   const { readable, writable } = source.announced === undefined ? new IdentityTransformStream() : new FixedLengthStream(source.announced);
-  const sent = flow(source, writable.getWriter(), UPLOAD_IDLE_MS, undefined, () => controller.abort());
-  return { stream: readable, sent };
+  const breaks = new AbortController();
+  const sent = flow(source, writable.getWriter(), UPLOAD_IDLE_MS, undefined, () => breaks.abort());
+  return { stream: readable, sent, breaks };
 }
 
 /** Milliseconds without a byte of the client after which its upload has broken off. */

@@ -7,7 +7,7 @@ use farebox_core::gate::reply::{Body, Reply};
 use farebox_core::gate::unpaid::Unpaid;
 use farebox_core::http::ResponseHead;
 use farebox_core::mutant::{Mutant, planted};
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast, JsValue};
 
 use super::edge::{self, Upload};
 
@@ -51,14 +51,15 @@ pub(super) async fn ask(
     if reply.as_string().is_some_and(|text| text == "timeout") {
         return (OriginReply::TimedOut, OriginAnswer::NONE);
     }
-    let head = edge::member(&reply, "head").as_string();
+    let parts: &edge::Parts = reply.unchecked_ref();
+    let head = parts.head();
     match head.as_deref().and_then(ResponseHead::from_text) {
         Some(head) => {
-            let (response, sent) = (edge::member(&reply, "response"), edge::member(&reply, "sent"));
+            let (response, sent) = (parts.response(), parts.sent());
             (OriginReply::Head(head), OriginAnswer { response, sent })
         }
         None => {
-            edge::discard(&edge::member(&reply, "response"));
+            edge::discard(&parts.response());
             (OriginReply::Lost, OriginAnswer::NONE)
         }
     }

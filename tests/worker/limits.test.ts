@@ -58,11 +58,11 @@ describe('limits', () => {
     }
   });
 
-  it('a ledger object that is down or overloaded is ledger_unavailable, with no call, and works afterwards', async () => {
+  it('a ledger object that is down, overloaded or cannot keep what it wrote is ledger_unavailable, with no call, and works afterwards', async () => {
     const world = await openWorld({ probe: true });
     try {
       for (const mode of ['after', 'before'] as const) {
-        for (const fault of ['down', 'overloaded'] as const) {
+        for (const fault of ['down', 'overloaded', 'unkept'] as const) {
           const path = `/${mode}/ledger-${fault}`;
           const payment = await payFor(world, path);
           await world.gate.ledger(fault);
@@ -98,7 +98,7 @@ describe('limits', () => {
         expectPaid(await send(world, path, payment), payment);
         await eventually('three calls', async () => (await world.gate.ledger()).calls >= 3);
         const counts = await world.gate.ledger();
-        assert.deepEqual([counts.calls, counts.objects], [3, 1], counts.paths.join(' '));
+        assert.deepEqual([counts.calls, counts.objects], [3, 1], counts.asked.join(' '));
       }
     } finally {
       await world.stop();

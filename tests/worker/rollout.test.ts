@@ -100,6 +100,24 @@ describe('two versions on one ledger', { concurrency: 2 }, () => {
       await world.stop();
     }
   });
+
+  it('a Worker of an earlier version asks the objects by fetch, and each payment counts once', async () => {
+    const world = await openWorld({ probe: true });
+    try {
+      await world.gate.ledger('fetch');
+      await Promise.all(MODES.map(async (mode) => {
+        const path = `/${mode}/by-fetch`;
+        const payment = await payFor(world, path, { identifier: IDENTIFIER });
+        expectPaid(await send(world, path, payment), payment);
+        const again = await send(world, path, payment);
+        assert.equal(again.status, 200, again.text);
+        assert.equal(again.headers['payment-replayed'], 'true');
+        expectCalls(world, payment.payer, path, ordinaryCalls(mode));
+      }));
+    } finally {
+      await world.stop();
+    }
+  });
 });
 
 function receiptOf(answer: Answer): EIP712SignedReceipt {

@@ -52,16 +52,18 @@ impl Ledger {
         Self { state, namespace, opened: RefCell::new(None), alarm: Cell::new(None) }
     }
 
-    /// Answers JSON, with a raw body from `split` on: `{response, alarm}`, in one synchronous
+    /// Answers JSON with the raw body that comes along: `{answered, alarm}`, in one synchronous
     /// block.
     ///
     /// # Errors The platform's error if a statement failed.
-    pub fn ask(&self, message: &[u8], split: usize) -> std::result::Result<JsValue, JsValue> {
+    pub fn ask(
+        &self,
+        message: &str,
+        body: Option<Vec<u8>>,
+    ) -> std::result::Result<JsValue, JsValue> {
         #[cfg(feature = "panic-drill")]
-        assert!(!message.windows(10).any(|part| part == b"drill-here"), "drill");
-        let (json, body) = message.split_at_checked(split).unwrap_or((message, &[]));
-        let body = (split < message.len()).then_some(body);
-        let (answer, stored) = self.answer(json, body)?;
+        assert!(!message.contains("drill-here"), "drill");
+        let (answer, stored) = self.answer(message.as_bytes(), body.as_deref())?;
         let stored = stored.map(|body| js_sys::Uint8Array::from(body.as_slice()));
         let alarm = self.next_alarm().map(|at| at.secs().saturating_mul(1000) as f64);
         Ok(edge::answered(&answer, stored, alarm))

@@ -3,7 +3,7 @@
 mod columns;
 mod schema;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 
 use farebox_core::ledger::entry::Entry;
@@ -21,6 +21,10 @@ pub(super) struct Rows {
     sql: Sql,
     /// Entries written last: their payments are most likely to be asked for next.
     recent: RefCell<VecDeque<(Slot, Entry)>>,
+    /// Whether a payment may stand for another one, and whether one may be marked as begun
+    /// elsewhere. Both are rare, and nothing but this object writes its tables.
+    has_aliases: Cell<bool>,
+    has_moved: Cell<bool>,
 }
 
 /// Limit on the entries that are remembered.
@@ -30,7 +34,15 @@ impl Rows {
     /// Opens the tables, bringing them to this version.
     pub(super) fn open(sql: Sql) -> Result<Self> {
         schema::migrate(&sql)?;
-        Ok(Self { sql, recent: RefCell::default() })
+        let rows = Self {
+            sql,
+            recent: RefCell::default(),
+            has_aliases: Cell::new(true),
+            has_moved: Cell::new(true),
+        };
+        rows.has_aliases.set(rows.finds("SELECT 1 FROM aliases LIMIT 1", Vec::new())?);
+        rows.has_moved.set(rows.finds("SELECT 1 FROM moved LIMIT 1", Vec::new())?);
+        Ok(rows)
     }
 
     /// The database, for statements in other files.
@@ -197,6 +209,7 @@ impl Rows {
 
     /// Remembers that a payment stands for another one of the same payer.
     pub(super) fn alias(&self, slot: &Slot, original: &str, until: u64) -> Result<()> {
+        self.has_aliases.set(true);
         let query = "INSERT OR REPLACE INTO aliases VALUES (?, ?, ?, ?)";
         let [payer, key] = names(slot);
         self.sql.exec(query, vec![payer, key, original.into(), number(until)]).map(|_| ())
@@ -211,6 +224,7 @@ impl Rows {
 
     /// Marks a payment as begun elsewhere.
     pub(super) fn mark_moved(&self, slot: &Slot, until: u64) -> Result<()> {
+        self.has_moved.set(true);
         let query = "INSERT OR REPLACE INTO moved VALUES (?, ?, ?)";
         let [payer, key] = names(slot);
         self.sql.exec(query, vec![payer, key, number(until)]).map(|_| ())
@@ -289,13 +303,17 @@ impl shard::Rows for Rows {
     }
 
     fn original(&self, slot: &Slot) -> Result<Option<String>> {
+        if !self.has_aliases.get() {
+            return Ok(None);
+        }
         let query = "SELECT original FROM aliases WHERE payer = ? AND key = ?";
         let row = self.sql.exec(query, names(slot).into())?.raw().next().transpose()?;
         Ok(row.and_then(|row| text(row.first())))
     }
 
     fn is_moved(&self, slot: &Slot) -> Result<bool> {
-        self.finds("SELECT 1 FROM moved WHERE payer = ? AND key = ?", names(slot).into())
+        let query = "SELECT 1 FROM moved WHERE payer = ? AND key = ?";
+        Ok(self.has_moved.get() && self.finds(query, names(slot).into())?)
     }
 
     fn owners(&self, network: &str, transaction: &TxHash) -> Result<Vec<Slot>> {

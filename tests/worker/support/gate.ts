@@ -43,13 +43,16 @@ export type StoreMode = 'ok' | 'down' | 'hang';
 /** What a restart changes: each replaces variables or secrets of the same name. */
 export type Changes = Pick<Partial<GateOptions>, 'vars' | 'secrets' | 'beside'>;
 
-/** `down`: fails before doing anything; `lost`: does it, then fails. */
-export type LedgerMode = 'ok' | 'down' | 'lost' | 'overloaded';
+/**
+ * `down`: fails before doing anything; `lost`: does it, then fails; `unkept`: answers, but what it wrote cannot be kept;
+ * `fetch`: is asked as Workers of an earlier version do.
+ */
+export type LedgerMode = 'ok' | 'down' | 'lost' | 'overloaded' | 'unkept' | 'fetch';
 
 export type LedgerCounts = {
   readonly calls: number;
   readonly objects: number;
-  readonly paths: readonly string[];
+  readonly asked: readonly string[];
   /** Rows by table, other writes by the name of their call. */
   readonly writes: Readonly<Record<string, number>>;
   /** URLs that were fetched, by Worker and objects. */
@@ -316,7 +319,7 @@ let mode = 'ok';
 let at = 0;
 let calls = 0;
 const objects = new Set();
-const paths = [];
+const asked = [];
 const writes = {};
 const fetched = [];
 const alarms = [];
@@ -335,21 +338,30 @@ globalThis.fetch = async (resource, options) => {
   }
 };
 export class Ledger extends Inner {
-  constructor(state, env) { super(counted(state, writes), env); this.probedId = state.id.toString(); }
-  async fetch(request) {
+  constructor(state, env) {
+    super(state, env);
+    this.state = counted(state, writes);
+    this.probedId = state.id.toString();
+  }
+  async ask(command, body) {
     // What a Worker hands over at its own time belongs to no case.
-    if (new URL(request.url).pathname === '/meters' || /^.{0,9}"count":/.test(await request.clone().text())) {
+    if (/^.{0,9}"(count|operator":{"meter)"/.test(command)) {
       handovers.push(Date.now());
-      return super.fetch(request);
+      return super.ask(command, body);
     }
     calls += 1;
     objects.add(this.probedId);
-    paths.push(new URL(request.url).pathname);
+    asked.push(command.slice(0, 40));
     const fault = at === 0 || at === calls ? mode : 'ok';
     if (fault === 'down') throw new Error('probe: object down');
     if (fault === 'overloaded') throw Object.assign(new Error('Durable Object is overloaded.'), { overloaded: true });
-    const answer = await super.fetch(request);
+    const answer = await super.ask(command, body);
     if (fault === 'lost') throw new Error('probe: answer lost');
+    if (fault === 'unkept') {
+      this.ctx.storage.sql.exec('CREATE TABLE first (id INTEGER PRIMARY KEY)');
+      this.ctx.storage.sql.exec('CREATE TABLE second (id INTEGER REFERENCES first (id) DEFERRABLE INITIALLY DEFERRED)');
+      this.ctx.storage.sql.exec('INSERT INTO second VALUES (1)');
+    }
     return answer;
   }
   async alarm() {
@@ -381,12 +393,22 @@ class Namespace {
   idFromName(name) { return this.inner.idFromName(name); }
   get(id, options) {
     const stub = this.inner.get(id, options);
-    const note = (asked) => { homes.push([asked, this.home, options?.locationHint ?? null]); };
-    return { fetch: (url, init) => {
-      note(new URL(url).pathname === '/meters' ? 'meters' : Object.keys(JSON.parse(/^{.*}/.exec(typeof init.body === 'string' ? init.body : '{}')[0])).find((name) => name !== 'v') ?? 'body');
-      return stub.fetch(url, init);
+    return { ask: (command, body) => {
+      const what = Object.keys(JSON.parse(command)).find((name) => name !== 'v');
+      homes.push([/^.{0,9}"operator":{"meter"/.test(command) ? 'meters' : what, this.home, options?.locationHint ?? null]);
+      return mode === 'fetch' ? askedByFetch(stub, command, body) : stub.ask(command, body);
     } };
   }
+}
+async function askedByFetch(stub, command, body) {
+  const json = new TextEncoder().encode(command);
+  const split = body === null ? {} : { 'farebox-split': String(json.byteLength) };
+  const message = new Uint8Array([...json, ...(body ?? [])]);
+  const response = await stub.fetch('https://ledger/', { method: 'POST', headers: split, body: message });
+  const all = new Uint8Array(await response.arrayBuffer());
+  const end = Number(response.headers.get('farebox-split') ?? all.length);
+  const answer = new TextDecoder().decode(all.subarray(0, end));
+  return { answer, body: end === all.length ? null : { whole: all.slice(end) } };
 }
 const probed = new WeakMap();
 function around(env) {
@@ -413,11 +435,11 @@ export default {
       return Response.json(reads);
     }
     if (url.pathname !== '/__probe/ledger') return gate.fetch(request, around(env), context);
-    const counts = { calls, objects: objects.size, paths: [...paths], writes: { ...writes }, fetched: [...fetched], alarms: [...alarms], handovers: [...handovers] };
+    const counts = { calls, objects: objects.size, asked: [...asked], writes: { ...writes }, fetched: [...fetched], alarms: [...alarms], handovers: [...handovers] };
     const wanted = url.searchParams.get('mode');
     if (wanted) {
       mode = wanted; at = Number(url.searchParams.get('at')); calls = 0; objects.clear();
-      paths.length = fetched.length = alarms.length = handovers.length = 0;
+      asked.length = fetched.length = alarms.length = handovers.length = 0;
       for (const name in writes) delete writes[name];
     }
     return Response.json(counts);
