@@ -16,6 +16,7 @@ export const SECTIONS = /** @type {const} */ ({
   route: '## Routes',
   diagnostics: '### Diagnostics',
   free: '### Free requests',
+  cors: '### Pages of other sites',
   bazaar: '### Request descriptions',
   price: '### Price in atomic units',
   pricer: '### Price of a bound Worker',

@@ -40,6 +40,24 @@ export function headersOf(lines) {
 }
 
 /**
+ * Lets this page read an answer, or a promise of one, that it asked for with credentials, unless
+ * the origin names its own.
+ *
+ * @param {Response | Promise<Response>} answer
+ * @param {string} page
+ * @returns {Response | Promise<Response>}
+ */
+export function forPage(answer, page) {
+  if (answer instanceof Promise) return answer.then((response) => forPage(response, page));
+  const { headers } = answer;
+  if (headers.get('access-control-allow-origin') !== '*') return answer;
+  headers.set('access-control-allow-origin', page);
+  headers.set('access-control-allow-credentials', 'true');
+  headers.append('vary', 'Origin');
+  return answer;
+}
+
+/**
  * Posts JSON, or asks for it where there is no body. The answer is status, `json` or nothing, and the body, if all of
  * it came in time and is not too long; else a word: `unsigned` (and never sent), `late`, `long` or `lost`.
  *

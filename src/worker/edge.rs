@@ -15,6 +15,10 @@ extern "C" {
     /// undefined if the platform cannot.
     fn respond(status: u16, lines: &str, body: &JsValue) -> JsValue;
 
+    /// Lets a page read an answer, or a promise of one, that it asked for with credentials.
+    #[wasm_bindgen(js_name = forPage)]
+    pub(super) fn for_page(answer: JsValue, page: &str) -> JsValue;
+
     /// Posts JSON, or gets it if there is no body. Resolves to status, `json` or an empty line, and
     /// body, or to a word for the failure.
     #[wasm_bindgen(js_name = askJson)]

@@ -68,17 +68,32 @@ pub fn configure_objects(vars: &str) -> Option<String> {
 pub fn handle(head: &str, request: JsValue, bindings: &JsValue, context: JsValue) -> JsValue {
     edge::contain_panics();
     let bindings = Bindings::of(bindings);
-    let ledger = bindings.ledger.clone();
     let Some(head) = RequestHead::from_text(head) else {
         return edge::render(&Reply::problem(Code::Internal, Audience::Other, &fresh_id(), None));
     };
+    let gate = config::gate();
+    let page = gate.as_ref().and_then(|gate| gate.trusted_page(&head)).map(str::to_owned);
+    let answer = answer(gate, head, request, bindings, context);
+    match page {
+        Some(page) => edge::for_page(answer, &page),
+        None => answer,
+    }
+}
+
+fn answer(
+    gate: Option<Rc<Gate>>,
+    head: RequestHead,
+    request: JsValue,
+    bindings: Bindings,
+    context: JsValue,
+) -> JsValue {
+    let ledger = bindings.ledger.clone();
     #[cfg(feature = "panic-drill")]
     {
         drive::plant(&head.headers);
         drive::drill(&head.headers, "gate");
     }
     let fresh = fresh_id();
-    let gate = config::gate();
     if let Some(gate) = &gate
         && let correlation = correlation_id(&head.headers, &fresh)
         && let Some(asked) = gate.receipts(&head, correlation)

@@ -37,6 +37,7 @@ const ALLOWED: &[Allowed] = &[
             "gate::config::auth",
             "gate::config::bazaar",
             "gate::config::clients",
+            "gate::config::cors",
             "gate::config::facilitators",
             "gate::config::networks",
             "gate::config::pricer",

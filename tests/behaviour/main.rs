@@ -6,6 +6,7 @@ mod circles;
 mod client;
 mod clients;
 mod config;
+mod cors;
 mod diagnostic_client;
 mod diagnostics;
 mod dice;

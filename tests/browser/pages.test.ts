@@ -28,7 +28,8 @@ let complaints: string[];
 before(async () => {
   mkdirSync(SCREENS, { recursive: true });
   [world, pages, browser] = await Promise.all([
-    startWorld({ routes: [{ path: '/slow', methods: ['GET'], price: '$0.01', description: 'Slow' }] }),
+    startWorld({ routes: [{ path: '/slow', methods: ['GET'], price: '$0.01', description: 'Slow' },
+        { path: '/echo', methods: ['GET'], price: '$0.01', cors: { headers: ['X-Api-Version'] } }] }),
     startPages(),
     startChromium(),
   ]);
@@ -94,6 +95,19 @@ test('a wallet that the browser injects is asked to switch its network, signs on
   await assertReport(results['report'], payer.address);
   assert.deepEqual(wallet?.calls, ['eth_requestAccounts', 'eth_chainId', 'wallet_switchEthereumChain', 'eth_signTypedData_v4']);
   assert.deepEqual(complaints, []);
+});
+
+test('a page whose API needs a header of its own buys where the route allows it, and nowhere else', async () => {
+  const payer = payerOf(0);
+  const wallet = (page: Page) => injectWallet(page, payer, '0x14a34').then(() => undefined);
+  const [allowed, refused] = await charged(payer.address, 1n, async () => [
+    await resultsOf(await opened('wallet', { header: '', path: '/echo' }, wallet)),
+    await resultsOf(await opened('wallet', { header: '' }, wallet)),
+  ]);
+  const { headers } = (allowed?.['report']?.value as { body: { headers: Record<string, string> } }).body;
+  assert.equal(headers['x-api-version'], '2');
+  assert.equal(refused?.['report']?.code, 'TypeError');
+  assert.ok(complaints.some((text) => /x-api-version is not allowed/.test(text)), complaints.join('\n'));
 });
 
 test('a person who refuses in the wallet has paid nothing', async () => {

@@ -13,6 +13,7 @@ import {
   openWorld,
   ordinaryCalls,
   payFor,
+  routes,
   rowsNamed,
   send,
   type World,
@@ -31,7 +32,9 @@ const MOZILLA: HeaderRow = ['User-Agent', 'Mozilla/5.0 (X11; Linux x86_64) Gecko
 describe('manners', () => {
   let world: World;
   before(async () => {
-    world = await openWorld();
+    world = await openWorld({
+      routes: routes([{ path: '/paged/*', price: '$0.01', cors: { headers: ['X-Api-Version'], origins: ['https://app.example'] } }]),
+    });
   });
   after(() => world.stop());
 
@@ -80,6 +83,33 @@ describe('manners', () => {
       world.origin.script(own, { headers: { 'Access-Control-Allow-Origin': 'https://app.example' } });
       const kept = await send(world, own, await payFor(world, own));
       assert.deepEqual(rowsNamed(kept.rawHeaders, 'access-control-allow-origin'), ['https://app.example']);
+    }
+  });
+
+  it('a page that the route names sends its own headers and credentials, and reads every answer; other pages send none', async () => {
+    const path = '/paged/report';
+    const from = (page: string): HeaderRow => ['Origin', page];
+    const asked: HeaderRow[] = [['Access-Control-Request-Method', 'GET'], ['Access-Control-Request-Headers', 'x-api-version']];
+    const answersTo = async (page: string): Promise<Answer[]> => {
+      const preflight = await world.gate.raw('OPTIONS', path, [from(page), ...asked]);
+      // Asked three times, the terms are remembered where they are the same for all.
+      const unpaid = [];
+      for (const _ of [1, 2, 3]) unpaid.push(await world.gate.raw('GET', path, [from(page)]));
+      const refused = await world.gate.raw('GET', path, [from(page), ['PAYMENT-SIGNATURE', '*']]);
+      const payment = await payFor(world, path);
+      const paid = await world.gate.raw('GET', path, [from(page), payment.row]);
+      assert.deepEqual([preflight, ...unpaid, refused, paid].map(({ status }) => status), [204, 402, 402, 402, 400, 200]);
+      includesAll(listed(preflight, 'access-control-allow-headers'), [...ALLOWED, 'X-Api-Version']);
+      return [preflight, ...unpaid, refused, paid];
+    };
+    for (const answer of await answersTo('https://app.example')) {
+      assert.deepEqual(rowsNamed(answer.rawHeaders, 'access-control-allow-origin'), ['https://app.example']);
+      assert.equal(answer.headers['access-control-allow-credentials'], 'true');
+      assert.ok(listed(answer, 'vary').includes('origin'));
+    }
+    for (const answer of await answersTo('https://other.example')) {
+      assert.equal(answer.headers['access-control-allow-origin'], '*');
+      assert.equal(answer.headers['access-control-allow-credentials'], undefined);
     }
   });
 

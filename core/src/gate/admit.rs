@@ -81,8 +81,7 @@ impl Gate {
             RouteMatch::Denied => refuse(Code::NotFound, Audience::Other, correlation),
             RouteMatch::Ambiguous => refuse(Code::AmbiguousTarget, Audience::Paid, correlation),
             RouteMatch::Options { allow } => {
-                let reply = Reply::options(&allow.join(", "), correlation);
-                Admission::Respond(self.payers.clients.let_ask(reply))
+                Admission::Respond(self.preflight(head, &allow.join(", "), correlation))
             }
             RouteMatch::MethodNotAllowed { allow } => Admission::Respond(
                 Reply::problem(Code::MethodNotAllowed, Audience::Paid, correlation, None)

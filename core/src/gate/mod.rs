@@ -8,7 +8,7 @@
 //! | step | modules |
 //! |---|---|
 //! | find the route | [`path`] (one canonicaliser), [`route`] |
-//! | price it | [`offer`], [`pricer`], [`pricing`], [`clients`] (keys, free requests) |
+//! | price it | [`offer`], [`pricer`], [`pricing`], [`clients`] (keys, free requests), [`cors`] (pages) |
 //! | check the payment | `proof`, [`mpp`], `onchain`, `old_terms`, `judge` |
 //! | carry it out | [`paid`], [`recorded`], [`redelivery`]; [`unpaid`] without a payment |
 //! | ask the origin | [`origin`], [`forward`], `plain` (what the edge forwards by itself) |
@@ -24,6 +24,7 @@ pub mod challenge;
 mod checked;
 pub mod clients;
 pub mod config;
+pub mod cors;
 pub mod diagnose;
 pub mod forward;
 pub mod isolate;
@@ -40,6 +41,7 @@ pub mod paid;
 mod parts;
 pub mod path;
 mod plain;
+mod preflight;
 pub mod presented;
 pub mod pricer;
 pub mod pricing;

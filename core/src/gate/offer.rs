@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
+use super::cors::Cors;
 use super::diagnose::Thresholds;
 use super::keys;
 use super::template::ChallengeTemplate;
@@ -191,6 +192,8 @@ pub struct RouteSettings {
     pub free_per_day: Option<u64>,
     /// Counts at which a failing client is advised; `None` if the route does not count failures.
     pub diagnostics: Option<Thresholds>,
+    /// What pages of other sites may send.
+    pub cors: Cors,
 }
 
 impl Offer {

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::Gate;
 use super::checked::{CheckedPayment, Standard};
+use super::cors::Cors;
 use super::offer::{Choice, Offer, Protocols, RouteSettings};
 use super::presented::Presented;
 use crate::amount::Amount;
@@ -278,6 +279,7 @@ pub(super) fn sold_formerly(asked: &charge::Request) -> Option<(Offer, Choice)> 
         takes_keys: false,
         free_per_day: None,
         diagnostics: None,
+        cors: Cors::default(),
     };
     Some((Offer::new(Vec::from([choice.clone()]), manner), choice))
 }

@@ -73,7 +73,10 @@ impl Gate {
         let found = self.routes.table.find(&head.method, &target);
         let RouteMatch::Route(route) = found else { return None };
         let offer = self.routes.offers.get(route)?.as_ref()?;
-        if offer.pricer.is_some() || offer.settings.free_per_day.is_some() {
+        let settings = &offer.settings;
+        // What a page may read depends on the page.
+        let tells_pages_apart = !settings.cors.origins.is_empty();
+        if offer.pricer.is_some() || settings.free_per_day.is_some() || tells_pages_apart {
             return None;
         }
         // Every step before the terms is taken once: whatever else it leads to is no standing.

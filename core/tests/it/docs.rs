@@ -28,9 +28,10 @@ const DOCUMENTS: [&str; 12] = [
     "tests/vectors/README.md",
 ];
 /// Which section describes the fields of each structured variable.
-const SECTIONS: [(&str, &[&str]); 8] = [
+const SECTIONS: [(&str, &[&str]); 9] = [
     ("## Routes", &["RouteConfig"]),
     ("### Diagnostics", &["LimitsConfig"]),
+    ("### Pages of other sites", &["CorsConfig"]),
     ("### Request descriptions", &["BazaarConfig"]),
     ("### Price in atomic units", &["AtomicPrice"]),
     ("### An asset in full", &["ExplicitAsset"]),

@@ -9,6 +9,7 @@ mod assets;
 mod auth;
 mod bazaar;
 mod clients;
+mod cors;
 mod facilitators;
 mod networks;
 mod operator;

@@ -12,7 +12,7 @@ use super::assets::{AssetConfig, PriceConfig, names_one_network, price};
 use super::facilitators::serving;
 use super::networks::pay_to;
 use super::pricer::{self, PricerConfig};
-use super::{Inherited, Reader, TextOr, bazaar, clients, protocols, shape};
+use super::{Inherited, Reader, TextOr, bazaar, clients, cors, protocols, shape};
 use crate::chain::ChainId;
 use crate::evm::address::Address;
 use crate::gate::diagnose::Thresholds;
@@ -53,6 +53,7 @@ struct RouteConfig {
     bazaar: Option<Value>,
     signed_transactions: Option<bool>,
     hash_mode: Option<bool>,
+    cors: Option<Value>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -368,6 +369,7 @@ fn manner(
         takes_keys: config.api_keys.unwrap_or(true),
         free_per_day: clients::free(reader, place, config.free.as_ref()),
         diagnostics: diagnostics(reader, place, config.diagnostics.as_ref())?,
+        cors: cors::read(reader, place, config.cors.as_ref()),
     })
 }
 

@@ -62,6 +62,7 @@ pub(super) const ROUTE: Shape = Shape {
         ("bazaar", Kind::Any),
         ("signed_transactions", Kind::Switch),
         ("hash_mode", Kind::Switch),
+        ("cors", Kind::Any),
     ],
 };
 

@@ -1,0 +1,72 @@
+//! What pages may send to a route: request headers of its origin, and pages with credentials.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Reader;
+use crate::gate::cors::Cors;
+
+/// Limit on the entries of each list.
+const MAX_ENTRIES: usize = 32;
+/// Longest header name and longest page, bytes.
+const MAX_NAME: usize = 64;
+const MAX_PAGE: usize = 256;
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CorsConfig {
+    #[serde(default)]
+    headers: Vec<String>,
+    #[serde(default)]
+    origins: Vec<String>,
+}
+
+/// Reads `cors` of a route; errors go to the reader.
+pub(super) fn read(reader: &mut Reader, place: &str, config: Option<&Value>) -> Cors {
+    let Some(value) = config else { return Cors::default() };
+    let Ok(config) = CorsConfig::deserialize(value) else {
+        let remedy = "must be a table such as { headers = [\"X-Api-Version\"], origins = [\"https://app.example.com\"] }";
+        reader.fail(&format!("{place}.cors"), remedy);
+        return Cors::default();
+    };
+    let mut cors = Cors::default();
+    for name in &config.headers {
+        cors.headers.push_str(", ");
+        cors.headers.push_str(name);
+    }
+    if config.headers.len() > MAX_ENTRIES || !config.headers.iter().all(|name| is_name(name)) {
+        let remedy =
+            "must be at most 32 names of letters, digits and hyphens, each at most 64 characters";
+        reader.fail(&format!("{place}.cors.headers"), remedy);
+    }
+    if config.origins.len() > MAX_ENTRIES || !config.origins.iter().all(|page| is_page(page)) {
+        let remedy = "must be at most 32 sites as browsers name them, such as \"https://app.example.com\": \
+             scheme, host in lower case and an unusual port, without a slash at the end";
+        reader.fail(&format!("{place}.cors.origins"), remedy);
+    }
+    cors.origins = config.origins.iter().map(ToOwned::to_owned).collect();
+    cors
+}
+
+fn is_name(name: &str) -> bool {
+    (1..=MAX_NAME).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// Whether a browser could send this as `Origin`; `null` and `*` stand for pages that nobody knows.
+fn is_page(page: &str) -> bool {
+    let host = page.strip_prefix("https://").or_else(|| page.strip_prefix("http://"));
+    page.len() <= MAX_PAGE
+        && host.is_some_and(|host| {
+            host.bytes().all(|byte| {
+                byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-_:[]".contains(&byte)
+            }) && host.bytes().next().is_some_and(|byte| byte != b':')
+                && !host.ends_with(":80")
+                && !host.ends_with(":443")
+        })
+}
