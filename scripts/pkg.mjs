@@ -231,5 +231,7 @@ if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.me
   await runMain(async () => {
     await setup();
     await buildPackage();
+    const { buildMcp } = await import('./mcp.mjs');
+    await buildMcp();
   });
 }

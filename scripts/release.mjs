@@ -10,6 +10,7 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
+import { buildMcp } from './mcp.mjs';
 import { buildPackage } from './pkg.mjs';
 import { unbuilt } from './prepack.mjs';
 import { setup } from './setup.mjs';
@@ -25,13 +26,16 @@ await runMain(async () => {
   if (!values['no-build']) {
     await setup();
     await buildPackage();
+    await buildMcp();
   }
   const version = await step('versions and change log', async () => agreedVersion());
   const repository = repositoryUrl();
   const { tarball, files, bytes } = await step('npm package', async () => packed(repository));
+  const mcp = await step('npm package farebox-mcp', async () => packedMcp(version, repository));
   const crate = await step('crate', async () => crateFiles());
   console.log(`
 farebox ${version}: ${files} files, ${bytes} bytes, in ${tarball}
+farebox-mcp ${version}: ${mcp.files} files, ${mcp.bytes} bytes, in ${mcp.tarball}
 farebox-core ${version}: ${crate} files
 repository: ${repository ?? 'unknown'}`);
   if (repository === undefined) {
@@ -44,6 +48,7 @@ To publish, from a clean tree in continuous integration (provenance needs its to
   git tag -s v${version} -m 'Farebox ${version}'
   git push origin v${version}
   npm publish ${tarball}
+  npm publish ${mcp.tarball}
   cargo publish -p farebox-core`);
 });
 
@@ -86,7 +91,7 @@ function packed(repository) {
   mkdirSync(copy, { recursive: true });
   const { scripts: _, ...manifest } = read('pkg/package.json');
   for (const name of [...manifest.files, 'README.md']) cpSync(join(root, 'pkg', name), join(copy, name), { recursive: true });
-  const place = repository === undefined ? {} : { repository: { type: 'git', url: `git+${repository}.git`, directory: 'pkg' }, homepage: `${repository}#readme`, bugs: `${repository}/issues`, publishConfig: { ...manifest.publishConfig, provenance: true } };
+  const place = placeOf(manifest, 'pkg', repository);
   writeFileSync(join(copy, 'package.json'), `${JSON.stringify({ ...manifest, ...place }, null, 2)}\n`);
   for (const field of ['description', 'license', 'keywords', 'engines', 'bin', 'exports']) {
     if (manifest[field] === undefined) throw new StepFailed(`pkg/package.json has no ${field}`);
@@ -94,9 +99,46 @@ function packed(repository) {
   if (manifest.publishConfig?.access !== 'public') throw new StepFailed('publishConfig of pkg/package.json has to ask for public access');
   if (manifest.publishConfig?.provenance !== undefined) throw new StepFailed('provenance is set here, together with the repository that it needs');
   if (manifest.dependencies !== undefined || manifest.private === true) throw new StepFailed('the package has no dependencies and is not private');
+  return tarballOf(copy, PUBLISHED);
+}
+
+/**
+ * The same for farebox-mcp, which depends on this very version of the package.
+ *
+ * @param {string} version
+ * @param {string | undefined} repository
+ */
+function packedMcp(version, repository) {
+  const copy = join(OUT, 'mcp');
+  const manifest = read('mcp/package.json');
+  for (const name of [...manifest.files, 'README.md']) cpSync(join(root, 'mcp', name), join(copy, name), { recursive: true });
+  writeFileSync(join(copy, 'package.json'), `${JSON.stringify({ ...manifest, ...placeOf(manifest, 'mcp', repository) }, null, 2)}\n`);
+  const { farebox, ...others } = manifest.dependencies;
+  if (manifest.version !== version || farebox !== version) throw new StepFailed(`farebox-mcp is ${manifest.version} and depends on farebox ${farebox}: both are released together, as ${version}`);
+  if (Object.keys(others).length > 0) throw new StepFailed('farebox-mcp depends on farebox only: everything else is bundled');
+  return tarballOf(copy, /^(dist\/|README\.md$|LICENSE-(APACHE|MIT)$|package\.json$)/);
+}
+
+/**
+ * What a manifest says about where the package comes from.
+ *
+ * @param {Record<string, any>} manifest
+ * @param {string} directory
+ * @param {string | undefined} repository
+ */
+function placeOf(manifest, directory, repository) {
+  if (repository === undefined) return {};
+  return { repository: { type: 'git', url: `git+${repository}.git`, directory }, homepage: `${repository}#readme`, bugs: `${repository}/issues`, publishConfig: { ...manifest.publishConfig, provenance: true } };
+}
+
+/**
+ * @param {string} copy
+ * @param {RegExp} published
+ */
+function tarballOf(copy, published) {
   const [pack] = JSON.parse(execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', OUT], { cwd: copy, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
   const paths = pack.files.map((/** @type {{path: string}} */ file) => file.path);
-  const stray = paths.filter((/** @type {string} */ path) => !PUBLISHED.test(path));
+  const stray = paths.filter((/** @type {string} */ path) => !published.test(path));
   if (stray.length > 0) throw new StepFailed(`these do not belong into the package: ${stray.join(', ')}`);
   return { tarball: join('build', 'release', pack.filename), files: paths.length, bytes: pack.size };
 }

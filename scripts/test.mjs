@@ -12,6 +12,7 @@ import { basename, join } from 'node:path';
 
 import { buildWorker } from './build.mjs';
 import { preparePrograms } from './interop.mjs';
+import { buildMcp } from './mcp.mjs';
 import { buildCheck, buildPayer, finishPackage } from './pkg.mjs';
 import { setup } from './setup.mjs';
 import { elapsed, root, run, runMain, StepFailed } from './steps.mjs';
@@ -53,6 +54,7 @@ const whole = once(async () => {
   await payer();
   await buildCheck();
   await finishPackage();
+  await buildMcp();
 });
 const moments = Number(process.argv.slice(2).find(isNumber) ?? process.env.FAREBOX_CRASH_MOMENTS ?? 0);
 

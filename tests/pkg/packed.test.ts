@@ -127,7 +127,8 @@ test('a release names its repository and asks for provenance, and without a repo
   const release = (repository: string): Promise<{ stdout: string }> =>
     started(process.execPath, ['scripts/release.mjs', '--dry-run', '--no-build'], root, { ...process.env, FAREBOX_REPOSITORY: repository });
   const { stdout } = await release('git@github.com:you/farebox.git');
-  assert.match(stdout, /^ {2}npm publish build\/release\/farebox-/m);
+  assert.match(stdout, /^ {2}npm publish build\/release\/farebox-0/m);
+  assert.match(stdout, /^ {2}npm publish build\/release\/farebox-mcp-0/m);
   const { repository, publishConfig } = JSON.parse(readFileSync('build/release/package/package.json', 'utf8'));
   assert.deepEqual([repository.url, publishConfig], ['git+https://github.com/you/farebox.git', { access: 'public', provenance: true }]);
   await assert.rejects(release('unknown'), ({ message }: Error) => /set it, for example\n {2}FAREBOX_REPOSITORY=https:/i.test(message) && !message.includes('npm publish build'));

@@ -18,16 +18,16 @@ export function temporaryFolder(): { path: string; remove(): void } {
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-/** `npm pack` of `pkg/`, into a folder. */
-export async function packPackage(folder: string): Promise<Tarball> {
-  const { stdout } = await started('npm', ['pack', '--json', '--pack-destination', folder], 'pkg');
+/** `npm pack` of a package, into a folder. */
+export async function packPackage(folder: string, of = 'pkg'): Promise<Tarball> {
+  const { stdout } = await started('npm', ['pack', '--json', '--pack-destination', folder], of);
   const [packed] = JSON.parse(stdout) as { filename: string; files: { path: string }[] }[];
   if (packed === undefined) throw new Error('npm packed nothing');
   return { path: join(folder, packed.filename), files: packed.files.map(({ path }) => path) };
 }
 
-/** A project of these files that has the package and nothing else, with no network and no cache to take anything from. */
-export async function installedProject(folder: string, tarball: Tarball, files: Readonly<Record<string, string>>): Promise<void> {
+/** A project of these files that has the packages and nothing else, with no network and no cache to take anything from. */
+export async function installedProject(folder: string, packed: Tarball | readonly Tarball[], files: Readonly<Record<string, string>>): Promise<void> {
   for (const [name, contents] of Object.entries(files)) {
     const path = join(folder, name);
     mkdirSync(dirname(path), { recursive: true });
@@ -35,7 +35,7 @@ export async function installedProject(folder: string, tarball: Tarball, files: 
   }
   const cache = temporaryFolder();
   try {
-    await started('npm', ['install', tarball.path, '--offline', '--cache', cache.path, '--no-audit', '--no-fund'], folder);
+    await started('npm', ['install', ...[packed].flat().map(({ path }) => path), '--offline', '--cache', cache.path, '--no-audit', '--no-fund'], folder);
   } finally {
     cache.remove();
   }

@@ -1,0 +1,103 @@
+/** The file that says whose wallet pays, how much, and who is asked. */
+import { mkdirSync, readFileSync, statSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
+
+import type { Policy } from 'farebox';
+
+/** How to reach another MCP server. */
+export type ServerConfig = { readonly command: string; readonly args?: readonly string[]; readonly env?: Readonly<Record<string, string>> };
+
+/** Tools that are sold. */
+export type SellConfig = {
+  /** The MCP server that has them. */
+  readonly server: ServerConfig;
+  /** The gate, whose routes `/tools/<name>` have the prices. */
+  readonly gate: string;
+  /** Names of the tools that cost money; the others are passed on as they are. */
+  readonly priced: readonly string[];
+  /** Where the gate's requests come in: its `ORIGIN_URL` ["127.0.0.1:8403"]. */
+  readonly listen?: string;
+  /** Name of the environment variable with the gate's `ORIGIN_SECRET` ["ORIGIN_SECRET"]. */
+  readonly secretEnv?: string;
+};
+
+export type Config = {
+  /** Where the private key is: an environment variable ["FAREBOX_PRIVATE_KEY"], or a file that only you can read. */
+  readonly wallet?: { readonly keyEnv?: string; readonly keyFile?: string };
+  /** What may be paid; every field is in the README of `farebox`. */
+  readonly policy?: Policy;
+  /** `always`: a person agrees to each payment, through the host. `never`: the policy decides alone ["always"]. */
+  readonly ask?: 'always' | 'never';
+  /** Folder for the budget and for payments that were sent ["~/.farebox"]. */
+  readonly folder?: string;
+  /** MCP servers whose tools are offered as `<name>__<tool>`, and paid for. */
+  readonly servers?: Readonly<Record<string, ServerConfig>>;
+  readonly sell?: SellConfig;
+};
+
+/** A setting that cannot be used. */
+export class ConfigError extends Error {}
+
+/** Reads the file. An unknown name is an error: it may be a misspelt limit. */
+export function readConfig(path: string): Config & { readonly folder: string } {
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new ConfigError(`${path} cannot be read as JSON: ${error instanceof SyntaxError ? 'it is malformed' : (error as NodeJS.ErrnoException).code ?? 'no such file'}`);
+  }
+  const config = members(value, path, ['wallet', 'policy', 'ask', 'folder', 'servers', 'sell']) as Config;
+  members(config.wallet ?? {}, 'wallet', ['keyEnv', 'keyFile']);
+  members(config.policy ?? {}, 'policy');
+  if (config.ask !== undefined && config.ask !== 'always' && config.ask !== 'never') throw new ConfigError('ask is "always" or "never"');
+  for (const [name, server] of Object.entries(members(config.servers ?? {}, 'servers'))) {
+    if (!/^[A-Za-z0-9-]{1,32}$/.test(name)) throw new ConfigError('the name of a server has 1 to 32 letters, digits and hyphens');
+    checkServer(server, `servers.${name}`);
+  }
+  if (config.sell !== undefined) {
+    const { server, gate, priced } = members(config.sell, 'sell', ['server', 'gate', 'priced', 'listen', 'secretEnv']);
+    checkServer(server, 'sell.server');
+    if (typeof gate !== 'string' || !URL.canParse(gate)) throw new ConfigError('sell.gate is the URL of your gate');
+    if (!Array.isArray(priced) || priced.length === 0 || !priced.every((name) => typeof name === 'string')) throw new ConfigError('sell.priced lists the names of tools');
+  }
+  const folder = placed(config.folder ?? join(homedir(), '.farebox'), path);
+  return { ...config, folder };
+}
+
+function checkServer(server: unknown, place: string): void {
+  const { command, args = [] } = members(server, place, ['command', 'args', 'env']);
+  if (typeof command !== 'string' || !Array.isArray(args)) throw new ConfigError(`${place} needs a command, and args as a list`);
+}
+
+function members(value: unknown, place: string, known?: readonly string[]): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new ConfigError(`${place} has to be an object`);
+  const stranger = Object.keys(value).find((name) => known !== undefined && !known.includes(name));
+  if (stranger !== undefined) throw new ConfigError(`${place} has an unknown member ${JSON.stringify(stranger)}; there are ${known?.join(', ')}`);
+  return value as Record<string, unknown>;
+}
+
+/** A path of the file, seen from the file. */
+function placed(path: string, file: string): string {
+  return isAbsolute(path) ? path : resolve(dirname(file), path);
+}
+
+/** The private key. It is never in the file itself, nor an argument. */
+export function privateKey({ wallet = {} }: Config, file: string, env: NodeJS.ProcessEnv = process.env): string {
+  const { keyFile, keyEnv = 'FAREBOX_PRIVATE_KEY' } = wallet;
+  if (keyFile !== undefined) {
+    const path = placed(keyFile, file);
+    if (process.platform !== 'win32' && (statSync(path).mode & 0o077) !== 0) throw new ConfigError('others can read the file of the private key: chmod 600');
+    return readFileSync(path, 'utf8').trim();
+  }
+  const key = env[keyEnv];
+  if (key === undefined || key === '') throw new ConfigError(`the environment variable ${keyEnv} has no private key; set it, or name a wallet.keyFile`);
+  return key;
+}
+
+/** The folder of this name, made if it is missing. */
+export function folderOf({ folder }: { readonly folder: string }, name: string): string {
+  const path = join(folder, name);
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  return path;
+}

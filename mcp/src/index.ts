@@ -1,0 +1,12 @@
+/**
+ * The parts of `farebox-mcp`, for hosts of their own: tools for any model, and servers for any
+ * transport.
+ *
+ * @packageDocumentation
+ */
+export { aiTools, callTool, isToolError, tools } from './tools.js';
+export type { AiTool, JsonSchema, Tool, ToolError } from './tools.js';
+export { askThrough, cardOf, createAgentServer } from './server.js';
+export type { Ask, More } from './server.js';
+export { createSellingServer, listenForGate } from './sell.js';
+export type { Config, SellConfig, ServerConfig } from './config.js';

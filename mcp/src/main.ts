@@ -1,0 +1,96 @@
+#!/usr/bin/env node
+/** `npx farebox-mcp [config.json]`: a server over stdio, for the host that starts it. */
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
+import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
+import { FareboxError, type PayOptions } from 'farebox';
+import { AgentHarness, createLocalAgentClient, fareboxVersion } from 'farebox/agent';
+import { fileStore } from 'farebox/file-store';
+
+import { ConfigError, folderOf, privateKey, readConfig, type Config } from './config.js';
+import { connect } from './others.js';
+import { createSellingServer, listenForGate } from './sell.js';
+import { askThrough, createAgentServer } from './server.js';
+
+const HELP = `farebox-mcp ${fareboxVersion}: lets a model pay over MCP, within your limits
+
+  npx farebox-mcp [FILE]    FILE has wallet, policy, ask, folder, servers and sell [~/.farebox/mcp.json]
+  --version, --help
+
+Without a file it pays with FAREBOX_PRIVATE_KEY, at most 1.00 per payment and 10 a day, and asks for each payment.
+`;
+
+async function main([word]: string[]): Promise<void> {
+  if (word === '--help') return void process.stdout.write(HELP);
+  if (word === '--version') return void process.stdout.write(`${fareboxVersion}\n`);
+  const usual = join(homedir(), '.farebox', 'mcp.json');
+  const file = resolve(word ?? usual);
+  const config = word === undefined && !existsSync(usual) ? { folder: join(homedir(), '.farebox') } : readConfig(file);
+  const server = 'sell' in config && config.sell !== undefined ? await selling(config.sell) : await paying(config, file);
+  await server.connect(new StdioServerTransport());
+}
+
+async function paying(config: Config & { readonly folder: string }, file: string): Promise<Server> {
+  const options: PayOptions = {
+    signer: privateKey(config, file),
+    policy: config.policy ?? {},
+    store: fileStore(folderOf(config, 'budget')),
+    ...(config.ask === 'never' ? {} : { confirm: askThrough(() => server) }),
+  };
+  const client = createLocalAgentClient({ ...options, sent: fileStore(folderOf(config, 'sent')) });
+  const harness = new AgentHarness({ client, ...(isAlone(config.folder) ? { store: fileStore(folderOf(config, 'prepared')) } : {}) });
+  // What an earlier process was executing may be executed again, with the payment that it signed.
+  await harness.restore();
+  const server: Server = createAgentServer({ harness: () => harness });
+  return server;
+}
+
+async function selling({ server: command, secretEnv = 'ORIGIN_SECRET', ...config }: NonNullable<Config['sell']>): Promise<Server> {
+  const secret = process.env[secretEnv];
+  if (secret === undefined) throw new ConfigError(`the environment variable ${secretEnv} has no secret; it is the gate's ORIGIN_SECRET`);
+  const upstream = await connect(command);
+  const origin = await listenForGate(config, secret, upstream);
+  const server = createSellingServer(config, upstream);
+  server.onclose = () => {
+    origin.close();
+    void upstream.close();
+  };
+  return server;
+}
+
+/** Whether no other process keeps prepared requests in this folder; one that was killed does not count. */
+function isAlone(folder: string): boolean {
+  const lock = join(folderOf({ folder }, '.'), 'prepared.pid');
+  for (const _ of [1, 2]) {
+    try {
+      writeFileSync(lock, String(process.pid), { flag: 'wx', mode: 0o600 });
+      process.on('exit', () => rmSync(lock, { force: true }));
+      return true;
+    } catch {
+      if (isRunning(Number(readFileSync(lock, 'utf8')))) return false;
+      rmSync(lock, { force: true });
+    }
+  }
+  return false;
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return Number.isInteger(pid) && pid > 0 && process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+process.on('SIGTERM', () => process.exit());
+process.on('SIGINT', () => process.exit());
+process.stdin.on('close', () => process.exit());
+await main(process.argv.slice(2)).catch((error: unknown) => {
+  // Neither shows what a setting holds: it may be a misplaced key.
+  const said = error instanceof ConfigError ? error.message : error instanceof FareboxError ? `${error.code}: ${error.message}` : 'it cannot start';
+  process.stderr.write(`farebox-mcp: ${said}\n`);
+  process.exit(2);
+});

@@ -1,0 +1,114 @@
+/**
+ * Sells tools of an MCP server through a gate. A call of a priced tool is a POST to the gate's
+ * `/tools/<name>`; the gate takes the payment and asks this process, its origin, for the result. So
+ * claims, settlement, receipts and refunds are the gate's, and no payment is decided here.
+ */
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server as HttpServer, type ServerResponse } from 'node:http';
+
+import type { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { Server } from '@modelcontextprotocol/sdk/server/index.js';
+import { CallToolRequestSchema, ListToolsRequestSchema, type CallToolResult } from '@modelcontextprotocol/sdk/types.js';
+import { decodeHeader, encodeHeader } from 'farebox';
+import { fareboxVersion } from 'farebox/agent';
+
+import { ConfigError, type SellConfig } from './config.js';
+import { toolsOf } from './others.js';
+
+/** Members of `_meta`. Spec: x402 v2, MCP transport. */
+const PAYMENT = 'x402/payment';
+const SETTLEMENT = 'x402/payment-response';
+const MAX_BODY_BYTES = 1024 * 1024;
+const GATE_MS = 120_000;
+
+/** A server whose priced tools ask for a payment, in the form of x402. */
+export function createSellingServer({ gate, priced }: Pick<SellConfig, 'gate' | 'priced'>, upstream: Client): Server {
+  const server = new Server({ name: 'farebox-mcp', version: fareboxVersion }, { capabilities: { tools: {} } });
+  server.setRequestHandler(ListToolsRequestSchema, async () => ({
+    // A result that asks for a payment does not have the declared form.
+    tools: (await toolsOf(upstream)).map(({ outputSchema, ...tool }) => (priced.includes(tool.name) || outputSchema === undefined ? tool : { ...tool, outputSchema })),
+  }));
+  server.setRequestHandler(CallToolRequestSchema, async ({ params }) => {
+    const { name, arguments: given = {}, _meta: meta = {} } = params;
+    if (!priced.includes(name)) return await upstream.callTool({ name, arguments: given }) as CallToolResult;
+    return sold(gate, name, given, meta[PAYMENT]);
+  });
+  return server;
+}
+
+/** One call, through the gate. */
+async function sold(gate: string, name: string, given: Record<string, unknown>, payment: unknown): Promise<CallToolResult> {
+  const headers = { 'content-type': 'application/json', ...(payment === undefined ? {} : { 'payment-signature': encodeHeader(payment) }) };
+  const url = `${gate.replace(/\/+$/, '')}/tools/${encodeURIComponent(name)}`;
+  let response: Response;
+  try {
+    response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(given), redirect: 'manual', signal: AbortSignal.timeout(GATE_MS) });
+  } catch {
+    return failed({ code: 'gate_unreachable', message: 'The gate does not answer. If a payment went along, send the same one again.' });
+  }
+  const terms = response.headers.get('payment-required');
+  const settlement = response.headers.get('payment-response');
+  const _meta = settlement === null ? {} : { _meta: { [SETTLEMENT]: decodeHeader(settlement) } };
+  const text = await response.text();
+  if (response.ok) return { ...JSON.parse(text) as CallToolResult, ..._meta };
+  if (response.status === 402 && terms !== null) {
+    const asked = decodeHeader(terms) as Record<string, unknown>;
+    return { isError: true, structuredContent: asked, content: [{ type: 'text', text: JSON.stringify(asked) }], ..._meta };
+  }
+  return { ...failed(problemOf(text, response.status)), ..._meta };
+}
+
+function failed(problem: object): CallToolResult {
+  return { isError: true, content: [{ type: 'text', text: JSON.stringify(problem) }] };
+}
+
+function problemOf(text: string, status: number): object {
+  try {
+    return { status, ...JSON.parse(text) as object };
+  } catch {
+    return { status };
+  }
+}
+
+/** The origin behind the gate: runs a tool for a request that the gate has signed, and for no other. */
+export async function listenForGate({ listen = '127.0.0.1:8403', priced }: Pick<SellConfig, 'listen' | 'priced'>, secret: string, upstream: Client): Promise<HttpServer> {
+  if (secret.length < 32) throw new ConfigError('ORIGIN_SECRET has at least 32 characters');
+  const server = createServer((request, response) => {
+    run(request, response, secret, priced, upstream).catch(() => { answer(response, 500, { error: 'the tool failed' }); });
+  });
+  const [, host = '127.0.0.1', port = '0'] = /^(.*):(\d+)$/.exec(listen) ?? [];
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(Number(port), host, resolve);
+  });
+  return server;
+}
+
+async function run(request: IncomingMessage, response: ServerResponse, secret: string, priced: readonly string[], upstream: Client): Promise<void> {
+  if (!isFromGate(request, secret)) return answer(response, 403, { error: 'ask the gate' });
+  const name = decodeURIComponent(/^\/tools\/([^/?]+)$/.exec(request.url ?? '')?.[1] ?? '');
+  if (request.method !== 'POST' || !priced.includes(name)) return answer(response, 404, { error: 'no such tool' });
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  for await (const part of request) {
+    bytes += (part as Buffer).length;
+    if (bytes > MAX_BODY_BYTES) return answer(response, 413, { error: 'too long' });
+    parts.push(part as Buffer);
+  }
+  const result = await upstream.callTool({ name, arguments: JSON.parse(Buffer.concat(parts).toString('utf8')) as Record<string, unknown> });
+  // What failed is not paid for.
+  answer(response, result.isError === true ? 502 : 200, result);
+}
+
+function answer(response: ServerResponse, status: number, value: unknown): void {
+  if (!response.headersSent) response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
+}
+
+/** Whether the gate signed it, within five minutes. Spec: docs/origin.md, "Verifying requests". */
+function isFromGate({ method, url, headers }: IncomingMessage, secret: string): boolean {
+  const [, at = '', mark = ''] = /^t=(\d{1,12}),v2=([0-9a-f]{64})$/.exec(String(headers['farebox-signature-v2'])) ?? [];
+  if (at === '' || Math.abs(Date.now() / 1000 - Number(at)) > 300) return false;
+  const told = ['payment', 'amount', 'asset', 'network', 'transaction'].map((name) => headers[`farebox-${name}`] ?? '');
+  const signed = [at, method, url, headers['farebox-payer'] ?? headers['farebox-client'] ?? '', ...told].join('\n');
+  return timingSafeEqual(createHmac('sha256', secret).update(signed).digest(), Buffer.from(mark, 'hex'));
+}

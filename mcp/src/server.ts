@@ -1,0 +1,64 @@
+/** The MCP server: the three tools, and tools of other servers that are paid for. */
+import { Server } from '@modelcontextprotocol/sdk/server/index.js';
+import { CallToolRequestSchema, ListToolsRequestSchema, type CallToolResult, type Tool as McpTool } from '@modelcontextprotocol/sdk/types.js';
+import type { Proposal } from 'farebox';
+import { defaultHarnessInstructions, fareboxVersion, type AgentHarness } from 'farebox/agent';
+
+import { callTool, isToolError, tools } from './tools.js';
+
+/** Further tools, and how they are called. */
+export type More = {
+  list(): Promise<readonly McpTool[]>;
+  /** Nothing if there is no tool of this name. */
+  call(name: string, given: Record<string, unknown>): Promise<CallToolResult | undefined>;
+};
+
+/** Tells a person about a payment, and whether they agreed. */
+export type Ask = (proposal: Proposal) => Promise<boolean>;
+
+/** A server for one host. `harness` is asked for when the first tool is called. */
+export function createAgentServer({ harness, more }: { readonly harness: () => AgentHarness; readonly more?: More }): Server {
+  const server = new Server({ name: 'farebox-mcp', version: fareboxVersion }, { capabilities: { tools: {} }, instructions: defaultHarnessInstructions });
+  server.setRequestHandler(ListToolsRequestSchema, async () => ({
+    tools: [...tools.map(({ name, description, inputSchema }) => ({ name, description, inputSchema } as unknown as McpTool)), ...(await more?.list() ?? [])],
+  }));
+  server.setRequestHandler(CallToolRequestSchema, async ({ params: { name, arguments: given = {} } }) => {
+    if (!tools.some((tool) => tool.name === name)) {
+      const result = await more?.call(name, given);
+      if (result !== undefined) return result;
+    }
+    const result = await callTool(harness(), name, given);
+    return { content: [{ type: 'text', text: JSON.stringify(result) }], ...(isToolError(result) ? { isError: true } : {}) };
+  });
+  return server;
+}
+
+/**
+ * Asks the person at the host, by elicitation. Anything but an explicit yes is a no, and so is a
+ * host that cannot ask.
+ */
+export function askThrough(server: () => Server): Ask {
+  return async (proposal) => {
+    const host = server();
+    if (host.getClientCapabilities()?.elicitation === undefined) return false;
+    const { action, content } = await host.elicitInput({
+      message: cardOf(proposal),
+      requestedSchema: { type: 'object', properties: { pay: { type: 'boolean', title: `Pay ${proposal.price} ${proposal.symbol}`, description: 'Nothing is paid without it.' } }, required: ['pay'] },
+    }, { timeout: ASK_MS });
+    return action === 'accept' && content?.['pay'] === true;
+  };
+}
+
+/** How long a person may think, milliseconds: terms end sooner or later. */
+const ASK_MS = 240_000;
+
+/** What a person is asked, in our words: of the seller there is nothing but addresses and numbers. */
+export function cardOf({ amountText, network, testNetwork, payTo, method, host, url }: Proposal): string {
+  const { pathname } = new URL(url);
+  return [
+    `Pay ${amountText} once?`,
+    `For: ${method} ${host}${pathname.slice(0, 200)}`,
+    `Network: ${network}${testNetwork ? ', test money' : ''}`,
+    `Pay to: ${payTo}`,
+  ].join('\n');
+}

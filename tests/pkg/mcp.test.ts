@@ -1,0 +1,181 @@
+// farebox-mcp as it is published: packed, installed into a fresh folder, started by a real MCP client over stdio, and paying the real gate.
+
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
+import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
+
+import { PRICE_ATOMIC } from '../../demo/gate.mjs';
+import { changesDuring, startWorld, transfersOf, type World } from '../e2e/world.ts';
+import { installedProject, packPackage, started, temporaryFolder } from './tarball.ts';
+
+const TOKEN = 'operator-of-these-tests';
+let world: World;
+const folder = temporaryFolder();
+const project = join(folder.path, 'host');
+const clients: Client[] = [];
+before(async () => {
+  const packing = packPackage(folder.path);
+  [world] = await Promise.all([startWorld({ routes: [{ path: '/slow', methods: ['GET'], price: '$0.01' }], secrets: { OPERATOR_TOKEN: TOKEN } }), packing]);
+  const own = await packPackage(folder.path, 'mcp');
+  await installedProject(project, [await packing, own], { 'package.json': '{"name":"host","private":true}' });
+});
+after(async () => {
+  for (const client of clients) await client.close();
+  await world?.stop();
+  folder.remove();
+});
+
+/** What a person at the host answers. */
+type Person = 'agrees' | 'refuses' | 'dismisses' | 'is not asked';
+type Host = { client: Client; pid: number; cards: string[]; call(name: string, given?: object): Promise<Record<string, never>> };
+
+/** A host that starts the server with this file. */
+async function host(person: Person, config: object, payer = world.chain.accounts.payer): Promise<Host> {
+  const file = join(project, `config-${clients.length}.json`);
+  writeFileSync(file, JSON.stringify(config));
+  const cards: string[] = [];
+  const client = new Client({ name: 'host', version: '1' }, { capabilities: person === 'is not asked' ? {} : { elicitation: {} } });
+  if (person !== 'is not asked') {
+    client.setRequestHandler(ElicitRequestSchema, ({ params }) => {
+      cards.push(params.message);
+      return person === 'dismisses' ? { action: 'cancel' } : { action: 'accept', content: { pay: person === 'agrees' } };
+    });
+  }
+  const transport = new StdioClientTransport({
+    command: process.execPath, args: [join(project, 'node_modules/.bin/farebox-mcp'), file], cwd: project,
+    env: { PATH: process.env.PATH ?? '', HOME: folder.path, FAREBOX_PRIVATE_KEY: payer.privateKey },
+  });
+  await client.connect(transport);
+  clients.push(client);
+  const call: Host['call'] = async (name, given = {}) => {
+    const { content } = await client.callTool({ name, arguments: { ...given } }) as { content: { text: string }[] };
+    return JSON.parse(content[0]?.text ?? '') as Record<string, never>;
+  };
+  return { client, pid: transport.pid ?? 0, cards, call };
+}
+
+test('a model looks, a person agrees, it pays once, and says what happened', async () => {
+  const { payer, payee } = world.chain.accounts;
+  const { client, cards, call } = await host('agrees', { folder: 'agrees', policy: { perDay: '1' } });
+  assert.match(client.getInstructions() ?? '', /Follow each tool's description for when and how to call it\./);
+  const { tools } = await client.listTools();
+  assert.deepEqual(tools.map(({ name }) => name), ['prepare_paid_request', 'execute_prepared_request', 'get_execution_result']);
+
+  const prepared = await call('prepare_paid_request', { url: `${world.gate.url}/report` });
+  const { preparedId } = prepared;
+  assert.deepEqual([prepared.nextAction, prepared.costSummary, cards], ['execute', 'Costs 0.010000 USDC on Base Sepolia (exact).', []]);
+  const { result, change } = await changesDuring(world, payer.address, () => Promise.all([call('execute_prepared_request', { preparedId }), call('execute_prepared_request', { preparedId })]));
+  assert.deepEqual([change.paid, change.received], [PRICE_ATOMIC, PRICE_ATOMIC]);
+  assert.deepEqual(result.map(({ harnessDisposition, rejectionCode, sdkOutcomeKind }) => [harnessDisposition, rejectionCode ?? sdkOutcomeKind]), [['executed', 'success'], ['rejected', 'prepared_request_consumed']]);
+  const host_ = new URL(world.gate.url).host;
+  assert.deepEqual(cards, [`Pay 0.01 USDC (10000) once?\nFor: GET ${host_}/report\nNetwork: eip155:84532, test money\nPay to: ${payee.address}`]);
+  const { state, executionResult } = await call('get_execution_result', { preparedId }) as unknown as { state: string; executionResult: { merchantResponse: { body: string; headers: Record<string, string> } } };
+  const { body, headers } = executionResult.merchantResponse;
+  assert.deepEqual([state, (JSON.parse(body) as { report: string }).report], ['consumed', 'Rainfall, Tuesday']);
+  const { transaction } = JSON.parse(Buffer.from(headers['payment-response'] ?? '', 'base64').toString()) as { transaction: `0x${string}` };
+  assert.deepEqual(await transfersOf(world, transaction), [{ from: payer.address, to: payee.address, value: PRICE_ATOMIC }]);
+});
+
+test('without an explicit yes nothing is paid: a person refuses, looks away, or cannot be asked', async () => {
+  const { payer } = world.chain.accounts;
+  const { result, change } = await changesDuring(world, payer.address, async () => {
+    const kinds: unknown[] = [];
+    for (const person of ['refuses', 'dismisses', 'is not asked'] as const) {
+      const { call, cards } = await host(person, { folder: person, policy: { perDay: '1' } });
+      const { preparedId } = await call('prepare_paid_request', { url: `${world.gate.url}/report` });
+      const { sdkOutcomeKind, reason } = await call('execute_prepared_request', { preparedId });
+      kinds.push([sdkOutcomeKind, String(reason).split(':')[0], cards.length]);
+    }
+    return kinds;
+  });
+  assert.deepEqual(result, [['denied', 'declined', 1], ['denied', 'declined', 1], ['denied', 'declined', 0]]);
+  assert.deepEqual([change.paid, change.settled], [0n, 0]);
+});
+
+test('a policy alone decides where the file says so, and its caps hold for every process with the same folder', async () => {
+  const { payer } = world.chain.accounts;
+  const config = { folder: 'shared', policy: { perDay: '0.019' }, ask: 'never' };
+  const hosts = [await host('is not asked', config), await host('is not asked', config)];
+  const { result, change } = await changesDuring(world, payer.address, () => Promise.all(hosts.map(async ({ call }) => {
+    const { preparedId } = await call('prepare_paid_request', { url: `${world.gate.url}/report` });
+    return String((await call('execute_prepared_request', { preparedId })).sdkOutcomeKind);
+  })));
+  assert.deepEqual([...result].sort(), ['denied', 'success']);
+  assert.equal(change.paid, PRICE_ATOMIC);
+});
+
+test('a server that is killed while its payment is at the gate pays once, and the next one gets what was bought', async () => {
+  const payer = world.chain.accounts.payers[0]!;
+  const config = { folder: 'killed', policy: { perDay: '1' }, ask: 'never' };
+  const { result, change } = await changesDuring(world, payer.address, async () => {
+    const first = await host('is not asked', config, payer);
+    const { preparedId } = await first.call('prepare_paid_request', { url: `${world.gate.url}/slow?ms=800` });
+    const asked = world.origin.requests.length;
+    const lost = first.call('execute_prepared_request', { preparedId }).catch(() => undefined);
+    await eventually(() => world.origin.requests.length > asked);
+    process.kill(first.pid, 'SIGKILL');
+    await lost;
+    await eventually(async () => (await stateOf('/slow')) === 'delivered');
+    const second = await host('is not asked', config, payer);
+    return second.call('execute_prepared_request', { preparedId });
+  });
+  const { sdkOutcomeKind, merchantResponse } = result as unknown as { sdkOutcomeKind: string; merchantResponse: { body: string } };
+  assert.deepEqual([sdkOutcomeKind, merchantResponse?.body], ['success', '{"slow":true}\n'], JSON.stringify(result));
+  assert.equal(change.paid, PRICE_ATOMIC);
+});
+
+test('what cannot be called is a result that says what to mend', async () => {
+  const { call } = await host('agrees', { folder: 'mended' });
+  const { toolError } = await call('prepare_paid_request', { url: 'report' }) as unknown as { toolError: object };
+  assert.deepEqual(toolError, { code: 'invalid_arguments', message: 'url has to be an http or https URL.' });
+  const unknown = await call('buy_everything') as unknown as { toolError: { code: string } };
+  assert.equal(unknown.toolError.code, 'unknown_tool');
+  const missing = await call('execute_prepared_request', {});
+  assert.equal(missing.rejectionCode, 'missing_prepared_id');
+});
+
+const UNUSABLE: readonly (readonly [name: string, config: object, says: RegExp])[] = [
+  ['a misspelt limit', { policies: {} }, /unknown member "policies"/],
+  ['a key in the file', { wallet: { key: `0x${'11'.repeat(32)}` } }, /unknown member "key"/],
+  ['a word for ask', { ask: 'sometimes' }, /ask is "always" or "never"/],
+  ['no key', { wallet: { keyEnv: 'NO_SUCH_KEY' } }, /NO_SUCH_KEY has no private key/],
+];
+for (const [name, config, says] of UNUSABLE) {
+  test(`a file that cannot be used ends the server at once, and shows no secret: ${name}`, async () => {
+    const file = join(project, `${name.replaceAll(' ', '-')}.json`);
+    writeFileSync(file, JSON.stringify(config));
+    await assert.rejects(started(process.execPath, ['node_modules/.bin/farebox-mcp', file], project), ({ message }: Error) => says.test(message) && !/1111/.test(message));
+  });
+}
+
+test('the tools are objects of the AI SDK, and plain ones for any loop', async () => {
+  const { payer } = world.chain.accounts;
+  const script = `import { AgentHarness, createLocalAgentClient } from 'farebox/agent';
+import { aiTools, tools } from 'farebox-mcp';
+const harness = new AgentHarness({ client: createLocalAgentClient({ signer: '${payer.privateKey}', policy: { perDay: '1' } }) });
+const ai = aiTools(harness);
+const isSchema = (it) => it[Symbol.for('vercel.ai.schema')] === true && 'jsonSchema' in it && 'validate' in it;
+// A model may put the whole request into the body.
+const { preparedId, nextAction } = await ai.prepare_paid_request.execute({ url: '${world.gate.url}/report', body: '{"headers":{"x-a":"1"},"body":null}' });
+const { sdkOutcomeKind } = await ai.execute_prepared_request.execute({ preparedId });
+console.log(JSON.stringify([Object.values(ai).every(({ inputSchema }) => isSchema(inputSchema)), tools.map(({ inputSchema }) => inputSchema.required), nextAction, sdkOutcomeKind]));`;
+  writeFileSync(join(project, 'loop.mjs'), script);
+  const { stdout } = await started(process.execPath, ['loop.mjs'], project);
+  assert.deepEqual(JSON.parse(stdout), [true, [['url'], ['preparedId'], ['preparedId']], 'execute', 'success']);
+});
+
+/** What the gate says of the latest payment for a route. */
+async function stateOf(route: string): Promise<string | undefined> {
+  const response = await fetch(`${world.gate.url}/_farebox/payments`, { headers: { authorization: `Bearer ${TOKEN}` } });
+  const { items } = await response.json() as { items: { route: string; state: string }[] };
+  return items.find((item) => item.route === route)?.state;
+}
+
+async function eventually(holds: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((resolve) => { setTimeout(resolve, 20); });
+}
