@@ -59,6 +59,16 @@ pub enum Mutant {
     TriesAreShared,
     /// A facilitator that fails on unproven payments counts as down.
     JunkOpens,
+    /// The failed calls of one payer count as those of several.
+    CallsAreCounted,
+    /// The failures of others change how a payer that has paid is served.
+    PaidAreStrained,
+    /// A payer whose settlements fail is served on credit again and again.
+    OwnFailuresAreCredit,
+    /// Failed settlements of empty wallets change how others are served.
+    EmptyWalletsStrain,
+    /// One wallet's failed settlements count again after each settlement of others.
+    WalletsCountAgain,
     /// A released row gives its place to no other.
     CrowdStays,
     /// Both possible payments for one challenge are served.
@@ -282,6 +292,11 @@ impl Mutant {
         Self::ObjectGrows,
         Self::TriesAreShared,
         Self::JunkOpens,
+        Self::CallsAreCounted,
+        Self::PaidAreStrained,
+        Self::OwnFailuresAreCredit,
+        Self::EmptyWalletsStrain,
+        Self::WalletsCountAgain,
         Self::CrowdStays,
         Self::RivalBegins,
         Self::UnpaidStays,

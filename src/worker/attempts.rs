@@ -53,8 +53,11 @@ pub(super) fn priced<'g>(
 /// Runs `decide` with what this isolate knows.
 pub(super) fn surrounded<T>(gate: &Gate, decide: impl FnOnce(&mut Isolate<'_>) -> T) -> T {
     let facilitators = facilitator::conditions(gate);
-    ATTEMPTS
-        .with_borrow_mut(|attempts| decide(&mut Isolate { facilitators, attempts, client: None }))
+    facilitator::with_payers(|payers| {
+        ATTEMPTS.with_borrow_mut(|attempts| {
+            decide(&mut Isolate { facilitators, payers, attempts, client: None })
+        })
+    })
 }
 
 /// Counts the outcome in an answer to a client that sent a payment.

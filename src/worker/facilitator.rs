@@ -3,9 +3,10 @@
 use std::cell::RefCell;
 
 use farebox_core::facilitator::auth::Moment;
-use farebox_core::facilitator::breaker::{Breaker, Condition, Health, Operation};
+use farebox_core::facilitator::breaker::{Breaker, Condition, Operation};
 use farebox_core::facilitator::fault::Fault;
 use farebox_core::facilitator::funds::{Debit, LowBalances};
+use farebox_core::facilitator::payers::PayerHistory;
 use farebox_core::facilitator::reply::{MAX_REPLY_BYTES, Reply};
 use farebox_core::facilitator::unproven::queue::{Admittance, Verdict};
 use farebox_core::facilitator::unproven::{
@@ -13,7 +14,6 @@ use farebox_core::facilitator::unproven::{
 };
 use farebox_core::gate::Gate;
 use farebox_core::gate::call::FacilitatorCall;
-use farebox_core::mutant::{Mutant, planted};
 use farebox_core::sorted::Sorted;
 use wasm_bindgen::JsValue;
 
@@ -25,6 +25,8 @@ const TELL_SECS: u64 = 60;
 thread_local! {
     /// State of facilitators, by base URL.
     static BREAKERS: RefCell<Sorted<String, Breaker>> = const { RefCell::new(Sorted::new()) };
+    /// Payers, shared by all facilitators: who has paid one has paid.
+    static PAYERS: RefCell<PayerHistory> = const { RefCell::new(PayerHistory::new()) };
     /// Wallets found short, shared by all facilitators: the wallet is as empty for the next one.
     static EMPTIES: RefCell<LowBalances> = const { RefCell::new(LowBalances::new()) };
     static UNPROVEN: RefCell<UnverifiedLimiter> = const { RefCell::new(UnverifiedLimiter::new()) };
@@ -47,37 +49,29 @@ pub(super) fn known_answer(gate: &Gate, call: &FacilitatorCall) -> Option<Reply>
     if let Some(reply) = call.draft.as_ref().and_then(recalled) {
         return Some(reply);
     }
-    let client = client_of(call);
-    let admits = |breaker: &mut Breaker| breaker.admits(client, now(), gate.breaker_secs());
+    let admits = |breaker: &mut Breaker| {
+        with_payers(|payers| breaker.admits(payers, &call.caller, now(), gate.breaker_secs()))
+    };
     let down = call.guarded && !with_breaker(parts(&call.url).0, admits);
     down.then_some(Reply::NotSent)
-}
-
-/// Client whose attempt at a facilitator that is down it is: unproven payments share one attempt.
-fn client_of(call: &FacilitatorCall) -> &str {
-    if call.unproven.is_some() { "" } else { &call.client }
 }
 
 /// Notes how a call went.
 pub(super) fn note(gate: &Gate, call: &FacilitatorCall, reply: &Reply) {
     let (base, operation) = parts(&call.url);
-    let (health, every) = (reply.health(), gate.breaker_secs());
-    // Anyone can send an unproven payment with any content: that a facilitator stumbles over it
-    // says nothing about other payments.
-    if call.unproven.is_some() && health == Health::Bad && !planted(Mutant::JunkOpens) {
-        return;
-    }
     with_breaker(base, |breaker| {
-        // A facilitator that rejects a key is up: noting it as down would answer payers with either
-        // cause in turn.
-        if operation == Operation::Settle || !reply.refuses_key() {
-            breaker.note(client_of(call), (operation, health), now(), every);
-        }
-        breaker.note_trouble(reply.is_trouble(), now());
+        PAYERS.with_borrow_mut(|payers| {
+            breaker.note(payers, (&call.caller, operation), reply, now(), gate.breaker_secs());
+        });
     });
     if let Some(draft) = &call.draft {
         EMPTIES.with_borrow_mut(|empties| empties.note(draft, reply, now()));
     }
+}
+
+/// Decides with what this isolate has seen of payers.
+pub(super) fn with_payers<T>(decide: impl FnOnce(&PayerHistory) -> T) -> T {
+    PAYERS.with_borrow(decide)
 }
 
 /// Health of the gate's facilitators, in the order of its configuration.

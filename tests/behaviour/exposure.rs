@@ -3,6 +3,7 @@
 
 use farebox_core::facilitator::breaker::{Condition, SettlementHealth};
 use farebox_core::facilitator::funds::LowBalances;
+use farebox_core::facilitator::payers::PayerHistory;
 use farebox_core::gate::admission::Admission;
 use farebox_core::gate::attempts::Attempts;
 use farebox_core::gate::isolate::Isolate;
@@ -141,6 +142,7 @@ fn a_limited_network_is_told_before_the_ledger_is_asked_and_the_payment_stays_go
     let (health, mut attempts) = (SettlementHealth::Good, Attempts::new());
     let mut around = Isolate {
         facilitators: vec![Condition { health, consecutive_failures: 0, ready: true }],
+        payers: const { &PayerHistory::new() },
         attempts: &mut attempts,
         client: None,
     };

@@ -40,6 +40,7 @@ mod restore;
 mod settlement;
 mod spellings;
 mod standing;
+mod strain;
 mod sweep;
 mod thresholds;
 mod unproven;

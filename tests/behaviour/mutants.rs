@@ -10,7 +10,7 @@ use farebox_core::mutant::{Mutant, plant};
 use crate::{
     changes, client, clients, config, diagnostics, faults, growth, handed, ledger, limits, manners,
     mpp, mpp_client, onchain, other_chains, pricer, receipts, redelivery, requests, restore,
-    settlement, spellings, unproven, wallets,
+    settlement, spellings, strain, unproven, wallets,
 };
 
 /// A mutant, and a test that finds it.
@@ -44,6 +44,11 @@ const TABLE: &[Row] = &[
     row!(UnprovenIsNew, unproven::a_wallets_payment_for_an_earlier_price_is_told_what_became_of_it),
     row!(DeniedIsSentAgain, clients::what_was_refused_is_not_sent_again_for_a_payer_denied_since),
     row!(TermsAreAnotherRequest, settlement::another_payment_for_the_same_request_waits_for_an_unknown_one_at_whatever_terms),
+    row!(CallsAreCounted, strain::calls_of_one_payer_that_fail_hold_back_no_other),
+    row!(OwnFailuresAreCredit, strain::a_payer_whose_settlement_failed_is_served_nothing_on_credit_until_one_succeeds),
+    row!(EmptyWalletsStrain, strain::empty_wallets_that_a_facilitator_fails_on_change_nothing_for_another),
+    row!(PaidAreStrained, strain::while_settlements_of_ten_payers_fail_who_has_not_paid_is_served_nothing_on_credit_and_who_has_is),
+    row!(WalletsCountAgain, strain::wallets_whose_settlements_failed_do_not_count_again_until_they_have_paid),
     row!(CopiesAreOne, wallets::a_forged_copy_that_is_being_verified_holds_up_no_payment),
     row!(ProvidersAreMany, unproven::who_holds_a_thousand_networks_of_one_provider_holds_up_another_for_one_place),
     row!(SettingsForget, changes::a_payment_that_the_ledger_knows_is_never_answered_with_terms_whatever_was_changed),

@@ -1,6 +1,7 @@
 //! Requests that are refused for what they are, before anything is begun for them, or cost little although they are large.
 
 use farebox_core::facilitator::breaker::{Condition, SettlementHealth};
+use farebox_core::facilitator::payers::PayerHistory;
 use farebox_core::gate::admission::Admission;
 use farebox_core::gate::attempts::Attempts;
 use farebox_core::gate::isolate::Isolate;
@@ -38,7 +39,12 @@ pub fn a_body_that_breaks_off_begins_nothing() {
             ready: true,
         }];
         let (attempts, now) = (&mut Attempts::new(), world.now());
-        let mut around = Isolate { facilitators, attempts, client: None };
+        let mut around = Isolate {
+            facilitators,
+            payers: const { &PayerHistory::new() },
+            attempts,
+            client: None,
+        };
         let step = world.gate.admit(head, "correlation-broken", &mut around, now);
         let Admission::Pay(Step::Digest(digesting)) = step else {
             panic!("its digest comes first")

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use farebox_core::facilitator::breaker::{Condition, SettlementHealth};
+use farebox_core::facilitator::payers::PayerHistory;
 use farebox_core::gate::Gate;
 use farebox_core::gate::admission::Admission;
 use farebox_core::gate::attempts::Attempts;
@@ -39,7 +40,7 @@ fn gate() -> Gate {
 fn isolate(attempts: &mut Attempts, consecutive_failures: u64) -> Isolate<'_> {
     let health = SettlementHealth::Good;
     let facilitators = vec![Condition { health, consecutive_failures, ready: true }];
-    Isolate { facilitators, attempts, client: None }
+    Isolate { facilitators, payers: const { &PayerHistory::new() }, attempts, client: None }
 }
 
 /// The answer of the whole gate.

@@ -85,19 +85,40 @@ describe('exposure', () => {
     }
   });
 
-  it('while settlements fail, a route that settles after the origin settles before it, until one comes out', async () => {
+  it('one payer whose settlements fail is served nothing on credit, and another one as before', async () => {
     const world = await openWorld({ vars: { RECOVERY: { ...QUICK, breaker_secs: 1 } } });
     try {
-      // Ten failed calls, whatever verify says between them: each payment is sent, and sent again once.
+      const payer = freshPayer();
+      world.facilitator.script(payer.address, { settle: { kind: 'json', status: 500, body: {} } });
+      for (let n = 0; n < 6; n += 1) {
+        const path = `/after/theirs-${n}`;
+        const payment = await payFor(world, path, { payer });
+        expectProblem(await send(world, path, payment), { status: 503, code: 'settlement_unknown', retryAfter: 5 });
+        assert.equal(world.origin.of(path).length, n === 0 ? 1 : 0, path);
+      }
+      world.origin.script('/after/mine', { status: 500 });
+      const mine = await payFor(world, '/after/mine');
+      assert.equal((await send(world, '/after/mine', mine)).status, 500);
+      assert.equal(world.facilitator.of('settle', mine.payer).length, 0, 'nothing was charged for it');
+    } finally {
+      await world.stop();
+    }
+  });
+
+  it('while settlements of ten payers fail, a route that settles after the origin settles before it, until one comes out', async () => {
+    const world = await openWorld({ vars: { RECOVERY: { ...QUICK, breaker_secs: 1 } } });
+    try {
+      // Whatever verify says between them.
       let n = 0;
-      await eventually('the facilitator is strained', async () => {
-        const path = `/after/fails-${(n += 1)}`;
+      const fails = async (path: string): Promise<boolean> => {
         const payment = await payFor(world, path);
         world.facilitator.script(payment.payer, { settle: { kind: 'destroy' } });
         expectProblem(await send(world, path, payment), { status: 503, code: 'settlement_unknown', retryAfter: 5 });
         return world.origin.of(path).length === 0;
-      }, 60_000);
-      assert.ok(n > 1, 'at first work is done on credit');
+      };
+      const first = await Promise.all(Array.from({ length: 9 }, () => fails(`/after/fails-${(n += 1)}`)));
+      assert.deepEqual(new Set(first), new Set([false]), 'at first work is done on credit');
+      await eventually('the facilitator is strained', () => fails(`/after/fails-${(n += 1)}`), 60_000);
       // The alarm's re-sends of those that are unknown still fail and may open the breaker, which lets one through.
       const path = '/after/comes-out';
       const payment = await payFor(world, path);

@@ -9,7 +9,7 @@ use std::iter;
 use farebox_core::client::{Exchange, Next, Policy};
 use farebox_core::encoding::hex;
 use farebox_core::evm::{account::Account, eip712::TypedData};
-use farebox_core::facilitator::{breaker::Condition, reply::Reply as Said};
+use farebox_core::facilitator::{breaker::Condition, payers::PayerHistory, reply::Reply as Said};
 use farebox_core::gate::admission::Admission;
 use farebox_core::gate::call::FacilitatorCall;
 use farebox_core::gate::paid::{Collected, OriginReply, Step, Waiting};
@@ -51,9 +51,14 @@ impl Edge<'_> {
 
     /// Carries out one request.
     fn serve(&mut self, head: RequestHead) -> (ResponseHead, String) {
-        // A host keeps the facilitators' condition and the counts of clients from one request to the next.
+        // A host keeps the facilitators' condition, what it saw of payers and the counts of clients from one request to the next.
         let (facilitators, attempts) = (vec![Condition::default()], &mut Attempts::new());
-        let mut around = Isolate { facilitators, attempts, client: None };
+        let mut around = Isolate {
+            facilitators,
+            payers: const { &PayerHistory::new() },
+            attempts,
+            client: None,
+        };
         let mut step = match self.gate.admit(head, "a-random-name", &mut around, NOW) {
             Admission::Pay(step) => step,
             Admission::Respond(reply) => Step::Respond(reply),

@@ -207,7 +207,7 @@ mod tests {
     use alloc::format;
 
     use super::*;
-    use crate::facilitator::breaker::Health;
+    use crate::facilitator::reply::Health;
 
     const PAYER: &str = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
     const HASH: &str = "0x1111111111111111111111111111111111111111111111111111111111111111";

@@ -4,7 +4,6 @@ use alloc::string::String;
 
 use serde_json::{Map, Value};
 
-use super::breaker::Health;
 use super::reason;
 use crate::encoding::json;
 use crate::payment::Cause;
@@ -13,6 +12,15 @@ use crate::payment::Cause;
 pub const MAX_REPLY_BYTES: usize = 64 * 1024;
 /// Maximum size of a reply of `/supported`, bytes.
 pub const MAX_SUPPORTED_BYTES: usize = 256 * 1024;
+
+/// Result of one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// A usable answer, with any content.
+    Good,
+    /// No usable answer.
+    Bad,
+}
 
 /// A reply from the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +56,15 @@ impl Reply {
             Self::CachedRefusal(_) => Health::Good,
             Self::Answer { .. } | Self::Nothing | Self::NotSent | Self::Unsigned => Health::Bad,
         }
+    }
+
+    /// Whether it reports that a settlement succeeded.
+    #[must_use]
+    pub fn settles(&self) -> bool {
+        let object = self.object(MAX_REPLY_BYTES);
+        object.is_some_and(|(status, object)| {
+            (200..300).contains(&status) && object.get("success") == Some(&Value::Bool(true))
+        })
     }
 
     /// Whether it concerns the gate's key and not the payment.

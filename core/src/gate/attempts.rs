@@ -19,11 +19,10 @@ use super::call::{LedgerCall, object};
 use super::keys::{Keys, mac};
 use super::pricer::Quotes;
 use crate::encoding::{hex, json, message};
-use crate::ledger::attempts::{
-    ClientCount, Count, Counted, FailureCause, FailureStreak, RecentMap,
-};
+use crate::ledger::attempts::{ClientCount, Count, Counted, FailureCause, FailureStreak};
 use crate::ledger::command::VERSION;
 use crate::payment::Cause;
+use crate::sorted::RecentMap;
 use crate::time::UnixTime;
 
 /// Limit on the clients that an isolate remembers.

@@ -5,6 +5,7 @@ use alloc::string::String;
 
 use super::reply::Reply;
 use crate::facilitator::funds::Debit;
+use crate::facilitator::payers::Caller;
 use crate::facilitator::unproven::UnverifiedCaller;
 
 /// The name of a ledger object: how many there are, and which one.
@@ -53,9 +54,8 @@ pub struct FacilitatorCall {
     pub draft: Option<Debit>,
     /// Milliseconds after which the client gets this reply; the call itself goes on.
     pub client_deadline: Option<(u32, Reply)>,
-    /// Network of the client, which has its own attempts at a facilitator that is down; empty if
-    /// unknown.
-    pub client: String,
+    /// Whose call it is.
+    pub caller: Caller,
     /// Rate-limit key of the caller while the payment's signature is unverified: few such calls run
     /// at once.
     pub unproven: Option<UnverifiedCaller>,

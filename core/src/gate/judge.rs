@@ -22,6 +22,7 @@ use super::request::{CLIENT_ADDRESS, IncomingRequest};
 use super::restore::NO_DATE;
 use super::template::ChallengeRequest;
 use crate::facilitator::breaker::Condition;
+use crate::facilitator::payers::Conduct;
 use crate::facilitator::wire::Expected;
 use crate::http::{BodyPresence, RequestHead};
 use crate::ledger::attempts::FailureCause;
@@ -61,6 +62,7 @@ impl Gate {
             signature,
             wallet: false,
             facilitators: Vec::new(),
+            conduct: Conduct::UNKNOWN,
             seen: None,
         };
         let sold = (Cow::Owned(offer), choice);
@@ -173,8 +175,18 @@ impl Gate {
             other => other.unwrap_or(eligibility),
         };
         let facilitators = core::mem::take(&mut isolate.facilitators);
-        let payer =
-            Payer { protocol, proof, expected, eligibility, signature, wallet, facilitators, seen };
+        let conduct = isolate.payers.of(&proof.payer_or(&request.network()));
+        let payer = Payer {
+            protocol,
+            proof,
+            expected,
+            eligibility,
+            signature,
+            wallet,
+            facilitators,
+            conduct,
+            seen,
+        };
         Admission::Pay(PaidRequest::begin(self, (offer, choice), request, payer, now))
     }
 

@@ -12,6 +12,7 @@ use crate::chain::ChainId;
 use crate::encoding::{hex, json};
 use crate::evm::address::Address;
 use crate::facilitator::outcome::{SettleOutcome, settle_outcome};
+use crate::facilitator::payers::{Caller, Evidence};
 use crate::facilitator::reply::Reply;
 use crate::facilitator::wire::Expected;
 use crate::ledger::command::{ChainVerdict, Outcome, Payment};
@@ -44,6 +45,8 @@ impl Gate {
             network: network_of(&payment.network, &request),
             amount: Amount::from_atomic(&payment.amount).ok()?,
         };
+        // A payment on a chain where the gate reads no payer is only named by itself.
+        let known = if expected.payer.is_some() { payer } else { "" };
         let call = FacilitatorCall {
             url: format!("{facilitator}/settle"),
             body: request,
@@ -52,7 +55,11 @@ impl Gate {
             guarded: false,
             draft: None,
             client_deadline: None,
-            client: String::new(),
+            caller: Caller {
+                network: String::new(),
+                payer: known.into(),
+                evidence: Evidence::Signed,
+            },
             unproven: None,
         };
         Some((call, expected))

@@ -20,6 +20,7 @@ use super::reply::{Body, CORRELATION, Reply};
 use super::route::RouteMatch;
 use super::template::ChallengeRequest;
 use crate::encoding::json;
+use crate::facilitator::payers::PayerHistory;
 use crate::http::{BodyPresence, RequestHead};
 use crate::ledger::attempts::FailureCause;
 use crate::payment::Cause;
@@ -81,8 +82,12 @@ impl Gate {
         }
         // Every step before the terms is taken once: whatever else it leads to is no standing.
         let mut attempts = Attempts::new();
-        let mut isolate =
-            Isolate { facilitators: Vec::new(), attempts: &mut attempts, client: None };
+        let mut isolate = Isolate {
+            facilitators: Vec::new(),
+            payers: const { &PayerHistory::new() },
+            attempts: &mut attempts,
+            client: None,
+        };
         let admitted = self.admit(head.clone(), fresh, &mut isolate, now);
         let Admission::Respond(reply) = admitted else { return None };
         if reply.code != Some(Code::PaymentRequired) || reply.head.status != 402 {

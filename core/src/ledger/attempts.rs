@@ -6,14 +6,12 @@
 //! object, where the counts of all isolates are merged. A success ends the streak. An insufficient
 //! balance is noted and never counted; a fault on the gate's side is not even noted.
 
-use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
 use crate::payment::Cause;
-use crate::sorted::Sorted;
 use crate::time::UnixTime;
 
 /// Seconds without a failure after which a streak has ended.
@@ -113,74 +111,6 @@ impl FailureStreak {
 
 /// Key of a streak: the client, as an address or an opaque name, and the route.
 pub type StreakKey = (String, String);
-
-/// A bounded map that keeps the recently touched entries, in two generations.
-///
-/// Values are boxed, because an insertion moves the entries after it.
-#[derive(Clone, Debug)]
-pub struct RecentMap<K, T> {
-    young: Sorted<K, Box<T>>,
-    old: Sorted<K, Box<T>>,
-    max: usize,
-}
-
-impl<K: Ord + Clone, T> RecentMap<K, T> {
-    /// Starts empty; it never holds more than `max`.
-    #[must_use]
-    pub const fn new(max: usize) -> Self {
-        Self { young: Sorted::new(), old: Sorted::new(), max }
-    }
-
-    /// The value of `place`.
-    #[must_use]
-    pub fn get(&self, place: &K) -> Option<&T> {
-        self.young.get(place).or_else(|| self.old.get(place)).map(|row| &**row)
-    }
-
-    /// The value of `place`, to change.
-    pub fn get_mut(&mut self, place: &K) -> Option<&mut T> {
-        self.young.get_mut(place).or_else(|| self.old.get_mut(place)).map(|row| &mut **row)
-    }
-
-    /// Inserts a value and returns the evicted keys. A key survives at least `max / 2` insertions
-    /// of other keys after its own last one.
-    pub fn put(&mut self, place: K, row: T) -> Vec<K> {
-        self.keep(place, Box::new(row))
-    }
-
-    fn keep(&mut self, place: K, row: Box<T>) -> Vec<K> {
-        self.old.remove(&place);
-        self.young.insert(place, row);
-        if self.young.len() < self.max / 2 {
-            return Vec::new();
-        }
-        let young = core::mem::take(&mut self.young);
-        core::mem::replace(&mut self.old, young).into_iter().map(|(place, _)| place).collect()
-    }
-
-    /// Keeps an entry alive, and makes it if it is new.
-    pub fn touch(&mut self, place: K, make: impl FnOnce() -> T) {
-        if !self.young.contains(&place) {
-            let row = self.old.remove(&place).unwrap_or_else(|| Box::new(make()));
-            self.keep(place, row);
-        }
-    }
-
-    /// Removes a value and returns it.
-    pub fn remove(&mut self, place: &K) -> Option<T> {
-        self.young.remove(place).or_else(|| self.old.remove(place)).map(|row| *row)
-    }
-
-    /// All entries.
-    pub fn iter(&self) -> impl Iterator<Item = (&K, &T)> {
-        self.young.iter().chain(self.old.iter()).map(|(place, row)| (place, &**row))
-    }
-
-    /// All entries, to change.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut T)> {
-        self.young.iter_mut().chain(self.old.iter_mut()).map(|(place, row)| (&*place, &mut **row))
-    }
-}
 
 /// The message with an isolate's counts.
 #[derive(Clone, Debug, Serialize, Deserialize)]

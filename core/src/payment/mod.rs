@@ -110,6 +110,13 @@ impl Proof {
         self.payer.map_or_else(|| self.key.to_hex(), |payer| payer.to_lower_hex())
     }
 
+    /// Whose failures and settlements are counted together: the payer, if the gate can read one,
+    /// else the client's network. What a payment only names counts for nothing.
+    #[must_use]
+    pub fn payer_or(&self, network: &str) -> String {
+        self.payer.map_or_else(|| network.into(), |payer| payer.to_lower_hex())
+    }
+
     /// The bytes that choose its ledger object.
     #[must_use]
     pub fn place(&self) -> &[u8] {

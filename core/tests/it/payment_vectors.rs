@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use farebox_core::encoding::base64;
+use farebox_core::facilitator::payers::PayerHistory;
 use farebox_core::gate::Gate;
 use farebox_core::gate::admission::Admission;
 use farebox_core::gate::attempts::Attempts;
@@ -67,7 +68,12 @@ fn head(method: &str, url: &str, headers: &[(&str, &str)]) -> RequestHead {
 }
 
 fn calm(attempts: &mut Attempts) -> Isolate<'_> {
-    Isolate { facilitators: Vec::new(), attempts, client: None }
+    Isolate {
+        facilitators: Vec::new(),
+        payers: const { &PayerHistory::new() },
+        attempts,
+        client: None,
+    }
 }
 
 /// What the gate decides before it asks anybody but an empty ledger.

@@ -20,8 +20,9 @@ use std::collections::VecDeque;
 
 use farebox_core::encoding::hex;
 use farebox_core::evm::address::Address;
-use farebox_core::facilitator::breaker::{Condition, SettlementHealth};
+use farebox_core::facilitator::breaker::{Breaker, Condition, Operation, SettlementHealth};
 use farebox_core::facilitator::funds::LowBalances;
+use farebox_core::facilitator::payers::PayerHistory;
 use farebox_core::facilitator::reply::Reply as Wire;
 use farebox_core::facilitator::unproven::UnverifiedLimiter;
 use farebox_core::gate::Gate;
@@ -104,6 +105,10 @@ pub struct World {
     pub health: SettlementHealth,
     /// Its failures in a row.
     pub consecutive_failures: u64,
+    /// A breaker of its own, which then says both instead.
+    pub breaker: Option<Breaker>,
+    /// What the isolate has seen of payers.
+    pub payers: PayerHistory,
     /// Failure streaks known to the isolate.
     pub attempts: Attempts,
     /// Answers of the pricing Worker; the last one stays, and without any it is silent.
@@ -191,6 +196,8 @@ impl World {
             payer: Payer::new(1),
             health: SettlementHealth::Good,
             consecutive_failures: 0,
+            breaker: None,
+            payers: PayerHistory::new(),
             attempts: Attempts::new(),
             prices: VecDeque::new(),
             priced: Vec::new(),
@@ -309,8 +316,13 @@ impl World {
     /// The isolate's memory.
     fn isolate(&mut self) -> Isolate<'_> {
         let (health, consecutive_failures) = (self.health, self.consecutive_failures);
+        let stated = Condition { health, consecutive_failures, ready: true };
+        let now = self.now();
         Isolate {
-            facilitators: vec![Condition { health, consecutive_failures, ready: true }],
+            facilitators: vec![
+                self.breaker.as_ref().map_or(stated, |breaker| breaker.condition(now)),
+            ],
+            payers: &self.payers,
             attempts: &mut self.attempts,
             client: None,
         }
@@ -491,9 +503,19 @@ impl World {
         if let Some(reply) = known.and_then(|(empties, draft)| empties.recall(draft, now)) {
             return (reply, 0);
         }
+        let every = self.gate.breaker_secs();
+        let breaker = self.breaker.as_mut().filter(|_| call.guarded);
+        if breaker.is_some_and(|breaker| !breaker.admits(&self.payers, &call.caller, now, every)) {
+            return (Wire::NotSent, 0);
+        }
         let (reply, took) = self.facilitator.call(&call.url, &call.body, now.secs());
         self.consecutive_failures =
             if reply.is_trouble() { self.consecutive_failures + 1 } else { 0 };
+        if let Some(breaker) = &mut self.breaker {
+            let settles = call.url.ends_with("/settle");
+            let operation = if settles { Operation::Settle } else { Operation::Verify };
+            breaker.note(&mut self.payers, (&call.caller, operation), &reply, now, every);
+        }
         if let Some((empties, draft)) = self.empties.as_mut().zip(call.draft.as_ref()) {
             empties.note(draft, &reply, now);
         }

@@ -42,7 +42,7 @@ impl<'g> PaidRequest<'g> {
             facilitators,
             // While settlements fail, nothing is served on credit. A contract may change its mind,
             // and the signer of a transaction may replace it by another one.
-            mode: match health {
+            mode: match health.for_payer(&payer.conduct) {
                 SettlementHealth::Good if !is_contract && !by_chain => offer.settings.mode,
                 SettlementHealth::Good | SettlementHealth::Failing => Mode::Before,
             },
@@ -58,7 +58,7 @@ impl<'g> PaidRequest<'g> {
         };
         let valid_before = UnixTime::from_secs(proof.valid_before.secs());
         let failures = Observed {
-            consecutive_failures,
+            consecutive_failures: consecutive_failures.max(payer.conduct.troubles(now)),
             is_recent: now < valid_before.plus(refusal::RECENT_SECS),
             latest: refusal::cause_of_arrival(eligibility, &offer),
             streak: None,

@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::facilitator::breaker::Condition;
+use crate::facilitator::payers::Conduct;
 use crate::facilitator::wire::Expected;
 use crate::gate::checked::{Eligibility, Protocol};
 use crate::gate::recorded::FirstSight;
@@ -30,6 +31,8 @@ pub(in crate::gate) struct Payer {
     pub wallet: bool,
     /// Health of the facilitators, in the order of the configuration.
     pub facilitators: Vec<Condition>,
+    /// What was seen of the payer.
+    pub conduct: Conduct,
     /// The failures in a row of the client's network.
     pub seen: Option<FailureStreak>,
 }

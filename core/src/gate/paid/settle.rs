@@ -11,6 +11,7 @@ use super::inquire::SettleReport;
 use super::{Abort, DOUBT_SECS, PaidRequest, Step};
 use crate::facilitator::funds::Debit;
 use crate::facilitator::outcome::{VerifyOutcome, verify_outcome};
+use crate::facilitator::payers::{Caller, Evidence};
 use crate::facilitator::reply::Reply as Wire;
 use crate::facilitator::unproven::{UnverifiedCaller, UnverifiedKind};
 use crate::facilitator::wire::Expected;
@@ -76,7 +77,10 @@ impl<'g> PaidRequest<'g> {
             guarded: true,
             draft: claim.is_some().then(|| self.draft()),
             client_deadline: None,
-            client: self.client(),
+            caller: self.caller(match claim {
+                Some(_) => Evidence::Signed,
+                None => Evidence::Unproven,
+            }),
             unproven: claim.is_none().then(|| self.sender()),
         };
         Step::Verify(call, Verifying { paid: self, claim })
@@ -85,6 +89,20 @@ impl<'g> PaidRequest<'g> {
     /// The network of the client.
     fn client(&self) -> String {
         self.asked.request.network().into()
+    }
+
+    fn caller(&self, evidence: Evidence) -> Caller {
+        let network = self.client();
+        Caller { payer: self.checked.proof.payer_or(&network), network, evidence }
+    }
+
+    /// How far a payment is proven that is being settled: in `after` it was verified before the
+    /// origin was asked.
+    fn evidence(&self) -> Evidence {
+        match self.plan.mode == Mode::After || self.plan.verified {
+            true => Evidence::Verified,
+            false => Evidence::Signed,
+        }
     }
 
     /// Rate-limit key for calls about an unverified payment: the client's network, never the
@@ -150,7 +168,7 @@ impl<'g> PaidRequest<'g> {
             guarded: self.plan.mode == Mode::Before,
             draft: (self.plan.mode == Mode::Before).then(|| self.draft()),
             client_deadline: None,
-            client: self.client(),
+            caller: self.caller(self.evidence()),
             unproven: None,
         };
         let expected = self.checked.expected.clone();
@@ -179,7 +197,7 @@ impl<'g> PaidRequest<'g> {
             guarded: false,
             draft: None,
             client_deadline: Some((patience, self.problem(Code::SettlementUnknown))),
-            client: self.client(),
+            caller: self.caller(self.evidence()),
             unproven: None,
         };
         Step::Settle(call, Settling { paid: self, claim, attempt: Attempt::Again, expected })

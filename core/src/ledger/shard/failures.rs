@@ -6,9 +6,10 @@ use alloc::vec::Vec;
 
 use super::{Change, Shard};
 use crate::ledger::attempts::{
-    ClientCount, Counted, Counting, FailureStreak, IDLE_SECS, RecentMap, StreakKey,
+    ClientCount, Counted, Counting, FailureStreak, IDLE_SECS, StreakKey,
 };
 use crate::ledger::mark::Mark;
+use crate::sorted::RecentMap;
 use crate::time::UnixTime;
 
 /// Maximum rows of an object.

@@ -7,7 +7,7 @@
 
 use alloc::string::{String, ToString};
 
-use crate::ledger::attempts::RecentMap;
+use crate::sorted::RecentMap;
 use crate::time::UnixTime;
 
 /// Maximum marks of one client network in an hour, 150 bytes each. More than a busy agent's

@@ -9,7 +9,7 @@
 
 use super::Slot;
 use super::index::Packed;
-use crate::ledger::attempts::RecentMap;
+use crate::sorted::RecentMap;
 use crate::time::UnixTime;
 
 /// Maximum payments that are remembered, 100 bytes each; the oldest are dropped.

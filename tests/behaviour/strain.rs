@@ -1,0 +1,144 @@
+//! Failed settlements, and whom they concern: the payer whose they are, and others only where those of many payers with
+//! money fail. Spec: docs/design.md, "Faults".
+
+use std::collections::BTreeMap;
+
+use farebox_core::facilitator::breaker::Breaker;
+use serde_json::json;
+
+use crate::world::facilitator::{Settle, Verify};
+use crate::world::origin::Say;
+use crate::world::payer::Payer;
+use crate::world::{Response, World, vars};
+
+/// A gate whose breaker is watched, and wallets.
+struct Crowd {
+    world: World,
+    wallets: BTreeMap<u8, Payer>,
+}
+
+fn watched() -> Crowd {
+    let mut world = World::with(vars(json!([
+        {"path": "/after/*", "price": "$0.01"},
+        {"path": "/before", "price": "$0.01", "settle": "before"},
+    ])));
+    world.breaker = Some(Breaker::default());
+    Crowd { world, wallets: BTreeMap::new() }
+}
+
+/// Pays from this wallet.
+fn pay_as(Crowd { world, wallets }: &mut Crowd, wallet: u8, target: &str) -> Response {
+    let payer = wallets.entry(wallet).or_insert_with(|| Payer::new(wallet));
+    std::mem::swap(&mut world.payer, payer);
+    let response = world.pay(target);
+    std::mem::swap(&mut world.payer, payer);
+    response
+}
+
+/// A payment whose settlement fails, and fails once more.
+fn fails_to_settle(crowd: &mut Crowd, wallet: u8, target: &str) {
+    let broken = || Settle::Raw(500, r#"{"error":"internal"}"#.to_owned());
+    crowd.world.facilitator.settle_plan.extend([broken(), broken()]);
+    let answer = pay_as(crowd, wallet, target);
+    assert_eq!((answer.status, answer.problem().as_str()), (503, "settlement_unknown"));
+}
+
+/// Whether a payment from this wallet at a route that settles after is owed if the origin fails: it was settled before.
+fn is_settled_first(crowd: &mut Crowd, wallet: u8) -> bool {
+    crowd.world.origin.plan.push_back(Say::Lost);
+    let answer = pay_as(crowd, wallet, "/after/asked");
+    match answer.problem().as_str() {
+        "refund_due" => true,
+        "origin_failed" => false,
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+pub fn failed_settlements_of_one_payer_change_nothing_for_another() {
+    let mut crowd = watched();
+    for turn in 0..12 {
+        fails_to_settle(&mut crowd, 2, &format!("/after/{turn}"));
+        // The breaker admits one call of theirs in five seconds.
+        crowd.world.wait(6);
+    }
+    assert!(!is_settled_first(&mut crowd, 1));
+}
+
+#[test]
+pub fn a_payer_whose_settlement_failed_is_served_nothing_on_credit_until_one_succeeds() {
+    let mut crowd = watched();
+    fails_to_settle(&mut crowd, 2, "/after/x");
+    assert_eq!(crowd.world.origin.calls.len(), 1, "it ran once");
+    for turn in 0..5 {
+        fails_to_settle(&mut crowd, 2, &format!("/after/{turn}"));
+        // The breaker admits one call of theirs in five seconds.
+        crowd.world.wait(6);
+    }
+    assert_eq!(crowd.world.origin.calls.len(), 1, "and not again");
+    crowd.world.wait(6);
+    assert_eq!(pay_as(&mut crowd, 2, "/after/pays").status, 200);
+    assert!(!is_settled_first(&mut crowd, 2));
+}
+
+#[test]
+pub fn empty_wallets_that_a_facilitator_fails_on_change_nothing_for_another() {
+    let mut crowd = watched();
+    for wallet in 2..30 {
+        fails_to_settle(&mut crowd, wallet, "/before");
+        // So that the breaker does not open.
+        crowd.world.facilitator.verify_plan.push_back(Verify::Raw(
+            200,
+            r#"{"isValid":false,"invalidReason":"invalid_exact_evm_payload_signature"}"#.to_owned(),
+        ));
+        assert_eq!(pay_as(&mut crowd, 90, "/after/x").status, 402);
+    }
+    assert!(!is_settled_first(&mut crowd, 1));
+}
+
+#[test]
+pub fn while_settlements_of_ten_payers_fail_who_has_not_paid_is_served_nothing_on_credit_and_who_has_is()
+ {
+    let mut crowd = watched();
+    assert_eq!(pay_as(&mut crowd, 50, "/after/x").status, 200);
+    for wallet in 2..12 {
+        fails_to_settle(&mut crowd, wallet, "/after/x");
+    }
+    assert_eq!(crowd.world.origin.calls.len(), 11);
+    fails_to_settle(&mut crowd, 60, "/after/x");
+    assert_eq!(
+        crowd.world.origin.calls.len(),
+        11,
+        "the facilitator is down: no more work on credit"
+    );
+    assert!(!is_settled_first(&mut crowd, 50), "who has paid is not concerned");
+    assert!(is_settled_first(&mut crowd, 61));
+    assert!(!is_settled_first(&mut crowd, 62), "that settlement has ended it");
+}
+
+#[test]
+pub fn wallets_whose_settlements_failed_do_not_count_again_until_they_have_paid() {
+    let mut crowd = watched();
+    for turn in 0..3 {
+        for wallet in 2..12 {
+            fails_to_settle(&mut crowd, wallet, &format!("/after/{turn}"));
+        }
+        let strained = is_settled_first(&mut crowd, 100 + turn);
+        assert_eq!(strained, turn == 0, "{turn}");
+        assert_eq!(pay_as(&mut crowd, 70, "/after/x").status, 200);
+    }
+}
+
+#[test]
+pub fn calls_of_one_payer_that_fail_hold_back_no_other() {
+    let mut crowd = watched();
+    for turn in 0..12 {
+        crowd.world.facilitator.verify_plan.push_back(Verify::Silent);
+        let answer = pay_as(&mut crowd, 2, &format!("/after/{turn}"));
+        assert_eq!((answer.status, answer.problem().as_str()), (503, "facilitator_unavailable"));
+        crowd.world.facilitator.verify_plan.clear();
+    }
+    for turn in 0..3 {
+        assert_eq!(pay_as(&mut crowd, 1, &format!("/after/{turn}")).status, 200);
+    }
+}
