@@ -13,6 +13,7 @@ import { gzipSync } from 'node:zlib';
 
 import { MUTANTS } from './mutants.mjs';
 import { root, run, runMain, step, StepFailed } from './steps.mjs';
+import { buildXtask, runXtask, targetFolder } from './xtask.mjs';
 
 /**
  * @typedef {object} Build
@@ -39,16 +40,14 @@ export async function buildWorker(build = {}) {
 export async function compileWorker({ features = [], out = 'build', named = false } = {}) {
   // The two write to different folders of target/, so cargo lets them run side by side.
   await Promise.all([
-    run('xtask', 'cargo', ['build', '--locked', '-p', 'xtask']),
+    buildXtask(),
     run('Worker (Rust)', 'cargo', [
       'build', '--locked', '--release', '-p', 'farebox',
       '--target', 'wasm32-unknown-unknown', '--features', ['worker', ...features].join(','),
     ]),
   ]);
   const wasm = join(targetFolder(), 'wasm32-unknown-unknown', 'release', 'farebox.wasm');
-  await run('wasm-bindgen', 'cargo', [
-    'run', '--locked', '--quiet', '-p', 'xtask', '--', 'bindgen', wasm, glueFolder(out), '--target', named ? 'named-worker' : 'worker',
-  ]);
+  await runXtask('wasm-bindgen', ['bindgen', wasm, glueFolder(out), '--target', named ? 'named-worker' : 'worker']);
 }
 
 /**
@@ -85,7 +84,7 @@ export async function bundleWorker({ features = [], out = 'build' } = {}) {
       plugins: [glueOf(glue), ...(features.includes('panic-drill') ? [mutants()] : [])],
     });
   });
-  await run('trim', 'cargo', ['run', '--locked', '--quiet', '-p', 'xtask', '--', 'trim', wasm, script]);
+  await runXtask('trim', ['trim', wasm, script]);
   const packed = [wasm, script].map((file) => gzipSync(readFileSync(file)).length).reduce((sum, bytes) => sum + bytes);
   const [wasmKb, scriptKb, packedKb] = [statSync(wasm).size, statSync(script).size, packed].map((size) => Math.ceil(size / 1000));
   console.log(`  ${out}: wasm ${wasmKb} kB, script ${scriptKb} kB, together ${packedKb} kB gzip`);
@@ -163,11 +162,6 @@ export function isNewest(out = 'build') {
   const sources = ['src', 'core/src'].flatMap((folder) => readdirSync(join(root, folder), { recursive: true }).map((name) => join(root, folder, String(name))));
   const { mtimeMs } = statSync(file);
   return [...sources, join(root, 'Cargo.lock')].every((source) => statSync(source).mtimeMs < mtimeMs);
-}
-
-/** @returns {string} where cargo puts what it makes */
-export function targetFolder() {
-  return process.env.CARGO_TARGET_DIR ? resolve(root, process.env.CARGO_TARGET_DIR) : join(root, 'target');
 }
 
 if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {

@@ -10,17 +10,18 @@ import { existsSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { buildWorker, targetFolder } from './build.mjs';
+import { buildWorker } from './build.mjs';
 import { NAMES, prepareProgram } from './debian.mjs';
 import { buildPayer } from './pkg.mjs';
 import { startProcess } from './processes.mjs';
 import { preparePython } from './python.mjs';
 import { setup } from './setup.mjs';
 import { root, run, runMain, step } from './steps.mjs';
+import { targetFolder } from './xtask.mjs';
 
 const NODE = join(root, 'tests/interop/node');
 /** Longest wait for npm: whoever tests the gate should not wait longer for the programs of others. */
-const INSTALL_MS = 120_000;
+const INSTALL_MS = 300_000;
 
 /**
  * Installs the npm programs, unless they are there. Returns why they are left out, if they are.

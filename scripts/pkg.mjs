@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { buildWorker } from './build.mjs';
 import { setup } from './setup.mjs';
 import { root, run, runMain, step, StepFailed } from './steps.mjs';
+import { runXtask, targetFolder } from './xtask.mjs';
 
 /** The package, ready to be packed; build/ has the Worker afterwards. */
 export async function buildPackage() {
@@ -45,33 +46,25 @@ export async function buildPayer() {
  * @param {string} folder in `pkg`
  */
 async function compilePart(feature, folder) {
-  const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target');
-  const web = join(target, 'page');
+  const web = join(targetFolder(), 'page');
   await run(`package (Rust, ${feature})`, 'cargo', [
     'build', '--locked', '--profile', 'page', '-p', 'farebox', '--features', feature,
     '--target', 'wasm32-unknown-unknown', '--target-dir', web, ...SMALL_SHA2,
   ]);
   const glue = join(web, feature === 'bindings' ? 'glue' : `glue-${feature}`);
-  await run(`package glue (${feature})`, 'cargo', [
-    'run', '--locked', '--quiet', '-p', 'xtask', '--',
-    'bindgen', join(web, 'wasm32-unknown-unknown', 'page', 'farebox.wasm'), glue, '--target', 'web',
-  ]);
+  await runXtask(`package glue (${feature})`, ['bindgen', join(web, 'wasm32-unknown-unknown', 'page', 'farebox.wasm'), glue, '--target', 'web']);
   await step(`package entries (${feature})`, () => writeEntries(glue, join(root, 'pkg', folder)));
 }
 
 /** The check of the command line: one script, and the gate's rules beside it. */
 export async function buildCheck() {
-  const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target');
-  const web = join(target, 'page');
+  const web = join(targetFolder(), 'page');
   await run('check (Rust)', 'cargo', [
     'build', '--locked', '--profile', 'page', '-p', 'farebox', '--features', 'rules',
     '--target', 'wasm32-unknown-unknown', '--target-dir', web, ...SMALL_SHA2,
   ]);
   const glue = join(web, 'rules');
-  await run('check glue', 'cargo', [
-    'run', '--locked', '--quiet', '-p', 'xtask', '--',
-    'bindgen', join(web, 'wasm32-unknown-unknown', 'page', 'farebox.wasm'), glue, '--target', 'web',
-  ]);
+  await runXtask('check glue', ['bindgen', join(web, 'wasm32-unknown-unknown', 'page', 'farebox.wasm'), glue, '--target', 'web']);
   await step('check', () => bundleCheck(glue));
 }
 

@@ -41,18 +41,19 @@ const WARNING = /\bWARNING\b|▲/;
 /** The time of a random kill with its share of a drain. */
 const MOMENT_MS = 6_000;
 /** Files of tests that run at once: they wait for leases, processes and deadlines most of the time. */
-const AT_ONCE = Math.min(availableParallelism() + 2, 6);
+const AT_ONCE = Math.min(availableParallelism() + 3, 6);
 /** Other implementations beside this one; their cargo settings must not reach the workspace. */
 const AGREEMENT = 'tests/agreement/Cargo.toml';
 
-// Shared parts are built once; the Worker that is built last stays.
-const drill = once(() => buildWorker({ features: ['panic-drill'], out: 'build/panic-drill' }));
-const gate = once(() => buildWorker());
+// Suites prepare themselves side by side. Shared parts are built once, and in turn where two would write the same file.
+const compilers = { host: inTurn(), worker: inTurn() };
+const drill = once(() => compilers.worker(() => buildWorker({ features: ['panic-drill'], out: 'build/panic-drill' })));
+const gate = once(() => compilers.worker(() => buildWorker()));
 const payer = once(() => buildPayer());
 const whole = once(async () => {
-  await gate();
   await payer();
   await buildCheck();
+  await gate();
   await finishPackage();
   await buildMcp();
 });
@@ -61,7 +62,7 @@ const moments = Number(process.argv.slice(2).find(isNumber) ?? process.env.FAREB
 /** @type {Record<string, Suite>} */
 const suites = {
   lint: { before: lint },
-  core: { before: compileCore, beside: core },
+  core: { before: () => compilers.host(compileCore), beside: core },
   worker: {
     before: async () => {
       // A second Worker that panics on request or goes on with a guard broken.
@@ -69,17 +70,17 @@ const suites = {
       await gate();
     },
     folders: ['tests/worker', 'tests/simulate'],
-    first: ['faults', 'diagnostics-counts', 'resize', 'unproven', 'origin-faults', 'webhook', 'pricer', 'subrequests'].map((name) => `tests/worker/${name}.test.ts`),
+    first: ['resize', 'faults', 'subrequests', 'unproven', 'origin-faults', 'config-table', 'diagnostics-counts', 'pricer', 'webhook'].map((name) => `tests/worker/${name}.test.ts`),
     // One counts milliseconds; in the other a seed should give the same history as far as possible.
     alone: ['tests/worker/panic.test.ts', 'tests/simulate/random.test.ts'],
   },
   e2e: {
     before: async () => {
-      await gate();
       // One of the payers is the package.
       await payer();
       // Further payers, and servers for the package, are programs of others.
       await preparePrograms();
+      await gate();
     },
     folders: ['tests/e2e', 'tests/interop'],
     first: ['tests/interop/interop.test.ts', 'tests/e2e/onchain.test.ts', 'tests/e2e/liars.test.ts'],
@@ -118,7 +119,7 @@ await runMain(async () => {
   if (unknown) throw new StepFailed(`no suite is called ${unknown}: there are ${Object.keys(suites).join(', ')}`);
   await setup();
   const chosen = Object.entries(suites).filter(([name]) => asked.length === 0 || asked.includes(name));
-  for (const [, suite] of chosen) await suite.before();
+  await Promise.all(chosen.map(([, suite]) => suite.before()));
   const files = filesOf(chosen);
   await Promise.all([runFiles(files), ...chosen.map(([, suite]) => suite.beside?.())]);
   await runAlone(files);
@@ -127,12 +128,11 @@ await runMain(async () => {
 });
 
 async function lint() {
-  // Its tests import the package, whose types are made of the compiled part's.
-  await payer();
   await Promise.all([
-    run('lint: types', process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit']),
+    // Tests import the package, whose types are made of the compiled part's.
+    payer().then(() => run('lint: types', process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit'])),
     run('lint: format', 'cargo', ['fmt', '--all', '--check']),
-    lintRust(),
+    compilers.host(lintRust),
   ]);
 }
 
@@ -273,6 +273,16 @@ function once(work) {
   /** @type {Promise<T> | undefined} */
   let done;
   return () => (done ??= work());
+}
+
+/**
+ * Does one work after the other, and none after one that fails.
+ *
+ * @returns {(work: () => Promise<void>) => Promise<void>}
+ */
+function inTurn() {
+  let last = Promise.resolve();
+  return (work) => (last = last.then(work));
 }
 
 /**

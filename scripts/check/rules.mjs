@@ -3,8 +3,8 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
-import { targetFolder } from '../build.mjs';
 import { root } from '../steps.mjs';
+import { targetFolder } from '../xtask.mjs';
 import { Unusable } from './unusable.mjs';
 
 /**

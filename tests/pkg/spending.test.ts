@@ -20,7 +20,8 @@ import { brokenCaps, countsRight, makeShare, PAYMENTS, scheduleOf, signing, sumO
 import { OTHER, PAYEE, spentIn, storeOf } from './shop.ts';
 import type { Order, Report } from './spender.ts';
 
-const SCHEDULES = 1_000;
+/** Forty show that a reservation is missing, as a test below says; `FAREBOX_SCHEDULES=1000` looks for what is rarer. */
+const SCHEDULES = Number(process.env['FAREBOX_SCHEDULES'] ?? 250);
 /** Schedules that run side by side in the two processes. */
 const ABREAST = 4;
 const SEED = 20_251_120;

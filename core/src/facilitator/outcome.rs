@@ -246,6 +246,7 @@ mod tests {
             (500, success("", "")),
             (302, success("", "")),
             (200, success(r#""success":true"#, r#""success":"true""#)),
+            (200, success(r#""success":true,"#, "")),
         ];
         for (status, body) in doubts {
             assert_eq!(
@@ -258,6 +259,7 @@ mod tests {
             success(HASH, ""),
             success(HASH, "0x1234"),
             success(HASH, "pending"),
+            success(&format!(r#""transaction":"{HASH}","#), ""),
             success(r#""success":true"#, r#""success":true,"success":true"#),
             "[]".to_owned(),
             "<html>".to_owned(),
@@ -361,6 +363,7 @@ mod tests {
         assert_eq!(verify(200, r#"{"isValid":true}"#), VerifyOutcome::Valid);
         assert_eq!(verify(500, r#"{"isValid":true}"#), VerifyOutcome::Unavailable);
         assert_eq!(verify(200, r#"{"isValid":1}"#), VerifyOutcome::Unavailable);
+        assert_eq!(verify(200, r#"{"valid":true}"#), VerifyOutcome::Unavailable);
         assert_eq!(
             verify(200, r#"{"isValid":true,"payer":"0x70997970C51812dc3A010C7d01b50e0d17dc79C8"}"#),
             VerifyOutcome::Unavailable
