@@ -2,7 +2,7 @@
 //
 //   node scripts/pkg.mjs
 //
-// Writes pkg/wasm/, pkg/agent-wasm/, pkg/dist/, pkg/check/, pkg/gate/, pkg/schemas/ and copies of the licences, none of which is committed.
+// Writes pkg/wasm/, pkg/agent-wasm/, pkg/cards-wasm/, pkg/dist/, pkg/check/, pkg/gate/, pkg/schemas/ and copies of the licences, none of which is committed.
 
 import { mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync, copyFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -35,6 +35,8 @@ export async function buildPayer() {
   await compilePart('bindings', 'wasm');
   // Apart, so that a page that only pays does not load it.
   await compilePart('agent', 'agent-wasm');
+  // Apart again: a page whose agent shows no cards drops it.
+  await compilePart('cards', 'cards-wasm');
   rmSync(join(root, 'pkg', 'dist'), { recursive: true, force: true });
   await run('package types', process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'pkg/tsconfig.json']);
 }

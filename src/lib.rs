@@ -3,17 +3,17 @@
 // The payer's package brings its own `runtime`, which is smaller.
 #![cfg_attr(
     all(
-        any(feature = "bindings", feature = "agent"),
+        any(feature = "bindings", feature = "agent", feature = "cards"),
         not(feature = "worker"),
         target_arch = "wasm32"
     ),
     no_std
 )]
 
-#[cfg(any(feature = "bindings", feature = "agent"))]
+#[cfg(any(feature = "bindings", feature = "agent", feature = "cards"))]
 extern crate alloc;
 
-#[cfg(any(feature = "bindings", feature = "agent"))]
+#[cfg(any(feature = "bindings", feature = "agent", feature = "cards"))]
 mod bindings;
 #[cfg(feature = "rules")]
 mod rules;

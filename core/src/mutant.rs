@@ -261,6 +261,30 @@ pub enum Mutant {
     DatesAreUnread,
     /// A client is asked to sign a payment that would be refused because of a restore.
     ClosedAsks,
+    /// A way to pay that a wallet cannot sign is recommended.
+    AnySchemeSigns,
+    /// Any balance affords any price.
+    AnyBalanceIsEnough,
+    /// A quote is paid for whoever names it.
+    QuoteOfAnyone,
+    /// A quote does not end.
+    QuoteForEver,
+    /// Any confirmation begins any payment.
+    AnyTokenPays,
+    /// A confirmation begins as many payments as it is shown for.
+    TokenStays,
+    /// A prepared request is executed again while it is executed.
+    ExecutingTwice,
+    /// A prepared request that was executed may be superseded.
+    ConsumedReturns,
+    /// An answer of any status asks for a payment.
+    AnyStatusAsks,
+    /// A request that lacks something is executed.
+    IssuesPass,
+    /// A token has the name that a merchant gives it.
+    NamesAreBelieved,
+    /// A known token has the decimals that a merchant gives it.
+    DecimalsAreBelieved,
 }
 
 impl Mutant {
@@ -393,6 +417,18 @@ impl Mutant {
         Self::UnreadIsNew,
         Self::DatesAreUnread,
         Self::ClosedAsks,
+        Self::AnySchemeSigns,
+        Self::AnyBalanceIsEnough,
+        Self::QuoteOfAnyone,
+        Self::QuoteForEver,
+        Self::AnyTokenPays,
+        Self::TokenStays,
+        Self::ExecutingTwice,
+        Self::ConsumedReturns,
+        Self::AnyStatusAsks,
+        Self::IssuesPass,
+        Self::NamesAreBelieved,
+        Self::DecimalsAreBelieved,
     ];
 }
 

@@ -9,6 +9,7 @@ use farebox_core::agent::harness::{self, Event, Record, Rejection, State};
 use farebox_core::agent::json::Json;
 use farebox_core::agent::money;
 use farebox_core::agent::prepared;
+use farebox_core::agent::receipt;
 use farebox_core::agent::requirement::{AmountType, Requirement};
 use farebox_core::agent::text;
 use farebox_core::agent::validation::{NextAction, Request};
@@ -72,6 +73,13 @@ pub fn candidate_digest(requirement: &str, accept: &str) -> Option<String> {
 #[must_use]
 pub fn proposal_digest(proposal: &str) -> Option<String> {
     candidate::Candidate::of_proposal(&read(proposal)).map(candidate::Candidate::digest)
+}
+
+/// The transaction in an answer to this proposal, JSON; throws what contradicts it.
+#[wasm_bindgen(js_name = settledBy)]
+pub fn settled_by(headers: &str, proposal: &str) -> Result<Option<String>, JsValue> {
+    let headers = Headers::from_lines(headers.lines());
+    receipt::transaction(&headers, &read(proposal)).map_err(JsValue::from_str)
 }
 
 /// The price of minor units with all fraction digits, if both agree: `{amount, precision}`.

@@ -4,10 +4,12 @@
 //! [`client`] is one request of a payer, [`codec`] the wire formats for programs that work without
 //! it, [`key`] a key that stays inside, `runtime` a substitute for std. A failure is an exception
 //! whose value is the JSON text `{code, message, remedy, signed, diagnostic}`. `agent` is the
-//! compiled part of `farebox/agent`, built by itself.
+//! compiled part of `farebox/agent`, and `cards` that of its cards, each built by itself.
 
 #[cfg(feature = "agent")]
 mod agent;
+#[cfg(feature = "cards")]
+mod cards;
 #[cfg(feature = "bindings")]
 mod client;
 #[cfg(feature = "bindings")]

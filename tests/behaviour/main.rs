@@ -1,5 +1,6 @@
 //! Behaviours of the gate, with everything around it in memory.
 
+mod agent;
 mod answers;
 mod changes;
 mod circles;

@@ -8,9 +8,9 @@ use std::panic::catch_unwind;
 use farebox_core::mutant::{Mutant, plant};
 
 use crate::{
-    changes, client, clients, config, diagnostics, faults, growth, handed, ledger, limits, manners,
-    mpp, mpp_client, onchain, other_chains, pricer, receipts, redelivery, requests, restore,
-    settlement, spellings, strain, unproven, wallets,
+    agent, changes, client, clients, config, diagnostics, faults, growth, handed, ledger, limits,
+    manners, mpp, mpp_client, onchain, other_chains, pricer, receipts, redelivery, requests,
+    restore, settlement, spellings, strain, unproven, wallets,
 };
 
 /// A mutant, and a test that finds it.
@@ -125,6 +125,18 @@ const TABLE: &[Row] = &[
     row!(SessionsArePaths, spellings::sessions_in_a_path_are_no_part_of_it),
     row!(ShortNamesPass, spellings::a_short_name_of_windows_is_a_name_of_the_file),
     row!(JunkIsKept, handed::junk_beside_a_payment_is_neither_kept_nor_handed_over),
+    row!(AnySchemeSigns, agent::a_way_that_cannot_be_signed_is_listed_and_not_recommended),
+    row!(AnyBalanceIsEnough, agent::a_balance_below_the_amount_is_as_good_as_none),
+    row!(QuoteOfAnyone, agent::a_quote_is_its_owners_alone),
+    row!(QuoteForEver, agent::a_quote_ends_after_its_time_and_with_its_challenge),
+    row!(AnyTokenPays, agent::a_confirmation_is_for_one_quote_payee_amount_and_way_alone),
+    row!(TokenStays, agent::a_confirmation_begins_one_payment),
+    row!(ExecutingTwice, agent::a_request_that_is_executed_or_was_is_neither_executed_again_nor_superseded),
+    row!(ConsumedReturns, agent::a_request_that_is_executed_or_was_is_neither_executed_again_nor_superseded),
+    row!(AnyStatusAsks, agent::an_answer_that_is_no_402_asks_for_nothing),
+    row!(IssuesPass, agent::a_request_that_lacks_what_the_seller_requires_is_not_executed),
+    row!(NamesAreBelieved, agent::a_known_token_has_its_own_name_and_decimals),
+    row!(DecimalsAreBelieved, agent::a_known_token_has_its_own_name_and_decimals),
 ];
 
 #[test]

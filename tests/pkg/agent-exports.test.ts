@@ -202,7 +202,10 @@ test('all names of the original are exported, and beside them only our own', () 
   assert.equal(original.length, 71);
   const ours = Object.keys(sdk).filter((name) => !original.includes(name));
   assert.deepEqual(original.filter((name) => !(name in sdk)), []);
-  assert.deepEqual(ours.sort(), ['LocalAgentClient', 'SchemaError', 'candidateHeaderName', 'createLocalAgentClient', 'fareboxVersion']);
+  assert.deepEqual(ours.sort(), [
+    'LocalAgentClient', 'PaymentDesk', 'PaymentDeskError', 'SchemaError', 'candidateHeaderName', 'createLocalAgentClient', 'createPaymentDesk', 'fareboxVersion',
+    'followPaymentLink', 'mcpArguments', 'mcpFetch', 'mcpToolUrl', 'parameterPlan', 'payMcpTool', 'paymentCard', 'paymentLinkIn', 'paymentOffers', 'readMcpPayment',
+  ]);
 });
 
 test('all types of the original are exported', () => {

@@ -6,7 +6,7 @@ import { after, before, beforeEach, test } from 'node:test';
 
 import { AgentHarness, createLocalAgentClient, FetchPaidError, sdkReceiptSchema, type LocalAgentOptions, type SdkPreparedPaidRequestReady } from '../../pkg/dist/agent/index.js';
 import { memoryStore } from '../../pkg/dist/index.js';
-import { ask, GOODS, OFFER, open, OTHER, PAYEE, paymentOf, serve, spentIn, terms, TRANSACTION, USDC, watchedSigner, type Shop } from './shop.ts';
+import { ask, GOODS, OFFER, open, OTHER, PAYEE, paymentOf, serve, settlement, spentIn, terms, TRANSACTION, USDC, watchedSigner, type Shop } from './shop.ts';
 
 let shop: Shop;
 let answers: (request: IncomingMessage, response: ServerResponse) => void;
@@ -179,4 +179,40 @@ test('a free answer is passed on unread, and an error of the transport is thrown
   assert.deepEqual([outcome.kind, await outcome.response.text(), signer.asked.length], ['passthrough', 'ok', 0]);
   await assert.rejects(local({ fetch: async () => { throw new TypeError('fetch failed'); } }).client.preparePaidRequest(shop.url), { message: 'fetch failed' });
   assert.throws(() => createLocalAgentClient({ signer, policy: { perPayment: 1 as never } }), { name: 'FareboxError' });
+});
+
+test('a payment that is sent again has the receipt of its settlement, and one that contradicts it is not believed', async () => {
+  for (const [settled, kind, evidence] of [
+    [settlement(), 'success', 'merchant_verifiable_success'], [settlement({ amount: '1' }), 'execution_inconclusive', undefined], [settlement({ network: 'eip155:1' }), 'execution_inconclusive', undefined],
+    [settlement({ payer: OTHER }), 'execution_inconclusive', undefined], [settlement({ transaction: '' }), 'execution_inconclusive', undefined], [settlement({ success: false }), 'execution_inconclusive', undefined],
+  ] as const) {
+    let loses = true;
+    answers = (request, response) => {
+      if (paymentOf(request) === undefined) return ask(response);
+      return loses ? response.destroy() : serve(response, settled);
+    };
+    const { client, signer } = local({ policy: { deadlineSecs: 1 } });
+    const prepared = await ready(client);
+    assert.equal((await failed(client.executePreparedRequest(prepared))).kind, 'execution_inconclusive');
+    loses = false;
+    const outcome = await client.executePreparedRequest(prepared).catch((error: FetchPaidError) => error.details);
+    const { receipt } = outcome as { receipt?: { settlementEvidenceClass: string; paymentReference?: string; reconciliationStatus: string } };
+    assert.deepEqual([outcome.kind, receipt?.settlementEvidenceClass, signer.asked.length], [kind, evidence, 1], JSON.stringify(settled));
+    assert.deepEqual([receipt?.paymentReference, receipt?.reconciliationStatus], kind === 'success' ? [TRANSACTION, 'none'] : [undefined, undefined]);
+  }
+});
+
+test('a 402 with MPP alone is prepared with its price and paid', async () => {
+  const request = Buffer.from(JSON.stringify({ amount: '10000', currency: USDC, methodDetails: { chainId: 84532, credentialTypes: ['authorization'] }, recipient: PAYEE })).toString('base64url');
+  const receipt = Buffer.from(JSON.stringify({ method: 'evm', reference: TRANSACTION, status: 'success', timestamp: '2026-01-01T00:00:00Z' })).toString('base64url');
+  answers = (asked, response) => (asked.headers.authorization === undefined
+    ? response.writeHead(402, { 'www-authenticate': `Payment id="a", realm="127.0.0.1", method="evm", intent="charge", request="${request}"` }).end()
+    : response.writeHead(200, { 'payment-receipt': receipt }).end(GOODS));
+  const { client, signer } = local();
+  const harness = new AgentHarness({ client, createPreparedId: () => 'prepared-1' });
+  const { costSummary, nextAction, paymentRequirement } = await harness.preparePaidRequest({ url: `${shop.url}/report` });
+  assert.deepEqual([costSummary, nextAction, paymentRequirement?.payee], ['Costs 0.010000 USDC on Base Sepolia (exact).', 'execute', PAYEE]);
+  const result = await harness.executePreparedRequest({ preparedId: 'prepared-1' });
+  assert.ok(result.harnessDisposition === 'executed');
+  assert.deepEqual([result.sdkOutcomeKind, result.merchantResponse.body, signer.asked.length], ['success', GOODS, 1]);
 });

@@ -12,6 +12,7 @@ use super::json::Json;
 use super::money;
 use super::requirement::{AmountType, Requirement};
 use super::text::identifier;
+use crate::mutant::{Mutant, planted};
 
 /// The sentence; `None` if a part of it is not known.
 ///
@@ -33,7 +34,9 @@ pub fn summary(requirement: &Requirement, accept: &Json) -> Option<String> {
     let amount = of_minor.or_else(|| requirement.amount.clone())?;
     let given = accept.at(&["extra", "name"]).and_then(Json::text);
     let name = match known {
-        Some(known) => given.filter(|name| known.names.contains(name)).unwrap_or(known.symbol),
+        Some(known) => given
+            .filter(|name| known.names.contains(name) || planted(Mutant::NamesAreBelieved))
+            .unwrap_or(known.symbol),
         // A contract may call itself as it likes.
         None if is_contract(asset) => asset,
         None => given.filter(|name| is_symbol(name)).unwrap_or(asset),
@@ -41,7 +44,9 @@ pub fn summary(requirement: &Requirement, accept: &Json) -> Option<String> {
     Some(format!("Costs {amount} {name} on {network} ({kind})."))
 }
 
-fn network(id: &str) -> Option<String> {
+/// What people call a network; its id if that is an identifier.
+#[must_use]
+pub fn network(id: &str) -> Option<String> {
     let known = NETWORKS.iter().find(|(ids, _)| ids.contains(&id)).map(|(_, name)| *name);
     known.or_else(|| identifier(id)).map(ToString::to_string)
 }

@@ -1,13 +1,15 @@
 //! Finds out whether an answer asks for a payment, and in which protocol's words.
 //!
 //! Only a 402 asks. The compatibility forms, beside the header of x402: a header that names the
-//! protocol, a `WWW-Authenticate` scheme of its name, and JSON bodies.
+//! protocol, a `WWW-Authenticate` scheme of its name, and JSON bodies. Last come challenges of MPP.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::json::Json;
 use crate::http::Headers;
+use crate::mpp::SCHEME;
+use crate::mutant::{Mutant, planted};
 
 /// Header of x402 version 2.
 pub const PAYMENT_REQUIRED: &str = "payment-required";
@@ -53,7 +55,7 @@ impl Protocol {
 /// ```
 #[must_use]
 pub fn detect(status: u16, headers: &Headers, body: &str) -> Option<Protocol> {
-    if status != 402 {
+    if status != 402 && !planted(Mutant::AnyStatusAsks) {
         return None;
     }
     if headers.get(PAYMENT_REQUIRED).is_some() {
@@ -61,11 +63,20 @@ pub fn detect(status: u16, headers: &Headers, body: &str) -> Option<Protocol> {
     }
     let named = headers.get(PROTOCOL).and_then(Protocol::parse);
     let scheme = || headers.joined("www-authenticate").and_then(|value| of_schemes(&value));
-    named.or_else(scheme).or_else(|| of_body(headers, body))
+    let named = named.or_else(scheme).or_else(|| of_body(headers, body));
+    named.or_else(|| of_mpp(headers))
 }
 
 fn of_schemes(value: &str) -> Option<Protocol> {
     schemes(value).iter().find_map(|scheme| Protocol::parse(&scheme.name))
+}
+
+/// Terms of MPP alone are told under the name of x402: the contract has no other word for them.
+fn of_mpp(headers: &Headers) -> Option<Protocol> {
+    let value = headers.joined("www-authenticate")?;
+    let is_mpp =
+        |it: &Scheme| it.name.eq_ignore_ascii_case(SCHEME) && it.param("request").is_some();
+    schemes(&value).iter().any(is_mpp).then_some(Protocol::X402)
 }
 
 fn of_body(headers: &Headers, body: &str) -> Option<Protocol> {
@@ -187,6 +198,9 @@ mod tests {
             (&[json], r#"{"protocol":402}"#, None),
             (&[json], "{", None),
             (&["content-type: text/plain"], r#"{"x402Version":1}"#, None),
+            (&["www-authenticate: Payment id=\"a\", request=\"e30\""], "", Some(Protocol::X402)),
+            (&["www-authenticate: Payment"], "", None),
+            (&["www-authenticate: L402, Payment request=\"e30\""], "", Some(Protocol::L402)),
             (&[], "", None),
         ];
         for (lines, body, expected) in cases {

@@ -9,6 +9,7 @@ use alloc::string::String;
 
 use super::json::Json;
 use super::validation::NextAction;
+use crate::mutant::{Mutant, planted};
 
 /// Where a prepared request stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +72,9 @@ impl State {
     pub fn after(self, event: Event) -> Self {
         match (self, event) {
             (Self::Active | Self::Unresolved, Event::Begin) => Self::Executing,
+            (Self::Consumed, Event::Supersede) if planted(Mutant::ConsumedReturns) => {
+                Self::Superseded
+            }
             (Self::Executing, Event::Finish) => Self::Consumed,
             // A record that was read after a crash is executing, and no process works on it.
             (Self::Executing, Event::Lose) => Self::Unresolved,
@@ -205,6 +209,7 @@ impl Record<'_> {
         match self.state_at(now_ms) {
             State::Expired => Err(Rejection::Expired),
             State::Superseded => Err(Rejection::Superseded(self.superseded_by)),
+            State::Executing if planted(Mutant::ExecutingTwice) => Ok(()),
             State::Executing | State::Consumed => Err(Rejection::Consumed),
             State::Active | State::Unresolved => match self.next {
                 NextAction::Execute => Ok(()),

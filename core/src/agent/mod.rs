@@ -9,6 +9,11 @@
 //! a digest, and [`money`] the arithmetic. [`json`] keeps the order of members, [`text`] bounds what
 //! merchants say.
 //!
+//! For hosts that ask a person: [`pool`] is all ways to pay of a 402, [`ranking`] recommends one,
+//! [`card`] shows it, [`quote`] is confirmed and paid once, [`plan`] asks for parameters, and
+//! [`settled`] tells what became of it. [`mcp`] reads tools that ask for a payment, and [`link`]
+//! follows payments by link. [`receipt`] checks what answers a payment that is sent again.
+//!
 //! Assumptions:
 //! - a merchant's texts are data: they are bounded and cleaned, and decide nothing;
 //! - payees, assets and networks are shown as they came: whoever pays checks them again;
@@ -16,6 +21,7 @@
 
 pub mod asset;
 pub mod candidate;
+pub mod card;
 pub mod challenge;
 pub mod cost;
 pub mod detect;
@@ -23,9 +29,17 @@ pub mod field;
 pub mod harness;
 pub mod hints;
 pub mod json;
+pub mod link;
+pub mod mcp;
 pub mod money;
+pub mod plan;
+pub mod pool;
 pub mod prepared;
+pub mod quote;
+pub mod ranking;
+pub mod receipt;
 pub mod requirement;
 pub mod schema;
+pub mod settled;
 pub mod text;
 pub mod validation;

@@ -4,10 +4,14 @@ use alloc::string::String;
 
 use super::asset;
 use super::challenge::{Challenge, whole};
+use super::detect::{MAX_BODY, Scheme, schemes};
 use super::field::{Attribution, Source};
 use super::json::Json;
 use super::money;
 use super::text::{MAX_TEXT, bounded};
+use crate::encoding::base64;
+use crate::mpp::SCHEME;
+use crate::mutant::{Mutant, planted};
 
 /// Whether the amount is what is paid, or the most that may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +49,33 @@ impl Requirement {
     pub fn of(challenge: &Challenge) -> Self {
         match challenge.accepts().next() {
             Some(accept) => Self::of_accept(accept, &challenge.payload),
-            None => Self::of_headers(challenge),
+            None => Self::of_charge(challenge).unwrap_or_else(|| Self::of_headers(challenge)),
         }
+    }
+
+    /// The first charge of MPP, method `evm`.
+    fn of_charge(challenge: &Challenge) -> Option<Self> {
+        let value = challenge.headers.joined("www-authenticate")?;
+        let is_charge = |it: &Scheme| {
+            it.name.eq_ignore_ascii_case(SCHEME) && it.param("intent") == Some("charge")
+        };
+        let scheme = schemes(&value).into_iter().find(is_charge)?;
+        let bytes = base64::decode_url(scheme.param("request")?).ok()?;
+        let request = Json::read(core::str::from_utf8(&bytes).ok()?, MAX_BODY)?;
+        let chain = whole(request.at(&["methodDetails", "chainId"]))?;
+        let asset = text(&request, "currency")?;
+        let minor = units(request.get("amount"))?;
+        let precision = asset::known(&asset).map(|known| known.precision);
+        Some(Self {
+            amount: precision.and_then(|places| money::from_minor(&minor, places)),
+            amount_type: Some(AmountType::Exact),
+            minor: Some(minor),
+            precision,
+            asset: Some(asset),
+            network: Some(alloc::format!("eip155:{chain}")),
+            payee: text(&request, "recipient"),
+            description: None,
+        })
     }
 
     fn of_accept(accept: &Json, payload: &Json) -> Self {
@@ -60,7 +89,10 @@ impl Requirement {
             .or_else(|| whole(extra("decimals")));
         // A known token has its own decimals: others would show another price than is paid.
         let pinned = accept.text_of("asset").and_then(asset::known).map(|known| known.precision);
-        let precision = precision.map(|told| pinned.unwrap_or(told));
+        let precision = match planted(Mutant::DecimalsAreBelieved) {
+            true => precision,
+            false => precision.map(|told| pinned.unwrap_or(told)),
+        };
         let amount = minor
             .as_deref()
             .zip(precision)

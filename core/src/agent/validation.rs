@@ -9,6 +9,7 @@ use super::field::{Field, Source};
 use super::hints::Hints;
 use super::json::{Json, is_whole};
 use crate::http::Headers;
+use crate::mutant::{Mutant, planted};
 
 /// Maximum size of a body that is compared, bytes.
 const MAX_BODY: usize = 1024 * 1024;
@@ -95,6 +96,7 @@ impl NextAction {
         match (is_asked, issues) {
             (Asked::Nothing, _) => Self::Passthrough,
             (Asked::Payment, []) => Self::Execute,
+            (Asked::Payment, _) if planted(Mutant::IssuesPass) => Self::Execute,
             (Asked::Payment, [_, ..]) => Self::Revise,
         }
     }

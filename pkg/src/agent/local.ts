@@ -50,6 +50,8 @@ type Settled = { readonly decision: SdkPaymentDecisionResponse; readonly answer?
 type Outcome = Settled & { readonly request: string };
 
 export class LocalAgentClient implements AgentBackEnd {
+  /** The schemes that are signed here. */
+  readonly signs: readonly string[] = ['exact', 'charge'];
   readonly #options: LocalAgentOptions;
   readonly #fetch: typeof fetch;
   readonly #journal: Journal;
@@ -199,7 +201,12 @@ export class LocalAgentClient implements AgentBackEnd {
   async #again(key: string, prepared: SdkPreparedPaidRequestReady, sent: Sent): Promise<Settled> {
     const headers = { ...prepared.request.headers, ...sent.payment };
     const response = await this.#fetch(sent.url, { ...initOf(prepared.request), headers, redirect: 'manual' });
-    if (response.ok) return this.#answered(prepared, sent, response, undefined);
+    if (response.ok) {
+      const agreed = agreedBy(response, sent);
+      if (!('code' in agreed)) return this.#answered(prepared, sent, response, agreed.settled);
+      const reason = `receipt_mismatch: the receipt contradicts what was signed: ${agreed.code}`;
+      return { decision: { outcome: 'inconclusive', ...idsOf(key, sent), reasonCode: 'merchant_transport_lost', reason } };
+    }
     const reason = `The payment of ${sent.proposal.amountText} was sent again, and the merchant answered ${response.status}.`;
     return { decision: { outcome: 'inconclusive', ...idsOf(key, sent), reasonCode: 'merchant_transport_lost', reason } };
   }
@@ -324,6 +331,18 @@ function keyTaken({ protocol }: SdkPreparedPaidRequestReady): FetchPaidError {
   const message = 'The idempotency key belongs to another request.';
   const decision = { outcome: 'request_failed', status: 409, message } as const;
   return new FetchPaidError({ kind: 'request_failed', protocol, response: Response.json({ message }, { status: 409 }), reason: message, decision });
+}
+
+/** The settlement in an answer to a payment that was sent again, if it agrees with what was signed. */
+function agreedBy(response: Response, { proposal }: Sent): { readonly settled: Receipt | undefined } | { readonly code: string } {
+  try {
+    const transaction = wasm.settledBy(linesOf(fieldsOf(response.headers)), JSON.stringify(proposal));
+    const { network, payer, payTo, amount, asset, price, symbol } = proposal;
+    return { settled: transaction === undefined ? undefined : { transaction, network, payer, payTo, amount, asset, price, symbol, signedBy: null } };
+  } catch (error) {
+    if (typeof error !== 'string') throw error;
+    return { code: error };
+  }
 }
 
 /** Only what the payer knows. */

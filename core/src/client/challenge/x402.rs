@@ -163,7 +163,8 @@ fn offer(
     };
     let resource = match url.and_then(Value::as_str) {
         Some(url) if url.starts_with("https://") || url.starts_with("http://") => Some(clean(url)),
-        Some(url) if url.starts_with('/') => Some(clean(url)),
+        // A tool's own name. Spec: x402 v2, MCP transport.
+        Some(url) if url.starts_with('/') || url.starts_with("mcp://") => Some(clean(url)),
         Some("") | None => None,
         Some(_) => return Err(malformed("the resource is not a web URL")),
     };

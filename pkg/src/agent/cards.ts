@@ -1,0 +1,138 @@
+/** What a person is shown of a payment: its ways, and the card of one. Pure: nothing is asked, counted or signed. */
+import * as cards from '#cards-wasm';
+
+import { linesOf } from './heads.js';
+
+/** A 402: its header fields, and its body if that is JSON. */
+export type PaymentTerms = { readonly headers: Readonly<Record<string, string>>; readonly body?: unknown };
+/** A token that you know beside the known ones. */
+export type KnownToken = { readonly network: string; readonly address: string; readonly symbol: string; readonly decimals: number };
+/** What a wallet holds of a token, atomic units. */
+export type TokenBalance = { readonly network: string; readonly asset: string; readonly amount: string };
+export type CardContext = {
+  /** The name on cards ['Farebox']. */
+  readonly brand?: string;
+  readonly tokens?: readonly KnownToken[];
+  /** What the wallet holds [not known: nothing is left out for it]. */
+  readonly balances?: readonly TokenBalance[];
+  /** The schemes that can be signed here; others are shown and never recommended [all]. */
+  readonly signs?: readonly string[];
+};
+/** A way to pay, as it is shown. */
+export type PaymentCandidate = {
+  /** Its number: the index in `accepts`, and after those the challenges in their order. */
+  readonly acceptsIndex: number;
+  readonly kind: 'accepts' | 'charge' | 'session';
+  readonly scheme: string;
+  readonly network: string;
+  readonly networkName: string;
+  readonly asset: string;
+  readonly symbol?: string;
+  readonly decimals?: number;
+  /** Atomic units. */
+  readonly amount: string;
+  /** `0.0004 USDC (400)`, or `up to …` for a bound. */
+  readonly amountText: string;
+  readonly payTo: string;
+  readonly testNetwork: boolean;
+  /** SHA-256 of network, token, payee, amount and scheme. */
+  readonly digest: string;
+  readonly recommended: boolean;
+  readonly signable: boolean;
+  /** Absent if the balance is not known. */
+  readonly affordable?: boolean;
+};
+export type PaymentOffers = {
+  /** In the order in which they are shown; the first is recommended if any is. */
+  readonly candidates: readonly PaymentCandidate[];
+  readonly sessions: readonly Omit<PaymentCandidate, 'recommended' | 'signable' | 'affordable'>[];
+  readonly unsupportedMethods: readonly string[];
+  /** Whether nothing is left because the challenges have ended. */
+  readonly expired: boolean;
+  /** Unix seconds of the earliest end of a challenge. */
+  readonly endsAt?: number;
+};
+export type PaymentCard = {
+  readonly kind: 'recommendation' | 'confirmation' | 'list';
+  readonly brand: string;
+  readonly selectedIndex?: number;
+  readonly lines: readonly { readonly label: string; readonly value: string }[];
+  readonly rows?: readonly string[];
+  readonly note?: string;
+  readonly question: string;
+  readonly answers: readonly string[];
+  /** All of it, as Markdown. */
+  readonly text: string;
+};
+export type ParameterPlan = {
+  readonly params: readonly {
+    readonly name: string; readonly type?: string; readonly value?: unknown; readonly carrier: 'query' | 'body' | 'header' | 'path';
+    readonly required: boolean; readonly source: 'prompt' | 'context';
+  }[];
+  readonly missingParams: readonly string[];
+  /** One question for all that is missing. */
+  readonly question?: string;
+};
+
+/** The ways to pay of a 402, ranked: what can be paid first, the best first. */
+export function paymentOffers(terms: PaymentTerms, context: CardContext = {}, now: number = Date.now()): PaymentOffers {
+  return JSON.parse(cards.offers(linesOf(terms.headers), bodyText(terms.body), JSON.stringify(context), now)) as PaymentOffers;
+}
+
+/**
+ * A card: of the recommended way, or with `selectedIndex` the confirmation of that way, or with `others` the list of all. None if
+ * there is nothing to recommend: then the list is shown.
+ */
+export function paymentCard(
+  terms: PaymentTerms, context: CardContext = {}, choice: { readonly selectedIndex?: number; readonly others?: boolean; readonly params?: Readonly<Record<string, unknown>> } = {},
+  now: number = Date.now(),
+): PaymentCard | undefined {
+  const { selectedIndex = -1, others = false, params = {} } = choice;
+  const card = cards.card(linesOf(terms.headers), bodyText(terms.body), JSON.stringify(context), now, others ? -2 : selectedIndex, JSON.stringify(params));
+  return card === undefined ? undefined : JSON.parse(card) as PaymentCard;
+}
+
+/** Which parameters the terms declare, which the request or `given` has, and the one question for the rest. */
+export function parameterPlan(request: { readonly method: string; readonly url: string; readonly body?: string | undefined }, terms: PaymentTerms, given: Readonly<Record<string, unknown>> = {}): ParameterPlan {
+  const { method, url, body } = request;
+  return JSON.parse(cards.parameterPlan(method, url, body, linesOf(terms.headers), bodyText(terms.body), JSON.stringify(given))) as ParameterPlan;
+}
+
+/** What a person wants who says that they want to pay: the payment of a link, or a question for its id. */
+export function paymentLinkIn(text: string): { readonly paymentId: string } | { readonly ask: 'paymentId'; readonly text: string } {
+  return JSON.parse(cards.linkOf(text)) as ReturnType<typeof paymentLinkIn>;
+}
+
+/** The state of a payment by link. */
+export type PaymentLinkState = { readonly status: string; readonly reason?: string };
+
+/**
+ * Pays a link once, and asks for its state until that is final, or for a minute. `pay` is never called again: a state is asked for
+ * instead.
+ */
+export async function followPaymentLink(options: {
+  readonly paymentId: string;
+  readonly pay: (paymentId: string) => Promise<PaymentLinkState>;
+  readonly status: (paymentId: string) => Promise<PaymentLinkState>;
+  /** Waits; for tests [the clock]. */
+  readonly wait?: (milliseconds: number) => Promise<void>;
+}): Promise<PaymentLinkState & { readonly text: string; readonly final: boolean }> {
+  const { paymentId, pay, status, wait = (milliseconds) => new Promise((resolve) => { setTimeout(resolve, milliseconds); }) } = options;
+  let state = await pay(paymentId);
+  for (let elapsed = 0; ;) {
+    const next = JSON.parse(cards.linkNext(paymentId, state.status, state.reason ?? '', elapsed)) as { do: 'wait' | 'done' | 'later'; waitMs?: number; text?: string };
+    if (next.do !== 'wait') return { ...state, text: next.text ?? '', final: next.do === 'done' };
+    await wait(next.waitMs ?? 0);
+    elapsed += next.waitMs ?? 0;
+    state = await status(paymentId);
+  }
+}
+
+/** A body of any form as JSON; of one that has none, nothing. */
+export function bodyText(body: unknown): string {
+  try {
+    return body === undefined ? '' : JSON.stringify(body) ?? '';
+  } catch {
+    return '';
+  }
+}

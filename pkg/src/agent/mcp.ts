@@ -1,0 +1,120 @@
+/** Tools of other MCP servers that ask for a payment: read, paid and answered as requests over HTTP are. */
+import * as cards from '#cards-wasm';
+
+import { FareboxError } from '../error.js';
+import { receiptOf, wrapFetch } from '../fetch.js';
+import type { PayOptions, Receipt } from '../options.js';
+
+/** The parameters of `tools/call`. */
+export type McpCallParams = { name: string; arguments?: Record<string, unknown>; _meta?: Record<string, unknown> };
+/** The result of `tools/call`. */
+export type McpCallResult = { isError?: boolean; structuredContent?: unknown; content?: unknown; _meta?: Record<string, unknown>; [member: string]: unknown };
+/** Calls a tool: `callTool` of an MCP client. An error of JSON-RPC is thrown, with its `code` and `data`. */
+export type McpCall = (params: McpCallParams, signal?: AbortSignal) => Promise<McpCallResult>;
+/** Whether an answer of a tool asks for a payment, and its terms as header fields and body of a 402. */
+export type McpPayment = { readonly asks: boolean; readonly headers: Readonly<Record<string, string>>; readonly body: string };
+/** A tool's result, and the settlement if it was paid and says so. */
+export type McpPaid = { readonly result: McpCallResult; readonly receipt?: Receipt };
+
+/**
+ * What a tool's answer asks for: x402 in a result with `isError`, or MPP in an error with the code -32042. `answer` is the
+ * result, or what the call threw.
+ */
+export function readMcpPayment(answer: unknown): McpPayment {
+  const { asks, headers, body } = JSON.parse(cards.mcpAnswer(messageOf(answer))) as { asks: boolean; headers: [string, string][]; body: string };
+  const fields = new Headers(headers);
+  return { asks, headers: Object.fromEntries(fields), body };
+}
+
+/**
+ * The URL that stands for a tool, under which policy, budget and records know it. `server` is the server's URL, or for one
+ * without a URL a name of your own, whose host is `<name>.mcp.invalid`.
+ */
+export function mcpToolUrl(server: string, tool: string): string {
+  const base = /^https?:\/\//i.test(server) ? server.replace(/\/+$/, '') : `https://${server.toLowerCase().replace(/[^a-z0-9-]+/g, '-')}.mcp.invalid`;
+  return `${base}/tools/${encodeURIComponent(tool)}`;
+}
+
+/**
+ * A `fetch` that calls tools: a POST to {@link mcpToolUrl} with the arguments as JSON. A payment goes into `_meta`, and what a
+ * tool asks for is a 402. So all that pays over HTTP pays tools as well: `wrapFetch`, `createLocalAgentClient`, the desk.
+ */
+export function mcpFetch(call: McpCall): typeof fetch {
+  return async (input, init) => {
+    const name = decodeURIComponent(new URL(String(input instanceof Request ? input.url : input)).pathname.split('/').pop() ?? '');
+    const text = init?.body ?? '';
+    const given = typeof text === 'string' && text !== '' ? JSON.parse(text) as Record<string, unknown> : undefined;
+    const _meta: Record<string, unknown> = {};
+    for (const [field, value] of new Headers(init?.headers)) {
+      const member = cards.mcpMeta(field, value);
+      if (member === undefined) continue;
+      const [key, payment] = JSON.parse(member) as [string, unknown];
+      _meta[key] = payment;
+    }
+    const params = { name, ...(given === undefined ? {} : { arguments: given }), ...(Object.keys(_meta).length === 0 ? {} : { _meta }) };
+    let result: McpCallResult;
+    try {
+      result = await call(params, init?.signal ?? undefined);
+    } catch (error) {
+      const { asks, headers, body } = readMcpPayment(error);
+      if (!asks) throw error;
+      return answer(402, headers, body);
+    }
+    const { asks, headers, body } = readMcpPayment(result);
+    return asks ? answer(402, headers, body) : answer(200, headers, JSON.stringify(result));
+  };
+}
+
+/** Calls a tool, and pays once if it asks for that, within the policy. Its free result comes without any payment. */
+export async function payMcpTool(call: McpCall, params: McpCallParams, options: PayOptions & { readonly server: string }): Promise<McpPaid> {
+  const { server, ...pay } = options;
+  const { name, arguments: given = {}, _meta: own } = params;
+  // What a tool fails with is thrown as it was.
+  let failed: { readonly error: unknown } | undefined;
+  const fetch = wrapFetch(mcpFetch(async (asked, signal) => {
+    const meta = { ...own, ...asked._meta };
+    failed = undefined;
+    try {
+      return await call({ ...asked, ...(Object.keys(meta).length === 0 ? {} : { _meta: meta }) }, signal);
+    } catch (error) {
+      failed = { error };
+      throw error;
+    }
+  }), { ...pay, acceptPayment: false });
+  try {
+    const response = await fetch(mcpToolUrl(server, name), { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(given) });
+    const result = await response.json() as McpCallResult;
+    const receipt = receiptOf(response);
+    return receipt === undefined ? { result } : { result, receipt };
+  } catch (error) {
+    if (!(error instanceof FareboxError) && failed !== undefined) throw failed.error;
+    throw error;
+  }
+}
+
+/** Arguments in the types that a tool's `inputSchema` declares: the text `3` becomes a number where one is declared. */
+export function mcpArguments(given: Readonly<Record<string, unknown>>, inputSchema: unknown): Record<string, unknown> {
+  return JSON.parse(cards.mcpArguments(JSON.stringify(given), JSON.stringify(inputSchema ?? null))) as Record<string, unknown>;
+}
+
+function answer(status: number, headers: Readonly<Record<string, string>>, body: string): Response {
+  return new Response(body, { status, headers: { ...headers, 'content-type': 'application/json' } });
+}
+
+/** A result or an error as a message of JSON-RPC. */
+function messageOf(answer: unknown): string {
+  if (answer instanceof Error) {
+    const { code, message, data } = answer as { code?: unknown; message: string; data?: unknown };
+    return textOf({ error: { code, message, data } });
+  }
+  const { result, error } = (typeof answer === 'object' && answer !== null ? answer : {}) as { result?: unknown; error?: unknown };
+  return textOf(result !== undefined || error !== undefined ? answer : { result: answer });
+}
+
+function textOf(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? '';
+  } catch {
+    return '';
+  }
+}

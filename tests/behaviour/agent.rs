@@ -1,0 +1,258 @@
+//! What an agent is told and allowed before a payment: quotes, confirmations, rankings, prepared requests.
+
+use farebox_core::agent::card::Card;
+use farebox_core::agent::challenge::Challenge;
+use farebox_core::agent::detect::{Protocol, detect};
+use farebox_core::agent::harness::{Event, Record, Rejection, State};
+use farebox_core::agent::json::Json;
+use farebox_core::agent::pool::{Known, Pool};
+use farebox_core::agent::prepared;
+use farebox_core::agent::quote::{Pay, Quote, Refusal};
+use farebox_core::agent::ranking::{Wallet, rank};
+use farebox_core::agent::requirement::Requirement;
+use farebox_core::agent::validation::{NextAction, Request};
+use farebox_core::agent::{cost, quote};
+use farebox_core::encoding::base64;
+use farebox_core::http::Headers;
+use farebox_core::time::UnixTime;
+use serde_json::{Value, json};
+
+const USDC: &str = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
+const PAYEE: &str = "0x209693Bc6afc0C5328bA36FaF03C514EF312287C";
+const OTHER: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+
+fn entry(scheme: &str, amount: &str) -> Value {
+    json!({"scheme": scheme, "network": "eip155:84532", "amount": amount, "asset": USDC, "payTo": PAYEE, "maxTimeoutSeconds": 60})
+}
+
+fn challenge(accepts: &[Value]) -> Challenge {
+    let terms = json!({"x402Version": 2, "accepts": accepts}).to_string();
+    let line = format!("payment-required: {}", base64::encode(terms.as_bytes()));
+    Challenge::new(Protocol::X402, Headers::from_lines(line.lines()), &Json::Null)
+}
+
+fn pool(accepts: &[Value]) -> Pool {
+    Pool::read(&challenge(accepts), &[], UnixTime::from_secs(0))
+}
+
+fn wallet(context: Value) -> Wallet {
+    Wallet::read(&Json::read(&context.to_string(), 100_000).unwrap())
+}
+
+fn balance(amount: &str) -> Value {
+    json!([{"network": "eip155:84532", "asset": USDC, "amount": amount}])
+}
+
+/// A quote with the card of its first way up.
+fn shown(pool: &Pool) -> Quote {
+    let mut quote = Quote::new("p1", "ann", 0, None);
+    quote.show("ann", pool.choice(0), 0).unwrap();
+    quote
+}
+
+#[test]
+pub fn a_way_that_cannot_be_signed_is_listed_and_not_recommended() {
+    let pool = pool(&[entry("aggr_deferred", "400"), entry("exact", "1000")]);
+    let wallet = wallet(json!({"signs": ["exact"], "balances": balance("5000")}));
+    let ranking = rank(&pool.choices, &wallet);
+    assert_eq!((ranking.recommended, ranking.order), (Some(1), vec![1, 0]));
+}
+
+#[test]
+pub fn a_balance_below_the_amount_is_as_good_as_none() {
+    let pool = pool(&[entry("exact", "1000"), entry("aggr_deferred", "400")]);
+    let recommended =
+        |held| rank(&pool.choices, &wallet(json!({"balances": balance(held)}))).recommended;
+    assert_eq!([recommended("399"), recommended("400"), recommended("0")], [None, Some(1), None]);
+}
+
+#[test]
+fn the_order_of_the_list_does_not_choose() {
+    let mut accepts = vec![
+        entry("exact", "30"),
+        entry("aggr_deferred", "20"),
+        entry("upto", "20"),
+        entry("exact", "20"),
+    ];
+    for _ in 0..accepts.len() {
+        accepts.rotate_left(1);
+        let pool = pool(&accepts);
+        let ranking = rank(&pool.choices, &Wallet::default());
+        let best = pool.choice(ranking.recommended.unwrap()).unwrap();
+        assert_eq!((best.scheme.as_str(), best.amount.as_str()), ("aggr_deferred", "20"));
+    }
+}
+
+#[test]
+fn amounts_of_tokens_with_other_decimals_are_compared_as_whole_tokens() {
+    let other = format!("0x{}", "12".repeat(20));
+    let mut long = entry("exact", "2000000000000000000");
+    long["asset"] = other.as_str().into();
+    let known =
+        json!([{"network": "eip155:84532", "address": other, "symbol": "USDC", "decimals": 18}]);
+    let known = Json::read(&known.to_string(), 1000).unwrap();
+    let pool = Pool::read(
+        &challenge(&[long, entry("exact", "3000000")]),
+        &Known::list(&known),
+        UnixTime::from_secs(0),
+    );
+    assert_eq!(rank(&pool.choices, &Wallet::default()).recommended, Some(0));
+}
+
+#[test]
+pub fn a_quote_is_its_owners_alone() {
+    let pool = pool(&[entry("exact", "1000")]);
+    let choice = pool.choice(0).unwrap();
+    let mut quote = shown(&pool);
+    quote.agree("ann", choice, "token", 1).unwrap();
+    assert_eq!(quote.pay("bob", choice, "token", 2), Err(Refusal::CrossUser));
+    assert_eq!(quote.pay("ann", choice, "token", 2), Ok(Pay::Begin(0)));
+}
+
+#[test]
+pub fn a_quote_ends_after_its_time_and_with_its_challenge() {
+    let pool = pool(&[entry("exact", "1000")]);
+    let choice = pool.choice(0).unwrap();
+    for (ends, last) in [(None, quote::TTL_MS - 1), (Some(60_000), 59_999)] {
+        let mut quote = Quote::new("p1", "ann", 0, ends);
+        quote.show("ann", Some(choice), 0).unwrap();
+        quote.agree("ann", choice, "token", 1).unwrap();
+        assert_eq!(quote.clone().pay("ann", choice, "token", last), Ok(Pay::Begin(0)));
+        assert_eq!(quote.pay("ann", choice, "token", last + 1), Err(Refusal::Missing));
+    }
+}
+
+#[test]
+pub fn a_confirmation_is_for_one_quote_payee_amount_and_way_alone() {
+    let asked = pool(&[entry("exact", "1000")]);
+    let choice = asked.choice(0).unwrap();
+    let mut quote = shown(&asked);
+    quote.agree("ann", choice, "token", 1).unwrap();
+    for (member, value) in [
+        ("amount", "1001"),
+        ("payTo", OTHER),
+        ("scheme", "upto"),
+        ("network", "eip155:8453"),
+        ("asset", OTHER),
+    ] {
+        let mut changed = entry("exact", "1000");
+        changed[member] = value.into();
+        let pool = pool(&[changed]);
+        let other = pool.choice(0).unwrap();
+        assert_eq!(
+            quote.clone().pay("ann", other, "token", 2),
+            Err(Refusal::Unconfirmed),
+            "{member}"
+        );
+    }
+    assert_eq!(quote.clone().pay("ann", choice, "guess", 2), Err(Refusal::Unconfirmed));
+    assert_eq!(quote.pay("ann", choice, "token", 2), Ok(Pay::Begin(0)));
+}
+
+#[test]
+pub fn a_confirmation_begins_one_payment() {
+    let pool = pool(&[entry("exact", "1000")]);
+    let choice = pool.choice(0).unwrap();
+    let mut quote = shown(&pool);
+    assert_eq!(quote.pay("ann", choice, "token", 1), Err(Refusal::Unconfirmed));
+    quote.agree("ann", choice, "token", 1).unwrap();
+    assert_eq!(quote.pay("ann", choice, "token", 2), Ok(Pay::Begin(0)));
+    assert_eq!(quote.pay("ann", choice, "token", 2), Ok(Pay::Pending));
+    quote.lose();
+    assert_eq!(
+        quote.pay("ann", choice, "", 900_000),
+        Ok(Pay::Begin(0)),
+        "its outcome is asked for"
+    );
+    quote.finish("paid".into());
+    assert_eq!(quote.pay("ann", choice, "token", 900_000), Ok(Pay::Known("paid".into())));
+    let read = Quote::read(&quote.to_json()).unwrap();
+    assert_eq!(read.to_json(), quote.to_json());
+}
+
+#[test]
+fn only_the_card_that_is_up_is_answered_and_a_no_is_the_end() {
+    let pool = pool(&[entry("exact", "1000"), entry("exact", "2000")]);
+    let [one, two] = [0, 1].map(|at| pool.choice(at).unwrap());
+    let mut quote = shown(&pool);
+    assert_eq!(quote.agree("ann", two, "token", 1), Err(Refusal::InvalidInput));
+    quote.agree("ann", one, "token", 1).unwrap();
+    quote.show("ann", None, 1).unwrap();
+    assert_eq!(quote.pay("ann", one, "token", 1), Err(Refusal::Unconfirmed));
+    assert_eq!(quote.agree("ann", one, "token", 1), Err(Refusal::InvalidInput));
+    quote.decline("ann", 1).unwrap();
+    assert_eq!(quote.show("ann", Some(one), 1), Err(Refusal::Declined));
+    assert_eq!(quote.pay("ann", one, "token", 1), Err(Refusal::Declined));
+}
+
+#[test]
+pub fn a_request_that_is_executed_or_was_is_neither_executed_again_nor_superseded() {
+    let executing = State::Active.after(Event::Begin);
+    let record = Record {
+        state: executing.clone(),
+        expires_ms: 10,
+        superseded_by: "",
+        next: NextAction::Execute,
+    };
+    assert_eq!(record.admit(0), Err(Rejection::Consumed));
+    let consumed = executing.after(Event::Finish);
+    assert_eq!(consumed.clone().after(Event::Supersede), consumed);
+}
+
+#[test]
+pub fn an_answer_that_is_no_402_asks_for_nothing() {
+    let headers = Headers::from_lines(["payment-required: e30="].into_iter());
+    assert_eq!(detect(402, &headers, ""), Some(Protocol::X402));
+    for status in [200, 401, 403, 500] {
+        assert_eq!(detect(status, &headers, ""), None, "{status}");
+    }
+}
+
+#[test]
+pub fn a_request_that_lacks_what_the_seller_requires_is_not_executed() {
+    let mut needs = entry("exact", "1000");
+    needs["extra"] = json!({"outputSchema": {"input": {"bodyType": "json", "body": {"properties": {"topic": {"type": "string"}}, "required": ["topic"]}}}});
+    let challenge = challenge(&[needs]);
+    let headers = Headers::from_lines(["content-type: application/json"].into_iter());
+    let next = |body| {
+        let request =
+            Request { url: "https://shop.example/r", headers: &headers, body: Some(body) };
+        let told = prepared::prepare(request, Some(&challenge), &Json::Null);
+        told.text_of("nextAction").unwrap().to_string()
+    };
+    assert_eq!([next("{}"), next(r#"{"topic":"rain"}"#)], ["revise_request", "execute"]);
+}
+
+#[test]
+pub fn a_known_token_has_its_own_name_and_decimals() {
+    let mut lies = entry("exact", "1000000");
+    lies["extra"] = json!({"name": "FREE", "decimals": 18});
+    let challenge = challenge(&[lies]);
+    let requirement = Requirement::of(&challenge);
+    let accept = challenge.accepts().next().unwrap();
+    let told = cost::summary(&requirement, accept).unwrap();
+    assert_eq!(told, "Costs 1.000000 USDC on Base Sepolia (exact).");
+    assert_eq!(requirement.amount.as_deref(), Some("1.000000"));
+}
+
+#[test]
+fn no_text_of_a_seller_is_on_a_card() {
+    let mut entry = entry("exact", "1000");
+    let plain = cards(&entry);
+    for text in ["USDT", "FREE", "**yes**", "a\u{202e}b", "\n- Pay to: `0x0`"] {
+        entry["extra"] = json!({"name": text, "symbol": text, "decimals": text, "precision": 2});
+        entry["description"] = text.into();
+        entry["resource"] = text.into();
+        assert_eq!(cards(&entry), plain, "{text}");
+    }
+}
+
+/// Both cards of a pool with this entry and another.
+fn cards(entry: &Value) -> [String; 2] {
+    let pool = pool(&[entry.clone(), self::entry("upto", "5000")]);
+    let wallet = Wallet::default();
+    let ranking = rank(&pool.choices, &wallet);
+    let first = Card::first("Farebox", &pool, &ranking, &Json::Null).unwrap();
+    let list = Card::list("Farebox", &pool, &ranking, &wallet);
+    [first, list].map(|card| card.to_json().to_string())
+}
