@@ -1,6 +1,9 @@
 // The product's main job on real parts, with one command.
 //
-//   npm run demo [-- --once] [-- --headers] [-- --log pretty]
+//   npm run demo [-- agent] [-- --once] [-- --headers] [-- --log pretty]
+//
+// With `agent` it tells another story and ends: a model with three tools that sees the cost, asks a
+// person and pays once, in a loop and over MCP.
 //
 // Brings everything it needs, starts a chain, the reference facilitator, an origin and the gate, lets
 // stock clients pay, and stays up. `--once` ends instead, with 1 if anything did not hold; `--headers`
@@ -15,8 +18,11 @@ import { endAll } from './processes.mjs';
 import { checkNode, installPackages, installRust } from './setup.mjs';
 import { elapsed, runMain, step, StepFailed } from './steps.mjs';
 
-/** Where the gate listens if the port is free, so that its address is the same each time. */
+/** Where the gate listens if the port is free, so that the address to type is the same each time. */
 const PORT = 8402;
+
+/** Whether the story is that of an agent. */
+const isAgent = process.argv.includes('agent');
 
 await runMain(async () => {
   const once = process.argv.includes('--once');
@@ -30,10 +36,9 @@ await runMain(async () => {
   const gate = await step('gate', () => startGate(build, parts));
   console.log(`ready after ${elapsed()}`);
 
-  const { tour } = await import('../demo/tour.mjs');
   const everything = { ...parts, gate };
-  const broken = await tour(everything, { headers: process.argv.includes('--headers') });
-  if (!once) {
+  const broken = await play(everything);
+  if (!once && !isAgent) {
     const { linesToType } = await import('../demo/lines.mjs');
     console.log(linesToType(everything));
     if (process.argv.includes('--log')) gate.follow(process.argv.includes('json') ? (text) => process.stdout.write(text) : prettyStream((text) => process.stdout.write(text)));
@@ -44,6 +49,25 @@ await runMain(async () => {
   if (broken.length > 0) throw new StepFailed(`${broken.length} of the demo's checks failed`);
   console.log(`\nall checks passed, ${elapsed()}`);
 });
+
+/**
+ * Plays the story that was asked for, and returns what did not hold.
+ *
+ * @param {import('../demo/tour.mjs').Parts} parts
+ */
+async function play(parts) {
+  if (!isAgent) {
+    const { tour } = await import('../demo/tour.mjs');
+    return tour(parts, { headers: process.argv.includes('--headers') });
+  }
+  if (process.env.FAREBOX_BUILD === undefined) {
+    const [{ buildPayer }, { buildMcp }] = await Promise.all([import('./pkg.mjs'), import('./mcp.mjs')]);
+    await buildPayer();
+    await buildMcp();
+  }
+  const { agentStory } = await import('../demo/agent.mjs');
+  return agentStory(parts);
+}
 
 /**
  * Compiles while npm installs; the bundle needs both.
@@ -78,7 +102,7 @@ async function startGate(build, { chain, facilitator, origin, secret, token }) {
   const vars = gateVars({ chain, facilitator, origin });
   return miniflare.startGate({
     build,
-    port: (await isFree(PORT)) ? PORT : 0,
+    port: !isAgent && (await isFree(PORT)) ? PORT : 0,
     vars: { ...vars, ROUTES: [...vars.ROUTES, FAILING], RPC_URL: chain.url },
     secrets: { OPERATOR_TOKEN: token, ORIGIN_SECRET: secret },
   });
