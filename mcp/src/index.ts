@@ -8,5 +8,6 @@ export { aiTools, callTool, isToolError, tools } from './tools.js';
 export type { AiTool, JsonSchema, Tool, ToolError } from './tools.js';
 export { askThrough, cardOf, createAgentServer } from './server.js';
 export type { Ask, More } from './server.js';
+export { paidTools } from './paid.js';
 export { createSellingServer, listenForGate } from './sell.js';
 export type { Config, SellConfig, ServerConfig } from './config.js';

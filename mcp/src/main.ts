@@ -12,6 +12,7 @@ import { fileStore } from 'farebox/file-store';
 
 import { ConfigError, folderOf, privateKey, readConfig, type Config } from './config.js';
 import { connect } from './others.js';
+import { paidTools } from './paid.js';
 import { createSellingServer, listenForGate } from './sell.js';
 import { askThrough, createAgentServer } from './server.js';
 
@@ -44,7 +45,9 @@ async function paying(config: Config & { readonly folder: string }, file: string
   const harness = new AgentHarness({ client, ...(isAlone(config.folder) ? { store: fileStore(folderOf(config, 'prepared')) } : {}) });
   // What an earlier process was executing may be executed again, with the payment that it signed.
   await harness.restore();
-  const server: Server = createAgentServer({ harness: () => harness });
+  const others = config.servers === undefined ? undefined : paidTools(config.servers, () => options);
+  const server: Server = createAgentServer({ harness: () => harness, ...(others === undefined ? {} : { more: others }) });
+  server.onclose = () => { void others?.close(); };
   return server;
 }
 

@@ -48,7 +48,7 @@ async function sold(gate: string, name: string, given: Record<string, unknown>, 
   }
   const terms = response.headers.get('payment-required');
   const settlement = response.headers.get('payment-response');
-  const _meta = settlement === null ? {} : { _meta: { [SETTLEMENT]: decodeHeader(settlement) } };
+  const _meta = settlement === null ? {} : { _meta: { [SETTLEMENT]: settled(decodeHeader(settlement)) } };
   const text = await response.text();
   if (response.ok) return { ...JSON.parse(text) as CallToolResult, ..._meta };
   if (response.status === 402 && terms !== null) {
@@ -56,6 +56,13 @@ async function sold(gate: string, name: string, given: Record<string, unknown>, 
     return { isError: true, structuredContent: asked, content: [{ type: 'text', text: JSON.stringify(asked) }], ..._meta };
   }
   return { ...failed(problemOf(text, response.status)), ..._meta };
+}
+
+/** A settlement without the signed receipt, which names the gate's URL and not the tool that was called. */
+function settled(settlement: unknown): unknown {
+  const { extensions = {}, ...rest } = settlement as { extensions?: Record<string, unknown> };
+  const { 'offer-receipt': _, ...others } = extensions;
+  return Object.keys(others).length === 0 ? rest : { ...rest, extensions: others };
 }
 
 function failed(problem: object): CallToolResult {

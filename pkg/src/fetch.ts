@@ -5,7 +5,7 @@ import { beginning } from './beginning.js';
 import { notReplayable } from './body.js';
 import { endpointOf, endpointsOf, watchOf, type Endpoints, type Watch } from './endpoints.js';
 import { FareboxError, quietly, told, unusable, type SentPayment, type Told } from './error.js';
-import type { PayOptions, Proposal, Question, Receipt } from './options.js';
+import type { PaymentStep, PayOptions, Proposal, Question, Receipt } from './options.js';
 import { paidUrl, plain, requestOf, type Plain } from './request.js';
 import { addressOf, asSigner, type TypedData } from './signer.js';
 import { isStore, memoryStore, update, type Store } from './store.js';
@@ -77,7 +77,7 @@ function checked(fetch: unknown, given: unknown): PayOptions {
     const value = quietly(() => (given as Readonly<Record<string, unknown>>)[name], () => wrong(`${name} cannot be read`));
     if (value !== undefined) options[name] = value;
   }
-  for (const name of ['confirm', 'choose', 'broadcast', 'onEscalation', 'now']) {
+  for (const name of ['confirm', 'choose', 'broadcast', 'onEscalation', 'onStep', 'now']) {
     if (options[name] !== undefined && typeof options[name] !== 'function') throw wrong(`${name} is not a function`);
   }
   for (const name of ['identifier', 'acceptPayment']) {
@@ -88,7 +88,7 @@ function checked(fetch: unknown, given: unknown): PayOptions {
   return options as PayOptions;
 }
 
-const OPTIONS = ['signer', 'policy', 'store', 'confirm', 'choose', 'broadcast', 'onEscalation', 'now', 'identifier', 'acceptPayment'] as const;
+const OPTIONS = ['signer', 'policy', 'store', 'confirm', 'choose', 'broadcast', 'onEscalation', 'onStep', 'now', 'identifier', 'acceptPayment'] as const;
 
 /** A policy as text; one that is not plain data is reported like one that is not an object. */
 function policyText(policy: unknown): string {
@@ -144,6 +144,7 @@ async function steps(payment: Payment, last: Last): Promise<Response> {
   const { exchange, request, signer, store, now, endpoint, watch } = payment;
   const { signal } = request.rest;
   let reserved = false;
+  let sent = false;
   let step = await answered(exchange, payment.first, now);
   for (;;) {
     switch (step.do) {
@@ -151,6 +152,7 @@ async function steps(payment: Payment, last: Last): Promise<Response> {
         if (last.response === undefined) throw new TypeError('there is no response');
         if (last.response.ok) await watch.delivered(endpoint, step.retrying);
         if (step.receipt !== null) receipts.set(last.response, step.receipt);
+        if (reserved) tell(payment, 'done');
         return last.response;
       }
       case 'fail':
@@ -175,9 +177,11 @@ async function steps(payment: Payment, last: Last): Promise<Response> {
         signal?.throwIfAborted();
         await update(store, (record) => told(() => exchange.reserve(record, now())));
         reserved = true;
+        tell(payment, 'looked');
         // falls through
       case 'renew':
         if (payment.options.confirm !== undefined) await agree(payment);
+        tell(payment, 'confirmed');
         step = JSON.parse(exchange.prepare(now())) as Step;
         break;
       case 'mark':
@@ -192,6 +196,7 @@ async function steps(payment: Payment, last: Last): Promise<Response> {
           throw signal.reason;
         }
         let signature: string;
+        tell(payment, 'signing');
         try {
           signature = await signer.sign(typedData);
         } catch (error) {
@@ -212,6 +217,8 @@ async function steps(payment: Payment, last: Last): Promise<Response> {
         break;
       }
       case 'send': {
+        tell(payment, sent ? 'settling' : 'sent');
+        sent = true;
         await pause(step.waitMs, signal);
         last.response = await paid(payment, step.headers).catch(() => undefined);
         if (signal?.aborted === true && last.response === undefined) throw aborted(signal);
@@ -265,6 +272,16 @@ async function agree(payment: Payment): Promise<void> {
   }
   if (yes === true) return;
   throw declined();
+}
+
+/** Tells the hook how far it is; what the hook throws changes nothing. */
+function tell({ exchange, options }: Payment, step: PaymentStep): void {
+  try {
+    const proposal = options.onStep && proposalOf(exchange);
+    if (proposal) options.onStep?.(step, proposal);
+  } catch {
+    // A display that fails is no reason to lose a payment.
+  }
 }
 
 function declined(): FareboxError {

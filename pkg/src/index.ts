@@ -5,7 +5,7 @@
  */
 export { payingFetch, receiptOf, wrapFetch } from './fetch.js';
 export type { PayingFetch } from './fetch.js';
-export type { DeclaredAsset, PayOptions, Policy, Proposal, Question, Receipt } from './options.js';
+export type { DeclaredAsset, PaymentStep, PayOptions, Policy, Proposal, Question, Receipt } from './options.js';
 export { generatedSigner, localSigner, viemSigner, walletSigner } from './signer.js';
 export type { AnySigner, Eip1193Provider, EthersSigner, Signer, TypedData, ViemSigner } from './signer.js';
 export { endpointsOf } from './endpoints.js';

@@ -104,6 +104,12 @@ export type Question = {
   readonly url: string;
 };
 
+/**
+ * How far a payment is: its price is known and counted; it may be paid; the wallet is asked; it is
+ * sent; it is sent again, because its outcome is open; the answer is there.
+ */
+export type PaymentStep = 'looked' | 'confirmed' | 'signing' | 'sent' | 'settling' | 'done';
+
 export type PayOptions = {
   /**
    * The type takes `undefined` so that an environment variable can be passed; an unset one is the
@@ -133,6 +139,8 @@ export type PayOptions = {
    * [none].
    */
   readonly onEscalation?: (event: EscalationEvent) => void | Promise<void>;
+  /** Called as a payment goes on, to show it; its errors are dropped [none]. */
+  readonly onStep?: (step: PaymentStep, proposal: Proposal) => void;
   /** Unix seconds [the clock]. */
   readonly now?: () => number;
 };

@@ -93,6 +93,7 @@ test('a wallet that the browser injects is asked to switch its network, signs on
   let wallet: Injected | undefined;
   const results = await charged(payer.address, 1n, async () => resultsOf(await opened('wallet', {}, async (page) => { wallet = await injectWallet(page, payer, '0x1'); })));
   await assertReport(results['report'], payer.address);
+  assert.deepEqual(results['report']?.value?.['steps'], ['looked', 'confirmed', 'signing', 'sent', 'done']);
   assert.deepEqual(wallet?.calls, ['eth_requestAccounts', 'eth_chainId', 'wallet_switchEthereumChain', 'eth_signTypedData_v4']);
   assert.deepEqual(complaints, []);
 });

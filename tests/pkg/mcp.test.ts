@@ -1,7 +1,7 @@
 // farebox-mcp as it is published: packed, installed into a fresh folder, started by a real MCP client over stdio, and paying the real gate.
 
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
@@ -9,7 +9,9 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 
-import { PRICE_ATOMIC } from '../../demo/gate.mjs';
+import { gateVars, PRICE_ATOMIC } from '../../demo/gate.mjs';
+import { freePort } from '../../demo/server.mjs';
+import { startGate } from '../../scripts/miniflare.mjs';
 import { changesDuring, startWorld, transfersOf, type World } from '../e2e/world.ts';
 import { installedProject, packPackage, started, temporaryFolder } from './tarball.ts';
 
@@ -71,7 +73,8 @@ test('a model looks, a person agrees, it pays once, and says what happened', asy
   assert.deepEqual([prepared.nextAction, prepared.costSummary, cards], ['execute', 'Costs 0.010000 USDC on Base Sepolia (exact).', []]);
   const { result, change } = await changesDuring(world, payer.address, () => Promise.all([call('execute_prepared_request', { preparedId }), call('execute_prepared_request', { preparedId })]));
   assert.deepEqual([change.paid, change.received], [PRICE_ATOMIC, PRICE_ATOMIC]);
-  assert.deepEqual(result.map(({ harnessDisposition, rejectionCode, sdkOutcomeKind }) => [harnessDisposition, rejectionCode ?? sdkOutcomeKind]), [['executed', 'success'], ['rejected', 'prepared_request_consumed']]);
+  // Either of the two may be the first.
+  assert.deepEqual(result.map(({ rejectionCode, sdkOutcomeKind }) => String(rejectionCode ?? sdkOutcomeKind)).sort(), ['prepared_request_consumed', 'success']);
   const host_ = new URL(world.gate.url).host;
   assert.deepEqual(cards, [`Pay 0.01 USDC (10000) once?\nFor: GET ${host_}/report\nNetwork: eip155:84532, test money\nPay to: ${payee.address}`]);
   const { state, executionResult } = await call('get_execution_result', { preparedId }) as unknown as { state: string; executionResult: { merchantResponse: { body: string; headers: Record<string, string> } } };
@@ -167,6 +170,55 @@ console.log(JSON.stringify([Object.values(ai).every(({ inputSchema }) => isSchem
   writeFileSync(join(project, 'loop.mjs'), script);
   const { stdout } = await started(process.execPath, ['loop.mjs'], project);
   assert.deepEqual(JSON.parse(stdout), [true, [['url'], ['preparedId'], ['preparedId']], 'execute', 'success']);
+});
+
+/** A server of another's tools: one is free, one is worth money, one fails. */
+const TOOLS = `import { appendFileSync } from 'node:fs';
+import { Server } from ${JSON.stringify(import.meta.resolve('@modelcontextprotocol/sdk/server/index.js'))};
+import { StdioServerTransport } from ${JSON.stringify(import.meta.resolve('@modelcontextprotocol/sdk/server/stdio.js'))};
+import { CallToolRequestSchema, ListToolsRequestSchema } from ${JSON.stringify(import.meta.resolve('@modelcontextprotocol/sdk/types.js'))};
+const server = new Server({ name: 'weather', version: '1' }, { capabilities: { tools: {} } });
+const inputSchema = { type: 'object', properties: { city: { type: 'string' } } };
+server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: ['about', 'forecast', 'broken'].map((name) => ({ name, inputSchema })) }));
+server.setRequestHandler(CallToolRequestSchema, ({ params: { name, arguments: given } }) => {
+  appendFileSync(process.argv[2], name + '\\n');
+  return { isError: name === 'broken', content: [{ type: 'text', text: name + ' of ' + given.city + (process.env.FAREBOX_PRIVATE_KEY ?? '') }] };
+});
+await server.connect(new StdioServerTransport());
+`;
+
+test('tools of an MCP server are sold through a gate: a model elsewhere buys one, once, and what fails costs nothing', async () => {
+  const { chain, facilitator } = world;
+  const [payer, secret, port] = [chain.accounts.payers[1]!, 'a secret of gate and origin, 32 or more', await freePort()];
+  const route = (name: string): object => ({ path: `/tools/${name}`, methods: ['POST'], price: '$0.01' });
+  const vars = { ...gateVars({ chain, facilitator, origin: { url: `http://127.0.0.1:${port}` } }), ROUTES: [route('forecast'), route('broken')] };
+  const gate = await startGate({ vars, secrets: { ORIGIN_SECRET: secret } });
+  try {
+    const [log, tools, sell] = ['calls.log', 'tools.mjs', 'sell.json'].map((name) => join(project, name)) as [string, string, string];
+    writeFileSync(log, '');
+    writeFileSync(tools, TOOLS);
+    writeFileSync(sell, JSON.stringify({
+      sell: { server: { command: process.execPath, args: [tools, log] }, gate: gate.url, priced: ['forecast', 'broken'], listen: `127.0.0.1:${port}` },
+    }));
+    const weather = { command: process.execPath, args: [join(project, 'node_modules/.bin/farebox-mcp'), sell], env: { ORIGIN_SECRET: secret } };
+    const { client, cards } = await host('agrees', { folder: 'buyer', policy: { perDay: '1' }, servers: { weather } }, payer);
+    const { tools: offered } = await client.listTools();
+    assert.deepEqual(offered.map(({ name }) => name).slice(3), ['weather__about', 'weather__forecast', 'weather__broken']);
+    type Result = { isError?: boolean; content: { text: string }[]; _meta?: { 'farebox/receipt'?: { transaction: `0x${string}` } } };
+    const use = async (name: string): Promise<Result> => await client.callTool({ name: `weather__${name}`, arguments: { city: 'Paris' } }) as Result;
+    const { result: [about, forecast, broken], change } = await changesDuring(world, payer.address, async () => [await use('about'), await use('forecast'), await use('broken')]);
+    assert.deepEqual([about?.content[0]?.text, forecast?.content[0]?.text, broken?.isError], ['about of Paris', 'forecast of Paris', true]);
+    assert.deepEqual([change.paid, change.received], [PRICE_ATOMIC, PRICE_ATOMIC]);
+    const { transaction } = forecast?._meta?.['farebox/receipt'] ?? {};
+    assert.deepEqual(await transfersOf(world, transaction ?? '0x'), [{ from: payer.address, to: chain.accounts.payee.address, value: PRICE_ATOMIC }]);
+    assert.match(cards[0] ?? '', /^Pay 0\.01 USDC \(10000\) once\?\nFor: POST weather\.mcp\.invalid\/tools\/forecast\n/);
+    // The tool ran once for its payment; the gate alone may ask for it.
+    assert.equal(readFileSync(log, 'utf8').split('\n').filter((name) => name === 'forecast').length, 1);
+    const around = await fetch(`http://127.0.0.1:${port}/tools/forecast`, { method: 'POST', body: '{}' });
+    assert.equal(around.status, 403);
+  } finally {
+    await gate.stop();
+  }
 });
 
 /** What the gate says of the latest payment for a route. */

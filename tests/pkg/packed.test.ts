@@ -3,7 +3,7 @@
 // the compiled part as a page does and touch nothing of Node.
 
 import assert from 'node:assert/strict';
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -84,14 +84,30 @@ test('Node: a CommonJS module pays, by `await import`', async () => {
   await pays(() => runNode(at, 'main.cjs'));
 });
 
-test('Node: a bundle made with --platform=node pays, as a module and as CommonJS', async () => {
-  const { import: imported, rest } = program();
-  const at = await project('node-esbuild', { 'main.js': `${imported}\n(async () => {\n${rest}\n})();` });
-  const { warnings } = await esbuild.build({ absWorkingDir: at, entryPoints: ['main.js'], outfile: join(at, 'bundle.mjs'), bundle: true, format: 'esm', platform: 'node', logLevel: 'silent' });
+for (const [format, file] of [['esm', 'bundle.mjs'], ['cjs', 'bundle.cjs']] as const) {
+  test(`Node: a bundle made with --platform=node --format=${format} pays, in a folder of its own`, async () => {
+    const { import: imported, rest } = program();
+    const at = await project(`node-esbuild-${format}`, { 'main.js': `${imported}\n(async () => {\n${rest}\n})();` });
+    const outfile = join(at, 'alone', file);
+    const { warnings } = await esbuild.build({ absWorkingDir: at, entryPoints: ['main.js'], outfile, bundle: true, format, platform: 'node', logLevel: 'silent' });
+    assert.deepEqual(warnings, []);
+    await pays(() => runNode(join(at, 'alone'), file));
+  });
+}
+
+test('Node: a handler that a bundle exports as CommonJS pays, with the agent', async () => {
+  const at = await project('node-handler', {
+    'handler.js': `import { createLocalAgentClient } from 'farebox/agent';
+export const handler = async ({ url, key }) => {
+  const client = createLocalAgentClient({ signer: key, policy: { perDay: '1' } });
+  const { response, receipt } = await client.fetchPaid(url, undefined, {});
+  return (await response.text()) + '\\n' + receipt.paymentReference;
+};`,
+    'run.cjs': `require('./alone/handler.cjs').handler({ url: '${world.gate.url}/report', key: '${world.chain.accounts.payer.privateKey}' }).then(console.log);`,
+  });
+  const { warnings } = await esbuild.build({ absWorkingDir: at, entryPoints: ['handler.js'], outfile: join(at, 'alone/handler.cjs'), bundle: true, format: 'cjs', platform: 'node', minify: true, logLevel: 'silent' });
   assert.deepEqual(warnings, []);
-  // The compiled part lies beside the script, as it does beside the package's own.
-  copyFileSync(join(at, 'node_modules/farebox/wasm/farebox.wasm'), join(at, 'farebox.wasm'));
-  await pays(() => runNode(at, 'bundle.mjs'));
+  await pays(() => runNode(at, 'run.cjs'));
 });
 
 test('the command line of an installed package looks and pays', async () => {

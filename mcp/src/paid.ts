@@ -1,0 +1,51 @@
+/** Tools of other MCP servers, offered under their own names and paid for when they ask. */
+import type { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
+import { FareboxError, type PayOptions } from 'farebox';
+import { payMcpTool } from 'farebox/agent';
+
+import type { ServerConfig } from './config.js';
+import { connect, toolsOf } from './others.js';
+import type { More } from './server.js';
+
+/** The tools of these servers as `<name>__<tool>`; a call that asks for a payment is paid once, within the policy. */
+export function paidTools(servers: Readonly<Record<string, ServerConfig>>, options: () => PayOptions): More & { close(): Promise<void> } {
+  const clients = new Map<string, Promise<Client>>();
+  const clientOf = (name: string): Promise<Client> => {
+    const known = clients.get(name);
+    if (known !== undefined) return known;
+    const made = connect(servers[name] as ServerConfig);
+    clients.set(name, made);
+    made.catch(() => clients.delete(name));
+    return made;
+  };
+  return {
+    list: async () => {
+      const lists = await Promise.all(Object.keys(servers).map(async (name) => {
+        const found = await toolsOf(await clientOf(name)).catch(() => []);
+        // Results that ask for a payment do not have the declared form.
+        return found.map(({ outputSchema: _, description = '', ...tool }) => ({ ...tool, name: `${name}__${tool.name}`, description: `${description}\n\nMay cost money: it is paid once, if the policy allows it and a person agrees.`.trim() }));
+      }));
+      return lists.flat();
+    },
+    call: async (full, given) => {
+      const at = full.indexOf('__');
+      const name = full.slice(0, Math.max(at, 0));
+      if (!Object.hasOwn(servers, name)) return undefined;
+      const client = await clientOf(name);
+      const call = (params: object, signal?: AbortSignal): Promise<never> =>
+        client.callTool(params as never, undefined, signal === undefined ? {} : { signal }) as Promise<never>;
+      try {
+        const { result, receipt } = await payMcpTool(call, { name: full.slice(at + 2), arguments: given }, { ...options(), server: name });
+        return (receipt === undefined ? result : { ...result, _meta: { ...result._meta, 'farebox/receipt': receipt } }) as CallToolResult;
+      } catch (error) {
+        if (!(error instanceof FareboxError)) throw error;
+        const { code, message, remedy, signed } = error;
+        return { isError: true, content: [{ type: 'text', text: JSON.stringify({ code, message, remedy, signed }) }] };
+      }
+    },
+    close: async () => {
+      for (const client of clients.values()) await client.then((it) => it.close(), () => undefined);
+    },
+  };
+}
