@@ -81,7 +81,11 @@ async function serveBoth({ shared, forger, network }) {
     let text = '';
     for await (const piece of request.setEncoding('utf8')) text += piece;
     /** @param {unknown} value */
-    const send = (value) => response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value));
+    const send = (value) => {
+      // As the reference's facilitators do, which are made with Express.
+      const answer = Buffer.from(JSON.stringify(value));
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': answer.length }).end(answer);
+    };
     if (request.url === '/supported' || request.method === 'GET') {
       return send({ kinds: [{ x402Version: 2, scheme: 'exact', network }], extensions: [], signers: {} });
     }

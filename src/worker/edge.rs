@@ -271,6 +271,10 @@ pub(super) enum Upload {
 
 /// Waits for the end of a request's body on its way to the origin.
 pub(super) async fn upload_of(sent: &JsValue, milliseconds: u32) -> Upload {
+    // Most requests have no body, or one that was read before it was sent.
+    if sent.is_undefined() {
+        return Upload::Over;
+    }
     let end = settled(uploaded(sent, milliseconds)).await.and_then(|end| end.as_string());
     match end.as_deref() {
         Some("complete" | "client_left") => Upload::Over,

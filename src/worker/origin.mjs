@@ -66,11 +66,11 @@ const UPLOAD_IDLE_MS = 60_000;
 /**
  * Whether a request's body went to its end, which is waited for: `broken` if it did not, `flowing` if it still goes on.
  *
- * @param {Promise<string> | undefined} sent
+ * @param {Promise<string>} sent
  * @param {number} milliseconds
  */
-export async function uploaded(sent, milliseconds) {
-  return sent === undefined ? 'complete' : race(sent, milliseconds, 'flowing');
+export function uploaded(sent, milliseconds) {
+  return race(sent, milliseconds, 'flowing');
 }
 
 /**
