@@ -149,12 +149,23 @@ test('a session key pays without the wallet, within its cap, its host and its ti
 test('two tabs share one budget: what one has spent, the other has not', async () => {
   const payer = payerOf(2);
   const more = { key: payer.privateKey, cap: '0.035', budget: 'tabs' };
+  // All terms arrive at one moment: without the store's order, one tab would spend what the other has counted.
+  const atOnce = meeting(12);
+  await context.route(`${world.gate.url}/**`, async (route) => {
+    const request = route.request();
+    if (request.method() !== 'GET' || await request.headerValue('payment-signature') !== null) return route.continue();
+    const response = await route.fetch();
+    await atOnce();
+    await route.fulfill({ response });
+  });
   const tabs = await charged(payer.address, 3n, async () => {
     const both = await Promise.all([opened('tab', more), opened('tab', more)]);
     return Promise.all(both.map(resultsOf));
   });
-  const results = tabs.flatMap((tab) => Object.values(tab));
-  assert.deepEqual(results.map(({ code }) => code ?? 'paid').sort(), ['budget_exhausted', 'budget_exhausted', 'budget_exhausted', 'paid', 'paid', 'paid']);
+  for (const { order } of tabs) assert.deepEqual(order?.value, [true, false, 'first']);
+  const results = tabs.flatMap((tab) => Object.values(tab)).filter(({ name }) => name !== 'order');
+  const codes = results.map(({ code }) => code ?? 'paid');
+  assert.deepEqual([codes.length, codes.filter((code) => code === 'paid').length, codes.filter((code) => code === 'budget_exhausted').length], [12, 3, 9]);
   assert.deepEqual(complaints, []);
 });
 
@@ -207,6 +218,18 @@ async function fund(address: `0x${string}`): Promise<void> {
   const wallet = createWalletClient({ account: payerOf(7), chain: chain.chain, transport: http(chain.url) });
   const hash = await wallet.writeContract({ address: chain.token.address, abi: chain.token.abi, functionName: 'transfer', args: [address, 100n * PRICE_ATOMIC] });
   await chain.publicClient.waitForTransactionReceipt({ hash });
+}
+
+/** A function that returns once so many have called it. */
+function meeting(count: number): () => Promise<void> {
+  let missing = count;
+  let begin: () => void = () => undefined;
+  const all = new Promise<void>((resolve) => { begin = resolve; });
+  return () => {
+    missing -= 1;
+    if (missing === 0) begin();
+    return all;
+  };
 }
 
 async function eventually(holds: () => boolean): Promise<void> {
