@@ -17,7 +17,7 @@ const AT_ONCE = 1;
 const WARM_ROUNDS = 4;
 
 /** Most values of what fills a proof, so that just not too many are in it. */
-const VALUES = 980;
+const VALUES = 730;
 const most = (/** @type {number} */ values) => Math.min(values, VALUES);
 
 /** Parts of paths whose rewrites come in many orders. */
