@@ -1,10 +1,13 @@
 //! Heads of requests and responses, header grammar and size limits. Bodies are never handled here.
 //! Spec: RFC 9110.
 
+mod pieces;
+
 use alloc::borrow::{Cow, ToOwned};
 use alloc::string::String;
 use alloc::vec::Vec;
 
+pub use self::pieces::UrlPieces;
 use crate::mutant::{Mutant, planted};
 
 /// Maximum size of a proof header, bytes.
@@ -197,24 +200,19 @@ impl RequestHead {
     /// The authority of the URL (host and port).
     #[must_use]
     pub fn authority(&self) -> &str {
-        let rest = self.url.split_once("://").map_or("", |(_, rest)| rest);
-        rest.split(['/', '?', '#']).next().unwrap_or("")
+        UrlPieces::of(&self.url).map_or("", |url| url.authority)
     }
 
     /// The host of the URL, without a port.
     #[must_use]
     pub fn host(&self) -> &str {
-        let authority = self.authority();
-        match authority.rsplit_once(':') {
-            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-            _ => authority,
-        }
+        UrlPieces::of(&self.url).map_or("", |url| url.host())
     }
 
     /// Path and query as they will be forwarded.
     #[must_use]
     pub fn target(&self) -> &str {
-        target_of(&self.url).unwrap_or("/")
+        UrlPieces::of(&self.url).and_then(|url| url.target()).unwrap_or("/")
     }
 
     /// Whether there are more fields, more bytes of them or longer lists in them than any client
@@ -250,23 +248,6 @@ impl RequestHead {
         let html = quality(accept, "text", "html");
         html > 0 && html > quality(accept, "application", "json")
     }
-}
-
-/// Path and query of an absolute URL; `/` is put before a bare query. `None` for other text.
-///
-/// # Examples
-/// ```
-/// use farebox_core::http::target_of;
-/// assert_eq!(target_of("https://a.example/x?y=1#z"), Some("/x?y=1"));
-/// assert_eq!(target_of("a.example/x"), None);
-/// ```
-#[must_use]
-pub fn target_of(url: &str) -> Option<&str> {
-    let (_, rest) = url.split_once("://")?;
-    let start = rest.find(['/', '?', '#'])?;
-    let target = rest.get(start..)?;
-    let end = target.find('#').unwrap_or(target.len());
-    target.get(..end).filter(|target| target.starts_with('/'))
 }
 
 /// The weight of a media type in thousandths, by its most specific range. Spec: RFC 9110 12.5.1.
@@ -390,8 +371,5 @@ mod tests {
     fn an_url_falls_into_authority_and_target() {
         assert_eq!(head("").authority(), "a.example");
         assert_eq!(head("").target(), "/x?y=1");
-        assert_eq!(target_of("https://a.example/x#frag"), Some("/x"));
-        assert_eq!(target_of("a.example/x"), None);
-        assert_eq!(target_of("https://a.example"), None);
     }
 }

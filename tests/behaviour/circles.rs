@@ -42,6 +42,7 @@ const ALLOWED: &[Allowed] = &[
             "gate::config::networks",
             "gate::config::pricer",
             "gate::config::routes",
+            "gate::config::routes::settings",
             "gate::config::shape",
             "gate::config::table",
         ],

@@ -11,7 +11,7 @@ use serde_json::Value;
 use sha2::Sha256;
 
 use crate::encoding::{base64, hex};
-use crate::http::target_of;
+use crate::http::UrlPieces;
 use crate::secret::Secret;
 use crate::time::UnixTime;
 
@@ -118,7 +118,8 @@ impl Auth {
                     body = format!(r#"{open},"syncSettle":true}}"#);
                 }
                 let at = timestamp(moment.milliseconds);
-                let signed = [&at, method, target_of(url).unwrap_or_default(), &body];
+                let target = UrlPieces::of(url).and_then(|url| url.target()).unwrap_or_default();
+                let signed = [&at, method, target, &body];
                 lines = format!(
                     "ok-access-key: {}\nok-access-sign: {}\nok-access-timestamp: {at}\nok-access-passphrase: {}\n",
                     key.expose(),

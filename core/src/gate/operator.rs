@@ -6,6 +6,7 @@
 //! found. Spec: docs/operations.md, "Operator API".
 
 mod export;
+mod item;
 mod metrics;
 mod query;
 mod refund;

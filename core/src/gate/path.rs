@@ -14,6 +14,7 @@
 mod escape;
 mod letters;
 mod reading;
+mod rewrite;
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;

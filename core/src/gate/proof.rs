@@ -14,7 +14,7 @@ use super::restore::NO_DATE;
 use crate::chain::ChainId;
 use crate::encoding::hex;
 use crate::facilitator::wire;
-use crate::http::{Headers, RequestHead, target_of};
+use crate::http::{Headers, RequestHead, UrlPieces};
 use crate::mutant::{Mutant, planted};
 use crate::payment::Proof;
 use crate::payment::authorization::{SignatureCheck, ValidityBounds};
@@ -188,7 +188,11 @@ fn unlisted(network: &str, payload: &Map<String, Value>) -> Code {
 
 /// Whether `resource.url` names the path and query of this request; its host is not compared.
 fn names_target(url: &str, target: &str) -> bool {
-    let named = if url.starts_with('/') { Some(url) } else { target_of(url) };
+    let named = if url.starts_with('/') {
+        Some(url)
+    } else {
+        UrlPieces::of(url).and_then(|url| url.target())
+    };
     match named {
         Some(named) if named.is_ascii() => named == target,
         Some(named) => in_ascii(named) == target,

@@ -9,6 +9,7 @@ use super::state::Proposed;
 use crate::client::offer::{Offer, TermsSource, Way};
 use crate::client::prepare::Prepared;
 use crate::client::price::{self, Unit};
+use crate::http::UrlPieces;
 use crate::x402::v2::Flow;
 
 impl Exchange {
@@ -60,9 +61,7 @@ pub(super) fn in_words(offer: &Offer) -> String {
 
 /// Host and port of an absolute URL, lower case.
 pub(super) fn host_of(url: &str) -> String {
-    // `https:`, an empty part, the authority, and the rest.
-    let authority = url.split(['/', '?', '#']).nth(2).unwrap_or_default();
-    authority.rsplit('@').next().unwrap_or_default().to_ascii_lowercase()
+    UrlPieces::of(url).map(|url| url.host_and_port()).unwrap_or_default().to_ascii_lowercase()
 }
 
 /// Scheme, host and port of an absolute URL.

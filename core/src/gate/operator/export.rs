@@ -4,8 +4,8 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::item::readable;
 use super::message;
-use super::visit::readable;
 use crate::encoding;
 use crate::gate::call::LedgerCall;
 use crate::gate::reply::{Audience, Body, Reply, own_headers};

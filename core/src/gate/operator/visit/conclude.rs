@@ -1,0 +1,136 @@
+//! Answers of a query once its objects have been asked.
+
+use alloc::borrow::ToOwned;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::json;
+
+use super::{FailureFilter, OperatorQuery, Task};
+use crate::encoding;
+use crate::gate::operator::item::readable;
+use crate::gate::operator::query::ListCursor;
+use crate::gate::operator::{answer, metrics, refusal};
+use crate::gate::reply::Reply;
+use crate::gate::units;
+use crate::ledger::report::tally::{ACCOUNTS, Sum};
+use crate::ledger::report::{FailingClient, PaymentItem, transitions};
+use crate::problem::Code;
+use crate::sorted::{Sorted, by_rank};
+use crate::time::UnixTime;
+
+impl OperatorQuery {
+    /// One payment with its transitions.
+    pub(super) fn shown(&self, item: &PaymentItem) -> Reply {
+        let steps = transitions(&item.history);
+        let bare = PaymentItem { history: String::new(), ..item.clone() };
+        let item = readable(&bare);
+        let steps = encoding::json::text(&steps);
+        let open = item.strip_suffix('}').unwrap_or_default();
+        self.json([open, ",\"transitions\":", &steps, "}"].concat())
+    }
+
+    fn json(&self, document: String) -> Reply {
+        answer("application/json", document, &self.correlation)
+    }
+
+    /// The answer once every object has been asked.
+    pub(super) fn conclude(&self) -> Reply {
+        match &self.task {
+            Task::List { .. } => {
+                let next = encoding::json::text(&self.next.as_ref().map(ListCursor::to_text));
+                let items: Vec<_> = self.items.iter().map(readable).collect();
+                self.json(["{\"items\":[", &items.join(","), "],\"next\":", &next, "}"].concat())
+            }
+            Task::Find { .. } | Task::Decide { .. } => {
+                let code = if self.down { Code::LedgerUnavailable } else { Code::NotFound };
+                refusal(code, &self.correlation, None)
+            }
+            Task::Totals { day, .. } => {
+                let day = UnixTime::from_secs(*day).rfc3339();
+                let day = day.split('T').next().unwrap_or_default();
+                let items: Vec<_> = self.sums.iter().map(|(_, sum)| self.total(sum)).collect();
+                self.json(json!({ "day": day, "items": items }).to_string())
+            }
+            Task::Audit => self.audit(),
+            Task::Failures { limit, wanted } => self.failures(*limit, wanted),
+            Task::Metrics { now } => {
+                let text = metrics::text(
+                    &self.counts,
+                    &self.failing_counts,
+                    self.oldest_unknown,
+                    self.meters.as_deref().unwrap_or_default(),
+                    *now,
+                );
+                answer("text/plain; version=0.0.4; charset=utf-8", text, &self.correlation)
+            }
+        }
+    }
+
+    fn total(&self, sum: &Sum) -> serde_json::Value {
+        let (symbol, decimals) = units::of(&sum.network, &sum.asset).unzip();
+        let mut total = json!({
+            "network": sum.network,
+            "asset": sum.asset,
+            "symbol": symbol,
+            "decimals": decimals,
+            "route": sum.route,
+            "settled": sum.column("settled").to_string(),
+            "doubtful": sum.column("doubtful").to_string(),
+        });
+        if let Some(members) = total.as_object_mut() {
+            for account in ACCOUNTS {
+                members.insert(account.to_owned(), json!(sum.column(account).to_string()));
+            }
+        }
+        total
+    }
+
+    /// The clients that fail most, and the number of failing clients at each route.
+    fn failures(&self, limit: u64, wanted: &FailureFilter) -> Reply {
+        let agrees = |wanted: &Option<String>, text: &str| {
+            wanted.as_deref().is_none_or(|wanted| wanted == text)
+        };
+        let failing: Vec<&FailingClient> = self
+            .failing
+            .iter()
+            .filter(|it| agrees(&wanted.code, &it.code) && agrees(&wanted.route, &it.route))
+            .collect();
+        let mut failing = by_rank(failing, |it| (!it.attempts, !it.times));
+        let mut routes: Sorted<(&str, &str), (u64, u64)> = Sorted::new();
+        for it in &failing {
+            let (clients, attempts) = routes.get_or((&it.route, &it.code), Default::default);
+            *clients = clients.saturating_add(1);
+            *attempts = attempts.saturating_add(it.attempts);
+        }
+        let routes: Vec<_> = routes
+            .into_iter()
+            .map(|((route, code), (clients, attempts))| {
+                json!({ "route": route, "code": code, "clients": clients, "attempts": attempts })
+            })
+            .collect();
+        failing.truncate(usize::try_from(limit).unwrap_or(1));
+        self.json(json!({ "items": failing, "routes": routes }).to_string())
+    }
+
+    fn audit(&self) -> Reply {
+        let mut assets: Sorted<[String; 2], Sum> = Sorted::new();
+        for ([network, asset, _], sum) in self.sums.iter() {
+            let place = [network.clone(), asset.clone()];
+            assets.get_or(place, Sum::default).merge(sum);
+        }
+        let items: Vec<_> = assets
+            .into_iter()
+            .map(|([network, asset], sum)| {
+                let difference = sum.difference();
+                let mut item = self.total(&Sum { network, asset, ..sum });
+                if let Some(members) = item.as_object_mut() {
+                    members.remove("route");
+                    members.insert("difference".to_owned(), json!(difference));
+                }
+                item
+            })
+            .collect();
+        self.json(json!({ "items": items }).to_string())
+    }
+}
