@@ -78,7 +78,7 @@ async function bundleCheck(glue) {
   const folder = join(root, 'pkg', 'check');
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  const { properties } = JSON.parse(readFileSync(join(root, 'schema', 'wrangler.schema.json'), 'utf8')).definitions.vars;
+  const { properties } = JSON.parse(readFileSync(join(root, 'docs', 'wrangler.schema.json'), 'utf8')).definitions.vars;
   await esbuild.build({
     absWorkingDir: root,
     entryPoints: ['scripts/check/command.mjs'],

@@ -102,7 +102,7 @@ export function described(schema, document) {
 }
 
 if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
-  const file = join(root, 'schema', 'wrangler.schema.json');
+  const file = join(root, 'docs', 'wrangler.schema.json');
   const document = readFileSync(join(root, 'docs', 'configuration.md'), 'utf8');
   writeFileSync(file, `${JSON.stringify(described(JSON.parse(readFileSync(file, 'utf8')), document), null, 2)}\n`);
 }

@@ -17,7 +17,7 @@ export const BINDINGS = /** @type {const} */ ({
 
 /** @returns {string[]} the variables that the schema describes */
 export function variables() {
-  const schema = JSON.parse(readFileSync(new URL('../../schema/wrangler.schema.json', import.meta.url), 'utf8'));
+  const schema = JSON.parse(readFileSync(new URL('../../docs/wrangler.schema.json', import.meta.url), 'utf8'));
   return Object.keys(schema.definitions.vars.properties);
 }
 

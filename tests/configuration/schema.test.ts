@@ -18,7 +18,7 @@ type Definition = {
 };
 type Schema = { readonly allOf: readonly [{ readonly $ref: string }]; readonly definitions: { readonly [name: string]: Definition } };
 
-const FILE = resolve('schema/wrangler.schema.json');
+const FILE = resolve('docs/wrangler.schema.json');
 const SCHEMA = JSON.parse(readFileSync(FILE, 'utf8')) as Schema;
 const DOCUMENT = readFileSync('docs/configuration.md', 'utf8');
 

@@ -184,8 +184,7 @@ fn every_command_that_is_named_exists() {
 #[test]
 fn every_file_that_contributing_names_exists() {
     let text = read("CONTRIBUTING.md");
-    let folders =
-        ["core/", "docs/", "pkg/", "schema/", "scripts/", "src/", "tests/"].map(String::from);
+    let folders = ["core/", "docs/", "pkg/", "scripts/", "src/", "tests/"].map(String::from);
     let is_path = |name: &String| {
         folders.iter().any(|folder| name.starts_with(folder)) && !name.contains(['*', '…', ' '])
     };

@@ -11,9 +11,9 @@
 
 import { parseArgs } from 'node:util';
 
-import { buildWorker } from '../scripts/build.mjs';
-import { endAll } from '../scripts/processes.mjs';
-import { runMain, step, StepFailed } from '../scripts/steps.mjs';
+import { buildWorker } from '../build.mjs';
+import { endAll } from '../processes.mjs';
+import { runMain, step, StepFailed } from '../steps.mjs';
 import { startBackend } from './backend.mjs';
 import { networkOf } from './load.mjs';
 import { FORGER, NETWORK } from './payments.mjs';

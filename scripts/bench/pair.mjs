@@ -10,8 +10,8 @@
 
 import { parseArgs } from 'node:util';
 
-import { endAll } from '../scripts/processes.mjs';
-import { runMain, step, StepFailed } from '../scripts/steps.mjs';
+import { endAll } from '../processes.mjs';
+import { runMain, step, StepFailed } from '../steps.mjs';
 import { startBackend } from './backend.mjs';
 import { networkOf } from './load.mjs';
 import { FORGER, NETWORK } from './payments.mjs';

@@ -22,7 +22,7 @@ import * as esbuild from 'esbuild';
 import { hashTypedData, recoverTypedDataAddress } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 
-import { elapsed, root, runMain, step, StepFailed } from '../scripts/steps.mjs';
+import { elapsed, root, runMain, step, StepFailed } from '../steps.mjs';
 import { ASSET, CHAIN_ID, NETWORK, PAY_TO } from './payments.mjs';
 import { median, quotients } from './rounds.mjs';
 
@@ -179,7 +179,7 @@ await runMain(async () => {
   if (!existsSync(entry)) throw new StepFailed('there is no built package: run `npm run build:pkg` first');
   // The lines alone belong on the standard output then.
   if (values.json) console.log = console.error;
-  /** @type {typeof import('../pkg/dist/index.js')} */
+  /** @type {typeof import('../../pkg/dist/index.js')} */
   const farebox = await import(pathToFileURL(entry).href);
 
   const key = `0x${'4a'.repeat(32)}`;
@@ -189,7 +189,7 @@ await runMain(async () => {
   const peer = scripted();
   const theirs = wrapFetchWithPaymentFromConfig(peer.fetch, { schemes: [{ network: 'eip155:*', client: new ExactEvmScheme(account) }] });
   const payTheirs = () => payments(theirs, peer.seen);
-  const payOurs = (/** @type {import('../pkg/dist/index.js').Store} */ store, /** @type {number | undefined} */ at = undefined) => {
+  const payOurs = (/** @type {import('../../pkg/dist/index.js').Store} */ store, /** @type {number | undefined} */ at = undefined) => {
     const { fetch, seen } = scripted();
     const now = at === undefined ? {} : { now: () => at };
     return payments(farebox.wrapFetch(fetch, { signer, policy, store, ...now }), seen);

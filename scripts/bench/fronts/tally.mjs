@@ -3,7 +3,7 @@
 // @ts-expect-error the built gate, which stands beside this module inside workerd
 import gate, { Ledger as Built } from './index.js';
 
-import { counted } from '../../scripts/tally.mjs';
+import { counted } from '../../tally.mjs';
 
 /** @type {Record<string, number>} */
 const counts = {};

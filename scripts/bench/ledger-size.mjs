@@ -87,7 +87,7 @@ async function manyRows(stage) {
  * @param {Stage} stage
  */
 async function start({ backend, choice }) {
-  const gate = await startSide('farebox', backend, choice, 'bench/fronts/rows.mjs', { LEDGER_SHARDS: 1, RECOVERY: UNHURRIED });
+  const gate = await startSide('farebox', backend, choice, 'scripts/bench/fronts/rows.mjs', { LEDGER_SHARDS: 1, RECOVERY: UNHURRIED });
   await pay(gate);
   return gate;
 }

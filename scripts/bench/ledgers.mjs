@@ -19,7 +19,7 @@ import { startObjects, startSide } from './sides.mjs';
  */
 export async function claims({ backend, choice, rounds }) {
   const gate = await startSide('farebox', backend, choice, FRONT);
-  const peer = await startObjects('one INSERT', 'bench/peers/insert.mjs', choice.ledger, FRONT);
+  const peer = await startObjects('one INSERT', 'scripts/bench/peers/insert.mjs', choice.ledger, FRONT);
   /** @type {Line[]} */
   const lines = [];
   for (const objects of [1, 4, 16]) {
@@ -86,7 +86,7 @@ function claim() {
   return JSON.stringify({ v: 1, payer, key: hex(32), command, role: 'sole' });
 }
 
-const FRONT = 'bench/fronts/claims.mjs';
+const FRONT = 'scripts/bench/fronts/claims.mjs';
 const CLAIMS = 500;
 const AT_ONCE = 32;
 /** What one object is planned for. */
@@ -99,7 +99,7 @@ const LEAST_PER_SECOND = 250;
  * @returns {Promise<Line[]>}
  */
 export async function writes({ backend, choice }) {
-  const gate = await startSide('farebox', backend, choice, 'bench/fronts/tally.mjs');
+  const gate = await startSide('farebox', backend, choice, 'scripts/bench/fronts/tally.mjs');
   backend.delay(0, 0);
   const count = async () => JSON.parse((await gate.client.send({ path: '/_tally', headers: {} })).text);
   /** @type {(path: string) => Promise<Record<string, number>>} */

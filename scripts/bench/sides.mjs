@@ -9,9 +9,9 @@ import { join, resolve } from 'node:path';
 import * as esbuild from 'esbuild';
 import { Miniflare } from 'miniflare';
 
-import { randomSecrets } from '../scripts/miniflare.mjs';
-import { onEnd } from '../scripts/processes.mjs';
-import { root, StepFailed } from '../scripts/steps.mjs';
+import { randomSecrets } from '../miniflare.mjs';
+import { onEnd } from '../processes.mjs';
+import { root, StepFailed } from '../steps.mjs';
 import { Client } from './load.mjs';
 import { ASSET, CHAIN_ID, mppxPayments, NETWORK, PAY_TO, termsOf, termsOfVersion1, x402Payments } from './payments.mjs';
 import { Processor } from './processor.mjs';
@@ -64,12 +64,12 @@ export async function startSide(name, { originUrl, facilitatorUrl }, { build, le
 
 /** Workers that answer payments. */
 const PEERS = {
-  '@x402/hono': 'bench/peers/hono.mjs',
-  'x402-hono': 'bench/peers/x402-hono.mjs',
-  mppx: 'bench/peers/mppx.mjs',
-  'a plain proxy': 'bench/peers/proxy.mjs',
-  'three calls': 'bench/peers/three-calls.mjs',
-  'an empty Worker': 'bench/peers/empty.mjs',
+  '@x402/hono': 'scripts/bench/peers/hono.mjs',
+  'x402-hono': 'scripts/bench/peers/x402-hono.mjs',
+  mppx: 'scripts/bench/peers/mppx.mjs',
+  'a plain proxy': 'scripts/bench/peers/proxy.mjs',
+  'three calls': 'scripts/bench/peers/three-calls.mjs',
+  'an empty Worker': 'scripts/bench/peers/empty.mjs',
 };
 
 /**

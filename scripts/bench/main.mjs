@@ -17,8 +17,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
-import { endAll } from '../scripts/processes.mjs';
-import { elapsed, root, runMain, step, StepFailed } from '../scripts/steps.mjs';
+import { endAll } from '../processes.mjs';
+import { elapsed, root, runMain, step, StepFailed } from '../steps.mjs';
 import { startBackend } from './backend.mjs';
 import { FORGER, NETWORK } from './payments.mjs';
 import { scenarios } from './scenarios.mjs';
