@@ -18,7 +18,8 @@ use wasm_bindgen::JsValue;
 use super::edge::{Digested, Upload};
 use super::resolve::{Resolved, resolve};
 use super::{
-    Asked, Bindings, attempts, chain, edge, facilitator, handover, ledger, meters, now, origin,
+    Bindings, LoggedRequest, attempts, chain, edge, facilitator, handover, ledger, meters, now,
+    origin,
 };
 
 /// Answers a request that shows a proof: the client waits for the promise, the work goes on without
@@ -385,7 +386,7 @@ fn kind(collected: &JsValue) -> Collected {
 
 /// The log line of one paid request.
 struct Log {
-    request: Asked,
+    request: LoggedRequest,
     started: u64,
     label: Label,
     facilitator_ms: u64,
@@ -396,7 +397,7 @@ struct Log {
 impl Log {
     fn new(head: &RequestHead, fresh: &str) -> Self {
         Self {
-            request: Asked::new(head, correlation_id(&head.headers, fresh)),
+            request: LoggedRequest::new(head, correlation_id(&head.headers, fresh)),
             started: edge::clock_ms(),
             label: Label { members: ",\"key8\":\"\"".to_owned(), ..Label::default() },
             facilitator_ms: 0,

@@ -122,7 +122,7 @@ fn answer(
     if shows_proof(&head.headers) {
         return drive::begin(gate, head, fresh, request, bindings, &context);
     }
-    let asked = Asked::new(&head, correlation_id(&head.headers, &fresh));
+    let asked = LoggedRequest::new(&head, correlation_id(&head.headers, &fresh));
     let admission = match attempts::admit(&gate, head, &fresh).0 {
         Admission::Respond(reply) => return refuse(&gate, &reply, &asked, &ledger, &context),
         admission => admission.unpaid(),
@@ -140,7 +140,7 @@ fn answer(
 async fn unpaid(
     gate: Rc<Gate>,
     admission: Admission<'static>,
-    asked: Asked,
+    asked: LoggedRequest,
     request: JsValue,
     bindings: Bindings,
     context: JsValue,
@@ -161,7 +161,7 @@ async fn unpaid(
 fn refuse(
     gate: &Rc<Gate>,
     reply: &Reply,
-    asked: &Asked,
+    asked: &LoggedRequest,
     ledger: &JsValue,
     context: &JsValue,
 ) -> JsValue {
@@ -351,13 +351,13 @@ fn fresh_id() -> String {
 }
 
 /// What the log says of a request.
-struct Asked {
+struct LoggedRequest {
     correlation: String,
     method: String,
     path: String,
 }
 
-impl Asked {
+impl LoggedRequest {
     fn new(head: &RequestHead, correlation: &str) -> Self {
         let path = head.target().split('?').next().unwrap_or_default();
         let (correlation, method) = (correlation.to_owned(), head.method.clone());

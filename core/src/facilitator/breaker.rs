@@ -12,7 +12,7 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::payers::{Caller, Conduct, Evidence, Exchange, FRESH_SECS, PayerHistory};
+use super::payers::{CallEnd, Caller, Conduct, Evidence, FRESH_SECS, PayerHistory};
 use super::reply::{Health, Reply};
 use crate::mutant::{Mutant, planted};
 use crate::sorted::RecentMap;
@@ -38,27 +38,27 @@ const MAX_NAMES: usize = 64;
 #[derive(Clone, Debug)]
 pub struct Breaker {
     /// Payers whose calls failed in a row.
-    failures: Row,
+    failures: PayerStreak,
     /// The failed calls in a row of each payer.
     calls: RecentMap<String, u64>,
     /// The next try of each client network that has tried: a network does not use up another's try.
     tries: Vec<(String, UnixTime)>,
     /// Payers whose settlements failed in a row, regardless of `verify`.
-    settles: Row,
+    settles: PayerStreak,
     /// Payers whose exchanges failed in a row, or whose answers report a fault that is not theirs.
-    troubles: Row,
+    troubles: PayerStreak,
     /// Time of the last of those.
     troubled_at: UnixTime,
 }
 
 /// Different payers, one after the other.
 #[derive(Clone, Debug)]
-struct Row {
+struct PayerStreak {
     names: Vec<String>,
     count: u64,
 }
 
-impl Row {
+impl PayerStreak {
     const fn new() -> Self {
         Self { names: Vec::new(), count: 0 }
     }
@@ -130,7 +130,8 @@ impl Default for Condition {
 
 impl Default for Breaker {
     fn default() -> Self {
-        let (failures, settles, troubles) = (Row::new(), Row::new(), Row::new());
+        let (failures, settles, troubles) =
+            (PayerStreak::new(), PayerStreak::new(), PayerStreak::new());
         let troubled_at = UnixTime::from_secs(0);
         let (calls, tries) = (RecentMap::new(MAX_PAYERS), Vec::new());
         Self { failures, calls, tries, settles, troubles, troubled_at }
@@ -212,7 +213,7 @@ impl Breaker {
         // A facilitator that rejects a key is up: noting it as down would answer payers with either
         // cause in turn.
         let refuses_key = operation == Operation::Verify && reply.refuses_key();
-        let exchange = Exchange {
+        let exchange = CallEnd {
             is_settle: operation == Operation::Settle,
             has_failed: reply.health() == Health::Bad && !refuses_key,
             settled: operation == Operation::Settle && reply.settles(),

@@ -86,7 +86,7 @@ impl Conduct {
     }
 
     /// Records an exchange.
-    pub(super) const fn note(&mut self, exchange: &Exchange, now: UnixTime) {
+    pub(super) const fn note(&mut self, exchange: &CallEnd, now: UnixTime) {
         if exchange.settled {
             (self.has_paid, self.settles) = (true, 0);
         } else if exchange.is_settle && exchange.has_failed {
@@ -99,7 +99,7 @@ impl Conduct {
 
 /// How a call ended, as far as health is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Exchange {
+pub(super) struct CallEnd {
     /// Whether it was a settle call.
     pub is_settle: bool,
     /// Whether there was no usable answer.

@@ -183,7 +183,7 @@ impl Transfer {
         let (block, finality) = (receipt.block, heads.finality(receipt.block));
         let transaction = hash(&self.transaction.to_bytes())?;
         Ok(match self.evidence(receipt) {
-            Evidence::Paid { log_index } => {
+            TransferEvidence::Paid { log_index } => {
                 let is_late = self.until.is_some_and(|until| time.is_some_and(|it| until < it));
                 if is_late {
                     Finding::TransferredLate { transaction }
@@ -193,35 +193,35 @@ impl Transfer {
                     Finding::TransferredBefore { transaction, finality }
                 }
             }
-            Evidence::Unclear => Finding::Unclear { transaction, finality },
-            Evidence::Nothing => Finding::UsedElsewhere { finality },
+            TransferEvidence::Unclear => Finding::Unclear { transaction, finality },
+            TransferEvidence::Nothing => Finding::UsedElsewhere { finality },
         })
     }
 
-    fn evidence(&self, receipt: &TransactionReceipt) -> Evidence {
+    fn evidence(&self, receipt: &TransactionReceipt) -> TransferEvidence {
         if receipt.status != Status::Succeeded {
-            return Evidence::Nothing;
+            return TransferEvidence::Nothing;
         }
         let transfers = receipt.logs.iter().filter(|log| {
             log.standing == Inclusion::Included
                 && log.address == self.asset
                 && log.topics.first() == Some(&TRANSFER)
         });
-        let mut evidence = Evidence::Nothing;
+        let mut evidence = TransferEvidence::Nothing;
         for log in transfers {
             let ours = log.topics == [TRANSFER, self.from.to_word(), self.to.to_word()];
             if ours && log.data == self.value.to_be_bytes() {
-                return Evidence::Paid { log_index: log.index };
+                return TransferEvidence::Paid { log_index: log.index };
             }
             // Less than the price arrived, or in an unreadable form: the operator has to look.
-            evidence = Evidence::Unclear;
+            evidence = TransferEvidence::Unclear;
         }
         evidence
     }
 }
 
 /// The evidence in its receipt.
-enum Evidence {
+enum TransferEvidence {
     /// Its own `Transfer` moved exactly the value from payer to payee.
     Paid {
         /// Place of that event in its block.
