@@ -17,6 +17,7 @@ mod places;
 mod pricer;
 mod publish;
 mod recovery;
+mod route_settings;
 mod routes;
 mod shape;
 mod table;

@@ -1,7 +1,5 @@
 //! The route table of a configuration.
 
-mod settings;
-
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -10,11 +8,11 @@ use alloc::vec::Vec;
 use serde::Deserialize;
 use serde_json::Value;
 
-use self::settings::{manner, methods};
 use super::assets::{AssetConfig, PriceConfig, names_one_network, price};
 use super::facilitators::serving;
 use super::networks::pay_to;
 use super::pricer::{self, PricerConfig};
+use super::route_settings::{manner, methods};
 use super::{Inherited, Reader, TextOr, bazaar, protocols, shape};
 use crate::chain::ChainId;
 use crate::evm::address::Address;
@@ -29,31 +27,31 @@ const MAX_ROUTES: usize = 1000;
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RouteConfig {
-    path: String,
-    methods: Option<TextOr<Vec<String>>>,
-    price: PriceConfig,
-    settle: Option<Mode>,
-    protocols: Option<Vec<String>>,
-    network: Option<String>,
-    pay_to: Option<Value>,
-    asset: Option<AssetConfig>,
+pub(super) struct RouteConfig {
+    pub path: String,
+    pub methods: Option<TextOr<Vec<String>>>,
+    pub price: PriceConfig,
+    pub settle: Option<Mode>,
+    pub protocols: Option<Vec<String>>,
+    pub network: Option<String>,
+    pub pay_to: Option<Value>,
+    pub asset: Option<AssetConfig>,
     #[serde(default)]
-    description: String,
-    mime_type: Option<String>,
-    max_timeout_secs: Option<u64>,
-    origin_timeout_secs: Option<u64>,
-    store: Option<bool>,
-    idempotent: Option<bool>,
-    confirm: Option<String>,
-    diagnostics: Option<Value>,
-    api_keys: Option<bool>,
-    free: Option<Value>,
-    digest: Option<bool>,
-    bazaar: Option<Value>,
-    signed_transactions: Option<bool>,
-    hash_mode: Option<bool>,
-    cors: Option<Value>,
+    pub description: String,
+    pub mime_type: Option<String>,
+    pub max_timeout_secs: Option<u64>,
+    pub origin_timeout_secs: Option<u64>,
+    pub store: Option<bool>,
+    pub idempotent: Option<bool>,
+    pub confirm: Option<String>,
+    pub diagnostics: Option<Value>,
+    pub api_keys: Option<bool>,
+    pub free: Option<Value>,
+    pub digest: Option<bool>,
+    pub bazaar: Option<Value>,
+    pub signed_transactions: Option<bool>,
+    pub hash_mode: Option<bool>,
+    pub cors: Option<Value>,
 }
 
 /// Reads every route, with its offer if it is priced. Errors go to the reader.

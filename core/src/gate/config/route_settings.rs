@@ -8,8 +8,8 @@ use alloc::vec::Vec;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::RouteConfig;
-use crate::gate::config::{Inherited, Reader, TextOr, clients, cors};
+use super::routes::RouteConfig;
+use super::{Inherited, Reader, TextOr, clients, cors};
 use crate::gate::diagnose::Thresholds;
 use crate::gate::offer::RouteSettings;
 use crate::gate::route::Methods;
