@@ -38,8 +38,10 @@ describe('writes', () => {
 
   /** Without what is counted of clients, which goes to objects at its own time. */
   async function counts(): Promise<Record<string, number>> {
-    const { calls, writes: { attempts: _attempts, meters: _meters, ...writes } } = await world.gate.ledger();
-    return { calls, ...writes };
+    const { calls, alarms, writes: { attempts: _attempts, meters: _meters, setAlarm = 0, ...writes } } = await world.gate.ledger();
+    // An alarm that is due meanwhile, on a slow machine, sets the next one.
+    const moved = setAlarm - alarms.length;
+    return { calls, ...writes, ...(moved > 0 ? { setAlarm: moved } : {}) };
   }
 
   for (const mode of MODES) {
