@@ -285,6 +285,10 @@ pub enum Mutant {
     NamesAreBelieved,
     /// A known token has the decimals that a merchant gives it.
     DecimalsAreBelieved,
+    /// A policy whose time is over still pays.
+    PolicyForEver,
+    /// Another offer than the pinned one is paid.
+    PinIsForgotten,
 }
 
 impl Mutant {
@@ -429,6 +433,8 @@ impl Mutant {
         Self::IssuesPass,
         Self::NamesAreBelieved,
         Self::DecimalsAreBelieved,
+        Self::PolicyForEver,
+        Self::PinIsForgotten,
     ];
 }
 

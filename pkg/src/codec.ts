@@ -1,4 +1,5 @@
-/** The wire formats, for callers that do not use the wrapper. */
+/** The wire formats, for callers that do not use the wrapper: payment headers beside it, all others in a compiled part of their own. */
+import * as cards from '#cards-wasm';
 import * as wasm from '#wasm';
 
 import { given, told } from './error.js';
@@ -18,7 +19,7 @@ export function encodeHeader(value: unknown): string {
  * The field value of a credential: begins with `Payment ` once, with or without it in the input.
  */
 export function paymentAuthorization(credential: string): string {
-  return given('paymentAuthorization', () => told(() => wasm.paymentAuthorization(string(credential))));
+  return given('paymentAuthorization', () => told(() => cards.paymentAuthorization(string(credential))));
 }
 
 /**
@@ -32,7 +33,7 @@ export type SellerError = { readonly text: string; readonly code: string | null;
  * text, otherwise the whole body.
  */
 export function sellerError(status: number, body: string | Uint8Array): SellerError {
-  return given('sellerError', () => JSON.parse(wasm.sellerError(number(status), bytesOf(body))) as SellerError);
+  return given('sellerError', () => JSON.parse(cards.sellerError(number(status), bytesOf(body))) as SellerError);
 }
 
 /** The unit of an amount: a symbol, or a contract with its network, which takes precedence. */
@@ -50,7 +51,7 @@ export type Token = string | {
 export function formatAmount(amount: string | bigint, token: Token): string {
   return given('formatAmount', () => {
     const { symbol = '', network = '', asset = '', decimals = -1 } = typeof token === 'string' ? { symbol: token } : token;
-    return told(() => wasm.formatAmount(typeof amount === 'bigint' ? `${amount}` : string(amount), string(symbol), string(network), string(asset), number(decimals)));
+    return told(() => cards.formatAmount(typeof amount === 'bigint' ? `${amount}` : string(amount), string(symbol), string(network), string(asset), number(decimals)));
   });
 }
 
@@ -64,17 +65,17 @@ export type LooseTypedData = {
 
 /** The EIP-712 digest, 0x and 64 hex digits. */
 export function hashTypedData(typedData: LooseTypedData): string {
-  return given('hashTypedData', () => told(() => wasm.hashTypedData(text(typedData))));
+  return given('hashTypedData', () => told(() => cards.hashTypedData(text(typedData))));
 }
 
 /** The address whose key signed typed data. */
 export function recoverSigner(typedData: LooseTypedData, signature: string): string {
-  return given('recoverSigner', () => told(() => wasm.recoverSigner(text(typedData), string(signature))));
+  return given('recoverSigner', () => told(() => cards.recoverSigner(text(typedData), string(signature))));
 }
 
 /** Keccak-256, 0x and 64 hex digits; a string is hashed as UTF-8. */
 export function keccak256(bytes: Uint8Array | string): string {
-  return given('keccak256', () => wasm.keccak256(bytesOf(bytes)));
+  return given('keccak256', () => cards.keccak256(bytesOf(bytes)));
 }
 
 /** The data signed under x402 `exact`. */
@@ -113,7 +114,7 @@ export function authorizationTypedData(
 
 /** The key of an authorization's payment, which a gate's operator finds in the log. */
 export function paymentKey(payment: { chainId: number; asset: string; payer: string; nonce: string }): string {
-  return given('paymentKey', () => told(() => wasm.paymentKey(number(payment.chainId), string(payment.asset), string(payment.payer), string(payment.nonce))));
+  return given('paymentKey', () => told(() => cards.paymentKey(number(payment.chainId), string(payment.asset), string(payment.payer), string(payment.nonce))));
 }
 
 /** Typed data that a payer signs to receive an answer again; `now` in unix seconds. */
@@ -122,13 +123,13 @@ export function redeliveryTypedData(statement: {
 }): TypedData {
   return given('redeliveryTypedData', () => {
     const { paymentKey: key, chainId, method, url, now } = statement;
-    return JSON.parse(told(() => wasm.redeliveryTypedData(string(key), number(chainId), string(method), string(url), number(now)))) as TypedData;
+    return JSON.parse(told(() => cards.redeliveryTypedData(string(key), number(chainId), string(method), string(url), number(now)))) as TypedData;
   });
 }
 
 /** The `Farebox-Redelivery` header of a signed statement. */
 export function redeliveryHeader(typedData: TypedData, signature: string): string {
-  return given('redeliveryHeader', () => told(() => wasm.redeliveryHeader(string(JSON.stringify(typedData)), string(signature))));
+  return given('redeliveryHeader', () => told(() => cards.redeliveryHeader(string(JSON.stringify(typedData)), string(signature))));
 }
 
 /**
@@ -136,7 +137,7 @@ export function redeliveryHeader(typedData: TypedData, signature: string): strin
  * server's keys.
  */
 export function receiptSigner(receipt: unknown): { signer: string; payload: Record<string, unknown> } {
-  return given('receiptSigner', () => JSON.parse(told(() => wasm.receiptSigner(string(JSON.stringify(receipt))))) as { signer: string; payload: Record<string, unknown> });
+  return given('receiptSigner', () => JSON.parse(told(() => cards.receiptSigner(string(JSON.stringify(receipt))))) as { signer: string; payload: Record<string, unknown> });
 }
 
 function text(typedData: LooseTypedData): string {

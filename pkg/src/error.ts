@@ -29,13 +29,25 @@ export type Diagnostic = {
   readonly correlationId: string;
 };
 
+/** What an error is: stable, as in README.md, "Errors". */
+export type FareboxErrorCode =
+  | 'aborted' | 'already_paying' | 'approval_needed' | 'authorization_taken' | 'body_not_replayable' | 'broadcast_failed'
+  | 'broadcast_missing' | 'budget_exhausted' | 'budget_unreadable' | 'challenge_expired' | 'declined' | 'endpoint_blocked'
+  | 'insufficient_funds' | 'invalid_amount' | 'invalid_argument' | 'invalid_header' | 'invalid_key' | 'invalid_options' | 'invalid_payment'
+  | 'invalid_policy' | 'invalid_receipt' | 'invalid_request' | 'invalid_signature' | 'invalid_signer'
+  | 'invalid_typed_data' | 'malformed_challenge' | 'no_randomness' | 'payee_changed' | 'payment_conflict'
+  | 'payment_refused' | 'payment_unresolved' | 'policy_amount' | 'policy_asset' | 'policy_expired' | 'policy_host' | 'policy_network'
+  | 'policy_payee' | 'policy_validity' | 'realm_mismatch' | 'receipt_mismatch' | 'redirected' | 'refund_due' | 'session_expired'
+  | 'terms_changed' | 'unsupported_intent' | 'unsupported_method' | 'unsupported_network' | 'unsupported_scheme'
+  | 'unsupported_version' | 'wallet_failed' | 'wallet_network_missing' | 'wallet_rejected' | 'wrong_signature' | 'wrong_transaction';
+
 /** An error as reported by the compiled part. */
-export type Told = { code: string; message: string; remedy: string; signed?: boolean; diagnostic?: Diagnostic | null };
+export type Told = { code: FareboxErrorCode; message: string; remedy: string; signed?: boolean; diagnostic?: Diagnostic | null };
 
 /** The only class of errors: a stable `code`, a sentence, and a remedy. */
 export class FareboxError extends Error {
   override readonly name = 'FareboxError';
-  readonly code: string;
+  readonly code: FareboxErrorCode;
   readonly remedy: string;
   /** Whether a payment was signed: then the budget counts it as spent. */
   signed: boolean;
@@ -59,7 +71,7 @@ export class FareboxError extends Error {
  * An unusable argument. Neither it nor the platform's message about it is shown: it may be a
  * misplaced secret.
  */
-export function unusable(code: string, message: string, remedy = 'correct the argument'): FareboxError {
+export function unusable(code: FareboxErrorCode, message: string, remedy = 'correct the argument'): FareboxError {
   return new FareboxError({ code, message, remedy });
 }
 

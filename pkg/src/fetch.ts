@@ -53,8 +53,9 @@ export function wrapFetch(fetch: typeof globalThis.fetch, given: PayOptions): Pa
     if (first.status !== 402) return first;
     if (request.single !== undefined) throw notReplayable(request.single, first);
     const url = paidUrl(request, first);
-    const address = await addressOf(signer);
-    let exchange = told(() => new Exchange(policy, request.method, url, endpoint, address));
+    // The wallet is asked for nothing before the payment is confirmed, not even for its address.
+    let exchange = told(() => new Exchange(policy, request.method, url, endpoint, signer.known ?? NOBODY));
+    if (options.pin !== undefined) exchange = exchange.withPin(options.pin);
     if (options.identifier === false) exchange = exchange.withoutIdentifier();
     if (options.broadcast !== undefined) exchange = exchange.withBroadcast();
     if (request.headers.has('authorization')) exchange = exchange.withoutAuthorization();
@@ -67,6 +68,9 @@ export function wrapFetch(fetch: typeof globalThis.fetch, given: PayOptions): Pa
   return Object.assign(paying, { endpoints: endpointsOf(store) });
 }
 
+/** In the place of an address that is not known yet. */
+const NOBODY = `0x${'0'.repeat(40)}`;
+
 /** The options, read once; those of the wrong type are reported when they are given, by name. */
 function checked(fetch: unknown, given: unknown): PayOptions {
   const wrong = (what: string): FareboxError => unusable('invalid_options', what, 'correct that option');
@@ -77,18 +81,20 @@ function checked(fetch: unknown, given: unknown): PayOptions {
     const value = quietly(() => (given as Readonly<Record<string, unknown>>)[name], () => wrong(`${name} cannot be read`));
     if (value !== undefined) options[name] = value;
   }
-  for (const name of ['confirm', 'choose', 'broadcast', 'onEscalation', 'onStep', 'now']) {
+  for (const name of ['confirm', 'choose', 'broadcast', 'onEscalation', 'onPayment', 'onStep', 'now']) {
     if (options[name] !== undefined && typeof options[name] !== 'function') throw wrong(`${name} is not a function`);
   }
   for (const name of ['identifier', 'acceptPayment']) {
     if (options[name] !== undefined && typeof options[name] !== 'boolean') throw wrong(`${name} is neither true nor false`);
   }
+  if (options['pin'] !== undefined && typeof options['pin'] !== 'string') throw wrong('pin is not text');
+  if (options['timeoutMs'] !== undefined && !(Number(options['timeoutMs']) > 0)) throw wrong('timeoutMs is no number of milliseconds');
   if (options['store'] === null) delete options['store'];
   if (options['store'] !== undefined && !isStore(options['store'])) throw wrong('store has no read and replace');
   return options as PayOptions;
 }
 
-const OPTIONS = ['signer', 'policy', 'store', 'confirm', 'choose', 'broadcast', 'onEscalation', 'onStep', 'now', 'identifier', 'acceptPayment'] as const;
+const OPTIONS = ['signer', 'policy', 'store', 'confirm', 'choose', 'broadcast', 'onEscalation', 'onPayment', 'onStep', 'now', 'pin', 'timeoutMs', 'identifier', 'acceptPayment'] as const;
 
 /** A policy as text; one that is not plain data is reported like one that is not an object. */
 function policyText(policy: unknown): string {
@@ -153,6 +159,7 @@ async function steps(payment: Payment, last: Last): Promise<Response> {
         if (last.response.ok) await watch.delivered(endpoint, step.retrying);
         if (step.receipt !== null) receipts.set(last.response, step.receipt);
         if (reserved) tell(payment, 'done');
+        if (exchange.payment() !== undefined) await toldOf(payment, step.receipt);
         return last.response;
       }
       case 'fail':
@@ -182,6 +189,7 @@ async function steps(payment: Payment, last: Last): Promise<Response> {
       case 'renew':
         if (payment.options.confirm !== undefined) await agree(payment);
         tell(payment, 'confirmed');
+        if (signer.known === undefined && exchange.payment() === undefined) await named(payment);
         step = JSON.parse(exchange.prepare(now())) as Step;
         break;
       case 'mark':
@@ -284,6 +292,27 @@ function tell({ exchange, options }: Payment, step: PaymentStep): void {
   }
 }
 
+/** Tells the hook of a payment; what the hook does is no reason to lose the answer. */
+async function toldOf({ exchange, options }: Payment, receipt: Receipt | null): Promise<void> {
+  const proposal = proposalOf(exchange);
+  try {
+    if (proposal !== undefined) await options.onPayment?.(proposal, receipt ?? undefined);
+  } catch {
+    // Its errors are its own.
+  }
+}
+
+/** Asks the wallet for its address; one that gives none has signed nothing. */
+async function named(payment: Payment): Promise<void> {
+  try {
+    const address = await addressOf(payment.signer);
+    told(() => { payment.exchange.paysFrom(address); });
+  } catch (error) {
+    await release(payment);
+    throw error;
+  }
+}
+
 function declined(): FareboxError {
   return new FareboxError({ code: 'declined', message: 'the payment was not confirmed', remedy: 'confirm it, or do not make this request' });
 }
@@ -310,11 +339,18 @@ async function answered(exchange: Exchange, response: Response, now: () => numbe
  * The same request with the payment; a redirect is an answer, so that a payment goes only where it
  * was requested.
  */
-function paid({ fetch, request, url }: Payment, payment: readonly (readonly [string, string])[]): Promise<Response> {
+function paid({ fetch, request, url, options }: Payment, payment: readonly (readonly [string, string])[]): Promise<Response> {
   const headers = new Headers(request.headers);
   for (const [name, value] of payment) headers.set(name, value);
   const { body, method, rest } = request;
-  return fetch(url, { ...rest, method, headers, redirect: 'manual', ...(body === undefined ? {} : { body }) });
+  return fetch(url, { ...rest, method, headers, redirect: 'manual', ...limit(options.timeoutMs, rest.signal), ...(body === undefined ? {} : { body }) });
+}
+
+/** The caller's signal, and an end to waiting for one answer. */
+function limit(milliseconds: number | undefined, signal: AbortSignal | null | undefined): { signal?: AbortSignal } {
+  if (milliseconds === undefined) return {};
+  const ends = AbortSignal.timeout(milliseconds);
+  return { signal: signal ? AbortSignal.any([signal, ends]) : ends };
 }
 
 async function pause(milliseconds: number, signal: AbortSignal | null | undefined): Promise<void> {

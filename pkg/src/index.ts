@@ -13,7 +13,9 @@ export type { Endpoints, Entry, EscalationEvent } from './endpoints.js';
 export { memoryStore } from './store.js';
 export type { Kept, Store } from './store.js';
 export { FareboxError } from './error.js';
-export type { Diagnostic, SentPayment } from './error.js';
+export type { Diagnostic, FareboxErrorCode, SentPayment } from './error.js';
+export { lookAt, readChallenges, spent, writeChallenge } from './look.js';
+export type { Look, PaymentChallenge, Spent } from './look.js';
 export {
   authorizationTypedData, decodeHeader, encodeHeader, formatAmount, hashTypedData, keccak256, paymentAuthorization, paymentKey,
   receiptSigner, recoverSigner, redeliveryHeader, redeliveryTypedData, sellerError,

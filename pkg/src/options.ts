@@ -32,6 +32,8 @@ export type Policy = {
   readonly maxValiditySecs?: number;
   /** How long a payment without an outcome is sent again, seconds [60]. */
   readonly deadlineSecs?: number;
+  /** When nothing is paid any more, such as "2030-01-31T12:00:00Z" [never]. */
+  readonly expires?: string;
   /**
    * Settings of servers that speak MPP, by host with its port [the realm is the host, the nonce
    * lists id and realm].
@@ -66,7 +68,8 @@ export type Proposal = {
   readonly network: string;
   readonly testNetwork: boolean;
   readonly payTo: string;
-  readonly payer: string;
+  /** Null for a wallet that is asked for its address only after the payment was confirmed. */
+  readonly payer: string | null;
   readonly validForSecs: number;
   /** Whether the server says that the money moves first, or you send it yourself. */
   readonly paysBeforeWork: boolean;
@@ -141,6 +144,12 @@ export type PayOptions = {
   readonly onEscalation?: (event: EscalationEvent) => void | Promise<void>;
   /** Called as a payment goes on, to show it; its errors are dropped [none]. */
   readonly onStep?: (step: PaymentStep, proposal: Proposal) => void;
+  /** Called once for each payment that was answered, with its settlement if there is one; awaited, and its errors are dropped [none]. */
+  readonly onPayment?: (proposal: Proposal, receipt: Receipt | undefined) => void | Promise<void>;
+  /** The only payment that may be made: the `pin` of an offer of `lookAt`. Another one is `terms_changed` [any]. */
+  readonly pin?: string;
+  /** How long one answer to a payment may take, milliseconds; then it is asked for again [no limit]. */
+  readonly timeoutMs?: number;
   /** Unix seconds [the clock]. */
   readonly now?: () => number;
 };

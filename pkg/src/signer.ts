@@ -16,6 +16,8 @@ export type TypedData = {
 
 /** The part of a signer that the package needs. */
 export type Signer = {
+  /** The address, if it is known without asking anyone. */
+  readonly known?: string;
   address(): Promise<string>;
   sign(typedData: TypedData): Promise<string>;
 };
@@ -64,6 +66,7 @@ export function generatedSigner(): Signer & { forget(): void } {
 
 function held(key: LocalKey): Signer & { forget(): void } {
   return {
+    known: key.address,
     address: async () => key.address,
     sign: async (typedData) => given('sign', () => {
       const text: unknown = JSON.stringify(typedData);
@@ -127,6 +130,7 @@ export function viemSigner(account: ViemSigner): Signer {
     throw unusable('invalid_signer', 'the signer has signTypedData but no address', 'pass an account with an address, or a wallet client with an account');
   }
   return {
+    known: address,
     address: async () => address,
     sign: async ({ domain, types, primaryType, message }) => {
       const { EIP712Domain: _, ...rest } = types;

@@ -14,12 +14,20 @@ use farebox_core::agent::quote::{Pay, Quote, Refusal};
 use farebox_core::agent::ranking::{Ranking, Wallet, rank};
 use farebox_core::agent::settled::Settled;
 use farebox_core::agent::{link, mcp};
+use farebox_core::client::budget::Budget;
+use farebox_core::client::challenge::Means;
+use farebox_core::client::look::{Asked, look, spent};
+use farebox_core::client::policy::Policy;
 use farebox_core::client::rejection::Rejection;
 use farebox_core::encoding::json as strict;
 use farebox_core::http::Headers;
+use farebox_core::mpp::challenge::{Challenge as Asking, read_list};
+use farebox_core::mpp::{Malformed, rpc};
 use farebox_core::time::UnixTime;
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
+
+use super::failure::{refused as refused_argument, seconds, thrown};
 
 /// Maximum size of a document that is read, bytes.
 const MAX_BYTES: usize = 1024 * 1024;
@@ -283,6 +291,64 @@ pub fn mcp_meta(name: &str, value: &str) -> Option<String> {
 pub fn mcp_arguments(arguments: &str, schema: &str) -> String {
     let value = |text: &str| strict::parse_with(text.as_bytes(), MAX_BYTES).unwrap_or(Value::Null);
     mcp::coerced(value(arguments), &value(schema)).to_string()
+}
+
+/// Every offer of a 402 with what policy and budget say of it, JSON; throws if there are no terms.
+#[wasm_bindgen(js_name = lookAt)]
+pub fn look_at(
+    policy: &str,
+    url: &str,
+    endpoint: &str,
+    headers: &str,
+    body: &[u8],
+    record: Option<String>,
+    now: f64,
+) -> Result<String, JsValue> {
+    let policy = Policy::from_json(policy).map_err(|error| thrown(&error))?;
+    let budget = Budget::from_text(record.as_deref()).map_err(|error| thrown(&error))?;
+    let headers = Headers::from_lines(headers.lines());
+    let host = url.split(['/', '?', '#']).nth(2).unwrap_or_default().to_ascii_lowercase();
+    let means = Means {
+        policy: &policy,
+        host: &host,
+        now: seconds(now),
+        broadcasts: true,
+        authorization_is_free: true,
+    };
+    let asked = Asked { headers: &headers, body, endpoint };
+    let told = look(asked, means, &budget).map_err(|error| thrown(&error))?;
+    Ok(Value::Array(told).to_string())
+}
+
+/// What was spent of each cap, JSON.
+#[wasm_bindgen(js_name = spentOf)]
+pub fn spent_of(policy: &str, record: Option<String>, now: f64) -> Result<String, JsValue> {
+    let policy = Policy::from_json(policy).map_err(|error| thrown(&error))?;
+    let budget = Budget::from_text(record.as_deref()).map_err(|error| thrown(&error))?;
+    Ok(Value::Array(spent(&policy, &budget, seconds(now))).to_string())
+}
+
+/// The `Payment` challenges of a `WWW-Authenticate` value, JSON; throws for one that is none.
+#[wasm_bindgen(js_name = readChallenges)]
+pub fn read_challenges(value: &str) -> Result<String, JsValue> {
+    let object =
+        |challenge: Result<Asking, Malformed>| challenge.and_then(|it| rpc::challenge_object(&it));
+    let all: Result<Vec<Value>, Malformed> = read_list(value).into_iter().map(object).collect();
+    all.map(|all| Value::Array(all).to_string()).map_err(unreadable)
+}
+
+/// The value of `WWW-Authenticate` for a challenge, JSON with `request` as an object.
+#[wasm_bindgen(js_name = writeChallenge)]
+pub fn write_challenge(challenge: &str) -> Result<String, JsValue> {
+    let Ok(Value::Object(members)) = strict::parse(challenge.as_bytes()) else {
+        return Err(refused_argument("invalid_header", "the challenge is not an object"));
+    };
+    let challenge = rpc::challenge(&members).map_err(unreadable)?;
+    challenge.to_header().map_err(unreadable)
+}
+
+fn unreadable(error: Malformed) -> JsValue {
+    refused_argument("invalid_header", &alloc::format!("this is not a challenge: {error}"))
 }
 
 fn read(text: &str) -> Json {

@@ -45,6 +45,22 @@ impl Exchange {
         Self(self.0.without_identifier())
     }
 
+    /// Pays this offer and no other.
+    #[wasm_bindgen(js_name = withPin)]
+    #[must_use]
+    pub fn with_pin(self, pin: &str) -> Self {
+        Self(self.0.with_pin(pin))
+    }
+
+    /// Names the payer, whose wallet was not asked before.
+    #[wasm_bindgen(js_name = paysFrom)]
+    pub fn pays_from(&mut self, payer: &str) -> Result<(), JsValue> {
+        let payer = Address::parse(payer).ok().filter(|payer| !payer.is_zero());
+        let wrong = || refused("invalid_signer", "the signer's address is not an address");
+        self.0.pays_from(payer.ok_or_else(wrong)?);
+        Ok(())
+    }
+
     /// Also accepts terms for which the payer has to send the transaction.
     #[wasm_bindgen(js_name = withBroadcast)]
     #[must_use]

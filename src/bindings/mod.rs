@@ -14,8 +14,10 @@ mod cards;
 mod client;
 #[cfg(feature = "bindings")]
 mod codec;
-#[cfg(feature = "bindings")]
+#[cfg(any(feature = "bindings", feature = "cards"))]
 mod failure;
+#[cfg(feature = "cards")]
+mod formats;
 #[cfg(feature = "bindings")]
 mod key;
 #[cfg(all(not(feature = "worker"), target_arch = "wasm32"))]

@@ -12,7 +12,12 @@ use farebox_core::agent::ranking::{Wallet, rank};
 use farebox_core::agent::requirement::Requirement;
 use farebox_core::agent::validation::{NextAction, Request};
 use farebox_core::agent::{cost, quote};
+use farebox_core::client::budget::Budget;
+use farebox_core::client::challenge::Means;
+use farebox_core::client::look::{Asked, look, spent};
+use farebox_core::client::{Exchange, Next, Policy, Reason};
 use farebox_core::encoding::base64;
+use farebox_core::evm::address::Address;
 use farebox_core::http::Headers;
 use farebox_core::time::UnixTime;
 use serde_json::{Value, json};
@@ -255,4 +260,116 @@ fn cards(entry: &Value) -> [String; 2] {
     let first = Card::first("Farebox", &pool, &ranking, &Json::Null).unwrap();
     let list = Card::list("Farebox", &pool, &ranking, &wallet);
     [first, list].map(|card| card.to_json().to_string())
+}
+
+/// A plain request of a payer with this policy, and the 402 that answers it.
+fn asked(policy: &str, accepts: &[Value], pin: Option<&str>) -> (Exchange, Next) {
+    let policy = Policy::from_json(policy).unwrap();
+    let exchange = Exchange::new(
+        policy,
+        "GET",
+        "https://shop.example/r",
+        "GET https://shop.example/r",
+        Address::ZERO,
+        [7; 48],
+    );
+    let mut exchange = match pin {
+        Some(pin) => exchange.with_pin(pin),
+        None => exchange,
+    };
+    let terms = json!({"x402Version": 2, "accepts": accepts}).to_string();
+    let line = format!("payment-required: {}", base64::encode(terms.as_bytes()));
+    let next =
+        exchange.answered(402, &Headers::from_lines(line.lines()), b"", UnixTime::from_secs(1_000));
+    (exchange, next)
+}
+
+#[test]
+pub fn nothing_is_paid_after_the_end_of_the_policy() {
+    let (mut exchange, _) =
+        asked(r#"{"expires": "1970-01-01T01:00:00Z"}"#, &[entry("exact", "1000")], None);
+    let at = |secs| UnixTime::from_secs(secs);
+    assert_eq!(exchange.reserve(None, at(3_600)).unwrap_err().reason, Reason::PolicyExpired);
+    assert!(exchange.reserve(None, at(3_599)).is_ok());
+    assert_eq!(
+        Policy::from_json(r#"{"expires": "tomorrow"}"#).unwrap_err().reason,
+        Reason::InvalidPolicy
+    );
+}
+
+#[test]
+pub fn a_pinned_offer_is_paid_and_no_other() {
+    let accepts = [entry("exact", "1000"), entry("exact", "2000")];
+    let pin = pool(&accepts).choice(1).unwrap().digest();
+    let (mut exchange, _) = asked("{}", &accepts, Some(&pin));
+    exchange.reserve(None, UnixTime::from_secs(1_000)).unwrap();
+    assert_eq!(exchange.proposal().unwrap()["amount"], "2000", "although the other is cheaper");
+    for (member, value) in [("amount", "2001"), ("payTo", OTHER)] {
+        let mut changed = entry("exact", "2000");
+        changed[member] = value.into();
+        let (_, next) = asked("{}", &[accepts[0].clone(), changed], Some(&pin));
+        let Next::Fail(error) = next else { panic!("{next:?}") };
+        assert_eq!(error.reason, Reason::TermsChanged, "{member}");
+    }
+}
+
+#[test]
+fn a_wallet_that_was_not_asked_is_named_before_it_signs() {
+    let (mut exchange, _) = asked("{}", &[entry("exact", "1000")], None);
+    exchange.reserve(None, UnixTime::from_secs(1_000)).unwrap();
+    assert!(exchange.proposal().unwrap()["payer"].is_null());
+    exchange.pays_from(Address::parse(OTHER).unwrap());
+    let Next::Sign(data) = exchange.prepare(UnixTime::from_secs(1_000)) else {
+        panic!("nothing to sign")
+    };
+    assert_eq!(data["message"]["from"], OTHER);
+}
+
+#[test]
+fn a_look_tells_of_each_offer_and_of_each_cap_and_counts_nothing() {
+    let policy = Policy::from_json(r#"{"perPayment": "0.0015", "perDay": "1"}"#).unwrap();
+    let terms = json!({"x402Version": 2, "accepts": [entry("exact", "2000"), entry("other", "1"), entry("exact", "1000")]}).to_string();
+    let line = format!("payment-required: {}", base64::encode(terms.as_bytes()));
+    let headers = Headers::from_lines(line.lines());
+    let now = UnixTime::from_secs(1_000);
+    let means = Means {
+        policy: &policy,
+        host: "shop.example",
+        now,
+        broadcasts: false,
+        authorization_is_free: true,
+    };
+    let seen = Asked { headers: &headers, body: b"", endpoint: "GET https://shop.example/r" };
+    let looks = look(seen, means, &Budget::default()).unwrap();
+    let told: Vec<_> = looks
+        .iter()
+        .map(|it| {
+            (it["allowed"].clone(), it["offer"]["amount"].clone(), it["refusal"]["code"].clone())
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (json!(false), json!("2000"), json!("policy_amount")),
+            (json!(true), json!("1000"), Value::Null),
+            (json!(false), Value::Null, json!("unsupported_scheme")),
+        ]
+    );
+    let (mut exchange, _) = asked(r#"{"perDay": "1"}"#, &[entry("exact", "1000")], None);
+    let record = exchange.reserve(None, now).unwrap();
+    let budget = Budget::from_text(Some(&record)).unwrap();
+    let caps: Vec<_> = spent(&policy, &budget, now)
+        .into_iter()
+        .map(|it| format!("{} {} {} {}", it["cap"], it["of"], it["spent"], it["remaining"]))
+        .collect();
+    let payee = PAYEE.to_lowercase();
+    assert_eq!(
+        caps,
+        [
+            r#""perHour" null "0.001" "0.999""#.to_string(),
+            r#""perDay" null "0.001" "0.999""#.to_string(),
+            r#""perHost" "shop.example" "0.001" "0.999""#.to_string(),
+            format!(r#""perPayee" "{payee}" "0.001" "0.999""#),
+        ]
+    );
 }

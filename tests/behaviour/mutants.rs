@@ -135,6 +135,8 @@ const TABLE: &[Row] = &[
     row!(ConsumedReturns, agent::a_request_that_is_executed_or_was_is_neither_executed_again_nor_superseded),
     row!(AnyStatusAsks, agent::an_answer_that_is_no_402_asks_for_nothing),
     row!(IssuesPass, agent::a_request_that_lacks_what_the_seller_requires_is_not_executed),
+    row!(PolicyForEver, agent::nothing_is_paid_after_the_end_of_the_policy),
+    row!(PinIsForgotten, agent::a_pinned_offer_is_paid_and_no_other),
     row!(NamesAreBelieved, agent::a_known_token_has_its_own_name_and_decimals),
     row!(DecimalsAreBelieved, agent::a_known_token_has_its_own_name_and_decimals),
 ];

@@ -10,6 +10,8 @@ import { FareboxError } from '../../pkg/dist/index.js';
 import { TEXTS } from './hostile-texts.ts';
 import { base64, OFFER, OTHER, settlement, terms, USDC, watchedSigner, type Json } from './shop.ts';
 
+/** Text without half characters. */
+const wellFormed = (text: string): string => new TextDecoder().decode(new TextEncoder().encode(text));
 const BALANCES = [{ network: OFFER.network, asset: USDC, amount: '1000000' }];
 const INPUT = { type: 'http', method: 'GET', queryParams: { city: { type: 'string', required: true, description: 'which city' } } };
 const entry = (change: Json = {}): Json => ({ ...OFFER, outputSchema: { input: INPUT }, ...change });
@@ -51,12 +53,12 @@ for (const [place, of] of Object.entries(PLACES)) {
 test('no text in a challenge of MPP changes its card, and none in its body', () => {
   const request = (text: string): string => Buffer.from(JSON.stringify({ amount: '10000', currency: USDC, description: text, methodDetails: { chainId: 84532, memo: text }, recipient: OTHER })).toString('base64url');
   const asks = (text: string): PaymentTerms => ({
-    headers: { 'www-authenticate': `Payment id="a", realm="shop.example", method="evm", intent="charge", request="${request(text)}", description="${encodeURIComponent(text.slice(0, 500).toWellFormed())}"` },
+    headers: { 'www-authenticate': `Payment id="a", realm="shop.example", method="evm", intent="charge", request="${request(text)}", description="${encodeURIComponent(wellFormed(text.slice(0, 500)))}"` },
     body: { title: text, detail: text },
   });
   const plain = told(asks(''));
   // Terms of a challenge have 16 KiB.
-  for (const text of TEXTS) assert.deepEqual(told(asks(text.slice(0, 500).toWellFormed())), plain, JSON.stringify(text.slice(0, 80)));
+  for (const text of TEXTS) assert.deepEqual(told(asks(wellFormed(text.slice(0, 500)))), plain, JSON.stringify(text.slice(0, 80)));
 });
 
 test('a quote has the same card whatever the 402 says, and its words are data in one member', async () => {
@@ -73,7 +75,7 @@ test('a quote has the same card whatever the 402 says, and its words are data in
 
 test('no text in a tool\'s answer changes what is signed, or makes a payment of none', async () => {
   // Terms have 64 KiB.
-  for (const text of TEXTS.map((it) => it.slice(0, 2000).toWellFormed())) {
+  for (const text of TEXTS.map((it) => wellFormed(it.slice(0, 2000)))) {
     const free: McpCallResult = { isError: true, content: [{ type: 'text', text }], structuredContent: { message: text, accepts: text } };
     const signer = watchedSigner();
     assert.deepEqual(await payMcpTool(async () => free, { name: 'x' }, { signer, server: 's' }), { result: free });
@@ -83,7 +85,7 @@ test('no text in a tool\'s answer changes what is signed, or makes a payment of 
     const seen: unknown[] = [];
     const call = async ({ _meta }: { _meta?: Record<string, unknown> }): Promise<McpCallResult> => (
       _meta?.['x402/payment'] === undefined ? { isError: true, structuredContent: asks, content: [{ type: 'text', text }] } : sold);
-    const confirm = ({ description: _, serverSays: __, payer: ___, ...proposal }: object & { description: string; serverSays: string; payer: string }) => { seen.push(proposal); return true; };
+    const confirm = ({ description: _, serverSays: __, payer: ___, ...proposal }: object & { description: string; serverSays: string; payer: string | null }) => { seen.push(proposal); return true; };
     const { result, receipt } = await payMcpTool(call, { name: 'x' }, { signer, server: 's', confirm });
     assert.deepEqual([result, receipt?.amount, signer.asked.length, seen.length], [sold, '10000', 1, 1]);
     const [{ amount, payTo, claimsToSell }] = seen as [{ amount: string; payTo: string; claimsToSell: string }];
@@ -100,7 +102,7 @@ test('no text in a tool\'s answer changes what is signed, or makes a payment of 
 
 test('a tool\'s name is one part of a URL, whatever it is', () => {
   for (const text of TEXTS) {
-    const url = new URL(mcpToolUrl('weather', text.slice(0, 200).toWellFormed()));
+    const url = new URL(mcpToolUrl('weather', wellFormed(text.slice(0, 200))));
     assert.deepEqual([url.host, url.search, url.hash], ['weather.mcp.invalid', '', '']);
   }
   assert.equal(typeof mcpFetch, 'function');

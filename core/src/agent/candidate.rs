@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::json::Json;
 use super::requirement::{AmountType, Requirement};
+use crate::client::offer::digest;
 use crate::encoding::hex;
 
 /// The facts that a digest binds, as texts.
@@ -60,14 +61,7 @@ impl<'a> Candidate<'a> {
             Some(_) => text.to_ascii_lowercase(),
             None => text.to_string(),
         };
-        let mut hash = Sha256::new_with_prefix(b"farebox candidate 1");
-        for fact in [self.network, &plain(self.asset), &plain(self.payee), self.amount, self.scheme]
-        {
-            // Length first, so that no text runs into the next.
-            hash.update(u64::try_from(fact.len()).unwrap_or(u64::MAX).to_be_bytes());
-            hash.update(fact.as_bytes());
-        }
-        hex::encode(&hash.finalize())
+        digest([self.network, &plain(self.asset), &plain(self.payee), self.amount, self.scheme])
     }
 }
 

@@ -58,7 +58,9 @@ pub fn transaction(headers: &Headers, proposal: &Json) -> Result<Option<String>,
     if !is_mpp && network.is_none() || is_id && !agrees("network", proposal.text_of("network")) {
         return Err("it names a different network");
     }
-    if !agrees("payer", proposal.text_of("payer")) {
+    // A wallet that was not asked yet had no address in its proposal.
+    let payer = proposal.text_of("payer");
+    if payer.is_some() && !agrees("payer", payer) {
         return Err("it names a different payer");
     }
     if !agrees("amount", proposal.text_of("amount")) {

@@ -161,6 +161,7 @@ impl Budget {
         draft: Draft<'_>,
         now: UnixTime,
     ) -> Result<&'o Offer, ClientError> {
+        policy.admit(now)?;
         self.endpoints.admit(draft.endpoint)?;
         // Before the entries are counted: a full record makes room by itself.
         self.compact(now);
@@ -257,6 +258,30 @@ impl Budget {
         self.pins.iter().find(|pin| pin.place == place).map(|pin| &pin.payee)
     }
 
+    /// What was spent of each cap: all together, and by host and payee.
+    #[must_use]
+    pub fn caps(&self, policy: &Policy, now: UnixTime) -> Vec<Spending> {
+        let total = |since, host, payee| self.spent(since, host, payee).unwrap_or(Amount::MAX);
+        let (hour, day) = (now.minus(HOUR_SECS), now.minus(DAY_SECS));
+        let all = |name, cap, spent| Spending { name, of: None, cap, spent };
+        let mut caps = alloc::vec![
+            all("perHour", policy.per_hour, total(hour, None, None)),
+            all("perDay", policy.per_day, total(day, None, None)),
+        ];
+        for entry in self.entries.iter().filter(|entry| entry.at > day.secs()) {
+            let Spent { host, payee, .. } = entry;
+            for (name, of, cap, spent) in [
+                ("perHost", host, policy.per_host, total(day, Some(host), None)),
+                ("perPayee", payee, policy.per_payee, total(day, None, Some(payee))),
+            ] {
+                if !caps.iter().any(|it| it.name == name && it.of.as_ref() == Some(of)) {
+                    caps.push(Spending { name, of: Some(of.clone()), cap, spent });
+                }
+            }
+        }
+        caps
+    }
+
     /// Number of pins that stay whatever becomes of the reservations.
     fn settled_pins(&self) -> usize {
         self.pins.iter().filter(|pin| pin.held_by.is_none()).count()
@@ -333,6 +358,19 @@ impl Budget {
         self.entries = kept;
         self.settle_pins();
     }
+}
+
+/// What was spent of a cap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spending {
+    /// The policy's field.
+    pub name: &'static str,
+    /// The host or payee that it is for.
+    pub of: Option<String>,
+    /// The cap, at [`CAP_DECIMALS`].
+    pub cap: Amount,
+    /// What was spent, at [`CAP_DECIMALS`].
+    pub spent: Amount,
 }
 
 /// The payment that is about to be signed.

@@ -58,6 +58,10 @@ pub enum Reason {
     BroadcastMissing,
     /// The network is not known.
     UnsupportedNetwork,
+    /// The time of the policy is over.
+    PolicyExpired,
+    /// No offer is the one that was pinned.
+    TermsChanged,
     /// The policy does not allow the network.
     PolicyNetwork,
     /// The asset is not known or not allowed, or the server describes it wrongly.
@@ -146,6 +150,8 @@ impl Reason {
             | Self::AuthorizationTaken
             | Self::BroadcastMissing
             | Self::UnsupportedNetwork
+            | Self::PolicyExpired
+            | Self::TermsChanged
             | Self::PolicyNetwork
             | Self::PolicyAsset
             | Self::PolicyAmount
@@ -199,6 +205,12 @@ impl Reason {
             ),
             Self::UnsupportedNetwork => {
                 ("unsupported_network", "declare the asset in full under policy.assets")
+            }
+            Self::PolicyExpired => {
+                ("policy_expired", "set policy.expires to a later time if you still want to pay")
+            }
+            Self::TermsChanged => {
+                ("terms_changed", "look at the server's terms again, and pin what you accept")
             }
             Self::PolicyNetwork => {
                 ("policy_network", "add the network to policy.networks if you want to pay there")

@@ -36,6 +36,7 @@ use super::prepare::Prepared;
 use crate::encoding::hex;
 use crate::evm::address::Address;
 use crate::http::Headers;
+use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 
 mod advice;
@@ -104,6 +105,8 @@ pub struct Exchange {
     payer: Address,
     nonce: [u8; 32],
     identifier: Option<String>,
+    /// The only offer that is paid, as [`Offer::pin`](super::offer::Offer::pin).
+    pin: Option<String>,
     /// Whether the caller can have a transaction sent.
     broadcasts: bool,
     /// Whether `Authorization` can carry a payment.
@@ -140,6 +143,7 @@ impl Exchange {
             payer,
             nonce: nonce.try_into().unwrap_or([0; 32]),
             identifier: Some(format!("pay_{}", hex::encode(id))),
+            pin: None,
             broadcasts: false,
             authorization_is_free: true,
             pays_once: false,
@@ -156,6 +160,19 @@ impl Exchange {
     pub fn without_identifier(mut self) -> Self {
         self.identifier = None;
         self
+    }
+
+    /// Pays this offer and no other.
+    #[must_use]
+    pub fn with_pin(mut self, pin: &str) -> Self {
+        self.pin = Some(pin.to_string());
+        self
+    }
+
+    /// Names the payer, whose wallet was not asked before: the zero address stood for it. What is
+    /// signed is prepared after this.
+    pub const fn pays_from(&mut self, payer: Address) {
+        self.payer = payer;
     }
 
     /// Also pays if the payer has to send the transaction.
@@ -195,7 +212,7 @@ impl Exchange {
             broadcasts: self.broadcasts,
             authorization_is_free: self.authorization_is_free,
         };
-        match Challenge::read(answer.headers, answer.body, means) {
+        match self.pinned(Challenge::read(answer.headers, answer.body, means)) {
             Ok(challenge) if challenge.is_expired() => self.ask_afresh(),
             Ok(challenge) if challenge.offers.is_empty() => Next::Fail(challenge.why_nothing()),
             Ok(challenge) => {
@@ -205,6 +222,21 @@ impl Exchange {
             }
             Err(error) => Next::Fail(error),
         }
+    }
+
+    /// The terms without all offers but the pinned one.
+    fn pinned(&self, read: Result<Challenge, ClientError>) -> Result<Challenge, ClientError> {
+        let Some(pin) = self.pin.as_ref().filter(|_| !planted(Mutant::PinIsForgotten)) else {
+            return read;
+        };
+        let mut challenge = read?;
+        let any = !challenge.offers.is_empty();
+        challenge.offers.retain(|offer| offer.pin() == *pin);
+        if any && challenge.offers.is_empty() {
+            let message = "the server does not offer the payment that was pinned";
+            return Err(ClientError::new(Reason::TermsChanged, message));
+        }
+        Ok(challenge)
     }
 
     /// Requests a fresh challenge, a few times, while nothing is signed.

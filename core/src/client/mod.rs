@@ -5,7 +5,8 @@
 //! [`budget`] decide, [`select`] ranks, [`prepare`] makes the data to sign, [`receipt`] checks the
 //! settlement, [`rejection`] reads a seller's refusal, [`error`] names every failure.
 //! [`diagnostic`] reads why a server refuses payments, and [`endpoints`] keeps the endpoints that
-//! this stops. [`price`] formats amounts. Wallets, `fetch`, clocks and stores belong to the caller.
+//! this stops. [`price`] formats amounts,
+//! and [`look`] tells what would be paid and was spent. Wallets, `fetch`, clocks and stores belong to the caller.
 
 pub mod asset;
 pub mod budget;
@@ -14,6 +15,7 @@ pub mod diagnostic;
 pub mod endpoints;
 pub mod error;
 pub mod exchange;
+pub mod look;
 pub mod offer;
 pub mod policy;
 pub mod prepare;

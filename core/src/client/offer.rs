@@ -2,12 +2,14 @@
 
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::asset::{Asset, CAP_DECIMALS};
 use crate::amount::Amount;
+use crate::encoding::hex;
 use crate::evm::address::Address;
 use crate::mpp;
 use crate::mpp::charge::Framing;
@@ -128,6 +130,16 @@ impl Offer {
         Amount::from_atomic(&digits).ok()
     }
 
+    /// The digest of network, token, payee, amount and scheme: an offer with another one is another
+    /// payment.
+    #[must_use]
+    pub fn pin(&self) -> String {
+        let scheme = if self.charge().is_some() { "charge" } else { "exact" };
+        let (network, amount) = (self.asset.network.as_str(), self.amount.to_string());
+        let [asset, payee] = [&self.asset.address, &self.pay_to].map(Address::to_lower_hex);
+        digest([network, &asset, &payee, &amount, scheme])
+    }
+
     /// The charge, if it is one.
     #[must_use]
     pub fn charge(&self) -> Option<&Charge> {
@@ -154,4 +166,17 @@ impl Offer {
     pub fn nonce(&self, own: [u8; 32]) -> [u8; 32] {
         self.charge().and_then(Charge::nonce).unwrap_or(own)
     }
+}
+
+/// SHA-256 of the facts of a payment, hex: network, token, payee, amount and scheme; addresses in
+/// lower case.
+#[must_use]
+pub fn digest(facts: [&str; 5]) -> String {
+    let mut hash = Sha256::new_with_prefix(b"farebox candidate 1");
+    for fact in facts {
+        // Length first, so that no text runs into the next.
+        hash.update(u64::try_from(fact.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(fact.as_bytes());
+    }
+    hex::encode(&hash.finalize())
 }

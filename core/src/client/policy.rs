@@ -26,6 +26,7 @@ use crate::evm::address::Address;
 use crate::evm::token;
 use crate::mpp::charge::Framing;
 use crate::mutant::{Mutant, planted};
+use crate::time::UnixTime;
 use crate::x402::Version;
 
 /// The payer's rules.
@@ -49,6 +50,8 @@ pub struct Policy {
     /// Whether the first payee of a host stays its only one.
     pub pins_payees: bool,
     max_validity_secs: u64,
+    /// When nothing is paid any more.
+    expires: Option<UnixTime>,
     /// Seconds for which a payment is sent again before it counts as unresolved.
     pub deadline_secs: u64,
     speakers: Vec<Speaker>,
@@ -100,6 +103,11 @@ impl Policy {
                 }
                 "maxValiditySecs" => policy.max_validity_secs = within(field, value, 86_400)?,
                 "deadlineSecs" => policy.deadline_secs = within(field, value, 3600)?,
+                "expires" => {
+                    let time = value.as_str().and_then(|it| UnixTime::from_rfc3339(it).ok());
+                    let wrong = "must be a time such as \"2030-01-31T12:00:00Z\"";
+                    policy.expires = Some(time.ok_or_else(|| invalid(field, wrong))?);
+                }
                 "mpp" => policy.speakers = speakers(value)?,
                 _ => return Err(invalid(shown(field), "is not a policy field")),
             }
@@ -127,6 +135,7 @@ impl Policy {
             payees: None,
             pins_payees: true,
             max_validity_secs: 3600,
+            expires: None,
             deadline_secs: 60,
             speakers: Vec::new(),
         }
@@ -185,6 +194,17 @@ impl Policy {
                 Err(ClientError::new(Reason::PolicyAsset, message))
             }
         }
+    }
+
+    /// Whether anything may be paid at this time.
+    ///
+    /// # Errors
+    /// [`Reason::PolicyExpired`].
+    pub fn admit(&self, now: UnixTime) -> Result<(), ClientError> {
+        if self.expires.is_none_or(|expires| now < expires) || planted(Mutant::PolicyForEver) {
+            return Ok(());
+        }
+        Err(ClientError::new(Reason::PolicyExpired, "the time in policy.expires has passed"))
     }
 
     /// Whether this offer is allowed, regardless of earlier payments.

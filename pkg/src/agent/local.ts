@@ -185,6 +185,11 @@ export class LocalAgentClient implements AgentBackEnd {
         if (isOther) return false;
         return await this.#options.confirm?.(it) ?? true;
       },
+      onStep: (step, it) => {
+        // With the payer's address, which is not known earlier.
+        if (step === 'signing') proposal = it;
+        this.#options.onStep?.(step, it);
+      },
     });
     const { url } = prepared.request;
     try {
@@ -338,7 +343,7 @@ function agreedBy(response: Response, { proposal }: Sent): { readonly settled: R
   try {
     const transaction = wasm.settledBy(linesOf(fieldsOf(response.headers)), JSON.stringify(proposal));
     const { network, payer, payTo, amount, asset, price, symbol } = proposal;
-    return { settled: transaction === undefined ? undefined : { transaction, network, payer, payTo, amount, asset, price, symbol, signedBy: null } };
+    return { settled: transaction === undefined ? undefined : { transaction, network, payer: payer ?? '', payTo, amount, asset, price, symbol, signedBy: null } };
   } catch (error) {
     if (typeof error !== 'string') throw error;
     return { code: error };

@@ -40,7 +40,7 @@ impl Exchange {
             "network": offer.asset.network.as_str(),
             "testNetwork": !offer.asset.network.is_main_network(),
             "payTo": offer.pay_to.to_checksum(),
-            "payer": self.payer.to_checksum(),
+            "payer": (!self.payer.is_zero()).then(|| self.payer.to_checksum()),
             "validForSecs": offer.max_timeout_secs,
             "paysBeforeWork": offer.flow == Flow::Upfront,
             "paysGas": offer.charge().is_some_and(|charge| charge.way == Way::Hash),
