@@ -36,11 +36,42 @@ export function ledgerOf(namespace, jurisdiction, location) {
 export async function askObject({ namespace, hint }, name, command, body, milliseconds) {
   try {
     const stub = /** @type {any} */ (namespace?.get(namespace.idFromName(name), hint));
+    const bytes = bytesOf(body);
+    const said = stub?.ask?.(command, bytes) ?? Promise.reject(new Error(WITHOUT_CALLS));
     // The time is up for who waits, not for the object: nothing that it has begun is called back.
-    return await race(stub?.ask(command, bytesOf(body)), milliseconds, undefined);
+    return await race(said.catch((/** @type {unknown} */ error) => askEarlier(stub, command, bytes, error)), milliseconds, undefined);
   } catch {
     return undefined;
   }
+}
+
+/** Names the bytes of JSON in front of a raw body, in a message. */
+const SPLIT = 'farebox-split';
+/** What the platform says of an object that knows no remote calls, or not this one. Nothing ran in it then. */
+const WITHOUT_CALLS = 'does not support RPC';
+const WITHOUT_THIS_CALL = 'does not implement the method';
+
+/**
+ * Asks an object of an earlier version, which knows messages alone: while a deployment rolls out by
+ * and by, new Workers meet old objects.
+ *
+ * @param {any} stub
+ * @param {string} command
+ * @param {Uint8Array | null} body
+ * @param {unknown} error why it could not be called
+ * @returns {Promise<Answered>}
+ */
+async function askEarlier(stub, command, body, error) {
+  const why = error instanceof Error ? error.message : '';
+  if (!why.includes(WITHOUT_CALLS) && !why.includes(WITHOUT_THIS_CALL)) throw error;
+  const json = new TextEncoder().encode(command);
+  const sent = body === null ? { body: json } : { headers: { [SPLIT]: `${json.byteLength}` }, body: joined([json, body], json.byteLength + body.byteLength) };
+  const response = await stub.fetch('https://ledger/', { method: 'POST', ...sent });
+  if (!response.ok) throw error;
+  const split = response.headers.get(SPLIT);
+  const all = new Uint8Array(await response.arrayBuffer());
+  const end = split === null ? all.length : Number(split);
+  return { answer: new TextDecoder().decode(all.subarray(0, end)), body: split === null ? null : { whole: all.subarray(end) } };
 }
 
 /**
@@ -53,9 +84,6 @@ function bytesOf(body) {
   const bytes = 'whole' in body ? body.whole : body;
   return bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
 }
-
-/** Names the bytes of JSON in front of a raw body. */
-const SPLIT = 'farebox-split';
 
 /**
  * A message that a Worker of an earlier version has sent by `fetch`.

@@ -101,12 +101,12 @@ describe('two versions on one ledger', { concurrency: 2 }, () => {
     }
   });
 
-  it('a Worker of an earlier version asks the objects by fetch, and each payment counts once', async () => {
+  for (const [name, how] of [['a Worker of an earlier version asks', 'fetch'], ['an object of an earlier version is asked', 'earlier']] as const) it(`${name} by fetch, and each payment counts once`, async () => {
     const world = await openWorld({ probe: true });
     try {
-      await world.gate.ledger('fetch');
+      await world.gate.ledger(how);
       await Promise.all(MODES.map(async (mode) => {
-        const path = `/${mode}/by-fetch`;
+        const path = `/${mode}/by-${how}`;
         const payment = await payFor(world, path, { identifier: IDENTIFIER });
         expectPaid(await send(world, path, payment), payment);
         const again = await send(world, path, payment);

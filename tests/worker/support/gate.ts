@@ -45,9 +45,9 @@ export type Changes = Pick<Partial<GateOptions>, 'vars' | 'secrets' | 'beside'>;
 
 /**
  * `down`: fails before doing anything; `lost`: does it, then fails; `unkept`: answers, but what it wrote cannot be kept;
- * `fetch`: is asked as Workers of an earlier version do.
+ * `fetch`: is asked as Workers of an earlier version do; `earlier`: answers as an object of an earlier version.
  */
-export type LedgerMode = 'ok' | 'down' | 'lost' | 'overloaded' | 'unkept' | 'fetch';
+export type LedgerMode = 'ok' | 'down' | 'lost' | 'overloaded' | 'unkept' | 'fetch' | 'earlier';
 
 export type LedgerCounts = {
   readonly calls: number;
@@ -393,7 +393,8 @@ class Namespace {
   idFromName(name) { return this.inner.idFromName(name); }
   get(id, options) {
     const stub = this.inner.get(id, options);
-    return { ask: (command, body) => {
+    return { fetch: (...words) => stub.fetch(...words), ask: (command, body) => {
+      if (mode === 'earlier') return stub.nothingOfThisName(command, body);
       const what = Object.keys(JSON.parse(command)).find((name) => name !== 'v');
       homes.push([/^.{0,9}"operator":{"meter"/.test(command) ? 'meters' : what, this.home, options?.locationHint ?? null]);
       return mode === 'fetch' ? askedByFetch(stub, command, body) : stub.ask(command, body);
