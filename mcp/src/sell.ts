@@ -111,7 +111,7 @@ function answer(response: ServerResponse, status: number, value: unknown): void 
   if (!response.headersSent) response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
 }
 
-/** Whether the gate signed it, within five minutes. Spec: docs/origin.md, "Verifying requests". */
+/** Whether the gate signed it, within five minutes. Spec: docs/origin.md, "Refuse requests that bypass the gate". */
 function isFromGate({ method, url, headers }: IncomingMessage, secret: string): boolean {
   const [, at = '', mark = ''] = /^t=(\d{1,12}),v2=([0-9a-f]{64})$/.exec(String(headers['farebox-signature-v2'])) ?? [];
   if (at === '' || Math.abs(Date.now() / 1000 - Number(at)) > 300) return false;

@@ -1,5 +1,5 @@
 //! What a request can add without paying: rows in memory and on disk are bounded, and gone an hour after their end.
-//! Spec: docs/operations.md, "Growth".
+//! Spec: docs/operations.md, "Retention".
 
 use serde_json::json;
 

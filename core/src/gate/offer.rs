@@ -165,8 +165,8 @@ pub struct RouteSettings {
     pub protocols: Protocols,
     /// Whether a challenge of MPP is bound to the request's body.
     pub binds_body: bool,
-    /// Whether challenges offer signed transactions as a way to pay; they are accepted wherever the
-    /// chain can be read.
+    /// Whether challenges offer signed transactions, and one may begin a payment. One that the
+    /// ledger knows is answered on every route.
     pub signed_transactions: bool,
     /// Whether the hash of a transaction that the payer has sent is accepted.
     pub hash_mode: bool,
