@@ -261,7 +261,7 @@ describe('a wallet that misbehaves (A-14)', () => {
   });
 });
 
-describe('an account that gets or loses code (EIP-7702, A-15)', () => {
+describe('an account that gets or loses code (EIP-7702)', () => {
   const delegateTo = (address: Hex): Hex => concat(['0xef0100', address]);
 
   it('is not served when code that refuses came between verify and settle', async () => {
