@@ -73,8 +73,13 @@ function checkServer(server: unknown, place: string): void {
 function members(value: unknown, place: string, known?: readonly string[]): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new ConfigError(`${place} has to be an object`);
   const stranger = Object.keys(value).find((name) => known !== undefined && !known.includes(name));
-  if (stranger !== undefined) throw new ConfigError(`${place} has an unknown member ${JSON.stringify(stranger)}; there are ${known?.join(', ')}`);
+  if (stranger !== undefined) throw new ConfigError(`${place} has an unknown member ${JSON.stringify(shown(stranger))}; there are ${known?.join(', ')}`);
   return value as Record<string, unknown>;
+}
+
+/** A name for an error, unless it may be a key that was put in its place. */
+export function shown(name: unknown): string {
+  return typeof name === 'string' && name.length <= 40 && !/[0-9a-fA-F]{24}/.test(name) ? name : 'that is not shown';
 }
 
 /** A path of the file, seen from the file. */
@@ -91,7 +96,7 @@ export function privateKey({ wallet = {} }: Config, file: string, env: NodeJS.Pr
     return readFileSync(path, 'utf8').trim();
   }
   const key = env[keyEnv];
-  if (key === undefined || key === '') throw new ConfigError(`the environment variable ${keyEnv} has no private key; set it, or name a wallet.keyFile`);
+  if (key === undefined || key === '') throw new ConfigError(`the environment variable ${shown(keyEnv)} has no private key; set it, or name a wallet.keyFile`);
   return key;
 }
 

@@ -10,7 +10,7 @@ import { FareboxError, type PayOptions } from 'farebox';
 import { AgentHarness, createLocalAgentClient, fareboxVersion } from 'farebox/agent';
 import { fileStore } from 'farebox/file-store';
 
-import { ConfigError, folderOf, privateKey, readConfig, type Config } from './config.js';
+import { ConfigError, folderOf, privateKey, readConfig, shown, type Config } from './config.js';
 import { connect } from './others.js';
 import { paidTools } from './paid.js';
 import { createSellingServer, listenForGate } from './sell.js';
@@ -53,7 +53,7 @@ async function paying(config: Config & { readonly folder: string }, file: string
 
 async function selling({ server: command, secretEnv = 'ORIGIN_SECRET', ...config }: NonNullable<Config['sell']>): Promise<Server> {
   const secret = process.env[secretEnv];
-  if (secret === undefined) throw new ConfigError(`the environment variable ${secretEnv} has no secret; it is the gate's ORIGIN_SECRET`);
+  if (secret === undefined) throw new ConfigError(`the environment variable ${shown(secretEnv)} has no secret; it is the gate's ORIGIN_SECRET`);
   const upstream = await connect(command);
   const origin = await listenForGate(config, secret, upstream);
   const server = createSellingServer(config, upstream);

@@ -17,11 +17,13 @@ export async function connect({ command, args = [], env = {} }: ServerConfig): P
 export async function toolsOf(client: Client): Promise<Tool[]> {
   const found: Tool[] = [];
   let cursor: string | undefined;
+  let pages = 0;
   do {
+    pages += 1;
     const page = await client.listTools(cursor === undefined ? {} : { cursor });
     found.push(...page.tools);
     cursor = page.nextCursor;
-  } while (cursor !== undefined && found.length < MOST_TOOLS);
+  } while (cursor !== undefined && found.length < MOST_TOOLS && pages < MOST_TOOLS);
   return found.slice(0, MOST_TOOLS);
 }
 

@@ -22,7 +22,8 @@ export function paidTools(servers: Readonly<Record<string, ServerConfig>>, optio
   return {
     list: async () => {
       const lists = await Promise.all(Object.keys(servers).map(async (name) => {
-        const found = await toolsOf(await clientOf(name)).catch(() => []);
+        // A server that does not answer takes away its own tools alone.
+        const found = await within(clientOf(name).then(toolsOf), LIST_MS).catch(() => []);
         // Results that ask for a payment do not have the declared form.
         return found.map(({ outputSchema: _, description = '', ...tool }) => ({ ...tool, name: `${name}__${tool.name}`, description: `${description}\n\nMay cost money: it is paid once, if the policy allows it and a person agrees.`.trim() }));
       }));
@@ -32,12 +33,19 @@ export function paidTools(servers: Readonly<Record<string, ServerConfig>>, optio
       const at = full.indexOf('__');
       const name = full.slice(0, Math.max(at, 0));
       if (!Object.hasOwn(servers, name)) return undefined;
-      const client = await clientOf(name);
+      let client: Client;
+      try {
+        client = await within(clientOf(name), LIST_MS);
+      } catch {
+        return { isError: true, content: [{ type: 'text', text: JSON.stringify({ code: 'server_unreachable', message: `The server ${name} does not answer.` }) }] };
+      }
       const call = (params: object, signal?: AbortSignal): Promise<never> =>
         client.callTool(params as never, undefined, signal === undefined ? {} : { signal }) as Promise<never>;
       try {
         const { result, receipt } = await payMcpTool(call, { name: full.slice(at + 2), arguments: given }, { ...options(), server: name });
-        return (receipt === undefined ? result : { ...result, _meta: { ...result._meta, 'farebox/receipt': receipt } }) as CallToolResult;
+        // What the server says of a receipt is not ours.
+        const { [RECEIPT]: _, ...meta } = result._meta ?? {};
+        return { ...result, _meta: receipt === undefined ? meta : { ...meta, [RECEIPT]: receipt } } as CallToolResult;
       } catch (error) {
         if (!(error instanceof FareboxError)) throw error;
         const { code, message, remedy, signed } = error;
@@ -48,4 +56,19 @@ export function paidTools(servers: Readonly<Record<string, ServerConfig>>, optio
       for (const client of clients.values()) await client.then((it) => it.close(), () => undefined);
     },
   };
+}
+
+/** Of a result of ours: the checked receipt. */
+const RECEIPT = 'farebox/receipt';
+/** How long a server may take to start and to list its tools, milliseconds. */
+const LIST_MS = 10_000;
+
+async function within<T>(promise: Promise<T>, milliseconds: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<never>((_, reject) => { timer = setTimeout(() => reject(new Error('too late')), milliseconds); });
+  try {
+    return await Promise.race([promise, over]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

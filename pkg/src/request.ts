@@ -65,7 +65,7 @@ export async function plain(fetch: typeof globalThis.fetch, request: Plain): Pro
 }
 
 /** The source of the 402: the requested URL, or one of the same origin to which it redirected. */
-export function paidUrl(request: Plain, response: Response): string {
+export function paidUrl(request: Pick<Plain, 'url' | 'method'>, response: Response): string {
   if (!response.redirected || response.url === '') return request.url;
   const [asked, came] = [new URL(request.url), new URL(response.url)];
   if (asked.origin === came.origin && request.method === 'GET') return came.href;

@@ -78,9 +78,11 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       const renewed = await table<boolean>('readwrite', (rows, done) => {
         const got = rows.get(KEY);
         got.onsuccess = () => {
-          // Another tab may have forgotten the key.
-          if (got.result !== undefined) rows.put({ ...kept, expires: later } satisfies Kept, KEY);
-          done(got.result !== undefined);
+          // Another tab may have forgotten this key, and made another one.
+          const current = got.result as Kept | undefined;
+          const isOurs = current !== undefined && same(current.iv, kept.iv) && same(new Uint8Array(current.sealed), new Uint8Array(kept.sealed));
+          if (isOurs) rows.put({ ...kept, expires: later } satisfies Kept, KEY);
+          done(isOurs);
         };
       });
       if (!renewed) throw expired();
@@ -104,6 +106,10 @@ async function newlyKept(policy: Policy, expires: number): Promise<Kept> {
   const sealed = await crypto.subtle.encrypt({ name: 'AES-GCM', iv }, wrapping, secret);
   secret.fill(0);
   return { wrapping, iv, sealed, policy, expires };
+}
+
+function same(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && one.every((byte, at) => byte === other[at]);
 }
 
 function hex(bytes: Uint8Array): string {

@@ -216,3 +216,47 @@ test('a 402 with MPP alone is prepared with its price and paid', async () => {
   assert.ok(result.harnessDisposition === 'executed');
   assert.deepEqual([result.sdkOutcomeKind, result.merchantResponse.body, signer.asked.length], ['success', GOODS, 1]);
 });
+
+test('two processes that pay under one key at once send one payment, and both get what it bought', async () => {
+  const [store, sent] = [memoryStore(), memoryStore()];
+  answers = (request, response) => {
+    if (paymentOf(request) === undefined) ask(response);
+    else setTimeout(() => serve(response), 100);
+  };
+  const clients = [local({ store, sent }), local({ store, sent })].map(({ client }) => client);
+  const prepared = await Promise.all(clients.map((client) => ready(client)));
+  const outcomes = await Promise.all(clients.map((client, at) => client.executePreparedRequest(prepared[at] as SdkPreparedPaidRequestReady, { idempotencyKey: 'order-1' })));
+  assert.deepEqual(await Promise.all(outcomes.map(async (outcome) => outcome.kind === 'success' && outcome.response.text())), [GOODS, GOODS]);
+  assert.deepEqual([payments().length, new Set(payments()).size], [2, 1]);
+});
+
+test('terms that came from another host by a redirect are not taken for those of the host that was asked', async () => {
+  const other = await open((_, response) => ask(response));
+  try {
+    answers = (_, response) => { response.writeHead(302, { location: `${other.url}/terms` }).end(); };
+    const { client, signer } = local();
+    for (const asking of [client.preparePaidRequest(`${shop.url}/report`), client.fetchPaid(`${shop.url}/report`, undefined, {})]) {
+      await assert.rejects(asking, { code: 'redirected' });
+    }
+    assert.equal(signer.asked.length, 0);
+  } finally {
+    await other.stop();
+  }
+});
+
+test('an answer that breaks off is asked for again with the same payment', async () => {
+  let breaks = true;
+  answers = (request, response) => {
+    if (paymentOf(request) === undefined) return ask(response);
+    if (!breaks) return serve(response);
+    breaks = false;
+    response.writeHead(200, { 'payment-response': Buffer.from(JSON.stringify(settlement())).toString('base64'), 'content-length': '1000' });
+    response.write('half', () => response.destroy());
+  };
+  const { client } = local();
+  const prepared = await ready(client);
+  const error = await failed(client.executePreparedRequest(prepared, { idempotencyKey: 'order-2' }));
+  assert.equal(error.details.kind, 'execution_inconclusive');
+  const outcome = await client.executePreparedRequest(prepared, { idempotencyKey: 'order-2' });
+  assert.deepEqual([outcome.kind, outcome.kind === 'success' && await outcome.response.text(), new Set(payments()).size], ['success', GOODS, 1]);
+});

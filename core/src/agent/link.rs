@@ -30,11 +30,12 @@ const MAX_REASON: usize = 256;
 /// ```
 #[must_use]
 pub fn asked(text: &str) -> Json {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     let names = text.match_indices(PREFIX).filter_map(|(at, _)| text.get(at..));
+    // One byte more than a name may have is enough to see that it is none.
     let mut names = names.map(|rest| {
-        let end = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
-        rest.get(..end).unwrap_or_default()
+        let long = rest.bytes().take(MAX_ID.saturating_add(1));
+        rest.get(..long.take_while(is_part).count()).unwrap_or_default()
     });
     match names.find(|name| (PREFIX.len().saturating_add(1)..=MAX_ID).contains(&name.len())) {
         Some(name) => Json::object([("paymentId", Some(name.into()))]),

@@ -11,6 +11,7 @@ import type { AgentPayClient } from './client.js';
 import type { PaidRequestHttpRequest, SdkExternalMetadata, SdkReceipt } from './contracts.js';
 import { fieldsOf, linesOf } from './heads.js';
 import { isFetchPaidError, type FetchPaidFailureResponse, type PaidResponse } from './outcome.js';
+import { paidUrl } from '../request.js';
 import { initOf, requestOf } from './request.js';
 
 export type PaymentDeskErrorCode =
@@ -264,12 +265,18 @@ export class PaymentDesk {
   async #asked(request: PaidRequestHttpRequest): Promise<Response> {
     const fetch = this.#options.fetch ?? globalThis.fetch;
     let response: Response;
+    // For the head alone: a free answer may take its time.
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), this.#options.timeoutMs ?? 10_000);
     try {
-      response = await fetch(request.url, { ...initOf(request), signal: AbortSignal.timeout(this.#options.timeoutMs ?? 10_000) });
+      response = await fetch(request.url, { ...initOf(request), signal: late.signal });
     } catch (error) {
       throw new PaymentDeskError('endpoint_unreachable', 'The endpoint did not answer.', error);
+    } finally {
+      clearTimeout(timer);
     }
     const { status } = response;
+    if (status === 402) paidUrl(request, response);
     if (status === 401 || status === 403) throw new PaymentDeskError('auth_required', `The endpoint wants a login: HTTP ${status}.`);
     if (status === 405) {
       const takesPost = /\bPOST\b/i.test(response.headers.get('allow') ?? 'POST');

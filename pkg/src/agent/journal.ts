@@ -21,16 +21,28 @@ export class Journal {
     return this.#known.get(key) ?? (this.#store === undefined ? undefined : new Map(entriesOf((await this.#store.read()).record)).get(key));
   }
 
-  /** Keeps it, durably where there is a store, before it returns. */
-  async write(key: string, sent: Sent): Promise<void> {
+  /**
+   * Keeps it, durably where there is a store, before it returns. Where another process was first
+   * under this key, its payment is returned and stands; this one must not leave.
+   */
+  async claim(key: string, sent: Sent): Promise<Sent> {
+    const own = this.#known.get(key) ?? sent;
+    let standing = sent;
     if (this.#store !== undefined) {
-      await update(this.#store, (record) => JSON.stringify([...entriesOf(record).filter(([known]) => known !== key), [key, sent] satisfies Entry].slice(-MOST)));
+      await update(this.#store, (record) => {
+        const first = new Map(entriesOf(record)).get(key);
+        const isOwn = first === undefined || [own, sent].some(({ payment }) => JSON.stringify(payment) === JSON.stringify(first.payment));
+        standing = isOwn ? sent : first;
+        return JSON.stringify([...entriesOf(record).filter(([known]) => known !== key), [key, standing] satisfies Entry].slice(-MOST));
+      });
     }
+    if (standing !== sent) return standing;
     this.#known.set(key, sent);
     for (const oldest of this.#known.keys()) {
       if (this.#known.size <= MOST) break;
       this.#known.delete(oldest);
     }
+    return sent;
   }
 }
 

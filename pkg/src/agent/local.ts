@@ -18,6 +18,7 @@ import { detectChallengeFromResponse, type DetectedChallenge } from './detection
 import { fieldsOf, linesOf } from './heads.js';
 import { Journal, type Sent } from './journal.js';
 import { answerOf, FetchPaidError, outcomeOf, type PaidResponse } from './outcome.js';
+import { paidUrl } from '../request.js';
 import { initOf, preparedOf, requestOf } from './request.js';
 
 /** What both back ends can do. */
@@ -81,6 +82,7 @@ export class LocalAgentClient implements AgentBackEnd {
       const response = await fetch(input, initOf(request, init));
       probe = { responseStatus: response.status, confirmedAt: new Date().toISOString() };
       challenge = await detectChallengeFromResponse(response);
+      if (challenge !== undefined) paidUrl(request, response);
       response.body?.cancel().catch(() => undefined);
     }
     const prepared = preparedOf(request, challenge, options.externalMetadata, probe);
@@ -122,6 +124,7 @@ export class LocalAgentClient implements AgentBackEnd {
       const response = await fetch(input, initOf(sent, init));
       asked = await detectChallengeFromResponse(response);
       if (asked === undefined) return { kind: 'passthrough', protocol: 'none', response };
+      paidUrl(sent, response);
       response.body?.cancel().catch(() => undefined);
     }
     const prepared = await this.preparePaidRequest(input, init, { challenge: asked });
@@ -162,6 +165,9 @@ export class LocalAgentClient implements AgentBackEnd {
     let sent: Sent | undefined;
     let proposal: Proposal | undefined;
     let isOther = false;
+    /** What another process has sent under this key, while this one signed. */
+    let taken: Sent | undefined;
+    const stop = new AbortController();
     let first: Response | undefined = answerOf(402, prepared.challenge.headers, bodyText(prepared.challenge.body));
     const fetch: typeof globalThis.fetch = async (input, init) => {
       // The terms that were shown, once; later ones are the merchant's new ones.
@@ -171,9 +177,15 @@ export class LocalAgentClient implements AgentBackEnd {
       const headers = fieldsOf(init?.headers);
       const payment = paymentOf(headers);
       if (payment !== undefined && proposal !== undefined) {
-        sent = { request, url: String(input), payment, proposal };
+        const signed = { request, url: String(input), payment, proposal };
         // Written before it leaves: after a crash the same bytes are sent.
-        await this.#journal.write(key, sent);
+        const standing = await this.#journal.claim(key, signed);
+        if (standing !== signed) {
+          taken = standing;
+          stop.abort();
+          throw new Error('another process has paid under this key');
+        }
+        sent = signed;
       }
       return this.#fetch(input, init);
     };
@@ -193,10 +205,14 @@ export class LocalAgentClient implements AgentBackEnd {
     });
     const { url } = prepared.request;
     try {
-      const response = await paying(url, initOf(prepared.request));
+      const response = await paying(url, { ...initOf(prepared.request), signal: stop.signal });
       if (sent === undefined) return { kind: 'passthrough', protocol: 'none', response };
       return await this.#answered(prepared, sent, response, receiptOf(response));
     } catch (error) {
+      if (taken !== undefined) {
+        if (taken.request !== request) throw keyTaken(prepared);
+        return this.#again(key, prepared, taken);
+      }
       if (sent === undefined && !(error instanceof FareboxError)) throw error;
       return this.#failed(prepared, sent, error, isOther ? TERMS_CHANGED : undefined);
     }
@@ -217,10 +233,16 @@ export class LocalAgentClient implements AgentBackEnd {
   }
 
   async #answered(prepared: SdkPreparedPaidRequestReady, sent: Sent, response: Response, settled: Receipt | undefined): Promise<Settled> {
-    const bytes = new Uint8Array(await response.arrayBuffer().catch(() => new ArrayBuffer(0)));
+    const ids = idsOf('', sent);
+    const whole = await response.arrayBuffer().catch(() => undefined);
+    if (whole === undefined && response.ok) {
+      // What was bought is asked for again, with the same payment.
+      const reason = `The answer to a payment of ${sent.proposal.amountText} broke off.`;
+      return { decision: { outcome: 'inconclusive', ...ids, reasonCode: 'merchant_transport_lost', reason } };
+    }
+    const bytes = new Uint8Array(whole ?? new ArrayBuffer(0));
     const answer = { status: response.status, headers: fieldsOf(response.headers), bytes };
     const merchantResponse = { status: answer.status, headers: answer.headers, body: new TextDecoder().decode(bytes) };
-    const ids = idsOf('', sent);
     const receipt = this.#receipt(prepared, sent, settled, response.ok ? 'succeeded' : 'failed');
     if (response.ok) {
       return { decision: { outcome: 'allow', ...ids, reasonCode: 'policy_allow', reason: `Paid ${sent.proposal.amountText}.`, merchantResponse, receipt }, answer };
