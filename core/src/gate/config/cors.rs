@@ -58,7 +58,7 @@ fn is_name(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
-/// Whether a browser could send this as `Origin`; `null` and `*` stand for pages that nobody knows.
+/// Whether a browser could send this as the `Origin` of one page; `null` and `*` stand for any.
 fn is_page(page: &str) -> bool {
     let host = page.strip_prefix("https://").or_else(|| page.strip_prefix("http://"));
     page.len() <= MAX_PAGE
