@@ -2,6 +2,7 @@
 //! Spec: RFC 9110.
 
 mod pieces;
+pub mod url;
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::string::String;

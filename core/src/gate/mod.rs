@@ -59,7 +59,6 @@ pub mod sweep;
 pub mod template;
 mod units;
 pub mod unpaid;
-pub mod url;
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -44,9 +44,9 @@ use super::parts::{
 };
 use super::publish::{Publication, listing::Listing};
 use super::route::Unlisted;
-use super::url::BaseUrl;
 use crate::chain::ChainId;
 use crate::encoding::json;
+use crate::http::url::BaseUrl;
 use crate::secret::Secret;
 use crate::time::UnixTime;
 

@@ -1,4 +1,5 @@
-//! URLs that an operator may configure. Spec: docs/configuration.md, "URLs".
+//! Which servers a URL may name: those of an operator's settings, and those of others that a
+//! request goes out to. Spec: docs/configuration.md, "URLs".
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -15,7 +16,7 @@ impl BaseUrl {
     ///
     /// # Examples
     /// ```
-    /// use farebox_core::gate::url::BaseUrl;
+    /// use farebox_core::http::url::BaseUrl;
     /// let url = BaseUrl::parse("https://api.example.com/base/").unwrap();
     /// assert_eq!(url.as_str(), "https://api.example.com/base");
     /// assert_eq!(BaseUrl::parse("http://api.example.com"), Err("must be https; http is for loopback hosts only"));
@@ -31,17 +32,13 @@ impl BaseUrl {
         if authority.contains('@') {
             return Err("must not carry credentials; use a secret");
         }
-        let host =
-            host_of(authority).ok_or("must name a host and, if any, a port from 1 to 65535")?;
-        let local = is_loopback(&host);
-        match scheme {
-            "https" => {}
-            "http" if local => {}
-            "http" => return Err("must be https; http is for loopback hosts only"),
+        let reach =
+            Reach::of(authority).ok_or("must name a host and, if any, a port from 1 to 65535")?;
+        match (scheme, reach) {
+            ("https", Reach::Public | Reach::Loopback) | ("http", Reach::Loopback) => {}
+            ("http", _) => return Err("must be https; http is for loopback hosts only"),
+            ("https", Reach::Private) => return Err("must not be a private or link-local address"),
             _ => return Err("must begin with https://"),
-        }
-        if !local && is_private(&host) {
-            return Err("must not be a private or link-local address");
         }
         Ok(Self(text.trim_end_matches('/').to_owned()))
     }
@@ -50,6 +47,41 @@ impl BaseUrl {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// From where a host can be reached, by its name alone: what a name resolves to is not known here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// From everywhere.
+    Public,
+    /// From its own machine.
+    Loopback,
+    /// From inside its network: private, link-local, shared and unspecified addresses, spellings of
+    /// addresses that are not checked, and names without a public zone.
+    Private,
+}
+
+impl Reach {
+    /// Reads an authority: a host and, if any, a port. `None` if it is malformed, names no host or
+    /// has a user.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::http::url::Reach;
+    /// assert_eq!(Reach::of("api.example.com:8443"), Some(Reach::Public));
+    /// assert_eq!(Reach::of("[::1]"), Some(Reach::Loopback));
+    /// assert_eq!(Reach::of("169.254.169.254"), Some(Reach::Private));
+    /// assert_eq!(Reach::of("api.example.com:0"), None);
+    /// ```
+    #[must_use]
+    pub fn of(authority: &str) -> Option<Self> {
+        let host = host_of(authority)?;
+        Some(match host.as_str() {
+            host if is_loopback(host) => Self::Loopback,
+            host if is_private(host) => Self::Private,
+            _ => Self::Public,
+        })
     }
 }
 
