@@ -15,6 +15,7 @@ extern crate alloc;
 pub mod amount;
 pub mod chain;
 pub mod encoding;
+pub mod hash;
 pub mod mutant;
 pub mod problem;
 pub mod secret;

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use farebox_core::gate::Gate;
 use farebox_core::gate::config::Routes;
-use farebox_core::gate::keys::digest;
+use farebox_core::hash::digest;
 
 use super::{edge, standing};
 

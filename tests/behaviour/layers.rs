@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules by row; a module may use the rows above and itself.
 const ROWS: &[&[&str]] = &[
-    &["amount", "time", "chain", "secret", "encoding", "mutant", "problem", "sorted"],
+    &["amount", "time", "chain", "secret", "encoding", "hash", "mutant", "problem", "sorted"],
     &["http", "evm"],
     &["payment"],
     &["x402", "mpp"],
@@ -23,7 +23,8 @@ const NEVER: &[(&str, &[&str])] = &[
     ("agent", &["gate"]),
 ];
 /// Leaves that build on other leaves.
-const LEAVES: &[(&str, &str)] = &[("chain", "encoding"), ("secret", "encoding")];
+const LEAVES: &[(&str, &str)] =
+    &[("chain", "encoding"), ("secret", "encoding"), ("hash", "encoding")];
 
 fn row(module: &str) -> Option<usize> {
     ROWS.iter().position(|row| row.contains(&module))

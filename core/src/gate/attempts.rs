@@ -16,9 +16,10 @@ use alloc::vec::Vec;
 
 use super::Gate;
 use super::call::{LedgerCall, object};
-use super::keys::{Keys, mac};
+use super::keys::Keys;
 use super::pricer::Quotes;
 use crate::encoding::{hex, json, message};
+use crate::hash::mac;
 use crate::ledger::attempts::{ClientCount, Count, Counted, FailureCause, FailureStreak};
 use crate::ledger::command::VERSION;
 use crate::payment::Cause;

@@ -5,10 +5,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 
+use crate::encoding::base32::{self, ALPHABET};
 use crate::encoding::hex;
 use crate::evm::account::Account;
+use crate::hash::{digest, mac};
 use crate::mutant::{Mutant, planted};
 use crate::payment::{PaymentKey, Receipt};
 use crate::secret::Secret;
@@ -54,7 +56,7 @@ impl Keys {
             shard: Secret::new(salt.to_vec()),
             networks: Hmac::new_from_slice(salt).ok(),
             origin: origin_secret.map(|secret| Secret::new(secret.to_vec())),
-            mark: base32(&mac(gate_secret, &[b"farebox loop"]), 26),
+            mark: base32::encode(&mac(gate_secret, &[b"farebox loop"]), 26),
             signer: signer(gate_secret),
             earlier: None,
         }
@@ -119,7 +121,7 @@ impl Keys {
     #[must_use]
     pub fn receipt_id(&self, key: &PaymentKey, shard: u64) -> String {
         let mut id = String::from("rcpt_");
-        id.push_str(&base32(&mac(self.receipt.expose(), &[key.as_bytes()]), 24));
+        id.push_str(&base32::encode(&mac(self.receipt.expose(), &[key.as_bytes()]), 24));
         for digit in [shard.checked_div(32).unwrap_or(0), shard] {
             let index = usize::try_from(digit % 32).unwrap_or(0);
             id.push(char::from(ALPHABET.get(index).copied().unwrap_or(b'a')));
@@ -135,7 +137,7 @@ impl Keys {
             return String::from(receipt);
         }
         let mut key = String::from(KEY_PREFIX);
-        key.push_str(&base32(&mac(self.idempotency.expose(), &[receipt.as_bytes()]), 26));
+        key.push_str(&base32::encode(&mac(self.idempotency.expose(), &[receipt.as_bytes()]), 26));
         key
     }
 
@@ -253,80 +255,5 @@ fn signer(gate_secret: &[u8]) -> Option<Account> {
     Account::from_candidates((0..=u8::MAX).map(digest))
 }
 
-/// HMAC-SHA-256 over parts in a row.
-pub(super) fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    // HMAC accepts keys of every length; if it failed, the digest of nothing would do as well as
-    // any constant.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
-        return [0; 32];
-    };
-    for part in parts {
-        mac.update(part);
-    }
-    mac.finalize().into_bytes().into()
-}
-
-/// Spec: RFC 4648 section 6, lower case.
-const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 /// Number of ledger objects that a receipt id can name.
 const RECEIPT_SHARDS: u64 = 1024;
-
-/// The first 130 bits in the alphabet of RFC 4648 base32, lower case.
-fn base32(bytes: &[u8; 32], letters: usize) -> String {
-    let mut text = String::new();
-    let (mut buffer, mut bits) = (0_u32, 0_u32);
-    for byte in bytes {
-        buffer = (buffer << 8) | u32::from(*byte);
-        bits = bits.saturating_add(8);
-        while bits >= 5 && text.len() < letters {
-            bits = bits.saturating_sub(5);
-            let index = usize::try_from((buffer >> bits) & 31).unwrap_or(0);
-            text.push(char::from(ALPHABET.get(index).copied().unwrap_or(b'a')));
-        }
-        buffer &= 0xff;
-    }
-    text
-}
-
-/// SHA-256 over length-prefixed parts, so that no two lists of parts share a digest, in hex.
-#[must_use]
-pub fn digest(parts: &[&[u8]]) -> String {
-    hex::encode(&sha256(parts))
-}
-
-/// The bytes of [`digest`].
-#[must_use]
-pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for part in parts {
-        let length = u64::try_from(part.len()).unwrap_or(u64::MAX);
-        hash.update(length.to_be_bytes());
-        hash.update(part);
-    }
-    hash.finalize().into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base32_agrees_with_a_published_vector() {
-        // RFC 4648 section 10: "foobar" is MZXW6YTBOI.
-        let mut bytes = [0; 32];
-        bytes[..6].copy_from_slice(b"foobar");
-        assert!(base32(&bytes, 26).starts_with("mzxw6ytboi"));
-        assert_eq!(base32(&bytes, 26).len(), 26);
-    }
-
-    #[test]
-    fn the_mac_agrees_with_rfc_4231_case_2() {
-        let expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
-        assert_eq!(hex::encode(&mac(b"Jefe", &[b"what do ya want ", b"for nothing?"])), expected);
-    }
-
-    #[test]
-    fn moving_a_boundary_between_parts_changes_the_digest() {
-        assert_ne!(digest(&[b"ab", b"c"]), digest(&[b"a", b"bc"]));
-    }
-}

@@ -9,11 +9,11 @@ use serde_json::{Map, Value};
 
 use super::cors::Cors;
 use super::diagnose::Thresholds;
-use super::keys;
 use super::template::ChallengeTemplate;
 use crate::amount::Amount;
 use crate::evm::address::Address;
 use crate::evm::eip3009::Authorization;
+use crate::hash;
 use crate::ledger::command::{Leases, Mode};
 use crate::payment::Terms;
 use crate::payment::authorization::ValidityBounds;
@@ -255,6 +255,6 @@ impl Offer {
 }
 
 fn route_hash(pattern: &str) -> u64 {
-    let digest = keys::digest(&[pattern.as_bytes()]);
+    let digest = hash::digest(&[pattern.as_bytes()]);
     digest.get(..16).and_then(|head| u64::from_str_radix(head, 16).ok()).unwrap_or_default()
 }

@@ -27,9 +27,9 @@ pub use self::settings::{Keeps, Webhook};
 pub use self::visit::{METERS, OperatorQuery, QueryStep};
 use super::Gate;
 use super::diagnose::{Circumstances, Failures, Thresholds};
-use super::keys::digest;
 use super::reply::{Audience, Body, Reply, own_headers};
 use crate::encoding::{hex, json};
+use crate::hash::{self, digest};
 use crate::http::{RequestHead, ResponseHead};
 use crate::ledger::attempts::FailureStreak;
 use crate::ledger::report::{Decision, Filter, ObjectRequest, Resolution};
@@ -203,7 +203,7 @@ impl Webhook {
     pub fn signature(&self, body: &str, now: UnixTime) -> String {
         let secs = now.secs();
         let text = alloc::format!("{secs}.{body}");
-        let mac = super::keys::mac(self.secret.expose().as_bytes(), &[text.as_bytes()]);
+        let mac = hash::mac(self.secret.expose().as_bytes(), &[text.as_bytes()]);
         alloc::format!("t={secs},v1={}", hex::encode(&mac))
     }
 }

@@ -6,7 +6,7 @@
 //! too.
 
 use farebox_core::gate::Gate;
-use farebox_core::gate::keys::digest;
+use farebox_core::hash::digest;
 use farebox_core::ledger::Entry;
 use farebox_core::ledger::shard::{self, Slot};
 use farebox_core::time::UnixTime;

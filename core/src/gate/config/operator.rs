@@ -4,8 +4,8 @@ use alloc::string::String;
 
 use super::Reader;
 use super::checked_url;
-use crate::gate::keys::digest;
 use crate::gate::operator::{Keeps, Webhook};
+use crate::hash::digest;
 use crate::secret::Secret;
 
 /// Reads the operator's token and returns its digest; without one there is no operator API.

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use sha2::{Digest, Sha256};
 
 use crate::encoding::base64;
-use crate::gate::keys;
+use crate::hash;
 use crate::http::RequestHead;
 use crate::mutant::{Mutant, planted};
 use crate::secret::ct_eq;
@@ -98,5 +98,5 @@ pub(super) fn asked(head: &RequestHead) -> Vec<u8> {
 }
 
 fn part(of: &[&[u8]]) -> Vec<u8> {
-    keys::sha256(of).into_iter().take(PART_BYTES).collect()
+    hash::sha256(of).into_iter().take(PART_BYTES).collect()
 }

@@ -8,9 +8,9 @@ use serde::Serialize;
 use super::PaidRequest;
 use crate::encoding::json;
 use crate::gate::call::{LedgerCall, object};
-use crate::gate::keys;
 use crate::gate::offer::VERIFY_SECS;
 use crate::gate::pricer::question;
+use crate::hash;
 use crate::ledger::attempts::Counting;
 use crate::ledger::command::{Asking, Command, Envelope, Leases, Mode, Proving, Question, VERSION};
 use crate::mutant::{Mutant, planted};
@@ -40,9 +40,9 @@ impl PaidRequest<'_> {
         let named = self.asked.offer.pricer.is_some() && !planted(Mutant::QuestionUnbound);
         let question = named.then(|| question(&self.asked.request.head));
         parts.extend(question.as_deref().map(str::as_bytes));
-        let request = keys::digest(&parts);
+        let request = hash::digest(&parts);
         parts.extend([amount.as_slice(), asset, terms.network.as_str().as_bytes(), pay_to]);
-        let whole = keys::digest(&parts);
+        let whole = hash::digest(&parts);
         match (request.get(..REQUEST_DIGITS), whole.get(REQUEST_DIGITS..)) {
             (Some(request), Some(rest)) if !planted(Mutant::TermsAreAnotherRequest) => {
                 [request, rest].concat()

@@ -9,7 +9,7 @@ use super::{LedgerCall, PaidRequest, Step};
 use crate::encoding::json;
 use crate::gate::Gate;
 use crate::gate::call::object;
-use crate::gate::keys::digest;
+use crate::hash::digest;
 use crate::ledger::command::{Outcome, VERSION};
 use crate::ledger::take::{Holder, Named, Take};
 use crate::mutant::{Mutant, planted};

@@ -22,11 +22,11 @@ use alloc::string::String;
 pub use self::document::{Document, Publication, Publish, Service};
 use self::listing::Listing;
 use super::Gate;
-use super::keys;
 use super::path::Target;
 use super::reply::{Audience, Body, Reply, own_headers};
 use super::request::IncomingRequest;
 use super::route::RouteMatch;
+use crate::hash;
 use crate::http::{Headers, ResponseHead};
 
 /// How long a document may be kept. Spec: MPP "Discovery".
@@ -89,7 +89,7 @@ impl Gate {
     /// The document, or a 304 if the client has it.
     pub(super) fn document(&self, wanted: &DocumentRequest, correlation: &str) -> Reply {
         let text = self.document_text(wanted.document, &wanted.base, &wanted.authority);
-        let digest = keys::digest(&[text.as_bytes()]);
+        let digest = hash::digest(&[text.as_bytes()]);
         let tag = ["\"", digest.get(..32).unwrap_or_default(), "\""].concat();
         let mut headers = own_headers(Audience::Paid, correlation);
         headers.set("cache-control", CACHE_CONTROL);

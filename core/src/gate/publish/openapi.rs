@@ -14,9 +14,9 @@ use serde_json::{Map, Value, json};
 use super::listing::ListedPath;
 use super::{Document, DocumentContext, Service};
 use crate::encoding::json::object as members;
-use crate::gate::keys;
 use crate::gate::mpp::issue;
 use crate::gate::offer::{Choice, Offer};
+use crate::hash;
 use crate::x402::exact;
 use crate::x402::extension::bazaar::{Declaration, Style};
 
@@ -28,7 +28,7 @@ pub(super) fn write(shop: &DocumentContext<'_>) -> String {
     let paths = shop.listing.items.iter().map(|item| (item.path.clone(), path_item(shop, item)));
     let paths = Value::Object(members(paths));
     // The version is the document's: it changes whenever the routes do.
-    let version = keys::digest(&[paths.to_string().as_bytes()]);
+    let version = hash::digest(&[paths.to_string().as_bytes()]);
     let mut info = json!({ "title": shop.title(), "version": version.get(..12) });
     let Service { description, homepage, contact, categories, .. } = shop.service;
     put(&mut info, "description", description);
