@@ -11,7 +11,7 @@ import { onEnd } from './processes.mjs';
 import { root } from './steps.mjs';
 
 /**
- * @typedef {object} GateOptions
+ * @typedef {object} WorkerOptions
  * @property {string} [build] folder of index.js and index_bg.wasm, relative to the repository
  * @property {Record<string, unknown>} [vars] variables, as text or as JSON values
  * @property {Record<string, string>} [secrets] merged over the variables; random ones are there already
@@ -22,8 +22,26 @@ import { root } from './steps.mjs';
  */
 
 /**
- * @typedef {Awaited<ReturnType<typeof startGate>>} Gate
+ * @typedef {object} Kind what distinguishes the Workers of this repository
+ * @property {string} name
+ * @property {string} build where it is built, if the options name no other folder
+ * @property {Record<string, string>} objects class of the objects by the name of their binding
+ * @property {() => Record<string, string>} secrets fresh ones
+ * @property {() => string} [front] source of a module in front of the built one
  */
+
+/**
+ * @typedef {Awaited<ReturnType<typeof startWorker>>} Gate
+ */
+
+/**
+ * Starts the gate.
+ *
+ * @param {WorkerOptions} [options]
+ */
+export function startGate(options) {
+  return startWorker({ name: 'farebox', build: 'build', objects: { LEDGER: 'Ledger' }, secrets: randomSecrets }, options);
+}
 
 /**
  * Starts workerd and waits until it listens on 127.0.0.1.
@@ -32,11 +50,12 @@ import { root } from './steps.mjs';
  * with SIGKILL first, as a lost machine would. `logs()` is all it has written, `follow` hears what it
  * writes from then on.
  *
- * @param {GateOptions} [options]
+ * @param {Kind} kind
+ * @param {WorkerOptions} [options]
  */
-export async function startGate({ build = 'build', vars = {}, secrets = {}, persist, port = 0, outboundService } = {}) {
+export async function startWorker({ name, build: built, objects, secrets: fresh, front }, { build = built, vars = {}, secrets = {}, persist, port = 0, outboundService } = {}) {
   const folder = resolve(root, build);
-  const bindings = { ...randomSecrets(), ...vars, ...secrets };
+  const bindings = { ...fresh(), ...vars, ...secrets };
   let logs = '';
   /** @type {(text: string) => void} */
   let follow = () => {};
@@ -45,16 +64,17 @@ export async function startGate({ build = 'build', vars = {}, secrets = {}, pers
   const start = async (onPort) => {
     const before = workerdPids();
     const mf = new Miniflare(/** @type {import('miniflare').MiniflareOptions} */ ({
-      name: 'farebox',
+      name,
       host: '127.0.0.1',
       port: onPort,
       cf: false,
       compatibilityDate: COMPATIBILITY_DATE,
       modules: [
+        ...(front === undefined ? [] : [{ type: 'ESModule', path: 'front.js', contents: front() }]),
         { type: 'ESModule', path: 'index.js', contents: readFileSync(join(folder, 'index.js'), 'utf8') },
         { type: 'CompiledWasm', path: 'index_bg.wasm', contents: readFileSync(join(folder, 'index_bg.wasm')) },
       ],
-      durableObjects: { LEDGER: { className: 'Ledger', useSQLite: true } },
+      durableObjects: Object.fromEntries(Object.entries(objects).map(([binding, className]) => [binding, { className, useSQLite: true }])),
       bindings,
       ...(persist === undefined ? {} : { defaultPersistRoot: resolve(root, persist) }),
       ...(outboundService === undefined ? {} : { outboundService }),

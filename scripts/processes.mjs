@@ -35,7 +35,8 @@ export function onEnd(end) {
 export async function endAll() {
   ending = true;
   for (const end of [...ends].reverse()) {
-    ends.delete(end);
+    // One of the others may have run it.
+    if (!ends.delete(end)) continue;
     try {
       await end();
     } catch (error) {
