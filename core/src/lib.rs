@@ -38,3 +38,5 @@ pub mod client;
 pub mod gate;
 
 pub mod agent;
+
+pub mod treasury;

@@ -12,6 +12,7 @@ const ROWS: &[&[&str]] = &[
     &["facilitator", "ledger", "paywall"],
     &["gate", "client"],
     &["agent"],
+    &["treasury"],
 ];
 /// What a module may use although the rows do not say so.
 const ALSO: &[(&str, &str)] = &[("facilitator", "x402")];
@@ -21,6 +22,7 @@ const NEVER: &[(&str, &[&str])] = &[
     ("ledger", &["x402", "mpp"]),
     ("paywall", &["x402", "mpp"]),
     ("agent", &["gate"]),
+    ("treasury", &["gate"]),
 ];
 /// Leaves that build on other leaves.
 const LEAVES: &[(&str, &str)] =

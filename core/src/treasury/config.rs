@@ -1,0 +1,183 @@
+//! From an operator's variables to a [`Treasury`]. Spec: docs/treasury.md, "Variables".
+//!
+//! Variables come as one JSON object; structured values may be JSON or JSON text. What is missing,
+//! unknown or contradictory is an error that names the field and the remedy.
+
+mod organizations;
+mod reader;
+mod wallets;
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+pub use self::organizations::{AgentSeed, Environment, Organization};
+pub use self::reader::ConfigError;
+use self::reader::Reader;
+pub use self::wallets::{Key, Wallet};
+use crate::chain::ChainId;
+use crate::http::url::BaseUrl;
+use crate::secret::{Secret, ct_eq};
+
+/// A treasury: its organizations, wallets and times.
+#[derive(Debug)]
+pub struct Treasury {
+    pub(super) secret: Secret<String>,
+    operator: Secret<String>,
+    pub(super) organizations: Vec<Organization>,
+    pub(super) wallets: Vec<Wallet>,
+    nodes: Vec<(Option<ChainId>, String)>,
+    /// Blocks that must confirm a transfer, including its own.
+    pub confirmations: u64,
+    /// How long a runtime token is served, seconds.
+    pub token_secs: u64,
+    /// How long a review waits, seconds.
+    pub review_secs: u64,
+    /// How long a payment is sent again, seconds.
+    pub send_secs: u64,
+    /// Seconds between two readings of the chain at first.
+    pub read_secs: u64,
+    /// Whether merchants on this machine are paid.
+    pub local_merchants: bool,
+    /// The facilitator for payouts.
+    pub facilitator: Option<String>,
+    /// Where the operator hears of events, and the secret that signs them.
+    pub webhook: Option<String>,
+}
+
+impl Treasury {
+    /// Builds a treasury from one JSON object of variables and secrets. The member `bindings` lists
+    /// the names of what the platform binds.
+    ///
+    /// # Errors
+    /// Everything that is wrong, not only the first thing.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::treasury::Treasury;
+    /// let wrong = Treasury::from_vars(r#"{"TREASURY_SECRET": "short"}"#).unwrap_err();
+    /// assert!(wrong.iter().any(|error| error.to_string().starts_with("ORGANIZATIONS: is missing")));
+    /// ```
+    pub fn from_vars(text: &str) -> Result<Self, Vec<ConfigError>> {
+        let mut reader = Reader::new(text)?;
+        let treasury = read(&mut reader);
+        match treasury {
+            Some(treasury) if reader.errors.is_empty() => Ok(treasury),
+            _ => Err(reader.errors),
+        }
+    }
+
+    /// Whether text is the value of `Authorization` that the operator shows.
+    #[must_use]
+    pub fn is_operator(&self, authorization: &str) -> bool {
+        let shown = authorization.trim().split_once(' ');
+        shown.is_some_and(|(scheme, token)| {
+            scheme.eq_ignore_ascii_case("bearer")
+                && ct_eq(token.trim().as_bytes(), self.operator.expose().as_bytes())
+        })
+    }
+
+    /// The names of the organizations, in the order of the configuration.
+    pub fn organizations(&self) -> impl Iterator<Item = &str> {
+        self.organizations.iter().map(|it| it.name.as_str())
+    }
+
+    /// The organization of this name.
+    #[must_use]
+    pub fn organization(&self, name: &str) -> Option<&Organization> {
+        self.organizations.iter().find(|it| it.name == name)
+    }
+
+    /// The node of a network.
+    #[must_use]
+    pub fn node(&self, network: &ChainId) -> Option<&str> {
+        let own = self.nodes.iter().find(|(name, _)| name.as_ref() == Some(network));
+        let any = || self.nodes.iter().find(|(name, _)| name.is_none());
+        own.or_else(any).map(|(_, url)| url.as_str())
+    }
+}
+
+fn read(reader: &mut Reader) -> Option<Treasury> {
+    let only_test = reader.switch("TEST_NETWORKS_ONLY");
+    let local_merchants = reader.switch("ALLOW_LOCAL_MERCHANTS");
+    if local_merchants && !only_test {
+        let remedy = "needs TEST_NETWORKS_ONLY = true; it is for tests on one machine";
+        reader.fail("ALLOW_LOCAL_MERCHANTS", remedy);
+    }
+    let confirmations = reader.number("CONFIRMATIONS", 12, 1, 10_000);
+    let token_secs = reader.number("TOKEN_SECS", 3600, 60, 86_400);
+    let review_secs = reader.number("REVIEW_SECS", 86_400, 1, 2_592_000);
+    let send_secs = reader.number("SEND_SECS", 30, 1, 300);
+    let read_secs = reader.number("READ_SECS", 15, 1, 3600);
+    let secret = reader.secret("TREASURY_SECRET", 32);
+    let operator = reader.secret("OPERATOR_TOKEN", 32);
+    let wallets = wallets::read(reader, only_test);
+    let organizations = organizations::read(reader, &wallets, only_test);
+    let nodes = nodes(reader);
+    let facilitator = url(reader, "FACILITATOR_URL");
+    let webhook = url(reader, "WEBHOOK_URL");
+    Some(Treasury {
+        secret: secret?,
+        operator: operator?,
+        organizations,
+        wallets,
+        nodes,
+        confirmations,
+        token_secs,
+        review_secs,
+        send_secs,
+        read_secs,
+        local_merchants,
+        facilitator,
+        webhook,
+    })
+}
+
+/// `RPC_URL`: one URL, or an object of URLs by network.
+fn nodes(reader: &mut Reader) -> Vec<(Option<ChainId>, String)> {
+    use serde_json::Value;
+    let mut nodes = Vec::new();
+    match reader.value("RPC_URL") {
+        None => {}
+        Some(Value::String(text)) => {
+            nodes.extend(checked(reader, "RPC_URL", &text).map(|url| (None, url)));
+        }
+        Some(Value::Object(urls)) => {
+            for (name, url) in &urls {
+                let place = format!("RPC_URL.{name}");
+                let Ok(network) = ChainId::parse_or_name(name) else {
+                    reader.fail(&place, "is not a network; use a CAIP-2 id");
+                    continue;
+                };
+                let Some(text) = url.as_str() else {
+                    reader.fail(&place, "must be a URL");
+                    continue;
+                };
+                nodes.extend(checked(reader, &place, text).map(|url| (Some(network), url)));
+            }
+        }
+        Some(_) => reader.fail("RPC_URL", "must be a URL, or an object of URLs by network"),
+    }
+    nodes
+}
+
+fn url(reader: &mut Reader, name: &str) -> Option<String> {
+    let text = reader.text(name)?;
+    checked(reader, name, &text)
+}
+
+/// The URL as it was written: a node's key may be in its query.
+fn checked(reader: &mut Reader, place: &str, text: &str) -> Option<String> {
+    let bare = text.split('?').next().unwrap_or_default();
+    match BaseUrl::parse(bare) {
+        Ok(_) if text.bytes().all(|byte| byte.is_ascii_graphic()) => Some(text.to_string()),
+        Ok(_) => {
+            reader.fail(place, "must be an absolute URL without spaces");
+            None
+        }
+        Err(remedy) => {
+            reader.fail(place, remedy);
+            None
+        }
+    }
+}

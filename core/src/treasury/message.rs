@@ -1,0 +1,240 @@
+//! Messages from the Worker to a treasury object, and their answers: owned, versioned JSON.
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use super::row::Scope;
+
+/// Version of the messages that this code writes and reads.
+pub const VERSION: u8 = 1;
+
+/// One command for the organization whose object this is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Envelope {
+    /// [`VERSION`].
+    pub v: u8,
+    /// The command.
+    pub command: Command,
+}
+
+impl Envelope {
+    /// The message with this command.
+    #[must_use]
+    pub const fn of(command: Command) -> Self {
+        Self { v: VERSION, command }
+    }
+}
+
+/// The head of a client's request, as far as it counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caller {
+    /// `Authorization`.
+    pub authorization: String,
+    /// `x-402flow-sdk-version`.
+    #[serde(default)]
+    pub version: Option<String>,
+    /// `x-farebox-candidate`.
+    #[serde(default)]
+    pub candidate: Option<String>,
+}
+
+/// A command. The Worker passes on what came; the object decides everything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// `POST /api/sdk/runtime-tokens`.
+    Exchange(Caller),
+    /// `POST /api/sdk/payment-decisions`, with the body as it came.
+    Decide(Caller, String),
+    /// `GET /api/sdk/receipts/{id}`.
+    LookUp(Caller, String),
+    /// What an [`Answer::Prepare`] asked for.
+    Prepared {
+        /// The attempt.
+        attempt: String,
+        /// The grant.
+        fence: u64,
+        /// The signer's signature, `0x` hex; `None` if none was asked for or none came.
+        #[serde(default)]
+        signature: Option<String>,
+        /// The body of the node's reply; `None` if none was asked for or none came.
+        #[serde(default)]
+        balance: Option<String>,
+    },
+    /// What the merchant answered to an [`Order`].
+    Answered {
+        /// The attempt.
+        attempt: String,
+        /// The grant.
+        fence: u64,
+        /// The answer.
+        answer: MerchantAnswer,
+    },
+    /// No complete answer came to an [`Order`]; `sent` is whether any byte may have left.
+    Lost {
+        /// The attempt.
+        attempt: String,
+        /// The grant.
+        fence: u64,
+        /// Whether any byte may have left.
+        sent: bool,
+    },
+    /// A request of the operator.
+    Operate(Operation),
+}
+
+/// A request of the operator. Documents are JSON text as it came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    /// The organization: environment, rules, agents.
+    Overview,
+    /// Puts rules.
+    PutPolicy(Scope, String),
+    /// Lists agents.
+    Agents,
+    /// Adds an agent, or enables it again.
+    PutAgent(String),
+    /// Disables an agent.
+    DisableAgent(String),
+    /// Makes a bootstrap key for an agent.
+    IssueKey(String),
+    /// Lists the bootstrap keys of an agent.
+    Keys(String),
+    /// Takes a bootstrap key back, and the runtime tokens that were made for it.
+    RevokeKey(String),
+    /// Lists the runtime tokens of an agent.
+    Tokens(String),
+    /// Takes all runtime tokens of an agent back.
+    RevokeTokens(String),
+    /// What is spent of each budget.
+    Budgets,
+    /// Lists reviews.
+    Reviews(Listing),
+    /// Lets the request of a review be paid once.
+    Approve(String),
+    /// Denies it.
+    Deny(String),
+    /// Lists decisions.
+    Decisions(Listing),
+    /// One decision with its attempt and receipt.
+    Decision(String),
+    /// A page of attempts as `csv` or `jsonl`.
+    Export(Listing, String),
+    /// Recomputes what was spent from the attempts.
+    Audit(Listing),
+    /// Lists changes of rules.
+    Log(Listing),
+    /// Numbers for monitoring.
+    Metrics,
+}
+
+/// Which part of a list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listing {
+    /// Where the part before it ended.
+    #[serde(default)]
+    pub cursor: Option<String>,
+    /// Maximum rows.
+    #[serde(default)]
+    pub limit: Option<String>,
+    /// Only of this agent.
+    #[serde(default)]
+    pub agent: Option<String>,
+    /// Only with this outcome, or state.
+    #[serde(default)]
+    pub outcome: Option<String>,
+}
+
+/// What a merchant answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MerchantAnswer {
+    /// HTTP status.
+    pub status: u32,
+    /// Header fields, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body as text, at most 1 MiB.
+    pub body: String,
+    /// Whether the body was longer or broke off.
+    #[serde(default)]
+    pub cut: bool,
+}
+
+/// What the object answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// The response to the client.
+    Reply(Reply),
+    /// Ask the signer, the node, or both, and report with [`Command::Prepared`].
+    Prepare(Box<Preparation>),
+    /// Send this, and report with [`Command::Answered`] or [`Command::Lost`].
+    Send(Box<Order>),
+    /// Nothing to tell: to the alarm.
+    Done,
+}
+
+/// A response.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u32,
+    /// Header fields, `content-type` included.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+}
+
+impl Reply {
+    /// A response of JSON.
+    #[must_use]
+    pub fn json(status: u32, body: String) -> Self {
+        let headers = [
+            ("content-type".to_string(), "application/json".to_string()),
+            ("cache-control".to_string(), "no-store".to_string()),
+        ];
+        Self { status, headers: headers.into(), body }
+    }
+
+    /// The same response with one more header field.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_string(), value.to_string()));
+        self
+    }
+}
+
+/// What is needed before a payment is signed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preparation {
+    /// The attempt.
+    pub attempt: String,
+    /// The grant.
+    pub fence: u64,
+    /// The binding of the signer, and the typed data for it, JSON.
+    pub signer: Option<(String, String)>,
+    /// The node's URL, and the body of a JSON-RPC request to it.
+    pub balance: Option<(String, String)>,
+}
+
+/// A request to a merchant, with its payment. Redirects are not followed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// The attempt.
+    pub attempt: String,
+    /// The grant.
+    pub fence: u64,
+    /// HTTP method.
+    pub method: String,
+    /// Where to.
+    pub url: String,
+    /// Header fields, the payment included.
+    pub headers: Vec<(String, String)>,
+    /// The body; `None` sends none.
+    pub body: Option<String>,
+    /// Until when it may be sent again.
+    pub until: u64,
+}

@@ -1,0 +1,362 @@
+//! The stored form of what a treasury keeps: flat rows, money as text, times in unix seconds.
+//!
+//! Each row is written whole under its key. The request of an attempt is apart, as a [`Parcel`]: it
+//! is written once and may be large.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+/// Whose rule or budget it is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// All agents together.
+    Organization,
+    /// One agent, by its name.
+    Agent(String),
+}
+
+impl Scope {
+    /// The key of its row: `organization`, or `agent:` and the name.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self {
+            Self::Organization => "organization".into(),
+            Self::Agent(name) => alloc::format!("agent:{name}"),
+        }
+    }
+}
+
+/// One agent. Key: name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentRow {
+    /// Its name.
+    pub name: String,
+    /// Whether none of its tokens counts.
+    pub disabled: bool,
+    /// When it was added.
+    pub created: u64,
+}
+
+/// What a token is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenKind {
+    /// Is exchanged for runtime tokens.
+    Bootstrap,
+    /// Asks for decisions.
+    Runtime,
+}
+
+/// A token, without its secret. Key: id. Index: agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenRow {
+    /// Its public part.
+    pub id: String,
+    /// What it is for.
+    pub kind: TokenKind,
+    /// Whose it is.
+    pub agent: String,
+    /// SHA-256 of the secret, hex.
+    pub hash: String,
+    /// When it was made.
+    pub created: u64,
+    /// When it ends.
+    pub expires: Option<u64>,
+    /// Whether it was taken back.
+    pub revoked: bool,
+    /// The bootstrap key that it was made for.
+    pub parent: Option<String>,
+}
+
+/// The rules of a scope. Key: scope.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyRow {
+    /// Whose rules.
+    pub scope: Scope,
+    /// Grows by one with each change.
+    pub version: u64,
+    /// The rules, JSON.
+    pub document: String,
+    /// When they were changed.
+    pub changed: u64,
+}
+
+/// Where a decision stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// It is being paid.
+    Executing,
+    /// A person has to look first.
+    Review,
+    /// Its answer never changes.
+    Final,
+}
+
+/// One decision. Key: id. Unique: agent and key. Indexes: agent and request where `open`; created;
+/// outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionRow {
+    /// `paidRequestId`.
+    pub id: String,
+    /// `paymentAttemptId`.
+    pub attempt: String,
+    /// Whose it is.
+    pub agent: String,
+    /// The idempotency key, with the letter of its kind before it.
+    pub key: Option<String>,
+    /// Hash of method, URL and body, hex.
+    pub request: String,
+    /// HTTP method.
+    pub method: String,
+    /// The merchant's URL.
+    pub url: String,
+    /// Digest of the offer; empty if there was none.
+    pub terms: String,
+    /// Where it stands.
+    pub stage: Stage,
+    /// Whether the same request is answered with this decision although it names no key: while it
+    /// is executed, under review, or without a known end.
+    pub open: bool,
+    /// `outcome` of the answer.
+    pub outcome: String,
+    /// `reasonCode` of the answer.
+    pub code: String,
+    /// The price for people, if one was read.
+    pub amount: Option<String>,
+    /// The symbol of its asset.
+    pub asset: Option<String>,
+    /// The review it waits for, or waited for.
+    pub review: Option<String>,
+    /// The answer, JSON.
+    pub body: String,
+    /// When it was first asked for.
+    pub created: u64,
+    /// When its stage or answer changed.
+    pub changed: u64,
+}
+
+/// Where the money of an attempt stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Money {
+    /// Counted, and not signed.
+    Reserved,
+    /// Counted, and signed: it may move.
+    Signed,
+    /// Moved, as the chain shows with enough confirmations.
+    Spent,
+    /// Never moves; not counted any more.
+    Void,
+}
+
+/// One payment. Key: id, that of its decision's `attempt`. Indexes: due; receipt id; money.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptRow {
+    /// `paymentAttemptId`.
+    pub id: String,
+    /// `paidRequestId`.
+    pub decision: String,
+    /// Who pays.
+    pub agent: String,
+    /// Where the money stands.
+    pub money: Money,
+    /// The last grant: a report under another one changes nothing.
+    pub fence: u64,
+    /// Until when its holder may work on it; `None` if no one does.
+    pub lease: Option<u64>,
+    /// When the alarm has to look at it; `None` if there is nothing left to do.
+    pub due: Option<u64>,
+    /// Name of the wallet.
+    pub wallet: String,
+    /// CAIP-2 id.
+    pub network: String,
+    /// The token's contract.
+    pub contract: String,
+    /// Its symbol.
+    pub symbol: String,
+    /// Its fraction digits.
+    pub decimals: u8,
+    /// The payer.
+    pub from: String,
+    /// The payee.
+    pub to: String,
+    /// Atomic units.
+    pub value: String,
+    /// 32 bytes, hex.
+    pub nonce: String,
+    /// As signed.
+    pub valid_after: u64,
+    /// As signed.
+    pub valid_before: u64,
+    /// When it was counted in the budgets.
+    pub counted: u64,
+    /// The payment header's name and value, once it is signed.
+    pub header: Option<(String, String)>,
+    /// How often the alarm has sent it.
+    pub resends: u32,
+    /// How often the chain was read.
+    pub reads: u32,
+    /// Why it is still open, if a reading said so.
+    pub why: Option<String>,
+    /// The receipt, once there is one.
+    pub receipt: Option<ReceiptFacts>,
+    /// `receiptId` that it has or will have.
+    pub receipt_id: String,
+}
+
+/// What changes in a receipt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceiptFacts {
+    /// `status`.
+    pub status: String,
+    /// `reconciliationStatus`.
+    pub reconciliation: String,
+    /// `settlementEvidenceClass`.
+    pub evidence: String,
+    /// `fulfillmentStatus`.
+    pub fulfillment: String,
+    /// The transaction that the merchant or the chain names.
+    pub transaction: Option<String>,
+    /// Whether the chain shows that transaction.
+    pub on_chain: bool,
+    /// `createdAt`.
+    pub created: u64,
+    /// `confirmedAt`.
+    pub confirmed: Option<u64>,
+    /// `completedAt`.
+    pub completed: Option<u64>,
+}
+
+/// The request of an attempt, as it is sent, and the terms it pays. Key: the attempt's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parcel {
+    /// HTTP method.
+    pub method: String,
+    /// The merchant's URL.
+    pub url: String,
+    /// Header fields that are sent, without the payment.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Option<String>,
+    /// Header fields of the merchant's challenge.
+    pub challenge_headers: Vec<(String, String)>,
+    /// The body of the merchant's challenge.
+    pub challenge_body: String,
+    /// `protocol` of the challenge.
+    pub protocol: String,
+    /// The place of the offer among those of the challenge.
+    pub offer: u32,
+    /// Realms of hosts, JSON, as they were configured.
+    pub realms: String,
+}
+
+/// What one asset has cost in the windows that are current.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssetTally {
+    /// The asset's symbol.
+    pub symbol: String,
+    /// Reserved and signed and not void, at 18 fraction digits.
+    pub hour: String,
+    /// The same of the day.
+    pub day: String,
+    /// The same of the month.
+    pub month: String,
+}
+
+/// What a scope has spent in the current hour, day and month, UTC. Key: scope.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BudgetRow {
+    /// Whose budget.
+    pub scope: Scope,
+    /// Start of the hour.
+    pub hour: u64,
+    /// Start of the day.
+    pub day: u64,
+    /// Start of the month.
+    pub month: u64,
+    /// What each asset has cost since then.
+    pub assets: Vec<AssetTally>,
+}
+
+/// Where a review stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// No one has looked.
+    Open,
+    /// It may be paid, once.
+    Approved,
+    /// It may not.
+    Denied,
+    /// It was paid.
+    Used,
+    /// Other terms or the end of its time came first.
+    Expired,
+}
+
+/// A payment that a person has to look at. Key: id. Indexes: verdict; created.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReviewRow {
+    /// `policyReviewEventId`.
+    pub id: String,
+    /// `paidRequestId`.
+    pub decision: String,
+    /// Who asked.
+    pub agent: String,
+    /// Hash of the request.
+    pub request: String,
+    /// Digest of the offer.
+    pub terms: String,
+    /// HTTP method.
+    pub method: String,
+    /// The merchant's URL.
+    pub url: String,
+    /// The price for people.
+    pub amount: String,
+    /// The symbol of its asset.
+    pub asset: String,
+    /// The payee.
+    pub payee: String,
+    /// CAIP-2 id.
+    pub network: String,
+    /// Where it stands.
+    pub verdict: Verdict,
+    /// When it was asked for.
+    pub created: u64,
+    /// When it ends.
+    pub expires: u64,
+    /// When someone decided.
+    pub decided: Option<u64>,
+}
+
+/// A change of the rules, of an agent or of a key. Key: number, given by the storage in order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogRow {
+    /// When.
+    pub at: u64,
+    /// What was done, such as `policy.changed`.
+    pub what: String,
+    /// To which scope, agent, key or review.
+    pub subject: String,
+    /// The version that it has since then, if it has versions.
+    pub version: Option<u64>,
+    /// The new rules, or another remark.
+    pub note: String,
+}
+
+/// Something that the operator's webhook is told. Key: id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// Its name, the same each time it is told.
+    pub id: String,
+    /// What happened, such as `review.created`.
+    pub kind: String,
+    /// When.
+    pub at: u64,
+    /// The body to send, JSON.
+    pub body: String,
+}
