@@ -78,7 +78,7 @@ export async function bundleWorker({ features = [], out = 'build' } = {}) {
       minifySyntax: true,
       conditions: ['workerd', 'worker'],
       external: ['cloudflare:*'],
-      inject: ['src/worker/microtask.mjs'],
+      inject: ['src/platform/microtask.mjs'],
       legalComments: 'none',
       logLevel: 'warning',
       plugins: [glueOf(glue), ...(features.includes('panic-drill') ? [mutants()] : [])],
@@ -132,7 +132,7 @@ function mutants() {
   return {
     name: 'mutants',
     setup(build) {
-      build.onLoad({ filter: /\/src\/worker\/\w+\.mjs$/ }, ({ path }) => {
+      build.onLoad({ filter: /\/src\/(worker|platform)\/\w+\.mjs$/ }, ({ path }) => {
         let contents = readFileSync(path, 'utf8');
         for (const { name, file, guard, broken } of MUTANTS.filter(({ file }) => file === basename(path))) {
           if (contents.split(guard).length !== 2) throw new StepFailed(`${name}: ${file} has no single ${guard}`);

@@ -4,7 +4,7 @@
 /**
  * @typedef {object} Mutant
  * @property {string} name
- * @property {string} file in src/worker
+ * @property {string} file in src/worker or src/platform
  * @property {string} guard stands there once
  * @property {(planted: string) => string} broken what stands there instead; `planted` is the condition under which it is broken
  */

@@ -15,6 +15,8 @@ extern crate alloc;
 
 #[cfg(any(feature = "bindings", feature = "agent", feature = "cards"))]
 mod bindings;
+#[cfg(feature = "worker")]
+mod platform;
 #[cfg(feature = "rules")]
 mod rules;
 #[cfg(feature = "worker")]

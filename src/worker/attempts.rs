@@ -10,7 +10,8 @@ use farebox_core::gate::reply::Marks;
 use farebox_core::gate::unpaid::AwaitingQuota;
 use farebox_core::http::RequestHead;
 
-use super::{facilitator, now};
+use super::facilitator;
+use crate::platform::now;
 
 thread_local! {
     static ATTEMPTS: RefCell<Attempts> = const { RefCell::new(Attempts::new()) };

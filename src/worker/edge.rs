@@ -1,35 +1,22 @@
-//! The border to `edge.mjs`, `body.mjs`, `origin.mjs` and `ledger.mjs`: platform calls with as few
-//! crossings as possible.
-
-use std::future::Future;
+//! The border to `origin.mjs` and `ledger.mjs`, and to what the gate alone uses of the platform's calls.
 
 use farebox_core::gate::paid::MAX_DIGESTED_BYTES;
 use farebox_core::gate::reply::{Audience, Body, CORRELATION, Reply};
 use farebox_core::problem::Code;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
 
-#[wasm_bindgen(module = "/src/worker/edge.mjs")]
+use crate::platform::calls::respond;
+// The calls that every Worker has, beside the gate's own.
+pub(super) use crate::platform::calls::{
+    ask_json, clock_ms, complain, log, member, pause, post_notice, promise, settled, text_of,
+    wait_until,
+};
+
+#[wasm_bindgen(module = "/src/platform/edge.mjs")]
 extern "C" {
-    /// Builds a response from status, header lines and body (null, text, bytes or a stream);
-    /// undefined if the platform cannot.
-    fn respond(status: u16, lines: &str, body: &JsValue) -> JsValue;
-
     /// Lets a page read an answer, or a promise of one, that it asked for with credentials.
     #[wasm_bindgen(js_name = forPage)]
     pub(super) fn for_page(answer: JsValue, page: &str) -> JsValue;
-
-    /// Posts JSON, or gets it if there is no body. Resolves to status, `json` or an empty line, and
-    /// body, or to a word for the failure.
-    #[wasm_bindgen(js_name = askJson)]
-    pub(super) fn ask_json(
-        url: &str,
-        lines: &str,
-        signing: Option<&str>,
-        body: &str,
-        milliseconds: u32,
-        bytes: u32,
-    ) -> js_sys::Promise;
 
     /// Asks a bound Worker for a price. Resolves to its answer, or to undefined.
     #[wasm_bindgen(js_name = askPrice)]
@@ -39,15 +26,6 @@ extern "C" {
         body: &str,
         milliseconds: u32,
         bytes: u32,
-    ) -> js_sys::Promise;
-
-    /// Posts a signed notice. Resolves to whether it was accepted.
-    #[wasm_bindgen(js_name = postNotice)]
-    pub(super) fn post_notice(
-        url: &str,
-        signature: &str,
-        body: &str,
-        milliseconds: u32,
     ) -> js_sys::Promise;
 
     /// Opens a body that is written piece by piece: `{readable, writer}`.
@@ -61,38 +39,18 @@ extern "C" {
     #[wasm_bindgen(js_name = withinLimit)]
     pub(super) fn within_limit(limiter: &JsValue, key: &str) -> js_sys::Promise;
 
-    /// Keeps a promise alive after the answer.
-    #[wasm_bindgen(js_name = waitUntil)]
-    pub(super) fn wait_until(context: &JsValue, promise: &js_sys::Promise);
-
-    /// Waits.
-    fn sleep(milliseconds: u32) -> js_sys::Promise;
-
     /// Whether a promise is settled within this time.
     fn within(promise: &js_sys::Promise, milliseconds: u32) -> js_sys::Promise;
 
     /// The head of a response: status, and one line per field.
     #[wasm_bindgen(js_name = headOf)]
     pub(super) fn head_of(response: &JsValue) -> String;
-
-    /// Reports that the instance has ended.
-    fn lost();
-
-    /// Writes a line of the log.
-    pub(super) fn log(line: &str);
-
-    /// Writes a line of the log that the operator should act on.
-    pub(super) fn complain(line: &str);
 }
 
-#[wasm_bindgen(module = "/src/worker/body.mjs")]
+#[wasm_bindgen(module = "/src/platform/body.mjs")]
 extern "C" {
     /// Reads a response's body. Resolves to `{kind, length, source}`.
     pub(super) fn collect(response: &JsValue, bytes: u32, milliseconds: u32) -> js_sys::Promise;
-
-    /// The text of a request's body, or undefined if it is too long or not UTF-8.
-    #[wasm_bindgen(js_name = textOf)]
-    pub(super) fn text_of(request: &JsValue, bytes: u32) -> js_sys::Promise;
 
     /// Reads and hashes a request's body up to a limit. Resolves to `{kind, digest, body}`.
     #[wasm_bindgen(js_name = digestBody)]
@@ -225,17 +183,6 @@ pub(super) fn render_with(reply: &Reply, held: &JsValue) -> JsValue {
     respond(ours.head.status, &ours.head.headers.to_lines(), &JsValue::from_str(text))
 }
 
-/// Makes a promise of a future; it never rejects.
-pub(super) fn promise(future: impl Future<Output = JsValue> + 'static) -> JsValue {
-    wasm_bindgen_futures::future_to_promise(async move { Ok(future.await) }).into()
-}
-
-/// Waits for a promise; a rejection gives `None`, because those modules turn every failure they can
-/// answer into a value.
-pub(super) async fn settled(promise: js_sys::Promise) -> Option<JsValue> {
-    JsFuture::from(promise).await.ok().filter(|value| !value.is_undefined() && !value.is_null())
-}
-
 /// Outcome of reading a request's body.
 pub(super) enum Digested {
     /// All of it came; its digest.
@@ -283,41 +230,7 @@ pub(super) async fn upload_of(sent: &JsValue, milliseconds: u32) -> Upload {
     }
 }
 
-/// Waits some milliseconds.
-pub(super) async fn pause(milliseconds: u32) {
-    if milliseconds > 0 {
-        settled(sleep(milliseconds)).await;
-    }
-}
-
 /// Whether a promise is settled within this time; it goes on either way.
 pub(super) async fn is_settled_within(promise: &js_sys::Promise, milliseconds: u32) -> bool {
     settled(within(promise, milliseconds)).await.is_some_and(|value| value.is_truthy())
-}
-
-/// A member of an object.
-pub(super) fn member(object: &JsValue, name: &str) -> JsValue {
-    js_sys::Reflect::get(object, &JsValue::from_str(name)).unwrap_or(JsValue::UNDEFINED)
-}
-
-/// Milliseconds of the platform's clock; it stands still between two waits.
-pub(super) fn clock_ms() -> u64 {
-    js_sys::Date::now() as u64
-}
-
-/// Makes a panic readable before it ends the instance, and reports every end to `entry.mjs`:
-/// panics, traps, JavaScript exceptions that came through.
-///
-/// The platform crate would start a new, unconfigured instance at the next call, whoever makes it;
-/// the entry does that itself once no request is left in this one.
-pub(super) fn contain_panics() {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| {
-        wasm_bindgen::handler::set_on_abort(lost);
-        let platform = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            console_error_panic_hook::hook(info);
-            platform(info);
-        }));
-    });
 }

@@ -2,13 +2,13 @@
 // itself what is certainly free, and keeps a panic from hanging requests: the instance is thrown
 // away and every request that waited in it is answered.
 
-import {
-  Ledger as LedgerObject, __wbg_reset_state as renew, __worker_init_state as stateOf, configure, configureObjects, fail, handle, sweep,
-} from '#glue';
+import { Ledger as LedgerObject, configure, configureObjects, fail, handle, sweep } from '#glue';
 
 import { DurableObject } from 'cloudflare:workers';
 
-import { complain, requestHead } from './edge.mjs';
+import { complain, requestHead } from '../platform/edge.mjs';
+import { LOST, generation, lose, onLoss, survived, usable } from '../platform/instance.mjs';
+import { isBinding, variablesOf } from '../platform/variables.mjs';
 import { forwardPlain, plainOf, plainUrl } from './free.mjs';
 import { ledgerOf, messageOf, responseOf } from './ledger.mjs';
 import { Standing } from './standing.mjs';
@@ -47,57 +47,9 @@ let configuredForObjects = new WeakMap();
 /** The route table beside the variables, where `CONFIG` is bound. */
 const stored = new StoredTable();
 
-/** Whether the instance has ended: it is never used again, the next call begins a new one. */
-let lost = false;
-
-/**
- * Callbacks of the requests that wait in this instance, called when it is lost.
- *
- * @type {Set<() => void>}
- */
-const waiting = new Set();
-
-function lose() {
-  if (lost) return;
-  lost = true;
+onLoss(() => {
   configured = new WeakMap();
   configuredForObjects = new WeakMap();
-  const all = [...waiting];
-  waiting.clear();
-  for (const tell of all) tell();
-}
-
-/** Error of a request that waited in a lost instance. */
-const LOST = new Error('the instance is lost');
-
-/** State of the platform crate: how many instances there were, and whether this one has ended. */
-const instance = /** @type {any} */ (globalThis).__worker_init_state;
-
-/** Counts instances. */
-let generation = instance.instanceId;
-
-/**
- * Runs before every call into the compiled gate, which may have ended silently and been replaced
- * by another instance.
- */
-function usable() {
-  try {
-    if (stateOf().instanceId !== generation) lose();
-  } catch {
-    lose();
-  }
-  if (!lost) return;
-  renew();
-  generation = instance.instanceId;
-  lost = false;
-}
-
-// Set just before the instance ends, or when it has ended.
-Object.defineProperty(instance, 'criticalError', {
-  get: () => lost,
-  set(value) {
-    if (value) lose();
-  },
 });
 
 export default {
@@ -207,30 +159,6 @@ export class Ledger extends DurableObject {
 }
 
 /**
- * The result of a promise, or an exception if the instance that works on it is lost.
- *
- * @template T
- * @param {Promise<T>} promise
- * @returns {Promise<T>}
- */
-function survived(promise) {
-  return new Promise((resolve, reject) => {
-    const tell = () => reject(LOST);
-    // The runtime ends a request that waits only for other requests' promises, so it waits for a
-    // timer of its own.
-    const alive = setTimeout(tell, LONGEST_MS);
-    waiting.add(tell);
-    promise.then(resolve, reject).finally(() => {
-      clearTimeout(alive);
-      waiting.delete(tell);
-    });
-  });
-}
-
-/** Longer than any request takes. */
-const LONGEST_MS = 3_600_000;
-
-/**
  * The answer when the instance was lost: written by the next one.
  *
  * @param {Request} request
@@ -306,25 +234,4 @@ async function tableKnown(store, env, context) {
   // An exception there ended the instance.
   if (read !== undefined) context.waitUntil(read.catch(lose));
   if (stored.text === undefined) await stored.settled();
-}
-
-/**
- * Whether this is a binding of the platform: everything that is not a variable.
- *
- * @param {unknown} value
- */
-function isBinding(value) {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && Object.getPrototypeOf(value) !== Object.prototype;
-}
-
-/**
- * Variables and secrets as one JSON object, and the names of the platform's bindings as its member
- * `bindings`.
- *
- * @param {Record<string, unknown>} env
- */
-function variablesOf(env) {
-  const all = Object.entries(env);
-  const bindings = all.filter(([, value]) => isBinding(value)).map(([name]) => name).sort();
-  return JSON.stringify({ ...Object.fromEntries(all.filter(([, value]) => !isBinding(value))), bindings });
 }

@@ -17,7 +17,8 @@ use farebox_core::gate::call::FacilitatorCall;
 use farebox_core::sorted::Sorted;
 use wasm_bindgen::JsValue;
 
-use super::{edge, now};
+use super::edge;
+use crate::platform::now;
 
 /// Seconds for which the same line is not logged again.
 const TELL_SECS: u64 = 60;

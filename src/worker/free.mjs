@@ -2,9 +2,9 @@
 
 import { fail, finish } from '#glue';
 
-import { discard } from './body.mjs';
-import { LATE, race } from './deadline.mjs';
-import { MOST, requestHead } from './edge.mjs';
+import { discard } from '../platform/body.mjs';
+import { LATE, race } from '../platform/deadline.mjs';
+import { MOST, requestHead } from '../platform/edge.mjs';
 
 /**
  * @typedef {object} Plain the rules of `Gate::plain_forwarding`; every name of a field or method comes from there

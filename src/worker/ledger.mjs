@@ -1,8 +1,8 @@
 // Asks the objects of the ledger, and writes an object's answer.
 
-import { joined } from './body.mjs';
-import { race } from './deadline.mjs';
-import { complain } from './edge.mjs';
+import { joined } from '../platform/body.mjs';
+import { race } from '../platform/deadline.mjs';
+import { complain } from '../platform/edge.mjs';
 
 /**
  * The ledger's namespace, in the jurisdiction that the operator has chosen, with the hint where its

@@ -1,8 +1,8 @@
 //! The Cloudflare Worker: one entry per request, reserved paths, and the loop behind them.
 //!
 //! `entry.mjs` calls [`configure`] when the environment or its route table is new and [`handle`]
-//! for every request that is not certainly free; `edge.mjs`, `origin.mjs` and `ledger.mjs` hold the
-//! platform calls. [`config`] keeps the gate, [`drive`] carries out its steps, [`origin`],
+//! for every request that is not certainly free; `origin.mjs` and `ledger.mjs` hold calls of the
+//! platform that are the gate's alone. [`config`] keeps the gate, [`drive`] carries out its steps, [`origin`],
 //! [`facilitator`] and [`ledger`] are the three parties, [`objects`] the Durable Objects.
 
 mod attempts;
@@ -21,7 +21,6 @@ mod resolve;
 mod standing;
 mod supported;
 
-use std::cell::RefCell;
 use std::rc::Rc;
 
 use farebox_core::gate::Gate;
@@ -35,20 +34,21 @@ use farebox_core::gate::unpaid::Unpaid;
 use farebox_core::http::{Headers, RequestHead, ResponseHead};
 use farebox_core::mutant::{Mutant, planted};
 use farebox_core::problem::Code;
-use farebox_core::time::UnixTime;
 use farebox_core::x402::extension::diagnostic::SCHEMA;
 use futures_util::future::join_all;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
 use self::resolve::Resolved;
+use crate::platform::guard::contain_panics;
+use crate::platform::{fresh_id, now};
 
 /// Reads the configuration, with the stored route table if there is one; returns
 /// [`Gate::for_edge`], or `None` if it is wrong.
 #[wasm_bindgen]
 #[must_use]
 pub fn configure(vars: &str, table: Option<String>) -> Option<String> {
-    edge::contain_panics();
+    contain_panics();
     config::configure(vars, table.as_deref())
 }
 
@@ -56,7 +56,7 @@ pub fn configure(vars: &str, table: Option<String>) -> Option<String> {
 #[wasm_bindgen(js_name = configureObjects)]
 #[must_use]
 pub fn configure_objects(vars: &str) -> Option<String> {
-    edge::contain_panics();
+    contain_panics();
     config::configure_objects(vars)
 }
 
@@ -66,7 +66,7 @@ pub fn configure_objects(vars: &str) -> Option<String> {
 #[wasm_bindgen]
 #[must_use]
 pub fn handle(head: &str, request: JsValue, bindings: &JsValue, context: JsValue) -> JsValue {
-    edge::contain_panics();
+    contain_panics();
     let bindings = Bindings::of(bindings);
     let Some(head) = RequestHead::from_text(head) else {
         return edge::render(&Reply::problem(Code::Internal, Audience::Other, &fresh_id(), None));
@@ -322,32 +322,6 @@ fn reserved(
     headers.add("access-control-allow-origin", "*");
     headers.add(CORRELATION, correlation);
     Some(Reply::new(ResponseHead { status, headers }, Body::Text(body)))
-}
-
-/// Seconds of the platform's clock.
-fn now() -> UnixTime {
-    UnixTime::from_secs(edge::clock_ms() / 1000)
-}
-
-/// A new correlation id: 96 random bits.
-fn fresh_id() -> String {
-    /// Ids that are drawn at once: each crossing of the border costs more than the bytes.
-    const POOLED: usize = 64;
-    thread_local! {
-        /// Random bytes, and how many of them are used up.
-        static POOL: RefCell<([[u8; 12]; POOLED], usize)> = const { RefCell::new(([[0; 12]; POOLED], POOLED)) };
-    }
-    let bytes = POOL.with_borrow_mut(|(pool, used)| {
-        if *used >= POOLED {
-            // Without randomness the id would repeat, which harms only the search in a log.
-            let _ = getrandom::fill(pool.as_flattened_mut());
-            *used = 0;
-        }
-        *used += 1;
-        // Each serves once.
-        pool.get_mut(*used - 1).map(std::mem::take).unwrap_or_default()
-    });
-    farebox_core::encoding::hex::encode(&bytes)
 }
 
 /// What the log says of a request.

@@ -13,7 +13,8 @@ use farebox_core::problem::Code;
 use futures_util::future::join_all;
 use wasm_bindgen::{JsCast, JsValue};
 
-use super::{chain, edge, now};
+use super::{chain, edge};
+use crate::platform::now;
 
 /// Milliseconds after which an object counts as down.
 const DEADLINE_MS: u32 = 10_000;

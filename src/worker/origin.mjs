@@ -1,10 +1,10 @@
 // Asks the origin, and lets bodies flow on their way.
 
-import { discard } from './body.mjs';
-import { LATE, race } from './deadline.mjs';
-import { headOf, headersOf } from './edge.mjs';
+import { discard } from '../platform/body.mjs';
+import { LATE, race } from '../platform/deadline.mjs';
+import { headOf, headersOf } from '../platform/edge.mjs';
 
-/** @typedef {import('./body.mjs').Source} Source */
+/** @typedef {import('../platform/body.mjs').Source} Source */
 
 /**
  * Asks an origin; `timeout` when the head does not come in time, `lost` when the connection fails.

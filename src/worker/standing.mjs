@@ -3,7 +3,7 @@
 
 import { askAgain, forget, handOver, remember } from '#glue';
 
-import { headersOf, requestHead } from './edge.mjs';
+import { headersOf, requestHead } from '../platform/edge.mjs';
 import { logUnpaid } from './unpaid.mjs';
 
 /** The field with the client's address, by which it is counted. */

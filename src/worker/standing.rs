@@ -9,7 +9,8 @@ use farebox_core::http::RequestHead;
 use farebox_core::sorted::Sorted;
 use wasm_bindgen::prelude::*;
 
-use super::{attempts, config, fresh_id, handover, meters, now};
+use super::{attempts, config, handover, meters};
+use crate::platform::{fresh_id, now};
 
 thread_local! {
     /// The last number, and what has been remembered since the configuration was read.

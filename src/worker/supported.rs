@@ -10,7 +10,8 @@ use farebox_core::gate::Gate;
 use farebox_core::sorted::Sorted;
 use wasm_bindgen::JsValue;
 
-use super::{edge, facilitator, now};
+use super::{edge, facilitator};
+use crate::platform::now;
 
 thread_local! {
     /// Replies by base URL.

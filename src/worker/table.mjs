@@ -1,7 +1,7 @@
 // The route table that is stored in KV under `CONFIG`, key `routes`, as one isolate knows it. No
 // rule lives here: the compiled gate decides whether a text is a valid table.
 
-import { LATE, race } from './deadline.mjs';
+import { LATE, race } from '../platform/deadline.mjs';
 
 /** Milliseconds between two reads, however they end. */
 const EVERY_MS = 60_000;

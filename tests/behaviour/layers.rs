@@ -155,6 +155,47 @@ fn an_upward_or_sideways_use_would_be_found() {
     }
 }
 
+/// The folders of `src/` and what each may reach of the others.
+const EDGES: &[(&str, &[&str])] = &[
+    ("platform", &["platform"]),
+    ("worker", &["worker", "platform"]),
+    ("treasury", &["treasury", "platform"]),
+    ("bindings", &["bindings"]),
+];
+
+/// Edges that a file of this edge reaches although it may not.
+fn strange(edge: &str, text: &str) -> Vec<String> {
+    let (_, allowed) = EDGES.iter().find(|(name, _)| *name == edge).unwrap();
+    let code: Vec<&str> =
+        text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect();
+    let reached = code.join(" ").split(';').flat_map(reached).collect::<Vec<_>>();
+    let modules = text.lines().filter_map(|line| line.split_once("from '../")?.1.split_once('/'));
+    let modules = modules.map(|(folder, _)| folder.to_owned());
+    reached.into_iter().chain(modules).filter(|other| !allowed.contains(&other.as_str())).collect()
+}
+
+#[test]
+fn no_edge_uses_another_one() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut found, mut read) = (Vec::new(), 0);
+    for (edge, _) in EDGES.iter().filter(|(edge, _)| root.join(edge).is_dir()) {
+        let mut all = Vec::new();
+        files(&root.join(edge), &mut all);
+        let scripts = fs::read_dir(root.join(edge)).unwrap().map(|entry| entry.unwrap().path());
+        all.extend(scripts.filter(|path| path.extension().is_some_and(|kind| kind == "mjs")));
+        for path in all {
+            read += 1;
+            let other = strange(edge, &fs::read_to_string(&path).unwrap());
+            found.extend(other.into_iter().map(|other| format!("{}: {other}", path.display())));
+        }
+    }
+    assert!(read > 40, "{read}");
+    assert!(found.is_empty(), "{found:#?}");
+    assert_eq!(strange("platform", "use crate::worker::config;"), ["worker"]);
+    assert_eq!(strange("treasury", "import { x } from '../worker/free.mjs';"), ["worker"]);
+    assert_eq!(strange("worker", "use crate::platform::{calls, sql::Sql};"), Vec::<String>::new());
+}
+
 /// The ledger's states, commands, roles and answers: deciding about them is the core's.
 const RULES: &[&str] = &[
     "State::",

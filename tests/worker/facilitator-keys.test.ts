@@ -35,7 +35,7 @@ describe('the JWT of a Coinbase key', () => {
     const pkcs8 = key.export({ type: 'pkcs8', format: 'der' }).toString('base64');
     assert.ok(vector.cases.length >= 3);
     // The Worker's own module: its types are those of another platform.
-    const { signed } = (await import(pathToFileURL(resolve('src/worker/edge.mjs')).href)) as { signed(text: string): Promise<string> };
+    const { signed } = (await import(pathToFileURL(resolve('src/platform/edge.mjs')).href)) as { signed(text: string): Promise<string> };
     for (const { authorization } of vector.cases) {
       const token = authorization.replace('Bearer ', '');
       assert.equal(await signed(`EdDSA ${pkcs8} ${token.split('.').slice(0, 2).join('.')}`), token);

@@ -12,7 +12,7 @@ use farebox_core::sorted::{Sorted, by_rank};
 
 use super::ledger::Txn;
 use super::rows::{Rows, integer, number, text};
-use super::sql::Result;
+use crate::platform::sql::Result;
 
 /// Reads the rows, oldest first.
 pub(super) fn load_failures(rows: &Rows, shard: &mut Shard) -> Result<()> {

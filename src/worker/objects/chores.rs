@@ -9,7 +9,7 @@ use farebox_core::time::UnixTime;
 use super::ledger::Txn;
 use super::outbox;
 use super::rows::{Rows, integer, number, slot_of};
-use super::sql::{Result, SqlValue};
+use crate::platform::sql::{Result, SqlValue};
 
 /// Times of the chores.
 #[derive(Default)]

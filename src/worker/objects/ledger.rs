@@ -25,8 +25,9 @@ use worker::worker_sys::DurableObjectState;
 use super::attempts::load_failures;
 use super::chores::Chores;
 use super::rows::Rows;
-use super::sql::{Result, Sql, wake_at};
-use crate::worker::{config, edge, now};
+use crate::platform::now;
+use crate::platform::sql::{Result, Sql, wake_at};
+use crate::worker::{config, edge};
 
 /// Seconds overdue after which an alarm counts as lost.
 const LOST_SECS: u64 = 30;

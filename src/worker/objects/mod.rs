@@ -8,4 +8,3 @@ mod quota;
 mod recover;
 mod report;
 mod rows;
-mod sql;

@@ -13,8 +13,9 @@ use farebox_core::time::UnixTime;
 
 use super::ledger::Txn;
 use super::rows::{Rows, integer, number, text};
-use super::sql::{Result, SqlValue};
-use crate::worker::{edge, now};
+use crate::platform::now;
+use crate::platform::sql::{Result, SqlValue};
+use crate::worker::edge;
 
 /// A notice that is due.
 pub(super) struct Notice {

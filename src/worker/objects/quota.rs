@@ -4,7 +4,7 @@ use farebox_core::ledger::quota::{DAY_SECS, KEPT_DAYS, Spend};
 
 use super::ledger::Txn;
 use super::rows::{integer, number};
-use super::sql::Result;
+use crate::platform::sql::Result;
 
 impl Txn<'_> {
     /// Takes one of a client's free requests; returns how many are left, or `None` if there was

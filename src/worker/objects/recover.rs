@@ -10,8 +10,9 @@ use futures_util::future::join_all;
 
 use super::ledger::Ledger;
 use super::outbox::{Notice, notify};
-use super::sql::Result;
-use crate::worker::{chain, config, edge, facilitator, ledger, now};
+use crate::platform::now;
+use crate::platform::sql::Result;
+use crate::worker::{chain, config, edge, facilitator, ledger};
 
 /// Calls at once.
 const AT_ONCE: usize = 4;

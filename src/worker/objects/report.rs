@@ -9,7 +9,7 @@ use farebox_core::sorted::Sorted;
 
 use super::ledger::Txn;
 use super::rows::{integer, number, text};
-use super::sql::{Result, SqlValue};
+use crate::platform::sql::{Result, SqlValue};
 
 impl Txn<'_> {
     /// Carries out one request of the operator.

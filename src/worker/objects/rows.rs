@@ -14,7 +14,7 @@ use farebox_core::payment::{OnChain, TxHash};
 use wasm_bindgen::JsValue;
 
 use self::columns::{COLUMNS, OPEN_COLUMNS, entry, mode_name, open_entry};
-use super::sql::{Result, Sql, SqlValue};
+use crate::platform::sql::{Result, Sql, SqlValue};
 
 /// The rows of one object.
 pub(super) struct Rows {

@@ -6,7 +6,7 @@ use farebox_core::ledger::row::Row;
 use farebox_core::ledger::shard::Slot;
 
 use super::{integer, text};
-use crate::worker::objects::sql::SqlValue;
+use crate::platform::sql::SqlValue;
 
 /// The columns of an entry, in order.
 pub(super) const COLUMNS: &str =

@@ -1,7 +1,7 @@
 //! The tables of a ledger object and their history; schema changes are numbered.
 
 use super::integer;
-use crate::worker::objects::sql::{Result, Sql, SqlValue};
+use crate::platform::sql::{Result, Sql, SqlValue};
 
 /// Schema changes in order; the number of those that have run is kept in `meta`.
 const MIGRATIONS: &[&[&str]] = &[&[

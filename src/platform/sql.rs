@@ -5,19 +5,19 @@ use wasm_bindgen_futures::JsFuture;
 use worker::worker_sys::{DurableObjectState, SqlStorage, SqlStorageCursor};
 
 /// The error is what the platform threw.
-pub(super) type Result<T> = std::result::Result<T, JsValue>;
+pub(crate) type Result<T> = std::result::Result<T, JsValue>;
 
 /// An object's database.
-pub(super) struct Sql(SqlStorage);
+pub(crate) struct Sql(SqlStorage);
 
 impl Sql {
     /// The database of this object.
-    pub(super) fn of(state: &DurableObjectState) -> Result<Self> {
+    pub(crate) fn of(state: &DurableObjectState) -> Result<Self> {
         Ok(Self(state.storage()?.sql()))
     }
 
     /// Runs one statement; each `?` in it stands for a value.
-    pub(super) fn exec(&self, query: &str, values: Vec<SqlValue>) -> Result<Cursor> {
+    pub(crate) fn exec(&self, query: &str, values: Vec<SqlValue>) -> Result<Cursor> {
         let array = js_sys::Array::new();
         for value in values {
             array.push(&value.into());
@@ -27,24 +27,24 @@ impl Sql {
 }
 
 /// Sets an object's alarm for this time of the platform's clock.
-pub(super) async fn wake_at(state: &DurableObjectState, milliseconds: f64) -> Result<()> {
+pub(crate) async fn wake_at(state: &DurableObjectState, milliseconds: f64) -> Result<()> {
     let at = js_sys::Date::new(&JsValue::from_f64(milliseconds));
     let promise = state.storage()?.set_alarm(at, js_sys::Object::new())?;
     JsFuture::from(promise).await.map(|_| ())
 }
 
 /// The result of a statement.
-pub(super) struct Cursor(SqlStorageCursor);
+pub(crate) struct Cursor(SqlStorageCursor);
 
 impl Cursor {
     /// The rows, each an array of its columns.
-    pub(super) fn raw(&self) -> Raw {
+    pub(crate) fn raw(&self) -> Raw {
         Raw(self.0.raw())
     }
 }
 
 /// Rows as they are read.
-pub(super) struct Raw(js_sys::Iterator);
+pub(crate) struct Raw(js_sys::Iterator);
 
 impl Iterator for Raw {
     type Item = Result<Vec<SqlValue>>;
@@ -62,7 +62,7 @@ impl Iterator for Raw {
 }
 
 /// The value of a column.
-pub(super) enum SqlValue {
+pub(crate) enum SqlValue {
     Null,
     Integer(i64),
     String(String),

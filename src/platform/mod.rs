@@ -1,0 +1,38 @@
+//! What every Worker shares: the guard against panics, an object's SQLite, platform calls with deadlines, the log.
+//!
+//! `instance.mjs` renews an instance that panicked, `edge.mjs`, `body.mjs` and `deadline.mjs` hold the platform calls. It knows no
+//! Worker, and decides nothing.
+
+pub(crate) mod calls;
+pub(crate) mod guard;
+pub(crate) mod sql;
+
+use std::cell::RefCell;
+
+use farebox_core::time::UnixTime;
+
+/// Seconds of the platform's clock.
+pub(crate) fn now() -> UnixTime {
+    UnixTime::from_secs(calls::clock_ms() / 1000)
+}
+
+/// A new correlation id: 96 random bits.
+pub(crate) fn fresh_id() -> String {
+    /// Ids that are drawn at once: each crossing of the border costs more than the bytes.
+    const POOLED: usize = 64;
+    thread_local! {
+        /// Random bytes, and how many of them are used up.
+        static POOL: RefCell<([[u8; 12]; POOLED], usize)> = const { RefCell::new(([[0; 12]; POOLED], POOLED)) };
+    }
+    let bytes = POOL.with_borrow_mut(|(pool, used)| {
+        if *used >= POOLED {
+            // Without randomness the id would repeat, which harms only the search in a log.
+            let _ = getrandom::fill(pool.as_flattened_mut());
+            *used = 0;
+        }
+        *used += 1;
+        // Each serves once.
+        pool.get_mut(*used - 1).map(std::mem::take).unwrap_or_default()
+    });
+    farebox_core::encoding::hex::encode(&bytes)
+}
