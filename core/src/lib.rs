@@ -25,6 +25,7 @@ pub mod time;
 pub mod evm;
 pub mod http;
 
+pub mod config;
 pub mod payment;
 
 pub mod mpp;

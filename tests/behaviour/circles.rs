@@ -33,20 +33,11 @@ const ALLOWED: &[Allowed] = &[
     Allowed {
         files: &[
             "gate::config",
-            "gate::config::assets",
-            "gate::config::auth",
-            "gate::config::bazaar",
-            "gate::config::clients",
-            "gate::config::cors",
-            "gate::config::facilitators",
-            "gate::config::networks",
-            "gate::config::pricer",
             "gate::config::route_settings",
             "gate::config::routes",
-            "gate::config::shape",
             "gate::config::table",
         ],
-        reason: "one reader of variables, and a file for each group of them",
+        reason: "the settings that routes inherit, the routes and their table",
     },
     Allowed {
         files: &["gate::operator", "gate::operator::export", "gate::operator::visit"],

@@ -1,7 +1,7 @@
 //! Wrong configurations: each is an error that names the variable to change. Spec: docs/configuration.md.
 
+use farebox_core::config::ConfigError;
 use farebox_core::gate::Gate;
-use farebox_core::gate::config::ConfigError;
 use serde_json::{Value, json};
 
 use crate::world::{PAY_TO, routes, vars};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const ROWS: &[&[&str]] = &[
     &["amount", "time", "chain", "secret", "encoding", "hash", "mutant", "problem", "sorted"],
     &["http", "evm"],
-    &["payment"],
+    &["config", "payment"],
     &["x402", "mpp"],
     &["facilitator", "ledger", "paywall"],
     &["gate", "client"],

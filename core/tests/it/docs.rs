@@ -401,8 +401,9 @@ fn is_variable(text: &str) -> bool {
 
 /// The source of the configuration, without comments.
 fn configuration_source() -> String {
-    let mut files: Vec<PathBuf> = fs::read_dir(root().join("core/src/gate/config"))
-        .unwrap()
+    let mut files: Vec<PathBuf> = ["core/src/config", "core/src/gate/config"]
+        .into_iter()
+        .flat_map(|folder| fs::read_dir(root().join(folder)).unwrap())
         .map(|entry| entry.unwrap().path())
         .collect();
     files.sort();

@@ -7,10 +7,10 @@ use alloc::string::{String, ToString};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::networks::is_name;
-use super::{Reader, TextOr};
 use crate::amount::Amount;
 use crate::chain::ChainId;
+use crate::config::network::is_name;
+use crate::config::{Reader, TextOr};
 use crate::encoding::json;
 use crate::evm::address::Address;
 use crate::evm::token::{self, Token};

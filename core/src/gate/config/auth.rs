@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::Reader;
+use crate::config::Reader;
 use crate::encoding::base64;
 use crate::facilitator::auth::{Auth, SigningKey};
 use crate::secret::Secret;

@@ -8,7 +8,7 @@ use alloc::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::Reader;
+use crate::config::Reader;
 use crate::gate::publish::listing::colon_template;
 use crate::gate::route::{Methods, Pattern};
 use crate::x402::extension::bazaar::{BodyType, Declaration, Style};

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::Reader;
+use crate::config::Reader;
 use crate::encoding::hex;
 use crate::evm::address::Address;
 use crate::gate::clients::Clients;

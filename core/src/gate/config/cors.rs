@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Reader;
+use crate::config::Reader;
 use crate::gate::cors::Cors;
 
 /// Limit on the entries of each list.

@@ -7,10 +7,11 @@ use alloc::vec::Vec;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::networks::of_network;
+use super::auth;
 use super::shape::FACILITATOR;
-use super::{Reader, auth, checked_url};
 use crate::chain::ChainId;
+use crate::config::Reader;
+use crate::config::network::of_network;
 use crate::facilitator::wire::Facilitator;
 use crate::gate::Settler;
 
@@ -82,7 +83,7 @@ pub(super) fn read(reader: &mut Reader, networks: &[ChainId]) -> (Vec<Settler>, 
             );
         }
         let auth = auth::read(reader, config.auth.as_ref());
-        let Some(url) = checked_url(reader, "FACILITATOR_URL", &config.url) else { continue };
+        let Some(url) = reader.checked_url("FACILITATOR_URL", &config.url) else { continue };
         let facilitator = Facilitator::new(url.as_str());
         if settlers.iter().any(|other| other.facilitator == facilitator) {
             reader.fail(

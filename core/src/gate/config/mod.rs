@@ -11,7 +11,6 @@ mod bazaar;
 mod clients;
 mod cors;
 mod facilitators;
-mod networks;
 mod operator;
 mod places;
 mod pricer;
@@ -22,18 +21,14 @@ mod routes;
 mod shape;
 mod table;
 mod test_networks;
-
-use core::fmt;
+mod wallets;
 
 use alloc::borrow::ToOwned;
-use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
-use serde::de::{DeserializeOwned, Error as _};
-use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 pub use self::table::Routes;
 use super::Gate;
@@ -45,173 +40,14 @@ use super::parts::{
 use super::publish::{Publication, listing::Listing};
 use super::route::Unlisted;
 use crate::chain::ChainId;
+use crate::config::{ConfigError, MAX_CONFIG_BYTES, Reader, network};
 use crate::encoding::json;
-use crate::http::url::BaseUrl;
 use crate::secret::Secret;
 use crate::time::UnixTime;
+use crate::x402::opaque::ChainKind;
 
-/// Longest configuration that is read, bytes.
-const MAX_CONFIG_BYTES: usize = 256 * 1024;
-/// The member of the variables that lists the names of bindings.
-const BINDINGS: &str = "bindings";
 /// Deadline for the head of a free route's answer, seconds.
 const FREE_TIMEOUT_SECS: u64 = 60;
-
-/// An error in the configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError {
-    /// The variable, and where in it.
-    pub variable: String,
-    /// The fault and its remedy.
-    pub remedy: String,
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.variable, self.remedy)
-    }
-}
-
-/// A value given as a word or in full.
-#[derive(Clone, Debug)]
-enum TextOr<T> {
-    Text(String),
-    Other(T),
-}
-
-impl<'de, T: DeserializeOwned> Deserialize<'de> for TextOr<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Value::deserialize(deserializer)? {
-            Value::String(text) => Ok(Self::Text(text)),
-            other => T::deserialize(&other).map(Self::Other).map_err(D::Error::custom),
-        }
-    }
-}
-
-/// The variables, and the errors found in them so far.
-struct Reader {
-    vars: Map<String, Value>,
-    errors: Vec<ConfigError>,
-}
-
-impl Reader {
-    fn fail(&mut self, variable: &str, remedy: impl Into<String>) {
-        self.note(ConfigError { variable: variable.to_owned(), remedy: remedy.into() });
-    }
-
-    #[inline(never)]
-    fn note(&mut self, error: ConfigError) {
-        // An error in what every route inherits is reported once.
-        if !self.errors.contains(&error) {
-            self.errors.push(error);
-        }
-    }
-
-    /// Whether a variable is not set; empty counts as absent.
-    fn is_absent(&self, name: &str) -> bool {
-        match self.vars.get(name) {
-            None | Some(Value::Null) => true,
-            Some(value) => value.as_str().is_some_and(str::is_empty),
-        }
-    }
-
-    /// Whether the platform binds an object under this name. A variable cannot pretend to: the edge
-    /// writes the list.
-    fn is_bound(&self, name: &str) -> bool {
-        let bound = self.vars.get(BINDINGS).and_then(Value::as_array);
-        bound.is_some_and(|names| names.iter().any(|bound| bound == name))
-    }
-
-    /// A variable as text; empty counts as absent.
-    fn text(&mut self, name: &str) -> Option<String> {
-        match self.vars.get(name) {
-            None | Some(Value::Null) => None,
-            Some(Value::String(text)) if text.is_empty() => None,
-            Some(Value::String(text)) => Some(text.clone()),
-            Some(_) => {
-                self.fail(name, "must be text");
-                None
-            }
-        }
-    }
-
-    /// A structured variable: a JSON value, or JSON text of one. Plain text that is not JSON stays
-    /// text.
-    fn value(&mut self, name: &str) -> Option<Value> {
-        match self.vars.get(name).cloned() {
-            None | Some(Value::Null) => None,
-            Some(Value::String(text)) if text.is_empty() => None,
-            Some(Value::String(text)) => {
-                let structured = text.trim_start().starts_with(['[', '{', '"']);
-                match json::parse_with(text.as_bytes(), MAX_CONFIG_BYTES) {
-                    Ok(value) => Some(value),
-                    Err(_) if !structured => Some(Value::String(text)),
-                    Err(error) => {
-                        self.fail(name, format!("is not valid JSON ({})", error.code()));
-                        None
-                    }
-                }
-            }
-            Some(value) => Some(value),
-        }
-    }
-
-    /// A structured variable of a known shape.
-    fn shaped<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
-        let value = self.value(name)?;
-        match T::deserialize(&value) {
-            Ok(shaped) => Some(shaped),
-            Err(error) => {
-                self.fail(name, error.to_string());
-                None
-            }
-        }
-    }
-
-    /// A whole number within bounds.
-    fn number(&mut self, name: &str, default: u64, min: u64, max: u64) -> u64 {
-        let Some(value) = self.value(name) else {
-            return default;
-        };
-        match value.as_u64().filter(|number| (min..=max).contains(number)) {
-            Some(number) => number,
-            None => {
-                let is = value.as_number().map(|number| format!("is {number}; "));
-                let is = is.unwrap_or_default();
-                self.fail(name, format!("{is}must be a whole number from {min} to {max}"));
-                default
-            }
-        }
-    }
-
-    /// A secret that is sent in a header field.
-    fn visible_secret(&mut self, name: &str) -> Option<Secret<String>> {
-        let secret = self.secret(name, 1)?;
-        if !secret.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
-            self.fail(name, "must be visible ASCII without spaces; set it again");
-            return None;
-        }
-        Some(secret)
-    }
-
-    fn secret(&mut self, name: &str, min_bytes: usize) -> Option<Secret<String>> {
-        match self.text(name) {
-            Some(secret) if secret.len() >= min_bytes => Some(Secret::new(secret)),
-            Some(_) => {
-                self.fail(
-                    name,
-                    format!("must have at least {min_bytes} bytes; set a longer secret"),
-                );
-                None
-            }
-            None if self.is_absent(name) => {
-                self.fail(name, format!("is missing; run `wrangler secret put {name}`"));
-                None
-            }
-            None => None,
-        }
-    }
-}
 
 /// Settings that routes inherit.
 struct Inherited {
@@ -235,7 +71,7 @@ impl Gate {
     ///
     /// # Examples
     /// ```
-    /// use farebox_core::gate::{Gate, config::ConfigError};
+    /// use farebox_core::{config::ConfigError, gate::Gate};
     /// let wrong = Gate::from_vars(r#"{"DEFAULT": "closed", "NETWORK": "eip155:84532"}"#).unwrap_err();
     /// let expected = ConfigError { variable: "DEFAULT".into(), remedy: "must be \"free\" or \"deny\"".into() };
     /// assert!(wrong.contains(&expected));
@@ -253,7 +89,7 @@ impl Gate {
             let remedy = "must be one JSON object of at most 256 KiB".to_owned();
             return Err(Vec::from([ConfigError { variable: "vars".to_owned(), remedy }]));
         };
-        let mut reader = Reader { vars, errors: Vec::new() }.with_table(routes, text.len());
+        let mut reader = Reader::new(vars).with_table(routes, text.len());
         let gate = read(&mut reader, routes);
         match gate {
             Some(gate) if reader.errors.is_empty() => Ok(gate),
@@ -270,13 +106,13 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
     let keep_days = reader.number("KEEP_PAYMENTS_DAYS", 400, 1, 36_500);
     let restored = reader.number("LEDGER_CLOSED_BEFORE", 0, 0, 1 << 40);
     let shards = shards(reader);
-    let networks = networks::read(reader);
+    let networks = network::read(reader, |network| ChainKind::of(network).is_some());
     test_networks::check(reader, &networks);
     let pay_to = reader.value("PAY_TO");
     if reader.is_absent("PAY_TO") {
         reader.fail("PAY_TO", "is missing; set the address that is paid");
     }
-    networks::no_key(reader, pay_to.as_ref(), &networks);
+    network::refuse_key(reader, pay_to.as_ref(), &networks);
     let unlisted = match reader.text("DEFAULT").as_deref() {
         None | Some("free") => Unlisted::Free,
         Some("deny") => Unlisted::Deny,
@@ -285,13 +121,13 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
             Unlisted::Deny
         }
     };
-    let wallets = networks::wallets(reader);
+    let wallets = wallets::read(reader);
     let protocols = match reader.shaped::<Vec<String>>("PROTOCOLS") {
         Some(names) => protocols(reader, "PROTOCOLS", &names),
         None => Protocols::ALL,
     };
     let (origin, residence) = places::read(reader);
-    let rpc = networks::rpc(reader, &networks);
+    let rpc = network::rpc(reader, &networks);
     let (settlers, listed) = facilitators::read(reader, &networks);
     let gate_secret = reader.secret("GATE_SECRET", 32);
     let previous = match reader.vars.contains_key("GATE_SECRET_PREVIOUS") {
@@ -391,14 +227,4 @@ fn protocols(reader: &mut Reader, variable: &str, names: &[String]) -> Protocols
         reader.fail(variable, "must list \"x402\", \"mpp\" or both");
     }
     Protocols { x402: speaks("x402"), mpp: speaks("mpp") }
-}
-
-fn checked_url(reader: &mut Reader, variable: &str, text: &str) -> Option<BaseUrl> {
-    match BaseUrl::parse(text) {
-        Ok(url) => Some(url),
-        Err(remedy) => {
-            reader.fail(variable, remedy);
-            None
-        }
-    }
 }

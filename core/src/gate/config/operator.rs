@@ -2,8 +2,7 @@
 
 use alloc::string::String;
 
-use super::Reader;
-use super::checked_url;
+use crate::config::Reader;
 use crate::gate::operator::{Keeps, Webhook};
 use crate::hash::digest;
 use crate::secret::Secret;
@@ -28,7 +27,7 @@ pub(super) fn webhook(reader: &mut Reader) -> Option<Webhook> {
     let url = reader.text("WEBHOOK_URL")?;
     // A query often holds a key.
     let plain = url.split('?').next().unwrap_or_default();
-    checked_url(reader, "WEBHOOK_URL", plain)?;
+    reader.checked_url("WEBHOOK_URL", plain)?;
     let secret = reader.secret("WEBHOOK_SECRET", 1)?;
     Some(Webhook { url: Secret::new(url), secret })
 }

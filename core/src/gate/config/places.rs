@@ -1,9 +1,8 @@
 //! The origin to forward to, and the placement of the ledger.
 
 use alloc::borrow::ToOwned;
-use alloc::format;
 
-use super::{Reader, checked_url};
+use crate::config::Reader;
 use crate::gate::origin::{LedgerPlacement, Origin};
 
 /// Jurisdictions that the platform keeps objects in.
@@ -14,8 +13,8 @@ const LOCATIONS: &str = "wnam enam sam weur eeur apac oc afr me";
 /// Reads both; errors go to the reader.
 pub(super) fn read(reader: &mut Reader) -> (Option<Origin>, LedgerPlacement) {
     let residence = LedgerPlacement {
-        jurisdiction: one_of(reader, "LEDGER_JURISDICTION", JURISDICTIONS),
-        location: one_of(reader, "LEDGER_LOCATION", LOCATIONS),
+        jurisdiction: reader.one_of("LEDGER_JURISDICTION", JURISDICTIONS),
+        location: reader.one_of("LEDGER_LOCATION", LOCATIONS),
     };
     (origin(reader), residence)
 }
@@ -26,7 +25,7 @@ fn origin(reader: &mut Reader) -> Option<Origin> {
         reader.fail("ORIGIN", "must be a service binding; a URL belongs in ORIGIN_URL");
         return None;
     }
-    let keeps_host = one_of(reader, "ORIGIN_HOST", "origin client") == Some("client");
+    let keeps_host = reader.one_of("ORIGIN_HOST", "origin client") == Some("client");
     if reader.is_absent("ORIGIN_URL") {
         if keeps_host {
             reader.fail("ORIGIN_HOST", "belongs to ORIGIN_URL, which is not set; remove it");
@@ -38,7 +37,7 @@ fn origin(reader: &mut Reader) -> Option<Origin> {
         reader.fail("ORIGIN_URL", "the service binding ORIGIN is set too; keep one of the two");
         return None;
     }
-    let url = checked_url(reader, "ORIGIN_URL", &text)?;
+    let url = reader.checked_url("ORIGIN_URL", &text)?;
     if !keeps_host {
         return Some(Origin::Url(url.as_str().to_owned()));
     }
@@ -50,16 +49,4 @@ fn origin(reader: &mut Reader) -> Option<Origin> {
             None
         }
     }
-}
-
-fn one_of(reader: &mut Reader, name: &str, words: &'static str) -> Option<&'static str> {
-    if reader.is_absent(name) {
-        return None;
-    }
-    let text = reader.text(name)?;
-    let word = words.split(' ').find(|word| *word == text);
-    if word.is_none() {
-        reader.fail(name, format!("must be one of: {words}"));
-    }
-    word
 }

@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::Reader;
 use crate::amount::Amount;
+use crate::config::Reader;
 use crate::gate::offer::Offer;
 use crate::gate::offer::Pricer;
 

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use serde::Deserialize;
 
-use super::Reader;
+use crate::config::Reader;
 use crate::gate::publish::{Document, Publish, Service};
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use serde::Deserialize;
 
-use super::Reader;
+use crate::config::Reader;
 use crate::ledger::entry::Plan;
 
 /// The variable `RECOVERY`, read at the start so that a typo is found then.

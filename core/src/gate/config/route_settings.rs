@@ -9,7 +9,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::routes::RouteConfig;
-use super::{Inherited, Reader, TextOr, clients, cors};
+use super::{Inherited, clients, cors};
+use crate::config::{Reader, TextOr};
 use crate::gate::diagnose::Thresholds;
 use crate::gate::offer::RouteSettings;
 use crate::gate::route::Methods;

@@ -10,11 +10,12 @@ use serde_json::Value;
 
 use super::assets::{AssetConfig, PriceConfig, names_one_network, price};
 use super::facilitators::serving;
-use super::networks::pay_to;
 use super::pricer::{self, PricerConfig};
 use super::route_settings::{manner, methods};
-use super::{Inherited, Reader, TextOr, bazaar, protocols, shape};
+use super::{Inherited, bazaar, protocols, shape};
 use crate::chain::ChainId;
+use crate::config::network::pay_to;
+use crate::config::{Reader, TextOr};
 use crate::evm::address::Address;
 use crate::gate::offer::{Choice, Offer, Protocols, RouteSettings};
 use crate::gate::route::{Ask, Pattern, Rule};

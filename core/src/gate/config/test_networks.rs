@@ -3,8 +3,8 @@
 
 use alloc::format;
 
-use super::Reader;
 use crate::chain::ChainId;
+use crate::config::Reader;
 use crate::mutant::{Mutant, planted};
 
 /// Refuses test networks beside main ones, where goods sold for money could be had for nothing, and

@@ -1,4 +1,4 @@
-//! Networks to be paid on: their names, payees, and nodes.
+//! Networks as a configuration names them: ids, accounts on them, and nodes.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -7,19 +7,19 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::{Reader, checked_url};
+use super::Reader;
 use crate::chain::ChainId;
 use crate::evm::address::Address;
 use crate::secret::Secret;
-use crate::x402::opaque::ChainKind;
 
 /// Limit on networks.
 const MAX_NETWORKS: usize = 16;
 /// Longest name of an account or asset on a chain that the gate does not read, bytes.
-pub(super) const MAX_NAME: usize = 128;
+pub(crate) const MAX_NAME: usize = 128;
 
-/// Reads `NETWORK`; empty after an error.
-pub(super) fn read(reader: &mut Reader) -> Vec<ChainId> {
+/// Reads `NETWORK`; empty after an error. Of the networks that are not EVM, those for which
+/// `supports` holds are accepted.
+pub(crate) fn read(reader: &mut Reader, supports: fn(&ChainId) -> bool) -> Vec<ChainId> {
     let list = match reader.value("NETWORK") {
         Some(Value::Array(list)) => list,
         Some(value) => Vec::from([value]),
@@ -39,7 +39,7 @@ pub(super) fn read(reader: &mut Reader) -> Vec<ChainId> {
             Some(network) if networks.contains(&network) => {
                 reader.fail("NETWORK", format!("names {network} twice; keep one of the two"));
             }
-            Some(network) if network.evm_id().is_none() && ChainKind::of(&network).is_none() => {
+            Some(network) if network.evm_id().is_none() && !supports(&network) => {
                 let remedy = "is of a kind that is not supported; see \"Other chains\"";
                 reader.fail("NETWORK", format!("{network} {remedy}"));
             }
@@ -71,7 +71,7 @@ fn unknown(value: &Value) -> String {
 }
 
 /// The member for `network` of an object keyed by network; a network may be named in either way.
-pub(super) fn of_network<'v>(
+pub(crate) fn of_network<'v>(
     reader: &mut Reader,
     variable: &str,
     by_network: &'v serde_json::Map<String, Value>,
@@ -92,10 +92,10 @@ pub(super) fn of_network<'v>(
 }
 
 /// Marks a failure whose error has been reported.
-pub(super) struct Reported;
+pub(crate) struct Reported;
 
 /// The payee on `network`: one name for all networks, or one each. On EVM it is an address.
-pub(super) fn pay_to(
+pub(crate) fn pay_to(
     reader: &mut Reader,
     variable: &str,
     value: &Value,
@@ -128,7 +128,7 @@ pub(super) fn pay_to(
         return good.then(|| text.to_owned());
     }
     let Ok(address) = Address::parse_checksummed(text) else {
-        reader.fail(variable, no_address(text, true));
+        reader.fail(variable, address_error(text, true));
         return None;
     };
     if address.is_zero() || (address.is_burn() && network.is_main_network()) {
@@ -140,20 +140,20 @@ pub(super) fn pay_to(
 
 /// Reports a key in the place of the payee, which no other error may keep from being said. An
 /// account of another chain than EVM may look like one, so without a readable network it only may be.
-pub(super) fn no_key(reader: &mut Reader, pay_to: Option<&Value>, networks: &[ChainId]) {
+pub(crate) fn refuse_key(reader: &mut Reader, pay_to: Option<&Value>, networks: &[ChainId]) {
     let text = pay_to.and_then(Value::as_str).filter(|text| Address::parse(text).is_err());
     if let Some(text) = text
         && networks.iter().all(|network| network.evm_id().is_some())
-        && let told = no_address(text, !networks.is_empty())
-        && told.ends_with(LEAKED)
+        && let error = address_error(text, !networks.is_empty())
+        && error.ends_with(LEAKED)
     {
-        reader.fail("PAY_TO", told);
+        reader.fail("PAY_TO", error);
     }
 }
 
 /// The sentence about a payee that is no address, on EVM or perhaps on another chain. It repeats
 /// nothing of what may be a secret.
-fn no_address(text: &str, on_evm: bool) -> String {
+fn address_error(text: &str, on_evm: bool) -> String {
     let text = text.trim();
     let (prefix, digits) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         Some(digits) => ("0x", digits),
@@ -186,7 +186,7 @@ fn no_address(text: &str, on_evm: bool) -> String {
 const LEAKED: &str = "known to everyone who reads this file: move its money to a new account, remove it here and from the history of the file, and write the address of an account";
 
 /// Whether a text can name an account on a chain that the gate does not read.
-pub(super) fn is_account(network: &ChainId, text: &str) -> bool {
+pub(crate) fn is_account(network: &ChainId, text: &str) -> bool {
     let base58 = |b: u8| b.is_ascii_alphanumeric() && !matches!(b, b'0' | b'O' | b'I' | b'l');
     if network.as_str().starts_with("solana:") {
         return (32..=44).contains(&text.len()) && text.bytes().all(base58);
@@ -197,13 +197,13 @@ pub(super) fn is_account(network: &ChainId, text: &str) -> bool {
 }
 
 /// Whether a text can name something on a chain that the gate does not read.
-pub(super) fn is_name(text: &str) -> bool {
+pub(crate) fn is_name(text: &str) -> bool {
     (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// URLs of nodes for the chains of `networks`. They are secrets, because a path or query often
 /// holds a key.
-pub(super) fn rpc(reader: &mut Reader, networks: &[ChainId]) -> Vec<(String, Secret<String>)> {
+pub(crate) fn rpc(reader: &mut Reader, networks: &[ChainId]) -> Vec<(String, Secret<String>)> {
     let mut urls: Vec<(ChainId, String)> = Vec::new();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let evm: Vec<&ChainId> = networks.iter().filter(|chain| chain.evm_id().is_some()).collect();
@@ -233,38 +233,9 @@ pub(super) fn rpc(reader: &mut Reader, networks: &[ChainId]) -> Vec<(String, Sec
     let mut found = Vec::new();
     for (chain, url) in urls {
         let host = url.split('?').next().unwrap_or_default();
-        if checked_url(reader, "RPC_URL", host).is_some() && networks.contains(&chain) {
+        if reader.checked_url("RPC_URL", host).is_some() && networks.contains(&chain) {
             found.push((chain.to_string(), Secret::new(url)));
         }
     }
     found
-}
-
-/// Reads `CONTRACT_WALLETS` and the factories that may deploy them.
-pub(super) fn wallets(reader: &mut Reader) -> Option<crate::evm::wallet::Wallets> {
-    let served = match reader.text("CONTRACT_WALLETS").as_deref() {
-        None | Some("refuse") => false,
-        Some("facilitator") => true,
-        Some(_) => {
-            reader.fail("CONTRACT_WALLETS", "must be \"refuse\" or \"facilitator\"");
-            return None;
-        }
-    };
-    let listed = reader.shaped::<Vec<String>>("WALLET_FACTORIES");
-    if listed.is_some() && !served {
-        reader.fail("WALLET_FACTORIES", "needs CONTRACT_WALLETS = \"facilitator\"; set it");
-    }
-    let mut factories = Vec::new();
-    for text in listed.iter().flatten() {
-        match Address::parse_checksummed(text) {
-            Ok(address) if !address.is_low() => factories.push(address),
-            _ => reader.fail(
-                "WALLET_FACTORIES",
-                format!(
-                    "{text:?} is not a contract's address with a correct EIP-55 checksum; copy it again"
-                ),
-            ),
-        }
-    }
-    served.then(|| crate::evm::wallet::Wallets::new(factories))
 }

@@ -1,0 +1,216 @@
+//! Variables of an operator, read into checked values. Spec: docs/configuration.md.
+//!
+//! Each system has its own variables and reads them with these readers. An error names the variable
+//! and says what to write; all errors are found, not only the first.
+
+pub(crate) mod network;
+pub(crate) mod shape;
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+use crate::encoding::json;
+use crate::http::url::BaseUrl;
+use crate::secret::Secret;
+
+/// Longest configuration that is read, bytes.
+pub(crate) const MAX_CONFIG_BYTES: usize = 256 * 1024;
+/// The member of the variables that lists the names of bindings.
+const BINDINGS: &str = "bindings";
+
+/// An error in the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The variable, and where in it.
+    pub variable: String,
+    /// The fault and its remedy.
+    pub remedy: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.variable, self.remedy)
+    }
+}
+
+/// A value given as a word or in full.
+#[derive(Clone, Debug)]
+pub(crate) enum TextOr<T> {
+    Text(String),
+    Other(T),
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for TextOr<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(text) => Ok(Self::Text(text)),
+            other => T::deserialize(&other).map(Self::Other).map_err(D::Error::custom),
+        }
+    }
+}
+
+/// The variables, and the errors found in them so far.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    /// The variables by name.
+    pub vars: Map<String, Value>,
+    /// The errors in the order in which they were found, each once.
+    pub errors: Vec<ConfigError>,
+}
+
+impl Reader {
+    /// A reader of these variables.
+    pub(crate) const fn new(vars: Map<String, Value>) -> Self {
+        Self { vars, errors: Vec::new() }
+    }
+
+    /// Adds an error.
+    pub(crate) fn fail(&mut self, variable: &str, remedy: impl Into<String>) {
+        self.note(ConfigError { variable: variable.to_owned(), remedy: remedy.into() });
+    }
+
+    #[inline(never)]
+    fn note(&mut self, error: ConfigError) {
+        // An error in what every route inherits is reported once.
+        if !self.errors.contains(&error) {
+            self.errors.push(error);
+        }
+    }
+
+    /// Whether a variable is not set; empty counts as absent.
+    pub(crate) fn is_absent(&self, name: &str) -> bool {
+        match self.vars.get(name) {
+            None | Some(Value::Null) => true,
+            Some(value) => value.as_str().is_some_and(str::is_empty),
+        }
+    }
+
+    /// Whether the platform binds an object under this name. A variable cannot pretend to: the edge
+    /// writes the list.
+    pub(crate) fn is_bound(&self, name: &str) -> bool {
+        let bound = self.vars.get(BINDINGS).and_then(Value::as_array);
+        bound.is_some_and(|names| names.iter().any(|bound| bound == name))
+    }
+
+    /// A variable as text; empty counts as absent.
+    pub(crate) fn text(&mut self, name: &str) -> Option<String> {
+        match self.vars.get(name) {
+            None | Some(Value::Null) => None,
+            Some(Value::String(text)) if text.is_empty() => None,
+            Some(Value::String(text)) => Some(text.clone()),
+            Some(_) => {
+                self.fail(name, "must be text");
+                None
+            }
+        }
+    }
+
+    /// A structured variable: a JSON value, or JSON text of one. Plain text that is not JSON stays
+    /// text.
+    pub(crate) fn value(&mut self, name: &str) -> Option<Value> {
+        match self.vars.get(name).cloned() {
+            None | Some(Value::Null) => None,
+            Some(Value::String(text)) if text.is_empty() => None,
+            Some(Value::String(text)) => {
+                let structured = text.trim_start().starts_with(['[', '{', '"']);
+                match json::parse_with(text.as_bytes(), MAX_CONFIG_BYTES) {
+                    Ok(value) => Some(value),
+                    Err(_) if !structured => Some(Value::String(text)),
+                    Err(error) => {
+                        self.fail(name, format!("is not valid JSON ({})", error.code()));
+                        None
+                    }
+                }
+            }
+            Some(value) => Some(value),
+        }
+    }
+
+    /// A structured variable of a known shape.
+    pub(crate) fn shaped<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
+        let value = self.value(name)?;
+        match T::deserialize(&value) {
+            Ok(shaped) => Some(shaped),
+            Err(error) => {
+                self.fail(name, error.to_string());
+                None
+            }
+        }
+    }
+
+    /// A whole number within bounds.
+    pub(crate) fn number(&mut self, name: &str, default: u64, min: u64, max: u64) -> u64 {
+        let Some(value) = self.value(name) else {
+            return default;
+        };
+        match value.as_u64().filter(|number| (min..=max).contains(number)) {
+            Some(number) => number,
+            None => {
+                let is = value.as_number().map(|number| format!("is {number}; "));
+                let is = is.unwrap_or_default();
+                self.fail(name, format!("{is}must be a whole number from {min} to {max}"));
+                default
+            }
+        }
+    }
+
+    /// A secret that is sent in a header field.
+    pub(crate) fn visible_secret(&mut self, name: &str) -> Option<Secret<String>> {
+        let secret = self.secret(name, 1)?;
+        if !secret.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
+            self.fail(name, "must be visible ASCII without spaces; set it again");
+            return None;
+        }
+        Some(secret)
+    }
+
+    /// A secret of at least so many bytes.
+    pub(crate) fn secret(&mut self, name: &str, min_bytes: usize) -> Option<Secret<String>> {
+        match self.text(name) {
+            Some(secret) if secret.len() >= min_bytes => Some(Secret::new(secret)),
+            Some(_) => {
+                self.fail(
+                    name,
+                    format!("must have at least {min_bytes} bytes; set a longer secret"),
+                );
+                None
+            }
+            None if self.is_absent(name) => {
+                self.fail(name, format!("is missing; run `wrangler secret put {name}`"));
+                None
+            }
+            None => None,
+        }
+    }
+
+    /// One of these words, which are separated by spaces.
+    pub(crate) fn one_of(&mut self, name: &str, words: &'static str) -> Option<&'static str> {
+        if self.is_absent(name) {
+            return None;
+        }
+        let text = self.text(name)?;
+        let word = words.split(' ').find(|word| *word == text);
+        if word.is_none() {
+            self.fail(name, format!("must be one of: {words}"));
+        }
+        word
+    }
+
+    /// Checks the text of a URL against the rules for URLs of an operator.
+    pub(crate) fn checked_url(&mut self, variable: &str, text: &str) -> Option<BaseUrl> {
+        match BaseUrl::parse(text) {
+            Ok(url) => Some(url),
+            Err(remedy) => {
+                self.fail(variable, remedy);
+                None
+            }
+        }
+    }
+}
