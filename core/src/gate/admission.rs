@@ -18,6 +18,7 @@ use crate::problem::Code;
 use crate::time::UnixTime;
 
 /// Decision about a request.
+#[cfg_attr(feature = "copies", derive(Clone))]
 #[must_use]
 pub enum Admission<'g> {
     /// Forward it without a payment.
@@ -52,6 +53,7 @@ impl Admission<'_> {
 }
 
 /// Waits for the price of a request.
+#[cfg_attr(feature = "copies", derive(Clone))]
 pub struct AwaitingPrice {
     /// The index of its route.
     pub(super) route: usize,
@@ -59,6 +61,7 @@ pub struct AwaitingPrice {
 }
 
 /// Waits for the digest of the body that the terms are to be bound to.
+#[cfg_attr(feature = "copies", derive(Clone))]
 pub struct AwaitingBody {
     offer: Offer,
     request: IncomingRequest,

@@ -68,6 +68,7 @@ static NO_FACILITATOR: Facilitator = Facilitator::NONE;
 const DOUBT_SECS: u64 = 10;
 
 /// The next effect to carry out.
+#[cfg_attr(feature = "copies", derive(Clone))]
 #[must_use]
 pub enum Step<'g> {
     /// Forward it without the payment: the request is free by now.
@@ -129,6 +130,7 @@ pub struct BodyLimits {
 
 /// One paid request: what was asked, what was checked, and what came of it so far. The right to go
 /// on is a [`Claim`], which the step that waits holds.
+#[cfg_attr(feature = "copies", derive(Clone))]
 pub struct PaidRequest<'g> {
     asked: Asked<'g>,
     checked: Checked,

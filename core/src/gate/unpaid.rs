@@ -56,6 +56,7 @@ impl Unpaid {
 }
 
 /// Waits for the object that counts free requests.
+#[cfg_attr(feature = "copies", derive(Clone))]
 pub struct AwaitingQuota {
     pub(super) route: usize,
     pub(super) request: IncomingRequest,

@@ -137,9 +137,11 @@ impl ChainQuery {
 }
 
 /// Waits for the reply to one request.
+#[cfg_attr(feature = "copies", derive(Clone))]
 #[derive(Debug)]
 pub struct Asking(Subject);
 
+#[cfg_attr(feature = "copies", derive(Clone))]
 #[derive(Debug)]
 enum Subject {
     Authorization { question: Box<Question>, stage: Stage },

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::fmt::Display;
 
 use farebox_core::ledger::command::{
     Answer, Asking, Command, Envelope, Fate, LookAnswer, Question, Repeat, Resumed, Role, VERSION,
@@ -99,11 +100,12 @@ fn claiming(payment: Payment) -> Command {
 }
 
 /// Each question against each state of the row, or none, beside each state of another row, or none.
-fn everything(mut judge: impl FnMut(&Fixed, &Question, Said, &str)) -> usize {
+fn everything(mut judge: impl FnMut(&Fixed, &Question, Said, &dyn Display)) -> usize {
     let [own, other] = slots();
     let optional = || std::iter::once(None).chain(states().into_iter().map(Some));
     let mut asked = 0;
     for mode in [Mode::After, Mode::Before] {
+        let repeats = repeats(mode);
         for (mine, theirs) in
             optional().flat_map(|mine| optional().map(move |it| (mine.clone(), it)))
         {
@@ -116,17 +118,19 @@ fn everything(mut judge: impl FnMut(&Fixed, &Question, Said, &str)) -> usize {
                 put(&other, &theirs);
                 let plan = plan(true);
                 let scene = Scene { plan: &plan, notifies: true, now: at(NOW + 1) };
-                for repeat in repeats(mode) {
-                    for ask in [Question::Look(repeat.clone()), Question::Resume(repeat)] {
-                        let mut shard = Shard::default();
-                        for (slot, entry) in &rows.0 {
-                            shard.load(slot, entry, &scene);
-                        }
+                let mut loaded = Shard::default();
+                for (slot, entry) in &rows.0 {
+                    loaded.load(slot, entry, &scene);
+                }
+                for repeat in &repeats {
+                    for ask in [Question::Look(repeat.clone()), Question::Resume(repeat.clone())] {
+                        let mut shard = loaded.clone();
                         let (payer, key) = (own.payer.clone(), own.key.clone());
                         let (v, counting, ask_again) = (VERSION, None, ask.clone());
                         let asking = Asking { v, payer, key, ask, role, counting, proving: None };
                         let Ok(said) = shard.ask(asking, &rows, &scene);
-                        let case = format!("{mode:?} {mine:?} beside {theirs:?}, {ask_again:?}");
+                        let case =
+                            format_args!("{mode:?} {mine:?} beside {theirs:?}, {ask_again:?}");
                         judge(&rows, &ask_again, said, &case);
                         asked += 1;
                     }

@@ -1,8 +1,8 @@
 //! Every history of a small world through the whole gate, its object, its alarm and its chain: one payment, by one protocol
 //! or by both, two requests for different resources, one of them repeated, and up to [`Bounds`] of what can go wrong.
 //!
-//! Nothing that is on its way is copied: each history is played by the code that ships, from the beginning or from where no
-//! request was on its way, and is told from others by all that its requests were told and all that is stored. Spec: docs/design.md, "The ledger".
+//! Each history is played by the code that ships: where histories part, all that is in memory, on its way and stored is copied.
+//! They are told apart by all that their requests were told and all that is stored. Spec: docs/design.md, "The ledger".
 
 mod run;
 
@@ -64,12 +64,12 @@ fn explore(setting: Setting, most: usize) -> Result<Seen, String> {
     });
     let mut keys = HashSet::new();
     let mut seen = Seen::default();
-    // Where no request was on its way for the last time, and what came after it.
-    let mut left = vec![(Rc::new(Run::new(setting, &payment, &echoes)), Vec::new())];
-    while let Some((mut from, mut after)) = left.pop() {
-        let mut run = from.fork().unwrap();
-        for event in &after {
-            run.goes_on(*event)?;
+    // Where histories part, and what happens next in those that were not played yet.
+    let mut left = vec![(Rc::new(Run::new(setting, &payment, &echoes)), None)];
+    while let Some((from, next)) = left.pop() {
+        let mut run = Run::clone(&from);
+        if let Some(event) = next {
+            run.goes_on(event)?;
         }
         seen.histories += 1;
         // The history goes on in place as long as it leads to something new.
@@ -81,13 +81,8 @@ fn explore(setting: Setting, most: usize) -> Result<Seen, String> {
                 is_end = true;
                 break;
             };
-            if let Some(copy) = run.fork() {
-                (from, after) = (Rc::new(copy), Vec::new());
-            }
-            for event in events {
-                left.push((Rc::clone(&from), after.iter().copied().chain([event]).collect()));
-            }
-            after.push(first);
+            let from = Rc::new(run.clone());
+            left.extend(events.map(|event| (Rc::clone(&from), Some(event))));
             run.goes_on(first)?;
         }
         if !is_end {

@@ -125,6 +125,7 @@ pub struct World {
 }
 
 /// A request on its way through the gate.
+#[derive(Clone)]
 pub struct Running {
     /// Key under which the client is counted.
     client: Option<ClientKey>,

@@ -11,9 +11,11 @@ use crate::gate::offer::{Choice, Offer};
 use crate::gate::request::IncomingRequest;
 
 /// What was asked, to be read alone.
+#[cfg_attr(feature = "copies", derive(Clone))]
 pub(super) struct Asked<'g>(Purchase<'g>);
 
 /// The request, its route and the terms that it pays.
+#[cfg_attr(feature = "copies", derive(Clone))]
 pub(super) struct Purchase<'g> {
     pub gate: &'g Gate,
     pub offer: Cow<'g, Offer>,
@@ -23,6 +25,7 @@ pub(super) struct Purchase<'g> {
 }
 
 /// The body of a request, as far as its payment is bound to it.
+#[cfg_attr(feature = "copies", derive(Clone))]
 pub(super) enum RequestBody {
     /// None, or not read yet.
     Unread,

@@ -21,6 +21,7 @@ const OF_NOTHING: [u8; 32] = [
 ];
 
 /// Waits for the digest of a payment's request body.
+#[cfg_attr(feature = "copies", derive(Clone))]
 pub struct Digesting<'g>(pub(super) Box<PaidRequest<'g>>);
 
 impl<'g> Digesting<'g> {

@@ -21,6 +21,7 @@ use crate::ledger::entry::FIRST_FENCE;
 /// fn copied<T: Clone>() {}
 /// copied::<Claim>();
 /// ```
+#[cfg_attr(feature = "copies", derive(Clone))]
 #[derive(Debug)]
 pub struct Claim {
     fence: u64,

@@ -15,6 +15,7 @@ use alloc::boxed::Box;
 const RETRIES: u32 = 4;
 
 /// Waits for the answer to a claim.
+#[cfg_attr(feature = "copies", derive(Clone))]
 pub struct Claiming<'g> {
     pub(super) paid: Box<PaidRequest<'g>>,
     pub(super) tries: u32,

@@ -25,12 +25,14 @@ const CONFIRM_AFTER_MS: [u32; 5] = [500, 1_000, 2_000, 4_000, 8_000];
 const MAX_LOOKS: u32 = 10;
 
 /// Waits for a node's reply.
+#[cfg_attr(feature = "copies", derive(Clone))]
 pub struct Reading<'g> {
     pub(super) paid: Box<PaidRequest<'g>>,
     pub(super) asked: PendingRead,
 }
 
 /// The question asked, and the way to go on with its reply.
+#[cfg_attr(feature = "copies", derive(Clone))]
 pub(super) enum PendingRead {
     /// The fate of the payment, and the one to report if the chain does not tell it.
     Fate(Asking, Fate),
@@ -41,6 +43,7 @@ pub(super) enum PendingRead {
 }
 
 /// The search for a transaction that a facilitator has named.
+#[cfg_attr(feature = "copies", derive(Clone))]
 pub(super) struct Naming {
     question: Question,
     named: TxHash,
@@ -49,6 +52,7 @@ pub(super) struct Naming {
 }
 
 /// The circumstances under which a settle call is reported.
+#[cfg_attr(feature = "copies", derive(Clone))]
 #[derive(Debug)]
 pub(super) struct SettleReport {
     /// The claim under which it was made.

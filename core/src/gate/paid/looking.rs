@@ -10,6 +10,7 @@ use crate::problem::Code;
 use crate::time::UnixTime;
 
 /// Waits for the reply `A` about a payment that this request does not begin.
+#[cfg_attr(feature = "copies", derive(Clone))]
 pub struct Waits<'g, A>(Box<PaidRequest<'g>>, PhantomData<A>);
 
 /// Waits for the reply about a payment that this request may continue but not begin.

@@ -34,6 +34,7 @@ const LOOK_AFTER_MS: [u32; 8] = [500, 1_000, 1_000, 2_000, 2_000, 4_000, 4_000, 
 const WAIT_MS: [u32; 4] = [0, 1_000, 2_000, 4_000];
 
 /// A question to a node.
+#[cfg_attr(feature = "copies", derive(Clone))]
 pub(super) enum Look {
     /// The sender of a transaction.
     Sender(sender::AwaitingSender),
@@ -46,6 +47,7 @@ pub(super) enum Look {
 }
 
 /// The wait for a receipt.
+#[cfg_attr(feature = "copies", derive(Clone))]
 pub(super) struct Pursuit {
     claim: Claim,
     asking: Asking,

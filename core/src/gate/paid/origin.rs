@@ -60,6 +60,7 @@ pub enum StreamEnd {
 }
 
 /// Waits for the origin's head.
+#[cfg_attr(feature = "copies", derive(Clone))]
 pub struct Forwarding<'g> {
     paid: Box<PaidRequest<'g>>,
     claim: Claim,
@@ -67,6 +68,7 @@ pub struct Forwarding<'g> {
 }
 
 /// Waits for the origin's body.
+#[cfg_attr(feature = "copies", derive(Clone))]
 pub struct Collecting<'g> {
     paid: Box<PaidRequest<'g>>,
     claim: Claim,
@@ -75,6 +77,7 @@ pub struct Collecting<'g> {
 }
 
 /// A response on its way to the client.
+#[cfg_attr(feature = "copies", derive(Clone))]
 pub struct Streaming<'g> {
     paid: Box<PaidRequest<'g>>,
     claim: Claim,
@@ -151,6 +154,7 @@ impl<'g> PaidRequest<'g> {
 }
 
 /// The origin's part in its failure.
+#[cfg_attr(feature = "copies", derive(Clone))]
 enum Answered {
     Head(ResponseHead),
     Nothing { timed_out: bool },

@@ -38,6 +38,7 @@ pub(in crate::gate) struct Payer {
 }
 
 /// What was checked: the payment and its payer.
+#[cfg_attr(feature = "copies", derive(Clone))]
 pub(super) struct Checked {
     pub protocol: Protocol,
     pub proof: Proof,
@@ -51,6 +52,7 @@ pub(super) struct Checked {
 }
 
 /// Who settles it, and when.
+#[cfg_attr(feature = "copies", derive(Clone))]
 pub(super) struct SettlementPlan {
     /// Indices of the facilitators that may settle, the one to ask now first and the last resort
     /// last.
@@ -63,6 +65,7 @@ pub(super) struct SettlementPlan {
 }
 
 /// What the ledger has said of its row.
+#[cfg_attr(feature = "copies", derive(Clone))]
 pub(super) struct KnownRow {
     pub receipt: String,
     /// Shard count and role of the object asked; two of each while the number changes.
@@ -78,6 +81,7 @@ pub(super) struct KnownRow {
 }
 
 /// What the chain was asked.
+#[cfg_attr(feature = "copies", derive(Clone))]
 pub(super) struct Lookups {
     /// Whether it was asked for the payment's fate, which happens once.
     pub inquired: bool,
@@ -86,6 +90,7 @@ pub(super) struct Lookups {
 }
 
 /// What went wrong so far, and how often before.
+#[cfg_attr(feature = "copies", derive(Clone))]
 pub(super) struct Observed {
     /// Failures of the facilitator in a row, when the request came.
     pub consecutive_failures: u64,
@@ -103,6 +108,7 @@ pub(super) struct Observed {
 }
 
 /// What was done for it so far.
+#[cfg_attr(feature = "copies", derive(Clone))]
 pub(super) struct Work {
     pub transaction: Option<TxHash>,
     pub response: Option<(ResponseHead, Kept)>,

@@ -13,12 +13,14 @@ use crate::problem::Code;
 use crate::time::UnixTime;
 
 /// Waits for the answer to a record.
+#[cfg_attr(feature = "copies", derive(Clone))]
 pub struct Recording<'g> {
     paid: Box<PaidRequest<'g>>,
     after: AfterRecord,
 }
 
 /// The kind of record, which decides what comes next.
+#[cfg_attr(feature = "copies", derive(Clone))]
 #[derive(Debug)]
 pub enum AfterRecord {
     /// The work is over; answer this.
@@ -39,6 +41,7 @@ pub enum AfterRecord {
 }
 
 /// The end of work without a response of the origin.
+#[cfg_attr(feature = "copies", derive(Clone))]
 #[derive(Debug)]
 pub enum Abort {
     /// With this answer.

@@ -49,6 +49,7 @@ impl Attempt {
 }
 
 /// Waits for the answer to `verify`.
+#[cfg_attr(feature = "copies", derive(Clone))]
 pub struct Verifying<'g> {
     paid: Box<PaidRequest<'g>>,
     /// `None` while the payment is unverified and nothing is written of it.
@@ -56,6 +57,7 @@ pub struct Verifying<'g> {
 }
 
 /// Waits for the answer to `settle`.
+#[cfg_attr(feature = "copies", derive(Clone))]
 pub struct Settling<'g> {
     paid: Box<PaidRequest<'g>>,
     claim: Claim,

@@ -16,6 +16,7 @@ use crate::mutant::{Mutant, planted};
 use crate::payment::TxHash;
 
 /// Waits for the holder of a transaction.
+#[cfg_attr(feature = "copies", derive(Clone))]
 pub struct Taking<'g> {
     paid: Box<PaidRequest<'g>>,
     named: TxHash,

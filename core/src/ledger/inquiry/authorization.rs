@@ -23,6 +23,7 @@ pub(super) enum Progress {
 }
 
 /// The last request.
+#[cfg_attr(feature = "copies", derive(Clone))]
 #[derive(Debug)]
 pub(super) enum Stage {
     /// The newest and the safe block, and the receipt of the known transaction.

@@ -45,6 +45,7 @@ pub enum Step {
 }
 
 /// Waits for the reply to one request.
+#[cfg_attr(feature = "copies", derive(Clone))]
 #[derive(Debug)]
 pub struct Confirming {
     question: Box<Question>,

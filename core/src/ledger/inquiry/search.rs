@@ -19,6 +19,7 @@ pub struct SearchedBlocks {
 }
 
 /// One search up to a fixed newest block.
+#[cfg_attr(feature = "copies", derive(Clone))]
 #[derive(Debug)]
 pub(super) struct Search {
     low: u64,

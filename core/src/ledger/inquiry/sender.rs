@@ -21,6 +21,7 @@ pub enum Sender {
 }
 
 /// Waits for the reply.
+#[cfg_attr(feature = "copies", derive(Clone))]
 #[derive(Debug)]
 pub struct AwaitingSender {
     chain_id: u64,

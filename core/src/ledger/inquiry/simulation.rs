@@ -28,6 +28,7 @@ pub enum Prospect {
 }
 
 /// Waits for the reply.
+#[cfg_attr(feature = "copies", derive(Clone))]
 #[derive(Debug)]
 pub struct AwaitingSimulation(Box<SignedTransfer>);
 

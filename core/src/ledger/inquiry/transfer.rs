@@ -63,6 +63,7 @@ pub enum Known {
 }
 
 /// The last request.
+#[cfg_attr(feature = "copies", derive(Clone))]
 #[derive(Debug)]
 pub(super) enum Stage {
     /// The newest and the safe block, and the receipt.

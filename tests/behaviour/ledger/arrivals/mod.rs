@@ -180,16 +180,16 @@ type States = Vec<(Vec<Event>, String)>;
 fn explore(setting: &Setting, events: &[Event], most: usize) -> Result<States, String> {
     let mut states = States::new();
     for target in setting.targets {
-        let start = || Run::of(setting.gates, target);
+        let start = Run::of(setting.gates, target);
         play_on(&start, &mut Vec::new(), events, most, &mut states)
             .map_err(|found| format!("{target} {found}"))?;
     }
     Ok(states)
 }
 
-/// Lets each of the events follow a history that `again` gives, and all that may come after it.
+/// Lets each of the events follow this history, and all that may come after it.
 fn play_on(
-    again: &dyn Fn() -> Run,
+    history: &Run,
     order: &mut Vec<Event>,
     events: &[Event],
     most: usize,
@@ -199,18 +199,11 @@ fn play_on(
         return Ok(());
     }
     for event in events {
-        let mut run = again();
+        let mut run = history.clone();
         order.push(*event);
         run.play(*event).map_err(|found| format!("{order:?}: {found}"))?;
         states.push((order.clone(), run.state()));
-        let next = || {
-            run.fork().unwrap_or_else(|| {
-                let mut run = again();
-                run.play(*event).unwrap();
-                run
-            })
-        };
-        play_on(&next, order, events, most, states)?;
+        play_on(&run, order, events, most, states)?;
         order.pop();
     }
     Ok(())

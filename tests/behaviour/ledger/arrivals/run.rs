@@ -32,6 +32,7 @@ struct Shown {
 }
 
 /// One history.
+#[derive(Clone)]
 pub struct Run {
     world: World,
     gates: &'static [Gate],
@@ -68,36 +69,6 @@ impl Run {
             delivered: BTreeMap::new(),
             forgotten: 0,
         }
-    }
-
-    /// The same history once more, unless calls of it hang: those are played again.
-    pub fn fork(&self) -> Option<Self> {
-        let Self {
-            world,
-            gates,
-            target,
-            last,
-            held,
-            made,
-            elsewhere,
-            offered,
-            shown,
-            delivered,
-            forgotten,
-        } = self;
-        held.is_empty().then(|| Self {
-            world: world.clone(),
-            gates,
-            target,
-            last: last.clone(),
-            held: Vec::new(),
-            made: *made,
-            elsewhere: elsewhere.clone(),
-            offered: offered.clone(),
-            shown: shown.clone(),
-            delivered: delivered.clone(),
-            forgotten: *forgotten,
-        })
     }
 
     /// Lets one event happen, and judges what came of it.

@@ -78,6 +78,7 @@ pub(super) struct Setting {
 }
 
 /// One history so far.
+#[derive(Clone)]
 pub(super) struct Run {
     setting: Setting,
     world: World,
@@ -124,29 +125,6 @@ impl Run {
             claimed: false,
             trace: Vec::new(),
         }
-    }
-
-    /// The same history once more, unless a request is on its way.
-    pub(super) fn fork(&self) -> Option<Self> {
-        self.requests.iter().all(Option::is_none).then(|| Self {
-            setting: self.setting,
-            world: self.world.clone(),
-            payment: self.payment.clone(),
-            echoes: self.echoes.clone(),
-            requests: [None, None, None],
-            started: self.started,
-            heard: self.heard.clone(),
-            jobs: self.jobs.clone(),
-            served: self.served.clone(),
-            receipts: self.receipts.clone(),
-            firsts: self.firsts,
-            crashes: self.crashes,
-            faults: self.faults,
-            foreign: self.foreign,
-            alarms: self.alarms,
-            claimed: self.claimed,
-            trace: self.trace.clone(),
-        })
     }
 
     fn target(&self, who: usize) -> String {
