@@ -238,12 +238,27 @@ fn a_record_that_cannot_be_read_is_no_empty_one() {
         "",
         "{}",
         "null",
+        r#"{"v":3,"entries":[],"pins":[],"sent":[]}"#,
         r#"{"v":2,"entries":[],"pins":[]}"#,
+        r#"{"v":2,"entries":[],"pins":[],"sent":[["a",1,true]]}"#,
+        r#"{"v":2,"entries":[],"pins":[],"sent":[["a",-1,true,"b"]]}"#,
         r#"{"v":1,"entries":[["a"]],"pins":[]}"#,
     ] {
         let error = reserve("{}", Some(record), 1, "1", at(0)).unwrap_err();
         assert_eq!(error.reason.code(), "budget_unreadable", "{record:?}");
     }
+}
+
+#[test]
+fn payments_that_were_sent_stay_in_the_record_and_a_record_of_version_1_has_none() {
+    let sent = json!([["request 1", 7, true, "{\"kept\":1}"], ["request 2", 8, false, ""]]);
+    let before = json!({"v": 2, "entries": [], "pins": [], "sent": sent}).to_string();
+    let record = reserve("{}", Some(&before), 1, "1", at(0)).unwrap();
+    let read = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    assert_eq!((&read(&record)["v"], &read(&record)["sent"]), (&json!(2), &sent));
+    let old = json!({"v": 1, "entries": [], "pins": []}).to_string();
+    let record = reserve("{}", Some(&old), 1, "1", at(0)).unwrap();
+    assert_eq!((&read(&record)["v"], &read(&record)["sent"]), (&json!(2), &json!([])));
 }
 
 #[test]

@@ -32,6 +32,8 @@ pub struct Budget {
     pins: Vec<Pin>,
     /// Endpoints where payment stops until the payer has looked.
     pub endpoints: Endpoints,
+    /// Payments that were sent, and receipts, as the caller keeps them.
+    sent: Vec<Sent>,
 }
 
 /// One payment.
@@ -56,15 +58,33 @@ struct Pin {
     held_by: Option<String>,
 }
 
-/// Version of the record.
-const VERSION: u64 = 1;
-/// Maximum size of the record, bytes: [`MAX_ENTRIES`] entries and [`MAX_PINS`] pins with room to
-/// spare.
-const MAX_BYTES: usize = 8 * 1024 * 1024;
+/// A payment that was sent, or its receipt. The caller writes and reads it; here it is only kept,
+/// so that caps and payments are in one record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Sent {
+    /// What it is for.
+    key: String,
+    /// When it was last written, unix seconds.
+    at: u64,
+    /// Whether its fate is not known yet.
+    is_open: bool,
+    text: String,
+}
+
+/// Version of the record. Version 1, without payments that were sent, is read as well.
+const VERSION: u64 = 2;
+/// Maximum size of the record, bytes: [`MAX_ENTRIES`] entries, [`MAX_PINS`] pins and the payments
+/// that were sent, with room to spare.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Maximum values in it: six of each entry and four of its pin, three of each other pin, those of
-/// the endpoints, and the record's frame.
-const MAX_VALUES: usize =
-    10 * MAX_ENTRIES + 3 * MAX_PINS + endpoints::VALUES * endpoints::MAX_ENDPOINTS + 64;
+/// the endpoints, five of each payment that was sent, and the record's frame.
+const MAX_VALUES: usize = 10 * MAX_ENTRIES
+    + 3 * MAX_PINS
+    + endpoints::VALUES * endpoints::MAX_ENDPOINTS
+    + 5 * MAX_SENT
+    + 64;
+/// Maximum payments that were sent.
+const MAX_SENT: usize = 2_000;
 /// Seconds of the caps.
 const HOUR_SECS: u64 = 3_600;
 const DAY_SECS: u64 = 86_400;
@@ -106,9 +126,11 @@ impl Budget {
         else {
             return None;
         };
-        if record.get("v")?.as_u64() != Some(VERSION) {
-            return None;
-        }
+        let sent = match record.get("v")?.as_u64() {
+            Some(1) => &[],
+            Some(VERSION) => record.get("sent")?.as_array()?.as_slice(),
+            _ => return None,
+        };
         let text = |value: &Value| value.as_str().map(ToString::to_string);
         let entry = |value: &Value| match value.as_array()?.as_slice() {
             [id, at, host, payee, worth] => Some(Spent {
@@ -127,10 +149,20 @@ impl Budget {
             }
             _ => None,
         };
+        let payment = |value: &Value| match value.as_array()?.as_slice() {
+            [key, at, is_open, kept] => Some(Sent {
+                key: text(key)?,
+                at: at.as_u64()?,
+                is_open: is_open.as_bool()?,
+                text: text(kept)?,
+            }),
+            _ => None,
+        };
         Some(Self {
             entries: record.get("entries")?.as_array()?.iter().map(entry).collect::<Option<_>>()?,
             pins: record.get("pins")?.as_array()?.iter().map(pin).collect::<Option<_>>()?,
             endpoints: Endpoints::read(record.get("endpoints"))?,
+            sent: sent.iter().map(payment).collect::<Option<_>>()?,
         })
     }
 
@@ -147,7 +179,10 @@ impl Budget {
         };
         let pins: Vec<Value> = self.pins.iter().map(pin).collect();
         let endpoints = self.endpoints.rows();
-        json!({"v": VERSION, "entries": entries, "pins": pins, "endpoints": endpoints}).to_string()
+        let payment = |it: &Sent| json!([it.key, it.at, it.is_open, it.text]);
+        let sent: Vec<Value> = self.sent.iter().map(payment).collect();
+        json!({"v": VERSION, "entries": entries, "pins": pins, "endpoints": endpoints, "sent": sent})
+            .to_string()
     }
 
     /// Picks the best of the offers that policy and caps allow, and counts it as spent.

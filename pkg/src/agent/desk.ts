@@ -12,6 +12,7 @@ import type { PaidRequestHttpRequest, SdkExternalMetadata, SdkReceipt } from './
 import { fieldsOf, linesOf } from './heads.js';
 import { isFetchPaidError, type FetchPaidFailureResponse, type PaidResponse } from './outcome.js';
 import { paidUrl } from '../request.js';
+import { requireKept } from './keeping.js';
 import { initOf, requestOf } from './request.js';
 
 export type PaymentDeskErrorCode =
@@ -30,7 +31,7 @@ export class PaymentDeskError extends Error {
 
 export type PaymentDeskOptions = Omit<CardContext, 'balances'> & {
   /** What pays: {@link createLocalAgentClient}, or a control plane. */
-  readonly client: Pick<AgentPayClient, 'preparePaidRequest' | 'executePreparedRequest'> & { readonly signs?: readonly string[] };
+  readonly client: Pick<AgentPayClient, 'preparePaidRequest' | 'executePreparedRequest'> & { readonly signs?: readonly string[]; readonly keepsPayments?: boolean };
   /** The `fetch` that asks merchants for quotes [the platform's]. */
   readonly fetch?: typeof fetch;
   /** Where quotes are kept, so that they outlive this process [its memory]. */
@@ -89,7 +90,9 @@ export type PaymentPreview = { readonly paymentId: string; readonly status: 'con
 
 /** A quote as it is kept. */
 type Kept = {
-  readonly quote: { readonly paymentId: string; readonly expiresMs: number; readonly stage: string; readonly shown?: number };
+  readonly quote: { readonly paymentId: string; readonly owner: string; readonly expiresMs: number; readonly stage: string; readonly shown?: number };
+  /** Unix milliseconds at which its payment began. */
+  readonly since?: number;
   readonly request: PaidRequestHttpRequest;
   readonly terms: PaymentTerms;
   readonly context: CardContext;
@@ -97,6 +100,8 @@ type Kept = {
 };
 type Step = { readonly quote?: Kept['quote']; readonly refusal?: PaymentDeskErrorCode; readonly do?: 'begin' | 'pending' | 'known'; readonly index?: number; readonly outcome?: PaymentOutcome };
 
+/** How long a payment that this desk did not begin counts as that of another desk, milliseconds. */
+const LEASE_MS = 120_000;
 /** How many quotes are kept; the oldest that are not under way go first. */
 const MOST = 1000;
 
@@ -104,8 +109,11 @@ export class PaymentDesk {
   readonly #options: PaymentDeskOptions;
   readonly #store: Store;
   readonly #now: () => number;
+  /** Payments under way here. */
+  readonly #paying = new Set<string>();
 
   constructor(options: PaymentDeskOptions) {
+    requireKept(options.client, options.store, 'PaymentDesk');
     this.#options = options;
     this.#store = options.store ?? memoryStore();
     this.#now = options.now ?? Date.now;
@@ -207,10 +215,17 @@ export class PaymentDesk {
     if (confirmation === '' && ['quoted', 'shown', 'confirmed'].includes(stage)) {
       return { paymentId, status: 'confirming', card: await this.card({ paymentId, owner, ...(input.selectedIndex === undefined ? {} : { selectedIndex }) }) };
     }
+    if (stage === 'confirmed') {
+      // What was sent before for the same request comes to an end first.
+      const open = await this.#openLike(kept, owner);
+      if (open !== undefined) return this.pay({ paymentId: open, owner });
+    }
+    if (stage === 'paying' && !this.#paying.has(paymentId) && this.#now() >= (kept.since ?? 0) + LEASE_MS) await this.#step(paymentId, 'lose', owner, selectedIndex, '');
     // Taken before anything is awaited that could let a second payment in.
     const { do: what, outcome, index = -1 } = await this.#step(paymentId, 'pay', owner, selectedIndex, confirmation);
     if (what === 'known' && outcome !== undefined) return outcome;
     if (what !== 'begin') return { ...NOTHING_YET, paymentId };
+    this.#paying.add(paymentId);
     try {
       const paid = await this.#paid(kept, index);
       await this.#step(paymentId, paid.kind === 'execution_inconclusive' || paid.kind === 'execution_pending' ? 'lose' : 'finish', owner, index, JSON.stringify(paid));
@@ -218,7 +233,29 @@ export class PaymentDesk {
     } catch (error) {
       await this.#step(paymentId, error instanceof PaymentDeskError ? 'finish' : 'lose', owner, index, JSON.stringify(failed(paymentId, error)));
       throw error;
+    } finally {
+      this.#paying.delete(paymentId);
     }
+  }
+
+  /**
+   * Takes over the payments of a desk that has ended, once, before anything else: `pay` asks for them with the bytes that were
+   * signed. Without it that happens two minutes after they began. No other desk may use the store meanwhile. Returns their ids.
+   */
+  async restore(): Promise<string[]> {
+    const { record } = await this.#store.read();
+    const left = [...quotesOf(record).values()].filter(({ quote: { paymentId, stage } }) => stage === 'paying' && !this.#paying.has(paymentId));
+    for (const { quote: { paymentId, owner } } of left) await this.#step(paymentId, 'lose', owner, -1, '');
+    return left.map(({ quote: { paymentId } }) => paymentId);
+  }
+
+  /** Another quote of this owner for the same method, URL and body whose payment is under way or has no outcome. */
+  async #openLike({ quote: { paymentId }, request }: Kept, owner: string): Promise<string | undefined> {
+    const { record } = await this.#store.read();
+    const same = ({ method, url, body }: PaidRequestHttpRequest): boolean => method === request.method && url === request.url && body === request.body;
+    const open = [...quotesOf(record).values()].find(({ quote, request: other }) =>
+      quote.paymentId !== paymentId && quote.owner === owner && ['paying', 'unresolved'].includes(quote.stage) && same(other));
+    return open?.quote.paymentId;
   }
 
   async #paid(kept: Kept, index: number): Promise<PaymentOutcome> {
@@ -298,7 +335,7 @@ export class PaymentDesk {
     await this.#change((quotes) => {
       const kept = quotes.get(paymentId);
       step = JSON.parse(cards.quoted(JSON.stringify(kept?.quote ?? null), event, owner, JSON.stringify(termsOf(kept)), index, told, this.#now())) as Step;
-      if (kept !== undefined && step.quote !== undefined) quotes.set(paymentId, { ...kept, quote: step.quote });
+      if (kept !== undefined && step.quote !== undefined) quotes.set(paymentId, { ...kept, quote: step.quote, ...(step.do === 'begin' ? { since: this.#now() } : {}) });
     });
     if (step.refusal !== undefined) throw new PaymentDeskError(step.refusal, MESSAGES[step.refusal]);
     return step;

@@ -4,13 +4,14 @@ import * as wasm from '#agent-wasm';
 import type { Store } from '../store.js';
 import type { AgentPayClient, ExecutePreparedRequest } from './client.js';
 import type {
-  PaidRequestChallenge, SdkExternalMetadata, SdkMerchantResponse, SdkPreparedChallengeDetails, SdkPreparedNextAction, SdkPreparedPaidRequest,
+  PaidRequestChallenge, PaidRequestHttpRequest, SdkExternalMetadata, SdkMerchantResponse, SdkPreparedChallengeDetails, SdkPreparedNextAction, SdkPreparedPaidRequest,
   SdkPreparedPaymentRequirement, SdkPreparedRequestHints, SdkPreparedValidationIssue,
 } from './contracts.js';
 import { linesOf } from './heads.js';
 import { isFetchPaidError, type FetchPaidFailureResponse, type PaidResponse } from './outcome.js';
-import { Records, type Kept } from './records.js';
+import { isOpen, Records, type Kept } from './records.js';
 import { costSummaryOf, resultOf } from './told.js';
+import { requireKept } from './keeping.js';
 
 export type AgentHarnessPreparedState = 'active' | 'consumed' | 'expired' | 'superseded';
 export type AgentHarnessRejectionCode =
@@ -85,7 +86,12 @@ export type AgentHarnessPreparedRecord = {
   executionBinding: AgentHarnessExecutionBinding;
   executionResult?: AgentHarnessExecutionResult;
 };
-export type AgentHarnessClient = Pick<AgentPayClient, 'preparePaidRequest' | 'executePreparedRequest'>;
+export type AgentHarnessClient = Pick<AgentPayClient, 'preparePaidRequest' | 'executePreparedRequest'> & {
+  /** Whether payments that were sent outlive the process [they do]. */
+  readonly keepsPayments?: boolean;
+  /** The idempotency key of a payment for this request whose outcome is open, if it knows one. */
+  openPayment?(request: Pick<PaidRequestHttpRequest, 'method' | 'url' | 'body'>): Promise<string | undefined>;
+};
 export type AgentHarnessOptions = {
   client: AgentHarnessClient;
   preparedTtlMs?: number;
@@ -113,6 +119,7 @@ export class AgentHarness {
 
   constructor(options: AgentHarnessOptions) {
     const { client, preparedTtlMs = 300_000, now = () => new Date(), createPreparedId = uuid, store, maxRecords = 1000 } = options;
+    requireKept(client, store, 'AgentHarness');
     this.#client = client;
     this.#ttlMs = preparedTtlMs;
     this.#now = now;
@@ -131,9 +138,12 @@ export class AgentHarness {
     const expires = wasm.expiresAt(created.getTime(), this.#ttlMs, linesOf(challenge?.headers ?? {}));
     const { origin, pathname } = new URL(prepared.request.url);
     const { headers: sent = {}, body: content, bodyHash, ...request } = prepared.request;
+    const digest = digestOf(prepared.request);
+    const openKey = await this.#client.openPayment?.(prepared.request);
     const record: Kept = {
       preparedId,
       state: 'active',
+      digest,
       createdAt: created.toISOString(),
       expiresAt: new Date(expires).toISOString(),
       endpoint: `${prepared.request.method}:${origin}${pathname}`,
@@ -145,7 +155,9 @@ export class AgentHarness {
         ...(challenge === undefined ? {} : { challenge }), merchantOrigin: origin,
       },
     };
+    let kept = record;
     await this.#records.change((records) => {
+      kept = resumed(record, records, openKey);
       const known = records.get(preparedId);
       if (known !== undefined && ['executing', 'unresolved'].includes(known.state)) throw new Error(`The id ${preparedId} belongs to a request that is being executed.`);
       for (const other of records.values()) {
@@ -155,11 +167,11 @@ export class AgentHarness {
       }
       // Last of all, however often its id was used.
       records.delete(preparedId);
-      records.set(preparedId, record);
+      records.set(preparedId, kept);
     });
-    const costSummary = costSummaryOf(prepared);
-    const { kind, protocol, hints, probe, validationIssues, nextAction } = prepared;
-    const { challengeDetails, paymentRequirement } = prepared.kind === 'ready' ? prepared : {};
+    const costSummary = kept.attempted === true ? resumes(costSummaryOf(kept.prepared)) : costSummaryOf(kept.prepared);
+    const { kind, protocol, hints, probe, validationIssues, nextAction } = kept.prepared;
+    const { challengeDetails, paymentRequirement } = kept.prepared.kind === 'ready' ? kept.prepared : {};
     return structuredClone({
       preparedId, state: 'active' as const, kind, protocol,
       ...(costSummary === undefined ? {} : { costSummary }),
@@ -177,6 +189,9 @@ export class AgentHarness {
    */
   async executePreparedRequest(input: AgentHarnessExecuteInput): Promise<AgentHarnessExecutionResult> {
     const { preparedId, executionContext = {} } = input;
+    const asked = this.#records.get(preparedId);
+    const known = asked === undefined || asked.attempted === true ? undefined : this.#client.openPayment?.(asked.prepared.request);
+    const openKey = known === undefined ? undefined : await known;
     let begun: Kept | undefined;
     let rejected: AgentHarnessRejectedResult | undefined;
     // Taken before anything is awaited that could let a second execution in.
@@ -191,9 +206,10 @@ export class AgentHarness {
         }
         return;
       }
-      // The first attempt's key stays: another one could pay again.
-      const idempotencyKey = record?.attempted === true ? record.idempotencyKey : executionContext.idempotencyKey ?? record?.idempotencyKey;
-      begun = { ...record!, state: wasm.after(state, 'begin'), attempted: true, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) };
+      // The first attempt's key stays, also that of another id for the same request whose payment is open: another one could pay again.
+      const going = resumed(record!, records, openKey);
+      const idempotencyKey = going.attempted === true ? going.idempotencyKey : executionContext.idempotencyKey ?? going.idempotencyKey;
+      begun = { ...going, state: wasm.after(state, 'begin'), attempted: true, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) };
       records.set(preparedId, begun);
     });
     if (rejected !== undefined) return structuredClone(rejected);
@@ -225,7 +241,7 @@ export class AgentHarness {
 
   /** Everything about an id. */
   getPreparedRecord(preparedId: string): AgentHarnessPreparedRecord {
-    const { endpoint: _, idempotencyKey: __, attempted: ___, ...record } = this.#shown(preparedId);
+    const { endpoint: _, idempotencyKey: __, attempted: ___, digest: ____, open: _____, ...record } = this.#shown(preparedId);
     return structuredClone(record);
   }
 
@@ -259,9 +275,43 @@ export class AgentHarness {
     await this.#records.change((records) => {
       const record = records.get(preparedId);
       if (record === undefined) return;
-      records.set(preparedId, { ...record, state: wasm.after(record.state, event), ...(executionResult === undefined ? {} : { executionResult }) });
+      const { open: _, ...known } = record;
+      const leavesOpen = executionResult !== undefined && OPEN_OUTCOMES.includes(executionResult.sdkOutcomeKind);
+      records.set(preparedId, {
+        ...known, state: wasm.after(record.state, event), ...(executionResult === undefined ? {} : { executionResult }), ...(leavesOpen ? { open: true } : {}),
+      });
+      if (executionResult === undefined || leavesOpen) return;
+      // Other ids that stand for the same payment have its outcome too.
+      for (const other of records.values()) {
+        if (other.preparedId === preparedId || other.attempted !== true || other.idempotencyKey !== record.idempotencyKey || other.state === 'executing') continue;
+        const { open: __, ...rest } = other;
+        const result = other.state === 'consumed' ? other.executionResult : { ...executionResult, preparedId: other.preparedId };
+        records.set(other.preparedId, { ...rest, state: wasm.after(wasm.after(other.state, 'begin'), 'finish'), ...(result === undefined ? {} : { executionResult: result }) });
+      }
     });
   }
+}
+
+/** Outcomes after which it is not known whether something was paid. */
+const OPEN_OUTCOMES: readonly string[] = ['execution_pending', 'execution_inconclusive'];
+
+/** The record under the key, and with the terms, of a payment for the same request that is open; otherwise as it is. */
+function resumed(record: Kept, records: ReadonlyMap<string, Kept>, openKey: string | undefined): Kept {
+  if (record.attempted === true || record.prepared.kind !== 'ready') return record;
+  const alike = [...records.values()].filter((other) => other.preparedId !== record.preparedId && other.digest !== undefined && other.digest === record.digest && isOpen(other));
+  const other = alike.find(({ idempotencyKey }) => idempotencyKey === openKey) ?? alike.at(-1);
+  if (other !== undefined) return { ...record, attempted: true, prepared: other.prepared, ...(other.idempotencyKey === undefined ? {} : { idempotencyKey: other.idempotencyKey }) };
+  return openKey === undefined ? record : { ...record, attempted: true, idempotencyKey: openKey };
+}
+
+function resumes(costSummary: string | undefined): string {
+  const what = 'A payment for this request was sent before, and its outcome is open: executing sends that payment again and pays nothing more.';
+  return costSummary === undefined ? what : `${costSummary} ${what}`;
+}
+
+/** What a payment is for: method, URL and body. */
+function digestOf({ method, url, body }: PaidRequestHttpRequest): string {
+  return wasm.sha256(JSON.stringify([method, url, body ?? null]));
 }
 
 /** A random UUID, also in pages without a secure context. */

@@ -1,24 +1,46 @@
 /** Payments that were sent, by the key of their request: what is sent again are the same bytes. */
-import { update, type Store } from '../store.js';
 import type { Proposal } from '../options.js';
+import { sentIn, withSent } from '../sent.js';
+import { update, type Store } from '../store.js';
 
 /** A payment that left. */
-export type Sent = { /** What the key stands for. */ readonly request: string; readonly url: string; readonly payment: Readonly<Record<string, string>>; readonly proposal: Proposal };
-type Entry = readonly [key: string, sent: Sent];
+export type Sent = { /** What the key stands for. */ readonly request: string; readonly url: string; readonly payment: Readonly<Record<string, string>>; readonly proposal: Proposal; /** Unix seconds after which it cannot be charged. */ readonly ends?: number };
+/** `open` while its fate is not known. */
+type Entry = readonly [key: string, sent: Sent, open?: boolean];
 
-/** How many are kept in a store; the oldest go first, long after they could be charged. */
+/** How many are kept in this process, and in a store of their own; the oldest go first, those that are open last of all. */
 const MOST = 1000;
+/** Begins the keys of a journal in the record of the budget. */
+const MINE = 'agent ';
+
+/** Where a journal is. */
+export type JournalStores = {
+  /** A store of its own. */
+  readonly sent?: Store | undefined;
+  /** Or else that of the budget. */
+  readonly store?: Store | undefined;
+};
 
 export class Journal {
+  readonly #own: Store | undefined;
   readonly #store: Store | undefined;
-  readonly #known = new Map<string, Sent>();
+  readonly #known = new Map<string, { readonly sent: Sent; readonly open: boolean }>();
 
-  constructor(store: Store | undefined) {
-    this.#store = store;
+  constructor({ sent, store }: JournalStores) {
+    this.#own = sent;
+    this.#store = sent ?? store;
   }
 
   async read(key: string): Promise<Sent | undefined> {
-    return this.#known.get(key) ?? (this.#store === undefined ? undefined : new Map(entriesOf((await this.#store.read()).record)).get(key));
+    return this.#known.get(key)?.sent ?? (await this.#stored()).find(([known]) => known === key)?.[1];
+  }
+
+  /** The key of the latest payment for this request whose fate is not known, unless `skips` says that it is looked after. */
+  async openFor(request: string, skips: (key: string) => boolean): Promise<string | undefined> {
+    const known = [...this.#known].map(([key, { sent, open }]): Entry => [key, sent, open]);
+    const all = [...await this.#stored(), ...known];
+    const closed = new Set(known.filter(([, , open]) => open !== true).map(([key]) => key));
+    return all.filter(([key, sent, open]) => open === true && sent.request === request && !closed.has(key) && !skips(key)).at(-1)?.[0];
   }
 
   /**
@@ -26,26 +48,54 @@ export class Journal {
    * under this key, its payment is returned and stands; this one must not leave.
    */
   async claim(key: string, sent: Sent): Promise<Sent> {
-    const own = this.#known.get(key) ?? sent;
+    const own = this.#known.get(key)?.sent ?? sent;
     let standing = sent;
-    if (this.#store !== undefined) {
-      await update(this.#store, (record) => {
-        const first = new Map(entriesOf(record)).get(key);
-        const isOwn = first === undefined || [own, sent].some(({ payment }) => JSON.stringify(payment) === JSON.stringify(first.payment));
-        standing = isOwn ? sent : first;
-        return JSON.stringify([...entriesOf(record).filter(([known]) => known !== key), [key, standing] satisfies Entry].slice(-MOST));
-      });
-    }
+    await this.#change((entries) => {
+      const first = entries.find(([known]) => known === key)?.[1];
+      const isOwn = first === undefined || [own, sent].some(({ payment }) => JSON.stringify(payment) === JSON.stringify(first.payment));
+      standing = isOwn ? sent : first;
+      return [key, standing, true];
+    });
     if (standing !== sent) return standing;
-    this.#known.set(key, sent);
-    for (const oldest of this.#known.keys()) {
+    this.#known.set(key, { sent, open: true });
+    for (const [oldest, { open }] of this.#known) {
       if (this.#known.size <= MOST) break;
-      this.#known.delete(oldest);
+      if (!open) this.#known.delete(oldest);
     }
     return sent;
   }
-}
 
-function entriesOf(record: string | undefined): readonly Entry[] {
-  return record === undefined ? [] : JSON.parse(record) as Entry[];
+  /** Notes that its fate is known: the next payment for the same request is a new one. */
+  async close(key: string): Promise<void> {
+    const known = this.#known.get(key);
+    if (known !== undefined) this.#known.set(key, { ...known, open: false });
+    await this.#change((entries) => {
+      const sent = known?.sent ?? entries.find(([it]) => it === key)?.[1];
+      return sent === undefined ? undefined : [key, sent, false];
+    });
+  }
+
+  async #stored(): Promise<readonly Entry[]> {
+    return this.#store === undefined ? [] : this.#entriesOf((await this.#store.read()).record);
+  }
+
+  /** Writes one entry in the place of an earlier one of its key, or nothing. */
+  async #change(change: (entries: readonly Entry[]) => Entry | undefined): Promise<void> {
+    if (this.#store === undefined) return void change([]);
+    await update(this.#store, (record) => {
+      const entries = this.#entriesOf(record);
+      const next = change(entries);
+      if (next === undefined) return undefined;
+      const [key, sent, open = false] = next;
+      if (this.#own === undefined) return withSent(record, [`${MINE}${key}`, Math.floor(Date.now() / 1000), open, JSON.stringify(sent)]);
+      const all = [...entries.filter(([known]) => known !== key), next];
+      let drops = all.length - MOST;
+      return JSON.stringify(all.filter(([, , isOpen]) => isOpen === true || (drops -= 1) < 0));
+    });
+  }
+
+  #entriesOf(record: string | undefined): readonly Entry[] {
+    if (this.#own !== undefined) return record === undefined ? [] : JSON.parse(record) as Entry[];
+    return sentIn(record).filter(([key]) => key.startsWith(MINE)).map(([key, , open, text]) => [key.slice(MINE.length), JSON.parse(text) as Sent, open]);
+  }
 }

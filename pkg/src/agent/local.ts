@@ -27,7 +27,7 @@ export type AgentBackEnd = Pick<AgentPayClient, 'preparePaidRequest' | 'executeP
 export type LocalAgentOptions = PayOptions & Partial<AgentPayClientIdentity> & {
   /** The `fetch` that asks merchants [the platform's]. */
   readonly fetch?: typeof fetch;
-  /** Where payments that were sent are kept, so that a process after a crash sends the same again [this process]. */
+  /** Where payments that were sent are kept, so that a process after a crash sends the same again [beside the budget, in `store`]. */
   readonly sent?: PayOptions['store'];
 };
 
@@ -53,6 +53,8 @@ type Outcome = Settled & { readonly request: string };
 export class LocalAgentClient implements AgentBackEnd {
   /** The schemes that are signed here. */
   readonly signs: readonly string[] = ['exact', 'charge'];
+  /** Whether payments that were sent outlive this process. */
+  readonly keepsPayments: boolean;
   readonly #options: LocalAgentOptions;
   readonly #fetch: typeof fetch;
   readonly #journal: Journal;
@@ -67,7 +69,8 @@ export class LocalAgentClient implements AgentBackEnd {
     const { fetch } = options;
     this.#options = options;
     this.#fetch = fetch === undefined ? (input, init) => globalThis.fetch(input, init) : (input, init) => fetch(input, init);
-    this.#journal = new Journal(options.sent);
+    this.#journal = new Journal(options);
+    this.keepsPayments = (options.sent ?? options.store ?? undefined) !== undefined;
     // Reports options that cannot be used now, not with the first payment.
     wrapFetch(this.#fetch, payOptionsOf(options));
   }
@@ -101,10 +104,15 @@ export class LocalAgentClient implements AgentBackEnd {
   async executePreparedRequest(prepared: SdkPreparedPaidRequestReady, request: ExecutePreparedRequest = {}): Promise<PaidResponse> {
     let key = request.idempotencyKey ?? this.#keys.get(prepared);
     if (key === undefined) {
+      const open = await this.openPayment(prepared.request);
+      // Another execution of the same preparation may have drawn one meanwhile.
+      key = this.#keys.get(prepared) ?? open;
+    }
+    if (key === undefined) {
       key = crypto.getRandomValues(new Uint8Array(16)).reduce((text, byte) => text + byte.toString(16).padStart(2, '0'), 'local-');
       this.#keys.set(prepared, key);
     }
-    const asked = digestOf(prepared);
+    const asked = digestOf(prepared.request);
     const written = await this.#journal.read(key);
     // From here to the flight nothing is awaited.
     const known = this.#outcomes.get(key) ?? this.#flights.get(key) ?? written;
@@ -112,6 +120,11 @@ export class LocalAgentClient implements AgentBackEnd {
     const outcome = this.#outcomes.get(key) ?? await (this.#flights.get(key)?.ends ?? this.#begin(key, prepared, asked));
     // Each caller reads an answer of their own.
     return 'kind' in outcome ? { ...outcome, response: outcome.response.clone() } : returned(prepared, outcome);
+  }
+
+  /** The key of a payment for the same method, URL and body that was sent and whose outcome is open, unless this process is paying it now. */
+  async openPayment(request: Pick<PaidRequestHttpRequest, 'method' | 'url' | 'body'>): Promise<string | undefined> {
+    return this.#journal.openFor(digestOf(request), (key) => this.#flights.has(key));
   }
 
   /** Both in one. */
@@ -140,9 +153,10 @@ export class LocalAgentClient implements AgentBackEnd {
   }
 
   #begin(key: string, prepared: SdkPreparedPaidRequestReady, request: string): Promise<Outcome | PaidResponse> {
-    const ends = this.#executed(key, prepared, request).then((told) => {
+    const ends = this.#executed(key, prepared, request).then(async (told) => {
       const outcome = 'kind' in told ? told : { ...told, request };
       if (!('kind' in outcome) && isFinal(outcome.decision)) {
+        await this.#journal.close(key);
         this.#outcomes.set(key, outcome);
         let bytes = 0;
         for (const { answer } of this.#outcomes.values()) bytes += answer?.bytes.length ?? 0;
@@ -177,7 +191,7 @@ export class LocalAgentClient implements AgentBackEnd {
       const headers = fieldsOf(init?.headers);
       const payment = paymentOf(headers);
       if (payment !== undefined && proposal !== undefined) {
-        const signed = { request, url: String(input), payment, proposal };
+        const signed = { request, url: String(input), payment, proposal, ends: Math.ceil(this.#now()) + proposal.validForSecs };
         // Written before it leaves: after a crash the same bytes are sent.
         const standing = await this.#journal.claim(key, signed);
         if (standing !== signed) {
@@ -218,6 +232,10 @@ export class LocalAgentClient implements AgentBackEnd {
     }
   }
 
+  #now(): number {
+    return this.#options.now?.() ?? Date.now() / 1000;
+  }
+
   /** Sends what was signed before, byte for byte. */
   async #again(key: string, prepared: SdkPreparedPaidRequestReady, sent: Sent): Promise<Settled> {
     const headers = { ...prepared.request.headers, ...sent.payment };
@@ -229,6 +247,8 @@ export class LocalAgentClient implements AgentBackEnd {
       return { decision: { outcome: 'inconclusive', ...idsOf(key, sent), reasonCode: 'merchant_transport_lost', reason } };
     }
     const reason = `The payment of ${sent.proposal.amountText} was sent again, and the merchant answered ${response.status}.`;
+    // It can no longer be charged, and a clock may differ by this much.
+    if (this.#now() > (sent.ends ?? Infinity) + LATE_SECS) return this.#answered(prepared, sent, response, undefined);
     return { decision: { outcome: 'inconclusive', ...idsOf(key, sent), reasonCode: 'merchant_transport_lost', reason } };
   }
 
@@ -349,7 +369,7 @@ function withOnly(challenge: DetectedChallenge, at: number): DetectedChallenge {
 }
 
 /** What a key stands for: method, URL and body. */
-function digestOf({ request: { method, url, body } }: SdkPreparedPaidRequestReady): string {
+function digestOf({ method, url, body }: Pick<PaidRequestHttpRequest, 'method' | 'url' | 'body'>): string {
   return wasm.sha256(JSON.stringify([method, url, body ?? null]));
 }
 
@@ -433,6 +453,8 @@ function bodyText(body: unknown): string {
 }
 
 const TERMS_CHANGED = 'terms_changed: the merchant asks for another payment than was shown; nothing was signed';
+/** Seconds after its end for which a payment still counts as open. */
+const LATE_SECS = 60;
 /** What is remembered for a repetition: how many outcomes, and bytes of what was bought. An older one is asked for again with its own bytes. */
 const MAX_OUTCOMES = 1000;
 const MAX_BYTES = 64 * 1024 * 1024;

@@ -13,8 +13,12 @@ export type Kept = {
   /** Method, origin and path: a newer one of these supersedes it. */
   readonly endpoint: string;
   readonly idempotencyKey?: string;
-  /** Whether it was ever executed. */
+  /** Whether it was ever executed, or stands for a payment that was. */
   readonly attempted?: boolean;
+  /** SHA-256 of method, URL and body. */
+  readonly digest?: string;
+  /** Whether it has an outcome that leaves open what became of its payment. */
+  readonly open?: boolean;
   readonly supersededByPreparedId?: string;
   readonly prepared: SdkPreparedPaidRequest;
   readonly executionBinding: AgentHarnessExecutionBinding;
@@ -23,6 +27,8 @@ export type Kept = {
 
 /** Their money may be on its way: they are never dropped. */
 const OPEN = ['executing', 'unresolved'];
+/** Whether a payment of it may be on its way. */
+export const isOpen = ({ state, open }: Kept): boolean => open === true || OPEN.includes(state);
 /** They may still be executed. */
 const WAITING = ['active'];
 /** Maximum characters of all records together, beside those that are open. */
@@ -67,10 +73,10 @@ export class Records {
     let length = 0;
     for (const { executionResult } of records.values()) length += executionResult?.harnessDisposition === 'executed' ? executionResult.merchantResponse.body.length : 0;
     const newest = [...records.keys()].at(-1);
-    for (const drops of [(state: string) => ![...OPEN, ...WAITING].includes(state), (state: string) => WAITING.includes(state)]) {
+    for (const drops of [(state: string) => !WAITING.includes(state), (state: string) => WAITING.includes(state)]) {
       for (const record of [...records.values()]) {
         if (records.size <= this.#most && length <= MAX_TEXT) return;
-        if (!drops(record.state) || record.preparedId === newest) continue;
+        if (isOpen(record) || !drops(record.state) || record.preparedId === newest) continue;
         length -= record.executionResult?.harnessDisposition === 'executed' ? record.executionResult.merchantResponse.body.length : 0;
         records.delete(record.preparedId);
       }

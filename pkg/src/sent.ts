@@ -1,0 +1,48 @@
+/** Payments that were sent, kept in the record of the budget: what is sent again are the same bytes. */
+import { unusable } from './error.js';
+
+/** What it is for, unix seconds of its last change, whether its fate is not known yet, and what is kept of it. */
+export type SentRow = readonly [key: string, at: number, open: boolean, text: string];
+
+/** How many whose fate is known are kept, and characters of all rows together. */
+const MOST_KNOWN = 256;
+const MAX_TEXT = 4 * 1024 * 1024;
+
+/** The rows of a record, in the order in which they were written. */
+export function sentIn(record: string | undefined): readonly SentRow[] {
+  return (read(record)['sent'] ?? []) as SentRow[];
+}
+
+/** The record with this row in the place of an earlier one of its key; the oldest whose fate is known go first. */
+export function withSent(record: string | undefined, row: SentRow): string {
+  return withRows(record, [...sentIn(record).filter(([key]) => key !== row[0]), row]);
+}
+
+/** The record without the row of this key. */
+export function withoutSent(record: string | undefined, key: string): string {
+  return withRows(record, sentIn(record).filter(([known]) => known !== key));
+}
+
+function withRows(record: string | undefined, rows: readonly SentRow[]): string {
+  let known = rows.filter(([, , open]) => !open).length;
+  let length = rows.reduce((sum, [key, , , text]) => sum + key.length + text.length, 0);
+  const kept = rows.filter(([key, , open, text], at) => {
+    const stays = open || at === rows.length - 1 || known <= MOST_KNOWN && length <= MAX_TEXT;
+    if (!stays) [known, length] = [known - 1, length - key.length - text.length];
+    return stays;
+  });
+  // Those that are open are never dropped: the next payment waits for them.
+  if (length > MAX_TEXT) throw unusable('budget_exhausted', 'too many payments were sent whose outcome is not known', 'send them again, or wait until they have ended');
+  return JSON.stringify({ ...read(record), v: 2, sent: kept });
+}
+
+function read(record: string | undefined): Record<string, unknown> {
+  if (record === undefined) return { v: 2, entries: [], pins: [] };
+  try {
+    const value: unknown = JSON.parse(record);
+    if (typeof value === 'object' && value !== null && Array.isArray((value as { entries?: unknown }).entries)) return value as Record<string, unknown>;
+  } catch {
+    // As any other record that is none.
+  }
+  throw unusable('budget_unreadable', 'the record of what was spent cannot be read', 'check the store: without a record of what was spent, nothing is signed');
+}

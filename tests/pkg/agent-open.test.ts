@@ -1,0 +1,183 @@
+// While it is not known what became of a payment, the same request is never paid for again: not by a model that prepares it anew, not
+// by a process that follows, not by a person who confirms another quote.
+
+import assert from 'node:assert/strict';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { after, before, beforeEach, test } from 'node:test';
+
+import {
+  AgentHarness, createAgentPayClient, createLocalAgentClient, createPaymentDesk, type AgentHarnessClient, type AgentHarnessExecutedResult, type LocalAgentOptions, type PaymentDesk, type PaymentOutcome,
+} from '../../pkg/dist/agent/index.js';
+import { memoryStore, type Store } from '../../pkg/dist/index.js';
+import { ask, GOODS, open, paymentOf, serve, settlement, storeOf, watchedSigner, type Shop } from './shop.ts';
+
+let shop: Shop;
+let answers: (request: IncomingMessage, response: ServerResponse) => void;
+before(async () => { shop = await open((request, response) => answers(request, response)); });
+beforeEach(() => {
+  shop.requests.length = 0;
+  answers = breakOff;
+});
+after(() => shop?.stop());
+
+const payments = (): string[] => shop.requests.map(paymentOf).filter((it): it is string => it !== undefined);
+const honest = (request: IncomingMessage, response: ServerResponse): void => (paymentOf(request) === undefined ? ask(response) : serve(response));
+/** Takes the payment, and its answer breaks off: it is not known whether it counts. */
+function breakOff(request: IncomingMessage, response: ServerResponse): void {
+  if (paymentOf(request) === undefined) return ask(response);
+  response.writeHead(200, { 'payment-response': Buffer.from(JSON.stringify(settlement())).toString('base64'), 'content-length': '1000' });
+  response.write('half', () => response.destroy());
+}
+function local(change: Partial<LocalAgentOptions> = {}) {
+  const signer = watchedSigner();
+  return { signer, client: createLocalAgentClient({ signer, store: memoryStore(), ...change }) };
+}
+const buy = async (harness: AgentHarness, path = '/report') => {
+  const summary = await harness.preparePaidRequest({ url: `${shop.url}${path}` });
+  const result = await harness.executePreparedRequest({ preparedId: summary.preparedId });
+  assert.equal(result.harnessDisposition, 'executed');
+  return { summary, result: result as AgentHarnessExecutedResult };
+};
+const RESUMES = 'Costs 0.010000 USDC on Base Sepolia (exact). A payment for this request was sent before, and its outcome is open: executing sends that payment again and pays nothing more.';
+
+test('prepared requests that are kept with a client that forgets its payments are refused, and the error says what to pass', () => {
+  const forgets = createLocalAgentClient({ signer: watchedSigner() });
+  for (const made of [() => new AgentHarness({ client: forgets, store: memoryStore() }), () => createPaymentDesk({ client: forgets, store: memoryStore() })]) {
+    assert.throws(made, { name: 'FareboxError', code: 'invalid_options', remedy: /store \(or sent\) to createLocalAgentClient/ });
+  }
+  for (const keeps of [{ store: memoryStore() }, { sent: memoryStore() }]) {
+    assert.ok(new AgentHarness({ client: createLocalAgentClient({ signer: watchedSigner(), ...keeps }), store: memoryStore() }));
+  }
+  assert.ok(new AgentHarness({ client: forgets }), 'both end with the process');
+});
+
+test('a request whose payment is open and that is prepared anew resumes it, says so, and afterwards it can be bought again', async () => {
+  const { client, signer } = local();
+  const harness = new AgentHarness({ client });
+  const first = await buy(harness);
+  assert.deepEqual([first.result.sdkOutcomeKind, first.summary.costSummary], ['execution_inconclusive', RESUMES.slice(0, 44)]);
+  answers = honest;
+  const second = await buy(harness);
+  assert.deepEqual([second.summary.nextAction, second.summary.costSummary, second.result.sdkOutcomeKind, second.result.merchantResponse.body], ['execute', RESUMES, 'success', GOODS]);
+  assert.deepEqual([signer.asked.length, new Set(payments()).size], [1, 1]);
+  const third = await buy(harness);
+  assert.deepEqual([third.summary.costSummary, third.result.sdkOutcomeKind, signer.asked.length, new Set(payments()).size], [RESUMES.slice(0, 44), 'success', 2, 2]);
+});
+
+test('a request that was prepared before the other one\'s outcome stayed open resumes it as well, and another request does not', async () => {
+  const { client, signer } = local();
+  const harness = new AgentHarness({ client });
+  const ready = (path: string) => harness.preparePaidRequest({ url: `${shop.url}${path}` });
+  const one = await ready('/report');
+  const paying = harness.executePreparedRequest({ preparedId: one.preparedId });
+  const two = await ready('/report');
+  await paying;
+  answers = honest;
+  await harness.executePreparedRequest({ preparedId: two.preparedId, executionContext: { idempotencyKey: 'another' } });
+  assert.deepEqual([signer.asked.length, new Set(payments()).size], [1, 1]);
+  assert.equal(harness.getExecutionResult(one.preparedId).executionResult?.harnessDisposition, 'executed');
+  await buy(harness, '/report?of=another');
+  assert.equal(signer.asked.length, 2);
+});
+
+for (const [name, stores] of [['its budget', () => ({ store: memoryStore() })], ['a store of its own', () => ({ store: memoryStore(), sent: memoryStore() })]] as const) {
+  test(`a process that knows no prepared request finds the open payment beside ${name}`, async () => {
+    const kept = stores();
+    const [one, two] = [local(kept), local(kept)];
+    await buy(new AgentHarness({ client: one.client }));
+    answers = honest;
+    const { summary, result } = await buy(new AgentHarness({ client: two.client }));
+    assert.deepEqual([summary.costSummary, result.sdkOutcomeKind, result.merchantResponse.body], [RESUMES, 'success', GOODS]);
+    assert.deepEqual([two.signer.asked.length, new Set(payments()).size], [0, 1]);
+    const next = await buy(new AgentHarness({ client: two.client }));
+    assert.deepEqual([next.result.sdkOutcomeKind, two.signer.asked.length], ['success', 1], 'its fate is known: it is bought again');
+  });
+}
+
+test('without a key of the caller the client resumes too, and with one it pays for another purchase', async () => {
+  const { client, signer } = local();
+  const fetchPaid = (idempotencyKey?: string) => client.fetchPaid(`${shop.url}/report`, undefined, idempotencyKey === undefined ? {} : { idempotencyKey });
+  await assert.rejects(fetchPaid(), { kind: 'execution_inconclusive' });
+  answers = honest;
+  assert.equal((await fetchPaid('mine')).kind, 'success');
+  assert.equal(signer.asked.length, 2);
+  assert.equal((await fetchPaid()).kind, 'success');
+  assert.deepEqual([signer.asked.length, new Set(payments()).size], [2, 2]);
+});
+
+test('a payment that the merchant goes on refusing is open until it can no longer be charged', async () => {
+  let seconds = Date.now() / 1000;
+  const { client, signer } = local({ now: () => seconds });
+  const harness = new AgentHarness({ client });
+  await buy(harness);
+  answers = (_, response) => ask(response);
+  assert.equal((await buy(harness)).result.sdkOutcomeKind, 'execution_inconclusive');
+  seconds += 4_000;
+  assert.equal((await buy(harness)).result.sdkOutcomeKind, 'execution_failed');
+  answers = honest;
+  assert.equal((await buy(harness)).result.sdkOutcomeKind, 'success');
+  assert.equal(signer.asked.length, 2);
+});
+
+test('a control plane whose outcome is open is asked again under the same key, and then under another', async () => {
+  const keys: (string | undefined)[] = [];
+  const asks = createAgentPayClient({ controlPlaneBaseUrl: 'https://plane.invalid', auth: { type: 'runtimeToken', runtimeToken: 't' }, organization: 'acme', agent: 'buyer' });
+  const client: AgentHarnessClient = {
+    preparePaidRequest: (url, init) => asks.preparePaidRequest(url, init),
+    executePreparedRequest: async (_, context) => {
+      keys.push(context?.idempotencyKey);
+      const response = new Response('{}', { status: 202 });
+      if (keys.length > 2) return { kind: 'success', protocol: 'x402', response } as never;
+      throw Object.assign(new Error('open'), { name: 'FetchPaidError', details: { kind: keys.length === 1 ? 'execution_pending' : 'execution_inconclusive', protocol: 'x402', response, reason: 'open' } });
+    },
+  };
+  const harness = new AgentHarness({ client });
+  for (let turn = 0; turn < 4; turn += 1) await buy(harness);
+  const [one, two, three, four] = keys;
+  assert.deepEqual([two, three, four === one], [one, one, false]);
+});
+
+async function confirmed(desk: PaymentDesk) {
+  const quote = await desk.quote({ url: `${shop.url}/report` });
+  assert.ok(quote.needsConfirm);
+  await desk.card(quote);
+  const { confirmation = '' } = await desk.confirm({ ...quote, answer: 'yes' });
+  return { paymentId: quote.paymentId, confirmation };
+}
+const copyOf = async (store: Store): Promise<Store> => storeOf((await store.read()).record ?? '');
+
+for (const [name, restores, later] of [['restore is called', true, 0], ['two minutes are over', false, 120_000]] as const) {
+  test(`a desk that was killed while it paid goes on once ${name}: the same bytes, and an end`, async () => {
+    const [budget, quotes] = [memoryStore(), memoryStore()];
+    const killed = local({ store: budget });
+    const desk = createPaymentDesk({ client: killed.client, store: quotes });
+    const payment = await confirmed(desk);
+    const arrived = new Promise<void>((resolve) => { answers = () => resolve(); });
+    // It stays at this; what follows knows only what is in the stores.
+    desk.pay(payment).catch(() => undefined);
+    await arrived;
+    const { client, signer } = local({ store: await copyOf(budget) });
+    let now = Date.now();
+    const next = createPaymentDesk({ client, store: await copyOf(quotes), now: () => now });
+    answers = honest;
+    assert.equal((await next.pay(payment)).status, 'pending', 'another desk may be paying');
+    now += later;
+    assert.deepEqual(restores && await next.restore(), restores && [payment.paymentId]);
+    const outcome = await next.pay({ paymentId: payment.paymentId }) as PaymentOutcome;
+    assert.deepEqual([outcome.status, outcome.response.body, signer.asked.length, new Set(payments()).size], ['success', GOODS, 0, 1]);
+  });
+}
+
+test('a person who confirms another quote for the same request gets the outcome of the open one, and pays once', async () => {
+  const { client, signer } = local();
+  const desk = createPaymentDesk({ client });
+  const first = await confirmed(desk);
+  const open = await desk.pay(first) as PaymentOutcome;
+  assert.equal(open.status, 'pending');
+  answers = honest;
+  const second = await confirmed(desk);
+  const outcome = await desk.pay(second) as PaymentOutcome;
+  assert.deepEqual([outcome.paymentId, outcome.status, outcome.response.body, signer.asked.length], [first.paymentId, 'success', GOODS, 1]);
+  assert.equal((await desk.pay(second)).status, 'success');
+  assert.deepEqual([signer.asked.length, new Set(payments()).size], [2, 2], 'the first has ended: what was confirmed is bought');
+});
