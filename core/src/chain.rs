@@ -125,7 +125,8 @@ impl ChainId {
     /// Whether its money has value; an unknown network counts as a main network.
     #[must_use]
     pub fn is_main_network(&self) -> bool {
-        known(|network| network.id == self.0).is_none_or(|network| network.money == Money::Real)
+        known(|network| network.id == self.0)
+            .is_none_or(|network| network.kind == NetworkKind::Main)
     }
 }
 
@@ -167,26 +168,26 @@ fn known(is_it: impl Fn(&Network) -> bool) -> Option<&'static Network> {
 struct Network {
     id: &'static str,
     name: Option<&'static str>,
-    money: Money,
+    kind: NetworkKind,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Money {
-    Real,
-    Play,
+enum NetworkKind {
+    Main,
+    Test,
 }
 
 const fn main(id: &'static str, name: &'static str) -> Network {
-    Network { id, name: Some(name), money: Money::Real }
+    Network { id, name: Some(name), kind: NetworkKind::Main }
 }
 
 const fn test(id: &'static str, name: &'static str) -> Network {
-    Network { id, name: Some(name), money: Money::Play }
+    Network { id, name: Some(name), kind: NetworkKind::Test }
 }
 
 /// A test network without a version 1 name.
 const fn unnamed_test(id: &'static str) -> Network {
-    Network { id, name: None, money: Money::Play }
+    Network { id, name: None, kind: NetworkKind::Test }
 }
 
 const EVM: &str = "eip155";

@@ -3,16 +3,16 @@
 use alloc::string::{String, ToString};
 
 use farebox_core::agent::candidate;
-use farebox_core::agent::challenge::Challenge;
+use farebox_core::agent::challenge::RawChallenge;
 use farebox_core::agent::detect::{self, Protocol};
-use farebox_core::agent::harness::{self, Event, Record, Rejection, State};
+use farebox_core::agent::harness::{self, Event, PreparationState, Record, Rejection};
 use farebox_core::agent::json::Json;
 use farebox_core::agent::money;
 use farebox_core::agent::prepared;
 use farebox_core::agent::receipt;
 use farebox_core::agent::requirement::{AmountType, Requirement};
 use farebox_core::agent::text;
-use farebox_core::agent::validation::{NextAction, Request};
+use farebox_core::agent::validation::{NextAction, PlannedRequest};
 use farebox_core::agent::{challenge, cost};
 use farebox_core::http::Headers;
 use wasm_bindgen::prelude::*;
@@ -43,10 +43,10 @@ pub fn prepare(
     external: &str,
 ) -> String {
     let headers = Headers::from_lines(headers.lines());
-    let request = Request { url, headers: &headers, body: body.as_deref() };
+    let request = PlannedRequest { url, headers: &headers, body: body.as_deref() };
     let asked = Protocol::parse(protocol).map(|protocol| {
         let headers = Headers::from_lines(challenge.lines());
-        Challenge::new(protocol, headers, &read(terms))
+        RawChallenge::new(protocol, headers, &read(terms))
     });
     prepared::prepare(request, asked.as_ref(), &read(external)).to_string()
 }
@@ -141,7 +141,9 @@ pub fn judge(id: &str, state: &str, expires: f64, by: &str, next: &str, now: f64
     if id.trim().is_empty() {
         return rejected(Rejection::Missing, id);
     }
-    let Some(state) = State::parse(state) else { return rejected(Rejection::Unknown, id) };
+    let Some(state) = PreparationState::parse(state) else {
+        return rejected(Rejection::Unknown, id);
+    };
     let next = match next {
         "execute" => NextAction::Execute,
         "treat_as_passthrough" => NextAction::Passthrough,
@@ -166,7 +168,7 @@ fn rejected(rejection: Rejection<'_>, id: &str) -> String {
 #[wasm_bindgen]
 #[must_use]
 pub fn after(state: &str, event: &str) -> String {
-    let next = State::parse(state).zip(Event::parse(event));
+    let next = PreparationState::parse(state).zip(Event::parse(event));
     next.map_or(state, |(state, event)| state.after(event).name()).to_string()
 }
 

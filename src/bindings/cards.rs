@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use farebox_core::agent::card::{BRAND, Card};
-use farebox_core::agent::challenge::Challenge;
+use farebox_core::agent::challenge::RawChallenge;
 use farebox_core::agent::detect::{self, Protocol};
 use farebox_core::agent::json::Json;
 use farebox_core::agent::plan::{Sent, plan};
@@ -16,7 +16,7 @@ use farebox_core::agent::settled::Settled;
 use farebox_core::agent::{link, mcp};
 use farebox_core::client::budget::Budget;
 use farebox_core::client::challenge::Means;
-use farebox_core::client::look::{Asked, look, spent};
+use farebox_core::client::look::{ChallengeResponse, look, spent};
 use farebox_core::client::policy::Policy;
 use farebox_core::client::rejection::Rejection;
 use farebox_core::encoding::json as strict;
@@ -33,15 +33,15 @@ use super::failure::{refused as refused_argument, seconds, thrown};
 const MAX_BYTES: usize = 1024 * 1024;
 
 /// A 402, and what the caller knows: `brand`, `tokens`, `balances` and `signs`, JSON.
-struct Terms {
-    challenge: Challenge,
+struct CardTerms {
+    challenge: RawChallenge,
     pool: Pool,
     wallet: Wallet,
     ranking: Ranking,
     brand: String,
 }
 
-impl Terms {
+impl CardTerms {
     /// Of a list of the three texts, JSON.
     fn kept(terms: &str) -> Self {
         let terms = read(terms);
@@ -53,7 +53,7 @@ impl Terms {
     fn read(headers: &str, body: &str, context: &str, now: f64) -> Self {
         let (context, body) = (read(context), read(body));
         let headers = Headers::from_lines(headers.lines());
-        let challenge = Challenge::new(Protocol::X402, headers, &body);
+        let challenge = RawChallenge::new(Protocol::X402, headers, &body);
         let tokens = context.get("tokens").cloned().unwrap_or(Json::Null);
         let now = UnixTime::from_secs((now / 1000.0) as u64);
         let pool = Pool::read(&challenge, &Known::list(&tokens), now);
@@ -69,8 +69,8 @@ impl Terms {
 #[wasm_bindgen]
 #[must_use]
 pub fn offers(headers: &str, body: &str, context: &str, now: f64) -> String {
-    let terms = Terms::read(headers, body, context, now);
-    let Terms { pool, wallet, ranking, .. } = &terms;
+    let terms = CardTerms::read(headers, body, context, now);
+    let CardTerms { pool, wallet, ranking, .. } = &terms;
     let shown = |index: &usize| {
         let choice = pool.choice(*index)?;
         let Json::Object(mut members) = choice.to_json() else { return None };
@@ -123,7 +123,8 @@ pub fn card(
     index: i32,
     params: &str,
 ) -> Option<String> {
-    let Terms { pool, wallet, ranking, brand, .. } = Terms::read(headers, body, context, now);
+    let CardTerms { pool, wallet, ranking, brand, .. } =
+        CardTerms::read(headers, body, context, now);
     let params = read(params);
     let card = match index {
         -1 => Card::first(&brand, &pool, &ranking, &params)?,
@@ -158,7 +159,7 @@ pub fn quoted(
     now: f64,
 ) -> String {
     let Some(mut quote) = Quote::read(&read(quote)) else { return refused(Refusal::Missing) };
-    let Terms { pool, .. } = Terms::kept(terms);
+    let CardTerms { pool, .. } = CardTerms::kept(terms);
     let choice = usize::try_from(index).ok().and_then(|index| pool.choice(index));
     let now = now as u64;
     let step = match (event, choice) {
@@ -232,7 +233,7 @@ pub fn parameter_plan(
     given: &str,
 ) -> String {
     let headers = Headers::from_lines(headers.lines());
-    let challenge = Challenge::new(Protocol::X402, headers, &read(body));
+    let challenge = RawChallenge::new(Protocol::X402, headers, &read(body));
     plan(Sent { method, url, body: request.as_deref() }, Some(&challenge), &read(given)).to_string()
 }
 
@@ -241,7 +242,7 @@ pub fn parameter_plan(
 #[wasm_bindgen]
 #[must_use]
 pub fn settled(status: u16, answer: &str, terms: &str, index: u32) -> Option<String> {
-    let Terms { pool, .. } = Terms::kept(terms);
+    let CardTerms { pool, .. } = CardTerms::kept(terms);
     let choice = pool.choice(usize::try_from(index).ok()?)?;
     let answer = Headers::from_lines(answer.lines());
     Some(Settled::read(status, &answer, choice).to_json(choice).to_string())
@@ -272,7 +273,7 @@ pub fn link_next(id: &str, status: &str, reason: &str, elapsed: f64) -> String {
 #[wasm_bindgen(js_name = mcpAnswer)]
 #[must_use]
 pub fn mcp_answer(message: &str) -> String {
-    let mcp::Answer { asks, headers, body } = mcp::Answer::read(message);
+    let mcp::ToolResponse { asks, headers, body } = mcp::ToolResponse::read(message);
     let headers: Vec<Value> =
         headers.into_iter().map(|(name, value)| json!([name, value])).collect();
     json!({"asks": asks, "headers": headers, "body": body}).to_string()
@@ -315,7 +316,7 @@ pub fn look_at(
         broadcasts: true,
         authorization_is_free: true,
     };
-    let asked = Asked { headers: &headers, body, endpoint };
+    let asked = ChallengeResponse { headers: &headers, body, endpoint };
     let told = look(asked, means, &budget).map_err(|error| thrown(&error))?;
     Ok(Value::Array(told).to_string())
 }

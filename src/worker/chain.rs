@@ -1,6 +1,6 @@
 //! Asks a node of the chain. Its URL may hold a key, so that it is never logged.
 
-use farebox_core::facilitator::reply::Reply;
+use farebox_core::facilitator::reply::FacilitatorReply;
 use farebox_core::gate::Gate;
 
 use super::{edge, facilitator};
@@ -19,7 +19,7 @@ pub(super) fn send(gate: &Gate, network: &str, body: &str) -> js_sys::Promise {
 /// The body of a complete reply with status 200.
 pub(super) async fn reply(promise: js_sys::Promise) -> Option<String> {
     match facilitator::read(edge::settled(promise).await) {
-        Ok(Reply::Answer { status: 200, body, .. }) => Some(body),
+        Ok(FacilitatorReply::Answer { status: 200, body, .. }) => Some(body),
         _ => None,
     }
 }

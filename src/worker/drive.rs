@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use farebox_core::facilitator::reply::Reply as Wire;
+use farebox_core::facilitator::reply::FacilitatorReply;
 use farebox_core::gate::Gate;
 use farebox_core::gate::attempts::ClientKey;
 use farebox_core::gate::call::{FacilitatorCall, LedgerCall};
@@ -316,7 +316,11 @@ async fn ask_first<T: DeserializeOwned>(
 
 /// Makes one exchange with a facilitator; a client that has waited long enough is answered
 /// meanwhile.
-async fn ask_facilitator(gate: &Gate, call: &FacilitatorCall, client: &mut WaitingClient) -> Wire {
+async fn ask_facilitator(
+    gate: &Gate,
+    call: &FacilitatorCall,
+    client: &mut WaitingClient,
+) -> FacilitatorReply {
     if let Some(reply) = facilitator::known_answer(gate, call) {
         return reply;
     }

@@ -7,8 +7,8 @@ use farebox_core::facilitator::breaker::{Breaker, Condition, Operation};
 use farebox_core::facilitator::fault::Fault;
 use farebox_core::facilitator::funds::{Debit, LowBalances};
 use farebox_core::facilitator::payers::PayerHistory;
-use farebox_core::facilitator::reply::{MAX_REPLY_BYTES, Reply};
-use farebox_core::facilitator::unproven::queue::{Admittance, Verdict};
+use farebox_core::facilitator::reply::{FacilitatorReply, MAX_REPLY_BYTES};
+use farebox_core::facilitator::unproven::queue::{Admittance, CallResult};
 use farebox_core::facilitator::unproven::{
     ASK_AGAIN_MS, MAX_TURNS, UnverifiedCaller, UnverifiedLimiter,
 };
@@ -38,14 +38,14 @@ thread_local! {
 /// The reason if a facilitator has just refused a payment from this wallet for want of funds.
 pub(super) fn recalled(draft: &Debit) -> Option<String> {
     match EMPTIES.with_borrow(|empties| empties.recall(draft, now()))? {
-        Reply::CachedRefusal(reason) => Some(reason),
+        FacilitatorReply::CachedRefusal(reason) => Some(reason),
         _ => None,
     }
 }
 
 /// The reply to a call that need not be made: its answer is known, or the facilitator is known to
 /// be down.
-pub(super) fn known_answer(gate: &Gate, call: &FacilitatorCall) -> Option<Reply> {
+pub(super) fn known_answer(gate: &Gate, call: &FacilitatorCall) -> Option<FacilitatorReply> {
     let recalled = |draft| EMPTIES.with_borrow(|empties| empties.recall(draft, now()));
     if let Some(reply) = call.draft.as_ref().and_then(recalled) {
         return Some(reply);
@@ -54,11 +54,11 @@ pub(super) fn known_answer(gate: &Gate, call: &FacilitatorCall) -> Option<Reply>
         with_payers(|payers| breaker.admits(payers, &call.caller, now(), gate.breaker_secs()))
     };
     let down = call.guarded && !with_breaker(parts(&call.url).0, admits);
-    down.then_some(Reply::NotSent)
+    down.then_some(FacilitatorReply::NotSent)
 }
 
 /// Notes how a call went.
-pub(super) fn note(gate: &Gate, call: &FacilitatorCall, reply: &Reply) {
+pub(super) fn note(gate: &Gate, call: &FacilitatorCall, reply: &FacilitatorReply) {
     let (base, operation) = parts(&call.url);
     with_breaker(base, |breaker| {
         PAYERS.with_borrow_mut(|payers| {
@@ -96,7 +96,7 @@ pub(super) async fn admits(sender: &UnverifiedCaller) -> bool {
 }
 
 /// Ends the look at it.
-pub(super) fn ended(sender: &UnverifiedCaller, verdict: Verdict) {
+pub(super) fn ended(sender: &UnverifiedCaller, verdict: CallResult) {
     UNPROVEN.with_borrow_mut(|unproven| unproven.ended(sender, verdict, now()));
 }
 
@@ -137,14 +137,14 @@ pub(super) fn ask(
 }
 
 /// The reply from this URL of a facilitator; faults go to the operator's log.
-pub(super) fn reply(gate: &Gate, url: &str, said: Option<JsValue>) -> Reply {
+pub(super) fn reply(gate: &Gate, url: &str, said: Option<JsValue>) -> FacilitatorReply {
     let (reply, fault) = match read(said) {
         Ok(reply) => {
             let fault = Fault::of(&reply, url);
             (reply, fault)
         }
-        Err(Fault::Unsigned) => (Reply::Unsigned, Some(Fault::Unsigned)),
-        Err(fault) => (Reply::Nothing, Some(fault)),
+        Err(Fault::Unsigned) => (FacilitatorReply::Unsigned, Some(Fault::Unsigned)),
+        Err(fault) => (FacilitatorReply::Nothing, Some(fault)),
     };
     if let Some(fault) = fault {
         complain(fault.line(url, gate.auth(url), &reply));
@@ -164,15 +164,15 @@ fn complain(line: String) {
 }
 
 /// Reads a whole answer; else the fault.
-pub(super) fn read(said: Option<JsValue>) -> Result<Reply, Fault> {
+pub(super) fn read(said: Option<JsValue>) -> Result<FacilitatorReply, Fault> {
     let text = said.and_then(|value| value.as_string()).unwrap_or_default();
     parse(&text).ok_or_else(|| Fault::named(&text))
 }
 
-fn parse(text: &str) -> Option<Reply> {
+fn parse(text: &str) -> Option<FacilitatorReply> {
     let (status, rest) = text.split_once('\n')?;
     let (kind, body) = rest.split_once('\n')?;
-    Some(Reply::Answer {
+    Some(FacilitatorReply::Answer {
         status: status.parse().ok()?,
         is_json: kind == "json",
         body: body.to_owned(),

@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 
-use farebox_core::facilitator::reply::Reply as Wire;
+use farebox_core::facilitator::reply::FacilitatorReply;
 use farebox_core::gate::operator::{METERS, label, meter};
 use farebox_core::gate::reply::Reply;
 use farebox_core::sorted::Sorted;
@@ -36,17 +36,19 @@ pub(super) fn asked_for_terms(route: &str) {
 }
 
 /// Counts a call to a facilitator.
-pub(super) fn called(url: &str, milliseconds: u64, reply: &Wire) {
+pub(super) fn called(url: &str, milliseconds: u64, reply: &FacilitatorReply) {
     let op = if url.ends_with("/verify") { "verify" } else { "settle" };
     add(&format!("farebox_facilitator_seconds_sum{{op=\"{op}\"}}"), milliseconds);
     add(&format!("farebox_facilitator_seconds_count{{op=\"{op}\"}}"), 1);
     let kind = match reply {
         _ if reply.refuses_key() => "key",
-        Wire::Answer { status: 500.., .. } => "status",
-        Wire::Answer { is_json: false, .. } => "not_json",
-        Wire::Answer { .. } => return,
-        Wire::Nothing => "no_answer",
-        Wire::NotSent | Wire::CachedRefusal(_) | Wire::Unsigned => "not_sent",
+        FacilitatorReply::Answer { status: 500.., .. } => "status",
+        FacilitatorReply::Answer { is_json: false, .. } => "not_json",
+        FacilitatorReply::Answer { .. } => return,
+        FacilitatorReply::Nothing => "no_answer",
+        FacilitatorReply::NotSent
+        | FacilitatorReply::CachedRefusal(_)
+        | FacilitatorReply::Unsigned => "not_sent",
     };
     add(&format!("farebox_facilitator_errors_total{{op=\"{op}\",kind=\"{kind}\"}}"), 1);
 }

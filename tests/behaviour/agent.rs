@@ -1,20 +1,20 @@
 //! What an agent is told and allowed before a payment: quotes, confirmations, rankings, prepared requests.
 
 use farebox_core::agent::card::Card;
-use farebox_core::agent::challenge::Challenge;
+use farebox_core::agent::challenge::RawChallenge;
 use farebox_core::agent::detect::{Protocol, detect};
-use farebox_core::agent::harness::{Event, Record, Rejection, State};
+use farebox_core::agent::harness::{Event, PreparationState, Record, Rejection};
 use farebox_core::agent::json::Json;
 use farebox_core::agent::pool::{Known, Pool};
 use farebox_core::agent::prepared;
 use farebox_core::agent::quote::{Pay, Quote, Refusal};
 use farebox_core::agent::ranking::{Wallet, rank};
 use farebox_core::agent::requirement::Requirement;
-use farebox_core::agent::validation::{NextAction, Request};
+use farebox_core::agent::validation::{NextAction, PlannedRequest};
 use farebox_core::agent::{cost, quote};
 use farebox_core::client::budget::Budget;
 use farebox_core::client::challenge::Means;
-use farebox_core::client::look::{Asked, look, spent};
+use farebox_core::client::look::{ChallengeResponse, look, spent};
 use farebox_core::client::{Exchange, Next, Policy, Reason};
 use farebox_core::encoding::base64;
 use farebox_core::evm::address::Address;
@@ -30,10 +30,10 @@ fn entry(scheme: &str, amount: &str) -> Value {
     json!({"scheme": scheme, "network": "eip155:84532", "amount": amount, "asset": USDC, "payTo": PAYEE, "maxTimeoutSeconds": 60})
 }
 
-fn challenge(accepts: &[Value]) -> Challenge {
+fn challenge(accepts: &[Value]) -> RawChallenge {
     let terms = json!({"x402Version": 2, "accepts": accepts}).to_string();
     let line = format!("payment-required: {}", base64::encode(terms.as_bytes()));
-    Challenge::new(Protocol::X402, Headers::from_lines(line.lines()), &Json::Null)
+    RawChallenge::new(Protocol::X402, Headers::from_lines(line.lines()), &Json::Null)
 }
 
 fn pool(accepts: &[Value]) -> Pool {
@@ -192,7 +192,7 @@ fn only_the_card_that_is_up_is_answered_and_a_no_is_the_end() {
 
 #[test]
 pub fn a_request_that_is_executed_or_was_is_neither_executed_again_nor_superseded() {
-    let executing = State::Active.after(Event::Begin);
+    let executing = PreparationState::Active.after(Event::Begin);
     let record = Record {
         state: executing.clone(),
         expires_ms: 10,
@@ -221,7 +221,7 @@ pub fn a_request_that_lacks_what_the_seller_requires_is_not_executed() {
     let headers = Headers::from_lines(["content-type: application/json"].into_iter());
     let next = |body| {
         let request =
-            Request { url: "https://shop.example/r", headers: &headers, body: Some(body) };
+            PlannedRequest { url: "https://shop.example/r", headers: &headers, body: Some(body) };
         let told = prepared::prepare(request, Some(&challenge), &Json::Null);
         told.text_of("nextAction").unwrap().to_string()
     };
@@ -339,7 +339,8 @@ fn a_look_tells_of_each_offer_and_of_each_cap_and_counts_nothing() {
         broadcasts: false,
         authorization_is_free: true,
     };
-    let seen = Asked { headers: &headers, body: b"", endpoint: "GET https://shop.example/r" };
+    let seen =
+        ChallengeResponse { headers: &headers, body: b"", endpoint: "GET https://shop.example/r" };
     let looks = look(seen, means, &Budget::default()).unwrap();
     let told: Vec<_> = looks
         .iter()

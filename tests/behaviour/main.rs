@@ -26,6 +26,7 @@ mod mpp;
 mod mpp_client;
 mod mpp_pool;
 mod mutants;
+mod names;
 mod onchain;
 mod origins;
 mod other_chains;

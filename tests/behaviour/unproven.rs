@@ -2,7 +2,7 @@
 //! the payer's other payments have come to. Spec: docs/design.md, "The ledger".
 
 use farebox_core::encoding::base64;
-use farebox_core::facilitator::unproven::queue::{Admittance, Verdict};
+use farebox_core::facilitator::unproven::queue::{Admittance, CallResult};
 use farebox_core::facilitator::unproven::{UnverifiedCaller, UnverifiedKind, UnverifiedLimiter};
 use farebox_core::ledger::State;
 use farebox_core::time::UnixTime;
@@ -249,7 +249,7 @@ pub fn who_holds_a_thousand_networks_of_one_provider_holds_up_another_for_one_pl
     let others = ["203.0.113.51", "2001:db9:1:200/56"];
     for (late, ends) in others.into_iter().zip(["2001:db8:0:0/56", "2001:db8:0:100/56"]) {
         let Admittance::Queued(ticket) = places.begin(&of(late), at) else { panic!("{late}") };
-        places.ended(&of(ends), Verdict::Open, at);
+        places.ended(&of(ends), CallResult::Open, at);
         assert_eq!(places.turn(&of(late), ticket, at), Admittance::Begun, "{late}");
     }
     let more = (1..4).map(|it| places.begin(&of(&format!("2001:db8:ffff:{it}00/56")), at));

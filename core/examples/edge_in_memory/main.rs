@@ -9,7 +9,9 @@ use std::iter;
 use farebox_core::client::{Exchange, Next, Policy};
 use farebox_core::encoding::hex;
 use farebox_core::evm::{account::Account, eip712::TypedData};
-use farebox_core::facilitator::{breaker::Condition, payers::PayerHistory, reply::Reply as Said};
+use farebox_core::facilitator::{
+    breaker::Condition, payers::PayerHistory, reply::FacilitatorReply,
+};
 use farebox_core::gate::admission::Admission;
 use farebox_core::gate::call::FacilitatorCall;
 use farebox_core::gate::paid::{Collected, OriginReply, Step, Waiting};
@@ -39,9 +41,9 @@ struct Edge<'g> {
 }
 
 impl Edge<'_> {
-    fn ask(&self, call: &FacilitatorCall) -> Said {
+    fn ask(&self, call: &FacilitatorCall) -> FacilitatorReply {
         let body = (self.facilitator)(call).to_string();
-        Said::Answer { status: 200, is_json: true, body }
+        FacilitatorReply::Answer { status: 200, is_json: true, body }
     }
 
     fn note(&mut self, step: &'static str, asked: &str) {

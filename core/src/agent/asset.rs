@@ -2,7 +2,7 @@
 
 /// A known token.
 #[derive(Clone, Copy, Debug)]
-pub struct Known {
+pub struct KnownAsset {
     /// What people call it.
     pub symbol: &'static str,
     /// Fraction digits.
@@ -20,12 +20,12 @@ pub struct Known {
 /// assert!(known("0xabc").is_none());
 /// ```
 #[must_use]
-pub fn known(id: &str) -> Option<Known> {
+pub fn known(id: &str) -> Option<KnownAsset> {
     let is_address = ADDRESSES.iter().any(|address| address.eq_ignore_ascii_case(id));
     (is_address || MINTS.contains(&id)).then_some(USDC)
 }
 
-const USDC: Known = Known { symbol: "USDC", precision: 6, names: &["USDC", "USD Coin"] };
+const USDC: KnownAsset = KnownAsset { symbol: "USDC", precision: 6, names: &["USDC", "USD Coin"] };
 const ADDRESSES: &[&str] =
     &["0x036cbd53842c5426634e7929541ec2318f3dcf7e", "0x833589fcd6edb6e08f4c7c32d4f71b54bda02913"];
 const MINTS: &[&str] = &[

@@ -14,7 +14,7 @@ const MAX_ACCEPTS: usize = 64;
 
 /// A challenge in its protocol's words.
 #[derive(Clone, Debug)]
-pub struct Challenge {
+pub struct RawChallenge {
     /// Which words.
     pub protocol: Protocol,
     /// The header fields of the answer.
@@ -23,7 +23,7 @@ pub struct Challenge {
     pub payload: Json,
 }
 
-impl Challenge {
+impl RawChallenge {
     /// Reads header and body; terms that cannot be read are none.
     #[must_use]
     pub fn new(protocol: Protocol, headers: Headers, body: &Json) -> Self {

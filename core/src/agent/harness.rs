@@ -13,7 +13,7 @@ use crate::mutant::{Mutant, planted};
 
 /// Where a prepared request stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum PreparationState {
     /// It may be executed.
     Active,
     /// It is being executed.
@@ -28,7 +28,7 @@ pub enum State {
     Superseded,
 }
 
-impl State {
+impl PreparationState {
     /// The name for callers, who know four states.
     #[must_use]
     pub const fn shown(&self) -> &'static str {
@@ -125,11 +125,11 @@ pub enum Rejection<'a> {
     Missing,
     /// The id is not known.
     Unknown,
-    /// [`State::Expired`].
+    /// [`PreparationState::Expired`].
     Expired,
-    /// [`State::Superseded`], by this one.
+    /// [`PreparationState::Superseded`], by this one.
     Superseded(&'a str),
-    /// [`State::Executing`] or [`State::Consumed`].
+    /// [`PreparationState::Executing`] or [`PreparationState::Consumed`].
     Consumed,
     /// Nothing has to be paid.
     NotReady,
@@ -184,7 +184,7 @@ impl Rejection<'_> {
 #[derive(Clone, Debug)]
 pub struct Record<'a> {
     /// Where it stands.
-    pub state: State,
+    pub state: PreparationState,
     /// When its time is over, unix milliseconds.
     pub expires_ms: u64,
     /// What took its place.
@@ -196,7 +196,7 @@ pub struct Record<'a> {
 impl Record<'_> {
     /// Its state at a time.
     #[must_use]
-    pub fn state_at(&self, now_ms: u64) -> State {
+    pub fn state_at(&self, now_ms: u64) -> PreparationState {
         let state = self.state.clone();
         if now_ms >= self.expires_ms { state.after(Event::Expire) } else { state }
     }
@@ -207,11 +207,11 @@ impl Record<'_> {
     /// The first reason why not, in the contract's order.
     pub fn admit(&self, now_ms: u64) -> Result<(), Rejection<'_>> {
         match self.state_at(now_ms) {
-            State::Expired => Err(Rejection::Expired),
-            State::Superseded => Err(Rejection::Superseded(self.superseded_by)),
-            State::Executing if planted(Mutant::ExecutingTwice) => Ok(()),
-            State::Executing | State::Consumed => Err(Rejection::Consumed),
-            State::Active | State::Unresolved => match self.next {
+            PreparationState::Expired => Err(Rejection::Expired),
+            PreparationState::Superseded => Err(Rejection::Superseded(self.superseded_by)),
+            PreparationState::Executing if planted(Mutant::ExecutingTwice) => Ok(()),
+            PreparationState::Executing | PreparationState::Consumed => Err(Rejection::Consumed),
+            PreparationState::Active | PreparationState::Unresolved => match self.next {
                 NextAction::Execute => Ok(()),
                 NextAction::Passthrough => Err(Rejection::NotReady),
                 NextAction::Revise => Err(Rejection::NotExecutable(self.next)),
@@ -232,20 +232,20 @@ pub fn expires_ms(now_ms: u64, ttl_ms: u64, challenge_ends_ms: Option<u64>) -> u
 mod tests {
     use super::*;
 
-    const STATES: [State; 6] = [
-        State::Active,
-        State::Executing,
-        State::Unresolved,
-        State::Consumed,
-        State::Expired,
-        State::Superseded,
+    const STATES: [PreparationState; 6] = [
+        PreparationState::Active,
+        PreparationState::Executing,
+        PreparationState::Unresolved,
+        PreparationState::Consumed,
+        PreparationState::Expired,
+        PreparationState::Superseded,
     ];
     const EVENTS: [Event; 5] =
         [Event::Begin, Event::Finish, Event::Lose, Event::Expire, Event::Supersede];
 
     #[test]
     fn of_two_executions_at_once_one_begins() {
-        let begun = State::Active.after(Event::Begin);
+        let begun = PreparationState::Active.after(Event::Begin);
         let record =
             Record { state: begun, expires_ms: 10, superseded_by: "", next: NextAction::Execute };
         assert_eq!(record.admit(0), Err(Rejection::Consumed));
@@ -255,21 +255,33 @@ mod tests {
     #[test]
     fn what_has_an_outcome_or_may_have_one_never_becomes_another_request() {
         for event in EVENTS {
-            assert_eq!(State::Consumed.after(event), State::Consumed, "{event:?}");
+            assert_eq!(
+                PreparationState::Consumed.after(event),
+                PreparationState::Consumed,
+                "{event:?}"
+            );
         }
         for event in [Event::Expire, Event::Supersede] {
-            assert_eq!(State::Unresolved.after(event), State::Unresolved, "{event:?}");
-            assert_eq!(State::Executing.after(event), State::Executing, "{event:?}");
+            assert_eq!(
+                PreparationState::Unresolved.after(event),
+                PreparationState::Unresolved,
+                "{event:?}"
+            );
+            assert_eq!(
+                PreparationState::Executing.after(event),
+                PreparationState::Executing,
+                "{event:?}"
+            );
         }
-        assert_eq!(State::Unresolved.after(Event::Begin), State::Executing);
+        assert_eq!(PreparationState::Unresolved.after(Event::Begin), PreparationState::Executing);
     }
 
     #[test]
     fn names_of_states_are_read_back() {
         for state in STATES {
-            assert_eq!(State::parse(state.name()), Some(state.clone()));
+            assert_eq!(PreparationState::parse(state.name()), Some(state.clone()));
         }
-        assert_eq!(State::parse("paid"), None);
+        assert_eq!(PreparationState::parse("paid"), None);
     }
 
     #[test]
@@ -277,35 +289,35 @@ mod tests {
         let record = |state, next| Record { state, expires_ms: 100, superseded_by: "q2", next };
         let cases = [
             (
-                State::Active,
+                PreparationState::Active,
                 NextAction::Passthrough,
                 100,
                 "expired_prepared_id",
                 "Prepared request q1 has expired.",
             ),
             (
-                State::Superseded,
+                PreparationState::Superseded,
                 NextAction::Passthrough,
                 100,
                 "prepared_request_superseded",
                 "Prepared request q1 was superseded by q2.",
             ),
             (
-                State::Consumed,
+                PreparationState::Consumed,
                 NextAction::Revise,
                 0,
                 "prepared_request_consumed",
                 "Prepared request q1 has already been consumed.",
             ),
             (
-                State::Active,
+                PreparationState::Active,
                 NextAction::Passthrough,
                 99,
                 "prepared_request_not_ready",
                 "Prepared request q1 is not executable because it is passthrough.",
             ),
             (
-                State::Active,
+                PreparationState::Active,
                 NextAction::Revise,
                 99,
                 "prepared_request_not_executable",
@@ -317,8 +329,8 @@ mod tests {
             let rejection = record.admit(now).unwrap_err();
             assert_eq!((rejection.code(), rejection.message("q1").as_str()), (code, message));
         }
-        assert_eq!(record(State::Active, NextAction::Execute).admit(99), Ok(()));
-        assert_eq!(record(State::Unresolved, NextAction::Execute).admit(1_000), Ok(()));
+        assert_eq!(record(PreparationState::Active, NextAction::Execute).admit(99), Ok(()));
+        assert_eq!(record(PreparationState::Unresolved, NextAction::Execute).admit(1_000), Ok(()));
     }
 
     #[test]

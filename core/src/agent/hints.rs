@@ -4,7 +4,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::challenge::Challenge;
+use super::challenge::RawChallenge;
 use super::field::{Attribution, Field, MAX_FIELDS, Source};
 use super::json::Json;
 use super::schema::Input;
@@ -55,13 +55,13 @@ pub struct Hints {
 impl Hints {
     /// What the merchant and the caller say; `external` is the caller's metadata, or null.
     #[must_use]
-    pub fn of(challenge: Option<&Challenge>, external: &Json) -> Self {
+    pub fn of(challenge: Option<&RawChallenge>, external: &Json) -> Self {
         let mut hints = challenge.map(Self::of_merchant).unwrap_or_default();
         hints.fill(external);
         hints
     }
 
-    fn of_merchant(challenge: &Challenge) -> Self {
+    fn of_merchant(challenge: &RawChallenge) -> Self {
         let Some(input) = Input::find(challenge.accepts(), &challenge.payload) else {
             return Self::default();
         };

@@ -36,7 +36,7 @@ impl Json {
         if text.len() > max {
             return None;
         }
-        let mut reader = Reader { rest: text, values: MAX_VALUES };
+        let mut reader = Scanner { rest: text, values: MAX_VALUES };
         let value = reader.value(MAX_DEPTH)?;
         reader.skip();
         reader.rest.is_empty().then_some(value)
@@ -197,12 +197,12 @@ pub fn is_whole(number: &str) -> bool {
 }
 
 /// The rest of a document.
-struct Reader<'a> {
+struct Scanner<'a> {
     rest: &'a str,
     values: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> Scanner<'a> {
     fn skip(&mut self) {
         self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
     }

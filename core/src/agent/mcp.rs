@@ -30,7 +30,7 @@ const MAX_VALUES: usize = 256 * 1024;
 
 /// An answer of a tool, as HTTP would give it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Answer {
+pub struct ToolResponse {
     /// Whether it asks for a payment, or refuses one.
     pub asks: bool,
     /// Names and values, in lower case and in order.
@@ -39,16 +39,16 @@ pub struct Answer {
     pub body: String,
 }
 
-impl Answer {
+impl ToolResponse {
     /// Reads a JSON-RPC message with `result` or `error`; an unreadable one asks for nothing.
     ///
     /// # Examples
     /// ```
-    /// use farebox_core::agent::mcp::Answer;
-    /// let free = Answer::read(r#"{"result":{"content":[{"type":"text","text":"sunny"}]}}"#);
+    /// use farebox_core::agent::mcp::ToolResponse;
+    /// let free = ToolResponse::read(r#"{"result":{"content":[{"type":"text","text":"sunny"}]}}"#);
     /// assert!(!free.asks && free.headers.is_empty());
     /// let asks = r#"{"result":{"isError":true,"structuredContent":{"x402Version":2,"accepts":[]}}}"#;
-    /// assert_eq!(Answer::read(asks).headers[0].0, "payment-required");
+    /// assert_eq!(ToolResponse::read(asks).headers[0].0, "payment-required");
     /// ```
     #[must_use]
     pub fn read(message: &str) -> Self {

@@ -7,7 +7,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::challenge::Challenge;
+use super::challenge::RawChallenge;
 use super::field::{Field, MAX_FIELDS};
 use super::hints::Hints;
 use super::json::Json;
@@ -58,7 +58,7 @@ pub struct Sent<'a> {
 /// The plan: `params` with their values as far as they are known, `missingParams`, and `question`
 /// if any is missing. `given` has values by name.
 #[must_use]
-pub fn plan(sent: Sent<'_>, challenge: Option<&Challenge>, given: &Json) -> Json {
+pub fn plan(sent: Sent<'_>, challenge: Option<&RawChallenge>, given: &Json) -> Json {
     let body = sent.body.and_then(|text| Json::read(text, MAX_BODY)).unwrap_or(Json::Null);
     let query = sent.url.split_once('?').map_or("", |(_, query)| query);
     let query = query.split('#').next().unwrap_or_default();
@@ -100,7 +100,7 @@ pub fn plan(sent: Sent<'_>, challenge: Option<&Challenge>, given: &Json) -> Json
 }
 
 /// The first declaration of each parameter.
-fn declared(method: &str, challenge: Option<&Challenge>) -> Vec<(Carrier, Field)> {
+fn declared(method: &str, challenge: Option<&RawChallenge>) -> Vec<(Carrier, Field)> {
     let mut all: Vec<(Carrier, Field)> = Vec::new();
     let mut add = |carrier, field: Field| {
         if !all.iter().any(|(_, known)| known.name.eq_ignore_ascii_case(&field.name)) {

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use super::asset;
 use super::candidate::Candidate;
-use super::challenge::Challenge;
+use super::challenge::RawChallenge;
 use super::cost;
 use super::detect::{Protocol, schemes};
 use super::json::Json;
@@ -65,12 +65,12 @@ pub struct Choice {
     /// Symbol and fraction digits, if the token is known.
     pub unit: Option<(String, u8)>,
     /// What a challenge says beside its price.
-    pub charge: Option<Terms>,
+    pub charge: Option<ChargeTerms>,
 }
 
 /// What a challenge of MPP says beside its price.
 #[derive(Clone, Debug, Default)]
-pub struct Terms {
+pub struct ChargeTerms {
     /// Whether the server pays for gas.
     pub server_pays_gas: bool,
     /// How many others receive a part.
@@ -204,7 +204,7 @@ impl Pool {
     /// Reads the 402. An entry without an amount, a payee or a token cannot be shown and is left
     /// out. `now` tells which challenges have ended.
     #[must_use]
-    pub fn read(challenge: &Challenge, tokens: &[Known<'_>], now: UnixTime) -> Self {
+    pub fn read(challenge: &RawChallenge, tokens: &[Known<'_>], now: UnixTime) -> Self {
         let mut pool = Self::default();
         let listed = challenge.payload.get("accepts").map(Json::elements).unwrap_or_default();
         if challenge.protocol == Protocol::X402 {
@@ -303,7 +303,7 @@ fn charged(
             amount: request.text_of("amount")?.to_string(),
             amount_type: AmountType::Exact,
             unit: None,
-            charge: Some(Terms {
+            charge: Some(ChargeTerms {
                 server_pays_gas: details.get("feePayer") != Some(&Json::Bool(false)),
                 splits: details.get("splits").map(|it| it.elements().len()).unwrap_or_default(),
                 suggested_deposit: deposit.map(ToString::to_string),

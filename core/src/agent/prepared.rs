@@ -1,11 +1,11 @@
 //! A request with everything that is known before it is paid.
 
-use super::challenge::Challenge;
+use super::challenge::RawChallenge;
 use super::detect::{Scheme, schemes};
 use super::hints::Hints;
 use super::json::Json;
 use super::requirement::Requirement;
-use super::validation::{Asked, Issue, NextAction, Request, issues};
+use super::validation::{Demand, Issue, NextAction, PlannedRequest, issues};
 use crate::http::Headers;
 use crate::mpp::SCHEME;
 use crate::time::UnixTime;
@@ -16,19 +16,23 @@ use crate::time::UnixTime;
 /// Members: `kind`, `paymentRequirement`, `challengeDetails`, `hints`, `validationIssues` and
 /// `nextAction`.
 #[must_use]
-pub fn prepare(request: Request<'_>, challenge: Option<&Challenge>, external: &Json) -> Json {
+pub fn prepare(
+    request: PlannedRequest<'_>,
+    challenge: Option<&RawChallenge>,
+    external: &Json,
+) -> Json {
     let hints = Hints::of(challenge, external);
     let issues = issues(request, &hints);
-    let asked = challenge.map_or(Asked::Nothing, |_| Asked::Payment);
+    let asked = challenge.map_or(Demand::Nothing, |_| Demand::Payment);
     let requirement = challenge.map(|it| Requirement::of(it).to_json(it.protocol.name()));
     let kind = match asked {
-        Asked::Payment => "ready",
-        Asked::Nothing => "passthrough",
+        Demand::Payment => "ready",
+        Demand::Nothing => "passthrough",
     };
     Json::object([
         ("kind", Some(kind.into())),
         ("paymentRequirement", requirement),
-        ("challengeDetails", challenge.and_then(Challenge::details)),
+        ("challengeDetails", challenge.and_then(RawChallenge::details)),
         ("hints", Some(hints.to_json())),
         ("validationIssues", Some(Json::List(issues.iter().map(Issue::to_json).collect()))),
         ("nextAction", Some(NextAction::of(asked, &issues).name().into())),

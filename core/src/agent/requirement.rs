@@ -3,7 +3,7 @@
 use alloc::string::String;
 
 use super::asset;
-use super::challenge::{Challenge, whole};
+use super::challenge::{RawChallenge, whole};
 use super::detect::{MAX_BODY, Scheme, schemes};
 use super::field::{Attribution, Source};
 use super::json::Json;
@@ -46,7 +46,7 @@ pub struct Requirement {
 impl Requirement {
     /// Reads the first way to pay; without one the header fields that name a price.
     #[must_use]
-    pub fn of(challenge: &Challenge) -> Self {
+    pub fn of(challenge: &RawChallenge) -> Self {
         match challenge.accepts().next() {
             Some(accept) => Self::of_accept(accept, &challenge.payload),
             None => Self::of_charge(challenge).unwrap_or_else(|| Self::of_headers(challenge)),
@@ -54,7 +54,7 @@ impl Requirement {
     }
 
     /// The first charge of MPP, method `evm`.
-    fn of_charge(challenge: &Challenge) -> Option<Self> {
+    fn of_charge(challenge: &RawChallenge) -> Option<Self> {
         let value = challenge.headers.joined("www-authenticate")?;
         let is_charge = |it: &Scheme| {
             it.name.eq_ignore_ascii_case(SCHEME) && it.param("intent") == Some("charge")
@@ -112,7 +112,7 @@ impl Requirement {
         }
     }
 
-    fn of_headers(challenge: &Challenge) -> Self {
+    fn of_headers(challenge: &RawChallenge) -> Self {
         let scheme = challenge.scheme();
         let value = |name: &str| {
             let header = challenge.headers.filled(&alloc::format!("x-payment-{name}"));

@@ -16,7 +16,7 @@ const MAX_BODY: usize = 1024 * 1024;
 
 /// A request as it would be sent.
 #[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
+pub struct PlannedRequest<'a> {
     /// Its URL, as the caller wrote it.
     pub url: &'a str,
     /// Its header fields.
@@ -92,12 +92,12 @@ pub enum NextAction {
 impl NextAction {
     /// Decides it: from whether a payment is asked for, and whether something is wrong.
     #[must_use]
-    pub fn of(is_asked: Asked, issues: &[Issue]) -> Self {
+    pub fn of(is_asked: Demand, issues: &[Issue]) -> Self {
         match (is_asked, issues) {
-            (Asked::Nothing, _) => Self::Passthrough,
-            (Asked::Payment, []) => Self::Execute,
-            (Asked::Payment, _) if planted(Mutant::IssuesPass) => Self::Execute,
-            (Asked::Payment, [_, ..]) => Self::Revise,
+            (Demand::Nothing, _) => Self::Passthrough,
+            (Demand::Payment, []) => Self::Execute,
+            (Demand::Payment, _) if planted(Mutant::IssuesPass) => Self::Execute,
+            (Demand::Payment, [_, ..]) => Self::Revise,
         }
     }
 
@@ -114,7 +114,7 @@ impl NextAction {
 
 /// Whether an answer asks for a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum Demand {
     /// It does.
     Payment,
     /// It does not.
@@ -123,7 +123,7 @@ pub enum Asked {
 
 /// Everything that is wrong with a request, each once.
 #[must_use]
-pub fn issues(request: Request<'_>, hints: &Hints) -> Vec<Issue> {
+pub fn issues(request: PlannedRequest<'_>, hints: &Hints) -> Vec<Issue> {
     let mut found = Vec::new();
     found.extend(content_type(request, hints));
     found.extend(body(request, hints));
@@ -138,7 +138,7 @@ pub fn issues(request: Request<'_>, hints: &Hints) -> Vec<Issue> {
     unique
 }
 
-fn content_type(request: Request<'_>, hints: &Hints) -> Option<Issue> {
+fn content_type(request: PlannedRequest<'_>, hints: &Hints) -> Option<Issue> {
     let said = hints.body_type.as_ref().filter(|it| it.value.eq_ignore_ascii_case("json"))?;
     request.body.filter(|body| !body.is_empty())?;
     let sent = request.headers.get("content-type").unwrap_or_default().to_ascii_lowercase();
@@ -157,7 +157,7 @@ fn content_type(request: Request<'_>, hints: &Hints) -> Option<Issue> {
     })
 }
 
-fn body(request: Request<'_>, hints: &Hints) -> Vec<Issue> {
+fn body(request: PlannedRequest<'_>, hints: &Hints) -> Vec<Issue> {
     let text = request.body.filter(|body| !body.is_empty());
     let Some(first) = hints.body.first() else { return Vec::new() };
     let Some(text) = text else {
@@ -249,14 +249,14 @@ const INHERITED: &[&str] = &[
     "__lookupSetter__",
 ];
 
-fn query(request: Request<'_>, hints: &Hints) -> Vec<Issue> {
+fn query(request: PlannedRequest<'_>, hints: &Hints) -> Vec<Issue> {
     let url = request.url.split('#').next().unwrap_or_default();
     let names = pairs(url.split_once('?').map(|(_, query)| query).unwrap_or_default());
     let absent = required(&hints.query).filter(|param| !names.contains(&param.name));
     absent.map(|param| missing(Location::Query, param)).collect()
 }
 
-fn path(request: Request<'_>, hints: &Hints) -> Vec<Issue> {
+fn path(request: PlannedRequest<'_>, hints: &Hints) -> Vec<Issue> {
     let path = request.url.split(['?', '#']).next().unwrap_or_default();
     let path = path.split_once("://").map_or(path, |(_, rest)| rest);
     let open = |param: &&Field| {

@@ -26,7 +26,7 @@ use serde_json::Value;
 
 use self::advice::Advice;
 use self::payment::not_renewed;
-use self::state::{Renewal, State};
+use self::state::{ExchangeState, Renewal};
 use super::budget::{Budget, Draft};
 use super::challenge::{Challenge, Means, expired};
 use super::error::{ClientError, Reason};
@@ -86,7 +86,7 @@ pub enum Next {
 
 /// What a server answered, and when.
 #[derive(Clone, Copy)]
-struct Answer<'a> {
+struct ReceivedResponse<'a> {
     status: u16,
     headers: &'a Headers,
     body: &'a [u8],
@@ -115,7 +115,7 @@ pub struct Exchange {
     pays_once: bool,
     /// Number of fresh challenges requested so far.
     fresh: u8,
-    state: State,
+    state: ExchangeState,
     advice: Option<Advice>,
     /// Whether the record marks the endpoint for an expired payment; a success clears that.
     retrying: bool,
@@ -148,7 +148,7 @@ impl Exchange {
             authorization_is_free: true,
             pays_once: false,
             fresh: 0,
-            state: State::Plain,
+            state: ExchangeState::Plain,
             advice: None,
             retrying: false,
         }
@@ -191,7 +191,7 @@ impl Exchange {
 
     /// Takes an answer; `body` is needed for a 402 and for refusals, up to 64 KiB.
     pub fn answered(&mut self, status: u16, headers: &Headers, body: &[u8], now: UnixTime) -> Next {
-        let answer = Answer { status, headers, body, now };
+        let answer = ReceivedResponse { status, headers, body, now };
         let renewal = self.state.renewal();
         let next = match (renewal, self.state.is_paid()) {
             (Renewal::Asking, _) => self.answered_again(answer),
@@ -201,7 +201,7 @@ impl Exchange {
         self.advised(answer, renewal, next)
     }
 
-    fn answered_plain(&mut self, answer: Answer<'_>) -> Next {
+    fn answered_plain(&mut self, answer: ReceivedResponse<'_>) -> Next {
         if answer.status != 402 {
             return Next::Return(None);
         }

@@ -17,7 +17,7 @@ use crate::time::UnixTime;
 
 /// What is looked at.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct ChallengeResponse<'a> {
     /// Header fields of the 402.
     pub headers: &'a Headers,
     /// Its body.
@@ -31,7 +31,7 @@ pub struct Asked<'a> {
 /// # Errors
 /// The reason why the 402 has no terms.
 pub fn look(
-    asked: Asked<'_>,
+    asked: ChallengeResponse<'_>,
     means: Means<'_>,
     budget: &Budget,
 ) -> Result<Vec<Value>, ClientError> {

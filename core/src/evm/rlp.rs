@@ -57,8 +57,8 @@ impl<'a> Items<'a> {
                 self.0 = rest;
                 return Ok(Item::Bytes(one));
             }
-            head @ 0x80..=0xbf => (head.wrapping_sub(0x80), Kind::Bytes),
-            head @ 0xc0..=0xff => (head.wrapping_sub(0xc0), Kind::List),
+            head @ 0x80..=0xbf => (head.wrapping_sub(0x80), ItemKind::Bytes),
+            head @ 0xc0..=0xff => (head.wrapping_sub(0xc0), ItemKind::List),
         };
         let (length, rest) = match head.checked_sub(SHORT) {
             None | Some(0) => (usize::from(head), rest),
@@ -66,13 +66,13 @@ impl<'a> Items<'a> {
         };
         let (content, rest) = rest.split_at_checked(length).ok_or(RlpError::Truncated)?;
         // A small byte stands for itself.
-        if kind == Kind::Bytes && matches!(content, [0x00..=0x7f]) {
+        if kind == ItemKind::Bytes && matches!(content, [0x00..=0x7f]) {
             return Err(RlpError::NotCanonical);
         }
         self.0 = rest;
         Ok(match kind {
-            Kind::Bytes => Item::Bytes(content),
-            Kind::List => Item::List(Items(content)),
+            ItemKind::Bytes => Item::Bytes(content),
+            ItemKind::List => Item::List(Items(content)),
         })
     }
 
@@ -157,7 +157,7 @@ pub fn list(content: &[u8]) -> Vec<u8> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum ItemKind {
     Bytes,
     List,
 }

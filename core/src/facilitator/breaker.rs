@@ -13,7 +13,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::payers::{CallEnd, Caller, Conduct, Evidence, FRESH_SECS, PayerHistory};
-use super::reply::{Health, Reply};
+use super::reply::{FacilitatorReply, Health};
 use crate::mutant::{Mutant, planted};
 use crate::sorted::RecentMap;
 use crate::time::UnixTime;
@@ -205,7 +205,7 @@ impl Breaker {
         &mut self,
         payers: &mut PayerHistory,
         (caller, operation): (&Caller, Operation),
-        reply: &Reply,
+        reply: &FacilitatorReply,
         now: UnixTime,
         every_secs: u64,
     ) {
@@ -301,8 +301,8 @@ mod tests {
         Caller { network: network.to_owned(), payer: payer.to_string(), evidence }
     }
 
-    fn answer(body: &str) -> Reply {
-        Reply::Answer { status: 200, is_json: true, body: body.to_owned() }
+    fn answer(body: &str) -> FacilitatorReply {
+        FacilitatorReply::Answer { status: 200, is_json: true, body: body.to_owned() }
     }
 
     impl Edge {
@@ -310,12 +310,18 @@ mod tests {
             self.breaker.admits(&self.payers, &caller(network, payer, Signed), at(secs), 5)
         }
 
-        fn note(&mut self, caller: &Caller, operation: Operation, reply: &Reply, secs: u64) {
+        fn note(
+            &mut self,
+            caller: &Caller,
+            operation: Operation,
+            reply: &FacilitatorReply,
+            secs: u64,
+        ) {
             self.breaker.note(&mut self.payers, (caller, operation), reply, at(secs), 5);
         }
 
         fn fails(&mut self, network: &str, payer: impl ToString, secs: u64) {
-            self.note(&caller(network, payer, Signed), Verify, &Reply::Nothing, secs);
+            self.note(&caller(network, payer, Signed), Verify, &FacilitatorReply::Nothing, secs);
         }
 
         fn verifies(&mut self, network: &str, payer: impl ToString, secs: u64) {
@@ -332,7 +338,7 @@ mod tests {
         }
 
         fn fails_to_settle(&mut self, payer: impl ToString, secs: u64) {
-            self.note(&caller("a", payer, Verified), Settle, &Reply::Nothing, secs);
+            self.note(&caller("a", payer, Verified), Settle, &FacilitatorReply::Nothing, secs);
         }
 
         fn health_for(&self, payer: &str) -> SettlementHealth {
@@ -434,7 +440,7 @@ mod tests {
             edge.fails_to_settle("one", 0);
         }
         for wallet in 0..30 {
-            edge.note(&caller("a", wallet, Signed), Settle, &Reply::Nothing, 0);
+            edge.note(&caller("a", wallet, Signed), Settle, &FacilitatorReply::Nothing, 0);
         }
         assert_eq!(edge.health_for("one"), SettlementHealth::Failing);
         assert_eq!(edge.health_for("another"), SettlementHealth::Good);
@@ -474,7 +480,7 @@ mod tests {
         let mut edge = Edge::default();
         for turn in 0..30 {
             edge.fails("a", "one", 0);
-            edge.note(&caller("a", turn, Unproven), Verify, &Reply::Nothing, 0);
+            edge.note(&caller("a", turn, Unproven), Verify, &FacilitatorReply::Nothing, 0);
         }
         assert_eq!(edge.breaker.consecutive_failures(at(0)), 1);
         assert_eq!(edge.payers.of(&"one".to_owned()).troubles(at(0)), 30);

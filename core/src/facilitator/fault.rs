@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::String;
 
 use super::auth::Auth;
-use super::reply::Reply;
+use super::reply::FacilitatorReply;
 
 /// The fault of one exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +31,8 @@ pub enum Fault {
 impl Fault {
     /// The fault of an answer to a call of this URL, if any.
     #[must_use]
-    pub fn of(reply: &Reply, url: &str) -> Option<Self> {
-        let Reply::Answer { status, is_json, .. } = reply else { return None };
+    pub fn of(reply: &FacilitatorReply, url: &str) -> Option<Self> {
+        let FacilitatorReply::Answer { status, is_json, .. } = reply else { return None };
         match status {
             300..=399 => Some(Self::Redirect),
             _ if reply.says(asked(url)) => None,
@@ -55,7 +55,7 @@ impl Fault {
 
     /// A log line: the facilitator, the fault, and the remedy.
     #[must_use]
-    pub fn line(self, url: &str, auth: &Auth, reply: &Reply) -> String {
+    pub fn line(self, url: &str, auth: &Auth, reply: &FacilitatorReply) -> String {
         let key = auth.variable();
         let (what, name, remedy) = match self {
             Self::Redirect => {
@@ -77,7 +77,7 @@ impl Fault {
             ),
         };
         let status = match reply {
-            Reply::Answer { status, .. } => *status,
+            FacilitatorReply::Answer { status, .. } => *status,
             _ => 0,
         };
         format!("farebox: {url} {what}{name} (status {status}); {remedy}")

@@ -7,7 +7,7 @@
 use alloc::string::String;
 
 use super::outcome::lacks_funds;
-use super::reply::Reply;
+use super::reply::FacilitatorReply;
 use crate::amount::Amount;
 use crate::sorted::Sorted;
 use crate::time::UnixTime;
@@ -48,14 +48,14 @@ impl LowBalances {
 
     /// The known refusal for a payment of at least the amount that was missing.
     #[must_use]
-    pub fn recall(&self, draft: &Debit, now: UnixTime) -> Option<Reply> {
+    pub fn recall(&self, draft: &Debit, now: UnixTime) -> Option<FacilitatorReply> {
         let empty = self.0.get(&draft.wallet)?;
         let holds = now < empty.until && draft.amount >= empty.amount;
-        holds.then(|| Reply::CachedRefusal(empty.reason.clone()))
+        holds.then(|| FacilitatorReply::CachedRefusal(empty.reason.clone()))
     }
 
     /// Records the facilitator's answer about a payment.
-    pub fn note(&mut self, draft: &Debit, reply: &Reply, now: UnixTime) {
+    pub fn note(&mut self, draft: &Debit, reply: &FacilitatorReply, now: UnixTime) {
         let Some(reason) = lacks_funds(reply) else { return };
         if self.0.len() >= MAX_WALLETS {
             self.0.retain(|(_, empty)| now < empty.until);
@@ -79,8 +79,8 @@ mod tests {
         Debit { wallet: wallet.to_owned(), amount: Amount::from_u64(amount) }
     }
 
-    fn says(body: &str) -> Reply {
-        Reply::Answer { status: 200, is_json: true, body: body.to_owned() }
+    fn says(body: &str) -> FacilitatorReply {
+        FacilitatorReply::Answer { status: 200, is_json: true, body: body.to_owned() }
     }
 
     fn at(secs: u64) -> UnixTime {
@@ -92,7 +92,7 @@ mod tests {
         let mut empties = LowBalances::new();
         let no = says(r#"{"isValid":false,"invalidReason":"insufficient_funds"}"#);
         empties.note(&draft("a", 100), &no, at(0));
-        let known = Some(Reply::CachedRefusal("insufficient_funds".to_owned()));
+        let known = Some(FacilitatorReply::CachedRefusal("insufficient_funds".to_owned()));
         assert_eq!(empties.recall(&draft("a", 100), at(29)), known);
         assert_eq!(empties.recall(&draft("a", 101), at(29)), known);
         assert_eq!(empties.recall(&draft("a", 99), at(29)), None);

@@ -7,7 +7,7 @@ use alloc::string::String;
 use serde_json::{Map, Value};
 
 use super::reason::{self, is_definite};
-use super::reply::{MAX_REPLY_BYTES, Reply};
+use super::reply::{FacilitatorReply, MAX_REPLY_BYTES};
 use super::wire::Expected;
 use crate::amount::Amount;
 use crate::evm::address::Address;
@@ -46,19 +46,19 @@ pub enum SettleOutcome {
 ///
 /// # Examples
 /// ```
-/// use farebox_core::{amount::Amount, facilitator::reply::Reply};
+/// use farebox_core::{amount::Amount, facilitator::reply::FacilitatorReply};
 /// use farebox_core::facilitator::outcome::{VerifyOutcome, verify_outcome};
 /// use farebox_core::facilitator::wire::Expected;
-/// let answer = |body: &str| Reply::Answer { status: 200, is_json: true, body: body.into() };
+/// let answer = |body: &str| FacilitatorReply::Answer { status: 200, is_json: true, body: body.into() };
 /// let expected = Expected { payer: None, network: "base".into(), amount: Amount::from_u64(10_000) };
 /// assert_eq!(verify_outcome(&answer(r#"{"isValid":true}"#), &expected), VerifyOutcome::Valid);
 /// let refused = answer(r#"{"isValid":false,"invalidReason":"insufficient_funds"}"#);
 /// assert_eq!(verify_outcome(&refused, &expected), VerifyOutcome::Refused("insufficient_funds".into()));
-/// assert_eq!(verify_outcome(&Reply::Nothing, &expected), VerifyOutcome::Unavailable);
+/// assert_eq!(verify_outcome(&FacilitatorReply::Nothing, &expected), VerifyOutcome::Unavailable);
 /// ```
 #[must_use]
-pub fn verify_outcome(reply: &Reply, expected: &Expected) -> VerifyOutcome {
-    if let Reply::CachedRefusal(reason) = reply {
+pub fn verify_outcome(reply: &FacilitatorReply, expected: &Expected) -> VerifyOutcome {
+    if let FacilitatorReply::CachedRefusal(reason) = reply {
         return VerifyOutcome::Refused(reason.clone());
     }
     if reply.refuses_key() {
@@ -89,20 +89,20 @@ pub fn verify_outcome(reply: &Reply, expected: &Expected) -> VerifyOutcome {
 /// ```
 /// use farebox_core::{amount::Amount, payment::TxHash};
 /// use farebox_core::facilitator::outcome::{SettleOutcome, settle_outcome};
-/// use farebox_core::facilitator::{reply::Reply, wire::Expected};
+/// use farebox_core::facilitator::{reply::FacilitatorReply, wire::Expected};
 /// let expected = Expected { payer: None, network: "base".into(), amount: Amount::from_u64(10_000) };
 /// let hash = format!("0x{}", "ab".repeat(32));
 /// let settled = |network| {
 ///     let body = format!(r#"{{"success":true,"transaction":"{hash}","network":"{network}"}}"#);
-///     settle_outcome(&Reply::Answer { status: 200, is_json: true, body }, &expected)
+///     settle_outcome(&FacilitatorReply::Answer { status: 200, is_json: true, body }, &expected)
 /// };
 /// assert_eq!(settled("base"), SettleOutcome::Settled(TxHash::parse(&hash).unwrap()));
 /// // A success on another network proves nothing, and neither does silence.
 /// assert_eq!(settled("base-sepolia"), SettleOutcome::Unknown(TxHash::parse(&hash)));
-/// assert_eq!(settle_outcome(&Reply::Nothing, &expected), SettleOutcome::Unknown(None));
+/// assert_eq!(settle_outcome(&FacilitatorReply::Nothing, &expected), SettleOutcome::Unknown(None));
 /// ```
 #[must_use]
-pub fn settle_outcome(reply: &Reply, expected: &Expected) -> SettleOutcome {
+pub fn settle_outcome(reply: &FacilitatorReply, expected: &Expected) -> SettleOutcome {
     let Some((status, object)) = reply.object(MAX_REPLY_BYTES) else {
         return SettleOutcome::Unknown(None);
     };
@@ -133,9 +133,9 @@ pub fn settle_outcome(reply: &Reply, expected: &Expected) -> SettleOutcome {
 
 /// The reason, if a reply says that the payer has too little and that nothing was submitted.
 #[must_use]
-pub fn lacks_funds(reply: &Reply) -> Option<String> {
+pub fn lacks_funds(reply: &FacilitatorReply) -> Option<String> {
     // Searches the text before parsing: ordinary replies do not mention funds.
-    let Reply::Answer { status, body, .. } = reply else { return None };
+    let FacilitatorReply::Answer { status, body, .. } = reply else { return None };
     if *status >= 500 || !body.contains("insufficient") {
         return None;
     }
@@ -221,7 +221,7 @@ mod tests {
     }
 
     fn settle(status: u16, body: &str) -> SettleOutcome {
-        let reply = Reply::Answer { status, is_json: true, body: body.to_owned() };
+        let reply = FacilitatorReply::Answer { status, is_json: true, body: body.to_owned() };
         settle_outcome(&reply, &expected())
     }
 
@@ -332,7 +332,7 @@ mod tests {
     #[test]
     fn a_refused_key_is_told_from_a_refused_payment_by_what_the_answer_says() {
         let verify = |status, is_json, body: &str| {
-            let reply = Reply::Answer { status, is_json, body: body.to_owned() };
+            let reply = FacilitatorReply::Answer { status, is_json, body: body.to_owned() };
             (verify_outcome(&reply, &expected()), reply.health())
         };
         let refused = (VerifyOutcome::KeyRefused, Health::Bad);
@@ -350,14 +350,17 @@ mod tests {
             let (outcome, _) = verify(status, true, r#"{"error":"unauthorized"}"#);
             assert_eq!(outcome, VerifyOutcome::Unavailable, "{status}");
         }
-        assert_eq!(verify_outcome(&Reply::Unsigned, &expected()), VerifyOutcome::KeyRefused);
+        assert_eq!(
+            verify_outcome(&FacilitatorReply::Unsigned, &expected()),
+            VerifyOutcome::KeyRefused
+        );
         assert_eq!(settle(401, r#"{"error":"unauthorized"}"#), SettleOutcome::Unknown(None));
     }
 
     #[test]
     fn verify_is_believed_only_in_whole_replies() {
         let verify = |status, body: &str| {
-            let reply = Reply::Answer { status, is_json: true, body: body.to_owned() };
+            let reply = FacilitatorReply::Answer { status, is_json: true, body: body.to_owned() };
             verify_outcome(&reply, &expected())
         };
         assert_eq!(verify(200, r#"{"isValid":true}"#), VerifyOutcome::Valid);
@@ -379,9 +382,15 @@ mod tests {
             ),
             VerifyOutcome::Submitted("invalid_exact_evm_nonce_already_used".to_owned())
         );
-        let html =
-            Reply::Answer { status: 200, is_json: false, body: r#"{"isValid":true}"#.to_owned() };
+        let html = FacilitatorReply::Answer {
+            status: 200,
+            is_json: false,
+            body: r#"{"isValid":true}"#.to_owned(),
+        };
         assert_eq!(verify_outcome(&html, &expected()), VerifyOutcome::Unavailable);
-        assert_eq!(verify_outcome(&Reply::Nothing, &expected()), VerifyOutcome::Unavailable);
+        assert_eq!(
+            verify_outcome(&FacilitatorReply::Nothing, &expected()),
+            VerifyOutcome::Unavailable
+        );
     }
 }

@@ -24,7 +24,7 @@ pub enum Health {
 
 /// A reply from the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reply {
+pub enum FacilitatorReply {
     /// A complete answer within the limits.
     Answer {
         /// HTTP status.
@@ -44,7 +44,7 @@ pub enum Reply {
     Unsigned,
 }
 
-impl Reply {
+impl FacilitatorReply {
     /// The result for the breaker: an exchange without usable JSON, or a server's error, is a
     /// failure.
     #[must_use]

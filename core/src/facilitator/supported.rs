@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
-use super::reply::{MAX_SUPPORTED_BYTES, Reply};
+use super::reply::{FacilitatorReply, MAX_SUPPORTED_BYTES};
 use crate::chain::ChainId;
 use crate::time::UnixTime;
 
@@ -47,11 +47,16 @@ impl Supported {
 
     /// Compares an answer with the offered networks; an unreadable answer changes nothing. Returns
     /// the missing networks for the log.
-    pub fn note(&mut self, reply: &Reply, networks: &[String], now: UnixTime) -> Option<String> {
+    pub fn note(
+        &mut self,
+        reply: &FacilitatorReply,
+        networks: &[String],
+        now: UnixTime,
+    ) -> Option<String> {
         let Some(listed) = listed(reply) else {
             self.state = match (self.at, reply) {
                 (Some(_), _) => "stale",
-                (None, Reply::Answer { .. }) => "wrong",
+                (None, FacilitatorReply::Answer { .. }) => "wrong",
                 (None, _) => "unknown",
             };
             return None;
@@ -70,7 +75,7 @@ impl Supported {
 }
 
 /// The kinds listed in an answer.
-fn listed(reply: &Reply) -> Option<Vec<Value>> {
+fn listed(reply: &FacilitatorReply) -> Option<Vec<Value>> {
     let (_, mut object) = reply.object(MAX_SUPPORTED_BYTES).filter(|(status, _)| *status == 200)?;
     match object.remove("kinds") {
         Some(Value::Array(kinds)) => Some(kinds),

@@ -19,7 +19,7 @@ pub mod queue;
 
 use alloc::string::String;
 
-use self::queue::{Admittance, Calls, LOST_SECS, Ticket, Verdict};
+use self::queue::{Admittance, CallResult, Calls, LOST_SECS, Ticket};
 use crate::sorted::Sorted;
 use crate::time::UnixTime;
 
@@ -104,7 +104,7 @@ impl UnverifiedLimiter {
     }
 
     /// Ends a call.
-    pub fn ended(&mut self, sender: &UnverifiedCaller, verdict: Verdict, now: UnixTime) {
+    pub fn ended(&mut self, sender: &UnverifiedCaller, verdict: CallResult, now: UnixTime) {
         self.forget(sender);
         self.of(sender.kind).ended(&sender.network, verdict, now);
     }
@@ -169,7 +169,7 @@ mod tests {
     }
 
     /// Ends a call of this network with this verdict.
-    fn ends(unproven: &mut UnverifiedLimiter, network: &str, verdict: Verdict, now: UnixTime) {
+    fn ends(unproven: &mut UnverifiedLimiter, network: &str, verdict: CallResult, now: UnixTime) {
         assert_eq!(unproven.begin(&of(network), now), Admittance::Begun);
         unproven.ended(&of(network), verdict, now);
     }
@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(begin(&mut unproven, "b", 20, at(0)), 16, "others are others");
         let late = waits(&mut unproven, "a", at(0));
         assert_eq!(unproven.turn(&of("a"), Ticket(0), at(0)), Admittance::Queued(Ticket(0)));
-        unproven.ended(&of("a"), Verdict::Bad, at(0));
+        unproven.ended(&of("a"), CallResult::Bad, at(0));
         assert_eq!(
             unproven.turn(&of("a"), late, at(0)),
             Admittance::Queued(late),
@@ -197,7 +197,7 @@ mod tests {
         begin(&mut unproven, "a", 16, at(0));
         let tickets: Vec<Ticket> = (0..5).map(|_| waits(&mut unproven, "a", at(0))).collect();
         for turn in 0..tickets.len() {
-            unproven.ended(&of("a"), Verdict::Open, at(0));
+            unproven.ended(&of("a"), CallResult::Open, at(0));
             let place = |ticket: &Ticket| unproven.turn(&of("a"), *ticket, at(0));
             let places: Vec<Admittance> = tickets[turn..].iter().rev().map(place).collect();
             assert_eq!(places.last(), Some(&Admittance::Begun), "{turn}");
@@ -217,7 +217,7 @@ mod tests {
         }
         let flood: Vec<Ticket> = (0..QUEUED).map(|_| waits(&mut unproven, "1", at(0))).collect();
         let honest = waits(&mut unproven, "late", at(0));
-        unproven.ended(&of("7"), Verdict::Open, at(0));
+        unproven.ended(&of("7"), CallResult::Open, at(0));
         assert_eq!(unproven.turn(&of("1"), flood[0], at(0)), Admittance::Queued(flood[0]));
         assert_eq!(unproven.turn(&of("late"), honest, at(0)), Admittance::Begun);
     }
@@ -234,7 +234,7 @@ mod tests {
             .map(|network| (network, waits(&mut unproven, network, at(0))))
             .collect();
         let honest = waits(&mut unproven, "late", at(0));
-        unproven.ended(&of("77"), Verdict::Open, at(4));
+        unproven.ended(&of("77"), CallResult::Open, at(4));
         let places = flood.iter().map(|(network, it)| unproven.turn(&of(network), *it, at(4)));
         assert_eq!(places.filter(|place| *place == Admittance::Begun).count(), 0);
         assert_eq!(unproven.turn(&of("late"), honest, at(4)), Admittance::Begun);
@@ -258,7 +258,7 @@ mod tests {
             unproven.turn(&of(network), *ticket, at(0)) == Admittance::Full
         });
         assert_eq!(lost.count(), 1, "one of those that came last");
-        unproven.ended(&of("77"), Verdict::Open, at(0));
+        unproven.ended(&of("77"), CallResult::Open, at(0));
         assert_eq!(unproven.turn(&of("late"), honest, at(0)), Admittance::Begun);
     }
 
@@ -271,7 +271,7 @@ mod tests {
             assert_eq!(unproven.turn(&of("a"), patient, at(secs)), Admittance::Queued(patient));
         }
         assert_eq!(unproven.turn(&of("a"), patient, at(6)), Admittance::Queued(patient));
-        unproven.ended(&of("a"), Verdict::Open, at(6));
+        unproven.ended(&of("a"), CallResult::Open, at(6));
         assert_eq!(unproven.turn(&of("a"), patient, at(6)), Admittance::Begun);
         assert_eq!(unproven.turn(&of("a"), gone, at(6)), Admittance::Full);
     }
@@ -281,7 +281,7 @@ mod tests {
         let mut unproven = UnverifiedLimiter::new();
         begin(&mut unproven, "a", 16, at(0));
         let (first, next) = (waits(&mut unproven, "a", at(0)), waits(&mut unproven, "a", at(0)));
-        unproven.ended(&of("a"), Verdict::Open, at(0));
+        unproven.ended(&of("a"), CallResult::Open, at(0));
         unproven.left(&of("a"), first, at(0));
         assert_eq!(unproven.turn(&of("a"), next, at(0)), Admittance::Begun);
         assert_eq!(unproven.turn(&of("a"), first, at(0)), Admittance::Full);
@@ -295,7 +295,7 @@ mod tests {
         assert_eq!(unproven.begin(&one, at(0)), Admittance::Begun);
         assert_eq!(unproven.begin(&one, at(0)), Admittance::Full);
         assert_eq!(unproven.begin(&two, at(0)), Admittance::Begun);
-        unproven.ended(&one, Verdict::Open, at(0));
+        unproven.ended(&one, CallResult::Open, at(0));
         assert_eq!(unproven.begin(&one, at(0)), Admittance::Begun);
     }
 
@@ -303,7 +303,7 @@ mod tests {
     fn refusals_slow_a_network_and_never_stop_it() {
         let mut unproven = UnverifiedLimiter::new();
         for _ in 0..1_000 {
-            ends(&mut unproven, "a", Verdict::Bad, at(0));
+            ends(&mut unproven, "a", CallResult::Bad, at(0));
         }
         assert_eq!(begin(&mut unproven, "a", 16, at(0)), 4);
         assert_eq!(begin(&mut unproven, "b", 16, at(0)), 16);
@@ -314,14 +314,14 @@ mod tests {
         let indebted = || {
             let mut unproven = UnverifiedLimiter::new();
             for _ in 0..1_000 {
-                ends(&mut unproven, "a", Verdict::Bad, at(0));
+                ends(&mut unproven, "a", CallResult::Bad, at(0));
             }
             unproven
         };
         let mut paying = indebted();
         for (good, at_once) in [(2, 4), (1, 16)] {
             for _ in 0..good {
-                ends(&mut paying, "a", Verdict::Good, at(0));
+                ends(&mut paying, "a", CallResult::Good, at(0));
             }
             let places: Vec<Admittance> = (0..16).map(|_| paying.begin(&of("a"), at(0))).collect();
             let begun = places.iter().filter(|place| **place == Admittance::Begun).count();
@@ -329,7 +329,7 @@ mod tests {
             for place in places.iter().rev() {
                 match place {
                     Admittance::Queued(ticket) => paying.left(&of("a"), *ticket, at(0)),
-                    _ => paying.ended(&of("a"), Verdict::Open, at(0)),
+                    _ => paying.ended(&of("a"), CallResult::Open, at(0)),
                 }
             }
         }
@@ -389,7 +389,7 @@ mod tests {
     fn it_stays_bounded_and_lets_new_networks_in_all_the_same() {
         let mut unproven = UnverifiedLimiter::new();
         for network in 0..3 * MAX_NETWORKS {
-            ends(&mut unproven, &alloc::format!("{network}"), Verdict::Bad, at(0));
+            ends(&mut unproven, &alloc::format!("{network}"), CallResult::Bad, at(0));
         }
         assert!(unproven.contracts.networks.len() <= MAX_NETWORKS);
         assert_eq!(unproven.begin(&of("late"), at(0)), Admittance::Begun);

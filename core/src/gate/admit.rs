@@ -5,7 +5,7 @@ use alloc::borrow::Cow;
 
 use super::Gate;
 use super::admission::{Admission, AwaitingPrice};
-use super::forward::{Caller, OriginCall, drop_unforwarded};
+use super::forward::{ClientIdentity, OriginCall, drop_unforwarded};
 use super::isolate::Isolate;
 use super::judge::refuse;
 use super::mpp;
@@ -154,7 +154,13 @@ impl Gate {
         };
         let left = answer.and_then(message::read::<Option<u64>>);
         if let Some(Some(remaining)) = left {
-            return passes(self.unpaid(offer, request, Caller::Anybody, Some(remaining), now));
+            return passes(self.unpaid(
+                offer,
+                request,
+                ClientIdentity::Anonymous,
+                Some(remaining),
+                now,
+            ));
         }
         // The client's counter exists from here on.
         let known = self.client_key(offer, &request.head, isolate, now);

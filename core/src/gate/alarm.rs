@@ -12,7 +12,7 @@ use super::paid::take::settled;
 use super::recorded::{
     FirstSight, chain_query, chain_verdict, outcome, sent_again, settled_by_chain,
 };
-use crate::facilitator::reply::Reply;
+use crate::facilitator::reply::FacilitatorReply;
 use crate::facilitator::wire::Expected;
 use crate::ledger::command::{
     ChainVerdict, Client, Command, Envelope, Outcome, Resend, Role, VERSION,
@@ -119,7 +119,7 @@ impl Gate {
 impl Sending {
     /// Takes the facilitator's answer.
     #[must_use]
-    pub fn answered(self, gate: &Gate, reply: &Reply) -> RecoveryStep {
+    pub fn answered(self, gate: &Gate, reply: &FacilitatorReply) -> RecoveryStep {
         let Self { slot, fence, expected, confirms, network } = self;
         let result = match outcome(reply, &expected) {
             // A settlement that the chain has to confirm is looked up there next.

@@ -43,9 +43,9 @@ pub enum Caching {
 
 /// The caller, as the origin is told.
 #[derive(Clone, Copy, Debug)]
-pub enum Caller<'a> {
+pub enum ClientIdentity<'a> {
     /// A client without a key or a payment.
-    Anybody,
+    Anonymous,
     /// The holder of the key with this name.
     Client(&'a str),
     /// A payer.
@@ -136,7 +136,7 @@ impl Hops {
 pub(super) fn origin_call(
     origin: &Origin,
     IncomingRequest { head, correlation }: &IncomingRequest,
-    caller: Caller<'_>,
+    caller: ClientIdentity<'_>,
     timeout_secs: u64,
     keys: &Keys,
     now: UnixTime,
@@ -165,12 +165,12 @@ pub(super) fn origin_call(
     }
     headers.set(CORRELATION, correlation);
     let (who, receipt, price) = match caller {
-        Caller::Anybody => ("", "", Price::default()),
-        Caller::Client(name) => {
+        ClientIdentity::Anonymous => ("", "", Price::default()),
+        ClientIdentity::Client(name) => {
             headers.set("farebox-client", name);
             (name, "", Price::default())
         }
-        Caller::Payer { payer, receipt, price } => {
+        ClientIdentity::Payer { payer, receipt, price } => {
             headers.retain(|name, _| {
                 let folded = folded(name);
                 !(is_conditional(&folded) || FOR_CACHES.contains(&&*folded))
@@ -204,9 +204,9 @@ pub(super) fn origin_call(
     }
     headers.set(MARK, keys.mark());
     let caching = match caller {
-        Caller::Anybody => Caching::Ordinary,
+        ClientIdentity::Anonymous => Caching::Ordinary,
         _ if planted(Mutant::CachesAnswer) => Caching::Ordinary,
-        Caller::Client(_) | Caller::Payer { .. } => Caching::Never,
+        ClientIdentity::Client(_) | ClientIdentity::Payer { .. } => Caching::Never,
     };
     OriginCall {
         method: head.method.clone(),

@@ -51,7 +51,7 @@ use super::forward::OriginCall;
 use super::reply::{Audience, Reply};
 use super::units;
 use super::unpaid::Unpaid;
-use crate::facilitator::unproven::queue::Verdict;
+use crate::facilitator::unproven::queue::CallResult;
 use crate::facilitator::wire::Facilitator;
 use crate::ledger::command::Mode;
 use crate::ledger::inquiry::height;
@@ -105,16 +105,16 @@ pub enum Step<'g> {
 impl Step<'_> {
     /// The outcome of a call about an unverified payment, read from the step that follows it.
     #[must_use]
-    pub fn verdict(&self) -> Verdict {
+    pub fn verdict(&self) -> CallResult {
         match self {
-            Self::Claim(..) | Self::Resume(..) => Verdict::Good,
+            Self::Claim(..) | Self::Resume(..) => CallResult::Good,
             // Refused; the ledger is asked whether a copy has paid.
-            Self::Look(_, looking) if looking.is_after_refusal() => Verdict::Bad,
+            Self::Look(_, looking) if looking.is_after_refusal() => CallResult::Bad,
             Self::Respond(reply) => match reply.code {
-                Some(Code::VerifyRefused | Code::SettlementUnknown) => Verdict::Bad,
-                _ => Verdict::Open,
+                Some(Code::VerifyRefused | Code::SettlementUnknown) => CallResult::Bad,
+                _ => CallResult::Open,
             },
-            _ => Verdict::Open,
+            _ => CallResult::Open,
         }
     }
 }

@@ -13,11 +13,11 @@ use crate::encoding::{hex, json};
 use crate::evm::address::Address;
 use crate::facilitator::outcome::{SettleOutcome, settle_outcome};
 use crate::facilitator::payers::{Caller, Evidence};
-use crate::facilitator::reply::Reply;
+use crate::facilitator::reply::FacilitatorReply;
 use crate::facilitator::wire::Expected;
 use crate::ledger::command::{ChainVerdict, Outcome, Payment};
 use crate::ledger::inquiry::finding::{Finding, Verdict, verdict};
-use crate::ledger::inquiry::transfer::{Known, Transfer};
+use crate::ledger::inquiry::transfer::{KnownParts, Transfer};
 use crate::ledger::inquiry::{ChainQuery, Question};
 use crate::mutant::{Mutant, planted};
 use crate::payment::{OnChain, TxHash};
@@ -78,7 +78,7 @@ pub fn network_of(network: &str, request: &str) -> String {
 
 /// A settle reply as an outcome for the ledger.
 #[must_use]
-pub fn outcome(reply: &Reply, expected: &Expected) -> Outcome {
+pub fn outcome(reply: &FacilitatorReply, expected: &Expected) -> Outcome {
     match settle_outcome(reply, expected) {
         SettleOutcome::Settled(transaction) => Outcome::Settled(transaction.to_text()),
         SettleOutcome::Refused(reason) => Outcome::Refused(reason),
@@ -106,8 +106,8 @@ pub fn chain_query(
     match OnChain::read(&payment.facilitator, &payment.request) {
         Some(onchain) => {
             let known = match &onchain {
-                OnChain::Signed(signed) => Known::Whole { nonce: signed.nonce },
-                OnChain::Sent { .. } => Known::Name,
+                OnChain::Signed(signed) => KnownParts::Whole { nonce: signed.nonce },
+                OnChain::Sent { .. } => KnownParts::Name,
             };
             transfer(payer, payment, (&onchain, known), seen)
                 .map(Box::new)
@@ -132,8 +132,8 @@ pub(super) fn sending(
     seen: FirstSight,
 ) -> Option<Transfer> {
     let known = match onchain {
-        OnChain::Signed(_) => Known::Content,
-        OnChain::Sent { .. } => Known::Name,
+        OnChain::Signed(_) => KnownParts::Content,
+        OnChain::Sent { .. } => KnownParts::Name,
     };
     let send = match onchain {
         OnChain::Signed(signed) => Some(signed.bytes().to_vec()),
@@ -145,7 +145,7 @@ pub(super) fn sending(
 fn transfer(
     payer: &str,
     payment: &Payment,
-    (onchain, known): (&OnChain, Known),
+    (onchain, known): (&OnChain, KnownParts),
     seen: FirstSight,
 ) -> Option<Transfer> {
     let (seen_block, seen_at, until) = match onchain {

@@ -12,7 +12,7 @@ use super::Gate;
 use super::attempts::ClientKey;
 use super::call::LedgerCall;
 use super::clients::KEY_HEADER;
-use super::forward::{Caching, Caller, OriginCall, folded, origin_call};
+use super::forward::{Caching, ClientIdentity, OriginCall, folded, origin_call};
 use super::isolate::Isolate;
 use super::offer::Offer;
 use super::publish::DocumentRequest;
@@ -67,7 +67,8 @@ impl Gate {
     /// Forwards to a path without a price.
     pub(super) fn free(&self, request: &IncomingRequest, now: UnixTime) -> (OriginCall, Unpaid) {
         let unpaid = Unpaid::free(request.correlation.clone());
-        let mut call = self.origin_call(request, Caller::Anybody, self.origin.timeout_secs, now);
+        let mut call =
+            self.origin_call(request, ClientIdentity::Anonymous, self.origin.timeout_secs, now);
         if asks_for_websocket(&request.head) {
             call.headers.set("upgrade", "websocket");
         }
@@ -81,7 +82,8 @@ impl Gate {
         wanted: DocumentRequest,
         now: UnixTime,
     ) -> (OriginCall, Unpaid) {
-        let call = self.origin_call(request, Caller::Anybody, self.origin.timeout_secs, now);
+        let call =
+            self.origin_call(request, ClientIdentity::Anonymous, self.origin.timeout_secs, now);
         let unpaid = Unpaid { instead: Some(wanted), ..Unpaid::free(request.correlation.clone()) };
         (call, unpaid)
     }
@@ -95,7 +97,7 @@ impl Gate {
         now: UnixTime,
     ) -> (OriginCall, Unpaid) {
         request.head.headers.retain(|name, _| folded(name) != KEY_HEADER);
-        self.unpaid(offer, request, Caller::Client(name), None, now)
+        self.unpaid(offer, request, ClientIdentity::Client(name), None, now)
     }
 
     /// Forwards to a priced route that is free this time.
@@ -105,7 +107,7 @@ impl Gate {
         request: IncomingRequest,
         now: UnixTime,
     ) -> (OriginCall, Unpaid) {
-        self.unpaid(offer, request, Caller::Anybody, None, now)
+        self.unpaid(offer, request, ClientIdentity::Anonymous, None, now)
     }
 
     /// Forwards to a priced route without a payment.
@@ -113,7 +115,7 @@ impl Gate {
         &self,
         offer: &Offer,
         request: IncomingRequest,
-        caller: Caller<'_>,
+        caller: ClientIdentity<'_>,
         remaining: Option<u64>,
         now: UnixTime,
     ) -> (OriginCall, Unpaid) {
@@ -129,7 +131,7 @@ impl Gate {
     fn origin_call(
         &self,
         request: &IncomingRequest,
-        caller: Caller<'_>,
+        caller: ClientIdentity<'_>,
         timeout_secs: u64,
         now: UnixTime,
     ) -> OriginCall {

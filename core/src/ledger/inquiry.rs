@@ -26,7 +26,7 @@ pub mod transfer;
 use alloc::boxed::Box;
 use alloc::string::String;
 
-use self::authorization::{Progress, Stage};
+use self::authorization::{AuthorizationStage, Progress};
 use self::finding::{Finding, Unreadable};
 use self::search::SearchedBlocks;
 use self::transfer::Transfer;
@@ -74,7 +74,7 @@ impl Question {
     /// The first request, a JSON-RPC body, and the value that accepts its reply.
     #[must_use]
     pub fn ask(self) -> (String, Asking) {
-        let stage = Stage::Heads;
+        let stage = AuthorizationStage::Heads;
         let body = batch(&stage.calls(&self));
         (body, Asking(Subject::Authorization { question: Box::new(self), stage }))
     }
@@ -119,7 +119,7 @@ impl ChainQuery {
         match self {
             Self::Authorization(question) => question.ask(),
             Self::Transfer(transfer) => {
-                let stage = transfer::Stage::Receipt;
+                let stage = transfer::TransferStage::Receipt;
                 let body = batch(&transfer.calls(&stage));
                 (body, Asking(Subject::Transfer { transfer, stage }))
             }
@@ -144,8 +144,8 @@ pub struct Asking(Subject);
 #[cfg_attr(feature = "copies", derive(Clone))]
 #[derive(Debug)]
 enum Subject {
-    Authorization { question: Box<Question>, stage: Stage },
-    Transfer { transfer: Box<Transfer>, stage: transfer::Stage },
+    Authorization { question: Box<Question>, stage: AuthorizationStage },
+    Transfer { transfer: Box<Transfer>, stage: transfer::TransferStage },
 }
 
 impl Asking {
@@ -165,7 +165,7 @@ impl Asking {
 
 fn of_authorization(
     question: Box<Question>,
-    stage: Stage,
+    stage: AuthorizationStage,
     body: &[u8],
 ) -> Result<Next, Unreadable> {
     let replies = Replies::read(body, stage.calls(&question).len())?;
@@ -180,7 +180,7 @@ fn of_authorization(
 
 fn of_transfer(
     transfer: Box<Transfer>,
-    stage: transfer::Stage,
+    stage: transfer::TransferStage,
     body: &[u8],
 ) -> Result<Next, Unreadable> {
     let replies = Replies::read(body, transfer.calls(&stage).len())?;

@@ -9,7 +9,7 @@ use farebox_core::evm::rpc::error::RpcError;
 use farebox_core::evm::transaction::SignedTransfer;
 use farebox_core::ledger::inquiry::finding::{Finality, Finding, Unreadable, Verdict, verdict};
 use farebox_core::ledger::inquiry::simulation::{AwaitingSimulation, Prospect};
-use farebox_core::ledger::inquiry::transfer::{Known, Transfer};
+use farebox_core::ledger::inquiry::transfer::{KnownParts, Transfer};
 use farebox_core::ledger::inquiry::{ChainQuery, Next, Question};
 use farebox_core::payment::TxHash;
 use farebox_core::time::UnixTime;
@@ -20,7 +20,7 @@ const CALL: &str = "0xa9059cbb000000000000000000000000209693bc6afc0c5328ba36faf0
 
 fn transfer(transaction: TxHash) -> Transfer {
     let Question { chain_id, asset, from, to, value, seen_block, seen_at, .. } = question();
-    let known = Known::Whole { nonce: 7 };
+    let known = KnownParts::Whole { nonce: 7 };
     Transfer {
         chain_id,
         asset,
@@ -154,7 +154,7 @@ fn it_never_comes_once_its_number_was_used_in_a_safe_block() {
         assert_eq!(found, *expected);
         // Who asks for its receipt alone learns nothing of the kind.
         let (found, trips) =
-            inquire(&mut chain, Transfer { known: Known::Content, ..transfer(hash) });
+            inquire(&mut chain, Transfer { known: KnownParts::Content, ..transfer(hash) });
         assert_eq!((found, trips), (pending.clone(), 1));
     }
 }
@@ -209,7 +209,7 @@ fn a_transaction_known_by_its_hash_must_call_transfer_and_nothing_else() {
     for (name, sent, is_it) in table {
         let mut chain = Chain::at(SIGHT + 20, SIGHT).with(SIGHT + 1, moved());
         chain.contents = vec![sent.clone()];
-        let question = Transfer { known: Known::Name, ..transfer(chain.hash(0)) };
+        let question = Transfer { known: KnownParts::Name, ..transfer(chain.hash(0)) };
         let (found, _) = inquire(&mut chain, question.clone());
         assert_eq!(matches!(found, Finding::Transferred { .. }), is_it, "{name}");
         if !is_it {
@@ -221,7 +221,7 @@ fn a_transaction_known_by_its_hash_must_call_transfer_and_nothing_else() {
         }
     }
     let mut nothing = Chain::at(SIGHT + 20, SIGHT);
-    let question = Transfer { known: Known::Name, ..transfer(TxHash::parse(NONCE).unwrap()) };
+    let question = Transfer { known: KnownParts::Name, ..transfer(TxHash::parse(NONCE).unwrap()) };
     assert_eq!(inquire(&mut nothing, question).0, Finding::Unused { safe_time: None });
 }
 
@@ -232,7 +232,7 @@ fn the_bytes_go_along_with_the_first_question_whatever_the_node_says_to_them() {
         chain.refuses = refuses.then_some("eth_sendRawTransaction");
         let hash = chain.hash(0);
         let question =
-            Transfer { send: Some(vec![2, 0xc0]), known: Known::Content, ..transfer(hash) };
+            Transfer { send: Some(vec![2, 0xc0]), known: KnownParts::Content, ..transfer(hash) };
         let (found, trips) = inquire(&mut chain, question);
         assert_eq!(
             found,

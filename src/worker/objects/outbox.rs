@@ -18,7 +18,7 @@ use crate::platform::sql::{Result, SqlValue};
 use crate::worker::edge;
 
 /// A notice that is due.
-pub(super) struct Notice {
+pub(super) struct DueNotice {
     id: String,
     body: String,
 }
@@ -77,7 +77,7 @@ impl Txn<'_> {
     }
 
     /// Takes at most this many notices that are due; each counts as tried.
-    pub(super) fn due_notices(&mut self, max: usize) -> Result<Vec<Notice>> {
+    pub(super) fn due_notices(&mut self, max: usize) -> Result<Vec<DueNotice>> {
         let is_due = self.chores.notice_at.is_some_and(|at| at <= self.now);
         if max == 0 || !is_due {
             return Ok(Vec::new());
@@ -89,7 +89,7 @@ impl Txn<'_> {
             let row = row?;
             if let (Some(id), Some(body)) = (text(row.first()), text(row.get(1))) {
                 let tries = row.get(2).and_then(integer).unwrap_or(0);
-                due.push((Notice { id, body }, tries));
+                due.push((DueNotice { id, body }, tries));
             }
         }
         for (notice, tries) in &due {
@@ -105,7 +105,7 @@ impl Txn<'_> {
     }
 
     /// Marks a notice as accepted.
-    pub(super) fn was_told(&mut self, notice: &Notice) -> Result<()> {
+    pub(super) fn was_told(&mut self, notice: &DueNotice) -> Result<()> {
         let query = "UPDATE outbox SET due = NULL WHERE id = ?";
         self.rows.sql().exec(query, vec![notice.id.as_str().into()])?;
         self.chores.notice_at = next(self.rows)?;
@@ -114,7 +114,7 @@ impl Txn<'_> {
 }
 
 /// Sends a notice; returns whether it was accepted.
-pub(super) async fn notify(gate: &Gate, notice: &Notice) -> bool {
+pub(super) async fn notify(gate: &Gate, notice: &DueNotice) -> bool {
     let Some(webhook) = gate.webhook() else { return false };
     let signature = webhook.signature(&notice.body, now());
     let sent = edge::post_notice(webhook.url.expose(), &signature, &notice.body, DEADLINE_MS);

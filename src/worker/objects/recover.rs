@@ -9,7 +9,7 @@ use farebox_core::ledger::inquiry::MAX_ROUND_TRIPS;
 use futures_util::future::join_all;
 
 use super::ledger::Ledger;
-use super::outbox::{Notice, notify};
+use super::outbox::{DueNotice, notify};
 use crate::platform::now;
 use crate::platform::sql::Result;
 use crate::worker::{chain, config, edge, facilitator, ledger};
@@ -25,7 +25,7 @@ enum Job {
     /// About a row.
     Row(Box<RecoveryStep>),
     /// A notice to the operator.
-    Notify(Notice),
+    Notify(DueNotice),
 }
 
 impl Ledger {

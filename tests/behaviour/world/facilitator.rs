@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use farebox_core::encoding::base64;
-use farebox_core::facilitator::reply::Reply;
+use farebox_core::facilitator::reply::FacilitatorReply;
 use serde_json::{Value, json};
 
 pub use super::chain::{Chain, transaction_of};
@@ -95,7 +95,7 @@ impl Facilitator {
     }
 
     /// Answers one call, and returns the milliseconds that it takes.
-    pub fn call(&mut self, url: &str, body: &str, now: u64) -> (Reply, u32) {
+    pub fn call(&mut self, url: &str, body: &str, now: u64) -> (FacilitatorReply, u32) {
         self.urls.push(url.to_owned());
         let request: Value = serde_json::from_str(body).unwrap();
         let payload = &request["paymentPayload"]["payload"];
@@ -135,7 +135,13 @@ impl Facilitator {
         (self.settle(plan, &nonce, signed, network, over), took)
     }
 
-    fn verify(&mut self, plan: Verify, nonce: &str, signed: &Value, over: bool) -> Reply {
+    fn verify(
+        &mut self,
+        plan: Verify,
+        nonce: &str,
+        signed: &Value,
+        over: bool,
+    ) -> FacilitatorReply {
         let refused = |reason: &str| {
             answer(
                 200,
@@ -143,9 +149,9 @@ impl Facilitator {
             )
         };
         match plan {
-            Verify::Silent => Reply::Nothing,
-            Verify::Spared => Reply::NotSent,
-            Verify::Unsigned => Reply::Unsigned,
+            Verify::Silent => FacilitatorReply::Nothing,
+            Verify::Spared => FacilitatorReply::NotSent,
+            Verify::Unsigned => FacilitatorReply::Unsigned,
             Verify::Raw(status, body) => raw(status, &body),
             Verify::Honest if self.chain.is_used(nonce) => {
                 refused("invalid_exact_evm_nonce_already_used")
@@ -164,7 +170,7 @@ impl Facilitator {
         signed: &Value,
         network: &str,
         over: bool,
-    ) -> Reply {
+    ) -> FacilitatorReply {
         let hash = match network.starts_with("solana:") {
             true => solana::transaction_of(nonce),
             false => transaction_of(nonce),
@@ -184,16 +190,16 @@ impl Facilitator {
             answer(200, &body)
         };
         match plan {
-            Settle::SilentBefore | Settle::Slow(..) => Reply::Nothing,
-            Settle::Spared => Reply::NotSent,
-            Settle::Unsigned => Reply::Unsigned,
+            Settle::SilentBefore | Settle::Slow(..) => FacilitatorReply::Nothing,
+            Settle::Spared => FacilitatorReply::NotSent,
+            Settle::Unsigned => FacilitatorReply::Unsigned,
             Settle::SilentAfter => {
                 let _ = over || self.submit(nonce, network);
-                Reply::Nothing
+                FacilitatorReply::Nothing
             }
             Settle::SilentLate => {
                 self.chain.fates.entry(nonce.to_owned()).or_default().pending += u32::from(!over);
-                Reply::Nothing
+                FacilitatorReply::Nothing
             }
             Settle::Pending => {
                 let _ = over || self.submit(nonce, network);
@@ -232,10 +238,10 @@ impl Facilitator {
     }
 }
 
-fn answer(status: u16, body: &Value) -> Reply {
+fn answer(status: u16, body: &Value) -> FacilitatorReply {
     raw(status, &body.to_string())
 }
 
-fn raw(status: u16, body: &str) -> Reply {
-    Reply::Answer { status, is_json: !body.starts_with('<'), body: body.to_owned() }
+fn raw(status: u16, body: &str) -> FacilitatorReply {
+    FacilitatorReply::Answer { status, is_json: !body.starts_with('<'), body: body.to_owned() }
 }

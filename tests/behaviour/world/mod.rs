@@ -23,7 +23,7 @@ use farebox_core::evm::address::Address;
 use farebox_core::facilitator::breaker::{Breaker, Condition, Operation, SettlementHealth};
 use farebox_core::facilitator::funds::LowBalances;
 use farebox_core::facilitator::payers::PayerHistory;
-use farebox_core::facilitator::reply::Reply as Wire;
+use farebox_core::facilitator::reply::FacilitatorReply;
 use farebox_core::facilitator::unproven::UnverifiedLimiter;
 use farebox_core::gate::Gate;
 use farebox_core::gate::admission::Admission;
@@ -380,7 +380,7 @@ impl World {
             Step::Claim(call, next) => {
                 let known = self.empties.as_ref().zip(next.draft());
                 let known = known.and_then(|(empties, draft)| empties.recall(&draft, self.now()));
-                if let Some(Wire::CachedRefusal(reason)) = known {
+                if let Some(FacilitatorReply::CachedRefusal(reason)) = known {
                     running.step = Some(next.recalled(&reason));
                     return true;
                 }
@@ -498,7 +498,7 @@ impl World {
     }
 
     /// The reply, and the milliseconds it took.
-    fn ask_facilitator(&mut self, call: &FacilitatorCall) -> (Wire, u32) {
+    fn ask_facilitator(&mut self, call: &FacilitatorCall) -> (FacilitatorReply, u32) {
         let now = self.now();
         let known = self.empties.as_ref().zip(call.draft.as_ref());
         if let Some(reply) = known.and_then(|(empties, draft)| empties.recall(draft, now)) {
@@ -507,7 +507,7 @@ impl World {
         let every = self.gate.breaker_secs();
         let breaker = self.breaker.as_mut().filter(|_| call.guarded);
         if breaker.is_some_and(|breaker| !breaker.admits(&self.payers, &call.caller, now, every)) {
-            return (Wire::NotSent, 0);
+            return (FacilitatorReply::NotSent, 0);
         }
         let (reply, took) = self.facilitator.call(&call.url, &call.body, now.secs());
         self.consecutive_failures =

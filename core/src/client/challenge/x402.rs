@@ -24,7 +24,7 @@ pub const REQUIRED_HEADER: &str = "payment-required";
 
 /// Terms of x402.
 #[derive(Debug)]
-pub(super) struct Terms {
+pub(super) struct RequiredPayment {
     /// Each entry of `accepts`: an offer, or the reason why it cannot be paid.
     pub offers: Vec<Result<Offer, ClientError>>,
     /// The server's message, cleaned.
@@ -41,7 +41,7 @@ pub(super) fn read(
     headers: &Headers,
     body: &[u8],
     policy: &Policy,
-) -> Option<Result<Terms, ClientError>> {
+) -> Option<Result<RequiredPayment, ClientError>> {
     let (version, object) = match headers.joined(REQUIRED_HEADER) {
         Some(value) => match header::decode_up_to(&value, MAX_HEADER_BYTES) {
             Ok(message) => (Version::V2, message.object),
@@ -64,7 +64,7 @@ fn terms(
     version: Version,
     object: &Map<String, Value>,
     policy: &Policy,
-) -> Result<Terms, ClientError> {
+) -> Result<RequiredPayment, ClientError> {
     match object.get("x402Version").and_then(Value::as_u64) {
         Some(number) if number == version.number() => {}
         Some(2) if version == Version::V1 => {
@@ -81,7 +81,7 @@ fn terms(
     };
     let resource = object.get("resource").filter(|resource| resource.is_object());
     let entries = accepts.iter().take(MAX_OFFERS);
-    Ok(Terms {
+    Ok(RequiredPayment {
         offers: entries.map(|entry| offer(version, entry, resource, policy)).collect(),
         error: clean(object.get("error").and_then(Value::as_str).unwrap_or_default()),
         resource: resource.cloned(),

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::payment::not_renewed;
 use super::state::{Proposed, Renewal};
-use super::{Answer, Exchange, Next};
+use super::{Exchange, Next, ReceivedResponse};
 use crate::client::budget::Budget;
 use crate::client::diagnostic::{Diagnostic, EndpointState};
 use crate::client::endpoints;
@@ -40,7 +40,7 @@ impl Exchange {
     /// the answer came.
     pub(super) fn advised(
         &mut self,
-        Answer { status, headers, body, .. }: Answer<'_>,
+        ReceivedResponse { status, headers, body, .. }: ReceivedResponse<'_>,
         renewal: Renewal,
         mut next: Next,
     ) -> Next {
@@ -128,7 +128,7 @@ impl Exchange {
     }
 
     /// Handles the answer to the plain request after a payment that came too late.
-    pub(super) fn answered_again(&mut self, answer: Answer<'_>) -> Next {
+    pub(super) fn answered_again(&mut self, answer: ReceivedResponse<'_>) -> Next {
         if (200..300).contains(&answer.status) {
             return self.delivered(answer.headers);
         }

@@ -7,8 +7,8 @@ use alloc::string::{String, ToString};
 use serde_json::{Value, json};
 
 use super::proposal::in_words;
-use super::state::{Paid, Proposed, Redelivery, Renewal, State};
-use super::{Answer, Exchange, Next};
+use super::state::{ExchangeState, Paid, Proposed, Redelivery, Renewal};
+use super::{Exchange, Next, ReceivedResponse};
 use crate::client::error::{ClientError, Reason};
 use crate::client::offer::TermsSource;
 use crate::client::prepare::{self, Prepared};
@@ -35,7 +35,7 @@ impl Exchange {
 
     /// Takes the hash of the sent transaction, which the credential names.
     pub fn broadcast(&mut self, hash: &str, now: UnixTime) -> Next {
-        let State::Proposed(Proposed { prepared, .. }) = &mut self.state else {
+        let ExchangeState::Proposed(Proposed { prepared, .. }) = &mut self.state else {
             return Next::Fail(ClientError::new(Reason::WrongTransaction, "none was asked for"));
         };
         match prepared.transaction_header(hash) {
@@ -50,7 +50,7 @@ impl Exchange {
     fn take_signature(&mut self, signature: &str, now: UnixTime) -> Result<(), ClientError> {
         let unasked = || ClientError::new(Reason::WrongSignature, "no signature was asked for");
         let renews = self.state.renewal() == Renewal::Signing;
-        if let State::Paid(_, paid) = &mut self.state
+        if let ExchangeState::Paid(_, paid) = &mut self.state
             && !renews
         {
             let Redelivery::Signing(statement) = &paid.redelivery else { return Err(unasked()) };
@@ -86,7 +86,7 @@ impl Exchange {
     /// The payment as sent, to be sent again later: header name and value, key, and expiry.
     #[must_use]
     pub fn payment(&self) -> Option<Value> {
-        let State::Paid(Proposed { prepared, .. }, paid) = &self.state else { return None };
+        let ExchangeState::Paid(Proposed { prepared, .. }, paid) = &self.state else { return None };
         Some(json!({
             "method": self.method,
             "url": self.url,
@@ -98,7 +98,7 @@ impl Exchange {
 
     /// Sends the same payment once more, after a delay.
     fn send(&mut self, wait_ms: u64) -> Next {
-        let State::Paid(_, paid) = &mut self.state else {
+        let ExchangeState::Paid(_, paid) = &mut self.state else {
             return Next::Fail(ClientError::new(Reason::MalformedChallenge, "nothing is signed"));
         };
         paid.sent = paid.sent.saturating_add(1);
@@ -131,8 +131,8 @@ impl Exchange {
         self.send(wait_ms)
     }
 
-    pub(super) fn answered_paid(&mut self, answer: Answer<'_>) -> Next {
-        let Answer { status, headers, body, now } = answer;
+    pub(super) fn answered_paid(&mut self, answer: ReceivedResponse<'_>) -> Next {
+        let ReceivedResponse { status, headers, body, now } = answer;
         let Some(Proposed { prepared, .. }) = self.state.proposed() else {
             return Next::Return(None);
         };
@@ -174,28 +174,29 @@ impl Exchange {
     /// signature.
     fn redeliver(&mut self, is_ours: bool, rejection: &Rejection, now: UnixTime) -> Next {
         match &mut self.state {
-            State::Paid(Proposed { prepared, .. }, paid) if is_ours => match paid.redelivery {
-                Redelivery::Unasked => {
-                    let (key, chain_id) = (prepared.key(), prepared.offer.chain_id);
-                    let statement =
-                        prepare::redelivery(&key, chain_id, &self.method, &self.url, now);
-                    paid.redelivery = Redelivery::Signing(statement.clone());
-                    Next::Sign(Box::new(statement))
+            ExchangeState::Paid(Proposed { prepared, .. }, paid) if is_ours => {
+                match paid.redelivery {
+                    Redelivery::Unasked => {
+                        let (key, chain_id) = (prepared.key(), prepared.offer.chain_id);
+                        let statement =
+                            prepare::redelivery(&key, chain_id, &self.method, &self.url, now);
+                        paid.redelivery = Redelivery::Signing(statement.clone());
+                        Next::Sign(Box::new(statement))
+                    }
+                    Redelivery::Signing(_) | Redelivery::Signed(_) => {
+                        let message = "the response to this payment was already delivered and is not sent again";
+                        Next::Fail(ClientError::new(Reason::PaymentConflict, message))
+                    }
                 }
-                Redelivery::Signing(_) | Redelivery::Signed(_) => {
-                    let message =
-                        "the response to this payment was already delivered and is not sent again";
-                    Next::Fail(ClientError::new(Reason::PaymentConflict, message))
-                }
-            },
+            }
             _ => Next::Fail(ClientError::new(Reason::PaymentConflict, rejection.to_string())),
         }
     }
 }
 
 /// The error for a 402 after a payment.
-fn refused(prepared: &Prepared, answer: Answer<'_>) -> ClientError {
-    let Answer { status, headers, body, .. } = answer;
+fn refused(prepared: &Prepared, answer: ReceivedResponse<'_>) -> ClientError {
+    let ReceivedResponse { status, headers, body, .. } = answer;
     let offer = &prepared.offer;
     let settlement = match &offer.asked {
         TermsSource::X402 { version, .. } => Settlement::read(*version, headers).ok().flatten(),

@@ -12,7 +12,7 @@ use crate::time::UnixTime;
 
 /// The state of an exchange.
 #[derive(Debug)]
-pub(super) enum State {
+pub(super) enum ExchangeState {
     /// No payment was asked for.
     Plain,
     /// The server asks for a payment.
@@ -60,7 +60,7 @@ pub(super) enum Renewal {
     Signed,
 }
 
-impl State {
+impl ExchangeState {
     pub(super) const fn challenge(&self) -> Option<&Challenge> {
         match self {
             Self::Plain => None,

@@ -36,7 +36,7 @@ pub(super) const MAX_NETWORKS: usize = 1_000;
 
 /// Result of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum CallResult {
     /// The payment is good.
     Good,
     /// The payment is worthless, as far as can be seen.
@@ -184,7 +184,7 @@ impl Calls {
     }
 
     /// Ends a call.
-    pub(super) fn ended(&mut self, network: &String, verdict: Verdict, now: UnixTime) {
+    pub(super) fn ended(&mut self, network: &String, verdict: CallResult, now: UnixTime) {
         if let Some(recent) = self.networks.get_mut(network) {
             recent.on_their_way.pop();
             recent.learn(verdict, now);
@@ -282,12 +282,12 @@ impl Recent {
         self.on_their_way.len().saturating_add(self.granted.len())
     }
 
-    fn learn(&mut self, verdict: Verdict, now: UnixTime) {
+    fn learn(&mut self, verdict: CallResult, now: UnixTime) {
         let debt = self.debt(now);
         (self.owed, self.since) = match verdict {
-            Verdict::Good => (debt.saturating_sub(FORGIVEN), now),
-            Verdict::Bad => (debt.saturating_add(1).min(DEBT.saturating_mul(2)), now),
-            Verdict::Open => return,
+            CallResult::Good => (debt.saturating_sub(FORGIVEN), now),
+            CallResult::Bad => (debt.saturating_add(1).min(DEBT.saturating_mul(2)), now),
+            CallResult::Open => return,
         };
     }
 

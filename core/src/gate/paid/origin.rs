@@ -6,7 +6,7 @@ use alloc::string::String;
 
 use super::claim::Claim;
 use super::{Abort, AfterRecord, BodyLimits, Kept, PaidRequest, Step};
-use crate::gate::forward::{Caller, Price, origin_call};
+use crate::gate::forward::{ClientIdentity, Price, origin_call};
 use crate::gate::reply::{Body, CORRELATION, Reply, finish_paid, scrub};
 use crate::http::ResponseHead;
 use crate::ledger::command::{Command, Delivery, Failure};
@@ -93,7 +93,8 @@ impl<'g> PaidRequest<'g> {
             network: terms.network.as_str(),
             transaction: &self.work.transaction.map(|it| it.to_text()).unwrap_or_default(),
         };
-        let caller = Caller::Payer { payer: &self.payer_text(), receipt: &self.row.receipt, price };
+        let caller =
+            ClientIdentity::Payer { payer: &self.payer_text(), receipt: &self.row.receipt, price };
         let secs = self.asked.offer.settings.origin_timeout_secs;
         let call =
             origin_call(&gate.origin.asked, &self.asked.request, caller, secs, &gate.keys, now);

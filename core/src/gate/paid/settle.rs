@@ -12,7 +12,7 @@ use super::{Abort, DOUBT_SECS, PaidRequest, Step};
 use crate::facilitator::funds::Debit;
 use crate::facilitator::outcome::{VerifyOutcome, verify_outcome};
 use crate::facilitator::payers::{Caller, Evidence};
-use crate::facilitator::reply::Reply as Wire;
+use crate::facilitator::reply::FacilitatorReply;
 use crate::facilitator::unproven::{UnverifiedCaller, UnverifiedKind};
 use crate::facilitator::wire::Expected;
 use crate::gate::offer::VERIFY_SECS;
@@ -246,7 +246,7 @@ impl<'g> Verifying<'g> {
     }
 
     /// Takes the facilitator's reply.
-    pub fn answered(self, reply: &Wire, now: UnixTime) -> Step<'g> {
+    pub fn answered(self, reply: &FacilitatorReply, now: UnixTime) -> Step<'g> {
         let Self { mut paid, claim } = self;
         let outcome = verify_outcome(reply, &paid.checked.expected);
         match (outcome, claim) {
@@ -279,21 +279,21 @@ impl<'g> Verifying<'g> {
 
 impl<'g> Settling<'g> {
     /// Takes the facilitator's reply; `client` says whether the client still waits.
-    pub fn answered(self, reply: &Wire, client: Waiting) -> Step<'g> {
+    pub fn answered(self, reply: &FacilitatorReply, client: Waiting) -> Step<'g> {
         let Self { mut paid, claim, attempt, expected } = self;
         // Before the first call of `before` nothing was submitted. That is not certain of a sealed
         // request or a re-send.
         let first = attempt == Attempt::First && paid.plan.mode == Mode::Before;
         let unsent = match reply {
-            Wire::NotSent => Some(Abort::Down),
-            Wire::Unsigned if first => Some(Abort::KeyRefused),
+            FacilitatorReply::NotSent => Some(Abort::Down),
+            FacilitatorReply::Unsigned if first => Some(Abort::KeyRefused),
             _ => None,
         };
         if let Some(ending) = unsent {
             paid.trouble();
             return paid.release(claim, Failure::NothingRan, ending);
         }
-        if let Wire::CachedRefusal(reason) = reply {
+        if let FacilitatorReply::CachedRefusal(reason) = reply {
             paid.failed_because(reason);
             return paid.release(claim, Failure::NothingRan, Abort::Refused(reason.clone()));
         }

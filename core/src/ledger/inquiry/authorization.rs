@@ -18,14 +18,14 @@ const MAX_PLACES: usize = 4;
 
 /// Result of the reply to a stage.
 pub(super) enum Progress {
-    Ask(Stage),
+    Ask(AuthorizationStage),
     Found(Finding),
 }
 
 /// The last request.
 #[cfg_attr(feature = "copies", derive(Clone))]
 #[derive(Debug)]
-pub(super) enum Stage {
+pub(super) enum AuthorizationStage {
     /// The newest and the safe block, and the receipt of the known transaction.
     Heads,
     /// Whether the authorization is used.
@@ -43,7 +43,7 @@ pub(super) struct Mined {
     block: u64,
 }
 
-impl Stage {
+impl AuthorizationStage {
     /// Takes the replies to this stage's calls.
     pub(super) fn answered(
         self,
@@ -110,11 +110,14 @@ fn heads(question: &Question, replies: &Replies) -> Result<Progress, Unreadable>
             .then_some((place, receipt))
     });
     let Some((place, receipt)) = known else {
-        return Ok(Progress::Ask(Stage::States(Heads { latest, safe })));
+        return Ok(Progress::Ask(AuthorizationStage::States(Heads { latest, safe })));
     };
     let heads = Heads { latest: latest.max(place.block), safe };
     if question.seen_block.is_none() {
-        return Ok(Progress::Ask(Stage::Receipts { heads, places: Vec::from([place]) }));
+        return Ok(Progress::Ask(AuthorizationStage::Receipts {
+            heads,
+            places: Vec::from([place]),
+        }));
     }
     conclude(question, heads, &[(place, receipt, None)]).map(Progress::Found)
 }
@@ -158,7 +161,7 @@ fn look(heads: Heads, mut search: Search, round: u8) -> Result<Progress, Unreada
         // The node says it is used, but no block shows it.
         return Err(Unreadable::Contradictory);
     }
-    Ok(Progress::Ask(Stage::Logs { heads, search, spans, round }))
+    Ok(Progress::Ask(AuthorizationStage::Logs { heads, search, spans, round }))
 }
 
 fn logs(
@@ -189,7 +192,7 @@ fn logs(
     match (places.len(), failure) {
         (0, Some(error)) => Err(error.into()),
         (0, None) => look(heads, search, round.saturating_add(1)),
-        (1..=MAX_PLACES, _) => Ok(Progress::Ask(Stage::Receipts { heads, places })),
+        (1..=MAX_PLACES, _) => Ok(Progress::Ask(AuthorizationStage::Receipts { heads, places })),
         _ => Err(Unreadable::Contradictory),
     }
 }

@@ -36,7 +36,7 @@ pub struct Transfer {
     /// The transaction.
     pub transaction: TxHash,
     /// How much of it the gate knows.
-    pub known: Known,
+    pub known: KnownParts,
     /// The newest block when the payment was claimed; later blocks are after first sight.
     pub seen_block: Option<u64>,
     /// When it was claimed, or the earliest time at which it may have been made; decides only if no
@@ -50,7 +50,7 @@ pub struct Transfer {
 
 /// How much of a transaction the gate knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Known {
+pub enum KnownParts {
     /// Its bytes, and so its effect. If it is in no block, its end is looked for, too.
     Whole {
         /// Its nonce.
@@ -65,7 +65,7 @@ pub enum Known {
 /// The last request.
 #[cfg_attr(feature = "copies", derive(Clone))]
 #[derive(Debug)]
-pub(super) enum Stage {
+pub(super) enum TransferStage {
     /// The newest and the safe block, and the receipt.
     Receipt,
     /// Whether its nonce was used for another transaction up to this block; and the receipt once
@@ -77,36 +77,42 @@ pub(super) enum Stage {
 
 /// Result of a reply.
 pub(super) enum Progress {
-    Ask(Stage),
+    Ask(TransferStage),
     Found(Finding),
 }
 
 impl Transfer {
-    pub(super) fn calls(&self, stage: &Stage) -> Vec<Call> {
+    pub(super) fn calls(&self, stage: &TransferStage) -> Vec<Call> {
         let receipt = Call::Receipt(self.transaction.to_bytes());
         match stage {
-            Stage::Receipt => {
+            TransferStage::Receipt => {
                 let mut calls =
                     Vec::from([Call::ChainId, Call::BlockNumber, Call::Block(At::Safe), receipt]);
-                if self.known == Known::Name {
+                if self.known == KnownParts::Name {
                     calls.push(Call::Transaction(self.transaction.to_bytes()));
                 }
                 calls.extend(self.send.clone().map(Call::Send));
                 calls
             }
-            Stage::Number { safe, .. } => {
+            TransferStage::Number { safe, .. } => {
                 let (account, at) = (self.from, At::Number(*safe));
                 let number = Call::TransactionCount { account, at };
                 Vec::from([Call::BlockNumber, number, receipt])
             }
-            Stage::Time { receipt, .. } => Vec::from([Call::Block(At::Number(receipt.block))]),
+            TransferStage::Time { receipt, .. } => {
+                Vec::from([Call::Block(At::Number(receipt.block))])
+            }
         }
     }
 
-    pub(super) fn answered(&self, stage: Stage, replies: &Replies) -> Result<Progress, Unreadable> {
+    pub(super) fn answered(
+        &self,
+        stage: TransferStage,
+        replies: &Replies,
+    ) -> Result<Progress, Unreadable> {
         match stage {
-            Stage::Receipt => self.began(replies),
-            Stage::Number { heads, safe, nonce } => {
+            TransferStage::Receipt => self.began(replies),
+            TransferStage::Number { heads, safe, nonce } => {
                 // A node that has not reached the safe block yet may not know its transactions
                 // either.
                 if replies.quantity(0)? < safe {
@@ -121,7 +127,7 @@ impl Transfer {
                     None => Ok(Progress::Found(PENDING)),
                 }
             }
-            Stage::Time { heads, receipt } => {
+            TransferStage::Time { heads, receipt } => {
                 let dated = replies.block(0)?.filter(|block| block.number == receipt.block);
                 let time = dated.ok_or(Unreadable::Contradictory)?.time;
                 self.concluded(heads, &receipt, Some(time)).map(Progress::Found)
@@ -137,7 +143,7 @@ impl Transfer {
         let safe = optional(replies.block(2))?.flatten();
         let latest = replies.quantity(1)?.max(safe.map_or(0, |safe| safe.number));
         let bytes = self.transaction.to_bytes();
-        if self.known == Known::Name {
+        if self.known == KnownParts::Name {
             match replies.transaction(4, &bytes)? {
                 Some(sent) if self.is_made_by(&sent) => {}
                 // The content behind a hash never changes.
@@ -152,8 +158,8 @@ impl Transfer {
         let heads = Heads { latest, safe };
         match (replies.receipt(3, &bytes)?, self.known, safe) {
             (Some(receipt), ..) => self.included(heads, receipt),
-            (None, Known::Whole { nonce }, Some(safe)) => {
-                Ok(Progress::Ask(Stage::Number { heads, safe: safe.number, nonce }))
+            (None, KnownParts::Whole { nonce }, Some(safe)) => {
+                Ok(Progress::Ask(TransferStage::Number { heads, safe: safe.number, nonce }))
             }
             (None, ..) => Ok(Progress::Found(PENDING)),
         }
@@ -170,7 +176,7 @@ impl Transfer {
     fn included(&self, heads: Heads, receipt: TransactionReceipt) -> Result<Progress, Unreadable> {
         let heads = Heads { latest: heads.latest.max(receipt.block), ..heads };
         if self.seen_block.is_none() && receipt.status == Status::Succeeded {
-            return Ok(Progress::Ask(Stage::Time { heads, receipt: Box::new(receipt) }));
+            return Ok(Progress::Ask(TransferStage::Time { heads, receipt: Box::new(receipt) }));
         }
         self.concluded(heads, &receipt, None).map(Progress::Found)
     }

@@ -1,0 +1,68 @@
+//! No type's name stands more than twice in the tree: a name that many types share says nothing.
+//! Spec: CONTRIBUTING.md, "Style in brief".
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use crate::layers::files;
+
+/// Names that may stand more often, with the reason.
+const ALLOWED: &[(&str, &str)] = &[];
+/// Most types that may share a name: the same word of two specifications, or of two systems.
+const MOST: usize = 2;
+
+/// The name of the type that a line of code begins, if it begins one. An indented alias belongs to
+/// a trait.
+fn declared(line: &str) -> Option<&str> {
+    let code = line.trim_start();
+    let code = match code.strip_prefix("pub") {
+        Some(rest) if rest.starts_with('(') => rest.split_once(") ")?.1,
+        Some(rest) => rest.strip_prefix(' ')?,
+        None => code,
+    };
+    let (kind, rest) = code.split_once(' ')?;
+    let is_type = matches!(kind, "struct" | "enum" | "trait" | "union")
+        || kind == "type" && !line.starts_with(' ');
+    let name = rest.split(|c: char| !c.is_alphanumeric() && c != '_').next()?;
+    (is_type && name.starts_with(|c: char| c.is_uppercase())).then_some(name)
+}
+
+#[test]
+fn no_type_name_stands_more_than_twice() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut all = Vec::new();
+    for folder in ["core/src", "src"] {
+        files(&root.join(folder), &mut all);
+    }
+    let mut homes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for path in all {
+        let text = fs::read_to_string(&path).unwrap();
+        let shipped = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        let home = path.strip_prefix(root).unwrap().display();
+        for name in shipped.lines().filter_map(declared) {
+            homes.entry(name.to_owned()).or_default().push(home.to_string());
+        }
+    }
+    assert!(homes.len() > 500, "{}", homes.len());
+    let allowed = |name: &String| ALLOWED.iter().any(|(known, _)| known == name);
+    homes.retain(|name, homes| homes.len() > MOST && !allowed(name));
+    assert!(homes.is_empty(), "find the field's term for each: {homes:#?}");
+}
+
+#[test]
+fn a_type_is_found_in_each_form_of_its_declaration() {
+    for line in [
+        "struct Row;",
+        "pub struct Row<'a> {",
+        "pub(super) enum Row {",
+        "    pub(in crate::gate) struct Row(u8);",
+        "pub type Row = u8;",
+        "pub trait Row: Sized {",
+    ] {
+        assert_eq!(declared(line), Some("Row"), "{line}");
+    }
+    for line in ["    type Row = u8;", "// struct Row", "let enum_row = 1;", "type_of(Row)"] {
+        assert_eq!(declared(line), None, "{line}");
+    }
+}
