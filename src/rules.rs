@@ -1,4 +1,4 @@
-//! The gate's rules as one function, for the check of the npm package's command line.
+//! The rules of gate and treasury as functions, for the check of the npm package's command line.
 
 #[path = "../xtask/src/check.rs"]
 mod check;
@@ -10,4 +10,11 @@ use wasm_bindgen::prelude::wasm_bindgen;
 #[must_use]
 pub fn judge(vars: &str) -> String {
     check::judge(vars).to_string()
+}
+
+/// What the treasury thinks of one JSON object of variables, as JSON.
+#[wasm_bindgen(js_name = judgeTreasury)]
+#[must_use]
+pub fn judge_treasury(vars: &str) -> String {
+    check::judge_treasury(vars).to_string()
 }

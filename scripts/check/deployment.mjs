@@ -29,33 +29,56 @@ const OLDEST_DATE = '2026-04-01';
  * @param {Notes} notes
  */
 export function checkDeployment(worker, env, notes) {
-  checkLedger(worker.config, env, notes);
+  checkObjects(worker.config, env, { binding: 'LEDGER', className: 'Ledger', what: 'the ledger' }, notes);
   checkPlatform(worker.config, notes);
   checkBindings(worker, notes);
   checkPayee(worker, notes);
 }
 
 /**
- * @param {Table} config
+ * The same around a treasury.
+ *
+ * @param {Worker} worker
  * @param {string | undefined} env
  * @param {Notes} notes
  */
-function checkLedger(config, env, notes) {
-  const [ledger] = config.durable_objects.bindings.filter((/** @type {Table} */ binding) => binding.name === 'LEDGER');
+export function checkTreasuryDeployment({ config }, env, notes) {
+  checkObjects(config, env, { binding: 'TREASURY', className: 'Treasury', what: 'the treasury' }, notes);
+  checkDate(config, notes);
+}
+
+/**
+ * Whether it is a treasury that a configuration describes: its objects say so, or its name.
+ *
+ * @param {Table} config
+ */
+export function isTreasury({ name, durable_objects }) {
+  return durable_objects.bindings.some((/** @type {Table} */ binding) => binding.name === 'TREASURY' || binding.class_name === 'Treasury')
+    || (durable_objects.bindings.length === 0 && /treasury/.test(name ?? ''));
+}
+
+/**
+ * @param {Table} config
+ * @param {string | undefined} env
+ * @param {{binding: string, className: string, what: string}} objects
+ * @param {Notes} notes
+ */
+function checkObjects(config, env, { binding, className, what }, notes) {
+  const [bound] = config.durable_objects.bindings.filter((/** @type {Table} */ { name }) => name === binding);
   const again = env === undefined ? '' : `; bindings are not inherited, so write [[env.${env}.durable_objects.bindings]]`;
   const path = ['durable_objects', 'bindings'];
-  if (ledger === undefined) {
+  if (bound === undefined) {
     const [other] = config.durable_objects.bindings;
-    const slip = other !== undefined && nearMiss(other.name, ['LEDGER']) ? ` (${other.name} is not read)` : '';
-    notes.error('LEDGER', `is missing${slip}; bind the class Ledger under this name${again}`, path);
-  } else if (ledger.class_name !== 'Ledger') {
-    notes.error('LEDGER', `binds the class ${ledger.class_name}; the Worker has Ledger`, path);
-  } else if (ledger.script_name === undefined) {
-    const has = (/** @type {string} */ key) => config.migrations.some((/** @type {Table} */ step) => step[key]?.includes('Ledger'));
+    const slip = other !== undefined && nearMiss(other.name, [binding]) ? ` (${other.name} is not read)` : '';
+    notes.error(binding, `is missing${slip}; bind the class ${className} under this name${again}`, path);
+  } else if (bound.class_name !== className) {
+    notes.error(binding, `binds the class ${bound.class_name}; the Worker has ${className}`, path);
+  } else if (bound.script_name === undefined) {
+    const has = (/** @type {string} */ key) => config.migrations.some((/** @type {Table} */ step) => step[key]?.includes(className));
     if (has('new_classes')) {
-      notes.error('migrations', 'make Ledger with new_classes; it needs SQLite: write new_sqlite_classes = ["Ledger"]', ['migrations']);
+      notes.error('migrations', `make ${className} with new_classes; it needs SQLite: write new_sqlite_classes = ["${className}"]`, ['migrations']);
     } else if (!has('new_sqlite_classes')) {
-      notes.error('migrations', 'have no new_sqlite_classes = ["Ledger"]; without it the ledger has no storage', ['migrations']);
+      notes.error('migrations', `have no new_sqlite_classes = ["${className}"]; without it ${what} has no storage`, ['migrations']);
     }
   }
 }
@@ -64,10 +87,18 @@ function checkLedger(config, env, notes) {
  * @param {Table} config
  * @param {Notes} notes
  */
-function checkPlatform(config, notes) {
+function checkDate(config, notes) {
   if (config.compatibility_date === undefined || config.compatibility_date < OLDEST_DATE) {
     notes.error('compatibility_date', `must be ${OLDEST_DATE} or later`, ['compatibility_date']);
   }
+}
+
+/**
+ * @param {Table} config
+ * @param {Notes} notes
+ */
+function checkPlatform(config, notes) {
+  checkDate(config, notes);
   if (!config.triggers?.crons?.length) {
     notes.warning('triggers', 'have no cron, so a ledger object whose alarm was lost is never woken; set crons = ["*/15 * * * *"]', ['triggers']);
   }

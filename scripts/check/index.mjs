@@ -2,11 +2,11 @@
 
 import { basename } from 'node:path';
 
-import { bindings, checkDeployment, checkShards } from './deployment.mjs';
+import { bindings, checkDeployment, checkShards, checkTreasuryDeployment, isTreasury } from './deployment.mjs';
 import { checkFacilitators } from './facilitators.mjs';
-import { nearMiss, SECRETS, variables } from './names.mjs';
+import { nearMiss, SECRETS, TREASURY, variables } from './names.mjs';
 import { probe } from './probes.mjs';
-import { judge } from './rules.mjs';
+import { judge as judgeGate, judgeTreasury } from './rules.mjs';
 import { checkPlaces, checkSlips, whereNotJson } from './slips.mjs';
 import { readSource } from './source.mjs';
 import { readWorker, structured } from './worker.mjs';
@@ -59,6 +59,8 @@ export async function check({ file, env, secrets = false, offline = false, say =
 
   // The names of bindings as the Worker tells them to the gate.
   const bound = bindings(worker.config);
+  const treasury = isTreasury(worker.config);
+  const judge = (/** @type {import('./source.mjs').Table} */ vars) => (treasury ? { networks: [], siblings: [], ...judgeTreasury(vars) } : judgeGate(vars));
   const judgement = judge({ ...worker.secrets, ...worker.vars, bindings: bound });
   checkPlaces(source, env, notes);
   for (const { variable, remedy: said } of judgement.errors) {
@@ -68,6 +70,8 @@ export async function check({ file, env, secrets = false, offline = false, say =
     const remedy = inPlaces(said, variable, worker.vars, (path) => placeOf(source, env, path));
     if (isAbsent && remedy.includes('`wrangler secret put ') && !secrets) {
       note(variable, `is a secret; \`${put(variable, env)}\` if it is not there yet`);
+    } else if (said.startsWith('the secret ') && said.includes(' is not set; ') && !secrets) {
+      // One that an agent of a treasury names; told below, with those of its wallets.
     } else if (isAbsent && variable === 'ROUTES' && bound.includes('CONFIG')) {
       note(variable, 'are in the KV namespace CONFIG, which is not read here');
     } else {
@@ -81,13 +85,23 @@ export async function check({ file, env, secrets = false, offline = false, say =
       note(variable, `is in ${basename(worker.secretsFile ?? '.dev.vars')}, which is not deployed; \`${put(variable, env)}\` if it is not there yet`);
     }
   }
-  checkNames(worker, notes);
-  checkSlips(worker, judgement.networks, notes);
-  checkSiblings(worker, judgement.siblings, notes);
-  checkDeployment(worker, env, notes);
-  checkShards(worker, file, env, notes);
-  checkFacilitators(worker, judgement.networks, notes);
-  if (!offline) report.probes = await probe(worker, judgement.networks, notes, say);
+  if (treasury) {
+    for (const name of secretsNamed(worker.vars)) {
+      if (name in worker.vars || (name in worker.secrets && secrets)) continue;
+      const place = name in worker.secrets ? `is in ${basename(worker.secretsFile ?? '.dev.vars')}, which is not deployed` : 'is a secret';
+      note(name, `${place}; \`${put(name, env)}\` if it is not there yet`);
+    }
+    checkNames(worker, TREASURY.variables, [...TREASURY.secrets, ...secretsNamed(worker.vars)], notes);
+    checkTreasuryDeployment(worker, env, notes);
+  } else {
+    checkNames(worker, variables(), SECRETS, notes);
+    checkSlips(worker, judgement.networks, notes);
+    checkSiblings(worker, judgement.siblings, notes);
+    checkDeployment(worker, env, notes);
+    checkShards(worker, file, env, notes);
+    checkFacilitators(worker, judgement.networks, notes);
+    if (!offline) report.probes = await probe(worker, judgement.networks, notes, say);
+  }
 
   for (const list of [report.errors, report.warnings]) list.sort((a, b) => a.line - b.line || a.column - b.column);
   return { ...report, ok: report.errors.length === 0 };
@@ -117,17 +131,31 @@ function inPlaces(remedy, variable, vars, place) {
 
 /**
  * @param {import('./worker.mjs').Worker} worker
+ * @param {readonly string[]} read variables
+ * @param {readonly string[]} secrets
  * @param {import('./deployment.mjs').Notes} notes
  */
-function checkNames({ vars }, notes) {
-  const known = [...variables(), ...SECRETS];
+function checkNames({ vars }, read, secrets, notes) {
+  const known = [...read, ...secrets];
   for (const name of Object.keys(vars)) {
     const meant = nearMiss(name, known);
     if (meant !== undefined) notes.warning(name, `is not read; did you mean ${meant}?`);
-    if (SECRETS.includes(name)) {
+    if (secrets.includes(name)) {
       notes.warning(name, `is a secret in a committed file; remove it and run \`wrangler secret put ${name}\``);
     }
   }
+}
+
+/**
+ * The secrets that the wallets and agents of a treasury name.
+ *
+ * @param {import('./source.mjs').Table} vars
+ * @returns {string[]}
+ */
+function secretsNamed({ WALLETS, ORGANIZATIONS }) {
+  const list = (/** @type {unknown} */ value) => /** @type {any[]} */ (Array.isArray(structured(value)) ? structured(value) : []);
+  const agents = list(ORGANIZATIONS).flatMap((organization) => list(organization?.agents));
+  return [...list(WALLETS).map((wallet) => wallet?.secret), ...agents.map((agent) => agent?.bootstrapKey)].filter((name) => typeof name === 'string');
 }
 
 /**

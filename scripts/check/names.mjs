@@ -8,6 +8,15 @@ export const SECRETS = [
   'CDP_API_KEY_ID', 'CDP_API_KEY_SECRET', 'OKX_API_KEY', 'OKX_API_SECRET', 'OKX_API_PASSPHRASE',
 ];
 
+/** What the treasury reads: secrets under these names, and variables. */
+export const TREASURY = /** @type {const} */ ({
+  secrets: ['TREASURY_SECRET', 'OPERATOR_TOKEN'],
+  variables: [
+    'ORGANIZATIONS', 'WALLETS', 'RPC_URL', 'FACILITATOR_URL', 'WEBHOOK_URL', 'CONFIRMATIONS', 'TOKEN_SECS', 'REVIEW_SECS', 'SEND_SECS', 'READ_SECS',
+    'TEST_NETWORKS_ONLY', 'ALLOW_LOCAL_MERCHANTS',
+  ],
+});
+
 /** Bindings, by the key of wrangler.toml that holds them. */
 export const BINDINGS = /** @type {const} */ ({
   kv_namespaces: ['CONFIG'],

@@ -1,9 +1,9 @@
-// The gate's own rules in the npm package: in the place of rules.mjs, compiled beside the bundle.
+// The rules of gate and treasury in the npm package: in the place of rules.mjs, compiled beside the bundle.
 
 import { readFileSync } from 'node:fs';
 
 // @ts-expect-error: the glue, which the bundle puts here.
-import { initSync, judge as judgeText } from '#rules';
+import { initSync, judge as judgeText, judgeTreasury as judgeTreasuryText } from '#rules';
 
 initSync({ module: readFileSync(new URL('./rules.wasm', import.meta.url)) });
 
@@ -13,4 +13,12 @@ initSync({ module: readFileSync(new URL('./rules.wasm', import.meta.url)) });
  */
 export function judge(variables) {
   return JSON.parse(judgeText(JSON.stringify(variables)));
+}
+
+/**
+ * @param {import('./source.mjs').Table} variables of a treasury
+ * @returns {Pick<import('./rules.mjs').Judgement, 'errors'>}
+ */
+export function judgeTreasury(variables) {
+  return JSON.parse(judgeTreasuryText(JSON.stringify(variables)));
 }

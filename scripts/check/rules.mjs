@@ -1,4 +1,4 @@
-// The gate's own rules: the same code that stops a misconfigured Worker, compiled for this machine.
+// The rules of gate and treasury: the same code that stops a misconfigured Worker, compiled for this machine.
 
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -21,11 +21,27 @@ let isBuilt = false;
  * @returns {Judgement}
  */
 export function judge(variables) {
+  return ruled(['check'], variables);
+}
+
+/**
+ * @param {import('./source.mjs').Table} variables of a treasury
+ * @returns {Pick<Judgement, 'errors'>}
+ */
+export function judgeTreasury(variables) {
+  return ruled(['check', 'treasury'], variables);
+}
+
+/**
+ * @param {string[]} words
+ * @param {import('./source.mjs').Table} variables
+ */
+function ruled(words, variables) {
   if (!isBuilt) {
     run('cargo', ['build', '--locked', '--quiet', '-p', 'xtask'], '');
     isBuilt = true;
   }
-  return JSON.parse(run(join(targetFolder(), 'debug', 'xtask'), ['check'], JSON.stringify(variables)));
+  return JSON.parse(run(join(targetFolder(), 'debug', 'xtask'), words, JSON.stringify(variables)));
 }
 
 /**
@@ -36,6 +52,6 @@ export function judge(variables) {
  */
 function run(command, args, input) {
   const { status, stdout, stderr, error } = spawnSync(command, args, { cwd: root, input, encoding: 'utf8' });
-  if (error !== undefined || status !== 0) throw new Unusable(`the gate's rules did not run: ${error?.message ?? stderr}`);
+  if (error !== undefined || status !== 0) throw new Unusable(`the rules did not run: ${error?.message ?? stderr}`);
   return stdout;
 }

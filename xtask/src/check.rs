@@ -1,7 +1,8 @@
-//! What the gate thinks of a configuration, as JSON.
+//! What the gate or the treasury thinks of a configuration, as JSON.
 
 use farebox_core::chain::ChainId;
 use farebox_core::gate::Gate;
+use farebox_core::treasury::Treasury;
 use serde_json::{Value, json};
 
 /// `{"errors": [{"variable", "remedy"}], "networks": [{"id", "name", "main"}], "siblings": [{"priced", "free"}]}` for one JSON
@@ -22,6 +23,16 @@ pub fn judge(vars: &str) -> Value {
         .map(|error| json!({"variable": error.variable, "remedy": error.remedy}))
         .collect();
     json!({"errors": errors, "networks": networks(vars), "siblings": siblings})
+}
+
+/// The same of a treasury, with the errors alone.
+pub fn judge_treasury(vars: &str) -> Value {
+    let errors = Treasury::from_vars(vars).err().unwrap_or_default();
+    let errors: Vec<Value> = errors
+        .iter()
+        .map(|error| json!({"variable": error.variable, "remedy": error.remedy}))
+        .collect();
+    json!({ "errors": errors })
 }
 
 fn networks(vars: &str) -> Vec<Value> {
@@ -65,6 +76,15 @@ mod tests {
     fn what_is_no_object_is_an_error_too() {
         for text in ["", "[]", "{", "null"] {
             assert_eq!(judge(text)["errors"][0]["variable"], "vars", "{text}");
+            assert_eq!(judge_treasury(text)["errors"][0]["variable"], "vars", "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_treasury_is_named() {
+        let said = judge_treasury(r#"{"TREASURY_SECRET": "short"}"#);
+        let named: Vec<_> =
+            said["errors"].as_array().unwrap().iter().map(|error| &error["variable"]).collect();
+        assert!(named.contains(&&json!("TREASURY_SECRET")), "{named:?}");
     }
 }
