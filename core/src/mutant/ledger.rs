@@ -1,0 +1,86 @@
+//! Guards of the ledger: what a payment may become, and how much an object keeps.
+
+macro_rules! ledger {
+    ($next:ident $($more:ident)*; $($listed:tt)*) => {
+        $next! { $($more)*; $($listed)*
+            /// A request for a payment in progress begins as well.
+            NoCompareAndSet,
+            /// The first use of a payment fixes nothing.
+            NoBinding,
+            /// A missing answer of the facilitator means that no money moved.
+            TimeoutIsVoid,
+            /// A released payment is not looked at again.
+            ReleaseIsFinal,
+            /// The alarm is never due.
+            AlarmNeverDue,
+            /// A response is not stored.
+            NotSealed,
+            /// A row is removed when its work is done.
+            PurgedEarly,
+            /// A missing answer of the facilitator means that it settled.
+            TimeoutIsPaid,
+            /// Any reporter counts as the holder of the row.
+            IgnoreFence,
+            /// A refusal after an unknown outcome counts.
+            RefusalEndsDoubt,
+            /// Work past its lease may begin again.
+            LapseReleases,
+            /// An abandoned payment begins again.
+            AbandonedBegins,
+            /// A repeat with other bytes than were recorded counts as the recorded one.
+            OtherBytesResume,
+            /// One transaction pays for every payment that names it.
+            TakenByAll,
+            /// A payment that is begun elsewhere begins here, too.
+            MovedBegins,
+            /// A payment that was received still counts as waiting for its payer.
+            HeirForEver,
+            /// A payer whose outcome is unknown is asked to pay again for the same request.
+            DoubtIsForgotten,
+            /// A payer whose outcome is unknown has as many payments in flight as any.
+            DoubtLeavesRoom,
+            /// A payer may leave as many unpaid rows as they like.
+            PayerGrows,
+            /// A network may leave as many unpaid rows as it likes.
+            NetworkGrows,
+            /// An object may hold as many open rows as there are.
+            ObjectGrows,
+            /// A released row gives its place to no other.
+            CrowdStays,
+            /// Both possible payments for one challenge are served.
+            RivalBegins,
+            /// A row for which no money was asked stays.
+            UnpaidStays,
+            /// A row for which money was asked is removed as well.
+            AskedGoes,
+            /// The payment alone fetches a stored response.
+            HeaderFetches,
+            /// A payment that was public for long still resumes by itself.
+            PublicResumes,
+            /// A transaction that was taken is taken by the next payment, too.
+            TakenTwice,
+            /// A question about an unknown payment leaves a mark.
+            AskWrites,
+            /// A payment that is being proven in one place is unknown in another.
+            ProvingIsForgotten,
+            /// A payment begun elsewhere counts as unknown.
+            MovedIsNothing,
+            /// A client may have as many marks of moved payments as it likes.
+            MarksGrow,
+            /// What is settled after the client was told of a doubt counts as received.
+            DoubtIsDelivered,
+            /// The operator hears of a debt that may still be served.
+            DebtsAreToldEarly,
+            /// A transaction that is never mined goes to the operator.
+            UnminedIsManual,
+            /// A transaction that is never mined is looked for as often as any doubt.
+            UnminedIsLookedFor,
+            /// A note of a transaction keeps out a client that has paid with it in time.
+            NotesHold,
+            /// The secret of a note stays where another claim takes its place.
+            NotedSecretStays,
+            /// A debt of which the operator has heard is served.
+            DebtsAreServed,
+        }
+    };
+}

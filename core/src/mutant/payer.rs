@@ -1,0 +1,44 @@
+//! Guards of the paying client and of the agent that tells it what to pay.
+
+macro_rules! payer {
+    ($next:ident $($more:ident)*; $($listed:tt)*) => {
+        $next! { $($more)*; $($listed)*
+            /// A payee stays the one of its host although nothing was paid.
+            PinnedUnpaid,
+            /// A payer answers challenges of other realms.
+            AnyRealm,
+            /// A payer does not read the reason beside the terms.
+            HeaderUnread,
+            /// An empty wallet is a refusal like any other.
+            FundsUntold,
+            /// A way to pay that a wallet cannot sign is recommended.
+            AnySchemeSigns,
+            /// Any balance affords any price.
+            AnyBalanceIsEnough,
+            /// A quote is paid for whoever names it.
+            QuoteOfAnyone,
+            /// A quote does not end.
+            QuoteForEver,
+            /// Any confirmation begins any payment.
+            AnyTokenPays,
+            /// A confirmation begins as many payments as it is shown for.
+            TokenStays,
+            /// A prepared request is executed again while it is executed.
+            ExecutingTwice,
+            /// A prepared request that was executed may be superseded.
+            ConsumedReturns,
+            /// An answer of any status asks for a payment.
+            AnyStatusAsks,
+            /// A request that lacks something is executed.
+            IssuesPass,
+            /// A token has the name that a merchant gives it.
+            NamesAreBelieved,
+            /// A known token has the decimals that a merchant gives it.
+            DecimalsAreBelieved,
+            /// A policy whose time is over still pays.
+            PolicyForEver,
+            /// Another offer than the pinned one is paid.
+            PinIsForgotten,
+        }
+    };
+}
