@@ -1,8 +1,8 @@
-// Builds the Worker: build/index.js and build/index_bg.wasm.
+// Builds a Worker: build/index.js and build/index_bg.wasm are the gate, build/treasury/ the treasury.
 //
-//   node scripts/build.mjs [--features a,b] [--out build/dir]
+//   node scripts/build.mjs [--worker treasury] [--features a,b] [--out build/dir]
 //
-// `--features` adds to `worker`, for test builds that belong in their own folder. cargo and esbuild
+// `--features` adds to the Worker's own, for test builds that belong in their own folder. cargo and esbuild
 // decide what is up to date; this script skips nothing.
 
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
@@ -16,8 +16,16 @@ import { root, run, runMain, step, StepFailed } from './steps.mjs';
 import { buildXtask, runXtask, targetFolder } from './xtask.mjs';
 
 /**
+ * The Workers: the folder of each in src/ is also the name of its feature.
+ *
+ * @type {Record<string, string>}
+ */
+const FOLDERS = { worker: 'build', treasury: 'build/treasury' };
+
+/**
  * @typedef {object} Build
- * @property {string[]} [features] besides `worker`
+ * @property {string} [worker] which one, by its folder in src/ [`worker`, the gate]
+ * @property {string[]} [features] besides the Worker's own
  * @property {string} [out] folder, relative to the repository
  * @property {boolean} [named] whether the wasm keeps the names of its functions, for a profile
  */
@@ -37,13 +45,13 @@ export async function buildWorker(build = {}) {
  *
  * @param {Build} [build]
  */
-export async function compileWorker({ features = [], out = 'build', named = false } = {}) {
+export async function compileWorker({ worker = 'worker', features = [], out = FOLDERS[worker] ?? 'build', named = false } = {}) {
   // The two write to different folders of target/, so cargo lets them run side by side.
   await Promise.all([
     buildXtask(),
     run('Worker (Rust)', 'cargo', [
       'build', '--locked', '--release', '-p', 'farebox',
-      '--target', 'wasm32-unknown-unknown', '--features', ['worker', ...features].join(','),
+      '--target', 'wasm32-unknown-unknown', '--features', [worker, ...features].join(','),
     ]),
   ]);
   const wasm = join(targetFolder(), 'wasm32-unknown-unknown', 'release', 'farebox.wasm');
@@ -57,7 +65,7 @@ export async function compileWorker({ features = [], out = 'build', named = fals
  *
  * @param {Build} [build]
  */
-export async function bundleWorker({ features = [], out = 'build' } = {}) {
+export async function bundleWorker({ worker = 'worker', features = [], out = FOLDERS[worker] ?? 'build' } = {}) {
   const glue = glueFolder(out);
   const folder = resolve(root, out);
   const [wasm, script] = [join(folder, 'index_bg.wasm'), join(folder, 'index.js')];
@@ -68,7 +76,7 @@ export async function bundleWorker({ features = [], out = 'build' } = {}) {
     copyFileSync(join(glue, 'index_bg.wasm'), wasm);
     await esbuild.build({
       absWorkingDir: root,
-      entryPoints: ['src/worker/entry.mjs'],
+      entryPoints: [`src/${worker}/entry.mjs`],
       outfile: script,
       bundle: true,
       format: 'esm',
@@ -165,9 +173,11 @@ export function isNewest(out = 'build') {
 }
 
 if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
-  const { values } = parseArgs({ options: { features: { type: 'string' }, out: { type: 'string' } } });
+  const { values } = parseArgs({ options: { worker: { type: 'string' }, features: { type: 'string' }, out: { type: 'string' } } });
   await runMain(async () => {
-    if (process.env.FAREBOX_DEV !== undefined && isNewest(values.out)) return;
-    await buildWorker({ features: values.features?.split(',').filter(Boolean), out: values.out });
+    const worker = values.worker ?? 'worker';
+    if (!(worker in FOLDERS)) throw new StepFailed(`no Worker is called ${worker}: there are ${Object.keys(FOLDERS).join(', ')}`);
+    if (process.env.FAREBOX_DEV !== undefined && isNewest(values.out ?? FOLDERS[worker])) return;
+    await buildWorker({ worker, features: values.features?.split(',').filter(Boolean), out: values.out });
   });
 }

@@ -1,6 +1,6 @@
 // Everything that must hold before a change lands: setup, then every suite below.
 //
-//   node scripts/test.mjs [lint] [core] [worker] [e2e] [pkg] [browser] [crash [moments [seed]]] [deploy]
+//   node scripts/test.mjs [lint] [core] [worker] [e2e] [pkg] [treasury] [browser] [crash [moments [seed]]] [deploy]
 //
 // Without a name it runs all. `crash` kills workerd at every step and at that many random moments
 // [20]; `deploy` compares configuration, check and documents, and asks wrangler whether it would
@@ -49,6 +49,8 @@ const AGREEMENT = 'tests/agreement/Cargo.toml';
 const compilers = { host: inTurn(), worker: inTurn() };
 const drill = once(() => compilers.worker(() => buildWorker({ features: ['panic-drill'], out: 'build/panic-drill' })));
 const gate = once(() => compilers.worker(() => buildWorker()));
+const treasury = once(() => compilers.worker(() => buildWorker({ worker: 'treasury' })));
+const treasuryDrill = once(() => compilers.worker(() => buildWorker({ worker: 'treasury', features: ['panic-drill'], out: 'build/treasury-drill' })));
 const payer = once(() => buildPayer());
 const whole = once(async () => {
   await payer();
@@ -90,6 +92,15 @@ const suites = {
     folders: ['tests/pkg'],
     first: ['tests/pkg/spending.test.ts', 'tests/pkg/faults.test.ts', 'tests/pkg/packed.test.ts'],
   },
+  treasury: {
+    before: async () => {
+      await treasuryDrill();
+      await treasury();
+      // Agents pay with the package, and some merchants are the gate.
+      await whole();
+    },
+    folders: ['tests/treasury'],
+  },
   browser: {
     before: whole,
     folders: ['tests/browser'],
@@ -101,7 +112,10 @@ const suites = {
     together: { atOnce: 4, timeoutMs: TIMEOUT_MS + moments * MOMENT_MS },
   },
   deploy: {
-    before: gate,
+    before: async () => {
+      await treasury();
+      await gate();
+    },
     folders: ['tests/configuration'],
     // It lets wrangler build the Worker again.
     alone: ['tests/configuration/deploy.test.ts'],
@@ -142,6 +156,10 @@ async function lintRust() {
   ]);
   await run('lint: clippy, Worker', 'cargo', [
     'clippy', '--locked', '-p', 'farebox', '--features', 'worker', '--target', 'wasm32-unknown-unknown',
+    '--', '-D', 'warnings',
+  ]);
+  await run('lint: clippy, treasury', 'cargo', [
+    'clippy', '--locked', '-p', 'farebox', '--features', 'treasury', '--target', 'wasm32-unknown-unknown',
     '--', '-D', 'warnings',
   ]);
   await run('lint: clippy, package', 'cargo', [
@@ -188,14 +206,23 @@ async function core() {
 }
 
 async function deploy() {
-  for (const env of ['', 'preview', 'production']) {
-    const output = await run(`check:deploy${env && `: ${env}`}`, process.execPath, [
-      'node_modules/wrangler/bin/wrangler.js', 'deploy', '--dry-run', '--env', env, '--outdir', '.wrangler/dry-run',
-    ], { env: { ...process.env, CI: '1', WRANGLER_SEND_METRICS: 'false', CLOUDFLARE_CF_FETCH_ENABLED: 'false' } });
-    show(output, /^Total Upload|^--dry-run/);
-    const warned = output.split('\n').findIndex((line) => WARNING.test(line));
-    if (warned >= 0) throw new StepFailed(`wrangler warns:\n${output.split('\n').slice(warned, warned + 12).join('\n')}`);
-  }
+  for (const env of ['', 'preview', 'production']) await dryRun(env && `: ${env}`, ['--env', env]);
+  for (const env of ['', 'production']) await dryRun(`: treasury${env && `, ${env}`}`, ['--env', env, '--config', 'src/treasury/wrangler.toml']);
+}
+
+/**
+ * Asks wrangler whether it would accept an environment.
+ *
+ * @param {string} name
+ * @param {string[]} environment
+ */
+async function dryRun(name, environment) {
+  const output = await run(`check:deploy${name}`, process.execPath, [
+    'node_modules/wrangler/bin/wrangler.js', 'deploy', '--dry-run', ...environment, '--outdir', join(root, '.wrangler/dry-run'),
+  ], { env: { ...process.env, CI: '1', WRANGLER_SEND_METRICS: 'false', CLOUDFLARE_CF_FETCH_ENABLED: 'false' } });
+  show(output, /^Total Upload|^--dry-run/);
+  const warned = output.split('\n').findIndex((line) => WARNING.test(line));
+  if (warned >= 0) throw new StepFailed(`wrangler warns:\n${output.split('\n').slice(warned, warned + 12).join('\n')}`);
 }
 
 /**

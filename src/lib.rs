@@ -4,7 +4,7 @@
 #![cfg_attr(
     all(
         any(feature = "bindings", feature = "agent", feature = "cards"),
-        not(feature = "worker"),
+        not(any(feature = "worker", feature = "treasury")),
         target_arch = "wasm32"
     ),
     no_std
@@ -15,9 +15,11 @@ extern crate alloc;
 
 #[cfg(any(feature = "bindings", feature = "agent", feature = "cards"))]
 mod bindings;
-#[cfg(feature = "worker")]
+#[cfg(any(feature = "worker", feature = "treasury"))]
 mod platform;
 #[cfg(feature = "rules")]
 mod rules;
+#[cfg(feature = "treasury")]
+mod treasury;
 #[cfg(feature = "worker")]
 mod worker;

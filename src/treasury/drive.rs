@@ -1,0 +1,160 @@
+//! Carries out a request: asks the object, does what it answers, and tells it what came of that.
+
+use farebox_core::http::RequestHead;
+use farebox_core::problem::Code;
+use farebox_core::treasury::message::{Answer, Command, Envelope, Order, Preparation, Reply};
+use farebox_core::treasury::{Treasury, Turn};
+use futures_util::future::join;
+use wasm_bindgen::JsValue;
+
+use super::calls::{self, Sent, Unusable};
+use super::routes::{Asked, Wanted};
+use super::{config, refusal};
+use crate::platform::calls::pause;
+use crate::platform::{fresh_id, now};
+
+/// Answers a request.
+pub(super) async fn answer(
+    asked: Asked,
+    head: RequestHead,
+    request: JsValue,
+    env: JsValue,
+) -> Reply {
+    let Some(treasury) = config::treasury() else {
+        return refusal::operator(Code::NotConfigured, &fresh_id());
+    };
+    let (organization, wanted) = match asked {
+        Asked::Organizations => return organizations(&treasury),
+        Asked::Object(organization, wanted) => (organization, wanted),
+    };
+    let command = match wanted {
+        Wanted::Now(command) => command,
+        Wanted::Body(make) => match calls::body_of(&request).await {
+            Ok(body) => make(body),
+            Err(unusable) => return unusable_body(&head, &unusable),
+        },
+    };
+    let (said, reporting) =
+        (Said { env, organization, head }, matches!(command, Command::Operate(_)));
+    said.follow(&treasury, command).await.unwrap_or_else(|| {
+        if reporting {
+            refusal::operator(Code::LedgerUnavailable, &fresh_id())
+        } else {
+            refusal::agent(Code::LedgerUnavailable, 503)
+        }
+    })
+}
+
+fn unusable_body(head: &RequestHead, unusable: &Unusable) -> Reply {
+    let status = match unusable {
+        Unusable::Long => 413,
+        Unusable::Broken => 400,
+    };
+    if head.target().starts_with("/api/sdk/") {
+        return refusal::agent(Code::InvalidRequest, status.into());
+    }
+    refusal::with_status(Code::InvalidRequest, status, &fresh_id())
+}
+
+fn organizations(treasury: &Treasury) -> Reply {
+    let items: Vec<_> = treasury
+        .organizations()
+        .filter_map(|name| treasury.organization(name))
+        .map(|it| serde_json::json!({"name": it.name, "environment": it.environment.name()}))
+        .collect();
+    Reply::json(200, serde_json::json!({"items": items}).to_string())
+}
+
+/// Where a request's object is.
+struct Said {
+    env: JsValue,
+    organization: String,
+    #[cfg_attr(not(feature = "panic-drill"), expect(dead_code, reason = "drills read it"))]
+    head: RequestHead,
+}
+
+impl Said {
+    /// Asks, and does what is answered until that is a reply; `None` if the object is down.
+    async fn follow(&self, treasury: &Treasury, command: Command) -> Option<Reply> {
+        let mut answer = self.ask(command).await?;
+        loop {
+            let report = match answer {
+                Answer::Reply(reply) => return Some(reply),
+                Answer::Done => return None,
+                Answer::Prepare(preparation) => self.prepare(*preparation).await,
+                Answer::Send(order) => self.send(treasury, &order).await,
+            };
+            #[cfg(feature = "panic-drill")]
+            super::drill(&self.head, "reporting");
+            answer = self.report(report).await?;
+        }
+    }
+
+    async fn ask(&self, command: Command) -> Option<Answer> {
+        let envelope = serde_json::to_string(&Envelope::of(command)).ok()?;
+        let said = calls::object(&self.env, &self.organization, &envelope).await?;
+        serde_json::from_str(&said).ok()
+    }
+
+    /// Tells the object what came of its answer, again if it does not hear: another one takes over
+    /// in a moment, and the money may have moved.
+    async fn report(&self, command: Command) -> Option<Answer> {
+        for gap in GAPS_MS {
+            match self.ask(command.clone()).await {
+                None => pause(gap).await,
+                answer => return answer,
+            }
+        }
+        self.ask(command).await
+    }
+
+    /// Asks the signer and the node.
+    async fn prepare(&self, preparation: Preparation) -> Command {
+        #[cfg(feature = "panic-drill")]
+        super::drill(&self.head, "preparing");
+        let Preparation { attempt, fence, signer, balance } = preparation;
+        let signature = async {
+            let (binding, typed) = signer?;
+            calls::signature(&self.env, &binding, &typed).await
+        };
+        let balance = async {
+            let (url, body) = balance?;
+            calls::node(&url, &body).await
+        };
+        let (signature, balance) = join(signature, balance).await;
+        Command::Prepared { attempt, fence, signature, balance }
+    }
+
+    async fn send(&self, treasury: &Treasury, order: &Order) -> Command {
+        #[cfg(feature = "panic-drill")]
+        super::drill(&self.head, "sending");
+        deliver(treasury, order).await
+    }
+}
+
+/// Sends an order, again where that is right, and returns what to report.
+pub(super) async fn deliver(treasury: &Treasury, order: &Order) -> Command {
+    let mut sent = 0_u32;
+    loop {
+        let answer = match calls::merchant(order).await {
+            Sent::Answer(answer) => Some(answer),
+            Sent::Lost => None,
+            Sent::Never => {
+                let (attempt, fence) = (order.attempt.clone(), order.fence);
+                return Command::Lost { attempt, fence, sent: sent > 0 };
+            }
+        };
+        sent = sent.saturating_add(1);
+        match treasury.turn(order, answer, sent, now()) {
+            Turn::Again(milliseconds) => {
+                pause(u32::try_from(milliseconds.max(1)).unwrap_or(LONGEST_PAUSE_MS)).await;
+            }
+            Turn::Report(command) => return command,
+        }
+    }
+}
+
+/// Milliseconds between reports that an object does not hear.
+const GAPS_MS: [u32; 3] = [100, 500, 2_000];
+/// A pause that no merchant may ask for.
+const LONGEST_PAUSE_MS: u32 = 60_000;

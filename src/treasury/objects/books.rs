@@ -1,0 +1,331 @@
+//! The books of one organization in an object's database: one statement per read and per write.
+
+use farebox_core::treasury::Treasury;
+use farebox_core::treasury::books::{Books, Change, Page};
+use farebox_core::treasury::row::{
+    AgentRow, AttemptRow, BudgetRow, DecisionRow, LogRow, Parcel, PolicyRow, ReviewRow, Scope,
+    TokenRow,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use wasm_bindgen::JsValue;
+
+use super::{long, outbox};
+use crate::platform::sql::{Result, Sql, SqlValue};
+
+/// An object's rows.
+pub(super) struct Rows<'a>(pub &'a Sql);
+
+impl Rows<'_> {
+    /// Carries out writes, in order.
+    pub(super) fn write(&self, treasury: &Treasury, changes: &[Change], now: u64) -> Result<()> {
+        changes.iter().try_for_each(|change| self.put(treasury, change, now))
+    }
+
+    fn put(&self, treasury: &Treasury, change: &Change, now: u64) -> Result<()> {
+        match change {
+            Change::Agent(row) => {
+                let query = "INSERT OR REPLACE INTO agents VALUES (?, ?)";
+                self.run(query, vec![row.name.as_str().into(), json(row)])
+            }
+            Change::Token(row) => {
+                let query = "INSERT OR REPLACE INTO tokens VALUES (?, ?, ?, ?)";
+                let (id, agent) = (row.id.as_str().into(), row.agent.as_str().into());
+                self.run(query, vec![id, agent, whole(row.created), json(row)])
+            }
+            Change::Policy(row) => {
+                let query = "INSERT OR REPLACE INTO policies VALUES (?, ?)";
+                self.run(query, vec![row.scope.key().into(), json(row)])
+            }
+            Change::Decision(row) => self.put_decision(row),
+            Change::Begin(row, parcel) => self.begin(row, parcel),
+            Change::Attempt(row) => {
+                let query = "UPDATE attempts SET money = ?, due = ?, row = ? WHERE id = ?";
+                let id = row.id.as_str().into();
+                self.run(query, vec![word(&row.money), maybe(row.due), json(row), id])
+            }
+            Change::Budget(row) => {
+                let query = "INSERT OR REPLACE INTO budgets VALUES (?, ?)";
+                self.run(query, vec![row.scope.key().into(), json(row)])
+            }
+            Change::Review(row) => {
+                let query = "INSERT OR REPLACE INTO reviews VALUES (?, ?, ?, ?, ?)";
+                let (id, agent) = (row.id.as_str().into(), row.agent.as_str().into());
+                let values = vec![id, agent, word(&row.verdict), whole(row.created), json(row)];
+                self.run(query, values)
+            }
+            Change::Log(row) => self.run("INSERT INTO log (row) VALUES (?)", vec![json(row)]),
+            Change::Outbox(notice) => outbox::put(self.0, treasury, notice, now),
+            Change::Seed(hash) => {
+                let query = "INSERT OR REPLACE INTO meta VALUES ('seed', ?)";
+                self.run(query, vec![hash.as_str().into()])
+            }
+        }
+    }
+
+    fn put_decision(&self, row: &DecisionRow) -> Result<()> {
+        let body = long::put(self.0, &row.id, &row.body)?;
+        // What is asked for again under its key is there twice otherwise.
+        let bare = DecisionRow { body: String::new(), ..row.clone() };
+        let query = "INSERT OR REPLACE INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        let values = vec![
+            row.id.as_str().into(),
+            row.agent.as_str().into(),
+            row.key.clone().into(),
+            row.request.as_str().into(),
+            row.terms.as_str().into(),
+            SqlValue::Integer(row.open.into()),
+            row.outcome.as_str().into(),
+            row.code.as_str().into(),
+            whole(row.created),
+            json(&bare),
+            body,
+        ];
+        self.run(query, values)
+    }
+
+    fn begin(&self, row: &AttemptRow, parcel: &Parcel) -> Result<()> {
+        let written = serde_json::to_string(parcel).unwrap_or_default();
+        let parcel = long::put(self.0, &row.id, &written)?;
+        let query = "INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+        let values = vec![
+            row.id.as_str().into(),
+            row.agent.as_str().into(),
+            row.receipt_id.as_str().into(),
+            word(&row.money),
+            maybe(row.due),
+            whole(row.counted),
+            json(row),
+            parcel,
+        ];
+        self.run(query, values)
+    }
+
+    fn run(&self, query: &str, values: Vec<SqlValue>) -> Result<()> {
+        self.0.exec(query, values).map(|_| ())
+    }
+
+    /// The row of a statement that finds at most one.
+    fn one<T: DeserializeOwned>(&self, query: &str, values: Vec<SqlValue>) -> Result<Option<T>> {
+        first(self.0, query, values)?.map(|value| read(&value)).transpose()
+    }
+
+    fn all<T: DeserializeOwned>(&self, query: &str, values: Vec<SqlValue>) -> Result<Vec<T>> {
+        let rows = self.0.exec(query, values)?;
+        rows.raw().map(|row| read(row?.first().unwrap_or(&SqlValue::Null))).collect()
+    }
+
+    /// A decision of a statement that finds its row and its answer.
+    fn whole_decision(&self, query: &str, values: Vec<SqlValue>) -> Result<Option<DecisionRow>> {
+        let Some(found) = self.0.exec(query, values)?.raw().next().transpose()? else {
+            return Ok(None);
+        };
+        let mut row: DecisionRow = read(found.first().unwrap_or(&SqlValue::Null))?;
+        row.body = long::get(self.0, &row.id, found.get(1))?;
+        Ok(Some(row))
+    }
+
+    /// When work is due first.
+    pub(super) fn due_first(&self) -> Result<Option<u64>> {
+        let query =
+            "SELECT min(due) FROM (SELECT min(due) AS due FROM attempts WHERE due IS NOT NULL
+            UNION ALL SELECT min(due) FROM outbox WHERE due IS NOT NULL)";
+        Ok(first(self.0, query, vec![])?.as_ref().and_then(number))
+    }
+
+    /// The organization whose books these are, once it was told.
+    pub(super) fn organization(&self) -> Result<Option<String>> {
+        let query = "SELECT value FROM meta WHERE name = 'organization'";
+        Ok(text(first(self.0, query, vec![])?.as_ref()))
+    }
+
+    pub(super) fn keep_organization(&self, name: &str) -> Result<()> {
+        self.run("INSERT OR REPLACE INTO meta VALUES ('organization', ?)", vec![name.into()])
+    }
+}
+
+impl Books for Rows<'_> {
+    type Error = JsValue;
+
+    fn agent(&self, name: &str) -> Result<Option<AgentRow>> {
+        self.one("SELECT row FROM agents WHERE name = ?", vec![name.into()])
+    }
+
+    fn agents(&self) -> Result<Vec<AgentRow>> {
+        self.all("SELECT row FROM agents ORDER BY name", vec![])
+    }
+
+    fn token(&self, id: &str) -> Result<Option<TokenRow>> {
+        self.one("SELECT row FROM tokens WHERE id = ?", vec![id.into()])
+    }
+
+    fn tokens(&self, agent: &str) -> Result<Vec<TokenRow>> {
+        self.all("SELECT row FROM tokens WHERE agent = ? ORDER BY created, id", vec![agent.into()])
+    }
+
+    fn policy(&self, scope: &Scope) -> Result<Option<PolicyRow>> {
+        self.one("SELECT row FROM policies WHERE scope = ?", vec![scope.key().into()])
+    }
+
+    fn decision(&self, id: &str) -> Result<Option<DecisionRow>> {
+        self.whole_decision("SELECT row, body FROM decisions WHERE id = ?", vec![id.into()])
+    }
+
+    fn decision_by_key(&self, agent: &str, key: &str) -> Result<Option<DecisionRow>> {
+        let query = "SELECT row, body FROM decisions WHERE agent = ? AND key = ?";
+        self.whole_decision(query, vec![agent.into(), key.into()])
+    }
+
+    fn open_decisions(&self, agent: &str, request: &str, terms: &str) -> Result<Vec<DecisionRow>> {
+        let query = "SELECT row, body, id FROM decisions
+            WHERE open = 1 AND agent = ? AND request = ? AND terms = ? ORDER BY created DESC, id DESC LIMIT 8";
+        let mut found = Vec::new();
+        for row in self.0.exec(query, vec![agent.into(), request.into(), terms.into()])?.raw() {
+            found.push(row?);
+        }
+        let with_body = |columns: Vec<SqlValue>| {
+            let mut row: DecisionRow = read(columns.first().unwrap_or(&SqlValue::Null))?;
+            row.body = long::get(self.0, &row.id, columns.get(1))?;
+            Ok(row)
+        };
+        found.into_iter().map(with_body).collect()
+    }
+
+    fn attempt(&self, id: &str) -> Result<Option<AttemptRow>> {
+        self.one("SELECT row FROM attempts WHERE id = ?", vec![id.into()])
+    }
+
+    fn attempt_by_receipt(&self, receipt: &str) -> Result<Option<AttemptRow>> {
+        self.one("SELECT row FROM attempts WHERE receipt = ?", vec![receipt.into()])
+    }
+
+    fn parcel(&self, attempt: &str) -> Result<Option<Parcel>> {
+        let query = "SELECT parcel FROM attempts WHERE id = ?";
+        let Some(column) = first(self.0, query, vec![attempt.into()])? else { return Ok(None) };
+        read(&long::get(self.0, attempt, Some(&column))?.into()).map(Some)
+    }
+
+    fn due(&self, now: u64, limit: u32) -> Result<Vec<AttemptRow>> {
+        let query =
+            "SELECT row FROM attempts WHERE due IS NOT NULL AND due <= ? ORDER BY due LIMIT ?";
+        self.all(query, vec![whole(now), whole(limit.into())])
+    }
+
+    fn budget(&self, scope: &Scope) -> Result<Option<BudgetRow>> {
+        self.one("SELECT row FROM budgets WHERE scope = ?", vec![scope.key().into()])
+    }
+
+    fn review(&self, id: &str) -> Result<Option<ReviewRow>> {
+        self.one("SELECT row FROM reviews WHERE id = ?", vec![id.into()])
+    }
+
+    /// Without their answers, which may be long.
+    fn decisions(&self, page: &Page) -> Result<Vec<DecisionRow>> {
+        let query = "SELECT row FROM decisions WHERE (created, id) < (?, ?)
+            AND (? IS NULL OR agent = ?) AND (? IS NULL OR outcome = ?) ORDER BY created DESC, id DESC LIMIT ?";
+        self.all(query, listed(page, LATEST))
+    }
+
+    fn attempts(&self, page: &Page) -> Result<Vec<AttemptRow>> {
+        let query = "SELECT row FROM attempts WHERE (counted, id) > (?, ?)
+            AND (? IS NULL OR agent = ?) AND (? IS NULL OR money = ?) ORDER BY counted, id LIMIT ?";
+        self.all(query, listed(page, 0))
+    }
+
+    fn reviews(&self, page: &Page) -> Result<Vec<ReviewRow>> {
+        let query = "SELECT row FROM reviews WHERE (created, id) < (?, ?)
+            AND (? IS NULL OR agent = ?) AND (? IS NULL OR verdict = ?) ORDER BY created DESC, id DESC LIMIT ?";
+        self.all(query, listed(page, LATEST))
+    }
+
+    fn log(&self, page: &Page) -> Result<Vec<(u64, LogRow)>> {
+        let query = "SELECT number, row FROM log WHERE number < ? ORDER BY number DESC LIMIT ?";
+        let before = page.after.as_ref().map_or(LATEST, |(number, _)| *number);
+        let rows = self.0.exec(query, vec![whole(before), whole(page.limit.into())])?;
+        let numbered = |row: Vec<SqlValue>| {
+            let line = read(row.get(1).unwrap_or(&SqlValue::Null))?;
+            Ok((row.first().and_then(number).unwrap_or(0), line))
+        };
+        rows.raw().map(|row| numbered(row?)).collect()
+    }
+
+    fn outcomes(&self) -> Result<Vec<(String, String, u64)>> {
+        let query = "SELECT outcome, code, count(*) FROM decisions GROUP BY outcome, code ORDER BY outcome, code";
+        let counted = |row: Vec<SqlValue>| {
+            let word = |at| text(row.get(at)).unwrap_or_default();
+            (word(0), word(1), row.get(2).and_then(number).unwrap_or(0))
+        };
+        self.0.exec(query, vec![])?.raw().map(|row| Ok(counted(row?))).collect()
+    }
+
+    fn seed(&self) -> Result<Option<String>> {
+        let query = "SELECT value FROM meta WHERE name = 'seed'";
+        Ok(text(first(self.0, query, vec![])?.as_ref()))
+    }
+}
+
+/// A time after all rows, and still exact.
+const LATEST: u64 = (1 << 53) - 1;
+
+/// The values of a statement that lists: where to begin, each filter twice, how many.
+fn listed(page: &Page, start: u64) -> Vec<SqlValue> {
+    let (time, id) = page.after.clone().unwrap_or((start, String::new()));
+    let filter = |of: &Option<String>| SqlValue::from(of.clone());
+    let (agent, outcome) = (&page.agent, &page.outcome);
+    vec![
+        whole(time),
+        id.into(),
+        filter(agent),
+        filter(agent),
+        filter(outcome),
+        filter(outcome),
+        whole(page.limit.into()),
+    ]
+}
+
+/// The first column of the first row.
+pub(super) fn first(sql: &Sql, query: &str, values: Vec<SqlValue>) -> Result<Option<SqlValue>> {
+    let row = sql.exec(query, values)?.raw().next().transpose()?;
+    Ok(row.and_then(|columns| columns.into_iter().next()))
+}
+
+/// A column as text.
+pub(super) fn text(value: Option<&SqlValue>) -> Option<String> {
+    match value? {
+        SqlValue::String(text) => Some(text.clone()),
+        SqlValue::Null | SqlValue::Integer(_) | SqlValue::Blob(_) => None,
+    }
+}
+
+/// A column as a whole number.
+pub(super) fn number(value: &SqlValue) -> Option<u64> {
+    match value {
+        SqlValue::Integer(number) => u64::try_from(*number).ok(),
+        SqlValue::Null | SqlValue::String(_) | SqlValue::Blob(_) => None,
+    }
+}
+
+/// A time or a number as a column; those of this project are exact.
+pub(super) fn whole(number: u64) -> SqlValue {
+    i64::try_from(number).map_or(SqlValue::Null, SqlValue::Integer)
+}
+
+fn maybe(number: Option<u64>) -> SqlValue {
+    number.map_or(SqlValue::Null, whole)
+}
+
+fn json(row: &impl Serialize) -> SqlValue {
+    serde_json::to_string(row).unwrap_or_default().into()
+}
+
+/// The one word that a state is written as.
+fn word(state: &impl Serialize) -> SqlValue {
+    serde_json::to_string(state).unwrap_or_default().trim_matches('"').into()
+}
+
+/// A row that cannot be read is an error: whatever was decided without it would be wrong.
+fn read<T: DeserializeOwned>(value: &SqlValue) -> Result<T> {
+    let row = text(Some(value)).unwrap_or_default();
+    serde_json::from_str(&row)
+        .map_err(|error| JsValue::from_str(&format!("unreadable row: {error}")))
+}

@@ -1,0 +1,59 @@
+//! The tables of a treasury object and their history; schema changes are numbered.
+//!
+//! A row is kept whole as JSON, beside the columns that it is looked up by.
+
+use super::books::{first, number};
+use crate::platform::sql::{Result, Sql};
+
+/// Schema changes in order; the number of those that have run is kept in `meta`.
+const MIGRATIONS: &[&[&str]] = &[&[
+    "CREATE TABLE agents (name TEXT PRIMARY KEY, row TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE tokens (
+        id TEXT PRIMARY KEY, agent TEXT NOT NULL, created INTEGER NOT NULL, row TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX tokens_agent ON tokens (agent, created, id)",
+    "CREATE TABLE policies (scope TEXT PRIMARY KEY, row TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE decisions (
+        id TEXT PRIMARY KEY, agent TEXT NOT NULL, key TEXT, request TEXT NOT NULL, terms TEXT NOT NULL,
+        open INTEGER NOT NULL, outcome TEXT NOT NULL, code TEXT NOT NULL, created INTEGER NOT NULL,
+        row TEXT NOT NULL, body TEXT)",
+    "CREATE UNIQUE INDEX decisions_key ON decisions (agent, key) WHERE key IS NOT NULL",
+    "CREATE INDEX decisions_open ON decisions (agent, request, terms) WHERE open = 1",
+    "CREATE INDEX decisions_created ON decisions (created, id)",
+    "CREATE TABLE attempts (
+        id TEXT PRIMARY KEY, agent TEXT NOT NULL, receipt TEXT NOT NULL, money TEXT NOT NULL, due INTEGER,
+        counted INTEGER NOT NULL, row TEXT NOT NULL, parcel TEXT)",
+    "CREATE UNIQUE INDEX attempts_receipt ON attempts (receipt)",
+    "CREATE INDEX attempts_due ON attempts (due) WHERE due IS NOT NULL",
+    "CREATE INDEX attempts_counted ON attempts (counted, id)",
+    "CREATE TABLE budgets (scope TEXT PRIMARY KEY, row TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE reviews (
+        id TEXT PRIMARY KEY, agent TEXT NOT NULL, verdict TEXT NOT NULL, created INTEGER NOT NULL,
+        row TEXT NOT NULL)",
+    "CREATE INDEX reviews_created ON reviews (created, id)",
+    "CREATE TABLE log (number INTEGER PRIMARY KEY AUTOINCREMENT, row TEXT NOT NULL)",
+    "CREATE TABLE outbox (
+        id TEXT PRIMARY KEY, body TEXT NOT NULL, tries INTEGER NOT NULL, due INTEGER,
+        created INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX outbox_due ON outbox (due) WHERE due IS NOT NULL",
+    // What is longer than a value may be.
+    "CREATE TABLE parts (
+        owner TEXT NOT NULL, number INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (owner, number)) WITHOUT ROWID",
+]];
+
+/// Brings the tables to this version.
+pub(super) fn migrate(sql: &Sql) -> Result<()> {
+    sql.exec(
+        "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+        vec![],
+    )?;
+    let done = first(sql, "SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'schema'", vec![])?;
+    let done = done.as_ref().and_then(number).unwrap_or(0);
+    for (index, statements) in MIGRATIONS.iter().enumerate().skip(done as usize) {
+        for statement in *statements {
+            sql.exec(statement, vec![])?;
+        }
+        let version = (index + 1).to_string();
+        sql.exec("INSERT OR REPLACE INTO meta VALUES ('schema', ?)", vec![version.into()])?;
+    }
+    Ok(())
+}

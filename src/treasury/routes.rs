@@ -1,0 +1,178 @@
+//! From a request's head to what it asks: a path's command, or a refusal that needs no object.
+
+use farebox_core::http::RequestHead;
+use farebox_core::problem::Code;
+use farebox_core::treasury::message::{Caller, Command, Listing, Operation, Reply};
+use farebox_core::treasury::row::Scope;
+use farebox_core::treasury::token::Token;
+use farebox_core::treasury::{Treasury, version};
+
+use super::{config, refusal};
+use crate::platform::fresh_id;
+
+/// What a request asks.
+pub(super) enum Asked {
+    /// An organization's object.
+    Object(String, Wanted),
+    /// The list of organizations.
+    Organizations,
+}
+
+/// Makes the command, with the body if there is one to be read.
+pub(super) enum Wanted {
+    /// Without the body.
+    Now(Command),
+    /// With it.
+    Body(Box<dyn FnOnce(String) -> Command>),
+}
+
+/// What this request asks.
+///
+/// # Errors
+/// The refusal that it is answered with.
+pub(super) fn read(head: &RequestHead) -> Result<Asked, Reply> {
+    let target = head.target();
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let Some(treasury) = config::treasury() else {
+        return Err(refusal::operator(Code::NotConfigured, &fresh_id()));
+    };
+    if let Some(rest) = path.strip_prefix("/api/sdk/") {
+        return agents(&treasury, head, rest);
+    }
+    match path.strip_prefix("/api/organizations") {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => {
+            if !treasury.is_operator(head.headers.get("authorization").unwrap_or_default()) {
+                return Err(refusal::operator(Code::Unauthorized, &fresh_id()));
+            }
+            operators(&treasury, head, rest.trim_matches('/'), query)
+        }
+        _ => Err(not_found()),
+    }
+}
+
+/// The contract's paths.
+fn agents(treasury: &Treasury, head: &RequestHead, rest: &str) -> Result<Asked, Reply> {
+    let field = |name: &str| head.headers.get(name).map(str::to_owned);
+    let caller = Caller {
+        authorization: field("authorization").unwrap_or_default(),
+        version: field(version::HEADER),
+        candidate: field("x-farebox-candidate"),
+    };
+    let parts: Vec<&str> = rest.split('/').collect();
+    let (method, wanted) = match parts.as_slice() {
+        ["runtime-tokens"] => ("POST", Wanted::Now(Command::Exchange(caller.clone()))),
+        ["payment-decisions"] => {
+            let caller = caller.clone();
+            ("POST", Wanted::Body(Box::new(move |body| Command::Decide(caller, body))))
+        }
+        ["receipts", id] => ("GET", Wanted::Now(Command::LookUp(caller.clone(), (*id).to_owned()))),
+        _ => return Err(refusal::agent(Code::NotFound, 404)),
+    };
+    if head.method != method {
+        return Err(refusal::agent(Code::MethodNotAllowed, 405).with("allow", method));
+    }
+    // A token of an organization that there is not is like any wrong one.
+    let token = Token::of_header(&caller.authorization);
+    match token.filter(|token| treasury.organization(&token.organization).is_some()) {
+        Some(token) => Ok(Asked::Object(token.organization, wanted)),
+        None => Err(refusal::agent(Code::Unauthorized, 401)),
+    }
+}
+
+/// The paths of operators.
+fn operators(
+    treasury: &Treasury,
+    head: &RequestHead,
+    rest: &str,
+    query: &str,
+) -> Result<Asked, Reply> {
+    let method = head.method.as_str();
+    let Some((organization, rest)) =
+        rest.split_once('/').or((!rest.is_empty()).then_some((rest, "")))
+    else {
+        return if method == "GET" { Ok(Asked::Organizations) } else { Err(not_allowed("GET")) };
+    };
+    if treasury.organization(organization).is_none() {
+        return Err(not_found());
+    }
+    let parts: Vec<&str> = rest.split('/').filter(|part| !part.is_empty()).collect();
+    let listing = || listing(query);
+    let agent = |name: &str| Scope::Agent(name.to_owned());
+    let text = |text: &str| text.to_owned();
+    let operation = match (method, parts.as_slice()) {
+        ("GET", []) => Operation::Overview,
+        ("PUT", ["policy"]) => return Ok(policy(organization, Scope::Organization)),
+        ("PUT", ["agents", name, "policy"]) => return Ok(policy(organization, agent(name))),
+        ("GET", ["agents"]) => Operation::Agents,
+        ("PUT", ["agents", name]) => Operation::PutAgent(text(name)),
+        ("DELETE", ["agents", name]) => Operation::DisableAgent(text(name)),
+        ("POST", ["agents", name, "bootstrap-keys"]) => Operation::IssueKey(text(name)),
+        ("GET", ["agents", name, "bootstrap-keys"]) => Operation::Keys(text(name)),
+        ("GET", ["agents", name, "runtime-tokens"]) => Operation::Tokens(text(name)),
+        ("DELETE", ["agents", name, "runtime-tokens"]) => Operation::RevokeTokens(text(name)),
+        ("DELETE", ["bootstrap-keys", id]) => Operation::RevokeKey(text(id)),
+        ("GET", ["budgets"]) => Operation::Budgets,
+        ("GET", ["reviews"]) => Operation::Reviews(listing()),
+        ("POST", ["reviews", id, "approve"]) => Operation::Approve(text(id)),
+        ("POST", ["reviews", id, "deny"]) => Operation::Deny(text(id)),
+        ("GET", ["decisions"]) => Operation::Decisions(listing()),
+        ("GET", ["decisions", id]) => Operation::Decision(text(id)),
+        ("GET", ["export"]) => {
+            let format = parameter(query, "format").unwrap_or_else(|| "jsonl".to_owned());
+            Operation::Export(listing(), format)
+        }
+        ("GET", ["audit"]) => Operation::Audit(listing()),
+        ("GET", ["log"]) => Operation::Log(listing()),
+        ("GET", ["metrics"]) => Operation::Metrics,
+        (_, parts) => {
+            return Err(allowed(parts).map_or_else(not_found, not_allowed));
+        }
+    };
+    Ok(Asked::Object(organization.to_owned(), Wanted::Now(Command::Operate(operation))))
+}
+
+fn policy(organization: &str, scope: Scope) -> Asked {
+    let command = |body| Command::Operate(Operation::PutPolicy(scope, body));
+    Asked::Object(organization.to_owned(), Wanted::Body(Box::new(command)))
+}
+
+/// The methods of a path that there is.
+fn allowed(parts: &[&str]) -> Option<&'static str> {
+    Some(match parts {
+        []
+        | [
+            "agents" | "budgets" | "reviews" | "decisions" | "export" | "audit" | "log" | "metrics",
+        ]
+        | ["decisions", _] => "GET",
+        ["policy"] | ["agents", _, "policy"] => "PUT",
+        ["agents", _] => "PUT, DELETE",
+        ["agents", _, "bootstrap-keys"] => "GET, POST",
+        ["agents", _, "runtime-tokens"] => "GET, DELETE",
+        ["bootstrap-keys", _] => "DELETE",
+        ["reviews", _, "approve" | "deny"] => "POST",
+        _ => return None,
+    })
+}
+
+fn not_allowed(methods: &str) -> Reply {
+    refusal::operator(Code::MethodNotAllowed, &fresh_id()).with("allow", methods)
+}
+
+fn not_found() -> Reply {
+    refusal::operator(Code::NotFound, &fresh_id())
+}
+
+fn listing(query: &str) -> Listing {
+    Listing {
+        cursor: parameter(query, "cursor"),
+        limit: parameter(query, "limit"),
+        agent: parameter(query, "agent"),
+        outcome: parameter(query, "outcome").or_else(|| parameter(query, "state")),
+    }
+}
+
+/// A parameter of a query; no value that means something here has letters that need escaping.
+fn parameter(query: &str, name: &str) -> Option<String> {
+    let found = query.split('&').filter_map(|pair| pair.split_once('='));
+    found.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+}
