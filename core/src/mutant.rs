@@ -15,6 +15,8 @@ mod ledger;
 #[macro_use]
 mod payer;
 #[macro_use]
+mod treasury;
+#[macro_use]
 mod wire;
 
 /// Declares the mutants of all lists.
@@ -33,7 +35,7 @@ macro_rules! declare {
     };
 }
 
-ledger! { gate facilitator wire payer declare; }
+ledger! { gate facilitator wire payer treasury declare; }
 
 /// Whether this thread has planted the mutant: never.
 #[cfg(not(feature = "mutants"))]

@@ -45,6 +45,7 @@ mod standing;
 mod strain;
 mod sweep;
 mod thresholds;
+mod treasury;
 mod unproven;
 mod wallets;
 mod world;

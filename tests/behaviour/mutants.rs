@@ -10,7 +10,7 @@ use farebox_core::mutant::{Mutant, plant};
 use crate::{
     agent, changes, client, clients, config, diagnostics, faults, growth, handed, ledger, limits,
     manners, mpp, mpp_client, onchain, other_chains, pricer, receipts, redelivery, requests,
-    restore, settlement, spellings, strain, unproven, wallets,
+    restore, settlement, spellings, strain, treasury, unproven, wallets,
 };
 
 /// A mutant, and a test that finds it.
@@ -154,7 +154,7 @@ fn each_planted_mutant_fails_the_test_of_its_guard() {
 
 #[test]
 fn every_mutant_is_looked_for() {
-    let explored = [ledger::explore::MUTANTS, ledger::traces::MUTANTS].concat();
+    let explored = [ledger::explore::MUTANTS, ledger::traces::MUTANTS, treasury::MUTANTS].concat();
     let in_the_worker = include_str!("../worker/mutants.test.ts");
     for mutant in Mutant::ALL {
         let listed = TABLE.iter().any(|(it, ..)| it == mutant)

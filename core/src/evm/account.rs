@@ -38,6 +38,15 @@ impl Account {
         self.address
     }
 
+    /// The point of its public key: x and y. Spec: SEC 1 section 2.3.3, without the first byte.
+    #[must_use]
+    pub fn public_key(&self) -> [u8; 64] {
+        let point = self.key.verifying_key().to_sec1_point(false);
+        let point = point.as_bytes().last_chunk::<64>();
+        // An uncompressed point has 65 bytes.
+        point.copied().unwrap_or([0; 64])
+    }
+
     /// The account's only signature over `digest`: deterministic, s in the lower half.
     ///
     /// `None` if r is above the group order, which no digest is known to cause. Spec: RFC 6979 with

@@ -72,6 +72,9 @@ pub enum Command {
         fence: u64,
         /// The answer.
         answer: MerchantAnswer,
+        /// How often the order was sent.
+        #[serde(default)]
+        sent: u32,
     },
     /// No complete answer came to an [`Order`]; `sent` is whether any byte may have left.
     Lost {
@@ -158,7 +161,7 @@ pub struct MerchantAnswer {
     pub headers: Vec<(String, String)>,
     /// The body as text, at most 1 MiB.
     pub body: String,
-    /// Whether the body was longer or broke off.
+    /// Whether the body was longer than that; one that broke off is [`Command::Lost`].
     #[serde(default)]
     pub cut: bool,
 }

@@ -8,10 +8,28 @@
 //! - there is one object for each organization, and only it writes the rows;
 //! - `random` is drawn anew for each command.
 
+mod access;
+mod answer;
+mod attempt;
 pub mod books;
+pub mod budget;
 pub mod config;
+mod decide;
+pub mod id;
+pub mod merchant;
 pub mod message;
+pub mod money;
+pub mod operate;
+pub mod outcome;
+pub mod policy;
+mod receipt;
+mod recover;
+pub mod refused;
+pub mod request;
 pub mod row;
+mod seed;
+pub mod signing;
+pub mod terms;
 pub mod token;
 pub mod version;
 
@@ -20,9 +38,8 @@ use alloc::vec::Vec;
 
 use self::books::{Books, Change};
 pub use self::config::Treasury;
-use self::message::{Answer, Command, MerchantAnswer, Order, Reply};
+use self::message::{Answer, Command, Order};
 use crate::ledger::inquiry::Question;
-use crate::ledger::inquiry::finding::Finding;
 use crate::time::UnixTime;
 
 /// Random bytes that one command may use.
@@ -96,75 +113,19 @@ impl Treasury {
         command: Command,
         scene: Scene<'_>,
     ) -> Result<Decided, B::Error> {
-        let _ = (books, scene, &self.secret, &self.wallets);
-        Ok(match command {
-            Command::Exchange(_)
-            | Command::Decide(..)
-            | Command::LookUp(..)
-            | Command::Prepared { .. }
-            | Command::Answered { .. }
-            | Command::Lost { .. }
-            | Command::Operate(_) => {
-                let body = r#"{"message":"Not served yet.","code":"not_served"}"#;
-                Decided::told(Answer::Reply(Reply::json(503, body.into())))
+        match command {
+            Command::Exchange(caller) => self.exchange(books, &caller, scene),
+            Command::Decide(caller, body) => self.decide(books, &caller, &body, scene),
+            Command::LookUp(caller, receipt) => self.look_up(books, &caller, &receipt, scene),
+            Command::Prepared { attempt, fence, signature, balance } => {
+                let (signature, balance) = (signature.as_deref(), balance.as_deref());
+                self.prepared(books, (&attempt, fence), signature, balance, scene)
             }
-        })
-    }
-
-    /// The writes for what the configuration seeds, once for each version of it. To be carried out
-    /// before the first command of an object.
-    ///
-    /// # Errors
-    /// An error of the storage.
-    pub fn seed<B: Books>(&self, books: &B, scene: Scene<'_>) -> Result<Vec<Change>, B::Error> {
-        let _ = (books, scene);
-        Ok(Vec::new())
-    }
-
-    /// Work that is due, with the writes that grant it.
-    ///
-    /// # Errors
-    /// An error of the storage.
-    pub fn recover<B: Books>(
-        &self,
-        books: &B,
-        scene: Scene<'_>,
-    ) -> Result<(Vec<Job>, Vec<Change>), B::Error> {
-        let _ = (books, scene);
-        Ok((Vec::new(), Vec::new()))
-    }
-
-    /// Takes what the chain showed of an attempt.
-    ///
-    /// # Errors
-    /// An error of the storage.
-    pub fn read<B: Books>(
-        &self,
-        books: &B,
-        attempt: &str,
-        fence: u64,
-        finding: &Finding,
-        scene: Scene<'_>,
-    ) -> Result<Vec<Change>, B::Error> {
-        let _ = (books, attempt, fence, finding, scene);
-        Ok(Vec::new())
-    }
-
-    /// Decides whether an order is sent again: by the Worker and by the alarm, after each answer
-    /// (`None` if none came). `sent` is how often it was sent.
-    #[must_use]
-    pub fn turn(
-        &self,
-        order: &Order,
-        answer: Option<MerchantAnswer>,
-        sent: u32,
-        now: UnixTime,
-    ) -> Turn {
-        let _ = (sent, now);
-        let (attempt, fence) = (order.attempt.clone(), order.fence);
-        Turn::Report(match answer {
-            Some(answer) => Command::Answered { attempt, fence, answer },
-            None => Command::Lost { attempt, fence, sent: true },
-        })
+            Command::Answered { attempt, fence, answer, sent } => {
+                self.answered(books, (&attempt, fence), &answer, sent, scene)
+            }
+            Command::Lost { attempt, fence, sent: _ } => self.lost(books, (&attempt, fence), scene),
+            Command::Operate(operation) => self.operate(books, operation, scene),
+        }
     }
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::reader::{Reader, members, text};
 use super::wallets::Wallet;
 use crate::hash;
+use crate::treasury::policy::Rules;
 use crate::treasury::row::TokenKind;
 use crate::treasury::token::{Token, is_name};
 
@@ -189,7 +190,19 @@ fn policy(
     value: Option<&Value>,
     wallets: &[Wallet],
 ) -> Option<String> {
-    let value = value?;
-    let _ = (reader, place, wallets);
-    Some(value.to_string())
+    let document = value?.to_string();
+    match Rules::from_json(&document) {
+        Ok(rules) => {
+            let known = |name: &String| wallets.iter().any(|wallet| wallet.name == *name);
+            if rules.wallet.as_ref().is_some_and(|name| !known(name)) {
+                reader.fail(&format!("{place}.wallet"), "is not the name of a wallet in WALLETS");
+            }
+        }
+        Err(faults) => {
+            for (member, remedy) in faults {
+                reader.fail(&format!("{place}.{member}"), remedy);
+            }
+        }
+    }
+    Some(document)
 }

@@ -1,0 +1,74 @@
+//! Guards of the treasury: who is served, what is paid, and what stays counted.
+
+macro_rules! treasury {
+    ($next:ident $($more:ident)*; $($listed:tt)*) => {
+        $next! { $($more)*; $($listed)*
+            /// Requests with payments go out to hosts inside a network.
+            AnyHostIsPaid,
+            /// Fields of an agent that are its own go to merchants.
+            CookiesLeave,
+            /// What is void is given back to windows in which it was not counted.
+            VoidIsGivenToOthers,
+            /// The rules of a treasury do not end.
+            RulesForEver,
+            /// An organization without allowed origins pays everyone.
+            SilenceAllows,
+            /// An origin that is denied is paid.
+            DeniedOriginsPass,
+            /// No payment is too large to be paid without a review.
+            LargePass,
+            /// A treasury's budget has no end.
+            BudgetsOverflow,
+            /// A treasury pays on test and main networks alike.
+            EnvironmentsMix,
+            /// Other terms than those that were shown are paid.
+            TermsMayDrift,
+            /// A settlement that contradicts what was signed counts.
+            LiesAreEvidence,
+            /// The refusal of a repeat counts as that of the payment.
+            RepeatsAreRefused,
+            /// A bootstrap key asks for decisions.
+            AnyTokenServes,
+            /// The id of a token is enough.
+            IdsAreTokens,
+            /// A runtime token does not end.
+            TokensForEver,
+            /// A token that was taken back counts.
+            RevokedTokensServe,
+            /// An agent that was disabled pays.
+            DisabledAgentsPay,
+            /// A client of any version is served.
+            AnyVersionIsServed,
+            /// An agent reads the receipts of others.
+            ReceiptsOfOthers,
+            /// An agent asks in the name of another.
+            AnyAgentIsNamed,
+            /// A key is decided about anew each time.
+            KeysAreForgotten,
+            /// A key answers another request.
+            KeysServeOthers,
+            /// A request whose payment is open is paid again.
+            OpenIsForgotten,
+            /// An approval does not end.
+            ReviewsForEver,
+            /// An approval holds for other terms.
+            ReviewsServeOthers,
+            /// An approval is not used up.
+            ReviewsServeTwice,
+            /// A payment is signed without being counted.
+            ReservesNothing,
+            /// A report of a Worker that lost its attempt counts.
+            OldFencesCount,
+            /// A merchant that refuses gives the money back.
+            RefusalsAreVoid,
+            /// The alarm takes an attempt over under the fence of its holder.
+            LeasesKeepFences,
+            /// Any request is sent again after a crash.
+            PostsAreRepeated,
+            /// The first block confirms a payment.
+            OneBlockConfirms,
+            /// An authorization that is unused so far never moves money.
+            UnusedIsVoid,
+        }
+    };
+}

@@ -1,0 +1,126 @@
+//! Who asks: the token, the version, and new tokens.
+
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use serde_json::json;
+
+use super::books::{Books, Change};
+use super::id::Fresh;
+use super::message::{Answer, Caller, Reply};
+use super::row::{TokenKind, TokenRow};
+use super::token::Token;
+use super::{Decided, Scene, Treasury, refused, version};
+use crate::mutant::{Mutant, planted};
+use crate::time::UnixTime;
+
+impl Treasury {
+    /// The token of a caller, if it is of this kind and counts now; otherwise the answer.
+    pub(super) fn caller<B: Books>(
+        &self,
+        books: &B,
+        caller: &Caller,
+        kind: TokenKind,
+        scene: Scene<'_>,
+    ) -> Result<Result<TokenRow, Reply>, B::Error> {
+        let no = || Ok(Err(refused::unauthorized()));
+        let Some(token) = Token::of_header(&caller.authorization) else { return no() };
+        let is_right = token.kind == kind || planted(Mutant::AnyTokenServes);
+        if !is_right || token.organization != scene.organization {
+            return no();
+        }
+        let Some(row) = books.token(&token.id)? else { return no() };
+        let is_own = token.is_of(&row.hash) || planted(Mutant::IdsAreTokens);
+        let is_over = row.expires.is_some_and(|end| scene.now.secs() >= end);
+        let may = row.kind == token.kind
+            && is_own
+            && (!is_over || planted(Mutant::TokensForEver))
+            && (!row.revoked || planted(Mutant::RevokedTokensServe));
+        if !may {
+            return no();
+        }
+        let agent = books.agent(&row.agent)?;
+        if agent.is_none_or(|agent| agent.disabled) && !planted(Mutant::DisabledAgentsPay) {
+            return no();
+        }
+        let served = caller.version.as_deref().is_some_and(version::is_served);
+        if !served && !planted(Mutant::AnyVersionIsServed) {
+            return Ok(Err(refused::unsupported_version()));
+        }
+        Ok(Ok(row))
+    }
+
+    /// Makes a runtime token for a bootstrap key.
+    pub(super) fn exchange<B: Books>(
+        &self,
+        books: &B,
+        caller: &Caller,
+        scene: Scene<'_>,
+    ) -> Result<Decided, B::Error> {
+        let parent = match self.caller(books, caller, TokenKind::Bootstrap, scene)? {
+            Ok(parent) => parent,
+            Err(reply) => return Ok(Decided::told(Answer::Reply(reply))),
+        };
+        let fresh = Fresh::of(scene.random);
+        let token = Token::new(TokenKind::Runtime, scene.organization, &fresh.token);
+        let expires = scene.now.plus(self.token_secs).secs();
+        let row = TokenRow {
+            id: token.id.clone(),
+            kind: TokenKind::Runtime,
+            agent: parent.agent,
+            hash: token.hash(),
+            created: scene.now.secs(),
+            expires: Some(expires),
+            revoked: false,
+            parent: Some(parent.id),
+        };
+        let body = json!({
+            "token": token.to_text(),
+            "expiresAt": UnixTime::from_secs(expires).rfc3339(),
+        });
+        let reply = Reply::json(201, body.to_string());
+        Ok(Decided { answer: Answer::Reply(reply), changes: Vec::from([Change::Token(row)]) })
+    }
+
+    /// The receipt of an agent's own payment.
+    pub(super) fn look_up<B: Books>(
+        &self,
+        books: &B,
+        caller: &Caller,
+        receipt: &str,
+        scene: Scene<'_>,
+    ) -> Result<Decided, B::Error> {
+        let told = |reply| Ok(Decided::told(Answer::Reply(reply)));
+        let token = match self.caller(books, caller, TokenKind::Runtime, scene)? {
+            Ok(token) => token,
+            Err(reply) => return told(reply),
+        };
+        let Some(attempt) = books.attempt_by_receipt(&receipt.to_ascii_lowercase())? else {
+            return told(refused::no_receipt());
+        };
+        let Some(decision) = books.decision(&attempt.decision)? else {
+            return told(refused::no_receipt());
+        };
+        let is_own = attempt.agent == token.agent || planted(Mutant::ReceiptsOfOthers);
+        let request = (decision.method.as_str(), decision.url.as_str());
+        let receipt = self.receipt(scene.organization, request, &attempt).filter(|_| is_own);
+        told(match receipt {
+            Some(receipt) => self.signed(Reply::json(200, json!({"receipt": receipt}).to_string())),
+            None => refused::no_receipt(),
+        })
+    }
+}
+
+/// The row of a new bootstrap key.
+pub(super) fn bootstrap(id: &str, hash: &str, agent: &str, now: UnixTime) -> TokenRow {
+    TokenRow {
+        id: id.to_string(),
+        kind: TokenKind::Bootstrap,
+        agent: agent.to_string(),
+        hash: hash.to_string(),
+        created: now.secs(),
+        expires: None,
+        revoked: false,
+        parent: None,
+    }
+}

@@ -1,0 +1,83 @@
+//! The seven answers to a decision request, and the response that carries one.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::{Map, Value, json};
+
+use super::Treasury;
+use super::message::Reply;
+use super::row::DecisionRow;
+
+/// The sentences of the contract's fixtures.
+pub(super) const REVIEW: &str = "Blocked by policy. Review event created for operator follow-up.";
+pub(super) const REJECTED: &str = "The merchant rejected the paid request after execution started.";
+pub(super) const LOST: &str =
+    "The merchant transport was lost before a final paid outcome was confirmed.";
+pub(super) const FAILED: &str = "The merchant failed to execute the paid request.";
+pub(super) const ALLOWED: &str = "Allowed by policy, and paid.";
+pub(super) const EXECUTING: &str = "The payment for this request is being executed.";
+pub(super) const NOT_SENT: &str =
+    "The execution was interrupted before anything was signed or sent; nothing was paid.";
+
+/// What an answer says.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Said {
+    pub outcome: &'static str,
+    pub code: &'static str,
+    pub reason: String,
+    pub merchant: Option<Value>,
+    pub receipt: Option<Value>,
+    pub evidence: Option<Value>,
+    /// Only of `paid_fulfillment_failed`.
+    pub settlement: Option<&'static str>,
+}
+
+impl Said {
+    pub(super) fn new(outcome: &'static str, code: &'static str, reason: &str) -> Self {
+        Self { outcome, code, reason: reason.to_string(), ..Self::default() }
+    }
+
+    /// Writes it into a decision.
+    pub(super) fn write(self, row: &mut DecisionRow, now: u64) {
+        let mut body = Map::new();
+        let mut put = |name: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                body.insert(name.to_string(), value);
+            }
+        };
+        let is_deny = self.outcome == "deny";
+        put("outcome", Some(self.outcome.into()));
+        put("paidRequestId", Some(row.id.as_str().into()));
+        put("paymentAttemptId", (!is_deny).then(|| row.attempt.as_str().into()));
+        put("reasonCode", Some(self.code.into()));
+        put("reason", Some(self.reason.into()));
+        put("merchantResponse", self.merchant);
+        put("receipt", self.receipt);
+        put("evidence", self.evidence);
+        put("settlementEvidenceClass", self.settlement.map(Value::from));
+        put("fulfillmentStatus", self.settlement.map(|_| "failed".into()));
+        let review = row.review.as_deref().filter(|_| self.code == "policy_review_required");
+        put("policyReviewEventId", review.map(Value::from));
+        row.outcome = self.outcome.to_string();
+        row.code = self.code.to_string();
+        row.body = Value::Object(body).to_string();
+        row.changed = now;
+    }
+}
+
+/// A merchant's answer in the words of the contract.
+pub(super) fn merchant(status: u32, headers: Vec<(String, String)>, body: &str) -> Value {
+    let mut fields = Map::new();
+    for (name, value) in headers {
+        fields.insert(name, value.into());
+    }
+    json!({"status": status.clamp(100, 599), "headers": fields, "body": body})
+}
+
+impl Treasury {
+    /// The response for a decision: the same bytes for the same answer.
+    pub(super) fn reply(&self, row: &DecisionRow) -> Reply {
+        self.signed(Reply::json(201, row.body.clone()))
+    }
+}

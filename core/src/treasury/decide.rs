@@ -1,0 +1,413 @@
+//! One decision, in this order: token, body, idempotency, challenge, merchant, rules, budgets,
+//! review, reservation. Each step answers, or passes on what the next one needs.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::answer::{EXECUTING, REVIEW, Said};
+use super::books::{Books, Change};
+use super::config::Wallet;
+use super::id::Fresh;
+use super::merchant::{Locality, origin};
+use super::message::{Answer, Caller, Reply};
+use super::policy::{Judged, Rules, Subject};
+use super::request::PaymentRequest;
+use super::row::{BudgetRow, DecisionRow, ReviewRow, Scope, Stage, TokenKind, Verdict};
+use super::terms::{Asked, Terms, Unpayable};
+use super::{Decided, Scene, Treasury, refused};
+use crate::client::challenge::Challenge;
+use crate::client::offer::Offer;
+use crate::client::select::best;
+use crate::mutant::{Mutant, planted};
+use crate::treasury::budget::worth;
+use crate::treasury::money::in_words;
+
+/// A request under way to its decision.
+pub(super) struct Draft<'a> {
+    pub scene: Scene<'a>,
+    pub fresh: Fresh,
+    pub request: PaymentRequest,
+    /// Hash of the request.
+    pub digest: String,
+    pub agent: String,
+    /// The key under which it is kept.
+    pub key: Option<String>,
+    pub organization: Rules,
+    pub own: Rules,
+    /// The decision that waits for a review, with that review.
+    pub waiting: Option<(DecisionRow, Option<ReviewRow>)>,
+    /// Writes so far.
+    pub changes: Vec<Change>,
+}
+
+/// The payment that is to be made.
+pub(super) struct Chosen<'a> {
+    pub terms: Terms,
+    pub challenge: Challenge,
+    /// The place of the offer in the challenge.
+    pub place: usize,
+    pub offer: Offer,
+    pub wallet: &'a Wallet,
+    pub judged: Judged,
+    /// The budgets with it.
+    pub budgets: [BudgetRow; 2],
+}
+
+impl Treasury {
+    /// Decides about a request.
+    pub(super) fn decide<B: Books>(
+        &self,
+        books: &B,
+        caller: &Caller,
+        body: &str,
+        scene: Scene<'_>,
+    ) -> Result<Decided, B::Error> {
+        let told = |reply: Reply| Ok(Decided::told(Answer::Reply(reply)));
+        let token = match self.caller(books, caller, TokenKind::Runtime, scene)? {
+            Ok(token) => token,
+            Err(reply) => return told(reply),
+        };
+        let mut request = match PaymentRequest::read(body) {
+            Ok(request) => request,
+            Err(reply) => return told(reply),
+        };
+        let is_own = request.organization == scene.organization && request.agent == token.agent;
+        if !is_own && !planted(Mutant::AnyAgentIsNamed) {
+            return told(refused::rejected());
+        }
+        if let Some(candidate) = &caller.candidate {
+            request.candidate.get_or_insert_with(|| candidate.clone());
+        }
+        let digest = request.digest();
+        let key = request.key.as_ref().map(|key| format!("k:{key}"));
+        let mut waiting = None;
+        if let Some(key) = &key
+            && let Some(row) = books.decision_by_key(&token.agent, key)?
+            && !planted(Mutant::KeysAreForgotten)
+        {
+            if row.request != digest && !planted(Mutant::KeysServeOthers) {
+                return told(refused::conflict());
+            }
+            if row.stage != Stage::Review {
+                return told(self.reply(&row));
+            }
+            waiting = Some(row);
+        }
+        let rules = |scope: &Scope| -> Result<Rules, B::Error> {
+            let row = books.policy(scope)?;
+            // Rules that cannot be read allow nothing.
+            let nothing = || Rules::from_json(r#"{"allowedOrigins":[]}"#).unwrap_or_default();
+            Ok(row.map_or_else(Rules::default, |row| {
+                Rules::from_json(&row.document).unwrap_or_else(|_| nothing())
+            }))
+        };
+        let draft = Draft {
+            scene,
+            fresh: Fresh::of(scene.random),
+            digest,
+            key,
+            organization: rules(&Scope::Organization)?,
+            own: rules(&Scope::Agent(token.agent.clone()))?,
+            agent: token.agent,
+            request,
+            waiting: None,
+            changes: Vec::new(),
+        };
+        self.consider(books, draft, waiting)
+    }
+
+    /// Reads the challenge, and finds the decision that it belongs to.
+    fn consider<B: Books>(
+        &self,
+        books: &B,
+        mut draft: Draft<'_>,
+        waiting: Option<DecisionRow>,
+    ) -> Result<Decided, B::Error> {
+        let mpp = draft.own.mpp.clone().or_else(|| draft.organization.mpp.clone());
+        let terms = Terms::of(&draft.request, mpp);
+        let challenge = match terms.read(draft.scene.now) {
+            Ok(challenge) => challenge,
+            Err(why) => return Ok(self.refuse(draft, why, None)),
+        };
+        let mut waiting = waiting;
+        let id = challenge.offers.iter().find_map(|offer| offer.charge());
+        if let (None, Some(charge)) = (&draft.key, id) {
+            // An MPP challenge is answered once.
+            let key = format!("m:{}:{}", draft.digest, charge.challenge.id);
+            if let Some(row) = books.decision_by_key(&draft.agent, &key)? {
+                if row.stage != Stage::Review {
+                    return Ok(Decided::told(Answer::Reply(self.reply(&row))));
+                }
+                waiting = Some(row);
+            }
+            draft.key = Some(key);
+        }
+        if draft.key.is_none() && !planted(Mutant::OpenIsForgotten) {
+            for offer in &challenge.offers {
+                let open = books.open_decisions(&draft.agent, &draft.digest, &offer.pin())?;
+                let Some(row) = open.into_iter().next() else { continue };
+                if row.stage != Stage::Review {
+                    return Ok(Decided::told(Answer::Reply(self.reply(&row))));
+                }
+                waiting = Some(row);
+                break;
+            }
+        }
+        if let Some(row) = waiting
+            && let Some(decided) = self.resume(books, &mut draft, row, &challenge)?
+        {
+            return Ok(decided);
+        }
+        match self.choose(books, &draft, terms, challenge)? {
+            Ok(chosen) => self.proceed(draft, chosen),
+            Err((why, offer)) => Ok(self.refuse(draft, why, offer.as_ref())),
+        }
+    }
+
+    /// Looks at the review that a decision waits for: the answer, unless it is to be judged again.
+    fn resume<B: Books>(
+        &self,
+        books: &B,
+        draft: &mut Draft<'_>,
+        mut row: DecisionRow,
+        challenge: &Challenge,
+    ) -> Result<Option<Decided>, B::Error> {
+        let now = draft.scene.now.secs();
+        let review = match &row.review {
+            Some(id) => books.review(id)?,
+            None => None,
+        };
+        let Some(mut review) = review else {
+            draft.waiting = Some((row, None));
+            return Ok(None);
+        };
+        let is_over = now >= review.expires && !planted(Mutant::ReviewsForEver);
+        let same = challenge.offers.iter().any(|offer| offer.pin() == review.terms)
+            || planted(Mutant::ReviewsServeOthers);
+        match review.verdict {
+            Verdict::Open if !is_over && same => {
+                Ok(Some(Decided::told(Answer::Reply(self.reply(&row)))))
+            }
+            Verdict::Approved if !is_over && same => {
+                draft.waiting = Some((row, Some(review)));
+                Ok(None)
+            }
+            Verdict::Open | Verdict::Approved => {
+                let is_keyed = row.key.is_some();
+                review.verdict = Verdict::Expired;
+                draft.changes.push(Change::Review(review));
+                if !is_over {
+                    // Other terms: judged anew, under the same name.
+                    draft.waiting = Some((row, None));
+                    return Ok(None);
+                }
+                let reason = "Policy denied: the review ended before anyone approved it.";
+                Said::new("deny", "policy_denied", reason).write(&mut row, now);
+                (row.stage, row.open) = (Stage::Final, false);
+                let reply = self.reply(&row);
+                draft.changes.push(Change::Decision(Box::new(row)));
+                if !is_keyed {
+                    // Without a key it is asked anew.
+                    return Ok(None);
+                }
+                let changes = core::mem::take(&mut draft.changes);
+                Ok(Some(Decided { answer: Answer::Reply(reply), changes }))
+            }
+            Verdict::Denied | Verdict::Used | Verdict::Expired => {
+                draft.waiting = Some((row, None));
+                Ok(None)
+            }
+        }
+    }
+
+    /// Chooses the offer that is paid, or says why none is.
+    #[expect(clippy::type_complexity, reason = "the offer is that of the refusal")]
+    fn choose<B: Books>(
+        &self,
+        books: &B,
+        draft: &Draft<'_>,
+        terms: Terms,
+        challenge: Challenge,
+    ) -> Result<Result<Chosen<'_>, (Unpayable, Option<Offer>)>, B::Error> {
+        let Some(organization) = self.organization(draft.scene.organization) else {
+            let why = Unpayable::deny("policy_denied", "Policy denied: the workspace is unknown.");
+            return Ok(Err((why, None)));
+        };
+        let asked = Asked {
+            candidate: draft.request.candidate.as_deref(),
+            max_amount: draft.request.max_amount.as_deref(),
+        };
+        let places = match self.candidates(&terms, &challenge, organization.environment, asked) {
+            Ok(places) => places,
+            Err(why) => return Ok(Err((why, None))),
+        };
+        let approved = draft.waiting.as_ref().and_then(|(_, review)| review.as_ref());
+        let is_approved = |offer: &Offer| {
+            approved.is_none_or(|review| review.terms == offer.pin())
+                || planted(Mutant::ReviewsServeOthers)
+        };
+        let offers = |places: &[usize]| -> Vec<(usize, Offer)> {
+            let at = |place: &usize| Some((*place, challenge.offers.get(*place)?.clone()));
+            places.iter().filter_map(at).filter(|(_, offer)| is_approved(offer)).collect()
+        };
+        let named = draft.own.wallet.as_deref().or(draft.organization.wallet.as_deref());
+        let mut failed: Option<(Unpayable, Offer)> = None;
+        let mut able: Vec<(usize, Offer, &Wallet)> = Vec::new();
+        for (place, offer) in offers(&places) {
+            match self.wallet_for(&offer.asset.network, &offer.asset.symbol, named) {
+                Ok(wallet) => able.push((place, offer, wallet)),
+                Err(why) => _ = failed.get_or_insert((why, offer)),
+            }
+        }
+        if able.is_empty() {
+            let changed = || {
+                let reason = "The terms changed: none of them is the one that was approved.";
+                Unpayable::deny("challenge_no_supported_candidates", reason)
+            };
+            let (why, offer) =
+                failed.map_or_else(|| (changed(), None), |(why, it)| (why, Some(it)));
+            return Ok(Err((why, offer)));
+        }
+        let denied = |reason: String| Unpayable::deny("policy_denied", reason);
+        let locality = if self.local_merchants { Locality::Local } else { Locality::Public };
+        let Some(origin) = origin(&draft.request.url, locality) else {
+            let reason = "Policy denied: requests to this URL are not allowed.".to_string();
+            return Ok(Err((denied(reason), None)));
+        };
+        let now = draft.scene.now;
+        let scopes = [Scope::Organization, Scope::Agent(draft.agent.clone())];
+        let [first, second] = &scopes;
+        let budget = |scope: &Scope| -> Result<BudgetRow, B::Error> {
+            let row = books.budget(scope)?;
+            Ok(row.unwrap_or_else(|| BudgetRow::new(scope.clone(), now)).at(now))
+        };
+        let budgets = (budget(first)?, budget(second)?);
+        let judge = |offer: &Offer| -> Result<(Judged, [BudgetRow; 2]), String> {
+            let subject = Subject { offer, origin: &origin, now };
+            let whole = draft.organization.judge(first, subject)?;
+            let own = draft.own.judge(second, subject)?;
+            let organization = draft.organization.afford(&budgets.0, offer)?;
+            let agent = draft.own.afford(&budgets.1, offer)?;
+            let judged = if whole == Judged::Review { whole } else { own };
+            Ok((judged, [organization, agent]))
+        };
+        let allowed: Vec<&Offer> =
+            able.iter().map(|(_, offer, _)| offer).filter(|offer| judge(offer).is_ok()).collect();
+        let all: Vec<&Offer> = able.iter().map(|(_, offer, _)| offer).collect();
+        let Some(choice) = best(&allowed).or_else(|| best(&all)).map(Offer::pin) else {
+            return Ok(Err((denied("Policy denied: nothing can be paid.".to_string()), None)));
+        };
+        let chosen = able.into_iter().find(|(_, offer, _)| offer.pin() == choice);
+        let Some((place, offer, wallet)) = chosen else {
+            return Ok(Err((denied("Policy denied: nothing can be paid.".to_string()), None)));
+        };
+        match judge(&offer) {
+            Ok((judged, budgets)) => {
+                Ok(Ok(Chosen { terms, challenge, place, offer, wallet, judged, budgets }))
+            }
+            Err(reason) => Ok(Err((denied(reason), Some(offer)))),
+        }
+    }
+
+    /// Asks for a review, or reserves.
+    fn proceed<E>(&self, mut draft: Draft<'_>, chosen: Chosen<'_>) -> Result<Decided, E> {
+        let approved = draft.waiting.as_mut().and_then(|(_, review)| review.take());
+        match (chosen.judged, approved) {
+            (Judged::Review, None) => Ok(self.review(draft, &chosen.offer)),
+            (_, approved) => {
+                if let Some(mut review) = approved
+                    && !planted(Mutant::ReviewsServeTwice)
+                {
+                    review.verdict = Verdict::Used;
+                    draft.changes.push(Change::Review(review));
+                }
+                Ok(self.reserve(draft, chosen))
+            }
+        }
+    }
+
+    /// Keeps a decision that a person has to look at.
+    fn review(&self, mut draft: Draft<'_>, offer: &Offer) -> Decided {
+        let now = draft.scene.now;
+        let mut row = self.row(&mut draft, Some(offer));
+        row.review = Some(draft.fresh.review.clone());
+        (row.stage, row.open) = (Stage::Review, true);
+        Said::new("deny", "policy_review_required", REVIEW).write(&mut row, now.secs());
+        let review = ReviewRow {
+            id: draft.fresh.review.clone(),
+            decision: row.id.clone(),
+            agent: row.agent.clone(),
+            request: row.request.clone(),
+            terms: row.terms.clone(),
+            method: row.method.clone(),
+            url: row.url.clone(),
+            amount: row.amount.clone().unwrap_or_default(),
+            asset: offer.asset.symbol.clone(),
+            payee: offer.pay_to.to_checksum(),
+            network: offer.asset.network.to_string(),
+            verdict: Verdict::Open,
+            created: now.secs(),
+            expires: now.plus(self.review_secs).secs(),
+            decided: None,
+        };
+        let notice = super::operate::review_notice("review.created", &review, now);
+        let reply = self.reply(&row);
+        let mut changes = draft.changes;
+        changes.push(Change::Review(review));
+        changes.push(Change::Decision(Box::new(row)));
+        changes.push(Change::Outbox(notice));
+        Decided { answer: Answer::Reply(reply), changes }
+    }
+
+    /// Keeps a decision that pays nothing.
+    fn refuse(&self, mut draft: Draft<'_>, why: Unpayable, offer: Option<&Offer>) -> Decided {
+        let now = draft.scene.now.secs();
+        let mut row = self.row(&mut draft, offer);
+        (row.stage, row.open) = (Stage::Final, false);
+        let mut said = Said::new(why.outcome, why.code, &why.reason);
+        said.evidence = why.evidence;
+        said.write(&mut row, now);
+        let reply = self.reply(&row);
+        let mut changes = draft.changes;
+        changes.push(Change::Decision(Box::new(row)));
+        Decided { answer: Answer::Reply(reply), changes }
+    }
+
+    /// The row of a decision: the one that waited, or a new one.
+    pub(super) fn row(&self, draft: &mut Draft<'_>, offer: Option<&Offer>) -> DecisionRow {
+        let now = draft.scene.now.secs();
+        let terms = offer.map(Offer::pin).unwrap_or_default();
+        let symbol = offer.map(|offer| offer.asset.symbol.clone());
+        let price = offer.and_then(|offer| {
+            let worth = worth(offer.amount, offer.asset.decimals)?;
+            Some(in_words(worth, &offer.asset.symbol))
+        });
+        if let Some((row, _)) = draft.waiting.take() {
+            return DecisionRow { terms, amount: price, asset: symbol, ..row };
+        }
+        let mut row = DecisionRow {
+            id: draft.fresh.decision.clone(),
+            attempt: draft.fresh.attempt.clone(),
+            agent: draft.agent.clone(),
+            key: draft.key.clone(),
+            request: draft.digest.clone(),
+            method: draft.request.method.clone(),
+            url: draft.request.url.clone(),
+            terms,
+            stage: Stage::Executing,
+            open: true,
+            outcome: String::new(),
+            code: String::new(),
+            amount: price,
+            asset: symbol,
+            review: None,
+            body: String::new(),
+            created: now,
+            changed: now,
+        };
+        Said::new("executing", "payment_execution_in_progress", EXECUTING).write(&mut row, now);
+        row
+    }
+}

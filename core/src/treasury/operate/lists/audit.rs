@@ -1,0 +1,156 @@
+//! What was spent: as the budgets have it, and as the attempts show.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::{Value, json};
+
+use super::{Listing, invalid_cursor, ok, page, told};
+use crate::amount::Amount;
+use crate::client::asset::CAP_DECIMALS;
+use crate::treasury::books::Books;
+use crate::treasury::budget::{Window, worth};
+use crate::treasury::policy::Rules;
+use crate::treasury::row::{AttemptRow, BudgetRow, Money, Scope};
+use crate::treasury::{Decided, Scene, Treasury};
+
+/// Sums of one asset in one scope, at 18 fraction digits.
+#[derive(Clone, Debug)]
+struct Sums {
+    scope: Scope,
+    symbol: String,
+    counted: Amount,
+    void: Amount,
+    confirmed: Amount,
+}
+
+impl Treasury {
+    pub(in super::super) fn budgets<B: Books>(
+        &self,
+        books: &B,
+        scene: Scene<'_>,
+    ) -> Result<Decided, B::Error> {
+        let mut scopes = Vec::from([Scope::Organization]);
+        scopes.extend(books.agents()?.into_iter().map(|agent| Scope::Agent(agent.name)));
+        let mut items: Vec<Value> = Vec::new();
+        for scope in scopes {
+            let row = books.budget(&scope)?;
+            let row = row.unwrap_or_else(|| BudgetRow::new(scope.clone(), scene.now)).at(scene.now);
+            let document = books.policy(&scope)?.map(|row| row.document).unwrap_or_default();
+            let rules = Rules::from_json(&document).unwrap_or_default();
+            for window in Window::ALL {
+                let limits = rules.budget(window);
+                let mut symbols: Vec<String> =
+                    row.assets.iter().map(|asset| asset.symbol.clone()).collect();
+                for (symbol, _) in &limits {
+                    if !symbols.contains(symbol) {
+                        symbols.push(symbol.clone());
+                    }
+                }
+                for symbol in symbols {
+                    let spent = match symbol.as_str() {
+                        "$" => row.of_dollars(window),
+                        symbol => row.of_asset(window, symbol),
+                    };
+                    let limit = limits.iter().find(|(name, _)| *name == symbol);
+                    items.push(json!({
+                        "scope": kind(&scope),
+                        "agent": agent(&scope),
+                        "asset": symbol,
+                        "window": window.name(),
+                        "since": super::time(row.start(window)),
+                        "limit": limit.map(|(_, amount)| text(*amount)),
+                        "spent": spent.map(text),
+                    }));
+                }
+            }
+        }
+        Ok(ok(&json!({"items": items})))
+    }
+
+    pub(in super::super) fn audit<B: Books>(
+        &self,
+        books: &B,
+        listing: &Listing,
+    ) -> Result<Decided, B::Error> {
+        let Some(mut page) = page(listing) else { return Ok(told(invalid_cursor())) };
+        page.limit = page.limit.max(1000);
+        let mut sums: Vec<Sums> = Vec::new();
+        let mut cursor = page.after.clone();
+        // At most a million attempts in one answer.
+        for _ in 0..1000 {
+            page.after = cursor.take();
+            let rows = books.attempts(&page)?;
+            for row in &rows {
+                for scope in [Scope::Organization, Scope::Agent(row.agent.clone())] {
+                    add(&mut sums, scope, row);
+                }
+            }
+            let is_full = u32::try_from(rows.len()).unwrap_or(u32::MAX) >= page.limit;
+            cursor = rows.last().filter(|_| is_full).map(|row| (row.counted, row.id.clone()));
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let items: Vec<Value> = sums.iter().map(shown).collect();
+        let cursor = cursor.map(|(at, id)| format!("{at}.{id}"));
+        Ok(ok(&json!({"items": items, "cursor": cursor})))
+    }
+}
+
+fn add(sums: &mut Vec<Sums>, scope: Scope, row: &AttemptRow) {
+    let worth = Amount::from_atomic(&row.value).ok().and_then(|value| worth(value, row.decimals));
+    let worth = worth.unwrap_or(Amount::ZERO);
+    let mut sum = match sums.iter().position(|it| it.scope == scope && it.symbol == row.symbol) {
+        Some(place) => sums.swap_remove(place),
+        None => Sums {
+            scope,
+            symbol: row.symbol.clone(),
+            counted: Amount::ZERO,
+            void: Amount::ZERO,
+            confirmed: Amount::ZERO,
+        },
+    };
+    let plus = |sum: Amount| sum.checked_add(worth).unwrap_or(Amount::MAX);
+    sum.counted = plus(sum.counted);
+    match row.money {
+        Money::Void => sum.void = plus(sum.void),
+        Money::Spent => sum.confirmed = plus(sum.confirmed),
+        Money::Reserved | Money::Signed => {}
+    }
+    sums.push(sum);
+}
+
+fn shown(sum: &Sums) -> Value {
+    let spent = sum.counted.checked_sub(sum.void).unwrap_or(Amount::ZERO);
+    let open = spent.checked_sub(sum.confirmed).unwrap_or(Amount::ZERO);
+    json!({
+        "scope": kind(&sum.scope),
+        "agent": agent(&sum.scope),
+        "asset": sum.symbol,
+        "signed": text(sum.counted),
+        "void": text(sum.void),
+        "spent": text(spent),
+        "confirmed": text(sum.confirmed),
+        "open": text(open),
+    })
+}
+
+fn text(amount: Amount) -> String {
+    amount.to_decimal(CAP_DECIMALS)
+}
+
+const fn kind(scope: &Scope) -> &'static str {
+    match scope {
+        Scope::Organization => "organization",
+        Scope::Agent(_) => "agent",
+    }
+}
+
+fn agent(scope: &Scope) -> Option<String> {
+    match scope {
+        Scope::Organization => None,
+        Scope::Agent(name) => Some(name.to_string()),
+    }
+}

@@ -1,0 +1,131 @@
+//! Whether rules and budgets allow a payment, and the sentence if they do not.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+
+use super::{Limit, Rules};
+use crate::amount::Amount;
+use crate::client::offer::Offer;
+use crate::mutant::{Mutant, planted};
+use crate::time::UnixTime;
+use crate::treasury::budget::{self, Window};
+use crate::treasury::money::in_words;
+use crate::treasury::row::{BudgetRow, Scope};
+
+/// A payment that is judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// What would be paid.
+    pub offer: &'a Offer,
+    /// Scheme, host and port of the merchant.
+    pub origin: &'a str,
+    /// The time.
+    pub now: UnixTime,
+}
+
+/// The sentence that says why not.
+pub type Denial = String;
+
+/// What rules that allow a payment ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judged {
+    /// Nothing more.
+    Allowed,
+    /// A person has to look first.
+    Review,
+}
+
+impl Rules {
+    /// Judges by everything but the budgets.
+    ///
+    /// # Errors
+    /// The sentence for the agent.
+    pub fn judge(&self, scope: &Scope, subject: Subject<'_>) -> Result<Judged, Denial> {
+        let Subject { offer, origin, now } = subject;
+        let whose = whose(scope);
+        let denied = |what: &str| {
+            Err(format!("Policy denied: this {what} is not allowed by the current {whose} policy."))
+        };
+        if self.expires.is_some_and(|expires| now >= expires) && !planted(Mutant::RulesForEver) {
+            return Err(format!("Policy denied: the current {whose} policy has expired."));
+        }
+        let allowed = match (&self.allowed, scope) {
+            (Some(allowed), _) => allowed.iter().any(|pattern| pattern.holds(origin)),
+            (None, Scope::Organization) => planted(Mutant::SilenceAllows),
+            (None, Scope::Agent(_)) => true,
+        };
+        let is_denied = self.denied.iter().any(|pattern| pattern.holds(origin));
+        if !allowed || is_denied && !planted(Mutant::DeniedOriginsPass) {
+            return denied("merchant");
+        }
+        if self.payees.as_ref().is_some_and(|payees| !payees.contains(&offer.pay_to)) {
+            return denied("payee");
+        }
+        if self.networks.as_ref().is_some_and(|all| !all.contains(&offer.asset.network)) {
+            return denied("network");
+        }
+        if self.assets.as_ref().is_some_and(|all| !all.contains(&offer.asset.symbol)) {
+            return denied("asset");
+        }
+        let symbol = &offer.asset.symbol;
+        let Some(worth) = budget::worth(offer.amount, offer.asset.decimals) else {
+            return Err(format!("Policy denied: the price in {symbol} is too large."));
+        };
+        if let Some(limit) = &self.per_payment
+            && limit.of(symbol).is_none_or(|limit| worth > limit)
+        {
+            let limit = words(limit.of(symbol), symbol);
+            let asked = in_words(worth, symbol);
+            return Err(format!(
+                "Policy denied: {whose} limit of {limit} per payment exceeded. Requested: {asked}."
+            ));
+        }
+        let above = |limit: &Limit| limit.of(symbol).is_none_or(|limit| worth > limit);
+        let is_large = self.review_above.as_ref().is_some_and(above);
+        Ok(if is_large && !planted(Mutant::LargePass) { Judged::Review } else { Judged::Allowed })
+    }
+
+    /// The budget with this payment in it.
+    ///
+    /// # Errors
+    /// The sentence for the agent, if a window has no room.
+    pub fn afford(&self, row: &BudgetRow, offer: &Offer) -> Result<BudgetRow, Denial> {
+        let (symbol, whose) = (&offer.asset.symbol, whose(&row.scope));
+        let large = || format!("Policy denied: the price in {symbol} is too large.");
+        let worth = budget::worth(offer.amount, offer.asset.decimals).ok_or_else(large)?;
+        for window in Window::ALL {
+            let Some(limit) = self.over(window) else { continue };
+            let spent = match limit {
+                Limit::Dollars(_) => row.of_dollars(window),
+                Limit::Assets(_) => row.of_asset(window, symbol),
+            };
+            let after = spent.and_then(|spent| spent.checked_add(worth));
+            let fits = after.zip(limit.of(symbol)).is_some_and(|(after, limit)| after <= limit);
+            if !fits && !planted(Mutant::BudgetsOverflow) {
+                let adverb = window.adverb();
+                let (limit, spent) = (words(limit.of(symbol), symbol), words(spent, symbol));
+                let asked = in_words(worth, symbol);
+                return Err(format!(
+                    "Policy denied: {whose} {adverb} budget of {limit} exceeded. Current spend: {spent}. Requested: {asked}."
+                ));
+            }
+        }
+        row.clone().plus(symbol, worth).ok_or_else(large)
+    }
+}
+
+/// As in `workspace policy`.
+fn whose(scope: &Scope) -> &'static str {
+    match scope {
+        Scope::Organization => "workspace",
+        Scope::Agent(_) => "agent",
+    }
+}
+
+/// An amount; nothing, if it is not named.
+fn words(amount: Option<Amount>, symbol: &str) -> String {
+    match amount {
+        Some(amount) => in_words(amount, symbol),
+        None => in_words(Amount::ZERO, symbol).to_string(),
+    }
+}

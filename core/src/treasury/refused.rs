@@ -1,0 +1,85 @@
+//! Answers of the contract that are no decisions.
+
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use serde_json::{Map, Value, json};
+
+use super::message::Reply;
+use super::version::CURRENT;
+
+/// For a request without a token that counts: the same whatever is wrong with it.
+#[must_use]
+pub fn unauthorized() -> Reply {
+    said(401, "The token is missing, unknown, expired or revoked.", "unauthorized")
+        .with("www-authenticate", "Bearer")
+}
+
+/// For a client of a version that is not served.
+#[must_use]
+pub fn unsupported_version() -> Reply {
+    let message = format!(
+        "This SDK version is not supported: send x-402flow-sdk-version, >=0.1.0-alpha.0 <0.2.0, such as {CURRENT}."
+    );
+    let body = json!({
+        "message": message,
+        "code": "unsupported_sdk_version",
+        "supportedVersions": [CURRENT],
+    });
+    Reply::json(400, body.to_string())
+}
+
+/// For a decision in the name of others.
+#[must_use]
+pub fn rejected() -> Reply {
+    Reply::json(404, json!({"message": "Payment decision request rejected."}).to_string())
+}
+
+/// For a receipt that the agent does not have.
+#[must_use]
+pub fn no_receipt() -> Reply {
+    said(404, "There is no receipt with this id.", "not_found")
+}
+
+/// For a body that is too long.
+#[must_use]
+pub fn too_large() -> Reply {
+    said(413, "The payment decision request is longer than 1 MiB.", "body_too_large")
+}
+
+/// For a key that stands for another request.
+#[must_use]
+pub fn conflict() -> Reply {
+    let message =
+        "The idempotency key was used for another request; nothing was paid for this one.";
+    said(409, message, "idempotency_key_conflict")
+}
+
+/// For a body that does not match the schema: what is wrong with it as a whole, and under which
+/// member.
+#[must_use]
+pub fn invalid(form: &[&str], fields: &[(&str, &str)]) -> Reply {
+    let mut members = Map::new();
+    for (name, message) in fields {
+        let list = members.entry((*name).to_string()).or_insert_with(|| Value::Array(Vec::new()));
+        if let Some(list) = list.as_array_mut() {
+            list.push((*message).into());
+        }
+    }
+    let body = json!({
+        "message": "Invalid SDK payment decision request.",
+        "issues": {"formErrors": form, "fieldErrors": members},
+    });
+    Reply::json(400, body.to_string())
+}
+
+/// For a failure of ours.
+#[must_use]
+pub fn internal() -> Reply {
+    said(500, "The treasury could not decide; ask again with the same key.", "internal")
+}
+
+fn said(status: u32, message: &str, code: &str) -> Reply {
+    Reply::json(status, json!({"message": message, "code": code}).to_string())
+}

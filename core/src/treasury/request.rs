@@ -1,0 +1,252 @@
+//! The body of a decision request. Spec: contract of `@402flow/sdk`, `sdkPaymentDecisionRequestSchema`.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::{Map, Value};
+
+use super::message::Reply;
+use super::refused;
+use super::token::is_name;
+use crate::agent::candidate::sha256;
+use crate::hash;
+
+/// Maximum size of the body, bytes.
+pub const MAX_BYTES: usize = 1024 * 1024;
+const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+
+/// A request to pay for a request.
+#[derive(Clone, Debug)]
+pub struct PaymentRequest {
+    /// Name of the organization.
+    pub organization: String,
+    /// Name of the agent.
+    pub agent: String,
+    /// HTTP method.
+    pub method: String,
+    /// The merchant's URL.
+    pub url: String,
+    /// Header fields for the merchant.
+    pub headers: Vec<(String, String)>,
+    /// Body for the merchant.
+    pub body: Option<String>,
+    /// `x402` or `l402`.
+    pub protocol: String,
+    /// Header fields of the merchant's challenge.
+    pub challenge_headers: Vec<(String, String)>,
+    /// The body of the merchant's challenge, as text.
+    pub challenge_body: String,
+    /// The client's key.
+    pub key: Option<String>,
+    /// Digest of the offer that may be paid.
+    pub candidate: Option<String>,
+    /// Most that may be paid, in whole tokens.
+    pub max_amount: Option<String>,
+}
+
+impl PaymentRequest {
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// The answer that says what is wrong with it.
+    pub fn read(body: &str) -> Result<Self, Reply> {
+        if body.len() > MAX_BYTES {
+            return Err(refused::too_large());
+        }
+        let value = match crate::encoding::json::parse_with(body.as_bytes(), MAX_BYTES) {
+            Ok(Value::Object(value)) => value,
+            Ok(_) => return Err(refused::invalid(&["Expected object"], &[])),
+            Err(_) => return Err(refused::invalid(&["Invalid JSON"], &[])),
+        };
+        let mut issues = Issues(Vec::new());
+        let context = issues.object(&value, "context");
+        let request = issues.object(&value, "request");
+        let challenge = issues.object(&value, "challenge");
+        let name = |issues: &mut Issues, name: &str| {
+            let text = issues.text("context", context.as_ref(), name).unwrap_or_default();
+            let text = text.trim().to_string();
+            if context.is_some() && !is_name(&text) {
+                issues.add("context", "Invalid");
+            }
+            text
+        };
+        let organization = name(&mut issues, "organization");
+        let agent = name(&mut issues, "agent");
+        issues.length("context", context.as_ref(), "description", 1..=200);
+        issues.kind("context", context.as_ref(), "metadata", Value::is_object, "Expected object");
+        let url = issues.text("request", request.as_ref(), "url").unwrap_or_default();
+        if request.is_some() && !is_url(&url) {
+            issues.add("request", "Invalid url");
+        }
+        let method = issues.text("request", request.as_ref(), "method").unwrap_or_default();
+        if request.is_some() && !METHODS.contains(&method.as_str()) {
+            issues.add("request", "Invalid enum value");
+        }
+        let headers = issues.record("request", request.as_ref());
+        issues.length("request", request.as_ref(), "body", 0..=MAX_BYTES);
+        issues.length("request", request.as_ref(), "bodyHash", 1..=128);
+        let protocol = issues.text("challenge", challenge.as_ref(), "protocol").unwrap_or_default();
+        if challenge.is_some() && !matches!(protocol.as_str(), "x402" | "l402") {
+            issues.add("challenge", "Invalid enum value. Expected 'x402' | 'l402'");
+        }
+        let challenge_headers = issues.record("challenge", challenge.as_ref());
+        issues.length("idempotencyKey", Some(&value), "idempotencyKey", 1..=128);
+        issues.length("candidate", Some(&value), "candidate", 1..=128);
+        issues.length("maxAmount", Some(&value), "maxAmount", 1..=100);
+        if !issues.0.is_empty() {
+            return Err(refused::invalid(&[], &issues.0));
+        }
+        let text = |object: &Map<String, Value>, name: &str| {
+            object.get(name).and_then(Value::as_str).map(ToString::to_string)
+        };
+        let request = request.unwrap_or_default();
+        let body = text(&request, "body");
+        let written = text(&request, "bodyHash");
+        let hash = sha256(body.as_deref().unwrap_or_default());
+        if written.is_some_and(|written| !written.eq_ignore_ascii_case(&hash)) {
+            let message = "bodyHash is not the SHA-256 of the body";
+            return Err(refused::invalid(&[], &[("request", message)]));
+        }
+        let challenge_body = match challenge.as_ref().and_then(|it| it.get("body")) {
+            None | Some(Value::Null) => String::new(),
+            Some(Value::String(text)) => text.clone(),
+            Some(value) => unwrapped(value).to_string(),
+        };
+        Ok(Self {
+            organization,
+            agent,
+            method,
+            url,
+            headers,
+            body,
+            protocol,
+            challenge_headers,
+            challenge_body,
+            key: text(&value, "idempotencyKey"),
+            candidate: text(&value, "candidate"),
+            max_amount: text(&value, "maxAmount"),
+        })
+    }
+
+    /// Hash of method, URL and body: another one is another request.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let body = self.body.as_deref().unwrap_or_default();
+        hash::digest(&[
+            b"farebox paid request",
+            self.method.as_bytes(),
+            self.url.as_bytes(),
+            body.as_bytes(),
+        ])
+    }
+}
+
+/// The terms inside of a wrapper.
+fn unwrapped(value: &Value) -> &Value {
+    value.get("challenge").filter(|inner| inner.is_object()).unwrap_or(value)
+}
+
+/// Whether text is an absolute URL with a host, as far as its schema asks.
+fn is_url(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once(':') else { return false };
+    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+    is_scheme && rest.len() > 2 && rest.starts_with("//") && text.len() <= 8192
+}
+
+struct Issues<'a>(Vec<(&'a str, &'a str)>);
+
+impl<'a> Issues<'a> {
+    fn add(&mut self, field: &'a str, message: &'a str) {
+        if !self.0.contains(&(field, message)) {
+            self.0.push((field, message));
+        }
+    }
+
+    fn object(&mut self, value: &Map<String, Value>, name: &'a str) -> Option<Map<String, Value>> {
+        match value.get(name) {
+            Some(Value::Object(object)) => Some(object.clone()),
+            Some(_) => {
+                self.add(name, "Expected object");
+                None
+            }
+            None => {
+                self.add(name, "Required");
+                None
+            }
+        }
+    }
+
+    fn text(
+        &mut self,
+        field: &'a str,
+        object: Option<&Map<String, Value>>,
+        name: &str,
+    ) -> Option<String> {
+        match object?.get(name) {
+            Some(Value::String(text)) => Some(text.clone()),
+            Some(_) => {
+                self.add(field, "Expected string");
+                None
+            }
+            None => {
+                self.add(field, "Required");
+                None
+            }
+        }
+    }
+
+    /// An optional text of bounded length.
+    fn length(
+        &mut self,
+        field: &'a str,
+        object: Option<&Map<String, Value>>,
+        name: &str,
+        range: core::ops::RangeInclusive<usize>,
+    ) {
+        match object.and_then(|object| object.get(name)) {
+            None => {}
+            Some(Value::String(text)) if range.contains(&text.encode_utf16().count()) => {}
+            Some(Value::String(text)) if text.is_empty() => {
+                self.add(field, "String must contain at least 1 character(s)");
+            }
+            Some(Value::String(_)) => self.add(field, "String must contain fewer characters"),
+            Some(_) => self.add(field, "Expected string"),
+        }
+    }
+
+    fn kind(
+        &mut self,
+        field: &'a str,
+        object: Option<&Map<String, Value>>,
+        name: &str,
+        is_it: fn(&Value) -> bool,
+        message: &'a str,
+    ) {
+        if object.and_then(|object| object.get(name)).is_some_and(|value| !is_it(value)) {
+            self.add(field, message);
+        }
+    }
+
+    /// Header fields: an optional object of texts.
+    fn record(
+        &mut self,
+        field: &'a str,
+        object: Option<&Map<String, Value>>,
+    ) -> Vec<(String, String)> {
+        let mut fields = Vec::new();
+        match object.and_then(|object| object.get("headers")) {
+            None => {}
+            Some(Value::Object(headers)) => {
+                for (name, value) in headers {
+                    match value {
+                        Value::String(value) => fields.push((name.clone(), value.clone())),
+                        _ => self.add(field, "Expected string"),
+                    }
+                }
+            }
+            Some(_) => self.add(field, "Expected object"),
+        }
+        fields
+    }
+}

@@ -1,0 +1,330 @@
+//! The ways to pay that a challenge offers, and the one that is paid.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::{Value, json};
+
+use super::config::{Environment, Key, Treasury, Wallet};
+use super::policy::client_policy;
+use super::request::PaymentRequest;
+use super::row::Parcel;
+use crate::agent::challenge::Challenge as Shown;
+use crate::agent::detect::Protocol;
+use crate::agent::json::Json;
+use crate::amount::Amount;
+use crate::chain::ChainId;
+use crate::client::Reason;
+use crate::client::challenge::{Challenge, Means};
+use crate::client::offer::{Offer, TermsSource, digest};
+use crate::evm::address::Address;
+use crate::http::{Headers, UrlPieces};
+use crate::mutant::{Mutant, planted};
+use crate::time::UnixTime;
+
+/// Maximum time for which a payment may be signed, seconds.
+const MAX_VALIDITY_SECS: u64 = 3600;
+/// Maximum fraction digits that a receipt can tell.
+const MAX_DECIMALS: u8 = 6;
+
+/// Why nothing of a challenge is paid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unpayable {
+    /// `deny`, or `preflight_failed`.
+    pub outcome: &'static str,
+    /// `reasonCode`.
+    pub code: &'static str,
+    /// The sentence.
+    pub reason: String,
+    /// What is known beyond that.
+    pub evidence: Option<Value>,
+}
+
+impl Unpayable {
+    pub(super) fn deny(code: &'static str, reason: impl Into<String>) -> Self {
+        Self { outcome: "deny", code, reason: reason.into(), evidence: None }
+    }
+
+    pub(super) fn preflight(reason: impl Into<String>) -> Self {
+        let (outcome, code) = ("preflight_failed", "preflight_incompatible");
+        Self { outcome, code, reason: reason.into(), evidence: None }
+    }
+
+    fn unsupported(reason: impl Into<String>) -> Self {
+        Self::deny("challenge_no_supported_candidates", reason)
+    }
+}
+
+/// The terms of a request as they came.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    headers: Headers,
+    body: String,
+    protocol: Protocol,
+    host: String,
+    mpp: Option<Value>,
+}
+
+impl Terms {
+    /// Those of a request.
+    #[must_use]
+    pub fn of(request: &PaymentRequest, mpp: Option<Value>) -> Self {
+        let protocol = Protocol::parse(&request.protocol).unwrap_or(Protocol::X402);
+        let headers = headers_of(&request.challenge_headers);
+        let (body, host) = (request.challenge_body.clone(), host_of(&request.url));
+        Self { headers, body, protocol, host, mpp }
+    }
+
+    /// Those of an attempt.
+    #[must_use]
+    pub fn kept(parcel: &Parcel) -> Self {
+        Self {
+            headers: headers_of(&parcel.challenge_headers),
+            body: parcel.challenge_body.clone(),
+            protocol: Protocol::parse(&parcel.protocol).unwrap_or(Protocol::X402),
+            host: host_of(&parcel.url),
+            mpp: crate::encoding::json::parse(parcel.realms.as_bytes()).ok(),
+        }
+    }
+
+    /// Realms of hosts as they were configured, JSON.
+    #[must_use]
+    pub fn realms(&self) -> String {
+        self.mpp.as_ref().map(ToString::to_string).unwrap_or_default()
+    }
+
+    /// Reads them.
+    ///
+    /// # Errors
+    /// The denial of terms that cannot be read.
+    pub fn read(&self, now: UnixTime) -> Result<Challenge, Unpayable> {
+        let malformed = |reason: String| Unpayable::deny("challenge_candidate_malformed", reason);
+        let policy = client_policy(self.mpp.as_ref());
+        let policy = policy.ok_or_else(|| malformed("The terms cannot be read.".to_string()))?;
+        let means = Means {
+            policy: &policy,
+            host: &self.host,
+            now,
+            broadcasts: false,
+            // The agent's own is not sent to merchants.
+            authorization_is_free: true,
+        };
+        let challenge = Challenge::read(&self.headers, self.body.as_bytes(), means)
+            .map_err(|error| malformed(sentence(&error.message)))?;
+        if !challenge.offers.is_empty() {
+            return Ok(challenge);
+        }
+        let is_wrong = |reason: Reason| {
+            matches!(
+                reason,
+                Reason::MalformedChallenge | Reason::PolicyAmount | Reason::RealmMismatch
+            )
+        };
+        let why = challenge.why_nothing();
+        if challenge.refused.iter().all(|error| is_wrong(error.reason)) {
+            return Err(malformed(sentence(&why.message)));
+        }
+        Ok(challenge)
+    }
+
+    /// The networks that the terms name, offered or not.
+    #[must_use]
+    pub fn networks(&self, challenge: &Challenge) -> Vec<ChainId> {
+        let body = Json::read(&self.body, crate::agent::detect::MAX_BODY).unwrap_or(Json::Null);
+        let shown = Shown::new(self.protocol, self.headers.clone(), &body);
+        let named = shown.accepts().filter_map(|entry| entry.text_of("network"));
+        let mut networks: Vec<ChainId> =
+            named.filter_map(|name| ChainId::parse_or_name(name).ok()).collect();
+        networks.extend(challenge.offers.iter().map(|offer| offer.asset.network.clone()));
+        networks
+    }
+}
+
+/// Whether an offer is the one with this digest, in any of the spellings that clients use.
+#[must_use]
+pub fn is_candidate(offer: &Offer, candidate: &str) -> bool {
+    let network = &offer.asset.network;
+    let written = match &offer.asked {
+        TermsSource::X402 { accepted, .. } => accepted.get("network").and_then(Value::as_str),
+        TermsSource::Mpp(_) => None,
+    };
+    let networks = [Some(network.as_str()), network.v1_name(), written];
+    let [asset, payee] = [&offer.asset.address, &offer.pay_to].map(Address::to_lower_hex);
+    let amount = offer.amount.to_string();
+    let schemes: &[&str] = if offer.charge().is_some() { &["exact", "charge"] } else { &["exact"] };
+    networks.into_iter().flatten().any(|network| {
+        let of = |scheme: &&str| digest([network, &asset, &payee, &amount, scheme]);
+        schemes.iter().any(|scheme| of(scheme).eq_ignore_ascii_case(candidate))
+    })
+}
+
+impl Treasury {
+    /// The offers that may be paid, as their places among all, by what the client has seen and the
+    /// environment.
+    pub(super) fn candidates(
+        &self,
+        terms: &Terms,
+        challenge: &Challenge,
+        environment: Environment,
+        asked: Asked<'_>,
+    ) -> Result<Vec<usize>, Unpayable> {
+        let is_main = |network: &ChainId| network.is_main_network();
+        let networks = terms.networks(challenge);
+        let mixed = networks.iter().any(is_main) && !networks.iter().all(is_main);
+        if mixed && !planted(Mutant::EnvironmentsMix) {
+            return Err(Unpayable::deny(
+                "challenge_mixed_environment_candidates",
+                "The challenge offers test and main networks together.",
+            ));
+        }
+        let offers = || challenge.offers.iter().enumerate();
+        if challenge.offers.is_empty() {
+            return Err(Unpayable::unsupported(sentence(&challenge.why_nothing().message)));
+        }
+        let fits = |offer: &Offer| {
+            is_main(&offer.asset.network) == (environment == Environment::Main)
+                || planted(Mutant::EnvironmentsMix)
+        };
+        let of: Vec<usize> =
+            offers().filter(|(_, offer)| fits(offer)).map(|(place, _)| place).collect();
+        if of.is_empty() {
+            let name = environment.name();
+            return Err(Unpayable::unsupported(format!(
+                "The challenge offers no network of the environment {name}."
+            )));
+        }
+        let is_short = |offer: &Offer| {
+            offer.max_timeout_secs <= MAX_VALIDITY_SECS && offer.asset.decimals <= MAX_DECIMALS
+        };
+        let seen = |offer: &Offer| {
+            let candidate = asked.candidate.is_none_or(|digest| is_candidate(offer, digest));
+            candidate || planted(Mutant::TermsMayDrift)
+        };
+        let within = |offer: &Offer| {
+            let max = |text| Amount::from_decimal(text, offer.asset.decimals).ok();
+            asked.max_amount.is_none_or(|text| max(text).is_some_and(|max| offer.amount <= max))
+        };
+        let keep = |of: Vec<usize>, may: &dyn Fn(&Offer) -> bool, reason: &str| {
+            let is = |place: &usize| challenge.offers.get(*place).is_some_and(may);
+            let kept: Vec<usize> = of.into_iter().filter(is).collect();
+            if kept.is_empty() { Err(Unpayable::unsupported(reason)) } else { Ok(kept) }
+        };
+        let of = keep(
+            of,
+            &is_short,
+            "The challenge asks for a payment that stays valid for too long, or in an asset with too many decimals.",
+        )?;
+        let of =
+            keep(of, &seen, "The terms changed: none of them is the candidate that was shown.")?;
+        keep(of, &within, "The terms changed: none of them is within maxAmount.")
+    }
+
+    /// The wallet that pays on this network.
+    pub(super) fn wallet_for(
+        &self,
+        network: &ChainId,
+        symbol: &str,
+        named: Option<&str>,
+    ) -> Result<&Wallet, Unpayable> {
+        let no_rail = || {
+            let network = network_name(network);
+            Unpayable::preflight(format!(
+                "No compatible payment rail is configured for {network} {symbol}."
+            ))
+        };
+        let unavailable = |name: &str| {
+            Unpayable::deny(
+                "challenge_execution_identity_unavailable",
+                format!("The wallet {name} is not available."),
+            )
+        };
+        let fits = |wallet: &&Wallet| wallet.networks.contains(network);
+        let wallet = match named {
+            Some(name) => {
+                let wallet = self.wallets.iter().find(|wallet| wallet.name == name);
+                wallet
+                    .ok_or_else(|| unavailable(name))
+                    .and_then(|it| if fits(&it) { Ok(it) } else { Err(no_rail()) })?
+            }
+            None => {
+                let mut wallets = self.wallets.iter().filter(fits);
+                let first = wallets.next().ok_or_else(no_rail)?;
+                if wallets.next().is_some() {
+                    return Err(Unpayable::deny(
+                        "challenge_execution_identity_ambiguous",
+                        format!(
+                            "Several wallets pay on {}, and the policy names none.",
+                            network_name(network)
+                        ),
+                    ));
+                }
+                first
+            }
+        };
+        match wallet.key {
+            Key::Missing(_) => Err(unavailable(&wallet.name)),
+            Key::Held(_) | Key::Bound(..) => Ok(wallet),
+        }
+    }
+}
+
+/// What the client will pay for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Asked<'a> {
+    pub candidate: Option<&'a str>,
+    pub max_amount: Option<&'a str>,
+}
+
+/// A network as people call it.
+fn network_name(network: &ChainId) -> String {
+    match network.v1_name() {
+        None => network.to_string(),
+        Some(name) => {
+            let mut words = String::new();
+            for word in name.split('-') {
+                let (first, rest) = word.split_at_checked(1).unwrap_or((word, ""));
+                if !words.is_empty() {
+                    words.push(' ');
+                }
+                words.push_str(&first.to_ascii_uppercase());
+                words.push_str(rest);
+            }
+            words
+        }
+    }
+}
+
+/// What the insufficient balance of a wallet says.
+pub(super) fn insufficient(required: Amount, available: Amount, offer: &Offer) -> Unpayable {
+    let Offer { asset, .. } = offer;
+    let (network, symbol) = (network_name(&asset.network), &asset.symbol);
+    let evidence = json!({
+        "required": required.to_decimal(asset.decimals),
+        "available": available.to_decimal(asset.decimals),
+        "asset": symbol,
+        "network": asset.network.as_str(),
+    });
+    let reason = format!("The wallet does not hold enough {network} {symbol}.");
+    Unpayable { evidence: Some(evidence), ..Unpayable::preflight(reason) }
+}
+
+fn headers_of(fields: &[(String, String)]) -> Headers {
+    let mut headers = Headers::new();
+    for (name, value) in fields {
+        headers.add(name, value);
+    }
+    headers
+}
+
+/// Host and port as a challenge's realm names them.
+fn host_of(url: &str) -> String {
+    UrlPieces::of(url).map(|url| url.host_and_port()).unwrap_or_default().to_ascii_lowercase()
+}
+
+/// A remark as a sentence.
+fn sentence(text: &str) -> String {
+    let text = text.trim().trim_end_matches('.');
+    let (first, rest) = text.split_at_checked(1).unwrap_or((text, ""));
+    format!("The challenge cannot be paid: {}{rest}.", first.to_ascii_lowercase())
+}

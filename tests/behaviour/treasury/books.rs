@@ -1,0 +1,194 @@
+//! Books in memory: maps, and nothing that decides.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+use farebox_core::treasury::books::{Books, Change, Page};
+use farebox_core::treasury::row::{
+    AgentRow, AttemptRow, BudgetRow, DecisionRow, LogRow, Notice, Parcel, PolicyRow, ReviewRow,
+    Scope, TokenRow,
+};
+
+/// The rows of one organization.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    pub agents: BTreeMap<String, AgentRow>,
+    pub tokens: BTreeMap<String, TokenRow>,
+    pub policies: BTreeMap<String, PolicyRow>,
+    pub decisions: BTreeMap<String, DecisionRow>,
+    pub attempts: BTreeMap<String, AttemptRow>,
+    pub parcels: BTreeMap<String, Parcel>,
+    pub budgets: BTreeMap<String, BudgetRow>,
+    pub reviews: BTreeMap<String, ReviewRow>,
+    pub log: Vec<LogRow>,
+    pub outbox: Vec<Notice>,
+    pub seed: Option<String>,
+}
+
+impl Rows {
+    pub fn write(&mut self, changes: Vec<Change>) {
+        for change in changes {
+            match change {
+                Change::Agent(row) => _ = self.agents.insert(row.name.clone(), row),
+                Change::Token(row) => _ = self.tokens.insert(row.id.clone(), row),
+                Change::Policy(row) => _ = self.policies.insert(row.scope.key(), row),
+                Change::Decision(row) => _ = self.decisions.insert(row.id.clone(), *row),
+                Change::Begin(row, parcel) => {
+                    assert!(!self.attempts.contains_key(&row.id), "an attempt begins twice");
+                    self.parcels.insert(row.id.clone(), *parcel);
+                    self.attempts.insert(row.id.clone(), *row);
+                }
+                Change::Attempt(row) => {
+                    let known = self.attempts.insert(row.id.clone(), *row);
+                    assert!(known.is_some(), "an attempt changes that never began");
+                }
+                Change::Budget(row) => _ = self.budgets.insert(row.scope.key(), row),
+                Change::Review(row) => _ = self.reviews.insert(row.id.clone(), row),
+                Change::Log(row) => self.log.push(row),
+                Change::Outbox(notice) => self.outbox.push(notice),
+                Change::Seed(hash) => self.seed = Some(hash),
+            }
+        }
+    }
+}
+
+fn part<T: Clone>(
+    mut rows: Vec<T>,
+    page: &Page,
+    place: impl Fn(&T) -> (u64, String),
+    newest_first: bool,
+) -> Vec<T> {
+    rows.sort_by_key(&place);
+    if newest_first {
+        rows.reverse();
+    }
+    let is_after = |row: &T| match &page.after {
+        None => true,
+        Some(after) if newest_first => place(row) < *after,
+        Some(after) => place(row) > *after,
+    };
+    rows.into_iter().filter(is_after).take(page.limit as usize).collect()
+}
+
+fn named<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_value(value).unwrap().as_str().unwrap().to_owned()
+}
+
+impl Books for Rows {
+    type Error = Infallible;
+
+    fn agent(&self, name: &str) -> Result<Option<AgentRow>, Infallible> {
+        Ok(self.agents.get(name).cloned())
+    }
+
+    fn agents(&self) -> Result<Vec<AgentRow>, Infallible> {
+        Ok(self.agents.values().cloned().collect())
+    }
+
+    fn token(&self, id: &str) -> Result<Option<TokenRow>, Infallible> {
+        Ok(self.tokens.get(id).cloned())
+    }
+
+    fn tokens(&self, agent: &str) -> Result<Vec<TokenRow>, Infallible> {
+        Ok(self.tokens.values().filter(|row| row.agent == agent).cloned().collect())
+    }
+
+    fn policy(&self, scope: &Scope) -> Result<Option<PolicyRow>, Infallible> {
+        Ok(self.policies.get(&scope.key()).cloned())
+    }
+
+    fn decision(&self, id: &str) -> Result<Option<DecisionRow>, Infallible> {
+        Ok(self.decisions.get(id).cloned())
+    }
+
+    fn decision_by_key(&self, agent: &str, key: &str) -> Result<Option<DecisionRow>, Infallible> {
+        let is_it = |row: &&DecisionRow| row.agent == agent && row.key.as_deref() == Some(key);
+        Ok(self.decisions.values().find(is_it).cloned())
+    }
+
+    fn open_decisions(
+        &self,
+        agent: &str,
+        request: &str,
+        terms: &str,
+    ) -> Result<Vec<DecisionRow>, Infallible> {
+        let is_it = |row: &&DecisionRow| {
+            row.open && row.agent == agent && row.request == request && row.terms == terms
+        };
+        let mut rows: Vec<_> = self.decisions.values().filter(is_it).cloned().collect();
+        rows.sort_by_key(|row| std::cmp::Reverse(row.created));
+        Ok(rows)
+    }
+
+    fn attempt(&self, id: &str) -> Result<Option<AttemptRow>, Infallible> {
+        Ok(self.attempts.get(id).cloned())
+    }
+
+    fn attempt_by_receipt(&self, receipt: &str) -> Result<Option<AttemptRow>, Infallible> {
+        Ok(self.attempts.values().find(|row| row.receipt_id == receipt).cloned())
+    }
+
+    fn parcel(&self, attempt: &str) -> Result<Option<Parcel>, Infallible> {
+        Ok(self.parcels.get(attempt).cloned())
+    }
+
+    fn due(&self, now: u64, limit: u32) -> Result<Vec<AttemptRow>, Infallible> {
+        let is_due = |row: &&AttemptRow| row.due.is_some_and(|due| due <= now);
+        let mut rows: Vec<_> = self.attempts.values().filter(is_due).cloned().collect();
+        rows.sort_by_key(|row| row.due);
+        rows.truncate(limit as usize);
+        Ok(rows)
+    }
+
+    fn budget(&self, scope: &Scope) -> Result<Option<BudgetRow>, Infallible> {
+        Ok(self.budgets.get(&scope.key()).cloned())
+    }
+
+    fn review(&self, id: &str) -> Result<Option<ReviewRow>, Infallible> {
+        Ok(self.reviews.get(id).cloned())
+    }
+
+    fn decisions(&self, page: &Page) -> Result<Vec<DecisionRow>, Infallible> {
+        let fits = |row: &&DecisionRow| {
+            page.agent.as_ref().is_none_or(|agent| row.agent == *agent)
+                && page.outcome.as_ref().is_none_or(|outcome| row.outcome == *outcome)
+        };
+        let rows = self.decisions.values().filter(fits).cloned().collect();
+        Ok(part(rows, page, |row| (row.created, row.id.clone()), true))
+    }
+
+    fn attempts(&self, page: &Page) -> Result<Vec<AttemptRow>, Infallible> {
+        let fits = |row: &&AttemptRow| {
+            page.agent.as_ref().is_none_or(|agent| row.agent == *agent)
+                && page.outcome.as_ref().is_none_or(|money| named(&row.money) == *money)
+        };
+        let rows = self.attempts.values().filter(fits).cloned().collect();
+        Ok(part(rows, page, |row| (row.counted, row.id.clone()), false))
+    }
+
+    fn reviews(&self, page: &Page) -> Result<Vec<ReviewRow>, Infallible> {
+        let fits = |row: &&ReviewRow| {
+            page.agent.as_ref().is_none_or(|agent| row.agent == *agent)
+                && page.outcome.as_ref().is_none_or(|verdict| named(&row.verdict) == *verdict)
+        };
+        let rows = self.reviews.values().filter(fits).cloned().collect();
+        Ok(part(rows, page, |row| (row.created, row.id.clone()), true))
+    }
+
+    fn log(&self, page: &Page) -> Result<Vec<(u64, LogRow)>, Infallible> {
+        let rows = (1..).zip(self.log.iter().cloned()).collect();
+        Ok(part(rows, page, |(number, _)| (*number, String::new()), true))
+    }
+
+    fn outcomes(&self) -> Result<Vec<(String, String, u64)>, Infallible> {
+        let mut counts: BTreeMap<(String, String), u64> = BTreeMap::new();
+        for row in self.decisions.values() {
+            *counts.entry((row.outcome.clone(), row.code.clone())).or_default() += 1;
+        }
+        Ok(counts.into_iter().map(|((outcome, code), count)| (outcome, code, count)).collect())
+    }
+
+    fn seed(&self) -> Result<Option<String>, Infallible> {
+        Ok(self.seed.clone())
+    }
+}
