@@ -172,7 +172,8 @@ impl Treasury {
     pub fn read<B: Books>(
         &self,
         books: &B,
-        (id, fence): (&str, u64),
+        id: &str,
+        fence: u64,
         finding: &Finding,
         scene: Scene<'_>,
     ) -> Result<Vec<Change>, B::Error> {

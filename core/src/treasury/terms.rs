@@ -10,7 +10,7 @@ use super::config::{Environment, Key, Treasury, Wallet};
 use super::policy::client_policy;
 use super::request::PaymentRequest;
 use super::row::Parcel;
-use crate::agent::challenge::Challenge as Shown;
+use crate::agent::challenge::RawChallenge;
 use crate::agent::detect::Protocol;
 use crate::agent::json::Json;
 use crate::amount::Amount;
@@ -132,7 +132,7 @@ impl Terms {
     #[must_use]
     pub fn networks(&self, challenge: &Challenge) -> Vec<ChainId> {
         let body = Json::read(&self.body, crate::agent::detect::MAX_BODY).unwrap_or(Json::Null);
-        let shown = Shown::new(self.protocol, self.headers.clone(), &body);
+        let shown = RawChallenge::new(self.protocol, self.headers.clone(), &body);
         let named = shown.accepts().filter_map(|entry| entry.text_of("network"));
         let mut networks: Vec<ChainId> =
             named.filter_map(|name| ChainId::parse_or_name(name).ok()).collect();

@@ -173,7 +173,7 @@ impl World {
         let random = self.random();
         let scene =
             Scene { organization: "acme", now: UnixTime::from_secs(self.now), random: &random };
-        let changes = self.treasury.read(&self.rows, (attempt, fence), finding, scene).unwrap();
+        let changes = self.treasury.read(&self.rows, attempt, fence, finding, scene).unwrap();
         self.rows.write(changes);
     }
 }
