@@ -244,8 +244,7 @@ pub fn sweep(ledger: JsValue) -> JsValue {
     })
 }
 
-/// The answer when the work on a request was lost: `internal`, or `timeout` or `lost` at a free
-/// origin.
+/// The answer when the work on a request was lost: `internal`, or `lost` at a free origin.
 #[wasm_bindgen]
 #[must_use]
 pub fn fail(head: &str, why: &str) -> JsValue {
@@ -254,7 +253,6 @@ pub fn fail(head: &str, why: &str) -> JsValue {
     let correlation =
         head.as_ref().map_or(fresh.as_str(), |head| correlation_id(&head.headers, &fresh));
     let code = match why {
-        "timeout" => Code::OriginTimeout,
         "lost" => Code::OriginFailed,
         _ => {
             edge::complain(&format!("farebox: the work on the request {correlation} was lost"));

@@ -230,6 +230,15 @@ describe('manners', () => {
     assert.equal(answer.headers['cache-control'], 'public, max-age=600', 'free answers keep their caching');
   });
 
+  it("fields about the origin's own connection stay behind", async () => {
+    for (const path of ['/free-connected', '/free-%C3%A9-connected']) {
+      world.origin.script(path, { headers: { Connection: 'close', 'Keep-Alive': 'timeout=77', 'X-Kept': 'yes' } });
+      const answer = await world.gate.raw('GET', path);
+      assert.deepEqual([answer.status, answer.headers['x-kept'], answer.headers['keep-alive']], [200, 'yes', undefined], path);
+      assert.notEqual(answer.headers['connection'], 'close', path);
+    }
+  });
+
   type Html = readonly [what: string, accept: string | undefined, agent: HeaderRow | undefined, html: boolean];
   const html: readonly Html[] = [
     ['a browser', 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8', MOZILLA, true],

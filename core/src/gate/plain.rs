@@ -28,7 +28,10 @@ const WORDS: &[(&str, &[&str])] = &[("connection", &["close", "keep-alive"])];
 /// value, lower case.
 const PARTS: &[(&str, &str)] = &[("authorization", "payment"), (forward::KEY, KEY_PREFIX)];
 
-/// Fields about the origin's own connection, lower case: the edge drops them.
+/// The field whose rows cannot be joined to one: the gate forwards each.
+const REPEATED: &str = "set-cookie";
+
+/// Fields about the origin's own connection, lower case: the runtime sends none of them on.
 const ABOUT_CONNECTION: &[&str] = &["connection", "keep-alive", "transfer-encoding"];
 
 /// Methods that `fetch` takes no body for: the gate asks without it. Spec: Fetch, `Request` constructor.
@@ -68,8 +71,8 @@ impl Gate {
     /// `request.parts` does not contain the text there, in any case. The edge leaves out
     /// `request.dropped`, adds `request.set`, and tells in the three fields of `request.told` what came in the field
     /// `request.address`, the host and the scheme that the client asked for. An answer with a field in `answer.gate`, or with a
-    /// prefix in `answer.prefixes`, goes to the gate to be finished; from others the edge leaves
-    /// out `answer.dropped`. Request and answer carry an id in the field `correlation`.
+    /// prefix in `answer.prefixes`, goes to the gate to be finished; of others the runtime leaves
+    /// out `answer.dropped`. The request carries an id in the field `correlation`; it has no deadline.
     #[must_use]
     pub fn plain_forwarding(&self) -> Option<Value> {
         let resolves = self.origin.asked.resolved().is_some();
@@ -78,18 +81,19 @@ impl Gate {
         }
         let mut guarded = self.routes.table.paid_prefixes();
         guarded.push(String::from(RESERVED));
+        let mut seen = without(forward::NEVER_FORWARDED, WRITTEN);
+        seen.push(REPEATED);
         let dropped = [WRITTEN, &forward::FORWARDED, forward::ALSO_FORWARDED].concat();
         let mut finished = without(reply::NEVER_ANSWERED, ABOUT_CONNECTION);
         finished.extend_from_slice(reply::REWRITTEN);
         Some(json!({
             "origin": self.origin.asked.base(),
-            "milliseconds": self.origin.timeout_secs.saturating_mul(1000),
             "bodyless": BODYLESS,
             "methods": Methods::all().names().collect::<Vec<_>>(),
             "guarded": guarded,
             "correlation": reply::CORRELATION,
             "request": {
-                "gate": without(forward::NEVER_FORWARDED, WRITTEN),
+                "gate": seen,
                 "prefixes": forward::OWN_PREFIXES,
                 "words": WORDS,
                 "parts": PARTS,
