@@ -38,6 +38,7 @@ async function paying(config: Config & { readonly folder: string }, file: string
   const options: PayOptions = {
     signer: privateKey(config, file),
     policy: config.policy ?? {},
+    timeoutMs: ANSWER_MS,
     store: fileStore(folderOf(config, 'budget')),
     ...(config.ask === 'never' ? {} : { confirm: askThrough(() => server) }),
   };
@@ -50,6 +51,9 @@ async function paying(config: Config & { readonly folder: string }, file: string
   server.onclose = () => { void others?.close(); };
   return server;
 }
+
+/** How long an answer to a payment may take, milliseconds; it is then asked for again with the same payment. */
+const ANSWER_MS = 120_000;
 
 async function selling({ server: command, secretEnv = 'ORIGIN_SECRET', ...config }: NonNullable<Config['sell']>): Promise<Server> {
   const secret = process.env[secretEnv];

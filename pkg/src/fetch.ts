@@ -4,8 +4,8 @@ import { Exchange } from '#wasm';
 import { beginning } from './beginning.js';
 import { notReplayable } from './body.js';
 import { endpointOf, endpointsOf, watchOf, type Endpoints, type Watch } from './endpoints.js';
-import { FareboxError, quietly, told, unusable, type SentPayment, type Told } from './error.js';
-import type { PaymentStep, PayOptions, Proposal, Question, Receipt } from './options.js';
+import { FareboxError, memberOf, quietly, told, unusable, type SentPayment, type Told } from './error.js';
+import type { Keeping, PaymentStep, PayOptions, Proposal, Question, Receipt } from './options.js';
 import { paidUrl, plain, requestOf, type Plain } from './request.js';
 import { addressOf, asSigner, type TypedData } from './signer.js';
 import { isStore, memoryStore, update, type Store } from './store.js';
@@ -44,10 +44,22 @@ export function wrapFetch(fetch: typeof globalThis.fetch, given: PayOptions): Pa
   told(() => new Exchange(policy, 'GET', 'https://policy.invalid/', '', `0x${'11'.repeat(20)}`)).free();
 
   const watch = watchOf(store, now, options.onEscalation);
+  const begins = options.resume?.open(store, now, policy, options);
   const paying: typeof globalThis.fetch = async (input, init) => {
     const request = await requestOf(input, init, options.acceptPayment !== false);
     const endpoint = endpointOf(request.method, request.url);
     await watch.admit(endpoint);
+    const kept = request.single === undefined ? await begins?.(request, endpoint) : undefined;
+    const left = kept?.left();
+    const common = { fetch, request, endpoint, watch, signer, store, now, options, kept };
+    if (left !== undefined) {
+      const { exchange, step, url } = left;
+      try {
+        return await pay({ ...common, exchange, url, first: undefined }, JSON.parse(step) as Step);
+      } finally {
+        exchange.free();
+      }
+    }
     const first = await plain(fetch, request);
     if (first.ok) await watch.delivered(endpoint);
     if (first.status !== 402) return first;
@@ -60,7 +72,7 @@ export function wrapFetch(fetch: typeof globalThis.fetch, given: PayOptions): Pa
     if (options.broadcast !== undefined) exchange = exchange.withBroadcast();
     if (request.headers.has('authorization')) exchange = exchange.withoutAuthorization();
     try {
-      return await pay({ exchange, fetch, request, url, endpoint, watch, signer, store, now, first, options });
+      return await pay({ ...common, exchange, url, first });
     } finally {
       exchange.free();
     }
@@ -87,6 +99,7 @@ function checked(fetch: unknown, given: unknown): PayOptions {
   for (const name of ['identifier', 'acceptPayment']) {
     if (options[name] !== undefined && typeof options[name] !== 'boolean') throw wrong(`${name} is neither true nor false`);
   }
+  if (options['resume'] !== undefined && typeof memberOf(options['resume'], 'open') !== 'function') throw wrong('resume is not that of farebox/resume');
   if (options['pin'] !== undefined && typeof options['pin'] !== 'string') throw wrong('pin is not text');
   if (options['timeoutMs'] !== undefined && !(Number(options['timeoutMs']) > 0)) throw wrong('timeoutMs is no number of milliseconds');
   if (options['store'] === null) delete options['store'];
@@ -94,7 +107,7 @@ function checked(fetch: unknown, given: unknown): PayOptions {
   return options as PayOptions;
 }
 
-const OPTIONS = ['signer', 'policy', 'store', 'confirm', 'choose', 'broadcast', 'onEscalation', 'onPayment', 'onStep', 'now', 'pin', 'timeoutMs', 'identifier', 'acceptPayment'] as const;
+const OPTIONS = ['signer', 'policy', 'store', 'confirm', 'choose', 'broadcast', 'onEscalation', 'onPayment', 'onStep', 'now', 'pin', 'timeoutMs', 'identifier', 'acceptPayment', 'resume'] as const;
 
 /** A policy as text; one that is not plain data is reported like one that is not an object. */
 function policyText(policy: unknown): string {
@@ -119,16 +132,20 @@ type Payment = {
   readonly signer: ReturnType<typeof asSigner>;
   readonly store: Store;
   readonly now: () => number;
-  readonly first: Response;
+  /** The answer that asks for the payment; of one that was sent before there is none. */
+  readonly first: Response | undefined;
   readonly options: PayOptions;
+  /** Where the payment is kept while its fate is open. */
+  readonly kept: Keeping | undefined;
 };
 
 /** Runs the steps; an error carries the payment and the last answer, if there are any. */
-async function pay(payment: Payment): Promise<Response> {
+async function pay(payment: Payment, begins?: Step): Promise<Response> {
   const last: Last = { response: payment.first };
   try {
-    return await steps(payment, last);
+    return await steps(payment, last, begins);
   } catch (error) {
+    await payment.kept?.ended(error instanceof FareboxError ? error.code : '');
     if (error instanceof FareboxError) {
       if (error.code === 'endpoint_blocked' || error.code === 'approval_needed') payment.watch.refused();
       const sent = payment.exchange.payment();
@@ -146,21 +163,21 @@ async function pay(payment: Payment): Promise<Response> {
 /** The last answer, unless the last request was lost. */
 type Last = { response: Response | undefined };
 
-async function steps(payment: Payment, last: Last): Promise<Response> {
-  const { exchange, request, signer, store, now, endpoint, watch } = payment;
+async function steps(payment: Payment, last: Last, begins: Step | undefined): Promise<Response> {
+  const { exchange, request, signer, store, now, endpoint, watch, kept } = payment;
   const { signal } = request.rest;
-  let reserved = false;
-  let sent = false;
-  let step = await answered(exchange, payment.first, now);
+  let reserved = begins !== undefined;
+  let sent = reserved;
+  let step = begins ?? await answered(payment, payment.first, now);
   for (;;) {
     switch (step.do) {
       case 'return': {
         if (last.response === undefined) throw new TypeError('there is no response');
         if (last.response.ok) await watch.delivered(endpoint, step.retrying);
-        if (step.receipt !== null) receipts.set(last.response, step.receipt);
+        withReceipt(last.response, step.receipt);
         if (reserved) tell(payment, 'done');
         if (exchange.payment() !== undefined) await toldOf(payment, step.receipt);
-        return last.response;
+        return kept === undefined ? last.response : withReceipt(await kept.settled(last.response, step.receipt), step.receipt);
       }
       case 'fail':
         if (reserved && step.error.signed !== true && exchange.payment() === undefined) await release(payment);
@@ -178,7 +195,7 @@ async function steps(payment: Payment, last: Last): Promise<Response> {
         signal?.throwIfAborted();
         // A loss here is like that of the first request: nothing is signed.
         last.response = await paid(payment, []);
-        step = await answered(exchange, last.response, now);
+        step = await answered(payment, last.response, now);
         break;
       case 'reserve':
         signal?.throwIfAborted();
@@ -190,7 +207,7 @@ async function steps(payment: Payment, last: Last): Promise<Response> {
         if (payment.options.confirm !== undefined) await agree(payment);
         tell(payment, 'confirmed');
         if (signer.known === undefined && exchange.payment() === undefined) await named(payment);
-        step = JSON.parse(exchange.prepare(now())) as Step;
+        step = prepared(payment);
         break;
       case 'mark':
         await watch.hold(endpoint, (record) => told(() => exchange.mark(record, now())), proposalOf(exchange));
@@ -214,6 +231,7 @@ async function steps(payment: Payment, last: Last): Promise<Response> {
         }
         // A value that is not text is not a signature either.
         step = JSON.parse(exchange.signed(typeof signature === 'string' ? signature : '', now())) as Step;
+        kept?.proved(signature, false);
         break;
       }
       case 'broadcast': {
@@ -221,22 +239,37 @@ async function steps(payment: Payment, last: Last): Promise<Response> {
           await release(payment);
           throw signal.reason;
         }
-        step = JSON.parse(exchange.broadcast(await sentTransaction(payment), now())) as Step;
+        const hash = await sentTransaction(payment);
+        kept?.proved(hash, true);
+        step = JSON.parse(exchange.broadcast(hash, now())) as Step;
         break;
       }
       case 'send': {
         tell(payment, sent ? 'settling' : 'sent');
         sent = true;
+        await kept?.sends(exchange, payment.url);
         await pause(step.waitMs, signal);
         last.response = await paid(payment, step.headers).catch(() => undefined);
         if (signal?.aborted === true && last.response === undefined) throw aborted(signal);
         step = last.response === undefined
           ? (JSON.parse(exchange.lost(now())) as Step)
-          : await answered(exchange, last.response, now);
+          : await answered(payment, last.response, now);
         break;
       }
     }
   }
+}
+
+/** What the wallet is asked to sign. */
+function prepared({ exchange, kept, now }: Payment): Step {
+  const at = now();
+  kept?.prepared(at);
+  return JSON.parse(exchange.prepare(at)) as Step;
+}
+
+function withReceipt(response: Response, receipt: Receipt | null): Response {
+  if (receipt !== null) receipts.set(response, receipt);
+  return response;
 }
 
 function aborted(signal: AbortSignal): FareboxError {
@@ -327,11 +360,13 @@ async function release({ exchange, store }: Payment): Promise<void> {
 }
 
 /** Passes an answer to the compiled part; bodies only of refusals, up to its limit. */
-async function answered(exchange: Exchange, response: Response, now: () => number): Promise<Step> {
+async function answered({ exchange, kept }: Payment, response: Response | undefined, now: () => number): Promise<Step> {
+  if (response === undefined) throw new TypeError('there is no response');
   let lines = '';
   for (const [name, value] of response.headers) lines += `${name}: ${value}\n`;
   const tells = response.status >= 400 && /json/i.test(response.headers.get('content-type') ?? '');
   const body = tells || response.status === 402 ? await beginning(response) : new Uint8Array();
+  if (response.status === 402) kept?.asked(lines, body);
   return JSON.parse(exchange.answered(response.status, lines, body, now())) as Step;
 }
 

@@ -1,5 +1,8 @@
 /** The options of a payer, and the questions to them. */
+import type { Exchange } from '#wasm';
+
 import type { EscalationEvent } from './endpoints.js';
+import type { Plain } from './request.js';
 import type { AnySigner } from './signer.js';
 import type { Store } from './store.js';
 
@@ -150,6 +153,29 @@ export type PayOptions = {
   readonly pin?: string;
   /** How long one answer to a payment may take, milliseconds; then it is asked for again [no limit]. */
   readonly timeoutMs?: number;
+  /**
+   * `resume` of `farebox/resume`: a payment whose outcome is open, after a crash, a reload or an error, is sent again by the next
+   * call for the same request (method, URL, body and `Idempotency-Key`), in place of a new one [each call pays for itself].
+   */
+  readonly resume?: Resuming;
   /** Unix seconds [the clock]. */
   readonly now?: () => number;
+};
+
+/** What keeps payments whose fate is open. */
+export type Resuming = {
+  open(store: Store, now: () => number, policy: string, options: Pick<PayOptions, 'identifier' | 'broadcast'>): (request: Plain, endpoint: string) => Promise<Keeping>;
+};
+
+/** What is kept of one request, as it goes on. */
+export type Keeping = {
+  /** A payment that was sent before, where it is about to be sent again. */
+  left(): { readonly exchange: Exchange; readonly step: string; readonly url: string } | undefined;
+  asked(lines: string, body: Uint8Array): void;
+  prepared(at: number): void;
+  proved(proof: string, isHash: boolean): void;
+  /** Returns once it is kept: only then may it leave. */
+  sends(exchange: Exchange, url: string): Promise<void>;
+  settled(response: Response, receipt: Receipt | null): Promise<Response>;
+  ended(code: string): Promise<void>;
 };

@@ -1,6 +1,7 @@
 //! A request of a payer, step by step.
 
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use farebox_core::client::budget::Budget;
 use farebox_core::client::diagnostic::EndpointState;
@@ -16,12 +17,16 @@ use super::failure::{no_randomness, refused, seconds, thrown, told};
 
 /// One request; each method returns the next step, as JSON `{do: …}`.
 #[wasm_bindgen]
-pub struct Exchange(client::Exchange);
+pub struct Exchange(client::Exchange, [u8; SEED]);
+
+/// Random bytes of a request: its nonce and its identifier.
+const SEED: usize = 48;
 
 #[wasm_bindgen]
 impl Exchange {
     /// A request of `payer` to an absolute URL, under a policy (JSON). `endpoint` is the method and
-    /// the URL that were asked for, without the query.
+    /// the URL that were asked for, without the query. With the `seed` of an earlier one it is the
+    /// same request: what was signed for that can be taken again.
     #[wasm_bindgen(constructor)]
     pub fn new(
         policy: &str,
@@ -29,27 +34,45 @@ impl Exchange {
         url: &str,
         endpoint: &str,
         payer: &str,
+        seed: Option<Vec<u8>>,
     ) -> Result<Self, JsValue> {
         let policy = Policy::from_json(policy).map_err(|error| thrown(&error))?;
         let payer = Address::parse(payer)
             .map_err(|_| refused("invalid_signer", "the signer's address is not an address"))?;
-        let mut random = [0; 48];
-        getrandom::fill(&mut random).map_err(|_| no_randomness())?;
-        Ok(Self(client::Exchange::new(policy, method, url, endpoint, payer, random)))
+        let mut random = [0; SEED];
+        match seed.map(<[u8; SEED]>::try_from) {
+            Some(Ok(seed)) => random = seed,
+            Some(Err(_)) => return Err(refused("invalid_argument", "a seed has 48 bytes")),
+            None => getrandom::fill(&mut random).map_err(|_| no_randomness())?,
+        }
+        let exchange = client::Exchange::new(policy, method, url, endpoint, payer, random);
+        Ok(Self(exchange, random))
+    }
+
+    /// The random bytes of this request.
+    #[must_use]
+    pub fn seed(&self) -> Vec<u8> {
+        self.1.to_vec()
+    }
+
+    /// The offer that is paid, as a pin.
+    #[must_use]
+    pub fn pin(&self) -> Option<String> {
+        self.0.chosen()
     }
 
     /// Sends no `payment-identifier`.
     #[wasm_bindgen(js_name = withoutIdentifier)]
     #[must_use]
     pub fn without_identifier(self) -> Self {
-        Self(self.0.without_identifier())
+        Self(self.0.without_identifier(), self.1)
     }
 
     /// Pays this offer and no other.
     #[wasm_bindgen(js_name = withPin)]
     #[must_use]
     pub fn with_pin(self, pin: &str) -> Self {
-        Self(self.0.with_pin(pin))
+        Self(self.0.with_pin(pin), self.1)
     }
 
     /// Names the payer, whose wallet was not asked before.
@@ -65,14 +88,14 @@ impl Exchange {
     #[wasm_bindgen(js_name = withBroadcast)]
     #[must_use]
     pub fn with_broadcast(self) -> Self {
-        Self(self.0.with_broadcast())
+        Self(self.0.with_broadcast(), self.1)
     }
 
     /// Leaves `Authorization` to the caller.
     #[wasm_bindgen(js_name = withoutAuthorization)]
     #[must_use]
     pub fn without_authorization(self) -> Self {
-        Self(self.0.without_authorization())
+        Self(self.0.without_authorization(), self.1)
     }
 
     /// Takes an answer: status, one `name: value` line per header field, and the body of a refusal.

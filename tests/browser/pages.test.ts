@@ -202,6 +202,28 @@ test('a page that is reloaded before its payment reached the gate sends the same
   assert.deepEqual([payments.length, new Set(payments).size], [2, 1]);
 });
 
+test('a payer in a page that is reloaded between the signature and the answer sends the same payment: one debit, and the content', async () => {
+  const payer = payerOf(6);
+  const payments: (string | null)[] = [];
+  const results = await charged(payer.address, 1n, async () => {
+    const page = await context.newPage();
+    await page.route(`${world.gate.url}/**`, async (route) => {
+      const payment = await route.request().headerValue('payment-signature');
+      if (payment !== null) payments.push(payment);
+      // The first one is lost on the way.
+      if (payment === null || payments.length > 1) await route.continue();
+    });
+    await page.goto(addressOf('resume', { key: payer.privateKey, budget: 'resumed' }));
+    await eventually(() => payments.length === 1);
+    await page.reload();
+    return resultsOf(page);
+  });
+  await assertReport(results['report'], payer.address);
+  assert.deepEqual([payments.length, new Set(payments).size, results['open']?.value], [2, 1, [true]]);
+  assert.deepEqual(results['kept']?.value, [[false, results['report']?.value?.['transaction']]]);
+  assert.deepEqual(complaints, []);
+});
+
 test('an agent in a page looks, pays once and reports', async () => {
   const payer = payerOf(5);
   const results = await charged(payer.address, 1n, async () => resultsOf(await opened('agent', { key: payer.privateKey })));

@@ -16,7 +16,7 @@ export interface Pages {
   stop(): Promise<void>;
 }
 
-const SCRIPTS = ['wallet', 'session', 'tab', 'agent', 'reload'];
+const SCRIPTS = ['wallet', 'session', 'tab', 'agent', 'reload', 'resume'];
 const TYPES: Readonly<Record<string, string>> = { html: 'text/html; charset=utf-8', js: 'text/javascript', css: 'text/css' };
 
 /** Packs, installs, bundles and serves: `/<name>` is the page of `pages/<name>.js`. */

@@ -1,4 +1,5 @@
 /** The client of a control plane: it decides and pays, the answer comes back. */
+import { readWithin } from '../beginning.js';
 import {
   sdkPaymentDecisionResponseSchema, sdkReceiptResponseSchema,
   type PaidRequestContext, type SdkExternalMetadata, type SdkPaymentDecisionRequest, type SdkPreparedPaidRequest, type SdkPreparedPaidRequestReady,
@@ -116,7 +117,10 @@ export class AgentPayClient {
       headers: { 'content-type': 'application/json', ...(shown === undefined ? {} : { [candidateHeaderName]: shown }) },
       body: JSON.stringify(body),
     });
-    const text = await response.text();
+    const { bytes, end } = await readWithin(response, MAX_DECISION_BYTES, this.#timeoutMs);
+    // As if no answer had come: the same id may be executed again.
+    if (end !== 'whole') throw new TypeError('The decision of the control plane was not read to its end.');
+    const text = new TextDecoder().decode(bytes);
     const said = parsed(text);
     const decision = sdkPaymentDecisionResponseSchema.safeParse(said);
     const { protocol } = asked.challenge;
@@ -175,6 +179,8 @@ export function createAgentPayClient(options: AgentPayClientOptions): AgentPayCl
   return new AgentPayClient(options);
 }
 
+/** How long a decision may be, with the answer that was bought. */
+const MAX_DECISION_BYTES = 64 * 1024 * 1024;
 /** How long before its end a token is exchanged, milliseconds. */
 const EARLY_MS = 30_000;
 

@@ -3,7 +3,7 @@
  */
 import * as cards from '#cards-wasm';
 
-import { beginning } from '../beginning.js';
+import { beginning, readWithin } from '../beginning.js';
 import { decodeHeader, encodeHeader } from '../codec.js';
 import { memoryStore, update, type Store } from '../store.js';
 import { bodyText, parameterPlan, paymentOffers, type CardContext, type ParameterPlan, type PaymentCandidate, type PaymentCard, type PaymentTerms } from './cards.js';
@@ -100,6 +100,9 @@ type Kept = {
 };
 type Step = { readonly quote?: Kept['quote']; readonly refusal?: PaymentDeskErrorCode; readonly do?: 'begin' | 'pending' | 'known'; readonly index?: number; readonly outcome?: PaymentOutcome };
 
+/** Bounds of an answer that is passed on. */
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+const MAX_ANSWER_MS = 120_000;
 /** How long a payment that this desk did not begin counts as that of another desk, milliseconds. */
 const LEASE_MS = 120_000;
 /** How many quotes are kept; the oldest that are not under way go first. */
@@ -281,7 +284,7 @@ export class PaymentDesk {
       outcome = error.details;
     }
     const { kind, response } = outcome;
-    const bytes = new Uint8Array(await response.clone().arrayBuffer().catch(() => new ArrayBuffer(0)));
+    const { bytes } = await readWithin(response.clone(), MAX_ANSWER_BYTES, MAX_ANSWER_MS);
     const answer = { status: response.status, headers: fieldsOf(response.headers), body: new TextDecoder().decode(bytes) };
     const { receipt } = outcome as { receipt?: SdkReceipt };
     const common = { paymentId, kind, response: answer, ...(receipt === undefined ? {} : { receipt }) };

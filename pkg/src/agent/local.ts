@@ -5,6 +5,7 @@
 import * as wasm from '#agent-wasm';
 import { Exchange } from '#wasm';
 
+import { readWithin } from '../beginning.js';
 import { decodeHeader, encodeHeader } from '../codec.js';
 import { endpointOf } from '../endpoints.js';
 import { FareboxError, told, type Told } from '../error.js';
@@ -29,6 +30,10 @@ export type LocalAgentOptions = PayOptions & Partial<AgentPayClientIdentity> & {
   readonly fetch?: typeof fetch;
   /** Where payments that were sent are kept, so that a process after a crash sends the same again [beside the budget, in `store`]. */
   readonly sent?: PayOptions['store'];
+  /** How much of a paid answer is read, bytes [16 MiB]; of a longer one there is the beginning, with the receipt. */
+  readonly maxAnswerBytes?: number;
+  /** How long its body may take, milliseconds [120000]; afterwards it can be asked for again. */
+  readonly answerTimeoutMs?: number;
 };
 
 /** One way to pay, as the policy and what was spent stand now. */
@@ -204,6 +209,7 @@ export class LocalAgentClient implements AgentBackEnd {
       return this.#fetch(input, init);
     };
     const paying = wrapFetch(fetch, {
+      timeoutMs: MAX_ANSWER_MS,
       ...payOptionsOf(this.#options),
       confirm: async (it) => {
         proposal = it;
@@ -239,7 +245,7 @@ export class LocalAgentClient implements AgentBackEnd {
   /** Sends what was signed before, byte for byte. */
   async #again(key: string, prepared: SdkPreparedPaidRequestReady, sent: Sent): Promise<Settled> {
     const headers = { ...prepared.request.headers, ...sent.payment };
-    const response = await this.#fetch(sent.url, { ...initOf(prepared.request), headers, redirect: 'manual' });
+    const response = await this.#fetch(sent.url, { ...initOf(prepared.request), headers, redirect: 'manual', signal: AbortSignal.timeout(this.#options.timeoutMs ?? MAX_ANSWER_MS) });
     if (response.ok) {
       const agreed = agreedBy(response, sent);
       if (!('code' in agreed)) return this.#answered(prepared, sent, response, agreed.settled);
@@ -254,16 +260,28 @@ export class LocalAgentClient implements AgentBackEnd {
 
   async #answered(prepared: SdkPreparedPaidRequestReady, sent: Sent, response: Response, settled: Receipt | undefined): Promise<Settled> {
     const ids = idsOf('', sent);
-    const whole = await response.arrayBuffer().catch(() => undefined);
-    if (whole === undefined && response.ok) {
+    const { maxAnswerBytes = MAX_ANSWER_BYTES } = this.#options;
+    const { bytes, end } = await readWithin(response, maxAnswerBytes, this.#options.answerTimeoutMs ?? MAX_ANSWER_MS);
+    if ((end === 'broken' || end === 'late') && response.ok) {
       // What was bought is asked for again, with the same payment.
-      const reason = `The answer to a payment of ${sent.proposal.amountText} broke off.`;
+      const proof = settled === undefined ? '' : ` The merchant names the transaction ${settled.transaction}.`;
+      const reason = `The answer to a payment of ${sent.proposal.amountText} ${end === 'late' ? 'took too long' : 'broke off'}.${proof}`;
       return { decision: { outcome: 'inconclusive', ...ids, reasonCode: 'merchant_transport_lost', reason } };
     }
-    const bytes = new Uint8Array(whole ?? new ArrayBuffer(0));
     const answer = { status: response.status, headers: fieldsOf(response.headers), bytes };
     const merchantResponse = { status: answer.status, headers: answer.headers, body: new TextDecoder().decode(bytes) };
-    const receipt = this.#receipt(prepared, sent, settled, response.ok ? 'succeeded' : 'failed');
+    const isWhole = end !== 'longer';
+    const receipt = this.#receipt(prepared, sent, settled, response.ok && isWhole ? 'succeeded' : 'failed');
+    if (response.ok && !isWhole) {
+      const reason = `Paid ${sent.proposal.amountText}, and the answer is longer than ${maxAnswerBytes} bytes: this is its beginning.`;
+      return {
+        decision: {
+          outcome: 'paid_fulfillment_failed', ...ids, reasonCode: 'merchant_execution_failed', reason, merchantResponse, receipt,
+          settlementEvidenceClass: settled === undefined ? 'inconclusive' : 'merchant_verifiable_success', fulfillmentStatus: 'failed',
+        },
+        answer,
+      };
+    }
     if (response.ok) {
       return { decision: { outcome: 'allow', ...ids, reasonCode: 'policy_allow', reason: `Paid ${sent.proposal.amountText}.`, merchantResponse, receipt }, answer };
     }
@@ -290,7 +308,7 @@ export class LocalAgentClient implements AgentBackEnd {
     if (sent === undefined || response === undefined || !['payment_refused', 'insufficient_funds', 'refund_due'].includes(code)) {
       return { decision: { outcome: 'inconclusive', ...ids, reasonCode: 'merchant_transport_lost', reason, evidence: { code } } };
     }
-    const bytes = new Uint8Array(await response.arrayBuffer().catch(() => new ArrayBuffer(0)));
+    const { bytes } = await readWithin(response, this.#options.maxAnswerBytes ?? MAX_ANSWER_BYTES, this.#options.answerTimeoutMs ?? MAX_ANSWER_MS);
     const answer = { status: response.status, headers: fieldsOf(response.headers), bytes };
     const merchantResponse = { status: answer.status, headers: answer.headers, body: new TextDecoder().decode(bytes) };
     if (code !== 'refund_due') return { decision: { outcome: 'execution_failed', ...ids, reasonCode: 'merchant_rejected', reason, merchantResponse, evidence: { code } }, answer };
@@ -393,7 +411,7 @@ function agreedBy(response: Response, { proposal }: Sent): { readonly settled: R
 }
 
 /** Only what the payer knows. */
-function payOptionsOf({ fetch: _, sent: __, organization: ___, agent: ____, ...options }: LocalAgentOptions): PayOptions {
+function payOptionsOf({ fetch: _, sent: __, organization: ___, agent: ____, resume: _____, maxAnswerBytes: ______, answerTimeoutMs: _______, ...options }: LocalAgentOptions): PayOptions {
   return options;
 }
 
@@ -455,6 +473,9 @@ function bodyText(body: unknown): string {
 const TERMS_CHANGED = 'terms_changed: the merchant asks for another payment than was shown; nothing was signed';
 /** Seconds after its end for which a payment still counts as open. */
 const LATE_SECS = 60;
+/** Bounds of a paid answer. */
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+const MAX_ANSWER_MS = 120_000;
 /** What is remembered for a repetition: how many outcomes, and bytes of what was bought. An older one is asked for again with its own bytes. */
 const MAX_OUTCOMES = 1000;
 const MAX_BYTES = 64 * 1024 * 1024;

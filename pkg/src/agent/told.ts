@@ -1,6 +1,7 @@
 /** What a model is told of prices and outcomes. */
 import * as wasm from '#agent-wasm';
 
+import { readWithin } from '../beginning.js';
 import type { SdkPreparedPaidRequest, SdkReceipt } from './contracts.js';
 import type { AgentHarnessExecutedResult } from './harness.js';
 import { fieldsOf } from './heads.js';
@@ -36,9 +37,13 @@ export async function resultOf(preparedId: string, outcome: PaidResponse | Fetch
   };
 }
 
+/** How much of an answer is told, and how long it may take. */
+const MAX_BYTES = 16 * 1024 * 1024;
+const MAX_MS = 120_000;
+
 /** A broken body is no reason to lose an outcome. */
 async function bodyOf(response: Response): Promise<string> {
-  return response.bodyUsed ? '' : response.clone().text().catch(() => '');
+  return response.bodyUsed ? '' : new TextDecoder().decode((await readWithin(response.clone(), MAX_BYTES, MAX_MS)).bytes);
 }
 
 /** What is said if a receipt surely names another token or more than was shown; a symbol may stand for any contract. */

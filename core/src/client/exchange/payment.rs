@@ -96,6 +96,12 @@ impl Exchange {
         }))
     }
 
+    /// The offer that is paid, as [`Offer::pin`](crate::client::offer::Offer::pin).
+    #[must_use]
+    pub fn chosen(&self) -> Option<String> {
+        self.state.proposed().map(|it| it.prepared.offer.pin())
+    }
+
     /// Sends the same payment once more, after a delay.
     fn send(&mut self, wait_ms: u64) -> Next {
         let ExchangeState::Paid(_, paid) = &mut self.state else {
