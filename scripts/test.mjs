@@ -22,10 +22,10 @@ import { elapsed, root, run, runMain, StepFailed } from './steps.mjs';
  *
  * @typedef {object} Suite
  * @property {() => Promise<void>} before what it does, or what its files need
- * @property {() => Promise<void>} [beside] what it does meanwhile, with the time that the files leave
+ * @property {() => Promise<void>} [beside] what it does meanwhile, with the processor time that the others leave
  * @property {string[]} [folders] where its `*.test.ts` are
  * @property {string[]} [first] those of them that take longest, the longest first
- * @property {string[]} [alone] those of them that have the machine to themselves, one after the other
+ * @property {string[]} [alone] those of them that no other file runs beside, one after the other
  * @property {Together} [together] whether all of its files run by themselves
  * @property {() => Promise<void>} [after] what it does in the end
  *
@@ -135,9 +135,7 @@ await runMain(async () => {
   const chosen = Object.entries(suites).filter(([name]) => asked.length === 0 || asked.includes(name));
   await Promise.all(chosen.map(([, suite]) => suite.before()));
   const files = filesOf(chosen);
-  await Promise.all([runFiles(files), ...chosen.map(([, suite]) => suite.beside?.())]);
-  await runAlone(files);
-  for (const [, suite] of chosen) await suite.after?.();
+  await Promise.all([runInTurn(chosen, files), ...chosen.map(([, suite]) => suite.beside?.())]);
   console.log(`\nall passed, ${elapsed()}`);
 });
 
@@ -246,6 +244,18 @@ function filesOf(chosen) {
     const others = files.filter((file) => !first.includes(file) && !alone.includes(file));
     return { name, first, others, alone, together };
   }).filter(({ first, others, alone }) => first.length + others.length + alone.length > 0);
+}
+
+/**
+ * First the files that run at once, then those that run alone, which wait most of the time.
+ *
+ * @param {[string, Suite][]} chosen
+ * @param {Files[]} files
+ */
+async function runInTurn(chosen, files) {
+  await runFiles(files);
+  await runAlone(files);
+  for (const [, suite] of chosen) await suite.after?.();
 }
 
 /**
