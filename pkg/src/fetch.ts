@@ -5,7 +5,8 @@ import { beginning } from './beginning.js';
 import { notReplayable } from './body.js';
 import { endpointOf, endpointsOf, watchOf, type Endpoints, type Watch } from './endpoints.js';
 import { FareboxError, memberOf, quietly, told, unusable, type SentPayment, type Told } from './error.js';
-import type { Keeping, PaymentStep, PayOptions, Proposal, Question, Receipt } from './options.js';
+import type { Keeping, Opens } from './keeping.js';
+import type { PaymentStep, PayOptions, Proposal, Question, Receipt } from './options.js';
 import { paidUrl, plain, requestOf, type Plain } from './request.js';
 import { addressOf, asSigner, type TypedData } from './signer.js';
 import { isStore, memoryStore, update, type Store } from './store.js';
@@ -44,7 +45,7 @@ export function wrapFetch(fetch: typeof globalThis.fetch, given: PayOptions): Pa
   told(() => new Exchange(policy, 'GET', 'https://policy.invalid/', '', `0x${'11'.repeat(20)}`)).free();
 
   const watch = watchOf(store, now, options.onEscalation);
-  const begins = options.resume?.open(store, now, policy, options);
+  const begins = (options.resume?.open as Opens | undefined)?.(store, now, policy, options);
   const paying: typeof globalThis.fetch = async (input, init) => {
     const request = await requestOf(input, init, options.acceptPayment !== false);
     const endpoint = endpointOf(request.method, request.url);

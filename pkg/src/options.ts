@@ -1,8 +1,5 @@
 /** The options of a payer, and the questions to them. */
-import type { Exchange } from '#wasm';
-
 import type { EscalationEvent } from './endpoints.js';
-import type { Plain } from './request.js';
 import type { AnySigner } from './signer.js';
 import type { Store } from './store.js';
 
@@ -162,20 +159,5 @@ export type PayOptions = {
   readonly now?: () => number;
 };
 
-/** What keeps payments whose fate is open. */
-export type Resuming = {
-  open(store: Store, now: () => number, policy: string, options: Pick<PayOptions, 'identifier' | 'broadcast'>): (request: Plain, endpoint: string) => Promise<Keeping>;
-};
-
-/** What is kept of one request, as it goes on. */
-export type Keeping = {
-  /** A payment that was sent before, where it is about to be sent again. */
-  left(): { readonly exchange: Exchange; readonly step: string; readonly url: string } | undefined;
-  asked(lines: string, body: Uint8Array): void;
-  prepared(at: number): void;
-  proved(proof: string, isHash: boolean): void;
-  /** Returns once it is kept: only then may it leave. */
-  sends(exchange: Exchange, url: string): Promise<void>;
-  settled(response: Response, receipt: Receipt | null): Promise<Response>;
-  ended(code: string): Promise<void>;
-};
+/** The type of `resume` of `farebox/resume`. */
+export type Resuming = { /** Of this package alone. */ readonly open: (...given: never[]) => unknown };

@@ -3,7 +3,8 @@ import { Exchange } from '#wasm';
 
 import type { Body } from './body.js';
 import { told, type SentPayment } from './error.js';
-import type { Keeping, Receipt, Resuming } from './options.js';
+import type { Keeping, Opens } from './keeping.js';
+import type { Receipt, Resuming } from './options.js';
 import type { Plain } from './request.js';
 import { sentIn, withoutSent, withSent } from './sent.js';
 import { update, type Store } from './store.js';
@@ -58,14 +59,17 @@ const KNOWN = ['payment_refused', 'insufficient_funds', 'refund_due', 'receipt_m
  * reload or an error.
  */
 export const resume: Resuming = {
-  open: (store, now, policy, options) => {
+  open: ((store, now, policy, options) => {
     const payments = new OpenPayments(store, now);
     return async (request, endpoint) => {
       const name = await nameOf(request);
       const left = await payments.take(name);
-      return new Kept(payments, name, { policy, method: request.method, endpoint, identifier: options.identifier !== false, broadcasts: options.broadcast !== undefined, authorization: !request.headers.has('authorization') }, left, now);
+      return new Kept(payments, name, {
+        policy, method: request.method, endpoint, identifier: options.identifier !== false, broadcasts: options.broadcast !== undefined,
+        authorization: !request.headers.has('authorization'),
+      }, left, now);
     };
-  },
+  }) satisfies Opens,
 };
 
 /** What a request is: method, URL, body, and the `Idempotency-Key` by which the caller tells two apart. */

@@ -236,13 +236,15 @@ test('TypeScript finds the types of every entry, with nothing else installed', a
 import { fileStore } from 'farebox/file-store';
 import { objectStore, Budget } from 'farebox/object-store';
 import { indexedDbStore } from 'farebox/indexeddb';
+import { resume, sentPayments, type KeptPayment } from 'farebox/resume';
 import { openSession } from 'farebox/session';
 import gate, { Ledger } from 'farebox/gate';
 const policy: Policy = { perPayment: '0.05', assets: ['USDC'] };
 const stores: Store[] = [fileStore('budget'), objectStore({ fetch: async () => new Response() }), indexedDbStore()];
 const session = await openSession({ policy: { perDay: '1' }, lifetimeSecs: 60 });
 export const inPage: typeof fetch = payingFetch({ ...session, onStep: (step, { amountText }) => console.log(step, amountText) });
-const paid: typeof fetch = payingFetch({ signer: localSigner('0x'), policy, store: stores[0]!, confirm: ({ price }) => price === '0.01' });
+const paid: typeof fetch = payingFetch({ signer: localSigner('0x'), policy, store: stores[0]!, resume, confirm: ({ price }) => price === '0.01' });
+export const kept: KeptPayment[] = await sentPayments(stores[0]!);
 const price: string | undefined = receiptOf(await paid('https://api.example.com'))?.price;
 export { price, Budget, Ledger, gate, FareboxError };`,
   });
