@@ -57,22 +57,22 @@ export async function requestText(request, bytes) {
 
 /**
  * Sends a request to a merchant: status and one line per field as `head`, the body, and whether that was cut. `early` if the
- * request could not be made, so that nothing was sent; `lost` if no head came.
+ * request could not be made, so that nothing was sent; `lost` if no head came, or the body broke off.
  *
  * @param {string} url
  * @param {string} method
  * @param {string} lines
- * @param {string | undefined} body
+ * @param {string | undefined} payload
  * @param {number} headMs
  * @param {number} bodyMs
  * @param {number} bytes
  */
-export async function askMerchant(url, method, lines, body, headMs, bodyMs, bytes) {
+export async function askMerchant(url, method, lines, payload, headMs, bodyMs, bytes) {
   const controller = new AbortController();
   let request;
   try {
     // As bytes: for text the platform would add a content-type that the agent did not send.
-    const sent = body === undefined ? {} : { body: new TextEncoder().encode(body) };
+    const sent = payload === undefined ? {} : { body: new TextEncoder().encode(payload) };
     request = new Request(url, { method, headers: headersOf(lines), redirect: 'manual', ...sent });
   } catch {
     return 'early';
@@ -90,13 +90,13 @@ export async function askMerchant(url, method, lines, body, headMs, bodyMs, byte
     if (fields > MOST_FIELDS || head.length > MOST_CHARACTERS) break;
     if (name !== 'set-cookie') head += `\n${name}: ${value}`;
   }
-  const { text, cut } = await begun(response, bodyMs, bytes);
-  if (cut) controller.abort();
-  return { head, text, cut };
+  const body = await begun(response, bodyMs, bytes);
+  if (body === undefined || body.cut) controller.abort();
+  return body === undefined ? 'lost' : { head, ...body };
 }
 
 /**
- * A body as far as it came within these limits.
+ * A body, cut at this length; undefined if it broke off or did not come in time.
  *
  * @param {Response} response
  * @param {number} milliseconds
@@ -108,7 +108,7 @@ async function begun({ body }, milliseconds, bytes) {
   if (body === null) return { text, cut: false };
   const reader = body.getReader();
   let left = bytes;
-  const whole = await timed(milliseconds, async (late) => {
+  const came = await timed(milliseconds, async (late) => {
     try {
       for (;;) {
         const piece = await Promise.race([reader.read(), late]);
@@ -116,14 +116,14 @@ async function begun({ body }, milliseconds, bytes) {
         if (piece.done) return true;
         text += decoder.decode(piece.value.subarray(0, left), { stream: true });
         left -= piece.value.byteLength;
-        if (left < 0) return false;
+        if (left < 0) return true;
       }
     } catch {
       return false;
     }
   });
   text += decoder.decode();
-  return { text, cut: !whole };
+  return came ? { text, cut: left < 0 } : undefined;
 }
 
 /** What is read of a merchant's head. */

@@ -3,7 +3,7 @@
 use farebox_core::http::RequestHead;
 use farebox_core::problem::Code;
 use farebox_core::treasury::message::{Answer, Command, Envelope, Order, Preparation, Reply};
-use farebox_core::treasury::{Treasury, Turn};
+use farebox_core::treasury::{Treasury, Turn, refused};
 use futures_util::future::join;
 use wasm_bindgen::JsValue;
 
@@ -29,7 +29,14 @@ pub(super) async fn answer(
     };
     let command = match wanted {
         Wanted::Now(command) => command,
-        Wanted::Body(make) => match calls::body_of(&request).await {
+        Wanted::Body(make) => match {
+            #[cfg(feature = "panic-drill")]
+            crate::platform::calls::log(&format!(
+                "drill: waits {}",
+                head.headers.get("x-waits").unwrap_or_default()
+            ));
+            calls::body_of(&request).await
+        } {
             Ok(body) => make(body),
             Err(unusable) => return unusable_body(&head, &unusable),
         },
@@ -51,7 +58,10 @@ fn unusable_body(head: &RequestHead, unusable: &Unusable) -> Reply {
         Unusable::Broken => 400,
     };
     if head.target().starts_with("/api/sdk/") {
-        return refusal::agent(Code::InvalidRequest, status.into());
+        return match unusable {
+            Unusable::Long => refused::too_large(),
+            Unusable::Broken => refused::invalid(&["The body broke off, or is not UTF-8."], &[]),
+        };
     }
     refusal::with_status(Code::InvalidRequest, status, &fresh_id())
 }

@@ -5,7 +5,7 @@ use farebox_core::problem::Code;
 use farebox_core::treasury::message::{Caller, Command, Listing, Operation, Reply};
 use farebox_core::treasury::row::Scope;
 use farebox_core::treasury::token::Token;
-use farebox_core::treasury::{Treasury, version};
+use farebox_core::treasury::{Treasury, refused, version};
 
 use super::{config, refusal};
 use crate::platform::fresh_id;
@@ -29,7 +29,7 @@ pub(super) enum Wanted {
 /// What this request asks.
 ///
 /// # Errors
-/// The refusal that it is answered with.
+/// The reply if no object is asked.
 pub(super) fn read(head: &RequestHead) -> Result<Asked, Reply> {
     let target = head.target();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -38,6 +38,10 @@ pub(super) fn read(head: &RequestHead) -> Result<Asked, Reply> {
     };
     if let Some(rest) = path.strip_prefix("/api/sdk/") {
         return agents(&treasury, head, rest);
+    }
+    if path == "/.well-known/farebox-keys.json" {
+        let reply = Reply::json(200, treasury.keys());
+        return Err(if head.method == "GET" { reply } else { not_allowed("GET") });
     }
     match path.strip_prefix("/api/organizations") {
         Some(rest) if rest.is_empty() || rest.starts_with('/') => {
@@ -75,7 +79,7 @@ fn agents(treasury: &Treasury, head: &RequestHead, rest: &str) -> Result<Asked, 
     let token = Token::of_header(&caller.authorization);
     match token.filter(|token| treasury.organization(&token.organization).is_some()) {
         Some(token) => Ok(Asked::Object(token.organization, wanted)),
-        None => Err(refusal::agent(Code::Unauthorized, 401)),
+        None => Err(refused::unauthorized()),
     }
 }
 

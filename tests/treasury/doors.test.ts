@@ -27,6 +27,23 @@ describe('the doors of a treasury', () => {
     }
   });
 
+  it('without a token, with a wrong one, and with one of an organization that there is not, the answer is the same', async () => {
+    const wrong = ['', 'x', 'fbt_acme_abcd', `fbt_acme_abcd_${'a'.repeat(32)}`, `fbt_nowhere_abcd_${'a'.repeat(32)}`, bootstrapKey('acme', 'buyer')];
+    for (const path of ['/api/sdk/receipts/x', DECISIONS]) {
+      const method = path === DECISIONS ? 'POST' : 'GET';
+      const answers = await Promise.all(wrong.map((token) => treasury.ask(method, path, { token, ...(method === 'POST' ? { body: '{}' } : {}) })));
+      assert.deepEqual(answers.map(({ status }) => status), wrong.map(() => 401));
+      assert.deepEqual([...new Set(answers.map(({ text }) => text))].length, 1);
+      assert.deepEqual([...new Set(answers.map(({ headers }) => headers.get('cache-control')))], ['no-store']);
+    }
+  });
+
+  it('a body is 1 MiB at most, whatever it holds', async () => {
+    const token = await treasury.token();
+    assert.deepEqual(told(await treasury.ask('POST', DECISIONS, { token, body: 'a'.repeat(1_048_577) })), [413, 'string']);
+    assert.deepEqual(told(await treasury.ask('POST', DECISIONS, { token, body: 'a'.repeat(1_048_576) })), [400, 'string']);
+  });
+
   it('operators are those with the token', async () => {
     for (const token of ['', 'x', OPERATOR.slice(1), `${OPERATOR}x`, bootstrapKey('acme', 'buyer')]) {
       assert.deepEqual(problem(await treasury.ask('GET', '/api/organizations', { token })), [401, 'application/problem+json', 'unauthorized'], token);

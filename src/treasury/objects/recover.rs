@@ -15,24 +15,27 @@ use crate::treasury::{calls, drive};
 
 /// Calls at once.
 const AT_ONCE: usize = 4;
-/// Rounds of one alarm; the rest is due at once again.
-const MAX_ROUNDS: usize = 4;
+/// Limit on the jobs and blocks of one alarm; the rest is due in a second again.
+const MAX_JOBS: usize = 24;
 
 impl TreasuryObject {
     /// Carries out the work that is due.
     pub(super) async fn recover(&self) -> Result<()> {
-        for _ in 0..MAX_ROUNDS {
-            let (jobs, notices, treasury) = self.block(None, |desk| {
+        let mut calls = 0;
+        while calls < MAX_JOBS {
+            let (jobs, notices, treasury, is_idle) = self.block(None, |desk| {
                 let now = desk.scene.now.secs();
                 let (jobs, changes) = desk.treasury.recover(&desk.rows, desk.scene)?;
                 desk.rows.write(&desk.treasury, &changes, now)?;
                 let room = AT_ONCE.saturating_sub(jobs.len()) as u64;
                 let notices = outbox::take(desk.rows.0, room, now)?;
-                Ok((jobs, notices, desk.treasury.clone()))
+                let is_idle = changes.is_empty() && jobs.is_empty() && notices.is_empty();
+                Ok((jobs, notices, desk.treasury.clone(), is_idle))
             })?;
-            if jobs.is_empty() && notices.is_empty() {
+            if is_idle {
                 return Ok(());
             }
+            calls += 1 + jobs.len() + notices.len();
             let mut jobs = jobs.into_iter();
             loop {
                 let some: Vec<Job> = jobs.by_ref().take(AT_ONCE).collect();

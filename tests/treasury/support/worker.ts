@@ -64,7 +64,7 @@ export class Treasury {
         modules,
         durableObjects: { TREASURY: { className: 'Treasury', useSQLite: true } },
         serviceBindings: Object.fromEntries(bound.map(([name]) => [name, name.toLowerCase()])),
-        bindings: { ...VARIABLES, ...this.#options.vars } as Record<string, string>,
+        bindings: { ...VARIABLES, ...this.#options.vars } as Readonly<Record<string, unknown>> as Record<string, string>,
       }, ...bound.map(([name, script]) => ({ name: name.toLowerCase(), compatibilityDate: '2026-04-01', modules: true as const, script }))],
     });
     this.url = (await this.#miniflare.ready).origin;

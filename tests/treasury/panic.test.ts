@@ -1,0 +1,73 @@
+/**
+ * A panic anywhere in the compiled treasury, or an exception that comes through it: whoever waits is told at once, no request hangs, the next one works,
+ * and nothing that the object was writing is kept. Runs a build that panics on request.
+ */
+import assert from 'node:assert/strict';
+import { request } from 'node:http';
+import { after, before, describe, it } from 'node:test';
+
+import { DRILL, OPERATOR, Treasury, bootstrapKey, eventually } from './support/worker.ts';
+
+const DECISIONS = '/api/sdk/payment-decisions';
+const KEY = bootstrapKey('acme', 'buyer');
+
+describe('a panic of the treasury', () => {
+  let treasury: Treasury;
+  before(async () => {
+    treasury = await Treasury.start({ build: DRILL });
+    assert.equal((await treasury.operate('GET', '')).status, 200);
+  });
+  after(() => treasury.stop());
+
+  /** A request whose body does not come to its end: it waits in the instance. */
+  function neighbour(name: string): Promise<{ status: number; code: unknown }> {
+    return new Promise<{ status: number; code: unknown }>((resolve, reject) => {
+      const asked = request(`${treasury.url}${DECISIONS}`, { method: 'POST', headers: { authorization: `Bearer ${KEY}`, 'transfer-encoding': 'chunked', 'x-waits': name } }, async (response) => {
+        let text = '';
+        for await (const piece of response) text += String(piece);
+        asked.destroy();
+        resolve({ status: response.statusCode ?? 0, code: JSON.parse(text).code });
+      });
+      asked.on('error', reject);
+      asked.write('{');
+    });
+  }
+
+  const edges = [['a panic', 'x-panic'], ['an exception of JavaScript', 'x-throw']] as const;
+  for (const [what, header] of edges) {
+    it(`${what} at the edge is answered 500, for it and for those that wait`, async () => {
+      const waits = neighbour(header);
+      // One that came too late for the instance would wait for ever.
+      await eventually('the neighbour waits', async () => treasury.logs.includes(`drill: waits ${header}`));
+      const lost = await treasury.ask('GET', '/api/organizations', { token: OPERATOR, headers: { [header]: 'edge' } });
+      assert.deepEqual([lost.status, lost.json.code, lost.headers.get('cache-control')], [500, 'internal', 'no-store']);
+      assert.deepEqual(await waits, { status: 500, code: 'internal' });
+      assert.equal((await treasury.operate('GET', '')).status, 200);
+    });
+  }
+
+  it('in the object is told to who asked, and the next request is answered', async () => {
+    const lost = await treasury.ask('GET', '/api/sdk/receipts/drill-here', { token: KEY });
+    assert.ok(lost.status === 500 || lost.status === 503, lost.text);
+    assert.notEqual((await treasury.operate('GET', '/acme')).status, 500);
+  });
+
+  it('in the object after its writes takes these back', async () => {
+    const before = await treasury.operate('GET', '/acme/agents');
+    const lost = await treasury.operate('PUT', '/acme/agents/drill-late');
+    assert.ok(lost.status === 500 || lost.status === 503, lost.text);
+    assert.deepEqual((await treasury.operate('GET', '/acme/agents')).json, before.json);
+  });
+
+  it('cannot be asked for where a treasury is deployed', async () => {
+    const deployed = await Treasury.start();
+    try {
+      for (const header of ['x-panic', 'x-throw']) {
+        assert.equal((await deployed.ask('GET', '/api/organizations', { token: OPERATOR, headers: { [header]: 'edge' } })).status, 200);
+      }
+      assert.notEqual((await deployed.operate('PUT', '/acme/agents/drill-late')).status, 500);
+    } finally {
+      await deployed.stop();
+    }
+  });
+});
