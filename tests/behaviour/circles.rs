@@ -87,6 +87,7 @@ const ALLOWED: &[Allowed] = &[
             "ledger::shard",
             "ledger::shard::failures",
             "ledger::shard::index",
+            "ledger::shard::index::packed",
             "ledger::shard::operate",
             "ledger::shard::order",
             "ledger::shard::proving",

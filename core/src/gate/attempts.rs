@@ -9,17 +9,18 @@
 //!   the signature is good, that attempt is the payer's and no longer their network's;
 //! - a success ends the failures in a row.
 
-use alloc::format;
+mod client_key;
+
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+pub use self::client_key::ClientKey;
 use super::Gate;
 use super::call::{LedgerCall, object};
 use super::keys::Keys;
 use super::pricer::Quotes;
-use crate::encoding::{hex, json, message};
-use crate::hash::mac;
+use crate::encoding::{json, message};
 use crate::ledger::attempts::{ClientCount, Count, Counted, FailureCause, FailureStreak};
 use crate::ledger::command::VERSION;
 use crate::payment::Cause;
@@ -42,35 +43,6 @@ pub struct Attempts {
     waiting: bool,
     /// Prices quoted lately.
     pub(super) quotes: Quotes,
-}
-
-/// Key under which the isolate counts a client: keyed hashes of its network and of the route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ClientKey {
-    network: [u8; 16],
-    route: u64,
-}
-
-impl ClientKey {
-    /// The key for a network at a route.
-    #[must_use]
-    pub fn of(keys: &Keys, network: &str, route: u64) -> Self {
-        Self { network: keys.network(network), route }
-    }
-
-    /// The object that counts its client.
-    #[must_use]
-    pub fn object(&self, keys: &Keys, shards: u64) -> String {
-        object(shards, keys.network_shard(&self.network, shards))
-    }
-
-    /// Name of an unproven client, under the salt of a day.
-    #[must_use]
-    pub fn name(&self, salt: &[u8; 32], route: &str) -> String {
-        let digest = mac(salt, &[&self.network, route.as_bytes()]);
-        let head = digest.first_chunk::<16>().map(|head| hex::encode(head)).unwrap_or_default();
-        format!("net_{head}")
-    }
 }
 
 /// One client at one route.

@@ -8,6 +8,7 @@
 mod export;
 mod item;
 mod metrics;
+mod path;
 mod query;
 mod refund;
 pub(super) mod settings;
@@ -18,10 +19,10 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde_json::Value;
-
 pub use self::export::{Export, Piece};
 pub use self::metrics::label;
+pub use self::path::MAX_BODY_BYTES;
+use self::path::{OperatorPath, decision};
 use self::query::{Query, Wrong};
 pub use self::settings::{Keeps, Webhook};
 pub use self::visit::{METERS, OperatorQuery, QueryStep};
@@ -32,17 +33,13 @@ use crate::encoding::{hex, json};
 use crate::hash::{self, digest};
 use crate::http::{RequestHead, ResponseHead};
 use crate::ledger::attempts::FailureStreak;
-use crate::ledger::report::{Decision, Filter, ObjectRequest, Resolution};
+use crate::ledger::report::{Decision, Filter, ObjectRequest};
 use crate::payment::TxHash;
 use crate::problem::Code;
 use crate::secret::ct_eq;
 use crate::time::UnixTime;
 use crate::x402::extension::diagnostic::DiagnosticCode;
 
-/// Longest body of an operator's request, bytes.
-pub const MAX_BODY_BYTES: usize = 4 * 1024;
-/// Longest reason that an operator gives, bytes.
-const MAX_REASON_BYTES: usize = 512;
 /// Prefix of the operator's paths.
 const PREFIX: &str = "/_farebox/";
 /// Most rows of one page of `payments`.
@@ -215,75 +212,6 @@ enum Plan {
     Export(export::Format, Filter),
 }
 
-/// One of the operator's paths.
-#[derive(Clone, Copy)]
-enum OperatorPath<'a> {
-    Payments,
-    Payment(&'a str),
-    Decision(&'a str, What),
-    Totals,
-    Audit,
-    Export,
-    Metrics,
-    Failures,
-}
-
-#[derive(Clone, Copy)]
-enum What {
-    Refunded,
-    Waived,
-    Resolve,
-}
-
-impl<'a> OperatorPath<'a> {
-    fn of(rest: &'a str) -> Option<Self> {
-        let mut parts = rest.split('/');
-        let place = match (parts.next()?, parts.next(), parts.next()) {
-            ("payments", None, None) => Self::Payments,
-            ("payments", Some(id), None) if !id.is_empty() => Self::Payment(id),
-            ("payments", Some(id), Some("refunded")) => Self::Decision(id, What::Refunded),
-            ("payments", Some(id), Some("waived")) => Self::Decision(id, What::Waived),
-            ("payments", Some(id), Some("resolve")) => Self::Decision(id, What::Resolve),
-            ("totals", None, None) => Self::Totals,
-            ("audit", None, None) => Self::Audit,
-            ("export", None, None) => Self::Export,
-            ("metrics", None, None) => Self::Metrics,
-            ("failures", None, None) => Self::Failures,
-            _ => return None,
-        };
-        parts.next().is_none().then_some(place)
-    }
-
-    const fn method(self) -> &'static str {
-        match self {
-            Self::Decision(..) => "POST",
-            _ => "GET",
-        }
-    }
-
-    const fn parameters(self) -> &'static [&'static str] {
-        match self {
-            Self::Payments => &[
-                "state",
-                "payer",
-                "route",
-                "from",
-                "to",
-                "id",
-                "key",
-                "transaction",
-                "correlation_id",
-                "limit",
-                "cursor",
-            ],
-            Self::Totals => &["day"],
-            Self::Export => &["format", "from", "to"],
-            Self::Failures => &["code", "route", "limit"],
-            Self::Payment(_) | Self::Decision(..) | Self::Audit | Self::Metrics => &[],
-        }
-    }
-}
-
 /// Whether the request shows the token; digests are compared, so that the time reveals nothing
 /// about it.
 fn is_authorized(head: &RequestHead, token: &str) -> bool {
@@ -291,41 +219,6 @@ fn is_authorized(head: &RequestHead, token: &str) -> bool {
     let Some((scheme, shown)) = shown else { return false };
     let shown = digest(&[shown.trim_start().as_bytes()]);
     scheme.eq_ignore_ascii_case("bearer") && ct_eq(shown.as_bytes(), token.as_bytes())
-}
-
-fn decision(what: What, body: &str) -> Result<Decision, Wrong> {
-    let body = json::parse_with(body.as_bytes(), MAX_BODY_BYTES).ok();
-    let members = body.as_ref().and_then(Value::as_object).ok_or_else(|| Wrong::named("body"))?;
-    let known: &[&str] = match what {
-        What::Refunded => &["transaction"],
-        What::Waived => &["reason"],
-        What::Resolve => &["as", "reason", "transaction"],
-    };
-    if let Some(stranger) = members.keys().find(|name| !known.contains(&name.as_str())) {
-        return Err(Wrong::named(stranger));
-    }
-    let text = |name: &str| members.get(name)?.as_str();
-    let reason = || {
-        let good = |reason: &&str| !reason.trim().is_empty() && reason.len() <= MAX_REASON_BYTES;
-        let reason = text("reason").filter(good).map(ToOwned::to_owned);
-        reason.ok_or_else(|| Wrong::named("reason"))
-    };
-    let hash = || {
-        let hash = text("transaction").and_then(TxHash::parse_any);
-        hash.map(|hash| hash.to_text()).ok_or_else(|| Wrong::named("transaction"))
-    };
-    Ok(match what {
-        What::Refunded => Decision::Refunded(hash()?),
-        What::Waived => Decision::Waived(reason()?),
-        What::Resolve => {
-            let to = text("as").and_then(Resolution::parse).ok_or_else(|| Wrong::named("as"))?;
-            let transaction = match members.get("transaction") {
-                Some(_) => Some(hash()?),
-                None => None,
-            };
-            Decision::Resolved { to, reason: reason()?, transaction }
-        }
-    })
 }
 
 fn checked_id(id: &str) -> Result<String, Code> {

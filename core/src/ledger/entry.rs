@@ -11,50 +11,23 @@ mod claim;
 mod doubt;
 mod note;
 mod operator;
+mod other_payments;
 mod recover;
 mod report;
 
 pub use self::doubt::{Relief, relief};
 pub use self::operator::WrongState;
+pub use self::other_payments::{MAX_UNASKED, OtherPayments};
 pub use self::recover::{Plan, Work};
 
 use core::num::NonZeroU32;
 
-use super::command::{Answer, Command, Fate, Leases, Mode, Payment, Repeat};
+use self::other_payments::refusal;
+use super::command::{Answer, Command, Leases, Mode, Payment, Repeat};
 use super::state::{Lease, State, Undelivered, Why};
 use crate::mutant::{Mutant, planted};
 use crate::payment::TxHash;
 use crate::time::UnixTime;
-
-/// The object's knowledge of the payer's other rows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OtherPayments {
-    /// Rows in progress.
-    pub active: u32,
-    /// Rows that are not at rest.
-    pub open: u32,
-    /// Whether there is a row with an unknown outcome, or one refused in the last 10 minutes.
-    pub watched: bool,
-    /// Whether there is a row for the same binding with an unknown outcome.
-    pub unresolved: bool,
-    /// Rows for which no money was asked.
-    pub unasked: u32,
-    /// Whether the client's network has too many unasked rows, over all payers.
-    pub is_crowded: bool,
-    /// Whether the object has too many rows that are not at rest.
-    pub is_full: bool,
-}
-
-impl OtherPayments {
-    /// Adjusts the counts for this payment: one whose money has moved does not wait for the payer's
-    /// other rows.
-    fn seen_by(self, payment: &Payment) -> Self {
-        match payment.was_sent_by_payer() {
-            true => Self { watched: false, unresolved: false, unasked: 0, ..self },
-            false => self,
-        }
-    }
-}
 
 /// The record of one payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,12 +74,6 @@ pub enum Taken {
 
 /// Fence of the claim that makes a row.
 pub const FIRST_FENCE: u64 = 1;
-
-/// Maximum rows of one payer that are not at rest.
-const MAX_OPEN: u32 = 1000;
-
-/// Maximum rows of one payer for which no money was asked.
-pub const MAX_UNASKED: u32 = 50;
 
 impl Entry {
     /// The first claim of a payment.
@@ -353,25 +320,5 @@ fn delivering(transaction: TxHash, leases: Leases, now: UnixTime) -> State {
         transaction,
         lease: Lease { until: now.plus(leases.delivering) },
         streaming: false,
-    }
-}
-
-/// The reason why a payment may not begin now, if there is one.
-fn refusal(standing: OtherPayments, in_flight: NonZeroU32) -> Option<Answer> {
-    let watched = standing.watched && !planted(Mutant::DoubtLeavesRoom);
-    let max = if watched { 1 } else { in_flight.get() };
-    if standing.unresolved && !planted(Mutant::DoubtIsForgotten) {
-        Some(Fate::Unresolved.into())
-    } else if standing.active >= max
-        || standing.open >= MAX_OPEN
-        || (standing.unasked >= MAX_UNASKED && !planted(Mutant::PayerGrows))
-    {
-        Some(Answer::TooManyInFlight)
-    } else if (standing.is_full && !planted(Mutant::ObjectGrows))
-        || (standing.is_crowded && !planted(Mutant::NetworkGrows))
-    {
-        Some(Answer::Full)
-    } else {
-        None
     }
 }

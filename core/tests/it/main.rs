@@ -12,6 +12,7 @@
 
 mod ambiguous_targets;
 mod amount_vectors;
+mod breaker;
 mod chain_confirmation;
 mod chain_inquiry;
 mod chain_rpc;
@@ -21,6 +22,7 @@ mod docs;
 mod dollars;
 mod evm_vectors;
 mod facilitator_auth;
+mod facilitator_outcomes;
 mod facilitator_reasons;
 mod leaf_vectors;
 mod lenient_origin;
