@@ -2,7 +2,8 @@
 //
 //   node scripts/pkg.mjs
 //
-// Writes pkg/wasm/, pkg/agent-wasm/, pkg/cards-wasm/, pkg/dist/, pkg/check/, pkg/gate/, pkg/schemas/ and copies of the licences, none of which is committed.
+// Writes pkg/wasm/, pkg/agent-wasm/, pkg/cards-wasm/, pkg/dist/, pkg/check/, pkg/gate/, pkg/treasury/, pkg/schemas/ and copies of the licences, none of which
+// is committed.
 
 import { mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync, copyFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,17 +14,19 @@ import { setup } from './setup.mjs';
 import { root, run, runMain, step, StepFailed } from './steps.mjs';
 import { runXtask, targetFolder } from './xtask.mjs';
 
-/** The package, ready to be packed; build/ has the Worker afterwards. */
+/** The package, ready to be packed; build/ has the Workers afterwards. */
 export async function buildPackage() {
   await buildWorker();
+  await buildWorker({ worker: 'treasury' });
   await buildPayer();
   await buildCheck();
   await finishPackage();
 }
 
-/** The parts of the package beside the payer, once the Worker is built. */
+/** The parts of the package beside the payer, once the Workers are built. */
 export async function finishPackage() {
-  await step('package gate', async () => writeGate(join(root, 'build')));
+  await step('package gate', async () => writeWorker('gate', join(root, 'build'), GATE_TYPES, 'Ledger'));
+  await step('package treasury', async () => writeWorker('treasury', join(root, 'build', 'treasury'), TREASURY_TYPES, 'Treasury'));
   const schemas = join(root, 'pkg', 'schemas');
   mkdirSync(schemas, { recursive: true });
   copyFileSync(join(root, 'core', 'src', 'x402', 'extension', 'diagnostic.json'), join(schemas, 'diagnostic.json'));
@@ -185,17 +188,20 @@ for (let at = 0, from = 0; at < bytes.length; at += 1) {
 }
 
 /**
- * The built Worker as a module of the package, for deployments without Rust.
+ * A built Worker as a module of the package, for deployments without Rust.
  *
+ * @param {string} name
  * @param {string} build
+ * @param {string} types
+ * @param {string} objects the class of its objects
  */
-function writeGate(build) {
-  const folder = join(root, 'pkg', 'gate');
+function writeWorker(name, build, types, objects) {
+  const folder = join(root, 'pkg', name);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  for (const name of ['index.js', 'index_bg.wasm']) copyFileSync(join(build, name), join(folder, name));
-  writeFileSync(join(folder, 'index.d.ts'), GATE_TYPES);
-  writeFileSync(join(folder, 'elsewhere.js'), ELSEWHERE);
+  for (const file of ['index.js', 'index_bg.wasm']) copyFileSync(join(build, file), join(folder, file));
+  writeFileSync(join(folder, 'index.d.ts'), types);
+  writeFileSync(join(folder, 'elsewhere.js'), elsewhere(name, objects));
 }
 
 /** Without the platform's types, which the package does not include. */
@@ -216,11 +222,32 @@ export declare class Ledger {
 }
 `;
 
-/** The names are exported so that an import shows this message. */
-const ELSEWHERE = `export default undefined;
-export const Ledger = undefined;
-throw new Error('farebox/gate runs on Cloudflare Workers only: bundle it with wrangler, or with the conditions workerd and worker');
+const TREASURY_TYPES = `/** The treasury: a Worker's module. Its variables and secrets are in \`env\`, and \`TREASURY\`, the namespace of {@link Treasury}. */
+declare const treasury: {
+  fetch(request: Request, env: Record<string, unknown>, context: { waitUntil(promise: Promise<unknown>): void }): Promise<Response>;
+};
+export default treasury;
+
+/** The class of the organizations' objects, with SQLite. */
+export declare class Treasury {
+  constructor(state: unknown, env: Record<string, unknown>);
+  ask(organization: string, command: string): Promise<unknown>;
+  alarm(): Promise<void>;
+}
 `;
+
+/**
+ * The names are exported so that an import shows this message.
+ *
+ * @param {string} name
+ * @param {string} objects
+ */
+function elsewhere(name, objects) {
+  return `export default undefined;
+export const ${objects} = undefined;
+throw new Error('farebox/${name} runs on Cloudflare Workers only: bundle it with wrangler, or with the conditions workerd and worker');
+`;
+}
 
 if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
   await runMain(async () => {
