@@ -1,9 +1,10 @@
 // The product's main job on real parts, with one command.
 //
-//   npm run demo [-- agent] [-- --once] [-- --headers] [-- --log pretty]
+//   npm run demo [-- agent|treasury] [-- --once] [-- --headers] [-- --log pretty]
 //
 // With `agent` it tells another story and ends: a model with three tools that sees the cost, asks a
-// person and pays once, in a loop and over MCP.
+// person and pays once, in a loop and over MCP. With `treasury` it is that of a company's wallet: two
+// agents, three policies, a review, a crash and the books.
 //
 // Brings everything it needs, starts a chain, the reference facilitator, an origin and the gate, lets
 // stock clients pay, and stays up. `--once` ends instead, with 1 if anything did not hold; `--headers`
@@ -12,9 +13,9 @@
 
 import { randomBytes } from 'node:crypto';
 
-import { bundleWorker, compileWorker } from './build.mjs';
+import { buildWorker, bundleWorker, compileWorker } from './build.mjs';
 import { prettyStream } from './pretty.mjs';
-import { endAll } from './processes.mjs';
+import { endAll, onEnd } from './processes.mjs';
 import { checkNode, installPackages, installRust } from './setup.mjs';
 import { elapsed, runMain, step, StepFailed } from './steps.mjs';
 
@@ -27,6 +28,7 @@ const isAgent = process.argv.includes('agent');
 await runMain(async () => {
   const once = process.argv.includes('--once');
   checkNode();
+  if (process.argv.includes('treasury')) return company(once);
   const installed = process.env.FAREBOX_BUILD === undefined ? installPackages() : Promise.resolve();
   // The gate needs both; neither needs the other.
   const [build, parts] = await Promise.all([
@@ -49,6 +51,36 @@ await runMain(async () => {
   if (broken.length > 0) throw new StepFailed(`${broken.length} of the demo's checks failed`);
   console.log(`\nall checks passed, ${elapsed()}`);
 });
+
+/**
+ * The story of the treasury, which has parts of its own.
+ *
+ * @param {boolean} once
+ */
+async function company(once) {
+  if (process.env.FAREBOX_BUILD === undefined) {
+    await installPackages();
+    console.log('compiling gate, treasury and package: about three minutes the first time, some seconds after that');
+    await installRust();
+    await buildWorker();
+    await buildWorker({ worker: 'treasury' });
+    const { buildPayer } = await import('./pkg.mjs');
+    await buildPayer();
+  }
+  const [{ startTreasuryWorld }, { acme }, { treasuryStory }, { operatorLines }] = await Promise.all([
+    import('../demo/treasury-world.mjs'), import('../demo/acme.mjs'), import('../demo/treasury.mjs'), import('../demo/treasury-lines.mjs'),
+  ]);
+  const world = await step('chain, facilitator, merchants, treasury', () => startTreasuryWorld({ organizations: acme }));
+  onEnd(world.stop);
+  const broken = await treasuryStory(world);
+  if (!once) {
+    console.log(operatorLines(world));
+    await new Promise(() => {});
+  }
+  await endAll();
+  if (broken.length > 0) throw new StepFailed(`${broken.length} of the demo's checks failed`);
+  console.log(`\nall checks passed, ${elapsed()}`);
+}
 
 /**
  * Plays the story that was asked for, and returns what did not hold.

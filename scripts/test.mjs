@@ -56,6 +56,7 @@ const whole = once(async () => {
   await payer();
   await buildCheck();
   await gate();
+  await treasury();
   await finishPackage();
   await buildMcp();
 });

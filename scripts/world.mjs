@@ -1,17 +1,17 @@
 // A whole system on this machine, for a client that knows it only from outside.
 //
-//   npm run world -- gate
+//   npm run world -- treasury|gate
 //
 // Starts everything on free ports with short timings and prints one line of JSON to stdout: all URLs, keys, addresses and
-// tokens, and `controls`, local URLs that break parts and kill the Worker. It stays until its standard input ends or it gets
-// SIGTERM, and leaves no process.
+// tokens, and `controls`, local URLs that break parts, kill Workers and make agents (docs/treasury.md). It stays until its
+// standard input ends or it gets SIGTERM, and leaves no process.
 
 import { buildWorker } from './build.mjs';
 import { endAll, onEnd } from './processes.mjs';
 import { setup } from './setup.mjs';
 import { runMain, StepFailed } from './steps.mjs';
 
-const WORLDS = ['gate'];
+const WORLDS = ['treasury', 'gate'];
 
 await runMain(async () => {
   const name = process.argv[2] ?? '';
@@ -23,7 +23,7 @@ await runMain(async () => {
     await setup();
     await buildWorker();
   }
-  const world = await (await import('../demo/gate-line.mjs')).gateLine();
+  const world = name === 'treasury' ? await (await import('../demo/treasury-line.mjs')).treasuryLine() : await (await import('../demo/gate-line.mjs')).gateLine();
   onEnd(world.stop);
   log(JSON.stringify(world.line));
   process.stdin.resume();

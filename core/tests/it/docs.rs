@@ -13,7 +13,7 @@ const CONFIGURATION: &str = "docs/configuration.md";
 const PROTOCOLS: &str = "docs/protocols.md";
 /// The npm package's own, which stands alone there.
 const PACKAGE: &str = "pkg/README.md";
-const DOCUMENTS: [&str; 12] = [
+const DOCUMENTS: [&str; 13] = [
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
@@ -24,6 +24,7 @@ const DOCUMENTS: [&str; 12] = [
     "docs/design.md",
     "docs/operations.md",
     "docs/payer.md",
+    "docs/treasury.md",
     PACKAGE,
     "tests/vectors/README.md",
 ];

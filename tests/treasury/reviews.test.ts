@@ -1,0 +1,94 @@
+// A person looks: what an approval lets through, and what it does not.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { buy, clientOf, during, startTreasuryWorld, type TreasuryWorld } from './buyers.ts';
+
+let world: TreasuryWorld;
+before(async () => {
+  world = await startTreasuryWorld({ stock: false, organizations: ({ scripted }) => [
+    { name: 'careful', policy: { allowedOrigins: [scripted.url], reviewAbove: { USDC: '0.05' }, perMonth: { USDC: '1.00' } }, agents: [{ name: 'buyer' }, { name: 'other' }] },
+  ] });
+}, { timeout: 120_000 });
+after(() => world?.stop());
+
+const shop = (path: string, amount = '60000'): string => `${world.merchants.scripted.url}/honest/${path}?amount=${amount}`;
+const buyer = () => clientOf(world, 'careful', 'buyer');
+const judge = (id: string | undefined, verdict: 'approve' | 'deny') => world.operate('POST', `organizations/careful/reviews/${id}/${verdict}`, {});
+
+/** Asks, and gives the review's id. */
+async function asked(path: string, request: { idempotencyKey?: string } = {}): Promise<string> {
+  const { result, count } = await during(world, () => buy(buyer(), shop(path), undefined, request));
+  assert.deepEqual([result.kind, result.reasonCode, count], ['denied', 'policy_review_required', 0], result.reason);
+  return result.policyReviewEventId ?? assert.fail('no review');
+}
+
+test('what is not above the amount needs no one', async () => {
+  const { result, count } = await during(world, () => buy(buyer(), shop('small', '50000')));
+  assert.deepEqual([result.kind, count], ['success', 1], result.reason);
+});
+
+test('an approval lets exactly that request through, once, under the id that it had', async () => {
+  const first = await buy(buyer(), shop('approved'));
+  assert.equal((await judge(first.policyReviewEventId, 'approve')).status, 200);
+  const { result, paid } = await during(world, () => buy(buyer(), shop('approved')));
+  assert.deepEqual([result.kind, paid, result.paidRequestId], ['success', 60_000n, first.paidRequestId], result.reason);
+  const again = await asked('approved');
+  assert.notEqual(again, first.policyReviewEventId);
+});
+
+test('with a key the key is paid, and stays paid', async () => {
+  const request = { idempotencyKey: 'reviewed' };
+  const id = await asked('keyed', request);
+  assert.equal((await judge(id, 'approve')).status, 200);
+  const { result: [one, two], count } = await during(world, async () => [await buy(buyer(), shop('keyed'), undefined, request), await buy(buyer(), shop('keyed'), undefined, request)]);
+  assert.deepEqual([one?.kind, two?.receipt?.receiptId, count], ['success', one?.receipt?.receiptId, 1], one?.reason);
+});
+
+test('asked again before a person has looked it is the same review, and nothing is paid', async () => {
+  assert.equal(await asked('waiting'), await asked('waiting'));
+});
+
+test('a denial is final for that review', async () => {
+  const id = await asked('denied', { idempotencyKey: 'denied' });
+  assert.equal((await judge(id, 'deny')).status, 200);
+  const { result, count } = await during(world, () => buy(buyer(), shop('denied'), undefined, { idempotencyKey: 'denied' }));
+  assert.deepEqual([result.kind, count], ['denied', 0]);
+  assert.ok((await judge(id, 'approve')).status >= 400);
+});
+
+test('an approval is for that agent, that request and those terms', async () => {
+  const id = await asked('bound');
+  await judge(id, 'approve');
+  const { result, count } = await during(world, async () => [
+    await buy(clientOf(world, 'careful', 'other'), shop('bound')), await buy(buyer(), shop('bound', '70000')), await buy(buyer(), shop('bound'), { method: 'POST', body: 'more' }),
+  ]);
+  assert.deepEqual([result.map(({ reasonCode }) => reasonCode), count], [Array(3).fill('policy_review_required'), 0]);
+});
+
+test('a budget counts after an approval too', async () => {
+  // More than what is left once the tests above have bought, and less than the whole.
+  const dear = await buy(buyer(), shop('dear', '950000'), undefined, { idempotencyKey: 'too dear' });
+  assert.equal(dear.kind, 'denied');
+  await judge(dear.policyReviewEventId, 'approve');
+  const { result, count } = await during(world, () => buy(buyer(), shop('dear', '950000'), undefined, { idempotencyKey: 'too dear' }));
+  assert.deepEqual([result.kind, result.reasonCode, count], ['denied', 'policy_denied', 0], result.reason);
+});
+
+test('an approval that is not used within a day has ended', async () => {
+  const id = await asked('late');
+  await judge(id, 'approve');
+  await world.wait(86_401);
+  const { result, count } = await during(world, () => buy(buyer(), shop('late')));
+  assert.deepEqual([result.kind, result.reasonCode, count], ['denied', 'policy_review_required', 0]);
+  assert.notEqual(result.policyReviewEventId, id);
+});
+
+test('the operator sees the reviews that wait, and no one else does', async () => {
+  const id = await asked('listed');
+  const { status, json } = await world.operate('GET', 'organizations/careful/reviews?state=open');
+  assert.equal(status, 200);
+  assert.ok(json.items.some((review: { id: string }) => review.id === id), JSON.stringify(json));
+  assert.equal((await fetch(`${world.treasury.url}/api/organizations/careful/reviews`)).status, 401);
+});

@@ -1,0 +1,88 @@
+// The treasury's world as a client from outside has it: one line of JSON, an agent that buys, controls that break parts, and nothing left behind.
+
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { after, before, test } from 'node:test';
+
+import { AgentPayClient } from '../../pkg/dist/agent/index.js';
+import { root } from '../../scripts/steps.mjs';
+import { buy, eventually } from './buyers.ts';
+
+const LIMIT_MS = 120_000;
+
+type Agent = { readonly organization: string; readonly agent: string; readonly bootstrapKey: string };
+type Line = {
+  readonly treasury: string; readonly operatorToken: string; readonly agents: readonly Agent[]; readonly merchants: Readonly<Record<string, string>>;
+  readonly chain: { readonly url: string }; readonly facilitator: string; readonly controls: Readonly<Record<string, string>>;
+};
+
+let world: ChildProcess;
+let exited: Promise<unknown>;
+let line: Line;
+before(async () => {
+  world = spawn(process.execPath, ['scripts/world.mjs', 'treasury'], { cwd: root, env: { ...process.env, FAREBOX_BUILD: process.env.FAREBOX_BUILD ?? 'build' }, stdio: ['pipe', 'pipe', 'inherit'] });
+  exited = new Promise((resolve) => { world.once('exit', resolve); });
+  line = JSON.parse(await firstLine(world)) as Line;
+}, { timeout: LIMIT_MS });
+after(() => world?.kill('SIGKILL'));
+
+const clientOf = ({ organization, agent, bootstrapKey }: Agent): AgentPayClient =>
+  new AgentPayClient({ controlPlaneBaseUrl: line.treasury, organization, agent, auth: { type: 'bootstrapKey', bootstrapKey } });
+const agent = (name: string): AgentPayClient => clientOf(line.agents.find((one) => one.agent === name) ?? assert.fail(name));
+const control = async (name: string, given: object = {}): Promise<any> => {
+  const response = await fetch(line.controls[name] ?? assert.fail(name), { method: 'POST', body: JSON.stringify(given) });
+  assert.equal(response.status, 200, await response.clone().text());
+  return response.json();
+};
+const moved = async (): Promise<number> => Object.keys(await control('transfers')).length;
+
+test('an agent of the line buys from every merchant', { timeout: LIMIT_MS }, async () => {
+  const before = await moved();
+  for (const [name, url] of Object.entries(line.merchants)) {
+    const { kind, reason } = await buy(agent('buyer'), `${url}${name === 'scripted' ? '/honest' : '/report'}`);
+    assert.equal(kind, 'success', `${name}: ${reason}`);
+  }
+  assert.equal(await moved() - before, Object.keys(line.merchants).length);
+});
+
+test('an agent is made, and is given a budget', { timeout: LIMIT_MS }, async () => {
+  const made = await control('agents', { organization: 'acme', agent: 'late', policy: { perDay: { USDC: '0.01' } } }) as Agent;
+  const url = `${line.merchants['hono']}/report`;
+  assert.equal((await buy(clientOf(made), url)).kind, 'success');
+  assert.match((await buy(clientOf(made), url)).reason ?? '', /agent daily budget of \$0\.01 exceeded/);
+  await control('budget', { organization: 'acme', agent: 'late', policy: { perDay: { USDC: '0.02' } } });
+  assert.equal((await buy(clientOf(made), url)).kind, 'success');
+});
+
+test('the facilitator can be cut off, and comes back', { timeout: LIMIT_MS }, async () => {
+  const before = await moved();
+  await control('facilitator', { mode: 'cut' });
+  const { kind } = await buy(agent('buyer'), `${line.merchants['scripted']}/honest/cut-off`);
+  await control('facilitator');
+  assert.notEqual(kind, 'success');
+  assert.equal(await moved(), before);
+  assert.equal((await buy(agent('buyer'), `${line.merchants['scripted']}/honest/back`)).kind, 'success');
+});
+
+test('the treasury is killed and keeps its books', { timeout: LIMIT_MS }, async () => {
+  const audit = async (): Promise<string> => (await fetch(`${line.treasury}/api/organizations/acme/audit`, { headers: { authorization: `Bearer ${line.operatorToken}` } })).text();
+  const before = await eventually('the books are at rest', audit, (text) => text.includes('"spent"'));
+  await control('kill');
+  await assert.rejects(audit());
+  await control('restart');
+  assert.deepEqual(spentIn(await audit()), spentIn(before));
+});
+
+test('it ends with its standard input, and nothing of it goes on', { timeout: LIMIT_MS }, async () => {
+  world.stdin?.end();
+  assert.equal(await exited, 0);
+  for (const url of [line.treasury, ...Object.values(line.merchants), line.facilitator, line.chain.url]) await assert.rejects(fetch(url), /fetch failed/);
+});
+
+const spentIn = (text: string): unknown => (JSON.parse(text) as { items: { spent: string }[] }).items.map(({ spent }) => spent);
+
+async function firstLine({ stdout }: ChildProcess): Promise<string> {
+  for await (const line of createInterface({ input: stdout! })) return line;
+  throw new Error('it said nothing');
+}
