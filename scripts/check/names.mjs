@@ -10,7 +10,7 @@ export const SECRETS = [
 
 /** What the treasury reads: secrets under these names, and variables. */
 export const TREASURY = /** @type {const} */ ({
-  secrets: ['TREASURY_SECRET', 'OPERATOR_TOKEN'],
+  secrets: ['TREASURY_SECRET', 'OPERATOR_TOKEN', 'WEBHOOK_SECRET'],
   variables: [
     'ORGANIZATIONS', 'WALLETS', 'RPC_URL', 'FACILITATOR_URL', 'WEBHOOK_URL', 'CONFIRMATIONS', 'TOKEN_SECS', 'REVIEW_SECS', 'SEND_SECS', 'READ_SECS',
     'TEST_NETWORKS_ONLY', 'ALLOW_LOCAL_MERCHANTS',

@@ -5,7 +5,8 @@ use farebox_core::treasury::Treasury;
 use farebox_core::treasury::message::{MerchantAnswer, Order};
 use wasm_bindgen::prelude::*;
 
-use crate::platform::calls;
+use super::config;
+use crate::platform::{calls, now};
 
 #[wasm_bindgen(module = "/src/treasury/calls.mjs")]
 extern "C" {
@@ -133,7 +134,8 @@ pub(super) async fn publishes_keys(url: &str) -> bool {
 /// Whether the operator's webhook took a notice.
 pub(super) async fn told(treasury: &Treasury, body: &str) -> bool {
     let Some(url) = &treasury.webhook else { return false };
-    let sent = calls::post_notice(url, "", body, NOTICE_MS);
+    let Some(signature) = config::notice_signature(body, now()) else { return false };
+    let sent = calls::post_notice(url, &signature, body, NOTICE_MS);
     calls::settled(sent).await.is_some_and(|taken| taken.is_truthy())
 }
 

@@ -2,7 +2,9 @@
 
 use farebox_core::http::RequestHead;
 use farebox_core::problem::Code;
-use farebox_core::treasury::message::{Answer, Command, Envelope, Order, Preparation, Reply};
+use farebox_core::treasury::message::{
+    Answer, Command, Envelope, Operation, Order, Preparation, Reply,
+};
 use farebox_core::treasury::{Treasury, Turn, refused};
 use futures_util::future::join;
 use wasm_bindgen::JsValue;
@@ -73,6 +75,20 @@ fn organizations(treasury: &Treasury) -> Reply {
         .map(|it| serde_json::json!({"name": it.name, "environment": it.environment.name()}))
         .collect();
     Reply::json(200, serde_json::json!({"items": items}).to_string())
+}
+
+/// Wakes every organization's object, so that one that lost its alarm goes on; returns how many did
+/// not answer.
+pub(super) async fn sweep(env: &JsValue) -> u32 {
+    let Some(treasury) = config::treasury() else { return 0 };
+    let wake = serde_json::to_string(&Envelope::of(Command::Operate(Operation::Overview)));
+    let (wake, mut silent) = (wake.unwrap_or_default(), 0);
+    for name in treasury.organizations() {
+        if calls::object(env, name, &wake).await.is_none() {
+            silent += 1;
+        }
+    }
+    silent
 }
 
 /// Where a request's object is.

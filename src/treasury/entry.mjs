@@ -1,7 +1,7 @@
 // The treasury's module: what the platform calls, in front of the compiled part. It keeps a panic from hanging requests, and an
 // object's writes together: all of a command are kept, or none.
 
-import { TreasuryObject, configure, fail, handle } from '#glue';
+import { TreasuryObject, configure, fail, handle, sweep } from '#glue';
 
 import { DurableObject } from 'cloudflare:workers';
 
@@ -39,6 +39,17 @@ export default {
       if (error !== LOST) lose();
       return internal(request, env);
     }
+  },
+
+  /**
+   * The trigger of `wrangler.toml`.
+   *
+   * @param {ScheduledController} _controller
+   * @param {Record<string, unknown>} env
+   */
+  async scheduled(_controller, env) {
+    ready(env);
+    await survived(sweep(env));
   },
 };
 

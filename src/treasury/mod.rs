@@ -16,9 +16,9 @@ use farebox_core::problem::Code;
 use farebox_core::treasury::message::Reply;
 use wasm_bindgen::prelude::*;
 
-use crate::platform::calls::{complain, promise, respond};
-use crate::platform::fresh_id;
+use crate::platform::calls::{clock_ms, complain, log, promise, respond};
 use crate::platform::guard::contain_panics;
+use crate::platform::{fresh_id, now};
 
 /// Reads the configuration.
 #[wasm_bindgen]
@@ -41,11 +41,27 @@ pub fn handle(head: &str, request: JsValue, env: JsValue) -> JsValue {
     #[cfg(feature = "panic-drill")]
     drill(&head, "edge");
     match routes::read(&head) {
-        Ok(asked) => {
-            promise(async move { render(&drive::answer(asked, head, request, env).await) })
-        }
+        Ok(asked) => promise(async move {
+            let line = Line::of(&head);
+            let reply = drive::answer(asked, head, request, env).await;
+            line.log(&reply);
+            render(&reply)
+        }),
         Err(reply) => render(&reply),
     }
+}
+
+/// Wakes the objects of all organizations; resolves to the number that did not answer.
+#[wasm_bindgen]
+#[must_use]
+pub fn sweep(env: JsValue) -> JsValue {
+    promise(async move {
+        let silent = drive::sweep(&env).await;
+        if silent > 0 {
+            complain(&format!("farebox-treasury: {silent} objects did not answer the sweep"));
+        }
+        JsValue::from(silent)
+    })
 }
 
 /// The answer when the work on a request was lost.
@@ -62,6 +78,35 @@ pub fn fail(method: &str, url: &str) -> JsValue {
         refusal::operator(Code::Internal, &correlation)
     })
 }
+
+/// What the log says of a request that was let in.
+struct Line {
+    method: String,
+    path: String,
+    since: u64,
+}
+
+impl Line {
+    fn of(head: &RequestHead) -> Self {
+        let path = head.target().split('?').next().unwrap_or_default();
+        let path = path.chars().take(MAX_PATH_CHARS).collect();
+        Self { method: head.method.clone(), path, since: clock_ms() }
+    }
+
+    fn log(&self, reply: &Reply) {
+        let line = serde_json::json!({
+            "at": now().rfc3339(),
+            "method": self.method,
+            "path": self.path,
+            "status": reply.status,
+            "ms": clock_ms().saturating_sub(self.since),
+        });
+        log(&line.to_string());
+    }
+}
+
+/// Longest path in a line: clients write it.
+const MAX_PATH_CHARS: usize = 256;
 
 /// Sends a reply. One that cannot be sent becomes an internal error.
 fn render(reply: &Reply) -> JsValue {

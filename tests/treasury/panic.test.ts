@@ -6,18 +6,30 @@ import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { after, before, describe, it } from 'node:test';
 
-import { DRILL, OPERATOR, Treasury, bootstrapKey, eventually } from './support/worker.ts';
+import { Merchant } from './support/merchant.ts';
+import { DRILL, OPERATOR, Treasury, bootstrapKey, eventually, type Answer } from './support/worker.ts';
 
 const DECISIONS = '/api/sdk/payment-decisions';
 const KEY = bootstrapKey('acme', 'buyer');
 
 describe('a panic of the treasury', () => {
   let treasury: Treasury;
+  let merchant: Merchant;
   before(async () => {
-    treasury = await Treasury.start({ build: DRILL });
+    merchant = await Merchant.start();
+    treasury = await Treasury.start({
+      build: DRILL,
+      vars: {
+        SEND_SECS: 1,
+        ORGANIZATIONS: [{ name: 'acme', environment: 'test', policy: { allowedOrigins: [merchant.url] }, agents: [{ name: 'buyer', bootstrapKey: 'BUYER_KEY' }] }],
+      },
+    });
     assert.equal((await treasury.operate('GET', '')).status, 200);
   });
-  after(() => treasury.stop());
+  after(async () => {
+    await treasury.stop();
+    await merchant.stop();
+  });
 
   /** A request whose body does not come to its end: it waits in the instance. */
   function neighbour(name: string): Promise<{ status: number; code: unknown }> {
@@ -57,6 +69,26 @@ describe('a panic of the treasury', () => {
     const lost = await treasury.operate('PUT', '/acme/agents/drill-late');
     assert.ok(lost.status === 500 || lost.status === 503, lost.text);
     assert.deepEqual((await treasury.operate('GET', '/acme/agents')).json, before.json);
+  });
+
+  it('in the middle of a payment leaves it to the alarm, which sends the same bytes', async () => {
+    const token = await treasury.token();
+    const decide = (place: string, headers = {}): Promise<Answer> =>
+      treasury.ask('POST', DECISIONS, { token, headers, body: merchant.decision(`/${place}`, { key: place }) });
+    const places = ['sending', 'reporting'];
+    for (const place of places) {
+      const lost = await decide(place, { 'x-panic': place });
+      assert.deepEqual([lost.status, lost.json.code], [500, 'internal']);
+    }
+    for (const place of places) {
+      const final = await eventually(`${place} is over`, async () => {
+        const answer = await decide(place);
+        return answer.json?.outcome !== 'executing' && answer;
+      });
+      assert.equal(final.json.outcome, 'allow', final.text);
+    }
+    const payments = places.map((place) => merchant.of(`/${place}`).map(({ payment }) => payment));
+    assert.deepEqual(payments.map((of) => [of.length, new Set(of).size]), [[1, 1], [2, 1]]);
   });
 
   it('cannot be asked for where a treasury is deployed', async () => {

@@ -18,8 +18,8 @@ export type Answer = { readonly status: number; readonly headers: Headers; reado
 export type Options = {
   readonly build?: string;
   readonly vars?: Readonly<Record<string, unknown>>;
-  /** Worker bound under a name: the source of its module. */
-  readonly bound?: Readonly<Record<string, string>>;
+  /** Services bound under these names. */
+  readonly bound?: Readonly<Record<string, (request: Request) => Promise<Response>>>;
 };
 
 export class Treasury {
@@ -44,7 +44,6 @@ export class Treasury {
   async begin(): Promise<void> {
     const folder = resolve(this.#options.build ?? 'build/treasury');
     const before = workerds();
-    const bound = Object.entries(this.#options.bound ?? {});
     const modules = [
       { type: 'ESModule' as const, path: 'index.js', contents: readFileSync(join(folder, 'index.js'), 'utf8') },
       { type: 'CompiledWasm' as const, path: 'index_bg.wasm', contents: readFileSync(join(folder, 'index_bg.wasm')) },
@@ -63,9 +62,9 @@ export class Treasury {
         compatibilityDate: '2026-04-01',
         modules,
         durableObjects: { TREASURY: { className: 'Treasury', useSQLite: true } },
-        serviceBindings: Object.fromEntries(bound.map(([name]) => [name, name.toLowerCase()])),
+        serviceBindings: { ...this.#options.bound } as Record<string, never>,
         bindings: { ...VARIABLES, ...this.#options.vars } as Readonly<Record<string, unknown>> as Record<string, string>,
-      }, ...bound.map(([name, script]) => ({ name: name.toLowerCase(), compatibilityDate: '2026-04-01', modules: true as const, script }))],
+      }],
     });
     this.url = (await this.#miniflare.ready).origin;
     this.pid = workerds().find((pid) => !before.includes(pid)) ?? -1;
