@@ -7,7 +7,7 @@ use farebox_core::agent::card::{BRAND, Card};
 use farebox_core::agent::challenge::RawChallenge;
 use farebox_core::agent::detect::{self, Protocol};
 use farebox_core::agent::json::Json;
-use farebox_core::agent::plan::{Sent, plan};
+use farebox_core::agent::plan::{SentRequest, plan};
 use farebox_core::agent::pool::{Known, Pool};
 use farebox_core::agent::prepared;
 use farebox_core::agent::quote::{Pay, Quote, Refusal};
@@ -234,7 +234,8 @@ pub fn parameter_plan(
 ) -> String {
     let headers = Headers::from_lines(headers.lines());
     let challenge = RawChallenge::new(Protocol::X402, headers, &read(body));
-    plan(Sent { method, url, body: request.as_deref() }, Some(&challenge), &read(given)).to_string()
+    plan(SentRequest { method, url, body: request.as_deref() }, Some(&challenge), &read(given))
+        .to_string()
 }
 
 /// What a person is told after a payment of this choice: `{status, transaction?, amount?, text}`;

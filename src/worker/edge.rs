@@ -1,4 +1,5 @@
-//! The border to `origin.mjs` and `ledger.mjs`, and to what the gate alone uses of the platform's calls.
+//! The border to `origin.mjs` and `ledger.mjs`, and to what the gate alone uses of the platform's
+//! calls.
 
 use farebox_core::gate::paid::MAX_DIGESTED_BYTES;
 use farebox_core::gate::reply::{Audience, Body, CORRELATION, Reply};

@@ -2,8 +2,9 @@
 //!
 //! `entry.mjs` calls [`configure`] when the environment or its route table is new and [`handle`]
 //! for every request that is not certainly free; `origin.mjs` and `ledger.mjs` hold calls of the
-//! platform that are the gate's alone. [`config`] keeps the gate, [`drive`] carries out its steps, [`origin`],
-//! [`facilitator`] and [`ledger`] are the three parties, [`objects`] the Durable Objects.
+//! platform that are the gate's alone. [`config`] keeps the gate, [`drive`] carries out its steps,
+//! [`origin`], [`facilitator`] and [`ledger`] are the three parties, [`objects`] the Durable
+//! Objects.
 
 mod attempts;
 mod chain;

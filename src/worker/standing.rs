@@ -1,5 +1,5 @@
-//! Terms that are asked for again: what the gate remembers of them, by the number that `standing.mjs`
-//! knows them by.
+//! Terms that are asked for again: what the gate remembers of them, by the number that
+//! `standing.mjs` knows them by.
 
 use std::cell::RefCell;
 

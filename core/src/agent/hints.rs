@@ -16,14 +16,14 @@ const DERIVED: &str = "Request hints derived from merchant challenge metadata.";
 
 /// A text with its source.
 #[derive(Clone, Debug)]
-pub struct Said {
+pub struct Hint {
     /// The text.
     pub value: String,
     /// Who said it.
     pub source: Source,
 }
 
-impl Said {
+impl Hint {
     fn to_json(&self) -> Json {
         let attribution = Attribution::of(self.source).to_json();
         Json::object([
@@ -37,11 +37,11 @@ impl Said {
 #[derive(Clone, Debug, Default)]
 pub struct Hints {
     /// What it does.
-    pub description: Option<Said>,
+    pub description: Option<Hint>,
     /// How its body is encoded.
-    pub body_type: Option<Said>,
+    pub body_type: Option<Hint>,
     /// A body.
-    pub body_example: Option<Said>,
+    pub body_example: Option<Hint>,
     /// Fields of the body.
     pub body: Vec<Field>,
     /// Parameters of the query.
@@ -49,7 +49,7 @@ pub struct Hints {
     /// Parameters of the path.
     pub path: Vec<Field>,
     /// Further texts.
-    pub notes: Vec<Said>,
+    pub notes: Vec<Hint>,
 }
 
 impl Hints {
@@ -65,7 +65,7 @@ impl Hints {
         let Some(input) = Input::find(challenge.accepts(), &challenge.payload) else {
             return Self::default();
         };
-        let said = |text: &str, max| Said { value: bounded(text, max), source: Source::Merchant };
+        let said = |text: &str, max| Hint { value: bounded(text, max), source: Source::Merchant };
         Self {
             body_type: input.body_type().map(|text| said(text, MAX_TEXT)),
             body_example: input.body_example().map(|text| said(&text, MAX_EXAMPLE)),
@@ -79,7 +79,7 @@ impl Hints {
     fn fill(&mut self, external: &Json) {
         let said = |member, max| {
             let text = external.text_of(member)?;
-            Some(Said { value: bounded(text, max), source: Source::External })
+            Some(Hint { value: bounded(text, max), source: Source::External })
         };
         self.description = said("description", MAX_TEXT);
         self.body_type = self.body_type.take().or_else(|| said("requestBodyType", MAX_TEXT));
@@ -99,14 +99,14 @@ impl Hints {
         }
         let notes = external.get("notes").map(Json::elements).unwrap_or_default();
         let notes = notes.iter().filter_map(Json::text).take(MAX_NOTES);
-        let noted = |text| Said { value: bounded(text, MAX_TEXT), source: Source::External };
+        let noted = |text| Hint { value: bounded(text, MAX_TEXT), source: Source::External };
         self.notes.extend(notes.map(noted));
     }
 
     /// As they are shown.
     #[must_use]
     pub fn to_json(&self) -> Json {
-        let said = |value: &Option<Said>| value.as_ref().map(Said::to_json);
+        let said = |value: &Option<Hint>| value.as_ref().map(Hint::to_json);
         let fields = |list: &[Field]| Some(Json::List(list.iter().map(Field::to_json).collect()));
         Json::object([
             ("description", said(&self.description)),
@@ -115,7 +115,7 @@ impl Hints {
             ("requestBodyFields", fields(&self.body)),
             ("requestQueryParams", fields(&self.query)),
             ("requestPathParams", fields(&self.path)),
-            ("notes", Some(Json::List(self.notes.iter().map(Said::to_json).collect()))),
+            ("notes", Some(Json::List(self.notes.iter().map(Hint::to_json).collect()))),
         ])
     }
 }

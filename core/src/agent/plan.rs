@@ -46,7 +46,7 @@ impl Carrier {
 
 /// A request as it would be sent.
 #[derive(Clone, Copy, Debug)]
-pub struct Sent<'a> {
+pub struct SentRequest<'a> {
     /// Its method, in capitals.
     pub method: &'a str,
     /// Its URL.
@@ -58,7 +58,7 @@ pub struct Sent<'a> {
 /// The plan: `params` with their values as far as they are known, `missingParams`, and `question`
 /// if any is missing. `given` has values by name.
 #[must_use]
-pub fn plan(sent: Sent<'_>, challenge: Option<&RawChallenge>, given: &Json) -> Json {
+pub fn plan(sent: SentRequest<'_>, challenge: Option<&RawChallenge>, given: &Json) -> Json {
     let body = sent.body.and_then(|text| Json::read(text, MAX_BODY)).unwrap_or(Json::Null);
     let query = sent.url.split_once('?').map_or("", |(_, query)| query);
     let query = query.split('#').next().unwrap_or_default();

@@ -33,7 +33,7 @@ pub struct Budget {
     /// Endpoints where payment stops until the payer has looked.
     pub endpoints: Endpoints,
     /// Payments that were sent, and receipts, as the caller keeps them.
-    sent: Vec<Sent>,
+    sent: Vec<RecordedPayment>,
 }
 
 /// One payment.
@@ -61,7 +61,7 @@ struct Pin {
 /// A payment that was sent, or its receipt. The caller writes and reads it; here it is only kept,
 /// so that caps and payments are in one record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Sent {
+struct RecordedPayment {
     /// What it is for.
     key: String,
     /// When it was last written, unix seconds.
@@ -150,7 +150,7 @@ impl Budget {
             _ => None,
         };
         let payment = |value: &Value| match value.as_array()?.as_slice() {
-            [key, at, is_open, kept] => Some(Sent {
+            [key, at, is_open, kept] => Some(RecordedPayment {
                 key: text(key)?,
                 at: at.as_u64()?,
                 is_open: is_open.as_bool()?,
@@ -179,7 +179,7 @@ impl Budget {
         };
         let pins: Vec<Value> = self.pins.iter().map(pin).collect();
         let endpoints = self.endpoints.rows();
-        let payment = |it: &Sent| json!([it.key, it.at, it.is_open, it.text]);
+        let payment = |it: &RecordedPayment| json!([it.key, it.at, it.is_open, it.text]);
         let sent: Vec<Value> = self.sent.iter().map(payment).collect();
         json!({"v": VERSION, "entries": entries, "pins": pins, "endpoints": endpoints, "sent": sent})
             .to_string()

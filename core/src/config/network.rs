@@ -139,7 +139,8 @@ pub(crate) fn pay_to(
 }
 
 /// Reports a key in the place of the payee, which no other error may keep from being said. An
-/// account of another chain than EVM may look like one, so without a readable network it only may be.
+/// account of another chain than EVM may look like one, so without a readable network it only may
+/// be.
 pub(crate) fn refuse_key(reader: &mut Reader, pay_to: Option<&Value>, networks: &[ChainId]) {
     let text = pay_to.and_then(Value::as_str).filter(|text| Address::parse(text).is_err());
     if let Some(text) = text

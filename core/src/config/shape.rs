@@ -36,7 +36,8 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
-    /// Whether a value has this shape; each member that does not fit is an error under its own name.
+    /// Whether a value has this shape; each member that does not fit is an error under its own
+    /// name.
     pub(crate) fn fits(&self, reader: &mut Reader, place: &str, value: &Value) -> bool {
         let Value::Object(members) = value else {
             reader.fail(place, format!("must be a table such as {}", self.example));
@@ -118,7 +119,8 @@ pub(crate) fn meant<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Opt
         .map(|(_, known)| known)
 }
 
-/// How many letters have to be put in, taken out or replaced; more than the first 64 count as wrong.
+/// How many letters have to be put in, taken out or replaced; more than the first 64 count as
+/// wrong.
 fn distance(from: &str, to: &str) -> usize {
     if from.len() > 64 {
         return from.len();

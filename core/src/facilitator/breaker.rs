@@ -101,7 +101,7 @@ pub enum SettlementHealth {
 }
 
 impl SettlementHealth {
-    /// What it comes to for a payer: their own settlements count first.
+    /// Health as one payer meets it: their own settlements count first.
     #[must_use]
     pub fn for_payer(self, conduct: &Conduct) -> Self {
         if conduct.is_failing() && !planted(Mutant::OwnFailuresAreCredit) {
@@ -111,7 +111,7 @@ impl SettlementHealth {
     }
 }
 
-/// Condition of a facilitator, as seen by one isolate.
+/// Condition of a facilitator, as one isolate knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Condition {
     /// Whether it settles.

@@ -1,4 +1,4 @@
-//! What an isolate has seen of the payers whose payments it took to a facilitator, for this
+//! An isolate's memory of the payers whose payments it took to a facilitator, for this
 //! project's own edge: who has paid, and whose calls fail.
 //!
 //! A payer is an account that has signed. Where the gate cannot read one (chains other than EVM) it
@@ -21,25 +21,25 @@ const OWN_SETTLES: u32 = 2;
 /// Seconds for which a fault is worth reporting.
 pub(super) const FRESH_SECS: u64 = 60;
 
-/// Who causes a call to a facilitator, and how far they are proven.
+/// The cause of a call to a facilitator, and how far it is proven.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// Network of the client, empty if unknown.
     pub network: String,
     /// The payer.
     pub payer: String,
-    /// How far the payment is proven.
+    /// Proof of the payment so far.
     pub evidence: Evidence,
 }
 
 impl Caller {
-    /// Whose try at a facilitator that is down it is: unproven payments share one.
+    /// The name under which a facilitator that is down is tried: unproven payments share one.
     pub(super) fn tries_as(&self) -> &str {
         if self.evidence == Evidence::Unproven { "" } else { &self.network }
     }
 }
 
-/// How far the payment of a call is proven.
+/// Proof of the payment that a call is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evidence {
     /// Not at all: anyone can send it, with any content.
@@ -50,7 +50,7 @@ pub enum Evidence {
     Verified,
 }
 
-/// What is known of a payer.
+/// The history of one payer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conduct {
     /// Whether a settlement of theirs succeeded.
@@ -97,7 +97,7 @@ impl Conduct {
     }
 }
 
-/// How a call ended, as far as health is concerned.
+/// The end of a call, as far as health is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CallEnd {
     /// Whether it was a settle call.
@@ -110,7 +110,7 @@ pub(super) struct CallEnd {
     pub is_trouble: bool,
 }
 
-/// What an isolate knows of payers.
+/// The history of all payers in an isolate.
 ///
 /// Those that have paid are kept apart: a place among them costs money.
 #[derive(Clone, Debug)]
@@ -132,7 +132,7 @@ impl PayerHistory {
         Self { paid: RecentMap::new(MAX_PAYERS), others: RecentMap::new(MAX_PAYERS) }
     }
 
-    /// What is known of a payer.
+    /// The history of one payer.
     #[must_use]
     pub fn of(&self, payer: &String) -> Conduct {
         let known = self.paid.get(payer).or_else(|| self.others.get(payer));

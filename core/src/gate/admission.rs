@@ -38,7 +38,7 @@ pub enum Admission<'g> {
 }
 
 impl Admission<'_> {
-    /// Drops the borrow of the gate. `None` if the request brought a payment.
+    /// Drops the borrow of the gate. `None` if the request has a payment.
     #[must_use]
     pub fn unpaid(self) -> Option<Admission<'static>> {
         Some(match self {

@@ -54,7 +54,7 @@ pub struct FacilitatorCall {
     pub draft: Option<Debit>,
     /// Milliseconds after which the client gets this reply; the call itself goes on.
     pub client_deadline: Option<(u32, Reply)>,
-    /// Whose call it is.
+    /// The cause of the call.
     pub caller: Caller,
     /// Rate-limit key of the caller while the payment's signature is unverified: few such calls run
     /// at once.

@@ -94,8 +94,8 @@ pub(super) enum Eligibility {
     TermsChanged(Code),
     /// It may have been settled before the restore that is not over: as for `Expired`.
     Closed,
-    /// It answers a challenge that none of the gate's secrets has signed, so that nothing it says of
-    /// its terms counts: it is only looked up.
+    /// It answers a challenge that none of the gate's secrets has signed, so that nothing it says
+    /// of its terms counts: it is only looked up.
     Unsigned,
     /// Its target sells nothing any more: as for `Expired`.
     Withdrawn,
@@ -105,7 +105,7 @@ pub(super) enum Eligibility {
     NowFree,
 }
 
-/// What a payment is held to.
+/// The terms that a payment is checked against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standard {
     /// Today's terms and settings: it may begin.

@@ -103,7 +103,7 @@ pub struct Diagnosis {
     pub told: Option<Stated>,
     /// Seconds to wait for a client that has failed too often.
     pub retry_after: Option<u64>,
-    /// Whether the client was told the same a moment ago. Of a client that goes on and on, one
+    /// Whether the client got the same answer a moment ago. Of a client that goes on and on, one
     /// answer per threshold is worth a log line.
     pub repeats: bool,
 }
@@ -233,7 +233,8 @@ impl Thresholds {
         now: UnixTime,
     ) -> Stated {
         let Circumstances { failure, failures, correlation, .. } = finding;
-        // The gate's trouble is no part of a client's history, and a first contact has none.
+        // A failure of the gate does not belong to a client's history, and a first contact has
+        // none.
         let ours = failure.cause == Cause::Trouble;
         let history = failures.proven().filter(|counts| !ours && counts.attempts >= 2);
         let (message, suggestion) = words(code, failure.cause);
@@ -268,7 +269,7 @@ impl Thresholds {
     }
 }
 
-/// What happened, and what to do about it.
+/// The event in words, and the remedy.
 const fn words(code: DiagnosticCode, cause: Cause) -> (&'static str, &'static str) {
     match (code, cause) {
         (DiagnosticCode::AttemptsExceeded, _) => (

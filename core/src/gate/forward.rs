@@ -41,7 +41,7 @@ pub enum Caching {
     Never,
 }
 
-/// The caller, as the origin is told.
+/// The client, as the origin learns of it.
 #[derive(Clone, Copy, Debug)]
 pub enum ClientIdentity<'a> {
     /// A client without a key or a payment.
@@ -54,12 +54,12 @@ pub enum ClientIdentity<'a> {
         payer: &'a str,
         /// Receipt id.
         receipt: &'a str,
-        /// What the payer pays.
+        /// The price paid.
         price: Price<'a>,
     },
 }
 
-/// What a request is paid with, as the origin is told.
+/// The price of a request, as the origin learns of it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Price<'a> {
     /// Atomic units, decimal.
@@ -195,7 +195,7 @@ pub(super) fn origin_call(
     let time = alloc::format!("{}", now.secs());
     let [amount, asset, network, transaction] = price.parts();
     let signed = [&head.method, target, who, receipt, amount, asset, network, transaction];
-    // Origins that were set up before prices were told check the first one.
+    // Origins that were set up before prices were forwarded check the first one.
     let first = signed.split_at(SIGNED_FIRST).0;
     for (name, scheme, parts) in [(SIGNATURE, "v1", first), (SIGNATURE_V2, "v2", &signed)] {
         if let Some(value) = keys.origin_signature(&time, scheme, parts) {
@@ -219,7 +219,7 @@ pub(super) fn origin_call(
 }
 
 impl<'a> Price<'a> {
-    /// In the order in which they are signed.
+    /// Its parts in the order in which they are signed.
     const fn parts(self) -> [&'a str; 4] {
         [self.amount, self.asset, self.network, self.transaction]
     }
@@ -229,7 +229,7 @@ impl<'a> Price<'a> {
 const SIGNATURE: &str = "farebox-signature";
 /// Field of the signature that also covers what was paid.
 const SIGNATURE_V2: &str = "farebox-signature-v2";
-/// How many of the signed parts the first signature covers.
+/// Number of signed parts that the first signature covers.
 const SIGNED_FIRST: usize = 4;
 
 /// Fields that tell the parts of a price.
@@ -249,8 +249,8 @@ pub fn is_of_the_gate(key: &str) -> bool {
         })
 }
 
-/// A lower-case field name as CGI would have it: `_` and every other character that is no letter or
-/// digit becomes `-`. Spec: RFC 3875 4.1.18.
+/// A lower-case field name as CGI would have it: `_` and every other character that is not a letter
+/// or digit becomes `-`. Spec: RFC 3875 4.1.18.
 #[must_use]
 pub fn folded(name: &str) -> Cow<'_, str> {
     let is_kept = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';

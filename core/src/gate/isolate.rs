@@ -11,7 +11,7 @@ use crate::facilitator::payers::PayerHistory;
 pub struct Isolate<'a> {
     /// Health of the facilitators, in the order of the configuration.
     pub facilitators: Vec<Condition>,
-    /// What was seen of payers.
+    /// The history of payers.
     pub payers: &'a PayerHistory,
     /// Failures in a row, by client.
     pub attempts: &'a mut Attempts,

@@ -46,7 +46,7 @@ impl Gate {
         let shown = self.onchain_for_nothing(&request.head, credential, now)?;
         let (offer, checked) = match shown {
             Ok(shown) => shown,
-            // The chain cannot be read: that is no reason to ask for a second payment.
+            // The chain cannot be read: that does not justify asking for a second payment.
             Err(code) if code.row().reason.is_none() => {
                 return Some(refuse(code, Audience::Paid, &request.correlation));
             }

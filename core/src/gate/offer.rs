@@ -26,7 +26,7 @@ pub const CLOCK_MARGIN_SECS: u64 = 6;
 /// chain.
 pub const VERIFY_SECS: u64 = 5;
 
-/// Which protocols a route speaks.
+/// The protocols of a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Protocols {
     /// x402, versions 1 and 2.
@@ -52,7 +52,7 @@ impl Protocols {
 pub struct Offer {
     /// The ways to pay, one for each network; never empty.
     pub choices: Vec<Choice>,
-    /// How it serves.
+    /// Its settings besides its terms.
     pub settings: RouteSettings,
     /// Work times for the ledger.
     pub leases: Leases,
@@ -154,12 +154,12 @@ impl Choice {
     }
 }
 
-/// How a priced route serves: its settings besides its terms.
+/// Settings of a priced route besides its terms.
 #[derive(Clone, Debug)]
 pub struct RouteSettings {
     /// The route's pattern, its name in rows and logs.
     pub route: String,
-    /// When the money moves.
+    /// The moment of settlement.
     pub mode: Mode,
     /// The protocols that it accepts.
     pub protocols: Protocols,
@@ -192,7 +192,7 @@ pub struct RouteSettings {
     pub free_per_day: Option<u64>,
     /// Counts at which a failing client is advised; `None` if the route does not count failures.
     pub diagnostics: Option<Thresholds>,
-    /// What pages of other sites may send.
+    /// Requests that pages of other sites may send.
     pub cors: Cors,
 }
 

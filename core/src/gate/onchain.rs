@@ -31,7 +31,7 @@ pub(super) enum OnChainProof<'a> {
 impl Gate {
     /// The payment shown in answer to a challenge of this time.
     ///
-    /// # Errors [`Code::InvalidPayload`] for what is no transfer or cannot be looked at here,
+    /// # Errors [`Code::InvalidPayload`] for what is not a transfer or cannot be looked at here,
     /// [`Code::Expired`]; of a hash [`Code::ChainUnavailable`] and [`Code::UnderReview`] instead;
     /// [`Code::TermsMismatch`], [`Code::RecipientMismatch`], [`Code::AmountMismatch`].
     pub(super) fn shown_on_chain(

@@ -45,7 +45,7 @@ const PREFIX: &str = "/_farebox/";
 /// Most rows of one page of `payments`.
 const MAX_LIMIT: u64 = 200;
 
-/// What to do with a request.
+/// The next step for a request.
 #[derive(Debug)]
 pub enum OperatorStep {
     /// Answer this.
@@ -59,7 +59,7 @@ pub enum OperatorStep {
 }
 
 impl Gate {
-    /// What one with these failures at this route would be told if they were proven, for the operator.
+    /// The code that a proven client with these failures at this route would get, for the operator.
     #[must_use]
     pub fn failing_code(&self, route: &str, counts: &FailureStreak) -> &'static str {
         let offer = self.routes.offers.iter().flatten().find(|offer| offer.settings.route == route);
@@ -75,8 +75,8 @@ impl Gate {
         limits.judge(finding).map_or(DiagnosticCode::PaymentRequired, |(code, _)| code).name()
     }
 
-    /// What a request for one of the operator's paths leads to; nothing for other paths. `body` is its body, once
-    /// it was read.
+    /// Leads a request for one of the operator's paths on; `None` for other paths. `body` is its
+    /// body, once it was read.
     #[must_use]
     pub fn operator(
         &self,
@@ -88,7 +88,7 @@ impl Gate {
         let target = head.target();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let place = OperatorPath::of(path.strip_prefix(PREFIX)?)?;
-        // Without a token there is nothing here, for anybody.
+        // Without a configured token these paths do not exist.
         let token = self.operated.token.as_ref()?;
         let asked = if is_authorized(head, token.expose()) {
             self.asked(place, head, query, body, now)

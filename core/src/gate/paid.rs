@@ -31,7 +31,7 @@ pub(super) mod take;
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use self::asked::Asked;
+use self::asked::FixedPurchase;
 pub(super) use self::asked::digest_bytes;
 pub(super) use self::body::incomplete;
 pub use self::body::{Digesting, MAX_DIGESTED_BYTES};
@@ -132,7 +132,7 @@ pub struct BodyLimits {
 /// on is a [`Claim`], which the step that waits holds.
 #[cfg_attr(feature = "copies", derive(Clone))]
 pub struct PaidRequest<'g> {
-    asked: Asked<'g>,
+    asked: FixedPurchase<'g>,
     checked: Checked,
     plan: SettlementPlan,
     row: KnownRow,
@@ -141,7 +141,7 @@ pub struct PaidRequest<'g> {
     work: Work,
 }
 
-/// What the log says of a payment.
+/// A payment in the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Label {
     /// Pattern of its route.
@@ -153,7 +153,7 @@ pub struct Label {
 }
 
 impl<'g> PaidRequest<'g> {
-    /// What the log says of the payment.
+    /// The payment in the log.
     fn label(&self) -> Label {
         let terms = &self.asked.choice.terms;
         let (network, amount) = (terms.network.as_str(), terms.amount.to_string());

@@ -20,7 +20,7 @@ use crate::ledger::entry::Plan;
 use crate::secret::Secret;
 use crate::time::UnixTime;
 
-/// What is sold where.
+/// The routes, and the offers of the priced ones.
 #[derive(Debug)]
 pub(super) struct PricedRoutes {
     pub table: RouteTable,
@@ -28,7 +28,7 @@ pub(super) struct PricedRoutes {
     pub offers: Vec<Option<Offer>>,
 }
 
-/// Where requests go that are let through, and where the ledger objects live.
+/// The origin of requests that are let through, and the placement of the ledger objects.
 #[derive(Debug)]
 pub(super) struct Upstream {
     pub asked: Origin,
@@ -37,10 +37,10 @@ pub(super) struct Upstream {
     pub timeout_secs: u64,
 }
 
-/// Who settles, and how a doubtful settlement is resolved.
+/// The facilitators, and the plan that resolves a doubtful settlement.
 #[derive(Debug)]
 pub(super) struct Settlers {
-    /// In the order of the configuration.
+    /// All of them, in the order of the configuration.
     pub settlers: Vec<Settler>,
     pub breaker_secs: u64,
     pub settle_secs: u64,
@@ -55,27 +55,27 @@ pub(super) struct Settler {
     pub networks: Vec<String>,
 }
 
-/// Who may pay.
+/// Rules for payers.
 #[derive(Debug)]
 pub(super) struct PayerRules {
     pub clients: Clients,
-    /// Which contract wallets may pay, if any.
+    /// The contract wallets that may pay, if any.
     pub wallets: Option<Wallets>,
     /// Payments of one payer that are worked on at once.
     pub in_flight: NonZeroU32,
-    /// When the ledger was restored from a backup, and the time before which the payments end that
-    /// the restore may have lost.
+    /// The time of a backup from which the ledger was restored, and that before which the payments
+    /// end that the restore may have lost.
     pub restored: Option<(UnixTime, UnixTime)>,
 }
 
-/// Which chains can be read.
+/// The chains that can be read.
 #[derive(Debug)]
 pub(super) struct Chains {
     /// URLs by CAIP-2 id; path or query may hold a key.
     pub rpc: Vec<(String, Secret<String>)>,
 }
 
-/// How many ledger objects there are; two numbers while that changes.
+/// The number of ledger objects; two numbers while it changes.
 #[derive(Debug)]
 pub(super) struct Shards {
     pub count: u64,
@@ -115,7 +115,7 @@ impl Shards {
     }
 }
 
-/// What the operator may do, and hears of.
+/// Access and notices of the operator.
 #[derive(Debug)]
 pub(super) struct Operated {
     /// Digest of the operator's token.
@@ -124,7 +124,7 @@ pub(super) struct Operated {
     pub keeps: Keeps,
 }
 
-/// What everybody may read.
+/// The documents for everyone.
 #[derive(Debug)]
 pub(super) struct Public {
     pub protocols: Vec<&'static str>,

@@ -166,7 +166,7 @@ pub enum TargetError {
         /// Its place, from 0.
         at: usize,
     },
-    /// A byte of the path that is no letter or digit is percent-encoded more than twice.
+    /// A byte of the path that is not a letter or digit is percent-encoded more than twice.
     TooDeep,
     /// The path has a U+FFFD, which the platform puts in place of bytes that are not UTF-8.
     Mangled,

@@ -34,7 +34,8 @@ const REPEATED: &str = "set-cookie";
 /// Fields about the origin's own connection, lower case: the runtime sends none of them on.
 const ABOUT_CONNECTION: &[&str] = &["connection", "keep-alive", "transfer-encoding"];
 
-/// Methods that `fetch` takes no body for: the gate asks without it. Spec: Fetch, `Request` constructor.
+/// Methods that `fetch` takes no body for: the gate asks without it. Spec: Fetch, `Request`
+/// constructor.
 const BODYLESS: &[&str] = &["GET", "HEAD"];
 
 /// Prefix of the paths that the gate itself answers and no route can name.
@@ -47,9 +48,9 @@ impl Gate {
         headers.rows(MARK).any(|value| ct_eq(value.as_bytes(), mark.as_bytes()))
     }
 
-    /// What an edge has to know to reach the ledger and to forward, as JSON: `jurisdiction` and `location` of the
-    /// ledger's objects, as `plain` what [`Gate::plain_forwarding`] says, if anything, and as `silent` which requests are
-    /// remembered, see [`standing`](super::standing).
+    /// The facts by which an edge reaches the ledger and forwards, as JSON: `jurisdiction` and
+    /// `location` of the ledger's objects, as `plain` what [`Gate::plain_forwarding`] says, if
+    /// anything, and as `silent` which requests are remembered, see [`standing`](super::standing).
     #[must_use]
     pub fn for_edge(&self) -> String {
         let edge = serde_json::json!({
@@ -61,18 +62,20 @@ impl Gate {
         alloc::format!("{edge}")
     }
 
-    /// What an edge needs to forward by itself requests that are certainly free; `None` if the gate has
-    /// to see every request. Without `origin` the URL that the client asked for is asked for.
+    /// The facts by which an edge forwards by itself requests that are certainly free; `None` if
+    /// the gate has to see every request. Without `origin` the URL that the client asked for is
+    /// asked for.
     ///
     /// A request is certainly free if its path consists of `a-z 0-9 / _ -`, has no `//` and begins
-    /// with none of `guarded`, its method is one of `methods` and not one of `bodyless` with a body, and its fields are ordinary: their
-    /// names consist of `a-z 0-9 -`, none is in `request.gate` or has a prefix in
-    /// `request.prefixes`, a field in `request.words` has one of the values there, and a field in
-    /// `request.parts` does not contain the text there, in any case. The edge leaves out
-    /// `request.dropped`, adds `request.set`, and tells in the three fields of `request.told` what came in the field
-    /// `request.address`, the host and the scheme that the client asked for. An answer with a field in `answer.gate`, or with a
-    /// prefix in `answer.prefixes`, goes to the gate to be finished; of others the runtime leaves
-    /// out `answer.dropped`. The request carries an id in the field `correlation`; it has no deadline.
+    /// with none of `guarded`, its method is one of `methods` and not one of `bodyless` with a
+    /// body, and its fields are ordinary: their names consist of `a-z 0-9 -`, none is in
+    /// `request.gate` or has a prefix in `request.prefixes`, a field in `request.words` has one of
+    /// the values there, and a field in `request.parts` does not contain the text there, in any
+    /// case. The edge leaves out `request.dropped`, adds `request.set`, and tells in the three
+    /// fields of `request.told` what came in the field `request.address`, the host and the scheme
+    /// that the client asked for. An answer with a field in `answer.gate`, or with a prefix in
+    /// `answer.prefixes`, goes to the gate to be finished; of others the runtime leaves out
+    /// `answer.dropped`. The request carries an id in the field `correlation`; it has no deadline.
     #[must_use]
     pub fn plain_forwarding(&self) -> Option<Value> {
         let resolves = self.origin.asked.resolved().is_some();

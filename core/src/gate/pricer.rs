@@ -31,11 +31,11 @@ const MIN_SECS: u64 = 5;
 const MAX_SECS: u64 = 3_600;
 /// Limit on the quotes that an isolate remembers.
 const MAX_QUOTES: usize = 1_024;
-/// Longest header field that the pricer is told, bytes.
+/// Longest header field that is sent to the pricer, bytes.
 const MAX_FIELD_BYTES: usize = 1_024;
 
-/// Header fields that the pricer is told, lower case; none proves an identity. A payment is bound
-/// to no other field.
+/// Header fields that are sent to the pricer, lower case; none proves an identity. A payment is
+/// bound to no other field.
 pub(super) const TOLD: &[&str] =
     &["accept", "accept-language", "cf-ipcountry", "content-type", "origin", "range", "user-agent"];
 
@@ -110,7 +110,7 @@ impl Offer {
     }
 }
 
-/// Every fact about a request that the pricer is told, JSON; a quote holds for exactly these.
+/// Every fact about a request that is sent to the pricer, JSON; a quote holds for exactly these.
 ///
 /// `body_bytes` is missing without a body and null if its length is unknown, so that the two are
 /// never confused. A client's request for terms and the same request with a payment give the same
@@ -140,7 +140,7 @@ pub(super) fn question(head: &RequestHead) -> String {
     alloc::format!("{}", Value::Object(question))
 }
 
-/// Whether the pricer can be told everything that a price may depend on.
+/// Whether everything that a price may depend on can be sent to the pricer.
 pub(super) fn can_be_told(head: &RequestHead) -> bool {
     let values = TOLD.iter().filter_map(|name| head.headers.joined(name));
     values.into_iter().all(|value| value.len() <= MAX_FIELD_BYTES || planted(Mutant::LongIsTold))

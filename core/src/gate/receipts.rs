@@ -188,7 +188,7 @@ impl Gate {
                 "executing" | "settling" | "settled" | "delivering" => {
                     refuse(Code::PaymentInProgress)
                 }
-                // Not paid, or not any more: there is no receipt and there will be none.
+                // Not paid, or not any more: it has no receipt and will have none.
                 _ => refusal(Code::NotFound, &inquiry.correlation, None),
             },
             None if down => refusal(Code::LedgerUnavailable, &inquiry.correlation, None),

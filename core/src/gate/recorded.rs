@@ -89,7 +89,7 @@ pub fn outcome(reply: &FacilitatorReply, expected: &Expected) -> Outcome {
 /// First sight of a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FirstSight {
-    /// When it was claimed.
+    /// Time of the claim.
     pub at: UnixTime,
     /// The newest block at that time.
     pub block: Option<u64>,

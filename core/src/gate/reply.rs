@@ -104,7 +104,7 @@ impl Reply {
         }
     }
 
-    /// In one word for the log, how the request ended.
+    /// The end of the request, in one word for the log.
     #[must_use]
     pub const fn outcome(&self) -> &'static str {
         match self.code {

@@ -27,8 +27,8 @@ use crate::payment::Cause;
 use crate::problem::Code;
 use crate::time::UnixTime;
 
-/// Fields that a 402 does not depend on, lower case, apart by spaces; the gate reads `cf-connecting-ip` only to count
-/// the client, and `user-agent` only to recognize browsers.
+/// Fields that a 402 does not depend on, lower case, apart by spaces; the gate reads
+/// `cf-connecting-ip` only to count the client, and `user-agent` only to recognize browsers.
 pub const SILENT: &str = "accept accept-encoding accept-language cache-control cdn-loop cf-connecting-ip cf-ew-via cf-ipcountry cf-ray cf-visitor host origin pragma priority referer sec-fetch-dest sec-fetch-mode sec-fetch-site traceparent tracestate true-client-ip user-agent x-forwarded-for x-forwarded-proto x-real-ip";
 /// Values of `connection` that say nothing, lower case.
 const CONNECTION: &str = "close keep-alive";
@@ -46,9 +46,9 @@ pub struct Standing {
 }
 
 impl Gate {
-    /// What an edge has to know to recognize requests for [`Gate::ask_again`]: a GET without a body,
-    /// whose fields are all in the first list, or are `connection` with a value of the second, and
-    /// whose `user-agent` does not contain the third text.
+    /// The marks by which an edge recognizes requests for [`Gate::ask_again`]: a GET without a
+    /// body, whose fields are all in the first list, or are `connection` with a value of the
+    /// second, and whose `user-agent` does not contain the third text.
     pub(super) const fn silent_requests() -> [&'static str; 3] {
         [SILENT, CONNECTION, BROWSER]
     }
@@ -80,7 +80,7 @@ impl Gate {
         if offer.pricer.is_some() || settings.free_per_day.is_some() || tells_pages_apart {
             return None;
         }
-        // Every step before the terms is taken once: whatever else it leads to is no standing.
+        // Every step before the terms is taken once: anything else that it leads to does not stand.
         let mut attempts = Attempts::new();
         let mut isolate = Isolate {
             facilitators: Vec::new(),
@@ -153,7 +153,7 @@ fn is_silent(head: &RequestHead) -> bool {
         })
 }
 
-/// The answer without what is its own; `None` if that cannot be told apart.
+/// The answer without what is its own; `None` if that cannot be separated.
 fn kept(reply: &Reply, id: &str, correlation: &str) -> Option<String> {
     let Body::Text(body) = &reply.body else { return None };
     let (body, after) = once(body, correlation)?;

@@ -1,5 +1,5 @@
-//! What people read beside atomic units and seconds, for the log and the operator's answers: as text,
-//! because these members go into documents that others write.
+//! What people read beside atomic units and seconds, for the log and the operator's answers: as
+//! text, because these members go into documents that others write.
 
 use alloc::format;
 use alloc::string::String;
@@ -26,7 +26,8 @@ pub(super) fn decimal(network: &str, asset: &str, amount: &str) -> String {
     amount.map(|((_, decimals), amount)| amount.to_decimal(decimals)).unwrap_or_default()
 }
 
-/// The members `symbol` and `decimals` of an object, each after a comma; null for an asset that is not known.
+/// The members `symbol` and `decimals` of an object, each after a comma; null for an asset that is
+/// not known.
 pub(super) fn asset_members(network: &str, asset: &str) -> String {
     match of(network, asset) {
         Some((symbol, decimals)) => format!(",\"symbol\":\"{symbol}\",\"decimals\":{decimals}"),

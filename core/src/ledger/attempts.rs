@@ -34,13 +34,13 @@ pub struct FailureCause {
 pub struct FailureStreak {
     /// Number of failures that count.
     pub attempts: u64,
-    /// When the first came, unix seconds.
+    /// Time of the first, unix seconds.
     pub first_at: u64,
-    /// When the last came, unix seconds.
+    /// Time of the last, unix seconds.
     pub last_at: u64,
     /// The last cause; requests without a payment leave it as it was.
     pub blame: FailureCause,
-    /// How often in a row it was this cause.
+    /// Times in a row that it was this cause.
     pub streak: u64,
 }
 
@@ -171,7 +171,7 @@ pub struct Counted {
     pub counted: Vec<Option<FailureStreak>>,
 }
 
-/// How to count a failure of a proven payer; accompanies a command.
+/// Instructions to count a failure of a proven payer; accompanies a command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counting {
     /// Route pattern.

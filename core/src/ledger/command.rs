@@ -30,7 +30,7 @@ pub struct Envelope {
     /// Role of this object for the payer while the number of objects changes.
     #[serde(default)]
     pub role: Role,
-    /// How to count a failure of this payer, if it counts.
+    /// Instructions to count a failure of this payer, if it counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counting: Option<Counting>,
 }
@@ -53,7 +53,7 @@ pub struct Asking {
     /// Role of this object for the payer while the number of objects changes.
     #[serde(default)]
     pub role: Role,
-    /// How to count a failure of this payer, if it counts.
+    /// Instructions to count a failure of this payer, if it counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counting: Option<Counting>,
     /// State of the proof when this request could begin the payment; kept for seconds, never
@@ -158,7 +158,7 @@ pub enum Command {
     /// Stores the response. `after`: the origin succeeded, settle next. `before`: the response is
     /// complete.
     Seal {
-        /// From the claim.
+        /// The fence that the claim was given.
         fence: u64,
         /// Head of the stored response; `None` if the response streams.
         response: Option<String>,
@@ -168,7 +168,7 @@ pub enum Command {
     },
     /// Reports the facilitator's answer to the settlement.
     Outcome {
-        /// From the claim.
+        /// The fence that the claim was given.
         fence: u64,
         /// The report.
         result: Outcome,
@@ -187,14 +187,14 @@ pub enum Command {
     },
     /// Reports the progress of an unsealed response.
     Fulfil {
-        /// From the claim.
+        /// The fence that the claim was given.
         fence: u64,
         /// The report.
         delivery: Delivery,
     },
     /// Ends the work without a response.
     Release {
-        /// From the claim.
+        /// The fence that the claim was given.
         fence: u64,
         /// The reason.
         why: Failure,

@@ -143,7 +143,7 @@ impl Entry {
         self
     }
 
-    /// When [`Entry::lapse`] has work to do; the object sets its alarm from this.
+    /// The time at which [`Entry::lapse`] has work to do; the object sets its alarm from this.
     #[must_use]
     pub const fn wake_at(&self) -> Option<UnixTime> {
         match &self.state {
@@ -262,13 +262,13 @@ impl Entry {
             && self.payment.was_sent_by_payer()
     }
 
-    /// When a doubt about it stops blocking the payer's next payments.
+    /// End of the time in which a doubt about it blocks the payer's next payments.
     #[must_use]
     pub const fn unknown_until(&self) -> UnixTime {
         UnixTime::from_secs(self.payment.valid_before).plus(60)
     }
 
-    /// When its refusal stops blocking the payer's next payments.
+    /// End of the time in which its refusal blocks the payer's next payments.
     #[must_use]
     pub fn refused_until(&self) -> UnixTime {
         match &self.state {

@@ -43,7 +43,7 @@ pub const MAX_ROUND_TRIPS: usize = 6;
 /// block number was read at first sight.
 pub const SIGHT_SLACK_SECS: u64 = 2;
 
-/// One EIP-3009 payment, as it was first seen.
+/// One EIP-3009 payment, as of its claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
     /// The chain's number.
@@ -60,7 +60,7 @@ pub struct Question {
     pub nonce: [u8; 32],
     /// The newest block when the payment was claimed; later blocks are after first sight.
     pub seen_block: Option<u64>,
-    /// When it was claimed; decides only if no block was read.
+    /// Time of the claim; decides only if no block was read.
     pub seen_at: UnixTime,
     /// A transaction that a facilitator or client named; a hint, never evidence.
     pub known: Option<TxHash>,
@@ -83,7 +83,7 @@ impl Question {
         AuthorizationId { asset: self.asset, authorizer: self.from, nonce: self.nonce }
     }
 
-    /// Whether a block came after the payment was first seen; `time` is that of the block.
+    /// Whether a block came after first sight of the payment; `time` is that of the block.
     fn is_after_sight(&self, block: u64, time: Option<UnixTime>) -> bool {
         is_after((self.seen_block, self.seen_at), block, time)
     }

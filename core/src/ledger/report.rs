@@ -117,7 +117,7 @@ pub enum Decision {
     Resolved {
         /// The state.
         to: Resolution,
-        /// In the operator's words.
+        /// The reason, in the operator's words.
         reason: String,
         /// The settlement's transaction, if the row names none.
         #[serde(default)]

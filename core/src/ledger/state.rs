@@ -107,7 +107,7 @@ pub enum State {
     Refused {
         /// Time of the refusal.
         since: UnixTime,
-        /// In the facilitator's words.
+        /// The reason, in the facilitator's words.
         reason: String,
         /// The last send.
         sent: UnixTime,
@@ -143,7 +143,7 @@ pub enum State {
     Waived {
         /// The transaction.
         transaction: TxHash,
-        /// In the operator's words.
+        /// The reason, in the operator's words.
         reason: String,
     },
     /// Contradictory facts.
@@ -243,8 +243,8 @@ states! {
     Manual "manual" All
 }
 
-/// Whether a step is one that a request takes on its ordinary way: the log's line about the request says
-/// how that ended, so a line of its own would say nothing more.
+/// Whether a step is one that a request takes on its ordinary way: the log's line about the request
+/// says how that ended, so a line of its own would say nothing more.
 #[must_use]
 pub fn is_ordinary(from: &str, to: &str) -> bool {
     matches!(to, "executing" | "settling" | "settled" | "delivering" | "delivered")

@@ -17,7 +17,8 @@ macro_rules! gate {
             LockByName,
             /// A payment begins with a part of its request's body.
             PartBegins,
-            /// A sent transaction is not looked for if the request without it would get another answer.
+            /// A sent transaction is not looked for if the request without it would get another
+            /// answer.
             SentGetsTerms,
             /// A transaction that could not be looked for leaves no row.
             BlindForgets,
@@ -121,7 +122,8 @@ macro_rules! gate {
             BasesDiffer,
             /// A request may have any number of fields.
             FieldsGrow,
-            /// After a restore, a payment that is refused for another reason than its end was never made.
+            /// After a restore, a payment that is refused for another reason than its end was never
+            /// made.
             RestoreIsExpiry,
             /// A payment that may not begin is looked for under the first number of objects alone.
             BarredStaysHere,

@@ -11,11 +11,11 @@ use farebox_core::payment::Cause;
 use farebox_core::sorted::{Sorted, by_rank};
 
 use super::ledger::Txn;
-use super::rows::{Rows, integer, number, text};
+use super::rows::{LedgerRows, integer, number, text};
 use crate::platform::sql::Result;
 
 /// Reads the rows, oldest first.
-pub(super) fn load_failures(rows: &Rows, shard: &mut Shard) -> Result<()> {
+pub(super) fn load_failures(rows: &LedgerRows, shard: &mut Shard) -> Result<()> {
     let query = "SELECT who, route, attempts, first_at, last_at, cause, reason, streak, claims FROM attempts ORDER BY last_at";
     for row in rows.sql().exec(query, Vec::new())?.raw() {
         let row = row?;

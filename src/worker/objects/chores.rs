@@ -8,7 +8,7 @@ use farebox_core::time::UnixTime;
 
 use super::ledger::Txn;
 use super::outbox;
-use super::rows::{Rows, integer, number, slot_of};
+use super::rows::{LedgerRows, integer, number, slot_of};
 use crate::platform::sql::{Result, SqlValue};
 
 /// Times of the chores.
@@ -24,7 +24,7 @@ pub(super) struct Chores {
 
 impl Chores {
     /// Reads the times from the rows.
-    pub(super) fn open(rows: &Rows) -> Result<Self> {
+    pub(super) fn open(rows: &LedgerRows) -> Result<Self> {
         let purge_at = rows.noted(PURGE_AT)?.map(UnixTime::from_secs);
         Ok(Self { notice_at: outbox::next(rows)?, purge_at, place: None })
     }

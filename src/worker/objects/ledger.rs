@@ -12,7 +12,7 @@ use farebox_core::ledger::command::{Asking, VERSION};
 use farebox_core::ledger::entry::Entry;
 use farebox_core::ledger::report::OperatorMessage;
 use farebox_core::ledger::shard::{
-    Change, Decision, Said, Scene, Shard, Slot, Transition, is_open,
+    Change, Decision, QuestionAnswer, Scene, Shard, Slot, Transition, is_open,
 };
 use farebox_core::ledger::state::is_ordinary;
 use farebox_core::ledger::take::{Holder, Named, Take};
@@ -24,7 +24,7 @@ use worker::worker_sys::DurableObjectState;
 
 use super::attempts::load_failures;
 use super::chores::Chores;
-use super::rows::Rows;
+use super::rows::LedgerRows;
 use crate::platform::now;
 use crate::platform::sql::{Result, Sql, wake_at};
 use crate::worker::{config, edge};
@@ -39,7 +39,7 @@ pub struct Ledger {
     /// The other objects.
     pub(super) namespace: JsValue,
     /// Rows, and the rules about them; `None` until first asked, and after a failed write.
-    opened: RefCell<Option<(Rows, Shard, Chores)>>,
+    opened: RefCell<Option<(LedgerRows, Shard, Chores)>>,
     /// Time of the alarm, as far as this instance knows.
     alarm: Cell<Option<UnixTime>>,
 }
@@ -135,7 +135,7 @@ impl Ledger {
 
     /// Takes rows and rules for one block; if they are not put back, they are read again.
     #[inline(never)]
-    fn take(&self) -> Result<(Rc<Gate>, Rows, Shard, Chores)> {
+    fn take(&self) -> Result<(Rc<Gate>, LedgerRows, Shard, Chores)> {
         let gate = config::for_objects().ok_or_else(|| JsValue::from_str("not configured"))?;
         let (rows, shard, chores) = match self.opened.take() {
             Some(all) => all,
@@ -145,8 +145,8 @@ impl Ledger {
     }
 
     /// Reads the rows that are not at rest, and no other.
-    fn open(&self, gate: &Rc<Gate>) -> Result<(Rows, Shard, Chores)> {
-        let rows = Rows::open(Sql::of(&self.state)?)?;
+    fn open(&self, gate: &Rc<Gate>) -> Result<(LedgerRows, Shard, Chores)> {
+        let rows = LedgerRows::open(Sql::of(&self.state)?)?;
         let (mut shard, now) = (Shard::default(), now());
         let scene = scene(gate, now);
         rows.open_entries(|slot, entry| shard.load(slot, entry, &scene))?;
@@ -197,7 +197,7 @@ fn written(answer: &impl Serialize) -> String {
 /// Rows, rules and time of one synchronous block.
 pub(super) struct Txn<'a> {
     pub gate: &'a Gate,
-    pub rows: &'a Rows,
+    pub rows: &'a LedgerRows,
     pub shard: &'a mut Shard,
     pub chores: &'a mut Chores,
     pub now: UnixTime,
@@ -223,8 +223,8 @@ impl<'a> Txn<'a> {
     /// Answers one question about a payment, as text with the body that goes along.
     fn answer_question(&mut self, asking: Asking) -> Result<(String, Option<Vec<u8>>)> {
         Ok(match self.shard.ask(asking, self.rows, &self.scene())? {
-            Said::Seen(told) => (written(&told), None),
-            Said::Resumed(decision) => {
+            QuestionAnswer::Seen(told) => (written(&told), None),
+            QuestionAnswer::Resumed(decision) => {
                 self.write(&decision.changes)?;
                 (written(&decision.told), decision.body)
             }

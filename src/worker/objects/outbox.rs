@@ -12,7 +12,7 @@ use farebox_core::ledger::shard::{self, Slot};
 use farebox_core::time::UnixTime;
 
 use super::ledger::Txn;
-use super::rows::{Rows, integer, number, text};
+use super::rows::{LedgerRows, integer, number, text};
 use crate::platform::now;
 use crate::platform::sql::{Result, SqlValue};
 use crate::worker::edge;
@@ -122,14 +122,14 @@ pub(super) async fn notify(gate: &Gate, notice: &DueNotice) -> bool {
 }
 
 /// When the next notice is due.
-pub(super) fn next(rows: &Rows) -> Result<Option<UnixTime>> {
+pub(super) fn next(rows: &LedgerRows) -> Result<Option<UnixTime>> {
     let query = "SELECT due FROM outbox WHERE due IS NOT NULL ORDER BY due LIMIT 1";
     let row = rows.sql().exec(query, Vec::new())?.raw().next().transpose()?;
     Ok(row.and_then(|row| row.first().and_then(integer)).map(UnixTime::from_secs))
 }
 
 /// Removes notices that are done and cannot be written again.
-pub(super) fn forget(rows: &Rows, now: UnixTime) -> Result<()> {
+pub(super) fn forget(rows: &LedgerRows, now: UnixTime) -> Result<()> {
     let query = "DELETE FROM outbox WHERE due IS NULL AND created <= ?";
     rows.sql().exec(query, vec![number(now.secs().saturating_sub(KEEP_SECS))]).map(|_| ())
 }

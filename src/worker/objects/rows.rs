@@ -17,7 +17,7 @@ use self::columns::{COLUMNS, OPEN_COLUMNS, entry, mode_name, open_entry};
 use crate::platform::sql::{Result, Sql, SqlValue};
 
 /// The rows of one object.
-pub(super) struct Rows {
+pub(super) struct LedgerRows {
     sql: Sql,
     /// Entries written last: their payments are most likely to be asked for next.
     recent: RefCell<VecDeque<(Slot, Entry)>>,
@@ -30,7 +30,7 @@ pub(super) struct Rows {
 /// Limit on the entries that are remembered.
 const MAX_RECENT: usize = 32;
 
-impl Rows {
+impl LedgerRows {
     /// Opens the tables, bringing them to this version.
     pub(super) fn open(sql: Sql) -> Result<Self> {
         schema::migrate(&sql)?;
@@ -290,7 +290,7 @@ impl Rows {
     }
 }
 
-impl shard::Rows for Rows {
+impl shard::Rows for LedgerRows {
     type Error = JsValue;
 
     fn find(&self, slot: &Slot) -> Result<Option<Entry>> {

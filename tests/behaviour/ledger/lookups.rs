@@ -9,7 +9,7 @@ use farebox_core::ledger::command::{
 };
 use farebox_core::ledger::entry::Plan;
 use farebox_core::ledger::shard::{
-    Change, MAX_MOVES_OF_CLIENT, MAX_ROWS, Response, Rows, Said, Scene, Shard, Slot,
+    Change, MAX_MOVES_OF_CLIENT, MAX_ROWS, QuestionAnswer, Response, Rows, Scene, Shard, Slot,
 };
 use farebox_core::ledger::state::Lease;
 use farebox_core::ledger::{Entry, Payment, State};
@@ -100,7 +100,7 @@ fn claiming(payment: Payment) -> Command {
 }
 
 /// Each question against each state of the row, or none, beside each state of another row, or none.
-fn everything(mut judge: impl FnMut(&Fixed, &Question, Said, &dyn Display)) -> usize {
+fn everything(mut judge: impl FnMut(&Fixed, &Question, QuestionAnswer, &dyn Display)) -> usize {
     let [own, other] = slots();
     let optional = || std::iter::once(None).chain(states().into_iter().map(Some));
     let mut asked = 0;
@@ -145,7 +145,7 @@ fn everything(mut judge: impl FnMut(&Fixed, &Question, Said, &dyn Display)) -> u
 fn a_look_writes_nothing_and_what_is_not_known_is_told_so_whatever_else_the_payer_owes() {
     let [own, _] = slots();
     let asked = everything(|rows, _, said, case| {
-        let Said::Seen(told) = said else { return };
+        let QuestionAnswer::Seen(told) = said else { return };
         let known = rows.0.get(&own);
         assert_eq!(told.receipt.is_some(), known.is_some(), "{case}");
         if known.is_none() {
@@ -159,7 +159,7 @@ fn a_look_writes_nothing_and_what_is_not_known_is_told_so_whatever_else_the_paye
 pub fn whoever_shows_neither_the_recorded_bytes_nor_a_proof_of_their_own_is_not_let_on() {
     let [own, _] = slots();
     everything(|rows, ask, said, case| {
-        if let (Question::Look(repeat), Said::Seen(told)) = (ask, said)
+        if let (Question::Look(repeat), QuestionAnswer::Seen(told)) = (ask, said)
             && told.answer == LookAnswer::Open
         {
             let recorded = &rows.0[&own].payment;
@@ -203,8 +203,12 @@ pub fn what_is_begun_elsewhere_is_not_told_to_be_unknown_here() {
             said
         };
         let repeat = repeats(Mode::After).remove(0);
-        let Said::Seen(seen) = told(Question::Look(repeat.clone())) else { panic!("{role:?}") };
-        let Said::Resumed(resumed) = told(Question::Resume(repeat)) else { panic!("{role:?}") };
+        let QuestionAnswer::Seen(seen) = told(Question::Look(repeat.clone())) else {
+            panic!("{role:?}")
+        };
+        let QuestionAnswer::Resumed(resumed) = told(Question::Resume(repeat)) else {
+            panic!("{role:?}")
+        };
         assert_eq!((seen.answer, resumed.told.answer), expected, "{role:?}");
         assert!(resumed.changes.is_empty(), "{role:?}");
     }
@@ -265,7 +269,7 @@ pub fn a_full_object_begins_nothing_and_serves_what_it_knows() {
 pub fn what_is_resumed_has_a_row_and_makes_none() {
     let [own, _] = slots();
     everything(|rows, _, said, case| {
-        let Said::Resumed(decision) = said else { return };
+        let QuestionAnswer::Resumed(decision) = said else { return };
         let known = rows.0.get(&own);
         if known.is_none() {
             let nothing = [Resumed::Nothing, Resumed::Fate(Fate::Unresolved)];

@@ -11,7 +11,7 @@ use farebox_core::ledger::quota::Spend;
 use farebox_core::ledger::read::{Read, RowReply};
 use farebox_core::ledger::row::Row;
 use farebox_core::ledger::shard::{
-    self, Change, Due, Response, Said, Scene, Shard, Slot, Transition, is_open,
+    self, Change, Due, QuestionAnswer, Response, Scene, Shard, Slot, Transition, is_open,
 };
 use farebox_core::ledger::take::{Holder, Take};
 use farebox_core::ledger::{Entry, Envelope, LedgerReply, State};
@@ -202,8 +202,10 @@ impl Ledger {
         assert_eq!(asking.v, VERSION);
         let Ok(said) = shard.ask(asking, rows, &scene);
         match said {
-            Said::Seen(told) => (written(&told), None, Vec::new()),
-            Said::Resumed(decision) => (written(&decision.told), decision.body, decision.changes),
+            QuestionAnswer::Seen(told) => (written(&told), None, Vec::new()),
+            QuestionAnswer::Resumed(decision) => {
+                (written(&decision.told), decision.body, decision.changes)
+            }
         }
     }
 

@@ -39,7 +39,7 @@ pub(super) const MAX_NETWORKS: usize = 1_000;
 pub enum CallResult {
     /// The payment is good.
     Good,
-    /// The payment is worthless, as far as can be seen.
+    /// The payment is worthless, as far as is known.
     Bad,
     /// It says nothing about the payment, or not yet.
     Open,

@@ -200,7 +200,8 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
     })
 }
 
-/// How many ledger objects there are, and how many there were before, while payments of then may come again.
+/// Reads the number of ledger objects, and the number before a change while payments of that time
+/// may come again.
 fn shards(reader: &mut Reader) -> Shards {
     let text = match reader.vars.get("LEDGER_SHARDS") {
         Some(Value::String(text)) if text.contains(',') => text.clone(),

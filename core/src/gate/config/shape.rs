@@ -105,7 +105,7 @@ fn settle(reader: &mut Reader, at: &str, value: &Value) {
 const SETTLE: &str =
     "must be \"after\" (the default: paid when it is served) or \"before\" (paid in advance)";
 
-/// What is wrong with a word for the moment of payment.
+/// The error in a word for the moment of payment.
 fn moment(word: &str) -> Option<String> {
     const EARLY: [&str; 6] = ["upfront", "advance", "prepaid", "prepay", "first", "pre"];
     const LATE: [&str; 4] = ["postpaid", "later", "last", "post"];
@@ -124,7 +124,7 @@ fn moment(word: &str) -> Option<String> {
     })
 }
 
-/// What must be said of a price that is a number, as TOML and JSON write it.
+/// The error for a price that is a number, as TOML and JSON write it.
 fn price_error(value: &Value) -> String {
     let digits = value.to_string();
     let plain = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');

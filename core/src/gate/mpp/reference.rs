@@ -37,8 +37,8 @@ pub fn of(head: &RequestHead, now: UnixTime, quoted: Option<(u64, &str)>) -> Str
     base64::encode_url(&bytes)
 }
 
-/// As [`of`] for a request with this random name and this hash of its method and target, whose price
-/// no pricer has named.
+/// The reference, as in [`of`], for a request with this random name and this hash of its method and
+/// target, whose price does not come from a pricer.
 #[must_use]
 pub(super) fn naming(fresh: &str, asked: &[u8], now: UnixTime) -> String {
     base64::encode_url(&begun(fresh, asked, now))

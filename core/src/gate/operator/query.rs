@@ -11,7 +11,7 @@ use crate::ledger::state::StateName;
 use crate::problem::Code;
 use crate::time::UnixTime;
 
-/// Continuation of a list: number of the object, and the last row seen in it.
+/// Continuation of a list: number of the object, and the last row read in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ListCursor {
     pub object: usize,

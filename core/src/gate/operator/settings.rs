@@ -4,7 +4,7 @@ use alloc::string::String;
 
 use crate::secret::Secret;
 
-/// Where notices go, and what they are signed with.
+/// The destination of notices, and the secret that signs them.
 #[derive(Debug)]
 pub struct Webhook {
     /// Its query may hold a key.
@@ -13,7 +13,7 @@ pub struct Webhook {
     pub secret: Secret<String>,
 }
 
-/// How long an object keeps things, seconds.
+/// Retention in an object, seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keeps {
     /// Stored responses, from the row's last change.

@@ -54,8 +54,8 @@ pub(super) enum Task {
         limit: u64,
         wanted: FailureFilter,
     },
-    /// With `prove`, only once the chain shows this transaction as the refund, if its network is
-    /// among the `readable`.
+    /// A decision. With `prove`, only once the chain shows this transaction as the refund, if its
+    /// network is among the `readable`.
     Decide {
         id: String,
         decision: Decision,

@@ -82,9 +82,9 @@ impl<'g> PaidRequest<'g> {
         Step::Look(call, Looking::new(self))
     }
 
-    /// How far this payment is proven; `None` unless this request could begin it. A transaction
-    /// that its payer has sent is read from the chain each time, and anyone may show it, so that it
-    /// holds nothing back.
+    /// The proof of this payment that is under way; `None` unless this request could begin it. A
+    /// transaction that its payer has sent is read from the chain each time, and anyone may show
+    /// it, so that it holds nothing back.
     fn proving(&self) -> Option<Proving> {
         if self.checked.eligibility != Eligibility::Fresh || self.checked.proof.was_sent() {
             return None;

@@ -10,9 +10,9 @@ use crate::gate::Gate;
 use crate::gate::offer::{Choice, Offer};
 use crate::gate::request::IncomingRequest;
 
-/// What was asked, to be read alone.
+/// A purchase that cannot be changed any more.
 #[cfg_attr(feature = "copies", derive(Clone))]
-pub(super) struct Asked<'g>(Purchase<'g>);
+pub(super) struct FixedPurchase<'g>(Purchase<'g>);
 
 /// The request, its route and the terms that it pays.
 #[cfg_attr(feature = "copies", derive(Clone))]
@@ -59,7 +59,7 @@ pub(in crate::gate) fn digest_bytes(digest: &str) -> Option<[u8; 32]> {
     hex::decode_array(&["0x", digest].concat()).ok()
 }
 
-impl<'g> Asked<'g> {
+impl<'g> FixedPurchase<'g> {
     pub(super) const fn new(purchase: Purchase<'g>) -> Self {
         Self(purchase)
     }
@@ -70,7 +70,7 @@ impl<'g> Asked<'g> {
     }
 }
 
-impl<'g> Deref for Asked<'g> {
+impl<'g> Deref for FixedPurchase<'g> {
     type Target = Purchase<'g>;
 
     fn deref(&self) -> &Purchase<'g> {

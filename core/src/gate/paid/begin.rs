@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::asked::{Asked, Purchase, RequestBody};
+use super::asked::{FixedPurchase, Purchase, RequestBody};
 use super::body::Digesting;
 use super::parts::{Checked, KnownRow, Lookups, Observed, Payer, SettlementPlan, Work};
 use super::{PaidRequest, Step, refusal};
@@ -68,7 +68,7 @@ impl<'g> PaidRequest<'g> {
         let with_body = request.head.body == BodyPresence::Present;
         let body = RequestBody::Unread;
         let paid = Box::new(Self {
-            asked: Asked::new(Purchase { gate, offer, choice, request, body }),
+            asked: FixedPurchase::new(Purchase { gate, offer, choice, request, body }),
             checked: Checked {
                 protocol,
                 proof,

@@ -52,7 +52,7 @@ impl<'g> Claiming<'g> {
         self.paid.refuse(Code::RateLimited)
     }
 
-    /// What the log says of the payment.
+    /// The payment in the log.
     #[must_use]
     pub fn label(&self) -> Label {
         self.paid.label()
@@ -85,7 +85,8 @@ impl<'g> Claiming<'g> {
             Some(Err(Answer::TooManyInFlight)) if self.tries < RETRIES => {
                 paid.claim(self.tries.saturating_add(1))
             }
-            // Paid, but there is no room to serve it now: it is recorded and waits to be fetched.
+            // Paid, but the limits leave no room to serve it now: it is recorded and waits to be
+            // fetched.
             Some(Err(answer @ (Answer::TooManyInFlight | Answer::Full)))
                 if paid.checked.proof.was_sent() && !planted(Mutant::FullForgets) =>
             {

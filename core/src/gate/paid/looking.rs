@@ -29,7 +29,7 @@ impl<'g, A> Waits<'g, A> {
         self.0.refuse(Code::RateLimited)
     }
 
-    /// What the log says of the payment.
+    /// The payment in the log.
     #[must_use]
     pub fn label(&self) -> Label {
         self.0.label()

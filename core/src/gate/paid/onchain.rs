@@ -54,7 +54,7 @@ pub(super) struct Pursuit {
     transfer: Box<Transfer>,
     attempt: Attempt,
     lookups: usize,
-    /// When the wait ends; `None` before the first reply.
+    /// End of the wait; `None` before the first reply.
     until: Option<UnixTime>,
 }
 
@@ -179,7 +179,7 @@ impl<'g> PaidRequest<'g> {
                 Sender::NotYet if self.checked.eligibility == Eligibility::Unsigned => {
                     self.barred(now)
                 }
-                // There is no account to keep it under; a payer who pays anew would pay twice.
+                // No account is known to keep it under; a payer who pays anew would pay twice.
                 Sender::NotYet => self.unknown(),
                 Sender::Unreadable(_) => self.unread(now),
             },

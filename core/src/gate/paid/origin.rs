@@ -48,7 +48,7 @@ pub enum Collected {
     Broken,
 }
 
-/// How a stream ended.
+/// The end of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamEnd {
     /// After its last byte.

@@ -31,13 +31,13 @@ pub(in crate::gate) struct Payer {
     pub wallet: bool,
     /// Health of the facilitators, in the order of the configuration.
     pub facilitators: Vec<Condition>,
-    /// What was seen of the payer.
+    /// The history of the payer.
     pub conduct: Conduct,
     /// The failures in a row of the client's network.
     pub seen: Option<FailureStreak>,
 }
 
-/// What was checked: the payment and its payer.
+/// The payment and its payer, checked.
 #[cfg_attr(feature = "copies", derive(Clone))]
 pub(super) struct Checked {
     pub protocol: Protocol,
@@ -51,7 +51,7 @@ pub(super) struct Checked {
     pub wallet: bool,
 }
 
-/// Who settles it, and when.
+/// The plan of settlement: by which facilitator, and when.
 #[cfg_attr(feature = "copies", derive(Clone))]
 pub(super) struct SettlementPlan {
     /// Indices of the facilitators that may settle, the one to ask now first and the last resort
@@ -64,7 +64,7 @@ pub(super) struct SettlementPlan {
     pub verified: bool,
 }
 
-/// What the ledger has said of its row.
+/// The row in the ledger, as of its last answer.
 #[cfg_attr(feature = "copies", derive(Clone))]
 pub(super) struct KnownRow {
     pub receipt: String,
@@ -80,7 +80,7 @@ pub(super) struct KnownRow {
     pub claimed: bool,
 }
 
-/// What the chain was asked.
+/// Questions to the chain so far.
 #[cfg_attr(feature = "copies", derive(Clone))]
 pub(super) struct Lookups {
     /// Whether it was asked for the payment's fate, which happens once.
@@ -89,7 +89,7 @@ pub(super) struct Lookups {
     pub lookups: u32,
 }
 
-/// What went wrong so far, and how often before.
+/// Failures so far, and those of earlier requests.
 #[cfg_attr(feature = "copies", derive(Clone))]
 pub(super) struct Observed {
     /// Failures of the facilitator in a row, when the request came.
@@ -107,7 +107,7 @@ pub(super) struct Observed {
     pub recalled: Option<String>,
 }
 
-/// What was done for it so far.
+/// Work done for it so far.
 #[cfg_attr(feature = "copies", derive(Clone))]
 pub(super) struct Work {
     pub transaction: Option<TxHash>,

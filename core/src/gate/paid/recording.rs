@@ -44,7 +44,7 @@ pub enum AfterRecord {
 #[cfg_attr(feature = "copies", derive(Clone))]
 #[derive(Debug)]
 pub enum Abort {
-    /// With this answer.
+    /// The end, with this answer.
     Said(Reply),
     /// The authorization ends too early.
     TooLate,

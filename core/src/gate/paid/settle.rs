@@ -98,8 +98,8 @@ impl<'g> PaidRequest<'g> {
         Caller { payer: self.checked.proof.payer_or(&network), network, evidence }
     }
 
-    /// How far a payment is proven that is being settled: in `after` it was verified before the
-    /// origin was asked.
+    /// Proof of a payment that is being settled: in `after` it was verified before the origin was
+    /// asked.
     fn evidence(&self) -> Evidence {
         match self.plan.mode == Mode::After || self.plan.verified {
             true => Evidence::Verified,
@@ -135,8 +135,9 @@ impl<'g> PaidRequest<'g> {
         Debit { wallet, amount: terms.amount }
     }
 
-    /// Handles a refusal by the facilitator or a node before anything was written. The payment may have been looked up before a copy of it began: it gets fresh terms only if the
-    /// ledger still does not know it.
+    /// Handles a refusal by the facilitator or a node before anything was written. The payment may
+    /// have been looked up before a copy of it began: it gets fresh terms only if the ledger still
+    /// does not know it.
     pub(super) fn refused(mut self: Box<Self>, reason: &str, now: UnixTime) -> Step<'g> {
         self.failed_because(reason);
         // No payment changes whether a signature holds; any other cause may be a copy that has

@@ -222,7 +222,8 @@ fn joined<'a>(bytes: usize, segments: impl IntoIterator<Item = &'a [u8]>) -> Vec
     path
 }
 
-/// Each byte as another one, or none. Written in place, which costs a third of growing a new path.
+/// Replaces each byte by another one, or drops it. Works in place, which costs a third of growing a
+/// new path.
 fn rewritten(path: &[u8], mut change: impl FnMut(u8) -> Option<u8>) -> Vec<u8> {
     let mut other = path.to_vec();
     let mut places = other.iter_mut();

@@ -30,7 +30,7 @@ impl Document {
         }
     }
 
-    /// Where it stands.
+    /// Its path.
     #[must_use]
     pub const fn path(self) -> &'static str {
         match self {
@@ -48,10 +48,10 @@ impl Document {
     }
 }
 
-/// Which documents there are.
+/// The documents to publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Publish {
-    /// Each that the origin has nothing in the place of.
+    /// Each document whose path the origin does not answer itself.
     Spare,
     /// These, without asking the origin.
     These(Vec<Document>),
@@ -66,10 +66,10 @@ impl Publish {
     }
 }
 
-/// Who sells, for people and registries; every text may be empty.
+/// The seller, for people and registries; every text may be empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Service {
-    /// What it is called; the host where it is empty.
+    /// Its name; the host if it is empty.
     pub name: String,
     /// One sentence.
     pub description: String,
@@ -77,17 +77,17 @@ pub struct Service {
     pub homepage: String,
     /// An address for mail.
     pub contact: String,
-    /// What it is about.
+    /// Its subjects.
     pub categories: Vec<String>,
 }
 
-/// What a gate publishes.
+/// The publication of a gate.
 #[derive(Debug)]
 pub struct Publication {
-    /// Which documents.
+    /// The documents to publish.
     pub publish: Publish,
-    /// Who sells.
+    /// The seller.
     pub service: Service,
-    /// What is sold.
+    /// The goods and their prices.
     pub listing: Listing,
 }

@@ -29,7 +29,7 @@ use super::route::RouteMatch;
 use crate::hash;
 use crate::http::{Headers, ResponseHead};
 
-/// How long a document may be kept. Spec: MPP "Discovery".
+/// Lifetime of a document in caches. Spec: MPP "Discovery".
 const CACHE_CONTROL: &str = "max-age=300";
 
 /// A request for a document, as far as the answer depends on it.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::payment::{OnChain, TxHash};
 
-/// When the money moves relative to the origin's work.
+/// Moment of settlement, relative to the origin's work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
@@ -72,7 +72,7 @@ impl Payment {
         OnChain::settles(&self.facilitator)
     }
 
-    /// Whether the payer has sent its transaction themselves. Such a payment is no signature for an
+    /// Whether the payer has sent its transaction themselves. Such a payment does not sign for an
     /// earlier payment's result, because its own money has moved.
     #[must_use]
     pub fn was_sent_by_payer(&self) -> bool {

@@ -100,7 +100,8 @@ impl Entry {
         (self, Resumed::Resend(resend))
     }
 
-    /// When the alarm sends the same bytes again; `None` once it has, or if it is too late.
+    /// The time at which the alarm sends the same bytes again; `None` once it has, or if it is too
+    /// late.
     pub(super) fn alarm_sends_at(&self, sent: UnixTime, resend_secs: &[u64]) -> Option<UnixTime> {
         let tries = usize::try_from(self.watch.resends).ok()?;
         let at = sent.plus(*resend_secs.get(tries)?);

@@ -33,9 +33,9 @@ pub struct Plan {
     pub resend_secs: Vec<u64>,
     /// Intervals between two looks at the chain: in the first 10 minutes, and later.
     pub chain_secs: [u64; 2],
-    /// How long a paid request waits to be collected.
+    /// Wait of a paid request to be collected, seconds.
     pub refund_secs: u64,
-    /// How long a doubt lasts before the operator has to look.
+    /// Age of a doubt at which the operator has to look, seconds.
     pub manual_secs: u64,
     /// CAIP-2 ids of the networks whose chain can be looked at.
     pub readable: Vec<String>,

@@ -23,7 +23,7 @@ pub enum Finding {
         /// Place of the `Transfer` among the events of the block.
         log_index: u64,
     },
-    /// As [`Finding::Transferred`], with too few confirmations so far.
+    /// A transfer, as in [`Finding::Transferred`], with too few confirmations so far.
     Unconfirmed {
         /// The transaction.
         transaction: TxHash,
@@ -37,17 +37,17 @@ pub enum Finding {
     TransferredBefore {
         /// The transaction.
         transaction: TxHash,
-        /// How final it is.
+        /// Finality of its block.
         finality: Finality,
     },
     /// The payer cancelled the authorization.
     Cancelled {
-        /// How final it is.
+        /// Finality of its block.
         finality: Finality,
     },
     /// The nonce was used for something else, so this authorization never moves money.
     UsedElsewhere {
-        /// How final it is.
+        /// Finality of its block.
         finality: Finality,
     },
     /// The nonce was used beside such a `Transfer` that may belong to another authorization, or
@@ -55,7 +55,7 @@ pub enum Finding {
     Unclear {
         /// The transaction.
         transaction: TxHash,
-        /// How final it is.
+        /// Finality of its block.
         finality: Finality,
     },
     /// The authorization is unused in the newest block.
@@ -143,7 +143,7 @@ pub enum Verdict {
     Late(TxHash),
     /// This authorization never moves money.
     Void,
-    /// Paid before it was first seen here, which contradicts the row: the operator has to look.
+    /// Paid before first sight here, which contradicts the row: the operator has to look.
     Early(TxHash),
     /// Indistinguishable from another payment of the same transaction: the operator has to look.
     Unclear(TxHash),

@@ -14,7 +14,7 @@ use crate::payment::TxHash;
 pub enum Sender {
     /// This account.
     Known(Address),
-    /// The node has not seen the transaction yet.
+    /// The node does not know the transaction yet.
     NotYet,
     /// The chain could not be read.
     Unreadable(Unreadable),

@@ -1,6 +1,6 @@
 //! Reads from the chain what became of a transaction that pays with a plain `transfer`.
 //!
-//! Its hash identifies it, so there is no search: the receipt is there or it is not. This takes up
+//! Its hash identifies it, so nothing is searched: the receipt exists or it does not. This takes up
 //! to three round trips. A transaction in the chain counts only with its own exact `Transfer`,
 //! after first sight. It can never come again once its sender has used its nonce for another
 //! transaction in a safe block. The nonce is read after the receipt, together with the receipt once
@@ -20,7 +20,7 @@ use crate::evm::transaction::transfer;
 use crate::payment::TxHash;
 use crate::time::UnixTime;
 
-/// One payment by its own transaction, as it was first seen.
+/// One payment by its own transaction, as of its claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transfer {
     /// The chain's number.
@@ -35,11 +35,11 @@ pub struct Transfer {
     pub value: Amount,
     /// The transaction.
     pub transaction: TxHash,
-    /// How much of it the gate knows.
+    /// The parts of it that the gate knows.
     pub known: KnownParts,
     /// The newest block when the payment was claimed; later blocks are after first sight.
     pub seen_block: Option<u64>,
-    /// When it was claimed, or the earliest time at which it may have been made; decides only if no
+    /// Time of the claim, or the earliest time at which it may have been made; decides only if no
     /// block was read.
     pub seen_at: UnixTime,
     /// A transfer after this time is late; `None` if no time was set.
@@ -48,7 +48,7 @@ pub struct Transfer {
     pub send: Option<Vec<u8>>,
 }
 
-/// How much of a transaction the gate knows.
+/// The parts of a transaction that the gate knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KnownParts {
     /// Its bytes, and so its effect. If it is in no block, its end is looked for, too.

@@ -26,7 +26,7 @@ pub struct FailingClient {
     pub reason: String,
     /// Failures in a row that count.
     pub attempts: u64,
-    /// How often in a row it was this cause.
+    /// Times in a row that it was this cause.
     pub times: u64,
     /// Unix seconds.
     pub first_at: u64,
@@ -37,7 +37,7 @@ pub struct FailingClient {
 /// The place of a row in an order of rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
-    /// When it was claimed, unix seconds.
+    /// Time of the claim, unix seconds.
     pub created: u64,
     /// Lower-case address.
     pub payer: String,

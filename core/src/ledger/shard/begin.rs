@@ -152,7 +152,7 @@ impl Shard {
         rows: &R,
         scene: &Scene<'_>,
     ) -> Result<Option<Decision<Answer>>, R::Error> {
-        // The sender of a transaction has paid again: that is no signature for an earlier payment.
+        // The sender of a transaction has paid again: that does not sign for an earlier payment.
         if repeat.payment.was_sent_by_payer() {
             return Ok(None);
         }

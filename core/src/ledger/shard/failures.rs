@@ -22,7 +22,7 @@ const NOTICE_GAP_SECS: u64 = 60;
 pub struct Failing {
     /// Their failures in a row.
     pub tally: FailureStreak,
-    /// How many failures the stored row has.
+    /// Number of failures in the stored row.
     written: u64,
     /// The unproven identity that they claim.
     pub claims: Option<String>,
@@ -32,7 +32,7 @@ pub struct Failing {
 #[derive(Clone, Debug)]
 pub(super) struct Failures {
     rows: RecentMap<StreakKey, Failing>,
-    /// When the operator last heard of a client that proves nothing.
+    /// Time of the last notice to the operator about a client that proves nothing.
     told_at: Option<UnixTime>,
 }
 

@@ -56,9 +56,9 @@ struct Brief {
     refused_until: u32,
     /// End of the time in which it may be paid and not received.
     heir_until: u32,
-    /// When it needs work; the row itself says which.
+    /// Time at which it needs work; the row itself says which.
     due: u32,
-    /// When the operator hears that it is still in doubt.
+    /// Time at which the operator hears that it is still in doubt.
     overdue: u32,
     /// First sight of a row released before money was asked for; 0 for all others.
     released: u32,
@@ -255,7 +255,7 @@ impl Index {
         self.noted = None;
     }
 
-    /// When the next row is due.
+    /// Time at which the next row is due.
     pub(super) fn next_due(&self) -> Option<UnixTime> {
         let next = self.rows.values().map(|row| row.due.min(row.overdue)).min()?;
         (next != u32::MAX).then(|| time(next))

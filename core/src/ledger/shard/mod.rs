@@ -6,7 +6,7 @@
 //! with [`Shard::keep`]. An owner that could not write drops the shard and loads another.
 //! Assumptions:
 //! - only the owner writes the rows;
-//! - between a decision and its last change there is no other decision.
+//! - no other decision comes between a decision and its last change.
 
 mod begin;
 mod failures;
@@ -28,7 +28,7 @@ pub use self::index::{MAX_OF_CLIENT, MAX_ROWS, is_open};
 pub use self::moves::MAX_MOVES_OF_CLIENT;
 use self::moves::Moves;
 pub use self::operate::Decided;
-pub use self::order::Said;
+pub use self::order::QuestionAnswer;
 use self::proving::Provings;
 pub use self::wake::Due;
 use super::attempts::{FailureStreak, StreakKey};
@@ -293,7 +293,7 @@ impl Shard {
         }
     }
 
-    /// How many rows are not at rest.
+    /// Number of rows that are not at rest.
     #[must_use]
     pub fn open_rows(&self) -> usize {
         self.index.len()

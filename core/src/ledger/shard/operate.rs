@@ -11,7 +11,7 @@ use crate::payment::TxHash;
 /// Result of an operator's decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decided {
-    /// There is no such row.
+    /// No such row is known.
     NoRow,
     /// The row is in this state, which does not allow the decision.
     WrongState(String),

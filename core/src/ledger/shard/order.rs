@@ -20,7 +20,7 @@ use crate::payment::{OnChain, TxHash};
 
 /// The answer to a question, by its kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum QuestionAnswer {
     /// The answer to a look.
     Seen(LedgerReply<LookAnswer>),
     /// The answer to a request that would resume.
@@ -63,7 +63,7 @@ impl Shard {
         asking: Asking,
         rows: &R,
         scene: &Scene<'_>,
-    ) -> Result<Said, R::Error> {
+    ) -> Result<QuestionAnswer, R::Error> {
         let Asking { payer, key, ask, counting, proving, role, .. } = asking;
         let slot = Slot { payer, key };
         match ask {
@@ -72,7 +72,7 @@ impl Shard {
                 if told.answer == LookAnswer::Nothing && is_elsewhere(&slot, role, rows)? {
                     told.answer = LookAnswer::Fate(Fate::InProgress);
                 }
-                Ok(Said::Seen(self.beside(&slot, proving, told, scene)))
+                Ok(QuestionAnswer::Seen(self.beside(&slot, proving, told, scene)))
             }
             Question::Resume(repeat) => {
                 let mut decision = self.resume(&slot, repeat, rows, scene)?;
@@ -85,7 +85,7 @@ impl Shard {
                     decision.told.tally =
                         self.failures.mark(&slot.payer, mark, &counting, scene.now, changes);
                 }
-                Ok(Said::Resumed(decision))
+                Ok(QuestionAnswer::Resumed(decision))
             }
         }
     }

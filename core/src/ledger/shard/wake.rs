@@ -95,13 +95,14 @@ impl Shard {
         self.index.is_quiet_until(at)
     }
 
-    /// When the next row is due; from then on [`Shard::is_quiet_until`] covers only later writes.
+    /// Time at which the next row is due; from then on [`Shard::is_quiet_until`] covers only later
+    /// writes.
     pub fn wake_at(&mut self) -> Option<UnixTime> {
         self.index.looked_at();
         self.next_due()
     }
 
-    /// When the next row is due.
+    /// Time at which the next row is due.
     #[must_use]
     pub fn next_due(&self) -> Option<UnixTime> {
         self.index.next_due().filter(|_| !planted(Mutant::AlarmNeverDue))
