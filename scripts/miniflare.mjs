@@ -1,12 +1,12 @@
 // Runs a built Worker in real workerd, as it will be deployed: one module, one wasm, one object class.
 
-import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 import { Miniflare } from 'miniflare';
 
+import { workerdChildren } from './children.mjs';
 import { onEnd } from './processes.mjs';
 import { root } from './steps.mjs';
 
@@ -62,7 +62,7 @@ export async function startWorker({ name, build: built, objects, secrets: fresh,
 
   /** @param {number} onPort */
   const start = async (onPort) => {
-    const before = workerdPids();
+    const before = workerdChildren();
     const mf = new Miniflare(/** @type {import('miniflare').MiniflareOptions} */ ({
       name,
       host: '127.0.0.1',
@@ -86,7 +86,7 @@ export async function startWorker({ name, build: built, objects, secrets: fresh,
       },
     }));
     const url = (await mf.ready).origin;
-    const pid = workerdPids().find((candidate) => !before.includes(candidate)) ?? -1;
+    const pid = workerdChildren().find((candidate) => !before.includes(candidate)) ?? -1;
     return { mf, url, pid };
   };
 
@@ -126,16 +126,6 @@ export function randomSecrets() {
     LEDGER_SALT: randomBytes(16).toString('hex'),
     OPERATOR_TOKEN: randomBytes(16).toString('hex'),
   };
-}
-
-/** @returns {number[]} */
-function workerdPids() {
-  try {
-    return execFileSync('pgrep', ['-P', String(process.pid), 'workerd'], { encoding: 'utf8' }).trim().split('\n').map(Number);
-  } catch {
-    // pgrep ends with 1 when there is none; on a machine without it the pids are unknown.
-    return [];
-  }
 }
 
 const COMPATIBILITY_DATE = '2026-04-01';

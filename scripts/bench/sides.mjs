@@ -1,6 +1,5 @@
 // The Workers that are compared: each in a workerd of its own, of one version, reached without a proxy in between.
 
-import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,6 +8,7 @@ import { join, resolve } from 'node:path';
 import * as esbuild from 'esbuild';
 import { Miniflare } from 'miniflare';
 
+import { workerdChildren } from '../children.mjs';
 import { randomSecrets } from '../miniflare.mjs';
 import { onEnd } from '../processes.mjs';
 import { root, StepFailed } from '../steps.mjs';
@@ -205,7 +205,7 @@ const MEMORY = '/dev/shm';
 async function startWorkerd(options, ledger, inspected) {
   if (ledger === 'memory' && !existsSync(MEMORY)) throw new StepFailed(`there is no ${MEMORY}: use --ledger disk`);
   const rows = mkdtempSync(join(ledger === 'memory' ? MEMORY : tmpdir(), 'farebox-bench-'));
-  const before = workerdPids();
+  const before = workerdChildren();
   const name = `bench-${randomBytes(4).toString('hex')}`;
   const miniflare = new Miniflare(/** @type {any} */ ({
     cf: false,
@@ -225,7 +225,7 @@ async function startWorkerd(options, ledger, inspected) {
   };
   onEnd(end);
   await miniflare.ready;
-  const pid = workerdPids().find((candidate) => !before.includes(candidate));
+  const pid = workerdChildren().find((candidate) => !before.includes(candidate));
   if (pid === undefined) throw new Error('workerd cannot be found among the children: is `pgrep` there?');
   const inspector = inspected ? `ws://${(await miniflare.getInspectorURL()).host}/core:user:${name}` : undefined;
   return { url: (await miniflare.unsafeGetDirectURL(name)).origin, pid, inspector, end };
@@ -238,15 +238,6 @@ async function startWorkerd(options, ledger, inspected) {
  */
 function drain(...streams) {
   for (const stream of streams) stream.resume();
-}
-
-/** @returns {number[]} */
-function workerdPids() {
-  try {
-    return execFileSync('pgrep', ['-P', String(process.pid), 'workerd'], { encoding: 'utf8' }).trim().split('\n').map(Number);
-  } catch {
-    return [];
-  }
 }
 
 /**

@@ -8,8 +8,8 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { execFileSync } from 'node:child_process';
 
+import { workerdChildren } from '../../../scripts/children.mjs';
 import { Log, LogLevel, Miniflare, type MiniflareOptions } from '../../support/miniflare.ts';
 
 import { PRICER_WORKER } from './pricer.ts';
@@ -284,14 +284,6 @@ function miniflareOptions(options: GateOptions, persist: string, keep: (text: st
           ]),
     ],
   };
-}
-
-function workerdChildren(): number[] {
-  try {
-    return execFileSync('pgrep', ['-P', String(process.pid), 'workerd'], { encoding: 'utf8' }).trim().split('\n').map(Number);
-  } catch {
-    return [];
-  }
 }
 
 /** Asks the scripted origin for everything that is not the facilitator's; some paths it answers by itself. */
