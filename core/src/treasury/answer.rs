@@ -22,7 +22,7 @@ pub(super) const NOT_SENT: &str =
 
 /// What an answer says.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Said {
+pub(super) struct DecisionAnswer {
     pub outcome: &'static str,
     pub code: &'static str,
     pub reason: String,
@@ -33,7 +33,7 @@ pub(super) struct Said {
     pub settlement: Option<&'static str>,
 }
 
-impl Said {
+impl DecisionAnswer {
     pub(super) fn new(outcome: &'static str, code: &'static str, reason: &str) -> Self {
         Self { outcome, code, reason: reason.to_string(), ..Self::default() }
     }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use serde_json::json;
 
-use super::answer::{EXECUTING, NOT_SENT, Said, merchant};
+use super::answer::{DecisionAnswer, EXECUTING, NOT_SENT, merchant};
 use super::books::{Books, Change};
 use super::budget::worth;
 use super::config::Key;
@@ -49,7 +49,7 @@ impl Treasury {
             return Decided::told(Answer::Reply(refused::internal()));
         };
         let mut decision = self.row(&mut draft, Some(&chosen.offer));
-        let said = Said::new("executing", "payment_execution_in_progress", EXECUTING);
+        let said = DecisionAnswer::new("executing", "payment_execution_in_progress", EXECUTING);
         said.write(&mut decision, now.secs());
         (decision.stage, decision.open) = (Stage::Executing, true);
         let prepared = Prepared::new(chosen.offer.clone(), from, draft.fresh.nonce, now);
@@ -264,7 +264,7 @@ impl Treasury {
         why: Unpayable,
         scene: Scene<'_>,
     ) -> Result<Decided, B::Error> {
-        let mut said = Said::new(why.outcome, why.code, &why.reason);
+        let mut said = DecisionAnswer::new(why.outcome, why.code, &why.reason);
         said.evidence = why.evidence;
         said.write(&mut decision, scene.now.secs());
         (decision.stage, decision.open) = (Stage::Final, false);
@@ -282,7 +282,8 @@ impl Treasury {
         mut decision: DecisionRow,
         now: UnixTime,
     ) -> Result<Vec<Change>, B::Error> {
-        let mut said = Said::new("execution_failed", "merchant_execution_failed", NOT_SENT);
+        let mut said =
+            DecisionAnswer::new("execution_failed", "merchant_execution_failed", NOT_SENT);
         said.merchant = Some(merchant(503, Vec::new(), ""));
         said.evidence = Some(json!({"sent": false}));
         said.write(&mut decision, now.secs());
@@ -375,7 +376,7 @@ impl Treasury {
             let transaction = outcome.transaction.clone();
             attempt.receipt = Some(ReceiptFacts::told(transaction, outcome.fulfillment, now));
         }
-        let mut said = Said::new(outcome.name, outcome.code, outcome.reason);
+        let mut said = DecisionAnswer::new(outcome.name, outcome.code, outcome.reason);
         let is_open = outcome.name == "inconclusive";
         let told = answer.filter(|_| !is_open);
         said.merchant = told.map(|it| merchant(it.status, shown(it), &it.body));

@@ -12,17 +12,19 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 pub use self::organizations::{AgentSeed, Environment, Organization};
-pub use self::reader::ConfigError;
-use self::reader::Reader;
+use self::reader::{switch, variables};
 pub use self::wallets::{Key, Wallet};
 use crate::chain::ChainId;
+use crate::config::{ConfigError, Reader};
+use crate::evm::account::Account;
 use crate::http::url::BaseUrl;
 use crate::secret::{Secret, ct_eq};
 
 /// A treasury: its organizations, wallets and times.
 #[derive(Debug)]
 pub struct Treasury {
-    pub(super) secret: Secret<String>,
+    /// Signs receipts.
+    pub(super) signer: Option<Account>,
     operator: Secret<String>,
     pub(super) organizations: Vec<Organization>,
     pub(super) wallets: Vec<Wallet>,
@@ -59,7 +61,7 @@ impl Treasury {
     /// assert!(wrong.iter().any(|error| error.to_string().starts_with("ORGANIZATIONS: is missing")));
     /// ```
     pub fn from_vars(text: &str) -> Result<Self, Vec<ConfigError>> {
-        let mut reader = Reader::new(text)?;
+        let mut reader = variables(text)?;
         let treasury = read(&mut reader);
         match treasury {
             Some(treasury) if reader.errors.is_empty() => Ok(treasury),
@@ -98,8 +100,8 @@ impl Treasury {
 }
 
 fn read(reader: &mut Reader) -> Option<Treasury> {
-    let only_test = reader.switch("TEST_NETWORKS_ONLY");
-    let local_merchants = reader.switch("ALLOW_LOCAL_MERCHANTS");
+    let only_test = switch(reader, "TEST_NETWORKS_ONLY");
+    let local_merchants = switch(reader, "ALLOW_LOCAL_MERCHANTS");
     if local_merchants && !only_test {
         let remedy = "needs TEST_NETWORKS_ONLY = true; it is for tests on one machine";
         reader.fail("ALLOW_LOCAL_MERCHANTS", remedy);
@@ -117,7 +119,7 @@ fn read(reader: &mut Reader) -> Option<Treasury> {
     let facilitator = url(reader, "FACILITATOR_URL");
     let webhook = url(reader, "WEBHOOK_URL");
     Some(Treasury {
-        secret: secret?,
+        signer: super::signing::signer(secret?.expose().as_bytes()),
         operator: operator?,
         organizations,
         wallets,

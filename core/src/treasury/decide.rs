@@ -6,16 +6,17 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::answer::{EXECUTING, REVIEW, Said};
+use super::answer::{DecisionAnswer, EXECUTING, REVIEW};
 use super::books::{Books, Change};
 use super::config::Wallet;
 use super::id::Fresh;
 use super::merchant::{Locality, origin};
 use super::message::{Answer, Caller, Reply};
-use super::policy::{Judged, Rules, Subject};
+use super::policy::Rules;
+use super::policy::judge::{Judged, Subject};
 use super::request::PaymentRequest;
 use super::row::{BudgetRow, DecisionRow, ReviewRow, Scope, Stage, TokenKind, Verdict};
-use super::terms::{Asked, Terms, Unpayable};
+use super::terms::{ClientLimits, Terms, Unpayable};
 use super::{Decided, Scene, Treasury, refused};
 use crate::client::challenge::Challenge;
 use crate::client::offer::Offer;
@@ -204,7 +205,7 @@ impl Treasury {
                     return Ok(None);
                 }
                 let reason = "Policy denied: the review ended before anyone approved it.";
-                Said::new("deny", "policy_denied", reason).write(&mut row, now);
+                DecisionAnswer::new("deny", "policy_denied", reason).write(&mut row, now);
                 (row.stage, row.open) = (Stage::Final, false);
                 let reply = self.reply(&row);
                 draft.changes.push(Change::Decision(Box::new(row)));
@@ -235,7 +236,7 @@ impl Treasury {
             let why = Unpayable::deny("policy_denied", "Policy denied: the workspace is unknown.");
             return Ok(Err((why, None)));
         };
-        let asked = Asked {
+        let asked = ClientLimits {
             candidate: draft.request.candidate.as_deref(),
             max_amount: draft.request.max_amount.as_deref(),
         };
@@ -334,7 +335,7 @@ impl Treasury {
         let mut row = self.row(&mut draft, Some(offer));
         row.review = Some(draft.fresh.review.clone());
         (row.stage, row.open) = (Stage::Review, true);
-        Said::new("deny", "policy_review_required", REVIEW).write(&mut row, now.secs());
+        DecisionAnswer::new("deny", "policy_review_required", REVIEW).write(&mut row, now.secs());
         let review = ReviewRow {
             id: draft.fresh.review.clone(),
             decision: row.id.clone(),
@@ -352,7 +353,7 @@ impl Treasury {
             expires: now.plus(self.review_secs).secs(),
             decided: None,
         };
-        let notice = super::operate::review_notice("review.created", &review, now);
+        let notice = super::operate::reviews::review_notice("review.created", &review, now);
         let reply = self.reply(&row);
         let mut changes = draft.changes;
         changes.push(Change::Review(review));
@@ -366,7 +367,7 @@ impl Treasury {
         let now = draft.scene.now.secs();
         let mut row = self.row(&mut draft, offer);
         (row.stage, row.open) = (Stage::Final, false);
-        let mut said = Said::new(why.outcome, why.code, &why.reason);
+        let mut said = DecisionAnswer::new(why.outcome, why.code, &why.reason);
         said.evidence = why.evidence;
         said.write(&mut row, now);
         let reply = self.reply(&row);
@@ -407,7 +408,8 @@ impl Treasury {
             created: now,
             changed: now,
         };
-        Said::new("executing", "payment_execution_in_progress", EXECUTING).write(&mut row, now);
+        DecisionAnswer::new("executing", "payment_execution_in_progress", EXECUTING)
+            .write(&mut row, now);
         row
     }
 }

@@ -2,20 +2,20 @@
 
 mod agents;
 mod lists;
-mod reviews;
+pub mod reply;
+pub(super) mod reviews;
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
-pub(super) use self::reviews::review_notice;
+use self::reply::{not_found, ok, problem, put_rules, rules_of, told};
 use super::books::{Books, Change};
-use super::message::{Answer, Operation, Reply};
+use super::message::Operation;
 use super::policy::Rules;
-use super::row::{LogRow, PolicyRow, Scope};
+use super::row::{Scope, TokenKind};
 use super::{Decided, Scene, Treasury};
-use crate::time::UnixTime;
 
 impl Treasury {
     /// Carries out a request of the operator.
@@ -34,13 +34,9 @@ impl Treasury {
             Operation::PutAgent(name) => self.put_agent(books, &name, false, scene),
             Operation::DisableAgent(name) => self.put_agent(books, &name, true, scene),
             Operation::IssueKey(agent) => self.issue_key(books, &agent, scene),
-            Operation::Keys(agent) => {
-                self.list_tokens(books, &agent, super::row::TokenKind::Bootstrap)
-            }
+            Operation::Keys(agent) => self.list_tokens(books, &agent, TokenKind::Bootstrap),
             Operation::RevokeKey(id) => self.revoke_key(books, &id, scene),
-            Operation::Tokens(agent) => {
-                self.list_tokens(books, &agent, super::row::TokenKind::Runtime)
-            }
+            Operation::Tokens(agent) => self.list_tokens(books, &agent, TokenKind::Runtime),
             Operation::RevokeTokens(agent) => self.revoke_tokens(books, &agent, scene),
             Operation::Budgets => self.budgets(books, scene),
             Operation::Reviews(listing) => self.reviews(books, &listing),
@@ -118,78 +114,6 @@ impl Treasury {
             Change::Policy(row) => Some(row.version),
             _ => None,
         });
-        let version = match version {
-            Some(version) => version,
-            None => 0,
-        };
         Ok(Decided { answer: ok(&json!({"version": version})).answer, changes })
     }
-}
-
-/// The writes that put rules, under the next version.
-pub(super) fn put_rules<B: Books>(
-    books: &B,
-    scope: Scope,
-    document: &str,
-    now: UnixTime,
-) -> Result<Vec<Change>, B::Error> {
-    let version = books.policy(&scope)?.map_or(0, |row| row.version).saturating_add(1);
-    let subject = scope.key();
-    let (document, changed) = (document.to_string(), now.secs());
-    let log = logged("policy.changed", &subject, Some(version), &document, now);
-    let row = PolicyRow { scope, version, document, changed };
-    Ok(Vec::from([Change::Policy(row), log]))
-}
-
-/// A line of the log.
-pub(super) fn logged(
-    what: &str,
-    subject: &str,
-    version: Option<u64>,
-    note: &str,
-    now: UnixTime,
-) -> Change {
-    Change::Log(LogRow {
-        at: now.secs(),
-        what: what.to_string(),
-        subject: subject.to_string(),
-        version,
-        note: note.to_string(),
-    })
-}
-
-fn rules_of(row: &PolicyRow) -> Value {
-    crate::encoding::json::parse(row.document.as_bytes()).unwrap_or_default()
-}
-
-pub(super) fn told(reply: Reply) -> Decided {
-    Decided::told(Answer::Reply(reply))
-}
-
-pub(super) fn ok(body: &Value) -> Decided {
-    told(Reply::json(200, body.to_string()))
-}
-
-/// A refusal. Spec: RFC 9457.
-#[must_use]
-pub fn problem(status: u32, code: &str, detail: &str) -> Reply {
-    let title = code.replace('_', " ");
-    let body = json!({
-        "type": alloc::format!("urn:farebox:problem:{code}"),
-        "title": title,
-        "status": status,
-        "code": code,
-        "detail": detail,
-    });
-    let mut reply = Reply::json(status, body.to_string());
-    for (name, value) in &mut reply.headers {
-        if name == "content-type" {
-            *value = "application/problem+json".to_string();
-        }
-    }
-    reply
-}
-
-fn not_found(what: &str) -> Reply {
-    problem(404, "not_found", &alloc::format!("there is no such {what}"))
 }

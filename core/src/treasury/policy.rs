@@ -4,7 +4,7 @@
 //! further limit. An empty list allows nothing. A limit that is set holds for every asset: one that
 //! it does not name is not paid.
 
-mod judge;
+pub mod judge;
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -12,7 +12,6 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
-pub use self::judge::{Denial, Judged, Subject};
 use super::budget::Window;
 use super::money::is_dollar;
 use crate::amount::Amount;

@@ -50,6 +50,7 @@ impl Treasury {
         scene: Scene<'_>,
     ) -> Result<(Vec<Job>, Vec<Change>), B::Error> {
         let (mut jobs, mut changes) = (Vec::new(), Vec::new());
+        let mut gave_back = false;
         for mut attempt in books.due(scene.now.secs(), MAX_JOBS)? {
             let Some(decision) = books.decision(&attempt.decision)? else {
                 (attempt.due, attempt.why) = (None, Some("no_decision".to_string()));
@@ -57,10 +58,11 @@ impl Treasury {
                 continue;
             };
             match (attempt.money, decision.stage) {
+                // One at a time: each gives back to the same budgets.
+                (Money::Reserved, _) if gave_back => {}
                 (Money::Reserved, _) => {
-                    // One at a time: each gives back to the same budgets.
                     changes.extend(self.interrupted(books, attempt, decision, scene.now)?);
-                    return Ok((jobs, changes));
+                    gave_back = true;
                 }
                 (Money::Signed, Stage::Executing) => {
                     let (job, writes) = self.again(books, attempt, decision, scene)?;

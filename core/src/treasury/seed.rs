@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::access::bootstrap;
 use super::books::{Books, Change};
-use super::operate::{logged, put_rules};
+use super::operate::reply::{logged, put_rules};
 use super::row::{AgentRow, Scope};
 use super::{Scene, Treasury};
 

@@ -30,18 +30,10 @@ impl Treasury {
         }
     }
 
-    fn signer(&self) -> Option<Account> {
-        let candidates = (0_u8..4).map(|turn| {
-            let secret = self.secret.expose().as_bytes();
-            Secret::new(hash::mac(secret, &[b"farebox treasury receipts", &[turn]]))
-        });
-        Account::from_candidates(candidates)
-    }
-
     /// The detached JWS over a receipt.
     fn signature(&self, receipt: &Value) -> Option<String> {
-        let account = self.signer()?;
-        let header = json!({"alg": "ES256K", "kid": kid(&account)}).to_string();
+        let account = self.signer.as_ref()?;
+        let header = json!({"alg": "ES256K", "kid": kid(account)}).to_string();
         let header = base64::encode_url(header.as_bytes());
         let payload = base64::encode_url(jcs::text(receipt).as_bytes());
         let digest: [u8; 32] = Sha256::digest(format!("{header}.{payload}").as_bytes()).into();
@@ -53,7 +45,7 @@ impl Treasury {
     /// The document at `/.well-known/farebox-keys.json`: a JWK set.
     #[must_use]
     pub fn keys(&self) -> String {
-        let keys = self.signer().map(|account| {
+        let keys = self.signer.as_ref().map(|account| {
             let point = account.public_key();
             let (x, y) = point.split_at_checked(32).unwrap_or((&[], &[]));
             json!({
@@ -63,13 +55,20 @@ impl Treasury {
                 "y": base64::encode_url(y),
                 "alg": "ES256K",
                 "use": "sig",
-                "kid": kid(&account),
+                "kid": kid(account),
             })
         });
         json!({"keys": keys.into_iter().collect::<alloc::vec::Vec<_>>()}).to_string()
     }
 }
 
+/// The account that signs receipts, of the treasury's secret.
+pub(super) fn signer(secret: &[u8]) -> Option<Account> {
+    let candidates = (0_u8..4)
+        .map(|turn| Secret::new(hash::mac(secret, &[b"farebox treasury receipts", &[turn]])));
+    Account::from_candidates(candidates)
+}
+
 fn kid(account: &Account) -> String {
-    account.address().to_checksum().to_string()
+    account.address().to_checksum()
 }

@@ -167,7 +167,7 @@ impl Treasury {
         terms: &Terms,
         challenge: &Challenge,
         environment: Environment,
-        asked: Asked<'_>,
+        asked: ClientLimits<'_>,
     ) -> Result<Vec<usize>, Unpayable> {
         let is_main = |network: &ChainId| network.is_main_network();
         let networks = terms.networks(challenge);
@@ -271,7 +271,7 @@ impl Treasury {
 
 /// What the client will pay for.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Asked<'a> {
+pub(super) struct ClientLimits<'a> {
     pub candidate: Option<&'a str>,
     pub max_amount: Option<&'a str>,
 }

@@ -1,45 +1,15 @@
 //! Behaviours of the treasury, with its rows, merchants, chain and clock in memory.
 
+pub mod access;
 mod books;
+mod config;
 pub mod decisions;
-#[allow(dead_code, reason = "used by the next tests")]
+pub mod explore;
+mod life;
+pub mod mutants;
+mod operator;
+mod random;
+pub mod reports;
+pub mod reviews;
+pub mod rules;
 mod world;
-
-use farebox_core::mutant::Mutant;
-
-/// Guards whose tests follow.
-pub const MUTANTS: &[Mutant] = &[
-    Mutant::AnyHostIsPaid,
-    Mutant::CookiesLeave,
-    Mutant::VoidIsGivenToOthers,
-    Mutant::RulesForEver,
-    Mutant::SilenceAllows,
-    Mutant::DeniedOriginsPass,
-    Mutant::LargePass,
-    Mutant::BudgetsOverflow,
-    Mutant::EnvironmentsMix,
-    Mutant::TermsMayDrift,
-    Mutant::LiesAreEvidence,
-    Mutant::RepeatsAreRefused,
-    Mutant::AnyTokenServes,
-    Mutant::IdsAreTokens,
-    Mutant::TokensForEver,
-    Mutant::RevokedTokensServe,
-    Mutant::DisabledAgentsPay,
-    Mutant::AnyVersionIsServed,
-    Mutant::ReceiptsOfOthers,
-    Mutant::AnyAgentIsNamed,
-    Mutant::KeysAreForgotten,
-    Mutant::KeysServeOthers,
-    Mutant::OpenIsForgotten,
-    Mutant::ReviewsForEver,
-    Mutant::ReviewsServeOthers,
-    Mutant::ReviewsServeTwice,
-    Mutant::ReservesNothing,
-    Mutant::OldFencesCount,
-    Mutant::RefusalsAreVoid,
-    Mutant::LeasesKeepFences,
-    Mutant::PostsAreRepeated,
-    Mutant::OneBlockConfirms,
-    Mutant::UnusedIsVoid,
-];

@@ -74,12 +74,17 @@ impl World {
         let treasury = Treasury::from_vars(&variables.to_string()).unwrap();
         let (rows, now, dice) = (Rows::default(), START, Dice(7));
         let mut world = Self { treasury, rows, now, dice };
-        let random = world.random();
-        let scene =
-            Scene { organization: "acme", now: UnixTime::from_secs(world.now), random: &random };
-        let changes = world.treasury.seed(&world.rows, scene).unwrap();
-        world.rows.write(changes);
+        world.seed();
         world
+    }
+
+    /// Applies what the configuration seeds, as an object does when it starts.
+    pub fn seed(&mut self) {
+        let random = self.random();
+        let scene =
+            Scene { organization: "acme", now: UnixTime::from_secs(self.now), random: &random };
+        let changes = self.treasury.seed(&self.rows, scene).unwrap();
+        self.rows.write(changes);
     }
 
     pub fn random(&mut self) -> [u8; RANDOM_BYTES] {
@@ -253,10 +258,14 @@ pub fn plain(status: u32, body: &str) -> MerchantAnswer {
     MerchantAnswer { status, headers, body: body.to_owned(), cut: false }
 }
 
-pub fn payer() -> String {
+/// The account of the wallet.
+pub fn account() -> Account {
     let bytes = farebox_core::encoding::hex::decode_array(WALLET_KEY).unwrap();
-    let account = Account::from_candidates(std::iter::once(Secret::new(bytes))).unwrap();
-    account.address().to_checksum()
+    Account::from_candidates(std::iter::once(Secret::new(bytes))).unwrap()
+}
+
+pub fn payer() -> String {
+    account().address().to_checksum()
 }
 
 /// The transaction that settlements name.

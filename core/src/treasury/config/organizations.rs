@@ -6,8 +6,9 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::reader::{Reader, members, text};
+use super::reader::{list, members, named, text};
 use super::wallets::Wallet;
+use crate::config::Reader;
 use crate::hash;
 use crate::treasury::policy::Rules;
 use crate::treasury::row::TokenKind;
@@ -65,7 +66,7 @@ const AGENT: [&str; 3] = ["name", "policy", "bootstrapKey"];
 
 pub(super) fn read(reader: &mut Reader, wallets: &[Wallet], only_test: bool) -> Vec<Organization> {
     let mut all: Vec<Organization> = Vec::new();
-    for (index, value) in reader.list("ORGANIZATIONS", EXAMPLE).iter().enumerate() {
+    for (index, value) in list(reader, "ORGANIZATIONS", EXAMPLE).iter().enumerate() {
         let place = format!("ORGANIZATIONS[{index}]");
         let Some(it) = organization(reader, &place, value, wallets, only_test) else { continue };
         if all.iter().any(|other| other.name == it.name) {
@@ -166,10 +167,14 @@ fn key(
     organization: &str,
 ) -> Option<(String, String)> {
     let place = format!("{place}.bootstrapKey");
-    let Some(text) = reader.named(secret) else {
+    let Some(text) = named(reader, secret) else {
         reader.fail(&place, format!("the secret {secret} is not set; set it, or remove this"));
         return None;
     };
+    if organization.is_empty() {
+        // Its name is an error already.
+        return None;
+    }
     let token = Token::parse(text)
         .filter(|token| token.kind == TokenKind::Bootstrap && token.organization == organization);
     match token {

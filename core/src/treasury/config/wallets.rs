@@ -6,8 +6,9 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::reader::{Reader, members, text};
+use super::reader::{list, members, named, text};
 use crate::chain::ChainId;
+use crate::config::Reader;
 use crate::encoding::hex;
 use crate::evm::account::Account;
 use crate::evm::address::Address;
@@ -52,7 +53,7 @@ const KNOWN: [&str; 5] = ["name", "networks", "secret", "signer", "address"];
 
 pub(super) fn read(reader: &mut Reader, only_test: bool) -> Vec<Wallet> {
     let mut wallets: Vec<Wallet> = Vec::new();
-    for (index, value) in reader.list("WALLETS", EXAMPLE).iter().enumerate() {
+    for (index, value) in list(reader, "WALLETS", EXAMPLE).iter().enumerate() {
         let place = format!("WALLETS[{index}]");
         let Some(wallet) = wallet(reader, &place, value, only_test) else { continue };
         if wallets.iter().any(|other| other.name == wallet.name) {
@@ -104,7 +105,7 @@ fn wallet(reader: &mut Reader, place: &str, value: &Value, only_test: bool) -> O
 
 /// A key in a secret; one that is not set is found out when it is needed, one that is wrong here.
 fn held(reader: &mut Reader, place: &str, name: &str) -> Option<Key> {
-    let Some(text) = reader.named(name) else { return Some(Key::Missing(name.to_string())) };
+    let Some(text) = named(reader, name) else { return Some(Key::Missing(name.to_string())) };
     let bytes = hex::decode_array::<32>(text).ok().map(Secret::new);
     let account = bytes.and_then(|bytes| Account::from_candidates(core::iter::once(bytes)));
     if account.is_none() {

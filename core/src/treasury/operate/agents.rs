@@ -1,12 +1,11 @@
 //! Agents, and their keys and tokens.
 
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
-use super::{logged, not_found, ok, problem, told};
-use crate::time::UnixTime;
+use super::reply::{logged, not_found, ok, problem, time, told};
 use crate::treasury::access::bootstrap;
 use crate::treasury::books::{Books, Change};
 use crate::treasury::id::Fresh;
@@ -136,9 +135,4 @@ fn shown(row: &TokenRow) -> Value {
         "revoked": row.revoked,
         "bootstrapKey": row.parent,
     })
-}
-
-/// A time as it is told.
-pub(super) fn time(secs: u64) -> String {
-    UnixTime::from_secs(secs).rfc3339()
 }

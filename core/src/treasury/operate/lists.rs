@@ -8,9 +8,7 @@ use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
-use super::agents::time;
-use super::reviews::invalid_cursor;
-use super::{not_found, ok, problem, told};
+use super::reply::{invalid_query, not_found, ok, problem, time, told};
 use crate::encoding::json as read_json;
 use crate::treasury::books::{Books, Page};
 use crate::treasury::message::{Answer, Listing, Reply};
@@ -50,7 +48,7 @@ impl Treasury {
         books: &B,
         listing: &Listing,
     ) -> Result<Decided, B::Error> {
-        let Some(page) = page(listing) else { return Ok(told(invalid_cursor())) };
+        let Some(page) = page(listing) else { return Ok(told(invalid_query())) };
         let rows = books.decisions(&page)?;
         let last = rows.last().map(|row| (row.created, row.id.clone()));
         Ok(listed(rows.iter().map(decision).collect(), last, &page))
@@ -89,7 +87,7 @@ impl Treasury {
             "jsonl" => false,
             _ => return Ok(told(problem(400, "invalid_query", "format must be csv or jsonl"))),
         };
-        let Some(page) = page(listing) else { return Ok(told(invalid_cursor())) };
+        let Some(page) = page(listing) else { return Ok(told(invalid_query())) };
         let rows = books.decisions(&page)?;
         let mut text = if is_csv { COLUMNS.join(",") + "\r\n" } else { String::new() };
         for row in &rows {
@@ -129,7 +127,7 @@ impl Treasury {
         books: &B,
         listing: &Listing,
     ) -> Result<Decided, B::Error> {
-        let Some(page) = page(listing) else { return Ok(told(invalid_cursor())) };
+        let Some(page) = page(listing) else { return Ok(told(invalid_query())) };
         let rows = books.log(&page)?;
         let last = rows.last().map(|(number, _)| (*number, String::new()));
         let items = rows.iter().map(|(number, row)| {

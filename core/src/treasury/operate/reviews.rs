@@ -6,11 +6,10 @@ use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
-use super::agents::time;
 use super::lists::{listed, page};
-use super::{logged, not_found, ok, problem, told};
+use super::reply::{invalid_query, logged, not_found, ok, problem, time, told};
 use crate::time::UnixTime;
-use crate::treasury::answer::Said;
+use crate::treasury::answer::DecisionAnswer;
 use crate::treasury::books::{Books, Change};
 use crate::treasury::message::Listing;
 use crate::treasury::row::{Notice, ReviewRow, Stage, Verdict};
@@ -22,10 +21,10 @@ impl Treasury {
         books: &B,
         listing: &Listing,
     ) -> Result<Decided, B::Error> {
-        let Some(page) = page(listing) else { return Ok(told(invalid_cursor())) };
+        let Some(page) = page(listing) else { return Ok(told(invalid_query())) };
         let rows = books.reviews(&page)?;
         let cursor = rows.last().map(|row| (row.created, row.id.clone()));
-        let items = rows.iter().map(|row| shown(row)).collect();
+        let items = rows.iter().map(shown).collect();
         Ok(listed(items, cursor, &page))
     }
 
@@ -57,7 +56,7 @@ impl Treasury {
         let mut changes = Vec::new();
         if !approves && let Some(mut decision) = books.decision(&review.decision)? {
             let reason = "Policy denied: a person has reviewed this payment and denied it.";
-            Said::new("deny", "policy_denied", reason).write(&mut decision, now.secs());
+            DecisionAnswer::new("deny", "policy_denied", reason).write(&mut decision, now.secs());
             (decision.stage, decision.open) = (Stage::Final, false);
             changes.push(Change::Decision(Box::new(decision)));
         }
@@ -98,7 +97,7 @@ const fn state(verdict: Verdict) -> &'static str {
 }
 
 /// What the webhook is told of a review.
-pub(crate) fn review_notice(kind: &str, row: &ReviewRow, now: UnixTime) -> Notice {
+pub(in crate::treasury) fn review_notice(kind: &str, row: &ReviewRow, now: UnixTime) -> Notice {
     let body = json!({"type": kind, "at": time(now.secs()), "review": shown(row)});
     Notice {
         id: alloc::format!("{kind}:{}", row.id),
@@ -106,13 +105,4 @@ pub(crate) fn review_notice(kind: &str, row: &ReviewRow, now: UnixTime) -> Notic
         at: now.secs(),
         body: body.to_string(),
     }
-}
-
-/// The answer to a cursor or limit that is none.
-pub(super) fn invalid_cursor() -> crate::treasury::message::Reply {
-    problem(
-        400,
-        "invalid_query",
-        "cursor must be one of an answer, and limit a number from 1 to 1000",
-    )
 }

@@ -6,11 +6,13 @@ use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
-use super::{Listing, invalid_cursor, ok, page, told};
+use super::page;
 use crate::amount::Amount;
 use crate::client::asset::CAP_DECIMALS;
 use crate::treasury::books::Books;
 use crate::treasury::budget::{Window, worth};
+use crate::treasury::message::Listing;
+use crate::treasury::operate::reply::{invalid_query, ok, time, told};
 use crate::treasury::policy::Rules;
 use crate::treasury::row::{AttemptRow, BudgetRow, Money, Scope};
 use crate::treasury::{Decided, Scene, Treasury};
@@ -59,7 +61,7 @@ impl Treasury {
                         "agent": agent(&scope),
                         "asset": symbol,
                         "window": window.name(),
-                        "since": super::time(row.start(window)),
+                        "since": time(row.start(window)),
                         "limit": limit.map(|(_, amount)| text(*amount)),
                         "spent": spent.map(text),
                     }));
@@ -74,7 +76,7 @@ impl Treasury {
         books: &B,
         listing: &Listing,
     ) -> Result<Decided, B::Error> {
-        let Some(mut page) = page(listing) else { return Ok(told(invalid_cursor())) };
+        let Some(mut page) = page(listing) else { return Ok(told(invalid_query())) };
         page.limit = page.limit.max(1000);
         let mut sums: Vec<Sums> = Vec::new();
         let mut cursor = page.after.clone();

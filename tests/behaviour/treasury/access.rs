@@ -1,0 +1,154 @@
+//! Who is served: tokens, versions, names and keys.
+
+use farebox_core::treasury::message::{Answer, Caller, Command, Operation};
+use serde_json::json;
+
+use super::world::{BUYER_KEY, MERCHANT, TESTER_KEY, World, caller, keyed, request};
+
+/// The status of a decision request with this token.
+fn status(world: &mut World, token: &str) -> u32 {
+    match world.send(Command::Decide(caller(token), request("1").to_string())) {
+        Answer::Reply(reply) => reply.status,
+        Answer::Send(_) | Answer::Prepare(_) | Answer::Done => 201,
+    }
+}
+
+#[test]
+pub fn a_bootstrap_key_is_exchanged_and_asks_for_nothing_itself() {
+    let mut world = World::new();
+    let token = world.token(BUYER_KEY);
+    assert_eq!(status(&mut world, BUYER_KEY), 401);
+    assert_eq!(world.reply(Command::Exchange(caller(&token))).status, 401);
+    assert_eq!(status(&mut world, &token), 201);
+}
+
+#[test]
+pub fn a_token_of_another_secret_or_organization_is_none() {
+    let mut world = World::new();
+    let token = world.token(BUYER_KEY);
+    let (start, _) = token.rsplit_once('_').unwrap();
+    let forged = format!("{start}_{}", "a".repeat(51));
+    let elsewhere = token.replacen("acme", "other", 1);
+    let known = world.reply(Command::Decide(caller(&forged), request("1").to_string()));
+    let unknown = world.reply(Command::Decide(caller(&elsewhere), request("1").to_string()));
+    assert_eq!((known.status, &known.text), (401, &unknown.text));
+    assert_eq!(known.text("code"), "unauthorized");
+}
+
+#[test]
+pub fn a_runtime_token_ends() {
+    let mut world = World::new();
+    let token = world.token(BUYER_KEY);
+    world.now += 3599;
+    assert_eq!(status(&mut world, &token), 201);
+    world.now += 1;
+    assert_eq!(status(&mut world, &token), 401);
+}
+
+#[test]
+pub fn a_key_that_is_taken_back_takes_its_tokens_along() {
+    let mut world = World::new();
+    let (token, other) = (world.token(BUYER_KEY), world.token(TESTER_KEY));
+    world.operate(Operation::RevokeKey("buyerkey".into()));
+    assert_eq!(status(&mut world, &token), 401);
+    assert_eq!(world.reply(Command::Exchange(caller(BUYER_KEY))).status, 401);
+    assert!(
+        matches!(world.send(Command::Exchange(caller(TESTER_KEY))), Answer::Reply(reply) if reply.status == 201)
+    );
+    world.operate(Operation::RevokeTokens("tester".into()));
+    assert_eq!(status(&mut world, &other), 401);
+}
+
+#[test]
+pub fn an_agent_that_is_disabled_pays_nothing_until_it_is_enabled() {
+    let mut world = World::new();
+    let token = world.token(BUYER_KEY);
+    world.operate(Operation::DisableAgent("buyer".into()));
+    assert_eq!(status(&mut world, &token), 401);
+    world.operate(Operation::PutAgent("buyer".into()));
+    assert_eq!(status(&mut world, &token), 201);
+}
+
+#[test]
+pub fn clients_outside_of_the_range_of_versions_are_not_served() {
+    let mut world = World::new();
+    for version in [None, Some("0.2.0"), Some("latest"), Some("")] {
+        let head = Caller { version: version.map(Into::into), ..caller(BUYER_KEY) };
+        let told = world.reply(Command::Exchange(head));
+        assert_eq!(
+            (told.status, told.text("code")),
+            (400, "unsupported_sdk_version"),
+            "{version:?}"
+        );
+        assert_eq!(told.body["supportedVersions"], json!(["0.1.0-alpha.22"]));
+    }
+}
+
+#[test]
+pub fn an_agent_asks_in_its_own_name_alone() {
+    let mut world = World::new();
+    for (place, name) in [("agent", "tester"), ("organization", "other")] {
+        let mut body = request("10000");
+        body["context"][place] = json!(name);
+        let told = world.told(&body);
+        assert_eq!(
+            (told.status, told.text.as_str()),
+            (404, r#"{"message":"Payment decision request rejected."}"#)
+        );
+    }
+    assert!(world.rows.decisions.is_empty());
+}
+
+#[test]
+pub fn a_receipt_is_read_by_its_own_agent_alone() {
+    let mut world = World::new();
+    let told = world.buy(&request("10000"));
+    let id = told.body["receipt"]["receiptId"].as_str().unwrap().to_owned();
+    let (own, other) = (world.token(BUYER_KEY), world.token(TESTER_KEY));
+    let own = world.reply(Command::LookUp(caller(&own), id.clone()));
+    assert_eq!((own.status, &own.body["receipt"]), (200, &told.body["receipt"]));
+    assert_eq!(world.reply(Command::LookUp(caller(&other), id)).status, 404);
+}
+
+#[test]
+pub fn a_key_stands_for_one_request_of_one_agent() {
+    let mut world = World::new();
+    world.buy(&keyed("10000", "k"));
+    let mut other = keyed("10000", "k");
+    other["request"]["url"] = json!(format!("{MERCHANT}?more"));
+    let told = world.told(&other);
+    assert_eq!((told.status, told.text("code")), (409, "idempotency_key_conflict"));
+    let mut others = keyed("10000", "k");
+    others["context"]["agent"] = json!("tester");
+    assert!(matches!(world.ask(TESTER_KEY, &others), Answer::Send(_)));
+    assert_eq!(world.rows.attempts.len(), 2);
+}
+
+#[test]
+pub fn a_body_that_is_none_is_told_what_is_wrong_and_writes_nothing() {
+    let mut world = World::new();
+    let mut url = request("1");
+    url["request"]["url"] = json!("not a url");
+    let told = world.told(&url);
+    assert_eq!(told.status, 400);
+    assert_eq!(
+        told.body,
+        json!({
+            "message": "Invalid SDK payment decision request.",
+            "issues": {"formErrors": [], "fieldErrors": {"request": ["Invalid url"]}},
+        })
+    );
+    let mut hash = request("1");
+    hash["request"]["bodyHash"] = json!("00");
+    let mut key = request("1");
+    key["idempotencyKey"] = json!("k".repeat(129));
+    let mut method = request("1");
+    method["request"]["method"] = json!("TRACE");
+    for wrong in [hash, key, method, json!({}), json!([]), json!(7)] {
+        assert_eq!(world.told(&wrong).status, 400, "{wrong}");
+    }
+    let token = world.token(BUYER_KEY);
+    let long = " ".repeat(1024 * 1024 + 1);
+    assert_eq!(world.reply(Command::Decide(caller(&token), long)).status, 413);
+    assert!(world.rows.decisions.is_empty());
+}

@@ -1,0 +1,172 @@
+//! Variables of a treasury: each wrong one is refused with its place and what to do.
+
+use farebox_core::treasury::Treasury;
+use serde_json::{Value, json};
+
+use super::world::{BUYER_KEY, World, variables};
+
+/// The errors of variables in which one place has another value.
+fn errors(change: impl Fn(&mut Value)) -> Vec<String> {
+    let mut variables = variables();
+    change(&mut variables);
+    let read = Treasury::from_vars(&variables.to_string());
+    read.err().unwrap_or_default().iter().map(ToString::to_string).collect()
+}
+
+/// Whether the only error begins like this.
+fn is_only(found: &[String], start: &str) {
+    assert!(matches!(found, [only] if only.starts_with(start)), "{start}: {found:?}");
+}
+
+#[test]
+fn every_wrong_variable_is_the_one_error_and_is_named_with_what_to_do() {
+    let set: [(&str, Value, &str); 34] = [
+        ("/TREASURY_SECRET", json!("short"), "TREASURY_SECRET: must have at least 32 bytes"),
+        ("/TREASURY_SECRET", json!(null), "TREASURY_SECRET: is missing"),
+        ("/OPERATOR_TOKEN", json!("short"), "OPERATOR_TOKEN: must have at least 32 bytes"),
+        ("/WALLETS", json!([]), "WALLETS: must be a list"),
+        ("/WALLETS", json!("{"), "WALLETS: is not valid JSON"),
+        ("/WALLETS", json!(null), "WALLETS: is missing"),
+        ("/WALLETS/0", json!(7), "WALLETS[0]: must be an object with name"),
+        ("/WALLETS/0/name", json!(7), "WALLETS[0].name: must be text"),
+        ("/WALLETS/0/networks", json!([]), "WALLETS[0].networks: must list networks"),
+        (
+            "/WALLETS/0/networks",
+            json!(["solana"]),
+            "WALLETS[0].networks: \"solana\" is not an EVM network",
+        ),
+        (
+            "/WALLETS/0/secret",
+            json!("BUYER_KEY"),
+            "WALLETS[0].secret: BUYER_KEY must hold 0x and 64 hex digits",
+        ),
+        ("/WALLETS/0/signer", json!("SIGNER"), "WALLETS[0]: must have either secret or signer"),
+        (
+            "/WALLETS/0/address",
+            json!("0x70997970C51812dc3A010C7d01b50e0d17dc79C8"),
+            "WALLETS[0].address: is not the address of the secret",
+        ),
+        ("/WALLETS/0/colour", json!("red"), "WALLETS[0].colour: is unknown"),
+        ("/ORGANIZATIONS", json!(null), "ORGANIZATIONS: is missing"),
+        ("/ORGANIZATIONS/0/name", json!("Acme"), "ORGANIZATIONS[0].name: must be 3 to 64"),
+        (
+            "/ORGANIZATIONS/0/environment",
+            json!("prod"),
+            "ORGANIZATIONS[0].environment: must be \"test\" or \"main\"",
+        ),
+        (
+            "/ORGANIZATIONS/0/policy/allowedOrigins",
+            json!(["https://a.example/path"]),
+            "ORGANIZATIONS[0].policy.allowedOrigins: must list origins",
+        ),
+        (
+            "/ORGANIZATIONS/0/policy/perMonth",
+            json!(5),
+            "ORGANIZATIONS[0].policy.perMonth: must be decimal text",
+        ),
+        (
+            "/ORGANIZATIONS/0/policy/perMonth",
+            json!({"USDC": "5 dollars"}),
+            "ORGANIZATIONS[0].policy.perMonth: must be decimal text",
+        ),
+        (
+            "/ORGANIZATIONS/0/policy/payees",
+            json!(["0x1"]),
+            "ORGANIZATIONS[0].policy.payees: must list addresses",
+        ),
+        (
+            "/ORGANIZATIONS/0/policy/expires",
+            json!("soon"),
+            "ORGANIZATIONS[0].policy.expires: must be a time",
+        ),
+        (
+            "/ORGANIZATIONS/0/policy/wallet",
+            json!("other"),
+            "ORGANIZATIONS[0].policy.wallet: is not the name of a wallet",
+        ),
+        (
+            "/ORGANIZATIONS/0/policy/perWeek",
+            json!("5"),
+            "ORGANIZATIONS[0].policy.perWeek: is unknown",
+        ),
+        (
+            "/ORGANIZATIONS/0/policy/mpp",
+            json!({"a.example": {"nonce": 7}}),
+            "ORGANIZATIONS[0].policy.mpp: must name hosts",
+        ),
+        ("/ORGANIZATIONS/0/agents", json!({}), "ORGANIZATIONS[0].agents: must be a list"),
+        (
+            "/ORGANIZATIONS/0/agents/1/name",
+            json!("buyer"),
+            "ORGANIZATIONS[0].agents[1].name: is the name of another agent",
+        ),
+        (
+            "/ORGANIZATIONS/0/agents/0/bootstrapKey",
+            json!("NONE"),
+            "ORGANIZATIONS[0].agents[0].bootstrapKey: the secret NONE is not set",
+        ),
+        (
+            "/ORGANIZATIONS/0/agents/0/bootstrapKey",
+            json!("WALLET_KEY"),
+            "ORGANIZATIONS[0].agents[0].bootstrapKey: WALLET_KEY must hold fbk_acme_",
+        ),
+        ("/ALLOW_LOCAL_MERCHANTS", json!(true), "ALLOW_LOCAL_MERCHANTS: needs TEST_NETWORKS_ONLY"),
+        ("/CONFIRMATIONS", json!(0), "CONFIRMATIONS: "),
+        ("/SEND_SECS", json!("soon"), "SEND_SECS: "),
+        ("/RPC_URL", json!("http://node.example.com"), "RPC_URL: must be https"),
+        ("/RPC_URL", json!({"nowhere": "https://a.example"}), "RPC_URL.nowhere: is not a network"),
+    ];
+    assert_eq!(errors(|_| ()), Vec::<String>::new());
+    for (place, value, start) in set {
+        let found = errors(|variables| {
+            let (parent, name) = place.rsplit_once('/').unwrap();
+            match variables.pointer_mut(parent).unwrap() {
+                Value::Array(list) => list[name.parse::<usize>().unwrap()] = value.clone(),
+                parent => parent[name] = value.clone(),
+            }
+        });
+        is_only(&found, start);
+    }
+}
+
+#[test]
+fn main_networks_are_refused_where_only_test_networks_are_allowed() {
+    let found = errors(|variables| {
+        variables["TEST_NETWORKS_ONLY"] = json!(true);
+        variables["WALLETS"][0]["networks"] = json!(["base"]);
+    });
+    is_only(&found, "WALLETS[0].networks: eip155:8453 is or counts as a main network");
+    let found = errors(|variables| {
+        variables["TEST_NETWORKS_ONLY"] = json!(true);
+        variables["ORGANIZATIONS"][0]["environment"] = json!("main");
+    });
+    is_only(&found, "ORGANIZATIONS[0].environment: is \"main\"");
+}
+
+#[test]
+fn a_seed_is_applied_once_for_each_version_of_it() {
+    let mut world = World::new();
+    let log = world.rows.log.len();
+    world.seed();
+    assert_eq!(world.rows.log.len(), log);
+    let mut changed = variables();
+    changed["ORGANIZATIONS"][0]["policy"]["perMonth"] = json!("9.00");
+    let mut other = World { rows: world.rows.clone(), ..World::of(&changed) };
+    other.seed();
+    assert_eq!(other.rows.policies["organization"].version, 2);
+    assert!(!other.token(BUYER_KEY).is_empty());
+}
+
+#[test]
+fn the_operators_token_is_compared_whole() {
+    let world = World::new();
+    assert!(world.treasury.is_operator("Bearer operator-0123456789abcdef0123456789"));
+    for wrong in [
+        "",
+        "Bearer ",
+        "Bearer operator-0123456789abcdef012345678",
+        "operator-0123456789abcdef0123456789",
+    ] {
+        assert!(!world.treasury.is_operator(wrong), "{wrong}");
+    }
+}

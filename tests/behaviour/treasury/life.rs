@@ -1,0 +1,429 @@
+//! A treasury among Workers that are lost, merchants that lie and a chain that is reorganized, with
+//! what has to hold after every step.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use farebox_core::ledger::inquiry::finding::Finding;
+use farebox_core::payment::TxHash;
+use farebox_core::time::UnixTime;
+use farebox_core::treasury::message::{
+    Answer, Caller, Command, MerchantAnswer, Order, Preparation,
+};
+use farebox_core::treasury::row::{Money, Stage};
+use farebox_core::treasury::{Job, RANDOM_BYTES, Scene, Treasury};
+use serde_json::json;
+
+use super::books::Rows;
+use super::world::{BUYER_KEY, START, World, caller, keyed, plain, settled, variables};
+
+/// What may be spent in a month, atomic units.
+const LIMIT: u64 = 50_000;
+/// Blocks that confirm.
+const CONFIRMATIONS: u64 = 12;
+
+/// What a merchant does with a payment, and what it answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    Pays,
+    PaysAndIsLost,
+    PaysAndFails,
+    PaysAndProvesAndFails,
+    Refuses,
+    IsLost,
+    LiesThatItPaid,
+    DeliversForNothing,
+}
+
+pub const DEEDS: [Deed; 8] = [
+    Deed::Pays,
+    Deed::PaysAndIsLost,
+    Deed::PaysAndFails,
+    Deed::PaysAndProvesAndFails,
+    Deed::Refuses,
+    Deed::IsLost,
+    Deed::LiesThatItPaid,
+    Deed::DeliversForNothing,
+];
+
+/// Work in the hands of a Worker or of the alarm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Work {
+    Prepares(Preparation),
+    Sends(Order),
+}
+
+/// One step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The agent asks, under the key of this number.
+    Ask(usize),
+    /// The work of this number is carried out; an order meets this deed.
+    Work(usize, Deed),
+    /// It is lost.
+    Crash(usize),
+    /// The alarm comes at the next time that something is due.
+    Alarm,
+    /// A merchant submits a payment that it was sent.
+    Submit(usize),
+    /// So many blocks pass.
+    Mine(u64),
+    /// The newest payment on the chain is taken away, unless it is final.
+    Reorganize,
+    /// So many seconds pass.
+    Wait(u64),
+}
+
+/// The treasury among all of this.
+#[derive(Clone)]
+pub struct Life {
+    pub rows: Rows,
+    pub works: Vec<Work>,
+    pub now: u64,
+    token: String,
+    turns: u64,
+    height: u64,
+    /// The block of each used nonce.
+    chain: BTreeMap<String, u64>,
+    /// Attempts whose payments merchants were sent.
+    pub sent: Vec<String>,
+    /// The body of each decision that is final.
+    finals: BTreeMap<String, String>,
+    /// The header of each attempt that is signed.
+    headers: BTreeMap<String, String>,
+    /// The decision of each key.
+    keys: BTreeMap<usize, String>,
+}
+
+static TREASURY: LazyLock<Treasury> = LazyLock::new(|| {
+    let mut variables = variables();
+    variables["RPC_URL"] = json!("https://node.example.com");
+    variables["ORGANIZATIONS"][0]["policy"]["perMonth"] = json!({"USDC": "0.05"});
+    Treasury::from_vars(&variables.to_string()).unwrap()
+});
+
+static START_OF_ALL: LazyLock<Life> = LazyLock::new(|| {
+    let mut variables = variables();
+    variables["TOKEN_SECS"] = json!(86_400);
+    variables["ORGANIZATIONS"][0]["policy"]["perMonth"] = json!({"USDC": "0.05"});
+    let mut world = World::of(&variables);
+    let token = world.token(BUYER_KEY);
+    Life {
+        rows: world.rows,
+        works: Vec::new(),
+        now: START,
+        token,
+        turns: 0,
+        height: 100,
+        chain: BTreeMap::new(),
+        sent: Vec::new(),
+        finals: BTreeMap::new(),
+        headers: BTreeMap::new(),
+        keys: BTreeMap::new(),
+    }
+});
+
+/// What requests cost, by the number of their key.
+const PRICES: [&str; 4] = ["30000", "25000", "20000", "10000"];
+
+impl Life {
+    pub fn new() -> Self {
+        START_OF_ALL.clone()
+    }
+
+    fn random(&mut self) -> [u8; RANDOM_BYTES] {
+        self.turns += 1;
+        let turn = self.turns.to_be_bytes();
+        std::array::from_fn(|index| turn[index % 8] ^ u8::try_from(index / 16).unwrap())
+    }
+
+    fn apply(&mut self, command: Command) -> Answer {
+        let random = self.random();
+        let now = UnixTime::from_secs(self.now);
+        let scene = Scene { organization: "acme", now, random: &random };
+        let decided = TREASURY.apply(&self.rows, command, scene).unwrap();
+        self.rows.write(decided.changes);
+        decided.answer
+    }
+
+    /// Takes an answer to a Worker.
+    fn take(&mut self, answer: Answer) -> Result<(), String> {
+        match answer {
+            Answer::Prepare(preparation) => self.works.push(Work::Prepares(*preparation)),
+            Answer::Send(order) => self.works.push(Work::Sends(*order)),
+            Answer::Reply(reply) if reply.status >= 500 => return Err(reply.body),
+            Answer::Reply(_) | Answer::Done => {}
+        }
+        Ok(())
+    }
+
+    /// The steps that can be taken.
+    pub fn steps(&self, keys: usize) -> Vec<Step> {
+        let mut steps: Vec<Step> = (0..keys).map(Step::Ask).collect();
+        for (number, work) in self.works.iter().enumerate() {
+            match work {
+                Work::Prepares(_) => steps.push(Step::Work(number, Deed::Pays)),
+                Work::Sends(_) => steps.extend(DEEDS.map(|deed| Step::Work(number, deed))),
+            }
+            steps.push(Step::Crash(number));
+        }
+        steps.extend((0..self.sent.len()).map(Step::Submit));
+        steps.extend([Step::Alarm, Step::Mine(CONFIRMATIONS), Step::Wait(200)]);
+        if !self.chain.is_empty() {
+            steps.push(Step::Reorganize);
+        }
+        steps
+    }
+
+    /// Takes a step, and says what does not hold afterwards.
+    pub fn take_step(&mut self, step: Step) -> Result<(), String> {
+        match step {
+            Step::Ask(key) => self.ask(key)?,
+            Step::Work(number, deed) => {
+                let work = self.works.remove(number);
+                self.work(work, deed)?;
+            }
+            Step::Crash(number) => _ = self.works.remove(number),
+            Step::Alarm => self.alarm()?,
+            Step::Submit(number) => {
+                let attempt = self.sent[number].clone();
+                self.submit(&attempt);
+            }
+            Step::Mine(blocks) => self.height += blocks,
+            Step::Reorganize => {
+                let depth = |block: u64| self.height - block + 1;
+                let newest = self.chain.iter().max_by_key(|(_, block)| **block);
+                let gone = newest.filter(|(_, block)| depth(**block) < CONFIRMATIONS);
+                if let Some(nonce) = gone.map(|(nonce, _)| nonce.clone()) {
+                    self.chain.remove(&nonce);
+                }
+            }
+            Step::Wait(secs) => self.now += secs,
+        }
+        self.check()
+    }
+
+    fn ask(&mut self, key: usize) -> Result<(), String> {
+        let body = keyed(PRICES[key], &format!("key {key}")).to_string();
+        let head: Caller = caller(&self.token);
+        let answer = self.apply(Command::Decide(head, body));
+        let is_begun = matches!(answer, Answer::Prepare(_) | Answer::Send(_));
+        let row = self.rows.decisions.values().rfind(|row| row.key == Some(format!("k:key {key}")));
+        let id = row.ok_or("no decision")?.id.clone();
+        if let Some(known) = self.keys.insert(key, id.clone()) {
+            if is_begun {
+                return Err(format!("key {key} begins twice"));
+            }
+            if known != id {
+                return Err(format!("key {key} stands for two decisions"));
+            }
+        }
+        if let (Answer::Reply(reply), Some(body)) = (&answer, self.finals.get(&id))
+            && reply.body != *body
+        {
+            return Err(format!("key {key} is answered differently"));
+        }
+        self.take(answer)
+    }
+
+    fn work(&mut self, work: Work, deed: Deed) -> Result<(), String> {
+        let order = match work {
+            Work::Prepares(Preparation { attempt, fence, .. }) => {
+                let told = Command::Prepared { attempt, fence, signature: None, balance: None };
+                let answer = self.apply(told);
+                return self.take(answer);
+            }
+            Work::Sends(order) => order,
+        };
+        if self.now >= order.until {
+            return Ok(());
+        }
+        let header = self.rows.attempts.get(&order.attempt).and_then(|row| row.header.clone());
+        if header.is_none_or(|header| !order.headers.contains(&header)) {
+            return Err("a payment is sent that is not written".to_owned());
+        }
+        if !self.sent.contains(&order.attempt) {
+            self.sent.push(order.attempt.clone());
+        }
+        let pays = matches!(
+            deed,
+            Deed::Pays | Deed::PaysAndIsLost | Deed::PaysAndFails | Deed::PaysAndProvesAndFails
+        );
+        if pays {
+            self.submit(&order.attempt.clone());
+        }
+        let answer: Option<MerchantAnswer> = match deed {
+            Deed::Pays => Some(settled(200, "here")),
+            Deed::PaysAndFails => Some(plain(500, "no")),
+            Deed::PaysAndProvesAndFails | Deed::LiesThatItPaid => Some(settled(502, "no")),
+            Deed::Refuses => Some(plain(402, "no")),
+            Deed::DeliversForNothing => Some(plain(200, "here")),
+            Deed::PaysAndIsLost | Deed::IsLost => None,
+        };
+        let (attempt, fence) = (order.attempt, order.fence);
+        let report = match answer {
+            Some(answer) => Command::Answered { attempt, fence, answer, sent: 1 },
+            None => Command::Lost { attempt, fence, sent: true },
+        };
+        let answer = self.apply(report);
+        self.take(answer)
+    }
+
+    /// Submits a payment to the chain, which takes it once and in time.
+    fn submit(&mut self, attempt: &str) {
+        let row = &self.rows.attempts[attempt];
+        let block = self.height + 1;
+        if self.now < row.valid_before && !self.chain.contains_key(&row.nonce) {
+            self.chain.insert(row.nonce.clone(), block);
+            self.height = block;
+        }
+    }
+
+    fn alarm(&mut self) -> Result<(), String> {
+        let next = self.rows.attempts.values().filter_map(|row| row.due).min();
+        let Some(next) = next else { return Ok(()) };
+        self.now = self.now.max(next);
+        let random = self.random();
+        let now = UnixTime::from_secs(self.now);
+        let scene = Scene { organization: "acme", now, random: &random };
+        let (jobs, changes) = TREASURY.recover(&self.rows, scene).unwrap();
+        self.rows.write(changes);
+        if self
+            .rows
+            .attempts
+            .values()
+            .any(|row| row.money == Money::Signed && row.due.is_some_and(|due| due + 60 < self.now))
+            && jobs.is_empty()
+        {
+            return Err("the alarm leaves what is due".to_owned());
+        }
+        for job in jobs {
+            match job {
+                Job::Send(order, _) => self.works.push(Work::Sends(order)),
+                Job::Read { attempt, fence, question, .. } => {
+                    let nonce = farebox_core::encoding::hex::encode_prefixed(&question.nonce);
+                    let finding = self.finding(&nonce);
+                    let changes =
+                        TREASURY.read(&self.rows, &attempt, fence, &finding, scene).unwrap();
+                    self.rows.write(changes);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finding(&self, nonce: &str) -> Finding {
+        let transaction = TxHash::parse(super::world::TRANSACTION).unwrap();
+        match self.chain.get(nonce) {
+            None => Finding::Unused { safe_time: Some(UnixTime::from_secs(self.now)) },
+            Some(block) if self.height - block + 1 >= CONFIRMATIONS => {
+                Finding::Transferred { transaction, block: *block, log_index: 0 }
+            }
+            Some(_) => Finding::Unconfirmed { transaction },
+        }
+    }
+
+    /// What has to hold at every instant.
+    fn check(&mut self) -> Result<(), String> {
+        let mut counted = 0;
+        for row in self.rows.attempts.values() {
+            let value: u64 = row.value.parse().unwrap();
+            let is_used = self.chain.contains_key(&row.nonce);
+            match row.money {
+                Money::Void if is_used => return Err("what is void has moved".to_owned()),
+                Money::Spent if !is_used => return Err("what is spent has not moved".to_owned()),
+                Money::Reserved if is_used => return Err("moved without a signature".to_owned()),
+                Money::Void => {}
+                Money::Reserved | Money::Signed | Money::Spent => counted += value,
+            }
+            if let Some((_, header)) = &row.header {
+                let first =
+                    self.headers.entry(row.decision.clone()).or_insert_with(|| header.clone());
+                if first != header {
+                    return Err("a decision has two signatures".to_owned());
+                }
+            }
+        }
+        if counted > LIMIT {
+            return Err(format!("{counted} is counted, and {LIMIT} is the budget"));
+        }
+        for budget in self.rows.budgets.values() {
+            let sum = budget.assets.first().map_or("0", |asset| asset.month.as_str());
+            if sum != format!("{counted}000000000000") && !(counted == 0 && sum == "0") {
+                return Err(format!("the budget has {sum}, and {counted} is counted"));
+            }
+        }
+        if counted > 0 && self.rows.budgets.len() < 2 {
+            return Err("what is signed is not counted".to_owned());
+        }
+        for row in self.rows.decisions.values().filter(|row| row.stage == Stage::Final) {
+            let body = self.finals.entry(row.id.clone()).or_insert_with(|| row.body.clone());
+            if *body != row.body {
+                return Err("a final decision changes".to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets everything come to its end, and says what has none.
+    pub fn settle(&mut self) -> Result<(), String> {
+        self.works.clear();
+        for _ in 0..60 {
+            self.take_step(Step::Alarm)?;
+            self.height += 3;
+            self.now += 30;
+            // What the alarm sends is lost.
+            self.works.clear();
+        }
+        for row in self.rows.attempts.values() {
+            let is_open = row.money == Money::Signed && row.why.is_none();
+            if row.money == Money::Reserved || is_open {
+                return Err(format!("{:?} has no end: {row:?}", row.money));
+            }
+            let is_used = self.chain.contains_key(&row.nonce);
+            if is_used != (row.money == Money::Spent) {
+                return Err(format!("{:?} in the end, used: {is_used}", row.money));
+            }
+        }
+        let mut executing =
+            self.rows.decisions.values().filter(|row| row.stage == Stage::Executing);
+        match executing.next() {
+            Some(row) => Err(format!("a decision has no end: {row:?}")),
+            None => Ok(()),
+        }
+    }
+
+    /// Everything that the next steps depend on, as text.
+    pub fn state(&self) -> String {
+        let mut text = String::new();
+        for row in self.rows.attempts.values() {
+            let place = self.sent.iter().position(|id| *id == row.id);
+            let block =
+                self.chain.get(&row.nonce).map(|block| (self.height - block).min(CONFIRMATIONS));
+            let due = row.due.map(|due| due.saturating_sub(self.now).min(100));
+            let left = row.valid_before.saturating_sub(self.now).min(100);
+            let seen = row.receipt.as_ref().map(|it| (&it.status, &it.reconciliation));
+            text += &format!(
+                "{:?} {} {} {due:?} {left} {place:?} {block:?} {seen:?};",
+                row.money, row.value, row.fence,
+            );
+        }
+        for row in self.rows.decisions.values() {
+            text += &format!("{:?} {:?} {};", row.key, row.stage, row.outcome);
+        }
+        for work in &self.works {
+            text += &match work {
+                Work::Prepares(it) => {
+                    format!("prepares {} {};", self.rows.attempts[&it.attempt].value, it.fence)
+                }
+                Work::Sends(it) => format!(
+                    "sends {} {} {};",
+                    self.rows.attempts[&it.attempt].value,
+                    it.fence,
+                    it.until > self.now
+                ),
+            };
+        }
+        text
+    }
+}

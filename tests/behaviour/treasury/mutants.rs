@@ -1,0 +1,66 @@
+//! Guards of the treasury, and the test that fails without each.
+
+use std::panic::catch_unwind;
+
+use farebox_core::mutant::{Mutant, plant};
+
+use super::{access, decisions, reports, reviews, rules};
+
+/// A guard, the name of its test, and the test.
+type Row = (Mutant, &'static str, fn());
+
+macro_rules! row {
+    ($mutant:ident, $test:path) => {
+        (Mutant::$mutant, stringify!($test), $test as fn())
+    };
+}
+
+/// Those that the explorer does not look for.
+pub const TABLE: &[Row] = &[
+    row!(AnyHostIsPaid, rules::requests_go_to_public_hosts_by_https_alone),
+    row!(CookiesLeave, rules::what_is_the_agents_own_stays_with_it),
+    row!(
+        VoidIsGivenToOthers,
+        reports::what_is_void_is_given_back_to_the_windows_in_which_it_was_counted
+    ),
+    row!(RulesForEver, rules::rules_end_at_their_time),
+    row!(SilenceAllows, rules::an_organization_pays_only_whom_it_allows),
+    row!(DeniedOriginsPass, rules::an_origin_that_is_denied_is_not_paid_although_it_is_allowed),
+    row!(LargePass, reviews::what_is_above_the_limit_waits_for_a_person_and_is_paid_once),
+    row!(EnvironmentsMix, rules::test_money_and_money_are_never_mixed),
+    row!(TermsMayDrift, rules::other_terms_than_those_that_were_shown_are_not_paid),
+    row!(LiesAreEvidence, decisions::a_settlement_that_contradicts_what_was_signed_is_no_evidence),
+    row!(RepeatsAreRefused, reports::the_refusal_of_a_repeat_says_nothing_of_the_payment),
+    row!(AnyTokenServes, access::a_bootstrap_key_is_exchanged_and_asks_for_nothing_itself),
+    row!(IdsAreTokens, access::a_token_of_another_secret_or_organization_is_none),
+    row!(TokensForEver, access::a_runtime_token_ends),
+    row!(RevokedTokensServe, access::a_key_that_is_taken_back_takes_its_tokens_along),
+    row!(DisabledAgentsPay, access::an_agent_that_is_disabled_pays_nothing_until_it_is_enabled),
+    row!(AnyVersionIsServed, access::clients_outside_of_the_range_of_versions_are_not_served),
+    row!(ReceiptsOfOthers, access::a_receipt_is_read_by_its_own_agent_alone),
+    row!(AnyAgentIsNamed, access::an_agent_asks_in_its_own_name_alone),
+    row!(KeysServeOthers, access::a_key_stands_for_one_request_of_one_agent),
+    row!(OpenIsForgotten, reports::an_open_payment_answers_the_same_request_without_a_key),
+    row!(ReviewsForEver, reviews::an_approval_ends),
+    row!(ReviewsServeOthers, reviews::an_approval_holds_for_its_terms_alone),
+    row!(ReviewsServeTwice, reviews::what_is_above_the_limit_waits_for_a_person_and_is_paid_once),
+    row!(OldFencesCount, reports::a_worker_that_lost_its_attempt_changes_nothing),
+    row!(LeasesKeepFences, reports::a_worker_that_lost_its_attempt_changes_nothing),
+    row!(PostsAreRepeated, reports::after_a_crash_the_same_bytes_are_sent_again_where_that_is_safe),
+    row!(ReservesNothing, reports::what_is_signed_is_counted_before_it_leaves),
+    row!(BudgetsOverflow, decisions::a_budget_that_would_overflow_is_denied_with_its_three_figures),
+    row!(KeysAreForgotten, decisions::a_key_is_answered_with_the_same_bytes_for_ever_and_pays_once),
+    row!(RefusalsAreVoid, reports::a_merchant_that_refuses_gives_no_money_back),
+    row!(UnusedIsVoid, reports::what_is_unused_past_its_end_is_void_and_not_before),
+    row!(OneBlockConfirms, reports::a_payment_is_confirmed_by_twelve_blocks_and_not_by_one),
+];
+
+#[test]
+fn each_guard_of_the_treasury_that_is_removed_fails_its_test() {
+    for (mutant, name, test) in TABLE {
+        plant(Some(*mutant));
+        let outcome = catch_unwind(test);
+        plant(None);
+        assert!(outcome.is_err(), "{mutant:?} is not found by {name}");
+    }
+}

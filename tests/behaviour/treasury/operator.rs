@@ -1,0 +1,134 @@
+//! What the operator reads and changes.
+
+use farebox_core::treasury::message::{Command, Listing, Operation};
+use farebox_core::treasury::row::Scope;
+use serde_json::json;
+
+use super::world::{BUYER_KEY, World, caller, keyed, plain, settled};
+
+#[test]
+fn the_audit_says_what_was_signed_what_is_void_and_what_was_spent() {
+    let mut world = World::new();
+    world.buy(&keyed("20000", "a"));
+    let order = world.order(&keyed("10000", "b"));
+    world.answered(&order, plain(500, ""));
+    let told = world.operate(Operation::Audit(Listing::default()));
+    assert_eq!(
+        told.body["items"][0],
+        json!({
+            "scope": "organization", "agent": null, "asset": "USDC",
+            "signed": "0.03", "void": "0", "spent": "0.03", "confirmed": "0", "open": "0.03",
+        })
+    );
+    assert_eq!(told.body["items"][1]["agent"], "buyer");
+}
+
+#[test]
+fn rules_have_versions_and_a_log() {
+    let mut world = World::new();
+    let rules =
+        |perhaps: &str| Operation::PutPolicy(Scope::Agent("buyer".into()), perhaps.to_owned());
+    assert_eq!(world.operate(rules(r#"{"perDay": "0.01"}"#)).body, json!({"version": 1}));
+    assert_eq!(world.operate(rules(r#"{"perDay": "0.02"}"#)).body, json!({"version": 2}));
+    let wrong = world.operate(rules(r#"{"perDay": 1, "wallet": ""}"#));
+    assert_eq!((wrong.status, wrong.text("code")), (400, "invalid_policy"));
+    assert_eq!(world.operate(rules(r#"{"wallet": "other"}"#)).status, 400);
+    let unknown = Operation::PutPolicy(Scope::Agent("nobody-here".into()), "{}".to_owned());
+    assert_eq!(world.operate(unknown).status, 404);
+    let told = world.told(&keyed("30000", "k"));
+    assert_eq!(
+        told.reason(),
+        "Policy denied: agent daily budget of $0.02 exceeded. Current spend: $0.00. Requested: $0.03."
+    );
+    let log =
+        world.operate(Operation::Log(Listing { limit: Some("1".into()), ..Listing::default() }));
+    assert_eq!(
+        (&log.body["items"][0]["version"], &log.body["items"][0]["subject"]),
+        (&json!(2), &json!("agent:buyer"))
+    );
+    let next =
+        Listing { cursor: log.body["cursor"].as_str().map(Into::into), ..Listing::default() };
+    assert_eq!(world.operate(Operation::Log(next)).body["items"][0]["version"], 1);
+}
+
+#[test]
+fn a_bootstrap_key_is_shown_once_and_serves_its_agent() {
+    let mut world = World::new();
+    world.operate(Operation::PutAgent("third".into()));
+    let issued = world.operate(Operation::IssueKey("third".into()));
+    assert_eq!(issued.status, 201);
+    let key = issued.text("bootstrapKey").to_owned();
+    assert_eq!(world.reply(Command::Exchange(caller(&key))).status, 201);
+    let listed = world.operate(Operation::Keys("third".into()));
+    assert_eq!(listed.body["items"][0]["id"], issued.body["id"]);
+    assert!(!listed.text.contains(key.rsplit('_').next().unwrap()));
+    assert_eq!(
+        world.operate(Operation::Tokens("third".into())).body["items"].as_array().unwrap().len(),
+        1
+    );
+    assert_eq!(world.operate(Operation::PutAgent("Not A Name".into())).status, 400);
+    assert_eq!(world.operate(Operation::IssueKey("nobody-here".into())).status, 404);
+}
+
+#[test]
+fn decisions_are_listed_newest_first_by_pages_and_exported() {
+    let mut world = World::new();
+    for key in ["a", "b", "c"] {
+        world.now += 1;
+        world.buy(&keyed("10000", key));
+    }
+    world.now += 1;
+    world.told(&keyed("9000000", "=cmd"));
+    let first = world
+        .operate(Operation::Decisions(Listing { limit: Some("3".into()), ..Listing::default() }));
+    let keys = |told: &super::world::Told| -> Vec<String> {
+        let items = told.body["items"].as_array().unwrap();
+        items.iter().map(|item| item["idempotencyKey"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(keys(&first), ["=cmd", "c", "b"]);
+    let rest =
+        Listing { cursor: first.body["cursor"].as_str().map(Into::into), ..Listing::default() };
+    assert_eq!(keys(&world.operate(Operation::Decisions(rest))), ["a"]);
+    let denied = Listing { outcome: Some("deny".into()), ..Listing::default() };
+    assert_eq!(keys(&world.operate(Operation::Decisions(denied))), ["=cmd"]);
+    let csv = world.operate(Operation::Export(Listing::default(), "csv".into()));
+    assert_eq!(csv.text.lines().count(), 5);
+    assert!(csv.text.lines().nth(2).unwrap().contains(
+        ",allow,policy_allow,POST,https://merchant.example.com/v1/generate,$0.01,USDC,signed,"
+    ));
+    let lines = world.operate(Operation::Export(Listing::default(), "jsonl".into()));
+    assert_eq!(lines.text.lines().count(), 4);
+    assert_eq!(world.operate(Operation::Export(Listing::default(), "xml".into())).status, 400);
+    assert_eq!(
+        world
+            .operate(Operation::Decisions(Listing {
+                limit: Some("0".into()),
+                ..Listing::default()
+            }))
+            .status,
+        400
+    );
+    let metrics = world.operate(Operation::Metrics);
+    assert!(
+        metrics.text.contains(
+            "farebox_treasury_decisions{outcome=\"allow\",reason_code=\"policy_allow\"} 3"
+        )
+    );
+}
+
+#[test]
+fn one_decision_is_told_with_its_attempt_and_receipt() {
+    let mut world = World::new();
+    let paid = world.buy(&keyed("10000", "a"));
+    let told = world.operate(Operation::Decision(paid.text("paidRequestId").to_owned()));
+    assert_eq!(told.body["decision"], paid.body);
+    assert_eq!(told.body["receipt"], paid.body["receipt"]);
+    assert_eq!(told.body["attempt"]["money"], "signed");
+    assert_eq!(world.operate(Operation::Decision("none".into())).status, 404);
+    assert_eq!(world.operate(Operation::Overview).body["environment"], "test");
+    assert_eq!(world.operate(Operation::Agents).body["items"][0]["name"], "buyer");
+    let token = world.token(BUYER_KEY);
+    assert!(!world.operate(Operation::Overview).text.contains(&token));
+    let order = world.order(&keyed("10000", "z"));
+    assert_eq!(world.answered(&order, settled(200, "")).status, 201);
+}

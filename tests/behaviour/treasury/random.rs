@@ -1,0 +1,29 @@
+//! Thousands of seeded histories of four requests. The seed of a failure is printed, and gives the
+//! same history again.
+
+use super::life::{Life, Step};
+use crate::dice::Dice;
+
+const HISTORIES: u64 = 10_000;
+const STEPS: usize = 14;
+
+fn play(seed: u64) -> Result<(), String> {
+    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut life = Life::new();
+    let mut history = Vec::new();
+    for _ in 0..STEPS {
+        let mut steps = life.steps(4);
+        steps.extend([Step::Wait(40), Step::Mine(3)]);
+        let step = dice.pick(&steps);
+        history.push(step);
+        life.take_step(step).map_err(|why| format!("{why}\nseed {seed}, after {history:?}"))?;
+    }
+    life.settle().map_err(|why| format!("{why}\nseed {seed}, in the end of {history:?}"))
+}
+
+#[test]
+fn ten_thousand_histories_break_no_rule() {
+    for seed in 1..=HISTORIES {
+        play(seed).unwrap_or_else(|why| panic!("{why}"));
+    }
+}

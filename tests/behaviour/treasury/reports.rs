@@ -1,0 +1,300 @@
+//! What Workers and the alarm report: lost answers, late Workers, crashes, repeats.
+
+use farebox_core::ledger::inquiry::finding::Finding;
+use farebox_core::payment::TxHash;
+use farebox_core::time::UnixTime;
+use farebox_core::treasury::message::{Answer, Command, Operation, Order, Preparation};
+use farebox_core::treasury::row::Money;
+use farebox_core::treasury::{Job, Turn};
+use serde_json::{Value, json};
+
+use super::world::{BUYER_KEY, TRANSACTION, World, keyed, plain, request, settled, variables};
+
+fn report(order: &Order) -> (String, u64) {
+    (order.attempt.clone(), order.fence)
+}
+
+fn lost(order: &Order) -> Command {
+    let (attempt, fence) = report(order);
+    Command::Lost { attempt, fence, sent: true }
+}
+
+fn money(world: &World) -> Money {
+    world.rows.attempts.values().next().unwrap().money
+}
+
+/// What the organization has spent this month, by its budget.
+fn spent(world: &mut World) -> String {
+    let told = world.operate(Operation::Budgets);
+    let items = told.body["items"].as_array().unwrap();
+    let is_it = |item: &&Value| {
+        item["scope"] == "organization" && item["window"] == "month" && item["asset"] == "USDC"
+    };
+    items
+        .iter()
+        .find(is_it)
+        .map_or_else(|| "0".to_owned(), |item| item["spent"].as_str().unwrap().to_owned())
+}
+
+fn paying() -> (World, Order) {
+    let mut world = World::with_node();
+    let Answer::Prepare(preparation) = world.ask(BUYER_KEY, &keyed("10000", "k")) else {
+        panic!("not prepared")
+    };
+    let order = prepared(&mut world, &preparation, Some("ffffff"));
+    let Answer::Send(order) = order else { panic!("{order:?}") };
+    (world, *order)
+}
+
+fn prepared(world: &mut World, preparation: &Preparation, balance: Option<&str>) -> Answer {
+    let balance =
+        balance.map(|hex| format!(r#"[{{"jsonrpc":"2.0","id":1,"result":"0x{hex:0>64}"}}]"#));
+    let Preparation { attempt, fence, .. } = preparation.clone();
+    world.send(Command::Prepared { attempt, fence, signature: None, balance })
+}
+
+#[test]
+pub fn a_lost_answer_is_inconclusive_and_stays_counted_until_the_chain_says() {
+    let (mut world, order) = paying();
+    let told = world.reply(lost(&order));
+    assert_eq!(told.outcome(), ("inconclusive", "merchant_transport_lost"));
+    assert_eq!(
+        told.reason(),
+        "The merchant transport was lost before a final paid outcome was confirmed."
+    );
+    assert_eq!((money(&world), spent(&mut world).as_str()), (Money::Signed, "0.01"));
+    let unkeyed = world.told(&keyed("10000", "k"));
+    assert_eq!(unkeyed.text, told.text);
+}
+
+#[test]
+pub fn an_open_payment_answers_the_same_request_without_a_key() {
+    let mut world = World::new();
+    let order = world.order(&request("10000"));
+    assert_eq!(world.told(&request("10000")).outcome().0, "executing");
+    let told = world.reply(lost(&order));
+    assert_eq!(world.told(&request("10000")).text, told.text);
+    assert_eq!(world.rows.attempts.len(), 1);
+    let mut other = World::new();
+    other.buy(&request("10000"));
+    assert!(matches!(other.ask(BUYER_KEY, &request("10000")), Answer::Send(_)));
+}
+
+#[test]
+pub fn a_merchant_that_refuses_gives_no_money_back() {
+    let (mut world, order) = paying();
+    world.answered(&order, plain(402, "no"));
+    assert_eq!((money(&world), spent(&mut world).as_str()), (Money::Signed, "0.01"));
+}
+
+#[test]
+pub fn what_is_signed_is_counted_before_it_leaves() {
+    let (mut world, _) = paying();
+    assert_eq!(spent(&mut world), "0.01");
+}
+
+#[test]
+pub fn a_wallet_that_is_empty_signs_nothing_and_gives_its_budget_back() {
+    let mut world = World::with_node();
+    let Answer::Prepare(preparation) = world.ask(BUYER_KEY, &request("10000")) else { panic!() };
+    let Answer::Reply(reply) = prepared(&mut world, &preparation, Some("1")) else {
+        panic!("sent")
+    };
+    let body: Value = serde_json::from_str(&reply.body).unwrap();
+    assert_eq!(
+        (&body["outcome"], &body["reasonCode"]),
+        (&json!("preflight_failed"), &json!("preflight_incompatible"))
+    );
+    assert_eq!(body["evidence"]["required"], "0.01");
+    assert_eq!(body["evidence"]["available"], "0.000001");
+    assert_eq!((money(&world), spent(&mut world).as_str()), (Money::Void, "0"));
+}
+
+#[test]
+pub fn a_bound_signer_signs_exactly_what_was_written() {
+    let mut variables = variables();
+    variables["bindings"] = json!(["SIGNER"]);
+    variables["WALLETS"][0] = json!({"name": "main", "networks": ["base-sepolia"], "signer": "SIGNER", "address": super::world::payer()});
+    let mut world = World::of(&variables);
+    let Answer::Prepare(preparation) = world.ask(BUYER_KEY, &request("10000")) else { panic!() };
+    let (name, data) = preparation.signer.clone().unwrap();
+    let data =
+        farebox_core::evm::eip712::TypedData::from_json(&serde_json::from_str(&data).unwrap())
+            .unwrap();
+    let other = super::world::account().sign(&[7; 32]).unwrap();
+    let right = super::world::account().sign(&data.digest()).unwrap();
+    let hex = |bytes: [u8; 65]| Some(farebox_core::encoding::hex::encode_prefixed(&bytes));
+    let Preparation { attempt, fence, .. } = *preparation;
+    let told =
+        |signature| Command::Prepared { attempt: attempt.clone(), fence, signature, balance: None };
+    let mut forged = World { rows: world.rows.clone(), ..World::of(&variables) };
+    assert_eq!(name, "SIGNER");
+    assert_eq!(forged.reply(told(hex(other.to_bytes()))).outcome().0, "preflight_failed");
+    assert!(matches!(world.send(told(hex(right.to_bytes()))), Answer::Send(_)));
+}
+
+#[test]
+pub fn a_worker_that_lost_its_attempt_changes_nothing() {
+    let (mut world, jobs) = abandoned("GET");
+    let [Job::Send(order, _)] = jobs.as_slice() else { panic!("{jobs:?}") };
+    let attempt = order.attempt.clone();
+    let late = Command::Answered { attempt, fence: 1, answer: settled(200, "late"), sent: 1 };
+    assert_eq!(world.reply(late).outcome().0, "executing");
+    let told = world.answered(order, settled(200, "now"));
+    assert_eq!(told.body["merchantResponse"]["body"], "now");
+}
+
+#[test]
+pub fn what_was_never_signed_is_void_after_a_crash() {
+    let mut world = World::with_node();
+    let Answer::Prepare(preparation) = world.ask(BUYER_KEY, &keyed("10000", "k")) else { panic!() };
+    world.now += 60;
+    assert_eq!(world.alarm(), []);
+    assert_eq!((money(&world), spent(&mut world).as_str()), (Money::Void, "0"));
+    let told = world.told(&keyed("10000", "k"));
+    assert_eq!(told.outcome(), ("execution_failed", "merchant_execution_failed"));
+    let Answer::Reply(late) = prepared(&mut world, &preparation, Some("ffffff")) else {
+        panic!("sent")
+    };
+    assert_eq!(late.body, told.text);
+}
+
+/// A payment of this method whose Worker was lost; the merchant asks for little time if `short`.
+fn abandoned(method: &str) -> (World, Vec<Job>) {
+    let mut world = World::with_node();
+    let mut body = request("10000");
+    body["request"]["method"] = json!(method);
+    let mut entry = super::world::accept("10000");
+    entry["maxTimeoutSeconds"] = json!(300);
+    body["challenge"]["headers"]["payment-required"] = json!(super::world::terms(&[entry]));
+    let Answer::Prepare(preparation) = world.ask(BUYER_KEY, &body) else { panic!() };
+    assert!(matches!(prepared(&mut world, &preparation, Some("ffffff")), Answer::Send(_)));
+    world.now += 60;
+    let jobs = world.alarm();
+    (world, jobs)
+}
+
+#[test]
+pub fn after_a_crash_the_same_bytes_are_sent_again_where_that_is_safe() {
+    for (method, probe) in [
+        ("GET", None),
+        ("HEAD", None),
+        ("POST", Some("https://merchant.example.com/.well-known/farebox-keys.json")),
+    ] {
+        let (world, jobs) = abandoned(method);
+        let [Job::Send(order, asked_first)] = jobs.as_slice() else { panic!("{jobs:?}") };
+        assert_eq!(asked_first.as_deref(), probe, "{method}");
+        let row = world.rows.attempts.values().next().unwrap();
+        assert!(order.headers.contains(row.header.as_ref().unwrap()));
+        assert_eq!((row.fence, order.fence), (2, 2));
+    }
+}
+
+#[test]
+pub fn the_refusal_of_a_repeat_says_nothing_of_the_payment() {
+    let (mut world, jobs) = abandoned("GET");
+    let [Job::Send(order, _)] = jobs.as_slice() else { panic!("{jobs:?}") };
+    let told = world.answered(order, plain(409, "used"));
+    assert_eq!(told.outcome(), ("inconclusive", "merchant_transport_lost"));
+}
+
+#[test]
+pub fn an_order_is_sent_again_while_it_may_help() {
+    let mut world = World::new();
+    let order = world.order(&request("10000"));
+    let now = UnixTime::from_secs(world.now);
+    let mut busy = plain(503, "settling");
+    busy.headers.push(("retry-after".into(), "2".into()));
+    assert_eq!(world.treasury.turn(&order, None, 1, now), Turn::Again(250));
+    assert_eq!(world.treasury.turn(&order, Some(busy.clone()), 1, now), Turn::Again(2_000));
+    let over = UnixTime::from_secs(order.until - 1);
+    assert!(matches!(
+        world.treasury.turn(&order, Some(busy), 3, over),
+        Turn::Report(Command::Answered { sent: 3, .. })
+    ));
+    assert!(matches!(
+        world.treasury.turn(&order, None, 9, over),
+        Turn::Report(Command::Lost { .. })
+    ));
+    for status in [200, 402, 404, 500, 503] {
+        let told = world.treasury.turn(&order, Some(plain(status, "")), 1, now);
+        assert!(matches!(told, Turn::Report(_)), "{status}");
+    }
+}
+
+fn receipt(world: &World) -> (String, String) {
+    let row = world.rows.attempts.values().next().unwrap();
+    let facts = row.receipt.clone().unwrap();
+    (facts.status, facts.reconciliation)
+}
+
+fn read(world: &mut World, order: &Order, finding: &Finding) {
+    world.read(&order.attempt, order.fence, finding);
+}
+
+fn transaction() -> TxHash {
+    TxHash::parse(TRANSACTION).unwrap()
+}
+
+#[test]
+pub fn a_payment_is_confirmed_by_twelve_blocks_and_not_by_one() {
+    let (mut world, order) = paying();
+    world.answered(&order, settled(200, ""));
+    let told = |status: &str, reconciliation: &str| (status.to_owned(), reconciliation.to_owned());
+    assert_eq!(receipt(&world), told("provisional", "required"));
+    read(&mut world, &order, &Finding::Unconfirmed { transaction: transaction() });
+    assert_eq!(
+        (receipt(&world), money(&world)),
+        (told("provisional", "in_progress"), Money::Signed)
+    );
+    let safe = Some(UnixTime::from_secs(world.now));
+    read(&mut world, &order, &Finding::Unused { safe_time: safe });
+    assert_eq!((receipt(&world), money(&world)), (told("provisional", "required"), Money::Signed));
+    read(
+        &mut world,
+        &order,
+        &Finding::Transferred { transaction: transaction(), block: 9, log_index: 0 },
+    );
+    assert_eq!((receipt(&world), money(&world)), (told("confirmed", "resolved"), Money::Spent));
+    assert_eq!(spent(&mut world), "0.01");
+}
+
+#[test]
+pub fn what_is_unused_past_its_end_is_void_and_not_before() {
+    let (mut world, order) = paying();
+    world.answered(&order, settled(200, ""));
+    read(&mut world, &order, &Finding::Unused { safe_time: None });
+    assert_eq!(money(&world), Money::Signed);
+    world.now += 200;
+    let safe = Some(UnixTime::from_secs(world.now));
+    read(&mut world, &order, &Finding::Unused { safe_time: safe });
+    assert_eq!((money(&world), spent(&mut world).as_str()), (Money::Void, "0"));
+    assert_eq!(receipt(&world).0, "expired_unconfirmed");
+}
+
+#[test]
+pub fn what_is_void_is_given_back_to_the_windows_in_which_it_was_counted() {
+    let mut world = World::under(
+        json!({"allowedOrigins": ["https://merchant.example.com"], "perHour": "1.00", "perMonth": "5.00"}),
+    );
+    let order = world.order(&keyed("1000000", "a"));
+    world.reply(lost(&order));
+    world.now += 3600;
+    world.buy(&keyed("1000000", "b"));
+    let safe = Some(UnixTime::from_secs(world.now));
+    read(&mut world, &order, &Finding::Unused { safe_time: safe });
+    assert_eq!(spent(&mut world), "1");
+    assert_eq!(world.told(&keyed("1", "c")).outcome(), ("deny", "policy_denied"));
+}
+
+#[test]
+pub fn an_inconclusive_payment_that_the_chain_shows_gets_its_receipt() {
+    let (mut world, order) = paying();
+    world.reply(lost(&order));
+    world.now += 30;
+    assert!(matches!(world.alarm().as_slice(), [Job::Read { .. }]));
+    read(&mut world, &order, &Finding::Unconfirmed { transaction: transaction() });
+    assert_eq!(receipt(&world).1, "in_progress");
+    let row = world.rows.attempts.values().next().unwrap().receipt.clone().unwrap();
+    assert_eq!((row.fulfillment.as_str(), row.evidence.as_str()), ("inconclusive", "settled"));
+}

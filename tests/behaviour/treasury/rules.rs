@@ -1,0 +1,272 @@
+//! What rules, terms and budgets allow.
+
+use farebox_core::treasury::merchant::{Locality, origin, sent};
+use farebox_core::treasury::message::Answer;
+use serde_json::{Value, json};
+
+use super::world::{
+    BUYER_KEY, PAYEE, START, TESTER_KEY, World, accept, keyed, request, settled, terms, variables,
+};
+
+const HERE: &str = "https://merchant.example.com";
+
+/// The reason for which a payment is denied.
+fn denial(policy: Value) -> String {
+    let mut world = World::under(policy);
+    let told = world.told(&request("1000000"));
+    assert_eq!(told.outcome(), ("deny", "policy_denied"));
+    told.reason().to_owned()
+}
+
+#[test]
+pub fn an_organization_pays_only_whom_it_allows() {
+    let not_allowed =
+        "Policy denied: this merchant is not allowed by the current workspace policy.";
+    assert_eq!(denial(json!({})), not_allowed);
+    assert_eq!(denial(json!({"allowedOrigins": []})), not_allowed);
+    assert_eq!(denial(json!({"allowedOrigins": ["https://other.example.com"]})), not_allowed);
+    assert_eq!(denial(json!({"allowedOrigins": ["http://merchant.example.com"]})), not_allowed);
+    let mut world = World::under(json!({"allowedOrigins": ["https://*.example.com"]}));
+    assert!(matches!(world.ask(BUYER_KEY, &request("1000000")), Answer::Send(_)));
+}
+
+#[test]
+pub fn an_origin_that_is_denied_is_not_paid_although_it_is_allowed() {
+    let denied = denial(json!({"allowedOrigins": ["*"], "deniedOrigins": [HERE]}));
+    assert_eq!(
+        denied,
+        "Policy denied: this merchant is not allowed by the current workspace policy."
+    );
+}
+
+#[test]
+pub fn payees_networks_assets_and_prices_are_limited() {
+    let with = |name: &str, value: Value| {
+        let mut policy = json!({"allowedOrigins": [HERE]});
+        policy[name] = value;
+        denial(policy)
+    };
+    assert_eq!(
+        with("payees", json!([])),
+        "Policy denied: this payee is not allowed by the current workspace policy."
+    );
+    assert_eq!(
+        with("networks", json!(["base"])),
+        "Policy denied: this network is not allowed by the current workspace policy."
+    );
+    assert_eq!(
+        with("assets", json!(["EURC"])),
+        "Policy denied: this asset is not allowed by the current workspace policy."
+    );
+    let dear = "Policy denied: workspace limit of $0.50 per payment exceeded. Requested: $1.00.";
+    assert_eq!(with("perPayment", json!("0.50")), dear);
+    assert_eq!(with("perPayment", json!({"USDC": "0.50"})), dear);
+    assert_eq!(
+        with("perPayment", json!({"EURC": "9"})),
+        "Policy denied: workspace limit of $0.00 per payment exceeded. Requested: $1.00."
+    );
+    assert_eq!(
+        with("perHour", json!("0.99")),
+        "Policy denied: workspace hourly budget of $0.99 exceeded. Current spend: $0.00. Requested: $1.00."
+    );
+    let mut world = World::under(
+        json!({"allowedOrigins": [HERE], "payees": [PAYEE], "networks": ["base-sepolia"], "assets": ["USDC"], "perPayment": "1.00"}),
+    );
+    assert!(matches!(world.ask(BUYER_KEY, &request("1000000")), Answer::Send(_)));
+}
+
+#[test]
+pub fn rules_end_at_their_time() {
+    let policy = json!({"allowedOrigins": [HERE], "expires": "2026-03-10T13:00:00Z"});
+    let mut world = World::under(policy);
+    assert_eq!(world.buy(&request("1")).outcome().0, "allow");
+    world.now = START + 3600;
+    assert_eq!(
+        world.told(&request("1")).reason(),
+        "Policy denied: the current workspace policy has expired."
+    );
+}
+
+#[test]
+pub fn an_agent_has_its_own_budget_within_that_of_all() {
+    let mut world = World::new();
+    let mut body = request("400000");
+    body["context"]["agent"] = json!("tester");
+    let Answer::Send(order) = world.ask(TESTER_KEY, &body) else { panic!("not sent") };
+    world.answered(&order, settled(200, ""));
+    let Answer::Reply(reply) = world.ask(TESTER_KEY, &body) else { panic!("sent") };
+    assert!(reply.body.contains("Policy denied: agent hourly budget of $0.50 exceeded. Current spend: $0.40. Requested: $0.40."));
+    world.now += 3600;
+    assert!(matches!(world.ask(TESTER_KEY, &body), Answer::Send(_)));
+}
+
+#[test]
+pub fn a_budget_is_for_its_calendar_window() {
+    let mut world = World::under(json!({"allowedOrigins": [HERE], "perDay": "1.00"}));
+    world.buy(&keyed("1000000", "a"));
+    world.now = START + 12 * 3600 - 1;
+    assert_eq!(world.told(&keyed("1", "b")).outcome().1, "policy_denied");
+    world.now += 1;
+    assert_eq!(world.buy(&keyed("1000000", "c")).outcome().0, "allow");
+}
+
+#[test]
+pub fn requests_go_to_public_hosts_by_https_alone() {
+    for url in [
+        "http://merchant.example.com/",
+        "https://127.0.0.1/",
+        "https://localhost/",
+        "https://localhost./",
+        "https://10.0.0.1/",
+        "https://169.254.169.254/",
+        "https://[::1]/",
+        "https://[fd00::1]/",
+        "https://[2002:7f00:1::]/",
+        "https://me@merchant.example.com/",
+        "https://merchant.example.com:0/",
+        "https://0x7f.1/",
+        "https://2130706433/",
+        "https://intranet/",
+        "https://%31%32%37.0.0.1/",
+        "https://a.example\\@10.0.0.1/",
+        "ftp://a.example/",
+        "https:///x",
+        "https://a.example./",
+    ] {
+        assert_eq!(origin(url, Locality::Public), None, "{url}");
+    }
+    assert_eq!(
+        origin("http://127.0.0.1:4021/x", Locality::Local).as_deref(),
+        Some("http://127.0.0.1:4021")
+    );
+    assert_eq!(origin("http://10.0.0.1/x", Locality::Local), None);
+    let mut world = World::under(json!({"allowedOrigins": ["*"]}));
+    let mut body = request("1");
+    body["request"]["url"] = json!("https://169.254.169.254/latest");
+    assert_eq!(world.told(&body).outcome(), ("deny", "policy_denied"));
+    assert!(world.rows.attempts.is_empty());
+}
+
+#[test]
+pub fn what_is_the_agents_own_stays_with_it() {
+    let names = [
+        "Cookie",
+        "authorization",
+        "X-402flow-sdk-version",
+        "x-farebox-candidate",
+        "connection",
+        "x-payment",
+        "Payment-Signature",
+        "host",
+        "accept",
+        "X-Topic",
+    ];
+    let fields: Vec<_> = names.map(|name| (name.to_owned(), "v".to_owned())).into();
+    let kept: Vec<_> = sent(&fields).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(kept, ["accept", "x-topic"]);
+    let split = [("x-a".to_owned(), "1\r\ncookie: 2".to_owned())];
+    assert_eq!(sent(&split), []);
+}
+
+/// What a request with these ways to pay leads to.
+fn offered(accepts: &[Value], variables: &Value) -> (String, String) {
+    let mut world = World::of(variables);
+    let mut body = request("1");
+    body["challenge"]["headers"]["payment-required"] = json!(terms(accepts));
+    match world.ask(BUYER_KEY, &body) {
+        Answer::Reply(reply) => {
+            let body: Value = serde_json::from_str(&reply.body).unwrap();
+            (
+                body["reasonCode"].as_str().unwrap().to_owned(),
+                body["reason"].as_str().unwrap().to_owned(),
+            )
+        }
+        Answer::Send(order) => ("sent".to_owned(), order.url),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn on(network: &str, asset: &str) -> Value {
+    let mut entry = accept("1");
+    (entry["network"], entry["asset"]) = (json!(network), json!(asset));
+    entry["extra"] = json!({});
+    entry
+}
+
+const BASE: (&str, &str) = ("eip155:8453", "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913");
+const AMOY: (&str, &str) = ("eip155:80002", "0x41E94Eb019C0762f9Bfcf9Fb1E58725BfB0e7582");
+
+#[test]
+pub fn test_money_and_money_are_never_mixed() {
+    let usual = variables();
+    let mixed = offered(&[accept("1"), on(BASE.0, BASE.1)], &usual);
+    assert_eq!(mixed.0, "challenge_mixed_environment_candidates");
+    let main = offered(&[on(BASE.0, BASE.1)], &usual);
+    assert_eq!(main.0, "challenge_no_supported_candidates");
+}
+
+#[test]
+pub fn each_way_not_to_pay_has_its_code() {
+    let mut usual = variables();
+    let no_rail = offered(&[on(AMOY.0, AMOY.1)], &usual);
+    assert_eq!(
+        no_rail,
+        (
+            "preflight_incompatible".into(),
+            "No compatible payment rail is configured for Polygon Amoy USDC.".into()
+        )
+    );
+    let unknown = offered(&[on("eip155:4242424242", PAYEE)], &usual);
+    assert_eq!(unknown.0, "challenge_no_supported_candidates");
+    let mut scheme = accept("1");
+    scheme["scheme"] = json!("upto");
+    assert_eq!(offered(&[scheme], &usual).0, "challenge_no_supported_candidates");
+    let mut wrong = accept("1");
+    wrong["payTo"] = json!("merchant-wallet");
+    assert_eq!(offered(&[wrong.clone()], &usual).0, "challenge_candidate_malformed");
+    assert_eq!(offered(&[wrong, accept("1")], &usual).0, "sent");
+    assert_eq!(offered(&[], &usual).0, "challenge_candidate_malformed");
+    let mut long = accept("1");
+    long["maxTimeoutSeconds"] = json!(86_400);
+    assert_eq!(offered(&[long], &usual).0, "challenge_no_supported_candidates");
+    usual["WALLETS"] = json!([
+        {"name": "one", "networks": ["base-sepolia"], "secret": "WALLET_KEY"},
+        {"name": "two", "networks": ["base-sepolia"], "secret": "NOT_SET"},
+    ]);
+    assert_eq!(offered(&[accept("1")], &usual).0, "challenge_execution_identity_ambiguous");
+    usual["ORGANIZATIONS"][0]["policy"]["wallet"] = json!("two");
+    assert_eq!(offered(&[accept("1")], &usual).0, "challenge_execution_identity_unavailable");
+    usual["ORGANIZATIONS"][0]["policy"]["wallet"] = json!("one");
+    assert_eq!(offered(&[accept("1")], &usual).0, "sent");
+}
+
+#[test]
+pub fn rails_are_told_in_the_words_of_the_fixture() {
+    let mut usual = variables();
+    usual["WALLETS"][0]["networks"] = json!(["polygon-amoy"]);
+    let (code, reason) = offered(&[accept("1")], &usual);
+    assert_eq!(
+        (code.as_str(), reason.as_str()),
+        (
+            "preflight_incompatible",
+            "No compatible payment rail is configured for Base Sepolia USDC."
+        )
+    );
+}
+
+#[test]
+pub fn other_terms_than_those_that_were_shown_are_not_paid() {
+    let digest = |amount: &str| {
+        let (asset, payee) = (super::world::USDC.to_lowercase(), PAYEE.to_lowercase());
+        farebox_core::client::offer::digest(["eip155:84532", &asset, &payee, amount, "exact"])
+    };
+    let mut world = World::new();
+    let mut body = request("20000");
+    body["candidate"] = json!(digest("10000"));
+    assert_eq!(world.told(&body).outcome(), ("deny", "challenge_no_supported_candidates"));
+    body["candidate"] = json!(digest("20000"));
+    body["maxAmount"] = json!("0.01");
+    assert_eq!(world.told(&body).outcome(), ("deny", "challenge_no_supported_candidates"));
+    body["maxAmount"] = json!("0.02");
+    assert!(matches!(world.ask(BUYER_KEY, &body), Answer::Send(_)));
+}
