@@ -8,7 +8,7 @@ use farebox_core::mutant::{Mutant, plant};
 use super::life::{Life, Step};
 
 /// Steps of the longest history.
-const DEPTH: usize = 7;
+const DEPTH: usize = 8;
 /// Guards without which a history breaks a rule.
 pub const MUTANTS: &[Mutant] = &[
     Mutant::ReservesNothing,
