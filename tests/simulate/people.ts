@@ -7,6 +7,8 @@ import { payMpp } from '../support/mpp-payer.ts';
 import { challengeOf } from '../support/mpp-wire.ts';
 import { pay, type Payer, type PaymentRequired } from '../worker/support/payer.ts';
 import type { HeaderRow } from '../worker/support/raw.ts';
+import { signStatement } from '../worker/support/statement.ts';
+import { ASSET } from '../worker/support/world.ts';
 import type { Exchange, Side, World } from './world.ts';
 
 export type Person = {
@@ -62,6 +64,14 @@ export async function sign(world: World, { name, payer, address }: Person, targe
 /** Shows a payment once. */
 export function show(world: World, { name, address }: Person, what: string, side: Side, { target, nonce, headers }: Signed): Promise<Exchange> {
   return world.request({ who: name, what, side, target, address, nonce, headers });
+}
+
+/** A payment with its payer's signature that they want what it paid for. Spec: docs/protocols.md, "Repeats". */
+export async function proven({ payer }: Person, signed: Signed): Promise<Signed> {
+  const payment = { payer: payer.address, nonce: signed.nonce };
+  const url = `http://shop.example${signed.target}`;
+  const statement = await signStatement(payer.account, { payment, asset: ASSET, method: 'GET', url });
+  return { ...signed, headers: [...signed.headers, statement] };
 }
 
 /** The terms of a 402. */

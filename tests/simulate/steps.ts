@@ -5,7 +5,7 @@
 import { randomOf, type Random } from '../pkg/random.ts';
 import type { OriginReply } from '../worker/support/origin.ts';
 import { cheat, forge, junk, replay } from './mischief.ts';
-import { PROTOCOLS, personOf, show, sign, termsIn, type Person, type Signed } from './people.ts';
+import { PROTOCOLS, personOf, proven, show, sign, termsIn, type Person, type Signed } from './people.ts';
 import { SETTLES, VERIFIES, type Plan } from './facilitator.ts';
 import type { Exchange, Side, World } from './world.ts';
 
@@ -60,9 +60,11 @@ export class Steps {
     return junk(this.#world, random, rogue, target);
   }
 
-  /** Every payment once more, by its owner; gives what came back. */
-  repeatAll(): Promise<Exchange[]> {
-    return Promise.all(this.purchases.flatMap(({ person, signed }) => signed.map((one) => show(this.#world, person, 'asks again', 'gate', one))));
+  /** Every payment once more, by its owner, who proves to be its payer if they said nothing of their own with it. */
+  async repeatAll(): Promise<void> {
+    await Promise.all(this.purchases.flatMap(({ person, signed }) => signed.map((one) => show(this.#world, person, 'asks again', 'gate', one))));
+    const unnamed = this.purchases.filter(({ identifier }) => identifier === undefined);
+    await Promise.all(unnamed.flatMap(({ person, signed }) => signed.map(async (one) => show(this.#world, person, 'proves', 'gate', await proven(person, one)))));
   }
 
   /** Asks, pays, perhaps several times at once, and pays again if told to. */
