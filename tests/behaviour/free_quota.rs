@@ -1,4 +1,4 @@
-//! Free requests of a day. Spec: docs/protocols.md, "Free requests".
+//! Free requests of a day. Spec: docs/protocols.md, "Requests that need no payment".
 
 use std::collections::BTreeSet;
 

@@ -40,6 +40,13 @@ const SECTIONS: [(&str, &[&str]); 9] = [
     ("## Facilitator", &["FacilitatorConfig"]),
     ("## Recovery times", &["Recovery"]),
 ];
+/// Which shape of `core/src/gate/config/shape.rs` names the fields of which struct.
+const SHAPES: [(&str, &str); 4] = [
+    ("ROUTE", "RouteConfig"),
+    ("ATOMIC_PRICE", "AtomicPrice"),
+    ("ASSET", "ExplicitAsset"),
+    ("FACILITATOR", "FacilitatorConfig"),
+];
 
 #[test]
 fn every_variable_that_the_code_reads_is_described_and_no_other() {
@@ -91,6 +98,27 @@ fn every_field_of_a_structured_variable_is_described_and_no_other() {
         assert_same(&names_in(section(&document, heading)), &fields, heading);
     }
     assert!(structs.is_empty(), "in no section: {:?}", structs.keys());
+}
+
+#[test]
+fn every_field_that_is_read_is_one_that_its_shape_lets_through_and_no_other() {
+    let structs = structs(&configuration_source());
+    let source = read("core/src/gate/config/shape.rs");
+    for (shape, config) in SHAPES {
+        let shape_source = between(&source, &format!("const {shape}: Shape ="), "\n};");
+        let (_, members) = shape_source.split_once("members: &[").expect(shape);
+        let accepted: Names = quoted(members).into_iter().collect();
+        let forgotten: Vec<_> = structs[config].difference(&accepted).collect();
+        let unread: Vec<_> = accepted.difference(&structs[config]).collect();
+        assert!(
+            forgotten.is_empty(),
+            "{shape} refuses {forgotten:?} as unknown, but {config} reads it: add it to {shape}"
+        );
+        assert!(
+            unread.is_empty(),
+            "{shape} accepts {unread:?}, but {config} has no such field: nothing would read it"
+        );
+    }
 }
 
 #[test]
@@ -500,7 +528,8 @@ fn read(file: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn root() -> PathBuf {
+/// The repository.
+pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 

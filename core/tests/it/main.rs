@@ -17,6 +17,7 @@ mod chain_confirmation;
 mod chain_inquiry;
 mod chain_rpc;
 mod chain_transfer;
+mod citations;
 mod codec_vectors;
 mod docs;
 mod dollars;
