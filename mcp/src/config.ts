@@ -42,11 +42,16 @@ export class ConfigError extends Error {}
 /** Reads the file. An unknown name is an error: it may be a misspelt limit. */
 export function readConfig(path: string): Config & { readonly folder: string } {
   let value: unknown;
+  let text: string;
   try {
-    value = JSON.parse(readFileSync(path, 'utf8'));
+    text = readFileSync(path, 'utf8');
+    value = JSON.parse(text);
   } catch (error) {
     throw new ConfigError(`${path} cannot be read as JSON: ${error instanceof SyntaxError ? 'it is malformed' : (error as NodeJS.ErrnoException).code ?? 'no such file'}`);
   }
+  const twice = duplicateIn(text);
+  // Of two limits the later one would count.
+  if (twice !== undefined) throw new ConfigError(`${path} names ${JSON.stringify(shown(twice))} twice in one object`);
   const config = members(value, path, ['wallet', 'policy', 'ask', 'folder', 'servers', 'sell']) as Config;
   members(config.wallet ?? {}, 'wallet', ['keyEnv', 'keyFile']);
   members(config.policy ?? {}, 'policy');
@@ -55,19 +60,48 @@ export function readConfig(path: string): Config & { readonly folder: string } {
     if (!/^[A-Za-z0-9-]{1,32}$/.test(name)) throw new ConfigError('the name of a server has 1 to 32 letters, digits and hyphens');
     checkServer(server, `servers.${name}`);
   }
+  const names = Object.keys(config.servers ?? {}).map((name) => name.toLowerCase());
+  // Both would be one host of the policy.
+  if (new Set(names).size < names.length) throw new ConfigError('the names of two servers differ only by case');
   if (config.sell !== undefined) {
-    const { server, gate, priced } = members(config.sell, 'sell', ['server', 'gate', 'priced', 'listen', 'secretEnv']);
+    const { server, gate, priced, listen } = members(config.sell, 'sell', ['server', 'gate', 'priced', 'listen', 'secretEnv']);
     checkServer(server, 'sell.server');
     if (typeof gate !== 'string' || !URL.canParse(gate)) throw new ConfigError('sell.gate is the URL of your gate');
     if (!Array.isArray(priced) || priced.length === 0 || !priced.every((name) => typeof name === 'string')) throw new ConfigError('sell.priced lists the names of tools');
+    if (listen !== undefined) listenOf(listen);
   }
   const folder = placed(config.folder ?? join(homedir(), '.farebox'), path);
   return { ...config, folder };
 }
 
 function checkServer(server: unknown, place: string): void {
-  const { command, args = [] } = members(server, place, ['command', 'args', 'env']);
-  if (typeof command !== 'string' || !Array.isArray(args)) throw new ConfigError(`${place} needs a command, and args as a list`);
+  const { command, args = [], env = {} } = members(server, place, ['command', 'args', 'env']);
+  const areTexts = (list: unknown): boolean => Array.isArray(list) && list.every((it) => typeof it === 'string');
+  if (typeof command !== 'string' || !areTexts(args)) throw new ConfigError(`${place} needs a command, and args as a list of texts`);
+  if (!areTexts(Object.values(members(env, `${place}.env`)))) throw new ConfigError(`${place}.env has texts`);
+}
+
+/** Host and port of `listen`. */
+export function listenOf(listen: unknown): { readonly host: string; readonly port: number } {
+  const [, host = '', port = ''] = /^(\[[0-9a-fA-F:]+\]|[^:\s/]+):(\d{1,5})$/.exec(typeof listen === 'string' ? listen : '') ?? [];
+  if (host === '' || Number(port) > 65_535) throw new ConfigError('sell.listen is a host and a port, such as "127.0.0.1:8403"');
+  return { host: host.replace(/^\[|\]$/g, ''), port: Number(port) };
+}
+
+/** A name that stands twice in one object of a JSON text, which is well-formed. */
+function duplicateIn(text: string): string | undefined {
+  const open: (Set<string> | undefined)[] = [];
+  for (const [token, key] of text.matchAll(/("(?:[^"\\]|\\.)*")\s*:|"(?:[^"\\]|\\.)*"|[{}[\]]/g)) {
+    if (token === '{') open.push(new Set());
+    else if (token === '[') open.push(undefined);
+    else if (token === '}' || token === ']') open.pop();
+    else if (key !== undefined) {
+      const [name, names] = [JSON.parse(key) as string, open.at(-1)];
+      if (names?.has(name)) return name;
+      names?.add(name);
+    }
+  }
+  return undefined;
 }
 
 function members(value: unknown, place: string, known?: readonly string[]): Record<string, unknown> {

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** `npx farebox-mcp [config.json]`: a server over stdio, for the host that starts it. */
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -11,6 +11,7 @@ import { AgentHarness, createLocalAgentClient, fareboxVersion } from 'farebox/ag
 import { fileStore } from 'farebox/file-store';
 
 import { ConfigError, folderOf, privateKey, readConfig, shown, type Config } from './config.js';
+import { take } from './lock.js';
 import { connect } from './others.js';
 import { paidTools } from './paid.js';
 import { createSellingServer, listenForGate } from './sell.js';
@@ -43,7 +44,7 @@ async function paying(config: Config & { readonly folder: string }, file: string
     ...(config.ask === 'never' ? {} : { confirm: askThrough(() => server) }),
   };
   const client = createLocalAgentClient({ ...options, sent: fileStore(folderOf(config, 'sent')) });
-  const harness = new AgentHarness({ client, ...(isAlone(config.folder) ? { store: fileStore(folderOf(config, 'prepared')) } : {}) });
+  const harness = new AgentHarness({ client, ...(take(join(folderOf(config, '.'), 'prepared.pid')) ? { store: fileStore(folderOf(config, 'prepared')) } : {}) });
   // What an earlier process was executing may be executed again, with the payment that it signed.
   await harness.restore();
   const others = config.servers === undefined ? undefined : paidTools(config.servers, () => options);
@@ -66,30 +67,6 @@ async function selling({ server: command, secretEnv = 'ORIGIN_SECRET', ...config
     void upstream.close();
   };
   return server;
-}
-
-/** Whether no other process keeps prepared requests in this folder; one that was killed does not count. */
-function isAlone(folder: string): boolean {
-  const lock = join(folderOf({ folder }, '.'), 'prepared.pid');
-  for (const _ of [1, 2]) {
-    try {
-      writeFileSync(lock, String(process.pid), { flag: 'wx', mode: 0o600 });
-      process.on('exit', () => rmSync(lock, { force: true }));
-      return true;
-    } catch {
-      if (isRunning(Number(readFileSync(lock, 'utf8')))) return false;
-      rmSync(lock, { force: true });
-    }
-  }
-  return false;
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return Number.isInteger(pid) && pid > 0 && process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
 
 process.on('SIGTERM', () => process.exit());

@@ -25,7 +25,11 @@ export function paidTools(servers: Readonly<Record<string, ServerConfig>>, optio
         // A server that does not answer takes away its own tools alone.
         const found = await within(clientOf(name).then(toolsOf), LIST_MS).catch(() => []);
         // Results that ask for a payment do not have the declared form.
-        return found.map(({ outputSchema: _, description = '', ...tool }) => ({ ...tool, name: `${name}__${tool.name}`, description: `${description}\n\nMay cost money: it is paid once, if the policy allows it and a person agrees.`.trim() }));
+        return found.filter((tool) => /^[\w.-]{1,100}$/.test(tool.name)).map(({ name: tool, description = '', inputSchema }) => ({
+          name: `${name}__${tool}`,
+          description: `The server ${name} says of it: ${told(description, MOST_TEXT) || 'nothing'}\n\nMay cost money: it is paid once, if the policy allows it and a person agrees.`,
+          inputSchema: schemaOf(inputSchema) as typeof inputSchema,
+        }));
       }));
       return lists.flat();
     },
@@ -56,6 +60,24 @@ export function paidTools(servers: Readonly<Record<string, ServerConfig>>, optio
       for (const client of clients.values()) await client.then((it) => it.close(), () => undefined);
     },
   };
+}
+
+/** Characters of a tool's description, of one in its schema, and of the schema. */
+const MOST_TEXT = 1_000;
+const MOST_FIELD = 400;
+const MOST_SCHEMA = 50_000;
+
+/** A text of another server on one line, without characters that hide or reorder others; what is cut is marked. */
+function told(text: unknown, most: number): string {
+  const visible = String(text).replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, ' ').replace(/\p{Cf}/gu, '').trim();
+  return visible.length > most ? `${visible.slice(0, most)}… (cut)` : visible;
+}
+
+/** A schema whose descriptions are bounded; one that is too large says nothing of the arguments. */
+function schemaOf(schema: unknown): unknown {
+  const texts = ['description', 'title', '$comment'];
+  const whole = JSON.stringify(schema, (name, value: unknown) => (texts.includes(name) && typeof value === 'string' ? told(value, MOST_FIELD) : value));
+  return whole.length > MOST_SCHEMA ? { type: 'object' } : JSON.parse(whole) as unknown;
 }
 
 /** Of a result of ours: the checked receipt. */

@@ -12,7 +12,7 @@ import { CallToolRequestSchema, ListToolsRequestSchema, type CallToolResult } fr
 import { decodeHeader, encodeHeader } from 'farebox';
 import { fareboxVersion } from 'farebox/agent';
 
-import { ConfigError, type SellConfig } from './config.js';
+import { ConfigError, listenOf, type SellConfig } from './config.js';
 import { toolsOf } from './others.js';
 
 /** Members of `_meta`. Spec: x402 v2, MCP transport. */
@@ -83,10 +83,10 @@ export async function listenForGate({ listen = '127.0.0.1:8403', priced }: Pick<
   const server = createServer((request, response) => {
     run(request, response, secret, priced, upstream).catch(() => { answer(response, 500, { error: 'the tool failed' }); });
   });
-  const [, host = '127.0.0.1', port = '0'] = /^(.*):(\d+)$/.exec(listen) ?? [];
+  const { host, port } = listenOf(listen);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(Number(port), host, resolve);
+    server.listen(port, host, resolve);
   });
   return server;
 }

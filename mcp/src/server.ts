@@ -52,12 +52,16 @@ export function askThrough(server: () => Server): Ask {
 /** How long a person may think, milliseconds: terms end sooner or later. */
 const ASK_MS = 240_000;
 
+/** Characters of path and query that a card has room for. */
+const MOST_PATH = 300;
+
 /** What a person is asked, in our words: of the seller there is nothing but addresses and numbers. */
 export function cardOf({ amountText, network, testNetwork, payTo, method, host, url }: Proposal): string {
-  const { pathname } = new URL(url);
+  const { pathname, search } = new URL(url);
+  const path = `${pathname}${search}`;
   return [
     `Pay ${amountText} once?`,
-    `For: ${method} ${host}${pathname.slice(0, 200)}`,
+    `For: ${method} ${host}${path.slice(0, MOST_PATH)}${path.length > MOST_PATH ? `… (the first ${MOST_PATH} of ${path.length} characters)` : ''}`,
     `Network: ${network}${testNetwork ? ', test money' : ''}`,
     `Pay to: ${payTo}`,
   ].join('\n');

@@ -129,6 +129,9 @@ test('a session key pays without the wallet, within its cap, its host and its ti
   const address = String(first['address']?.value) as `0x${string}`;
   assert.match(address, /^0x[0-9a-fA-F]{40}$/);
   assert.equal(first['export']?.code, 'InvalidAccessError');
+  const { later, ...renewed } = first['renewed']?.value as { later: number };
+  assert.ok(later >= 5_400, `${later} seconds`);
+  assert.deepEqual(renewed, { code: 'session_expired', isNext: [true, true, false] }, 'a key that was forgotten is not put back');
   await fund(address);
 
   const other = world.gate.url.replace('127.0.0.1', 'localhost');

@@ -107,3 +107,15 @@ test('a tool\'s name is one part of a URL, whatever it is', () => {
   }
   assert.equal(typeof mcpFetch, 'function');
 });
+
+test('a card marks what it cuts of a parameter, and what cannot be seen in it', () => {
+  const of = (name: string, value: unknown) => paymentCard({ headers: { 'payment-required': base64(JSON.stringify(terms())) } }, {}, { params: { [name]: value } })?.lines.filter(({ label }) => label === 'Parameter').map((line) => line.value);
+  const x = (count: number): string => 'x'.repeat(count);
+  for (const [name, value, shown] of [
+    ['city', x(200), `\`city\` = \`${x(200)}\``],
+    ['city', x(201), `\`city\` = \`${x(200)}\` (the first 200 of 201 characters)`],
+    ['city', '\u202e01', '`city` = `01` (and 1 that cannot be seen)'],
+    ['c\u200bi\u200bty', 'Paris', '`city` (and 2 that cannot be seen) = `Paris`'],
+    ['city', `${x(300)}\u200b`, `\`city\` = \`${x(200)}\` (the first 200 of 301 characters) (and 1 that cannot be seen)`],
+  ] as const) assert.deepEqual(of(name, value), [shown]);
+});

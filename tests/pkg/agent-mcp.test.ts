@@ -131,6 +131,9 @@ test('URLs of tools keep servers and tools apart', () => {
 test('arguments get the types that the tool declares, and what does not fit stays', () => {
   const schema = { properties: { n: { type: 'integer' }, x: { type: 'number' }, b: { type: 'boolean' }, l: { type: 'array' }, o: { type: 'object' }, s: { type: 'string' } } };
   assert.deepEqual(mcpArguments({ n: '3', x: '1.5', b: 'true', l: '[1]', o: '{"a":1}', s: '5', other: '1' }, schema), { n: 3, x: 1.5, b: true, l: [1], o: { a: 1 }, s: '5', other: '1' });
+  const large = { n: '9007199254740993', x: '12345678901234567890', s: '9007199254740993' };
+  assert.deepEqual(mcpArguments(large, schema), large, 'no other number than was given');
+  assert.deepEqual(mcpArguments({ n: 9007199254740993n, x: '9007199254740991' }, schema), { n: '9007199254740993', x: 9007199254740991 });
   assert.deepEqual(mcpArguments({ n: 'three', b: 'yes', s: 5 }, schema), { n: 'three', b: 'yes', s: '5' });
   assert.deepEqual(mcpArguments({ n: '3' }, undefined), { n: '3' });
 });

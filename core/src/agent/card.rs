@@ -11,6 +11,7 @@ use super::json::Json;
 use super::pool::{Choice, Kind, Pool, network_name};
 use super::ranking::{Ranking, Wallet};
 use super::text::bounded;
+use crate::client::error::visible;
 
 /// Maximum characters of a brand.
 const MAX_BRAND: usize = 60;
@@ -169,12 +170,28 @@ fn lines(choice: &Choice, params: &Json) -> Vec<(&'static str, String)> {
             lines.push(("Suggested prepaid balance", format!("`{}`", choice.words(deposit))));
         }
     }
-    let shown = |text: &str| bounded(text, MAX_PARAM).replace('`', "'");
     for (name, value) in params.members() {
         let value = value.text().map_or_else(|| value.to_string(), ToString::to_string);
-        lines.push(("Parameter", format!("`{}` = `{}`", shown(name), shown(&value))));
+        lines.push(("Parameter", format!("{} = {}", param(name), param(&value))));
     }
     lines
+}
+
+/// A name or value that will be sent, as far as a card has room, with a word on what it leaves out.
+fn param(text: &str) -> String {
+    let shown = format!("`{}`", bounded(text, MAX_PARAM).replace('`', "'"));
+    let all = text.chars().count();
+    let seen = visible(text).count();
+    let cut = if seen > MAX_PARAM {
+        format!(" (the first {MAX_PARAM} of {all} characters)")
+    } else {
+        String::new()
+    };
+    match all.saturating_sub(seen) {
+        0 => format!("{shown}{cut}"),
+        1 => format!("{shown}{cut} (and 1 that cannot be seen)"),
+        hidden => format!("{shown}{cut} (and {hidden} that cannot be seen)"),
+    }
 }
 
 /// The brand on one visible line, without marks of its own.

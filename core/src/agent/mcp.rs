@@ -151,6 +151,20 @@ pub fn meta(name: &str, value: &str) -> Option<(&'static str, Value)> {
     }
 }
 
+/// Whether a number is the one that the text says also where numbers are floats of 64 bits, as in
+/// JavaScript.
+fn is_exact(text: &str, read: &Value) -> bool {
+    match (read.as_i64(), read.as_u64()) {
+        (Some(whole), _) => whole.unsigned_abs() <= MAX_EXACT,
+        (None, Some(_)) => false,
+        (None, None) => text.chars().filter(char::is_ascii_digit).count() <= MAX_DIGITS,
+    }
+}
+
+/// The largest integer below which all are exact, and the digits of which that holds for others.
+const MAX_EXACT: u64 = 9_007_199_254_740_991;
+const MAX_DIGITS: usize = 15;
+
 /// Arguments in the types that a tool's `inputSchema` declares: texts that are numbers, truth values
 /// or JSON become those. What does not fit stays as it is, for the tool to refuse.
 ///
@@ -175,8 +189,8 @@ pub fn coerced(arguments: Value, schema: &Value) -> Value {
         };
         let read = json::parse(text.trim().as_bytes()).ok();
         let fits = |read: &Value| match declared {
-            Some("integer") => read.is_i64() || read.is_u64(),
-            Some("number") => read.is_number(),
+            Some("integer") => (read.is_i64() || read.is_u64()) && is_exact(text, read),
+            Some("number") => read.is_number() && is_exact(text, read),
             Some("boolean") => read.is_boolean(),
             Some("array") => read.is_array(),
             Some("object") => read.is_object(),

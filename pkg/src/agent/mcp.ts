@@ -92,9 +92,13 @@ export async function payMcpTool(call: McpCall, params: McpCallParams, options: 
   }
 }
 
-/** Arguments in the types that a tool's `inputSchema` declares: the text `3` becomes a number where one is declared. */
+/**
+ * Arguments in the types that a tool's `inputSchema` declares: the text `3` becomes a number where one is declared. A number that
+ * JavaScript cannot hold exactly stays text, for the tool to read or refuse.
+ */
 export function mcpArguments(given: Readonly<Record<string, unknown>>, inputSchema: unknown): Record<string, unknown> {
-  return JSON.parse(cards.mcpArguments(JSON.stringify(given), JSON.stringify(inputSchema ?? null))) as Record<string, unknown>;
+  const exact = JSON.stringify(given, (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value));
+  return JSON.parse(cards.mcpArguments(exact, JSON.stringify(inputSchema ?? null))) as Record<string, unknown>;
 }
 
 function answer(status: number, headers: Readonly<Record<string, string>>, body: string): Response {

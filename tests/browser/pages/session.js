@@ -18,6 +18,18 @@ await show('A session key', async (run) => {
     await run('report', () => buy(`${gate}/report`));
     if (asked.has('other')) await run('elsewhere', () => buy(`${asked.get('other')}/report`));
   }
+  await run('renewed', async () => {
+    const open = () => openSession({ name: 'renewed', policy: { perDay: '0.01' }, lifetimeSecs: 600 });
+    const one = await open();
+    const later = await one.renew(6000);
+    await (await open()).forget();
+    const next = await open();
+    // The key of `one` is gone: what it renews must not come back in the place of the next one.
+    const code = await one.renew(6000).then(() => 'renewed', (error) => error.code);
+    const last = await open();
+    await last.forget();
+    return { later: later.expires - one.expires, code, isNext: [last.address === next.address, last.expires === next.expires, next.address === one.address] };
+  });
   await run('export', async () => {
     const [{ name }] = (await indexedDB.databases()).filter(({ name }) => name === 'farebox-session-default');
     const database = await new Promise((resolve, reject) => {

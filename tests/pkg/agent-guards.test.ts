@@ -1,0 +1,61 @@
+// Each guard of the agent's TypeScript is needed: without it, the test that is named here fails. Those of the compiled part are in core/src/mutant.rs.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { describe, it } from 'node:test';
+
+/** A guard, what stands in its place, and the test that notices: its file and the beginning of its name. */
+type Guard = readonly [what: string, file: string, guard: string, broken: string, test: readonly [file: string, name: string]];
+
+const GUARDS: readonly Guard[] = [
+  ['a harness that is kept needs a client that is', 'agent/keeping.js', 'client.keepsPayments !== false', 'true', ['agent-open', 'prepared requests that are kept']],
+  ['an open payment of the harness is resumed', 'agent/harness.js', 'if (other !== undefined)', 'if (false)', ['agent-open', 'a control plane whose outcome is open']],
+  ['an open payment of another process is resumed', 'agent/harness.js', 'return openKey === undefined ? record', 'return true ? record', ['agent-open', 'a process that knows no prepared request']],
+  ['a prepared request is taken before it is executed', 'agent/harness.js', 'records.set(preparedId, begun);', '', ['agent-harness', 'two executions at once']],
+  ['the first key stays', 'agent/harness.js', 'going.attempted === true ? going.idempotencyKey : ', '', ['agent-harness', 'an answer that is lost']],
+  ['records without an outcome are not dropped', 'agent/records.js', 'isOpen(record) || ', '', ['agent-harness', 'prepared requests are bounded']],
+  ['a price that the receipt contradicts is told', 'agent/told.js', 'isOther || isMore', 'false', ['agent-harness', 'a receipt that surely names another price']],
+  ['without a key an open payment is resumed', 'agent/local.js', 'const open = await this.openPayment(', 'const open = undefined; await this.openPayment(', ['agent-open', 'without a key of the caller']],
+  ['executions at once share a flight', 'agent/local.js', 'this.#flights.set(key, { request, ends });', '', ['agent-local', 'two executions of one prepared request']],
+  ['the first payment under a key stands', 'agent/local.js', 'if (standing !== signed)', 'if (false)', ['agent-local', 'two processes that pay under one key']],
+  ['what was shown is what is paid', 'agent/local.js', 'if (isOther)', 'if (false)', ['agent-local', 'another payee than was shown']],
+  ['one key is one request', 'agent/local.js', 'known !== undefined && known.request !== asked', 'false', ['agent-local', 'one key is one request']],
+  ['a payment is written before it leaves', 'agent/local.js', 'const standing = await this.#journal.claim(key, signed);', 'const standing = signed;', ['agent-local', 'an answer that is lost is asked for']],
+  ['terms of another host are not taken', 'agent/local.js', 'if (challenge !== undefined)\n                paidUrl(request, response);', '', ['agent-local', 'terms that came from another host']],
+  ['an open payment ends', 'agent/local.js', '(sent.ends ?? Infinity)', 'Infinity', ['agent-open', 'a payment that the merchant goes on refusing']],
+  ['a cut answer is none that was delivered', 'agent/local.js', "end !== 'longer'", 'true', ['agent-bounds', 'a paid answer that is longer']],
+  ['a body has an end in time', 'beginning.js', 'isLate = true;', '', ['agent-bounds', 'reading ends at its bounds']],
+  ['a known payment is closed', 'agent/journal.js', 'return sent === undefined ? undefined : [key, sent, false];', 'return undefined;', ['agent-open', 'a process that knows no prepared request']],
+  ['a desk that was killed is gone on with', 'agent/desk.js', "'lose', owner, -1, ''", "'none', owner, -1, ''", ['agent-open', 'a desk that was killed while it paid goes on once restore']],
+  ['a desk takes over by itself', 'agent/desk.js', '+ LEASE_MS', '+ Infinity', ['agent-open', 'a desk that was killed while it paid goes on once two minutes']],
+  ['an open quote comes first', 'agent/desk.js', 'if (open !== undefined)', 'if (false)', ['agent-open', 'a person who confirms another quote']],
+  ['only a 402 asks for money', 'agent/detection.js', 'response.status !== 402', 'false', ['agent-client', 'an answer that is no 402']],
+  ['an open payment of fetch is resumed', 'fetch.js', 'if (left !== undefined)', 'if (false)', ['resume', 'a call that failed without an outcome']],
+  ['a payment of fetch is kept before it leaves', 'fetch.js', 'await kept?.sends(exchange, payment.url);', '', ['resume', 'kill -9 between']],
+  ['it is open until its answer was read', 'resume.js', 'return whenRead(response, () => this.#payments.close(row, receipt));', 'await this.#payments.close(row, receipt); return response;', ['resume', 'an answer that breaks off']],
+  ['calls at once are purchases of their own', 'resume.js', '&& !this.#mine.has(name)', '', ['resume', 'two calls at once']],
+  ['another request is not resumed', 'resume.js', 'name.startsWith(`${request} `)', "name.startsWith('fetch ')", ['resume', 'kill -9 between']],
+];
+
+async function withoutGuard([, file, guard, broken, [tests, name]]: Guard): Promise<string> {
+  const child = spawn(process.execPath, [
+    '--no-warnings', '--import', './scripts/typescript.mjs', '--import', './tests/pkg/mutant-loader.mjs', '--test-reporter=tap', '--test-timeout=20000',
+    `--test-name-pattern=^${name}`, `tests/pkg/${tests}.test.ts`,
+  ], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, FAREBOX_GUARD: JSON.stringify({ file, guard, broken }), NODE_TEST_CONTEXT: '' } });
+  let printed = '';
+  child.stdout.on('data', (part: Buffer) => { printed += part.toString(); });
+  await once(child, 'close');
+  return printed;
+}
+
+describe('guards', { concurrency: 3 }, () => {
+  for (const guard of GUARDS) {
+    const [what, file, , , [, name]] = guard;
+    it(`${what} (${file})`, async () => {
+      const printed = await withoutGuard(guard);
+      assert.ok(printed.split('\n').some((line) => line.startsWith('not ok') && line.includes(name)), printed.slice(-2_000));
+      assert.doesNotMatch(printed, /the guard does not stand there once/);
+    });
+  }
+});
