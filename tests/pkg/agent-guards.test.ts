@@ -30,12 +30,11 @@ const GUARDS: readonly Guard[] = [
   ['a desk that was killed is gone on with', 'agent/desk.js', "'lose', owner, -1, ''", "'none', owner, -1, ''", ['agent-open', 'a desk that was killed while it paid goes on once restore']],
   ['a desk takes over by itself', 'agent/desk.js', '+ LEASE_MS', '+ Infinity', ['agent-open', 'a desk that was killed while it paid goes on once two minutes']],
   ['an open quote comes first', 'agent/desk.js', 'if (open !== undefined)', 'if (false)', ['agent-open', 'a person who confirms another quote']],
-  ['only a 402 asks for money', 'agent/detection.js', 'response.status !== 402', 'false', ['agent-client', 'an answer that is no 402']],
   ['an open payment of fetch is resumed', 'fetch.js', 'if (left !== undefined)', 'if (false)', ['resume', 'a call that failed without an outcome']],
-  ['a payment of fetch is kept before it leaves', 'fetch.js', 'await kept?.sends(exchange, payment.url);', '', ['resume', 'kill -9 between']],
+  ['a payment of fetch is kept before it leaves', 'fetch.js', 'await kept?.sends(exchange, payment.url);', '', ['resume', 'a call that failed without an outcome']],
   ['it is open until its answer was read', 'resume.js', 'return whenRead(response, () => this.#payments.close(row, receipt));', 'await this.#payments.close(row, receipt); return response;', ['resume', 'an answer that breaks off']],
   ['calls at once are purchases of their own', 'resume.js', '&& !this.#mine.has(name)', '', ['resume', 'two calls at once']],
-  ['another request is not resumed', 'resume.js', 'name.startsWith(`${request} `)', "name.startsWith('fetch ')", ['resume', 'kill -9 between']],
+  ['another request is not resumed', 'resume.js', 'name.startsWith(`${request} `)', "name.startsWith('fetch ')", ['resume', 'two calls at once']],
 ];
 
 async function withoutGuard([, file, guard, broken, [tests, name]]: Guard): Promise<string> {

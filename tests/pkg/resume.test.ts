@@ -108,13 +108,23 @@ test('two calls at once in one process are two purchases, and an Idempotency-Key
   const { fetch, signer } = payer(store);
   const texts = await Promise.all([1, 2].map(async () => (await fetch(`${shop.url}/report`)).text()));
   assert.deepEqual([texts, signer.asked.length, new Set(payments()).size], [[GOODS, GOODS], 2, 2]);
+  const held: ServerResponse[] = [];
+  answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : void held.push(response));
+  const arrived = async (count: number): Promise<void> => { while (held.length < count) await new Promise((resolve) => { setTimeout(resolve, 5); }); };
+  const first = fetch(`${shop.url}/report`);
+  await arrived(1);
+  const second = fetch(`${shop.url}/report`);
+  await arrived(2);
+  for (const response of held) serve(response);
+  await Promise.all([first, second].map(async (response) => (await response).text()));
+  assert.deepEqual([signer.asked.length, new Set(payments()).size], [4, 4], 'the second began while the first was under way');
   answers = loses;
   await assert.rejects(fetch(`${shop.url}/report`, { headers: { 'idempotency-key': 'one' } }));
   answers = honest;
   await (await fetch(`${shop.url}/report`, { headers: { 'idempotency-key': 'two' } })).text();
-  assert.equal(signer.asked.length, 4);
+  assert.equal(signer.asked.length, 6);
   await (await fetch(`${shop.url}/report`, { headers: { 'idempotency-key': 'one' } })).text();
-  assert.deepEqual([signer.asked.length, (await sentPayments(store)).every(({ open: isOpen }) => !isOpen)], [4, true]);
+  assert.deepEqual([signer.asked.length, (await sentPayments(store)).every(({ open: isOpen }) => !isOpen)], [6, true]);
 });
 
 test('the receipt of a resumed payment is checked, and one that contradicts it ends it with an error', async () => {
