@@ -227,7 +227,7 @@ impl Treasury {
             let why = Unpayable::preflight("The terms cannot be read again.");
             return self.release(books, attempt, decision, why, scene);
         };
-        let available = balance.and_then(|reply| balance_in(reply));
+        let available = balance.and_then(balance_in);
         let required = prepared.authorization.value;
         if let Some(available) = available
             && available < required

@@ -17,6 +17,7 @@ pub use self::wallets::{Key, Wallet};
 use crate::chain::ChainId;
 use crate::config::{ConfigError, Reader};
 use crate::evm::account::Account;
+use crate::hash;
 use crate::http::url::BaseUrl;
 use crate::secret::{Secret, ct_eq};
 
@@ -119,7 +120,7 @@ fn read(reader: &mut Reader) -> Option<Treasury> {
     let facilitator = url(reader, "FACILITATOR_URL");
     let webhook = url(reader, "WEBHOOK_URL");
     Some(Treasury {
-        signer: super::signing::signer(secret?.expose().as_bytes()),
+        signer: signer(secret?.expose().as_bytes()),
         operator: operator?,
         organizations,
         wallets,
@@ -133,6 +134,13 @@ fn read(reader: &mut Reader) -> Option<Treasury> {
         facilitator,
         webhook,
     })
+}
+
+/// The account that signs receipts, of the treasury's secret.
+fn signer(secret: &[u8]) -> Option<Account> {
+    let candidates = (0_u8..4)
+        .map(|turn| Secret::new(hash::mac(secret, &[b"farebox treasury receipts", &[turn]])));
+    Account::from_candidates(candidates)
 }
 
 /// `RPC_URL`: one URL, or an object of URLs by network.

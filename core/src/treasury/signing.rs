@@ -13,8 +13,6 @@ use super::Treasury;
 use super::message::Reply;
 use crate::encoding::{base64, jcs, json};
 use crate::evm::account::Account;
-use crate::hash;
-use crate::secret::Secret;
 
 /// The header with the signature.
 pub const HEADER: &str = "farebox-receipt-signature";
@@ -60,13 +58,6 @@ impl Treasury {
         });
         json!({"keys": keys.into_iter().collect::<alloc::vec::Vec<_>>()}).to_string()
     }
-}
-
-/// The account that signs receipts, of the treasury's secret.
-pub(super) fn signer(secret: &[u8]) -> Option<Account> {
-    let candidates = (0_u8..4)
-        .map(|turn| Secret::new(hash::mac(secret, &[b"farebox treasury receipts", &[turn]])));
-    Account::from_candidates(candidates)
 }
 
 fn kid(account: &Account) -> String {

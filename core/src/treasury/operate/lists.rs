@@ -89,7 +89,7 @@ impl Treasury {
         };
         let Some(page) = page(listing) else { return Ok(told(invalid_query())) };
         let rows = books.decisions(&page)?;
-        let mut text = if is_csv { COLUMNS.join(",") + "\r\n" } else { String::new() };
+        let mut text = if is_csv { format!("{}\r\n", COLUMNS.join(",")) } else { String::new() };
         for row in &rows {
             let attempt = books.attempt(&row.attempt)?;
             let mut line = decision(row);
