@@ -34,6 +34,12 @@ describe('a merchant', { concurrency: true }, () => {
     assert.deepEqual([seen.payments, seen.bytes, seen.moved], [1, 1, 1]);
   });
 
+  test('that cuts its answer leaves the outcome open', async () => {
+    const { told, seen } = await bought('/cut/body');
+    assert.deepEqual([told.kind, told.reasonCode], ['execution_inconclusive', 'merchant_transport_lost']);
+    assert.deepEqual([seen.payments, seen.bytes, seen.moved], [1, 1, 1]);
+  });
+
   test('that loses its answer once gets the same bytes again', async () => {
     const { told, seen } = await bought('/lost/once?times=1');
     assert.equal(told.kind, 'success', told.reason);
