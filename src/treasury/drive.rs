@@ -31,14 +31,7 @@ pub(super) async fn answer(
     };
     let command = match wanted {
         Wanted::Now(command) => command,
-        Wanted::Body(make) => match {
-            #[cfg(feature = "panic-drill")]
-            crate::platform::calls::log(&format!(
-                "drill: waits {}",
-                head.headers.get("x-waits").unwrap_or_default()
-            ));
-            calls::body_of(&request).await
-        } {
+        Wanted::Body(make) => match body_of(&head, &request).await {
             Ok(body) => make(body),
             Err(unusable) => return unusable_body(&head, &unusable),
         },
@@ -52,6 +45,16 @@ pub(super) async fn answer(
             refusal::agent(Code::LedgerUnavailable, 503)
         }
     })
+}
+
+#[cfg_attr(not(feature = "panic-drill"), expect(unused_variables, reason = "drills read it"))]
+async fn body_of(head: &RequestHead, request: &JsValue) -> Result<String, Unusable> {
+    #[cfg(feature = "panic-drill")]
+    crate::platform::calls::log(&format!(
+        "drill: waits {}",
+        head.headers.get("x-waits").unwrap_or_default()
+    ));
+    calls::body_of(request).await
 }
 
 fn unusable_body(head: &RequestHead, unusable: &Unusable) -> Reply {

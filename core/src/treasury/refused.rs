@@ -56,6 +56,13 @@ pub fn conflict() -> Reply {
     said(409, message, "idempotency_key_conflict")
 }
 
+/// For a challenge whose nonce another decision has signed.
+#[must_use]
+pub fn used_challenge() -> Reply {
+    let message = "This challenge was paid under another decision; nothing was paid for this one. Ask the merchant for a new challenge.";
+    said(409, message, "challenge_already_used")
+}
+
 /// For a body that does not match the schema: what is wrong with it as a whole, and under which
 /// member.
 #[must_use]

@@ -3,8 +3,8 @@
 use farebox_core::treasury::Treasury;
 use farebox_core::treasury::books::{Books, Change, Page};
 use farebox_core::treasury::row::{
-    AgentRow, AttemptRow, BudgetRow, DecisionRow, LogRow, Parcel, PolicyRow, ReviewRow, Scope,
-    TokenRow,
+    AgentRow, AttemptRow, BudgetRow, DecisionRow, LogRow, Money, Parcel, PolicyRow, ReviewRow,
+    Scope, TokenRow,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -40,9 +40,12 @@ impl Rows<'_> {
             Change::Decision(row) => self.put_decision(row),
             Change::Begin(row, parcel) => self.begin(row, parcel),
             Change::Attempt(row) => {
-                let query = "UPDATE attempts SET money = ?, due = ?, row = ? WHERE id = ?";
+                let query = "UPDATE attempts SET money = ?, due = ?, row = ?, payment = iif(?, NULL, payment) WHERE id = ?";
                 let id = row.id.as_str().into();
-                self.run(query, vec![word(&row.money), maybe(row.due), json(row), id])
+                // What was never signed may be signed by another attempt.
+                let is_free = row.money == Money::Void && row.header.is_none();
+                let free = SqlValue::Integer(is_free.into());
+                self.run(query, vec![word(&row.money), maybe(row.due), json(row), free, id])
             }
             Change::Budget(row) => {
                 let query = "INSERT OR REPLACE INTO budgets VALUES (?, ?)";
@@ -87,7 +90,8 @@ impl Rows<'_> {
     fn begin(&self, row: &AttemptRow, parcel: &Parcel) -> Result<()> {
         let written = serde_json::to_string(parcel).unwrap_or_default();
         let parcel = long::put(self.0, &row.id, &written)?;
-        let query = "INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+        let query = "INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        let payment = [&row.network, &row.contract, &row.from, &row.nonce].map(String::as_str);
         let values = vec![
             row.id.as_str().into(),
             row.agent.as_str().into(),
@@ -97,6 +101,7 @@ impl Rows<'_> {
             whole(row.counted),
             json(row),
             parcel,
+            payment.join(" ").to_lowercase().into(),
         ];
         self.run(query, values)
     }
@@ -262,6 +267,12 @@ impl Books for Rows<'_> {
         let query = "SELECT value FROM meta WHERE name = 'seed'";
         Ok(text(first(self.0, query, vec![])?.as_ref()))
     }
+}
+
+/// Whether a write failed because another attempt has the same nonce.
+pub(super) fn is_second_payment(error: &JsValue) -> bool {
+    let text = js_sys::Error::from(error.clone()).message();
+    String::from(text).contains("attempts.payment")
 }
 
 /// A time after all rows, and still exact.

@@ -38,6 +38,12 @@ const MIGRATIONS: &[&[&str]] = &[&[
     // What is longer than a value may be.
     "CREATE TABLE parts (
         owner TEXT NOT NULL, number INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (owner, number)) WITHOUT ROWID",
+], &[
+    // A nonce pays once: what a second attempt under it would count, the chain never shows. Of attempts from before, one keeps it.
+    "ALTER TABLE attempts ADD COLUMN payment TEXT",
+    "CREATE UNIQUE INDEX attempts_payment ON attempts (payment) WHERE payment IS NOT NULL",
+    "UPDATE OR IGNORE attempts SET payment = lower(json_extract(row, '$.network') || ' ' || json_extract(row, '$.contract')
+        || ' ' || json_extract(row, '$.from') || ' ' || json_extract(row, '$.nonce'))",
 ]];
 
 /// Brings the tables to this version.

@@ -4,12 +4,12 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use farebox_core::treasury::message::{Envelope, VERSION};
-use farebox_core::treasury::{RANDOM_BYTES, Scene, Treasury};
+use farebox_core::treasury::message::{Answer, Envelope, VERSION};
+use farebox_core::treasury::{RANDOM_BYTES, Scene, Treasury, refused};
 use wasm_bindgen::prelude::*;
 use worker::worker_sys::DurableObjectState;
 
-use super::books::Rows;
+use super::books::{Rows, is_second_payment};
 use super::schema;
 use crate::platform::now;
 use crate::platform::sql::{Result, Sql, wake_at};
@@ -49,14 +49,20 @@ impl TreasuryObject {
             .ok()
             .filter(|envelope: &Envelope| envelope.v == VERSION)
             .ok_or_else(|| JsValue::from_str("a message of another version"))?;
-        let answer = self.block(Some(organization), |desk| {
+        let said = self.block(Some(organization), |desk| {
             let decided = desk.treasury.apply(&desk.rows, envelope.command, desk.scene)?;
             desk.rows.write(&desk.treasury, &decided.changes, desk.scene.now.secs())?;
             #[cfg(feature = "panic-drill")]
             assert!(!message.contains("drill-late"), "drill");
-            serde_json::to_string(&decided.answer)
-                .map_err(|error| JsValue::from_str(&error.to_string()))
-        })?;
+            written(&decided.answer)
+        });
+        let answer = match said {
+            // Nothing of it was written, and nothing signed leaves.
+            Err(error) if is_second_payment(&error) => {
+                written(&Answer::Reply(refused::used_challenge()))?
+            }
+            said => said?,
+        };
         let alarm = self.next_alarm()?.map(|at| at.saturating_mul(1000) as f64);
         Ok(answered_with(&answer, alarm))
     }
@@ -160,6 +166,10 @@ impl TreasuryObject {
         }
         set
     }
+}
+
+fn written(answer: &Answer) -> Result<String> {
+    serde_json::to_string(answer).map_err(|error| JsValue::from_str(&error.to_string()))
 }
 
 /// What a block works with.

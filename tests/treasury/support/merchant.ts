@@ -2,6 +2,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
+import { requestText } from '../../support/mpp-wire.ts';
+
 export type Paid = { readonly method: string; readonly path: string; readonly payment: string; readonly headers: IncomingMessage['headers']; readonly body: string };
 /** What is done with the n-th payment (from 0) of a path. */
 export type Script = (turn: number, response: ServerResponse, paid: Paid) => void;
@@ -52,6 +54,19 @@ export class Merchant {
     });
   }
 
+  /** A decision request for a path with an MPP challenge of this id. */
+  charge(path: string, id: string, key?: string): string {
+    const request = { amount: '10000', currency: '0x036CbD53842c5426634e7929541eC2318f3dCF7e', recipient: '0x70997970C51812dc3A010C7d01b50e0d17dc79C8', methodDetails: { chainId: 84532, decimals: 6, credentialTypes: ['authorization'] } };
+    const expires = new Date(Date.now() + 600_000).toISOString();
+    const challenge = `Payment id="${id}", realm="${new URL(this.url).host}", method="evm", intent="charge", request="${requestText(request)}", expires="${expires}"`;
+    return JSON.stringify({
+      context: { organization: 'acme', agent: 'buyer' },
+      request: { url: `${this.url}${path}`, method: 'GET' },
+      challenge: { protocol: 'x402', headers: { 'www-authenticate': challenge } },
+      ...(key === undefined ? {} : { idempotencyKey: key }),
+    });
+  }
+
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let body = '';
     for await (const piece of request) body += String(piece);
@@ -60,7 +75,7 @@ export class Merchant {
       response.writeHead(this.keys ? 200 : 404, { 'content-type': 'application/json' }).end('{"keys":[]}');
       return;
     }
-    const payment = request.headers['payment-signature'];
+    const payment = request.headers['payment-signature'] ?? request.headers.authorization;
     if (typeof payment !== 'string') {
       response.writeHead(402).end('{}');
       return;
