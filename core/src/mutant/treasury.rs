@@ -69,6 +69,12 @@ macro_rules! treasury {
             OneBlockConfirms,
             /// An authorization that is unused so far never moves money.
             UnusedIsVoid,
+            /// Another spelling of a host or port is another origin.
+            AnySpellingIsPaid,
+            /// A GET request with a body is paid, although it cannot be sent.
+            BodiesAreSentAnyway,
+            /// What the alarm could not send again was never sent.
+            RepeatsWereNeverSent,
         }
     };
 }

@@ -274,22 +274,22 @@ impl Treasury {
         Ok(Decided { answer: Answer::Reply(reply), changes })
     }
 
-    /// Gives up a payment that was interrupted before it was signed.
+    /// Gives up a payment that was interrupted before any of it was sent.
     pub(super) fn interrupted<B: Books>(
         &self,
         books: &B,
         attempt: AttemptRow,
-        mut decision: DecisionRow,
+        decision: &mut DecisionRow,
         now: UnixTime,
     ) -> Result<Vec<Change>, B::Error> {
         let mut said =
             DecisionAnswer::new("execution_failed", "merchant_execution_failed", NOT_SENT);
         said.merchant = Some(merchant(503, Vec::new(), ""));
         said.evidence = Some(json!({"sent": false}));
-        said.write(&mut decision, now.secs());
+        said.write(decision, now.secs());
         (decision.stage, decision.open) = (Stage::Final, false);
         let mut changes = self.void(books, attempt, now)?;
-        changes.push(Change::Decision(Box::new(decision)));
+        changes.push(Change::Decision(Box::new(decision.clone())));
         Ok(changes)
     }
 
@@ -398,17 +398,26 @@ impl Treasury {
         Decided { answer: Answer::Reply(reply), changes }
     }
 
-    /// Takes that no answer came.
+    /// Takes that no answer came. What never left moves no money; what the alarm sends was perhaps
+    /// sent before.
     pub(super) fn lost<B: Books>(
         &self,
         books: &B,
         (id, fence): (&str, u64),
+        sent: bool,
         scene: Scene<'_>,
     ) -> Result<Decided, B::Error> {
-        Ok(match self.held(books, id, fence, Money::Signed)? {
-            Ok(held) => self.conclude(held, Outcome::lost(), None, scene),
-            Err(decided) => decided,
-        })
+        let held = match self.held(books, id, fence, Money::Signed)? {
+            Ok(held) => held,
+            Err(decided) => return Ok(decided),
+        };
+        let is_repeat = held.attempt.resends > 0 && !planted(Mutant::RepeatsWereNeverSent);
+        if sent || is_repeat {
+            return Ok(self.conclude(held, Outcome::lost(), None, scene));
+        }
+        let Held { attempt, mut decision } = held;
+        let changes = self.interrupted(books, attempt, &mut decision, scene.now)?;
+        Ok(Decided { answer: Answer::Reply(self.reply(&decision)), changes })
     }
 }
 

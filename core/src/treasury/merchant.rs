@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::net::Ipv6Addr;
 
 use super::message::MerchantAnswer;
 use crate::http::UrlPieces;
@@ -22,13 +23,14 @@ pub enum Locality {
 pub const TRUNCATED: &str = "x-farebox-truncated";
 
 /// Scheme, host and port of a merchant's URL, lower case and without the scheme's own port; `None`
-/// if nothing may be sent there.
+/// if nothing may be sent there, or if another spelling names the same host and port.
 ///
 /// # Examples
 /// ```
 /// use farebox_core::treasury::merchant::{Locality::Public, origin};
 /// assert_eq!(origin("https://API.example.com:443/x?y", Public).as_deref(), Some("https://api.example.com"));
 /// assert_eq!(origin("https://10.0.0.1/", Public), None);
+/// assert_eq!(origin("https://api.example.com:0443/", Public), None);
 /// assert_eq!(origin("https://me@api.example.com/", Public), None);
 /// ```
 #[must_use]
@@ -43,8 +45,11 @@ pub fn origin(url: &str, locality: Locality) -> Option<String> {
         return None;
     }
     let reach = Reach::of(&authority)?;
+    if !is_canonical(&authority) && !planted(Mutant::AnySpellingIsPaid) {
+        return None;
+    }
     let may = match (scheme.as_str(), reach, locality) {
-        ("https", Reach::Public, _) => !is_tunnel(&authority),
+        ("https", Reach::Public, _) => !address(&authority).is_some_and(is_tunnel),
         ("http" | "https", Reach::Loopback, Locality::Local) => true,
         _ => planted(Mutant::AnyHostIsPaid),
     };
@@ -52,9 +57,26 @@ pub fn origin(url: &str, locality: Locality) -> Option<String> {
     may.then(|| format!("{scheme}://{}", authority.strip_suffix(own).unwrap_or(&authority)))
 }
 
-/// Whether it is an IPv6 address that contains an IPv4 one, which is not checked: 6to4 and Teredo.
-fn is_tunnel(authority: &str) -> bool {
-    ["[2002:", "[2001:0:", "[2001::", "[2001:0000:"].iter().any(|it| authority.starts_with(it))
+/// The IPv6 address of an authority, if that is its host.
+fn address(authority: &str) -> Option<Ipv6Addr> {
+    authority.strip_prefix('[')?.split_once(']')?.0.parse().ok()
+}
+
+/// Whether host and port are spelled as the platform would spell them: rules compare text.
+fn is_canonical(authority: &str) -> bool {
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let is_port = port.is_none_or(|port| port.starts_with(|first| matches!(first, '1'..='9')));
+    let is_host =
+        !host.starts_with('[') || address(host).is_some_and(|it| format!("[{it}]") == host);
+    is_port && is_host
+}
+
+/// Whether an IPv6 address contains an IPv4 one, which is not checked: 6to4 and Teredo.
+fn is_tunnel(address: Ipv6Addr) -> bool {
+    matches!(address.segments(), [0x2002, ..] | [0x2001, 0, ..])
 }
 
 /// The header fields of an agent that are sent to a merchant.

@@ -124,7 +124,9 @@ impl Treasury {
             Command::Answered { attempt, fence, answer, sent } => {
                 self.answered(books, (&attempt, fence), &answer, sent, scene)
             }
-            Command::Lost { attempt, fence, sent: _ } => self.lost(books, (&attempt, fence), scene),
+            Command::Lost { attempt, fence, sent } => {
+                self.lost(books, (&attempt, fence), sent, scene)
+            }
             Command::Operate(operation) => self.operate(books, operation, scene),
         }
     }

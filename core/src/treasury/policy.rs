@@ -13,6 +13,7 @@ use alloc::vec::Vec;
 use serde_json::{Map, Value};
 
 use super::budget::Window;
+use super::merchant::{Locality, origin};
 use super::money::is_dollar;
 use crate::amount::Amount;
 use crate::chain::ChainId;
@@ -200,26 +201,22 @@ pub fn client_policy(mpp: Option<&Value>) -> Option<ClientPolicy> {
 
 const ORIGINS: &str = "must list origins, such as \"https://api.example.com\", \"https://*.example.com\" or \"*\": no path, no user";
 
+/// Reads a pattern: what no URL that is paid can match is none.
 fn pattern(text: &str) -> Option<Pattern> {
     if text == "*" {
         return Some(Pattern::All);
     }
     let lower = text.to_ascii_lowercase();
     let (scheme, rest) = lower.split_once("://")?;
-    if rest.contains(['/', '?', '#', '@', ' ', '\\']) || !matches!(scheme, "https" | "http") {
+    if rest.contains(['/', '?', '#']) {
         return None;
     }
-    let own = if scheme == "https" { ":443" } else { ":80" };
-    let rest = rest.strip_suffix(own).unwrap_or(rest);
-    match rest.strip_prefix("*.") {
-        Some(domain) if domain.contains('.') && !domain.contains('*') => {
-            Some(Pattern::Below(format!("{scheme}://"), format!(".{domain}")))
-        }
-        None if !rest.is_empty() && !rest.contains('*') => {
-            Some(Pattern::One(format!("{scheme}://{rest}")))
-        }
-        Some(_) | None => None,
-    }
+    let Some(domain) = rest.strip_prefix("*.").filter(|domain| domain.contains('.')) else {
+        return origin(&lower, Locality::Local).map(Pattern::One);
+    };
+    let below = origin(&format!("{scheme}://a.{domain}"), Locality::Local)?;
+    let domain = below.strip_prefix(scheme)?.strip_prefix("://a")?;
+    Some(Pattern::Below(format!("{scheme}://"), domain.to_string()))
 }
 
 impl Pattern {

@@ -52,7 +52,7 @@ impl Treasury {
         let (mut jobs, mut changes) = (Vec::new(), Vec::new());
         let mut gave_back = false;
         for mut attempt in books.due(scene.now.secs(), MAX_JOBS)? {
-            let Some(decision) = books.decision(&attempt.decision)? else {
+            let Some(mut decision) = books.decision(&attempt.decision)? else {
                 (attempt.due, attempt.why) = (None, Some("no_decision".to_string()));
                 changes.push(Change::Attempt(Box::new(attempt)));
                 continue;
@@ -61,7 +61,7 @@ impl Treasury {
                 // One at a time: each gives back to the same budgets.
                 (Money::Reserved, _) if gave_back => {}
                 (Money::Reserved, _) => {
-                    changes.extend(self.interrupted(books, attempt, decision, scene.now)?);
+                    changes.extend(self.interrupted(books, attempt, &mut decision, scene.now)?);
                     gave_back = true;
                 }
                 (Money::Signed, Stage::Executing) => {

@@ -10,9 +10,12 @@ use super::refused;
 use super::token::is_name;
 use crate::agent::candidate::sha256;
 use crate::hash;
+use crate::mutant::{Mutant, planted};
 
 /// Maximum size of the body, bytes.
 pub const MAX_BYTES: usize = 1024 * 1024;
+/// Maximum number of header fields, of the request and of the challenge each.
+const MAX_FIELDS: usize = 128;
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 
 /// A request to pay for a request.
@@ -101,6 +104,13 @@ impl PaymentRequest {
         };
         let request = request.unwrap_or_default();
         let body = text(&request, "body");
+        let is_bare = matches!(method.as_str(), "GET" | "HEAD");
+        // The platform sends none of them, so that it would be signed and never sent.
+        let body = body.filter(|body| !is_bare || !body.is_empty());
+        if is_bare && body.is_some() && !planted(Mutant::BodiesAreSentAnyway) {
+            let message = "A GET or HEAD request has no body";
+            return Err(refused::invalid(&[], &[("request", message)]));
+        }
         let written = text(&request, "bodyHash");
         let hash = sha256(body.as_deref().unwrap_or_default());
         if written.is_some_and(|written| !written.eq_ignore_ascii_case(&hash)) {
@@ -237,6 +247,9 @@ impl<'a> Issues<'a> {
         let mut fields = Vec::new();
         match object.and_then(|object| object.get("headers")) {
             None => {}
+            Some(Value::Object(headers)) if headers.len() > MAX_FIELDS => {
+                self.add(field, "Too many headers");
+            }
             Some(Value::Object(headers)) => {
                 for (name, value) in headers {
                     match value {

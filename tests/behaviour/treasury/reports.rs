@@ -163,7 +163,7 @@ pub fn what_was_never_signed_is_void_after_a_crash() {
 fn abandoned(method: &str) -> (World, Vec<Job>) {
     let mut world = World::with_node();
     let mut body = request("10000");
-    body["request"]["method"] = json!(method);
+    (body["request"]["method"], body["request"]["body"]) = (json!(method), json!(""));
     let mut entry = super::world::accept("10000");
     entry["maxTimeoutSeconds"] = json!(300);
     body["challenge"]["headers"]["payment-required"] = json!(super::world::terms(&[entry]));
@@ -196,6 +196,23 @@ pub fn the_refusal_of_a_repeat_says_nothing_of_the_payment() {
     let [Job::Send(order, _)] = jobs.as_slice() else { panic!("{jobs:?}") };
     let told = world.answered(order, plain(409, "used"));
     assert_eq!(told.outcome(), ("inconclusive", "merchant_transport_lost"));
+}
+
+#[test]
+pub fn what_was_never_sent_is_void_at_once_unless_it_is_a_repeat() {
+    let (mut world, order) = paying();
+    let (attempt, fence) = report(&order);
+    let told = world.reply(Command::Lost { attempt, fence, sent: false });
+    assert_eq!(told.outcome(), ("execution_failed", "merchant_execution_failed"));
+    assert_eq!(told.body["evidence"], json!({"sent": false}));
+    assert_eq!((money(&world), spent(&mut world).as_str()), (Money::Void, "0"));
+    assert_eq!(world.reply(lost(&order)).text, told.text);
+    let (mut world, jobs) = abandoned("GET");
+    let [Job::Send(order, _)] = jobs.as_slice() else { panic!("{jobs:?}") };
+    let (attempt, fence) = report(order);
+    let told = world.reply(Command::Lost { attempt, fence, sent: false });
+    assert_eq!(told.outcome(), ("inconclusive", "merchant_transport_lost"));
+    assert_eq!((money(&world), spent(&mut world).as_str()), (Money::Signed, "0.01"));
 }
 
 #[test]

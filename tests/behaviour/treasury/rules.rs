@@ -2,6 +2,7 @@
 
 use farebox_core::treasury::merchant::{Locality, origin, sent};
 use farebox_core::treasury::message::Answer;
+use farebox_core::treasury::policy::Rules;
 use serde_json::{Value, json};
 
 use super::world::{
@@ -25,7 +26,7 @@ pub fn an_organization_pays_only_whom_it_allows() {
     assert_eq!(denial(json!({})), not_allowed);
     assert_eq!(denial(json!({"allowedOrigins": []})), not_allowed);
     assert_eq!(denial(json!({"allowedOrigins": ["https://other.example.com"]})), not_allowed);
-    assert_eq!(denial(json!({"allowedOrigins": ["http://merchant.example.com"]})), not_allowed);
+    assert_eq!(denial(json!({"allowedOrigins": ["http://127.0.0.1:4021"]})), not_allowed);
     let mut world = World::under(json!({"allowedOrigins": ["https://*.example.com"]}));
     assert!(matches!(world.ask(BUYER_KEY, &request("1000000")), Answer::Send(_)));
 }
@@ -166,6 +167,108 @@ pub fn what_is_the_agents_own_stays_with_it() {
     assert_eq!(kept, ["accept", "x-topic"]);
     let split = [("x-a".to_owned(), "1\r\ncookie: 2".to_owned())];
     assert_eq!(sent(&split), []);
+}
+
+#[test]
+pub fn a_host_and_port_have_one_spelling() {
+    for url in [
+        "https://bad.example.com:0443/x",
+        "https://bad.example.com:00443/x",
+        "https://bad.example.com:+443/x",
+        "https://bad.example.com:+8443/x",
+        "https://bad.example.com:08443/x",
+        "https://[2606:4700:0::1]/",
+        "https://[2606:4700:0:0:0:0:0:1]/",
+        "https://[2606:4700::0001]/",
+        "https://[2606:4700::1]:0443/",
+        "https://[2606:4700::0.0.0.1]/",
+        "https://[2001:00::1]/",
+        "https://[2001:000:4136::1]/",
+        "https://[2001:0:4136::1]/",
+        "https://[2001::1]/",
+        "https://[2002:7f00:1::1]/",
+    ] {
+        assert_eq!(origin(url, Locality::Public), None, "{url}");
+    }
+    for (url, canonical) in [
+        ("https://[2606:4700::1]:443/", "https://[2606:4700::1]"),
+        ("https://[2606:4700::A]:8443/", "https://[2606:4700::a]:8443"),
+        ("https://a.example:80/", "https://a.example:80"),
+    ] {
+        assert_eq!(origin(url, Locality::Public).as_deref(), Some(canonical));
+        assert_eq!(origin(canonical, Locality::Public).as_deref(), Some(canonical));
+    }
+    assert_eq!(origin("http://127.0.0.1:04021/x", Locality::Local), None);
+    let policy = json!({"allowedOrigins": ["*"], "deniedOrigins": ["https://bad.example.com"]});
+    let mut world = World::under(policy);
+    let mut body = request("1");
+    body["request"]["url"] = json!("https://bad.example.com:0443/x");
+    assert_eq!(world.told(&body).outcome(), ("deny", "policy_denied"));
+}
+
+#[test]
+pub fn rules_name_only_origins_that_a_payment_can_have() {
+    let is_read =
+        |origin: &str| Rules::from_json(&json!({"deniedOrigins": [origin]}).to_string()).is_ok();
+    for good in [
+        "*",
+        "https://a.example",
+        "HTTPS://A.example:443",
+        "https://*.a.example",
+        "https://*.a.example:8443",
+        "https://[2606:4700::1]",
+        "http://127.0.0.1:4021",
+    ] {
+        assert!(is_read(good), "{good}");
+    }
+    for bad in [
+        "https://bad.example.com:0443",
+        "https://bad.example.com:+443",
+        "https://a.b.",
+        "https://*.a.b.",
+        "https://*.a.example:0443",
+        "https://*.0.0.1",
+        "https://*.*.example",
+        "https://[2606:4700:0::1]",
+        "http://merchant.example.com",
+        "https://10.0.0.1",
+        "https://intranet",
+        "https://a.example/",
+        "https://me@a.example",
+        "https://*.com",
+        "ftp://a.example",
+        "https://",
+    ] {
+        assert!(!is_read(bad), "{bad}");
+    }
+}
+
+#[test]
+pub fn a_request_that_cannot_be_sent_is_not_signed() {
+    let mut world = World::new();
+    for method in ["GET", "HEAD"] {
+        let mut body = request("1");
+        body["request"]["method"] = json!(method);
+        let told = world.told(&body);
+        assert_eq!(
+            told.body["issues"]["fieldErrors"],
+            json!({"request": ["A GET or HEAD request has no body"]})
+        );
+        assert_eq!(told.status, 400);
+        assert!(world.rows.decisions.is_empty());
+        body["request"]["body"] = json!("");
+        let order = world.order(&body);
+        assert_eq!((order.method.as_str(), order.body), (method, None));
+        world.rows.decisions.clear();
+    }
+    for place in ["request", "challenge"] {
+        let mut body = request("1");
+        for number in 0..129 {
+            body[place]["headers"][format!("x-{number}")] = json!("1");
+        }
+        let told = world.told(&body);
+        assert_eq!(told.body["issues"]["fieldErrors"], json!({place: ["Too many headers"]}));
+    }
 }
 
 /// What a request with these ways to pay leads to.
