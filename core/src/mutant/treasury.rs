@@ -73,6 +73,18 @@ macro_rules! treasury {
             AnySpellingIsPaid,
             /// A GET request with a body is paid, although it cannot be sent.
             BodiesAreSentAnyway,
+            /// An agent that is disabled keeps its tokens and keys.
+            DisabledKeepTokens,
+            /// Tokens are never deleted.
+            TokensPileUp,
+            /// The transaction that a merchant named is kept although it never came.
+            ClaimsAreKept,
+            /// An approval covers other header fields and a longer validity.
+            ApprovalsCoverAnything,
+            /// An approval outlives the refusal of its payment.
+            ApprovalsOutlive,
+            /// An agent may have any number of open reviews.
+            ReviewsPileUp,
             /// What the alarm could not send again was never sent.
             RepeatsWereNeverSent,
         }

@@ -14,6 +14,9 @@ use super::{Decided, Scene, Treasury, refused, version};
 use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 
+/// Maximum runtime tokens of one bootstrap key.
+const MAX_LIVE: usize = 64;
+
 impl Treasury {
     /// The token of a caller, if it is of this kind and counts now; otherwise the answer.
     pub(super) fn caller<B: Books>(
@@ -61,6 +64,7 @@ impl Treasury {
             Ok(parent) => parent,
             Err(reply) => return Ok(Decided::told(Answer::Reply(reply))),
         };
+        let mut changes = self.outdated(books, &parent, scene)?;
         let fresh = Fresh::of(scene.random);
         let token = Token::new(TokenKind::Runtime, scene.organization, &fresh.token);
         let expires = scene.now.plus(self.token_secs).secs();
@@ -79,7 +83,33 @@ impl Treasury {
             "expiresAt": UnixTime::from_secs(expires).rfc3339(),
         });
         let reply = Reply::json(201, body.to_string());
-        Ok(Decided { answer: Answer::Reply(reply), changes: Vec::from([Change::Token(row)]) })
+        changes.push(Change::Token(row));
+        Ok(Decided { answer: Answer::Reply(reply), changes })
+    }
+
+    /// Deletes what a new token needs the place of: tokens of the agent that have ended, and the
+    /// oldest of this key.
+    fn outdated<B: Books>(
+        &self,
+        books: &B,
+        parent: &TokenRow,
+        scene: Scene<'_>,
+    ) -> Result<Vec<Change>, B::Error> {
+        let mut gone = Vec::new();
+        let mut live = Vec::new();
+        for row in books.tokens(&parent.agent)? {
+            if row.kind == TokenKind::Bootstrap || planted(Mutant::TokensPileUp) {
+                continue;
+            }
+            if row.expires.is_some_and(|end| scene.now.secs() >= end) {
+                gone.push(Change::TokenGone(row.id));
+            } else if row.parent.as_ref() == Some(&parent.id) {
+                live.push(row.id);
+            }
+        }
+        let surplus = live.len().saturating_add(1).saturating_sub(MAX_LIVE);
+        gone.extend(live.into_iter().take(surplus).map(Change::TokenGone));
+        Ok(gone)
     }
 
     /// The receipt of an agent's own payment.

@@ -161,6 +161,8 @@ pub enum Change {
     Agent(AgentRow),
     /// Puts a token.
     Token(TokenRow),
+    /// Deletes the token with this id.
+    TokenGone(String),
     /// Puts rules.
     Policy(PolicyRow),
     /// Puts a decision.
@@ -172,7 +174,7 @@ pub enum Change {
     /// Puts a budget.
     Budget(BudgetRow),
     /// Puts a review.
-    Review(ReviewRow),
+    Review(Box<ReviewRow>),
     /// Adds a line to the log.
     Log(LogRow),
     /// Tells the operator.

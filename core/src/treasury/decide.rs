@@ -7,7 +7,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::answer::{DecisionAnswer, EXECUTING, REVIEW};
-use super::books::{Books, Change};
+use super::books::{Books, Change, Page};
 use super::config::Wallet;
 use super::id::Fresh;
 use super::merchant::{Locality, origin};
@@ -15,6 +15,7 @@ use super::message::{Answer, Caller, Reply};
 use super::policy::Rules;
 use super::policy::judge::{Judged, Subject};
 use super::request::PaymentRequest;
+use super::reviewed::Reviewed;
 use super::row::{BudgetRow, DecisionRow, ReviewRow, Scope, Stage, TokenKind, Verdict};
 use super::terms::{ClientLimits, Terms, Unpayable};
 use super::{Decided, Scene, Treasury, refused};
@@ -32,6 +33,8 @@ pub(super) struct Draft<'a> {
     pub request: PaymentRequest,
     /// Hash of the request.
     pub digest: String,
+    /// What a review of it covers.
+    pub reviewed: Reviewed,
     pub agent: String,
     /// The key under which it is kept.
     pub key: Option<String>,
@@ -54,6 +57,21 @@ pub(super) struct Chosen<'a> {
     pub judged: Judged,
     /// The budgets with it.
     pub budgets: [BudgetRow; 2],
+}
+
+/// Maximum reviews of one agent that no one has looked at.
+const MAX_REVIEWS: u32 = 100;
+
+/// Whether a review is about what this request would send.
+fn is_covered(review: &ReviewRow, draft: &Draft<'_>) -> bool {
+    review.covers == draft.reviewed.covers || planted(Mutant::ApprovalsCoverAnything)
+}
+
+/// Whether a review is about these terms.
+fn is_offered(review: &ReviewRow, offer: &Offer) -> bool {
+    let is_timeout = review.timeout == offer.max_timeout_secs;
+    (review.terms == offer.pin() && (is_timeout || planted(Mutant::ApprovalsCoverAnything)))
+        || planted(Mutant::ReviewsServeOthers)
 }
 
 impl Treasury {
@@ -108,6 +126,7 @@ impl Treasury {
             scene,
             fresh: Fresh::of(scene.random),
             digest,
+            reviewed: Reviewed::of(&request),
             key,
             organization: rules(&Scope::Organization)?,
             own: rules(&Scope::Agent(token.agent.clone()))?,
@@ -147,13 +166,18 @@ impl Treasury {
         }
         if draft.key.is_none() && !planted(Mutant::OpenIsForgotten) {
             for offer in &challenge.offers {
-                let open = books.open_decisions(&draft.agent, &draft.digest, &offer.pin())?;
-                let Some(row) = open.into_iter().next() else { continue };
-                if row.stage != Stage::Review {
-                    return Ok(Decided::told(Answer::Reply(self.reply(&row))));
+                for row in books.open_decisions(&draft.agent, &draft.digest, &offer.pin())? {
+                    if row.stage != Stage::Review {
+                        return Ok(Decided::told(Answer::Reply(self.reply(&row))));
+                    }
+                    let review = match &row.review {
+                        Some(id) if waiting.is_none() => books.review(id)?,
+                        _ => continue,
+                    };
+                    if review.is_some_and(|review| is_covered(&review, &draft)) {
+                        waiting = Some(row);
+                    }
                 }
-                waiting = Some(row);
-                break;
             }
         }
         if let Some(row) = waiting
@@ -162,7 +186,7 @@ impl Treasury {
             return Ok(decided);
         }
         match self.choose(books, &draft, terms, challenge)? {
-            Ok(chosen) => self.proceed(draft, chosen),
+            Ok(chosen) => self.proceed(books, draft, chosen),
             Err((why, offer)) => Ok(self.refuse(draft, why, offer.as_ref())),
         }
     }
@@ -185,8 +209,13 @@ impl Treasury {
             return Ok(None);
         };
         let is_over = now >= review.expires && !planted(Mutant::ReviewsForEver);
-        let same = challenge.offers.iter().any(|offer| offer.pin() == review.terms)
-            || planted(Mutant::ReviewsServeOthers);
+        let is_keyed = row.key.as_ref().is_some_and(|key| key.starts_with("k:"));
+        let is_covered = is_covered(&review, draft);
+        let may = matches!(review.verdict, Verdict::Open | Verdict::Approved);
+        if is_keyed && may && !is_over && !is_covered {
+            return Ok(Some(Decided::told(Answer::Reply(refused::conflict()))));
+        }
+        let same = is_covered && challenge.offers.iter().any(|offer| is_offered(&review, offer));
         match review.verdict {
             Verdict::Open if !is_over && same => {
                 Ok(Some(Decided::told(Answer::Reply(self.reply(&row)))))
@@ -198,7 +227,7 @@ impl Treasury {
             Verdict::Open | Verdict::Approved => {
                 let is_keyed = row.key.is_some();
                 review.verdict = Verdict::Expired;
-                draft.changes.push(Change::Review(review));
+                draft.changes.push(Change::Review(Box::new(review)));
                 if !is_over {
                     // Other terms: judged anew, under the same name.
                     draft.waiting = Some((row, None));
@@ -245,10 +274,7 @@ impl Treasury {
             Err(why) => return Ok(Err((why, None))),
         };
         let approved = draft.waiting.as_ref().and_then(|(_, review)| review.as_ref());
-        let is_approved = |offer: &Offer| {
-            approved.is_none_or(|review| review.terms == offer.pin())
-                || planted(Mutant::ReviewsServeOthers)
-        };
+        let is_approved = |offer: &Offer| approved.is_none_or(|review| is_offered(review, offer));
         let offers = |places: &[usize]| -> Vec<(usize, Offer)> {
             let at = |place: &usize| Some((*place, challenge.offers.get(*place)?.clone()));
             places.iter().filter_map(at).filter(|(_, offer)| is_approved(offer)).collect()
@@ -313,16 +339,36 @@ impl Treasury {
     }
 
     /// Asks for a review, or reserves.
-    fn proceed<E>(&self, mut draft: Draft<'_>, chosen: Chosen<'_>) -> Result<Decided, E> {
+    fn proceed<B: Books>(
+        &self,
+        books: &B,
+        mut draft: Draft<'_>,
+        chosen: Chosen<'_>,
+    ) -> Result<Decided, B::Error> {
         let approved = draft.waiting.as_mut().and_then(|(_, review)| review.take());
         match (chosen.judged, approved) {
-            (Judged::Review, None) => Ok(self.review(draft, &chosen.offer)),
+            (Judged::Review, None) => {
+                let outcome = Some("open".to_string());
+                let agent = Some(draft.agent.clone());
+                let open =
+                    books.reviews(&Page { after: None, limit: MAX_REVIEWS, agent, outcome })?;
+                let now = draft.scene.now.secs();
+                let open = open.iter().filter(|review| !review.is_over(now)).count();
+                let is_full = u32::try_from(open).is_ok_and(|open| open >= MAX_REVIEWS);
+                if is_full && !planted(Mutant::ReviewsPileUp) {
+                    let reason =
+                        "Policy denied: too many payments of this agent wait for a review.";
+                    let why = Unpayable::deny("policy_denied", reason);
+                    return Ok(self.refuse(draft, why, Some(&chosen.offer)));
+                }
+                Ok(self.review(draft, &chosen.offer))
+            }
             (_, approved) => {
                 if let Some(mut review) = approved
                     && !planted(Mutant::ReviewsServeTwice)
                 {
                     review.verdict = Verdict::Used;
-                    draft.changes.push(Change::Review(review));
+                    draft.changes.push(Change::Review(Box::new(review)));
                 }
                 Ok(self.reserve(draft, chosen))
             }
@@ -333,6 +379,7 @@ impl Treasury {
     fn review(&self, mut draft: Draft<'_>, offer: &Offer) -> Decided {
         let now = draft.scene.now;
         let mut row = self.row(&mut draft, Some(offer));
+        let (reviewed, mut changes) = (draft.reviewed, draft.changes);
         row.review = Some(draft.fresh.review.clone());
         (row.stage, row.open) = (Stage::Review, true);
         DecisionAnswer::new("deny", "policy_review_required", REVIEW).write(&mut row, now.secs());
@@ -352,11 +399,16 @@ impl Treasury {
             created: now.secs(),
             expires: now.plus(self.review_secs).secs(),
             decided: None,
+            covers: reviewed.covers,
+            timeout: offer.max_timeout_secs,
+            headers: reviewed.headers,
+            headers_cut: reviewed.headers_cut,
+            body: reviewed.body,
+            body_cut: reviewed.body_cut,
         };
         let notice = super::operate::reviews::review_notice("review.created", &review, now);
         let reply = self.reply(&row);
-        let mut changes = draft.changes;
-        changes.push(Change::Review(review));
+        changes.push(Change::Review(Box::new(review)));
         changes.push(Change::Decision(Box::new(row)));
         changes.push(Change::Outbox(notice));
         Decided { answer: Answer::Reply(reply), changes }
@@ -365,6 +417,12 @@ impl Treasury {
     /// Keeps a decision that pays nothing.
     fn refuse(&self, mut draft: Draft<'_>, why: Unpayable, offer: Option<&Offer>) -> Decided {
         let now = draft.scene.now.secs();
+        if let Some(mut review) = draft.waiting.as_mut().and_then(|(_, review)| review.take())
+            && !planted(Mutant::ApprovalsOutlive)
+        {
+            review.verdict = Verdict::Expired;
+            draft.changes.push(Change::Review(Box::new(review)));
+        }
         let mut row = self.row(&mut draft, offer);
         (row.stage, row.open) = (Stage::Final, false);
         let mut said = DecisionAnswer::new(why.outcome, why.code, &why.reason);

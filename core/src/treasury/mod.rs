@@ -26,6 +26,7 @@ mod receipt;
 mod recover;
 pub mod refused;
 pub mod request;
+mod reviewed;
 pub mod row;
 mod seed;
 pub mod signing;

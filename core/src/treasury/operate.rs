@@ -39,7 +39,7 @@ impl Treasury {
             Operation::Tokens(agent) => self.list_tokens(books, &agent, TokenKind::Runtime),
             Operation::RevokeTokens(agent) => self.revoke_tokens(books, &agent, scene),
             Operation::Budgets => self.budgets(books, scene),
-            Operation::Reviews(listing) => self.reviews(books, &listing),
+            Operation::Reviews(listing) => self.reviews(books, &listing, scene),
             Operation::Approve(id) => self.answer_review(books, &id, true, scene),
             Operation::Deny(id) => self.answer_review(books, &id, false, scene),
             Operation::Decisions(listing) => self.list_decisions(books, &listing),

@@ -331,6 +331,32 @@ pub struct ReviewRow {
     pub expires: u64,
     /// When someone decided.
     pub decided: Option<u64>,
+    /// Hash of the header fields and the body that would be sent.
+    #[serde(default)]
+    pub covers: String,
+    /// Seconds for which the offer lets a payment be valid.
+    #[serde(default)]
+    pub timeout: u64,
+    /// The header fields that would be sent, from the first.
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
+    /// Bytes of the header fields that are not here.
+    #[serde(default)]
+    pub headers_cut: u64,
+    /// The beginning of the body.
+    #[serde(default)]
+    pub body: String,
+    /// Bytes of the body that are not here.
+    #[serde(default)]
+    pub body_cut: u64,
+}
+
+impl ReviewRow {
+    /// Whether its time has ended before it was denied or paid.
+    #[must_use]
+    pub const fn is_over(&self, now: u64) -> bool {
+        now >= self.expires && matches!(self.verdict, Verdict::Open | Verdict::Approved)
+    }
 }
 
 /// A change of the rules, of an agent or of a key. Key: number, given by the storage in order.

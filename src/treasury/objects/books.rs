@@ -33,6 +33,9 @@ impl Rows<'_> {
                 let (id, agent) = (row.id.as_str().into(), row.agent.as_str().into());
                 self.run(query, vec![id, agent, whole(row.created), json(row)])
             }
+            Change::TokenGone(id) => {
+                self.run("DELETE FROM tokens WHERE id = ?", vec![id.as_str().into()])
+            }
             Change::Policy(row) => {
                 let query = "INSERT OR REPLACE INTO policies VALUES (?, ?)";
                 self.run(query, vec![row.scope.key().into(), json(row)])

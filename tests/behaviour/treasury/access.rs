@@ -1,5 +1,6 @@
 //! Who is served: tokens, versions, names and keys.
 
+use farebox_core::treasury::books::Books;
 use farebox_core::treasury::message::{Answer, Caller, Command, Operation};
 use serde_json::json;
 
@@ -63,10 +64,45 @@ pub fn a_key_that_is_taken_back_takes_its_tokens_along() {
 pub fn an_agent_that_is_disabled_pays_nothing_until_it_is_enabled() {
     let mut world = World::new();
     let token = world.token(BUYER_KEY);
-    world.operate(Operation::DisableAgent("buyer".into()));
+    world.rows.agents.get_mut("buyer").unwrap().disabled = true;
     assert_eq!(status(&mut world, &token), 401);
     world.operate(Operation::PutAgent("buyer".into()));
     assert_eq!(status(&mut world, &token), 201);
+}
+
+#[test]
+pub fn who_is_disabled_loses_its_tokens_and_keys_for_good() {
+    let mut world = World::new();
+    let (token, other) = (world.token(BUYER_KEY), world.token(TESTER_KEY));
+    world.operate(Operation::DisableAgent("buyer".into()));
+    world.operate(Operation::PutAgent("buyer".into()));
+    world.rows.seed = None;
+    world.seed();
+    assert_eq!(status(&mut world, &token), 401);
+    assert_eq!(world.reply(Command::Exchange(caller(BUYER_KEY))).status, 401);
+    assert_ne!(status(&mut world, &other), 401);
+    let issued = world.operate(Operation::IssueKey("buyer".into()));
+    let token = world.token(issued.text("bootstrapKey"));
+    assert_eq!(status(&mut world, &token), 201);
+}
+
+#[test]
+pub fn tokens_that_ended_are_deleted_and_a_key_has_at_most_64() {
+    let mut world = World::new();
+    let other = world.token(TESTER_KEY);
+    let mut tokens = Vec::new();
+    for _ in 0..65 {
+        tokens.push(world.token(BUYER_KEY));
+        world.now += 1;
+    }
+    assert_eq!(world.rows.tokens("buyer").unwrap().len(), 65);
+    assert_eq!(status(&mut world, &tokens[0]), 401);
+    assert_eq!(status(&mut world, &tokens[1]), 201);
+    assert_eq!(status(&mut world, &tokens[64]), 201);
+    assert_ne!(status(&mut world, &other), 401);
+    world.now += 3600;
+    world.token(BUYER_KEY);
+    assert_eq!(world.rows.tokens("buyer").unwrap().len(), 2);
 }
 
 #[test]

@@ -31,6 +31,7 @@ impl Rows {
             match change {
                 Change::Agent(row) => _ = self.agents.insert(row.name.clone(), row),
                 Change::Token(row) => _ = self.tokens.insert(row.id.clone(), row),
+                Change::TokenGone(id) => _ = self.tokens.remove(&id),
                 Change::Policy(row) => _ = self.policies.insert(row.scope.key(), row),
                 Change::Decision(row) => _ = self.decisions.insert(row.id.clone(), *row),
                 Change::Begin(row, parcel) => {
@@ -43,7 +44,7 @@ impl Rows {
                     assert!(known.is_some(), "an attempt changes that never began");
                 }
                 Change::Budget(row) => _ = self.budgets.insert(row.scope.key(), row),
-                Change::Review(row) => _ = self.reviews.insert(row.id.clone(), row),
+                Change::Review(row) => _ = self.reviews.insert(row.id.clone(), *row),
                 Change::Log(row) => self.log.push(row),
                 Change::Outbox(notice) => self.outbox.push(notice),
                 Change::Seed(hash) => self.seed = Some(hash),
@@ -90,7 +91,10 @@ impl Books for Rows {
     }
 
     fn tokens(&self, agent: &str) -> Result<Vec<TokenRow>, Infallible> {
-        Ok(self.tokens.values().filter(|row| row.agent == agent).cloned().collect())
+        let is_its = |row: &&TokenRow| row.agent == agent;
+        let mut rows: Vec<_> = self.tokens.values().filter(is_its).cloned().collect();
+        rows.sort_by_key(|row| (row.created, row.id.clone()));
+        Ok(rows)
     }
 
     fn policy(&self, scope: &Scope) -> Result<Option<PolicyRow>, Infallible> {

@@ -290,6 +290,17 @@ pub fn what_is_unused_past_its_end_is_void_and_not_before() {
 }
 
 #[test]
+pub fn a_transaction_that_never_came_is_not_shown_as_that_of_a_payment() {
+    let (mut world, order) = paying();
+    world.answered(&order, settled(200, ""));
+    world.now += 200;
+    let safe = Some(UnixTime::from_secs(world.now));
+    read(&mut world, &order, &Finding::Unused { safe_time: safe });
+    let facts = world.rows.attempts.values().next().unwrap().receipt.clone().unwrap();
+    assert_eq!((facts.transaction, facts.evidence.as_str()), (None, "none"));
+}
+
+#[test]
 pub fn what_is_void_is_given_back_to_the_windows_in_which_it_was_counted() {
     let mut world = World::under(
         json!({"allowedOrigins": ["https://merchant.example.com"], "perHour": "1.00", "perMonth": "5.00"}),

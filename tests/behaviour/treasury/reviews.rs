@@ -1,9 +1,10 @@
 //! Payments that a person has to look at.
 
 use farebox_core::treasury::message::{Answer, Listing, Operation};
+use farebox_core::treasury::row::Scope;
 use serde_json::json;
 
-use super::world::{BUYER_KEY, MERCHANT, Told, World, keyed, request, settled};
+use super::world::{BUYER_KEY, MERCHANT, Told, World, accept, keyed, request, settled, terms};
 
 fn world() -> World {
     World::under(json!({
@@ -64,6 +65,100 @@ pub fn an_approval_holds_for_its_terms_alone() {
     let open = world.operate(Operation::Reviews(open));
     assert_eq!(open.body["items"].as_array().unwrap().len(), 1);
     assert_eq!(open.body["items"][0]["id"], json!(other));
+}
+
+#[test]
+pub fn an_approval_covers_what_is_sent() {
+    let mut world = world();
+    let (body, keyed) = (request("75000"), keyed("75000", "k"));
+    let (first, review) = asked(&mut world, &body);
+    let (_, of_key) = asked(&mut world, &keyed);
+    world.operate(Operation::Approve(review.clone()));
+    world.operate(Operation::Approve(of_key));
+    let with = |body: &serde_json::Value| {
+        let mut body = body.clone();
+        body["request"]["headers"]["x-ship-to"] = json!("elsewhere");
+        body
+    };
+    let (other, second) = asked(&mut world, &with(&body));
+    assert_ne!((other.text("paidRequestId"), &second), (first.text("paidRequestId"), &review));
+    let told = world.told(&with(&keyed));
+    assert_eq!((told.status, told.text("code")), (409, "idempotency_key_conflict"));
+    let mut longer = keyed.clone();
+    let mut entry = accept("75000");
+    entry["maxTimeoutSeconds"] = json!(3600);
+    longer["challenge"]["headers"]["payment-required"] = json!(terms(&[entry]));
+    asked(&mut world, &longer);
+    assert!(world.rows.attempts.is_empty());
+    let mut same = body.clone();
+    same["request"]["headers"] = json!({"Content-Type": "application/json", "cookie": "a=b"});
+    let order = world.order(&same);
+    assert_eq!(world.rows.attempts[&order.attempt].decision, first.text("paidRequestId"));
+}
+
+#[test]
+pub fn a_reviewer_sees_what_would_be_sent() {
+    let mut world = world();
+    let mut body = request("75000");
+    body["request"]["headers"]["x-long"] = json!("v".repeat(5000));
+    body["request"]["body"] = json!("\u{e4}".repeat(3000));
+    asked(&mut world, &body);
+    let told = world.operate(Operation::Reviews(Listing::default()));
+    let item = &told.body["items"][0];
+    assert_eq!(item["requestMethod"], json!("POST"));
+    assert_eq!(item["requestHeaders"], json!({"content-type": "application/json"}));
+    assert_eq!(item["requestHeadersCutBytes"], json!(5006));
+    assert_eq!(item["requestBody"], json!("\u{e4}".repeat(2048)));
+    assert_eq!(item["requestBodyCutBytes"], json!(6000 - 4096));
+    assert_eq!(item["maxTimeoutSeconds"], json!(60));
+}
+
+#[test]
+pub fn a_refusal_ends_the_approval_of_its_payment() {
+    let mut world = world();
+    let body = keyed("75000", "k");
+    let (_, review) = asked(&mut world, &body);
+    world.operate(Operation::Approve(review));
+    world.operate(Operation::PutPolicy(Scope::Organization, "{}".into()));
+    assert_eq!(world.told(&body).outcome(), ("deny", "policy_denied"));
+    assert_eq!(states(&mut world, None), ["expired"]);
+}
+
+/// The states of the reviews in a list.
+fn states(world: &mut World, outcome: Option<&str>) -> Vec<String> {
+    let outcome = outcome.map(Into::into);
+    let told = world.operate(Operation::Reviews(Listing { outcome, ..Listing::default() }));
+    let items = told.body["items"].as_array().unwrap();
+    items.iter().map(|item| item["state"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+pub fn the_time_of_a_review_ends_in_lists_too() {
+    let mut world = world();
+    asked(&mut world, &keyed("75000", "a"));
+    let (_, review) = asked(&mut world, &keyed("75000", "b"));
+    world.operate(Operation::Approve(review));
+    world.now += 86_399;
+    asked(&mut world, &keyed("75000", "c"));
+    assert_eq!(states(&mut world, Some("open")).len(), 2);
+    world.now += 1;
+    assert_eq!(states(&mut world, Some("open")), ["open"]);
+    assert!(states(&mut world, Some("approved")).is_empty());
+    assert_eq!(states(&mut world, Some("expired")), ["expired", "expired"]);
+    assert_eq!(states(&mut world, None), ["open", "expired", "expired"]);
+}
+
+#[test]
+pub fn an_agent_has_at_most_100_open_reviews() {
+    let mut world = world();
+    for number in 0..100 {
+        asked(&mut world, &keyed("75000", &format!("n{number}")));
+    }
+    let told = world.told(&keyed("75000", "more"));
+    assert_eq!(told.outcome(), ("deny", "policy_denied"));
+    assert!(told.reason().contains("too many payments of this agent wait for a review"));
+    world.now += 86_400;
+    asked(&mut world, &keyed("75000", "later"));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use serde_json::{Value, json};
 
 use super::reply::{logged, not_found, ok, problem, time, told};
+use crate::mutant::{Mutant, planted};
 use crate::treasury::access::bootstrap;
 use crate::treasury::books::{Books, Change};
 use crate::treasury::id::Fresh;
@@ -48,8 +49,15 @@ impl Treasury {
         let row = AgentRow { name: name.to_string(), disabled, created };
         let what = if disabled { "agent.disabled" } else { "agent.enabled" };
         let body = json!({"name": name, "disabled": disabled, "createdAt": time(created)});
-        let changes = [Change::Agent(row), logged(what, name, None, "", scene.now)];
-        Ok(Decided { answer: ok(&body).answer, changes: changes.into() })
+        let mut changes = Vec::from([Change::Agent(row)]);
+        // For good: who enables the agent again gives it new ones.
+        for row in books.tokens(name)? {
+            if disabled && !row.revoked && !planted(Mutant::DisabledKeepTokens) {
+                changes.push(Change::Token(TokenRow { revoked: true, ..row }));
+            }
+        }
+        changes.push(logged(what, name, None, "", scene.now));
+        Ok(Decided { answer: ok(&body).answer, changes })
     }
 
     pub(super) fn issue_key<B: Books>(

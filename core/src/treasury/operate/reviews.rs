@@ -1,16 +1,16 @@
 //! Reviews: a person lets exactly one request be paid once, or denies it.
 
 use alloc::boxed::Box;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
-use super::lists::{listed, page};
+use super::lists::page;
 use super::reply::{invalid_query, logged, not_found, ok, problem, time, told};
 use crate::time::UnixTime;
 use crate::treasury::answer::DecisionAnswer;
-use crate::treasury::books::{Books, Change};
+use crate::treasury::books::{Books, Change, Page};
 use crate::treasury::message::Listing;
 use crate::treasury::row::{Notice, ReviewRow, Stage, Verdict};
 use crate::treasury::{Decided, Scene, Treasury};
@@ -20,12 +20,30 @@ impl Treasury {
         &self,
         books: &B,
         listing: &Listing,
+        scene: Scene<'_>,
     ) -> Result<Decided, B::Error> {
         let Some(page) = page(listing) else { return Ok(told(invalid_query())) };
-        let rows = books.reviews(&page)?;
-        let cursor = rows.last().map(|row| (row.created, row.id.clone()));
-        let items = rows.iter().map(shown).collect();
-        Ok(listed(items, cursor, &page))
+        let now = scene.now.secs();
+        let mut rows = books.reviews(&page)?;
+        let place = |row: &ReviewRow| (row.created, row.id.clone());
+        if page.outcome.as_deref() == Some("expired") {
+            // Their rows do not say yet that their time has ended.
+            let ended = (scene.now.minus(self.review_secs).secs().saturating_add(1), String::new());
+            let after = page.after.clone().map_or(ended.clone(), |after| after.min(ended));
+            for verdict in ["open", "approved"] {
+                let (after, outcome) = (Some(after.clone()), Some(verdict.to_string()));
+                rows.extend(books.reviews(&Page { after, outcome, ..page.clone() })?);
+            }
+            rows.sort_by_key(|row| core::cmp::Reverse(place(row)));
+            rows.truncate(usize::try_from(page.limit).unwrap_or(usize::MAX));
+        }
+        let is_full = u32::try_from(rows.len()).is_ok_and(|rows| rows >= page.limit);
+        let cursor = rows.last().map(place).filter(|_| is_full);
+        let cursor = cursor.map(|(at, id)| alloc::format!("{at}.{id}"));
+        let wanted = page.outcome.as_deref();
+        rows.retain(|row| wanted.is_none_or(|wanted| state(row, now) == wanted));
+        let items: Vec<Value> = rows.iter().map(|row| whole(row, now)).collect();
+        Ok(ok(&json!({"items": items, "cursor": cursor})))
     }
 
     pub(super) fn answer_review<B: Books>(
@@ -39,7 +57,7 @@ impl Treasury {
         let now = scene.now;
         let wanted = if approves { Verdict::Approved } else { Verdict::Denied };
         if review.verdict == wanted {
-            return Ok(ok(&shown(&review)));
+            return Ok(ok(&shown(&review, scene.now.secs())));
         }
         let is_over = now.secs() >= review.expires;
         // What was approved can be denied until it is paid.
@@ -60,18 +78,32 @@ impl Treasury {
             (decision.stage, decision.open) = (Stage::Final, false);
             changes.push(Change::Decision(Box::new(decision)));
         }
-        let body = shown(&review);
+        let body = shown(&review, now.secs());
         let what = if approves { "review.approved" } else { "review.denied" };
         changes.push(logged(what, id, None, &review.agent, now));
-        changes.push(Change::Review(review));
+        changes.push(Change::Review(Box::new(review)));
         Ok(Decided { answer: ok(&body).answer, changes })
     }
 }
 
-fn shown(row: &ReviewRow) -> Value {
+/// With what would be sent.
+fn whole(row: &ReviewRow, now: u64) -> Value {
+    let mut body = shown(row, now);
+    if let Some(members) = body.as_object_mut() {
+        let headers = row.headers.iter().map(|(name, value)| (name.clone(), json!(value)));
+        members.insert("requestHeaders".to_string(), Value::Object(headers.collect()));
+        members.insert("requestHeadersCutBytes".to_string(), json!(row.headers_cut));
+        members.insert("requestBody".to_string(), json!(row.body));
+        members.insert("requestBodyCutBytes".to_string(), json!(row.body_cut));
+        members.insert("maxTimeoutSeconds".to_string(), json!(row.timeout));
+    }
+    body
+}
+
+fn shown(row: &ReviewRow, now: u64) -> Value {
     json!({
         "id": row.id,
-        "state": state(row.verdict),
+        "state": state(row, now),
         "agent": row.agent,
         "paidRequestId": row.decision,
         "requestUrl": row.url,
@@ -86,8 +118,9 @@ fn shown(row: &ReviewRow) -> Value {
     })
 }
 
-const fn state(verdict: Verdict) -> &'static str {
-    match verdict {
+const fn state(row: &ReviewRow, now: u64) -> &'static str {
+    match row.verdict {
+        _ if row.is_over(now) => "expired",
         Verdict::Open => "open",
         Verdict::Approved => "approved",
         Verdict::Denied => "denied",
@@ -98,7 +131,7 @@ const fn state(verdict: Verdict) -> &'static str {
 
 /// What the webhook is told of a review.
 pub(in crate::treasury) fn review_notice(kind: &str, row: &ReviewRow, now: UnixTime) -> Notice {
-    let body = json!({"type": kind, "at": time(now.secs()), "review": shown(row)});
+    let body = json!({"type": kind, "at": time(now.secs()), "review": shown(row, now.secs())});
     Notice {
         id: alloc::format!("{kind}:{}", row.id),
         kind: kind.to_string(),
