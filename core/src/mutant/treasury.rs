@@ -73,6 +73,8 @@ macro_rules! treasury {
             AnySpellingIsPaid,
             /// A GET request with a body is paid, although it cannot be sent.
             BodiesAreSentAnyway,
+            /// A nonce is signed for another decision, too.
+            NoncesAreSignedTwice,
             /// An agent that is disabled keeps its tokens and keys.
             DisabledKeepTokens,
             /// Tokens are never deleted.

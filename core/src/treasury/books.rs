@@ -73,6 +73,13 @@ pub trait Books {
     /// An error of the storage.
     fn attempt(&self, id: &str) -> Result<Option<AttemptRow>, Self::Error>;
 
+    /// The attempt that has this [`AttemptRow::payment`] and was signed or still counts; there is
+    /// at most one.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn attempt_by_payment(&self, payment: &str) -> Result<Option<AttemptRow>, Self::Error>;
+
     /// The attempt with this receipt id.
     ///
     /// # Errors

@@ -370,7 +370,26 @@ impl Treasury {
                     review.verdict = Verdict::Used;
                     draft.changes.push(Change::Review(Box::new(review)));
                 }
-                Ok(self.reserve(draft, chosen))
+                let asked = (draft.agent.clone(), draft.digest.clone());
+                let is_keyed = draft.request.key.is_some();
+                let decided = self.reserve(draft, chosen);
+                let begun = decided.changes.iter().find_map(|change| match change {
+                    Change::Begin(row, _) => Some(row.payment()),
+                    _ => None,
+                });
+                // The nonce of an MPP payment follows from its challenge.
+                let known = match begun {
+                    Some(payment) if !planted(Mutant::NoncesAreSignedTwice) => {
+                        books.attempt_by_payment(&payment)?
+                    }
+                    _ => None,
+                };
+                let Some(known) = known else { return Ok(decided) };
+                let same = books
+                    .decision(&known.decision)?
+                    .filter(|row| !is_keyed && row.agent == asked.0 && row.request == asked.1);
+                let reply = same.map_or_else(refused::used_challenge, |row| self.reply(&row));
+                Ok(Decided::told(Answer::Reply(reply)))
             }
         }
     }

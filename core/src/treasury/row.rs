@@ -208,6 +208,17 @@ pub struct AttemptRow {
     pub receipt_id: String,
 }
 
+impl AttemptRow {
+    /// Name of what the chain lets happen once: network, contract, payer and nonce.
+    #[must_use]
+    pub fn payment(&self) -> String {
+        [&self.network, &self.contract, &self.from, &self.nonce]
+            .map(String::as_str)
+            .join(" ")
+            .to_lowercase()
+    }
+}
+
 /// What changes in a receipt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReceiptFacts {

@@ -94,7 +94,6 @@ impl Rows<'_> {
         let written = serde_json::to_string(parcel).unwrap_or_default();
         let parcel = long::put(self.0, &row.id, &written)?;
         let query = "INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
-        let payment = [&row.network, &row.contract, &row.from, &row.nonce].map(String::as_str);
         let values = vec![
             row.id.as_str().into(),
             row.agent.as_str().into(),
@@ -104,7 +103,7 @@ impl Rows<'_> {
             whole(row.counted),
             json(row),
             parcel,
-            payment.join(" ").to_lowercase().into(),
+            row.payment().into(),
         ];
         self.run(query, values)
     }
@@ -201,6 +200,10 @@ impl Books for Rows<'_> {
 
     fn attempt(&self, id: &str) -> Result<Option<AttemptRow>> {
         self.one("SELECT row FROM attempts WHERE id = ?", vec![id.into()])
+    }
+
+    fn attempt_by_payment(&self, payment: &str) -> Result<Option<AttemptRow>> {
+        self.one("SELECT row FROM attempts WHERE payment = ?", vec![payment.into()])
     }
 
     fn attempt_by_receipt(&self, receipt: &str) -> Result<Option<AttemptRow>> {

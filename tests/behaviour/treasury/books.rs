@@ -5,8 +5,8 @@ use std::convert::Infallible;
 
 use farebox_core::treasury::books::{Books, Change, Page};
 use farebox_core::treasury::row::{
-    AgentRow, AttemptRow, BudgetRow, DecisionRow, LogRow, Notice, Parcel, PolicyRow, ReviewRow,
-    Scope, TokenRow,
+    AgentRow, AttemptRow, BudgetRow, DecisionRow, LogRow, Money, Notice, Parcel, PolicyRow,
+    ReviewRow, Scope, TokenRow,
 };
 
 /// The rows of one organization.
@@ -36,6 +36,11 @@ impl Rows {
                 Change::Decision(row) => _ = self.decisions.insert(row.id.clone(), *row),
                 Change::Begin(row, parcel) => {
                     assert!(!self.attempts.contains_key(&row.id), "an attempt begins twice");
+                    let has_it = self
+                        .attempts
+                        .values()
+                        .any(|known| known.payment() == row.payment() && holds_its_nonce(known));
+                    assert!(!has_it, "a nonce is signed twice");
                     self.parcels.insert(row.id.clone(), *parcel);
                     self.attempts.insert(row.id.clone(), *row);
                 }
@@ -51,6 +56,11 @@ impl Rows {
             }
         }
     }
+}
+
+/// Whether no other attempt may have its nonce.
+fn holds_its_nonce(row: &AttemptRow) -> bool {
+    row.money != Money::Void || row.header.is_some()
 }
 
 fn part<T: Clone>(
@@ -126,6 +136,11 @@ impl Books for Rows {
 
     fn attempt(&self, id: &str) -> Result<Option<AttemptRow>, Infallible> {
         Ok(self.attempts.get(id).cloned())
+    }
+
+    fn attempt_by_payment(&self, payment: &str) -> Result<Option<AttemptRow>, Infallible> {
+        let is_it = |row: &&AttemptRow| row.payment() == payment && holds_its_nonce(row);
+        Ok(self.attempts.values().find(is_it).cloned())
     }
 
     fn attempt_by_receipt(&self, receipt: &str) -> Result<Option<AttemptRow>, Infallible> {

@@ -1,9 +1,11 @@
 //! What a request to pay leads to.
 
-use serde_json::json;
+use farebox_core::treasury::message::Answer;
+use serde_json::{Value, json};
 
 use super::world::{
-    BUYER_KEY, NETWORK, TRANSACTION, World, keyed, payer, plain, request, settled, with_settlement,
+    BUYER_KEY, MERCHANT, NETWORK, PAYEE, TESTER_KEY, TRANSACTION, USDC, World, keyed, payer, plain,
+    request, settled, with_settlement,
 };
 
 #[test]
@@ -105,4 +107,45 @@ pub fn a_wrong_token_is_told_the_same_whatever_is_wrong_with_it() {
     let mut world = World::new();
     let token = world.token(BUYER_KEY);
     assert!(token.starts_with("fbt_acme_"));
+}
+
+/// A request of an agent with an MPP challenge, always the same.
+fn charged(agent: &str, url: &str, key: Option<&str>) -> Value {
+    let terms = json!({
+        "amount": "10000", "currency": USDC, "recipient": PAYEE,
+        "methodDetails": {"chainId": 84532, "credentialTypes": ["authorization"], "decimals": 6},
+    });
+    let terms = farebox_core::encoding::base64::encode_url(terms.to_string().as_bytes());
+    let mut body = request("10000");
+    body["context"]["agent"] = json!(agent);
+    body["request"]["url"] = json!(url);
+    body["challenge"]["headers"] = json!({"www-authenticate": format!(
+        "Payment id=\"one\", realm=\"merchant.example.com\", method=\"evm\", intent=\"charge\", request=\"{terms}\", expires=\"2026-03-10T12:10:00Z\""
+    )});
+    if let Some(key) = key {
+        body["idempotencyKey"] = json!(key);
+    }
+    body
+}
+
+#[test]
+pub fn a_challenge_is_signed_for_one_decision_alone() {
+    let mut world = World::new();
+    let first = world.buy(&charged("buyer", MERCHANT, Some("a")));
+    let used = (409, "challenge_already_used");
+    let elsewhere = format!("{MERCHANT}?x=2");
+    for other in [
+        charged("buyer", MERCHANT, Some("b")),
+        charged("buyer", &elsewhere, None),
+        charged("buyer", &elsewhere, Some("c")),
+    ] {
+        let told = world.told(&other);
+        assert_eq!((told.status, told.text("code")), used);
+    }
+    let Answer::Reply(reply) = world.ask(TESTER_KEY, &charged("tester", MERCHANT, None)) else {
+        panic!("another agent pays it")
+    };
+    assert_eq!(reply.status, 409);
+    assert_eq!(world.told(&charged("buyer", MERCHANT, None)).text, first.text);
+    assert_eq!((world.rows.attempts.len(), world.rows.decisions.len()), (1, 1));
 }
