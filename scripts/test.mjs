@@ -52,13 +52,16 @@ const gate = once(() => compilers.worker(() => buildWorker()));
 const treasury = once(() => compilers.worker(() => buildWorker({ worker: 'treasury' })));
 const treasuryDrill = once(() => compilers.worker(() => buildWorker({ worker: 'treasury', features: ['panic-drill'], out: 'build/treasury-drill' })));
 const payer = once(() => buildPayer());
-const whole = once(async () => {
+const mcp = once(async () => {
   await payer();
+  await buildMcp();
+});
+const whole = once(async () => {
+  await mcp();
   await buildCheck();
   await gate();
   await treasury();
   await finishPackage();
-  await buildMcp();
 });
 const moments = Number(process.argv.slice(2).find(isNumber) ?? process.env.FAREBOX_CRASH_MOMENTS ?? 0);
 
@@ -142,8 +145,8 @@ await runMain(async () => {
 
 async function lint() {
   await Promise.all([
-    // Tests import the package, whose types are made of the compiled part's.
-    payer().then(() => run('lint: types', process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit'])),
+    // Tests import both packages, whose types are made of the compiled part's.
+    mcp().then(() => run('lint: types', process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit'])),
     run('lint: format', 'cargo', ['fmt', '--all', '--check']),
     compilers.host(lintRust),
   ]);
