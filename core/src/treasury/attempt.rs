@@ -16,7 +16,7 @@ use super::message::{Answer, MerchantAnswer, Order, Preparation};
 use super::outcome::Outcome;
 use super::row::{AttemptRow, BudgetRow, DecisionRow, Money, Parcel, ReceiptFacts, Scope, Stage};
 use super::terms::{Terms, Unpayable, insufficient};
-use super::{Decided, Scene, Treasury, refused};
+use super::{Decided, SLACK_SECS, Scene, Treasury, refused};
 use crate::amount::Amount;
 use crate::client::challenge::Challenge;
 use crate::client::prepare::Prepared;
@@ -30,8 +30,6 @@ use crate::evm::rpc::{At, Call, batch};
 use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 
-/// Seconds that the last sending may need, beyond the time in which one may begin.
-const SLACK_SECS: u64 = 15;
 /// Seconds for the signer and the node.
 const PREPARE_SECS: u64 = 20;
 

@@ -56,16 +56,11 @@ pub trait Books {
     /// An error of the storage.
     fn decision_by_key(&self, agent: &str, key: &str) -> Result<Option<DecisionRow>, Self::Error>;
 
-    /// The open decisions of an agent for this request and these terms, newest first.
+    /// The open decisions of an agent for this request, newest first.
     ///
     /// # Errors
     /// An error of the storage.
-    fn open_decisions(
-        &self,
-        agent: &str,
-        request: &str,
-        terms: &str,
-    ) -> Result<Vec<DecisionRow>, Self::Error>;
+    fn open_decisions(&self, agent: &str, request: &str) -> Result<Vec<DecisionRow>, Self::Error>;
 
     /// The attempt with this id.
     ///

@@ -16,7 +16,7 @@ use super::policy::Rules;
 use super::policy::judge::{Judged, Subject};
 use super::request::PaymentRequest;
 use super::reviewed::Reviewed;
-use super::row::{BudgetRow, DecisionRow, ReviewRow, Scope, Stage, TokenKind, Verdict};
+use super::row::{AttemptRow, BudgetRow, DecisionRow, ReviewRow, Scope, Stage, TokenKind, Verdict};
 use super::terms::{ClientLimits, Terms, Unpayable};
 use super::{Decided, Scene, Treasury, refused};
 use crate::client::challenge::Challenge;
@@ -152,33 +152,17 @@ impl Treasury {
             Err(why) => return Ok(self.refuse(draft, why, None)),
         };
         let mut waiting = waiting;
-        let id = challenge.offers.iter().find_map(|offer| offer.charge());
-        if let (None, Some(charge)) = (&draft.key, id) {
+        if draft.key.is_none() {
+            let id = challenge.offers.iter().find_map(|offer| offer.charge());
             // An MPP challenge is answered once.
-            let key = format!("m:{}:{}", draft.digest, charge.challenge.id);
-            if let Some(row) = books.decision_by_key(&draft.agent, &key)? {
+            let key = id.map(|charge| format!("m:{}:{}", draft.digest, charge.challenge.id));
+            if let Some(row) = self.earlier(books, &draft, key.as_deref())? {
                 if row.stage != Stage::Review {
                     return Ok(Decided::told(Answer::Reply(self.reply(&row))));
                 }
                 waiting = Some(row);
             }
-            draft.key = Some(key);
-        }
-        if draft.key.is_none() && !planted(Mutant::OpenIsForgotten) {
-            for offer in &challenge.offers {
-                for row in books.open_decisions(&draft.agent, &draft.digest, &offer.pin())? {
-                    if row.stage != Stage::Review {
-                        return Ok(Decided::told(Answer::Reply(self.reply(&row))));
-                    }
-                    let review = match &row.review {
-                        Some(id) if waiting.is_none() => books.review(id)?,
-                        _ => continue,
-                    };
-                    if review.is_some_and(|review| is_covered(&review, &draft)) {
-                        waiting = Some(row);
-                    }
-                }
-            }
+            draft.key = key;
         }
         if let Some(row) = waiting
             && let Some(decided) = self.resume(books, &mut draft, row, &challenge)?
@@ -189,6 +173,52 @@ impl Treasury {
             Ok(chosen) => self.proceed(books, draft, chosen),
             Err((why, offer)) => Ok(self.refuse(draft, why, offer.as_ref())),
         }
+    }
+
+    /// The decision that answers a request without a client's key: one for the same request whose
+    /// outcome is open, whatever its terms were, since a merchant may name others each time; or the
+    /// one for this challenge.
+    fn earlier<B: Books>(
+        &self,
+        books: &B,
+        draft: &Draft<'_>,
+        key: Option<&str>,
+    ) -> Result<Option<DecisionRow>, B::Error> {
+        if let Some(key) = key
+            && let Some(row) = books.decision_by_key(&draft.agent, key)?
+        {
+            return Ok(Some(row));
+        }
+        if planted(Mutant::OpenIsForgotten) {
+            return Ok(None);
+        }
+        let mut review = None;
+        for row in books.open_decisions(&draft.agent, &draft.digest)? {
+            match row.stage {
+                Stage::Executing => return Ok(Some(row)),
+                Stage::Review => {
+                    let known = match &row.review {
+                        Some(id) if review.is_none() => books.review(id)?,
+                        _ => continue,
+                    };
+                    if known.is_some_and(|known| is_covered(&known, draft)) {
+                        review = Some(row);
+                    }
+                }
+                Stage::Final => {
+                    let attempt = books.attempt(&row.attempt)?;
+                    let now = draft.scene.now.secs();
+                    // Without a node nothing more is learnt of an authorization that has ended.
+                    let is_open = |attempt: AttemptRow| {
+                        attempt.due.is_some() || now < attempt.valid_before.saturating_add(60)
+                    };
+                    if attempt.is_some_and(is_open) {
+                        return Ok(Some(row));
+                    }
+                }
+            }
+        }
+        Ok(review)
     }
 
     /// Looks at the review that a decision waits for: the answer, unless it is to be judged again.

@@ -11,7 +11,7 @@ use super::books::{Books, Change};
 use super::merchant::{Locality, origin};
 use super::outcome::Outcome;
 use super::row::{AttemptRow, DecisionRow, Money, ReceiptFacts, Stage};
-use super::{Job, Scene, Treasury};
+use super::{Job, SLACK_SECS, Scene, Treasury};
 use crate::amount::Amount;
 use crate::chain::ChainId;
 use crate::encoding::hex;
@@ -28,8 +28,6 @@ const MAX_JOBS: u32 = 8;
 const MAX_RESENDS: u32 = 3;
 /// Seconds before the end of an authorization in which it is not sent any more.
 const MARGIN_SECS: u64 = 6;
-/// Seconds that the last sending may need, beyond the time in which one may begin.
-const SLACK_SECS: u64 = 15;
 /// Seconds after the first sight in which the chain is read often.
 const FRESH_SECS: u64 = 600;
 /// How much rarer it is read later.

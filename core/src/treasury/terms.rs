@@ -324,6 +324,8 @@ fn host_of(url: &str) -> String {
 
 /// A remark as a sentence.
 fn sentence(text: &str) -> String {
+    // It may quote the merchant, and is printed on terminals.
+    let text: String = text.chars().filter(|c| !c.is_control()).collect();
     let text = text.trim().trim_end_matches('.');
     let (first, rest) = text.split_at_checked(1).unwrap_or((text, ""));
     format!("The challenge cannot be paid: {}{rest}.", first.to_ascii_lowercase())

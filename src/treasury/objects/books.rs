@@ -183,11 +183,11 @@ impl Books for Rows<'_> {
         self.whole_decision(query, vec![agent.into(), key.into()])
     }
 
-    fn open_decisions(&self, agent: &str, request: &str, terms: &str) -> Result<Vec<DecisionRow>> {
+    fn open_decisions(&self, agent: &str, request: &str) -> Result<Vec<DecisionRow>> {
         let query = "SELECT row, body, id FROM decisions
-            WHERE open = 1 AND agent = ? AND request = ? AND terms = ? ORDER BY created DESC, id DESC LIMIT 8";
+            WHERE open = 1 AND agent = ? AND request = ? ORDER BY created DESC, id DESC LIMIT 8";
         let mut found = Vec::new();
-        for row in self.0.exec(query, vec![agent.into(), request.into(), terms.into()])?.raw() {
+        for row in self.0.exec(query, vec![agent.into(), request.into()])?.raw() {
             found.push(row?);
         }
         let with_body = |columns: Vec<SqlValue>| {

@@ -180,7 +180,12 @@ pub fn a_body_that_is_none_is_told_what_is_wrong_and_writes_nothing() {
     key["idempotencyKey"] = json!("k".repeat(129));
     let mut method = request("1");
     method["request"]["method"] = json!("TRACE");
-    for wrong in [hash, key, method, json!({}), json!([]), json!(7)] {
+    let mut fields = request("1");
+    let many = (0..129).map(|at| (format!("x-{at}"), json!(""))).collect::<serde_json::Map<_, _>>();
+    fields["request"]["headers"] = json!(many);
+    let mut challenge = request("1");
+    challenge["challenge"]["headers"] = json!(many);
+    for wrong in [hash, key, method, fields, challenge, json!({}), json!([]), json!(7)] {
         assert_eq!(world.told(&wrong).status, 400, "{wrong}");
     }
     let token = world.token(BUYER_KEY);

@@ -120,15 +120,8 @@ impl Books for Rows {
         Ok(self.decisions.values().find(is_it).cloned())
     }
 
-    fn open_decisions(
-        &self,
-        agent: &str,
-        request: &str,
-        terms: &str,
-    ) -> Result<Vec<DecisionRow>, Infallible> {
-        let is_it = |row: &&DecisionRow| {
-            row.open && row.agent == agent && row.request == request && row.terms == terms
-        };
+    fn open_decisions(&self, agent: &str, request: &str) -> Result<Vec<DecisionRow>, Infallible> {
+        let is_it = |row: &&DecisionRow| row.open && row.agent == agent && row.request == request;
         let mut rows: Vec<_> = self.decisions.values().filter(is_it).cloned().collect();
         rows.sort_by_key(|row| std::cmp::Reverse(row.created));
         Ok(rows)

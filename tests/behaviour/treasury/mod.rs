@@ -2,6 +2,7 @@
 
 pub mod access;
 mod books;
+mod charges;
 mod config;
 pub mod decisions;
 pub mod explore;

@@ -4,7 +4,7 @@ use std::panic::catch_unwind;
 
 use farebox_core::mutant::{Mutant, plant};
 
-use super::{access, decisions, reports, reviews, rules};
+use super::{access, charges, decisions, reports, reviews, rules};
 
 /// A guard, the name of its test, and the test.
 type Row = (Mutant, &'static str, fn());
@@ -40,7 +40,7 @@ pub const TABLE: &[Row] = &[
     row!(ReceiptsOfOthers, access::a_receipt_is_read_by_its_own_agent_alone),
     row!(AnyAgentIsNamed, access::an_agent_asks_in_its_own_name_alone),
     row!(KeysServeOthers, access::a_key_stands_for_one_request_of_one_agent),
-    row!(OpenIsForgotten, reports::an_open_payment_answers_the_same_request_without_a_key),
+    row!(OpenIsForgotten, charges::a_merchant_that_asks_for_more_each_time_is_paid_once),
     row!(ReviewsForEver, reviews::an_approval_ends),
     row!(ReviewsServeOthers, reviews::an_approval_holds_for_its_terms_alone),
     row!(ReviewsServeTwice, reviews::what_is_above_the_limit_waits_for_a_person_and_is_paid_once),

@@ -193,7 +193,8 @@ fn cell(value: Option<&Value>) -> String {
         true => format!("'{text}"),
         false => text,
     };
-    let quoted = text.contains([',', '"', '\r', '\n']);
+    // Table programs of some places divide at semicolons, whatever stands in the first line.
+    let quoted = text.contains([',', ';', '\t', '"', '\r', '\n']);
     if quoted { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 

@@ -1,0 +1,92 @@
+//! MPP charges, and merchants that ask anew each time.
+
+use farebox_core::treasury::message::{Answer, Command, Order};
+use farebox_core::treasury::row::Stage;
+use serde_json::{Value, json};
+
+use super::world::{BUYER_KEY, START, World, accept, request, terms, variables};
+use crate::mpp_client;
+
+/// A world whose merchant speaks MPP.
+fn shop() -> World {
+    let mut variables = variables();
+    variables["ORGANIZATIONS"][0]["policy"] = json!({"allowedOrigins": ["https://shop.example"]});
+    World::of(&variables)
+}
+
+/// A request of the buyer, answered with the challenge of this id.
+fn charged(id: &str) -> Value {
+    let challenge = mpp_client::challenge(id, &mpp_client::request(), r#"method="evm""#);
+    json!({
+        "context": {"organization": "acme", "agent": "buyer"},
+        "request": {"url": "https://shop.example/report", "method": "GET"},
+        "challenge": {"protocol": "x402", "headers": {"www-authenticate": challenge}},
+    })
+}
+
+fn lost(order: &Order) -> Command {
+    let (attempt, fence) = (order.attempt.clone(), order.fence);
+    Command::Lost { attempt, fence, sent: true }
+}
+
+fn credentials(order: &Order) -> usize {
+    order.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("authorization")).count()
+}
+
+#[test]
+pub fn a_fresh_challenge_for_an_open_payment_is_not_paid() {
+    let mut world = shop();
+    let order = world.order(&charged("one"));
+    assert_eq!(credentials(&order), 1);
+    assert_eq!(world.told(&charged("two")).outcome().0, "executing");
+    let told = world.reply(lost(&order));
+    assert_eq!(told.outcome().0, "inconclusive");
+    for id in ["one", "two", "three"] {
+        assert_eq!(world.told(&charged(id)).text, told.text);
+    }
+    assert_eq!(world.rows.attempts.len(), 1);
+}
+
+#[test]
+pub fn a_merchant_that_asks_for_more_each_time_is_paid_once() {
+    let mut world = World::new();
+    let order = world.order(&request("10000"));
+    let told = world.reply(lost(&order));
+    for amount in ["10001", "9999", "20000"] {
+        assert_eq!(world.told(&request(amount)).text, told.text);
+    }
+    let mut elsewhere = request("10000");
+    let mut other = accept("10000");
+    other["payTo"] = json!("0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC");
+    elsewhere["challenge"]["headers"]["payment-required"] = json!(terms(&[other]));
+    assert_eq!(world.told(&elsewhere).text, told.text);
+    assert_eq!(world.rows.attempts.len(), 1);
+    let mut another = request("10001");
+    another["request"]["body"] = json!("another");
+    assert!(matches!(world.ask(BUYER_KEY, &another), Answer::Send(_)));
+}
+
+#[test]
+pub fn without_a_node_an_open_payment_answers_until_its_authorization_has_ended() {
+    let mut world = World::new();
+    let order = world.order(&request("10000"));
+    let told = world.reply(lost(&order));
+    let end = world.rows.attempts.values().next().unwrap().valid_before;
+    assert!(end > START);
+    world.now = end + 59;
+    assert_eq!(world.told(&request("10000")).text, told.text);
+    world.now = end + 60;
+    assert!(matches!(world.ask(BUYER_KEY, &request("10000")), Answer::Send(_)));
+}
+
+#[test]
+pub fn a_charge_is_paid_once_and_its_challenge_answered_for_ever() {
+    let mut world = shop();
+    let order = world.order(&charged("one"));
+    let answer = super::world::plain(200, "report");
+    let told = world.answered(&order, answer);
+    assert_eq!(told.outcome(), ("allow", "policy_allow"));
+    assert_eq!(world.told(&charged("one")).text, told.text);
+    assert!(matches!(world.ask(BUYER_KEY, &charged("two")), Answer::Send(_)));
+    assert!(world.rows.decisions.values().any(|row| row.stage == Stage::Final));
+}
