@@ -191,5 +191,5 @@ const DECISIONS = 9;
 const MANY = 10;
 /** Columns that are the same each time. */
 const SHOWN = ['agent', 'outcome', 'reasonCode', 'amount', 'asset', 'money', 'receiptStatus'];
-const LEASE_SECS = 25;
+const LEASE_SECS = 33;
 const POLL_MS = 300;

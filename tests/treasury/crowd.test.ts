@@ -12,7 +12,7 @@ const DECISIONS = 200;
 const LANES = 30;
 /** How many of them a budget of one dollar pays. */
 const FITS = 100;
-const LEASE_SECS = 25;
+const LEASE_SECS = 33;
 /** By then every authorization has ended. */
 const ENDED_SECS = 900;
 const KILLS = Number(process.env.FAREBOX_CRASH_MOMENTS ?? 20);

@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 
 import { buy, clientOf, eventually, startTreasuryWorld, type Told, type TreasuryWorld } from './buyers.ts';
 
-const LEASE_SECS = 25;
+const LEASE_SECS = 33;
 
 let world: TreasuryWorld;
 before(async () => {

@@ -110,7 +110,7 @@ fn read(reader: &mut Reader) -> Option<Treasury> {
     let confirmations = reader.number("CONFIRMATIONS", 12, 1, 10_000);
     let token_secs = reader.number("TOKEN_SECS", 3600, 60, 86_400);
     let review_secs = reader.number("REVIEW_SECS", 86_400, 1, 2_592_000);
-    let send_secs = reader.number("SEND_SECS", 30, 1, 300);
+    let send_secs = reader.number("SEND_SECS", 20, 1, 300);
     let read_secs = reader.number("READ_SECS", 15, 1, 3600);
     let secret = reader.secret("TREASURY_SECRET", 32);
     let operator = reader.secret("OPERATOR_TOKEN", 32);

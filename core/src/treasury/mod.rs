@@ -48,7 +48,7 @@ pub const RANDOM_BYTES: usize = 128;
 
 /// Seconds that the last sending may need, beyond the time in which one may begin: 10 to the head,
 /// 10 for the body, and the reports about it.
-const SLACK_SECS: u64 = 30;
+const SLACK_SECS: u64 = 25;
 
 /// What a command depends on beside the rows.
 #[derive(Clone, Copy, Debug)]
