@@ -42,6 +42,8 @@ const WARNING = /\bWARNING\b|▲/;
 const MOMENT_MS = 6_000;
 /** Files of tests that run at once: they wait for leases, processes and deadlines most of the time. */
 const AT_ONCE = Math.min(availableParallelism() + 3, 6);
+/** All but the doctests. */
+const HOST_TESTS = ['--workspace', '--lib', '--bins', '--tests'];
 /** Other implementations beside this one; their cargo settings must not reach the workspace. */
 const AGREEMENT = 'tests/agreement/Cargo.toml';
 
@@ -189,7 +191,7 @@ async function lintRust() {
 async function compileCore() {
   // A target without std: code that compiles for it cannot reach a clock, a network or randomness.
   await run('test:core: no std', 'cargo', ['build', '--locked', '-p', 'farebox-core', '--target', 'wasm32v1-none']);
-  await run('test:core: compile', 'cargo', ['test', '--locked', '--workspace', '--no-run']);
+  await run('test:core: compile', 'cargo', ['test', '--locked', ...HOST_TESTS, '--no-run']);
   await run('test:core: compile agreement', 'cargo', [
     'test', '--locked', '--manifest-path', AGREEMENT, '--target-dir', 'target/agreement', '--no-run',
   ]);
@@ -198,13 +200,15 @@ async function compileCore() {
 /** They have no deadlines, so whatever has goes first. */
 async function core() {
   const aside = { aside: true };
-  const output = await run('test:core', 'cargo', ['test', '--locked', '--workspace', '--', '--show-output'], aside);
+  const output = await run('test:core', 'cargo', ['test', '--locked', ...HOST_TESTS, '--', '--show-output'], aside);
+  // Alone, so that the features that only tests use are off: examples that must not compile would.
+  const examples = await run('test:core: doctests', 'cargo', ['test', '--locked', '-p', 'farebox-core', '--doc'], aside);
   await run('test:core: example', 'cargo', ['run', '--locked', '-p', 'farebox-core', '--example', 'edge_in_memory'], aside);
   await run('test:core: agreement', 'cargo', [
     'test', '--locked', '--manifest-path', AGREEMENT, '--target-dir', 'target/agreement',
   ], aside);
   // The coverage of the ledger's behaviour is part of the result.
-  show(output, /^ +Doc-tests|^test result:|^(After|Before)\b.*: \d+ states|^arrivals, .* with everything|histories from seed/);
+  show(`${output}${examples}`, /^ +Doc-tests|^test result:|^(After|Before)\b.*: \d+ states|^arrivals, .* with everything|histories from seed/);
 }
 
 async function deploy() {
