@@ -104,8 +104,9 @@ test('a policy alone decides where the file says so, and its caps hold for every
   const { payer } = world.chain.accounts;
   const config = { folder: 'shared', policy: { perDay: '0.019' }, ask: 'never' };
   const hosts = [await host('is not asked', config), await host('is not asked', config)];
-  const { result, change } = await changesDuring(world, payer.address, () => Promise.all(hosts.map(async ({ call }) => {
-    const { preparedId } = await call('prepare_paid_request', { url: `${world.gate.url}/report` });
+  const { result, change } = await changesDuring(world, payer.address, () => Promise.all(hosts.map(async ({ call }, at) => {
+    // Not the same request: that would be answered by one payment.
+    const { preparedId } = await call('prepare_paid_request', { url: `${world.gate.url}/report?for=${at}` });
     return String((await call('execute_prepared_request', { preparedId })).sdkOutcomeKind);
   })));
   assert.deepEqual([...result].sort(), ['denied', 'success']);
