@@ -1,8 +1,8 @@
 // The organization of the demo: two agents and three policies, one for both and one for each.
 
 /** The merchants' origins that are there. */
-const originsOf = (/** @type {import('./treasury-world.mjs').Merchants} */ { gate, hono, mpp, fastapi, scripted }) =>
-  [gate, hono, mpp, fastapi, scripted].flatMap((merchant) => (merchant === undefined ? [] : [merchant.url]));
+const originsOf = (/** @type {import('./treasury-world.mjs').Merchants} */ { gate, hono, version1, mpp, fastapi, scripted }) =>
+  [gate, hono, version1, mpp, fastapi, scripted].flatMap((merchant) => (merchant === undefined ? [] : [merchant.url]));
 
 /**
  * `acme`: 2.05 USDC a month, and a person is asked above 0.50. The buyer may buy everywhere, the reporter at one merchant and for 0.05

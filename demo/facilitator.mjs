@@ -17,7 +17,8 @@ import { serve } from './server.mjs';
  */
 
 /**
- * Serves `POST /verify`, `POST /settle` and `GET /supported`; `counts` says how often each was asked.
+ * Serves `POST /verify`, `POST /settle` and `GET /supported`; `counts` says how often each was asked, and
+ * `countsOf` how often for one payer.
  *
  * `factories` are the contracts that it lets deploy wallets (ERC-6492).
  *
@@ -26,6 +27,9 @@ import { serve } from './server.mjs';
 export async function startFacilitator({ chain, port, factories = [] }) {
   const facilitator = reference(chain, factories);
   const counts = { verify: 0, settle: 0, supported: 0 };
+  /** @type {Map<string, { verify: number, settle: number }>} */
+  const byPayer = new Map();
+  const countsOf = (/** @type {string} */ payer) => byPayer.get(payer.toLowerCase()) ?? { verify: 0, settle: 0 };
 
   const { url, stop } = await serve(async (request, response) => {
     /** @type {(status: number, body: unknown) => void} */
@@ -46,12 +50,15 @@ export async function startFacilitator({ chain, port, factories = [] }) {
       if (!asked?.paymentPayload || !asked.paymentRequirements) {
         return answer(400, { error: 'Missing paymentPayload or paymentRequirements' });
       }
+      const payer = String(asked.paymentPayload.payload?.authorization?.from).toLowerCase();
+      const ofPayer = countsOf(payer);
+      byPayer.set(payer, { ...ofPayer, [operation]: ofPayer[operation] + 1 });
       return answer(200, await facilitator[operation](asked.paymentPayload, asked.paymentRequirements));
     } catch (error) {
       return answer(500, { error: error instanceof Error ? error.message : String(error) });
     }
   }, { port });
-  return { url, counts, stop };
+  return { url, counts, countsOf, stop };
 }
 
 /**

@@ -16,7 +16,7 @@
 //   /malformed, /unsupported, /mixed, /mainnet    terms that cannot be paid
 //   /demo-merchant/research-brief/base-sepolia?script=    wants a body of three fields; then as `script`, such as `reject/424`
 //
-// `?amount=` is the price in atomic units [10000]. A second segment of any other path is free, so that requests can differ.
+// `?amount=` is the price in atomic units [10000] unless `prices` has another for the path, and `?payTo=` who is paid. A second segment of any other path is free, so that requests can differ.
 
 import { createHash, randomBytes } from 'node:crypto';
 
@@ -43,7 +43,7 @@ export const BIG_BYTES = 5 * 1024 * 1024;
  */
 
 /**
- * Starts it. `requests` holds what arrived, oldest first, and `settled` the nonces that it settled.
+ * Starts it. `requests` holds what arrived, oldest first, `settled` the nonces that it settled, and `prices` what paths cost from now on.
  *
  * @param {{chain: import('./chain.mjs').Chain, facilitator: {url: string}}} parts
  */
@@ -52,6 +52,8 @@ export async function startScriptedMerchant({ chain, facilitator }) {
   const requests = [];
   /** @type {Map<string, any>} */
   const settled = new Map();
+  /** @type {Map<string, string>} */
+  const prices = new Map();
   const payTo = chain.accounts.payee.address;
 
   const { url: base, stop } = await serve(async (request, response) => {
@@ -65,7 +67,7 @@ export async function startScriptedMerchant({ chain, facilitator }) {
       const url = new URL(seen.path, base);
       if (url.pathname.startsWith('/.well-known/') || url.pathname === '/favicon.ico') return response.writeHead(404).end();
       requests.push(seen);
-      const terms = termsOf(url, payTo);
+      const terms = termsOf(url, payTo, prices.get(url.pathname));
       if (payload === undefined) return asks(response, url, terms);
       const again = requests.filter((one) => one.nonce === nonce).length - 1;
       const settle = async () => {
@@ -82,7 +84,7 @@ export async function startScriptedMerchant({ chain, facilitator }) {
     }
   });
 
-  return { url: base, requests, settled, stop };
+  return { url: base, requests, settled, prices, stop };
 }
 
 /**
@@ -172,10 +174,12 @@ function scriptOf(url) {
 /**
  * @param {URL} url
  * @param {string} payTo
+ * @param {string | undefined} price
  */
-function termsOf(url, payTo) {
+function termsOf(url, payTo, price) {
   return {
-    scheme: 'exact', network: NETWORK, amount: url.searchParams.get('amount') ?? '10000', asset: USDC, payTo, maxTimeoutSeconds: 60,
+    scheme: 'exact', network: NETWORK, amount: price ?? url.searchParams.get('amount') ?? '10000', asset: USDC,
+    payTo: url.searchParams.get('payTo') ?? payTo, maxTimeoutSeconds: 60,
     extra: { name: 'USDC', version: '2', precision: 6 },
   };
 }

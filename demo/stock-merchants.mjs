@@ -1,4 +1,4 @@
-// Merchants as others sell: `@x402/hono`, a server with `mppx`, and FastAPI where Python has it.
+// Merchants as others sell: `@x402/hono`, `x402-hono` of version 1, a server with `mppx`, and FastAPI where Python has it.
 
 import { serve } from '@hono/node-server';
 import { HTTPFacilitatorClient } from '@x402/core/server';
@@ -6,11 +6,12 @@ import { ExactEvmScheme } from '@x402/evm/exact/server';
 import { paymentMiddleware, x402ResourceServer } from '@x402/hono';
 import { Hono } from 'hono';
 import { evm, Mppx } from 'mppx/hono';
+import { paymentMiddleware as paymentMiddleware1 } from 'x402-hono';
 
 import { startProcess } from '../scripts/processes.mjs';
 import { findPython } from '../scripts/python.mjs';
 import { root } from '../scripts/steps.mjs';
-import { NETWORK, USDC } from './chain.mjs';
+import { NETWORK, NETWORK_V1, USDC } from './chain.mjs';
 
 /** What every one of them delivers. */
 const GOODS = { report: 'Rainfall, Tuesday', millimetres: 10 };
@@ -19,7 +20,7 @@ const PRICES = { '/report': '0.01', '/dear': '0.10', '/gold': '2.00' };
 
 /**
  * @typedef {{url: string, stop: () => Promise<void>}} Merchant
- * @typedef {{chain: import('./chain.mjs').Chain, facilitator: {url: string}}} Parts
+ * @typedef {{chain: import('./chain.mjs').Chain, facilitator: {url: string}, payTo?: `0x${string}`}} Parts
  */
 
 /**
@@ -38,15 +39,29 @@ export function startHonoMerchant({ chain, facilitator }) {
 }
 
 /**
+ * `x402-hono`, the middleware of x402 version 1, as its documentation sets it up.
+ *
+ * @param {Parts} parts
+ * @returns {Promise<Merchant>}
+ */
+export function startVersion1Merchant({ chain, facilitator }) {
+  const app = new Hono();
+  const offer = (/** @type {string} */ price) => ({ price: `$${price}`, network: /** @type {'base-sepolia'} */ (NETWORK_V1), config: { description: 'One weather report' } });
+  const routes = Object.fromEntries(Object.entries(PRICES).map(([path, price]) => [path, offer(price)]));
+  app.use(paymentMiddleware1(chain.accounts.payee.address, routes, { url: /** @type {`${string}://${string}`} */ (facilitator.url) }));
+  return listen(delivering(app));
+}
+
+/**
  * A server with `mppx` as its documentation sets it up; it asks by MPP alone.
  *
  * @param {Parts} parts
  * @returns {Promise<Merchant>}
  */
-export function startMppMerchant({ chain, facilitator }) {
+export function startMppMerchant({ chain, facilitator, payTo = chain.accounts.payee.address }) {
   const method = evm.charge({
     currency: USDC, chainId: 84532, decimals: 6, authorization: { name: 'USDC', version: '2' },
-    recipient: chain.accounts.payee.address, x402: { facilitator: facilitator.url },
+    recipient: payTo, x402: { facilitator: facilitator.url },
   });
   const mppx = Mppx.create({ methods: [method], secretKey: MPP_SECRET });
   const app = new Hono();

@@ -28,10 +28,14 @@ import { serve } from './server.mjs';
  * Starts a proxy to `target`. `set(fault)` replaces what it does, `set()` lets everything pass again; `seen` counts
  * the requests, and `broken` those that met a fault.
  *
+ * In front of a Worker, `worker` keeps the host that was asked for, and opens a connection for each request: workerd closes those that are
+ * idle after five seconds, maybe while one is sent.
+ *
  * @param {string} target
+ * @param {{worker?: boolean}} [options]
  */
-export async function startSwitch(target) {
-  const agent = new Agent({ keepAlive: true });
+export async function startSwitch(target, { worker = false } = {}) {
+  const agent = new Agent({ keepAlive: !worker });
   /** @type {(Fault & {left: number}) | undefined} */
   let fault;
   const counts = { seen: 0, broken: 0 };
@@ -79,7 +83,7 @@ export async function startSwitch(target) {
     return new Promise((resolve, reject) => {
       const { host: _, connection: __, 'transfer-encoding': ___, ...headers } = incoming.headers;
       const outgoing = ask(new URL(incoming.url ?? '/', target), {
-        agent, method: incoming.method ?? 'GET', headers: { ...headers, 'content-length': body.length },
+        agent, method: incoming.method ?? 'GET', headers: { ...headers, ...(worker ? { host: incoming.headers.host } : {}), 'content-length': body.length },
       });
       outgoing.on('error', reject);
       outgoing.on('response', (reply) => {

@@ -15,7 +15,7 @@ import { startFacilitator } from './facilitator.mjs';
 import { gateVars } from './gate.mjs';
 import { startOrigin } from './origin.mjs';
 import { startScriptedMerchant } from './scripted-merchant.mjs';
-import { startFastApiMerchant, startHonoMerchant, startMppMerchant } from './stock-merchants.mjs';
+import { startFastApiMerchant, startHonoMerchant, startMppMerchant, startVersion1Merchant } from './stock-merchants.mjs';
 import { startSwitch } from './switch.mjs';
 
 /**
@@ -24,7 +24,7 @@ import { startSwitch } from './switch.mjs';
  * @typedef {{name: string, policy?: Policy}} AgentSeed
  * @typedef {{name: string, environment?: 'test' | 'main', policy: Policy, agents: AgentSeed[]}} OrganizationSeed
  * @typedef {{
- *   scripted: import('./scripted-merchant.mjs').ScriptedMerchant, hono?: import('./stock-merchants.mjs').Merchant, mpp?: import('./stock-merchants.mjs').Merchant,
+ *   scripted: import('./scripted-merchant.mjs').ScriptedMerchant, hono?: import('./stock-merchants.mjs').Merchant, version1?: import('./stock-merchants.mjs').Merchant, mpp?: import('./stock-merchants.mjs').Merchant,
  *   fastapi?: import('./stock-merchants.mjs').Merchant, gate?: import('../scripts/miniflare.mjs').Gate, origin?: import('./origin.mjs').Origin,
  * }} Merchants
  */
@@ -163,11 +163,11 @@ async function startMerchants({ chain, facilitator, stock, build, keep }) {
   const parts = { chain, facilitator };
   const scripted = keep(await startScriptedMerchant(parts));
   if (!stock) return { scripted };
-  const [hono, mpp, fastapi] = await Promise.all([startHonoMerchant(parts), startMppMerchant(parts), startFastApiMerchant(parts)]);
-  for (const merchant of [hono, mpp, fastapi]) if (merchant !== undefined) keep(merchant);
+  const [hono, version1, mpp, fastapi] = await Promise.all([startHonoMerchant(parts), startVersion1Merchant(parts), startMppMerchant(parts), startFastApiMerchant(parts)]);
+  for (const merchant of [hono, version1, mpp, fastapi]) if (merchant !== undefined) keep(merchant);
   const origin = keep(await startOrigin());
   const gate = keep(await startGate({ build, vars: { ...gateVars({ chain, facilitator, origin }), RPC_URL: chain.url } }));
-  return { scripted, hono, mpp, gate, origin, ...(fastapi === undefined ? {} : { fastapi }) };
+  return { scripted, hono, version1, mpp, gate, origin, ...(fastapi === undefined ? {} : { fastapi }) };
 }
 
 /**

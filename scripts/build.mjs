@@ -1,6 +1,6 @@
-// Builds a Worker: build/index.js and build/index_bg.wasm are the gate, build/treasury/ the treasury.
+// Builds a Worker: build/index.js and build/index_bg.wasm are the gate, build/treasury/ the treasury, build/market/ the market.
 //
-//   node scripts/build.mjs [--worker treasury] [--features a,b] [--out build/dir]
+//   node scripts/build.mjs [--worker treasury|market] [--features a,b] [--out build/dir]
 //
 // `--features` adds to the Worker's own, for test builds that belong in their own folder. cargo and esbuild
 // decide what is up to date; this script skips nothing.
@@ -13,14 +13,14 @@ import { gzipSync } from 'node:zlib';
 
 import { MUTANTS } from './mutants.mjs';
 import { root, run, runMain, step, StepFailed } from './steps.mjs';
-import { buildXtask, runXtask, targetFolder } from './xtask.mjs';
+import { buildXtask, keepsFeatures, runXtask, targetFolder } from './xtask.mjs';
 
 /**
  * The Workers: the folder of each in src/ is also the name of its feature.
  *
  * @type {Record<string, string>}
  */
-const FOLDERS = { worker: 'build', treasury: 'build/treasury' };
+const FOLDERS = { worker: 'build', treasury: 'build/treasury', market: 'build/market' };
 
 /**
  * @typedef {object} Build
@@ -52,7 +52,7 @@ export async function compileWorker({ worker = 'worker', features = [], out = FO
     run('Worker (Rust)', 'cargo', [
       'build', '--locked', '--release', '-p', 'farebox',
       '--target', 'wasm32-unknown-unknown', '--features', [worker, ...features].join(','),
-    ]),
+    ], { env: keepsFeatures }),
   ]);
   const wasm = join(targetFolder(), 'wasm32-unknown-unknown', 'release', 'farebox.wasm');
   await runXtask('wasm-bindgen', ['bindgen', wasm, glueFolder(out), '--target', named ? 'named-worker' : 'worker']);

@@ -1,10 +1,11 @@
 // The product's main job on real parts, with one command.
 //
-//   npm run demo [-- agent|treasury] [-- --once] [-- --headers] [-- --log pretty]
+//   npm run demo [-- agent|treasury|skills] [-- --once] [-- --headers] [-- --log pretty]
 //
 // With `agent` it tells another story and ends: a model with three tools that sees the cost, asks a
 // person and pays once, in a loop and over MCP. With `treasury` it is that of a company's wallet: two
-// agents, three policies, a review, a crash and the books.
+// agents, three policies, a review, a crash and the books. With `skills` it is that of a market: sellers
+// without payment code, an agent without a wallet, and a ledger that agrees with the chain.
 //
 // Brings everything it needs, starts a chain, the reference facilitator, an origin and the gate, lets
 // stock clients pay, and stays up. `--once` ends instead, with 1 if anything did not hold; `--headers`
@@ -29,6 +30,7 @@ await runMain(async () => {
   const once = process.argv.includes('--once');
   checkNode();
   if (process.argv.includes('treasury')) return company(once);
+  if (process.argv.includes('skills')) return bazaar(once);
   const installed = process.env.FAREBOX_BUILD === undefined ? installPackages() : Promise.resolve();
   // The gate needs both; neither needs the other.
   const [build, parts] = await Promise.all([
@@ -75,6 +77,33 @@ async function company(once) {
   const broken = await treasuryStory(world);
   if (!once) {
     console.log(operatorLines(world));
+    await new Promise(() => {});
+  }
+  await endAll();
+  if (broken.length > 0) throw new StepFailed(`${broken.length} of the demo's checks failed`);
+  console.log(`\nall checks passed, ${elapsed()}`);
+}
+
+/**
+ * The story of a market of skills.
+ *
+ * @param {boolean} once
+ */
+async function bazaar(once) {
+  if (process.env.FAREBOX_BUILD === undefined) {
+    await installPackages();
+    console.log('compiling gate, treasury and market: about three minutes the first time, some seconds after that');
+    await installRust();
+    for (const worker of ['worker', 'treasury', 'market']) await buildWorker({ worker });
+  }
+  const [{ startSkillsWorld }, { skillsStory }, { marketLines }] = await Promise.all([
+    import('../demo/skills-world.mjs'), import('../demo/skills.mjs'), import('../demo/skills-lines.mjs'),
+  ]);
+  const world = await step('chain, facilitator, sellers, gate, market, treasury', () => startSkillsWorld());
+  onEnd(world.stop);
+  const broken = await skillsStory(world);
+  if (!once) {
+    console.log(marketLines(world, await world.tokenOf('agent-1')));
     await new Promise(() => {});
   }
   await endAll();

@@ -17,6 +17,8 @@ import { root } from './steps.mjs';
  * @property {Record<string, string>} [secrets] merged over the variables; random ones are there already
  * @property {string} [persist] folder for the objects' storage; without it a restart forgets
  * @property {number} [port]
+ * @property {Record<string, string>} [services] URLs of servers on this machine, bound as Workers are: they see the URL that is asked for
+ * @property {Record<string, string>} [kv] URLs of `startKv`, bound as KV namespaces
  * @property {(request: import('miniflare').Request) => import('miniflare').Response | Promise<import('miniflare').Response>} [outboundService] stands between
  *   the Worker and the network; an error thrown there is a 500 to the Worker, not a lost connection
  */
@@ -53,7 +55,7 @@ export function startGate(options) {
  * @param {Kind} kind
  * @param {WorkerOptions} [options]
  */
-export async function startWorker({ name, build: built, objects, secrets: fresh, front }, { build = built, vars = {}, secrets = {}, persist, port = 0, outboundService } = {}) {
+export async function startWorker({ name, build: built, objects, secrets: fresh, front }, { build = built, vars = {}, secrets = {}, persist, port = 0, services = {}, kv = {}, outboundService } = {}) {
   const folder = resolve(root, build);
   const bindings = { ...fresh(), ...vars, ...secrets };
   let logs = '';
@@ -63,11 +65,8 @@ export async function startWorker({ name, build: built, objects, secrets: fresh,
   /** @param {number} onPort */
   const start = async (onPort) => {
     const before = workerdChildren();
-    const mf = new Miniflare(/** @type {import('miniflare').MiniflareOptions} */ ({
+    const worker = {
       name,
-      host: '127.0.0.1',
-      port: onPort,
-      cf: false,
       compatibilityDate: COMPATIBILITY_DATE,
       modules: [
         ...(front === undefined ? [] : [{ type: 'ESModule', path: 'front.js', contents: front() }]),
@@ -76,8 +75,20 @@ export async function startWorker({ name, build: built, objects, secrets: fresh,
       ],
       durableObjects: Object.fromEntries(Object.entries(objects).map(([binding, className]) => [binding, { className, useSQLite: true }])),
       bindings,
-      ...(persist === undefined ? {} : { defaultPersistRoot: resolve(root, persist) }),
+      serviceBindings: Object.fromEntries(Object.entries(services).map(([binding, at]) => [binding, external(at)])),
+      wrappedBindings: Object.fromEntries(Object.keys(kv).map((binding) => [binding, storeName(binding)])),
       ...(outboundService === undefined ? {} : { outboundService }),
+    };
+    const mf = new Miniflare(/** @type {import('miniflare').MiniflareOptions} */ ({
+      host: '127.0.0.1',
+      port: onPort,
+      cf: false,
+      ...(persist === undefined ? {} : { defaultPersistRoot: resolve(root, persist) }),
+      workers: [worker, ...Object.entries(kv).map(([binding, at]) => ({
+        name: storeName(binding),
+        modules: [{ type: 'ESModule', path: 'kv.js', contents: readFileSync(new URL('../demo/kv-binding.mjs', import.meta.url), 'utf8') }],
+        serviceBindings: { STORE: external(at) },
+      }))],
       handleRuntimeStdio: (/** @type {import('node:stream').Readable} */ out, /** @type {import('node:stream').Readable} */ err) => {
         for (const stream of [out, err]) stream.on('data', (chunk) => {
           logs += chunk;
@@ -114,6 +125,16 @@ export async function startWorker({ name, build: built, objects, secrets: fresh,
     },
   };
 }
+
+/** @param {string} binding */
+const storeName = (binding) => `kv-${binding.toLowerCase()}`;
+
+/**
+ * A server as a service binding: a request to one that is down fails, as it does on the platform, and answers are not compressed.
+ *
+ * @param {string} url
+ */
+const external = (url) => ({ external: { address: new URL(url).host, http: { injectRequestHeaders: [{ name: 'accept-encoding', value: 'identity' }] } } });
 
 /**
  * Fresh secrets that satisfy the configuration.

@@ -2,7 +2,7 @@
 //
 //   node scripts/pkg.mjs
 //
-// Writes pkg/wasm/, pkg/agent-wasm/, pkg/cards-wasm/, pkg/dist/, pkg/check/, pkg/gate/, pkg/treasury/, pkg/schemas/ and copies of the licences, none of which
+// Writes pkg/wasm/, pkg/agent-wasm/, pkg/cards-wasm/, pkg/dist/, pkg/check/, pkg/gate/, pkg/treasury/, pkg/market/, pkg/schemas/ and copies of the licences, none of which
 // is committed.
 
 import { mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync, copyFileSync } from 'node:fs';
@@ -12,12 +12,13 @@ import { fileURLToPath } from 'node:url';
 import { buildWorker } from './build.mjs';
 import { setup } from './setup.mjs';
 import { root, run, runMain, step, StepFailed } from './steps.mjs';
-import { runXtask, targetFolder } from './xtask.mjs';
+import { keepsFeatures, runXtask, targetFolder } from './xtask.mjs';
 
 /** The package, ready to be packed; build/ has the Workers afterwards. */
 export async function buildPackage() {
   await buildWorker();
   await buildWorker({ worker: 'treasury' });
+  await buildWorker({ worker: 'market' });
   await buildPayer();
   await buildCheck();
   await finishPackage();
@@ -27,6 +28,7 @@ export async function buildPackage() {
 export async function finishPackage() {
   await step('package gate', async () => writeWorker('gate', join(root, 'build'), GATE_TYPES, 'Ledger'));
   await step('package treasury', async () => writeWorker('treasury', join(root, 'build', 'treasury'), TREASURY_TYPES, 'Treasury'));
+  await step('package market', async () => writeWorker('market', join(root, 'build', 'market'), MARKET_TYPES, 'Skills'));
   const schemas = join(root, 'pkg', 'schemas');
   mkdirSync(schemas, { recursive: true });
   copyFileSync(join(root, 'core', 'src', 'x402', 'extension', 'diagnostic.json'), join(schemas, 'diagnostic.json'));
@@ -55,7 +57,7 @@ async function compilePart(feature, folder) {
   await run(`package (Rust, ${feature})`, 'cargo', [
     'build', '--locked', '--profile', 'page', '-p', 'farebox', '--features', feature,
     '--target', 'wasm32-unknown-unknown', '--target-dir', web, ...SMALL_SHA2,
-  ]);
+  ], { env: keepsFeatures });
   const glue = join(web, feature === 'bindings' ? 'glue' : `glue-${feature}`);
   await runXtask(`package glue (${feature})`, ['bindgen', join(web, 'wasm32-unknown-unknown', 'page', 'farebox.wasm'), glue, '--target', 'web']);
   await step(`package entries (${feature})`, () => writeEntries(glue, join(root, 'pkg', folder)));
@@ -67,7 +69,7 @@ export async function buildCheck() {
   await run('check (Rust)', 'cargo', [
     'build', '--locked', '--profile', 'page', '-p', 'farebox', '--features', 'rules',
     '--target', 'wasm32-unknown-unknown', '--target-dir', web, ...SMALL_SHA2,
-  ]);
+  ], { env: keepsFeatures });
   const glue = join(web, 'rules');
   await runXtask('check glue', ['bindgen', join(web, 'wasm32-unknown-unknown', 'page', 'farebox.wasm'), glue, '--target', 'web']);
   await step('check', () => bundleCheck(glue));
@@ -232,6 +234,22 @@ export default treasury;
 export declare class Treasury {
   constructor(state: unknown, env: Record<string, unknown>);
   ask(organization: string, command: string): Promise<unknown>;
+  alarm(): Promise<void>;
+}
+`;
+
+const MARKET_TYPES = `/** The market of skills: a Worker's module. Its variables and secrets are in \`env\`, and \`SKILLS\`, the namespace of {@link Skills}. */
+declare const market: {
+  fetch(request: Request, env: Record<string, unknown>, context: { waitUntil(promise: Promise<unknown>): void }): Promise<Response>;
+  /** Wakes the object, so that one whose alarm was lost goes on. */
+  scheduled(controller: unknown, env: Record<string, unknown>): Promise<void>;
+};
+export default market;
+
+/** The class of the one object, with SQLite. */
+export declare class Skills {
+  constructor(state: unknown, env: Record<string, unknown>);
+  ask(name: string, command: string): Promise<unknown>;
   alarm(): Promise<void>;
 }
 `;

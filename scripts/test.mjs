@@ -1,6 +1,6 @@
 // Everything that must hold before a change lands: setup, then every suite below.
 //
-//   node scripts/test.mjs [lint] [core] [worker] [e2e] [pkg] [treasury] [browser] [crash [moments [seed]]] [deploy]
+//   node scripts/test.mjs [lint] [core] [worker] [e2e] [pkg] [treasury] [market] [browser] [crash [moments [seed]]] [deploy]
 //
 // Without a name it runs all. `crash` kills workerd at every step and at that many random moments
 // [20]; `deploy` compares configuration, check and documents, and asks wrangler whether it would
@@ -25,6 +25,7 @@ import { elapsed, root, run, runMain, StepFailed } from './steps.mjs';
  * @property {() => Promise<void>} [beside] what it does meanwhile, with the processor time that the others leave
  * @property {string[]} [folders] where its `*.test.ts` are
  * @property {string[]} [first] those of them that take longest, the longest first
+ * @property {string[]} [waiting] those of them that wait most of the time, and take little of the processor's
  * @property {string[]} [alone] those of them that no other file runs beside, one after the other
  * @property {Together} [together] whether all of its files run by themselves
  * @property {() => Promise<void>} [after] what it does in the end
@@ -40,10 +41,14 @@ const TIMEOUT_MS = 600_000;
 const WARNING = /\bWARNING\b|▲/;
 /** The time of a random kill with its share of a drain. */
 const MOMENT_MS = 6_000;
-/** Files of tests that run at once: they wait for leases, processes and deadlines most of the time. */
-const AT_ONCE = Math.min(availableParallelism() + 3, 6);
+/** Files of tests that run at once: they wait for leases, processes and deadlines half of the time. */
+const AT_ONCE = Math.min(availableParallelism() + 1, 4);
+/** And those beside them that do nothing else. */
+const WAITING_AT_ONCE = 2;
 /** All but the doctests. */
 const HOST_TESTS = ['--workspace', '--lib', '--bins', '--tests'];
+/** The edge in memory. */
+const EXAMPLE = ['-p', 'farebox-core', '--example', 'edge_in_memory'];
 /** Other implementations beside this one; their cargo settings must not reach the workspace. */
 const AGREEMENT = 'tests/agreement/Cargo.toml';
 
@@ -53,6 +58,8 @@ const drill = once(() => compilers.worker(() => buildWorker({ features: ['panic-
 const gate = once(() => compilers.worker(() => buildWorker()));
 const treasury = once(() => compilers.worker(() => buildWorker({ worker: 'treasury' })));
 const treasuryDrill = once(() => compilers.worker(() => buildWorker({ worker: 'treasury', features: ['panic-drill'], out: 'build/treasury-drill' })));
+const market = once(() => compilers.worker(() => buildWorker({ worker: 'market' })));
+const marketDrill = once(() => compilers.worker(() => buildWorker({ worker: 'market', features: ['panic-drill'], out: 'build/market-drill' })));
 const payer = once(() => buildPayer());
 const mcp = once(async () => {
   await payer();
@@ -63,6 +70,7 @@ const whole = once(async () => {
   await buildCheck();
   await gate();
   await treasury();
+  await market();
   await finishPackage();
 });
 const moments = Number(process.argv.slice(2).find(isNumber) ?? process.env.FAREBOX_CRASH_MOMENTS ?? 0);
@@ -78,7 +86,8 @@ const suites = {
       await gate();
     },
     folders: ['tests/worker', 'tests/simulate'],
-    first: ['resize', 'faults', 'subrequests', 'unproven', 'origin-faults', 'config-table', 'diagnostics-counts', 'pricer', 'webhook'].map((name) => `tests/worker/${name}.test.ts`),
+    first: ['resize', 'faults', 'unproven', 'origin-faults', 'config-table', 'diagnostics-counts', 'pricer'].map((name) => `tests/worker/${name}.test.ts`),
+    waiting: ['subrequests', 'webhook', 'onchain-calls', 'migration', 'failover', 'networks', 'streams', 'panic-recovery'].map((name) => `tests/worker/${name}.test.ts`),
     // One counts milliseconds; in the other a seed should give the same history as far as possible.
     alone: ['tests/worker/panic.test.ts', 'tests/simulate/random.test.ts'],
   },
@@ -91,12 +100,14 @@ const suites = {
       await gate();
     },
     folders: ['tests/e2e', 'tests/interop'],
-    first: ['tests/interop/interop.test.ts', 'tests/e2e/onchain.test.ts', 'tests/e2e/liars.test.ts'],
+    first: ['tests/interop/interop.test.ts', 'tests/e2e/liars.test.ts'],
+    waiting: ['tests/e2e/onchain.test.ts', 'tests/e2e/operators-hour.test.ts'],
   },
   pkg: {
     before: whole,
     folders: ['tests/pkg'],
-    first: ['tests/pkg/spending.test.ts', 'tests/pkg/faults.test.ts', 'tests/pkg/packed.test.ts'],
+    first: ['tests/pkg/spending.test.ts', 'tests/pkg/packed.test.ts', 'tests/pkg/treasury.test.ts'],
+    waiting: ['tests/pkg/faults.test.ts'],
   },
   treasury: {
     before: async () => {
@@ -106,6 +117,17 @@ const suites = {
       await whole();
     },
     folders: ['tests/treasury'],
+    first: ['tests/treasury/crowd.test.ts'],
+    waiting: ['tests/treasury/killed.test.ts', 'tests/treasury/panic.test.ts'],
+  },
+  market: {
+    before: async () => {
+      await marketDrill();
+      await market();
+      // Agents pay by the treasury, and the gate stands in front.
+      await whole();
+    },
+    folders: ['tests/market'],
   },
   browser: {
     before: whole,
@@ -119,6 +141,7 @@ const suites = {
   },
   deploy: {
     before: async () => {
+      await market();
       await treasury();
       await gate();
     },
@@ -166,6 +189,10 @@ async function lintRust() {
     'clippy', '--locked', '-p', 'farebox', '--features', 'treasury', '--target', 'wasm32-unknown-unknown',
     '--', '-D', 'warnings',
   ]);
+  await run('lint: clippy, market', 'cargo', [
+    'clippy', '--locked', '-p', 'farebox', '--features', 'market', '--target', 'wasm32-unknown-unknown',
+    '--', '-D', 'warnings',
+  ]);
   await run('lint: clippy, package', 'cargo', [
     'clippy', '--locked', '-p', 'farebox', '--features', 'bindings', '--target', 'wasm32-unknown-unknown',
     '--', '-D', 'warnings',
@@ -192,6 +219,7 @@ async function compileCore() {
   // A target without std: code that compiles for it cannot reach a clock, a network or randomness.
   await run('test:core: no std', 'cargo', ['build', '--locked', '-p', 'farebox-core', '--target', 'wasm32v1-none']);
   await run('test:core: compile', 'cargo', ['test', '--locked', ...HOST_TESTS, '--no-run']);
+  await run('test:core: compile example', 'cargo', ['build', '--locked', ...EXAMPLE]);
   await run('test:core: compile agreement', 'cargo', [
     'test', '--locked', '--manifest-path', AGREEMENT, '--target-dir', 'target/agreement', '--no-run',
   ]);
@@ -201,9 +229,9 @@ async function compileCore() {
 async function core() {
   const aside = { aside: true };
   const output = await run('test:core', 'cargo', ['test', '--locked', ...HOST_TESTS, '--', '--show-output'], aside);
-  // Alone, so that the features that only tests use are off: examples that must not compile would.
-  const examples = await run('test:core: doctests', 'cargo', ['test', '--locked', '-p', 'farebox-core', '--doc'], aside);
-  await run('test:core: example', 'cargo', ['run', '--locked', '-p', 'farebox-core', '--example', 'edge_in_memory'], aside);
+  await run('test:core: example', 'cargo', ['run', '--locked', ...EXAMPLE], aside);
+  // With what the example is compiled with: no features of tests, with which examples that must not compile would.
+  const examples = await run('test:core: doctests', 'cargo', ['test', '--locked', '--profile', 'dev', '-p', 'farebox-core', '--doc'], aside);
   await run('test:core: agreement', 'cargo', [
     'test', '--locked', '--manifest-path', AGREEMENT, '--target-dir', 'target/agreement',
   ], aside);
@@ -213,7 +241,9 @@ async function core() {
 
 async function deploy() {
   for (const env of ['', 'preview', 'production']) await dryRun(env && `: ${env}`, ['--env', env]);
-  for (const env of ['', 'production']) await dryRun(`: treasury${env && `, ${env}`}`, ['--env', env, '--config', 'src/treasury/wrangler.toml']);
+  for (const worker of ['treasury', 'market']) {
+    for (const env of ['', 'production']) await dryRun(`: ${worker}${env && `, ${env}`}`, ['--env', env, '--config', `src/${worker}/wrangler.toml`]);
+  }
 }
 
 /**
@@ -236,6 +266,7 @@ async function dryRun(name, environment) {
  * @property {string} name of their suite
  * @property {string[]} first
  * @property {string[]} others
+ * @property {string[]} waiting
  * @property {string[]} alone
  * @property {Together} [together]
  */
@@ -245,13 +276,14 @@ async function dryRun(name, environment) {
  * @returns {Files[]}
  */
 function filesOf(chosen) {
-  return chosen.map(([name, { folders = [], first = [], alone = [], together }]) => {
+  return chosen.map(([name, { folders = [], first = [], waiting = [], alone = [], together }]) => {
     const files = folders.flatMap((folder) => filesIn(name, folder));
-    const gone = [...first, ...alone].filter((file) => !files.includes(file));
+    const named = [...first, ...waiting, ...alone];
+    const gone = named.filter((file) => !files.includes(file));
     if (gone.length > 0) throw new StepFailed(`test:${name}: there is no ${gone.join(', no ')}`);
-    const others = files.filter((file) => !first.includes(file) && !alone.includes(file));
-    return { name, first, others, alone, together };
-  }).filter(({ first, others, alone }) => first.length + others.length + alone.length > 0);
+    const others = files.filter((file) => !named.includes(file));
+    return { name, first, others, waiting, alone, together };
+  }).filter(({ first, others, waiting, alone }) => first.length + others.length + waiting.length + alone.length > 0);
 }
 
 /**
@@ -273,7 +305,11 @@ async function runInTurn(chosen, files) {
  */
 async function runFiles(parts) {
   const mixed = parts.filter(({ together }) => together === undefined);
-  await runTests(mixed.map(({ name }) => name).join(', '), [...mixed.flatMap(({ first }) => first), ...mixed.flatMap(({ others }) => others)]);
+  const names = mixed.map(({ name }) => name).join(', ');
+  await Promise.all([
+    runTests(names, [...mixed.flatMap(({ first }) => first), ...mixed.flatMap(({ others }) => others)]),
+    runTests(`${names}: what waits`, mixed.flatMap(({ waiting }) => waiting), { atOnce: WAITING_AT_ONCE, timeoutMs: TIMEOUT_MS }),
+  ]);
   for (const { name, others, together } of parts) if (together !== undefined) await runTests(name, others, together);
 }
 

@@ -1,9 +1,9 @@
 // A whole system on this machine, for a client that knows it only from outside.
 //
-//   npm run world -- treasury|gate
+//   npm run world -- treasury|gate|skills
 //
 // Starts everything on free ports with short timings and prints one line of JSON to stdout: all URLs, keys, addresses and
-// tokens, and `controls`, local URLs that break parts, kill Workers and make agents (docs/treasury.md). It stays until its
+// tokens, and `controls`, local URLs that break parts, kill Workers, make agents and sellers (docs/treasury.md, docs/skills.md). It stays until its
 // standard input ends or it gets SIGTERM, and leaves no process.
 
 import { buildWorker } from './build.mjs';
@@ -11,19 +11,27 @@ import { endAll, onEnd } from './processes.mjs';
 import { setup } from './setup.mjs';
 import { runMain, StepFailed } from './steps.mjs';
 
-const WORLDS = ['treasury', 'gate'];
+/** @type {Record<string, () => Promise<{line: object, stop: () => Promise<void>}>>} */
+const WORLDS = {
+  treasury: async () => (await import('../demo/treasury-line.mjs')).treasuryLine(),
+  gate: async () => (await import('../demo/gate-line.mjs')).gateLine(),
+  skills: async () => (await import('../demo/skills-line.mjs')).skillsLine(),
+};
 
 await runMain(async () => {
   const name = process.argv[2] ?? '';
-  if (!WORLDS.includes(name)) throw new StepFailed(`a world has one of these names: ${WORLDS.join(', ')}`);
+  const start = WORLDS[name];
+  if (start === undefined) throw new StepFailed(`a world has one of these names: ${Object.keys(WORLDS).join(', ')}`);
   // Only the one line goes to stdout.
   const { log } = console;
   console.log = console.error;
   if (process.env.FAREBOX_BUILD === undefined) {
     await setup();
     await buildWorker();
+    if (name !== 'gate') await buildWorker({ worker: 'treasury' });
+    if (name === 'skills') await buildWorker({ worker: 'market' });
   }
-  const world = name === 'treasury' ? await (await import('../demo/treasury-line.mjs')).treasuryLine() : await (await import('../demo/gate-line.mjs')).gateLine();
+  const world = await start();
   onEnd(world.stop);
   log(JSON.stringify(world.line));
   process.stdin.resume();

@@ -23,6 +23,12 @@ export async function runXtask(name, args) {
   await run(name, join(targetFolder(), 'debug', 'xtask'), args);
 }
 
+/**
+ * The environment of a build whose features are not those of the build before: cargo keeps both. Without it,
+ * a `cdylib` has one place and one fingerprint for all of its features, and each build compiles it again.
+ */
+export const keepsFeatures = { ...process.env, __CARGO_DEFAULT_LIB_METADATA: 'farebox' };
+
 /** @returns {string} where cargo puts what it makes */
 export function targetFolder() {
   return process.env.CARGO_TARGET_DIR ? resolve(root, process.env.CARGO_TARGET_DIR) : join(root, 'target');

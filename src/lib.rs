@@ -4,7 +4,7 @@
 #![cfg_attr(
     all(
         any(feature = "bindings", feature = "agent", feature = "cards"),
-        not(any(feature = "worker", feature = "treasury")),
+        not(any(feature = "worker", feature = "treasury", feature = "market")),
         target_arch = "wasm32"
     ),
     no_std
@@ -15,7 +15,9 @@ extern crate alloc;
 
 #[cfg(any(feature = "bindings", feature = "agent", feature = "cards"))]
 mod bindings;
-#[cfg(any(feature = "worker", feature = "treasury"))]
+#[cfg(feature = "market")]
+mod market;
+#[cfg(any(feature = "worker", feature = "treasury", feature = "market"))]
 mod platform;
 #[cfg(feature = "rules")]
 mod rules;

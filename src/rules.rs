@@ -1,4 +1,4 @@
-//! The rules of gate and treasury as functions, for the check of the npm package's command line.
+//! The rules of gate, treasury and market as functions, for the check of the npm package's command line.
 
 #[path = "../xtask/src/check.rs"]
 mod check;
@@ -17,4 +17,11 @@ pub fn judge(vars: &str) -> String {
 #[must_use]
 pub fn judge_treasury(vars: &str) -> String {
     check::judge_treasury(vars).to_string()
+}
+
+/// What the market thinks of one JSON object of variables, as JSON.
+#[wasm_bindgen(js_name = judgeMarket)]
+#[must_use]
+pub fn judge_market(vars: &str) -> String {
+    check::judge_market(vars).to_string()
 }

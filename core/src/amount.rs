@@ -226,13 +226,18 @@ impl fmt::Display for Amount {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rest = self.0;
         let mut groups = [0_u64; MAX_DIGITS.div_ceil(GROUP)];
-        for group in groups.iter_mut().rev() {
+        let mut count = 0_usize;
+        // Most amounts have one or two groups, and a division is long.
+        for group in &mut groups {
             let (quotient, remainder) = rest.div_rem_vartime(&GROUP_SCALE);
-            *group = u64::from(remainder);
+            (*group, count) = (u64::from(remainder), count.saturating_add(1));
             rest = quotient;
+            if rest == U256::ZERO {
+                break;
+            }
         }
         let mut digits = String::with_capacity(MAX_DIGITS);
-        for group in groups {
+        for group in groups.iter().take(count).rev() {
             fmt::write(&mut digits, format_args!("{group:0width$}", width = GROUP))?;
         }
         match digits.trim_start_matches('0') {

@@ -3,6 +3,7 @@
 
 mod headers;
 mod pieces;
+pub mod query;
 pub mod url;
 mod weight;
 

@@ -40,4 +40,5 @@ pub mod gate;
 
 pub mod agent;
 
+pub mod skills;
 pub mod treasury;

@@ -15,6 +15,8 @@ mod ledger;
 #[macro_use]
 mod payer;
 #[macro_use]
+mod skills;
+#[macro_use]
 mod treasury;
 #[macro_use]
 mod wire;
@@ -35,7 +37,7 @@ macro_rules! declare {
     };
 }
 
-ledger! { gate facilitator wire payer treasury declare; }
+ledger! { gate facilitator wire payer treasury skills declare; }
 
 /// Whether this thread has planted the mutant: never.
 #[cfg(not(feature = "mutants"))]

@@ -95,7 +95,7 @@ impl<K: Ord, V> Sorted<K, V> {
         self.0.iter_mut()
     }
 
-    /// How many rows there are.
+    /// Number of rows.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.0.len()

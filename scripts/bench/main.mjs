@@ -1,5 +1,5 @@
 // `npm run bench`: the built gate beside `@x402/hono`, `x402-hono`, `mppx`, a plain proxy and a Worker with three calls of
-// an object, its objects beside one that only inserts a row, all in the same workerd.
+// an object, its objects beside one that only inserts a row, the built treasury beside `@x402/fetch`, and the built market, all in the same workerd.
 //
 //   --rounds N    rounds per scenario [20]
 //   --quick       five rounds

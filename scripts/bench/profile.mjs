@@ -1,4 +1,4 @@
-// `npm run profile -- 402|repeated|paid|before|forged|free`: where the processor time of a request goes, µs by part, in workerd.
+// `npm run profile -- 402|repeated|paid|before|forged|free|decision|denied`: where the processor time of a request goes, µs by part, in workerd.
 //
 //   --requests N   requests that are profiled [3000; 600 paid ones]
 //   --top N        functions that are listed [25]
@@ -19,8 +19,10 @@ import { networkOf } from './load.mjs';
 import { FORGER, NETWORK } from './payments.mjs';
 import { measure } from './rounds.mjs';
 import { startSide } from './sides.mjs';
+import { decision, startTreasury } from './treasury.mjs';
 
 /** @typedef {import('./sides.mjs').Side} Side */
+/** @typedef {import('./sides.mjs').Runner} Runner */
 /** @typedef {import('./load.mjs').Shot} Shot */
 
 /**
@@ -36,6 +38,13 @@ const KINDS = {
   forged: { requests: 600, shots: (side, count) => side.paid('/after', count, 'forged') },
   before: { requests: 600, shots: (side, count) => side.paid('/before', count) },
 };
+
+/**
+ * Decisions of the treasury, by name: what is asked for.
+ *
+ * @type {Record<string, { requests: number, amount: string }>}
+ */
+const DECISIONS = { decision: { requests: 600, amount: '10000' }, denied: { requests: 2000, amount: '2000000' } };
 
 /**
  * Requests without a payment, from so many networks in turn.
@@ -68,9 +77,10 @@ const PARTS = [
   ['terms', /farebox_core::gate::(challenge|offer|reply|diagnose|template|judge)/],
   ['clients', /farebox_core::(gate::attempts|ledger::attempts|sorted)|alloc::collections/],
   ['ledger rules', /farebox_core::ledger/],
-  ['objects and SQL', /farebox::worker::objects|worker::(durable|sql)/],
+  ['rules of the treasury', /farebox_core::(treasury|client)/],
+  ['objects and SQL', /farebox::(worker|treasury)::objects|farebox::platform::sql|worker::(durable|sql)/],
   ['payments', /farebox_core/],
-  ['drive', /farebox::worker/],
+  ['drive', /farebox::(worker|treasury|platform)/],
   ['futures', /wasm_bindgen_futures|futures|js_sys::futures/],
   ['border', /wasm_bindgen|js_sys|getStringFromWasm|passStringToWasm|__wb|__wbg|Heap|heap|decodeText|TextEncoder/],
   ['other compiled code', /::|wasm-function/],
@@ -124,26 +134,39 @@ await runMain(async () => {
       json: { type: 'boolean', default: false },
     },
   });
-  const kind = KINDS[positionals[0] ?? ''];
-  if (kind === undefined) throw new StepFailed(`profile takes one of ${Object.keys(KINDS).join(', ')}`);
+  const name = positionals[0] ?? '';
+  const [kind, asked] = [KINDS[name], DECISIONS[name]];
+  const about = kind ?? asked;
+  if (about === undefined) throw new StepFailed(`profile takes one of ${[...Object.keys(KINDS), ...Object.keys(DECISIONS)].join(', ')}`);
   if (values.json) console.log = console.error;
-  const count = Number(values.requests ?? kind.requests);
+  const count = Number(values.requests ?? about.requests);
   const folder = values.build ?? 'build/profile';
-  if (values.build === undefined) await buildWorker({ out: folder, named: true });
+  if (values.build === undefined) await buildWorker(asked === undefined ? { out: folder, named: true } : { worker: 'treasury', out: `${folder}/treasury`, named: true });
 
   const backend = await startBackend({ forger: FORGER, network: NETWORK });
-  const gate = await startSide('farebox', backend, { build: folder, ledger: 'memory', inspected: true });
-  await step('warming up', async () => measure(gate, await kind.shots(gate, Math.ceil(count / 2)), AT_ONCE));
-  const shots = await kind.shots(gate, count);
-  const inspector = await inspect(String(gate.inspector));
+  /** @type {import('./sides.mjs').GateChoice} */
+  const choice = { build: folder, ledger: 'memory', inspected: true };
+  /** @type {() => Promise<{runner: Runner, shots: (count: number) => Shot[] | Promise<Shot[]>}>} */
+  const start = async () => {
+    if (asked !== undefined) {
+      const { runner, headers } = await startTreasury(choice);
+      return { runner, shots: (count) => Array.from({ length: count }, () => decision(headers, asked)) };
+    }
+    const gate = await startSide('farebox', backend, choice);
+    return { runner: gate, shots: (count) => kind?.shots(gate, count) ?? [] };
+  };
+  const { runner, shots: make } = await start();
+  await step('warming up', async () => measure(runner, await make(Math.ceil(count / 2)), AT_ONCE));
+  const shots = await make(count);
+  const inspector = await inspect(String(runner.inspector));
   await inspector.call('Profiler.enable');
   await inspector.call('Profiler.setSamplingInterval', { interval: SAMPLE_US });
   await inspector.call('Profiler.start');
-  const { cpuUs } = await step('profile', () => measure(gate, shots, AT_ONCE));
+  const { cpuUs } = await step('profile', () => measure(runner, shots, AT_ONCE));
   /** @type {{profile: Profile}} */
   const { profile } = await inspector.call('Profiler.stop');
   inspector.close();
-  gate.client.close();
+  runner.client.close();
   await backend.stop();
   await endAll();
 

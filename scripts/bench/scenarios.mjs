@@ -7,7 +7,9 @@ import { cold } from './cold.mjs';
 import { claims, writes } from './ledgers.mjs';
 import { ledgerSize } from './ledger-size.mjs';
 import { networkOf } from './load.mjs';
+import { ledgerReads } from './market.mjs';
 import { compared, expect, median, measure, playRounds, quotients } from './rounds.mjs';
+import { decisions, decisionWrites } from './treasury.mjs';
 
 /** @typedef {import('./sides.mjs').Side} Side */
 /** @typedef {import('./load.mjs').Answer} Answer */
@@ -63,6 +65,8 @@ export const scenarios = [
   { name: 'claims', run: claims },
   { name: 'writes', run: writes },
   { name: 'ledger-size', run: ledgerSize },
+  { name: 'market', run: ledgerReads },
+  { name: 'treasury', run: async (stage) => [...await decisions(stage), ...await decisionWrites(stage)] },
 ];
 
 /**

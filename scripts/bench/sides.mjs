@@ -86,7 +86,32 @@ export async function startObjects(name, peer, ledger, front) {
   return startRunner(name, { modules, durableObjects: DURABLE_OBJECTS }, ledger, front);
 }
 
+const COMPATIBILITY = '2026-04-01';
 const DURABLE_OBJECTS = { LEDGER: { className: 'Ledger', useSQLite: true } };
+
+/**
+ * Starts a Worker of the paying side. What it fetches is answered by a merchant in the same runtime.
+ *
+ * @param {string} name
+ * @param {{peer: string, bindings?: Record<string, unknown>} | {build: string, bindings: Record<string, unknown>}} worker a module to bundle, or the built treasury
+ * @param {GateChoice['ledger']} ledger
+ * @param {Record<string, unknown>} merchantBindings what the merchant says
+ * @param {string} [front]
+ * @param {boolean} [inspected]
+ * @returns {Promise<Runner>}
+ */
+export async function startPaying(name, worker, ledger, merchantBindings, front, inspected) {
+  const merchant = {
+    name: 'merchant',
+    compatibilityDate: COMPATIBILITY,
+    modules: [{ type: 'ESModule', path: 'index.js', contents: await bundle('scripts/bench/peers/merchant.mjs') }],
+    bindings: merchantBindings,
+  };
+  const own = 'peer' in worker
+    ? { modules: [{ type: 'ESModule', path: 'index.js', contents: await bundle(worker.peer) }], compatibilityFlags: ['nodejs_compat'], bindings: worker.bindings ?? {} }
+    : { modules: builtModules(resolve(root, worker.build, 'treasury')), durableObjects: { TREASURY: { className: 'Treasury', useSQLite: true } }, bindings: worker.bindings };
+  return startRunner(name, { ...own, outboundService: merchant.name }, ledger, front, inspected, [merchant]);
+}
 
 /**
  * @param {string} name
@@ -94,13 +119,14 @@ const DURABLE_OBJECTS = { LEDGER: { className: 'Ledger', useSQLite: true } };
  * @param {GateChoice['ledger']} ledger
  * @param {string} [front]
  * @param {boolean} [inspected]
+ * @param {object[]} [beside] Workers in the same runtime
  * @returns {Promise<Runner>}
  */
-async function startRunner(name, { modules, ...options }, ledger, front, inspected = false) {
+async function startRunner(name, { modules, ...options }, ledger, front, inspected = false, beside = []) {
   const all = front === undefined
     ? modules
     : [{ type: 'ESModule', path: 'front.js', contents: await bundle(front, ['./index.js']) }, ...modules.map(measurable)];
-  const { url, pid, inspector, end } = await startWorkerd({ modules: all, ...options }, ledger, inspected);
+  const { url, pid, inspector, end } = await startWorkerd({ modules: all, ...options }, ledger, inspected, beside);
   const client = new Client(name, url);
   const stop = async () => {
     client.close();
@@ -128,14 +154,9 @@ const COMPILED = 'wasm=wasmInstance.exports';
  * @param {Record<string, unknown>} vars
  */
 function gateOptions(folder, originUrl, facilitatorUrl, vars) {
-  const at = resolve(root, folder);
-  if (!existsSync(join(at, 'index.js'))) throw new StepFailed(`there is no built Worker in ${at}: run \`npm run build\` first`);
   const route = (/** @type {string} */ path, /** @type {object} */ more = {}) => ({ path, methods: ['GET'], price: '$0.01', ...more });
   return {
-    modules: [
-      { type: 'ESModule', path: 'index.js', contents: readFileSync(join(at, 'index.js'), 'utf8') },
-      { type: 'CompiledWasm', path: 'index_bg.wasm', contents: readFileSync(join(at, 'index_bg.wasm')) },
-    ],
+    modules: builtModules(resolve(root, folder)),
     durableObjects: DURABLE_OBJECTS,
     bindings: {
       ...randomSecrets(),
@@ -152,6 +173,17 @@ function gateOptions(folder, originUrl, facilitatorUrl, vars) {
       ...vars,
     },
   };
+}
+
+/**
+ * @param {string} at folder of a built Worker
+ */
+function builtModules(at) {
+  if (!existsSync(join(at, 'index.js'))) throw new StepFailed(`there is no built Worker in ${at}: build it first`);
+  return [
+    { type: 'ESModule', path: 'index.js', contents: readFileSync(join(at, 'index.js'), 'utf8') },
+    { type: 'CompiledWasm', path: 'index_bg.wasm', contents: readFileSync(join(at, 'index_bg.wasm')) },
+  ];
 }
 
 /**
@@ -200,9 +232,10 @@ const MEMORY = '/dev/shm';
  * @param {object} options of the one Worker
  * @param {GateChoice['ledger']} ledger
  * @param {boolean} inspected
+ * @param {object[]} beside Workers in the same runtime
  * @returns {Promise<{url: string, pid: number, inspector: string | undefined, end: () => Promise<void>}>}
  */
-async function startWorkerd(options, ledger, inspected) {
+async function startWorkerd(options, ledger, inspected, beside) {
   if (ledger === 'memory' && !existsSync(MEMORY)) throw new StepFailed(`there is no ${MEMORY}: use --ledger disk`);
   const rows = mkdtempSync(join(ledger === 'memory' ? MEMORY : tmpdir(), 'farebox-bench-'));
   const before = workerdChildren();
@@ -214,7 +247,7 @@ async function startWorkerd(options, ledger, inspected) {
     handleRuntimeStdio: drain,
     defaultPersistRoot: rows,
     ...(inspected ? { inspectorPort: 0 } : {}),
-    workers: [{ name, compatibilityDate: '2026-04-01', ...options, unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }] }],
+    workers: [{ name, compatibilityDate: COMPATIBILITY, ...options, unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }] }, ...beside],
   }));
   let ended = false;
   const end = async () => {

@@ -58,6 +58,35 @@ export function isTreasury({ name, durable_objects }) {
 }
 
 /**
+ * The same around a market: it is nothing without a gate whose routes it writes.
+ *
+ * @param {Worker} worker
+ * @param {string | undefined} env
+ * @param {Notes} notes
+ */
+export function checkMarketDeployment({ config }, env, notes) {
+  checkObjects(config, env, { binding: 'SKILLS', className: 'Skills', what: 'the market' }, notes);
+  checkDate(config, notes);
+  const again = env === undefined ? '' : `; bindings are not inherited, so write them for ${env} too`;
+  const bound = (/** @type {string} */ key, /** @type {string} */ binding) => (config[key] ?? []).find((/** @type {Table} */ one) => one.binding === binding);
+  const namespace = bound('kv_namespaces', 'CONFIG');
+  if (namespace === undefined) notes.error('kv_namespaces', `has no CONFIG, the gate's own, in which the market writes what is sold${again}`, ['kv_namespaces']);
+  else if (/^0*$/.test(namespace.id ?? '')) notes.warning('kv_namespaces', 'CONFIG has a placeholder as its id; write the one of the gate\'s namespace', ['kv_namespaces']);
+  if (bound('services', 'GATE') === undefined) notes.error('services', `has no GATE, the gate in front of the market${again}`, ['services']);
+  if (bound('services', 'TREASURY') === undefined) notes.warning('services', `has no TREASURY: agents without a wallet cannot invoke skills${again}`, ['services']);
+}
+
+/**
+ * Whether it is a market that a configuration describes: its objects say so, or its name.
+ *
+ * @param {Table} config
+ */
+export function isMarket({ name, durable_objects }) {
+  return durable_objects.bindings.some((/** @type {Table} */ binding) => binding.name === 'SKILLS' || binding.class_name === 'Skills')
+    || (durable_objects.bindings.length === 0 && /market/.test(name ?? ''));
+}
+
+/**
  * @param {Table} config
  * @param {string | undefined} env
  * @param {{binding: string, className: string, what: string}} objects

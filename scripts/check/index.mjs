@@ -2,11 +2,11 @@
 
 import { basename } from 'node:path';
 
-import { bindings, checkDeployment, checkShards, checkTreasuryDeployment, isTreasury } from './deployment.mjs';
+import { bindings, checkDeployment, checkMarketDeployment, checkShards, checkTreasuryDeployment, isMarket, isTreasury } from './deployment.mjs';
 import { checkFacilitators } from './facilitators.mjs';
-import { nearMiss, SECRETS, TREASURY, variables } from './names.mjs';
+import { MARKET, nearMiss, SECRETS, TREASURY, variables } from './names.mjs';
 import { probe } from './probes.mjs';
-import { judge as judgeGate, judgeTreasury } from './rules.mjs';
+import { judge as judgeGate, judgeMarket, judgeTreasury } from './rules.mjs';
 import { checkPlaces, checkSlips, whereNotJson } from './slips.mjs';
 import { readSource } from './source.mjs';
 import { readWorker, structured } from './worker.mjs';
@@ -60,7 +60,11 @@ export async function check({ file, env, secrets = false, offline = false, say =
   // The names of bindings as the Worker tells them to the gate.
   const bound = bindings(worker.config);
   const treasury = isTreasury(worker.config);
-  const judge = (/** @type {import('./source.mjs').Table} */ vars) => (treasury ? { networks: [], siblings: [], ...judgeTreasury(vars) } : judgeGate(vars));
+  const market = isMarket(worker.config);
+  const judge = (/** @type {import('./source.mjs').Table} */ vars) => {
+    if (treasury) return { networks: [], siblings: [], ...judgeTreasury(vars) };
+    return market ? { networks: [], siblings: [], ...judgeMarket(vars) } : judgeGate(vars);
+  };
   const judgement = judge({ ...worker.secrets, ...worker.vars, bindings: bound });
   checkPlaces(source, env, notes);
   for (const { variable, remedy: said } of judgement.errors) {
@@ -93,6 +97,12 @@ export async function check({ file, env, secrets = false, offline = false, say =
     }
     checkNames(worker, TREASURY.variables, [...TREASURY.secrets, ...secretsNamed(worker.vars)], notes);
     checkTreasuryDeployment(worker, env, notes);
+  } else if (market) {
+    for (const [name, without] of /** @type {const} */ ([['ORIGIN_SECRET', 'the gate\'s, without which nothing is sold directly'], ['LOOKUP_TOKEN', 'the treasury\'s, without which an interrupted payment stays open']])) {
+      if (!(name in worker.vars) && !(name in worker.secrets && secrets)) note(name, `is a secret, ${without}; \`${put(name, env)}\` if it is not there yet`);
+    }
+    checkNames(worker, MARKET.variables, MARKET.secrets, notes);
+    checkMarketDeployment(worker, env, notes);
   } else {
     checkNames(worker, variables(), SECRETS, notes);
     checkSlips(worker, judgement.networks, notes);

@@ -10,10 +10,19 @@ export const SECRETS = [
 
 /** What the treasury reads: secrets under these names, and variables. */
 export const TREASURY = /** @type {const} */ ({
-  secrets: ['TREASURY_SECRET', 'OPERATOR_TOKEN', 'WEBHOOK_SECRET'],
+  secrets: ['TREASURY_SECRET', 'OPERATOR_TOKEN', 'LOOKUP_TOKEN', 'WEBHOOK_SECRET'],
   variables: [
     'ORGANIZATIONS', 'WALLETS', 'RPC_URL', 'FACILITATOR_URL', 'WEBHOOK_URL', 'CONFIRMATIONS', 'TOKEN_SECS', 'REVIEW_SECS', 'SEND_SECS', 'READ_SECS',
-    'TEST_NETWORKS_ONLY', 'ALLOW_LOCAL_MERCHANTS',
+    'MERCHANT_BINDINGS', 'TEST_NETWORKS_ONLY', 'ALLOW_LOCAL_MERCHANTS',
+  ],
+});
+
+/** What the market reads: secrets under these names, and variables. */
+export const MARKET = /** @type {const} */ ({
+  secrets: ['MARKET_SECRET', 'OPERATOR_TOKEN', 'ORIGIN_SECRET', 'LOOKUP_TOKEN'],
+  variables: [
+    'MARKET_URL', 'NETWORK', 'PAY_TO', 'OWN_ROUTES', 'LISTING_FEE', 'AGENT_DAILY_CAP', 'XLM_USD', 'COMPATIBILITY', 'MOCK', 'RPC_URL', 'TEST_NETWORKS_ONLY',
+    'ALLOW_LOCAL_SELLERS',
   ],
 });
 

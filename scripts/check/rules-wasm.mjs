@@ -1,9 +1,9 @@
-// The rules of gate and treasury in the npm package: in the place of rules.mjs, compiled beside the bundle.
+// The rules of gate, treasury and market in the npm package: in the place of rules.mjs, compiled beside the bundle.
 
 import { readFileSync } from 'node:fs';
 
 // @ts-expect-error: the glue, which the bundle puts here.
-import { initSync, judge as judgeText, judgeTreasury as judgeTreasuryText } from '#rules';
+import { initSync, judge as judgeText, judgeMarket as judgeMarketText, judgeTreasury as judgeTreasuryText } from '#rules';
 
 initSync({ module: readFileSync(new URL('./rules.wasm', import.meta.url)) });
 
@@ -21,4 +21,12 @@ export function judge(variables) {
  */
 export function judgeTreasury(variables) {
   return JSON.parse(judgeTreasuryText(JSON.stringify(variables)));
+}
+
+/**
+ * @param {import('./source.mjs').Table} variables of a market
+ * @returns {Pick<import('./rules.mjs').Judgement, 'errors'>}
+ */
+export function judgeMarket(variables) {
+  return JSON.parse(judgeMarketText(JSON.stringify(variables)));
 }

@@ -1,4 +1,4 @@
-// The rules of gate and treasury: the same code that stops a misconfigured Worker, compiled for this machine.
+// The rules of gate, treasury and market: the same code that stops a misconfigured Worker, compiled for this machine.
 
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -30,6 +30,14 @@ export function judge(variables) {
  */
 export function judgeTreasury(variables) {
   return ruled(['check', 'treasury'], variables);
+}
+
+/**
+ * @param {import('./source.mjs').Table} variables of a market
+ * @returns {Pick<Judgement, 'errors'>}
+ */
+export function judgeMarket(variables) {
+  return ruled(['check', 'market'], variables);
 }
 
 /**

@@ -133,7 +133,7 @@ pub fn bounded_text(text: &str, max: u32) -> String {
     text::bounded(text, usize::try_from(max).unwrap_or(usize::MAX))
 }
 
-/// Where a prepared request stands, and why it may not be executed if it may not: `{shown, state,
+/// State of a prepared request, and why it may not be executed if it may not: `{shown, state,
 /// rejection?}`. An empty state means that the id is not known. Times in unix milliseconds.
 #[wasm_bindgen]
 #[must_use]
@@ -172,7 +172,7 @@ pub fn after(state: &str, event: &str) -> String {
     next.map_or(state, |(state, event)| state.after(event).name()).to_string()
 }
 
-/// When a preparation made now expires, unix milliseconds; `challenge` is header lines.
+/// Expiry of a preparation made now, unix milliseconds; `challenge` is header lines.
 #[wasm_bindgen(js_name = expiresAt)]
 #[must_use]
 pub fn expires_at(now: f64, ttl: f64, challenge: &str) -> f64 {

@@ -99,6 +99,20 @@ export async function textOf(request, bytes) {
 }
 
 /**
+ * The text of a request's body; `long` or `broken` in an array if it has none that can be used.
+ *
+ * @param {Request} request
+ * @param {number} bytes
+ */
+export async function requestText(request, bytes) {
+  try {
+    return (await bounded(request, bytes)) ?? ['long'];
+  } catch {
+    return ['broken'];
+  }
+}
+
+/**
  * @param {Uint8Array[]} chunks
  * @param {number} length
  */

@@ -3,10 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use farebox_core::encoding::hex;
-use farebox_core::hash::{digest, mac};
-use farebox_core::secret::Secret;
-use farebox_core::time::UnixTime;
+use farebox_core::hash::digest;
 use farebox_core::treasury::Treasury;
 
 use crate::platform::calls;
@@ -15,7 +12,6 @@ use crate::platform::calls;
 struct Configured {
     vars: String,
     treasury: Option<Rc<Treasury>>,
-    webhook_secret: Option<Secret<String>>,
 }
 
 thread_local! {
@@ -28,14 +24,7 @@ pub(super) fn configure(text: &str) {
     if CONFIGURED.with_borrow(|known| known.as_ref().is_some_and(|known| known.vars == vars)) {
         return;
     }
-    let webhook_secret = secret(text);
     let treasury = match Treasury::from_vars(text) {
-        Ok(treasury) if treasury.webhook.is_some() && webhook_secret.is_none() => {
-            calls::complain(
-                "farebox-treasury is not configured: WEBHOOK_SECRET: must have at least 16 bytes where WEBHOOK_URL is set",
-            );
-            None
-        }
         Ok(treasury) => Some(Rc::new(treasury)),
         Err(errors) => {
             for error in errors {
@@ -44,27 +33,10 @@ pub(super) fn configure(text: &str) {
             None
         }
     };
-    CONFIGURED.set(Some(Configured { vars, treasury, webhook_secret }));
+    CONFIGURED.set(Some(Configured { vars, treasury }));
 }
 
 /// The treasury; `None` if its configuration is wrong.
 pub(super) fn treasury() -> Option<Rc<Treasury>> {
     CONFIGURED.with_borrow(|configured| configured.as_ref()?.treasury.clone())
-}
-
-/// `WEBHOOK_SECRET`, if it is long enough.
-fn secret(vars: &str) -> Option<Secret<String>> {
-    let vars: serde_json::Value = serde_json::from_str(vars).ok()?;
-    let secret = vars.get("WEBHOOK_SECRET")?.as_str()?;
-    (secret.len() >= 16).then(|| Secret::new(secret.to_owned()))
-}
-
-/// `Farebox-Signature` of a notice: like that of the gate's.
-pub(super) fn notice_signature(body: &str, now: UnixTime) -> Option<String> {
-    let secs = now.secs();
-    CONFIGURED.with_borrow(|configured| {
-        let secret = configured.as_ref()?.webhook_secret.as_ref()?;
-        let mac = mac(secret.expose().as_bytes(), &[format!("{secs}.{body}").as_bytes()]);
-        Some(format!("t={secs},v1={}", hex::encode(&mac)))
-    })
 }

@@ -5,14 +5,16 @@ use farebox_core::problem::Code;
 use farebox_core::treasury::message::{
     Answer, Command, Envelope, Operation, Order, Preparation, Reply,
 };
-use farebox_core::treasury::{Treasury, Turn, refused};
+use farebox_core::treasury::{Treasury, Turn, payout, refused};
 use futures_util::future::join;
 use wasm_bindgen::JsValue;
 
-use super::calls::{self, Sent, Unusable};
+use super::calls::{self, Transport};
 use super::routes::{Asked, Wanted};
 use super::{config, refusal};
+use crate::platform::body::{self, Unusable};
 use crate::platform::calls::pause;
+use crate::platform::send::Sent;
 use crate::platform::{fresh_id, now};
 
 /// Answers a request.
@@ -28,6 +30,19 @@ pub(super) async fn answer(
     let (organization, wanted) = match asked {
         Asked::Organizations => return organizations(&treasury),
         Asked::Object(organization, wanted) => (organization, wanted),
+        Asked::PayOut => {
+            let body = match body_of(&head, &request).await {
+                Ok(body) => body,
+                Err(unusable) => return unusable_body(&head, &unusable),
+            };
+            let Some(name) = payout::organization_of(&body) else {
+                return refusal::operator(Code::InvalidRequest, &fresh_id());
+            };
+            if treasury.organization(&name).is_none() {
+                return refusal::operator(Code::NotFound, &fresh_id());
+            }
+            (name, Wanted::Now(Command::Operate(Operation::PayOut(body))))
+        }
     };
     let command = match wanted {
         Wanted::Now(command) => command,
@@ -54,7 +69,7 @@ async fn body_of(head: &RequestHead, request: &JsValue) -> Result<String, Unusab
         "drill: waits {}",
         head.headers.get("x-waits").unwrap_or_default()
     ));
-    calls::body_of(request).await
+    body::body_of(request).await
 }
 
 fn unusable_body(head: &RequestHead, unusable: &Unusable) -> Reply {
@@ -157,15 +172,15 @@ impl Said {
     async fn send(&self, treasury: &Treasury, order: &Order) -> Command {
         #[cfg(feature = "panic-drill")]
         super::drill(&self.head, "sending");
-        deliver(treasury, order).await
+        deliver(Transport { treasury, env: &self.env }, order).await
     }
 }
 
 /// Sends an order, again where that is right, and returns what to report.
-pub(super) async fn deliver(treasury: &Treasury, order: &Order) -> Command {
+pub(super) async fn deliver(way: Transport<'_>, order: &Order) -> Command {
     let mut sent = 0_u32;
     loop {
-        let answer = match calls::merchant(order).await {
+        let answer = match calls::merchant(way, order).await {
             Sent::Answer(answer) => Some(answer),
             Sent::Lost => None,
             Sent::Never => {
@@ -174,7 +189,7 @@ pub(super) async fn deliver(treasury: &Treasury, order: &Order) -> Command {
             }
         };
         sent = sent.saturating_add(1);
-        match treasury.turn(order, answer, sent, now()) {
+        match way.treasury.turn(order, answer, sent, now()) {
             Turn::Again(milliseconds) => {
                 pause(u32::try_from(milliseconds.max(1)).unwrap_or(LONGEST_PAUSE_MS)).await;
             }

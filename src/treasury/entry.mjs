@@ -1,45 +1,12 @@
-// The treasury's module: what the platform calls, in front of the compiled part. It keeps a panic from hanging requests, and an
-// object's writes together: all of a command are kept, or none.
+// The treasury's module.
 
-import { TreasuryObject, configure, fail, handle, sweep } from '#glue';
+import { TreasuryObject, sweep } from '#glue';
 
-import { DurableObject } from 'cloudflare:workers';
-
-import { requestHead } from '../platform/edge.mjs';
-import { LOST, generation, lose, onLoss, survived, usable } from '../platform/instance.mjs';
-import { variablesOf } from '../platform/variables.mjs';
-
-/**
- * The environments whose variables the compiled part has read.
- *
- * @type {WeakSet<object>}
- */
-let configured = new WeakSet();
-
-onLoss(() => {
-  configured = new WeakSet();
-});
+import { Compiled, answer, ready } from '../platform/compiled.mjs';
+import { survived } from '../platform/instance.mjs';
 
 export default {
-  /**
-   * @param {Request} request
-   * @param {Record<string, unknown>} env
-   * @param {ExecutionContext} context
-   */
-  async fetch(request, env, context) {
-    try {
-      ready(env);
-      const answer = handle(requestHead(request), request, env);
-      if (answer instanceof Response) return answer;
-      // A payment goes on when the client leaves.
-      context.waitUntil(answer);
-      return await survived(answer);
-    } catch (error) {
-      // Refusals are answers: an exception here ended the instance, or reports that it has ended.
-      if (error !== LOST) lose();
-      return internal(request, env);
-    }
-  },
+  fetch: answer,
 
   /**
    * The trigger of `wrangler.toml`.
@@ -53,82 +20,13 @@ export default {
   },
 };
 
-/** An organization's books; the compiled part is made anew when the instance it lived in is lost. */
-export class Treasury extends DurableObject {
+/** An organization's books. */
+export class Treasury extends Compiled {
   /**
    * @param {DurableObjectState} state
    * @param {Record<string, unknown>} env
    */
   constructor(state, env) {
-    super(state, env);
-    this.state = state;
-    this.variables = env;
-    this.generation = -1;
-  }
-
-  compiled() {
-    ready(this.variables);
-    if (this.generation !== generation) {
-      this.object = new TreasuryObject(this.state);
-      this.generation = generation;
-    }
-    return this.object;
-  }
-
-  /**
-   * Answers a command in one transaction. The platform holds the answer back until what was written is kept.
-   *
-   * @param {string} organization
-   * @param {string} command
-   */
-  async ask(organization, command) {
-    const object = this.compiled();
-    let said;
-    try {
-      said = object.ask(organization, command);
-    } catch (error) {
-      usable();
-      throw error;
-    }
-    const { answer, alarm } = said;
-    if (alarm !== undefined) {
-      await this.state.storage.setAlarm(alarm).catch((/** @type {unknown} */ error) => {
-        // The compiled part counts it as set: the next request begins with one that knows of none.
-        this.generation = -1;
-        throw error;
-      });
-    }
-    return answer;
-  }
-
-  alarm() {
-    return survived(this.compiled().alarm());
-  }
-}
-
-/**
- * Runs before every call into the compiled part.
- *
- * @param {Record<string, unknown>} env
- */
-function ready(env) {
-  usable();
-  if (configured.has(env)) return;
-  configure(variablesOf(env));
-  configured.add(env);
-}
-
-/**
- * The answer when the instance was lost: written by the next one.
- *
- * @param {Request} request
- * @param {Record<string, unknown>} env
- */
-function internal(request, env) {
-  try {
-    ready(env);
-    return fail(request.method, request.url);
-  } catch {
-    return new Response(null, { status: 500, headers: { 'cache-control': 'no-store' } });
+    super(state, env, TreasuryObject);
   }
 }

@@ -16,6 +16,8 @@ pub(super) enum Asked {
     Object(String, Wanted),
     /// The list of organizations.
     Organizations,
+    /// The object of the organization that the body names.
+    PayOut,
 }
 
 /// Makes the command, with the body if there is one to be read.
@@ -43,6 +45,12 @@ pub(super) fn read(head: &RequestHead) -> Result<Asked, Reply> {
         let reply = Reply::json(200, treasury.keys());
         return Err(if head.method == "GET" { reply } else { not_allowed("GET") });
     }
+    if let Some(rest) = path.strip_prefix("/api/lookup/") {
+        return lookups(&treasury, head, rest, query);
+    }
+    if let Some(rest) = path.strip_prefix("/api/payouts") {
+        return payouts(&treasury, head, rest, query);
+    }
     match path.strip_prefix("/api/organizations") {
         Some(rest) if rest.is_empty() || rest.starts_with('/') => {
             if !treasury.is_operator(head.headers.get("authorization").unwrap_or_default()) {
@@ -69,6 +77,7 @@ fn agents(treasury: &Treasury, head: &RequestHead, rest: &str) -> Result<Asked, 
             let caller = caller.clone();
             ("POST", Wanted::Body(Box::new(move |body| Command::Decide(caller, body))))
         }
+        ["identity"] => ("GET", Wanted::Now(Command::Identify(caller.clone()))),
         ["receipts", id] => ("GET", Wanted::Now(Command::LookUp(caller.clone(), (*id).to_owned()))),
         _ => return Err(refusal::agent(Code::NotFound, 404)),
     };
@@ -80,6 +89,65 @@ fn agents(treasury: &Treasury, head: &RequestHead, rest: &str) -> Result<Asked, 
     match token.filter(|token| treasury.organization(&token.organization).is_some()) {
         Some(token) => Ok(Asked::Object(token.organization, wanted)),
         None => Err(refused::unauthorized()),
+    }
+}
+
+/// The paths of who may look decisions up: other Workers of the operator.
+fn lookups(
+    treasury: &Treasury,
+    head: &RequestHead,
+    rest: &str,
+    query: &str,
+) -> Result<Asked, Reply> {
+    if !treasury.may_look_up(head.headers.get("authorization").unwrap_or_default()) {
+        return Err(refused::unauthorized());
+    }
+    let parts: Vec<&str> = rest.split('/').collect();
+    let asked = |name: &str| decoded(query, name);
+    let command = match parts.as_slice() {
+        ["decisions"] => asked("agent")
+            .zip(asked("key"))
+            .map(|(agent, key)| Command::Known { agent, key })
+            .ok_or_else(refused::no_decision),
+        ["receipts", id] => Ok(Command::KnownReceipt((*id).to_owned())),
+        _ => return Err(refusal::agent(Code::NotFound, 404)),
+    };
+    if head.method != "GET" {
+        return Err(refusal::agent(Code::MethodNotAllowed, 405).with("allow", "GET"));
+    }
+    let organization = asked("organization");
+    match organization.filter(|name| treasury.organization(name).is_some()) {
+        Some(organization) => Ok(Asked::Object(organization, Wanted::Now(command?))),
+        None => Err(refused::no_decision()),
+    }
+}
+
+/// The paths of payouts, of operators too.
+fn payouts(
+    treasury: &Treasury,
+    head: &RequestHead,
+    rest: &str,
+    query: &str,
+) -> Result<Asked, Reply> {
+    if !treasury.is_operator(head.headers.get("authorization").unwrap_or_default()) {
+        return Err(refusal::operator(Code::Unauthorized, &fresh_id()));
+    }
+    let operation = match (head.method.as_str(), rest.strip_prefix('/').filter(|id| !id.is_empty()))
+    {
+        _ if !rest.is_empty() && !rest.starts_with('/') => return Err(not_found()),
+        ("POST", None) => return Ok(Asked::PayOut),
+        ("GET", None) => Operation::Payouts(listing(query)),
+        ("GET", Some(id)) if !id.contains('/') => Operation::Payout(id.to_owned()),
+        (_, None) => return Err(not_allowed("GET, POST")),
+        (_, Some(id)) if !id.contains('/') => return Err(not_allowed("GET")),
+        _ => return Err(not_found()),
+    };
+    let organization = parameter(query, "organization");
+    match organization.filter(|name| treasury.organization(name).is_some()) {
+        Some(organization) => {
+            Ok(Asked::Object(organization, Wanted::Now(Command::Operate(operation))))
+        }
+        None => Err(not_found()),
     }
 }
 
@@ -179,4 +247,9 @@ fn listing(query: &str) -> Listing {
 fn parameter(query: &str, name: &str) -> Option<String> {
     let found = query.split('&').filter_map(|pair| pair.split_once('='));
     found.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+}
+
+/// A parameter of a query, with its letters unescaped.
+fn decoded(query: &str, name: &str) -> Option<String> {
+    farebox_core::http::query::decoded(&parameter(query, name)?)
 }

@@ -38,7 +38,7 @@ pub(super) fn begin(
     });
     drop(fail);
     let log = Log::new(&head, &fresh);
-    let client = WaitingClient { resolve: answer, log, client_key: None };
+    let client = WaitingClient { resolve: answer, log, client_key: None, context: context.clone() };
     let later = context.clone();
     let work = edge::promise(async move {
         let steps = drive(&gate, head, &fresh, &request, &bindings, client).await;
@@ -57,20 +57,35 @@ pub(super) fn begin(
 /// calls stay below what the platform allows.
 const MAX_STEPS: u32 = 12;
 
+/// The lowest status of a fault, whose line is written at once.
+const FAULT: u16 = 500;
+
 /// A client that waits for an answer, until it has one.
 struct WaitingClient {
     resolve: Option<js_sys::Function>,
     log: Log,
     /// The key under which the client is counted.
     client_key: Option<ClientKey>,
+    context: JsValue,
 }
 
 impl WaitingClient {
+    /// Answers, and logs it at once.
     fn answer(&mut self, reply: &Reply, held: &JsValue) {
+        self.answer_with(reply, held, |line, _| edge::log(line));
+    }
+
+    /// Refuses what has begun nothing. Its line waits for those of the same second: forgers send
+    /// many.
+    fn refuse(&mut self, reply: &Reply) {
+        self.answer_with(reply, &JsValue::NULL, edge::log_unpaid);
+    }
+
+    fn answer_with(&mut self, reply: &Reply, held: &JsValue, log: impl Fn(&str, &JsValue)) {
         if let Some(resolve) = self.resolve.take() {
             // A resolve function does not throw.
             let _ = resolve.call1(&JsValue::UNDEFINED, &edge::render_with(reply, held));
-            self.log.write(reply);
+            log(&self.log.line(reply), &self.context);
             meters::answered(reply, reply.route.as_ref().unwrap_or(&self.log.label.route));
             if let Some(client_key) = &self.client_key {
                 attempts::answered(client_key, &reply.marks);
@@ -115,6 +130,10 @@ async fn drive(
     let mut step = match resolve(gate, admission, request, bindings, &mut client.client_key).await {
         Resolved::Pay(step) => step,
         Resolved::Pass(call, passing) => Step::Pass(call, passing),
+        Resolved::Respond(reply) if reply.head.status < FAULT => {
+            client.refuse(&reply);
+            return 1;
+        }
         Resolved::Respond(reply) => Step::Respond(reply),
     };
     let mut steps = 0;
@@ -410,7 +429,7 @@ impl Log {
         }
     }
 
-    fn write(&self, reply: &Reply) {
+    fn line(&self, reply: &Reply) -> String {
         let Self { label, facilitator_ms, origin_ms, object_ms, .. } = self;
         let total_ms = edge::clock_ms().saturating_sub(self.started);
         let route = reply.route.as_ref().unwrap_or(&label.route);
@@ -418,7 +437,7 @@ impl Log {
             ",\"payment\":\"{}\"{},\"facilitator_ms\":{facilitator_ms},\"origin_ms\":{origin_ms},\"object_ms\":{object_ms},\"total_ms\":{total_ms}",
             label.payment, label.members
         );
-        edge::log(&self.request.line(reply, route, &more));
+        self.request.line(reply, route, &more)
     }
 }
 

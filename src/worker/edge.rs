@@ -72,7 +72,7 @@ extern "C" {
 
 #[wasm_bindgen(module = "/src/worker/unpaid.mjs")]
 extern "C" {
-    /// Logs a line about a request without a payment, together with those of the same second.
+    /// Logs a line about a request that begins no payment, together with those of the same second.
     #[wasm_bindgen(js_name = logUnpaid)]
     pub(super) fn log_unpaid(line: &str, context: &JsValue);
 }

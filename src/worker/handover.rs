@@ -11,7 +11,7 @@ use wasm_bindgen::JsValue;
 use super::{attempts, edge, meters, operator};
 
 thread_local! {
-    /// When the last hand-over was to begin or ended, and whether it is still open.
+    /// Time at which the last hand-over was to begin or ended, and whether it is still open.
     static LAST: Cell<Option<(u64, bool)>> = const { Cell::new(None) };
 }
 

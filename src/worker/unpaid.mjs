@@ -1,4 +1,4 @@
-// The log of requests without a payment: a gate that is asked often writes many lines at once.
+// The log of requests that begin no payment: a gate that is asked often writes many lines at once.
 
 /** Lines that wait, and when the first came, milliseconds. */
 const unpaid = { lines: /** @type {string[]} */ ([]), since: 0 };
@@ -10,7 +10,7 @@ const LOST_MS = 5_000;
 const TOGETHER = 128;
 
 /**
- * Logs a line about a request without a payment, together with those of the same second; one that
+ * Logs a line about a request that begins no payment, together with those of the same second; one that
  * is alone is written as it is.
  *
  * @param {string} line

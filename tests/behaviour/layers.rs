@@ -12,7 +12,7 @@ const ROWS: &[&[&str]] = &[
     &["facilitator", "ledger", "paywall"],
     &["gate", "client"],
     &["agent"],
-    &["treasury"],
+    &["treasury", "skills"],
 ];
 /// What a module may use although the rows do not say so.
 const ALSO: &[(&str, &str)] = &[("facilitator", "x402")];
@@ -23,6 +23,7 @@ const NEVER: &[(&str, &[&str])] = &[
     ("paywall", &["x402", "mpp"]),
     ("agent", &["gate"]),
     ("treasury", &["gate"]),
+    ("skills", &["gate"]),
 ];
 /// Leaves that build on other leaves.
 const LEAVES: &[(&str, &str)] =
@@ -160,6 +161,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("platform", &["platform"]),
     ("worker", &["worker", "platform"]),
     ("treasury", &["treasury", "platform"]),
+    ("market", &["market", "platform"]),
     ("bindings", &["bindings"]),
 ];
 

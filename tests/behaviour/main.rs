@@ -40,6 +40,7 @@ mod redelivery;
 mod requests;
 mod restore;
 mod settlement;
+mod skills;
 mod spellings;
 mod standing;
 mod strain;

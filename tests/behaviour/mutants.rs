@@ -10,7 +10,7 @@ use farebox_core::mutant::{Mutant, plant};
 use crate::{
     agent, changes, client, clients, config, diagnostics, faults, growth, handed, ledger, limits,
     manners, mpp, mpp_client, onchain, other_chains, pricer, receipts, redelivery, requests,
-    restore, settlement, spellings, strain, treasury, unproven, wallets,
+    restore, settlement, skills, spellings, strain, treasury, unproven, wallets,
 };
 
 /// A mutant, and a test that finds it.
@@ -157,7 +157,8 @@ fn every_mutant_is_looked_for() {
     let explored = [ledger::explore::MUTANTS, ledger::traces::MUTANTS].concat();
     let in_the_worker = include_str!("../worker/mutants.test.ts");
     for mutant in Mutant::ALL {
-        let listed = TABLE.iter().chain(treasury::mutants::TABLE).any(|(it, ..)| it == mutant)
+        let systems = treasury::mutants::TABLE.iter().chain(skills::mutants::TABLE);
+        let listed = TABLE.iter().chain(systems).any(|(it, ..)| it == mutant)
             || explored.contains(mutant)
             || ledger::arrivals::mutants().any(|it| it == *mutant)
             || in_the_worker.contains(&format!("mutants: '{mutant:?}"));

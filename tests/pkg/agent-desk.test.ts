@@ -1,26 +1,17 @@
 // Two-phase payments: what a person is shown, and that only their yes pays, once, and what was on the card.
 
 import assert from 'node:assert/strict';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { after, before, beforeEach, test } from 'node:test';
+import { test } from 'node:test';
 
 import {
   createLocalAgentClient, createPaymentDesk, followPaymentLink, mcpFetch, mcpToolUrl, parameterPlan, paymentCard, paymentLinkIn, paymentOffers, PaymentDeskError,
   type CardContext, type LocalAgentOptions, type PaymentDeskOptions, type PaymentOutcome, type PaymentQuote, type PaymentTerms,
 } from '../../pkg/dist/agent/index.js';
 import { formatAmount, memoryStore, sellerError } from '../../pkg/dist/index.js';
-import { ask, base64, GOODS, OFFER, OFFER_V1, open, OTHER, PAYEE, paymentOf, serve, settlement, spentIn, terms, TRANSACTION, USDC, watchedSigner, type Json, type Shop } from './shop.ts';
+import { ask, base64, GOODS, OFFER, OFFER_V1, OTHER, PAYEE, paymentOf, serve, settlement, sharedShop, spentIn, terms, TRANSACTION, USDC, watchedSigner, type Json } from './shop.ts';
 
-let shop: Shop;
-let answers: (request: IncomingMessage, response: ServerResponse) => void;
-before(async () => { shop = await open((request, response) => answers(request, response)); });
-beforeEach(() => {
-  shop.requests.length = 0;
-  answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : serve(response));
-});
-after(() => shop?.stop());
+const shop = sharedShop();
 
-const payments = (): string[] => shop.requests.map(paymentOf).filter((it): it is string => it !== undefined);
 const MAIN_USDC = '0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913';
 const BALANCES = [{ network: OFFER.network, asset: USDC, amount: '1000000' }, { network: 'eip155:8453', asset: MAIN_USDC, amount: '1000000' }];
 const header = (accepts: readonly unknown[]): PaymentTerms => ({ headers: { 'payment-required': base64(JSON.stringify(terms(accepts))) } });
@@ -92,7 +83,7 @@ test('without a balance that is enough all ways are listed and none is recommend
     assert.deepEqual(candidates.map(({ acceptsIndex, recommended, affordable }) => [acceptsIndex, recommended, affordable]), [[0, false, false], [1, false, false]]);
     assert.equal(paymentCard(offers, { balances }), undefined);
   }
-  answers = (_, response) => ask(response, terms([OFFER, { ...DEFERRED, amount: '400' }]));
+  shop.answers = (_, response) => ask(response, terms([OFFER, { ...DEFERRED, amount: '400' }]));
   const { desk: it } = desk();
   const quote = await quoted(it, { balances: [] });
   assert.equal((await it.card(quote)).text, `**Farebox**
@@ -110,7 +101,7 @@ test('a way that cannot be signed here is shown and never recommended', () => {
 });
 
 test('who asks for the others and picks one gets its card, and that entry is paid', async () => {
-  answers = (request, response) => (paymentOf(request) === undefined
+  shop.answers = (request, response) => (paymentOf(request) === undefined
     ? ask(response, terms([{ ...OFFER, amount: '5000' }, { ...OFFER, amount: '20000', payTo: OTHER }, { ...OFFER, amount: '10000' }]))
     : serve(response, settlement({ amount: '20000' })));
   const { desk: it, signer } = desk();
@@ -123,12 +114,12 @@ test('who asks for the others and picks one gets its card, and that entry is pai
   const { confirmation = '' } = await it.confirm({ ...quote, answer: 'yes' });
   const outcome = paid(await it.pay({ ...quote, selectedIndex: 1, confirmation }));
   assert.deepEqual([outcome.status, outcome.response.body], ['success', GOODS]);
-  const { accepted } = JSON.parse(Buffer.from(payments()[0] ?? '', 'base64').toString()) as { accepted: Json };
+  const { accepted } = JSON.parse(Buffer.from(shop.payments()[0] ?? '', 'base64').toString()) as { accepted: Json };
   assert.deepEqual([accepted['amount'], accepted['payTo'], signer.asked.length], ['20000', OTHER, 1]);
 });
 
 test('a yes to the recommendation pays without a second card, and the transaction is told without names of fields', async () => {
-  answers = (request, response) => (paymentOf(request) === undefined ? ask(response, terms([OFFER, { ...OFFER, amount: '90000' }])) : serve(response));
+  shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response, terms([OFFER, { ...OFFER, amount: '90000' }])) : serve(response));
   const { desk: it, store } = desk();
   const quote = await quoted(it);
   assert.equal((await it.card(quote)).kind, 'recommendation');
@@ -136,7 +127,7 @@ test('a yes to the recommendation pays without a second card, and the transactio
   const outcome = paid(await it.pay({ ...quote, confirmation }));
   assert.deepEqual([outcome.status, outcome.transaction, outcome.response.body], ['success', TRANSACTION, GOODS]);
   assert.equal(outcome.text, `Paid 0.01 USDC (10000). Transaction: \`${TRANSACTION}\`.`);
-  assert.deepEqual([payments().length, (await spentIn(store)).entries.length, outcome.receipt?.paymentReference], [1, 1, TRANSACTION]);
+  assert.deepEqual([shop.payments().length, (await spentIn(store)).entries.length, outcome.receipt?.paymentReference], [1, 1, TRANSACTION]);
 });
 
 test('a no ends the quote: no wallet is asked and nothing is called', async () => {
@@ -164,9 +155,9 @@ test('without a confirmation nothing is signed: the card comes, and a wrong, oth
   assert.equal(signer.asked.length, 0);
   const [one, two] = await Promise.all([it.pay({ ...quote, confirmation }), it.pay({ ...quote, confirmation })]);
   assert.deepEqual([one.status, two.status].sort(), ['pending', 'success']);
-  assert.deepEqual([signer.asked.length, payments().length], [1, 1]);
+  assert.deepEqual([signer.asked.length, shop.payments().length], [1, 1]);
   assert.deepEqual(await it.pay({ ...quote, confirmation: '' }), one.status === 'success' ? one : two, 'the outcome is kept');
-  assert.deepEqual([signer.asked.length, payments().length], [1, 1]);
+  assert.deepEqual([signer.asked.length, shop.payments().length], [1, 1]);
 });
 
 test('a card that was put up again needs a new yes', async () => {
@@ -180,7 +171,7 @@ test('a card that was put up again needs a new yes', async () => {
 });
 
 test('terms of version 1 show their amount and are paid by X-PAYMENT', async () => {
-  answers = (request, response) => {
+  shop.answers = (request, response) => {
     if (request.headers['x-payment'] !== undefined) return serve(response);
     response.writeHead(402, { 'content-type': 'application/json' }).end(JSON.stringify({ x402Version: 1, error: 'pay', accepts: [{ ...OFFER_V1, resource: `${shop.url}/report` }] }));
   };
@@ -190,7 +181,7 @@ test('terms of version 1 show their amount and are paid by X-PAYMENT', async () 
   assert.equal(card.lines.find(({ label }) => label === 'Amount')?.value, '`0.01 USDC (10000)`');
   const { confirmation = '' } = await it.confirm({ ...quote, answer: 'yes' });
   assert.equal(paid(await it.pay({ ...quote, confirmation })).status, 'success');
-  const sent = JSON.parse(Buffer.from(payments()[0] ?? '', 'base64').toString()) as Json;
+  const sent = JSON.parse(Buffer.from(shop.payments()[0] ?? '', 'base64').toString()) as Json;
   assert.deepEqual([sent['x402Version'], sent['scheme'], sent['network'], Object.keys(sent['payload'] as Json).sort()], [1, 'exact', 'base-sepolia', ['authorization', 'signature']]);
 });
 
@@ -208,7 +199,7 @@ for (const [name, scheme, settled, status, text] of [
   ['a bounded payment says what it cost', 'upto', { success: true, amount: '400', transaction: TRANSACTION }, 'success', `Paid 0.0004 USDC (400). Transaction: \`${TRANSACTION}\`.`],
 ] as const) {
   test(name, async () => {
-    answers = (_, response) => ask(response, terms([{ ...OFFER, scheme, amount: '1000000' }]));
+    shop.answers = (_, response) => ask(response, terms([{ ...OFFER, scheme, amount: '1000000' }]));
     const it = createPaymentDesk({ client: plane(settled) });
     const quote = await quoted(it);
     const card = await it.card(quote);
@@ -228,7 +219,7 @@ test('a seller\'s refusal is the first text that is not empty, with its code and
 });
 
 test('a refusal after the payment is told in one line', async () => {
-  answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : response.writeHead(402, { 'content-type': 'application/json' }).end('{"reason":"","detail":"too late","code":7}'));
+  shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : response.writeHead(402, { 'content-type': 'application/json' }).end('{"reason":"","detail":"too late","code":7}'));
   const { desk: it } = desk();
   const quote = await quoted(it);
   await it.card(quote);
@@ -271,7 +262,7 @@ test('who wants to pay without naming what is asked for the paymentId, and nothi
 });
 
 test('an answer that is no 402 is handed over, and nothing else', async () => {
-  answers = (_, response) => response.writeHead(200, { 'payment-required': base64(JSON.stringify(terms())) }).end('{"x402Version":1}');
+  shop.answers = (_, response) => response.writeHead(200, { 'payment-required': base64(JSON.stringify(terms())) }).end('{"x402Version":1}');
   const { desk: it, signer } = desk();
   const free = await it.quote({ url: shop.url });
   assert.ok(!free.needsConfirm);
@@ -287,7 +278,7 @@ test('an earlier yes confirms nothing later: each quote has its own card', async
   const second = await quoted(it);
   assert.equal((await it.pay(second)).status, 'confirming');
   assert.equal(await refused(it.pay({ ...second, confirmation })), 'confirmation_required');
-  assert.deepEqual([signer.asked.length, payments().length], [1, 1]);
+  assert.deepEqual([signer.asked.length, shop.payments().length], [1, 1]);
 });
 
 test('a quote ends after 300 seconds, and belongs to its owner', async () => {
@@ -312,14 +303,14 @@ for (const [status, headers, code, message] of [
   [503, {}, 'endpoint_server_error', 'The endpoint failed: HTTP 503.'],
 ] as const) {
   test(`an endpoint that answers ${status} gives no quote: ${code}`, async () => {
-    answers = (_, response) => response.writeHead(status, headers).end();
+    shop.answers = (_, response) => response.writeHead(status, headers).end();
     await assert.rejects(desk().desk.quote({ url: shop.url }), { name: 'PaymentDeskError', code, message });
   });
 }
 
 test('an endpoint that does not answer, and terms that nobody here can pay, give no quote', async () => {
   assert.equal(await refused(desk({ fetch: async () => { throw new TypeError('fetch failed'); } }).desk.quote({ url: shop.url })), 'endpoint_unreachable');
-  answers = (_, response) => response.writeHead(402, { 'www-authenticate': 'Payment id="a", realm="x", method="tempo", intent="charge", request="e30"' }).end();
+  shop.answers = (_, response) => response.writeHead(402, { 'www-authenticate': 'Payment id="a", realm="x", method="tempo", intent="charge", request="e30"' }).end();
   await assert.rejects(desk().desk.quote({ url: shop.url }), { code: 'unsupported', message: 'The seller takes payments by tempo, which is not supported.' });
 });
 
@@ -327,7 +318,7 @@ test('a challenge that has ended is asked for again, and never signed', async ()
   const request = Buffer.from(JSON.stringify({ amount: '10000', currency: USDC, methodDetails: { chainId: 84532 }, recipient: PAYEE })).toString('base64url');
   const challenge = (expires: string) => `Payment id="a", realm="127.0.0.1", method="evm", intent="charge", request="${request}", expires="${expires}"`;
   const ends = ['2020-01-01T00:00:00Z', new Date(Date.now() + 240_000).toISOString()];
-  answers = (_, response) => response.writeHead(402, { 'www-authenticate': challenge(ends.shift() ?? '2020-01-01T00:00:00Z') }).end();
+  shop.answers = (_, response) => response.writeHead(402, { 'www-authenticate': challenge(ends.shift() ?? '2020-01-01T00:00:00Z') }).end();
   const { desk: it, signer } = desk();
   const quote = await quoted(it);
   const card = await it.card(quote);
@@ -356,7 +347,7 @@ test('parameters come from what the terms declare; what is missing is one questi
     ['lang', 'query', true, 'context', 'en'], ['topic', 'body', true, 'prompt', undefined], ['depth', 'body', false, 'context', 2],
   ]);
   assert.deepEqual([plan.missingParams, plan.question], [['topic'], 'Please give a value for each of: `topic`.']);
-  answers = (request, response) => (paymentOf(request) === undefined ? ask(response, terms([declared])) : serve(response));
+  shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response, terms([declared])) : serve(response));
   const { desk: it } = desk();
   const quote = await quoted(it, { method: 'POST', body: '{"depth":2}', params: { topic: 'rain', lang: 'en' } });
   const card = await it.card(quote);
@@ -369,7 +360,7 @@ test('parameters come from what the terms declare; what is missing is one questi
 
 test('a payment whose answer is lost is asked for again with the same bytes, without another confirmation', async () => {
   let loses = true;
-  answers = (request, response) => {
+  shop.answers = (request, response) => {
     if (paymentOf(request) === undefined) return ask(response);
     if (loses) return response.destroy();
     return serve(response);
@@ -382,5 +373,5 @@ test('a payment whose answer is lost is asked for again with the same bytes, wit
   assert.deepEqual([open.status, open.kind], ['pending', 'execution_inconclusive']);
   loses = false;
   const outcome = paid(await it.pay(quote));
-  assert.deepEqual([outcome.status, outcome.response.body, signer.asked.length, new Set(payments()).size], ['success', GOODS, 1, 1]);
+  assert.deepEqual([outcome.status, outcome.response.body, signer.asked.length, new Set(shop.payments()).size], ['success', GOODS, 1, 1]);
 });

@@ -1,24 +1,16 @@
 // The local back end: this wallet and policy behind the same methods. What was prepared is paid once, or not at all.
 
 import assert from 'node:assert/strict';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { after, before, beforeEach, test } from 'node:test';
+import type { ServerResponse } from 'node:http';
+import { test } from 'node:test';
 
 import { AgentHarness, createLocalAgentClient, FetchPaidError, sdkReceiptSchema, type LocalAgentOptions, type SdkPreparedPaidRequestReady } from '../../pkg/dist/agent/index.js';
 import { memoryStore } from '../../pkg/dist/index.js';
-import { ask, GOODS, OFFER, open, OTHER, PAYEE, paymentOf, serve, settlement, spentIn, terms, TRANSACTION, USDC, watchedSigner, type Shop } from './shop.ts';
+import { ask, GOODS, OFFER, open, OTHER, PAYEE, paymentOf, serve, settlement, sharedShop, spentIn, terms, TRANSACTION, USDC, watchedSigner } from './shop.ts';
 
-let shop: Shop;
-let answers: (request: IncomingMessage, response: ServerResponse) => void;
-before(async () => { shop = await open((request, response) => answers(request, response)); });
-beforeEach(() => {
-  shop.requests.length = 0;
-  answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : serve(response));
-});
-after(() => shop?.stop());
+const shop = sharedShop();
 
 const EURC = { symbol: 'EURC', network: OFFER.network, address: `0x${'12'.repeat(20)}`, name: 'EURC', version: '2', decimals: 6 };
-const payments = (): string[] => shop.requests.map(paymentOf).filter((it): it is string => it !== undefined);
 function local(change: Partial<LocalAgentOptions> = {}) {
   const [signer, store] = [watchedSigner(), memoryStore()];
   return { signer, store, client: createLocalAgentClient({ signer, store, ...change }) };
@@ -36,7 +28,7 @@ const failed = async (paying: Promise<unknown>): Promise<FetchPaidError> => {
 
 test('prepare looks at all offers with what the policy says of each, and neither counts nor signs', async () => {
   const offers = [{ ...OFFER, amount: '2000000' }, OFFER, { ...OFFER, scheme: 'other' }];
-  answers = (_, response) => ask(response, terms(offers));
+  shop.answers = (_, response) => ask(response, terms(offers));
   const { client, signer, store } = local({ confirm: () => assert.fail('asked') });
   const prepared = await ready(client);
   assert.deepEqual([prepared.paymentRequirement?.amountMinor, prepared.paymentRequirement?.amount, prepared.paymentRequirement?.payee, prepared.nextAction], ['10000', '0.010000', PAYEE, 'execute']);
@@ -68,11 +60,11 @@ test('two executions of one prepared request at once sign once', async () => {
   const { client, signer } = local();
   const prepared = await ready(client);
   const [one, two] = await Promise.all([client.executePreparedRequest(prepared), client.executePreparedRequest(prepared)]);
-  assert.deepEqual([await one.response.text(), await two.response.text(), signer.asked.length, payments().length], [GOODS, GOODS, 1, 1]);
+  assert.deepEqual([await one.response.text(), await two.response.text(), signer.asked.length, shop.payments().length], [GOODS, GOODS, 1, 1]);
   const keyed = await ready(client);
   const context = { idempotencyKey: 'one' };
   await Promise.all([client.executePreparedRequest(keyed, context), client.executePreparedRequest(structuredClone(keyed), context)]);
-  assert.deepEqual([signer.asked.length, payments().length], [2, 2]);
+  assert.deepEqual([signer.asked.length, shop.payments().length], [2, 2]);
 });
 
 test('through the harness the same: one payment, the second is rejected', async () => {
@@ -86,7 +78,7 @@ test('through the harness the same: one payment, the second is rejected', async 
 
 test('an answer that is lost is asked for with the bytes that were signed, also by another process', async () => {
   const [sent, lost] = [memoryStore(), { loses: true }];
-  answers = (request, response) => {
+  shop.answers = (request, response) => {
     if (paymentOf(request) === undefined) return ask(response);
     if (lost.loses) return response.destroy();
     return serve(response);
@@ -100,7 +92,7 @@ test('an answer that is lost is asked for with the bytes that were signed, also 
   const next = createLocalAgentClient({ signer, store, sent });
   const outcome = await next.executePreparedRequest(structuredClone(prepared), context);
   assert.ok(outcome.kind === 'success');
-  assert.deepEqual([await outcome.response.text(), signer.asked.length, new Set(payments()).size, (await spentIn(store)).entries.length], [GOODS, 1, 1, 1]);
+  assert.deepEqual([await outcome.response.text(), signer.asked.length, new Set(shop.payments()).size, (await spentIn(store)).entries.length], [GOODS, 1, 1, 1]);
 });
 
 test('one key is one request: another one under it is refused, and gets nothing of the first', async () => {
@@ -118,10 +110,10 @@ for (const [name, change] of Object.entries({
   test(`${name} than was shown is refused before a signature`, async () => {
     const { client, signer } = local({ policy: { assets: ['USDC', EURC] } });
     const prepared = await ready(client);
-    answers = (_, response) => ask(response, terms([{ ...OFFER, ...change }]));
+    shop.answers = (_, response) => ask(response, terms([{ ...OFFER, ...change }]));
     const fresh = await ready(client);
     const error = await failed(client.executePreparedRequest({ ...fresh, paymentRequirement: prepared.paymentRequirement }));
-    assert.deepEqual([error.kind, error.reason.split(':')[0], signer.asked.length, payments().length], ['denied', 'terms_changed', 0, 0]);
+    assert.deepEqual([error.kind, error.reason.split(':')[0], signer.asked.length, shop.payments().length], ['denied', 'terms_changed', 0, 0]);
   });
 }
 
@@ -133,7 +125,7 @@ for (const [kind, code, options, offer] of [
   ['preflight_failed', 'unsupported_network', {}, { ...OFFER, network: 'eip155:999999' }],
 ] as const) {
   test(`${code} is ${kind}, and nothing is signed or stays counted`, async () => {
-    answers = (_, response) => ask(response, terms([offer]));
+    shop.answers = (_, response) => ask(response, terms([offer]));
     const { client, signer, store } = local(options);
     const error = await failed(client.executePreparedRequest(await ready(client)));
     assert.deepEqual([error.kind, error.reason.split(':')[0], signer.asked.length], [kind, code, 0]);
@@ -142,7 +134,7 @@ for (const [kind, code, options, offer] of [
 }
 
 test('a merchant that refuses the payment is an execution that failed, with its answer', async () => {
-  answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : ask(response, terms([OFFER], { error: 'no' })));
+  shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : ask(response, terms([OFFER], { error: 'no' })));
   const { client, signer } = local();
   const prepared = await ready(client);
   const error = await failed(client.executePreparedRequest(prepared));
@@ -152,7 +144,7 @@ test('a merchant that refuses the payment is an execution that failed, with its 
 });
 
 test('what was settled and not delivered has a receipt', async () => {
-  answers = (request, response) => {
+  shop.answers = (request, response) => {
     if (paymentOf(request) === undefined) return ask(response);
     const written = { writeHead: (_: number, headers: never) => response.writeHead(424, headers) } as unknown as ServerResponse;
     return serve(written);
@@ -164,7 +156,7 @@ test('what was settled and not delivered has a receipt', async () => {
 
 test('bytes arrive as they were bought', async () => {
   const bytes = Uint8Array.from({ length: 256 }, (_, at) => at);
-  answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : response.writeHead(200, { 'content-type': 'image/png' }).end(bytes));
+  shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : response.writeHead(200, { 'content-type': 'image/png' }).end(bytes));
   const { client } = local();
   const outcome = await client.fetchPaid(`${shop.url}/image`, undefined, {});
   assert.ok(outcome.kind === 'success');
@@ -173,7 +165,7 @@ test('bytes arrive as they were bought', async () => {
 });
 
 test('a free answer is passed on unread, and an error of the transport is thrown', async () => {
-  answers = (_, response) => response.end('ok');
+  shop.answers = (_, response) => response.end('ok');
   const { client, signer } = local();
   const outcome = await client.fetchPaid(`${shop.url}/free`, undefined, {});
   assert.deepEqual([outcome.kind, await outcome.response.text(), signer.asked.length], ['passthrough', 'ok', 0]);
@@ -187,7 +179,7 @@ test('a payment that is sent again has the receipt of its settlement, and one th
     [settlement({ payer: OTHER }), 'execution_inconclusive', undefined], [settlement({ transaction: '' }), 'execution_inconclusive', undefined], [settlement({ success: false }), 'execution_inconclusive', undefined],
   ] as const) {
     let loses = true;
-    answers = (request, response) => {
+    shop.answers = (request, response) => {
       if (paymentOf(request) === undefined) return ask(response);
       return loses ? response.destroy() : serve(response, settled);
     };
@@ -205,7 +197,7 @@ test('a payment that is sent again has the receipt of its settlement, and one th
 test('a 402 with MPP alone is prepared with its price and paid', async () => {
   const request = Buffer.from(JSON.stringify({ amount: '10000', currency: USDC, methodDetails: { chainId: 84532, credentialTypes: ['authorization'] }, recipient: PAYEE })).toString('base64url');
   const receipt = Buffer.from(JSON.stringify({ method: 'evm', reference: TRANSACTION, status: 'success', timestamp: '2026-01-01T00:00:00Z' })).toString('base64url');
-  answers = (asked, response) => (asked.headers.authorization === undefined
+  shop.answers = (asked, response) => (asked.headers.authorization === undefined
     ? response.writeHead(402, { 'www-authenticate': `Payment id="a", realm="127.0.0.1", method="evm", intent="charge", request="${request}"` }).end()
     : response.writeHead(200, { 'payment-receipt': receipt }).end(GOODS));
   const { client, signer } = local();
@@ -219,7 +211,7 @@ test('a 402 with MPP alone is prepared with its price and paid', async () => {
 
 test('two processes that pay under one key at once send one payment, and both get what it bought', async () => {
   const [store, sent] = [memoryStore(), memoryStore()];
-  answers = (request, response) => {
+  shop.answers = (request, response) => {
     if (paymentOf(request) === undefined) ask(response);
     else setTimeout(() => serve(response), 100);
   };
@@ -227,13 +219,13 @@ test('two processes that pay under one key at once send one payment, and both ge
   const prepared = await Promise.all(clients.map((client) => ready(client)));
   const outcomes = await Promise.all(clients.map((client, at) => client.executePreparedRequest(prepared[at] as SdkPreparedPaidRequestReady, { idempotencyKey: 'order-1' })));
   assert.deepEqual(await Promise.all(outcomes.map(async (outcome) => outcome.kind === 'success' && outcome.response.text())), [GOODS, GOODS]);
-  assert.deepEqual([payments().length, new Set(payments()).size], [2, 1]);
+  assert.deepEqual([shop.payments().length, new Set(shop.payments()).size], [2, 1]);
 });
 
 test('terms that came from another host by a redirect are not taken for those of the host that was asked', async () => {
   const other = await open((_, response) => ask(response));
   try {
-    answers = (_, response) => { response.writeHead(302, { location: `${other.url}/terms` }).end(); };
+    shop.answers = (_, response) => { response.writeHead(302, { location: `${other.url}/terms` }).end(); };
     const { client, signer } = local();
     for (const asking of [client.preparePaidRequest(`${shop.url}/report`), client.fetchPaid(`${shop.url}/report`, undefined, {})]) {
       await assert.rejects(asking, { code: 'redirected' });
@@ -246,7 +238,7 @@ test('terms that came from another host by a redirect are not taken for those of
 
 test('an answer that breaks off is asked for again with the same payment', async () => {
   let breaks = true;
-  answers = (request, response) => {
+  shop.answers = (request, response) => {
     if (paymentOf(request) === undefined) return ask(response);
     if (!breaks) return serve(response);
     breaks = false;
@@ -258,5 +250,5 @@ test('an answer that breaks off is asked for again with the same payment', async
   const error = await failed(client.executePreparedRequest(prepared, { idempotencyKey: 'order-2' }));
   assert.equal(error.details.kind, 'execution_inconclusive');
   const outcome = await client.executePreparedRequest(prepared, { idempotencyKey: 'order-2' });
-  assert.deepEqual([outcome.kind, outcome.kind === 'success' && await outcome.response.text(), new Set(payments()).size], ['success', GOODS, 1]);
+  assert.deepEqual([outcome.kind, outcome.kind === 'success' && await outcome.response.text(), new Set(shop.payments()).size], ['success', GOODS, 1]);
 });

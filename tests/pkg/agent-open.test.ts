@@ -3,25 +3,16 @@
 
 import assert from 'node:assert/strict';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { after, before, beforeEach, test } from 'node:test';
+import { test } from 'node:test';
 
 import {
   AgentHarness, createAgentPayClient, createLocalAgentClient, createPaymentDesk, type AgentHarnessClient, type AgentHarnessExecutedResult, type LocalAgentOptions, type PaymentDesk, type PaymentOutcome,
 } from '../../pkg/dist/agent/index.js';
 import { memoryStore, type Store } from '../../pkg/dist/index.js';
-import { ask, GOODS, open, paymentOf, serve, settlement, storeOf, watchedSigner, type Shop } from './shop.ts';
+import { ask, GOODS, honest, paymentOf, settlement, sharedShop, storeOf, watchedSigner } from './shop.ts';
 
-let shop: Shop;
-let answers: (request: IncomingMessage, response: ServerResponse) => void;
-before(async () => { shop = await open((request, response) => answers(request, response)); });
-beforeEach(() => {
-  shop.requests.length = 0;
-  answers = breakOff;
-});
-after(() => shop?.stop());
+const shop = sharedShop(breakOff);
 
-const payments = (): string[] => shop.requests.map(paymentOf).filter((it): it is string => it !== undefined);
-const honest = (request: IncomingMessage, response: ServerResponse): void => (paymentOf(request) === undefined ? ask(response) : serve(response));
 /** Takes the payment, and its answer breaks off: it is not known whether it counts. */
 function breakOff(request: IncomingMessage, response: ServerResponse): void {
   if (paymentOf(request) === undefined) return ask(response);
@@ -56,12 +47,12 @@ test('a request whose payment is open and that is prepared anew resumes it, says
   const harness = new AgentHarness({ client });
   const first = await buy(harness);
   assert.deepEqual([first.result.sdkOutcomeKind, first.summary.costSummary], ['execution_inconclusive', RESUMES.slice(0, 44)]);
-  answers = honest;
+  shop.answers = honest;
   const second = await buy(harness);
   assert.deepEqual([second.summary.nextAction, second.summary.costSummary, second.result.sdkOutcomeKind, second.result.merchantResponse.body], ['execute', RESUMES, 'success', GOODS]);
-  assert.deepEqual([signer.asked.length, new Set(payments()).size], [1, 1]);
+  assert.deepEqual([signer.asked.length, new Set(shop.payments()).size], [1, 1]);
   const third = await buy(harness);
-  assert.deepEqual([third.summary.costSummary, third.result.sdkOutcomeKind, signer.asked.length, new Set(payments()).size], [RESUMES.slice(0, 44), 'success', 2, 2]);
+  assert.deepEqual([third.summary.costSummary, third.result.sdkOutcomeKind, signer.asked.length, new Set(shop.payments()).size], [RESUMES.slice(0, 44), 'success', 2, 2]);
 });
 
 test('a request that was prepared before the other one\'s outcome stayed open resumes it as well, and another request does not', async () => {
@@ -72,9 +63,9 @@ test('a request that was prepared before the other one\'s outcome stayed open re
   const paying = harness.executePreparedRequest({ preparedId: one.preparedId });
   const two = await ready('/report');
   await paying;
-  answers = honest;
+  shop.answers = honest;
   await harness.executePreparedRequest({ preparedId: two.preparedId, executionContext: { idempotencyKey: 'another' } });
-  assert.deepEqual([signer.asked.length, new Set(payments()).size], [1, 1]);
+  assert.deepEqual([signer.asked.length, new Set(shop.payments()).size], [1, 1]);
   assert.equal(harness.getExecutionResult(one.preparedId).executionResult?.harnessDisposition, 'executed');
   await buy(harness, '/report?of=another');
   assert.equal(signer.asked.length, 2);
@@ -85,10 +76,10 @@ for (const [name, stores] of [['its budget', () => ({ store: memoryStore() })], 
     const kept = stores();
     const [one, two] = [local(kept), local(kept)];
     await buy(new AgentHarness({ client: one.client }));
-    answers = honest;
+    shop.answers = honest;
     const { summary, result } = await buy(new AgentHarness({ client: two.client }));
     assert.deepEqual([summary.costSummary, result.sdkOutcomeKind, result.merchantResponse.body], [RESUMES, 'success', GOODS]);
-    assert.deepEqual([two.signer.asked.length, new Set(payments()).size], [0, 1]);
+    assert.deepEqual([two.signer.asked.length, new Set(shop.payments()).size], [0, 1]);
     const next = await buy(new AgentHarness({ client: two.client }));
     assert.deepEqual([next.result.sdkOutcomeKind, two.signer.asked.length], ['success', 1], 'its fate is known: it is bought again');
   });
@@ -98,11 +89,11 @@ test('without a key of the caller the client resumes too, and with one it pays f
   const { client, signer } = local();
   const fetchPaid = (idempotencyKey?: string) => client.fetchPaid(`${shop.url}/report`, undefined, idempotencyKey === undefined ? {} : { idempotencyKey });
   await assert.rejects(fetchPaid(), { kind: 'execution_inconclusive' });
-  answers = honest;
+  shop.answers = honest;
   assert.equal((await fetchPaid('mine')).kind, 'success');
   assert.equal(signer.asked.length, 2);
   assert.equal((await fetchPaid()).kind, 'success');
-  assert.deepEqual([signer.asked.length, new Set(payments()).size], [2, 2]);
+  assert.deepEqual([signer.asked.length, new Set(shop.payments()).size], [2, 2]);
 });
 
 test('a payment that the merchant goes on refusing is open until it can no longer be charged', async () => {
@@ -110,11 +101,11 @@ test('a payment that the merchant goes on refusing is open until it can no longe
   const { client, signer } = local({ now: () => seconds });
   const harness = new AgentHarness({ client });
   await buy(harness);
-  answers = (_, response) => ask(response);
+  shop.answers = (_, response) => ask(response);
   assert.equal((await buy(harness)).result.sdkOutcomeKind, 'execution_inconclusive');
   seconds += 4_000;
   assert.equal((await buy(harness)).result.sdkOutcomeKind, 'execution_failed');
-  answers = honest;
+  shop.answers = honest;
   assert.equal((await buy(harness)).result.sdkOutcomeKind, 'success');
   assert.equal(signer.asked.length, 2);
 });
@@ -149,22 +140,22 @@ const copyOf = async (store: Store): Promise<Store> => storeOf((await store.read
 for (const [name, restores, later] of [['restore is called', true, 0], ['two minutes are over', false, 120_000]] as const) {
   test(`a desk that was killed while it paid goes on once ${name}: the same bytes, and an end`, async () => {
     const [budget, quotes] = [memoryStore(), memoryStore()];
-    const killed = local({ store: budget });
+    // It stays at its payment, also when the shop closes: what follows knows only what is in the stores.
+    const killed = local({ store: budget, fetch: (...request) => fetch(...request).catch(() => new Promise<never>(() => {})) });
     const desk = createPaymentDesk({ client: killed.client, store: quotes });
     const payment = await confirmed(desk);
-    const arrived = new Promise<void>((resolve) => { answers = () => resolve(); });
-    // It stays at this; what follows knows only what is in the stores.
+    const arrived = new Promise<void>((resolve) => { shop.answers = () => resolve(); });
     desk.pay(payment).catch(() => undefined);
     await arrived;
     const { client, signer } = local({ store: await copyOf(budget) });
     let now = Date.now();
     const next = createPaymentDesk({ client, store: await copyOf(quotes), now: () => now });
-    answers = honest;
+    shop.answers = honest;
     assert.equal((await next.pay(payment)).status, 'pending', 'another desk may be paying');
     now += later;
     assert.deepEqual(restores && await next.restore(), restores && [payment.paymentId]);
     const outcome = await next.pay({ paymentId: payment.paymentId }) as PaymentOutcome;
-    assert.deepEqual([outcome.status, outcome.response.body, signer.asked.length, new Set(payments()).size], ['success', GOODS, 0, 1]);
+    assert.deepEqual([outcome.status, outcome.response.body, signer.asked.length, new Set(shop.payments()).size], ['success', GOODS, 0, 1]);
   });
 }
 
@@ -174,10 +165,10 @@ test('a person who confirms another quote for the same request gets the outcome 
   const first = await confirmed(desk);
   const open = await desk.pay(first) as PaymentOutcome;
   assert.equal(open.status, 'pending');
-  answers = honest;
+  shop.answers = honest;
   const second = await confirmed(desk);
   const outcome = await desk.pay(second) as PaymentOutcome;
   assert.deepEqual([outcome.paymentId, outcome.status, outcome.response.body, signer.asked.length], [first.paymentId, 'success', GOODS, 1]);
   assert.equal((await desk.pay(second)).status, 'success');
-  assert.deepEqual([signer.asked.length, new Set(payments()).size], [2, 2], 'the first has ended: what was confirmed is bought');
+  assert.deepEqual([signer.asked.length, new Set(shop.payments()).size], [2, 2], 'the first has ended: what was confirmed is bought');
 });

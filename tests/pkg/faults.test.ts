@@ -5,7 +5,7 @@ import { mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, describe, it } from 'node:test';
 
 import type { Hex } from 'viem';
 
@@ -63,29 +63,52 @@ async function assertOneDebit(path: string, { payer, response, text, signed, pay
   assert.deepEqual(transfers, [{ from: payer.address, to: world.chain.accounts.payee.address, value: PRICE_ATOMIC }]);
 }
 
-for (const mode of MODES) {
-  for (const how of ['silence', 'cut'] as const) {
-    test(`a facilitator that applies and then says nothing, by ${how} (settled ${mode} the work): one debit, the content`, async () => {
-      const path = `/report/${mode}/package-${how}`;
-      await assertOneDebit(path, await askUnder(lost(how), path));
+describe('a facilitator that applies and then says nothing', { concurrency: true }, () => {
+  for (const mode of MODES) {
+    for (const how of ['silence', 'cut'] as const) {
+      it(`by ${how} (settled ${mode} the work): one debit, the content`, async () => {
+        const path = `/report/${mode}/package-${how}`;
+        await assertOneDebit(path, await askUnder(lost(how), path));
+      });
+    }
+  }
+});
+
+describe('a gate that is killed', () => {
+  const KILLED = [['after', 'after'], ['after', 'before'], ['before', 'after']] as const;
+  const pathOf = (moment: string, mode: string): string => `/report/${mode}/killed-${moment}`;
+  const outcomes = new Map<string, Awaited<ReturnType<typeof askUnder>>>();
+
+  // One kill, once each of the payments is where it says: what is waited for afterwards is waited for once.
+  before(async () => {
+    let arrived = 0;
+    let restarting: Promise<void> | undefined;
+    let isKilled = (): void => undefined;
+    const killed = new Promise<void>((resolve) => { isKilled = resolve; });
+    await Promise.all(KILLED.map(async ([moment, mode]) => {
+      const path = pathOf(moment, mode);
+      outcomes.set(path, await askUnder(async (settle) => {
+        if (moment === 'after') await settle();
+        arrived += 1;
+        if (arrived === KILLED.length) {
+          await world.gate.kill();
+          restarting = world.gate.restart();
+          isKilled();
+        }
+        await killed;
+        return 'cut';
+      }, path));
+    }));
+    await restarting;
+  });
+
+  for (const [moment, mode] of KILLED) {
+    it(`${moment} the settlement was applied (settled ${mode} the work): one debit, the content`, async () => {
+      const path = pathOf(moment, mode);
+      const outcome = outcomes.get(path);
+      assert.ok(outcome);
+      await assertOneDebit(path, outcome);
+      assert.ok(outcome.payments.length > 1, 'the same payment was sent again');
     });
   }
-
-}
-
-for (const [moment, mode] of [['after', 'after'], ['after', 'before'], ['before', 'after']] as const) {
-  test(`a gate that is killed ${moment} the settlement was applied (settled ${mode} the work): one debit, the content`, async () => {
-    const path = `/report/${mode}/killed-${moment}`;
-    let back: Promise<void> | undefined;
-    const outcome = await askUnder(async (settle) => {
-      if (moment === 'after') await settle();
-      await world.gate.kill();
-      back = world.gate.restart();
-      return 'cut';
-    }, path);
-    assert.ok(back, 'the gate was killed');
-    await back;
-    await assertOneDebit(path, outcome);
-    assert.ok(outcome.payments.length > 1, 'the same payment was sent again');
-  });
-}
+});

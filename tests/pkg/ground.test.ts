@@ -1,22 +1,14 @@
 // What a payer may look at, pin and be told, and what a wallet is asked for and when.
 
 import assert from 'node:assert/strict';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { after, before, beforeEach, test } from 'node:test';
+import { test } from 'node:test';
 
 import {
   FareboxError, localSigner, lookAt, memoryStore, payingFetch, readChallenges, spent, walletSigner, writeChallenge, type Eip1193Provider, type FareboxErrorCode, type Proposal, type Receipt,
 } from '../../pkg/dist/index.js';
-import { ask, GOODS, OFFER, open, OTHER, PAYEE, PAYER, PAYER_KEY, paymentOf, serve, settlement, spentIn, terms, TRANSACTION, USDC, watchedSigner, type Shop } from './shop.ts';
+import { ask, GOODS, OFFER, OTHER, PAYEE, PAYER, PAYER_KEY, paymentOf, serve, settlement, sharedShop, spentIn, terms, TRANSACTION, USDC, watchedSigner } from './shop.ts';
 
-let shop: Shop;
-let answers: (request: IncomingMessage, response: ServerResponse) => void;
-before(async () => { shop = await open((request, response) => answers(request, response)); });
-beforeEach(() => {
-  shop.requests.length = 0;
-  answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : serve(response));
-});
-after(() => shop?.stop());
+const shop = sharedShop();
 
 const codeOf = async (paying: Promise<unknown>): Promise<FareboxErrorCode> => {
   const error = await paying.catch((it: unknown) => it);
@@ -62,7 +54,7 @@ test('an address that is known without asking is in the proposal', async () => {
 
 test('a look tells of each offer what policy and budget say, counts nothing, and its pin is paid and no other', async () => {
   const accepts = [{ ...OFFER, amount: '2000' }, { ...OFFER, amount: '30000' }, { ...OFFER, scheme: 'other' }];
-  answers = (request, response) => (paymentOf(request) === undefined ? ask(response, terms(accepts)) : serve(response, settlement({ amount: '30000' })));
+  shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response, terms(accepts)) : serve(response, settlement({ amount: '30000' })));
   const [store, signer, policy] = [memoryStore(), watchedSigner(), { perPayment: '0.05', perDay: '0.04' }];
   const looks = await lookAt(await fetch(`${shop.url}/r`), { policy, store });
   assert.deepEqual(looks.map(({ allowed, offer, refusal }) => [allowed, offer?.amountText, refusal?.code]), [
@@ -79,7 +71,7 @@ test('a look tells of each offer what policy and budget say, counts nothing, and
     ['perHost', shop.host, '0.04', '0.03', '0.01'], ['perPayee', PAYEE.toLowerCase(), '0.04', '0.03', '0.01'],
   ]);
   for (const change of [{ amount: '30001' }, { payTo: OTHER }]) {
-    answers = (_, other) => ask(other, terms([accepts[0], { ...accepts[1], ...change }]));
+    shop.answers = (_, other) => ask(other, terms([accepts[0], { ...accepts[1], ...change }]));
     assert.equal(await codeOf(payingFetch({ signer, pin })(`${shop.url}/r`)), 'terms_changed');
   }
   assert.equal(signer.asked.length, 1);
@@ -100,14 +92,14 @@ test('each payment is told once, with its receipt, and an error of the hook lose
   const told: [Proposal, Receipt | undefined][] = [];
   const fetch = payingFetch({ signer: PAYER_KEY, onPayment: (proposal, receipt) => { told.push([proposal, receipt]); throw new Error('hook'); } });
   assert.equal(await (await fetch(shop.url)).text(), GOODS);
-  answers = (_, response) => response.end('free');
+  shop.answers = (_, response) => response.end('free');
   assert.equal(await (await fetch(shop.url)).text(), 'free');
   assert.deepEqual(told.map(([proposal, receipt]) => [proposal.amount, receipt?.transaction]), [['10000', TRANSACTION]]);
 });
 
 test('an answer that does not come in time is asked for again with the same payment', async () => {
   let hangs = true;
-  answers = (request, response) => {
+  shop.answers = (request, response) => {
     if (paymentOf(request) === undefined) return ask(response);
     if (hangs) { hangs = false; return; }
     serve(response);

@@ -5,29 +5,18 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
-import { after, before, beforeEach, test } from 'node:test';
+import { after, test } from 'node:test';
 
 import { fileStore } from '../../pkg/dist/file-store.js';
 import { memoryStore, payingFetch, receiptOf, type PayOptions, type Store } from '../../pkg/dist/index.js';
 import { resume, sentPayments } from '../../pkg/dist/resume.js';
-import { ask, GOODS, OFFER, open, paymentOf, PAYER_KEY, serve, settlement, spentIn, storeOf, terms, TRANSACTION, watchedSigner, type Shop } from './shop.ts';
+import { ask, GOODS, honest, OFFER, PAYER_KEY, paymentOf, serve, settlement, sharedShop, spentIn, storeOf, terms, TRANSACTION, watchedSigner } from './shop.ts';
 import { temporaryFolder } from './tarball.ts';
 
-let shop: Shop;
-let answers: (request: IncomingMessage, response: ServerResponse) => void;
+const shop = sharedShop();
 const folder = temporaryFolder();
-before(async () => { shop = await open((request, response) => answers(request, response)); });
-beforeEach(() => {
-  shop.requests.length = 0;
-  answers = honest;
-});
-after(async () => {
-  await shop?.stop();
-  folder.remove();
-});
+after(() => folder.remove());
 
-const payments = (): string[] => shop.requests.map(paymentOf).filter((it): it is string => it !== undefined);
-const honest = (request: IncomingMessage, response: ServerResponse): void => (paymentOf(request) === undefined ? ask(response) : serve(response));
 /** Asks for the payment, takes it, and does not answer. */
 const loses = (request: IncomingMessage, response: ServerResponse): void => (paymentOf(request) === undefined ? ask(response) : void response.destroy());
 const neverAsked = { address: async () => assert.fail('asked for the address'), sign: async () => assert.fail('asked to sign') };
@@ -47,7 +36,7 @@ test('kill -9 between the signature and the answer: the next process sends the s
     await payingFetch({ signer: '${PAYER_KEY}', store: fileStore(${JSON.stringify(path)}), resume })('${shop.url}/report', { method: 'POST', body: 'order 7' });
   `;
   const paid = new Promise<void>((resolve) => {
-    answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : resolve());
+    shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : resolve());
   });
   const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: ['ignore', 'ignore', 'inherit'] });
   const ended = once(child, 'exit');
@@ -55,13 +44,13 @@ test('kill -9 between the signature and the answer: the next process sends the s
   child.kill('SIGKILL');
   await ended;
 
-  answers = honest;
+  shop.answers = honest;
   const store = fileStore(path);
   assert.deepEqual(await stateOf(store), [['POST', `${shop.url}/report`, true, undefined]]);
   const fetch = payingFetch({ signer: neverAsked, store, resume });
   const response = await fetch(`${shop.url}/report`, { method: 'POST', body: 'order 7' });
   assert.deepEqual([receiptOf(response)?.transaction, await response.text()], [TRANSACTION, GOODS]);
-  assert.deepEqual([payments().length, new Set(payments()).size, (await spentIn(store)).entries.length], [2, 1, 1]);
+  assert.deepEqual([shop.payments().length, new Set(shop.payments()).size, (await spentIn(store)).entries.length], [2, 1, 1]);
   assert.deepEqual(await stateOf(store), [['POST', `${shop.url}/report`, false, TRANSACTION]]);
   await assert.rejects(fetch(`${shop.url}/report`, { method: 'POST', body: 'order 8' }), /asked for the address/, 'another body is another request');
 });
@@ -69,21 +58,21 @@ test('kill -9 between the signature and the answer: the next process sends the s
 test('a call that failed without an outcome is resumed by the next one, and the one after that buys again', async () => {
   const store = memoryStore();
   const { fetch, signer } = payer(store);
-  answers = loses;
+  shop.answers = loses;
   await assert.rejects(fetch(`${shop.url}/report`), { code: 'payment_unresolved' });
-  answers = honest;
+  shop.answers = honest;
   assert.equal(await (await fetch(`${shop.url}/report`)).text(), GOODS);
-  assert.deepEqual([signer.asked.length, new Set(payments()).size, (await spentIn(store)).entries.length], [1, 1, 1]);
+  assert.deepEqual([signer.asked.length, new Set(shop.payments()).size, (await spentIn(store)).entries.length], [1, 1, 1]);
   await (await fetch(`${shop.url}/report`)).text();
-  assert.deepEqual([signer.asked.length, new Set(payments()).size], [2, 2]);
+  assert.deepEqual([signer.asked.length, new Set(shop.payments()).size], [2, 2]);
 });
 
 test('without the option nothing is kept and each call pays', async () => {
   const store = memoryStore();
   const { fetch, signer } = payer(store, { resume: undefined as never });
-  answers = loses;
+  shop.answers = loses;
   await assert.rejects(fetch(`${shop.url}/report`), { code: 'payment_unresolved' });
-  answers = honest;
+  shop.answers = honest;
   await fetch(`${shop.url}/report`);
   assert.deepEqual([signer.asked.length, await sentPayments(store)], [2, []]);
 });
@@ -91,25 +80,25 @@ test('without the option nothing is kept and each call pays', async () => {
 test('an answer that breaks off is asked for again with the same payment', async () => {
   const store = memoryStore();
   const { fetch, signer } = payer(store);
-  answers = (request, response) => {
+  shop.answers = (request, response) => {
     if (paymentOf(request) === undefined) return ask(response);
     response.writeHead(200, { 'payment-response': Buffer.from(JSON.stringify(settlement())).toString('base64'), 'content-length': '1000' });
     response.write('half', () => response.destroy());
   };
   const broken = await fetch(`${shop.url}/report`);
   await assert.rejects(broken.text());
-  answers = honest;
+  shop.answers = honest;
   const whole = await payer(store).fetch(`${shop.url}/report`);
-  assert.deepEqual([await whole.text(), signer.asked.length, new Set(payments()).size], [GOODS, 1, 1]);
+  assert.deepEqual([await whole.text(), signer.asked.length, new Set(shop.payments()).size], [GOODS, 1, 1]);
 });
 
 test('two calls at once in one process are two purchases, and an Idempotency-Key makes another request', async () => {
   const store = memoryStore();
   const { fetch, signer } = payer(store);
   const texts = await Promise.all([1, 2].map(async () => (await fetch(`${shop.url}/report`)).text()));
-  assert.deepEqual([texts, signer.asked.length, new Set(payments()).size], [[GOODS, GOODS], 2, 2]);
+  assert.deepEqual([texts, signer.asked.length, new Set(shop.payments()).size], [[GOODS, GOODS], 2, 2]);
   const held: ServerResponse[] = [];
-  answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : void held.push(response));
+  shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : void held.push(response));
   const arrived = async (count: number): Promise<void> => { while (held.length < count) await new Promise((resolve) => { setTimeout(resolve, 5); }); };
   const first = fetch(`${shop.url}/report`);
   await arrived(1);
@@ -117,10 +106,10 @@ test('two calls at once in one process are two purchases, and an Idempotency-Key
   await arrived(2);
   for (const response of held) serve(response);
   await Promise.all([first, second].map(async (response) => (await response).text()));
-  assert.deepEqual([signer.asked.length, new Set(payments()).size], [4, 4], 'the second began while the first was under way');
-  answers = loses;
+  assert.deepEqual([signer.asked.length, new Set(shop.payments()).size], [4, 4], 'the second began while the first was under way');
+  shop.answers = loses;
   await assert.rejects(fetch(`${shop.url}/report`, { headers: { 'idempotency-key': 'one' } }));
-  answers = honest;
+  shop.answers = honest;
   await (await fetch(`${shop.url}/report`, { headers: { 'idempotency-key': 'two' } })).text();
   assert.equal(signer.asked.length, 6);
   await (await fetch(`${shop.url}/report`, { headers: { 'idempotency-key': 'one' } })).text();
@@ -130,9 +119,9 @@ test('two calls at once in one process are two purchases, and an Idempotency-Key
 test('the receipt of a resumed payment is checked, and one that contradicts it ends it with an error', async () => {
   const store = memoryStore();
   const { fetch } = payer(store);
-  answers = loses;
+  shop.answers = loses;
   await assert.rejects(fetch(`${shop.url}/report`));
-  answers = (_, response) => serve(response, settlement({ amount: '1' }));
+  shop.answers = (_, response) => serve(response, settlement({ amount: '1' }));
   await assert.rejects(fetch(`${shop.url}/report`), { code: 'receipt_mismatch', signed: true });
   assert.deepEqual((await stateOf(store)).map(([, , isOpen]) => isOpen), [false]);
 });
@@ -141,9 +130,9 @@ test('a refusal ends it, and an error of the server leaves it open until it can 
   let seconds = Date.now() / 1000;
   const store = memoryStore();
   const { fetch, signer } = payer(store, { now: () => seconds });
-  answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : ask(response, terms([OFFER], { error: 'no' })));
+  shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : ask(response, terms([OFFER], { error: 'no' })));
   await assert.rejects(fetch(`${shop.url}/report`), { code: 'payment_refused' });
-  answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : void response.writeHead(500).end());
+  shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : void response.writeHead(500).end());
   const failed = async () => (await fetch(`${shop.url}/report`)).status;
   assert.deepEqual([await failed(), await failed(), signer.asked.length], [500, 500, 2]);
   seconds += 4_000;
@@ -154,7 +143,7 @@ test('a server that asks for nothing leaves nothing, and what was not signed is 
   const store = memoryStore();
   const { fetch } = payer(store, { confirm: () => false });
   await assert.rejects(fetch(`${shop.url}/report`), { code: 'declined' });
-  answers = (_, response) => void response.end('free');
+  shop.answers = (_, response) => void response.end('free');
   assert.deepEqual([await (await fetch(`${shop.url}/report`)).text(), await sentPayments(store)], ['free', []]);
 });
 

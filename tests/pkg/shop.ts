@@ -2,6 +2,7 @@
 
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { after, before, beforeEach } from 'node:test';
 
 import { localSigner, memoryStore, type Signer, type Store, type TypedData } from '../../pkg/dist/index.js';
 
@@ -82,6 +83,32 @@ export async function open(handler: RequestListener): Promise<Shop> {
     await closed;
   };
   return { url: `http://${host}`, host, requests, stop };
+}
+
+export type SharedShop = Omit<Shop, 'stop'> & {
+  /** What it does with a request; a test may change it. */
+  answers: RequestListener;
+  /** The payments that came, in order. */
+  payments(): string[];
+};
+
+/** One shop for the tests of a file: each begins without requests, and with these answers. */
+export function sharedShop(answers: SharedShop['answers'] = honest): SharedShop {
+  let shop: Shop | undefined;
+  const shared: SharedShop = {
+    answers,
+    get url() { return shop?.url ?? ''; },
+    get host() { return shop?.host ?? ''; },
+    get requests() { return shop?.requests ?? []; },
+    payments: () => shared.requests.map(paymentOf).filter((payment): payment is string => payment !== undefined),
+  };
+  before(async () => { shop = await open((request, response) => shared.answers(request, response)); });
+  beforeEach(() => {
+    shared.requests.length = 0;
+    shared.answers = answers;
+  });
+  after(() => shop?.stop());
+  return shared;
 }
 
 /** A key that remembers what it was asked to sign. */

@@ -13,6 +13,8 @@ const LANES = 30;
 /** How many of them a budget of one dollar pays. */
 const FITS = 100;
 const LEASE_SECS = 33;
+/** The longest pause of one who asks again. */
+const MOST_GAP_MS = 3_000;
 /** By then every authorization has ended. */
 const ENDED_SECS = 900;
 const KILLS = Number(process.env.FAREBOX_CRASH_MOMENTS ?? 20);
@@ -57,7 +59,7 @@ test('of 200 decisions of ten agents at once, under a budget for 100, exactly 10
   assert.match(refused?.reason ?? '', /^Policy denied: workspace monthly budget of \$1\.00 exceeded\. Current spend: \$1\.00\. Requested: \$0\.01\.$/);
 });
 
-test(`the same with ${KILLS} kills of seed ${SEED}: every decision ends, none is paid twice, and the books agree with the chain`, { timeout: 240_000 }, async () => {
+test(`the same with ${KILLS} kills of seed ${SEED}: every decision ends, none is paid twice, and the books agree with the chain`, { timeout: 420_000 }, async () => {
   const random = chance(SEED);
   const clients = AGENTS.map((agent) => clientOf(world, 'killed', agent));
   let running = true;
@@ -76,29 +78,30 @@ test(`the same with ${KILLS} kills of seed ${SEED}: every decision ends, none is
   assert.equal(mostPerDecision, 1, JSON.stringify(kinds));
   assert.ok(moved <= FITS && (kinds['success'] ?? 0) <= moved, `${moved} moved, ${JSON.stringify(kinds)}`);
   // What was signed counts until the chain shows its fate: the books are never behind the chain, and agree once all has ended.
-  const { spent } = await audited('killed');
-  assert.ok(Math.round(Number(spent) * 100) >= moved, `${spent} is less than ${moved} cents`);
+  const spent = await audited('killed');
+  assert.ok(spent >= moved, `${spent} cents are less than ${moved}`);
   await world.wait(ENDED_SECS);
   await world.mine(13);
-  await eventually(`the books say ${cents(moved)}`, () => audited('killed'), (now) => now.spent === cents(moved));
+  // A merchant that was given up may have settled since.
+  const both = async () => ({ books: await audited('killed'), chain: (await movedFor('killed')).moved });
+  await eventually('books and chain agree', both, ({ books, chain }) => books === chain);
 });
 
 /** Asks under one key until there is a decision that stays. */
 async function insist(client: AgentPayClient, index: number): Promise<Told> {
-  for (;;) {
+  // Ever more rarely: two hundred that ask all the time leave a busy machine no time to answer.
+  for (let gapMs = 100; ; gapMs = Math.min(2 * gapMs, MOST_GAP_MS)) {
     const told = await buy(client, `${world.merchants.scripted.url}/honest/killed-${index}`, undefined, { idempotencyKey: `killed-${index}` }).catch(() => undefined);
     if (told !== undefined && told.kind !== 'execution_pending' && told.kind !== 'request_failed') return told;
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await new Promise((resolve) => setTimeout(resolve, gapMs));
   }
 }
 
-async function audited(organization: string): Promise<{ spent: string }> {
+/** What the books say was spent, in cents: they write no zeros at the end. */
+async function audited(organization: string): Promise<number> {
   const { json } = await world.operate('GET', `organizations/${organization}/audit`);
-  return { spent: json?.items?.find(({ scope }: { scope: string }) => scope === 'organization')?.spent };
+  return Math.round(Number(json?.items?.find(({ scope }: { scope: string }) => scope === 'organization')?.spent) * 100);
 }
-
-/** So many payments of a cent, as the books write it. */
-const cents = (count: number): string => `${Math.floor(count / 100)}.${String(count % 100).padStart(2, '0')}`;
 
 /** Numbers from 0 to 1 that a seed gives. */
 function chance(seed: number): () => number {

@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'node:test';
 
 import { pretty } from '../../scripts/pretty.mjs';
 import { rowsOf } from './support/operator.ts';
-import { encode, type JsonObject } from './support/payer.ts';
+import { encode, freshPayer, pay, requiredBy, type JsonObject } from './support/payer.ts';
 import { eventually, expectPaid, nextNumber, openWorld, payFor, routes, send, type World } from './support/world.ts';
 
 const FREE = { path: '/daily/*', price: '$0.01', free: { per_day: 5 }, max_timeout_secs: 60, origin_timeout_secs: 2 };
@@ -80,6 +80,16 @@ describe('the log', () => {
     const steps = (): JsonObject[] => linesOf(world).filter((line) => 'to' in line && line['payment'] === row?.['id']);
     await eventually('the debt is logged', async () => steps().length > 0);
     assert.deepEqual(steps().map(({ to, key8 }) => [to, key8]), [['refund_due', String(row?.['key']).slice(0, 8)]]);
+  });
+
+  it('writes what begins no payment together with others of the same second, forged payments too', async () => {
+    const [path, ids] = [`/after/together-${nextNumber()}`, Array.from({ length: 4 }, () => `together-${nextNumber()}`)];
+    const asked = requiredBy(await world.gate.raw('GET', path));
+    const forged = await pay(freshPayer(), asked, { signed: { from: freshPayer().address } });
+    for (const answer of await Promise.all(ids.map((id) => send(world, path, forged, named(id))))) assert.equal(answer.status, 402);
+    for (const id of ids) assert.deepEqual([(await lineOf(world, id))['outcome'], (await lineOf(world, id))['code']], ['refused', 'signature_invalid']);
+    const together = world.gate.printed.split('\n').filter((line) => line.startsWith('{"unpaid":'));
+    assert.ok(together.some((line) => ids.filter((id) => line.includes(id)).length > 1), 'fewer lines than requests');
   });
 
   it('remembered terms are logged like the first', async () => {

@@ -34,6 +34,8 @@ import {
 
 /** Long enough to be taken, and over soon after the new number came. */
 const SHORT_SECS = 25;
+/** Settle calls of a payment whose first one hangs. */
+const AGAIN = 2;
 
 describe('a change of the number of ledger objects', { concurrency: 2 }, () => {
   it('under load charges, asks and delivers once: 16, then 64, then 16 again', async () => {
@@ -135,7 +137,7 @@ async function holdAtSettle(world: World, load: Load, mode: Mode): Promise<Held>
   sent.cut = true;
   begin(load.send(sent));
   await eventually('settle is asked', () => world.facilitator.of('settle', sent.payment.payer).length > 0);
-  return { sent, end: '', calls: { ...ordinaryCalls(mode), settle: 2 } };
+  return { sent, end: '', calls: { ...ordinaryCalls(mode), settle: AGAIN } };
 }
 
 function expectEnds(world: World, held: readonly Held[]): void {
@@ -143,7 +145,12 @@ function expectEnds(world: World, held: readonly Held[]): void {
     const last = sent.answers.at(-1);
     assert.ok(last, sent.target);
     assert.equal(codeOf(last), end, sent.target);
-    expectCalls(world, sent.payment.payer, sent.target, calls);
+    const { settle, ...others } = callsOf(world, sent.payment.payer, sent.target);
+    const { settle: least, ...expected } = calls;
+    assert.deepEqual(others, expected, sent.target);
+    // The kill may hit a second call too. `expectOnce` holds that each sends the same bytes.
+    const most = least === AGAIN ? AGAIN + 1 : least;
+    assert.ok(settle >= least && settle <= most, `settle ${settle} for ${sent.target}`);
   }
 }
 

@@ -1,7 +1,9 @@
-//! What the gate or the treasury thinks of a configuration, as JSON.
+//! What the gate, the treasury or the market thinks of a configuration, as JSON.
 
 use farebox_core::chain::ChainId;
+use farebox_core::config::ConfigError;
 use farebox_core::gate::Gate;
+use farebox_core::skills::Market;
 use farebox_core::treasury::Treasury;
 use serde_json::{Value, json};
 
@@ -17,22 +19,22 @@ pub fn judge(vars: &str) -> Value {
         .iter()
         .map(|siblings| json!({"priced": siblings.priced, "free": siblings.free}))
         .collect();
-    let errors = gate.err().unwrap_or_default();
-    let errors: Vec<Value> = errors
-        .iter()
-        .map(|error| json!({"variable": error.variable, "remedy": error.remedy}))
-        .collect();
+    let errors = named(&gate.err().unwrap_or_default());
     json!({"errors": errors, "networks": networks(vars), "siblings": siblings})
 }
 
 /// The same of a treasury, with the errors alone.
 pub fn judge_treasury(vars: &str) -> Value {
-    let errors = Treasury::from_vars(vars).err().unwrap_or_default();
-    let errors: Vec<Value> = errors
-        .iter()
-        .map(|error| json!({"variable": error.variable, "remedy": error.remedy}))
-        .collect();
-    json!({ "errors": errors })
+    json!({ "errors": named(&Treasury::from_vars(vars).err().unwrap_or_default()) })
+}
+
+/// The same of a market.
+pub fn judge_market(vars: &str) -> Value {
+    json!({ "errors": named(&Market::from_vars(vars).err().unwrap_or_default()) })
+}
+
+fn named(errors: &[ConfigError]) -> Vec<Value> {
+    errors.iter().map(|error| json!({"variable": error.variable, "remedy": error.remedy})).collect()
 }
 
 fn networks(vars: &str) -> Vec<Value> {
@@ -77,6 +79,7 @@ mod tests {
         for text in ["", "[]", "{", "null"] {
             assert_eq!(judge(text)["errors"][0]["variable"], "vars", "{text}");
             assert_eq!(judge_treasury(text)["errors"][0]["variable"], "vars", "{text}");
+            assert_eq!(judge_market(text)["errors"][0]["variable"], "vars", "{text}");
         }
     }
 

@@ -1,7 +1,7 @@
-//! The steps that need Rust: wasm-bindgen as a library, and the rules of gate and treasury for `npm run check`.
+//! The steps that need Rust: wasm-bindgen as a library, and the rules of gate, treasury and market for `npm run check`.
 //!
-//! `cargo run -p xtask -- check` reads one JSON object of variables and prints what the gate thinks of it, and `check treasury`
-//! what the treasury thinks, see [`check`]. `cargo run -p xtask -- trim <wasm> <script>` removes from a module what its script never calls, see [`trim`]. `cargo run -p xtask -- bindgen <wasm> <out-dir> --target worker|named-worker|web` writes `index.js` and
+//! `cargo run -p xtask -- check` reads one JSON object of variables and prints what the gate thinks of it, and `check treasury` or `check market`
+//! what those think, see [`check`]. `cargo run -p xtask -- trim <wasm> <script>` removes from a module what its script never calls, see [`trim`]. `cargo run -p xtask -- bindgen <wasm> <out-dir> --target worker|named-worker|web` writes `index.js` and
 //! `index_bg.wasm` (for `web` also `index.d.ts`) into `<out-dir>`; `named-worker` keeps the names of functions, for a profile. As a library it builds in seconds;
 //! the wasm-bindgen program takes minutes or a download.
 
@@ -17,8 +17,7 @@ use wasm_bindgen_cli_support::Bindgen;
 
 fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).collect();
-    if words == ["check"] || words == ["check", "treasury"] {
-        let judge = if words.len() == 1 { check::judge } else { check::judge_treasury };
+    if let Some(judge) = judge_of(&words) {
         let mut vars = String::new();
         return match stdin().read_to_string(&mut vars) {
             Ok(_) => {
@@ -38,11 +37,23 @@ fn main() -> ExitCode {
     }
     let Some(glue) = Glue::parse(&words) else {
         eprintln!(
-            "usage: xtask bindgen <wasm> <out-dir> --target worker|named-worker|web, xtask trim <wasm> <script>, or xtask check [treasury]"
+            "usage: xtask bindgen <wasm> <out-dir> --target worker|named-worker|web, xtask trim <wasm> <script>, or xtask check [treasury|market]"
         );
         return ExitCode::from(2);
     };
     ended(glue.generate())
+}
+
+/// The rules that the words name.
+fn judge_of(words: &[String]) -> Option<fn(&str) -> serde_json::Value> {
+    if words == ["check"] {
+        return Some(check::judge);
+    }
+    match words {
+        [command, of] if command == "check" && of == "treasury" => Some(check::judge_treasury),
+        [command, of] if command == "check" && of == "market" => Some(check::judge_market),
+        _ => None,
+    }
 }
 
 fn ended(result: Result<(), String>) -> ExitCode {

@@ -21,7 +21,7 @@ pub struct Candidate<'a> {
     pub payee: &'a str,
     /// Atomic units.
     pub amount: &'a str,
-    /// How it is paid.
+    /// The way in which it is paid.
     pub scheme: &'a str,
 }
 

@@ -11,7 +11,7 @@ use super::json::Json;
 use super::validation::NextAction;
 use crate::mutant::{Mutant, planted};
 
-/// Where a prepared request stands.
+/// State of a prepared request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PreparationState {
     /// It may be executed.
@@ -183,9 +183,9 @@ impl Rejection<'_> {
 /// What is known about a prepared request.
 #[derive(Clone, Debug)]
 pub struct Record<'a> {
-    /// Where it stands.
+    /// Its state.
     pub state: PreparationState,
-    /// When its time is over, unix milliseconds.
+    /// End of its time, unix milliseconds.
     pub expires_ms: u64,
     /// What took its place.
     pub superseded_by: &'a str,
@@ -220,7 +220,7 @@ impl Record<'_> {
     }
 }
 
-/// When a preparation made at `now_ms` expires: after `ttl_ms`, and never after its challenge, whose
+/// Expiry of a preparation made at `now_ms`: after `ttl_ms`, and never after its challenge, whose
 /// end is in unix milliseconds.
 #[must_use]
 pub fn expires_ms(now_ms: u64, ttl_ms: u64, challenge_ends_ms: Option<u64>) -> u64 {

@@ -1,4 +1,4 @@
-//! How a request should look, and who said so: the merchant's terms first, then metadata of the
+//! The shape of a request, and who said so: the merchant's terms first, then metadata of the
 //! caller, which only fills what the merchant left open.
 
 use alloc::string::String;
@@ -38,7 +38,7 @@ impl Hint {
 pub struct Hints {
     /// What it does.
     pub description: Option<Hint>,
-    /// How its body is encoded.
+    /// Encoding of its body.
     pub body_type: Option<Hint>,
     /// A body.
     pub body_example: Option<Hint>,

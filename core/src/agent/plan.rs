@@ -16,7 +16,7 @@ use super::text::name;
 /// Maximum size of a body that is searched, bytes.
 const MAX_BODY: usize = 1024 * 1024;
 
-/// Where a parameter goes.
+/// Place of a parameter in the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Carrier {
     Query,
@@ -35,7 +35,7 @@ impl Carrier {
         }
     }
 
-    /// Where a method's parameters go if nothing else is said.
+    /// Place of a method's parameters if nothing else is said.
     fn of(method: &str) -> Self {
         match method {
             "POST" | "PUT" | "PATCH" => Self::Body,

@@ -50,7 +50,7 @@ pub struct Choice {
     pub index: usize,
     /// What it is for.
     pub kind: Kind,
-    /// How it is paid.
+    /// The way in which it is paid.
     pub scheme: String,
     /// The network, as its CAIP-2 id if it is known.
     pub network: String,
@@ -73,11 +73,11 @@ pub struct Choice {
 pub struct ChargeTerms {
     /// Whether the server pays for gas.
     pub server_pays_gas: bool,
-    /// How many others receive a part.
+    /// Number of others who receive a part.
     pub splits: usize,
     /// Atomic units to begin a session with.
     pub suggested_deposit: Option<String>,
-    /// When it ends.
+    /// Time of its end.
     pub expires: Option<UnixTime>,
 }
 

@@ -39,7 +39,7 @@ pub fn prepare(
     ])
 }
 
-/// When a challenge ends, if it says so: the earliest `expires` of its `Payment` challenges.
+/// End of a challenge, if it says so: the earliest `expires` of its `Payment` challenges.
 #[must_use]
 pub fn ends_at(headers: &Headers) -> Option<UnixTime> {
     let value = headers.joined("www-authenticate")?;

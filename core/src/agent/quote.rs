@@ -14,10 +14,10 @@ use super::pool::Choice;
 use crate::encoding::hex;
 use crate::mutant::{Mutant, planted};
 
-/// How long a quote can be confirmed and paid, milliseconds.
+/// Time in which a quote can be confirmed and paid, milliseconds.
 pub const TTL_MS: u64 = 300_000;
 
-/// Where a quote stands.
+/// State of a quote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// Nothing was shown.
@@ -103,7 +103,7 @@ pub struct Quote {
     id: String,
     /// Whose it is.
     owner: String,
-    /// When its time is over, unix milliseconds.
+    /// End of its time, unix milliseconds.
     expires_ms: u64,
     stage: Stage,
     /// The choice on the card that is shown.

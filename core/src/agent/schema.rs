@@ -31,7 +31,7 @@ impl<'a> Input<'a> {
         Some(Self { schema, example: bazaar.at(&["info", "input"]) })
     }
 
-    /// How the body is encoded.
+    /// Encoding of the body.
     #[must_use]
     pub fn body_type(self) -> Option<&'a str> {
         let direct = self.schema.text_of("bodyType");

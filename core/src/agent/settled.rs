@@ -18,7 +18,7 @@ const MAX_BYTES: usize = 64 * 1024;
 /// Maximum characters of a transaction's name.
 const MAX_TRANSACTION: usize = 128;
 
-/// How a payment stands.
+/// State of a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// Paid, or nothing had to be charged.
@@ -32,7 +32,7 @@ pub enum Status {
 /// What the seller's answer says of a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settled {
-    /// How it stands.
+    /// Its state.
     pub status: Status,
     /// The transaction, if one is named.
     pub transaction: Option<String>,

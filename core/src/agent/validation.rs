@@ -25,7 +25,7 @@ pub struct PlannedRequest<'a> {
     pub body: Option<&'a str>,
 }
 
-/// Where something is wrong.
+/// Place of what is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Location {
     Body,

@@ -41,7 +41,7 @@ pub struct Budget {
 struct Spent {
     /// Nonce of the exchange that signs it, hex.
     id: String,
-    /// When it was reserved, unix seconds.
+    /// Time of its reservation, unix seconds.
     at: u64,
     host: String,
     payee: String,
@@ -64,7 +64,7 @@ struct Pin {
 struct RecordedPayment {
     /// What it is for.
     key: String,
-    /// When it was last written, unix seconds.
+    /// Time at which it was last written, unix seconds.
     at: u64,
     /// Whether its fate is not known yet.
     is_open: bool,

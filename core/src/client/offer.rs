@@ -32,7 +32,7 @@ pub struct Offer {
     pub pay_to: Address,
     /// Seconds for which the signature should be valid.
     pub max_timeout_secs: u64,
-    /// When the money moves, if the server says.
+    /// Time at which the money moves, if the server says.
     pub flow: Flow,
     /// Text for people, cleaned.
     pub description: String,
@@ -63,9 +63,9 @@ pub struct Charge {
     pub expires: Option<UnixTime>,
     /// The server's name for the sale, which a receipt may repeat.
     pub external_id: Option<String>,
-    /// How to prove it.
+    /// The way to prove it.
     pub way: Way,
-    /// How to make its nonce, if the challenge demands one.
+    /// The way to make its nonce, if the challenge demands one.
     pub framing: Framing,
 }
 

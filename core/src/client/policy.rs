@@ -50,7 +50,7 @@ pub struct Policy {
     /// Whether the first payee of a host stays its only one.
     pub pins_payees: bool,
     max_validity_secs: u64,
-    /// When nothing is paid any more.
+    /// Time from which nothing is paid any more.
     expires: Option<UnixTime>,
     /// Seconds for which a payment is sent again before it counts as unresolved.
     pub deadline_secs: u64,
@@ -154,7 +154,7 @@ impl Policy {
             || planted(Mutant::AnyRealm)
     }
 
-    /// How to make the nonce for a challenge of `host`.
+    /// The way to make the nonce for a challenge of `host`.
     #[must_use]
     pub fn framing(&self, host: &str) -> Framing {
         self.speaker(host).map_or(Framing::Listed, |speaker| speaker.framing)

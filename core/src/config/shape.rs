@@ -27,7 +27,7 @@ pub(crate) enum Kind {
 pub(crate) struct Shape {
     /// What has this shape.
     pub noun: &'static str,
-    /// How one is written.
+    /// The way in which one is written.
     pub example: &'static str,
     /// Members that are required, each with an example.
     pub required: &'static [(&'static str, &'static str)],
@@ -119,7 +119,7 @@ pub(crate) fn meant<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Opt
         .map(|(_, known)| known)
 }
 
-/// How many letters have to be put in, taken out or replaced; more than the first 64 count as
+/// Number of letters to put in, take out or replace; more than the first 64 count as
 /// wrong.
 fn distance(from: &str, to: &str) -> usize {
     if from.len() > 64 {

@@ -71,6 +71,7 @@ impl Reach {
     /// use farebox_core::http::url::Reach;
     /// assert_eq!(Reach::of("api.example.com:8443"), Some(Reach::Public));
     /// assert_eq!(Reach::of("[::1]"), Some(Reach::Loopback));
+    /// assert_eq!(Reach::of("localhost."), Some(Reach::Loopback));
     /// assert_eq!(Reach::of("169.254.169.254"), Some(Reach::Private));
     /// assert_eq!(Reach::of("api.example.com:0"), None);
     /// ```
@@ -95,8 +96,11 @@ fn host_of(authority: &str) -> Option<String> {
         None => authority.split_once(':').unwrap_or((authority, "1")),
     };
     let port: u16 = port.parse().ok()?;
+    // A name with the root's dot is the same name.
+    let host = host.strip_suffix('.').unwrap_or(host);
     let good = |b: u8| b.is_ascii_alphanumeric() || b"-._:".contains(&b);
-    (port > 0 && !host.is_empty() && host.bytes().all(good)).then(|| host.to_ascii_lowercase())
+    let is_name = !host.is_empty() && !host.ends_with('.') && host.bytes().all(good);
+    (port > 0 && is_name).then(|| host.to_ascii_lowercase())
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -106,22 +110,34 @@ fn is_loopback(host: &str) -> bool {
         || octets(host).is_some_and(|[a, ..]| a == 127)
 }
 
-/// Whether a host is a private, link-local, shared or unspecified address, or a name that resolves
-/// only inside a network.
+/// Whether a host is an address that is not reached from everywhere, or a name that resolves only
+/// inside a network. Spec: IANA's registries of special-purpose addresses.
 fn is_private(host: &str) -> bool {
     if host.contains(':') {
-        let first = host.split(':').next().unwrap_or_default();
-        let first = u16::from_str_radix(first, 16).unwrap_or(0);
-        return first & 0xe000 != 0x2000;
+        let mut groups = host.split(':').map(|group| u16::from_str_radix(group, 16).unwrap_or(0));
+        return match (groups.next().unwrap_or(0), groups.next().unwrap_or(0)) {
+            // Of protocols, of documentation, and around an IPv4 address.
+            (0x2001, 0..=0x1ff | 0xdb8) | (0x2002, _) => true,
+            (first, _) => first & 0xe000 != 0x2000,
+        };
     }
-    if let Some([a, b, ..]) = octets(host) {
-        return matches!(
-            (a, b),
-            (0 | 10 | 127, _) | (100, 64..=127) | (169, 254) | (172, 16..=31) | (192, 168)
-        ) || a >= 224;
+    if let Some(octets) = octets(host) {
+        return match octets {
+            [0 | 10 | 127 | 224.., ..]
+            | [100, 64..=127, ..]
+            | [169, 254, ..]
+            | [172, 16..=31, ..]
+            | [192, 168, ..]
+            // Of protocols, of documentation, and of benchmarks.
+            | [192, 0, 0 | 2, _]
+            | [198, 18 | 19, ..]
+            | [198, 51, 100, _]
+            | [203, 0, 113, _] => true,
+            _ => false,
+        };
     }
     // Other spellings of numbers (hex, octal, short forms) reach addresses that were not checked.
-    let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    let last = host.rsplit('.').next().unwrap_or_default();
     let numeric = last.starts_with("0x") || last.bytes().all(|b| b.is_ascii_digit());
     numeric || !host.contains('.') || host.ends_with(".local") || host.ends_with(".internal")
 }
@@ -149,6 +165,9 @@ mod tests {
             "http://[::1]:80/x",
             "https://[2606:4700::1]/",
             "https://8.8.8.8",
+            "https://192.0.66.1",
+            "https://198.20.0.1",
+            "https://api.example.com.",
         ] {
             assert!(BaseUrl::parse(good).is_ok(), "{good}");
         }
@@ -172,6 +191,19 @@ mod tests {
             "https://2130706433",
             "https://0x7f.1",
             "https://0177.0.0.1",
+            "https://192.0.0.8",
+            "https://192.0.2.1",
+            "https://198.18.0.1",
+            "https://198.19.255.255",
+            "https://198.51.100.1",
+            "https://203.0.113.1",
+            "https://224.0.0.1",
+            "https://[2001::1]",
+            "https://[2001:db8::1]",
+            "https://[2002:a00:1::]",
+            "https://10.0.0.1.",
+            "https://metadata.internal.",
+            "https://a.example..",
             "https://metadata.internal",
             "https://intranet",
             "https://a.example:0",

@@ -22,7 +22,7 @@ pub struct Receipt<'a> {
     pub method: &'a str,
     /// Usually the transaction.
     pub reference: &'a str,
-    /// When the payment was settled.
+    /// Time of the settlement.
     pub timestamp: UnixTime,
     /// The challenge that was answered.
     pub challenge_id: Option<&'a str>,
@@ -73,7 +73,7 @@ pub struct ReceivedReceipt {
     pub method: String,
     /// Usually the transaction.
     pub reference: String,
-    /// When the payment was settled.
+    /// Time of the settlement.
     pub timestamp: UnixTime,
     /// The challenge that was answered.
     pub challenge_id: Option<String>,

@@ -5,6 +5,12 @@ macro_rules! treasury {
         $next! { $($more)*; $($listed)*
             /// Requests with payments go out to hosts inside a network.
             AnyHostIsPaid,
+            /// A key of a payout answers for another one.
+            PayoutKeysServeOthers,
+            /// A crash before a payment is signed uses up the approval.
+            CrashesUseApprovals,
+            /// The nonce of a payout does not follow from its key.
+            PayoutNoncesAreDrawn,
             /// Fields of an agent that are its own go to merchants.
             CookiesLeave,
             /// What is void is given back to windows in which it was not counted.
@@ -37,6 +43,10 @@ macro_rules! treasury {
             RevokedTokensServe,
             /// An agent that was disabled pays.
             DisabledAgentsPay,
+            /// An agent that is disabled while signer and node are asked pays.
+            DisabledWhileAsked,
+            /// A key that the configuration seeds no longer serves.
+            SeededKeysStay,
             /// A client of any version is served.
             AnyVersionIsServed,
             /// An agent reads the receipts of others.

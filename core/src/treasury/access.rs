@@ -26,6 +26,25 @@ impl Treasury {
         kind: TokenKind,
         scene: Scene<'_>,
     ) -> Result<Result<TokenRow, Reply>, B::Error> {
+        let row = match self.holder(books, caller, kind, scene)? {
+            Ok(row) => row,
+            Err(reply) => return Ok(Err(reply)),
+        };
+        let served = caller.version.as_deref().is_some_and(version::is_served);
+        if !served && !planted(Mutant::AnyVersionIsServed) {
+            return Ok(Err(refused::unsupported_version()));
+        }
+        Ok(Ok(row))
+    }
+
+    /// The same of any version.
+    pub(super) fn holder<B: Books>(
+        &self,
+        books: &B,
+        caller: &Caller,
+        kind: TokenKind,
+        scene: Scene<'_>,
+    ) -> Result<Result<TokenRow, Reply>, B::Error> {
         let no = || Ok(Err(refused::unauthorized()));
         let Some(token) = Token::of_header(&caller.authorization) else { return no() };
         let is_right = token.kind == kind || planted(Mutant::AnyTokenServes);
@@ -45,10 +64,6 @@ impl Treasury {
         let agent = books.agent(&row.agent)?;
         if agent.is_none_or(|agent| agent.disabled) && !planted(Mutant::DisabledAgentsPay) {
             return no();
-        }
-        let served = caller.version.as_deref().is_some_and(version::is_served);
-        if !served && !planted(Mutant::AnyVersionIsServed) {
-            return Ok(Err(refused::unsupported_version()));
         }
         Ok(Ok(row))
     }
@@ -110,34 +125,6 @@ impl Treasury {
         let surplus = live.len().saturating_add(1).saturating_sub(MAX_LIVE);
         gone.extend(live.into_iter().take(surplus).map(Change::TokenGone));
         Ok(gone)
-    }
-
-    /// The receipt of an agent's own payment.
-    pub(super) fn look_up<B: Books>(
-        &self,
-        books: &B,
-        caller: &Caller,
-        receipt: &str,
-        scene: Scene<'_>,
-    ) -> Result<Decided, B::Error> {
-        let told = |reply| Ok(Decided::told(Answer::Reply(reply)));
-        let token = match self.caller(books, caller, TokenKind::Runtime, scene)? {
-            Ok(token) => token,
-            Err(reply) => return told(reply),
-        };
-        let Some(attempt) = books.attempt_by_receipt(&receipt.to_ascii_lowercase())? else {
-            return told(refused::no_receipt());
-        };
-        let Some(decision) = books.decision(&attempt.decision)? else {
-            return told(refused::no_receipt());
-        };
-        let is_own = attempt.agent == token.agent || planted(Mutant::ReceiptsOfOthers);
-        let request = (decision.method.as_str(), decision.url.as_str());
-        let receipt = self.receipt(scene.organization, request, &attempt).filter(|_| is_own);
-        told(match receipt {
-            Some(receipt) => self.signed(Reply::json(200, json!({"receipt": receipt}).to_string())),
-            None => refused::no_receipt(),
-        })
     }
 }
 

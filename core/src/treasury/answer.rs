@@ -1,5 +1,6 @@
 //! The seven answers to a decision request, and the response that carries one.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -7,7 +8,10 @@ use serde_json::{Map, Value, json};
 
 use super::Treasury;
 use super::message::Reply;
+use super::payout::written;
 use super::row::DecisionRow;
+use crate::amount::Amount;
+use crate::client::asset::Asset;
 
 /// The sentences of the contract's fixtures.
 pub(super) const REVIEW: &str = "Blocked by policy. Review event created for operator follow-up.";
@@ -20,6 +24,15 @@ pub(super) const EXECUTING: &str = "The payment for this request is being execut
 pub(super) const NOT_SENT: &str =
     "The execution was interrupted before anything was signed or sent; nothing was paid.";
 
+/// The header with what a payment needed and what there was, for programs.
+pub(super) const FIGURES: &str = "farebox-figures";
+
+/// The value of that header: amounts in atomic units of the asset.
+pub(super) fn figures(required: Amount, available: Amount, asset: &Asset) -> String {
+    let Asset { symbol, decimals, .. } = asset;
+    format!("required={required}, available={available}, asset={symbol}, decimals={decimals}")
+}
+
 /// What an answer says.
 #[derive(Clone, Debug, Default)]
 pub(super) struct DecisionAnswer {
@@ -31,6 +44,8 @@ pub(super) struct DecisionAnswer {
     pub evidence: Option<Value>,
     /// Only of `paid_fulfillment_failed`.
     pub settlement: Option<&'static str>,
+    /// What the payment needed and what there was.
+    pub figures: Option<String>,
 }
 
 impl DecisionAnswer {
@@ -40,6 +55,11 @@ impl DecisionAnswer {
 
     /// Writes it into a decision.
     pub(super) fn write(self, row: &mut DecisionRow, now: u64) {
+        if row.is_payout() {
+            written::put(row, self.outcome, self.reason, self.evidence);
+            (row.figures, row.changed) = (self.figures, now);
+            return;
+        }
         let mut body = Map::new();
         let mut put = |name: &str, value: Option<Value>| {
             if let Some(value) = value {
@@ -62,6 +82,7 @@ impl DecisionAnswer {
         row.outcome = self.outcome.to_string();
         row.code = self.code.to_string();
         row.body = Value::Object(body).to_string();
+        row.figures = self.figures;
         row.changed = now;
     }
 }
@@ -78,6 +99,10 @@ pub(super) fn merchant(status: u32, headers: Vec<(String, String)>, body: &str) 
 impl Treasury {
     /// The response for a decision: the same bytes for the same answer.
     pub(super) fn reply(&self, row: &DecisionRow) -> Reply {
-        self.signed(Reply::json(201, row.body.clone()))
+        let reply = self.signed(Reply::json(201, row.body.clone()));
+        match &row.figures {
+            Some(figures) => reply.with(FIGURES, figures),
+            None => reply,
+        }
     }
 }

@@ -6,15 +6,19 @@ use alloc::vec::Vec;
 
 use serde_json::json;
 
-use super::answer::{DecisionAnswer, EXECUTING, NOT_SENT, merchant};
+use super::answer::{DecisionAnswer, EXECUTING, NOT_SENT, REVIEW, merchant};
 use super::books::{Books, Change};
 use super::budget::worth;
 use super::config::Key;
 use super::decide::{Chosen, Draft};
+use super::id::Fresh;
 use super::merchant::{sent as sent_headers, shown};
 use super::message::{Answer, MerchantAnswer, Order, Preparation};
 use super::outcome::Outcome;
-use super::row::{AttemptRow, BudgetRow, DecisionRow, Money, Parcel, ReceiptFacts, Scope, Stage};
+use super::payout::settlement;
+use super::row::{
+    AttemptRow, BudgetRow, DecisionRow, Money, Parcel, ReceiptFacts, ReviewRow, Stage, Verdict,
+};
 use super::terms::{Terms, Unpayable, insufficient};
 use super::{Decided, SLACK_SECS, Scene, Treasury, refused};
 use crate::amount::Amount;
@@ -172,14 +176,20 @@ impl Treasury {
     /// The request to the merchant.
     pub(super) fn order(&self, attempt: &AttemptRow, parcel: &Parcel, now: UnixTime) -> Order {
         let mut headers = parcel.headers.clone();
-        headers.extend(attempt.header.clone());
+        let body = match attempt.is_payout() {
+            true => settlement::body(attempt, &parcel.challenge_headers),
+            false => {
+                headers.extend(attempt.header.clone());
+                parcel.body.clone()
+            }
+        };
         Order {
             attempt: attempt.id.clone(),
             fence: attempt.fence,
             method: parcel.method.clone(),
             url: parcel.url.clone(),
             headers,
-            body: parcel.body.clone(),
+            body,
             until: now.plus(self.send_secs).secs().min(attempt.valid_before),
         }
     }
@@ -218,6 +228,12 @@ impl Treasury {
             Err(decided) => return Ok(decided),
         };
         let now = scene.now;
+        let agent = books.agent(&attempt.agent)?;
+        let may = attempt.is_payout() || agent.is_some_and(|agent| !agent.disabled);
+        if !may && !planted(Mutant::DisabledWhileAsked) {
+            let why = Unpayable::deny("policy_denied", "Policy denied: the agent was disabled.");
+            return self.release(books, attempt, decision, why, scene);
+        }
         let Some(parcel) = books.parcel(id)? else {
             return Ok(Decided::told(Answer::Reply(refused::internal())));
         };
@@ -263,7 +279,7 @@ impl Treasury {
         scene: Scene<'_>,
     ) -> Result<Decided, B::Error> {
         let mut said = DecisionAnswer::new(why.outcome, why.code, &why.reason);
-        said.evidence = why.evidence;
+        (said.evidence, said.figures) = (why.evidence, why.figures);
         said.write(&mut decision, scene.now.secs());
         (decision.stage, decision.open) = (Stage::Final, false);
         let reply = self.reply(&decision);
@@ -272,14 +288,35 @@ impl Treasury {
         Ok(Decided { answer: Answer::Reply(reply), changes })
     }
 
-    /// Gives up a payment that was interrupted before any of it was sent.
+    /// Gives up a payment that was interrupted before any of it was sent. An approval that it used
+    /// serves again.
     pub(super) fn interrupted<B: Books>(
         &self,
         books: &B,
         attempt: AttemptRow,
         decision: &mut DecisionRow,
-        now: UnixTime,
+        scene: Scene<'_>,
     ) -> Result<Vec<Change>, B::Error> {
+        let now = scene.now;
+        // What was signed uses it up: one decision signs once.
+        let review = match &decision.review {
+            Some(id) if attempt.header.is_none() && !planted(Mutant::CrashesUseApprovals) => {
+                books.review(id)?
+            }
+            _ => None,
+        };
+        let is_usable = |it: &ReviewRow| it.verdict == Verdict::Used && now.secs() < it.expires;
+        if let Some(mut review) = review.filter(is_usable) {
+            let mut changes = self.void(books, attempt, now)?;
+            review.verdict = Verdict::Approved;
+            decision.attempt = Fresh::of(scene.random).attempt;
+            let said = DecisionAnswer::new("deny", "policy_review_required", REVIEW);
+            said.write(decision, now.secs());
+            (decision.stage, decision.open) = (Stage::Review, true);
+            changes.push(Change::Review(Box::new(review)));
+            changes.push(Change::Decision(Box::new(decision.clone())));
+            return Ok(changes);
+        }
         let mut said =
             DecisionAnswer::new("execution_failed", "merchant_execution_failed", NOT_SENT);
         said.merchant = Some(merchant(503, Vec::new(), ""));
@@ -302,7 +339,7 @@ impl Treasury {
         let value = Amount::from_atomic(&attempt.value).ok();
         let worth = value.and_then(|value| worth(value, attempt.decimals));
         let counted = UnixTime::from_secs(attempt.counted);
-        for scope in [Scope::Organization, Scope::Agent(attempt.agent.clone())] {
+        for scope in attempt.scopes() {
             let row = books.budget(&scope)?;
             let (Some(row), Some(worth)) = (row, worth) else { continue };
             let row: BudgetRow = row.at(now).minus(&attempt.symbol, worth, counted);
@@ -353,6 +390,9 @@ impl Treasury {
             return Ok(Decided::told(Answer::Reply(refused::internal())));
         };
         let repeated = sent > 1 || held.attempt.resends > 0;
+        if held.attempt.is_payout() {
+            return Ok(self.paid_out(held, answer, repeated, scene));
+        }
         let outcome = match self.restored(&held.attempt, &parcel) {
             Some((prepared, _)) => Outcome::read(answer, &prepared, &parcel.url, repeated),
             None => Outcome::lost(),
@@ -382,7 +422,8 @@ impl Treasury {
         said.receipt = self.receipt(scene.organization, request, &attempt);
         let is_paid = outcome.name == "paid_fulfillment_failed";
         said.settlement = is_paid.then_some("merchant_verifiable_success");
-        said.evidence = outcome.evidence.filter(|_| outcome.name != "allow");
+        let is_told = outcome.name != "allow" || decision.is_payout();
+        said.evidence = outcome.evidence.filter(|_| is_told);
         said.write(&mut decision, now);
         (decision.stage, decision.open) = (Stage::Final, is_open);
         attempt.lease = None;
@@ -414,7 +455,7 @@ impl Treasury {
             return Ok(self.conclude(held, Outcome::lost(), None, scene));
         }
         let Held { attempt, mut decision } = held;
-        let changes = self.interrupted(books, attempt, &mut decision, scene.now)?;
+        let changes = self.interrupted(books, attempt, &mut decision, scene)?;
         Ok(Decided { answer: Answer::Reply(self.reply(&decision)), changes })
     }
 }

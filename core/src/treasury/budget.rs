@@ -198,3 +198,11 @@ pub fn worth(value: Amount, decimals: u8) -> Option<Amount> {
     let zeros = usize::from(CAP_DECIMALS.checked_sub(decimals)?);
     Amount::from_atomic(&alloc::format!("{value}{:0<zeros$}", "")).ok()
 }
+
+/// The atomic units of an asset in an amount at 18 fraction digits; what is less than one is left out.
+#[must_use]
+pub fn whole(worth: Amount, decimals: u8) -> Amount {
+    let digits = CAP_DECIMALS.saturating_sub(decimals);
+    let unit = 10_u64.checked_pow(digits.into()).unwrap_or(u64::MAX);
+    worth.checked_div_u64(unit).unwrap_or(Amount::ZERO)
+}

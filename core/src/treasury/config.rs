@@ -3,6 +3,7 @@
 //! Variables come as one JSON object; structured values may be JSON or JSON text. What is missing,
 //! unknown or contradictory is an error that names the field and the remedy.
 
+mod bindings;
 mod organizations;
 mod reader;
 mod wallets;
@@ -14,12 +15,15 @@ use alloc::vec::Vec;
 pub use self::organizations::{AgentSeed, Environment, Organization};
 use self::reader::{switch, variables};
 pub use self::wallets::{Key, Wallet};
+use super::merchant::{Locality, origin};
 use crate::chain::ChainId;
 use crate::config::{ConfigError, Reader};
+use crate::encoding::hex;
 use crate::evm::account::Account;
 use crate::hash;
 use crate::http::url::BaseUrl;
 use crate::secret::{Secret, ct_eq};
+use crate::time::UnixTime;
 
 /// A treasury: its organizations, wallets and times.
 #[derive(Debug)]
@@ -44,8 +48,32 @@ pub struct Treasury {
     pub local_merchants: bool,
     /// The facilitator for payouts.
     pub facilitator: Option<String>,
-    /// Where the operator hears of events, and the secret that signs them.
-    pub webhook: Option<String>,
+    /// Where the operator hears of events.
+    pub webhook: Option<Webhook>,
+    /// Who may look decisions up.
+    lookup: Option<Secret<String>>,
+    /// Merchants that are asked through a binding of the platform, by origin.
+    pub(super) bound: Vec<(String, String)>,
+}
+
+/// Where the operator hears of events.
+#[derive(Debug)]
+pub struct Webhook {
+    /// The URL.
+    pub url: String,
+    /// Signs what is told.
+    secret: Secret<String>,
+}
+
+impl Webhook {
+    /// `Farebox-Signature` of a notice: like that of the gate's.
+    #[must_use]
+    pub fn signature(&self, body: &str, now: UnixTime) -> String {
+        let secs = now.secs();
+        let text = format!("{secs}.{body}");
+        let mac = hash::mac(self.secret.expose().as_bytes(), &[text.as_bytes()]);
+        format!("t={secs},v1={}", hex::encode(&mac))
+    }
 }
 
 impl Treasury {
@@ -73,11 +101,21 @@ impl Treasury {
     /// Whether text is the value of `Authorization` that the operator shows.
     #[must_use]
     pub fn is_operator(&self, authorization: &str) -> bool {
-        let shown = authorization.trim().split_once(' ');
-        shown.is_some_and(|(scheme, token)| {
-            scheme.eq_ignore_ascii_case("bearer")
-                && ct_eq(token.trim().as_bytes(), self.operator.expose().as_bytes())
-        })
+        shows(authorization, &self.operator)
+    }
+
+    /// Whether text is the value of `Authorization` of who may look decisions up.
+    #[must_use]
+    pub fn may_look_up(&self, authorization: &str) -> bool {
+        self.lookup.as_ref().is_some_and(|token| shows(authorization, token))
+    }
+
+    /// The binding through which the merchant of this URL is asked, if there is one.
+    #[must_use]
+    pub fn binding(&self, url: &str) -> Option<&str> {
+        let origin = origin(url, Locality::Local)?;
+        let found = self.bound.iter().find(|(bound, _)| *bound == origin);
+        found.map(|(_, binding)| binding.as_str())
     }
 
     /// The names of the organizations, in the order of the configuration.
@@ -100,6 +138,14 @@ impl Treasury {
     }
 }
 
+fn shows(authorization: &str, secret: &Secret<String>) -> bool {
+    let shown = authorization.trim().split_once(' ');
+    shown.is_some_and(|(scheme, token)| {
+        scheme.eq_ignore_ascii_case("bearer")
+            && ct_eq(token.trim().as_bytes(), secret.expose().as_bytes())
+    })
+}
+
 fn read(reader: &mut Reader) -> Option<Treasury> {
     let only_test = switch(reader, "TEST_NETWORKS_ONLY");
     let local_merchants = switch(reader, "ALLOW_LOCAL_MERCHANTS");
@@ -118,7 +164,17 @@ fn read(reader: &mut Reader) -> Option<Treasury> {
     let organizations = organizations::read(reader, &wallets, only_test);
     let nodes = nodes(reader);
     let facilitator = url(reader, "FACILITATOR_URL");
-    let webhook = url(reader, "WEBHOOK_URL");
+    let webhook = webhook(reader);
+    let bound = bindings::read(reader, local_merchants);
+    let lookup = match reader.is_absent("LOOKUP_TOKEN") {
+        true => None,
+        false => reader.secret("LOOKUP_TOKEN", 32),
+    };
+    if let (Some(lookup), Some(operator)) = (&lookup, &operator)
+        && lookup.expose() == operator.expose()
+    {
+        reader.fail("LOOKUP_TOKEN", "is the OPERATOR_TOKEN; set another secret");
+    }
     Some(Treasury {
         signer: signer(secret?.expose().as_bytes()),
         operator: operator?,
@@ -133,7 +189,16 @@ fn read(reader: &mut Reader) -> Option<Treasury> {
         local_merchants,
         facilitator,
         webhook,
+        lookup,
+        bound,
     })
+}
+
+/// `WEBHOOK_URL` with the secret that it needs.
+fn webhook(reader: &mut Reader) -> Option<Webhook> {
+    let url = url(reader, "WEBHOOK_URL")?;
+    let secret = reader.secret("WEBHOOK_SECRET", 16)?;
+    Some(Webhook { url, secret })
 }
 
 /// The account that signs receipts, of the treasury's secret.

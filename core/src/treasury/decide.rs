@@ -6,14 +6,14 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::answer::{DecisionAnswer, EXECUTING, REVIEW};
+use super::answer::{DecisionAnswer, EXECUTING, REVIEW, figures};
 use super::books::{Books, Change, Page};
 use super::config::Wallet;
 use super::id::Fresh;
 use super::merchant::{Locality, origin};
 use super::message::{Answer, Caller, Reply};
 use super::policy::Rules;
-use super::policy::judge::{Judged, Subject};
+use super::policy::judge::{Denial, Judged, Subject};
 use super::request::PaymentRequest;
 use super::reviewed::Reviewed;
 use super::row::{AttemptRow, BudgetRow, DecisionRow, ReviewRow, Scope, Stage, TokenKind, Verdict};
@@ -56,7 +56,7 @@ pub(super) struct Chosen<'a> {
     pub wallet: &'a Wallet,
     pub judged: Judged,
     /// The budgets with it.
-    pub budgets: [BudgetRow; 2],
+    pub budgets: Vec<BudgetRow>,
 }
 
 /// Maximum reviews of one agent that no one has looked at.
@@ -327,10 +327,10 @@ impl Treasury {
                 failed.map_or_else(|| (changed(), None), |(why, it)| (why, Some(it)));
             return Ok(Err((why, offer)));
         }
-        let denied = |reason: String| Unpayable::deny("policy_denied", reason);
+        let denied = |reason: &str| Unpayable::deny("policy_denied", reason);
         let locality = if self.local_merchants { Locality::Local } else { Locality::Public };
         let Some(origin) = origin(&draft.request.url, locality) else {
-            let reason = "Policy denied: requests to this URL are not allowed.".to_string();
+            let reason = "Policy denied: requests to this URL are not allowed.";
             return Ok(Err((denied(reason), None)));
         };
         let now = draft.scene.now;
@@ -341,30 +341,33 @@ impl Treasury {
             Ok(row.unwrap_or_else(|| BudgetRow::new(scope.clone(), now)).at(now))
         };
         let budgets = (budget(first)?, budget(second)?);
-        let judge = |offer: &Offer| -> Result<(Judged, [BudgetRow; 2]), String> {
+        let judge = |offer: &Offer| -> Result<(Judged, Vec<BudgetRow>), Denial> {
             let subject = Subject { offer, origin: &origin, now };
             let whole = draft.organization.judge(first, subject)?;
             let own = draft.own.judge(second, subject)?;
             let organization = draft.organization.afford(&budgets.0, offer)?;
             let agent = draft.own.afford(&budgets.1, offer)?;
             let judged = if whole == Judged::Review { whole } else { own };
-            Ok((judged, [organization, agent]))
+            Ok((judged, Vec::from([organization, agent])))
         };
         let allowed: Vec<&Offer> =
             able.iter().map(|(_, offer, _)| offer).filter(|offer| judge(offer).is_ok()).collect();
         let all: Vec<&Offer> = able.iter().map(|(_, offer, _)| offer).collect();
         let Some(choice) = best(&allowed).or_else(|| best(&all)).map(Offer::pin) else {
-            return Ok(Err((denied("Policy denied: nothing can be paid.".to_string()), None)));
+            return Ok(Err((denied("Policy denied: nothing can be paid."), None)));
         };
         let chosen = able.into_iter().find(|(_, offer, _)| offer.pin() == choice);
         let Some((place, offer, wallet)) = chosen else {
-            return Ok(Err((denied("Policy denied: nothing can be paid.".to_string()), None)));
+            return Ok(Err((denied("Policy denied: nothing can be paid."), None)));
         };
         match judge(&offer) {
             Ok((judged, budgets)) => {
                 Ok(Ok(Chosen { terms, challenge, place, offer, wallet, judged, budgets }))
             }
-            Err(reason) => Ok(Err((denied(reason), Some(offer)))),
+            Err(Denial { reason, available }) => {
+                let told = available.map(|left| figures(offer.amount, left, &offer.asset));
+                Ok(Err((Unpayable { figures: told, ..denied(&reason) }, Some(offer))))
+            }
         }
     }
 
@@ -403,24 +406,32 @@ impl Treasury {
                 let asked = (draft.agent.clone(), draft.digest.clone());
                 let is_keyed = draft.request.key.is_some();
                 let decided = self.reserve(draft, chosen);
-                let begun = decided.changes.iter().find_map(|change| match change {
-                    Change::Begin(row, _) => Some(row.payment()),
-                    _ => None,
-                });
-                // The nonce of an MPP payment follows from its challenge.
-                let known = match begun {
-                    Some(payment) if !planted(Mutant::NoncesAreSignedTwice) => {
-                        books.attempt_by_payment(&payment)?
-                    }
-                    _ => None,
-                };
-                let Some(known) = known else { return Ok(decided) };
+                let Some(known) = self.second(books, &decided)? else { return Ok(decided) };
                 let same = books
                     .decision(&known.decision)?
                     .filter(|row| !is_keyed && row.agent == asked.0 && row.request == asked.1);
                 let reply = same.map_or_else(refused::used_challenge, |row| self.reply(&row));
                 Ok(Decided::told(Answer::Reply(reply)))
             }
+        }
+    }
+
+    /// The attempt that has the nonce of one that begins: that of an MPP payment follows from its
+    /// challenge, and that of a payout from its key.
+    pub(super) fn second<B: Books>(
+        &self,
+        books: &B,
+        decided: &Decided,
+    ) -> Result<Option<AttemptRow>, B::Error> {
+        let begun = decided.changes.iter().find_map(|change| match change {
+            Change::Begin(row, _) => Some(row.payment()),
+            _ => None,
+        });
+        match begun {
+            Some(payment) if !planted(Mutant::NoncesAreSignedTwice) => {
+                books.attempt_by_payment(&payment)
+            }
+            _ => Ok(None),
         }
     }
 
@@ -475,7 +486,7 @@ impl Treasury {
         let mut row = self.row(&mut draft, offer);
         (row.stage, row.open) = (Stage::Final, false);
         let mut said = DecisionAnswer::new(why.outcome, why.code, &why.reason);
-        said.evidence = why.evidence;
+        (said.evidence, said.figures) = (why.evidence, why.figures);
         said.write(&mut row, now);
         let reply = self.reply(&row);
         let mut changes = draft.changes;
@@ -512,6 +523,7 @@ impl Treasury {
             asset: symbol,
             review: None,
             body: String::new(),
+            figures: None,
             created: now,
             changed: now,
         };

@@ -51,6 +51,17 @@ pub enum Command {
     Decide(Caller, String),
     /// `GET /api/sdk/receipts/{id}`.
     LookUp(Caller, String),
+    /// `GET /api/sdk/identity`.
+    Identify(Caller),
+    /// `GET /api/lookup/decisions`: that of this agent under this key. Who asks was let in.
+    Known {
+        /// The agent.
+        agent: String,
+        /// The client's key.
+        key: String,
+    },
+    /// `GET /api/lookup/receipts/{id}`. Who asks was let in.
+    KnownReceipt(String),
     /// What an [`Answer::Prepare`] asked for.
     Prepared {
         /// The attempt.
@@ -133,6 +144,12 @@ pub enum Operation {
     Log(Listing),
     /// Numbers for monitoring.
     Metrics,
+    /// `POST /api/payouts`, with the body as it came.
+    PayOut(String),
+    /// Lists payouts.
+    Payouts(Listing),
+    /// One payout.
+    Payout(String),
 }
 
 /// Which part of a list.

@@ -16,11 +16,13 @@ pub mod budget;
 pub mod config;
 mod decide;
 pub mod id;
+mod inquire;
 pub mod merchant;
 pub mod message;
 pub mod money;
 pub mod operate;
 pub mod outcome;
+pub mod payout;
 pub mod policy;
 mod receipt;
 mod recover;
@@ -122,6 +124,9 @@ impl Treasury {
             Command::Exchange(caller) => self.exchange(books, &caller, scene),
             Command::Decide(caller, body) => self.decide(books, &caller, &body, scene),
             Command::LookUp(caller, receipt) => self.look_up(books, &caller, &receipt, scene),
+            Command::Identify(caller) => self.identify(books, &caller, scene),
+            Command::Known { agent, key } => self.known(books, &agent, &key),
+            Command::KnownReceipt(receipt) => self.known_receipt(books, &receipt, None, scene),
             Command::Prepared { attempt, fence, signature, balance } => {
                 let (signature, balance) = (signature.as_deref(), balance.as_deref());
                 self.prepared(books, (&attempt, fence), signature, balance, scene)

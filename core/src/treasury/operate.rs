@@ -1,7 +1,7 @@
 //! Requests of the operator. Answers are JSON; refusals are problems with a code.
 
 mod agents;
-mod lists;
+pub(super) mod lists;
 pub mod reply;
 pub(super) mod reviews;
 
@@ -48,6 +48,9 @@ impl Treasury {
             Operation::Audit(listing) => self.audit(books, &listing),
             Operation::Log(listing) => self.list_log(books, &listing),
             Operation::Metrics => self.metrics(books),
+            Operation::PayOut(body) => self.pay_out(books, &body, scene),
+            Operation::Payouts(listing) => self.payouts(books, &listing),
+            Operation::Payout(id) => self.one_payout(books, &id),
         }
     }
 

@@ -42,7 +42,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    const fn of(name: &'static str, code: &'static str, reason: &'static str) -> Self {
+    pub(super) const fn of(name: &'static str, code: &'static str, reason: &'static str) -> Self {
         let (fulfillment, has_receipt) = ("failed", false);
         Self { name, code, reason, fulfillment, has_receipt, transaction: None, evidence: None }
     }

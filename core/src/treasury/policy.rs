@@ -25,7 +25,7 @@ use crate::evm::token::TOKENS;
 use crate::time::UnixTime;
 
 /// The members that rules may have.
-pub const MEMBERS: [&str; 13] = [
+pub const MEMBERS: [&str; 14] = [
     "allowedOrigins",
     "deniedOrigins",
     "payees",
@@ -35,6 +35,7 @@ pub const MEMBERS: [&str; 13] = [
     "perHour",
     "perDay",
     "perMonth",
+    "payoutsPerDay",
     "reviewAbove",
     "expires",
     "wallet",
@@ -55,6 +56,7 @@ pub struct Rules {
     per_hour: Option<Limit>,
     per_day: Option<Limit>,
     per_month: Option<Limit>,
+    payouts_per_day: Option<Limit>,
     review_above: Option<Limit>,
     expires: Option<UnixTime>,
     /// The wallet that pays.
@@ -141,6 +143,7 @@ impl Rules {
             "perHour" => self.per_hour = Some(limit(value)?),
             "perDay" => self.per_day = Some(limit(value)?),
             "perMonth" => self.per_month = Some(limit(value)?),
+            "payoutsPerDay" => self.payouts_per_day = Some(limit(value)?),
             "reviewAbove" => self.review_above = Some(limit(value)?),
             "expires" => {
                 let time = value.as_str().and_then(|text| UnixTime::from_rfc3339(text).ok());
@@ -168,6 +171,13 @@ impl Rules {
             Window::Day => self.per_day.as_ref(),
             Window::Month => self.per_month.as_ref(),
         }
+    }
+
+    /// The rules under which the operator pays out; `None` if nothing is.
+    #[must_use]
+    pub fn of_payouts(&self) -> Option<Self> {
+        let per_day = Some(self.payouts_per_day.clone()?);
+        Some(Self { per_day, ..Self::default() })
     }
 
     /// The budget of a window, for people and by asset; the dollars' own is under `$`.

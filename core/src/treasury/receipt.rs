@@ -54,7 +54,7 @@ impl Treasury {
         (method, url): (&str, &str),
         attempt: &AttemptRow,
     ) -> Option<Value> {
-        let facts = attempt.receipt.as_ref()?;
+        let facts = attempt.receipt.as_ref().filter(|_| !attempt.is_payout())?;
         let value = Amount::from_atomic(&attempt.value).ok()?;
         let mut receipt = Map::new();
         let mut put = |name: &str, value: Option<Value>| {

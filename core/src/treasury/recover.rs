@@ -11,7 +11,7 @@ use super::books::{Books, Change};
 use super::merchant::{Locality, origin};
 use super::outcome::Outcome;
 use super::row::{AttemptRow, DecisionRow, Money, ReceiptFacts, Stage};
-use super::{Job, SLACK_SECS, Scene, Treasury};
+use super::{Job, SLACK_SECS, Scene, Treasury, payout};
 use crate::amount::Amount;
 use crate::chain::ChainId;
 use crate::encoding::hex;
@@ -59,7 +59,7 @@ impl Treasury {
                 // One at a time: each gives back to the same budgets.
                 (Money::Reserved, _) if gave_back => {}
                 (Money::Reserved, _) => {
-                    changes.extend(self.interrupted(books, attempt, &mut decision, scene.now)?);
+                    changes.extend(self.interrupted(books, attempt, &mut decision, scene)?);
                     gave_back = true;
                 }
                 (Money::Signed, Stage::Executing) => {
@@ -104,7 +104,8 @@ impl Treasury {
         attempt.lease = Some(now.plus(self.send_secs).plus(SLACK_SECS).secs());
         attempt.due = attempt.lease;
         let order = self.order(&attempt, &parcel, now);
-        let is_safe = matches!(parcel.method.as_str(), "GET" | "HEAD");
+        // A token moves under a nonce once, whoever sends it.
+        let is_safe = matches!(parcel.method.as_str(), "GET" | "HEAD") || attempt.is_payout();
         let gate = origin(&parcel.url, Locality::Local);
         let probe = gate.filter(|_| !is_safe && !planted(Mutant::PostsAreRepeated));
         let probe = probe.map(|origin| format!("{origin}/.well-known/farebox-keys.json"));
@@ -276,7 +277,9 @@ impl Treasury {
             receipt.reconciliation = "resolved".to_string();
         }
         decision.open = false;
+        let failed = attempt.is_payout().then(|| payout::failed(&decision, &attempt, now));
         let mut changes = self.void(books, attempt, now)?;
+        changes.extend(failed.map(Change::Outbox));
         changes.push(Change::Decision(Box::new(decision)));
         Ok(changes)
     }

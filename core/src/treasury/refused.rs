@@ -42,6 +42,12 @@ pub fn no_receipt() -> Reply {
     said(404, "There is no receipt with this id.", "not_found")
 }
 
+/// For a decision that there is not, or whose key is unknown.
+#[must_use]
+pub fn no_decision() -> Reply {
+    said(404, "There is no decision of this agent under this key.", "not_found")
+}
+
 /// For a body that is too long.
 #[must_use]
 pub fn too_large() -> Reply {

@@ -16,6 +16,11 @@ use crate::mutant::{Mutant, planted};
 pub const MAX_BYTES: usize = 1024 * 1024;
 /// Maximum number of header fields, of the request and of the challenge each.
 const MAX_FIELDS: usize = 128;
+/// Maximum bytes of the names and values of the request's header fields: a merchant refuses more,
+/// once it is signed.
+const MAX_SENT_BYTES: usize = 32 * 1024;
+/// The same of the challenge.
+const MAX_CHALLENGE_BYTES: usize = 256 * 1024;
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 
 /// A request to pay for a request.
@@ -85,14 +90,14 @@ impl PaymentRequest {
         if request.is_some() && !METHODS.contains(&method.as_str()) {
             issues.add("request", "Invalid enum value");
         }
-        let headers = issues.record("request", request.as_ref());
+        let headers = issues.record("request", request.as_ref(), MAX_SENT_BYTES);
         issues.length("request", request.as_ref(), "body", 0..=MAX_BYTES);
         issues.length("request", request.as_ref(), "bodyHash", 1..=128);
         let protocol = issues.text("challenge", challenge.as_ref(), "protocol").unwrap_or_default();
         if challenge.is_some() && !matches!(protocol.as_str(), "x402" | "l402") {
             issues.add("challenge", "Invalid enum value. Expected 'x402' | 'l402'");
         }
-        let challenge_headers = issues.record("challenge", challenge.as_ref());
+        let challenge_headers = issues.record("challenge", challenge.as_ref(), MAX_CHALLENGE_BYTES);
         issues.length("idempotencyKey", Some(&value), "idempotencyKey", 1..=128);
         issues.length("candidate", Some(&value), "candidate", 1..=128);
         issues.length("maxAmount", Some(&value), "maxAmount", 1..=100);
@@ -238,13 +243,15 @@ impl<'a> Issues<'a> {
         }
     }
 
-    /// Header fields: an optional object of texts.
+    /// Header fields: an optional object of texts, with at most so many bytes together.
     fn record(
         &mut self,
         field: &'a str,
         object: Option<&Map<String, Value>>,
+        max: usize,
     ) -> Vec<(String, String)> {
         let mut fields = Vec::new();
+        let mut room = Some(max);
         match object.and_then(|object| object.get("headers")) {
             None => {}
             Some(Value::Object(headers)) if headers.len() > MAX_FIELDS => {
@@ -252,10 +259,16 @@ impl<'a> Issues<'a> {
             }
             Some(Value::Object(headers)) => {
                 for (name, value) in headers {
-                    match value {
-                        Value::String(value) => fields.push((name.clone(), value.clone())),
-                        _ => self.add(field, "Expected string"),
-                    }
+                    let Value::String(value) = value else {
+                        self.add(field, "Expected string");
+                        continue;
+                    };
+                    room = room
+                        .and_then(|room| room.checked_sub(name.len())?.checked_sub(value.len()));
+                    fields.push((name.clone(), value.clone()));
+                }
+                if room.is_none() {
+                    self.add(field, "Headers are too long");
                 }
             }
             Some(_) => self.add(field, "Expected object"),

@@ -8,6 +8,9 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+/// In whose name payouts are kept; no agent can have it.
+pub const PAYOUTS: &str = "$payouts";
+
 /// Whose rule or budget it is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -16,15 +19,18 @@ pub enum Scope {
     Organization,
     /// One agent, by its name.
     Agent(String),
+    /// What the operator pays out.
+    Payouts,
 }
 
 impl Scope {
-    /// The key of its row: `organization`, or `agent:` and the name.
+    /// The key of its row: `organization`, `agent:` and the name, or `payouts`.
     #[must_use]
     pub fn key(&self) -> String {
         match self {
             Self::Organization => "organization".into(),
             Self::Agent(name) => alloc::format!("agent:{name}"),
+            Self::Payouts => "payouts".into(),
         }
     }
 }
@@ -67,8 +73,20 @@ pub struct TokenRow {
     pub expires: Option<u64>,
     /// Whether it was taken back.
     pub revoked: bool,
-    /// The bootstrap key that it was made for.
+    /// The bootstrap key that it was made for, or [`Self::SEEDED`].
     pub parent: Option<String>,
+}
+
+impl TokenRow {
+    /// What stands for the parent of a bootstrap key that the configuration seeds; no id is written
+    /// so.
+    pub const SEEDED: &str = "-";
+
+    /// Whether the configuration seeded it.
+    #[must_use]
+    pub fn is_seeded(&self) -> bool {
+        self.kind == TokenKind::Bootstrap && self.parent.as_deref() == Some(Self::SEEDED)
+    }
 }
 
 /// The rules of a scope. Key: scope.
@@ -133,10 +151,21 @@ pub struct DecisionRow {
     pub review: Option<String>,
     /// The answer, JSON.
     pub body: String,
+    /// The figures of a denial for want of money, as its header tells them.
+    #[serde(default)]
+    pub figures: Option<String>,
     /// When it was first asked for.
     pub created: u64,
     /// When its stage or answer changed.
     pub changed: u64,
+}
+
+impl DecisionRow {
+    /// Whether it is a payout.
+    #[must_use]
+    pub fn is_payout(&self) -> bool {
+        self.agent == PAYOUTS
+    }
 }
 
 /// Where the money of an attempt stands.
@@ -209,6 +238,21 @@ pub struct AttemptRow {
 }
 
 impl AttemptRow {
+    /// Whether it is a payout.
+    #[must_use]
+    pub fn is_payout(&self) -> bool {
+        self.agent == PAYOUTS
+    }
+
+    /// The budgets in which it counts.
+    #[must_use]
+    pub fn scopes(&self) -> Vec<Scope> {
+        match self.is_payout() {
+            true => Vec::from([Scope::Payouts]),
+            false => Vec::from([Scope::Organization, Scope::Agent(self.agent.clone())]),
+        }
+    }
+
     /// Name of what the chain lets happen once: network, contract, payer and nonce.
     #[must_use]
     pub fn payment(&self) -> String {

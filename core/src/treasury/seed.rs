@@ -1,13 +1,15 @@
 //! What the configuration seeds: applied once for each version of it, and never in part.
 
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::access::bootstrap;
 use super::books::{Books, Change};
+use super::config::Organization;
 use super::operate::reply::{logged, put_rules};
-use super::row::{AgentRow, Scope};
+use super::row::{AgentRow, Scope, TokenRow};
 use super::{Scene, Treasury};
+use crate::mutant::{Mutant, planted};
 
 impl Treasury {
     /// The writes for what the configuration seeds, once for each version of it. To be carried out
@@ -22,6 +24,8 @@ impl Treasury {
             return Ok(changes);
         }
         let now = scene.now;
+        // Before those that are new: one may have the id of another.
+        changes.extend(removed(books, organization)?);
         if let Some(policy) = &organization.policy {
             changes.extend(put_rules(books, Scope::Organization, policy, now)?);
         }
@@ -37,12 +41,39 @@ impl Treasury {
                 changes.extend(put_rules(books, scope, policy, now)?);
             }
             let Some((id, hash)) = &agent.key else { continue };
-            if books.token(id)?.is_none() {
-                changes.push(Change::Token(bootstrap(id, hash, &agent.name, now)));
+            let is_it = |row: TokenRow| row.hash == *hash && row.agent == agent.name;
+            if !books.token(id)?.is_some_and(is_it) {
+                let row = bootstrap(id, hash, &agent.name, now);
+                let parent = Some(TokenRow::SEEDED.to_string());
+                changes.push(Change::Token(TokenRow { parent, ..row }));
             }
         }
         changes.push(logged("seed.applied", scene.organization, None, "", now));
         changes.push(Change::Seed(organization.version.to_string()));
         Ok(changes)
     }
+}
+
+/// The writes that take back the keys that an earlier version of the configuration seeded and this
+/// one does not, with their runtime tokens.
+fn removed<B: Books>(books: &B, organization: &Organization) -> Result<Vec<Change>, B::Error> {
+    let mut changes = Vec::new();
+    for agent in books.agents()? {
+        let seed = organization.agents.iter().find(|seed| seed.name == agent.name);
+        let key = seed.and_then(|seed| seed.key.as_ref());
+        let stays = |row: &TokenRow| {
+            let is_it = key.is_some_and(|(id, hash)| *id == row.id && *hash == row.hash);
+            !row.is_seeded() || is_it || planted(Mutant::SeededKeysStay)
+        };
+        let rows = books.tokens(&agent.name)?;
+        let gone: Vec<String> =
+            rows.iter().filter(|row| !stays(row)).map(|row| row.id.clone()).collect();
+        for row in rows {
+            let is_gone = |id: &String| gone.contains(id);
+            if !row.revoked && (is_gone(&row.id) || row.parent.as_ref().is_some_and(is_gone)) {
+                changes.push(Change::Token(TokenRow { revoked: true, ..row }));
+            }
+        }
+    }
+    Ok(changes)
 }

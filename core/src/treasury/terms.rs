@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
+use super::answer::figures;
 use super::config::{Environment, Key, Treasury, Wallet};
 use super::policy::client_policy;
 use super::request::PaymentRequest;
@@ -39,16 +40,18 @@ pub struct Unpayable {
     pub reason: String,
     /// What is known beyond that.
     pub evidence: Option<Value>,
+    /// What the payment needed and what there was.
+    pub figures: Option<String>,
 }
 
 impl Unpayable {
     pub(super) fn deny(code: &'static str, reason: impl Into<String>) -> Self {
-        Self { outcome: "deny", code, reason: reason.into(), evidence: None }
+        Self { outcome: "deny", code, reason: reason.into(), evidence: None, figures: None }
     }
 
     pub(super) fn preflight(reason: impl Into<String>) -> Self {
         let (outcome, code) = ("preflight_failed", "preflight_incompatible");
-        Self { outcome, code, reason: reason.into(), evidence: None }
+        Self { outcome, code, reason: reason.into(), evidence: None, figures: None }
     }
 
     fn unsupported(reason: impl Into<String>) -> Self {
@@ -306,7 +309,8 @@ pub(super) fn insufficient(required: Amount, available: Amount, offer: &Offer) -
         "network": asset.network.as_str(),
     });
     let reason = format!("The wallet does not hold enough {network} {symbol}.");
-    Unpayable { evidence: Some(evidence), ..Unpayable::preflight(reason) }
+    let figures = Some(figures(required, available, asset));
+    Unpayable { evidence: Some(evidence), figures, ..Unpayable::preflight(reason) }
 }
 
 fn headers_of(fields: &[(String, String)]) -> Headers {

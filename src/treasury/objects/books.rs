@@ -6,11 +6,12 @@ use farebox_core::treasury::row::{
     AgentRow, AttemptRow, BudgetRow, DecisionRow, LogRow, Money, Parcel, PolicyRow, ReviewRow,
     Scope, TokenRow,
 };
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
 
-use super::{long, outbox};
+use super::outbox;
+use crate::platform::columns::{first, json, maybe, number, read, text, whole, word};
+use crate::platform::long;
 use crate::platform::sql::{Result, Sql, SqlValue};
 
 /// An object's rows.
@@ -43,12 +44,14 @@ impl Rows<'_> {
             Change::Decision(row) => self.put_decision(row),
             Change::Begin(row, parcel) => self.begin(row, parcel),
             Change::Attempt(row) => {
-                let query = "UPDATE attempts SET money = ?, due = ?, row = ?, payment = iif(?, NULL, payment) WHERE id = ?";
-                let id = row.id.as_str().into();
+                let query = "UPDATE attempts SET money = ?, due = ?, row = ? WHERE id = ?";
+                let id = || row.id.as_str().into();
+                self.run(query, vec![word(&row.money), maybe(row.due), json(row), id()])?;
+                if row.money != Money::Void || row.header.is_some() {
+                    return Ok(());
+                }
                 // What was never signed may be signed by another attempt.
-                let is_free = row.money == Money::Void && row.header.is_none();
-                let free = SqlValue::Integer(is_free.into());
-                self.run(query, vec![word(&row.money), maybe(row.due), json(row), free, id])
+                self.run("UPDATE attempts SET payment = NULL WHERE id = ?", vec![id()])
             }
             Change::Budget(row) => {
                 let query = "INSERT OR REPLACE INTO budgets VALUES (?, ?)";
@@ -73,7 +76,10 @@ impl Rows<'_> {
         let body = long::put(self.0, &row.id, &row.body)?;
         // What is asked for again under its key is there twice otherwise.
         let bare = DecisionRow { body: String::new(), ..row.clone() };
-        let query = "INSERT OR REPLACE INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        // What stays as it was keeps its index rows; agent, key and request never change.
+        let query = "INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
+            terms = excluded.terms, open = excluded.open, outcome = excluded.outcome, code = excluded.code,
+            row = excluded.row, body = excluded.body";
         let values = vec![
             row.id.as_str().into(),
             row.agent.as_str().into(),
@@ -298,51 +304,4 @@ fn listed(page: &Page, start: u64) -> Vec<SqlValue> {
         filter(outcome),
         whole(page.limit.into()),
     ]
-}
-
-/// The first column of the first row.
-pub(super) fn first(sql: &Sql, query: &str, values: Vec<SqlValue>) -> Result<Option<SqlValue>> {
-    let row = sql.exec(query, values)?.raw().next().transpose()?;
-    Ok(row.and_then(|columns| columns.into_iter().next()))
-}
-
-/// A column as text.
-pub(super) fn text(value: Option<&SqlValue>) -> Option<String> {
-    match value? {
-        SqlValue::String(text) => Some(text.clone()),
-        SqlValue::Null | SqlValue::Integer(_) | SqlValue::Blob(_) => None,
-    }
-}
-
-/// A column as a whole number.
-pub(super) fn number(value: &SqlValue) -> Option<u64> {
-    match value {
-        SqlValue::Integer(number) => u64::try_from(*number).ok(),
-        SqlValue::Null | SqlValue::String(_) | SqlValue::Blob(_) => None,
-    }
-}
-
-/// A time or a number as a column; those of this project are exact.
-pub(super) fn whole(number: u64) -> SqlValue {
-    i64::try_from(number).map_or(SqlValue::Null, SqlValue::Integer)
-}
-
-fn maybe(number: Option<u64>) -> SqlValue {
-    number.map_or(SqlValue::Null, whole)
-}
-
-fn json(row: &impl Serialize) -> SqlValue {
-    serde_json::to_string(row).unwrap_or_default().into()
-}
-
-/// The one word that a state is written as.
-fn word(state: &impl Serialize) -> SqlValue {
-    serde_json::to_string(state).unwrap_or_default().trim_matches('"').into()
-}
-
-/// A row that cannot be read is an error: whatever was decided without it would be wrong.
-fn read<T: DeserializeOwned>(value: &SqlValue) -> Result<T> {
-    let row = text(Some(value)).unwrap_or_default();
-    serde_json::from_str(&row)
-        .map_err(|error| JsValue::from_str(&format!("unreadable row: {error}")))
 }

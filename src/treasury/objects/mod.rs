@@ -1,7 +1,6 @@
 //! Durable Objects: SQL lives here and nowhere else in the treasury.
 
 mod books;
-mod long;
 mod outbox;
 mod recover;
 mod schema;

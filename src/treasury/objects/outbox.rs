@@ -7,7 +7,7 @@
 use farebox_core::treasury::Treasury;
 use farebox_core::treasury::row::Notice;
 
-use super::books::{number, text, whole};
+use crate::platform::columns::{number, text, whole};
 use crate::platform::sql::{Result, Sql, SqlValue};
 
 /// A notice that is due.

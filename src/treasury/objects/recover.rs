@@ -11,7 +11,8 @@ use futures_util::future::join_all;
 use super::outbox::{self, Due};
 use super::treasury::TreasuryObject;
 use crate::platform::sql::Result;
-use crate::treasury::{calls, drive};
+use crate::treasury::calls::{self, Transport};
+use crate::treasury::drive;
 
 /// Calls at once.
 const AT_ONCE: usize = 4;
@@ -55,14 +56,15 @@ impl TreasuryObject {
 
     /// Makes the calls of one job, and writes what came of them.
     async fn carry(&self, treasury: &Treasury, job: Job) -> Result<()> {
+        let way = Transport { treasury, env: &self.env };
         match job {
             Job::Send(order, asked_first) => {
                 let answers = match asked_first {
-                    Some(url) => calls::publishes_keys(&url).await,
+                    Some(url) => calls::publishes_keys(way, &url).await,
                     None => true,
                 };
                 let report = if answers {
-                    drive::deliver(treasury, &order).await
+                    drive::deliver(way, &order).await
                 } else {
                     let (attempt, fence) = (order.attempt, order.fence);
                     Command::Lost { attempt, fence, sent: true }

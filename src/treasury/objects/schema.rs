@@ -1,12 +1,7 @@
 //! The tables of a treasury object and their history; schema changes are numbered.
-//!
-//! A row is kept whole as JSON, beside the columns that it is looked up by.
 
-use super::books::{first, number};
-use crate::platform::sql::{Result, Sql};
-
-/// Schema changes in order; the number of those that have run is kept in `meta`.
-const MIGRATIONS: &[&[&str]] = &[&[
+/// Schema changes in order.
+pub(super) const MIGRATIONS: &[&[&str]] = &[&[
     "CREATE TABLE agents (name TEXT PRIMARY KEY, row TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE tokens (
         id TEXT PRIMARY KEY, agent TEXT NOT NULL, created INTEGER NOT NULL, row TEXT NOT NULL) WITHOUT ROWID",
@@ -45,21 +40,3 @@ const MIGRATIONS: &[&[&str]] = &[&[
     "UPDATE OR IGNORE attempts SET payment = lower(json_extract(row, '$.network') || ' ' || json_extract(row, '$.contract')
         || ' ' || json_extract(row, '$.from') || ' ' || json_extract(row, '$.nonce'))",
 ]];
-
-/// Brings the tables to this version.
-pub(super) fn migrate(sql: &Sql) -> Result<()> {
-    sql.exec(
-        "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
-        vec![],
-    )?;
-    let done = first(sql, "SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'schema'", vec![])?;
-    let done = done.as_ref().and_then(number).unwrap_or(0);
-    for (index, statements) in MIGRATIONS.iter().enumerate().skip(done as usize) {
-        for statement in *statements {
-            sql.exec(statement, vec![])?;
-        }
-        let version = (index + 1).to_string();
-        sql.exec("INSERT OR REPLACE INTO meta VALUES ('schema', ?)", vec![version.into()])?;
-    }
-    Ok(())
-}

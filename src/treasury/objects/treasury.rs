@@ -10,10 +10,11 @@ use wasm_bindgen::prelude::*;
 use worker::worker_sys::DurableObjectState;
 
 use super::books::{Rows, is_second_payment};
-use super::schema;
+use super::schema::MIGRATIONS;
+use crate::platform::columns::migrate;
 use crate::platform::now;
+use crate::platform::object::{answered_with, together};
 use crate::platform::sql::{Result, Sql, wake_at};
-use crate::treasury::calls::{answered_with, together};
 use crate::treasury::config;
 
 /// Seconds overdue after which an alarm counts as lost.
@@ -24,6 +25,8 @@ const LOST_SECS: u64 = 30;
 #[wasm_bindgen]
 pub struct TreasuryObject {
     state: DurableObjectState,
+    /// What the platform binds.
+    pub(super) env: JsValue,
     /// Whether the tables are there and the configuration's seed is in them.
     opened: Cell<bool>,
     /// Second of the alarm, as far as this instance knows.
@@ -35,8 +38,8 @@ impl TreasuryObject {
     /// The books that are kept in this state.
     #[wasm_bindgen(constructor)]
     #[must_use]
-    pub fn new(state: DurableObjectState) -> Self {
-        Self { state, opened: Cell::new(false), alarm: Cell::new(None) }
+    pub fn new(state: DurableObjectState, env: JsValue) -> Self {
+        Self { state, env, opened: Cell::new(false), alarm: Cell::new(None) }
     }
 
     /// Answers a command in one transaction: `{answer, alarm}`.
@@ -120,7 +123,7 @@ impl TreasuryObject {
                 None => Ok(rows.organization()?.unwrap_or_default()),
             };
         }
-        schema::migrate(rows.0)?;
+        migrate(rows.0, MIGRATIONS)?;
         let known = rows.organization()?;
         let organization = match (known, name) {
             (Some(known), Some(name)) if known != name => {

@@ -29,7 +29,7 @@ impl Chores {
         Ok(Self { notice_at: outbox::next(rows)?, purge_at, place: None })
     }
 
-    /// When the next notice or purge is due.
+    /// Time at which the next notice or purge is due.
     pub(super) fn wake_at(&self) -> Option<UnixTime> {
         self.notice_at.into_iter().chain(self.purge_at).min()
     }

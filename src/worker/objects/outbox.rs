@@ -121,7 +121,7 @@ pub(super) async fn notify(gate: &Gate, notice: &DueNotice) -> bool {
     edge::settled(sent).await.is_some_and(|taken| taken.is_truthy())
 }
 
-/// When the next notice is due.
+/// Time at which the next notice is due.
 pub(super) fn next(rows: &LedgerRows) -> Result<Option<UnixTime>> {
     let query = "SELECT due FROM outbox WHERE due IS NOT NULL ORDER BY due LIMIT 1";
     let row = rows.sql().exec(query, Vec::new())?.raw().next().transpose()?;

@@ -4,7 +4,7 @@ use farebox_core::treasury::books::Books;
 use farebox_core::treasury::message::{Answer, Caller, Command, Operation};
 use serde_json::json;
 
-use super::world::{BUYER_KEY, MERCHANT, TESTER_KEY, World, caller, keyed, request};
+use super::world::{BUYER_KEY, MERCHANT, TESTER_KEY, World, caller, keyed, request, variables};
 
 /// The status of a decision request with this token.
 fn status(world: &mut World, token: &str) -> u32 {
@@ -21,6 +21,39 @@ pub fn a_bootstrap_key_is_exchanged_and_asks_for_nothing_itself() {
     assert_eq!(status(&mut world, BUYER_KEY), 401);
     assert_eq!(world.reply(Command::Exchange(caller(&token))).status, 401);
     assert_eq!(status(&mut world, &token), 201);
+}
+
+#[test]
+pub fn a_key_that_the_configuration_no_longer_has_is_taken_back() {
+    let other = "fbk_acme_anotherkey_0123456789abcdef0123456789abcdef";
+    let turned = "fbk_acme_buyerkey_fedcba9876543210fedcba9876543210";
+    let with_key = |key: &str| {
+        let mut changed = variables();
+        changed["BUYER_KEY"] = json!(key);
+        changed
+    };
+    let mut removed = variables();
+    removed["ORGANIZATIONS"][0]["agents"].as_array_mut().unwrap().remove(0);
+    for (changed, key, known) in
+        [(with_key(other), other, 201), (with_key(turned), turned, 201), (removed, BUYER_KEY, 401)]
+    {
+        let mut world = World::new();
+        let (token, others) = (world.token(BUYER_KEY), world.token(TESTER_KEY));
+        let mut world = World { rows: world.rows.clone(), ..World::of(&changed) };
+        world.seed();
+        let mut exchanged = |key| world.reply(Command::Exchange(caller(key))).status;
+        assert_eq!((exchanged(BUYER_KEY), exchanged(key)), (401, known));
+        assert_eq!(status(&mut world, &token), 401);
+        let body = keyed("1", "k").to_string().replace("buyer", "tester");
+        let told = world.send(Command::Decide(caller(&others), body));
+        assert!(matches!(told, Answer::Send(_)), "{told:?}");
+        // What an operator gave stays.
+        let issued =
+            world.operate(Operation::IssueKey("buyer".into())).body["bootstrapKey"].clone();
+        world.rows.seed = None;
+        world.seed();
+        assert_eq!(world.reply(Command::Exchange(caller(issued.as_str().unwrap()))).status, 201);
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::world::{BUYER_KEY, World, variables};
 /// The errors of variables in which one place has another value.
 fn errors(change: impl Fn(&mut Value)) -> Vec<String> {
     let mut variables = variables();
+    variables["bindings"] = json!(["GATE"]);
     change(&mut variables);
     let read = Treasury::from_vars(&variables.to_string());
     read.err().unwrap_or_default().iter().map(ToString::to_string).collect()
@@ -20,7 +21,7 @@ fn is_only(found: &[String], start: &str) {
 
 #[test]
 fn every_wrong_variable_is_the_one_error_and_is_named_with_what_to_do() {
-    let set: [(&str, Value, &str); 34] = [
+    let set: [(&str, Value, &str); 40] = [
         ("/TREASURY_SECRET", json!("short"), "TREASURY_SECRET: must have at least 32 bytes"),
         ("/TREASURY_SECRET", json!(null), "TREASURY_SECRET: is missing"),
         ("/OPERATOR_TOKEN", json!("short"), "OPERATOR_TOKEN: must have at least 32 bytes"),
@@ -115,6 +116,24 @@ fn every_wrong_variable_is_the_one_error_and_is_named_with_what_to_do() {
         ("/SEND_SECS", json!("soon"), "SEND_SECS: "),
         ("/RPC_URL", json!("http://node.example.com"), "RPC_URL: must be https"),
         ("/RPC_URL", json!({"nowhere": "https://a.example"}), "RPC_URL.nowhere: is not a network"),
+        ("/WEBHOOK_URL", json!("https://hooks.example"), "WEBHOOK_SECRET: is missing"),
+        ("/LOOKUP_TOKEN", json!("short"), "LOOKUP_TOKEN: must have at least 32 bytes"),
+        (
+            "/LOOKUP_TOKEN",
+            json!("operator-0123456789abcdef0123456789"),
+            "LOOKUP_TOKEN: is the OPERATOR_TOKEN",
+        ),
+        ("/MERCHANT_BINDINGS", json!(["GATE"]), "MERCHANT_BINDINGS: must be an object of bindings"),
+        (
+            "/MERCHANT_BINDINGS",
+            json!({"https://market.example": "NONE"}),
+            "MERCHANT_BINDINGS[0]: is not the name of a bound Worker",
+        ),
+        (
+            "/MERCHANT_BINDINGS",
+            json!({"https://market.example/": "GATE"}),
+            "MERCHANT_BINDINGS[0]: must be named by an origin",
+        ),
     ];
     assert_eq!(errors(|_| ()), Vec::<String>::new());
     for (place, value, start) in set {
@@ -155,6 +174,39 @@ fn a_seed_is_applied_once_for_each_version_of_it() {
     other.seed();
     assert_eq!(other.rows.policies["organization"].version, 2);
     assert!(!other.token(BUYER_KEY).is_empty());
+}
+
+#[test]
+fn a_merchant_is_asked_through_its_binding_and_others_are_not() {
+    let mut variables = variables();
+    variables["bindings"] = json!(["GATE"]);
+    variables["MERCHANT_BINDINGS"] = json!({"https://market.example": "GATE"});
+    let treasury = Treasury::from_vars(&variables.to_string()).unwrap();
+    let of = |url: &str| treasury.binding(url);
+    assert_eq!(of("https://market.example/s/1?x"), Some("GATE"));
+    assert_eq!(of("https://Market.example:443/"), Some("GATE"));
+    for other in [
+        "https://market.example.com/",
+        "http://market.example/",
+        "https://market.example:8443/",
+        "https://me@market.example/",
+    ] {
+        assert_eq!(of(other), None, "{other}");
+    }
+}
+
+#[test]
+fn decisions_are_looked_up_with_a_token_of_their_own() {
+    let token = "lookup-0123456789abcdef0123456789abc";
+    let mut variables = variables();
+    let without = Treasury::from_vars(&variables.to_string()).unwrap();
+    variables["LOOKUP_TOKEN"] = json!(token);
+    let treasury = Treasury::from_vars(&variables.to_string()).unwrap();
+    assert!(treasury.may_look_up(&format!("Bearer {token}")));
+    assert!(!treasury.is_operator(&format!("Bearer {token}")));
+    for wrong in ["", "Bearer ", "Bearer operator-0123456789abcdef0123456789"] {
+        assert!(!treasury.may_look_up(wrong) && !without.may_look_up(wrong), "{wrong}");
+    }
 }
 
 #[test]

@@ -12,15 +12,28 @@ use farebox_core::treasury::message::{
 };
 use farebox_core::treasury::row::{Money, Stage};
 use farebox_core::treasury::{Job, RANDOM_BYTES, Scene, Treasury};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::books::Rows;
 use super::world::{BUYER_KEY, START, World, caller, keyed, plain, settled, variables};
+use crate::mpp_client;
 
 /// What may be spent in a month, atomic units.
 const LIMIT: u64 = 50_000;
 /// Blocks that confirm.
 const CONFIRMATIONS: u64 = 12;
+
+/// An answer with a settlement as both protocols name it.
+fn proven(status: u32, body: &str) -> MerchantAnswer {
+    let mut answer = settled(status, body);
+    let receipt = json!({
+        "method": "evm", "status": "success", "timestamp": "2026-03-10T12:00:01Z",
+        "reference": super::world::TRANSACTION,
+    });
+    let value = farebox_core::x402::header::encode(&receipt.to_string());
+    answer.headers.push(("payment-receipt".to_owned(), value.trim_end_matches('=').to_owned()));
+    answer
+}
 
 /// What a merchant does with a payment, and what it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,12 +59,20 @@ pub const DEEDS: [Deed; 8] = [
     Deed::DeliversForNothing,
 ];
 
+/// What a Worker may tell of late.
+const LATE: [Deed; 3] = [Deed::Pays, Deed::Refuses, Deed::IsLost];
+
 /// Work in the hands of a Worker or of the alarm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Work {
     Prepares(Preparation),
     Sends(Order),
+    /// It has an answer, and has not told it yet.
+    Tells(Box<Command>, Since),
 }
+
+/// Under which fence something was sent, and after how many sendings of the alarm.
+type Since = (u64, u32);
 
 /// One step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +81,8 @@ pub enum Step {
     Ask(usize),
     /// The work of this number is carried out; an order meets this deed.
     Work(usize, Deed),
+    /// The same, and the Worker tells of it later, when the alarm may have taken over.
+    Late(usize, Deed),
     /// It is lost.
     Crash(usize),
     /// The alarm comes at the next time that something is due.
@@ -93,6 +116,8 @@ pub struct Life {
     headers: BTreeMap<String, String>,
     /// The decision of each key.
     keys: BTreeMap<usize, String>,
+    /// What is asked for, by the number of its key.
+    requests: &'static [Value; 4],
 }
 
 static TREASURY: LazyLock<Treasury> = LazyLock::new(|| {
@@ -120,15 +145,43 @@ static START_OF_ALL: LazyLock<Life> = LazyLock::new(|| {
         finals: BTreeMap::new(),
         headers: BTreeMap::new(),
         keys: BTreeMap::new(),
+        requests: &PRICED,
     }
 });
 
-/// What requests cost, by the number of their key.
-const PRICES: [&str; 4] = ["30000", "25000", "20000", "10000"];
+/// Requests of x402, which differ in their price.
+static PRICED: LazyLock<[Value; 4]> = LazyLock::new(|| {
+    let amounts = ["30000", "25000", "20000", "10000"];
+    std::array::from_fn(|key| keyed(amounts[key], &name_of(key)))
+});
+
+/// Charges of MPP: the first two and the last one have one challenge, and with it one nonce.
+static CHARGED: LazyLock<[Value; 4]> = LazyLock::new(|| {
+    std::array::from_fn(|key| charge(["one", "one", "other", "one"][key], &name_of(key)))
+});
+
+fn name_of(key: usize) -> String {
+    format!("key {key}")
+}
+
+fn charge(id: &str, key: &str) -> Value {
+    let mut asked = mpp_client::request();
+    asked["amount"] = json!("20000");
+    let challenge = mpp_client::challenge(id, &asked, r#"method="evm""#);
+    let mut body = keyed("20000", key);
+    body["challenge"]["headers"] =
+        json!({"www-authenticate": challenge.replace("shop.example", "merchant.example.com")});
+    body
+}
 
 impl Life {
     pub fn new() -> Self {
         START_OF_ALL.clone()
+    }
+
+    /// With merchants that charge by MPP.
+    pub fn charged() -> Self {
+        Self { requests: &CHARGED, ..Self::new() }
     }
 
     fn random(&mut self) -> [u8; RANDOM_BYTES] {
@@ -163,7 +216,11 @@ impl Life {
         for (number, work) in self.works.iter().enumerate() {
             match work {
                 Work::Prepares(_) => steps.push(Step::Work(number, Deed::Pays)),
-                Work::Sends(_) => steps.extend(DEEDS.map(|deed| Step::Work(number, deed))),
+                Work::Tells(..) => steps.push(Step::Work(number, Deed::Pays)),
+                Work::Sends(_) => {
+                    steps.extend(DEEDS.map(|deed| Step::Work(number, deed)));
+                    steps.extend(LATE.map(|deed| Step::Late(number, deed)));
+                }
             }
             steps.push(Step::Crash(number));
         }
@@ -182,6 +239,13 @@ impl Life {
             Step::Work(number, deed) => {
                 let work = self.works.remove(number);
                 self.work(work, deed)?;
+            }
+            Step::Late(number, deed) => {
+                if let Work::Sends(order) = self.works.remove(number)
+                    && let Some((told, since)) = self.meet(order, deed)?
+                {
+                    self.works.push(Work::Tells(Box::new(told), since));
+                }
             }
             Step::Crash(number) => _ = self.works.remove(number),
             Step::Alarm => self.alarm()?,
@@ -204,12 +268,16 @@ impl Life {
     }
 
     fn ask(&mut self, key: usize) -> Result<(), String> {
-        let body = keyed(PRICES[key], &format!("key {key}")).to_string();
+        let body = self.requests[key].to_string();
         let head: Caller = caller(&self.token);
         let answer = self.apply(Command::Decide(head, body));
         let is_begun = matches!(answer, Answer::Prepare(_) | Answer::Send(_));
         let row = self.rows.decisions.values().rfind(|row| row.key == Some(format!("k:key {key}")));
-        let id = row.ok_or("no decision")?.id.clone();
+        let Some(row) = row else {
+            let is_used = matches!(&answer, Answer::Reply(reply) if reply.body.contains("challenge_already_used"));
+            return if is_used { Ok(()) } else { Err("no decision".to_owned()) };
+        };
+        let id = row.id.clone();
         if let Some(known) = self.keys.insert(key, id.clone()) {
             if is_begun {
                 return Err(format!("key {key} begins twice"));
@@ -227,16 +295,38 @@ impl Life {
     }
 
     fn work(&mut self, work: Work, deed: Deed) -> Result<(), String> {
-        let order = match work {
+        let answer = match work {
             Work::Prepares(Preparation { attempt, fence, .. }) => {
-                let told = Command::Prepared { attempt, fence, signature: None, balance: None };
-                let answer = self.apply(told);
-                return self.take(answer);
+                self.apply(Command::Prepared { attempt, fence, signature: None, balance: None })
             }
-            Work::Sends(order) => order,
+            Work::Sends(order) => match self.meet(order, deed)? {
+                Some((told, _)) => self.apply(told),
+                None => return Ok(()),
+            },
+            Work::Tells(told, since) => return self.tell(*told, since),
         };
+        self.take(answer)
+    }
+
+    /// Tells of what was sent: if the alarm has taken over since, that changes nothing.
+    fn tell(&mut self, told: Command, since: Since) -> Result<(), String> {
+        let (Command::Answered { attempt, .. } | Command::Lost { attempt, .. }) = &told else {
+            return Err("nothing is told".to_owned());
+        };
+        let row = &self.rows.attempts[attempt];
+        let is_late = (row.fence, row.resends) != since;
+        let before = (self.rows.attempts.clone(), self.rows.decisions.clone());
+        let answer = self.apply(told);
+        if is_late && before != (self.rows.attempts.clone(), self.rows.decisions.clone()) {
+            return Err("a Worker that lost its attempt changes it".to_owned());
+        }
+        self.take(answer)
+    }
+
+    /// Sends an order to a merchant that does this: the report. `None` if it is too late to send it.
+    fn meet(&mut self, order: Order, deed: Deed) -> Result<Option<(Command, Since)>, String> {
         if self.now >= order.until {
-            return Ok(());
+            return Ok(None);
         }
         let header = self.rows.attempts.get(&order.attempt).and_then(|row| row.header.clone());
         if header.is_none_or(|header| !order.headers.contains(&header)) {
@@ -253,20 +343,20 @@ impl Life {
             self.submit(&order.attempt.clone());
         }
         let answer: Option<MerchantAnswer> = match deed {
-            Deed::Pays => Some(settled(200, "here")),
+            Deed::Pays => Some(proven(200, "here")),
             Deed::PaysAndFails => Some(plain(500, "no")),
-            Deed::PaysAndProvesAndFails | Deed::LiesThatItPaid => Some(settled(502, "no")),
+            Deed::PaysAndProvesAndFails | Deed::LiesThatItPaid => Some(proven(502, "no")),
             Deed::Refuses => Some(plain(402, "no")),
             Deed::DeliversForNothing => Some(plain(200, "here")),
             Deed::PaysAndIsLost | Deed::IsLost => None,
         };
         let (attempt, fence) = (order.attempt, order.fence);
-        let report = match answer {
+        let resends = self.rows.attempts[&attempt].resends;
+        let told = match answer {
             Some(answer) => Command::Answered { attempt, fence, answer, sent: 1 },
             None => Command::Lost { attempt, fence, sent: true },
         };
-        let answer = self.apply(report);
-        self.take(answer)
+        Ok(Some((told, (fence, resends))))
     }
 
     /// Submits a payment to the chain, which takes it once and in time.
@@ -330,7 +420,10 @@ impl Life {
             let value: u64 = row.value.parse().unwrap();
             let is_used = self.chain.contains_key(&row.nonce);
             match row.money {
-                Money::Void if is_used => return Err("what is void has moved".to_owned()),
+                // What was never signed may be signed for another decision.
+                Money::Void if is_used && row.header.is_some() => {
+                    return Err("what is void has moved".to_owned());
+                }
                 Money::Spent if !is_used => return Err("what is spent has not moved".to_owned()),
                 Money::Reserved if is_used => return Err("moved without a signature".to_owned()),
                 Money::Void => {}
@@ -381,7 +474,8 @@ impl Life {
                 return Err(format!("{:?} has no end: {row:?}", row.money));
             }
             let is_used = self.chain.contains_key(&row.nonce);
-            if is_used != (row.money == Money::Spent) {
+            let is_signed = row.header.is_some();
+            if (is_used && is_signed) != (row.money == Money::Spent) {
                 return Err(format!("{:?} in the end, used: {is_used}", row.money));
             }
         }
@@ -422,6 +516,13 @@ impl Life {
                     it.fence,
                     it.until > self.now
                 ),
+                Work::Tells(told, since) => match &**told {
+                    Command::Answered { attempt, answer, .. } => {
+                        let value = &self.rows.attempts[attempt].value;
+                        format!("answered {value} {since:?} {};", answer.status)
+                    }
+                    _ => format!("tells {since:?};"),
+                },
             };
         }
         text

@@ -9,6 +9,8 @@ pub mod explore;
 mod life;
 pub mod mutants;
 mod operator;
+mod payouts;
+mod questions;
 mod random;
 pub mod reports;
 pub mod reviews;

@@ -4,7 +4,7 @@ use std::panic::catch_unwind;
 
 use farebox_core::mutant::{Mutant, plant};
 
-use super::{access, charges, decisions, reports, reviews, rules};
+use super::{access, charges, decisions, payouts, reports, reviews, rules};
 
 /// A guard, the name of its test, and the test.
 type Row = (Mutant, &'static str, fn());
@@ -18,6 +18,15 @@ macro_rules! row {
 /// Those that the explorer does not look for.
 pub const TABLE: &[Row] = &[
     row!(AnyHostIsPaid, rules::requests_go_to_public_hosts_by_https_alone),
+    row!(
+        CrashesUseApprovals,
+        reviews::an_approval_serves_again_if_its_payment_was_lost_before_it_was_signed
+    ),
+    row!(PayoutKeysServeOthers, payouts::a_key_of_another_payout_is_a_conflict_and_writes_nothing),
+    row!(
+        PayoutNoncesAreDrawn,
+        payouts::a_payout_is_signed_for_the_nonce_of_its_key_and_sent_to_the_facilitator
+    ),
     row!(CookiesLeave, rules::what_is_the_agents_own_stays_with_it),
     row!(
         VoidIsGivenToOthers,
@@ -33,9 +42,14 @@ pub const TABLE: &[Row] = &[
     row!(RepeatsAreRefused, reports::the_refusal_of_a_repeat_says_nothing_of_the_payment),
     row!(AnyTokenServes, access::a_bootstrap_key_is_exchanged_and_asks_for_nothing_itself),
     row!(IdsAreTokens, access::a_token_of_another_secret_or_organization_is_none),
+    row!(SeededKeysStay, access::a_key_that_the_configuration_no_longer_has_is_taken_back),
     row!(TokensForEver, access::a_runtime_token_ends),
     row!(RevokedTokensServe, access::a_key_that_is_taken_back_takes_its_tokens_along),
     row!(DisabledAgentsPay, access::an_agent_that_is_disabled_pays_nothing_until_it_is_enabled),
+    row!(
+        DisabledWhileAsked,
+        reports::an_agent_that_is_disabled_meanwhile_signs_nothing_and_gives_its_budget_back
+    ),
     row!(AnyVersionIsServed, access::clients_outside_of_the_range_of_versions_are_not_served),
     row!(ReceiptsOfOthers, access::a_receipt_is_read_by_its_own_agent_alone),
     row!(AnyAgentIsNamed, access::an_agent_asks_in_its_own_name_alone),

@@ -111,6 +111,44 @@ pub fn a_wallet_that_is_empty_signs_nothing_and_gives_its_budget_back() {
 }
 
 #[test]
+pub fn an_agent_that_is_disabled_meanwhile_signs_nothing_and_gives_its_budget_back() {
+    let mut world = World::with_node();
+    let Answer::Prepare(preparation) = world.ask(BUYER_KEY, &request("10000")) else { panic!() };
+    world.operate(Operation::DisableAgent("buyer".to_owned()));
+    let Answer::Reply(reply) = prepared(&mut world, &preparation, Some("ffffff")) else {
+        panic!("sent")
+    };
+    let body: Value = serde_json::from_str(&reply.body).unwrap();
+    assert_eq!((&body["outcome"], &body["reasonCode"]), (&json!("deny"), &json!("policy_denied")));
+    assert_eq!((money(&world), spent(&mut world).as_str()), (Money::Void, "0"));
+}
+
+/// A Worker sends until the end of an order, and the last sending takes as long as the Worker waits
+/// for head and body; meanwhile no one else may take over.
+#[test]
+fn a_lease_covers_the_head_and_the_body_of_the_last_sending() {
+    let calls = include_str!("../../../src/treasury/calls.rs");
+    let milliseconds = |name: &str| -> u64 {
+        let (_, rest) = calls.split_once(&format!("const {name}: u32 = ")).unwrap();
+        rest.split_once(';').unwrap().0.replace('_', "").parse().unwrap()
+    };
+    let longest = milliseconds("HEAD_MS") + milliseconds("BODY_MS");
+    for secs in ["1", "20", "300"] {
+        let mut variables = variables();
+        variables["SEND_SECS"] = json!(secs);
+        let mut world = World::of(&variables);
+        let order = world.order(&request("10000"));
+        let lease = world.rows.attempts.values().next().unwrap().lease.unwrap();
+        // A report that is not heard is repeated for some seconds.
+        assert!(
+            (lease - order.until) * 1000 >= longest + 4_000,
+            "{secs}: {lease}, {}",
+            order.until
+        );
+    }
+}
+
+#[test]
 pub fn a_bound_signer_signs_exactly_what_was_written() {
     let mut variables = variables();
     variables["bindings"] = json!(["SIGNER"]);

@@ -1,10 +1,12 @@
 //! Payments that a person has to look at.
 
-use farebox_core::treasury::message::{Answer, Listing, Operation};
+use farebox_core::treasury::message::{Answer, Command, Listing, Operation, Preparation};
 use farebox_core::treasury::row::Scope;
 use serde_json::json;
 
-use super::world::{BUYER_KEY, MERCHANT, Told, World, accept, keyed, request, settled, terms};
+use super::world::{
+    BUYER_KEY, MERCHANT, Told, World, accept, keyed, request, settled, terms, variables,
+};
 
 fn world() -> World {
     World::under(json!({
@@ -111,6 +113,51 @@ pub fn a_reviewer_sees_what_would_be_sent() {
     assert_eq!(item["requestBody"], json!("\u{e4}".repeat(2048)));
     assert_eq!(item["requestBodyCutBytes"], json!(6000 - 4096));
     assert_eq!(item["maxTimeoutSeconds"], json!(60));
+}
+
+#[test]
+pub fn an_approval_serves_again_if_its_payment_was_lost_before_it_was_signed() {
+    let mut variables = variables();
+    variables["RPC_URL"] = json!("https://node.example.com");
+    variables["ORGANIZATIONS"][0]["policy"]["reviewAbove"] = json!({"USDC": "0.05"});
+    let mut world = World::of(&variables);
+    let body = keyed("75000", "k");
+    let (told, review) = asked(&mut world, &body);
+    world.operate(Operation::Approve(review));
+    let Answer::Prepare(lost) = world.ask(BUYER_KEY, &body) else { panic!("nothing begins") };
+    world.now += 60;
+    assert!(world.alarm().is_empty());
+    assert_eq!(states(&mut world, None), ["approved"]);
+    assert_eq!(world.rows.budgets["organization"].assets[0].month, "0");
+    let Answer::Prepare(begun) = world.ask(BUYER_KEY, &body) else { panic!("nothing begins") };
+    let prepared = |it: &Preparation| Command::Prepared {
+        attempt: it.attempt.clone(),
+        fence: it.fence,
+        signature: None,
+        balance: None,
+    };
+    assert!(matches!(world.send(prepared(&lost)), Answer::Reply(_)));
+    let Answer::Send(order) = world.send(prepared(&begun)) else { panic!("nothing is sent") };
+    let paid = world.answered(&order, settled(200, ""));
+    assert_eq!(paid.text("paidRequestId"), told.text("paidRequestId"));
+    assert_eq!(states(&mut world, None), ["used"]);
+    assert_eq!(world.told(&body).text, paid.text);
+    let signed = world.rows.attempts.values().filter(|row| row.header.is_some());
+    assert_eq!(signed.count(), 1);
+}
+
+#[test]
+fn an_approval_is_used_up_by_a_signature_even_if_the_payment_never_left() {
+    let mut world = world();
+    let body = keyed("75000", "k");
+    let (_, review) = asked(&mut world, &body);
+    world.operate(Operation::Approve(review));
+    let order = world.order(&body);
+    let (attempt, fence) = (order.attempt, order.fence);
+    let told = world.reply(Command::Lost { attempt, fence, sent: false });
+    assert_eq!(told.text("outcome"), "execution_failed");
+    assert_eq!(states(&mut world, None), ["used"]);
+    assert_eq!(world.told(&body).text, told.text);
 }
 
 #[test]

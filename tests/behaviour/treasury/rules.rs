@@ -271,6 +271,25 @@ pub fn a_request_that_cannot_be_sent_is_not_signed() {
     }
 }
 
+#[test]
+fn a_request_with_more_headers_than_a_merchant_reads_is_not_signed() {
+    let mut world = World::new();
+    for (place, bytes) in [("request", 32 * 1024), ("challenge", 256 * 1024)] {
+        let mut body = request("1");
+        let mut long = "x".repeat(bytes);
+        body[place]["headers"]["x-long"] = json!(long);
+        let told = world.told(&body);
+        assert_eq!(told.body["issues"]["fieldErrors"], json!({place: ["Headers are too long"]}));
+        assert!(world.rows.decisions.is_empty());
+        // The other fields need room, too.
+        long.truncate(bytes - 4096);
+        body[place]["headers"]["x-long"] = json!(long);
+        assert_eq!(world.order(&body).method, "POST");
+        world.rows.decisions.clear();
+        world.rows.attempts.clear();
+    }
+}
+
 /// What a request with these ways to pay leads to.
 fn offered(accepts: &[Value], variables: &Value) -> (String, String) {
     let mut world = World::of(variables);

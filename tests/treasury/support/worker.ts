@@ -1,14 +1,15 @@
 /** Runs the built treasury in workerd, and asks it as programs without a client do. */
 import { randomBytes } from 'node:crypto';
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
+import { workerdChildren } from '../../../scripts/children.mjs';
 import { Log, LogLevel, Miniflare } from '../../support/miniflare.ts';
 
 export const OPERATOR = 'operator-token-of-the-tests-0123456789';
 export const VERSION = '0.1.0-alpha.22';
+const BUILD = process.env['FAREBOX_TREASURY_BUILD'] ?? 'build/treasury';
 export const DRILL = process.env['FAREBOX_TREASURY_DRILL_BUILD'] ?? 'build/treasury-drill';
 
 /** A key that a configuration seeds. */
@@ -42,8 +43,8 @@ export class Treasury {
 
   /** Starts workerd on what is stored, at the same address as before. */
   async begin(): Promise<void> {
-    const folder = resolve(this.#options.build ?? 'build/treasury');
-    const before = workerds();
+    const folder = resolve(this.#options.build ?? BUILD);
+    const before = workerdChildren();
     const modules = [
       { type: 'ESModule' as const, path: 'index.js', contents: readFileSync(join(folder, 'index.js'), 'utf8') },
       { type: 'CompiledWasm' as const, path: 'index_bg.wasm', contents: readFileSync(join(folder, 'index_bg.wasm')) },
@@ -67,7 +68,7 @@ export class Treasury {
       }],
     });
     this.url = (await this.#miniflare.ready).origin;
-    this.pid = workerds().find((pid) => !before.includes(pid)) ?? -1;
+    this.pid = workerdChildren().find((pid) => !before.includes(pid)) ?? -1;
   }
 
   /** Ends workerd as a lost machine would, and starts it again. */
@@ -103,14 +104,6 @@ export class Treasury {
   async token(organization = 'acme', id = 'buyer'): Promise<string> {
     const answer = await this.ask('POST', '/api/sdk/runtime-tokens', { token: bootstrapKey(organization, id) });
     return String(answer.json?.token);
-  }
-}
-
-function workerds(): number[] {
-  try {
-    return execFileSync('pgrep', ['-P', String(process.pid), 'workerd'], { encoding: 'utf8' }).trim().split('\n').map(Number);
-  } catch {
-    return [];
   }
 }
 

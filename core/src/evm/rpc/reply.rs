@@ -258,7 +258,7 @@ pub struct TransactionReceipt {
     pub logs: Vec<Log>,
 }
 
-/// How a transaction ended. Spec: EIP-658.
+/// Outcome of a transaction. Spec: EIP-658.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// It ran to its end.

@@ -6,6 +6,7 @@ use core::ops::RangeInclusive;
 
 use crate::encoding::hex;
 use crate::evm::address::Address;
+use crate::http::query::decoded;
 use crate::ledger::report::{Filter, Mark, STARTS};
 use crate::ledger::state::StateName;
 use crate::problem::Code;
@@ -186,24 +187,6 @@ fn day_start(text: &str) -> Option<u64> {
     let midnight = UnixTime::from_rfc3339(&[text, "T00:00:00Z"].concat()).ok()?;
     // An earlier day comes out as 1970.
     midnight.rfc3339().starts_with(text).then_some(midnight.secs())
-}
-
-/// A value without its percent-encoding; `None` if it is not UTF-8.
-fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::new();
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => {
-                let mut digit = || char::from(rest.next()?).to_digit(16);
-                let value = digit()?.checked_mul(16)?.checked_add(digit()?)?;
-                u8::try_from(value).ok()?
-            }
-            b'+' => b' ',
-            other => other,
-        });
-    }
-    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

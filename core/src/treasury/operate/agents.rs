@@ -141,6 +141,6 @@ fn shown(row: &TokenRow) -> Value {
         "createdAt": time(row.created),
         "expiresAt": row.expires.map(time),
         "revoked": row.revoked,
-        "bootstrapKey": row.parent,
+        "bootstrapKey": row.parent.as_ref().filter(|_| !row.is_seeded()),
     })
 }

@@ -19,7 +19,7 @@ use crate::treasury::{Decided, Scene, Treasury};
 const USUAL: u32 = 100;
 
 /// The part of a list that is asked for; `None` if that is no part.
-pub(super) fn page(listing: &Listing) -> Option<Page> {
+pub(in crate::treasury) fn page(listing: &Listing) -> Option<Page> {
     let limit = match &listing.limit {
         None => USUAL,
         Some(text) => text.parse().ok().filter(|limit| (1..=1000).contains(limit))?,
@@ -36,7 +36,11 @@ pub(super) fn page(listing: &Listing) -> Option<Page> {
 }
 
 /// A part of a list, with the cursor of the next one if there may be one.
-pub(super) fn listed(items: Vec<Value>, last: Option<(u64, String)>, page: &Page) -> Decided {
+pub(in crate::treasury) fn listed(
+    items: Vec<Value>,
+    last: Option<(u64, String)>,
+    page: &Page,
+) -> Decided {
     let is_full = u32::try_from(items.len()).unwrap_or(u32::MAX) >= page.limit;
     let cursor = last.filter(|_| is_full).map(|(at, id)| format!("{at}.{id}"));
     ok(&json!({"items": items, "cursor": cursor}))

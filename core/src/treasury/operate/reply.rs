@@ -44,17 +44,17 @@ pub(in crate::treasury) fn logged(
 }
 
 /// Rules as they are told.
-pub(super) fn rules_of(row: &PolicyRow) -> Value {
+pub(in crate::treasury) fn rules_of(row: &PolicyRow) -> Value {
     crate::encoding::json::parse(row.document.as_bytes()).unwrap_or_default()
 }
 
 /// A response without writes.
-pub(super) fn told(reply: Reply) -> Decided {
+pub(in crate::treasury) fn told(reply: Reply) -> Decided {
     Decided::told(Answer::Reply(reply))
 }
 
 /// The response with this body.
-pub(super) fn ok(body: &Value) -> Decided {
+pub(in crate::treasury) fn ok(body: &Value) -> Decided {
     told(Reply::json(200, body.to_string()))
 }
 
@@ -79,17 +79,17 @@ pub fn problem(status: u32, code: &str, detail: &str) -> Reply {
 }
 
 /// The answer about what is not there.
-pub(super) fn not_found(what: &str) -> Reply {
+pub(in crate::treasury) fn not_found(what: &str) -> Reply {
     problem(404, "not_found", &alloc::format!("there is no such {what}"))
 }
 
 /// The answer to a cursor or limit that is none.
-pub(super) fn invalid_query() -> Reply {
+pub(in crate::treasury) fn invalid_query() -> Reply {
     let detail = "cursor must be one of an answer, and limit a number from 1 to 1000";
     problem(400, "invalid_query", detail)
 }
 
 /// A time as it is told.
-pub(super) fn time(secs: u64) -> String {
+pub(in crate::treasury) fn time(secs: u64) -> String {
     UnixTime::from_secs(secs).rfc3339()
 }

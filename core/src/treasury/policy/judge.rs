@@ -23,8 +23,20 @@ pub struct Subject<'a> {
     pub now: UnixTime,
 }
 
-/// The sentence that says why not.
-pub type Denial = String;
+/// Why not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// The sentence for the agent.
+    pub reason: String,
+    /// What is left of the budget that has no room, in atomic units of the asset.
+    pub available: Option<Amount>,
+}
+
+impl From<String> for Denial {
+    fn from(reason: String) -> Self {
+        Self { reason, available: None }
+    }
+}
 
 /// What rules that allow a payment ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,15 +56,17 @@ impl Rules {
         let Subject { offer, origin, now } = subject;
         let whose = whose(scope);
         let denied = |what: &str| {
-            Err(format!("Policy denied: this {what} is not allowed by the current {whose} policy."))
+            let reason =
+                format!("Policy denied: this {what} is not allowed by the current {whose} policy.");
+            Err(Denial::from(reason))
         };
         if self.expires.is_some_and(|expires| now >= expires) && !planted(Mutant::RulesForEver) {
-            return Err(format!("Policy denied: the current {whose} policy has expired."));
+            return Err(format!("Policy denied: the current {whose} policy has expired.").into());
         }
         let allowed = match (&self.allowed, scope) {
             (Some(allowed), _) => allowed.iter().any(|pattern| pattern.holds(origin)),
             (None, Scope::Organization) => planted(Mutant::SilenceAllows),
-            (None, Scope::Agent(_)) => true,
+            (None, Scope::Agent(_) | Scope::Payouts) => true,
         };
         let is_denied = self.denied.iter().any(|pattern| pattern.holds(origin));
         if !allowed || is_denied && !planted(Mutant::DeniedOriginsPass) {
@@ -69,7 +83,7 @@ impl Rules {
         }
         let symbol = &offer.asset.symbol;
         let Some(worth) = budget::worth(offer.amount, offer.asset.decimals) else {
-            return Err(format!("Policy denied: the price in {symbol} is too large."));
+            return Err(format!("Policy denied: the price in {symbol} is too large.").into());
         };
         if let Some(limit) = &self.per_payment
             && limit.of(symbol).is_none_or(|limit| worth > limit)
@@ -78,7 +92,8 @@ impl Rules {
             let asked = in_words(worth, symbol);
             return Err(format!(
                 "Policy denied: {whose} limit of {limit} per payment exceeded. Requested: {asked}."
-            ));
+            )
+            .into());
         }
         let above = |limit: &Limit| limit.of(symbol).is_none_or(|limit| worth > limit);
         let is_large = self.review_above.as_ref().is_some_and(above);
@@ -88,10 +103,10 @@ impl Rules {
     /// The budget with this payment in it.
     ///
     /// # Errors
-    /// The sentence for the agent, if a window has no room.
+    /// The sentence for the agent and what is left, if a window has no room.
     pub fn afford(&self, row: &BudgetRow, offer: &Offer) -> Result<BudgetRow, Denial> {
         let (symbol, whose) = (&offer.asset.symbol, whose(&row.scope));
-        let large = || format!("Policy denied: the price in {symbol} is too large.");
+        let large = || Denial::from(format!("Policy denied: the price in {symbol} is too large."));
         let worth = budget::worth(offer.amount, offer.asset.decimals).ok_or_else(large)?;
         for window in Window::ALL {
             let Some(limit) = self.over(window) else { continue };
@@ -102,12 +117,16 @@ impl Rules {
             let after = spent.and_then(|spent| spent.checked_add(worth));
             let fits = after.zip(limit.of(symbol)).is_some_and(|(after, limit)| after <= limit);
             if !fits && !planted(Mutant::BudgetsOverflow) {
+                let left = |spent: Amount| Some(limit.of(symbol)?.checked_sub(spent));
+                let left = spent.and_then(left).flatten().unwrap_or(Amount::ZERO);
                 let adverb = window.adverb();
                 let (limit, spent) = (words(limit.of(symbol), symbol), words(spent, symbol));
                 let asked = in_words(worth, symbol);
-                return Err(format!(
+                let reason = format!(
                     "Policy denied: {whose} {adverb} budget of {limit} exceeded. Current spend: {spent}. Requested: {asked}."
-                ));
+                );
+                let available = Some(budget::whole(left, offer.asset.decimals));
+                return Err(Denial { reason, available });
             }
         }
         row.clone().plus(symbol, worth).ok_or_else(large)
@@ -119,6 +138,7 @@ fn whose(scope: &Scope) -> &'static str {
     match scope {
         Scope::Organization => "workspace",
         Scope::Agent(_) => "agent",
+        Scope::Payouts => "payouts",
     }
 }
 

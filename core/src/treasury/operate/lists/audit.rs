@@ -35,12 +35,18 @@ impl Treasury {
     ) -> Result<Decided, B::Error> {
         let mut scopes = Vec::from([Scope::Organization]);
         scopes.extend(books.agents()?.into_iter().map(|agent| Scope::Agent(agent.name)));
+        scopes.push(Scope::Payouts);
         let mut items: Vec<Value> = Vec::new();
         for scope in scopes {
             let row = books.budget(&scope)?;
             let row = row.unwrap_or_else(|| BudgetRow::new(scope.clone(), scene.now)).at(scene.now);
-            let document = books.policy(&scope)?.map(|row| row.document).unwrap_or_default();
+            let of = if scope == Scope::Payouts { &Scope::Organization } else { &scope };
+            let document = books.policy(of)?.map(|row| row.document).unwrap_or_default();
             let rules = Rules::from_json(&document).unwrap_or_default();
+            let rules = match scope {
+                Scope::Payouts => rules.of_payouts().unwrap_or_default(),
+                Scope::Organization | Scope::Agent(_) => rules,
+            };
             for window in Window::ALL {
                 let limits = rules.budget(window);
                 let mut symbols: Vec<String> =
@@ -85,7 +91,7 @@ impl Treasury {
             page.after = cursor.take();
             let rows = books.attempts(&page)?;
             for row in &rows {
-                for scope in [Scope::Organization, Scope::Agent(row.agent.clone())] {
+                for scope in row.scopes() {
                     add(&mut sums, scope, row);
                 }
             }
@@ -147,12 +153,13 @@ const fn kind(scope: &Scope) -> &'static str {
     match scope {
         Scope::Organization => "organization",
         Scope::Agent(_) => "agent",
+        Scope::Payouts => "payouts",
     }
 }
 
 fn agent(scope: &Scope) -> Option<String> {
     match scope {
-        Scope::Organization => None,
+        Scope::Organization | Scope::Payouts => None,
         Scope::Agent(name) => Some(name.to_string()),
     }
 }

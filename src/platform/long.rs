@@ -1,13 +1,13 @@
 //! Texts that may be longer than a value of the database: those are kept in parts.
 
-use super::books::text;
-use crate::platform::sql::{Result, Sql, SqlValue};
+use super::columns::text;
+use super::sql::{Result, Sql, SqlValue};
 
 /// Bytes of one value, well below the platform's limit of two megabytes.
 const PART_BYTES: usize = 1_000_000;
 
 /// The value for the column; null for a text that is now kept in parts under this name.
-pub(super) fn put(sql: &Sql, owner: &str, text: &str) -> Result<SqlValue> {
+pub(crate) fn put(sql: &Sql, owner: &str, text: &str) -> Result<SqlValue> {
     if text.len() <= PART_BYTES {
         return Ok(text.into());
     }
@@ -24,7 +24,7 @@ pub(super) fn put(sql: &Sql, owner: &str, text: &str) -> Result<SqlValue> {
 }
 
 /// The text of a column, or its parts.
-pub(super) fn get(sql: &Sql, owner: &str, column: Option<&SqlValue>) -> Result<String> {
+pub(crate) fn get(sql: &Sql, owner: &str, column: Option<&SqlValue>) -> Result<String> {
     if let Some(whole) = text(column) {
         return Ok(whole);
     }

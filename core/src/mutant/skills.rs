@@ -1,0 +1,64 @@
+//! Guards of the market: who owns a skill, what is paid for it, and what the ledger says.
+
+macro_rules! skills {
+    ($next:ident $($more:ident)*; $($listed:tt)*) => {
+        $next! { $($more)*; $($listed)*
+            /// A proof of ownership does not end.
+            ProofsForEver,
+            /// Any wallet's signature proves ownership.
+            AnyWalletOwns,
+            /// A proof of ownership counts again.
+            ProofsServeTwice,
+            /// What a wallet signed does not cover the body.
+            ContentIsNotSigned,
+            /// An owner may have any number of active skills.
+            SkillsPileUp,
+            /// A skill is called at any host.
+            AnyHostIsCalled,
+            /// Requests that the gate did not sign are forwarded.
+            AnyoneForwards,
+            /// The gate's signature does not end.
+            ForwardsForEver,
+            /// Any price that was paid buys a skill.
+            AnyPriceBuys,
+            /// A price that was replaced buys for ever.
+            OldPricesBuy,
+            /// A skill that was deactivated is sold.
+            GoneIsSold,
+            /// More than the listed price is paid.
+            DriftIsPaid,
+            /// Another payee than the listed one is paid.
+            AnyPayeeIsPaid,
+            /// Another asset than the listed one is paid.
+            AnyAssetIsPaid,
+            /// A key is invoked anew each time.
+            CallsAreRepeated,
+            /// A key answers another payload.
+            CallsServeOthers,
+            /// The same request at once is another invocation.
+            TwinsAreCalled,
+            /// A report of a Worker that lost its invocation counts.
+            OldGrantsCount,
+            /// The cap of a day is not looked at.
+            CapsAreIgnored,
+            /// A payment that was not delivered counts as a success.
+            FailuresAreSuccesses,
+            /// What was interrupted while it was paid was not paid.
+            DoubtIsUnpaid,
+            /// Totals are written without their rows.
+            TotalsDrift,
+            /// The rows of others are shown.
+            LedgersAreOpen,
+            /// The receipt of what was paid and not delivered is kept to oneself.
+            ReceiptsAreLost,
+            /// A transaction is booked for two invocations.
+            TransactionsServeTwice,
+            /// A pack has more calls than were paid.
+            PacksNeverEnd,
+            /// A payment makes a pack each time.
+            PacksAreRepeated,
+            /// A table that was overtaken counts as the newest.
+            OldTablesCount,
+        }
+    };
+}

@@ -1,0 +1,244 @@
+//! What a market reads of its storage, and what it asks its storage to write.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::row::{
+    Ending, InvocationRow, KeyRow, NonceRow, PackRow, QuoteRow, ReplyRow, SettledRow, SkillRow,
+    SpendRow, SubscriptionRow, TableRow, VersionRow,
+};
+
+/// Reads of the market's rows. Each is one look into an index.
+pub trait Books {
+    /// The storage's error.
+    type Error;
+
+    /// The skill with this id.
+    ///
+    /// # Errors
+    /// An error of the storage, as everywhere below.
+    fn skill(&self, id: &str) -> Result<Option<SkillRow>, Self::Error>;
+
+    /// A version of a skill.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn version(&self, skill: &str, version: &str) -> Result<Option<VersionRow>, Self::Error>;
+
+    /// All versions of a skill, newest first by `created`.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn versions(&self, skill: &str) -> Result<Vec<VersionRow>, Self::Error>;
+
+    /// All active skills with their latest versions, newest first: by `created`, then by id, both
+    /// descending.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn catalogue(&self) -> Result<Vec<(SkillRow, VersionRow)>, Self::Error>;
+
+    /// How many active skills this owner has.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn active_of(&self, owner: &str) -> Result<u64, Self::Error>;
+
+    /// Whether this owner has used this nonce.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn has_nonce(&self, owner: &str, nonce: &str) -> Result<bool, Self::Error>;
+
+    /// The state of the route table.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn table(&self) -> Result<TableRow, Self::Error>;
+
+    /// The invocation with this id.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn invocation(&self, id: &str) -> Result<Option<InvocationRow>, Self::Error>;
+
+    /// The invocation that was paid by this transaction.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn invocation_by_tx(
+        &self,
+        network: &str,
+        tx: &str,
+    ) -> Result<Option<InvocationRow>, Self::Error>;
+
+    /// The invocation of this account with this digest that is [`Ending::Running`] and has no key;
+    /// there is at most one.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn running(&self, account: &str, digest: &str) -> Result<Option<InvocationRow>, Self::Error>;
+
+    /// A page of invocations, newest first.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn invocations(&self, part: &Part) -> Result<Vec<InvocationRow>, Self::Error>;
+
+    /// The invocations that are due at this time, the longest due first.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn due(&self, now: u64, limit: u32) -> Result<Vec<InvocationRow>, Self::Error>;
+
+    /// The answer to an invocation.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn reply(&self, invocation: &str) -> Result<Option<ReplyRow>, Self::Error>;
+
+    /// What a key of an account stands for.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn key(&self, account: &str, key: &str) -> Result<Option<KeyRow>, Self::Error>;
+
+    /// What an account spent.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn spend(&self, account: &str) -> Result<Option<SpendRow>, Self::Error>;
+
+    /// What all accounts of agents with this name spent, at most 100.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn spends_of(&self, agent: &str) -> Result<Vec<SpendRow>, Self::Error>;
+
+    /// The pack with this id.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn pack(&self, id: &str) -> Result<Option<PackRow>, Self::Error>;
+
+    /// The pack that was bought by this payment.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn pack_by_payment(&self, payment: &str) -> Result<Option<PackRow>, Self::Error>;
+
+    /// The quote with this id or this reference.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn quote(&self, id_or_reference: &str) -> Result<Option<QuoteRow>, Self::Error>;
+
+    /// The settlement with this id.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn settled(&self, id: &str) -> Result<Option<SettledRow>, Self::Error>;
+
+    /// The settlement by this transaction.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn settled_by_tx(&self, chain: &str, tx: &str) -> Result<Option<SettledRow>, Self::Error>;
+
+    /// All settlements that match, newest first, and how many there are in all.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn settlements(&self, part: &SettledPart) -> Result<Vec<SettledRow>, Self::Error>;
+
+    /// The subscription of an agent to a service.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn subscription(
+        &self,
+        agent: &str,
+        service: &str,
+    ) -> Result<Option<SubscriptionRow>, Self::Error>;
+
+    /// The subscription with this id.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn subscription_by_id(&self, id: &str) -> Result<Option<SubscriptionRow>, Self::Error>;
+
+    /// All subscriptions, newest first, at most 1000.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn subscriptions(&self) -> Result<Vec<SubscriptionRow>, Self::Error>;
+}
+
+/// A part of the ledger of invocations. Filters are joined by and.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Part {
+    /// Only rows with a smaller number.
+    pub before: Option<u64>,
+    /// Only rows with a greater number, oldest first.
+    pub after: Option<u64>,
+    /// Maximum rows.
+    pub limit: u32,
+    /// Only of this account.
+    pub account: Option<String>,
+    /// Only of agents with this name.
+    pub agent: Option<String>,
+    /// Only of this skill.
+    pub skill: Option<String>,
+    /// Only with one of these endings; empty for all.
+    pub endings: Vec<Ending>,
+}
+
+/// A part of the settlements of the original.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SettledPart {
+    /// Only of this agent.
+    pub agent: Option<String>,
+    /// Only of this chain.
+    pub chain: Option<String>,
+    /// Only of this service.
+    pub service: Option<String>,
+    /// Maximum rows.
+    pub limit: u32,
+}
+
+/// One write. All of an instruction are made in the block that read the rows, before its answer
+/// leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Edit {
+    /// Puts a skill.
+    Skill(Box<SkillRow>),
+    /// Puts a version.
+    Version(Box<VersionRow>),
+    /// Adds a nonce.
+    Nonce(NonceRow),
+    /// Deletes the nonces, keys and answers that ended before this time.
+    Sweep(u64),
+    /// Puts the state of the route table.
+    Table(TableRow),
+    /// Adds an invocation; the storage gives it its number if it has none.
+    Begin(Box<InvocationRow>),
+    /// Puts an invocation that is there, by its id.
+    Invocation(Box<InvocationRow>),
+    /// Adds the answer to an invocation; one that is there stays.
+    Reply(Box<ReplyRow>),
+    /// Puts what a key stands for.
+    Key(KeyRow),
+    /// Puts what an account spent.
+    Spend(Box<SpendRow>),
+    /// Puts a pack.
+    Pack(Box<PackRow>),
+    /// Adds a quote.
+    Quote(Box<QuoteRow>),
+    /// Deletes the quote with this id.
+    QuoteGone(String),
+    /// Adds a settlement.
+    Settled(Box<SettledRow>),
+    /// Puts a subscription.
+    Subscription(Box<SubscriptionRow>),
+}

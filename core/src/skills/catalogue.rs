@@ -1,0 +1,440 @@
+//! Publishing, changing and deactivating skills. Nothing is touched before the owner's proof was
+//! checked.
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::{Map, Value};
+
+use super::books::{Books, Edit};
+use super::message::{Labels, Response};
+use super::proof::{ProofTerms, SkillAction};
+use super::refused::{self, said};
+use super::row::{Charges, SkillRow, VersionRow};
+use super::semver::Semver;
+use super::text::Members;
+use super::wares::{object, text_of, words};
+use super::{Effect, Market, Moment};
+use crate::encoding::hex;
+use crate::evm::address::Address;
+use crate::hash;
+use crate::mutant::{Mutant, planted};
+
+/// Most active skills of an owner.
+pub const MAX_ACTIVE: u64 = 20;
+/// Most routes that the gate reads, without those of the operator.
+const MAX_ROUTES: usize = 990;
+/// Longest table, bytes.
+const MAX_TABLE_BYTES: usize = 224 * 1024;
+/// Most versions of a skill.
+const MAX_VERSIONS: usize = 100;
+/// Paths below the skills that are none.
+const RESERVED: [&str; 1] = ["typed-data"];
+
+/// The skill that a body proves to own with the nonce that it uses up, or the refusal.
+type OwnedSkill = Result<(SkillRow, super::row::NonceRow), Response>;
+/// A change that an owner asks for.
+type OwnerRequest<'a> = (&'a Labels, &'a str, &'a str);
+
+impl Market {
+    /// Publishes a skill.
+    pub(super) fn publish<B: Books>(
+        &self,
+        books: &B,
+        labels: &Labels,
+        body: &str,
+        moment: Moment<'_>,
+    ) -> Result<Effect, B::Error> {
+        let (members, skill, version) = match self.described(labels, body, moment.now) {
+            Ok(described) => described,
+            Err(response) => return Ok(Effect::reply(response)),
+        };
+        let Ok(owner) = Address::parse(&skill.owner) else {
+            return Ok(Effect::reply(refused::no_identity()));
+        };
+        let given = text_of(&members, "skillId").unwrap_or_default();
+        let asked = (given, &owner);
+        let nonce = match self.proven(books, SkillAction::Publish, asked, &members, moment.now)? {
+            Ok(nonce) => nonce,
+            Err(response) => return Ok(Effect::reply(response)),
+        };
+        let is_full = books.active_of(&skill.owner)? >= MAX_ACTIVE;
+        if is_full && !planted(Mutant::SkillsPileUp) {
+            let error = alloc::format!("Agent has reached the max of {MAX_ACTIVE} active skills");
+            return Ok(Effect::reply(said(429, &error)));
+        }
+        if self.overflows(books, &skill, &version)? {
+            return Ok(Effect::reply(said(503, "catalogue_full")));
+        }
+        let id = match (given, books.skill(given)?) {
+            ("", _) => self.fresh_id(books, &skill.name, moment)?,
+            (given, None) => given.to_string(),
+            (given, Some(_)) => {
+                let error = alloc::format!("Skill {given} already exists");
+                return Ok(Effect::reply(said(409, &error)));
+            }
+        };
+        let skill = SkillRow { id: id.clone(), ..skill };
+        let version = VersionRow { skill: id, ..version };
+        let response = self.published(201, &skill, &version, self.tells_secret(&version));
+        let mut edits = Vec::from([
+            Edit::Nonce(nonce),
+            Edit::Skill(Box::new(skill)),
+            Edit::Version(Box::new(version)),
+        ]);
+        edits.extend(self.changed(books, moment.now)?);
+        Ok(Effect { reaction: super::message::Reaction::Reply(response), edits })
+    }
+
+    /// What a body describes, without ids.
+    fn described(
+        &self,
+        labels: &Labels,
+        body: &str,
+        now: u64,
+    ) -> Result<(Map<String, Value>, SkillRow, VersionRow), Response> {
+        let members = object(body)?;
+        let agent = label(labels, &members).ok_or_else(refused::no_identity)?;
+        let (name, description) = words(&members)?;
+        let version = self.wares(&members, now)?;
+        if let Some(id) = members.get("skillId").filter(|id| !id.is_null()) {
+            let is_id = id.as_str().is_some_and(|id| is_skill_id(id) && id == id.trim());
+            if !is_id {
+                return Err(said(400, "skillId must have 1 to 128 of a-z, 0-9, -, _ and ."));
+            }
+        }
+        let owner = match text_of(&members, "payTo") {
+            None => return Err(said(400, "payTo is required")),
+            Some(text) => Address::parse_checksummed(text),
+        };
+        let owner = owner.ok().filter(|owner| !owner.is_low());
+        let owner = owner.ok_or_else(|| said(400, "payTo must be a wallet address"))?;
+        let skill = SkillRow {
+            id: String::new(),
+            owner: owner.to_checksum(),
+            agent,
+            name,
+            description,
+            active: true,
+            latest: version.version.clone(),
+            created: now,
+            changed: now,
+            rotation: 0,
+            owes: self.listing_fee.is_some(),
+            fee: None,
+            refused: None,
+        };
+        Ok((members, skill, version))
+    }
+
+    /// An id of a name that no skill has.
+    fn fresh_id<B: Books>(
+        &self,
+        books: &B,
+        name: &str,
+        moment: Moment<'_>,
+    ) -> Result<String, B::Error> {
+        let made = id_of(name);
+        if is_skill_id(&made) && books.skill(&made)?.is_none() {
+            return Ok(made);
+        }
+        let mark = hex::encode(&hash::mac(moment.random, &[b"farebox skill id"]));
+        let mark = mark.get(..12).unwrap_or_default();
+        Ok(if made.is_empty() {
+            alloc::format!("skill-{mark}")
+        } else {
+            alloc::format!("{made}-{mark}")
+        })
+    }
+
+    /// Adds a version to a skill.
+    pub(super) fn revise<B: Books>(
+        &self,
+        books: &B,
+        (labels, id, body): OwnerRequest<'_>,
+        moment: Moment<'_>,
+    ) -> Result<Effect, B::Error> {
+        let _ = labels;
+        let members = match object(body) {
+            Ok(members) => members,
+            Err(response) => return Ok(Effect::reply(response)),
+        };
+        let (skill, nonce) = match self.owned(books, SkillAction::Version, id, &members, moment)? {
+            Ok(owned) => owned,
+            Err(response) => return Ok(Effect::reply(response)),
+        };
+        if !skill.active {
+            return Ok(Effect::reply(refused::no_skill()));
+        }
+        let described = words(&members).and_then(|words| {
+            let version = self.wares(&members, moment.now)?;
+            Ok((words, version))
+        });
+        let ((name, description), version) = match described {
+            Ok(described) => described,
+            Err(response) => return Ok(Effect::reply(response)),
+        };
+        if !members.get("version").is_some_and(Value::is_string) {
+            return Ok(Effect::reply(said(400, "version is required")));
+        }
+        if books.version(id, &version.version)?.is_some() {
+            let body = Members::new()
+                .raw("ok", "false")
+                .text("error", "Skill version already exists")
+                .text("skillId", id)
+                .text("version", &version.version);
+            return Ok(Effect::reply(Response::json(409, body.done())));
+        }
+        if self.overflows(books, &skill, &version)? {
+            return Ok(Effect::reply(said(503, "catalogue_full")));
+        }
+        let versions = books.versions(id)?;
+        if versions.len() >= MAX_VERSIONS {
+            return Ok(Effect::reply(said(429, "Skill has reached the max of 100 versions")));
+        }
+        let version = VersionRow { skill: skill.id.clone(), ..version };
+        let is_latest = Semver::parse(&version.version) > Semver::parse(&skill.latest);
+        let mut edits = Vec::from([Edit::Nonce(nonce)]);
+        let (skill, version) = if is_latest {
+            for old in versions.into_iter().filter(|old| old.until.is_none()) {
+                edits.push(Edit::Version(Box::new(VersionRow { until: Some(moment.now), ..old })));
+            }
+            let latest = version.version.clone();
+            let row =
+                SkillRow { name, description, latest, changed: moment.now, refused: None, ..skill };
+            (row, version)
+        } else {
+            (SkillRow { changed: moment.now, ..skill }, VersionRow { until: Some(0), ..version })
+        };
+        let response = self.published(201, &skill, &version, self.tells_secret(&version));
+        edits.push(Edit::Skill(Box::new(skill)));
+        edits.push(Edit::Version(Box::new(version)));
+        edits.extend(self.changed(books, moment.now)?);
+        Ok(Effect { reaction: super::message::Reaction::Reply(response), edits })
+    }
+
+    /// Sells a skill no longer.
+    pub(super) fn deactivate<B: Books>(
+        &self,
+        books: &B,
+        (labels, id, body): OwnerRequest<'_>,
+        moment: Moment<'_>,
+    ) -> Result<Effect, B::Error> {
+        let members = match self.labelled(labels, body) {
+            Ok(members) => members,
+            Err(response) => return Ok(Effect::reply(response)),
+        };
+        let owned = self.owned(books, SkillAction::Deactivate, id, &members, moment)?;
+        let (skill, nonce) = match owned {
+            Ok(owned) => owned,
+            Err(response) => return Ok(Effect::reply(response)),
+        };
+        let mut edits = Vec::from([Edit::Nonce(nonce)]);
+        for old in books.versions(id)?.into_iter().filter(|old| old.until.is_none()) {
+            edits.push(Edit::Version(Box::new(VersionRow { until: Some(moment.now), ..old })));
+        }
+        let skill = SkillRow { active: false, changed: moment.now, ..skill };
+        let response = match books.version(id, &skill.latest)? {
+            Some(version) => self.published(200, &skill, &version, None),
+            None => refused::no_skill(),
+        };
+        edits.push(Edit::Skill(Box::new(skill)));
+        edits.extend(self.changed(books, moment.now)?);
+        Ok(Effect { reaction: super::message::Reaction::Reply(response), edits })
+    }
+
+    /// Gives the owner another secret.
+    pub(super) fn rotate<B: Books>(
+        &self,
+        books: &B,
+        (labels, id, body): OwnerRequest<'_>,
+        moment: Moment<'_>,
+    ) -> Result<Effect, B::Error> {
+        let members = match self.labelled(labels, body) {
+            Ok(members) => members,
+            Err(response) => return Ok(Effect::reply(response)),
+        };
+        let (skill, nonce) = match self.owned(books, SkillAction::Rotate, id, &members, moment)? {
+            Ok(owned) => owned,
+            Err(response) => return Ok(Effect::reply(response)),
+        };
+        let rotation = skill.rotation.saturating_add(1);
+        let skill = SkillRow { rotation, changed: moment.now, ..skill };
+        let response = match books.version(id, &skill.latest)? {
+            Some(version) => self.published(200, &skill, &version, Some(())),
+            None => refused::no_skill(),
+        };
+        let edits = Vec::from([Edit::Nonce(nonce), Edit::Skill(Box::new(skill))]);
+        Ok(Effect { reaction: super::message::Reaction::Reply(response), edits })
+    }
+
+    /// The body of a request about a skill that is there; one without a body has no proof.
+    fn labelled(&self, labels: &Labels, body: &str) -> Result<Map<String, Value>, Response> {
+        let members = if body.trim().is_empty() { Map::new() } else { object(body)? };
+        if label(labels, &members).is_none() && !members.contains_key("proof") {
+            return Err(refused::no_identity());
+        }
+        Ok(members)
+    }
+
+    /// The skill that a body proves to own.
+    fn owned<B: Books>(
+        &self,
+        books: &B,
+        action: SkillAction,
+        id: &str,
+        members: &Map<String, Value>,
+        moment: Moment<'_>,
+    ) -> Result<OwnedSkill, B::Error> {
+        let Some(skill) = books.skill(id)? else { return Ok(Err(refused::no_skill())) };
+        let named = match text_of(members, "payTo").map(Address::parse) {
+            None => Address::parse(&skill.owner).ok(),
+            Some(named) => named.ok().filter(|named| named.to_checksum() == skill.owner),
+        };
+        // Another payee is another skill.
+        let Some(owner) = named else { return Ok(Err(refused::not_owner())) };
+        let proven = self.proven(books, action, (id, &owner), members, moment.now)?;
+        Ok(proven.map(|nonce| (skill, nonce)))
+    }
+
+    /// What a wallet has to sign for a body.
+    pub(super) fn to_sign<B: Books>(
+        &self,
+        books: &B,
+        query: &str,
+        body: &str,
+        moment: Moment<'_>,
+    ) -> Result<Effect, B::Error> {
+        let members = match if body.trim().is_empty() { Ok(Map::new()) } else { object(body) } {
+            Ok(members) => members,
+            Err(response) => return Ok(Effect::reply(response)),
+        };
+        let asked = super::query::Query::parse(query);
+        let action = asked.get("action").unwrap_or_else(|| "publish".to_string());
+        let Some(action) = SkillAction::named(&action) else {
+            let error = "action must be one of: publish, version, deactivate, rotate";
+            return Ok(Effect::reply(said(400, error)));
+        };
+        let given = text_of(&members, "skillId").unwrap_or_default().to_string();
+        let id = match action {
+            SkillAction::Publish => given,
+            _ => asked.get("skill").unwrap_or(given),
+        };
+        let named = text_of(&members, "payTo").and_then(|text| Address::parse(text).ok());
+        let known = || -> Result<Option<Address>, B::Error> {
+            Ok(books.skill(&id)?.and_then(|skill| Address::parse(&skill.owner).ok()))
+        };
+        let owner = match named {
+            Some(owner) => owner,
+            None => match known()? {
+                Some(owner) => owner,
+                None => return Ok(Effect::reply(said(400, "payTo is required"))),
+            },
+        };
+        let terms = members.get("proof").and_then(ProofTerms::of).unwrap_or_else(|| ProofTerms {
+            nonce: hex::encode_prefixed(&hash::mac(moment.random, &[b"farebox proof nonce"])),
+            valid_before: moment.now.checked_div(1000).unwrap_or_default().saturating_add(3000),
+        });
+        let data = self.typed_data(action, (&id, &owner), &members, &terms);
+        let proof = Members::new()
+            .text("nonce", &terms.nonce)
+            .number("validBefore", terms.valid_before)
+            .done();
+        let body = Members::ok().raw("typedData", &data.to_string()).raw("proof", &proof).done();
+        Ok(Effect::reply(Response::json(200, body).no_store()))
+    }
+
+    /// Whether the gate's table has no room for these routes besides those that it has.
+    fn overflows<B: Books>(
+        &self,
+        books: &B,
+        skill: &SkillRow,
+        version: &VersionRow,
+    ) -> Result<bool, B::Error> {
+        let (mut routes, mut bytes) = (0_usize, self.own_routes.len());
+        let mut count = |skill: &SkillRow, version: &VersionRow| {
+            for route in self.routes_of(skill, version) {
+                routes = routes.saturating_add(1);
+                bytes = bytes.saturating_add(route.len()).saturating_add(1);
+            }
+        };
+        for (known, version) in books.catalogue()?.iter().filter(|(it, _)| it.id != skill.id) {
+            // What is sold once the market's fee is paid has its room already.
+            count(&SkillRow { owes: false, ..known.clone() }, version);
+        }
+        // An id that is still to be made of the name.
+        let id = if skill.id.is_empty() { "i".repeat(128) } else { skill.id.clone() };
+        count(&SkillRow { owes: false, id, ..skill.clone() }, version);
+        Ok(routes > MAX_ROUTES || bytes > MAX_TABLE_BYTES)
+    }
+
+    /// A sold version's secret is told to its owner once.
+    fn tells_secret(&self, version: &VersionRow) -> Option<()> {
+        (version.charges == Charges::Gate).then_some(())
+    }
+
+    fn published(
+        &self,
+        status: u32,
+        skill: &SkillRow,
+        version: &VersionRow,
+        secret: Option<()>,
+    ) -> Response {
+        let body = Members::ok().raw("skill", &self.shown(skill, version));
+        let body = match secret {
+            Some(()) => body.text("secret", &self.seller_secret(skill, &version.call_url)),
+            None => body,
+        };
+        Response::json(status, body.done())
+    }
+
+    /// The route table has to be written again.
+    pub(super) fn changed<B: Books>(&self, books: &B, now: u64) -> Result<[Edit; 2], B::Error> {
+        let table = books.table()?;
+        let due = table.due.map_or(now, |due| due.min(now));
+        let wanted = table.wanted.saturating_add(1);
+        let table = super::row::TableRow { wanted, due: Some(due), ..table };
+        Ok([Edit::Table(table), Edit::Sweep(now)])
+    }
+}
+
+/// The label of whoever asks, in the original's order.
+fn label(labels: &Labels, members: &Map<String, Value>) -> Option<String> {
+    let head = labels.agent.as_deref().map(str::trim).filter(|it| !it.is_empty());
+    let bearer = labels.authorization.as_deref().and_then(|value| {
+        let (scheme, rest) = value.trim().split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| rest.trim()).filter(|it| !it.is_empty())
+    });
+    let found = head.or_else(|| text_of(members, "agentId")).or(bearer)?;
+    // A token that came by mistake is not kept as a label.
+    let is_token = ["fbt_", "fbk_", "fbp_", "fbs_"].iter().any(|kind| found.starts_with(kind));
+    Some(if is_token { "agent".to_string() } else { found.chars().take(128).collect() })
+}
+
+/// Whether text can be a skill's id: it is a segment of a path.
+#[must_use]
+pub fn is_skill_id(text: &str) -> bool {
+    let is_good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b);
+    (1..=128).contains(&text.len())
+        && text.bytes().all(is_good)
+        && !text.starts_with('.')
+        && !text.ends_with('.')
+        && !RESERVED.contains(&text)
+}
+
+/// An id of a name: its letters and digits in lower case, dashes between.
+fn id_of(name: &str) -> String {
+    let mut id = String::new();
+    for c in name.chars().flat_map(char::to_lowercase).take(200) {
+        if c.is_ascii_alphanumeric() {
+            id.push(c);
+        } else if !id.is_empty() && !id.ends_with('-') {
+            id.push('-');
+        }
+        if id.len() >= 64 {
+            break;
+        }
+    }
+    id.trim_end_matches('-').to_string()
+}

@@ -1,0 +1,432 @@
+//! Messages from the Worker to the market's object, and their answers: owned, versioned JSON.
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use super::offered::Offered;
+use super::table::TableDraft;
+
+/// Version of the messages that this code writes and reads.
+pub const VERSION: u8 = 1;
+
+/// One instruction for the object.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Letter {
+    /// [`VERSION`].
+    pub v: u8,
+    /// The instruction.
+    pub instruction: Instruction,
+}
+
+impl Letter {
+    /// The message with this instruction.
+    #[must_use]
+    pub const fn of(instruction: Instruction) -> Self {
+        Self { v: VERSION, instruction }
+    }
+}
+
+/// An instruction. The Worker passes on what came; the object decides everything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Instruction {
+    /// `GET /api/marketplace/skills`, with the query as it came, without `?`.
+    List(String),
+    /// `GET /api/marketplace/skills/{id}`.
+    Show(String),
+    /// What the page and the documents need of all listed skills, or of one; answered with
+    /// [`Reaction::Skills`].
+    Offered(Option<String>),
+    /// `POST /api/marketplace/skills`: the labels of its head, and the body as it came.
+    Publish(Labels, String),
+    /// `POST /api/marketplace/skills/{id}/versions`.
+    Revise(Labels, String, String),
+    /// `DELETE /api/marketplace/skills/{id}`; the body has the proof.
+    Deactivate(Labels, String, String),
+    /// `POST /api/marketplace/skills/{id}/rotate`.
+    Rotate(Labels, String, String),
+    /// `POST /api/marketplace/skills/typed-data`: what a wallet signs for this body. The query may
+    /// name `action` and `skill`.
+    TypedData(String, String),
+    /// What the route table has to be; answered with [`Reaction::Table`], or [`Reaction::Nothing`]
+    /// if it is written already.
+    Table,
+    /// The table of this revision was written, without the routes of the skills that the gate's
+    /// reader refused, each with the reason.
+    TableWritten(u64, Vec<(String, String)>),
+    /// The table could not be written.
+    TableFailed(u64),
+    /// A request that the gate forwarded to `/s/…`, `/packs/…` or `/fees/…`, its signature checked.
+    Sold(Box<Sale>),
+    /// `POST /api/marketplace/skills/{id}/invoke`.
+    Invoke(Box<Invocation>),
+    /// What came of an [`Errand::Call`].
+    Called {
+        /// The invocation.
+        invocation: String,
+        /// The grant.
+        fence: u64,
+        /// What came of it.
+        outcome: CallOutcome,
+    },
+    /// What came of an [`Errand::Pay`], or of a [`Chore::LookUp`]; `None` if no complete answer came.
+    Paid {
+        /// The invocation.
+        invocation: String,
+        /// The grant.
+        fence: u64,
+        /// The treasury's answer.
+        answer: Option<TreasuryAnswer>,
+    },
+    /// Looks for the answer to an invocation that another request began.
+    Follow(String),
+    /// What the alarm has to do now; answered with [`Reaction::Tasks`].
+    Due,
+    /// `GET /api/marketplace/invocations`, with the query as it came.
+    Invocations(Viewer, String),
+    /// `GET /api/marketplace/invocations/{id}`.
+    InvocationById(Viewer, String),
+    /// `GET /api/marketplace/agents/{agentId}/spend`.
+    Spend(Viewer, String),
+    /// `GET /api/marketplace/export`, with the query: `format`, `cursor`, `limit`.
+    Export(Viewer, String),
+    /// `POST /api/marketplace/import`: JSON lines of an export.
+    Import(Viewer, String),
+    /// `GET /api/marketplace/packs/{id}` with the pack's key, or the operator's view.
+    Pack(String),
+    /// `GET /api/marketplace/metrics` of the operator.
+    Metrics(Viewer),
+    /// A request of the original's shapes; only with `COMPATIBILITY`.
+    Original(Box<OriginalRequest>),
+}
+
+/// The labels that the original reads of a head, in its order. They prove nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Labels {
+    /// `x-agent-id`.
+    #[serde(default)]
+    pub agent: Option<String>,
+    /// `Authorization`.
+    #[serde(default)]
+    pub authorization: Option<String>,
+}
+
+/// Who the treasury says has a runtime token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proven {
+    /// Name of the organization.
+    pub organization: String,
+    /// Name of the agent.
+    pub agent: String,
+}
+
+/// Who reads the ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Viewer {
+    /// Whoever shows the operator's token.
+    Operator,
+    /// An agent, by its treasury token.
+    Agent(Proven),
+    /// Anyone else.
+    Anyone,
+}
+
+/// A request to invoke a skill.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invocation {
+    /// The skill's id.
+    pub skill: String,
+    /// `?version=`.
+    #[serde(default)]
+    pub version: Option<String>,
+    /// Who invokes it, if the treasury knows the token.
+    #[serde(default)]
+    pub caller: Option<Proven>,
+    /// `Farebox-Pack`.
+    #[serde(default)]
+    pub pack: Option<String>,
+    /// `Idempotency-Key`.
+    #[serde(default)]
+    pub key: Option<String>,
+    /// The body as it came.
+    pub body: String,
+}
+
+/// What came of a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallOutcome {
+    /// A complete answer.
+    Answer(SellerAnswer),
+    /// No head within the time.
+    Timeout,
+    /// No connection, or it broke.
+    Unreachable,
+    /// A redirect; it is not followed.
+    Redirect,
+    /// A body of more than [`MAX_BODY_BYTES`].
+    TooLarge,
+}
+
+/// A seller's answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SellerAnswer {
+    /// HTTP status.
+    pub status: u32,
+    /// Header fields, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body as text, or in base64 if it is no UTF-8.
+    pub body: String,
+    /// Whether `body` is base64.
+    #[serde(default)]
+    pub base64: bool,
+}
+
+/// The treasury's answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TreasuryAnswer {
+    /// HTTP status.
+    pub status: u32,
+    /// `Farebox-Figures`.
+    #[serde(default)]
+    pub figures: Option<String>,
+    /// `Farebox-Money` of a look-up.
+    #[serde(default)]
+    pub money: Option<String>,
+    /// The body.
+    pub body: String,
+}
+
+/// What the object answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reaction {
+    /// The response to the client.
+    Reply(Response),
+    /// Do this, and report.
+    Errand(Errand),
+    /// Another request works on it: ask with [`Instruction::Follow`] again, at most until this time
+    /// in unix milliseconds; then give the response.
+    Follow {
+        /// The invocation.
+        invocation: String,
+        /// Until when.
+        until: u64,
+        /// The response if it is still not over.
+        late: Response,
+    },
+    /// Forward the request that was sold.
+    Forward(Box<Forward>),
+    /// Write this table.
+    Table(Box<TableDraft>),
+    /// The listed skills.
+    Skills(Vec<Offered>),
+    /// Work for the alarm.
+    Tasks(Vec<Chore>),
+    /// Ask the node, and repeat the instruction with its replies.
+    Evidence(Box<EvidenceCall>),
+    /// Nothing to tell.
+    Nothing,
+}
+
+/// Work on an invocation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Errand {
+    /// Call this, and report with [`Instruction::Called`].
+    Call(Box<SellerCall>),
+    /// Repeat the call that was answered with a 402, with one more header field, and report with
+    /// [`Instruction::Called`]: only of markets that pretend.
+    Prove(Box<MockProof>),
+    /// Send [`PayOrder::document`] to the treasury, with the agent's own token, and report with
+    /// [`Instruction::Paid`].
+    Pay(Box<PayOrder>),
+}
+
+/// By which way a skill is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Through {
+    /// To the seller's server.
+    Seller,
+    /// To the gate, by its binding.
+    Gate,
+}
+
+/// A request to a seller. Redirects are not followed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SellerCall {
+    /// The invocation.
+    pub invocation: String,
+    /// The grant.
+    pub fence: u64,
+    /// By which way.
+    pub through: Through,
+    /// HTTP method.
+    pub method: String,
+    /// Where to.
+    pub url: String,
+    /// Header fields.
+    pub headers: Vec<(String, String)>,
+    /// The body; `None` sends none.
+    pub body: Option<String>,
+    /// Milliseconds to the head.
+    pub timeout_ms: u64,
+}
+
+/// The proof of a pretended payment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MockProof {
+    /// The invocation.
+    pub invocation: String,
+    /// The grant.
+    pub fence: u64,
+    /// The header field's name, lower case, and value.
+    pub header: (String, String),
+}
+
+/// A request to the treasury.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PayOrder {
+    /// The invocation; also the idempotency key.
+    pub invocation: String,
+    /// The grant.
+    pub fence: u64,
+    /// Name of the organization.
+    pub organization: String,
+    /// Name of the agent.
+    pub agent: String,
+    /// Digest of the offer that may be paid.
+    pub candidate: String,
+    /// Most that may be paid, in whole tokens.
+    pub max_amount: String,
+    /// Milliseconds to wait before it is sent.
+    pub delay_ms: u64,
+}
+
+/// Work for the alarm.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Chore {
+    /// Ask for [`Instruction::Table`] and write it.
+    Table,
+    /// `GET /api/lookup/decisions?organization=&agent=&key=` with the look-up token, and report with
+    /// [`Instruction::Paid`]; 404 is reported as it is.
+    LookUp {
+        /// The invocation; also the key.
+        invocation: String,
+        /// The grant.
+        fence: u64,
+        /// Name of the organization.
+        organization: String,
+        /// Name of the agent.
+        agent: String,
+    },
+}
+
+/// A request that was paid at the gate.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sale {
+    /// HTTP method.
+    pub method: String,
+    /// The path, without the query.
+    pub path: String,
+    /// The query without `?`.
+    pub query: String,
+    /// `Farebox-Payer`; empty if only the chain knows.
+    pub payer: String,
+    /// `Farebox-Payment`.
+    pub payment: String,
+    /// `Farebox-Amount`, atomic units.
+    pub amount: String,
+    /// `Farebox-Asset`, the token's address.
+    pub asset: String,
+    /// `Farebox-Network`.
+    pub network: String,
+    /// `Farebox-Transaction`; empty if it was not settled yet.
+    pub transaction: String,
+    /// `Idempotency-Key`.
+    pub key: String,
+}
+
+/// A request for a seller whose price was paid. The client's body follows as it comes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forward {
+    /// HTTP method.
+    pub method: String,
+    /// Where to, the client's query included.
+    pub url: String,
+    /// Header fields that are set, besides the content headers of the request.
+    pub headers: Vec<(String, String)>,
+    /// Milliseconds to the head.
+    pub timeout_ms: u64,
+}
+
+/// A request of the original's shapes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OriginalRequest {
+    /// HTTP method.
+    pub method: String,
+    /// The path, such as `/api/protocol/x402/quote`.
+    pub path: String,
+    /// The query without `?`.
+    #[serde(default)]
+    pub query: String,
+    /// The body as it came.
+    #[serde(default)]
+    pub body: String,
+    /// The bodies of the node's replies to an [`EvidenceCall`], in its order; empty at first.
+    #[serde(default)]
+    pub replies: Vec<String>,
+}
+
+/// What a node is asked about a transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceCall {
+    /// CAIP-2 id of the chain.
+    pub network: String,
+    /// The node.
+    pub url: String,
+    /// Bodies of JSON-RPC requests to it.
+    pub requests: Vec<String>,
+}
+
+/// A response.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Response {
+    /// HTTP status.
+    pub status: u32,
+    /// Header fields, `content-type` included.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+}
+
+impl Response {
+    /// A response of JSON that may be cached as its client likes.
+    #[must_use]
+    pub fn json(status: u32, body: String) -> Self {
+        let headers = [("content-type".to_string(), "application/json".to_string())];
+        Self { status, headers: headers.into(), body }
+    }
+
+    /// The same response, which is never stored.
+    #[must_use]
+    pub fn no_store(self) -> Self {
+        self.with("cache-control", "no-store")
+    }
+
+    /// The same response with one more header field.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_string(), value.to_string()));
+        self
+    }
+}
+
+/// Maximum size of a seller's answer to an invocation, and of a client's body, bytes.
+pub const MAX_BODY_BYTES: usize = 1024 * 1024;

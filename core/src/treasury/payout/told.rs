@@ -1,0 +1,100 @@
+//! How payouts stand now.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::{Value, json};
+
+use crate::amount::Amount;
+use crate::time::UnixTime;
+use crate::treasury::books::Books;
+use crate::treasury::message::Listing;
+use crate::treasury::operate::lists::{listed, page};
+use crate::treasury::operate::reply::{invalid_query, not_found, ok, time, told};
+use crate::treasury::row::{AttemptRow, DecisionRow, Money, Notice, PAYOUTS};
+use crate::treasury::{Decided, Treasury};
+
+impl Treasury {
+    pub(in crate::treasury) fn payouts<B: Books>(
+        &self,
+        books: &B,
+        listing: &Listing,
+    ) -> Result<Decided, B::Error> {
+        let Some(mut page) = page(listing) else { return Ok(told(invalid_query())) };
+        page.agent = Some(PAYOUTS.to_string());
+        let rows = books.decisions(&page)?;
+        let last = rows.last().map(|row| (row.created, row.id.clone()));
+        let mut items: Vec<Value> = Vec::new();
+        for row in &rows {
+            items.push(shown(row, books.attempt(&row.attempt)?.as_ref()));
+        }
+        Ok(listed(items, last, &page))
+    }
+
+    pub(in crate::treasury) fn one_payout<B: Books>(
+        &self,
+        books: &B,
+        id: &str,
+    ) -> Result<Decided, B::Error> {
+        let Some(row) = books.decision(id)?.filter(DecisionRow::is_payout) else {
+            return Ok(told(not_found("payout")));
+        };
+        let attempt = books.attempt(&row.attempt)?;
+        Ok(ok(&shown(&row, attempt.as_ref())))
+    }
+}
+
+/// A payout as it stands: `state` is `executing`, `open`, `confirmed` or `void`.
+fn shown(row: &DecisionRow, attempt: Option<&AttemptRow>) -> Value {
+    let facts = attempt.and_then(|it| it.receipt.as_ref());
+    let amount =
+        attempt.and_then(|it| Some(Amount::from_atomic(&it.value).ok()?.to_decimal(it.decimals)));
+    json!({
+        "id": row.id,
+        "idempotencyKey": row.key.as_deref().and_then(|key| key.strip_prefix("k:")),
+        "outcome": row.outcome,
+        "state": attempt.map(|it| state(row, it)),
+        "wallet": attempt.map(|it| it.wallet.clone()),
+        "network": attempt.map(|it| it.network.clone()),
+        "asset": row.asset,
+        "contract": attempt.map(|it| it.contract.clone()),
+        "from": attempt.map(|it| it.from.clone()),
+        "to": attempt.map(|it| it.to.clone()),
+        "amount": amount,
+        "amountMinor": attempt.map(|it| it.value.clone()),
+        "nonce": attempt.map(|it| it.nonce.clone()),
+        "validBefore": attempt.map(|it| time(it.valid_before)),
+        "transaction": facts.and_then(|it| it.transaction.clone()),
+        "onChain": facts.is_some_and(|it| it.on_chain),
+        "openBecause": attempt.and_then(|it| it.why.clone()),
+        "createdAt": time(row.created),
+        "changedAt": time(row.changed),
+        "confirmedAt": facts.and_then(|it| it.confirmed).map(time),
+    })
+}
+
+fn state(row: &DecisionRow, attempt: &AttemptRow) -> String {
+    match attempt.money {
+        Money::Spent => "confirmed",
+        Money::Void => "void",
+        Money::Reserved | Money::Signed if row.outcome == "executing" => "executing",
+        Money::Reserved | Money::Signed => "open",
+    }
+    .to_string()
+}
+
+/// What the webhook is told of a payout that never moves.
+pub(in crate::treasury) fn failed(
+    row: &DecisionRow,
+    attempt: &AttemptRow,
+    now: UnixTime,
+) -> Notice {
+    let kind = "payout.failed";
+    let body = json!({"type": kind, "at": time(now.secs()), "payout": shown(row, Some(attempt))});
+    Notice {
+        id: alloc::format!("{kind}:{}", row.id),
+        kind: kind.to_string(),
+        at: now.secs(),
+        body: body.to_string(),
+    }
+}

@@ -1,0 +1,237 @@
+// The platform calls of the market alone: its object, sellers, the gate, the treasury, and the gate's stored route table.
+
+import { LATE, race, timed } from '../platform/deadline.mjs';
+import { headersOf } from '../platform/edge.mjs';
+
+/**
+ * Asks the object; undefined if it is down.
+ *
+ * @param {Record<string, any>} env
+ * @param {string} letter
+ * @param {number} milliseconds
+ */
+export async function askSkills(env, letter, milliseconds) {
+  try {
+    return await race(env.SKILLS.get(env.SKILLS.idFromName('main')).ask('main', letter), milliseconds, undefined);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Calls a seller, or a bound Worker. Status and one line per field as `head`; the body as `text`, or as `base64` if it is no UTF-8.
+ * A word if there is none: `early` (nothing was sent), `late`, `lost`, or `long`.
+ *
+ * @param {Fetcher | undefined} bound
+ * @param {string} url
+ * @param {string} method
+ * @param {string} lines
+ * @param {string | undefined} payload
+ * @param {number} headMs
+ * @param {number} bodyMs
+ * @param {number} bytes
+ */
+export async function callSeller(bound, url, method, lines, payload, headMs, bodyMs, bytes) {
+  const controller = new AbortController();
+  let request;
+  try {
+    // As bytes: for text the platform would add a content-type that is not among the lines.
+    const sent = payload === undefined ? {} : { body: new TextEncoder().encode(payload) };
+    request = new Request(url, { method, headers: headersOf(lines), redirect: 'manual', ...sent });
+  } catch {
+    return 'early';
+  }
+  const { signal } = controller;
+  const asked = (bound === undefined ? fetch(request, { signal }) : bound.fetch(request, { signal })).catch(() => undefined);
+  const response = await race(asked, headMs);
+  if (response === LATE || response === undefined) {
+    controller.abort();
+    return response === LATE ? 'late' : 'lost';
+  }
+  const body = await whole(response.body, bodyMs, bytes);
+  if (typeof body === 'string') {
+    controller.abort();
+    return body;
+  }
+  const head = headOf(response);
+  try {
+    return { head, text: UTF8.decode(body) };
+  } catch {
+    return { head, base64: base64(body) };
+  }
+}
+
+/**
+ * @param {ReadableStream<Uint8Array> | null} body
+ * @param {number} milliseconds
+ * @param {number} bytes
+ */
+function whole(body, milliseconds, bytes) {
+  if (body === null) return new Uint8Array(0);
+  const reader = body.getReader();
+  /** @type {Uint8Array[]} */
+  const pieces = [];
+  let length = 0;
+  return timed(milliseconds, async (late) => {
+    try {
+      for (;;) {
+        const piece = await Promise.race([reader.read(), late]);
+        if (piece === LATE) return 'late';
+        if (piece.done) return new Uint8Array(await new Blob(pieces).arrayBuffer());
+        length += piece.value.byteLength;
+        if (length > bytes) return 'long';
+        pieces.push(piece.value);
+      }
+    } catch {
+      return 'lost';
+    }
+  });
+}
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/**
+ * @param {Uint8Array} bytes
+ */
+function base64(bytes) {
+  let text = '';
+  for (let at = 0; at < bytes.length; at += 32_768) text += String.fromCharCode(...bytes.subarray(at, at + 32_768));
+  return btoa(text);
+}
+
+/**
+ * @param {Response} response
+ */
+function headOf(response) {
+  let head = `${response.status}`;
+  let fields = 0;
+  for (const [name, value] of response.headers) {
+    fields += 1;
+    if (fields > MOST_FIELDS || head.length > MOST_CHARACTERS) break;
+    if (name !== 'set-cookie') head += `\n${name}: ${value}`;
+  }
+  return head;
+}
+
+/** What is read of a head. */
+const MOST_FIELDS = 256;
+const MOST_CHARACTERS = 65_536;
+
+/**
+ * Passes a paid request on to a seller, and its answer back as it comes; a word if there is none: `late`, `lost`, `long`, or
+ * `redirect`.
+ *
+ * @param {Request} request
+ * @param {string} url
+ * @param {string} method
+ * @param {string} lines
+ * @param {number} headMs
+ * @param {number} bytes
+ */
+export async function passOn(request, url, method, lines, headMs, bytes) {
+  const controller = new AbortController();
+  const headers = headersOf(lines);
+  for (const name of OF_CONTENT) {
+    const value = request.headers.get(name);
+    if (value !== null) headers.set(name, value);
+  }
+  let sent;
+  try {
+    sent = new Request(url, { method, headers, redirect: 'manual', ...(request.body === null || method === 'GET' || method === 'HEAD' ? {} : { body: request.body }) });
+  } catch {
+    return 'lost';
+  }
+  const response = await race(fetch(sent, { signal: controller.signal }).catch(() => undefined), headMs);
+  if (response === LATE || response === undefined) {
+    controller.abort();
+    return response === LATE ? 'late' : 'lost';
+  }
+  const { status } = response;
+  const announced = Number(response.headers.get('content-length') ?? 0);
+  if ((status >= 300 && status < 400 && status !== 304) || announced > bytes) {
+    controller.abort();
+    return announced > bytes ? 'long' : 'redirect';
+  }
+  const kept = new Headers();
+  for (const [name, value] of response.headers) if (!NOT_OF_SELLERS.test(name)) kept.append(name, value);
+  // All sellers share the market's origin: what they send may be looked at there, and may do nothing.
+  kept.set('content-security-policy', 'sandbox');
+  kept.set('x-content-type-options', 'nosniff');
+  const body = response.body === null || BODYLESS.has(status) ? null : response.body.pipeThrough(atMost(bytes, controller));
+  try {
+    return new Response(body, { status, headers: kept });
+  } catch {
+    controller.abort();
+    return 'lost';
+  }
+}
+
+/** Fields of a client's request that are about its body, or about the answer's. */
+const OF_CONTENT = ['content-type', 'content-language', 'content-encoding', 'accept', 'accept-language'];
+/** Fields that are the connection's, the gate's, or would mean the market's origin; the platform sets those of the body's form. */
+const NOT_OF_SELLERS = new RegExp(`^(${[
+  'connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'te', 'trailer', 'proxy-.*', 'content-length', 'content-encoding',
+  'set-cookie2?', 'clear-site-data', 'strict-transport-security', 'service-worker-allowed', 'refresh', 'location', 'nel', 'report-to',
+  'reporting-endpoints', 'content-security-policy.*', 'alt-svc', 'access-control-.*', 'www-authenticate', 'payment.*', 'x-payment.*',
+  'farebox-.*',
+].join('|')})$`);
+/** Statuses whose answers have no body. */
+const BODYLESS = new Set([204, 205, 304]);
+
+/**
+ * Breaks a body off that is longer.
+ *
+ * @param {number} bytes
+ * @param {AbortController} source
+ */
+function atMost(bytes, source) {
+  let left = bytes;
+  return new TransformStream({
+    transform(piece, controller) {
+      left -= piece.byteLength;
+      if (left >= 0) return controller.enqueue(piece);
+      source.abort();
+      return controller.error(new Error('the body is too long'));
+    },
+  });
+}
+
+/**
+ * Asks the treasury: status, `Farebox-Figures`, `Farebox-Money` and the body, apart by line ends; undefined if no complete answer came.
+ *
+ * @param {Record<string, any>} env
+ * @param {string} method
+ * @param {string} path
+ * @param {string} lines
+ * @param {string | undefined} body
+ * @param {number} milliseconds
+ * @param {number} bytes
+ */
+export async function askTreasury(env, method, path, lines, body, milliseconds, bytes) {
+  const signal = AbortSignal.timeout(milliseconds);
+  try {
+    const headers = headersOf(`content-type: application/json\naccept: application/json\n${lines}`);
+    const response = await env.TREASURY.fetch(`https://treasury${path}`, { method, headers, redirect: 'manual', signal, ...(body === undefined ? {} : { body }) });
+    const bytesRead = await whole(response.body, milliseconds, bytes);
+    if (typeof bytesRead === 'string') return undefined;
+    const told = ['farebox-figures', 'farebox-money'].map((name) => response.headers.get(name) ?? '');
+    return [response.status, ...told, UTF8.decode(bytesRead)].join('\n');
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Writes the gate's route table; whether it is written.
+ *
+ * @param {Record<string, any>} env
+ * @param {string} table
+ * @param {number} milliseconds
+ */
+export async function putTable(env, table, milliseconds) {
+  try {
+    return await race(env.CONFIG.put('routes', table).then(() => true), milliseconds, false);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,240 @@
+//! The market's object, sellers, the gate, the treasury and the stored route table; `calls.mjs` is the border.
+
+use farebox_core::http::Headers;
+use farebox_core::skills::message::{
+    CallOutcome, Forward, MAX_BODY_BYTES, Proven, SellerAnswer, SellerCall, Through, TreasuryAnswer,
+};
+use farebox_core::treasury::version;
+use wasm_bindgen::prelude::*;
+
+use crate::platform::calls::{ask_json, member, settled};
+
+#[wasm_bindgen(module = "/src/market/calls.mjs")]
+extern "C" {
+    #[wasm_bindgen(js_name = askSkills)]
+    fn ask_skills(env: &JsValue, letter: &str, milliseconds: u32) -> js_sys::Promise;
+
+    #[wasm_bindgen(js_name = callSeller)]
+    #[allow(clippy::too_many_arguments)]
+    fn call_seller(
+        bound: &JsValue,
+        url: &str,
+        method: &str,
+        lines: &str,
+        body: Option<&str>,
+        head_ms: u32,
+        body_ms: u32,
+        bytes: u32,
+    ) -> js_sys::Promise;
+
+    #[wasm_bindgen(js_name = passOn)]
+    fn pass_on(
+        request: &JsValue,
+        url: &str,
+        method: &str,
+        lines: &str,
+        head_ms: u32,
+        bytes: u32,
+    ) -> js_sys::Promise;
+
+    #[wasm_bindgen(js_name = askTreasury)]
+    fn ask_treasury(
+        env: &JsValue,
+        method: &str,
+        path: &str,
+        lines: &str,
+        body: Option<&str>,
+        milliseconds: u32,
+        bytes: u32,
+    ) -> js_sys::Promise;
+
+    #[wasm_bindgen(js_name = putTable)]
+    fn put_table(env: &JsValue, table: &str, milliseconds: u32) -> js_sys::Promise;
+}
+
+/// The answer of the market's object; `None` if it is down.
+pub(super) async fn object(env: &JsValue, letter: &str) -> Option<String> {
+    settled(ask_skills(env, letter, OBJECT_MS)).await?.as_string()
+}
+
+/// Calls a seller once, or the gate.
+pub(super) async fn seller(env: &JsValue, call: &SellerCall) -> CallOutcome {
+    let bound = match call.through {
+        Through::Seller => JsValue::UNDEFINED,
+        Through::Gate => member(env, "GATE"),
+    };
+    let head_ms = u32::try_from(call.timeout_ms).unwrap_or(u32::MAX);
+    let asked = call_seller(
+        &bound,
+        &call.url,
+        &call.method,
+        &lines_of(&call.headers),
+        call.body.as_deref(),
+        head_ms,
+        BODY_MS,
+        MAX_BODY_BYTES as u32,
+    );
+    let Some(said) = settled(asked).await else { return CallOutcome::Unreachable };
+    if let Some(word) = said.as_string() {
+        return match word.as_str() {
+            "late" => CallOutcome::Timeout,
+            "long" => CallOutcome::TooLarge,
+            _ => CallOutcome::Unreachable,
+        };
+    }
+    let head = member(&said, "head").as_string().unwrap_or_default();
+    let mut lines = head.split('\n');
+    let status = lines.next().and_then(|status| status.parse().ok()).unwrap_or(0);
+    if (300..400).contains(&status) {
+        return CallOutcome::Redirect;
+    }
+    let text = member(&said, "text").as_string();
+    let headers = lines.filter_map(|line| line.split_once(": "));
+    CallOutcome::Answer(SellerAnswer {
+        status,
+        headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        base64: text.is_none(),
+        body: text.or_else(|| member(&said, "base64").as_string()).unwrap_or_default(),
+    })
+}
+
+/// Passes a paid request on, and its answer back: a `Response`, or why there is none.
+pub(super) async fn forward(request: &JsValue, to: &Forward) -> Result<JsValue, Failed> {
+    let head_ms = u32::try_from(to.timeout_ms).unwrap_or(u32::MAX);
+    let lines = lines_of(&to.headers);
+    let asked = pass_on(request, &to.url, &to.method, &lines, head_ms, ANSWER_BYTES);
+    let said = settled(asked).await.ok_or(Failed::Unreachable)?;
+    match said.as_string().as_deref() {
+        None => Ok(said),
+        Some("late") => Err(Failed::Late),
+        Some("long") => Err(Failed::TooLarge),
+        Some("redirect") => Err(Failed::Redirect),
+        Some(_) => Err(Failed::Unreachable),
+    }
+}
+
+/// Why a seller's answer cannot be passed back.
+#[derive(Clone, Copy)]
+pub(super) enum Failed {
+    /// No head within the time.
+    Late,
+    /// No connection, or it broke.
+    Unreachable,
+    /// A redirect.
+    Redirect,
+    /// A body of more than is passed back.
+    TooLarge,
+}
+
+/// Who the treasury says that a token is of.
+pub(super) enum Identity {
+    /// This agent.
+    Known(Proven),
+    /// Whoever shows it is unknown there.
+    Unknown,
+    /// The treasury does not answer.
+    Down,
+}
+
+/// Asks the treasury whose token this is.
+pub(super) async fn identity(env: &JsValue, authorization: &str) -> Identity {
+    let lines =
+        format!("authorization: {authorization}\n{}: {}\n", version::HEADER, version::CURRENT);
+    let asked =
+        ask_treasury(env, "GET", "/api/sdk/identity", &lines, None, IDENTITY_MS, TREASURY_BYTES);
+    let Some(answer) = treasury_answer(asked).await else { return Identity::Down };
+    match answer.status {
+        200 => serde_json::from_str::<Named>(&answer.body).map_or(Identity::Down, |named| {
+            Identity::Known(Proven { organization: named.organization, agent: named.agent })
+        }),
+        400..500 => Identity::Unknown,
+        _ => Identity::Down,
+    }
+}
+
+/// What the treasury says of a token.
+#[derive(serde::Deserialize)]
+struct Named {
+    organization: String,
+    agent: String,
+}
+
+/// Asks the treasury for a decision, with the agent's own token.
+pub(super) async fn decision(
+    env: &JsValue,
+    authorization: &str,
+    path: &str,
+    document: &str,
+) -> Option<TreasuryAnswer> {
+    let lines =
+        format!("authorization: {authorization}\n{}: {}\n", version::HEADER, version::CURRENT);
+    let asked =
+        ask_treasury(env, "POST", path, &lines, Some(document), DECISION_MS, TREASURY_BYTES);
+    treasury_answer(asked).await
+}
+
+/// Looks a decision up.
+pub(super) async fn looked_up(
+    env: &JsValue,
+    token: &str,
+    (organization, agent, key): (&str, &str, &str),
+) -> Option<TreasuryAnswer> {
+    let lines = format!("authorization: Bearer {token}\n");
+    let path = format!("/api/lookup/decisions?organization={organization}&agent={agent}&key={key}");
+    let asked = ask_treasury(env, "GET", &path, &lines, None, IDENTITY_MS, TREASURY_BYTES);
+    treasury_answer(asked).await
+}
+
+async fn treasury_answer(asked: js_sys::Promise) -> Option<TreasuryAnswer> {
+    let said = settled(asked).await?.as_string()?;
+    let (status, rest) = said.split_once('\n')?;
+    let (figures, rest) = rest.split_once('\n')?;
+    let (money, body) = rest.split_once('\n')?;
+    let told = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    Some(TreasuryAnswer {
+        status: status.parse().ok()?,
+        figures: told(figures),
+        money: told(money),
+        body: body.to_owned(),
+    })
+}
+
+/// The body of a node's reply to a JSON-RPC request. Its URL may hold a key, so that it is never
+/// logged.
+pub(super) async fn node(url: &str, body: &str) -> Option<String> {
+    let said = settled(ask_json(url, "", None, body, NODE_MS, NODE_BYTES)).await?.as_string()?;
+    let (_, body) = said.strip_prefix("200\n")?.split_once('\n')?;
+    Some(body.to_owned())
+}
+
+/// Writes the gate's route table; whether it is written.
+pub(super) async fn table_put(env: &JsValue, table: &str) -> bool {
+    settled(put_table(env, table, KV_MS)).await.is_some_and(|put| put.is_truthy())
+}
+
+fn lines_of(fields: &[(String, String)]) -> String {
+    let mut headers = Headers::new();
+    for (name, value) in fields {
+        headers.add(name, value);
+    }
+    headers.to_lines()
+}
+
+/// Milliseconds after which the object counts as down.
+const OBJECT_MS: u32 = 10_000;
+/// Deadline for the body of a seller's answer to an invocation, milliseconds.
+const BODY_MS: u32 = 10_000;
+/// Longest answer that is passed back to who paid at the gate, bytes.
+const ANSWER_BYTES: u32 = 16 * 1024 * 1024;
+/// Deadline of the treasury where it looks into its books alone, milliseconds.
+const IDENTITY_MS: u32 = 5_000;
+/// Its deadline for a decision: it pays and waits for the seller.
+const DECISION_MS: u32 = 45_000;
+/// Longest answer of the treasury: a seller's within it, escaped.
+const TREASURY_BYTES: u32 = 8 * 1024 * 1024;
+/// Deadline of a node, milliseconds.
+const NODE_MS: u32 = 5_000;
+/// Longest reply of a node, bytes.
+const NODE_BYTES: u32 = 1024 * 1024;
+/// Deadline of the stored route table, milliseconds.
+const KV_MS: u32 = 10_000;

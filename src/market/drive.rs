@@ -1,0 +1,313 @@
+//! Carries out a request: asks the object, does what it answers, and tells it what came of that.
+
+use std::rc::Rc;
+
+use farebox_core::http::RequestHead;
+use farebox_core::skills::message::{
+    CallOutcome, Errand, EvidenceCall, Forward, Instruction, Invocation, Letter, MockProof,
+    OriginalRequest, PayOrder, Reaction, Response, SellerAnswer, SellerCall, Viewer,
+};
+use farebox_core::skills::{Market, pay, refused};
+use wasm_bindgen::JsValue;
+
+use super::calls::{self, Failed, Identity};
+use super::config;
+use super::routes::Asked;
+use crate::platform::body::{self, Unusable};
+use crate::platform::calls::{clock_ms, pause};
+
+/// What the client is given.
+pub(super) enum Given {
+    /// A response that was written here.
+    Written(Response),
+    /// A seller's, as it comes, and its status.
+    Passed(JsValue, u32),
+}
+
+impl Given {
+    pub(super) fn status(&self) -> u32 {
+        match self {
+            Self::Written(response) => response.status,
+            Self::Passed(_, status) => *status,
+        }
+    }
+}
+
+impl From<Response> for Given {
+    fn from(response: Response) -> Self {
+        Self::Written(response)
+    }
+}
+
+/// Answers a request.
+pub(super) async fn answer(
+    asked: Asked,
+    head: RequestHead,
+    request: JsValue,
+    env: JsValue,
+) -> Given {
+    let Some(market) = config::market() else {
+        return refused::said(503, "not_configured").no_store().into();
+    };
+    let page = if let Asked::Shown(page) = &asked { Some(page.instruction()) } else { None };
+    let desk = Desk { env, head, request, market };
+    let instruction = match asked {
+        Asked::Now(instruction) => Ok(instruction),
+        Asked::Sold(sale) => Ok(Instruction::Sold(Box::new(sale))),
+        Asked::Body(make) => desk.body().await.map(make),
+        Asked::Ledger(make) => desk.reader(make).await,
+        Asked::Invoke { skill, version } => desk.invocation(skill, version).await,
+        Asked::Shown(shown) => {
+            let Some(instruction) = page else { return refused::internal().into() };
+            return match desk.ask(&instruction).await {
+                Some(Reaction::Skills(skills)) => shown.written(&desk.market, &skills).into(),
+                Some(Reaction::Reply(response)) => response.into(),
+                _ => down().into(),
+            };
+        }
+    };
+    match instruction {
+        Ok(instruction) => desk.follow(instruction).await,
+        Err(response) => response.into(),
+    }
+}
+
+/// Wakes the object; whether it answered.
+pub(super) async fn wake(env: &JsValue) -> bool {
+    let letter = serde_json::to_string(&Letter::of(Instruction::Follow(String::new())));
+    calls::object(env, &letter.unwrap_or_default()).await.is_some()
+}
+
+/// What one request is answered with.
+struct Desk {
+    env: JsValue,
+    head: RequestHead,
+    request: JsValue,
+    market: Rc<Market>,
+}
+
+/// A call that was answered, for the payment that it asks for.
+type AnsweredCall = (SellerCall, SellerAnswer);
+
+impl Desk {
+    fn field(&self, name: &str) -> &str {
+        self.head.headers.get(name).unwrap_or_default()
+    }
+
+    async fn body(&self) -> Result<String, Response> {
+        #[cfg(feature = "panic-drill")]
+        crate::platform::calls::log(&format!("drill: waits {}", self.field("x-waits")));
+        body::body_of(&self.request).await.map_err(|unusable| match unusable {
+            Unusable::Long => refused::too_large().no_store(),
+            Unusable::Broken => refused::no_json().no_store(),
+        })
+    }
+
+    /// The instruction of whoever reads the ledger.
+    async fn reader(
+        &self,
+        make: Box<dyn FnOnce(Viewer, String) -> Instruction>,
+    ) -> Result<Instruction, Response> {
+        let authorization = self.field("authorization");
+        let viewer = if self.market.is_operator(authorization) {
+            Viewer::Operator
+        } else if is_of_treasury(authorization) {
+            match calls::identity(&self.env, authorization).await {
+                Identity::Known(proven) => Viewer::Agent(proven),
+                Identity::Unknown => Viewer::Anyone,
+                Identity::Down => return Err(no_treasury()),
+            }
+        } else {
+            Viewer::Anyone
+        };
+        // Only the operator's body is read: anyone else's would be for nothing.
+        let is_read = self.head.method == "POST" && viewer == Viewer::Operator;
+        let body = if is_read { self.body().await? } else { String::new() };
+        Ok(make(viewer, body))
+    }
+
+    async fn invocation(
+        &self,
+        skill: String,
+        version: Option<String>,
+    ) -> Result<Instruction, Response> {
+        let body = self.body().await?;
+        let authorization = self.field("authorization");
+        let text = |name: &str| self.head.headers.get(name).map(str::to_owned);
+        // The gate in front takes fields of its own name away.
+        let pack = text("farebox-pack").or_else(|| pack_of(authorization));
+        let caller = if pack.is_none() && is_of_treasury(authorization) {
+            match calls::identity(&self.env, authorization).await {
+                Identity::Known(proven) => Some(proven),
+                Identity::Unknown => None,
+                Identity::Down => return Err(no_treasury()),
+            }
+        } else {
+            None
+        };
+        let key = text("idempotency-key");
+        Ok(Instruction::Invoke(Box::new(Invocation { skill, version, caller, pack, key, body })))
+    }
+
+    /// Asks, and does what is answered until that is a response.
+    async fn follow(&self, instruction: Instruction) -> Given {
+        let original = match &instruction {
+            Instruction::Original(request) => Some((**request).clone()),
+            _ => None,
+        };
+        let mut answered: Option<AnsweredCall> = None;
+        let (mut evidence, mut end) = (0_u32, None);
+        let Some(mut reaction) = self.ask(&instruction).await else { return down().into() };
+        loop {
+            let next = match reaction {
+                Reaction::Reply(response) => return response.into(),
+                Reaction::Forward(forward) => return self.forward(&forward).await,
+                Reaction::Errand(Errand::Call(call)) => self.call(*call, &mut answered).await,
+                Reaction::Errand(Errand::Prove(proof)) => {
+                    self.prove(*proof, answered.as_ref()).await
+                }
+                Reaction::Errand(Errand::Pay(order)) => self.pay(&order, answered.as_ref()).await,
+                Reaction::Follow { invocation, until, late } => {
+                    let end = *end.get_or_insert(until);
+                    if clock_ms() >= end {
+                        return late.into();
+                    }
+                    pause(FOLLOW_MS).await;
+                    Instruction::Follow(invocation)
+                }
+                Reaction::Evidence(call) => {
+                    let Some(original) = original.as_ref().filter(|_| evidence < MAX_EVIDENCE)
+                    else {
+                        return refused::internal().no_store().into();
+                    };
+                    evidence += 1;
+                    self.evidence(original, &call).await
+                }
+                Reaction::Table(_)
+                | Reaction::Skills(_)
+                | Reaction::Tasks(_)
+                | Reaction::Nothing => {
+                    return refused::internal().no_store().into();
+                }
+            };
+            #[cfg(feature = "panic-drill")]
+            super::drill(&self.head, "reporting");
+            match self.report(&next).await {
+                Some(then) => reaction = then,
+                None => return down().into(),
+            }
+        }
+    }
+
+    async fn ask(&self, instruction: &Instruction) -> Option<Reaction> {
+        let letter = serde_json::to_string(&Letter::of(instruction.clone())).ok()?;
+        serde_json::from_str(&calls::object(&self.env, &letter).await?).ok()
+    }
+
+    /// Tells the object what came of its answer, again if it does not hear: the money may have
+    /// moved.
+    async fn report(&self, instruction: &Instruction) -> Option<Reaction> {
+        for gap in GAPS_MS {
+            match self.ask(instruction).await {
+                None => pause(gap).await,
+                reaction => return reaction,
+            }
+        }
+        self.ask(instruction).await
+    }
+
+    async fn call(&self, call: SellerCall, answered: &mut Option<AnsweredCall>) -> Instruction {
+        #[cfg(feature = "panic-drill")]
+        super::drill(&self.head, "calling");
+        let outcome = calls::seller(&self.env, &call).await;
+        let (invocation, fence) = (call.invocation.clone(), call.fence);
+        if let CallOutcome::Answer(answer) = &outcome {
+            *answered = Some((call, answer.clone()));
+        }
+        Instruction::Called { invocation, fence, outcome }
+    }
+
+    /// Repeats a call with the proof of a pretended payment.
+    async fn prove(&self, proof: MockProof, answered: Option<&AnsweredCall>) -> Instruction {
+        let outcome = match answered {
+            Some((call, _)) => {
+                let mut call = call.clone();
+                call.headers.push(proof.header);
+                calls::seller(&self.env, &call).await
+            }
+            None => CallOutcome::Unreachable,
+        };
+        Instruction::Called { invocation: proof.invocation, fence: proof.fence, outcome }
+    }
+
+    async fn pay(&self, order: &PayOrder, answered: Option<&AnsweredCall>) -> Instruction {
+        #[cfg(feature = "panic-drill")]
+        super::drill(&self.head, "paying");
+        let answer = match answered {
+            Some((call, terms)) => {
+                pause(u32::try_from(order.delay_ms).unwrap_or(LONGEST_PAUSE_MS)).await;
+                let document = order.document(call, terms);
+                calls::decision(&self.env, self.field("authorization"), pay::PATH, &document).await
+            }
+            None => None,
+        };
+        Instruction::Paid { invocation: order.invocation.clone(), fence: order.fence, answer }
+    }
+
+    async fn forward(&self, to: &Forward) -> Given {
+        let failed = match calls::forward(&self.request, to).await {
+            Ok(response) => {
+                let status = crate::platform::calls::member(&response, "status").as_f64();
+                return Given::Passed(response, status.unwrap_or_default() as u32);
+            }
+            Err(failed) => failed,
+        };
+        let (status, error) = match failed {
+            Failed::Late => (504, "seller_timeout"),
+            Failed::Unreachable => (502, "seller_unreachable"),
+            Failed::Redirect => (502, "seller_redirects"),
+            Failed::TooLarge => (502, "response_too_large"),
+        };
+        refused::said(status, error).no_store().into()
+    }
+
+    async fn evidence(&self, original: &OriginalRequest, call: &EvidenceCall) -> Instruction {
+        let mut replies = Vec::new();
+        for request in &call.requests {
+            replies.push(calls::node(&call.url, request).await.unwrap_or_default());
+        }
+        Instruction::Original(Box::new(OriginalRequest { replies, ..original.clone() }))
+    }
+}
+
+/// Whether this is a runtime token of a treasury, by its form.
+fn is_of_treasury(authorization: &str) -> bool {
+    let token = authorization.trim().split_once(' ').map_or("", |(_, token)| token.trim());
+    token.starts_with("fbt_") && token.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// The pack's key in `Authorization: Bearer fbp_…`.
+fn pack_of(authorization: &str) -> Option<String> {
+    let (scheme, key) = authorization.trim().split_once(' ')?;
+    let key = key.trim();
+    let is_one = scheme.eq_ignore_ascii_case("bearer") && key.starts_with("fbp_");
+    is_one.then(|| key.to_owned())
+}
+
+fn no_treasury() -> Response {
+    refused::said(503, "Treasury is not available").no_store().with("retry-after", "5")
+}
+
+/// For an object that does not answer.
+fn down() -> Response {
+    refused::said(503, "Market is not available").no_store().with("retry-after", "5")
+}
+
+/// Milliseconds between reports that the object does not hear.
+const GAPS_MS: [u32; 3] = [100, 500, 2_000];
+/// Milliseconds between two looks for the answer that another request works on.
+const FOLLOW_MS: u32 = 200;
+/// A pause that no answer may ask for.
+const LONGEST_PAUSE_MS: u32 = 60_000;
+/// How often a node is asked for one request.
+const MAX_EVIDENCE: u32 = 3;

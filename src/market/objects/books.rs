@@ -1,0 +1,232 @@
+//! The market's books in its object's database: one statement per read.
+
+use farebox_core::skills::books::{Books, Part, SettledPart};
+use farebox_core::skills::row::{
+    InvocationRow, KeyRow, PackRow, QuoteRow, ReplyRow, SettledRow, SkillRow, SpendRow,
+    SubscriptionRow, TableRow, VersionRow,
+};
+use serde::de::DeserializeOwned;
+use wasm_bindgen::JsValue;
+
+use crate::platform::columns::{first, number, read, whole, word};
+use crate::platform::long;
+use crate::platform::sql::{Result, Sql, SqlValue};
+
+/// An object's rows.
+pub(super) struct SkillRows<'a>(pub &'a Sql);
+
+impl SkillRows<'_> {
+    pub(super) fn first(&self, query: &str, values: Vec<SqlValue>) -> Result<Option<SqlValue>> {
+        first(self.0, query, values)
+    }
+
+    /// The row of a statement that finds at most one.
+    fn one<T: DeserializeOwned>(&self, query: &str, values: Vec<SqlValue>) -> Result<Option<T>> {
+        self.first(query, values)?.map(|value| read(&value)).transpose()
+    }
+
+    fn all<T: DeserializeOwned>(&self, query: &str, values: Vec<SqlValue>) -> Result<Vec<T>> {
+        let rows = self.0.exec(query, values)?;
+        rows.raw().map(|row| read(row?.first().unwrap_or(&SqlValue::Null))).collect()
+    }
+
+    /// Invocations of a statement that finds their numbers and rows.
+    fn numbered(&self, query: &str, values: Vec<SqlValue>) -> Result<Vec<InvocationRow>> {
+        let rows = self.0.exec(query, values)?;
+        let numbered = |columns: Vec<SqlValue>| {
+            let mut row: InvocationRow = read(columns.get(1).unwrap_or(&SqlValue::Null))?;
+            row.number = columns.first().and_then(number).unwrap_or(0);
+            Ok(row)
+        };
+        rows.raw().map(|row| numbered(row?)).collect()
+    }
+
+    fn invocation_where(
+        &self,
+        condition: &str,
+        values: Vec<SqlValue>,
+    ) -> Result<Option<InvocationRow>> {
+        let query = format!("SELECT number, row FROM invocations WHERE {condition} LIMIT 1");
+        Ok(self.numbered(&query, values)?.into_iter().next())
+    }
+
+    /// When work is due first.
+    pub(super) fn due_first(&self) -> Result<Option<u64>> {
+        let query = "SELECT min(due) FROM invocations WHERE due IS NOT NULL";
+        let invocation = self.first(query, vec![])?.as_ref().and_then(number);
+        let table = self.table()?.due;
+        Ok(invocation.into_iter().chain(table).min())
+    }
+}
+
+impl Books for SkillRows<'_> {
+    type Error = JsValue;
+
+    fn skill(&self, id: &str) -> Result<Option<SkillRow>> {
+        self.one("SELECT row FROM skills WHERE id = ?", vec![id.into()])
+    }
+
+    fn version(&self, skill: &str, version: &str) -> Result<Option<VersionRow>> {
+        let query = "SELECT row FROM versions WHERE skill = ? AND version = ?";
+        self.one(query, vec![skill.into(), version.into()])
+    }
+
+    fn versions(&self, skill: &str) -> Result<Vec<VersionRow>> {
+        let query = "SELECT row FROM versions WHERE skill = ? ORDER BY created DESC, rowid DESC";
+        self.all(query, vec![skill.into()])
+    }
+
+    fn catalogue(&self) -> Result<Vec<(SkillRow, VersionRow)>> {
+        let query = "SELECT s.row, v.row FROM skills s
+            JOIN versions v ON v.skill = s.id AND v.version = s.latest
+            WHERE s.active = 1 ORDER BY s.created DESC, s.id DESC";
+        let pair = |row: Vec<SqlValue>| {
+            let column = |at: usize| row.get(at).unwrap_or(&SqlValue::Null);
+            Ok((read(column(0))?, read(column(1))?))
+        };
+        self.0.exec(query, vec![])?.raw().map(|row| pair(row?)).collect()
+    }
+
+    fn active_of(&self, owner: &str) -> Result<u64> {
+        let query = "SELECT count(*) FROM skills WHERE active = 1 AND owner = ?";
+        Ok(self.first(query, vec![owner.into()])?.as_ref().and_then(number).unwrap_or(0))
+    }
+
+    fn has_nonce(&self, owner: &str, nonce: &str) -> Result<bool> {
+        let query = "SELECT 1 FROM nonces WHERE owner = ? AND nonce = ?";
+        Ok(self.first(query, vec![owner.into(), nonce.into()])?.is_some())
+    }
+
+    fn table(&self) -> Result<TableRow> {
+        let query = "SELECT value FROM meta WHERE name = 'table'";
+        Ok(self.one(query, vec![])?.unwrap_or_default())
+    }
+
+    fn invocation(&self, id: &str) -> Result<Option<InvocationRow>> {
+        self.invocation_where("id = ?", vec![id.into()])
+    }
+
+    fn invocation_by_tx(&self, network: &str, tx: &str) -> Result<Option<InvocationRow>> {
+        self.invocation_where("network = ? AND tx = ?", vec![network.into(), tx.into()])
+    }
+
+    fn running(&self, account: &str, digest: &str) -> Result<Option<InvocationRow>> {
+        self.invocation_where("account = ? AND running = ?", vec![account.into(), digest.into()])
+    }
+
+    fn invocations(&self, part: &Part) -> Result<Vec<InvocationRow>> {
+        let mut conditions = vec!["1 = 1".to_owned()];
+        let mut values: Vec<SqlValue> = Vec::new();
+        let mut add = |condition: &str, value: SqlValue| {
+            conditions.push(condition.to_owned());
+            values.push(value);
+        };
+        if let Some(before) = part.before {
+            add("number < ?", whole(before));
+        }
+        if let Some(after) = part.after {
+            add("number > ?", whole(after));
+        }
+        for (name, value) in
+            [("account", &part.account), ("agent", &part.agent), ("skill", &part.skill)]
+        {
+            if let Some(value) = value {
+                add(&format!("{name} = ?"), value.as_str().into());
+            }
+        }
+        if !part.endings.is_empty() {
+            let marks = vec!["?"; part.endings.len()].join(", ");
+            conditions.push(format!("ending IN ({marks})"));
+            values.extend(part.endings.iter().map(word));
+        }
+        values.push(whole(part.limit.into()));
+        let order = if part.after.is_some() { "ASC" } else { "DESC" };
+        let query = format!(
+            "SELECT number, row FROM invocations WHERE {} ORDER BY number {order} LIMIT ?",
+            conditions.join(" AND ")
+        );
+        self.numbered(&query, values)
+    }
+
+    fn due(&self, now: u64, limit: u32) -> Result<Vec<InvocationRow>> {
+        let query = "SELECT number, row FROM invocations WHERE due <= ? ORDER BY due LIMIT ?";
+        self.numbered(query, vec![whole(now), whole(limit.into())])
+    }
+
+    fn reply(&self, invocation: &str) -> Result<Option<ReplyRow>> {
+        let query = "SELECT row, body FROM replies WHERE invocation = ?";
+        let found = self.0.exec(query, vec![invocation.into()])?.raw().next().transpose()?;
+        let Some(found) = found else { return Ok(None) };
+        let mut row: ReplyRow = read(found.first().unwrap_or(&SqlValue::Null))?;
+        row.body = long::get(self.0, invocation, found.get(1))?;
+        Ok(Some(row))
+    }
+
+    fn key(&self, account: &str, key: &str) -> Result<Option<KeyRow>> {
+        let query = "SELECT row FROM keys WHERE account = ? AND key = ?";
+        self.one(query, vec![account.into(), key.into()])
+    }
+
+    fn spend(&self, account: &str) -> Result<Option<SpendRow>> {
+        self.one("SELECT row FROM spend WHERE account = ?", vec![account.into()])
+    }
+
+    fn spends_of(&self, agent: &str) -> Result<Vec<SpendRow>> {
+        let query = "SELECT row FROM spend WHERE agent = ? ORDER BY account LIMIT 100";
+        self.all(query, vec![agent.into()])
+    }
+
+    fn pack(&self, id: &str) -> Result<Option<PackRow>> {
+        self.one("SELECT row FROM packs WHERE id = ?", vec![id.into()])
+    }
+
+    fn pack_by_payment(&self, payment: &str) -> Result<Option<PackRow>> {
+        self.one("SELECT row FROM packs WHERE payment = ?", vec![payment.into()])
+    }
+
+    fn quote(&self, id_or_reference: &str) -> Result<Option<QuoteRow>> {
+        let query = "SELECT row FROM quotes WHERE id = ?1 OR reference = ?1 LIMIT 1";
+        self.one(query, vec![id_or_reference.into()])
+    }
+
+    fn settled(&self, id: &str) -> Result<Option<SettledRow>> {
+        self.one("SELECT row FROM settled WHERE id = ?", vec![id.into()])
+    }
+
+    fn settled_by_tx(&self, chain: &str, tx: &str) -> Result<Option<SettledRow>> {
+        let query = "SELECT row FROM settled WHERE chain = ? AND tx = ?";
+        self.one(query, vec![chain.into(), tx.into()])
+    }
+
+    fn settlements(&self, part: &SettledPart) -> Result<Vec<SettledRow>> {
+        let mut conditions = vec!["1 = 1".to_owned()];
+        let mut values: Vec<SqlValue> = Vec::new();
+        for (name, value) in
+            [("agent", &part.agent), ("chain", &part.chain), ("service", &part.service)]
+        {
+            if let Some(value) = value {
+                conditions.push(format!("{name} = ?"));
+                values.push(value.as_str().into());
+            }
+        }
+        values.push(whole(part.limit.into()));
+        let conditions = conditions.join(" AND ");
+        let query =
+            format!("SELECT row FROM settled WHERE {conditions} ORDER BY number DESC LIMIT ?");
+        self.all(&query, values)
+    }
+
+    fn subscription(&self, agent: &str, service: &str) -> Result<Option<SubscriptionRow>> {
+        let query = "SELECT row FROM subscriptions WHERE agent = ? AND service = ?";
+        self.one(query, vec![agent.into(), service.into()])
+    }
+
+    fn subscription_by_id(&self, id: &str) -> Result<Option<SubscriptionRow>> {
+        self.one("SELECT row FROM subscriptions WHERE id = ?", vec![id.into()])
+    }
+
+    fn subscriptions(&self) -> Result<Vec<SubscriptionRow>> {
+        let query = "SELECT row FROM subscriptions ORDER BY created DESC, rowid DESC LIMIT 1000";
+        self.all(query, vec![])
+    }
+}

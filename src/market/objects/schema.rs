@@ -1,0 +1,47 @@
+//! The tables of the market's object and their history; schema changes are numbered.
+
+/// Schema changes in order.
+pub(super) const MIGRATIONS: &[&[&str]] = &[&[
+    "CREATE TABLE skills (
+        id TEXT PRIMARY KEY, owner TEXT NOT NULL, active INTEGER NOT NULL, created INTEGER NOT NULL,
+        latest TEXT NOT NULL, row TEXT NOT NULL)",
+    "CREATE INDEX skills_owner ON skills (owner) WHERE active = 1",
+    "CREATE INDEX skills_created ON skills (created, id) WHERE active = 1",
+    "CREATE TABLE versions (
+        skill TEXT NOT NULL, version TEXT NOT NULL, created INTEGER NOT NULL, row TEXT NOT NULL,
+        PRIMARY KEY (skill, version))",
+    "CREATE TABLE nonces (owner TEXT NOT NULL, nonce TEXT NOT NULL, until INTEGER NOT NULL,
+        PRIMARY KEY (owner, nonce)) WITHOUT ROWID",
+    "CREATE INDEX nonces_until ON nonces (until)",
+    "CREATE TABLE invocations (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, account TEXT NOT NULL, agent TEXT NOT NULL,
+        skill TEXT NOT NULL, ending TEXT NOT NULL, network TEXT NOT NULL, tx TEXT, running TEXT, due INTEGER,
+        row TEXT NOT NULL)",
+    // What settles one of them settles no other.
+    "CREATE UNIQUE INDEX invocations_tx ON invocations (network, tx) WHERE tx IS NOT NULL",
+    "CREATE UNIQUE INDEX invocations_running ON invocations (account, running) WHERE running IS NOT NULL",
+    "CREATE INDEX invocations_account ON invocations (account, number)",
+    "CREATE INDEX invocations_agent ON invocations (agent, number)",
+    "CREATE INDEX invocations_skill ON invocations (skill, number)",
+    "CREATE INDEX invocations_ending ON invocations (ending, number)",
+    "CREATE INDEX invocations_due ON invocations (due) WHERE due IS NOT NULL",
+    "CREATE TABLE replies (
+        invocation TEXT PRIMARY KEY, until INTEGER NOT NULL, row TEXT NOT NULL, body TEXT)",
+    "CREATE INDEX replies_until ON replies (until)",
+    "CREATE TABLE keys (account TEXT NOT NULL, key TEXT NOT NULL, until INTEGER NOT NULL, row TEXT NOT NULL,
+        PRIMARY KEY (account, key)) WITHOUT ROWID",
+    "CREATE INDEX keys_until ON keys (until)",
+    "CREATE TABLE spend (account TEXT PRIMARY KEY, agent TEXT NOT NULL, row TEXT NOT NULL)",
+    "CREATE INDEX spend_agent ON spend (agent, account)",
+    "CREATE TABLE packs (id TEXT PRIMARY KEY, payment TEXT NOT NULL UNIQUE, row TEXT NOT NULL)",
+    "CREATE TABLE quotes (id TEXT PRIMARY KEY, reference TEXT NOT NULL UNIQUE, row TEXT NOT NULL)",
+    "CREATE TABLE settled (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, quote TEXT NOT NULL UNIQUE, chain TEXT NOT NULL,
+        tx TEXT NOT NULL, agent TEXT NOT NULL, service TEXT NOT NULL, row TEXT NOT NULL, UNIQUE (chain, tx))",
+    "CREATE TABLE subscriptions (
+        agent TEXT NOT NULL, service TEXT NOT NULL, id TEXT NOT NULL UNIQUE, created INTEGER NOT NULL, row TEXT NOT NULL,
+        PRIMARY KEY (agent, service))",
+    // What is longer than a value may be.
+    "CREATE TABLE parts (
+        owner TEXT NOT NULL, number INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (owner, number)) WITHOUT ROWID",
+]];

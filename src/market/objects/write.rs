@@ -1,0 +1,160 @@
+//! Edits of the market's books, one statement or two each.
+
+use farebox_core::skills::books::Edit;
+use farebox_core::skills::row::{Ending, InvocationRow, ReplyRow, SettledRow};
+
+use super::books::SkillRows;
+use crate::platform::columns::{json, maybe, whole, word};
+use crate::platform::long;
+use crate::platform::sql::{Result, SqlValue};
+
+impl SkillRows<'_> {
+    /// Carries out edits, in order.
+    pub(super) fn write(&self, edits: &[Edit]) -> Result<()> {
+        edits.iter().try_for_each(|edit| self.put(edit))
+    }
+
+    fn put(&self, edit: &Edit) -> Result<()> {
+        match edit {
+            Edit::Skill(row) => {
+                let query = "INSERT OR REPLACE INTO skills VALUES (?, ?, ?, ?, ?, ?)";
+                let (id, owner) = (row.id.as_str().into(), row.owner.as_str().into());
+                let (active, latest) = (flag(row.active), row.latest.as_str().into());
+                self.run(query, vec![id, owner, active, whole(row.created), latest, json(row)])
+            }
+            Edit::Version(row) => {
+                let query = "INSERT OR REPLACE INTO versions VALUES (?, ?, ?, ?)";
+                let (skill, version) = (row.skill.as_str().into(), row.version.as_str().into());
+                self.run(query, vec![skill, version, whole(row.created), json(row)])
+            }
+            Edit::Nonce(row) => {
+                let (owner, nonce) = (row.owner.as_str().into(), row.nonce.as_str().into());
+                self.run(
+                    "INSERT INTO nonces VALUES (?, ?, ?)",
+                    vec![owner, nonce, whole(row.until)],
+                )
+            }
+            Edit::Sweep(before) => self.sweep(*before),
+            Edit::Table(row) => {
+                self.run("INSERT OR REPLACE INTO meta VALUES ('table', ?)", vec![json(row)])
+            }
+            Edit::Begin(row) => self.begin(row),
+            Edit::Invocation(row) => self.put_invocation(row),
+            Edit::Reply(row) => self.put_reply(row),
+            Edit::Key(row) => {
+                let query = "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?)";
+                let (account, key) = (row.account.as_str().into(), row.key.as_str().into());
+                self.run(query, vec![account, key, whole(row.until), json(row)])
+            }
+            Edit::Spend(row) => {
+                let query = "INSERT OR REPLACE INTO spend VALUES (?, ?, ?)";
+                let (account, agent) = (row.account.as_str().into(), row.agent.as_str().into());
+                self.run(query, vec![account, agent, json(row)])
+            }
+            Edit::Pack(row) => {
+                // Another pack of the same payment is an error, not a replacement.
+                let query = "INSERT INTO packs VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET row = excluded.row";
+                let (id, payment) = (row.id.as_str().into(), row.payment.as_str().into());
+                self.run(query, vec![id, payment, json(row)])
+            }
+            Edit::Quote(row) => {
+                let (id, reference) = (row.id.as_str().into(), row.reference.as_str().into());
+                self.run("INSERT INTO quotes VALUES (?, ?, ?)", vec![id, reference, json(row)])
+            }
+            Edit::QuoteGone(id) => {
+                self.run("DELETE FROM quotes WHERE id = ?", vec![id.as_str().into()])
+            }
+            Edit::Settled(row) => self.put_settled(row),
+            Edit::Subscription(row) => {
+                let query = "INSERT INTO subscriptions VALUES (?, ?, ?, ?, ?)
+                    ON CONFLICT (agent, service) DO UPDATE SET id = excluded.id, created = excluded.created, row = excluded.row";
+                let (agent, service) = (row.agent.as_str().into(), row.service.as_str().into());
+                let id = row.id.as_str().into();
+                self.run(query, vec![agent, service, id, whole(row.created), json(row)])
+            }
+        }
+    }
+
+    fn begin(&self, row: &InvocationRow) -> Result<()> {
+        let query = "INSERT INTO invocations (number, id, account, agent, skill, ending, network, tx, running, due, row)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        let mut values = vec![
+            maybe((row.number > 0).then_some(row.number)),
+            row.id.as_str().into(),
+            row.account.as_str().into(),
+            row.agent.as_str().into(),
+            row.skill.as_str().into(),
+        ];
+        values.extend(changing(row));
+        self.run(query, values)
+    }
+
+    fn put_invocation(&self, row: &InvocationRow) -> Result<()> {
+        let query = "UPDATE invocations SET ending = ?, network = ?, tx = ?, running = ?, due = ?, row = ? WHERE id = ?";
+        let mut values = changing(row);
+        values.push(row.id.as_str().into());
+        self.run(query, values)
+    }
+
+    fn put_reply(&self, row: &ReplyRow) -> Result<()> {
+        let there = "SELECT 1 FROM replies WHERE invocation = ?";
+        let id = || SqlValue::from(row.invocation.as_str());
+        if self.first(there, vec![id()])?.is_some() {
+            return Ok(());
+        }
+        let body = long::put(self.0, &row.invocation, &row.body)?;
+        let bare = ReplyRow { body: String::new(), ..row.clone() };
+        let values = vec![id(), whole(row.until), json(&bare), body];
+        self.run("INSERT INTO replies VALUES (?, ?, ?, ?)", values)
+    }
+
+    fn put_settled(&self, row: &SettledRow) -> Result<()> {
+        let query = "INSERT INTO settled (id, quote, chain, tx, agent, service, row) VALUES (?, ?, ?, ?, ?, ?, ?)";
+        let values = vec![
+            row.id.as_str().into(),
+            row.quote.as_str().into(),
+            row.chain.as_str().into(),
+            row.tx.as_str().into(),
+            row.agent.as_str().into(),
+            row.service.as_str().into(),
+            json(row),
+        ];
+        self.run(query, values)
+    }
+
+    /// Forgets what ended before this time.
+    fn sweep(&self, before: u64) -> Result<()> {
+        let old = "SELECT invocation FROM replies WHERE until < ?";
+        let query = format!("DELETE FROM parts WHERE owner IN ({old})");
+        self.run(&query, vec![whole(before)])?;
+        for table in ["replies", "keys", "nonces"] {
+            self.run(&format!("DELETE FROM {table} WHERE until < ?"), vec![whole(before)])?;
+        }
+        Ok(())
+    }
+
+    fn run(&self, query: &str, values: Vec<SqlValue>) -> Result<()> {
+        self.0.exec(query, values).map(|_| ())
+    }
+}
+
+/// The columns of an invocation that change: ending, network, tx, running, due, row.
+fn changing(row: &InvocationRow) -> Vec<SqlValue> {
+    let is_lone = row.ending == Ending::Running && row.key.is_empty();
+    vec![
+        word(&row.ending),
+        row.network.as_str().into(),
+        some(&row.tx),
+        if is_lone { row.digest.as_str().into() } else { SqlValue::Null },
+        maybe(row.due),
+        json(row),
+    ]
+}
+
+fn some(text: &str) -> SqlValue {
+    if text.is_empty() { SqlValue::Null } else { text.into() }
+}
+
+fn flag(on: bool) -> SqlValue {
+    SqlValue::Integer(on.into())
+}

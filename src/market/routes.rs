@@ -1,0 +1,178 @@
+//! From a request's head to what it asks: a path's instruction, or a refusal that needs no object.
+
+use farebox_core::http::{BodyPresence, RequestHead};
+use farebox_core::skills::message::{Instruction, Labels, OriginalRequest, Response, Sale, Viewer};
+use farebox_core::skills::{Market, refused};
+
+use super::config;
+use super::shown::Sheet;
+use crate::platform::calls::clock_ms;
+
+/// What a request asks.
+pub(super) enum Asked {
+    /// The object, without the request's body.
+    Now(Instruction),
+    /// The object, with the body.
+    Body(Box<dyn FnOnce(String) -> Instruction>),
+    /// The object, with who the treasury says that the token is of.
+    Ledger(Box<dyn FnOnce(Viewer, String) -> Instruction>),
+    /// To invoke a skill.
+    Invoke { skill: String, version: Option<String> },
+    /// To pass on what the gate sold.
+    Sold(Sale),
+    /// A page or a document.
+    Shown(Sheet),
+}
+
+/// What this request asks.
+///
+/// # Errors
+/// The response if no object is asked.
+pub(super) fn read(head: &RequestHead) -> Result<Asked, Response> {
+    let target = head.target();
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let Some(market) = config::market() else {
+        return Err(refused::said(503, "not_configured").no_store());
+    };
+    let parts: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
+    match parts.as_slice() {
+        ["_market", "health"] => Err(only(head, "GET")
+            .err()
+            .unwrap_or_else(|| Response::json(200, "{\"ok\":true}".to_owned()).no_store())),
+        ["s" | "packs" | "fees", _, ..] => market.forwarded(head, clock_ms()).map(Asked::Sold),
+        ["api", "marketplace", rest @ ..] => marketplace(head, rest, query),
+        [""] | ["SKILL.md"] | ["skills", ..] => shown(head, &parts, query),
+        ["api", ..] if market.compatible && is_original(&market, &parts) => {
+            let request = OriginalRequest {
+                method: head.method.clone(),
+                path: path.to_owned(),
+                query: query.to_owned(),
+                ..OriginalRequest::default()
+            };
+            Ok(if head.body == BodyPresence::Present {
+                Asked::Body(Box::new(move |body| {
+                    Instruction::Original(Box::new(OriginalRequest { body, ..request }))
+                }))
+            } else {
+                Asked::Now(Instruction::Original(Box::new(request)))
+            })
+        }
+        _ => Err(not_found()),
+    }
+}
+
+/// The contract's paths, and ours beside them.
+fn marketplace(head: &RequestHead, parts: &[&str], query: &str) -> Result<Asked, Response> {
+    let text = |text: &str| text.to_owned();
+    let query = text(query);
+    let method = head.method.as_str();
+    let labels = || {
+        let field = |name: &str| head.headers.get(name).map(str::to_owned);
+        Labels { agent: field("x-agent-id"), authorization: field("authorization") }
+    };
+    let owned = |id: &str, make: fn(Labels, String, String) -> Instruction| {
+        let (labels, id) = (labels(), text(id));
+        Ok(Asked::Body(Box::new(move |body| make(labels, id, body))))
+    };
+    match (method, parts) {
+        ("GET", ["skills"]) => Ok(Asked::Now(Instruction::List(query))),
+        ("POST", ["skills"]) => {
+            let labels = labels();
+            Ok(Asked::Body(Box::new(move |body| Instruction::Publish(labels, body))))
+        }
+        ("POST", ["skills", "typed-data"]) => {
+            Ok(Asked::Body(Box::new(move |body| Instruction::TypedData(query, body))))
+        }
+        ("GET", ["skills", id]) => Ok(Asked::Now(Instruction::Show(text(id)))),
+        ("DELETE", ["skills", id]) => owned(id, Instruction::Deactivate),
+        ("POST", ["skills", id, "versions"]) => owned(id, Instruction::Revise),
+        ("POST", ["skills", id, "rotate"]) => owned(id, Instruction::Rotate),
+        ("POST", ["skills", id, "invoke"]) => {
+            Ok(Asked::Invoke { skill: text(id), version: parameter(&query, "version") })
+        }
+        ("GET", ["invocations"]) => {
+            Ok(ledger(move |viewer, _| Instruction::Invocations(viewer, query)))
+        }
+        ("GET", ["invocations", id]) => {
+            let id = text(id);
+            Ok(ledger(move |viewer, _| Instruction::InvocationById(viewer, id)))
+        }
+        ("GET", ["agents", id, "spend"]) => {
+            let id = text(id);
+            Ok(ledger(move |viewer, _| Instruction::Spend(viewer, id)))
+        }
+        ("GET", ["export"]) => Ok(ledger(move |viewer, _| Instruction::Export(viewer, query))),
+        ("POST", ["import"]) => Ok(ledger(Instruction::Import)),
+        ("GET", ["metrics"]) => Ok(ledger(|viewer, _| Instruction::Metrics(viewer))),
+        ("GET", ["packs", id]) => {
+            // The key may stand in the path or, where it would be logged, in the header.
+            let key = head.headers.get("farebox-pack").unwrap_or(id);
+            Ok(Asked::Now(Instruction::Pack(text(key))))
+        }
+        (_, parts) => Err(allowed(parts).map_or_else(not_found, not_allowed)),
+    }
+}
+
+fn ledger(make: impl FnOnce(Viewer, String) -> Instruction + 'static) -> Asked {
+    Asked::Ledger(Box::new(make))
+}
+
+/// Pages and documents.
+fn shown(head: &RequestHead, parts: &[&str], query: &str) -> Result<Asked, Response> {
+    let page = match parts {
+        [""] => Sheet::Market(query.to_owned()),
+        ["SKILL.md"] => Sheet::Document,
+        ["skills", id] if !id.is_empty() => Sheet::Skill((*id).to_owned()),
+        ["skills", id, "SKILL.md"] => Sheet::SkillDocument((*id).to_owned()),
+        _ => return Err(not_found()),
+    };
+    if matches!(head.method.as_str(), "GET" | "HEAD") {
+        return Ok(Asked::Shown(page));
+    }
+    Err(not_allowed("GET, HEAD"))
+}
+
+/// Whether a path is one of the original's.
+fn is_original(_: &Market, parts: &[&str]) -> bool {
+    matches!(
+        parts,
+        ["api", "skills", ..]
+            | ["api", "agents", _, "skills", ..]
+            | ["api", "protocol", "x402", ..]
+            | ["api", "subscriptions", ..]
+    )
+}
+
+/// The methods of a path that there is.
+fn allowed(parts: &[&str]) -> Option<&'static str> {
+    Some(match parts {
+        ["skills"] => "GET, POST",
+        ["skills", "typed-data"] | ["skills", _, "versions" | "rotate" | "invoke"] | ["import"] => {
+            "POST"
+        }
+        ["skills", _] => "GET, DELETE",
+        ["invocations"] | ["invocations", _] | ["agents", _, "spend"] | ["export" | "metrics"] => {
+            "GET"
+        }
+        ["packs", _] => "GET",
+        _ => return None,
+    })
+}
+
+fn only(head: &RequestHead, method: &'static str) -> Result<(), Response> {
+    if head.method == method { Ok(()) } else { Err(not_allowed(method)) }
+}
+
+fn not_allowed(methods: &str) -> Response {
+    refused::said(405, "Method not allowed").no_store().with("allow", methods)
+}
+
+fn not_found() -> Response {
+    refused::said(404, "Not found").no_store()
+}
+
+/// A parameter of a query; versions have no letters that need escaping.
+fn parameter(query: &str, name: &str) -> Option<String> {
+    let mut found = query.split('&').filter_map(|pair| pair.split_once('='));
+    found.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+}

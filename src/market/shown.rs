@@ -1,0 +1,57 @@
+//! Pages and documents of what is sold.
+
+use farebox_core::skills::Market;
+use farebox_core::skills::message::{Instruction, Response};
+use farebox_core::skills::offered::Offered;
+use farebox_core::skills::page::CONTENT_SECURITY_POLICY;
+use farebox_core::skills::refused;
+
+/// Which one.
+pub(super) enum Sheet {
+    /// `/`, with its query.
+    Market(String),
+    /// `/skills/{id}`.
+    Skill(String),
+    /// `/SKILL.md`.
+    Document,
+    /// `/skills/{id}/SKILL.md`.
+    SkillDocument(String),
+}
+
+impl Sheet {
+    /// What is asked for it.
+    pub(super) fn instruction(&self) -> Instruction {
+        Instruction::Offered(match self {
+            Self::Market(_) | Self::Document => None,
+            Self::Skill(id) | Self::SkillDocument(id) => Some(id.clone()),
+        })
+    }
+
+    /// The response with these skills.
+    pub(super) fn written(&self, market: &Market, skills: &[Offered]) -> Response {
+        let found = |show: &dyn Fn(&Offered) -> Response| {
+            skills.first().map_or_else(|| refused::no_skill().no_store(), show)
+        };
+        match self {
+            Self::Market(query) => html(market.page(skills, query)),
+            Self::Document => markdown(market.document(skills)),
+            Self::Skill(_) => found(&|skill| html(market.skill_page(skill))),
+            Self::SkillDocument(_) => found(&|skill| markdown(market.skill_document(skill))),
+        }
+    }
+}
+
+fn html(body: String) -> Response {
+    text("text/html; charset=utf-8", body)
+        .with("content-security-policy", CONTENT_SECURITY_POLICY)
+        .with("referrer-policy", "no-referrer")
+}
+
+fn markdown(body: String) -> Response {
+    text("text/markdown; charset=utf-8", body)
+}
+
+fn text(kind: &str, body: String) -> Response {
+    let headers = vec![("content-type".to_owned(), kind.to_owned())];
+    Response { status: 200, headers, body }.with("x-content-type-options", "nosniff")
+}

@@ -1,0 +1,33 @@
+//! The bodies of requests that came in; `body.mjs` is the border.
+
+use wasm_bindgen::prelude::*;
+
+use super::calls::settled;
+
+#[wasm_bindgen(module = "/src/platform/body.mjs")]
+extern "C" {
+    #[wasm_bindgen(js_name = requestText)]
+    fn request_text(request: &JsValue, bytes: u32) -> js_sys::Promise;
+}
+
+/// Why a request's body cannot be used.
+pub(crate) enum Unusable {
+    /// It is longer than the limit.
+    Long,
+    /// It broke off, or is no UTF-8.
+    Broken,
+}
+
+/// The body of a request.
+pub(crate) async fn body_of(request: &JsValue) -> Result<String, Unusable> {
+    let body = settled(request_text(request, BODY_BYTES)).await.unwrap_or_default();
+    let is_long = || js_sys::Array::from(&body).get(0).as_string().as_deref() == Some("long");
+    match body.as_string() {
+        Some(text) => Ok(text),
+        None if is_long() => Err(Unusable::Long),
+        None => Err(Unusable::Broken),
+    }
+}
+
+/// Longest body of a request, bytes.
+const BODY_BYTES: u32 = 1024 * 1024;

@@ -1,0 +1,74 @@
+//! Rows that are kept whole as JSON, beside the columns that they are looked up by; and the history of their tables.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use wasm_bindgen::JsValue;
+
+use super::sql::{Result, Sql, SqlValue};
+
+/// Brings an object's tables up to date: schema changes in order; the number of those that have run is kept in `meta`.
+pub(crate) fn migrate(sql: &Sql, migrations: &[&[&str]]) -> Result<()> {
+    sql.exec(
+        "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+        vec![],
+    )?;
+    let done = first(sql, "SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'schema'", vec![])?;
+    let done = done.as_ref().and_then(number).unwrap_or(0);
+    for (index, statements) in migrations.iter().enumerate().skip(done as usize) {
+        for statement in *statements {
+            sql.exec(statement, vec![])?;
+        }
+        let version = (index + 1).to_string();
+        sql.exec("INSERT OR REPLACE INTO meta VALUES ('schema', ?)", vec![version.into()])?;
+    }
+    Ok(())
+}
+
+/// The first column of the first row.
+pub(crate) fn first(sql: &Sql, query: &str, values: Vec<SqlValue>) -> Result<Option<SqlValue>> {
+    let row = sql.exec(query, values)?.raw().next().transpose()?;
+    Ok(row.and_then(|columns| columns.into_iter().next()))
+}
+
+/// A column as text.
+pub(crate) fn text(value: Option<&SqlValue>) -> Option<String> {
+    match value? {
+        SqlValue::String(text) => Some(text.clone()),
+        SqlValue::Null | SqlValue::Integer(_) | SqlValue::Blob(_) => None,
+    }
+}
+
+/// A column as a whole number.
+pub(crate) fn number(value: &SqlValue) -> Option<u64> {
+    match value {
+        SqlValue::Integer(number) => u64::try_from(*number).ok(),
+        SqlValue::Null | SqlValue::String(_) | SqlValue::Blob(_) => None,
+    }
+}
+
+/// A time or a number as a column; those of this project are exact.
+pub(crate) fn whole(number: u64) -> SqlValue {
+    i64::try_from(number).map_or(SqlValue::Null, SqlValue::Integer)
+}
+
+/// The same where there may be none.
+pub(crate) fn maybe(number: Option<u64>) -> SqlValue {
+    number.map_or(SqlValue::Null, whole)
+}
+
+/// A row as JSON.
+pub(crate) fn json(row: &impl Serialize) -> SqlValue {
+    serde_json::to_string(row).unwrap_or_default().into()
+}
+
+/// The one word that a state is written as.
+pub(crate) fn word(state: &impl Serialize) -> SqlValue {
+    serde_json::to_string(state).unwrap_or_default().trim_matches('"').into()
+}
+
+/// A row that cannot be read is an error: whatever was decided without it would be wrong.
+pub(crate) fn read<T: DeserializeOwned>(value: &SqlValue) -> Result<T> {
+    let row = text(Some(value)).unwrap_or_default();
+    serde_json::from_str(&row)
+        .map_err(|error| JsValue::from_str(&format!("unreadable row: {error}")))
+}

@@ -1,0 +1,81 @@
+// Requests that are sent once.
+
+import { LATE, race, timed } from './deadline.mjs';
+import { headersOf } from './edge.mjs';
+
+/**
+ * Sends a request once, to a bound Worker if there is one: status and one line per field as `head`, the body, and whether that was cut. `early` if the
+ * request could not be made, so that nothing was sent; `lost` if no head came, or the body broke off.
+ *
+ * @param {Fetcher | undefined} by
+ * @param {string} url
+ * @param {string} method
+ * @param {string} lines
+ * @param {string | undefined} payload
+ * @param {number} headMs
+ * @param {number} bodyMs
+ * @param {number} bytes
+ */
+export async function sendOnce(by, url, method, lines, payload, headMs, bodyMs, bytes) {
+  const controller = new AbortController();
+  let request;
+  try {
+    // As bytes: for text the platform would add a content-type that is not among the lines.
+    const sent = payload === undefined ? {} : { body: new TextEncoder().encode(payload) };
+    request = new Request(url, { method, headers: headersOf(lines), redirect: 'manual', ...sent });
+  } catch {
+    return 'early';
+  }
+  const signal = controller.signal;
+  const asked = (by === undefined ? fetch(request, { signal }) : by.fetch(request, { signal })).catch(() => undefined);
+  const response = await race(asked, headMs);
+  if (response === LATE || response === undefined) {
+    controller.abort();
+    return 'lost';
+  }
+  let head = `${response.status}`;
+  let fields = 0;
+  for (const [name, value] of response.headers) {
+    fields += 1;
+    if (fields > MOST_FIELDS || head.length > MOST_CHARACTERS) break;
+    if (name !== 'set-cookie') head += `\n${name}: ${value}`;
+  }
+  const body = await begun(response, bodyMs, bytes);
+  if (body === undefined || body.cut) controller.abort();
+  return body === undefined ? 'lost' : { head, ...body };
+}
+
+/**
+ * A body, cut at this length; undefined if it broke off or did not come in time.
+ *
+ * @param {Response} response
+ * @param {number} milliseconds
+ * @param {number} bytes
+ */
+async function begun({ body }, milliseconds, bytes) {
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  let text = '';
+  if (body === null) return { text, cut: false };
+  const reader = body.getReader();
+  let left = bytes;
+  const came = await timed(milliseconds, async (late) => {
+    try {
+      for (;;) {
+        const piece = await Promise.race([reader.read(), late]);
+        if (piece === LATE) return false;
+        if (piece.done) return true;
+        text += decoder.decode(piece.value.subarray(0, left), { stream: true });
+        left -= piece.value.byteLength;
+        if (left < 0) return true;
+      }
+    } catch {
+      return false;
+    }
+  });
+  text += decoder.decode();
+  return came ? { text, cut: left < 0 } : undefined;
+}
+
+/** What is read of a head. */
+const MOST_FIELDS = 256;
+const MOST_CHARACTERS = 65_536;

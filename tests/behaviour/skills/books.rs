@@ -1,0 +1,200 @@
+//! Books in memory: maps, and nothing that decides.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+use farebox_core::skills::books::{Books, Edit, Part, SettledPart};
+use farebox_core::skills::row::{
+    Ending, InvocationRow, KeyRow, NonceRow, PackRow, QuoteRow, ReplyRow, SettledRow, SkillRow,
+    SpendRow, SubscriptionRow, TableRow, VersionRow,
+};
+
+/// The rows of a market.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    pub skills: BTreeMap<String, SkillRow>,
+    pub versions: BTreeMap<(String, String), VersionRow>,
+    pub nonces: Vec<NonceRow>,
+    pub table: TableRow,
+    pub invocations: Vec<InvocationRow>,
+    pub replies: BTreeMap<String, ReplyRow>,
+    pub keys: BTreeMap<(String, String), KeyRow>,
+    pub spends: BTreeMap<String, SpendRow>,
+    pub packs: BTreeMap<String, PackRow>,
+}
+
+impl Rows {
+    pub fn write(&mut self, edits: Vec<Edit>) {
+        for edit in edits {
+            match edit {
+                Edit::Skill(row) => _ = self.skills.insert(row.id.clone(), *row),
+                Edit::Version(row) => {
+                    _ = self.versions.insert((row.skill.clone(), row.version.clone()), *row);
+                }
+                Edit::Nonce(row) => self.nonces.push(row),
+                Edit::Sweep(now) => self.nonces.retain(|row| row.until > now),
+                Edit::Table(row) => self.table = row,
+                Edit::Begin(row) => {
+                    assert!(!self.invocations.iter().any(|it| it.id == row.id), "an id twice");
+                    let next = self.invocations.last().map_or(0, |last| last.number) + 1;
+                    let number = if row.number == 0 { next } else { row.number };
+                    assert!(number >= next, "a number twice");
+                    self.invocations.push(InvocationRow { number, ..*row });
+                }
+                Edit::Invocation(row) => {
+                    let known = self.invocations.iter_mut().find(|it| it.id == row.id);
+                    let known = known.expect("an invocation changes that never began");
+                    *known = InvocationRow { number: known.number, ..*row };
+                }
+                Edit::Reply(row) => _ = self.replies.entry(row.invocation.clone()).or_insert(*row),
+                Edit::Key(row) => {
+                    _ = self.keys.insert((row.account.clone(), row.key.clone()), row);
+                }
+                Edit::Spend(row) => _ = self.spends.insert(row.account.clone(), *row),
+                Edit::Pack(row) => _ = self.packs.insert(row.id.clone(), *row),
+                Edit::Quote(_) | Edit::QuoteGone(_) | Edit::Settled(_) | Edit::Subscription(_) => {
+                    panic!("no instruction writes these")
+                }
+            }
+        }
+    }
+}
+
+type Found<T> = Result<T, Infallible>;
+
+impl Books for Rows {
+    type Error = Infallible;
+
+    fn skill(&self, id: &str) -> Found<Option<SkillRow>> {
+        Ok(self.skills.get(id).cloned())
+    }
+
+    fn version(&self, skill: &str, version: &str) -> Found<Option<VersionRow>> {
+        Ok(self.versions.get(&(skill.to_owned(), version.to_owned())).cloned())
+    }
+
+    fn versions(&self, skill: &str) -> Found<Vec<VersionRow>> {
+        let mut rows: Vec<_> =
+            self.versions.values().filter(|row| row.skill == skill).cloned().collect();
+        rows.sort_by_key(|row| std::cmp::Reverse(row.created));
+        Ok(rows)
+    }
+
+    fn catalogue(&self) -> Found<Vec<(SkillRow, VersionRow)>> {
+        let mut rows: Vec<_> = self.skills.values().filter(|row| row.active).cloned().collect();
+        rows.sort_by_key(|row| std::cmp::Reverse((row.created, row.id.clone())));
+        let with = |row: SkillRow| {
+            let version = self.versions[&(row.id.clone(), row.latest.clone())].clone();
+            (row, version)
+        };
+        Ok(rows.into_iter().map(with).collect())
+    }
+
+    fn active_of(&self, owner: &str) -> Found<u64> {
+        Ok(self.skills.values().filter(|row| row.active && row.owner == owner).count() as u64)
+    }
+
+    fn has_nonce(&self, owner: &str, nonce: &str) -> Found<bool> {
+        Ok(self.nonces.iter().any(|row| row.owner == owner && row.nonce == nonce))
+    }
+
+    fn table(&self) -> Found<TableRow> {
+        Ok(self.table)
+    }
+
+    fn invocation(&self, id: &str) -> Found<Option<InvocationRow>> {
+        Ok(self.invocations.iter().find(|row| row.id == id).cloned())
+    }
+
+    fn invocation_by_tx(&self, network: &str, tx: &str) -> Found<Option<InvocationRow>> {
+        let mut rows = self.invocations.iter();
+        Ok(rows.find(|row| row.network == network && row.tx == tx).cloned())
+    }
+
+    fn running(&self, account: &str, digest: &str) -> Found<Option<InvocationRow>> {
+        let is_it = |row: &&InvocationRow| {
+            row.account == account
+                && row.digest == digest
+                && row.ending == Ending::Running
+                && row.key.is_empty()
+        };
+        Ok(self.invocations.iter().find(is_it).cloned())
+    }
+
+    fn invocations(&self, part: &Part) -> Found<Vec<InvocationRow>> {
+        let is_in = |row: &&InvocationRow| {
+            part.before.is_none_or(|before| row.number < before)
+                && part.after.is_none_or(|after| row.number > after)
+                && part.account.as_ref().is_none_or(|it| *it == row.account)
+                && part.agent.as_ref().is_none_or(|it| *it == row.agent)
+                && part.skill.as_ref().is_none_or(|it| *it == row.skill)
+                && (part.endings.is_empty() || part.endings.contains(&row.ending))
+        };
+        let mut rows: Vec<_> = self.invocations.iter().filter(is_in).cloned().collect();
+        if part.after.is_none() {
+            rows.reverse();
+        }
+        rows.truncate(part.limit as usize);
+        Ok(rows)
+    }
+
+    fn due(&self, now: u64, limit: u32) -> Found<Vec<InvocationRow>> {
+        let is_due = |row: &&InvocationRow| row.due.is_some_and(|due| due <= now);
+        let mut rows: Vec<_> = self.invocations.iter().filter(is_due).cloned().collect();
+        rows.sort_by_key(|row| row.due);
+        rows.truncate(limit as usize);
+        Ok(rows)
+    }
+
+    fn reply(&self, invocation: &str) -> Found<Option<ReplyRow>> {
+        Ok(self.replies.get(invocation).cloned())
+    }
+
+    fn key(&self, account: &str, key: &str) -> Found<Option<KeyRow>> {
+        Ok(self.keys.get(&(account.to_owned(), key.to_owned())).cloned())
+    }
+
+    fn spend(&self, account: &str) -> Found<Option<SpendRow>> {
+        Ok(self.spends.get(account).cloned())
+    }
+
+    fn spends_of(&self, agent: &str) -> Found<Vec<SpendRow>> {
+        Ok(self.spends.values().filter(|row| row.agent == agent).cloned().collect())
+    }
+
+    fn pack(&self, id: &str) -> Found<Option<PackRow>> {
+        Ok(self.packs.get(id).cloned())
+    }
+
+    fn pack_by_payment(&self, payment: &str) -> Found<Option<PackRow>> {
+        Ok(self.packs.values().find(|row| row.payment == payment).cloned())
+    }
+
+    fn quote(&self, _: &str) -> Found<Option<QuoteRow>> {
+        Ok(None)
+    }
+
+    fn settled(&self, _: &str) -> Found<Option<SettledRow>> {
+        Ok(None)
+    }
+
+    fn settled_by_tx(&self, _: &str, _: &str) -> Found<Option<SettledRow>> {
+        Ok(None)
+    }
+
+    fn settlements(&self, _: &SettledPart) -> Found<Vec<SettledRow>> {
+        Ok(Vec::new())
+    }
+
+    fn subscription(&self, _: &str, _: &str) -> Found<Option<SubscriptionRow>> {
+        Ok(None)
+    }
+
+    fn subscription_by_id(&self, _: &str) -> Found<Option<SubscriptionRow>> {
+        Ok(None)
+    }
+
+    fn subscriptions(&self) -> Found<Vec<SubscriptionRow>> {
+        Ok(Vec::new())
+    }
+}

@@ -1,0 +1,250 @@
+//! Who may publish what, and what the gate is told of it.
+
+use farebox_core::skills::message::{Instruction, Labels, Reaction};
+use serde_json::{Value, json};
+
+use super::world::{World, echo, gated, owner, vars};
+
+fn named(agent: &str) -> Labels {
+    Labels { agent: Some(agent.to_owned()), authorization: None }
+}
+
+#[test]
+pub fn a_skill_is_published_by_the_wallet_that_is_paid() {
+    let mut world = World::new();
+    let told = world.publish(&gated());
+    assert_eq!(told.status, 201, "{told:?}");
+    assert_eq!(told.body["skill"]["payTo"], owner(1));
+    assert!(told.body["secret"].as_str().unwrap().starts_with("fbs_"));
+    assert!(told.text.contains("\"priceXLM\":2.5"), "{}", told.text);
+}
+
+#[test]
+pub fn the_original_s_errors_come_in_its_order_and_words() {
+    let mut world = World::new();
+    let mut told = |labels: Labels, body: Value| {
+        let told = world.reply(Instruction::Publish(labels, body.to_string()));
+        (told.status, told.body["error"].as_str().unwrap().to_owned())
+    };
+    let full =
+        json!({"name": "n", "description": "d", "callUrl": "https://a.example/x", "priceXLM": 1});
+    let without = |name: &str| {
+        let mut body = full.clone();
+        body.as_object_mut().unwrap().remove(name);
+        body
+    };
+    let with = |name: &str, value: Value| {
+        let mut body = full.clone();
+        body[name] = value;
+        body
+    };
+    let bounds = "priceXLM must be > 0 and <= 100";
+    let rows = [
+        (Labels::default(), full.clone(), 401, "Agent authentication required"),
+        (named("a"), without("name"), 400, "name is required"),
+        (named("a"), without("description"), 400, "description is required"),
+        (named("a"), without("callUrl"), 400, "callUrl is required"),
+        (named("a"), with("callUrl", "nonsense".into()), 400, "callUrl must be a valid URL"),
+        (named("a"), with("callUrl", "http://a.example/x".into()), 400, "callUrl must use HTTPS"),
+        (named("a"), with("priceXLM", 0.into()), 400, bounds),
+        (named("a"), with("priceXLM", json!(-1)), 400, bounds),
+        (named("a"), with("priceXLM", json!(100.5)), 400, bounds),
+        (named("a"), without("priceXLM"), 400, bounds),
+        (named("a"), with("payTo", owner(1).into()), 401, "Agent authentication required"),
+    ];
+    for (labels, body, status, error) in rows {
+        assert_eq!(told(labels, body.clone()), (status, error.to_owned()), "{body}");
+    }
+}
+
+#[test]
+pub fn a_skill_is_called_at_public_hosts_alone() {
+    for host in ["10.0.0.1", "169.254.169.254", "localhost", "metadata.internal"] {
+        let mut body = echo();
+        body["callUrl"] = format!("https://{host}/x").into();
+        let told = World::new().publish(&body);
+        assert_eq!(told.error(), (400, "callUrl must be a public address"), "{host}");
+    }
+}
+
+#[test]
+pub fn the_signature_of_another_wallet_proves_nothing() {
+    let mut world = World::new();
+    let mut body = echo();
+    body["payTo"] = owner(1).into();
+    let body = world.signed(2, "publish", "", &body);
+    let told = world.reply(Instruction::Publish(Labels::default(), body.to_string()));
+    assert_eq!(told.error(), (403, "You do not own this skill"));
+    assert!(world.rows.skills.is_empty());
+}
+
+#[test]
+pub fn a_proof_serves_once() {
+    let mut world = World::new();
+    let mut body = echo();
+    body.as_object_mut().unwrap().remove("skillId");
+    let body = world.signed(1, "publish", "", &body).to_string();
+    let first = world.reply(Instruction::Publish(Labels::default(), body.clone()));
+    let again = world.reply(Instruction::Publish(Labels::default(), body));
+    assert_eq!((first.status, again.status), (201, 401));
+}
+
+#[test]
+pub fn a_proof_ends() {
+    let mut world = World::new();
+    let body = world.signed(1, "publish", "", &echo()).to_string();
+    world.now += 3_600_000;
+    let told = world.reply(Instruction::Publish(Labels::default(), body));
+    assert_eq!(told.error(), (401, "Agent authentication required"));
+}
+
+#[test]
+pub fn a_proof_covers_the_whole_body() {
+    let mut world = World::new();
+    let mut body = world.signed(1, "publish", "", &echo());
+    body["description"] = "something else".into();
+    let told = world.reply(Instruction::Publish(Labels::default(), body.to_string()));
+    assert_eq!(told.error(), (403, "You do not own this skill"));
+}
+
+#[test]
+pub fn an_owner_has_at_most_twenty_active_skills() {
+    let mut world = World::new();
+    let mut body = echo();
+    for number in 0..20 {
+        body["skillId"] = format!("echo-{number}").into();
+        assert_eq!(world.publish(&body).status, 201);
+    }
+    body["skillId"] = "one-more".into();
+    let told = world.publish(&body);
+    assert_eq!(told.error(), (429, "Agent has reached the max of 20 active skills"));
+}
+
+#[test]
+pub fn the_gate_is_told_of_each_skill_that_it_charges_for_and_of_no_other() {
+    let mut world = World::new();
+    world.publish(&gated());
+    let mut other = echo();
+    other["skillId"] = "other".into();
+    world.publish(&other);
+    let Reaction::Table(draft) = world.send(Instruction::Table) else { panic!("no table") };
+    let routes: Value = serde_json::from_str(&draft.text_without(&[])).unwrap();
+    assert_eq!(routes[0]["path"], "/api/marketplace/*");
+    assert_eq!(routes[1]["path"], "/s/echo");
+    assert_eq!((&routes[1]["price"], &routes[1]["pay_to"]), (&"0.25".into(), &owner(1).into()));
+    assert_eq!(routes.as_array().unwrap().len(), 2);
+    world.send(Instruction::TableWritten(draft.revision, Vec::new()));
+    assert_eq!(world.send(Instruction::Table), Reaction::Nothing);
+}
+
+#[test]
+pub fn a_table_that_was_overtaken_is_written_again() {
+    let mut world = World::new();
+    world.publish(&gated());
+    let Reaction::Table(old) = world.send(Instruction::Table) else { panic!("no table") };
+    let mut other = gated();
+    other["skillId"] = "other".into();
+    world.publish(&other);
+    world.send(Instruction::TableWritten(old.revision, Vec::new()));
+    let Reaction::Table(draft) = world.send(Instruction::Table) else { panic!("no table") };
+    assert_eq!(draft.routes.len(), 2);
+    assert!(world.rows.table.due.is_some());
+}
+
+#[test]
+pub fn a_skill_waits_for_the_market_s_fee_and_is_listed_once_it_is_paid() {
+    let mut vars = vars();
+    vars["LISTING_FEE"] = "$1.00".into();
+    vars["PAY_TO"] = owner(5).into();
+    let mut world = World::of(&vars);
+    let told = world.publish(&gated());
+    assert_eq!(told.body["skill"]["fee"]["paid"], false);
+    assert_eq!(world.reply(Instruction::List(String::new())).body["skills"], json!([]));
+    let mut fee = super::world::sale("1000000");
+    fee.path = "/fees/echo".into();
+    assert_eq!(world.reply(Instruction::Sold(Box::new(fee))).status, 200);
+    let listed = world.reply(Instruction::List(String::new()));
+    assert_eq!(listed.body["skills"][0]["fee"]["paid"], true);
+}
+
+#[test]
+pub fn skills_are_found_by_name_agent_and_price() {
+    let mut world = World::new();
+    world.publish(&echo());
+    let mut found = |query: &str| {
+        let told = world.reply(Instruction::List(query.to_owned()));
+        told.body["skills"].as_array().map(Vec::len)
+    };
+    assert_eq!(found("name=ECH"), Some(1));
+    assert_eq!(found("name=nothing"), Some(0));
+    assert_eq!(found("agentId=seller&maxPriceXLM=2.5"), Some(1));
+    assert_eq!(found("maxPriceXLM=2.49"), Some(0));
+    let told = world.reply(Instruction::List("maxPriceXLM=-1".into()));
+    assert_eq!(told.error(), (400, "maxPriceXLM must be a non-negative number"));
+}
+
+#[test]
+pub fn a_version_and_its_price_follow_its_owner() {
+    let mut world = World::new();
+    world.publish(&echo());
+    let mut next = echo();
+    next["version"] = "1.1.0".into();
+    next["price"] = "$0.5".into();
+    let body = world.signed(1, "version", "echo", &next).to_string();
+    let told = world.reply(Instruction::Revise(Labels::default(), "echo".into(), body));
+    assert_eq!(told.body["skill"]["version"], "1.1.0", "{told:?}");
+    let stranger = world.signed(2, "deactivate", "echo", &json!({}));
+    let told =
+        world.reply(Instruction::Deactivate(named("x"), "echo".into(), stranger.to_string()));
+    assert_eq!(told.error(), (403, "You do not own this skill"));
+    let mine = world.signed(1, "deactivate", "echo", &json!({})).to_string();
+    let told = world.reply(Instruction::Deactivate(named("x"), "echo".into(), mine));
+    assert_eq!(told.body["skill"]["active"], false);
+}
+
+#[test]
+pub fn a_table_has_room_for_what_the_gate_reads_and_no_more() {
+    let mut world = World::new();
+    let mut body = gated();
+    body["output"] = json!({"text": "x".repeat(3_900)});
+    let mut told = Vec::new();
+    for number in 0..66_u8 {
+        body["skillId"] = format!("echo-{number}").into();
+        body["payTo"] = owner(number / 20 + 1).into();
+        let body = world.signed(number / 20 + 1, "publish", "", &body).to_string();
+        let reply = world.reply(Instruction::Publish(Labels::default(), body));
+        told.push(reply.status);
+    }
+    assert!(told.contains(&503), "{told:?}");
+    let Reaction::Table(draft) = world.send(Instruction::Table) else { panic!("no table") };
+    assert!(draft.text_without(&[]).len() <= 251 * 1024);
+}
+
+#[test]
+pub fn a_version_that_is_older_than_the_latest_is_kept_and_buys_nothing_at_the_gate() {
+    let mut world = World::new();
+    world.publish(&gated());
+    let mut old = gated();
+    (old["version"], old["price"]) = ("0.9.0".into(), "$0.01".into());
+    let body = world.signed(1, "version", "echo", &old).to_string();
+    let told = world.reply(Instruction::Revise(Labels::default(), "echo".into(), body));
+    assert_eq!(told.status, 201);
+    let cheap = Instruction::Sold(Box::new(super::world::sale("10000")));
+    assert_eq!(world.reply(cheap).status, 409);
+}
+
+#[test]
+pub fn a_refusal_of_an_older_table_ends_once_the_gate_takes_the_newer_version() {
+    let mut world = World::new();
+    world.publish(&gated());
+    let Reaction::Table(old) = world.send(Instruction::Table) else { panic!("no table") };
+    let mut other = gated();
+    other["skillId"] = "other".into();
+    world.publish(&other);
+    let refused = Vec::from([("echo".to_owned(), "is wrong".to_owned())]);
+    world.send(Instruction::TableWritten(old.revision, refused));
+    assert_eq!(world.rows.skills["echo"].refused.as_deref(), Some("is wrong"));
+    let Reaction::Table(new) = world.send(Instruction::Table) else { panic!("no table") };
+    world.send(Instruction::TableWritten(new.revision, Vec::new()));
+    assert_eq!(world.rows.skills["echo"].refused, None);
+}

@@ -1,0 +1,408 @@
+//! Invocations: what is paid, what is answered, and what is booked.
+
+use farebox_core::skills::message::{
+    CallOutcome, Chore, Errand, Instruction, Reaction, TreasuryAnswer, Viewer,
+};
+use farebox_core::skills::row::{Ending, Moved, Phase};
+use serde_json::json;
+
+use super::world::{
+    TX, Told, World, charge, charge_to, decision, echo, invocation, owner, plain, proven, vars,
+};
+
+fn shop() -> World {
+    let mut world = World::new();
+    world.publish(&echo());
+    world
+}
+
+fn told(reaction: Reaction) -> Told {
+    match reaction {
+        Reaction::Reply(response) => Told::of(response),
+        other => panic!("no reply: {other:?}"),
+    }
+}
+
+#[test]
+pub fn what_cannot_be_an_invocation_has_no_row() {
+    let mut world = shop();
+    let mut asked = invocation("", "x");
+    asked.body = "{".into();
+    let reply = world.reply(Instruction::Invoke(Box::new(asked.clone())));
+    assert_eq!(reply.error(), (400, "Invalid JSON body"));
+    asked.body = "{\"payload\":1}".into();
+    let reply = world.reply(Instruction::Invoke(Box::new(asked.clone())));
+    assert_eq!(reply.text, r#"{"ok":false,"error":"agentId is required"}"#);
+    let mut unknown = invocation("", "x");
+    unknown.skill = "nope".into();
+    let reply = world.reply(Instruction::Invoke(Box::new(unknown)));
+    assert_eq!(reply.text, r#"{"ok":false,"error":"Skill not found"}"#);
+    let mut nameless = invocation("", "x");
+    nameless.caller = None;
+    let reply = world.reply(Instruction::Invoke(Box::new(nameless)));
+    assert_eq!(reply.error(), (401, "Agent authentication required"));
+    let mut other = invocation("", "x");
+    other.body = json!({"agentId": "someone"}).to_string();
+    assert_eq!(world.reply(Instruction::Invoke(Box::new(other))).status, 403);
+    assert!(world.rows.invocations.is_empty());
+}
+
+#[test]
+pub fn a_skill_that_asks_for_nothing_is_free() {
+    let mut world = shop();
+    let call = world.call("");
+    assert_eq!(call.body.as_deref(), Some(r#"{"agentId":"buyer","payload":{"input":"hello"}}"#));
+    let reply = told(world.called(&call, plain(200, r#"{"result": "skill executed"}"#)));
+    let id = &world.rows.invocations[0].id;
+    let body =
+        format!(r#"{{"ok":true,"response":{{"result": "skill executed"}},"ledgerId":"{id}"}}"#);
+    assert_eq!((reply.status, reply.text), (200, body));
+    assert_eq!(
+        (world.rows.invocations[0].ending, world.rows.invocations[0].xlm.as_str()),
+        (Ending::Free, "0")
+    );
+    assert!(id.starts_with("inv_"));
+}
+
+#[test]
+pub fn a_skill_that_fails_at_once_is_not_paid() {
+    let mut world = shop();
+    let call = world.call("");
+    let reply = told(world.called(&call, plain(500, "")));
+    assert_eq!(reply.error(), (500, "Skill invocation failed"));
+    assert_eq!(world.rows.invocations[0].ending, Ending::NotPaidFailed);
+    let call = world.call("");
+    let (invocation, fence, outcome) = (call.invocation, call.fence, CallOutcome::TooLarge);
+    let reply = world.reply(Instruction::Called { invocation, fence, outcome });
+    assert_eq!(reply.error(), (500, "response_too_large"));
+}
+
+#[test]
+pub fn a_skill_that_asks_for_its_price_is_paid_by_the_treasury() {
+    let mut world = shop();
+    let order = world.order("");
+    assert_eq!(order.max_amount, "0.25");
+    assert_eq!(order.invocation, world.rows.invocations[0].id);
+    let reply = told(world.paid(&order, Some(decision("allow", TX))));
+    let text = format!(
+        r#"{{"ok":true,"response":{{"result":1}},"receipt":{{"txHash":"{TX}","chain":"eip155:84532","amountUsd":0.25}},"ledgerId":"{}"}}"#,
+        order.invocation
+    );
+    assert_eq!((reply.status, reply.text), (200, text));
+    let spend = &world.rows.spends["acme/buyer"];
+    assert_eq!((spend.xlm.as_str(), spend.paid_ok), ("2.5", 1));
+}
+
+#[test]
+pub fn cheaper_terms_are_paid_and_booked_as_they_are() {
+    let mut world = shop();
+    let call = world.call("");
+    let Reaction::Errand(Errand::Pay(order)) = world.called(&call, charge("100000")) else {
+        panic!("not paid")
+    };
+    assert_eq!(order.max_amount, "0.1");
+    world.paid(&order, Some(decision("allow", TX)));
+    assert_eq!(world.rows.spends["acme/buyer"].xlm, "1");
+}
+
+#[test]
+pub fn more_than_the_listed_price_is_not_paid() {
+    let mut world = shop();
+    let call = world.call("");
+    let reply = told(world.called(&call, charge("250001")));
+    assert_eq!(reply.error(), (500, "price_exceeds_listing"));
+    assert_eq!(world.rows.invocations[0].ending, Ending::NotPaidFailed);
+}
+
+#[test]
+pub fn another_payee_than_the_listed_one_is_not_paid() {
+    let mut world = shop();
+    let call = world.call("");
+    let other = charge_to("250000", &owner(2), super::world::USDC);
+    assert_eq!(told(world.called(&call, other)).error(), (500, "payee_not_listed"));
+}
+
+#[test]
+pub fn another_asset_than_the_listed_one_is_not_paid() {
+    let mut body = echo();
+    body["network"] = "eip155:84532".into();
+    let mut vars = vars();
+    vars["NETWORK"] = json!(["eip155:84532", "eip155:80002"]);
+    let mut world = World::of(&vars);
+    world.publish(&body);
+    let call = world.call("");
+    let mut other = charge_to("1", &owner(1), "0x41E94Eb019C0762f9Bfcf9Fb1E58725BfB0e7582");
+    let terms = json!({"x402Version": 2, "resource": {"url": "https://seller.example.com/echo"}, "accepts": [{
+        "scheme": "exact", "network": "eip155:80002", "asset": "0x41E94Eb019C0762f9Bfcf9Fb1E58725BfB0e7582",
+        "amount": "1", "payTo": owner(1), "maxTimeoutSeconds": 60, "extra": {"name": "USDC", "version": "2"},
+    }]});
+    other.headers[1].1 = farebox_core::x402::header::encode(&terms.to_string());
+    assert_eq!(told(world.called(&call, other)).error(), (500, "asset_not_listed"));
+}
+
+#[test]
+pub fn a_key_is_answered_with_the_same_bytes_and_paid_once() {
+    let mut world = shop();
+    let first = world.buy("k1", decision("allow", TX));
+    world.now += 86_400_000;
+    let again = told(world.invoke("k1", "hello"));
+    assert_eq!(again, first);
+    assert_eq!(world.rows.invocations.len(), 1);
+}
+
+#[test]
+pub fn a_key_stands_for_one_request() {
+    let mut world = shop();
+    world.buy("k1", decision("allow", TX));
+    assert_eq!(told(world.invoke("k1", "other")).status, 409);
+}
+
+#[test]
+pub fn the_same_request_at_once_is_one_invocation() {
+    let mut world = shop();
+    let call = world.call("");
+    assert!(matches!(world.invoke("", "hello"), Reaction::Follow { .. }));
+    let first = told(world.called(&call, plain(200, "1")));
+    let late = world.reply(Instruction::Follow(call.invocation.clone()));
+    assert_eq!(late, first);
+    assert_eq!(world.rows.invocations.len(), 1);
+}
+
+#[test]
+pub fn a_report_whose_answer_was_lost_is_answered_again() {
+    let mut world = shop();
+    let call = world.call("");
+    let first = world.called(&call, charge("250000"));
+    assert_eq!(world.called(&call, charge("250000")), first);
+    assert_eq!(world.rows.spends["acme/buyer"].counted, "250000000000000000");
+}
+
+#[test]
+pub fn a_worker_that_lost_its_invocation_changes_nothing() {
+    let mut world = shop();
+    let order = world.order("");
+    world.now += 61_000;
+    let Reaction::Tasks(chores) = world.send(Instruction::Due) else { panic!("no tasks") };
+    assert!(matches!(chores.last(), Some(Chore::LookUp { fence: 2, .. })));
+    let late = told(world.paid(&order, Some(decision("deny", ""))));
+    assert_eq!(late.status, 503);
+    assert_eq!(world.rows.invocations[0].ending, Ending::Running);
+}
+
+#[test]
+pub fn what_was_interrupted_before_the_treasury_was_asked_is_not_paid() {
+    let mut world = shop();
+    world.call("k");
+    world.now += 30_000;
+    world.send(Instruction::Due);
+    let row = &world.rows.invocations[0];
+    assert_eq!((row.ending, row.error.as_str()), (Ending::NotPaidFailed, "interrupted"));
+    assert_eq!(told(world.invoke("k", "hello")).error(), (500, "interrupted"));
+}
+
+#[test]
+pub fn what_was_interrupted_while_it_was_paid_ends_as_the_treasury_says() {
+    let mut world = shop();
+    let order = world.order("k");
+    world.now += 60_000;
+    world.send(Instruction::Due);
+    let (invocation, answer) = (order.invocation.clone(), Some(decision("allow", TX)));
+    world.send(Instruction::Paid { invocation, fence: 2, answer });
+    assert_eq!(world.rows.invocations[0].ending, Ending::PaidOk);
+    assert_eq!(told(world.invoke("k", "hello")).body["receipt"]["txHash"], TX);
+}
+
+#[test]
+pub fn what_the_treasury_never_heard_of_ends_after_three_minutes() {
+    let mut world = shop();
+    let order = world.order("k");
+    let missing =
+        || Some(TreasuryAnswer { status: 404, body: "{}".into(), ..TreasuryAnswer::default() });
+    world.now += 60_000;
+    world.send(Instruction::Due);
+    let (invocation, answer) = (order.invocation.clone(), missing());
+    world.send(Instruction::Paid { invocation, fence: 2, answer });
+    assert_eq!(world.rows.invocations[0].phase, Phase::Paying);
+    world.now += 130_000;
+    world.send(Instruction::Due);
+    let (invocation, answer) = (order.invocation.clone(), missing());
+    world.send(Instruction::Paid { invocation, fence: 3, answer });
+    assert_eq!(world.rows.invocations[0].ending, Ending::NotPaidFailed);
+}
+
+#[test]
+pub fn while_the_treasury_executes_it_is_asked_again_under_the_same_key() {
+    let mut world = shop();
+    let order = world.order("");
+    let executing = Some(decision("executing", ""));
+    let Reaction::Errand(Errand::Pay(again)) = world.paid(&order, executing) else {
+        panic!("not asked again")
+    };
+    assert_eq!(again.invocation, order.invocation);
+    assert_eq!(again.candidate, order.candidate);
+}
+
+#[test]
+pub fn what_was_paid_and_not_delivered_is_told_with_its_receipt_and_is_no_success() {
+    let mut world = shop();
+    let reply = world.buy("", decision("paid_fulfillment_failed", TX));
+    assert_eq!(reply.error(), (500, "Skill invocation failed"));
+    assert_eq!((&reply.body["paid"], &reply.body["receipt"]["txHash"]), (&true.into(), &TX.into()));
+    let spend = world.reply(Instruction::Spend(Viewer::Operator, "buyer".into()));
+    assert!(spend.text.contains(r#""totalXLM":0,"paidFailedXLM":2.5"#), "{}", spend.text);
+}
+
+#[test]
+pub fn what_may_have_been_paid_is_told_as_unknown_until_the_chain_says() {
+    let mut world = shop();
+    let reply = world.buy("", decision("inconclusive", ""));
+    assert_eq!(reply.body["paid"], "unknown");
+    world.now += 60_000;
+    world.send(Instruction::Due);
+    let mut void = decision("inconclusive", "");
+    void.money = Some("void".into());
+    let invocation = world.rows.invocations[0].id.clone();
+    world.send(Instruction::Paid { invocation, fence: 2, answer: Some(void) });
+    let row = &world.rows.invocations[0];
+    assert_eq!((row.ending, row.paid), (Ending::NotPaidFailed, Moved::No));
+    assert_eq!(world.rows.spends["acme/buyer"].failed_xlm, "0");
+}
+
+/// What the row says after the alarm has heard this of its money.
+fn heard(world: &mut World, answer: TreasuryAnswer, money: &str) -> (Ending, Moved) {
+    world.now += 60_000;
+    world.send(Instruction::Due);
+    let invocation = world.rows.invocations[0].id.clone();
+    let answer = Some(TreasuryAnswer { money: Some(money.into()), ..answer });
+    world.send(Instruction::Paid { invocation, fence: 2, answer });
+    (world.rows.invocations[0].ending, world.rows.invocations[0].paid)
+}
+
+#[test]
+pub fn what_a_seller_refused_may_still_be_taken() {
+    let refused = || decision("execution_failed", "");
+    let mut world = shop();
+    assert_eq!(world.buy("", refused()).body["paid"], "unknown");
+    assert_eq!(heard(&mut world, refused(), "spent"), (Ending::PaidFailed, Moved::Yes));
+    assert_eq!(world.rows.spends["acme/buyer"].failed_xlm, "2.5");
+    let mut world = shop();
+    world.buy("", refused());
+    assert_eq!(heard(&mut world, refused(), "void"), (Ending::NotPaidFailed, Moved::No));
+    assert_eq!(world.rows.spends["acme/buyer"].failed_xlm, "0");
+}
+
+#[test]
+pub fn what_was_delivered_without_a_settlement_is_free_once_the_payment_is_void() {
+    let allowed = || decision("allow", "");
+    let mut world = shop();
+    let reply = world.buy("", allowed());
+    assert_eq!((reply.status, reply.body.get("receipt")), (200, None));
+    let row = &world.rows.invocations[0];
+    assert_eq!((row.ending, row.paid), (Ending::PaidOk, Moved::Unknown));
+    assert_eq!(heard(&mut world, allowed(), "void"), (Ending::Free, Moved::No));
+    let spend = &world.rows.spends["acme/buyer"];
+    assert_eq!((spend.xlm.as_str(), spend.paid_ok), ("0", 0));
+    let mut world = shop();
+    world.buy("", allowed());
+    assert_eq!(heard(&mut world, allowed(), "spent"), (Ending::PaidOk, Moved::Yes));
+    assert_eq!(world.rows.spends["acme/buyer"].xlm, "2.5");
+}
+
+#[test]
+pub fn an_answer_that_the_treasury_has_cut_is_a_failure_with_its_receipt() {
+    let mut world = shop();
+    let mut cut = decision("allow", TX);
+    let mut body: serde_json::Value = serde_json::from_str(&cut.body).unwrap();
+    body["merchantResponse"]["headers"]["x-farebox-truncated"] = "true".into();
+    cut.body = body.to_string();
+    let reply = world.buy("", cut);
+    assert_eq!(reply.error(), (500, "response_too_large"));
+    assert_eq!((&reply.body["paid"], &reply.body["receipt"]["txHash"]), (&true.into(), &TX.into()));
+}
+
+#[test]
+pub fn a_key_has_its_answer_whatever_became_of_the_skill() {
+    let mut world = shop();
+    let first = world.buy("k", decision("allow", TX));
+    for skill in world.rows.skills.values_mut() {
+        skill.active = false;
+    }
+    assert_eq!(told(world.invoke("k", "hello")).text, first.text);
+    assert_eq!(told(world.invoke("other", "hello")).error(), (404, "Skill not found"));
+}
+
+#[test]
+pub fn a_wallet_or_budget_that_is_not_enough_is_told_with_both_figures() {
+    let mut world = shop();
+    let mut denied = decision("deny", "");
+    denied.figures = Some("required=250000, available=10, asset=USDC, decimals=6".into());
+    let reply = world.buy("", denied);
+    let text = format!(
+        r#"{{"ok":false,"error":"insufficient_balance","ledgerId":"{}","required":"250000","available":"10"}}"#,
+        world.rows.invocations[0].id
+    );
+    assert_eq!((reply.status, reply.text), (402, text));
+    assert_eq!(world.rows.invocations[0].tx, "");
+    assert_eq!(world.rows.spends["acme/buyer"].counted, "0");
+}
+
+#[test]
+pub fn a_day_has_a_cap_that_is_looked_at_before_anything_is_signed() {
+    let mut vars = vars();
+    vars["AGENT_DAILY_CAP"] = "$0.40".into();
+    let mut world = World::of(&vars);
+    world.publish(&echo());
+    world.buy("", decision("allow", TX));
+    let call = world.call("");
+    let reply = told(world.called(&call, charge("250000")));
+    assert_eq!(reply.error(), (402, "insufficient_balance"));
+    assert_eq!(
+        (&reply.body["required"], &reply.body["available"]),
+        (&"250000".into(), &"150000".into())
+    );
+    world.now += 86_400_000;
+    let call = world.call("");
+    assert!(matches!(world.called(&call, charge("250000")), Reaction::Errand(Errand::Pay(_))));
+}
+
+#[test]
+pub fn one_transaction_pays_one_invocation() {
+    let mut world = shop();
+    world.buy("a", decision("allow", TX));
+    world.buy("b", decision("allow", TX));
+    let named: Vec<_> = world.rows.invocations.iter().map(|row| row.tx.as_str()).collect();
+    assert_eq!(named, [TX, ""]);
+}
+
+#[test]
+pub fn an_agent_sees_its_own_rows_alone() {
+    let mut world = shop();
+    world.buy("", decision("allow", TX));
+    let mut other = proven();
+    other.organization = "other".into();
+    let mut count = |viewer: Viewer| {
+        let reply = world.reply(Instruction::Invocations(viewer, String::new()));
+        (reply.status, reply.body["invocations"].as_array().map(Vec::len))
+    };
+    assert_eq!(count(Viewer::Agent(proven())), (200, Some(1)));
+    assert_eq!(count(Viewer::Agent(other)), (200, Some(0)));
+    assert_eq!(count(Viewer::Anyone).0, 401);
+    assert_eq!(count(Viewer::Operator), (200, Some(1)));
+}
+
+#[test]
+pub fn a_pretended_payment_is_proven_once_and_is_the_same_for_the_same_reference() {
+    let mut vars = vars();
+    vars["MOCK"] = true.into();
+    let mut world = World::of(&vars);
+    world.publish(&echo());
+    let call = world.call("");
+    let Reaction::Errand(Errand::Prove(proof)) = world.called(&call, plain(402, "{}")) else {
+        panic!("no proof")
+    };
+    let sent: serde_json::Value = serde_json::from_str(&proof.header.1).unwrap();
+    let reply = told(world.called(&call, plain(200, r#"{"result":"skill executed"}"#)));
+    assert_eq!(reply.body["receipt"]["txHash"], sent["txHash"]);
+    assert_eq!(world.rows.invocations[0].tx, sent["txHash"].as_str().unwrap());
+    assert!(reply.text.contains(r#""chain":"stellar","amountUsd":0.25"#), "{}", reply.text);
+}

@@ -1,0 +1,67 @@
+//! Guards of the market, and the test that fails without each.
+
+use std::panic::catch_unwind;
+
+use farebox_core::mutant::{Mutant, plant};
+
+use super::{catalogue, invocations, sales};
+
+/// A guard, the name of its test, and the test.
+type Row = (Mutant, &'static str, fn());
+
+macro_rules! row {
+    ($mutant:ident, $test:path) => {
+        (Mutant::$mutant, stringify!($test), $test as fn())
+    };
+}
+
+/// Those that a single behaviour shows.
+pub const TABLE: &[Row] = &[
+    row!(ProofsForEver, catalogue::a_proof_ends),
+    row!(AnyWalletOwns, catalogue::the_signature_of_another_wallet_proves_nothing),
+    row!(ProofsServeTwice, catalogue::a_proof_serves_once),
+    row!(ContentIsNotSigned, catalogue::a_proof_covers_the_whole_body),
+    row!(SkillsPileUp, catalogue::an_owner_has_at_most_twenty_active_skills),
+    row!(AnyHostIsCalled, catalogue::a_skill_is_called_at_public_hosts_alone),
+    row!(OldTablesCount, catalogue::a_table_that_was_overtaken_is_written_again),
+    row!(AnyoneForwards, sales::only_what_the_gate_has_signed_is_served),
+    row!(ForwardsForEver, sales::the_gate_s_signature_ends),
+    row!(AnyPriceBuys, sales::another_price_buys_nothing),
+    row!(OldPricesBuy, sales::a_price_that_was_replaced_buys_for_five_minutes),
+    row!(GoneIsSold, sales::a_skill_that_was_deactivated_is_sold_no_more_but_for_what_was_settled),
+    row!(PacksNeverEnd, sales::a_pack_gives_as_many_calls_as_were_paid),
+    row!(PacksAreRepeated, sales::a_payment_makes_one_pack_however_often_it_is_told),
+    row!(DriftIsPaid, invocations::more_than_the_listed_price_is_not_paid),
+    row!(AnyPayeeIsPaid, invocations::another_payee_than_the_listed_one_is_not_paid),
+    row!(AnyAssetIsPaid, invocations::another_asset_than_the_listed_one_is_not_paid),
+    row!(CallsAreRepeated, invocations::a_key_is_answered_with_the_same_bytes_and_paid_once),
+    row!(CallsServeOthers, invocations::a_key_stands_for_one_request),
+    row!(TwinsAreCalled, invocations::the_same_request_at_once_is_one_invocation),
+    row!(OldGrantsCount, invocations::a_worker_that_lost_its_invocation_changes_nothing),
+    row!(CapsAreIgnored, invocations::a_day_has_a_cap_that_is_looked_at_before_anything_is_signed),
+    row!(
+        FailuresAreSuccesses,
+        invocations::what_was_paid_and_not_delivered_is_told_with_its_receipt_and_is_no_success
+    ),
+    row!(
+        ReceiptsAreLost,
+        invocations::what_was_paid_and_not_delivered_is_told_with_its_receipt_and_is_no_success
+    ),
+    row!(
+        DoubtIsUnpaid,
+        invocations::what_may_have_been_paid_is_told_as_unknown_until_the_chain_says
+    ),
+    row!(LedgersAreOpen, invocations::an_agent_sees_its_own_rows_alone),
+    row!(TransactionsServeTwice, invocations::one_transaction_pays_one_invocation),
+    row!(TotalsDrift, invocations::a_skill_that_asks_for_its_price_is_paid_by_the_treasury),
+];
+
+#[test]
+fn each_guard_of_the_market_that_is_removed_fails_its_test() {
+    for (mutant, name, test) in TABLE {
+        plant(Some(*mutant));
+        let outcome = catch_unwind(test);
+        plant(None);
+        assert!(outcome.is_err(), "{mutant:?} is not found by {name}");
+    }
+}

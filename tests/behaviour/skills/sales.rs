@@ -1,0 +1,188 @@
+//! What the gate sold, and what of it reaches a seller.
+
+use farebox_core::encoding::hex;
+use farebox_core::hash::mac;
+use farebox_core::http::RequestHead;
+use farebox_core::skills::message::{Errand, Instruction, Labels, Reaction, Sale};
+use serde_json::json;
+
+use super::world::{ORIGIN_SECRET, Told, URL, World, gated, invocation, owner, plain, sale};
+
+fn sold(world: &mut World, sale: Sale) -> Reaction {
+    world.send(Instruction::Sold(Box::new(sale)))
+}
+
+fn refused(reaction: Reaction) -> u32 {
+    match reaction {
+        Reaction::Reply(response) => Told::of(response).status,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+fn head(secret: &str, secs: u64) -> RequestHead {
+    let lines = [
+        secs.to_string(),
+        "POST".into(),
+        "/s/echo?a=1".into(),
+        String::new(),
+        "rcpt".into(),
+        "250000".into(),
+        String::new(),
+        String::new(),
+        String::new(),
+    ];
+    let digest = hex::encode(&mac(secret.as_bytes(), &[lines.join("\n").as_bytes()]));
+    let text = format!(
+        "POST\n{URL}/s/echo?a=1\n\nfarebox-payment: rcpt\nfarebox-amount: 250000\nfarebox-signature-v2: t={secs},v2={digest}\n"
+    );
+    RequestHead::from_text(&text).unwrap()
+}
+
+#[test]
+pub fn only_what_the_gate_has_signed_is_served() {
+    let world = World::new();
+    let secs = world.now / 1000;
+    let told = world.market.forwarded(&head(ORIGIN_SECRET, secs), world.now).unwrap();
+    assert_eq!((told.path.as_str(), told.query.as_str()), ("/s/echo", "a=1"));
+    let forged = head("another secret of thirty-two bytes", secs);
+    assert_eq!(world.market.forwarded(&forged, world.now).unwrap_err().status, 403);
+}
+
+#[test]
+pub fn the_gate_s_signature_ends() {
+    let world = World::new();
+    let old = head(ORIGIN_SECRET, world.now / 1000 - 301);
+    assert_eq!(world.market.forwarded(&old, world.now).unwrap_err().status, 403);
+}
+
+#[test]
+pub fn what_was_paid_at_the_listed_price_is_forwarded_signed() {
+    let mut world = World::new();
+    world.publish(&gated());
+    let Reaction::Forward(forward) = sold(&mut world, sale("250000")) else { panic!("refused") };
+    assert_eq!(forward.url, "https://seller.example.com/echo?a=1");
+    let has = |name: &str| forward.headers.iter().any(|(known, _)| known == name);
+    assert!(has("farebox-signature-v2") && has("farebox-payment") && has("farebox-skill"));
+}
+
+#[test]
+pub fn another_price_buys_nothing() {
+    let mut world = World::new();
+    world.publish(&gated());
+    assert_eq!(refused(sold(&mut world, sale("249999"))), 409);
+    let other = Sale { asset: owner(3), ..sale("250000") };
+    assert_eq!(refused(sold(&mut world, other)), 409);
+}
+
+#[test]
+pub fn a_price_that_was_replaced_buys_for_five_minutes() {
+    let mut world = World::new();
+    world.publish(&gated());
+    let mut next = gated();
+    (next["version"], next["price"]) = ("2.0.0".into(), "$1".into());
+    let body = world.signed(1, "version", "echo", &next).to_string();
+    world.reply(Instruction::Revise(Labels::default(), "echo".into(), body));
+    world.now += 299_000;
+    assert!(matches!(sold(&mut world, sale("250000")), Reaction::Forward(_)));
+    world.now += 2_000;
+    assert_eq!(refused(sold(&mut world, sale("250000"))), 409);
+    assert!(matches!(sold(&mut world, sale("1000000")), Reaction::Forward(_)));
+}
+
+#[test]
+pub fn a_skill_that_was_deactivated_is_sold_no_more_but_for_what_was_settled() {
+    let mut world = World::new();
+    world.publish(&gated());
+    let body = world.signed(1, "deactivate", "echo", &json!({})).to_string();
+    world.reply(Instruction::Deactivate(Labels::default(), "echo".into(), body));
+    assert_eq!(refused(sold(&mut world, sale("250000"))), 410);
+    let settled = Sale { transaction: "0x1".into(), ..sale("250000") };
+    assert!(matches!(sold(&mut world, settled), Reaction::Forward(_)));
+}
+
+fn pack(world: &mut World) -> (u32, String) {
+    let sale = Sale { path: "/packs/echo/starter".into(), ..sale("5000000") };
+    let told = match sold(world, sale) {
+        Reaction::Reply(response) => Told::of(response),
+        other => panic!("{other:?}"),
+    };
+    (told.status, told.body["pack"]["key"].as_str().unwrap_or_default().to_owned())
+}
+
+fn shop() -> World {
+    let mut world = World::new();
+    let mut body = gated();
+    body["packs"] = json!({"starter": "$5.00"});
+    world.publish(&body);
+    world
+}
+
+#[test]
+pub fn a_payment_makes_one_pack_however_often_it_is_told() {
+    let mut world = shop();
+    let first = pack(&mut world);
+    assert_eq!(first.0, 201);
+    world.now += 1;
+    let row = world.rows.packs.values().next().unwrap().clone();
+    assert_eq!(pack(&mut world), first);
+    assert_eq!(world.rows.packs.values().collect::<Vec<_>>(), [&row]);
+}
+
+#[test]
+pub fn a_pack_of_a_skill_that_was_deactivated_is_not_sold() {
+    let mut world = shop();
+    for skill in world.rows.skills.values_mut() {
+        skill.active = false;
+    }
+    assert_eq!(pack(&mut world).0, 410);
+    assert!(world.rows.packs.is_empty());
+}
+
+#[test]
+pub fn a_buyer_adds_nothing_to_a_query_of_the_seller() {
+    let mut world = World::new();
+    let mut body = gated();
+    body["callUrl"] = "https://seller.example/echo?tier=basic".into();
+    world.publish(&body);
+    let Reaction::Reply(refused) = sold(&mut world, sale("250000")) else { panic!("forwarded") };
+    assert_eq!(refused.status, 400);
+    let bare = Sale { query: String::new(), ..sale("250000") };
+    let Reaction::Forward(forward) = sold(&mut world, bare) else { panic!("not forwarded") };
+    assert_eq!(forward.url, "https://seller.example/echo?tier=basic");
+}
+
+#[test]
+pub fn a_pack_gives_as_many_calls_as_were_paid() {
+    let mut world = shop();
+    let (_, key) = pack(&mut world);
+    for row in world.rows.packs.values_mut() {
+        row.used = 98;
+    }
+    let mut left = Vec::new();
+    for payload in ["a", "b", "c"] {
+        let mut asked = invocation("", payload);
+        (asked.pack, asked.caller) = (Some(key.clone()), None);
+        match world.send(Instruction::Invoke(Box::new(asked))) {
+            Reaction::Errand(Errand::Call(call)) => {
+                let told = world.called(&call, plain(200, "{}"));
+                assert!(matches!(told, Reaction::Reply(response) if response.status == 200));
+            }
+            Reaction::Reply(response) => left.push(Told::of(response).body["status"].clone()),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(left, ["exhausted"]);
+    assert_eq!(world.rows.packs.values().next().unwrap().used, 100);
+}
+
+#[test]
+pub fn a_pack_has_a_day_of_grace_after_its_cycle() {
+    let mut world = shop();
+    let (_, key) = pack(&mut world);
+    let status = |days: u64| {
+        let mut world = World { rows: world.rows.clone(), ..World::new() };
+        world.now += days * 86_400_000;
+        world.reply(Instruction::Pack(key.clone())).body["pack"]["status"].clone()
+    };
+    assert_eq!([status(29), status(30), status(31)], ["active", "grace", "paused"]);
+}

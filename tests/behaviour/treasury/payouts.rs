@@ -1,0 +1,324 @@
+//! Payouts: what the operator moves out of a wallet, once for each key and within its own budget.
+
+use farebox_core::ledger::inquiry::finding::Finding;
+use farebox_core::payment::TxHash;
+use farebox_core::time::UnixTime;
+use farebox_core::treasury::Job;
+use farebox_core::treasury::message::{Answer, Command, Listing, MerchantAnswer, Operation, Order};
+use serde_json::{Value, json};
+
+use super::world::{NETWORK, PAYEE, TRANSACTION, Told, World, keyed, payer, settled, variables};
+use crate::dice::Dice;
+
+pub const SETTLE: &str = "https://facilitator.example.com/settle";
+
+/// A world with a facilitator, a node, and a dollar a day to pay out.
+pub fn world() -> World {
+    let mut variables = variables();
+    variables["RPC_URL"] = json!("https://node.example.com");
+    variables["FACILITATOR_URL"] = json!("https://facilitator.example.com/");
+    variables["ORGANIZATIONS"][0]["policy"]["payoutsPerDay"] = json!({"USDC": "1.00"});
+    World::of(&variables)
+}
+
+pub fn payout(amount: &str, key: &str) -> Value {
+    json!({"organization": "acme", "wallet": "main", "network": NETWORK, "asset": "USDC", "to": PAYEE, "amount": amount, "idempotencyKey": key})
+}
+
+pub fn ask(world: &mut World, body: &Value) -> Answer {
+    world.send(Command::Operate(Operation::PayOut(body.to_string())))
+}
+
+fn told(world: &mut World, body: &Value) -> Told {
+    world.operate(Operation::PayOut(body.to_string()))
+}
+
+/// A payout that is sent: what goes to the facilitator.
+fn order(world: &mut World, body: &Value) -> Order {
+    let Answer::Prepare(asked) = ask(world, body) else { panic!("nothing is prepared") };
+    assert!(asked.balance.is_some());
+    let (attempt, fence) = (asked.attempt, asked.fence);
+    match world.send(Command::Prepared { attempt, fence, signature: None, balance: None }) {
+        Answer::Send(order) => *order,
+        other => panic!("nothing is sent: {other:?}"),
+    }
+}
+
+/// A facilitator's answer.
+pub fn answer(status: u32, body: &Value) -> MerchantAnswer {
+    let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+    MerchantAnswer { status, headers, body: body.to_string(), cut: false }
+}
+
+pub fn success() -> MerchantAnswer {
+    answer(
+        200,
+        &json!({"success": true, "transaction": TRANSACTION, "network": NETWORK, "payer": payer()}),
+    )
+}
+
+fn item(world: &mut World, id: &str) -> Value {
+    world.operate(Operation::Payout(id.to_owned())).body
+}
+
+fn of_payouts(listed: &Told) -> Vec<Value> {
+    let items = listed.body["items"].as_array().unwrap();
+    items.iter().filter(|item| item["scope"] == "payouts").cloned().collect()
+}
+
+#[test]
+pub fn a_payout_is_signed_for_the_nonce_of_its_key_and_sent_to_the_facilitator() {
+    let mut world = world();
+    let sent = order(&mut world, &payout("0.25", "rent"));
+    let mut elsewhere = self::world();
+    elsewhere.dice = Dice(8);
+    let again = order(&mut elsewhere, &payout("0.5", "rent"));
+    assert_eq!((sent.url.as_str(), sent.method.as_str()), (SETTLE, "POST"));
+    assert!(sent.headers.iter().all(|(name, _)| !name.eq_ignore_ascii_case("payment-signature")));
+    let body =
+        |order: &Order| serde_json::from_str::<Value>(order.body.as_deref().unwrap()).unwrap();
+    let (body, other) = (body(&sent), body(&again));
+    let signed = &body["paymentPayload"]["payload"]["authorization"];
+    assert_eq!((&signed["to"], &signed["value"]), (&json!(PAYEE), &json!("250000")));
+    assert_eq!(body["paymentRequirements"], body["paymentPayload"]["accepted"]);
+    assert_eq!(signed["nonce"], other["paymentPayload"]["payload"]["authorization"]["nonce"]);
+}
+
+#[test]
+pub fn a_key_pays_once_and_is_answered_with_the_same_bytes_for_ever() {
+    let mut world = world();
+    let sent = order(&mut world, &payout("0.25", "rent"));
+    let running = told(&mut world, &payout("0.25", "rent"));
+    let first = world.answered(&sent, success());
+    world.now += 86_400 * 40;
+    let later = told(&mut world, &payout("0.250", "rent"));
+    assert_eq!((running.status, running.text("outcome")), (201, "executing"));
+    assert_eq!((first.status, first.text("outcome")), (201, "sent"));
+    assert_eq!(first.text, later.text);
+    assert_eq!(world.rows.attempts.len(), 1);
+}
+
+#[test]
+pub fn a_key_of_another_payout_is_a_conflict_and_writes_nothing() {
+    let mut world = world();
+    let sent = order(&mut world, &payout("0.25", "rent"));
+    world.answered(&sent, success());
+    for (member, value) in [("amount", "0.26"), ("to", &payer() as &str), ("asset", "EURC")] {
+        let mut other = payout("0.25", "rent");
+        other[member] = json!(value);
+        let refused = told(&mut world, &other);
+        assert_eq!(
+            (refused.status, refused.text("code")),
+            (409, "idempotency_key_conflict"),
+            "{member}"
+        );
+    }
+    assert_eq!(world.rows.attempts.len(), 1);
+}
+
+#[test]
+pub fn nothing_is_paid_out_unless_the_policy_says_how_much_a_day() {
+    let mut variables = variables();
+    variables["RPC_URL"] = json!("https://node.example.com");
+    variables["FACILITATOR_URL"] = json!("https://facilitator.example.com");
+    let mut world = World::of(&variables);
+    let refused = told(&mut world, &payout("0.25", "rent"));
+    assert_eq!((refused.status, refused.text("code")), (403, "payouts_not_allowed"));
+    assert!(world.rows.decisions.is_empty());
+}
+
+#[test]
+pub fn payouts_have_a_budget_of_their_own() {
+    let mut world = world();
+    let sent = order(&mut world, &payout("0.75", "a"));
+    world.answered(&sent, success());
+    let refused = told(&mut world, &payout("0.26", "b"));
+    assert_eq!((refused.status, refused.text("code")), (403, "payouts_budget_exceeded"));
+    assert_eq!(
+        refused.text("detail"),
+        "Policy denied: payouts daily budget of $1.00 exceeded. Current spend: $0.75. Requested: $0.26."
+    );
+    order(&mut world, &payout("0.25", "b"));
+    assert!(!world.rows.budgets.contains_key("organization"));
+    world.now += 86_400;
+    order(&mut world, &payout("1", "c"));
+}
+
+#[test]
+pub fn what_cannot_be_paid_out_is_named_and_writes_nothing() {
+    let wrong = [
+        ("wallet", json!("other"), "wallet: is not the name"),
+        ("network", json!("eip155:8453"), "network: is not one of the organization's"),
+        ("network", json!("nowhere"), "network: must be"),
+        ("asset", json!("GOLD"), "asset: is not a known asset"),
+        ("to", json!(PAYEE.to_lowercase().replace('c', "d")), "to: must be an address"),
+        ("to", json!("0x0000000000000000000000000000000000000000"), "to: must be an address"),
+        ("to", json!(payer()), "to: is the wallet itself"),
+        ("amount", json!("0"), "amount: must be decimal text above 0"),
+        ("amount", json!("0.0000001"), "amount: must be decimal text above 0"),
+        ("amount", json!(1), "amount: must be text"),
+        ("idempotencyKey", json!(""), "idempotencyKey: must be text"),
+        ("colour", json!("red"), "colour: is unknown"),
+    ];
+    let mut world = world();
+    for (member, value, start) in wrong {
+        let mut body = payout("0.25", "rent");
+        body[member] = value;
+        let refused = told(&mut world, &body);
+        assert_eq!((refused.status, refused.text("code")), (400, "invalid_payout"), "{member}");
+        assert!(refused.text("detail").contains(start), "{start}: {}", refused.text("detail"));
+    }
+    assert!(world.rows.decisions.is_empty());
+}
+
+#[test]
+pub fn a_payout_needs_a_facilitator_and_a_node() {
+    for missing in ["RPC_URL", "FACILITATOR_URL"] {
+        let mut variables = variables();
+        variables["RPC_URL"] = json!("https://node.example.com");
+        variables["FACILITATOR_URL"] = json!("https://facilitator.example.com");
+        variables["ORGANIZATIONS"][0]["policy"]["payoutsPerDay"] = json!("1.00");
+        variables[missing] = json!(null);
+        let refused = told(&mut World::of(&variables), &payout("0.25", "rent"));
+        assert_eq!(
+            (refused.status, refused.text("code")),
+            (409, "payouts_not_configured"),
+            "{missing}"
+        );
+    }
+}
+
+#[test]
+pub fn a_payout_is_confirmed_by_the_chain_and_not_by_its_facilitator() {
+    let mut world = world();
+    let sent = order(&mut world, &payout("0.25", "rent"));
+    let first = world.answered(&sent, success());
+    let id = first.text("id").to_owned();
+    let open = item(&mut world, &id);
+    assert_eq!(
+        (&open["state"], &open["onChain"], &open["transaction"]),
+        (&json!("open"), &json!(false), &json!(TRANSACTION))
+    );
+    let transaction = TxHash::parse(TRANSACTION).unwrap();
+    world.read(&sent.attempt, sent.fence, &Finding::Unconfirmed { transaction });
+    assert_eq!(
+        (item(&mut world, &id)["state"].clone(), item(&mut world, &id)["onChain"].clone()),
+        (json!("open"), json!(true))
+    );
+    world.read(
+        &sent.attempt,
+        sent.fence,
+        &Finding::Transferred { transaction, block: 9, log_index: 0 },
+    );
+    assert_eq!(item(&mut world, &id)["state"], "confirmed");
+    let audit = world.operate(Operation::Audit(Listing::default()));
+    assert_eq!(of_payouts(&audit)[0]["confirmed"], "0.25");
+}
+
+#[test]
+pub fn a_refusal_keeps_a_payout_counted_until_its_authorization_has_ended_unused() {
+    let mut world = world();
+    let sent = order(&mut world, &payout("1", "rent"));
+    let refusal = json!({"success": false, "errorReason": "insufficient_funds", "transaction": "", "network": NETWORK});
+    let first = world.answered(&sent, answer(200, &refusal));
+    assert_eq!(first.text("outcome"), "refused");
+    assert_eq!(told(&mut world, &payout("0.5", "b")).text("code"), "payouts_budget_exceeded");
+    world.now += 800;
+    world.read(
+        &sent.attempt,
+        sent.fence,
+        &Finding::Unused { safe_time: Some(UnixTime::from_secs(world.now)) },
+    );
+    assert_eq!(item(&mut world, first.text("id"))["state"], "void");
+    let notice = world.rows.outbox.last().unwrap().clone();
+    assert_eq!(notice.kind, "payout.failed");
+    assert_eq!(told(&mut world, &payout("1", "rent")).text, first.text);
+    order(&mut world, &payout("0.5", "b"));
+    let audit = world.operate(Operation::Audit(Listing::default()));
+    assert_eq!(
+        (&of_payouts(&audit)[0]["void"], &of_payouts(&audit)[0]["spent"]),
+        (&json!("1"), &json!("0.5"))
+    );
+}
+
+#[test]
+pub fn a_wallet_without_the_money_signs_no_payout() {
+    let mut world = world();
+    let Answer::Prepare(asked) = ask(&mut world, &payout("0.25", "rent")) else { panic!() };
+    let (attempt, fence) = (asked.attempt, asked.fence);
+    let balance = Some(format!(r#"[{{"jsonrpc":"2.0","id":1,"result":"0x{:064x}"}}]"#, 7));
+    let failed = world.reply(Command::Prepared { attempt, fence, signature: None, balance });
+    assert_eq!((failed.status, failed.text("outcome")), (201, "failed"), "{}", failed.text);
+    assert!(world.rows.attempts.values().all(|row| row.header.is_none()));
+    assert_eq!(world.rows.budgets["payouts"].assets[0].day, "0");
+}
+
+#[test]
+pub fn an_unknown_outcome_is_sent_again_with_the_same_bytes_and_then_the_chain_is_read() {
+    let mut world = world();
+    let sent = order(&mut world, &payout("0.25", "rent"));
+    world.now += 60;
+    let jobs = world.alarm();
+    let [Job::Send(again, None)] = jobs.as_slice() else { panic!("{jobs:?}") };
+    assert_eq!((&again.body, &again.headers, &again.url), (&sent.body, &sent.headers, &sent.url));
+    let refusal = json!({"success": false, "errorReason": "invalid_exact_evm_payload_authorization_nonce_used", "transaction": "", "network": NETWORK});
+    let command = Command::Answered {
+        attempt: again.attempt.clone(),
+        fence: again.fence,
+        answer: answer(200, &refusal),
+        sent: 1,
+    };
+    let first = world.reply(command);
+    assert_eq!(first.text("outcome"), "unknown");
+    world.now += 60;
+    assert!(matches!(world.alarm().as_slice(), [Job::Read { .. }]));
+}
+
+#[test]
+pub fn a_facilitator_that_lies_confirms_nothing() {
+    let lies = [
+        json!({"success": true, "transaction": TRANSACTION, "network": "eip155:8453", "payer": payer()}),
+        json!({"success": true, "transaction": TRANSACTION, "network": NETWORK, "payer": PAYEE}),
+        json!({"success": true, "transaction": "", "network": NETWORK}),
+        json!({"success": "yes"}),
+        json!([]),
+    ];
+    for lie in lies {
+        let mut world = world();
+        let sent = order(&mut world, &payout("0.25", "rent"));
+        let first = world.answered(&sent, answer(200, &lie));
+        assert_eq!(first.text("outcome"), "unknown", "{lie}");
+        assert_eq!(item(&mut world, first.text("id"))["state"], "open");
+    }
+}
+
+#[test]
+pub fn payouts_are_listed_and_agents_do_not_see_them() {
+    let mut world = world();
+    let sent = order(&mut world, &payout("0.25", "rent"));
+    world.answered(&sent, success());
+    let sent = {
+        let Answer::Prepare(asked) = world.ask(super::world::BUYER_KEY, &keyed("10000", "k"))
+        else {
+            panic!()
+        };
+        let (attempt, fence) = (asked.attempt, asked.fence);
+        match world.send(Command::Prepared { attempt, fence, signature: None, balance: None }) {
+            Answer::Send(order) => order,
+            other => panic!("{other:?}"),
+        }
+    };
+    world.answered(&sent, settled(200, "ok"));
+    let listed = world.operate(Operation::Payouts(Listing::default()));
+    let items = listed.body["items"].as_array().unwrap();
+    assert_eq!(
+        (items.len(), &items[0]["idempotencyKey"], &items[0]["amount"]),
+        (1, &json!("rent"), &json!("0.25"))
+    );
+    let known = Command::Known { agent: "$payouts".to_owned(), key: "rent".to_owned() };
+    assert_eq!(world.reply(known).status, 404);
+    let budgets = world.operate(Operation::Budgets);
+    assert!(
+        of_payouts(&budgets).iter().any(|item| item["window"] == "day" && item["limit"] == "1")
+    );
+}

@@ -1,0 +1,148 @@
+/** What the gate sold and the market passes on: the seller's request, its signature, and what comes back of each seller's answer. */
+import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
+import { after, before, describe, it } from 'node:test';
+
+import { Seller, type Script } from './support/seller.ts';
+import { Market, ORIGIN_SECRET, eventually, newOwner, signed, type Answer } from './support/worker.ts';
+
+const USDC = '0x036CbD53842c5426634e7929541eC2318f3dCF7e';
+const PAYER = '0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC';
+const NAMES = ['payer', 'payment', 'amount', 'asset', 'network', 'transaction'] as const;
+
+type Told = Partial<Record<(typeof NAMES)[number], string>>;
+
+/** The header fields of a request that the gate forwards after this payment. */
+function forwarded(method: string, target: string, told: Told = {}, secs = Math.floor(Date.now() / 1000)): Record<string, string> {
+  const said: Told = { payer: PAYER, payment: 'payment-1', amount: '10000', asset: USDC, network: 'eip155:84532', ...told };
+  const lines = [String(secs), method, target, ...NAMES.map((name) => said[name] ?? '')];
+  const mac = createHmac('sha256', ORIGIN_SECRET).update(lines.join('\n')).digest('hex');
+  const fields = NAMES.filter((name) => (said[name] ?? '') !== '').map((name) => [`farebox-${name}`, said[name] ?? '']);
+  return { ...Object.fromEntries(fields), 'farebox-signature-v2': `t=${secs},v2=${mac}` };
+}
+
+describe('a skill that the gate sold', () => {
+  let market: Market;
+  let seller: Seller;
+  let secret: string;
+  const owner = newOwner();
+
+  const sold = (id: string, { query = '', body = '{"q":1}', method = 'POST', told = {}, headers = {} }: { query?: string; body?: string; method?: string; told?: Told; headers?: Record<string, string> } = {}): Promise<Answer> =>
+    market.ask(method, `/s/${id}${query}`, { body, headers: { ...forwarded(method, `/s/${id}${query}`, told), 'content-type': 'application/json', ...headers } });
+  const publish = async (id: string, script?: Script, more: Record<string, unknown> = {}): Promise<Answer> => {
+    if (script !== undefined) seller.scripts.set(`/${id}`, script);
+    const answer = await market.publish(owner, { skillId: id, name: id, callUrl: `${seller.url}/${id}`, price: '$0.01', ...more });
+    assert.equal(answer.status, 201, answer.text);
+    return answer;
+  };
+
+  before(async () => {
+    seller = await Seller.start();
+    market = await Market.start();
+    secret = String((await publish('echo')).json.secret);
+  });
+  after(async () => {
+    await market.stop();
+    await seller.stop();
+  });
+
+  it('reaches its seller with the client\'s method, query and body, and a signature by the seller\'s secret', async () => {
+    const answer = await sold('echo', { query: '?city=Ulm', headers: { 'idempotency-key': 'key-1', authorization: 'Bearer of-the-client', cookie: 'a=b' } });
+    assert.deepEqual([answer.status, answer.json], [200, { at: '/echo?city=Ulm', said: '{"q":1}' }]);
+    const { method, url, headers } = seller.of('/echo').at(-1) ?? assert.fail();
+    assert.deepEqual([method, headers['content-type'], headers['farebox-skill'], headers['farebox-payer'], headers['farebox-payment'], headers['idempotency-key']], ['POST', 'application/json', 'echo', PAYER, 'payment-1', 'key-1']);
+    const [, secs = '', mac] = /^t=(\d+),v2=([0-9a-f]{64})$/.exec(String(headers['farebox-signature-v2'])) ?? [];
+    const lines = [secs, method, url, ...NAMES.map((name) => headers[`farebox-${name}`] ?? '')];
+    assert.equal(mac, createHmac('sha256', secret).update(lines.join('\n')).digest('hex'));
+    // What the client shows the market or its gate is not the seller's.
+    assert.deepEqual([headers.authorization, headers.cookie], [undefined, undefined]);
+  });
+
+  it('reaches no one with a signature that is old, of another target, or of another payment', async () => {
+    const came = seller.of('/echo').length;
+    const now = Math.floor(Date.now() / 1000);
+    const wrong = [
+      forwarded('POST', '/s/echo', {}, now - 400), forwarded('POST', '/s/echo', {}, now + 400), forwarded('GET', '/s/echo'), forwarded('POST', '/s/echo?x=1'),
+      forwarded('POST', '/s/echo', { payment: '' }), { ...forwarded('POST', '/s/echo'), 'farebox-amount': '20000' },
+    ];
+    for (const headers of wrong) assert.equal((await market.ask('POST', '/s/echo', { headers, body: '{}' })).status, 403);
+    assert.equal(seller.of('/echo').length, came);
+  });
+
+  it('is not delivered for another amount, asset or network than was listed', async () => {
+    const came = seller.of('/echo').length;
+    for (const told of [{ amount: '9999' }, { amount: '10001' }, { asset: PAYER }, { network: 'eip155:8453' }]) {
+      assert.equal((await sold('echo', { told })).status, 409, JSON.stringify(told));
+    }
+    assert.equal(seller.of('/echo').length, came);
+    assert.equal((await sold('nowhere')).status, 404);
+  });
+
+  it('has the answer that its seller gave, whatever its status and kind', async () => {
+    await publish('teapot', (_, response) => { response.writeHead(418, { 'content-type': 'text/plain', 'x-own': 'yes' }).end('short'); });
+    const { status, text, headers } = await sold('teapot');
+    assert.deepEqual([status, text, headers.get('content-type'), headers.get('x-own')], [418, 'short', 'text/plain', 'yes']);
+    const bytes = Buffer.from([0, 255, 1, 254]);
+    await publish('bytes', (_, response) => { response.writeHead(200, { 'content-type': 'application/octet-stream' }).end(bytes); });
+    const raw = await fetch(`${market.url}/s/bytes`, { method: 'POST', headers: forwarded('POST', '/s/bytes') });
+    assert.deepEqual(Buffer.from(await raw.arrayBuffer()), bytes);
+  });
+
+  it('cannot speak for the market, its gate, or its other sellers', async () => {
+    await publish('hostile', (_, response) => {
+      response.writeHead(200, {
+        'content-type': 'text/html', 'set-cookie': 'a=b', 'farebox-payment': 'x', 'payment-response': 'x', 'x-payment-response': 'x', 'clear-site-data': '"*"',
+        'content-security-policy': "default-src *", 'www-authenticate': 'Payment id=x', 'access-control-allow-origin': '*', 'service-worker-allowed': '/', refresh: '0;url=https://elsewhere.example',
+      }).end('<script>1</script>');
+    });
+    const { headers, status } = await sold('hostile');
+    const kept = ['set-cookie', 'farebox-payment', 'payment-response', 'x-payment-response', 'clear-site-data', 'www-authenticate', 'access-control-allow-origin', 'service-worker-allowed', 'refresh'].filter((name) => headers.has(name));
+    assert.deepEqual([status, kept, headers.get('content-security-policy'), headers.get('x-content-type-options')], [200, [], 'sandbox', 'nosniff']);
+  });
+
+  it('is a failure of its seller, which the gate does not charge, if that redirects, is not there, or breaks off', async () => {
+    await publish('redirects', (_, response) => { response.writeHead(302, { location: 'http://169.254.169.254/' }).end(); });
+    assert.deepEqual([(await sold('redirects')).status, (await sold('redirects')).json.error], [502, 'seller_redirects']);
+    await publish('resets', (_, response) => { response.socket?.destroy(); });
+    assert.deepEqual([(await sold('resets')).status, (await sold('resets')).json.error], [502, 'seller_unreachable']);
+    await market.publish(owner, { skillId: 'nobody-there', name: 'x', callUrl: 'http://127.0.0.1:9/x', price: '$0.01' });
+    assert.deepEqual((await sold('nobody-there')).json.error, 'seller_unreachable');
+  });
+
+  it('passes back 16 MiB and no more', async () => {
+    const limit = 16 * 1024 * 1024;
+    await publish('long', (_, response) => { response.writeHead(200, { 'content-length': limit + 1 }).end(Buffer.alloc(limit + 1)); });
+    assert.deepEqual([(await sold('long')).status, (await sold('long')).json.error], [502, 'response_too_large']);
+    await publish('full', (_, response) => { response.writeHead(200, { 'content-length': limit }).end(Buffer.alloc(limit, 'a')); });
+    assert.equal((await sold('full')).text.length, limit);
+    let left = false;
+    await publish('endless', (_, response) => {
+      response.writeHead(200);
+      response.on('close', () => { left = true; });
+      response.on('error', () => {});
+      const piece = Buffer.alloc(1024 * 1024, 'a');
+      const write = (): void => { while (!response.destroyed && response.write(piece)); };
+      response.on('drain', write);
+      write();
+    });
+    const { length } = await sold('endless').then(({ text }) => text, () => '');
+    assert.ok(length <= limit, String(length));
+    await eventually('the seller is left', () => left);
+  });
+
+  it('is forwarded with the method of the skill, and no other', async () => {
+    await publish('looked-up', undefined, { method: 'GET' });
+    const headers = forwarded('GET', '/s/looked-up?q=1');
+    assert.deepEqual((await market.ask('GET', '/s/looked-up?q=1', { headers })).json, { at: '/looked-up?q=1', said: '' });
+    assert.equal((await sold('looked-up')).status, 405);
+  });
+
+  it('is delivered for what was listed until a moment ago, and with its new price', async () => {
+    await publish('dearer');
+    const body = await signed('version', owner, { version: '1.1.0', name: 'dearer', description: 'Dearer', price: '$0.02', callUrl: `${seller.url}/dearer` }, 'dearer');
+    const revised = await market.ask('POST', '/api/marketplace/skills/dearer/versions', { body });
+    assert.equal(revised.status, 201, revised.text);
+    for (const amount of ['10000', '20000']) assert.equal((await sold('dearer', { told: { amount } })).status, 200, amount);
+    assert.equal((await sold('dearer', { told: { amount: '15000' } })).status, 409);
+  });
+});

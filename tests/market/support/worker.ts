@@ -1,0 +1,217 @@
+/** Runs the built market in workerd beside a small seller, treasury and gate of its own, and asks it as programs without a client do. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+import { privateKeyToAccount, generatePrivateKey, type PrivateKeyAccount } from 'viem/accounts';
+
+import { signedSkill } from '../../../demo/skill-proof.mjs';
+import { Log, LogLevel, Miniflare } from '../../support/miniflare.ts';
+
+export const OPERATOR = 'operator-token-of-the-tests-0123456789';
+export const LOOKUP = 'lookup-token-of-the-tests-0123456789abcd';
+export const ORIGIN_SECRET = 'origin-secret-of-the-tests-0123456789abcdef';
+export const URL_OF_MARKET = 'http://127.0.0.1:1';
+export const DRILL = process.env['FAREBOX_MARKET_DRILL_BUILD'] ?? 'build/market-drill';
+
+export type Answer = { readonly status: number; readonly headers: Headers; readonly text: string; readonly json: any };
+export type Bound = (request: Request) => Promise<Response>;
+export type Options = {
+  readonly build?: string;
+  readonly vars?: Readonly<Record<string, unknown>>;
+  /** The treasury, the gate, and the KV namespace that they share. */
+  readonly treasury?: Bound;
+  readonly gate?: Bound;
+  readonly kv?: Kv;
+};
+
+/** A stored route table that can be down, slow, or counted. */
+export class Kv {
+  /** All texts that were written, oldest first. */
+  readonly written: string[] = [];
+  /** When each was. */
+  readonly times: number[] = [];
+  isDown = false;
+  attempts = 0;
+
+  get routes(): readonly { readonly path: string; readonly price?: unknown; readonly pay_to?: string }[] {
+    const last = this.written.at(-1);
+    return last === undefined ? [] : JSON.parse(last);
+  }
+
+  paths(): string[] {
+    return this.routes.map(({ path }) => path);
+  }
+
+  async put(text: string): Promise<Response> {
+    this.attempts += 1;
+    if (this.isDown) return new Response(null, { status: 503 });
+    this.written.push(text);
+    this.times.push(Date.now());
+    return new Response(null, { status: 204 });
+  }
+}
+
+export class Market {
+  url = '';
+  pid = -1;
+  logs = '';
+  /** How far ahead its clock is from its next start on, seconds. */
+  ahead = 0;
+  readonly kv: Kv;
+  readonly #options: Options;
+  readonly #folder = mkdtempSync(join(tmpdir(), 'farebox-market-'));
+  #miniflare: Miniflare | undefined;
+
+  private constructor(options: Options) {
+    this.#options = options;
+    this.kv = options.kv ?? new Kv();
+  }
+
+  static async start(options: Options = {}): Promise<Market> {
+    const market = new Market(options);
+    await market.begin();
+    return market;
+  }
+
+  /** Starts workerd on what is stored, at the same address as before. */
+  async begin(): Promise<void> {
+    const folder = resolve(this.#options.build ?? 'build/market');
+    const before = workerds();
+    const modules = [
+      { type: 'ESModule' as const, path: 'front.js', contents: FRONT.replace('AHEAD_MS', String(this.ahead * 1000)) },
+      { type: 'ESModule' as const, path: 'index.js', contents: readFileSync(join(folder, 'index.js'), 'utf8') },
+      { type: 'CompiledWasm' as const, path: 'index_bg.wasm', contents: readFileSync(join(folder, 'index_bg.wasm')) },
+    ];
+    const { treasury = NOTHING, gate = NOTHING } = this.#options;
+    const services = { TREASURY: treasury, GATE: gate, TABLE: async (request: Request) => this.kv.put(await request.text()) };
+    this.#miniflare = new Miniflare({
+      host: '127.0.0.1',
+      port: this.url === '' ? 0 : Number(new URL(this.url).port),
+      cf: false,
+      log: new Log(LogLevel.NONE),
+      defaultPersistRoot: this.#folder,
+      handleRuntimeStdio: (out, err) => {
+        for (const stream of [out, err]) stream.on('data', (piece: Buffer) => { this.logs += String(piece); });
+      },
+      workers: [{
+        name: 'market',
+        compatibilityDate: '2026-04-01',
+        modules,
+        durableObjects: { SKILLS: { className: 'Skills', useSQLite: true } },
+        serviceBindings: services as unknown as Record<string, never>,
+        bindings: { ...VARIABLES, ...this.#options.vars } as Readonly<Record<string, unknown>> as Record<string, string>,
+      }],
+    });
+    this.url = (await this.#miniflare.ready).origin;
+    this.pid = workerds().find((pid) => !before.includes(pid)) ?? -1;
+  }
+
+  /** Ends workerd as a lost machine would, and starts it again. */
+  async kill(): Promise<void> {
+    process.kill(this.pid, 'SIGKILL');
+    await this.#miniflare?.dispose();
+    await this.begin();
+  }
+
+  async stop(): Promise<void> {
+    await this.#miniflare?.dispose();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async ask(method: string, path: string, { token, body, headers = {} }: { token?: string; body?: unknown; headers?: Record<string, string> } = {}): Promise<Answer> {
+    const response = await fetch(`${this.url}${path}`, {
+      method,
+      redirect: 'manual',
+      headers: { ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...headers },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    let json: unknown;
+    try { json = JSON.parse(text); } catch { json = undefined; }
+    return { status: response.status, headers: response.headers, text, json };
+  }
+
+  /** Publishes a skill, signed by its owner. */
+  async publish(owner: PrivateKeyAccount, skill: Record<string, unknown>, headers: Record<string, string> = {}): Promise<Answer> {
+    return this.ask('POST', '/api/marketplace/skills', { body: await signed('publish', owner, { description: 'Says what came', payTo: owner.address, agentId: 'seller', ...skill }), headers });
+  }
+}
+
+/** A body with its owner's proof. */
+export function signed(action: string, owner: PrivateKeyAccount, skill: Record<string, unknown>, id?: string): Promise<Record<string, unknown>> {
+  const given = { market: URL_OF_MARKET, action, skill, account: owner, now: Math.floor(Date.now() / 1000), ...(id === undefined ? {} : { id }) };
+  return signedSkill(given as never) as Promise<Record<string, unknown>>;
+}
+
+export const newOwner = (): PrivateKeyAccount => privateKeyToAccount(generatePrivateKey());
+
+/** The market with its table in reach of the test, and its clock ahead. */
+const FRONT = `
+import * as inner from './index.js';
+export * from './index.js';
+const clock = Date.now;
+const ahead = AHEAD_MS;
+Date.now = () => clock.call(Date) + ahead;
+const table = new WeakMap();
+function bound(env) {
+  let all = table.get(env);
+  if (all === undefined) {
+    class Store {
+      async put(_key, text) {
+        const { ok } = await env.TABLE.fetch('https://table/', { method: 'POST', body: text });
+        if (!ok) throw new Error('the store is down');
+      }
+    }
+    const { TABLE: _, ...rest } = env;
+    all = { ...rest, CONFIG: new Store() };
+    table.set(env, all);
+  }
+  return all;
+}
+export class Skills extends inner.Skills {
+  constructor(state, env) {
+    const set = state.storage.setAlarm.bind(state.storage);
+    state.storage.setAlarm = (at, ...more) => set(Math.max(Number(at) - ahead, 1), ...more);
+    super(state, bound(env));
+  }
+}
+export default {
+  fetch: (request, env, context) => inner.default.fetch(request, bound(env), context),
+  scheduled: (controller, env, context) => inner.default.scheduled(controller, bound(env), context),
+};
+`;
+
+const NOTHING: Bound = async () => new Response(null, { status: 503 });
+
+const VARIABLES = {
+  MARKET_URL: URL_OF_MARKET,
+  MARKET_SECRET: 'market-secret-of-the-tests-0123456789abcdef',
+  ORIGIN_SECRET,
+  OPERATOR_TOKEN: OPERATOR,
+  LOOKUP_TOKEN: LOOKUP,
+  NETWORK: 'eip155:84532',
+  PAY_TO: '0x70997970C51812dc3A010C7d01b50e0d17dc79C8',
+  TEST_NETWORKS_ONLY: true,
+  ALLOW_LOCAL_SELLERS: true,
+};
+
+function workerds(): number[] {
+  try {
+    return execFileSync('pgrep', ['-P', String(process.pid), 'workerd'], { encoding: 'utf8' }).trim().split('\n').map(Number);
+  } catch {
+    return [];
+  }
+}
+
+/** Waits until something holds; it is asked for again and again. */
+export async function eventually<T>(what: string, holds: () => Promise<T | undefined | false> | T | undefined | false): Promise<T> {
+  const end = Date.now() + 60_000;
+  for (;;) {
+    const found = await holds();
+    if (found !== undefined && found !== false) return found;
+    if (Date.now() > end) throw new Error(`not in time: ${what}`);
+    await new Promise((resolve) => { setTimeout(resolve, 50); });
+  }
+}
