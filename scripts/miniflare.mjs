@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 import { Miniflare } from 'miniflare';
 
 import { workerdChildren } from './children.mjs';
+import './connections.mjs';
 import { onEnd } from './processes.mjs';
 import { root } from './steps.mjs';
 

@@ -3,6 +3,8 @@ import { createRequire } from 'node:module';
 
 import type * as Whole from 'miniflare';
 
+import '../../scripts/connections.mjs';
+
 export type { MiniflareOptions, WorkerOptions } from 'miniflare';
 
 export const { Log, LogLevel, Miniflare } = createRequire(import.meta.url)('miniflare') as typeof Whole;
