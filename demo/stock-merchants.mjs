@@ -12,6 +12,7 @@ import { startProcess } from '../scripts/processes.mjs';
 import { findPython } from '../scripts/python.mjs';
 import { root } from '../scripts/steps.mjs';
 import { NETWORK, NETWORK_V1, USDC } from './chain.mjs';
+import { KEPT_MS } from './server.mjs';
 
 /** What every one of them delivers. */
 const GOODS = { report: 'Rainfall, Tuesday', millimetres: 10 };
@@ -108,7 +109,7 @@ function delivering(app) {
  * @returns {Promise<Merchant>}
  */
 async function listen({ fetch }) {
-  const server = /** @type {import('node:http').Server} */ (serve({ fetch, hostname: '127.0.0.1', port: 0 }));
+  const server = /** @type {import('node:http').Server} */ (serve({ fetch, hostname: '127.0.0.1', port: 0, serverOptions: { keepAliveTimeout: KEPT_MS } }));
   if (!server.listening) await new Promise((resolve) => { server.once('listening', () => resolve(undefined)); });
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the merchant has no port');

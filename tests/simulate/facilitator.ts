@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 
 import { recoverTypedDataAddress, type Hex } from 'viem';
 
+import { KEPT_MS } from '../../demo/server.mjs';
 import { TRANSFER_TYPES, type Authorization, type Terms } from '../worker/support/payer.ts';
 import type { Chain, Refusal, Transfer } from './chain.ts';
 
@@ -45,7 +46,7 @@ export class Facilitator {
   }
 
   static async start(chain: Chain): Promise<Facilitator> {
-    const server = createServer();
+    const server = createServer({ keepAliveTimeout: KEPT_MS });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return new Facilitator(server, chain);
   }

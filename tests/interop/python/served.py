@@ -22,4 +22,4 @@ def run_asgi(app):
     """Serves an ASGI application until the process ends."""
     import uvicorn
 
-    uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening()])
+    uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_keep_alive=60)).run(sockets=[listening()])

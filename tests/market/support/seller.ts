@@ -2,6 +2,8 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
+import { KEPT_MS } from '../../../demo/server.mjs';
+
 export type Came = { readonly method: string; readonly url: string; readonly headers: IncomingHttpHeaders; readonly body: string };
 export type Script = (request: Came, response: ServerResponse, number: number) => void | Promise<void>;
 
@@ -23,7 +25,7 @@ export class Seller {
   }
 
   static async start(): Promise<Seller> {
-    const server = createServer();
+    const server = createServer({ keepAliveTimeout: KEPT_MS });
     await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
     return new Seller(server);
   }

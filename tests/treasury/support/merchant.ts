@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
+import { KEPT_MS } from '../../../demo/server.mjs';
 import { requestText } from '../../support/mpp-wire.ts';
 
 export type Paid = { readonly method: string; readonly path: string; readonly payment: string; readonly headers: IncomingMessage['headers']; readonly body: string };
@@ -14,7 +15,7 @@ export class Merchant {
   url = '';
   /** Whether it publishes keys, as a gate does that answers for its past payments. */
   keys = false;
-  readonly #server = createServer((request, response) => void this.#answer(request, response));
+  readonly #server = createServer({ keepAliveTimeout: KEPT_MS }, (request, response) => void this.#answer(request, response));
 
   static async start(): Promise<Merchant> {
     const merchant = new Merchant();

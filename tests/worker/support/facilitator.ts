@@ -9,6 +9,8 @@ import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
+import { KEPT_MS } from '../../../demo/server.mjs';
+
 export type Operation = 'verify' | 'settle';
 
 export type FacilitatorCall = {
@@ -59,7 +61,7 @@ export class Facilitator {
   }
 
   static async start(port = 0): Promise<Facilitator> {
-    const server = createServer();
+    const server = createServer({ keepAliveTimeout: KEPT_MS });
     await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
     return new Facilitator(server, (server.address() as AddressInfo).port);
   }

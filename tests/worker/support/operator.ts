@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
+import { KEPT_MS } from '../../../demo/server.mjs';
 import type { Gate } from './gate.ts';
 import type { Answer } from './raw.ts';
 import type { JsonObject } from './payer.ts';
@@ -97,7 +98,7 @@ export class Listener {
   }
 
   static async start(answer: (text: string, count: number) => [number, string]): Promise<Listener> {
-    const server = createServer();
+    const server = createServer({ keepAliveTimeout: KEPT_MS });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return new Listener(server, `http://127.0.0.1:${(server.address() as AddressInfo).port}`, answer);
   }

@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
+import { KEPT_MS } from '../../../demo/server.mjs';
 import { firstRows, type HeaderRow } from './raw.ts';
 
 export type OriginCall = {
@@ -53,7 +54,7 @@ export class Origin {
   }
 
   static async start(): Promise<Origin> {
-    const server = createServer();
+    const server = createServer({ keepAliveTimeout: KEPT_MS });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return new Origin(server, (server.address() as AddressInfo).port);
   }

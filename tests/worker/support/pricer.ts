@@ -2,6 +2,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
+import { KEPT_MS } from '../../../demo/server.mjs';
 import type { JsonObject, Json } from './payer.ts';
 
 /** What it does when it is asked; a text is sent as it is. */
@@ -34,7 +35,7 @@ export class Pricer {
   }
 
   static async start(): Promise<Pricer> {
-    const server = createServer();
+    const server = createServer({ keepAliveTimeout: KEPT_MS });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return new Pricer(server, (server.address() as AddressInfo).port);
   }
