@@ -125,7 +125,8 @@ describe('a skill that the gate sold', () => {
       response.on('drain', write);
       write();
     });
-    const { length } = await sold('endless').then(({ text }) => text, () => '');
+    // workerd closes a connection whose answer it broke off, at times after its client takes it for free.
+    const { length } = await sold('endless', { headers: { connection: 'close' } }).then(({ text }) => text, () => '');
     assert.ok(length <= limit, String(length));
     await eventually('the seller is left', () => left);
   });
