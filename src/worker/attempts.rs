@@ -67,8 +67,8 @@ pub(super) fn answered(client_key: &ClientKey, marks: &Marks) {
         if marks.served {
             attempts.succeeded(client_key, now());
         }
-        if let Some((blame, payer)) = &marks.failed {
-            attempts.failed(client_key, blame, Some(payer.clone()), now());
+        if let Some((failure, payer)) = &marks.failed {
+            attempts.failed(client_key, failure, Some(payer.clone()), now());
         }
     });
 }

@@ -179,7 +179,7 @@ async fn drive(
                 #[cfg(feature = "panic-drill")]
                 drill(&drilled, "claimed");
                 held.response = first.body;
-                next.answered(first.told, now())
+                next.answered(first.reply, now())
             }
             Step::Resume(call, next) => {
                 client.log.label = next.label();
@@ -192,7 +192,7 @@ async fn drive(
                     None => next,
                 };
                 held.response = first.body;
-                next.answered(first.told, now())
+                next.answered(first.reply, now())
             }
             Step::Look(call, next) => {
                 client.log.label = next.label();
@@ -204,7 +204,7 @@ async fn drive(
                     Some(block) => next.saw(block.as_deref().map(str::as_bytes)),
                     None => next,
                 };
-                next.answered(first.told, now())
+                next.answered(first.reply, now())
             }
             Step::Verify(call, next) => {
                 if let Some(sender) = &call.unproven
@@ -298,7 +298,7 @@ async fn drive(
 
 /// Result of the first call about a payment.
 struct First<T> {
-    told: Option<LedgerReply<T>>,
+    reply: Option<LedgerReply<T>>,
     /// A stored body.
     body: JsValue,
     /// The node's reply about the newest block, if it was asked.
@@ -321,8 +321,8 @@ async fn ask_first<T: DeserializeOwned>(
     let started = edge::clock_ms();
     let block_query =
         call.block_query.as_ref().map(|call| chain::send(gate, &call.network, &call.body));
-    let (told, body) = split(ledger::ask(&bindings.ledger, call, &JsValue::NULL).await);
-    if let Some(LedgerReply { receipt: Some(receipt), .. }) = &told {
+    let (reply, body) = split(ledger::ask(&bindings.ledger, call, &JsValue::NULL).await);
+    if let Some(LedgerReply { receipt: Some(receipt), .. }) = &reply {
         client.log.label.payment.clone_from(receipt);
     }
     client.log.object_ms += edge::clock_ms().saturating_sub(started);
@@ -330,7 +330,7 @@ async fn ask_first<T: DeserializeOwned>(
         Some(sent) => Some(chain::reply(sent).await),
         None => None,
     };
-    Some(First { told, body, block })
+    Some(First { reply, body, block })
 }
 
 /// Makes one exchange with a facilitator; a client that has waited long enough is answered

@@ -381,7 +381,7 @@ fn every_finding_about_a_payer_is_either_silent_or_says_all_that_it_must() {
         };
         let diagnosis = limits.diagnose(finding, at(1_000));
         let exceeded = tally.attempts >= limits.exceeded_after;
-        let Some(told) = diagnosis.told else {
+        let Some(told) = diagnosis.stated else {
             assert!(
                 matches!(cause, Cause::Unpaid | Cause::Trouble | Cause::Unknown),
                 "{cause:?} is told"
@@ -432,14 +432,14 @@ fn the_failures_of_a_network_only_change_how_long_its_other_clients_wait() {
         };
         let (shared, alone) = (said(Failures::Networks(&tally)), said(Failures::Uncounted));
         assert_eq!(
-            shared.told.as_ref().map(|told| &told.extension),
-            alone.told.as_ref().map(|told| &told.extension),
+            shared.stated.as_ref().map(|stated| &stated.extension),
+            alone.stated.as_ref().map(|stated| &stated.extension),
             "{cause:?}"
         );
         let exceeded = tally.attempts >= limits.exceeded_after;
         assert!(!exceeded || cause == Cause::Trouble || shared.retry_after.is_some());
         if cause == Cause::Unpaid {
-            assert!(shared.told.is_none());
+            assert!(shared.stated.is_none());
             silent += 1;
         }
         slowed += u64::from(shared.retry_after > alone.retry_after);

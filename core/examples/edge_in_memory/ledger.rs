@@ -40,7 +40,7 @@ impl Ledger {
             }
         }
         self.shard.keep(&decision.changes, &scene);
-        decision.told
+        decision.reply
     }
 }
 

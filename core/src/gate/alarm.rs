@@ -86,9 +86,9 @@ impl Gate {
     }
 
     fn sends(&self, slot: Slot, entry: &Entry, resend: Resend) -> Option<RecoveryStep> {
-        let (payment, seen) = (&entry.payment, first_sight(entry));
+        let (payment, first_sight) = (&entry.payment, first_sight(entry));
         let Resend { fence, facilitator, request, .. } = resend;
-        if let Some(sent) = sent_again(&slot.payer, payment, seen) {
+        if let Some(sent) = sent_again(&slot.payer, payment, first_sight) {
             let purpose = Purpose::Sent { fence, transaction: sent.transaction };
             return Some(Looking::begin(slot, ChainQuery::Transfer(Box::new(sent)), purpose));
         }

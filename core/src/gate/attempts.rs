@@ -116,17 +116,17 @@ impl Attempts {
     pub fn client_key(
         &mut self,
         keys: &Keys,
-        seen: CountedRequest<'_>,
+        counted: CountedRequest<'_>,
         now: UnixTime,
     ) -> ClientKey {
-        let client_key = ClientKey::of(keys, seen.network, seen.route_hash);
+        let client_key = ClientKey::of(keys, counted.network, counted.route_hash);
         self.clients.touch(client_key, || CountedClient {
-            route: seen.route.clone(),
+            route: counted.route.clone(),
             counts: FailureStreak::new(now),
             fresh: Fresh::default(),
             known_as: None,
             open: 0,
-            exceeded_after: seen.exceeded_after,
+            exceeded_after: counted.exceeded_after,
             claims: None,
             used_up: None,
         });

@@ -100,7 +100,7 @@ pub struct Circumstances<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Diagnosis {
     /// The reason; `None` if there is nothing to say.
-    pub told: Option<Stated>,
+    pub stated: Option<Stated>,
     /// Seconds to wait for a client that has failed too often.
     pub retry_after: Option<u64>,
     /// Whether the client got the same answer a moment ago. Of a client that goes on and on, one
@@ -121,15 +121,15 @@ impl Diagnosis {
     /// Code of the reason, if there is one.
     #[must_use]
     pub fn code(&self) -> Option<DiagnosticCode> {
-        self.told.as_ref().map(|told| told.code)
+        self.stated.as_ref().map(|stated| stated.code)
     }
 
     /// The last member of an object; empty without a reason.
     #[must_use]
     pub fn member(&self) -> String {
         let member =
-            |told: &Stated| [",\"extensions\":{\"", NAME, "\":", &told.extension, "}"].concat();
-        self.told.as_ref().map(member).unwrap_or_default()
+            |stated: &Stated| [",\"extensions\":{\"", NAME, "\":", &stated.extension, "}"].concat();
+        self.stated.as_ref().map(member).unwrap_or_default()
     }
 }
 
@@ -217,7 +217,7 @@ impl Thresholds {
             _ => over,
         };
         Diagnosis {
-            told: self.judge(finding).map(|judged| self.tell(judged, finding, now)),
+            stated: self.judge(finding).map(|judged| self.tell(judged, finding, now)),
             retry_after: (steps > 0)
                 .then(|| RETRY_STEP_SECS.saturating_mul(steps).min(MAX_RETRY_SECS)),
             repeats: over > 0

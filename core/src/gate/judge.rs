@@ -63,7 +63,7 @@ impl Gate {
             wallet: false,
             facilitators: Vec::new(),
             conduct: Conduct::UNKNOWN,
-            seen: None,
+            streak: None,
         };
         let sold = (Cow::Owned(offer), choice);
         let way = PaidRequest::begin(self, sold, request.clone(), payer, now);
@@ -149,7 +149,7 @@ impl Gate {
             }
         };
         let CheckedPayment { protocol, choice, proof, eligibility, signature } = checked;
-        let seen = isolate.client.as_ref().and_then(|client_key| match signature {
+        let streak = isolate.client.as_ref().and_then(|client_key| match signature {
             SignatureCheck::Verified => isolate.attempts.proved(client_key),
             SignatureCheck::Deferred => isolate.attempts.known(client_key),
         });
@@ -185,7 +185,7 @@ impl Gate {
             wallet,
             facilitators,
             conduct,
-            seen,
+            streak,
         };
         Admission::Pay(PaidRequest::begin(self, (offer, choice), request, payer, now))
     }
@@ -304,8 +304,8 @@ impl Gate {
             offer.settings.diagnostics.unwrap_or(Thresholds::DEFAULT).exceeded_after;
         let network = client_prefix(address);
         let (route, route_hash) = (&offer.counted_as.0, offer.counted_as.1);
-        let seen = CountedRequest { network: &network, route, route_hash, exceeded_after };
-        isolate.attempts.client_key(&self.keys, seen, now)
+        let counted = CountedRequest { network: &network, route, route_hash, exceeded_after };
+        isolate.attempts.client_key(&self.keys, counted, now)
     }
 }
 

@@ -67,7 +67,7 @@ impl Gate {
             offer.and_then(|offer| offer.settings.diagnostics).unwrap_or(Thresholds::DEFAULT);
         let failures = Failures::Payers(counts);
         let finding = Circumstances {
-            failure: &counts.blame,
+            failure: &counts.latest,
             failures,
             consecutive_failures: 0,
             correlation: "",

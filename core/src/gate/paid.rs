@@ -170,7 +170,7 @@ impl<'g> PaidRequest<'g> {
 
     /// Takes the newest block at first sight from a node's reply.
     fn saw(&mut self, reply: Option<&[u8]>) {
-        self.row.seen.block = height::read(self.asked.choice.chain_id(), reply).ok();
+        self.row.first_sight.block = height::read(self.asked.choice.chain_id(), reply).ok();
     }
 
     /// A transaction of this payment's network by its name there.

@@ -100,7 +100,7 @@ pub struct FirstSight {
 pub fn chain_query(
     payer: &str,
     payment: &Payment,
-    seen: FirstSight,
+    first_sight: FirstSight,
     known: Option<TxHash>,
 ) -> Option<ChainQuery> {
     match OnChain::read(&payment.facilitator, &payment.request) {
@@ -109,19 +109,21 @@ pub fn chain_query(
                 OnChain::Signed(signed) => KnownParts::Whole { nonce: signed.nonce },
                 OnChain::Sent { .. } => KnownParts::Name,
             };
-            transfer(payer, payment, (&onchain, known), seen)
+            transfer(payer, payment, (&onchain, known), first_sight)
                 .map(Box::new)
                 .map(ChainQuery::Transfer)
         }
-        None => question(payer, payment, seen, known).map(Box::new).map(ChainQuery::Authorization),
+        None => question(payer, payment, first_sight, known)
+            .map(Box::new)
+            .map(ChainQuery::Authorization),
     }
 }
 
 /// The query that sends a recorded on-chain payment once more and looks for it; `None` for any
 /// other row.
 #[must_use]
-pub fn sent_again(payer: &str, payment: &Payment, seen: FirstSight) -> Option<Transfer> {
-    sending(payer, payment, &OnChain::read(&payment.facilitator, &payment.request)?, seen)
+pub fn sent_again(payer: &str, payment: &Payment, first_sight: FirstSight) -> Option<Transfer> {
+    sending(payer, payment, &OnChain::read(&payment.facilitator, &payment.request)?, first_sight)
 }
 
 /// The query that carries the bytes of a signed transaction and looks for its receipt alone.
@@ -129,7 +131,7 @@ pub(super) fn sending(
     payer: &str,
     payment: &Payment,
     onchain: &OnChain,
-    seen: FirstSight,
+    first_sight: FirstSight,
 ) -> Option<Transfer> {
     let known = match onchain {
         OnChain::Signed(_) => KnownParts::Content,
@@ -139,17 +141,17 @@ pub(super) fn sending(
         OnChain::Signed(signed) => Some(signed.bytes().to_vec()),
         OnChain::Sent { .. } => None,
     };
-    Some(Transfer { send, ..transfer(payer, payment, (onchain, known), seen)? })
+    Some(Transfer { send, ..transfer(payer, payment, (onchain, known), first_sight)? })
 }
 
 fn transfer(
     payer: &str,
     payment: &Payment,
     (onchain, known): (&OnChain, KnownParts),
-    seen: FirstSight,
+    first_sight: FirstSight,
 ) -> Option<Transfer> {
     let (seen_block, seen_at, until) = match onchain {
-        OnChain::Signed(_) => (seen.block, seen.at, None),
+        OnChain::Signed(_) => (first_sight.block, first_sight.at, None),
         // It was on the chain before the client showed it.
         OnChain::Sent { since, until, .. } => (None, *since, Some(*until)),
     };
@@ -193,7 +195,7 @@ pub(super) const REVERTED: &str = "transaction_reverted";
 pub(super) fn question(
     payer: &str,
     payment: &Payment,
-    seen: FirstSight,
+    first_sight: FirstSight,
     known: Option<TxHash>,
 ) -> Option<Question> {
     let request = json::parse(payment.request.as_bytes()).ok()?;
@@ -205,8 +207,8 @@ pub(super) fn question(
         to: Address::parse(&payment.pay_to).ok()?,
         value: Amount::from_atomic(&payment.amount).ok()?,
         nonce: hex::decode_array(nonce).ok()?,
-        seen_block: seen.block,
-        seen_at: seen.at,
+        seen_block: first_sight.block,
+        seen_at: first_sight.at,
         known,
         confirmations: 1,
         cursor: None,

@@ -39,7 +39,8 @@ pub struct FailureStreak {
     /// Time of the last, unix seconds.
     pub last_at: u64,
     /// The last cause; requests without a payment leave it as it was.
-    pub blame: FailureCause,
+    #[serde(rename = "blame")]
+    pub latest: FailureCause,
     /// Times in a row that it was this cause.
     pub streak: u64,
 }
@@ -48,8 +49,8 @@ impl FailureStreak {
     /// Starts an empty streak.
     #[must_use]
     pub const fn new(now: UnixTime) -> Self {
-        let blame = FailureCause { cause: Cause::Unpaid, reason: String::new() };
-        Self { attempts: 0, first_at: now.secs(), last_at: now.secs(), blame, streak: 0 }
+        let latest = FailureCause { cause: Cause::Unpaid, reason: String::new() };
+        Self { attempts: 0, first_at: now.secs(), last_at: now.secs(), latest, streak: 0 }
     }
 
     /// Whether the last failure is so old that the streak has ended.
@@ -59,26 +60,26 @@ impl FailureStreak {
     }
 
     /// Counts one more failure.
-    pub fn count(&mut self, blame: &FailureCause, now: UnixTime) {
-        self.note(blame, now);
-        if blame.cause != Cause::Funds {
+    pub fn count(&mut self, failure: &FailureCause, now: UnixTime) {
+        self.note(failure, now);
+        if failure.cause != Cause::Funds {
             self.attempts = self.attempts.saturating_add(1);
         }
     }
 
     /// Notes a failure in answer to a request that was counted already.
-    pub fn note(&mut self, blame: &FailureCause, now: UnixTime) {
+    pub fn note(&mut self, failure: &FailureCause, now: UnixTime) {
         if self.is_idle(now) {
             *self = Self::new(now);
         }
         self.last_at = self.last_at.max(now.secs());
-        match blame.cause {
+        match failure.cause {
             Cause::Unpaid => {}
-            cause if cause == self.blame.cause => {
+            cause if cause == self.latest.cause => {
                 self.streak = self.streak.saturating_add(1);
-                self.blame.reason.clone_from(&blame.reason);
+                self.latest.reason.clone_from(&failure.reason);
             }
-            _ => (self.blame, self.streak) = (blame.clone(), 1),
+            _ => (self.latest, self.streak) = (failure.clone(), 1),
         }
     }
 
@@ -92,12 +93,12 @@ impl FailureStreak {
         self.attempts = self.attempts.saturating_add(more.attempts);
         self.first_at = self.first_at.min(more.first_at);
         self.last_at = self.last_at.max(more.last_at);
-        if more.blame.cause == Cause::Unpaid {
+        if more.latest.cause == Cause::Unpaid {
             return;
         }
-        let before = if more.blame.cause == self.blame.cause { self.streak } else { 0 };
+        let before = if more.latest.cause == self.latest.cause { self.streak } else { 0 };
         self.streak = before.saturating_add(more.streak);
-        self.blame = more.blame.clone();
+        self.latest = more.latest.clone();
     }
 
     /// Whether the failures since the stored count `written` are worth a write: each one up to ten
@@ -179,6 +180,6 @@ pub struct Counting {
     /// Number of failures from which the operator is notified.
     pub exceeded_after: u64,
     /// The cause, if the Worker knows it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub blame: Option<FailureCause>,
+    #[serde(rename = "blame", default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FailureCause>,
 }

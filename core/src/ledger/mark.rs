@@ -48,13 +48,13 @@ impl Mark {
     /// A payment that was used before makes none either, because anyone can read it on the chain
     /// and send it.
     #[must_use]
-    pub fn of(kind: MarkKind, answer: &Answer, blame: Option<&FailureCause>) -> Self {
-        let blamed = || blame.map_or(Self::Nothing, |blame| Self::Failure(blame.clone()));
+    pub fn of(kind: MarkKind, answer: &Answer, failure: Option<&FailureCause>) -> Self {
+        let failed = || failure.map_or(Self::Nothing, |failure| Self::Failure(failure.clone()));
         match (kind, answer) {
             (_, Answer::Replay(_) | Answer::Deliver(_))
             | (MarkKind::Settlement, Answer::Granted { .. }) => Self::Success,
             (MarkKind::Settlement, Answer::Fate(Fate::Refused { .. }))
-            | (MarkKind::Refusal, Answer::Recorded) => blamed(),
+            | (MarkKind::Refusal, Answer::Recorded) => failed(),
             _ => Self::Nothing,
         }
     }
@@ -62,10 +62,12 @@ impl Mark {
     /// Reads the answer to a resume: a payment that could not have begun, and is not known, is a
     /// failure.
     #[must_use]
-    pub fn of_resumed(resumed: &Resumed, blame: Option<&FailureCause>) -> Self {
+    pub fn of_resumed(resumed: &Resumed, failure: Option<&FailureCause>) -> Self {
         match resumed {
             Resumed::Replay(_) | Resumed::Deliver(_) => Self::Success,
-            Resumed::Nothing => blame.map_or(Self::Nothing, |blame| Self::Failure(blame.clone())),
+            Resumed::Nothing => {
+                failure.map_or(Self::Nothing, |failure| Self::Failure(failure.clone()))
+            }
             Resumed::Resend(_) | Resumed::Fate(_) => Self::Nothing,
         }
     }

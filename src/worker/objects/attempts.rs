@@ -27,7 +27,7 @@ pub(super) fn load_failures(rows: &LedgerRows, shard: &mut Shard) -> Result<()> 
             attempts: count(2),
             first_at: count(3),
             last_at: count(4),
-            blame: FailureCause { cause, reason: column(6).unwrap_or_default() },
+            latest: FailureCause { cause, reason: column(6).unwrap_or_default() },
             streak: count(7),
         };
         shard.load_failures((who, route), tally, column(8));
@@ -57,8 +57,8 @@ impl Txn<'_> {
             number(tally.attempts),
             number(tally.first_at),
             number(tally.last_at),
-            tally.blame.cause.name().into(),
-            tally.blame.reason.as_str().into(),
+            tally.latest.cause.name().into(),
+            tally.latest.reason.as_str().into(),
             number(tally.streak),
             claims.map(ToOwned::to_owned).into(),
         ];
@@ -145,8 +145,8 @@ fn failing(
         claims: claims.map(ToOwned::to_owned),
         route: route.to_owned(),
         code: gate.failing_code(route, tally).to_owned(),
-        cause: tally.blame.cause,
-        reason: tally.blame.reason.clone(),
+        cause: tally.latest.cause,
+        reason: tally.latest.reason.clone(),
         attempts: tally.attempts,
         times: tally.streak,
         first_at: tally.first_at,

@@ -90,7 +90,7 @@ impl Ledger {
         if message.has("command") {
             let Some(envelope) = message.read() else { return unsupported() };
             let decision = self.with_rows(|desk| desk.count_and_apply(envelope, body))?;
-            return Ok((written(&decision.told), decision.body));
+            return Ok((written(&decision.reply), decision.body));
         }
         if message.has("ask") {
             let Some(asking) = message.read() else { return unsupported() };
@@ -223,10 +223,10 @@ impl<'a> Txn<'a> {
     /// Answers one question about a payment, as text with the body that goes along.
     fn answer_question(&mut self, asking: Asking) -> Result<(String, Option<Vec<u8>>)> {
         Ok(match self.shard.ask(asking, self.rows, &self.scene())? {
-            QuestionAnswer::Seen(told) => (written(&told), None),
+            QuestionAnswer::Seen(reply) => (written(&reply), None),
             QuestionAnswer::Resumed(decision) => {
                 self.write(&decision.changes)?;
-                (written(&decision.told), decision.body)
+                (written(&decision.reply), decision.body)
             }
         })
     }

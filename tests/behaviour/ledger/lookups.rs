@@ -145,11 +145,11 @@ fn everything(mut judge: impl FnMut(&Fixed, &Question, QuestionAnswer, &dyn Disp
 fn a_look_writes_nothing_and_what_is_not_known_is_told_so_whatever_else_the_payer_owes() {
     let [own, _] = slots();
     let asked = everything(|rows, _, said, case| {
-        let QuestionAnswer::Seen(told) = said else { return };
+        let QuestionAnswer::Seen(reply) = said else { return };
         let known = rows.0.get(&own);
-        assert_eq!(told.receipt.is_some(), known.is_some(), "{case}");
+        assert_eq!(reply.receipt.is_some(), known.is_some(), "{case}");
         if known.is_none() {
-            assert_eq!(told.answer, LookAnswer::Nothing, "{case}");
+            assert_eq!(reply.answer, LookAnswer::Nothing, "{case}");
         }
     });
     assert!(asked > 100_000, "{asked}");
@@ -159,8 +159,8 @@ fn a_look_writes_nothing_and_what_is_not_known_is_told_so_whatever_else_the_paye
 pub fn whoever_shows_neither_the_recorded_bytes_nor_a_proof_of_their_own_is_not_let_on() {
     let [own, _] = slots();
     everything(|rows, ask, said, case| {
-        if let (Question::Look(repeat), QuestionAnswer::Seen(told)) = (ask, said)
-            && told.answer == LookAnswer::Open
+        if let (Question::Look(repeat), QuestionAnswer::Seen(reply)) = (ask, said)
+            && reply.answer == LookAnswer::Open
         {
             let recorded = &rows.0[&own].payment;
             let same = repeat.payment.request == recorded.request;
@@ -183,7 +183,7 @@ pub fn what_is_begun_elsewhere_is_not_begun_here() {
         let (payer, key) = (own.payer.clone(), own.key.clone());
         let envelope = Envelope { v: VERSION, payer, key, command, role, counting: None };
         let Ok(decision) = Shard::default().order(envelope, None, &rows, &scene);
-        assert_eq!(decision.told.answer, answer, "{role:?}");
+        assert_eq!(decision.reply.answer, answer, "{role:?}");
     }
 }
 
@@ -209,7 +209,7 @@ pub fn what_is_begun_elsewhere_is_not_told_to_be_unknown_here() {
         let QuestionAnswer::Resumed(resumed) = told(Question::Resume(repeat)) else {
             panic!("{role:?}")
         };
-        assert_eq!((seen.answer, resumed.told.answer), expected, "{role:?}");
+        assert_eq!((seen.answer, resumed.reply.answer), expected, "{role:?}");
         assert!(resumed.changes.is_empty(), "{role:?}");
     }
 }
@@ -229,7 +229,7 @@ pub fn a_network_has_so_many_payments_moved_in_an_hour_and_those_that_were_are_n
         let rows = Fixed(BTreeMap::new(), marked);
         let Ok(decision) = shard.order(envelope, None, &rows, &scene);
         shard.keep(&decision.changes, &scene);
-        (decision.told.answer, decision.changes.len())
+        (decision.reply.answer, decision.changes.len())
     };
     for number in 0..MAX_MOVES_OF_CLIENT {
         assert_eq!(claim(&mut shard, number, ("one", false, 0)), (Answer::Absent, 1));
@@ -261,7 +261,7 @@ pub fn a_full_object_begins_nothing_and_serves_what_it_knows() {
         let role = Role::Sole;
         let envelope = Envelope { v: VERSION, payer, key, command, role, counting: None };
         let Ok(decision) = shard.order(envelope, None, &rows, &scene);
-        assert_eq!(decision.told.answer, answer);
+        assert_eq!(decision.reply.answer, answer);
     }
 }
 
@@ -273,7 +273,7 @@ pub fn what_is_resumed_has_a_row_and_makes_none() {
         let known = rows.0.get(&own);
         if known.is_none() {
             let nothing = [Resumed::Nothing, Resumed::Fate(Fate::Unresolved)];
-            assert!(nothing.contains(&decision.told.answer), "{case}");
+            assert!(nothing.contains(&decision.reply.answer), "{case}");
             assert_eq!(decision.changes, [], "{case}");
         }
         for change in &decision.changes {

@@ -80,8 +80,8 @@ impl World {
             if reply.marks.served {
                 self.attempts.succeeded(&client, now);
             }
-            if let Some((blame, _)) = &reply.marks.failed {
-                self.attempts.failed(&client, blame, None, now);
+            if let Some((failure, _)) = &reply.marks.failed {
+                self.attempts.failed(&client, failure, None, now);
             }
         }
         running.answer(reply);

@@ -196,15 +196,15 @@ impl Ledger {
         if let Ok(envelope) = serde_json::from_str::<Envelope>(text) {
             assert_eq!(envelope.v, VERSION);
             let Ok(decision) = shard.order(envelope, body, rows, &scene);
-            return (written(&decision.told), decision.body, decision.changes);
+            return (written(&decision.reply), decision.body, decision.changes);
         }
         let asking: Asking = serde_json::from_str(text).unwrap();
         assert_eq!(asking.v, VERSION);
         let Ok(said) = shard.ask(asking, rows, &scene);
         match said {
-            QuestionAnswer::Seen(told) => (written(&told), None, Vec::new()),
+            QuestionAnswer::Seen(reply) => (written(&reply), None, Vec::new()),
             QuestionAnswer::Resumed(decision) => {
-                (written(&decision.told), decision.body, decision.changes)
+                (written(&decision.reply), decision.body, decision.changes)
             }
         }
     }

@@ -390,9 +390,9 @@ impl World {
                     }
                     None => next,
                 };
-                let told = self.tell(&call, None);
-                running.hold(told.body);
-                Some(next.answered(told.answer, self.now()))
+                let reply = self.tell(&call, None);
+                running.hold(reply.body);
+                Some(next.answered(reply.answer, self.now()))
             }
             Step::Resume(call, next) => {
                 let next = match &call.block_query {
@@ -401,9 +401,9 @@ impl World {
                     }
                     None => next,
                 };
-                let told = self.tell(&call, None);
-                running.hold(told.body);
-                Some(next.answered(told.answer, self.now()))
+                let reply = self.tell(&call, None);
+                running.hold(reply.body);
+                Some(next.answered(reply.answer, self.now()))
             }
             Step::Take(call, next) => {
                 Some(next.answered(self.ledger.take(&call.object, &call.command)))
@@ -415,8 +415,8 @@ impl World {
                     }
                     None => next,
                 };
-                let told = self.tell(&call, None);
-                Some(next.answered(told.answer, self.now()))
+                let reply = self.tell(&call, None);
+                Some(next.answered(reply.answer, self.now()))
             }
             Step::Read(mut call, next) => {
                 self.now_ms += u64::from(std::mem::take(&mut call.delay_ms));
@@ -474,9 +474,9 @@ impl World {
             }
             Step::Record(call, next) => {
                 let body = running.held.as_ref().map(|held| held.bytes.clone());
-                let told = self.tell(&call, body.as_deref());
-                running.hold(told.body);
-                Some(next.answered(told.answer, self.now()))
+                let reply = self.tell(&call, body.as_deref());
+                running.hold(reply.body);
+                Some(next.answered(reply.answer, self.now()))
             }
             Step::Stream(reply, streaming) => {
                 let promised = Streaming::promised_bytes(&reply, &running.method);

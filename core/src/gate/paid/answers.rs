@@ -175,7 +175,7 @@ impl<'g> PaidRequest<'g> {
     pub(super) fn send_again(mut self: Box<Self>, resend: Resend) -> Step<'g> {
         let claim = Claim::to_resend(&resend);
         let Resend { facilitator, request, seen_at, seen_block, .. } = resend;
-        self.row.seen = FirstSight { at: UnixTime::from_secs(seen_at), block: seen_block };
+        self.row.first_sight = FirstSight { at: UnixTime::from_secs(seen_at), block: seen_block };
         self.settle_again(claim, &facilitator, request, 0)
     }
 

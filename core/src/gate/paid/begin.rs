@@ -51,7 +51,7 @@ impl<'g> PaidRequest<'g> {
         let row = KnownRow {
             receipt: gate.receipt_id(&proof),
             place: gate.shards.first(),
-            seen: FirstSight::now(UnixTime::from_secs(0)),
+            first_sight: FirstSight::now(UnixTime::from_secs(0)),
             owner: false,
             proven: false,
             claimed: false,
@@ -62,7 +62,7 @@ impl<'g> PaidRequest<'g> {
             is_recent: now < valid_before.plus(refusal::RECENT_SECS),
             latest: refusal::cause_of_arrival(eligibility, &offer),
             streak: None,
-            network: payer.seen,
+            network: payer.streak,
             recalled: None,
         };
         let with_body = request.head.body == BodyPresence::Present;

@@ -67,7 +67,7 @@ impl<'g> Claiming<'g> {
             None => paid.refuse(Code::LedgerUnavailable),
             Some(Ok(claim)) => {
                 paid.row.owner = true;
-                paid.row.seen.at = now;
+                paid.row.first_sight.at = now;
                 // Begun again: first sight was earlier, and only the row knows when. A repeat or
                 // the alarm looks it up.
                 paid.chain.inquired |= !claim.is_first();

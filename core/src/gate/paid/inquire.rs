@@ -81,7 +81,7 @@ impl<'g> PaidRequest<'g> {
         self.chain.inquired = true;
         let account = self.checked.proof.account();
         let Some(query) =
-            chain_query(&account, &self.payment(), self.row.seen, self.work.transaction)
+            chain_query(&account, &self.payment(), self.row.first_sight, self.work.transaction)
         else {
             return self.answer_for(&otherwise, now);
         };
@@ -116,13 +116,13 @@ impl<'g> PaidRequest<'g> {
         if let Outcome::Refused(reason) = &result {
             self.failed_because(reason);
         }
-        let (fence, seen_block) = (report.claim.fence(), self.row.seen.block);
+        let (fence, seen_block) = (report.claim.fence(), self.row.first_sight.block);
         let command = Command::Outcome { fence, result, client: report.client, seen_block };
         self.record(command, AfterRecord::Outcome(report.attempt))
     }
 
     fn question(&self, known: Option<TxHash>) -> Option<Question> {
-        question(&self.checked.proof.account(), &self.payment(), self.row.seen, known)
+        question(&self.checked.proof.account(), &self.payment(), self.row.first_sight, known)
     }
 
     /// Whether this payment may ask a node once more.

@@ -90,7 +90,7 @@ impl PaidRequest<'_> {
         self.asked.offer.settings.diagnostics.filter(|_| self.is_proven()).map(|limits| Counting {
             route: self.asked.offer.settings.route.clone(),
             exceeded_after: limits.exceeded_after,
-            blame: self.failures.latest.clone().filter(|failure| self.is_the_payers(failure)),
+            failure: self.failures.latest.clone().filter(|failure| self.is_the_payers(failure)),
         })
     }
 

@@ -163,7 +163,7 @@ impl<'g> PaidRequest<'g> {
     }
 
     fn transfer(&self, onchain: &OnChain) -> Option<Transfer> {
-        sending(&self.checked.proof.account(), &self.payment(), onchain, self.row.seen)
+        sending(&self.checked.proof.account(), &self.payment(), onchain, self.row.first_sight)
     }
 
     /// Takes the node's reply.
@@ -186,7 +186,7 @@ impl<'g> PaidRequest<'g> {
             Look::Prospect(prospecting) => match prospecting.answered(reply) {
                 Prospect::Good { block } => {
                     let mut paid = self;
-                    paid.row.seen.block = Some(block);
+                    paid.row.first_sight.block = Some(block);
                     paid.signature()
                 }
                 Prospect::None(reason) => self.refused(reason, now),

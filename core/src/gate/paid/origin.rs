@@ -149,7 +149,7 @@ impl<'g> PaidRequest<'g> {
         };
         self.work.response = Some((head, kept));
         let after = if self.is_paid() { AfterRecord::Stored(claim) } else { AfterRecord::Sealed };
-        let seen_block = self.row.seen.block;
+        let seen_block = self.row.first_sight.block;
         self.record(Command::Seal { fence, response, seen_block }, after)
     }
 }

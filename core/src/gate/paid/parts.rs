@@ -34,7 +34,7 @@ pub(in crate::gate) struct Payer {
     /// The history of the payer.
     pub conduct: Conduct,
     /// The failures in a row of the client's network.
-    pub seen: Option<FailureStreak>,
+    pub streak: Option<FailureStreak>,
 }
 
 /// The payment and its payer, checked.
@@ -70,8 +70,8 @@ pub(super) struct KnownRow {
     pub receipt: String,
     /// Shard count and role of the object asked; two of each while the number changes.
     pub place: (u64, Role),
-    /// First sight, for questions to the chain.
-    pub seen: FirstSight,
+    /// For questions to the chain.
+    pub first_sight: FirstSight,
     /// Whether this request created the row.
     pub owner: bool,
     /// Whether the request has shown the ledger the first request's secret, or a signature.

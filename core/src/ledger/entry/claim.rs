@@ -141,7 +141,7 @@ impl Entry {
 
     /// Answers a request whose signature is not proven: the row stays as it is.
     #[must_use]
-    pub fn seen(&self, again: &Repeat, now: UnixTime) -> LookAnswer {
+    pub fn look(&self, again: &Repeat, now: UnixTime) -> LookAnswer {
         match (self.fate(again), &self.state) {
             // The chain is asked first.
             _ if self.gives_way_to(again, now) && !again.last => LookAnswer::Nothing,

@@ -132,7 +132,7 @@ impl Entry {
         }
         match &mut self.state {
             State::Settling(_) => {
-                let told = reason.clone();
+                let answered = reason.clone();
                 self.state = State::Refused {
                     since: now,
                     reason,
@@ -140,7 +140,7 @@ impl Entry {
                     sent: now.minus(RESEND_GAP_SECS),
                     resend: None,
                 };
-                (self, Answer::Fate(Fate::Refused { reason: told }))
+                (self, Answer::Fate(Fate::Refused { reason: answered }))
             }
             State::Refused { reason, resend, .. } => {
                 *resend = None;

@@ -61,8 +61,8 @@ impl Shard {
                 let mut transition = Transition::default();
                 transition.add("none".to_string(), &entry.state, "claim");
                 changes.push(Change::Insert(slot.clone(), Box::new(entry), transition));
-                let told = LedgerReply { answer, receipt, proven: true, tally: None };
-                Ok(Decision { told, body: None, changes })
+                let reply = LedgerReply { answer, receipt, proven: true, tally: None };
+                Ok(Decision { reply, body: None, changes })
             }
             Err(answer) => Ok(Decision { changes, ..Decision::of(answer) }),
         }
@@ -131,15 +131,15 @@ impl Shard {
             return Ok(Decision::of(Answer::Unsupported));
         };
         let mut decision = Decision { changes, ..Decision::of(Answer::Recorded) };
-        decision.told.receipt = Some(entry.payment.receipt.clone());
+        decision.reply.receipt = Some(entry.payment.receipt.clone());
         let mut transition = Transition::default();
         transition.add("none".to_string(), &entry.state, "note");
         let notice = Notice::first(&entry).filter(|_| scene.notifies);
         let entry = Box::new(entry);
-        let told =
+        let notices =
             notice.map(|notice| Change::Announce(slot.clone(), entry.clone(), notice, scene.now));
         decision.changes.push(Change::Insert(slot.clone(), entry, transition));
-        decision.changes.extend(told);
+        decision.changes.extend(notices);
         Ok(decision)
     }
 
@@ -169,7 +169,7 @@ impl Shard {
             let next = (entry, resumed.into());
             let mut decision =
                 Self::answered(&original, &before, next, "signed_anew", changes, rows, scene)?;
-            decision.told.proven = true;
+            decision.reply.proven = true;
             return Ok(Some(decision));
         }
         Ok(None)

@@ -64,11 +64,11 @@ impl Failures {
                 self.drop(&place, changes);
                 None
             }
-            Mark::Failure(blame) => {
+            Mark::Failure(failure) => {
                 let row = self.rows.get(&place);
                 let mut tally =
                     row.map_or_else(|| FailureStreak::new(now), |row| row.tally.clone());
-                tally.count(&blame, now);
+                tally.count(&failure, now);
                 self.keep(place, tally.clone(), None, counting.exceeded_after, now, changes);
                 Some(tally)
             }

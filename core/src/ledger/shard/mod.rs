@@ -223,7 +223,7 @@ impl Transition {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision<A> {
     /// The answer.
-    pub told: LedgerReply<A>,
+    pub reply: LedgerReply<A>,
     /// The body of a stored response.
     pub body: Option<Vec<u8>>,
     /// The writes, in order.
@@ -232,7 +232,7 @@ pub struct Decision<A> {
 
 impl<A> Decision<A> {
     fn of(answer: A) -> Self {
-        Self { told: answer.into(), body: None, changes: Vec::new() }
+        Self { reply: answer.into(), body: None, changes: Vec::new() }
     }
 }
 
@@ -317,7 +317,7 @@ impl Shard {
         transition.add(lapsed.name(), &after.state, why);
         let notice = Notice::of(before, &after).filter(|_| scene.notifies);
         let after = Box::new(after);
-        let told =
+        let notices =
             notice.map(|notice| Change::Announce(slot.clone(), after.clone(), notice, scene.now));
         if planted(Mutant::PurgedEarly) && matches!(after.state, State::Delivered { .. }) {
             changes.push(Change::Remove(slot.clone()));
@@ -328,6 +328,6 @@ impl Shard {
             true => Change::Rewrite(slot.clone(), after, transition),
             false => Change::Update(slot.clone(), after, transition),
         });
-        changes.extend(told);
+        changes.extend(notices);
     }
 }

@@ -43,12 +43,12 @@ impl Shard {
         let (slot, kind) = (Slot { payer, key }, MarkKind::of(&command));
         let mut decision = self.carry_out(&slot, command, role, body, rows, scene)?;
         // A payer without room for another payment asks again.
-        if kind == MarkKind::Claim && decision.told.answer != Answer::TooManyInFlight {
+        if kind == MarkKind::Claim && decision.reply.answer != Answer::TooManyInFlight {
             self.provings.end(&slot);
         }
         if let Some(counting) = counting {
-            let mark = Mark::of(kind, &decision.told.answer, counting.blame.as_ref());
-            decision.told.tally =
+            let mark = Mark::of(kind, &decision.reply.answer, counting.failure.as_ref());
+            decision.reply.tally =
                 self.failures.mark(&slot.payer, mark, &counting, scene.now, &mut decision.changes);
         }
         Ok(decision)
@@ -68,21 +68,21 @@ impl Shard {
         let slot = Slot { payer, key };
         match ask {
             Question::Look(repeat) => {
-                let mut told = Self::look(&slot, &repeat, rows, scene)?;
-                if told.answer == LookAnswer::Nothing && is_elsewhere(&slot, role, rows)? {
-                    told.answer = LookAnswer::Fate(Fate::InProgress);
+                let mut reply = Self::look(&slot, &repeat, rows, scene)?;
+                if reply.answer == LookAnswer::Nothing && is_elsewhere(&slot, role, rows)? {
+                    reply.answer = LookAnswer::Fate(Fate::InProgress);
                 }
-                Ok(QuestionAnswer::Seen(self.beside(&slot, proving, told, scene)))
+                Ok(QuestionAnswer::Seen(self.beside(&slot, proving, reply, scene)))
             }
             Question::Resume(repeat) => {
                 let mut decision = self.resume(&slot, repeat, rows, scene)?;
-                if decision.told.answer == Resumed::Nothing && is_elsewhere(&slot, role, rows)? {
-                    decision.told.answer = Fate::InProgress.into();
+                if decision.reply.answer == Resumed::Nothing && is_elsewhere(&slot, role, rows)? {
+                    decision.reply.answer = Fate::InProgress.into();
                 }
                 if let Some(counting) = counting {
-                    let mark = Mark::of_resumed(&decision.told.answer, counting.blame.as_ref());
+                    let mark = Mark::of_resumed(&decision.reply.answer, counting.failure.as_ref());
                     let changes = &mut decision.changes;
-                    decision.told.tally =
+                    decision.reply.tally =
                         self.failures.mark(&slot.payer, mark, &counting, scene.now, changes);
                 }
                 Ok(QuestionAnswer::Resumed(decision))
@@ -102,7 +102,7 @@ impl Shard {
         let entry = entry.lapse(scene.now);
         let receipt = Some(entry.payment.receipt.clone());
         let proven = entry.proves(repeat);
-        Ok(LedgerReply { answer: entry.seen(repeat, scene.now), receipt, proven, tally: None })
+        Ok(LedgerReply { answer: entry.look(repeat, scene.now), receipt, proven, tally: None })
     }
 
     /// Adjusts the answer while other copies are being proven: a payment that could still begin is
@@ -111,23 +111,23 @@ impl Shard {
         &mut self,
         slot: &Slot,
         proving: Option<Proving>,
-        told: LedgerReply<LookAnswer>,
+        reply: LedgerReply<LookAnswer>,
         scene: &Scene<'_>,
     ) -> LedgerReply<LookAnswer> {
         if proving == Some(Proving::Refused) {
             self.provings.end(slot);
         }
-        if told.answer != LookAnswer::Nothing {
-            return told;
+        if reply.answer != LookAnswer::Nothing {
+            return reply;
         }
         if proving == Some(Proving::Begins) {
             self.provings.begin(slot, scene.now);
-            return told;
+            return reply;
         }
         if self.provings.copies(slot, scene.now) > 0 && !planted(Mutant::ProvingIsForgotten) {
-            return LedgerReply { answer: LookAnswer::Fate(Fate::InProgress), ..told };
+            return LedgerReply { answer: LookAnswer::Fate(Fate::InProgress), ..reply };
         }
-        told
+        reply
     }
 
     /// Resumes a payment that the ledger knows.
@@ -170,7 +170,7 @@ impl Shard {
             },
             other => (other, None),
         };
-        Ok(Decision { told: LedgerReply { answer, receipt, proven, tally: None }, body, changes })
+        Ok(Decision { reply: LedgerReply { answer, receipt, proven, tally: None }, body, changes })
     }
 
     /// Carries out one command on one row.
@@ -231,7 +231,7 @@ impl Shard {
         }
         let mut decision =
             Self::answered(&slot, &before, (entry, answer), "command", changes, rows, scene)?;
-        decision.told.proven = proven;
+        decision.reply.proven = proven;
         Ok(decision)
     }
 
@@ -254,8 +254,8 @@ impl Shard {
             },
             other => (other, None),
         };
-        let told = LedgerReply { answer, receipt, proven: false, tally: None };
-        Ok(Decision { told, body, changes })
+        let reply = LedgerReply { answer, receipt, proven: false, tally: None };
+        Ok(Decision { reply, body, changes })
     }
 
     /// Whether the transaction named in a command belongs to another payment.
