@@ -191,7 +191,7 @@ impl Desk {
                 }
             };
             #[cfg(feature = "panic-drill")]
-            super::drill(&self.head, "reporting");
+            crate::platform::guard::drill(&self.head.headers, "reporting");
             match self.report(&next).await {
                 Some(then) => reaction = then,
                 None => return down().into(),
@@ -218,7 +218,7 @@ impl Desk {
 
     async fn call(&self, call: SellerCall, answered: &mut Option<AnsweredCall>) -> Instruction {
         #[cfg(feature = "panic-drill")]
-        super::drill(&self.head, "calling");
+        crate::platform::guard::drill(&self.head.headers, "calling");
         let outcome = calls::seller(&self.env, &call).await;
         let (invocation, fence) = (call.invocation.clone(), call.fence);
         if let CallOutcome::Answer(answer) = &outcome {
@@ -242,7 +242,7 @@ impl Desk {
 
     async fn pay(&self, order: &PayOrder, answered: Option<&AnsweredCall>) -> Instruction {
         #[cfg(feature = "panic-drill")]
-        super::drill(&self.head, "paying");
+        crate::platform::guard::drill(&self.head.headers, "paying");
         let answer = match answered {
             Some((call, terms)) => {
                 pause(u32::try_from(order.delay_ms).unwrap_or(LONGEST_PAUSE_MS)).await;

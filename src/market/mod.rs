@@ -13,14 +13,17 @@ mod routes;
 mod shown;
 mod table;
 
-use farebox_core::http::{Headers, RequestHead};
+use farebox_core::http::RequestHead;
 use farebox_core::skills::message::Response;
 use farebox_core::skills::refused;
 use wasm_bindgen::prelude::*;
 
-use crate::platform::calls::{clock_ms, complain, log, promise, respond};
+use crate::platform::calls::{complain, promise};
+use crate::platform::fresh_id;
 use crate::platform::guard::contain_panics;
-use crate::platform::{fresh_id, now};
+#[cfg(feature = "panic-drill")]
+use crate::platform::guard::drill;
+use crate::platform::request::{self, RequestLine};
 
 /// Reads the configuration.
 #[wasm_bindgen]
@@ -41,12 +44,12 @@ pub fn handle(head: &str, request: JsValue, env: JsValue) -> JsValue {
         return render(&refused::internal().no_store());
     };
     #[cfg(feature = "panic-drill")]
-    drill(&head, "edge");
+    drill(&head.headers, "edge");
     match routes::read(&head) {
         Ok(asked) => promise(async move {
             let line = RequestLine::of(&head);
             let answer = drive::answer(asked, head, request, env).await;
-            line.log(&answer);
+            line.log(answer.status());
             match answer {
                 drive::Given::Written(response) => render(&response),
                 drive::Given::Passed(response, _) => response,
@@ -79,55 +82,9 @@ pub fn fail(method: &str, url: &str) -> JsValue {
     render(&refused::internal().no_store())
 }
 
-/// What the log says of a request that was let in.
-struct RequestLine {
-    method: String,
-    path: String,
-    since: u64,
-}
-
-impl RequestLine {
-    fn of(head: &RequestHead) -> Self {
-        let path = head.target().split('?').next().unwrap_or_default();
-        let path = path.chars().take(MAX_PATH_CHARS).collect();
-        Self { method: head.method.clone(), path, since: clock_ms() }
-    }
-
-    fn log(&self, answer: &drive::Given) {
-        let line = serde_json::json!({
-            "at": now().rfc3339(),
-            "method": self.method,
-            "path": self.path,
-            "status": answer.status(),
-            "ms": clock_ms().saturating_sub(self.since),
-        });
-        log(&line.to_string());
-    }
-}
-
-/// Longest path in a line: clients write it.
-const MAX_PATH_CHARS: usize = 256;
-
 /// Sends a response. One that cannot be sent becomes an internal error.
 fn render(response: &Response) -> JsValue {
+    let send = |it: &Response| request::response(it.status, &it.headers, &it.body);
     let sent = send(response);
     if sent.is_undefined() { send(&refused::internal().no_store()) } else { sent }
-}
-
-fn send(response: &Response) -> JsValue {
-    let mut headers = Headers::new();
-    for (name, value) in &response.headers {
-        headers.add(name, value);
-    }
-    let status = u16::try_from(response.status).unwrap_or(500);
-    respond(status, &headers.to_lines(), &JsValue::from_str(&response.body))
-}
-
-/// Panics where a drill request asks for it, or lets a JavaScript exception through.
-#[cfg(feature = "panic-drill")]
-fn drill(head: &RequestHead, place: &str) {
-    assert!(head.headers.get("x-panic") != Some(place), "drill");
-    if head.headers.get("x-throw") == Some(place) {
-        wasm_bindgen::throw_str("drill");
-    }
 }

@@ -13,6 +13,8 @@ pub(crate) mod guard;
 pub(crate) mod long;
 #[cfg(any(feature = "treasury", feature = "market"))]
 pub(crate) mod object;
+#[cfg(any(feature = "treasury", feature = "market"))]
+pub(crate) mod request;
 #[cfg(feature = "treasury")]
 pub(crate) mod send;
 pub(crate) mod sql;

@@ -129,7 +129,7 @@ impl Said {
                 Answer::Send(order) => self.send(treasury, &order).await,
             };
             #[cfg(feature = "panic-drill")]
-            super::drill(&self.head, "reporting");
+            crate::platform::guard::drill(&self.head.headers, "reporting");
             answer = self.report(report).await?;
         }
     }
@@ -155,7 +155,7 @@ impl Said {
     /// Asks the signer and the node.
     async fn prepare(&self, preparation: Preparation) -> Command {
         #[cfg(feature = "panic-drill")]
-        super::drill(&self.head, "preparing");
+        crate::platform::guard::drill(&self.head.headers, "preparing");
         let Preparation { attempt, fence, signer, balance } = preparation;
         let signature = async {
             let (binding, typed) = signer?;
@@ -171,7 +171,7 @@ impl Said {
 
     async fn send(&self, treasury: &Treasury, order: &Order) -> Command {
         #[cfg(feature = "panic-drill")]
-        super::drill(&self.head, "sending");
+        crate::platform::guard::drill(&self.head.headers, "sending");
         deliver(Transport { treasury, env: &self.env }, order).await
     }
 }

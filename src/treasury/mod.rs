@@ -16,9 +16,12 @@ use farebox_core::problem::Code;
 use farebox_core::treasury::message::Reply;
 use wasm_bindgen::prelude::*;
 
-use crate::platform::calls::{clock_ms, complain, log, promise, respond};
+use crate::platform::calls::{complain, promise};
+use crate::platform::fresh_id;
 use crate::platform::guard::contain_panics;
-use crate::platform::{fresh_id, now};
+#[cfg(feature = "panic-drill")]
+use crate::platform::guard::drill;
+use crate::platform::request::{self, RequestLine};
 
 /// Reads the configuration.
 #[wasm_bindgen]
@@ -39,12 +42,12 @@ pub fn handle(head: &str, request: JsValue, env: JsValue) -> JsValue {
         return render(&refusal::operator(Code::Internal, &fresh_id()));
     };
     #[cfg(feature = "panic-drill")]
-    drill(&head, "edge");
+    drill(&head.headers, "edge");
     match routes::read(&head) {
         Ok(asked) => promise(async move {
-            let line = Line::of(&head);
+            let line = RequestLine::of(&head);
             let reply = drive::answer(asked, head, request, env).await;
-            line.log(&reply);
+            line.log(reply.status);
             render(&reply)
         }),
         Err(reply) => render(&reply),
@@ -79,55 +82,9 @@ pub fn fail(method: &str, url: &str) -> JsValue {
     })
 }
 
-/// What the log says of a request that was let in.
-struct Line {
-    method: String,
-    path: String,
-    since: u64,
-}
-
-impl Line {
-    fn of(head: &RequestHead) -> Self {
-        let path = head.target().split('?').next().unwrap_or_default();
-        let path = path.chars().take(MAX_PATH_CHARS).collect();
-        Self { method: head.method.clone(), path, since: clock_ms() }
-    }
-
-    fn log(&self, reply: &Reply) {
-        let line = serde_json::json!({
-            "at": now().rfc3339(),
-            "method": self.method,
-            "path": self.path,
-            "status": reply.status,
-            "ms": clock_ms().saturating_sub(self.since),
-        });
-        log(&line.to_string());
-    }
-}
-
-/// Longest path in a line: clients write it.
-const MAX_PATH_CHARS: usize = 256;
-
 /// Sends a reply. One that cannot be sent becomes an internal error.
 fn render(reply: &Reply) -> JsValue {
+    let send = |it: &Reply| request::response(it.status, &it.headers, &it.body);
     let sent = send(reply);
     if sent.is_undefined() { send(&refusal::agent(Code::Internal, 500)) } else { sent }
-}
-
-fn send(reply: &Reply) -> JsValue {
-    let mut headers = farebox_core::http::Headers::new();
-    for (name, value) in &reply.headers {
-        headers.add(name, value);
-    }
-    let status = u16::try_from(reply.status).unwrap_or(500);
-    respond(status, &headers.to_lines(), &JsValue::from_str(&reply.body))
-}
-
-/// Panics where a drill request asks for it, or lets a JavaScript exception through.
-#[cfg(feature = "panic-drill")]
-fn drill(head: &RequestHead, place: &str) {
-    assert!(head.headers.get("x-panic") != Some(place), "drill");
-    if head.headers.get("x-throw") == Some(place) {
-        wasm_bindgen::throw_str("drill");
-    }
 }

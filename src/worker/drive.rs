@@ -177,7 +177,7 @@ async fn drive(
                     None => next,
                 };
                 #[cfg(feature = "panic-drill")]
-                drill(&drilled, "claimed");
+                crate::platform::guard::drill(&drilled, "claimed");
                 held.response = first.body;
                 next.answered(first.reply, now())
             }
@@ -449,13 +449,4 @@ pub(super) fn plant(headers: &farebox_core::http::Headers) {
     farebox_core::mutant::plant(names.split(' ').find_map(Mutant::named));
     // The global object accepts every member.
     let _ = js_sys::Reflect::set(&js_sys::global(), &"mutants".into(), &names.into());
-}
-
-/// Panics where a drill request asks for it, or lets a JavaScript exception through.
-#[cfg(feature = "panic-drill")]
-pub(super) fn drill(headers: &farebox_core::http::Headers, place: &str) {
-    assert!(headers.get("x-panic") != Some(place), "drill");
-    if headers.get("x-throw") == Some(place) {
-        wasm_bindgen::throw_str("drill");
-    }
 }

@@ -92,7 +92,7 @@ fn answer(
     #[cfg(feature = "panic-drill")]
     {
         drive::plant(&head.headers);
-        drive::drill(&head.headers, "gate");
+        crate::platform::guard::drill(&head.headers, "gate");
     }
     let fresh = fresh_id();
     if let Some(gate) = &gate
