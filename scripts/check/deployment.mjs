@@ -73,6 +73,9 @@ export function checkMarketDeployment({ config }, env, notes) {
   if (namespace === undefined) notes.error('kv_namespaces', `has no CONFIG, the gate's own, in which the market writes what is sold${again}`, ['kv_namespaces']);
   else if (/^0*$/.test(namespace.id ?? '')) notes.warning('kv_namespaces', 'CONFIG has a placeholder as its id; write the one of the gate\'s namespace', ['kv_namespaces']);
   if (bound('services', 'GATE') === undefined) notes.error('services', `has no GATE, the gate in front of the market${again}`, ['services']);
+  for (const { binding = '' } of config['r2_buckets'] ?? []) {
+    if (binding !== 'ARCHIVE') notes.warning('r2_buckets', `${binding} is not read; the bucket of the ledger's old rows is ARCHIVE`, ['r2_buckets']);
+  }
   if (bound('services', 'TREASURY') === undefined) notes.warning('services', `has no TREASURY: agents without a wallet cannot invoke skills${again}`, ['services']);
 }
 
@@ -226,8 +229,8 @@ function committed(file) {
  * @param {Table} config
  * @returns {string[]} the names of what the platform binds
  */
-export function bindings({ durable_objects, kv_namespaces, services, ratelimits }) {
-  return [durable_objects.bindings, kv_namespaces, services, ratelimits].flatMap(names).sort();
+export function bindings({ durable_objects, kv_namespaces, services, ratelimits, r2_buckets }) {
+  return [durable_objects.bindings, kv_namespaces, services, ratelimits, r2_buckets].flatMap(names).sort();
 }
 
 /**

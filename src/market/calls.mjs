@@ -222,6 +222,39 @@ export async function askTreasury(env, method, path, lines, body, milliseconds, 
 }
 
 /**
+ * Puts an object into the archive; whether the bucket says that it has it.
+ *
+ * @param {Record<string, any>} env
+ * @param {string} name
+ * @param {string} text
+ * @param {number} milliseconds
+ */
+export async function putShelf(env, name, text, milliseconds) {
+  try {
+    const httpMetadata = { contentType: 'application/x-ndjson' };
+    return await race(env.ARCHIVE.put(name, text, { httpMetadata }).then(() => true), milliseconds, false);
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The text of an object of the archive; undefined if it cannot be read.
+ *
+ * @param {Record<string, any>} env
+ * @param {string} name
+ * @param {number} milliseconds
+ */
+export async function getShelf(env, name, milliseconds) {
+  const read = async () => (await env.ARCHIVE.get(name))?.text();
+  try {
+    return await race(read(), milliseconds, undefined);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
  * Writes the gate's route table; whether it is written.
  *
  * @param {Record<string, any>} env

@@ -2,8 +2,10 @@
 
 use farebox_core::http::Headers;
 use farebox_core::skills::message::{
-    CallOutcome, Forward, MAX_BODY_BYTES, Proven, SellerAnswer, SellerCall, Through, TreasuryAnswer,
+    CallOutcome, Forward, MAX_BODY_BYTES, Proven, SellerAnswer, SellerCall, ShelfDraft, Through,
+    TreasuryAnswer,
 };
+
 use farebox_core::treasury::version;
 use wasm_bindgen::prelude::*;
 
@@ -47,6 +49,12 @@ extern "C" {
         milliseconds: u32,
         bytes: u32,
     ) -> js_sys::Promise;
+
+    #[wasm_bindgen(js_name = putShelf)]
+    fn put_shelf(env: &JsValue, name: &str, text: &str, milliseconds: u32) -> js_sys::Promise;
+
+    #[wasm_bindgen(js_name = getShelf)]
+    fn get_shelf(env: &JsValue, name: &str, milliseconds: u32) -> js_sys::Promise;
 
     #[wasm_bindgen(js_name = putTable)]
     fn put_table(env: &JsValue, table: &str, milliseconds: u32) -> js_sys::Promise;
@@ -212,6 +220,18 @@ pub(super) async fn table_put(env: &JsValue, table: &str) -> bool {
     settled(put_table(env, table, KV_MS)).await.is_some_and(|put| put.is_truthy())
 }
 
+/// Puts a shelf into the archive; what the archive then has under its name.
+pub(super) async fn shelved(env: &JsValue, shelf: &ShelfDraft) -> Option<String> {
+    let put = put_shelf(env, &shelf.name, &shelf.text, SHELF_MS);
+    settled(put).await.filter(JsValue::is_truthy)?;
+    self::shelf(env, &shelf.name).await
+}
+
+/// The text of an object of the archive.
+pub(super) async fn shelf(env: &JsValue, name: &str) -> Option<String> {
+    settled(get_shelf(env, name, SHELF_MS)).await?.as_string()
+}
+
 fn lines_of(fields: &[(String, String)]) -> String {
     let mut headers = Headers::new();
     for (name, value) in fields {
@@ -236,5 +256,7 @@ const TREASURY_BYTES: u32 = 8 * 1024 * 1024;
 const NODE_MS: u32 = 5_000;
 /// Longest reply of a node, bytes.
 const NODE_BYTES: u32 = 1024 * 1024;
+/// Deadline of the archive for one shelf, milliseconds.
+const SHELF_MS: u32 = 10_000;
 /// Deadline of the stored route table, milliseconds.
 const KV_MS: u32 = 10_000;

@@ -14,7 +14,7 @@ use super::calls::{self, Failed, Identity};
 use super::config;
 use super::routes::Asked;
 use crate::platform::body::{self, Unusable};
-use crate::platform::calls::{clock_ms, pause};
+use crate::platform::calls::{clock_ms, complain, pause};
 
 /// What the client is given.
 pub(super) enum Given {
@@ -155,8 +155,9 @@ impl Desk {
             Instruction::Original(request) => Some((**request).clone()),
             _ => None,
         };
+        let asked = is_look(&instruction).then(|| Box::new(instruction.clone()));
         let mut answered: Option<AnsweredCall> = None;
-        let (mut evidence, mut end) = (0_u32, None);
+        let (mut evidence, mut opened, mut end) = (0_u32, 0_u32, None);
         let Some(mut reaction) = self.ask(&instruction).await else { return down().into() };
         loop {
             let next = match reaction {
@@ -183,7 +184,18 @@ impl Desk {
                     evidence += 1;
                     self.evidence(original, &call).await
                 }
+                Reaction::Fetch(names) => {
+                    let Some(asked) = asked.clone().filter(|_| opened < MAX_OPENED) else {
+                        return refused::no_archive().into();
+                    };
+                    opened += 1;
+                    match self.shelves(names).await {
+                        Some(shelves) => Instruction::Opened(asked, shelves),
+                        None => return refused::no_archive().into(),
+                    }
+                }
                 Reaction::Table(_)
+                | Reaction::Shelf(_)
                 | Reaction::Skills(_)
                 | Reaction::Tasks(_)
                 | Reaction::Nothing => {
@@ -271,6 +283,19 @@ impl Desk {
         refused::said(status, error).no_store().into()
     }
 
+    /// Objects of the archive; `None` if one of them cannot be read.
+    async fn shelves(&self, names: Vec<String>) -> Option<Vec<(String, String)>> {
+        let mut shelves = Vec::new();
+        for name in names {
+            let Some(text) = calls::shelf(&self.env, &name).await else {
+                complain(&format!("farebox-market: {name} cannot be read from the archive"));
+                return None;
+            };
+            shelves.push((name, text));
+        }
+        Some(shelves)
+    }
+
     async fn evidence(&self, original: &OriginalRequest, call: &EvidenceCall) -> Instruction {
         let mut replies = Vec::new();
         for request in &call.requests {
@@ -278,6 +303,14 @@ impl Desk {
         }
         Instruction::Original(Box::new(OriginalRequest { replies, ..original.clone() }))
     }
+}
+
+/// Whether an instruction is a question about rows of the ledger, which may be in the archive.
+const fn is_look(instruction: &Instruction) -> bool {
+    matches!(
+        instruction,
+        Instruction::Invocations(..) | Instruction::InvocationById(..) | Instruction::Export(..)
+    )
 }
 
 /// Whether this is a runtime token of a treasury, by its form.
@@ -309,5 +342,7 @@ const GAPS_MS: [u32; 3] = [100, 500, 2_000];
 const FOLLOW_MS: u32 = 200;
 /// A pause that no answer may ask for.
 const LONGEST_PAUSE_MS: u32 = 60_000;
+/// How often objects of the archive are read for one request: a row may leave meanwhile.
+const MAX_OPENED: u32 = 3;
 /// How often a node is asked for one request.
 const MAX_EVIDENCE: u32 = 3;

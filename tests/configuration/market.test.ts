@@ -19,6 +19,7 @@ new_sqlite_classes = ["Skills"]
 const KV = '[[kv_namespaces]]\nbinding = "CONFIG"\nid = "0123456789abcdef0123456789abcdef"\n';
 const GATE = '[[services]]\nbinding = "GATE"\nservice = "farebox"\n';
 const TREASURY = '[[services]]\nbinding = "TREASURY"\nservice = "farebox-treasury"\n';
+const R2 = '[[r2_buckets]]\nbinding = "ARCHIVE"\nbucket_name = "farebox-market-archive"\n';
 const headOf = (...parts: string[]): string => ['name = "farebox-market"\nmain = "index.js"\ncompatibility_date = "2026-04-01"\n', ...parts].join('\n');
 const HEAD = headOf(OBJECTS, KV, GATE, TREASURY);
 const GOOD: Vars = { MARKET_URL: 'https://skills.example.net', NETWORK: 'eip155:84532' };
@@ -62,6 +63,7 @@ describe('an error has its variable, a sentence and its place', () => {
     ['a fee that is no amount', set({ LISTING_FEE: 'one dollar', PAY_TO: '0x70997970C51812dc3A010C7d01b50e0d17dc79C8' }), 'LISTING_FEE', 'must be an amount'],
     ['a cap that is no amount', set({ AGENT_DAILY_CAP: 'much' }), 'AGENT_DAILY_CAP', 'must be an amount'],
     ['another system\'s shapes', set({ COMPATIBILITY: 'other' }), 'COMPATIBILITY', 'open-stellar'],
+    ['a bound of the ledger without the bucket for older rows', set({ LEDGER_ROWS: 2_000 }), 'LEDGER_ROWS', 'needs the R2 bucket ARCHIVE'],
     ['routes that are no list', set({ OWN_ROUTES: { path: '/a' } }), 'OWN_ROUTES', 'must be a list'],
   ];
   for (const [name, vars, variable, says] of wrong) {
@@ -79,6 +81,7 @@ describe('an error has its variable, a sentence and its place', () => {
     ['no gate', headOf(OBJECTS, KV, TREASURY), 'services', 'errors'],
     ['no treasury', headOf(OBJECTS, KV, GATE), 'services', 'warnings'],
     ['no objects', headOf(KV, GATE, TREASURY), 'SKILLS', 'errors'],
+    ['a bucket under another name', headOf(OBJECTS, KV, GATE, TREASURY, R2.replace('ARCHIVE', 'ARCHIV')), 'r2_buckets', 'warnings'],
   ];
   for (const [name, head, variable, kind] of around) {
     it(name, async () => {
@@ -86,4 +89,14 @@ describe('an error has its variable, a sentence and its place', () => {
       assert.ok(report[kind].some((finding) => finding.variable === variable), JSON.stringify(report));
     });
   }
+});
+
+describe('a bucket for old rows', () => {
+  it('allows a bound of the ledger, from 1,000 to 50,000 rows', async () => {
+    const head = headOf(OBJECTS, KV, GATE, TREASURY, R2);
+    for (const [rows, isGood] of [[999, false], [1_000, true], [50_000, true], [50_001, false]] as const) {
+      const { ok, errors, warnings } = await checked(set({ LEDGER_ROWS: rows }), { head });
+      assert.deepEqual([ok, errors.map(({ variable }) => variable), warnings], [isGood, isGood ? [] : ['LEDGER_ROWS'], []], String(rows));
+    }
+  });
 });

@@ -59,6 +59,10 @@ macro_rules! skills {
             PacksAreRepeated,
             /// A table that was overtaken counts as the newest.
             OldTablesCount,
+            /// Rows leave the storage before the archive has them.
+            ShelvesAreNotRead,
+            /// A transaction of a row in the archive counts again.
+            DepartedIsForgotten,
         }
     };
 }

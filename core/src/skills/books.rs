@@ -5,8 +5,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::row::{
-    Ending, InvocationRow, KeyRow, NonceRow, PackRow, QuoteRow, ReplyRow, SettledRow, SkillRow,
-    SpendRow, SubscriptionRow, TableRow, VersionRow,
+    ArchiveRow, Ending, InvocationRow, KeyRow, NonceRow, PackRow, QuoteRow, ReplyRow, SettledRow,
+    ShelfRow, SkillRow, SpendRow, SubscriptionRow, TableRow, VersionRow,
 };
 
 /// Reads of the market's rows. Each is one look into an index.
@@ -85,6 +85,42 @@ pub trait Books {
     /// # Errors
     /// An error of the storage.
     fn invocations(&self, part: &Part) -> Result<Vec<InvocationRow>, Self::Error>;
+
+    /// The numbers of the first and the last invocation above this number.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn extent(&self, above: u64) -> Result<Option<(u64, u64)>, Self::Error>;
+
+    /// The invocations above this number that are neither [`Ending::Running`] nor due, oldest first.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn over(&self, above: u64, limit: u32) -> Result<Vec<InvocationRow>, Self::Error>;
+
+    /// Shelves of the archive: those below a number newest first, those above it oldest first.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn shelves(&self, span: ShelfSpan, limit: u32) -> Result<Vec<ShelfRow>, Self::Error>;
+
+    /// The number of the invocation with this id, if it is in the archive.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn departed(&self, id: &str) -> Result<Option<u64>, Self::Error>;
+
+    /// The id of the invocation in the archive that was paid by this transaction.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn departed_by_tx(&self, network: &str, tx: &str) -> Result<Option<String>, Self::Error>;
+
+    /// The state of the archive.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn archive(&self) -> Result<ArchiveRow, Self::Error>;
 
     /// The invocations that are due at this time, the longest due first.
     ///
@@ -194,6 +230,40 @@ pub struct Part {
     pub endings: Vec<Ending>,
 }
 
+impl Part {
+    /// Whether it leaves rows out by what they say.
+    #[must_use]
+    pub const fn is_narrow(&self) -> bool {
+        self.account.is_some()
+            || self.agent.is_some()
+            || self.skill.is_some()
+            || !self.endings.is_empty()
+    }
+
+    /// Whether a row is in it.
+    #[must_use]
+    pub fn takes(&self, row: &InvocationRow) -> bool {
+        let is = |wanted: &Option<String>, value: &String| {
+            wanted.as_ref().is_none_or(|wanted| wanted == value)
+        };
+        self.before.is_none_or(|before| row.number < before)
+            && self.after.is_none_or(|after| row.number > after)
+            && is(&self.account, &row.account)
+            && is(&self.agent, &row.agent)
+            && is(&self.skill, &row.skill)
+            && (self.endings.is_empty() || self.endings.contains(&row.ending))
+    }
+}
+
+/// Which shelves of the archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShelfSpan {
+    /// Those that begin below this number.
+    Below(u64),
+    /// Those that end above this number.
+    Above(u64),
+}
+
 /// A part of the settlements of the original.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SettledPart {
@@ -225,6 +295,11 @@ pub enum Edit {
     Begin(Box<InvocationRow>),
     /// Puts an invocation that is there, by its id.
     Invocation(Box<InvocationRow>),
+    /// Adds a shelf, and deletes the invocations with these numbers: their numbers, ids and
+    /// transactions stay known.
+    Shelve(Box<ShelfRow>, Vec<u64>),
+    /// Puts the state of the archive.
+    Archive(ArchiveRow),
     /// Adds the answer to an invocation; one that is there stays.
     Reply(Box<ReplyRow>),
     /// Puts what a key stands for.

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
+use super::row::SHELF;
 use crate::amount::Amount;
 use crate::chain::ChainId;
 use crate::config::{ConfigError, MAX_CONFIG_BYTES, Reader, network};
@@ -14,6 +15,9 @@ use crate::evm::address::Address;
 use crate::evm::token;
 use crate::http::url::BaseUrl;
 use crate::secret::{Secret, ct_eq};
+
+/// Most rows of the ledger that stay in the storage where there is a bucket.
+const MAX_LEDGER_ROWS: u64 = 50_000;
 
 /// A market: its address, its networks and its switches.
 #[derive(Debug)]
@@ -37,6 +41,8 @@ pub struct Market {
     pub listing_fee: Option<String>,
     /// Most that an agent may spend in a UTC day, dollars at 18 fraction digits.
     pub daily_cap: Option<Amount>,
+    /// Rows of the ledger that stay in the storage; `None` where there is no bucket for others.
+    pub ledger_rows: Option<u64>,
     /// Dollars of an XLM, decimal text.
     pub xlm_usd: String,
     /// Whether the original's other paths are served.
@@ -132,6 +138,7 @@ fn read(reader: &mut Reader) -> Option<Market> {
         reader.fail("LISTING_FEE", "needs PAY_TO, who receives it");
     }
     let daily_cap = dollars(reader, "AGENT_DAILY_CAP", 6);
+    let ledger_rows = ledger_rows(reader);
     let xlm_usd = dollars(reader, "XLM_USD", 7).unwrap_or_else(|| "0.1".to_string());
     let compatible = reader.one_of("COMPATIBILITY", "open-stellar").is_some();
     let nodes = nodes(reader);
@@ -146,12 +153,24 @@ fn read(reader: &mut Reader) -> Option<Market> {
         own_routes,
         listing_fee,
         daily_cap: daily_cap.and_then(|cap| Amount::from_decimal(&cap, 18).ok()),
+        ledger_rows,
         xlm_usd,
         compatible,
         mock,
         local_sellers,
         nodes,
     })
+}
+
+/// `LEDGER_ROWS`, where the bucket `ARCHIVE` is bound.
+fn ledger_rows(reader: &mut Reader) -> Option<u64> {
+    let is_bound = reader.is_bound("ARCHIVE");
+    if !is_bound && !reader.is_absent("LEDGER_ROWS") {
+        reader.fail("LEDGER_ROWS", "needs the R2 bucket ARCHIVE, where older rows go");
+    }
+    let least = u64::from(SHELF);
+    let rows = reader.number("LEDGER_ROWS", MAX_LEDGER_ROWS, least, MAX_LEDGER_ROWS);
+    is_bound.then_some(rows)
 }
 
 /// `MARKET_URL`: an origin without a path.

@@ -240,8 +240,14 @@ impl Market {
         if told.tx.is_empty() || !row.tx.is_empty() {
             return Ok(row.tx.clone());
         }
-        let other = books.invocation_by_tx(&row.network, &told.tx)?;
-        let is_new = other.is_none_or(|other| other.id == row.id);
+        let other = books.invocation_by_tx(&row.network, &told.tx)?.map(|other| other.id);
+        let other = match other {
+            None if !planted(Mutant::DepartedIsForgotten) => {
+                books.departed_by_tx(&row.network, &told.tx)?
+            }
+            other => other,
+        };
+        let is_new = other.is_none_or(|other| other == row.id);
         // One that another invocation has is a merchant's lie.
         let is_taken = is_new || planted(Mutant::TransactionsServeTwice);
         Ok(if is_taken { told.tx.clone() } else { String::new() })
@@ -365,6 +371,7 @@ impl Market {
                 }
             }
         }
+        self.shelving(books, &mut chores, &mut edits, moment.now)?;
         edits.push(Edit::Sweep(moment.now));
         Ok(Effect { reaction: Reaction::Tasks(chores), edits })
     }

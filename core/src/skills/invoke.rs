@@ -219,7 +219,7 @@ impl Market {
     ) -> Result<InvocationRow, B::Error> {
         let mut turn = 0_u8;
         let mut id = ledger_id("inv", moment, turn);
-        while turn < 8 && books.invocation(&id)?.is_some() {
+        while turn < 8 && (books.invocation(&id)?.is_some() || books.departed(&id)?.is_some()) {
             turn = turn.saturating_add(1);
             id = ledger_id("inv", moment, turn);
         }

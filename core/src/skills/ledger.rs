@@ -10,11 +10,12 @@ use serde_json::{Map, Value};
 use super::booking::{SUM_DECIMALS, add, sum};
 use super::books::{Books, Edit, Part};
 use super::invoke::{account, ledger_id};
-use super::message::{MAX_BODY_BYTES, Proven, Reaction, Response, Viewer};
+use super::message::{Instruction, MAX_BODY_BYTES, Proven, Reaction, Response, Viewer};
 use super::price::{XLM_DECIMALS, plain};
 use super::query::Query;
 use super::refused::{self, said};
 use super::row::{Ending, InvocationRow, Moved, Phase, SpendRow};
+use super::shelf::{LedgerPage, Opened};
 use super::text::{Members, list, number};
 use super::{Effect, Market, Moment};
 use crate::amount::Amount;
@@ -122,12 +123,32 @@ impl Market {
         Ok((row, edits))
     }
 
+    /// Answers a question about the rows of the ledger.
+    pub(super) fn look<B: Books>(
+        &self,
+        books: &B,
+        asked: &Instruction,
+        opened: Opened<'_>,
+    ) -> Result<Effect, B::Error> {
+        match asked {
+            Instruction::Invocations(viewer, query) => {
+                self.invocations(books, viewer, query, opened)
+            }
+            Instruction::InvocationById(viewer, id) => {
+                self.invocation_by_id(books, viewer, id, opened)
+            }
+            Instruction::Export(viewer, query) => self.export(books, viewer, query, opened),
+            _ => Ok(Effect::reply(refused::internal().no_store())),
+        }
+    }
+
     /// A page of invocations, newest first.
-    pub(super) fn invocations<B: Books>(
+    fn invocations<B: Books>(
         &self,
         books: &B,
         viewer: &Viewer,
         query: &str,
+        opened: Opened<'_>,
     ) -> Result<Effect, B::Error> {
         let Some(only) = seen(viewer) else {
             return Ok(Effect::reply(refused::no_identity().no_store()));
@@ -153,26 +174,32 @@ impl Market {
             skill: query.get("skillId"),
             endings,
         };
-        let rows = books.invocations(&part)?;
-        let is_full = rows.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
-        let last = rows.last().filter(|_| is_full).map(|row| row.number.to_string());
+        let LedgerPage { rows, next } = match self.leaf(books, &part, opened)? {
+            Ok(page) => page,
+            Err(effect) => return Ok(effect),
+        };
         let items = list(rows.iter().map(shown));
         let body = Members::ok().raw("invocations", &items);
-        let body = body.maybe("cursor", &last.unwrap_or_default());
+        let next = next.map(|number| number.to_string()).unwrap_or_default();
+        let body = body.maybe("cursor", &next);
         Ok(Effect::reply(Response::json(200, body.done()).no_store()))
     }
 
     /// One invocation.
-    pub(super) fn invocation_by_id<B: Books>(
+    fn invocation_by_id<B: Books>(
         &self,
         books: &B,
         viewer: &Viewer,
         id: &str,
+        opened: Opened<'_>,
     ) -> Result<Effect, B::Error> {
         let Some(only) = seen(viewer) else {
             return Ok(Effect::reply(refused::no_identity().no_store()));
         };
-        let row = books.invocation(id)?;
+        let row = match self.found(books, id, opened)? {
+            Ok(row) => row,
+            Err(effect) => return Ok(effect),
+        };
         let row = row.filter(|row| only.is_none_or(|only| only == row.account));
         Ok(Effect::reply(match row {
             Some(row) => {
@@ -229,11 +256,12 @@ impl Market {
     }
 
     /// A part of the ledger, oldest first.
-    pub(super) fn export<B: Books>(
+    fn export<B: Books>(
         &self,
         books: &B,
         viewer: &Viewer,
         query: &str,
+        opened: Opened<'_>,
     ) -> Result<Effect, B::Error> {
         if *viewer != Viewer::Operator {
             return Ok(Effect::reply(refused::no_identity().no_store()));
@@ -243,7 +271,10 @@ impl Market {
         let after = query.get("cursor").and_then(|text| number_of(&text)).unwrap_or(0);
         let limit = query.number("limit", MAX_PAGE, 1, MAX_PAGE);
         let part = Part { after: Some(after), limit, ..Part::default() };
-        let rows = books.invocations(&part)?;
+        let LedgerPage { rows, .. } = match self.leaf(books, &part, opened)? {
+            Ok(page) => page,
+            Err(effect) => return Ok(effect),
+        };
         let (kind, body) = match format.as_str() {
             "jsonl" => {
                 let lines = rows.iter().map(shown);
@@ -345,9 +376,11 @@ impl Market {
     ) -> Result<Option<InvocationRow>, B::Error> {
         let is_new = known.insert((String::new(), row.id.clone()))
             && books.invocation(&row.id)?.is_none()
+            && books.departed(&row.id)?.is_none()
             && (row.tx.is_empty()
                 || known.insert((alloc::format!("tx {}", row.network), row.tx.clone()))
-                    && books.invocation_by_tx(&row.network, &row.tx)?.is_none());
+                    && books.invocation_by_tx(&row.network, &row.tx)?.is_none()
+                    && books.departed_by_tx(&row.network, &row.tx)?.is_none());
         Ok(is_new.then_some(row))
     }
 }

@@ -95,6 +95,13 @@ pub enum Instruction {
     Export(Viewer, String),
     /// `POST /api/marketplace/import`: JSON lines of an export.
     Import(Viewer, String),
+    /// A question about the ledger again, with the objects of the archive that it needs: names and
+    /// texts.
+    Opened(Box<Instruction>, Vec<(String, String)>),
+    /// The shelf that the archive needs; answered with [`Reaction::Shelf`] or [`Reaction::Nothing`].
+    Shelf,
+    /// What the bucket has under the name of a shelf after it was put.
+    Kept(String, Option<String>),
     /// `GET /api/marketplace/packs/{id}` with the pack's key, or the operator's view.
     Pack(String),
     /// `GET /api/marketplace/metrics` of the operator.
@@ -223,6 +230,10 @@ pub enum Reaction {
     Forward(Box<Forward>),
     /// Write this table.
     Table(Box<TableDraft>),
+    /// Put this into the archive.
+    Shelf(Box<ShelfDraft>),
+    /// Read these objects of the archive, and ask with [`Instruction::Opened`].
+    Fetch(Vec<String>),
     /// The listed skills.
     Skills(Vec<Offered>),
     /// Work for the alarm.
@@ -314,6 +325,8 @@ pub struct PayOrder {
 pub enum Chore {
     /// Ask for [`Instruction::Table`] and write it.
     Table,
+    /// Ask for [`Instruction::Shelf`], put it, read it, and report with [`Instruction::Kept`].
+    Shelve,
     /// `GET /api/lookup/decisions?organization=&agent=&key=` with the look-up token, and report with
     /// [`Instruction::Paid`]; 404 is reported as it is.
     LookUp {
@@ -326,6 +339,15 @@ pub enum Chore {
         /// Name of the agent.
         agent: String,
     },
+}
+
+/// An object of the archive: JSON lines of [`super::row::InvocationRow`], oldest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShelfDraft {
+    /// Its name.
+    pub name: String,
+    /// Its text.
+    pub text: String,
 }
 
 /// A request that was paid at the gate.

@@ -33,6 +33,7 @@ pub mod refused;
 pub mod row;
 mod seal;
 pub mod semver;
+mod shelf;
 mod sold;
 pub mod table;
 pub mod text;
@@ -91,6 +92,17 @@ impl Market {
         instruction: Instruction,
         moment: Moment<'_>,
     ) -> Result<Effect, B::Error> {
+        let mut effect = self.applied(books, instruction, moment)?;
+        self.fills(books, &mut effect, moment)?;
+        Ok(effect)
+    }
+
+    fn applied<B: Books>(
+        &self,
+        books: &B,
+        instruction: Instruction,
+        moment: Moment<'_>,
+    ) -> Result<Effect, B::Error> {
         match instruction {
             Instruction::List(query) => self.list(books, &query),
             Instruction::Show(id) => self.show(books, &id),
@@ -122,10 +134,13 @@ impl Market {
                 self.decided(books, (&invocation, fence), answer.as_ref(), moment)
             }
             Instruction::Follow(id) => self.follow(books, &id, moment),
-            Instruction::Invocations(viewer, query) => self.invocations(books, &viewer, &query),
-            Instruction::InvocationById(viewer, id) => self.invocation_by_id(books, &viewer, &id),
+            Instruction::Invocations(..)
+            | Instruction::InvocationById(..)
+            | Instruction::Export(..) => self.look(books, &instruction, &[]),
+            Instruction::Opened(asked, opened) => self.look(books, &asked, &opened),
+            Instruction::Shelf => self.shelf(books, moment),
+            Instruction::Kept(name, read) => self.kept(books, (&name, read.as_deref()), moment),
             Instruction::Spend(viewer, agent) => self.spend(books, &viewer, &agent),
-            Instruction::Export(viewer, query) => self.export(books, &viewer, &query),
             Instruction::Import(viewer, lines) => self.import(books, &viewer, &lines),
             Instruction::Metrics(_) | Instruction::Original(_) => {
                 Ok(Effect::reply(refused::unavailable()))

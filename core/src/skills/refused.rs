@@ -56,3 +56,9 @@ pub fn internal() -> Response {
 pub fn bad_proof(why: &str) -> Response {
     no_identity().with("farebox-reason", why)
 }
+
+/// For rows whose part of the archive cannot be read now.
+#[must_use]
+pub fn no_archive() -> Response {
+    said(503, "archive_unavailable").no_store().with("retry-after", "5")
+}

@@ -1,14 +1,14 @@
 //! The market's books in its object's database: one statement per read.
 
-use farebox_core::skills::books::{Books, Part, SettledPart};
+use farebox_core::skills::books::{Books, Part, SettledPart, ShelfSpan};
 use farebox_core::skills::row::{
-    InvocationRow, KeyRow, PackRow, QuoteRow, ReplyRow, SettledRow, SkillRow, SpendRow,
-    SubscriptionRow, TableRow, VersionRow,
+    ArchiveRow, InvocationRow, KeyRow, PackRow, QuoteRow, ReplyRow, SettledRow, ShelfRow, SkillRow,
+    SpendRow, SubscriptionRow, TableRow, VersionRow,
 };
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
 
-use crate::platform::columns::{first, number, read, whole, word};
+use crate::platform::columns::{first, number, read, text, whole, word};
 use crate::platform::long;
 use crate::platform::sql::{Result, Sql, SqlValue};
 
@@ -54,8 +54,8 @@ impl SkillRows<'_> {
     pub(super) fn due_first(&self) -> Result<Option<u64>> {
         let query = "SELECT min(due) FROM invocations WHERE due IS NOT NULL";
         let invocation = self.first(query, vec![])?.as_ref().and_then(number);
-        let table = self.table()?.due;
-        Ok(invocation.into_iter().chain(table).min())
+        let (table, archive) = (self.table()?.due, self.archive()?.due);
+        Ok(invocation.into_iter().chain(table).chain(archive).min())
     }
 }
 
@@ -148,6 +148,50 @@ impl Books for SkillRows<'_> {
         self.numbered(&query, values)
     }
 
+    fn extent(&self, above: u64) -> Result<Option<(u64, u64)>> {
+        let end = |order: &str| {
+            let query = format!(
+                "SELECT number FROM invocations WHERE number > ? ORDER BY number {order} LIMIT 1"
+            );
+            Ok(self.first(&query, vec![whole(above)])?.as_ref().and_then(number))
+        };
+        let first: Result<Option<u64>> = end("ASC");
+        Ok(first?.zip(end("DESC")?))
+    }
+
+    fn over(&self, above: u64, limit: u32) -> Result<Vec<InvocationRow>> {
+        let query = "SELECT number, row FROM invocations
+            WHERE number > ? AND due IS NULL AND +ending <> 'running' ORDER BY number LIMIT ?";
+        self.numbered(query, vec![whole(above), whole(limit.into())])
+    }
+
+    fn shelves(&self, span: ShelfSpan, limit: u32) -> Result<Vec<ShelfRow>> {
+        let (query, bound) = match span {
+            ShelfSpan::Below(bound) => {
+                ("SELECT row FROM shelves WHERE first < ? ORDER BY first DESC LIMIT ?", bound)
+            }
+            ShelfSpan::Above(bound) => {
+                ("SELECT row FROM shelves WHERE last > ? ORDER BY last LIMIT ?", bound)
+            }
+        };
+        self.all(query, vec![whole(bound.min(MAX_NUMBER)), whole(limit.into())])
+    }
+
+    fn departed(&self, id: &str) -> Result<Option<u64>> {
+        let query = "SELECT number FROM departed WHERE id = ?";
+        Ok(self.first(query, vec![id.into()])?.as_ref().and_then(number))
+    }
+
+    fn departed_by_tx(&self, network: &str, tx: &str) -> Result<Option<String>> {
+        let query = "SELECT id FROM departed WHERE network = ? AND tx = ?";
+        Ok(text(self.first(query, vec![network.into(), tx.into()])?.as_ref()))
+    }
+
+    fn archive(&self) -> Result<ArchiveRow> {
+        let query = "SELECT value FROM meta WHERE name = 'archive'";
+        Ok(self.one(query, vec![])?.unwrap_or_default())
+    }
+
     fn due(&self, now: u64, limit: u32) -> Result<Vec<InvocationRow>> {
         let query = "SELECT number, row FROM invocations WHERE due <= ? ORDER BY due LIMIT ?";
         self.numbered(query, vec![whole(now), whole(limit.into())])
@@ -230,3 +274,6 @@ impl Books for SkillRows<'_> {
         self.all(query, vec![])
     }
 }
+
+/// The greatest number that a column holds exactly.
+const MAX_NUMBER: u64 = (1 << 53) - 1;

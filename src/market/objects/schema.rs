@@ -1,7 +1,10 @@
 //! The tables of the market's object and their history; schema changes are numbered.
 
 /// Schema changes in order.
-pub(super) const MIGRATIONS: &[&[&str]] = &[&[
+pub(super) const MIGRATIONS: &[&[&str]] = &[FIRST, ARCHIVE];
+
+/// The tables of the first version.
+const FIRST: &[&str] = &[
     "CREATE TABLE skills (
         id TEXT PRIMARY KEY, owner TEXT NOT NULL, active INTEGER NOT NULL, created INTEGER NOT NULL,
         latest TEXT NOT NULL, row TEXT NOT NULL)",
@@ -44,4 +47,11 @@ pub(super) const MIGRATIONS: &[&[&str]] = &[&[
     // What is longer than a value may be.
     "CREATE TABLE parts (
         owner TEXT NOT NULL, number INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (owner, number)) WITHOUT ROWID",
-]];
+];
+
+/// What is known of invocations that are in the archive.
+const ARCHIVE: &[&str] = &[
+    "CREATE TABLE shelves (last INTEGER PRIMARY KEY, first INTEGER NOT NULL UNIQUE, row TEXT NOT NULL)",
+    "CREATE TABLE departed (id TEXT PRIMARY KEY, number INTEGER NOT NULL, network TEXT NOT NULL, tx TEXT) WITHOUT ROWID",
+    "CREATE UNIQUE INDEX departed_tx ON departed (network, tx) WHERE tx IS NOT NULL",
+];

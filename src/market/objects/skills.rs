@@ -12,7 +12,7 @@ use worker::worker_sys::DurableObjectState;
 use super::books::SkillRows;
 use super::schema::MIGRATIONS;
 use crate::market::{calls, config, table};
-use crate::platform::calls::{clock_ms, pause};
+use crate::platform::calls::{clock_ms, complain, pause};
 use crate::platform::columns::migrate;
 use crate::platform::object::{answered_with, together};
 use crate::platform::sql::{Result, Sql, wake_at};
@@ -147,6 +147,19 @@ impl SkillsObject {
                 } else {
                     Instruction::TableFailed(draft.revision)
                 }
+            }
+            Chore::Shelve => {
+                let Reaction::Shelf(shelf) = self.block(Instruction::Shelf)? else {
+                    return Ok(());
+                };
+                let read = calls::shelved(&self.env, &shelf).await;
+                if read.as_ref() != Some(&shelf.text) {
+                    let name = &shelf.name;
+                    complain(&format!(
+                        "farebox-market: the archive did not take {name}; its rows stay"
+                    ));
+                }
+                Instruction::Kept(shelf.name, read)
             }
             Chore::LookUp { invocation, fence, organization, agent } => {
                 let answer = match &market.lookup_token {

@@ -1,7 +1,7 @@
 //! Edits of the market's books, one statement or two each.
 
 use farebox_core::skills::books::Edit;
-use farebox_core::skills::row::{Ending, InvocationRow, ReplyRow, SettledRow};
+use farebox_core::skills::row::{Ending, InvocationRow, ReplyRow, SettledRow, ShelfRow};
 
 use super::books::SkillRows;
 use crate::platform::columns::{json, maybe, whole, word};
@@ -40,6 +40,10 @@ impl SkillRows<'_> {
             }
             Edit::Begin(row) => self.begin(row),
             Edit::Invocation(row) => self.put_invocation(row),
+            Edit::Shelve(row, numbers) => self.shelve(row, numbers),
+            Edit::Archive(row) => {
+                self.run("INSERT OR REPLACE INTO meta VALUES ('archive', ?)", vec![json(row)])
+            }
             Edit::Reply(row) => self.put_reply(row),
             Edit::Key(row) => {
                 let query = "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?)";
@@ -94,6 +98,18 @@ impl SkillRows<'_> {
         let mut values = changing(row);
         values.push(row.id.as_str().into());
         self.run(query, values)
+    }
+
+    /// Adds a shelf, and takes its rows away.
+    fn shelve(&self, row: &ShelfRow, numbers: &[u64]) -> Result<()> {
+        let these = "number IN (SELECT value FROM json_each(?))";
+        let leave = format!(
+            "INSERT INTO departed SELECT id, number, network, tx FROM invocations WHERE {these}"
+        );
+        self.run(&leave, vec![json(&numbers)])?;
+        self.run(&format!("DELETE FROM invocations WHERE {these}"), vec![json(&numbers)])?;
+        let values = vec![whole(row.last), whole(row.first), json(row)];
+        self.run("INSERT INTO shelves VALUES (?, ?, ?)", values)
     }
 
     fn put_reply(&self, row: &ReplyRow) -> Result<()> {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use farebox_core::skills::books::{Books, Edit, Part, SettledPart};
+use farebox_core::skills::books::{Books, Edit, Part, SettledPart, ShelfSpan};
 use farebox_core::skills::row::{
-    Ending, InvocationRow, KeyRow, NonceRow, PackRow, QuoteRow, ReplyRow, SettledRow, SkillRow,
-    SpendRow, SubscriptionRow, TableRow, VersionRow,
+    ArchiveRow, Ending, InvocationRow, KeyRow, NonceRow, PackRow, QuoteRow, ReplyRow, SettledRow,
+    ShelfRow, SkillRow, SpendRow, SubscriptionRow, TableRow, VersionRow,
 };
 
 /// The rows of a market.
@@ -21,6 +21,10 @@ pub struct Rows {
     pub keys: BTreeMap<(String, String), KeyRow>,
     pub spends: BTreeMap<String, SpendRow>,
     pub packs: BTreeMap<String, PackRow>,
+    pub shelves: Vec<ShelfRow>,
+    /// Number, id, network and transaction of each row in the archive.
+    pub departed: Vec<(u64, String, String, String)>,
+    pub archive: ArchiveRow,
 }
 
 impl Rows {
@@ -36,7 +40,8 @@ impl Rows {
                 Edit::Table(row) => self.table = row,
                 Edit::Begin(row) => {
                     assert!(!self.invocations.iter().any(|it| it.id == row.id), "an id twice");
-                    let next = self.invocations.last().map_or(0, |last| last.number) + 1;
+                    let gone = self.shelves.last().map_or(0, |shelf| shelf.last);
+                    let next = self.invocations.last().map_or(0, |last| last.number).max(gone) + 1;
                     let number = if row.number == 0 { next } else { row.number };
                     assert!(number >= next, "a number twice");
                     self.invocations.push(InvocationRow { number, ..*row });
@@ -46,6 +51,15 @@ impl Rows {
                     let known = known.expect("an invocation changes that never began");
                     *known = InvocationRow { number: known.number, ..*row };
                 }
+                Edit::Shelve(row, numbers) => {
+                    for number in numbers {
+                        let place = self.invocations.iter().position(|it| it.number == number);
+                        let gone = self.invocations.remove(place.expect("no such row"));
+                        self.departed.push((number, gone.id, gone.network, gone.tx));
+                    }
+                    self.shelves.push(*row);
+                }
+                Edit::Archive(row) => self.archive = row,
                 Edit::Reply(row) => _ = self.replies.entry(row.invocation.clone()).or_insert(*row),
                 Edit::Key(row) => {
                     _ = self.keys.insert((row.account.clone(), row.key.clone()), row);
@@ -136,6 +150,44 @@ impl Books for Rows {
         }
         rows.truncate(part.limit as usize);
         Ok(rows)
+    }
+
+    fn extent(&self, above: u64) -> Found<Option<(u64, u64)>> {
+        let numbers = self.invocations.iter().map(|row| row.number).filter(|it| *it > above);
+        Ok(numbers.clone().min().zip(numbers.max()))
+    }
+
+    fn over(&self, above: u64, limit: u32) -> Found<Vec<InvocationRow>> {
+        let is_over = |row: &&InvocationRow| {
+            row.number > above && row.ending != Ending::Running && row.due.is_none()
+        };
+        Ok(self.invocations.iter().filter(is_over).take(limit as usize).cloned().collect())
+    }
+
+    fn shelves(&self, span: ShelfSpan, limit: u32) -> Found<Vec<ShelfRow>> {
+        let mut shelves = self.shelves.clone();
+        match span {
+            ShelfSpan::Below(bound) => {
+                shelves.retain(|shelf| shelf.first < bound);
+                shelves.reverse();
+            }
+            ShelfSpan::Above(bound) => shelves.retain(|shelf| shelf.last > bound),
+        }
+        shelves.truncate(limit as usize);
+        Ok(shelves)
+    }
+
+    fn departed(&self, id: &str) -> Found<Option<u64>> {
+        Ok(self.departed.iter().find(|it| it.1 == id).map(|it| it.0))
+    }
+
+    fn departed_by_tx(&self, network: &str, tx: &str) -> Found<Option<String>> {
+        let found = self.departed.iter().find(|it| it.2 == network && it.3 == tx);
+        Ok(found.map(|it| it.1.clone()))
+    }
+
+    fn archive(&self) -> Found<ArchiveRow> {
+        Ok(self.archive)
     }
 
     fn due(&self, now: u64, limit: u32) -> Found<Vec<InvocationRow>> {

@@ -30,6 +30,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant::DoubtIsUnpaid,
     Mutant::TotalsDrift,
     Mutant::FailuresAreSuccesses,
+    Mutant::ShelvesAreNotRead,
+    Mutant::DepartedIsForgotten,
 ];
 
 /// A market with one skill.
@@ -38,6 +40,8 @@ static SHOP: LazyLock<(Market, Rows)> = LazyLock::new(|| {
     vars["AGENT_DAILY_CAP"] = "$0.30".into();
     let mut world = World::of(&vars);
     assert_eq!(world.publish(&echo()).status, 201);
+    // Each row leaves as soon as it is over.
+    world.market.ledger_rows = Some(0);
     (world.market, world.rows)
 });
 
@@ -71,6 +75,19 @@ enum Step {
     Says(usize, Word),
     Dies(usize),
     Alarm,
+    /// The alarm puts a shelf, and this becomes of it.
+    Shelve(Bucket),
+}
+
+/// What a bucket does with an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bucket {
+    Keeps,
+    /// It has it, and the alarm ends before it reads it.
+    KeepsAndIsLost,
+    /// It has a part of it.
+    Cuts,
+    Refuses,
 }
 
 /// A Worker and what it has to do.
@@ -86,6 +103,7 @@ struct Life {
     now: u64,
     holders: Vec<Holder>,
     decisions: BTreeMap<String, TreasuryAnswer>,
+    bucket: BTreeMap<String, String>,
     told: BTreeMap<u8, String>,
     begun: BTreeSet<u8>,
 }
@@ -97,13 +115,14 @@ impl Life {
             now: 1_763_618_400_000,
             holders: Vec::new(),
             decisions: BTreeMap::new(),
+            bucket: BTreeMap::new(),
             told: BTreeMap::new(),
             begun: BTreeSet::new(),
         }
     }
 
     fn apply(&mut self, instruction: Instruction) -> Reaction {
-        let mark = u8::try_from(self.rows.invocations.len()).unwrap();
+        let mark = u8::try_from(self.rows.invocations.len() + self.rows.departed.len()).unwrap();
         let moment = Moment { now: self.now, random: &[mark; 64] };
         let effect = SHOP.0.apply(&self.rows, instruction, moment).unwrap();
         self.rows.write(effect.edits);
@@ -112,6 +131,10 @@ impl Life {
 
     fn steps(&self) -> Vec<Step> {
         let mut steps = vec![Step::Invoke(0), Step::Invoke(1), Step::Alarm];
+        if self.rows.archive.due.is_some() {
+            use Bucket::{Cuts, Keeps, KeepsAndIsLost, Refuses};
+            steps.extend([Keeps, KeepsAndIsLost, Cuts, Refuses].map(Step::Shelve));
+        }
         for (place, holder) in self.holders.iter().enumerate() {
             steps.push(Step::Dies(place));
             match holder {
@@ -171,6 +194,7 @@ impl Life {
             }
             Step::Dies(place) => _ = self.holders.remove(place),
             Step::Alarm => self.alarm(),
+            Step::Shelve(bucket) => self.shelve(bucket),
         }
         self.check()
     }
@@ -234,9 +258,43 @@ impl Life {
         }
     }
 
+    fn shelve(&mut self, bucket: Bucket) {
+        let Reaction::Shelf(shelf) = self.apply(Instruction::Shelf) else { return };
+        let cut = shelf.text.split_at(shelf.text.len() / 2).0.to_owned();
+        match bucket {
+            Bucket::Keeps | Bucket::KeepsAndIsLost => {
+                _ = self.bucket.insert(shelf.name.clone(), shelf.text);
+            }
+            Bucket::Cuts => _ = self.bucket.insert(shelf.name.clone(), cut),
+            Bucket::Refuses => {}
+        }
+        if bucket != Bucket::KeepsAndIsLost {
+            let read = self.bucket.get(&shelf.name).cloned();
+            self.apply(Instruction::Kept(shelf.name, read));
+        }
+    }
+
+    /// All rows, wherever they are, by their numbers.
+    fn ledger(&self) -> Result<Vec<InvocationRow>, String> {
+        let mut rows = self.rows.invocations.clone();
+        for shelf in &self.rows.shelves {
+            let text = self.bucket.get(&shelf.name).ok_or("a shelf is not in the bucket")?;
+            for line in text.lines() {
+                let row = serde_json::from_str(line).map_err(|_| "a shelf is cut")?;
+                rows.push(row);
+            }
+        }
+        rows.sort_by_key(|row| row.number);
+        let numbers = rows.iter().map(|row| row.number);
+        if !numbers.eq(1..=rows.len() as u64) {
+            return Err(format!("a row is lost or doubled: {rows:?}"));
+        }
+        Ok(rows)
+    }
+
     /// The rules that hold at every instant.
     fn check(&self) -> Result<(), String> {
-        let rows = &self.rows.invocations;
+        let rows = &self.ledger()?;
         if rows.len() != self.begun.len() {
             return Err(format!("{} rows for {:?}", rows.len(), self.begun));
         }
@@ -303,6 +361,10 @@ impl Life {
             self.alarm();
             self.check()?;
         }
+        for _ in 0..4 {
+            self.shelve(Bucket::Keeps);
+            self.check()?;
+        }
         let open = self.rows.invocations.iter().find(|row| row.ending == Ending::Running);
         open.map_or(Ok(()), |row| Err(format!("{row:?} never ends")))
     }
@@ -332,7 +394,9 @@ impl Life {
             })
             .collect();
         let decided: Vec<_> = self.decisions.values().map(|it| it.body.clone()).collect();
-        format!("{rows:?} {holders:?} {decided:?}")
+        let archive =
+            (self.rows.shelves.len(), self.rows.archive.due.map(|_| ()), self.bucket.len());
+        format!("{rows:?} {holders:?} {decided:?} {archive:?}")
     }
 }
 

@@ -1,5 +1,6 @@
 //! Behaviours of the market, with everything around it in memory.
 
+mod archive;
 mod books;
 mod catalogue;
 mod invocations;

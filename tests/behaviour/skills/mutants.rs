@@ -4,7 +4,7 @@ use std::panic::catch_unwind;
 
 use farebox_core::mutant::{Mutant, plant};
 
-use super::{catalogue, invocations, sales};
+use super::{archive, catalogue, invocations, sales};
 
 /// A guard, the name of its test, and the test.
 type Row = (Mutant, &'static str, fn());
@@ -53,6 +53,8 @@ pub const TABLE: &[Row] = &[
     ),
     row!(LedgersAreOpen, invocations::an_agent_sees_its_own_rows_alone),
     row!(TransactionsServeTwice, invocations::one_transaction_pays_one_invocation),
+    row!(ShelvesAreNotRead, archive::rows_stay_until_the_bucket_has_them),
+    row!(DepartedIsForgotten, archive::a_transaction_of_a_row_in_the_archive_pays_no_other),
     row!(TotalsDrift, invocations::a_skill_that_asks_for_its_price_is_paid_by_the_treasury),
 ];
 

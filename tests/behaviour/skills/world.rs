@@ -1,11 +1,13 @@
 //! A market in memory, with two owners, a gate and a treasury that say what a test wants.
 
+use std::collections::BTreeMap;
+
 use farebox_core::evm::account::Account;
 use farebox_core::evm::eip712::TypedData;
 use farebox_core::secret::Secret;
 use farebox_core::skills::message::{
-    CallOutcome, Errand, Instruction, Invocation, Labels, Letter, PayOrder, Proven, Reaction,
-    Response, Sale, SellerAnswer, SellerCall, TreasuryAnswer,
+    CallOutcome, Chore, Errand, Instruction, Invocation, Labels, Letter, PayOrder, Proven,
+    Reaction, Response, Sale, SellerAnswer, SellerCall, TreasuryAnswer,
 };
 use farebox_core::skills::{Market, Moment};
 use serde_json::{Value, json};
@@ -43,6 +45,8 @@ pub struct World {
     pub rows: Rows,
     pub now: u64,
     pub dice: Dice,
+    /// The objects of the archive.
+    pub bucket: BTreeMap<String, String>,
 }
 
 impl World {
@@ -52,7 +56,7 @@ impl World {
 
     pub fn of(vars: &Value) -> Self {
         let (market, rows) = (market_of(vars), Rows::default());
-        Self { market, rows, now: 1_763_618_400_000, dice: Dice(7) }
+        Self { market, rows, now: 1_763_618_400_000, dice: Dice(7), bucket: BTreeMap::new() }
     }
 
     /// Sends an instruction as the Worker does: as JSON, there and back.
@@ -67,11 +71,31 @@ impl World {
         serde_json::from_str(&text).unwrap()
     }
 
+    /// The reply to an instruction, with what it reads of the archive.
     pub fn reply(&mut self, instruction: Instruction) -> Told {
-        match self.send(instruction) {
+        let mut reaction = self.send(instruction.clone());
+        if let Reaction::Fetch(names) = reaction {
+            let read = |name: String| (name.clone(), self.bucket[&name].clone());
+            let opened = names.into_iter().map(read).collect();
+            reaction = self.send(Instruction::Opened(Box::new(instruction), opened));
+        }
+        match reaction {
             Reaction::Reply(response) => Told::of(response),
             other => panic!("no reply: {other:?}"),
         }
+    }
+
+    /// Does what the alarm does about the archive; how many shelves the bucket took.
+    pub fn shelve(&mut self) -> usize {
+        let before = self.rows.shelves.len();
+        while let Reaction::Tasks(chores) = self.send(Instruction::Due)
+            && chores.contains(&Chore::Shelve)
+        {
+            let Reaction::Shelf(shelf) = self.send(Instruction::Shelf) else { continue };
+            self.bucket.insert(shelf.name.clone(), shelf.text.clone());
+            self.send(Instruction::Kept(shelf.name, Some(shelf.text)));
+        }
+        self.rows.shelves.len() - before
     }
 
     /// Signs a body for an action.

@@ -24,7 +24,22 @@ export type Options = {
   readonly treasury?: Bound;
   readonly gate?: Bound;
   readonly kv?: Kv;
+  /** What becomes of the archive's requests; without it there is no archive. */
+  readonly bucket?: Bucket;
 };
+
+/** How an archive is: its own R2 bucket, which the test may spoil. */
+export class Bucket {
+  readonly asked: { readonly what: 'put' | 'get'; readonly name: string }[] = [];
+  /** `pass`, `refuse`, `cut` (another text), `never` (nothing is done, and nothing answered) or `lost` (done, and never answered). */
+  way: (what: 'put' | 'get') => 'pass' | 'refuse' | 'cut' | 'never' | 'lost' = () => 'pass';
+
+  async answer(request: Request): Promise<Response> {
+    const { what, name } = await request.json() as { what: 'put' | 'get'; name: string };
+    this.asked.push({ what, name });
+    return new Response(this.way(what));
+  }
+}
 
 /** A stored route table that can be down, slow, or counted. */
 export class Kv {
@@ -84,8 +99,9 @@ export class Market {
       { type: 'ESModule' as const, path: 'index.js', contents: readFileSync(join(folder, 'index.js'), 'utf8') },
       { type: 'CompiledWasm' as const, path: 'index_bg.wasm', contents: readFileSync(join(folder, 'index_bg.wasm')) },
     ];
-    const { treasury = NOTHING, gate = NOTHING } = this.#options;
-    const services = { TREASURY: treasury, GATE: gate, TABLE: async (request: Request) => this.kv.put(await request.text()) };
+    const { treasury = NOTHING, gate = NOTHING, bucket } = this.#options;
+    const archive = bucket === undefined ? {} : { BUCKET: (request: Request) => bucket.answer(request) };
+    const services = { TREASURY: treasury, GATE: gate, TABLE: async (request: Request) => this.kv.put(await request.text()), ...archive };
     this.#miniflare = new Miniflare({
       host: '127.0.0.1',
       port: this.url === '' ? 0 : Number(new URL(this.url).port),
@@ -100,12 +116,21 @@ export class Market {
         compatibilityDate: '2026-04-01',
         modules,
         durableObjects: { SKILLS: { className: 'Skills', useSQLite: true } },
+        ...(bucket === undefined ? {} : { r2Buckets: { ARCHIVE: 'archive' } }),
         serviceBindings: services as unknown as Record<string, never>,
         bindings: { ...VARIABLES, ...this.#options.vars } as Readonly<Record<string, unknown>> as Record<string, string>,
       }],
     });
     this.url = (await this.#miniflare.ready).origin;
     this.pid = workerds().find((pid) => !before.includes(pid)) ?? -1;
+  }
+
+  /** The archive's objects by name. */
+  async archived(): Promise<Map<string, string>> {
+    const bucket: any = await this.#miniflare?.getR2Bucket('ARCHIVE');
+    const { objects } = await bucket.list();
+    const texts: Promise<readonly [string, string]>[] = objects.map(async ({ key }: { key: string }) => [key, await (await bucket.get(key)).text()]);
+    return new Map(await Promise.all(texts));
   }
 
   /** Ends workerd as a lost machine would, and starts it again. */
@@ -164,11 +189,30 @@ function bound(env) {
         if (!ok) throw new Error('the store is down');
       }
     }
-    const { TABLE: _, ...rest } = env;
-    all = { ...rest, CONFIG: new Store() };
+    const { TABLE: _, BUCKET: faults, ...rest } = env;
+    const way = async (what, name) => (await faults.fetch('https://bucket/', { method: 'POST', body: JSON.stringify({ what, name }) })).text();
+    class Archive {
+      put(name, text, options) {
+        return spoiled(() => way('put', name), (cut) => env.ARCHIVE.put(name, cut ? text.slice(1) : text, options));
+      }
+      get(name) {
+        return spoiled(() => way('get', name), async (cut) => {
+          const object = await env.ARCHIVE.get(name);
+          return cut && object !== null ? { text: async () => (await object.text()).slice(1) } : object;
+        });
+      }
+    }
+    all = { ...rest, CONFIG: new Store(), ...(faults === undefined ? {} : { ARCHIVE: new Archive() }) };
     table.set(env, all);
   }
   return all;
+}
+async function spoiled(ask, run) {
+  const way = await ask();
+  if (way === 'refuse') throw new Error('the bucket is down');
+  if (way === 'never') return new Promise(() => {});
+  const done = await run(way === 'cut');
+  return way === 'lost' ? new Promise(() => {}) : done;
 }
 export class Skills extends inner.Skills {
   constructor(state, env) {
