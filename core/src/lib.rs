@@ -40,5 +40,6 @@ pub mod gate;
 
 pub mod agent;
 
+pub mod compute;
 pub mod skills;
 pub mod treasury;

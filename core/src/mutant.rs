@@ -7,6 +7,8 @@
 //! hands on to the next.
 
 #[macro_use]
+mod compute;
+#[macro_use]
 mod facilitator;
 #[macro_use]
 mod gate;
@@ -37,7 +39,7 @@ macro_rules! declare {
     };
 }
 
-ledger! { gate facilitator wire payer treasury skills declare; }
+ledger! { gate facilitator wire payer treasury skills compute declare; }
 
 /// Whether this thread has planted the mutant: never.
 #[cfg(not(feature = "mutants"))]

@@ -12,7 +12,7 @@ const ROWS: &[&[&str]] = &[
     &["facilitator", "ledger", "paywall"],
     &["gate", "client"],
     &["agent"],
-    &["treasury", "skills"],
+    &["treasury", "skills", "compute"],
 ];
 /// What a module may use although the rows do not say so.
 const ALSO: &[(&str, &str)] = &[("facilitator", "x402")];
@@ -24,6 +24,7 @@ const NEVER: &[(&str, &[&str])] = &[
     ("agent", &["gate"]),
     ("treasury", &["gate"]),
     ("skills", &["gate"]),
+    ("compute", &["gate"]),
 ];
 /// Leaves that build on other leaves.
 const LEAVES: &[(&str, &str)] =

@@ -6,6 +6,7 @@ mod changes;
 mod circles;
 mod client;
 mod clients;
+mod compute;
 mod config;
 mod cors;
 mod diagnostic_client;

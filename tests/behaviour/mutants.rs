@@ -8,9 +8,9 @@ use std::panic::catch_unwind;
 use farebox_core::mutant::{Mutant, plant};
 
 use crate::{
-    agent, changes, client, clients, config, diagnostics, faults, growth, handed, ledger, limits,
-    manners, mpp, mpp_client, onchain, other_chains, pricer, receipts, redelivery, requests,
-    restore, settlement, skills, spellings, strain, treasury, unproven, wallets,
+    agent, changes, client, clients, compute, config, diagnostics, faults, growth, handed, ledger,
+    limits, manners, mpp, mpp_client, onchain, other_chains, pricer, receipts, redelivery,
+    requests, restore, settlement, skills, spellings, strain, treasury, unproven, wallets,
 };
 
 /// A mutant, and a test that finds it.
@@ -158,6 +158,7 @@ fn every_mutant_is_looked_for() {
     let in_the_worker = include_str!("../worker/mutants.test.ts");
     for mutant in Mutant::ALL {
         let systems = treasury::mutants::TABLE.iter().chain(skills::mutants::TABLE);
+        let systems = systems.chain(compute::mutants::TABLE);
         let listed = TABLE.iter().chain(systems).any(|(it, ..)| it == mutant)
             || explored.contains(mutant)
             || ledger::arrivals::mutants().any(|it| it == *mutant)

@@ -1,0 +1,211 @@
+//! Held money: where it goes is decided once, with its job; a payout of the treasury moves it.
+//!
+//! Release and refund of a payment have one key at the treasury, and so one nonce: the treasury
+//! makes at most one of them, and the token would refuse the second. The number of the try is a
+//! part of the key, and grows only when the payout before it can never move.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::Value;
+
+use super::event::event;
+use super::job::not_moved;
+use super::message::{Errand, JsonAnswer, PayoutAnswer, PayoutCall, Reaction};
+use super::records::{Edit, Records};
+use super::row::{EventKind, HoldRow, HoldState, JobRow, JobState, Leave};
+use super::settings::Gateway;
+use super::text::{object, or_null, quoted};
+use super::{Effect, Tick};
+use crate::amount::Amount;
+use crate::encoding::json;
+use crate::evm::address::Address;
+use crate::mutant::{Mutant, planted};
+
+/// Milliseconds in which the Worker that asks the treasury has to report.
+const LEASE_MS: u64 = 30_000;
+/// Most milliseconds between two looks.
+const MAX_PAUSE_MS: u64 = 3_600_000;
+
+/// What the treasury's answer says of a payout.
+enum Told {
+    /// It was sent.
+    Sent(String),
+    /// The chain has it.
+    Confirmed(String),
+    /// It never moves.
+    Dead,
+    /// It may have moved, or will.
+    Open,
+    /// No payout was made, or none is known to have been.
+    Unknown,
+}
+
+impl Gateway {
+    /// Decides where held money goes, and asks the treasury.
+    pub(super) fn leave(&self, hold: HoldRow, leave: Leave, tick: Tick<'_>) -> Effect {
+        let decided = match hold.state {
+            HoldState::Held => leave,
+            HoldState::Paying(_) | HoldState::Sent(_) | HoldState::Ended(_)
+                if planted(Mutant::OutcomesChange) =>
+            {
+                leave
+            }
+            HoldState::Paying(known) | HoldState::Sent(known) | HoldState::Ended(known) => known,
+        };
+        self.look(HoldRow { state: HoldState::Paying(decided), ..hold }, tick)
+    }
+
+    /// Asks the treasury about money that is on its way.
+    pub(super) fn look(&self, hold: HoldRow, tick: Tick<'_>) -> Effect {
+        let Some(leave) = hold.state.leave() else { return Effect::told(Reaction::Nothing) };
+        let looks = hold.looks.saturating_add(1);
+        let fence = hold.fence.saturating_add(1);
+        let due = Some(tick.now.saturating_add(LEASE_MS).saturating_add(pause(hold.looks)));
+        let ask = if hold.payout.is_empty() {
+            PayoutCall::Pay(self.order(&hold, leave))
+        } else {
+            let (organization, _) = self.set.payer.clone();
+            PayoutCall::Look { id: hold.payout.clone(), organization }
+        };
+        let errand = Errand { payment: hold.payment.clone(), fence, ask };
+        let hold = HoldRow { looks, fence, due, ..hold };
+        let edits = Vec::from([Edit::Hold(Box::new(hold))]);
+        Effect { reaction: Reaction::Errand(Box::new(errand)), edits }
+    }
+
+    /// The body of a payout. Spec: docs/treasury.md, "Payouts".
+    fn order(&self, hold: &HoldRow, leave: Leave) -> String {
+        let to = match leave {
+            Leave::Release => &hold.payee,
+            Leave::Refund => &hold.payer,
+        };
+        let to = Address::parse(to).map_or_else(|_| to.clone(), |wallet| wallet.to_checksum());
+        let amount = Amount::from_atomic(&hold.units).unwrap_or(Amount::ZERO);
+        let (organization, wallet) = &self.set.payer;
+        let key = if planted(Mutant::WaysHaveKeysOfTheirOwn) {
+            format!("hold-{}-{}-{leave:?}", hold.payment, hold.tries)
+        } else {
+            format!("hold-{}-{}", hold.payment, hold.tries)
+        };
+        object(&[
+            ("organization", quoted(organization)),
+            ("wallet", quoted(wallet)),
+            ("network", quoted(self.set.network.as_str())),
+            ("asset", quoted(self.token.symbol)),
+            ("to", quoted(&to)),
+            ("amount", quoted(&amount.to_decimal(self.token.decimals))),
+            ("idempotencyKey", quoted(&key)),
+        ])
+    }
+
+    /// Takes the treasury's answer, and ends the job when its money has moved.
+    pub(super) fn paid_out<R: Records>(
+        &self,
+        records: &R,
+        (payment, fence): (&str, u64),
+        answer: Option<&PayoutAnswer>,
+        tick: Tick<'_>,
+    ) -> Result<Effect, R::Error> {
+        let hold = records.hold(payment)?.filter(|hold| hold.fence == fence);
+        let Some((hold, leave)) = hold.and_then(|hold| Some((hold.clone(), hold.state.leave()?)))
+        else {
+            return Ok(Effect::told(Reaction::Nothing));
+        };
+        let (told, payout) = answer.map_or((Told::Unknown, String::new()), told);
+        let payout = if payout.is_empty() { hold.payout.clone() } else { payout };
+        let due = Some(tick.now.saturating_add(pause(hold.looks)));
+        let told = match told {
+            Told::Open | Told::Unknown if planted(Mutant::DoubtIsPaidAgain) => Told::Dead,
+            told => told,
+        };
+        let (state, hash) = match (&told, hold.state) {
+            (_, HoldState::Held | HoldState::Ended(_)) => {
+                return Ok(Effect::told(Reaction::Nothing));
+            }
+            (Told::Confirmed(hash), HoldState::Paying(_) | HoldState::Sent(_)) => {
+                (HoldState::Ended(leave), hash)
+            }
+            (Told::Sent(hash), HoldState::Paying(_) | HoldState::Sent(_)) => {
+                (HoldState::Sent(leave), hash)
+            }
+            (Told::Dead, HoldState::Paying(_) | HoldState::Sent(_)) => {
+                let payout = String::new();
+                let tries = hold.tries.saturating_add(1);
+                let state = HoldState::Paying(leave);
+                let row = HoldRow { state, tries, payout, due, ..hold };
+                return Ok(self.not_yet(row, leave, tick));
+            }
+            (Told::Open | Told::Unknown, HoldState::Paying(_) | HoldState::Sent(_)) => {
+                return Ok(self.not_yet(HoldRow { payout, due, ..hold }, leave, tick));
+            }
+        };
+        let due = if state == HoldState::Ended(leave) { None } else { due };
+        let transaction = if hash.is_empty() { hold.transaction.clone() } else { hash.clone() };
+        let row = HoldRow { state, payout, transaction, due, ..hold };
+        let job = records.job(&row.job)?.filter(|job| !job.state.is_over());
+        Ok(self.moved(row, job, leave, tick))
+    }
+
+    fn not_yet(&self, hold: HoldRow, leave: Leave, tick: Tick<'_>) -> Effect {
+        let kind = match leave {
+            Leave::Release => EventKind::ReleaseFailed,
+            Leave::Refund => EventKind::RefundFailed,
+        };
+        let event = event(kind, tick).job(&hold.job).payment(&hold.payment).done();
+        let edits = Vec::from([Edit::Hold(Box::new(hold)), event]);
+        Effect { reaction: Reaction::Reply(not_moved(leave)), edits }
+    }
+
+    fn moved(&self, hold: HoldRow, job: Option<JobRow>, leave: Leave, tick: Tick<'_>) -> Effect {
+        let (kind, state, status) = match leave {
+            Leave::Release => (EventKind::Released, JobState::Done, "released"),
+            Leave::Refund => (EventKind::Refunded, JobState::Failed, "refunded"),
+        };
+        let hash = hold.transaction.clone();
+        let event = event(kind, tick).job(&hold.job).payment(&hold.payment).transaction(&hash);
+        let is_first = job.is_some() || hold.job.is_empty() && hold.looks <= 1;
+        let mut edits = Vec::from([Edit::Hold(Box::new(hold))]);
+        if is_first {
+            edits.push(event.done());
+        }
+        let Some(job) = job else { return Effect { reaction: Reaction::Done, edits } };
+        let job = JobRow { state, ..job };
+        let how = object(&[("status", quoted(status)), ("tx_hash", or_null(&hash))]);
+        let answer = JsonAnswer::new(200, self.ended(&job, leave, how));
+        edits.push(Edit::Job(Box::new(job)));
+        Effect { reaction: Reaction::Reply(answer), edits }
+    }
+}
+
+/// Milliseconds to the next look: doubled each time.
+fn pause(looks: u32) -> u64 {
+    let pause = 1_000_u64.checked_shl(looks.min(16)).unwrap_or(MAX_PAUSE_MS);
+    pause.min(MAX_PAUSE_MS)
+}
+
+/// Reads an answer, and the payout's id in it. Spec: docs/treasury.md, "Payouts".
+fn told(answer: &PayoutAnswer) -> (Told, String) {
+    let body = json::parse(answer.body.as_bytes()).unwrap_or(Value::Null);
+    if !(200..=299).contains(&answer.status) {
+        return (Told::Unknown, String::new());
+    }
+    let text = |value: Option<&Value>| {
+        value.and_then(Value::as_str).map(ToString::to_string).unwrap_or_default()
+    };
+    let id = text(body.get("id"));
+    let evidence = body.get("evidence").and_then(|it| it.get("transaction"));
+    let hash = text(body.get("transaction").or(evidence));
+    let told = match (text(body.get("state")).as_str(), text(body.get("outcome")).as_str()) {
+        ("confirmed", _) => Told::Confirmed(hash),
+        ("void", _) => Told::Dead,
+        ("", "sent") => Told::Sent(hash),
+        ("", "failed") => Told::Dead,
+        ("open", "sent") => Told::Sent(hash),
+        ("open" | "executing", _) | ("", "executing" | "refused" | "unknown") => Told::Open,
+        _ => Told::Unknown,
+    };
+    (told, id)
+}

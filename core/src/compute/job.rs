@@ -1,0 +1,381 @@
+//! Jobs: what a payment makes of a quote, what its seller does with it, and what its buyer sees.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::Value;
+
+use super::capability::time;
+use super::event::event;
+use super::message::{Callback, JsonAnswer, Reaction, SellerRequest};
+use super::records::{Edit, Records};
+use super::refused::{bad_state, invalid, no_signature, said};
+use super::row::{EventKind, HoldKind, HoldRow, JobRow, JobState, Leave, QuoteRow, SellerRow};
+use super::seal::bearer;
+use super::settings::Gateway;
+use super::text::{list, object, or_null, quoted};
+use super::{Effect, Tick};
+use crate::encoding::json;
+use crate::mutant::{Mutant, planted};
+use crate::secret::ct_eq;
+
+/// Milliseconds in which a seller has to begin.
+pub const START_MS: u64 = 60_000;
+/// Milliseconds in which it has to deliver.
+pub const RUN_MS: u64 = 120_000;
+/// Jobs that a seller is shown at once.
+const MAX_SHOWN: u32 = 10;
+
+impl Gateway {
+    /// A job of a quote, its payment not settled yet.
+    pub(super) fn new_job(&self, quote: &QuoteRow, seller: &str, tick: Tick<'_>) -> JobRow {
+        JobRow {
+            id: tick.fresh_job(),
+            quote: quote.id.clone(),
+            payment: String::new(),
+            shown: String::new(),
+            hold: self.set.hold,
+            buyer: quote.buyer.clone(),
+            seller: seller.to_string(),
+            capability: quote.capability.clone(),
+            prompt: quote.prompt.clone(),
+            amount: quote.amount.clone(),
+            units: quote.units.clone(),
+            state: JobState::Settling,
+            attempts: 1,
+            tried: Vec::new(),
+            result: String::new(),
+            transaction: String::new(),
+            created: tick.now,
+            due: None,
+            waits: None,
+        }
+    }
+
+    /// The answer to who paid for a job.
+    pub(super) fn told_paid(&self, job: &JobRow) -> JsonAnswer {
+        let members = [
+            ("job_id", quoted(&job.id)),
+            ("status", quoted("paid")),
+            ("payment_mode", quoted(job.hold.mode())),
+            ("settlement_tx_hash", or_null(&job.transaction)),
+            ("escrow_registration_tx_hash", "null".to_string()),
+            ("payment_id", quoted(&job.quote)),
+            ("job_token", quoted(&self.job_token(&job.id))),
+        ];
+        JsonAnswer::new(200, object(&members))
+    }
+
+    /// The answer to a request that waits for its work; `None` while it is not over.
+    fn told_over(&self, job: &JobRow) -> Option<JsonAnswer> {
+        let result = self.unseal(&job.id, &job.result).unwrap_or_else(|| "null".to_string());
+        match job.state {
+            JobState::Done => {
+                let members = [
+                    ("job_id", quoted(&job.id)),
+                    ("status", quoted("done")),
+                    ("payment_mode", quoted(job.hold.mode())),
+                    ("settlement_tx_hash", "null".to_string()),
+                    ("escrow_registration_tx_hash", "null".to_string()),
+                    ("payment_id", quoted(&job.quote)),
+                    ("job_token", quoted(&self.job_token(&job.id))),
+                    ("result", result),
+                ];
+                Some(JsonAnswer::new(200, object(&members)))
+            }
+            JobState::Failed => {
+                let why = "The seller did not deliver; nothing is charged.";
+                Some(said(502, "JOB_FAILED", why))
+            }
+            JobState::Settling
+            | JobState::Paid
+            | JobState::Running
+            | JobState::Releasing
+            | JobState::Refunding => None,
+        }
+    }
+
+    /// Looks again for the work that a buyer's request waits for.
+    pub(super) fn follow<R: Records>(&self, records: &R, id: &str) -> Result<Effect, R::Error> {
+        let Some(job) = records.job(id)? else {
+            return Ok(Effect::reply(no_job()));
+        };
+        let over = self.told_over(&job);
+        Ok(over.map_or_else(|| Effect::told(Reaction::Wait(id.to_string())), Effect::reply))
+    }
+
+    /// Shows a job to who has its token.
+    pub(super) fn read_job<R: Records>(
+        &self,
+        records: &R,
+        (authorization, id): (&str, &str),
+    ) -> Result<Effect, R::Error> {
+        let token = self.job_token(id);
+        let is_its = ct_eq(bearer(authorization).as_bytes(), token.as_bytes());
+        if !is_its && !planted(Mutant::JobsAreOpen) {
+            let why = "A job is read with the job_token that verify returned.";
+            return Ok(Effect::reply(said(403, "JOB_TOKEN_INVALID", why)));
+        }
+        let Some(job) = records.job(id)? else {
+            return Ok(Effect::reply(no_job()));
+        };
+        // Who waits for the work gets it with the answer that is charged, and by no other way.
+        let is_shown = job.hold != HoldKind::Completion || job.state == JobState::Failed;
+        let result = self.unseal(&job.id, &job.result).filter(|_| is_shown && job.state.is_over());
+        let members = [
+            ("job_id", quoted(&job.id)),
+            ("payment_id", quoted(&job.quote)),
+            ("seller_id", quoted(&job.seller)),
+            ("status", quoted(job.state.status())),
+            ("result", result.unwrap_or_else(|| "null".to_string())),
+        ];
+        Ok(Effect::reply(JsonAnswer::new(200, object(&members))))
+    }
+
+    /// Shows a seller what it has to do.
+    pub(super) fn seller_jobs<R: Records>(
+        &self,
+        records: &R,
+        request: &SellerRequest,
+        tick: Tick<'_>,
+    ) -> Result<Effect, R::Error> {
+        let seller = match self.caller(records, request, tick)? {
+            Ok(seller) => seller,
+            Err(answer) => return Ok(Effect::reply(answer)),
+        };
+        let jobs = records.jobs(&seller.id, MAX_SHOWN)?;
+        let members = [
+            ("seller_id", quoted(&seller.id)),
+            ("network_profile", quoted(self.profile().name())),
+            ("jobs", list(jobs.iter().map(|job| self.to_do(job)))),
+        ];
+        Ok(Effect::reply(JsonAnswer::new(200, object(&members))))
+    }
+
+    fn to_do(&self, job: &JobRow) -> String {
+        let prompt = self.unseal(&job.quote, &job.prompt).unwrap_or_default();
+        let payload = object(&[
+            ("buyer_id", quoted(&job.buyer)),
+            ("capability", quoted(&job.capability)),
+            ("prompt", quoted(&prompt)),
+        ]);
+        object(&[
+            ("job_id", quoted(&job.id)),
+            ("payment_id", quoted(&job.quote)),
+            ("status", quoted(job.state.status())),
+            ("payload", payload),
+            ("amount", quoted(&job.amount)),
+            ("currency", quoted(self.token.symbol)),
+            ("payment_mode", quoted(job.hold.mode())),
+            ("created_at", quoted(&time(job.created))),
+            ("expires_at", job.due.map_or_else(|| "null".to_string(), |due| quoted(&time(due)))),
+        ])
+    }
+
+    /// The seller that a request about jobs comes from. What is not proven learns nothing.
+    fn caller<R: Records>(
+        &self,
+        records: &R,
+        request: &SellerRequest,
+        tick: Tick<'_>,
+    ) -> Result<Result<SellerRow, JsonAnswer>, R::Error> {
+        let read = self.fields(&request.body).and_then(|fields| self.seller_id(&fields));
+        let id = match read {
+            Ok(id) => id,
+            Err(answer) => return Ok(Err(answer)),
+        };
+        let Some(seller) = records.seller(&id)? else {
+            return Ok(Err(no_signature("Gateway seller session bearer token is invalid.")));
+        };
+        match self.session_of(&seller, &request.authorization, tick) {
+            Ok(()) => Ok(Ok(seller)),
+            Err(why) => Ok(Err(no_signature(why))),
+        }
+    }
+
+    /// A seller begins, delivers, or gives up.
+    pub(super) fn call<R: Records>(
+        &self,
+        records: &R,
+        (id, callback): (&str, Callback),
+        request: &SellerRequest,
+        tick: Tick<'_>,
+    ) -> Result<Effect, R::Error> {
+        let result = match self.delivered(callback, &request.body) {
+            Ok(result) => result,
+            Err(answer) => return Ok(Effect::reply(answer)),
+        };
+        let seller = match self.caller(records, request, tick)? {
+            Ok(seller) => seller,
+            Err(answer) => return Ok(Effect::reply(answer)),
+        };
+        let Some(job) = records.job(id)? else {
+            return Ok(Effect::reply(no_job()));
+        };
+        if job.seller != seller.id && !planted(Mutant::AnySellerServes) {
+            let why = "The job belongs to another seller.";
+            return Ok(Effect::reply(said(403, "SELLER_MISMATCH", why)));
+        }
+        match (callback, job.state) {
+            (Callback::Start, JobState::Paid) => Ok(self.begin(job, tick)),
+            (Callback::Complete, JobState::Running) => {
+                self.outcome(records, job, (Leave::Release, &result), tick)
+            }
+            (Callback::Fail, JobState::Running) => {
+                self.outcome(records, job, (Leave::Refund, &result), tick)
+            }
+            (Callback::Complete, JobState::Releasing) => self.pressed(records, &job, tick),
+            (Callback::Fail, JobState::Refunding) => self.pressed(records, &job, tick),
+            (Callback::Fail, JobState::Releasing) if planted(Mutant::OutcomesChange) => {
+                self.outcome(records, job, (Leave::Refund, &result), tick)
+            }
+            (
+                Callback::Start | Callback::Complete | Callback::Fail,
+                JobState::Settling
+                | JobState::Paid
+                | JobState::Running
+                | JobState::Releasing
+                | JobState::Refunding
+                | JobState::Done
+                | JobState::Failed,
+            ) => Ok(Effect::reply(bad_state(job.state.status()))),
+        }
+    }
+
+    /// What a body delivers, as JSON.
+    fn delivered(&self, callback: Callback, body: &str) -> Result<String, JsonAnswer> {
+        let fields = self.fields(body)?;
+        self.seller_id(&fields)?;
+        match callback {
+            Callback::Start => Ok(String::new()),
+            Callback::Complete => {
+                let result = fields.value("result");
+                result.map(json::text).ok_or_else(|| invalid("result is required."))
+            }
+            Callback::Fail => {
+                let error = fields.value("error").filter(|error| !error.is_null());
+                let error = error.map_or_else(|| quoted("Seller failed."), json::text::<Value>);
+                Ok(object(&[("error", error)]))
+            }
+        }
+    }
+
+    fn begin(&self, job: JobRow, tick: Tick<'_>) -> Effect {
+        let due = tick.now.saturating_add(RUN_MS);
+        let due = job.waits.map_or(due, |waits| waits.min(due));
+        let members = [("job_id", quoted(&job.id)), ("status", quoted("running"))];
+        let answer = JsonAnswer::new(200, object(&members));
+        let event = event(EventKind::Running, tick).job(&job.id).seller(&job.seller).done();
+        let row = JobRow { state: JobState::Running, due: Some(due), ..job };
+        let edits = Vec::from([Edit::Job(Box::new(row)), event]);
+        Effect { reaction: Reaction::Reply(answer), edits }
+    }
+
+    /// Decides how a job ends, and with it where its money goes: once.
+    pub(super) fn outcome<R: Records>(
+        &self,
+        records: &R,
+        job: JobRow,
+        (leave, result): (Leave, &str),
+        tick: Tick<'_>,
+    ) -> Result<Effect, R::Error> {
+        let is_late = job.waits.is_some_and(|waits| tick.now >= waits);
+        if leave == Leave::Release && is_late && !planted(Mutant::LateWorkIsPaid) {
+            return Ok(Effect::reply(bad_state("late")));
+        }
+        let kind = match leave {
+            Leave::Release => EventKind::Done,
+            Leave::Refund => EventKind::Failed,
+        };
+        let event = event(kind, tick).job(&job.id).seller(&job.seller).done();
+        let result = self.seal(tick.fresh_quote(), &job.id, result);
+        let job = JobRow { result, due: None, ..job };
+        match job.hold {
+            HoldKind::Escrow => {
+                let Some(hold) = records.hold(&job.payment)? else {
+                    return Ok(Effect::reply(not_moved(leave)));
+                };
+                let hold = HoldRow { payee: job.seller.clone(), ..hold };
+                let mut effect = self.leave(hold, leave, tick);
+                let state = match leave {
+                    Leave::Release => JobState::Releasing,
+                    Leave::Refund => JobState::Refunding,
+                };
+                effect.edits.extend([Edit::Job(Box::new(JobRow { state, ..job })), event]);
+                Ok(effect)
+            }
+            HoldKind::Completion | HoldKind::Mock => {
+                let (state, skipped) = match leave {
+                    Leave::Release => (JobState::Done, EventKind::ReleaseSkipped),
+                    Leave::Refund => (JobState::Failed, EventKind::RefundSkipped),
+                };
+                let job = JobRow { state, ..job };
+                let reaction = Reaction::Reply(self.told_skipped(&job, leave));
+                let mut edits = Vec::from([event]);
+                if job.hold == HoldKind::Mock {
+                    edits.push(super::event::event(skipped, tick).job(&job.id).done());
+                }
+                edits.push(Edit::Job(Box::new(job)));
+                Ok(Effect { reaction, edits })
+            }
+        }
+    }
+
+    /// A seller asks again for an outcome that is decided: its money is asked for again, if the
+    /// last try is over.
+    fn pressed<R: Records>(
+        &self,
+        records: &R,
+        job: &JobRow,
+        tick: Tick<'_>,
+    ) -> Result<Effect, R::Error> {
+        let hold = records.hold(&job.payment)?;
+        let leave = hold.as_ref().and_then(|hold| hold.state.leave());
+        match hold.filter(|hold| hold.due.is_some_and(|due| due <= tick.now)) {
+            Some(hold) => Ok(self.look(hold, tick)),
+            None => Ok(Effect::reply(not_moved(leave.unwrap_or(Leave::Release)))),
+        }
+    }
+
+    fn told_skipped(&self, job: &JobRow, leave: Leave) -> JsonAnswer {
+        let reason = match job.hold {
+            HoldKind::Mock | HoldKind::Escrow => "mock_payment",
+            HoldKind::Completion => "settled_on_delivery",
+        };
+        let how = object(&[("status", quoted("skipped")), ("reason", quoted(reason))]);
+        JsonAnswer::new(200, self.ended(job, leave, how))
+    }
+
+    /// The body for a seller whose job is over.
+    pub(super) fn ended(&self, job: &JobRow, leave: Leave, how: String) -> String {
+        let result = self.unseal(&job.id, &job.result).unwrap_or_else(|| "null".to_string());
+        let (status, name) = match leave {
+            Leave::Release => ("done", "release"),
+            Leave::Refund => ("failed", "refund"),
+        };
+        object(&[
+            ("job_id", quoted(&job.id)),
+            ("status", quoted(status)),
+            ("result", result),
+            (name, how),
+        ])
+    }
+}
+
+/// For money that is decided about and did not move yet.
+#[must_use]
+pub(super) fn not_moved(leave: Leave) -> JsonAnswer {
+    let (code, what) = match leave {
+        Leave::Release => ("ESCROW_RELEASE_FAILED", "release"),
+        Leave::Refund => ("ESCROW_REFUND_FAILED", "refund"),
+    };
+    let why = format!("The escrow {what} has not gone through yet; it is tried again.");
+    said(500, code, &why)
+}
+
+/// For a job that is not there.
+fn no_job() -> JsonAnswer {
+    said(404, "JOB_NOT_FOUND", "Job not found.")
+}

@@ -1,0 +1,62 @@
+//! Which seller is given work: the cheapest that is here and has a free seat.
+
+use alloc::string::String;
+
+use super::Tick;
+use super::records::Records;
+use super::row::SellerRow;
+use super::seller::HEARTBEAT_MS;
+use super::settings::Gateway;
+use crate::amount::Amount;
+use crate::mutant::{Mutant, planted};
+
+/// What a seat is wanted for.
+pub(super) struct Wanted<'a> {
+    /// The capability, compared exactly.
+    pub capability: &'a str,
+    /// Most that it may cost, if it was paid already.
+    pub at_most: Option<Amount>,
+    /// Sellers that are not asked again.
+    pub tried: &'a [String],
+}
+
+impl Gateway {
+    /// The seller that has what is wanted: the cheapest, of those the one that was given nothing
+    /// for the longest time.
+    pub(super) fn matched<R: Records>(
+        &self,
+        records: &R,
+        wanted: &Wanted<'_>,
+        tick: Tick<'_>,
+    ) -> Result<Option<SellerRow>, R::Error> {
+        let mut best: Option<(Amount, SellerRow)> = None;
+        let since = tick.now.saturating_sub(HEARTBEAT_MS);
+        for seller in records.online(Some(wanted.capability), since)? {
+            let Ok(price) = Amount::from_atomic(&seller.units) else { continue };
+            let is_dear = wanted.at_most.is_some_and(|most| price > most);
+            if !seller.is_here(tick.now)
+                || is_dear && !planted(Mutant::AnySellerTakesOver)
+                || wanted.tried.contains(&seller.id)
+            {
+                continue;
+            }
+            let is_better = best.as_ref().is_none_or(|(least, known)| {
+                (price, seller.served, &seller.id) < (*least, known.served, &known.id)
+            });
+            if is_better && self.has_seat(records, &seller, tick)? {
+                best = Some((price, seller));
+            }
+        }
+        Ok(best.map(|(_, seller)| seller))
+    }
+
+    fn has_seat<R: Records>(
+        &self,
+        records: &R,
+        seller: &SellerRow,
+        tick: Tick<'_>,
+    ) -> Result<bool, R::Error> {
+        let seats = records.seats(&seller.id, tick.now)?;
+        Ok(seats.taken() < seller.capacity || planted(Mutant::SeatsAreSoldTwice))
+    }
+}

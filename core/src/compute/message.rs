@@ -1,0 +1,236 @@
+//! Messages from the Worker to the object of a profile, and their answers: owned, versioned JSON.
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+/// Version of the messages that this code writes and reads.
+pub const VERSION: u8 = 1;
+
+/// One instruction for the object.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Letter {
+    /// [`VERSION`].
+    pub v: u8,
+    /// The instruction.
+    pub instruction: Instruction,
+}
+
+impl Letter {
+    /// The message with this instruction.
+    #[must_use]
+    pub const fn of(instruction: Instruction) -> Self {
+        Self { v: VERSION, instruction }
+    }
+}
+
+/// A request of a seller: its `Authorization`, and its body as it came.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SellerRequest {
+    /// `Authorization`; empty if there is none.
+    #[serde(default)]
+    pub authorization: String,
+    /// The body.
+    pub body: String,
+}
+
+/// Who an identity token belongs to, whose RS256 signature, issuer and times the Worker has checked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// `sub`.
+    pub subject: String,
+    /// The claims, a JSON object.
+    pub claims: String,
+}
+
+/// What a seller does with a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Callback {
+    /// `start`.
+    Start,
+    /// `complete`.
+    Complete,
+    /// `fail`.
+    Fail,
+}
+
+/// An instruction. The Worker passes on what came; the object decides everything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Instruction {
+    /// `POST sellers/register`.
+    Register(SellerRequest),
+    /// `POST sellers/session`, with who the identity token in `Authorization` belongs to, if it is
+    /// one.
+    Session(SellerRequest, Option<Identity>),
+    /// `POST sellers/heartbeat`.
+    Heartbeat(SellerRequest),
+    /// `POST sellers/offline`.
+    Offline(SellerRequest),
+    /// `POST sellers/jobs`.
+    SellerJobs(SellerRequest),
+    /// `GET buyers/capabilities`.
+    Capabilities,
+    /// `POST jobs/quote`, with the client's network address.
+    Quote {
+        /// The client's network address, never of a header that clients write.
+        client: String,
+        /// The body.
+        body: String,
+    },
+    /// `POST jobs/verify`.
+    Verify {
+        /// The payment in whatever field it came, as it came; empty if there is none.
+        payment: String,
+        /// The body.
+        body: String,
+    },
+    /// What the gate answered to a [`Reaction::Till`].
+    Taken {
+        /// The quote.
+        quote: String,
+        /// The gate's status.
+        status: u32,
+    },
+    /// The gate asks for the price of this URL.
+    Price(String),
+    /// A request that the gate forwarded to `/till/…`, its signature checked.
+    Sold(Box<TillPayment>),
+    /// A settled payment for `/till/…` that the gate owes back.
+    Owed(Box<TillPayment>),
+    /// Looks again for the work that a buyer's request waits for.
+    Follow(String),
+    /// `GET jobs/:id`, with `Authorization`.
+    Job {
+        /// `Authorization`; empty if there is none.
+        authorization: String,
+        /// The job.
+        id: String,
+    },
+    /// `POST jobs/:id/start`, `/complete` or `/fail`.
+    Call {
+        /// The job.
+        id: String,
+        /// What its seller does.
+        callback: Callback,
+        /// The request.
+        request: SellerRequest,
+    },
+    /// What the treasury answered to an [`Errand`]; `None` if no complete answer came.
+    PaidOut {
+        /// The payment whose money it is.
+        payment: String,
+        /// The grant.
+        fence: u64,
+        /// The treasury's answer.
+        answer: Option<PayoutAnswer>,
+    },
+    /// Does one thing that is due.
+    Due,
+}
+
+/// What the gate says of a payment for the till.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TillPayment {
+    /// The quote that its path names.
+    pub quote: String,
+    /// `Farebox-Payment`.
+    pub payment: String,
+    /// `Farebox-Payer`; empty if only the chain knows.
+    pub payer: String,
+    /// `Farebox-Amount`, atomic units.
+    pub amount: String,
+    /// `Farebox-Asset`, the token's address.
+    pub asset: String,
+    /// `Farebox-Network`.
+    pub network: String,
+    /// `Farebox-Transaction`; empty if it was not settled yet.
+    pub transaction: String,
+}
+
+/// The treasury's answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PayoutAnswer {
+    /// HTTP status.
+    pub status: u32,
+    /// The body.
+    pub body: String,
+}
+
+/// What the object answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reaction {
+    /// The response to the client.
+    Reply(JsonAnswer),
+    /// The response to the client, with the header fields of the gate's terms for this quote.
+    Terms(String, JsonAnswer),
+    /// Send the client's payment to the till of this quote, tell what came with
+    /// [`Instruction::Taken`], and answer with the reply to that, or with the gate's answer if there
+    /// is none.
+    Till(String),
+    /// Ask with [`Instruction::Follow`] for this job again.
+    Wait(String),
+    /// Do this, and report with [`Instruction::PaidOut`].
+    Errand(Box<Errand>),
+    /// It is done; there may be more that is due.
+    Done,
+    /// There is nothing to do.
+    Nothing,
+}
+
+/// A request to the treasury.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Errand {
+    /// The payment whose money it is.
+    pub payment: String,
+    /// The grant.
+    pub fence: u64,
+    /// What to ask.
+    pub ask: PayoutCall,
+}
+
+/// What the treasury is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PayoutCall {
+    /// `POST /api/payouts` with this body.
+    Pay(String),
+    /// `GET /api/payouts/{id}` of this organization.
+    Look {
+        /// The payout.
+        id: String,
+        /// Name of the organization.
+        organization: String,
+    },
+}
+
+/// A response of JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JsonAnswer {
+    /// HTTP status.
+    pub status: u32,
+    /// Header fields beside `content-type`.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+}
+
+impl JsonAnswer {
+    /// A response that is never stored.
+    #[must_use]
+    pub fn new(status: u32, body: String) -> Self {
+        let headers = [("cache-control".to_string(), "no-store".to_string())];
+        Self { status, headers: headers.into(), body }
+    }
+
+    /// The same response with one more header field.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_string(), value.to_string()));
+        self
+    }
+}

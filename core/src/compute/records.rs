@@ -1,0 +1,126 @@
+//! What a gateway reads of its storage, and what it asks its storage to write.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::row::{EventRow, HoldRow, JobRow, QuoteRow, SellerRow};
+
+/// Seats of a seller that are taken now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seats {
+    /// By quotes that are open and in time.
+    pub reserved: u32,
+    /// By jobs that are settling, paid or running.
+    pub busy: u32,
+}
+
+impl Seats {
+    /// All of them.
+    #[must_use]
+    pub const fn taken(self) -> u32 {
+        self.reserved.saturating_add(self.busy)
+    }
+}
+
+/// A row that is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DueRow {
+    /// A quote that is open past its end.
+    Quote(Box<QuoteRow>),
+    /// A job.
+    Job(Box<JobRow>),
+    /// Held money.
+    Hold(Box<HoldRow>),
+}
+
+/// Reads of the gateway's rows. Each is one look into an index.
+pub trait Records {
+    /// The storage's error.
+    type Error;
+
+    /// The seller with this id.
+    ///
+    /// # Errors
+    /// An error of the storage, as everywhere below.
+    fn seller(&self, id: &str) -> Result<Option<SellerRow>, Self::Error>;
+
+    /// Sellers that are [`Online`](super::row::Presence::Online) with a heartbeat at this time or
+    /// later, of one capability or of all; at most 1,000.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn online(&self, capability: Option<&str>, since: u64) -> Result<Vec<SellerRow>, Self::Error>;
+
+    /// The seats of a seller that are taken at this time.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn seats(&self, seller: &str, now: u64) -> Result<Seats, Self::Error>;
+
+    /// The quote with this id.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn quote(&self, id: &str) -> Result<Option<QuoteRow>, Self::Error>;
+
+    /// The newest quote with this fingerprint.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn quote_of(&self, fingerprint: &str) -> Result<Option<QuoteRow>, Self::Error>;
+
+    /// Quotes of a client made at this time or later that were not sold, at most 100.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn unsold(&self, client: &str, since: u64) -> Result<Vec<QuoteRow>, Self::Error>;
+
+    /// The job with this id.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn job(&self, id: &str) -> Result<Option<JobRow>, Self::Error>;
+
+    /// The job that was bought by this quote.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn job_of(&self, quote: &str) -> Result<Option<JobRow>, Self::Error>;
+
+    /// Jobs of a seller that are paid or running, oldest first.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn jobs(&self, seller: &str, limit: u32) -> Result<Vec<JobRow>, Self::Error>;
+
+    /// The money of this payment.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn hold(&self, payment: &str) -> Result<Option<HoldRow>, Self::Error>;
+
+    /// The row that has been due for the longest time.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn due(&self, now: u64) -> Result<Option<DueRow>, Self::Error>;
+}
+
+/// One write. All of an instruction are made in the block that read the rows, before its reaction
+/// leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Edit {
+    /// Puts a seller.
+    Seller(Box<SellerRow>),
+    /// Puts a quote.
+    Quote(Box<QuoteRow>),
+    /// Puts a job.
+    Job(Box<JobRow>),
+    /// Deletes the job with this id: its payment was refused.
+    JobGone(String),
+    /// Puts held money.
+    Hold(Box<HoldRow>),
+    /// Adds an event.
+    Event(EventRow),
+}

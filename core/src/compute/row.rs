@@ -1,0 +1,350 @@
+//! The rows that a gateway keeps, as they are stored. Money is decimal text; times are unix
+//! milliseconds. Ids of sellers and buyers are in lower case; empty text is what is not known.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+/// Whether a seller wants work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Presence {
+    /// It said that it is gone, never came, or let a job lie.
+    Offline,
+    /// Its last word was a heartbeat.
+    Online,
+}
+
+/// A seller. Key: id. Index: capability where online.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SellerRow {
+    /// Its wallet.
+    pub id: String,
+    /// What it sells.
+    pub capability: String,
+    /// `price_per_task`, as it is shown.
+    pub price: String,
+    /// The price in atomic units.
+    pub units: String,
+    /// Jobs that it takes at once, 1 or more.
+    pub capacity: u32,
+    /// `passport_agent_id`.
+    pub agent: String,
+    /// Whose identity it is bound to; empty until one was proven.
+    pub subject: String,
+    /// Sessions of an earlier one do not count.
+    pub epoch: u64,
+    /// Whether it wants work.
+    pub presence: Presence,
+    /// The last heartbeat.
+    pub heartbeat: Option<u64>,
+    /// When it was last given a seat to sell.
+    pub served: u64,
+    /// When it was registered.
+    pub created: u64,
+}
+
+impl SellerRow {
+    /// Whether an identity was proven for it.
+    #[must_use]
+    pub const fn is_bound(&self) -> bool {
+        !self.subject.is_empty()
+    }
+}
+
+/// How far a quote is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QuoteState {
+    /// Unpaid; it holds a seat until its end.
+    Open,
+    /// A payment is with the gate; its job holds the seat.
+    Settling,
+    /// Paid; its job holds the seat.
+    Sold,
+    /// It ended unpaid.
+    Lapsed,
+}
+
+/// A quote. Key: id. Indexes: fingerprint; client; seller where open; until where open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuoteRow {
+    /// `payment_id`: 32 random bytes in hex.
+    pub id: String,
+    /// `fingerprint` of the request.
+    pub fingerprint: String,
+    /// The network address that asked.
+    pub client: String,
+    /// `buyer_id`.
+    pub buyer: String,
+    /// What is bought.
+    pub capability: String,
+    /// The prompt, sealed.
+    pub prompt: String,
+    /// Whose seat it holds.
+    pub seller: String,
+    /// The price as it is shown.
+    pub amount: String,
+    /// The price in atomic units.
+    pub units: String,
+    /// Whom the buyer pays, with its checksum.
+    pub pay_to: String,
+    /// The token, with its checksum.
+    pub asset: String,
+    /// CAIP-2 id.
+    pub network: String,
+    /// When it was made.
+    pub created: u64,
+    /// When it ends.
+    pub until: u64,
+    /// How far it is.
+    pub state: QuoteState,
+}
+
+impl QuoteRow {
+    /// Whether it can be paid now.
+    #[must_use]
+    pub fn is_open(&self, now: u64) -> bool {
+        self.state == QuoteState::Open && now < self.until
+    }
+}
+
+/// How the money of a job is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldKind {
+    /// The buyer's request waits, and is charged when the work is done.
+    Completion,
+    /// A wallet of the treasury has it.
+    Escrow,
+    /// There is none.
+    Mock,
+}
+
+impl HoldKind {
+    /// `payment_mode`.
+    #[must_use]
+    pub const fn mode(self) -> &'static str {
+        match self {
+            Self::Completion => "x402-completion",
+            Self::Escrow => "x402-escrow",
+            Self::Mock => "mock",
+        }
+    }
+}
+
+/// How far a job is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    /// Its payment is with the gate.
+    Settling,
+    /// Paid; its seller has not begun.
+    Paid,
+    /// Its seller works.
+    Running,
+    /// The work is done, and the money goes to the seller.
+    Releasing,
+    /// There is no work, and the money goes back.
+    Refunding,
+    /// Done, and the seller is paid.
+    Done,
+    /// Not done, and who paid has the money.
+    Failed,
+}
+
+impl JobState {
+    /// `status`.
+    #[must_use]
+    pub const fn status(self) -> &'static str {
+        match self {
+            Self::Settling => "settling",
+            Self::Paid => "paid",
+            Self::Running | Self::Releasing | Self::Refunding => "running",
+            Self::Done => "done",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Whether it has a seat of its seller.
+    #[must_use]
+    pub const fn has_seat(self) -> bool {
+        match self {
+            Self::Settling | Self::Paid | Self::Running => true,
+            Self::Releasing | Self::Refunding | Self::Done | Self::Failed => false,
+        }
+    }
+
+    /// Whether nothing changes it any more.
+    #[must_use]
+    pub const fn is_over(self) -> bool {
+        match self {
+            Self::Done | Self::Failed => true,
+            Self::Settling | Self::Paid | Self::Running | Self::Releasing | Self::Refunding => {
+                false
+            }
+        }
+    }
+}
+
+/// A job. Key: id. Unique: quote. Indexes: seller and state; due.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobRow {
+    /// A UUID.
+    pub id: String,
+    /// The quote that it was bought by.
+    pub quote: String,
+    /// The gate's id of its payment; empty until it is paid.
+    pub payment: String,
+    /// Digest of the payment that its buyer showed.
+    pub shown: String,
+    /// How its money is held.
+    pub hold: HoldKind,
+    /// `buyer_id`.
+    pub buyer: String,
+    /// Who has it.
+    pub seller: String,
+    /// What was bought.
+    pub capability: String,
+    /// The prompt, sealed.
+    pub prompt: String,
+    /// The price as it is shown.
+    pub amount: String,
+    /// The price in atomic units.
+    pub units: String,
+    /// How far it is.
+    pub state: JobState,
+    /// How many sellers were given it.
+    pub attempts: u32,
+    /// Sellers that let it lie.
+    pub tried: Vec<String>,
+    /// What its seller delivered, or the error, sealed; empty until then.
+    pub result: String,
+    /// The transaction that paid it.
+    pub transaction: String,
+    /// When it was made.
+    pub created: u64,
+    /// When its state has to change; `None` if nothing is due.
+    pub due: Option<u64>,
+    /// Until when the buyer's request waits for it; of `completion` alone.
+    pub waits: Option<u64>,
+}
+
+/// Where held money goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Leave {
+    /// To the seller.
+    Release,
+    /// Back to who paid.
+    Refund,
+}
+
+/// How far held money is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldState {
+    /// It is there.
+    Held,
+    /// The treasury is asked to move it.
+    Paying(Leave),
+    /// The treasury says that it moved; the chain has to confirm it.
+    Sent(Leave),
+    /// It moved.
+    Ended(Leave),
+}
+
+impl HoldState {
+    /// Where the money goes, once that is decided.
+    #[must_use]
+    pub const fn leave(self) -> Option<Leave> {
+        match self {
+            Self::Held => None,
+            Self::Paying(leave) | Self::Sent(leave) | Self::Ended(leave) => Some(leave),
+        }
+    }
+}
+
+/// Money in the escrow wallet: one row for each payment that was settled, also for one that no job
+/// could be made of. Key: payment. Index: due.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldRow {
+    /// The gate's id of the payment.
+    pub payment: String,
+    /// Its job; empty if there is none.
+    pub job: String,
+    /// The address that paid on the chain.
+    pub payer: String,
+    /// The seller that is to have it; empty without a job.
+    pub payee: String,
+    /// Atomic units.
+    pub units: String,
+    /// How far it is.
+    pub state: HoldState,
+    /// The try that the treasury's key names; the next one begins when this one can never move.
+    pub tries: u32,
+    /// The treasury's id of the payout; empty if there is none.
+    pub payout: String,
+    /// The transaction that moved it.
+    pub transaction: String,
+    /// The last grant: a report under another one changes nothing.
+    pub fence: u64,
+    /// How often the alarm has looked at this try.
+    pub looks: u32,
+    /// When the alarm has to look at it; `None` if there is nothing left to do.
+    pub due: Option<u64>,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum EventKind {
+    /// A seat is held for a buyer.
+    Matching,
+    /// A job is paid.
+    Paid,
+    /// Its seller has begun.
+    Running,
+    /// Its seller has delivered.
+    Done,
+    /// It failed, or its payment did.
+    Failed,
+    /// The seller has the money.
+    Released,
+    /// There was none.
+    ReleaseSkipped,
+    /// It did not move yet.
+    ReleaseFailed,
+    /// Who paid has the money.
+    Refunded,
+    /// There was none.
+    RefundSkipped,
+    /// It did not move yet.
+    RefundFailed,
+    /// A seller was registered.
+    SellerRegistered,
+    /// A seller came.
+    SellerOnline,
+    /// A seller went, or let a job lie.
+    SellerOffline,
+}
+
+/// An event. Key: number, given by the storage in order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventRow {
+    /// Its place; 0 until the storage gave it one.
+    pub number: u64,
+    /// When.
+    pub at: u64,
+    /// What happened.
+    pub kind: EventKind,
+    /// The job; empty if there is none.
+    pub job: String,
+    /// The quote or payment; empty if there is none.
+    pub payment: String,
+    /// The seller; empty if there is none.
+    pub seller: String,
+    /// The transaction; empty if there is none.
+    pub transaction: String,
+}

@@ -1,0 +1,207 @@
+//! Sessions of sellers: a signed token of 15 minutes for one seller in one profile, which ends with
+//! the seller's epoch.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::{Map, Value};
+
+use super::body::{Fields, spelled};
+use super::message::{Identity, JsonAnswer, Reaction, SellerRequest};
+use super::records::{Edit, Records};
+use super::refused::{invalid, no_seller, said};
+use super::row::SellerRow;
+use super::seal::bearer;
+use super::settings::Gateway;
+use super::text::{object, quoted};
+use super::{Effect, Tick};
+use crate::encoding::{base64, json};
+use crate::mutant::{Mutant, planted};
+use crate::secret::ct_eq;
+use crate::time::UnixTime;
+
+/// Seconds of a session.
+const SESSION_SECS: u64 = 900;
+const TYPE: &str = "quotadex-seller-session";
+const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
+const MAX_TOKEN_BYTES: usize = 4096;
+
+/// Names under which an identity token may say who its agent is.
+const AGENT_CLAIMS: [&str; 4] = ["passport_agent_id", "agent_id", "agentId", "kite_agent_id"];
+const AGENT_OBJECTS: [&str; 2] = ["agent", "passport_agent"];
+const AGENT_MEMBERS: [&str; 3] = ["id", "agent_id", "agentId"];
+/// Names under which it may say who pays.
+const PAYER_CLAIMS: [&str; 10] = [
+    "passport_payer_addr",
+    "payer_addr",
+    "payer_address",
+    "payerAddress",
+    "wallet_address",
+    "walletAddress",
+    "user_wallet",
+    "userWallet",
+    "aa_wallet_address",
+    "smart_wallet_address",
+];
+const PAYER_OBJECTS: [&str; 3] = ["wallet", "payer", "account"];
+
+impl Gateway {
+    /// Opens a session for an identity that the Worker has checked.
+    pub(super) fn open_session<R: Records>(
+        &self,
+        records: &R,
+        request: &SellerRequest,
+        identity: Option<&Identity>,
+        tick: Tick<'_>,
+    ) -> Result<Effect, R::Error> {
+        let read = |fields: &Fields| -> Result<(String, String), JsonAnswer> {
+            let seller = self.seller_id(fields)?;
+            Ok((seller, fields.text("passport_agent_id")?))
+        };
+        let fields = match self.fields(&request.body) {
+            Ok(fields) => fields,
+            Err(answer) => return Ok(Effect::reply(answer)),
+        };
+        let (id, agent) = match read(&fields) {
+            Ok(named) => named,
+            Err(answer) => return Ok(Effect::reply(answer)),
+        };
+        let Some(seller) = records.seller(&id)? else { return Ok(Effect::reply(no_seller())) };
+        let Some(identity) = identity else {
+            let why = "A passport identity token is required to open a seller session.";
+            return Ok(Effect::reply(said(403, "PASSPORT_AUTH_REQUIRED", why)));
+        };
+        let claims = json::parse(identity.claims.as_bytes()).ok();
+        let claims = claims.as_ref().and_then(Value::as_object);
+        let is_it = claims.is_some_and(|claims| {
+            claim(claims, &AGENT_CLAIMS, &AGENT_OBJECTS, &AGENT_MEMBERS) == Some(agent.as_str())
+                && claim(claims, &PAYER_CLAIMS, &PAYER_OBJECTS, &["address"])
+                    .is_some_and(|payer| spelled(payer) == id)
+        });
+        let is_its = seller.agent.is_empty() || seller.agent == agent;
+        let is_same = !seller.is_bound() || seller.subject == identity.subject;
+        if !is_it && !planted(Mutant::AnyIdentitySells) || !is_its || !is_same {
+            let why = "The identity token does not belong to this seller.";
+            return Ok(Effect::reply(said(403, "SELLER_PASSPORT_MISMATCH", why)));
+        }
+        let row = SellerRow { agent, subject: identity.subject.clone(), ..seller };
+        let secs = tick.now / 1000;
+        let ends = secs.saturating_add(SESSION_SECS);
+        let members = [
+            ("status", quoted("ok")),
+            ("seller_id", quoted(&row.id)),
+            ("network_profile", quoted(self.profile().name())),
+            ("auth_method", quoted("passport_rs256")),
+            ("token_type", quoted("Bearer")),
+            ("seller_session_token", quoted(&self.session_token(&row, secs))),
+            ("expires_in_seconds", format!("{SESSION_SECS}")),
+            ("expires_at", quoted(&UnixTime::from_secs(ends).rfc3339())),
+        ];
+        let answer = JsonAnswer::new(200, object(&members));
+        Ok(Effect {
+            reaction: Reaction::Reply(answer),
+            edits: Vec::from([Edit::Seller(row.into())]),
+        })
+    }
+
+    /// A session's token.
+    fn session_token(&self, seller: &SellerRow, secs: u64) -> String {
+        let claims = object(&[
+            ("typ", quoted(TYPE)),
+            ("seller_id", quoted(&seller.id)),
+            ("passport_agent_id", quoted(&seller.agent)),
+            ("passport_subject", quoted(&seller.subject)),
+            ("network_profile", quoted(self.profile().name())),
+            ("epoch", format!("{}", seller.epoch)),
+            ("iat", format!("{secs}")),
+            ("exp", format!("{}", secs.saturating_add(SESSION_SECS))),
+        ]);
+        let signed = format!(
+            "{}.{}",
+            base64::encode_url(HEADER.as_bytes()),
+            base64::encode_url(claims.as_bytes())
+        );
+        let mac = self.keyed("seller session", &[signed.as_bytes()]);
+        format!("{signed}.{}", base64::encode_url(&mac))
+    }
+
+    /// Whether a request shows a session of this seller; otherwise why not.
+    pub(super) fn session_of(
+        &self,
+        seller: &SellerRow,
+        authorization: &str,
+        tick: Tick<'_>,
+    ) -> Result<(), &'static str> {
+        let token = bearer(authorization);
+        if token.is_empty() {
+            return Err("Gateway seller session bearer token is required.");
+        }
+        const BAD: &str = "Gateway seller session bearer token is invalid.";
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(BAD);
+        }
+        let (signed, mac) = token.rsplit_once('.').ok_or(BAD)?;
+        let mac = base64::decode_url(mac).map_err(|_| BAD)?;
+        let is_ours = ct_eq(&mac, &self.keyed("seller session", &[signed.as_bytes()]));
+        if !is_ours && !planted(Mutant::AnySessionSells) {
+            return Err(BAD);
+        }
+        let (_, claims) = signed.split_once('.').ok_or(BAD)?;
+        let claims = base64::decode_url(claims).map_err(|_| BAD)?;
+        let claims = json::parse(&claims).map_err(|_| BAD)?;
+        let text = |name: &str| claims.get(name).and_then(Value::as_str);
+        let number = |name: &str| claims.get(name).and_then(Value::as_u64);
+        if text("typ") != Some(TYPE) || text("network_profile") != Some(self.profile().name()) {
+            return Err("Gateway seller session belongs to another network profile.");
+        }
+        if number("exp").is_none_or(|exp| tick.now / 1000 >= exp)
+            && !planted(Mutant::SessionsNeverEnd)
+        {
+            return Err("Gateway seller session has expired.");
+        }
+        let is_theirs = text("seller_id").is_some_and(|id| spelled(id) == seller.id);
+        if !is_theirs && !planted(Mutant::AnySellerServes) {
+            return Err("Gateway seller session belongs to another seller.");
+        }
+        let is_bound = seller.is_bound() && text("passport_subject") == Some(&seller.subject);
+        if !is_bound || number("epoch") != Some(seller.epoch) {
+            return Err("Gateway seller session was revoked.");
+        }
+        Ok(())
+    }
+}
+
+/// A claim by the first name that has text.
+fn claim<'a>(
+    claims: &'a Map<String, Value>,
+    names: &[&str],
+    objects: &[&str],
+    members: &[&str],
+) -> Option<&'a str> {
+    let plain = names.iter().find_map(|name| claims.get(*name)?.as_str());
+    let inner = || {
+        objects.iter().find_map(|name| {
+            let object = claims.get(*name)?;
+            members.iter().find_map(|member| object.get(*member)?.as_str())
+        })
+    };
+    plain.or_else(inner).filter(|text| !text.is_empty())
+}
+
+impl Gateway {
+    /// The members of a body for this profile.
+    pub(super) fn fields(&self, body: &str) -> Result<Fields, JsonAnswer> {
+        let fields = Fields::of(body)?;
+        match fields.profile() {
+            Ok(profile) if profile == self.profile() => Ok(fields),
+            Ok(_) => Err(invalid("network_profile is not the one of this exchange.")),
+            Err(answer) => Err(answer),
+        }
+    }
+
+    /// `seller_id` in its one spelling.
+    pub(super) fn seller_id(&self, fields: &Fields) -> Result<String, JsonAnswer> {
+        Ok(spelled(&fields.text("seller_id")?).to_string())
+    }
+}

@@ -1,0 +1,146 @@
+//! What a gateway is set to: a profile, its network and token, how money is held, its secret.
+
+use alloc::string::String;
+use core::fmt;
+
+use super::row::HoldKind;
+use crate::chain::ChainId;
+use crate::evm::address::Address;
+use crate::evm::token::{self, Token};
+use crate::hash;
+use crate::secret::Secret;
+
+/// A network profile: what one has says nothing in another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// `demo-testnet`.
+    DemoTestnet,
+    /// `live-testnet`.
+    LiveTestnet,
+    /// `live-mainnet`.
+    LiveMainnet,
+}
+
+impl Profile {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::DemoTestnet, Self::LiveTestnet, Self::LiveMainnet];
+
+    /// Its name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DemoTestnet => "demo-testnet",
+            Self::LiveTestnet => "live-testnet",
+            Self::LiveMainnet => "live-mainnet",
+        }
+    }
+
+    /// The profile with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|profile| profile.name() == name)
+    }
+}
+
+/// What an operator sets of a profile.
+#[derive(Debug)]
+pub struct ProfileSettings {
+    /// Which one.
+    pub profile: Profile,
+    /// Where it is paid.
+    pub network: ChainId,
+    /// Symbol of the token.
+    pub asset: String,
+    /// How money is held.
+    pub hold: HoldKind,
+    /// The wallet of the treasury that money is held in.
+    pub escrow: Address,
+    /// Organization and wallet of the treasury that pays out.
+    pub payer: (String, String),
+    /// The origin under which buyers and sellers reach it.
+    pub url: String,
+    /// Keys of fingerprints, tokens and seals are made of it.
+    pub secret: Secret<String>,
+    /// Milliseconds for which a buyer's request waits for the work, under `completion`.
+    pub waits_ms: u64,
+}
+
+/// A gateway: the coordinator between buyers and sellers of one profile.
+#[derive(Debug)]
+pub struct Gateway {
+    pub(super) set: ProfileSettings,
+    pub(super) token: &'static Token,
+    pub(super) chain_id: u64,
+}
+
+impl Gateway {
+    /// The gateway of these settings.
+    ///
+    /// # Errors
+    /// A [`SettingsError`] says what has to be changed.
+    pub fn new(set: ProfileSettings) -> Result<Self, SettingsError> {
+        let token = token::by_symbol(&set.network, &set.asset).filter(|token| token.eip3009);
+        let token = token.ok_or(SettingsError::Asset)?;
+        let chain_id = set.network.evm_id().ok_or(SettingsError::Network)?;
+        let is_main = set.profile == Profile::LiveMainnet;
+        if set.network.is_main_network() != is_main {
+            return Err(SettingsError::Network);
+        }
+        if set.hold == HoldKind::Mock && is_main {
+            return Err(SettingsError::Mock);
+        }
+        if set.secret.expose().len() < MIN_SECRET_BYTES {
+            return Err(SettingsError::Secret);
+        }
+        if set.escrow.is_low() && set.hold == HoldKind::Escrow {
+            return Err(SettingsError::Escrow);
+        }
+        Ok(Self { set, token, chain_id })
+    }
+
+    /// Which profile it serves.
+    #[must_use]
+    pub const fn profile(&self) -> Profile {
+        self.set.profile
+    }
+
+    /// A keyed hash over length-prefixed parts, for one purpose.
+    pub(super) fn keyed(&self, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
+        let key = hash::mac(self.set.secret.expose().as_bytes(), &[purpose.as_bytes()]);
+        hash::mac(&key, &[&hash::sha256(parts)])
+    }
+}
+
+const MIN_SECRET_BYTES: usize = 32;
+
+/// Why a profile cannot be served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// The token is not known, or cannot be sent by authorization.
+    Asset,
+    /// The network is no EVM chain, or not of the profile's kind.
+    Network,
+    /// Pretended money on a main network.
+    Mock,
+    /// The secret is too short.
+    Secret,
+    /// The escrow wallet is no wallet.
+    Escrow,
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Asset => "the asset is not a known token of this network that takes EIP-3009",
+            Self::Network => {
+                "the network must be an EVM chain: a main network for live-mainnet, a test network otherwise"
+            }
+            Self::Mock => "pretended payments need a test network",
+            Self::Secret => "the secret must have 32 bytes or more",
+            Self::Escrow => "the escrow must be the address of a wallet of the treasury",
+        })
+    }
+}
+
+impl core::error::Error for SettingsError {}

@@ -1,0 +1,263 @@
+//! The till: what the gate asks about a quote, and what it says was paid.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::event::event;
+use super::job::START_MS;
+use super::matching::Wanted;
+use super::message::{JsonAnswer, Reaction, TillPayment};
+use super::records::{Edit, Records};
+use super::refused::{quote_expired, said};
+use super::row::{
+    EventKind, HoldKind, HoldRow, HoldState, JobRow, JobState, Leave, QuoteRow, QuoteState,
+    SellerRow,
+};
+use super::settings::Gateway;
+use super::text::{object, quoted};
+use super::{Effect, Tick};
+use crate::amount::Amount;
+use crate::evm::address::Address;
+use crate::mutant::{Mutant, planted};
+
+/// Shortest and longest time for which a price may be promised, seconds. Spec: docs/protocols.md,
+/// "Prices from a Worker".
+const VALID_SECS: (u64, u64) = (5, 3_600);
+
+impl Gateway {
+    /// Names the price of the quote in a URL, for as long as it counts.
+    pub(super) fn price<R: Records>(
+        &self,
+        records: &R,
+        url: &str,
+        tick: Tick<'_>,
+    ) -> Result<Effect, R::Error> {
+        let none = || Effect::reply(said(404, "QUOTE_EXPIRED", "No such quote can be paid now."));
+        let Some(id) = quote_in(url) else { return Ok(none()) };
+        let Some(quote) = records.quote(id)? else { return Ok(none()) };
+        let left = match quote.state {
+            QuoteState::Open => quote.until.saturating_sub(tick.now) / 1000,
+            // The gate may ask while it settles.
+            QuoteState::Settling => 60,
+            QuoteState::Sold | QuoteState::Lapsed => 0,
+        };
+        let (least, most) = VALID_SECS;
+        if left < least {
+            return Ok(none());
+        }
+        let description = format!("QuotaDEX {} execution request", quote.capability);
+        let description: String = description.chars().take(64).collect();
+        let body = object(&[
+            ("price", object(&[("amount", quoted(&quote.units))])),
+            ("valid_secs", format!("{}", left.min(most))),
+            ("description", quoted(&description)),
+            ("pay_to", quoted(&quote.pay_to)),
+        ]);
+        Ok(Effect::reply(JsonAnswer::new(200, body)))
+    }
+
+    /// Takes what the gate answered to a payment that was sent to the till.
+    pub(super) fn taken<R: Records>(
+        &self,
+        records: &R,
+        (quote, status): (&str, u32),
+        tick: Tick<'_>,
+    ) -> Result<Effect, R::Error> {
+        // Only these say that no money moves: everything else is left to the gate and the clock.
+        let is_refused = matches!(status, 400 | 402) || planted(Mutant::DoubtIsRefused);
+        let (Some(row), Some(job)) = (records.quote(quote)?, records.job_of(quote)?) else {
+            return Ok(Effect::told(Reaction::Nothing));
+        };
+        if !is_refused || job.state != JobState::Settling {
+            return Ok(Effect::told(Reaction::Nothing));
+        }
+        let why = "The payment was refused; nothing was charged. Request a new quote.";
+        let answer = said(400, "FACILITATOR_RESPONSE_INVALID", why);
+        Ok(Effect { reaction: Reaction::Reply(answer), edits: unpaid(row, &job, tick) })
+    }
+
+    /// Takes a payment that the gate forwarded.
+    pub(super) fn sold<R: Records>(
+        &self,
+        records: &R,
+        sale: &TillPayment,
+        tick: Tick<'_>,
+    ) -> Result<Effect, R::Error> {
+        if let Some(hold) = records.hold(&sale.payment)?
+            && !planted(Mutant::PaymentsSellTwice)
+        {
+            let job = records.job(&hold.job)?;
+            let answer = job.map_or_else(quote_expired, |job| self.told_paid(&job));
+            return Ok(Effect::reply(answer));
+        }
+        let is_settled = !sale.transaction.is_empty();
+        let is_ours = self.is_ours(sale)
+            && match self.set.hold {
+                HoldKind::Escrow => is_settled,
+                HoldKind::Completion => !is_settled,
+                HoldKind::Mock => false,
+            };
+        if !is_ours {
+            let why = "This is no payment for this till; nothing was delivered.";
+            return Ok(Effect::reply(said(409, "INVALID_PAYMENT", why)));
+        }
+        let quote = records.quote(&sale.quote)?;
+        let is_priced = quote.as_ref().is_some_and(|quote| quote.units == sale.amount);
+        let Some(quote) = quote.filter(|_| is_priced || planted(Mutant::AnyAmountBuys)) else {
+            return Ok(self.orphan(sale, tick));
+        };
+        let job = records.job_of(&quote.id)?;
+        match (quote.state, job) {
+            (QuoteState::Settling, Some(job)) if job.state == JobState::Settling => {
+                Ok(self.paid(quote, job, None, sale, tick))
+            }
+            (QuoteState::Open, None) if quote.is_open(tick.now) => {
+                let job = self.new_job(&quote, &quote.seller, tick);
+                Ok(self.paid(quote, job, None, sale, tick))
+            }
+            (_, Some(job)) if job.payment == sale.payment => {
+                Ok(Effect::told(Reaction::Wait(job.id)))
+            }
+            (_, None) if self.set.hold == HoldKind::Escrow => self.late(records, quote, sale, tick),
+            (
+                QuoteState::Open | QuoteState::Settling | QuoteState::Sold | QuoteState::Lapsed,
+                None | Some(_),
+            ) => Ok(self.orphan(sale, tick)),
+        }
+    }
+
+    /// Gives a payment that came too late another free seat, or back.
+    fn late<R: Records>(
+        &self,
+        records: &R,
+        quote: QuoteRow,
+        sale: &TillPayment,
+        tick: Tick<'_>,
+    ) -> Result<Effect, R::Error> {
+        let at_most = Amount::from_atomic(&sale.amount).ok();
+        let wanted = Wanted { capability: &quote.capability, at_most, tried: &[] };
+        let Some(seller) = self.matched(records, &wanted, tick)? else {
+            return Ok(self.orphan(sale, tick));
+        };
+        let job = self.new_job(&quote, &seller.id, tick);
+        Ok(self.paid(quote, job, Some(seller), sale, tick))
+    }
+
+    /// Makes a job of a payment, and notes its money, in one block.
+    fn paid(
+        &self,
+        quote: QuoteRow,
+        job: JobRow,
+        seller: Option<SellerRow>,
+        sale: &TillPayment,
+        tick: Tick<'_>,
+    ) -> Effect {
+        let begins = tick.now.saturating_add(START_MS);
+        let waits = match job.hold {
+            HoldKind::Completion => Some(tick.now.saturating_add(self.set.waits_ms)),
+            HoldKind::Escrow | HoldKind::Mock => None,
+        };
+        let job = JobRow {
+            payment: sale.payment.clone(),
+            transaction: sale.transaction.clone(),
+            state: JobState::Paid,
+            due: Some(waits.map_or(begins, |waits| waits.min(begins))),
+            waits,
+            ..job
+        };
+        let event = event(EventKind::Paid, tick).job(&job.id).payment(&quote.id);
+        let event = event.seller(&job.seller).transaction(&job.transaction).done();
+        let mut edits = Vec::from([event]);
+        let reaction = match job.hold {
+            HoldKind::Escrow => {
+                edits.push(Edit::Hold(Box::new(held(sale, &job.id, &job.seller))));
+                Reaction::Reply(self.told_paid(&job))
+            }
+            HoldKind::Completion | HoldKind::Mock => Reaction::Wait(job.id.clone()),
+        };
+        if let Some(seller) = seller {
+            edits.push(Edit::Seller(Box::new(SellerRow { served: tick.now, ..seller })));
+        }
+        edits.push(Edit::Quote(Box::new(QuoteRow { state: QuoteState::Sold, ..quote })));
+        edits.push(Edit::Job(Box::new(job)));
+        Effect { reaction, edits }
+    }
+
+    /// Refuses a payment; what was settled is noted and goes back.
+    fn orphan(&self, sale: &TillPayment, tick: Tick<'_>) -> Effect {
+        if self.set.hold != HoldKind::Escrow || planted(Mutant::OrphansAreLost) {
+            return Effect::reply(quote_expired());
+        }
+        let hold = HoldRow {
+            state: HoldState::Paying(Leave::Refund),
+            due: Some(tick.now),
+            ..held(sale, "", "")
+        };
+        let event = event(EventKind::Failed, tick).payment(&sale.payment);
+        let event = event.transaction(&sale.transaction).done();
+        let edits = Vec::from([Edit::Hold(Box::new(hold)), event]);
+        Effect { reaction: Reaction::Reply(quote_expired()), edits }
+    }
+
+    /// Takes the gate's word that it owes a payment back: what is known here already is decided
+    /// here.
+    pub(super) fn owed<R: Records>(
+        &self,
+        records: &R,
+        sale: &TillPayment,
+        tick: Tick<'_>,
+    ) -> Result<Effect, R::Error> {
+        let is_known = records.hold(&sale.payment)?.is_some();
+        let is_held = self.set.hold == HoldKind::Escrow && self.is_ours(sale);
+        if is_known || !is_held || sale.transaction.is_empty() {
+            return Ok(Effect::told(Reaction::Nothing));
+        }
+        Ok(Effect { reaction: Reaction::Done, ..self.orphan(sale, tick) })
+    }
+
+    /// Whether a payment is in this profile's token, by someone who can be paid back.
+    fn is_ours(&self, sale: &TillPayment) -> bool {
+        let is_token = Address::parse(&sale.asset).is_ok_and(|it| it == self.token.address);
+        let is_wallet = Address::parse(&sale.payer).is_ok_and(|payer| !payer.is_low());
+        let is_amount = Amount::from_atomic(&sale.amount).is_ok_and(|amount| !amount.is_zero());
+        let is_network = sale.network == self.set.network.as_str();
+        is_token && is_wallet && is_amount && is_network && !sale.payment.is_empty()
+    }
+}
+
+/// What ends a job whose payment did not come: the seat is free, and the quote over.
+pub(super) fn unpaid(quote: QuoteRow, job: &JobRow, tick: Tick<'_>) -> Vec<Edit> {
+    let event = event(EventKind::Failed, tick).job(&job.id).payment(&quote.id);
+    Vec::from([
+        Edit::JobGone(job.id.clone()),
+        event.seller(&job.seller).done(),
+        Edit::Quote(Box::new(QuoteRow { state: QuoteState::Lapsed, ..quote })),
+    ])
+}
+
+fn held(sale: &TillPayment, job: &str, payee: &str) -> HoldRow {
+    HoldRow {
+        payment: sale.payment.clone(),
+        job: job.to_string(),
+        payer: super::body::spelled(&sale.payer),
+        payee: payee.to_string(),
+        units: sale.amount.clone(),
+        state: HoldState::Held,
+        tries: 1,
+        payout: String::new(),
+        transaction: String::new(),
+        fence: 0,
+        looks: 0,
+        due: None,
+    }
+}
+
+/// The quote that a URL or path of the till names.
+fn quote_in(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("/till/")?;
+    let id = rest.split(['?', '#']).next()?;
+    let is_id = id.len() == 64 && id.bytes().all(|b| b.is_ascii_hexdigit());
+    is_id.then_some(id)
+}

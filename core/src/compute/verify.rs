@@ -1,0 +1,197 @@
+//! The original's second step: the guards before the gate is asked for anything, in the contract's
+//! order, and the row of the job that is written before money can move.
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::Value;
+
+use super::body::spelled;
+use super::event::event;
+use super::job::START_MS;
+use super::message::{JsonAnswer, Reaction};
+use super::quote::Order;
+use super::records::{Edit, Records};
+use super::refused::{bad_fingerprint, quote_expired, said};
+use super::row::{EventKind, HoldKind, JobRow, JobState, QuoteRow, QuoteState};
+use super::settings::Gateway;
+use super::{Effect, Tick};
+use crate::encoding::{base64, json};
+use crate::hash;
+use crate::mutant::{Mutant, planted};
+use crate::secret::ct_eq;
+
+/// Milliseconds for which a payment that is with the gate keeps the seat.
+pub const SETTLING_MS: u64 = 120_000;
+const MAX_PAYMENT_BYTES: usize = 16 * 1024;
+const EXPIRED: &str = "Quote is expired or no longer valid.";
+
+/// What a verification asks for.
+struct Verification {
+    fingerprint: String,
+    order: Order,
+    tx_hash: Option<String>,
+}
+
+impl Gateway {
+    /// Checks a payment's request, and sends the payment to the till.
+    pub(super) fn verify<R: Records>(
+        &self,
+        records: &R,
+        (payment, body): (&str, &str),
+        tick: Tick<'_>,
+    ) -> Result<Effect, R::Error> {
+        let asked = match self.verification(body) {
+            Ok(asked) => asked,
+            Err(answer) => return Ok(Effect::reply(answer)),
+        };
+        let right = self.fingerprint(&asked.order);
+        let shown = asked.fingerprint.to_ascii_lowercase();
+        let is_right = ct_eq(right.as_bytes(), shown.as_bytes());
+        if !is_right && !planted(Mutant::AnyPromptIsPaid) {
+            let why = "Fingerprint does not match the request payload.";
+            return Ok(Effect::reply(bad_fingerprint(why)));
+        }
+        let quote = records.quote_of(&shown)?;
+        let is_open = quote.as_ref().is_some_and(|quote| quote.is_open(tick.now));
+        let is_mock = self.set.hold == HoldKind::Mock;
+        let has_material = if is_mock { asked.tx_hash.is_some() } else { !payment.is_empty() };
+        let Some(quote) = quote else {
+            let answer = if has_material { bad_fingerprint(EXPIRED) } else { no_payment() };
+            return Ok(Effect::reply(answer));
+        };
+        if !has_material && !is_open {
+            return Ok(Effect::reply(no_payment()));
+        }
+        if !self.is_current(&quote) && !planted(Mutant::ProfilesMix) {
+            let why = "The payment profile has changed since this quote; request a new quote.";
+            return Ok(Effect::reply(said(409, "QUOTE_PAYMENT_PROFILE_MISMATCH", why)));
+        }
+        if !has_material {
+            let what = ("X-PAYMENT header is required.", "X_PAYMENT_REQUIRED");
+            return Ok(Effect::told(self.asking(&quote, what, tick)));
+        }
+        let material = asked.tx_hash.as_deref().filter(|_| is_mock).unwrap_or(payment);
+        if let Err(answer) = self.material(material, &quote) {
+            return Ok(Effect::reply(answer));
+        }
+        let shown = hash::digest(&[b"farebox shown payment", material.as_bytes()]);
+        self.pay(records, quote, (material, shown), tick)
+    }
+
+    fn verification(&self, body: &str) -> Result<Verification, JsonAnswer> {
+        let fields = super::body::Fields::of(body)?;
+        let fingerprint = fields.text("fingerprint")?;
+        let tx_hash = fields.maybe("tx_hash").map_err(|_| {
+            super::refused::invalid("tx_hash must be a non-empty string when provided.")
+        })?;
+        let payload = fields.inner("payload")?;
+        if payload.profile()? != self.profile() {
+            let why = "Fingerprint does not match the request payload.";
+            return Err(bad_fingerprint(why));
+        }
+        Ok(Verification { fingerprint, order: Order::of(&payload)?, tx_hash })
+    }
+
+    /// Whether a quote asks for what the profile asks for now.
+    fn is_current(&self, quote: &QuoteRow) -> bool {
+        quote.pay_to == self.payee(&quote.seller)
+            && quote.asset == self.token.address.to_checksum()
+            && quote.network == self.set.network.as_str()
+    }
+
+    /// Whether what was shown can be a payment of this buyer.
+    fn material(&self, material: &str, quote: &QuoteRow) -> Result<(), JsonAnswer> {
+        if self.set.hold == HoldKind::Mock {
+            let digits = material.strip_prefix("0x").unwrap_or_default();
+            let is_hash = digits.len() >= 6 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+            let why = "tx_hash must look like a mock hex transaction hash, for example 0xabc123.";
+            return if is_hash { Ok(()) } else { Err(said(400, "INVALID_TX_HASH", why)) };
+        }
+        let Some(payer) = payer_of(material) else {
+            let why = "The payment header is not a payment that can be read.";
+            return Err(said(400, "INVALID_X_PAYMENT_HEADER", why));
+        };
+        if payer != quote.buyer && !planted(Mutant::AnyonePays) {
+            let why = "buyer_id must be the address that pays; nothing was charged.";
+            return Err(said(400, "INVALID_BUYER_ADDRESS", why));
+        }
+        Ok(())
+    }
+
+    /// Moves the seat from the quote to a job, before the payment leaves.
+    fn pay<R: Records>(
+        &self,
+        records: &R,
+        quote: QuoteRow,
+        (material, shown): (&str, String),
+        tick: Tick<'_>,
+    ) -> Result<Effect, R::Error> {
+        if let Some(job) = records.job_of(&quote.id)? {
+            if job.shown != shown && !planted(Mutant::QuotesSellTwice) {
+                let why = "This quote has been paid, or is being paid, by another payment.";
+                return Ok(Effect::reply(said(409, "PAYMENT_ALREADY_VERIFIED", why)));
+            }
+            // The gate answers the same payment as it did before.
+            return Ok(match self.set.hold {
+                HoldKind::Mock => Effect::reply(self.told_paid(&job)),
+                HoldKind::Completion | HoldKind::Escrow => Effect::told(Reaction::Till(quote.id)),
+            });
+        }
+        if !quote.is_open(tick.now) && !planted(Mutant::QuotesNeverEnd) {
+            return Ok(Effect::reply(bad_fingerprint(EXPIRED)));
+        }
+        let seller = records.seller(&quote.seller)?;
+        if !seller.is_some_and(|seller| seller.is_here(tick.now)) {
+            let lapsed = QuoteRow { state: QuoteState::Lapsed, ..quote };
+            let edits = Vec::from([Edit::Quote(Box::new(lapsed))]);
+            return Ok(Effect { reaction: Reaction::Reply(quote_expired()), edits });
+        }
+        let job = JobRow { shown, ..self.new_job(&quote, &quote.seller, tick) };
+        let after = |ms: u64| Some(tick.now.saturating_add(ms));
+        let (reaction, state, job, event) = match self.set.hold {
+            HoldKind::Mock => {
+                let transaction = material.to_string();
+                let due = after(START_MS);
+                let job = JobRow { state: JobState::Paid, due, transaction, ..job };
+                let event = event(EventKind::Paid, tick).job(&job.id).payment(&quote.id);
+                let reaction = Reaction::Reply(self.told_paid(&job));
+                (reaction, QuoteState::Sold, job, Some(event.seller(&quote.seller).done()))
+            }
+            HoldKind::Completion | HoldKind::Escrow => {
+                let job = JobRow { due: after(SETTLING_MS), ..job };
+                (Reaction::Till(quote.id.clone()), QuoteState::Settling, job, None)
+            }
+        };
+        let quote = Edit::Quote(Box::new(QuoteRow { state, ..quote }));
+        let edits = [Edit::Job(Box::new(job)), quote].into_iter().chain(event).collect();
+        Ok(Effect { reaction, edits })
+    }
+}
+
+fn no_payment() -> JsonAnswer {
+    said(400, "X_PAYMENT_REQUIRED", "X-PAYMENT header is required.")
+}
+
+/// Who signed what was shown, in its one spelling: of both versions of x402, of the original's bare
+/// object, or of an MPP credential.
+fn payer_of(payment: &str) -> Option<String> {
+    if payment.len() > MAX_PAYMENT_BYTES {
+        return None;
+    }
+    let text = payment.trim();
+    let text = text.strip_prefix("Payment ").unwrap_or(text).trim();
+    let bytes = base64::decode(text).or_else(|_| base64::decode_url(text)).ok()?;
+    let value = json::parse_with(&bytes, MAX_PAYMENT_BYTES).ok()?;
+    let from = |value: &Value| {
+        let from = value.get("authorization")?.get("from")?;
+        from.as_str().map(ToString::to_string)
+    };
+    let source = || {
+        let source = value.get("source")?.as_str()?;
+        source.rsplit(':').next().map(ToString::to_string)
+    };
+    let payer = value.get("payload").and_then(from).or_else(|| from(&value)).or_else(source)?;
+    Some(spelled(&payer))
+}

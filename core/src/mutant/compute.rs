@@ -1,0 +1,60 @@
+//! Guards of the compute exchange: whose seat it is, what is paid, and where held money goes.
+
+macro_rules! compute {
+    ($next:ident $($more:ident)*; $($listed:tt)*) => {
+        $next! { $($more)*; $($listed)*
+            /// A seller that an identity was proven for is overwritten by anyone.
+            AnyoneRegisters,
+            /// Any identity opens a session of any seller.
+            AnyIdentitySells,
+            /// A session's signature is not looked at.
+            AnySessionSells,
+            /// A session does not end.
+            SessionsNeverEnd,
+            /// A seller acts with the session, or for the job, of another.
+            AnySellerServes,
+            /// A seller that is silent is given work.
+            TheDeadAreGivenWork,
+            /// A seller that let a job lie is given more.
+            TheDeadStayOnline,
+            /// A seat that is taken is sold.
+            SeatsAreSoldTwice,
+            /// The same request is quoted again, with another seat.
+            RequestsAreQuotedTwice,
+            /// A client holds any number of seats unpaid.
+            QuotesPileUp,
+            /// A quote is paid after its end.
+            QuotesNeverEnd,
+            /// Another prompt than the quoted one is paid.
+            AnyPromptIsPaid,
+            /// A quote of other terms is paid.
+            ProfilesMix,
+            /// Another payer than the buyer is charged.
+            AnyonePays,
+            /// A quote is paid by a second payment.
+            QuotesSellTwice,
+            /// A payment makes a job each time.
+            PaymentsSellTwice,
+            /// Any amount buys a job.
+            AnyAmountBuys,
+            /// A doubtful answer of the gate ends a job.
+            DoubtIsRefused,
+            /// A settled payment that no job can be made of is forgotten.
+            OrphansAreLost,
+            /// A seller at a higher price than was paid takes over.
+            AnySellerTakesOver,
+            /// A job is given to sellers for ever.
+            JobsNeverEnd,
+            /// Anyone reads a job.
+            JobsAreOpen,
+            /// Work counts for a request that is gone.
+            LateWorkIsPaid,
+            /// A job's outcome changes.
+            OutcomesChange,
+            /// Release and refund have two keys.
+            WaysHaveKeysOfTheirOwn,
+            /// A payout that may have moved is made again.
+            DoubtIsPaidAgain,
+        }
+    };
+}

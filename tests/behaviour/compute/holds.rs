@@ -1,0 +1,169 @@
+//! Held money: it leaves once, to one side, whatever the treasury says.
+
+use farebox_core::compute::message::{PayoutCall, Reaction};
+use farebox_core::compute::row::{HoldState, JobState, Leave};
+use serde_json::Value;
+
+use super::world::{Luck, Told, World, errand, wallet};
+
+fn key(reaction: &Reaction) -> (String, String) {
+    let PayoutCall::Pay(body) = errand(reaction.clone()).ask else { panic!("{reaction:?}") };
+    let body: Value = serde_json::from_str(&body).unwrap();
+    let text = |name: &str| body[name].as_str().unwrap().to_owned();
+    (text("idempotencyKey"), text("to").to_lowercase())
+}
+
+#[test]
+pub fn a_payout_names_wallet_token_payee_and_a_key_of_the_payment() {
+    let mut world = World::with_seller();
+    let job = world.running();
+    let PayoutCall::Pay(body) = errand(world.complete(1, &job)).ask else { panic!() };
+    let to = farebox_core::evm::address::Address::parse(&wallet(1)).unwrap().to_checksum();
+    let expected = format!(
+        r#"{{"organization":"acme","wallet":"escrow","network":"eip155:84532","asset":"USDC","to":"{to}","amount":"0.005","idempotencyKey":"hold-rcpt_hello-1"}}"#
+    );
+    assert_eq!(body, expected);
+}
+
+#[test]
+pub fn release_and_refund_of_a_payment_have_one_key() {
+    let mut keys = Vec::new();
+    for is_done in [true, false] {
+        let mut world = World::with_seller();
+        let job = world.running();
+        let reaction = if is_done { world.complete(1, &job) } else { world.fail(1, &job) };
+        keys.push(key(&reaction));
+    }
+    assert_eq!(keys[0].0, keys[1].0);
+    assert_eq!((&keys[0].1, &keys[1].1), (&wallet(1), &wallet(9)));
+}
+
+#[test]
+pub fn complete_and_fail_at_once_have_one_outcome() {
+    for first_is_done in [true, false] {
+        let mut world = World::with_seller();
+        let job = world.running();
+        let (first, second) = if first_is_done {
+            (world.complete(1, &job), world.fail(1, &job))
+        } else {
+            (world.fail(1, &job), world.complete(1, &job))
+        };
+        assert_eq!(Told::of(second).code(), (409, "INVALID_JOB_STATE"));
+        assert_eq!(Told::of(world.carry(first)).status, 200);
+        let moved = (world.treasury.arrived(&wallet(1)), world.treasury.arrived(&wallet(9)));
+        assert_eq!(moved, if first_is_done { (5000, 0) } else { (0, 5000) });
+    }
+}
+
+#[test]
+pub fn a_failed_job_is_refunded_and_says_why() {
+    let mut world = World::with_seller();
+    let job = world.running();
+    let reaction = world.fail(1, &job);
+    let told = Told::of(world.carry(reaction));
+    let tx = super::world::TX;
+    let body = format!(
+        r#"{{"job_id":"{job}","status":"failed","result":{{"error":"no quota"}},"refund":{{"status":"refunded","tx_hash":"{tx}"}}}}"#
+    );
+    assert_eq!((told.status, told.raw), (200, body));
+    assert_eq!(world.beat(1).text("seller_status"), "idle");
+    assert_eq!(world.events()[5..], ["FAILED", "REFUNDED"]);
+}
+
+#[test]
+pub fn a_release_that_does_not_go_through_is_a_500_and_tried_until_it_does() {
+    for luck in [Luck::Fails, Luck::Denies, Luck::Lost, Luck::Doubted] {
+        let mut world = World::with_seller();
+        let job = world.running();
+        world.treasury.luck = Some(luck);
+        let reaction = world.complete(1, &job);
+        let told = Told::of(world.carry(reaction));
+        assert_eq!(told.code(), (500, "ESCROW_RELEASE_FAILED"), "{luck:?}");
+        assert_eq!(world.rows.jobs[0].state.status(), "running");
+        assert_eq!(Told::of(world.fail(1, &job)).code(), (409, "INVALID_JOB_STATE"));
+        world.treasury.luck = None;
+        for _ in 0..8 {
+            world.now += 60_000;
+            world.alarm();
+        }
+        assert_eq!(world.rows.jobs[0].state, JobState::Done, "{luck:?}");
+        assert_eq!(world.treasury.arrived(&wallet(1)), 5000, "{luck:?}");
+        let hold = &world.rows.holds["rcpt_hello"];
+        assert_eq!((hold.state, hold.due), (HoldState::Ended(Leave::Release), None));
+    }
+}
+
+#[test]
+pub fn a_payout_that_may_have_moved_is_not_made_again() {
+    let mut world = World::with_seller();
+    let job = world.running();
+    world.treasury.luck = Some(Luck::Doubted);
+    let reaction = world.complete(1, &job);
+    world.carry(reaction);
+    world.now += 120_000;
+    world.alarm();
+    assert_eq!(world.treasury.payouts.len(), 1);
+    assert_eq!(world.treasury.arrived(&wallet(1)), 5000);
+}
+
+#[test]
+pub fn an_answer_that_was_lost_is_asked_for_under_the_same_key() {
+    let mut world = World::with_seller();
+    let job = world.running();
+    let reaction = world.complete(1, &job);
+    let lost = errand(reaction);
+    world.treasury.answer(&lost.ask);
+    assert_eq!(Told::of(world.report(&lost, None)).status, 500);
+    world.now += 60_000;
+    world.alarm();
+    assert_eq!(world.rows.jobs[0].state, JobState::Done);
+    assert_eq!((world.treasury.payouts.len(), world.treasury.arrived(&wallet(1))), (1, 5000));
+}
+
+#[test]
+pub fn a_seller_that_asks_again_gets_the_release_that_went_through() {
+    let mut world = World::with_seller();
+    let job = world.running();
+    world.treasury.luck = Some(Luck::Denies);
+    let reaction = world.complete(1, &job);
+    world.carry(reaction);
+    assert_eq!(Told::of(world.complete(1, &job)).status, 500, "too soon");
+    world.treasury.luck = None;
+    world.now += 5_000;
+    let reaction = world.complete(1, &job);
+    let told = Told::of(world.carry(reaction));
+    assert_eq!((told.status, told.text("status")), (200, "done".to_owned()));
+}
+
+#[test]
+pub fn a_worker_that_lost_its_grant_changes_nothing() {
+    let mut world = World::with_seller();
+    let job = world.running();
+    let old = errand(world.complete(1, &job));
+    world.now += 60_000;
+    let new = errand(world.send(farebox_core::compute::message::Instruction::Due));
+    let answer = world.treasury.answer(&old.ask);
+    let hold = world.rows.holds.clone();
+    assert_eq!(world.report(&old, Some(answer.clone())), Reaction::Nothing);
+    assert_eq!(world.rows.holds, hold);
+    assert_eq!(Told::of(world.report(&new, Some(answer))).status, 200);
+}
+
+#[test]
+pub fn what_was_sent_and_proves_void_is_paid_in_another_try() {
+    let mut world = World::with_seller();
+    let job = world.running();
+    let reaction = world.complete(1, &job);
+    world.carry(reaction);
+    let key = "hold-rcpt_hello-1";
+    world.treasury.payouts.get_mut(key).unwrap().luck = Luck::Lost;
+    assert_eq!(world.treasury.arrived(&wallet(1)), 0);
+    for _ in 0..4 {
+        world.now += 60_000;
+        world.alarm();
+    }
+    let keys: Vec<&String> = world.treasury.payouts.keys().collect();
+    assert_eq!(keys, ["hold-rcpt_hello-1", "hold-rcpt_hello-2"]);
+    assert_eq!(world.treasury.arrived(&wallet(1)), 5000);
+    assert_eq!(world.rows.jobs[0].state, JobState::Done);
+}

@@ -1,0 +1,275 @@
+//! Jobs: who may do what with one, what its buyer sees, and what time does to it.
+
+use farebox_core::compute::message::{Callback, Instruction, Reaction};
+use farebox_core::compute::row::{HoldKind, JobState};
+use farebox_core::compute::settings::Profile;
+use serde_json::{Value, json};
+
+use super::world::{NOON, Told, World, settings, wallet};
+
+#[test]
+pub fn a_job_goes_from_paid_to_running_to_done_and_its_buyer_gets_the_result() {
+    let mut world = World::with_seller();
+    let bought = world.buy(9, "hello");
+    let (job, token) = (bought.text("job_id"), bought.text("job_token"));
+    assert_eq!(job.len(), 36);
+    assert_eq!(world.read(&job, &token).text("status"), "paid");
+    let started = world.start(1, &job);
+    let body = format!(r#"{{"job_id":"{job}","status":"running"}}"#);
+    assert_eq!((started.status, started.raw), (200, body));
+    assert_eq!(world.start(1, &job).code(), (409, "INVALID_JOB_STATE"));
+    let reaction = world.complete(1, &job);
+    let told = Told::of(world.carry(reaction));
+    let tx = super::world::TX;
+    let body = format!(
+        r#"{{"job_id":"{job}","status":"done","result":{{"text":"done"}},"release":{{"status":"released","tx_hash":"{tx}"}}}}"#
+    );
+    assert_eq!((told.status, told.raw), (200, body));
+    let read = world.read(&job, &token);
+    let quote = bought.text("payment_id");
+    let seller = wallet(1);
+    let body = format!(
+        r#"{{"job_id":"{job}","payment_id":"{quote}","seller_id":"{seller}","status":"done","result":{{"text":"done"}}}}"#
+    );
+    assert_eq!((read.status, read.raw), (200, body));
+    assert_eq!(world.beat(1).text("seller_status"), "idle");
+    assert_eq!(world.treasury.arrived(&wallet(1)), 5000);
+    let events = ["MATCHING", "PAID", "RUNNING", "DONE", "RELEASED"];
+    assert_eq!(world.events()[2..], events);
+}
+
+#[test]
+pub fn a_job_is_read_with_its_token_alone_and_unknown_ids_look_the_same() {
+    let mut world = World::with_seller();
+    let bought = world.buy(9, "hello");
+    let job = bought.text("job_id");
+    let without = world.told(Instruction::Job { authorization: String::new(), id: job.clone() });
+    let wrong = world.read(&job, "qdj_wrong");
+    let unknown = world.read("no-such-job", &bought.text("job_token"));
+    assert_eq!(without.code(), (403, "JOB_TOKEN_INVALID"));
+    assert_eq!((&wrong, &unknown), (&without, &without));
+}
+
+#[test]
+pub fn a_seller_proves_who_it_is_before_it_learns_that_a_job_exists() {
+    let mut world = World::with_seller();
+    world.seller(2, "1");
+    let job = world.buy(9, "hello").text("job_id");
+    let own = world.sessions.remove(&1).unwrap();
+    for id in [job.as_str(), "no-such-job"] {
+        let told = Told::of(world.call(1, id, Callback::Start, &json!({})));
+        assert_eq!(told.code(), (403, "SELLER_SIGNATURE_INVALID"), "{id}");
+        assert_eq!(told.text("error"), "Gateway seller session bearer token is required.");
+    }
+    assert_eq!(world.start(2, &job).code(), (403, "SELLER_MISMATCH"));
+    assert_eq!(world.start(2, "no-such-job").code(), (404, "JOB_NOT_FOUND"));
+    world.sessions.insert(1, own);
+    assert_eq!(world.start(1, &job).status, 200);
+}
+
+#[test]
+pub fn a_result_is_required_and_may_be_any_json() {
+    let mut world = World::with_seller();
+    let job = world.running();
+    let told = Told::of(world.call(1, &job, Callback::Complete, &json!({})));
+    assert_eq!(told.code(), (400, "INVALID_REQUEST"));
+    assert_eq!(told.text("error"), "result is required.");
+    let reaction = world.call(1, &job, Callback::Complete, &json!({"result": null}));
+    assert_eq!(Told::of(world.carry(reaction)).body["result"], Value::Null);
+}
+
+#[test]
+pub fn every_callback_out_of_order_is_a_409_and_changes_nothing() {
+    let mut world = World::with_seller();
+    let job = world.buy(9, "hello").text("job_id");
+    let before = world.rows.jobs.clone();
+    assert_eq!(Told::of(world.complete(1, &job)).code(), (409, "INVALID_JOB_STATE"));
+    assert_eq!(Told::of(world.fail(1, &job)).code(), (409, "INVALID_JOB_STATE"));
+    assert_eq!(world.rows.jobs, before);
+    world.start(1, &job);
+    let reaction = world.complete(1, &job);
+    world.carry(reaction);
+    for callback in [Callback::Start, Callback::Complete, Callback::Fail] {
+        let told = Told::of(world.call(1, &job, callback, &json!({"result": 1})));
+        assert_eq!(told.code(), (409, "INVALID_JOB_STATE"), "{callback:?}");
+    }
+}
+
+#[test]
+pub fn a_seller_sees_its_own_open_jobs_oldest_first() {
+    let mut world = World::new();
+    world.register(1, json!({"capacity": 2}));
+    world.open(1);
+    world.beat(1);
+    let told = world.told(Instruction::SellerJobs(world.request(2, &json!({}))));
+    assert_eq!(told.code(), (403, "SELLER_SIGNATURE_INVALID"));
+    let first = world.buy(9, "one").text("job_id");
+    world.now += 5_000;
+    let second = world.buy(9, "two").text("job_id");
+    world.start(1, &second);
+    let told = world.told(Instruction::SellerJobs(world.request(1, &json!({}))));
+    assert_eq!(
+        (told.text("seller_id"), told.text("network_profile")),
+        (wallet(1), "live-testnet".into())
+    );
+    let quote = &world.rows.quotes[0].id;
+    let expected = json!({
+        "job_id": first, "payment_id": quote, "status": "paid",
+        "payload": {"buyer_id": wallet(9), "capability": "llm", "prompt": "one"},
+        "amount": "0.005", "currency": "USDC", "payment_mode": "x402-escrow",
+        "created_at": "2025-11-20T06:00:00Z", "expires_at": "2025-11-20T06:01:00Z",
+    });
+    assert_eq!(told.body["jobs"][0], expected);
+    assert_eq!(
+        (&told.body["jobs"][1]["job_id"], &told.body["jobs"][1]["status"]),
+        (&json!(second), &json!("running"))
+    );
+}
+
+#[test]
+pub fn a_seller_that_does_not_begin_loses_the_job_to_another_and_is_offline() {
+    let mut world = World::with_seller();
+    let job = world.buy(9, "hello").text("job_id");
+    world.now += 59_999;
+    world.seller(2, "0.005");
+    world.beat(1);
+    world.alarm();
+    assert_eq!(world.rows.jobs[0].seller, wallet(1));
+    world.now += 1;
+    world.alarm();
+    assert_eq!((world.rows.jobs[0].seller.clone(), world.rows.jobs[0].attempts), (wallet(2), 2));
+    assert_eq!(world.start(1, &job).code(), (403, "SELLER_MISMATCH"));
+    assert_eq!(world.ask("10.0.0.2", 8, "other").status, 503, "offline until a heartbeat");
+    assert_eq!(world.beat(1).text("seller_status"), "idle");
+    assert_eq!(world.start(2, &job).status, 200);
+    let reaction = world.complete(2, &job);
+    assert_eq!(Told::of(world.carry(reaction)).status, 200);
+    assert_eq!((world.treasury.arrived(&wallet(1)), world.treasury.arrived(&wallet(2))), (0, 5000));
+}
+
+#[test]
+pub fn a_job_that_no_other_seller_can_take_is_refunded_when_its_time_is_over() {
+    let mut world = World::with_seller();
+    let bought = world.buy(9, "hello");
+    world.start(1, &bought.text("job_id"));
+    world.now += 119_999;
+    world.alarm();
+    assert!(world.treasury.payouts.is_empty());
+    world.now += 1;
+    world.alarm();
+    assert_eq!(world.treasury.arrived(&wallet(9)), 5000);
+    let read = world.read(&bought.text("job_id"), &bought.text("job_token"));
+    assert_eq!(read.text("status"), "failed");
+    assert_eq!(read.body["result"]["error"], "The seller did not deliver in time.");
+    let seller = &world.rows.sellers[&wallet(1)];
+    assert!(!seller.is_here(world.now));
+}
+
+#[test]
+pub fn a_job_is_given_to_three_sellers_and_then_refunded() {
+    let mut world = World::with_seller();
+    world.buy(9, "hello");
+    for number in 2..=5 {
+        world.now += 60_000;
+        world.seller(number, "0.005");
+        world.alarm();
+    }
+    assert_eq!(world.rows.jobs[0].attempts, 3);
+    assert_eq!(world.rows.jobs[0].tried, [wallet(1), wallet(2)]);
+    assert_eq!(world.rows.jobs[0].state, JobState::Failed);
+    assert_eq!(world.treasury.arrived(&wallet(9)), 5000);
+}
+
+#[test]
+pub fn a_seller_at_a_higher_price_takes_over_no_job() {
+    let mut world = World::with_seller();
+    world.buy(9, "hello");
+    world.now += 60_000;
+    world.seller(2, "0.006");
+    world.alarm();
+    assert_eq!(world.rows.jobs[0].state, JobState::Failed);
+}
+
+#[test]
+pub fn a_mock_job_skips_release_and_refund() {
+    for (is_done, expected) in [
+        (
+            true,
+            json!({"status": "done", "release": {"status": "skipped", "reason": "mock_payment"}}),
+        ),
+        (
+            false,
+            json!({"status": "failed", "refund": {"status": "skipped", "reason": "mock_payment"}}),
+        ),
+    ] {
+        let mut world = World::set(settings(HoldKind::Mock, Profile::DemoTestnet));
+        world.seller(1, "0.005");
+        let fingerprint = world.ask("10.0.0.1", 9, "hello").text("fingerprint");
+        let payload = world.order(9, "hello");
+        let body = json!({"fingerprint": fingerprint, "tx_hash": "0xabc123", "payload": payload});
+        let paid =
+            world.told(Instruction::Verify { payment: String::new(), body: body.to_string() });
+        let job = paid.text("job_id");
+        world.start(1, &job);
+        let reaction = if is_done { world.complete(1, &job) } else { world.fail(1, &job) };
+        let told = Told::of(reaction);
+        for (name, value) in expected.as_object().unwrap() {
+            assert_eq!(&told.body[name], value);
+        }
+        let read = world.read(&job, &paid.text("job_token"));
+        let result = if is_done { json!({"text": "done"}) } else { json!({"error": "no quota"}) };
+        assert_eq!(read.body["result"], result);
+    }
+}
+
+fn waiting() -> (World, String, String) {
+    let mut world = World::of(HoldKind::Completion);
+    world.seller(1, "0.005");
+    let quote = world.ask("10.0.0.1", 9, "hello").text("payment_id");
+    let mut sale = world.sale(&quote, "rcpt_1", 9);
+    let told = Told::of(world.sold(&sale));
+    assert_eq!(told.code(), (409, "INVALID_PAYMENT"), "it was settled before");
+    sale.transaction = String::new();
+    let Reaction::Wait(job) = world.sold(&sale) else { panic!("it does not wait") };
+    assert_eq!(world.sold(&sale), Reaction::Wait(job.clone()));
+    (world, quote, job)
+}
+
+#[test]
+pub fn a_request_that_waits_is_answered_with_the_work_and_by_no_other_way() {
+    let (mut world, quote, job) = waiting();
+    assert!(world.rows.quotes[0].pay_to.eq_ignore_ascii_case(&wallet(1)));
+    assert_eq!(world.send(Instruction::Follow(job.clone())), Reaction::Wait(job.clone()));
+    world.start(1, &job);
+    let told = Told::of(world.complete(1, &job));
+    assert_eq!(told.body["release"]["reason"], "settled_on_delivery");
+    let told = world.told(Instruction::Follow(job.clone()));
+    assert_eq!((told.status, &told.body["result"]["text"]), (200, &json!("done")));
+    assert_eq!(told.text("payment_id"), quote);
+    let read = world.read(&job, &told.text("job_token"));
+    assert_eq!((read.text("status"), &read.body["result"]), ("done".to_owned(), &Value::Null));
+    assert!(world.rows.holds.is_empty());
+}
+
+#[test]
+pub fn a_request_that_waits_in_vain_is_answered_502_and_never_charged() {
+    let (mut world, _, job) = waiting();
+    world.seller(2, "0.005");
+    world.now += 60_000;
+    world.beat(2);
+    world.alarm();
+    let told = world.told(Instruction::Follow(job.clone()));
+    assert_eq!(told.code(), (502, "JOB_FAILED"), "its money is signed for one seller");
+    assert!(world.treasury.payouts.is_empty());
+}
+
+#[test]
+pub fn work_for_a_request_that_is_gone_does_not_count() {
+    let (mut world, _, job) = waiting();
+    world.now += 50_000;
+    world.start(1, &job);
+    world.now = NOON + 100_000;
+    assert_eq!(Told::of(world.complete(1, &job)).code(), (409, "INVALID_JOB_STATE"));
+    world.alarm();
+    assert_eq!(world.told(Instruction::Follow(job)).status, 502);
+}

@@ -1,0 +1,11 @@
+//! Behaviours of the compute exchange, with everything around it in memory.
+
+mod holds;
+mod jobs;
+mod life;
+pub mod mutants;
+mod payments;
+mod quotes;
+mod rows;
+mod sellers;
+mod world;

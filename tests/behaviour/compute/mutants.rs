@@ -1,0 +1,74 @@
+//! Guards of the exchange, and the test that fails without each.
+
+use std::panic::catch_unwind;
+
+use farebox_core::mutant::{Mutant, plant};
+
+use super::{holds, jobs, payments, quotes, sellers};
+
+/// A guard, the name of its test, and the test.
+type Row = (Mutant, &'static str, fn());
+
+macro_rules! row {
+    ($mutant:ident, $test:path) => {
+        (Mutant::$mutant, stringify!($test), $test as fn())
+    };
+}
+
+/// Those that a single behaviour shows.
+pub const TABLE: &[Row] = &[
+    row!(
+        AnyoneRegisters,
+        sellers::a_bound_seller_is_changed_by_its_session_alone_and_an_unbound_one_never_works
+    ),
+    row!(AnyIdentitySells, sellers::an_identity_opens_the_session_of_its_own_seller),
+    row!(AnySessionSells, sellers::a_session_of_another_seller_or_profile_or_hand_is_refused),
+    row!(
+        SessionsNeverEnd,
+        sellers::a_session_has_the_contract_s_members_and_ends_after_fifteen_minutes
+    ),
+    row!(AnySellerServes, jobs::a_seller_proves_who_it_is_before_it_learns_that_a_job_exists),
+    row!(TheDeadAreGivenWork, sellers::a_seller_that_is_silent_for_a_minute_gets_no_work),
+    row!(
+        TheDeadStayOnline,
+        jobs::a_seller_that_does_not_begin_loses_the_job_to_another_and_is_offline
+    ),
+    row!(SeatsAreSoldTwice, quotes::of_two_requests_for_one_seat_one_gets_it),
+    row!(
+        RequestsAreQuotedTwice,
+        quotes::the_same_unpaid_request_is_the_same_quote_and_another_prompt_another_one
+    ),
+    row!(QuotesPileUp, quotes::a_client_holds_two_seats_and_twenty_in_an_hour_unpaid),
+    row!(QuotesNeverEnd, payments::a_quote_is_not_paid_after_its_end),
+    row!(AnyPromptIsPaid, payments::another_prompt_than_the_quoted_one_is_not_paid),
+    row!(ProfilesMix, payments::a_quote_of_other_terms_is_not_paid),
+    row!(AnyonePays, payments::another_payer_than_the_buyer_is_refused_before_the_gate_is_asked),
+    row!(
+        QuotesSellTwice,
+        payments::a_second_payment_for_a_quote_is_refused_and_if_it_was_settled_paid_back
+    ),
+    row!(PaymentsSellTwice, payments::a_payment_makes_one_job_however_often_it_is_told),
+    row!(AnyAmountBuys, payments::another_amount_buys_nothing_and_goes_back),
+    row!(
+        DoubtIsRefused,
+        payments::what_the_gate_refused_for_certain_ends_the_quote_and_what_is_doubtful_does_not
+    ),
+    row!(OrphansAreLost, payments::a_settled_payment_that_gets_no_job_goes_back_to_who_paid),
+    row!(AnySellerTakesOver, jobs::a_seller_at_a_higher_price_takes_over_no_job),
+    row!(JobsNeverEnd, jobs::a_job_is_given_to_three_sellers_and_then_refunded),
+    row!(JobsAreOpen, jobs::a_job_is_read_with_its_token_alone_and_unknown_ids_look_the_same),
+    row!(LateWorkIsPaid, jobs::work_for_a_request_that_is_gone_does_not_count),
+    row!(OutcomesChange, holds::complete_and_fail_at_once_have_one_outcome),
+    row!(WaysHaveKeysOfTheirOwn, holds::release_and_refund_of_a_payment_have_one_key),
+    row!(DoubtIsPaidAgain, holds::a_payout_that_may_have_moved_is_not_made_again),
+];
+
+#[test]
+fn each_guard_of_the_exchange_that_is_removed_fails_its_test() {
+    for (mutant, name, test) in TABLE {
+        plant(Some(*mutant));
+        let outcome = catch_unwind(test);
+        plant(None);
+        assert!(outcome.is_err(), "{mutant:?} is not found by {name}");
+    }
+}

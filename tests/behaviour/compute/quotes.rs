@@ -1,0 +1,218 @@
+//! Quotes: rows of the contract about matching, seats and fingerprints.
+
+use farebox_core::compute::message::{Instruction, Reaction};
+use serde_json::json;
+
+use super::world::{ESCROW, Told, URL, USDC, World, wallet};
+
+#[test]
+pub fn a_quote_is_a_402_with_the_contract_s_members() {
+    let mut world = World::with_seller();
+    let told = world.ask("10.0.0.1", 9, "hello");
+    let (id, fingerprint) = (told.text("payment_id"), told.text("fingerprint"));
+    assert_eq!((id.len(), fingerprint.len()), (64, 64));
+    assert_ne!(id, fingerprint);
+    let names: Vec<&str> = told.raw.split("\"accepts\"").next().unwrap().split("\":").collect();
+    assert_eq!(names.len(), 16, "{}", told.raw);
+    let accept = &told.body["accepts"][0];
+    assert_eq!(told.code(), (402, "PAYMENT_REQUIRED"));
+    for (name, value) in [
+        ("error", json!("Payment Required")),
+        ("payment_mode", json!("x402-escrow")),
+        ("network_profile", json!("live-testnet")),
+        ("pay_to", json!(ESCROW)),
+        ("amount", json!("0.005")),
+        ("amount_atomic", json!("5000")),
+        ("currency", json!("USDC")),
+        ("network", json!("eip155:84532")),
+        ("chain_id", json!(84532)),
+        ("payment_asset", json!(USDC)),
+        ("seller_id", json!(wallet(1))),
+        ("expires_in_seconds", json!(300)),
+        ("x402Version", json!(1)),
+    ] {
+        assert_eq!(told.body[name], value, "{name}");
+    }
+    for (name, value) in [
+        ("scheme", json!("exact")),
+        ("network", json!("base-sepolia")),
+        ("maxAmountRequired", json!("5000")),
+        ("resource", json!(format!("{URL}/api/v1/jobs/verify"))),
+        ("description", json!("QuotaDEX llm execution request")),
+        ("mimeType", json!("application/json")),
+        ("payTo", json!(ESCROW)),
+        ("maxTimeoutSeconds", json!(300)),
+        ("merchantName", json!("QuotaDEX Gateway")),
+    ] {
+        assert_eq!(accept[name], value, "{name}");
+    }
+    assert_eq!(accept["extra"]["payment_id"], json!(id));
+    assert_eq!(accept["extra"]["name"], "USDC");
+    assert_eq!(world.events().last().unwrap(), "MATCHING");
+}
+
+#[test]
+pub fn the_same_unpaid_request_is_the_same_quote_and_another_prompt_another_one() {
+    let mut world = World::with_seller();
+    world.seller(2, "0.005");
+    let first = world.ask("10.0.0.1", 9, "hello");
+    world.now += 60_000;
+    let again = world.ask("10.0.0.2", 9, " hello ");
+    assert_eq!(again.text("payment_id"), first.text("payment_id"));
+    assert_eq!(again.body["expires_in_seconds"], 240);
+    assert_eq!(world.rows.quotes.len(), 1);
+    world.beat(2);
+    let other = world.ask("10.0.0.1", 9, "hello!");
+    assert_ne!(other.text("fingerprint"), first.text("fingerprint"));
+    assert_eq!(other.status, 402);
+}
+
+#[test]
+pub fn fields_of_a_request_cannot_run_into_each_other() {
+    let mut world = World::with_seller();
+    world.seller(2, "0.005");
+    let mut ask = |buyer: &str, capability: &str, prompt: &str| {
+        let body = json!({
+            "buyer_id": buyer, "capability": capability, "prompt": prompt,
+            "network_profile": "live-testnet",
+        });
+        let (client, body) = ("10.0.0.1".to_owned(), body.to_string());
+        world.told(Instruction::Quote { client, body }).text("fingerprint")
+    };
+    assert_ne!(ask("a", "llm", "x:y"), ask("a:x", "llm", "y"));
+}
+
+#[test]
+pub fn of_two_requests_for_one_seat_one_gets_it() {
+    let mut world = World::with_seller();
+    assert_eq!(world.ask("10.0.0.1", 8, "one").status, 402);
+    let told = world.ask("10.0.0.2", 9, "two");
+    assert_eq!(told.code(), (503, "NO_SELLER_AVAILABLE"));
+    let url = format!("{URL}/api/v1/buyers/capabilities?network_profile=live-testnet");
+    let details = json!({
+        "network_profile": "live-testnet", "requested_capability": "llm", "capabilities_url": url,
+    });
+    assert_eq!(told.body["details"], details);
+    assert!(!told.raw.contains(&wallet(1)));
+}
+
+#[test]
+pub fn a_seat_is_held_for_exactly_as_long_as_its_quote() {
+    let mut world = World::with_seller();
+    world.ask("10.0.0.1", 8, "one");
+    for _ in 0..5 {
+        world.now += 59_999;
+        world.beat(1);
+        assert_eq!(world.ask("10.0.0.2", 9, "two").status, 503);
+    }
+    world.now += 5;
+    assert_eq!(world.ask("10.0.0.2", 9, "two").status, 402);
+}
+
+#[test]
+pub fn a_seller_has_as_many_seats_as_it_says() {
+    let mut world = World::new();
+    for bad in [json!(0), json!(101), json!("2"), json!(1.5)] {
+        assert_eq!(world.register(1, json!({"capacity": bad})).code().0, 400, "{bad}");
+    }
+    world.register(1, json!({"capacity": 3}));
+    world.open(1);
+    world.beat(1);
+    for (client, status) in [("a", 402), ("b", 402), ("c", 402), ("d", 503)] {
+        assert_eq!(world.ask(client, 9, client).status, status, "{client}");
+    }
+}
+
+#[test]
+pub fn the_cheapest_seller_is_asked_first_and_equals_in_turn() {
+    let mut world = World::new();
+    world.seller(1, "0.006");
+    world.seller(2, "0.005");
+    world.seller(3, "0.005");
+    let mut asked = Vec::new();
+    for client in ["a", "b", "c"] {
+        world.now += 1;
+        asked.push(world.ask(client, 9, client).text("seller_id"));
+    }
+    assert_eq!(asked, [wallet(2), wallet(3), wallet(1)]);
+}
+
+#[test]
+pub fn a_client_holds_two_seats_and_twenty_in_an_hour_unpaid() {
+    let mut world = World::new();
+    for number in 1..=4 {
+        world.seller(number, "0.005");
+    }
+    for (prompt, status) in [("a", 402), ("b", 402), ("c", 429), ("a", 402)] {
+        assert_eq!(world.ask("10.0.0.1", 9, prompt).status, status, "{prompt}");
+    }
+    assert_eq!(world.ask("10.0.0.2", 9, "c").status, 402);
+    let mut made = 2;
+    for round in 0..12 {
+        world.now += 300_000;
+        (1..=4).for_each(|number| _ = world.open(number));
+        (1..=4).for_each(|number| _ = world.beat(number));
+        for prompt in [format!("{round} a"), format!("{round} b")] {
+            made += u32::from(world.ask("10.0.0.1", 9, &prompt).status == 402);
+        }
+    }
+    assert_eq!(made, 20, "in an hour");
+}
+
+#[test]
+pub fn no_seat_is_given_to_a_body_that_is_not_understood() {
+    let mut world = World::with_seller();
+    let mut said = |body: serde_json::Value| {
+        let (client, body) = ("10.0.0.1".to_owned(), body.to_string());
+        world.told(Instruction::Quote { client, body }).text("error")
+    };
+    let of = |name: &str| format!("{name} must be a non-empty string.");
+    let profile = "live-testnet";
+    assert_eq!(said(json!({"network_profile": profile})), of("buyer_id"));
+    let mut body = json!({"network_profile": profile, "buyer_id": wallet(9)});
+    assert_eq!(said(body.clone()), of("capability"));
+    body["capability"] = "llm".into();
+    assert_eq!(said(body.clone()), of("prompt"));
+    body["prompt"] = "x".repeat(65_537).into();
+    assert_eq!(said(body), "prompt must have at most 65536 bytes.");
+    assert!(world.rows.quotes.is_empty());
+}
+
+#[test]
+pub fn a_prompt_is_sealed_at_rest() {
+    let mut world = World::with_seller();
+    world.ask("10.0.0.1", 9, "the secret of the house");
+    let row = serde_json::to_string(&world.rows.quotes[0]).unwrap();
+    assert!(!row.contains("secret of"), "{row}");
+}
+
+#[test]
+pub fn the_gate_is_told_the_price_of_a_quote_while_it_counts() {
+    let mut world = World::with_seller();
+    let id = world.ask("10.0.0.1", 9, "hello").text("payment_id");
+    let url = format!("{URL}/till/{id}");
+    let mut price = |now: u64, url: &str| {
+        world.now = now;
+        let told = world.told(Instruction::Price(url.to_owned()));
+        (told.status, told.raw)
+    };
+    let body = format!(
+        r#"{{"price":{{"amount":"5000"}},"valid_secs":300,"description":"QuotaDEX llm execution request","pay_to":"{ESCROW}"}}"#
+    );
+    assert_eq!(price(super::world::NOON, &url), (200, body));
+    assert!(price(super::world::NOON + 295_000, &url).1.contains("\"valid_secs\":5"));
+    assert_eq!(price(super::world::NOON + 295_001, &url).0, 404);
+    for other in [format!("{URL}/till/{}", "0".repeat(64)), format!("{URL}/x/{id}"), String::new()]
+    {
+        assert_eq!(price(super::world::NOON, &other).0, 404, "{other}");
+    }
+}
+
+#[test]
+pub fn a_quote_is_answered_with_the_gate_s_terms_beside_it() {
+    let mut world = World::with_seller();
+    let body = world.order(9, "hello").to_string();
+    let reaction = world.send(Instruction::Quote { client: "a".into(), body });
+    let Reaction::Terms(quote, _) = reaction.clone() else { panic!("{reaction:?}") };
+    assert_eq!(quote, Told::of(reaction).text("payment_id"));
+}

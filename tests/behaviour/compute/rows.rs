@@ -1,0 +1,125 @@
+//! Rows in memory: maps, and nothing that decides.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+use farebox_core::compute::records::{DueRow, Edit, Records, Seats};
+use farebox_core::compute::row::{
+    EventRow, HoldRow, JobRow, JobState, Presence, QuoteRow, QuoteState, SellerRow,
+};
+
+/// The rows of a profile.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    pub sellers: BTreeMap<String, SellerRow>,
+    /// In the order in which they were made.
+    pub quotes: Vec<QuoteRow>,
+    pub jobs: Vec<JobRow>,
+    pub holds: BTreeMap<String, HoldRow>,
+    pub events: Vec<EventRow>,
+}
+
+impl Rows {
+    pub fn write(&mut self, edits: Vec<Edit>) {
+        for edit in edits {
+            match edit {
+                Edit::Seller(row) => _ = self.sellers.insert(row.id.clone(), *row),
+                Edit::Quote(row) => match self.quotes.iter_mut().find(|it| it.id == row.id) {
+                    Some(known) => *known = *row,
+                    None => self.quotes.push(*row),
+                },
+                Edit::Job(row) => match self.jobs.iter_mut().find(|it| it.id == row.id) {
+                    Some(known) => *known = *row,
+                    None => {
+                        let twice = self.jobs.iter().any(|it| it.quote == row.quote);
+                        assert!(!twice, "a quote has two jobs");
+                        self.jobs.push(*row);
+                    }
+                },
+                Edit::JobGone(id) => self.jobs.retain(|it| it.id != id),
+                Edit::Hold(row) => _ = self.holds.insert(row.payment.clone(), *row),
+                Edit::Event(row) => {
+                    let number = self.events.len() as u64 + 1;
+                    self.events.push(EventRow { number, ..row });
+                }
+            }
+        }
+    }
+
+    /// When something is due.
+    pub fn next_due(&self) -> Option<u64> {
+        let quotes = self.quotes.iter().filter(|it| it.state == QuoteState::Open);
+        let jobs = self.jobs.iter().filter_map(|it| it.due);
+        let holds = self.holds.values().filter_map(|it| it.due);
+        quotes.map(|it| it.until).chain(jobs).chain(holds).min()
+    }
+}
+
+impl Records for Rows {
+    type Error = Infallible;
+
+    fn seller(&self, id: &str) -> Result<Option<SellerRow>, Infallible> {
+        Ok(self.sellers.get(id).cloned())
+    }
+
+    fn online(&self, capability: Option<&str>, since: u64) -> Result<Vec<SellerRow>, Infallible> {
+        let is_online = |it: &&SellerRow| {
+            it.presence == Presence::Online
+                && (it.heartbeat.is_some_and(|at| at >= since) || super::world::sees_the_dead())
+                && capability.is_none_or(|name| it.capability == name)
+        };
+        Ok(self.sellers.values().filter(is_online).cloned().collect())
+    }
+
+    fn seats(&self, seller: &str, now: u64) -> Result<Seats, Infallible> {
+        let open = self.quotes.iter().filter(|it| it.seller == seller && it.is_open(now));
+        let jobs = self.jobs.iter().filter(|it| it.seller == seller && it.state.has_seat());
+        let count = |number: usize| u32::try_from(number).unwrap();
+        Ok(Seats { reserved: count(open.count()), busy: count(jobs.count()) })
+    }
+
+    fn quote(&self, id: &str) -> Result<Option<QuoteRow>, Infallible> {
+        Ok(self.quotes.iter().find(|it| it.id == id).cloned())
+    }
+
+    fn quote_of(&self, fingerprint: &str) -> Result<Option<QuoteRow>, Infallible> {
+        Ok(self.quotes.iter().rev().find(|it| it.fingerprint == fingerprint).cloned())
+    }
+
+    fn unsold(&self, client: &str, since: u64) -> Result<Vec<QuoteRow>, Infallible> {
+        let is_unsold = |it: &&QuoteRow| {
+            it.client == client && it.created >= since && it.state != QuoteState::Sold
+        };
+        Ok(self.quotes.iter().filter(is_unsold).cloned().collect())
+    }
+
+    fn job(&self, id: &str) -> Result<Option<JobRow>, Infallible> {
+        Ok(self.jobs.iter().find(|it| it.id == id).cloned())
+    }
+
+    fn job_of(&self, quote: &str) -> Result<Option<JobRow>, Infallible> {
+        Ok(self.jobs.iter().find(|it| it.quote == quote).cloned())
+    }
+
+    fn jobs(&self, seller: &str, limit: u32) -> Result<Vec<JobRow>, Infallible> {
+        let to_do = |it: &&JobRow| {
+            it.seller == seller && matches!(it.state, JobState::Paid | JobState::Running)
+        };
+        Ok(self.jobs.iter().filter(to_do).take(limit as usize).cloned().collect())
+    }
+
+    fn hold(&self, payment: &str) -> Result<Option<HoldRow>, Infallible> {
+        Ok(self.holds.get(payment).cloned())
+    }
+
+    fn due(&self, now: u64) -> Result<Option<DueRow>, Infallible> {
+        let quotes = self.quotes.iter().filter(|it| it.state == QuoteState::Open);
+        let quotes = quotes.map(|it| (it.until, DueRow::Quote(Box::new(it.clone()))));
+        let jobs = self.jobs.iter();
+        let jobs = jobs.filter_map(|it| Some((it.due?, DueRow::Job(Box::new(it.clone())))));
+        let holds = self.holds.values();
+        let holds = holds.filter_map(|it| Some((it.due?, DueRow::Hold(Box::new(it.clone())))));
+        let all = quotes.chain(jobs).chain(holds).filter(|(due, _)| *due <= now);
+        Ok(all.min_by_key(|(due, _)| *due).map(|(_, row)| row))
+    }
+}

@@ -1,0 +1,247 @@
+//! Sellers: rows of the contract about registration, sessions and heartbeats.
+
+use farebox_core::compute::body::profile_of;
+use farebox_core::compute::message::{Identity, Instruction};
+use farebox_core::compute::row::HoldKind;
+use farebox_core::compute::settings::{Profile, SettingsError};
+use farebox_core::compute::{Gateway, message::SellerRequest};
+use serde_json::json;
+
+use super::world::{World, settings, wallet};
+
+#[test]
+pub fn a_price_is_a_positive_number_that_the_token_can_express() {
+    let mut world = World::new();
+    for price in [
+        json!(0),
+        json!("0"),
+        json!(-1),
+        json!("1e-3"),
+        json!("0x10"),
+        json!("Infinity"),
+        json!("0.0000001"),
+        json!(null),
+        json!(""),
+        json!([1]),
+    ] {
+        let told = world.register(1, json!({"price_per_task": price}));
+        assert_eq!(told.code(), (400, "INVALID_REQUEST"), "{price}");
+        assert_eq!(told.text("error"), "price_per_task must be a positive number.");
+    }
+    let told = world.register(1, json!({"price_per_task": "0.005"}));
+    let seller = wallet(1);
+    let body = format!(
+        r#"{{"status":"registered","seller_id":"{seller}","network_profile":"live-testnet"}}"#
+    );
+    assert_eq!((told.status, told.raw), (200, body));
+    assert_eq!(world.register(2, json!({"price_per_task": 0.25})).status, 200);
+    assert_eq!(world.rows.sellers[&wallet(2)].units, "250000");
+    assert_eq!(world.events(), ["SELLER_REGISTERED", "SELLER_REGISTERED"]);
+}
+
+#[test]
+pub fn the_contract_s_sentences_name_what_is_wrong() {
+    let mut set = settings(HoldKind::Escrow, Profile::LiveMainnet);
+    set.network = farebox_core::chain::ChainId::parse("eip155:8453").unwrap();
+    let mut world = World::set(set);
+    let mut said = |body: &str| {
+        let request = SellerRequest { authorization: String::new(), body: body.to_owned() };
+        let told = world.told(Instruction::Register(request));
+        (told.status, told.text("code"), told.text("error"))
+    };
+    let invalid = |error: &str| (400, "INVALID_REQUEST".to_owned(), error.to_owned());
+    assert_eq!(said("{").1, "INVALID_JSON");
+    assert_eq!(said("[]"), invalid("seller_id must be a non-empty string."));
+    assert_eq!(said(r#"{"seller_id":" "}"#), invalid("seller_id must be a non-empty string."));
+    let profile = "network_profile must be one of demo-testnet, live-testnet, live-mainnet.";
+    assert_eq!(said(r#"{"network_profile":"x"}"#), invalid(profile));
+    let with = |name: &str| {
+        let mut body = json!({"seller_id": wallet(1), "capability": "llm", "price_per_task": 1});
+        body[name] = wallet(2).into();
+        body.to_string()
+    };
+    assert_eq!(said(&with("wallet")), invalid("wallet must match seller_id."));
+    let payer = "passport_payer_addr must match seller_id.";
+    assert_eq!(said(&with("passport_payer_addr")), invalid(payer));
+}
+
+#[test]
+pub fn a_seller_is_offline_until_a_heartbeat_with_its_session() {
+    let mut world = World::new();
+    world.register(1, json!({}));
+    let told = world.beat(1);
+    assert_eq!(told.code(), (403, "SELLER_SESSION_INVALID"));
+    assert_eq!(told.text("error"), "Gateway seller session bearer token is required.");
+    assert_eq!(world.ask("10.0.0.1", 9, "hello").status, 503);
+    assert_eq!(world.open(1).status, 200);
+    assert_eq!(world.ask("10.0.0.1", 9, "hello").status, 503);
+    assert_eq!(world.beat(1).text("seller_status"), "idle");
+    assert_eq!(world.ask("10.0.0.1", 9, "hello").status, 402);
+    assert_eq!(world.beat(1).text("seller_status"), "reserved");
+    assert_eq!(world.told(Instruction::Heartbeat(world.request(2, &json!({})))).code().0, 404);
+}
+
+#[test]
+pub fn a_session_has_the_contract_s_members_and_ends_after_fifteen_minutes() {
+    let mut world = World::new();
+    world.register(1, json!({}));
+    let told = world.open(1);
+    assert_eq!(told.text("auth_method"), "passport_rs256");
+    assert_eq!(
+        (&told.body["token_type"], &told.body["expires_in_seconds"]),
+        (&"Bearer".into(), &900.into())
+    );
+    assert_eq!(told.text("expires_at"), "2025-11-20T06:15:00Z");
+    world.now += 899_999;
+    assert_eq!(world.beat(1).status, 200);
+    world.now += 1;
+    assert_eq!(world.beat(1).code(), (403, "SELLER_SESSION_INVALID"));
+}
+
+#[test]
+pub fn a_session_of_another_seller_or_profile_or_hand_is_refused() {
+    let mut world = World::new();
+    for number in [1, 2] {
+        world.register(number, json!({}));
+        assert_eq!(world.open(number).status, 200);
+    }
+    let foreign = world.sessions[&2].clone();
+    let own = world.sessions.insert(1, foreign).unwrap();
+    assert_eq!(world.beat(1).code(), (403, "SELLER_SESSION_INVALID"));
+    let (signed, _) = own.rsplit_once('.').unwrap();
+    world.sessions.insert(1, format!("{signed}.AAAA"));
+    assert_eq!(world.beat(1).code(), (403, "SELLER_SESSION_INVALID"));
+    let mut other = World::set(settings(HoldKind::Escrow, Profile::DemoTestnet));
+    other.register(1, json!({}));
+    other.open(1);
+    other.sessions.insert(1, own);
+    assert_eq!(other.beat(1).code(), (403, "SELLER_SESSION_INVALID"));
+}
+
+#[test]
+pub fn an_identity_opens_the_session_of_its_own_seller() {
+    let mut world = World::new();
+    world.register(1, json!({"passport_agent_id": "agent-1"}));
+    let request =
+        |world: &World, agent: &str| world.request(1, &json!({"passport_agent_id": agent}));
+    let asked = request(&world, "agent-1");
+    let told = world.told(Instruction::Session(asked.clone(), None));
+    assert_eq!(told.code(), (403, "PASSPORT_AUTH_REQUIRED"));
+    let mut with = |request: SellerRequest, claims: serde_json::Value| {
+        let identity = Identity { subject: "sub-1".into(), claims: claims.to_string() };
+        world.told(Instruction::Session(request, Some(identity))).code().0
+    };
+    assert_eq!(
+        with(asked.clone(), json!({"agent_id": "agent-1", "walletAddress": wallet(2)})),
+        403
+    );
+    assert_eq!(
+        with(asked.clone(), json!({"agent_id": "agent-2", "walletAddress": wallet(1)})),
+        403
+    );
+    let upper = wallet(1).to_uppercase().replace("0X", "0x");
+    let right = json!({"agent": {"id": "agent-1"}, "payer": {"address": upper}});
+    assert_eq!(with(asked, right), 200);
+    let other = request(&world, "agent-2");
+    let claims = json!({"agent_id": "agent-2", "walletAddress": wallet(1)});
+    let identity = Identity { subject: "sub-2".into(), claims: claims.to_string() };
+    let told = world.told(Instruction::Session(other, Some(identity)));
+    assert_eq!(told.code(), (403, "SELLER_PASSPORT_MISMATCH"));
+}
+
+#[test]
+pub fn a_bound_seller_is_changed_by_its_session_alone_and_an_unbound_one_never_works() {
+    let mut world = World::with_seller();
+    let session = world.sessions.remove(&1).unwrap();
+    let told = world.register(1, json!({"price_per_task": "9"}));
+    assert_eq!(told.code(), (403, "SELLER_SESSION_INVALID"));
+    assert_eq!(world.rows.sellers[&wallet(1)].units, "5000");
+    world.sessions.insert(1, session);
+    assert_eq!(world.register(1, json!({"price_per_task": "9"})).status, 200);
+    assert_eq!(world.ask("10.0.0.1", 9, "hello").status, 503, "offline until a heartbeat");
+}
+
+#[test]
+pub fn a_seller_has_one_row_in_whatever_letters_it_is_named() {
+    let mut world = World::with_seller();
+    let upper = wallet(1).to_uppercase().replace("0X", "0x");
+    let request = world.request(1, &json!({"seller_id": upper}));
+    let told = world.told(Instruction::Heartbeat(request));
+    assert_eq!((told.status, told.text("seller_id")), (200, wallet(1)));
+    assert_eq!(world.rows.sellers.len(), 1);
+}
+
+#[test]
+pub fn a_seller_that_is_silent_for_a_minute_gets_no_work() {
+    for (silent_ms, status) in [(60_000, 402), (60_001, 503)] {
+        let mut world = World::with_seller();
+        world.now += silent_ms;
+        assert_eq!(world.ask("10.0.0.1", 9, "hello").status, status, "{silent_ms}");
+    }
+}
+
+#[test]
+pub fn a_seller_that_went_gets_no_work_and_keeps_its_job() {
+    let mut world = World::with_seller();
+    let job = world.running();
+    let told = world.told(Instruction::Offline(world.request(1, &json!({}))));
+    assert_eq!((told.status, told.text("status")), (200, "offline".to_owned()));
+    assert_eq!(world.ask("10.0.0.1", 8, "more").status, 503);
+    let released = world.complete(1, &job);
+    let told = super::world::Told::of(world.carry(released));
+    assert_eq!((told.status, told.text("status")), (200, "done".to_owned()));
+}
+
+#[test]
+pub fn capabilities_have_counts_and_least_prices_and_name_no_seller() {
+    let mut world = World::new();
+    world.seller(1, "0.005");
+    world.seller(2, "0.004");
+    world.register(3, json!({"capability": "art", "price_per_task": 1}));
+    world.open(3);
+    world.beat(3);
+    let told = world.told(Instruction::Capabilities);
+    let expected = concat!(
+        r#"{"network_profile":"live-testnet","network":"eip155:84532","currency":"USDC","#,
+        r#""updated_at":"2025-11-20T06:00:00Z","capabilities":["#,
+        r#"{"capability":"art","available_count":1,"min_price":"1","currency":"USDC"},"#,
+        r#"{"capability":"llm","available_count":2,"min_price":"0.004","currency":"USDC"}]}"#
+    );
+    assert_eq!((told.status, told.raw.as_str()), (200, expected));
+    world.ask("10.0.0.1", 9, "hello");
+    let told = world.told(Instruction::Capabilities);
+    assert_eq!(told.body["capabilities"][1]["min_price"], "0.005");
+    let mut demo = World::set(settings(HoldKind::Mock, Profile::DemoTestnet));
+    let told = demo.told(Instruction::Capabilities);
+    assert_eq!(told.code(), (400, "BUYER_CAPABILITIES_PROFILE_UNSUPPORTED"));
+}
+
+#[test]
+pub fn a_body_names_its_profile() {
+    let of = |body: &str| profile_of(body).ok();
+    assert_eq!(of("{}"), Some(Profile::LiveMainnet));
+    assert_eq!(of(r#"{"demo_payment_mode":"demo-direct-escrow"}"#), Some(Profile::DemoTestnet));
+    assert_eq!(of(r#"{"demo_payment_mode":"other"}"#), Some(Profile::LiveMainnet));
+    let nested = r#"{"fingerprint":"x","payload":{"network_profile":"live-testnet"}}"#;
+    assert_eq!(of(nested), Some(Profile::LiveTestnet));
+    assert_eq!(of(r#"{"network_profile":"kite"}"#), None);
+}
+
+#[test]
+pub fn settings_that_would_lose_money_are_refused() {
+    let why = |change: &dyn Fn(&mut farebox_core::compute::settings::ProfileSettings)| {
+        let mut set = settings(HoldKind::Escrow, Profile::LiveTestnet);
+        change(&mut set);
+        Gateway::new(set).unwrap_err()
+    };
+    assert_eq!(why(&|set| set.asset = "DAI".into()), SettingsError::Asset);
+    assert_eq!(why(&|set| set.profile = Profile::LiveMainnet), SettingsError::Network);
+    assert_eq!(
+        why(&|set| set.secret = farebox_core::secret::Secret::new("short".into())),
+        SettingsError::Secret
+    );
+    assert_eq!(
+        why(&|set| set.escrow = farebox_core::evm::address::Address::ZERO),
+        SettingsError::Escrow
+    );
+}

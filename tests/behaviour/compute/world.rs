@@ -1,0 +1,379 @@
+//! An exchange in memory: sellers with sessions, a gate that forwards what it settled, and a
+//! treasury whose payouts a chain carries out once for each key.
+
+use std::collections::BTreeMap;
+
+use farebox_core::amount::Amount;
+use farebox_core::chain::ChainId;
+use farebox_core::compute::message::{
+    Callback, Errand, Identity, Instruction, JsonAnswer, Letter, PayoutAnswer, PayoutCall,
+    Reaction, SellerRequest, TillPayment,
+};
+use farebox_core::compute::row::HoldKind;
+use farebox_core::compute::settings::{Profile, ProfileSettings};
+use farebox_core::compute::{Gateway, RANDOM_BYTES, Tick};
+use farebox_core::encoding::base64;
+use farebox_core::evm::address::Address;
+use farebox_core::mutant::{Mutant, planted};
+use farebox_core::secret::Secret;
+use serde_json::{Value, json};
+
+use super::rows::Rows;
+use crate::dice::Dice;
+
+pub const NETWORK: &str = "eip155:84532";
+pub const USDC: &str = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
+pub const URL: &str = "https://market.example.com";
+pub const TX: &str = "0x1111111111111111111111111111111111111111111111111111111111111111";
+pub const ESCROW: &str = "0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE";
+pub const NOON: u64 = 1_763_618_400_000;
+/// What Ada charges, atomic units.
+pub const PRICE: &str = "5000";
+
+/// The wallet with this number, lower case.
+pub fn wallet(number: u8) -> String {
+    format!("0xab000000000000000000000000000000000000{number:02x}")
+}
+
+/// Without the guard of heartbeats, storage shows the silent too: it only spares the core a look.
+pub fn sees_the_dead() -> bool {
+    planted(Mutant::TheDeadAreGivenWork)
+}
+
+pub fn settings(hold: HoldKind, profile: Profile) -> ProfileSettings {
+    ProfileSettings {
+        profile,
+        network: ChainId::parse(NETWORK).unwrap(),
+        asset: "USDC".into(),
+        hold,
+        escrow: Address::parse(&ESCROW.to_lowercase()).unwrap(),
+        payer: ("acme".into(), "escrow".into()),
+        url: URL.into(),
+        secret: Secret::new("s".repeat(32)),
+        waits_ms: 100_000,
+    }
+}
+
+pub struct World {
+    pub gateway: Gateway,
+    pub rows: Rows,
+    pub now: u64,
+    pub dice: Dice,
+    pub sessions: BTreeMap<u8, String>,
+    pub treasury: Treasury,
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self::of(HoldKind::Escrow)
+    }
+
+    pub fn of(hold: HoldKind) -> Self {
+        Self::set(settings(hold, Profile::LiveTestnet))
+    }
+
+    pub fn set(set: ProfileSettings) -> Self {
+        let gateway = Gateway::new(set).unwrap();
+        let (rows, sessions) = (Rows::default(), BTreeMap::new());
+        Self { gateway, rows, now: NOON, dice: Dice(7), sessions, treasury: Treasury::default() }
+    }
+
+    /// A world with one seller that is there.
+    pub fn with_seller() -> Self {
+        let mut world = Self::new();
+        world.seller(1, "0.005");
+        world
+    }
+
+    /// Sends an instruction as the Worker does: as JSON, there and back.
+    pub fn send(&mut self, instruction: Instruction) -> Reaction {
+        let letter = serde_json::to_string(&Letter::of(instruction)).unwrap();
+        let letter: Letter = serde_json::from_str(&letter).unwrap();
+        let random: [u8; RANDOM_BYTES] =
+            std::array::from_fn(|_| u8::try_from(self.dice.below(256)).unwrap());
+        let tick = Tick::new(self.now, &random).unwrap();
+        let effect = self.gateway.apply(&self.rows, letter.instruction, tick).unwrap();
+        self.rows.write(effect.edits);
+        let text = serde_json::to_string(&effect.reaction).unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+
+    pub fn told(&mut self, instruction: Instruction) -> Told {
+        Told::of(self.send(instruction))
+    }
+
+    pub fn request(&self, number: u8, more: &Value) -> SellerRequest {
+        let mut body = json!({
+            "seller_id": wallet(number), "network_profile": self.gateway.profile().name(),
+        });
+        for (name, value) in more.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        let token = self.sessions.get(&number).cloned().unwrap_or_default();
+        let authorization =
+            if token.is_empty() { String::new() } else { format!("Bearer {token}") };
+        SellerRequest { authorization, body: body.to_string() }
+    }
+
+    pub fn register(&mut self, number: u8, more: Value) -> Told {
+        let mut body = json!({"capability": "llm", "price_per_task": "0.005"});
+        for (name, value) in more.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        self.told(Instruction::Register(self.request(number, &body)))
+    }
+
+    /// Opens a session by an identity.
+    pub fn open(&mut self, number: u8) -> Told {
+        let agent = format!("agent-{number}");
+        let request = self.request(number, &json!({"passport_agent_id": agent}));
+        let claims = json!({"agent_id": agent, "wallet": {"address": wallet(number)}});
+        let identity = Identity { subject: format!("sub-{number}"), claims: claims.to_string() };
+        let told = self.told(Instruction::Session(request, Some(identity)));
+        if let Some(token) = told.body["seller_session_token"].as_str() {
+            self.sessions.insert(number, token.to_owned());
+        }
+        told
+    }
+
+    pub fn beat(&mut self, number: u8) -> Told {
+        self.told(Instruction::Heartbeat(self.request(number, &json!({}))))
+    }
+
+    /// A seller that is there, at this price.
+    pub fn seller(&mut self, number: u8, price: &str) {
+        assert_eq!(self.register(number, json!({"price_per_task": price})).status, 200);
+        assert_eq!(self.open(number).status, 200);
+        assert_eq!(self.beat(number).status, 200);
+    }
+
+    pub fn order(&self, buyer: u8, prompt: &str) -> Value {
+        json!({
+            "buyer_id": wallet(buyer), "capability": "llm", "prompt": prompt,
+            "network_profile": self.gateway.profile().name(),
+        })
+    }
+
+    pub fn ask(&mut self, client: &str, buyer: u8, prompt: &str) -> Told {
+        let (client, body) = (client.to_owned(), self.order(buyer, prompt).to_string());
+        self.told(Instruction::Quote { client, body })
+    }
+
+    pub fn verify(
+        &mut self,
+        buyer: u8,
+        prompt: &str,
+        fingerprint: &str,
+        payment: &str,
+    ) -> Reaction {
+        let payload = self.order(buyer, prompt);
+        let body = json!({"fingerprint": fingerprint, "payload": payload}).to_string();
+        self.send(Instruction::Verify { payment: payment.to_owned(), body })
+    }
+
+    /// What the gate says of a payment of this buyer for a quote.
+    pub fn sale(&self, quote: &str, payment: &str, buyer: u8) -> TillPayment {
+        TillPayment {
+            quote: quote.into(),
+            payment: payment.into(),
+            payer: wallet(buyer),
+            amount: PRICE.into(),
+            asset: USDC.into(),
+            network: NETWORK.into(),
+            transaction: TX.into(),
+        }
+    }
+
+    pub fn sold(&mut self, sale: &TillPayment) -> Reaction {
+        self.send(Instruction::Sold(Box::new(sale.clone())))
+    }
+
+    /// Quotes, verifies and pays: the answer of verify.
+    pub fn buy(&mut self, buyer: u8, prompt: &str) -> Told {
+        let quote = self.ask("10.0.0.1", buyer, prompt);
+        assert_eq!(quote.status, 402, "{quote:?}");
+        let fingerprint = quote.text("fingerprint");
+        let reaction = self.verify(buyer, prompt, &fingerprint, &payment(buyer));
+        assert_eq!(reaction, Reaction::Till(quote.text("payment_id")));
+        let receipt = format!("rcpt_{prompt}");
+        Told::of(self.sold(&self.sale(&quote.text("payment_id"), &receipt, buyer)))
+    }
+
+    pub fn call(&mut self, number: u8, id: &str, callback: Callback, more: &Value) -> Reaction {
+        let request = self.request(number, more);
+        self.send(Instruction::Call { id: id.to_owned(), callback, request })
+    }
+
+    pub fn start(&mut self, number: u8, id: &str) -> Told {
+        Told::of(self.call(number, id, Callback::Start, &json!({})))
+    }
+
+    pub fn complete(&mut self, number: u8, id: &str) -> Reaction {
+        self.call(number, id, Callback::Complete, &json!({"result": {"text": "done"}}))
+    }
+
+    pub fn fail(&mut self, number: u8, id: &str) -> Reaction {
+        self.call(number, id, Callback::Fail, &json!({"error": "no quota"}))
+    }
+
+    /// A job that its seller works on.
+    pub fn running(&mut self) -> String {
+        let job = self.buy(9, "hello").text("job_id");
+        assert_eq!(self.start(1, &job).status, 200);
+        job
+    }
+
+    /// Carries out an errand, and reports it.
+    pub fn carry(&mut self, reaction: Reaction) -> Reaction {
+        let errand = errand(reaction);
+        let answer = self.treasury.answer(&errand.ask);
+        self.report(&errand, Some(answer))
+    }
+
+    pub fn report(&mut self, errand: &Errand, answer: Option<PayoutAnswer>) -> Reaction {
+        let (payment, fence) = (errand.payment.clone(), errand.fence);
+        self.send(Instruction::PaidOut { payment, fence, answer })
+    }
+
+    /// The alarm at this time: everything that is due, errands included.
+    pub fn alarm(&mut self) {
+        loop {
+            match self.send(Instruction::Due) {
+                Reaction::Nothing => return,
+                errand @ Reaction::Errand(_) => _ = self.carry(errand),
+                _ => {}
+            }
+        }
+    }
+
+    pub fn read(&mut self, job: &str, token: &str) -> Told {
+        let authorization = format!("Bearer {token}");
+        self.told(Instruction::Job { authorization, id: job.to_owned() })
+    }
+
+    pub fn events(&self) -> Vec<String> {
+        let name = |kind| serde_json::to_value(kind).unwrap().as_str().unwrap().to_owned();
+        self.rows.events.iter().map(|event| name(event.kind)).collect()
+    }
+}
+
+pub fn errand(reaction: Reaction) -> Errand {
+    match reaction {
+        Reaction::Errand(errand) => *errand,
+        other => panic!("no errand: {other:?}"),
+    }
+}
+
+/// What the treasury does with the next payout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Luck {
+    /// It is sent, and arrives.
+    Arrives,
+    /// Its outcome is unknown, and it arrives.
+    Doubted,
+    /// Its outcome is unknown, and it never moves.
+    Lost,
+    /// Nothing is sent.
+    Fails,
+    /// It is refused before a payout is made.
+    Denies,
+}
+
+/// A payout, by its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payout {
+    pub to: String,
+    pub amount: u64,
+    pub luck: Luck,
+}
+
+/// A treasury and its chain: each key is one payout for ever.
+#[derive(Clone, Debug, Default)]
+pub struct Treasury {
+    pub payouts: BTreeMap<String, Payout>,
+    pub luck: Option<Luck>,
+}
+
+impl Treasury {
+    pub fn answer(&mut self, ask: &PayoutCall) -> PayoutAnswer {
+        let told = |status: u32, body: Value| PayoutAnswer { status, body: body.to_string() };
+        match ask {
+            PayoutCall::Pay(body) => {
+                let body: Value = serde_json::from_str(body).unwrap();
+                let key = body["idempotencyKey"].as_str().unwrap().to_owned();
+                let amount = Amount::from_decimal(body["amount"].as_str().unwrap(), 6).unwrap();
+                let amount: u64 = amount.to_string().parse().unwrap();
+                let to = body["to"].as_str().unwrap();
+                assert_eq!(Address::parse(to).unwrap().to_checksum(), to);
+                let luck = self.luck.unwrap_or(Luck::Arrives);
+                let asked = Payout { to: to.to_lowercase(), amount, luck };
+                if !self.payouts.contains_key(&key) && luck == Luck::Denies {
+                    return told(403, json!({"code": "payouts_budget_exceeded"}));
+                }
+                let known = self.payouts.entry(key.clone()).or_insert(asked.clone());
+                if (&known.to, known.amount) != (&asked.to, asked.amount) {
+                    return told(409, json!({"code": "idempotency_key_conflict"}));
+                }
+                let outcome = match known.luck {
+                    Luck::Arrives => "sent",
+                    Luck::Doubted | Luck::Lost => "unknown",
+                    Luck::Fails | Luck::Denies => "failed",
+                };
+                let evidence = json!({"transaction": (outcome == "sent").then_some(TX)});
+                told(201, json!({"id": key, "outcome": outcome, "evidence": evidence}))
+            }
+            PayoutCall::Look { id, .. } => {
+                let state = match self.payouts[id].luck {
+                    Luck::Arrives | Luck::Doubted => "confirmed",
+                    Luck::Lost | Luck::Fails | Luck::Denies => "void",
+                };
+                let outcome = "unknown";
+                told(200, json!({"id": id, "outcome": outcome, "state": state, "transaction": TX}))
+            }
+        }
+    }
+
+    /// What arrived at a wallet.
+    pub fn arrived(&self, to: &str) -> u64 {
+        let moved = self
+            .payouts
+            .values()
+            .filter(|it| it.to == to && matches!(it.luck, Luck::Arrives | Luck::Doubted));
+        moved.map(|it| it.amount).sum()
+    }
+}
+
+/// A payment of version 2, signed by this buyer.
+pub fn payment(buyer: u8) -> String {
+    let payload = json!({"authorization": {"from": wallet(buyer)}, "signature": "0x"});
+    base64::encode(json!({"x402Version": 2, "payload": payload}).to_string().as_bytes())
+}
+
+/// A response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    pub status: u32,
+    pub body: Value,
+    pub raw: String,
+}
+
+impl Told {
+    pub fn of(reaction: Reaction) -> Self {
+        let read = |answer: JsonAnswer| {
+            let body = serde_json::from_str(&answer.body).unwrap();
+            Self { status: answer.status, body, raw: answer.body }
+        };
+        match reaction {
+            Reaction::Reply(answer) | Reaction::Terms(_, answer) => read(answer),
+            other => panic!("no response: {other:?}"),
+        }
+    }
+
+    pub fn text(&self, name: &str) -> String {
+        self.body[name].as_str().unwrap_or_default().to_owned()
+    }
+
+    pub fn code(&self) -> (u32, &str) {
+        (self.status, self.body["code"].as_str().unwrap_or_default())
+    }
+}
