@@ -4,6 +4,7 @@
 //! and says what to write; all errors are found, not only the first.
 
 pub(crate) mod network;
+pub(crate) mod nodes;
 pub(crate) mod shape;
 
 use alloc::borrow::ToOwned;

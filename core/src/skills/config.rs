@@ -9,11 +9,10 @@ use serde_json::Value;
 use super::row::SHELF;
 use crate::amount::Amount;
 use crate::chain::ChainId;
-use crate::config::{ConfigError, MAX_CONFIG_BYTES, Reader, network};
+use crate::config::{ConfigError, MAX_CONFIG_BYTES, Reader, network, nodes};
 use crate::encoding::json;
 use crate::evm::address::Address;
 use crate::evm::token;
-use crate::http::url::BaseUrl;
 use crate::secret::{Secret, ct_eq};
 
 /// Most rows of the ledger that stay in the storage where there is a bucket.
@@ -141,7 +140,7 @@ fn read(reader: &mut Reader) -> Option<Market> {
     let ledger_rows = ledger_rows(reader);
     let xlm_usd = dollars(reader, "XLM_USD", 7).unwrap_or_else(|| "0.1".to_string());
     let compatible = reader.one_of("COMPATIBILITY", "open-stellar").is_some();
-    let nodes = nodes(reader);
+    let nodes = nodes::read(reader);
     Some(Market {
         url: url?,
         networks,
@@ -241,49 +240,6 @@ fn switch(reader: &mut Reader, name: &str) -> bool {
         Some(_) => {
             reader.fail(name, "must be true or false");
             false
-        }
-    }
-}
-
-/// `RPC_URL`: one URL, or an object of URLs by network.
-fn nodes(reader: &mut Reader) -> Vec<(Option<ChainId>, String)> {
-    let mut nodes = Vec::new();
-    match reader.value("RPC_URL") {
-        None => {}
-        Some(Value::String(text)) => {
-            nodes.extend(checked(reader, "RPC_URL", &text).map(|url| (None, url)));
-        }
-        Some(Value::Object(urls)) => {
-            for (name, url) in &urls {
-                let place = format!("RPC_URL.{name}");
-                let Ok(network) = ChainId::parse_or_name(name) else {
-                    reader.fail(&place, "is not a network; use a CAIP-2 id");
-                    continue;
-                };
-                let Some(text) = url.as_str() else {
-                    reader.fail(&place, "must be a URL");
-                    continue;
-                };
-                nodes.extend(checked(reader, &place, text).map(|url| (Some(network), url)));
-            }
-        }
-        Some(_) => reader.fail("RPC_URL", "must be a URL, or an object of URLs by network"),
-    }
-    nodes
-}
-
-/// The URL as it was written: a node's key may be in its query.
-fn checked(reader: &mut Reader, place: &str, text: &str) -> Option<String> {
-    let bare = text.split('?').next().unwrap_or_default();
-    match BaseUrl::parse(bare) {
-        Ok(_) if text.bytes().all(|byte| byte.is_ascii_graphic()) => Some(text.to_string()),
-        Ok(_) => {
-            reader.fail(place, "must be an absolute URL without spaces");
-            None
-        }
-        Err(remedy) => {
-            reader.fail(place, remedy);
-            None
         }
     }
 }

@@ -9,7 +9,7 @@ mod reader;
 mod wallets;
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 pub use self::organizations::{AgentSeed, Environment, Organization};
@@ -17,11 +17,10 @@ use self::reader::{switch, variables};
 pub use self::wallets::{Key, Wallet};
 use super::merchant::{Locality, origin};
 use crate::chain::ChainId;
-use crate::config::{ConfigError, Reader};
+use crate::config::{ConfigError, Reader, nodes};
 use crate::encoding::hex;
 use crate::evm::account::Account;
 use crate::hash;
-use crate::http::url::BaseUrl;
 use crate::secret::{Secret, ct_eq};
 use crate::time::UnixTime;
 
@@ -162,7 +161,7 @@ fn read(reader: &mut Reader) -> Option<Treasury> {
     let operator = reader.secret("OPERATOR_TOKEN", 32);
     let wallets = wallets::read(reader, only_test);
     let organizations = organizations::read(reader, &wallets, only_test);
-    let nodes = nodes(reader);
+    let nodes = nodes::read(reader);
     let facilitator = url(reader, "FACILITATOR_URL");
     let webhook = webhook(reader);
     let bound = bindings::read(reader, local_merchants);
@@ -208,51 +207,7 @@ fn signer(secret: &[u8]) -> Option<Account> {
     Account::from_candidates(candidates)
 }
 
-/// `RPC_URL`: one URL, or an object of URLs by network.
-fn nodes(reader: &mut Reader) -> Vec<(Option<ChainId>, String)> {
-    use serde_json::Value;
-    let mut nodes = Vec::new();
-    match reader.value("RPC_URL") {
-        None => {}
-        Some(Value::String(text)) => {
-            nodes.extend(checked(reader, "RPC_URL", &text).map(|url| (None, url)));
-        }
-        Some(Value::Object(urls)) => {
-            for (name, url) in &urls {
-                let place = format!("RPC_URL.{name}");
-                let Ok(network) = ChainId::parse_or_name(name) else {
-                    reader.fail(&place, "is not a network; use a CAIP-2 id");
-                    continue;
-                };
-                let Some(text) = url.as_str() else {
-                    reader.fail(&place, "must be a URL");
-                    continue;
-                };
-                nodes.extend(checked(reader, &place, text).map(|url| (Some(network), url)));
-            }
-        }
-        Some(_) => reader.fail("RPC_URL", "must be a URL, or an object of URLs by network"),
-    }
-    nodes
-}
-
 fn url(reader: &mut Reader, name: &str) -> Option<String> {
     let text = reader.text(name)?;
-    checked(reader, name, &text)
-}
-
-/// The URL as it was written: a node's key may be in its query.
-fn checked(reader: &mut Reader, place: &str, text: &str) -> Option<String> {
-    let bare = text.split('?').next().unwrap_or_default();
-    match BaseUrl::parse(bare) {
-        Ok(_) if text.bytes().all(|byte| byte.is_ascii_graphic()) => Some(text.to_string()),
-        Ok(_) => {
-            reader.fail(place, "must be an absolute URL without spaces");
-            None
-        }
-        Err(remedy) => {
-            reader.fail(place, remedy);
-            None
-        }
-    }
+    nodes::checked(reader, name, &text)
 }
