@@ -93,6 +93,8 @@ macro_rules! treasury {
             ClaimsAreKept,
             /// An approval covers other header fields and a longer validity.
             ApprovalsCoverAnything,
+            /// Terms that cannot be read end the review that their key waits for.
+            NonsenseEndsReviews,
             /// An approval outlives the refusal of its payment.
             ApprovalsOutlive,
             /// An agent may have any number of open reviews.

@@ -17,7 +17,7 @@ use super::policy::judge::{Denial, Judged, Subject};
 use super::request::PaymentRequest;
 use super::reviewed::Reviewed;
 use super::row::{AttemptRow, BudgetRow, DecisionRow, ReviewRow, Scope, Stage, TokenKind, Verdict};
-use super::terms::{ClientLimits, Terms, Unpayable};
+use super::terms::{ClientLimits, Terms, Unpayable, unoffered};
 use super::{Decided, Scene, Treasury, refused};
 use crate::client::challenge::Challenge;
 use crate::client::offer::Offer;
@@ -147,11 +147,18 @@ impl Treasury {
     ) -> Result<Decided, B::Error> {
         let mpp = draft.own.mpp.clone().or_else(|| draft.organization.mpp.clone());
         let terms = Terms::of(&draft.request, mpp);
-        let challenge = match terms.read(draft.scene.now) {
+        let read = terms.read(draft.scene.now);
+        let mut waiting = waiting;
+        if let Some(row) = waiting.take_if(|_| !planted(Mutant::NonsenseEndsReviews)) {
+            match read.as_ref().map_or_else(|why| Some(why.clone()), unoffered) {
+                Some(why) => return self.unread(books, draft, row, why),
+                None => waiting = Some(row),
+            }
+        }
+        let challenge = match read {
             Ok(challenge) => challenge,
             Err(why) => return Ok(self.refuse(draft, why, None)),
         };
-        let mut waiting = waiting;
         if draft.key.is_none() {
             let id = challenge.offers.iter().find_map(|offer| offer.charge());
             // An MPP challenge is answered once.
@@ -173,6 +180,32 @@ impl Treasury {
             Ok(chosen) => self.proceed(books, draft, chosen),
             Err((why, offer)) => Ok(self.refuse(draft, why, offer.as_ref())),
         }
+    }
+
+    /// The answer to terms that offer nothing under a key that waits for a review. The review stays:
+    /// the merchant may name its terms again.
+    fn unread<B: Books>(
+        &self,
+        books: &B,
+        mut draft: Draft<'_>,
+        mut row: DecisionRow,
+        why: Unpayable,
+    ) -> Result<Decided, B::Error> {
+        let now = draft.scene.now.secs();
+        let review = match &row.review {
+            Some(id) => books.review(id)?,
+            None => None,
+        };
+        let may = |it: &ReviewRow| matches!(it.verdict, Verdict::Open | Verdict::Approved);
+        let Some(known) = review.as_ref().filter(|it| may(it) && !it.is_over(now)) else {
+            draft.waiting = Some((row, review.filter(may)));
+            return Ok(self.refuse(draft, why, None));
+        };
+        if !is_covered(known, &draft) {
+            return Ok(Decided::told(Answer::Reply(refused::conflict())));
+        }
+        DecisionAnswer::new(why.outcome, why.code, &why.reason).write(&mut row, now);
+        Ok(Decided::told(Answer::Reply(self.reply(&row))))
     }
 
     /// The decision that answers a request without a client's key: one for the same request whose

@@ -182,8 +182,8 @@ impl Treasury {
             ));
         }
         let offers = || challenge.offers.iter().enumerate();
-        if challenge.offers.is_empty() {
-            return Err(Unpayable::unsupported(sentence(&challenge.why_nothing().message)));
+        if let Some(why) = unoffered(challenge) {
+            return Err(why);
         }
         let fits = |offer: &Offer| {
             is_main(&offer.asset.network) == (environment == Environment::Main)
@@ -270,6 +270,12 @@ impl Treasury {
             Key::Held(_) | Key::Bound(..) => Ok(wallet),
         }
     }
+}
+
+/// The denial of terms that offer nothing.
+pub(super) fn unoffered(challenge: &Challenge) -> Option<Unpayable> {
+    let is_empty = challenge.offers.is_empty();
+    is_empty.then(|| Unpayable::unsupported(sentence(&challenge.why_nothing().message)))
 }
 
 /// What the client will pay for.

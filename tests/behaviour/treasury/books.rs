@@ -33,7 +33,15 @@ impl Rows {
                 Change::Token(row) => _ = self.tokens.insert(row.id.clone(), row),
                 Change::TokenGone(id) => _ = self.tokens.remove(&id),
                 Change::Policy(row) => _ = self.policies.insert(row.scope.key(), row),
-                Change::Decision(row) => _ = self.decisions.insert(row.id.clone(), *row),
+                Change::Decision(row) => {
+                    let is_other = |it: &DecisionRow| it.id != row.id && it.agent == row.agent;
+                    let has_it = self
+                        .decisions
+                        .values()
+                        .any(|it| row.key.is_some() && it.key == row.key && is_other(it));
+                    assert!(!has_it, "a key stands for two decisions");
+                    self.decisions.insert(row.id.clone(), *row);
+                }
                 Change::Begin(row, parcel) => {
                     assert!(!self.attempts.contains_key(&row.id), "an attempt begins twice");
                     let has_it = self

@@ -171,6 +171,49 @@ pub fn a_refusal_ends_the_approval_of_its_payment() {
     assert_eq!(states(&mut world, None), ["expired"]);
 }
 
+#[test]
+pub fn a_merchant_that_talks_nonsense_for_a_while_ends_no_review() {
+    let mut elsewhere = accept("75000");
+    elsewhere["network"] = json!("solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp");
+    for nonsense in [json!("%%%"), json!(terms(&[])), json!(terms(&[elsewhere]))] {
+        let mut world = world();
+        let body = keyed("75000", "k");
+        let mut garbled = body.clone();
+        garbled["challenge"]["headers"]["payment-required"] = nonsense;
+        let (told, review) = asked(&mut world, &body);
+        for state in ["open", "approved"] {
+            let before = world.rows.decisions.clone();
+            let denied = world.told(&garbled);
+            assert_eq!((denied.status, denied.outcome().0), (201, "deny"), "{}", denied.text);
+            assert!(denied.outcome().1.starts_with("challenge_"), "{}", denied.text);
+            assert_eq!(denied.text("paidRequestId"), told.text("paidRequestId"));
+            assert_eq!(world.rows.decisions, before);
+            assert_eq!(states(&mut world, None), [state]);
+            world.operate(Operation::Approve(review.clone()));
+        }
+        let paid = world.buy(&body);
+        assert_eq!(paid.text("paidRequestId"), told.text("paidRequestId"));
+        assert_eq!(world.told(&garbled).text, paid.text);
+    }
+}
+
+#[test]
+fn nonsense_after_the_end_of_a_review_ends_its_decision() {
+    let mut world = world();
+    let body = keyed("75000", "k");
+    let mut garbled = body.clone();
+    garbled["challenge"]["headers"]["payment-required"] = json!("%%%");
+    asked(&mut world, &body);
+    let mut other = garbled.clone();
+    other["request"]["headers"]["x-ship-to"] = json!("elsewhere");
+    assert_eq!(world.told(&other).text("code"), "idempotency_key_conflict");
+    world.now += 86_400;
+    let ended = world.told(&garbled);
+    assert_eq!(ended.outcome(), ("deny", "challenge_candidate_malformed"));
+    assert_eq!(world.told(&body).text, ended.text);
+    assert_eq!(world.rows.decisions.len(), 1);
+}
+
 /// The states of the reviews in a list.
 fn states(world: &mut World, outcome: Option<&str>) -> Vec<String> {
     let outcome = outcome.map(Into::into);
