@@ -9,6 +9,8 @@ macro_rules! treasury {
             PayoutKeysServeOthers,
             /// A crash before a payment is signed uses up the approval.
             CrashesUseApprovals,
+            /// A payout is spent once its facilitator says so.
+            FacilitatorsAreBelieved,
             /// The nonce of a payout does not follow from its key.
             PayoutNoncesAreDrawn,
             /// Fields of an agent that are its own go to merchants.

@@ -431,6 +431,10 @@ impl Treasury {
         if planted(Mutant::RefusalsAreVoid) && outcome.name == "execution_failed" {
             (attempt.money, attempt.due) = (Money::Void, None);
         }
+        let is_sent = decision.is_payout() && outcome.name == "allow";
+        if planted(Mutant::FacilitatorsAreBelieved) && is_sent {
+            (attempt.money, attempt.due) = (Money::Spent, None);
+        }
         let reply = self.reply(&decision);
         let changes =
             Vec::from([Change::Attempt(Box::new(attempt)), Change::Decision(Box::new(decision))]);

@@ -1,5 +1,5 @@
-//! Every history of two small worlds: two requests under a budget for one of them, or two charges of
-//! one challenge; merchants that pay, refuse and lie, Workers that are lost or late, and a chain that
+//! Every history of three small worlds: two requests under a budget for one of them, two charges of
+//! one challenge, or two payouts under a budget for one of them; merchants and facilitators that pay, refuse and lie, Workers that are lost or late, and a chain that
 //! is reorganized.
 
 use std::collections::BTreeSet;
@@ -24,6 +24,19 @@ pub const MUTANTS: &[Mutant] = &[
 ];
 /// Those of charges.
 pub const MUTANTS_OF_CHARGES: &[Mutant] = &[Mutant::NoncesAreSignedTwice, Mutant::OldFencesCount];
+/// Those of payouts.
+pub const MUTANTS_OF_PAYOUTS: &[Mutant] = &[
+    Mutant::ReservesNothing,
+    Mutant::BudgetsOverflow,
+    Mutant::KeysAreForgotten,
+    Mutant::PayoutNoncesAreDrawn,
+    Mutant::FacilitatorsAreBelieved,
+    Mutant::RefusalsAreVoid,
+    Mutant::UnusedIsVoid,
+    Mutant::OneBlockConfirms,
+    Mutant::OldFencesCount,
+    Mutant::LeasesKeepFences,
+];
 
 /// Visits every state that can be reached; the number of them, or the history that breaks a rule.
 fn explore(start: &Life) -> Result<usize, String> {
@@ -69,9 +82,18 @@ fn no_history_of_charges_breaks_a_rule() {
 }
 
 #[test]
+fn no_history_of_payouts_breaks_a_rule() {
+    let states = explore(&Life::of_payouts()).unwrap_or_else(|why| panic!("{why}"));
+    eprintln!("{states} states");
+    assert!(states > 1_000, "{states}");
+}
+
+#[test]
 fn a_history_is_found_for_each_guard_that_is_removed() {
     let charges = MUTANTS_OF_CHARGES.iter().map(|mutant| (mutant, Life::charged()));
-    for (mutant, start) in MUTANTS.iter().map(|mutant| (mutant, Life::new())).chain(charges) {
+    let payouts = MUTANTS_OF_PAYOUTS.iter().map(|mutant| (mutant, Life::of_payouts()));
+    let decisions = MUTANTS.iter().map(|mutant| (mutant, Life::new()));
+    for (mutant, start) in decisions.chain(charges).chain(payouts) {
         plant(Some(*mutant));
         let found = catch_unwind(AssertUnwindSafe(|| explore(&start).is_err()));
         plant(None);

@@ -8,13 +8,14 @@ use farebox_core::ledger::inquiry::finding::Finding;
 use farebox_core::payment::TxHash;
 use farebox_core::time::UnixTime;
 use farebox_core::treasury::message::{
-    Answer, Caller, Command, MerchantAnswer, Order, Preparation,
+    Answer, Caller, Command, MerchantAnswer, Operation, Order, Preparation,
 };
 use farebox_core::treasury::row::{Money, Stage};
 use farebox_core::treasury::{Job, RANDOM_BYTES, Scene, Treasury};
 use serde_json::{Value, json};
 
 use super::books::Rows;
+use super::facilitated;
 use super::world::{BUYER_KEY, START, World, caller, keyed, plain, settled, variables};
 use crate::mpp_client;
 
@@ -97,6 +98,15 @@ pub enum Step {
     Wait(u64),
 }
 
+/// Who asks for the payments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asker {
+    /// An agent, and merchants are sent them.
+    Agent,
+    /// The operator, and the facilitator is sent them.
+    Operator,
+}
+
 /// The treasury among all of this.
 #[derive(Clone)]
 pub struct Life {
@@ -116,6 +126,7 @@ pub struct Life {
     headers: BTreeMap<String, String>,
     /// The decision of each key.
     keys: BTreeMap<usize, String>,
+    asker: Asker,
     /// What is asked for, by the number of its key.
     requests: &'static [Value; 4],
 }
@@ -123,6 +134,7 @@ pub struct Life {
 static TREASURY: LazyLock<Treasury> = LazyLock::new(|| {
     let mut variables = variables();
     variables["RPC_URL"] = json!("https://node.example.com");
+    variables["FACILITATOR_URL"] = json!("https://facilitator.example.com");
     variables["ORGANIZATIONS"][0]["policy"]["perMonth"] = json!({"USDC": "0.05"});
     Treasury::from_vars(&variables.to_string()).unwrap()
 });
@@ -131,6 +143,7 @@ static START_OF_ALL: LazyLock<Life> = LazyLock::new(|| {
     let mut variables = variables();
     variables["TOKEN_SECS"] = json!(86_400);
     variables["ORGANIZATIONS"][0]["policy"]["perMonth"] = json!({"USDC": "0.05"});
+    variables["ORGANIZATIONS"][0]["policy"]["payoutsPerDay"] = json!({"USDC": "0.05"});
     let mut world = World::of(&variables);
     let token = world.token(BUYER_KEY);
     Life {
@@ -145,6 +158,7 @@ static START_OF_ALL: LazyLock<Life> = LazyLock::new(|| {
         finals: BTreeMap::new(),
         headers: BTreeMap::new(),
         keys: BTreeMap::new(),
+        asker: Asker::Agent,
         requests: &PRICED,
     }
 });
@@ -160,7 +174,7 @@ static CHARGED: LazyLock<[Value; 4]> = LazyLock::new(|| {
     std::array::from_fn(|key| charge(["one", "one", "other", "one"][key], &name_of(key)))
 });
 
-fn name_of(key: usize) -> String {
+pub fn name_of(key: usize) -> String {
     format!("key {key}")
 }
 
@@ -182,6 +196,12 @@ impl Life {
     /// With merchants that charge by MPP.
     pub fn charged() -> Self {
         Self { requests: &CHARGED, ..Self::new() }
+    }
+
+    /// With an operator who pays out, and a facilitator in the place of merchants.
+    pub fn of_payouts() -> Self {
+        LazyLock::force(&facilitated::NONCES);
+        Self { asker: Asker::Operator, requests: &facilitated::ASKED, ..Self::new() }
     }
 
     fn random(&mut self) -> [u8; RANDOM_BYTES] {
@@ -270,12 +290,19 @@ impl Life {
     fn ask(&mut self, key: usize) -> Result<(), String> {
         let body = self.requests[key].to_string();
         let head: Caller = caller(&self.token);
-        let answer = self.apply(Command::Decide(head, body));
+        let answer = self.apply(match self.asker {
+            Asker::Agent => Command::Decide(head, body),
+            Asker::Operator => Command::Operate(Operation::PayOut(body)),
+        });
         let is_begun = matches!(answer, Answer::Prepare(_) | Answer::Send(_));
         let row = self.rows.decisions.values().rfind(|row| row.key == Some(format!("k:key {key}")));
         let Some(row) = row else {
-            let is_used = matches!(&answer, Answer::Reply(reply) if reply.body.contains("challenge_already_used"));
-            return if is_used { Ok(()) } else { Err("no decision".to_owned()) };
+            let why = match self.asker {
+                Asker::Agent => "challenge_already_used",
+                Asker::Operator => "payouts_budget_exceeded",
+            };
+            let is_free = matches!(&answer, Answer::Reply(reply) if reply.body.contains(why));
+            return if is_free { Ok(()) } else { Err("no decision".to_owned()) };
         };
         let id = row.id.clone();
         if let Some(known) = self.keys.insert(key, id.clone()) {
@@ -329,7 +356,11 @@ impl Life {
             return Ok(None);
         }
         let header = self.rows.attempts.get(&order.attempt).and_then(|row| row.header.clone());
-        if header.is_none_or(|header| !order.headers.contains(&header)) {
+        let is_written = header.is_some_and(|header| match self.asker {
+            Asker::Agent => order.headers.contains(&header),
+            Asker::Operator => facilitated::is_settled_by(&header.1, &order),
+        });
+        if !is_written {
             return Err("a payment is sent that is not written".to_owned());
         }
         if !self.sent.contains(&order.attempt) {
@@ -343,6 +374,7 @@ impl Life {
             self.submit(&order.attempt.clone());
         }
         let answer: Option<MerchantAnswer> = match deed {
+            _ if self.asker == Asker::Operator => facilitated::answer_of(deed),
             Deed::Pays => Some(proven(200, "here")),
             Deed::PaysAndFails => Some(plain(500, "no")),
             Deed::PaysAndProvesAndFails | Deed::LiesThatItPaid => Some(proven(502, "no")),
@@ -416,7 +448,16 @@ impl Life {
     /// What has to hold at every instant.
     fn check(&mut self) -> Result<(), String> {
         let mut counted = 0;
+        let mut nonces: BTreeMap<&str, &String> = BTreeMap::new();
         for row in self.rows.attempts.values() {
+            let key = self.rows.decisions[&row.decision].key.as_deref().unwrap_or_default();
+            let first = row.header.as_ref().and_then(|_| nonces.insert(key, &row.nonce));
+            if first.is_some_and(|first| *first != row.nonce) {
+                return Err(format!("two transfers are signed under {key}"));
+            }
+            if self.asker == Asker::Operator && facilitated::NONCES[key] != row.nonce {
+                return Err("the nonce of a payout does not follow from its key".to_owned());
+            }
             let value: u64 = row.value.parse().unwrap();
             let is_used = self.chain.contains_key(&row.nonce);
             match row.money {
@@ -446,7 +487,11 @@ impl Life {
                 return Err(format!("the budget has {sum}, and {counted} is counted"));
             }
         }
-        if counted > 0 && self.rows.budgets.len() < 2 {
+        let budgets = match self.asker {
+            Asker::Agent => 2,
+            Asker::Operator => 1,
+        };
+        if counted > 0 && self.rows.budgets.len() < budgets {
             return Err("what is signed is not counted".to_owned());
         }
         for row in self.rows.decisions.values().filter(|row| row.stage == Stage::Final) {
@@ -477,6 +522,20 @@ impl Life {
             let is_signed = row.header.is_some();
             if (is_used && is_signed) != (row.money == Money::Spent) {
                 return Err(format!("{:?} in the end, used: {is_used}", row.money));
+            }
+        }
+        let payouts: Vec<String> = match self.asker {
+            Asker::Agent => Vec::new(),
+            Asker::Operator => self.rows.decisions.keys().cloned().collect(),
+        };
+        for id in payouts {
+            let Answer::Reply(reply) = self.apply(Command::Operate(Operation::Payout(id))) else {
+                return Err("a payout is not told".to_owned());
+            };
+            let told: Value = serde_json::from_str(&reply.body).unwrap_or_default();
+            let has_ended = told["state"] == "confirmed" || told["state"] == "void";
+            if !has_ended && (told["state"] != "open" || told["openBecause"].is_null()) {
+                return Err(format!("a payout has no end and no reason: {told}"));
             }
         }
         let mut executing =

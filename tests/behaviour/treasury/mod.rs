@@ -6,6 +6,7 @@ mod charges;
 mod config;
 pub mod decisions;
 pub mod explore;
+mod facilitated;
 mod life;
 pub mod mutants;
 mod operator;

@@ -24,6 +24,10 @@ pub const TABLE: &[Row] = &[
     ),
     row!(PayoutKeysServeOthers, payouts::a_key_of_another_payout_is_a_conflict_and_writes_nothing),
     row!(
+        FacilitatorsAreBelieved,
+        payouts::a_payout_is_confirmed_by_the_chain_and_not_by_its_facilitator
+    ),
+    row!(
         PayoutNoncesAreDrawn,
         payouts::a_payout_is_signed_for_the_nonce_of_its_key_and_sent_to_the_facilitator
     ),

@@ -1,4 +1,4 @@
-//! Thousands of seeded histories of four requests, every third of charges by MPP. The seed of a failure is printed, and gives the
+//! Thousands of seeded histories of four requests, a third of charges by MPP and a third of payouts. The seed of a failure is printed, and gives the
 //! same history again.
 
 use super::life::{Life, Step};
@@ -9,7 +9,11 @@ const STEPS: usize = 14;
 
 fn play(seed: u64) -> Result<(), String> {
     let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    let mut life = if seed.is_multiple_of(3) { Life::charged() } else { Life::new() };
+    let mut life = match seed % 3 {
+        0 => Life::charged(),
+        1 => Life::of_payouts(),
+        _ => Life::new(),
+    };
     let mut history = Vec::new();
     for _ in 0..STEPS {
         let mut steps = life.steps(4);
