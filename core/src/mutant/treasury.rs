@@ -101,6 +101,10 @@ macro_rules! treasury {
             ApprovalsOutlive,
             /// An agent may have any number of open reviews.
             ReviewsPileUp,
+            /// A key whose payment has left the books pays again.
+            RemovedKeysPayAgain,
+            /// What is open leaves the books.
+            OpenRowsLeave,
             /// What the alarm could not send again was never sent.
             RepeatsWereNeverSent,
         }

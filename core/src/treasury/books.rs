@@ -5,8 +5,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::row::{
-    AgentRow, AttemptRow, BudgetRow, DecisionRow, LogRow, Notice, Parcel, PolicyRow, ReviewRow,
-    Scope, TokenRow,
+    AgentRow, AttemptRow, BudgetRow, DecisionRow, Kept, LogRow, Notice, Parcel, PolicyRow, Removal,
+    ReviewRow, Scope, TokenRow, Trace,
 };
 
 /// Reads of the rows of one organization. Each is one look into an index.
@@ -129,7 +129,7 @@ pub trait Books {
     /// An error of the storage.
     fn log(&self, page: &Page) -> Result<Vec<(u64, LogRow)>, Self::Error>;
 
-    /// How many decisions have each outcome and code.
+    /// How many requests were answered with each outcome and code.
     ///
     /// # Errors
     /// An error of the storage.
@@ -140,6 +140,31 @@ pub trait Books {
     /// # Errors
     /// An error of the storage.
     fn seed(&self) -> Result<Option<String>, Self::Error>;
+
+    /// How far the removal of old rows is.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn removal(&self) -> Result<Option<Removal>, Self::Error>;
+
+    /// Time and id of the rows after this one that were written before a time, oldest first; of the
+    /// log, the number twice.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn oldest(
+        &self,
+        kind: Kept,
+        after: &(u64, String),
+        before: u64,
+        limit: u32,
+    ) -> Result<Vec<(u64, String)>, Self::Error>;
+
+    /// Whether there is a trace of this name.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn is_traced(&self, name: &str) -> Result<bool, Self::Error>;
 }
 
 /// A part of a list.
@@ -183,4 +208,10 @@ pub enum Change {
     Outbox(Notice),
     /// Keeps the hash of the seed.
     Seed(String),
+    /// Deletes a row of this id, of the log one of this number.
+    Gone(Kept, String),
+    /// Adds a trace.
+    Trace(Trace),
+    /// Keeps how far the removal of old rows is.
+    Removal(Removal),
 }

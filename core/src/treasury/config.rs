@@ -43,6 +43,8 @@ pub struct Treasury {
     pub send_secs: u64,
     /// Seconds between two readings of the chain at first.
     pub read_secs: u64,
+    /// How long what has ended is kept, seconds.
+    pub keep_secs: u64,
     /// Whether merchants on this machine are paid.
     pub local_merchants: bool,
     /// The facilitator for payouts.
@@ -157,6 +159,8 @@ fn read(reader: &mut Reader) -> Option<Treasury> {
     let review_secs = reader.number("REVIEW_SECS", 86_400, 1, 2_592_000);
     let send_secs = reader.number("SEND_SECS", 20, 1, 300);
     let read_secs = reader.number("READ_SECS", 15, 1, 3600);
+    // Longer than a month, an authorization and the search for it: budgets need what they count.
+    let keep_days = reader.number("KEEP_DAYS", 400, 40, 36_500);
     let secret = reader.secret("TREASURY_SECRET", 32);
     let operator = reader.secret("OPERATOR_TOKEN", 32);
     let wallets = wallets::read(reader, only_test);
@@ -185,6 +189,7 @@ fn read(reader: &mut Reader) -> Option<Treasury> {
         review_secs,
         send_secs,
         read_secs,
+        keep_secs: keep_days.saturating_mul(86_400),
         local_merchants,
         facilitator,
         webhook,

@@ -18,7 +18,7 @@ use super::request::PaymentRequest;
 use super::reviewed::Reviewed;
 use super::row::{AttemptRow, BudgetRow, DecisionRow, ReviewRow, Scope, Stage, TokenKind, Verdict};
 use super::terms::{ClientLimits, Terms, Unpayable, unoffered};
-use super::{Decided, Scene, Treasury, refused};
+use super::{Decided, Scene, Treasury, keep, refused};
 use crate::client::challenge::Challenge;
 use crate::client::offer::Offer;
 use crate::client::select::best;
@@ -57,6 +57,14 @@ pub(super) struct Chosen<'a> {
     pub judged: Judged,
     /// The budgets with it.
     pub budgets: Vec<BudgetRow>,
+}
+
+/// The payment that had a nonce before.
+pub(super) enum Earlier {
+    /// It is in the books.
+    Kept(Box<AttemptRow>),
+    /// It has left them.
+    Removed,
 }
 
 /// Maximum reviews of one agent that no one has looked at.
@@ -113,6 +121,11 @@ impl Treasury {
                 return told(self.reply(&row));
             }
             waiting = Some(row);
+        } else if let Some(key) = &key
+            && books.is_traced(&keep::of_key(&token.agent, key))?
+            && !planted(Mutant::RemovedKeysPayAgain)
+        {
+            return told(refused::removed());
         }
         let rules = |scope: &Scope| -> Result<Rules, B::Error> {
             let row = books.policy(scope)?;
@@ -439,10 +452,13 @@ impl Treasury {
                 let asked = (draft.agent.clone(), draft.digest.clone());
                 let is_keyed = draft.request.key.is_some();
                 let decided = self.reserve(draft, chosen);
-                let Some(known) = self.second(books, &decided)? else { return Ok(decided) };
-                let same = books
-                    .decision(&known.decision)?
-                    .filter(|row| !is_keyed && row.agent == asked.0 && row.request == asked.1);
+                let same = match self.second(books, &decided)? {
+                    None => return Ok(decided),
+                    Some(Earlier::Kept(known)) => books.decision(&known.decision)?,
+                    Some(Earlier::Removed) => None,
+                };
+                let same =
+                    same.filter(|row| !is_keyed && row.agent == asked.0 && row.request == asked.1);
                 let reply = same.map_or_else(refused::used_challenge, |row| self.reply(&row));
                 Ok(Decided::told(Answer::Reply(reply)))
             }
@@ -455,17 +471,19 @@ impl Treasury {
         &self,
         books: &B,
         decided: &Decided,
-    ) -> Result<Option<AttemptRow>, B::Error> {
+    ) -> Result<Option<Earlier>, B::Error> {
         let begun = decided.changes.iter().find_map(|change| match change {
             Change::Begin(row, _) => Some(row.payment()),
             _ => None,
         });
-        match begun {
-            Some(payment) if !planted(Mutant::NoncesAreSignedTwice) => {
-                books.attempt_by_payment(&payment)
-            }
-            _ => Ok(None),
+        let Some(payment) = begun.filter(|_| !planted(Mutant::NoncesAreSignedTwice)) else {
+            return Ok(None);
+        };
+        if let Some(attempt) = books.attempt_by_payment(&payment)? {
+            return Ok(Some(Earlier::Kept(Box::new(attempt))));
         }
+        let is_traced = books.is_traced(&keep::of_payment(&payment))?;
+        Ok(is_traced.then_some(Earlier::Removed))
     }
 
     /// Keeps a decision that a person has to look at.
@@ -559,6 +577,7 @@ impl Treasury {
             figures: None,
             created: now,
             changed: now,
+            times: 1,
         };
         DecisionAnswer::new("executing", "payment_execution_in_progress", EXECUTING)
             .write(&mut row, now);

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::books::Books;
 use super::message::{Answer, Caller, Reply};
-use super::row::{Money, TokenKind};
-use super::{Decided, Scene, Treasury, refused};
+use super::row::{Money, PAYOUTS, TokenKind};
+use super::{Decided, Scene, Treasury, keep, refused};
 use crate::mutant::{Mutant, planted};
 
 /// The header with where the money of a decision stands, for who looks it up.
@@ -49,7 +49,11 @@ impl Treasury {
         let told = |reply| Ok(Decided::told(Answer::Reply(reply)));
         let key = alloc::format!("k:{key}");
         let Some(row) = books.decision_by_key(agent, &key)?.filter(|row| !row.is_payout()) else {
-            return told(refused::no_decision());
+            let is_traced = agent != PAYOUTS && books.is_traced(&keep::of_key(agent, &key))?;
+            return told(match is_traced {
+                true => refused::decision_removed(),
+                false => refused::no_decision(),
+            });
         };
         let mut reply = Reply { status: 200, ..self.reply(&row) };
         if let Some(attempt) = books.attempt(&row.attempt)? {

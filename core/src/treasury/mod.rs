@@ -17,6 +17,7 @@ pub mod config;
 mod decide;
 pub mod id;
 mod inquire;
+mod keep;
 pub mod merchant;
 pub mod message;
 pub mod money;

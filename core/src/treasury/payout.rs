@@ -36,7 +36,7 @@ use super::request::PaymentRequest;
 use super::reviewed::Reviewed;
 use super::row::{AttemptRow, BudgetRow, PAYOUTS, Scope};
 use super::terms::Terms;
-use super::{Decided, Scene, Treasury};
+use super::{Decided, Scene, Treasury, keep};
 use crate::amount::Amount;
 use crate::evm::address::Address;
 use crate::evm::token::{Token, by_symbol};
@@ -74,6 +74,11 @@ impl Treasury {
                 return told(problem(409, "idempotency_key_conflict", detail));
             }
             return told(self.reply(&row));
+        }
+        if books.is_traced(&keep::of_key(PAYOUTS, &key))? && !planted(Mutant::RemovedKeysPayAgain) {
+            let detail =
+                "a payout was made under the key, and is not kept any more; nothing was paid now";
+            return told(problem(409, "idempotency_key_used", detail));
         }
         let Some(facilitator) = &self.facilitator else {
             let detail = "FACILITATOR_URL is not set, so that nothing can move the tokens";

@@ -62,6 +62,20 @@ pub fn conflict() -> Reply {
     said(409, message, "idempotency_key_conflict")
 }
 
+/// For a key whose payment has left the books.
+#[must_use]
+pub fn removed() -> Reply {
+    let message = "A payment was made under this idempotency key, and is not kept any more; nothing was paid now.";
+    said(409, message, "idempotency_key_used")
+}
+
+/// The same for who looks it up.
+#[must_use]
+pub fn decision_removed() -> Reply {
+    let message = "A payment was made under this key, and is not kept any more.";
+    said(410, message, "decision_removed")
+}
+
 /// For a challenge whose nonce another decision has signed.
 #[must_use]
 pub fn used_challenge() -> Reply {

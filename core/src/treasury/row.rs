@@ -44,6 +44,20 @@ pub struct AgentRow {
     pub disabled: bool,
     /// When it was added.
     pub created: u64,
+    /// Start of the day of its last denial, UTC.
+    #[serde(default)]
+    pub denied_day: u64,
+    /// Its denials of that day.
+    #[serde(default)]
+    pub denied: u32,
+}
+
+impl AgentRow {
+    /// An agent that begins.
+    #[must_use]
+    pub const fn new(name: String, created: u64) -> Self {
+        Self { name, disabled: false, created, denied_day: 0, denied: 0 }
+    }
 }
 
 /// What a token is for.
@@ -158,6 +172,13 @@ pub struct DecisionRow {
     pub created: u64,
     /// When its stage or answer changed.
     pub changed: u64,
+    /// How many equal requests it has denied.
+    #[serde(default = "once")]
+    pub times: u64,
+}
+
+const fn once() -> u64 {
+    1
 }
 
 impl DecisionRow {
@@ -427,6 +448,43 @@ pub struct LogRow {
     pub version: Option<u64>,
     /// The new rules, or another remark.
     pub note: String,
+}
+
+/// Rows that leave after `KEEP_DAYS`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kept {
+    /// Decisions, with the attempt of each.
+    Decisions,
+    /// Attempts that were given up for another one of their decision.
+    Attempts,
+    /// Reviews.
+    Reviews,
+    /// Lines of the log.
+    Log,
+}
+
+/// How far the removal of old rows is. One row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removal {
+    /// When it goes on.
+    pub due: u64,
+    /// What it goes through.
+    pub kind: Kept,
+    /// The last row that it has looked at: time and id, of the log the number.
+    pub after: (u64, String),
+    /// Rows of this time and later are all there.
+    pub since: u64,
+}
+
+/// What is left of a payment whose rows have left: a second one is not made under its key, nor with
+/// its nonce. Key: name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trace {
+    /// Hash of agent and key, or of the payment.
+    pub name: String,
+    /// When it was left.
+    pub at: u64,
 }
 
 /// Something that the operator's webhook is told. Key: id.

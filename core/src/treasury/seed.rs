@@ -7,7 +7,7 @@ use super::access::bootstrap;
 use super::books::{Books, Change};
 use super::config::Organization;
 use super::operate::reply::{logged, put_rules};
-use super::row::{AgentRow, Scope, TokenRow};
+use super::row::{AgentRow, Removal, Scope, TokenRow};
 use super::{Scene, Treasury};
 use crate::mutant::{Mutant, planted};
 
@@ -20,6 +20,9 @@ impl Treasury {
     pub fn seed<B: Books>(&self, books: &B, scene: Scene<'_>) -> Result<Vec<Change>, B::Error> {
         let mut changes = Vec::new();
         let Some(organization) = self.organization(scene.organization) else { return Ok(changes) };
+        if books.removal()?.is_none() {
+            changes.push(Change::Removal(Removal::new(scene.now)));
+        }
         if books.seed()?.as_ref() == Some(&organization.version) {
             return Ok(changes);
         }
@@ -30,12 +33,10 @@ impl Treasury {
             changes.extend(put_rules(books, Scope::Organization, policy, now)?);
         }
         for agent in &organization.agents {
-            let known = books.agent(&agent.name)?;
-            let created = known.as_ref().map_or(now.secs(), |agent| agent.created);
-            let name = agent.name.clone();
             // An agent that the operator has disabled stays so.
-            let disabled = known.is_some_and(|agent| agent.disabled);
-            changes.push(Change::Agent(AgentRow { name, disabled, created }));
+            let known = books.agent(&agent.name)?;
+            let row = known.unwrap_or_else(|| AgentRow::new(agent.name.clone(), now.secs()));
+            changes.push(Change::Agent(row));
             if let Some(policy) = &agent.policy {
                 let scope = Scope::Agent(agent.name.clone());
                 changes.extend(put_rules(books, scope, policy, now)?);

@@ -3,8 +3,8 @@
 use farebox_core::treasury::Treasury;
 use farebox_core::treasury::books::{Books, Change, Page};
 use farebox_core::treasury::row::{
-    AgentRow, AttemptRow, BudgetRow, DecisionRow, LogRow, Money, Parcel, PolicyRow, ReviewRow,
-    Scope, TokenRow,
+    AgentRow, AttemptRow, BudgetRow, DecisionRow, Kept, LogRow, Money, Parcel, PolicyRow, Removal,
+    ReviewRow, Scope, TokenRow,
 };
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
@@ -69,6 +69,31 @@ impl Rows<'_> {
                 let query = "INSERT OR REPLACE INTO meta VALUES ('seed', ?)";
                 self.run(query, vec![hash.as_str().into()])
             }
+            Change::Gone(kind, id) => self.gone(*kind, id),
+            Change::Trace(trace) => {
+                let query = "INSERT OR IGNORE INTO traces VALUES (?, ?)";
+                self.run(query, vec![trace.name.as_str().into(), whole(trace.at)])
+            }
+            Change::Removal(removal) => {
+                let query = "INSERT OR REPLACE INTO meta VALUES ('removal', ?)";
+                self.run(query, vec![json(removal)])
+            }
+        }
+    }
+
+    fn gone(&self, kind: Kept, id: &str) -> Result<()> {
+        let query = match kind {
+            Kept::Decisions => "DELETE FROM decisions WHERE id = ?",
+            Kept::Attempts => "DELETE FROM attempts WHERE id = ?",
+            Kept::Reviews => "DELETE FROM reviews WHERE id = ?",
+            Kept::Log => "DELETE FROM log WHERE number = CAST(? AS INTEGER)",
+        };
+        self.run(query, vec![id.into()])?;
+        match kind {
+            Kept::Decisions | Kept::Attempts => {
+                self.run("DELETE FROM parts WHERE owner = ?", vec![id.into()])
+            }
+            Kept::Reviews | Kept::Log => Ok(()),
         }
     }
 
@@ -142,7 +167,8 @@ impl Rows<'_> {
     pub(super) fn due_first(&self) -> Result<Option<u64>> {
         let query =
             "SELECT min(due) FROM (SELECT min(due) AS due FROM attempts WHERE due IS NOT NULL
-            UNION ALL SELECT min(due) FROM outbox WHERE due IS NOT NULL)";
+            UNION ALL SELECT min(due) FROM outbox WHERE due IS NOT NULL
+            UNION ALL SELECT json_extract(value, '$.due') FROM meta WHERE name = 'removal')";
         Ok(first(self.0, query, vec![])?.as_ref().and_then(number))
     }
 
@@ -278,6 +304,49 @@ impl Books for Rows<'_> {
     fn seed(&self) -> Result<Option<String>> {
         let query = "SELECT value FROM meta WHERE name = 'seed'";
         Ok(text(first(self.0, query, vec![])?.as_ref()))
+    }
+
+    fn removal(&self) -> Result<Option<Removal>> {
+        self.one("SELECT value FROM meta WHERE name = 'removal'", vec![])
+    }
+
+    fn oldest(
+        &self,
+        kind: Kept,
+        after: &(u64, String),
+        before: u64,
+        limit: u32,
+    ) -> Result<Vec<(u64, String)>> {
+        let (time, id, before) = (whole(after.0), after.1.as_str().into(), whole(before));
+        let limit = whole(limit.into());
+        let (query, values) = match kind {
+            Kept::Decisions => (
+                "SELECT created, id FROM decisions WHERE (created, id) > (?, ?) AND created < ? ORDER BY created, id LIMIT ?",
+                vec![time, id, before, limit],
+            ),
+            Kept::Attempts => (
+                "SELECT counted, id FROM attempts WHERE (counted, id) > (?, ?) AND counted < ? ORDER BY counted, id LIMIT ?",
+                vec![time, id, before, limit],
+            ),
+            Kept::Reviews => (
+                "SELECT created, id FROM reviews WHERE (created, id) > (?, ?) AND created < ? ORDER BY created, id LIMIT ?",
+                vec![time, id, before, limit],
+            ),
+            Kept::Log => (
+                "SELECT number, CAST(number AS TEXT) FROM log WHERE number > ? AND json_extract(row, '$.at') < ?
+                ORDER BY number LIMIT ?",
+                vec![time, before, limit],
+            ),
+        };
+        let named = |row: Vec<SqlValue>| {
+            (row.first().and_then(number).unwrap_or(0), text(row.get(1)).unwrap_or_default())
+        };
+        self.0.exec(query, values)?.raw().map(|row| Ok(named(row?))).collect()
+    }
+
+    fn is_traced(&self, name: &str) -> Result<bool> {
+        let found = first(self.0, "SELECT 1 FROM traces WHERE name = ?", vec![name.into()])?;
+        Ok(found.is_some())
     }
 }
 

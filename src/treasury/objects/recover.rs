@@ -26,7 +26,8 @@ impl TreasuryObject {
         while calls < MAX_JOBS {
             let (jobs, notices, treasury, is_idle) = self.block(None, |desk| {
                 let now = desk.scene.now.secs();
-                let (jobs, changes) = desk.treasury.recover(&desk.rows, desk.scene)?;
+                let (jobs, mut changes) = desk.treasury.recover(&desk.rows, desk.scene)?;
+                changes.extend(desk.treasury.remove(&desk.rows, desk.scene)?);
                 desk.rows.write(&desk.treasury, &changes, now)?;
                 let room = AT_ONCE.saturating_sub(jobs.len()) as u64;
                 let notices = outbox::take(desk.rows.0, room, now)?;

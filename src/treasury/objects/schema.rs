@@ -39,4 +39,7 @@ pub(super) const MIGRATIONS: &[&[&str]] = &[&[
     "CREATE UNIQUE INDEX attempts_payment ON attempts (payment) WHERE payment IS NOT NULL",
     "UPDATE OR IGNORE attempts SET payment = lower(json_extract(row, '$.network') || ' ' || json_extract(row, '$.contract')
         || ' ' || json_extract(row, '$.from') || ' ' || json_extract(row, '$.nonce'))",
+], &[
+    // What is left of payments whose rows have left.
+    "CREATE TABLE traces (name TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID",
 ]];

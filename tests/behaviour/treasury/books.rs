@@ -1,12 +1,12 @@
 //! Books in memory: maps, and nothing that decides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 use farebox_core::treasury::books::{Books, Change, Page};
 use farebox_core::treasury::row::{
-    AgentRow, AttemptRow, BudgetRow, DecisionRow, LogRow, Money, Notice, Parcel, PolicyRow,
-    ReviewRow, Scope, TokenRow,
+    AgentRow, AttemptRow, BudgetRow, DecisionRow, Kept, LogRow, Money, Notice, Parcel, PolicyRow,
+    Removal, ReviewRow, Scope, TokenRow, Trace,
 };
 
 /// The rows of one organization.
@@ -20,9 +20,11 @@ pub struct Rows {
     pub parcels: BTreeMap<String, Parcel>,
     pub budgets: BTreeMap<String, BudgetRow>,
     pub reviews: BTreeMap<String, ReviewRow>,
-    pub log: Vec<LogRow>,
+    pub log: BTreeMap<u64, LogRow>,
     pub outbox: Vec<Notice>,
     pub seed: Option<String>,
+    pub traces: BTreeSet<String>,
+    pub removal: Option<Removal>,
 }
 
 impl Rows {
@@ -58,9 +60,25 @@ impl Rows {
                 }
                 Change::Budget(row) => _ = self.budgets.insert(row.scope.key(), row),
                 Change::Review(row) => _ = self.reviews.insert(row.id.clone(), *row),
-                Change::Log(row) => self.log.push(row),
-                Change::Outbox(notice) => self.outbox.push(notice),
+                Change::Log(row) => {
+                    let number = self.log.last_key_value().map_or(1, |(number, _)| number + 1);
+                    self.log.insert(number, row);
+                }
+                Change::Outbox(notice) => {
+                    if self.outbox.iter().all(|known| known.id != notice.id) {
+                        self.outbox.push(notice);
+                    }
+                }
                 Change::Seed(hash) => self.seed = Some(hash),
+                Change::Gone(Kept::Decisions, id) => _ = self.decisions.remove(&id),
+                Change::Gone(Kept::Attempts, id) => {
+                    self.attempts.remove(&id);
+                    self.parcels.remove(&id);
+                }
+                Change::Gone(Kept::Reviews, id) => _ = self.reviews.remove(&id),
+                Change::Gone(Kept::Log, number) => _ = self.log.remove(&number.parse().unwrap()),
+                Change::Trace(Trace { name, .. }) => _ = self.traces.insert(name),
+                Change::Removal(removal) => self.removal = Some(removal),
             }
         }
     }
@@ -196,7 +214,7 @@ impl Books for Rows {
     }
 
     fn log(&self, page: &Page) -> Result<Vec<(u64, LogRow)>, Infallible> {
-        let rows = (1..).zip(self.log.iter().cloned()).collect();
+        let rows = self.log.iter().map(|(number, row)| (*number, row.clone())).collect();
         Ok(part(rows, page, |(number, _)| (*number, String::new()), true))
     }
 
@@ -210,5 +228,41 @@ impl Books for Rows {
 
     fn seed(&self) -> Result<Option<String>, Infallible> {
         Ok(self.seed.clone())
+    }
+
+    fn removal(&self) -> Result<Option<Removal>, Infallible> {
+        Ok(self.removal.clone())
+    }
+
+    fn oldest(
+        &self,
+        kind: Kept,
+        after: &(u64, String),
+        before: u64,
+        limit: u32,
+    ) -> Result<Vec<(u64, String)>, Infallible> {
+        let mut rows: Vec<(u64, String)> = match kind {
+            Kept::Decisions => {
+                self.decisions.values().map(|row| (row.created, row.id.clone())).collect()
+            }
+            Kept::Attempts => {
+                self.attempts.values().map(|row| (row.counted, row.id.clone())).collect()
+            }
+            Kept::Reviews => {
+                self.reviews.values().map(|row| (row.created, row.id.clone())).collect()
+            }
+            Kept::Log => {
+                let old = self.log.iter().filter(|(_, row)| row.at < before);
+                old.map(|(number, _)| (*number, number.to_string())).collect()
+            }
+        };
+        rows.retain(|row| row > after && (kind == Kept::Log || row.0 < before));
+        rows.sort();
+        rows.truncate(limit as usize);
+        Ok(rows)
+    }
+
+    fn is_traced(&self, name: &str) -> Result<bool, Infallible> {
+        Ok(self.traces.contains(name))
     }
 }

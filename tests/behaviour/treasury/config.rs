@@ -21,7 +21,7 @@ fn is_only(found: &[String], start: &str) {
 
 #[test]
 fn every_wrong_variable_is_the_one_error_and_is_named_with_what_to_do() {
-    let set: [(&str, Value, &str); 40] = [
+    let set: [(&str, Value, &str); 41] = [
         ("/TREASURY_SECRET", json!("short"), "TREASURY_SECRET: must have at least 32 bytes"),
         ("/TREASURY_SECRET", json!(null), "TREASURY_SECRET: is missing"),
         ("/OPERATOR_TOKEN", json!("short"), "OPERATOR_TOKEN: must have at least 32 bytes"),
@@ -114,6 +114,7 @@ fn every_wrong_variable_is_the_one_error_and_is_named_with_what_to_do() {
         ("/ALLOW_LOCAL_MERCHANTS", json!(true), "ALLOW_LOCAL_MERCHANTS: needs TEST_NETWORKS_ONLY"),
         ("/CONFIRMATIONS", json!(0), "CONFIRMATIONS: "),
         ("/SEND_SECS", json!("soon"), "SEND_SECS: "),
+        ("/KEEP_DAYS", json!(39), "KEEP_DAYS: "),
         ("/RPC_URL", json!("http://node.example.com"), "RPC_URL: must be https"),
         ("/RPC_URL", json!({"nowhere": "https://a.example"}), "RPC_URL.nowhere: is not a network"),
         ("/WEBHOOK_URL", json!("https://hooks.example"), "WEBHOOK_SECRET: is missing"),

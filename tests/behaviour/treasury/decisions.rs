@@ -110,7 +110,7 @@ pub fn a_wrong_token_is_told_the_same_whatever_is_wrong_with_it() {
 }
 
 /// A request of an agent with an MPP challenge, always the same.
-fn charged(agent: &str, url: &str, key: Option<&str>) -> Value {
+pub fn charged(agent: &str, url: &str, key: Option<&str>) -> Value {
     let terms = json!({
         "amount": "10000", "currency": USDC, "recipient": PAYEE,
         "methodDetails": {"chainId": 84532, "credentialTypes": ["authorization"], "decimals": 6},

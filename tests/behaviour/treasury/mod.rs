@@ -13,6 +13,7 @@ mod operator;
 mod payouts;
 mod questions;
 mod random;
+pub mod removal;
 pub mod reports;
 pub mod reviews;
 pub mod rules;

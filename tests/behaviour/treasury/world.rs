@@ -3,6 +3,7 @@
 use farebox_core::evm::account::Account;
 use farebox_core::secret::Secret;
 use farebox_core::time::UnixTime;
+use farebox_core::treasury::books::Change;
 use farebox_core::treasury::message::{
     Answer, Caller, Command, Envelope, MerchantAnswer, Operation, Order, Reply,
 };
@@ -166,6 +167,23 @@ impl World {
         let (jobs, changes) = self.treasury.recover(&self.rows, scene).unwrap();
         self.rows.write(changes);
         jobs
+    }
+
+    /// Removes what is old, step by step: how many rows each step took.
+    pub fn remove(&mut self) -> Vec<usize> {
+        let mut steps = Vec::new();
+        loop {
+            let random = self.random();
+            let now = UnixTime::from_secs(self.now);
+            let scene = Scene { organization: "acme", now, random: &random };
+            let changes = self.treasury.remove(&self.rows, scene).unwrap();
+            if changes.is_empty() {
+                return steps;
+            }
+            let is_gone = |change: &&Change| matches!(change, Change::Gone(..));
+            steps.push(changes.iter().filter(is_gone).count());
+            self.rows.write(changes);
+        }
     }
 
     /// Reports what the chain showed.

@@ -45,8 +45,8 @@ impl Treasury {
         if known.is_none() && disabled {
             return Ok(told(not_found("agent")));
         }
-        let created = known.map_or(scene.now.secs(), |agent| agent.created);
-        let row = AgentRow { name: name.to_string(), disabled, created };
+        let row = known.unwrap_or_else(|| AgentRow::new(name.to_string(), scene.now.secs()));
+        let (created, row) = (row.created, AgentRow { disabled, ..row });
         let what = if disabled { "agent.disabled" } else { "agent.enabled" };
         let body = json!({"name": name, "disabled": disabled, "createdAt": time(created)});
         let mut changes = Vec::from([Change::Agent(row)]);

@@ -13,7 +13,7 @@ use crate::encoding::json as read_json;
 use crate::treasury::books::{Books, Page};
 use crate::treasury::message::{Answer, Listing, Reply};
 use crate::treasury::row::{AttemptRow, DecisionRow};
-use crate::treasury::{Decided, Scene, Treasury};
+use crate::treasury::{Decided, Scene, Treasury, keep};
 
 /// Rows of a page that names no limit.
 const USUAL: u32 = 100;
@@ -121,6 +121,9 @@ impl Treasury {
         if let Some(last) = rows.last().filter(|_| is_full) {
             let cursor = format!("{}.{}", last.created, last.id);
             headers.push(("farebox-cursor".to_string(), cursor));
+        }
+        if let Some(since) = keep::complete_since(books)? {
+            headers.push(("farebox-complete-since".to_string(), since));
         }
         let reply = Reply { status: 200, headers, body: text };
         Ok(Decided::told(Answer::Reply(reply)))

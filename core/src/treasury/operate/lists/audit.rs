@@ -15,7 +15,7 @@ use crate::treasury::message::Listing;
 use crate::treasury::operate::reply::{invalid_query, ok, time, told};
 use crate::treasury::policy::Rules;
 use crate::treasury::row::{AttemptRow, BudgetRow, Money, Scope};
-use crate::treasury::{Decided, Scene, Treasury};
+use crate::treasury::{Decided, Scene, Treasury, keep};
 
 /// Sums of one asset in one scope, at 18 fraction digits.
 #[derive(Clone, Debug)]
@@ -103,7 +103,8 @@ impl Treasury {
         }
         let items: Vec<Value> = sums.iter().map(shown).collect();
         let cursor = cursor.map(|(at, id)| format!("{at}.{id}"));
-        Ok(ok(&json!({"items": items, "cursor": cursor})))
+        let since = keep::complete_since(books)?;
+        Ok(ok(&json!({"items": items, "cursor": cursor, "completeSince": since})))
     }
 }
 

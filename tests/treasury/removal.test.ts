@@ -1,0 +1,47 @@
+/** What has ended leaves the books after KEEP_DAYS, in the object's own database, and its key pays no second time. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { buy, clientOf, eventually, startTreasuryWorld, type TreasuryWorld } from './buyers.ts';
+
+const DAY_SECS = 86_400;
+
+let world: TreasuryWorld;
+before(async () => {
+  world = await startTreasuryWorld({
+    stock: false,
+    vars: { KEEP_DAYS: '40' },
+    organizations: ({ scripted }) => [{ name: 'acme', policy: { allowedOrigins: [scripted.url], perMonth: { USDC: '1.00' } }, agents: [{ name: 'buyer' }] }],
+  });
+}, { timeout: 120_000 });
+after(() => world?.stop());
+
+const shop = (path: string): string => `${world.merchants.scripted.url}/${path}`;
+const exported = () => fetch(`${world.treasury.url}/api/organizations/acme/export?format=jsonl`, { headers: { authorization: `Bearer ${world.operatorToken}` } });
+const lines = async (): Promise<{ outcome: string; requestUrl: string; times: number }[]> => (await (await exported()).text()).split('\n').filter((line) => line !== '').map((line) => JSON.parse(line));
+
+test('a payment that ended leaves after its days, and its key pays nothing a second time', { timeout: 120_000 }, async () => {
+  const old = () => buy(clientOf(world, 'acme', 'buyer'), shop('honest/old'), undefined, { idempotencyKey: 'old' });
+  const first = await old();
+  assert.equal(first.kind, 'success', first.reason);
+  for (let turn = 0; turn < 3; turn += 1) await buy(clientOf(world, 'acme', 'buyer'), shop('honest/dear?amount=5000000'));
+  assert.deepEqual(new Map((await lines()).map(({ outcome, times }) => [outcome, times])), new Map([['deny', 3], ['allow', 1]]));
+  assert.equal((await exported()).headers.get('farebox-complete-since'), null);
+  await world.mine(12);
+  await eventually('the payment is confirmed', () => world.operate('GET', 'organizations/acme/audit'), ({ json }) => json.items[0]?.confirmed === '0.01');
+
+  await world.wait(39 * DAY_SECS);
+  assert.equal((await buy(clientOf(world, 'acme', 'buyer'), shop('honest/new'))).kind, 'success');
+  await world.wait(2 * DAY_SECS);
+  await eventually('the old rows have left', lines, (all) => all.length === 1 && all[0]?.requestUrl === shop('honest/new'));
+  const since = (await exported()).headers.get('farebox-complete-since') ?? '';
+  assert.ok(Date.parse(since) > 0, since);
+  const { json: audit } = await world.operate('GET', 'organizations/acme/audit');
+  assert.deepEqual([audit.completeSince, audit.items[0]?.signed], [since, '0.01']);
+
+  const before = (await world.transfers()).size;
+  const again = await old();
+  assert.deepEqual([again.kind, again.status], ['request_failed', 409], again.reason);
+  assert.match(again.reason ?? '', /A payment was made under this idempotency key/);
+  assert.equal((await world.transfers()).size, before);
+});
