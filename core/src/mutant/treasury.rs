@@ -101,6 +101,10 @@ macro_rules! treasury {
             ApprovalsOutlive,
             /// An agent may have any number of open reviews.
             ReviewsPileUp,
+            /// An agent may have any number of denials kept.
+            DenialsPileUp,
+            /// Each of equal denials without a key is kept.
+            EqualDenialsAddRows,
             /// A key whose payment has left the books pays again.
             RemovedKeysPayAgain,
             /// What is open leaves the books.

@@ -10,14 +10,15 @@ use super::answer::{DecisionAnswer, EXECUTING, NOT_SENT, REVIEW, merchant};
 use super::books::{Books, Change};
 use super::budget::worth;
 use super::config::Key;
-use super::decide::{Chosen, Draft};
+use super::decide::{Chosen, Draft, denied};
 use super::id::Fresh;
 use super::merchant::{sent as sent_headers, shown};
 use super::message::{Answer, MerchantAnswer, Order, Preparation};
 use super::outcome::Outcome;
 use super::payout::settlement;
 use super::row::{
-    AttemptRow, BudgetRow, DecisionRow, Money, Parcel, ReceiptFacts, ReviewRow, Stage, Verdict,
+    AttemptRow, BudgetRow, DecisionRow, Kept, Money, Parcel, ReceiptFacts, ReviewRow, Stage,
+    Verdict,
 };
 use super::terms::{Terms, Unpayable, insufficient};
 use super::{Decided, SLACK_SECS, Scene, Treasury, refused};
@@ -283,8 +284,24 @@ impl Treasury {
         said.write(&mut decision, scene.now.secs());
         (decision.stage, decision.open) = (Stage::Final, false);
         let reply = self.reply(&decision);
+        let id = attempt.id.clone();
+        let counted = match decision.is_payout() {
+            true => None,
+            false => Some(denied(books, &decision.agent, scene.now)?),
+        };
         let mut changes = self.void(books, attempt, scene.now)?;
-        changes.push(Change::Decision(Box::new(decision)));
+        match counted {
+            // As of other denials that are too many, nothing is kept.
+            Some(None) => {
+                changes.push(Change::Gone(Kept::Attempts, id));
+                changes.push(Change::Gone(Kept::Decisions, decision.id));
+            }
+            Some(Some(agent)) => {
+                changes.push(Change::Agent(agent));
+                changes.push(Change::Decision(Box::new(decision)));
+            }
+            None => changes.push(Change::Decision(Box::new(decision))),
+        }
         Ok(Decided { answer: Answer::Reply(reply), changes })
     }
 

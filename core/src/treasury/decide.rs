@@ -16,14 +16,18 @@ use super::policy::Rules;
 use super::policy::judge::{Denial, Judged, Subject};
 use super::request::PaymentRequest;
 use super::reviewed::Reviewed;
-use super::row::{AttemptRow, BudgetRow, DecisionRow, ReviewRow, Scope, Stage, TokenKind, Verdict};
+use super::row::{
+    AgentRow, AttemptRow, BudgetRow, DecisionRow, ReviewRow, Scope, Stage, TokenKind, Verdict,
+};
 use super::terms::{ClientLimits, Terms, Unpayable, unoffered};
 use super::{Decided, Scene, Treasury, keep, refused};
 use crate::client::challenge::Challenge;
 use crate::client::offer::Offer;
 use crate::client::select::best;
+use crate::hash;
 use crate::mutant::{Mutant, planted};
-use crate::treasury::budget::worth;
+use crate::time::UnixTime;
+use crate::treasury::budget::{Window, worth};
 use crate::treasury::money::in_words;
 
 /// A request under way to its decision.
@@ -69,6 +73,32 @@ pub(super) enum Earlier {
 
 /// Maximum reviews of one agent that no one has looked at.
 const MAX_REVIEWS: u32 = 100;
+
+/// Maximum denials of one agent in a day, UTC, that are kept.
+const MAX_DENIALS: u32 = 1000;
+
+/// The agent with one more denial; `None` if no more of them are kept today.
+pub(super) fn denied<B: Books>(
+    books: &B,
+    name: &str,
+    now: UnixTime,
+) -> Result<Option<AgentRow>, B::Error> {
+    let Some(mut agent) = books.agent(name)? else { return Ok(None) };
+    let today = Window::Day.start(now).secs();
+    if today > agent.denied_day {
+        (agent.denied_day, agent.denied) = (today, 0);
+    }
+    agent.denied = agent.denied.saturating_add(1);
+    let may = agent.denied <= MAX_DENIALS || planted(Mutant::DenialsPileUp);
+    Ok(may.then_some(agent))
+}
+
+/// The key of a denial without a client's key: that of all equal ones of its day.
+fn denial_key(request: &str, why: &Unpayable, now: UnixTime) -> String {
+    let today = Window::Day.start(now).secs();
+    let said = [request, why.outcome, why.code, &why.reason].map(str::as_bytes);
+    format!("d:{today}:{}", hash::digest(&said))
+}
 
 /// Whether a review is about what this request would send.
 fn is_covered(review: &ReviewRow, draft: &Draft<'_>) -> bool {
@@ -170,7 +200,7 @@ impl Treasury {
         }
         let challenge = match read {
             Ok(challenge) => challenge,
-            Err(why) => return Ok(self.refuse(draft, why, None)),
+            Err(why) => return self.refuse(books, draft, why, None),
         };
         if draft.key.is_none() {
             let id = challenge.offers.iter().find_map(|offer| offer.charge());
@@ -191,7 +221,7 @@ impl Treasury {
         }
         match self.choose(books, &draft, terms, challenge)? {
             Ok(chosen) => self.proceed(books, draft, chosen),
-            Err((why, offer)) => Ok(self.refuse(draft, why, offer.as_ref())),
+            Err((why, offer)) => self.refuse(books, draft, why, offer.as_ref()),
         }
     }
 
@@ -212,7 +242,7 @@ impl Treasury {
         let may = |it: &ReviewRow| matches!(it.verdict, Verdict::Open | Verdict::Approved);
         let Some(known) = review.as_ref().filter(|it| may(it) && !it.is_over(now)) else {
             draft.waiting = Some((row, review.filter(may)));
-            return Ok(self.refuse(draft, why, None));
+            return self.refuse(books, draft, why, None);
         };
         if !is_covered(known, &draft) {
             return Ok(Decided::told(Answer::Reply(refused::conflict())));
@@ -434,12 +464,15 @@ impl Treasury {
                 let now = draft.scene.now.secs();
                 let open = open.iter().filter(|review| !review.is_over(now)).count();
                 let is_full = u32::try_from(open).is_ok_and(|open| open >= MAX_REVIEWS);
-                if is_full && !planted(Mutant::ReviewsPileUp) {
+                let counted = denied(books, &draft.agent, draft.scene.now)?;
+                let is_full = is_full && !planted(Mutant::ReviewsPileUp) || counted.is_none();
+                if is_full {
                     let reason =
                         "Policy denied: too many payments of this agent wait for a review.";
                     let why = Unpayable::deny("policy_denied", reason);
-                    return Ok(self.refuse(draft, why, Some(&chosen.offer)));
+                    return self.refuse(books, draft, why, Some(&chosen.offer));
                 }
+                draft.changes.extend(counted.map(Change::Agent));
                 Ok(self.review(draft, &chosen.offer))
             }
             (_, approved) => {
@@ -525,24 +558,51 @@ impl Treasury {
         Decided { answer: Answer::Reply(reply), changes }
     }
 
-    /// Keeps a decision that pays nothing.
-    fn refuse(&self, mut draft: Draft<'_>, why: Unpayable, offer: Option<&Offer>) -> Decided {
-        let now = draft.scene.now.secs();
+    /// Keeps a decision that pays nothing. Equal ones of a day without a client's key are one, and
+    /// what an agent is denied beyond [`MAX_DENIALS`] is answered and not kept.
+    fn refuse<B: Books>(
+        &self,
+        books: &B,
+        mut draft: Draft<'_>,
+        why: Unpayable,
+        offer: Option<&Offer>,
+    ) -> Result<Decided, B::Error> {
+        let now = draft.scene.now;
         if let Some(mut review) = draft.waiting.as_mut().and_then(|(_, review)| review.take())
             && !planted(Mutant::ApprovalsOutlive)
         {
             review.verdict = Verdict::Expired;
             draft.changes.push(Change::Review(Box::new(review)));
         }
+        let counted = denied(books, &draft.agent, now)?;
+        let is_waiting = draft.waiting.is_some();
+        if draft.request.key.is_none() && !is_waiting {
+            let key = denial_key(&draft.digest, &why, now);
+            let known = books.decision_by_key(&draft.agent, &key)?;
+            if let Some(mut row) = known.filter(|_| !planted(Mutant::EqualDenialsAddRows)) {
+                let mut changes = draft.changes;
+                if let Some(agent) = counted {
+                    row.times = row.times.saturating_add(1);
+                    row.changed = now.secs();
+                    changes.push(Change::Agent(agent));
+                    changes.push(Change::Decision(Box::new(row.clone())));
+                }
+                return Ok(Decided { answer: Answer::Reply(self.reply(&row)), changes });
+            }
+            draft.key = Some(key).filter(|_| !planted(Mutant::EqualDenialsAddRows));
+        }
         let mut row = self.row(&mut draft, offer);
         (row.stage, row.open) = (Stage::Final, false);
         let mut said = DecisionAnswer::new(why.outcome, why.code, &why.reason);
         (said.evidence, said.figures) = (why.evidence, why.figures);
-        said.write(&mut row, now);
+        said.write(&mut row, now.secs());
         let reply = self.reply(&row);
         let mut changes = draft.changes;
-        changes.push(Change::Decision(Box::new(row)));
-        Decided { answer: Answer::Reply(reply), changes }
+        if counted.is_some() || is_waiting {
+            changes.extend(counted.map(Change::Agent));
+            changes.push(Change::Decision(Box::new(row)));
+        }
+        Ok(Decided { answer: Answer::Reply(reply), changes })
     }
 
     /// The row of a decision: the one that waited, or a new one.

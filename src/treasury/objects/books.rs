@@ -293,7 +293,9 @@ impl Books for Rows<'_> {
     }
 
     fn outcomes(&self) -> Result<Vec<(String, String, u64)>> {
-        let query = "SELECT outcome, code, count(*) FROM decisions GROUP BY outcome, code ORDER BY outcome, code";
+        let query =
+            "SELECT outcome, code, sum(coalesce(json_extract(row, '$.times'), 1)) FROM decisions
+            GROUP BY outcome, code ORDER BY outcome, code";
         let counted = |row: Vec<SqlValue>| {
             let word = |at| text(row.get(at)).unwrap_or_default();
             (word(0), word(1), row.get(2).and_then(number).unwrap_or(0))

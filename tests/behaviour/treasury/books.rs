@@ -221,7 +221,7 @@ impl Books for Rows {
     fn outcomes(&self) -> Result<Vec<(String, String, u64)>, Infallible> {
         let mut counts: BTreeMap<(String, String), u64> = BTreeMap::new();
         for row in self.decisions.values() {
-            *counts.entry((row.outcome.clone(), row.code.clone())).or_default() += 1;
+            *counts.entry((row.outcome.clone(), row.code.clone())).or_default() += row.times;
         }
         Ok(counts.into_iter().map(|((outcome, code), count)| (outcome, code, count)).collect())
     }

@@ -5,6 +5,7 @@ mod books;
 mod charges;
 mod config;
 pub mod decisions;
+pub mod denials;
 pub mod explore;
 mod facilitated;
 mod life;

@@ -4,7 +4,7 @@ use std::panic::catch_unwind;
 
 use farebox_core::mutant::{Mutant, plant};
 
-use super::{access, charges, decisions, payouts, removal, reports, reviews, rules};
+use super::{access, charges, decisions, denials, payouts, removal, reports, reviews, rules};
 
 /// A guard, the name of its test, and the test.
 type Row = (Mutant, &'static str, fn());
@@ -76,6 +76,8 @@ pub const TABLE: &[Row] = &[
     row!(NonsenseEndsReviews, reviews::a_merchant_that_talks_nonsense_for_a_while_ends_no_review),
     row!(ApprovalsOutlive, reviews::a_refusal_ends_the_approval_of_its_payment),
     row!(ReviewsPileUp, reviews::an_agent_has_at_most_100_open_reviews),
+    row!(DenialsPileUp, denials::an_agent_has_at_most_1000_denials_of_a_day_kept),
+    row!(EqualDenialsAddRows, denials::equal_denials_of_a_day_without_a_key_are_one),
     row!(RemovedKeysPayAgain, removal::a_key_whose_payment_has_left_pays_no_second_time),
     row!(OpenRowsLeave, removal::what_is_open_stays_whatever_its_age),
     row!(ReservesNothing, reports::what_is_signed_is_counted_before_it_leaves),

@@ -168,7 +168,7 @@ impl Treasury {
 }
 
 /// Columns of the export, all of them text.
-const COLUMNS: [&str; 18] = [
+const COLUMNS: [&str; 19] = [
     "paidRequestId",
     "createdAt",
     "agent",
@@ -187,6 +187,7 @@ const COLUMNS: [&str; 18] = [
     "transaction",
     "receiptId",
     "receiptStatus",
+    "times",
 ];
 
 /// A cell of CSV. What a table program would take for a formula begins with an apostrophe.
@@ -221,6 +222,7 @@ fn decision(row: &DecisionRow) -> Value {
         "policyReviewEventId": row.review,
         "createdAt": time(row.created),
         "changedAt": time(row.changed),
+        "times": row.times,
     })
 }
 

@@ -1,0 +1,109 @@
+//! Denials cost an agent nothing, so that what they write is bounded.
+
+use farebox_core::treasury::message::{Answer, Command, Listing, Operation};
+use serde_json::{Value, json};
+
+use super::world::{BUYER_KEY, MERCHANT, TESTER_KEY, World, accept, keyed, request, terms};
+
+#[test]
+pub fn equal_denials_of_a_day_without_a_key_are_one() {
+    let mut world = World::new();
+    let first = world.told(&request("9000000"));
+    assert_eq!(first.outcome(), ("deny", "policy_denied"));
+    world.now += 3600;
+    for _ in 0..3 {
+        assert_eq!(world.told(&request("9000000")).text, first.text);
+    }
+    let mut elsewhere = request("9000000");
+    elsewhere["request"]["url"] = json!(format!("{MERCHANT}?x=2"));
+    let others = [elsewhere, request("8000000"), keyed("9000000", "a"), keyed("9000000", "b")];
+    for (number, other) in others.iter().enumerate() {
+        assert_ne!(world.told(other).text("paidRequestId"), first.text("paidRequestId"));
+        assert_eq!(world.rows.decisions.len(), number + 2);
+    }
+    world.now += 86_400;
+    assert_ne!(world.told(&request("9000000")).text("paidRequestId"), first.text("paidRequestId"));
+    let listed = world.operate(Operation::Decisions(Listing::default()));
+    let times: Vec<u64> = listed.body["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|item| item["paidRequestId"] == first.body["paidRequestId"])
+        .map(|item| item["times"].as_u64().unwrap())
+        .collect();
+    assert_eq!(times, [4]);
+    let metrics = world.operate(Operation::Metrics).text;
+    assert!(metrics.contains(r#"{outcome="deny",reason_code="policy_denied"} 9"#), "{metrics}");
+}
+
+#[test]
+fn what_was_denied_without_a_key_is_judged_anew() {
+    let mut world = World::new();
+    world.buy(&keyed("4950000", "a"));
+    let denied = world.told(&request("100000"));
+    assert_eq!(denied.outcome().0, "deny");
+    world.now += 31 * 86_400;
+    assert_eq!(world.buy(&request("100000")).outcome().0, "allow");
+}
+
+#[test]
+pub fn an_agent_has_at_most_1000_denials_of_a_day_kept() {
+    let mut world = World::new();
+    let token = world.token(BUYER_KEY);
+    let ask = |world: &mut World, body: &Value| {
+        world.send(Command::Decide(super::world::caller(&token), body.to_string()))
+    };
+    for number in 0..999 {
+        ask(&mut world, &keyed("9000000", &format!("n{number}")));
+    }
+    for _ in 0..3 {
+        let Answer::Reply(reply) = ask(&mut world, &request("9000000")) else { panic!("is paid") };
+        assert_eq!(reply.status, 201);
+    }
+    for number in 0..3 {
+        let Answer::Reply(reply) = ask(&mut world, &keyed("9000000", &format!("more{number}")))
+        else {
+            panic!("is paid")
+        };
+        assert!(reply.body.contains("monthly budget of $5.00 exceeded"), "{}", reply.body);
+    }
+    assert_eq!(world.rows.decisions.len(), 1000);
+    // What is allowed is paid, and other agents have days of their own.
+    assert!(matches!(ask(&mut world, &keyed("10000", "allowed")), Answer::Send(_)));
+    let mut tester = keyed("9000000", "k");
+    tester["context"]["agent"] = json!("tester");
+    world.ask(TESTER_KEY, &tester);
+    assert_eq!(world.rows.decisions.len(), 1002);
+    world.now += 86_400;
+    world.told(&keyed("9000000", "tomorrow"));
+    assert_eq!(world.rows.decisions.len(), 1003);
+}
+
+#[test]
+fn a_wallet_that_is_short_keeps_no_more_than_denials() {
+    let mut world = World::with_node();
+    for number in 0..1003 {
+        let body = keyed("10000", &format!("n{number}"));
+        let Answer::Prepare(asked) = world.ask(BUYER_KEY, &body) else { panic!("nothing begins") };
+        let (attempt, fence) = (asked.attempt, asked.fence);
+        let balance = Some(format!(r#"[{{"jsonrpc":"2.0","id":1,"result":"0x{:064x}"}}]"#, 7));
+        let told = world.reply(Command::Prepared { attempt, fence, signature: None, balance });
+        assert_eq!(told.outcome().0, "preflight_failed");
+    }
+    assert_eq!((world.rows.decisions.len(), world.rows.parcels.len()), (1000, 1000));
+    assert_eq!(world.rows.budgets["organization"].assets[0].month, "0");
+}
+
+#[test]
+fn reviews_of_ever_other_terms_are_bounded_too() {
+    let mut world = World::under(json!({
+        "allowedOrigins": ["https://merchant.example.com"], "reviewAbove": {"USDC": "0.00"},
+    }));
+    for amount in 1..1010 {
+        let mut body = keyed("1", "k");
+        body["challenge"]["headers"]["payment-required"] =
+            json!(terms(&[accept(&amount.to_string())]));
+        world.told(&body);
+    }
+    assert!(world.rows.reviews.len() <= 1000, "{}", world.rows.reviews.len());
+}
