@@ -20,6 +20,8 @@ pub(super) const LOST: &str =
     "The merchant transport was lost before a final paid outcome was confirmed.";
 pub(super) const FAILED: &str = "The merchant failed to execute the paid request.";
 pub(super) const ALLOWED: &str = "Allowed by policy, and paid.";
+pub(super) const CONFLICT: &str =
+    "The merchant delivered, and the settlement it names contradicts what was signed.";
 pub(super) const EXECUTING: &str = "The payment for this request is being executed.";
 pub(super) const NOT_SENT: &str =
     "The execution was interrupted before anything was signed or sent; nothing was paid.";

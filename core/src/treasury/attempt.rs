@@ -21,7 +21,7 @@ use super::row::{
     Verdict,
 };
 use super::terms::{Terms, Unpayable, insufficient};
-use super::{Decided, SLACK_SECS, Scene, Treasury, refused};
+use super::{Decided, SLACK_SECS, Scene, Treasury, notice, refused};
 use crate::amount::Amount;
 use crate::client::challenge::Challenge;
 use crate::client::prepare::Prepared;
@@ -247,7 +247,8 @@ impl Treasury {
         if let Some(available) = available
             && available < required
         {
-            let why = insufficient(required, available, &prepared.offer);
+            let notice = Some(Box::new(notice::wallet_short(&attempt, available, now)));
+            let why = Unpayable { notice, ..insufficient(required, available, &prepared.offer) };
             return self.release(books, attempt, decision, why, scene);
         }
         let wallet = self.wallets.iter().find(|wallet| wallet.name == attempt.wallet);
@@ -290,6 +291,7 @@ impl Treasury {
             false => Some(denied(books, &decision.agent, scene.now)?),
         };
         let mut changes = self.void(books, attempt, scene.now)?;
+        changes.extend(why.notice.map(|notice| Change::Outbox(*notice)));
         match counted {
             // As of other denials that are too many, nothing is kept.
             Some(None) => {
@@ -453,8 +455,18 @@ impl Treasury {
             (attempt.money, attempt.due) = (Money::Spent, None);
         }
         let reply = self.reply(&decision);
-        let changes =
-            Vec::from([Change::Attempt(Box::new(attempt)), Change::Decision(Box::new(decision))]);
+        let mut changes = Vec::new();
+        if outcome.is_conflict {
+            let notice = notice::settlement_conflict(&decision, &attempt, scene.now);
+            changes.push(Change::Outbox(notice));
+        }
+        if is_open && attempt.due.is_none() {
+            // The chain is not read, so that no one learns more.
+            let notice = notice::decision_inconclusive(&decision, &attempt, scene.now);
+            changes.push(Change::Outbox(notice));
+        }
+        changes.push(Change::Attempt(Box::new(attempt)));
+        changes.push(Change::Decision(Box::new(decision)));
         Decided { answer: Answer::Reply(reply), changes }
     }
 

@@ -20,7 +20,7 @@ use super::row::{
     AgentRow, AttemptRow, BudgetRow, DecisionRow, ReviewRow, Scope, Stage, TokenKind, Verdict,
 };
 use super::terms::{ClientLimits, Terms, Unpayable, unoffered};
-use super::{Decided, Scene, Treasury, keep, refused};
+use super::{Decided, Scene, Treasury, keep, notice, refused};
 use crate::client::challenge::Challenge;
 use crate::client::offer::Offer;
 use crate::client::select::best;
@@ -440,9 +440,12 @@ impl Treasury {
             Ok((judged, budgets)) => {
                 Ok(Ok(Chosen { terms, challenge, place, offer, wallet, judged, budgets }))
             }
-            Err(Denial { reason, available }) => {
-                let told = available.map(|left| figures(offer.amount, left, &offer.asset));
-                Ok(Err((Unpayable { figures: told, ..denied(&reason) }, Some(offer))))
+            Err(Denial { reason, shortage }) => {
+                let left = shortage.as_ref().map(|it| it.left(offer.asset.decimals));
+                let figures = left.map(|left| figures(offer.amount, left, &offer.asset));
+                let notice =
+                    shortage.map(|it| Box::new(notice::budget_exhausted(&it, &offer, now)));
+                Ok(Err((Unpayable { figures, notice, ..denied(&reason) }, Some(offer))))
             }
         }
     }
@@ -564,7 +567,7 @@ impl Treasury {
         &self,
         books: &B,
         mut draft: Draft<'_>,
-        why: Unpayable,
+        mut why: Unpayable,
         offer: Option<&Offer>,
     ) -> Result<Decided, B::Error> {
         let now = draft.scene.now;
@@ -575,6 +578,7 @@ impl Treasury {
             draft.changes.push(Change::Review(Box::new(review)));
         }
         let counted = denied(books, &draft.agent, now)?;
+        draft.changes.extend(why.notice.take().map(|notice| Change::Outbox(*notice)));
         let is_waiting = draft.waiting.is_some();
         if draft.request.key.is_none() && !is_waiting {
             let key = denial_key(&draft.digest, &why, now);

@@ -21,6 +21,7 @@ mod keep;
 pub mod merchant;
 pub mod message;
 pub mod money;
+mod notice;
 pub mod operate;
 pub mod outcome;
 pub mod payout;

@@ -7,7 +7,7 @@ use alloc::string::{String, ToString};
 
 use serde_json::{Value, json};
 
-use super::answer::{ALLOWED, FAILED, LOST, REJECTED};
+use super::answer::{ALLOWED, CONFLICT, FAILED, LOST, REJECTED};
 use super::message::{Command, MerchantAnswer, Order};
 use super::{Treasury, Turn};
 use crate::client::prepare::Prepared;
@@ -39,12 +39,15 @@ pub struct Outcome {
     pub transaction: Option<String>,
     /// What the merchant said beyond that.
     pub evidence: Option<Value>,
+    /// Whether the settlement that it names contradicts what was signed.
+    pub is_conflict: bool,
 }
 
 impl Outcome {
     pub(super) const fn of(name: &'static str, code: &'static str, reason: &'static str) -> Self {
         let (fulfillment, has_receipt) = ("failed", false);
-        Self { name, code, reason, fulfillment, has_receipt, transaction: None, evidence: None }
+        let (transaction, evidence, is_conflict) = (None, None, false);
+        Self { name, code, reason, fulfillment, has_receipt, transaction, evidence, is_conflict }
     }
 
     /// That of a request without a complete answer.
@@ -79,7 +82,12 @@ impl Outcome {
             }
             Some(evidence)
         };
-        match (answer.status, transaction) {
+        let read = match (answer.status, transaction) {
+            (200..=299, None) if is_lie => Self {
+                fulfillment: "succeeded",
+                has_receipt: true,
+                ..Self::of("allow", "settlement_proof_conflict", CONFLICT)
+            },
             (200..=299, transaction) => Self {
                 fulfillment: "succeeded",
                 has_receipt: true,
@@ -104,7 +112,8 @@ impl Outcome {
                 let reason = if code == "merchant_rejected" { REJECTED } else { FAILED };
                 Self { evidence: said(), ..Self::of("execution_failed", code, reason) }
             }
-        }
+        };
+        Self { is_conflict: is_lie, ..read }
     }
 }
 

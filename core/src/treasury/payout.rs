@@ -22,7 +22,7 @@ pub(super) use self::told::failed;
 use self::written::{REFUSED, SENT};
 use super::answer::{FIGURES, figures};
 use super::attempt::Held;
-use super::books::Books;
+use super::books::{Books, Change};
 use super::budget::worth;
 use super::config::{Environment, Wallet};
 use super::decide::{Chosen, Draft};
@@ -36,7 +36,7 @@ use super::request::PaymentRequest;
 use super::reviewed::Reviewed;
 use super::row::{AttemptRow, BudgetRow, PAYOUTS, Scope};
 use super::terms::Terms;
-use super::{Decided, Scene, Treasury, keep};
+use super::{Decided, Scene, Treasury, keep, notice};
 use crate::amount::Amount;
 use crate::evm::address::Address;
 use crate::evm::token::{Token, by_symbol};
@@ -116,13 +116,14 @@ impl Treasury {
         let spent = spent.unwrap_or_else(|| BudgetRow::new(Scope::Payouts, scene.now));
         let budget = match rules.afford(&spent.at(scene.now), &offer) {
             Ok(budget) => budget,
-            Err(Denial { reason, available }) => {
+            Err(Denial { reason, shortage }) => {
                 let reply = problem(403, "payouts_budget_exceeded", &reason);
-                let left = available.map(|left| figures(offer.amount, left, &offer.asset));
-                return told(match left {
-                    Some(figures) => reply.with(FIGURES, &figures),
-                    None => reply,
-                });
+                let Some(shortage) = shortage else { return told(reply) };
+                let left = shortage.left(offer.asset.decimals);
+                let reply = reply.with(FIGURES, &figures(offer.amount, left, &offer.asset));
+                let notice = notice::budget_exhausted(&shortage, &offer, scene.now);
+                let changes = Vec::from([Change::Outbox(notice)]);
+                return Ok(Decided { answer: Answer::Reply(reply), changes });
             }
         };
         let mut fresh = Fresh::of(scene.random);

@@ -11,7 +11,7 @@ use super::books::{Books, Change};
 use super::merchant::{Locality, origin};
 use super::outcome::Outcome;
 use super::row::{AttemptRow, DecisionRow, Money, ReceiptFacts, Stage};
-use super::{Job, SLACK_SECS, Scene, Treasury, payout};
+use super::{Job, SLACK_SECS, Scene, Treasury, notice, payout};
 use crate::amount::Amount;
 use crate::chain::ChainId;
 use crate::encoding::hex;
@@ -34,6 +34,8 @@ const FRESH_SECS: u64 = 600;
 const RARER: u64 = 20;
 /// Seconds after the end of an authorization after which the chain is not asked any more.
 const GIVE_UP_SECS: u64 = 7 * 86_400;
+/// Seconds after which the operator is told of a payment without a known outcome.
+const INCONCLUSIVE_SECS: u64 = 3600;
 /// Seconds by which the clocks of chain and treasury may differ.
 const SIGHT_SECS: u64 = 600;
 
@@ -69,6 +71,12 @@ impl Treasury {
                 }
                 (Money::Signed, Stage::Review | Stage::Final) => {
                     jobs.extend(self.question(&mut attempt, scene.now));
+                    let age = scene.now.secs_since(UnixTime::from_secs(attempt.counted));
+                    let is_open = matches!(decision.outcome.as_str(), "inconclusive" | "unknown");
+                    if is_open && age >= INCONCLUSIVE_SECS {
+                        let told = notice::decision_inconclusive(&decision, &attempt, scene.now);
+                        changes.push(Change::Outbox(told));
+                    }
                     changes.push(Change::Attempt(Box::new(attempt)));
                 }
                 (Money::Spent | Money::Void, _) => {
@@ -200,6 +208,8 @@ impl Treasury {
             attempt.receipt = Some(receipt);
             attempt.why = None;
         };
+        let claimed = attempt.receipt.as_ref().filter(|receipt| !receipt.on_chain);
+        let claimed = claimed.and_then(|receipt| receipt.transaction.clone());
         match (finding, verdict(finding, end, now)) {
             (Finding::Unconfirmed { transaction }, _) if !planted(Mutant::OneBlockConfirms) => {
                 seen(&mut attempt, *transaction);
@@ -237,7 +247,16 @@ impl Treasury {
                 attempt.why = Some("open".to_string());
             }
         }
-        Ok(Vec::from([Change::Attempt(Box::new(attempt)), Change::Decision(Box::new(decision))]))
+        let mut changes = Vec::new();
+        let shown = attempt.receipt.as_ref().filter(|receipt| receipt.on_chain);
+        let shown = shown.and_then(|receipt| receipt.transaction.as_ref());
+        if claimed.is_some() && shown.is_some() && shown != claimed.as_ref() {
+            let notice = notice::settlement_conflict(&decision, &attempt, now);
+            changes.push(Change::Outbox(notice));
+        }
+        changes.push(Change::Attempt(Box::new(attempt)));
+        changes.push(Change::Decision(Box::new(decision)));
+        Ok(changes)
     }
 
     /// Notes that the money has moved for good.
@@ -277,7 +296,11 @@ impl Treasury {
             receipt.reconciliation = "resolved".to_string();
         }
         decision.open = false;
-        let failed = attempt.is_payout().then(|| payout::failed(&decision, &attempt, now));
+        let failed = match (attempt.is_payout(), &attempt.receipt) {
+            (true, _) => Some(payout::failed(&decision, &attempt, now)),
+            (false, Some(_)) => Some(notice::receipt_expired(&decision, &attempt, now)),
+            (false, None) => None,
+        };
         let mut changes = self.void(books, attempt, now)?;
         changes.extend(failed.map(Change::Outbox));
         changes.push(Change::Decision(Box::new(decision)));

@@ -1,5 +1,6 @@
 //! The ways to pay that a challenge offers, and the one that is paid.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -10,7 +11,7 @@ use super::answer::figures;
 use super::config::{Environment, Key, Treasury, Wallet};
 use super::policy::client_policy;
 use super::request::PaymentRequest;
-use super::row::Parcel;
+use super::row::{Notice, Parcel};
 use crate::agent::challenge::RawChallenge;
 use crate::agent::detect::Protocol;
 use crate::agent::json::Json;
@@ -42,16 +43,22 @@ pub struct Unpayable {
     pub evidence: Option<Value>,
     /// What the payment needed and what there was.
     pub figures: Option<String>,
+    /// What the operator is told of it.
+    pub notice: Option<Box<Notice>>,
 }
 
 impl Unpayable {
     pub(super) fn deny(code: &'static str, reason: impl Into<String>) -> Self {
-        Self { outcome: "deny", code, reason: reason.into(), evidence: None, figures: None }
+        Self { outcome: "deny", ..Self::of(code, reason.into()) }
     }
 
     pub(super) fn preflight(reason: impl Into<String>) -> Self {
-        let (outcome, code) = ("preflight_failed", "preflight_incompatible");
-        Self { outcome, code, reason: reason.into(), evidence: None, figures: None }
+        Self::of("preflight_incompatible", reason.into())
+    }
+
+    const fn of(code: &'static str, reason: String) -> Self {
+        let outcome = "preflight_failed";
+        Self { outcome, code, reason, evidence: None, figures: None, notice: None }
     }
 
     fn unsupported(reason: impl Into<String>) -> Self {

@@ -10,6 +10,7 @@ pub mod explore;
 mod facilitated;
 mod life;
 pub mod mutants;
+mod notices;
 mod operator;
 mod payouts;
 mod questions;

@@ -13,7 +13,7 @@ use crate::treasury::id::Fresh;
 use crate::treasury::message::{Answer, Reply};
 use crate::treasury::row::{AgentRow, Scope, TokenKind, TokenRow};
 use crate::treasury::token::{Token, is_name};
-use crate::treasury::{Decided, Scene, Treasury};
+use crate::treasury::{Decided, Scene, Treasury, notice};
 
 impl Treasury {
     pub(super) fn agents<B: Books>(&self, books: &B) -> Result<Decided, B::Error> {
@@ -46,6 +46,7 @@ impl Treasury {
             return Ok(told(not_found("agent")));
         }
         let row = known.unwrap_or_else(|| AgentRow::new(name.to_string(), scene.now.secs()));
+        let told = (disabled && !row.disabled).then(|| notice::agent_disabled(name, scene.now));
         let (created, row) = (row.created, AgentRow { disabled, ..row });
         let what = if disabled { "agent.disabled" } else { "agent.enabled" };
         let body = json!({"name": name, "disabled": disabled, "createdAt": time(created)});
@@ -56,6 +57,7 @@ impl Treasury {
                 changes.push(Change::Token(TokenRow { revoked: true, ..row }));
             }
         }
+        changes.extend(told.map(Change::Outbox));
         changes.push(logged(what, name, None, "", scene.now));
         Ok(Decided { answer: ok(&body).answer, changes })
     }
@@ -108,6 +110,9 @@ impl Treasury {
             if is_its && !row.revoked {
                 changes.push(Change::Token(TokenRow { revoked: true, ..row }));
             }
+        }
+        if !key.revoked {
+            changes.push(Change::Outbox(notice::key_revoked(id, &key.agent, scene.now)));
         }
         changes.push(logged("key.revoked", id, None, &key.agent, scene.now));
         Ok(Decided { answer: ok(&json!({"id": id, "revoked": true})).answer, changes })

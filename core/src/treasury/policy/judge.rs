@@ -28,13 +28,34 @@ pub struct Subject<'a> {
 pub struct Denial {
     /// The sentence for the agent.
     pub reason: String,
-    /// What is left of the budget that has no room, in atomic units of the asset.
-    pub available: Option<Amount>,
+    /// The budget that has no room.
+    pub shortage: Option<Shortage>,
+}
+
+/// A budget that has no room for a payment; amounts are at 18 fraction digits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shortage {
+    /// Whose budget.
+    pub scope: Scope,
+    /// Which.
+    pub window: Window,
+    /// What is counted in it.
+    pub spent: Amount,
+    /// What may be.
+    pub limit: Amount,
+}
+
+impl Shortage {
+    /// What is left, in atomic units of an asset.
+    #[must_use]
+    pub fn left(&self, decimals: u8) -> Amount {
+        budget::whole(self.limit.checked_sub(self.spent).unwrap_or(Amount::ZERO), decimals)
+    }
 }
 
 impl From<String> for Denial {
     fn from(reason: String) -> Self {
-        Self { reason, available: None }
+        Self { reason, shortage: None }
     }
 }
 
@@ -117,16 +138,19 @@ impl Rules {
             let after = spent.and_then(|spent| spent.checked_add(worth));
             let fits = after.zip(limit.of(symbol)).is_some_and(|(after, limit)| after <= limit);
             if !fits && !planted(Mutant::BudgetsOverflow) {
-                let left = |spent: Amount| Some(limit.of(symbol)?.checked_sub(spent));
-                let left = spent.and_then(left).flatten().unwrap_or(Amount::ZERO);
+                let shortage = Some(Shortage {
+                    scope: row.scope.clone(),
+                    window,
+                    spent: spent.unwrap_or(Amount::MAX),
+                    limit: limit.of(symbol).unwrap_or(Amount::ZERO),
+                });
                 let adverb = window.adverb();
                 let (limit, spent) = (words(limit.of(symbol), symbol), words(spent, symbol));
                 let asked = in_words(worth, symbol);
                 let reason = format!(
                     "Policy denied: {whose} {adverb} budget of {limit} exceeded. Current spend: {spent}. Requested: {asked}."
                 );
-                let available = Some(budget::whole(left, offer.asset.decimals));
-                return Err(Denial { reason, available });
+                return Err(Denial { reason, shortage });
             }
         }
         row.clone().plus(symbol, worth).ok_or_else(large)

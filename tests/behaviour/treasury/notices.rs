@@ -1,0 +1,159 @@
+//! What the operator's webhook is told: each thing once.
+
+use farebox_core::ledger::inquiry::finding::Finding;
+use farebox_core::payment::TxHash;
+use farebox_core::time::UnixTime;
+use farebox_core::treasury::message::{Answer, Command, Operation, Order};
+use serde_json::{Value, json};
+
+use super::payouts;
+use super::world::{
+    BUYER_KEY, MERCHANT, PAYEE, TRANSACTION, World, keyed, payer, plain, request, settled,
+    with_settlement,
+};
+
+/// The notices of a kind, as they are sent.
+fn told(world: &World, kind: &str) -> Vec<Value> {
+    let of = world.rows.outbox.iter().filter(|notice| notice.kind == kind);
+    let bodies: Vec<Value> = of.map(|it| serde_json::from_str(&it.body).unwrap()).collect();
+    assert!(bodies.iter().all(|body| body["type"] == kind && body["at"].is_string()));
+    bodies
+}
+
+/// A payment that is sent, where a node is asked before.
+fn sent(world: &mut World, body: &Value) -> Order {
+    let Answer::Prepare(asked) = world.ask(BUYER_KEY, body) else { panic!("nothing begins") };
+    let (attempt, fence) = (asked.attempt, asked.fence);
+    match world.send(Command::Prepared { attempt, fence, signature: None, balance: None }) {
+        Answer::Send(order) => *order,
+        other => panic!("nothing is sent: {other:?}"),
+    }
+}
+
+#[test]
+fn a_budget_without_room_is_told_once_in_each_window() {
+    let mut world = World::new();
+    for key in ["a", "b"] {
+        world.told(&keyed("9000000", key));
+    }
+    let budget = json!({
+        "scope": "organization", "agent": null, "asset": "USDC", "window": "month",
+        "since": "2026-03-01T00:00:00Z", "limit": "5", "spent": "0", "requested": "9",
+    });
+    assert_eq!(told(&world, "budget.exhausted")[0]["budget"], budget);
+    assert_eq!(told(&world, "budget.exhausted").len(), 1);
+    world.now += 31 * 86_400;
+    world.told(&keyed("9000000", "c"));
+    assert_eq!(told(&world, "budget.exhausted").len(), 2);
+    let mut world = payouts::world();
+    for _ in 0..2 {
+        let body = payouts::payout("2", "rent").to_string();
+        world.operate(Operation::PayOut(body));
+    }
+    let of_payouts = told(&world, "budget.exhausted");
+    assert_eq!((of_payouts.len(), &of_payouts[0]["budget"]["scope"]), (1, &json!("payouts")));
+}
+
+#[test]
+fn a_wallet_that_is_short_is_told_once_a_day() {
+    let mut world = World::with_node();
+    for key in ["a", "b"] {
+        let Answer::Prepare(asked) = world.ask(BUYER_KEY, &keyed("10000", key)) else { panic!() };
+        let (attempt, fence) = (asked.attempt, asked.fence);
+        let balance = Some(format!(r#"[{{"jsonrpc":"2.0","id":1,"result":"0x{:064x}"}}]"#, 7));
+        world.reply(Command::Prepared { attempt, fence, signature: None, balance });
+    }
+    let notices = told(&world, "wallet.short");
+    let wallet = &notices[0]["wallet"];
+    assert_eq!(notices.len(), 1);
+    assert_eq!((&wallet["name"], &wallet["address"]), (&json!("main"), &json!(payer())));
+    assert_eq!((&wallet["required"], &wallet["available"]), (&json!("0.01"), &json!("0.000007")));
+}
+
+#[test]
+fn a_payment_without_a_known_outcome_is_told_after_an_hour_and_at_once_without_a_node() {
+    let mut world = World::with_node();
+    let order = sent(&mut world, &keyed("10000", "k"));
+    let (attempt, fence) = (order.attempt.clone(), order.fence);
+    world.reply(Command::Lost { attempt, fence, sent: true });
+    world.alarm();
+    assert!(told(&world, "decision.inconclusive").is_empty());
+    for _ in 0..3 {
+        world.now += 3600;
+        world.alarm();
+    }
+    let notices = told(&world, "decision.inconclusive");
+    assert_eq!((notices.len(), &notices[0]["decision"]["outcome"]), (1, &json!("inconclusive")));
+    assert_eq!(notices[0]["decision"]["requestUrl"], MERCHANT);
+    let mut world = World::new();
+    let order = world.order(&keyed("10000", "k"));
+    let (attempt, fence) = (order.attempt.clone(), order.fence);
+    world.reply(Command::Lost { attempt, fence, sent: true });
+    assert_eq!(told(&world, "decision.inconclusive")[0]["decision"]["openBecause"], "no_node");
+}
+
+#[test]
+fn a_receipt_whose_payment_never_came_is_told() {
+    let mut world = World::with_node();
+    let order = sent(&mut world, &keyed("10000", "k"));
+    world.answered(&order, settled(200, "x"));
+    world.now += 400;
+    let safe_time = Some(UnixTime::from_secs(world.now));
+    world.read(&order.attempt, order.fence, &Finding::Unused { safe_time });
+    let notices = told(&world, "receipt.expired_unconfirmed");
+    assert_eq!((notices.len(), &notices[0]["receipt"]["amount"]), (1, &json!("0.010000")));
+    assert!(told(&world, "payout.failed").is_empty());
+}
+
+#[test]
+fn a_settlement_that_contradicts_the_payment_or_the_chain_is_a_conflict() {
+    let mut world = World::new();
+    let order = world.order(&request("10000"));
+    let lie = json!({"success": true, "network": super::world::NETWORK, "payer": PAYEE, "transaction": TRANSACTION});
+    let decided = world.answered(&order, with_settlement(200, "here", &lie));
+    assert_eq!(decided.outcome(), ("allow", "settlement_proof_conflict"));
+    assert_eq!(decided.body["receipt"]["settlementEvidenceClass"], "none");
+    assert_eq!(told(&world, "settlement.conflict").len(), 1);
+    let mut world = World::with_node();
+    let order = sent(&mut world, &keyed("10000", "k"));
+    world.answered(&order, settled(200, "x"));
+    let other = TxHash::parse(&format!("0x{}", "22".repeat(32))).unwrap();
+    let found = Finding::Transferred { transaction: other, block: 9, log_index: 0 };
+    world.read(&order.attempt, order.fence, &found);
+    let notices = told(&world, "settlement.conflict");
+    assert_eq!(notices[0]["settlement"]["transaction"], other.to_text());
+    let mut world = World::with_node();
+    let order = sent(&mut world, &keyed("10000", "k"));
+    world.answered(&order, settled(200, "x"));
+    let transaction = TxHash::parse(TRANSACTION).unwrap();
+    world.read(&order.attempt, order.fence, &Finding::Unconfirmed { transaction });
+    world.read(
+        &order.attempt,
+        order.fence,
+        &Finding::Transferred { transaction, block: 9, log_index: 0 },
+    );
+    assert!(told(&world, "settlement.conflict").is_empty());
+    assert_eq!(world.buy_plainly(), ("allow".to_owned(), "policy_allow".to_owned()));
+}
+
+#[test]
+fn who_is_disabled_and_what_is_taken_back_is_told_once() {
+    let mut world = World::new();
+    for _ in 0..2 {
+        world.operate(Operation::RevokeKey("buyerkey".to_owned()));
+        world.operate(Operation::DisableAgent("buyer".to_owned()));
+    }
+    assert_eq!(told(&world, "key.revoked")[0]["key"], json!({"id": "buyerkey", "agent": "buyer"}));
+    assert_eq!(told(&world, "agent.disabled")[0]["agent"], json!({"name": "buyer"}));
+    assert_eq!((told(&world, "key.revoked").len(), told(&world, "agent.disabled").len()), (1, 1));
+}
+
+impl World {
+    /// Outcome and code of a payment whose merchant delivers and names no settlement.
+    fn buy_plainly(&mut self) -> (String, String) {
+        let order = sent(self, &keyed("10000", "plain"));
+        let decided = self.answered(&order, plain(200, "x"));
+        let (outcome, code) = decided.outcome();
+        (outcome.to_owned(), code.to_owned())
+    }
+}
