@@ -1,5 +1,6 @@
 //! What Workers and the alarm report: lost answers, late Workers, crashes, repeats.
 
+use farebox_core::amount::Amount;
 use farebox_core::ledger::inquiry::finding::Finding;
 use farebox_core::payment::TxHash;
 use farebox_core::time::UnixTime;
@@ -23,17 +24,49 @@ fn money(world: &World) -> Money {
     world.rows.attempts.values().next().unwrap().money
 }
 
-/// What the organization has spent this month, by its budget.
-fn spent(world: &mut World) -> String {
+/// What is reserved of the organization's month, and what is spent.
+fn budget(world: &mut World, window: &str) -> [String; 2] {
     let told = world.operate(Operation::Budgets);
     let items = told.body["items"].as_array().unwrap();
     let is_it = |item: &&Value| {
-        item["scope"] == "organization" && item["window"] == "month" && item["asset"] == "USDC"
+        item["scope"] == "organization" && item["window"] == window && item["asset"] == "USDC"
     };
-    items
-        .iter()
-        .find(is_it)
-        .map_or_else(|| "0".to_owned(), |item| item["spent"].as_str().unwrap().to_owned())
+    let item = items.iter().find(is_it);
+    ["reserved", "spent"].map(|name| {
+        item.map_or_else(|| "0".to_owned(), |item| item[name].as_str().unwrap().to_owned())
+    })
+}
+
+/// What counts in the organization's month.
+fn spent(world: &mut World) -> String {
+    let [reserved, spent] = budget(world, "month").map(|it| Amount::from_decimal(&it, 18).unwrap());
+    reserved.checked_add(spent).unwrap().to_decimal(18)
+}
+
+#[test]
+fn what_is_reserved_and_what_is_spent_are_told_apart_in_each_window() {
+    let mut world = World::with_node();
+    let Answer::Prepare(preparation) = world.ask(BUYER_KEY, &keyed("10000", "a")) else {
+        panic!("not prepared")
+    };
+    let of = |reserved: &str, spent: &str| [reserved.to_owned(), spent.to_owned()];
+    assert_eq!(budget(&mut world, "hour"), of("0.01", "0"));
+    let Answer::Send(first) = prepared(&mut world, &preparation, None) else { panic!("not sent") };
+    assert_eq!(budget(&mut world, "hour"), of("0.01", "0"));
+    world.answered(&first, settled(200, "x"));
+    assert_eq!(budget(&mut world, "hour"), of("0", "0.01"));
+    world.now += 3600;
+    let Answer::Prepare(preparation) = world.ask(BUYER_KEY, &keyed("20000", "b")) else {
+        panic!("not prepared")
+    };
+    let Answer::Send(second) = prepared(&mut world, &preparation, None) else { panic!("not sent") };
+    world.answered(&second, plain(402, "no"));
+    assert_eq!(budget(&mut world, "hour"), of("0.02", "0"));
+    assert_eq!(budget(&mut world, "month"), of("0.02", "0.01"));
+    let safe_time = Some(UnixTime::from_secs(world.now + 200));
+    world.now += 200;
+    world.read(&second.attempt, second.fence, &Finding::Unused { safe_time });
+    assert_eq!(budget(&mut world, "month"), of("0", "0.01"));
 }
 
 fn paying() -> (World, Order) {

@@ -9,9 +9,11 @@ use serde_json::{Value, json};
 use super::page;
 use crate::amount::Amount;
 use crate::client::asset::CAP_DECIMALS;
-use crate::treasury::books::Books;
+use crate::time::UnixTime;
+use crate::treasury::books::{Books, Page};
 use crate::treasury::budget::{Window, worth};
 use crate::treasury::message::Listing;
+use crate::treasury::money::is_dollar;
 use crate::treasury::operate::reply::{invalid_query, ok, time, told};
 use crate::treasury::policy::Rules;
 use crate::treasury::row::{AttemptRow, BudgetRow, Money, Scope};
@@ -36,6 +38,7 @@ impl Treasury {
         let mut scopes = Vec::from([Scope::Organization]);
         scopes.extend(books.agents()?.into_iter().map(|agent| Scope::Agent(agent.name)));
         scopes.push(Scope::Payouts);
+        let open = unsettled(books, scene.now)?;
         let mut items: Vec<Value> = Vec::new();
         for scope in scopes {
             let row = books.budget(&scope)?;
@@ -57,10 +60,26 @@ impl Treasury {
                     }
                 }
                 for symbol in symbols {
-                    let spent = match symbol.as_str() {
+                    let counted = match symbol.as_str() {
                         "$" => row.of_dollars(window),
                         symbol => row.of_asset(window, symbol),
                     };
+                    let reserved = counted.map(|counted| {
+                        let is_it = |it: &&Unsettled| {
+                            let is_its = match symbol.as_str() {
+                                "$" => is_dollar(&it.symbol),
+                                symbol => it.symbol == symbol,
+                            };
+                            is_its && it.scope == scope && it.counted >= row.start(window)
+                        };
+                        let sum = open.iter().filter(is_it).fold(Amount::ZERO, |sum, it| {
+                            sum.checked_add(it.worth).unwrap_or(Amount::MAX)
+                        });
+                        sum.min(counted)
+                    });
+                    let spent = counted
+                        .zip(reserved)
+                        .and_then(|(counted, reserved)| counted.checked_sub(reserved));
                     let limit = limits.iter().find(|(name, _)| *name == symbol);
                     items.push(json!({
                         "scope": kind(&scope),
@@ -69,6 +88,7 @@ impl Treasury {
                         "window": window.name(),
                         "since": time(row.start(window)),
                         "limit": limit.map(|(_, amount)| text(*amount)),
+                        "reserved": reserved.map(text),
                         "spent": spent.map(text),
                     }));
                 }
@@ -108,9 +128,53 @@ impl Treasury {
     }
 }
 
-fn add(sums: &mut Vec<Sums>, scope: Scope, row: &AttemptRow) {
+/// What counts in a budget and has no receipt: its merchant has not answered, or has shown nothing
+/// for it, and the chain has not either.
+struct Unsettled {
+    scope: Scope,
+    symbol: String,
+    counted: u64,
+    worth: Amount,
+}
+
+/// What is unsettled of the current month.
+fn unsettled<B: Books>(books: &B, now: UnixTime) -> Result<Vec<Unsettled>, B::Error> {
+    let mut all = Vec::new();
+    let month = Window::Month.start(now).secs();
+    for money in ["reserved", "signed"] {
+        let outcome = Some(money.to_string());
+        let mut page =
+            Page { after: Some((month, String::new())), limit: 1000, agent: None, outcome };
+        for _ in 0..1000 {
+            let rows = books.attempts(&page)?;
+            for row in rows.iter().filter(|row| row.receipt.is_none()) {
+                let worth = worth_of(row);
+                let of = |scope| Unsettled {
+                    scope,
+                    symbol: row.symbol.clone(),
+                    counted: row.counted,
+                    worth,
+                };
+                all.extend(row.scopes().into_iter().map(of));
+            }
+            let is_full = u32::try_from(rows.len()).unwrap_or(u32::MAX) >= page.limit;
+            page.after = rows.last().filter(|_| is_full).map(|row| (row.counted, row.id.clone()));
+            if page.after.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// What a payment counts, at 18 fraction digits.
+fn worth_of(row: &AttemptRow) -> Amount {
     let worth = Amount::from_atomic(&row.value).ok().and_then(|value| worth(value, row.decimals));
-    let worth = worth.unwrap_or(Amount::ZERO);
+    worth.unwrap_or(Amount::ZERO)
+}
+
+fn add(sums: &mut Vec<Sums>, scope: Scope, row: &AttemptRow) {
+    let worth = worth_of(row);
     let mut sum = match sums.iter().position(|it| it.scope == scope && it.symbol == row.symbol) {
         Some(place) => sums.swap_remove(place),
         None => Sums {
