@@ -32,8 +32,8 @@ import { startSwitch } from './switch.mjs';
 /**
  * Starts all parts on free ports, with short timings.
  *
- * `organizations` are the seeds, made when the merchants' URLs are known; each policy has the wallet `main` unless it
- * names another. Without `stock` only the scripted merchant is there.
+ * `organizations` are the seeds, made when the merchants' URLs are known; the first one's policy has the wallet `main`, and
+ * each other one's a wallet of its own, unless it names another. Without `stock` only the scripted merchant is there.
  *
  * @param {{organizations: (merchants: Merchants) => OrganizationSeed[], stock?: boolean, build?: string, vars?: Record<string, unknown>}} options
  */
@@ -55,7 +55,9 @@ export async function startTreasuryWorld({ organizations, stock = true, build = 
     const folder = mkdtempSync(join(tmpdir(), 'farebox-treasury-'));
     keep({ stop: async () => rmSync(folder, { recursive: true, force: true }) });
     const merchants = await startMerchants({ chain, facilitator: switches.facilitator, stock, build, keep });
-    const seeds = /** @type {OrganizationSeed[]} */ (plain(organizations(merchants).map((seed) => ({ ...seed, policy: { wallet: 'main', ...seed.policy } }))));
+    const seeds = /** @type {OrganizationSeed[]} */ (plain(organizations(merchants).map((seed, index) => ({ ...seed, policy: { wallet: walletOf(index), ...seed.policy } }))));
+    // Two organizations do not pay from one account.
+    const own = seeds.slice(1).map((_, index) => ({ name: walletOf(index + 1), account: chain.accounts.payers[index + 1] }));
     const keys = keysOf(seeds);
     const operatorToken = randomBytes(16).toString('hex');
     const treasury = keep(await startTreasury({
@@ -70,6 +72,7 @@ export async function startTreasuryWorld({ organizations, stock = true, build = 
           { name: 'second', networks: [NETWORK], secret: 'WALLET_SECOND' },
           { name: 'empty', networks: [NETWORK], secret: 'WALLET_EMPTY' },
           { name: 'locked', networks: [NETWORK], secret: 'WALLET_LOCKED' },
+          ...own.map(({ name }) => ({ name, networks: [NETWORK], secret: secretOf(name) })),
           { name: 'elsewhere', networks: ['eip155:80002'], secret: 'WALLET_SECOND' },
         ],
         RPC_URL: switches.node.url,
@@ -83,6 +86,7 @@ export async function startTreasuryWorld({ organizations, stock = true, build = 
         WALLET_MAIN: chain.accounts.payer.privateKey,
         WALLET_SECOND: chain.accounts.payers[0]?.privateKey ?? '',
         WALLET_EMPTY: `0x${'77'.repeat(32)}`,
+        ...Object.fromEntries(own.map(({ name, account }) => [secretOf(name), account?.privateKey ?? ''])),
         ...Object.fromEntries(keys.map(({ secret, bootstrapKey }) => [secret, bootstrapKey])),
       },
     }));
@@ -179,6 +183,16 @@ function keysOf(seeds) {
     const secret = secretName(organization, agent);
     return { organization, agent, secret, bootstrapKey: `fbk_${organization}_${id}_${randomBytes(32).toString('hex')}` };
   }));
+}
+
+/** @param {number} index of the organization */
+function walletOf(index) {
+  return index === 0 ? 'main' : `own-${index}`;
+}
+
+/** @param {string} wallet */
+function secretOf(wallet) {
+  return `WALLET_${wallet}`.toUpperCase().replaceAll('-', '_');
 }
 
 /**

@@ -54,6 +54,7 @@ const wrong: readonly (readonly [name: string, vars: Vars, variable: string, say
   ['an organization of no environment', set({ ORGANIZATIONS: [{ name: 'acme' }] }), 'ORGANIZATIONS[0].environment', '"test" or "main"', '{'],
   ['an organization of an impossible name', set({ ORGANIZATIONS: [{ name: 'A', environment: 'test' }] }), 'ORGANIZATIONS[0].name', '3 to 64', '"name" ='],
   ['two of one name', set({ ORGANIZATIONS: [ACME, ACME] }), 'ORGANIZATIONS[1].name', 'is the name of another', '"name" ='],
+  ['two that pay from one account', set({ ORGANIZATIONS: [{ ...ACME, policy: { allowedOrigins: ['*'] } }, { name: 'other', environment: 'test', policy: { allowedOrigins: ['*'] } }] }), 'ORGANIZATIONS[1]', 'from the wallet main, as acme does', '{'],
   ['an unknown member', set({ ORGANIZATIONS: [{ ...ACME, budget: '5' }] }), 'ORGANIZATIONS[0].budget', 'is unknown; known are', '"budget" ='],
   ['an agent whose key is that of another organization', set({ ORGANIZATIONS: [{ ...ACME, name: 'other' }] }), 'ORGANIZATIONS[0].agents[0].bootstrapKey', 'fbk_other_', '"bootstrapKey" ='],
   ['a wallet on no network', set({ WALLETS: [{ ...WALLET, networks: [] }] }), 'WALLETS[0].networks', 'must list networks', '"networks" ='],

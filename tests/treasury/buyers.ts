@@ -59,7 +59,7 @@ export async function toldOf(outcome: Promise<any>): Promise<Told> {
   };
 }
 
-/** Runs `work`, and says what both wallets paid meanwhile and in how many transfers. */
+/** Runs `work`, and says what the wallets paid meanwhile and in how many transfers. */
 export async function during<T>(world: TreasuryWorld, work: () => Promise<T>): Promise<{ result: T; paid: bigint; count: number }> {
   const read = async () => {
     const all = [...(await world.transfers()).values()];

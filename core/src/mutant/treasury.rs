@@ -101,6 +101,8 @@ macro_rules! treasury {
             ApprovalsOutlive,
             /// An agent may have any number of open reviews.
             ReviewsPileUp,
+            /// Two organizations pay from one account.
+            WalletsAreShared,
             /// An agent may have any number of denials kept.
             DenialsPileUp,
             /// Each of equal denials without a key is kept.

@@ -3,6 +3,7 @@
 //! Variables come as one JSON object; structured values may be JSON or JSON text. What is missing,
 //! unknown or contradictory is an error that names the field and the remedy.
 
+pub(super) mod accounts;
 mod bindings;
 mod organizations;
 mod reader;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use self::reply::{not_found, ok, problem, put_rules, rules_of, told};
 use super::books::{Books, Change};
+use super::config::accounts::{of_rules, shared};
 use super::message::Operation;
 use super::policy::Rules;
 use super::row::{Scope, TokenKind};
@@ -99,18 +100,24 @@ impl Treasury {
             return Ok(told(not_found("agent")));
         }
         let known = |name: &String| self.wallets.iter().any(|wallet| wallet.name == *name);
-        match Rules::from_json(document) {
+        let rules = match Rules::from_json(document) {
+            Ok(rules) => rules,
             Err(faults) => {
                 let say =
                     |(member, remedy): &(String, String)| alloc::format!("{member}: {remedy}");
                 let said: Vec<String> = faults.iter().map(say).collect();
                 return Ok(told(problem(400, "invalid_policy", &said.join("; "))));
             }
-            Ok(rules) if rules.wallet.as_ref().is_some_and(|name| !known(name)) => {
-                let said = "wallet: is not the name of a wallet in WALLETS";
-                return Ok(told(problem(400, "invalid_policy", said)));
-            }
-            Ok(_) => {}
+        };
+        if rules.wallet.as_ref().is_some_and(|name| !known(name)) {
+            let said = "wallet: is not the name of a wallet in WALLETS";
+            return Ok(told(problem(400, "invalid_policy", said)));
+        }
+        if let Some(other) = self.sharer(books, &scope, &rules, scene)? {
+            let said = alloc::format!(
+                "wallet: is that of {other}, whose payments its books would count; name another one"
+            );
+            return Ok(told(problem(400, "invalid_policy", &said)));
         }
         let changes = put_rules(books, scope, document, scene.now)?;
         let version = changes.iter().find_map(|change| match change {
@@ -118,5 +125,27 @@ impl Treasury {
             _ => None,
         });
         Ok(Decided { answer: ok(&json!({"version": version})).answer, changes })
+    }
+    /// The organization that begins with rules by which it pays from an account of these.
+    fn sharer<B: Books>(
+        &self,
+        books: &B,
+        scope: &Scope,
+        rules: &Rules,
+        scene: Scene<'_>,
+    ) -> Result<Option<&str>, B::Error> {
+        let Some(organization) = self.organization(scene.organization) else { return Ok(None) };
+        let of = |whole: &Rules, own| of_rules(whole, own, organization.environment, &self.wallets);
+        let own = match scope {
+            Scope::Organization | Scope::Payouts => of(rules, None),
+            Scope::Agent(_) => {
+                let whole = books.policy(&Scope::Organization)?;
+                let whole = whole.and_then(|row| Rules::from_json(&row.document).ok());
+                of(&whole.unwrap_or_default(), Some(rules))
+            }
+        };
+        let mut others = self.organizations.iter().filter(|it| it.name != organization.name);
+        let found = others.find(|it| shared(&own, &it.accounts(&self.wallets)).is_some());
+        Ok(found.map(|it| it.name.as_str()))
     }
 }

@@ -180,6 +180,18 @@ impl Rules {
         Some(Self { per_day, ..Self::default() })
     }
 
+    /// Whether any origin is allowed; without that no one is paid.
+    #[must_use]
+    pub fn pays_anyone(&self) -> bool {
+        self.allowed.as_ref().is_some_and(|allowed| !allowed.is_empty())
+    }
+
+    /// Whether it may be paid on this network.
+    #[must_use]
+    pub fn allows_network(&self, network: &ChainId) -> bool {
+        self.networks.as_ref().is_none_or(|all| all.contains(network))
+    }
+
     /// The budget of a window, for people and by asset; the dollars' own is under `$`.
     #[must_use]
     pub fn budget(&self, window: Window) -> Vec<(String, Amount)> {

@@ -1,6 +1,8 @@
 //! Variables of a treasury: each wrong one is refused with its place and what to do.
 
 use farebox_core::treasury::Treasury;
+use farebox_core::treasury::message::Operation;
+use farebox_core::treasury::row::Scope;
 use serde_json::{Value, json};
 
 use super::world::{BUYER_KEY, World, variables};
@@ -147,6 +149,78 @@ fn every_wrong_variable_is_the_one_error_and_is_named_with_what_to_do() {
         });
         is_only(&found, start);
     }
+}
+
+/// Variables with a second organization, which has these rules.
+fn with_second(variables: &mut Value, policy: Value) {
+    let second = json!({"name": "second", "environment": "test", "policy": policy});
+    variables["ORGANIZATIONS"].as_array_mut().unwrap().push(second);
+}
+
+/// The same with a second wallet, of this key and on this network.
+fn with_wallet(variables: &mut Value, key: &str, network: &str) {
+    variables["SECOND_KEY"] = json!(key);
+    let second = json!({"name": "second", "networks": [network], "secret": "SECOND_KEY"});
+    variables["WALLETS"].as_array_mut().unwrap().push(second);
+    variables["ORGANIZATIONS"][0]["policy"]["wallet"] = json!("main");
+}
+
+const OTHER_KEY: &str = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";
+
+#[test]
+pub fn two_organizations_do_not_pay_from_one_account() {
+    let all = || json!({"allowedOrigins": ["*"]});
+    let of_second = || json!({"allowedOrigins": ["*"], "wallet": "second"});
+    let found = errors(|variables| with_second(variables, all()));
+    is_only(&found, "ORGANIZATIONS[1]: pays on eip155:84532 from the wallet main, as acme does");
+    let found = errors(|variables| {
+        with_wallet(variables, super::world::WALLET_KEY, "base-sepolia");
+        with_second(variables, of_second());
+    });
+    is_only(&found, "ORGANIZATIONS[1]: pays on eip155:84532 from the wallet second, as acme does");
+    let found = errors(|variables| {
+        with_wallet(variables, OTHER_KEY, "base-sepolia");
+        with_second(variables, of_second());
+        let agents = json!([{"name": "buyer", "policy": {"wallet": "main"}}]);
+        variables["ORGANIZATIONS"][1]["agents"] = agents;
+    });
+    is_only(&found, "ORGANIZATIONS[1]: pays on eip155:84532 from the wallet main, as acme does");
+    // Another account, another network, another environment, or no one to pay.
+    let right: [&dyn Fn(&mut Value); 4] = [
+        &|variables| {
+            with_wallet(variables, OTHER_KEY, "base-sepolia");
+            with_second(variables, of_second());
+        },
+        &|variables| {
+            with_wallet(variables, super::world::WALLET_KEY, "polygon-amoy");
+            with_second(variables, of_second());
+        },
+        &|variables| {
+            with_second(variables, all());
+            variables["ORGANIZATIONS"][1]["environment"] = json!("main");
+        },
+        &|variables| with_second(variables, json!({})),
+    ];
+    for change in right {
+        assert_eq!(errors(change), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn rules_that_would_pay_from_the_account_of_another_organization_are_not_put() {
+    let mut variables = variables();
+    with_wallet(&mut variables, OTHER_KEY, "base-sepolia");
+    with_second(&mut variables, json!({"allowedOrigins": ["*"], "wallet": "second"}));
+    let mut world = World::of(&variables);
+    let put = |scope: Scope, rules: &Value| Operation::PutPolicy(scope, rules.to_string());
+    let rules = json!({"allowedOrigins": ["*"], "wallet": "second"});
+    let told = world.operate(put(Scope::Organization, &rules));
+    assert_eq!((told.status, told.text("code")), (400, "invalid_policy"));
+    assert!(told.text("detail").starts_with("wallet: is that of second"), "{}", told.text);
+    let told = world.operate(put(Scope::Agent("buyer".to_owned()), &json!({"wallet": "second"})));
+    assert_eq!(told.status, 400);
+    let rules = json!({"allowedOrigins": ["*"], "wallet": "main"});
+    assert_eq!(world.operate(put(Scope::Organization, &rules)).status, 200);
 }
 
 #[test]

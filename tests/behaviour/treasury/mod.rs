@@ -3,7 +3,7 @@
 pub mod access;
 mod books;
 mod charges;
-mod config;
+pub mod config;
 pub mod decisions;
 pub mod denials;
 pub mod explore;

@@ -4,7 +4,9 @@ use std::panic::catch_unwind;
 
 use farebox_core::mutant::{Mutant, plant};
 
-use super::{access, charges, decisions, denials, payouts, removal, reports, reviews, rules};
+use super::{
+    access, charges, config, decisions, denials, payouts, removal, reports, reviews, rules,
+};
 
 /// A guard, the name of its test, and the test.
 type Row = (Mutant, &'static str, fn());
@@ -76,6 +78,7 @@ pub const TABLE: &[Row] = &[
     row!(NonsenseEndsReviews, reviews::a_merchant_that_talks_nonsense_for_a_while_ends_no_review),
     row!(ApprovalsOutlive, reviews::a_refusal_ends_the_approval_of_its_payment),
     row!(ReviewsPileUp, reviews::an_agent_has_at_most_100_open_reviews),
+    row!(WalletsAreShared, config::two_organizations_do_not_pay_from_one_account),
     row!(DenialsPileUp, denials::an_agent_has_at_most_1000_denials_of_a_day_kept),
     row!(EqualDenialsAddRows, denials::equal_denials_of_a_day_without_a_key_are_one),
     row!(RemovedKeysPayAgain, removal::a_key_whose_payment_has_left_pays_no_second_time),

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
+use super::accounts::{PayingAccount, shared};
 use super::reader::{list, members, named, text};
 use super::wallets::Wallet;
 use crate::config::Reader;
@@ -66,12 +67,23 @@ const AGENT: [&str; 3] = ["name", "policy", "bootstrapKey"];
 
 pub(super) fn read(reader: &mut Reader, wallets: &[Wallet], only_test: bool) -> Vec<Organization> {
     let mut all: Vec<Organization> = Vec::new();
+    let mut accounts: Vec<(String, Vec<PayingAccount>)> = Vec::new();
     for (index, value) in list(reader, "ORGANIZATIONS", EXAMPLE).iter().enumerate() {
         let place = format!("ORGANIZATIONS[{index}]");
         let Some(it) = organization(reader, &place, value, wallets, only_test) else { continue };
         if all.iter().any(|other| other.name == it.name) {
             reader.fail(&format!("{place}.name"), "is the name of another organization");
         }
+        let own = it.accounts(wallets);
+        for (name, others) in accounts.iter().filter(|(name, _)| *name != it.name) {
+            if let Some((wallet, network)) = shared(&own, others) {
+                let remedy = format!(
+                    "pays on {network} from the wallet {wallet}, as {name} does, so that the books of each would count payments of the other; give each a wallet of its own, and name it in its policy"
+                );
+                reader.fail(&place, remedy);
+            }
+        }
+        accounts.push((it.name.clone(), own));
         all.push(it);
     }
     all

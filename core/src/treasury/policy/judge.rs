@@ -96,7 +96,7 @@ impl Rules {
         if self.payees.as_ref().is_some_and(|payees| !payees.contains(&offer.pay_to)) {
             return denied("payee");
         }
-        if self.networks.as_ref().is_some_and(|all| !all.contains(&offer.asset.network)) {
+        if !self.allows_network(&offer.asset.network) {
             return denied("network");
         }
         if self.assets.as_ref().is_some_and(|all| !all.contains(&offer.asset.symbol)) {
