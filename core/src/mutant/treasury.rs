@@ -93,6 +93,9 @@ macro_rules! treasury {
             TokensPileUp,
             /// The transaction that a merchant named is kept although it never came.
             ClaimsAreKept,
+            /// The transaction that a merchant named is evidence although the chain shows the payment
+            /// unused.
+            ClaimsOutliveReadings,
             /// An approval covers other header fields and a longer validity.
             ApprovalsCoverAnything,
             /// Terms that cannot be read end the review that their key waits for.

@@ -81,7 +81,7 @@ impl Treasury {
         put("settlementEvidenceClass", text(&facts.evidence));
         let is_told = facts.evidence == "merchant_verifiable_success";
         put("evidenceSource", is_told.then(|| "merchant".into()));
-        put("settlementIdentifier", facts.transaction.as_deref().map(Value::from));
+        put("settlementIdentifier", facts.transaction().map(Value::from));
         let key = key(attempt);
         put("paymentReference", key.map(Value::from));
         if facts.on_chain {

@@ -203,6 +203,9 @@ impl Treasury {
             let mut receipt = attempt.receipt.take().unwrap_or(fresh);
             receipt.transaction = Some(transaction.to_text());
             receipt.on_chain = true;
+            if receipt.evidence == ReceiptFacts::DOUBTED {
+                receipt.evidence = "settled".to_string();
+            }
             receipt.status = "provisional".to_string();
             receipt.reconciliation = "in_progress".to_string();
             attempt.receipt = Some(receipt);
@@ -233,11 +236,21 @@ impl Treasury {
             }
             (_, Verdict::Void) => return self.expire(books, attempt, decision, now),
             (Finding::Unused { .. }, _) => {
-                if let Some(receipt) = attempt.receipt.as_mut().filter(|receipt| receipt.on_chain) {
-                    // A reorganization took it away; it may come again.
-                    receipt.on_chain = false;
-                    receipt.status = "provisional".to_string();
-                    receipt.reconciliation = "required".to_string();
+                match &mut attempt.receipt {
+                    Some(receipt) if receipt.on_chain => {
+                        // A reorganization took it away; it may come again.
+                        receipt.on_chain = false;
+                        receipt.status = "provisional".to_string();
+                        receipt.reconciliation = "required".to_string();
+                    }
+                    Some(receipt)
+                        if receipt.transaction.is_some()
+                            && !planted(Mutant::ClaimsOutliveReadings) =>
+                    {
+                        // The merchant named another payment's, or the node is late.
+                        receipt.evidence = ReceiptFacts::DOUBTED.to_string();
+                    }
+                    Some(_) | None => {}
                 }
                 attempt.why = Some("unused".to_string());
             }

@@ -307,6 +307,18 @@ pub struct ReceiptFacts {
     pub completed: Option<u64>,
 }
 
+impl ReceiptFacts {
+    /// The transaction, unless the chain has shown the payment unused since it was named: it may be
+    /// that of another one.
+    #[must_use]
+    pub fn transaction(&self) -> Option<&str> {
+        self.transaction.as_deref().filter(|_| self.evidence != Self::DOUBTED)
+    }
+
+    /// `settlementEvidenceClass` of a claim that the chain does not bear out so far.
+    pub(super) const DOUBTED: &str = "inconclusive";
+}
+
 /// The request of an attempt, as it is sent, and the terms it pays. Key: the attempt's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parcel {

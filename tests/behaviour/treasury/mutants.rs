@@ -74,6 +74,10 @@ pub const TABLE: &[Row] = &[
     row!(DisabledKeepTokens, access::who_is_disabled_loses_its_tokens_and_keys_for_good),
     row!(TokensPileUp, access::tokens_that_ended_are_deleted_and_a_key_has_at_most_64),
     row!(ClaimsAreKept, reports::a_transaction_that_never_came_is_not_shown_as_that_of_a_payment),
+    row!(
+        ClaimsOutliveReadings,
+        reports::a_transaction_that_the_chain_does_not_bear_out_is_no_evidence
+    ),
     row!(ApprovalsCoverAnything, reviews::an_approval_covers_what_is_sent),
     row!(NonsenseEndsReviews, reviews::a_merchant_that_talks_nonsense_for_a_while_ends_no_review),
     row!(ApprovalsOutlive, reviews::a_refusal_ends_the_approval_of_its_payment),

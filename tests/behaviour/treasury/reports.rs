@@ -372,6 +372,28 @@ pub fn a_transaction_that_never_came_is_not_shown_as_that_of_a_payment() {
 }
 
 #[test]
+pub fn a_transaction_that_the_chain_does_not_bear_out_is_no_evidence() {
+    let (mut world, order) = paying();
+    world.answered(&order, settled(200, ""));
+    let id = world.rows.attempts.values().next().unwrap().receipt_id.clone();
+    let receipt =
+        |world: &mut World| world.reply(Command::KnownReceipt(id.clone())).body["receipt"].clone();
+    assert_eq!(receipt(&mut world)["settlementIdentifier"], TRANSACTION);
+    read(&mut world, &order, &Finding::Unused { safe_time: None });
+    let doubted = receipt(&mut world);
+    assert_eq!(doubted["settlementEvidenceClass"], "inconclusive");
+    assert!(doubted["settlementIdentifier"].is_null() && doubted["evidenceSource"].is_null());
+    // The node was late.
+    let transaction = TxHash::parse(TRANSACTION).unwrap();
+    read(&mut world, &order, &Finding::Unconfirmed { transaction });
+    let seen = receipt(&mut world);
+    assert_eq!(
+        (&seen["settlementEvidenceClass"], &seen["settlementIdentifier"]),
+        (&json!("settled"), &json!(TRANSACTION))
+    );
+}
+
+#[test]
 pub fn what_is_void_is_given_back_to_the_windows_in_which_it_was_counted() {
     let mut world = World::under(
         json!({"allowedOrigins": ["https://merchant.example.com"], "perHour": "1.00", "perMonth": "5.00"}),

@@ -240,6 +240,6 @@ fn paid(row: &AttemptRow) -> Value {
         "openBecause": row.why,
         "receiptId": row.receipt.as_ref().map(|_| row.receipt_id.clone()),
         "receiptStatus": row.receipt.as_ref().map(|it| it.status.clone()),
-        "transaction": row.receipt.as_ref().and_then(|it| it.transaction.clone()),
+        "transaction": row.receipt.as_ref().and_then(|it| it.transaction()),
     })
 }

@@ -64,7 +64,7 @@ fn shown(row: &DecisionRow, attempt: Option<&AttemptRow>) -> Value {
         "amountMinor": attempt.map(|it| it.value.clone()),
         "nonce": attempt.map(|it| it.nonce.clone()),
         "validBefore": attempt.map(|it| time(it.valid_before)),
-        "transaction": facts.and_then(|it| it.transaction.clone()),
+        "transaction": facts.and_then(|it| it.transaction()),
         "onChain": facts.is_some_and(|it| it.on_chain),
         "openBecause": attempt.and_then(|it| it.why.clone()),
         "createdAt": time(row.created),
