@@ -63,9 +63,24 @@ pub enum Callback {
 pub enum Instruction {
     /// `POST sellers/register`.
     Register(SellerRequest),
-    /// `POST sellers/session`, with who the identity token in `Authorization` belongs to, if it is
-    /// one.
-    Session(SellerRequest, Option<Identity>),
+    /// `POST sellers/session/challenge`.
+    Challenge {
+        /// The client's network address, never of a header that clients write.
+        client: String,
+        /// The request.
+        request: SellerRequest,
+        /// The node's reply to a [`Reaction::Evidence`]; empty if none came; `None` at first.
+        evidence: Option<String>,
+    },
+    /// `POST sellers/session`.
+    Session {
+        /// The request.
+        request: SellerRequest,
+        /// Who the identity token in `Authorization` belongs to, if it is one.
+        identity: Option<Identity>,
+        /// The node's reply to a [`Reaction::Evidence`]; empty if none came; `None` at first.
+        evidence: Option<String>,
+    },
     /// `POST sellers/heartbeat`.
     Heartbeat(SellerRequest),
     /// `POST sellers/offline`.
@@ -172,6 +187,8 @@ pub enum Reaction {
     /// [`Instruction::Taken`], and answer with the reply to that, or with the gate's answer if there
     /// is none.
     Till(String),
+    /// Send this body to the profile's node, and repeat the instruction with its reply.
+    Evidence(String),
     /// Ask with [`Instruction::Follow`] for this job again.
     Wait(String),
     /// Do this, and report with [`Instruction::PaidOut`].

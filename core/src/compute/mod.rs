@@ -4,7 +4,7 @@
 //! A [`Gateway`] serves one network profile. For each [`message::Instruction`] it reads rows
 //! through [`records::Records`] and returns a reaction with the [`records::Edit`]s to write;
 //! [`row`] has the rows. It holds no key and signs nothing: the gate in front takes the money, and
-//! the treasury moves it. In reading order: sellers ([`seller`]), quotes ([`quote`]), payments
+//! the treasury moves it. In reading order: sellers ([`seller`], their sessions and `bond`s), quotes ([`quote`]), payments
 //! ([`verify`], `till`), jobs ([`job`]), held money (`hold`) and what time decides ([`due`]).
 //! Assumptions:
 //! - the edits of an instruction are written in the block that read the rows, before its reaction
@@ -14,6 +14,7 @@
 //! - the treasury makes at most one payout for each idempotency key.
 
 pub mod body;
+mod bond;
 mod capability;
 pub mod due;
 mod event;
@@ -125,8 +126,11 @@ impl Gateway {
     ) -> Result<Effect, R::Error> {
         match instruction {
             Instruction::Register(request) => self.register(records, &request, tick),
-            Instruction::Session(request, identity) => {
-                self.open_session(records, &request, identity.as_ref(), tick)
+            Instruction::Challenge { client, request, evidence } => {
+                self.challenge(records, (&client, &request), evidence.as_deref(), tick)
+            }
+            Instruction::Session { request, identity, evidence } => {
+                self.open_session(records, &request, (identity.as_ref(), evidence.as_deref()), tick)
             }
             Instruction::Heartbeat(request) => self.heartbeat(records, &request, tick),
             Instruction::Offline(request) => self.offline(records, &request, tick),

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::row::{EventRow, HoldRow, JobRow, QuoteRow, SellerRow};
+use super::row::{BondRow, EventRow, HoldRow, JobRow, QuoteRow, SellerRow};
 
 /// Seats of a seller that are taken now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,6 +57,30 @@ pub trait Records {
     /// # Errors
     /// An error of the storage.
     fn seats(&self, seller: &str, now: u64) -> Result<Seats, Self::Error>;
+
+    /// The bond with this id.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn bond(&self, id: &str) -> Result<Option<BondRow>, Self::Error>;
+
+    /// The newest bond that was asked of this seller in the name of this agent.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn bond_of(&self, seller: &str, agent: &str) -> Result<Option<BondRow>, Self::Error>;
+
+    /// Whether a bond was proven by this transaction.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn has_bond_by(&self, transaction: &str) -> Result<bool, Self::Error>;
+
+    /// How many bonds this client has asked for at this time or later.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn bonds_asked(&self, client: &str, since: u64) -> Result<u64, Self::Error>;
 
     /// The quote with this id.
     ///
@@ -113,6 +137,8 @@ pub trait Records {
 pub enum Edit {
     /// Puts a seller.
     Seller(Box<SellerRow>),
+    /// Puts a bond.
+    Bond(Box<BondRow>),
     /// Puts a quote.
     Quote(Box<QuoteRow>),
     /// Puts a job.

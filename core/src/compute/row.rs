@@ -35,6 +35,8 @@ pub struct SellerRow {
     pub subject: String,
     /// Sessions of an earlier one do not count.
     pub epoch: u64,
+    /// Keyed hash of the token that renews its sessions; empty if there is none.
+    pub renewal: String,
     /// Whether it wants work.
     pub presence: Presence,
     /// The last heartbeat.
@@ -51,6 +53,30 @@ impl SellerRow {
     pub const fn is_bound(&self) -> bool {
         !self.subject.is_empty()
     }
+}
+
+/// A bond that a seller was asked for, so that it proves its wallet. Key: id. Unique: transaction
+/// where it is not empty. Index: client and created; seller and agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BondRow {
+    /// `challenge_id`: 16 random bytes in hex.
+    pub id: String,
+    /// The network address that asked.
+    pub client: String,
+    /// The seller.
+    pub seller: String,
+    /// `passport_agent_id`.
+    pub agent: String,
+    /// What is to be transferred, atomic units.
+    pub units: String,
+    /// The newest block when it was asked for: the transfer comes later.
+    pub block: u64,
+    /// When it was made.
+    pub created: u64,
+    /// When it ends.
+    pub until: u64,
+    /// The transaction that proved it; empty until then.
+    pub transaction: String,
 }
 
 /// How far a quote is.

@@ -69,6 +69,7 @@ impl Gateway {
             agent,
             subject: bound.map(|seller| seller.subject.clone()).unwrap_or_default(),
             epoch: known.as_ref().map_or(0, |seller| seller.epoch),
+            renewal: bound.map(|seller| seller.renewal.clone()).unwrap_or_default(),
             // Seats that are taken stay taken: they are counted, not remembered here.
             presence: Presence::Offline,
             heartbeat: None,

@@ -46,63 +46,99 @@ const PAYER_CLAIMS: [&str; 10] = [
 ];
 const PAYER_OBJECTS: [&str; 3] = ["wallet", "payer", "account"];
 
+/// What a request for a session shows.
+struct AskedSession {
+    seller: String,
+    agent: String,
+    bond: Option<(String, String)>,
+    renewal: Option<String>,
+}
+
 impl Gateway {
-    /// Opens a session for an identity that the Worker has checked.
+    /// Opens a session: by a bond, else by an identity that the Worker has checked, else by the
+    /// token of an earlier bond.
     pub(super) fn open_session<R: Records>(
         &self,
         records: &R,
         request: &SellerRequest,
-        identity: Option<&Identity>,
+        (identity, evidence): (Option<&Identity>, Option<&str>),
         tick: Tick<'_>,
     ) -> Result<Effect, R::Error> {
-        let read = |fields: &Fields| -> Result<(String, String), JsonAnswer> {
-            let seller = self.seller_id(fields)?;
-            Ok((seller, fields.text("passport_agent_id")?))
-        };
-        let fields = match self.fields(&request.body) {
-            Ok(fields) => fields,
+        let read = self.fields(&request.body).and_then(|fields| self.asked_session(&fields));
+        let asked = match read {
+            Ok(asked) => asked,
             Err(answer) => return Ok(Effect::reply(answer)),
         };
-        let (id, agent) = match read(&fields) {
-            Ok(named) => named,
-            Err(answer) => return Ok(Effect::reply(answer)),
+        let Some(seller) = records.seller(&asked.seller)? else {
+            return Ok(Effect::reply(no_seller()));
         };
-        let Some(seller) = records.seller(&id)? else { return Ok(Effect::reply(no_seller())) };
-        let Some(identity) = identity else {
-            let why = "A passport identity token is required to open a seller session.";
-            return Ok(Effect::reply(said(403, "PASSPORT_AUTH_REQUIRED", why)));
-        };
-        let claims = json::parse(identity.claims.as_bytes()).ok();
-        let claims = claims.as_ref().and_then(Value::as_object);
-        let is_it = claims.is_some_and(|claims| {
-            claim(claims, &AGENT_CLAIMS, &AGENT_OBJECTS, &AGENT_MEMBERS) == Some(agent.as_str())
-                && claim(claims, &PAYER_CLAIMS, &PAYER_OBJECTS, &["address"])
-                    .is_some_and(|payer| spelled(payer) == id)
-        });
-        let is_its = seller.agent.is_empty() || seller.agent == agent;
-        let is_same = !seller.is_bound() || seller.subject == identity.subject;
-        if !is_it && !planted(Mutant::AnyIdentitySells) || !is_its || !is_same {
-            let why = "The identity token does not belong to this seller.";
-            return Ok(Effect::reply(said(403, "SELLER_PASSPORT_MISMATCH", why)));
+        if let Some((id, hash)) = &asked.bond {
+            return self.bonded(records, (seller, &asked.agent), (id, hash, evidence), tick);
         }
-        let row = SellerRow { agent, subject: identity.subject.clone(), ..seller };
+        let mismatch = || {
+            let why = "The identity does not belong to this seller.";
+            Ok(Effect::reply(said(403, "SELLER_PASSPORT_MISMATCH", why)))
+        };
+        let is_its = seller.agent.is_empty() || seller.agent == asked.agent;
+        match (identity, &asked.renewal) {
+            (Some(identity), _) => {
+                let is_same = !seller.is_bound() || seller.subject == identity.subject;
+                let is_it = is_of(identity, &seller.id, &asked.agent);
+                if !is_it && !planted(Mutant::AnyIdentitySells) || !is_its || !is_same {
+                    return mismatch();
+                }
+                let subject = identity.subject.clone();
+                let row = SellerRow { agent: asked.agent, subject, ..seller };
+                Ok(self.opened(row, "passport_rs256", None, tick))
+            }
+            (None, Some(token)) => {
+                let is_right = self.renews(&seller, token) || planted(Mutant::AnyTokenRenews);
+                if !is_right || !seller.is_bound() {
+                    return Ok(Effect::reply(no_proof()));
+                }
+                if !is_its {
+                    return mismatch();
+                }
+                Ok(self.opened(seller, "seller_bond", None, tick))
+            }
+            (None, None) => Ok(Effect::reply(no_proof())),
+        }
+    }
+
+    fn asked_session(&self, fields: &Fields) -> Result<AskedSession, JsonAnswer> {
+        let seller = self.seller_id(fields)?;
+        let agent = fields.text("passport_agent_id")?;
+        let bond = fields.maybe("challenge_id")?.zip(fields.maybe("tx_hash")?);
+        let renewal = fields.maybe("seller_renewal_token")?;
+        Ok(AskedSession { seller, agent, bond, renewal })
+    }
+
+    /// The answer with a new session, and the seller's row.
+    pub(super) fn opened(
+        &self,
+        row: SellerRow,
+        method: &str,
+        renewal: Option<&str>,
+        tick: Tick<'_>,
+    ) -> Effect {
         let secs = tick.now / 1000;
         let ends = secs.saturating_add(SESSION_SECS);
-        let members = [
+        let mut members = Vec::from([
             ("status", quoted("ok")),
             ("seller_id", quoted(&row.id)),
             ("network_profile", quoted(self.profile().name())),
-            ("auth_method", quoted("passport_rs256")),
+            ("auth_method", quoted(method)),
             ("token_type", quoted("Bearer")),
             ("seller_session_token", quoted(&self.session_token(&row, secs))),
+        ]);
+        members.extend(renewal.map(|token| ("seller_renewal_token", quoted(token))));
+        members.extend([
             ("expires_in_seconds", format!("{SESSION_SECS}")),
             ("expires_at", quoted(&UnixTime::from_secs(ends).rfc3339())),
-        ];
+        ]);
         let answer = JsonAnswer::new(200, object(&members));
-        Ok(Effect {
-            reaction: Reaction::Reply(answer),
-            edits: Vec::from([Edit::Seller(row.into())]),
-        })
+        let edits = Vec::from([Edit::Seller(row.into())]);
+        Effect { reaction: Reaction::Reply(answer), edits }
     }
 
     /// A session's token.
@@ -170,6 +206,22 @@ impl Gateway {
         }
         Ok(())
     }
+}
+
+/// For a session without anything that proves the seller.
+fn no_proof() -> JsonAnswer {
+    let why = "A bond, a passport identity token or a renewal token is required to open a session.";
+    said(403, "PASSPORT_AUTH_REQUIRED", why)
+}
+
+/// Whether an identity is this seller's, in the name of this agent.
+fn is_of(identity: &Identity, seller: &str, agent: &str) -> bool {
+    let claims = json::parse(identity.claims.as_bytes()).ok();
+    claims.as_ref().and_then(Value::as_object).is_some_and(|claims| {
+        claim(claims, &AGENT_CLAIMS, &AGENT_OBJECTS, &AGENT_MEMBERS) == Some(agent)
+            && claim(claims, &PAYER_CLAIMS, &PAYER_OBJECTS, &["address"])
+                .is_some_and(|payer| spelled(payer) == seller)
+    })
 }
 
 /// A claim by the first name that has text.

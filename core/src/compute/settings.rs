@@ -55,6 +55,8 @@ pub struct ProfileSettings {
     pub hold: HoldKind,
     /// The wallet of the treasury that money is held in.
     pub escrow: Address,
+    /// The wallet that sellers transfer their bonds to.
+    pub bonds: Address,
     /// Organization and wallet of the treasury that pays out.
     pub payer: (String, String),
     /// The origin under which buyers and sellers reach it.
@@ -95,6 +97,9 @@ impl Gateway {
         if set.escrow.is_low() && set.hold == HoldKind::Escrow {
             return Err(SettingsError::Escrow);
         }
+        if set.bonds.is_low() {
+            return Err(SettingsError::Bonds);
+        }
         Ok(Self { set, token, chain_id })
     }
 
@@ -127,6 +132,8 @@ pub enum SettingsError {
     Secret,
     /// The escrow wallet is no wallet.
     Escrow,
+    /// The wallet for bonds is no wallet.
+    Bonds,
 }
 
 impl fmt::Display for SettingsError {
@@ -139,6 +146,7 @@ impl fmt::Display for SettingsError {
             Self::Mock => "pretended payments need a test network",
             Self::Secret => "the secret must have 32 bytes or more",
             Self::Escrow => "the escrow must be the address of a wallet of the treasury",
+            Self::Bonds => "bonds must go to the address of a wallet",
         })
     }
 }

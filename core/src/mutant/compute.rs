@@ -7,6 +7,18 @@ macro_rules! compute {
             AnyoneRegisters,
             /// Any identity opens a session of any seller.
             AnyIdentitySells,
+            /// A client asks for any number of bonds.
+            BondsPileUp,
+            /// A bond is proven after its end.
+            BondsNeverEnd,
+            /// A transaction proves two bonds.
+            BondsServeTwice,
+            /// Any amount proves a bond.
+            AnyBondProves,
+            /// A transfer from before it was asked for proves a bond.
+            OldTransfersProve,
+            /// Any token renews a session.
+            AnyTokenRenews,
             /// A session's signature is not looked at.
             AnySessionSells,
             /// A session does not end.

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::rows::Rows;
 use super::world::{
-    Luck, NETWORK, NOON, PRICE, TX, Told, Treasury, USDC, payment, settings, wallet,
+    Luck, NETWORK, NOON, PRICE, TX, Told, Treasury, USDC, payment, session, settings, wallet,
 };
 use crate::dice::Dice;
 
@@ -126,7 +126,7 @@ impl Life {
         let request = SellerRequest { authorization: String::new(), body: body.to_string() };
         let claims = json!({"agent_id": "agent", "walletAddress": wallet(number)});
         let identity = Identity { subject: "sub".into(), claims: claims.to_string() };
-        let told = Told::of(self.apply(Instruction::Session(request, Some(identity))));
+        let told = Told::of(self.apply(session(request, Some(identity))));
         for (name, value) in more.as_object().unwrap() {
             body[name] = value.clone();
         }

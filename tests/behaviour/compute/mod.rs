@@ -1,5 +1,6 @@
 //! Behaviours of the compute exchange, with everything around it in memory.
 
+mod bonds;
 mod holds;
 mod jobs;
 mod life;

@@ -4,7 +4,7 @@ use std::panic::catch_unwind;
 
 use farebox_core::mutant::{Mutant, plant};
 
-use super::{holds, jobs, payments, quotes, sellers};
+use super::{bonds, holds, jobs, payments, quotes, sellers};
 
 /// A guard, the name of its test, and the test.
 type Row = (Mutant, &'static str, fn());
@@ -17,6 +17,15 @@ macro_rules! row {
 
 /// Those that a single behaviour shows.
 pub const TABLE: &[Row] = &[
+    row!(BondsPileUp, bonds::a_client_asks_for_twenty_bonds_in_an_hour),
+    row!(BondsNeverEnd, bonds::a_challenge_ends_and_serves_its_seller_and_agent_once),
+    row!(
+        BondsServeTwice,
+        bonds::a_transaction_proves_one_bond_and_a_fresh_bond_binds_another_agent
+    ),
+    row!(AnyBondProves, bonds::a_transfer_of_another_amount_wallet_token_or_outcome_proves_nothing),
+    row!(OldTransfersProve, bonds::a_transfer_from_before_the_challenge_proves_nothing),
+    row!(AnyTokenRenews, bonds::another_token_or_none_or_another_agent_renews_nothing),
     row!(
         AnyoneRegisters,
         sellers::a_bound_seller_is_changed_by_its_session_alone_and_an_unbound_one_never_works

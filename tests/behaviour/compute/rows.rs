@@ -5,7 +5,7 @@ use std::convert::Infallible;
 
 use farebox_core::compute::records::{DueRow, Edit, Records, Seats};
 use farebox_core::compute::row::{
-    EventRow, HoldRow, JobRow, JobState, Presence, QuoteRow, QuoteState, SellerRow,
+    BondRow, EventRow, HoldRow, JobRow, JobState, Presence, QuoteRow, QuoteState, SellerRow,
 };
 
 /// The rows of a profile.
@@ -17,6 +17,7 @@ pub struct Rows {
     pub jobs: Vec<JobRow>,
     pub holds: BTreeMap<String, HoldRow>,
     pub events: Vec<EventRow>,
+    pub bonds: Vec<BondRow>,
 }
 
 impl Rows {
@@ -24,6 +25,10 @@ impl Rows {
         for edit in edits {
             match edit {
                 Edit::Seller(row) => _ = self.sellers.insert(row.id.clone(), *row),
+                Edit::Bond(row) => {
+                    self.bonds.retain(|it| it.id != row.id);
+                    self.bonds.push(*row);
+                }
                 Edit::Quote(row) => match self.quotes.iter_mut().find(|it| it.id == row.id) {
                     Some(known) => *known = *row,
                     None => self.quotes.push(*row),
@@ -76,6 +81,24 @@ impl Records for Rows {
         let jobs = self.jobs.iter().filter(|it| it.seller == seller && it.state.has_seat());
         let count = |number: usize| u32::try_from(number).unwrap();
         Ok(Seats { reserved: count(open.count()), busy: count(jobs.count()) })
+    }
+
+    fn bond(&self, id: &str) -> Result<Option<BondRow>, Infallible> {
+        Ok(self.bonds.iter().find(|it| it.id == id).cloned())
+    }
+
+    fn bond_of(&self, seller: &str, agent: &str) -> Result<Option<BondRow>, Infallible> {
+        let is_it = |it: &&BondRow| it.seller == seller && it.agent == agent;
+        Ok(self.bonds.iter().rev().find(is_it).cloned())
+    }
+
+    fn has_bond_by(&self, transaction: &str) -> Result<bool, Infallible> {
+        Ok(self.bonds.iter().any(|it| it.transaction == transaction))
+    }
+
+    fn bonds_asked(&self, client: &str, since: u64) -> Result<u64, Infallible> {
+        let is_it = |it: &&BondRow| it.client == client && it.created >= since;
+        Ok(self.bonds.iter().filter(is_it).count() as u64)
     }
 
     fn quote(&self, id: &str) -> Result<Option<QuoteRow>, Infallible> {

@@ -7,7 +7,7 @@ use farebox_core::compute::settings::{Profile, SettingsError};
 use farebox_core::compute::{Gateway, message::SellerRequest};
 use serde_json::json;
 
-use super::world::{World, settings, wallet};
+use super::world::{World, session, settings, wallet};
 
 #[test]
 pub fn a_price_is_a_positive_number_that_the_token_can_express() {
@@ -125,11 +125,11 @@ pub fn an_identity_opens_the_session_of_its_own_seller() {
     let request =
         |world: &World, agent: &str| world.request(1, &json!({"passport_agent_id": agent}));
     let asked = request(&world, "agent-1");
-    let told = world.told(Instruction::Session(asked.clone(), None));
+    let told = world.told(session(asked.clone(), None));
     assert_eq!(told.code(), (403, "PASSPORT_AUTH_REQUIRED"));
     let mut with = |request: SellerRequest, claims: serde_json::Value| {
         let identity = Identity { subject: "sub-1".into(), claims: claims.to_string() };
-        world.told(Instruction::Session(request, Some(identity))).code().0
+        world.told(session(request, Some(identity))).code().0
     };
     assert_eq!(
         with(asked.clone(), json!({"agent_id": "agent-1", "walletAddress": wallet(2)})),
@@ -145,7 +145,7 @@ pub fn an_identity_opens_the_session_of_its_own_seller() {
     let other = request(&world, "agent-2");
     let claims = json!({"agent_id": "agent-2", "walletAddress": wallet(1)});
     let identity = Identity { subject: "sub-2".into(), claims: claims.to_string() };
-    let told = world.told(Instruction::Session(other, Some(identity)));
+    let told = world.told(session(other, Some(identity)));
     assert_eq!(told.code(), (403, "SELLER_PASSPORT_MISMATCH"));
 }
 

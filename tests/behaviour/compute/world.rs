@@ -47,6 +47,7 @@ pub fn settings(hold: HoldKind, profile: Profile) -> ProfileSettings {
         asset: "USDC".into(),
         hold,
         escrow: Address::parse(&ESCROW.to_lowercase()).unwrap(),
+        bonds: Address::parse(&wallet(66)).unwrap(),
         payer: ("acme".into(), "escrow".into()),
         url: URL.into(),
         secret: Secret::new("s".repeat(32)),
@@ -129,7 +130,7 @@ impl World {
         let request = self.request(number, &json!({"passport_agent_id": agent}));
         let claims = json!({"agent_id": agent, "wallet": {"address": wallet(number)}});
         let identity = Identity { subject: format!("sub-{number}"), claims: claims.to_string() };
-        let told = self.told(Instruction::Session(request, Some(identity)));
+        let told = self.told(session(request, Some(identity)));
         if let Some(token) = told.body["seller_session_token"].as_str() {
             self.sessions.insert(number, token.to_owned());
         }
@@ -255,6 +256,11 @@ impl World {
         let name = |kind| serde_json::to_value(kind).unwrap().as_str().unwrap().to_owned();
         self.rows.events.iter().map(|event| name(event.kind)).collect()
     }
+}
+
+/// A request for a session.
+pub fn session(request: SellerRequest, identity: Option<Identity>) -> Instruction {
+    Instruction::Session { request, identity, evidence: None }
 }
 
 pub fn errand(reaction: Reaction) -> Errand {

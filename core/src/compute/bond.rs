@@ -1,0 +1,240 @@
+//! Bonds: a seller proves its wallet by a small transfer of an amount that is its alone, made after
+//! it was asked for. What the bond proved is renewed by a token, without another transfer.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::capability::time;
+use super::message::{JsonAnswer, Reaction, SellerRequest};
+use super::records::{Edit, Records};
+use super::refused::{no_seller, said};
+use super::row::{BondRow, SellerRow};
+use super::settings::Gateway;
+use super::text::{object, quoted};
+use super::{Effect, Tick};
+use crate::amount::Amount;
+use crate::encoding::{base64, hex};
+use crate::evm::address::Address;
+use crate::evm::rpc::reply::{Inclusion, Replies, Status, TransactionReceipt};
+use crate::evm::rpc::{Call, TRANSFER, batch};
+use crate::ledger::inquiry::height;
+use crate::mutant::{Mutant, planted};
+use crate::secret::ct_eq;
+
+/// Milliseconds in which a bond is to be transferred.
+const BOND_MS: u64 = 600_000;
+/// What a bond is at least, in whole tokens.
+const BASE: &str = "0.01";
+/// Most atomic units above it, drawn for each bond.
+const MAX_DUST: u64 = 999;
+/// Most bonds that one client asks for in an hour.
+const MAX_ASKED: u64 = 20;
+const HOUR_MS: u64 = 3_600_000;
+
+impl Gateway {
+    /// Asks a seller for a bond.
+    pub(super) fn challenge<R: Records>(
+        &self,
+        records: &R,
+        (client, request): (&str, &SellerRequest),
+        evidence: Option<&str>,
+        tick: Tick<'_>,
+    ) -> Result<Effect, R::Error> {
+        let read = self
+            .fields(&request.body)
+            .and_then(|fields| Ok((self.seller_id(&fields)?, fields.text("passport_agent_id")?)));
+        let (id, agent) = match read {
+            Ok(named) => named,
+            Err(answer) => return Ok(Effect::reply(answer)),
+        };
+        let Some(seller) = records.seller(&id)? else { return Ok(Effect::reply(no_seller())) };
+        if !seller.renewal.is_empty() && seller.agent == agent {
+            return Ok(Effect::reply(self.already(&seller)));
+        }
+        let known = records.bond_of(&id, &agent)?;
+        let open = known.filter(|bond| bond.transaction.is_empty() && tick.now < bond.until);
+        if let Some(bond) = open {
+            return Ok(Effect::reply(self.told_bond(&bond)));
+        }
+        let since = tick.now.saturating_sub(HOUR_MS);
+        if records.bonds_asked(client, since)? >= MAX_ASKED && !planted(Mutant::BondsPileUp) {
+            let why = "Too many bonds were asked for; transfer one of them, or come back later.";
+            let answer = said(429, "SELLER_BOND_LIMIT_REACHED", why);
+            return Ok(Effect::reply(answer.with("retry-after", "600")));
+        }
+        let Some(reply) = evidence else {
+            return Ok(Effect::told(Reaction::Evidence(height::request())));
+        };
+        let Ok(block) = height::read(self.chain_id, Some(reply.as_bytes())) else {
+            let why = "The chain could not be read; try again.";
+            return Ok(Effect::reply(said(500, "SELLER_BOND_CHALLENGE_CREATE_FAILED", why)));
+        };
+        let Some(units) = self.bond_units(tick) else {
+            let why = "The bond cannot be expressed in the token.";
+            return Ok(Effect::reply(said(500, "SELLER_BOND_CONFIG_INVALID", why)));
+        };
+        let bond = BondRow {
+            id: hex::encode(tick.id),
+            client: client.to_string(),
+            seller: id,
+            agent,
+            units: units.to_string(),
+            block,
+            created: tick.now,
+            until: tick.now.saturating_add(BOND_MS),
+            transaction: String::new(),
+        };
+        let reaction = Reaction::Reply(self.told_bond(&bond));
+        Ok(Effect { reaction, edits: Vec::from([Edit::Bond(Box::new(bond))]) })
+    }
+
+    /// The base and some dust, which tells bonds apart.
+    fn bond_units(&self, tick: Tick<'_>) -> Option<Amount> {
+        let (head, _) = tick.seed.split_first_chunk::<8>()?;
+        let dust = (u64::from_be_bytes(*head) % MAX_DUST).saturating_add(1);
+        let base = Amount::from_decimal(BASE, self.token.decimals).ok()?;
+        base.checked_add(Amount::from_u64(dust))
+    }
+
+    fn told_bond(&self, bond: &BondRow) -> JsonAnswer {
+        let units = Amount::from_atomic(&bond.units).unwrap_or(Amount::ZERO);
+        let amount = units.to_decimal(self.token.decimals);
+        let (to, asset) = (self.set.bonds.to_checksum(), self.token.address.to_checksum());
+        let command = format!("kpass wallet send --to {to} --asset {asset} --amount {amount}");
+        let members = [
+            ("status", quoted("ok")),
+            ("challenge_id", quoted(&bond.id)),
+            ("seller_id", quoted(&bond.seller)),
+            ("network_profile", quoted(self.profile().name())),
+            ("network", quoted(self.set.network.as_str())),
+            ("chain_id", format!("{}", self.chain_id)),
+            ("to", quoted(&to)),
+            ("asset", quoted(&asset)),
+            ("amount", quoted(&amount)),
+            ("amount_atomic", quoted(&bond.units)),
+            ("expires_at", quoted(&time(bond.until))),
+            ("kpass_command", quoted(&command)),
+        ];
+        JsonAnswer::new(200, object(&members))
+    }
+
+    fn already(&self, seller: &SellerRow) -> JsonAnswer {
+        let why = "Seller bond already verified; use seller_renewal_token to open a session.";
+        let members = [
+            ("status", quoted("already_verified")),
+            ("seller_id", quoted(&seller.id)),
+            ("passport_agent_id", quoted(&seller.agent)),
+            ("network_profile", quoted(self.profile().name())),
+            ("message", quoted(why)),
+        ];
+        JsonAnswer::new(200, object(&members))
+    }
+
+    /// Opens a session by a bond that was transferred.
+    pub(super) fn bonded<R: Records>(
+        &self,
+        records: &R,
+        (seller, agent): (SellerRow, &str),
+        (id, hash, evidence): (&str, &str, Option<&str>),
+        tick: Tick<'_>,
+    ) -> Result<Effect, R::Error> {
+        let Some(bond) = records.bond(id)? else {
+            let why = "Seller bond challenge not found.";
+            return Ok(Effect::reply(said(404, "SELLER_BOND_CHALLENGE_NOT_FOUND", why)));
+        };
+        let refused = |code: &str, why: &str| Ok(Effect::reply(said(403, code, why)));
+        if bond.seller != seller.id || bond.agent != agent {
+            let why = "The challenge belongs to another seller or agent.";
+            return refused("SELLER_BOND_CHALLENGE_MISMATCH", why);
+        }
+        if !bond.transaction.is_empty() {
+            return refused("SELLER_BOND_CHALLENGE_INVALID", "The challenge was used already.");
+        }
+        if tick.now >= bond.until && !planted(Mutant::BondsNeverEnd) {
+            return refused("SELLER_BOND_CHALLENGE_EXPIRED", "The challenge has expired.");
+        }
+        let lower = hash.to_ascii_lowercase();
+        let Ok(transaction) = hex::decode_array::<32>(&lower) else {
+            return refused("INVALID_TX_HASH", "tx_hash must be a 32-byte transaction hash.");
+        };
+        if records.has_bond_by(&lower)? && !planted(Mutant::BondsServeTwice) {
+            return refused("SELLER_BOND_TX_REUSED", "The transaction proved another bond.");
+        }
+        let calls = [Call::ChainId, Call::Receipt(transaction)];
+        let Some(reply) = evidence else {
+            return Ok(Effect::told(Reaction::Evidence(batch(&calls))));
+        };
+        let replies = Replies::read(reply.as_bytes(), calls.len());
+        let chain = replies.as_ref().is_ok_and(|it| it.quantity(0) == Ok(self.chain_id));
+        let receipt = replies.and_then(|replies| replies.receipt(1, &transaction));
+        let (Ok(receipt), true) = (receipt, chain) else {
+            let why = "The chain could not be read; try again.";
+            return Ok(Effect::reply(said(500, "RECEIPT_VERIFY_FAILED", why)));
+        };
+        if let Err((code, why)) = self.proves(&bond, receipt.as_ref()) {
+            return refused(code, why);
+        }
+        let token = format!("qdr_{}", base64::encode_url(&self.keyed("renewal", &[tick.seed])));
+        let row = SellerRow {
+            agent: agent.to_string(),
+            subject: format!("wallet-proof:{}", seller.id),
+            // What another agent opened ends here.
+            epoch: seller.epoch.saturating_add(1),
+            renewal: self.renewal_of(&token),
+            ..seller
+        };
+        let mut effect = self.opened(row, "seller_bond", Some(&token), tick);
+        effect.edits.push(Edit::Bond(Box::new(BondRow { transaction: lower, ..bond })));
+        Ok(effect)
+    }
+
+    /// Whether a receipt has the bond's own transfer, made after it was asked for.
+    fn proves(
+        &self,
+        bond: &BondRow,
+        receipt: Option<&TransactionReceipt>,
+    ) -> Result<(), (&'static str, &'static str)> {
+        let Some(receipt) = receipt else {
+            return Err(("RECEIPT_NOT_FOUND", "The transaction is in no block yet."));
+        };
+        if receipt.status != Status::Succeeded {
+            return Err(("TX_NOT_SUCCESSFUL", "The transaction did not succeed."));
+        }
+        let from = Address::parse(&bond.seller).unwrap_or(Address::ZERO).to_word();
+        let to = self.set.bonds.to_word();
+        let amounts: Vec<&[u8]> = receipt
+            .logs
+            .iter()
+            .filter(|log| log.standing == Inclusion::Included)
+            .filter(|log| log.address == self.token.address)
+            .filter(|log| log.topics == [TRANSFER, from, to])
+            .map(|log| log.data.as_slice())
+            .collect();
+        if amounts.is_empty() {
+            let why =
+                "The transaction has no transfer of the token from the seller to the bond wallet.";
+            return Err(("TX_TOKEN_TRANSFER_MISSING", why));
+        }
+        let units = Amount::from_atomic(&bond.units).unwrap_or(Amount::ZERO).to_be_bytes();
+        if !amounts.contains(&units.as_slice()) && !planted(Mutant::AnyBondProves) {
+            return Err(("TX_TOKEN_TRANSFER_MISMATCH", "The transfer has another amount."));
+        }
+        if receipt.block <= bond.block && !planted(Mutant::OldTransfersProve) {
+            let why = "The transfer is older than the challenge.";
+            return Err(("SELLER_BOND_CHALLENGE_STALE", why));
+        }
+        Ok(())
+    }
+
+    fn renewal_of(&self, token: &str) -> String {
+        hex::encode(&self.keyed("renewal hash", &[token.as_bytes()]))
+    }
+
+    /// Whether a token renews the sessions of a seller.
+    pub(super) fn renews(&self, seller: &SellerRow, token: &str) -> bool {
+        let known = seller.renewal.as_bytes();
+        !known.is_empty() && ct_eq(known, self.renewal_of(token).as_bytes())
+    }
+}

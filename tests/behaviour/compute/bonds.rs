@@ -1,0 +1,226 @@
+//! Bonds: case 22 of the contract.
+
+use farebox_core::amount::Amount;
+use farebox_core::compute::message::{Instruction, Reaction};
+use farebox_core::evm::address::Address;
+use farebox_core::evm::keccak::keccak256_parts;
+use serde_json::{Value, json};
+
+use super::world::{Told, USDC, World, wallet};
+
+const HASH: &str = "0x2222222222222222222222222222222222222222222222222222222222222222";
+
+/// What a node answers to a batch.
+fn replies(results: &[Value]) -> String {
+    let replies = results.iter().zip(1..);
+    let replies: Vec<Value> =
+        replies.map(|(result, id)| json!({"jsonrpc": "2.0", "id": id, "result": result})).collect();
+    json!(replies).to_string()
+}
+
+/// The receipt of a transfer.
+fn receipt(from: &str, to: &str, units: &str, block: u64) -> Value {
+    let word = |wallet: &str| format!("0x{}{}", "0".repeat(24), &wallet.to_lowercase()[2..]);
+    let hex = farebox_core::encoding::hex::encode_prefixed;
+    let event = hex(&keccak256_parts(&[b"Transfer(address,address,uint256)"]));
+    let data = hex(&Amount::from_atomic(units).unwrap().to_be_bytes());
+    let block = format!("{block:#x}");
+    json!({
+        "status": "0x1", "blockNumber": block, "transactionHash": HASH,
+        "logs": [{
+            "address": USDC, "topics": [event, word(from), word(to)], "data": data,
+            "blockNumber": block, "transactionHash": HASH, "logIndex": "0x0", "removed": false,
+        }],
+    })
+}
+
+fn challenge(world: &mut World, client: &str, number: u8, agent: &str) -> Told {
+    let request = world.request(number, &json!({"passport_agent_id": agent}));
+    let evidence = Some(replies(&[json!("0x14a34"), json!("0x64")]));
+    let client = client.to_owned();
+    world.told(Instruction::Challenge { client, request, evidence })
+}
+
+/// Shows a transaction for a challenge, and the node this receipt.
+fn show(world: &mut World, number: u8, body: &Value, receipt: &Value) -> Told {
+    let request = world.request(number, body);
+    let evidence = Some(replies(&[json!("0x14a34"), receipt.clone()]));
+    world.told(Instruction::Session { request, identity: None, evidence })
+}
+
+fn proof(agent: &str, challenge: &Told, hash: &str) -> Value {
+    json!({
+        "passport_agent_id": agent, "challenge_id": challenge.text("challenge_id"),
+        "tx_hash": hash,
+    })
+}
+
+/// A seller whose bond is asked for, the challenge, and the receipt that proves it.
+fn asked() -> (World, Told, Value) {
+    let mut world = World::new();
+    world.register(1, json!({}));
+    let told = challenge(&mut world, "10.0.0.1", 1, "agent-1");
+    let receipt = receipt(&wallet(1), &wallet(66), &told.text("amount_atomic"), 101);
+    (world, told, receipt)
+}
+
+#[test]
+pub fn a_bond_is_a_hundredth_and_some_dust_and_asked_for_once() {
+    let (mut world, told, _) = asked();
+    let units: u64 = told.text("amount_atomic").parse().unwrap();
+    assert!((10_001..=10_999).contains(&units), "{units}");
+    let to = Address::parse(&wallet(66)).unwrap().to_checksum();
+    for (name, value) in [
+        ("status", json!("ok")),
+        ("seller_id", json!(wallet(1))),
+        ("network_profile", json!("live-testnet")),
+        ("network", json!("eip155:84532")),
+        ("chain_id", json!(84532)),
+        ("to", json!(to)),
+        ("asset", json!(USDC)),
+        ("amount", json!(Amount::from_u64(units).to_decimal(6))),
+        ("expires_at", json!("2025-11-20T06:10:00Z")),
+    ] {
+        assert_eq!(told.body[name], value, "{name}");
+    }
+    assert_eq!(challenge(&mut world, "10.0.0.2", 1, "agent-1"), told);
+    assert_eq!(challenge(&mut world, "10.0.0.1", 2, "agent-1").code().0, 404);
+    let request = world.request(1, &json!({"passport_agent_id": "agent-2"}));
+    let client = "10.0.0.1".to_owned();
+    let first = Instruction::Challenge { client, request, evidence: None };
+    assert!(matches!(world.send(first.clone()), Reaction::Evidence(_)));
+    let Instruction::Challenge { client, request, .. } = first else { unreachable!() };
+    let lost = Instruction::Challenge { client, request, evidence: Some(String::new()) };
+    assert_eq!(world.told(lost).code(), (500, "SELLER_BOND_CHALLENGE_CREATE_FAILED"));
+}
+
+#[test]
+pub fn a_bond_of_the_exact_amount_opens_a_session_and_gives_a_token_that_renews_it() {
+    let (mut world, told, receipt) = asked();
+    let body = proof("agent-1", &told, HASH);
+    let request = world.request(1, &body);
+    let first = Instruction::Session { request, identity: None, evidence: None };
+    let Reaction::Evidence(question) = world.send(first) else { panic!("no question") };
+    assert!(question.contains("eth_getTransactionReceipt") && question.contains(HASH));
+    let opened = show(&mut world, 1, &body, &receipt);
+    assert_eq!((opened.status, opened.text("auth_method")), (200, "seller_bond".to_owned()));
+    let token = opened.text("seller_renewal_token");
+    assert!(token.starts_with("qdr_") && token.len() == 47, "{token}");
+    assert!(!format!("{:?}", world.rows.sellers).contains(&token));
+    world.sessions.insert(1, opened.text("seller_session_token"));
+    assert_eq!(world.beat(1).status, 200);
+    world.now += 900_000;
+    assert_eq!(world.beat(1).status, 403);
+    for _ in 0..2 {
+        let more = json!({"passport_agent_id": "agent-1", "seller_renewal_token": token});
+        let renewed = show(&mut world, 1, &more, &Value::Null);
+        assert_eq!((renewed.status, renewed.text("seller_renewal_token")), (200, String::new()));
+        world.sessions.insert(1, renewed.text("seller_session_token"));
+        assert_eq!(world.beat(1).status, 200);
+    }
+    let again = challenge(&mut world, "10.0.0.1", 1, "agent-1");
+    assert_eq!((again.status, again.text("status")), (200, "already_verified".to_owned()));
+}
+
+#[test]
+pub fn another_token_or_none_or_another_agent_renews_nothing() {
+    let (mut world, told, receipt) = asked();
+    let token = show(&mut world, 1, &proof("agent-1", &told, HASH), &receipt);
+    let token = token.text("seller_renewal_token");
+    for (agent, token, code) in [
+        ("agent-1", Value::Null, "PASSPORT_AUTH_REQUIRED"),
+        ("agent-1", json!("qdr_wrong"), "PASSPORT_AUTH_REQUIRED"),
+        ("agent-2", json!(token), "SELLER_PASSPORT_MISMATCH"),
+    ] {
+        let more = json!({"passport_agent_id": agent, "seller_renewal_token": token});
+        assert_eq!(show(&mut world, 1, &more, &Value::Null).code(), (403, code), "{agent} {token}");
+    }
+    let half = json!({"passport_agent_id": "agent-1", "tx_hash": HASH});
+    assert_eq!(show(&mut world, 1, &half, &receipt).code(), (403, "PASSPORT_AUTH_REQUIRED"));
+}
+
+#[test]
+pub fn a_transfer_of_another_amount_wallet_token_or_outcome_proves_nothing() {
+    let (mut world, told, right) = asked();
+    let units = told.text("amount_atomic");
+    let mut reverted = right.clone();
+    reverted["status"] = "0x0".into();
+    let mut token = right.clone();
+    token["logs"][0]["address"] = wallet(5).into();
+    let other = receipt(&wallet(1), &wallet(66), "10000", 101);
+    for (receipt, code) in [
+        (Value::Null, "RECEIPT_NOT_FOUND"),
+        (reverted, "TX_NOT_SUCCESSFUL"),
+        (token, "TX_TOKEN_TRANSFER_MISSING"),
+        (receipt(&wallet(2), &wallet(66), &units, 101), "TX_TOKEN_TRANSFER_MISSING"),
+        (receipt(&wallet(1), &wallet(67), &units, 101), "TX_TOKEN_TRANSFER_MISSING"),
+        (other, "TX_TOKEN_TRANSFER_MISMATCH"),
+    ] {
+        let shown = show(&mut world, 1, &proof("agent-1", &told, HASH), &receipt);
+        assert_eq!(shown.code(), (403, code));
+    }
+    let short = proof("agent-1", &told, "0x22");
+    assert_eq!(show(&mut world, 1, &short, &right).code(), (403, "INVALID_TX_HASH"));
+    let nonsense = show(&mut world, 1, &proof("agent-1", &told, HASH), &json!("nonsense"));
+    assert_eq!(nonsense.code(), (500, "RECEIPT_VERIFY_FAILED"));
+    assert!(!world.rows.sellers[&wallet(1)].is_bound());
+}
+
+#[test]
+pub fn a_transfer_from_before_the_challenge_proves_nothing() {
+    let (mut world, told, _) = asked();
+    let old = receipt(&wallet(1), &wallet(66), &told.text("amount_atomic"), 100);
+    let shown = show(&mut world, 1, &proof("agent-1", &told, HASH), &old);
+    assert_eq!(shown.code(), (403, "SELLER_BOND_CHALLENGE_STALE"));
+}
+
+#[test]
+pub fn a_challenge_ends_and_serves_its_seller_and_agent_once() {
+    let (mut world, told, receipt) = asked();
+    world.register(2, json!({}));
+    let mismatch = (403, "SELLER_BOND_CHALLENGE_MISMATCH");
+    assert_eq!(show(&mut world, 2, &proof("agent-1", &told, HASH), &receipt).code(), mismatch);
+    assert_eq!(show(&mut world, 1, &proof("agent-2", &told, HASH), &receipt).code(), mismatch);
+    let mut unknown = proof("agent-1", &told, HASH);
+    unknown["challenge_id"] = "none".into();
+    let missing = (404, "SELLER_BOND_CHALLENGE_NOT_FOUND");
+    assert_eq!(show(&mut world, 1, &unknown, &receipt).code(), missing);
+    world.now += 599_999;
+    assert_eq!(show(&mut world, 1, &proof("agent-1", &told, HASH), &receipt).status, 200);
+    let used = (403, "SELLER_BOND_CHALLENGE_INVALID");
+    assert_eq!(show(&mut world, 1, &proof("agent-1", &told, HASH), &receipt).code(), used);
+    let (mut world, told, receipt) = asked();
+    world.now += 600_000;
+    let shown = show(&mut world, 1, &proof("agent-1", &told, HASH), &receipt);
+    assert_eq!(shown.code(), (403, "SELLER_BOND_CHALLENGE_EXPIRED"));
+}
+
+#[test]
+pub fn a_transaction_proves_one_bond_and_a_fresh_bond_binds_another_agent() {
+    let (mut world, told, first) = asked();
+    let opened = show(&mut world, 1, &proof("agent-1", &told, HASH), &first);
+    world.sessions.insert(1, opened.text("seller_session_token"));
+    let other = challenge(&mut world, "10.0.0.1", 1, "agent-2");
+    let second = receipt(&wallet(1), &wallet(66), &other.text("amount_atomic"), 102);
+    let shown = show(&mut world, 1, &proof("agent-2", &other, HASH), &second);
+    assert_eq!(shown.code(), (403, "SELLER_BOND_TX_REUSED"));
+    assert_eq!(world.beat(1).status, 200);
+    let fresh = HASH.replace('2', "3");
+    let second: Value = serde_json::from_str(&second.to_string().replace(HASH, &fresh)).unwrap();
+    assert_eq!(show(&mut world, 1, &proof("agent-2", &other, &fresh), &second).status, 200);
+    assert_eq!(world.rows.sellers[&wallet(1)].agent, "agent-2");
+    assert_eq!(world.beat(1).code(), (403, "SELLER_SESSION_INVALID"), "it was opened before");
+}
+
+#[test]
+pub fn a_client_asks_for_twenty_bonds_in_an_hour() {
+    let mut world = World::new();
+    world.register(1, json!({}));
+    for number in 0..20 {
+        let agent = format!("agent-{number}");
+        assert_eq!(challenge(&mut world, "10.0.0.1", 1, &agent).status, 200, "{number}");
+    }
+    let told = challenge(&mut world, "10.0.0.1", 1, "agent-20");
+    assert_eq!(told.code(), (429, "SELLER_BOND_LIMIT_REACHED"));
+    assert_eq!(challenge(&mut world, "10.0.0.2", 1, "agent-20").status, 200);
+}
