@@ -139,7 +139,19 @@ fn is_private(host: &str) -> bool {
     // Other spellings of numbers (hex, octal, short forms) reach addresses that were not checked.
     let last = host.rsplit('.').next().unwrap_or_default();
     let numeric = last.starts_with("0x") || last.bytes().all(|b| b.is_ascii_digit());
-    numeric || !host.contains('.') || host.ends_with(".local") || host.ends_with(".internal")
+    numeric || !host.contains('.') || is_of_networks(host)
+}
+
+/// Whether a name is of a zone that is not in the public one. Spec: RFC 6762 with its appendix G,
+/// RFC 7686, RFC 8375; `.internal` is ICANN's.
+fn is_of_networks(host: &str) -> bool {
+    const ZONES: [&str; 9] =
+        ["local", "internal", "lan", "home", "corp", "intranet", "private", "onion", "home.arpa"];
+    let is_in = |zone: &&str| {
+        let rest = host.strip_suffix(*zone);
+        rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    ZONES.iter().any(is_in)
 }
 
 fn octets(host: &str) -> Option<[u8; 4]> {
@@ -168,6 +180,9 @@ mod tests {
             "https://192.0.66.1",
             "https://198.20.0.1",
             "https://api.example.com.",
+            "https://lan.example",
+            "https://my-lan.example",
+            "https://notlocal.home.example",
         ] {
             assert!(BaseUrl::parse(good).is_ok(), "{good}");
         }
@@ -206,6 +221,13 @@ mod tests {
             "https://a.example..",
             "https://metadata.internal",
             "https://intranet",
+            "https://router.lan",
+            "https://ROUTER.LAN.",
+            "https://printer.home.arpa",
+            "https://home.arpa",
+            "https://abcdefghijklmnop.onion",
+            "https://db.corp",
+            "https://db.private:8443",
             "https://a.example:0",
             "https://a.example:99999",
             "https://a b.example",
