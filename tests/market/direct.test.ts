@@ -71,6 +71,13 @@ describe('a skill', () => {
     assert.equal(paid, 0n);
   });
 
+  test('that breaks off is 502 and costs nothing', LIMIT, async () => {
+    const { id, seller } = await plainSkill(world, 'cut', PRICE);
+    await untilSold(world, id);
+    const { result, paid } = await earned(world, seller, () => payingFetch(fetch, world.chain.accounts.payers[3] ?? assert.fail())(`${world.url}/s/${id}`, HELLO));
+    assert.deepEqual([result.status, paid], [502, 0n]);
+  });
+
   test('that redirects is 502 and costs nothing: what was paid for goes nowhere else', LIMIT, async () => {
     const { id, seller } = await plainSkill(world, 'redirect?to=/deliver', PRICE);
     await untilSold(world, id);

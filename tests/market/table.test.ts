@@ -53,10 +53,10 @@ describe('the table of a market', () => {
   it('leaves out the newest skills where all together are more than the gate reads, and sells the others', async () => {
     // 900 values each; the gate reads 16,384 in all.
     const many = { input: { list: Array.from({ length: 500 }, () => 0) }, output: { list: Array.from({ length: 380 }, () => 0) } };
-    const owners = [newOwner(), newOwner()];
+    const owners = [newOwner(), newOwner(), newOwner(), newOwner()];
     const ids = Array.from({ length: 24 }, (_, index) => `wide-${index}`);
     for (const [index, id] of ids.entries()) {
-      const answer = await market.publish(owners[index % 2] ?? owner, skill(id, many));
+      const answer = await market.publish(owners[index % 4] ?? owner, skill(id, many));
       assert.ok([201, 503].includes(answer.status), answer.text);
     }
     assert.equal((await market.publish(newOwner(), skill('narrow'))).status, 201);
@@ -65,7 +65,7 @@ describe('the table of a market', () => {
     const values = (value: unknown): number => (typeof value === 'object' && value !== null ? 1 + Object.values(value).reduce((sum: number, inner) => sum + values(inner), 0) : 1);
     for (const text of kv.written) assert.ok(values(JSON.parse(text)) <= 16_384, `${values(JSON.parse(text))} values`);
     for (const id of ids) {
-      const body = await signed('deactivate', owners[ids.indexOf(id) % 2] ?? owner, {}, id);
+      const body = await signed('deactivate', owners[ids.indexOf(id) % 4] ?? owner, {}, id);
       await market.ask('DELETE', `/api/marketplace/skills/${id}`, { body });
     }
     await written('narrow');

@@ -57,6 +57,14 @@ macro_rules! skills {
             PacksNeverEnd,
             /// A payment makes a pack each time.
             PacksAreRepeated,
+            /// An id that was forgotten is anyone's.
+            IdsAreTakenOver,
+            /// That a skill was used is not noted, so that it is forgotten.
+            UsedIsForgotten,
+            /// One owner may have the whole table.
+            OwnersFillTheTable,
+            /// Skills are published at any pace.
+            PublishingHasNoPace,
             /// A table that was overtaken counts as the newest.
             OldTablesCount,
             /// Rows leave the storage before the archive has them.

@@ -91,6 +91,37 @@ impl Market {
         Ok(Effect { reaction: Reaction::Reply(response), edits })
     }
 
+    /// The answer that is there with what became known of its payment, if that is still kept.
+    pub(super) fn retold<B: Books>(
+        &self,
+        books: &B,
+        row: &InvocationRow,
+    ) -> Result<Option<Edit>, B::Error> {
+        let Some(reply) = books.reply(&row.id)? else { return Ok(None) };
+        let finish = Finish {
+            ending: row.ending,
+            paid: row.paid,
+            error: &row.error,
+            answer: None,
+            figures: None,
+        };
+        let Response { status, headers, mut body } = self.answer(row, &finish);
+        if status == 200 {
+            // What the skill answered is in the stored answer alone.
+            let end = Members::new().text("ledgerId", &row.id).done().replacen('{', ",", 1);
+            let Some(start) = reply.body.strip_suffix(&end) else { return Ok(None) };
+            let receipt = Members::new().raw("receipt", &receipt(self, row)).done();
+            let receipt = receipt.trim_start_matches('{');
+            let receipt = receipt.strip_suffix('}').unwrap_or_default();
+            body = match row.paid {
+                Moved::Yes => alloc::format!("{start},{receipt}{end}"),
+                Moved::No | Moved::Unknown => reply.body.clone(),
+            };
+        }
+        let reply = ReplyRow { status, headers, body, ..reply };
+        Ok(Some(Edit::Retold(Box::new(reply))))
+    }
+
     /// What an account spent so far.
     pub(super) fn spend_of<B: Books>(
         &self,

@@ -5,8 +5,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::row::{
-    ArchiveRow, Ending, InvocationRow, KeyRow, NonceRow, PackRow, QuoteRow, ReplyRow, SettledRow,
-    ShelfRow, SkillRow, SpendRow, SubscriptionRow, TableRow, VersionRow,
+    ArchiveRow, Ending, InvocationRow, KeyRow, NonceRow, PackRow, QuoteRow, RateRow, ReplyRow,
+    Room, SettledRow, ShelfRow, SkillRow, SpendRow, SubscriptionRow, TableRow, VersionRow,
 };
 
 /// Reads of the market's rows. Each is one look into an index.
@@ -44,6 +44,42 @@ pub trait Books {
     /// # Errors
     /// An error of the storage.
     fn active_of(&self, owner: &str) -> Result<u64, Self::Error>;
+
+    /// What the active skills of all owners take together of the gate's route table.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn room(&self) -> Result<Room, Self::Error>;
+
+    /// The same of the active skills of this owner that were never used.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn idle_room_of(&self, owner: &str) -> Result<Room, Self::Error>;
+
+    /// The skills of this owner that are neither active nor used, least recently changed first.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn idle_of(&self, owner: &str) -> Result<Vec<SkillRow>, Self::Error>;
+
+    /// Whether a skill of this owner was ever used.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn has_used(&self, owner: &str) -> Result<bool, Self::Error>;
+
+    /// Whose skill this was that was forgotten.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn forgotten(&self, id: &str) -> Result<Option<String>, Self::Error>;
+
+    /// How often this owner has published.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn rate(&self, owner: &str) -> Result<Option<RateRow>, Self::Error>;
 
     /// Whether this owner has used this nonce.
     ///
@@ -285,9 +321,13 @@ pub enum Edit {
     Skill(Box<SkillRow>),
     /// Puts a version.
     Version(Box<VersionRow>),
+    /// Deletes the skill with this id and its versions; whose it was stays known.
+    Forget(String),
+    /// Puts how often an owner has published.
+    Rate(RateRow),
     /// Adds a nonce.
     Nonce(NonceRow),
-    /// Deletes the nonces, keys and answers that ended before this time.
+    /// Deletes the nonces, keys, rates and answers that ended before this time.
     Sweep(u64),
     /// Puts the state of the route table.
     Table(TableRow),
@@ -302,6 +342,8 @@ pub enum Edit {
     Archive(ArchiveRow),
     /// Adds the answer to an invocation; one that is there stays.
     Reply(Box<ReplyRow>),
+    /// Puts what became known of a payment into the answer that is there.
+    Retold(Box<ReplyRow>),
     /// Puts what a key stands for.
     Key(KeyRow),
     /// Puts what an account spent.

@@ -11,8 +11,9 @@ use super::books::{Books, Edit};
 use super::message::{Labels, Response};
 use super::proof::{ProofTerms, SkillAction};
 use super::refused::{self, said};
-use super::row::{Charges, SkillRow, VersionRow};
+use super::row::{Charges, RateRow, Room, SkillRow, VersionRow};
 use super::semver::Semver;
+use super::sold::GRACE_MS;
 use super::text::Members;
 use super::wares::{object, text_of, words};
 use super::{Effect, Market, Moment};
@@ -24,9 +25,19 @@ use crate::mutant::{Mutant, planted};
 /// Most active skills of an owner.
 pub const MAX_ACTIVE: u64 = 20;
 /// Most routes that the gate reads, without those of the operator.
-const MAX_ROUTES: usize = 990;
+const MAX_ROUTES: u64 = 990;
 /// Longest table, bytes.
-const MAX_TABLE_BYTES: usize = 224 * 1024;
+const MAX_TABLE_BYTES: u64 = 224 * 1024;
+/// Most bytes of it for the skills of an owner that were never used, where listing costs nothing.
+const MAX_IDLE_BYTES: u64 = 16 * 1024;
+/// Most skills of an owner that are kept after they were taken back and never used.
+const MAX_IDLE: usize = 20;
+/// How often an owner may publish in an hour, versions included.
+const OWNER_PACE: u64 = 60;
+/// How often all may together whose skills were never used.
+const ALL_PACE: u64 = 600;
+/// Milliseconds of an hour.
+const HOUR_MS: u64 = 3_600_000;
 /// Most versions of a skill.
 const MAX_VERSIONS: usize = 100;
 /// Paths below the skills that are none.
@@ -34,6 +45,8 @@ const RESERVED: [&str; 1] = ["typed-data"];
 
 /// The skill that a body proves to own with the nonce that it uses up, or the refusal.
 type OwnedSkill = Result<(SkillRow, super::row::NonceRow), Response>;
+/// The same with the skill's latest version.
+type ClaimedSkill = Result<(SkillRow, VersionRow, super::row::NonceRow), Response>;
 /// A change that an owner asks for.
 type OwnerRequest<'a> = (&'a Labels, &'a str, &'a str);
 
@@ -64,25 +77,32 @@ impl Market {
             let error = alloc::format!("Agent has reached the max of {MAX_ACTIVE} active skills");
             return Ok(Effect::reply(said(429, &error)));
         }
-        if self.overflows(books, &skill, &version)? {
-            return Ok(Effect::reply(said(503, "catalogue_full")));
-        }
-        let id = match (given, books.skill(given)?) {
-            ("", _) => self.fresh_id(books, &skill.name, moment)?,
-            (given, None) => given.to_string(),
-            (given, Some(_)) => {
+        let rates = match paced(books, &skill.owner, moment.now)? {
+            Ok(rates) => rates,
+            Err(response) => return Ok(Effect::reply(response)),
+        };
+        let is_free = books.skill(given)?.is_none() && is_of(books, given, &skill.owner)?;
+        let id = match given {
+            "" => self.fresh_id(books, &skill.name, moment)?,
+            given if is_free => given.to_string(),
+            given => {
                 let error = alloc::format!("Skill {given} already exists");
                 return Ok(Effect::reply(said(409, &error)));
             }
         };
         let skill = SkillRow { id: id.clone(), ..skill };
         let version = VersionRow { skill: id, ..version };
+        let skill = match self.housed(books, skill, &version)? {
+            Ok(skill) => skill,
+            Err(response) => return Ok(Effect::reply(response)),
+        };
         let response = self.published(201, &skill, &version, self.tells_secret(&version));
         let mut edits = Vec::from([
             Edit::Nonce(nonce),
             Edit::Skill(Box::new(skill)),
             Edit::Version(Box::new(version)),
         ]);
+        edits.extend(rates.into_iter().map(Edit::Rate));
         edits.extend(self.changed(books, moment.now)?);
         Ok(Effect { reaction: super::message::Reaction::Reply(response), edits })
     }
@@ -124,6 +144,8 @@ impl Market {
             owes: self.listing_fee.is_some(),
             fee: None,
             refused: None,
+            room: Room::default(),
+            used: false,
         };
         Ok((members, skill, version))
     }
@@ -136,7 +158,8 @@ impl Market {
         moment: Moment<'_>,
     ) -> Result<String, B::Error> {
         let made = id_of(name);
-        if is_skill_id(&made) && books.skill(&made)?.is_none() {
+        let is_new = books.skill(&made)?.is_none() && books.forgotten(&made)?.is_none();
+        if is_skill_id(&made) && is_new {
             return Ok(made);
         }
         let mark = hex::encode(&hash::mac(moment.random, &[b"farebox skill id"]));
@@ -186,16 +209,18 @@ impl Market {
                 .text("version", &version.version);
             return Ok(Effect::reply(Response::json(409, body.done())));
         }
-        if self.overflows(books, &skill, &version)? {
-            return Ok(Effect::reply(said(503, "catalogue_full")));
-        }
         let versions = books.versions(id)?;
         if versions.len() >= MAX_VERSIONS {
             return Ok(Effect::reply(said(429, "Skill has reached the max of 100 versions")));
         }
+        let rates = match paced(books, &skill.owner, moment.now)? {
+            Ok(rates) => rates,
+            Err(response) => return Ok(Effect::reply(response)),
+        };
         let version = VersionRow { skill: skill.id.clone(), ..version };
         let is_latest = Semver::parse(&version.version) > Semver::parse(&skill.latest);
         let mut edits = Vec::from([Edit::Nonce(nonce)]);
+        edits.extend(rates.into_iter().map(Edit::Rate));
         let (skill, version) = if is_latest {
             for old in versions.into_iter().filter(|old| old.until.is_none()) {
                 edits.push(Edit::Version(Box::new(VersionRow { until: Some(moment.now), ..old })));
@@ -203,7 +228,10 @@ impl Market {
             let latest = version.version.clone();
             let row =
                 SkillRow { name, description, latest, changed: moment.now, refused: None, ..skill };
-            (row, version)
+            match self.housed(books, row, &version)? {
+                Ok(row) => (row, version),
+                Err(response) => return Ok(Effect::reply(response)),
+            }
         } else {
             (SkillRow { changed: moment.now, ..skill }, VersionRow { until: Some(0), ..version })
         };
@@ -221,25 +249,20 @@ impl Market {
         (labels, id, body): OwnerRequest<'_>,
         moment: Moment<'_>,
     ) -> Result<Effect, B::Error> {
-        let members = match self.labelled(labels, body) {
-            Ok(members) => members,
-            Err(response) => return Ok(Effect::reply(response)),
-        };
-        let owned = self.owned(books, SkillAction::Deactivate, id, &members, moment)?;
-        let (skill, nonce) = match owned {
-            Ok(owned) => owned,
+        let asked = (SkillAction::Deactivate, labels, id, body);
+        let (skill, version, nonce) = match self.claimed(books, asked, moment)? {
+            Ok(claimed) => claimed,
             Err(response) => return Ok(Effect::reply(response)),
         };
         let mut edits = Vec::from([Edit::Nonce(nonce)]);
         for old in books.versions(id)?.into_iter().filter(|old| old.until.is_none()) {
             edits.push(Edit::Version(Box::new(VersionRow { until: Some(moment.now), ..old })));
         }
+        let owner = skill.owner.clone();
         let skill = SkillRow { active: false, changed: moment.now, ..skill };
-        let response = match books.version(id, &skill.latest)? {
-            Some(version) => self.published(200, &skill, &version, None),
-            None => refused::no_skill(),
-        };
+        let response = self.published(200, &skill, &version, None);
         edits.push(Edit::Skill(Box::new(skill)));
+        edits.extend(forgets(books, &owner, moment.now)?);
         edits.extend(self.changed(books, moment.now)?);
         Ok(Effect { reaction: super::message::Reaction::Reply(response), edits })
     }
@@ -251,22 +274,35 @@ impl Market {
         (labels, id, body): OwnerRequest<'_>,
         moment: Moment<'_>,
     ) -> Result<Effect, B::Error> {
-        let members = match self.labelled(labels, body) {
-            Ok(members) => members,
-            Err(response) => return Ok(Effect::reply(response)),
-        };
-        let (skill, nonce) = match self.owned(books, SkillAction::Rotate, id, &members, moment)? {
-            Ok(owned) => owned,
+        let asked = (SkillAction::Rotate, labels, id, body);
+        let (skill, version, nonce) = match self.claimed(books, asked, moment)? {
+            Ok(claimed) => claimed,
             Err(response) => return Ok(Effect::reply(response)),
         };
         let rotation = skill.rotation.saturating_add(1);
         let skill = SkillRow { rotation, changed: moment.now, ..skill };
-        let response = match books.version(id, &skill.latest)? {
-            Some(version) => self.published(200, &skill, &version, Some(())),
-            None => refused::no_skill(),
-        };
+        let response = self.published(200, &skill, &version, Some(()));
         let edits = Vec::from([Edit::Nonce(nonce), Edit::Skill(Box::new(skill))]);
         Ok(Effect { reaction: super::message::Reaction::Reply(response), edits })
+    }
+
+    /// The skill that a request without a description proves to own, and its latest version.
+    fn claimed<B: Books>(
+        &self,
+        books: &B,
+        (action, labels, id, body): (SkillAction, &Labels, &str, &str),
+        moment: Moment<'_>,
+    ) -> Result<ClaimedSkill, B::Error> {
+        let members = match self.labelled(labels, body) {
+            Ok(members) => members,
+            Err(response) => return Ok(Err(response)),
+        };
+        let (skill, nonce) = match self.owned(books, action, id, &members, moment)? {
+            Ok(owned) => owned,
+            Err(response) => return Ok(Err(response)),
+        };
+        let version = books.version(id, &skill.latest)?;
+        Ok(version.map(|version| (skill, version, nonce)).ok_or_else(refused::no_skill))
     }
 
     /// The body of a request about a skill that is there; one without a body has no proof.
@@ -345,28 +381,41 @@ impl Market {
         Ok(Effect::reply(Response::json(200, body).no_store()))
     }
 
-    /// Whether the gate's table has no room for these routes besides those that it has.
-    fn overflows<B: Books>(
+    /// The skill with its room in the gate's table, or the refusal if there is none left.
+    pub(super) fn housed<B: Books>(
         &self,
         books: &B,
-        skill: &SkillRow,
+        skill: SkillRow,
         version: &VersionRow,
-    ) -> Result<bool, B::Error> {
-        let (mut routes, mut bytes) = (0_usize, self.own_routes.len());
-        let mut count = |skill: &SkillRow, version: &VersionRow| {
-            for route in self.routes_of(skill, version) {
-                routes = routes.saturating_add(1);
-                bytes = bytes.saturating_add(route.len()).saturating_add(1);
-            }
-        };
-        for (known, version) in books.catalogue()?.iter().filter(|(it, _)| it.id != skill.id) {
-            // What is sold once the market's fee is paid has its room already.
-            count(&SkillRow { owes: false, ..known.clone() }, version);
+    ) -> Result<Result<SkillRow, Response>, B::Error> {
+        if skill.owes {
+            return Ok(Ok(SkillRow { room: Room::default(), ..skill }));
         }
-        // An id that is still to be made of the name.
-        let id = if skill.id.is_empty() { "i".repeat(128) } else { skill.id.clone() };
-        count(&SkillRow { owes: false, id, ..skill.clone() }, version);
-        Ok(routes > MAX_ROUTES || bytes > MAX_TABLE_BYTES)
+        let mut room = Room::default();
+        for route in self.routes_of(&skill, version) {
+            let bytes = u64::try_from(route.len()).unwrap_or(u64::MAX).saturating_add(1);
+            room.routes = room.routes.saturating_add(1);
+            room.bytes = room.bytes.saturating_add(bytes);
+        }
+        // What it has already is given back.
+        let rest = |taken: u64, had: u64, more: u64| taken.saturating_sub(had).saturating_add(more);
+        let had = skill.room;
+        let all = books.room()?;
+        let own = u64::try_from(self.own_routes.len()).unwrap_or(u64::MAX);
+        let bytes = rest(all.bytes, had.bytes, room.bytes).saturating_add(own);
+        if rest(all.routes, had.routes, room.routes) > MAX_ROUTES || bytes > MAX_TABLE_BYTES {
+            return Ok(Err(said(503, "catalogue_full")));
+        }
+        if !skill.used && self.listing_fee.is_none() && !planted(Mutant::OwnersFillTheTable) {
+            let idle = books.idle_room_of(&skill.owner)?;
+            if rest(idle.bytes, had.bytes, room.bytes) > MAX_IDLE_BYTES {
+                let error = alloc::format!(
+                    "Skills that no one has used must have at most {MAX_IDLE_BYTES} bytes together"
+                );
+                return Ok(Err(said(429, &error)));
+            }
+        }
+        Ok(Ok(SkillRow { room, ..skill }))
     }
 
     /// A sold version's secret is told to its owner once.
@@ -397,6 +446,48 @@ impl Market {
         let table = super::row::TableRow { wanted, due: Some(due), ..table };
         Ok([Edit::Table(table), Edit::Sweep(now)])
     }
+}
+
+/// How often an owner has published with this time, or the refusal if that is too often.
+fn paced<B: Books>(
+    books: &B,
+    owner: &str,
+    now: u64,
+) -> Result<Result<Vec<RateRow>, Response>, B::Error> {
+    let mut rates = Vec::new();
+    // Wallets cost nothing: those of which nothing was used yet share a pace.
+    let shared = if books.has_used(owner)? { None } else { Some(("", ALL_PACE)) };
+    for (owner, most) in [(owner, OWNER_PACE)].into_iter().chain(shared) {
+        let known = books.rate(owner)?;
+        let known = known.filter(|rate| now < rate.since.saturating_add(HOUR_MS));
+        let rate =
+            known.unwrap_or_else(|| RateRow { owner: owner.to_string(), since: now, count: 0 });
+        if rate.count >= most && !planted(Mutant::PublishingHasNoPace) {
+            let wait = rate.since.saturating_add(HOUR_MS).saturating_sub(now);
+            let secs = wait.div_ceil(1000).to_string();
+            let error = "Too many skills are being published; try again later";
+            return Ok(Err(said(429, error).with("retry-after", &secs)));
+        }
+        rates.push(RateRow { count: rate.count.saturating_add(1), ..rate });
+    }
+    Ok(Ok(rates))
+}
+
+/// Whether an id that no skill has may be this owner's: a buyer who knows it is led to no one else.
+fn is_of<B: Books>(books: &B, id: &str, owner: &str) -> Result<bool, B::Error> {
+    let former = books.forgotten(id)?;
+    Ok(former.is_none_or(|former| former == owner) || planted(Mutant::IdsAreTakenOver))
+}
+
+/// The skills of an owner that are forgotten once one more was taken back: those that were never
+/// used, beyond the newest.
+fn forgets<B: Books>(books: &B, owner: &str, now: u64) -> Result<Vec<Edit>, B::Error> {
+    let idle = books.idle_of(owner)?;
+    let beyond = idle.len().saturating_add(1).saturating_sub(MAX_IDLE);
+    // What is on its way still finds its skill.
+    let is_past = |row: &SkillRow| row.changed.saturating_add(GRACE_MS) < now;
+    let old = idle.into_iter().take(beyond).filter(is_past);
+    Ok(old.map(|row| Edit::Forget(row.id)).collect())
 }
 
 /// The label of whoever asks, in the original's order.

@@ -303,8 +303,10 @@ impl Market {
                 }
                 give_back(&mut spend, &mut row, moment.now);
                 add(&mut spend, &row);
-                let edits =
+                let told = self.retold(books, &row)?;
+                let mut edits =
                     Vec::from([Edit::Invocation(Box::new(row)), Edit::Spend(Box::new(spend))]);
+                edits.extend(told);
                 Ok(Effect { reaction: Reaction::Nothing, edits })
             }
             _ if is_settled => self.known_paid(books, row, told),
@@ -322,7 +324,8 @@ impl Market {
         let tx = self.transaction(books, &row, told)?;
         let (phase, paid, receipt) = (Phase::Done, Moved::Yes, told.receipt.clone());
         let row = InvocationRow { phase, paid, tx, receipt, due: None, ..row };
-        let edits = Vec::from([Edit::Invocation(Box::new(row))]);
+        let told = self.retold(books, &row)?;
+        let edits = told.into_iter().chain([Edit::Invocation(Box::new(row))]).collect();
         Ok(Effect { reaction: Reaction::Nothing, edits })
     }
 

@@ -39,33 +39,29 @@ impl Market {
         Ok(Effect::told(Reaction::Table(Box::new(draft))))
     }
 
-    /// The operator's routes. The gate refuses an empty table, so there is always one.
+    /// The operator's routes, and that of the market's fee, one for all skills that wait for it. The
+    /// gate refuses an empty table, so there is always one.
     fn first_routes(&self) -> String {
         const PATH: &str = "/api/marketplace/*";
         let own = self.own_routes.trim();
         let inner = own.strip_prefix('[').and_then(|own| own.strip_suffix(']')).unwrap_or_default();
-        if inner.contains(&quoted(PATH)) {
-            return own.to_string();
-        }
         let free = Members::new().text("path", PATH).text("price", "free").done();
-        let comma = if inner.trim().is_empty() { "" } else { "," };
-        alloc::format!("[{free}{comma}{inner}]")
+        let free = (!inner.contains(&quoted(PATH))).then_some(free);
+        let fee = self.listing_fee.as_ref().zip(self.pay_to.as_ref()).map(|(fee, pay_to)| {
+            route("/fees/*", "POST", fee, pay_to)
+                .text("settle", "before")
+                .text("description", "the market's fee for a skill")
+                .done()
+        });
+        let inner = (!inner.trim().is_empty()).then(|| inner.to_string());
+        list(free.into_iter().chain(fee).chain(inner))
     }
 
     /// The routes of a skill.
     pub(super) fn routes_of(&self, skill: &SkillRow, version: &VersionRow) -> Vec<String> {
         let path = |kind: &str| alloc::format!("/{kind}/{}", skill.id);
         let mut routes = Vec::new();
-        if !skill.active {
-            return routes;
-        }
-        if skill.owes {
-            if let (Some(fee), Some(pay_to)) = (&self.listing_fee, &self.pay_to) {
-                let fee = route(&path("fees"), "POST", fee, pay_to)
-                    .text("settle", "before")
-                    .text("description", "the market's fee for a skill");
-                routes.push(fee.done());
-            }
+        if !skill.active || skill.owes {
             return routes;
         }
         let everywhere = version.networks.len() == self.networks.len();

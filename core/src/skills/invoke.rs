@@ -14,6 +14,7 @@ use super::refused::{self, said};
 use super::row::{
     Charges, Ending, InvocationRow, KeyRow, Moved, PackRow, Phase, SkillRow, VersionRow,
 };
+use super::sold::used;
 use super::text::Members;
 use super::wares::{object, text_of};
 use super::{Effect, Market, Moment};
@@ -132,6 +133,7 @@ impl Market {
             edits.push(Edit::Pack(Box::new(PackRow { used: pack.used.saturating_add(1), ..pack })));
         }
         edits.push(Edit::Begin(Box::new(row)));
+        edits.extend(used(skill));
         Ok(Effect { reaction: Reaction::Errand(Errand::Call(Box::new(call))), edits })
     }
 

@@ -9,7 +9,7 @@ use super::draft::plans;
 use super::message::{Reaction, Response, Sale};
 use super::refused::{self, said};
 use super::row::PackRow;
-use super::sold::{GRACE_MS, is_price};
+use super::sold::{GRACE_MS, is_price, used};
 use super::text::Members;
 use super::{Effect, Market, Moment};
 use crate::encoding::{base32, hex};
@@ -134,7 +134,8 @@ impl Market {
             until: moment.now.saturating_add(CYCLE_MS),
         };
         let shown = shown(&pack, moment.now).text("key", &key_of(&pack.id, &secret));
-        let edits = Vec::from([Edit::Pack(Box::new(pack))]);
+        let mut edits = Vec::from([Edit::Pack(Box::new(pack))]);
+        edits.extend(used(skill));
         Ok(Effect { reaction: Reaction::Reply(made(shown)), edits })
     }
 

@@ -38,6 +38,12 @@ pub struct SkillRow {
     pub fee: Option<String>,
     /// Why the gate's reader refuses its route, if it does.
     pub refused: Option<String>,
+    /// What it takes of the gate's route table; nothing while it waits for the market's fee.
+    #[serde(default)]
+    pub room: Room,
+    /// Whether it was ever called or paid for: then its id stands in receipts.
+    #[serde(default = "yes")]
+    pub used: bool,
 }
 
 impl SkillRow {
@@ -46,6 +52,32 @@ impl SkillRow {
     pub const fn is_listed(&self) -> bool {
         self.active && !self.owes
     }
+}
+
+/// A row of before that does not say so may be in receipts.
+const fn yes() -> bool {
+    true
+}
+
+/// A share of the gate's route table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Room {
+    /// Routes.
+    pub routes: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+}
+
+/// How often an owner has published since then. Key: owner; an empty one is of all together whose
+/// skills were never used. Deleted after an hour.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RateRow {
+    /// The wallet.
+    pub owner: String,
+    /// Begin of the hour.
+    pub since: u64,
+    /// How often.
+    pub count: u64,
 }
 
 /// Who asks for the money of a skill.

@@ -90,7 +90,8 @@ impl Market {
             return Ok(Effect::reply(said(400, "This skill takes no query")));
         }
         let forward = self.forward(&skill, version, sale, moment);
-        Ok(Effect::told(Reaction::Forward(Box::new(forward))))
+        let reaction = Reaction::Forward(Box::new(forward));
+        Ok(Effect { reaction, edits: used(skill).into_iter().collect() })
     }
 
     fn forward(
@@ -183,11 +184,25 @@ impl Market {
         if !is_price(sale, fee, asset, &networks) {
             return Ok(Effect::reply(said(409, "This is not the market's fee")));
         }
-        let row = SkillRow { owes: false, fee: Some(sale.payment.clone()), ..skill };
+        let Some(version) = books.version(id, &skill.latest)? else {
+            return Ok(Effect::reply(refused::no_skill()));
+        };
+        let fee = Some(sale.payment.clone());
+        let row = SkillRow { owes: false, fee, used: true, ..skill };
+        let row = match self.housed(books, row, &version)? {
+            Ok(row) => row,
+            Err(response) => return Ok(Effect::reply(response)),
+        };
         let mut edits = Vec::from([Edit::Skill(Box::new(row))]);
         edits.extend(self.changed(books, moment.now)?);
         Ok(Effect { reaction: Reaction::Reply(told), edits })
     }
+}
+
+/// Notes that a skill was called or paid for, once.
+pub(super) fn used(skill: SkillRow) -> Option<Edit> {
+    let is_new = !skill.used && !planted(Mutant::UsedIsForgotten);
+    is_new.then(|| Edit::Skill(Box::new(SkillRow { used: true, ..skill })))
 }
 
 /// Whether a sale was paid with this price on one of these networks.

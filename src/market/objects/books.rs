@@ -2,8 +2,8 @@
 
 use farebox_core::skills::books::{Books, Part, SettledPart, ShelfSpan};
 use farebox_core::skills::row::{
-    ArchiveRow, InvocationRow, KeyRow, PackRow, QuoteRow, ReplyRow, SettledRow, ShelfRow, SkillRow,
-    SpendRow, SubscriptionRow, TableRow, VersionRow,
+    ArchiveRow, InvocationRow, KeyRow, PackRow, QuoteRow, RateRow, ReplyRow, Room, SettledRow,
+    ShelfRow, SkillRow, SpendRow, SubscriptionRow, TableRow, VersionRow,
 };
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
@@ -50,6 +50,14 @@ impl SkillRows<'_> {
         Ok(self.numbered(&query, values)?.into_iter().next())
     }
 
+    /// What skills take together of the gate's route table.
+    fn summed(&self, condition: &str, values: Vec<SqlValue>) -> Result<Room> {
+        let query = format!("SELECT sum(routes), sum(bytes) FROM skills WHERE {condition}");
+        let row = self.0.exec(&query, values)?.raw().next().transpose()?.unwrap_or_default();
+        let column = |at: usize| row.get(at).and_then(number).unwrap_or(0);
+        Ok(Room { routes: column(0), bytes: column(1) })
+    }
+
     /// When work is due first.
     pub(super) fn due_first(&self) -> Result<Option<u64>> {
         let query = "SELECT min(due) FROM invocations WHERE due IS NOT NULL";
@@ -90,6 +98,35 @@ impl Books for SkillRows<'_> {
     fn active_of(&self, owner: &str) -> Result<u64> {
         let query = "SELECT count(*) FROM skills WHERE active = 1 AND owner = ?";
         Ok(self.first(query, vec![owner.into()])?.as_ref().and_then(number).unwrap_or(0))
+    }
+
+    fn room(&self) -> Result<Room> {
+        self.summed("active = 1", vec![])
+    }
+
+    fn idle_room_of(&self, owner: &str) -> Result<Room> {
+        self.summed("active = 1 AND used = 0 AND owner = ?", vec![owner.into()])
+    }
+
+    fn idle_of(&self, owner: &str) -> Result<Vec<SkillRow>> {
+        let query = "SELECT row FROM skills WHERE active = 0 AND used = 0 AND owner = ?";
+        let mut idle: Vec<SkillRow> = self.all(query, vec![owner.into()])?;
+        idle.sort_by_key(|row| row.changed);
+        Ok(idle)
+    }
+
+    fn has_used(&self, owner: &str) -> Result<bool> {
+        let query = "SELECT 1 FROM skills WHERE used = 1 AND owner = ? LIMIT 1";
+        Ok(self.first(query, vec![owner.into()])?.is_some())
+    }
+
+    fn forgotten(&self, id: &str) -> Result<Option<String>> {
+        let query = "SELECT owner FROM forgotten WHERE id = ?";
+        Ok(text(self.first(query, vec![id.into()])?.as_ref()))
+    }
+
+    fn rate(&self, owner: &str) -> Result<Option<RateRow>> {
+        self.one("SELECT row FROM rates WHERE owner = ?", vec![owner.into()])
     }
 
     fn has_nonce(&self, owner: &str, nonce: &str) -> Result<bool> {

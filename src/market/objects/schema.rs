@@ -1,7 +1,7 @@
 //! The tables of the market's object and their history; schema changes are numbered.
 
 /// Schema changes in order.
-pub(super) const MIGRATIONS: &[&[&str]] = &[FIRST, ARCHIVE];
+pub(super) const MIGRATIONS: &[&[&str]] = &[FIRST, ARCHIVE, BOUNDS];
 
 /// The tables of the first version.
 const FIRST: &[&str] = &[
@@ -54,4 +54,16 @@ const ARCHIVE: &[&str] = &[
     "CREATE TABLE shelves (last INTEGER PRIMARY KEY, first INTEGER NOT NULL UNIQUE, row TEXT NOT NULL)",
     "CREATE TABLE departed (id TEXT PRIMARY KEY, number INTEGER NOT NULL, network TEXT NOT NULL, tx TEXT) WITHOUT ROWID",
     "CREATE UNIQUE INDEX departed_tx ON departed (network, tx) WHERE tx IS NOT NULL",
+];
+
+/// What skills take and leave.
+const BOUNDS: &[&str] = &[
+    "ALTER TABLE skills ADD COLUMN used INTEGER NOT NULL DEFAULT 1",
+    "ALTER TABLE skills ADD COLUMN routes INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE skills ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0",
+    "CREATE INDEX skills_room ON skills (owner, used, routes, bytes) WHERE active = 1",
+    "CREATE INDEX skills_idle ON skills (owner) WHERE active = 0 AND used = 0",
+    "CREATE INDEX skills_used ON skills (owner) WHERE used = 1",
+    "CREATE TABLE forgotten (id TEXT PRIMARY KEY, owner TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE rates (owner TEXT PRIMARY KEY, since INTEGER NOT NULL, row TEXT NOT NULL) WITHOUT ROWID",
 ];

@@ -17,10 +17,17 @@ impl SkillRows<'_> {
     fn put(&self, edit: &Edit) -> Result<()> {
         match edit {
             Edit::Skill(row) => {
-                let query = "INSERT OR REPLACE INTO skills VALUES (?, ?, ?, ?, ?, ?)";
+                let query = "INSERT OR REPLACE INTO skills VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
                 let (id, owner) = (row.id.as_str().into(), row.owner.as_str().into());
                 let (active, latest) = (flag(row.active), row.latest.as_str().into());
-                self.run(query, vec![id, owner, active, whole(row.created), latest, json(row)])
+                let mut values = vec![id, owner, active, whole(row.created), latest, json(row)];
+                values.extend([flag(row.used), whole(row.room.routes), whole(row.room.bytes)]);
+                self.run(query, values)
+            }
+            Edit::Forget(id) => self.forget(id),
+            Edit::Rate(row) => {
+                let query = "INSERT OR REPLACE INTO rates VALUES (?, ?, ?)";
+                self.run(query, vec![row.owner.as_str().into(), whole(row.since), json(row)])
             }
             Edit::Version(row) => {
                 let query = "INSERT OR REPLACE INTO versions VALUES (?, ?, ?, ?)";
@@ -45,6 +52,13 @@ impl SkillRows<'_> {
                 self.run("INSERT OR REPLACE INTO meta VALUES ('archive', ?)", vec![json(row)])
             }
             Edit::Reply(row) => self.put_reply(row),
+            Edit::Retold(row) => {
+                self.run(
+                    "DELETE FROM replies WHERE invocation = ?",
+                    vec![row.invocation.as_str().into()],
+                )?;
+                self.put_reply(row)
+            }
             Edit::Key(row) => {
                 let query = "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?)";
                 let (account, key) = (row.account.as_str().into(), row.key.as_str().into());
@@ -77,6 +91,17 @@ impl SkillRows<'_> {
                 self.run(query, vec![agent, service, id, whole(row.created), json(row)])
             }
         }
+    }
+
+    /// Deletes a skill and its versions.
+    fn forget(&self, id: &str) -> Result<()> {
+        let id = || vec![SqlValue::from(id)];
+        self.run(
+            "INSERT OR REPLACE INTO forgotten SELECT id, owner FROM skills WHERE id = ?",
+            id(),
+        )?;
+        self.run("DELETE FROM versions WHERE skill = ?", id())?;
+        self.run("DELETE FROM skills WHERE id = ?", id())
     }
 
     fn begin(&self, row: &InvocationRow) -> Result<()> {
@@ -143,6 +168,8 @@ impl SkillRows<'_> {
         let old = "SELECT invocation FROM replies WHERE until < ?";
         let query = format!("DELETE FROM parts WHERE owner IN ({old})");
         self.run(&query, vec![whole(before)])?;
+        let hour = whole(before.saturating_sub(3_600_000));
+        self.run("DELETE FROM rates WHERE since < ?", vec![hour])?;
         for table in ["replies", "keys", "nonces"] {
             self.run(&format!("DELETE FROM {table} WHERE until < ?"), vec![whole(before)])?;
         }

@@ -5,8 +5,8 @@ use std::convert::Infallible;
 
 use farebox_core::skills::books::{Books, Edit, Part, SettledPart, ShelfSpan};
 use farebox_core::skills::row::{
-    ArchiveRow, Ending, InvocationRow, KeyRow, NonceRow, PackRow, QuoteRow, ReplyRow, SettledRow,
-    ShelfRow, SkillRow, SpendRow, SubscriptionRow, TableRow, VersionRow,
+    ArchiveRow, Ending, InvocationRow, KeyRow, NonceRow, PackRow, QuoteRow, RateRow, ReplyRow,
+    Room, SettledRow, ShelfRow, SkillRow, SpendRow, SubscriptionRow, TableRow, VersionRow,
 };
 
 /// The rows of a market.
@@ -25,6 +25,8 @@ pub struct Rows {
     /// Number, id, network and transaction of each row in the archive.
     pub departed: Vec<(u64, String, String, String)>,
     pub archive: ArchiveRow,
+    pub forgotten: BTreeMap<String, String>,
+    pub rates: BTreeMap<String, RateRow>,
 }
 
 impl Rows {
@@ -35,6 +37,12 @@ impl Rows {
                 Edit::Version(row) => {
                     _ = self.versions.insert((row.skill.clone(), row.version.clone()), *row);
                 }
+                Edit::Forget(id) => {
+                    let gone = self.skills.remove(&id).expect("no such skill");
+                    self.versions.retain(|(skill, _), _| *skill != id);
+                    self.forgotten.insert(id, gone.owner);
+                }
+                Edit::Rate(row) => _ = self.rates.insert(row.owner.clone(), row),
                 Edit::Nonce(row) => self.nonces.push(row),
                 Edit::Sweep(now) => self.nonces.retain(|row| row.until > now),
                 Edit::Table(row) => self.table = row,
@@ -60,6 +68,7 @@ impl Rows {
                     self.shelves.push(*row);
                 }
                 Edit::Archive(row) => self.archive = row,
+                Edit::Retold(row) => _ = self.replies.insert(row.invocation.clone(), *row),
                 Edit::Reply(row) => _ = self.replies.entry(row.invocation.clone()).or_insert(*row),
                 Edit::Key(row) => {
                     _ = self.keys.insert((row.account.clone(), row.key.clone()), row);
@@ -72,6 +81,13 @@ impl Rows {
             }
         }
     }
+}
+
+fn summed<'a>(rows: impl Iterator<Item = &'a SkillRow>) -> Room {
+    rows.fold(Room::default(), |all, row| Room {
+        routes: all.routes + row.room.routes,
+        bytes: all.bytes + row.room.bytes,
+    })
 }
 
 type Found<T> = Result<T, Infallible>;
@@ -106,6 +122,34 @@ impl Books for Rows {
 
     fn active_of(&self, owner: &str) -> Found<u64> {
         Ok(self.skills.values().filter(|row| row.active && row.owner == owner).count() as u64)
+    }
+
+    fn room(&self) -> Found<Room> {
+        Ok(summed(self.skills.values().filter(|row| row.active)))
+    }
+
+    fn idle_room_of(&self, owner: &str) -> Found<Room> {
+        let is_idle = |row: &&SkillRow| row.active && !row.used && row.owner == owner;
+        Ok(summed(self.skills.values().filter(is_idle)))
+    }
+
+    fn idle_of(&self, owner: &str) -> Found<Vec<SkillRow>> {
+        let is_idle = |row: &&SkillRow| !row.active && !row.used && row.owner == owner;
+        let mut rows: Vec<_> = self.skills.values().filter(is_idle).cloned().collect();
+        rows.sort_by_key(|row| row.changed);
+        Ok(rows)
+    }
+
+    fn has_used(&self, owner: &str) -> Found<bool> {
+        Ok(self.skills.values().any(|row| row.used && row.owner == owner))
+    }
+
+    fn forgotten(&self, id: &str) -> Found<Option<String>> {
+        Ok(self.forgotten.get(id).cloned())
+    }
+
+    fn rate(&self, owner: &str) -> Found<Option<RateRow>> {
+        Ok(self.rates.get(owner).cloned())
     }
 
     fn has_nonce(&self, owner: &str, nonce: &str) -> Found<bool> {

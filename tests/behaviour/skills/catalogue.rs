@@ -59,7 +59,8 @@ pub fn the_original_s_errors_come_in_its_order_and_words() {
 
 #[test]
 pub fn a_skill_is_called_at_public_hosts_alone() {
-    for host in ["10.0.0.1", "169.254.169.254", "localhost", "metadata.internal"] {
+    let inner = ["metadata.internal", "router.lan", "db.home.arpa", "abcdefghijklmnop.onion"];
+    for host in ["10.0.0.1", "169.254.169.254", "localhost"].into_iter().chain(inner) {
         let mut body = echo();
         body["callUrl"] = format!("https://{host}/x").into();
         let told = World::new().publish(&body);
@@ -168,6 +169,154 @@ pub fn a_skill_waits_for_the_market_s_fee_and_is_listed_once_it_is_paid() {
 }
 
 #[test]
+pub fn what_waits_for_its_fee_takes_no_room_and_has_room_once_it_is_paid_or_is_not_listed() {
+    let mut vars = vars();
+    vars["LISTING_FEE"] = "$1.00".into();
+    vars["PAY_TO"] = owner(5).into();
+    let mut world = World::of(&vars);
+    let mut body = gated();
+    body["output"] = json!({"text": "x".repeat(3_900)});
+    for number in 0..66_u8 {
+        let payee = number / 20 + 1;
+        (body["skillId"], body["payTo"]) = (format!("echo-{number}").into(), owner(payee).into());
+        let body = world.signed(payee, "publish", "", &body).to_string();
+        let reply = world.reply(Instruction::Publish(Labels::default(), body));
+        assert_eq!(reply.status, 201, "{number}");
+    }
+    let Reaction::Table(draft) = world.send(Instruction::Table) else { panic!("no table") };
+    let routes: Value = serde_json::from_str(&draft.text_without(&[])).unwrap();
+    assert_eq!((draft.routes.len(), &routes[1]["path"]), (0, &"/fees/*".into()));
+    assert_eq!((&routes[1]["price"], &routes[1]["settle"]), (&"1".into(), &"before".into()));
+    let mut told = Vec::new();
+    for number in 0..66_u8 {
+        let mut fee = super::world::sale("1000000");
+        (fee.path, fee.payment) = (format!("/fees/echo-{number}"), format!("fee-{number}"));
+        told.push(world.reply(Instruction::Sold(Box::new(fee))).status);
+    }
+    let full = told.iter().position(|status| *status == 503).unwrap();
+    assert!(full > 40 && told[..full].iter().all(|status| *status == 200), "{told:?}");
+    let listed = world.reply(Instruction::List(String::new()));
+    assert_eq!(listed.body["skills"].as_array().unwrap().len(), full);
+}
+
+/// Publishes a skill of the first wallet and takes it back.
+fn publish_and_take_back(world: &mut World, id: &str) {
+    let mut body = gated();
+    body["skillId"] = id.into();
+    assert_eq!(world.publish(&body).status, 201, "{id}");
+    take_back(world, id);
+}
+
+fn take_back(world: &mut World, id: &str) {
+    let body = world.signed(1, "deactivate", id, &json!({})).to_string();
+    let told = world.reply(Instruction::Deactivate(named("x"), id.into(), body));
+    assert_eq!(told.status, 200, "{told:?}");
+}
+
+#[test]
+pub fn a_wallet_that_publishes_and_takes_back_leaves_twenty_skills() {
+    let mut world = World::new();
+    for number in 0..100 {
+        publish_and_take_back(&mut world, &format!("echo-{number}"));
+        world.now += 300_000;
+    }
+    assert!(world.rows.skills.len() <= 20, "{}", world.rows.skills.len());
+    assert_eq!(world.rows.versions.len(), world.rows.skills.len());
+    assert!(world.rows.rates.len() <= 2);
+}
+
+#[test]
+pub fn an_id_that_was_forgotten_is_its_former_owner_s() {
+    let mut world = World::new();
+    for number in 0..22 {
+        publish_and_take_back(&mut world, &format!("echo-{number}"));
+        world.now += 300_001;
+    }
+    assert!(!world.rows.skills.contains_key("echo-0"));
+    let mut body = gated();
+    (body["skillId"], body["payTo"]) = ("echo-0".into(), owner(2).into());
+    let theirs = world.signed(2, "publish", "", &body).to_string();
+    let told = world.reply(Instruction::Publish(Labels::default(), theirs));
+    assert_eq!(told.error(), (409, "Skill echo-0 already exists"));
+    // Nor by a name that an id is made of.
+    let mut unnamed = body.clone();
+    unnamed.as_object_mut().unwrap().remove("skillId");
+    unnamed["name"] = "echo 0".into();
+    let theirs = world.signed(2, "publish", "", &unnamed).to_string();
+    let told = world.reply(Instruction::Publish(Labels::default(), theirs));
+    assert!(told.body["skill"]["id"].as_str().unwrap().starts_with("echo-0-"), "{told:?}");
+    body["payTo"] = owner(1).into();
+    assert_eq!(world.publish(&body).status, 201);
+}
+
+#[test]
+pub fn a_skill_that_was_used_is_never_forgotten() {
+    let mut world = World::new();
+    world.publish(&gated());
+    let Reaction::Forward(_) =
+        world.send(Instruction::Sold(Box::new(super::world::sale("250000"))))
+    else {
+        panic!("not sold")
+    };
+    take_back(&mut world, "echo");
+    for number in 0..25 {
+        publish_and_take_back(&mut world, &format!("other-{number}"));
+        world.now += 300_001;
+    }
+    assert!(world.rows.skills.contains_key("echo"));
+    assert!(!world.rows.skills.contains_key("other-0"));
+}
+
+#[test]
+pub fn an_owner_has_a_share_of_the_table_until_its_skills_are_used() {
+    let mut world = World::new();
+    let mut body = gated();
+    body["output"] = json!({"text": "x".repeat(3_900)});
+    let mut told = Vec::new();
+    for number in 0..5 {
+        body["skillId"] = format!("echo-{number}").into();
+        told.push(world.publish(&body).status);
+    }
+    assert_eq!(told, [201, 201, 201, 429, 429]);
+    let mut sale = super::world::sale("250000");
+    sale.path = "/s/echo-0".into();
+    world.send(Instruction::Sold(Box::new(sale)));
+    body["skillId"] = "one-more".into();
+    assert_eq!(world.publish(&body).status, 201);
+    take_back(&mut world, "echo-1");
+    body["skillId"] = "another".into();
+    assert_eq!(world.publish(&body).status, 201);
+}
+
+#[test]
+pub fn wallets_publish_at_a_pace() {
+    let mut world = World::new();
+    for number in 0..60 {
+        publish_and_take_back(&mut world, &format!("echo-{number}"));
+    }
+    let told = world.publish(&gated());
+    assert_eq!(told.error(), (429, "Too many skills are being published; try again later"));
+    assert!(told.headers.contains(&("retry-after".to_owned(), "3600".to_owned())), "{told:?}");
+    world.now += 3_600_000;
+    assert_eq!(world.publish(&gated()).status, 201);
+}
+
+#[test]
+pub fn wallets_of_which_nothing_was_used_share_a_pace() {
+    let mut world = World::new();
+    let mut told = Vec::new();
+    for number in 0..=600_u32 {
+        let wallet = u8::try_from(number / 20 + 1).unwrap();
+        let mut body = gated();
+        (body["skillId"], body["payTo"]) = (format!("echo-{number}").into(), owner(wallet).into());
+        body["description"] = "d".into();
+        let body = world.signed(wallet, "publish", "", &body).to_string();
+        told.push(world.reply(Instruction::Publish(Labels::default(), body)).status);
+    }
+    assert_eq!(told.iter().position(|status| *status == 429), Some(600));
+}
+
+#[test]
 pub fn skills_are_found_by_name_agent_and_price() {
     let mut world = World::new();
     world.publish(&echo());
@@ -210,8 +359,8 @@ pub fn a_table_has_room_for_what_the_gate_reads_and_no_more() {
     let mut told = Vec::new();
     for number in 0..66_u8 {
         body["skillId"] = format!("echo-{number}").into();
-        body["payTo"] = owner(number / 20 + 1).into();
-        let body = world.signed(number / 20 + 1, "publish", "", &body).to_string();
+        body["payTo"] = owner(number / 3 + 1).into();
+        let body = world.signed(number / 3 + 1, "publish", "", &body).to_string();
         let reply = world.reply(Instruction::Publish(Labels::default(), body));
         told.push(reply.status);
     }

@@ -309,6 +309,31 @@ pub fn what_was_delivered_without_a_settlement_is_free_once_the_payment_is_void(
 }
 
 #[test]
+pub fn a_key_is_answered_with_what_became_known_of_its_payment() {
+    let after = |said: &str, tx: &str, money: &str| {
+        let mut world = shop();
+        let first = world.buy("key", decision(said, ""));
+        heard(&mut world, decision(said, tx), money);
+        let asked = Instruction::Invoke(Box::new(invocation("key", "hello")));
+        let then = world.reply(asked);
+        assert_eq!((then.status, &then.body["ledgerId"]), (first.status, &first.body["ledgerId"]));
+        assert_eq!(then.body["response"], first.body["response"]);
+        assert_eq!((first.body.get("receipt"), world.rows.invocations.len()), (None, 1));
+        then
+    };
+    let spent = after("inconclusive", TX, "spent");
+    assert_eq!((&spent.body["paid"], &spent.body["receipt"]["txHash"]), (&true.into(), &TX.into()));
+    let void = after("inconclusive", "", "void");
+    assert_eq!((void.body.get("paid"), void.body.get("receipt")), (None, None));
+    assert!(void.headers.contains(&("farebox-outcome".into(), "not_paid_failed".into())));
+    let spent = after("allow", TX, "spent");
+    assert_eq!((spent.status, &spent.body["receipt"]["txHash"]), (200, &TX.into()));
+    let void = after("allow", "", "void");
+    assert_eq!((void.status, void.body.get("receipt")), (200, None));
+    assert!(void.headers.contains(&("farebox-outcome".into(), "free".into())));
+}
+
+#[test]
 pub fn an_answer_that_the_treasury_has_cut_is_a_failure_with_its_receipt() {
     let mut world = shop();
     let mut cut = decision("allow", TX);

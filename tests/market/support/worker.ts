@@ -1,5 +1,6 @@
 /** Runs the built market in workerd beside a small seller, treasury and gate of its own, and asks it as programs without a client do. */
 import { execFileSync } from 'node:child_process';
+import { createHmac } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -100,8 +101,8 @@ export class Market {
       { type: 'CompiledWasm' as const, path: 'index_bg.wasm', contents: readFileSync(join(folder, 'index_bg.wasm')) },
     ];
     const { treasury = NOTHING, gate = NOTHING, bucket } = this.#options;
-    const archive = bucket === undefined ? {} : { BUCKET: (request: Request) => bucket.answer(request) };
-    const services = { TREASURY: treasury, GATE: gate, TABLE: async (request: Request) => this.kv.put(await request.text()), ...archive };
+    const archive: Record<string, unknown> = bucket === undefined ? {} : { BUCKET: (request: Request) => bucket.answer(request) };
+    const services = { TREASURY: treasury, GATE: gate, TABLE: async (request: Request) => this.kv.put(await request.text()), SELF: 'market', ...archive };
     this.#miniflare = new Miniflare({
       host: '127.0.0.1',
       port: this.url === '' ? 0 : Number(new URL(this.url).port),
@@ -170,6 +171,21 @@ export function signed(action: string, owner: PrivateKeyAccount, skill: Record<s
   return signedSkill(given as never) as Promise<Record<string, unknown>>;
 }
 
+export const USDC = '0x036CbD53842c5426634e7929541eC2318f3dCF7e';
+export const PAYER = '0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC';
+/** What the gate says of a payment, in the order in which it signs it. */
+export const NAMES = ['payer', 'payment', 'amount', 'asset', 'network', 'transaction'] as const;
+export type Told = Partial<Record<(typeof NAMES)[number], string>>;
+
+/** The header fields of a request that the gate forwards after this payment. */
+export function forwarded(method: string, target: string, told: Told = {}, secs = Math.floor(Date.now() / 1000)): Record<string, string> {
+  const said: Told = { payer: PAYER, payment: 'payment-1', amount: '10000', asset: USDC, network: 'eip155:84532', ...told };
+  const lines = [String(secs), method, target, ...NAMES.map((name) => said[name] ?? '')];
+  const mac = createHmac('sha256', ORIGIN_SECRET).update(lines.join('\n')).digest('hex');
+  const fields = NAMES.filter((name) => (said[name] ?? '') !== '').map((name) => [`farebox-${name}`, said[name] ?? '']);
+  return { ...Object.fromEntries(fields), 'farebox-signature-v2': `t=${secs},v2=${mac}` };
+}
+
 export const newOwner = (): PrivateKeyAccount => privateKeyToAccount(generatePrivateKey());
 
 /** The market with its table in reach of the test, and its clock ahead. */
@@ -189,7 +205,7 @@ function bound(env) {
         if (!ok) throw new Error('the store is down');
       }
     }
-    const { TABLE: _, BUCKET: faults, ...rest } = env;
+    const { TABLE: _, SELF: __, BUCKET: faults, ...rest } = env;
     const way = async (what, name) => (await faults.fetch('https://bucket/', { method: 'POST', body: JSON.stringify({ what, name }) })).text();
     class Archive {
       put(name, text, options) {
@@ -221,8 +237,21 @@ export class Skills extends inner.Skills {
     super(state, bound(env));
   }
 }
+/** What a Worker sees that asks this one through a binding, as the gate does. */
+async function seen(request, env) {
+  const headers = new Headers(request.headers);
+  headers.delete('x-seen');
+  const { status, body } = await env.SELF.fetch(new Request(request, { headers }));
+  let bytes = 0;
+  try {
+    for await (const piece of body) bytes += piece.byteLength;
+    return Response.json({ status, bytes, end: 'whole' });
+  } catch {
+    return Response.json({ status, bytes, end: 'broken' });
+  }
+}
 export default {
-  fetch: (request, env, context) => inner.default.fetch(request, bound(env), context),
+  fetch: (request, env, context) => request.headers.has('x-seen') ? seen(request, env) : inner.default.fetch(request, bound(env), context),
   scheduled: (controller, env, context) => inner.default.scheduled(controller, bound(env), context),
 };
 `;
