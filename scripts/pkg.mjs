@@ -238,7 +238,7 @@ export declare class Treasury {
 }
 `;
 
-const MARKET_TYPES = `/** The market of skills: a Worker's module. Its variables and secrets are in \`env\`, and \`SKILLS\`, the namespace of {@link Skills}. */
+const MARKET_TYPES = `/** The market of skills: a Worker's module. Its variables and secrets are in \`env\`, \`SKILLS\`, the namespace of {@link Skills}, and \`ARCHIVE\`, an R2 bucket for old invocations, if there is one. */
 declare const market: {
   fetch(request: Request, env: Record<string, unknown>, context: { waitUntil(promise: Promise<unknown>): void }): Promise<Response>;
   /** Wakes the object, so that one whose alarm was lost goes on. */

@@ -157,3 +157,40 @@ describe('an invocation', () => {
     assert.deepEqual([again.status, again.json.ok, decided], [200, true, 1]);
   });
 });
+
+describe('a key whose payment was in doubt', () => {
+  let market: Market;
+  let seller: Seller;
+  const treasury = new FakeTreasury();
+  const owner = newOwner();
+  before(async () => {
+    seller = await Seller.start();
+    market = await Market.start({ treasury: treasury.bound });
+  });
+  after(async () => {
+    await market.stop();
+    await seller.stop();
+  });
+
+  it('is answered with what the ledger knows by now: the receipt, once the money was seen', async () => {
+    const tx = `0x${'7'.repeat(64)}`;
+    seller.scripts.set('/doubt', asksFor(owner.address, '250000'));
+    const published = await market.publish(owner, { skillId: 'doubt', name: 'doubt', callUrl: `${seller.url}/doubt`, price: '$0.25', charges: 'seller' });
+    assert.equal(published.status, 201, published.text);
+    treasury.decide = () => ({ status: 201, body: { outcome: 'inconclusive', reasonCode: 'x', reason: 'x', receipt: { receiptId: 'receipt-7', settlementIdentifier: tx, status: 'confirmed' } } });
+    const ask = (): Promise<Answer> => market.ask('POST', '/api/marketplace/skills/doubt/invoke', { token: tokenOf('agent-1'), body: { agentId: 'agent-1', payload: 1 }, headers: { 'idempotency-key': 'key-7' } });
+    const first = await ask();
+    assert.deepEqual([first.status, first.json.paid, first.json.receipt], [500, 'unknown', undefined]);
+    assert.equal((await ask()).text, first.text);
+    // The alarm looks a minute later.
+    market.ahead = 120;
+    await market.kill();
+    const then = await eventually('it is known', async () => {
+      const answer = await ask().catch(() => undefined);
+      return answer?.json?.paid === true && answer;
+    });
+    assert.deepEqual([then.status, then.json.ledgerId, then.json.receipt.txHash, treasury.asked.length], [500, first.json.ledgerId, tx, 1]);
+    const { json } = await market.ask('GET', `/api/marketplace/invocations/${then.json.ledgerId}`, { token: OPERATOR });
+    assert.deepEqual([json.invocation.paid, json.invocation.outcome], ['yes', 'paid_failed']);
+  });
+});
