@@ -11,6 +11,7 @@ use super::message::{JsonAnswer, Reaction, SellerRequest};
 use super::records::{Edit, Records};
 use super::refused::{no_seller, said};
 use super::row::{BondRow, SellerRow};
+use super::session::WALLET_PROOF;
 use super::settings::Gateway;
 use super::text::{object, quoted};
 use super::{Effect, Tick};
@@ -179,7 +180,7 @@ impl Gateway {
         let token = format!("qdr_{}", base64::encode_url(&self.keyed("renewal", &[tick.seed])));
         let row = SellerRow {
             agent: agent.to_string(),
-            subject: format!("wallet-proof:{}", seller.id),
+            subject: format!("{WALLET_PROOF}{}", seller.id),
             // What another agent opened ends here.
             epoch: seller.epoch.saturating_add(1),
             renewal: self.renewal_of(&token),

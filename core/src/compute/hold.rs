@@ -136,41 +136,41 @@ impl Gateway {
                 let tries = hold.tries.saturating_add(1);
                 let state = HoldState::Paying(leave);
                 let row = HoldRow { state, tries, payout, due, ..hold };
-                return Ok(self.not_yet(row, leave, tick));
+                return Ok(not_yet(row, leave, Some(tick)));
             }
             (Told::Open | Told::Unknown, HoldState::Paying(_) | HoldState::Sent(_)) => {
-                return Ok(self.not_yet(HoldRow { payout, due, ..hold }, leave, tick));
+                // Every look would be an event otherwise.
+                let is_news = hold.looks <= 1 && hold.state == HoldState::Paying(leave);
+                let row = HoldRow { payout, due, ..hold };
+                return Ok(not_yet(row, leave, is_news.then_some(tick)));
             }
         };
         let due = if state == HoldState::Ended(leave) { None } else { due };
         let transaction = if hash.is_empty() { hold.transaction.clone() } else { hash.clone() };
+        let is_news = matches!(hold.state, HoldState::Paying(_));
         let row = HoldRow { state, payout, transaction, due, ..hold };
         let job = records.job(&row.job)?.filter(|job| !job.state.is_over());
-        Ok(self.moved(row, job, leave, tick))
+        Ok(self.moved(row, job, leave, is_news.then_some(tick)))
     }
 
-    fn not_yet(&self, hold: HoldRow, leave: Leave, tick: Tick<'_>) -> Effect {
-        let kind = match leave {
-            Leave::Release => EventKind::ReleaseFailed,
-            Leave::Refund => EventKind::RefundFailed,
-        };
-        let event = event(kind, tick).job(&hold.job).payment(&hold.payment).done();
-        let edits = Vec::from([Edit::Hold(Box::new(hold)), event]);
-        Effect { reaction: Reaction::Reply(not_moved(leave)), edits }
-    }
-
-    fn moved(&self, hold: HoldRow, job: Option<JobRow>, leave: Leave, tick: Tick<'_>) -> Effect {
+    fn moved(
+        &self,
+        hold: HoldRow,
+        job: Option<JobRow>,
+        leave: Leave,
+        news: Option<Tick<'_>>,
+    ) -> Effect {
         let (kind, state, status) = match leave {
             Leave::Release => (EventKind::Released, JobState::Done, "released"),
             Leave::Refund => (EventKind::Refunded, JobState::Failed, "refunded"),
         };
         let hash = hold.transaction.clone();
-        let event = event(kind, tick).job(&hold.job).payment(&hold.payment).transaction(&hash);
-        let is_first = job.is_some() || hold.job.is_empty() && hold.looks <= 1;
-        let mut edits = Vec::from([Edit::Hold(Box::new(hold))]);
-        if is_first {
-            edits.push(event.done());
-        }
+        let news = news.map(|tick| {
+            let event = event(kind, tick).job(&hold.job).payment(&hold.payment);
+            event.transaction(&hash).done()
+        });
+        let mut edits: Vec<Edit> = news.into_iter().collect();
+        edits.push(Edit::Hold(Box::new(hold)));
         let Some(job) = job else { return Effect { reaction: Reaction::Done, edits } };
         let job = JobRow { state, ..job };
         let how = object(&[("status", quoted(status)), ("tx_hash", or_null(&hash))]);
@@ -178,6 +178,18 @@ impl Gateway {
         edits.push(Edit::Job(Box::new(job)));
         Effect { reaction: Reaction::Reply(answer), edits }
     }
+}
+
+/// Money that did not move yet; `news` is given when there is something to tell.
+fn not_yet(hold: HoldRow, leave: Leave, news: Option<Tick<'_>>) -> Effect {
+    let kind = match leave {
+        Leave::Release => EventKind::ReleaseFailed,
+        Leave::Refund => EventKind::RefundFailed,
+    };
+    let news = news.map(|tick| event(kind, tick).job(&hold.job).payment(&hold.payment).done());
+    let mut edits: Vec<Edit> = news.into_iter().collect();
+    edits.push(Edit::Hold(Box::new(hold)));
+    Effect { reaction: Reaction::Reply(not_moved(leave)), edits }
 }
 
 /// Milliseconds to the next look: doubled each time.

@@ -23,6 +23,8 @@ use crate::time::UnixTime;
 
 /// Seconds of a session.
 const SESSION_SECS: u64 = 900;
+/// What the subject of a seller begins with that a bond has proven.
+pub(super) const WALLET_PROOF: &str = "wallet-proof:";
 const TYPE: &str = "quotadex-seller-session";
 const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 const MAX_TOKEN_BYTES: usize = 4096;
@@ -79,10 +81,13 @@ impl Gateway {
             let why = "The identity does not belong to this seller.";
             Ok(Effect::reply(said(403, "SELLER_PASSPORT_MISMATCH", why)))
         };
-        let is_its = seller.agent.is_empty() || seller.agent == asked.agent;
+        // An agent that was only claimed binds no one.
+        let is_its = !seller.is_bound() || seller.agent == asked.agent;
         match (identity, &asked.renewal) {
             (Some(identity), _) => {
-                let is_same = !seller.is_bound() || seller.subject == identity.subject;
+                let is_same = !seller.is_bound()
+                    || seller.subject == identity.subject
+                    || seller.subject.starts_with(WALLET_PROOF);
                 let is_it = is_of(identity, &seller.id, &asked.agent);
                 if !is_it && !planted(Mutant::AnyIdentitySells) || !is_its || !is_same {
                     return mismatch();

@@ -224,3 +224,19 @@ pub fn a_client_asks_for_twenty_bonds_in_an_hour() {
     assert_eq!(told.code(), (429, "SELLER_BOND_LIMIT_REACHED"));
     assert_eq!(challenge(&mut world, "10.0.0.2", 1, "agent-20").status, 200);
 }
+
+#[test]
+pub fn an_agent_that_was_only_claimed_binds_no_one() {
+    let mut world = World::new();
+    world.register(1, json!({"passport_agent_id": "a-stranger"}));
+    assert_eq!(world.open(1).status, 200);
+    assert_eq!(world.rows.sellers[&wallet(1)].agent, "agent-1");
+}
+
+#[test]
+pub fn who_proved_a_bond_may_show_an_identity_later() {
+    let (mut world, told, receipt) = asked();
+    assert_eq!(show(&mut world, 1, &proof("agent-1", &told, HASH), &receipt).status, 200);
+    assert_eq!(world.open(1).text("auth_method"), "passport_rs256");
+    assert_eq!(world.rows.sellers[&wallet(1)].subject, "sub-1");
+}

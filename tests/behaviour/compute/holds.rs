@@ -167,3 +167,22 @@ pub fn what_was_sent_and_proves_void_is_paid_in_another_try() {
     assert_eq!(world.treasury.arrived(&wallet(1)), 5000);
     assert_eq!(world.rows.jobs[0].state, JobState::Done);
 }
+
+#[test]
+pub fn money_that_takes_its_time_is_told_once() {
+    let mut world = World::with_seller();
+    let job = world.running();
+    world.treasury.luck = Some(Luck::Denies);
+    let reaction = world.complete(1, &job);
+    world.carry(reaction);
+    for _ in 0..6 {
+        world.now += 120_000;
+        world.alarm();
+    }
+    world.treasury.luck = None;
+    for _ in 0..4 {
+        world.now += 3_600_000;
+        world.alarm();
+    }
+    assert_eq!(world.events()[5..], ["DONE", "RELEASE_FAILED", "RELEASED"]);
+}
