@@ -1,25 +1,20 @@
 //! One payment: reserved and written before it is signed, signed once, sent, and its answer kept.
 
+mod end;
+
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use serde_json::json;
-
-use super::answer::{DecisionAnswer, EXECUTING, NOT_SENT, REVIEW, merchant};
+use super::answer::{DecisionAnswer, EXECUTING};
 use super::books::{Books, Change};
-use super::budget::worth;
 use super::config::Key;
-use super::decide::{Chosen, Draft, denied};
-use super::id::Fresh;
-use super::merchant::{sent as sent_headers, shown};
-use super::message::{Answer, MerchantAnswer, Order, Preparation};
-use super::outcome::Outcome;
+use super::decide::choice::Chosen;
+use super::decide::draft::Draft;
+use super::merchant::sent as sent_headers;
+use super::message::{Answer, Order, Preparation};
 use super::payout::settlement;
-use super::row::{
-    AttemptRow, BudgetRow, DecisionRow, Kept, Money, Parcel, ReceiptFacts, ReviewRow, Stage,
-    Verdict,
-};
+use super::row::{AttemptRow, DecisionRow, Money, Parcel, Stage};
 use super::terms::{Terms, Unpayable, insufficient};
 use super::{Decided, SLACK_SECS, Scene, Treasury, notice, refused};
 use crate::amount::Amount;
@@ -271,106 +266,6 @@ impl Treasury {
         Ok(Decided { answer: Answer::Send(Box::new(order)), changes })
     }
 
-    /// Gives up a payment that was never signed.
-    fn release<B: Books>(
-        &self,
-        books: &B,
-        attempt: AttemptRow,
-        mut decision: DecisionRow,
-        why: Unpayable,
-        scene: Scene<'_>,
-    ) -> Result<Decided, B::Error> {
-        let mut said = DecisionAnswer::new(why.outcome, why.code, &why.reason);
-        (said.evidence, said.figures) = (why.evidence, why.figures);
-        said.write(&mut decision, scene.now.secs());
-        (decision.stage, decision.open) = (Stage::Final, false);
-        let reply = self.reply(&decision);
-        let id = attempt.id.clone();
-        let counted = match decision.is_payout() {
-            true => None,
-            false => Some(denied(books, &decision.agent, scene.now)?),
-        };
-        let mut changes = self.void(books, attempt, scene.now)?;
-        changes.extend(why.notice.map(|notice| Change::Outbox(*notice)));
-        match counted {
-            // As of other denials that are too many, nothing is kept.
-            Some(None) => {
-                changes.push(Change::Gone(Kept::Attempts, id));
-                changes.push(Change::Gone(Kept::Decisions, decision.id));
-            }
-            Some(Some(agent)) => {
-                changes.push(Change::Agent(agent));
-                changes.push(Change::Decision(Box::new(decision)));
-            }
-            None => changes.push(Change::Decision(Box::new(decision))),
-        }
-        Ok(Decided { answer: Answer::Reply(reply), changes })
-    }
-
-    /// Gives up a payment that was interrupted before any of it was sent. An approval that it used
-    /// serves again.
-    pub(super) fn interrupted<B: Books>(
-        &self,
-        books: &B,
-        attempt: AttemptRow,
-        decision: &mut DecisionRow,
-        scene: Scene<'_>,
-    ) -> Result<Vec<Change>, B::Error> {
-        let now = scene.now;
-        // What was signed uses it up: one decision signs once.
-        let review = match &decision.review {
-            Some(id) if attempt.header.is_none() && !planted(Mutant::CrashesUseApprovals) => {
-                books.review(id)?
-            }
-            _ => None,
-        };
-        let is_usable = |it: &ReviewRow| it.verdict == Verdict::Used && now.secs() < it.expires;
-        if let Some(mut review) = review.filter(is_usable) {
-            let mut changes = self.void(books, attempt, now)?;
-            review.verdict = Verdict::Approved;
-            decision.attempt = Fresh::of(scene.random).attempt;
-            let said = DecisionAnswer::new("deny", "policy_review_required", REVIEW);
-            said.write(decision, now.secs());
-            (decision.stage, decision.open) = (Stage::Review, true);
-            changes.push(Change::Review(Box::new(review)));
-            changes.push(Change::Decision(Box::new(decision.clone())));
-            return Ok(changes);
-        }
-        let mut said =
-            DecisionAnswer::new("execution_failed", "merchant_execution_failed", NOT_SENT);
-        said.merchant = Some(merchant(503, Vec::new(), ""));
-        said.evidence = Some(json!({"sent": false}));
-        said.write(decision, now.secs());
-        (decision.stage, decision.open) = (Stage::Final, false);
-        let mut changes = self.void(books, attempt, now)?;
-        changes.push(Change::Decision(Box::new(decision.clone())));
-        Ok(changes)
-    }
-
-    /// Ends an attempt whose money never moves, and gives its budgets back.
-    pub(super) fn void<B: Books>(
-        &self,
-        books: &B,
-        mut attempt: AttemptRow,
-        now: UnixTime,
-    ) -> Result<Vec<Change>, B::Error> {
-        let mut changes = Vec::new();
-        let value = Amount::from_atomic(&attempt.value).ok();
-        let worth = value.and_then(|value| worth(value, attempt.decimals));
-        let counted = UnixTime::from_secs(attempt.counted);
-        for scope in attempt.scopes() {
-            let row = books.budget(&scope)?;
-            let (Some(row), Some(worth)) = (row, worth) else { continue };
-            let row: BudgetRow = row.at(now).minus(&attempt.symbol, worth, counted);
-            changes.push(Change::Budget(row));
-        }
-        attempt.money = Money::Void;
-        attempt.fence = attempt.fence.saturating_add(1);
-        (attempt.lease, attempt.due, attempt.why) = (None, None, None);
-        changes.push(Change::Attempt(Box::new(attempt)));
-        Ok(changes)
-    }
-
     /// The payment of an attempt as it was prepared, and its challenge.
     pub(super) fn restored(
         &self,
@@ -390,106 +285,6 @@ impl Treasury {
         };
         let is_it = offer.pay_to == authorization.to && offer.amount == authorization.value;
         is_it.then_some((Prepared { offer, authorization, transaction: None }, challenge))
-    }
-
-    /// Takes a merchant's answer.
-    pub(super) fn answered<B: Books>(
-        &self,
-        books: &B,
-        (id, fence): (&str, u64),
-        answer: &MerchantAnswer,
-        sent: u32,
-        scene: Scene<'_>,
-    ) -> Result<Decided, B::Error> {
-        let held = match self.held(books, id, fence, Money::Signed)? {
-            Ok(held) => held,
-            Err(decided) => return Ok(decided),
-        };
-        let Some(parcel) = books.parcel(id)? else {
-            return Ok(Decided::told(Answer::Reply(refused::internal())));
-        };
-        let repeated = sent > 1 || held.attempt.resends > 0;
-        if held.attempt.is_payout() {
-            return Ok(self.paid_out(held, answer, repeated, scene));
-        }
-        let outcome = match self.restored(&held.attempt, &parcel) {
-            Some((prepared, _)) => Outcome::read(answer, &prepared, &parcel.url, repeated),
-            None => Outcome::lost(),
-        };
-        Ok(self.conclude(held, outcome, Some(answer), scene))
-    }
-
-    /// Ends a decision. The money stays counted: only the chain knows what becomes of it.
-    pub(super) fn conclude(
-        &self,
-        held: Held,
-        outcome: Outcome,
-        answer: Option<&MerchantAnswer>,
-        scene: Scene<'_>,
-    ) -> Decided {
-        let Held { mut attempt, mut decision } = held;
-        let now = scene.now.secs();
-        if outcome.has_receipt {
-            let transaction = outcome.transaction.clone();
-            attempt.receipt = Some(ReceiptFacts::told(transaction, outcome.fulfillment, now));
-        }
-        let mut said = DecisionAnswer::new(outcome.name, outcome.code, outcome.reason);
-        let is_open = outcome.name == "inconclusive";
-        let told = answer.filter(|_| !is_open);
-        said.merchant = told.map(|it| merchant(it.status, shown(it), &it.body));
-        let request = (decision.method.as_str(), decision.url.as_str());
-        said.receipt = self.receipt(scene.organization, request, &attempt);
-        let is_paid = outcome.name == "paid_fulfillment_failed";
-        said.settlement = is_paid.then_some("merchant_verifiable_success");
-        let is_told = outcome.name != "allow" || decision.is_payout();
-        said.evidence = outcome.evidence.filter(|_| is_told);
-        said.write(&mut decision, now);
-        (decision.stage, decision.open) = (Stage::Final, is_open);
-        attempt.lease = None;
-        self.watch(&mut attempt, scene.now);
-        if planted(Mutant::RefusalsAreVoid) && outcome.name == "execution_failed" {
-            (attempt.money, attempt.due) = (Money::Void, None);
-        }
-        let is_sent = decision.is_payout() && outcome.name == "allow";
-        if planted(Mutant::FacilitatorsAreBelieved) && is_sent {
-            (attempt.money, attempt.due) = (Money::Spent, None);
-        }
-        let reply = self.reply(&decision);
-        let mut changes = Vec::new();
-        if outcome.is_conflict {
-            let notice = notice::settlement_conflict(&decision, &attempt, scene.now);
-            changes.push(Change::Outbox(notice));
-        }
-        if is_open && attempt.due.is_none() {
-            // The chain is not read, so that no one learns more.
-            let notice = notice::decision_inconclusive(&decision, &attempt, scene.now);
-            changes.push(Change::Outbox(notice));
-        }
-        changes.push(Change::Attempt(Box::new(attempt)));
-        changes.push(Change::Decision(Box::new(decision)));
-        Decided { answer: Answer::Reply(reply), changes }
-    }
-
-    /// Takes that no answer came. What never left moves no money; what the alarm sends was perhaps
-    /// sent before.
-    pub(super) fn lost<B: Books>(
-        &self,
-        books: &B,
-        (id, fence): (&str, u64),
-        sent: bool,
-        scene: Scene<'_>,
-    ) -> Result<Decided, B::Error> {
-        let held = match self.held(books, id, fence, Money::Signed)? {
-            Ok(held) => held,
-            Err(decided) => return Ok(decided),
-        };
-        let is_repeat = held.attempt.resends > 0 && !planted(Mutant::RepeatsWereNeverSent);
-        if sent || is_repeat {
-            return Ok(self.conclude(held, Outcome::lost(), None, scene));
-        }
-        let Held { attempt, mut decision } = held;
-        let changes = self.interrupted(books, attempt, &mut decision, scene)?;
-        Ok(Decided { answer: Answer::Reply(self.reply(&decision)), changes })
     }
 }
 
