@@ -5,6 +5,7 @@
 
 pub(super) mod accounts;
 mod bindings;
+mod environment;
 mod organizations;
 mod reader;
 mod wallets;
@@ -13,7 +14,8 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-pub use self::organizations::{AgentSeed, Environment, Organization};
+pub use self::environment::Environment;
+pub use self::organizations::{AgentSeed, Organization};
 use self::reader::{switch, variables};
 pub use self::wallets::{Key, Wallet};
 use super::merchant::{Locality, origin};

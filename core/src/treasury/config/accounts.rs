@@ -4,7 +4,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::organizations::{Environment, Organization};
+use super::environment::Environment;
 use super::wallets::Wallet;
 use crate::chain::ChainId;
 use crate::evm::address::Address;
@@ -66,19 +66,4 @@ pub(in crate::treasury) fn of_rules(
         }
     }
     found
-}
-
-impl Organization {
-    /// The accounts from which it pays by the rules that it begins with.
-    #[must_use]
-    pub(in crate::treasury) fn accounts(&self, wallets: &[Wallet]) -> Vec<PayingAccount> {
-        let read = |document: &Option<String>| Rules::from_json(document.as_deref()?).ok();
-        let Some(rules) = read(&self.policy) else { return Vec::new() };
-        let mut found = of_rules(&rules, None, self.environment, wallets);
-        for agent in &self.agents {
-            let own = read(&agent.policy);
-            found.extend(of_rules(&rules, own.as_ref(), self.environment, wallets));
-        }
-        found
-    }
 }

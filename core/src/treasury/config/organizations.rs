@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::accounts::{PayingAccount, shared};
+use super::accounts::{PayingAccount, of_rules, shared};
+use super::environment::Environment;
 use super::reader::{list, members, named, text};
 use super::wallets::Wallet;
 use crate::config::Reader;
@@ -14,26 +15,6 @@ use crate::hash;
 use crate::treasury::policy::Rules;
 use crate::treasury::row::TokenKind;
 use crate::treasury::token::{Token, is_name};
-
-/// Which money an organization spends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Environment {
-    /// Money of test networks.
-    Test,
-    /// Money of main networks.
-    Main,
-}
-
-impl Environment {
-    /// Its name.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Test => "test",
-            Self::Main => "main",
-        }
-    }
-}
 
 /// An organization and its seed.
 #[derive(Debug)]
@@ -48,6 +29,21 @@ pub struct Organization {
     pub agents: Vec<AgentSeed>,
     /// Hash of all of this; another one is applied anew.
     pub version: String,
+}
+
+impl Organization {
+    /// The accounts from which it pays by the rules that it begins with.
+    #[must_use]
+    pub(in crate::treasury) fn accounts(&self, wallets: &[Wallet]) -> Vec<PayingAccount> {
+        let read = |document: &Option<String>| Rules::from_json(document.as_deref()?).ok();
+        let Some(rules) = read(&self.policy) else { return Vec::new() };
+        let mut found = of_rules(&rules, None, self.environment, wallets);
+        for agent in &self.agents {
+            let own = read(&agent.policy);
+            found.extend(of_rules(&rules, own.as_ref(), self.environment, wallets));
+        }
+        found
+    }
 }
 
 /// An agent to begin with.
