@@ -345,6 +345,26 @@ export async function getShelf(env, name, milliseconds) {
 }
 
 /**
+ * Puts a question to the operator's Worker that knows agents; undefined if no complete answer came.
+ *
+ * @param {Record<string, any>} env
+ * @param {string} question
+ * @param {number} milliseconds
+ * @param {number} bytes
+ */
+export async function askReputation(env, question, milliseconds, bytes) {
+  const signal = AbortSignal.timeout(milliseconds);
+  const headers = { 'content-type': 'application/json' };
+  const asked = async () => {
+    const response = await env.REPUTATION.fetch('https://reputation/check', { method: 'POST', headers, body: question, redirect: 'manual', signal });
+    if (response.status !== 200) return undefined;
+    const answer = await whole(response.body, milliseconds, bytes);
+    return typeof answer === 'string' ? undefined : UTF8.decode(answer);
+  };
+  return race(asked().catch(() => undefined), milliseconds, undefined);
+}
+
+/**
  * Writes the gate's route table; whether it is written.
  *
  * @param {Record<string, any>} env

@@ -56,6 +56,14 @@ extern "C" {
     #[wasm_bindgen(js_name = getShelf)]
     fn get_shelf(env: &JsValue, name: &str, milliseconds: u32) -> js_sys::Promise;
 
+    #[wasm_bindgen(js_name = askReputation)]
+    fn ask_reputation(
+        env: &JsValue,
+        question: &str,
+        milliseconds: u32,
+        bytes: u32,
+    ) -> js_sys::Promise;
+
     #[wasm_bindgen(js_name = putTable)]
     fn put_table(env: &JsValue, table: &str, milliseconds: u32) -> js_sys::Promise;
 }
@@ -215,6 +223,12 @@ pub(super) async fn node(url: &str, body: &str) -> Option<String> {
     Some(body.to_owned())
 }
 
+/// What the Worker that is bound as `REPUTATION` answers to a question; `None` if it is not bound,
+/// or gave no complete answer in time.
+pub(super) async fn reputation(env: &JsValue, question: &str) -> Option<String> {
+    settled(ask_reputation(env, question, REPUTATION_MS, REPUTATION_BYTES)).await?.as_string()
+}
+
 /// Writes the gate's route table; whether it is written.
 pub(super) async fn table_put(env: &JsValue, table: &str) -> bool {
     settled(put_table(env, table, KV_MS)).await.is_some_and(|put| put.is_truthy())
@@ -258,5 +272,9 @@ const NODE_MS: u32 = 5_000;
 const NODE_BYTES: u32 = 1024 * 1024;
 /// Deadline of the archive for one shelf, milliseconds.
 const SHELF_MS: u32 = 10_000;
+/// Deadline of the operator's Worker that knows agents, milliseconds.
+const REPUTATION_MS: u32 = 3_000;
+/// Its longest answer, bytes.
+const REPUTATION_BYTES: u32 = 16 * 1024;
 /// Deadline of the stored route table, milliseconds.
 const KV_MS: u32 = 10_000;

@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use farebox_core::http::RequestHead;
 use farebox_core::skills::message::{
-    CallOutcome, Errand, EvidenceCall, Forward, Instruction, Invocation, Letter, MockProof,
-    OriginalRequest, PayOrder, Reaction, Response, SellerAnswer, SellerCall, Viewer,
+    CallOutcome, Errand, Forward, Instruction, Invocation, Letter, MockProof, OriginalRequest,
+    PayOrder, Reaction, Response, SellerAnswer, SellerCall, Viewer,
 };
 use farebox_core::skills::{Market, pay, refused};
 use wasm_bindgen::JsValue;
@@ -151,13 +151,13 @@ impl Desk {
 
     /// Asks, and does what is answered until that is a response.
     async fn follow(&self, instruction: Instruction) -> Given {
-        let original = match &instruction {
+        let mut original = match &instruction {
             Instruction::Original(request) => Some((**request).clone()),
             _ => None,
         };
         let asked = is_look(&instruction).then(|| Box::new(instruction.clone()));
         let mut answered: Option<AnsweredCall> = None;
-        let (mut evidence, mut opened, mut end) = (0_u32, 0_u32, None);
+        let (mut questions, mut opened, mut end) = (0_u32, 0_u32, None);
         let Some(mut reaction) = self.ask(&instruction).await else { return down().into() };
         loop {
             let next = match reaction {
@@ -176,13 +176,14 @@ impl Desk {
                     pause(FOLLOW_MS).await;
                     Instruction::Follow(invocation)
                 }
-                Reaction::Evidence(call) => {
-                    let Some(original) = original.as_ref().filter(|_| evidence < MAX_EVIDENCE)
+                question @ (Reaction::Evidence(_) | Reaction::Reputation(_)) => {
+                    let Some(original) = original.as_mut().filter(|_| questions < MAX_QUESTIONS)
                     else {
                         return refused::internal().no_store().into();
                     };
-                    evidence += 1;
-                    self.evidence(original, &call).await
+                    questions += 1;
+                    self.inquire(original, &question).await;
+                    Instruction::Original(Box::new(original.clone()))
                 }
                 Reaction::Fetch(names) => {
                     let Some(asked) = asked.clone().filter(|_| opened < MAX_OPENED) else {
@@ -296,12 +297,21 @@ impl Desk {
         Some(shelves)
     }
 
-    async fn evidence(&self, original: &OriginalRequest, call: &EvidenceCall) -> Instruction {
-        let mut replies = Vec::new();
-        for request in &call.requests {
-            replies.push(calls::node(&call.url, request).await.unwrap_or_default());
+    /// Asks others what an answer depends on, and notes what they say.
+    async fn inquire(&self, original: &mut OriginalRequest, question: &Reaction) {
+        match question {
+            Reaction::Evidence(call) => {
+                for request in &call.requests {
+                    let reply = calls::node(&call.url, request).await;
+                    original.replies.push(reply.unwrap_or_default());
+                }
+            }
+            Reaction::Reputation(question) => {
+                let word = calls::reputation(&self.env, question).await;
+                original.reputation = Some(word.unwrap_or_default());
+            }
+            _ => {}
         }
-        Instruction::Original(Box::new(OriginalRequest { replies, ..original.clone() }))
     }
 }
 
@@ -344,5 +354,5 @@ const FOLLOW_MS: u32 = 200;
 const LONGEST_PAUSE_MS: u32 = 60_000;
 /// How often objects of the archive are read for one request: a row may leave meanwhile.
 const MAX_OPENED: u32 = 3;
-/// How often a node is asked for one request.
-const MAX_EVIDENCE: u32 = 3;
+/// How often others are asked for one request: for an agent's reputation once, a node three times.
+const MAX_QUESTIONS: u32 = 4;

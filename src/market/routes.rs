@@ -1,8 +1,9 @@
 //! From a request's head to what it asks: a path's instruction, or a refusal that needs no object.
 
+use farebox_core::gate::limit::client_prefix;
 use farebox_core::http::{BodyPresence, RequestHead};
 use farebox_core::skills::message::{Instruction, Labels, OriginalRequest, Response, Sale, Viewer};
-use farebox_core::skills::{Market, refused};
+use farebox_core::skills::{Market, original, refused};
 
 use super::config;
 use super::shown::Sheet;
@@ -42,21 +43,13 @@ pub(super) fn read(head: &RequestHead) -> Result<Asked, Response> {
         ["s" | "packs" | "fees", _, ..] => market.forwarded(head, clock_ms()).map(Asked::Sold),
         ["api", "marketplace", rest @ ..] => marketplace(head, rest, query),
         [""] | ["SKILL.md"] | ["skills", ..] => shown(head, &parts, query),
-        ["api", ..] if market.compatible && is_original(&market, &parts) => {
-            let request = OriginalRequest {
-                method: head.method.clone(),
-                path: path.to_owned(),
-                query: query.to_owned(),
-                ..OriginalRequest::default()
-            };
-            Ok(if head.body == BodyPresence::Present {
-                Asked::Body(Box::new(move |body| {
-                    Instruction::Original(Box::new(OriginalRequest { body, ..request }))
-                }))
-            } else {
-                Asked::Now(Instruction::Original(Box::new(request)))
-            })
-        }
+        ["api", ..] if market.compatible => match original::methods(&parts) {
+            Some(methods) if methods.split(", ").any(|method| method == head.method) => {
+                Ok(of_the_original(&market, head, (path, query)))
+            }
+            Some(methods) => Err(not_allowed(methods)),
+            None => Err(not_found()),
+        },
         _ => Err(not_found()),
     }
 }
@@ -132,15 +125,26 @@ fn shown(head: &RequestHead, parts: &[&str], query: &str) -> Result<Asked, Respo
     Err(not_allowed("GET, HEAD"))
 }
 
-/// Whether a path is one of the original's.
-fn is_original(_: &Market, parts: &[&str]) -> bool {
-    matches!(
-        parts,
-        ["api", "skills", ..]
-            | ["api", "agents", _, "skills", ..]
-            | ["api", "protocol", "x402", ..]
-            | ["api", "subscriptions", ..]
-    )
+/// A request of the original's shapes, with the network that it comes from.
+fn of_the_original(market: &Market, head: &RequestHead, (path, query): (&str, &str)) -> Asked {
+    let field = |name: &str| head.headers.get(name);
+    // The gate in front takes the platform's own field away and writes another.
+    let is_through = market.is_from_gate(head, clock_ms());
+    let address = field(if is_through { "x-forwarded-for" } else { "cf-connecting-ip" });
+    let request = OriginalRequest {
+        method: head.method.clone(),
+        path: path.to_owned(),
+        query: query.to_owned(),
+        authorization: field("authorization").map(str::to_owned),
+        client: client_prefix(address).into_owned(),
+        ..OriginalRequest::default()
+    };
+    if head.body != BodyPresence::Present {
+        return Asked::Now(Instruction::Original(Box::new(request)));
+    }
+    Asked::Body(Box::new(move |body| {
+        Instruction::Original(Box::new(OriginalRequest { body, ..request }))
+    }))
 }
 
 /// The methods of a path that there is.

@@ -62,6 +62,7 @@ impl Iterator for Raw {
 }
 
 /// The value of a column.
+#[derive(Clone)]
 pub(crate) enum SqlValue {
     Null,
     Integer(i64),

@@ -69,7 +69,7 @@ describe('the doors of a market', () => {
   it('the whole ledger is shown to no one without the operator\'s token', async () => {
     for (const token of ['', 'x', OPERATOR.slice(1), `${OPERATOR}x`, 'seller']) {
       for (const path of ['/api/marketplace/export', '/api/marketplace/metrics']) {
-        assert.ok([401, 403, 501].includes((await market.ask('GET', path, { token })).status), path);
+        assert.equal((await market.ask('GET', path, { token })).status, 401, path);
       }
     }
   });

@@ -71,6 +71,32 @@ macro_rules! skills {
             ShelvesAreNotRead,
             /// A transaction of a row in the archive counts again.
             DepartedIsForgotten,
+            /// One client may hold any number of quotes.
+            OpenQuotesPileUp,
+            /// Two quotes ask for the same amount.
+            AmountsAreShared,
+            /// A quote is settled after its end.
+            OldQuotesSettle,
+            /// A transaction settles one quote after the other.
+            HashesSettleTwice,
+            /// The money of another wallet than the named one settles a quote.
+            StrangersSettle,
+            /// A block that may still be reorganized settles a quote.
+            TipsSettle,
+            /// A node is asked as often as a client likes.
+            NodesAreFlooded,
+            /// Whoever the operator's Worker denies gets a quote.
+            AnyoneIsReputable,
+            /// A quote for one service renews a subscription to another.
+            QuotesServeOthers,
+            /// A subscription has more calls than were paid.
+            CallsNeverEnd,
+            /// A subscription goes on without a payment.
+            RenewalsAreFree,
+            /// Calls of a subscription are used without its key.
+            AnyoneConsumes,
+            /// The operator's numbers are shown.
+            MetricsAreOpen,
         }
     };
 }

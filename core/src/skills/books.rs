@@ -4,16 +4,14 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::original::books::{QuoteBooks, QuoteEdit};
 use super::row::{
-    ArchiveRow, Ending, InvocationRow, KeyRow, NonceRow, PackRow, QuoteRow, RateRow, ReplyRow,
-    Room, SettledRow, ShelfRow, SkillRow, SpendRow, SubscriptionRow, TableRow, VersionRow,
+    ArchiveRow, Ending, InvocationRow, KeyRow, MarketFigures, NonceRow, PackRow, RateRow, ReplyRow,
+    Room, ShelfRow, SkillRow, SpendRow, TableRow, VersionRow,
 };
 
 /// Reads of the market's rows. Each is one look into an index.
-pub trait Books {
-    /// The storage's error.
-    type Error;
-
+pub trait Books: QuoteBooks {
     /// The skill with this id.
     ///
     /// # Errors
@@ -200,51 +198,11 @@ pub trait Books {
     /// An error of the storage.
     fn pack_by_payment(&self, payment: &str) -> Result<Option<PackRow>, Self::Error>;
 
-    /// The quote with this id or this reference.
+    /// Numbers of everything that is kept, for the operator.
     ///
     /// # Errors
     /// An error of the storage.
-    fn quote(&self, id_or_reference: &str) -> Result<Option<QuoteRow>, Self::Error>;
-
-    /// The settlement with this id.
-    ///
-    /// # Errors
-    /// An error of the storage.
-    fn settled(&self, id: &str) -> Result<Option<SettledRow>, Self::Error>;
-
-    /// The settlement by this transaction.
-    ///
-    /// # Errors
-    /// An error of the storage.
-    fn settled_by_tx(&self, chain: &str, tx: &str) -> Result<Option<SettledRow>, Self::Error>;
-
-    /// All settlements that match, newest first, and how many there are in all.
-    ///
-    /// # Errors
-    /// An error of the storage.
-    fn settlements(&self, part: &SettledPart) -> Result<Vec<SettledRow>, Self::Error>;
-
-    /// The subscription of an agent to a service.
-    ///
-    /// # Errors
-    /// An error of the storage.
-    fn subscription(
-        &self,
-        agent: &str,
-        service: &str,
-    ) -> Result<Option<SubscriptionRow>, Self::Error>;
-
-    /// The subscription with this id.
-    ///
-    /// # Errors
-    /// An error of the storage.
-    fn subscription_by_id(&self, id: &str) -> Result<Option<SubscriptionRow>, Self::Error>;
-
-    /// All subscriptions, newest first, at most 1000.
-    ///
-    /// # Errors
-    /// An error of the storage.
-    fn subscriptions(&self) -> Result<Vec<SubscriptionRow>, Self::Error>;
+    fn figures(&self, now: u64) -> Result<MarketFigures, Self::Error>;
 }
 
 /// A part of the ledger of invocations. Filters are joined by and.
@@ -300,19 +258,6 @@ pub enum ShelfSpan {
     Above(u64),
 }
 
-/// A part of the settlements of the original.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SettledPart {
-    /// Only of this agent.
-    pub agent: Option<String>,
-    /// Only of this chain.
-    pub chain: Option<String>,
-    /// Only of this service.
-    pub service: Option<String>,
-    /// Maximum rows.
-    pub limit: u32,
-}
-
 /// One write. All of an instruction are made in the block that read the rows, before its answer
 /// leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -350,12 +295,6 @@ pub enum Edit {
     Spend(Box<SpendRow>),
     /// Puts a pack.
     Pack(Box<PackRow>),
-    /// Adds a quote.
-    Quote(Box<QuoteRow>),
-    /// Deletes the quote with this id.
-    QuoteGone(String),
-    /// Adds a settlement.
-    Settled(Box<SettledRow>),
-    /// Puts a subscription.
-    Subscription(Box<SubscriptionRow>),
+    /// A write of the original's shapes.
+    Original(QuoteEdit),
 }

@@ -46,6 +46,8 @@ pub struct Market {
     pub xlm_usd: String,
     /// Whether the original's other paths are served.
     pub compatible: bool,
+    /// Whether a Worker is bound that says whom to trust.
+    pub vouches: bool,
     /// Whether payments without terms are pretended.
     pub mock: bool,
     /// Whether sellers on this machine are called.
@@ -155,6 +157,7 @@ fn read(reader: &mut Reader) -> Option<Market> {
         ledger_rows,
         xlm_usd,
         compatible,
+        vouches: reader.is_bound("REPUTATION"),
         mock,
         local_sellers,
         nodes,

@@ -240,6 +240,8 @@ pub enum Reaction {
     Tasks(Vec<Chore>),
     /// Ask the node, and repeat the instruction with its replies.
     Evidence(Box<EvidenceCall>),
+    /// Put this question to the bound `REPUTATION`, and repeat the instruction with its answer.
+    Reputation(String),
     /// Nothing to tell.
     Nothing,
 }
@@ -401,9 +403,19 @@ pub struct OriginalRequest {
     /// The body as it came.
     #[serde(default)]
     pub body: String,
-    /// The bodies of the node's replies to an [`EvidenceCall`], in its order; empty at first.
+    /// `Authorization`.
+    #[serde(default)]
+    pub authorization: Option<String>,
+    /// The network of who asks, as the platform or the gate in front says.
+    #[serde(default)]
+    pub client: String,
+    /// The bodies of the node's replies to all [`EvidenceCall`]s so far, in their order; an empty
+    /// one did not come.
     #[serde(default)]
     pub replies: Vec<String>,
+    /// The body of the answer to a [`Reaction::Reputation`]; empty if none came.
+    #[serde(default)]
+    pub reputation: Option<String>,
 }
 
 /// What a node is asked about a transaction.

@@ -22,7 +22,9 @@ pub mod invoke;
 pub mod ledger;
 mod listing;
 pub mod message;
+pub mod metrics;
 pub mod offered;
+pub mod original;
 pub mod pack;
 pub mod page;
 pub mod pay;
@@ -142,9 +144,8 @@ impl Market {
             Instruction::Kept(name, read) => self.kept(books, (&name, read.as_deref()), moment),
             Instruction::Spend(viewer, agent) => self.spend(books, &viewer, &agent),
             Instruction::Import(viewer, lines) => self.import(books, &viewer, &lines),
-            Instruction::Metrics(_) | Instruction::Original(_) => {
-                Ok(Effect::reply(refused::unavailable()))
-            }
+            Instruction::Metrics(viewer) => self.metrics(books, &viewer, moment),
+            Instruction::Original(request) => self.original(books, &request, moment),
         }
     }
 }

@@ -41,6 +41,12 @@ impl Query {
     }
 }
 
+/// A segment of a path: there a plus sign stands for itself.
+#[must_use]
+pub fn segment(text: &str) -> String {
+    decoded(&text.replace('+', "%2B"))
+}
+
 fn decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();

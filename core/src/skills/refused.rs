@@ -9,12 +9,6 @@ pub fn said(status: u32, error: &str) -> Response {
     Response::json(status, Members::new().raw("ok", "false").text("error", error).done())
 }
 
-/// For what is not there yet, or was switched off.
-#[must_use]
-pub fn unavailable() -> Response {
-    said(501, "not_available")
-}
-
 /// For a skill that is not there.
 #[must_use]
 pub fn no_skill() -> Response {

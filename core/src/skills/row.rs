@@ -440,77 +440,31 @@ pub struct PackRow {
     pub until: u64,
 }
 
-/// A quote of the original. Key: id. Unique: reference.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QuoteRow {
-    /// `quoteId`.
-    pub id: String,
-    /// `paymentRef`.
-    pub reference: String,
-    /// `serviceId`.
-    pub service: String,
-    /// `chain`.
-    pub chain: String,
-    /// `payer`.
-    pub payer: String,
-    /// `amountUsd`.
-    pub usd: String,
-    /// Atomic units on each chain, with its name.
-    pub units: Vec<(String, String)>,
-    /// Where the money goes.
-    pub address: String,
-    /// When it was made.
-    pub created: u64,
-    /// `expiresAt`.
-    pub expires: u64,
-}
-
-/// A settlement of the original. Key: id. Unique: chain and tx; quote.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SettledRow {
-    /// `id`.
-    pub id: String,
-    /// `quoteId`.
-    pub quote: String,
-    /// `paymentRef`.
-    pub reference: String,
-    /// `settledAt`.
-    pub at: u64,
-    /// `txHash`, in its one spelling.
-    pub tx: String,
-    /// `chain`.
-    pub chain: String,
-    /// `amountUsd`.
-    pub usd: String,
-    /// `amountUnits`.
-    pub units: String,
-    /// `agentId`.
-    pub agent: String,
-    /// `serviceId`.
-    pub service: String,
-}
-
-/// A subscription of the original. Key: agent and service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SubscriptionRow {
-    /// `id`.
-    pub id: String,
-    /// `agentId`.
-    pub agent: String,
-    /// `serviceId`.
-    pub service: String,
-    /// The plan.
-    pub plan: String,
-    /// Calls of each cycle; `None` for the plan that has no number.
-    pub calls: Option<u64>,
-    /// Calls made in this cycle.
-    pub used: u64,
-    /// When it was made.
-    pub created: u64,
-    /// When the cycle ends.
-    pub renews: u64,
-    /// `lastPaymentLedger`; empty if there is none.
-    pub ledger: String,
-    /// `lastPaymentTx`; empty if there is none.
-    pub tx: String,
+/// Numbers of everything that a market keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MarketFigures {
+    /// Invocations that were free.
+    pub free: u64,
+    /// Paid and delivered.
+    pub paid_ok: u64,
+    /// Paid and not delivered.
+    pub paid_failed: u64,
+    /// Not delivered and not paid.
+    pub not_paid_failed: u64,
+    /// Without enough money.
+    pub insufficient: u64,
+    /// That are not over.
+    pub running: u64,
+    /// Skills that are active.
+    pub skills: u64,
+    /// Packs that were sold.
+    pub packs: u64,
+    /// Calls of packs that were made.
+    pub pack_calls: u64,
+    /// Quotes that are kept.
+    pub quotes: u64,
+    /// Quotes that were settled.
+    pub settled: u64,
+    /// Subscriptions that serve.
+    pub subscriptions: u64,
 }

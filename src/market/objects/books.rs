@@ -1,12 +1,11 @@
 //! The market's books in its object's database: one statement per read.
 
-use farebox_core::skills::books::{Books, Part, SettledPart, ShelfSpan};
+use farebox_core::skills::books::{Books, Part, ShelfSpan};
 use farebox_core::skills::row::{
-    ArchiveRow, InvocationRow, KeyRow, PackRow, QuoteRow, RateRow, ReplyRow, Room, SettledRow,
-    ShelfRow, SkillRow, SpendRow, SubscriptionRow, TableRow, VersionRow,
+    ArchiveRow, InvocationRow, KeyRow, MarketFigures, PackRow, RateRow, ReplyRow, Room, ShelfRow,
+    SkillRow, SpendRow, TableRow, VersionRow,
 };
 use serde::de::DeserializeOwned;
-use wasm_bindgen::JsValue;
 
 use crate::platform::columns::{first, number, read, text, whole, word};
 use crate::platform::long;
@@ -21,11 +20,19 @@ impl SkillRows<'_> {
     }
 
     /// The row of a statement that finds at most one.
-    fn one<T: DeserializeOwned>(&self, query: &str, values: Vec<SqlValue>) -> Result<Option<T>> {
+    pub(super) fn one<T: DeserializeOwned>(
+        &self,
+        query: &str,
+        values: Vec<SqlValue>,
+    ) -> Result<Option<T>> {
         self.first(query, values)?.map(|value| read(&value)).transpose()
     }
 
-    fn all<T: DeserializeOwned>(&self, query: &str, values: Vec<SqlValue>) -> Result<Vec<T>> {
+    pub(super) fn all<T: DeserializeOwned>(
+        &self,
+        query: &str,
+        values: Vec<SqlValue>,
+    ) -> Result<Vec<T>> {
         let rows = self.0.exec(query, values)?;
         rows.raw().map(|row| read(row?.first().unwrap_or(&SqlValue::Null))).collect()
     }
@@ -68,8 +75,6 @@ impl SkillRows<'_> {
 }
 
 impl Books for SkillRows<'_> {
-    type Error = JsValue;
-
     fn skill(&self, id: &str) -> Result<Option<SkillRow>> {
         self.one("SELECT row FROM skills WHERE id = ?", vec![id.into()])
     }
@@ -265,50 +270,8 @@ impl Books for SkillRows<'_> {
         self.one("SELECT row FROM packs WHERE payment = ?", vec![payment.into()])
     }
 
-    fn quote(&self, id_or_reference: &str) -> Result<Option<QuoteRow>> {
-        let query = "SELECT row FROM quotes WHERE id = ?1 OR reference = ?1 LIMIT 1";
-        self.one(query, vec![id_or_reference.into()])
-    }
-
-    fn settled(&self, id: &str) -> Result<Option<SettledRow>> {
-        self.one("SELECT row FROM settled WHERE id = ?", vec![id.into()])
-    }
-
-    fn settled_by_tx(&self, chain: &str, tx: &str) -> Result<Option<SettledRow>> {
-        let query = "SELECT row FROM settled WHERE chain = ? AND tx = ?";
-        self.one(query, vec![chain.into(), tx.into()])
-    }
-
-    fn settlements(&self, part: &SettledPart) -> Result<Vec<SettledRow>> {
-        let mut conditions = vec!["1 = 1".to_owned()];
-        let mut values: Vec<SqlValue> = Vec::new();
-        for (name, value) in
-            [("agent", &part.agent), ("chain", &part.chain), ("service", &part.service)]
-        {
-            if let Some(value) = value {
-                conditions.push(format!("{name} = ?"));
-                values.push(value.as_str().into());
-            }
-        }
-        values.push(whole(part.limit.into()));
-        let conditions = conditions.join(" AND ");
-        let query =
-            format!("SELECT row FROM settled WHERE {conditions} ORDER BY number DESC LIMIT ?");
-        self.all(&query, values)
-    }
-
-    fn subscription(&self, agent: &str, service: &str) -> Result<Option<SubscriptionRow>> {
-        let query = "SELECT row FROM subscriptions WHERE agent = ? AND service = ?";
-        self.one(query, vec![agent.into(), service.into()])
-    }
-
-    fn subscription_by_id(&self, id: &str) -> Result<Option<SubscriptionRow>> {
-        self.one("SELECT row FROM subscriptions WHERE id = ?", vec![id.into()])
-    }
-
-    fn subscriptions(&self) -> Result<Vec<SubscriptionRow>> {
-        let query = "SELECT row FROM subscriptions ORDER BY created DESC, rowid DESC LIMIT 1000";
-        self.all(query, vec![])
+    fn figures(&self, now: u64) -> Result<MarketFigures> {
+        self.counted(now)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The tables of the market's object and their history; schema changes are numbered.
 
 /// Schema changes in order.
-pub(super) const MIGRATIONS: &[&[&str]] = &[FIRST, ARCHIVE, BOUNDS];
+pub(super) const MIGRATIONS: &[&[&str]] = &[FIRST, ARCHIVE, BOUNDS, super::original::TABLES];
 
 /// The tables of the first version.
 const FIRST: &[&str] = &[
@@ -37,13 +37,6 @@ const FIRST: &[&str] = &[
     "CREATE TABLE spend (account TEXT PRIMARY KEY, agent TEXT NOT NULL, row TEXT NOT NULL)",
     "CREATE INDEX spend_agent ON spend (agent, account)",
     "CREATE TABLE packs (id TEXT PRIMARY KEY, payment TEXT NOT NULL UNIQUE, row TEXT NOT NULL)",
-    "CREATE TABLE quotes (id TEXT PRIMARY KEY, reference TEXT NOT NULL UNIQUE, row TEXT NOT NULL)",
-    "CREATE TABLE settled (
-        number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, quote TEXT NOT NULL UNIQUE, chain TEXT NOT NULL,
-        tx TEXT NOT NULL, agent TEXT NOT NULL, service TEXT NOT NULL, row TEXT NOT NULL, UNIQUE (chain, tx))",
-    "CREATE TABLE subscriptions (
-        agent TEXT NOT NULL, service TEXT NOT NULL, id TEXT NOT NULL UNIQUE, created INTEGER NOT NULL, row TEXT NOT NULL,
-        PRIMARY KEY (agent, service))",
     // What is longer than a value may be.
     "CREATE TABLE parts (
         owner TEXT NOT NULL, number INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (owner, number)) WITHOUT ROWID",

@@ -1,7 +1,7 @@
 //! Edits of the market's books, one statement or two each.
 
 use farebox_core::skills::books::Edit;
-use farebox_core::skills::row::{Ending, InvocationRow, ReplyRow, SettledRow, ShelfRow};
+use farebox_core::skills::row::{Ending, InvocationRow, ReplyRow, ShelfRow};
 
 use super::books::SkillRows;
 use crate::platform::columns::{json, maybe, whole, word};
@@ -75,21 +75,7 @@ impl SkillRows<'_> {
                 let (id, payment) = (row.id.as_str().into(), row.payment.as_str().into());
                 self.run(query, vec![id, payment, json(row)])
             }
-            Edit::Quote(row) => {
-                let (id, reference) = (row.id.as_str().into(), row.reference.as_str().into());
-                self.run("INSERT INTO quotes VALUES (?, ?, ?)", vec![id, reference, json(row)])
-            }
-            Edit::QuoteGone(id) => {
-                self.run("DELETE FROM quotes WHERE id = ?", vec![id.as_str().into()])
-            }
-            Edit::Settled(row) => self.put_settled(row),
-            Edit::Subscription(row) => {
-                let query = "INSERT INTO subscriptions VALUES (?, ?, ?, ?, ?)
-                    ON CONFLICT (agent, service) DO UPDATE SET id = excluded.id, created = excluded.created, row = excluded.row";
-                let (agent, service) = (row.agent.as_str().into(), row.service.as_str().into());
-                let id = row.id.as_str().into();
-                self.run(query, vec![agent, service, id, whole(row.created), json(row)])
-            }
+            Edit::Original(edit) => self.put_original(edit),
         }
     }
 
@@ -149,20 +135,6 @@ impl SkillRows<'_> {
         self.run("INSERT INTO replies VALUES (?, ?, ?, ?)", values)
     }
 
-    fn put_settled(&self, row: &SettledRow) -> Result<()> {
-        let query = "INSERT INTO settled (id, quote, chain, tx, agent, service, row) VALUES (?, ?, ?, ?, ?, ?, ?)";
-        let values = vec![
-            row.id.as_str().into(),
-            row.quote.as_str().into(),
-            row.chain.as_str().into(),
-            row.tx.as_str().into(),
-            row.agent.as_str().into(),
-            row.service.as_str().into(),
-            json(row),
-        ];
-        self.run(query, values)
-    }
-
     /// Forgets what ended before this time.
     fn sweep(&self, before: u64) -> Result<()> {
         let old = "SELECT invocation FROM replies WHERE until < ?";
@@ -176,7 +148,7 @@ impl SkillRows<'_> {
         Ok(())
     }
 
-    fn run(&self, query: &str, values: Vec<SqlValue>) -> Result<()> {
+    pub(super) fn run(&self, query: &str, values: Vec<SqlValue>) -> Result<()> {
         self.0.exec(query, values).map(|_| ())
     }
 }

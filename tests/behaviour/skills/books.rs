@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use farebox_core::skills::books::{Books, Edit, Part, SettledPart, ShelfSpan};
+use farebox_core::skills::books::{Books, Edit, Part, ShelfSpan};
 use farebox_core::skills::row::{
-    ArchiveRow, Ending, InvocationRow, KeyRow, NonceRow, PackRow, QuoteRow, RateRow, ReplyRow,
-    Room, SettledRow, ShelfRow, SkillRow, SpendRow, SubscriptionRow, TableRow, VersionRow,
+    ArchiveRow, Ending, InvocationRow, KeyRow, MarketFigures, NonceRow, PackRow, RateRow, ReplyRow,
+    Room, ShelfRow, SkillRow, SpendRow, TableRow, VersionRow,
 };
+
+use super::quote_rows::QuoteRows;
 
 /// The rows of a market.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +29,7 @@ pub struct Rows {
     pub archive: ArchiveRow,
     pub forgotten: BTreeMap<String, String>,
     pub rates: BTreeMap<String, RateRow>,
+    pub original: QuoteRows,
 }
 
 impl Rows {
@@ -75,9 +78,7 @@ impl Rows {
                 }
                 Edit::Spend(row) => _ = self.spends.insert(row.account.clone(), *row),
                 Edit::Pack(row) => _ = self.packs.insert(row.id.clone(), *row),
-                Edit::Quote(_) | Edit::QuoteGone(_) | Edit::Settled(_) | Edit::Subscription(_) => {
-                    panic!("no instruction writes these")
-                }
+                Edit::Original(edit) => self.original.write(edit),
             }
         }
     }
@@ -93,8 +94,6 @@ fn summed<'a>(rows: impl Iterator<Item = &'a SkillRow>) -> Room {
 type Found<T> = Result<T, Infallible>;
 
 impl Books for Rows {
-    type Error = Infallible;
-
     fn skill(&self, id: &str) -> Found<Option<SkillRow>> {
         Ok(self.skills.get(id).cloned())
     }
@@ -266,31 +265,23 @@ impl Books for Rows {
         Ok(self.packs.values().find(|row| row.payment == payment).cloned())
     }
 
-    fn quote(&self, _: &str) -> Found<Option<QuoteRow>> {
-        Ok(None)
-    }
-
-    fn settled(&self, _: &str) -> Found<Option<SettledRow>> {
-        Ok(None)
-    }
-
-    fn settled_by_tx(&self, _: &str, _: &str) -> Found<Option<SettledRow>> {
-        Ok(None)
-    }
-
-    fn settlements(&self, _: &SettledPart) -> Found<Vec<SettledRow>> {
-        Ok(Vec::new())
-    }
-
-    fn subscription(&self, _: &str, _: &str) -> Found<Option<SubscriptionRow>> {
-        Ok(None)
-    }
-
-    fn subscription_by_id(&self, _: &str) -> Found<Option<SubscriptionRow>> {
-        Ok(None)
-    }
-
-    fn subscriptions(&self) -> Found<Vec<SubscriptionRow>> {
-        Ok(Vec::new())
+    fn figures(&self, now: u64) -> Found<MarketFigures> {
+        let sum = |of: fn(&SpendRow) -> u64| self.spends.values().map(of).sum();
+        let running = self.invocations.iter().filter(|row| row.ending == Ending::Running);
+        let rows = &self.original;
+        Ok(MarketFigures {
+            free: sum(|row| row.free),
+            paid_ok: sum(|row| row.paid_ok),
+            paid_failed: sum(|row| row.paid_failed),
+            not_paid_failed: sum(|row| row.not_paid_failed),
+            insufficient: sum(|row| row.insufficient),
+            running: running.count() as u64,
+            skills: self.skills.values().filter(|row| row.active).count() as u64,
+            packs: self.packs.len() as u64,
+            pack_calls: self.packs.values().map(|row| row.used).sum(),
+            quotes: rows.quotes.iter().filter(|row| row.until >= now).count() as u64,
+            settled: rows.settled.len() as u64,
+            subscriptions: rows.subscriptions.iter().filter(|row| row.renews > now).count() as u64,
+        })
     }
 }

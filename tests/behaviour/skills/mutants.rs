@@ -4,7 +4,7 @@ use std::panic::catch_unwind;
 
 use farebox_core::mutant::{Mutant, plant};
 
-use super::{archive, catalogue, invocations, sales};
+use super::{archive, catalogue, invocations, quotes, sales, subscriptions};
 
 /// A guard, the name of its test, and the test.
 type Row = (Mutant, &'static str, fn());
@@ -62,6 +62,19 @@ pub const TABLE: &[Row] = &[
     row!(TransactionsServeTwice, invocations::one_transaction_pays_one_invocation),
     row!(ShelvesAreNotRead, archive::rows_stay_until_the_bucket_has_them),
     row!(DepartedIsForgotten, archive::a_transaction_of_a_row_in_the_archive_pays_no_other),
+    row!(OpenQuotesPileUp, quotes::a_client_holds_thirty_two_quotes),
+    row!(AmountsAreShared, quotes::two_quotes_never_ask_for_the_same_amount),
+    row!(OldQuotesSettle, quotes::a_quote_that_has_ended_is_not_settled),
+    row!(HashesSettleTwice, quotes::a_hash_settles_one_quote),
+    row!(StrangersSettle, quotes::money_of_another_wallet_than_the_named_one_pays_nothing),
+    row!(TipsSettle, quotes::a_block_that_may_be_reorganized_settles_nothing_yet),
+    row!(NodesAreFlooded, quotes::a_node_is_asked_about_a_quote_once_a_second),
+    row!(AnyoneIsReputable, quotes::whom_the_operator_s_worker_denies_gets_no_quote),
+    row!(MetricsAreOpen, quotes::the_operator_s_numbers_are_shown_to_the_operator_alone),
+    row!(QuotesServeOthers, subscriptions::a_quote_renews_what_it_is_for_and_not_for_less),
+    row!(CallsNeverEnd, subscriptions::calls_are_used_one_by_one_until_none_is_left),
+    row!(RenewalsAreFree, subscriptions::what_is_not_renewed_serves_for_a_day_and_then_no_more),
+    row!(AnyoneConsumes, subscriptions::calls_are_used_with_the_key_alone),
     row!(TotalsDrift, invocations::a_skill_that_asks_for_its_price_is_paid_by_the_treasury),
 ];
 

@@ -27,6 +27,8 @@ export type Options = {
   readonly kv?: Kv;
   /** What becomes of the archive's requests; without it there is no archive. */
   readonly bucket?: Bucket;
+  /** The operator's Worker that knows agents. */
+  readonly reputation?: Bound;
 };
 
 /** How an archive is: its own R2 bucket, which the test may spoil. */
@@ -100,9 +102,10 @@ export class Market {
       { type: 'ESModule' as const, path: 'index.js', contents: readFileSync(join(folder, 'index.js'), 'utf8') },
       { type: 'CompiledWasm' as const, path: 'index_bg.wasm', contents: readFileSync(join(folder, 'index_bg.wasm')) },
     ];
-    const { treasury = NOTHING, gate = NOTHING, bucket } = this.#options;
+    const { treasury = NOTHING, gate = NOTHING, bucket, reputation } = this.#options;
     const archive: Record<string, unknown> = bucket === undefined ? {} : { BUCKET: (request: Request) => bucket.answer(request) };
-    const services = { TREASURY: treasury, GATE: gate, TABLE: async (request: Request) => this.kv.put(await request.text()), SELF: 'market', ...archive };
+    const known: Record<string, unknown> = reputation === undefined ? {} : { REPUTATION: reputation };
+    const services = { TREASURY: treasury, GATE: gate, TABLE: async (request: Request) => this.kv.put(await request.text()), SELF: 'market', ...archive, ...known };
     this.#miniflare = new Miniflare({
       host: '127.0.0.1',
       port: this.url === '' ? 0 : Number(new URL(this.url).port),
