@@ -220,7 +220,9 @@ impl Market {
     /// Sends the original's proof of a pretended payment.
     fn prove(&self, row: InvocationRow, version: &VersionRow, moment: Moment<'_>) -> Effect {
         let reference = alloc::format!("{}:stellar:{}", version.call_url, moment.now);
-        let hash = hex::encode(&Sha256::digest(reference.as_bytes()));
+        // The id, because two may begin in one millisecond.
+        let hash =
+            hex::encode(&Sha256::digest(alloc::format!("{reference} {}", row.id).as_bytes()));
         let tx = alloc::format!("mock_tx_{hash}");
         let proof = Members::new()
             .text("paymentRef", &reference)
