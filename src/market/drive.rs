@@ -39,6 +39,9 @@ impl From<Response> for Given {
     }
 }
 
+/// Longest body that is read of a client that has proven nothing yet, bytes: the one object parses it.
+const OWNERS_BYTES: u32 = 64 * 1024;
+
 /// Answers a request.
 pub(super) async fn answer(
     asked: Asked,
@@ -54,7 +57,7 @@ pub(super) async fn answer(
     let instruction = match asked {
         Asked::Now(instruction) => Ok(instruction),
         Asked::Sold(sale) => Ok(Instruction::Sold(Box::new(sale))),
-        Asked::Body(make) => desk.body().await.map(make),
+        Asked::Body(make) => desk.body(OWNERS_BYTES).await.map(make),
         Asked::Ledger(make) => desk.reader(make).await,
         Asked::Invoke { skill, version } => desk.invocation(skill, version).await,
         Asked::Shown(shown) => {
@@ -94,10 +97,10 @@ impl Desk {
         self.head.headers.get(name).unwrap_or_default()
     }
 
-    async fn body(&self) -> Result<String, Response> {
+    async fn body(&self, limit: u32) -> Result<String, Response> {
         #[cfg(feature = "panic-drill")]
         crate::platform::calls::log(&format!("drill: waits {}", self.field("x-waits")));
-        body::body_of(&self.request).await.map_err(|unusable| match unusable {
+        body::body_of(&self.request, limit).await.map_err(|unusable| match unusable {
             Unusable::Long => refused::too_large().no_store(),
             Unusable::Broken => refused::no_json().no_store(),
         })
@@ -122,7 +125,7 @@ impl Desk {
         };
         // Only the operator's body is read: anyone else's would be for nothing.
         let is_read = self.head.method == "POST" && viewer == Viewer::Operator;
-        let body = if is_read { self.body().await? } else { String::new() };
+        let body = if is_read { self.body(body::BODY_BYTES).await? } else { String::new() };
         Ok(make(viewer, body))
     }
 
@@ -131,7 +134,7 @@ impl Desk {
         skill: String,
         version: Option<String>,
     ) -> Result<Instruction, Response> {
-        let body = self.body().await?;
+        let body = self.body(body::BODY_BYTES).await?;
         let authorization = self.field("authorization");
         let text = |name: &str| self.head.headers.get(name).map(str::to_owned);
         // The gate in front takes fields of its own name away.

@@ -18,9 +18,9 @@ pub(crate) enum Unusable {
     Broken,
 }
 
-/// The body of a request.
-pub(crate) async fn body_of(request: &JsValue) -> Result<String, Unusable> {
-    let body = settled(request_text(request, BODY_BYTES)).await.unwrap_or_default();
+/// The body of a request, of at most that many bytes.
+pub(crate) async fn body_of(request: &JsValue, limit: u32) -> Result<String, Unusable> {
+    let body = settled(request_text(request, limit)).await.unwrap_or_default();
     let is_long = || js_sys::Array::from(&body).get(0).as_string().as_deref() == Some("long");
     match body.as_string() {
         Some(text) => Ok(text),
@@ -30,4 +30,4 @@ pub(crate) async fn body_of(request: &JsValue) -> Result<String, Unusable> {
 }
 
 /// Longest body of a request, bytes.
-const BODY_BYTES: u32 = 1024 * 1024;
+pub(crate) const BODY_BYTES: u32 = 1024 * 1024;

@@ -69,7 +69,7 @@ async fn body_of(head: &RequestHead, request: &JsValue) -> Result<String, Unusab
         "drill: waits {}",
         head.headers.get("x-waits").unwrap_or_default()
     ));
-    body::body_of(request).await
+    body::body_of(request, body::BODY_BYTES).await
 }
 
 fn unusable_body(head: &RequestHead, unusable: &Unusable) -> Reply {

@@ -54,10 +54,11 @@ describe('the doors of a market', () => {
     }
   });
 
-  it('a body is 1 MiB at most, whatever it holds', async () => {
-    for (const path of ['/api/marketplace/skills', '/api/marketplace/skills/x/invoke', '/api/marketplace/skills/x/versions']) {
-      assert.deepEqual(refusal(await market.ask('POST', path, { body: 'a'.repeat(1_048_577) })), [413, false, 'Request body too large'], path);
-      assert.notEqual((await market.ask('POST', path, { body: 'a'.repeat(1_048_576) })).status, 413, path);
+  it('a body is 1 MiB at most, and that of an owner 64 KiB, whatever it holds', async () => {
+    const limits = { '/api/marketplace/skills': 65_536, '/api/marketplace/skills/typed-data': 65_536, '/api/marketplace/skills/x/invoke': 1_048_576, '/api/marketplace/skills/x/versions': 65_536 };
+    for (const [path, limit] of Object.entries(limits)) {
+      assert.deepEqual(refusal(await market.ask('POST', path, { body: 'a'.repeat(limit + 1) })), [413, false, 'Request body too large'], path);
+      assert.notEqual((await market.ask('POST', path, { body: 'a'.repeat(limit) })).status, 413, path);
     }
   });
 

@@ -5,7 +5,8 @@ use alloc::string::{String, ToString};
 
 use super::Market;
 use super::offered::Offered;
-use super::page::{lines, turns_text};
+use super::page::lines;
+use super::text::turns_text;
 
 impl Market {
     /// `/SKILL.md`: how to find, call and publish skills.

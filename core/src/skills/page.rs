@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 
 use super::Market;
 use super::offered::Offered;
-use super::text::Members;
+use super::text::{Members, turns_text};
 
 /// The policy that the page needs, and nothing more.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -240,11 +240,6 @@ pub fn escaped(text: &str) -> String {
         }
     }
     safe
-}
-
-/// Whether a character turns the direction of the text after it.
-pub(super) const fn turns_text(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Whether a skill has these words, in any case.

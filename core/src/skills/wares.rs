@@ -9,7 +9,7 @@ use super::message::{MAX_BODY_BYTES, Response};
 use super::price::{XLM_BOUNDS, XLM_DECIMALS, is_dollar, plain};
 use super::refused::said;
 use super::row::{Charges, VersionRow};
-use super::text::{Members, number};
+use super::text::{Members, number, turns_text};
 use super::{Market, refused};
 use crate::amount::Amount;
 use crate::encoding::json;
@@ -60,6 +60,9 @@ pub(super) fn words(members: &Map<String, Value>) -> Result<(String, String), Re
     let name = text_of(members, "name").ok_or_else(|| said(400, "name is required"))?;
     if name.len() > MAX_NAME {
         return Err(said(400, "name must be at most 128 bytes"));
+    }
+    if name.chars().any(|c| c.is_control() || turns_text(c)) {
+        return Err(said(400, "name must be one line of visible text"));
     }
     let description =
         text_of(members, "description").ok_or_else(|| said(400, "description is required"))?;

@@ -39,9 +39,13 @@ pub fn the_original_s_errors_come_in_its_order_and_words() {
         body
     };
     let bounds = "priceXLM must be > 0 and <= 100";
+    let visible = "name must be one line of visible text";
     let rows = [
         (Labels::default(), full.clone(), 401, "Agent authentication required"),
         (named("a"), without("name"), 400, "name is required"),
+        (named("a"), with("name", "Word\u{202e}count".into()), 400, visible),
+        (named("a"), with("name", "a\u{0}b".into()), 400, visible),
+        (named("a"), with("name", "a\nb".into()), 400, visible),
         (named("a"), without("description"), 400, "description is required"),
         (named("a"), without("callUrl"), 400, "callUrl is required"),
         (named("a"), with("callUrl", "nonsense".into()), 400, "callUrl must be a valid URL"),
