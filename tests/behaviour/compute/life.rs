@@ -442,7 +442,7 @@ fn sale(settled: &Settled) -> TillPayment {
 
 /// Histories that all others begin with.
 fn beginnings() -> Vec<Vec<Step>> {
-    let paid = vec![Step::Asks(9), Step::Verifies(9), Step::Settles(9), Step::Forwards(9)];
+    let paid = [Step::Asks(9), Step::Verifies(9), Step::Settles(9), Step::Forwards(9)];
     let with = |more: &[Step]| paid.iter().chain(more).copied().collect();
     let start = Step::Calls(1, 0, Callback::Start);
     vec![
