@@ -114,6 +114,12 @@ macro_rules! treasury {
             RemovedKeysPayAgain,
             /// What is open leaves the books.
             OpenRowsLeave,
+            /// A request leaves the books while it may still be sent.
+            RequestsLeaveEarly,
+            /// Merchants' answers are kept however much they are together.
+            AnswersPileUp,
+            /// A denial keeps a URL of any length.
+            LongUrlsAreKept,
             /// What the alarm could not send again was never sent.
             RepeatsWereNeverSent,
         }

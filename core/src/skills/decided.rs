@@ -197,6 +197,9 @@ impl Market {
             "allow" if told.answer.as_ref().is_some_and(is_cut) => {
                 Finish { ending: Ending::PaidFailed, paid, ..Finish::failed(TOO_LARGE) }
             }
+            "allow" if told.answer.as_ref().is_some_and(has_left) => {
+                Finish { ending: Ending::PaidFailed, paid, ..Finish::failed(FAILED) }
+            }
             "allow" => Finish {
                 ending: Ending::PaidOk,
                 paid,
@@ -416,6 +419,12 @@ fn wait(looks: u32) -> u64 {
 /// Whether the treasury has cut a merchant's answer. Spec: docs/treasury.md, "Decisions".
 fn is_cut(answer: &SellerAnswer) -> bool {
     answer.headers.iter().any(|(name, value)| name == "x-farebox-truncated" && value == "true")
+}
+
+/// Whether the treasury tells a decision without what the merchant answered. Spec:
+/// docs/treasury.md, "What is kept".
+fn has_left(answer: &SellerAnswer) -> bool {
+    answer.headers.iter().any(|(name, value)| name == "x-farebox-removed" && value == "true")
 }
 
 /// A merchant's answer as the treasury passes it on.

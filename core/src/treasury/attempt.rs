@@ -262,7 +262,11 @@ impl Treasury {
             return self.release(books, attempt, decision, why, scene);
         }
         let order = self.order(&attempt, &parcel, now);
-        let changes = Vec::from([Change::Attempt(Box::new(attempt))]);
+        let change = match planted(Mutant::RequestsLeaveEarly) {
+            true => end::ended(attempt),
+            false => Change::Attempt(Box::new(attempt)),
+        };
+        let changes = Vec::from([change]);
         Ok(Decided { answer: Answer::Send(Box::new(order)), changes })
     }
 

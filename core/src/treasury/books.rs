@@ -5,8 +5,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::row::{
-    AgentRow, AttemptRow, BudgetRow, DecisionRow, Kept, LogRow, Notice, Parcel, PolicyRow, Removal,
-    ReviewRow, Scope, TokenRow, Trace,
+    AgentRow, AttemptRow, BudgetRow, DecisionRow, Kept, KeptAnswers, LogRow, Notice, Parcel,
+    PolicyRow, Removal, ReviewRow, Scope, TokenRow, Trace,
 };
 
 /// Reads of the rows of one organization. Each is one look into an index.
@@ -160,6 +160,18 @@ pub trait Books {
         limit: u32,
     ) -> Result<Vec<(u64, String)>, Self::Error>;
 
+    /// The answers of merchants that leave before their decisions.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn kept_answers(&self) -> Result<KeptAnswers, Self::Error>;
+
+    /// [`DecisionRow::leaves`] and id of the decisions that have one, the earliest first.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn leaving(&self, limit: u32) -> Result<Vec<(u64, String)>, Self::Error>;
+
     /// Whether there is a trace of this name.
     ///
     /// # Errors
@@ -196,8 +208,14 @@ pub enum Change {
     Decision(Box<DecisionRow>),
     /// Adds an attempt with its request.
     Begin(Box<AttemptRow>, Box<Parcel>),
-    /// Puts an attempt that is there; its request stays.
+    /// Puts an attempt that is there; its request stays as it is.
     Attempt(Box<AttemptRow>),
+    /// Puts an attempt that is there and is not sent any more; its request leaves.
+    Ended(Box<AttemptRow>),
+    /// Puts a decision without what its merchant answered; what was there of it leaves.
+    AnswerGone(Box<DecisionRow>),
+    /// Keeps how much merchants have answered.
+    KeptAnswers(KeptAnswers),
     /// Puts a budget.
     Budget(BudgetRow),
     /// Puts a review.

@@ -259,6 +259,7 @@ impl Treasury {
             created: now,
             changed: now,
             times: 1,
+            leaves: None,
         };
         DecisionAnswer::new("executing", "payment_execution_in_progress", EXECUTING)
             .write(&mut row, now);

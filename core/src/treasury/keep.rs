@@ -1,9 +1,11 @@
 //! What leaves the books after `KEEP_DAYS`: decisions that have ended, with their attempts and
-//! receipts, reviews, and lines of the log.
+//! receipts, reviews, and lines of the log. What merchants [`answers`] leaves before.
 //!
 //! Once a day the alarm goes through them in steps. What is open stays. A payment that was signed
 //! leaves a [`Trace`] of its key, and of its nonce if that follows from anything, so that neither is
 //! paid again.
+
+pub(super) mod answers;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -56,14 +58,15 @@ pub(super) fn of_payment(payment: &str) -> String {
 }
 
 impl Treasury {
-    /// A step of the removal, if it is due: after its last one it is not any more.
+    /// A step of the removal, or of that of answers, if one is due: after its last one it is not any
+    /// more.
     ///
     /// # Errors
     /// An error of the storage.
     pub fn remove<B: Books>(&self, books: &B, scene: Scene<'_>) -> Result<Vec<Change>, B::Error> {
         let now = scene.now;
         let Some(mut removal) = books.removal()?.filter(|it| now.secs() >= it.due) else {
-            return Ok(Vec::new());
+            return answers::clear(books, now);
         };
         let before = now.minus(self.keep_secs).secs();
         let found = books.oldest(removal.kind, &removal.after, before, STEP)?;
@@ -96,7 +99,8 @@ fn old_decision<B: Books>(
     before: u64,
     now: UnixTime,
 ) -> Result<Vec<Change>, B::Error> {
-    let Some(row) = books.decision(id)?.filter(|row| row.changed < before) else {
+    let is_old = |row: &DecisionRow| row.changed < before && row.leaves.is_none();
+    let Some(row) = books.decision(id)?.filter(is_old) else {
         return Ok(Vec::new());
     };
     let attempt = books.attempt(&row.attempt)?;

@@ -22,6 +22,9 @@ pub enum Locality {
 /// The header that says that a body was longer than what is passed on.
 pub const TRUNCATED: &str = "x-farebox-truncated";
 
+/// The header that says that an answer has left, and its decision is told without it.
+pub const REMOVED: &str = "x-farebox-removed";
+
 /// Scheme, host and port of a merchant's URL, lower case and without the scheme's own port; `None`
 /// if nothing may be sent there, or if another spelling names the same host and port.
 ///
@@ -140,6 +143,7 @@ pub fn shown(answer: &MerchantAnswer) -> Vec<(String, String)> {
                 | "content-encoding"
                 | "content-length"
                 | TRUNCATED
+                | REMOVED
         );
         match shown.iter_mut().find(|(known, _)| *known == name) {
             _ if is_ours => {}

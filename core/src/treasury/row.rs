@@ -175,6 +175,9 @@ pub struct DecisionRow {
     /// How many equal requests it has denied.
     #[serde(default = "once")]
     pub times: u64,
+    /// When what the merchant answered leaves [`Self::body`]; `None` if it stays or has left.
+    #[serde(default)]
+    pub leaves: Option<u64>,
 }
 
 const fn once() -> u64 {
@@ -244,7 +247,8 @@ pub struct AttemptRow {
     pub valid_before: u64,
     /// When it was counted in the budgets.
     pub counted: u64,
-    /// The payment header's name and value, once it is signed.
+    /// The payment header's name and value, once it is signed; of a long value only the hash, once
+    /// it is not sent any more.
     pub header: Option<(String, String)>,
     /// How often the alarm has sent it.
     pub resends: u32,
@@ -319,7 +323,8 @@ impl ReceiptFacts {
     pub(super) const DOUBTED: &str = "inconclusive";
 }
 
-/// The request of an attempt, as it is sent, and the terms it pays. Key: the attempt's.
+/// The request of an attempt, as it is sent, and the terms it pays; it leaves once it is not sent
+/// any more. Key: the attempt's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parcel {
     /// HTTP method.
@@ -487,6 +492,15 @@ pub struct Removal {
     pub after: (u64, String),
     /// Rows of this time and later are all there.
     pub since: u64,
+}
+
+/// The answers of merchants that leave before their decisions. One row.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptAnswers {
+    /// Bytes of all of them.
+    pub bytes: u64,
+    /// When the first of them leaves.
+    pub due: Option<u64>,
 }
 
 /// What is left of a payment whose rows have left: a second one is not made under its key, nor with

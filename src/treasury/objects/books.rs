@@ -3,8 +3,8 @@
 use farebox_core::treasury::Treasury;
 use farebox_core::treasury::books::{Books, Change, Page};
 use farebox_core::treasury::row::{
-    AgentRow, AttemptRow, BudgetRow, DecisionRow, Kept, LogRow, Money, Parcel, PolicyRow, Removal,
-    ReviewRow, Scope, TokenRow,
+    AgentRow, AttemptRow, BudgetRow, DecisionRow, Kept, KeptAnswers, LogRow, Money, Parcel,
+    PolicyRow, Removal, ReviewRow, Scope, TokenRow,
 };
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
@@ -42,16 +42,24 @@ impl Rows<'_> {
                 self.run(query, vec![row.scope.key().into(), json(row)])
             }
             Change::Decision(row) => self.put_decision(row),
+            Change::AnswerGone(row) => {
+                self.put_decision(row)?;
+                self.run("DELETE FROM parts WHERE owner = ?", vec![row.id.as_str().into()])
+            }
+            Change::KeptAnswers(kept) => {
+                let query = "INSERT OR REPLACE INTO meta VALUES ('answers', ?)";
+                self.run(query, vec![json(kept)])
+            }
             Change::Begin(row, parcel) => self.begin(row, parcel),
             Change::Attempt(row) => {
                 let query = "UPDATE attempts SET money = ?, due = ?, row = ? WHERE id = ?";
-                let id = || row.id.as_str().into();
-                self.run(query, vec![word(&row.money), maybe(row.due), json(row), id()])?;
-                if row.money != Money::Void || row.header.is_some() {
-                    return Ok(());
-                }
-                // What was never signed may be signed by another attempt.
-                self.run("UPDATE attempts SET payment = NULL WHERE id = ?", vec![id()])
+                self.put_attempt(query, row)
+            }
+            Change::Ended(row) => {
+                let query =
+                    "UPDATE attempts SET money = ?, due = ?, row = ?, parcel = NULL WHERE id = ?";
+                self.put_attempt(query, row)?;
+                self.run("DELETE FROM parts WHERE owner = ?", vec![row.id.as_str().into()])
             }
             Change::Budget(row) => {
                 let query = "INSERT OR REPLACE INTO budgets VALUES (?, ?)";
@@ -102,9 +110,9 @@ impl Rows<'_> {
         // What is asked for again under its key is there twice otherwise.
         let bare = DecisionRow { body: String::new(), ..row.clone() };
         // What stays as it was keeps its index rows; agent, key and request never change.
-        let query = "INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
+        let query = "INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
             terms = excluded.terms, open = excluded.open, outcome = excluded.outcome, code = excluded.code,
-            row = excluded.row, body = excluded.body";
+            row = excluded.row, body = excluded.body, leaves = excluded.leaves";
         let values = vec![
             row.id.as_str().into(),
             row.agent.as_str().into(),
@@ -117,8 +125,19 @@ impl Rows<'_> {
             whole(row.created),
             json(&bare),
             body,
+            maybe(row.leaves),
         ];
         self.run(query, values)
+    }
+
+    fn put_attempt(&self, query: &str, row: &AttemptRow) -> Result<()> {
+        let id = || row.id.as_str().into();
+        self.run(query, vec![word(&row.money), maybe(row.due), json(row), id()])?;
+        if row.money != Money::Void || row.header.is_some() {
+            return Ok(());
+        }
+        // What was never signed may be signed by another attempt.
+        self.run("UPDATE attempts SET payment = NULL WHERE id = ?", vec![id()])
     }
 
     fn begin(&self, row: &AttemptRow, parcel: &Parcel) -> Result<()> {
@@ -168,7 +187,7 @@ impl Rows<'_> {
         let query =
             "SELECT min(due) FROM (SELECT min(due) AS due FROM attempts WHERE due IS NOT NULL
             UNION ALL SELECT min(due) FROM outbox WHERE due IS NOT NULL
-            UNION ALL SELECT json_extract(value, '$.due') FROM meta WHERE name = 'removal')";
+            UNION ALL SELECT json_extract(value, '$.due') FROM meta WHERE name IN ('removal', 'answers'))";
         Ok(first(self.0, query, vec![])?.as_ref().and_then(number))
     }
 
@@ -245,7 +264,11 @@ impl Books for Rows<'_> {
     fn parcel(&self, attempt: &str) -> Result<Option<Parcel>> {
         let query = "SELECT parcel FROM attempts WHERE id = ?";
         let Some(column) = first(self.0, query, vec![attempt.into()])? else { return Ok(None) };
-        read(&long::get(self.0, attempt, Some(&column))?.into()).map(Some)
+        let written = long::get(self.0, attempt, Some(&column))?;
+        if written.is_empty() {
+            return Ok(None);
+        }
+        read(&written.into()).map(Some)
     }
 
     fn due(&self, now: u64, limit: u32) -> Result<Vec<AttemptRow>> {
@@ -312,6 +335,18 @@ impl Books for Rows<'_> {
         self.one("SELECT value FROM meta WHERE name = 'removal'", vec![])
     }
 
+    fn kept_answers(&self) -> Result<KeptAnswers> {
+        let kept = self.one("SELECT value FROM meta WHERE name = 'answers'", vec![])?;
+        Ok(kept.unwrap_or_default())
+    }
+
+    fn leaving(&self, limit: u32) -> Result<Vec<(u64, String)>> {
+        let query =
+            "SELECT leaves, id FROM decisions WHERE leaves IS NOT NULL ORDER BY leaves, id LIMIT ?";
+        let rows = self.0.exec(query, vec![whole(limit.into())])?;
+        rows.raw().map(|row| Ok(timed(&row?))).collect()
+    }
+
     fn oldest(
         &self,
         kind: Kept,
@@ -340,10 +375,7 @@ impl Books for Rows<'_> {
                 vec![time, before, limit],
             ),
         };
-        let named = |row: Vec<SqlValue>| {
-            (row.first().and_then(number).unwrap_or(0), text(row.get(1)).unwrap_or_default())
-        };
-        self.0.exec(query, values)?.raw().map(|row| Ok(named(row?))).collect()
+        self.0.exec(query, values)?.raw().map(|row| Ok(timed(&row?))).collect()
     }
 
     fn is_traced(&self, name: &str) -> Result<bool> {
@@ -356,6 +388,11 @@ impl Books for Rows<'_> {
 pub(super) fn is_second_payment(error: &JsValue) -> bool {
     let text = js_sys::Error::from(error.clone()).message();
     String::from(text).contains("attempts.payment")
+}
+
+/// A time and an id.
+fn timed(row: &[SqlValue]) -> (u64, String) {
+    (row.first().and_then(number).unwrap_or(0), text(row.get(1)).unwrap_or_default())
 }
 
 /// A time after all rows, and still exact.

@@ -42,4 +42,10 @@ pub(super) const MIGRATIONS: &[&[&str]] = &[&[
 ], &[
     // What is left of payments whose rows have left.
     "CREATE TABLE traces (name TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID",
+], &[
+    // What merchants answer leaves before its decision, and a request once it is not sent any more.
+    "ALTER TABLE decisions ADD COLUMN leaves INTEGER",
+    "CREATE INDEX decisions_leaves ON decisions (leaves, id) WHERE leaves IS NOT NULL",
+    "DELETE FROM parts WHERE owner IN (SELECT id FROM attempts WHERE due IS NULL AND money <> 'reserved')",
+    "UPDATE attempts SET parcel = NULL WHERE due IS NULL AND money <> 'reserved'",
 ]];

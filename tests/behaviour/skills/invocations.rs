@@ -346,6 +346,19 @@ pub fn an_answer_that_the_treasury_has_cut_is_a_failure_with_its_receipt() {
 }
 
 #[test]
+fn an_answer_that_has_left_the_treasury_is_a_failure_with_its_receipt() {
+    let mut world = shop();
+    let mut late = decision("allow", TX);
+    let mut body: serde_json::Value = serde_json::from_str(&late.body).unwrap();
+    body["merchantResponse"]["headers"] = serde_json::json!({"x-farebox-removed": "true"});
+    body["merchantResponse"]["body"] = "".into();
+    late.body = body.to_string();
+    let reply = world.buy("", late);
+    assert_eq!(reply.error(), (500, "Skill invocation failed"));
+    assert_eq!((&reply.body["paid"], &reply.body["receipt"]["txHash"]), (&true.into(), &TX.into()));
+}
+
+#[test]
 pub fn a_key_has_its_answer_whatever_became_of_the_skill() {
     let mut world = shop();
     let first = world.buy("k", decision("allow", TX));

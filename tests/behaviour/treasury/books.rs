@@ -5,8 +5,8 @@ use std::convert::Infallible;
 
 use farebox_core::treasury::books::{Books, Change, Page};
 use farebox_core::treasury::row::{
-    AgentRow, AttemptRow, BudgetRow, DecisionRow, Kept, LogRow, Money, Notice, Parcel, PolicyRow,
-    Removal, ReviewRow, Scope, TokenRow, Trace,
+    AgentRow, AttemptRow, BudgetRow, DecisionRow, Kept, KeptAnswers, LogRow, Money, Notice, Parcel,
+    PolicyRow, Removal, ReviewRow, Scope, TokenRow, Trace,
 };
 
 /// The rows of one organization.
@@ -25,6 +25,7 @@ pub struct Rows {
     pub seed: Option<String>,
     pub traces: BTreeSet<String>,
     pub removal: Option<Removal>,
+    pub kept_answers: KeptAnswers,
 }
 
 impl Rows {
@@ -35,7 +36,7 @@ impl Rows {
                 Change::Token(row) => _ = self.tokens.insert(row.id.clone(), row),
                 Change::TokenGone(id) => _ = self.tokens.remove(&id),
                 Change::Policy(row) => _ = self.policies.insert(row.scope.key(), row),
-                Change::Decision(row) => {
+                Change::Decision(row) | Change::AnswerGone(row) => {
                     let is_other = |it: &DecisionRow| it.id != row.id && it.agent == row.agent;
                     let has_it = self
                         .decisions
@@ -58,6 +59,12 @@ impl Rows {
                     let known = self.attempts.insert(row.id.clone(), *row);
                     assert!(known.is_some(), "an attempt changes that never began");
                 }
+                Change::Ended(row) => {
+                    self.parcels.remove(&row.id);
+                    let known = self.attempts.insert(row.id.clone(), *row);
+                    assert!(known.is_some(), "an attempt ends that never began");
+                }
+                Change::KeptAnswers(kept) => self.kept_answers = kept,
                 Change::Budget(row) => _ = self.budgets.insert(row.scope.key(), row),
                 Change::Review(row) => _ = self.reviews.insert(row.id.clone(), *row),
                 Change::Log(row) => {
@@ -232,6 +239,18 @@ impl Books for Rows {
 
     fn removal(&self) -> Result<Option<Removal>, Infallible> {
         Ok(self.removal.clone())
+    }
+
+    fn kept_answers(&self) -> Result<KeptAnswers, Infallible> {
+        Ok(self.kept_answers.clone())
+    }
+
+    fn leaving(&self, limit: u32) -> Result<Vec<(u64, String)>, Infallible> {
+        let rows = self.decisions.values();
+        let mut rows: Vec<_> = rows.filter_map(|row| Some((row.leaves?, row.id.clone()))).collect();
+        rows.sort();
+        rows.truncate(limit as usize);
+        Ok(rows)
     }
 
     fn oldest(

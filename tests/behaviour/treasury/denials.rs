@@ -90,7 +90,7 @@ fn a_wallet_that_is_short_keeps_no_more_than_denials() {
         let told = world.reply(Command::Prepared { attempt, fence, signature: None, balance });
         assert_eq!(told.outcome().0, "preflight_failed");
     }
-    assert_eq!((world.rows.decisions.len(), world.rows.parcels.len()), (1000, 1000));
+    assert_eq!((world.rows.decisions.len(), world.rows.parcels.len()), (1000, 0));
     assert_eq!(world.rows.budgets["organization"].assets[0].month, "0");
 }
 

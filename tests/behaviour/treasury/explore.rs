@@ -21,6 +21,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant::OneBlockConfirms,
     Mutant::OldFencesCount,
     Mutant::LeasesKeepFences,
+    Mutant::RequestsLeaveEarly,
 ];
 /// Those of charges.
 pub const MUTANTS_OF_CHARGES: &[Mutant] = &[Mutant::NoncesAreSignedTwice, Mutant::OldFencesCount];

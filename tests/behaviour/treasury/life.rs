@@ -375,7 +375,7 @@ impl Life {
         }
         let answer: Option<MerchantAnswer> = match deed {
             _ if self.asker == Asker::Operator => facilitated::answer_of(deed),
-            Deed::Pays => Some(proven(200, "here")),
+            Deed::Pays => Some(proven(200, &"here".repeat(500))),
             Deed::PaysAndFails => Some(plain(500, "no")),
             Deed::PaysAndProvesAndFails | Deed::LiesThatItPaid => Some(proven(502, "no")),
             Deed::Refuses => Some(plain(402, "no")),
@@ -457,6 +457,15 @@ impl Life {
             }
             if self.asker == Asker::Operator && facilitated::NONCES[key] != row.nonce {
                 return Err("the nonce of a payout does not follow from its key".to_owned());
+            }
+            let stage = self.rows.decisions[&row.decision].stage;
+            let may_be_sent = match row.money {
+                Money::Reserved => true,
+                Money::Signed => stage == Stage::Executing,
+                Money::Spent | Money::Void => false,
+            };
+            if self.rows.parcels.contains_key(&row.id) != may_be_sent {
+                return Err(format!("sent: {may_be_sent}, and its request is not kept so"));
             }
             let value: u64 = row.value.parse().unwrap();
             let is_used = self.chain.contains_key(&row.nonce);
@@ -542,7 +551,50 @@ impl Life {
             self.rows.decisions.values().filter(|row| row.stage == Stage::Executing);
         match executing.next() {
             Some(row) => Err(format!("a decision has no end: {row:?}")),
-            None => Ok(()),
+            None => self.outlive(),
+        }
+    }
+
+    /// Lets the time of what merchants answered pass: each key stands for its decision, without it.
+    fn outlive(&mut self) -> Result<(), String> {
+        self.now += 3 * 86_400;
+        loop {
+            let random = self.random();
+            let now = UnixTime::from_secs(self.now);
+            let scene = Scene { organization: "acme", now, random: &random };
+            let changes = TREASURY.remove(&self.rows, scene).unwrap();
+            if changes.is_empty() {
+                break;
+            }
+            self.rows.write(changes);
+        }
+        for row in self.rows.decisions.values() {
+            let Some(body) = self.finals.get_mut(&row.id) else { continue };
+            let [mut before, mut after] =
+                [&*body, &row.body].map(|body| serde_json::from_str::<Value>(body).unwrap());
+            let told = |of: &mut Value| of.as_object_mut().unwrap().remove("merchantResponse");
+            let (earlier, later) = (told(&mut before), told(&mut after));
+            let is_long = |of: &Value| of["body"].as_str().is_some_and(|body| body.len() > 1_024);
+            if before != after || earlier.is_some() != later.is_some() {
+                return Err(format!("a decision changes with its answer: {row:?}"));
+            }
+            if later.as_ref().is_some_and(is_long) {
+                return Err(format!("an answer outlives its time: {row:?}"));
+            }
+            row.body.clone_into(body);
+        }
+        let exchanged = self.apply(Command::Exchange(caller(BUYER_KEY)));
+        let Answer::Reply(reply) = exchanged else { return Err("no token".to_owned()) };
+        let told: Value = serde_json::from_str(&reply.body).unwrap_or_default();
+        told["token"].as_str().unwrap_or_default().clone_into(&mut self.token);
+        let signed = self.headers.clone();
+        for key in self.keys.keys().copied().collect::<Vec<_>>() {
+            self.ask(key)?;
+        }
+        self.check()?;
+        match self.headers == signed {
+            true => Ok(()),
+            false => Err("a key pays again once its answer has left".to_owned()),
         }
     }
 

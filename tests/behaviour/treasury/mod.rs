@@ -1,6 +1,7 @@
 //! Behaviours of the treasury, with its rows, merchants, chain and clock in memory.
 
 pub mod access;
+pub mod answers;
 mod books;
 mod charges;
 pub mod config;

@@ -5,7 +5,7 @@ use std::panic::catch_unwind;
 use farebox_core::mutant::{Mutant, plant};
 
 use super::{
-    access, charges, config, decisions, denials, payouts, removal, reports, reviews, rules,
+    access, answers, charges, config, decisions, denials, payouts, removal, reports, reviews, rules,
 };
 
 /// A guard, the name of its test, and the test.
@@ -87,6 +87,9 @@ pub const TABLE: &[Row] = &[
     row!(EqualDenialsAddRows, denials::equal_denials_of_a_day_without_a_key_are_one),
     row!(RemovedKeysPayAgain, removal::a_key_whose_payment_has_left_pays_no_second_time),
     row!(OpenRowsLeave, removal::what_is_open_stays_whatever_its_age),
+    row!(RequestsLeaveEarly, answers::a_request_is_kept_while_it_may_be_sent_and_no_longer),
+    row!(AnswersPileUp, answers::answers_have_a_bound_in_all_and_the_oldest_leave_first),
+    row!(LongUrlsAreKept, answers::a_denial_keeps_origin_and_path_of_its_url),
     row!(ReservesNothing, reports::what_is_signed_is_counted_before_it_leaves),
     row!(BudgetsOverflow, decisions::a_budget_that_would_overflow_is_denied_with_its_three_figures),
     row!(KeysAreForgotten, decisions::a_key_is_answered_with_the_same_bytes_for_ever_and_pays_once),

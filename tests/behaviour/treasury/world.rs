@@ -171,19 +171,20 @@ impl World {
 
     /// Removes what is old, step by step: how many rows each step took.
     pub fn remove(&mut self) -> Vec<usize> {
-        let mut steps = Vec::new();
-        loop {
-            let random = self.random();
-            let now = UnixTime::from_secs(self.now);
-            let scene = Scene { organization: "acme", now, random: &random };
-            let changes = self.treasury.remove(&self.rows, scene).unwrap();
-            if changes.is_empty() {
-                return steps;
-            }
-            let is_gone = |change: &&Change| matches!(change, Change::Gone(..));
-            steps.push(changes.iter().filter(is_gone).count());
-            self.rows.write(changes);
-        }
+        core::iter::from_fn(|| self.step()).collect()
+    }
+
+    /// A step of that: how many rows it took; `None` if none is due.
+    pub fn step(&mut self) -> Option<usize> {
+        let random = self.random();
+        let now = UnixTime::from_secs(self.now);
+        let scene = Scene { organization: "acme", now, random: &random };
+        let changes = self.treasury.remove(&self.rows, scene).unwrap();
+        let is_gone = |change: &&Change| matches!(change, Change::Gone(..));
+        let gone = changes.iter().filter(is_gone).count();
+        let is_done = changes.is_empty();
+        self.rows.write(changes);
+        (!is_done).then_some(gone)
     }
 
     /// Reports what the chain showed.

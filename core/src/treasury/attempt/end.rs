@@ -7,13 +7,15 @@ use serde_json::json;
 
 use super::Held;
 use crate::amount::Amount;
+use crate::hash;
 use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 use crate::treasury::answer::{DecisionAnswer, NOT_SENT, REVIEW, merchant};
 use crate::treasury::books::{Books, Change};
 use crate::treasury::budget::worth;
-use crate::treasury::decide::denial::denied;
+use crate::treasury::decide::denial::{brief, denied};
 use crate::treasury::id::Fresh;
+use crate::treasury::keep::answers;
 use crate::treasury::merchant::shown;
 use crate::treasury::message::{Answer, MerchantAnswer};
 use crate::treasury::outcome::Outcome;
@@ -22,6 +24,9 @@ use crate::treasury::row::{
 };
 use crate::treasury::terms::Unpayable;
 use crate::treasury::{Decided, Scene, Treasury, notice, refused};
+
+/// Maximum size of a payment header that is kept as it was sent, bytes.
+const MAX_HEADER_BYTES: usize = 4096;
 
 impl Treasury {
     /// Gives up a payment that was never signed.
@@ -37,6 +42,7 @@ impl Treasury {
         (said.evidence, said.figures) = (why.evidence, why.figures);
         said.write(&mut decision, scene.now.secs());
         (decision.stage, decision.open) = (Stage::Final, false);
+        decision.url = brief(&decision.url);
         let reply = self.reply(&decision);
         let id = attempt.id.clone();
         let counted = match decision.is_payout() {
@@ -120,7 +126,7 @@ impl Treasury {
         attempt.money = Money::Void;
         attempt.fence = attempt.fence.saturating_add(1);
         (attempt.lease, attempt.due, attempt.why) = (None, None, None);
-        changes.push(Change::Attempt(Box::new(attempt)));
+        changes.push(ended(attempt));
         Ok(changes)
     }
 
@@ -148,7 +154,9 @@ impl Treasury {
             Some((prepared, _)) => Outcome::read(answer, &prepared, &parcel.url, repeated),
             None => Outcome::lost(),
         };
-        Ok(self.conclude(held, outcome, Some(answer), scene))
+        let mut decided = self.conclude(held, outcome, Some(answer), scene);
+        answers::keep(books, &mut decided.changes, scene.now)?;
+        Ok(decided)
     }
 
     /// Ends a decision. The money stays counted: only the chain knows what becomes of it.
@@ -197,7 +205,7 @@ impl Treasury {
             let notice = notice::decision_inconclusive(&decision, &attempt, scene.now);
             changes.push(Change::Outbox(notice));
         }
-        changes.push(Change::Attempt(Box::new(attempt)));
+        changes.push(ended(attempt));
         changes.push(Change::Decision(Box::new(decision)));
         Decided { answer: Answer::Reply(reply), changes }
     }
@@ -223,4 +231,15 @@ impl Treasury {
         let changes = self.interrupted(books, attempt, &mut decision, scene)?;
         Ok(Decided { answer: Answer::Reply(self.reply(&decision)), changes })
     }
+}
+
+/// The write of an attempt that is not sent any more: its request leaves. A merchant chooses how
+/// long its terms are, and with them the header that pays them.
+pub(in crate::treasury) fn ended(mut attempt: AttemptRow) -> Change {
+    if let Some((_, value)) = &mut attempt.header
+        && value.len() > MAX_HEADER_BYTES
+    {
+        *value = hash::digest(&[b"farebox payment header", value.as_bytes()]);
+    }
+    Change::Ended(Box::new(attempt))
 }

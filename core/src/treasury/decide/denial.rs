@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 
 use super::draft::Draft;
 use crate::client::offer::Offer;
@@ -19,6 +19,9 @@ use crate::treasury::{Decided, Treasury};
 
 /// Maximum denials of one agent in a day, UTC, that are kept.
 const MAX_DENIALS: u32 = 1000;
+
+/// Maximum size of the URL of a denial, bytes.
+const MAX_URL_BYTES: usize = 512;
 
 /// The agent with one more denial; `None` if no more of them are kept today.
 pub(in crate::treasury) fn denied<B: Books>(
@@ -41,6 +44,15 @@ fn denial_key(request: &str, why: &Unpayable, now: UnixTime) -> String {
     let today = Window::Day.start(now).secs();
     let said = [request, why.outcome, why.code, &why.reason].map(str::as_bytes);
     format!("d:{today}:{}", hash::digest(&said))
+}
+
+/// Origin and path of a URL within [`MAX_URL_BYTES`]: what is kept of one that is not paid.
+pub(in crate::treasury) fn brief(url: &str) -> String {
+    if planted(Mutant::LongUrlsAreKept) {
+        return url.to_string();
+    }
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    path.get(..path.floor_char_boundary(MAX_URL_BYTES)).unwrap_or_default().to_string()
 }
 
 impl Treasury {
@@ -80,6 +92,7 @@ impl Treasury {
         }
         let mut row = self.row(&mut draft, offer);
         (row.stage, row.open) = (Stage::Final, false);
+        row.url = brief(&row.url);
         let mut said = DecisionAnswer::new(why.outcome, why.code, &why.reason);
         (said.evidence, said.figures) = (why.evidence, why.figures);
         said.write(&mut row, now.secs());

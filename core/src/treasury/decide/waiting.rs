@@ -4,6 +4,7 @@
 use alloc::boxed::Box;
 use alloc::string::ToString;
 
+use super::denial::brief;
 use super::draft::Draft;
 use crate::client::challenge::Challenge;
 use crate::client::offer::Offer;
@@ -146,6 +147,7 @@ impl Treasury {
                 let reason = "Policy denied: the review ended before anyone approved it.";
                 DecisionAnswer::new("deny", "policy_denied", reason).write(&mut row, now);
                 (row.stage, row.open) = (Stage::Final, false);
+                row.url = brief(&row.url);
                 let reply = self.reply(&row);
                 draft.changes.push(Change::Decision(Box::new(row)));
                 if !is_keyed {
