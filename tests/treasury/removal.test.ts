@@ -45,3 +45,16 @@ test('a payment that ended leaves after its days, and its key pays nothing a sec
   assert.match(again.reason ?? '', /A payment was made under this idempotency key/);
   assert.equal((await world.transfers()).size, before);
 });
+
+test('an answer of a megabyte leaves after six hours, and its key gets the decision without it', { timeout: 120_000 }, async () => {
+  const ask = () => buy(clientOf(world, 'acme', 'buyer'), shop('big'), undefined, { idempotencyKey: 'big' });
+  const first = await ask();
+  assert.deepEqual([first.kind, first.body.length], ['success', 1024 * 1024], first.reason);
+  assert.equal((await ask()).body, first.body);
+  const before = (await world.transfers()).size;
+  await world.wait(6 * 3600 + 60);
+  const later = await eventually('the answer has left', ask, ({ body }) => body === '');
+  assert.deepEqual([later.kind, later.status, later.headers.get('x-farebox-removed')], ['success', 200, 'true']);
+  assert.deepEqual(later.receipt, first.receipt);
+  assert.equal((await world.transfers()).size, before);
+});
