@@ -57,6 +57,10 @@ macro_rules! skills {
             PacksNeverEnd,
             /// A payment makes a pack each time.
             PacksAreRepeated,
+            /// A pack that was settled is not given once its skill was taken back.
+            PaidPacksAreKept,
+            /// A pack ends when its seller takes the skill back or charges for it itself.
+            PacksEndWithTheirSkill,
             /// An id that was forgotten is anyone's.
             IdsAreTakenOver,
             /// That a skill was used is not noted, so that it is forgotten.

@@ -98,12 +98,20 @@ impl Market {
         {
             return Ok(effect);
         }
-        let skill = books.skill(&asked.skill)?.filter(SkillRow::is_listed);
+        let pack = payer.as_ref().ok().and_then(|payer| payer.pack.as_ref());
+        // A pack gives its calls whatever its seller has done since.
+        let is_own = |id: &str| pack.is_some_and(|pack| pack.skill == id);
+        let is_packed = is_own(&asked.skill) && !planted(Mutant::PacksEndWithTheirSkill);
+        let skill = books.skill(&asked.skill)?.filter(|skill| is_packed || skill.is_listed());
         let Some(skill) = skill else { return refuse(refused::no_skill()) };
-        let version = asked.version.as_deref().unwrap_or(&skill.latest);
-        let version = books.version(&skill.id, version)?;
+        let packed = if is_packed { self.packed(books, &skill)? } else { None };
+        let sold = packed.as_ref().map_or(&skill.latest, |it| &it.version).clone();
+        let version = match asked.version.as_deref() {
+            None => books.version(&skill.id, &sold)?,
+            Some(named) => books.version(&skill.id, named)?,
+        };
         // The gate sells the latest version alone.
-        let is_sold = |it: &VersionRow| it.charges == Charges::Seller || it.version == skill.latest;
+        let is_sold = |it: &VersionRow| it.charges == Charges::Seller || it.version == sold;
         let Some(version) = version.filter(is_sold) else {
             return refuse(refused::no_skill());
         };

@@ -8,7 +8,7 @@ use super::books::{Books, Edit};
 use super::draft::plans;
 use super::message::{Reaction, Response, Sale};
 use super::refused::{self, said};
-use super::row::PackRow;
+use super::row::{Charges, PackRow, SkillRow, VersionRow};
 use super::sold::{GRACE_MS, is_price, used};
 use super::text::Members;
 use super::{Effect, Market, Moment};
@@ -102,7 +102,9 @@ impl Market {
         let Some(skill) = books.skill(id)? else {
             return Ok(Effect::reply(refused::no_skill()));
         };
-        if !skill.active && !planted(Mutant::GoneIsSold) {
+        // What was settled already is given for as long as the gate may have sold it.
+        let is_settled = !sale.transaction.is_empty() && !planted(Mutant::PaidPacksAreKept);
+        if !skill.active && !is_settled && !planted(Mutant::GoneIsSold) {
             let error = "Skill is not sold any more; nothing was delivered";
             return Ok(Effect::reply(said(410, error)));
         }
@@ -158,6 +160,18 @@ impl Market {
             }
             None => said(404, "Pack not found").no_store(),
         }))
+    }
+
+    /// The version that a pack of this skill calls: of those that the gate charges for, the one that
+    /// was sold last. What its seller takes back or changes takes no calls that were paid.
+    pub(super) fn packed<B: Books>(
+        &self,
+        books: &B,
+        skill: &SkillRow,
+    ) -> Result<Option<VersionRow>, B::Error> {
+        let versions = books.versions(&skill.id)?.into_iter();
+        let gated = versions.filter(|version| version.charges == Charges::Gate);
+        Ok(gated.max_by_key(|version| version.until.unwrap_or(u64::MAX)))
     }
 
     /// The pack whose key this is.

@@ -38,6 +38,8 @@ pub const TABLE: &[Row] = &[
     row!(GoneIsSold, sales::a_skill_that_was_deactivated_is_sold_no_more_but_for_what_was_settled),
     row!(PacksNeverEnd, sales::a_pack_gives_as_many_calls_as_were_paid),
     row!(PacksAreRepeated, sales::a_payment_makes_one_pack_however_often_it_is_told),
+    row!(PaidPacksAreKept, sales::a_pack_that_was_settled_is_given_though_its_skill_was_taken_back),
+    row!(PacksEndWithTheirSkill, sales::a_pack_gives_its_calls_after_its_skill_was_taken_back),
     row!(DriftIsPaid, invocations::more_than_the_listed_price_is_not_paid),
     row!(AnyPayeeIsPaid, invocations::another_payee_than_the_listed_one_is_not_paid),
     row!(AnyAssetIsPaid, invocations::another_asset_than_the_listed_one_is_not_paid),

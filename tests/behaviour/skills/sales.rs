@@ -138,6 +138,102 @@ pub fn a_pack_of_a_skill_that_was_deactivated_is_not_sold() {
     assert!(world.rows.packs.is_empty());
 }
 
+/// Takes the skill back, as its owner does.
+fn taken_back(world: &mut World) {
+    let body = world.signed(1, "deactivate", "echo", &json!({})).to_string();
+    let told = world.reply(Instruction::Deactivate(Labels::default(), "echo".into(), body));
+    assert_eq!(told.status, 200, "{told:?}");
+}
+
+/// Invokes the skill with a pack, and has the seller answer.
+fn prepaid(world: &mut World, key: &str, payload: &str) -> (u32, String) {
+    let mut asked = invocation("", payload);
+    (asked.pack, asked.caller) = (Some(key.to_owned()), None);
+    match world.send(Instruction::Invoke(Box::new(asked))) {
+        Reaction::Errand(Errand::Call(call)) => {
+            let Reaction::Reply(told) = world.called(&call, plain(200, "{}")) else {
+                panic!("not told")
+            };
+            (told.status, call.url)
+        }
+        Reaction::Reply(told) => (told.status, told.body),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+pub fn a_pack_that_was_settled_is_given_though_its_skill_was_taken_back() {
+    let mut world = shop();
+    taken_back(&mut world);
+    let bought = |world: &mut World, payment: &str, transaction: &str| {
+        let sale = Sale {
+            path: "/packs/echo/starter".into(),
+            payment: payment.into(),
+            transaction: transaction.into(),
+            ..sale("5000000")
+        };
+        refused(sold(world, sale))
+    };
+    world.now += 299_000;
+    assert_eq!(bought(&mut world, "rcpt-1", ""), 410);
+    assert_eq!(bought(&mut world, "rcpt-1", "0x1"), 201);
+    assert_eq!(world.rows.packs.len(), 1);
+    world.now += 2_000;
+    assert_eq!(bought(&mut world, "rcpt-2", "0x2"), 409);
+    assert_eq!(bought(&mut world, "rcpt-1", "0x1"), 201);
+    assert_eq!(world.rows.packs.len(), 1);
+}
+
+#[test]
+pub fn a_pack_gives_its_calls_after_its_skill_was_taken_back() {
+    let mut world = shop();
+    let (_, key) = pack(&mut world);
+    taken_back(&mut world);
+    world.now += 86_400_000;
+    let told = prepaid(&mut world, &key, "a");
+    assert_eq!(told, (200, "https://seller.example.com/echo".into()));
+    let shown = world.reply(Instruction::Pack(key)).body["pack"].clone();
+    assert_eq!((&shown["status"], &shown["remaining"]), (&json!("active"), &json!(99)));
+    // Who has no pack finds no skill.
+    let told = world.send(Instruction::Invoke(Box::new(invocation("", "b"))));
+    assert_eq!(refused(told), 404);
+}
+
+#[test]
+pub fn a_pack_gives_its_calls_of_the_version_that_the_gate_sold_last() {
+    let mut world = shop();
+    let (_, key) = pack(&mut world);
+    for (version, charges) in [("2.0.0", "gate"), ("3.0.0", "seller")] {
+        let mut next = gated();
+        (next["version"], next["charges"]) = (version.into(), charges.into());
+        next["callUrl"] = format!("https://seller.example.com/{version}").into();
+        world.now += 1_000;
+        let body = world.signed(1, "version", "echo", &next).to_string();
+        let told = world.reply(Instruction::Revise(Labels::default(), "echo".into(), body));
+        assert_eq!(told.status, 201, "{told:?}");
+    }
+    let told = prepaid(&mut world, &key, "a");
+    assert_eq!(told, (200, "https://seller.example.com/2.0.0".into()));
+    assert_eq!(world.rows.packs.values().next().unwrap().used, 1);
+}
+
+#[test]
+pub fn a_pack_is_for_its_skill_alone() {
+    let mut world = shop();
+    let (_, key) = pack(&mut world);
+    let mut other = gated();
+    other["skillId"] = "other".into();
+    world.publish(&other);
+    let asked = |key: &str| {
+        let mut asked = invocation("", "a");
+        asked.skill = "other".into();
+        (asked.pack, asked.caller) = (Some(key.to_owned()), None);
+        Instruction::Invoke(Box::new(asked))
+    };
+    assert_eq!(refused(world.send(asked(&key))), 403);
+    assert_eq!(world.rows.packs.values().next().unwrap().used, 0);
+}
+
 #[test]
 pub fn a_buyer_adds_nothing_to_a_query_of_the_seller() {
     let mut world = World::new();
