@@ -61,6 +61,12 @@ macro_rules! skills {
             PaidPacksAreKept,
             /// A pack ends when its seller takes the skill back or charges for it itself.
             PacksEndWithTheirSkill,
+            /// A pack costs nothing.
+            PacksCostNothing,
+            /// Answers that no one can ask for are kept like others.
+            RepliesPileUp,
+            /// Any number of answers is kept.
+            RepliesFillTheStore,
             /// An id that was forgotten is anyone's.
             IdsAreTakenOver,
             /// That a skill was used is not noted, so that it is forgotten.

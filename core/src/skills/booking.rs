@@ -5,7 +5,6 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::books::{Books, Edit};
-use super::invoke::KEEP_MS;
 use super::message::{Reaction, Response, SellerAnswer};
 use super::price::is_dollar;
 use super::row::{Ending, InvocationRow, Moved, Phase, ReplyRow, SpendRow, SpendTally};
@@ -76,15 +75,11 @@ impl Market {
         }
         add(&mut spend, &ended);
         let response = self.answer(&ended, finish);
-        let reply = ReplyRow {
-            invocation: ended.id.clone(),
-            status: response.status,
-            headers: response.headers.clone(),
-            body: response.body.clone(),
-            until: now.saturating_add(KEEP_MS),
-        };
+        let reply = super::replies::kept(&ended, &response, now);
+        let room = super::replies::room(books, reply.bytes, now)?;
         let mut edits =
             Vec::from([Edit::Invocation(Box::new(ended)), Edit::Reply(Box::new(reply))]);
+        edits.extend(room);
         if !planted(Mutant::TotalsDrift) {
             edits.push(Edit::Spend(Box::new(spend)));
         }
@@ -118,7 +113,8 @@ impl Market {
                 Moved::No | Moved::Unknown => reply.body.clone(),
             };
         }
-        let reply = ReplyRow { status, headers, body, ..reply };
+        let bytes = super::replies::size(&headers, &body);
+        let reply = ReplyRow { status, headers, body, bytes, ..reply };
         Ok(Some(Edit::Retold(Box::new(reply))))
     }
 
@@ -185,7 +181,7 @@ impl Market {
 }
 
 /// The receipt in the original's form.
-fn receipt(market: &Market, row: &InvocationRow) -> String {
+pub(super) fn receipt(market: &Market, row: &InvocationRow) -> String {
     let usd = if is_dollar(&row.asset) {
         Some(row.amount.clone())
     } else {

@@ -168,6 +168,24 @@ pub trait Books: QuoteBooks {
     /// An error of the storage.
     fn reply(&self, invocation: &str) -> Result<Option<ReplyRow>, Self::Error>;
 
+    /// Bytes of all answers that are kept.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn reply_bytes(&self) -> Result<u64, Self::Error>;
+
+    /// Invocations and bytes of the answers that ended before this time, the earliest first.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn replies_ended(&self, now: u64, limit: u32) -> Result<Vec<(String, u64)>, Self::Error>;
+
+    /// The same of all answers: the long ones first, each kind in the order of their ends.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn replies_first(&self, limit: u32) -> Result<Vec<(String, u64)>, Self::Error>;
+
     /// What a key of an account stands for.
     ///
     /// # Errors
@@ -272,7 +290,7 @@ pub enum Edit {
     Rate(RateRow),
     /// Adds a nonce.
     Nonce(NonceRow),
-    /// Deletes the nonces, keys, rates and answers that ended before this time.
+    /// Deletes the nonces, keys and rates that ended before this time.
     Sweep(u64),
     /// Puts the state of the route table.
     Table(TableRow),
@@ -287,6 +305,8 @@ pub enum Edit {
     Archive(ArchiveRow),
     /// Adds the answer to an invocation; one that is there stays.
     Reply(Box<ReplyRow>),
+    /// Deletes the answers to these invocations.
+    Unreply(Vec<String>),
     /// Puts what became known of a payment into the answer that is there.
     Retold(Box<ReplyRow>),
     /// Puts what a key stands for.

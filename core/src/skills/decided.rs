@@ -340,7 +340,7 @@ impl Market {
                 headers: reply.headers,
                 body: reply.body,
             },
-            None => pending(id),
+            None => self.unkept(books, id)?.unwrap_or_else(|| pending(id)),
         }))
     }
 

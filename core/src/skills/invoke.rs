@@ -27,7 +27,7 @@ const CALL_MS: u64 = 10_000;
 pub(super) const CALL_LEASE_MS: u64 = 30_000;
 /// Milliseconds for which another request waits for an answer.
 const FOLLOW_MS: u64 = 35_000;
-/// Milliseconds for which a key and its answer are kept.
+/// Milliseconds for which a key and a short answer are kept.
 pub(super) const KEEP_MS: u64 = 30 * 86_400_000;
 /// Longest key, bytes.
 const MAX_KEY: usize = 255;
@@ -210,12 +210,11 @@ impl Market {
             let (status, headers, body) = (reply.status, reply.headers, reply.body);
             return Ok(Effect::reply(Response { status, headers, body }));
         }
-        let Some(row) = books.invocation(id)? else {
-            return Ok(Effect::reply(said(404, "Invocation not found").no_store()));
-        };
+        if let Some(response) = self.unkept(books, id)? {
+            return Ok(Effect::reply(response));
+        }
         let until = moment.now.saturating_add(FOLLOW_MS);
-        let reaction =
-            Reaction::Follow { invocation: row.id.clone(), until, late: pending(&row.id) };
+        let reaction = Reaction::Follow { invocation: id.to_string(), until, late: pending(id) };
         Ok(Effect::told(reaction))
     }
 

@@ -32,6 +32,7 @@ pub mod price;
 pub mod proof;
 pub mod query;
 pub mod refused;
+mod replies;
 pub mod row;
 mod seal;
 pub mod semver;

@@ -342,7 +342,8 @@ pub struct ArchiveRow {
     pub failures: u64,
 }
 
-/// The answer to an invocation, byte for byte. Key: invocation. Deleted after 30 days.
+/// The answer to an invocation, byte for byte. Key: invocation. Indexes: until; `is_long` and until.
+/// Deleted once it has ended, or to make room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplyRow {
     /// The invocation.
@@ -355,6 +356,12 @@ pub struct ReplyRow {
     pub body: String,
     /// Until when it is kept.
     pub until: u64,
+    /// Bytes of body and header fields.
+    #[serde(default)]
+    pub bytes: u64,
+    /// Whether it is among the first that make room.
+    #[serde(default)]
+    pub is_long: bool,
 }
 
 /// What an idempotency key stands for. Key: account and key. Deleted after 30 days.

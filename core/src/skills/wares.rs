@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use serde_json::{Map, Value};
 
 use super::message::{MAX_BODY_BYTES, Response};
+use super::pack::calls_of;
 use super::price::{XLM_BOUNDS, XLM_DECIMALS, is_dollar, plain};
 use super::refused::said;
 use super::row::{Charges, VersionRow};
@@ -29,8 +30,6 @@ const MAX_BAZAAR: usize = 4096;
 /// How deep what is said of requests may be, and how many values a part of it may have.
 const MAX_DEPTH: usize = 16;
 const MAX_VALUES: usize = 512;
-/// Most plans of prepaid calls.
-const PLANS: [&str; 3] = ["starter", "growth", "pro"];
 
 /// A body that is a JSON object.
 ///
@@ -309,8 +308,10 @@ fn packs(members: &Map<String, Value>) -> Result<String, Response> {
     for (plan, price) in packs {
         let price = price.as_str().filter(|text| text.len() <= 40).ok_or_else(wrong)?;
         let amount = Amount::from_price(price, super::price::USD_DECIMALS).map_err(|_| wrong())?;
-        if !PLANS.contains(&plan.as_str()) {
-            return Err(wrong());
+        // A call costs at least what the smallest payment is: each leaves a row.
+        let least = Amount::from_u64(calls_of(plan).ok_or_else(wrong)?);
+        if amount < least && !planted(Mutant::PacksCostNothing) {
+            return Err(said(400, "packs must cost at least $0.000001 for each call"));
         }
         priced = priced.text(plan, number(&amount.to_decimal(super::price::USD_DECIMALS)));
     }

@@ -57,6 +57,15 @@ impl SkillRows<'_> {
         Ok(self.numbered(&query, values)?.into_iter().next())
     }
 
+    /// Answers of a statement that finds their invocations and bytes.
+    fn weighed(&self, query: &str, values: Vec<SqlValue>) -> Result<Vec<(String, u64)>> {
+        let weighed = |row: Vec<SqlValue>| {
+            let bytes = row.get(1).and_then(number).unwrap_or(0);
+            (text(row.first()).unwrap_or_default(), bytes)
+        };
+        self.0.exec(query, values)?.raw().map(|row| Ok(weighed(row?))).collect()
+    }
+
     /// What skills take together of the gate's route table.
     fn summed(&self, condition: &str, values: Vec<SqlValue>) -> Result<Room> {
         let query = format!("SELECT sum(routes), sum(bytes) FROM skills WHERE {condition}");
@@ -246,6 +255,21 @@ impl Books for SkillRows<'_> {
         let mut row: ReplyRow = read(found.first().unwrap_or(&SqlValue::Null))?;
         row.body = long::get(self.0, invocation, found.get(1))?;
         Ok(Some(row))
+    }
+
+    fn reply_bytes(&self) -> Result<u64> {
+        let query = "SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'reply_bytes'";
+        Ok(self.first(query, vec![])?.as_ref().and_then(number).unwrap_or(0))
+    }
+
+    fn replies_ended(&self, now: u64, limit: u32) -> Result<Vec<(String, u64)>> {
+        let query = "SELECT invocation, bytes FROM replies WHERE until < ? ORDER BY until LIMIT ?";
+        self.weighed(query, vec![whole(now), whole(limit.into())])
+    }
+
+    fn replies_first(&self, limit: u32) -> Result<Vec<(String, u64)>> {
+        let query = "SELECT invocation, bytes FROM replies ORDER BY is_long DESC, until LIMIT ?";
+        self.weighed(query, vec![whole(limit.into())])
     }
 
     fn key(&self, account: &str, key: &str) -> Result<Option<KeyRow>> {

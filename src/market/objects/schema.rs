@@ -1,7 +1,7 @@
 //! The tables of the market's object and their history; schema changes are numbered.
 
 /// Schema changes in order.
-pub(super) const MIGRATIONS: &[&[&str]] = &[FIRST, ARCHIVE, BOUNDS, super::original::TABLES];
+pub(super) const MIGRATIONS: &[&[&str]] = &[FIRST, ARCHIVE, BOUNDS, super::original::TABLES, KEPT];
 
 /// The tables of the first version.
 const FIRST: &[&str] = &[
@@ -59,4 +59,15 @@ const BOUNDS: &[&str] = &[
     "CREATE INDEX skills_used ON skills (owner) WHERE used = 1",
     "CREATE TABLE forgotten (id TEXT PRIMARY KEY, owner TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE rates (owner TEXT PRIMARY KEY, since INTEGER NOT NULL, row TEXT NOT NULL) WITHOUT ROWID",
+];
+
+/// What answers take, and which of them leave first.
+const KEPT: &[&str] = &[
+    "ALTER TABLE replies ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE replies ADD COLUMN is_long INTEGER NOT NULL DEFAULT 0",
+    "UPDATE replies SET bytes = coalesce(length(CAST(body AS BLOB)),
+        (SELECT sum(length(CAST(text AS BLOB))) FROM parts WHERE owner = invocation), 0)",
+    "UPDATE replies SET is_long = 1 WHERE bytes > 16384",
+    "CREATE INDEX replies_first ON replies (is_long DESC, until)",
+    "INSERT INTO meta SELECT 'reply_bytes', coalesce(sum(bytes), 0) FROM replies",
 ];

@@ -53,12 +53,10 @@ impl SkillRows<'_> {
             }
             Edit::Reply(row) => self.put_reply(row),
             Edit::Retold(row) => {
-                self.run(
-                    "DELETE FROM replies WHERE invocation = ?",
-                    vec![row.invocation.as_str().into()],
-                )?;
+                self.unreply(std::slice::from_ref(&row.invocation))?;
                 self.put_reply(row)
             }
+            Edit::Unreply(ids) => self.unreply(ids),
             Edit::Key(row) => {
                 let query = "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?)";
                 let (account, key) = (row.account.as_str().into(), row.key.as_str().into());
@@ -131,18 +129,31 @@ impl SkillRows<'_> {
         }
         let body = long::put(self.0, &row.invocation, &row.body)?;
         let bare = ReplyRow { body: String::new(), ..row.clone() };
-        let values = vec![id(), whole(row.until), json(&bare), body];
-        self.run("INSERT INTO replies VALUES (?, ?, ?, ?)", values)
+        let mut values = vec![id(), whole(row.until), json(&bare), body];
+        values.extend([whole(row.bytes), flag(row.is_long)]);
+        self.run("INSERT INTO replies VALUES (?, ?, ?, ?, ?, ?)", values)?;
+        let more = "UPDATE meta SET value = CAST(value AS INTEGER) + ? WHERE name = 'reply_bytes'";
+        self.run(more, vec![whole(row.bytes)])
+    }
+
+    /// Deletes answers, and counts their bytes no more.
+    fn unreply(&self, ids: &[String]) -> Result<()> {
+        let these = "IN (SELECT value FROM json_each(?))";
+        let less = format!(
+            "UPDATE meta SET value = CAST(value AS INTEGER)
+                - (SELECT coalesce(sum(bytes), 0) FROM replies WHERE invocation {these})
+             WHERE name = 'reply_bytes'"
+        );
+        self.run(&less, vec![json(&ids)])?;
+        self.run(&format!("DELETE FROM parts WHERE owner {these}"), vec![json(&ids)])?;
+        self.run(&format!("DELETE FROM replies WHERE invocation {these}"), vec![json(&ids)])
     }
 
     /// Forgets what ended before this time.
     fn sweep(&self, before: u64) -> Result<()> {
-        let old = "SELECT invocation FROM replies WHERE until < ?";
-        let query = format!("DELETE FROM parts WHERE owner IN ({old})");
-        self.run(&query, vec![whole(before)])?;
         let hour = whole(before.saturating_sub(3_600_000));
         self.run("DELETE FROM rates WHERE since < ?", vec![hour])?;
-        for table in ["replies", "keys", "nonces"] {
+        for table in ["keys", "nonces"] {
             self.run(&format!("DELETE FROM {table} WHERE until < ?"), vec![whole(before)])?;
         }
         Ok(())

@@ -71,6 +71,11 @@ impl Rows {
                     self.shelves.push(*row);
                 }
                 Edit::Archive(row) => self.archive = row,
+                Edit::Unreply(ids) => {
+                    for id in ids {
+                        self.replies.remove(&id).expect("no such answer");
+                    }
+                }
                 Edit::Retold(row) => _ = self.replies.insert(row.invocation.clone(), *row),
                 Edit::Reply(row) => _ = self.replies.entry(row.invocation.clone()).or_insert(*row),
                 Edit::Key(row) => {
@@ -81,6 +86,21 @@ impl Rows {
                 Edit::Original(edit) => self.original.write(edit),
             }
         }
+    }
+}
+
+impl Rows {
+    /// Invocations and bytes of the answers that have a place, in its order.
+    fn weighed<P: Ord>(
+        &self,
+        place: impl Fn(&ReplyRow) -> Option<P>,
+        limit: u32,
+    ) -> Vec<(String, u64)> {
+        let placed = |row: &ReplyRow| Some((place(row)?, row.invocation.clone(), row.bytes));
+        let mut rows: Vec<_> = self.replies.values().filter_map(placed).collect();
+        rows.sort_by(|one, other| one.0.cmp(&other.0));
+        rows.truncate(limit as usize);
+        rows.into_iter().map(|(_, id, bytes)| (id, bytes)).collect()
     }
 }
 
@@ -243,6 +263,18 @@ impl Books for Rows {
 
     fn reply(&self, invocation: &str) -> Found<Option<ReplyRow>> {
         Ok(self.replies.get(invocation).cloned())
+    }
+
+    fn reply_bytes(&self) -> Found<u64> {
+        Ok(self.replies.values().map(|row| row.bytes).sum())
+    }
+
+    fn replies_ended(&self, now: u64, limit: u32) -> Found<Vec<(String, u64)>> {
+        Ok(self.weighed(|row| (row.until < now).then_some(row.until), limit))
+    }
+
+    fn replies_first(&self, limit: u32) -> Found<Vec<(String, u64)>> {
+        Ok(self.weighed(|row| Some((!row.is_long, row.until)), limit))
     }
 
     fn key(&self, account: &str, key: &str) -> Found<Option<KeyRow>> {

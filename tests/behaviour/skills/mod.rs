@@ -11,6 +11,7 @@ mod node;
 mod quote_life;
 mod quote_rows;
 mod quotes;
+mod replies;
 mod sales;
 mod subscriptions;
 mod world;

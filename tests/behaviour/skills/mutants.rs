@@ -4,7 +4,7 @@ use std::panic::catch_unwind;
 
 use farebox_core::mutant::{Mutant, plant};
 
-use super::{archive, catalogue, invocations, quotes, sales, subscriptions};
+use super::{archive, catalogue, invocations, quotes, replies, sales, subscriptions};
 
 /// A guard, the name of its test, and the test.
 type Row = (Mutant, &'static str, fn());
@@ -40,6 +40,9 @@ pub const TABLE: &[Row] = &[
     row!(PacksAreRepeated, sales::a_payment_makes_one_pack_however_often_it_is_told),
     row!(PaidPacksAreKept, sales::a_pack_that_was_settled_is_given_though_its_skill_was_taken_back),
     row!(PacksEndWithTheirSkill, sales::a_pack_gives_its_calls_after_its_skill_was_taken_back),
+    row!(PacksCostNothing, sales::a_pack_costs_at_least_the_smallest_payment_for_each_call),
+    row!(RepliesPileUp, replies::an_answer_that_no_one_can_ask_for_leaves_after_two_minutes),
+    row!(RepliesFillTheStore, replies::answers_have_a_bound_together),
     row!(DriftIsPaid, invocations::more_than_the_listed_price_is_not_paid),
     row!(AnyPayeeIsPaid, invocations::another_payee_than_the_listed_one_is_not_paid),
     row!(AnyAssetIsPaid, invocations::another_asset_than_the_listed_one_is_not_paid),

@@ -218,6 +218,24 @@ pub fn a_pack_gives_its_calls_of_the_version_that_the_gate_sold_last() {
 }
 
 #[test]
+pub fn a_pack_costs_at_least_the_smallest_payment_for_each_call() {
+    let mut world = World::new();
+    for (plan, cheap, least) in [
+        ("starter", "$0.000099", "$0.0001"),
+        ("growth", "$0.000999", "$0.001"),
+        ("pro", "$0.009999", "$0.01"),
+    ] {
+        let mut body = gated();
+        body["skillId"] = plan.into();
+        body["packs"] = json!({ plan: cheap });
+        let error = "packs must cost at least $0.000001 for each call";
+        assert_eq!(world.publish(&body).error(), (400, error));
+        body["packs"] = json!({ plan: least });
+        assert_eq!(world.publish(&body).status, 201);
+    }
+}
+
+#[test]
 pub fn a_pack_is_for_its_skill_alone() {
     let mut world = shop();
     let (_, key) = pack(&mut world);

@@ -1,0 +1,111 @@
+//! Answers that are kept for those who ask again, and what is told once one is not.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::Market;
+use super::booking::receipt;
+use super::books::{Books, Edit};
+use super::invoke::KEEP_MS;
+use super::message::Response;
+use super::refused::said;
+use super::row::{InvocationRow, Moved, ReplyRow};
+use super::text::Members;
+use crate::mutant::{Mutant, planted};
+
+/// Milliseconds for which the answer to an invocation without a key is kept: no one can ask for it
+/// but those who waited.
+const FOLLOWED_MS: u64 = 120_000;
+/// Milliseconds for which a longer answer is kept.
+const LONG_MS: u64 = 86_400_000;
+/// Bytes of a short answer at most.
+const SHORT_BYTES: u64 = 16 * 1024;
+/// Bytes of all answers at most, but for the last.
+const MAX_BYTES: u64 = 256 * 1024 * 1024;
+/// Answers that leave at once at most.
+const STEP: u32 = 64;
+
+/// The answer to an ended invocation as it is kept.
+pub(super) fn kept(row: &InvocationRow, response: &Response, now: u64) -> ReplyRow {
+    let bytes = size(&response.headers, &response.body);
+    let is_long = bytes > SHORT_BYTES;
+    let keep = if row.key.is_empty() && !planted(Mutant::RepliesPileUp) {
+        FOLLOWED_MS
+    } else if is_long {
+        LONG_MS
+    } else {
+        KEEP_MS
+    };
+    ReplyRow {
+        invocation: row.id.clone(),
+        status: response.status,
+        headers: response.headers.clone(),
+        body: response.body.clone(),
+        until: now.saturating_add(keep),
+        bytes,
+        is_long,
+    }
+}
+
+/// Bytes of an answer.
+pub(super) fn size(headers: &[(String, String)], body: &str) -> u64 {
+    let fields = headers.iter().map(|(name, value)| name.len().saturating_add(value.len()));
+    let bytes = fields.fold(body.len(), usize::saturating_add);
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
+/// Takes away the answers that have ended, and as many more as so many bytes need.
+pub(super) fn room<B: Books>(books: &B, more: u64, now: u64) -> Result<Option<Edit>, B::Error> {
+    let mut gone: Vec<String> = Vec::new();
+    let mut all = books.reply_bytes()?.saturating_add(more);
+    for (id, bytes) in books.replies_ended(now, STEP)? {
+        all = all.saturating_sub(bytes);
+        gone.push(id);
+    }
+    if all > MAX_BYTES && !planted(Mutant::RepliesFillTheStore) {
+        for (id, bytes) in books.replies_first(STEP)? {
+            if all <= MAX_BYTES {
+                break;
+            }
+            if !gone.contains(&id) {
+                all = all.saturating_sub(bytes);
+                gone.push(id);
+            }
+        }
+    }
+    Ok((!gone.is_empty()).then_some(Edit::Unreply(gone)))
+}
+
+impl Market {
+    /// What is told of an invocation that is there, or was, and whose answer is not kept any more. It
+    /// is over: a repeat calls no one and pays nothing.
+    pub(super) fn unkept<B: Books>(
+        &self,
+        books: &B,
+        id: &str,
+    ) -> Result<Option<Response>, B::Error> {
+        let gone = Members::new().raw("ok", "false").text("error", "answer_gone");
+        let Some(row) = books.invocation(id)? else {
+            // The rest is in the archive.
+            let is_departed = books.departed(id)?.is_some();
+            let body = gone.text("ledgerId", id).done();
+            return Ok(Some(if is_departed {
+                Response::json(410, body).no_store()
+            } else {
+                said(404, "Invocation not found").no_store()
+            }));
+        };
+        if !row.phase.is_over() {
+            return Ok(None);
+        }
+        let gone = gone.text("outcome", row.ending.name());
+        let gone = match row.paid {
+            Moved::Yes => gone.raw("receipt", &receipt(self, &row)).raw("paid", "true"),
+            Moved::Unknown => gone.text("paid", "unknown"),
+            Moved::No => gone,
+        };
+        let body = gone.text("ledgerId", &row.id).done();
+        let response = Response::json(410, body).no_store();
+        Ok(Some(response.with("farebox-outcome", row.ending.name())))
+    }
+}

@@ -1,0 +1,113 @@
+//! Answers that are kept, for how long, and what is told afterwards.
+
+use farebox_core::skills::message::{Reaction, TreasuryAnswer};
+use farebox_core::skills::row::ReplyRow;
+use serde_json::{Value, json};
+
+use super::world::{TX, Told, World, decision, echo, plain};
+
+const MIB: u64 = 1 << 20;
+const DAY_MS: u64 = 86_400_000;
+
+fn shop() -> World {
+    let mut world = World::new();
+    world.publish(&echo());
+    world
+}
+
+/// Invokes the skill for nothing, with an answer of so many bytes; the id of the invocation.
+fn free(world: &mut World, key: &str, bytes: usize) -> String {
+    let call = world.call(key);
+    let answer = json!({ "text": "x".repeat(bytes) }).to_string();
+    let Reaction::Reply(told) = world.called(&call, plain(200, &answer)) else { panic!() };
+    assert_eq!(told.status, 200);
+    call.invocation
+}
+
+/// What a key is told, which calls no one.
+fn again(world: &mut World, key: &str) -> Told {
+    match world.invoke(key, "hello") {
+        Reaction::Reply(told) => Told::of(told),
+        other => panic!("no reply: {other:?}"),
+    }
+}
+
+/// A paid answer of so many bytes.
+fn paid(bytes: usize) -> TreasuryAnswer {
+    let answer = decision("allow", TX);
+    let mut body: Value = serde_json::from_str(&answer.body).unwrap();
+    body["merchantResponse"]["body"] = json!({ "text": "x".repeat(bytes) }).to_string().into();
+    TreasuryAnswer { body: body.to_string(), ..answer }
+}
+
+#[test]
+pub fn an_answer_that_no_one_can_ask_for_leaves_after_two_minutes() {
+    let mut world = shop();
+    let first = free(&mut world, "", 1);
+    world.now += 119_000;
+    let second = free(&mut world, "", 1);
+    assert!(world.rows.replies.contains_key(&first));
+    world.now += 2_000;
+    let third = free(&mut world, "", 1);
+    assert_eq!(world.rows.replies.keys().collect::<Vec<_>>(), [&second, &third]);
+}
+
+#[test]
+pub fn a_short_answer_is_kept_for_thirty_days_and_a_longer_one_for_one() {
+    let mut world = shop();
+    let bought = world.buy("short", paid(100));
+    let other = world.buy("long", {
+        let longer = paid(20_000);
+        TreasuryAnswer { body: longer.body.replace(TX, &TX.replace("0x1", "0x2")), ..longer }
+    });
+    assert_eq!((bought.status, other.status), (200, 200), "{other:?}");
+    world.now += DAY_MS - 1_000;
+    free(&mut world, "", 1);
+    assert_eq!(again(&mut world, "long").text, other.text);
+    world.now += 2_000;
+    free(&mut world, "", 1);
+    assert_eq!(again(&mut world, "short").text, bought.text);
+    let rows = world.rows.invocations.len();
+    let told = again(&mut world, "long");
+    assert_eq!(told.error(), (410, "answer_gone"));
+    assert_eq!(told.body["outcome"], "paid_ok");
+    assert_eq!(told.body["receipt"], other.body["receipt"]);
+    assert_eq!(told.body["receipt"]["txHash"], TX.replace("0x1", "0x2"));
+    assert_eq!(told.body["ledgerId"], other.body["ledgerId"]);
+    let header = ("farebox-outcome".to_owned(), "paid_ok".to_owned());
+    assert!(told.headers.contains(&header), "{told:?}");
+    assert_eq!(world.rows.invocations.len(), rows, "nothing was called or paid again");
+    world.now += 29 * DAY_MS;
+    free(&mut world, "", 1);
+    assert_eq!(world.rows.replies.len(), 1);
+}
+
+#[test]
+pub fn answers_have_a_bound_together() {
+    let mut world = shop();
+    let far = world.now + 3 * DAY_MS;
+    let mut fill = |id: String, until: u64, bytes: u64| {
+        let is_long = bytes > 16 * 1024;
+        let (invocation, headers, body) = (id.clone(), Vec::new(), String::new());
+        let row = ReplyRow { invocation, status: 200, headers, body, until, bytes, is_long };
+        world.rows.replies.insert(id, row);
+    };
+    // Short ones end first, and stay.
+    for number in 0..64 {
+        fill(format!("short-{number}"), far - 1_000, 16 * 1024);
+    }
+    for number in 0..255 {
+        fill(format!("long-{number:03}"), far + number, MIB);
+    }
+    let sum = |world: &World| world.rows.replies.values().map(|row| row.bytes).sum::<u64>();
+    assert_eq!(sum(&world), 256 * MIB);
+    free(&mut world, "a", 100_000);
+    assert!(!world.rows.replies.contains_key("long-000"));
+    assert!(world.rows.replies.contains_key("long-001"));
+    for number in 0..20 {
+        free(&mut world, &format!("b-{number}"), 300_000);
+        assert!(sum(&world) <= 256 * MIB, "{}", sum(&world));
+    }
+    let shorts = world.rows.replies.keys().filter(|id| id.starts_with("short-")).count();
+    assert_eq!(shorts, 64);
+}
