@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use farebox_core::http::RequestHead;
+use farebox_core::skills::catalogue::REMOVED;
 use farebox_core::skills::message::{
     CallOutcome, Errand, Forward, Instruction, Invocation, Letter, MockProof, OriginalRequest,
     PayOrder, Reaction, Response, SellerAnswer, SellerCall, Viewer,
@@ -70,7 +71,11 @@ pub(super) async fn answer(
         }
     };
     match instruction {
-        Ok(instruction) => desk.follow(instruction).await,
+        Ok(instruction) => {
+            let given = desk.follow(instruction).await;
+            desk.tell_removal(&given);
+            given
+        }
         Err(response) => response.into(),
     }
 }
@@ -95,6 +100,16 @@ type AnsweredCall = (SellerCall, SellerAnswer);
 impl Desk {
     fn field(&self, name: &str) -> &str {
         self.head.headers.get(name).unwrap_or_default()
+    }
+
+    /// Tells the log that the operator took a skill back, and why.
+    fn tell_removal(&self, given: &Given) {
+        let Given::Written(response) = given else { return };
+        let reason = response.headers.iter().find(|(name, _)| name == REMOVED);
+        if let Some((_, reason)) = reason.filter(|_| self.head.method == "DELETE") {
+            let target = self.head.target();
+            complain(&format!("farebox-market: the operator removed {target}: {reason}"));
+        }
     }
 
     async fn body(&self, limit: u32) -> Result<String, Response> {

@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 
 import { Seller } from './support/seller.ts';
 import { FakeTreasury, terms, tokenOf } from './support/treasury.ts';
-import { Market, eventually, forwarded, newOwner, signed, type Answer, type Told } from './support/worker.ts';
+import { Market, OPERATOR, eventually, forwarded, newOwner, signed, type Answer, type Told } from './support/worker.ts';
 
 const PAY_TO = '0x70997970C51812dc3A010C7d01b50e0d17dc79C8';
 const DAY_SECS = 86_400;
@@ -62,6 +62,32 @@ describe('a market that takes a fee for a listing', () => {
     assert.equal((await pay('wide-4-11')).status, 200);
     await eventually('it is sold', () => market.kv.paths().includes('/s/wide-4-11'));
     assert.deepEqual(market.kv.paths().filter((path) => path !== '/s/wide-4-11').sort(), before.sort());
+  });
+});
+
+describe('an operator', () => {
+  let market: Market;
+  before(async () => { market = await Market.start({ vars: { LISTING_FEE: '$1.00', PAY_TO } }); });
+  after(() => market.stop());
+
+  const listed = async (): Promise<string[]> => (await market.ask('GET', '/api/marketplace/skills')).json.skills.map(({ id }: { id: string }) => id);
+
+  it('takes back any skill for a reason; one whose fee was not paid ends after a day', async () => {
+    const owner = newOwner();
+    for (const id of ['paid', 'unpaid']) assert.equal((await market.publish(owner, skill(id))).status, 201);
+    const headers = forwarded('POST', '/fees/paid', { amount: '1000000', transaction: `0x${'1'.repeat(64)}` });
+    assert.equal((await market.ask('POST', '/fees/paid', { headers, body: '{}' })).status, 200);
+    market.ahead = DAY_SECS + 60;
+    await market.kill();
+    const next = await eventually('the market is there', () => market.publish(newOwner(), skill('next')).catch(() => undefined));
+    assert.deepEqual([next.status, await listed()], [201, ['paid']], next.text);
+    // Its id was seen by no buyer.
+    assert.equal((await market.publish(newOwner(), skill('unpaid'))).status, 201);
+    const remove = (token: string, body: unknown): Promise<Answer> => market.ask('DELETE', '/api/marketplace/skills/paid', { token, body });
+    assert.equal((await remove('x'.repeat(32), { reason: 'spam' })).status, 401);
+    assert.equal((await remove(OPERATOR, {})).status, 400);
+    const removed = await remove(OPERATOR, { reason: 'spam' });
+    assert.deepEqual([removed.status, removed.headers.get('farebox-removal'), await listed()], [200, 'spam', []], removed.text);
   });
 });
 

@@ -73,6 +73,13 @@ pub trait Books: QuoteBooks {
     /// An error of the storage.
     fn forgotten(&self, id: &str) -> Result<Option<String>, Self::Error>;
 
+    /// The ids of active skills that wait for the market's fee since before this time, the longest
+    /// first.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn unpaid(&self, before: u64, limit: u32) -> Result<Vec<String>, Self::Error>;
+
     /// How often this owner has published.
     ///
     /// # Errors
@@ -286,6 +293,8 @@ pub enum Edit {
     Version(Box<VersionRow>),
     /// Deletes the skill with this id and its versions; whose it was stays known.
     Forget(String),
+    /// Deletes the skill with this id and its versions, which no one but its owner has seen.
+    Lapse(String),
     /// Puts how often an owner has published.
     Rate(RateRow),
     /// Adds a nonce.

@@ -36,12 +36,21 @@ const MAX_IDLE: usize = 20;
 const OWNER_PACE: u64 = 60;
 /// How often all may together whose skills were never used.
 const ALL_PACE: u64 = 600;
+/// Milliseconds for which a skill waits for the market's fee.
+const UNPAID_MS: u64 = 86_400_000;
+/// Skills that end at once at most because their fee was not paid.
+const MAX_LAPSED: u32 = 8;
+/// Longest reason of an operator, bytes.
+const MAX_REASON: usize = 256;
 /// Milliseconds of an hour.
 const HOUR_MS: u64 = 3_600_000;
 /// Most versions of a skill.
 const MAX_VERSIONS: usize = 100;
 /// Paths below the skills that are none.
 const RESERVED: [&str; 1] = ["typed-data"];
+
+/// The header field of an answer that tells the log why the operator took a skill back.
+pub const REMOVED: &str = "farebox-removal";
 
 /// The skill that a body proves to own with the nonce that it uses up, or the refusal.
 type OwnedSkill = Result<(SkillRow, super::row::NonceRow), Response>;
@@ -103,6 +112,8 @@ impl Market {
             Edit::Version(Box::new(version)),
         ]);
         edits.extend(rates.into_iter().map(Edit::Rate));
+        let unpaid = books.unpaid(moment.now.saturating_sub(UNPAID_MS), MAX_LAPSED)?;
+        edits.extend(unpaid.into_iter().map(Edit::Lapse));
         edits.extend(self.changed(books, moment.now)?);
         Ok(Effect { reaction: super::message::Reaction::Reply(response), edits })
     }
@@ -242,29 +253,73 @@ impl Market {
         Ok(Effect { reaction: super::message::Reaction::Reply(response), edits })
     }
 
-    /// Sells a skill no longer.
+    /// Sells a skill no longer, as its owner or the operator asks.
     pub(super) fn deactivate<B: Books>(
         &self,
         books: &B,
         (labels, id, body): OwnerRequest<'_>,
         moment: Moment<'_>,
     ) -> Result<Effect, B::Error> {
+        let shown = labels.authorization.as_deref().unwrap_or_default();
+        if self.is_operator(shown) {
+            return self.remove(books, (id, body), moment);
+        }
         let asked = (SkillAction::Deactivate, labels, id, body);
         let (skill, version, nonce) = match self.claimed(books, asked, moment)? {
             Ok(claimed) => claimed,
             Err(response) => return Ok(Effect::reply(response)),
         };
-        let mut edits = Vec::from([Edit::Nonce(nonce)]);
-        for old in books.versions(id)?.into_iter().filter(|old| old.until.is_none()) {
-            edits.push(Edit::Version(Box::new(VersionRow { until: Some(moment.now), ..old })));
+        let (response, mut edits) = self.taken_back(books, skill, &version, moment.now)?;
+        edits.push(Edit::Nonce(nonce));
+        Ok(Effect { reaction: super::message::Reaction::Reply(response), edits })
+    }
+
+    /// Takes a skill back for the operator, whose reason is for the log.
+    fn remove<B: Books>(
+        &self,
+        books: &B,
+        (id, body): (&str, &str),
+        moment: Moment<'_>,
+    ) -> Result<Effect, B::Error> {
+        let refuse = |response: Response| Ok(Effect::reply(response));
+        let members = match object(body) {
+            Ok(members) => members,
+            Err(response) => return refuse(response),
+        };
+        let reason = text_of(&members, "reason").map(str::trim).unwrap_or_default();
+        let is_reason = reason.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
+        if !(1..=MAX_REASON).contains(&reason.len()) || !is_reason {
+            return refuse(said(400, "reason must have 1 to 256 visible characters of ASCII"));
+        }
+        let skill = books.skill(id)?.filter(|skill| skill.active);
+        let Some(skill) = skill else { return refuse(refused::no_skill()) };
+        let Some(version) = books.version(id, &skill.latest)? else {
+            return refuse(refused::no_skill());
+        };
+        let (response, edits) = self.taken_back(books, skill, &version, moment.now)?;
+        let response = response.with(REMOVED, reason);
+        Ok(Effect { reaction: super::message::Reaction::Reply(response), edits })
+    }
+
+    /// The edits after which a skill is sold no longer.
+    fn taken_back<B: Books>(
+        &self,
+        books: &B,
+        skill: SkillRow,
+        version: &VersionRow,
+        now: u64,
+    ) -> Result<(Response, Vec<Edit>), B::Error> {
+        let mut edits = Vec::new();
+        for old in books.versions(&skill.id)?.into_iter().filter(|old| old.until.is_none()) {
+            edits.push(Edit::Version(Box::new(VersionRow { until: Some(now), ..old })));
         }
         let owner = skill.owner.clone();
-        let skill = SkillRow { active: false, changed: moment.now, ..skill };
-        let response = self.published(200, &skill, &version, None);
+        let skill = SkillRow { active: false, changed: now, ..skill };
+        let response = self.published(200, &skill, version, None);
         edits.push(Edit::Skill(Box::new(skill)));
-        edits.extend(forgets(books, &owner, moment.now)?);
-        edits.extend(self.changed(books, moment.now)?);
-        Ok(Effect { reaction: super::message::Reaction::Reply(response), edits })
+        edits.extend(forgets(books, &owner, now)?);
+        edits.extend(self.changed(books, now)?);
+        Ok((response, edits))
     }
 
     /// Gives the owner another secret.

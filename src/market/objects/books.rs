@@ -139,6 +139,13 @@ impl Books for SkillRows<'_> {
         Ok(text(self.first(query, vec![id.into()])?.as_ref()))
     }
 
+    fn unpaid(&self, before: u64, limit: u32) -> Result<Vec<String>> {
+        let query = "SELECT id FROM skills WHERE active = 1 AND created < ?
+            AND json_extract(row, '$.owes') = 1 ORDER BY created LIMIT ?";
+        let rows = self.0.exec(query, vec![whole(before), whole(limit.into())])?;
+        rows.raw().map(|row| Ok(text(row?.first()).unwrap_or_default())).collect()
+    }
+
     fn rate(&self, owner: &str) -> Result<Option<RateRow>> {
         self.one("SELECT row FROM rates WHERE owner = ?", vec![owner.into()])
     }

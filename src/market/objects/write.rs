@@ -25,6 +25,7 @@ impl SkillRows<'_> {
                 self.run(query, values)
             }
             Edit::Forget(id) => self.forget(id),
+            Edit::Lapse(id) => self.lapse(id),
             Edit::Rate(row) => {
                 let query = "INSERT OR REPLACE INTO rates VALUES (?, ?, ?)";
                 self.run(query, vec![row.owner.as_str().into(), whole(row.since), json(row)])
@@ -79,11 +80,14 @@ impl SkillRows<'_> {
 
     /// Deletes a skill and its versions.
     fn forget(&self, id: &str) -> Result<()> {
+        let query = "INSERT OR REPLACE INTO forgotten SELECT id, owner FROM skills WHERE id = ?";
+        self.run(query, vec![id.into()])?;
+        self.lapse(id)
+    }
+
+    /// The same without a trace.
+    fn lapse(&self, id: &str) -> Result<()> {
         let id = || vec![SqlValue::from(id)];
-        self.run(
-            "INSERT OR REPLACE INTO forgotten SELECT id, owner FROM skills WHERE id = ?",
-            id(),
-        )?;
         self.run("DELETE FROM versions WHERE skill = ?", id())?;
         self.run("DELETE FROM skills WHERE id = ?", id())
     }

@@ -45,6 +45,10 @@ impl Rows {
                     self.versions.retain(|(skill, _), _| *skill != id);
                     self.forgotten.insert(id, gone.owner);
                 }
+                Edit::Lapse(id) => {
+                    assert!(self.skills.remove(&id).is_some_and(|gone| gone.owes), "paid");
+                    self.versions.retain(|(skill, _), _| *skill != id);
+                }
                 Edit::Rate(row) => _ = self.rates.insert(row.owner.clone(), row),
                 Edit::Nonce(row) => self.nonces.push(row),
                 Edit::Sweep(now) => self.nonces.retain(|row| row.until > now),
@@ -165,6 +169,13 @@ impl Books for Rows {
 
     fn forgotten(&self, id: &str) -> Found<Option<String>> {
         Ok(self.forgotten.get(id).cloned())
+    }
+
+    fn unpaid(&self, before: u64, limit: u32) -> Found<Vec<String>> {
+        let is_old = |row: &&SkillRow| row.active && row.owes && row.created < before;
+        let mut rows: Vec<_> = self.skills.values().filter(is_old).collect();
+        rows.sort_by_key(|row| row.created);
+        Ok(rows.into_iter().take(limit as usize).map(|row| row.id.clone()).collect())
     }
 
     fn rate(&self, owner: &str) -> Found<Option<RateRow>> {

@@ -173,6 +173,71 @@ pub fn a_skill_waits_for_the_market_s_fee_and_is_listed_once_it_is_paid() {
 }
 
 #[test]
+pub fn a_skill_whose_fee_was_not_paid_within_a_day_ends() {
+    let mut vars = vars();
+    vars["LISTING_FEE"] = "$1.00".into();
+    vars["PAY_TO"] = owner(5).into();
+    let mut world = World::of(&vars);
+    let mut body = gated();
+    for number in 0..20_u8 {
+        body["skillId"] = format!("echo-{number}").into();
+        assert_eq!(world.publish(&body).status, 201);
+    }
+    let mut fee = super::world::sale("1000000");
+    fee.path = "/fees/echo-3".into();
+    assert_eq!(world.reply(Instruction::Sold(Box::new(fee))).status, 200);
+    let mut publish = |world: &mut World, id: &str| {
+        body["payTo"] = owner(2).into();
+        body["skillId"] = id.into();
+        let body = world.signed(2, "publish", "", &body).to_string();
+        world.reply(Instruction::Publish(Labels::default(), body)).status
+    };
+    world.now += 86_399_000;
+    assert_eq!(publish(&mut world, "other-1"), 201);
+    assert_eq!(world.rows.skills.len(), 21);
+    world.now += 2_000;
+    for (number, left) in [(2, 14), (3, 7), (4, 5)] {
+        assert_eq!(publish(&mut world, &format!("other-{number}")), 201);
+        assert_eq!(world.rows.skills.len(), left);
+    }
+    assert!(world.rows.skills.contains_key("echo-3"), "what was paid stays");
+    assert_eq!(world.rows.versions.len(), 5);
+    // An id that no buyer has seen is free.
+    assert_eq!(publish(&mut world, "echo-4"), 201);
+}
+
+#[test]
+pub fn an_operator_takes_back_any_skill_for_a_reason() {
+    let mut world = World::new();
+    world.publish(&gated());
+    let remove = |world: &mut World, token: &str, body: &Value| {
+        let authorization = Some(format!("Bearer {token}"));
+        let labels = Labels { agent: None, authorization };
+        world.reply(Instruction::Deactivate(labels, "echo".into(), body.to_string()))
+    };
+    let (token, reason) = ("o".repeat(32), json!({"reason": "sells what it does not have"}));
+    for token in ["o".repeat(31), "p".repeat(32), String::new()] {
+        assert_eq!(remove(&mut world, &token, &reason).status, 401);
+    }
+    for reason in [json!({}), json!({"reason": " "}), json!({"reason": "a\nb"})] {
+        assert_eq!(remove(&mut world, &token, &reason).status, 400);
+    }
+    assert!(world.rows.skills["echo"].active);
+    let told = remove(&mut world, &token, &reason);
+    assert_eq!(told.status, 200, "{told:?}");
+    let logged = ("farebox-removal".to_owned(), "sells what it does not have".to_owned());
+    assert!(told.headers.contains(&logged), "{told:?}");
+    assert!(!world.rows.skills["echo"].active);
+    assert_eq!(world.reply(Instruction::List(String::new())).body["skills"], json!([]));
+    let mut next = gated();
+    next["version"] = "2.0.0".into();
+    let body = world.signed(1, "version", "echo", &next).to_string();
+    let told = world.reply(Instruction::Revise(Labels::default(), "echo".into(), body));
+    assert_eq!(told.status, 404);
+    assert_eq!(remove(&mut world, &token, &reason).status, 404);
+}
+
+#[test]
 pub fn what_waits_for_its_fee_takes_no_room_and_has_room_once_it_is_paid_or_is_not_listed() {
     let mut vars = vars();
     vars["LISTING_FEE"] = "$1.00".into();
