@@ -25,7 +25,7 @@ export async function refundAll({ gate, chain, token }) {
   const { items } = await list.json();
   const refunds = [];
   for (const owed of items) {
-    const { to, data } = transferOf(owed);
+    const { to, data } = transferOf(owed, account(PAYEE).address);
     const transaction = await wallet.sendTransaction({ to: /** @type {`0x${string}`} */ (to), data: /** @type {`0x${string}`} */ (data) });
     await node.waitForTransactionReceipt({ hash: transaction });
     const target = `${gate}/_farebox/payments/${owed.id}/refunded`;

@@ -65,7 +65,7 @@ test('a refund that is due is printed, sent, proven by the chain and closed once
   assert.deepEqual(await sums().then(({ settled, delivered, refund_due, difference }) => [settled, delivered, refund_due, difference]), ['30000', '10000', '20000', '0']);
 
   const printed = execFileSync(process.execPath, ['scripts/refund.mjs', first.id], {
-    env: { ...process.env, FAREBOX_URL: gate.url, OPERATOR_TOKEN: TOKEN }, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'],
+    env: { ...process.env, FAREBOX_URL: gate.url, OPERATOR_TOKEN: TOKEN, PAY_TO: chain.accounts.payee.address }, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'],
   });
   const before = await chain.balanceOf(payer.address);
   const unproven = await ask(`payments/${first.id}/refunded`, { transaction: first.transaction });

@@ -26,7 +26,7 @@ after(() => world?.stop());
 
 /** What a line prints, both streams. */
 async function typed(line: string): Promise<string> {
-  const env = { ...process.env, FAREBOX_URL: world.gate.url, OPERATOR_TOKEN: TOKEN };
+  const env = { ...process.env, FAREBOX_URL: world.gate.url, OPERATOR_TOKEN: TOKEN, PAY_TO: world.chain.accounts.payee.address };
   const { stdout, stderr } = await promisify(execFile)('bash', ['-c', `${ASK}\n${line}`], { cwd: root, env });
   return stdout + stderr.replace(/^npm warn .*\n/gm, '');
 }

@@ -13,6 +13,7 @@ import type { JsonObject } from './support/payer.ts';
 import { Listener, ask, plant, rowsOf } from './support/operator.ts';
 import {
   ASSET,
+  PAY_TO,
   SECRETS,
   eventually,
   expectPaid,
@@ -97,7 +98,7 @@ describe('operator', () => {
 
   it('a payment is shown with all its members and its transitions', async () => {
     const row = await delivered(world);
-    const members = ['amount', 'amount_decimal', 'asset', 'created', 'created_at', 'decimals', 'facilitator', 'id', 'key', 'network', 'payer', 'reason', 'route', 'state', 'symbol', 'transaction', 'updated', 'updated_at'];
+    const members = ['amount', 'amount_decimal', 'asset', 'created', 'created_at', 'decimals', 'facilitator', 'id', 'key', 'network', 'payee', 'payer', 'reason', 'route', 'state', 'symbol', 'transaction', 'updated', 'updated_at'];
     assert.deepEqual(Object.keys(row).sort(), members);
     assert.equal(row['state'], 'delivered');
     assert.equal(row['amount'], '10000');
@@ -105,6 +106,7 @@ describe('operator', () => {
     for (const name of ['created', 'updated']) assert.equal(Date.parse(text(row[name])) / 1000, row[`${name}_at`], text(row[name]));
     assert.equal(text(row['asset']).toLowerCase(), ASSET.toLowerCase());
     assert.equal(row['network'], 'eip155:84532');
+    assert.equal(text(row['payee']).toLowerCase(), PAY_TO.toLowerCase());
     assert.equal(row['route'], '/after/*');
     assert.equal(row['facilitator'], world.facilitator.url);
     const shown = jsonOf(await ask(world, `payments/${text(row['id'])}`));
@@ -232,14 +234,18 @@ describe('operator', () => {
 
   it('the refund script prints the transfer of a debt, and nothing else', async () => {
     const row = await owed(world);
-    const script = async (id: string): Promise<{ stdout: string; stderr: string; code: number }> =>
+    const script = async (id: string, own = PAY_TO): Promise<{ stdout: string; stderr: string; code: number }> =>
       promisify(execFile)('node', ['scripts/refund.mjs', id], {
-        env: { ...process.env, FAREBOX_URL: world.gate.url, OPERATOR_TOKEN: SECRETS['OPERATOR_TOKEN'] },
+        env: { ...process.env, FAREBOX_URL: world.gate.url, OPERATOR_TOKEN: SECRETS['OPERATOR_TOKEN'], PAY_TO: own },
       }).then((done) => ({ ...done, code: 0 }), (error: { stdout: string; stderr: string; code: number }) => error);
     const printed = JSON.parse((await script(text(row['id']))).stdout) as JsonObject;
     const payer = text(row['payer']) as `0x${string}`;
     const data = encodeFunctionData({ abi: erc20Abi, functionName: 'transfer', args: [payer, 10_000n] });
     assert.deepEqual(printed, { chainId: '0x14a34', to: row['asset'], value: '0x0', data });
+    // What another wallet received is that one's to pay back.
+    const other = await script(text(row['id']), payer);
+    assert.deepEqual([other.code, other.stdout], [1, '']);
+    assert.match(other.stderr, /^the payment went to 0x[0-9a-fA-F]{40}, which is not PAY_TO: its owner owes the refund, you do not\n$/);
     for (const id of [text((await delivered(world))['id']), NO_ID]) {
       const refused = await script(id);
       assert.equal(refused.code, 1);

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use super::books::{Books, Edit};
 use super::message::{Reaction, Response, SellerAnswer};
 use super::price::is_dollar;
+use super::refused::said;
 use super::row::{Ending, InvocationRow, Moved, Phase, ReplyRow, SpendRow, SpendTally};
 use super::text::{Members, number, quoted};
 use super::{Effect, Market};
@@ -116,6 +117,38 @@ impl Market {
         let bytes = super::replies::size(&headers, &body);
         let reply = ReplyRow { status, headers, body, bytes, ..reply };
         Ok(Some(Edit::Retold(Box::new(reply))))
+    }
+
+    /// What is told of an invocation that is there, or was, and whose answer is not kept any more. It
+    /// is over: a repeat calls no one and pays nothing.
+    pub(super) fn unkept<B: Books>(
+        &self,
+        books: &B,
+        id: &str,
+    ) -> Result<Option<Response>, B::Error> {
+        let gone = Members::new().raw("ok", "false").text("error", "answer_gone");
+        let Some(row) = books.invocation(id)? else {
+            // The rest is in the archive.
+            let is_departed = books.departed(id)?.is_some();
+            let body = gone.text("ledgerId", id).done();
+            return Ok(Some(if is_departed {
+                Response::json(410, body).no_store()
+            } else {
+                said(404, "Invocation not found").no_store()
+            }));
+        };
+        if !row.phase.is_over() {
+            return Ok(None);
+        }
+        let gone = gone.text("outcome", row.ending.name());
+        let gone = match row.paid {
+            Moved::Yes => gone.raw("receipt", &receipt(self, &row)).raw("paid", "true"),
+            Moved::Unknown => gone.text("paid", "unknown"),
+            Moved::No => gone,
+        };
+        let body = gone.text("ledgerId", &row.id).done();
+        let response = Response::json(410, body).no_store();
+        Ok(Some(response.with("farebox-outcome", row.ending.name())))
     }
 
     /// What an account spent so far.

@@ -1,16 +1,12 @@
-//! Answers that are kept for those who ask again, and what is told once one is not.
+//! Answers that are kept for those who ask again, and which of them leave.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::Market;
-use super::booking::receipt;
 use super::books::{Books, Edit};
 use super::invoke::KEEP_MS;
 use super::message::Response;
-use super::refused::said;
-use super::row::{InvocationRow, Moved, ReplyRow};
-use super::text::Members;
+use super::row::{InvocationRow, ReplyRow};
 use crate::mutant::{Mutant, planted};
 
 /// Milliseconds for which the answer to an invocation without a key is kept: no one can ask for it
@@ -74,38 +70,4 @@ pub(super) fn room<B: Books>(books: &B, more: u64, now: u64) -> Result<Option<Ed
         }
     }
     Ok((!gone.is_empty()).then_some(Edit::Unreply(gone)))
-}
-
-impl Market {
-    /// What is told of an invocation that is there, or was, and whose answer is not kept any more. It
-    /// is over: a repeat calls no one and pays nothing.
-    pub(super) fn unkept<B: Books>(
-        &self,
-        books: &B,
-        id: &str,
-    ) -> Result<Option<Response>, B::Error> {
-        let gone = Members::new().raw("ok", "false").text("error", "answer_gone");
-        let Some(row) = books.invocation(id)? else {
-            // The rest is in the archive.
-            let is_departed = books.departed(id)?.is_some();
-            let body = gone.text("ledgerId", id).done();
-            return Ok(Some(if is_departed {
-                Response::json(410, body).no_store()
-            } else {
-                said(404, "Invocation not found").no_store()
-            }));
-        };
-        if !row.phase.is_over() {
-            return Ok(None);
-        }
-        let gone = gone.text("outcome", row.ending.name());
-        let gone = match row.paid {
-            Moved::Yes => gone.raw("receipt", &receipt(self, &row)).raw("paid", "true"),
-            Moved::Unknown => gone.text("paid", "unknown"),
-            Moved::No => gone,
-        };
-        let body = gone.text("ledgerId", &row.id).done();
-        let response = Response::json(410, body).no_store();
-        Ok(Some(response.with("farebox-outcome", row.ending.name())))
-    }
 }

@@ -204,7 +204,7 @@ impl Conditions {
 const STARTING: [&str; STARTS.len()] = ["receipt", "key", "tx", "correlation"];
 /// Columns of an item, in this order; its correlation id and its history follow.
 const ITEM: &str = "receipt, key, state, payer, route, network, asset, amount, tx, facilitator,
-    created, updated, reason";
+    created, updated, reason, pay_to";
 /// Whether an earlier row certainly has this row's transaction.
 const COUNTED: &str = "p.tx IS NOT NULL AND EXISTS (SELECT 1 FROM payments o WHERE o.owned = p.tx
     AND o.network = p.network
@@ -221,6 +221,7 @@ fn item(row: &[SqlValue]) -> Option<PaymentItem> {
         key: column(1)?,
         state: column(2)?,
         payer: column(3)?,
+        payee: column(13).unwrap_or_default(),
         route: column(4)?,
         network: column(5)?,
         asset: column(6)?,
@@ -230,7 +231,7 @@ fn item(row: &[SqlValue]) -> Option<PaymentItem> {
         created_at: row.get(10).and_then(integer)?,
         updated_at: row.get(11).and_then(integer)?,
         reason: column(12),
-        correlation_id: column(13).unwrap_or_default(),
-        history: column(14).unwrap_or_default(),
+        correlation_id: column(14).unwrap_or_default(),
+        history: column(15).unwrap_or_default(),
     })
 }

@@ -56,6 +56,9 @@ pub struct PaymentItem {
     pub state: String,
     /// Lower-case address.
     pub payer: String,
+    /// Who was paid, as the terms named it: in front of a market a seller.
+    #[serde(default)]
+    pub payee: String,
     /// Route pattern.
     pub route: String,
     /// CAIP-2 network.
@@ -89,7 +92,7 @@ impl PaymentItem {
         Mark { created: self.created_at, payer: self.payer.clone(), key: self.key.clone() }
     }
 
-    /// The row as CSV without a line end, in the order of its members.
+    /// The row as CSV without a line end, in the order of its members, without the payee.
     #[must_use]
     pub fn csv(&self) -> String {
         let (created, updated) = (self.created_at.to_string(), self.updated_at.to_string());
