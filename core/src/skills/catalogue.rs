@@ -32,18 +32,17 @@ const MAX_TABLE_BYTES: u64 = 224 * 1024;
 const MAX_IDLE_BYTES: u64 = 16 * 1024;
 /// Most skills of an owner that are kept after they were taken back and never used.
 const MAX_IDLE: usize = 20;
-/// How often an owner may publish in an hour, versions included.
-const OWNER_PACE: u64 = 60;
-/// How often all may together whose skills were never used.
-const ALL_PACE: u64 = 600;
+/// How often an owner may publish, versions included, and in how many milliseconds.
+const OWNER_PACE: (u64, u64) = (60, 3_600_000);
+/// How often all may publish a skill together whose skills were never used: in a short time, because
+/// wallets cost nothing, and the next seller waits for the end of it.
+const SHARED_PACE: (u64, u64) = (100, 600_000);
 /// Milliseconds for which a skill waits for the market's fee.
 const UNPAID_MS: u64 = 86_400_000;
 /// Skills that end at once at most because their fee was not paid.
 const MAX_LAPSED: u32 = 8;
 /// Longest reason of an operator, bytes.
 const MAX_REASON: usize = 256;
-/// Milliseconds of an hour.
-const HOUR_MS: u64 = 3_600_000;
 /// Most versions of a skill.
 const MAX_VERSIONS: usize = 100;
 /// Paths below the skills that are none.
@@ -86,7 +85,9 @@ impl Market {
             let error = alloc::format!("Agent has reached the max of {MAX_ACTIVE} active skills");
             return Ok(Effect::reply(said(429, &error)));
         }
-        let rates = match paced(books, &skill.owner, moment.now)? {
+        // Wallets cost nothing: those of which nothing was used yet share a pace.
+        let shared = if books.has_used(&skill.owner)? { None } else { Some(("", SHARED_PACE)) };
+        let rates = match paced(books, &skill.owner, shared, moment.now)? {
             Ok(rates) => rates,
             Err(response) => return Ok(Effect::reply(response)),
         };
@@ -224,7 +225,7 @@ impl Market {
         if versions.len() >= MAX_VERSIONS {
             return Ok(Effect::reply(said(429, "Skill has reached the max of 100 versions")));
         }
-        let rates = match paced(books, &skill.owner, moment.now)? {
+        let rates = match paced(books, &skill.owner, None, moment.now)? {
             Ok(rates) => rates,
             Err(response) => return Ok(Effect::reply(response)),
         };
@@ -503,22 +504,22 @@ impl Market {
     }
 }
 
-/// How often an owner has published with this time, or the refusal if that is too often.
+/// How often an owner has published with this time, and those who share a pace, or the refusal if
+/// that is too often.
 fn paced<B: Books>(
     books: &B,
     owner: &str,
+    shared: Option<(&str, (u64, u64))>,
     now: u64,
 ) -> Result<Result<Vec<RateRow>, Response>, B::Error> {
     let mut rates = Vec::new();
-    // Wallets cost nothing: those of which nothing was used yet share a pace.
-    let shared = if books.has_used(owner)? { None } else { Some(("", ALL_PACE)) };
-    for (owner, most) in [(owner, OWNER_PACE)].into_iter().chain(shared) {
+    for (owner, (most, ms)) in [(owner, OWNER_PACE)].into_iter().chain(shared) {
         let known = books.rate(owner)?;
-        let known = known.filter(|rate| now < rate.since.saturating_add(HOUR_MS));
+        let known = known.filter(|rate| now < rate.since.saturating_add(ms));
         let rate =
             known.unwrap_or_else(|| RateRow { owner: owner.to_string(), since: now, count: 0 });
         if rate.count >= most && !planted(Mutant::PublishingHasNoPace) {
-            let wait = rate.since.saturating_add(HOUR_MS).saturating_sub(now);
+            let wait = rate.since.saturating_add(ms).saturating_sub(now);
             let secs = wait.div_ceil(1000).to_string();
             let error = "Too many skills are being published; try again later";
             return Ok(Err(said(429, error).with("retry-after", &secs)));

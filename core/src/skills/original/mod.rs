@@ -1,8 +1,8 @@
 //! The original's quotes, settlements, receipts and subscriptions; only with `COMPATIBILITY`.
 //!
-//! [`quote`] asks for money on one of the [`rail`]s, [`settle`] takes evidence of it, which
-//! [`evidence`] reads from the chain, [`receipts`] shows what was settled, and [`subscription`]
-//! counts calls that were paid in advance. [`row`] has the rows, [`books`] their reads and writes.
+//! `quote` asks for money on one of the `rail`s, `settle` takes evidence of it, which
+//! `evidence` reads from the chain, `receipts` shows what was settled, and `subscription`
+//! counts calls that were paid in advance. `row` has the rows, `books` their reads and writes.
 //! Names that callers give decide nothing: money and keys do. Assumptions:
 //! - the Worker repeats a request with the node's replies in the order of its questions, and with
 //!   the word of the bound `REPUTATION`, and a client can write neither;
