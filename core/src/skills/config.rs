@@ -47,7 +47,7 @@ pub struct Market {
     /// Whether the original's other paths are served.
     pub compatible: bool,
     /// Whether a Worker is bound that says whom to trust.
-    pub vouches: bool,
+    pub has_reputation: bool,
     /// Whether payments without terms are pretended.
     pub mock: bool,
     /// Whether sellers on this machine are called.
@@ -157,7 +157,7 @@ fn read(reader: &mut Reader) -> Option<Market> {
         ledger_rows,
         xlm_usd,
         compatible,
-        vouches: reader.is_bound("REPUTATION"),
+        has_reputation: reader.is_bound("REPUTATION"),
         mock,
         local_sellers,
         nodes,

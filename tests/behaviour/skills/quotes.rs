@@ -344,7 +344,7 @@ pub fn whom_the_operator_s_worker_denies_gets_no_quote() {
 }
 
 #[test]
-fn an_agent_settles_only_if_the_operator_s_worker_vouches_for_it() {
+fn an_agent_settles_only_if_the_operator_s_worker_approves_of_it() {
     let mut vars = mock_vars();
     vars["bindings"] = json!(["REPUTATION"]);
     let mut world = World::of(&vars);

@@ -98,7 +98,7 @@ impl Market {
                 .raw("attestation", &attestation)
                 .done();
             match self.word(request, question) {
-                Word::Vouched => {}
+                Word::Approved => {}
                 Word::Denied(_) if planted(Mutant::AnyoneIsReputable) => {}
                 Word::Open(reaction) => return Ok(Effect::told(reaction)),
                 Word::Silent => return Ok(Effect::reply(silent())),

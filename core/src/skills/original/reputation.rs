@@ -15,8 +15,8 @@ const MAX_REASON: usize = 256;
 /// What is known of an agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Word {
-    /// The Worker vouches for it.
-    Vouched,
+    /// The Worker approves of it.
+    Approved,
     /// It does not, and may say why.
     Denied(Option<String>),
     /// It has to be asked first.
@@ -28,7 +28,7 @@ pub(super) enum Word {
 impl Market {
     /// What the Worker that is bound as `REPUTATION` says to a question.
     pub(super) fn word(&self, request: &OriginalRequest, question: String) -> Word {
-        if !self.vouches {
+        if !self.has_reputation {
             return Word::Silent;
         }
         let Some(answer) = &request.reputation else {
@@ -38,7 +38,7 @@ impl Market {
             return Word::Silent;
         };
         match answer.get("ok") {
-            Some(Value::Bool(true)) => Word::Vouched,
+            Some(Value::Bool(true)) => Word::Approved,
             Some(Value::Bool(false)) => {
                 let reason = answer.get("reason").and_then(Value::as_str);
                 Word::Denied(reason.map(|it| it.chars().take(MAX_REASON).collect::<String>()))

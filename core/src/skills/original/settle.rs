@@ -127,7 +127,7 @@ impl Market {
             Effect { reaction, edits: Vec::from([Edit::Original(QuoteEdit::Quote(row))]) }
         };
         let mut vouched = false;
-        if let Some(agent) = body.agent.as_deref().filter(|_| self.vouches) {
+        if let Some(agent) = body.agent.as_deref().filter(|_| self.has_reputation) {
             let question = Members::new()
                 .text("purpose", "settle")
                 .text("agentId", agent)
@@ -135,7 +135,7 @@ impl Market {
                 .text("chain", &option.chain)
                 .text("amountUnits", &option.units);
             match self.word(request, question.done()) {
-                Word::Vouched => vouched = true,
+                Word::Approved => vouched = true,
                 Word::Open(reaction) => return Ok(outwards(reaction)),
                 Word::Silent => return refuse(silent()),
                 Word::Denied(reason) => {
