@@ -1,4 +1,4 @@
-// Compiles the contracts of the local chain with the pinned solc.
+// Compiles the contracts of the local chain, and the escrow of the exchange, with the pinned solc.
 //
 //   node demo/token/compile.mjs    writes Token.json and the others beside the sources
 //
@@ -6,11 +6,13 @@
 // compares byte for byte. No metadata goes into the bytecode, so it depends on source and settings alone.
 
 import { readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import solc from 'solc';
 
-export const contracts = ['Token', 'Multicall', 'Wallet', 'WalletFactory'];
+/** Paths of the sources from this folder. */
+export const contracts = ['Token', 'Multicall', 'Wallet', 'WalletFactory', '../../contracts/ComputeEscrow'];
 
 const settings = {
   evmVersion: 'cancun',
@@ -19,14 +21,16 @@ const settings = {
 };
 
 /**
- * Compiles `<name>.sol` and returns the exact text of its artefact.
+ * Compiles a contract of `<path>.sol` and returns the exact text of its artefact.
  *
- * @param {string} name
+ * @param {string} path from this folder
+ * @param {string} [name] of the contract, if it is not that of the file
  * @returns {string}
  */
-export function compile(name) {
-  const file = `${name}.sol`;
-  const contents = (/** @type {string} */ path) => readFileSync(new URL(path, import.meta.url), 'utf8');
+export function compile(path, name = basename(path)) {
+  const source = new URL(`${path}.sol`, import.meta.url);
+  const file = `${basename(path)}.sol`;
+  const contents = (/** @type {string} */ beside) => readFileSync(new URL(beside, source), 'utf8');
   const input = {
     language: 'Solidity',
     sources: { [file]: { content: contents(file) } },
@@ -55,8 +59,9 @@ export function compile(name) {
 }
 
 if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
-  for (const name of contracts) {
-    writeFileSync(new URL(`${name}.json`, import.meta.url), compile(name));
-    console.log(`demo/token/${name}.json`);
+  for (const path of contracts) {
+    const artefact = new URL(`${path}.json`, import.meta.url);
+    writeFileSync(artefact, compile(path));
+    console.log(fileURLToPath(artefact));
   }
 }
