@@ -6,14 +6,13 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::capability::time;
 use super::message::{JsonAnswer, Reaction, SellerRequest};
 use super::records::{Edit, Records};
 use super::refused::{no_seller, said};
 use super::row::{BondRow, SellerRow};
 use super::session::WALLET_PROOF;
 use super::settings::Gateway;
-use super::text::{object, quoted};
+use super::text::{object, quoted, time};
 use super::{Effect, Tick};
 use crate::amount::Amount;
 use crate::encoding::{base64, hex};

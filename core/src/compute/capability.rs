@@ -1,7 +1,7 @@
 //! What can be bought now. Spec: contract of the compute exchange, `GET /buyers/capabilities`.
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 
 use super::message::JsonAnswer;
 use super::records::Records;
@@ -9,11 +9,10 @@ use super::refused::said;
 use super::row::SellerRow;
 use super::seller::HEARTBEAT_MS;
 use super::settings::{Gateway, Profile};
-use super::text::{list, object, quoted};
+use super::text::{list, object, quoted, time};
 use super::{Effect, Tick};
 use crate::amount::Amount;
 use crate::sorted::Sorted;
-use crate::time::UnixTime;
 
 /// How much there is of a capability.
 struct Supply {
@@ -64,10 +63,4 @@ impl Gateway {
         ];
         Ok(Effect::reply(JsonAnswer::new(200, object(&members))))
     }
-}
-
-/// A time of the rows as it is shown.
-#[must_use]
-pub(super) fn time(ms: u64) -> String {
-    UnixTime::from_secs(ms / 1000).rfc3339().to_string()
 }

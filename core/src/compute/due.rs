@@ -78,7 +78,8 @@ impl Gateway {
         let at_most = Amount::from_atomic(&job.units).ok();
         let wanted = Wanted { capability: &job.capability, at_most, tried: &tried };
         // The money of a request that waits is signed for one seller.
-        let may_go_on = job.hold != HoldKind::Completion && job.attempts < MAX_ATTEMPTS
+        let is_gone = job.waits.is_some_and(|waits| tick.now >= waits);
+        let may_go_on = job.hold != HoldKind::Completion && job.attempts < MAX_ATTEMPTS && !is_gone
             || planted(Mutant::JobsNeverEnd);
         let next = if may_go_on { self.matched(records, &wanted, tick)? } else { None };
         let Some(seller) = next else {
@@ -94,12 +95,13 @@ impl Gateway {
             let row = HoldRow { payee: seller.id.clone(), ..hold };
             edits.push(Edit::Hold(Box::new(row)));
         }
+        let begins = tick.now.saturating_add(START_MS);
         let row = JobRow {
             seller: seller.id.clone(),
             tried,
             state: JobState::Paid,
             attempts: job.attempts.saturating_add(1),
-            due: Some(tick.now.saturating_add(START_MS)),
+            due: Some(job.waits.map_or(begins, |waits| waits.min(begins))),
             ..job
         };
         let event = event(EventKind::Matching, tick).job(&row.id).seller(&seller.id);

@@ -167,7 +167,7 @@ impl Gateway {
         let hash = hold.transaction.clone();
         let news = news.map(|tick| {
             let event = event(kind, tick).job(&hold.job).payment(&hold.payment);
-            event.transaction(&hash).done()
+            event.seller(&hold.payee).transaction(&hash).done()
         });
         let mut edits: Vec<Edit> = news.into_iter().collect();
         edits.push(Edit::Hold(Box::new(hold)));

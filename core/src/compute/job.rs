@@ -7,15 +7,15 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::capability::time;
 use super::event::event;
 use super::message::{Callback, JsonAnswer, Reaction, SellerRequest};
+use super::quote::DEMO_BUYER;
 use super::records::{Edit, Records};
 use super::refused::{bad_state, invalid, no_signature, said};
 use super::row::{EventKind, HoldKind, HoldRow, JobRow, JobState, Leave, QuoteRow, SellerRow};
 use super::seal::bearer;
 use super::settings::Gateway;
-use super::text::{list, object, or_null, quoted};
+use super::text::{list, object, or_null, quoted, time};
 use super::{Effect, Tick};
 use crate::encoding::json;
 use crate::mutant::{Mutant, planted};
@@ -315,7 +315,11 @@ impl Gateway {
                 let reaction = Reaction::Reply(self.told_skipped(&job, leave));
                 let mut edits = Vec::from([event]);
                 if job.hold == HoldKind::Mock {
-                    edits.push(super::event::event(skipped, tick).job(&job.id).done());
+                    let told = |kind| super::event::event(kind, tick).job(&job.id);
+                    edits.push(told(skipped).seller(&job.seller).done());
+                    if job.buyer == DEMO_BUYER && leave == Leave::Release {
+                        edits.push(told(EventKind::DemoDone).seller(&job.seller).done());
+                    }
                 }
                 edits.push(Edit::Job(Box::new(job)));
                 Ok(Effect { reaction, edits })
@@ -376,6 +380,7 @@ pub(super) fn not_moved(leave: Leave) -> JsonAnswer {
 }
 
 /// For a job that is not there.
-fn no_job() -> JsonAnswer {
+#[must_use]
+pub(super) fn no_job() -> JsonAnswer {
     said(404, "JOB_NOT_FOUND", "Job not found.")
 }

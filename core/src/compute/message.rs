@@ -143,6 +143,13 @@ pub enum Instruction {
         /// The treasury's answer.
         answer: Option<PayoutAnswer>,
     },
+    /// `POST demo/run`. On [`Reaction::Wait`] the answer is the one of [`View::Demo`](super::feed::View::Demo).
+    Demo {
+        /// The client's network address, never of a header that clients write.
+        client: String,
+        /// The body.
+        body: String,
+    },
     /// Does one thing that is due.
     Due,
 }

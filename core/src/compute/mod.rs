@@ -5,7 +5,9 @@
 //! through [`records::Records`] and returns a reaction with the [`records::Edit`]s to write;
 //! [`row`] has the rows. It holds no key and signs nothing: the gate in front takes the money, and
 //! the treasury moves it. In reading order: sellers ([`seller`], their sessions and `bond`s), quotes ([`quote`]), payments
-//! ([`verify`], `till`), jobs ([`job`]), held money (`hold`) and what time decides ([`due`]).
+//! ([`verify`], `till`), jobs ([`job`]), held money (`hold`) and what time decides ([`due`]). What
+//! happened is counted in [`figures`] and seen by [`feed::View`]s: the [`board`] of a profile, the
+//! [`dashboard`] and the [`page`]s of several, and feeds of events.
 //! Assumptions:
 //! - the edits of an instruction are written in the block that read the rows, before its reaction
 //!   leaves, or the reaction does not leave;
@@ -13,15 +15,21 @@
 //! - `random` is drawn anew for each instruction;
 //! - the treasury makes at most one payout for each idempotency key.
 
+pub mod board;
 pub mod body;
 mod bond;
 mod capability;
+pub mod dashboard;
+mod demo;
 pub mod due;
 mod event;
+pub mod feed;
+pub mod figures;
 mod hold;
 pub mod job;
 mod matching;
 pub mod message;
+pub mod page;
 pub mod quote;
 pub mod records;
 mod refused;
@@ -71,22 +79,25 @@ impl<'a> Tick<'a> {
         self.seed
     }
 
-    /// A UUID. Spec: RFC 9562, version 4.
     fn fresh_job(self) -> String {
-        let mut bytes = *self.id;
-        let [_, _, _, _, _, _, version, _, variant, ..] = &mut bytes;
-        *version = *version & 0x0f | 0x40;
-        *variant = *variant & 0x3f | 0x80;
-        let digits = hex::encode(&bytes);
-        let mut text = String::with_capacity(36);
-        for (place, digit) in digits.chars().enumerate() {
-            if matches!(place, 8 | 12 | 16 | 20) {
-                text.push('-');
-            }
-            text.push(digit);
-        }
-        text
+        uuid(*self.id)
     }
+}
+
+/// A UUID of random bytes. Spec: RFC 9562, version 4.
+fn uuid(mut bytes: [u8; 16]) -> String {
+    let [_, _, _, _, _, _, version, _, variant, ..] = &mut bytes;
+    *version = *version & 0x0f | 0x40;
+    *variant = *variant & 0x3f | 0x80;
+    let digits = hex::encode(&bytes);
+    let mut text = String::with_capacity(36);
+    for (place, digit) in digits.chars().enumerate() {
+        if matches!(place, 8 | 12 | 16 | 20) {
+            text.push('-');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// What comes of an instruction: write the edits, then give the reaction. Afterwards the alarm is
@@ -150,6 +161,7 @@ impl Gateway {
             Instruction::PaidOut { payment, fence, answer } => {
                 self.paid_out(records, (&payment, fence), answer.as_ref(), tick)
             }
+            Instruction::Demo { client, body } => self.demo(records, (&client, &body), tick),
             Instruction::Due => self.due(records, tick),
         }
     }

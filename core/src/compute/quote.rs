@@ -21,6 +21,8 @@ use crate::mutant::{Mutant, planted};
 
 /// Milliseconds of a quote, and of its seat.
 pub const QUOTE_MS: u64 = 300_000;
+/// `buyer_id` of the exchange itself, in a demo run.
+pub(super) const DEMO_BUYER: &str = "farebox-demo";
 /// Most seats that one client holds unpaid.
 const MAX_OPEN: usize = 2;
 /// Most quotes of one client in an hour that it does not pay.
@@ -93,7 +95,8 @@ impl Gateway {
         Ok(Effect { reaction, edits })
     }
 
-    fn held(
+    /// The quote that holds a seat of this seller.
+    pub(super) fn held(
         &self,
         client: &str,
         order: &Order,
@@ -199,7 +202,8 @@ impl Gateway {
         ])
     }
 
-    fn none_available(&self, capability: &str) -> JsonAnswer {
+    /// For a capability without a free seat.
+    pub(super) fn none_available(&self, capability: &str) -> JsonAnswer {
         let profile = self.profile().name();
         let url = format!("{}/api/v1/buyers/capabilities?network_profile={profile}", self.set.url);
         let details = object(&[

@@ -354,6 +354,8 @@ pub enum EventKind {
     SellerOnline,
     /// A seller went, or let a job lie.
     SellerOffline,
+    /// A demo run got its result.
+    DemoDone,
 }
 
 /// An event. Key: number, given by the storage in order.

@@ -111,7 +111,9 @@ impl Gateway {
 
     /// A keyed hash over length-prefixed parts, for one purpose.
     pub(super) fn keyed(&self, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
-        let key = hash::mac(self.set.secret.expose().as_bytes(), &[purpose.as_bytes()]);
+        // A token of one profile says nothing in another, also where they have one secret.
+        let profile = [self.profile().name().as_bytes(), b": ", purpose.as_bytes()];
+        let key = hash::mac(self.set.secret.expose().as_bytes(), &profile);
         hash::mac(&key, &[&hash::sha256(parts)])
     }
 }

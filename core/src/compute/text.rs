@@ -5,6 +5,8 @@ use alloc::string::String;
 
 use serde_json::Value;
 
+use crate::time::UnixTime;
+
 /// An object of these members; each value is JSON already.
 #[must_use]
 pub(super) fn object(members: &[(&str, String)]) -> String {
@@ -45,4 +47,10 @@ pub(super) fn quoted(text: &str) -> String {
 #[must_use]
 pub(super) fn or_null(text: &str) -> String {
     if text.is_empty() { String::from("null") } else { quoted(text) }
+}
+
+/// A time of the rows as it is shown.
+#[must_use]
+pub(super) fn time(ms: u64) -> String {
+    UnixTime::from_secs(ms / 1000).rfc3339()
 }

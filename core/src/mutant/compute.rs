@@ -67,6 +67,12 @@ macro_rules! compute {
             WaysHaveKeysOfTheirOwn,
             /// A payout that may have moved is made again.
             DoubtIsPaidAgain,
+            /// A job that is over is counted again.
+            EndsCountTwice,
+            /// Anyone reads the feed of a seller or a job.
+            FeedsAreOpen,
+            /// Demo runs are not limited.
+            DemosPileUp,
         }
     };
 }

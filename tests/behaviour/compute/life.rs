@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
+use farebox_core::compute::figures::{HourTally, Tally};
 use farebox_core::compute::message::{
     Callback, Errand, Identity, Instruction, Reaction, SellerRequest, TillPayment,
 };
@@ -113,7 +114,9 @@ impl Life {
         let random = [self.drawn; RANDOM_BYTES];
         let tick = Tick::new(self.now, &random).unwrap();
         let effect = GATEWAY.apply(&self.rows, instruction, tick).unwrap();
+        let figures = GATEWAY.counted(&self.rows, &effect.edits, tick).unwrap();
         self.rows.write(effect.edits);
+        self.rows.note(figures);
         effect.reaction
     }
 
@@ -310,7 +313,37 @@ impl Life {
         for job in &self.rows.jobs {
             self.check_job(job, before)?;
         }
-        Ok(())
+        self.check_figures()
+    }
+
+    /// What was counted as it happened is what a count of all rows says.
+    fn check_figures(&self) -> Result<(), String> {
+        let count = |is_it: fn(&JobRow) -> bool| {
+            self.rows.jobs.iter().filter(|job| is_it(job)).count() as u64
+        };
+        let done = count(|job| job.state == JobState::Done);
+        let counted = Tally {
+            sellers: self.rows.sellers.len() as u64,
+            open: count(|job| !job.state.is_over()),
+            done,
+            failed: count(|job| job.state == JobState::Failed),
+        };
+        if counted != self.rows.tally {
+            return Err(format!("{:?} is {counted:?}", self.rows.tally));
+        }
+        let sum = |value: fn(&HourTally) -> u64| self.rows.hours.values().map(value).sum::<u64>();
+        let units = |units: &str| units.parse::<u64>().unwrap_or(0);
+        let of_hours: u64 = self.rows.hours.values().map(|row| units(&row.units)).sum();
+        let of_sellers: u64 = self.rows.records.values().map(|row| units(&row.units)).sum();
+        let price: u64 = PRICE.parse().unwrap();
+        let right = (count(|job| job.state != JobState::Settling), done + counted.failed);
+        let is_right = (sum(|row| row.created), sum(|row| row.settled)) == right
+            && (of_hours, of_sellers) == (done * price, done * price);
+        if is_right {
+            Ok(())
+        } else {
+            Err(format!("{:?} of {:?}", self.rows.hours, self.rows.jobs))
+        }
     }
 
     fn check_job(&self, job: &JobRow, before: &Rows) -> Result<(), String> {

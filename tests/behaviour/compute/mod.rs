@@ -1,10 +1,13 @@
 //! Behaviours of the compute exchange, with everything around it in memory.
 
 mod bonds;
+mod demos;
+mod feeds;
 mod holds;
 mod jobs;
 mod life;
 pub mod mutants;
+mod pages;
 mod payments;
 mod quotes;
 mod rows;

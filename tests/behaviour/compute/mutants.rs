@@ -4,7 +4,7 @@ use std::panic::catch_unwind;
 
 use farebox_core::mutant::{Mutant, plant};
 
-use super::{bonds, holds, jobs, payments, quotes, sellers};
+use super::{bonds, demos, feeds, holds, jobs, payments, quotes, sellers};
 
 /// A guard, the name of its test, and the test.
 type Row = (Mutant, &'static str, fn());
@@ -69,6 +69,12 @@ pub const TABLE: &[Row] = &[
     row!(LateWorkIsPaid, jobs::work_for_a_request_that_is_gone_does_not_count),
     row!(OutcomesChange, holds::complete_and_fail_at_once_have_one_outcome),
     row!(WaysHaveKeysOfTheirOwn, holds::release_and_refund_of_a_payment_have_one_key),
+    row!(EndsCountTwice, feeds::each_end_of_a_job_is_counted_once),
+    row!(
+        FeedsAreOpen,
+        feeds::a_feed_is_read_with_the_token_of_its_seller_or_job_in_its_profile_alone
+    ),
+    row!(DemosPileUp, demos::the_fourth_run_in_an_hour_is_refused_before_anything_is_spent),
     row!(DoubtIsPaidAgain, holds::a_payout_that_may_have_moved_is_not_made_again),
 ];
 

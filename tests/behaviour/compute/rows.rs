@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
+use farebox_core::compute::figures::{About, Figure, Figures, HourTally, SellerRecord, Tally};
 use farebox_core::compute::records::{DueRow, Edit, Records, Seats};
 use farebox_core::compute::row::{
     BondRow, EventRow, HoldRow, JobRow, JobState, Presence, QuoteRow, QuoteState, SellerRow,
@@ -18,6 +19,9 @@ pub struct Rows {
     pub holds: BTreeMap<String, HoldRow>,
     pub events: Vec<EventRow>,
     pub bonds: Vec<BondRow>,
+    pub tally: Tally,
+    pub hours: BTreeMap<u64, HourTally>,
+    pub records: BTreeMap<String, SellerRecord>,
 }
 
 impl Rows {
@@ -47,6 +51,16 @@ impl Rows {
                     let number = self.events.len() as u64 + 1;
                     self.events.push(EventRow { number, ..row });
                 }
+            }
+        }
+    }
+
+    pub fn note(&mut self, figures: Vec<Figure>) {
+        for figure in figures {
+            match figure {
+                Figure::Profile(row) => self.tally = row,
+                Figure::Hour(row) => _ = self.hours.insert(row.hour, row),
+                Figure::Seller(row) => _ = self.records.insert(row.seller.clone(), row),
             }
         }
     }
@@ -144,5 +158,62 @@ impl Records for Rows {
         let holds = holds.filter_map(|it| Some((it.due?, DueRow::Hold(Box::new(it.clone())))));
         let all = quotes.chain(jobs).chain(holds).filter(|(due, _)| *due <= now);
         Ok(all.min_by_key(|(due, _)| *due).map(|(_, row)| row))
+    }
+}
+
+impl Figures for Rows {
+    fn tally(&self) -> Result<Tally, Infallible> {
+        Ok(self.tally.clone())
+    }
+
+    fn hour(&self, hour: u64) -> Result<Option<HourTally>, Infallible> {
+        Ok(self.hours.get(&hour).cloned())
+    }
+
+    fn hours(&self, since: u64) -> Result<Vec<HourTally>, Infallible> {
+        Ok(self.hours.range(since..).map(|(_, row)| row.clone()).collect())
+    }
+
+    fn record(&self, seller: &str) -> Result<Option<SellerRecord>, Infallible> {
+        Ok(self.records.get(seller).cloned())
+    }
+
+    fn best(&self, limit: u32) -> Result<Vec<SellerRecord>, Infallible> {
+        let mut all: Vec<SellerRecord> = self.records.values().cloned().collect();
+        all.sort_by_key(|row| std::cmp::Reverse(row.done));
+        all.truncate(limit as usize);
+        Ok(all)
+    }
+
+    fn latest(&self, limit: u32) -> Result<Vec<SellerRow>, Infallible> {
+        let mut all: Vec<SellerRow> = self.sellers.values().cloned().collect();
+        all.sort_by_key(|row| std::cmp::Reverse(row.heartbeat.unwrap_or(row.created)));
+        all.truncate(limit as usize);
+        Ok(all)
+    }
+
+    fn taken(&self, now: u64) -> Result<Vec<(String, Seats)>, Infallible> {
+        let seats = |id: &String| Records::seats(self, id, now).unwrap();
+        let all = self.sellers.keys().map(|id| (id.clone(), seats(id)));
+        Ok(all.filter(|(_, seats)| seats.taken() > 0).collect())
+    }
+
+    fn events(&self, about: &About, after: u64, limit: u32) -> Result<Vec<EventRow>, Infallible> {
+        let is_about = |event: &&EventRow| match about {
+            About::Profile => true,
+            About::Seller(id) => event.seller == *id,
+            About::Job(id) => event.job == *id,
+        };
+        let later = self.events.iter().filter(|event| event.number > after).filter(is_about);
+        Ok(later.take(limit as usize).cloned().collect())
+    }
+
+    fn newest(&self, limit: u32) -> Result<Vec<EventRow>, Infallible> {
+        Ok(self.events.iter().rev().take(limit as usize).cloned().collect())
+    }
+
+    fn settlements(&self, limit: u32) -> Result<Vec<EventRow>, Infallible> {
+        let all = self.events.iter().rev().filter(|event| event.kind.is_settlement());
+        Ok(all.take(limit as usize).cloned().collect())
     }
 }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use farebox_core::amount::Amount;
 use farebox_core::chain::ChainId;
+use farebox_core::compute::feed::{Seen, View, ViewLetter};
 use farebox_core::compute::message::{
     Callback, Errand, Identity, Instruction, JsonAnswer, Letter, PayoutAnswer, PayoutCall,
-    Reaction, SellerRequest, TillPayment,
+    Reaction, SellerRequest, TillPayment, VERSION,
 };
 use farebox_core::compute::row::HoldKind;
 use farebox_core::compute::settings::{Profile, ProfileSettings};
@@ -94,9 +95,20 @@ impl World {
             std::array::from_fn(|_| u8::try_from(self.dice.below(256)).unwrap());
         let tick = Tick::new(self.now, &random).unwrap();
         let effect = self.gateway.apply(&self.rows, letter.instruction, tick).unwrap();
+        let figures = self.gateway.counted(&self.rows, &effect.edits, tick).unwrap();
         self.rows.write(effect.edits);
+        self.rows.note(figures);
         let text = serde_json::to_string(&effect.reaction).unwrap();
         serde_json::from_str(&text).unwrap()
+    }
+
+    /// Looks as the Worker does: as JSON, there and back.
+    pub fn view(&self, view: View) -> Seen {
+        let letter = serde_json::to_string(&ViewLetter { v: VERSION, view }).unwrap();
+        let letter: ViewLetter = serde_json::from_str(&letter).unwrap();
+        let tick = Tick::new(self.now, &[0; RANDOM_BYTES]).unwrap();
+        let seen = self.gateway.view(&self.rows, letter.view, tick).unwrap();
+        serde_json::from_str(&serde_json::to_string(&seen).unwrap()).unwrap()
     }
 
     pub fn told(&mut self, instruction: Instruction) -> Told {

@@ -1,0 +1,102 @@
+// Shows one job to who has its token, and follows its feed. The token stays in this tab: it comes behind `#` or from the field, and
+// goes into a header. Whatever a seller delivered is put on the page as text.
+
+const id = document.querySelector('main').dataset.job;
+const at = (name) => document.getElementById(name);
+const PLACE = `farebox-job-${id}`;
+const AGAIN_MS = 2_000;
+const HIDDEN = /[\0-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
+
+let cursor = '';
+let token = '';
+
+/** What is not seen, or turns the text around it, by its number. */
+const visible = (text) => text.replace(HIDDEN, (char) => `‹U+${char.codePointAt(0).toString(16).toUpperCase().padStart(4, '0')}›`);
+
+function resultOf(result) {
+  if (result === null || result === undefined) return undefined;
+  if (typeof result === 'string') return result;
+  if (typeof result.text === 'string' && Object.keys(result).length === 1) return result.text;
+  return JSON.stringify(result, null, 2);
+}
+
+const asked = (path, headers) => fetch(`/api/v1/jobs/${encodeURIComponent(id)}${path}`, { cache: 'no-store', headers: { authorization: `Bearer ${token}`, ...headers } });
+
+/** Reads the job; whether it could be read. */
+async function read() {
+  const response = await asked('', {});
+  if (!response.ok) {
+    at('feed').textContent = response.status === 403 || response.status === 404 ? 'This token reads no such job.' : 'The job could not be read.';
+    return response.status >= 500;
+  }
+  const job = await response.json();
+  at('job').hidden = false;
+  at('open').hidden = true;
+  at('status').textContent = visible(String(job.status));
+  at('status').className = `tone ${['done', 'failed'].includes(job.status) ? job.status : 'neutral'}`;
+  at('seller').textContent = visible(String(job.seller_id));
+  const result = resultOf(job.result);
+  at('result').textContent = result === undefined ? 'None yet.' : visible(result);
+  return true;
+}
+
+function add(line) {
+  const item = document.createElement('li');
+  const tone = document.createElement('span');
+  tone.className = `tone ${['positive', 'warning', 'critical'].includes(line.tone) ? line.tone : 'neutral'}`;
+  tone.textContent = visible(String(line.title));
+  const time = document.createElement('time');
+  time.className = 'quiet';
+  time.dateTime = String(line.timestamp);
+  time.textContent = String(line.timestamp).replace('T', ' ').replace('Z', ' UTC');
+  item.append(tone, ' ', time, document.createElement('br'), visible(String(line.message)));
+  at('events').append(item);
+}
+
+/** Follows the feed until it ends. */
+async function follow() {
+  const response = await asked('/feed', { accept: 'text/event-stream', ...(cursor === '' ? {} : { 'last-event-id': cursor }) });
+  if (!response.ok || response.body === null) throw new Error(`${response.status}`);
+  at('feed').textContent = 'Live.';
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = '';
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const parts = (rest + value).split('\n\n');
+    rest = parts.pop();
+    let isNews = false;
+    for (const part of parts) {
+      const field = (name) => part.split('\n').find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
+      cursor = field('id') ?? cursor;
+      const data = field('data');
+      if (data === undefined || field('event') === 'ready') continue;
+      add(JSON.parse(data));
+      isNews = true;
+    }
+    if (isNews) await read();
+  }
+}
+
+async function show() {
+  sessionStorage.setItem(PLACE, token);
+  for (;;) {
+    try {
+      if (!await read()) return;
+      await follow();
+    } catch {
+      at('feed').textContent = 'Not live; trying again.';
+    }
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+  }
+}
+
+at('open').addEventListener('submit', (event) => {
+  event.preventDefault();
+  token = at('token').value.trim();
+  show();
+});
+
+token = location.hash.slice(1) || (sessionStorage.getItem(PLACE) ?? '');
+if (location.hash !== '') history.replaceState(null, '', location.pathname);
+if (token !== '') show();

@@ -1,0 +1,84 @@
+//! Pages for people: what others wrote is text, links are on live rows, and a choice is kept.
+
+use farebox_core::compute::board::Board;
+use farebox_core::compute::dashboard::Scope;
+use farebox_core::compute::feed::{Seen, View};
+use farebox_core::compute::page;
+use farebox_core::compute::row::HoldKind;
+use farebox_core::compute::settings::Profile;
+use serde_json::json;
+
+use super::world::{TX, World, settings, wallet};
+
+const EVIL: &str = "</style><script>x</script>'&\u{202e}\u{200b}";
+
+fn board(world: &World) -> Board {
+    match world.view(View::Board) {
+        Seen::Board(board) => *board,
+        other => panic!("no board: {other:?}"),
+    }
+}
+
+#[test]
+pub fn what_a_seller_wrote_is_text_and_what_hides_in_it_is_shown() {
+    let mut world = World::new();
+    world.register(1, json!({"capability": EVIL}));
+    world.open(1);
+    world.beat(1);
+    let html = page::market_page(Scope::Testnet, &[board(&world)]);
+    assert_eq!(html.matches("<script").count(), 1, "{html}");
+    assert!(html.contains("&lt;/style&gt;&lt;script&gt;"), "{html}");
+    assert!(html.contains("\u{2039}U+202E\u{203a}\u{2039}U+200B\u{203a}"), "{html}");
+    assert!(!html.contains('\u{202e}') && !html.contains('\u{200b}'));
+    let job = page::job_page("\"><script>");
+    assert_eq!(job.matches("<script").count(), 1, "{job}");
+}
+
+#[test]
+pub fn links_to_the_explorer_are_on_live_rows_alone() {
+    let mut live = World::with_seller();
+    let told = live.buy(9, "one");
+    let job = told.text("job_id");
+    live.start(1, &job);
+    let reaction = live.complete(1, &job);
+    live.carry(reaction);
+    let html = page::market_page(Scope::Testnet, &[board(&live)]);
+    assert!(html.contains(&format!("href=\"https://sepolia.basescan.org/tx/{TX}\"")), "{html}");
+    assert!(html.contains(&format!("/address/{}\"", wallet(1))));
+    let mut mock = World::set(settings(HoldKind::Mock, Profile::DemoTestnet));
+    mock.seller(1, "0.005");
+    let html = page::market_page(Scope::Demo, &[board(&mock)]);
+    assert!(!html.contains("https://"), "{html}");
+}
+
+#[test]
+pub fn a_choice_of_mode_and_network_is_kept_in_the_contract_s_cookies() {
+    let cookies = page::preference_cookies(Scope::Testnet);
+    assert_eq!(
+        cookies,
+        [
+            "quotadex_dashboard_mode=live; Path=/; Max-Age=31536000; SameSite=Lax",
+            "quotadex_dashboard_live_network=testnet; Path=/; Max-Age=31536000; SameSite=Lax",
+        ]
+    );
+    for scope in [Scope::Demo, Scope::Testnet, Scope::Mainnet] {
+        let sent: Vec<String> = page::preference_cookies(scope)
+            .iter()
+            .map(|cookie| cookie.split(';').next().unwrap().to_owned())
+            .collect();
+        assert_eq!(page::preferred(&format!("a=b; {}", sent.join("; "))), Some(scope));
+    }
+    for unknown in ["", "quotadex_dashboard_mode=x", "mode=demo"] {
+        assert_eq!(page::preferred(unknown), None);
+    }
+}
+
+#[test]
+pub fn the_policy_lets_in_the_style_and_the_scripts_of_the_page_and_nothing_else() {
+    let policy = page::content_security_policy();
+    assert!(policy.contains("default-src 'none'; style-src 'sha256-"), "{policy}");
+    assert!(!policy.contains("unsafe"), "{policy}");
+    for script in [page::MARKET_SCRIPT, page::JOB_SCRIPT] {
+        assert!(!script.contains("innerHTML = ") && !script.contains("eval("));
+    }
+}
