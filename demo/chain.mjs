@@ -19,6 +19,9 @@ export const NETWORK = 'eip155:84532';
 export const NETWORK_V1 = 'base-sepolia';
 /** Address of USDC on Base Sepolia, and of the demo token here. */
 export const USDC = /** @type {const} */ ('0x036CbD53842c5426634e7929541eC2318f3dCF7e');
+/** The contract of x402 `batch-settlement`, and its collector of deposits by EIP-3009, at the same addresses on every chain. */
+export const BATCH_SETTLEMENT = /** @type {const} */ ('0x4020074e9dF2ce1deE5A9C1b5c3f541D02a10003');
+export const DEPOSIT_COLLECTOR = /** @type {const} */ ('0x4020806089470a89826cB9fB1f4059150b550004');
 /** Funds of each payer, in atomic units: 1,000 USDC. */
 export const PAYER_FUNDS = 1_000_000_000n;
 /** Accounts of the development phrase by their use; the empty one is never funded. */
@@ -69,6 +72,8 @@ export async function startChain({ port, idle = false, log = () => {} } = {}) {
 
     await rpc('anvil_setCode', [USDC, token.runtime]);
     await rpc('anvil_setCode', [MULTICALL3, readArtefact('Multicall').runtime]);
+    await rpc('anvil_setCode', [BATCH_SETTLEMENT, readArtefact('BatchSettlement').runtime]);
+    await rpc('anvil_setCode', [DEPOSIT_COLLECTOR, readArtefact('DepositCollector').runtime]);
 
     const [facilitator, payee, payer] = [account(FACILITATOR), account(PAYEE), account(PAYER)];
     const payers = Array.from({ length: ACCOUNTS - PAYER - 1 }, (_, index) => account(PAYER + 1 + index));
@@ -175,7 +180,7 @@ async function untilAnswering(client, child) {
 }
 
 /**
- * @param {'Token' | 'Multicall' | 'Wallet' | 'WalletFactory'} name
+ * @param {'Token' | 'Multicall' | 'Wallet' | 'WalletFactory' | 'BatchSettlement' | 'DepositCollector'} name
  * @returns {{abi: import('viem').Abi, bytecode: `0x${string}`, runtime: `0x${string}`}}
  */
 export function readArtefact(name) {

@@ -1,10 +1,11 @@
-// The reference facilitator over HTTP: x402 v2 and v1, scheme `exact`, settling on the local chain.
+// The reference facilitator over HTTP: x402 v2 and v1, scheme `exact`, and v2 `batch-settlement`, settling on the local chain.
 //
 // One signer serves both versions. v1 is not another scheme object of the same class: the package has
 // `ExactEvmSchemeV1`, registered under v1 network names, and answers `x402Version: 1` requests with it.
 
 import { x402Facilitator } from '@x402/core/facilitator';
 import { toFacilitatorEvmSigner } from '@x402/evm';
+import { BatchSettlementEvmScheme } from '@x402/evm/batch-settlement/facilitator';
 import { ExactEvmScheme } from '@x402/evm/exact/facilitator';
 import { ExactEvmSchemeV1 } from '@x402/evm/exact/v1/facilitator';
 import { createWalletClient, http, publicActions } from 'viem';
@@ -87,6 +88,8 @@ function reference(chain, factories) {
   );
   return new x402Facilitator()
     .register(NETWORK, new ExactEvmScheme(signer, { eip6492AllowedFactories: factories }))
+    // Without a key of its own it signs no claims and no refunds: sellers do.
+    .register(NETWORK, new BatchSettlementEvmScheme(signer))
     .registerV1(/** @type {any} */ (NETWORK_V1), new ExactEvmSchemeV1(signer));
 }
 

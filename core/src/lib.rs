@@ -31,6 +31,7 @@ pub mod payment;
 pub mod mpp;
 pub mod x402;
 
+pub mod channel;
 pub mod facilitator;
 pub mod ledger;
 pub mod paywall;

@@ -7,6 +7,8 @@
 //! hands on to the next.
 
 #[macro_use]
+mod channel;
+#[macro_use]
 mod compute;
 #[macro_use]
 mod facilitator;
@@ -39,7 +41,7 @@ macro_rules! declare {
     };
 }
 
-ledger! { gate facilitator wire payer treasury skills compute declare; }
+ledger! { gate facilitator wire payer treasury skills compute channel declare; }
 
 /// Whether this thread has planted the mutant: never.
 #[cfg(not(feature = "mutants"))]

@@ -9,7 +9,7 @@ const ROWS: &[&[&str]] = &[
     &["http", "evm"],
     &["config", "payment"],
     &["x402", "mpp"],
-    &["facilitator", "ledger", "paywall"],
+    &["channel", "facilitator", "ledger", "paywall"],
     &["gate", "client"],
     &["agent"],
     &["treasury", "skills", "compute"],
@@ -19,6 +19,7 @@ const ALSO: &[(&str, &str)] = &[("facilitator", "x402")];
 /// What a module may not use although the rows say so; a star is every module of the row.
 const NEVER: &[(&str, &[&str])] = &[
     ("facilitator", &["mpp"]),
+    ("channel", &["x402", "mpp"]),
     ("ledger", &["x402", "mpp"]),
     ("paywall", &["x402", "mpp"]),
     ("agent", &["gate"]),

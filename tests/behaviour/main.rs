@@ -3,6 +3,7 @@
 mod agent;
 mod answers;
 mod changes;
+mod channel;
 mod circles;
 mod client;
 mod clients;

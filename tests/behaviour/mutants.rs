@@ -8,8 +8,8 @@ use std::panic::catch_unwind;
 use farebox_core::mutant::{Mutant, plant};
 
 use crate::{
-    agent, changes, client, clients, compute, config, diagnostics, faults, growth, handed, ledger,
-    limits, manners, mpp, mpp_client, onchain, other_chains, pricer, receipts, redelivery,
+    agent, changes, channel, client, clients, compute, config, diagnostics, faults, growth, handed,
+    ledger, limits, manners, mpp, mpp_client, onchain, other_chains, pricer, receipts, redelivery,
     requests, restore, settlement, skills, spellings, strain, treasury, unproven, wallets,
 };
 
@@ -158,9 +158,10 @@ fn every_mutant_is_looked_for() {
     let in_the_worker = include_str!("../worker/mutants.test.ts");
     for mutant in Mutant::ALL {
         let systems = treasury::mutants::TABLE.iter().chain(skills::mutants::TABLE);
-        let systems = systems.chain(compute::mutants::TABLE);
+        let systems = systems.chain(compute::mutants::TABLE).chain(channel::mutants::TABLE);
         let listed = TABLE.iter().chain(systems).any(|(it, ..)| it == mutant)
             || explored.contains(mutant)
+            || channel::mutants::IN_HISTORIES.contains(mutant)
             || ledger::arrivals::mutants().any(|it| it == *mutant)
             || in_the_worker.contains(&format!("mutants: '{mutant:?}"));
         assert!(listed, "{mutant:?} is planted and not looked for");

@@ -3,7 +3,7 @@
 use crate::amount::Amount;
 use crate::evm::address::Address;
 use crate::evm::eip712;
-use crate::evm::keccak::keccak256_parts;
+use crate::evm::keccak::{keccak256, keccak256_parts};
 use crate::time::UnixTime;
 
 /// The data that the payer signs under x402 `exact`.
@@ -29,8 +29,19 @@ impl Authorization {
     /// The EIP-712 hash of the struct.
     #[must_use]
     pub fn struct_hash(&self) -> [u8; 32] {
+        self.hash_as(&TYPE_HASH)
+    }
+
+    /// The digest under `ReceiveWithAuthorization`, which only the payee may present: how a
+    /// contract takes a deposit.
+    #[must_use]
+    pub fn receive_digest(&self, separator: &[u8; 32]) -> [u8; 32] {
+        eip712::digest(separator, &self.hash_as(&keccak256(RECEIVE_TYPE.as_bytes())))
+    }
+
+    fn hash_as(&self, type_hash: &[u8; 32]) -> [u8; 32] {
         keccak256_parts(&[
-            &TYPE_HASH,
+            type_hash,
             &self.from.to_word(),
             &self.to.to_word(),
             &self.value.to_be_bytes(),
@@ -66,6 +77,9 @@ impl Authorization {
 
 /// The EIP-712 type of [`Authorization`].
 pub const TYPE: &str = "TransferWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)";
+
+/// The EIP-712 type that [`Authorization::receive_digest`] hashes.
+const RECEIVE_TYPE: &str = "ReceiveWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)";
 
 /// Keccak-256 of [`TYPE`].
 pub const TYPE_HASH: [u8; 32] = [

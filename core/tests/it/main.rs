@@ -17,6 +17,7 @@ mod chain_confirmation;
 mod chain_inquiry;
 mod chain_rpc;
 mod chain_transfer;
+mod channel_vectors;
 mod citations;
 mod codec_vectors;
 mod docs;

@@ -1,0 +1,87 @@
+//! Contracts that hold the deposits of channels, by the typed data that they check.
+
+use crate::amount::Amount;
+use crate::evm::address::Address;
+use crate::evm::eip712::Domain;
+
+/// A kind of contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Escrow {
+    /// x402 `batch-settlement`.
+    BatchSettlement,
+    /// MPP method `evm`, also of OKX.
+    PaymentChannel,
+    /// MPP method `tempo`, sessions of version 1.
+    StreamChannel,
+    /// MPP method `tempo`, sessions of version 2.
+    ChannelReserve,
+}
+
+impl Escrow {
+    /// The name of its EIP-712 domain; the version is 1.
+    #[must_use]
+    pub const fn domain_name(self) -> &'static str {
+        match self {
+            Self::BatchSettlement => "x402 Batch Settlement",
+            Self::PaymentChannel => "EVM Payment Channel",
+            Self::StreamChannel => "Tempo Stream Channel",
+            Self::ChannelReserve => "TIP20 Channel Reserve",
+        }
+    }
+
+    /// The EIP-712 type of its vouchers.
+    #[must_use]
+    pub const fn voucher_type(self) -> &'static str {
+        match self {
+            Self::BatchSettlement => "Voucher(bytes32 channelId,uint128 maxClaimableAmount)",
+            Self::PaymentChannel | Self::StreamChannel => {
+                "Voucher(bytes32 channelId,uint128 cumulativeAmount)"
+            }
+            Self::ChannelReserve => "Voucher(bytes32 channelId,uint96 cumulativeAmount)",
+        }
+    }
+
+    /// Whether an amount fits its vouchers.
+    #[must_use]
+    pub fn fits(self, amount: Amount) -> bool {
+        let unused = match self {
+            Self::BatchSettlement | Self::PaymentChannel | Self::StreamChannel => 16,
+            Self::ChannelReserve => 20,
+        };
+        amount.to_be_bytes().iter().take(unused).all(|byte| *byte == 0)
+    }
+}
+
+/// A contract on a chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EscrowContract {
+    /// Its kind.
+    pub escrow: Escrow,
+    /// The number of the chain.
+    pub chain_id: u64,
+    /// Its address.
+    pub address: Address,
+}
+
+impl EscrowContract {
+    /// The contract of x402 `batch-settlement`, at the same address on every chain. Spec: x402
+    /// `batch-settlement` on EVM, "Canonical Addresses".
+    #[must_use]
+    pub const fn batch_settlement(chain_id: u64) -> Self {
+        Self { escrow: Escrow::BatchSettlement, chain_id, address: BATCH_SETTLEMENT }
+    }
+
+    /// The separator of its EIP-712 domain.
+    #[must_use]
+    pub fn separator(&self) -> [u8; 32] {
+        let Self { escrow, chain_id, address } = *self;
+        let name = escrow.domain_name();
+        Domain { name, version: "1", chain_id, verifying_contract: address }.separator()
+    }
+}
+
+/// The contract of x402 `batch-settlement`: `0x4020074e9dF2ce1deE5A9C1b5c3f541D02a10003`.
+pub const BATCH_SETTLEMENT: Address = Address::from_bytes([
+    0x40, 0x20, 0x07, 0x4e, 0x9d, 0xf2, 0xce, 0x1d, 0xee, 0x5a, 0x9c, 0x1b, 0x5c, 0x3f, 0x54, 0x1d,
+    0x02, 0xa1, 0x00, 0x03,
+]);

@@ -1,0 +1,31 @@
+//! Payment channels: one deposit on a chain, then one signed voucher for each request.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`escrow`] | the contracts that hold deposits, and the typed data of their vouchers |
+//! | [`config`] | what names a channel, and the nonces of its deposits |
+//! | [`voucher`] | vouchers; only one whose signature was checked reaches a channel |
+//! | [`authorizer`] | what the payee signs: claims and refunds |
+//! | [`state`] | one channel: what it accepts, holds, charges and owes |
+//! | [`errand`] | when its money is claimed, and what its alarm does next |
+//! | [`row`] | a channel as text |
+//! | [`refusal`] | why a voucher is refused, with the codes of both protocols |
+//!
+//! A voucher is cumulative: the highest one replaces all before it. Four amounts are in order at
+//! every instant: claimed ≤ spent ≤ accepted ≤ deposit, and what is delivered was spent first.
+//!
+//! - A charge is written before its response leaves, in one row; nothing is written before.
+//! - A hold keeps two requests from being served for one voucher. It is in memory alone: after a
+//!   crash the charge checks everything again, and of two requests one is refused.
+//! - What the chain shows is mirrored, and is used only while it is fresh: a third of the time that
+//!   the payer has to wait for a withdrawal, so that two thirds are left to claim.
+//! - A refund is a promise from the moment it is signed: whoever has the signature may send it.
+
+pub mod authorizer;
+pub mod config;
+pub mod errand;
+pub mod escrow;
+pub mod refusal;
+pub mod row;
+pub mod state;
+pub mod voucher;

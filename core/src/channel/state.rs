@@ -1,0 +1,536 @@
+//! One channel: what it accepts, holds, charges and owes. Every step is total: it changes the channel or refuses and leaves it as it was.
+
+use alloc::vec::Vec;
+
+use super::config::ChannelId;
+use super::refusal::ChannelRefusal;
+use super::voucher::CheckedVoucher;
+use crate::amount::Amount;
+use crate::evm::signature::Signature;
+use crate::mutant::{Mutant, planted};
+use crate::time::UnixTime;
+
+/// Which vouchers a protocol lets a request bring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VoucherRule {
+    /// One for each request: what was charged so far, and the price. One request at a time. Spec:
+    /// x402 `batch-settlement` on EVM, "Request Processing".
+    Exact,
+    /// Any that is not lower; it may pay for many requests. Spec: MPP session, "Voucher
+    /// verification".
+    Headroom {
+        /// The least that a new one adds.
+        min_delta: Amount,
+    },
+}
+
+/// Whether the contract still lets the payee claim, and the payer take back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnChain {
+    /// Neither side wants to end it.
+    Open,
+    /// The payer has asked to withdraw, at this time.
+    Leaving(UnixTime),
+    /// Closed for ever.
+    Finalized,
+}
+
+/// What the chain shows of a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sight {
+    /// All deposits, less refunds and withdrawals.
+    pub deposit: Amount,
+    /// What was claimed.
+    pub claimed: Amount,
+    /// Its standing.
+    pub on_chain: OnChain,
+    /// How many refunds there were.
+    pub refund_nonce: Amount,
+    /// When the chain was asked.
+    pub at: UnixTime,
+}
+
+/// A refund that was signed: whoever has the signature may send it until its nonce is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Promise {
+    /// The count of refunds that it was signed for.
+    pub nonce: Amount,
+    /// Its amount.
+    pub amount: Amount,
+}
+
+/// The highest voucher that was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HighestVoucher {
+    /// Its amount.
+    pub cumulative: Amount,
+    /// Its signature.
+    pub signature: Signature,
+}
+
+/// The request that was charged last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastSale {
+    /// The amount of the voucher that it brought; what was accepted, if it brought none.
+    pub cumulative: Amount,
+    /// The hash of the request.
+    pub request: [u8; 32],
+    /// What it was charged.
+    pub charged: Amount,
+}
+
+/// Whether payee and payer have agreed to end it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Agreement {
+    /// It sells.
+    Selling,
+    /// It is to be closed on the chain.
+    Closing,
+}
+
+/// A request that is to be paid from a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Purchase {
+    /// The voucher that it brings, if it brings one.
+    pub voucher: Option<CheckedVoucher>,
+    /// The most that it may be charged.
+    pub price: Amount,
+    /// The hash of the request; where a voucher may pay for many, of what names this one.
+    pub request: [u8; 32],
+    /// When its hold ends by itself.
+    pub until: UnixTime,
+}
+
+/// What becomes of a request that asks to be served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// Its price is held: serve it, then charge it.
+    Held,
+    /// It was charged before: give it the same answer, or none, but never another.
+    Repeated(LastSale),
+}
+
+/// A channel between one payer and one payee.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Channel {
+    pub(super) id: ChannelId,
+    pub(super) rule: VoucherRule,
+    pub(super) withdraw_delay_secs: u64,
+    pub(super) sight: Sight,
+    pub(super) evidence: Option<HighestVoucher>,
+    pub(super) spent: Amount,
+    /// When the first charge was made that the chain does not show as claimed.
+    pub(super) earned_since: Option<UnixTime>,
+    pub(super) promised: Option<Promise>,
+    pub(super) agreement: Agreement,
+    pub(super) last: Option<LastSale>,
+    /// When money was last sent for.
+    pub(super) tried: Option<UnixTime>,
+    /// When the chain was last asked, whether or not it answered.
+    pub(super) looked: UnixTime,
+    /// Prices of requests that are being served; in memory alone.
+    pub(super) holds: Vec<HeldPrice>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct HeldPrice {
+    request: [u8; 32],
+    /// The amount of the voucher that it brought.
+    cumulative: Amount,
+    price: Amount,
+    until: UnixTime,
+}
+
+impl Channel {
+    /// A channel that the chain shows. What was claimed there was spent; what was accepted before
+    /// its row was lost is not known.
+    #[must_use]
+    pub const fn seen_first(
+        id: ChannelId,
+        rule: VoucherRule,
+        withdraw_delay_secs: u64,
+        sight: Sight,
+    ) -> Self {
+        Self {
+            id,
+            rule,
+            withdraw_delay_secs,
+            sight,
+            evidence: None,
+            spent: sight.claimed,
+            earned_since: None,
+            promised: None,
+            agreement: Agreement::Selling,
+            last: None,
+            tried: None,
+            looked: sight.at,
+            holds: Vec::new(),
+        }
+    }
+
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> ChannelId {
+        self.id
+    }
+
+    /// What the chain showed last.
+    #[must_use]
+    pub const fn sight(&self) -> &Sight {
+        &self.sight
+    }
+
+    /// The highest voucher, if there is one.
+    #[must_use]
+    pub const fn evidence(&self) -> Option<&HighestVoucher> {
+        self.evidence.as_ref()
+    }
+
+    /// What was accepted: at least what was spent.
+    #[must_use]
+    pub fn accepted(&self) -> Amount {
+        self.evidence.map_or(self.spent, |evidence| evidence.cumulative.max(self.spent))
+    }
+
+    /// What was charged.
+    #[must_use]
+    pub const fn spent(&self) -> Amount {
+        self.spent
+    }
+
+    /// The refund that is signed and not yet seen.
+    #[must_use]
+    pub const fn promised(&self) -> Option<&Promise> {
+        self.promised.as_ref()
+    }
+
+    /// The request that was charged last.
+    #[must_use]
+    pub const fn last(&self) -> Option<&LastSale> {
+        self.last.as_ref()
+    }
+
+    /// What vouchers may be accepted up to: the deposit, less what is promised back.
+    #[must_use]
+    pub fn available(&self) -> Amount {
+        match self.promised {
+            Some(promise) if !planted(Mutant::PromisesAreSpent) => {
+                self.sight.deposit.checked_sub(promise.amount).unwrap_or(Amount::ZERO)
+            }
+            Some(_) | None => self.sight.deposit,
+        }
+    }
+
+    /// Takes what the chain shows. An answer to an earlier question than the last one, or of a node
+    /// that has not seen the last refund, changes nothing.
+    pub fn see(&mut self, sight: Sight) {
+        let is_late = sight.at < self.sight.at || sight.refund_nonce < self.sight.refund_nonce;
+        if is_late && !planted(Mutant::OldSightsCount) {
+            return;
+        }
+        self.sight = sight;
+        self.looked = self.looked.max(sight.at);
+        // Another gate may have claimed with vouchers that this row has lost.
+        self.spent = self.spent.max(sight.claimed);
+        if self.spent <= sight.claimed {
+            self.earned_since = None;
+        } else if self.earned_since.is_none() {
+            // A claim was reorganised away.
+            self.earned_since = Some(sight.at);
+        }
+        if self.promised.is_some_and(|promise| promise.nonce < sight.refund_nonce) {
+            self.promised = None;
+        }
+    }
+
+    /// Accepts a voucher without charging anything.
+    ///
+    /// # Errors
+    /// See [`ChannelRefusal`].
+    pub fn accept(
+        &mut self,
+        voucher: &CheckedVoucher,
+        now: UnixTime,
+    ) -> Result<(), ChannelRefusal> {
+        self.sells(now)?;
+        self.takes(voucher)?;
+        self.keep(voucher);
+        Ok(())
+    }
+
+    /// Holds the price of a request, so that it can be served.
+    ///
+    /// # Errors
+    /// See [`ChannelRefusal`].
+    pub fn begin(&mut self, purchase: &Purchase, now: UnixTime) -> Result<Begun, ChannelRefusal> {
+        if let Some(last) = self.repeated(purchase) {
+            return Ok(Begun::Repeated(last));
+        }
+        self.holds.retain(|held| held.until > now);
+        if self.holds.iter().any(|held| held.request == purchase.request) {
+            return Err(ChannelRefusal::Busy);
+        }
+        self.affords(purchase, now)?;
+        self.holds.push(HeldPrice {
+            request: purchase.request,
+            cumulative: self.shown(purchase),
+            price: purchase.price,
+            until: purchase.until,
+        });
+        Ok(Begun::Held)
+    }
+
+    /// Charges a request that was served, before its answer leaves; what it was charged.
+    ///
+    /// A request whose hold is gone, after a crash or its end, is checked as if it began now.
+    ///
+    /// # Errors
+    /// See [`ChannelRefusal`]; then the answer must not leave.
+    pub fn charge(
+        &mut self,
+        purchase: &Purchase,
+        used: Amount,
+        now: UnixTime,
+    ) -> Result<LastSale, ChannelRefusal> {
+        if let Some(last) = self.repeated(purchase) {
+            return Ok(last);
+        }
+        if used > purchase.price && !planted(Mutant::UnitsAreUnbounded) {
+            return Err(ChannelRefusal::AboveCharge);
+        }
+        let cumulative = self.shown(purchase);
+        let place = self.holds.iter().position(|held| {
+            held.request == purchase.request
+                && held.cumulative == cumulative
+                && held.price == purchase.price
+                && held.until > now
+        });
+        match place {
+            Some(place) => {
+                self.holds.remove(place);
+            }
+            None if planted(Mutant::LateIsCharged) => {}
+            None => {
+                self.holds.retain(|held| held.until > now);
+                self.affords(purchase, now)?;
+            }
+        }
+        let spent = self.spent.checked_add(used).ok_or(ChannelRefusal::AboveCharge)?;
+        if let Some(voucher) = &purchase.voucher {
+            self.keep(voucher);
+        }
+        self.spent = spent;
+        if !used.is_zero() {
+            self.earned_since = self.earned_since.or(Some(now));
+        }
+        let last = LastSale { cumulative, request: purchase.request, charged: used };
+        self.last = Some(last);
+        Ok(last)
+    }
+
+    /// Lets go of a request that was not served.
+    pub fn release(&mut self, request: &[u8; 32]) {
+        self.holds.retain(|held| held.request != *request);
+    }
+
+    /// Promises a refund: all that is not earned, or this amount. The same request again is the
+    /// same promise.
+    ///
+    /// # Errors
+    /// See [`ChannelRefusal`].
+    pub fn refund(
+        &mut self,
+        shown: Amount,
+        amount: Option<Amount>,
+        now: UnixTime,
+    ) -> Result<Promise, ChannelRefusal> {
+        self.holds.retain(|held| held.until > now);
+        if let Some(promise) = self.promised {
+            let is_same = amount.is_none_or(|amount| amount == promise.amount);
+            return if is_same { Ok(promise) } else { Err(ChannelRefusal::Busy) };
+        }
+        match self.sight.on_chain {
+            OnChain::Finalized => return Err(ChannelRefusal::Finalized),
+            OnChain::Open | OnChain::Leaving(_) => {}
+        }
+        if !self.is_fresh(now) {
+            return Err(ChannelRefusal::Stale);
+        }
+        if !self.holds.is_empty() && !planted(Mutant::HeldIsRefunded) {
+            return Err(ChannelRefusal::Busy);
+        }
+        if shown != self.spent {
+            return Err(ChannelRefusal::CumulativeMismatch);
+        }
+        let rest = self.sight.deposit.checked_sub(self.spent).unwrap_or(Amount::ZERO);
+        if rest.is_zero() {
+            return Err(ChannelRefusal::NoBalance);
+        }
+        let amount = amount.unwrap_or(rest);
+        if amount > rest && !planted(Mutant::EarnedIsRefunded) || amount.is_zero() {
+            return Err(ChannelRefusal::RefundTooLarge);
+        }
+        let promise = Promise { nonce: self.sight.refund_nonce, amount };
+        self.promised = Some(promise);
+        Ok(promise)
+    }
+
+    /// Agrees to close, with a last voucher if there is one: it sells no more.
+    ///
+    /// # Errors
+    /// See [`ChannelRefusal`].
+    pub fn close(
+        &mut self,
+        voucher: Option<&CheckedVoucher>,
+        now: UnixTime,
+    ) -> Result<(), ChannelRefusal> {
+        self.holds.retain(|held| held.until > now);
+        match self.sight.on_chain {
+            OnChain::Finalized => return Err(ChannelRefusal::Finalized),
+            OnChain::Open | OnChain::Leaving(_) => {}
+        }
+        if !self.holds.is_empty() {
+            return Err(ChannelRefusal::Busy);
+        }
+        if let Some(voucher) = voucher {
+            self.is_its(voucher)?;
+            if voucher.voucher.cumulative < self.accepted() {
+                return Err(ChannelRefusal::Decreasing);
+            }
+            if voucher.voucher.cumulative > self.available() {
+                return Err(ChannelRefusal::AboveDeposit);
+            }
+            self.keep(voucher);
+        }
+        self.agreement = Agreement::Closing;
+        Ok(())
+    }
+
+    /// Whether what is known of the chain is new enough to accept vouchers by it.
+    #[must_use]
+    pub fn is_fresh(&self, now: UnixTime) -> bool {
+        now < self.sight.at.plus(self.fresh_secs()) || planted(Mutant::StaleIsFresh)
+    }
+
+    /// Seconds for which what the chain shows is gone by.
+    pub(super) fn fresh_secs(&self) -> u64 {
+        self.withdraw_delay_secs.checked_div(3).unwrap_or_default().min(MAX_FRESH_SECS)
+    }
+
+    fn sells(&self, now: UnixTime) -> Result<(), ChannelRefusal> {
+        match (self.sight.on_chain, self.agreement) {
+            (OnChain::Finalized, Agreement::Selling | Agreement::Closing) => {
+                Err(ChannelRefusal::Finalized)
+            }
+            (OnChain::Leaving(_), Agreement::Selling) if planted(Mutant::LeaversBuy) => Ok(()),
+            (OnChain::Leaving(_), Agreement::Selling | Agreement::Closing)
+            | (OnChain::Open, Agreement::Closing) => Err(ChannelRefusal::Closing),
+            (OnChain::Open, Agreement::Selling) if self.is_fresh(now) => Ok(()),
+            (OnChain::Open, Agreement::Selling) => Err(ChannelRefusal::Stale),
+        }
+    }
+
+    fn is_its(&self, voucher: &CheckedVoucher) -> Result<(), ChannelRefusal> {
+        let is_its = voucher.voucher.channel == self.id || planted(Mutant::AnyChannelPays);
+        if is_its { Ok(()) } else { Err(ChannelRefusal::NotFound) }
+    }
+
+    /// Whether this voucher may be accepted, by the rule of those that may pay for many requests.
+    fn takes(&self, voucher: &CheckedVoucher) -> Result<(), ChannelRefusal> {
+        self.is_its(voucher)?;
+        let (amount, accepted) = (voucher.voucher.cumulative, self.accepted());
+        if amount > self.available() && !planted(Mutant::DepositIsUnbounded) {
+            return Err(ChannelRefusal::AboveDeposit);
+        }
+        if amount < accepted && !planted(Mutant::VouchersFall) {
+            return Err(ChannelRefusal::Decreasing);
+        }
+        let delta = amount.checked_sub(accepted).unwrap_or(Amount::ZERO);
+        match self.rule {
+            VoucherRule::Headroom { min_delta } if !delta.is_zero() && delta < min_delta => {
+                Err(ChannelRefusal::DeltaTooSmall)
+            }
+            VoucherRule::Headroom { .. } | VoucherRule::Exact => Ok(()),
+        }
+    }
+
+    /// Whether a request may be served now.
+    fn affords(&self, purchase: &Purchase, now: UnixTime) -> Result<(), ChannelRefusal> {
+        self.sells(now)?;
+        match (self.rule, &purchase.voucher) {
+            (VoucherRule::Exact, Some(voucher)) => {
+                self.is_its(voucher)?;
+                if !self.holds.is_empty() && !planted(Mutant::OneVoucherServesTwo) {
+                    return Err(ChannelRefusal::Busy);
+                }
+                let exact = self.spent.checked_add(purchase.price);
+                if exact != Some(voucher.voucher.cumulative) && !planted(Mutant::AnyVoucherPays) {
+                    return Err(ChannelRefusal::CumulativeMismatch);
+                }
+                if voucher.voucher.cumulative > self.available()
+                    && !planted(Mutant::DepositIsUnbounded)
+                {
+                    return Err(ChannelRefusal::AboveDeposit);
+                }
+                Ok(())
+            }
+            (VoucherRule::Exact, None) => Err(ChannelRefusal::CumulativeMismatch),
+            (VoucherRule::Headroom { .. }, voucher) => {
+                if let Some(voucher) = voucher {
+                    self.takes(voucher)?;
+                }
+                // What is above the deposit now, after a reorganisation, pays for nothing.
+                let covered = self.shown(purchase).min(self.available());
+                let taken =
+                    self.holds.iter().try_fold(self.spent, |sum, held| sum.checked_add(held.price));
+                let needed = taken.and_then(|taken| taken.checked_add(purchase.price));
+                match needed {
+                    Some(needed) if needed <= covered || purchase.price.is_zero() => Ok(()),
+                    Some(_) if planted(Mutant::HoldsOverlap) => Ok(()),
+                    Some(_) | None => Err(ChannelRefusal::InsufficientHeadroom),
+                }
+            }
+        }
+    }
+
+    /// The amount of the highest voucher, with the one that this request brings.
+    fn shown(&self, purchase: &Purchase) -> Amount {
+        match (self.rule, &purchase.voucher) {
+            (VoucherRule::Exact, Some(voucher)) => voucher.voucher.cumulative,
+            (VoucherRule::Headroom { .. }, Some(voucher)) => {
+                voucher.voucher.cumulative.max(self.accepted())
+            }
+            (VoucherRule::Exact | VoucherRule::Headroom { .. }, None) => self.accepted(),
+        }
+    }
+
+    /// The last sale, if this is the same request, under [`VoucherRule::Exact`] with the same
+    /// voucher.
+    fn repeated(&self, purchase: &Purchase) -> Option<LastSale> {
+        if planted(Mutant::RepeatsAreCharged) {
+            return None;
+        }
+        let last = self.last?;
+        let is_same = last.request == purchase.request || planted(Mutant::AnyRequestRepeats);
+        match self.rule {
+            VoucherRule::Exact => {
+                let shown = purchase.voucher?.voucher.cumulative;
+                // A voucher that was charged nothing pays for the next request.
+                (is_same && last.cumulative == shown && !last.charged.is_zero()).then_some(last)
+            }
+            VoucherRule::Headroom { .. } => is_same.then_some(last),
+        }
+    }
+
+    fn keep(&mut self, voucher: &CheckedVoucher) {
+        let CheckedVoucher { voucher, signature } = *voucher;
+        if self.evidence.is_none_or(|evidence| evidence.cumulative < voucher.cumulative)
+            || planted(Mutant::VouchersFall)
+        {
+            self.evidence = Some(HighestVoucher { cumulative: voucher.cumulative, signature });
+        }
+    }
+}
+
+/// The longest that what the chain shows is gone by, seconds.
+const MAX_FRESH_SECS: u64 = 300;

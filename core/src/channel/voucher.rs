@@ -1,0 +1,95 @@
+//! Vouchers: what a payer signs for a channel, and the check without which none is accepted.
+
+use super::config::ChannelId;
+use super::escrow::EscrowContract;
+use super::refusal::ChannelRefusal;
+use crate::amount::Amount;
+use crate::evm::address::Address;
+use crate::evm::eip712;
+use crate::evm::keccak::{keccak256, keccak256_parts};
+use crate::evm::signature::Signature;
+use crate::mutant::{Mutant, planted};
+
+/// The permission to claim up to an amount from a channel, counted from its beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Voucher {
+    /// The channel.
+    pub channel: ChannelId,
+    /// Atomic units of the token, over the whole life of the channel.
+    pub cumulative: Amount,
+}
+
+impl Voucher {
+    /// Reads the amount as protocols write it: canonical decimal text.
+    ///
+    /// # Errors
+    /// [`ChannelRefusal::Malformed`] for another spelling.
+    pub fn parse(channel: ChannelId, cumulative: &str) -> Result<Self, ChannelRefusal> {
+        let cumulative = Amount::from_atomic(cumulative).map_err(|_| ChannelRefusal::Malformed)?;
+        Ok(Self { channel, cumulative })
+    }
+
+    /// The EIP-712 digest that is signed.
+    #[must_use]
+    pub fn digest(&self, contract: &EscrowContract) -> [u8; 32] {
+        let hash = keccak256_parts(&[
+            &keccak256(contract.escrow.voucher_type().as_bytes()),
+            self.channel.as_bytes(),
+            &self.cumulative.to_be_bytes(),
+        ]);
+        eip712::digest(&contract.separator(), &hash)
+    }
+
+    /// Checks that `signer` signed it for this contract.
+    ///
+    /// One voucher has one signature in one spelling: 65 bytes, v 27 or 28, s in the lower half.
+    ///
+    /// # Errors
+    /// [`ChannelRefusal::Malformed`] if the amount does not fit the contract,
+    /// [`ChannelRefusal::SignatureInvalid`].
+    pub fn check(
+        self,
+        contract: &EscrowContract,
+        signer: Address,
+        signature: &str,
+    ) -> Result<CheckedVoucher, ChannelRefusal> {
+        if !contract.escrow.fits(self.cumulative) {
+            return Err(ChannelRefusal::Malformed);
+        }
+        let invalid = |_| ChannelRefusal::SignatureInvalid;
+        let signature = Signature::parse(signature).map_err(invalid)?;
+        let recovered = signature.recover(&self.digest(contract)).map_err(invalid)?;
+        if (recovered == signer && !signer.is_zero()) || planted(Mutant::AnySignerPays) {
+            Ok(CheckedVoucher { voucher: self, signature })
+        } else {
+            Err(ChannelRefusal::SignatureInvalid)
+        }
+    }
+}
+
+/// A voucher that its channel's signer has signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CheckedVoucher {
+    pub(super) voucher: Voucher,
+    pub(super) signature: Signature,
+}
+
+impl CheckedVoucher {
+    /// A voucher that was checked before it was written down.
+    #[must_use]
+    pub const fn known(voucher: Voucher, signature: Signature) -> Self {
+        Self { voucher, signature }
+    }
+
+    /// The voucher.
+    #[must_use]
+    pub const fn voucher(&self) -> &Voucher {
+        &self.voucher
+    }
+
+    /// Its only signature.
+    #[must_use]
+    pub const fn signature(&self) -> &Signature {
+        &self.signature
+    }
+}

@@ -1,0 +1,46 @@
+//! Guards of channels: which vouchers count, what is charged, and that earnings are claimed.
+
+macro_rules! channel {
+    ($next:ident $($more:ident)*; $($listed:tt)*) => {
+        $next! { $($more)*; $($listed)*
+            /// Anyone signs vouchers.
+            AnySignerPays,
+            /// A voucher pays in another channel than its own.
+            AnyChannelPays,
+            /// A lower voucher replaces a higher one.
+            VouchersFall,
+            /// A voucher above the deposit is accepted.
+            DepositIsUnbounded,
+            /// A voucher need not be what was charged and the price.
+            AnyVoucherPays,
+            /// One voucher serves two requests at once.
+            OneVoucherServesTwo,
+            /// Requests are served for the same part of a voucher.
+            HoldsOverlap,
+            /// A request that was charged is charged again.
+            RepeatsAreCharged,
+            /// Another request is a repeat of the last one.
+            AnyRequestRepeats,
+            /// A request whose hold is gone is charged without a check.
+            LateIsCharged,
+            /// More is charged than was held.
+            UnitsAreUnbounded,
+            /// What the chain showed long ago counts.
+            StaleIsFresh,
+            /// An earlier answer of the chain replaces a later one.
+            OldSightsCount,
+            /// A payer who withdraws goes on buying.
+            LeaversBuy,
+            /// Earnings wait although the payer withdraws.
+            LeaversAreNotHurried,
+            /// Withdrawals are not looked for.
+            EarningsAreNotWatched,
+            /// What is promised back is spent.
+            PromisesAreSpent,
+            /// What is held for a request is promised back.
+            HeldIsRefunded,
+            /// What was earned is promised back.
+            EarnedIsRefunded,
+        }
+    };
+}

@@ -1,0 +1,111 @@
+//! Every history of a few steps from several beginnings, and thousands of longer ones at random.
+
+use farebox_core::channel::state::VoucherRule;
+use farebox_core::mutant::{Mutant, plant};
+
+use super::world::{Facilitator, Step, World, units};
+use crate::dice::Dice;
+
+/// Steps of the longest history that is visited after each beginning.
+const DEPTH: usize = 3;
+const HISTORIES: u64 = 20_000;
+const STEPS: usize = 24;
+/// Guards without which a history breaks a rule.
+pub const MUTANTS: &[Mutant] = &[
+    Mutant::VouchersFall,
+    Mutant::DepositIsUnbounded,
+    Mutant::AnyVoucherPays,
+    Mutant::OneVoucherServesTwo,
+    Mutant::HoldsOverlap,
+    Mutant::AnyRequestRepeats,
+    Mutant::LateIsCharged,
+    Mutant::StaleIsFresh,
+    Mutant::LeaversBuy,
+    Mutant::LeaversAreNotHurried,
+    Mutant::EarningsAreNotWatched,
+    Mutant::PromisesAreSpent,
+    Mutant::HeldIsRefunded,
+];
+
+const RULES: [VoucherRule; 2] = [VoucherRule::Exact, VoucherRule::Headroom { min_delta: units(1) }];
+
+/// Histories that the short ones go on from.
+fn beginnings(rule: VoucherRule) -> Vec<World> {
+    let up = Step::Waits(Facilitator::Up);
+    let bought = [Step::Asks(Some(1), 1), Step::Serves(0, 1)];
+    let held = [Step::Asks(Some(1), 1)];
+    let leaving = [Step::Asks(Some(1), 1), Step::Serves(0, 1), Step::Leaves, up, up, up, up];
+    let refunded = [Step::Asks(Some(1), 1), Step::Serves(0, 1), Step::Refunds(None)];
+    let all: [&[Step]; 5] = [&[], &bought, &held, &leaving, &refunded];
+    all.iter()
+        .map(|steps| {
+            let mut world = World::new(rule, 2);
+            for step in *steps {
+                world.take_step(*step).unwrap();
+            }
+            world
+        })
+        .collect()
+}
+
+fn visit(world: &World, depth: usize, trace: &mut Vec<Step>, visited: &mut u64) {
+    *visited += 1;
+    if depth == 0 {
+        world.clone().settle().unwrap_or_else(|why| panic!("{why}: {trace:?}"));
+        return;
+    }
+    for step in world.steps() {
+        let mut next = world.clone();
+        trace.push(step);
+        next.take_step(step).unwrap_or_else(|why| panic!("{why}: {trace:?}"));
+        visit(&next, depth - 1, trace, visited);
+        trace.pop();
+    }
+}
+
+/// Plays histories of this seed until one breaks a rule.
+fn play(seed: u64, histories: u64) -> Result<(), String> {
+    for history in 0..histories {
+        let mut dice = Dice((seed + 1) * 1_000_003 + history * 7_919 + 1);
+        let rule = RULES[usize::try_from(history % 2).unwrap()];
+        let mut world = World::new(rule, 1 + dice.below(3));
+        let mut trace = Vec::new();
+        for _ in 0..STEPS {
+            // Time goes on often enough for withdrawals, and requests come and are served.
+            let step = match dice.below(3) {
+                0 => Step::Waits(dice.pick(&[Facilitator::Up, Facilitator::Up, Facilitator::Down])),
+                _ => dice.pick(&world.steps()),
+            };
+            trace.push(step);
+            world.take_step(step).map_err(|why| format!("{why}: {rule:?} {trace:?}"))?;
+        }
+        world.settle().map_err(|why| format!("{why}: {rule:?} {trace:?}"))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn every_short_history_keeps_every_rule() {
+    let mut visited = 0;
+    for rule in RULES {
+        for world in beginnings(rule) {
+            visit(&world, DEPTH, &mut Vec::new(), &mut visited);
+        }
+    }
+    assert!(visited > 20_000, "{visited}");
+}
+
+#[test]
+fn long_histories_keep_every_rule() {
+    assert_eq!(play(0, HISTORIES), Ok(()));
+}
+
+#[test]
+fn each_guard_that_is_removed_lets_a_history_break_a_rule() {
+    for mutant in MUTANTS {
+        plant(Some(*mutant));
+        let outcome = play(1, HISTORIES);
+        plant(None);
+        assert!(outcome.is_err(), "{mutant:?} is not found");
+    }
+}

@@ -1,0 +1,42 @@
+//! Guards of channels, and the test that fails without each. Histories find the others.
+
+use std::panic::catch_unwind;
+
+use farebox_core::mutant::{Mutant, plant};
+
+pub use super::explore::MUTANTS as IN_HISTORIES;
+use super::vouchers;
+
+/// A guard, the name of its test, and the test.
+type Row = (Mutant, &'static str, fn());
+
+macro_rules! row {
+    ($mutant:ident, $test:path) => {
+        (Mutant::$mutant, stringify!($test), $test as fn())
+    };
+}
+
+/// Those that a single behaviour shows.
+pub const TABLE: &[Row] = &[
+    row!(AnySignerPays, vouchers::a_voucher_of_another_signer_or_chain_is_refused),
+    row!(AnyChannelPays, vouchers::a_voucher_of_another_channel_is_refused),
+    row!(VouchersFall, vouchers::a_voucher_that_falls_is_refused_and_the_highest_stays),
+    row!(DepositIsUnbounded, vouchers::a_voucher_above_the_deposit_is_refused),
+    row!(AnyVoucherPays, vouchers::each_request_brings_what_was_charged_and_its_price),
+    row!(RepeatsAreCharged, vouchers::the_same_request_again_has_the_same_answer_and_costs_nothing),
+    row!(AnyRequestRepeats, vouchers::a_voucher_that_was_charged_pays_for_no_other_request),
+    row!(UnitsAreUnbounded, vouchers::less_than_the_price_is_charged_and_never_more),
+    row!(OldSightsCount, vouchers::an_answer_of_the_chain_that_comes_late_changes_nothing),
+    row!(PromisesAreSpent, vouchers::a_refund_is_one_promise_until_its_nonce_is_used),
+    row!(EarnedIsRefunded, vouchers::a_refund_is_one_promise_until_its_nonce_is_used),
+];
+
+#[test]
+fn each_guard_of_channels_that_is_removed_fails_its_test() {
+    for (mutant, name, test) in TABLE {
+        plant(Some(*mutant));
+        let outcome = catch_unwind(test);
+        plant(None);
+        assert!(outcome.is_err(), "{mutant:?} is not found by {name}");
+    }
+}

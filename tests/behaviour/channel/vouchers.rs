@@ -1,0 +1,279 @@
+//! What a channel makes of single vouchers, charges, refunds and sights of the chain.
+
+use farebox_core::amount::Amount;
+use farebox_core::channel::config::ChannelId;
+use farebox_core::channel::errand::ChannelErrand;
+use farebox_core::channel::escrow::EscrowContract;
+use farebox_core::channel::refusal::ChannelRefusal;
+use farebox_core::channel::state::{Begun, Channel, OnChain, Purchase, Sight, VoucherRule};
+use farebox_core::channel::voucher::{CheckedVoucher, Voucher};
+use farebox_core::encoding::hex;
+use farebox_core::evm::account::Account;
+use farebox_core::evm::address::Address;
+use farebox_core::secret::Secret;
+use farebox_core::time::UnixTime;
+
+const START: UnixTime = UnixTime::from_secs(1_000_000);
+const ID: ChannelId = ChannelId::from_bytes([7; 32]);
+const DELAY: u64 = 900;
+const ANY: VoucherRule = VoucherRule::Headroom { min_delta: Amount::ZERO };
+
+fn units(amount: u64) -> Amount {
+    Amount::from_u64(amount)
+}
+
+fn account(byte: u8) -> Account {
+    Account::from_candidates([Secret::new([byte; 32])].into_iter()).unwrap()
+}
+
+/// The text of a signature by this account.
+fn signed(voucher: &Voucher, by: &Account) -> String {
+    let contract = EscrowContract::batch_settlement(84532);
+    hex::encode_prefixed(&by.sign(&voucher.digest(&contract)).unwrap().to_bytes())
+}
+
+pub fn voucher_of(channel: ChannelId, cumulative: u64) -> CheckedVoucher {
+    let (payer, voucher) = (account(1), Voucher { channel, cumulative: units(cumulative) });
+    let contract = EscrowContract::batch_settlement(84532);
+    voucher.check(&contract, payer.address(), &signed(&voucher, &payer)).unwrap()
+}
+
+fn sight(deposit: u64) -> Sight {
+    Sight {
+        deposit: units(deposit),
+        claimed: Amount::ZERO,
+        on_chain: OnChain::Open,
+        refund_nonce: Amount::ZERO,
+        at: START,
+    }
+}
+
+fn channel(rule: VoucherRule, deposit: u64) -> Channel {
+    Channel::seen_first(ID, rule, DELAY, sight(deposit))
+}
+
+fn purchase(cumulative: Option<u64>, price: u64, request: u8) -> Purchase {
+    Purchase {
+        voucher: cumulative.map(|cumulative| voucher_of(ID, cumulative)),
+        price: units(price),
+        request: [request; 32],
+        until: START.plus(60),
+    }
+}
+
+fn buy(channel: &mut Channel, purchase: &Purchase) -> Result<Amount, ChannelRefusal> {
+    channel.begin(purchase, START)?;
+    Ok(channel.charge(purchase, purchase.price, START)?.charged)
+}
+
+#[test]
+pub fn a_voucher_of_another_signer_or_chain_is_refused() {
+    let (payer, thief) = (account(1), account(2));
+    let voucher = Voucher { channel: ID, cumulative: units(5) };
+    let contract = EscrowContract::batch_settlement(84532);
+    let by = |who: &Account| signed(&voucher, who);
+    assert!(voucher.check(&contract, payer.address(), &by(&payer)).is_ok());
+    let elsewhere = EscrowContract::batch_settlement(1);
+    let other = EscrowContract { address: Address::ZERO, ..contract };
+    for (contract, signature) in
+        [(contract, by(&thief)), (elsewhere, by(&payer)), (other, by(&payer))]
+    {
+        let checked = voucher.check(&contract, payer.address(), &signature);
+        assert_eq!(checked, Err(ChannelRefusal::SignatureInvalid), "{contract:?}");
+    }
+    let wide = Voucher { cumulative: Amount::MAX, ..voucher };
+    let checked = wide.check(&contract, payer.address(), &signed(&wide, &payer));
+    assert_eq!(checked, Err(ChannelRefusal::Malformed), "more than 128 bits");
+}
+
+#[test]
+pub fn a_voucher_of_another_channel_is_refused() {
+    let stranger = voucher_of(ChannelId::from_bytes([8; 32]), 1);
+    for rule in [VoucherRule::Exact, ANY] {
+        let mut channel = channel(rule, 10);
+        let asked = Purchase { voucher: Some(stranger), ..purchase(None, 1, 1) };
+        assert_eq!(channel.begin(&asked, START), Err(ChannelRefusal::NotFound), "{rule:?}");
+        assert_eq!(channel.accept(&stranger, START), Err(ChannelRefusal::NotFound), "{rule:?}");
+    }
+}
+
+#[test]
+pub fn a_voucher_that_falls_is_refused_and_the_highest_stays() {
+    let mut channel = channel(ANY, 10);
+    assert_eq!(channel.accept(&voucher_of(ID, 5), START), Ok(()));
+    assert_eq!(channel.accept(&voucher_of(ID, 4), START), Err(ChannelRefusal::Decreasing));
+    assert_eq!(channel.accepted(), units(5));
+    assert_eq!(channel.evidence().unwrap().cumulative, units(5));
+}
+
+#[test]
+pub fn a_voucher_above_the_deposit_is_refused() {
+    for rule in [VoucherRule::Exact, ANY] {
+        let mut channel = channel(rule, 3);
+        let asked = purchase(Some(4), 4, 1);
+        assert_eq!(channel.begin(&asked, START), Err(ChannelRefusal::AboveDeposit), "{rule:?}");
+        channel.see(sight(4));
+        assert_eq!(channel.begin(&asked, START), Ok(Begun::Held), "{rule:?}, after a top-up");
+    }
+}
+
+#[test]
+pub fn each_request_brings_what_was_charged_and_its_price() {
+    let mut channel = channel(VoucherRule::Exact, 10);
+    assert_eq!(buy(&mut channel, &purchase(Some(2), 2, 1)), Ok(units(2)));
+    for cumulative in [1, 2, 3, 5] {
+        let refused = buy(&mut channel, &purchase(Some(cumulative), 2, 2));
+        assert_eq!(refused, Err(ChannelRefusal::CumulativeMismatch), "{cumulative}");
+    }
+    let none = buy(&mut channel, &purchase(None, 2, 2));
+    assert_eq!(none, Err(ChannelRefusal::CumulativeMismatch));
+    assert_eq!(buy(&mut channel, &purchase(Some(4), 2, 2)), Ok(units(2)));
+}
+
+#[test]
+pub fn the_same_request_again_has_the_same_answer_and_costs_nothing() {
+    for rule in [VoucherRule::Exact, ANY] {
+        let mut channel = channel(rule, 10);
+        let asked = purchase(Some(2), 2, 1);
+        assert_eq!(buy(&mut channel, &asked), Ok(units(2)), "{rule:?}");
+        let last = *channel.last().unwrap();
+        assert_eq!(channel.begin(&asked, START), Ok(Begun::Repeated(last)), "{rule:?}");
+        assert_eq!(channel.charge(&asked, units(2), START), Ok(last), "{rule:?}");
+        // Also after the row was read again, and when it sells no more.
+        let mut read = Channel::from_row(&channel.to_row()).unwrap();
+        read.see(Sight { on_chain: OnChain::Leaving(START), ..sight(10) });
+        assert_eq!(read.begin(&asked, START), Ok(Begun::Repeated(last)), "{rule:?}");
+        assert_eq!(read.spent(), units(2), "{rule:?}");
+    }
+}
+
+#[test]
+pub fn a_voucher_that_was_charged_pays_for_no_other_request() {
+    let mut channel = channel(VoucherRule::Exact, 10);
+    assert_eq!(buy(&mut channel, &purchase(Some(2), 2, 1)), Ok(units(2)));
+    let other = purchase(Some(2), 2, 2);
+    assert_eq!(channel.begin(&other, START), Err(ChannelRefusal::CumulativeMismatch));
+}
+
+#[test]
+pub fn less_than_the_price_is_charged_and_never_more() {
+    let mut channel = channel(VoucherRule::Exact, 10);
+    let asked = purchase(Some(5), 5, 1);
+    channel.begin(&asked, START).unwrap();
+    assert_eq!(channel.charge(&asked, units(6), START), Err(ChannelRefusal::AboveCharge));
+    assert_eq!(channel.charge(&asked, units(3), START).unwrap().charged, units(3));
+    assert_eq!((channel.spent(), channel.accepted()), (units(3), units(5)));
+    // What is claimed is what was charged, proven by the higher voucher.
+    let earnings = channel.earnings().unwrap();
+    assert_eq!((earnings.total, earnings.evidence.cumulative), (units(3), units(5)));
+    // The next voucher begins at the charge; a cheaper request may bring one below the highest.
+    assert_eq!(buy(&mut channel, &purchase(Some(4), 1, 2)), Ok(units(1)));
+    assert_eq!(channel.accepted(), units(5));
+}
+
+#[test]
+pub fn a_voucher_that_was_charged_nothing_pays_for_the_next_request() {
+    let mut channel = channel(VoucherRule::Exact, 10);
+    let asked = purchase(Some(5), 5, 1);
+    channel.begin(&asked, START).unwrap();
+    assert_eq!(channel.charge(&asked, Amount::ZERO, START).unwrap().charged, Amount::ZERO);
+    assert_eq!(channel.begin(&asked, START), Ok(Begun::Held));
+    assert!(channel.earnings().is_none());
+}
+
+#[test]
+pub fn an_answer_of_the_chain_that_comes_late_changes_nothing() {
+    let mut channel = channel(ANY, 4);
+    let after = Sight { refund_nonce: units(1), at: START.plus(10), ..sight(2) };
+    channel.see(after);
+    for late in [sight(4), Sight { at: START.plus(20), ..sight(4) }] {
+        channel.see(late);
+        assert_eq!(channel.sight(), &after, "{late:?}");
+    }
+    channel.see(Sight { at: START.plus(20), deposit: units(3), ..after });
+    assert_eq!(channel.available(), units(3));
+}
+
+#[test]
+pub fn a_claim_that_the_chain_undoes_is_sent_again() {
+    let mut channel = channel(ANY, 4);
+    buy(&mut channel, &purchase(Some(3), 3, 1)).unwrap();
+    channel.see(Sight { claimed: units(3), at: START.plus(1), ..sight(4) });
+    assert_eq!(channel.errand(START.plus(5)), ChannelErrand::Rest(None));
+    channel.see(Sight { at: START.plus(2), ..sight(4) });
+    assert_eq!(channel.earnings().unwrap().total, units(3));
+    let ChannelErrand::Rest(Some(next)) = channel.errand(START.plus(5)) else {
+        panic!("it is due")
+    };
+    assert!(next <= START.plus(DELAY), "{next:?}");
+}
+
+#[test]
+pub fn a_deposit_that_the_chain_undoes_pays_for_nothing_more() {
+    let mut channel = channel(ANY, 10);
+    buy(&mut channel, &purchase(Some(8), 1, 1)).unwrap();
+    channel.see(Sight { at: START.plus(1), ..sight(3) });
+    let price = |price, request| purchase(None, price, request);
+    let refused = channel.begin(&price(3, 2), START.plus(1));
+    assert_eq!(refused, Err(ChannelRefusal::InsufficientHeadroom));
+    assert_eq!(channel.begin(&price(2, 2), START.plus(1)), Ok(Begun::Held));
+}
+
+#[test]
+pub fn a_refund_is_one_promise_until_its_nonce_is_used() {
+    let mut channel = channel(VoucherRule::Exact, 10);
+    buy(&mut channel, &purchase(Some(4), 4, 1)).unwrap();
+    let too_much = channel.refund(units(4), Some(units(7)), START);
+    assert_eq!(too_much, Err(ChannelRefusal::RefundTooLarge));
+    let mismatch = channel.refund(units(3), None, START);
+    assert_eq!(mismatch, Err(ChannelRefusal::CumulativeMismatch));
+    let promise = channel.refund(units(4), None, START).unwrap();
+    assert_eq!((promise.nonce, promise.amount), (Amount::ZERO, units(6)));
+    assert_eq!(channel.refund(units(4), None, START), Ok(promise));
+    assert_eq!(channel.refund(units(4), Some(units(1)), START), Err(ChannelRefusal::Busy));
+    // Nothing that is promised is spent.
+    let asked = purchase(Some(5), 1, 2);
+    assert_eq!(channel.begin(&asked, START), Err(ChannelRefusal::AboveDeposit));
+    channel.see(Sight { refund_nonce: units(1), at: START.plus(1), ..sight(4) });
+    assert!(channel.promised().is_none());
+    let nothing = channel.refund(units(4), None, START.plus(1));
+    assert_eq!(nothing, Err(ChannelRefusal::NoBalance));
+    channel.see(Sight { refund_nonce: units(1), at: START.plus(2), ..sight(9) });
+    assert_eq!(channel.begin(&asked, START.plus(2)), Ok(Begun::Held), "after a new deposit");
+}
+
+#[test]
+pub fn a_close_takes_the_last_voucher_and_ends_the_sale() {
+    let mut channel = channel(ANY, 100);
+    buy(&mut channel, &purchase(Some(30), 10, 1)).unwrap();
+    let low = voucher_of(ID, 20);
+    assert_eq!(channel.close(Some(&low), START), Err(ChannelRefusal::Decreasing));
+    assert_eq!(channel.close(Some(&voucher_of(ID, 30)), START), Ok(()));
+    assert_eq!(channel.begin(&purchase(None, 1, 2), START), Err(ChannelRefusal::Closing));
+    let ChannelErrand::Close(Some(earnings)) = channel.errand(START) else { panic!("it is due") };
+    // Of a deposit of 100, the contract pays back 70.
+    assert_eq!(earnings.evidence.cumulative, units(30));
+    channel.see(Sight { on_chain: OnChain::Finalized, at: START.plus(1), ..sight(100) });
+    assert_eq!(channel.begin(&purchase(None, 1, 2), START), Err(ChannelRefusal::Finalized));
+    assert_eq!(channel.errand(START.plus(2)), ChannelErrand::Rest(None));
+}
+
+#[test]
+pub fn a_row_is_read_as_it_was_written() {
+    let mut states = vec![channel(VoucherRule::Exact, 10), channel(ANY, 10)];
+    let mut bought = channel(VoucherRule::Exact, 10);
+    buy(&mut bought, &purchase(Some(4), 4, 1)).unwrap();
+    bought.refund(units(4), None, START).unwrap();
+    bought.attempted(START.plus(3));
+    states.push(bought.clone());
+    bought.see(Sight { on_chain: OnChain::Leaving(START), at: START.plus(9), ..sight(10) });
+    states.push(bought);
+    let mut closed = channel(ANY, 10);
+    closed.close(None, START).unwrap();
+    closed.see(Sight { on_chain: OnChain::Finalized, at: START.plus(1), ..sight(10) });
+    states.push(closed);
+    for state in states {
+        assert_eq!(Channel::from_row(&state.to_row()), Some(state));
+    }
+    assert_eq!(Channel::from_row("{}"), None);
+}

@@ -1,0 +1,412 @@
+//! A channel with everything around it: its contract, its row, Workers that serve, a payer who may cheat, and time.
+
+use farebox_core::amount::Amount;
+use farebox_core::channel::config::ChannelId;
+use farebox_core::channel::errand::ChannelErrand;
+use farebox_core::channel::refusal::ChannelRefusal;
+use farebox_core::channel::state::{
+    Begun, Channel, OnChain, Promise, Purchase, Sight, VoucherRule,
+};
+use farebox_core::channel::voucher::{CheckedVoucher, Voucher};
+use farebox_core::evm::signature::Signature;
+use farebox_core::time::UnixTime;
+
+pub const DELAY: u64 = 900;
+/// Seconds that pass at once: a transaction takes no longer, nor does an alarm.
+const TICK: u64 = 100;
+const ID: ChannelId = ChannelId::from_bytes([7; 32]);
+/// Ticks for which the facilitator may fail on end.
+const MOST_DOWN: u8 = 2;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The payer deposits this.
+    Deposits(u64),
+    /// The payer shows a voucher of this amount, or none, with this request.
+    Asks(Option<u64>, u8),
+    /// The origin serves a request, which uses this much.
+    Serves(usize, u64),
+    /// The origin fails a request.
+    Fails(usize),
+    /// The Worker that serves a request dies.
+    Dies(usize),
+    /// The object restarts from its row.
+    Restarts,
+    /// The payer asks for a refund, of this or of everything.
+    Refunds(Option<u64>),
+    /// Anyone sends a refund that was signed.
+    Relays(usize),
+    /// The payer asks the contract to withdraw everything.
+    Leaves,
+    /// The payer withdraws.
+    Withdraws,
+    /// The chain is asked, and its answer is on the way.
+    Looks,
+    /// An answer of the chain arrives.
+    Sees(usize),
+    /// A transaction is mined.
+    Mines(usize),
+    /// Time goes on; the facilitator may be down.
+    Waits(Facilitator),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Facilitator {
+    Up,
+    Down,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Transaction {
+    Claim { total: u64, cumulative: u64 },
+    Refund(u64, u64),
+}
+
+/// The contract of x402 `batch-settlement`, for one channel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Contract {
+    pub balance: u64,
+    pub claimed: u64,
+    nonce: u64,
+    /// What is to be withdrawn, and when that was asked for.
+    leaving: Option<(u64, u64)>,
+}
+
+impl Contract {
+    fn mine(&mut self, transaction: Transaction) {
+        match transaction {
+            Transaction::Claim { total, cumulative } => {
+                if total > self.claimed && total <= cumulative && total <= self.balance {
+                    self.claimed = total;
+                }
+            }
+            Transaction::Refund(nonce, amount) if nonce == self.nonce => {
+                self.nonce += 1;
+                let paid = amount.min(self.balance - self.claimed);
+                self.balance -= paid;
+                self.leaving = match self.leaving {
+                    Some((left, since)) if left > paid => Some((left - paid, since)),
+                    _ => None,
+                };
+            }
+            Transaction::Refund(..) => {}
+        }
+    }
+
+    fn sight(&self, now: u64) -> Sight {
+        Sight {
+            deposit: units(self.balance),
+            claimed: units(self.claimed),
+            on_chain: match self.leaving {
+                Some((_, since)) => OnChain::Leaving(UnixTime::from_secs(since)),
+                None => OnChain::Open,
+            },
+            refund_nonce: units(self.nonce),
+            at: UnixTime::from_secs(now),
+        }
+    }
+}
+
+/// A voucher and a request.
+type Sold = (Amount, [u8; 32]);
+
+#[derive(Clone, Debug)]
+pub struct World {
+    rule: VoucherRule,
+    pub contract: Contract,
+    pub channel: Channel,
+    row: String,
+    now: u64,
+    down: u8,
+    serving: Vec<Purchase>,
+    transactions: Vec<Transaction>,
+    sights: Vec<Sight>,
+    promises: Vec<Promise>,
+    /// The highest voucher that the payer has signed.
+    signed: u64,
+    /// What was delivered, by voucher and request.
+    delivered: Vec<(Sold, Amount)>,
+}
+
+pub const fn units(amount: u64) -> Amount {
+    Amount::from_u64(amount)
+}
+
+fn count(amount: Amount) -> u64 {
+    amount.to_string().parse().unwrap()
+}
+
+/// A voucher whose signature was checked; here it is any.
+fn voucher(cumulative: u64) -> CheckedVoucher {
+    let signature = format!("0x{}{}1b", "ab".repeat(32), "12".repeat(32));
+    let voucher = Voucher { channel: ID, cumulative: units(cumulative) };
+    CheckedVoucher::known(voucher, Signature::parse(&signature).unwrap())
+}
+
+impl World {
+    pub fn new(rule: VoucherRule, deposit: u64) -> Self {
+        let contract = Contract { balance: deposit, ..Contract::default() };
+        let now = 1_000_000;
+        let channel = Channel::seen_first(ID, rule, DELAY, contract.sight(now));
+        let row = channel.to_row();
+        Self {
+            rule,
+            contract,
+            channel,
+            row,
+            now,
+            down: 0,
+            serving: Vec::new(),
+            transactions: Vec::new(),
+            sights: Vec::new(),
+            promises: Vec::new(),
+            signed: 0,
+            delivered: Vec::new(),
+        }
+    }
+
+    fn time(&self) -> UnixTime {
+        UnixTime::from_secs(self.now)
+    }
+
+    /// Writes the row: everything but holds outlives a restart.
+    fn write(&mut self) {
+        self.row = self.channel.to_row();
+    }
+
+    pub fn steps(&self) -> Vec<Step> {
+        let mut steps = vec![
+            Step::Restarts,
+            Step::Looks,
+            Step::Refunds(None),
+            Step::Waits(Facilitator::Up),
+            Step::Waits(Facilitator::Down),
+        ];
+        if self.contract.balance < 4 {
+            steps.push(Step::Deposits(1));
+        }
+        let next = count(self.channel.spent()) + 1;
+        for request in [1, 2] {
+            for cumulative in [next - 1, next, next + 1] {
+                steps.push(Step::Asks(Some(cumulative), request));
+            }
+            if matches!(self.rule, VoucherRule::Headroom { .. }) {
+                steps.push(Step::Asks(None, request));
+            }
+        }
+        for place in 0..self.serving.len() {
+            steps.extend([Step::Serves(place, 1), Step::Serves(place, 0)]);
+            steps.extend([Step::Fails(place), Step::Dies(place)]);
+        }
+        steps.extend((0..self.promises.len()).map(Step::Relays));
+        steps.extend((0..self.sights.len()).map(Step::Sees));
+        steps.extend((0..self.transactions.len()).map(Step::Mines));
+        steps.push(match self.contract.leaving {
+            Some(_) => Step::Withdraws,
+            None => Step::Leaves,
+        });
+        steps.push(Step::Refunds(Some(1)));
+        steps
+    }
+
+    /// Takes a step; why a rule is broken, if one is.
+    pub fn take_step(&mut self, step: Step) -> Result<(), String> {
+        let now = self.time();
+        match step {
+            Step::Deposits(amount) => self.contract.balance += amount,
+            Step::Asks(cumulative, request) => self.ask(cumulative, request)?,
+            Step::Serves(place, used) => {
+                let purchase = self.serving.remove(place);
+                let known = (self.channel.last().copied(), self.channel.spent());
+                if let Ok(last) = self.channel.charge(&purchase, units(used), now) {
+                    self.write();
+                    let key = (last.cumulative, purchase.request);
+                    if known == (Some(last), self.channel.spent()) {
+                        self.repeats(&key, last.charged)?;
+                    } else {
+                        self.delivered.push((key, last.charged));
+                    }
+                }
+            }
+            Step::Fails(place) => {
+                let purchase = self.serving.remove(place);
+                self.channel.release(&purchase.request);
+            }
+            Step::Dies(place) => {
+                self.serving.remove(place);
+            }
+            Step::Restarts => self.channel = Channel::from_row(&self.row).unwrap(),
+            Step::Refunds(amount) => {
+                let shown = self.channel.spent();
+                if let Ok(promise) = self.channel.refund(shown, amount.map(units), now) {
+                    self.write();
+                    if !self.promises.contains(&promise) {
+                        self.promises.push(promise);
+                    }
+                }
+            }
+            Step::Relays(place) => {
+                let promise = self.promises[place];
+                self.contract
+                    .mine(Transaction::Refund(count(promise.nonce), count(promise.amount)));
+            }
+            Step::Leaves => {
+                let rest = self.contract.balance - self.contract.claimed;
+                if rest > 0 {
+                    self.contract.leaving = Some((rest, self.now));
+                }
+            }
+            Step::Withdraws => {
+                if let Some((amount, since)) = self.contract.leaving
+                    && self.now >= since + DELAY
+                {
+                    let rest = self.contract.balance - self.contract.claimed;
+                    self.contract.balance -= amount.min(rest);
+                    self.contract.leaving = None;
+                }
+            }
+            Step::Looks => self.sights.push(self.contract.sight(self.now)),
+            Step::Sees(place) => {
+                let sight = self.sights.remove(place);
+                self.channel.see(sight);
+                self.write();
+            }
+            Step::Mines(place) => {
+                let transaction = self.transactions.remove(place);
+                self.contract.mine(transaction);
+            }
+            Step::Waits(facilitator) => self.wait(facilitator),
+        }
+        self.check()
+    }
+
+    fn ask(&mut self, cumulative: Option<u64>, request: u8) -> Result<(), String> {
+        self.signed = self.signed.max(cumulative.unwrap_or_default());
+        let now = self.time();
+        let purchase = Purchase {
+            voucher: cumulative.map(voucher),
+            price: units(1),
+            request: [request; 32],
+            until: now.plus(250),
+        };
+        let mut begun = self.channel.begin(&purchase, now);
+        if begun == Err(ChannelRefusal::Stale) {
+            self.channel.see(self.contract.sight(self.now));
+            self.write();
+            begun = self.channel.begin(&purchase, now);
+        }
+        match begun {
+            Ok(Begun::Held) => {
+                let promised = self.channel.promised().map_or(0, |promise| count(promise.amount));
+                let outstanding = self.channel.promised().map_or(0, |it| count(it.nonce));
+                let left = if outstanding == self.contract.nonce { promised } else { 0 };
+                let held = cumulative.unwrap_or_default();
+                let fresh = self.channel.sight().at.secs() + 300 > self.now;
+                // A deposit that is withdrawn takes longer than a sight counts.
+                if fresh && held > self.contract.balance.saturating_sub(left) {
+                    return Err(format!("a voucher of {held} is held above the deposit"));
+                }
+                self.serving.push(purchase);
+            }
+            Ok(Begun::Repeated(last)) => {
+                self.repeats(&(last.cumulative, purchase.request), last.charged)?;
+            }
+            Err(_) => {}
+        }
+        Ok(())
+    }
+
+    /// A repeat is answered as what was delivered before.
+    fn repeats(&self, key: &Sold, charged: Amount) -> Result<(), String> {
+        let is_known = self.delivered.iter().any(|(sold, as_before)| {
+            let same = matches!(self.rule, VoucherRule::Headroom { .. }) || sold.0 == key.0;
+            sold.1 == key.1 && same && *as_before == charged
+        });
+        if is_known { Ok(()) } else { Err("another request is answered as a repeat".into()) }
+    }
+
+    /// The alarm does what is due; then transactions are mined and time goes on.
+    fn wait(&mut self, facilitator: Facilitator) {
+        let is_down = facilitator == Facilitator::Down && self.down < MOST_DOWN;
+        self.down = if is_down { self.down + 1 } else { 0 };
+        for _ in 0..4 {
+            let now = self.time();
+            match self.channel.errand(now) {
+                ChannelErrand::Rest(_) => break,
+                ChannelErrand::Look => {
+                    self.channel.looked(now);
+                    if !is_down {
+                        self.channel.see(self.contract.sight(self.now));
+                    }
+                }
+                ChannelErrand::Claim(earnings) => {
+                    self.channel.attempted(now);
+                    if !is_down {
+                        self.transactions.push(Transaction::Claim {
+                            total: count(earnings.total),
+                            cumulative: count(earnings.evidence.cumulative),
+                        });
+                    }
+                }
+                ChannelErrand::Refund(promise, earnings) => {
+                    self.channel.attempted(now);
+                    if !is_down {
+                        if let Some(earnings) = earnings {
+                            self.transactions.push(Transaction::Claim {
+                                total: count(earnings.total),
+                                cumulative: count(earnings.evidence.cumulative),
+                            });
+                        }
+                        let (nonce, amount) = (count(promise.nonce), count(promise.amount));
+                        self.transactions.push(Transaction::Refund(nonce, amount));
+                    }
+                }
+                ChannelErrand::Close(_) => panic!("no one closes here"),
+            }
+            self.write();
+        }
+        for transaction in core::mem::take(&mut self.transactions) {
+            self.contract.mine(transaction);
+        }
+        self.now += TICK;
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let (spent, accepted) = (self.channel.spent(), self.channel.accepted());
+        if spent > accepted {
+            return Err("more is spent than accepted".into());
+        }
+        if count(accepted) > self.signed {
+            return Err("more is accepted than was signed".into());
+        }
+        if self.contract.claimed > count(spent) {
+            return Err("more is claimed than spent".into());
+        }
+        let evidence = self.channel.evidence().map_or(0, |evidence| count(evidence.cumulative));
+        if count(spent) > evidence {
+            return Err("what is spent cannot be proven".into());
+        }
+        let delivered: u64 = self.delivered.iter().map(|(_, charged)| count(*charged)).sum();
+        if delivered > count(spent) {
+            return Err("more is delivered than spent".into());
+        }
+        if count(spent) > self.contract.balance {
+            return Err("what is earned was withdrawn".into());
+        }
+        Ok(())
+    }
+
+    /// Lets everything come to rest: all that was earned is claimed then.
+    pub fn settle(mut self) -> Result<(), String> {
+        for _ in 0..25 {
+            self.wait(Facilitator::Up);
+            self.check()?;
+        }
+        let (claimed, spent) = (self.contract.claimed, count(self.channel.spent()));
+        if claimed == spent {
+            Ok(())
+        } else {
+            Err(format!("{claimed} of {spent} is claimed at the end"))
+        }
+    }
+}
