@@ -204,6 +204,30 @@ impl Reader {
         word
     }
 
+    /// A variable that is true or false; false if it is missing.
+    pub(crate) fn switch(&mut self, name: &str) -> bool {
+        match self.value(name) {
+            None => false,
+            Some(Value::Bool(on)) => on,
+            Some(_) => {
+                self.fail(name, "must be true or false");
+                false
+            }
+        }
+    }
+
+    /// An origin: a URL in lower case without a path.
+    pub(crate) fn origin(&mut self, name: &str) -> Option<String> {
+        let text = self.text(name)?;
+        let url = self.checked_url(name, &text)?;
+        let has_path = url.as_str().split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
+        if has_path || url.as_str().chars().any(|c| c.is_ascii_uppercase()) {
+            self.fail(name, "must be an origin in lower case, without a path");
+            return None;
+        }
+        Some(url.as_str().to_string())
+    }
+
     /// Checks the text of a URL against the rules for URLs of an operator.
     pub(crate) fn checked_url(&mut self, variable: &str, text: &str) -> Option<BaseUrl> {
         match BaseUrl::parse(text) {

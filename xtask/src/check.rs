@@ -1,6 +1,7 @@
 //! What the gate, the treasury or the market thinks of a configuration, as JSON.
 
 use farebox_core::chain::ChainId;
+use farebox_core::compute::vars::Profiles;
 use farebox_core::config::ConfigError;
 use farebox_core::gate::Gate;
 use farebox_core::skills::Market;
@@ -30,7 +31,14 @@ pub fn judge_treasury(vars: &str) -> Value {
 
 /// The same of a market.
 pub fn judge_market(vars: &str) -> Value {
-    json!({ "errors": named(&Market::from_vars(vars).err().unwrap_or_default()) })
+    let mut errors = Market::from_vars(vars).err().unwrap_or_default();
+    let exchange = Profiles::from_vars(vars).err().unwrap_or_default();
+    for error in exchange {
+        if !errors.contains(&error) {
+            errors.push(error);
+        }
+    }
+    json!({ "errors": named(&errors) })
 }
 
 fn named(errors: &[ConfigError]) -> Vec<Value> {

@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 use serde_json::{Map, Value};
 
 use super::message::JsonAnswer;
-use super::refused::{invalid, said};
+use super::refused::{invalid, no_json, said};
 use super::settings::Profile;
 use crate::encoding::json;
 use crate::evm::address::Address;
@@ -30,7 +30,7 @@ impl Fields {
             // A list has none of the members: its first missing one is named.
             Ok(Value::Array(_)) => Ok(Self(Map::new())),
             Ok(_) => Err(invalid("Request body must be a JSON object.")),
-            Err(_) => Err(said(400, "INVALID_JSON", "Request body must be valid JSON.")),
+            Err(_) => Err(no_json()),
         }
     }
 
@@ -78,6 +78,11 @@ impl Fields {
         }
     }
 
+    /// Whether it says which profile it is about.
+    pub fn names_profile(&self) -> bool {
+        !matches!(self.0.get("network_profile"), None | Some(Value::Null))
+    }
+
     fn is_demo(&self) -> bool {
         let mode = self.0.get("demo_payment_mode").and_then(Value::as_str);
         mode == Some("demo-direct-escrow")
@@ -95,6 +100,31 @@ pub fn profile_of(body: &str) -> Result<Profile, JsonAnswer> {
         Ok(payload) => payload.profile(),
         Err(_) => fields.profile(),
     }
+}
+
+/// The profile that a query of `buyers/capabilities` names.
+///
+/// # Errors
+/// The answer where it names none that there is, or the demo's.
+pub fn profile_in(query: &str) -> Result<Profile, JsonAnswer> {
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let name = pairs.find(|(key, _)| *key == "network_profile").map(|(_, name)| name);
+    let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(Profile::LiveMainnet) };
+    match Profile::named(name) {
+        Some(Profile::DemoTestnet) => Err(demo_unsupported()),
+        Some(profile) => Ok(profile),
+        None => {
+            let why = "network_profile must be live-mainnet or live-testnet.";
+            Err(said(400, "INVALID_NETWORK_PROFILE", why))
+        }
+    }
+}
+
+/// For the supply of a demonstration.
+#[must_use]
+pub(super) fn demo_unsupported() -> JsonAnswer {
+    let why = "Buyer capabilities are available for live profiles only.";
+    said(400, "BUYER_CAPABILITIES_PROFILE_UNSUPPORTED", why)
 }
 
 /// A wallet in its one spelling; text that is none in lower case.

@@ -3,9 +3,9 @@
 use alloc::format;
 use alloc::string::String;
 
+use super::body::demo_unsupported;
 use super::message::JsonAnswer;
 use super::records::Records;
-use super::refused::said;
 use super::row::SellerRow;
 use super::seller::HEARTBEAT_MS;
 use super::settings::{Gateway, Profile};
@@ -28,9 +28,7 @@ impl Gateway {
         tick: Tick<'_>,
     ) -> Result<Effect, R::Error> {
         if self.profile() == Profile::DemoTestnet {
-            let why = "Buyer capabilities are available for live profiles only.";
-            let answer = said(400, "BUYER_CAPABILITIES_PROFILE_UNSUPPORTED", why);
-            return Ok(Effect::reply(answer));
+            return Ok(Effect::reply(demo_unsupported()));
         }
         let mut supplies: Sorted<String, Supply> = Sorted::new();
         for seller in records.online(None, tick.now.saturating_sub(HEARTBEAT_MS))? {

@@ -12,9 +12,9 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use super::event::event;
-use super::job::not_moved;
 use super::message::{Errand, JsonAnswer, PayoutAnswer, PayoutCall, Reaction};
 use super::records::{Edit, Records};
+use super::refused::not_moved;
 use super::row::{EventKind, HoldRow, HoldState, JobRow, JobState, Leave};
 use super::settings::Gateway;
 use super::text::{object, or_null, quoted};

@@ -1,7 +1,6 @@
 //! Jobs: what a payment makes of a quote, what its seller does with it, and what its buyer sees.
 
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -11,7 +10,7 @@ use super::event::event;
 use super::message::{Callback, JsonAnswer, Reaction, SellerRequest};
 use super::quote::DEMO_BUYER;
 use super::records::{Edit, Records};
-use super::refused::{bad_state, invalid, no_signature, said};
+use super::refused::{bad_state, invalid, no_signature, not_moved, said};
 use super::row::{EventKind, HoldKind, HoldRow, JobRow, JobState, Leave, QuoteRow, SellerRow};
 use super::seal::bearer;
 use super::settings::Gateway;
@@ -32,7 +31,7 @@ impl Gateway {
     /// A job of a quote, its payment not settled yet.
     pub(super) fn new_job(&self, quote: &QuoteRow, seller: &str, tick: Tick<'_>) -> JobRow {
         JobRow {
-            id: tick.fresh_job(),
+            id: tick.fresh_job(self),
             quote: quote.id.clone(),
             payment: String::new(),
             shown: String::new(),
@@ -141,6 +140,9 @@ impl Gateway {
         request: &SellerRequest,
         tick: Tick<'_>,
     ) -> Result<Effect, R::Error> {
+        if let Err(answer) = self.fields(&request.body) {
+            return Ok(Effect::reply(answer));
+        }
         let seller = match self.caller(records, request, tick)? {
             Ok(seller) => seller,
             Err(answer) => return Ok(Effect::reply(answer)),
@@ -181,7 +183,7 @@ impl Gateway {
         request: &SellerRequest,
         tick: Tick<'_>,
     ) -> Result<Result<SellerRow, JsonAnswer>, R::Error> {
-        let read = self.fields(&request.body).and_then(|fields| self.seller_id(&fields));
+        let read = self.fields_of_job(&request.body).and_then(|fields| self.seller_id(&fields));
         let id = match read {
             Ok(id) => id,
             Err(answer) => return Ok(Err(answer)),
@@ -246,7 +248,7 @@ impl Gateway {
 
     /// What a body delivers, as JSON.
     fn delivered(&self, callback: Callback, body: &str) -> Result<String, JsonAnswer> {
-        let fields = self.fields(body)?;
+        let fields = self.fields_of_job(body)?;
         self.seller_id(&fields)?;
         match callback {
             Callback::Start => Ok(String::new()),
@@ -366,17 +368,6 @@ impl Gateway {
             (name, how),
         ])
     }
-}
-
-/// For money that is decided about and did not move yet.
-#[must_use]
-pub(super) fn not_moved(leave: Leave) -> JsonAnswer {
-    let (code, what) = match leave {
-        Leave::Release => ("ESCROW_RELEASE_FAILED", "release"),
-        Leave::Refund => ("ESCROW_REFUND_FAILED", "refund"),
-    };
-    let why = format!("The escrow {what} has not gone through yet; it is tried again.");
-    said(500, code, &why)
 }
 
 /// For a job that is not there.

@@ -103,6 +103,15 @@ pub enum Instruction {
         /// The body.
         body: String,
     },
+    /// `POST jobs`: the terms without a payment, else the job.
+    Buy {
+        /// The client's network address, never of a header that clients write.
+        client: String,
+        /// The payment in whatever field it came, as it came; empty if there is none.
+        payment: String,
+        /// The body.
+        body: String,
+    },
     /// What the gate answered to a [`Reaction::Till`].
     Taken {
         /// The quote.

@@ -5,7 +5,7 @@
 //! through [`records::Records`] and returns a reaction with the [`records::Edit`]s to write;
 //! [`row`] has the rows. It holds no key and signs nothing: the gate in front takes the money, and
 //! the treasury moves it. In reading order: sellers ([`seller`], their sessions and `bond`s), quotes ([`quote`]), payments
-//! ([`verify`], `till`), jobs ([`job`]), held money (`hold`) and what time decides ([`due`]). What
+//! ([`verify`], [`buy`], [`till`]), jobs ([`job`]), held money (`hold`) and what time decides ([`due`]). What
 //! happened is counted in [`figures`] and seen by [`feed::View`]s: the [`board`] of a profile, the
 //! [`dashboard`] and the [`page`]s of several, and feeds of events.
 //! Assumptions:
@@ -18,6 +18,7 @@
 pub mod board;
 pub mod body;
 mod bond;
+pub mod buy;
 mod capability;
 pub mod dashboard;
 mod demo;
@@ -26,20 +27,23 @@ mod event;
 pub mod feed;
 pub mod figures;
 mod hold;
+pub mod identity;
 pub mod job;
 mod matching;
 pub mod message;
+pub mod notice;
 pub mod page;
 pub mod quote;
 pub mod records;
-mod refused;
+pub mod refused;
 pub mod row;
 mod seal;
 pub mod seller;
 mod session;
 pub mod settings;
 mod text;
-mod till;
+pub mod till;
+pub mod vars;
 pub mod verify;
 
 use alloc::string::String;
@@ -79,8 +83,8 @@ impl<'a> Tick<'a> {
         self.seed
     }
 
-    fn fresh_job(self) -> String {
-        uuid(*self.id)
+    fn fresh_job(self, gateway: &Gateway) -> String {
+        uuid(gateway.marked(self.id))
     }
 }
 
@@ -149,6 +153,9 @@ impl Gateway {
             Instruction::Capabilities => self.capabilities(records, tick),
             Instruction::Quote { client, body } => self.quote(records, (&client, &body), tick),
             Instruction::Verify { payment, body } => self.verify(records, (&payment, &body), tick),
+            Instruction::Buy { client, payment, body } => {
+                self.buy(records, &client, (&payment, &body), tick)
+            }
             Instruction::Taken { quote, status } => self.taken(records, (&quote, status), tick),
             Instruction::Price(url) => self.price(records, &url, tick),
             Instruction::Sold(sale) => self.sold(records, &sale, tick),

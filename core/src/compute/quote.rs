@@ -104,7 +104,7 @@ impl Gateway {
         seller: &SellerRow,
         tick: Tick<'_>,
     ) -> QuoteRow {
-        let id = hex::encode(tick.fresh_quote());
+        let id = hex::encode(&self.marked(tick.fresh_quote()));
         QuoteRow {
             prompt: self.seal(tick.fresh_quote(), &id, &order.prompt),
             fingerprint,

@@ -112,6 +112,12 @@ pub trait Records {
     /// An error of the storage.
     fn job_of(&self, quote: &str) -> Result<Option<JobRow>, Self::Error>;
 
+    /// The job that was bought by showing the payment with this digest.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn job_shown(&self, shown: &str) -> Result<Option<JobRow>, Self::Error>;
+
     /// Jobs of a seller that are paid or running, oldest first.
     ///
     /// # Errors

@@ -3,7 +3,8 @@
 
 use alloc::string::ToString;
 
-use super::message::JsonAnswer;
+use super::message::{Callback, JsonAnswer};
+use super::row::Leave;
 use super::text::{object, quoted};
 
 /// An answer `{error, code}`.
@@ -61,4 +62,75 @@ pub(super) fn quote_expired() -> JsonAnswer {
 pub(super) fn bad_state(status: &str) -> JsonAnswer {
     let error = alloc::format!("Job is {status}; this is not possible any more, or not yet.");
     said(409, "INVALID_JOB_STATE", &error)
+}
+
+/// For money that is decided about and did not move yet.
+#[must_use]
+pub(super) fn not_moved(leave: Leave) -> JsonAnswer {
+    let (code, what) = match leave {
+        Leave::Release => ("ESCROW_RELEASE_FAILED", "release"),
+        Leave::Refund => ("ESCROW_REFUND_FAILED", "refund"),
+    };
+    let why = alloc::format!("The escrow {what} has not gone through yet; it is tried again.");
+    said(500, code, &why)
+}
+
+/// For a profile that is not served here, or an exchange whose configuration is wrong.
+#[must_use]
+pub fn not_configured() -> JsonAnswer {
+    let why = "Gateway configuration is missing for this network profile.";
+    said(500, "GATEWAY_CONFIG_MISSING", why)
+}
+
+/// For a path that there is not.
+#[must_use]
+pub fn no_path() -> JsonAnswer {
+    said(404, "NOT_FOUND", "Not found.")
+}
+
+/// For a method that a path does not have.
+#[must_use]
+pub fn no_method(methods: &str) -> JsonAnswer {
+    said(405, "METHOD_NOT_ALLOWED", "Method not allowed.").with("allow", methods)
+}
+
+/// For a body beyond [`MAX_BODY_BYTES`](super::body::MAX_BODY_BYTES).
+#[must_use]
+pub fn too_long() -> JsonAnswer {
+    said(413, "REQUEST_TOO_LARGE", "Request body must have at most 262144 bytes.")
+}
+
+/// For a body that broke off, or is no text.
+#[must_use]
+pub fn no_json() -> JsonAnswer {
+    said(400, "INVALID_JSON", "Request body must be valid JSON.")
+}
+
+/// For an object that does not answer.
+#[must_use]
+pub fn down() -> JsonAnswer {
+    let why = "The exchange is not available; try again.";
+    said(503, "EXCHANGE_UNAVAILABLE", why).with("retry-after", "5")
+}
+
+/// For a request that did not come through the gate.
+#[must_use]
+pub fn not_forwarded() -> JsonAnswer {
+    let why = "Only requests that were paid at the gate are served here.";
+    said(403, "PAYMENT_REQUIRED_AT_GATE", why)
+}
+
+/// For a fault of this program.
+#[must_use]
+pub fn internal() -> JsonAnswer {
+    said(500, "INTERNAL_ERROR", "Internal error.")
+}
+
+/// For an outcome whose money another request or the alarm moves.
+#[must_use]
+pub fn not_moved_yet(callback: Callback) -> JsonAnswer {
+    not_moved(match callback {
+        Callback::Start | Callback::Complete => Leave::Release,
+        Callback::Fail => Leave::Refund,
+    })
 }

@@ -149,6 +149,17 @@ pub enum HoldKind {
 }
 
 impl HoldKind {
+    /// The kind with this name in a configuration.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "completion" => Some(Self::Completion),
+            "escrow" => Some(Self::Escrow),
+            "mock" => Some(Self::Mock),
+            _ => None,
+        }
+    }
+
     /// `payment_mode`.
     #[must_use]
     pub const fn mode(self) -> &'static str {

@@ -257,6 +257,12 @@ impl Gateway {
         }
     }
 
+    /// The members of a body about a job, which says of which profile it is.
+    pub(super) fn fields_of_job(&self, body: &str) -> Result<Fields, JsonAnswer> {
+        let fields = Fields::of(body)?;
+        if fields.names_profile() { self.fields(body) } else { Ok(fields) }
+    }
+
     /// `seller_id` in its one spelling.
     pub(super) fn seller_id(&self, fields: &Fields) -> Result<String, JsonAnswer> {
         Ok(spelled(&fields.text("seller_id")?).to_string())

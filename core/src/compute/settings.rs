@@ -35,6 +35,22 @@ impl Profile {
         }
     }
 
+    const fn mark(self) -> u8 {
+        match self {
+            Self::DemoTestnet => 0,
+            Self::LiveTestnet => 1,
+            Self::LiveMainnet => 2,
+        }
+    }
+
+    /// The profile of a quote or job with this id; `None` if it is no id.
+    #[must_use]
+    pub fn of_id(id: &str) -> Option<Self> {
+        let digit = id.chars().last()?.to_digit(16)?;
+        let bits = u8::try_from(digit).ok()? & PROFILE_BITS;
+        Self::ALL.into_iter().find(|profile| profile.mark() == bits)
+    }
+
     /// The profile with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
@@ -109,6 +125,25 @@ impl Gateway {
         self.set.profile
     }
 
+    /// Whether both hold money of one network and asset in a wallet.
+    #[must_use]
+    pub(super) fn shares_money(&self, other: &Self) -> bool {
+        let is_held = |it: &Self| it.set.hold == HoldKind::Escrow;
+        is_held(self)
+            && is_held(other)
+            && self.set.network == other.set.network
+            && self.token.address == other.token.address
+    }
+
+    /// An id of this profile: random bytes whose last two bits say which profile it is.
+    pub(super) fn marked<const N: usize>(&self, random: &[u8; N]) -> [u8; N] {
+        let mut id = *random;
+        if let Some(last) = id.last_mut() {
+            *last = *last & !PROFILE_BITS | self.profile().mark();
+        }
+        id
+    }
+
     /// A keyed hash over length-prefixed parts, for one purpose.
     pub(super) fn keyed(&self, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
         // A token of one profile says nothing in another, also where they have one secret.
@@ -119,6 +154,8 @@ impl Gateway {
 }
 
 const MIN_SECRET_BYTES: usize = 32;
+/// Bits of the last byte of an id that say which profile it is.
+const PROFILE_BITS: u8 = 0b11;
 
 /// Why a profile cannot be served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

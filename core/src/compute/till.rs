@@ -218,7 +218,7 @@ impl Gateway {
     }
 
     /// Whether a payment is in this profile's token, by someone who can be paid back.
-    fn is_ours(&self, sale: &TillPayment) -> bool {
+    pub(super) fn is_ours(&self, sale: &TillPayment) -> bool {
         let is_token = Address::parse(&sale.asset).is_ok_and(|it| it == self.token.address);
         let is_wallet = Address::parse(&sale.payer).is_ok_and(|payer| !payer.is_low());
         let is_amount = Amount::from_atomic(&sale.amount).is_ok_and(|amount| !amount.is_zero());
@@ -255,7 +255,8 @@ fn held(sale: &TillPayment, job: &str, payee: &str) -> HoldRow {
 }
 
 /// The quote that a URL or path of the till names.
-fn quote_in(url: &str) -> Option<&str> {
+#[must_use]
+pub fn quote_in(url: &str) -> Option<&str> {
     let (_, rest) = url.split_once("/till/")?;
     let id = rest.split(['?', '#']).next()?;
     let is_id = id.len() == 64 && id.bytes().all(|b| b.is_ascii_hexdigit());

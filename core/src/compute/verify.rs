@@ -2,6 +2,7 @@
 //! order, and the row of the job that is written before money can move.
 
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -13,9 +14,10 @@ use super::job::START_MS;
 use super::message::{JsonAnswer, Reaction};
 use super::quote::Order;
 use super::records::{Edit, Records};
-use super::refused::{bad_fingerprint, quote_expired, said};
+use super::refused::{bad_fingerprint, detailed, quote_expired, said};
 use super::row::{EventKind, HoldKind, JobRow, JobState, QuoteRow, QuoteState};
 use super::settings::Gateway;
+use super::text::{object, or_null, quoted};
 use super::{Effect, Tick};
 use crate::encoding::{base64, json};
 use crate::hash;
@@ -76,7 +78,7 @@ impl Gateway {
         if let Err(answer) = self.material(material, &quote) {
             return Ok(Effect::reply(answer));
         }
-        let shown = hash::digest(&[b"farebox shown payment", material.as_bytes()]);
+        let shown = digest_of(material);
         self.pay(records, quote, (material, shown), tick)
     }
 
@@ -102,7 +104,7 @@ impl Gateway {
     }
 
     /// Whether what was shown can be a payment of this buyer.
-    fn material(&self, material: &str, quote: &QuoteRow) -> Result<(), JsonAnswer> {
+    pub(super) fn material(&self, material: &str, quote: &QuoteRow) -> Result<(), JsonAnswer> {
         if self.set.hold == HoldKind::Mock {
             let digits = material.strip_prefix("0x").unwrap_or_default();
             let is_hash = digits.len() >= 6 && digits.bytes().all(|b| b.is_ascii_hexdigit());
@@ -121,7 +123,7 @@ impl Gateway {
     }
 
     /// Moves the seat from the quote to a job, before the payment leaves.
-    fn pay<R: Records>(
+    pub(super) fn pay<R: Records>(
         &self,
         records: &R,
         quote: QuoteRow,
@@ -170,20 +172,71 @@ impl Gateway {
     }
 }
 
+impl Gateway {
+    /// A payment as the gate reads it: the original's bare object becomes one of version 1.
+    #[must_use]
+    pub fn presented(&self, payment: &str) -> String {
+        let bare = base64::decode(payment.trim()).ok();
+        let bare = bare.and_then(|bytes| json::parse_with(&bytes, MAX_PAYMENT_BYTES).ok());
+        let bare =
+            bare.filter(|it| it.get("authorization").is_some() && it.get("payload").is_none());
+        let Some(bare) = bare else { return payment.to_string() };
+        let part = |name: &str| bare.get(name).map_or_else(|| "null".to_string(), json::text);
+        let payload =
+            object(&[("signature", part("signature")), ("authorization", part("authorization"))]);
+        let network = self.set.network.v1_name().unwrap_or(self.set.network.as_str());
+        let message = object(&[
+            ("x402Version", "1".to_string()),
+            ("scheme", quoted("exact")),
+            ("network", quoted(network)),
+            ("payload", payload),
+        ]);
+        base64::encode(message.as_bytes())
+    }
+
+    /// The answer where the gate gave another one than a sale's: what it said, in the contract's
+    /// envelope.
+    #[must_use]
+    pub fn not_sold(status: u32, body: &str) -> JsonAnswer {
+        let said = json::parse(body.as_bytes()).unwrap_or(Value::Null);
+        let text = |name: &str| said.get(name).and_then(Value::as_str).unwrap_or_default();
+        // What the till itself refused is in the envelope already.
+        if !text("error").is_empty() && !text("code").is_empty() {
+            return JsonAnswer::new(status, body.to_string());
+        }
+        let why = match text("detail") {
+            "" => "The payment could not be settled; ask again with the same payment.",
+            detail => detail,
+        };
+        let details = object(&[("gate", or_null(text("code"))), ("status", format!("{status}"))]);
+        detailed(status, "PAYMENT_VERIFY_FAILED", why, &details)
+    }
+}
+
+/// What a payment that was shown is known by.
+pub(super) fn digest_of(material: &str) -> String {
+    hash::digest(&[b"farebox shown payment", material.as_bytes()])
+}
+
 fn no_payment() -> JsonAnswer {
     said(400, "X_PAYMENT_REQUIRED", "X-PAYMENT header is required.")
 }
 
-/// Who signed what was shown, in its one spelling: of both versions of x402, of the original's bare
-/// object, or of an MPP credential.
-fn payer_of(payment: &str) -> Option<String> {
+/// What a payment says, whichever protocol it is of.
+pub(super) fn message_of(payment: &str) -> Option<Value> {
     if payment.len() > MAX_PAYMENT_BYTES {
         return None;
     }
     let text = payment.trim();
     let text = text.strip_prefix("Payment ").unwrap_or(text).trim();
     let bytes = base64::decode(text).or_else(|_| base64::decode_url(text)).ok()?;
-    let value = json::parse_with(&bytes, MAX_PAYMENT_BYTES).ok()?;
+    json::parse_with(&bytes, MAX_PAYMENT_BYTES).ok()
+}
+
+/// Who signed what was shown, in its one spelling: of both versions of x402, of the original's bare
+/// object, or of an MPP credential.
+fn payer_of(payment: &str) -> Option<String> {
+    let value = message_of(payment)?;
     let from = |value: &Value| {
         let from = value.get("authorization")?.get("from")?;
         from.as_str().map(ToString::to_string)

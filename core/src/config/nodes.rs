@@ -37,6 +37,13 @@ pub(crate) fn read(reader: &mut Reader) -> Vec<(Option<ChainId>, String)> {
     nodes
 }
 
+/// The node of a network.
+pub(crate) fn of<'a>(nodes: &'a [(Option<ChainId>, String)], network: &ChainId) -> Option<&'a str> {
+    let own = nodes.iter().find(|(name, _)| name.as_ref() == Some(network));
+    let any = || nodes.iter().find(|(name, _)| name.is_none());
+    own.or_else(any).map(|(_, url)| url.as_str())
+}
+
 /// The URL as it was written: a node's key may be in its query.
 pub(crate) fn checked(reader: &mut Reader, place: &str, text: &str) -> Option<String> {
     let bare = text.split('?').next().unwrap_or_default();

@@ -7,6 +7,18 @@ macro_rules! compute {
             AnyoneRegisters,
             /// Any identity opens a session of any seller.
             AnyIdentitySells,
+            /// Any signature proves an identity token.
+            AnySignatureIdentifies,
+            /// Any issuer's tokens are taken.
+            AnyIssuerIdentifies,
+            /// An identity token is taken after its end.
+            IdentitiesNeverEnd,
+            /// Anyone speaks for the gate of what it owes.
+            AnyoneNotifies,
+            /// A payment for one request buys another.
+            PaymentsBuyAnything,
+            /// Whoever knows what the chain shows of a payment is given its answer.
+            ChainReadersAreAnswered,
             /// A client asks for any number of bonds.
             BondsPileUp,
             /// A bond is proven after its end.

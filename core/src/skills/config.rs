@@ -96,9 +96,7 @@ impl Market {
     /// The node of a network.
     #[must_use]
     pub fn node(&self, network: &ChainId) -> Option<&str> {
-        let own = self.nodes.iter().find(|(name, _)| name.as_ref() == Some(network));
-        let any = || self.nodes.iter().find(|(name, _)| name.is_none());
-        own.or_else(any).map(|(_, url)| url.as_str())
+        nodes::of(&self.nodes, network)
     }
 
     /// Host and port of the market.
@@ -109,9 +107,9 @@ impl Market {
 }
 
 fn read(reader: &mut Reader) -> Option<Market> {
-    let only_test = switch(reader, "TEST_NETWORKS_ONLY");
-    let local_sellers = switch(reader, "ALLOW_LOCAL_SELLERS");
-    let mock = switch(reader, "MOCK");
+    let only_test = reader.switch("TEST_NETWORKS_ONLY");
+    let local_sellers = reader.switch("ALLOW_LOCAL_SELLERS");
+    let mock = reader.switch("MOCK");
     for (on, name) in [(local_sellers, "ALLOW_LOCAL_SELLERS"), (mock, "MOCK")] {
         if on && !only_test {
             reader.fail(name, "needs TEST_NETWORKS_ONLY = true; it is for tests alone");
@@ -131,7 +129,7 @@ fn read(reader: &mut Reader) -> Option<Market> {
         if reader.is_absent("ORIGIN_SECRET") { None } else { reader.secret("ORIGIN_SECRET", 32) };
     let lookup_token =
         if reader.is_absent("LOOKUP_TOKEN") { None } else { reader.secret("LOOKUP_TOKEN", 32) };
-    let url = origin(reader);
+    let url = url(reader);
     let pay_to = pay_to(reader);
     let own_routes = own_routes(reader);
     let listing_fee = dollars(reader, "LISTING_FEE", 6);
@@ -175,24 +173,13 @@ fn ledger_rows(reader: &mut Reader) -> Option<u64> {
     is_bound.then_some(rows)
 }
 
-/// `MARKET_URL`: an origin without a path.
-fn origin(reader: &mut Reader) -> Option<String> {
-    let Some(text) = reader.text("MARKET_URL") else {
-        if reader.is_absent("MARKET_URL") {
-            reader.fail(
-                "MARKET_URL",
-                "is missing; set the address of the gate, such as https://skills.example.com",
-            );
-        }
-        return None;
-    };
-    let url = reader.checked_url("MARKET_URL", &text)?;
-    let has_path = url.as_str().split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
-    if has_path || url.as_str().chars().any(|c| c.is_ascii_uppercase()) {
-        reader.fail("MARKET_URL", "must be an origin in lower case, without a path");
-        return None;
+/// `MARKET_URL`.
+fn url(reader: &mut Reader) -> Option<String> {
+    if reader.is_absent("MARKET_URL") {
+        let remedy = "is missing; set the address of the gate, such as https://skills.example.com";
+        reader.fail("MARKET_URL", remedy);
     }
-    Some(url.as_str().to_string())
+    reader.origin("MARKET_URL")
 }
 
 fn pay_to(reader: &mut Reader) -> Option<String> {
@@ -230,19 +217,6 @@ fn dollars(reader: &mut Reader, name: &str, decimals: u8) -> Option<String> {
                 ),
             );
             None
-        }
-    }
-}
-
-/// A variable that is true or false; false if it is missing.
-fn switch(reader: &mut Reader, name: &str) -> bool {
-    match reader.value(name) {
-        None => false,
-        Some(Value::Bool(on)) => on,
-        Some(Value::String(text)) if text == "true" => true,
-        Some(_) => {
-            reader.fail(name, "must be true or false");
-            false
         }
     }
 }

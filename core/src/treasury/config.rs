@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 
 pub use self::environment::Environment;
 pub use self::organizations::{AgentSeed, Organization};
-use self::reader::{switch, variables};
+use self::reader::variables;
 pub use self::wallets::{Key, Wallet};
 use super::merchant::{Locality, origin};
 use crate::chain::ChainId;
@@ -151,8 +151,8 @@ fn shows(authorization: &str, secret: &Secret<String>) -> bool {
 }
 
 fn read(reader: &mut Reader) -> Option<Treasury> {
-    let only_test = switch(reader, "TEST_NETWORKS_ONLY");
-    let local_merchants = switch(reader, "ALLOW_LOCAL_MERCHANTS");
+    let only_test = reader.switch("TEST_NETWORKS_ONLY");
+    let local_merchants = reader.switch("ALLOW_LOCAL_MERCHANTS");
     if local_merchants && !only_test {
         let remedy = "needs TEST_NETWORKS_ONLY = true; it is for tests on one machine";
         reader.fail("ALLOW_LOCAL_MERCHANTS", remedy);

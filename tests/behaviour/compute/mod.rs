@@ -2,11 +2,13 @@
 
 mod bonds;
 mod demos;
+mod doors;
 mod feeds;
 mod holds;
 mod jobs;
 mod life;
 pub mod mutants;
+mod one_request;
 mod pages;
 mod payments;
 mod quotes;

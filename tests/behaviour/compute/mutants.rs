@@ -4,7 +4,7 @@ use std::panic::catch_unwind;
 
 use farebox_core::mutant::{Mutant, plant};
 
-use super::{bonds, demos, feeds, holds, jobs, payments, quotes, sellers};
+use super::{bonds, demos, doors, feeds, holds, jobs, one_request, payments, quotes, sellers};
 
 /// A guard, the name of its test, and the test.
 type Row = (Mutant, &'static str, fn());
@@ -31,6 +31,10 @@ pub const TABLE: &[Row] = &[
         sellers::a_bound_seller_is_changed_by_its_session_alone_and_an_unbound_one_never_works
     ),
     row!(AnyIdentitySells, sellers::an_identity_opens_the_session_of_its_own_seller),
+    row!(AnySignatureIdentifies, doors::a_token_with_another_s_signature_proves_no_one),
+    row!(AnyIssuerIdentifies, doors::a_token_of_another_issuer_or_without_a_subject_proves_no_one),
+    row!(IdentitiesNeverEnd, doors::a_token_ends_and_may_begin_later),
+    row!(AnyoneNotifies, doors::only_the_gate_says_what_it_owes),
     row!(AnySessionSells, sellers::a_session_of_another_seller_or_profile_or_hand_is_refused),
     row!(
         SessionsNeverEnd,
@@ -55,6 +59,11 @@ pub const TABLE: &[Row] = &[
     row!(
         QuotesSellTwice,
         payments::a_second_payment_for_a_quote_is_refused_and_if_it_was_settled_paid_back
+    ),
+    row!(PaymentsBuyAnything, one_request::a_payment_for_another_request_buys_nothing),
+    row!(
+        ChainReadersAreAnswered,
+        one_request::what_the_chain_shows_of_a_payment_has_no_key_to_its_answer
     ),
     row!(PaymentsSellTwice, payments::a_payment_makes_one_job_however_often_it_is_told),
     row!(AnyAmountBuys, payments::another_amount_buys_nothing_and_goes_back),

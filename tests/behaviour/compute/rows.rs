@@ -138,6 +138,10 @@ impl Records for Rows {
         Ok(self.jobs.iter().find(|it| it.quote == quote).cloned())
     }
 
+    fn job_shown(&self, shown: &str) -> Result<Option<JobRow>, Infallible> {
+        Ok(self.jobs.iter().find(|it| it.shown == shown).cloned())
+    }
+
     fn jobs(&self, seller: &str, limit: u32) -> Result<Vec<JobRow>, Infallible> {
         let to_do = |it: &&JobRow| {
             it.seller == seller && matches!(it.state, JobState::Paid | JobState::Running)

@@ -1,4 +1,4 @@
-//! Readings of variables that only a treasury has: lists of objects, switches, and variables that
+//! Readings of variables that only a treasury has: lists of objects, and variables that
 //! others name.
 
 use alloc::format;
@@ -34,18 +34,6 @@ pub(super) fn list(reader: &mut Reader, name: &str, example: &str) -> Vec<Value>
             Vec::new()
         }
         None => Vec::new(),
-    }
-}
-
-/// A variable that is true or false; false if it is missing.
-pub(super) fn switch(reader: &mut Reader, name: &str) -> bool {
-    match reader.value(name) {
-        None => false,
-        Some(Value::Bool(on)) => on,
-        Some(_) => {
-            reader.fail(name, "must be true or false");
-            false
-        }
     }
 }
 
