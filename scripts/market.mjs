@@ -15,7 +15,7 @@ export function startMarket(options) {
   return startWithClock({
     name: 'farebox-market',
     build: 'build/market',
-    objects: { SKILLS: 'Skills' },
+    objects: { SKILLS: 'Skills', EXCHANGE: 'Exchange' },
     secrets: () => ({ MARKET_SECRET: randomBytes(32).toString('hex'), OPERATOR_TOKEN: randomBytes(16).toString('hex') }),
   }, options);
 }

@@ -28,7 +28,7 @@ export async function buildPackage() {
 export async function finishPackage() {
   await step('package gate', async () => writeWorker('gate', join(root, 'build'), GATE_TYPES, 'Ledger'));
   await step('package treasury', async () => writeWorker('treasury', join(root, 'build', 'treasury'), TREASURY_TYPES, 'Treasury'));
-  await step('package market', async () => writeWorker('market', join(root, 'build', 'market'), MARKET_TYPES, 'Skills'));
+  await step('package market', async () => writeWorker('market', join(root, 'build', 'market'), MARKET_TYPES, 'Skills', 'Exchange'));
   const schemas = join(root, 'pkg', 'schemas');
   mkdirSync(schemas, { recursive: true });
   copyFileSync(join(root, 'core', 'src', 'x402', 'extension', 'diagnostic.json'), join(schemas, 'diagnostic.json'));
@@ -195,9 +195,9 @@ for (let at = 0, from = 0; at < bytes.length; at += 1) {
  * @param {string} name
  * @param {string} build
  * @param {string} types
- * @param {string} objects the class of its objects
+ * @param {string[]} objects the classes of its objects
  */
-function writeWorker(name, build, types, objects) {
+function writeWorker(name, build, types, ...objects) {
   const folder = join(root, 'pkg', name);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
@@ -238,7 +238,7 @@ export declare class Treasury {
 }
 `;
 
-const MARKET_TYPES = `/** The market of skills: a Worker's module. Its variables and secrets are in \`env\`, \`SKILLS\`, the namespace of {@link Skills}, and \`ARCHIVE\`, an R2 bucket for old invocations, if there is one. */
+const MARKET_TYPES = `/** The market of skills: a Worker's module. Its variables and secrets are in \`env\`, \`SKILLS\`, the namespace of {@link Skills}, \`EXCHANGE\`, that of {@link Exchange}, and \`ARCHIVE\`, an R2 bucket for old invocations, if there is one. */
 declare const market: {
   fetch(request: Request, env: Record<string, unknown>, context: { waitUntil(promise: Promise<unknown>): void }): Promise<Response>;
   /** Wakes the object, so that one whose alarm was lost goes on. */
@@ -252,18 +252,24 @@ export declare class Skills {
   ask(name: string, command: string): Promise<unknown>;
   alarm(): Promise<void>;
 }
+
+/** The class of the objects of the compute exchange, one for each network profile, with SQLite. */
+export declare class Exchange {
+  constructor(state: unknown, env: Record<string, unknown>);
+  ask(profile: string, command: string): Promise<unknown>;
+  alarm(): Promise<void>;
+}
 `;
 
 /**
  * The names are exported so that an import shows this message.
  *
  * @param {string} name
- * @param {string} objects
+ * @param {string[]} objects
  */
 function elsewhere(name, objects) {
   return `export default undefined;
-export const ${objects} = undefined;
-throw new Error('farebox/${name} runs on Cloudflare Workers only: bundle it with wrangler, or with the conditions workerd and worker');
+${objects.map((object) => `export const ${object} = undefined;\n`).join('')}throw new Error('farebox/${name} runs on Cloudflare Workers only: bundle it with wrangler, or with the conditions workerd and worker');
 `;
 }
 

@@ -1,9 +1,9 @@
 // A whole system on this machine, for a client that knows it only from outside.
 //
-//   npm run world -- treasury|gate|skills
+//   npm run world -- treasury|gate|skills|exchange
 //
 // Starts everything on free ports with short timings and prints one line of JSON to stdout: all URLs, keys, addresses and
-// tokens, and `controls`, local URLs that break parts, kill Workers, make agents and sellers (docs/treasury.md, docs/skills.md). It stays until its
+// tokens, and `controls`, local URLs that break parts, kill Workers, make agents and sellers (docs/treasury.md, docs/skills.md, docs/exchange.md). It stays until its
 // standard input ends or it gets SIGTERM, and leaves no process.
 
 import { buildWorker } from './build.mjs';
@@ -16,6 +16,7 @@ const WORLDS = {
   treasury: async () => (await import('../demo/treasury-line.mjs')).treasuryLine(),
   gate: async () => (await import('../demo/gate-line.mjs')).gateLine(),
   skills: async () => (await import('../demo/skills-line.mjs')).skillsLine(),
+  exchange: async () => (await import('../demo/exchange-line.mjs')).exchangeLine(),
 };
 
 await runMain(async () => {
@@ -29,7 +30,7 @@ await runMain(async () => {
     await setup();
     await buildWorker();
     if (name !== 'gate') await buildWorker({ worker: 'treasury' });
-    if (name === 'skills') await buildWorker({ worker: 'market' });
+    if (name === 'skills' || name === 'exchange') await buildWorker({ worker: 'market' });
   }
   const world = await start();
   onEnd(world.stop);

@@ -1,18 +1,19 @@
-// The platform calls of the market alone: its object, sellers, the gate, the treasury, and the gate's stored route table.
+// The platform calls of the market alone: its objects, sellers, the gate, the treasury, and the gate's stored route table.
 
 import { LATE, race, timed } from '../platform/deadline.mjs';
 import { headersOf } from '../platform/edge.mjs';
 
 /**
- * Asks the object; undefined if it is down.
+ * Asks an object; undefined if it is down.
  *
- * @param {Record<string, any>} env
+ * @param {any} objects the binding
+ * @param {string} name
  * @param {string} letter
  * @param {number} milliseconds
  */
-export async function askSkills(env, letter, milliseconds) {
+export async function askObject(objects, name, letter, milliseconds) {
   try {
-    return await race(env.SKILLS.get(env.SKILLS.idFromName('main')).ask('main', letter), milliseconds, undefined);
+    return await race(objects.get(objects.idFromName(name)).ask(name, letter), milliseconds, undefined);
   } catch {
     return undefined;
   }
@@ -362,6 +363,64 @@ export async function askReputation(env, question, milliseconds, bytes) {
     return typeof answer === 'string' ? undefined : UTF8.decode(answer);
   };
   return race(asked().catch(() => undefined), milliseconds, undefined);
+}
+
+/**
+ * Whether a signature is of the issuer whose keys are at this URL: `right`, `wrong`, or `unread` if they cannot be read.
+ *
+ * @param {string} url of a JWKS
+ * @param {string} kid of the key; empty if the token names none
+ * @param {string} text what is signed
+ * @param {string} signature in base64url
+ * @param {number} milliseconds
+ */
+export async function checkRs256(url, kid, text, signature, milliseconds) {
+  const known = jwks.get(url);
+  const now = Date.now();
+  let keys = known !== undefined && now < known.until ? known.keys : undefined;
+  if (keys === undefined) {
+    keys = await readJwks(url, milliseconds);
+    if (keys === undefined) return 'unread';
+    jwks.set(url, { keys, until: now + JWKS_MS });
+  }
+  const suits = (/** @type {any} */ key) => key?.kty === 'RSA' && (key.use === undefined || key.use === 'sig') && (key.alg === undefined || key.alg === 'RS256');
+  const all = keys.filter(suits);
+  const key = kid === '' ? (all.length === 1 ? all[0] : undefined) : all.find((/** @type {any} */ one) => one.kid === kid);
+  if (key === undefined) return 'wrong';
+  try {
+    const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' };
+    const { n, e } = key;
+    const imported = await crypto.subtle.importKey('jwk', { kty: 'RSA', n, e }, algorithm, false, ['verify']);
+    const bytes = Uint8Array.from(atob(signature.replaceAll('-', '+').replaceAll('_', '/')), (char) => char.charCodeAt(0));
+    return await crypto.subtle.verify(algorithm, imported, bytes, new TextEncoder().encode(text)) ? 'right' : 'wrong';
+  } catch {
+    return 'wrong';
+  }
+}
+
+/**
+ * Keys of issuers by their URL, until when they count.
+ *
+ * @type {Map<string, {keys: any[], until: number}>}
+ */
+const jwks = new Map();
+const JWKS_MS = 300_000;
+const JWKS_BYTES = 256 * 1024;
+
+/**
+ * @param {string} url
+ * @param {number} milliseconds
+ */
+async function readJwks(url, milliseconds) {
+  try {
+    const signal = AbortSignal.timeout(milliseconds);
+    const response = await fetch(url, { headers: { accept: 'application/json' }, redirect: 'manual', signal });
+    const body = response.status === 200 ? await whole(response.body, milliseconds, JWKS_BYTES) : '';
+    const keys = typeof body === 'string' ? undefined : JSON.parse(UTF8.decode(body)).keys;
+    return Array.isArray(keys) ? keys : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /**

@@ -1,5 +1,7 @@
-//! The market's object, sellers, the gate, the treasury and the stored route table; `calls.mjs` is the border.
+//! The market's objects, sellers, the gate, the treasury and the stored route table; `calls.mjs` is the border.
 
+use farebox_core::compute::identity::{SignatureCheck, UnprovenToken};
+use farebox_core::compute::message::{PayoutAnswer, PayoutCall};
 use farebox_core::http::Headers;
 use farebox_core::skills::message::{
     CallOutcome, Forward, MAX_BODY_BYTES, Proven, SellerAnswer, SellerCall, ShelfDraft, Through,
@@ -13,8 +15,22 @@ use crate::platform::calls::{ask_json, member, settled};
 
 #[wasm_bindgen(module = "/src/market/calls.mjs")]
 extern "C" {
-    #[wasm_bindgen(js_name = askSkills)]
-    fn ask_skills(env: &JsValue, letter: &str, milliseconds: u32) -> js_sys::Promise;
+    #[wasm_bindgen(js_name = askObject)]
+    fn ask_object(
+        objects: &JsValue,
+        name: &str,
+        letter: &str,
+        milliseconds: u32,
+    ) -> js_sys::Promise;
+
+    #[wasm_bindgen(js_name = checkRs256)]
+    fn check_rs256(
+        url: &str,
+        kid: &str,
+        text: &str,
+        signature: &str,
+        milliseconds: u32,
+    ) -> js_sys::Promise;
 
     #[wasm_bindgen(js_name = callSeller)]
     #[allow(clippy::too_many_arguments)]
@@ -70,7 +86,51 @@ extern "C" {
 
 /// The answer of the market's object; `None` if it is down.
 pub(super) async fn object(env: &JsValue, letter: &str) -> Option<String> {
-    settled(ask_skills(env, letter, OBJECT_MS)).await?.as_string()
+    settled(ask_object(&member(env, "SKILLS"), "main", letter, OBJECT_MS)).await?.as_string()
+}
+
+/// The answer of the object of a profile; `None` if it is down.
+pub(super) async fn exchange(env: &JsValue, profile: &str, letter: &str) -> Option<String> {
+    let objects = member(env, "EXCHANGE");
+    settled(ask_object(&objects, profile, letter, OBJECT_MS)).await?.as_string()
+}
+
+/// Posts to the gate without a body, with these fields: its complete answer, if one came in time.
+pub(super) async fn gate(
+    env: &JsValue,
+    url: &str,
+    fields: &[(String, String)],
+    head_ms: u32,
+) -> Option<SellerAnswer> {
+    let bound = member(env, "GATE");
+    let bytes = MAX_BODY_BYTES as u32;
+    let lines = lines_of(fields);
+    let asked = call_seller(&bound, url, "POST", &lines, None, head_ms, BODY_MS, bytes);
+    answered(&settled(asked).await?)
+}
+
+/// Asks the treasury for a payout, or about one.
+pub(super) async fn payout(env: &JsValue, token: &str, ask: &PayoutCall) -> Option<PayoutAnswer> {
+    let lines = format!("authorization: Bearer {token}\n");
+    let (method, path, body) = match ask {
+        PayoutCall::Pay(body) => ("POST", "/api/payouts".to_owned(), Some(body.as_str())),
+        PayoutCall::Look { id, organization } => {
+            ("GET", format!("/api/payouts/{id}?organization={organization}"), None)
+        }
+    };
+    let asked = ask_treasury(env, method, &path, &lines, body, DECISION_MS, TREASURY_BYTES);
+    let answer = treasury_answer(asked).await?;
+    Some(PayoutAnswer { status: answer.status, body: answer.body })
+}
+
+/// What the platform says of a token's signature.
+pub(super) async fn rs256(keys: &str, token: &UnprovenToken) -> SignatureCheck {
+    let asked = check_rs256(keys, &token.key, &token.signed, &token.signature, NODE_MS);
+    match settled(asked).await.and_then(|said| said.as_string()).as_deref() {
+        Some("right") => SignatureCheck::Right,
+        Some("wrong") => SignatureCheck::Wrong,
+        _ => SignatureCheck::Unread,
+    }
 }
 
 /// Calls a seller once, or the gate.
@@ -98,19 +158,25 @@ pub(super) async fn seller(env: &JsValue, call: &SellerCall) -> CallOutcome {
             _ => CallOutcome::Unreachable,
         };
     }
-    let head = member(&said, "head").as_string().unwrap_or_default();
+    match answered(&said) {
+        Some(answer) if (300..400).contains(&answer.status) => CallOutcome::Redirect,
+        Some(answer) => CallOutcome::Answer(answer),
+        None => CallOutcome::Unreachable,
+    }
+}
+
+/// A complete answer; `None` for a word that says why there is none.
+fn answered(said: &JsValue) -> Option<SellerAnswer> {
+    let head = member(said, "head").as_string()?;
     let mut lines = head.split('\n');
     let status = lines.next().and_then(|status| status.parse().ok()).unwrap_or(0);
-    if (300..400).contains(&status) {
-        return CallOutcome::Redirect;
-    }
-    let text = member(&said, "text").as_string();
+    let text = member(said, "text").as_string();
     let headers = lines.filter_map(|line| line.split_once(": "));
-    CallOutcome::Answer(SellerAnswer {
+    Some(SellerAnswer {
         status,
         headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         base64: text.is_none(),
-        body: text.or_else(|| member(&said, "base64").as_string()).unwrap_or_default(),
+        body: text.or_else(|| member(said, "base64").as_string()).unwrap_or_default(),
     })
 }
 

@@ -1,42 +1,76 @@
-//! The market of an isolate, cached by its configuration.
+//! The market of an isolate and its exchange, cached by their configuration.
 
 use std::cell::RefCell;
+use std::fmt::Display;
 use std::rc::Rc;
 
+use farebox_core::compute::vars::Profiles;
 use farebox_core::hash::digest;
 use farebox_core::skills::Market;
 
 use crate::platform::calls;
 
-/// A configuration and its market, or none if it is wrong.
+/// A configuration with its market and its exchange.
 struct MarketSetting {
     vars: String,
     market: Option<Rc<Market>>,
+    exchange: Exchanging,
+}
+
+/// Whether an exchange is served.
+#[derive(Clone)]
+pub(super) enum Exchanging {
+    /// There is none.
+    No,
+    /// Its configuration is wrong; the operator's log says how.
+    Wrong,
+    /// These profiles are.
+    With(Rc<Profiles>),
 }
 
 thread_local! {
     static CONFIGURED: RefCell<Option<MarketSetting>> = const { RefCell::new(None) };
 }
 
-/// Builds the market if the configuration is new; errors go to the operator's log.
+/// Builds both if the configuration is new; errors go to the operator's log. Neither needs the
+/// other to be right.
 pub(super) fn configure(text: &str) {
     let vars = digest(&[text.as_bytes()]);
     if CONFIGURED.with_borrow(|known| known.as_ref().is_some_and(|known| known.vars == vars)) {
         return;
     }
-    let market = match Market::from_vars(text) {
-        Ok(market) => Some(Rc::new(market)),
+    let market = Market::from_vars(text).map_err(|errors| complain("farebox-market", errors));
+    let exchange = match Profiles::from_vars(text) {
+        Ok(None) => Exchanging::No,
+        Ok(Some(profiles)) => Exchanging::With(Rc::new(profiles)),
         Err(errors) => {
-            for error in errors {
-                calls::complain(&format!("farebox-market is not configured: {error}"));
-            }
-            None
+            complain("farebox-market's exchange", errors);
+            Exchanging::Wrong
         }
     };
-    CONFIGURED.set(Some(MarketSetting { vars, market }));
+    CONFIGURED.set(Some(MarketSetting { vars, market: market.ok().map(Rc::new), exchange }));
+}
+
+fn complain(of: &str, errors: Vec<impl Display>) {
+    for error in errors {
+        calls::complain(&format!("{of} is not configured: {error}"));
+    }
 }
 
 /// The market; `None` if its configuration is wrong.
 pub(super) fn market() -> Option<Rc<Market>> {
     CONFIGURED.with_borrow(|configured| configured.as_ref()?.market.clone())
+}
+
+/// The exchange.
+pub(super) fn exchange() -> Exchanging {
+    CONFIGURED.with_borrow(|known| known.as_ref().map_or(Exchanging::No, |it| it.exchange.clone()))
+}
+
+/// The profiles of an exchange that is served.
+pub(super) fn profiles() -> Option<Rc<Profiles>> {
+    match exchange() {
+        Exchanging::With(profiles) => Some(profiles),
+        Exchanging::No | Exchanging::Wrong => None,
+    }
 }

@@ -1,6 +1,6 @@
 // The market's module.
 
-import { SkillsObject, sweep } from '#glue';
+import { ExchangeObject, SkillsObject, sweep } from '#glue';
 
 import { Compiled, answer, ready } from '../platform/compiled.mjs';
 import { survived } from '../platform/instance.mjs';
@@ -28,5 +28,16 @@ export class Skills extends Compiled {
    */
   constructor(state, env) {
     super(state, env, SkillsObject);
+  }
+}
+
+/** Sellers, quotes, jobs and held money of a network profile. */
+export class Exchange extends Compiled {
+  /**
+   * @param {DurableObjectState} state
+   * @param {Record<string, unknown>} env
+   */
+  constructor(state, env) {
+    super(state, env, ExchangeObject);
   }
 }

@@ -2,12 +2,13 @@
 //!
 //! `entry.mjs` calls [`configure`] when the environment is new and [`handle`] for every request; `calls.mjs` holds the calls of
 //! the platform that are the market's alone. [`routes`] says what a request asks, [`drive`] carries out what the object
-//! answers, [`shown`] makes pages of it, [`table`] reads the gate's route table before it is written, [`objects`] is the Durable
-//! Object.
+//! answers, [`shown`] makes pages of it, [`table`] reads the gate's route table before it is written, [`exchange`] does the same for
+//! the exchange, [`objects`] are the Durable Objects.
 
 mod calls;
 mod config;
 mod drive;
+mod exchange;
 mod objects;
 mod routes;
 mod shown;
@@ -45,6 +46,18 @@ pub fn handle(head: &str, request: JsValue, env: JsValue) -> JsValue {
     };
     #[cfg(feature = "panic-drill")]
     drill(&head.headers, "edge");
+    match exchange::read(&head) {
+        Some(Ok(wish)) => {
+            return promise(async move {
+                let line = RequestLine::of(&head);
+                let answer = exchange::answer(wish, head, request, env).await;
+                line.log(answer.status);
+                exchange::render(&answer)
+            });
+        }
+        Some(Err(answer)) => return exchange::render(&answer),
+        None => {}
+    }
     match routes::read(&head) {
         Ok(asked) => promise(async move {
             let line = RequestLine::of(&head);
@@ -64,9 +77,9 @@ pub fn handle(head: &str, request: JsValue, env: JsValue) -> JsValue {
 #[must_use]
 pub fn sweep(env: JsValue) -> JsValue {
     promise(async move {
-        let woken = drive::wake(&env).await;
+        let woken = drive::wake(&env).await & exchange::wake(&env).await;
         if !woken {
-            complain("farebox-market: the object did not answer the sweep");
+            complain("farebox-market: an object did not answer the sweep");
         }
         JsValue::from(woken)
     })

@@ -1,6 +1,8 @@
 //! The Durable Object: SQL lives here and nowhere else in the market.
 
+mod bell;
 mod books;
+mod exchange;
 mod figures;
 mod original;
 mod schema;

@@ -9,6 +9,7 @@ use farebox_core::skills::{Market, Moment};
 use wasm_bindgen::prelude::*;
 use worker::worker_sys::DurableObjectState;
 
+use super::bell::{AGAIN_MS, Bell};
 use super::books::SkillRows;
 use super::schema::MIGRATIONS;
 use crate::market::{calls, config, table};
@@ -17,10 +18,6 @@ use crate::platform::columns::migrate;
 use crate::platform::object::{answered_with, together};
 use crate::platform::sql::{Result, Sql, wake_at};
 
-/// Milliseconds overdue after which an alarm counts as lost.
-const LOST_MS: u64 = 30_000;
-/// Milliseconds after which an alarm looks at work that stays due.
-const AGAIN_MS: u64 = 1_000;
 /// Milliseconds between two tries to write the route table.
 const TABLE_GAP_MS: u64 = 1_100;
 /// Limit on the chores of one alarm; the rest is due again.
@@ -34,8 +31,7 @@ pub struct SkillsObject {
     env: JsValue,
     /// Whether the tables are there.
     opened: Cell<bool>,
-    /// Millisecond of the alarm, as far as this instance knows.
-    alarm: Cell<Option<u64>>,
+    bell: Bell,
     /// Millisecond of the last try to write the route table.
     tried: Cell<u64>,
 }
@@ -46,7 +42,7 @@ impl SkillsObject {
     #[wasm_bindgen(constructor)]
     #[must_use]
     pub fn new(state: DurableObjectState, env: JsValue) -> Self {
-        Self { state, env, opened: Cell::new(false), alarm: Cell::new(None), tried: Cell::new(0) }
+        Self { state, env, opened: Cell::new(false), bell: Bell::new(), tried: Cell::new(0) }
     }
 
     /// Answers an instruction in one transaction: `{answer, alarm}`.
@@ -71,13 +67,13 @@ impl SkillsObject {
     ///
     /// # Errors The platform's error if a statement failed.
     pub async fn alarm(&self) -> std::result::Result<(), JsValue> {
-        self.alarm.set(None);
+        self.bell.forget();
         // Whatever goes wrong, the alarm is set again: work that is due stays due.
         let worked = self.work().await;
         if let Some(at) = self.next_alarm(AGAIN_MS)? {
             let set = wake_at(&self.state, at as f64).await;
             if set.is_err() {
-                self.alarm.set(None);
+                self.bell.forget();
             }
             set?;
         }
@@ -175,18 +171,8 @@ impl SkillsObject {
         self.block(report).map(|_| ())
     }
 
-    /// Millisecond to set the alarm for, which then counts as set; `None` unless it moves earlier or
-    /// the one that was set is overdue, that is, lost.
     fn next_alarm(&self, pause_ms: u64) -> Result<Option<u64>> {
-        let now = clock_ms();
-        let set = self.alarm.get().filter(|set| now < set.saturating_add(LOST_MS));
         let sql = Sql::of(&self.state)?;
-        let Some(due) = SkillRows(&sql).due_first()? else { return Ok(None) };
-        let at = if due <= now { now.saturating_add(pause_ms) } else { due };
-        if set.is_some_and(|set| set <= at) {
-            return Ok(None);
-        }
-        self.alarm.set(Some(at));
-        Ok(Some(at))
+        Ok(self.bell.next(SkillRows(&sql).due_first()?, pause_ms))
     }
 }

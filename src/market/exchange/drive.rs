@@ -1,0 +1,271 @@
+//! Carries out a request: asks the object of the profile, does what it answers, and tells it what came of that.
+
+use std::rc::Rc;
+
+use farebox_core::compute::body::MAX_BODY_BYTES;
+use farebox_core::compute::buy::settlement_told;
+use farebox_core::compute::message::{
+    Errand, Instruction, JsonAnswer, Letter, Reaction, SellerRequest,
+};
+use farebox_core::compute::settings::{Gateway, Profile};
+use farebox_core::compute::vars::Profiles;
+use farebox_core::compute::{identity, refused};
+use farebox_core::http::RequestHead;
+use farebox_core::skills::message::SellerAnswer;
+use wasm_bindgen::JsValue;
+
+use super::routes::{Addressed, ShownPayment, Wish};
+use crate::market::{calls, config};
+use crate::platform::body::{Unusable, body_of};
+use crate::platform::calls::pause;
+
+/// Answers a request.
+pub(in crate::market) async fn answer(
+    wish: Wish,
+    head: RequestHead,
+    request: JsValue,
+    env: JsValue,
+) -> JsonAnswer {
+    let Some(profiles) = config::profiles() else { return refused::not_configured() };
+    let asked = match wish {
+        Wish::Now(profile, instruction) => Ok(Some((profile, instruction))),
+        Wish::Body(make) => match body_of(&request, MAX_BODY_BYTES as u32).await {
+            Ok(body) => make(body),
+            Err(Unusable::Long) => Err(refused::too_long()),
+            Err(Unusable::Broken) => Err(refused::no_json()),
+        },
+    };
+    match asked {
+        Ok(Some(addressed)) => Counter { env, head, profiles }.serve(addressed).await,
+        Ok(None) => noted(),
+        Err(answer) => answer,
+    }
+}
+
+/// Wakes the objects of all profiles; whether each answered.
+pub(in crate::market) async fn wake(env: &JsValue) -> bool {
+    let Some(profiles) = config::profiles() else { return true };
+    let letter = serde_json::to_string(&Letter::of(Instruction::Follow(String::new())));
+    let letter = letter.unwrap_or_default();
+    let mut all = true;
+    for gateway in profiles.gateways() {
+        all &= calls::exchange(env, gateway.profile().name(), &letter).await.is_some();
+    }
+    all
+}
+
+/// Carries out an errand at the treasury; its report.
+pub(in crate::market) async fn payout(
+    env: &JsValue,
+    profiles: &Profiles,
+    errand: &Errand,
+) -> Instruction {
+    let answer = match &profiles.payout_token {
+        Some(token) => calls::payout(env, token.expose(), &errand.ask).await,
+        None => None,
+    };
+    Instruction::PaidOut { payment: errand.payment.clone(), fence: errand.fence, answer }
+}
+
+/// Serves one request.
+struct Counter {
+    env: JsValue,
+    head: RequestHead,
+    profiles: Rc<Profiles>,
+}
+
+impl Counter {
+    /// Asks, and does what is answered until that is a response.
+    async fn serve(&self, (profile, mut instruction): Addressed) -> JsonAnswer {
+        let Some(gateway) = self.profiles.gateway(profile) else {
+            return refused::not_configured();
+        };
+        if let Instruction::Session { request, identity, .. } = &mut instruction {
+            match self.identified(request).await {
+                Ok(known) => *identity = known,
+                Err(answer) => return answer,
+            }
+        }
+        let mut asked = instruction.clone();
+        let Some(mut reaction) = self.ask(profile, instruction).await else {
+            return refused::down();
+        };
+        let mut questions = 0;
+        loop {
+            let next = match reaction {
+                Reaction::Reply(answer) => return answer,
+                Reaction::Terms(quote, answer) => return self.with_terms(&quote, answer).await,
+                Reaction::Till(quote) => return self.pay(gateway, &asked, quote).await,
+                Reaction::Wait(job) => {
+                    pause(FOLLOW_MS).await;
+                    Instruction::Follow(job)
+                }
+                Reaction::Errand(errand) => payout(&self.env, &self.profiles, &errand).await,
+                Reaction::Evidence(question) => {
+                    questions += 1;
+                    if questions > MAX_QUESTIONS {
+                        return refused::internal();
+                    }
+                    let reply = match self.profiles.node(profile) {
+                        Some(url) => calls::node(url, &question).await,
+                        None => None,
+                    };
+                    if let Instruction::Challenge { evidence, .. }
+                    | Instruction::Session { evidence, .. } = &mut asked
+                    {
+                        *evidence = Some(reply.unwrap_or_default());
+                    }
+                    asked.clone()
+                }
+                Reaction::Done | Reaction::Nothing => return unchanged(&asked),
+            };
+            #[cfg(feature = "panic-drill")]
+            crate::platform::guard::drill(&self.head.headers, "reporting");
+            match self.report(profile, next).await {
+                Some(then) => reaction = then,
+                None => return refused::down(),
+            }
+        }
+    }
+
+    async fn ask(&self, profile: Profile, instruction: Instruction) -> Option<Reaction> {
+        let letter = serde_json::to_string(&Letter::of(instruction)).ok()?;
+        let said = calls::exchange(&self.env, profile.name(), &letter).await?;
+        serde_json::from_str(&said).ok()
+    }
+
+    /// Tells the object what came of its answer, again if it does not hear: money may have moved.
+    async fn report(&self, profile: Profile, instruction: Instruction) -> Option<Reaction> {
+        for gap in GAPS_MS {
+            match self.ask(profile, instruction.clone()).await {
+                None => pause(gap).await,
+                reaction => return reaction,
+            }
+        }
+        self.ask(profile, instruction).await
+    }
+
+    /// Who the identity token of a request for a session belongs to.
+    async fn identified(
+        &self,
+        request: &SellerRequest,
+    ) -> Result<Option<farebox_core::compute::message::Identity>, JsonAnswer> {
+        let Some(token) = identity::unproven(request)? else { return Ok(None) };
+        let issuer = self.profiles.issuer.as_ref().ok_or_else(identity::no_issuer)?;
+        let check = calls::rs256(&issuer.keys, &token).await;
+        issuer.identity(&token, check, crate::platform::calls::clock_ms()).map(Some)
+    }
+
+    /// Adds the gate's terms to the 402 of a quote: the body has them as well, for clients that
+    /// read no header.
+    async fn with_terms(&self, quote: &str, answer: JsonAnswer) -> JsonAnswer {
+        let fields = self.fields(None);
+        let Some(gate) = calls::gate(&self.env, &self.till(quote), &fields, TERMS_MS).await else {
+            return answer;
+        };
+        let is_terms = gate.status == 402;
+        kept(answer, gate.headers.into_iter().filter(|(name, _)| is_terms && is_challenge(name)))
+    }
+
+    /// Sends the payment of a request to the till of a quote.
+    async fn pay(&self, gateway: &Gateway, asked: &Instruction, quote: String) -> JsonAnswer {
+        let Some(shown) = ShownPayment::of(&self.head) else { return refused::internal() };
+        let mut fields = self.fields(Some((shown.field, gateway.presented(&shown.value))));
+        let key = gateway.till_key(asked, &quote);
+        fields.extend(key.map(|key| ("idempotency-key".to_owned(), key)));
+        #[cfg(feature = "panic-drill")]
+        crate::platform::guard::drill(&self.head.headers, "paying");
+        let gate = calls::gate(&self.env, &self.till(&quote), &fields, TILL_MS).await;
+        let status = gate.as_ref().map_or(NO_ANSWER, |gate| gate.status);
+        let taken = Instruction::Taken { quote, status };
+        let reaction = self.report(gateway.profile(), taken).await;
+        let (gate, reaction) = match (gate, reaction) {
+            (Some(gate), reaction) => (gate, reaction),
+            (None, Some(Reaction::Reply(answer))) => return answer,
+            (None, _) => return Gateway::not_sold(NO_ANSWER, ""),
+        };
+        let SellerAnswer { status, headers, body, .. } = gate;
+        // Clients of the standards read the gate's own refusal.
+        let is_standard = matches!(asked, Instruction::Buy { .. });
+        let answer = match reaction {
+            Some(Reaction::Reply(answer)) if !is_standard => answer,
+            _ if status == 200 || is_standard => JsonAnswer::new(status, body),
+            _ => Gateway::not_sold(status, &body),
+        };
+        let told = headers.into_iter().filter(|(name, _)| is_told(name));
+        kept(
+            answer,
+            told.map(|(name, value)| match name.as_str() {
+                "payment-response" | "x-payment-response" if is_standard => {
+                    let value = settlement_told(&value);
+                    (name, value)
+                }
+                _ => (name, value),
+            }),
+        )
+    }
+
+    fn till(&self, quote: &str) -> String {
+        format!("{}/till/{quote}", self.profiles.till)
+    }
+
+    /// The fields of a request for the gate: the same each time, so that a price holds for all.
+    fn fields(&self, payment: Option<(&str, String)>) -> Vec<(String, String)> {
+        let mut fields = vec![("accept".to_owned(), "application/json".to_owned())];
+        let address = self.head.headers.get("cf-connecting-ip");
+        fields.extend(address.map(|it| ("cf-connecting-ip".to_owned(), it.to_owned())));
+        fields.extend(payment.map(|(name, value)| (name.to_owned(), value)));
+        fields
+    }
+}
+
+fn kept(mut answer: JsonAnswer, more: impl Iterator<Item = (String, String)>) -> JsonAnswer {
+    answer.headers.extend(more);
+    answer
+}
+
+/// Whether a field of the gate asks for a payment.
+fn is_challenge(name: &str) -> bool {
+    matches!(name, "payment-required" | "www-authenticate")
+}
+
+/// Whether a field of the gate is for who paid.
+fn is_told(name: &str) -> bool {
+    const TOLD: [&str; 9] = [
+        "content-type",
+        "payment-response",
+        "x-payment-response",
+        "payment-receipt",
+        "payment-replayed",
+        "farebox-redelivery",
+        "retry-after",
+        "x-correlation-id",
+        "access-control-expose-headers",
+    ];
+    is_challenge(name) || TOLD.contains(&name)
+}
+
+/// The answer where an instruction changed nothing, or someone else reports what came of it.
+fn unchanged(asked: &Instruction) -> JsonAnswer {
+    match asked {
+        Instruction::Call { callback, .. } => refused::not_moved_yet(*callback),
+        _ => noted(),
+    }
+}
+
+fn noted() -> JsonAnswer {
+    JsonAnswer::new(200, "{\"ok\":true}".to_owned())
+}
+
+/// What a gate that gave no answer is taken for.
+const NO_ANSWER: u32 = 503;
+/// Milliseconds between reports that the object does not hear.
+const GAPS_MS: [u32; 3] = [100, 500, 2_000];
+/// Milliseconds between two looks for the work that a request waits for.
+const FOLLOW_MS: u32 = 500;
+/// Deadline of the gate for its terms, milliseconds.
+const TERMS_MS: u32 = 5_000;
+/// Its deadline for a payment: the request may wait there for the work.
+const TILL_MS: u32 = 280_000;
+/// How often the node is asked for one request.
+const MAX_QUESTIONS: u32 = 2;

@@ -1,0 +1,201 @@
+//! From a request's head to what it asks of which profile, or to a refusal that needs no object.
+
+use std::rc::Rc;
+
+use farebox_core::compute::body::{profile_in, profile_of};
+use farebox_core::compute::message::{
+    Callback, Instruction, JsonAnswer, SellerRequest, TillPayment,
+};
+use farebox_core::compute::settings::Profile;
+use farebox_core::compute::vars::Profiles;
+use farebox_core::compute::{notice, refused};
+use farebox_core::gate::limit::client_prefix;
+use farebox_core::http::RequestHead;
+
+use crate::market::config::{self, Exchanging};
+use crate::platform::calls::clock_ms;
+
+/// What a request asks.
+pub(in crate::market) enum Wish {
+    /// The object of a profile, without the request's body.
+    Now(Profile, Instruction),
+    /// The object of the profile that the body names.
+    Body(MakeInstruction),
+}
+
+/// Makes an instruction of a body; none if there is nothing to do.
+type MakeInstruction = Box<dyn FnOnce(String) -> Result<Option<Addressed>, JsonAnswer>>;
+/// An instruction, and whose object it is for.
+pub(super) type Addressed = (Profile, Instruction);
+
+/// What this request asks; `None` if it is not about the exchange.
+pub(in crate::market) fn read(head: &RequestHead) -> Option<Result<Wish, JsonAnswer>> {
+    let target = head.target();
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let parts: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
+    let is_its = matches!(
+        parts.as_slice(),
+        ["api", "v1", ..] | ["price"] | ["till", _] | ["_market", "notices"]
+    );
+    match config::exchange() {
+        Exchanging::With(profiles) if is_its => Some(asked(&profiles, head, &parts, query)),
+        Exchanging::Wrong if is_its => Some(Err(refused::not_configured())),
+        Exchanging::With(_) | Exchanging::Wrong | Exchanging::No => None,
+    }
+}
+
+fn asked(
+    profiles: &Rc<Profiles>,
+    head: &RequestHead,
+    parts: &[&str],
+    query: &str,
+) -> Result<Wish, JsonAnswer> {
+    let authorization = head.headers.get("authorization").unwrap_or_default().to_owned();
+    match (head.method.as_str(), parts) {
+        ("POST", ["api", "v1", "sellers", rest @ ..]) => {
+            let make: fn(SellerRequest) -> Instruction = match rest {
+                ["register"] => Instruction::Register,
+                ["heartbeat"] => Instruction::Heartbeat,
+                ["offline"] => Instruction::Offline,
+                ["jobs"] => Instruction::SellerJobs,
+                ["session"] => {
+                    |request| Instruction::Session { request, identity: None, evidence: None }
+                }
+                ["session", "challenge"] => {
+                    let client = client_of(head);
+                    return Ok(by_body(move |body| Instruction::Challenge {
+                        client,
+                        request: SellerRequest { authorization, body },
+                        evidence: None,
+                    }));
+                }
+                _ => return Err(refused::no_path()),
+            };
+            Ok(by_body(move |body| make(SellerRequest { authorization, body })))
+        }
+        ("GET", ["api", "v1", "buyers", "capabilities"]) => {
+            Ok(Wish::Now(profile_in(query)?, Instruction::Capabilities))
+        }
+        ("POST", ["api", "v1", "jobs", "quote"]) => {
+            let client = client_of(head);
+            Ok(by_body(move |body| Instruction::Quote { client, body }))
+        }
+        ("POST", ["api", "v1", "jobs", "verify"]) => {
+            let payment = ShownPayment::of(head).map(|it| it.value).unwrap_or_default();
+            Ok(by_body(move |body| Instruction::Verify { payment, body }))
+        }
+        ("POST", ["api", "v1", "jobs"]) => {
+            let client = client_of(head);
+            let payment = ShownPayment::of(head).map(|it| it.value).unwrap_or_default();
+            Ok(by_body(move |body| Instruction::Buy { client, payment, body }))
+        }
+        ("GET", ["api", "v1", "jobs", id]) => {
+            let instruction = Instruction::Job { authorization, id: (*id).to_owned() };
+            Ok(Wish::Now(profile_of_id(profiles, id)?, instruction))
+        }
+        ("POST", ["api", "v1", "jobs", id, callback]) => {
+            let callback = match *callback {
+                "start" => Callback::Start,
+                "complete" => Callback::Complete,
+                "fail" => Callback::Fail,
+                _ => return Err(refused::no_path()),
+            };
+            let (profile, id) = (profile_of_id(profiles, id)?, (*id).to_owned());
+            Ok(Wish::Body(Box::new(move |body| {
+                let request = SellerRequest { authorization, body };
+                Ok(Some((profile, Instruction::Call { id, callback, request })))
+            })))
+        }
+        ("POST", ["price"]) => {
+            Ok(Wish::Body(Box::new(|body| notice::price_asked(&body).map(Some))))
+        }
+        ("POST", ["till", quote]) => sold(head, quote),
+        ("POST", ["_market", "notices"]) => {
+            let signature = head.headers.get("farebox-signature").unwrap_or_default().to_owned();
+            let profiles = Rc::clone(profiles);
+            let owed = move |body: String| profiles.owed(&signature, &body, clock_ms());
+            Ok(Wish::Body(Box::new(owed)))
+        }
+        (_, parts) => Err(methods(parts).map_or_else(refused::no_path, refused::no_method)),
+    }
+}
+
+/// An instruction for the object of the profile that the body names.
+fn by_body(make: impl FnOnce(String) -> Instruction + 'static) -> Wish {
+    Wish::Body(Box::new(move |body| Ok(Some((profile_of(&body)?, make(body))))))
+}
+
+/// A payment that the gate forwarded.
+fn sold(head: &RequestHead, quote: &str) -> Result<Wish, JsonAnswer> {
+    let text = |name: &str| head.headers.get(name).unwrap_or_default().to_owned();
+    let is_from_gate = config::market().is_some_and(|it| it.is_from_gate(head, clock_ms()));
+    let profile = Profile::of_id(quote).ok_or_else(refused::no_path)?;
+    if !is_from_gate || text("farebox-payment").is_empty() {
+        return Err(refused::not_forwarded());
+    }
+    let sale = TillPayment {
+        quote: quote.to_owned(),
+        payment: text("farebox-payment"),
+        payer: text("farebox-payer"),
+        amount: text("farebox-amount"),
+        asset: text("farebox-asset"),
+        network: text("farebox-network"),
+        transaction: text("farebox-transaction"),
+    };
+    Ok(Wish::Now(profile, Instruction::Sold(Box::new(sale))))
+}
+
+/// The profile of a job's id. What is no id is asked for like one, so that both are answered alike.
+fn profile_of_id(profiles: &Profiles, id: &str) -> Result<Profile, JsonAnswer> {
+    let named = Profile::of_id(id).filter(|profile| profiles.gateway(*profile).is_some());
+    let any = || profiles.gateways().next().map(|gateway| gateway.profile());
+    named.or_else(any).ok_or_else(refused::not_configured)
+}
+
+/// The client's network; the gate in front takes the platform's own field away and writes another.
+fn client_of(head: &RequestHead) -> String {
+    let is_through = config::market().is_some_and(|it| it.is_from_gate(head, clock_ms()));
+    let field = if is_through { "x-forwarded-for" } else { "cf-connecting-ip" };
+    client_prefix(head.headers.get(field)).into_owned()
+}
+
+/// The methods of a path that there is.
+fn methods(parts: &[&str]) -> Option<&'static str> {
+    Some(match parts {
+        ["api", "v1", "buyers", "capabilities"] => "GET",
+        ["api", "v1", "jobs"]
+        | ["api", "v1", "jobs", "quote" | "verify"]
+        | ["price"]
+        | ["till", _] => "POST",
+        ["api", "v1", "jobs", _] => "GET",
+        ["api", "v1", "jobs", _, "start" | "complete" | "fail"] => "POST",
+        ["api", "v1", "sellers", "register" | "heartbeat" | "offline" | "jobs" | "session"]
+        | ["api", "v1", "sellers", "session", "challenge"]
+        | ["_market", "notices"] => "POST",
+        _ => return None,
+    })
+}
+
+/// A payment as a request shows it.
+pub(super) struct ShownPayment {
+    /// The field that it came in.
+    pub field: &'static str,
+    /// Its value.
+    pub value: String,
+}
+
+impl ShownPayment {
+    pub(super) fn of(head: &RequestHead) -> Option<Self> {
+        let field = |name: &'static str| {
+            let value = head.headers.get(name).filter(|value| !value.is_empty())?;
+            Some(Self { field: name, value: value.to_owned() })
+        };
+        let is_payment = |shown: &Self| {
+            let scheme = shown.value.split_ascii_whitespace().next().unwrap_or_default();
+            scheme.eq_ignore_ascii_case("payment")
+        };
+        field("payment-signature")
+            .or_else(|| field("x-payment"))
+            .or_else(|| field("authorization").filter(is_payment))
+    }
+}

@@ -1,0 +1,161 @@
+//! The object of a network profile: the core decides about an instruction, and the object writes the decision, in one
+//! synchronous block. Its alarm carries out what time decides.
+
+mod rows;
+mod schema;
+mod write;
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use farebox_core::compute::message::{Instruction, Letter, Reaction, VERSION};
+use farebox_core::compute::settings::Profile;
+use farebox_core::compute::vars::Profiles;
+use farebox_core::compute::{RANDOM_BYTES, Tick};
+use wasm_bindgen::prelude::*;
+use worker::worker_sys::DurableObjectState;
+
+use self::rows::ExchangeRows;
+use self::schema::MIGRATIONS;
+use super::bell::{AGAIN_MS, Bell};
+use crate::market::config;
+use crate::market::exchange::payout;
+use crate::platform::calls::clock_ms;
+use crate::platform::columns::migrate;
+use crate::platform::object::{answered_with, together};
+use crate::platform::sql::{Result, Sql, wake_at};
+
+/// Limit on what one alarm does; the rest is due again.
+const MAX_DUE: usize = 200;
+/// Limit on the errands of one alarm: each may wait for the treasury.
+const MAX_ERRANDS: usize = 8;
+
+/// The books of a profile, which the name of the object says; `entry.mjs` sets the alarm of an answer. Nothing of the rows is
+/// remembered between two instructions.
+#[wasm_bindgen]
+pub struct ExchangeObject {
+    state: DurableObjectState,
+    env: JsValue,
+    /// Whether the tables are there.
+    opened: Cell<bool>,
+    bell: Bell,
+}
+
+#[wasm_bindgen]
+impl ExchangeObject {
+    /// The books that are kept in this state.
+    #[wasm_bindgen(constructor)]
+    #[must_use]
+    pub fn new(state: DurableObjectState, env: JsValue) -> Self {
+        Self { state, env, opened: Cell::new(false), bell: Bell::new() }
+    }
+
+    /// Answers an instruction in one transaction: `{answer, alarm}`.
+    ///
+    /// # Errors The platform's error if a statement failed; nothing is written then.
+    pub fn ask(&self, name: &str, message: &str) -> std::result::Result<JsValue, JsValue> {
+        #[cfg(feature = "panic-drill")]
+        assert!(!message.contains("drill-here"), "drill");
+        let letter: Letter = serde_json::from_str(message)
+            .ok()
+            .filter(|letter: &Letter| letter.v == VERSION)
+            .ok_or_else(|| JsValue::from_str("a message of another version"))?;
+        let profile = Profile::named(name).ok_or_else(|| JsValue::from_str("no such profile"))?;
+        let reaction = self.block(profile, letter.instruction)?;
+        let answer = serde_json::to_string(&reaction)
+            .map_err(|error| JsValue::from_str(&error.to_string()))?;
+        let alarm = self.next_alarm(0)?.map(|at| at as f64);
+        Ok(answered_with(&answer, alarm))
+    }
+
+    /// Carries out what is due.
+    ///
+    /// # Errors The platform's error if a statement failed.
+    pub async fn alarm(&self) -> std::result::Result<(), JsValue> {
+        self.bell.forget();
+        // Whatever goes wrong, the alarm is set again: what is due stays due.
+        let worked = self.work().await;
+        if let Some(at) = self.next_alarm(AGAIN_MS)? {
+            let set = wake_at(&self.state, at as f64).await;
+            if set.is_err() {
+                self.bell.forget();
+            }
+            set?;
+        }
+        worked
+    }
+}
+
+impl ExchangeObject {
+    /// Applies one instruction in a transaction: after an error nothing of it is written.
+    fn block(&self, profile: Profile, instruction: Instruction) -> Result<Reaction> {
+        let profiles = profiles()?;
+        let gateway = profiles.gateway(profile).ok_or_else(not_served)?;
+        let sql = Sql::of(&self.state)?;
+        let mut random = [0; RANDOM_BYTES];
+        getrandom::fill(&mut random).map_err(|_| JsValue::from_str("no randomness"))?;
+        let (mut instruction, mut done) = (Some(instruction), None);
+        #[cfg(feature = "panic-drill")]
+        let is_late =
+            serde_json::to_string(&instruction).unwrap_or_default().contains("drill-late");
+        together(self.state.as_ref(), &mut || {
+            let rows = ExchangeRows(&sql);
+            if !self.opened.get() {
+                migrate(&sql, MIGRATIONS)?;
+                rows.belong_to(profile)?;
+                self.opened.set(true);
+            }
+            if let Some(instruction) = instruction.take() {
+                let tick = Tick::new(clock_ms(), &random).ok_or_else(not_served)?;
+                let effect = gateway.apply(&rows, instruction, tick)?;
+                rows.write(&effect.edits)?;
+                #[cfg(feature = "panic-drill")]
+                assert!(!is_late, "drill");
+                done = Some(effect.reaction);
+            }
+            Ok(JsValue::UNDEFINED)
+        })
+        .inspect_err(|_| self.opened.set(false))?;
+        done.ok_or_else(|| JsValue::from_str("the block did not run"))
+    }
+
+    /// Does what is due until nothing is.
+    async fn work(&self) -> Result<()> {
+        let Some(profile) = ExchangeRows(&Sql::of(&self.state)?).profile()? else { return Ok(()) };
+        let profiles = profiles()?;
+        let mut errands = 0;
+        for _ in 0..MAX_DUE {
+            match self.block(profile, Instruction::Due)? {
+                Reaction::Nothing => return Ok(()),
+                Reaction::Errand(errand) => {
+                    let report = payout(&self.env, &profiles, &errand).await;
+                    self.block(profile, report)?;
+                    errands += 1;
+                    if errands >= MAX_ERRANDS {
+                        return Ok(());
+                    }
+                }
+                Reaction::Reply(_)
+                | Reaction::Terms(..)
+                | Reaction::Till(_)
+                | Reaction::Evidence(_)
+                | Reaction::Wait(_)
+                | Reaction::Done => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn next_alarm(&self, pause_ms: u64) -> Result<Option<u64>> {
+        let sql = Sql::of(&self.state)?;
+        Ok(self.bell.next(ExchangeRows(&sql).due_first()?, pause_ms))
+    }
+}
+
+fn profiles() -> Result<Rc<Profiles>> {
+    config::profiles().ok_or_else(not_served)
+}
+
+fn not_served() -> JsValue {
+    JsValue::from_str("this profile is not configured")
+}

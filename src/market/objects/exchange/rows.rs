@@ -1,0 +1,169 @@
+//! Rows of a profile as the core reads them: one statement per read.
+
+use farebox_core::compute::records::{DueRow, Records, Seats};
+use farebox_core::compute::row::{BondRow, HoldRow, JobRow, QuoteRow, SellerRow};
+use farebox_core::compute::settings::Profile;
+use serde::de::DeserializeOwned;
+use wasm_bindgen::JsValue;
+
+use crate::platform::columns::{first, number, read, text, whole};
+use crate::platform::sql::{Result, Sql, SqlValue};
+
+/// Most sellers that are compared for one seat.
+const MAX_ONLINE: u64 = 1_000;
+/// Most quotes of a client that are counted.
+const MAX_UNSOLD: u64 = 100;
+
+/// A profile's rows.
+pub(super) struct ExchangeRows<'a>(pub &'a Sql);
+
+impl ExchangeRows<'_> {
+    pub(super) fn run(&self, query: &str, values: Vec<SqlValue>) -> Result<()> {
+        self.0.exec(query, values).map(|_| ())
+    }
+
+    fn one<T: DeserializeOwned>(&self, query: &str, values: Vec<SqlValue>) -> Result<Option<T>> {
+        first(self.0, query, values)?.map(|value| read(&value)).transpose()
+    }
+
+    fn all<T: DeserializeOwned>(&self, query: &str, values: Vec<SqlValue>) -> Result<Vec<T>> {
+        let rows = self.0.exec(query, values)?;
+        rows.raw().map(|row| read(row?.first().unwrap_or(&SqlValue::Null))).collect()
+    }
+
+    fn count(&self, query: &str, values: Vec<SqlValue>) -> Result<u64> {
+        Ok(first(self.0, query, values)?.as_ref().and_then(number).unwrap_or(0))
+    }
+
+    /// Notes whose rows these are: the alarm is not told.
+    pub(super) fn belong_to(&self, profile: Profile) -> Result<()> {
+        let query = "INSERT OR REPLACE INTO meta VALUES ('profile', ?)";
+        self.run(query, vec![profile.name().into()])
+    }
+
+    /// Whose rows these are.
+    pub(super) fn profile(&self) -> Result<Option<Profile>> {
+        let query = "SELECT value FROM meta WHERE name = 'profile'";
+        let name = text(first(self.0, query, vec![])?.as_ref());
+        Ok(name.and_then(|name| Profile::named(&name)))
+    }
+
+    /// When something is due first.
+    pub(super) fn due_first(&self) -> Result<Option<u64>> {
+        let query = "SELECT min(due) FROM (
+            SELECT min(until) AS due FROM quotes WHERE state = 'open'
+            UNION ALL SELECT min(due) FROM jobs WHERE due IS NOT NULL
+            UNION ALL SELECT min(due) FROM holds WHERE due IS NOT NULL)";
+        Ok(first(self.0, query, vec![])?.as_ref().and_then(number))
+    }
+}
+
+impl Records for ExchangeRows<'_> {
+    type Error = JsValue;
+
+    fn seller(&self, id: &str) -> Result<Option<SellerRow>> {
+        self.one("SELECT row FROM sellers WHERE id = ?", vec![id.into()])
+    }
+
+    fn online(&self, capability: Option<&str>, since: u64) -> Result<Vec<SellerRow>> {
+        let limit = whole(MAX_ONLINE);
+        match capability {
+            Some(name) => {
+                let query = "SELECT row FROM sellers
+                    WHERE presence = 'online' AND capability = ? AND heartbeat >= ? LIMIT ?";
+                self.all(query, vec![name.into(), whole(since), limit])
+            }
+            None => {
+                let query =
+                    "SELECT row FROM sellers WHERE presence = 'online' AND heartbeat >= ? LIMIT ?";
+                self.all(query, vec![whole(since), limit])
+            }
+        }
+    }
+
+    fn seats(&self, seller: &str, now: u64) -> Result<Seats> {
+        let open = "SELECT count(*) FROM quotes WHERE state = 'open' AND seller = ? AND until > ?";
+        let busy = "SELECT count(*) FROM jobs
+            WHERE seller = ? AND state IN ('settling', 'paid', 'running')";
+        let reserved = self.count(open, vec![seller.into(), whole(now)])?;
+        let busy = self.count(busy, vec![seller.into()])?;
+        let few = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        Ok(Seats { reserved: few(reserved), busy: few(busy) })
+    }
+
+    fn bond(&self, id: &str) -> Result<Option<BondRow>> {
+        self.one("SELECT row FROM bonds WHERE id = ?", vec![id.into()])
+    }
+
+    fn bond_of(&self, seller: &str, agent: &str) -> Result<Option<BondRow>> {
+        let query = "SELECT row FROM bonds WHERE seller = ? AND agent = ?
+            ORDER BY created DESC, rowid DESC LIMIT 1";
+        self.one(query, vec![seller.into(), agent.into()])
+    }
+
+    fn has_bond_by(&self, transaction: &str) -> Result<bool> {
+        let query = "SELECT 1 FROM bonds WHERE tx = ?";
+        Ok(first(self.0, query, vec![transaction.into()])?.is_some())
+    }
+
+    fn bonds_asked(&self, client: &str, since: u64) -> Result<u64> {
+        let query = "SELECT count(*) FROM bonds WHERE client = ? AND created >= ?";
+        self.count(query, vec![client.into(), whole(since)])
+    }
+
+    fn quote(&self, id: &str) -> Result<Option<QuoteRow>> {
+        self.one("SELECT row FROM quotes WHERE id = ?", vec![id.into()])
+    }
+
+    fn quote_of(&self, fingerprint: &str) -> Result<Option<QuoteRow>> {
+        let query = "SELECT row FROM quotes WHERE fingerprint = ? ORDER BY number DESC LIMIT 1";
+        self.one(query, vec![fingerprint.into()])
+    }
+
+    fn unsold(&self, client: &str, since: u64) -> Result<Vec<QuoteRow>> {
+        let query = "SELECT row FROM quotes
+            WHERE client = ? AND created >= ? AND state <> 'sold' LIMIT ?";
+        self.all(query, vec![client.into(), whole(since), whole(MAX_UNSOLD)])
+    }
+
+    fn job(&self, id: &str) -> Result<Option<JobRow>> {
+        self.one("SELECT row FROM jobs WHERE id = ?", vec![id.into()])
+    }
+
+    fn job_of(&self, quote: &str) -> Result<Option<JobRow>> {
+        self.one("SELECT row FROM jobs WHERE quote = ?", vec![quote.into()])
+    }
+
+    fn job_shown(&self, shown: &str) -> Result<Option<JobRow>> {
+        self.one("SELECT row FROM jobs WHERE shown = ? ORDER BY number LIMIT 1", vec![shown.into()])
+    }
+
+    fn jobs(&self, seller: &str, limit: u32) -> Result<Vec<JobRow>> {
+        let query = "SELECT row FROM jobs WHERE seller = ? AND state IN ('paid', 'running')
+            ORDER BY number LIMIT ?";
+        self.all(query, vec![seller.into(), whole(limit.into())])
+    }
+
+    fn hold(&self, payment: &str) -> Result<Option<HoldRow>> {
+        self.one("SELECT row FROM holds WHERE payment = ?", vec![payment.into()])
+    }
+
+    fn due(&self, now: u64) -> Result<Option<DueRow>> {
+        let query = "SELECT kind, row FROM (
+            SELECT * FROM (SELECT 'quote' AS kind, until AS due, row FROM quotes
+                WHERE state = 'open' ORDER BY until LIMIT 1)
+            UNION ALL SELECT * FROM (SELECT 'job', due, row FROM jobs
+                WHERE due IS NOT NULL ORDER BY due LIMIT 1)
+            UNION ALL SELECT * FROM (SELECT 'hold', due, row FROM holds
+                WHERE due IS NOT NULL ORDER BY due LIMIT 1))
+            WHERE due <= ? ORDER BY due LIMIT 1";
+        let found = self.0.exec(query, vec![whole(now)])?.raw().next().transpose()?;
+        let Some(found) = found else { return Ok(None) };
+        let row = found.get(1).unwrap_or(&SqlValue::Null);
+        Ok(Some(match text(found.first()).as_deref() {
+            Some("quote") => DueRow::Quote(Box::new(read(row)?)),
+            Some("job") => DueRow::Job(Box::new(read(row)?)),
+            _ => DueRow::Hold(Box::new(read(row)?)),
+        }))
+    }
+}

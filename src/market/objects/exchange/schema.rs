@@ -1,0 +1,38 @@
+//! The tables of a profile and their history; schema changes are numbered.
+
+/// Schema changes in order.
+pub(super) const MIGRATIONS: &[&[&str]] = &[FIRST];
+
+/// The tables of the first version. Rows are JSON; the columns beside them are what they are found by.
+const FIRST: &[&str] = &[
+    "CREATE TABLE sellers (
+        id TEXT PRIMARY KEY, capability TEXT NOT NULL, presence TEXT NOT NULL, heartbeat INTEGER, row TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX sellers_online ON sellers (capability, heartbeat) WHERE presence = 'online'",
+    "CREATE TABLE bonds (
+        id TEXT PRIMARY KEY, client TEXT NOT NULL, seller TEXT NOT NULL, agent TEXT NOT NULL, created INTEGER NOT NULL, tx TEXT,
+        row TEXT NOT NULL)",
+    // What proved one bond proves no other.
+    "CREATE UNIQUE INDEX bonds_tx ON bonds (tx) WHERE tx IS NOT NULL",
+    "CREATE INDEX bonds_client ON bonds (client, created)",
+    "CREATE INDEX bonds_seller ON bonds (seller, agent, created)",
+    "CREATE TABLE quotes (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, fingerprint TEXT NOT NULL, client TEXT NOT NULL,
+        seller TEXT NOT NULL, state TEXT NOT NULL, created INTEGER NOT NULL, until INTEGER NOT NULL, row TEXT NOT NULL)",
+    "CREATE INDEX quotes_fingerprint ON quotes (fingerprint, number)",
+    "CREATE INDEX quotes_client ON quotes (client, created)",
+    "CREATE INDEX quotes_seller ON quotes (seller, until) WHERE state = 'open'",
+    "CREATE INDEX quotes_open ON quotes (until) WHERE state = 'open'",
+    // A quote has one job at most.
+    "CREATE TABLE jobs (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, quote TEXT NOT NULL UNIQUE, seller TEXT NOT NULL,
+        shown TEXT, state TEXT NOT NULL, created INTEGER NOT NULL, due INTEGER, row TEXT NOT NULL)",
+    "CREATE INDEX jobs_shown ON jobs (shown) WHERE shown IS NOT NULL",
+    "CREATE INDEX jobs_seller ON jobs (seller, state)",
+    "CREATE INDEX jobs_due ON jobs (due) WHERE due IS NOT NULL",
+    "CREATE TABLE holds (payment TEXT PRIMARY KEY, job TEXT NOT NULL, state TEXT NOT NULL, due INTEGER, row TEXT NOT NULL)",
+    "CREATE INDEX holds_due ON holds (due) WHERE due IS NOT NULL",
+    "CREATE TABLE events (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, kind TEXT NOT NULL, job TEXT NOT NULL, seller TEXT NOT NULL,
+        row TEXT NOT NULL)",
+    "CREATE INDEX events_at ON events (at)",
+];
