@@ -33,6 +33,7 @@ mod onchain;
 mod origins;
 mod other_chains;
 mod payer_words;
+mod permits;
 mod plain;
 mod pricer;
 mod published;

@@ -9,8 +9,9 @@ use farebox_core::mutant::{Mutant, plant};
 
 use crate::{
     agent, changes, channel, client, clients, compute, config, diagnostics, faults, growth, handed,
-    ledger, limits, manners, mpp, mpp_client, onchain, other_chains, pricer, receipts, redelivery,
-    requests, restore, settlement, skills, spellings, strain, treasury, unproven, wallets,
+    ledger, limits, manners, mpp, mpp_client, onchain, other_chains, permits, pricer, receipts,
+    redelivery, requests, restore, settlement, skills, spellings, strain, treasury, unproven,
+    wallets,
 };
 
 /// A mutant, and a test that finds it.
@@ -125,6 +126,9 @@ const TABLE: &[Row] = &[
     row!(SessionsArePaths, spellings::sessions_in_a_path_are_no_part_of_it),
     row!(ShortNamesPass, spellings::a_short_name_of_windows_is_a_name_of_the_file),
     row!(JunkIsKept, handed::junk_beside_a_payment_is_neither_kept_nor_handed_over),
+    row!(AnyPermittedToken, permits::a_permit_for_other_terms_buys_nothing),
+    row!(PermitByToken, permits::one_nonce_of_permit2_is_served_once_whatever_it_is_signed_for),
+    row!(WordsArePaid, permits::a_permit_in_the_data_of_another_transfer_is_no_payment),
     row!(AnySchemeSigns, agent::a_way_that_cannot_be_signed_is_listed_and_not_recommended),
     row!(AnyBalanceIsEnough, agent::a_balance_below_the_amount_is_as_good_as_none),
     row!(QuoteOfAnyone, agent::a_quote_is_its_owners_alone),

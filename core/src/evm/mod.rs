@@ -3,7 +3,7 @@
 //!
 //! In reading order: [`address`] and [`keccak`]; [`eip712`], the digest of typed data;
 //! [`signature`], from a digest to its signer; [`account`], from a key to a signature; [`eip3009`],
-//! the authorization that moves a stablecoin; [`rlp`] and [`transaction`], a transfer that its
+//! the authorization that moves a stablecoin, and [`permit2`] for other tokens; [`rlp`] and [`transaction`], a transfer that its
 //! sender signed; [`token`], the known assets; [`wallet`], signatures that only their contract can
 //! check; [`rpc`], requests to a node and its replies.
 
@@ -12,6 +12,7 @@ pub mod address;
 pub mod eip3009;
 pub mod eip712;
 pub mod keccak;
+pub mod permit2;
 pub mod rlp;
 pub mod rpc;
 pub mod signature;

@@ -16,6 +16,7 @@ use alloc::vec::Vec;
 use crate::amount::Amount;
 use crate::encoding::hex;
 use crate::evm::address::Address;
+use crate::evm::permit2::{self, PERMIT2};
 use crate::evm::transaction::transfer_data;
 
 /// Maximum blocks of one query for logs.
@@ -39,6 +40,16 @@ pub enum Call {
         /// The block after which to look.
         at: At,
     },
+    /// `eth_call` of `nonceBitmap(address,uint256)` of Permit2: read with
+    /// [`reply::Replies::amount`]. Spec: Permit2 `SignatureTransfer`.
+    NonceBitmap {
+        /// The payer.
+        owner: Address,
+        /// The nonce of their permit.
+        nonce: [u8; 32],
+        /// The block after which to look.
+        at: At,
+    },
     /// `eth_call` of `balanceOf(address)`: read with [`reply::Replies::amount`]. Spec: ERC-20.
     Balance {
         /// The token.
@@ -53,6 +64,18 @@ pub enum Call {
     AuthorizationLogs {
         /// The authorization, with its token.
         authorization: AuthorizationId,
+        /// The blocks to search.
+        span: Span,
+    },
+    /// `eth_getLogs` of the transfers of a token between two accounts: read with
+    /// [`reply::Replies::transfer_logs`]. Spec: ERC-20.
+    TransferLogs {
+        /// The token.
+        asset: Address,
+        /// The payer.
+        from: Address,
+        /// The payee.
+        to: Address,
         /// The blocks to search.
         span: Span,
     },
@@ -101,10 +124,11 @@ impl Call {
             Self::ChainId => "eth_chainId",
             Self::BlockNumber => "eth_blockNumber",
             Self::Block(_) => "eth_getBlockByNumber",
-            Self::AuthorizationState { .. } | Self::Balance { .. } | Self::Transfer { .. } => {
-                "eth_call"
-            }
-            Self::AuthorizationLogs { .. } => "eth_getLogs",
+            Self::AuthorizationState { .. }
+            | Self::NonceBitmap { .. }
+            | Self::Balance { .. }
+            | Self::Transfer { .. } => "eth_call",
+            Self::AuthorizationLogs { .. } | Self::TransferLogs { .. } => "eth_getLogs",
             Self::Receipt(_) => "eth_getTransactionReceipt",
             Self::Transaction(_) => "eth_getTransactionByHash",
             Self::TransactionCount { .. } => "eth_getTransactionCount",
@@ -125,6 +149,10 @@ impl Call {
                 );
                 contract_call(&authorization.asset, &data, *at)
             }
+            Self::NonceBitmap { owner, nonce, at } => {
+                let words = [owner.to_word(), permit2::bitmap_word(nonce)];
+                contract_call(&PERMIT2, &call_data(NONCE_BITMAP, &words), *at)
+            }
             Self::Balance { asset, holder, at } => {
                 contract_call(asset, &call_data(BALANCE_OF, &[holder.to_word()]), *at)
             }
@@ -137,6 +165,15 @@ impl Call {
                 hex::encode_prefixed(&AUTHORIZATION_CANCELED),
                 hex::encode_prefixed(&authorization.authorizer.to_word()),
                 hex::encode_prefixed(&authorization.nonce),
+            ),
+            Self::TransferLogs { asset, from, to, span } => format!(
+                r#"[{{"address":"{}","fromBlock":"{:#x}","toBlock":"{:#x}","topics":["{}","{}","{}"]}}]"#,
+                asset.to_lower_hex(),
+                span.first,
+                span.last,
+                hex::encode_prefixed(&TRANSFER),
+                hex::encode_prefixed(&from.to_word()),
+                hex::encode_prefixed(&to.to_word()),
             ),
             Self::Receipt(transaction) | Self::Transaction(transaction) => {
                 format!(r#"["{}"]"#, hex::encode_prefixed(transaction))
@@ -277,5 +314,7 @@ pub const TRANSFER: [u8; 32] = [
 ];
 /// Selector of `authorizationState(address,bytes32)`.
 const AUTHORIZATION_STATE: [u8; 4] = [0xe9, 0x4a, 0x01, 0x02];
+/// Selector of `nonceBitmap(address,uint256)`.
+const NONCE_BITMAP: [u8; 4] = [0x4f, 0xe0, 0x2b, 0x44];
 /// Selector of `balanceOf(address)`.
 const BALANCE_OF: [u8; 4] = [0x70, 0xa0, 0x82, 0x31];

@@ -73,7 +73,8 @@ pub fn on(chain: &ChainId) -> impl Iterator<Item = &'static Token> {
     TOKENS.iter().filter(move |token| token.chain == chain.as_str())
 }
 
-const fn known(text: &str) -> Address {
+/// An address that the code names.
+pub(crate) const fn known(text: &str) -> Address {
     match Address::parse(text) {
         Ok(address) => address,
         Err(_) => Address::ZERO,

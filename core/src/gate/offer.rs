@@ -240,7 +240,7 @@ impl Offer {
     pub fn by_mpp(&self) -> impl Iterator<Item = &Choice> {
         self.choices
             .iter()
-            .filter(|choice| self.settings.protocols.mpp && choice.terms.token.is_some())
+            .filter(|choice| self.settings.protocols.mpp && choice.terms.authorized().is_some())
     }
 
     /// The same route with these choices and, if one is given, another description.

@@ -19,13 +19,14 @@ use crate::amount::Amount;
 use crate::chain::ChainId;
 use crate::encoding::json;
 use crate::evm::address::Address;
+use crate::evm::permit2;
 use crate::evm::token::{self, Token};
 use crate::http::RequestHead;
 use crate::ledger::command::Mode;
 use crate::mpp::charge;
 use crate::mutant::{Mutant, planted};
 use crate::payment::authorization::{SignatureCheck, SignedAuthorization};
-use crate::payment::{SignedToken, Terms};
+use crate::payment::{SignedToken, Terms, TransferMethod};
 use crate::problem::Code;
 use crate::time::UnixTime;
 use crate::x402::Version;
@@ -91,7 +92,10 @@ impl Gate {
                 let signed = exact::read(payload).ok()?;
                 let named = accepted.and_then(|it| Address::parse(it.get("asset")?.as_str()?).ok());
                 let mut tokens = match named {
-                    Some(asset) => Vec::from([self.token(offer, (chain_id, asset), extra)?]),
+                    Some(asset) => {
+                        let stated = (signed.method(), extra);
+                        Vec::from([self.token(offer, (chain_id, asset), stated)?])
+                    }
                     None => self.tokens_of(offer, (&network, chain_id)),
                 };
                 // Forgeries cost one check of their signature, not two.
@@ -129,10 +133,13 @@ impl Gate {
         &self,
         offer: &Offer,
         (chain_id, asset): (u64, Address),
-        stated: Option<&Map<String, Value>>,
+        (method, stated): (TransferMethod, Option<&Map<String, Value>>),
     ) -> Option<Choice> {
         let is_it = |choice: &&Choice| {
-            choice.terms.token.is_some_and(|it| it.chain_id == chain_id && it.asset == asset)
+            let is_it = |it: SignedToken| {
+                it.chain_id == chain_id && it.asset == asset && it.method == method
+            };
+            choice.terms.token.is_some_and(is_it)
         };
         let listed = || self.routes.offers.iter().flatten().flat_map(|offer| &offer.choices);
         if let Some(choice) = offer.choices.iter().chain(listed()).find(is_it) {
@@ -147,14 +154,14 @@ impl Gate {
             Some(token) => Some((token.name, token.version)),
             None => text("name").zip(text("version")),
         };
-        Some(unlisted(network, (chain_id, asset), domain))
+        Some(unlisted(network, (chain_id, asset), method, domain))
     }
 
     /// The ways to pay with the tokens of a chain, those of the routes first.
     fn tokens_of(&self, offer: &Offer, (network, chain_id): (&ChainId, u64)) -> Vec<Choice> {
         let listed = self.routes.offers.iter().flatten().flat_map(|offer| &offer.choices);
         let listed = offer.choices.iter().chain(listed).filter(|it| it.terms.network == *network);
-        let listed = listed.filter_map(|choice| choice.terms.token).map(|token| token.asset);
+        let listed = listed.filter_map(|choice| choice.terms.authorized()).map(|token| token.asset);
         let pinned = token::on(network).filter(|token| token.eip3009);
         let mut assets: Vec<Address> = Vec::new();
         for asset in listed.chain(pinned.map(|token: &Token| token.address)) {
@@ -162,7 +169,8 @@ impl Gate {
                 assets.push(asset);
             }
         }
-        assets.into_iter().filter_map(|it| self.token(offer, (chain_id, it), None)).collect()
+        let choice = |asset| self.token(offer, (chain_id, asset), MPP);
+        assets.into_iter().filter_map(choice).collect()
     }
 }
 
@@ -211,6 +219,7 @@ fn signed_under(
 fn unlisted(
     network: ChainId,
     (chain_id, asset): (u64, Address),
+    method: TransferMethod,
     domain: Option<(&str, &str)>,
 ) -> Choice {
     let member = |(name, text): (&str, &str)| (name.to_owned(), Value::from(text));
@@ -222,7 +231,11 @@ fn unlisted(
         // No signature holds under it.
         None => (Map::new(), [0; 32]),
     };
-    let token = SignedToken { chain_id, asset, pay_to: Address::ZERO, separator };
+    let separator = match method {
+        TransferMethod::Eip3009 => separator,
+        TransferMethod::Permit2 => permit2::separator(chain_id),
+    };
+    let token = SignedToken { chain_id, asset, pay_to: Address::ZERO, method, separator };
     let terms = Terms {
         network,
         asset: asset.to_checksum(),
@@ -258,7 +271,7 @@ fn unread(network: &ChainId, stated: Option<&Map<String, Value>>) -> Option<Choi
 /// was checked; the payment itself is looked for on the chain alone.
 pub(super) fn sold_formerly(asked: &charge::Request) -> Option<(Offer, Choice)> {
     let network = ChainId::from_evm(asked.chain_id).ok()?;
-    let choice = unlisted(network, (asked.chain_id, asked.currency), None);
+    let choice = unlisted(network, (asked.chain_id, asked.currency), MPP.0, None);
     let mut choice = choice.asking(asked.amount, asked.recipient)?;
     choice.asset_label.1 = asked.decimals.unwrap_or_default();
     let manner = RouteSettings {
@@ -284,6 +297,9 @@ pub(super) fn sold_formerly(asked: &charge::Request) -> Option<(Offer, Choice)> 
     Some((Offer::new(Vec::from([choice.clone()]), manner), choice))
 }
 
+/// The way to pay of payments that state none: all of MPP and of version 1.
+pub(super) const MPP: (TransferMethod, Option<&Map<String, Value>>) =
+    (TransferMethod::Eip3009, None);
 /// Route name in rows of payments for which nothing is sold any more.
 pub(super) const NO_ROUTE: &str = "-";
 /// Placeholder for the deadlines of a route that does no work, seconds.

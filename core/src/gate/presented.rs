@@ -13,6 +13,7 @@ use crate::mpp::Credential;
 use crate::mpp::credential::CredentialSearch;
 use crate::problem::Code;
 use crate::x402::Version;
+use crate::x402::exact;
 use crate::x402::header::{self, Message};
 
 /// Whether a request shows something that may be a payment, so that its work must outlive the
@@ -62,7 +63,8 @@ impl Presented {
                 return None;
             }
         };
-        let inner = payload.get("authorization").and_then(Value::as_object);
+        let inner = payload.get("authorization").or_else(|| payload.get(exact::PERMIT));
+        let inner = inner.and_then(Value::as_object);
         let from = inner.unwrap_or(payload).get("from")?.as_str()?;
         Some(Address::parse(from).ok()?.to_lower_hex())
     }

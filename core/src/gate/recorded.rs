@@ -20,8 +20,9 @@ use crate::ledger::inquiry::finding::{Finding, Verdict, verdict};
 use crate::ledger::inquiry::transfer::{KnownParts, Transfer};
 use crate::ledger::inquiry::{ChainQuery, Question};
 use crate::mutant::{Mutant, planted};
-use crate::payment::{OnChain, TxHash};
+use crate::payment::{OnChain, TransferMethod, TxHash};
 use crate::time::UnixTime;
+use crate::x402::exact;
 
 /// Prefix of a request in version 1.
 const VERSION_1: &str = r#"{"x402Version":1,"#;
@@ -199,14 +200,23 @@ pub(super) fn question(
     known: Option<TxHash>,
 ) -> Option<Question> {
     let request = json::parse(payment.request.as_bytes()).ok()?;
-    let nonce = request.pointer("/paymentPayload/payload/authorization/nonce")?.as_str()?;
+    let signed = request.pointer("/paymentPayload/payload")?.as_object()?;
+    let nonce = |name| signed.get(name)?.get("nonce")?.as_str();
+    let (method, nonce) = match nonce("authorization") {
+        Some(nonce) => (TransferMethod::Eip3009, hex::decode_array(nonce).ok()?),
+        None => {
+            let nonce = Amount::from_atomic(nonce(exact::PERMIT)?).ok()?;
+            (TransferMethod::Permit2, nonce.to_be_bytes())
+        }
+    };
     Some(Question {
         chain_id: ChainId::parse(&payment.network).ok()?.evm_id()?,
         asset: Address::parse(&payment.asset).ok()?,
         from: Address::parse(payer).ok()?,
         to: Address::parse(&payment.pay_to).ok()?,
         value: Amount::from_atomic(&payment.amount).ok()?,
-        nonce: hex::decode_array(nonce).ok()?,
+        method,
+        nonce,
         seen_block: first_sight.block,
         seen_at: first_sight.at,
         known,

@@ -2,7 +2,9 @@
 //! value that accepts its reply.
 //!
 //! For an authorization [`Question::ask`] begins: heads, then the authorization's state, then (if
-//! it is used) its log, then the receipt, in at most six round trips. A used nonce proves nothing,
+//! it is used) its log, then the receipt, in at most six round trips. A permit is looked for in the
+//! same way; Permit2 writes no log of its nonces, so that the data of the transaction shows whose
+//! `Transfer` it made. A used nonce proves nothing,
 //! nor does a transaction that succeeded: only the authorization's own event with its own exact
 //! `Transfer` in one receipt does. [`finding::verdict`] says what follows for the row,
 //! [`confirmation`] checks a transaction that a facilitator named, and [`height`] reads the block
@@ -25,16 +27,20 @@ pub mod transfer;
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use self::authorization::{AuthorizationStage, Progress};
+use self::evidence::{Evidence, is_exact};
 use self::finding::{Finding, Unreadable};
 use self::search::SearchedBlocks;
 use self::transfer::Transfer;
 use crate::amount::Amount;
 use crate::evm::address::Address;
-use crate::evm::rpc::reply::Replies;
-use crate::evm::rpc::{AuthorizationId, batch};
-use crate::payment::TxHash;
+use crate::evm::permit2;
+use crate::evm::rpc::error::RpcError;
+use crate::evm::rpc::reply::{Log, Replies, TransactionReceipt};
+use crate::evm::rpc::{At, AuthorizationId, Call, Span, batch};
+use crate::payment::{TransferMethod, TxHash};
 use crate::time::UnixTime;
 
 /// Maximum round trips of one inquiry: heads, states, logs three times, receipts.
@@ -43,7 +49,7 @@ pub const MAX_ROUND_TRIPS: usize = 6;
 /// block number was read at first sight.
 pub const SIGHT_SLACK_SECS: u64 = 2;
 
-/// One EIP-3009 payment, as of its claim.
+/// One payment by a signature, as of its claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
     /// The chain's number.
@@ -56,6 +62,8 @@ pub struct Question {
     pub to: Address,
     /// Atomic units, exactly.
     pub value: Amount,
+    /// What the payer signed.
+    pub method: TransferMethod,
     /// Nonce chosen by the payer.
     pub nonce: [u8; 32],
     /// The newest block when the payment was claimed; later blocks are after first sight.
@@ -81,6 +89,77 @@ impl Question {
 
     fn authorization(&self) -> AuthorizationId {
         AuthorizationId { asset: self.asset, authorizer: self.from, nonce: self.nonce }
+    }
+
+    /// The call for what the contract says of the nonce.
+    fn state(&self, at: At) -> Call {
+        match self.method {
+            TransferMethod::Eip3009 => {
+                Call::AuthorizationState { authorization: self.authorization(), at }
+            }
+            TransferMethod::Permit2 => {
+                Call::NonceBitmap { owner: self.from, nonce: self.nonce, at }
+            }
+        }
+    }
+
+    /// Whether the nonce is used, as the call at position `index` says.
+    fn is_used(&self, replies: &Replies, index: usize) -> Result<bool, RpcError> {
+        match self.method {
+            TransferMethod::Eip3009 => replies.flag(index),
+            TransferMethod::Permit2 => {
+                let bitmap = replies.amount(index)?.to_be_bytes();
+                Ok(permit2::is_used(&bitmap, &self.nonce))
+            }
+        }
+    }
+
+    /// The call for the logs that may show where the nonce is used.
+    fn logs(&self, span: Span) -> Call {
+        let (asset, from, to) = (self.asset, self.from, self.to);
+        match self.method {
+            TransferMethod::Eip3009 => {
+                Call::AuthorizationLogs { authorization: self.authorization(), span }
+            }
+            TransferMethod::Permit2 => Call::TransferLogs { asset, from, to, span },
+        }
+    }
+
+    /// These logs.
+    fn read_logs(&self, replies: &Replies, index: usize, span: Span) -> Result<Vec<Log>, RpcError> {
+        match self.method {
+            TransferMethod::Eip3009 => {
+                replies.authorization_logs(index, &self.authorization(), span)
+            }
+            TransferMethod::Permit2 => {
+                let logs = replies.transfer_logs(index, (self.asset, self.from, self.to), span)?;
+                Ok(logs.into_iter().filter(|log| is_exact(log, self)).collect())
+            }
+        }
+    }
+
+    /// The calls for the data of these transactions, if only the data shows what they did.
+    fn data(&self, transactions: impl Iterator<Item = [u8; 32]>) -> Vec<Call> {
+        match self.method {
+            TransferMethod::Eip3009 => Vec::new(),
+            TransferMethod::Permit2 => transactions.map(Call::Transaction).collect(),
+        }
+    }
+
+    /// The meaning of a receipt; the data of its transaction is the reply at position `data`.
+    fn evidence(
+        &self,
+        receipt: &TransactionReceipt,
+        (replies, data): (&Replies, usize),
+        transaction: &[u8; 32],
+    ) -> Result<Evidence, Unreadable> {
+        match self.method {
+            TransferMethod::Eip3009 => Ok(Evidence::of(receipt, self)),
+            TransferMethod::Permit2 => {
+                let sent = replies.transaction(data, transaction)?;
+                Ok(Evidence::of_permit(receipt, &sent.ok_or(Unreadable::Contradictory)?, self))
+            }
+        }
     }
 
     /// Whether a block came after first sight of the payment; `time` is that of the block.

@@ -21,6 +21,12 @@ macro_rules! wire {
             NoHeadroom,
             /// Members beside a payment are passed on with it.
             JunkIsKept,
+            /// A permit may move any token.
+            AnyPermittedToken,
+            /// A nonce of Permit2 counts once for each token.
+            PermitByToken,
+            /// A permit in the data of a transaction proves its transfer.
+            WordsArePaid,
         }
     };
 }

@@ -1,4 +1,5 @@
-//! A signed EIP-3009 authorization: the signed data, and every check of it that needs no network.
+//! A signed EIP-3009 authorization or Permit2 permit: the signed data, and every check of it that
+//! needs no network.
 //!
 //! Spec: x402 scheme `exact` on EVM, "Phase 2: Verification", whose order is kept; MPP charge,
 //! method `evm`, signs the same.
@@ -8,13 +9,15 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
-use super::{PaymentKey, SignedToken, Terms};
+use super::{PaymentKey, SignedToken, Terms, TransferMethod};
 use crate::amount::Amount;
 use crate::encoding::hex;
 use crate::evm::address::Address;
 use crate::evm::eip3009::Authorization;
+use crate::evm::permit2;
 use crate::evm::signature::Signature;
 use crate::evm::wallet::Wallets;
+use crate::mutant::{Mutant, planted};
 use crate::problem::Code;
 use crate::time::UnixTime;
 
@@ -29,6 +32,8 @@ const KEY_SIGNATURE_BYTES: usize = 65;
 pub struct SignedAuthorization {
     authorization: Authorization,
     signature: Vec<u8>,
+    /// The token that Permit2 may move, if it is a permit.
+    permitted: Option<Address>,
     /// `validBefore` does not fit 64 bits: practically unlimited.
     endless: bool,
 }
@@ -60,28 +65,71 @@ impl SignedAuthorization {
     /// [`Code::MalformedPayment`] if a member is missing, of another type or not in its canonical
     /// form.
     pub fn parse(members: &Map<String, Value>, signature: &str) -> Result<Self, Code> {
-        let bad = Code::MalformedPayment;
-        let text = |name: &str| members.get(name).and_then(Value::as_str).ok_or(bad);
-        let address = |name| Address::parse(text(name)?).map_err(|_| bad);
-        let number = |name| Amount::from_atomic(text(name)?).map_err(|_| bad);
-        if signature.len() > MAX_SIGNATURE_BYTES.saturating_mul(2) {
-            return Err(bad);
+        let nonce = hex::decode_array(text(members, "nonce")?).map_err(|_| MALFORMED)?;
+        let times = (number(members, "validAfter")?, number(members, "validBefore")?);
+        let moved = (address(members, "to")?, number(members, "value")?);
+        Self::of(members, moved, times, (nonce, None), signature)
+    }
+
+    /// Reads a permit, `{from, permitted: {token, amount}, spender, nonce, deadline, witness: {to,
+    /// validAfter}}`, all texts and the nonce a decimal one, and the signature beside it.
+    ///
+    /// # Errors
+    /// As [`SignedAuthorization::parse`]; [`Code::TermsMismatch`] for another spender than the
+    /// proxy of the scheme.
+    pub fn parse_permit(members: &Map<String, Value>, signature: &str) -> Result<Self, Code> {
+        let object = |name: &str| members.get(name).and_then(Value::as_object).ok_or(MALFORMED);
+        let (permitted, witness) = (object("permitted")?, object("witness")?);
+        if address(members, "spender")? != permit2::EXACT_PROXY {
+            return Err(Code::TermsMismatch);
         }
-        let valid_before = number("validBefore")?;
+        let nonce = number(members, "nonce")?.to_be_bytes();
+        let times = (number(witness, "validAfter")?, number(members, "deadline")?);
+        let moved = (address(witness, "to")?, number(permitted, "amount")?);
+        let token = Some(address(permitted, "token")?);
+        Self::of(members, moved, times, (nonce, token), signature)
+    }
+
+    fn of(
+        members: &Map<String, Value>,
+        (to, value): (Address, Amount),
+        (valid_after, valid_before): (Amount, Amount),
+        (nonce, permitted): ([u8; 32], Option<Address>),
+        signature: &str,
+    ) -> Result<Self, Code> {
+        if signature.len() > MAX_SIGNATURE_BYTES.saturating_mul(2) {
+            return Err(MALFORMED);
+        }
+        let never = UnixTime::from_secs(u64::MAX);
         let before = seconds(valid_before);
         Ok(Self {
             authorization: Authorization {
-                from: address("from")?,
-                to: address("to")?,
-                value: number("value")?,
-                valid_after: seconds(number("validAfter")?)
-                    .unwrap_or(UnixTime::from_secs(u64::MAX)),
-                valid_before: before.unwrap_or(UnixTime::from_secs(u64::MAX)),
-                nonce: hex::decode_array(text("nonce")?).map_err(|_| bad)?,
+                from: address(members, "from")?,
+                to,
+                value,
+                valid_after: seconds(valid_after).unwrap_or(never),
+                valid_before: before.unwrap_or(never),
+                nonce,
             },
-            signature: hex::decode_prefixed(signature).map_err(|_| bad)?,
+            signature: hex::decode_prefixed(signature).map_err(|_| MALFORMED)?,
+            permitted,
             endless: before.is_none(),
         })
+    }
+
+    /// What was signed.
+    #[must_use]
+    pub const fn method(&self) -> TransferMethod {
+        match self.permitted {
+            None => TransferMethod::Eip3009,
+            Some(_) => TransferMethod::Permit2,
+        }
+    }
+
+    /// Whether it moves this token in the way that the terms ask for.
+    fn moves(&self, token: &SignedToken) -> bool {
+        self.method() == token.method
+            && self.permitted.is_none_or(|permitted| permitted == token.asset)
     }
 
     /// Makes every check of the scheme that needs no network, in the order of the reference:
@@ -103,6 +151,9 @@ impl SignedAuthorization {
         // Its digest would need the expiry that did not fit.
         if self.endless {
             return Err(Code::ValidityTooLong);
+        }
+        if !self.moves(token) && !planted(Mutant::AnyPermittedToken) {
+            return Err(Code::TermsMismatch);
         }
         // Precompiles have these addresses, and answer every call.
         if signed.from.is_low() {
@@ -134,7 +185,10 @@ impl SignedAuthorization {
     /// Whether the payer's own key has signed it for this token.
     #[must_use]
     pub fn is_the_payers_own(&self, token: &SignedToken) -> bool {
-        let digest = self.authorization.digest(&token.separator);
+        let digest = match &self.permitted {
+            None => self.authorization.digest(&token.separator),
+            Some(permitted) => permit2::digest(&self.authorization, permitted, &token.separator),
+        };
         Signature::from_bytes(&self.signature)
             .and_then(|signature| signature.recover(&digest))
             .is_ok_and(|signer| signer == self.authorization.from)
@@ -153,6 +207,9 @@ impl SignedAuthorization {
     ) -> Result<SignatureCheck, Code> {
         if self.endless {
             return Err(Code::ValidityTooLong);
+        }
+        if !self.moves(token) {
+            return Err(Code::TermsMismatch);
         }
         if self.authorization.from.is_low() || self.signature.is_empty() {
             return Err(Code::SignatureInvalid);
@@ -186,8 +243,29 @@ impl SignedAuthorization {
     #[must_use]
     pub fn key(&self, token: &SignedToken) -> PaymentKey {
         let signed = &self.authorization;
-        PaymentKey::of_authorization(token.chain_id, &token.asset, &signed.from, &signed.nonce)
+        let chain_id = token.chain_id;
+        match self.permitted {
+            // Permit2 takes a nonce of a payer once, for whichever token.
+            Some(_) if !planted(Mutant::PermitByToken) => {
+                PaymentKey::of_permit(chain_id, &signed.from, &signed.nonce)
+            }
+            _ => PaymentKey::of_authorization(chain_id, &token.asset, &signed.from, &signed.nonce),
+        }
     }
+}
+
+const MALFORMED: Code = Code::MalformedPayment;
+
+fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Result<&'a str, Code> {
+    members.get(name).and_then(Value::as_str).ok_or(MALFORMED)
+}
+
+fn address(members: &Map<String, Value>, name: &str) -> Result<Address, Code> {
+    Address::parse(text(members, name)?).map_err(|_| MALFORMED)
+}
+
+fn number(members: &Map<String, Value>, name: &str) -> Result<Amount, Code> {
+    Amount::from_atomic(text(members, name)?).map_err(|_| MALFORMED)
 }
 
 /// Seconds of a uint256; `None` beyond 64 bits.

@@ -31,6 +31,12 @@ impl PaymentKey {
         ]))
     }
 
+    /// The key of a Permit2 permit: chain, payer and nonce, whatever the token.
+    #[must_use]
+    pub fn of_permit(chain_id: u64, from: &Address, nonce: &[u8; 32]) -> Self {
+        Self(keccak256_parts(&[b"permit2", &chain_id.to_be_bytes(), from.as_bytes(), nonce]))
+    }
+
     /// The key of a payment by its own transaction: chain and hash, the same whether its bytes or
     /// its hash were shown.
     #[must_use]

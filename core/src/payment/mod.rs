@@ -47,6 +47,15 @@ pub struct Terms {
     pub token: Option<SignedToken>,
 }
 
+impl Terms {
+    /// The token, if it checks authorizations itself: no other is paid by MPP or in version 1 of
+    /// x402.
+    #[must_use]
+    pub fn authorized(&self) -> Option<SignedToken> {
+        self.token.filter(|token| token.method == TransferMethod::Eip3009)
+    }
+}
+
 /// An EVM token whose authorizations the gate checks itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignedToken {
@@ -56,8 +65,19 @@ pub struct SignedToken {
     pub asset: Address,
     /// The recipient.
     pub pay_to: Address,
-    /// Domain separator of the token, computed once.
+    /// What the payer signs.
+    pub method: TransferMethod,
+    /// Domain separator of the contract that checks the signature, computed once.
     pub separator: [u8; 32],
+}
+
+/// What a payer signs to move a token. Spec: x402 scheme `exact` on EVM, `assetTransferMethod`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransferMethod {
+    /// An authorization that the token checks.
+    Eip3009,
+    /// A permit that the contract Permit2 checks, which the payer has allowed to move the token.
+    Permit2,
 }
 
 impl SignedToken {

@@ -19,7 +19,7 @@ use crate::evm::address::Address;
 use crate::ledger::inquiry::Question;
 use crate::ledger::inquiry::finding::{Finding, Verdict, verdict};
 use crate::mutant::{Mutant, planted};
-use crate::payment::TxHash;
+use crate::payment::{TransferMethod, TxHash};
 use crate::time::UnixTime;
 
 /// Maximum attempts that one alarm works on.
@@ -133,6 +133,7 @@ impl Treasury {
             from: Address::parse(&attempt.from).ok()?,
             to: Address::parse(&attempt.to).ok()?,
             value: Amount::from_atomic(&attempt.value).ok()?,
+            method: TransferMethod::Eip3009,
             nonce: hex::decode_array(&attempt.nonce).ok()?,
             seen_block: None,
             seen_at: UnixTime::from_secs(attempt.counted).minus(SIGHT_SECS),

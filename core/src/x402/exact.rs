@@ -1,4 +1,4 @@
-//! Scheme `exact` on EVM with EIP-3009: the position of the signed data in its payload.
+//! Scheme `exact` on EVM with EIP-3009 or Permit2: the position of the signed data in its payload.
 //!
 //! Spec: x402 scheme `exact` on EVM.
 
@@ -15,7 +15,8 @@ use crate::problem::Code;
 /// The scheme's name on the wire.
 pub const SCHEME: &str = "exact";
 
-/// Reads `{signature, authorization: {from, to, value, validAfter, validBefore, nonce}}`.
+/// Reads `{signature, authorization: {from, to, value, validAfter, validBefore, nonce}}`, or a permit
+/// in the place of the authorization.
 ///
 /// # Errors
 /// [`Code::MalformedPayment`] if a member is missing, of another type or not in its canonical form,
@@ -39,12 +40,19 @@ pub const SCHEME: &str = "exact";
 /// assert_eq!(exact::read(payload.as_object().unwrap()).unwrap_err(), Code::MalformedPayment);
 /// ```
 pub fn read(payload: &Map<String, Value>) -> Result<SignedAuthorization, Code> {
-    let members = header::object(payload, "authorization")?;
     // The proof that was checked might not be the one that is settled.
     if payload.keys().any(|name| is_other_proof(name)) {
         return Err(Code::MalformedPayment);
     }
-    SignedAuthorization::parse(members, header::text(payload, "signature")?)
+    if !payload.contains_key(PERMIT) {
+        let members = header::object(payload, AUTHORIZATION)?;
+        return SignedAuthorization::parse(members, header::text(payload, "signature")?);
+    }
+    if payload.contains_key(AUTHORIZATION) {
+        return Err(Code::MalformedPayment);
+    }
+    let members = header::object(payload, PERMIT)?;
+    SignedAuthorization::parse_permit(members, header::text(payload, "signature")?)
 }
 
 /// The members of a payload that [`read`] used, each as received.
@@ -58,17 +66,28 @@ pub fn own(payload: &Map<String, Value>) -> Map<String, Value> {
         json::object(names.iter().filter_map(member))
     };
     let mut own = keep(payload, &["signature"]);
-    if let Some(signed) = payload.get("authorization").and_then(Value::as_object) {
+    if let Some(signed) = payload.get(AUTHORIZATION).and_then(Value::as_object) {
         let signed = keep(signed, &["from", "to", "value", "validAfter", "validBefore", "nonce"]);
-        own.insert(String::from("authorization"), Value::Object(signed));
+        own.insert(String::from(AUTHORIZATION), Value::Object(signed));
+    }
+    if let Some(signed) = payload.get(PERMIT).and_then(Value::as_object) {
+        let mut permit = keep(signed, &["from", "spender", "nonce", "deadline"]);
+        let parts = [("permitted", ["token", "amount"]), ("witness", ["to", "validAfter"])];
+        for (name, members) in parts {
+            if let Some(part) = signed.get(name).and_then(Value::as_object) {
+                permit.insert(String::from(name), Value::Object(keep(part, &members)));
+            }
+        }
+        own.insert(String::from(PERMIT), Value::Object(permit));
     }
     own
 }
 
 /// Whether a member of a payload proves another way to pay on EVM.
 fn is_other_proof(name: &str) -> bool {
-    matches!(
-        name,
-        "permit2Authorization" | "voucher" | "deposit" | "delegationManager" | "permissionContext"
-    )
+    matches!(name, "voucher" | "deposit" | "delegationManager" | "permissionContext")
 }
+
+const AUTHORIZATION: &str = "authorization";
+/// The member with a permit.
+pub const PERMIT: &str = "permit2Authorization";

@@ -29,7 +29,8 @@ pub struct PaymentRequirements<'a> {
 }
 
 impl<'a> PaymentRequirements<'a> {
-    /// The wire form of `terms`; `None` on networks without a version 1 name.
+    /// The wire form of `terms`; `None` on networks without a version 1 name, and for permits, which
+    /// its clients cannot read.
     #[must_use]
     pub fn new(
         terms: &'a Terms,
@@ -37,6 +38,9 @@ impl<'a> PaymentRequirements<'a> {
         description: &'a str,
         mime_type: &'a str,
     ) -> Option<Self> {
+        if terms.token.is_some() && terms.authorized().is_none() {
+            return None;
+        }
         Some(Self {
             scheme: SCHEME,
             network: terms.network.v1_name()?,

@@ -13,7 +13,7 @@ use super::extension::offer_receipt::Extensions;
 use super::extension::{bazaar, payment_identifier};
 use super::header::{self, Message};
 use crate::evm::address::Address;
-use crate::payment::Terms;
+use crate::payment::{Terms, TransferMethod};
 use crate::problem::Code;
 
 /// Time at which the money moves, as in `extra.paymentFlow`. Spec: x402 reference 2.27, payment
@@ -44,8 +44,13 @@ impl PaymentRequirements {
     #[must_use]
     pub fn new(terms: &Terms, flow: Flow) -> Self {
         let mut extra = terms.extra.clone();
-        if terms.token.is_some() {
-            extra.insert(PRIMARY_TYPE.to_owned(), Value::from(AUTHORIZATION_TYPE));
+        let member = match terms.token.map(|token| token.method) {
+            Some(TransferMethod::Eip3009) => Some((PRIMARY_TYPE, AUTHORIZATION_TYPE)),
+            Some(TransferMethod::Permit2) => Some(("assetTransferMethod", "permit2")),
+            None => None,
+        };
+        if let Some((name, text)) = member {
+            extra.insert(name.to_owned(), Value::from(text));
         }
         if flow == Flow::Upfront {
             extra.insert("paymentFlow".to_owned(), Value::from("upfront"));

@@ -33,6 +33,8 @@ pub struct Fate {
     pub value: Option<u64>,
     /// Its expiry, unix seconds.
     pub until: Option<u64>,
+    /// Whether it is a permit of Permit2, whose use the token does not log.
+    pub permit: bool,
 }
 
 /// Behaviour of a node at the next request.
@@ -63,6 +65,8 @@ struct Transaction {
     logs: Vec<(Vec<String>, String)>,
     /// Nonces that are used from then on.
     ends: Vec<String>,
+    /// The called contract and the data, where a permit was used.
+    sent: Option<(String, String)>,
 }
 
 /// The token contract and its blocks.
@@ -136,6 +140,7 @@ impl Chain {
             succeeded,
             logs,
             ends: Vec::new(),
+            sent: None,
         });
         hash
     }
@@ -182,7 +187,8 @@ impl Chain {
         self.write(nonce, &hash, &AUTHORIZATION_USED, Some((super::PAY_TO, 10_000)));
         if let Some(last) = self.transactions.last_mut() {
             last.ends.clear();
-            last.logs.remove(0);
+            last.logs.drain(..last.logs.len() - 1);
+            last.sent = Some((ASSET.to_owned(), "0xa9059cbb".to_owned()));
         }
         hash
     }
@@ -219,9 +225,44 @@ impl Chain {
         self.payers.entry(number).or_insert_with(address).clone()
     }
 
+    /// Makes a plain transfer with a permit in its data, whose nonce its payer has invalidated;
+    /// returns its transaction.
+    pub fn pretend(&mut self, nonce: &str) -> String {
+        self.fates.entry(nonce.to_owned()).or_default().cancelled = true;
+        let hash = self.transfer(nonce);
+        let data = self.settlement(nonce, (super::PAY_TO, 10_000));
+        if let Some(last) = self.transactions.last_mut() {
+            last.ends.push(nonce.to_owned());
+            last.sent = Some((ASSET.to_owned(), format!("0xa9059cbb{}", &data[10..])));
+        }
+        hash
+    }
+
+    /// The data of the proxy's call that settles a permit. Spec: x402, "Settlement".
+    fn settlement(&mut self, nonce: &str, (to, value): (&str, u64)) -> String {
+        let payer = self.payer(nonce);
+        let words = [
+            word(ASSET),
+            format!("0x{value:064x}"),
+            nonce.to_owned(),
+            format!("0x{:064x}", 1),
+            word(&payer),
+            word(to),
+            format!("0x{:064x}", 0),
+            format!("0x{:064x}", 256),
+        ];
+        let words: String = words.iter().map(|word| &word[2..]).collect();
+        format!("0x13cd3b53{words}{:064x}", 0)
+    }
+
     fn write(&mut self, nonce: &str, hash: &str, event: &[u8], moved: Option<(&str, u64)>) {
         let payer = word(&self.payer(nonce));
-        let mut logs = vec![(vec![topic(event), payer.clone(), nonce.to_owned()], "0x".to_owned())];
+        let permit = self.fates.get(nonce).is_some_and(|fate| fate.permit);
+        let used = (vec![topic(event), payer.clone(), nonce.to_owned()], "0x".to_owned());
+        let mut logs = if permit { Vec::new() } else { vec![used] };
+        let sent = moved.filter(|_| permit).map(|moved| {
+            ("0x402085c248eea27d92e8b30b2c58ed07f9e20001".to_owned(), self.settlement(nonce, moved))
+        });
         if let Some((to, value)) = moved {
             logs.push((vec![topic(&TRANSFER), payer, word(to)], format!("0x{value:064x}")));
         }
@@ -231,6 +272,7 @@ impl Chain {
             succeeded: true,
             logs,
             ends: vec![nonce.to_owned()],
+            sent,
         });
     }
 
@@ -265,6 +307,11 @@ impl Chain {
                         }
                         false => json!({"jsonrpc": "2.0", "id": id, "error": error}),
                     };
+                }
+                if method == "eth_getTransactionByHash"
+                    && let Some(sent) = self.sent(&params[0])
+                {
+                    return json!({"jsonrpc": "2.0", "id": id, "result": sent});
                 }
                 match self.transfers.answer(method, params, latest) {
                     Some(Ok(result)) => {
@@ -316,9 +363,23 @@ impl Chain {
         })
     }
 
+    /// A transaction by its hash, if the chain has its data.
+    fn sent(&self, hash: &Value) -> Option<Value> {
+        let found = self.transactions.iter().find(|tx| hash == &tx.hash)?;
+        let (called, data) = found.sent.as_ref()?;
+        Some(json!({"hash": hash, "from": super::PAY_TO, "to": called, "input": data}))
+    }
+
     fn state(&self, params: &Value, latest: u64) -> Value {
         let at = Self::number(&params[1], latest);
         let data = params[0]["data"].as_str().unwrap();
+        if data.starts_with("0x4fe02b44") {
+            // The nonces here end in zeros: the lowest bit of their word.
+            let nonce = format!("0x{}00", &data[data.len() - 62..]);
+            let used =
+                self.transactions.iter().any(|tx| tx.ends.contains(&nonce) && tx.block <= at);
+            return json!(format!("0x{:064x}", u64::from(used)));
+        }
         let nonce = format!("0x{}", &data[data.len() - 64..]);
         let ended = |tx: &&Transaction| tx.ends.contains(&nonce) && tx.block <= at;
         let used = u64::from(self.transactions.iter().any(|tx| ended(&tx)));

@@ -7,6 +7,7 @@ use farebox_core::facilitator::reply::FacilitatorReply;
 use serde_json::{Value, json};
 
 pub use super::chain::{Chain, transaction_of};
+use super::nonce_in;
 use super::solana;
 
 /// Behaviour of one `verify`.
@@ -99,21 +100,25 @@ impl Facilitator {
         self.urls.push(url.to_owned());
         let request: Value = serde_json::from_str(body).unwrap();
         let payload = &request["paymentPayload"]["payload"];
-        let signed = &payload["authorization"];
+        let permit = payload.get("permit2Authorization");
+        let signed = permit.unwrap_or(&payload["authorization"]);
         let opaque = payload["transaction"].as_str().map(|text| base64::decode(text).unwrap());
         let nonce = match &opaque {
             Some(bytes) => solana::taken_once(bytes),
-            None => signed["nonce"].as_str().unwrap().to_ascii_lowercase(),
+            None => nonce_in(body),
         };
         let before = match &opaque {
             Some(_) => u64::MAX,
-            None => signed["validBefore"].as_str().unwrap().parse().unwrap(),
+            None => {
+                let end = signed["validBefore"].as_str().or(signed["deadline"].as_str());
+                end.unwrap().parse().unwrap()
+            }
         };
         let value = &request["paymentRequirements"]["amount"];
         let value = signed["value"].as_str().or(value.as_str()).unwrap().parse().ok();
         self.chain.now = now;
         let fate = self.chain.fates.entry(nonce.clone()).or_default();
-        (fate.value, fate.until) = (value, Some(before));
+        (fate.value, fate.until, fate.permit) = (value, Some(before), permit.is_some());
         let over = before <= now;
         if url.ends_with("/verify") {
             self.verified += 1;

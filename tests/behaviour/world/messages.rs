@@ -1,6 +1,7 @@
 //! Requests and responses of a client.
 
-use farebox_core::encoding::base64;
+use farebox_core::amount::Amount;
+use farebox_core::encoding::{base64, hex};
 use farebox_core::gate::paid::StreamEnd;
 use farebox_core::http::{BodyPresence, Headers, RequestHead};
 use farebox_core::problem::Code;
@@ -77,8 +78,16 @@ impl Response {
 /// The nonce in a facilitator's request.
 pub fn nonce_in(request: &str) -> String {
     let request: Value = serde_json::from_str(request).unwrap();
-    let signed = &request["paymentPayload"]["payload"]["authorization"];
-    signed["nonce"].as_str().unwrap().to_ascii_lowercase()
+    let payload = &request["paymentPayload"]["payload"];
+    match payload["permit2Authorization"]["nonce"].as_str() {
+        Some(nonce) => permit_nonce(nonce),
+        None => payload["authorization"]["nonce"].as_str().unwrap().to_ascii_lowercase(),
+    }
+}
+
+/// A nonce of Permit2 in the notation of the chain here.
+fn permit_nonce(decimal: &str) -> String {
+    hex::encode_prefixed(&Amount::from_atomic(decimal).unwrap().to_be_bytes())
 }
 
 /// A decoded header.

@@ -193,6 +193,9 @@ impl Payer {
         nonce[..8].copy_from_slice(&self.nonces.to_be_bytes());
         let nonce = self.bound.take().unwrap_or(nonce);
         let text = |name: &str| terms[name].as_str().unwrap();
+        if terms["extra"]["assetTransferMethod"] == "permit2" {
+            return (self.permit(terms, nonce, after, before), hex::encode_prefixed(&nonce));
+        }
         let authorization = Authorization {
             from: self.address,
             to: Address::parse(text("payTo")).unwrap(),
@@ -220,6 +223,56 @@ impl Payer {
             },
         });
         (payload, hex::encode_prefixed(&nonce))
+    }
+}
+
+impl Payer {
+    /// A signed permit for these terms, as a wallet signs it.
+    pub fn permit(&self, terms: &Value, nonce: [u8; 32], after: u64, before: u64) -> Value {
+        let mut permit = json!({
+            "permitted": {"token": terms["asset"], "amount": terms["amount"]},
+            "spender": "0x402085c248EeA27D92E8b30b2C58ed07f9E20001",
+            "nonce": Amount::from_be_bytes(nonce).to_string(),
+            "deadline": before.to_string(),
+            "witness": {"to": terms["payTo"], "validAfter": after.to_string()},
+        });
+        let signature = self.sign_permit(&permit);
+        permit["from"] = json!(self.address.to_checksum());
+        json!({"signature": signature, "permit2Authorization": permit})
+    }
+
+    /// The signature of a permit.
+    pub fn sign_permit(&self, permit: &Value) -> String {
+        let field = |(name, kind): (&str, &str)| json!({ "name": name, "type": kind });
+        let mut message = permit.clone();
+        message.as_object_mut().unwrap().remove("from");
+        let permit = [
+            ("permitted", "TokenPermissions"),
+            ("spender", "address"),
+            ("nonce", "uint256"),
+            ("deadline", "uint256"),
+            ("witness", "Witness"),
+        ];
+        let (permit, permitted) =
+            (permit.map(field), [("token", "address"), ("amount", "uint256")]);
+        let (permitted, witness) =
+            (permitted.map(field), [("to", "address"), ("validAfter", "uint256")]);
+        let witness = witness.map(field);
+        let typed = TypedData::from_json(&json!({
+            "domain": {
+                "name": "Permit2", "chainId": super::CHAIN,
+                "verifyingContract": "0x000000000022D473030F116dDEE9F6B43aC78BA3",
+            },
+            "types": {
+                "PermitWitnessTransferFrom": permit, "TokenPermissions": permitted, "Witness": witness,
+            },
+            "primaryType": "PermitWitnessTransferFrom",
+            "message": message,
+        }));
+        let (signature, recovery) = self.key.sign_prehash_recoverable(&typed.unwrap().digest());
+        let mut bytes = signature.to_bytes().to_vec();
+        bytes.push(27 + recovery.to_byte());
+        hex::encode_prefixed(&bytes)
     }
 }
 

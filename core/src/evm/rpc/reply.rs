@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::error::RpcError;
 use super::field::{array, bytes, member, quantity, wide_quantity};
-use super::{AUTHORIZATION_CANCELED, AUTHORIZATION_USED, AuthorizationId, Span};
+use super::{AUTHORIZATION_CANCELED, AUTHORIZATION_USED, AuthorizationId, Span, TRANSFER};
 use crate::amount::Amount;
 use crate::encoding::json;
 use crate::evm::address::Address;
@@ -171,13 +171,35 @@ impl Replies {
         authorization: &AuthorizationId,
         span: Span,
     ) -> Result<Vec<Log>, RpcError> {
+        self.logs(index, span, |log| {
+            log.is_event(&AUTHORIZATION_USED, authorization)
+                || log.is_event(&AUTHORIZATION_CANCELED, authorization)
+        })
+    }
+
+    /// The result of the call at position `index`: the transfers of a token between two accounts
+    /// within `span`, without those that the node marks as removed.
+    ///
+    /// # Errors
+    /// As [`Replies::authorization_logs`].
+    pub fn transfer_logs(
+        &self,
+        index: usize,
+        (asset, from, to): (Address, Address, Address),
+        span: Span,
+    ) -> Result<Vec<Log>, RpcError> {
+        let topics = [TRANSFER, from.to_word(), to.to_word()];
+        self.logs(index, span, |log| log.address == asset && log.topics == topics)
+    }
+
+    fn logs(
+        &self,
+        index: usize,
+        span: Span,
+        is_asked: impl Fn(&Log) -> bool,
+    ) -> Result<Vec<Log>, RpcError> {
         let logs = logs(self.result(index)?)?;
-        let asked = |log: &Log| {
-            span.contains(log.block)
-                && (log.is_event(&AUTHORIZATION_USED, authorization)
-                    || log.is_event(&AUTHORIZATION_CANCELED, authorization))
-        };
-        if logs.iter().all(asked) {
+        if logs.iter().all(|log| span.contains(log.block) && is_asked(log)) {
             Ok(logs.into_iter().filter(|log| log.standing == Inclusion::Included).collect())
         } else {
             Err(RpcError::Shape("log"))

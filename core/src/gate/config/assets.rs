@@ -14,6 +14,7 @@ use crate::config::{Reader, TextOr};
 use crate::encoding::json;
 use crate::evm::address::Address;
 use crate::evm::token::{self, Token};
+use crate::payment::TransferMethod;
 use crate::x402::mints;
 
 /// A price as configured.
@@ -44,22 +45,25 @@ pub(super) struct Asset {
     pub name: String,
     /// Symbol and decimals, for people.
     pub label: (String, u8),
-    /// The EIP-712 domain, on EVM.
+    /// The contract, on EVM.
     pub domain: Option<Domain>,
 }
 
-/// The domain that a wallet signs under.
+/// A token contract, and the domain that a wallet signs under if the token checks signatures.
 pub(super) struct Domain {
     pub contract: Address,
     pub name: String,
     pub version: String,
+    /// What payers sign for it.
+    pub method: TransferMethod,
 }
 
 impl Domain {
     /// The domain as `extra` of the requirements.
     pub(super) fn extra(&self) -> Map<String, Value> {
         let member = |name: &str, text: &str| (name.to_owned(), Value::from(text));
-        json::object([member("name", &self.name), member("version", &self.version)])
+        let members = [member("name", &self.name), member("version", &self.version)];
+        json::object(members.into_iter().filter(|(_, text)| text != ""))
     }
 }
 
@@ -73,8 +77,9 @@ pub(super) fn price(
     reader: &mut Reader,
     place: &str,
     (price, asset): (&PriceConfig, Option<&AssetConfig>),
-    network: &ChainId,
+    (network, method): (&ChainId, Option<TransferMethod>),
 ) -> Option<(Amount, Asset)> {
+    let network = (network, method);
     let variable = format!("{place}.price");
     match price {
         TextOr::Text(text) => {
@@ -116,7 +121,7 @@ fn read(
     reader: &mut Reader,
     variable: &str,
     config: Option<&AssetConfig>,
-    network: &ChainId,
+    (network, method): (&ChainId, Option<TransferMethod>),
 ) -> Option<Asset> {
     let symbol = match config {
         Some(TextOr::Text(symbol)) => Some(symbol.as_str()),
@@ -133,16 +138,22 @@ fn read(
         Some(TextOr::Text(symbol)) => token::by_symbol(network, symbol),
         Some(TextOr::Other(explicit)) => {
             return match network.evm_id() {
-                Some(_) => contract(reader, variable, explicit, network),
+                Some(_) => contract(reader, variable, (explicit, method), network),
                 None => elsewhere(reader, variable, explicit),
             };
         }
     };
     match known {
-        Some(token) if token.eip3009 => Some(pinned(token)),
-        Some(_) => {
-            reader.fail(variable, "this token cannot be paid by EIP-3009; name another one");
+        Some(token) if !token.eip3009 && method == Some(TransferMethod::Eip3009) => {
+            let remedy =
+                "this token cannot be paid by EIP-3009; name another one, or use \"permit2\"";
+            reader.fail(variable, remedy);
             None
+        }
+        Some(token) => {
+            let usual =
+                if token.eip3009 { TransferMethod::Eip3009 } else { TransferMethod::Permit2 };
+            Some(pinned(token, method.unwrap_or(usual)))
         }
         None => {
             let remedy = match network.evm_id() {
@@ -157,9 +168,9 @@ fn read(
     }
 }
 
-fn pinned(token: &Token) -> Asset {
-    let domain =
-        Domain { contract: token.address, name: token.name.into(), version: token.version.into() };
+fn pinned(token: &Token, method: TransferMethod) -> Asset {
+    let (name, version) = (token.name.into(), token.version.into());
+    let domain = Domain { contract: token.address, name, version, method };
     Asset {
         name: token.address.to_checksum(),
         label: (token.symbol.into(), token.decimals),
@@ -171,9 +182,16 @@ fn pinned(token: &Token) -> Asset {
 fn contract(
     reader: &mut Reader,
     variable: &str,
-    explicit: &ExplicitAsset,
+    (explicit, method): (&ExplicitAsset, Option<TransferMethod>),
     network: &ChainId,
 ) -> Option<Asset> {
+    let known = Address::parse(&explicit.address).ok();
+    let known = known.and_then(|address| token::by_address(network, &address));
+    let method = match (method, known) {
+        (Some(method), _) => method,
+        (None, Some(token)) if !token.eip3009 => TransferMethod::Permit2,
+        (None, _) => TransferMethod::Eip3009,
+    };
     let Ok(address) = Address::parse_checksummed(&explicit.address) else {
         reader.fail(variable, "its address has a wrong EIP-55 checksum; copy it again");
         return None;
@@ -182,21 +200,27 @@ fn contract(
         reader.fail(variable, "its address is not a token contract; copy it again");
         return None;
     }
-    let (Some(name), Some(version)) = (&explicit.name, &explicit.version) else {
-        reader.fail(
-            variable,
-            "name and version are missing; copy them from the token's EIP-712 domain",
-        );
-        return None;
+    let none = String::new();
+    let (name, version) = match (&explicit.name, &explicit.version) {
+        (Some(name), Some(version)) => (name, version),
+        // Permit2 checks the signature, under a domain of its own.
+        (None, None) if method == TransferMethod::Permit2 => (&none, &none),
+        _ => {
+            reader.fail(
+                variable,
+                "name and version are missing; copy them from the token's EIP-712 domain",
+            );
+            return None;
+        }
     };
-    if !is_domain_text(name) || !is_domain_text(version) {
+    if explicit.name.is_some() && (!is_domain_text(name) || !is_domain_text(version)) {
         let remedy = "name and version must be those of the token's EIP-712 domain, 1 to 64 bytes";
         reader.fail(variable, remedy);
         return None;
     }
-    let known = token::by_address(network, &address);
     let differs = |pinned: &Token| {
-        pinned.name != name || pinned.version != version || pinned.decimals != explicit.decimals
+        let named = pinned.name == name && pinned.version == version;
+        !(named || name.is_empty()) || pinned.decimals != explicit.decimals
     };
     if known.is_some_and(differs) {
         let remedy =
@@ -205,10 +229,16 @@ fn contract(
         return None;
     }
     let symbol = explicit.symbol.as_deref().or(known.map(|token| token.symbol)).unwrap_or(name);
+    let symbol = if symbol.is_empty() { &explicit.address } else { symbol };
     Some(Asset {
         name: address.to_checksum(),
         label: (symbol.to_owned(), explicit.decimals),
-        domain: Some(Domain { contract: address, name: name.clone(), version: version.clone() }),
+        domain: Some(Domain {
+            contract: address,
+            name: name.clone(),
+            version: version.clone(),
+            method,
+        }),
     })
 }
 

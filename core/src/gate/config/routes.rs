@@ -17,11 +17,12 @@ use crate::chain::ChainId;
 use crate::config::network::pay_to;
 use crate::config::{Reader, TextOr};
 use crate::evm::address::Address;
+use crate::evm::permit2;
 use crate::gate::offer::{Choice, Offer, Protocols, RouteSettings};
 use crate::gate::route::{Ask, Pattern, Rule};
 use crate::http::MAX_CHALLENGE_BYTES;
 use crate::ledger::command::Mode;
-use crate::payment::{SignedToken, Terms};
+use crate::payment::{SignedToken, Terms, TransferMethod};
 
 /// Limit on routes.
 const MAX_ROUTES: usize = 1000;
@@ -37,6 +38,7 @@ pub(super) struct RouteConfig {
     pub network: Option<String>,
     pub pay_to: Option<Value>,
     pub asset: Option<AssetConfig>,
+    pub asset_transfer_method: Option<String>,
     #[serde(default)]
     pub description: String,
     pub mime_type: Option<String>,
@@ -135,9 +137,9 @@ fn route(
     for network in &networks {
         choices.push(choice(reader, inherited, place, (&config, manner.mode), network)?);
     }
-    if !protocols.x402 && choices.iter().any(|choice| choice.terms.token.is_none()) {
-        let remedy =
-            "\"mpp\" needs an EVM network; list \"x402\" too, or give the route an EVM network";
+    if !protocols.x402 && choices.iter().any(|choice| choice.terms.authorized().is_none()) {
+        let remedy = "\"mpp\" needs a token with EIP-3009 on an EVM network; list \"x402\" too, or \
+                      give the route such a token";
         reader.fail(&format!("{place}.protocols"), remedy);
     }
     let assets = choices.iter().map(|choice| {
@@ -249,18 +251,27 @@ fn choice(
         (None, Some(value)) => pay_to(reader, "PAY_TO", value, network)?,
         (None, None) => return None,
     };
-    let (amount, asset) = price(reader, place, (&config.price, config.asset.as_ref()), network)?;
+    let method = transfer_method(reader, place, config, network)?;
+    let sold = (&config.price, config.asset.as_ref());
+    let (amount, asset) = price(reader, place, sold, (network, method))?;
     let serving = serving(reader, &inherited.facilitators, network)?;
     let mut extra = serving.extra;
     let token = match (&asset.domain, network.evm_id()) {
         (Some(domain), Some(chain_id)) => {
             extra.extend(domain.extra());
             let (name, version, contract) = (&domain.name, &domain.version, domain.contract);
+            let separator = match domain.method {
+                TransferMethod::Eip3009 => {
+                    SignedToken::separator_of(name, version, chain_id, contract)
+                }
+                TransferMethod::Permit2 => permit2::separator(chain_id),
+            };
             Some(SignedToken {
                 chain_id,
                 asset: contract,
                 pay_to: Address::parse(&recipient).ok()?,
-                separator: SignedToken::separator_of(name, version, chain_id, contract),
+                method: domain.method,
+                separator,
             })
         }
         _ => None,
@@ -276,4 +287,31 @@ fn choice(
     };
     let verifies_first = serving.places.len() > 1 || serving.takes_key;
     Some(Choice::new(terms, asset.label, (serving.places, verifies_first), mode))
+}
+
+/// What payers sign on this network, if the route says so; the token decides otherwise. `None` after
+/// an error.
+fn transfer_method(
+    reader: &mut Reader,
+    place: &str,
+    config: &RouteConfig,
+    network: &ChainId,
+) -> Option<Option<TransferMethod>> {
+    let method = match config.asset_transfer_method.as_deref() {
+        None => return Some(None),
+        Some("eip3009") => Ok(TransferMethod::Eip3009),
+        Some("permit2") => Ok(TransferMethod::Permit2),
+        Some(_) => Err("must be \"eip3009\" or \"permit2\""),
+    };
+    let method = method.and_then(|method| match network.evm_id() {
+        Some(_) => Ok(method),
+        None => Err("is for EVM networks; give the route one of its own or remove it"),
+    });
+    match method {
+        Ok(method) => Some(Some(method)),
+        Err(remedy) => {
+            reader.fail(&format!("{place}.asset_transfer_method"), remedy);
+            None
+        }
+    }
 }

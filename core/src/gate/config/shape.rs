@@ -22,6 +22,7 @@ pub(super) const ROUTE: Shape = Shape {
         ("network", Kind::Text),
         ("pay_to", Kind::Any),
         ("asset", Kind::Own(asset)),
+        ("asset_transfer_method", Kind::Text),
         ("description", Kind::Text),
         ("mime_type", Kind::Text),
         ("max_timeout_secs", Kind::Number),

@@ -46,7 +46,8 @@ pub fn challenges(offer: &Offer, asked: &ChallengeRequest<'_>) -> Option<Issued>
         return None;
     }
     let max = if reads_lists(asked.head) { usize::MAX } else { 1 };
-    let signed = offer.choices.iter().filter_map(|choice| Some((choice, choice.terms.token?)));
+    let signed =
+        offer.choices.iter().filter_map(|choice| Some((choice, choice.terms.authorized()?)));
     let issued: Vec<Issued> = signed
         .filter_map(|(choice, token)| challenge(offer, choice, &token, asked))
         .take(max)
@@ -120,7 +121,7 @@ impl StandingChallenge {
             return None;
         }
         let (choice, token) =
-            offer.choices.iter().find_map(|choice| Some((choice, choice.terms.token?)))?;
+            offer.choices.iter().find_map(|choice| Some((choice, choice.terms.authorized()?)))?;
         if quote_end(choice).is_some() {
             return None;
         }
@@ -165,7 +166,7 @@ impl MppTemplate {
     /// Writes the template; `None` if the choice takes no signature.
     #[must_use]
     pub fn of(offer: &Offer, choice: &Choice) -> Option<Self> {
-        let token = choice.terms.token?;
+        let token = choice.terms.authorized()?;
         let kinds = [
             (AUTHORIZATION, true),
             (TRANSACTION, offer.settings.signed_transactions),
@@ -221,6 +222,7 @@ pub fn choice_for(
     chain_id: u64,
     currency: Address,
 ) -> Option<(&Choice, SignedToken)> {
-    let signed = offer.choices.iter().filter_map(|choice| Some((choice, choice.terms.token?)));
+    let signed =
+        offer.choices.iter().filter_map(|choice| Some((choice, choice.terms.authorized()?)));
     signed.into_iter().find(|(_, token)| token.chain_id == chain_id && token.asset == currency)
 }

@@ -7,14 +7,17 @@ use super::finding::{Finding, Unreadable};
 use super::heads::{Heads, hash, optional};
 use super::search::{Search, estimate};
 use super::{Question, SIGHT_SLACK_SECS};
-use crate::evm::rpc::reply::{Block, Log, Replies, TransactionReceipt};
+use crate::evm::rpc::reply::{Block, Log, Replies};
 use crate::evm::rpc::{At, Call, Span};
+use crate::payment::TransferMethod;
 use crate::time::UnixTime;
 
 /// Maximum requests for logs in one inquiry, so that it ends after six round trips.
 const MAX_LOG_ROUNDS: u8 = 3;
 /// Maximum transactions that one authorization's logs may come from.
 const MAX_PLACES: usize = 4;
+/// Maximum transfers between payer and payee that are looked at for one permit.
+const MAX_TRANSFERS: usize = 24;
 
 /// Result of the reply to a stage.
 pub(super) enum Progress {
@@ -61,26 +64,24 @@ impl AuthorizationStage {
     }
 
     pub(super) fn calls(&self, question: &Question) -> Vec<Call> {
-        let authorization = question.authorization();
         let mut calls = Vec::new();
         match self {
             Self::Heads => {
                 calls.extend([Call::ChainId, Call::BlockNumber, Call::Block(At::Safe)]);
-                calls.extend(question.known.map(|known| Call::Receipt(known.to_bytes())));
+                let known = question.known.map(|known| known.to_bytes());
+                calls.extend(known.map(Call::Receipt));
+                calls.extend(question.data(known.into_iter()));
             }
             // Asks by number, so that state and time belong to the same block.
             Self::States(Heads { latest, safe }) => {
                 let latest = At::Number(*latest);
-                calls.push(Call::AuthorizationState { authorization, at: latest });
-                calls.extend(safe.map(|safe| Call::AuthorizationState {
-                    authorization,
-                    at: At::Number(safe.number),
-                }));
+                calls.push(question.state(latest));
+                calls.extend(safe.map(|safe| question.state(At::Number(safe.number))));
                 calls.extend(question.seen_block.is_none().then_some(Call::Block(latest)));
             }
-            Self::Logs { spans, .. } => calls.extend(
-                spans.iter().map(|span| Call::AuthorizationLogs { authorization, span: *span }),
-            ),
+            Self::Logs { spans, .. } => {
+                calls.extend(spans.iter().map(|span| question.logs(*span)));
+            }
             Self::Receipts { places, .. } => {
                 for place in places {
                     calls.push(Call::Receipt(place.transaction));
@@ -88,6 +89,7 @@ impl AuthorizationStage {
                 if question.seen_block.is_none() {
                     calls.extend(places.iter().map(|place| Call::Block(At::Number(place.block))));
                 }
+                calls.extend(question.data(places.iter().map(|place| place.transaction)));
             }
         }
         calls
@@ -106,10 +108,10 @@ fn heads(question: &Question, replies: &Replies) -> Result<Progress, Unreadable>
         // The log search finds what this hint does not.
         let receipt = replies.receipt(3, &known.to_bytes()).ok().flatten()?;
         let place = Mined { transaction: known.to_bytes(), block: receipt.block };
-        matches!(Evidence::of(&receipt, question), Evidence::Paid { .. })
-            .then_some((place, receipt))
+        let evidence = question.evidence(&receipt, (replies, 4), &place.transaction).ok()?;
+        matches!(evidence, Evidence::Paid { .. }).then_some((place, evidence))
     });
-    let Some((place, receipt)) = known else {
+    let Some((place, evidence)) = known else {
         return Ok(Progress::Ask(AuthorizationStage::States(Heads { latest, safe })));
     };
     let heads = Heads { latest: latest.max(place.block), safe };
@@ -119,13 +121,13 @@ fn heads(question: &Question, replies: &Replies) -> Result<Progress, Unreadable>
             places: Vec::from([place]),
         }));
     }
-    conclude(question, heads, &[(place, receipt, None)]).map(Progress::Found)
+    conclude(question, heads, &[(place, evidence, None)]).map(Progress::Found)
 }
 
 fn states(question: &Question, heads: Heads, replies: &Replies) -> Result<Progress, Unreadable> {
-    let is_used = replies.flag(0)?;
+    let is_used = question.is_used(replies, 0)?;
     let is_used_safely = match heads.safe {
-        Some(_) => optional(replies.flag(1))?,
+        Some(_) => optional(question.is_used(replies, 1))?,
         None => None,
     };
     if !is_used {
@@ -147,7 +149,11 @@ fn states(question: &Question, heads: Heads, replies: &Replies) -> Result<Progre
             Search::beginning(estimate(sight, heads.safe, latest), heads.latest)
         }
     };
-    look(heads, search, 1)
+    look(
+        heads,
+        if question.method == TransferMethod::Permit2 { search.upward() } else { search },
+        1,
+    )
 }
 
 /// Asks for the next logs, while blocks and rounds are left.
@@ -172,11 +178,10 @@ fn logs(
     round: u8,
     replies: &Replies,
 ) -> Result<Progress, Unreadable> {
-    let authorization = question.authorization();
     let mut places: Vec<Mined> = Vec::new();
     let mut failure = None;
     for (index, span) in spans.iter().enumerate() {
-        match replies.authorization_logs(index, &authorization, *span) {
+        match question.read_logs(replies, index, *span) {
             Ok(logs) => {
                 for Log { transaction, block, .. } in logs {
                     let place = Mined { transaction, block };
@@ -188,11 +193,21 @@ fn logs(
             Err(error) => failure = Some(error),
         }
     }
+    let max = match question.method {
+        TransferMethod::Eip3009 => MAX_PLACES,
+        TransferMethod::Permit2 => {
+            // The first ones after first sight.
+            places.truncate(MAX_TRANSFERS);
+            MAX_TRANSFERS
+        }
+    };
     // A match counts even if other blocks, perhaps pruned long ago, could not be read.
     match (places.len(), failure) {
         (0, Some(error)) => Err(error.into()),
         (0, None) => look(heads, search, round.saturating_add(1)),
-        (1..=MAX_PLACES, _) => Ok(Progress::Ask(AuthorizationStage::Receipts { heads, places })),
+        (found, _) if found <= max => {
+            Ok(Progress::Ask(AuthorizationStage::Receipts { heads, places }))
+        }
         _ => Err(Unreadable::Contradictory),
     }
 }
@@ -214,7 +229,9 @@ fn receipts(
             Some(_) => None,
             None => Some(block(replies, places.len().saturating_add(index), place.block)?.time),
         };
-        found.push((*place, receipt, time));
+        let before = if time.is_some() { places.len().saturating_mul(2) } else { places.len() };
+        let data = (replies, before.saturating_add(index));
+        found.push((*place, question.evidence(&receipt, data, &place.transaction)?, time));
     }
     conclude(question, heads, &found).map(Progress::Found)
 }
@@ -223,13 +240,13 @@ fn receipts(
 fn conclude(
     question: &Question,
     heads: Heads,
-    found: &[(Mined, TransactionReceipt, Option<UnixTime>)],
+    found: &[(Mined, Evidence, Option<UnixTime>)],
 ) -> Result<Finding, Unreadable> {
     let mut best: Option<(u8, Finding)> = None;
-    for (Mined { transaction, block }, receipt, time) in found {
+    for (Mined { transaction, block }, evidence, time) in found {
         let (block, finality) = (*block, heads.finality(*block));
         let transaction = hash(transaction)?;
-        let (rank, finding) = match Evidence::of(receipt, question) {
+        let (rank, finding) = match *evidence {
             Evidence::Paid { log_index } if question.is_after_sight(block, *time) => {
                 if question.is_confirmed(block, heads.latest) {
                     (5, Finding::Transferred { transaction, block, log_index })

@@ -81,6 +81,7 @@ impl Confirming {
         let receipt = Call::Receipt(self.transaction.to_bytes());
         let mut calls = Vec::from([Call::ChainId, Call::BlockNumber, receipt]);
         calls.extend(self.block.map(|block| Call::Block(At::Number(block))));
+        calls.extend(self.question.data(core::iter::once(self.transaction.to_bytes())));
         calls
     }
 
@@ -94,7 +95,9 @@ impl Confirming {
         let Some(receipt) = replies.receipt(2, &self.transaction.to_bytes())? else {
             return Ok(Reading::Done(Confirmation::NotYet));
         };
-        let Evidence::Paid { log_index } = Evidence::of(&receipt, &self.question) else {
+        let data = (&replies, if self.block.is_some() { 4 } else { 3 });
+        let found = self.question.evidence(&receipt, data, &self.transaction.to_bytes())?;
+        let Evidence::Paid { log_index } = found else {
             return Ok(Reading::Done(Confirmation::Contradicted));
         };
         let TransactionReceipt { block, .. } = receipt;

@@ -4,8 +4,10 @@ use alloc::vec::Vec;
 
 use super::Question;
 use crate::amount::Amount;
-use crate::evm::rpc::reply::{Inclusion, Log, Status, TransactionReceipt};
+use crate::evm::permit2::{self, Mention};
+use crate::evm::rpc::reply::{Inclusion, Log, Sent, Status, TransactionReceipt};
 use crate::evm::rpc::{AUTHORIZATION_CANCELED, AUTHORIZATION_USED, TRANSFER};
+use crate::mutant::{Mutant, planted};
 
 /// The meaning of a receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +75,34 @@ impl Evidence {
             _ => Self::Elsewhere,
         }
     }
+
+    /// Reads the receipt of a transaction that may have used a permit.
+    ///
+    /// Only a call of the proxy for this permit alone proves that its `Transfer` is this payment's:
+    /// anyone can write the permit into the data of another transfer.
+    pub(super) fn of_permit(
+        receipt: &TransactionReceipt,
+        sent: &Sent,
+        question: &Question,
+    ) -> Self {
+        if receipt.status != Status::Succeeded {
+            return Self::Unrelated;
+        }
+        let Question { asset, from, to, value, nonce, .. } = question;
+        let exact = receipt.logs.iter().find(|log| {
+            log.standing == Inclusion::Included && log.address == *asset && is_exact(log, question)
+        });
+        let accounts = (*asset, *from, *to);
+        match (permit2::mention(sent.to, &sent.input, accounts, (*value, nonce)), exact) {
+            (Mention::Exact, Some(log)) => Self::Paid { log_index: log.index },
+            (Mention::Inside, Some(log)) if planted(Mutant::WordsArePaid) => {
+                Self::Paid { log_index: log.index }
+            }
+            (Mention::Exact, None) | (Mention::Inside, Some(_)) => Self::Unclear,
+            (Mention::Nonce, _) => Self::Elsewhere,
+            (Mention::Inside, None) | (Mention::None, _) => Self::Unrelated,
+        }
+    }
 }
 
 fn is_use(log: &Log) -> bool {
@@ -89,7 +119,7 @@ fn is_standard(log: &Log) -> bool {
 }
 
 /// Whether it is the `Transfer` of exactly this payment.
-fn is_exact(log: &Log, question: &Question) -> bool {
+pub(super) fn is_exact(log: &Log, question: &Question) -> bool {
     log.topics == [TRANSFER, question.from.to_word(), question.to.to_word()]
         && <[u8; 32]>::try_from(log.data.as_slice())
             .is_ok_and(|word| Amount::from_be_bytes(word) == question.value)

@@ -40,6 +40,12 @@ impl Search {
         Self { low: cursor.low.min(high), high, latest }
     }
 
+    /// The same without the blocks below: a permit is settled after it was shown and before it
+    /// ends.
+    pub(super) fn upward(self) -> Self {
+        Self { low: 0, ..self }
+    }
+
     /// The next spans, most likely first, which count as searched from now on; none if every block
     /// was.
     ///

@@ -3,7 +3,7 @@
 use farebox_core::amount::Amount;
 use farebox_core::evm::address::Address;
 use farebox_core::ledger::inquiry::Question;
-use farebox_core::payment::TxHash;
+use farebox_core::payment::{TransferMethod, TxHash};
 use farebox_core::time::UnixTime;
 use serde_json::{Value, json};
 
@@ -11,6 +11,7 @@ pub const CHAIN: u64 = 84_532;
 pub const TOKEN: &str = "0x036cbd53842c5426634e7929541ec2318f3dcf7e";
 pub const PAYER: &str = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266";
 pub const PAYEE: &str = "0x209693bc6afc0c5328ba36faf03c514ef312287c";
+pub const PERMIT2: &str = "0x000000000022d473030f116ddee9f6b43ac78ba3";
 pub const OTHER: &str = "0x70997970c51812dc3a010c7d01b50e0d17dc79c8";
 pub const NONCE: &str = "0x1112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f30";
 pub const OTHER_NONCE: &str = "0x2222222222222222222222222222222222222222222222222222222222222222";
@@ -199,8 +200,15 @@ impl Chain {
             }
             "eth_call" => {
                 let at = self.number(&params[1])?;
-                assert_eq!(params[0]["to"], TOKEN);
                 let data = params[0]["data"].as_str().unwrap();
+                if params[0]["to"] == PERMIT2 {
+                    // `nonceBitmap(payer, nonce >> 8)`; the nonce ends in 48.
+                    let expected = format!("0x4fe02b44{}00{}", &word(PAYER)[2..], &NONCE[2..64]);
+                    assert_eq!(data, expected);
+                    let is_used = self.burnt.is_some_and(|since| since <= at);
+                    return Ok(json!(format!("0x{:064x}", 1 | u64::from(is_used) << 48)));
+                }
+                assert_eq!(params[0]["to"], TOKEN);
                 let expected = format!("0xe94a0102{}{}", &word(PAYER)[2..], &NONCE[2..]);
                 assert_eq!(data, expected);
                 let by_event = self.transactions.iter().any(|transaction| {
@@ -229,7 +237,10 @@ impl Chain {
                     .flat_map(logs)
                     .filter(|log| {
                         log["address"] == filter["address"]
-                            && filter["topics"][0].as_array().unwrap().contains(&log["topics"][0])
+                            && match &filter["topics"][0] {
+                                Value::Array(any) => any.contains(&log["topics"][0]),
+                                one => *one == log["topics"][0],
+                            }
                             && log["topics"][1] == filter["topics"][1]
                             && log["topics"][2] == filter["topics"][2]
                     })
@@ -265,6 +276,7 @@ pub fn question() -> Question {
         from: Address::parse(PAYER).unwrap(),
         to: Address::parse(PAYEE).unwrap(),
         value: Amount::from_u64(VALUE),
+        method: TransferMethod::Eip3009,
         nonce: farebox_core::encoding::hex::decode_array(NONCE).unwrap(),
         seen_block: Some(SIGHT),
         seen_at: UnixTime::from_secs(GENESIS + SIGHT * 2),

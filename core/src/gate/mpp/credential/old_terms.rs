@@ -8,7 +8,7 @@ use crate::gate::Gate;
 use crate::gate::checked::{Answered, CheckedPayment, Eligibility, Protocol, Standard};
 use crate::gate::mpp::issue::choice_for;
 use crate::gate::offer::Offer;
-use crate::gate::old_terms::{NO_ROUTE, sold_formerly};
+use crate::gate::old_terms::{MPP, NO_ROUTE, sold_formerly};
 use crate::gate::onchain::OnChainProof;
 use crate::http::RequestHead;
 use crate::mpp::Credential;
@@ -37,8 +37,8 @@ impl Gate {
         let asked =
             credential.challenge.request_object().ok().and_then(|it| Request::read(&it).ok());
         let choice = match &asked {
-            Some(asked) => self.token(offer, (asked.chain_id, asked.currency), None)?,
-            None => offer.choices.iter().find(|choice| choice.terms.token.is_some())?.clone(),
+            Some(asked) => self.token(offer, (asked.chain_id, asked.currency), MPP)?,
+            None => offer.choices.iter().find(|it| it.terms.authorized().is_some())?.clone(),
         };
         let choice = choice.paying(signed.authorization())?;
         let token = choice.terms.token?;
@@ -93,7 +93,7 @@ impl Gate {
         let choice = match Payload::read(&credential.payload).ok()? {
             // What was sent in a token that the route does not name any more is owed.
             Payload::Hash(_) => choice_for(offer, asked.0, asked.1)?.0.clone(),
-            _ => self.token(offer, asked, None)?,
+            _ => self.token(offer, asked, MPP)?,
         };
         let choice = choice.asking(request.amount, request.recipient)?;
         let ours = choice.terms.token?;
@@ -117,7 +117,7 @@ impl Gate {
         }
         let challenge = &credential.challenge;
         let asked = Request::read(&challenge.request_object().ok()?).ok()?;
-        let choice = self.token(offer, (asked.chain_id, asked.currency), None)?;
+        let choice = self.token(offer, (asked.chain_id, asked.currency), MPP)?;
         let choice = choice.asking(asked.amount, asked.recipient)?;
         let token = choice.terms.token?;
         let payload = Payload::read(&credential.payload).ok()?;

@@ -1,0 +1,170 @@
+//! What became of a permit, asked of a naive chain: settled by the proxy, by a contract in between, or written into the data of
+//! another transfer.
+
+use farebox_core::evm::permit2::EXACT_PROXY;
+use farebox_core::ledger::inquiry::confirmation::{Confirmation, Step};
+use farebox_core::ledger::inquiry::finding::{Finality, Finding, Verdict, verdict};
+use farebox_core::ledger::inquiry::{Next, Question};
+use farebox_core::payment::TransferMethod;
+use farebox_core::time::UnixTime;
+use serde_json::{Value, json};
+
+use crate::naive_chain::*;
+use crate::support::{cases, text};
+
+fn permit() -> Question {
+    Question { method: TransferMethod::Permit2, ..question() }
+}
+
+/// A chain on which a transfer like the payment's was made by a call with the data of this vector.
+fn settled(block: u64, called: &str, vector: &str) -> Chain {
+    with(Chain::at(SIGHT + 40, SIGHT + 20), block, called, vector)
+}
+
+fn with(chain: Chain, block: u64, called: &str, vector: &str) -> Chain {
+    let mut chain = chain.with(block, vec![Event::transfer(PAYER, PAYEE, VALUE)]);
+    let cases = cases("x402/permit2-settlements", "vectors");
+    let data = cases.iter().find(|case| case["name"] == vector).unwrap();
+    chain.contents.push(json!({ "from": OTHER, "to": called, "input": text(data, "data") }));
+    chain.burnt = Some(block);
+    chain
+}
+
+fn inquire(chain: &mut Chain, question: Question) -> Finding {
+    let (mut body, mut asking) = question.ask();
+    for _ in 0..6 {
+        let reply = serde_json::to_vec(&Value::Array(chain.answer(&body))).unwrap();
+        match asking.answered(Some(&reply)) {
+            Next::Ask(next, waiting) => (body, asking) = (next, waiting),
+            Next::Found(finding) => return finding,
+        }
+    }
+    panic!("more than six round trips");
+}
+
+fn judged(finding: &Finding) -> Verdict {
+    let late = UnixTime::from_secs(VALID_BEFORE + 86_400);
+    verdict(finding, UnixTime::from_secs(VALID_BEFORE), late)
+}
+
+fn proxy() -> String {
+    EXACT_PROXY.to_lower_hex()
+}
+
+#[test]
+fn a_permit_that_the_proxy_settled_after_first_sight_is_captured() {
+    for vector in ["settle", "settleWithPermit", "settle with a suffix"] {
+        for seen_block in [Some(SIGHT), None] {
+            let mut chain = settled(SIGHT + 2, &proxy(), vector);
+            let asked = Question { seen_block, ..permit() };
+            let finding = inquire(&mut chain, asked.clone());
+            let transaction = chain.hash(0);
+            let found = Finding::Transferred { transaction, block: SIGHT + 2, log_index: 7 };
+            assert_eq!(finding, found, "{vector}");
+            let hinted = Question { known: Some(transaction), ..asked };
+            assert_eq!(inquire(&mut chain, hinted), found, "{vector}");
+        }
+    }
+}
+
+#[test]
+fn a_transfer_that_names_the_permit_in_its_data_proves_nothing() {
+    let other = OTHER.to_owned();
+    for (called, vector) in [
+        (&other, "settle"),
+        (&other, "settleWithPermit"),
+        (&proxy(), "another nonce, and this permit behind it"),
+        (&proxy(), "a plain transfer with the permit behind it"),
+        (&TOKEN.to_owned(), "a plain transfer with the permit behind it"),
+    ] {
+        let mut chain = settled(SIGHT + 2, called, vector);
+        let transaction = chain.hash(0);
+        for known in [None, Some(transaction)] {
+            let finding = inquire(&mut chain, Question { known, ..permit() });
+            let unclear = Finding::Unclear { transaction, finality: Finality::Safe };
+            assert_eq!(finding, unclear, "{called} {vector}");
+            assert_eq!(judged(&finding), Verdict::Unclear(transaction));
+        }
+    }
+}
+
+#[test]
+fn another_payment_between_the_same_accounts_is_not_this_one() {
+    for vector in ["another nonce", "nothing", "another payer"] {
+        let mut chain = settled(SIGHT + 2, OTHER, vector);
+        chain.contents[0]["input"] = json!("0x");
+        assert_eq!(judged(&inquire(&mut chain, permit())), Verdict::Unreadable, "{vector}");
+    }
+    // Several of them, and this one behind.
+    let mut chain = Chain::at(SIGHT + 60, SIGHT + 50);
+    for block in 1..=20 {
+        chain = with(chain, SIGHT + block, &proxy(), "another nonce");
+    }
+    chain = with(chain, SIGHT + 21, &proxy(), "settle");
+    chain.burnt = Some(SIGHT + 1);
+    let transaction = chain.hash(20);
+    let found = Finding::Transferred { transaction, block: SIGHT + 21, log_index: 7 };
+    assert_eq!(inquire(&mut chain, permit()), found);
+}
+
+#[test]
+fn a_reverted_settlement_moved_nothing_and_the_nonce_is_free() {
+    let mut chain = settled(SIGHT + 2, &proxy(), "settle");
+    chain = Chain { transactions: Vec::new(), burnt: None, ..chain };
+    chain = chain.with_status(SIGHT + 2, 0, Vec::new());
+    let transaction = chain.hash(0);
+    let finding = inquire(&mut chain, Question { known: Some(transaction), ..permit() });
+    assert!(matches!(finding, Finding::Unused { .. }), "{finding:?}");
+}
+
+#[test]
+fn a_nonce_used_for_another_permit_is_used_elsewhere() {
+    for vector in ["another amount", "another payee", "another token"] {
+        let mut chain = settled(SIGHT + 2, &proxy(), vector);
+        let transaction = chain.hash(0);
+        let finding = inquire(&mut chain, permit());
+        let elsewhere = Finding::UsedElsewhere { finality: Finality::Safe };
+        assert_eq!(finding, elsewhere, "{vector}");
+        let hinted = Question { known: Some(transaction), ..permit() };
+        assert_eq!(inquire(&mut chain, hinted), elsewhere, "{vector}");
+    }
+}
+
+#[test]
+fn a_settlement_before_first_sight_pays_for_no_request_here() {
+    let mut chain = settled(SIGHT - 2, &proxy(), "settle");
+    let transaction = chain.hash(0);
+    let finding = inquire(&mut chain, Question { known: Some(transaction), ..permit() });
+    let before = Finding::TransferredBefore { transaction, finality: Finality::Safe };
+    assert_eq!(finding, before);
+    // Blocks before first sight are not searched.
+    assert_eq!(judged(&inquire(&mut chain, permit())), Verdict::Unreadable);
+    assert!(chain.searched.iter().all(|(first, _)| *first > SIGHT), "{:?}", chain.searched);
+}
+
+#[test]
+fn an_own_confirmation_reads_the_data_of_the_transaction() {
+    for seen_block in [Some(SIGHT), None] {
+        for (called, vector, confirmed) in [
+            (proxy(), "settle", true),
+            (proxy(), "another nonce", false),
+            (OTHER.to_owned(), "settle", false),
+        ] {
+            let mut chain = settled(SIGHT + 2, &called, vector);
+            let (mut body, mut confirming) =
+                Question { seen_block, ..permit() }.confirm(chain.hash(0));
+            let found = loop {
+                let reply = serde_json::to_vec(&chain.answer(&body)).unwrap();
+                match confirming.answered(Some(&reply)) {
+                    Step::Ask(next, waiting) => (body, confirming) = (next, waiting),
+                    Step::Done(found) => break found,
+                }
+            };
+            let expected = match confirmed {
+                true => Confirmation::Confirmed { block: SIGHT + 2, log_index: 7 },
+                false => Confirmation::Contradicted,
+            };
+            assert_eq!(found, expected, "{called} {vector} {seen_block:?}");
+        }
+    }
+}

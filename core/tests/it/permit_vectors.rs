@@ -1,0 +1,157 @@
+//! Permits of Permit2 as stock clients sign them, and calls of the proxy that settles them.
+
+use farebox_core::amount::Amount;
+use farebox_core::encoding::hex;
+use farebox_core::evm::address::Address;
+use farebox_core::evm::permit2::{self, EXACT_PROXY, Mention, PERMIT2};
+use farebox_core::payment::authorization::SignatureCheck;
+use farebox_core::payment::{PaymentKey, SignedToken, TransferMethod};
+use farebox_core::problem::Code;
+use farebox_core::x402::exact;
+use serde_json::{Value, json};
+
+use crate::naive_chain::{NONCE, OTHER, PAYEE, PAYER, TOKEN, VALUE};
+use crate::support::{cases, text};
+
+fn address(text: &str) -> Address {
+    Address::parse(text).unwrap()
+}
+
+/// The signed payload of a case, and its token.
+fn permits() -> Vec<(Value, Value, SignedToken)> {
+    let cases = cases("x402/client-signing", "vectors").into_iter().filter_map(|case| {
+        let typed = case["typedData"].as_array()?.iter().find(|typed| {
+            typed["primaryType"] == "PermitWitnessTransferFrom"
+                && typed["message"]["spender"] == EXACT_PROXY.to_checksum()
+        })?;
+        let chain_id = typed["domain"]["chainId"].as_u64()?;
+        let terms = &case["paymentRequired"]["accepts"][0];
+        let token = SignedToken {
+            chain_id,
+            asset: address(text(terms, "asset")),
+            pay_to: address(text(terms, "payTo")),
+            method: TransferMethod::Permit2,
+            separator: permit2::separator(chain_id),
+        };
+        Some((case["paymentPayload"]["payload"].clone(), typed.clone(), token))
+    });
+    cases.collect()
+}
+
+#[test]
+fn permits_of_stock_clients_are_signed_by_their_payer() {
+    let permits = permits();
+    assert_eq!(permits.len(), 4);
+    for (payload, typed, token) in permits {
+        let separator = hex::decode_array(text(&typed, "domainSeparator")).unwrap();
+        assert_eq!(token.separator, separator);
+        let signed = exact::read(payload.as_object().unwrap()).unwrap();
+        let digest = permit2::digest(signed.authorization(), &token.asset, &separator);
+        assert_eq!(hex::encode_prefixed(&digest), text(&typed, "digest"));
+        assert_eq!(signed.authorization().from.to_checksum(), text(&typed, "recoveredSigner"));
+        assert_eq!(signed.check_signature(&token, None), Ok(SignatureCheck::Verified));
+        assert_eq!(Value::Object(exact::own(payload.as_object().unwrap())), payload);
+        // The same signature for the authorization of a token, and for another token.
+        let eip3009 = SignedToken { method: TransferMethod::Eip3009, ..token };
+        let other = SignedToken { asset: PERMIT2, ..token };
+        for token in [eip3009, other] {
+            assert_eq!(signed.check_signature(&token, None), Err(Code::TermsMismatch));
+        }
+    }
+}
+
+#[test]
+fn a_permit_is_named_by_payer_and_nonce_whatever_its_token() {
+    for (payload, _, token) in permits() {
+        let signed = exact::read(payload.as_object().unwrap()).unwrap();
+        let mut changed = payload.clone();
+        changed["permit2Authorization"]["permitted"]["token"] = json!(OTHER);
+        let other = exact::read(changed.as_object().unwrap()).unwrap();
+        let token_of_other = SignedToken { asset: address(OTHER), ..token };
+        assert_eq!(signed.key(&token), other.key(&token_of_other));
+        let (from, nonce) = (signed.authorization().from, signed.authorization().nonce);
+        let keys = [
+            PaymentKey::of_permit(token.chain_id + 1, &from, &nonce),
+            PaymentKey::of_permit(token.chain_id, &PERMIT2, &nonce),
+            PaymentKey::of_permit(token.chain_id, &from, &[7; 32]),
+            PaymentKey::of_authorization(token.chain_id, &token.asset, &from, &nonce),
+        ];
+        assert!(!keys.contains(&signed.key(&token)));
+    }
+}
+
+#[test]
+fn what_is_no_permit_is_refused() {
+    let (payload, ..) = permits().remove(0);
+    let changed = |path: &str, value: Value| {
+        let mut payload = payload.clone();
+        match path.rsplit_once('/') {
+            Some((parent, name)) => payload.pointer_mut(parent).unwrap()[name] = value,
+            None => payload[path] = value,
+        }
+        exact::read(payload.as_object().unwrap()).err()
+    };
+    let permit = "/permit2Authorization";
+    let malformed = Some(Code::MalformedPayment);
+    for (path, value, expected) in [
+        (format!("{permit}/spender"), json!(OTHER), Some(Code::TermsMismatch)),
+        (format!("{permit}/spender"), json!(PERMIT2.to_checksum()), Some(Code::TermsMismatch)),
+        (format!("{permit}/nonce"), json!("0x1234"), malformed),
+        (format!("{permit}/nonce"), json!("01"), malformed),
+        (format!("{permit}/nonce"), json!(7), malformed),
+        (format!("{permit}/nonce"), json!(Amount::MAX.to_string() + "0"), malformed),
+        (format!("{permit}/from"), Value::Null, malformed),
+        (format!("{permit}/deadline"), json!("soon"), malformed),
+        (format!("{permit}/permitted/token"), json!("USDC"), malformed),
+        (format!("{permit}/permitted/amount"), json!("-1"), malformed),
+        (format!("{permit}/permitted"), json!([]), malformed),
+        (format!("{permit}/witness/to"), json!("0x1"), malformed),
+        (format!("{permit}/witness/validAfter"), json!(0), malformed),
+        (format!("{permit}/witness"), Value::Null, malformed),
+        ("permit2Authorization".to_owned(), json!("x"), malformed),
+        ("signature".to_owned(), json!("0xzz"), malformed),
+        ("authorization".to_owned(), json!({}), malformed),
+        ("voucher".to_owned(), json!({}), malformed),
+        ("junk".to_owned(), json!({}), None),
+    ] {
+        assert_eq!(changed(&path, value.clone()), expected, "{path} {value}");
+    }
+}
+
+#[test]
+fn only_a_call_of_the_proxy_for_this_permit_settles_it() {
+    let nonce = hex::decode_array(NONCE).unwrap();
+    let accounts = (address(TOKEN), address(PAYER), address(PAYEE));
+    let payment = (Amount::from_u64(VALUE), &nonce);
+    for case in cases("x402/permit2-settlements", "vectors") {
+        let data = hex::decode_prefixed(text(&case, "data")).unwrap();
+        let of = |called| permit2::mention(called, &data, accounts, payment);
+        let mention = |member| match text(&case, member) {
+            "exact" => Mention::Exact,
+            "inside" => Mention::Inside,
+            "nonce" => Mention::Nonce,
+            _ => Mention::None,
+        };
+        let (expected, elsewhere) = (mention("mention"), mention("elsewhere"));
+        assert_eq!(of(Some(EXACT_PROXY)), expected, "{}", text(&case, "name"));
+        for called in [Some(address(TOKEN)), Some(PERMIT2), None] {
+            assert_eq!(of(called), elsewhere, "{} to {called:?}", text(&case, "name"));
+        }
+    }
+}
+
+#[test]
+fn a_nonce_is_one_bit_of_its_word() {
+    for (nonce, bit) in [(0_u8, 0), (1, 1), (7, 7), (8, 8), (48, 48), (255, 255)] {
+        let mut whole = [9; 32];
+        whole[31] = nonce;
+        for other in 0..256 {
+            let mut bitmap = [0; 32];
+            bitmap[31 - other / 8] = 1 << (other % 8);
+            assert_eq!(permit2::is_used(&bitmap, &whole), other == bit, "{nonce} {other}");
+        }
+        let mut word = [9; 32];
+        word[0] = 0;
+        assert_eq!(permit2::bitmap_word(&whole), word);
+    }
+}
