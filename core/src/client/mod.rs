@@ -6,7 +6,8 @@
 //! settlement, [`rejection`] reads a seller's refusal, [`error`] names every failure.
 //! [`diagnostic`] reads why a server refuses payments, and [`endpoints`] keeps the endpoints that
 //! this stops. [`price`] formats amounts,
-//! and [`look`] tells what would be paid and was spent. Wallets, `fetch`, clocks and stores belong to the caller.
+//! [`look`] tells what would be paid and was spent, and [`voucher`] which voucher of a
+//! session comes next. Wallets, `fetch`, clocks and stores belong to the caller.
 
 pub mod asset;
 pub mod budget;
@@ -23,6 +24,7 @@ pub mod price;
 pub mod receipt;
 pub mod rejection;
 pub mod select;
+pub mod voucher;
 
 pub use error::{ClientError, Reason};
 pub use exchange::{Exchange, Next};

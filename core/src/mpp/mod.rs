@@ -5,7 +5,8 @@
 //! [`credential`] that echoes it, and receives a [`receipt`] or a [`problem`]. Terms and proof
 //! depend on the method: [`charge`] is `evm`, and [`tempo`] is supported as far as it needs no
 //! chain. Both sides name an account by its [`source`]; a [`digest`] binds a request's body, and
-//! [`accept`] states a payer's preferences. [`rpc`] is the same without HTTP. `auth_param` is the
+//! [`session`] is the intent of channels, [`stream`] the events of what they pay
+//! for, [`okx_code`] why OKX's sellers refuse; [`accept`] states a payer's preferences. [`rpc`] is the same without HTTP. `auth_param` is the
 //! grammar of the challenge header, `members` that of JSON objects.
 //!
 //! - This module does not decide whether a payment is valid: it has no clock, no terms of a route,
@@ -23,10 +24,13 @@ pub mod credential;
 pub mod digest;
 pub mod id;
 mod members;
+pub mod okx_code;
 pub mod problem;
 pub mod receipt;
 pub mod rpc;
+pub mod session;
 pub mod source;
+pub mod stream;
 pub mod tempo;
 
 use core::fmt;

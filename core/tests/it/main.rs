@@ -42,6 +42,7 @@ mod receipt_vectors;
 mod redelivery_statement;
 mod route_rules;
 mod route_vectors;
+mod session_vectors;
 mod support;
 mod tables;
 mod transaction;
