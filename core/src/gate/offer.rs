@@ -15,6 +15,7 @@ use crate::evm::address::Address;
 use crate::evm::eip3009::Authorization;
 use crate::hash;
 use crate::ledger::command::{Leases, Mode};
+use crate::mutant::{Mutant, planted};
 use crate::payment::Terms;
 use crate::payment::authorization::ValidityBounds;
 use crate::x402::extension::bazaar::Declaration;
@@ -78,6 +79,32 @@ pub struct Pricer {
     /// The lowest price it may ask, by choice; if `None`, a request cannot be free either. The
     /// highest is what the choice says.
     pub min_amount: Option<Vec<Amount>>,
+    /// The payees it may name.
+    pub payees: Payees,
+}
+
+/// The payees that a pricer may name instead of the route's.
+#[derive(Clone, Debug)]
+pub enum Payees {
+    /// None: every payment is for the payee of the route.
+    Configured,
+    /// These.
+    Listed(Vec<Address>),
+    /// Every wallet.
+    Any,
+}
+
+impl Payees {
+    /// Whether a pricer may name this payee.
+    #[must_use]
+    pub fn allow(&self, payee: &Address) -> bool {
+        match self {
+            _ if planted(Mutant::PayeeUnasked) => true,
+            Self::Configured => false,
+            Self::Listed(listed) => listed.contains(payee),
+            Self::Any => !payee.is_low() && !payee.is_burn(),
+        }
+    }
 }
 
 /// One way to pay for a route.
@@ -234,6 +261,13 @@ impl Offer {
             Version::V1 => choice.terms.network.v1_name() == Some(network),
             Version::V2 => choice.terms.network.as_str() == network,
         })
+    }
+
+    /// Whether the pricer may name payees.
+    #[must_use]
+    pub fn names_payees(&self) -> bool {
+        let pricer = self.pricer.as_ref();
+        pricer.is_some_and(|pricer| !matches!(pricer.payees, Payees::Configured))
     }
 
     /// The choices offered in MPP; none if the route does not accept it.

@@ -17,8 +17,10 @@ use serde_json::Value;
 use super::offer::{Choice, Offer, Pricer};
 use crate::amount::Amount;
 use crate::encoding::json;
+use crate::evm::address::Address;
 use crate::http::{BodyPresence, RequestHead};
 use crate::mutant::{Mutant, planted};
+use crate::payment::Terms;
 use crate::time::UnixTime;
 
 /// Longest answer, bytes.
@@ -52,8 +54,9 @@ pub struct PriceCall {
 pub(super) enum PricerReply {
     /// The request is free.
     Free,
-    /// A price for each choice, its validity and its description.
-    Price { amounts: Vec<Amount>, secs: u64, description: Option<String> },
+    /// A price for each choice, its payee unless that is the route's, its validity and its
+    /// description.
+    Price { amounts: Vec<Amount>, pay_to: Option<Address>, secs: u64, description: Option<String> },
 }
 
 impl Pricer {
@@ -74,6 +77,14 @@ impl Pricer {
             None => None,
             Some(text) => Some(text.as_str().filter(|text| text.len() <= 256)?.to_owned()),
         };
+        let pay_to = match answer.get("pay_to") {
+            None => None,
+            Some(payee) => {
+                let payee = Address::parse_checksummed(payee.as_str()?).ok()?;
+                let is_named = self.payees.allow(&payee) && !offer.is_token(&payee);
+                Some(payee).filter(|payee| is_named || offer.pays(payee)).map(Some)?
+            }
+        };
         if price.as_str() == Some("free") {
             return self.min_amount.is_none().then_some(PricerReply::Free);
         }
@@ -93,21 +104,49 @@ impl Pricer {
             }
             amounts.push(amount);
         }
-        Some(PricerReply::Price { amounts, secs, description })
+        Some(PricerReply::Price { amounts, pay_to, secs, description })
     }
 }
 
 impl Offer {
-    /// This choice at another amount, with a quote in its terms.
-    pub(super) fn choice_at(&self, choice: &Choice, amount: Amount, quote: Option<&str>) -> Choice {
-        let mut terms = choice.terms.clone();
-        terms.amount = amount;
+    /// This choice under these terms, with a quote in them.
+    pub(super) fn choice_at(
+        &self,
+        choice: &Choice,
+        mut terms: Terms,
+        quote: Option<&str>,
+    ) -> Choice {
         if let Some(quote) = quote {
             terms.extra.insert("quote".to_owned(), Value::from(quote));
         }
         let serving = (choice.facilitators.clone(), choice.verifies_first);
         Choice::new(terms, choice.asset_label.clone(), serving, self.settings.mode)
     }
+
+    /// The payee that a payment for terms of this route's pricer names; `None` if the pricer may
+    /// not name it, so that the payment is for the route's own.
+    pub(super) fn named_payee(&self, payee: Address) -> Option<Address> {
+        self.pricer.as_ref().filter(|pricer| pricer.payees.allow(&payee)).map(|_| payee)
+    }
+
+    /// Whether this is the route's own payee, whatever is paid.
+    fn pays(&self, payee: &Address) -> bool {
+        self.choices.iter().all(|it| it.terms.token.is_some_and(|token| token.pay_to == *payee))
+    }
+
+    /// Whether this is the contract of a token that the route takes, which could not spend it.
+    fn is_token(&self, payee: &Address) -> bool {
+        self.choices.iter().any(|it| it.terms.token.is_some_and(|token| token.asset == *payee))
+    }
+}
+
+/// The terms of a choice at another amount and, on EVM, for another payee.
+pub(super) fn terms_at(choice: &Choice, amount: Amount, pay_to: Option<Address>) -> Terms {
+    let mut terms = Terms { amount, ..choice.terms.clone() };
+    if let (Some(payee), Some(token)) = (pay_to, &mut terms.token) {
+        (token.pay_to, terms.pay_to) = (payee, payee.to_checksum());
+    }
+    terms
 }
 
 /// Every fact about a request that is sent to the pricer, JSON; a quote holds for exactly these.

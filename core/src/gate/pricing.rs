@@ -1,8 +1,8 @@
 //! Requests for routes with a pricer: quotes a price, and finds out whether a payment was made for
 //! a quote.
 //!
-//! A quote is `<end>.<mac>`: a keyed hash of route, network, amount, end and the whole question
-//! that was priced. A payment that returns a valid quote is checked against it without asking the
+//! A quote is `<end>.<mac>`: a keyed hash of route, network, amount, payee, end and the whole
+//! question that was priced. A payment that returns a valid quote is checked against it without asking the
 //! pricer; in MPP the challenge itself is the quote and covers the question. Any other payment is
 //! checked against the quotes that this isolate remembers, then against the present price. If it
 //! matches neither, the ledger is asked about it, and only a payment unknown there is answered with
@@ -23,13 +23,15 @@ use super::judge::unpriced;
 use super::mpp;
 use super::offer::{Choice, Offer, Pricer};
 use super::presented::{Presented, shows_proof};
-use super::pricer::{PricerReply, can_be_told, question};
+use super::pricer::{PricerReply, can_be_told, question, terms_at};
 use super::reply::{Audience, Reply};
 use super::request::IncomingRequest;
 use crate::amount::Amount;
+use crate::evm::address::Address;
 use crate::http::RequestHead;
 use crate::mpp::credential::CredentialSearch;
 use crate::mutant::{Mutant, planted};
+use crate::payment::Terms;
 use crate::problem::Code;
 use crate::secret::ct_eq;
 use crate::time::UnixTime;
@@ -41,7 +43,7 @@ const MAX_QUOTE_BYTES: usize = 64;
 /// The terms that a payment claims to be made for.
 struct Bid<'a> {
     choice: &'a Choice,
-    amount: Amount,
+    terms: Terms,
     /// The quote that it returns; `None` unless the gate issued it and it still holds.
     quote: Option<String>,
     /// Whether it answers one of the gate's challenges whose price still holds.
@@ -66,7 +68,7 @@ impl Gate {
             let question = question(head);
             let bid = self.bid(offer, (head, &question), now);
             let holds = |bid: &Bid<'_>| {
-                let name = self.quote(offer, bid.choice, &question, bid.amount, 0);
+                let name = self.quote(offer, &bid.terms, &question, 0);
                 bid.is_challenged
                     || bid.quote.is_some()
                     || isolate.attempts.quotes.holds(&name, now)
@@ -106,14 +108,15 @@ impl Gate {
         let told = answer.and_then(|text| pricer.read(text, offer));
         let question = question(head);
         let present = match &told {
-            Some(PricerReply::Price { amounts, secs, description }) => {
+            Some(PricerReply::Price { amounts, pay_to, secs, description }) => {
                 let until = now.plus(*secs);
                 let mut choices = Vec::new();
                 for (choice, amount) in offer.choices.iter().zip(amounts) {
-                    let name = self.quote(offer, choice, &question, *amount, 0);
+                    let terms = terms_at(choice, *amount, *pay_to);
+                    let name = self.quote(offer, &terms, &question, 0);
                     isolate.attempts.quotes.remember(name, until, now);
-                    let quote = self.quote(offer, choice, &question, *amount, until.secs());
-                    choices.push(offer.choice_at(choice, *amount, Some(&quote)));
+                    let quote = self.quote(offer, &terms, &question, until.secs());
+                    choices.push(offer.choice_at(choice, terms, Some(&quote)));
                 }
                 Some(offer.at(choices, description.as_deref()))
             }
@@ -135,8 +138,8 @@ impl Gate {
         let bid = self.bid(offer, (head, &question), now);
         let eligibility = match (&told, &present, &bid) {
             (Some(PricerReply::Free), ..) => Some(Eligibility::NowFree),
-            (Some(PricerReply::Price { .. }), Some(present), Some(bid)) if bid.is_for(present) => {
-                None
+            (Some(PricerReply::Price { .. }), Some(present), Some(bid)) => {
+                bid.differs_from(present).map(Eligibility::TermsChanged)
             }
             (Some(PricerReply::Price { .. }), ..) => {
                 Some(Eligibility::TermsChanged(Code::AmountMismatch))
@@ -160,9 +163,13 @@ impl Gate {
     ) -> Option<Bid<'a>> {
         if let CredentialSearch::One(token) = mpp::checked(&head.headers) {
             let credential = mpp::read(token).ok()?;
-            let (choice, amount, end) = self.asked_by_mpp(offer, (head, question), &credential)?;
-            let (quote, is_challenged) = (None, now.secs() < end);
-            return Some(Bid { choice, amount, quote, is_challenged });
+            let asked = self.asked_by_mpp(offer, (head, question), &credential)?;
+            let (choice, (amount, payee), end) = asked;
+            let terms = terms_at(choice, amount, offer.named_payee(payee));
+            // The route may allow its payee no more.
+            let is_its = terms.token.is_some_and(|token| token.pay_to == payee);
+            let is_challenged = is_its && now.secs() < end;
+            return Some(Bid { choice, terms, quote: None, is_challenged });
         }
         let value = |version: Version| head.headers.joined(version.proof_header());
         if let Some(value) = value(Version::V2) {
@@ -171,34 +178,33 @@ impl Gate {
             let text = |name: &str| accepted.get(name)?.as_str();
             let (network, amount) = (text("network")?, Amount::from_atomic(text("amount")?).ok()?);
             let choice = offer.choice_on(Version::V2, network)?;
+            let payee = text("payTo").and_then(|text| Address::parse(text).ok());
+            let terms = terms_at(choice, amount, payee.and_then(|it| offer.named_payee(it)));
             let quote = accepted.get("extra").and_then(|extra| extra.get("quote"));
-            let holds = |quote: &&str| self.is_quote(quote, (offer, choice, question), amount, now);
+            let holds = |quote: &&str| self.is_quote(quote, (offer, &terms, question), now);
             let quote = quote.and_then(Value::as_str).filter(holds).map(ToOwned::to_owned);
-            return Some(Bid { choice, amount, quote, is_challenged: false });
+            return Some(Bid { choice, terms, quote, is_challenged: false });
         }
         let message = header::decode(&value(Version::V1)?).ok()?;
         let (network, payload) = v1::read(&message).ok()?;
-        let signed = payload.get("authorization")?.get("value")?.as_str()?;
+        let signed = payload.get("authorization")?;
         let choice = offer.choice_on(Version::V1, network)?;
-        let amount = Amount::from_atomic(signed).ok()?;
-        Some(Bid { choice, amount, quote: None, is_challenged: false })
+        let amount = Amount::from_atomic(signed.get("value")?.as_str()?).ok()?;
+        let payee = signed.get("to").and_then(Value::as_str);
+        let payee = payee.and_then(|text| Address::parse(text).ok());
+        let terms = terms_at(choice, amount, payee.and_then(|it| offer.named_payee(it)));
+        Some(Bid { choice, terms, quote: None, is_challenged: false })
     }
 
-    /// The quote of an amount that holds until `end`, Unix seconds.
-    fn quote(
-        &self,
-        offer: &Offer,
-        choice: &Choice,
-        question: &str,
-        amount: Amount,
-        end: u64,
-    ) -> String {
+    /// The quote of amount and payee that holds until `end`, Unix seconds.
+    fn quote(&self, offer: &Offer, terms: &Terms, question: &str, end: u64) -> String {
         let question = if planted(Mutant::QuoteForAll) { "" } else { question };
         let mac = self.keys.quote(&[
             offer.settings.route.as_bytes(),
             question.as_bytes(),
-            choice.terms.network.as_str().as_bytes(),
-            &amount.to_be_bytes(),
+            terms.network.as_str().as_bytes(),
+            &terms.amount.to_be_bytes(),
+            if planted(Mutant::QuoteForEveryPayee) { &[] } else { terms.pay_to.as_bytes() },
             &end.to_be_bytes(),
         ]);
         format!("{end}.{mac}")
@@ -207,27 +213,32 @@ impl Gate {
     fn is_quote(
         &self,
         quote: &str,
-        (offer, choice, question): (&Offer, &Choice, &str),
-        amount: Amount,
+        (offer, terms, question): (&Offer, &Terms, &str),
         now: UnixTime,
     ) -> bool {
         let end = quote.split_once('.').and_then(|(end, _)| end.parse::<u64>().ok());
         let end = end.filter(|_| quote.len() <= MAX_QUOTE_BYTES).unwrap_or(0);
         now.secs() < end
-            && ct_eq(quote.as_bytes(), self.quote(offer, choice, question, amount, end).as_bytes())
+            && ct_eq(quote.as_bytes(), self.quote(offer, terms, question, end).as_bytes())
     }
 }
 
 impl Bid<'_> {
-    /// The choice at the amount of the bid.
+    /// The choice at the terms of the bid.
     fn choice_of(&self, offer: &Offer) -> Choice {
-        offer.choice_at(self.choice, self.amount, self.quote.as_deref())
+        offer.choice_at(self.choice, self.terms.clone(), self.quote.as_deref())
     }
 
-    /// Whether it offers the present price.
-    fn is_for(&self, present: &Offer) -> bool {
-        let network = self.choice.terms.network.as_str();
-        let asked = present.choice_on(Version::V2, network);
-        asked.is_some_and(|asked| asked.terms.amount == self.amount)
+    /// What it offers that is not asked at present; `None` if it offers the present price to the
+    /// present payee.
+    fn differs_from(&self, present: &Offer) -> Option<Code> {
+        let asked = present.choice_on(Version::V2, self.terms.network.as_str());
+        match asked.map(|asked| &asked.terms) {
+            Some(asked) if asked.amount != self.terms.amount => Some(Code::AmountMismatch),
+            Some(asked) if asked.pay_to == self.terms.pay_to => None,
+            Some(_) if planted(Mutant::PayeeStays) => None,
+            Some(_) => Some(Code::RecipientMismatch),
+            None => Some(Code::AmountMismatch),
+        }
     }
 }

@@ -80,6 +80,12 @@ macro_rules! gate {
             RefusedIsNew,
             /// A transaction whose sender is not named has no sender.
             SenderUnasked,
+            /// A pricer may name a payee that its route does not allow.
+            PayeeUnasked,
+            /// A quote for one payee holds for every payee.
+            QuoteForEveryPayee,
+            /// A payee that the pricer does not name any more is paid at its present price.
+            PayeeStays,
             /// A pricer receives fields of any length.
             LongIsTold,
             /// The ledger's answer about a proof is ignored.

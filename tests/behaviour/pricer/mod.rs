@@ -6,6 +6,7 @@ use crate::world::payer::Payment;
 use crate::world::{Response, World, vars};
 
 mod named;
+pub mod payees;
 pub mod quotes;
 pub mod repeats;
 pub mod told;

@@ -31,6 +31,8 @@ pub struct Fate {
     pub pending: u32,
     /// Atomic units that it was signed for.
     pub value: Option<u64>,
+    /// Its payee.
+    pub to: Option<String>,
     /// Its expiry, unix seconds.
     pub until: Option<u64>,
     /// Whether it is a permit of Permit2, whose use the token does not log.
@@ -115,7 +117,8 @@ impl Chain {
             let fate = self.fates.entry(nonce.to_owned()).or_default();
             fate.transfers += 1;
             let value = fate.value.unwrap_or(10_000);
-            self.write(nonce, &hash, &AUTHORIZATION_USED, Some((super::PAY_TO, value)));
+            let to = fate.to.clone().unwrap_or_else(|| super::PAY_TO.to_owned());
+            self.write(nonce, &hash, &AUTHORIZATION_USED, Some((&to, value)));
         }
         fresh
     }

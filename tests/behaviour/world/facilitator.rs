@@ -119,6 +119,7 @@ impl Facilitator {
         self.chain.now = now;
         let fate = self.chain.fates.entry(nonce.clone()).or_default();
         (fate.value, fate.until, fate.permit) = (value, Some(before), permit.is_some());
+        fate.to = signed["to"].as_str().map(ToOwned::to_owned);
         let over = before <= now;
         if url.ends_with("/verify") {
             self.verified += 1;

@@ -1,4 +1,4 @@
-//! The pricer of a route: `price = { from = "PRICER", max = "$1.00" }`.
+//! The pricer of a route: `price = { from = "PRICER", max = "$1.00", pay_to = "any" }`.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -9,13 +9,18 @@ use serde_json::Value;
 
 use crate::amount::Amount;
 use crate::config::Reader;
-use crate::gate::offer::Offer;
-use crate::gate::offer::Pricer;
+use crate::config::network::pay_to;
+use crate::evm::address::Address;
+use crate::gate::offer::{Offer, Payees, Pricer};
+
+/// Limit on listed payees.
+const MAX_PAYEES: usize = 100;
 
 /// A pricer as a route configures it.
 pub(super) struct PricerConfig {
     from: String,
     min: Option<String>,
+    pay_to: Option<Value>,
 }
 
 /// Takes the pricer out of a route and leaves its highest price in its place.
@@ -25,8 +30,9 @@ pub(super) fn take(reader: &mut Reader, place: &str, route: &mut Value) -> Optio
     let text = |name: &str| config.get(name).and_then(Value::as_str).map(ToOwned::to_owned);
     let (from, min, max) = (text("from"), text("min"), text("max"));
     let unknown = config.as_object().is_some_and(|members| {
-        members.iter().any(|(name, value)| {
-            !matches!(name.as_str(), "from" | "min" | "max") || !value.is_string()
+        members.iter().any(|(name, value)| match name.as_str() {
+            "from" | "min" | "max" => !value.is_string(),
+            name => name != "pay_to",
         })
     });
     let max = max.filter(|max| !unknown && max != "free");
@@ -35,7 +41,7 @@ pub(super) fn take(reader: &mut Reader, place: &str, route: &mut Value) -> Optio
     let from = from.unwrap_or_default();
     let named = from.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
     if max.is_none() || !named || !(1..=64).contains(&from.len()) {
-        let remedy = "must be {from = \"PRICER\", max = \"$1.00\"} with the name of a service binding, and optionally min";
+        let remedy = "must be {from = \"PRICER\", max = \"$1.00\"} with the name of a service binding, and optionally min and pay_to";
         reader.fail(&format!("{place}.price"), remedy);
         return None;
     }
@@ -43,7 +49,7 @@ pub(super) fn take(reader: &mut Reader, place: &str, route: &mut Value) -> Optio
         let remedy = format!("{from} is not a service binding; add it to [[services]]");
         reader.fail(&format!("{place}.price"), remedy);
     }
-    Some(PricerConfig { from, min })
+    Some(PricerConfig { from, min, pay_to: config.get("pay_to").cloned() })
 }
 
 /// The pricer with its lowest price for each choice of the offer.
@@ -53,8 +59,12 @@ pub(super) fn read(
     config: PricerConfig,
     offer: &Offer,
 ) -> Option<Pricer> {
+    let payees = match &config.pay_to {
+        None => Payees::Configured,
+        Some(value) => payees(reader, &format!("{place}.price"), value, offer)?,
+    };
     let Some(min) = config.min else {
-        return Some(Pricer { binding: config.from, min_amount: None });
+        return Some(Pricer { binding: config.from, min_amount: None, payees });
     };
     let mut min_amount = Vec::new();
     for choice in &offer.choices {
@@ -66,5 +76,30 @@ pub(super) fn read(
             }
         }
     }
-    Some(Pricer { binding: config.from, min_amount: Some(min_amount) })
+    Some(Pricer { binding: config.from, min_amount: Some(min_amount), payees })
+}
+
+/// The payees that the pricer may name.
+fn payees(reader: &mut Reader, variable: &str, value: &Value, offer: &Offer) -> Option<Payees> {
+    let networks = offer.choices.iter().map(|choice| &choice.terms.network);
+    if networks.clone().any(|network| network.evm_id().is_none()) {
+        reader.fail(variable, "pay_to needs EVM networks only; give the route others or remove it");
+        return None;
+    }
+    let list = match value {
+        Value::String(text) if text == "any" => return Some(Payees::Any),
+        Value::Array(list) if (1..=MAX_PAYEES).contains(&list.len()) => list,
+        _ => {
+            reader.fail(variable, "pay_to must be \"any\" or a list of 1 to 100 addresses");
+            return None;
+        }
+    };
+    let mut listed = Vec::new();
+    for payee in list {
+        for network in networks.clone() {
+            let payee = pay_to(reader, variable, payee, network)?;
+            listed.push(Address::parse(&payee).ok()?);
+        }
+    }
+    Some(Payees::Listed(listed))
 }

@@ -15,6 +15,7 @@ use super::issue::{INTENT, METHOD, choice_for, request};
 use super::reference;
 use crate::amount::Amount;
 use crate::encoding::hex;
+use crate::evm::address::Address;
 use crate::facilitator::wire;
 use crate::gate::Gate;
 use crate::gate::checked::{Answered, CheckedPayment, Eligibility, Protocol, Signed, Standard};
@@ -75,18 +76,19 @@ impl Gate {
         Ok(AnsweredChallenge { credential, request, reference })
     }
 
-    /// The terms that a credential pays under a challenge of this gate for this request, and the
-    /// end of their price, Unix seconds; the end is zero if the price was named for another
-    /// question.
+    /// The choice, amount and payee that a credential pays under a challenge of this gate for this
+    /// request, and the end of their price, Unix seconds; the end is zero if the price was named
+    /// for another question.
     pub(in crate::gate) fn asked_by_mpp<'g>(
         &self,
         offer: &'g Offer,
         (head, question): (&RequestHead, &str),
         credential: &Credential,
-    ) -> Option<(&'g Choice, Amount, u64)> {
+    ) -> Option<(&'g Choice, (Amount, Address), u64)> {
         let AnsweredChallenge { request, reference, .. } = self.answer(head, credential).ok()?;
         let (choice, _) = choice_for(offer, request.chain_id, request.currency)?;
-        Some((choice, request.amount, reference::quote_end(&reference, question).unwrap_or(0)))
+        let end = reference::quote_end(&reference, question).unwrap_or(0);
+        Some((choice, (request.amount, request.recipient), end))
     }
 
     /// Checks the payment of a credential.

@@ -98,8 +98,12 @@ fn way(offer: &Offer, choice: &Choice) -> String {
     } else {
         (format!("{max_amount} {symbol}"), terms.amount.to_string())
     };
-    let (asset, network, payee) = (&terms.asset, &terms.network, &terms.pay_to);
-    format!("  - {price}: {units} of `{asset}` on `{network}` to `{payee}`\n")
+    let (asset, network) = (&terms.asset, &terms.network);
+    let payee = match offer.names_payees() {
+        true => "a payee named for each request".to_string(),
+        false => format!("`{}`", terms.pay_to),
+    };
+    format!("  - {price}: {units} of `{asset}` on `{network}` to {payee}\n")
 }
 
 /// A text on one line.

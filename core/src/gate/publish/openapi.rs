@@ -171,8 +171,8 @@ fn payment_offer(offer: &Offer, choice: &Choice, method: &str) -> Value {
         "currency": terms.asset,
         "decimals": choice.asset_label.1,
         "network": terms.network.as_str(),
-        "recipient": terms.pay_to,
     });
+    put(&mut one, "recipient", if offer.names_payees() { "" } else { &terms.pay_to });
     put(&mut one, "description", &offer.settings.description);
     one
 }
