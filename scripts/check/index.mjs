@@ -157,15 +157,15 @@ function checkNames({ vars }, read, secrets, notes) {
 }
 
 /**
- * The secrets that the wallets and agents of a treasury name.
+ * The secrets that the wallets, agents and payout tokens of a treasury name.
  *
  * @param {import('./source.mjs').Table} vars
  * @returns {string[]}
  */
-function secretsNamed({ WALLETS, ORGANIZATIONS }) {
+function secretsNamed({ WALLETS, ORGANIZATIONS, PAYOUT_TOKENS }) {
   const list = (/** @type {unknown} */ value) => /** @type {any[]} */ (Array.isArray(structured(value)) ? structured(value) : []);
   const agents = list(ORGANIZATIONS).flatMap((organization) => list(organization?.agents));
-  return [...list(WALLETS).map((wallet) => wallet?.secret), ...agents.map((agent) => agent?.bootstrapKey)].filter((name) => typeof name === 'string');
+  return [...[...list(WALLETS), ...list(PAYOUT_TOKENS)].map((named) => named?.secret), ...agents.map((agent) => agent?.bootstrapKey)].filter((name) => typeof name === 'string');
 }
 
 /**

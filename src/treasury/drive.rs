@@ -30,6 +30,10 @@ pub(super) async fn answer(
     let (organization, wanted) = match asked {
         Asked::Organizations => return organizations(&treasury),
         Asked::Object(organization, wanted) => (organization, wanted),
+        Asked::PayOutFrom(organization, wallet) => {
+            let pay_out = |body| Command::Operate(Operation::PayOutFrom(wallet, body));
+            (organization, Wanted::Body(Box::new(pay_out)))
+        }
         Asked::PayOut => {
             let body = match body_of(&head, &request).await {
                 Ok(body) => body,

@@ -2,6 +2,7 @@
 
 use farebox_core::http::RequestHead;
 use farebox_core::problem::Code;
+use farebox_core::treasury::config::PayoutToken;
 use farebox_core::treasury::message::{Caller, Command, Listing, Operation, Reply};
 use farebox_core::treasury::row::Scope;
 use farebox_core::treasury::token::Token;
@@ -18,6 +19,8 @@ pub(super) enum Asked {
     Organizations,
     /// The object of the organization that the body names.
     PayOut,
+    /// The object of this organization, to pay out of this wallet.
+    PayOutFrom(String, String),
 }
 
 /// Makes the command, with the body if there is one to be read.
@@ -122,14 +125,18 @@ fn lookups(
     }
 }
 
-/// The paths of payouts, of operators too.
+/// The paths of payouts, of operators and of who has the token of a wallet.
 fn payouts(
     treasury: &Treasury,
     head: &RequestHead,
     rest: &str,
     query: &str,
 ) -> Result<Asked, Reply> {
-    if !treasury.is_operator(head.headers.get("authorization").unwrap_or_default()) {
+    let authorization = head.headers.get("authorization").unwrap_or_default();
+    if let Some(token) = treasury.payout_token(authorization) {
+        return own_payouts(token, head, rest, query);
+    }
+    if !treasury.is_operator(authorization) {
         return Err(refusal::operator(Code::Unauthorized, &fresh_id()));
     }
     let operation = match (head.method.as_str(), rest.strip_prefix('/').filter(|id| !id.is_empty()))
@@ -148,6 +155,27 @@ fn payouts(
             Ok(Asked::Object(organization, Wanted::Now(Command::Operate(operation))))
         }
         None => Err(not_found()),
+    }
+}
+
+/// The two requests that the token of a wallet opens; the rest is as if it were none.
+fn own_payouts(
+    token: &PayoutToken,
+    head: &RequestHead,
+    rest: &str,
+    query: &str,
+) -> Result<Asked, Reply> {
+    let (organization, wallet) = (token.organization.clone(), token.wallet.clone());
+    match (head.method.as_str(), rest.strip_prefix('/')) {
+        ("POST", None) if rest.is_empty() => Ok(Asked::PayOutFrom(organization, wallet)),
+        ("GET", Some(id)) if !id.is_empty() && !id.contains('/') => {
+            if parameter(query, "organization").is_none_or(|name| name != organization) {
+                return Err(not_found());
+            }
+            let operation = Operation::PayoutFrom(wallet, id.to_owned());
+            Ok(Asked::Object(organization, Wanted::Now(Command::Operate(operation))))
+        }
+        _ => Err(refusal::operator(Code::Unauthorized, &fresh_id())),
     }
 }
 

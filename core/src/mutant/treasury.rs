@@ -122,6 +122,10 @@ macro_rules! treasury {
             LongUrlsAreKept,
             /// What the alarm could not send again was never sent.
             RepeatsWereNeverSent,
+            /// The token of a wallet pays out of every wallet.
+            TokensPayFromAnyWallet,
+            /// The token of a wallet shows the payouts of every wallet.
+            TokensSeeEveryPayout,
         }
     };
 }

@@ -7,6 +7,7 @@ pub(super) mod accounts;
 mod bindings;
 mod environment;
 mod organizations;
+mod payers;
 mod reader;
 mod wallets;
 
@@ -16,6 +17,7 @@ use alloc::vec::Vec;
 
 pub use self::environment::Environment;
 pub use self::organizations::{AgentSeed, Organization};
+pub use self::payers::PayoutToken;
 use self::reader::variables;
 pub use self::wallets::{Key, Wallet};
 use super::merchant::{Locality, origin};
@@ -56,6 +58,8 @@ pub struct Treasury {
     pub webhook: Option<Webhook>,
     /// Who may look decisions up.
     lookup: Option<Secret<String>>,
+    /// Who may pay out of one wallet alone.
+    payers: Vec<PayoutToken>,
     /// Merchants that are asked through a binding of the platform, by origin.
     pub(super) bound: Vec<(String, String)>,
 }
@@ -112,6 +116,13 @@ impl Treasury {
     #[must_use]
     pub fn may_look_up(&self, authorization: &str) -> bool {
         self.lookup.as_ref().is_some_and(|token| shows(authorization, token))
+    }
+
+    /// The token that text shows as the value of `Authorization`, if it opens the payouts of a
+    /// wallet.
+    #[must_use]
+    pub fn payout_token(&self, authorization: &str) -> Option<&PayoutToken> {
+        self.payers.iter().find(|token| shows(authorization, &token.secret))
     }
 
     /// The binding through which the merchant of this URL is asked, if there is one.
@@ -181,6 +192,8 @@ fn read(reader: &mut Reader) -> Option<Treasury> {
     {
         reader.fail("LOOKUP_TOKEN", "is the OPERATOR_TOKEN; set another secret");
     }
+    let others = [("OPERATOR_TOKEN", operator.as_ref()), ("LOOKUP_TOKEN", lookup.as_ref())];
+    let payers = payers::read(reader, (&organizations, &wallets), &others);
     Some(Treasury {
         signer: signer(secret?.expose().as_bytes()),
         operator: operator?,
@@ -197,6 +210,7 @@ fn read(reader: &mut Reader) -> Option<Treasury> {
         facilitator,
         webhook,
         lookup,
+        payers,
         bound,
     })
 }

@@ -150,6 +150,11 @@ pub enum Operation {
     Payouts(Listing),
     /// One payout.
     Payout(String),
+    /// `POST /api/payouts` with a token that pays out of this wallet alone, and the body as it
+    /// came.
+    PayOutFrom(String, String),
+    /// One payout, with a token of this wallet: its id.
+    PayoutFrom(String, String),
 }
 
 /// Which part of a list.

@@ -49,9 +49,11 @@ impl Treasury {
             Operation::Audit(listing) => self.audit(books, &listing),
             Operation::Log(listing) => self.list_log(books, &listing),
             Operation::Metrics => self.metrics(books),
-            Operation::PayOut(body) => self.pay_out(books, &body, scene),
+            Operation::PayOut(body) => self.pay_out(books, &body, None, scene),
+            Operation::PayOutFrom(wallet, body) => self.pay_out(books, &body, Some(&wallet), scene),
             Operation::Payouts(listing) => self.payouts(books, &listing),
-            Operation::Payout(id) => self.one_payout(books, &id),
+            Operation::Payout(id) => self.one_payout(books, &id, None),
+            Operation::PayoutFrom(wallet, id) => self.one_payout(books, &id, Some(&wallet)),
         }
     }
 

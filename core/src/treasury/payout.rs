@@ -1,5 +1,5 @@
-//! Payouts: the operator moves tokens out of a wallet, by an authorization that a facilitator
-//! settles.
+//! Payouts: the operator, or who has the token of a wallet, moves tokens out of it, by an
+//! authorization that a facilitator settles.
 //!
 //! A payout is a decision and an attempt like those of agents, in the name of [`PAYOUTS`], with a
 //! budget of its own: the facilitator is in the place of the merchant. The nonce follows from the
@@ -53,11 +53,13 @@ use crate::x402::header;
 const VALID_SECS: u64 = 600;
 
 impl Treasury {
-    /// Makes a payout, or answers with the one under this key.
+    /// Makes a payout, or answers with the one under this key. With `only`, out of this wallet of
+    /// this organization and no other.
     pub(super) fn pay_out<B: Books>(
         &self,
         books: &B,
         body: &str,
+        only: Option<&str>,
         scene: Scene<'_>,
     ) -> Result<Decided, B::Error> {
         let told = |reply: Reply| Ok(Decided::told(Answer::Reply(reply)));
@@ -65,6 +67,14 @@ impl Treasury {
             Ok(asked) => asked,
             Err(faults) => return told(problem(400, "invalid_payout", &faults)),
         };
+        if let Some(wallet) = only
+            && (asked.wallet != wallet
+                || organization_of(body).as_deref() != Some(scene.organization))
+            && !planted(Mutant::TokensPayFromAnyWallet)
+        {
+            let detail = "the token pays out of another wallet or organization";
+            return told(problem(403, "payouts_not_allowed", detail));
+        }
         let digest = asked.digest();
         let key = format!("k:{}", asked.key);
         if let Some(row) = books.decision_by_key(PAYOUTS, &key)?

@@ -11,6 +11,8 @@ use super::world::{BUYER_KEY, World, variables};
 fn errors(change: impl Fn(&mut Value)) -> Vec<String> {
     let mut variables = variables();
     variables["bindings"] = json!(["GATE"]);
+    variables["PAY_KEY"] = json!("payouts-0123456789abcdef0123456789ab");
+    variables["SHORT_KEY"] = json!("payouts-0123456789abcdef0123456");
     change(&mut variables);
     let read = Treasury::from_vars(&variables.to_string());
     read.err().unwrap_or_default().iter().map(ToString::to_string).collect()
@@ -23,7 +25,7 @@ fn is_only(found: &[String], start: &str) {
 
 #[test]
 fn every_wrong_variable_is_the_one_error_and_is_named_with_what_to_do() {
-    let set: [(&str, Value, &str); 41] = [
+    let set: [(&str, Value, &str); 49] = [
         ("/TREASURY_SECRET", json!("short"), "TREASURY_SECRET: must have at least 32 bytes"),
         ("/TREASURY_SECRET", json!(null), "TREASURY_SECRET: is missing"),
         ("/OPERATOR_TOKEN", json!("short"), "OPERATOR_TOKEN: must have at least 32 bytes"),
@@ -125,6 +127,42 @@ fn every_wrong_variable_is_the_one_error_and_is_named_with_what_to_do() {
             "/LOOKUP_TOKEN",
             json!("operator-0123456789abcdef0123456789"),
             "LOOKUP_TOKEN: is the OPERATOR_TOKEN",
+        ),
+        ("/PAYOUT_TOKENS", json!({}), "PAYOUT_TOKENS: must be a list"),
+        (
+            "/PAYOUT_TOKENS",
+            payout_token("nowhere", "main", "PAY_KEY"),
+            "PAYOUT_TOKENS[0].organization: is not",
+        ),
+        (
+            "/PAYOUT_TOKENS",
+            payout_token("acme", "none", "PAY_KEY"),
+            "PAYOUT_TOKENS[0].wallet: is not",
+        ),
+        (
+            "/PAYOUT_TOKENS",
+            payout_token("acme", "main", "NONE"),
+            "PAYOUT_TOKENS[0].secret: the secret NONE is not set",
+        ),
+        (
+            "/PAYOUT_TOKENS",
+            payout_token("acme", "main", "OPERATOR_TOKEN"),
+            "PAYOUT_TOKENS[0].secret: OPERATOR_TOKEN is the OPERATOR_TOKEN",
+        ),
+        (
+            "/PAYOUT_TOKENS",
+            payout_token("acme", "main", "SHORT_KEY"),
+            "PAYOUT_TOKENS[0].secret: SHORT_KEY must have at least 32 bytes",
+        ),
+        (
+            "/PAYOUT_TOKENS",
+            json!([{"organization": "acme", "wallet": "main"}]),
+            "PAYOUT_TOKENS[0].secret: is missing",
+        ),
+        (
+            "/PAYOUT_TOKENS",
+            json!([{"organization": "acme", "wallet": "main", "secret": "PAY_KEY", "amount": "1"}]),
+            "PAYOUT_TOKENS[0].amount: is unknown",
         ),
         ("/MERCHANT_BINDINGS", json!(["GATE"]), "MERCHANT_BINDINGS: must be an object of bindings"),
         (
@@ -282,6 +320,41 @@ fn decisions_are_looked_up_with_a_token_of_their_own() {
     for wrong in ["", "Bearer ", "Bearer operator-0123456789abcdef0123456789"] {
         assert!(!treasury.may_look_up(wrong) && !without.may_look_up(wrong), "{wrong}");
     }
+}
+
+fn payout_token(organization: &str, wallet: &str, secret: &str) -> Value {
+    json!([{"organization": organization, "wallet": wallet, "secret": secret}])
+}
+
+#[test]
+fn the_token_of_a_wallet_is_compared_whole_and_is_no_other_token() {
+    let token = "payouts-0123456789abcdef0123456789ab";
+    let mut variables = variables();
+    variables["PAY_KEY"] = json!(token);
+    let without = Treasury::from_vars(&variables.to_string()).unwrap();
+    variables["PAYOUT_TOKENS"] = payout_token("acme", "main", "PAY_KEY");
+    let treasury = Treasury::from_vars(&variables.to_string()).unwrap();
+    let right = format!("Bearer {token}");
+    let found = treasury.payout_token(&right).unwrap();
+    assert_eq!((found.organization.as_str(), found.wallet.as_str()), ("acme", "main"));
+    assert!(!treasury.is_operator(&right) && !treasury.may_look_up(&right));
+    assert!(without.payout_token(&right).is_none());
+    assert!(!format!("{treasury:?}").contains(token), "it is shown nowhere");
+    let short = format!("Bearer {}", &token[..35]);
+    let operator = "Bearer operator-0123456789abcdef0123456789";
+    for wrong in ["", "Bearer ", token, &short, operator, &format!("{right}x")] {
+        assert!(treasury.payout_token(wrong).is_none(), "{wrong}");
+    }
+    variables["PAYOUT_TOKENS"] = json!([
+        {"organization": "acme", "wallet": "main", "secret": "PAY_KEY"},
+        {"organization": "acme", "wallet": "main", "secret": "PAY_KEY"},
+    ]);
+    let errors = Treasury::from_vars(&variables.to_string()).unwrap_err();
+    assert!(
+        errors[0]
+            .to_string()
+            .starts_with("PAYOUT_TOKENS[1].secret: PAY_KEY is the secret of another")
+    );
 }
 
 #[test]

@@ -322,3 +322,65 @@ pub fn payouts_are_listed_and_agents_do_not_see_them() {
         of_payouts(&budgets).iter().any(|item| item["window"] == "day" && item["limit"] == "1")
     );
 }
+
+/// A world with two wallets to pay out of.
+fn two_wallets() -> World {
+    let mut variables = variables();
+    variables["RPC_URL"] = json!("https://node.example.com");
+    variables["FACILITATOR_URL"] = json!("https://facilitator.example.com/");
+    variables["ORGANIZATIONS"][0]["policy"]["payoutsPerDay"] = json!({"USDC": "1.00"});
+    variables["ESCROW_KEY"] = json!(format!("0x{}", "5e".repeat(32)));
+    let escrow = json!({"name": "escrow", "networks": ["base-sepolia"], "secret": "ESCROW_KEY"});
+    variables["WALLETS"].as_array_mut().unwrap().push(escrow);
+    World::of(&variables)
+}
+
+fn out_of(wallet: &str, key: &str) -> Value {
+    let mut body = payout("0.25", key);
+    body["wallet"] = json!(wallet);
+    body
+}
+
+/// What the holder of the token of the escrow wallet asks.
+fn by_token(body: &Value) -> Command {
+    Command::Operate(Operation::PayOutFrom("escrow".to_owned(), body.to_string()))
+}
+
+#[test]
+pub fn the_token_of_a_wallet_pays_out_of_it_alone() {
+    let mut world = two_wallets();
+    let sent = order(&mut world, &out_of("main", "rent"));
+    world.answered(&sent, success());
+    let mut elsewhere = out_of("escrow", "job");
+    elsewhere["organization"] = json!("another");
+    for body in [out_of("main", "job"), out_of("main", "rent"), out_of("none", "job"), elsewhere] {
+        let Answer::Reply(reply) = world.send(by_token(&body)) else { panic!("{body}") };
+        assert!(reply.status == 403 && reply.body.contains("payouts_not_allowed"), "{body}");
+    }
+    assert_eq!(world.rows.attempts.len(), 1);
+    let Answer::Prepare(asked) = world.send(by_token(&out_of("escrow", "job"))) else { panic!() };
+    let (attempt, fence) = (asked.attempt, asked.fence);
+    let prepared = Command::Prepared { attempt, fence, signature: None, balance: None };
+    let Answer::Send(order) = world.send(prepared) else { panic!() };
+    let paid = world.answered(&order, success());
+    assert_eq!(paid.status, 201);
+    let Answer::Reply(again) = world.send(by_token(&out_of("escrow", "job"))) else { panic!() };
+    assert_eq!(again.body, paid.text, "the same bytes for ever");
+    assert_eq!(world.rows.attempts.len(), 2);
+}
+
+#[test]
+pub fn the_token_of_a_wallet_shows_its_payouts_alone() {
+    let mut world = two_wallets();
+    let ids = ["main", "escrow"].map(|wallet| {
+        let sent = order(&mut world, &out_of(wallet, wallet));
+        world.answered(&sent, success()).text("id").to_owned()
+    });
+    let seen = ids.map(|id| {
+        let told = world.operate(Operation::PayoutFrom("escrow".to_owned(), id));
+        (told.status, told.body["wallet"].clone())
+    });
+    assert_eq!(seen, [(404, Value::Null), (200, json!("escrow"))]);
+    let unknown = Operation::PayoutFrom("escrow".to_owned(), "none".to_owned());
+    assert_eq!(world.operate(unknown).status, 404);
+}

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use serde_json::{Value, json};
 
 use crate::amount::Amount;
+use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 use crate::treasury::books::Books;
 use crate::treasury::message::Listing;
@@ -35,11 +36,16 @@ impl Treasury {
         &self,
         books: &B,
         id: &str,
+        only: Option<&str>,
     ) -> Result<Decided, B::Error> {
         let Some(row) = books.decision(id)?.filter(DecisionRow::is_payout) else {
             return Ok(told(not_found("payout")));
         };
         let attempt = books.attempt(&row.attempt)?;
+        let wallet = attempt.as_ref().map(|attempt| attempt.wallet.as_str());
+        if only.is_some() && only != wallet && !planted(Mutant::TokensSeeEveryPayout) {
+            return Ok(told(not_found("payout")));
+        }
         Ok(ok(&shown(&row, attempt.as_ref())))
     }
 }
