@@ -40,6 +40,7 @@ mod published;
 mod receipts;
 mod recovery;
 mod redelivery;
+mod refunds;
 mod requests;
 mod restore;
 mod settlement;

@@ -70,6 +70,8 @@ const TABLE: &[Row] = &[
     row!(PayeeUnasked, pricer::payees::a_payee_that_the_route_does_not_allow_is_no_answer),
     row!(QuoteForEveryPayee, pricer::payees::a_quote_returned_with_another_payee_is_none),
     row!(PayeeStays, pricer::payees::a_payment_reaches_the_payee_of_its_402_or_is_refused_before_it_is_settled),
+    row!(RefundersDecide, crate::refunds::who_reports_refunds_decides_and_sees_nothing_else),
+    row!(AnyoneRefunds, crate::refunds::a_refund_is_reported_with_its_own_token_if_the_payees_wallet_sent_it),
     row!(LongIsTold, pricer::quotes::what_is_too_long_to_be_told_is_refused_and_buys_nothing),
     row!(ProofIsUnheard, receipts::a_repeat_that_shows_the_first_ones_secret_is_told_which_payment_it_is_and_no_other_is),
     row!(DebtsAreToldEarly, onchain::burnt::the_operator_hears_of_a_debt_once_it_may_not_be_served_any_more),

@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import { encodeFunctionData, erc20Abi } from 'viem';
 
 import type { JsonObject } from './support/payer.ts';
+import type { Answer } from './support/raw.ts';
 import { Listener, ask, plant, rowsOf } from './support/operator.ts';
 import {
   ASSET,
@@ -28,6 +29,7 @@ import {
 
 const REFUND = `0x${'cd'.repeat(32)}`;
 const OTHER = '0xFD553Ae3Fc2976Db40d673CAe1eadB3B6Bc6F1BC';
+const REFUND_TOKEN = 'refund-token-of-the-tests-0123456789';
 const NO_ID = `rcpt_${'a'.repeat(26)}`;
 const PATHS = ['payments', `payments/${NO_ID}`, 'totals', 'audit', 'export?format=csv', 'metrics'];
 
@@ -427,15 +429,15 @@ it('with a chain to look at, only a refund that it shows ends a debt', async () 
     });
     return [200, JSON.stringify(answers)];
   });
-  const world = await openWorld({ probe: true, vars: { RPC_URL: node.url } });
+  const world = await openWorld({ probe: true, vars: { RPC_URL: node.url, REFUND_TOKEN } });
   try {
     const row = await owed(world);
     const id = text(row['id']);
     const word = (hex: string): string => `0x${hex.replace(/^0x/, '').toLowerCase().padStart(64, '0')}`;
-    const transfer = (hash: string, change: { to?: string; amount?: string; asset?: string; status?: string } = {}): void => {
+    const transfer = (hash: string, change: { to?: string; from?: string; amount?: string; asset?: string; status?: string } = {}): void => {
       const log = {
         address: change.asset ?? text(row['asset']),
-        topics: ['0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef', word(OTHER), word(change.to ?? text(row['payer']))],
+        topics: ['0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef', word(change.from ?? OTHER), word(change.to ?? text(row['payer']))],
         data: word((change.amount === undefined ? 10_000n : BigInt(change.amount)).toString(16)),
         blockNumber: '0x10', transactionHash: hash, logIndex: '0x0', removed: false,
       };
@@ -454,6 +456,22 @@ it('with a chain to look at, only a refund that it shows ends a debt', async () 
     expectProblem(await ask(world, `payments/${id}/refunded`, { transaction: hash('06') }), { status: 503, code: 'chain_unavailable', retryAfter: 5 });
     chainId = '0x14a34';
     assert.equal(only(await rowsOf(world, text(row['payer'])))['state'], 'refund_due');
+    // Who may only report refunds is believed if the payee's own wallet sent it, and about nothing else.
+    const report = (path: string, body?: JsonObject): Promise<Answer> => ask(world, path, body, REFUND_TOKEN);
+    expectProblem(await report(`payments/${id}/refunded`, { transaction: hash('06') }), { status: 409, code: 'refund_unproven' });
+    expectProblem(await report(`payments/${id}/refunded`, { transaction: hash('01') }), { status: 409, code: 'refund_unproven' });
+    for (const path of ['payments', `payments/${id}`, 'totals', 'audit', 'metrics', 'failures', 'export?format=csv']) {
+      expectProblem(await report(path), { status: 401, code: 'unauthorized' });
+    }
+    for (const [path, body] of [['waived', { reason: 'no' }], ['resolve', { as: 'void', reason: 'no' }]] as const) {
+      expectProblem(await report(`payments/${id}/${path}`, body), { status: 401, code: 'unauthorized' });
+    }
+    expectProblem(await ask(world, `payments/${id}/refunded`, { transaction: hash('06') }, `${REFUND_TOKEN}x`), { status: 401, code: 'unauthorized' });
+    assert.equal(only(await rowsOf(world, text(row['payer'])))['state'], 'refund_due');
+    const second = await owed(world);
+    transfer(hash('07'), { from: text(second['payee']), to: text(second['payer']) });
+    const reported = await report(`payments/${text(second['id'])}/refunded`, { transaction: hash('07') });
+    assert.equal(jsonOf(reported)['state'], 'refunded', reported.text);
     await world.gate.ledger('ok');
     const done = await ask(world, `payments/${id}/refunded`, { transaction: hash('06') });
     assert.equal(jsonOf(done)['state'], 'refunded', done.text);

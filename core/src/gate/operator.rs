@@ -22,21 +22,24 @@ use alloc::vec::Vec;
 pub use self::export::{Export, Piece};
 pub use self::metrics::label;
 pub use self::path::MAX_BODY_BYTES;
-use self::path::{OperatorPath, decision};
+use self::path::{OperatorPath, What, decision};
 use self::query::{Query, Wrong};
+use self::refund::Reporter;
 pub use self::settings::{Keeps, Webhook};
 pub use self::visit::{METERS, OperatorQuery, QueryStep};
 use super::Gate;
 use super::diagnose::{Circumstances, Failures, Thresholds};
+use super::parts::Operated;
 use super::reply::{Audience, Body, Reply, own_headers};
 use crate::encoding::{hex, json};
 use crate::hash::{self, digest};
 use crate::http::{RequestHead, ResponseHead};
 use crate::ledger::attempts::FailureStreak;
 use crate::ledger::report::{Decision, Filter, ObjectRequest};
+use crate::mutant::{Mutant, planted};
 use crate::payment::TxHash;
 use crate::problem::Code;
-use crate::secret::ct_eq;
+use crate::secret::{Secret, ct_eq};
 use crate::time::UnixTime;
 use crate::x402::extension::diagnostic::DiagnosticCode;
 
@@ -88,10 +91,20 @@ impl Gate {
         let target = head.target();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let place = OperatorPath::of(path.strip_prefix(PREFIX)?)?;
+        let Operated { token, refunder, .. } = &self.operated;
         // Without a configured token these paths do not exist.
-        let token = self.operated.token.as_ref()?;
-        let asked = if is_authorized(head, token.expose()) {
-            self.asked(place, head, query, body, now)
+        if token.is_none() && refunder.is_none() {
+            return None;
+        }
+        let shows = |token: &Option<Secret<String>>| {
+            token.as_ref().is_some_and(|token| is_authorized(head, token.expose()))
+        };
+        let refunds = matches!(place, OperatorPath::Decision(_, What::Refunded))
+            || planted(Mutant::RefundersDecide);
+        let asked = if shows(token) {
+            self.asked(place, head, (query, body), Reporter::Operator, now)
+        } else if refunds && shows(refunder) {
+            self.asked(place, head, (query, body), Reporter::Payee, now)
         } else {
             Err(Code::Unauthorized.into())
         };
@@ -120,8 +133,8 @@ impl Gate {
         &self,
         place: OperatorPath<'_>,
         head: &RequestHead,
-        query: &str,
-        body: Option<&str>,
+        (query, body): (&str, Option<&str>),
+        reporter: Reporter,
         now: UnixTime,
     ) -> Result<Plan, Wrong> {
         if head.method != place.method() {
@@ -171,7 +184,8 @@ impl Gate {
                     _ => None,
                 };
                 let readable = self.chains.rpc.iter().map(|(network, _)| network.clone()).collect();
-                Plan::OperatorQuery(visit::Task::Decide { id, decision, prove, readable })
+                let task = visit::Task::Decide { id, decision, prove, readable, reporter };
+                Plan::OperatorQuery(task)
             }
         })
     }

@@ -120,6 +120,8 @@ impl Shards {
 pub(super) struct Operated {
     /// Digest of the operator's token.
     pub token: Option<Secret<String>>,
+    /// Digest of the token of who reports refunds.
+    pub refunder: Option<Secret<String>>,
     pub webhook: Option<Webhook>,
     pub keeps: Keeps,
 }

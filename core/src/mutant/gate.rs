@@ -86,6 +86,10 @@ macro_rules! gate {
             QuoteForEveryPayee,
             /// A payee that the pricer does not name any more is paid at its present price.
             PayeeStays,
+            /// Who reports refunds may decide everything.
+            RefundersDecide,
+            /// A transfer of anyone to the payer is the payee's refund.
+            AnyoneRefunds,
             /// A pricer receives fields of any length.
             LongIsTold,
             /// The ledger's answer about a proof is ignored.

@@ -11,8 +11,8 @@ import { SECRETS, jsonOf, type World } from './world.ts';
 
 
 /** Sends one request with the operator's token. */
-export function ask(world: World, target: string, body?: unknown): Promise<Answer> {
-  const token = ['Authorization', `Bearer ${SECRETS['OPERATOR_TOKEN']}`] as const;
+export function ask(world: World, target: string, body?: unknown, bearer: string | undefined = SECRETS['OPERATOR_TOKEN']): Promise<Answer> {
+  const token = ['Authorization', `Bearer ${bearer}`] as const;
   if (body === undefined) return world.gate.raw('GET', `/_farebox/${target}`, [token]);
   const text = typeof body === 'string' ? body : JSON.stringify(body);
   return world.gate.raw('POST', `/_farebox/${target}`, [token, ['Content-Type', 'application/json']], text);

@@ -137,6 +137,8 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
     let salt = reader.secret("LEDGER_SALT", 16);
     let origin_secret = reader.text("ORIGIN_SECRET").map(Secret::new);
     let token = operator::token(reader);
+    let readable: Vec<String> = rpc.iter().map(|(network, _)| network.clone()).collect();
+    let refunder = operator::refunder(reader, token.as_ref(), &readable);
     let webhook = operator::webhook(reader);
     let clients = clients::read(reader);
     let (publish, service) = publish::read(reader);
@@ -147,7 +149,7 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
         settle_secs: recovery.settle_secs,
         max_validity_secs,
         keeps_responses: keep_hours > 0,
-        readable: rpc.iter().map(|(network, _)| network.clone()).collect(),
+        readable,
         protocols,
     };
     let (table, offers) = table::read(reader, &inherited, unlisted, routes)?;
@@ -191,7 +193,12 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
         chains: Chains { rpc },
         shards,
         keys,
-        operated: Operated { token, webhook, keeps: operator::keeps(keep_hours, keep_days) },
+        operated: Operated {
+            token,
+            refunder,
+            webhook,
+            keeps: operator::keeps(keep_hours, keep_days),
+        },
         public: Public {
             protocols: protocol,
             networks: networks.iter().map(ToString::to_string).collect(),

@@ -16,6 +16,28 @@ pub(super) fn token(reader: &mut Reader) -> Option<Secret<String>> {
     Some(Secret::new(digest(&[token.expose().as_bytes()])))
 }
 
+/// Reads the token of who reports refunds and returns its digest; without one there is no such
+/// right. The chain proves what it reports, so that a node has to be there.
+pub(super) fn refunder(
+    reader: &mut Reader,
+    operator: Option<&Secret<String>>,
+    readable: &[String],
+) -> Option<Secret<String>> {
+    const NAME: &str = "REFUND_TOKEN";
+    if reader.is_absent(NAME) {
+        return None;
+    }
+    let token = reader.secret(NAME, 32)?;
+    let token = digest(&[token.expose().as_bytes()]);
+    if operator.is_some_and(|operator| *operator.expose() == token) {
+        reader.fail(NAME, "is the OPERATOR_TOKEN; set another secret");
+    }
+    if readable.is_empty() {
+        reader.fail(NAME, "needs RPC_URL, by which the chain proves refunds; set both or neither");
+    }
+    Some(Secret::new(token))
+}
+
 /// Reads the destination of notices.
 pub(super) fn webhook(reader: &mut Reader) -> Option<Webhook> {
     if reader.is_absent("WEBHOOK_URL") {

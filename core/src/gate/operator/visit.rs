@@ -9,7 +9,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::query::ListCursor;
-use super::refund::refund_proof;
+use super::refund::{Reporter, refund_proof};
 use super::{message, naming, refusal};
 use crate::encoding;
 use crate::evm::rpc;
@@ -61,6 +61,7 @@ pub(super) enum Task {
         decision: Decision,
         prove: Option<TxHash>,
         readable: Vec<String>,
+        reporter: Reporter,
     },
 }
 
@@ -229,6 +230,12 @@ impl OperatorQuery {
         match report {
             Report::Items { items, more } => self.take_items(object, items, more),
             Report::Item(Some(item)) => match &mut self.task {
+                Task::Decide { prove: Some(_), readable, reporter: Reporter::Payee, .. }
+                    if !readable.contains(&item.network) =>
+                {
+                    let refusal = refusal(Code::ChainUnavailable, &self.correlation, self.id());
+                    self.reply = Some(refusal);
+                }
                 Task::Decide { prove: prove @ Some(_), readable, .. }
                     if !readable.contains(&item.network) =>
                 {
@@ -310,7 +317,11 @@ impl OperatorQuery {
     /// Takes a node's reply about the refund.
     pub fn read(&mut self, reply: Option<&[u8]>) {
         let Some((hash, item, object)) = self.proving.take() else { return };
-        let proof = reply.and_then(|body| refund_proof(body, &hash, &item));
+        let reporter = match &self.task {
+            Task::Decide { reporter, .. } => *reporter,
+            _ => Reporter::Payee,
+        };
+        let proof = reply.and_then(|body| refund_proof(body, &hash, &item, reporter));
         match proof {
             Some(true) => {
                 if let Task::Decide { prove, .. } = &mut self.task {

@@ -1,0 +1,191 @@
+//! Reports of refunds: by the operator, and by who pays them from the payee's wallet and may do
+//! nothing else.
+
+use farebox_core::evm::rpc::TRANSFER;
+use farebox_core::gate::Gate;
+use farebox_core::gate::operator::{OperatorStep, QueryStep};
+use farebox_core::gate::reply::{Body, Reply};
+use farebox_core::time::UnixTime;
+use serde_json::{Value, json};
+
+use crate::world::chain::{ASSET, topic, word};
+use crate::world::{BEGIN, PAY_TO, With, World, request};
+
+const OPERATOR: &str = "operator-0123456789abcdef0123456789";
+const REFUNDER: &str = "refunder-0123456789abcdef0123456789";
+const PAYER: &str = "0x70997970c51812dc3a010c7d01b50e0d17dc79c8";
+const OTHER: &str = "0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc";
+const ID: &str = "rcpt_aaaaaaaaaaaaaaaaaaaaaaaaaa";
+const HASH: &str = "0xefefefefefefefefefefefefefefefefefefefefefefefefefefefefefefefef";
+
+fn gate_vars() -> Value {
+    let mut vars = World::chain_vars();
+    vars["OPERATOR_TOKEN"] = json!(OPERATOR);
+    vars["REFUND_TOKEN"] = json!(REFUNDER);
+    vars["LEDGER_SHARDS"] = json!(1);
+    vars
+}
+
+fn item(state: &str, network: &str) -> Value {
+    json!({
+        "id": ID, "key": "k", "state": state, "payer": PAYER, "payee": PAY_TO, "route": "/till/[quote]",
+        "network": network, "asset": ASSET, "amount": "10000", "transaction": HASH, "facilitator": "f",
+        "created_at": 1, "updated_at": 1, "reason": null,
+    })
+}
+
+/// The node's reply about a transaction that moved this from there to the payer.
+fn receipt(from: &str, amount: u64) -> String {
+    let log = json!({
+        "address": ASSET, "topics": [topic(&TRANSFER), word(from), word(PAYER)],
+        "data": format!("0x{amount:064x}"), "blockNumber": "0x10", "transactionHash": HASH,
+        "logIndex": "0x0", "removed": false,
+    });
+    let receipt = json!({
+        "transactionHash": HASH, "status": "0x1", "blockNumber": "0x10", "logs": [log],
+    });
+    receipt.to_string()
+}
+
+/// The node's replies to these calls.
+fn replies(asked: &str, receipt: &str) -> String {
+    let calls: Value = serde_json::from_str(asked).unwrap();
+    let receipt: Value = serde_json::from_str(receipt).unwrap();
+    let results = calls.as_array().unwrap().iter().zip([json!("0x14a34"), receipt]);
+    let replies =
+        results.map(|(call, result)| json!({"jsonrpc": "2.0", "id": call["id"], "result": result}));
+    Value::from(replies.collect::<Vec<_>>()).to_string()
+}
+
+fn code(reply: &Reply) -> (u16, String) {
+    let Body::Text(body) = &reply.body else { panic!() };
+    let body: Value = serde_json::from_str(body).unwrap();
+    let said = body["code"].as_str().or(body["state"].as_str()).unwrap();
+    (reply.head.status, said.to_owned())
+}
+
+/// What a request is answered, with what the object was told to decide.
+fn asked(
+    (token, path, body): (&str, &str, Value),
+    network: &str,
+    node: &str,
+) -> (u16, String, Vec<String>) {
+    let gate = Gate::from_vars(&gate_vars().to_string()).unwrap();
+    let head = request("POST", &format!("/_farebox/payments/{ID}/{path}"))
+        .header("authorization", &format!("Bearer {token}"));
+    let now = UnixTime::from_secs(BEGIN);
+    let mut told = Vec::new();
+    let step = gate.operator(&head, Some(&body.to_string()), "correlation", now).unwrap();
+    let mut query = match step {
+        OperatorStep::OperatorQuery(query) => query,
+        OperatorStep::Answer(reply) => {
+            let (status, said) = code(&reply);
+            return (status, said, told);
+        }
+        _ => panic!(),
+    };
+    loop {
+        match query.turn() {
+            QueryStep::Answer(reply) => {
+                let (status, said) = code(&reply);
+                return (status, said, told);
+            }
+            QueryStep::Chain(_, calls) => query.read(Some(replies(&calls, node).as_bytes())),
+            QueryStep::Ask(calls) => {
+                let answers = calls.iter().map(|call| match call.command.contains("\"decide\"") {
+                    false => Some(json!({"item": item("refund_due", network)}).to_string()),
+                    true => {
+                        told.push(call.command.clone());
+                        Some(json!({"decided": item("refunded", network)}).to_string())
+                    }
+                });
+                let answers: Vec<_> = answers.collect();
+                query.answered(answers);
+            }
+        }
+    }
+}
+
+const CHAIN: &str = "eip155:84532";
+
+#[test]
+pub fn a_refund_is_reported_with_its_own_token_if_the_payees_wallet_sent_it() {
+    let body = json!({"transaction": HASH});
+    let (own, other, less) =
+        (receipt(PAY_TO, 10_000), receipt(OTHER, 10_000), receipt(PAY_TO, 9_999));
+    for (token, node, expected) in [
+        (REFUNDER, &own, (200, "refunded", 1)),
+        (REFUNDER, &other, (409, "refund_unproven", 0)),
+        (REFUNDER, &less, (409, "refund_unproven", 0)),
+        (OPERATOR, &own, (200, "refunded", 1)),
+        (OPERATOR, &other, (200, "refunded", 1)),
+        (OPERATOR, &less, (409, "refund_unproven", 0)),
+        ("", &own, (401, "unauthorized", 0)),
+        (&REFUNDER[1..], &own, (401, "unauthorized", 0)),
+    ] {
+        let (status, said, told) = asked((token, "refunded", body.clone()), CHAIN, node);
+        assert_eq!((status, said.as_str(), told.len()), expected, "{token} {node}");
+    }
+}
+
+#[test]
+fn without_a_node_only_the_operators_word_counts() {
+    let own = receipt(PAY_TO, 10_000);
+    let body = json!({"transaction": HASH});
+    let blind = asked((REFUNDER, "refunded", body.clone()), "eip155:8453", &own);
+    assert_eq!((blind.0, blind.1.as_str(), blind.2.len()), (503, "chain_unavailable", 0));
+    let word = asked((OPERATOR, "refunded", body), "eip155:8453", &own);
+    assert_eq!((word.0, word.1.as_str(), word.2.len()), (200, "refunded", 1));
+}
+
+#[test]
+pub fn who_reports_refunds_decides_and_sees_nothing_else() {
+    let own = receipt(PAY_TO, 10_000);
+    for (path, body) in [
+        ("waived", json!({"reason": "no"})),
+        ("resolve", json!({"as": "void", "reason": "no"})),
+        ("resolve", json!({"as": "delivered", "reason": "no", "transaction": HASH})),
+    ] {
+        let (status, _, told) = asked((REFUNDER, path, body), CHAIN, &own);
+        assert_eq!((status, told.len()), (401, 0), "{path}");
+    }
+    let gate = Gate::from_vars(&gate_vars().to_string()).unwrap();
+    let now = UnixTime::from_secs(BEGIN);
+    for path in
+        ["payments", "payments/x", "totals", "audit", "export?format=csv", "metrics", "failures"]
+    {
+        let head = request("GET", &format!("/_farebox/{path}"))
+            .header("authorization", &format!("Bearer {REFUNDER}"));
+        let Some(OperatorStep::Answer(reply)) = gate.operator(&head, None, "c", now) else {
+            panic!("{path}")
+        };
+        assert_eq!(code(&reply), (401, "unauthorized".to_owned()), "{path}");
+    }
+}
+
+#[test]
+fn the_token_for_refunds_is_long_is_no_other_and_needs_a_node() {
+    let errors = |change: &dyn Fn(&mut Value)| -> Vec<String> {
+        let mut vars = gate_vars();
+        change(&mut vars);
+        match Gate::from_vars(&vars.to_string()) {
+            Ok(_) => Vec::new(),
+            Err(errors) => errors.iter().map(ToString::to_string).collect(),
+        }
+    };
+    assert!(errors(&|_| ()).is_empty());
+    let said = |found: Vec<String>, start: &str| {
+        assert!(found.iter().any(|error| error.starts_with(start)), "{start}: {found:?}");
+    };
+    said(
+        errors(&|vars| vars["REFUND_TOKEN"] = json!("short")),
+        "REFUND_TOKEN: must have at least 32",
+    );
+    said(
+        errors(&|vars| vars["REFUND_TOKEN"] = json!(OPERATOR)),
+        "REFUND_TOKEN: is the OPERATOR_TOKEN",
+    );
+    let mut blind = crate::world::vars(crate::world::routes());
+    blind["REFUND_TOKEN"] = json!(REFUNDER);
+    said(errors(&|vars| *vars = blind.clone()), "REFUND_TOKEN: needs RPC_URL");
+}
