@@ -14,4 +14,5 @@ mod payments;
 mod quotes;
 mod rows;
 mod sellers;
+mod waits;
 mod world;
