@@ -28,6 +28,8 @@ export type Policy = {
   readonly payees?: readonly string[];
   /** Whether the first payee of a host and network stays its only one [true]. */
   readonly pinPayees?: boolean;
+  /** Whether permits of Permit2 are signed too; they need an allowance for that contract [false]. */
+  readonly permit2?: boolean;
   /** Maximum validity of an authorization, seconds [3600]. */
   readonly maxValiditySecs?: number;
   /** How long a payment without an outcome is sent again, seconds [60]. */

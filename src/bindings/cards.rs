@@ -3,6 +3,7 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use farebox_core::agent::approval::Allowance;
 use farebox_core::agent::card::{BRAND, Card};
 use farebox_core::agent::challenge::RawChallenge;
 use farebox_core::agent::detect::{self, Protocol};
@@ -18,6 +19,7 @@ use farebox_core::client::budget::Budget;
 use farebox_core::client::challenge::Means;
 use farebox_core::client::look::{ChallengeResponse, look, spent};
 use farebox_core::client::policy::Policy;
+use farebox_core::client::price::Unit;
 use farebox_core::client::rejection::Rejection;
 use farebox_core::encoding::json as strict;
 use farebox_core::http::Headers;
@@ -268,6 +270,28 @@ pub fn link_of(text: &str) -> String {
 #[must_use]
 pub fn link_next(id: &str, status: &str, reason: &str, elapsed: f64) -> String {
     link::next(id, status, reason, elapsed as u64).to_string()
+}
+
+/// The question for the allowance that a payment by Permit2 needs; none if `current` is enough.
+/// `facts` is `{token, required, symbol?, decimals?}`, JSON.
+#[wasm_bindgen(js_name = allowanceAsked)]
+#[must_use]
+pub fn allowance_asked(facts: &str, current: &str) -> Option<String> {
+    allowance(&read(facts)).question(current).map(|asked| asked.to_string())
+}
+
+/// What follows an answer to it: `{do, text, amount?, transaction?}`.
+#[wasm_bindgen(js_name = allowanceNext)]
+#[must_use]
+pub fn allowance_next(facts: &str, chosen: &str, confirmed: u32) -> String {
+    allowance(&read(facts)).next(chosen, confirmed).to_string()
+}
+
+fn allowance(facts: &Json) -> Allowance<'_> {
+    let text = |name: &str| facts.text_of(name).unwrap_or_default();
+    let decimals = text("decimals").parse().ok();
+    let unit = Unit { symbol: text("symbol"), contract: None, decimals };
+    Allowance { token: text("token"), unit, required: text("required") }
 }
 
 /// A JSON-RPC message of a tool, as HTTP would answer: `{asks, headers: [[name, value]], body}`.

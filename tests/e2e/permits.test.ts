@@ -11,6 +11,7 @@ import { ExactEvmScheme } from '@x402/evm/exact/client';
 import { PERMIT2 } from '../../demo/chain.mjs';
 import { PRICE, PRICE_ATOMIC } from '../../demo/gate.mjs';
 import { settlementOf, type Payer } from './clients.ts';
+import { payingFetch as payingFetchOfPackage, receiptOf } from '../../pkg/dist/index.js';
 import { changesDuring, startWorld, transfersOf, type World } from './world.ts';
 
 const ROUTES = [
@@ -118,4 +119,15 @@ test('a permit whose nonce its payer has invalidated buys nothing', async () => 
     assert.notEqual(result.status, 200);
     assert.deepEqual({ paid: change.paid, asked: change.asked }, { paid: 0n, asked: 0 }, path);
   }
+});
+
+test('the package pays by Permit2 where its policy says so, and shows the receipt of the gate', async () => {
+  const payer = world.chain.accounts.payers[4]!;
+  await allow(payer, PRICE_ATOMIC);
+  const paying = payingFetchOfPackage({ signer: payer, policy: { permit2: true } });
+  const { result, change } = await changesDuring(world, payer.address, () => paying(`${world.gate.url}/report-permit`));
+  assert.equal(result.status, 200);
+  assert.equal(change.paid, PRICE_ATOMIC);
+  const receipt = receiptOf(result);
+  assert.deepEqual([receipt?.payer, receipt?.amount], [payer.address, String(PRICE_ATOMIC)]);
 });

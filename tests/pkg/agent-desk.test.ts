@@ -3,8 +3,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { encodeFunctionData, erc20Abi, maxUint256 } from 'viem';
+
 import {
-  createLocalAgentClient, createPaymentDesk, followPaymentLink, mcpFetch, mcpToolUrl, parameterPlan, paymentCard, paymentLinkIn, paymentOffers, PaymentDeskError,
+  allowanceAnswer, allowanceQuestion, createLocalAgentClient, createPaymentDesk, followPaymentLink, mcpFetch, mcpToolUrl, parameterPlan, paymentCard, paymentLinkIn, paymentOffers, PaymentDeskError,
   type CardContext, type LocalAgentOptions, type PaymentDeskOptions, type PaymentOutcome, type PaymentQuote, type PaymentTerms,
 } from '../../pkg/dist/agent/index.js';
 import { formatAmount, memoryStore, sellerError } from '../../pkg/dist/index.js';
@@ -259,6 +261,27 @@ test('a payment by link is asked for every three seconds for a minute, and paid 
 test('who wants to pay without naming what is asked for the paymentId, and nothing else', () => {
   assert.deepEqual(paymentLinkIn('I want to pay'), { ask: 'paymentId', text: 'Which payment? Please give its paymentId.' });
   assert.deepEqual(paymentLinkIn('please pay https://pay.example/p/a2a_01HX-7?x=1'), { paymentId: 'a2a_01HX-7' });
+});
+
+test('an allowance that is too short is asked for, for this payment alone unless a person names more', () => {
+  const facts = { token: USDC, required: '400', symbol: 'USDC', decimals: 6 };
+  const question = allowanceQuestion(facts, '399');
+  assert.deepEqual([question?.ask, question?.choices], ['allowance', ['400', 'max']]);
+  assert.match(question?.text ?? '', /0\.0004 USDC \(400\)/);
+  assert.deepEqual(['400', '401', maxUint256.toString()].map((enough) => allowanceQuestion(facts, enough)), [undefined, undefined, undefined]);
+
+  const steps = (chosen: string) => [0, 1, 2].map((confirmed) => allowanceAnswer(facts, chosen, confirmed).do);
+  assert.deepEqual(steps('399'), ['reject', 'reject', 'reject']);
+  for (const wrong of ['', '-1', '1e3', 'everything', '0x1', maxUint256 + '0']) assert.deepEqual(steps(wrong), ['reject', 'reject', 'reject'], wrong);
+  for (const usual of ['400', '1000', '1000000000000000']) assert.deepEqual(steps(usual), ['confirm', 'approve', 'approve'], usual);
+  for (const twice of ['1000000000000001', 'max', '0']) assert.deepEqual(steps(twice), ['confirm', 'confirm', 'approve'], twice);
+
+  for (const [chosen, amount] of [['400', 400n], ['max', maxUint256], ['0', 0n]] as const) {
+    const answer = allowanceAnswer(facts, chosen, 2);
+    assert.ok(answer.do === 'approve');
+    const data = encodeFunctionData({ abi: erc20Abi, functionName: 'approve', args: ['0x000000000022D473030F116dDEE9F6B43aC78BA3', amount] });
+    assert.deepEqual([answer.amount, answer.transaction], [amount.toString(), { to: USDC, data }]);
+  }
 });
 
 test('an answer that is no 402 is handed over, and nothing else', async () => {

@@ -10,10 +10,11 @@ import { HTTPFacilitatorClient } from '@x402/core/server';
 import { ExactEvmScheme } from '@x402/evm/exact/server';
 import { paymentMiddleware, x402ResourceServer } from '@x402/hono';
 import { Hono } from 'hono';
-import type { Hex } from 'viem';
+import { createWalletClient, erc20Abi, http, type Hex } from 'viem';
+import { privateKeyToAccount } from 'viem/accounts';
 import { paymentMiddleware as paymentMiddlewareV1 } from 'x402-hono';
 
-import { NETWORK, NETWORK_V1, startChain, type Chain } from '../../demo/chain.mjs';
+import { NETWORK, NETWORK_V1, PERMIT2, startChain, type Chain } from '../../demo/chain.mjs';
 import { startFacilitator, type Facilitator } from '../../demo/facilitator.mjs';
 import { FareboxError, payingFetch, receiptOf, type Signer } from '../../pkg/dist/index.js';
 import { transfersOf, type World } from '../e2e/world.ts';
@@ -45,6 +46,7 @@ function version2(): Hono {
     'GET /report': { accepts: offer('$0.01'), description: 'One weather report' },
     'GET /report-before': { accepts: offer('$0.01', { paymentFlow: 'upfront' }), description: 'One weather report' },
     'POST /report': { accepts: [offer('$0.03'), offer('$0.02')], description: 'One weather report' },
+    'GET /permit': { accepts: offer('$0.01', { assetTransferMethod: 'permit2' }), description: 'One weather report' },
     'GET /dear': { accepts: offer('$5'), description: 'Gold' },
   }, server));
   return answering(app);
@@ -132,3 +134,23 @@ for (const version of [2, 1] as const) {
     });
   });
 }
+
+test('a permit is signed where the policy says so, and pays @x402/hono once Permit2 may move the token', async () => {
+  const account = chain.accounts.payers[0]!;
+  const url = `${shops[2]?.url}/permit`;
+  const signer = privateKeyToAccount(account.privateKey);
+  const had = await chain.balanceOf(account.address);
+  await assert.rejects(payingFetch({ signer })(url), (error) => error instanceof FareboxError && error.code === 'unsupported_scheme');
+  // The server's own word for a missing allowance.
+  assert.equal((await payingFetch({ signer, policy: { permit2: true } })(url)).status, 412);
+  assert.equal(await chain.balanceOf(account.address), had);
+  const wallet = createWalletClient({ account, chain: chain.chain, transport: http(chain.url) });
+  await chain.rpc('anvil_setBalance', [account.address, '0xde0b6b3a7640000']);
+  const hash = await wallet.writeContract({ address: chain.token.address, abi: erc20Abi, functionName: 'approve', args: [PERMIT2, 10_000n] });
+  await chain.publicClient.waitForTransactionReceipt({ hash });
+  const response = await payingFetch({ signer, policy: { permit2: true } })(url);
+  assert.deepEqual([response.status, await response.text()], [200, GOODS]);
+  assert.equal(had - (await chain.balanceOf(account.address)), 10_000n);
+  const transfers = await transfersOf({ chain } as World, receiptOf(response)?.transaction as Hex);
+  assert.deepEqual(transfers, [{ from: account.address, to: chain.accounts.payee.address, value: 10_000n }]);
+});

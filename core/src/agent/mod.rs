@@ -11,7 +11,7 @@
 //!
 //! For hosts that ask a person: [`pool`] is all ways to pay of a 402, [`ranking`] recommends one,
 //! [`card`] shows it, [`quote`] is confirmed and paid once, [`plan`] asks for parameters, and
-//! [`settled`] tells what became of it. [`mcp`] reads tools that ask for a payment, and [`link`]
+//! [`settled`] tells what became of it; [`approval`] asks for the allowance that a permit needs. [`mcp`] reads tools that ask for a payment, and [`link`]
 //! follows payments by link. [`receipt`] checks what answers a payment that is sent again.
 //!
 //! Assumptions:
@@ -19,6 +19,7 @@
 //! - payees, assets and networks are shown as they came: whoever pays checks them again;
 //! - nothing that a merchant names is fetched.
 
+pub mod approval;
 pub mod asset;
 pub mod candidate;
 pub mod card;

@@ -13,6 +13,7 @@ use crate::encoding::hex;
 use crate::evm::address::Address;
 use crate::mpp;
 use crate::mpp::charge::Framing;
+use crate::payment::TransferMethod;
 use crate::time::UnixTime;
 use crate::x402::Version;
 use crate::x402::v2::Flow;
@@ -24,6 +25,8 @@ pub struct Offer {
     pub asked: TermsSource,
     /// Pinned facts of the asset.
     pub asset: Asset,
+    /// What the payer signs.
+    pub method: TransferMethod,
     /// EVM chain id.
     pub chain_id: u64,
     /// Atomic units.
@@ -153,7 +156,8 @@ impl Offer {
     /// nonce, which a contract accepts once. `own` is the payer's nonce.
     #[must_use]
     pub fn is_renewed_by(&self, fresh: &Self, own: [u8; 32]) -> bool {
-        let terms = |it: &Self| (it.chain_id, it.asset.address, it.amount, it.pay_to, it.flow);
+        let terms =
+            |it: &Self| (it.chain_id, it.asset.address, it.amount, it.pay_to, it.flow, it.method);
         let kind = |it: &Self| match &it.asked {
             TermsSource::X402 { version, .. } => (Some(*version), None),
             TermsSource::Mpp(charge) => (None, Some(charge.way)),

@@ -26,6 +26,7 @@ use crate::evm::address::Address;
 use crate::evm::token;
 use crate::mpp::charge::Framing;
 use crate::mutant::{Mutant, planted};
+use crate::payment::TransferMethod;
 use crate::time::UnixTime;
 use crate::x402::Version;
 
@@ -49,6 +50,8 @@ pub struct Policy {
     pub payees: Option<Vec<Address>>,
     /// Whether the first payee of a host stays its only one.
     pub pins_payees: bool,
+    /// Whether permits of Permit2 are signed too; the payer has to let that contract move the token.
+    pub signs_permits: bool,
     max_validity_secs: u64,
     /// Time from which nothing is paid any more.
     expires: Option<UnixTime>,
@@ -101,6 +104,10 @@ impl Policy {
                     policy.pins_payees =
                         value.as_bool().ok_or_else(|| invalid(field, "must be true or false"))?;
                 }
+                "permit2" => {
+                    policy.signs_permits =
+                        value.as_bool().ok_or_else(|| invalid(field, "must be true or false"))?;
+                }
                 "maxValiditySecs" => policy.max_validity_secs = within(field, value, 86_400)?,
                 "deadlineSecs" => policy.deadline_secs = within(field, value, 3600)?,
                 "expires" => {
@@ -134,6 +141,7 @@ impl Policy {
             hosts: None,
             payees: None,
             pins_payees: true,
+            signs_permits: false,
             max_validity_secs: 3600,
             expires: None,
             deadline_secs: 60,
@@ -169,7 +177,12 @@ impl Policy {
     /// # Errors
     /// [`Reason::UnsupportedNetwork`] for a network without a known asset,
     /// [`Reason::PolicyNetwork`], [`Reason::PolicyAsset`].
-    pub fn asset(&self, network: &ChainId, contract: &Address) -> Result<Asset, ClientError> {
+    pub fn asset(
+        &self,
+        network: &ChainId,
+        contract: &Address,
+        method: TransferMethod,
+    ) -> Result<Asset, ClientError> {
         let declared = self.declared.iter().find(|asset| asset.network == *network);
         if token::default_for(network).is_none() && declared.is_none() {
             let message = format!("the server asks for payment on {network}, which is not known");
@@ -187,7 +200,7 @@ impl Policy {
             Some(symbols) => symbols.iter().any(|symbol| symbol == token.symbol),
             None => Some(*token) == token::default_for(network),
         });
-        match known.filter(|token| token.eip3009) {
+        match known.filter(|token| token.eip3009 || method == TransferMethod::Permit2) {
             Some(token) => Ok(pinned(token, network)),
             None => {
                 let message = format!("the policy does not allow {contract} on {network}");

@@ -7,14 +7,16 @@ use serde_json::{Map, Value, json};
 use super::challenge::Challenge;
 use super::error::{ClientError, Reason};
 use super::offer::{Charge, Offer, TermsSource, Way};
+use crate::amount::Amount;
 use crate::encoding::{hex, json};
 use crate::evm::address::Address;
 use crate::evm::eip712::Domain;
 use crate::evm::eip3009::Authorization;
+use crate::evm::permit2;
 use crate::evm::signature::Signature;
 use crate::mpp::source::Source;
 use crate::mpp::{Credential, PAYMENT_AUTHORIZATION};
-use crate::payment::{PaymentKey, TxHash};
+use crate::payment::{PaymentKey, TransferMethod, TxHash};
 use crate::time::UnixTime;
 use crate::x402::{Version, header};
 
@@ -68,13 +70,27 @@ impl Prepared {
             return PaymentKey::of_transaction(chain_id, &transaction.to_bytes());
         }
         let (asset, signed) = (&self.offer.asset.address, &self.authorization);
-        PaymentKey::of_authorization(chain_id, asset, &signed.from, &signed.nonce)
+        match self.offer.method {
+            TransferMethod::Eip3009 => {
+                PaymentKey::of_authorization(chain_id, asset, &signed.from, &signed.nonce)
+            }
+            TransferMethod::Permit2 => PaymentKey::of_permit(chain_id, &signed.from, &signed.nonce),
+        }
     }
 
     /// Typed data for a wallet: pinned domain, `EIP712Domain` included, numbers as text.
     #[must_use]
     pub fn typed_data(&self) -> Value {
         let asset = &self.offer.asset;
+        if self.offer.method == TransferMethod::Permit2 {
+            let domain = json!({
+                "name": "Permit2",
+                "chainId": self.offer.chain_id,
+                "verifyingContract": permit2::PERMIT2.to_checksum(),
+            });
+            let message = Value::Object(self.permit());
+            return typed_data(PERMIT_TYPES, domain, "PermitWitnessTransferFrom", message);
+        }
         let domain = json!({
             "name": asset.name,
             "version": asset.version,
@@ -104,6 +120,34 @@ impl Prepared {
         message
     }
 
+    /// The permit without its signer, whom the signature names.
+    fn permit(&self) -> Map<String, Value> {
+        let signed = &self.authorization;
+        let nonce = Amount::from_be_bytes(signed.nonce);
+        let permitted = [
+            ("token", self.offer.asset.address.to_checksum()),
+            ("amount", signed.value.to_string()),
+        ];
+        let witness = [
+            ("to", signed.to.to_checksum()),
+            ("validAfter", signed.valid_after.secs().to_string()),
+        ];
+        let object = |members: [(&str, String); 2]| {
+            let mut object = Map::new();
+            for (name, text) in members {
+                object.insert(name.to_string(), text.into());
+            }
+            Value::Object(object)
+        };
+        let mut permit = Map::new();
+        permit.insert("permitted".to_string(), object(permitted));
+        permit.insert("spender".to_string(), permit2::EXACT_PROXY.to_checksum().into());
+        permit.insert("nonce".to_string(), nonce.to_string().into());
+        permit.insert("deadline".to_string(), signed.valid_before.secs().to_string().into());
+        permit.insert("witness".to_string(), object(witness));
+        permit
+    }
+
     /// The payment header, if the payer signed exactly this.
     ///
     /// # Errors
@@ -130,7 +174,17 @@ impl Prepared {
             TermsSource::X402 { version: Version::V2, accepted } => {
                 let mut message = Map::new();
                 message.insert("x402Version".to_string(), json!(2));
-                let payload = json!({"authorization": authorization, "signature": signature});
+                let payload = match self.offer.method {
+                    TransferMethod::Eip3009 => {
+                        json!({"authorization": authorization, "signature": signature})
+                    }
+                    TransferMethod::Permit2 => {
+                        let mut permit = self.permit();
+                        let from = self.authorization.from.to_checksum();
+                        permit.insert("from".to_string(), from.into());
+                        json!({"permit2Authorization": permit, "signature": signature})
+                    }
+                };
                 message.insert("payload".to_string(), payload);
                 if let Some(resource) = &challenge.resource {
                     message.insert("resource".to_string(), resource.clone());
@@ -198,15 +252,26 @@ impl Prepared {
 
     /// The signature with a low s and v 27 or 28, if it recovers to the payer.
     fn checked(&self, signature: &str) -> Result<String, ClientError> {
-        let asset = &self.offer.asset;
+        checked(signature, &self.digest(), &self.authorization.from)
+    }
+
+    /// The digest to sign.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        let (asset, chain_id) = (&self.offer.asset, self.offer.chain_id);
         let domain = Domain {
             name: &asset.name,
             version: &asset.version,
-            chain_id: self.offer.chain_id,
+            chain_id,
             verifying_contract: asset.address,
         };
-        let digest = self.authorization.digest(&domain.separator());
-        checked(signature, &digest, &self.authorization.from)
+        match self.offer.method {
+            TransferMethod::Eip3009 => self.authorization.digest(&domain.separator()),
+            TransferMethod::Permit2 => {
+                let separator = permit2::separator(chain_id);
+                permit2::digest(&self.authorization, &asset.address, &separator)
+            }
+        }
     }
 }
 
@@ -289,6 +354,8 @@ fn typed_data(types: &str, domain: Value, primary: &str, message: Value) -> Valu
 
 /// Spec: EIP-712; EIP-3009.
 const AUTHORIZATION_TYPES: &str = r#"{"EIP712Domain":[{"name":"name","type":"string"},{"name":"version","type":"string"},{"name":"chainId","type":"uint256"},{"name":"verifyingContract","type":"address"}],"TransferWithAuthorization":[{"name":"from","type":"address"},{"name":"to","type":"address"},{"name":"value","type":"uint256"},{"name":"validAfter","type":"uint256"},{"name":"validBefore","type":"uint256"},{"name":"nonce","type":"bytes32"}]}"#;
+/// Spec: EIP-712; x402 scheme `exact` on EVM, "Permit2".
+const PERMIT_TYPES: &str = r#"{"EIP712Domain":[{"name":"name","type":"string"},{"name":"chainId","type":"uint256"},{"name":"verifyingContract","type":"address"}],"PermitWitnessTransferFrom":[{"name":"permitted","type":"TokenPermissions"},{"name":"spender","type":"address"},{"name":"nonce","type":"uint256"},{"name":"deadline","type":"uint256"},{"name":"witness","type":"Witness"}],"TokenPermissions":[{"name":"token","type":"address"},{"name":"amount","type":"uint256"}],"Witness":[{"name":"to","type":"address"},{"name":"validAfter","type":"uint256"}]}"#;
 /// Spec: EIP-712; docs/protocols.md, "Repeats".
 const REDELIVERY_TYPES: &str = r#"{"EIP712Domain":[{"name":"name","type":"string"},{"name":"version","type":"string"},{"name":"chainId","type":"uint256"}],"Redelivery":[{"name":"paymentKey","type":"bytes32"},{"name":"method","type":"string"},{"name":"url","type":"string"},{"name":"issuedAt","type":"uint256"}]}"#;
 

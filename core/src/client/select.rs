@@ -5,6 +5,7 @@ use alloc::string::ToString;
 use super::offer::{Offer, TermsSource, Way};
 use crate::amount::Amount;
 use crate::evm::address::Address;
+use crate::payment::TransferMethod;
 use crate::x402::v2::Flow;
 
 /// The offer of the pool to pay; `None` if the pool is empty.
@@ -29,8 +30,8 @@ pub fn best<'o>(pool: &[&'o Offer]) -> Option<&'o Offer> {
 }
 
 /// The rank of an offer; the lowest is paid. In this order: the smaller price, if prices count; a
-/// main network before a test network; x402 before MPP; the smaller price in any case; and last
-/// values that no two offers share, so that equal pools give equal choices.
+/// main network before a test network; x402 before MPP; the smaller price in any case; what needs no
+/// allowance; and last values that no two offers share, so that equal pools give equal choices.
 fn rank(offer: &Offer, one_symbol: bool) -> impl Ord + use<> {
     let worth = offer.worth().unwrap_or(Amount::MAX);
     let (protocol, way, text) = match &offer.asked {
@@ -43,6 +44,7 @@ fn rank(offer: &Offer, one_symbol: bool) -> impl Ord + use<> {
         u8::from(!offer.asset.network.is_main_network()),
         protocol,
         worth,
+        offer.method == TransferMethod::Permit2,
         (offer.chain_id, address(&offer.asset.address), address(&offer.pay_to)),
         (offer.max_timeout_secs, way, text),
     )

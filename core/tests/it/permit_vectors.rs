@@ -1,12 +1,18 @@
 //! Permits of Permit2 as stock clients sign them, and calls of the proxy that settles them.
 
 use farebox_core::amount::Amount;
-use farebox_core::encoding::hex;
+use farebox_core::client::challenge::{Challenge, Means};
+use farebox_core::client::prepare::Prepared;
+use farebox_core::client::{Policy, Reason};
+use farebox_core::encoding::{base64, hex, json};
 use farebox_core::evm::address::Address;
+use farebox_core::evm::eip712::TypedData;
 use farebox_core::evm::permit2::{self, EXACT_PROXY, Mention, PERMIT2};
+use farebox_core::http::Headers;
 use farebox_core::payment::authorization::SignatureCheck;
 use farebox_core::payment::{PaymentKey, SignedToken, TransferMethod};
 use farebox_core::problem::Code;
+use farebox_core::time::UnixTime;
 use farebox_core::x402::exact;
 use serde_json::{Value, json};
 
@@ -58,6 +64,58 @@ fn permits_of_stock_clients_are_signed_by_their_payer() {
             assert_eq!(signed.check_signature(&token, None), Err(Code::TermsMismatch));
         }
     }
+}
+
+#[test]
+fn the_payer_signs_what_a_stock_client_signs_if_its_policy_says_so() {
+    let mut compared = 0;
+    for case in cases("x402/client-signing", "vectors") {
+        let typed = &case["typedData"][0];
+        let of_exact = typed["message"]["spender"] == EXACT_PROXY.to_checksum();
+        if !of_exact || typed["primaryType"] != "PermitWitnessTransferFrom" {
+            continue;
+        }
+        let required = base64::encode(case["paymentRequired"].to_string().as_bytes());
+        let line = format!("PAYMENT-REQUIRED: {required}");
+        let headers = Headers::from_lines([line.as_str()].into_iter());
+        let deadline: u64 = text(&typed["message"], "deadline").parse().unwrap();
+        let secs = case["paymentRequired"]["accepts"][0]["maxTimeoutSeconds"].as_u64().unwrap();
+        let now = UnixTime::from_secs(deadline - secs);
+        let read = |policy: &str| {
+            let policy = Policy::from_json(policy).unwrap();
+            let means = Means {
+                policy: &policy,
+                host: "api.example.com",
+                now,
+                broadcasts: false,
+                authorization_is_free: true,
+            };
+            Challenge::read(&headers, b"", means).unwrap()
+        };
+        let refused = read("{}");
+        assert!(refused.offers.is_empty());
+        assert_eq!(refused.refused[0].reason, Reason::UnsupportedScheme);
+
+        let challenge = read(r#"{"permit2": true}"#);
+        let offer = challenge.offers[0].clone();
+        let nonce = Amount::from_atomic(text(&typed["message"], "nonce")).unwrap();
+        let signer = address(text(&case, "signer"));
+        let prepared = Prepared::new(offer, signer, nonce.to_be_bytes(), now);
+        assert_eq!(hex::encode_prefixed(&prepared.digest()), text(typed, "digest"));
+        let ours = TypedData::from_json(&prepared.typed_data()).unwrap();
+        assert_eq!(ours.digest(), prepared.digest());
+        let (name, value) = prepared.header(text(typed, "signature"), &challenge, None).unwrap();
+        assert_eq!(name, "PAYMENT-SIGNATURE");
+        let message = json::parse(&base64::decode(&value).unwrap()).unwrap();
+        assert_eq!(message["payload"], case["paymentPayload"]["payload"]);
+        assert_eq!(message["accepted"], case["paymentRequired"]["accepts"][0]);
+        let signed = exact::read(message["payload"].as_object().unwrap()).unwrap();
+        let chain_id = typed["domain"]["chainId"].as_u64().unwrap();
+        let nonce = signed.authorization().nonce;
+        assert_eq!(prepared.key(), PaymentKey::of_permit(chain_id, &signer, &nonce));
+        compared += 1;
+    }
+    assert_eq!(compared, 4);
 }
 
 #[test]

@@ -103,6 +103,39 @@ export function paymentLinkIn(text: string): { readonly paymentId: string } | { 
   return JSON.parse(cards.linkOf(text)) as ReturnType<typeof paymentLinkIn>;
 }
 
+/** The allowance that a payment by Permit2 needs. */
+export interface AllowanceFacts {
+  /** The token contract. */
+  readonly token: string;
+  /** Atomic units that the payment moves. */
+  readonly required: string;
+  readonly symbol?: string;
+  readonly decimals?: number;
+}
+
+/** What is asked of a person; the first choice is the amount of this payment alone. */
+export interface AllowanceQuestion { readonly ask: 'allowance'; readonly choices: readonly string[]; readonly text: string }
+
+/** What follows an answer: to be rejected, confirmed once more, or approved by this transaction. */
+export type AllowanceAnswer =
+  | { readonly do: 'reject' | 'confirm'; readonly text: string }
+  | { readonly do: 'approve'; readonly amount: string; readonly text: string; readonly transaction: { readonly to: string; readonly data: string } };
+
+/** The question for an allowance; nothing if `current` atomic units are enough. */
+export function allowanceQuestion(facts: AllowanceFacts, current: string): AllowanceQuestion | undefined {
+  const question = cards.allowanceAsked(factsText(facts), current);
+  return question === undefined ? undefined : JSON.parse(question) as AllowanceQuestion;
+}
+
+/** What follows when a person chose this amount, or `max`, and has confirmed it so many times. */
+export function allowanceAnswer(facts: AllowanceFacts, chosen: string, confirmed: number): AllowanceAnswer {
+  return JSON.parse(cards.allowanceNext(factsText(facts), chosen, confirmed)) as AllowanceAnswer;
+}
+
+function factsText({ token, required, symbol = '', decimals }: AllowanceFacts): string {
+  return JSON.stringify({ token, required, symbol, decimals: decimals?.toString() ?? '' });
+}
+
 /** The state of a payment by link. */
 export type PaymentLinkState = { readonly status: string; readonly reason?: string };
 

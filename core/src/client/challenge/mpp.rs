@@ -15,6 +15,7 @@ use crate::http::Headers;
 use crate::mpp::challenge::read_list;
 use crate::mpp::charge::Request;
 use crate::mpp::{self, Malformed, PAYMENT_AUTHORIZATION};
+use crate::payment::TransferMethod;
 use crate::x402::v2::Flow;
 
 /// The only supported method.
@@ -79,7 +80,7 @@ fn offer(challenge: mpp::Challenge, means: Means<'_>) -> Result<Offer, ClientErr
     }
     let network =
         ChainId::from_evm(request.chain_id).map_err(|_| malformed("chainId is not a chain id"))?;
-    let asset = means.policy.asset(&network, &request.currency)?;
+    let asset = means.policy.asset(&network, &request.currency, TransferMethod::Eip3009)?;
     if request.decimals.is_some_and(|decimals| decimals != asset.decimals) {
         let symbol = &asset.symbol;
         let message = format!("the server gives the wrong number of decimals for {symbol}");
@@ -113,6 +114,7 @@ fn offer(challenge: mpp::Challenge, means: Means<'_>) -> Result<Offer, ClientErr
         description,
         resource: Some(clean(&charge.challenge.realm)),
         asked: TermsSource::Mpp(Box::new(charge)),
+        method: TransferMethod::Eip3009,
     })
 }
 

@@ -16,6 +16,7 @@ use crate::client::policy::Policy;
 use crate::encoding::json;
 use crate::evm::address::Address;
 use crate::http::Headers;
+use crate::payment::TransferMethod;
 use crate::x402::v2::Flow;
 use crate::x402::{Version, header};
 
@@ -106,14 +107,19 @@ fn offer(
     let told = |name: &str| extra.get(name).and_then(Value::as_str);
     let scheme = text("scheme")?;
     let transfer = told("assetTransferMethod").unwrap_or("eip3009");
-    if scheme != "exact" || transfer != "eip3009" {
+    let method = match (scheme, transfer, version) {
+        ("exact", "eip3009", _) => Some(TransferMethod::Eip3009),
+        ("exact", "permit2", Version::V2) if policy.signs_permits => Some(TransferMethod::Permit2),
+        _ => None,
+    };
+    let Some(method) = method else {
         let what = clean(scheme);
         let message = format!(
             "scheme \"{what}\" with transfer method \"{}\" is not supported",
             clean(transfer)
         );
         return Err(ClientError::new(Reason::UnsupportedScheme, message));
-    }
+    };
     let unknown = |name: &str| {
         let message = format!("the network \"{}\" is not known", clean(name));
         ClientError::new(Reason::UnsupportedNetwork, message)
@@ -127,7 +133,7 @@ fn offer(
     let chain_id = network.evm_id().ok_or_else(|| unknown(name))?;
     let contract =
         Address::parse(text("asset")?).map_err(|_| malformed("asset is not an address"))?;
-    let asset = policy.asset(&network, &contract)?;
+    let asset = policy.asset(&network, &contract, method)?;
     describes(extra, &asset)?;
     let (amount, field) = match version {
         Version::V1 => (text("maxAmountRequired")?, "maxAmountRequired"),
@@ -171,6 +177,7 @@ fn offer(
     Ok(Offer {
         asked: TermsSource::X402 { version, accepted: entry.clone() },
         asset,
+        method,
         chain_id,
         amount,
         pay_to,
