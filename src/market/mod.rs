@@ -91,7 +91,11 @@ pub fn sweep(env: JsValue) -> JsValue {
 pub fn fail(method: &str, url: &str) -> JsValue {
     let correlation = fresh_id();
     complain(&format!("farebox-market: the work on the request {correlation} was lost"));
-    let _ = (method, url);
+    // Each has errors of its own form.
+    let head = RequestHead::from_text(&format!("{method}\n{url}\n"));
+    if head.is_some_and(|head| exchange::read(&head).is_some()) {
+        return exchange::render(&farebox_core::compute::refused::internal());
+    }
     render(&refused::internal().no_store())
 }
 
